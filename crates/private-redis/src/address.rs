@@ -1,0 +1,137 @@
+//! Where the server listens, and how to ask it whether it is ready.
+
+use crate::{Error, Listen};
+use std::{
+    env, fs,
+    hash::{BuildHasher, Hasher, RandomState},
+    io::{self, BufRead, BufReader, Read, Write},
+    net::{Ipv4Addr, SocketAddrV4, TcpListener, TcpStream},
+    os::unix::{fs::DirBuilderExt, net::UnixStream},
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+/// A unix socket's path must fit into `sockaddr_un` with its closing zero: 108 bytes on Linux, 104 on macOS.
+const SOCKET_PATH_MAX_BYTES: usize = 103;
+
+/// One answer to PING; a server that loads its file answers at once too, with `-LOADING`.
+const PING_TIMEOUT: Duration = Duration::from_millis(500);
+
+/// The server's address, fixed for the supervisor's life so that clients find it again after a restart.
+#[derive(Debug)]
+pub(crate) enum Address {
+    Socket {
+        path: PathBuf,
+        short_dir: Option<PathBuf>,
+    },
+    Port(u16),
+}
+
+impl Address {
+    pub(crate) fn choose(listen: Listen, data_dir: &Path) -> Result<Self, Error> {
+        match listen {
+            Listen::Socket => Self::socket(data_dir),
+            Listen::Loopback => free_port().map(Self::Port),
+        }
+    }
+
+    /// In the data folder, or in a private folder of its own where that path is too long for a socket.
+    fn socket(data_dir: &Path) -> Result<Self, Error> {
+        let path = data_dir.join("redis.sock");
+        if path.as_os_str().len() <= SOCKET_PATH_MAX_BYTES {
+            return Ok(Self::Socket {
+                path,
+                short_dir: None,
+            });
+        }
+        let random = RandomState::new().build_hasher().finish();
+        let short_dir = env::temp_dir().join(format!("bursar-redis-{random:x}"));
+        // Fails if it exists, so nobody can have prepared it for us.
+        fs::DirBuilder::new()
+            .mode(0o700)
+            .create(&short_dir)
+            .map_err(|source| Error::System {
+                action: "make a folder for the server's socket",
+                source,
+            })?;
+        Ok(Self::Socket {
+            path: short_dir.join("redis.sock"),
+            short_dir: Some(short_dir),
+        })
+    }
+
+    pub(crate) fn url(&self) -> String {
+        match self {
+            Self::Socket { path, .. } => format!("redis+unix://{}", path.display()),
+            Self::Port(port) => format!("redis://127.0.0.1:{port}/"),
+        }
+    }
+
+    pub(crate) fn settings(&self) -> Vec<(&'static str, String)> {
+        match self {
+            Self::Socket { path, .. } => vec![
+                ("port", "0".into()),
+                ("unixsocket", path.display().to_string()),
+                ("unixsocketperm", "700".into()),
+            ],
+            Self::Port(port) => vec![("bind", "127.0.0.1".into()), ("port", port.to_string())],
+        }
+    }
+
+    /// Takes away the socket that a killed server left. Only under the data folder's lock: nobody listens on it.
+    pub(crate) fn clear(&self) {
+        if let Self::Socket { path, .. } = self {
+            let _ = fs::remove_file(path);
+        }
+    }
+
+    /// Whether the server has loaded its file and takes commands.
+    pub(crate) fn is_ready(&self) -> bool {
+        let answer = match self {
+            Self::Socket { path, .. } => UnixStream::connect(path).and_then(|stream| {
+                stream.set_read_timeout(Some(PING_TIMEOUT))?;
+                ping(stream)
+            }),
+            Self::Port(port) => TcpStream::connect(SocketAddrV4::new(Ipv4Addr::LOCALHOST, *port))
+                .and_then(|stream| {
+                    stream.set_read_timeout(Some(PING_TIMEOUT))?;
+                    ping(stream)
+                }),
+        };
+        // A server with a password in its settings refuses a stranger's PING, and is ready all the same.
+        answer.is_ok_and(|line| line.starts_with("+PONG") || line.starts_with("-NOAUTH"))
+    }
+}
+
+impl Drop for Address {
+    fn drop(&mut self) {
+        self.clear();
+        if let Self::Socket {
+            short_dir: Some(folder),
+            ..
+        } = self
+        {
+            let _ = fs::remove_dir(folder);
+        }
+    }
+}
+
+fn ping(mut stream: impl Read + Write) -> io::Result<String> {
+    stream.write_all(b"PING\r\n")?;
+    let mut line = String::new();
+    // An answer to PING is one short line; whatever else listens there gets no more of our memory.
+    BufReader::new(stream.take(256)).read_line(&mut line)?;
+    Ok(line)
+}
+
+/// The system picks a port and we hand it over: another process may take it in between, so a start that fails is tried
+/// again with the next one.
+fn free_port() -> Result<u16, Error> {
+    TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
+        .and_then(|listener| listener.local_addr())
+        .map(|address| address.port())
+        .map_err(|source| Error::System {
+            action: "find a free port on 127.0.0.1",
+            source,
+        })
+}
