@@ -1,0 +1,19 @@
+//! What the tests of several crates share: a Redis per test process, private ones to break, processes to kill, a network
+//! that fails on request, and waiting for a state instead of sleeping.
+//!
+//! Everything here panics with a sentence that names what is wrong: it is only for tests.
+#![allow(
+    clippy::panic,
+    clippy::expect_used,
+    clippy::unwrap_used,
+    reason = "a test ends by a panic, and its helpers do too"
+)]
+
+mod cleanup;
+mod container;
+mod shared_redis;
+mod wait;
+
+pub use bursar_private_redis::{Fsync, Listen, Options, PrivateRedis};
+pub use shared_redis::{OwnRedis, Source, TestRedis, private_redis, redis, unique_prefix};
+pub use wait::{Seen, eventually};
