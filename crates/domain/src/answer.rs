@@ -1,0 +1,145 @@
+//! What a gateway was understood to say. Expected answers of the world are values here, not errors.
+
+use crate::{Fen, State};
+
+/// The two kinds of call to a gateway.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Call {
+    /// May move money.
+    Send,
+    /// Never moves money.
+    Ask,
+}
+
+impl Call {
+    /// `send` or `ask`.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Send => "send",
+            Self::Ask => "ask",
+        }
+    }
+}
+
+/// The one thing that a call taught us. Each variant answers: may money have moved, and who acts next?
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Answer {
+    /// This call certainly took no effect (no byte left, or it was refused before the business service saw it): try later.
+    NotExecuted,
+    /// This call certainly took no effect, and none will until a person mends keys, rights or clocks: pause the lane.
+    ConfigFault,
+    /// This call certainly took no effect: the gateway refuses the job for good.
+    Refused,
+    /// The gateway has the job and has not finished with it (9, n, or a word we do not know).
+    Accepted,
+    /// The gateway's last word: 1, or a bill received.
+    Succeeded,
+    /// The gateway's last word: 0.
+    Failed,
+    /// The gateway's last word: 2.
+    Refunded,
+    /// Nothing was learnt; if the call was a send, it may have taken effect.
+    Silent,
+    /// Asked, the gateway does not know the job. Soon after a send this proves nothing.
+    Unseen,
+    /// The answer speaks of another key or amount: a person must look.
+    Contradiction,
+}
+
+impl Answer {
+    /// Every answer.
+    pub const ALL: [Self; 10] = [
+        Self::NotExecuted,
+        Self::ConfigFault,
+        Self::Refused,
+        Self::Accepted,
+        Self::Succeeded,
+        Self::Failed,
+        Self::Refunded,
+        Self::Silent,
+        Self::Unseen,
+        Self::Contradiction,
+    ];
+
+    /// The word for it in records, logs and metrics.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::NotExecuted => "not_executed",
+            Self::ConfigFault => "config_fault",
+            Self::Refused => "refused",
+            Self::Accepted => "accepted",
+            Self::Succeeded => "succeeded",
+            Self::Failed => "failed",
+            Self::Refunded => "refunded",
+            Self::Silent => "silent",
+            Self::Unseen => "unseen",
+            Self::Contradiction => "contradiction",
+        }
+    }
+
+    /// The terminal state that this answer is the last word for.
+    #[must_use]
+    pub const fn last_word(self) -> Option<State> {
+        match self {
+            Self::Succeeded => Some(State::Succeeded),
+            Self::Failed => Some(State::Failed),
+            Self::Refunded => Some(State::Refunded),
+            Self::NotExecuted
+            | Self::ConfigFault
+            | Self::Refused
+            | Self::Accepted
+            | Self::Silent
+            | Self::Unseen
+            | Self::Contradiction => None,
+        }
+    }
+}
+
+/// An answer with what was read to come to it: the evidence that goes on record. Texts are bounded by whoever reads.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+pub struct Reading {
+    /// How it was understood.
+    pub answer: Answer,
+    /// The gateway's own number for the job, if it named one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub trade_no: Option<String>,
+    /// The gateway's status as it wrote it: `0`, `1`, `2`, `9`, `n`, a split's state, or a word of its own.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub status: Option<String>,
+    /// The gateway's code and sub-code: `40004/isv.name-error`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub code: Option<String>,
+    /// The gateway's message, or ours about why nothing could be read.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub message: Option<String>,
+    /// The gateway's id of the request, for a call to its support.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub request_id: Option<String>,
+    /// The HTTP status, if an answer came.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub http: Option<u16>,
+    /// The amount that the gateway named, when it named one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub amount: Option<Fen>,
+}
+
+impl Reading {
+    /// A reading with nothing but its answer and a message of ours.
+    #[must_use]
+    pub fn of(answer: Answer, message: impl Into<String>) -> Self {
+        Self {
+            answer,
+            trade_no: None,
+            status: None,
+            code: None,
+            message: Some(message.into()),
+            request_id: None,
+            http: None,
+            amount: None,
+        }
+    }
+}

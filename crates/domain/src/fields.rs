@@ -1,0 +1,244 @@
+//! Reads a page's fields by a table: every wrong field is named with its rule, and what is right comes out in the
+//! table's order, ready to be written as the canonical content.
+
+use serde_json::{Map, Value};
+
+use crate::money::whole_number;
+
+/// One thing wrong with a submission.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+pub struct FieldError {
+    /// Where: `platform_no`, `body.total_amount`, `body.receivers[1].receiverId`.
+    pub field: String,
+    /// The rule that it breaks: `must be a positive integer of fen`.
+    pub rule: String,
+}
+
+impl std::fmt::Display for FieldError {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(out, "{} {}", self.field, self.rule)
+    }
+}
+
+/// What a field's value must be.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Rule {
+    /// Text of 1 to `n` characters.
+    Text(usize),
+    /// One of these texts.
+    OneOf(&'static [&'static str]),
+    /// A positive amount in fen.
+    Amount,
+    /// A whole number from `low` to `high`.
+    Whole { low: i64, high: i64 },
+    /// `yyyyMMddHHmmss`, an existing moment.
+    Stamp14,
+}
+
+/// One row of a page's table.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Field {
+    pub name: &'static str,
+    pub rule: Rule,
+    pub required: bool,
+}
+
+pub(crate) const fn required(name: &'static str, rule: Rule) -> Field {
+    Field { name, rule, required: true }
+}
+
+pub(crate) const fn optional(name: &'static str, rule: Rule) -> Field {
+    Field { name, rule, required: false }
+}
+
+/// Fields in the order in which they will be written.
+pub(crate) type Written = Vec<(String, Value)>;
+
+/// A JSON object being taken apart; whatever is left at the end is unknown.
+pub(crate) struct Reader<'a> {
+    prefix: String,
+    left: Map<String, Value>,
+    errors: &'a mut Vec<FieldError>,
+}
+
+impl<'a> Reader<'a> {
+    /// `prefix` goes before each field's name in errors: `body.`.
+    pub(crate) fn new(prefix: impl Into<String>, object: Map<String, Value>, errors: &'a mut Vec<FieldError>) -> Self {
+        Self { prefix: prefix.into(), left: object, errors }
+    }
+
+    pub(crate) fn wrong(&mut self, name: &str, rule: impl Into<String>) {
+        self.errors.push(FieldError { field: format!("{}{name}", self.prefix), rule: rule.into() });
+    }
+
+    /// Takes a value out. JSON `null` counts as absent, as the pages' own clients send it (and must not: trap 9).
+    pub(crate) fn take(&mut self, name: &str) -> Option<Value> {
+        self.left.remove(name).filter(|value| !value.is_null())
+    }
+
+    /// Reads one row of the table into its canonical form.
+    pub(crate) fn field(&mut self, field: Field) -> Option<Value> {
+        let Some(value) = self.take(field.name) else {
+            if field.required {
+                self.wrong(field.name, "is required");
+            }
+            return None;
+        };
+        match check(field.rule, value) {
+            Ok(value) => Some(value),
+            Err(rule) => {
+                self.wrong(field.name, rule);
+                None
+            }
+        }
+    }
+
+    /// Reads the whole table in its order.
+    pub(crate) fn table(&mut self, fields: &[Field]) -> Written {
+        fields.iter().filter_map(|field| Some((field.name.to_owned(), self.field(*field)?))).collect()
+    }
+
+    /// Exactly one of two fields that name the same thing in two ways.
+    pub(crate) fn exactly_one(&mut self, first: &'static str, second: &'static str, written: &Written) {
+        let given = |name: &str| written.iter().any(|(field, _)| field == name);
+        let refused = |name: &str, errors: &[FieldError], prefix: &str| {
+            errors.iter().any(|error| error.field.strip_prefix(prefix) == Some(name))
+        };
+        match (given(first), given(second)) {
+            (true, true) => self.wrong(second, format!("must not be given together with {first}: exactly one of them")),
+            (false, false)
+                if !refused(first, self.errors, &self.prefix) && !refused(second, self.errors, &self.prefix) =>
+            {
+                self.wrong(first, format!("or {second} is required: exactly one of them"));
+            }
+            (true, false) | (false, true | false) => {}
+        }
+    }
+
+    /// Everything as it is, for a method without a page; never a field that Bursar itself writes.
+    pub(crate) fn rest(&mut self, written_by_us: &[&str], written: &mut Written) {
+        for (name, value) in std::mem::take(&mut self.left) {
+            self.undocumented("", written_by_us, name, value, written);
+        }
+    }
+
+    /// Undocumented fields that some tenants need, written after the documented ones; never one that a table knows.
+    pub(crate) fn extra(&mut self, known: &[&str], written: &mut Written) {
+        let Some(extra) = self.take("extra") else { return };
+        let Value::Object(extra) = extra else { return self.wrong("extra", "must be an object of further fields") };
+        for (name, value) in extra {
+            self.undocumented("extra.", known, name, value, written);
+        }
+    }
+
+    fn undocumented(&mut self, prefix: &str, known: &[&str], name: String, value: Value, written: &mut Written) {
+        if known.contains(&name.as_str()) {
+            self.wrong(&format!("{prefix}{name}"), "has a place of its own and must not be given here");
+        } else if value.is_null() || value == "" {
+            self.wrong(&format!("{prefix}{name}"), "must not be empty: leave it out");
+        } else {
+            written.push((name, value));
+        }
+    }
+
+    /// Names everything that no rule has taken.
+    pub(crate) fn finish(self) {
+        for name in self.left.keys() {
+            self.errors
+                .push(FieldError { field: format!("{}{name}", self.prefix), rule: "is not a known field".into() });
+        }
+    }
+}
+
+/// The canonical form of `value` under `rule`, or the rule in words.
+fn check(rule: Rule, value: Value) -> Result<Value, String> {
+    match rule {
+        Rule::Text(max) => text(value, max),
+        Rule::OneOf(allowed) => match value.as_str() {
+            Some(word) if allowed.contains(&word) => Ok(value),
+            _ => Err(format!("must be one of {}", allowed.join(", "))),
+        },
+        Rule::Amount => match crate::Fen::read(&value) {
+            Some(amount) => Ok(amount.get().into()),
+            None => Err("must be a positive integer of fen".into()),
+        },
+        Rule::Whole { low, high } => match whole_number(&value) {
+            Some(number) if (low..=high).contains(&number) => Ok(number.into()),
+            _ if high == i64::MAX => Err(format!("must be a whole number, {low} or more")),
+            _ => Err(format!("must be a whole number from {low} to {high}")),
+        },
+        Rule::Stamp14 => match value.as_str() {
+            Some(stamp) if is_stamp14(stamp) => Ok(value),
+            _ => Err("must be a time written yyyyMMddHHmmss".into()),
+        },
+    }
+}
+
+fn text(value: Value, max: usize) -> Result<Value, String> {
+    let Value::String(text) = value else { return Err("must be a text".into()) };
+    if text.is_empty() {
+        return Err("must not be empty".into());
+    }
+    if text.chars().count() > max {
+        return Err(format!("must be at most {max} characters long"));
+    }
+    if text.chars().any(char::is_control) {
+        return Err("must hold no control characters".into());
+    }
+    Ok(Value::String(text))
+}
+
+fn is_stamp14(stamp: &str) -> bool {
+    stamp.len() == 14
+        && stamp.bytes().all(|byte| byte.is_ascii_digit())
+        && jiff::civil::DateTime::strptime("%Y%m%d%H%M%S", stamp).is_ok()
+}
+
+/// Writes fields as one compact JSON object in their order.
+pub(crate) fn write_object(fields: &Written) -> String {
+    let mut text = String::with_capacity(256);
+    text.push('{');
+    for (index, (name, value)) in fields.iter().enumerate() {
+        if index > 0 {
+            text.push(',');
+        }
+        text.push_str(&Value::String(name.clone()).to_string());
+        text.push(':');
+        text.push_str(&value.to_string());
+    }
+    text.push('}');
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn rule_of(rule: Rule, value: Value) -> Result<Value, String> {
+        check(rule, value)
+    }
+
+    #[test]
+    fn texts_are_counted_in_characters() {
+        assert!(rule_of(Rule::Text(2), json!("门店")).is_ok());
+        assert!(rule_of(Rule::Text(2), json!("门店号")).is_err());
+        assert!(rule_of(Rule::Text(2), json!("")).is_err());
+        assert!(rule_of(Rule::Text(9), json!(12)).is_err());
+        assert!(rule_of(Rule::Text(9), json!("a\u{0}")).is_err());
+    }
+
+    #[test]
+    fn trap_27_a_14_digit_time_must_exist() {
+        assert!(rule_of(Rule::Stamp14, json!("20240301131800")).is_ok());
+        for wrong in ["20240230131800", "2024030113180", "2024-03-01 13:18:00", "20240301246000"] {
+            assert!(rule_of(Rule::Stamp14, json!(wrong)).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn an_object_is_written_in_the_order_of_its_table() {
+        let fields = vec![("b".to_owned(), json!("引\"号")), ("a".to_owned(), json!(1))];
+        assert_eq!(write_object(&fields), r#"{"b":"引\"号","a":1}"#);
+    }
+}

@@ -1,0 +1,132 @@
+//! Names: of an account, of a job within its lane, and of a lane.
+
+use std::fmt;
+use std::str::FromStr;
+
+use crate::Kind;
+
+/// Why a text cannot be a name.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct IdError(pub &'static str);
+
+/// A configured set of gateway credentials, by the name that the operator gave it: `main`.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize)]
+#[serde(transparent)]
+pub struct AccountName(String);
+
+impl AccountName {
+    /// The name as text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FromStr for AccountName {
+    type Err = IdError;
+
+    fn from_str(text: &str) -> Result<Self, IdError> {
+        let allowed = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
+        if text.is_empty() || text.len() > 32 || !text.bytes().all(allowed) {
+            return Err(IdError("must be 1 to 32 letters, digits, - or _"));
+        }
+        Ok(Self(text.to_owned()))
+    }
+}
+
+impl fmt::Display for AccountName {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(&self.0)
+    }
+}
+
+/// `platform_no`: what the producer calls the job, and for transfers what the gateway deduplicates by.
+/// At most 64 characters, the page's length for it.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize)]
+#[serde(transparent)]
+pub struct Key(String);
+
+impl Key {
+    /// The key as text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// A number that is the same for the same key on every machine: the seed of its jitter.
+    #[must_use]
+    pub fn seed(&self) -> u64 {
+        use sha2::Digest;
+        let digest = sha2::Sha256::digest(self.0.as_bytes());
+        digest.iter().take(8).fold(0, |seed, byte| (seed << 8) | u64::from(*byte))
+    }
+}
+
+impl FromStr for Key {
+    type Err = IdError;
+
+    fn from_str(text: &str) -> Result<Self, IdError> {
+        if text.is_empty() || text.chars().count() > 64 {
+            return Err(IdError("must be 1 to 64 characters"));
+        }
+        if text.chars().any(|character| character.is_control() || character.is_whitespace()) {
+            return Err(IdError("must hold no white space and no control characters"));
+        }
+        Ok(Self(text.to_owned()))
+    }
+}
+
+impl fmt::Display for Key {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(&self.0)
+    }
+}
+
+/// Account × kind, written `main/transfer`: the unit of fairness, rate limit, pause and sharding.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Lane {
+    /// Whose credentials.
+    pub account: AccountName,
+    /// Which kind of job.
+    pub kind: Kind,
+}
+
+impl fmt::Display for Lane {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "{}/{}", self.account, self.kind)
+    }
+}
+
+impl FromStr for Lane {
+    type Err = IdError;
+
+    fn from_str(text: &str) -> Result<Self, IdError> {
+        let wrong = IdError("a lane is written ACCOUNT/KIND, for example main/transfer");
+        let (account, kind) = text.split_once('/').ok_or_else(|| wrong.clone())?;
+        Ok(Self { account: account.parse().map_err(|_| wrong.clone())?, kind: kind.parse().map_err(|_| wrong)? })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn trap_24_a_key_is_counted_in_characters_and_refused_never_cut() {
+        assert!("号".repeat(64).parse::<Key>().is_ok());
+        assert!("号".repeat(65).parse::<Key>().is_err());
+        for wrong in ["", "a b", "a\n", "\u{0}"] {
+            assert!(wrong.parse::<Key>().is_err(), "{wrong:?}");
+        }
+    }
+
+    #[test]
+    fn a_lane_reads_as_it_is_written() {
+        let lane: Lane = "main/bill_upload".parse().unwrap();
+        assert_eq!(lane.to_string(), "main/bill_upload");
+        for wrong in ["main", "main/", "/transfer", "main/pay", "a b/transfer"] {
+            assert!(wrong.parse::<Lane>().is_err(), "{wrong}");
+        }
+    }
+}

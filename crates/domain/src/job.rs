@@ -1,0 +1,262 @@
+//! A job as it is submitted, and the one validator behind every door.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::de::{Deserialize, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
+use serde_json::{Map, Value};
+use sha2::{Digest, Sha256};
+
+use crate::fields::{FieldError, Reader, Written, write_object};
+use crate::{AccountName, AccountRules, Key, Kind, Lane, Millis, kinds};
+
+/// The longest job JSON that any door reads, in bytes.
+pub const MAX_JOB_BYTES: usize = 256 * 1024;
+
+/// The longest `callback_url`, in characters.
+const MAX_CALLBACK_CHARS: usize = 2048;
+
+/// The business content of a job: the exact bytes that every send of it carries, fixed at submission.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Content {
+    text: String,
+    about: String,
+}
+
+impl Content {
+    pub(crate) fn new(fields: &Written, about: String) -> Self {
+        Self { text: write_object(fields), about }
+    }
+
+    /// One JSON object, compact, fields in the page's order.
+    #[must_use]
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// What the job is about at the gateway: a second job about the same thing is refused, whatever its key.
+    #[must_use]
+    pub fn about(&self) -> &str {
+        &self.about
+    }
+
+    /// SHA-256 of the text: the same key with another hash is a conflict.
+    #[must_use]
+    pub fn hash(&self) -> [u8; 32] {
+        Sha256::digest(self.text.as_bytes()).into()
+    }
+}
+
+/// A validated job, ready to be stored.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Job {
+    /// Account and kind.
+    pub lane: Lane,
+    /// The producer's name for it within its lane.
+    pub key: Key,
+    /// What will be sent.
+    pub content: Content,
+    /// The earliest moment to send it; `None` for at once.
+    pub run_at: Option<Millis>,
+    /// Where to report its end.
+    pub callback_url: Option<String>,
+}
+
+/// A job as producers write it: the JSON of the interface, not yet validated.
+#[derive(Clone, Debug, PartialEq, serde::Serialize)]
+pub struct NewJob {
+    /// A configured account's name.
+    pub account: String,
+    /// `bill_upload`, `transfer` or `split`.
+    pub kind: String,
+    /// The producer's own key, at most 64 characters.
+    pub platform_no: String,
+    /// The page's own fields.
+    pub body: Map<String, Value>,
+    /// RFC 3339; not sent before.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub run_at: Option<String>,
+    /// Where to report the end.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub callback_url: Option<String>,
+}
+
+/// A submission that breaks rules: all of them are named. Nothing was stored.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{}", .errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))]
+pub struct Invalid {
+    /// The key, when it could be read, to tell the producer which job this is about.
+    pub key: Option<String>,
+    /// Every wrong field with its rule; never empty.
+    pub errors: Vec<FieldError>,
+}
+
+impl Invalid {
+    fn whole(rule: impl Into<String>) -> Self {
+        Self { key: None, errors: vec![FieldError { field: "job".into(), rule: rule.into() }] }
+    }
+}
+
+impl Job {
+    /// Reads one job's JSON. `accounts` tells an account's rules, `None` for an unknown one.
+    ///
+    /// # Errors
+    /// [`Invalid`], naming every wrong field; nothing is half-read.
+    pub fn parse(bytes: &[u8], accounts: impl Fn(&str) -> Option<AccountRules>) -> Result<Self, Invalid> {
+        if bytes.len() > MAX_JOB_BYTES {
+            return Err(Invalid::whole(format!("must be at most {MAX_JOB_BYTES} bytes of JSON")));
+        }
+        let text = std::str::from_utf8(bytes)
+            .map_err(|error| Invalid::whole(format!("must be UTF-8: byte {} is not", error.valid_up_to() + 1)))?;
+        let Strict(value) =
+            serde_json::from_str(text).map_err(|error| Invalid::whole(format!("must be one JSON object: {error}")))?;
+        Self::read(value, accounts)
+    }
+
+    /// Validates a job that was built in Rust, by the same rules.
+    ///
+    /// # Errors
+    /// [`Invalid`], naming every wrong field.
+    pub fn validate(new: &NewJob, accounts: impl Fn(&str) -> Option<AccountRules>) -> Result<Self, Invalid> {
+        let value = serde_json::to_value(new).map_err(|error| Invalid::whole(error.to_string()))?;
+        Self::read(value, accounts)
+    }
+
+    fn read(value: Value, accounts: impl Fn(&str) -> Option<AccountRules>) -> Result<Self, Invalid> {
+        let Value::Object(object) = value else { return Err(Invalid::whole("must be a JSON object")) };
+        let key_text = object.get("platform_no").and_then(Value::as_str).map(str::to_owned);
+        let mut errors = Vec::new();
+        let job = Self::read_object(object, accounts, &mut errors);
+        match job {
+            Some(job) if errors.is_empty() => Ok(job),
+            Some(_) | None => Err(Invalid { key: key_text, errors }),
+        }
+    }
+
+    fn read_object(
+        object: Map<String, Value>,
+        accounts: impl Fn(&str) -> Option<AccountRules>,
+        errors: &mut Vec<FieldError>,
+    ) -> Option<Self> {
+        let mut reader = Reader::new("", object, errors);
+        let account: Option<AccountName> = named(&mut reader, "account");
+        let kind: Option<Kind> = named(&mut reader, "kind");
+        let key: Option<Key> = named(&mut reader, "platform_no");
+        let run_at =
+            optional_text(&mut reader, "run_at", "must be an RFC 3339 time with an offset", Millis::parse_rfc3339);
+        let callback_url = optional_text(
+            &mut reader,
+            "callback_url",
+            "must be an http or https URL of at most 2048 characters",
+            callback,
+        );
+        let body = match reader.take("body") {
+            Some(Value::Object(body)) => Some(body),
+            Some(_) => wrong(&mut reader, "body", "must be an object with the page's fields"),
+            None => wrong(&mut reader, "body", "is required"),
+        };
+        let rules = account.as_ref().and_then(|account| accounts(account.as_str()));
+        if let (Some(account), None) = (&account, rules) {
+            reader.wrong("account", format!("names no configured account: {account}"));
+        }
+        reader.finish();
+        let (kind, key) = (kind?, key?);
+        let (content, not_before) = kinds::content(kind, &rules?, &key, body?, errors)?;
+        Some(Self {
+            lane: Lane { account: account?, kind },
+            key,
+            content,
+            run_at: run_at.max(not_before),
+            callback_url,
+        })
+    }
+}
+
+fn wrong<T>(reader: &mut Reader<'_>, name: &str, rule: &str) -> Option<T> {
+    reader.wrong(name, rule);
+    None
+}
+
+fn named<T: FromStr<Err = crate::IdError>>(reader: &mut Reader<'_>, name: &str) -> Option<T> {
+    match reader.take(name) {
+        Some(Value::String(text)) => text.parse().map_err(|error: crate::IdError| reader.wrong(name, error.0)).ok(),
+        Some(_) => wrong(reader, name, "must be a text"),
+        None => wrong(reader, name, "is required"),
+    }
+}
+
+fn optional_text<T>(reader: &mut Reader<'_>, name: &str, rule: &str, read: impl Fn(&str) -> Option<T>) -> Option<T> {
+    let value = reader.take(name)?;
+    match value.as_str().and_then(read) {
+        Some(value) => Some(value),
+        None => wrong(reader, name, rule),
+    }
+}
+
+fn callback(text: &str) -> Option<String> {
+    let url = url::Url::parse(text).ok()?;
+    let fits = text.chars().count() <= MAX_CALLBACK_CHARS && matches!(url.scheme(), "http" | "https") && url.has_host();
+    fits.then(|| text.to_owned())
+}
+
+/// JSON in which no object names a field twice: of two amounts, neither may win in silence (trap 19).
+struct Strict(Value);
+
+impl<'de> Deserialize<'de> for Strict {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(StrictVisitor).map(Self)
+    }
+}
+
+struct StrictVisitor;
+
+impl<'de> Visitor<'de> for StrictVisitor {
+    type Value = Value;
+
+    fn expecting(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str("JSON")
+    }
+
+    fn visit_unit<E>(self) -> Result<Value, E> {
+        Ok(Value::Null)
+    }
+
+    fn visit_bool<E>(self, value: bool) -> Result<Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_i64<E>(self, value: i64) -> Result<Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_u64<E>(self, value: u64) -> Result<Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_f64<E>(self, value: f64) -> Result<Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_str<E>(self, value: &str) -> Result<Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Value, A::Error> {
+        let mut list = Vec::new();
+        while let Some(Strict(item)) = items.next_element()? {
+            list.push(item);
+        }
+        Ok(list.into())
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut fields: A) -> Result<Value, A::Error> {
+        let mut object = Map::new();
+        while let Some((name, Strict(value))) = fields.next_entry::<String, Strict>()? {
+            if object.contains_key(&name) {
+                return Err(A::Error::custom(format_args!("the field {name} stands twice")));
+            }
+            object.insert(name, value);
+        }
+        Ok(object.into())
+    }
+}

@@ -1,0 +1,193 @@
+//! The kinds of job. A new kind is one file in `kinds/` and its arm in each `match` here.
+
+mod bill_upload;
+mod generic_split;
+mod split;
+mod transfer;
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde_json::{Map, Value};
+
+use crate::fields::{FieldError, Reader, Written};
+use crate::{Content, Fen, IdError, Key, Millis};
+
+/// What a job does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Kind {
+    /// `funds.bill.upload`: tells the gateway about an order.
+    BillUpload,
+    /// `bkfunds.balance.pay.apply`: moves a balance between two accounts.
+    Transfer,
+    /// `/api/division/exec`: divides a paid order among receivers.
+    Split,
+}
+
+impl Kind {
+    /// Every kind.
+    pub const ALL: [Self; 3] = [Self::BillUpload, Self::Transfer, Self::Split];
+
+    /// The word for it in job JSON, lanes, commands and metrics.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::BillUpload => "bill_upload",
+            Self::Transfer => "transfer",
+            Self::Split => "split",
+        }
+    }
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.pad(self.as_str())
+    }
+}
+
+impl FromStr for Kind {
+    type Err = IdError;
+
+    fn from_str(text: &str) -> Result<Self, IdError> {
+        Self::ALL
+            .into_iter()
+            .find(|kind| kind.as_str() == text)
+            .ok_or(IdError("must be bill_upload, transfer or split"))
+    }
+}
+
+/// Which gateway an account belongs to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum GatewayKind {
+    /// 银账通.
+    Yzt,
+    /// BeingFi Pay.
+    Beingfi,
+}
+
+impl GatewayKind {
+    /// The word for it in the configuration.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Yzt => "yzt",
+            Self::Beingfi => "beingfi",
+        }
+    }
+}
+
+/// What the validator must know of an account.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AccountRules {
+    /// Its gateway, which decides what kinds it takes.
+    pub gateway: GatewayKind,
+    /// The largest amount that one job may move; `None` for no cap.
+    pub max_amount: Option<Fen>,
+    /// Whether splits may go through YZT's generic apply, which no page documents.
+    pub generic_split: bool,
+}
+
+impl AccountRules {
+    /// The rules of an account without a cap and without extras.
+    #[must_use]
+    pub const fn new(gateway: GatewayKind) -> Self {
+        Self { gateway, max_amount: None, generic_split: false }
+    }
+
+    /// The kinds of job that the account takes: its lanes.
+    #[must_use]
+    pub fn kinds(&self) -> &'static [Kind] {
+        match (self.gateway, self.generic_split) {
+            (GatewayKind::Yzt, false) => &[Kind::BillUpload, Kind::Transfer],
+            (GatewayKind::Yzt, true) => &[Kind::BillUpload, Kind::Transfer, Kind::Split],
+            (GatewayKind::Beingfi, _) => &[Kind::Split],
+        }
+    }
+}
+
+/// What a body comes to: fields in writing order, what the job is about, and the earliest moment to send it.
+pub(crate) struct Draft {
+    pub fields: Written,
+    pub about: String,
+    pub not_before: Option<Millis>,
+}
+
+/// Reads `body` for `kind` under `rules`; `None` when anything was wrong, with every error pushed.
+pub(crate) fn content(
+    kind: Kind,
+    rules: &AccountRules,
+    key: &Key,
+    body: Map<String, Value>,
+    errors: &mut Vec<FieldError>,
+) -> Option<(Content, Option<Millis>)> {
+    let before = errors.len();
+    let mut reader = Reader::new("body.", body, errors);
+    let draft = match (kind, rules.gateway) {
+        (Kind::BillUpload, GatewayKind::Yzt) => bill_upload::read(&mut reader),
+        (Kind::Transfer, GatewayKind::Yzt) => transfer::read(&mut reader, key),
+        (Kind::Split, GatewayKind::Beingfi) => split::read(&mut reader),
+        (Kind::Split, GatewayKind::Yzt) if rules.generic_split => generic_split::read(&mut reader, key),
+        (Kind::Split, GatewayKind::Yzt) | (Kind::BillUpload | Kind::Transfer, GatewayKind::Beingfi) => {
+            let takes: Vec<&str> = rules.kinds().iter().map(|kind| kind.as_str()).collect();
+            let rule =
+                format!("is not taken by this {} account, which takes {}", rules.gateway.as_str(), takes.join(" and "));
+            errors.push(FieldError { field: "kind".into(), rule });
+            return None;
+        }
+    };
+    reader.finish();
+    let draft = draft?;
+    let content = Content::new(&draft.fields, draft.about);
+    check_size(&content, errors);
+    check_cap(kind, rules, &content, errors);
+    (errors.len() == before).then_some((content, draft.not_before))
+}
+
+/// The wire's own limit is not documented; the gateway's framework takes 256 KB with signatures and encoding (trap 34).
+const MAX_CONTENT_BYTES: usize = 200 * 1024;
+
+fn check_size(content: &Content, errors: &mut Vec<FieldError>) {
+    if content.text().len() > MAX_CONTENT_BYTES {
+        errors
+            .push(FieldError { field: "body".into(), rule: format!("must come to at most {MAX_CONTENT_BYTES} bytes") });
+    }
+}
+
+fn check_cap(kind: Kind, rules: &AccountRules, content: &Content, errors: &mut Vec<FieldError>) {
+    if let (Some(cap), Some(amount)) = (rules.max_amount, Subject::of(kind, content.text()).amount)
+        && amount > cap
+    {
+        let field = match kind {
+            Kind::Transfer | Kind::Split => "body.total_amount",
+            Kind::BillUpload => "body.order_amount",
+        };
+        errors.push(FieldError {
+            field: field.into(),
+            rule: format!("must be at most {} fen, this account's max_amount", cap.get()),
+        });
+    }
+}
+
+/// What the stored content says the gateway must agree with, and how patient to be with it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Subject {
+    /// The amount that the job moves, where the content names one.
+    pub amount: Option<Fen>,
+    /// Whether the money arrives the next working day (T1), so that "not yet" may last over a holiday.
+    pub next_day: bool,
+}
+
+impl Subject {
+    /// Reads it out of content that was validated when it was submitted.
+    #[must_use]
+    pub fn of(kind: Kind, content: &str) -> Self {
+        let value: Value = serde_json::from_str(content).unwrap_or_default();
+        let amount_field = match kind {
+            Kind::Transfer | Kind::Split => "total_amount",
+            Kind::BillUpload => "order_amount",
+        };
+        Self { amount: value.get(amount_field).and_then(Fen::read), next_day: value["arrive_time"] == "T1" }
+    }
+}

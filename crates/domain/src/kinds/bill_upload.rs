@@ -1,0 +1,90 @@
+//! `funds.bill.upload`: an order's details go to the gateway, which may divide its money by rules of its own.
+//! Field names and lengths are the page's (seed 002, read 2026-11-22); `extra` carries what the page's example sends
+//! beyond its table (trap 21).
+
+use serde_json::Value;
+
+use super::Draft;
+use crate::fields::{Field, FieldError, Reader, Rule, Written, optional, required, write_object};
+
+/// Zero is allowed: goods are given away and fees waived.
+const NOT_NEGATIVE: Rule = Rule::Whole { low: 0, high: i64::MAX };
+
+const FIELDS: &[Field] = &[
+    required("trade_type", Rule::OneOf(&["1", "2"])),
+    required("node_id", Rule::Text(8)),
+    required("order_amount", Rule::Amount),
+    required("order_id", Rule::Text(32)),
+    required("order_time", Rule::Stamp14),
+    optional("org_order_id", Rule::Text(32)),
+    optional("pay_merchant_id", Rule::Text(32)),
+    optional("pay_type", Rule::Text(8)),
+    required("store_id", Rule::Text(16)),
+    optional("trade_no", Rule::Text(32)),
+    optional("user_id", Rule::Text(8)),
+    optional("fee_amount", NOT_NEGATIVE),
+    optional("split_rule_source", Rule::Text(8)),
+    optional("split_refund_seq", Rule::Text(64)), // needed on one channel's refunds only, which no field names (trap 23)
+];
+
+const GOODS: &[Field] = &[
+    required("goods_id", Rule::Text(32)),
+    required("goods_name", Rule::Text(256)),
+    required("quantity", Rule::Whole { low: 1, high: i64::MAX }),
+    required("price", NOT_NEGATIVE),
+    required("real_price", NOT_NEGATIVE),
+    optional("goods_category", Rule::Text(24)),
+    optional("body", Rule::Text(1024)),
+    optional("goods_fee_amount", NOT_NEGATIVE),
+];
+
+/// The page's length for the encoded list.
+const MAX_GOODS_CHARS: usize = 6000;
+
+pub(super) fn read(reader: &mut Reader<'_>) -> Option<Draft> {
+    let mut fields = reader.table(FIELDS);
+    if let Some(goods) = reader.take("goods_detail") {
+        read_goods(reader, goods, &mut fields);
+    }
+    let known: Vec<&str> = FIELDS.iter().map(|field| field.name).chain(["goods_detail", "platform_no"]).collect();
+    reader.extra(&known, &mut fields);
+    let text_of = |name: &str| fields.iter().find(|(field, _)| field == name).and_then(|(_, value)| value.as_str());
+    if text_of("trade_type") == Some("2") && text_of("org_order_id").is_none() {
+        reader.wrong("org_order_id", "is required for a refund (trade_type 2)");
+    }
+    let about = format!("{}/{}", text_of("order_id")?, text_of("trade_type")?);
+    Some(Draft { fields, about, not_before: None })
+}
+
+/// `goods_detail` is a list here and a JSON text on the wire (trap 18).
+fn read_goods(reader: &mut Reader<'_>, goods: Value, fields: &mut Written) {
+    let goods = match goods {
+        Value::Array(goods) if !goods.is_empty() => goods,
+        Value::Array(_) => return reader.wrong("goods_detail", "must not be empty: leave it out"),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Object(_) => {
+            return reader.wrong("goods_detail", "must be a list of goods (it is encoded for the wire by Bursar)");
+        }
+    };
+    let mut errors = Vec::new();
+    let written: Vec<String> =
+        goods.into_iter().enumerate().map(|(index, item)| read_item(index, item, &mut errors)).collect();
+    for FieldError { field, rule } in errors {
+        reader.wrong(&field, rule);
+    }
+    let text = format!("[{}]", written.join(","));
+    if text.chars().count() > MAX_GOODS_CHARS {
+        reader.wrong("goods_detail", format!("must be at most {MAX_GOODS_CHARS} characters long when encoded"));
+    }
+    fields.push(("goods_detail".to_owned(), text.into()));
+}
+
+fn read_item(index: usize, item: Value, errors: &mut Vec<FieldError>) -> String {
+    let Value::Object(item) = item else {
+        errors.push(FieldError { field: format!("goods_detail[{index}]"), rule: "must be an object".into() });
+        return String::new();
+    };
+    let mut reader = Reader::new(format!("goods_detail[{index}]."), item, errors);
+    let fields = reader.table(GOODS);
+    reader.finish();
+    write_object(&fields)
+}

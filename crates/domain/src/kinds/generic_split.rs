@@ -1,0 +1,15 @@
+//! `bkfunds.split.apply`: a name that YZT's pages mention and none documents. An operator who has its description
+//! switches it on (`split_method`); the body then goes through as it is, with the key in `platform_no`. Unverified.
+
+use super::Draft;
+use crate::Key;
+use crate::fields::Reader;
+
+pub(super) fn read(reader: &mut Reader<'_>, key: &Key) -> Option<Draft> {
+    let mut fields = vec![("platform_no".to_owned(), key.as_str().into())];
+    reader.rest(&["platform_no"], &mut fields);
+    if fields.len() == 1 {
+        reader.wrong("extra", "or another field is required: the body must not be empty");
+    }
+    Some(Draft { fields, about: key.as_str().to_owned(), not_before: None })
+}

@@ -1,0 +1,216 @@
+//! `/api/division/exec`: a paid order is divided among receivers, once for all.
+//! Field names and lengths are the page's (seed 004, read 2026-11-22); what must not be sent is domain.md §5.3's.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use serde_json::{Map, Value};
+
+use super::Draft;
+use crate::Millis;
+use crate::fields::{Field, FieldError, Reader, Rule, Written, optional, write_object};
+use crate::money::whole_number;
+
+const ORDER: &[Field] = &[optional("payOrderId", Rule::Text(30)), optional("mchOrderNo", Rule::Text(30))];
+
+/// The page's length for the encoded list; the server is not known to check it, the page says it (trap 37).
+const MAX_RECEIVERS_CHARS: usize = 512;
+
+/// "About a minute after the payment" (seed 004): earlier calls find the order not yet divisible.
+const AFTER_PAYMENT: Duration = Duration::from_secs(60);
+
+/// A share of 1 in millionths: the column is DECIMAL(20,6).
+const WHOLE: u64 = 1_000_000;
+
+pub(super) fn read(reader: &mut Reader<'_>) -> Option<Draft> {
+    let mut fields = reader.table(ORDER);
+    reader.exactly_one("payOrderId", "mchOrderNo", &fields);
+    let about = fields.first().and_then(|(name, order)| Some(format!("{name}/{}", order.as_str()?)));
+    // Left out, the server fails with a null pointer (domain.md §5.3): always send it.
+    let use_system = reader.field(optional("useSysAutoDivisionReceivers", Rule::Whole { low: 0, high: 1 }));
+    let use_system = use_system.unwrap_or_else(|| 0.into());
+    let by_system = use_system == 1;
+    fields.push(("useSysAutoDivisionReceivers".to_owned(), use_system));
+    match (by_system, reader.take("receivers")) {
+        (false, receivers) => read_receivers(reader, receivers, &mut fields),
+        (true, Some(_)) => reader.wrong("receivers", "must be left out when useSysAutoDivisionReceivers is 1"),
+        (true, None) => {}
+    }
+    let not_before = read_paid_at(reader);
+    Some(Draft { fields, about: about?, not_before })
+}
+
+fn read_paid_at(reader: &mut Reader<'_>) -> Option<Millis> {
+    let paid_at = reader.take("paid_at")?;
+    match paid_at.as_str().and_then(Millis::parse_rfc3339) {
+        Some(at) => Some(at.plus(AFTER_PAYMENT)),
+        None => {
+            reader.wrong("paid_at", "must be an RFC 3339 time with an offset");
+            None
+        }
+    }
+}
+
+/// With nobody to pay, the server hands the whole order to the merchant for good: a list is never empty.
+fn read_receivers(reader: &mut Reader<'_>, receivers: Option<Value>, fields: &mut Written) {
+    let receivers = match receivers {
+        Some(Value::Array(receivers)) if !receivers.is_empty() => receivers,
+        Some(Value::Array(_)) | None => {
+            return reader.wrong(
+                "receivers",
+                "is required and must not be empty: without receivers the order is closed and nobody is paid",
+            );
+        }
+        Some(Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Object(_)) => {
+            return reader.wrong("receivers", "must be a list of receivers (it is encoded for the wire by Bursar)");
+        }
+    };
+    let mut errors = Vec::new();
+    let mut list = Receivers::default();
+    let written: Vec<String> =
+        receivers.into_iter().enumerate().map(|(index, item)| list.read(index, item, &mut errors)).collect();
+    if list.accounts && list.groups {
+        errors.push(FieldError {
+            field: "receivers".into(),
+            rule: "must name accounts or groups, not both: who is in a named group would be paid twice".into(),
+        });
+    }
+    if list.total > WHOLE {
+        errors.push(FieldError {
+            field: "receivers".into(),
+            rule: "must not divide more than the whole: the shares add up to more than 1".into(),
+        });
+    }
+    for FieldError { field, rule } in errors {
+        reader.wrong(&field, rule);
+    }
+    let text = format!("[{}]", written.join(","));
+    if text.chars().count() > MAX_RECEIVERS_CHARS {
+        reader.wrong(
+            "receivers",
+            format!("must be at most {MAX_RECEIVERS_CHARS} characters long when encoded: use groups"),
+        );
+    }
+    fields.push(("receivers".to_owned(), text.into()));
+}
+
+/// What the entries of one list come to together.
+#[derive(Default)]
+struct Receivers {
+    ids: BTreeSet<(bool, i64)>,
+    accounts: bool,
+    groups: bool,
+    total: u64,
+}
+
+impl Receivers {
+    fn read(&mut self, index: usize, item: Value, errors: &mut Vec<FieldError>) -> String {
+        let mut wrong = |name: &str, rule: &str| {
+            errors.push(FieldError { field: format!("receivers[{index}]{name}"), rule: rule.into() });
+        };
+        let Value::Object(mut item) = item else {
+            wrong("", "must be an object");
+            return String::new();
+        };
+        let mut fields = Written::new();
+        // Only the used one is sent: the page's example has an empty group beside each account (trap 41).
+        match (take_id(&mut item, "receiverId"), take_id(&mut item, "receiverGroupId")) {
+            (Some(_), Some(_)) => {
+                wrong(".receiverGroupId", "must not be given together with receiverId: exactly one of them")
+            }
+            (None, None) => wrong(".receiverId", "or receiverGroupId is required: exactly one of them"),
+            (account, group) => {
+                let (name, id) = match (account, group) {
+                    (Some(id), _) => ("receiverId", id),
+                    (_, id) => ("receiverGroupId", id.unwrap_or_default()),
+                };
+                self.accounts |= name == "receiverId";
+                self.groups |= name == "receiverGroupId";
+                match whole_number(&id).filter(|id| *id > 0) {
+                    Some(id) if self.ids.insert((name == "receiverId", id)) => {
+                        fields.push((name.to_owned(), id.to_string().into()))
+                    }
+                    Some(_) => wrong(&format!(".{name}"), "stands in the list twice and would be paid twice"),
+                    None => wrong(&format!(".{name}"), "must be a positive whole number"),
+                }
+            }
+        }
+        match item.remove("divisionProfit").map(|share| millionths(&share)) {
+            Some(Some(share)) => {
+                self.total = self.total.saturating_add(share);
+                fields.push(("divisionProfit".to_owned(), decimal(share).into()));
+            }
+            Some(None) => wrong(".divisionProfit", "must be a share above 0 and at most 1, with at most 6 decimals"),
+            None => {} // the system's own share for this receiver
+        }
+        for name in item.keys() {
+            wrong(&format!(".{name}"), "is not a known field");
+        }
+        write_object(&fields)
+    }
+}
+
+fn take_id(item: &mut Map<String, Value>, name: &str) -> Option<Value> {
+    item.remove(name).filter(|id| !id.is_null() && id != "")
+}
+
+/// A share in millionths: `0.3`, `"0.3"` or `1`. `None` when it is zero, over 1, or finer than the server's column.
+fn millionths(share: &Value) -> Option<u64> {
+    let text = match share {
+        Value::String(text) => text.clone(),
+        // Rust prints a float in plain notation with the fewest digits that read back the same.
+        Value::Number(number) => match number.as_u64() {
+            Some(whole) => whole.to_string(),
+            None => number.as_f64()?.to_string(),
+        },
+        Value::Null | Value::Bool(_) | Value::Array(_) | Value::Object(_) => return None,
+    };
+    let (whole, decimals) = text.split_once('.').unwrap_or((&text, "0"));
+    let digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    if !digits(whole) || !digits(decimals) || whole.len() > 1 || decimals.len() > 6 {
+        return None;
+    }
+    let share = whole.parse::<u64>().ok()? * WHOLE + format!("{decimals:0<6}").parse::<u64>().ok()?;
+    (1..=WHOLE).contains(&share).then_some(share)
+}
+
+/// The shortest plain notation: `0.1`, never `0.10` (the server signs numbers in canonical form).
+fn decimal(share: u64) -> String {
+    let text = format!("{}.{:06}", share / WHOLE, share % WHOLE);
+    text.trim_end_matches('0').trim_end_matches('.').to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn shares_are_exact_decimals_above_0_and_at_most_1() {
+        for (share, written) in [
+            (json!(0.1), "0.1"),
+            (json!("0.10"), "0.1"),
+            (json!(1), "1"),
+            (json!("1.0"), "1"),
+            (json!("0.0001"), "0.0001"),
+            (json!(0.000_001), "0.000001"),
+        ] {
+            assert_eq!(millionths(&share).map(decimal).as_deref(), Some(written), "{share}");
+        }
+        for wrong in [
+            json!(0),
+            json!("0.0"),
+            json!(1.1),
+            json!("1.000001"),
+            json!("-0.1"),
+            json!("1e-3"),
+            json!("0.0000001"),
+            json!(""),
+            json!("."),
+            json!(null),
+            json!("0,1"),
+        ] {
+            assert_eq!(millionths(&wrong), None, "{wrong}");
+        }
+    }
+}

@@ -1,0 +1,31 @@
+//! The rules of Bursar, pure: what a job is, what a gateway can answer, and what follows from it.
+//!
+//! Nothing here reads a clock, draws a random number or talks to anyone: `now`, seeds and facts are arguments.
+
+mod answer;
+mod fields;
+mod ids;
+mod job;
+mod kinds;
+mod money;
+mod operate;
+mod policy;
+mod schedule;
+mod state;
+mod time;
+mod transition;
+mod view;
+
+pub use answer::{Answer, Call, Reading};
+pub use fields::FieldError;
+pub use ids::{AccountName, IdError, Key, Lane};
+pub use job::{Content, Invalid, Job, MAX_JOB_BYTES, NewJob};
+pub use kinds::{AccountRules, GatewayKind, Kind, Subject};
+pub use money::Fen;
+pub use operate::{Operation, OperationRefused};
+pub use policy::{OnAmbiguous, Policy};
+pub use schedule::{poll_delay, retry_delay};
+pub use state::State;
+pub use time::Millis;
+pub use transition::{Action, Due, Facts, Illegal, MAX_LOSSES, MAX_SENDS, Next, after, next_action};
+pub use view::{AttemptView, JobView};

@@ -1,0 +1,128 @@
+//! What an operator may do to a job, by state. Each is recorded with who and why.
+
+use crate::{Due, Millis, Next, State};
+
+/// One operator's action on one job.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Operation {
+    /// Ask the gateway now.
+    Ask,
+    /// Send the identical bytes again, on the operator's word.
+    Send,
+    /// Close a job in review as what it is known to be.
+    Resolve(State),
+    /// Take back a job before any send took effect.
+    Cancel,
+}
+
+impl Operation {
+    /// The word for it in records and events.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Ask => "ask",
+            Self::Send => "send",
+            Self::Resolve(_) => "resolve",
+            Self::Cancel => "cancel",
+        }
+    }
+}
+
+/// Why an operation is not allowed.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("a job that is {state} cannot be {what}: {rule}")]
+pub struct OperationRefused {
+    /// The job's state.
+    pub state: State,
+    /// `asked about`, `sent`, `resolved`, `cancelled`.
+    pub what: &'static str,
+    /// The rule.
+    pub rule: &'static str,
+}
+
+impl Operation {
+    /// What the operation makes of a job in `state`.
+    ///
+    /// # Errors
+    /// [`OperationRefused`] where the state does not allow it; nothing changes.
+    pub fn on(self, state: State, now: Millis) -> Result<Next, OperationRefused> {
+        let refused = |what, rule| Err(OperationRefused { state, what, rule });
+        let next = |state, due| Ok(Next { state, due, reason: None, pause_lane: false });
+        match (self, state) {
+            (Self::Ask, State::InDoubt | State::Pending | State::Succeeded) => next(state, Due::Ask(now)),
+            (Self::Ask, State::NeedsReview) => next(State::InDoubt, Due::Ask(now)),
+            (Self::Ask, State::Queued | State::Failed | State::Refunded | State::Cancelled) => {
+                refused("asked about", "only what may have been executed can be asked about")
+            }
+            (Self::Send, State::NeedsReview) => next(State::InDoubt, Due::Send(now)),
+            (Self::Send, State::Queued) => next(State::Queued, Due::Send(now)),
+            (
+                Self::Send,
+                State::InDoubt | State::Pending | State::Succeeded | State::Failed | State::Refunded | State::Cancelled,
+            ) => refused("sent", "only a job that is queued or in review can be sent by hand"),
+            (Self::Resolve(to @ (State::Succeeded | State::Failed | State::Refunded)), State::NeedsReview) => {
+                next(to, Due::Never)
+            }
+            (Self::Resolve(_), State::NeedsReview) => {
+                refused("resolved", "the end must be succeeded, failed or refunded")
+            }
+            (
+                Self::Resolve(_),
+                State::Queued
+                | State::InDoubt
+                | State::Pending
+                | State::Succeeded
+                | State::Failed
+                | State::Refunded
+                | State::Cancelled,
+            ) => refused("resolved", "only a job in review can be resolved"),
+            (Self::Cancel, State::Queued) => next(State::Cancelled, Due::Never),
+            (
+                Self::Cancel,
+                State::InDoubt
+                | State::Pending
+                | State::NeedsReview
+                | State::Succeeded
+                | State::Failed
+                | State::Refunded
+                | State::Cancelled,
+            ) => refused("cancelled", "only a queued job is certain not to have been executed"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_operation_on_every_state_is_allowed_or_refused_as_the_table_says() {
+        use State::{Cancelled, Failed, InDoubt, NeedsReview, Pending, Queued, Refunded, Succeeded};
+        let resolve = Operation::Resolve(Succeeded);
+        let allowed = [
+            (Operation::Ask, InDoubt, InDoubt),
+            (Operation::Ask, Pending, Pending),
+            (Operation::Ask, Succeeded, Succeeded),
+            (Operation::Ask, NeedsReview, InDoubt),
+            (Operation::Send, NeedsReview, InDoubt),
+            (Operation::Send, Queued, Queued),
+            (resolve, NeedsReview, Succeeded),
+            (Operation::Cancel, Queued, Cancelled),
+        ];
+        for operation in [Operation::Ask, Operation::Send, resolve, Operation::Cancel] {
+            for state in State::ALL {
+                let expected = allowed.iter().find(|(o, s, _)| (*o, *s) == (operation, state)).map(|(_, _, to)| *to);
+                assert_eq!(
+                    operation.on(state, Millis(1)).ok().map(|next| next.state),
+                    expected,
+                    "{operation:?} {state}"
+                );
+            }
+        }
+        for state in [Queued, InDoubt, Pending, NeedsReview, Cancelled] {
+            assert!(Operation::Resolve(state).on(NeedsReview, Millis(1)).is_err());
+        }
+        assert_eq!(Operation::Resolve(Failed).on(NeedsReview, Millis(1)).unwrap().due, Due::Never);
+        assert_eq!(Operation::Resolve(Refunded).on(NeedsReview, Millis(1)).unwrap().state, Refunded);
+    }
+}

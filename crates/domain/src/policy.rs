@@ -1,0 +1,70 @@
+//! How patient Bursar is with one account: waits, deadlines, and what to do about a send that got no answer.
+
+use std::time::Duration;
+
+use crate::Fen;
+
+/// What follows a send whose answer was lost, once the settle time has passed and asking did not help.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OnAmbiguous {
+    /// The identical bytes again, at most `resend_max` times. Only for a gateway that honours keys.
+    #[default]
+    Resend,
+    /// Never send again without a person's word.
+    Hold,
+}
+
+impl OnAmbiguous {
+    /// The word for it in the configuration.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Resend => "resend",
+            Self::Hold => "hold",
+        }
+    }
+}
+
+/// One account's waits and bounds; the defaults are the configuration's.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Policy {
+    /// What follows an unanswered send.
+    pub on_ambiguous: OnAmbiguous,
+    /// How long a request that was sent may still take effect, counted from its first byte.
+    pub settle: Duration,
+    /// How often at most the identical bytes go out again by themselves.
+    pub resend_max: u32,
+    /// Waits between asks; the last one repeats. Never empty.
+    pub poll: Vec<Duration>,
+    /// How long after its first send a job is asked about before a person must look.
+    pub poll_deadline: Duration,
+    /// The same for a transfer that arrives the next day (T1): weekends and holidays lie in between.
+    pub poll_deadline_t1: Duration,
+    /// First wait after a failure that certainly executed nothing; doubles, with full jitter.
+    pub retry_initial: Duration,
+    /// The longest such wait.
+    pub retry_max: Duration,
+    /// How long after its first send a job that never executed is tried again before it fails.
+    pub retry_deadline: Duration,
+    /// The largest amount that a job may move; `None` for no cap.
+    pub max_amount: Option<Fen>,
+}
+
+impl Default for Policy {
+    fn default() -> Self {
+        const HOUR: u64 = 3600;
+        Self {
+            on_ambiguous: OnAmbiguous::Resend,
+            settle: Duration::from_secs(60),
+            resend_max: 3,
+            poll: [5, 10, 20, 30, 60, 120, 300, 600].map(Duration::from_secs).to_vec(),
+            poll_deadline: Duration::from_secs(24 * HOUR),
+            poll_deadline_t1: Duration::from_secs(120 * HOUR),
+            retry_initial: Duration::from_secs(1),
+            retry_max: Duration::from_secs(300),
+            retry_deadline: Duration::from_secs(24 * HOUR),
+            max_amount: None,
+        }
+    }
+}

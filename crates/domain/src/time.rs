@@ -1,0 +1,51 @@
+//! Moments in Redis time. Every due time, lease and deadline is one; no local clock decides anything about a job.
+
+use std::time::Duration;
+
+/// Milliseconds since the Unix epoch, by the Redis server's clock.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
+#[serde(transparent)]
+pub struct Millis(pub u64);
+
+impl Millis {
+    /// This moment and `delay` later; saturates at the end of time.
+    #[must_use]
+    pub fn plus(self, delay: Duration) -> Self {
+        Self(self.0.saturating_add(u64::try_from(delay.as_millis()).unwrap_or(u64::MAX)))
+    }
+
+    /// How long ago `earlier` was; zero when it lies ahead.
+    #[must_use]
+    pub fn since(self, earlier: Self) -> Duration {
+        Duration::from_millis(self.0.saturating_sub(earlier.0))
+    }
+
+    /// RFC 3339 in UTC with milliseconds, as the interface shows times: `2026-01-01T00:00:00.000Z`.
+    #[must_use]
+    pub fn rfc3339(self) -> String {
+        i64::try_from(self.0)
+            .ok()
+            .and_then(|millis| jiff::Timestamp::from_millisecond(millis).ok())
+            .map_or_else(|| self.0.to_string(), |at| format!("{at:.3}"))
+    }
+
+    /// Reads an RFC 3339 time with an offset. `None` for anything else and for times before 1970.
+    #[must_use]
+    pub fn parse_rfc3339(text: &str) -> Option<Self> {
+        let at: jiff::Timestamp = text.parse().ok()?;
+        u64::try_from(at.as_millisecond()).ok().map(Self)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_are_read_with_their_offset_and_shown_in_utc() {
+        let at = Millis::parse_rfc3339("2026-01-01T08:00:00+08:00").unwrap();
+        assert_eq!(at.rfc3339(), "2026-01-01T00:00:00.000Z");
+        assert_eq!(Millis::parse_rfc3339("2026-01-01T08:00:00"), None);
+        assert_eq!(Millis::parse_rfc3339("tomorrow"), None);
+    }
+}

@@ -1,0 +1,296 @@
+//! The state machine: what to do about a job that came due, and what an answer makes of it.
+//!
+//! Every legal transition is one arm of the `match` in [`after`]; everything else is illegal. "Maybe" never becomes "no":
+//! from `in_doubt` and `pending` only a gateway's last word or a person leads to `failed`.
+
+use std::time::Duration;
+
+use crate::{Answer, Call, Millis, OnAmbiguous, Policy, State, poll_delay, retry_delay};
+
+/// How often a worker may be lost while it holds a job before a person must look: the job may be what kills them.
+pub const MAX_LOSSES: u32 = 5;
+
+/// How often a job that certainly never executed is sent in all. At the default waits the deadline comes first.
+pub const MAX_SENDS: u32 = 1_000;
+
+/// How long "never seen" proves nothing where nothing may be sent again: the gateway's own queues and replicas
+/// (domain.md §3.3).
+const UNSEEN_GRACE: Duration = Duration::from_secs(600);
+
+/// What the record and the gateway tell about one job.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Facts {
+    /// Before the call; while a send is out the record itself says `in_doubt`.
+    pub state: State,
+    /// Sends so far, this one included.
+    pub sends: u32,
+    /// Sends made while an earlier one might have executed, this one included.
+    pub resends: u32,
+    /// Asks so far, this one included.
+    pub asks: u32,
+    /// Workers lost while they held the job.
+    pub losses: u32,
+    /// When the first intent to send was recorded.
+    pub first_sent: Option<Millis>,
+    /// When the last one was.
+    pub last_sent: Option<Millis>,
+    /// Whether the gateway can be asked about it, with what is known by now.
+    pub can_ask: bool,
+    /// Whether this gateway answers a repeated send with how the first one stands.
+    pub resend_tells: bool,
+    /// Whether the money arrives the next working day only.
+    pub next_day: bool,
+    /// What its jitter is drawn from.
+    pub seed: u64,
+}
+
+/// When and for what to look at a job next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Due {
+    /// Send it, not before this moment.
+    Send(Millis),
+    /// Ask about it, not before this moment.
+    Ask(Millis),
+    /// Not by itself.
+    Never,
+}
+
+/// What becomes of a job.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Next {
+    /// Its state.
+    pub state: State,
+    /// When it is looked at next.
+    pub due: Due,
+    /// Why, in a few words, where the state alone does not say it. At most 60 bytes.
+    pub reason: Option<&'static str>,
+    /// Whether the lane must stop sending until a person has mended the account.
+    pub pause_lane: bool,
+}
+
+impl Next {
+    fn to(state: State, due: Due) -> Self {
+        Self { state, due, reason: None, pause_lane: false }
+    }
+
+    fn because(mut self, reason: &'static str) -> Self {
+        self.reason = Some(reason);
+        self
+    }
+
+    fn pausing(mut self) -> Self {
+        self.pause_lane = true;
+        self.because("configuration fault: the lane is paused")
+    }
+
+    /// A person must decide.
+    #[must_use]
+    pub fn review(reason: &'static str) -> Self {
+        Self::to(State::NeedsReview, Due::Never).because(reason)
+    }
+}
+
+/// What a worker does about a job that it claimed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Action {
+    /// Send the stored bytes.
+    Send,
+    /// Ask the gateway.
+    Ask,
+    /// No call: record this.
+    Commit(Next),
+}
+
+/// An answer that cannot follow this call in this state: a defect of ours, or a gateway beyond its pages.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{} cannot be answered {} while {state}", call.as_str(), answer.as_str())]
+pub struct Illegal {
+    /// The state before the call.
+    pub state: State,
+    /// The call.
+    pub call: Call,
+    /// The answer.
+    pub answer: Answer,
+}
+
+/// What to do about a job that was claimed for `call`.
+#[must_use]
+pub fn next_action(facts: &Facts, call: Call, policy: &Policy, now: Millis) -> Action {
+    match (call, facts.state) {
+        (Call::Send, State::Queued | State::InDoubt | State::Pending) => Action::Send,
+        (Call::Ask, State::InDoubt | State::Pending) if facts.losses > MAX_LOSSES => {
+            Action::Commit(Next::review("workers were lost again and again while they held it"))
+        }
+        (Call::Ask, State::InDoubt | State::Pending | State::Succeeded) if facts.can_ask => Action::Ask,
+        (Call::Ask, State::InDoubt) => Action::Commit(doubtful(facts, policy, now)),
+        (Call::Ask, State::Pending) => Action::Commit(accepted(facts, policy, now)),
+        // What follows should not be due for this call: put it where it belongs.
+        (Call::Ask, State::Queued) => Action::Commit(Next::to(State::Queued, Due::Send(now))),
+        (_, State::NeedsReview | State::Succeeded | State::Failed | State::Refunded | State::Cancelled) => {
+            Action::Commit(Next::to(facts.state, Due::Never))
+        }
+    }
+}
+
+/// What `answer` to `call` makes of the job. Pure: the caller commits it, with the reading as evidence.
+///
+/// # Errors
+/// [`Illegal`] where the answer cannot follow; the caller keeps the job and puts it before a person.
+pub fn after(facts: &Facts, call: Call, answer: Answer, policy: &Policy, now: Millis) -> Result<Next, Illegal> {
+    use Answer::{
+        Accepted, ConfigFault, Contradiction, Failed, NotExecuted, Refunded, Refused, Silent, Succeeded, Unseen,
+    };
+    use Call::{Ask, Send};
+    let state = facts.state;
+    let next = match (state, call, answer) {
+        // The gateway's last word ends every job that was open.
+        (State::Queued | State::InDoubt | State::Pending, Send | Ask, Succeeded | Failed | Refunded)
+            if (state, call) != (State::Queued, Ask) =>
+        {
+            Next::to(answer.last_word().unwrap_or(State::NeedsReview), Due::Never)
+        }
+        (State::Queued | State::InDoubt | State::Pending, Send, Accepted) => accepted(facts, policy, now),
+        (State::InDoubt | State::Pending, Ask, Accepted) => accepted(facts, policy, now),
+        (State::Queued | State::InDoubt | State::Pending, Send, Contradiction) => {
+            Next::review("the answer names another key or amount")
+        }
+        (State::InDoubt | State::Pending, Ask, Contradiction) => Next::review("the answer names another key or amount"),
+
+        // Never executed for certain: the only road on which a failure of ours may end in `failed`.
+        (State::Queued, Send, NotExecuted) => retried(facts, policy, now),
+        (State::Queued, Send, ConfigFault) => {
+            Next::to(State::Queued, Due::Send(now.plus(retry_delay(policy, facts.sends, facts.seed)))).pausing()
+        }
+        (State::Queued, Send, Refused) => {
+            Next::to(State::Failed, Due::Never).because("refused by the gateway, not executed")
+        }
+
+        // A send that may have taken effect, now or earlier.
+        (State::Queued | State::InDoubt, Send, Silent) => doubtful(facts, policy, now),
+        (State::InDoubt, Send, NotExecuted) => resent_later(facts, policy, now),
+        (State::InDoubt, Send, ConfigFault) => resent_later(facts, policy, now).pausing(),
+        (State::InDoubt, Send, Refused) if facts.can_ask => doubtful(facts, policy, now),
+        (State::InDoubt, Send, Refused) => Next::review("refused when sent again; the first send is unknown"),
+        (State::InDoubt, Ask, NotExecuted | Silent) => asked_later(facts, policy, now),
+        (State::InDoubt, Ask, ConfigFault) => asked_later(facts, policy, now).pausing(),
+        (State::InDoubt, Ask, Unseen) => unseen(facts, policy, now),
+
+        // Accepted and not finished: nothing but a last word or the deadline changes that.
+        (State::Pending, Send, NotExecuted | Refused | Silent) => accepted(facts, policy, now),
+        (State::Pending, Ask, NotExecuted | Silent | Unseen) => accepted(facts, policy, now),
+        (State::Pending, Send | Ask, ConfigFault) => accepted(facts, policy, now).pausing(),
+
+        // Terminal states are asked about on an operator's word only, and leave only from 1 to 2.
+        (State::Succeeded, Ask, Refunded) => Next::to(State::Refunded, Due::Never),
+        (State::Succeeded, Ask, Succeeded | NotExecuted | Silent | Unseen) => Next::to(State::Succeeded, Due::Never),
+        (State::Succeeded, Ask, ConfigFault) => Next::to(State::Succeeded, Due::Never).pausing(),
+        (State::Succeeded, Ask, Failed | Accepted | Contradiction) => {
+            Next::to(State::Succeeded, Due::Never).because("anomaly: the gateway has changed its last word")
+        }
+        _ => return Err(Illegal { state, call, answer }),
+    };
+    Ok(next)
+}
+
+/// The last moment to hope for an answer without a person.
+fn poll_deadline(facts: &Facts, policy: &Policy, now: Millis) -> Millis {
+    let patience =
+        if facts.next_day { policy.poll_deadline_t1.max(policy.poll_deadline) } else { policy.poll_deadline };
+    facts.first_sent.unwrap_or(now).plus(patience)
+}
+
+fn settled_at(facts: &Facts, policy: &Policy, now: Millis) -> Millis {
+    facts.last_sent.unwrap_or(now).plus(policy.settle)
+}
+
+fn may_resend(facts: &Facts, policy: &Policy) -> bool {
+    match policy.on_ambiguous {
+        OnAmbiguous::Resend => facts.resends < policy.resend_max,
+        OnAmbiguous::Hold => false,
+    }
+}
+
+/// Certainly not executed: later, until the deadline.
+fn retried(facts: &Facts, policy: &Policy, now: Millis) -> Next {
+    let deadline = facts.first_sent.unwrap_or(now).plus(policy.retry_deadline);
+    if now >= deadline || facts.sends >= MAX_SENDS {
+        return Next::to(State::Failed, Due::Never).because("never executed: the retry deadline has passed");
+    }
+    Next::to(State::Queued, Due::Send(now.plus(retry_delay(policy, facts.sends, facts.seed))))
+}
+
+/// Accepted, not finished: ask by the schedule. Where asking is impossible, a repeated send is how some gateways tell.
+fn accepted(facts: &Facts, policy: &Policy, now: Millis) -> Next {
+    let deadline = poll_deadline(facts, policy, now);
+    if now >= deadline {
+        return Next::review("accepted, and not finished by the poll deadline");
+    }
+    let due = if facts.can_ask {
+        Due::Ask(now.plus(poll_delay(policy, facts.asks, facts.seed)).min(deadline))
+    } else if facts.resend_tells && may_resend(facts, policy) {
+        Due::Send(settled_at(facts, policy, now).max(now))
+    } else {
+        Due::Ask(deadline)
+    };
+    let next = Next::to(State::Pending, due);
+    if facts.can_ask { next } else { next.because("accepted; the gateway cannot be asked about it") }
+}
+
+/// A send may have taken effect: ask if the gateway can be asked, else wait out the settle time and follow the policy.
+fn doubtful(facts: &Facts, policy: &Policy, now: Millis) -> Next {
+    if facts.can_ask {
+        return asked_later(facts, policy, now);
+    }
+    let settled_at = settled_at(facts, policy, now);
+    if may_resend(facts, policy) {
+        Next::to(State::InDoubt, Due::Send(settled_at.max(now)))
+    } else if now < settled_at {
+        Next::to(State::InDoubt, Due::Ask(settled_at))
+    } else {
+        match policy.on_ambiguous {
+            OnAmbiguous::Hold => Next::review("no answer to a send, and this account holds"),
+            OnAmbiguous::Resend => Next::review("no answer, however often the bytes were sent again"),
+        }
+    }
+}
+
+fn asked_later(facts: &Facts, policy: &Policy, now: Millis) -> Next {
+    let deadline = poll_deadline(facts, policy, now);
+    if now >= deadline {
+        return Next::review("in doubt until the poll deadline");
+    }
+    Next::to(State::InDoubt, Due::Ask(now.plus(poll_delay(policy, facts.asks, facts.seed)).min(deadline)))
+}
+
+/// The repeated send certainly did nothing; the first is as unknown as before.
+fn resent_later(facts: &Facts, policy: &Policy, now: Millis) -> Next {
+    if facts.can_ask {
+        return asked_later(facts, policy, now);
+    }
+    if now >= poll_deadline(facts, policy, now) {
+        return Next::review("in doubt until the poll deadline");
+    }
+    if may_resend(facts, policy) {
+        return Next::to(State::InDoubt, Due::Send(now.plus(retry_delay(policy, facts.sends, facts.seed))));
+    }
+    Next::review("no answer, however often the bytes were sent again")
+}
+
+/// Asked, the gateway does not know it: proof of nothing until the settle time is over, and a reason to send the
+/// identical bytes again only where the account allows it.
+fn unseen(facts: &Facts, policy: &Policy, now: Millis) -> Next {
+    let settled_at = settled_at(facts, policy, now);
+    if now < settled_at {
+        return Next::to(
+            State::InDoubt,
+            Due::Ask(now.plus(poll_delay(policy, facts.asks, facts.seed)).min(settled_at)),
+        );
+    }
+    if may_resend(facts, policy) {
+        return Next::to(State::InDoubt, Due::Send(now));
+    }
+    if now < facts.last_sent.unwrap_or(now).plus(policy.settle.max(UNSEEN_GRACE)) {
+        return asked_later(facts, policy, now);
+    }
+    Next::review("the gateway does not know it, long after it was sent")
+}

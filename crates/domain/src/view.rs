@@ -1,0 +1,52 @@
+//! A job as outsiders read it: the same object in the CLI, the API and the library.
+
+use crate::{Millis, State};
+
+/// One job. Times are RFC 3339 in UTC; what is not known yet is `null`.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+pub struct JobView {
+    /// The account's name.
+    pub account: String,
+    /// The kind's word.
+    pub kind: String,
+    /// The key.
+    pub platform_no: String,
+    /// Where it stands.
+    pub state: State,
+    /// The gateway's own number, the newest it named.
+    pub trade_no: Option<String>,
+    /// The gateway's status as it wrote it.
+    pub gateway_status: Option<String>,
+    /// How often it was sent, in intent: each was on record before its first byte left.
+    pub attempts: u32,
+    /// How often the gateway was asked about it.
+    pub asks: u32,
+    /// When it was accepted.
+    pub created_at: Option<String>,
+    /// When anything about it last changed.
+    pub updated_at: Option<String>,
+    /// When it will be looked at next; while a worker holds it, when its lease ends.
+    pub due_at: Option<String>,
+    /// Why it stands where it stands, in a few words.
+    pub reason: Option<String>,
+}
+
+impl JobView {
+    /// A time of the record as the view shows it.
+    #[must_use]
+    pub fn time(at: Option<Millis>) -> Option<String> {
+        at.map(Millis::rfc3339)
+    }
+}
+
+/// One line of a job's log.
+#[derive(Clone, Debug, PartialEq, serde::Serialize)]
+pub struct AttemptView {
+    /// When, RFC 3339 in UTC.
+    pub at: String,
+    /// What happened: `intent`, `answer`, `released`, `operation`.
+    pub event: String,
+    /// The line's further fields as they were recorded.
+    #[serde(flatten)]
+    pub detail: serde_json::Map<String, serde_json::Value>,
+}
