@@ -51,11 +51,12 @@ async fn probe(image: &str) -> Result<(), String> {
     timeout(ENGINE_PATIENCE, engine.inspect_image(image))
         .await
         .map_err(|_| format!("the Docker engine did not answer within {ENGINE_PATIENCE:?}"))?
-        .map_err(|error| match error {
-            Error::DockerResponseServerError { status_code: 404, .. } => {
+        .map_err(|error| {
+            if matches!(error, Error::DockerResponseServerError { status_code: 404, .. }) {
                 format!("the Docker engine has no image {image}; scripts/redis-image.sh builds it")
+            } else {
+                format!("the Docker engine would not look for {image}: {error}")
             }
-            other => format!("the Docker engine would not look for {image}: {other}"),
         })?;
     // Containers are removed by the command, because it still works when this process was killed.
     let command = Command::new("docker").arg("--version").output();

@@ -11,9 +11,13 @@
 
 mod cleanup;
 mod container;
+mod fault_proxy;
+mod process;
 mod shared_redis;
 mod wait;
 
 pub use bursar_private_redis::{Fsync, Listen, Options, PrivateRedis};
+pub use fault_proxy::{Fault, FaultProxy};
+pub use process::{Finished, Process};
 pub use shared_redis::{OwnRedis, Source, TestRedis, private_redis, redis, unique_prefix};
 pub use wait::{Seen, eventually};

@@ -20,10 +20,7 @@ const PING_TIMEOUT: Duration = Duration::from_millis(500);
 /// The server's address, fixed for the supervisor's life so that clients find it again after a restart.
 #[derive(Debug)]
 pub(crate) enum Address {
-    Socket {
-        path: PathBuf,
-        short_dir: Option<PathBuf>,
-    },
+    Socket { path: PathBuf, short_dir: Option<PathBuf> },
     Port(u16),
 }
 
@@ -39,10 +36,7 @@ impl Address {
     fn socket(data_dir: &Path) -> Result<Self, Error> {
         let path = data_dir.join("redis.sock");
         if path.as_os_str().len() <= SOCKET_PATH_MAX_BYTES {
-            return Ok(Self::Socket {
-                path,
-                short_dir: None,
-            });
+            return Ok(Self::Socket { path, short_dir: None });
         }
         let random = RandomState::new().build_hasher().finish();
         let short_dir = env::temp_dir().join(format!("bursar-redis-{random:x}"));
@@ -50,14 +44,8 @@ impl Address {
         fs::DirBuilder::new()
             .mode(0o700)
             .create(&short_dir)
-            .map_err(|source| Error::System {
-                action: "make a folder for the server's socket",
-                source,
-            })?;
-        Ok(Self::Socket {
-            path: short_dir.join("redis.sock"),
-            short_dir: Some(short_dir),
-        })
+            .map_err(|source| Error::System { action: "make a folder for the server's socket", source })?;
+        Ok(Self::Socket { path: short_dir.join("redis.sock"), short_dir: Some(short_dir) })
     }
 
     pub(crate) fn url(&self) -> String {
@@ -69,11 +57,9 @@ impl Address {
 
     pub(crate) fn settings(&self) -> Vec<(&'static str, String)> {
         match self {
-            Self::Socket { path, .. } => vec![
-                ("port", "0".into()),
-                ("unixsocket", path.display().to_string()),
-                ("unixsocketperm", "700".into()),
-            ],
+            Self::Socket { path, .. } => {
+                vec![("port", "0".into()), ("unixsocket", path.display().to_string()), ("unixsocketperm", "700".into())]
+            }
             Self::Port(port) => vec![("bind", "127.0.0.1".into()), ("port", port.to_string())],
         }
     }
@@ -92,11 +78,10 @@ impl Address {
                 stream.set_read_timeout(Some(PING_TIMEOUT))?;
                 ping(stream)
             }),
-            Self::Port(port) => TcpStream::connect(SocketAddrV4::new(Ipv4Addr::LOCALHOST, *port))
-                .and_then(|stream| {
-                    stream.set_read_timeout(Some(PING_TIMEOUT))?;
-                    ping(stream)
-                }),
+            Self::Port(port) => TcpStream::connect(SocketAddrV4::new(Ipv4Addr::LOCALHOST, *port)).and_then(|stream| {
+                stream.set_read_timeout(Some(PING_TIMEOUT))?;
+                ping(stream)
+            }),
         };
         // A server with a password in its settings refuses a stranger's PING, and is ready all the same.
         answer.is_ok_and(|line| line.starts_with("+PONG") || line.starts_with("-NOAUTH"))
@@ -106,11 +91,7 @@ impl Address {
 impl Drop for Address {
     fn drop(&mut self) {
         self.clear();
-        if let Self::Socket {
-            short_dir: Some(folder),
-            ..
-        } = self
-        {
+        if let Self::Socket { short_dir: Some(folder), .. } = self {
             let _ = fs::remove_dir(folder);
         }
     }
@@ -130,8 +111,5 @@ fn free_port() -> Result<u16, Error> {
     TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
         .and_then(|listener| listener.local_addr())
         .map(|address| address.port())
-        .map_err(|source| Error::System {
-            action: "find a free port on 127.0.0.1",
-            source,
-        })
+        .map_err(|source| Error::System { action: "find a free port on 127.0.0.1", source })
 }

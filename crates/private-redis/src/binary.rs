@@ -32,10 +32,7 @@ pub fn find_binary() -> Result<Binary, Error> {
         return check_named(Path::new(&named));
     }
     let fetched = env::var_os("BURSAR_REDIS_DIR").unwrap_or_else(|| FETCHED_DIR.into());
-    search(
-        &env::var_os("PATH").unwrap_or_default(),
-        Path::new(&fetched),
-    )
+    search(&env::var_os("PATH").unwrap_or_default(), Path::new(&fetched))
 }
 
 /// A file that someone named on purpose: it serves or it is an error.
@@ -44,16 +41,12 @@ pub(crate) fn check_named(path: &Path) -> Result<Binary, Error> {
 }
 
 fn search(path_variable: &OsStr, fetched: &Path) -> Result<Binary, Error> {
-    let in_path = NAMES
-        .iter()
-        .flat_map(|name| env::split_paths(path_variable).map(move |folder| folder.join(name)));
+    let in_path = NAMES.iter().flat_map(|name| env::split_paths(path_variable).map(move |folder| folder.join(name)));
     let in_fetched = NAMES.iter().map(|name| fetched.join(name));
     in_path
         .chain(in_fetched)
         .find_map(|candidate| identify(&candidate))
-        .ok_or_else(|| Error::NoBinary {
-            looked: format!("PATH and {}", fetched.display()),
-        })
+        .ok_or_else(|| Error::NoBinary { looked: format!("PATH and {}", fetched.display()) })
 }
 
 /// Asks a file for its version, so that a broken or foreign program is passed over instead of failing later.
@@ -61,12 +54,7 @@ fn identify(path: &Path) -> Option<Binary> {
     if !path.is_file() {
         return None;
     }
-    let output = Command::new(path)
-        .arg("--version")
-        .stdin(Stdio::null())
-        .stderr(Stdio::null())
-        .output()
-        .ok()?;
+    let output = Command::new(path).arg("--version").stdin(Stdio::null()).stderr(Stdio::null()).output().ok()?;
     let version = read_version(&String::from_utf8_lossy(&output.stdout))?;
     // Absolute, because the server is started in another folder.
     let path = std::path::absolute(path).ok()?;
@@ -94,14 +82,8 @@ mod tests {
 
     #[test]
     fn versions_of_both_products_are_read() {
-        assert_eq!(
-            read_version("Redis server v=7.0.15 sha=00000000:0 malloc=jemalloc").unwrap(),
-            "Redis 7.0.15"
-        );
-        assert_eq!(
-            read_version("Valkey server v=9.1.2 sha=0 bits=64\n").unwrap(),
-            "Valkey 9.1.2"
-        );
+        assert_eq!(read_version("Redis server v=7.0.15 sha=00000000:0 malloc=jemalloc").unwrap(), "Redis 7.0.15");
+        assert_eq!(read_version("Valkey server v=9.1.2 sha=0 bits=64\n").unwrap(), "Valkey 9.1.2");
         assert_eq!(read_version("GNU bash, version 5.2"), None);
         assert_eq!(read_version(""), None);
     }
@@ -110,50 +92,24 @@ mod tests {
     fn a_foreign_program_in_the_path_is_passed_over_for_the_fetched_server() {
         let (path, fetched) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
         program(path.path(), "redis-server", "something else entirely");
-        program(
-            fetched.path(),
-            "redis-server",
-            "Valkey server v=9.1.2 sha=0",
-        );
+        program(fetched.path(), "redis-server", "Valkey server v=9.1.2 sha=0");
         let found = search(path.path().as_os_str(), fetched.path()).unwrap();
-        assert_eq!(
-            found,
-            Binary {
-                path: fetched.path().join("redis-server"),
-                version: "Valkey 9.1.2".into()
-            }
-        );
+        assert_eq!(found, Binary { path: fetched.path().join("redis-server"), version: "Valkey 9.1.2".into() });
     }
 
     #[test]
     fn the_installed_server_goes_before_the_fetched_one() {
         let (path, fetched) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
         program(path.path(), "valkey-server", "Valkey server v=8.0.0 sha=0");
-        program(
-            fetched.path(),
-            "redis-server",
-            "Redis server v=7.0.15 sha=0",
-        );
-        assert_eq!(
-            search(path.path().as_os_str(), fetched.path())
-                .unwrap()
-                .version,
-            "Valkey 8.0.0"
-        );
+        program(fetched.path(), "redis-server", "Redis server v=7.0.15 sha=0");
+        assert_eq!(search(path.path().as_os_str(), fetched.path()).unwrap().version, "Valkey 8.0.0");
     }
 
     #[test]
     fn without_a_server_the_error_says_what_to_install() {
         let nothing = tempfile::tempdir().unwrap();
-        let error = search(nothing.path().as_os_str(), &nothing.path().join("redis"))
-            .unwrap_err()
-            .to_string();
-        for part in [
-            "apt-get install redis-server",
-            "BURSAR_REDIS_BIN",
-            "REDIS_URL",
-            "PATH and ",
-        ] {
+        let error = search(nothing.path().as_os_str(), &nothing.path().join("redis")).unwrap_err().to_string();
+        for part in ["apt-get install redis-server", "BURSAR_REDIS_BIN", "REDIS_URL", "PATH and "] {
             assert!(error.contains(part), "{part} is missing in: {error}");
         }
     }

@@ -16,10 +16,12 @@ mod address;
 mod binary;
 mod error;
 mod options;
+mod parent;
 mod server;
 mod supervisor;
 
 pub use binary::{Binary, find_binary};
 pub use error::Error;
 pub use options::{Fsync, Listen, Options};
+pub use parent::{Ending, end_with_this_thread};
 pub use supervisor::PrivateRedis;

@@ -1,11 +1,14 @@
 //! One server process and the folder it keeps its file in. Lives in the supervisor's thread only.
 
-use crate::{Binary, Error, Options, address::Address, binary};
+use crate::{
+    Binary, Error, Options,
+    address::Address,
+    binary,
+    parent::{Ending, end_with_this_thread},
+};
 use nix::{
-    errno::Errno,
-    fcntl::{FcntlArg, FdFlag, fcntl},
-    sys::{prctl, signal},
-    unistd::{Pid, getpid, getppid},
+    sys::signal::{self, SIGCONT, SIGTERM, Signal},
+    unistd::Pid,
 };
 use std::{
     fs::{self, File, TryLockError},
@@ -49,18 +52,11 @@ impl Server {
         options.data_dir = prepare_folder(&options.data_dir)?;
         let lock = take_lock(&options.data_dir)?;
         let address = Address::choose(options.listen, &options.data_dir)?;
-        let mut server = Self {
-            options,
-            binary,
-            address,
-            lock,
-            child: None,
-        };
+        let mut server = Self { options, binary, address, lock, child: None };
         for _ in 1..PORTS_TRIED {
             match server.start() {
                 Err(Error::Ended { log, .. }) if log.contains("Address already in use") => {
-                    server.address =
-                        Address::choose(server.options.listen, &server.options.data_dir)?;
+                    server.address = Address::choose(server.options.listen, &server.options.data_dir)?;
                 }
                 outcome => return outcome.map(|()| server),
             }
@@ -82,25 +78,16 @@ impl Server {
         // An earlier run's last words must not explain this run's failure.
         let log_from = fs::metadata(&log).map_or(0, |file| file.len());
         let spawned = self.command(&log).and_then(|mut command| command.spawn());
-        let mut child = spawned.map_err(|source| Error::Spawn {
-            binary: self.binary.path.clone(),
-            source,
-        })?;
+        let mut child = spawned.map_err(|source| Error::Spawn { binary: self.binary.path.clone(), source })?;
 
         let began = Instant::now();
         while !self.address.is_ready() {
             if let Some(status) = exited(&mut child)? {
-                return Err(Error::Ended {
-                    status: status.to_string(),
-                    log: last_lines(&log, log_from),
-                });
+                return Err(Error::Ended { status: status.to_string(), log: last_lines(&log, log_from) });
             }
             if began.elapsed() > self.options.start_timeout {
                 end_now(&mut child)?;
-                return Err(Error::NotReady {
-                    waited: began.elapsed(),
-                    log: last_lines(&log, log_from),
-                });
+                return Err(Error::NotReady { waited: began.elapsed(), log: last_lines(&log, log_from) });
             }
             pause();
         }
@@ -113,9 +100,9 @@ impl Server {
         let Some(mut child) = self.child.take() else {
             return Ok(());
         };
-        send(&child, signal::SIGTERM)?;
+        send(&child, SIGTERM)?;
         // A frozen server would only see the SIGTERM once somebody thaws it.
-        send(&child, signal::SIGCONT)?;
+        send(&child, SIGCONT)?;
         let began = Instant::now();
         while began.elapsed() < self.options.stop_timeout {
             if exited(&mut child)?.is_some() {
@@ -128,12 +115,10 @@ impl Server {
 
     /// SIGKILL, as a crash would be.
     pub(crate) fn kill(&mut self) -> Result<(), Error> {
-        self.child
-            .take()
-            .map_or(Ok(()), |mut child| end_now(&mut child))
+        self.child.take().map_or(Ok(()), |mut child| end_now(&mut child))
     }
 
-    pub(crate) fn signal(&self, signal: signal::Signal) -> Result<(), Error> {
+    pub(crate) fn signal(&self, signal: Signal) -> Result<(), Error> {
         send(self.child.as_ref().ok_or(Error::NotRunning)?, signal)
     }
 
@@ -148,11 +133,7 @@ impl Server {
             ("maxmemory-policy", "noeviction"),
         ];
         let mut command = Command::new(&self.binary.path);
-        command
-            .arg("--dir")
-            .arg(&self.options.data_dir)
-            .arg("--logfile")
-            .arg(log);
+        command.arg("--dir").arg(&self.options.data_dir).arg("--logfile").arg(log);
         for (name, value) in fixed {
             command.arg(format!("--{name}")).arg(value);
         }
@@ -162,13 +143,11 @@ impl Server {
         for (name, value) in &self.options.settings {
             command.arg(format!("--{name}")).arg(value);
         }
-        command
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null());
+        // The server never reads its input: there it holds the folder's lock, and keeps holding it after our death.
+        command.stdin(Stdio::from(self.lock.try_clone()?)).stdout(Stdio::null()).stderr(Stdio::null());
         // Ctrl-C in a terminal reaches the whole group: it must reach us only, so that workers drain before Redis stops.
         command.process_group(0);
-        bind_to_parent(&mut command, self.lock.try_clone()?);
+        end_with_this_thread(&mut command, Ending::Terminate);
         Ok(command)
     }
 }
@@ -180,51 +159,17 @@ impl Drop for Server {
     }
 }
 
-/// Makes the child end with the thread that starts it, and hold the folder's lock for as long as it lives.
-#[expect(
-    unsafe_code,
-    reason = "pre_exec is the only place between fork and exec"
-)]
-fn bind_to_parent(command: &mut Command, lock: File) {
-    let parent = getpid();
-    // SAFETY: the closure makes system calls that are async-signal-safe, and allocates nothing.
-    unsafe {
-        command.pre_exec(move || {
-            fcntl(&lock, FcntlArg::F_SETFD(FdFlag::empty()))?;
-            #[cfg(target_os = "linux")]
-            prctl::set_pdeathsig(signal::SIGTERM)?;
-            // The parent may have died before the line above, and then no signal would ever come.
-            if getppid() == parent {
-                Ok(())
-            } else {
-                Err(Errno::ESRCH.into())
-            }
-        });
-    }
-}
-
 fn prepare_folder(folder: &Path) -> Result<std::path::PathBuf, Error> {
     fs::create_dir_all(folder)
         .and_then(|()| fs::set_permissions(folder, fs::Permissions::from_mode(0o700)))
         .and_then(|()| folder.canonicalize())
-        .map_err(|source| Error::DataDir {
-            data_dir: folder.into(),
-            source,
-        })
+        .map_err(|source| Error::DataDir { data_dir: folder.into(), source })
 }
 
 /// One supervisor per folder: two servers on one append-only file would destroy it.
 fn take_lock(data_dir: &Path) -> Result<File, Error> {
-    let failed = |source| Error::DataDir {
-        data_dir: data_dir.into(),
-        source,
-    };
-    let lock = File::options()
-        .create(true)
-        .truncate(false)
-        .write(true)
-        .open(data_dir.join("lock"))
-        .map_err(failed)?;
+    let failed = |source| Error::DataDir { data_dir: data_dir.into(), source };
+    let lock = File::options().create(true).truncate(false).write(true).open(data_dir.join("lock")).map_err(failed)?;
     let began = Instant::now();
     loop {
         match lock.try_lock() {
@@ -232,35 +177,25 @@ fn take_lock(data_dir: &Path) -> Result<File, Error> {
             Err(TryLockError::Error(source)) => return Err(failed(source)),
             Err(TryLockError::WouldBlock) if began.elapsed() < LOCK_WAIT => pause(),
             Err(TryLockError::WouldBlock) => {
-                return Err(Error::InUse {
-                    data_dir: data_dir.into(),
-                });
+                return Err(Error::InUse { data_dir: data_dir.into() });
             }
         }
     }
 }
 
-fn send(child: &Child, signal: signal::Signal) -> Result<(), Error> {
+fn send(child: &Child, signal: Signal) -> Result<(), Error> {
     // The child is not reaped yet, so its number cannot belong to another process.
-    signal::kill(Pid::from_raw(child.id().cast_signed()), signal).map_err(|errno| Error::System {
-        action: "signal the Redis server",
-        source: errno.into(),
-    })
+    signal::kill(Pid::from_raw(child.id().cast_signed()), signal)
+        .map_err(|errno| Error::System { action: "signal the Redis server", source: errno.into() })
 }
 
 fn end_now(child: &mut Child) -> Result<(), Error> {
     let ended = child.kill().and_then(|()| child.wait().map(drop));
-    ended.map_err(|source| Error::System {
-        action: "kill the Redis server",
-        source,
-    })
+    ended.map_err(|source| Error::System { action: "kill the Redis server", source })
 }
 
 fn exited(child: &mut Child) -> Result<Option<ExitStatus>, Error> {
-    child.try_wait().map_err(|source| Error::System {
-        action: "look whether the Redis server runs",
-        source,
-    })
+    child.try_wait().map_err(|source| Error::System { action: "look whether the Redis server runs", source })
 }
 
 fn last_lines(log: &Path, from_byte: u64) -> String {

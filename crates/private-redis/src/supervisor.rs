@@ -52,17 +52,9 @@ impl PrivateRedis {
                     let _ = launched.send(Err(error));
                 }
             })
-            .map_err(|source| Error::System {
-                action: "start a supervising thread",
-                source,
-            })?;
+            .map_err(|source| Error::System { action: "start a supervising thread", source })?;
         let (url, binary) = launch.recv().map_err(|_| Error::SupervisorGone)??;
-        Ok(Self {
-            url,
-            binary,
-            orders: Some(orders),
-            thread: Some(thread),
-        })
+        Ok(Self { url, binary, orders: Some(orders), thread: Some(thread) })
     }
 
     /// Where clients connect, in the `redis` crate's form. Stays the same over restarts.
@@ -134,9 +126,7 @@ impl PrivateRedis {
     fn order(&self, order: Order) -> Result<Option<u32>, Error> {
         let (reply, answer) = mpsc::channel();
         let orders = self.orders.as_ref().ok_or(Error::SupervisorGone)?;
-        orders
-            .send((order, reply))
-            .map_err(|_| Error::SupervisorGone)?;
+        orders.send((order, reply)).map_err(|_| Error::SupervisorGone)?;
         answer.recv().map_err(|_| Error::SupervisorGone)?
     }
 }

@@ -1,9 +1,6 @@
 //! A private server's life, with a real server: start, crash, contention, and the death of its owner.
 
-#![expect(
-    clippy::unwrap_used,
-    reason = "a test's helpers may panic as the tests do"
-)]
+#![expect(clippy::unwrap_used, reason = "a test's helpers may panic as the tests do")]
 
 use bursar_private_redis::{Error, Fsync, Listen, Options, PrivateRedis};
 use std::{
@@ -25,11 +22,7 @@ fn a_fresh_server_answers_soon() {
     let began = Instant::now();
     let redis = PrivateRedis::start(Options::new(folder.path())).unwrap();
     // Tens of milliseconds; the rest is room for a machine that compiles meanwhile.
-    assert!(
-        began.elapsed() < Duration::from_secs(5),
-        "took {:?}",
-        began.elapsed()
-    );
+    assert!(began.elapsed() < Duration::from_secs(5), "took {:?}", began.elapsed());
     assert!(redis.url().starts_with("redis+unix:///"), "{}", redis.url());
     assert_eq!(ask(&redis, "PING"), "+PONG");
 }
@@ -52,11 +45,7 @@ fn what_was_acknowledged_is_there_after_a_crash() {
 #[test]
 fn a_restart_keeps_the_address_and_the_writes() {
     let folder = tempfile::tempdir().unwrap();
-    let options = Options {
-        listen: Listen::Loopback,
-        fsync: Fsync::EverySecond,
-        ..Options::new(folder.path())
-    };
+    let options = Options { listen: Listen::Loopback, fsync: Fsync::EverySecond, ..Options::new(folder.path()) };
     let redis = PrivateRedis::start(options).unwrap();
     let url = redis.url().to_owned();
     assert_eq!(ask(&redis, "SET paid once"), "+OK");
@@ -70,9 +59,7 @@ fn a_restart_keeps_the_address_and_the_writes() {
 #[test]
 fn the_promised_settings_hold_and_the_callers_settings_win() {
     let folder = tempfile::tempdir().unwrap();
-    let options = Options::new(folder.path())
-        .setting("maxmemory", "64mb")
-        .setting("maxmemory-policy", "allkeys-lru");
+    let options = Options::new(folder.path()).setting("maxmemory", "64mb").setting("maxmemory-policy", "allkeys-lru");
     let redis = PrivateRedis::start(options).unwrap();
     assert_eq!(setting(&redis, "appendonly"), "yes");
     assert_eq!(setting(&redis, "appendfsync"), "always");
@@ -100,10 +87,7 @@ fn a_frozen_server_is_silent_until_it_is_thawed_and_can_be_stopped() {
     redis.freeze().unwrap();
     let mut stream = connect(redis.url());
     stream.write_all(b"PING\r\n").unwrap();
-    assert!(
-        stream.read(&mut [0; 8]).is_err(),
-        "a frozen server answered"
-    );
+    assert!(stream.read(&mut [0; 8]).is_err(), "a frozen server answered");
 
     redis.thaw().unwrap();
     assert_eq!(ask(&redis, "PING"), "+PONG");
@@ -119,18 +103,13 @@ fn a_folder_with_a_long_name_gets_a_socket_elsewhere() {
     assert_eq!(ask(&redis, "PING"), "+PONG");
     let socket = redis.url().trim_start_matches("redis+unix://").to_owned();
     drop(redis);
-    assert!(
-        !Path::new(&socket).parent().unwrap().exists(),
-        "{socket} was left behind"
-    );
+    assert!(!Path::new(&socket).parent().unwrap().exists(), "{socket} was left behind");
 }
 
 #[test]
 fn a_server_that_cannot_start_is_quoted() {
     let folder = tempfile::tempdir().unwrap();
-    let error =
-        PrivateRedis::start(Options::new(folder.path()).setting("maxmemory-policy", "sometimes"))
-            .unwrap_err();
+    let error = PrivateRedis::start(Options::new(folder.path()).setting("maxmemory-policy", "sometimes")).unwrap_err();
     assert!(matches!(error, Error::Ended { .. }), "{error}");
     // The folder is free again.
     PrivateRedis::start(Options::new(folder.path())).unwrap();
@@ -140,14 +119,8 @@ fn a_server_that_cannot_start_is_quoted() {
 fn the_server_outlives_the_thread_that_called_for_it() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().to_owned();
-    let redis = std::thread::spawn(move || PrivateRedis::start(Options::new(path)).unwrap())
-        .join()
-        .unwrap();
-    assert_eq!(
-        ask(&redis, "PING"),
-        "+PONG",
-        "the server went away with the thread that called start"
-    );
+    let redis = std::thread::spawn(move || PrivateRedis::start(Options::new(path)).unwrap()).join().unwrap();
+    assert_eq!(ask(&redis, "PING"), "+PONG", "the server went away with the thread that called start");
 }
 
 #[test]
@@ -185,12 +158,8 @@ fn spawn_owner(folder: &Path) -> (Child, String) {
         .stderr(Stdio::piped())
         .spawn()
         .unwrap();
-    let mut lines = BufReader::new(owner.stderr.take().unwrap())
-        .lines()
-        .map(Result::unwrap);
-    let url = lines
-        .find_map(|line| line.strip_prefix("ready ").map(str::to_owned))
-        .unwrap();
+    let mut lines = BufReader::new(owner.stderr.take().unwrap()).lines().map(Result::unwrap);
+    let url = lines.find_map(|line| line.strip_prefix("ready ").map(str::to_owned)).unwrap();
     (owner, url)
 }
 
@@ -204,8 +173,7 @@ fn connect(url: &str) -> Box<dyn Stream> {
         stream.set_read_timeout(patience).unwrap();
         Box::new(stream)
     } else {
-        let stream =
-            TcpStream::connect(url.trim_start_matches("redis://").trim_end_matches('/')).unwrap();
+        let stream = TcpStream::connect(url.trim_start_matches("redis://").trim_end_matches('/')).unwrap();
         stream.set_read_timeout(patience).unwrap();
         Box::new(stream)
     }
@@ -218,9 +186,7 @@ fn ask(redis: &PrivateRedis, command: &str) -> String {
 /// One command, its answer's lines joined by spaces.
 fn ask_at(url: &str, command: &str) -> String {
     let mut stream = connect(url);
-    stream
-        .write_all(format!("{command}\r\nQUIT\r\n").as_bytes())
-        .unwrap();
+    stream.write_all(format!("{command}\r\nQUIT\r\n").as_bytes()).unwrap();
     let mut answer = String::new();
     stream.read_to_string(&mut answer).unwrap();
     let before_goodbye = answer.trim_end().strip_suffix("+OK").unwrap();
