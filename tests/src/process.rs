@@ -233,6 +233,9 @@ mod tests {
 
     const SOON: Duration = Duration::from_secs(10);
 
+    /// Ends on SIGTERM only, with a last word.
+    const POLITE: &str = "trap 'echo bye; exit 0' TERM; echo ready; while :; do sleep 0.01; done";
+
     fn shell(script: &str) -> Command {
         let mut command = Command::new("sh");
         command.args(["-c", script]).stdin(Stdio::null());
@@ -263,8 +266,7 @@ mod tests {
 
     #[tokio::test]
     async fn terminate_can_be_handled_and_kill_cannot() {
-        let polite =
-            Process::start("sh", shell("trap 'echo bye; exit 0' TERM; echo ready; while :; do sleep 0.01; done"));
+        let polite = Process::start("sh", shell(POLITE));
         polite.wait_line(SOON, "readiness", |line| line == "ready").await;
         polite.terminate();
         let finished = polite.finished(SOON).await;
@@ -277,9 +279,11 @@ mod tests {
 
     #[tokio::test]
     async fn a_frozen_program_stands_still_until_it_is_thawed() {
-        let process = Process::start("sh", shell("read go; echo went"));
+        let process = Process::start("sh", shell(POLITE));
+        process.wait_line(SOON, "readiness", |line| line == "ready").await;
         process.freeze();
-        // Its stdin is at its end, so only the freeze keeps it from ending.
+        process.terminate();
+        // Only the freeze keeps it from ending now.
         let state = || std::fs::read_to_string(format!("/proc/{}/stat", process.pid())).unwrap_or_default();
         eventually(SOON, "the process to stand still", async || {
             let state = state();
@@ -287,7 +291,7 @@ mod tests {
         })
         .await;
         process.thaw();
-        assert_eq!(process.finished(SOON).await.stdout, "went");
+        assert_eq!(process.finished(SOON).await.stdout, "ready\nbye");
     }
 
     #[tokio::test]
