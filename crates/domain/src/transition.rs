@@ -10,6 +10,8 @@ use crate::{Answer, Call, Millis, OnAmbiguous, Policy, State, poll_delay, retry_
 /// How often a worker may be lost while it holds a job before a person must look: the job may be what kills them.
 pub const MAX_LOSSES: u32 = 5;
 
+const LOST_TOO_OFTEN: &str = "workers were lost again and again while they held it";
+
 /// How often a job that certainly never executed is sent in all. At the default waits the deadline comes first.
 pub const MAX_SENDS: u32 = 1_000;
 
@@ -78,9 +80,11 @@ impl Next {
         self
     }
 
+    /// Also stops the lane. A reason that the job already has says more about it than the lane's pause does.
     fn pausing(mut self) -> Self {
         self.pause_lane = true;
-        self.because("configuration fault: the lane is paused")
+        self.reason = self.reason.or(Some("configuration fault: the lane is paused"));
+        self
     }
 
     /// A person must decide.
@@ -119,7 +123,10 @@ pub fn next_action(facts: &Facts, call: Call, policy: &Policy, now: Millis) -> A
     match (call, facts.state) {
         (Call::Send, State::Queued | State::InDoubt | State::Pending) => Action::Send,
         (Call::Ask, State::InDoubt | State::Pending) if facts.losses > MAX_LOSSES => {
-            Action::Commit(Next::review("workers were lost again and again while they held it"))
+            Action::Commit(Next::review(LOST_TOO_OFTEN))
+        }
+        (Call::Ask, State::Succeeded) if facts.losses > MAX_LOSSES => {
+            Action::Commit(Next::to(State::Succeeded, Due::Never).because(LOST_TOO_OFTEN))
         }
         (Call::Ask, State::InDoubt | State::Pending | State::Succeeded) if facts.can_ask => Action::Ask,
         (Call::Ask, State::InDoubt) => Action::Commit(doubtful(facts, policy, now)),
@@ -213,8 +220,11 @@ fn may_resend(facts: &Facts, policy: &Policy) -> bool {
 /// Certainly not executed: later, until the deadline.
 fn retried(facts: &Facts, policy: &Policy, now: Millis) -> Next {
     let deadline = facts.first_sent.unwrap_or(now).plus(policy.retry_deadline);
-    if now >= deadline || facts.sends >= MAX_SENDS {
+    if now >= deadline {
         return Next::to(State::Failed, Due::Never).because("never executed: the retry deadline has passed");
+    }
+    if facts.sends >= MAX_SENDS {
+        return Next::to(State::Failed, Due::Never).because("never executed, however often it was sent");
     }
     Next::to(State::Queued, Due::Send(now.plus(retry_delay(policy, facts.sends, facts.seed))))
 }
@@ -247,11 +257,16 @@ fn doubtful(facts: &Facts, policy: &Policy, now: Millis) -> Next {
     } else if now < settled_at {
         Next::to(State::InDoubt, Due::Ask(settled_at))
     } else {
-        match policy.on_ambiguous {
-            OnAmbiguous::Hold => Next::review("no answer to a send, and this account holds"),
-            OnAmbiguous::Resend => Next::review("no answer, however often the bytes were sent again"),
-        }
+        out_of_sends(policy)
     }
+}
+
+/// Nothing more may be sent without a person's word, and nothing is left to ask.
+fn out_of_sends(policy: &Policy) -> Next {
+    Next::review(match policy.on_ambiguous {
+        OnAmbiguous::Hold => "no answer to a send, and this account holds",
+        OnAmbiguous::Resend => "no answer, however often the bytes were sent again",
+    })
 }
 
 fn asked_later(facts: &Facts, policy: &Policy, now: Millis) -> Next {
@@ -273,7 +288,7 @@ fn resent_later(facts: &Facts, policy: &Policy, now: Millis) -> Next {
     if may_resend(facts, policy) {
         return Next::to(State::InDoubt, Due::Send(now.plus(retry_delay(policy, facts.sends, facts.seed))));
     }
-    Next::review("no answer, however often the bytes were sent again")
+    out_of_sends(policy)
 }
 
 /// Asked, the gateway does not know it: proof of nothing until the settle time is over, and a reason to send the
@@ -294,3 +309,8 @@ fn unseen(facts: &Facts, policy: &Policy, now: Millis) -> Next {
     }
     Next::review("the gateway does not know it, long after it was sent")
 }
+
+#[cfg(test)]
+mod bounds_tests;
+#[cfg(test)]
+mod table_tests;

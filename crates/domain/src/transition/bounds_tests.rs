@@ -1,0 +1,294 @@
+//! What holds whatever the facts: brute force over states, counters, policies and moments around every deadline.
+
+use super::*;
+
+const SENT: Millis = Millis(1_000_000_000);
+
+/// One set of facts, one answer, and what came of it.
+struct Case {
+    facts: Facts,
+    call: Call,
+    answer: Answer,
+    policy: Policy,
+    now: Millis,
+    next: Next,
+}
+
+impl Case {
+    fn open_doubt(&self) -> bool {
+        matches!(self.facts.state, State::InDoubt | State::Pending)
+    }
+
+    fn settled(&self) -> bool {
+        self.now >= SENT.plus(self.policy.settle)
+    }
+}
+
+impl std::fmt::Debug for Case {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { facts, call, answer, policy, now, next } = self;
+        write!(out, "{call:?} {answer:?} at {now:?}\nof {facts:?}\nunder {policy:?}\nbecame {next:?}")
+    }
+}
+
+fn policies() -> Vec<Policy> {
+    let with = |on_ambiguous, resend_max, settle_s| Policy {
+        on_ambiguous,
+        resend_max,
+        settle: Duration::from_secs(settle_s),
+        ..Policy::default()
+    };
+    vec![
+        with(OnAmbiguous::Resend, 3, 60),
+        with(OnAmbiguous::Resend, 0, 60),
+        with(OnAmbiguous::Resend, 3, 1_800), // longer than the grace for "never seen"
+        with(OnAmbiguous::Hold, 3, 60),
+    ]
+}
+
+/// Just before, at and after every moment that a rule speaks of.
+fn moments(policy: &Policy) -> Vec<Millis> {
+    let spoken_of = [Duration::ZERO, policy.settle, UNSEEN_GRACE, policy.retry_deadline, policy.poll_deadline_t1]
+        .map(|delay| SENT.plus(delay));
+    let around = |at: Millis| [Millis(at.0 - 1), at, at.plus(Duration::from_secs(1))];
+    spoken_of.into_iter().flat_map(around).filter(|at| *at >= SENT).collect()
+}
+
+fn every_fact() -> Vec<Facts> {
+    let mut all = Vec::new();
+    for state in State::ALL {
+        for flags in 0..8_u8 {
+            for resends in [0, 1, 2, 3, u32::MAX] {
+                for (sends, asks) in [(1, 0), (4, 7), (MAX_SENDS, 1_000), (u32::MAX, u32::MAX)] {
+                    all.push(Facts {
+                        state,
+                        sends,
+                        resends,
+                        asks,
+                        losses: asks,
+                        first_sent: Some(SENT),
+                        last_sent: Some(SENT),
+                        can_ask: flags & 1 > 0,
+                        resend_tells: flags & 2 > 0,
+                        next_day: flags & 4 > 0,
+                        seed: u64::from(resends) ^ 7,
+                    });
+                }
+            }
+        }
+    }
+    all
+}
+
+/// Runs `check` on every legal case.
+fn in_every_case(check: impl Fn(&Case)) {
+    let facts = every_fact();
+    for policy in policies() {
+        for now in moments(&policy) {
+            for facts in &facts {
+                for call in [Call::Send, Call::Ask] {
+                    for answer in Answer::ALL {
+                        let Ok(next) = after(facts, call, answer, &policy, now) else { continue };
+                        let (facts, policy) = (facts.clone(), policy.clone());
+                        check(&Case { facts, call, answer, policy, now, next });
+                    }
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn out_of_attempts_never_turns_maybe_into_no() {
+    in_every_case(|case| {
+        if case.open_doubt() && case.next.state == State::Failed {
+            assert_eq!(case.answer, Answer::Failed, "{case:?}");
+        }
+    });
+}
+
+#[test]
+fn only_the_gateway_s_last_word_ends_what_may_have_been_executed() {
+    in_every_case(|case| {
+        if case.open_doubt() && case.next.state.is_terminal() {
+            assert_eq!(Some(case.next.state), case.answer.last_word(), "{case:?}");
+        }
+    });
+}
+
+#[test]
+fn what_may_have_been_executed_is_never_queued_or_cancelled_again() {
+    in_every_case(|case| {
+        if case.facts.state != State::Queued {
+            assert!(!matches!(case.next.state, State::Queued | State::Cancelled), "{case:?}");
+        }
+    });
+}
+
+#[test]
+fn an_account_that_holds_never_sends_again_what_may_have_been_executed() {
+    in_every_case(|case| {
+        if case.policy.on_ambiguous == OnAmbiguous::Hold && case.next.state != State::Queued {
+            assert!(!matches!(case.next.due, Due::Send(_)), "{case:?}");
+        }
+    });
+}
+
+#[test]
+fn nothing_is_sent_again_before_the_settle_time_unless_this_send_certainly_did_nothing() {
+    in_every_case(|case| {
+        let Due::Send(at) = case.next.due else { return };
+        let certainly_nothing =
+            case.call == Call::Send && matches!(case.answer, Answer::NotExecuted | Answer::ConfigFault);
+        if case.next.state == State::Queued {
+            assert!(certainly_nothing && case.facts.state == State::Queued, "{case:?}");
+        } else if !(certainly_nothing && case.facts.state == State::InDoubt) {
+            assert!(at >= SENT.plus(case.policy.settle), "{case:?}");
+        }
+    });
+}
+
+#[test]
+fn never_seen_proves_nothing_until_the_settle_time_is_over() {
+    in_every_case(|case| {
+        if case.answer == Answer::Unseen && case.facts.state == State::InDoubt && !case.settled() {
+            assert!(matches!(case.next.due, Due::Ask(_)) && case.next.state == State::InDoubt, "{case:?}");
+        }
+    });
+}
+
+#[test]
+fn the_identical_bytes_go_out_again_at_most_resend_max_times() {
+    in_every_case(|case| {
+        if case.next.state != State::Queued && matches!(case.next.due, Due::Send(_)) {
+            assert!(case.facts.resends < case.policy.resend_max, "{case:?}");
+        }
+    });
+}
+
+#[test]
+fn an_end_is_left_only_from_succeeded_to_refunded() {
+    in_every_case(|case| {
+        if case.facts.state.is_terminal() {
+            assert_eq!(case.facts.state, State::Succeeded, "{case:?}");
+            assert!(matches!(case.next.state, State::Succeeded | State::Refunded), "{case:?}");
+            assert_eq!(case.next.state == State::Refunded, case.answer == Answer::Refunded, "{case:?}");
+        }
+    });
+}
+
+#[test]
+fn what_is_in_review_or_at_its_end_is_due_for_nothing_and_everything_else_is_due() {
+    in_every_case(|case| {
+        let over = case.next.state.is_terminal() || case.next.state == State::NeedsReview;
+        assert_eq!(case.next.due == Due::Never, over, "{case:?}");
+    });
+}
+
+#[test]
+fn nothing_is_due_in_the_past_or_after_the_last_deadline_and_its_longest_wait() {
+    in_every_case(|case| {
+        let (Due::Send(at) | Due::Ask(at)) = case.next.due else { return };
+        let policy = &case.policy;
+        let longest = policy.poll_deadline_t1.max(policy.retry_deadline).max(policy.settle);
+        assert!(at >= case.now, "{case:?}");
+        assert!(at <= case.now.max(SENT.plus(longest)).plus(policy.retry_max), "{case:?}");
+    });
+}
+
+#[test]
+fn every_reason_fits_and_every_job_in_review_has_one() {
+    in_every_case(|case| {
+        assert!(case.next.reason.is_none_or(|reason| reason.len() <= 60), "{case:?}");
+        assert!(case.next.state != State::NeedsReview || case.next.reason.is_some(), "{case:?}");
+    });
+}
+
+#[test]
+fn a_configuration_fault_and_nothing_else_pauses_the_lane() {
+    in_every_case(|case| assert_eq!(case.next.pause_lane, case.answer == Answer::ConfigFault, "{case:?}"));
+}
+
+#[test]
+fn a_claim_without_a_call_obeys_the_same_bounds() {
+    for policy in policies() {
+        for now in moments(&policy) {
+            for facts in every_fact() {
+                let Action::Commit(next) = next_action(&facts, Call::Ask, &policy, now) else { continue };
+                let open = matches!(facts.state, State::InDoubt | State::Pending);
+                assert!(!open || !next.state.is_terminal(), "{facts:?} {next:?}");
+                assert!(next.reason.is_none_or(|reason| reason.len() <= 60), "{next:?}");
+                match next.due {
+                    Due::Send(at) if open => {
+                        assert_eq!(policy.on_ambiguous, OnAmbiguous::Resend, "{facts:?}");
+                        assert!(facts.resends < policy.resend_max, "{facts:?}");
+                        assert!(at >= now && at >= SENT.plus(policy.settle), "{facts:?}");
+                    }
+                    Due::Send(at) | Due::Ask(at) => assert!(at >= now, "{facts:?} {next:?}"),
+                    Due::Never => assert!(next.state.is_terminal() || next.state == State::NeedsReview, "{facts:?}"),
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn a_job_that_its_workers_do_not_survive_is_put_before_a_person() {
+    for state in [State::InDoubt, State::Pending, State::Succeeded] {
+        for facts in every_fact().into_iter().filter(|facts| facts.state == state && facts.losses > MAX_LOSSES) {
+            let Action::Commit(next) = next_action(&facts, Call::Ask, &Policy::default(), SENT) else {
+                panic!("{facts:?} is called about again");
+            };
+            let expected = if state == State::Succeeded { State::Succeeded } else { State::NeedsReview };
+            assert_eq!((next.state, next.due), (expected, Due::Never), "{facts:?}");
+        }
+    }
+}
+
+/// Tells the whole story of one job whose gateway answers every call in the same way.
+fn story(state: State, answers: (Answer, Answer), mut facts: Facts, policy: &Policy) -> (Next, Millis) {
+    let (mut call, mut now) = (Call::Send, SENT);
+    facts.state = state;
+    for _ in 0..10_000 {
+        let next = match next_action(&facts, call, policy, now) {
+            Action::Commit(next) => next,
+            Action::Send => {
+                facts.sends += 1;
+                facts.resends += u32::from(facts.state != State::Queued);
+                facts.last_sent = Some(now);
+                after(&facts, Call::Send, answers.0, policy, now).unwrap()
+            }
+            Action::Ask => {
+                facts.asks += 1;
+                after(&facts, Call::Ask, answers.1, policy, now).unwrap()
+            }
+        };
+        facts.state = next.state;
+        (call, now) = match next.due {
+            Due::Send(at) => (Call::Send, at),
+            Due::Ask(at) => (Call::Ask, at),
+            Due::Never => return (next, now),
+        };
+        assert!(facts.resends <= policy.resend_max, "{facts:?}");
+    }
+    panic!("no end in sight: {facts:?}");
+}
+
+#[test]
+fn whatever_a_gateway_keeps_saying_a_job_ends_or_is_before_a_person_by_its_deadline() {
+    let sent = [Answer::NotExecuted, Answer::Accepted, Answer::Silent];
+    let asked = [Answer::NotExecuted, Answer::Accepted, Answer::Silent, Answer::Unseen];
+    let fresh = every_fact().into_iter().filter(|facts| facts.state == State::Queued && facts.sends == 1);
+    for facts in fresh.filter(|facts| facts.resends == 0) {
+        for policy in policies() {
+            for answers in sent.into_iter().flat_map(|send| asked.map(|ask| (send, ask))) {
+                let (next, at) = story(State::Queued, answers, facts.clone(), &policy);
+                let expected = if answers.0 == Answer::NotExecuted { State::Failed } else { State::NeedsReview };
+                assert_eq!(next.state, expected, "{answers:?} {facts:?} {policy:?}");
+                // A job may be sent for the last time just before its deadline, and then has its settle time.
+                let patience = policy.poll_deadline_t1 + policy.settle + policy.retry_max;
+                assert!(at <= SENT.plus(patience), "{answers:?} {facts:?} ended at {at:?}");
+            }
+        }
+    }
+}

@@ -1,0 +1,219 @@
+//! Every state × call × answer: the legal ones by name, one row each, and all others refused.
+
+use super::*;
+
+/// Where the gateway can be asked, one second after the send, whatever the account's policy:
+/// state, call, answer, the state it becomes, what it is due for next, and whether the lane is paused.
+const CAN_BE_ASKED: &str = "
+    queued     send  not_executed   queued        send
+    queued     send  config_fault   queued        send   pause
+    queued     send  refused        failed        never
+    queued     send  accepted       pending       ask
+    queued     send  succeeded      succeeded     never
+    queued     send  failed         failed        never
+    queued     send  refunded       refunded      never
+    queued     send  silent         in_doubt      ask
+    queued     send  contradiction  needs_review  never
+
+    in_doubt   send  not_executed   in_doubt      ask
+    in_doubt   send  config_fault   in_doubt      ask    pause
+    in_doubt   send  refused        in_doubt      ask
+    in_doubt   send  accepted       pending       ask
+    in_doubt   send  succeeded      succeeded     never
+    in_doubt   send  failed         failed        never
+    in_doubt   send  refunded       refunded      never
+    in_doubt   send  silent         in_doubt      ask
+    in_doubt   send  contradiction  needs_review  never
+
+    in_doubt   ask   not_executed   in_doubt      ask
+    in_doubt   ask   config_fault   in_doubt      ask    pause
+    in_doubt   ask   accepted       pending       ask
+    in_doubt   ask   succeeded      succeeded     never
+    in_doubt   ask   failed         failed        never
+    in_doubt   ask   refunded       refunded      never
+    in_doubt   ask   silent         in_doubt      ask
+    in_doubt   ask   unseen         in_doubt      ask
+    in_doubt   ask   contradiction  needs_review  never
+
+    pending    send  not_executed   pending       ask
+    pending    send  config_fault   pending       ask    pause
+    pending    send  refused        pending       ask
+    pending    send  accepted       pending       ask
+    pending    send  succeeded      succeeded     never
+    pending    send  failed         failed        never
+    pending    send  refunded       refunded      never
+    pending    send  silent         pending       ask
+    pending    send  contradiction  needs_review  never
+
+    pending    ask   not_executed   pending       ask
+    pending    ask   config_fault   pending       ask    pause
+    pending    ask   accepted       pending       ask
+    pending    ask   succeeded      succeeded     never
+    pending    ask   failed         failed        never
+    pending    ask   refunded       refunded      never
+    pending    ask   silent         pending       ask
+    pending    ask   unseen         pending       ask
+    pending    ask   contradiction  needs_review  never
+
+    succeeded  ask   not_executed   succeeded     never
+    succeeded  ask   config_fault   succeeded     never  pause
+    succeeded  ask   accepted       succeeded     never
+    succeeded  ask   succeeded      succeeded     never
+    succeeded  ask   failed         succeeded     never
+    succeeded  ask   refunded       refunded      never
+    succeeded  ask   silent         succeeded     never
+    succeeded  ask   unseen         succeeded     never
+    succeeded  ask   contradiction  succeeded     never
+";
+
+/// Where the gateway cannot be asked but tells by a repeated send: only what differs from [`CAN_BE_ASKED`],
+/// under `resend`.
+const CANNOT_BE_ASKED_RESEND: &str = "
+    queued     send  accepted       pending       send
+    queued     send  silent         in_doubt      send
+    in_doubt   send  not_executed   in_doubt      send
+    in_doubt   send  config_fault   in_doubt      send   pause
+    in_doubt   send  refused        needs_review  never
+    in_doubt   send  accepted       pending       send
+    in_doubt   send  silent         in_doubt      send
+    in_doubt   ask   accepted       pending       send
+    pending    send  not_executed   pending       send
+    pending    send  config_fault   pending       send   pause
+    pending    send  refused        pending       send
+    pending    send  accepted       pending       send
+    pending    send  silent         pending       send
+    pending    ask   not_executed   pending       send
+    pending    ask   config_fault   pending       send   pause
+    pending    ask   accepted       pending       send
+    pending    ask   silent         pending       send
+    pending    ask   unseen         pending       send
+";
+
+/// The same under `hold`: what was sent by an operator's word and not executed goes back to a person.
+const CANNOT_BE_ASKED_HOLD: &str = "
+    in_doubt   send  not_executed   needs_review  never
+    in_doubt   send  config_fault   needs_review  never  pause
+    in_doubt   send  refused        needs_review  never
+";
+
+type Triple = (State, Call, Answer);
+
+/// A table's rows: the triple, and the rest of the row as it stands.
+fn rows(table: &str) -> Vec<(Triple, String)> {
+    let call_of = |word: &str| [Call::Send, Call::Ask].into_iter().find(|call| call.as_str() == word).unwrap();
+    let answer_of = |word: &str| Answer::ALL.into_iter().find(|answer| answer.as_str() == word).unwrap();
+    table
+        .lines()
+        .map(|line| line.split_whitespace().collect::<Vec<_>>())
+        .filter(|words| !words.is_empty())
+        .map(|words| ((words[0].parse().unwrap(), call_of(words[1]), answer_of(words[2])), words[3..].join(" ")))
+        .collect()
+}
+
+/// What [`after`] says, written as a row ends.
+fn outcome((state, call, answer): Triple, reach: Reach, on_ambiguous: OnAmbiguous) -> Option<String> {
+    let policy = Policy { on_ambiguous, ..Policy::default() };
+    let next = after(&fresh(state, reach), call, answer, &policy, Millis(1_001_000)).ok()?;
+    let due = match next.due {
+        Due::Send(_) => "send",
+        Due::Ask(_) => "ask",
+        Due::Never => "never",
+    };
+    Some(format!("{} {due}{}", next.state, if next.pause_lane { " pause" } else { "" }))
+}
+
+#[derive(Clone, Copy)]
+enum Reach {
+    CanAsk,
+    CannotAsk,
+}
+
+/// A job that was sent once, a second ago.
+fn fresh(state: State, reach: Reach) -> Facts {
+    Facts {
+        state,
+        sends: 1,
+        resends: 0,
+        asks: 1,
+        losses: 0,
+        first_sent: Some(Millis(1_000_000)),
+        last_sent: Some(Millis(1_000_000)),
+        can_ask: matches!(reach, Reach::CanAsk),
+        resend_tells: true,
+        next_day: false,
+        seed: 7,
+    }
+}
+
+fn every_triple() -> impl Iterator<Item = Triple> {
+    State::ALL.into_iter().flat_map(|state| {
+        [Call::Send, Call::Ask]
+            .into_iter()
+            .flat_map(move |call| Answer::ALL.into_iter().map(move |answer| (state, call, answer)))
+    })
+}
+
+fn proves(legal: &[(Triple, String)], reach: Reach, on_ambiguous: OnAmbiguous) {
+    for triple in every_triple() {
+        let named: Vec<&String> = legal.iter().filter(|(row, _)| *row == triple).map(|(_, row)| row).collect();
+        assert!(named.len() <= 1, "{triple:?} stands twice in the table");
+        let outcome = outcome(triple, reach, on_ambiguous);
+        assert_eq!(outcome.as_ref(), named.first().copied(), "{triple:?} under {on_ambiguous:?}");
+    }
+}
+
+/// `rows` with what `changes` says instead; a change of a row that does not exist is a mistake in the table.
+fn changed(mut rows: Vec<(Triple, String)>, changes: &str) -> Vec<(Triple, String)> {
+    for (triple, outcome) in self::rows(changes) {
+        rows.iter_mut().find(|(row, _)| *row == triple).unwrap().1 = outcome;
+    }
+    rows
+}
+
+#[test]
+fn where_the_gateway_can_be_asked_the_table_names_every_legal_transition_and_no_other_exists() {
+    for on_ambiguous in [OnAmbiguous::Resend, OnAmbiguous::Hold] {
+        proves(&rows(CAN_BE_ASKED), Reach::CanAsk, on_ambiguous);
+    }
+}
+
+#[test]
+fn where_it_cannot_be_asked_the_same_transitions_are_legal_and_resend_sends_again() {
+    let table = changed(rows(CAN_BE_ASKED), CANNOT_BE_ASKED_RESEND);
+    proves(&table, Reach::CannotAsk, OnAmbiguous::Resend);
+}
+
+#[test]
+fn where_it_cannot_be_asked_the_same_transitions_are_legal_and_hold_waits_for_a_person() {
+    let table = changed(rows(CAN_BE_ASKED), CANNOT_BE_ASKED_HOLD);
+    proves(&table, Reach::CannotAsk, OnAmbiguous::Hold);
+}
+
+#[test]
+fn an_illegal_answer_says_what_cannot_follow_what() {
+    let illegal =
+        after(&fresh(State::Failed, Reach::CanAsk), Call::Ask, Answer::Succeeded, &Policy::default(), Millis(1));
+    assert_eq!(illegal.unwrap_err().to_string(), "ask cannot be answered succeeded while failed");
+}
+
+/// What [`next_action`] says for every state and call: a call, or a commit of the state and due that stand here.
+#[test]
+fn a_claimed_job_is_sent_asked_about_or_put_where_it_belongs() {
+    let now = Millis(1_001_000);
+    let policy = Policy::default();
+    for state in State::ALL {
+        for call in [Call::Send, Call::Ask] {
+            let action = next_action(&fresh(state, Reach::CanAsk), call, &policy, now);
+            let expected = match (call, state) {
+                (Call::Send, State::Queued | State::InDoubt | State::Pending) => Action::Send,
+                (Call::Ask, State::InDoubt | State::Pending | State::Succeeded) => Action::Ask,
+                (Call::Ask, State::Queued) => Action::Commit(Next::to(State::Queued, Due::Send(now))),
+                (
+                    Call::Send | Call::Ask,
+                    State::NeedsReview | State::Succeeded | State::Failed | State::Refunded | State::Cancelled,
+                ) => Action::Commit(Next::to(state, Due::Never)),
+            };
+            assert_eq!(action, expected, "{state} claimed for {call:?}");
+        }
+    }
+}
