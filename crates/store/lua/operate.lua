@@ -1,0 +1,27 @@
+#!lua flags=allow-oom
+-- Does an operator's will to one job, if it still is what the operator saw.
+-- KEYS  1 the lane's base
+-- ARGV  1 wake channel, 2 lane name, 3 events kept, 4 key, 5 state seen, 6 new state, 7 due set ('to_send'|'to_ask'|''),
+--       8 reason, 9 log line without its time: fields of a JSON object after the first
+-- Returns 'ok' | 'gone' | 'held' (a worker is calling the gateway about it) | the state that it has by now
+local base, key, seen, state, set = KEYS[1], ARGV[4], ARGV[5], ARGV[6], ARGV[7]
+local job = base .. 'job:' .. key
+local time = redis.call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+local record = redis.call('HMGET', job, 's', 'w')
+if not record[1] then return 'gone' end
+if record[1] ~= seen then return record[1] end
+if record[2] then return 'held' end
+redis.call('HSET', job, 's', state, 'u', now, 'r', ARGV[8])
+redis.call('RPUSH', base .. 'log:' .. key, string.format('{"e":"operation","t":%d,', now) .. ARGV[9] .. '}')
+for _, name in ipairs({ 'to_send', 'to_ask', 'review' }) do
+  if name ~= set then redis.call('ZREM', base .. name, key) end
+end
+if set ~= '' then
+  redis.call('ZADD', base .. set, now, key)
+  redis.call('PUBLISH', ARGV[1], ARGV[2])
+else
+  redis.call('ZADD', base .. 'done', 'NX', now, key)
+end
+redis.call('XADD', base .. 'events', 'MAXLEN', '~', ARGV[3], '*', 'key', key, 'state', state)
+return 'ok'

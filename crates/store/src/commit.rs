@@ -1,0 +1,124 @@
+//! Recording what became of claimed jobs.
+
+use bursar_domain::{Due, Lane, Next, State};
+use redis::Value;
+
+use crate::scripts::{Arguments, EVENTS_KEPT, LOG_QUIET_AFTER};
+use crate::submit::word_of;
+use crate::{Store, StoreError};
+
+/// The end of one claim.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Commit {
+    /// The job.
+    pub key: String,
+    /// The claim's fence.
+    pub fence: u64,
+    /// What follows.
+    pub next: Next,
+    /// Whether the gateway was asked.
+    pub asked: Asked,
+    /// Whether a repeated send certainly did nothing, and so does not count against `resend_max`.
+    pub resend: Resend,
+    /// All of the gateway's numbers for it, when one is new; newest last.
+    pub trade_nos: Option<Vec<String>>,
+    /// The gateway's status as it wrote it, when it wrote one.
+    pub gateway_status: Option<String>,
+    /// A reason beyond the rule's own, for a person to read.
+    pub reason: Option<String>,
+    /// One JSON object for the job's log; `None` when no call was made and nothing is to be told.
+    pub line: Option<String>,
+}
+
+/// Whether a commit ends an ask.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Asked {
+    /// The gateway was asked.
+    Yes,
+    /// It was sent to, or not called.
+    No,
+}
+
+/// Whether a send counts among the resends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Resend {
+    /// As the claim counted it.
+    Counts,
+    /// It certainly did nothing.
+    GivenBack,
+}
+
+/// What became of a commit or a release.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Committed {
+    /// Done.
+    Ok,
+    /// Done before, under this fence: a repetition.
+    Again,
+    /// The job has moved on under another fence; only the log was added to.
+    Stale,
+}
+
+impl Committed {
+    pub(crate) const WORDS: &[(&'static str, Self)] =
+        &[("ok", Self::Ok), ("again", Self::Again), ("stale", Self::Stale)];
+}
+
+impl Store {
+    /// Commits the ends of claims of one lane; one answer per commit, in order. Safe to repeat under each fence.
+    ///
+    /// # Errors
+    /// [`StoreError`]: repeat until Redis answers.
+    pub async fn commit(&self, lane: &Lane, commits: &[Commit]) -> Result<Vec<Committed>, StoreError> {
+        let mut answers = Vec::with_capacity(commits.len());
+        for batch in commits.chunks(crate::MAX_CLAIM) {
+            let mut arguments = Arguments::default();
+            arguments.push(EVENTS_KEPT).push(LOG_QUIET_AFTER);
+            for commit in batch {
+                push(&mut arguments, commit);
+            }
+            let replies: Vec<Value> = self.scripts.commit.run(self, self.keys.base(lane), &arguments).await?;
+            for reply in &replies {
+                answers.push(word_of("commit", reply, Committed::WORDS)?);
+            }
+        }
+        Ok(answers)
+    }
+}
+
+fn push(arguments: &mut Arguments, commit: &Commit) {
+    let (set, due) = due_set(commit.next.due);
+    let reason = commit.reason.as_deref().or(commit.next.reason).unwrap_or_default();
+    arguments
+        .push(&commit.key)
+        .push(commit.fence)
+        .push(commit.next.state.as_str())
+        .push(set)
+        .push(due)
+        .push(u8::from(commit.asked == Asked::Yes))
+        .push(u8::from(commit.resend == Resend::GivenBack))
+        .push(commit.trade_nos.as_ref().map(|numbers| numbers.join(" ")).unwrap_or_default())
+        .push(commit.gateway_status.as_deref().unwrap_or_default())
+        .push(reason)
+        .push(commit.line.as_deref().unwrap_or_default())
+        .push(if commit.next.pause_lane { reason } else { "" });
+}
+
+/// The sorted set that a due time belongs to, and the time.
+pub(crate) fn due_set(due: Due) -> (&'static str, u64) {
+    match due {
+        Due::Send(at) => ("to_send", at.0),
+        Due::Ask(at) => ("to_ask", at.0),
+        Due::Never => ("", 0),
+    }
+}
+
+/// The set in which a job of this state is found.
+pub(crate) const fn sets_of(state: State) -> &'static [&'static str] {
+    match state {
+        State::Queued => &["to_send"],
+        State::InDoubt | State::Pending => &["to_ask", "to_send"],
+        State::NeedsReview => &["review"],
+        State::Succeeded | State::Failed | State::Refunded | State::Cancelled => &["done"],
+    }
+}

@@ -1,0 +1,83 @@
+//! The way to Redis: one multiplexed connection that comes back by itself.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use redis::aio::{ConnectionManager, ConnectionManagerConfig};
+
+use crate::StoreError;
+use crate::keys::Keys;
+use crate::scripts::Scripts;
+
+/// How long a connection attempt may take.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// How long one command may take. The client's own default of 500 ms turns every short stall into an unknown outcome.
+const RESPONSE_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// The longest wait between attempts to reconnect: workers are to be back within a second of Redis.
+const MAX_RECONNECT_DELAY: Duration = Duration::from_millis(500);
+
+/// Attempts to reconnect before the waiting commands are told; the callers' own loops go on from there.
+const RECONNECT_ATTEMPTS: usize = 3;
+
+/// Where the store is.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// `redis://`, `rediss://` or `redis+unix://`.
+    pub url: String,
+    /// What every key begins with.
+    pub prefix: String,
+}
+
+/// The store: cheap to clone, safe to share.
+#[derive(Clone)]
+pub struct Store {
+    client: redis::Client,
+    connection: ConnectionManager,
+    pub(crate) keys: Keys,
+    pub(crate) scripts: Arc<Scripts>,
+}
+
+impl std::fmt::Debug for Store {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        out.debug_struct("Store").field("keys", &self.keys).finish_non_exhaustive() // a URL may hold a password
+    }
+}
+
+impl Store {
+    /// Connects, and reconnects by itself from then on.
+    ///
+    /// # Errors
+    /// [`StoreError::Url`] for a URL that cannot be read, [`StoreError::Unreachable`] when nothing answers there.
+    pub async fn connect(settings: &Settings) -> Result<Self, StoreError> {
+        let client = redis::Client::open(settings.url.as_str()).map_err(StoreError::Url)?;
+        let config = ConnectionManagerConfig::new()
+            .set_connection_timeout(Some(CONNECT_TIMEOUT))
+            .set_response_timeout(Some(RESPONSE_TIMEOUT))
+            .set_number_of_retries(RECONNECT_ATTEMPTS)
+            .set_min_delay(Duration::from_millis(50))
+            .set_max_delay(MAX_RECONNECT_DELAY);
+        let connection = client
+            .get_connection_manager_with_config(config)
+            .await
+            .map_err(|source| StoreError::Unreachable { command: "CONNECT", source })?;
+        Ok(Self { client, connection, keys: Keys::new(&settings.prefix), scripts: Arc::new(Scripts::load()) })
+    }
+
+    pub(crate) fn connection(&self) -> ConnectionManager {
+        self.connection.clone()
+    }
+
+    pub(crate) fn client(&self) -> &redis::Client {
+        &self.client
+    }
+
+    /// Whether Redis answers, and how long that took.
+    ///
+    /// # Errors
+    /// [`StoreError`] when it does not.
+    pub async fn ping(&self) -> Result<(), StoreError> {
+        redis::cmd("PING").query_async(&mut self.connection()).await.map_err(|source| StoreError::of("PING", source))
+    }
+}

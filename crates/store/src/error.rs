@@ -1,0 +1,58 @@
+//! What can go wrong between us and Redis.
+
+use redis::RedisError;
+
+/// A failure of the store. Every script may be repeated: after an error the caller cannot know whether it ran.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// The URL is not one that the client understands.
+    #[error("redis.url is not a Redis URL")]
+    Url(#[source] RedisError),
+    /// Redis cannot be reached, or its answer did not come in time. The command may have run.
+    #[error("Redis did not answer {command}")]
+    Unreachable {
+        /// Which script or command.
+        command: &'static str,
+        /// The client's account of it.
+        #[source]
+        source: RedisError,
+    },
+    /// Redis answered and refused: out of memory, read-only, loading, no rights. The command did not run.
+    #[error("Redis refused {command}")]
+    Refused {
+        /// Which script or command.
+        command: &'static str,
+        /// The client's account of it.
+        #[source]
+        source: RedisError,
+    },
+    /// A record or reply that this build cannot read. The job stays as it is.
+    #[error("{what} cannot be read by this build: {detail}")]
+    Unreadable {
+        /// Which record or reply.
+        what: String,
+        /// What about it.
+        detail: String,
+    },
+}
+
+impl StoreError {
+    pub(crate) fn of(command: &'static str, source: RedisError) -> Self {
+        let unreachable =
+            source.is_io_error() || source.is_timeout() || source.is_connection_dropped() || source.code().is_none();
+        if unreachable { Self::Unreachable { command, source } } else { Self::Refused { command, source } }
+    }
+
+    /// The error with its causes, for one line of a log or a terminal.
+    #[must_use]
+    pub fn chain(&self) -> String {
+        let mut text = self.to_string();
+        let mut cause = std::error::Error::source(self);
+        while let Some(error) = cause {
+            text.push_str(": ");
+            text.push_str(&error.to_string());
+            cause = error.source();
+        }
+        text
+    }
+}

@@ -1,0 +1,60 @@
+//! The names of all keys. One lane is one hash tag, so every script touches one slot and lanes spread over a cluster.
+//!
+//! `PREFIX:{account/kind}:` followed by
+//!
+//! | key | type | holds |
+//! |---|---|---|
+//! | `job:KEY` | hash | the record: small fields, see `record.rs` |
+//! | `body:KEY` | string | the canonical content, beside the record so that the hash stays a listpack |
+//! | `log:KEY` | list | the attempts: one JSON line each |
+//! | `about:THING` | string | the key of the job that is about this thing, where that is not the key itself |
+//! | `to_send`, `to_ask` | sorted sets | keys by due time (ms of Redis time); a claimed job stands in `to_ask` at its lease's end |
+//! | `review`, `done` | sorted sets | keys by the time they came there |
+//! | `lane` | hash | `paused` (who and why), `tat` (rate bucket, µs) |
+//! | `events` | stream | state changes, bounded |
+//! | `orphans` | set | due keys without a readable record, put aside for a person |
+//! | `claim:WORKER` | string | what the worker's last claim gave it; expires with the lease |
+
+use bursar_domain::Lane;
+
+/// Names keys and channels under one prefix.
+#[derive(Clone, Debug)]
+pub(crate) struct Keys {
+    prefix: String,
+}
+
+impl Keys {
+    pub(crate) fn new(prefix: &str) -> Self {
+        Self { prefix: prefix.to_owned() }
+    }
+
+    /// What every key of the lane begins with; the scripts' only KEYS argument.
+    pub(crate) fn base(&self, lane: &Lane) -> String {
+        format!("{}:{{{lane}}}:", self.prefix)
+    }
+
+    pub(crate) fn job(&self, lane: &Lane, key: &str) -> String {
+        format!("{}job:{key}", self.base(lane))
+    }
+
+    pub(crate) fn body(&self, lane: &Lane, key: &str) -> String {
+        format!("{}body:{key}", self.base(lane))
+    }
+
+    pub(crate) fn log(&self, lane: &Lane, key: &str) -> String {
+        format!("{}log:{key}", self.base(lane))
+    }
+
+    pub(crate) fn set(&self, lane: &Lane, set: &str) -> String {
+        format!("{}{set}", self.base(lane))
+    }
+
+    pub(crate) fn receipt(&self, lane: &Lane, worker: &str) -> String {
+        format!("{}claim:{worker}", self.base(lane))
+    }
+
+    /// The pub/sub channel on which a lane's name says: something there is due.
+    pub(crate) fn wake_channel(&self) -> String {
+        format!("{}:wake", self.prefix)
+    }
+}

@@ -1,0 +1,27 @@
+//! Bursar's memory: jobs in Redis. The only crate that names a key.
+//!
+//! Every transition is one Lua script (`lua/`), atomic and bounded, on the keys of one lane. All time is Redis time.
+
+mod claim;
+mod commit;
+mod connection;
+mod error;
+mod keys;
+mod operate;
+mod preflight;
+mod read;
+mod record;
+mod scripts;
+mod submit;
+mod wakes;
+
+pub use claim::{Claim, Claimed, Claims, MAX_CLAIM};
+pub use commit::{Asked, Commit, Committed, Resend};
+pub use connection::{Settings, Store};
+pub use error::StoreError;
+pub use operate::{Operated, Operator};
+pub use preflight::{Finding, LOSSES_ON_EVERYSEC, Severity, Wanted};
+pub use read::{Cursor, LaneStatus, Listed};
+pub use record::Record;
+pub use submit::{MAX_BATCH, Submission};
+pub use wakes::Wakes;

@@ -1,0 +1,138 @@
+//! Operators' hands: each act is recorded with who and why.
+
+use std::time::Duration;
+
+use bursar_domain::{Key, Lane, Millis, Operation, OperationRefused};
+use serde_json::json;
+
+use crate::claim::whole_millis;
+use crate::commit::due_set;
+use crate::scripts::{Arguments, EVENTS_KEPT};
+use crate::{Record, Store, StoreError};
+
+/// How often an operation is tried anew when the job changes under it.
+const TRIES: usize = 5;
+
+/// The longest reason that is kept, in characters.
+const MAX_REASON_CHARS: usize = 200;
+
+/// Who acts, and why.
+#[derive(Clone, Copy, Debug)]
+pub struct Operator<'a> {
+    /// A name: a login, a token's name.
+    pub who: &'a str,
+    /// The reason in the operator's words.
+    pub why: &'a str,
+}
+
+impl Operator<'_> {
+    fn words(&self) -> String {
+        format!("{}: {}", self.who, self.why).chars().take(MAX_REASON_CHARS).collect()
+    }
+}
+
+/// What became of an operation.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Operated {
+    /// Done; the job as it is now.
+    Done(Box<Record>),
+    /// There is no such job.
+    Unknown,
+    /// A worker is calling the gateway about it at this moment; try again when it has finished.
+    Held(Box<Record>),
+    /// Its state does not allow it.
+    Refused(OperationRefused),
+}
+
+impl Store {
+    /// Does `operation` to one job, if its state allows it.
+    ///
+    /// # Errors
+    /// [`StoreError`]: it may have been done; look before repeating.
+    pub async fn operate(
+        &self,
+        lane: &Lane,
+        key: &Key,
+        operation: Operation,
+        operator: Operator<'_>,
+    ) -> Result<Operated, StoreError> {
+        for _ in 0..TRIES {
+            let Some(record) = self.job(lane, key).await? else { return Ok(Operated::Unknown) };
+            let next = match operation.on(record.state, Millis(0)) {
+                Ok(next) => next,
+                Err(refused) => return Ok(Operated::Refused(refused)),
+            };
+            let line = json!({"do": operation.as_str(), "from": record.state, "to": next.state, "who": operator.who, "why": operator.why});
+            let line = line.to_string();
+            let mut arguments = Arguments::default();
+            arguments
+                .push(self.keys.wake_channel())
+                .push(lane.to_string())
+                .push(EVENTS_KEPT)
+                .push(key.as_str())
+                .push(record.state.as_str())
+                .push(next.state.as_str())
+                .push(due_set(next.due).0)
+                .push(operator.words())
+                .push(line.trim_start_matches('{').trim_end_matches('}'));
+            let answer: String = self.scripts.operate.run(self, self.keys.base(lane), &arguments).await?;
+            match answer.as_str() {
+                "ok" => break,
+                "gone" => return Ok(Operated::Unknown),
+                "held" => return Ok(Operated::Held(Box::new(record))),
+                _ => {} // its state has changed since we looked: look again
+            }
+        }
+        let record = self.job(lane, key).await?;
+        Ok(record.map_or(Operated::Unknown, |record| Operated::Done(Box::new(record))))
+    }
+
+    /// Pauses a lane: nothing new is sent, what was sent is followed. `false` when it was paused already.
+    ///
+    /// # Errors
+    /// [`StoreError`]: repeat.
+    pub async fn pause(&self, lane: &Lane, operator: Operator<'_>) -> Result<bool, StoreError> {
+        self.set_paused(lane, "pause", operator).await
+    }
+
+    /// Resumes a lane. `false` when it was not paused.
+    ///
+    /// # Errors
+    /// [`StoreError`]: repeat.
+    pub async fn resume(&self, lane: &Lane, operator: Operator<'_>) -> Result<bool, StoreError> {
+        self.set_paused(lane, "resume", operator).await
+    }
+
+    async fn set_paused(&self, lane: &Lane, word: &str, operator: Operator<'_>) -> Result<bool, StoreError> {
+        let mut arguments = Arguments::default();
+        arguments
+            .push(self.keys.wake_channel())
+            .push(lane.to_string())
+            .push(EVENTS_KEPT)
+            .push(word)
+            .push(operator.words());
+        let changed: u8 = self.scripts.pause.run(self, self.keys.base(lane), &arguments).await?;
+        Ok(changed == 1)
+    }
+
+    /// Brings forward the next look at a job that waits to be asked about. `false` when it does not wait for that.
+    ///
+    /// # Errors
+    /// [`StoreError`]: repeat.
+    pub async fn wake(&self, lane: &Lane, key: &Key) -> Result<bool, StoreError> {
+        let mut arguments = Arguments::default();
+        arguments.push(self.keys.wake_channel()).push(lane.to_string()).push(key.as_str());
+        let woken: u8 = self.scripts.wake.run(self, self.keys.base(lane), &arguments).await?;
+        Ok(woken == 1)
+    }
+
+    /// Reduces at most `limit` jobs that ended longer than `retention` ago to tombstones; returns how many.
+    ///
+    /// # Errors
+    /// [`StoreError`]: repeat.
+    pub async fn purge(&self, lane: &Lane, retention: Duration, limit: usize) -> Result<usize, StoreError> {
+        let mut arguments = Arguments::default();
+        arguments.push(whole_millis(retention)).push(limit.min(crate::MAX_BATCH));
+        self.scripts.purge.run(self, self.keys.base(lane), &arguments).await
+    }
+}

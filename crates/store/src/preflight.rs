@@ -1,0 +1,234 @@
+//! Whether this Redis may hold money: refuses one that can lose a payment's record, warns of what makes a loss likelier.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use crate::{Store, StoreError};
+
+/// How far the worker's clock may stand from Redis's before the gateway's 10 minutes of tolerance are in danger.
+const MAX_SKEW: Duration = Duration::from_secs(60);
+
+/// A skew worth telling of.
+const NOTABLE_SKEW: Duration = Duration::from_secs(5);
+
+/// The oldest server whose scripts can record an answer while memory is full.
+const MIN_MAJOR_VERSION: u32 = 7;
+
+/// What `appendfsync everysec` can cost.
+pub const LOSSES_ON_EVERYSEC: &str = "a power failure loses up to a second of accepted jobs";
+
+/// How bad a finding is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Severity {
+    /// As it should be.
+    Fine,
+    /// Sends go on.
+    Warn,
+    /// No money is sent on this Redis.
+    Refuse,
+}
+
+/// One thing that was looked at.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+pub struct Finding {
+    /// How bad.
+    pub severity: Severity,
+    /// What was looked at: `redis.eviction`.
+    pub check: &'static str,
+    /// What was found, and what to do about it.
+    pub text: String,
+}
+
+/// The settings that must fit together.
+#[derive(Clone, Debug)]
+pub struct Wanted {
+    /// `redis.url`.
+    pub url: String,
+    /// `worker.lease`.
+    pub lease: Duration,
+    /// The longest `call_timeout` of all accounts, with its account.
+    pub call_timeout: Option<(String, Duration)>,
+    /// The local clock, ms since the epoch.
+    pub local_now_ms: u64,
+}
+
+impl Store {
+    /// Looks at everything that the promises need of Redis. Findings come in a fixed order, fine ones included.
+    ///
+    /// # Errors
+    /// [`StoreError`] when Redis does not answer.
+    pub async fn preflight(&self, wanted: &Wanted) -> Result<Vec<Finding>, StoreError> {
+        let mut connection = self.connection();
+        let info: String =
+            redis::cmd("INFO").query_async(&mut connection).await.map_err(|source| StoreError::of("INFO", source))?;
+        let (seconds, micros): (u64, u64) =
+            redis::cmd("TIME").query_async(&mut connection).await.map_err(|source| StoreError::of("TIME", source))?;
+        // Managed servers forbid CONFIG; what they do not tell is reported as unknown, not assumed.
+        let fsync: Option<(String, String)> =
+            redis::cmd("CONFIG").arg("GET").arg("appendfsync").query_async(&mut connection).await.ok();
+        let server = Server {
+            info: info.lines().filter_map(|line| line.trim_end().split_once(':')).collect(),
+            fsync: fsync.map(|(_, value)| value),
+            now_ms: seconds * 1000 + micros / 1000,
+        };
+        Ok(server.findings(wanted))
+    }
+}
+
+struct Server<'a> {
+    info: HashMap<&'a str, &'a str>,
+    fsync: Option<String>,
+    now_ms: u64,
+}
+
+impl Server<'_> {
+    fn is(&self, field: &str, value: &str) -> bool {
+        self.info.get(field) == Some(&value)
+    }
+
+    fn number(&self, field: &str) -> u64 {
+        self.info.get(field).and_then(|text| text.parse().ok()).unwrap_or_default()
+    }
+
+    fn findings(&self, wanted: &Wanted) -> Vec<Finding> {
+        vec![
+            self.version(),
+            self.role(),
+            self.loading(),
+            self.eviction(),
+            self.append_only(),
+            self.append_only_health(),
+            self.fsync(),
+            self.replicas(),
+            self.memory(),
+            transport(&wanted.url),
+            self.clock(wanted.local_now_ms),
+            lease(wanted),
+        ]
+    }
+
+    fn version(&self) -> Finding {
+        let version = self.info.get("redis_version").copied().unwrap_or("unknown");
+        let major = version.split('.').next().and_then(|major| major.parse().ok()).unwrap_or(0);
+        let ok = major >= MIN_MAJOR_VERSION;
+        refuse_unless(
+            ok,
+            "redis.version",
+            version.to_owned(),
+            format!("{version}: Redis or Valkey {MIN_MAJOR_VERSION} or newer is needed"),
+        )
+    }
+
+    fn role(&self) -> Finding {
+        let text = "this is a replica: it takes no writes that last. Point redis.url at the primary";
+        refuse_unless(self.is("role", "master"), "redis.role", "primary".into(), text.into())
+    }
+
+    fn loading(&self) -> Finding {
+        let text = "it is still loading its data: wait until it has finished";
+        refuse_unless(!self.is("loading", "1"), "redis.loading", "loaded".into(), text.into())
+    }
+
+    fn eviction(&self) -> Finding {
+        let policy = self.info.get("maxmemory_policy").copied().unwrap_or("unknown");
+        let text =
+            format!("maxmemory-policy is {policy}: it would throw jobs away when memory is full. Set it to noeviction");
+        refuse_unless(policy == "noeviction", "redis.eviction", policy.to_owned(), text)
+    }
+
+    fn append_only(&self) -> Finding {
+        let text = "appendonly is off: a restart loses every job since the last snapshot. Set appendonly yes";
+        refuse_unless(self.is("aof_enabled", "1"), "redis.appendonly", "on".into(), text.into())
+    }
+
+    fn append_only_health(&self) -> Finding {
+        let failed = |field: &str| self.info.get(field).is_some_and(|status| *status != "ok");
+        let text = "the last write or rewrite of the append-only file failed: look at the disk and the server's log";
+        let ok = !failed("aof_last_write_status") && !failed("aof_last_bgrewrite_status");
+        refuse_unless(ok, "redis.appendonly_health", "ok".into(), text.into())
+    }
+
+    fn fsync(&self) -> Finding {
+        match self.fsync.as_deref() {
+            Some("always") => fine("redis.appendfsync", "always".into()),
+            Some("everysec") => warn("redis.appendfsync", format!("everysec: {LOSSES_ON_EVERYSEC}")),
+            Some(other) => Finding {
+                severity: Severity::Refuse,
+                check: "redis.appendfsync",
+                text: format!(
+                    "{other}: a power failure loses what the system had not written yet. Set everysec or always"
+                ),
+            },
+            None => warn("redis.appendfsync", "unknown: this server does not tell (CONFIG GET is not allowed)".into()),
+        }
+    }
+
+    fn replicas(&self) -> Finding {
+        match self.number("connected_slaves") {
+            0 => warn("redis.replicas", "none: with the machine's disk the jobs are gone".into()),
+            some => fine("redis.replicas", some.to_string()),
+        }
+    }
+
+    fn memory(&self) -> Finding {
+        let (used, limit) = (self.number("used_memory"), self.number("maxmemory"));
+        if limit > 0 && used >= limit / 10 * 9 {
+            return warn(
+                "redis.memory",
+                format!("{} of {} MB used: when it is full, nothing new is accepted or sent", used >> 20, limit >> 20),
+            );
+        }
+        fine("redis.memory", format!("{} MB used", used >> 20))
+    }
+
+    fn clock(&self, local_now_ms: u64) -> Finding {
+        let skew = Duration::from_millis(self.now_ms.abs_diff(local_now_ms));
+        let text = format!(
+            "this machine's clock and Redis's are {} s apart: gateways refuse requests 10 minutes off. Mend the clock",
+            skew.as_secs()
+        );
+        if skew > MAX_SKEW {
+            return refuse_unless(false, "clock", String::new(), text);
+        }
+        if skew > NOTABLE_SKEW { warn("clock", text) } else { fine("clock", format!("{} ms apart", skew.as_millis())) }
+    }
+}
+
+fn transport(url: &str) -> Finding {
+    let loopback = ["127.0.0.1", "localhost", "[::1]"]
+        .iter()
+        .any(|host| url.contains(&format!("//{host}")) || url.contains(&format!("@{host}")));
+    let private = url.starts_with("rediss") || url.contains("unix:") || loopback;
+    if private {
+        fine("redis.tls", "private".into())
+    } else {
+        warn("redis.tls", "not encrypted: use rediss:// off this machine".into())
+    }
+}
+
+fn lease(wanted: &Wanted) -> Finding {
+    let Some((account, call_timeout)) = &wanted.call_timeout else { return fine("worker.lease", "no account".into()) };
+    let lease = humanly(wanted.lease);
+    let text = format!(
+        "worker.lease is {lease}, shorter than call_timeout of account {account} ({}): a job could be taken over while its request is out",
+        humanly(*call_timeout)
+    );
+    refuse_unless(wanted.lease >= *call_timeout, "worker.lease", lease, text)
+}
+
+fn humanly(duration: Duration) -> String {
+    format!("{} ms", duration.as_millis())
+}
+
+fn fine(check: &'static str, text: String) -> Finding {
+    Finding { severity: Severity::Fine, check, text }
+}
+
+fn warn(check: &'static str, text: String) -> Finding {
+    Finding { severity: Severity::Warn, check, text }
+}
+
+fn refuse_unless(ok: bool, check: &'static str, found: String, text: String) -> Finding {
+    if ok { fine(check, found) } else { Finding { severity: Severity::Refuse, check, text } }
+}

@@ -1,0 +1,184 @@
+//! Reading jobs: one, its attempts, or a lane's by state, a page at a time.
+
+use std::collections::HashMap;
+
+use bursar_domain::{AttemptView, Key, Lane, Millis, State};
+use redis::Pipeline;
+use serde_json::{Map, Value};
+
+use crate::commit::sets_of;
+use crate::{Record, Store, StoreError};
+
+/// Keys read in one step of a listing.
+const PAGE: usize = 500;
+
+/// One page of a listing.
+#[derive(Clone, Debug, Default)]
+pub struct Listed {
+    /// The jobs of this page.
+    pub jobs: Vec<Record>,
+    /// Where the next page starts; `None` at the end.
+    pub next: Option<Cursor>,
+}
+
+/// A place in a listing. Jobs that move meanwhile may be seen twice or, rarely, not at all.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Cursor {
+    set: usize,
+    offset: usize,
+}
+
+/// A lane at a glance.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LaneStatus {
+    /// Waiting to be sent.
+    pub to_send: u64,
+    /// Waiting to be asked about, or held by a worker.
+    pub to_ask: u64,
+    /// Waiting for a person.
+    pub review: u64,
+    /// Ended, and not yet reduced to a tombstone.
+    pub done: u64,
+    /// Keys put aside because no record could be read.
+    pub orphans: u64,
+    /// The earliest due time.
+    pub next_due: Option<Millis>,
+    /// Who paused it and why, if it is paused.
+    pub paused: Option<String>,
+}
+
+const SETS: [&str; 4] = ["to_send", "to_ask", "review", "done"];
+
+impl Store {
+    /// One job, `None` when there is none by that key.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn job(&self, lane: &Lane, key: &Key) -> Result<Option<Record>, StoreError> {
+        Ok(self.jobs(lane, std::slice::from_ref(key)).await?.pop())
+    }
+
+    /// The jobs by these keys, without those that do not exist.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn jobs(&self, lane: &Lane, keys: &[Key]) -> Result<Vec<Record>, StoreError> {
+        let mut pipeline = Pipeline::new();
+        for key in keys {
+            pipeline.hgetall(self.keys.job(lane, key.as_str()));
+            pipeline.zscore(self.keys.set(lane, "to_send"), key.as_str());
+            pipeline.zscore(self.keys.set(lane, "to_ask"), key.as_str());
+        }
+        let replies: Vec<redis::Value> = self.query("HGETALL", &pipeline).await?;
+        let mut records = Vec::with_capacity(keys.len());
+        for (key, reply) in keys.iter().zip(replies.chunks(3)) {
+            let fields: HashMap<String, Vec<u8>> = from_reply("HGETALL", reply.first())?;
+            let to_send: Option<f64> = from_reply("ZSCORE", reply.get(1))?;
+            let to_ask: Option<f64> = from_reply("ZSCORE", reply.get(2))?;
+            records.extend(Record::read(lane, key, fields, to_send.or(to_ask).map(score))?);
+        }
+        Ok(records)
+    }
+
+    /// The bytes that a job sends; `None` after its detail has expired.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn content(&self, lane: &Lane, key: &Key) -> Result<Option<String>, StoreError> {
+        let mut command = redis::cmd("GET");
+        command.arg(self.keys.body(lane, key.as_str()));
+        command.query_async(&mut self.connection()).await.map_err(|source| StoreError::of("GET", source))
+    }
+
+    /// A job's log, oldest first.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn attempts(&self, lane: &Lane, key: &Key) -> Result<Vec<AttemptView>, StoreError> {
+        let mut command = redis::cmd("LRANGE");
+        command.arg(self.keys.log(lane, key.as_str())).arg(0).arg(-1);
+        let lines: Vec<String> =
+            command.query_async(&mut self.connection()).await.map_err(|source| StoreError::of("LRANGE", source))?;
+        lines.iter().map(|line| attempt(key, line)).collect()
+    }
+
+    /// A page of a lane's jobs, of one state or of all: those to be sent first, then by due time, ended ones last.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn list(&self, lane: &Lane, state: Option<State>, from: Cursor) -> Result<Listed, StoreError> {
+        let sets = state.map_or(&SETS[..], sets_of);
+        let Some(set) = sets.get(from.set) else { return Ok(Listed::default()) };
+        let mut command = redis::cmd("ZRANGE");
+        command.arg(self.keys.set(lane, set)).arg(from.offset).arg(from.offset + PAGE - 1);
+        let keys: Vec<String> =
+            command.query_async(&mut self.connection()).await.map_err(|source| StoreError::of("ZRANGE", source))?;
+        let next = if keys.len() < PAGE {
+            Cursor { set: from.set + 1, offset: 0 }
+        } else {
+            Cursor { set: from.set, offset: from.offset + PAGE }
+        };
+        let keys: Vec<Key> = keys.iter().filter_map(|key| key.parse().ok()).collect();
+        let mut jobs = self.jobs(lane, &keys).await?;
+        jobs.retain(|job| state.is_none_or(|state| job.state == state));
+        Ok(Listed { jobs, next: (next.set < sets.len()).then_some(next) })
+    }
+
+    /// How many jobs of a lane wait where.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn lane_status(&self, lane: &Lane) -> Result<LaneStatus, StoreError> {
+        let mut pipeline = Pipeline::new();
+        for set in SETS {
+            pipeline.zcard(self.keys.set(lane, set));
+        }
+        pipeline.scard(self.keys.set(lane, "orphans"));
+        pipeline.hget(self.keys.set(lane, "lane"), "paused");
+        for set in ["to_send", "to_ask"] {
+            pipeline.zrange_withscores(self.keys.set(lane, set), 0, 0);
+        }
+        type Head = Vec<(String, f64)>;
+        let (to_send, to_ask, review, done, orphans, paused, first_send, first_ask): (_, _, _, _, _, _, Head, Head) =
+            self.query("ZCARD", &pipeline).await?;
+        let heads = first_send.first().into_iter().chain(first_ask.first());
+        let next_due = heads.map(|(_, at)| score(*at)).min();
+        Ok(LaneStatus { to_send, to_ask, review, done, orphans, next_due, paused })
+    }
+
+    async fn query<T: redis::FromRedisValue>(
+        &self,
+        command: &'static str,
+        pipeline: &Pipeline,
+    ) -> Result<T, StoreError> {
+        pipeline.query_async(&mut self.connection()).await.map_err(|source| StoreError::of(command, source))
+    }
+}
+
+fn from_reply<T: redis::FromRedisValue>(command: &'static str, reply: Option<&redis::Value>) -> Result<T, StoreError> {
+    redis::from_redis_value(reply.cloned().unwrap_or(redis::Value::Nil))
+        .map_err(|error| StoreError::Unreadable { what: format!("the reply of {command}"), detail: error.to_string() })
+}
+
+/// Scores are whole milliseconds, far below 2^53.
+#[allow(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "a due time is positive and exact in a double"
+)]
+fn score(score: f64) -> Millis {
+    Millis(score as u64)
+}
+
+fn attempt(key: &Key, line: &str) -> Result<AttemptView, StoreError> {
+    let unreadable = || StoreError::Unreadable { what: format!("the log of job {key}"), detail: line.to_owned() };
+    let mut detail: Map<String, Value> = serde_json::from_str(line).map_err(|_| unreadable())?;
+    let at = detail.remove("t").and_then(|at| at.as_u64()).ok_or_else(unreadable)?;
+    let event = detail.remove("e").and_then(|event| Some(event.as_str()?.to_owned())).ok_or_else(unreadable)?;
+    for (short, long) in [("f", "fence"), ("w", "worker")] {
+        if let Some(value) = detail.remove(short) {
+            detail.insert(long.to_owned(), value);
+        }
+    }
+    Ok(AttemptView { at: Millis(at).rfc3339(), event, detail })
+}

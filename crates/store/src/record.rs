@@ -1,0 +1,145 @@
+//! A job's record: the fields of its hash, and how they read.
+//!
+//! | field | holds |
+//! |---|---|
+//! | `s` | state |
+//! | `h` | SHA-256 of the content, 32 bytes |
+//! | `c`, `u` | created, last changed (ms) |
+//! | `f` | fence: how often it was claimed |
+//! | `n`, `rs`, `a` | sends, of them resends, asks |
+//! | `l` | workers lost while they held it |
+//! | `w` | the worker that holds it; absent when none does |
+//! | `b` | the state before the send that is out; absent when none is |
+//! | `t1`, `ts` | first and last intent to send (ms) |
+//! | `no` | the gateway's numbers, newest last, separated by spaces |
+//! | `g` | the gateway's status as it wrote it |
+//! | `r` | reason |
+//! | `cb` | callback URL |
+//!
+//! A tombstone has `s` and `h` only.
+
+use std::collections::HashMap;
+use std::str::FromStr;
+
+use bursar_domain::{JobView, Key, Lane, Millis, State};
+
+use crate::StoreError;
+
+/// One job's record as it was read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Record {
+    /// Account and kind.
+    pub lane: Lane,
+    /// The key.
+    pub key: Key,
+    /// State.
+    pub state: State,
+    /// SHA-256 of the content.
+    pub hash: Vec<u8>,
+    /// When it was accepted; `None` for a tombstone.
+    pub created: Option<Millis>,
+    /// When it last changed.
+    pub updated: Option<Millis>,
+    /// How often it was claimed.
+    pub fence: u64,
+    /// Sends.
+    pub sends: u32,
+    /// Sends while an earlier might have executed.
+    pub resends: u32,
+    /// Asks.
+    pub asks: u32,
+    /// Workers lost while they held it.
+    pub losses: u32,
+    /// Who holds it.
+    pub worker: Option<String>,
+    /// The gateway's numbers, newest last.
+    pub trade_nos: Vec<String>,
+    /// The gateway's status as it wrote it.
+    pub gateway_status: Option<String>,
+    /// Why it stands where it stands.
+    pub reason: Option<String>,
+    /// Where its end is to be reported.
+    pub callback_url: Option<String>,
+    /// When it is looked at next; while it is held, when the lease ends.
+    pub due: Option<Millis>,
+}
+
+impl Record {
+    /// Reads a record's fields. `None` when there are none: no such job.
+    pub(crate) fn read(
+        lane: &Lane,
+        key: &Key,
+        mut fields: HashMap<String, Vec<u8>>,
+        due: Option<Millis>,
+    ) -> Result<Option<Self>, StoreError> {
+        if fields.is_empty() {
+            return Ok(None);
+        }
+        let hash = fields.remove("h").unwrap_or_default();
+        let fields = Texts { lane, key, fields };
+        let Some(state) = fields.parsed("s")? else { return Err(fields.unreadable("s")) };
+        let moment = |name| fields.parsed(name).map(|at| at.map(Millis));
+        let created = moment("c")?;
+        Ok(Some(Self {
+            lane: lane.clone(),
+            key: key.clone(),
+            state,
+            hash,
+            created,
+            updated: moment("u")?.or(created),
+            fence: fields.parsed("f")?.unwrap_or_default(),
+            sends: fields.parsed("n")?.unwrap_or_default(),
+            resends: fields.parsed("rs")?.unwrap_or_default(),
+            asks: fields.parsed("a")?.unwrap_or_default(),
+            losses: fields.parsed("l")?.unwrap_or_default(),
+            worker: fields.text("w"),
+            trade_nos: fields.text("no").unwrap_or_default().split_whitespace().map(str::to_owned).collect(),
+            gateway_status: fields.text("g"),
+            reason: fields.text("r"),
+            callback_url: fields.text("cb"),
+            due,
+        }))
+    }
+
+    /// The job as outsiders read it.
+    #[must_use]
+    pub fn view(&self) -> JobView {
+        JobView {
+            account: self.lane.account.to_string(),
+            kind: self.lane.kind.to_string(),
+            platform_no: self.key.to_string(),
+            state: self.state,
+            trade_no: self.trade_nos.last().cloned(),
+            gateway_status: self.gateway_status.clone(),
+            attempts: self.sends,
+            asks: self.asks,
+            created_at: JobView::time(self.created),
+            updated_at: JobView::time(self.updated),
+            due_at: JobView::time(self.due),
+            reason: self.reason.clone(),
+        }
+    }
+}
+
+struct Texts<'a> {
+    lane: &'a Lane,
+    key: &'a Key,
+    fields: HashMap<String, Vec<u8>>,
+}
+
+impl Texts<'_> {
+    fn text(&self, name: &str) -> Option<String> {
+        self.fields.get(name).map(|bytes| String::from_utf8_lossy(bytes).into_owned())
+    }
+
+    fn parsed<T: FromStr>(&self, name: &str) -> Result<Option<T>, StoreError> {
+        self.text(name).map(|text| text.parse().map_err(|_| self.unreadable(name))).transpose()
+    }
+
+    fn unreadable(&self, name: &str) -> StoreError {
+        StoreError::Unreadable {
+            what: format!("the record of job {} in {}", self.key, self.lane),
+            detail: format!("field {name}"),
+        }
+    }
+}
