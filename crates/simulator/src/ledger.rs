@@ -1,0 +1,90 @@
+//! The ledger as it is read: what was executed, what was asked for, and what a correct client never does.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+/// What the simulator executed, by key, and every violation.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Ledger {
+    /// By key: `platform_no` of a transfer, `order_id/trade_type` of a bill upload, the pay order of a split.
+    pub keys: BTreeMap<String, KeyRecord>,
+    /// What a correct client never does, oldest first; at most 10,000 are kept.
+    pub violations: Vec<Violation>,
+    /// How many violations are not in the list because it was full.
+    pub violations_left_out: u64,
+    /// Executions of all keys, also of those that a filter leaves out.
+    pub executed: u64,
+    /// Requests to the gateways' routes, whatever became of them.
+    pub requests: u64,
+}
+
+/// What kind of job a key belongs to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Kind {
+    /// `bkfunds.balance.pay.apply`
+    Transfer,
+    /// `funds.bill.upload`, `bkfunds.order.upload`
+    BillUpload,
+    /// `/api/division/exec`, `bkfunds.split.apply`
+    Split,
+}
+
+/// What happened under one key.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KeyRecord {
+    /// The kind of job.
+    pub kind: Kind,
+    /// The gateway's method, or the path at BeingFi.
+    pub method: String,
+    /// How often it was executed. More than one is a second payment.
+    pub executions: u64,
+    /// Sends that arrived under this key and passed the gateway's checks, executed or not.
+    pub requests: u64,
+    /// Asks about this key.
+    pub asks: u64,
+    /// The content as received: `biz_content`; at BeingFi the sorted parameters that say what is to be done.
+    pub bytes: String,
+    /// Where its life is now: `0 1 2 9 n` of a transfer, `received` of a bill upload, `1 2 3` of a split; none when it
+    /// was never executed.
+    pub status: Option<String>,
+    /// The gateway's number of the newest execution.
+    pub trade_no: Option<String>,
+    /// The amount in fen, where the content names one.
+    pub amount: Option<i64>,
+    /// When the sends arrived, in milliseconds since 1970; the first 64.
+    pub request_times_ms: Vec<i64>,
+}
+
+/// Something that a correct client never does.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Violation {
+    /// When, in milliseconds since 1970.
+    pub time_ms: i64,
+    /// The key it was about, where one is known.
+    pub key: Option<String>,
+    /// What was wrong.
+    pub text: String,
+}
+
+/// Counters over the whole run.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Stats {
+    /// Requests to the gateways' routes.
+    pub requests: u64,
+    /// Those that may move money and passed the gateway's checks.
+    pub sends: u64,
+    /// Those that only ask and passed the gateway's checks.
+    pub asks: u64,
+    /// Executions.
+    pub executed: u64,
+    /// Receivers bound at BeingFi.
+    pub bound: u64,
+    /// Requests under an injected fault.
+    pub faulty: u64,
+    /// Requests now in work.
+    pub in_flight: u64,
+    /// The most requests that were in work at one time.
+    pub in_flight_max: u64,
+}
