@@ -117,7 +117,7 @@ fn bind(params: &Params, gateway: &Gateway) -> Answer {
         "relationTypeName": of("relationTypeName"),
         "divisionProfit": number("divisionProfit"),
     });
-    let fails = Request::account(params).is_some_and(|account| gateway.is_to_fail(account));
+    let fails = Request::account(params).is_some_and(|account| gateway.lives.begins_failed(account));
     if fails {
         data["bindState"] = json!(0);
         data["errCode"] = json!("NOAUTH");

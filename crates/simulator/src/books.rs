@@ -204,7 +204,6 @@ impl Books {
         self.lock().entries.get(key)?.payment(self.life_step)
     }
 
-    /// Gives a payment that was executed another life from now on; its steps still count from its execution.
     pub(crate) fn change_life(&self, key: &str, life: &Life) {
         if let Some(execution) = self.lock().entries.get_mut(key).and_then(|entry| entry.execution.as_mut()) {
             execution.life = life.clone();

@@ -135,12 +135,12 @@ pub(crate) async fn set_lives(State(gateway): Shared, body: Bytes) -> Result<Sta
 fn arrange(gateway: &Gateway, order: LifeOrder) -> Result<(), String> {
     let read = |text: &str| text.parse::<Life>().map_err(|error| error.to_string());
     if order.clear {
-        gateway.clear_lives();
+        gateway.lives.clear();
     }
     if let Some(weights) = &order.weights {
         let weights: Result<Vec<(Life, u32)>, String> =
             weights.iter().map(|(text, weight)| Ok((read(text)?, *weight))).collect();
-        gateway.weigh_lives(weights?);
+        gateway.lives.weigh(weights?);
     }
     match (order.key, order.life) {
         (Some(key), Some(life)) => {

@@ -8,7 +8,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::chance;
-use crate::fault::Fault;
+use crate::fault::{Execution, Fault};
 
 /// Rules that wait at one time; more is a mistake of the caller's.
 const MAX_RULES: usize = 10_000;
@@ -147,6 +147,16 @@ pub(crate) struct Injected {
     pub(crate) fault: Fault,
     /// How long it lasts; none is for as long as the client waits.
     pub(crate) span: Option<Duration>,
+}
+
+impl Injected {
+    /// How long the execution waits; `hang` when the rule names no time.
+    pub(crate) fn late_by(&self, hang: Duration) -> Duration {
+        match self.fault.execution() {
+            Execution::Late => self.span.unwrap_or(hang),
+            Execution::Never | Execution::AtOnce => Duration::ZERO,
+        }
+    }
 }
 
 /// What is known of a request when its fault is chosen.

@@ -1,8 +1,7 @@
 //! The state that both gateways share, and the course of one request through it.
 
-use std::collections::HashMap;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use axum::response::Response;
@@ -15,7 +14,8 @@ use crate::chance;
 use crate::fault::{Dress, Execution, Fault, Shown, Trouble};
 use crate::faults::{Call, Faults, Injected, Occasion};
 use crate::keys::Keys;
-use crate::life::{self, Life};
+use crate::life::Life;
+use crate::lives::Lives;
 use crate::options::Options;
 use crate::wire::{self, Line};
 use crate::{beingfi, yzt};
@@ -25,16 +25,10 @@ pub(crate) struct Gateway {
     pub(crate) keys: Keys,
     pub(crate) books: Books,
     pub(crate) faults: Faults,
-    lives: Mutex<Lives>,
+    pub(crate) lives: Lives,
     latency_micros: AtomicU64,
     request_ids: AtomicU64,
     stopping: watch::Receiver<bool>,
-}
-
-#[derive(Default)]
-struct Lives {
-    of_keys: HashMap<String, Life>,
-    weights: Option<Vec<(Life, u32)>>,
 }
 
 /// A request of either gateway that passed its checks.
@@ -100,7 +94,7 @@ impl Gateway {
             keys,
             books: Books::new(options.life_step),
             faults: Faults::new(options.profile, options.seed, options.hang),
-            lives: Mutex::new(Lives { of_keys: HashMap::new(), weights: options.lives.clone() }),
+            lives: Lives::new(options.lives.clone(), options.seed),
             latency_micros: AtomicU64::new(0),
             request_ids: AtomicU64::new(0),
             stopping,
@@ -124,20 +118,19 @@ impl Gateway {
 
     async fn serve(self: &Arc<Self>, line: Line, request: Request) -> Response {
         let (injected, in_work) = self.admit(&request);
-        let execution = injected.map_or(Execution::AtOnce, |injected| injected.fault.execution());
-        let late = match (execution, injected) {
-            (Execution::Late, Some(injected)) => injected.span.unwrap_or(self.options.hang),
-            (Execution::Late | Execution::AtOnce | Execution::Never, _) => Duration::ZERO,
-        };
+        let late = injected.map_or(Duration::ZERO, |injected| injected.late_by(self.options.hang));
         // A client that gives up on a late answer may send again: that is no second send in work.
         let in_work = in_work.filter(|_| late.is_zero());
         // In a task of its own: a request that has arrived is executed even when its client goes away.
         let task = tokio::spawn(Arc::clone(self).work(request, injected, late));
-        let Ok((answer, injected)) = task.await else {
+        let Ok(answer) = task.await else {
             return wire::bad_gateway();
         };
         drop(in_work);
-        self.show(line, answer, injected).await
+        match injected {
+            Some(Injected { fault, span }) => self.show(line, &answer, fault, span).await,
+            None => wire::json(answer.text(&self.keys, Dress::Plain)),
+        }
     }
 
     /// Counts the request, and decides what befalls it.
@@ -155,22 +148,17 @@ impl Gateway {
         (injected, in_work)
     }
 
-    async fn work(
-        self: Arc<Self>,
-        request: Request,
-        injected: Option<Injected>,
-        late: Duration,
-    ) -> (Answer, Option<Injected>) {
+    /// Waits, executes, waits again.
+    async fn work(self: Arc<Self>, request: Request, injected: Option<Injected>, late: Duration) -> Answer {
         let latency = self.latency();
         let arrived = Instant::now();
         sleep_until(arrived + late + latency / 2).await;
-        let execution = injected.map_or(Execution::AtOnce, |injected| injected.fault.execution());
-        let answer = match execution {
+        let answer = match injected.map_or(Execution::AtOnce, |injected| injected.fault.execution()) {
             Execution::Never => None,
             Execution::AtOnce | Execution::Late => Some(request.perform(&self)),
         };
         sleep_until(arrived + late + latency).await;
-        (self.said(&request, answer, injected), injected)
+        self.said(&request, answer, injected)
     }
 
     /// The answer as its fault has it.
@@ -184,14 +172,7 @@ impl Gateway {
         }
     }
 
-    async fn show(&self, line: Line, answer: Answer, injected: Option<Injected>) -> Response {
-        let Some(Injected { fault, span }) = injected else {
-            return wire::json(answer.text(&self.keys, Dress::Plain));
-        };
-        self.show_fault(line, answer, fault, span).await
-    }
-
-    async fn show_fault(&self, line: Line, answer: Answer, fault: Fault, span: Option<Duration>) -> Response {
+    async fn show(&self, line: Line, answer: &Answer, fault: Fault, span: Option<Duration>) -> Response {
         match fault.shown() {
             Shown::Reset => line.reset(),
             Shown::Close => line.close(),
@@ -243,41 +224,13 @@ impl Gateway {
     }
 
     pub(crate) fn life_of(&self, key: &str) -> Life {
-        let lives = self.lives();
-        if let Some(life) = lives.of_keys.get(key) {
-            return life.clone();
-        }
-        let customary;
-        let weights = match &lives.weights {
-            Some(weights) => weights,
-            None => {
-                customary = life::customary(self.faults.profile());
-                &customary
-            }
-        };
-        life::drawn(weights, self.options.seed, key)
+        self.lives.of(key, self.faults.profile())
     }
 
-    /// Whether the key was given a life that begins with a failure.
-    pub(crate) fn is_to_fail(&self, key: &str) -> bool {
-        self.lives().of_keys.get(key).is_some_and(Life::begins_failed)
-    }
-
+    /// The key's life from now on; the steps of a payment that was executed still count from its execution.
     pub(crate) fn give_life(&self, key: &str, life: Life) {
         self.books.change_life(key, &life);
-        self.lives().of_keys.insert(key.to_owned(), life);
-    }
-
-    pub(crate) fn weigh_lives(&self, weights: Vec<(Life, u32)>) {
-        self.lives().weights = Some(weights);
-    }
-
-    pub(crate) fn clear_lives(&self) {
-        *self.lives() = Lives { of_keys: HashMap::new(), weights: self.options.lives.clone() };
-    }
-
-    fn lives(&self) -> MutexGuard<'_, Lives> {
-        self.lives.lock().unwrap_or_else(PoisonError::into_inner)
+        self.lives.give(key, life);
     }
 }
 

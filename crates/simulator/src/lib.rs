@@ -12,6 +12,7 @@ mod gateway;
 mod keys;
 mod ledger;
 mod life;
+mod lives;
 mod options;
 mod page;
 mod routes;

@@ -6,9 +6,6 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::chance;
-use crate::faults::FaultProfile;
-
 const MAX_PHASES: usize = 8;
 
 /// A transfer's status in the gateway's letters (page of `bkfunds.balance.pay.apply`).
@@ -88,6 +85,10 @@ pub struct Life {
 pub struct UnknownLife(String);
 
 impl Life {
+    pub(crate) fn of(phases: &[Status]) -> Self {
+        Self { phases: phases.to_vec(), trade_no: TradeNo::Given }
+    }
+
     /// The same life with this answer to whether the number is given while it waits.
     #[must_use]
     pub fn with_trade_no(mut self, trade_no: TradeNo) -> Self {
@@ -129,39 +130,6 @@ impl fmt::Display for Life {
     }
 }
 
-/// The lives that keys get when nothing else was asked for, with their weights in hundredths.
-pub(crate) fn customary(profile: FaultProfile) -> Vec<(Life, u32)> {
-    let life = |phases: &[Status]| Life { phases: phases.to_vec(), trade_no: TradeNo::Given };
-    use Status::{Failed, Processing, Refunded, Succeeded, Waiting};
-    match profile {
-        FaultProfile::None => vec![(life(&[Succeeded]), 100)],
-        FaultProfile::Mild => vec![
-            (life(&[Succeeded]), 50),
-            (life(&[Processing, Succeeded]), 30),
-            (life(&[Waiting, Processing, Succeeded]), 10),
-            (life(&[Processing, Failed]), 5),
-            (life(&[Failed]), 5),
-        ],
-        FaultProfile::Hostile => vec![
-            (life(&[Succeeded]), 30),
-            (life(&[Processing, Succeeded]), 25),
-            (life(&[Waiting, Processing, Succeeded]), 10),
-            (life(&[Waiting, Processing, Succeeded]).with_trade_no(TradeNo::WithheldWhileWaiting), 10),
-            (life(&[Processing, Failed]), 10),
-            (life(&[Failed]), 7),
-            (life(&[Processing, Refunded]), 4),
-            (life(&[Succeeded, Refunded]), 4),
-        ],
-    }
-}
-
-/// The life that falls to `key`.
-pub(crate) fn drawn(weights: &[(Life, u32)], seed: u64, key: &str) -> Life {
-    chance::weighted(weights, chance::draw(seed, "life", key, 0))
-        .cloned()
-        .unwrap_or(Life { phases: vec![Status::Succeeded], trade_no: TradeNo::Given })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -181,14 +149,6 @@ mod tests {
     fn what_is_not_a_life_is_refused() {
         for text in ["", "x", "1-", "1--9", "9-9-9-9-9-9-9-9-9"] {
             assert!(text.parse::<Life>().is_err(), "{text}");
-        }
-    }
-
-    #[test]
-    fn every_profiles_lives_weigh_a_hundred() {
-        for profile in [FaultProfile::None, FaultProfile::Mild, FaultProfile::Hostile] {
-            let total: u32 = customary(profile).iter().map(|(_, weight)| weight).sum();
-            assert_eq!(total, 100, "{profile}");
         }
     }
 }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::body::Bytes;
+use axum::extract::rejection::BytesRejection;
 use axum::extract::{ConnectInfo, DefaultBodyLimit, State};
 use axum::http::{HeaderMap, Method, StatusCode, Uri, header};
 use axum::response::{IntoResponse as _, Response};
@@ -22,9 +23,9 @@ type Shared = State<Arc<Gateway>>;
 
 pub(crate) fn router(gateway: Arc<Gateway>) -> Router {
     Router::new()
-        .route("/", post(to_yzt))
-        .route(beingfi::EXEC, post(to_exec))
-        .route(beingfi::BIND, post(to_bind))
+        .route("/", post(to_gateway))
+        .route(beingfi::EXEC, post(to_gateway))
+        .route(beingfi::BIND, post(to_gateway))
         .route(ELSEWHERE, any(followed))
         .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
         .route("/_ledger", get(control::ledger))
@@ -37,33 +38,23 @@ pub(crate) fn router(gateway: Arc<Gateway>) -> Router {
         .with_state(gateway)
 }
 
-async fn to_yzt(
+async fn to_gateway(
     State(gateway): Shared,
     ConnectInfo(line): ConnectInfo<Line>,
+    uri: Uri,
     headers: HeaderMap,
-    body: Bytes,
+    body: Result<Bytes, BytesRejection>,
 ) -> Response {
-    let read = yzt::read(&gateway, content_type(&headers), &body).map(Request::Yzt);
-    gateway.take(line, read).await
-}
-
-async fn to_exec(
-    State(gateway): Shared,
-    ConnectInfo(line): ConnectInfo<Line>,
-    headers: HeaderMap,
-    body: Bytes,
-) -> Response {
-    let read = beingfi::read(&gateway, Route::Exec, content_type(&headers), &body).map(Request::BeingFi);
-    gateway.take(line, read).await
-}
-
-async fn to_bind(
-    State(gateway): Shared,
-    ConnectInfo(line): ConnectInfo<Line>,
-    headers: HeaderMap,
-    body: Bytes,
-) -> Response {
-    let read = beingfi::read(&gateway, Route::Bind, content_type(&headers), &body).map(Request::BeingFi);
+    let body = match body {
+        Ok(body) => body,
+        Err(rejection) => return rejected(&gateway, rejection),
+    };
+    let content_type = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let read = match uri.path() {
+        beingfi::EXEC => beingfi::read(&gateway, Route::Exec, content_type, &body).map(Request::BeingFi),
+        beingfi::BIND => beingfi::read(&gateway, Route::Bind, content_type, &body).map(Request::BeingFi),
+        _ => yzt::read(&gateway, content_type, &body).map(Request::Yzt),
+    };
     gateway.take(line, read).await
 }
 
@@ -72,11 +63,18 @@ async fn followed(State(gateway): Shared) -> Response {
     StatusCode::NOT_FOUND.into_response()
 }
 
+/// Looking at a page that is not there moves nothing; sending something to it is a mistake.
 async fn unknown(State(gateway): Shared, method: Method, uri: Uri) -> Response {
-    gateway.books.violation(None, &format!("{method} {} is not a route", uri.path()));
+    if !method.is_safe() {
+        gateway.books.violation(None, &format!("{method} {} is not a route", uri.path()));
+    }
     StatusCode::NOT_FOUND.into_response()
 }
 
-fn content_type(headers: &HeaderMap) -> &str {
-    headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default()
+/// A body that ends early is a client that died; one that is too long is a client that is wrong.
+fn rejected(gateway: &Gateway, rejection: BytesRejection) -> Response {
+    if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE {
+        gateway.books.violation(None, "a body of more than 256 KiB");
+    }
+    rejection.into_response()
 }

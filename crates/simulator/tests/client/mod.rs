@@ -209,15 +209,20 @@ impl Merchant {
         self.ledger().await.keys.remove(key).unwrap_or_else(|| panic!("no {key} in the ledger"))
     }
 
-    /// Sends the bytes as they are and reads until the connection ends.
+    /// Posts a form over a connection of its own and reads until that ends.
     pub async fn raw(&self, path: &str, form: &str) -> std::io::Result<Vec<u8>> {
-        let mut tcp = TcpStream::connect(&self.simulator.ready().listen).await?;
-        tcp.write_all(request_text(path, form).as_bytes()).await?;
-        let mut read = Vec::new();
-        let all = tokio::time::timeout(Duration::from_secs(10), tcp.read_to_end(&mut read));
-        all.await.expect("the connection ends")?;
-        Ok(read)
+        exchange(self.simulator.ready().listen.clone(), request_text(path, form)).await
     }
+}
+
+/// Sends the bytes as they are and reads until the connection ends.
+pub async fn exchange(address: String, request: String) -> std::io::Result<Vec<u8>> {
+    let mut tcp = TcpStream::connect(address).await?;
+    tcp.write_all(request.as_bytes()).await?;
+    let mut read = Vec::new();
+    let all = tokio::time::timeout(Duration::from_secs(10), tcp.read_to_end(&mut read));
+    all.await.expect("the connection ends")?;
+    Ok(read)
 }
 
 pub const APPLY: &str = "bkfunds.balance.pay.apply";
