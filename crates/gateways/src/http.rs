@@ -1,0 +1,201 @@
+//! One HTTP request, made once: it is never repeated, never redirected, never sent through a proxy nobody configured,
+//! and it tells "no byte left" from "maybe".
+
+use std::error::Error as _;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use reqwest::header::{ACCEPT, CONTENT_TYPE, DATE};
+use reqwest::redirect::Policy;
+use reqwest::{Certificate, Client, Response, StatusCode, Url, retry};
+
+use crate::settings::{ContentType, TooManyRequests, Transport};
+use crate::{SettingsError, clock};
+
+/// The largest answer that is read, in bytes: the largest on the pages is under 4 KiB.
+const MAX_ANSWER_BYTES: usize = 1024 * 1024;
+
+/// How long a connection may lie idle. Shorter than the shortest keep-alive in wide use (5 s, Node.js), because a
+/// request that meets a connection just being closed is in doubt, and costs far more than a handshake.
+const MAX_IDLE: Duration = Duration::from_secs(4);
+
+/// Idle connections kept for each account: as many as a worker has calls in flight by default.
+const MAX_IDLE_CONNECTIONS: usize = 64;
+
+/// What became of one request.
+#[derive(Debug)]
+pub(crate) enum Heard {
+    /// It was certainly not executed: no byte of it left, or what answered is known to pass nothing on.
+    NotExecuted { http: Option<u16>, why: String },
+    /// It may have been executed, and nothing came back that could be read.
+    Nothing { http: Option<u16>, why: String },
+    /// A whole answer with a success status, to be judged by its content.
+    Answer(Answered),
+}
+
+/// An answer as far as HTTP goes.
+#[derive(Debug)]
+pub(crate) struct Answered {
+    pub http: u16,
+    /// The gateway's clock, if it tells it.
+    pub date: Option<Timestamp>,
+    pub body: String,
+}
+
+/// The account's connections.
+pub(crate) struct Http {
+    client: Client,
+    base: Url,
+    call_timeout: Duration,
+    content_type: ContentType,
+    http_429: TooManyRequests,
+}
+
+impl Http {
+    pub(crate) fn new(transport: &Transport) -> Result<Self, SettingsError> {
+        let base = base_url(&transport.base_url)?;
+        if transport.connect_timeout.is_zero() {
+            return Err(SettingsError::new("connect_timeout", "must be longer than nothing"));
+        }
+        // Only then does a slow connection show itself as "no byte left" instead of ending as "maybe".
+        if transport.call_timeout <= transport.connect_timeout {
+            return Err(SettingsError::new("call_timeout", "must be longer than connect_timeout"));
+        }
+        let mut builder = Client::builder()
+            .no_proxy()
+            .redirect(Policy::none())
+            .retry(retry::never())
+            .referer(false)
+            .http1_only()
+            .tcp_nodelay(true)
+            .connect_timeout(transport.connect_timeout)
+            .pool_idle_timeout(MAX_IDLE)
+            .pool_max_idle_per_host(MAX_IDLE_CONNECTIONS)
+            .user_agent(concat!("bursar/", env!("CARGO_PKG_VERSION")));
+        if let Some(pem) = &transport.ca_pem {
+            builder = builder.tls_certs_merge(certificates(pem)?);
+        }
+        let client = builder.build().map_err(|error| SettingsError::new("base_url", chain(&error)))?;
+        Ok(Self {
+            client,
+            base,
+            call_timeout: transport.call_timeout,
+            content_type: transport.content_type,
+            http_429: transport.http_429,
+        })
+    }
+
+    pub(crate) fn content_type(&self) -> ContentType {
+        self.content_type
+    }
+
+    /// The longest that one call may take, whatever number of requests it makes.
+    pub(crate) fn call_timeout(&self) -> Duration {
+        self.call_timeout
+    }
+
+    /// Posts `body` to `path` below the base URL (`""` for the base URL itself) and reads the answer, within `limit`.
+    pub(crate) async fn post(&self, path: &str, body: String, limit: Duration) -> Heard {
+        let mut url = self.base.clone();
+        if !path.is_empty() {
+            url.set_path(&format!("{}{path}", self.base.path().trim_end_matches('/')));
+        }
+        let content_type = match self.content_type {
+            ContentType::Form => "application/x-www-form-urlencoded; charset=utf-8",
+            ContentType::Json => "application/json; charset=utf-8",
+        };
+        let request = self
+            .client
+            .post(url)
+            .header(CONTENT_TYPE, content_type)
+            .header(ACCEPT, "application/json")
+            .timeout(limit)
+            .body(body);
+        match request.send().await {
+            Ok(response) => self.read(response).await,
+            // Name lookup, TCP and the TLS handshake come before the first byte of a request (and `retry::never` with
+            // hyper's own rule, which repeats only what it never began to write, see that it stays that way).
+            Err(error) if error.is_connect() => Heard::NotExecuted { http: None, why: chain(&error) },
+            Err(error) => Heard::Nothing { http: None, why: chain(&error) },
+        }
+    }
+
+    async fn read(&self, mut response: Response) -> Heard {
+        let status = response.status();
+        let http = status.as_u16();
+        if !status.is_success() {
+            return self.refused(status);
+        }
+        let date = response.headers().get(DATE).and_then(|date| clock::read_http_date(date.to_str().ok()?));
+        let nothing = |why: String| Heard::Nothing { http: Some(http), why };
+        let mut body = Vec::new();
+        loop {
+            match response.chunk().await {
+                Ok(Some(chunk)) if body.len() + chunk.len() > MAX_ANSWER_BYTES => {
+                    return nothing(format!("the answer is longer than {MAX_ANSWER_BYTES} bytes"));
+                }
+                Ok(Some(chunk)) => body.extend_from_slice(&chunk),
+                Ok(None) => break,
+                Err(error) => return nothing(format!("the answer broke off: {}", chain(&error))),
+            }
+        }
+        match String::from_utf8(body) {
+            Ok(body) if body.is_empty() => nothing("the answer is empty".into()),
+            Ok(body) => Heard::Answer(Answered { http, date, body }),
+            Err(_) => nothing("the answer is not UTF-8".into()),
+        }
+    }
+
+    /// Neither gateway answers with another status than 200: something on the way did, and nobody knows what it
+    /// passed on.
+    fn refused(&self, status: StatusCode) -> Heard {
+        let http = Some(status.as_u16());
+        let why = match status.is_redirection() {
+            true => format!("HTTP {status}: a redirection, which is not followed"),
+            false => format!("HTTP {status} instead of an answer"),
+        };
+        match self.http_429 {
+            TooManyRequests::NotExecuted if status == StatusCode::TOO_MANY_REQUESTS => Heard::NotExecuted { http, why },
+            TooManyRequests::NotExecuted | TooManyRequests::InDoubt => Heard::Nothing { http, why },
+        }
+    }
+}
+
+fn base_url(text: &str) -> Result<Url, SettingsError> {
+    let wrong = |problem: &str| Err(SettingsError::new("base_url", problem));
+    let Ok(url) = Url::parse(text) else { return wrong("must be a URL like https://gateway.example") };
+    if !matches!(url.scheme(), "https" | "http") || !url.has_host() {
+        return wrong("must begin with https:// (or http:// for a simulator) and name a host");
+    }
+    if url.query().is_some() || url.fragment().is_some() || !url.username().is_empty() || url.password().is_some() {
+        return wrong("must hold no query, no fragment and no credentials");
+    }
+    Ok(url)
+}
+
+fn certificates(pem: &str) -> Result<Vec<Certificate>, SettingsError> {
+    match Certificate::from_pem_bundle(pem.as_bytes()) {
+        Ok(certificates) if !certificates.is_empty() => Ok(certificates),
+        Ok(_) => Err(SettingsError::new("ca_file", "holds no PEM certificate")),
+        Err(error) => Err(SettingsError::new("ca_file", format!("holds no readable certificate: {}", chain(&error)))),
+    }
+}
+
+/// The error with its causes, on one line; without the address, which is the configuration's and no news.
+fn chain(error: &reqwest::Error) -> String {
+    // reqwest's own first line says "error sending request" and the address: the causes say what happened.
+    let mut text = String::new();
+    let mut cause = error.source();
+    while let Some(source) = cause {
+        if !text.is_empty() {
+            text.push_str(": ");
+        }
+        text.push_str(&source.to_string());
+        cause = source.source();
+    }
+    match (text.is_empty(), error.is_timeout()) {
+        (true, true) => "timed out".into(),
+        (true, false) => "the request failed".into(),
+        (false, _) => text,
+    }
+}

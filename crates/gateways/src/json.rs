@@ -1,0 +1,110 @@
+//! Received JSON, taken apart one level at a time over the text as it came: signatures cover that text and nothing else.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
+use serde_json::Value;
+use serde_json::value::RawValue;
+
+/// One JSON object whose values keep the text they were received in, in the order of the text.
+#[derive(Debug)]
+pub(crate) struct RawObject<'a>(Vec<(Cow<'a, str>, &'a RawValue)>);
+
+/// A field that decides something stands twice with two values: neither may win in silence (trap 19).
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Twice;
+
+impl<'a> RawObject<'a> {
+    /// `None` unless `text` is one JSON object and nothing else.
+    pub(crate) fn parse(text: &'a str) -> Option<Self> {
+        serde_json::from_str(text).ok()
+    }
+
+    /// The fields with their received texts.
+    pub(crate) fn fields(&self) -> impl Iterator<Item = (&str, &'a str)> {
+        self.0.iter().map(|(name, value)| (name.as_ref(), value.get()))
+    }
+
+    /// The received text of a field. `null` and absence are the same to everybody who writes these answers.
+    pub(crate) fn raw(&self, name: &str) -> Result<Option<&'a str>, Twice> {
+        let mut found = self.fields().filter(|(field, _)| *field == name).map(|(_, text)| text);
+        let first = found.next();
+        match found.next() {
+            Some(_) => Err(Twice),
+            None => Ok(first.filter(|text| *text != "null")),
+        }
+    }
+
+    /// A field's value.
+    pub(crate) fn value(&self, name: &str) -> Result<Option<Value>, Twice> {
+        Ok(self.raw(name)?.and_then(|text| serde_json::from_str(text).ok()))
+    }
+
+    /// A text or a number as text; nothing for "" and for everything else. Codes, statuses and numbers of trades come
+    /// both ways, sometimes on the same page (traps 7, 11, 13).
+    pub(crate) fn word(&self, name: &str) -> Result<Option<String>, Twice> {
+        Ok(match self.value(name)? {
+            Some(Value::String(text)) if !text.is_empty() => Some(text),
+            Some(Value::Number(_)) => self.raw(name)?.map(str::to_owned),
+            Some(Value::String(_) | Value::Null | Value::Bool(_) | Value::Array(_) | Value::Object(_)) | None => None,
+        })
+    }
+}
+
+impl<'de> Deserialize<'de> for RawObject<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(ObjectVisitor)
+    }
+}
+
+struct ObjectVisitor;
+
+impl<'de> Visitor<'de> for ObjectVisitor {
+    type Value = RawObject<'de>;
+
+    fn expecting(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str("a JSON object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<RawObject<'de>, A::Error> {
+        let mut fields = Vec::new();
+        while let Some((Name(name), value)) = map.next_entry::<Name<'de>, &'de RawValue>()? {
+            fields.push((name, value));
+        }
+        Ok(RawObject(fields))
+    }
+}
+
+/// A field's name, borrowed unless it holds escapes.
+#[derive(serde::Deserialize)]
+struct Name<'a>(#[serde(borrow)] Cow<'a, str>);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn texts_are_kept_as_they_were_received() {
+        let object = RawObject::parse(r#"{ "n": 0.30, "o": { "b":1, "a":2 } , "s":"\u6bd4", "\u0061b": 1}"#).unwrap();
+        assert_eq!(object.raw("n"), Ok(Some("0.30")));
+        assert_eq!(object.raw("o"), Ok(Some(r#"{ "b":1, "a":2 }"#)));
+        assert_eq!(object.word("s"), Ok(Some("比".into())));
+        assert_eq!(object.word("ab"), Ok(Some("1".into())));
+        assert_eq!(object.raw("absent"), Ok(None));
+    }
+
+    #[test]
+    fn trap_19_a_field_that_stands_twice_decides_nothing_and_harms_nothing_else() {
+        let object = RawObject::parse(r#"{"goods_id":"a","goods_id":"b","status":"1"}"#).unwrap();
+        assert_eq!(object.word("goods_id"), Err(Twice));
+        assert_eq!(object.word("status"), Ok(Some("1".into())));
+    }
+
+    #[test]
+    fn what_is_not_exactly_one_object_is_nothing() {
+        for wrong in ["", "[]", "{", "{}}", "1", "<html>", r#"{"a":}"#, "\u{feff}{}"] {
+            assert!(RawObject::parse(wrong).is_none(), "{wrong}");
+        }
+    }
+}

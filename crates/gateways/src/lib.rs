@@ -1,0 +1,62 @@
+//! Payment gateways over HTTP: the only crate that knows a wire format.
+//!
+//! A gateway takes a stored job and one of two calls, makes at most one request for each question, and tells what the
+//! answer was understood to mean. It never retries, never invents content, and never reads silence as "no".
+
+mod beingfi;
+mod clock;
+mod http;
+mod json;
+mod keys;
+mod rsa2;
+mod secret;
+mod settings;
+mod text;
+mod yzt;
+
+use std::pin::Pin;
+use std::sync::Arc;
+
+use bursar_domain::{Kind, Reading};
+
+pub use beingfi::{Beingfi, Bound, Receiver};
+pub use secret::Secret;
+pub use settings::{
+    BeingfiSettings, ContentType, QueryKey, ResponseSign, SettingsError, SplitMethods, SubCodes, TooManyRequests,
+    Transport, UploadMethod, YztSettings,
+};
+pub use yzt::{Balance, BalanceQuery, Notification, NotificationError, SignRule, Yzt};
+
+/// A call under way.
+pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+
+/// What a call is about: a stored job, as far as a gateway must know it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Order {
+    /// What it does.
+    pub kind: Kind,
+    /// The producer's name for it: `platform_no`.
+    pub key: String,
+    /// The stored content, one compact JSON object: the exact bytes of every send.
+    pub content: Arc<str>,
+    /// The gateway's own numbers for it as far as it named any, newest last.
+    pub trade_nos: Vec<String>,
+    /// Whether an earlier send of it may have reached the gateway. False as long as every earlier send certainly
+    /// executed nothing. BeingFi's refusal of a repeat means the opposite of its refusal of a first attempt.
+    pub sent_before: bool,
+}
+
+/// A configured account's way to its gateway. Every call makes its requests once, whatever happens to them.
+pub trait Gateway: Send + Sync {
+    /// Sends the stored bytes: may move money. Never answers [`Unseen`](bursar_domain::Answer::Unseen).
+    fn send<'a>(&'a self, order: &'a Order) -> BoxFuture<'a, Reading>;
+
+    /// Asks how the job stands: never moves money. Never answers [`Refused`](bursar_domain::Answer::Refused).
+    fn ask<'a>(&'a self, order: &'a Order) -> BoxFuture<'a, Reading>;
+
+    /// Whether the gateway can be asked about this job, with what is known by now.
+    fn can_ask(&self, order: &Order) -> bool;
+
+    /// Whether a repeated identical send is answered with how the first one stands.
+    fn resend_tells(&self) -> bool;
+}

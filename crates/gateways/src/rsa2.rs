@@ -1,0 +1,50 @@
+//! RSA2: SHA256withRSA, PKCS#1 v1.5, base64 without line breaks. AWS-LC signs (constant time, blinded) with keys that
+//! `keys` has read and checked; each is parsed once for the life of its account.
+
+use aws_lc_rs::rand::SystemRandom;
+use aws_lc_rs::signature::{ParsedPublicKey, RSA_PKCS1_2048_8192_SHA256, RSA_PKCS1_SHA256, RsaKeyPair};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+
+use crate::keys;
+use crate::{Secret, SettingsError};
+
+/// An app's private key.
+pub(crate) struct Signer(RsaKeyPair);
+
+impl Signer {
+    /// Reads the key that `setting` names.
+    pub(crate) fn new(setting: &'static str, key: &Secret) -> Result<Self, SettingsError> {
+        let der = keys::private_pkcs8(setting, key)?;
+        match RsaKeyPair::from_pkcs8(&der) {
+            Ok(pair) => Ok(Self(pair)),
+            Err(error) => Err(SettingsError::new(setting, format!("holds a key that cannot sign: {error}"))),
+        }
+    }
+
+    /// The signature of `content`, as it goes on the wire. `None` if the system has no randomness left to blind with.
+    pub(crate) fn sign(&self, content: &str) -> Option<String> {
+        let mut signature = vec![0; self.0.public_modulus_len()];
+        self.0.sign(&RSA_PKCS1_SHA256, &SystemRandom::new(), content.as_bytes(), &mut signature).ok()?;
+        Some(STANDARD.encode(signature))
+    }
+}
+
+/// The platform's public key.
+pub(crate) struct Verifier(ParsedPublicKey);
+
+impl Verifier {
+    /// Reads the key that `setting` names.
+    pub(crate) fn new(setting: &'static str, key: &str) -> Result<Self, SettingsError> {
+        let der = keys::public_spki(setting, key)?;
+        match ParsedPublicKey::new(&RSA_PKCS1_2048_8192_SHA256, der) {
+            Ok(key) => Ok(Self(key)),
+            Err(error) => Err(SettingsError::new(setting, format!("holds a key that cannot verify: {error}"))),
+        }
+    }
+
+    /// Whether `signature`, as received, is the platform's signature of `content`.
+    pub(crate) fn verifies(&self, content: &str, signature: &str) -> bool {
+        STANDARD.decode(signature).is_ok_and(|signature| self.0.verify_sig(content.as_bytes(), &signature).is_ok())
+    }
+}

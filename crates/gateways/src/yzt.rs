@@ -1,0 +1,211 @@
+//! YZT (银账通): signed calls to one address, told apart by a method name.
+
+mod balance;
+mod codes;
+mod envelope;
+mod notification;
+mod reading;
+pub(crate) mod request;
+
+use std::time::Duration;
+
+use bursar_domain::{Answer, Kind, Reading};
+use serde_json::{Value, json};
+use tokio::time::Instant;
+
+pub use balance::{Balance, BalanceQuery};
+pub use notification::{Notification, NotificationError, SignRule};
+
+use crate::http::{Heard, Http};
+use crate::rsa2::Verifier;
+use crate::settings::{QueryKey, ResponseSign, SplitMethods, SubCodes, UploadMethod, YztSettings};
+use crate::{BoxFuture, Gateway, Order, SettingsError, clock};
+use reading::{Reader, Spoken};
+use request::Caller;
+
+/// How many of a job's numbers one ask tries, newest first: 翼码's own, the bank's, and one to spare.
+const MAX_QUESTIONS: usize = 3;
+
+/// One account at YZT.
+pub struct Yzt {
+    http: Http,
+    caller: Caller,
+    verifier: Option<Verifier>,
+    query_key: QueryKey,
+    upload_method: UploadMethod,
+    split: Option<SplitMethods>,
+    sub_codes: SubCodes,
+}
+
+impl Yzt {
+    /// Reads and checks everything that the account needs. Connects nowhere yet.
+    ///
+    /// # Errors
+    /// [`SettingsError`], naming the first setting that cannot work and why.
+    pub fn new(settings: YztSettings) -> Result<Self, SettingsError> {
+        let verifier = match &settings.response_sign {
+            ResponseSign::Required(key) => Some(Verifier::new("platform_public_key_file", key)?),
+            ResponseSign::Waived => None,
+        };
+        let split = settings.split;
+        if split.as_ref().is_some_and(|split| split.apply.is_empty()) {
+            return Err(SettingsError::new("split_method", "must not be empty: leave it out"));
+        }
+        if split.as_ref().is_some_and(|split| split.query.as_deref() == Some("")) {
+            return Err(SettingsError::new("split_query_method", "must not be empty: leave it out"));
+        }
+        Ok(Self {
+            http: Http::new(&settings.transport)?,
+            caller: Caller::new(&settings.app_id, settings.app_auth_token.as_ref(), &settings.private_key)?,
+            verifier,
+            query_key: settings.query_key,
+            upload_method: settings.upload_method,
+            split,
+            sub_codes: settings.sub_codes,
+        })
+    }
+
+    /// Asks what an account holds.
+    ///
+    /// # Errors
+    /// What was answered instead, as it would stand on a job's record.
+    pub async fn balance(&self, query: &BalanceQuery) -> Result<Balance, Box<Reading>> {
+        const METHOD: &str = "merchant.balanceQuery";
+        let heard = self.call(METHOD, &query.content(), self.http.call_timeout()).await;
+        let words = match self.reader().read(&heard, METHOD, clock::now()) {
+            Spoken::Words(words) => words,
+            Spoken::Nothing(reading) => return Err(Box::new(reading)),
+        };
+        match (words.class, &words.data) {
+            (codes::Class::Done, Some(data)) => Balance::read(data, &words.reading)
+                .map_err(|_| Box::new(Reading::of(Answer::Silent, "the answer names an amount twice"))),
+            _ => Err(Box::new(self.reader().unanswered(words))),
+        }
+    }
+
+    /// Signs and posts one call. The only place that a YZT request leaves from.
+    async fn call(&self, method: &str, content: &str, limit: Duration) -> Heard {
+        let timestamp = clock::yzt_stamp(clock::now());
+        match self.caller.write(method, content, &timestamp, self.http.content_type()) {
+            Some(body) => self.http.post("", body, limit).await,
+            None => Heard::NotExecuted { http: None, why: "the request could not be signed".into() },
+        }
+    }
+
+    fn reader(&self) -> Reader<'_> {
+        Reader {
+            verifier: self.verifier.as_ref(),
+            sub_codes: &self.sub_codes,
+            secrets: self.caller.token().into_iter().collect(),
+        }
+    }
+
+    fn send_method(&self, kind: Kind) -> Option<&str> {
+        match kind {
+            Kind::Transfer => Some("bkfunds.balance.pay.apply"),
+            Kind::BillUpload => Some(match self.upload_method {
+                UploadMethod::FundsBillUpload => "funds.bill.upload",
+                UploadMethod::BkfundsOrderUpload => "bkfunds.order.upload",
+            }),
+            Kind::Split => self.split.as_ref().map(|split| split.apply.as_str()),
+        }
+    }
+
+    fn ask_method(&self, kind: Kind) -> Option<&str> {
+        match kind {
+            Kind::Transfer => Some("bkfunds.balance.pay.query"),
+            Kind::BillUpload => None, // no page describes one
+            Kind::Split => self.split.as_ref()?.query.as_deref(),
+        }
+    }
+
+    async fn send_once(&self, order: &Order) -> Reading {
+        let Some(method) = self.send_method(order.kind) else {
+            return Reading::of(Answer::ConfigFault, "this account has no split_method: nothing was sent");
+        };
+        let heard = self.call(method, &order.content, self.http.call_timeout()).await;
+        match self.reader().read(&heard, method, clock::now()) {
+            Spoken::Words(words) => self.reader().sent(words, order),
+            Spoken::Nothing(reading) => reading,
+        }
+    }
+
+    /// Asks by the newest number and falls back to older ones only when the gateway did speak and could not tell. All
+    /// questions together take no longer than one call.
+    async fn ask_each(&self, order: &Order) -> Reading {
+        let (Some(method), questions) = (self.ask_method(order.kind), self.questions(order)) else {
+            return Reading::of(Answer::Silent, "the gateway cannot be asked about this kind of job");
+        };
+        let end = Instant::now() + self.http.call_timeout();
+        let mut kept: Option<Reading> = None;
+        for content in questions {
+            let left = end.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                break;
+            }
+            let heard = self.call(method, &content, left).await;
+            let reading = match self.reader().read(&heard, method, clock::now()) {
+                Spoken::Words(words) => self.reader().asked(words, order),
+                Spoken::Nothing(reading) => {
+                    return kept.filter(|kept| kept.answer == Answer::Silent).unwrap_or(reading);
+                }
+            };
+            match (reading.answer, &kept) {
+                // "Never seen" counts only when every number says so.
+                (Answer::Unseen, Some(_)) => {}
+                (Answer::Unseen, None) | (Answer::Silent, _) => kept = Some(reading),
+                _ => return reading,
+            }
+        }
+        kept.unwrap_or_else(|| Reading::of(Answer::Silent, "no trade_no is known to ask by"))
+    }
+
+    /// The contents of the queries to make, in turn.
+    fn questions(&self, order: &Order) -> Vec<String> {
+        let node_id =
+            serde_json::from_str::<Value>(&order.content).ok().and_then(|content| content.get("node_id").cloned());
+        let question = |trade_no: Option<&str>, key: Option<&str>| {
+            let mut fields = serde_json::Map::new();
+            fields.extend(node_id.clone().map(|node_id| ("node_id".to_owned(), node_id)));
+            fields.extend(key.map(|key| ("platform_no".to_owned(), json!(key))));
+            fields.extend(trade_no.map(|trade_no| ("trade_no".to_owned(), json!(trade_no))));
+            Value::Object(fields).to_string()
+        };
+        let key = match self.query_key {
+            QueryKey::TradeNo => None,
+            QueryKey::PlatformNo | QueryKey::Both => Some(order.key.as_str()),
+        };
+        let numbers: Vec<&String> = match self.query_key {
+            QueryKey::PlatformNo => Vec::new(),
+            QueryKey::TradeNo | QueryKey::Both => order.trade_nos.iter().rev().take(MAX_QUESTIONS).collect(),
+        };
+        match (numbers.is_empty(), key) {
+            (true, None) => Vec::new(),
+            (true, Some(key)) => vec![question(None, Some(key))],
+            (false, key) => numbers.into_iter().map(|number| question(Some(number), key)).collect(),
+        }
+    }
+}
+
+impl Gateway for Yzt {
+    fn send<'a>(&'a self, order: &'a Order) -> BoxFuture<'a, Reading> {
+        Box::pin(self.send_once(order))
+    }
+
+    fn ask<'a>(&'a self, order: &'a Order) -> BoxFuture<'a, Reading> {
+        Box::pin(self.ask_each(order))
+    }
+
+    fn can_ask(&self, order: &Order) -> bool {
+        let keyed = match self.query_key {
+            QueryKey::TradeNo => !order.trade_nos.is_empty(),
+            QueryKey::PlatformNo | QueryKey::Both => true,
+        };
+        keyed && self.ask_method(order.kind).is_some()
+    }
+
+    /// A repeated apply is answered with the trade as it stands (inferred from the key's name; domain knowledge §3.2).
+    fn resend_tells(&self) -> bool {
+        true
+    }
+}

@@ -1,0 +1,148 @@
+//! `bkfunds.acct.transfer.notify` (seed 003): money came in from a bank. It names no job of ours, so nothing here
+//! makes an answer of it; what is verified is that the platform wrote it.
+
+use std::fmt;
+
+use jiff::Timestamp;
+use serde_json::Value;
+
+use super::Yzt;
+use super::request::signing_content;
+use crate::clock;
+use crate::json::RawObject;
+
+/// The largest notification that is read, in bytes; the page's is under 2 KiB.
+const MAX_NOTIFICATION_BYTES: usize = 64 * 1024;
+
+/// Which parameters the platform signed. No page says: both rules are in use in this family of gateways.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Deserialize, serde::Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SignRule {
+    /// All but `sign`: the rule of requests.
+    A,
+    /// All but `sign` and `sign_type`: the rule of Alipay's notifications.
+    B,
+}
+
+/// Why a notification is not one: answer it with anything but `success`.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum NotificationError {
+    /// Longer than any.
+    #[error("the notification is longer than {MAX_NOTIFICATION_BYTES} bytes")]
+    TooLong,
+    /// Not one JSON object of texts, each named once: what was signed cannot be told.
+    #[error("the notification is not an object of texts")]
+    Unreadable,
+    /// A parameter is missing.
+    #[error("the notification has no {0}")]
+    Missing(&'static str),
+    /// Another algorithm, which rule B would leave unsigned.
+    #[error("the notification's sign_type is not RSA2")]
+    NotRsa2,
+    /// For another app.
+    #[error("the notification is for another app_id")]
+    OtherApp,
+    /// Not signed by the platform.
+    #[error("the notification's signature is not the platform's")]
+    BadSign,
+    /// The account waives signatures: it has no key to verify a notification with.
+    #[error("this account has no platform public key to verify notifications with")]
+    NoKey,
+}
+
+/// A notification that the platform has signed. Holds names and account numbers of people: does not print them.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Notification {
+    /// What it tells about.
+    pub method: String,
+    /// When it was written; `None` if not in the page's format.
+    pub timestamp: Option<Timestamp>,
+    /// The content as it was signed, whether or not it is JSON: the page's own example is not (trap 28).
+    pub biz_content: String,
+    /// The rule by which the signature fits, to be pinned once known.
+    pub rule: SignRule,
+}
+
+impl Notification {
+    /// The content as JSON; `None` when it is none, which is for a person to look at. It is never repaired.
+    #[must_use]
+    pub fn content(&self) -> Option<Value> {
+        serde_json::from_str(&self.biz_content).ok()
+    }
+}
+
+impl fmt::Debug for Notification {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.debug_struct("Notification")
+            .field("method", &self.method)
+            .field("timestamp", &self.timestamp)
+            .field("rule", &self.rule)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Yzt {
+    /// Verifies a notification's body, by `rule` or, as long as none is known, by either.
+    ///
+    /// # Errors
+    /// [`NotificationError`]: nothing of it is to be believed or kept as verified.
+    pub fn notification(&self, body: &str, rule: Option<SignRule>) -> Result<Notification, NotificationError> {
+        if body.len() > MAX_NOTIFICATION_BYTES {
+            return Err(NotificationError::TooLong);
+        }
+        let mut params = texts(body).ok_or(NotificationError::Unreadable)?;
+        params.sort();
+        let get = |name: &'static str| {
+            let found = params.iter().find(|(field, _)| field == name).map(|(_, value)| value.clone());
+            found.ok_or(NotificationError::Missing(name))
+        };
+        let sign = get("sign")?;
+        if get("sign_type")? != "RSA2" {
+            return Err(NotificationError::NotRsa2);
+        }
+        if get("app_id")? != self.caller.app_id() {
+            return Err(NotificationError::OtherApp);
+        }
+        let rule = self.rule_of(&params, &sign, rule)?;
+        Ok(Notification {
+            method: get("method")?,
+            timestamp: clock::read_yzt_stamp(&get("timestamp")?),
+            biz_content: get("biz_content")?,
+            rule,
+        })
+    }
+
+    /// Each rule over all parameters, then without the empty ones. A signature covers its whole text, so trying up
+    /// to four texts weakens nothing.
+    fn rule_of(
+        &self,
+        params: &[(String, String)],
+        sign: &str,
+        pinned: Option<SignRule>,
+    ) -> Result<SignRule, NotificationError> {
+        let verifier = self.verifier.as_ref().ok_or(NotificationError::NoKey)?;
+        let rules = [SignRule::A, SignRule::B].into_iter().filter(|rule| pinned.is_none_or(|pinned| pinned == *rule));
+        for rule in rules {
+            let signed = |name: &str| match rule {
+                SignRule::A => name != "sign",
+                SignRule::B => name != "sign" && name != "sign_type",
+            };
+            let all: Vec<_> = params.iter().filter(|(name, _)| signed(name)).cloned().collect();
+            let filled: Vec<_> = all.iter().filter(|(_, value)| !value.is_empty()).cloned().collect();
+            if verifier.verifies(&signing_content(&all), sign) || verifier.verifies(&signing_content(&filled), sign) {
+                return Ok(rule);
+            }
+        }
+        Err(NotificationError::BadSign)
+    }
+}
+
+/// An object's fields if all of them are texts and none stands twice.
+fn texts(body: &str) -> Option<Vec<(String, String)>> {
+    let object = RawObject::parse(body)?;
+    let text_of = |name: &str| match object.value(name) {
+        Ok(Some(Value::String(text))) => Some((name.to_owned(), text)),
+        Ok(_) | Err(_) => None,
+    };
+    object.fields().map(|(name, _)| text_of(name)).collect()
+}

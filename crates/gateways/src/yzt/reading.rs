@@ -1,0 +1,273 @@
+//! From an opened YZT answer to what it means for the job: by the class of its code, by what vouches for it, and by
+//! which call it answers. No answer to a send is `Unseen`, no answer to an ask is `Refused`.
+
+use bursar_domain::{Answer, Fen, Kind, Reading, Subject};
+use jiff::{SignedDuration, Timestamp};
+
+use super::codes::{self, Class, Stage};
+use super::envelope::{self, Envelope, Trust};
+use crate::http::{Answered, Heard};
+use crate::json::{RawObject, Twice};
+use crate::rsa2::Verifier;
+use crate::{Order, Secret, SubCodes, text};
+
+/// The gateway tolerates 10 minutes (seed 000). Half of it is no longer a matter of a slow network.
+const MAX_SKEW: SignedDuration = SignedDuration::from_mins(5);
+
+/// What it takes to read this account's answers.
+pub(super) struct Reader<'a> {
+    pub verifier: Option<&'a Verifier>,
+    pub sub_codes: &'a SubCodes,
+    pub secrets: Vec<&'a Secret>,
+}
+
+/// What came back from one request.
+pub(super) enum Spoken<'a> {
+    /// The gateway's own words.
+    Words(Words<'a>),
+    /// Nothing of it: already understood.
+    Nothing(Reading),
+}
+
+/// The gateway's own words, classified.
+pub(super) struct Words<'a> {
+    pub class: Class,
+    pub data: Option<RawObject<'a>>,
+    /// Everything that goes on record but the answer and what `data` says.
+    pub reading: Reading,
+    notes: Vec<String>,
+    said: String,
+}
+
+impl Reader<'_> {
+    /// Understands what came back from calling `method`.
+    pub(super) fn read<'a>(&self, heard: &'a Heard, method: &str, now: Timestamp) -> Spoken<'a> {
+        let answered = match heard {
+            Heard::NotExecuted { http, why } => return self.nothing(Answer::NotExecuted, *http, why),
+            Heard::Nothing { http, why } => return self.nothing(Answer::Silent, *http, why),
+            Heard::Answer(answered) => answered,
+        };
+        let opened = match envelope::open(&answered.body, method, self.verifier) {
+            Ok(opened) => opened,
+            Err(why) => return self.nothing(Answer::Silent, Some(answered.http), &why),
+        };
+        match self.words(opened, answered, now) {
+            Ok(words) => Spoken::Words(words),
+            Err(Twice) => {
+                self.nothing(Answer::Silent, Some(answered.http), "the answer names a field twice that decides")
+            }
+        }
+    }
+
+    fn nothing(&self, answer: Answer, http: Option<u16>, why: &str) -> Spoken<'static> {
+        Spoken::Nothing(Reading { http, ..Reading::of(answer, text::message(why, &self.secrets)) })
+    }
+
+    fn words<'a>(&self, opened: Envelope<'a>, answered: &Answered, now: Timestamp) -> Result<Words<'a>, Twice> {
+        let Envelope { node, trust, odd_node } = opened;
+        let code = node.word("code")?.unwrap_or_default();
+        let sub_code = node.word("sub_code")?;
+        let taken = node.value("success")?.and_then(|value| value.as_bool());
+        let (class, stage) = codes::classify(&code, sub_code.as_deref(), taken, self.sub_codes);
+        let mut notes: Vec<String> = odd_node.map(|name| format!("answered as {name}")).into_iter().collect();
+        let class = believed(class, stage, trust, &mut notes);
+        let class = self.judge_clock(class, answered.date, now, &mut notes);
+        let said = match node.word("sub_msg")? {
+            Some(said) => said,
+            None => node.word("msg")?.unwrap_or_default(),
+        };
+        let code = match sub_code {
+            Some(sub_code) => format!("{}/{}", text::word(&code), text::word(&sub_code)),
+            None => text::word(&code),
+        };
+        let data = node.raw("data")?.and_then(RawObject::parse);
+        let reading = Reading {
+            http: Some(answered.http),
+            code: Some(text::message(&code, &self.secrets)),
+            message: None,
+            request_id: node.word("request_id")?.and_then(|id| text::number(&id)),
+            ..Reading::of(Answer::Silent, "")
+        };
+        Ok(Words { class, data, reading, notes, said })
+    }
+
+    /// A wrong clock of ours refuses every request: that pauses the lane. A right one was merely too long under way.
+    fn judge_clock(&self, class: Class, date: Option<Timestamp>, now: Timestamp, notes: &mut Vec<String>) -> Class {
+        let (Class::Clock, Some(date)) = (class, date) else { return class };
+        let skew = now.duration_since(date);
+        if skew.abs() <= MAX_SKEW {
+            return class;
+        }
+        let side = if skew.is_negative() { "behind" } else { "ahead of" };
+        notes.push(format!("this machine's clock is {} s {side} the gateway's", skew.abs().as_secs()));
+        Class::ConfigFault
+    }
+
+    fn finish(&self, words: Words<'_>, answer: Answer) -> Reading {
+        let Words { mut reading, notes, said, .. } = words;
+        let parts: Vec<&str> =
+            notes.iter().map(String::as_str).chain([said.as_str()]).filter(|part| !part.is_empty()).collect();
+        let message = text::message(&parts.join("; "), &self.secrets);
+        reading.message = (!message.is_empty()).then_some(message);
+        reading.answer = answer;
+        reading
+    }
+
+    /// What the answer to a send means.
+    pub(super) fn sent(&self, mut words: Words<'_>, order: &Order) -> Reading {
+        let answer = match (words.class, order.kind) {
+            (Class::Done, Kind::BillUpload) => Answer::Succeeded,
+            (Class::Done, Kind::Transfer | Kind::Split) => match words.stand(order) {
+                Ok(stand) => stand.after_send(),
+                Err(Twice) => words.note("a field that decides stands twice", Answer::Silent),
+            },
+            (Class::Duplicate, Kind::BillUpload) => Answer::Succeeded,
+            (Class::Duplicate, Kind::Transfer | Kind::Split) => Answer::Accepted,
+            (Class::NotExecuted | Class::Clock, _) => Answer::NotExecuted,
+            (Class::ConfigFault, _) => Answer::ConfigFault,
+            (Class::Refused, _) => Answer::Refused,
+            (Class::Unseen, _) => words.note("a query's answer to a send", Answer::Silent),
+            (Class::InDoubt, _) => words.remember_number(),
+        };
+        self.finish(words, answer)
+    }
+
+    /// What the answer to an ask means. A refusal refuses the question, never the job.
+    pub(super) fn asked(&self, mut words: Words<'_>, order: &Order) -> Reading {
+        let answer = match words.class {
+            Class::Done => match words.stand(order) {
+                Ok(stand) => stand.after_ask(&mut words),
+                Err(Twice) => words.note("a field that decides stands twice", Answer::Silent),
+            },
+            Class::NotExecuted | Class::Clock => Answer::NotExecuted,
+            Class::ConfigFault => Answer::ConfigFault,
+            Class::Unseen => Answer::Unseen,
+            Class::Refused | Class::Duplicate | Class::InDoubt => Answer::Silent,
+        };
+        self.finish(words, answer)
+    }
+
+    /// A question about no job: what was answered instead of data.
+    pub(super) fn unanswered(&self, words: Words<'_>) -> Reading {
+        let answer = match words.class {
+            Class::NotExecuted | Class::Clock => Answer::NotExecuted,
+            Class::ConfigFault => Answer::ConfigFault,
+            Class::Refused => Answer::Refused,
+            Class::Done | Class::Duplicate | Class::Unseen | Class::InDoubt => Answer::Silent,
+        };
+        self.finish(words, answer)
+    }
+}
+
+/// What of a class is left without the platform's signature: an error that is raised before the business service
+/// sees a request still says that it did not; nothing else is believed, a success least of all (domain knowledge §1.4).
+fn believed(class: Class, stage: Stage, trust: Trust, notes: &mut Vec<String>) -> Class {
+    match trust {
+        Trust::Verified | Trust::Waived => return class,
+        Trust::Unsigned => notes.push("the answer is not signed".into()),
+        Trust::BadlySigned => notes.push("the answer's signature is not the platform's".into()),
+    }
+    match (stage, class) {
+        (Stage::BeforeRouting, Class::NotExecuted | Class::Clock | Class::ConfigFault) => class,
+        (Stage::BeforeRouting | Stage::Service, _) => Class::InDoubt,
+    }
+}
+
+/// How the gateway says a job stands.
+struct Stand {
+    word: Answer,
+    key: Match,
+    amount: Match,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Match {
+    Same,
+    Absent,
+    Other,
+}
+
+impl Words<'_> {
+    fn note(&mut self, note: &str, answer: Answer) -> Answer {
+        self.notes.push(note.into());
+        answer
+    }
+
+    /// An answer that is not believed may still name the number to ask by: what is then answered is checked anew.
+    fn remember_number(&mut self) -> Answer {
+        let number = self.data.as_ref().and_then(|data| data.word("trade_no").ok().flatten());
+        self.reading.trade_no = number.and_then(|number| text::number(&number));
+        Answer::Silent
+    }
+
+    /// Reads `data`: status, number, key and amount.
+    fn stand(&mut self, order: &Order) -> Result<Stand, Twice> {
+        let Some(data) = &self.data else {
+            self.note("the answer has no data", Answer::Accepted);
+            return Ok(Stand { word: Answer::Accepted, key: Match::Absent, amount: Match::Absent });
+        };
+        let status = data.word("status")?;
+        let number = data.word("trade_no")?;
+        let key = match data.word("platform_no")? {
+            None => Match::Absent,
+            Some(key) if key == order.key => Match::Same,
+            Some(_) => Match::Other,
+        };
+        let amount = data.value("total_amount")?.filter(|amount| *amount != "");
+        let named = amount.as_ref().and_then(Fen::read);
+        let amount = match (amount, Subject::of(order.kind, &order.content).amount) {
+            (None, Some(_)) => Match::Absent,
+            (Some(_), Some(ours)) if named == Some(ours) => Match::Same,
+            (Some(_), Some(_)) => Match::Other,
+            (_, None) => Match::Same, // nothing to compare with: only the undocumented split may lack an amount
+        };
+        self.reading.amount = named;
+        if let Some(number) = number {
+            self.reading.trade_no = text::number(&number);
+            if self.reading.trade_no.is_none() {
+                self.note("its trade_no is unusable and was ignored", Answer::Accepted);
+            }
+        }
+        let word = self.word_of(status.as_deref());
+        self.reading.status = status.map(|status| text::word(&status));
+        Ok(Stand { word, key, amount })
+    }
+
+    /// 0, 1 and 2 are last words, 9 and n are not, and neither is what no page explains (trap 13).
+    fn word_of(&mut self, status: Option<&str>) -> Answer {
+        match status {
+            Some("1") => Answer::Succeeded,
+            Some("0") => Answer::Failed,
+            Some("2") => Answer::Refunded,
+            Some("9" | "n") => Answer::Accepted,
+            Some(unknown) => {
+                let note = format!("unknown status {}", text::word(unknown));
+                self.note(&note, Answer::Accepted)
+            }
+            None if self.data.is_some() => self.note("the answer has no status", Answer::Accepted),
+            None => Answer::Accepted,
+        }
+    }
+}
+
+impl Stand {
+    /// The answer to an apply need not name key and amount (seed 000), but must not name others.
+    fn after_send(&self) -> Answer {
+        if self.key == Match::Other || self.amount == Match::Other { Answer::Contradiction } else { self.word }
+    }
+
+    /// The answer to a query must name the key, and for a last word the amount: its page promises both, and the number
+    /// that we asked by is the gateway's, not ours. What cannot be tied to the job teaches nothing; it is asked again,
+    /// and in the end a person looks.
+    fn after_ask(&self, words: &mut Words<'_>) -> Answer {
+        match (self.key, self.amount, self.word) {
+            (Match::Other, _, _) => words.note("the answer names another platform_no", Answer::Contradiction),
+            (_, Match::Other, _) => words.note("the answer names another amount", Answer::Contradiction),
+            (Match::Absent, _, _) => words.note("the answer names no platform_no: not believed", Answer::Silent),
+            (Match::Same, Match::Absent, Answer::Succeeded | Answer::Failed | Answer::Refunded) => {
+                words.note("the answer names no amount: not believed", Answer::Silent)
+            }
+            (Match::Same, Match::Same | Match::Absent, word) => word,
+        }
+    }
+}
