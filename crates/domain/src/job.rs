@@ -81,6 +81,22 @@ pub struct NewJob {
     pub callback_url: Option<String>,
 }
 
+impl NewJob {
+    /// A job to be sent at once, without a callback. A `body` that is not a JSON object will be refused as an empty one.
+    #[must_use]
+    pub fn new(account: &str, kind: &str, platform_no: &str, body: Value) -> Self {
+        let body = if let Value::Object(body) = body { body } else { Map::new() };
+        Self {
+            account: account.to_owned(),
+            kind: kind.to_owned(),
+            platform_no: platform_no.to_owned(),
+            body,
+            run_at: None,
+            callback_url: None,
+        }
+    }
+}
+
 /// A submission that breaks rules: all of them are named. Nothing was stored.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{}", .errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))]

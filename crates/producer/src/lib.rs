@@ -1,0 +1,178 @@
+//! Submit payment jobs to Bursar from a Rust service, and follow them.
+//!
+//! A job is named by account, kind and `platform_no`, which the caller chooses and keeps: submitting the same job again is
+//! always safe and answers how the first submission stands. Whatever a caller does not know, it may ask or repeat.
+//!
+//! ```no_run
+//! use std::time::Duration;
+//! use bursar_producer::{AccountRules, GatewayKind, NewJob, Outcome, Producer, Settings};
+//! use serde_json::json;
+//!
+//! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+//! let settings = Settings { url: "redis://127.0.0.1:6379/0".into(), prefix: "bursar".into() };
+//! let producer = Producer::connect(&settings).await?.account("main", AccountRules::new(GatewayKind::Yzt));
+//!
+//! let body = json!({
+//!     "node_id": "00061967", "total_amount": 10, "arrive_time": "T0",
+//!     "payer_store_no": "amy99a", "payer_type": "1", "payee_store_no": "amy99b", "payee_type": "2",
+//! });
+//! let job = NewJob::new("main", "transfer", "1001XP2025010110000001", body);
+//! match producer.submit(&job).await? {
+//!     Outcome::New | Outcome::Existing(_) => {}
+//!     Outcome::Conflict { first } => eprintln!("refused: {first} is there already"),
+//!     Outcome::Invalid(invalid) => eprintln!("refused: {invalid}"),
+//! }
+//! let name = "main/transfer".parse()?;
+//! let job = producer.wait(&name, &"1001XP2025010110000001".parse()?, Duration::from_secs(30)).await?;
+//! println!("{}", job.map_or("unknown", |job| job.state.as_str()));
+//! # Ok(())
+//! # }
+//! ```
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use bursar_domain::Job;
+use bursar_store::{Store, Submission};
+
+pub use bursar_domain::{AccountRules, Fen, FieldError, GatewayKind, Invalid, JobView, Key, Kind, Lane, NewJob, State};
+pub use bursar_store::{Settings, StoreError};
+
+/// First and longest wait between looks at a job that is waited for.
+const LOOKS: (Duration, Duration) = (Duration::from_millis(10), Duration::from_millis(250));
+
+/// What became of one submission. None of these is worth repeating: only an error is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// Accepted.
+    New,
+    /// Accepted earlier; how it stands.
+    Existing(State),
+    /// Refused: the key stands for other content, or another key for the same thing.
+    Conflict {
+        /// The key of the job that was there first.
+        first: String,
+    },
+    /// Refused: it breaks these rules. Nothing was stored.
+    Invalid(Invalid),
+}
+
+/// Redis could not take it, or did not answer: nobody knows whether it did. Repeating is safe and tells.
+#[derive(Debug, thiserror::Error)]
+#[error("the jobs may or may not have been accepted; submit them again")]
+pub struct Unavailable(#[from] pub StoreError);
+
+/// A way into Bursar; cheap to clone and share.
+#[derive(Clone, Debug)]
+pub struct Producer {
+    store: Store,
+    accounts: HashMap<String, AccountRules>,
+}
+
+impl Producer {
+    /// Connects to the Redis that the workers use. Jobs can be submitted once their accounts are known.
+    ///
+    /// # Errors
+    /// [`StoreError`] when it cannot be reached.
+    pub async fn connect(settings: &Settings) -> Result<Self, StoreError> {
+        Ok(Self::on(Store::connect(settings).await?))
+    }
+
+    /// On a connection that is there already.
+    #[must_use]
+    pub fn on(store: Store) -> Self {
+        Self { store, accounts: HashMap::new() }
+    }
+
+    /// Makes an account known by the name that the workers' configuration gives it.
+    #[must_use]
+    pub fn account(mut self, name: &str, rules: AccountRules) -> Self {
+        self.accounts.insert(name.to_owned(), rules);
+        self
+    }
+
+    /// Submits one job.
+    ///
+    /// # Errors
+    /// [`Unavailable`]: submit it again.
+    pub async fn submit(&self, job: &NewJob) -> Result<Outcome, Unavailable> {
+        let mut outcomes = self.submit_many(std::slice::from_ref(job)).await?;
+        Ok(outcomes.remove(0)) // one outcome per job
+    }
+
+    /// Submits many jobs in few round trips; one outcome per job, in order. Invalid ones keep none of the others back.
+    ///
+    /// # Errors
+    /// [`Unavailable`]: submit them all again.
+    pub async fn submit_many(&self, jobs: &[NewJob]) -> Result<Vec<Outcome>, Unavailable> {
+        self.accept(jobs.iter().map(|job| Job::validate(job, |name| self.rules(name))).collect()).await
+    }
+
+    /// Submits jobs as JSON texts, one job each: what files, queues and HTTP bodies hold. As [`Producer::submit_many`].
+    ///
+    /// # Errors
+    /// [`Unavailable`]: submit them all again.
+    pub async fn submit_json(&self, jobs: &[impl AsRef<[u8]>]) -> Result<Vec<Outcome>, Unavailable> {
+        self.accept(jobs.iter().map(|job| Job::parse(job.as_ref(), |name| self.rules(name))).collect()).await
+    }
+
+    fn rules(&self, account: &str) -> Option<AccountRules> {
+        self.accounts.get(account).copied()
+    }
+
+    async fn accept(&self, read: Vec<Result<Job, Invalid>>) -> Result<Vec<Outcome>, Unavailable> {
+        let mut jobs = Vec::with_capacity(read.len());
+        let mut outcomes: Vec<Option<Outcome>> = Vec::with_capacity(read.len());
+        for result in read {
+            match result {
+                Ok(job) => {
+                    jobs.push(job);
+                    outcomes.push(None);
+                }
+                Err(invalid) => outcomes.push(Some(Outcome::Invalid(invalid))),
+            }
+        }
+        let mut submitted = self.store.submit(&jobs).await?.into_iter();
+        let answers =
+            outcomes.into_iter().filter_map(|outcome| outcome.or_else(|| submitted.next().map(Outcome::from)));
+        Ok(answers.collect())
+    }
+
+    /// How a job stands; `None` when there is none by that name.
+    ///
+    /// # Errors
+    /// [`StoreError`]: ask again.
+    pub async fn status(&self, lane: &Lane, key: &Key) -> Result<Option<JobView>, StoreError> {
+        Ok(self.store.job(lane, key).await?.map(|record| record.view()))
+    }
+
+    /// Waits until a job has ended or needs review, `patience` at most; then how it stands by then.
+    /// `None` when there is no such job.
+    ///
+    /// # Errors
+    /// [`StoreError`]: ask again.
+    pub async fn wait(&self, lane: &Lane, key: &Key, patience: Duration) -> Result<Option<JobView>, StoreError> {
+        let until = tokio::time::Instant::now() + patience;
+        let (mut pause, longest) = LOOKS;
+        loop {
+            let job = self.status(lane, key).await?;
+            let ended = job.as_ref().is_none_or(|job| job.state.is_terminal() || job.state == State::NeedsReview);
+            let left = until.saturating_duration_since(tokio::time::Instant::now());
+            if ended || left.is_zero() {
+                return Ok(job);
+            }
+            tokio::time::sleep(pause.min(left)).await;
+            pause = (pause * 2).min(longest);
+        }
+    }
+}
+
+impl From<Submission> for Outcome {
+    fn from(submission: Submission) -> Self {
+        match submission {
+            Submission::New => Self::New,
+            Submission::Existing(state) => Self::Existing(state),
+            Submission::Conflict { first } => Self::Conflict { first },
+        }
+    }
+}

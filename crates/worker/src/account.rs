@@ -1,0 +1,37 @@
+//! What a worker is told.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bursar_domain::{AccountName, Kind, Policy};
+use bursar_gateways::Gateway;
+
+/// One worker process.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Its name, unique per process start: letters, digits, `-`, `_` and `.`, at most 40 of them.
+    pub name: String,
+    /// Calls in flight at most.
+    pub concurrency: usize,
+    /// How long a claim stays its own without renewal.
+    pub lease: Duration,
+    /// How long calls in flight may take to end once it drains.
+    pub drain: Duration,
+    /// How long the detail of ended jobs is kept.
+    pub retention: Duration,
+}
+
+/// One account that it works for.
+#[derive(Clone)]
+pub struct Account {
+    /// The account's name.
+    pub name: AccountName,
+    /// The way to its gateway.
+    pub gateway: Arc<dyn Gateway>,
+    /// How patient to be.
+    pub policy: Policy,
+    /// Calls a second in each of its lanes, over all replicas; 0 for no limit.
+    pub rate_per_second: f64,
+    /// The kinds it takes: its lanes.
+    pub kinds: Vec<Kind>,
+}

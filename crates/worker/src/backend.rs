@@ -1,0 +1,57 @@
+//! Our apalis `Backend`: hands out what the claimer has claimed, and never ends on a Redis error.
+
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use apalis_core::backend::finalize::Ephemeral;
+use apalis_core::backend::{Backend, BackendConfig};
+use apalis_core::task::Task;
+use apalis_core::worker::context::WorkerContext;
+
+use crate::handoff::{Handoff, Held};
+
+/// All lanes of a worker as one apalis backend. There is nothing to acknowledge to it: a job's end is the handler's
+/// commit in the store, under the claim's fence.
+pub(crate) struct Lanewise {
+    handoff: Arc<Handoff>,
+}
+
+impl Lanewise {
+    pub(crate) fn new(handoff: Arc<Handoff>) -> Self {
+        Self { handoff }
+    }
+}
+
+impl Backend for Lanewise {
+    type Task = Task<Held>;
+    type Error = Infallible;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>, _: &WorkerContext) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_next(&mut self, context: &mut Context<'_>, _: &WorkerContext) -> Poll<Option<Result<Self::Task, Infallible>>> {
+        self.handoff.poll_take(context).map(|held| Some(Ok(Task::new(held))))
+    }
+
+    fn poll_close(&mut self, _: &mut Context<'_>, _: &WorkerContext) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl BackendConfig for Lanewise {
+    type Args = Held;
+    type Id = String;
+    type Kind = Ephemeral;
+    type Config = ();
+    type Layer = apalis_core::layers::Identity;
+
+    fn config(&self) -> &() {
+        &()
+    }
+
+    fn middleware(&mut self, _: &mut WorkerContext) -> Self::Layer {
+        apalis_core::layers::Identity::new()
+    }
+}

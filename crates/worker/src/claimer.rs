@@ -1,0 +1,234 @@
+//! Claims due jobs, only as many as can be called about at once, lane after lane in turn.
+//!
+//! It sleeps until something is due that it knows of, a wake message names a lane, or a slot becomes free.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bursar_domain::Lane;
+use bursar_store::{Claim, Claims, MAX_CLAIM, Store};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
+use tokio::task::JoinHandle;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use crate::Settings;
+use crate::handoff::{Handoff, Held, RedisClock};
+use crate::lanes::{LaneNumber, Lanes};
+use crate::lease::Leases;
+use crate::patience::Patience;
+
+/// How often a lane is looked at in which something waits, whatever its due time: another worker may have died with it.
+const LOOK_AT_WAITING: Duration = Duration::from_secs(1);
+
+/// How often an empty lane is looked at: everything that enters it sends a wake message, and this is for a lost one.
+const LOOK_AT_EMPTY: Duration = Duration::from_secs(5);
+
+/// Wake messages on their way to the claimer; when they are more, every lane is looked at anyway.
+const WAKES_WAITING: usize = 1_024;
+
+/// Starts claiming until `drain`; what was claimed by then and not taken for work is given back before the task ends.
+pub(crate) fn start(
+    store: Store,
+    settings: Arc<Settings>,
+    lanes: Arc<Lanes>,
+    leases: Arc<Leases>,
+    drain: CancellationToken,
+) -> (Arc<Handoff>, JoinHandle<()>) {
+    let handoff = Arc::new(Handoff::default());
+    let (wake, wakes) = mpsc::channel(WAKES_WAITING);
+    tokio::spawn(listen(store.clone(), wake, drain.clone()));
+    let now = Instant::now();
+    let claimer = Claimer {
+        slots: Arc::new(Semaphore::new(settings.concurrency)),
+        looks: lanes.numbers().map(|lane| (lane, now)).collect(),
+        turn: 0,
+        claims: 0,
+        store,
+        settings,
+        lanes,
+        leases,
+        handoff: Arc::clone(&handoff),
+        drain,
+        patience: Patience::new("claiming"),
+    };
+    (handoff, tokio::spawn(claimer.run(wakes)))
+}
+
+/// What a wake says.
+enum Wake {
+    One(Lane),
+    /// The channel was down: a message may have been missed.
+    All,
+}
+
+/// Follows the wake channel, for ever anew, until `drain`.
+async fn listen(store: Store, wake: mpsc::Sender<Wake>, drain: CancellationToken) {
+    let mut patience = Patience::new("listening for wake messages");
+    while !drain.is_cancelled() {
+        match store.wakes().await {
+            Ok(mut messages) => {
+                patience.over();
+                wake.try_send(Wake::All).ok(); // a full channel wakes the claimer as well
+                while let Some(Some(lane)) = drain.run_until_cancelled(messages.next()).await {
+                    wake.try_send(Wake::One(lane)).ok();
+                }
+            }
+            Err(error) => patience.wait(&error).await,
+        }
+    }
+}
+
+struct Claimer {
+    store: Store,
+    settings: Arc<Settings>,
+    lanes: Arc<Lanes>,
+    leases: Arc<Leases>,
+    handoff: Arc<Handoff>,
+    slots: Arc<Semaphore>,
+    /// When to look at each lane next.
+    looks: Vec<(LaneNumber, Instant)>,
+    /// Where the round goes on, so that no lane is always first.
+    turn: usize,
+    /// Numbers the claims of this process.
+    claims: u64,
+    drain: CancellationToken,
+    patience: Patience,
+}
+
+impl Claimer {
+    async fn run(mut self, mut wakes: mpsc::Receiver<Wake>) {
+        let drain = self.drain.clone();
+        // Only the waiting is cut short: a claim under way is seen to its end, for it may have taken jobs.
+        while drain.run_until_cancelled(self.wait(&mut wakes)).await.is_some() {
+            self.round().await;
+        }
+        self.give_back().await;
+    }
+
+    /// Until a lane is to be looked at and a slot is free.
+    async fn wait(&mut self, wakes: &mut mpsc::Receiver<Wake>) {
+        self.wait_for_work(wakes).await;
+        // The semaphore is never closed; whoever takes the slot does so in `claim`.
+        self.slots.acquire().await.ok();
+    }
+
+    /// Claims from every lane that is to be looked at, its share of the free slots each.
+    async fn round(&mut self) {
+        let now = Instant::now();
+        let due: Vec<usize> = (0..self.looks.len()).filter(|at| self.looks[*at].1 <= now).collect();
+        let first = due.iter().position(|at| *at >= self.turn).unwrap_or(0);
+        for step in 0..due.len() {
+            let left = due.len() - step;
+            let at = due[(first + step) % due.len()];
+            let free = self.slots.available_permits();
+            if free == 0 {
+                self.turn = at;
+                return;
+            }
+            self.claim(at, free.div_ceil(left).min(MAX_CLAIM)).await;
+        }
+        self.turn = due.get(first).map_or(0, |at| at + 1);
+    }
+
+    async fn wait_for_work(&mut self, wakes: &mut mpsc::Receiver<Wake>) {
+        loop {
+            while let Ok(wake) = wakes.try_recv() {
+                self.woken(&wake);
+            }
+            let next = self.looks.iter().map(|(_, at)| *at).min();
+            if next.is_some_and(|at| at <= Instant::now()) {
+                return;
+            }
+            let next = next.unwrap_or_else(|| Instant::now() + LOOK_AT_EMPTY);
+            tokio::select! {
+                () = tokio::time::sleep_until(next) => {}
+                Some(wake) = wakes.recv() => self.woken(&wake),
+            }
+        }
+    }
+
+    fn woken(&mut self, wake: &Wake) {
+        let now = Instant::now();
+        let number = match wake {
+            Wake::One(lane) => self.lanes.find(lane),
+            Wake::All => None,
+        };
+        for (lane, look) in &mut self.looks {
+            if matches!(wake, Wake::All) || number == Some(*lane) {
+                *look = (*look).min(now);
+            }
+        }
+    }
+
+    /// Claims at most `share` jobs of one lane and hands them on.
+    async fn claim(&mut self, at: usize, share: usize) {
+        let mut slots: Vec<OwnedSemaphorePermit> =
+            std::iter::from_fn(|| Arc::clone(&self.slots).try_acquire_owned().ok()).take(share).collect();
+        let lane = self.looks[at].0;
+        let served = self.lanes.get(lane);
+        self.claims += 1;
+        let claim = Claim {
+            worker: &self.settings.name,
+            lease: self.settings.lease,
+            slots: slots.len(),
+            rate_per_second: served.rate_per_second,
+            number: self.claims,
+        };
+        let asked = Instant::now();
+        match self.store.claim(&served.lane, &claim).await {
+            Ok(claims) => {
+                self.patience.over();
+                self.looks[at].1 = next_look(&claims, asked);
+                for key in &claims.orphans {
+                    tracing::error!(lane = %served.lane, key, "put aside: it was due and has no record that can be read");
+                }
+                let clock = RedisClock::new(claims.now);
+                let until = asked + self.settings.lease;
+                let held = claims.jobs.into_iter().zip(slots.drain(..)).map(|(job, slot)| {
+                    let lease = self.leases.hold(lane, job.key.as_str(), job.fence, until);
+                    Held { job, lane, lease, clock, slot }
+                });
+                self.handoff.put(held);
+            }
+            Err(error) => {
+                drop(slots);
+                self.recover(lane, &error).await;
+            }
+        }
+    }
+
+    /// After a failed claim nobody knows whether it took effect: wait for Redis, and give back what it took, unsent.
+    /// A worker that is told to drain meanwhile leaves that to the end of the lease.
+    async fn recover(&mut self, lane: LaneNumber, error: &bursar_store::StoreError) {
+        self.patience.wait(error).await;
+        let lane = &self.lanes.get(lane).lane;
+        while !self.drain.is_cancelled() {
+            match self.store.unclaim(lane, &self.settings.name, self.claims).await {
+                Ok(0) => return,
+                Ok(given_back) => {
+                    tracing::info!(%lane, given_back, "gave back jobs of a claim whose reply was lost");
+                    return;
+                }
+                Err(error) => self.patience.wait(&error).await,
+            }
+        }
+    }
+
+    /// Certainly not called about: back to where they were, for another worker.
+    async fn give_back(&self) {
+        for held in self.handoff.take_all() {
+            let name = [(held.job.key.to_string(), held.job.fence)];
+            if let Err(error) = self.store.release(&self.lanes.get(held.lane).lane, &name).await {
+                tracing::warn!(error = %error.chain(), key = %held.job.key, "could not be given back; it comes due when its lease ends");
+            }
+        }
+    }
+}
+
+fn next_look(claims: &Claims, asked: Instant) -> Instant {
+    match claims.next_due {
+        Some(due) => asked + due.since(claims.now).min(LOOK_AT_WAITING),
+        None => asked + LOOK_AT_EMPTY,
+    }
+}

@@ -1,0 +1,66 @@
+//! Commits, grouped by arrival: while one group is on its way to Redis, the next one gathers. Never by a timer.
+
+use std::sync::Arc;
+
+use bursar_store::{Commit, Committed, MAX_CLAIM, Store};
+use tokio::sync::{mpsc, oneshot};
+
+use crate::lanes::{LaneNumber, Lanes};
+use crate::patience::Patience;
+
+/// Where handlers put their commits.
+#[derive(Clone)]
+pub(crate) struct Commits {
+    queue: mpsc::Sender<Waiting>,
+}
+
+struct Waiting {
+    lane: LaneNumber,
+    commit: Commit,
+    done: oneshot::Sender<Committed>,
+}
+
+impl Commits {
+    /// Records the end of a claim; returns once Redis has it. `None` only when the worker is being torn down.
+    pub(crate) async fn commit(&self, lane: LaneNumber, commit: Commit) -> Option<Committed> {
+        let (done, committed) = oneshot::channel();
+        self.queue.send(Waiting { lane, commit, done }).await.ok()?;
+        committed.await.ok()
+    }
+}
+
+/// Starts the loop. It ends when the last [`Commits`] is dropped and everything in the queue has been committed.
+pub(crate) fn start(store: Store, lanes: Arc<Lanes>) -> Commits {
+    let (queue, waiting) = mpsc::channel(MAX_CLAIM);
+    tokio::spawn(run(store, lanes, waiting));
+    Commits { queue }
+}
+
+async fn run(store: Store, lanes: Arc<Lanes>, mut waiting: mpsc::Receiver<Waiting>) {
+    let mut group = Vec::with_capacity(MAX_CLAIM);
+    while waiting.recv_many(&mut group, MAX_CLAIM).await > 0 {
+        group.sort_by_key(|waiting| waiting.lane);
+        while let Some(first) = group.first() {
+            let lane = first.lane;
+            let of_lane = group.iter().take_while(|waiting| waiting.lane == lane).count();
+            commit_group(&store, &lanes, lane, group.drain(..of_lane).collect()).await;
+        }
+    }
+}
+
+/// Tries until Redis has them: nothing in flight is forgotten, and repeating is harmless under the fences.
+async fn commit_group(store: &Store, lanes: &Lanes, lane: LaneNumber, group: Vec<Waiting>) {
+    let (commits, replies): (Vec<Commit>, Vec<_>) = group.into_iter().map(|waiting| (waiting.commit, waiting.done)).unzip();
+    let mut patience = Patience::new("committing");
+    let committed = loop {
+        match store.commit(&lanes.get(lane).lane, &commits).await {
+            Ok(committed) => break committed,
+            Err(error) => patience.wait(&error).await,
+        }
+    };
+    patience.over();
+    for (reply, committed) in replies.into_iter().zip(committed) {
+        // A handler that is gone (its worker was torn down) needs no answer.
+        reply.send(committed).ok();
+    }
+}

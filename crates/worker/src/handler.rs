@@ -1,0 +1,167 @@
+//! The one handler: facts → action → call → what follows → commit. It knows no kind and no gateway.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use apalis::prelude::Data;
+use bursar_domain::{Action, Answer, Call, Facts, Millis, Next, Reading, State, Subject, after, next_action};
+use bursar_gateways::Order;
+use bursar_store::{Asked, Commit, Committed, Resend, Store};
+use serde_json::{Value, json};
+use tokio::time::Instant;
+
+use crate::committer::Commits;
+use crate::handoff::Held;
+use crate::lanes::{Lanes, ServedLane};
+
+/// A send does not start in the last moments of its lease: by the time its first byte leaves, the lease must hold.
+const SEND_MARGIN: Duration = Duration::from_millis(100);
+
+/// The gateway's numbers kept for one job.
+const MAX_TRADE_NOS: usize = 8;
+
+/// The longest reason in a record, in characters.
+const MAX_REASON_CHARS: usize = 160;
+
+/// What every handler call shares.
+pub(crate) struct Runtime {
+    pub(crate) store: Store,
+    pub(crate) lanes: Arc<Lanes>,
+    pub(crate) commits: Commits,
+}
+
+/// Handles one claimed job to its commit. Nothing that happens to the job is an error of the worker.
+pub(crate) async fn handle(held: Held, runtime: Data<Arc<Runtime>>) {
+    let served = runtime.lanes.get(held.lane);
+    let subject = Subject::of(served.lane.kind, &held.job.content);
+    let mut order = Order {
+        kind: served.lane.kind,
+        key: held.job.key.to_string(),
+        content: held.job.content.as_str().into(),
+        trade_nos: held.job.trade_nos.clone(),
+        sent_before: held.job.state != State::Queued,
+    };
+    let facts = held.job.facts(served.gateway.can_ask(&order), served.gateway.resend_tells(), subject.next_day);
+    let commit = match next_action(&facts, held.job.call, &served.policy, held.clock.now()) {
+        Action::Commit(next) => without_a_call(&held, next),
+        Action::Send if held.lease.left().is_none_or(|left| left < SEND_MARGIN) => return give_back(&runtime, held).await,
+        Action::Send => call(&held, served, &mut order, facts, Call::Send).await,
+        Action::Ask => call(&held, served, &mut order, facts, Call::Ask).await,
+    };
+    record(&runtime, &held, commit).await;
+}
+
+/// Makes the call and decides what follows.
+async fn call(held: &Held, served: &ServedLane, order: &mut Order, facts: Facts, call: Call) -> Commit {
+    let started = Instant::now();
+    let reading = match call {
+        Call::Send => served.gateway.send(order).await,
+        Call::Ask => served.gateway.ask(order).await,
+    };
+    let took = started.elapsed();
+    let trade_nos = learn(order, &reading);
+    let facts = Facts {
+        asks: facts.asks + u32::from(call == Call::Ask),
+        can_ask: served.gateway.can_ask(order),
+        ..facts
+    };
+    let now = held.clock.now();
+    let next = after(&facts, call, reading.answer, &served.policy, now).unwrap_or_else(|illegal| {
+        tracing::error!(lane = %served.lane, key = %held.job.key, %illegal, "a person must look at this job");
+        Next::review("an answer that cannot follow this call")
+    });
+    let certainly_nothing = matches!(reading.answer, Answer::NotExecuted | Answer::ConfigFault);
+    Commit {
+        key: order.key.clone(),
+        fence: held.job.fence,
+        reason: reason(&next, &reading),
+        next,
+        asked: if call == Call::Ask { Asked::Yes } else { Asked::No },
+        resend: if call == Call::Send && certainly_nothing { Resend::GivenBack } else { Resend::Counts },
+        trade_nos,
+        gateway_status: reading.status.clone(),
+        line: Some(line(now, held.job.fence, call, took, &reading)),
+    }
+}
+
+/// Adds a number that the gateway had not named before; the list then goes into the record.
+fn learn(order: &mut Order, reading: &Reading) -> Option<Vec<String>> {
+    let new = reading.trade_no.as_ref().filter(|number| order.trade_nos.last() != Some(number))?;
+    order.trade_nos.retain(|number| number != new);
+    order.trade_nos.push(new.clone());
+    let surplus = order.trade_nos.len().saturating_sub(MAX_TRADE_NOS);
+    order.trade_nos.drain(..surplus);
+    Some(order.trade_nos.clone())
+}
+
+/// Where a person will want to know more than the state: the rule's words, then the gateway's.
+fn reason(next: &Next, reading: &Reading) -> Option<String> {
+    let quiet = match next.state {
+        State::Succeeded | State::Refunded | State::Pending => true,
+        State::Queued | State::InDoubt | State::NeedsReview | State::Failed | State::Cancelled => false,
+    };
+    let gateway = [reading.code.as_deref(), reading.message.as_deref()];
+    let words: Vec<&str> = if quiet {
+        next.reason.into_iter().collect()
+    } else {
+        next.reason.into_iter().chain(gateway.into_iter().flatten()).collect()
+    };
+    (!words.is_empty()).then(|| words.join("; ").chars().take(MAX_REASON_CHARS).collect())
+}
+
+/// One line of the job's log: what was asked, what was answered, and how it was read.
+fn line(now: Millis, fence: u64, call: Call, took: Duration, reading: &Reading) -> String {
+    let mut line = json!({"e": "answer", "t": now.0, "f": fence, "call": call.as_str(), "ms": took.as_millis()});
+    if let (Value::Object(line), Ok(Value::Object(reading))) = (&mut line, serde_json::to_value(reading)) {
+        line.extend(reading);
+    }
+    line.to_string()
+}
+
+fn without_a_call(held: &Held, next: Next) -> Commit {
+    Commit {
+        key: held.job.key.to_string(),
+        fence: held.job.fence,
+        reason: None,
+        next,
+        asked: Asked::No,
+        resend: Resend::Counts,
+        trade_nos: None,
+        gateway_status: None,
+        line: None,
+    }
+}
+
+/// The lease ran out before the first byte: certainly not sent.
+async fn give_back(runtime: &Runtime, held: Held) {
+    let lane = &runtime.lanes.get(held.lane).lane;
+    let name = [(held.job.key.to_string(), held.job.fence)];
+    match runtime.store.release(lane, &name).await {
+        Ok(_) => tracing::warn!(%lane, key = %held.job.key, "given back unsent: this worker was too slow to begin"),
+        Err(error) => tracing::warn!(error = %error.chain(), %lane, key = %held.job.key, "could not be given back; it comes due when its lease ends"),
+    }
+}
+
+/// Commits, and tells what an operator should see.
+async fn record(runtime: &Runtime, held: &Held, commit: Commit) {
+    let lane = &runtime.lanes.get(held.lane).lane;
+    let (state, reason, paused) = (commit.next.state, commit.reason.clone().or(commit.next.reason.map(str::to_owned)), commit.next.pause_lane);
+    let reason = reason.unwrap_or_default();
+    let committed = runtime.commits.commit(held.lane, commit).await;
+    match committed {
+        Some(Committed::Ok | Committed::Again) => {}
+        Some(Committed::Stale) => {
+            tracing::warn!(%lane, key = %held.job.key, fence = held.job.fence, "came too late: the job has moved on; the answer is in its log");
+            return;
+        }
+        None => return, // the worker is being torn down; the lease will end
+    }
+    if paused {
+        tracing::error!(%lane, key = %held.job.key, %reason, "the lane is paused: mend the account, then `bursar resume {lane}`");
+    }
+    if state == State::NeedsReview {
+        tracing::error!(%lane, key = %held.job.key, %reason, "needs review");
+    } else {
+        tracing::debug!(%lane, key = %held.job.key, state = state.as_str(), %reason, "committed");
+    }
+}

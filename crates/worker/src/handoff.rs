@@ -1,0 +1,81 @@
+//! Claimed jobs on their way from the claimer to apalis. Both ends can take them: apalis to work on them, the claimer to
+//! give them back when the worker drains.
+
+use std::collections::VecDeque;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Waker};
+
+use bursar_domain::Millis;
+use bursar_store::Claimed;
+use tokio::sync::OwnedSemaphorePermit;
+use tokio::time::Instant;
+
+use crate::lanes::LaneNumber;
+use crate::lease::Lease;
+
+/// A job that this worker holds, with its place among the calls in flight.
+pub(crate) struct Held {
+    pub(crate) job: Claimed,
+    pub(crate) lane: LaneNumber,
+    pub(crate) lease: Lease,
+    pub(crate) clock: RedisClock,
+    pub(crate) slot: OwnedSemaphorePermit,
+}
+
+/// Redis time, carried on from a reply by this machine's monotonic clock.
+#[derive(Clone, Copy)]
+pub(crate) struct RedisClock {
+    then: Millis,
+    at: Instant,
+}
+
+impl RedisClock {
+    /// `then` was the time in a reply that has just come.
+    pub(crate) fn new(then: Millis) -> Self {
+        Self { then, at: Instant::now() }
+    }
+
+    pub(crate) fn now(&self) -> Millis {
+        self.then.plus(self.at.elapsed())
+    }
+}
+
+/// The queue between the two; never longer than the worker's concurrency, for every job in it holds a slot.
+#[derive(Default)]
+pub(crate) struct Handoff {
+    inner: Mutex<Inner>,
+}
+
+#[derive(Default)]
+struct Inner {
+    jobs: VecDeque<Held>,
+    waiting: Option<Waker>,
+}
+
+impl Handoff {
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        // Nothing panics while it holds the lock; if something did, the queue itself is still whole.
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn put(&self, jobs: impl Iterator<Item = Held>) {
+        let mut inner = self.lock();
+        inner.jobs.extend(jobs);
+        if let Some(waker) = inner.waiting.take() {
+            waker.wake();
+        }
+    }
+
+    pub(crate) fn poll_take(&self, context: &Context<'_>) -> Poll<Held> {
+        let mut inner = self.lock();
+        if let Some(job) = inner.jobs.pop_front() {
+            return Poll::Ready(job);
+        }
+        inner.waiting = Some(context.waker().clone());
+        Poll::Pending
+    }
+
+    pub(crate) fn take_all(&self) -> Vec<Held> {
+        self.lock().jobs.drain(..).collect()
+    }
+}

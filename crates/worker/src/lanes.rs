@@ -1,0 +1,51 @@
+//! The lanes that this worker serves, by number.
+
+use std::sync::Arc;
+
+use bursar_domain::{Lane, Policy};
+use bursar_gateways::Gateway;
+
+use crate::Account;
+
+/// Every lane of every account.
+pub(crate) struct Lanes(Vec<ServedLane>);
+
+/// One lane with what it needs of its account.
+pub(crate) struct ServedLane {
+    pub(crate) lane: Lane,
+    pub(crate) gateway: Arc<dyn Gateway>,
+    pub(crate) policy: Policy,
+    pub(crate) rate_per_second: f64,
+}
+
+/// A lane's place in [`Lanes`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct LaneNumber(usize);
+
+impl Lanes {
+    pub(crate) fn new(accounts: Vec<Account>) -> Self {
+        let lanes = accounts.into_iter().flat_map(|account| {
+            let Account { name, gateway, policy, rate_per_second, kinds } = account;
+            kinds.into_iter().map(move |kind| ServedLane {
+                lane: Lane { account: name.clone(), kind },
+                gateway: Arc::clone(&gateway),
+                policy: policy.clone(),
+                rate_per_second,
+            })
+        });
+        Self(lanes.collect())
+    }
+
+    /// Numbers are only made by this table, so every one of them has its lane.
+    pub(crate) fn get(&self, number: LaneNumber) -> &ServedLane {
+        &self.0[number.0]
+    }
+
+    pub(crate) fn numbers(&self) -> impl Iterator<Item = LaneNumber> + use<> {
+        (0..self.0.len()).map(LaneNumber)
+    }
+
+    pub(crate) fn find(&self, lane: &Lane) -> Option<LaneNumber> {
+        self.0.iter().position(|served| &served.lane == lane).map(LaneNumber)
+    }
+}

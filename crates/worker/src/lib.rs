@@ -1,0 +1,79 @@
+//! Due job → gateway → commit. The only crate that names apalis.
+//!
+//! [`run`] is one worker process: an apalis `Monitor` over our own `Backend`, which claims from the store only what can be
+//! called about at once; one handler, which knows no kind and no gateway; and three loops beside them that depend on
+//! nothing but Redis: lease renewal, grouped commits, and the wake channel.
+
+mod account;
+mod backend;
+mod claimer;
+mod committer;
+mod handler;
+mod handoff;
+mod lanes;
+mod lease;
+mod patience;
+mod upkeep;
+
+use std::sync::Arc;
+
+use apalis::prelude::{Monitor, WorkerBuilder, WorkerBuilderExt};
+use bursar_store::Store;
+use tokio_util::sync::CancellationToken;
+
+pub use account::{Account, Settings};
+
+use backend::Lanewise;
+use handler::{Runtime, handle};
+use lanes::Lanes;
+use lease::Leases;
+
+/// Why a worker stopped without being told to.
+#[derive(Debug, thiserror::Error)]
+#[error("the worker stopped by itself")]
+pub struct WorkerError(#[source] apalis::prelude::MonitorError);
+
+/// Works until `drain` is cancelled: then nothing new is claimed, what was claimed and not begun is given back, calls in
+/// flight are finished within `settings.drain` or left in doubt.
+///
+/// Redis errors never end it: it keeps what is in flight and goes on when Redis is back.
+///
+/// # Errors
+/// [`WorkerError`] only if the frame itself fails.
+pub async fn run(store: Store, settings: Settings, accounts: Vec<Account>, drain: CancellationToken) -> Result<(), WorkerError> {
+    let settings = Arc::new(settings);
+    let lanes = Arc::new(Lanes::new(accounts));
+    let leases = Arc::new(Leases::default());
+    let stopped = CancellationToken::new();
+    let commits = committer::start(store.clone(), Arc::clone(&lanes));
+    let (handoff, claimer) = claimer::start(store.clone(), Arc::clone(&settings), Arc::clone(&lanes), Arc::clone(&leases), drain.clone());
+    let loops = [
+        tokio::spawn(lease::renew(store.clone(), Arc::clone(&settings), Arc::clone(&lanes), Arc::clone(&leases), stopped.clone())),
+        tokio::spawn(upkeep::purge(store.clone(), Arc::clone(&settings), Arc::clone(&lanes), stopped.clone())),
+    ];
+    let runtime = Arc::new(Runtime { store, lanes, commits });
+
+    let name = settings.name.clone();
+    let monitor = Monitor::new().shutdown_timeout(settings.drain).register(move |_restarts| {
+        WorkerBuilder::new(name.as_str())
+            .backend(Lanewise::new(handoff.clone()))
+            .enable_tracing()
+            .catch_panic()
+            .data(Arc::clone(&runtime))
+            .build(handle)
+    });
+    let ended = monitor
+        .run_with_signal(async {
+            drain.cancelled().await;
+            tracing::info!("draining: nothing new is claimed, calls in flight are finished");
+            Ok(())
+        })
+        .await;
+    drain.cancel(); // should the frame have failed, the loops must end all the same
+    stopped.cancel();
+    for task in loops.into_iter().chain([claimer]) {
+        // Each ends by its token; a join error would be a panic that tokio has printed already.
+        task.await.ok();
+    }
+    ended.map_err(WorkerError)
+}

@@ -1,0 +1,52 @@
+//! Waiting for Redis to come back: short waits that grow, and one line in the log an outage, not one a try.
+
+use std::time::Duration;
+
+use backoff::ExponentialBackoff;
+use backoff::backoff::Backoff;
+use bursar_store::StoreError;
+
+/// First wait after a failure.
+const FIRST_WAIT: Duration = Duration::from_millis(50);
+
+/// Longest wait between tries: workers are to be back within a second of Redis.
+const LONGEST_WAIT: Duration = Duration::from_millis(500);
+
+/// One loop's patience with Redis.
+pub(crate) struct Patience {
+    doing: &'static str,
+    backoff: ExponentialBackoff,
+    failing: bool,
+}
+
+impl Patience {
+    /// `doing` completes the sentence "Redis is in trouble while ...".
+    pub(crate) fn new(doing: &'static str) -> Self {
+        let backoff = ExponentialBackoff {
+            current_interval: FIRST_WAIT,
+            initial_interval: FIRST_WAIT,
+            max_interval: LONGEST_WAIT,
+            max_elapsed_time: None,
+            ..ExponentialBackoff::default()
+        };
+        Self { doing, backoff, failing: false }
+    }
+
+    /// Tells of the first failure of an outage, and waits.
+    pub(crate) async fn wait(&mut self, error: &StoreError) {
+        if !self.failing {
+            tracing::warn!(error = %error.chain(), "Redis is in trouble while {}; going on until it is back", self.doing);
+            self.failing = true;
+        }
+        tokio::time::sleep(self.backoff.next_backoff().unwrap_or(LONGEST_WAIT)).await;
+    }
+
+    /// Tells that the outage is over, if there was one.
+    pub(crate) fn over(&mut self) {
+        if self.failing {
+            tracing::info!("Redis is back for {}", self.doing);
+            self.failing = false;
+            self.backoff.reset();
+        }
+    }
+}

@@ -1,0 +1,35 @@
+//! Retention: the detail of jobs that ended long ago is reduced, a little at a time.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bursar_store::{MAX_BATCH, Store};
+use tokio_util::sync::CancellationToken;
+
+use crate::Settings;
+use crate::lanes::Lanes;
+
+/// How often a lane is looked at when nothing was left over from the last look.
+const ROUND: Duration = Duration::from_secs(60);
+
+/// Jobs reduced in one call: a millisecond or two of Redis.
+const PER_CALL: usize = MAX_BATCH / 5;
+
+/// Purges every lane until `stopped`.
+pub(crate) async fn purge(store: Store, settings: Arc<Settings>, lanes: Arc<Lanes>, stopped: CancellationToken) {
+    while stopped.run_until_cancelled(tokio::time::sleep(ROUND)).await.is_some() {
+        for number in lanes.numbers() {
+            let lane = &lanes.get(number).lane;
+            loop {
+                match store.purge(lane, settings.retention, PER_CALL).await {
+                    Ok(reduced) if reduced < PER_CALL => break,
+                    Ok(_) => tokio::task::yield_now().await,
+                    Err(error) => {
+                        tracing::warn!(error = %error.chain(), %lane, "ended jobs could not be reduced; trying again in a minute");
+                        break;
+                    }
+                }
+            }
+        }
+    }
+}
