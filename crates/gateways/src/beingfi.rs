@@ -2,7 +2,7 @@
 
 mod bind;
 mod reading;
-mod sign;
+pub(crate) mod sign;
 
 use bursar_domain::{Answer, Kind, Reading};
 use serde_json::Value;
@@ -60,13 +60,13 @@ impl Beingfi {
             Spoken::Refused { meaning: Meaning::NotDivisible | Meaning::Running | Meaning::InDoubt, reading } => {
                 Bound::Unknown(reading)
             }
-            Spoken::Taken { data, reading } => self.bound(data, reading),
+            Spoken::Taken { data, reading } => self.bound(data.as_ref(), reading),
         }
     }
 
     /// Code 0 is only the outer success: `bindState` 0 beside it is a failure (trap 38).
-    fn bound(&self, data: Option<RawObject<'_>>, mut reading: Reading) -> Bound {
-        let word = |name: &str| data.as_ref().and_then(|data| data.word(name).ok().flatten());
+    fn bound(&self, data: Option<&RawObject<'_>>, mut reading: Reading) -> Bound {
+        let word = |name: &str| data.and_then(|data| data.word(name).ok().flatten());
         let state = word("bindState");
         reading.status = state.as_deref().map(text::word);
         let err_msg = word("errMsg").unwrap_or_default();

@@ -23,11 +23,11 @@ const MAX_BITS: usize = RsaPublicKey::MAX_SIZE;
 pub(crate) fn private_pkcs8(setting: &'static str, key: &Secret) -> Result<Zeroizing<Vec<u8>>, SettingsError> {
     let wrong = |problem: String| SettingsError::new(setting, problem);
     let der = decode(key.expose()).map_err(|found| wrong(format!("{found}; the app's RSA private key is needed")))?;
+    // Reading a key checks that its primes, modulus and exponents belong together.
     let key = RsaPrivateKey::from_pkcs8_der(&der).ok().or_else(|| RsaPrivateKey::from_pkcs1_der(&der).ok());
     let Some(key) = key else {
         return Err(wrong(format!("holds {}; the app's RSA private key is needed", nature(&der))));
     };
-    key.validate().map_err(|error| wrong(format!("holds a private key that contradicts itself: {error}")))?;
     check_size(key.n().bits()).map_err(wrong)?;
     let pkcs8 = key.to_pkcs8_der().map_err(|error| wrong(format!("holds a key that cannot be converted: {error}")))?;
     Ok(pkcs8.to_bytes())
@@ -114,9 +114,16 @@ fn nature(der: &[u8]) -> &'static str {
         "an encrypted key"
     } else if begins_with(VERSION) {
         CERTIFICATE
+    } else if is_private_in_form(der) {
+        "a damaged RSA private key: its numbers do not belong together"
     } else if PrivateKeyInfo::try_from(der).is_ok() {
-        "a private key that is not RSA, or is damaged"
+        "a private key that is not RSA"
     } else {
         "something that is no RSA key, or a damaged one"
     }
+}
+
+fn is_private_in_form(der: &[u8]) -> bool {
+    let inner = PrivateKeyInfo::try_from(der).map_or(der, |info| info.private_key);
+    rsa::pkcs1::RsaPrivateKey::try_from(inner).is_ok()
 }

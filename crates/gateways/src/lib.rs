@@ -12,6 +12,8 @@ mod rsa2;
 mod secret;
 mod settings;
 mod text;
+#[cfg(test)]
+mod vectors;
 mod yzt;
 
 use std::pin::Pin;

@@ -2,7 +2,7 @@
 
 mod balance;
 mod codes;
-mod envelope;
+pub(crate) mod envelope;
 mod notification;
 mod reading;
 pub(crate) mod request;
@@ -29,7 +29,7 @@ const MAX_QUESTIONS: usize = 3;
 /// One account at YZT.
 pub struct Yzt {
     http: Http,
-    caller: Caller,
+    pub(crate) caller: Caller,
     verifier: Option<Verifier>,
     query_key: QueryKey,
     upload_method: UploadMethod,

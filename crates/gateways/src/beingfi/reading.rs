@@ -36,8 +36,8 @@ const TEXTS: &[(&str, Meaning)] = &[
     ("更新支付订单为分账处理中异常", Meaning::Running),
     ("验签失败", Meaning::ConfigFault),
     ("签名失败", Meaning::ConfigFault), // the page's own example of a message
-    ("商户不存在或商户状态不可用", Meaning::ConfigFault),
-    ("商户应用不存在或商户状态不可用", Meaning::ConfigFault),
+    ("商户不存在", Meaning::ConfigFault),
+    ("商户应用不存在", Meaning::ConfigFault),
     ("商户应用与商户号不匹配", Meaning::ConfigFault),
     ("获取商户应用信息失败", Meaning::ConfigFault),
     ("商户应用的支付配置不存在或已关闭", Meaning::ConfigFault), // bind only

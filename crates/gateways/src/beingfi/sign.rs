@@ -10,7 +10,7 @@ use crate::Secret;
 use crate::json::RawObject;
 
 /// Signs what is neither empty nor named `sign`.
-pub(super) fn sign<N: AsRef<str>, V: AsRef<str>>(params: &[(N, V)], secret: &Secret) -> String {
+pub(crate) fn sign<N: AsRef<str>, V: AsRef<str>>(params: &[(N, V)], secret: &Secret) -> String {
     let mut pairs: Vec<String> = params
         .iter()
         .map(|(name, value)| (name.as_ref(), value.as_ref()))
@@ -37,7 +37,7 @@ fn without_case(text: &str) -> Vec<u16> {
 }
 
 /// Whether `signature`, as received, was made over `data`, as received: numbers keep the digits they came with.
-pub(super) fn verifies(data: &str, signature: &str, secret: &Secret) -> bool {
+pub(crate) fn verifies(data: &str, signature: &str, secret: &Secret) -> bool {
     let Some(params) = pairs(data) else { return false };
     let ours = sign(&params, secret);
     ours.as_bytes().ct_eq(signature.to_ascii_uppercase().as_bytes()).into()

@@ -9,7 +9,7 @@ use crate::text;
 
 /// What vouches for an answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Trust {
+pub(crate) enum Trust {
     /// The platform's signature.
     Verified,
     /// TLS alone: the operator has declared that the platform signs nothing for this tenant.
@@ -22,7 +22,7 @@ pub(super) enum Trust {
 
 /// An opened answer.
 #[derive(Debug)]
-pub(super) struct Envelope<'a> {
+pub(crate) struct Envelope<'a> {
     pub node: RawObject<'a>,
     pub trust: Trust,
     /// The node's name where it is not the expected one.
@@ -30,7 +30,7 @@ pub(super) struct Envelope<'a> {
 }
 
 /// Opens the answer to `method`. `verifier` is `None` only where signatures are waived. The error says what is wrong.
-pub(super) fn open<'a>(
+pub(crate) fn open<'a>(
     body: &'a str,
     method: &str,
     verifier: Option<&Verifier>,
@@ -56,9 +56,8 @@ pub(super) fn open<'a>(
 fn find_node<'a, 'o>(outer: &'o RawObject<'a>, method: &str) -> Result<Option<(&'o str, &'a str)>, Twice> {
     let expected = node_name(method);
     for name in [expected.as_str(), "error_response"] {
-        if let Some(text) = outer.raw(name)? {
-            let name = outer.fields().map(|(field, _)| field).find(|field| *field == name).unwrap_or_default();
-            return Ok(Some((name, text)));
+        if outer.raw(name)?.is_some() {
+            return Ok(outer.fields().find(|(field, _)| *field == name));
         }
     }
     let mut nodes = outer.fields().filter(|(name, _)| name.ends_with("_response"));

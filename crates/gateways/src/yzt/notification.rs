@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use serde_json::Value;
 
 use super::Yzt;
-use super::request::signing_content;
+use super::request::join;
 use crate::clock;
 use crate::json::RawObject;
 
@@ -129,7 +129,7 @@ impl Yzt {
             };
             let all: Vec<_> = params.iter().filter(|(name, _)| signed(name)).cloned().collect();
             let filled: Vec<_> = all.iter().filter(|(_, value)| !value.is_empty()).cloned().collect();
-            if verifier.verifies(&signing_content(&all), sign) || verifier.verifies(&signing_content(&filled), sign) {
+            if verifier.verifies(&join(&all), sign) || verifier.verifies(&join(&filled), sign) {
                 return Ok(rule);
             }
         }

@@ -11,7 +11,7 @@ use crate::{Secret, SettingsError};
 const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
 
 /// Who asks: an app, perhaps on behalf of a merchant.
-pub(super) struct Caller {
+pub(crate) struct Caller {
     app_id: String,
     app_auth_token: Option<Secret>,
     signer: Signer,
@@ -42,7 +42,7 @@ impl Caller {
     }
 
     /// The body of a request. `None` when it could not be signed.
-    pub(super) fn write(
+    pub(crate) fn write(
         &self,
         method: &str,
         content: &str,
@@ -50,13 +50,19 @@ impl Caller {
         content_type: ContentType,
     ) -> Option<String> {
         let mut params = self.params(method, content, timestamp);
-        let sign = self.signer.sign(&signing_content(&params))?;
+        let sign = self.signer.sign(&join(&params))?;
         params.push(("sign", &sign));
         params.sort_unstable_by_key(|(name, _)| *name);
         Some(match content_type {
             ContentType::Form => form(&params),
             ContentType::Json => json(&params),
         })
+    }
+
+    /// What is signed for a request.
+    #[cfg(test)]
+    pub(crate) fn signing_content(&self, method: &str, content: &str, timestamp: &str) -> String {
+        join(&self.params(method, content, timestamp))
     }
 
     /// Every parameter but `sign`, in ASCII order. None is empty: the gateway signs empty values, its own clients do
@@ -79,7 +85,7 @@ impl Caller {
 }
 
 /// What is signed: `name=value` joined by `&`, values as they are, not encoded.
-pub(super) fn signing_content<N: AsRef<str>, V: AsRef<str>>(params: &[(N, V)]) -> String {
+pub(super) fn join<N: AsRef<str>, V: AsRef<str>>(params: &[(N, V)]) -> String {
     let pairs: Vec<String> =
         params.iter().map(|(name, value)| format!("{}={}", name.as_ref(), value.as_ref())).collect();
     pairs.join("&")
