@@ -7,6 +7,8 @@ use std::task::{Context, Poll};
 use apalis_core::backend::finalize::Ephemeral;
 use apalis_core::backend::{Backend, BackendConfig};
 use apalis_core::task::Task;
+use apalis_core::task::builder::TaskBuilder;
+use apalis_core::task::task_id::TaskId;
 use apalis_core::worker::context::WorkerContext;
 
 use crate::handoff::{Handoff, Held};
@@ -31,8 +33,16 @@ impl Backend for Lanewise {
         Poll::Ready(Ok(()))
     }
 
-    fn poll_next(&mut self, context: &mut Context<'_>, _: &WorkerContext) -> Poll<Option<Result<Self::Task, Infallible>>> {
-        self.handoff.poll_take(context).map(|held| Some(Ok(Task::new(held))))
+    fn poll_next(
+        &mut self,
+        context: &mut Context<'_>,
+        _: &WorkerContext,
+    ) -> Poll<Option<Result<Self::Task, Infallible>>> {
+        self.handoff.poll_take(context).map(|held| {
+            // apalis' tracing layer shows it in the span of everything that is logged about the job.
+            let name = TaskId::from_string(format!("{}#{}", held.job.key, held.job.fence));
+            Some(Ok(TaskBuilder::new(held).task_id(name).build()))
+        })
     }
 
     fn poll_close(&mut self, _: &mut Context<'_>, _: &WorkerContext) -> Poll<Result<(), Infallible>> {

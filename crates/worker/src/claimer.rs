@@ -187,7 +187,7 @@ impl Claimer {
                 let until = asked + self.settings.lease;
                 let held = claims.jobs.into_iter().zip(slots.drain(..)).map(|(job, slot)| {
                     let lease = self.leases.hold(lane, job.key.as_str(), job.fence, until);
-                    Held { job, lane, lease, clock, slot }
+                    Held { job, lane, lease, clock, _slot: slot }
                 });
                 self.handoff.put(held);
             }

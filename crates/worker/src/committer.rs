@@ -50,7 +50,8 @@ async fn run(store: Store, lanes: Arc<Lanes>, mut waiting: mpsc::Receiver<Waitin
 
 /// Tries until Redis has them: nothing in flight is forgotten, and repeating is harmless under the fences.
 async fn commit_group(store: &Store, lanes: &Lanes, lane: LaneNumber, group: Vec<Waiting>) {
-    let (commits, replies): (Vec<Commit>, Vec<_>) = group.into_iter().map(|waiting| (waiting.commit, waiting.done)).unzip();
+    let (commits, replies): (Vec<Commit>, Vec<_>) =
+        group.into_iter().map(|waiting| (waiting.commit, waiting.done)).unzip();
     let mut patience = Patience::new("committing");
     let committed = loop {
         match store.commit(&lanes.get(lane).lane, &commits).await {

@@ -44,7 +44,9 @@ pub(crate) async fn handle(held: Held, runtime: Data<Arc<Runtime>>) {
     let facts = held.job.facts(served.gateway.can_ask(&order), served.gateway.resend_tells(), subject.next_day);
     let commit = match next_action(&facts, held.job.call, &served.policy, held.clock.now()) {
         Action::Commit(next) => without_a_call(&held, next),
-        Action::Send if held.lease.left().is_none_or(|left| left < SEND_MARGIN) => return give_back(&runtime, held).await,
+        Action::Send if held.lease.left().is_none_or(|left| left < SEND_MARGIN) => {
+            return give_back(&runtime, held).await;
+        }
         Action::Send => call(&held, served, &mut order, facts, Call::Send).await,
         Action::Ask => call(&held, served, &mut order, facts, Call::Ask).await,
     };
@@ -60,11 +62,8 @@ async fn call(held: &Held, served: &ServedLane, order: &mut Order, facts: Facts,
     };
     let took = started.elapsed();
     let trade_nos = learn(order, &reading);
-    let facts = Facts {
-        asks: facts.asks + u32::from(call == Call::Ask),
-        can_ask: served.gateway.can_ask(order),
-        ..facts
-    };
+    let facts =
+        Facts { asks: facts.asks + u32::from(call == Call::Ask), can_ask: served.gateway.can_ask(order), ..facts };
     let now = held.clock.now();
     let next = after(&facts, call, reading.answer, &served.policy, now).unwrap_or_else(|illegal| {
         tracing::error!(lane = %served.lane, key = %held.job.key, %illegal, "a person must look at this job");
@@ -138,14 +137,17 @@ async fn give_back(runtime: &Runtime, held: Held) {
     let name = [(held.job.key.to_string(), held.job.fence)];
     match runtime.store.release(lane, &name).await {
         Ok(_) => tracing::warn!(%lane, key = %held.job.key, "given back unsent: this worker was too slow to begin"),
-        Err(error) => tracing::warn!(error = %error.chain(), %lane, key = %held.job.key, "could not be given back; it comes due when its lease ends"),
+        Err(error) => {
+            tracing::warn!(error = %error.chain(), %lane, key = %held.job.key, "could not be given back; it comes due when its lease ends")
+        }
     }
 }
 
 /// Commits, and tells what an operator should see.
 async fn record(runtime: &Runtime, held: &Held, commit: Commit) {
     let lane = &runtime.lanes.get(held.lane).lane;
-    let (state, reason, paused) = (commit.next.state, commit.reason.clone().or(commit.next.reason.map(str::to_owned)), commit.next.pause_lane);
+    let (state, reason, paused) =
+        (commit.next.state, commit.reason.clone().or(commit.next.reason.map(str::to_owned)), commit.next.pause_lane);
     let reason = reason.unwrap_or_default();
     let committed = runtime.commits.commit(held.lane, commit).await;
     match committed {

@@ -19,7 +19,8 @@ pub(crate) struct Held {
     pub(crate) lane: LaneNumber,
     pub(crate) lease: Lease,
     pub(crate) clock: RedisClock,
-    pub(crate) slot: OwnedSemaphorePermit,
+    /// Kept for what it is: the job's place among the calls in flight, free again when the job is done with.
+    pub(crate) _slot: OwnedSemaphorePermit,
 }
 
 /// Redis time, carried on from a reply by this machine's monotonic clock.

@@ -73,7 +73,13 @@ impl Drop for Lease {
 }
 
 /// Renews all leases, three times in the life of one, until `stopped`.
-pub(crate) async fn renew(store: Store, settings: Arc<Settings>, lanes: Arc<Lanes>, leases: Arc<Leases>, stopped: CancellationToken) {
+pub(crate) async fn renew(
+    store: Store,
+    settings: Arc<Settings>,
+    lanes: Arc<Lanes>,
+    leases: Arc<Leases>,
+    stopped: CancellationToken,
+) {
     let mut ticks = tokio::time::interval(settings.lease / RENEWALS_PER_LEASE);
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     while stopped.run_until_cancelled(ticks.tick()).await.is_some() {

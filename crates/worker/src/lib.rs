@@ -40,15 +40,27 @@ pub struct WorkerError(#[source] apalis::prelude::MonitorError);
 ///
 /// # Errors
 /// [`WorkerError`] only if the frame itself fails.
-pub async fn run(store: Store, settings: Settings, accounts: Vec<Account>, drain: CancellationToken) -> Result<(), WorkerError> {
+pub async fn run(
+    store: Store,
+    settings: Settings,
+    accounts: Vec<Account>,
+    drain: CancellationToken,
+) -> Result<(), WorkerError> {
     let settings = Arc::new(settings);
     let lanes = Arc::new(Lanes::new(accounts));
     let leases = Arc::new(Leases::default());
     let stopped = CancellationToken::new();
     let commits = committer::start(store.clone(), Arc::clone(&lanes));
-    let (handoff, claimer) = claimer::start(store.clone(), Arc::clone(&settings), Arc::clone(&lanes), Arc::clone(&leases), drain.clone());
+    let (handoff, claimer) =
+        claimer::start(store.clone(), Arc::clone(&settings), Arc::clone(&lanes), Arc::clone(&leases), drain.clone());
     let loops = [
-        tokio::spawn(lease::renew(store.clone(), Arc::clone(&settings), Arc::clone(&lanes), Arc::clone(&leases), stopped.clone())),
+        tokio::spawn(lease::renew(
+            store.clone(),
+            Arc::clone(&settings),
+            Arc::clone(&lanes),
+            Arc::clone(&leases),
+            stopped.clone(),
+        )),
         tokio::spawn(upkeep::purge(store.clone(), Arc::clone(&settings), Arc::clone(&lanes), stopped.clone())),
     ];
     let runtime = Arc::new(Runtime { store, lanes, commits });
@@ -57,8 +69,8 @@ pub async fn run(store: Store, settings: Settings, accounts: Vec<Account>, drain
     let monitor = Monitor::new().shutdown_timeout(settings.drain).register(move |_restarts| {
         WorkerBuilder::new(name.as_str())
             .backend(Lanewise::new(handoff.clone()))
+            .catch_panic() // the outermost layer: a panic anywhere below costs one claim, not the worker
             .enable_tracing()
-            .catch_panic()
             .data(Arc::clone(&runtime))
             .build(handle)
     });
