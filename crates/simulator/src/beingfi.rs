@@ -81,7 +81,7 @@ fn success(data: Value) -> Answer {
 /// Every pay order counts as paid and not yet divided. A division is over when this returns, whatever came of it, so
 /// that a repeat is always refused (Jeepay's `PayOrderDivisionExecController`).
 fn execute(order: &Order, gateway: &Gateway) -> Answer {
-    match gateway.books.execute(order, Repeats::Recognised, gateway.life_of(&order.key)) {
+    match gateway.books.execute(order, Repeats::Recognised, gateway.life_of(&order.name.key)) {
         Outcome::Executed(payment) => success(as_divided(&payment)),
         Outcome::Repeated(_) | Outcome::Conflict => refusal(BUSINESS_ERROR, NOT_DIVISIBLE),
     }

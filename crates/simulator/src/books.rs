@@ -18,12 +18,18 @@ const MAX_TIMES: usize = 64;
 /// Something to be executed once under its key.
 #[derive(Clone, Debug)]
 pub(crate) struct Order {
-    pub(crate) kind: Kind,
+    pub(crate) name: Name,
     pub(crate) scale: Scale,
     pub(crate) method: &'static str,
-    pub(crate) key: String,
     pub(crate) bytes: String,
     pub(crate) amount_fen: Option<i64>,
+}
+
+/// What an order is known by: two kinds may use one key, and mean two things.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Name {
+    pub(crate) kind: Kind,
+    pub(crate) key: String,
 }
 
 /// In which words the state of an order is told.
@@ -69,8 +75,8 @@ pub(crate) struct Books {
 
 #[derive(Default)]
 struct Pages {
-    entries: HashMap<String, Entry>,
-    keys_by_trade_no: HashMap<String, String>,
+    entries: BTreeMap<Kind, HashMap<String, Entry>>,
+    names_by_trade_no: HashMap<String, Name>,
     violations: Vec<Violation>,
     violations_left_out: u64,
     stats: Stats,
@@ -117,7 +123,7 @@ impl Books {
         let now_ms = clock::now_ms();
         let mut pages = self.lock();
         pages.stats.sends += 1;
-        let entry = pages.entries.entry(order.key.clone()).or_insert_with(|| Entry::new(order));
+        let entry = pages.entry(order);
         let number = entry.requests;
         entry.requests += 1;
         entry.in_work += 1;
@@ -127,24 +133,24 @@ impl Books {
         let crowded = entry.in_work > 1;
         let changed = entry.order.bytes != order.bytes;
         if crowded {
-            pages.note(now_ms, Some(&order.key), "a second send under this key while one is in work");
+            pages.note(now_ms, Some(&order.name.key), "a second send under this key while one is in work");
         }
         if changed {
-            pages.note(now_ms, Some(&order.key), "a second content under this key");
+            pages.note(now_ms, Some(&order.name.key), "a second content under this key");
         }
         number
     }
 
     /// The send is no longer in work.
-    pub(crate) fn settled(&self, key: &str) {
-        if let Some(entry) = self.lock().entries.get_mut(key) {
+    pub(crate) fn settled(&self, name: &Name) {
+        if let Some(entry) = self.lock().find_mut(name) {
             entry.in_work = entry.in_work.saturating_sub(1);
         }
     }
 
-    /// Notes a call that executes no order. Returns how many like it came before about this key, or, where the key is
-    /// not in the books, at all.
-    pub(crate) fn call_arrived(&self, call: Call, key: Option<&str>) -> u64 {
+    /// Notes a call that executes no order. Returns how many like it came before about the same order, or, where
+    /// that is not in the books, at all.
+    pub(crate) fn call_arrived(&self, call: Call, about: Option<&Name>) -> u64 {
         let mut pages = self.lock();
         let all = match call {
             Call::Send => &mut pages.stats.sends,
@@ -152,7 +158,7 @@ impl Books {
         };
         *all += 1;
         let before = *all - 1;
-        match key.and_then(|key| pages.entries.get_mut(key)) {
+        match about.and_then(|name| pages.find_mut(name)) {
             Some(entry) => {
                 entry.asks += 1;
                 entry.asks - 1
@@ -175,37 +181,34 @@ impl Books {
     pub(crate) fn execute(&self, order: &Order, repeats: Repeats, life: Life) -> Outcome {
         let now_ms = clock::now_ms();
         let mut pages = self.lock();
-        let entry = pages.entries.entry(order.key.clone()).or_insert_with(|| Entry::new(order));
-        if entry.execution.is_some() && repeats == Repeats::Recognised {
-            if entry.order.bytes != order.bytes {
-                return Outcome::Conflict;
-            }
-            return match entry.payment(self.life_step) {
-                Some(payment) => Outcome::Repeated(payment),
-                None => Outcome::Conflict,
-            };
+        let entry = pages.entry(order);
+        if let Some(execution) = &entry.execution
+            && repeats == Repeats::Recognised
+        {
+            let same = entry.order.bytes == order.bytes;
+            let payment = execution.payment(&entry.order, self.life_step);
+            return if same { Outcome::Repeated(payment) } else { Outcome::Conflict };
         }
-        let number = pages.stats.executed;
-        pages.stats.executed += 1;
-        pages.executed_fen = pages.executed_fen.saturating_add(order.amount_fen.unwrap_or(0));
-        // Day and eleven digits, as in the page's "2025062413293980461".
-        let trade_no = format!("{}{:011}", clock::day(now_ms), number + 1);
-        pages.keys_by_trade_no.insert(trade_no.clone(), order.key.clone());
-        let entry = pages.entries.entry(order.key.clone()).or_insert_with(|| Entry::new(order));
-        Outcome::Executed(entry.execute(order, trade_no, life, now_ms, self.life_step))
+        let trade_no = pages.count_execution(order, now_ms);
+        Outcome::Executed(pages.entry(order).execute(order, trade_no, life, now_ms, self.life_step))
     }
 
-    /// The key that `trade_no` was given to.
-    pub(crate) fn key_of(&self, trade_no: &str) -> Option<String> {
-        self.lock().keys_by_trade_no.get(trade_no).cloned()
+    /// The order that `trade_no` was given to.
+    pub(crate) fn name_of(&self, trade_no: &str) -> Option<Name> {
+        self.lock().names_by_trade_no.get(trade_no).cloned()
     }
 
-    pub(crate) fn payment(&self, key: &str) -> Option<Payment> {
-        self.lock().entries.get(key)?.payment(self.life_step)
+    pub(crate) fn payment(&self, name: &Name) -> Option<Payment> {
+        let pages = self.lock();
+        let entry = pages.entries.get(&name.kind)?.get(&name.key)?;
+        Some(entry.execution.as_ref()?.payment(&entry.order, self.life_step))
     }
 
+    /// For the orders of every kind under this key.
     pub(crate) fn change_life(&self, key: &str, life: &Life) {
-        if let Some(execution) = self.lock().entries.get_mut(key).and_then(|entry| entry.execution.as_mut()) {
+        let mut pages = self.lock();
+        let entries = pages.entries.values_mut().filter_map(|entries| entries.get_mut(key));
+        for execution in entries.filter_map(|entry| entry.execution.as_mut()) {
             execution.life = life.clone();
         }
     }
@@ -225,11 +228,19 @@ impl Books {
     /// The ledger of all keys, or of those named.
     pub(crate) fn read(&self, only: Option<&[&str]>) -> Ledger {
         let pages = self.lock();
-        let record = |key: &str| Some((key.to_owned(), pages.entries.get(key)?.record(self.life_step)));
-        let keys: BTreeMap<String, KeyRecord> = match only {
-            Some(only) => only.iter().copied().filter_map(record).collect(),
-            None => pages.entries.keys().map(String::as_str).filter_map(record).collect(),
-        };
+        let mut keys = BTreeMap::new();
+        for (kind, entries) in &pages.entries {
+            let records: Vec<(&str, KeyRecord)> = match only {
+                Some(only) => {
+                    only.iter().filter_map(|key| Some((*key, entries.get(*key)?.record(self.life_step)))).collect()
+                }
+                None => entries.iter().map(|(key, entry)| (key.as_str(), entry.record(self.life_step))).collect(),
+            };
+            for (key, record) in records {
+                let taken = keys.contains_key(key);
+                keys.insert(if taken { format!("{kind}:{key}") } else { key.to_owned() }, record);
+            }
+        }
         Ledger {
             keys,
             violations: pages.violations.clone(),
@@ -245,6 +256,24 @@ impl Books {
 }
 
 impl Pages {
+    fn entry(&mut self, order: &Order) -> &mut Entry {
+        let entries = self.entries.entry(order.name.kind).or_default();
+        entries.entry(order.name.key.clone()).or_insert_with(|| Entry::new(order))
+    }
+
+    fn find_mut(&mut self, name: &Name) -> Option<&mut Entry> {
+        self.entries.get_mut(&name.kind)?.get_mut(&name.key)
+    }
+
+    /// Returns the number of the execution: the day and eleven digits, as in the page's "2025062413293980461".
+    fn count_execution(&mut self, order: &Order, now_ms: i64) -> String {
+        self.stats.executed += 1;
+        self.executed_fen = self.executed_fen.saturating_add(order.amount_fen.unwrap_or(0));
+        let trade_no = format!("{}{:011}", clock::day(now_ms), self.stats.executed);
+        self.names_by_trade_no.insert(trade_no.clone(), order.name.clone());
+        trade_no
+    }
+
     fn note(&mut self, time_ms: i64, key: Option<&str>, text: &str) {
         if self.violations.len() >= MAX_VIOLATIONS {
             self.violations_left_out += 1;
@@ -272,14 +301,10 @@ impl Entry {
         payment
     }
 
-    fn payment(&self, step: Duration) -> Option<Payment> {
-        Some(self.execution.as_ref()?.payment(&self.order, step))
-    }
-
     fn record(&self, step: Duration) -> KeyRecord {
         let execution = self.execution.as_ref();
         KeyRecord {
-            kind: self.order.kind,
+            kind: self.order.name.kind,
             method: self.order.method.to_owned(),
             executions: execution.map_or(0, |execution| execution.count),
             requests: self.requests,
@@ -301,7 +326,7 @@ impl Execution {
     fn payment(&self, order: &Order, step: Duration) -> Payment {
         let status = self.status(step);
         Payment {
-            key: order.key.clone(),
+            key: order.name.key.clone(),
             bytes: order.bytes.clone(),
             status,
             trade_no: (!self.life.withholds_trade_no(status)).then(|| self.trade_no.clone()),

@@ -16,8 +16,9 @@ const THOUSAND: u64 = 1_000;
 
 /// How often, and with what, requests go wrong when no rule says so.
 ///
-/// Every fault of a profile is one that a correct client survives without a person: `invalid-timestamp`, `refused` and
-/// `not-paid` are in none, because a client may rightly stop on them.
+/// Every fault of a profile is one that a correct client survives without paying twice or giving a payment up:
+/// `invalid-timestamp`, `refused` and `not-paid` are in none, because a client may rightly stop on them. Of a division
+/// whose answer was lost only a person can say what became of it: BeingFi has no query.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum FaultProfile {

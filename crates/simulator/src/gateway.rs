@@ -9,7 +9,7 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 
 use crate::answer::Answer;
-use crate::books::{Books, Order};
+use crate::books::{Books, Name, Order};
 use crate::chance;
 use crate::fault::{Dress, Execution, Fault, Shown, Trouble};
 use crate::faults::{Call, Faults, Injected, Occasion};
@@ -49,16 +49,26 @@ impl Request {
         }
     }
 
-    /// What rules may name it by.
-    fn key(&self) -> Option<&str> {
+    /// The order it is, or asks about.
+    fn about(&self) -> Option<&Name> {
         match self {
             Self::Yzt(request) => match &request.work {
-                yzt::Work::Order(order) => Some(&order.key),
-                yzt::Work::Query(key) => key.as_deref(),
+                yzt::Work::Order(order) => Some(&order.name),
+                yzt::Work::Query(name) => name.as_ref(),
                 yzt::Work::Balance => None,
             },
-            Self::BeingFi(beingfi::Request::Exec(order)) => Some(&order.key),
-            Self::BeingFi(beingfi::Request::Bind(params)) => beingfi::Request::account(params),
+            Self::BeingFi(beingfi::Request::Exec(order)) => Some(&order.name),
+            Self::BeingFi(beingfi::Request::Bind(_)) => None,
+        }
+    }
+
+    /// What rules may name it by.
+    fn key(&self) -> &str {
+        match self {
+            Self::BeingFi(beingfi::Request::Bind(params)) => beingfi::Request::account(params).unwrap_or_default(),
+            Self::BeingFi(beingfi::Request::Exec(_)) | Self::Yzt(_) => {
+                self.about().map(|name| name.key.as_str()).unwrap_or_default()
+            }
         }
     }
 
@@ -110,7 +120,7 @@ impl Gateway {
         match read {
             Ok(request) => self.serve(line, request).await,
             Err(refusal) => {
-                tokio::time::sleep(self.latency()).await;
+                sleep_until(Instant::now() + self.latency()).await;
                 wire::json(refusal.text(&self.keys, Dress::Plain))
             }
         }
@@ -138,10 +148,10 @@ impl Gateway {
         let call = request.call();
         let number = match request.order() {
             Some(order) => self.books.send_arrived(order),
-            None => self.books.call_arrived(call, request.key()),
+            None => self.books.call_arrived(call, request.about()),
         };
-        let in_work = request.order().map(|order| InWork { gateway: Arc::clone(self), key: order.key.clone() });
-        let injected = self.faults.pick(&Occasion { key: request.key().unwrap_or_default(), call, number });
+        let in_work = request.order().map(|order| InWork { gateway: Arc::clone(self), name: order.name.clone() });
+        let injected = self.faults.pick(&Occasion { key: request.key(), call, number });
         if injected.is_some() {
             self.books.fault_injected();
         }
@@ -163,12 +173,22 @@ impl Gateway {
 
     /// The answer as its fault has it.
     fn said(&self, request: &Request, answer: Option<Answer>, injected: Option<Injected>) -> Answer {
-        match (injected.map(|injected| injected.fault.shown()), answer) {
-            (Some(Shown::Error(trouble)), _) => request.trouble(self, trouble),
-            (Some(Shown::Altered(alteration)), Some(answer)) => answer.altered(alteration),
-            (_, Some(answer)) => answer,
-            // Not executed, and nothing is going to be shown of this.
-            (_, None) => request.trouble(self, Trouble::Unknown),
+        // Without an answer it was not executed, and nothing is going to be shown of what stands in for it.
+        let performed = || answer.unwrap_or_else(|| request.trouble(self, Trouble::Unknown));
+        match injected.map(|injected| injected.fault.shown()) {
+            Some(Shown::Error(trouble)) => request.trouble(self, trouble),
+            Some(Shown::Altered(alteration)) => performed().altered(alteration),
+            Some(
+                Shown::Reset
+                | Shown::Close
+                | Shown::Silence
+                | Shown::BadGateway
+                | Shown::Html
+                | Shown::Redirect
+                | Shown::Dressed(_)
+                | Shown::Sent(_),
+            )
+            | None => performed(),
         }
     }
 
@@ -260,11 +280,11 @@ impl Drop for Present<'_> {
 /// A send is in work until it is answered or its client goes away.
 struct InWork {
     gateway: Arc<Gateway>,
-    key: String,
+    name: Name,
 }
 
 impl Drop for InWork {
     fn drop(&mut self) {
-        self.gateway.books.settled(&self.key);
+        self.gateway.books.settled(&self.name);
     }
 }

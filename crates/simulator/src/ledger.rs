@@ -1,6 +1,7 @@
 //! The ledger as it is read: what was executed, what was asked for, and what a correct client never does.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
@@ -8,6 +9,7 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Ledger {
     /// By key: `platform_no` of a transfer, `order_id/trade_type` of a bill upload, the pay order of a split.
+    /// Where two kinds use one key, the later kind's stands as `split:K1`.
     pub keys: BTreeMap<String, KeyRecord>,
     /// What a correct client never does, oldest first; at most 10,000 are kept.
     pub violations: Vec<Violation>,
@@ -20,7 +22,7 @@ pub struct Ledger {
 }
 
 /// What kind of job a key belongs to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Kind {
     /// `bkfunds.balance.pay.apply`
@@ -29,6 +31,16 @@ pub enum Kind {
     BillUpload,
     /// `/api/division/exec`, `bkfunds.split.apply`
     Split,
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Transfer => "transfer",
+            Self::BillUpload => "bill_upload",
+            Self::Split => "split",
+        })
+    }
 }
 
 /// What happened under one key.

@@ -6,11 +6,12 @@ mod pages;
 use serde_json::{Map, Value, json};
 
 use crate::answer::Answer;
-use crate::books::{Order, Outcome, Payment, Repeats, Scale};
+use crate::books::{Name, Order, Outcome, Payment, Repeats, Scale};
 use crate::clock;
 use crate::fault::Trouble;
 use crate::gateway::Gateway;
 use crate::ledger::Kind;
+use crate::life::Status;
 use crate::options::{DuplicateUpload, UploadNode};
 use crate::page;
 use pages::QueryBy;
@@ -32,8 +33,8 @@ pub(crate) struct Request {
 #[derive(Debug)]
 pub(crate) enum Work {
     Order(Order),
-    /// The payment it asks about, when there is one by that name.
-    Query(Option<String>),
+    /// The payment it asks about; none by that number.
+    Query(Option<Name>),
     Balance,
 }
 
@@ -77,25 +78,19 @@ impl Method {
 
     /// The answer's node: the method's name, but for the bill upload, whose page shows another.
     fn node(self, upload: UploadNode) -> String {
-        let named_after = match (self, upload) {
-            (Self::BillUpload, UploadNode::Page) => Self::OrderUpload,
-            _ => self,
-        };
+        let differs = self == Self::BillUpload && upload == UploadNode::Page;
+        let named_after = if differs { Self::OrderUpload } else { self };
         format!("{}_response", named_after.name().replace('.', "_"))
     }
 
     /// What `biz_content` asks for.
     fn work(self, gateway: &Gateway, biz_content: &str) -> Result<Work, String> {
-        let query_by = match gateway.options.query_by_key {
-            true => QueryBy::TradeNoOrKey,
-            false => QueryBy::TradeNo,
-        };
+        let query_by = if gateway.options.query_by_key { QueryBy::TradeNoOrKey } else { QueryBy::TradeNo };
         let order = |kind, scale, key: String, content: &Map<String, Value>, amount: &str| {
             Work::Order(Order {
-                kind,
+                name: Name { kind, key },
                 scale,
                 method: self.name(),
-                key,
                 bytes: biz_content.to_owned(),
                 amount_fen: content.get(amount).and_then(Value::as_i64),
             })
@@ -116,12 +111,8 @@ impl Method {
                 let key = format!("{}/{}", page::text(&bill, "order_id"), page::text(&bill, "trade_type"));
                 order(Kind::BillUpload, Scale::Received, key, &bill, "order_amount")
             }
-            Self::PayQuery | Self::SplitQuery => {
-                let query = pages::query(biz_content, query_by)?;
-                let by_number = gateway.books.key_of(page::text(&query, "trade_no"));
-                let by_key = || query.get("platform_no").and_then(Value::as_str).map(str::to_owned);
-                Work::Query(by_number.or_else(by_key))
-            }
+            Self::PayQuery => asks(gateway, Kind::Transfer, &pages::query(biz_content, query_by)?),
+            Self::SplitQuery => asks(gateway, Kind::Split, &pages::query(biz_content, query_by)?),
             Self::BalanceQuery => {
                 pages::balance(biz_content)?;
                 Work::Balance
@@ -130,12 +121,19 @@ impl Method {
     }
 }
 
+/// By its number if that is known, else by its key if one is given.
+fn asks(gateway: &Gateway, kind: Kind, query: &Map<String, Value>) -> Work {
+    let by_number = gateway.books.name_of(page::text(query, "trade_no"));
+    let by_key = || Some(Name { kind, key: query.get("platform_no")?.as_str()?.to_owned() });
+    Work::Query(by_number.or_else(by_key))
+}
+
 impl Request {
     /// Does what is asked for, and says so.
     pub(crate) fn perform(&self, gateway: &Gateway) -> Answer {
         match &self.work {
             Work::Order(order) => self.execute(order, gateway),
-            Work::Query(key) => match key.as_deref().and_then(|key| gateway.books.payment(key)) {
+            Work::Query(name) => match name.as_ref().and_then(|name| gateway.books.payment(name)) {
                 Some(payment) => self.accepted(gateway, &as_queried(&payment)),
                 None => self.refused(gateway, "isv.trade-not-exist", "交易不存在"),
             },
@@ -163,11 +161,8 @@ impl Request {
     }
 
     fn execute(&self, order: &Order, gateway: &Gateway) -> Answer {
-        let repeats = match gateway.options.honours_keys {
-            true => Repeats::Recognised,
-            false => Repeats::Executed,
-        };
-        match gateway.books.execute(order, repeats, gateway.life_of(&order.key)) {
+        let repeats = if gateway.options.honours_keys { Repeats::Recognised } else { Repeats::Executed };
+        match gateway.books.execute(order, repeats, gateway.life_of(&order.name.key)) {
             Outcome::Conflict => self.refused(gateway, "isv.common-error", "平台请求流水号重复"),
             Outcome::Repeated(_) if self.refuses_repeats(gateway) => {
                 self.refused(gateway, "isv.common-error", "订单交易流水号重复")
@@ -230,8 +225,6 @@ fn as_applied(payment: &Payment) -> Value {
 
 /// The fields of the query's page; what the apply said is read back from its content.
 fn as_queried(payment: &Payment) -> Value {
-    use crate::life::Status;
-
     let content: Map<String, Value> = serde_json::from_str(&payment.bytes).unwrap_or_default();
     let fen = content.get("total_amount").and_then(Value::as_i64).unwrap_or(0).to_string();
     let of = |name: &str| content.get(name).cloned().unwrap_or_else(|| json!(""));

@@ -1,5 +1,7 @@
 //! What each fault shows on the wire, and what the ledger says of it; and what a wrong request gets.
 
+#![allow(clippy::unwrap_used, reason = "a test's helper fails the test")]
+
 mod client;
 
 use std::io::ErrorKind;

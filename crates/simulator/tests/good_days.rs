@@ -200,6 +200,17 @@ async fn a_division_happens_once_whatever_comes_of_it() {
 }
 
 #[tokio::test]
+async fn two_kinds_may_use_one_key() {
+    let merchant = Merchant::with(options()).await;
+    merchant.exec("K1").await.unwrap();
+    merchant.apply("K1").await.unwrap();
+    let ledger = merchant.ledger().await;
+    assert_eq!(ledger.violations, []);
+    assert_eq!((ledger.keys["K1"].kind, ledger.keys["K1"].executions), (Kind::Transfer, 1));
+    assert_eq!((ledger.keys["split:K1"].kind, ledger.keys["split:K1"].executions), (Kind::Split, 1));
+}
+
+#[tokio::test]
 async fn every_bind_makes_a_new_receiver_unless_it_is_to_fail() {
     let merchant = Merchant::with(options()).await;
     let bind = async |account: &str| {

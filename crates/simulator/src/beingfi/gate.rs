@@ -5,7 +5,7 @@ use serde_json::{Map, Value};
 use super::pages::{self, Params};
 use super::{BUSINESS_ERROR, EXEC, Request, Route, WRONG_PARAMETER, refusal, sign};
 use crate::answer::Answer;
-use crate::books::{Order, Scale};
+use crate::books::{Name, Order, Scale};
 use crate::gateway::Gateway;
 use crate::ledger::Kind;
 
@@ -56,10 +56,9 @@ fn division(gateway: &Gateway, params: &Params) -> Result<Request, Refusal> {
         None => return Err((BUSINESS_ERROR, "系统异常".to_owned())),
     }
     Ok(Request::Exec(Order {
-        kind: Kind::Split,
+        name: Name { kind: Kind::Split, key },
         scale: Scale::DivisionState,
         method: EXEC,
-        key,
         bytes: pages::content(params),
         amount_fen: None,
     }))

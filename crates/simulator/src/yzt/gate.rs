@@ -79,10 +79,10 @@ fn signature(gateway: &Gateway, params: &Params) -> Result<(), Refusal> {
         .filter(|(name, _)| name.as_str() != "sign")
         .map(|(name, value)| format!("{name}={value}"))
         .collect();
-    match gateway.keys.verifies(&pairs.join("&"), sign) {
-        true => Ok(()),
-        false => Err(("40002", "isv.invalid-signature", "无效签名")),
+    if gateway.keys.verifies(&pairs.join("&"), sign) {
+        return Ok(());
     }
+    Err(("40002", "isv.invalid-signature", "无效签名"))
 }
 
 /// A missing timestamp makes the platform stumble rather than refuse; so do we.
