@@ -127,3 +127,129 @@ fn is_private_in_form(der: &[u8]) -> bool {
     let inner = PrivateKeyInfo::try_from(der).map_or(der, |info| info.private_key);
     rsa::pkcs1::RsaPrivateKey::try_from(inner).is_ok()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::vectors::key;
+
+    /// Throw-away keys, made for these tests, that must be refused.
+    const TOO_SHORT_PRIVATE: &str = "MIICXQIBAAKBgQC9G7+IvOKqveOFsQbgr5hXrT50NQFJKw0UB9NVu+xhirUmfGH41tAs0bFbASyUsPqqQK0YRD3FM8ZfDFfyWlspKBhizOVaxfK7DAvqzgtBxA6jtzeijFscUUN4UwkmZGKSMcHD4CVcLUNAnc/PECWT2Ge8WBE7zV/sZ+pynraIDQIDAQABAoGAWEeV2D1lCxPuHMERVt5iHbvwRctguElyp4EntQQvSzG3cynpioKtV97kDnmz2A3uVoAuzf89XsvWtRRMEgUAPJ7arKvIzuwJDoatU4aGjWTQdehK37JVrfaSC3y04QFVj8mHRuZ5H7AjF8QWpxNFlFB/wlPmP5TW5PnvLIOu5fkCQQDe81nGR2cWlE1F0EqtVmaj7XFRkwNPgsC3E89/lvADCAOgYgUGrKJs1aLRnNAF6yDanzuO65MMoTVSdVcZhW23AkEA2SQisaf8twzwnPtLFIXDc0nkHqU1NZqeaFTlIjufz5noSyCEE8KtdRiVyc10EhJa13VwVnjSP1OtfNA+hfu4WwJBANIwpuCSDJRy+G7rMpw8qsO9ZWo8qZBaewme+a8WQ+z3r0OTZZ2nP/JPbxMjPdN2myDBokrZuWbczQKSca0z5/0CQQDXbneRZQZgolDynort8IxqjIvsL6Kr7RxujJPMs/UpJhyGtNr1M/eeLmcmEVWwPE+uZlCvKi4GMEH2jDEMAyLzAkBTLZRJLLJd+RlCfy2ntGHxegD7Ol6BqMyjSV5de9soPOzyp3eqWgcAkX5IbTVkrk+Sckc0Ec8usqttZIefV3i/";
+    const TOO_SHORT_PUBLIC: &str = "MIGfMA0GCSqGSIb3DQEBAQUAA4GNADCBiQKBgQC9G7+IvOKqveOFsQbgr5hXrT50NQFJKw0UB9NVu+xhirUmfGH41tAs0bFbASyUsPqqQK0YRD3FM8ZfDFfyWlspKBhizOVaxfK7DAvqzgtBxA6jtzeijFscUUN4UwkmZGKSMcHD4CVcLUNAnc/PECWT2Ge8WBE7zV/sZ+pynraIDQIDAQAB";
+    const EC_PRIVATE: &str = "MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQgvzOey5s4hMJwx1SAc6sBLNKAvUtJS3JAyt/60/W+AaShRANCAASwVkDarnh7Sag9/p9IyEf6TwBnIRffX23sHFWMLa6oGFlhPQepNAkRO+VG3Nsflybv7k5KALgfeJ1tUJ8qHLtK";
+    const A_CERTIFICATE: &str = "MIIC/zCCAeegAwIBAgIUMgxWtb+tBlCqw2DKFvHk9V0WM0kwDQYJKoZIhvcNAQELBQAwDzENMAsGA1UEAwwEdGVzdDAeFw0yNjExMjIxMzM4NDNaFw0yNjExMjMxMzM4NDNaMA8xDTALBgNVBAMMBHRlc3QwggEiMA0GCSqGSIb3DQEBAQUAA4IBDwAwggEKAoIBAQCgbaAFJABV03mKVyJvW3uILja1y0Othc6sHljwFrdU0De1uSawTcFPTuTu2iUHsUwN6apvPOr9reFJmRDN8iQMSqaRIdE5K/DrfpEA6ERxt5CGQcGAyOMZzC1wvtd9ojiZIUEeVn4JAHs3OH7D3ufyZsPtgTp9GUakXqQiQIRk4FQhj8jwI76O3RUBVaNRZOQIqWoynXL80lIuqurgd2Y64iraRZ5Vuljk/vvhiBJFbRV6ik1ndF5KnjyiImLU0iBRy24TB4DabLKLlvoXRMGz2pwmrTaXpoRFTZ6yXmfLhaoWDbU3OJMuvvh3t3yrlBSj/q9+OC7AM4gOKnxXXk5hAgMBAAGjUzBRMB0GA1UdDgQWBBSJZRd6LLjBqax5mi1dPKhMq4mIuTAfBgNVHSMEGDAWgBSJZRd6LLjBqax5mi1dPKhMq4mIuTAPBgNVHRMBAf8EBTADAQH/MA0GCSqGSIb3DQEBCwUAA4IBAQASsb9V36cxmA3uJAEFjXYNQMy4MniolfG4y1pgHbiw0bbkmsUaT6mbHHDLDQcOsYIIUSjdzViDNaW1Sy2Z9TKpv2i271zacKUMufBh2vyqaoHupbN+k2mhTSHmafpwYtSvj2nKYZqxu8kkqJY8TUkLt4Ms5SSVGVRqKdeN8NMJQ9+PJbsEVYPSpU/5LoizdzKKwBsVLmLEk6LeA415zU76bBE60R3R5qZvzQfXgU03yCzTyeoyXXcgf2GHP/FfNf4c8HnHGhUTu0mPgShYC3qcwaRpn8KdXWDDLaGLPh5deEhirynz/Ep/3qy1+9+RIRnQAgvwpa84D87b24sKassG";
+    const ENCRYPTED: &str =
+        "MIIFLTBXBgkqhkiG9w0BBQ0wSjApBgkqhkiG9w0BBQwwHAQITE7CEC8ZguwCAggAMAwGCCqGSIb3DQIJBQAwHQYJYIZIAWUDBAEq";
+
+    fn pem(label: &str, base64: &str) -> String {
+        let lines: Vec<&str> = base64.as_bytes().chunks(64).map(|line| std::str::from_utf8(line).unwrap()).collect();
+        format!("-----BEGIN {label}-----\n{}\n-----END {label}-----\n", lines.join("\n"))
+    }
+
+    fn private(text: &str) -> Result<Zeroizing<Vec<u8>>, String> {
+        private_pkcs8("private_key_file", &Secret::new(text.to_owned())).map_err(|error| error.to_string())
+    }
+
+    fn public(text: &str) -> Result<Vec<u8>, String> {
+        public_spki("platform_public_key_file", text).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn a_private_key_is_read_in_every_form_it_is_handed_out_in() {
+        let (pkcs8, pkcs1) = (key("app_private_pkcs8"), key("app_private_pkcs1"));
+        let expected = private(&pkcs8).unwrap();
+        let forms = [
+            pkcs1.clone(),
+            pem("PRIVATE KEY", &pkcs8),
+            pem("RSA PRIVATE KEY", &pkcs1),
+            pem("RSA PRIVATE KEY", &pkcs8), // what the vendor's Python SDK makes of a Java key
+            pem("PRIVATE KEY", &pkcs1),
+            format!("\u{feff}{}", pem("PRIVATE KEY", &pkcs8).replace('\n', "\r\n")),
+            format!("  {}\n{}\r\n\n", &pkcs8[..100], &pkcs8[100..]),
+            format!("-----BEGIN PRIVATE KEY-----{pkcs8}-----END PRIVATE KEY-----"),
+            format!("# exported yesterday\n{}", pem("PRIVATE KEY", &pkcs8)),
+            pkcs8.trim_end_matches('=').to_owned(),
+        ];
+        for (index, form) in forms.iter().enumerate() {
+            assert_eq!(private(form).as_ref(), Ok(&expected), "form {index}");
+        }
+    }
+
+    #[test]
+    fn a_public_key_is_read_in_every_form_it_is_handed_out_in() {
+        let spki = key("platform_public_spki");
+        let expected = public(&spki).unwrap();
+        let pkcs1 = {
+            use rsa::pkcs1::EncodeRsaPublicKey;
+            let key = RsaPublicKey::from_public_key_der(&expected).unwrap();
+            base64::engine::general_purpose::STANDARD.encode(key.to_pkcs1_der().unwrap().as_bytes())
+        };
+        for form in [
+            pem("PUBLIC KEY", &spki),
+            pkcs1.clone(),
+            pem("RSA PUBLIC KEY", &pkcs1),
+            pem("PUBLIC KEY", &spki).replace('\n', "\r\n"),
+            format!("\u{feff}{spki}\n"),
+        ] {
+            assert_eq!(public(&form).as_ref(), Ok(&expected), "{form}");
+        }
+    }
+
+    #[test]
+    fn a_mistaken_file_is_named_for_what_it_is() {
+        let spki = key("platform_public_spki");
+        let damaged = {
+            let mut der = decode(&key("app_private_pkcs1")).unwrap().to_vec();
+            der[400] ^= 1;
+            base64::engine::general_purpose::STANDARD.encode(der)
+        };
+        for (text, found) in [
+            ("", "is empty"),
+            (" \r\n", "is empty"),
+            ("not a key!", "neither PEM nor base64"),
+            ("aGVsbG8=", "no RSA key"),
+            (&spki, "a public key; the app's RSA private key is needed"),
+            (&pem("PRIVATE KEY", &spki), "a public key"),
+            (TOO_SHORT_PRIVATE, "1024 bits; RSA2 needs at least 2048"),
+            (EC_PRIVATE, "a private key that is not RSA"),
+            (ENCRYPTED, "an encrypted key"),
+            (&pem("ENCRYPTED PRIVATE KEY", ENCRYPTED), "an encrypted key"),
+            (
+                "-----BEGIN RSA PRIVATE KEY-----\nProc-Type: 4,ENCRYPTED\n\nAA==\n-----END RSA PRIVATE KEY-----",
+                "an encrypted key",
+            ),
+            (&pem("OPENSSH PRIVATE KEY", "AAAA"), "OPENSSH PRIVATE KEY"),
+            (&pem("CERTIFICATE", A_CERTIFICATE), "a certificate"),
+            (&damaged, "its numbers do not belong together"),
+            ("-----BEGIN PRIVATE KEY-----\nAAAA", "without its END line"),
+            (&format!("{}{}", pem("PRIVATE KEY", "AAAA"), pem("PRIVATE KEY", "AAAA")), "more than one PEM block"),
+        ] {
+            let error = private(text).unwrap_err();
+            assert!(error.starts_with("private_key_file ") && error.contains(found), "{found}: {error}");
+        }
+    }
+
+    #[test]
+    fn a_mistaken_platform_key_is_named_for_what_it_is() {
+        for (text, found) in [
+            (key("app_private_pkcs8").as_str(), "holds a private key; the platform's RSA public key is needed"),
+            (&key("app_private_pkcs1"), "holds a private key"),
+            (A_CERTIFICATE, "holds a certificate; the platform's RSA public key is needed: take it out with openssl"),
+            (TOO_SHORT_PUBLIC, "1024 bits"),
+            ("", "is empty"),
+        ] {
+            let error = public(text).unwrap_err();
+            assert!(error.starts_with("platform_public_key_file ") && error.contains(found), "{found}: {error}");
+        }
+    }
+
+    #[test]
+    fn no_error_quotes_a_key() {
+        let pkcs8 = key("app_private_pkcs8");
+        for text in [pkcs8.clone(), pem("PRIVATE KEY", &pkcs8), format!("{pkcs8}!"), pem("CERTIFICATE", &pkcs8)] {
+            for error in [private(&text).err(), public(&text).err()].into_iter().flatten() {
+                assert!(!error.contains(&pkcs8[..12]) && !error.contains(&pkcs8[600..612]), "{error}");
+            }
+        }
+    }
+}
