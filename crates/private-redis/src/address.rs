@@ -14,8 +14,11 @@ use std::{
 /// A unix socket's path must fit into `sockaddr_un` with its closing zero: 108 bytes on Linux, 104 on macOS.
 const SOCKET_PATH_MAX_BYTES: usize = 103;
 
-/// One answer to PING; a server that loads its file answers at once too, with `-LOADING`.
-const PING_TIMEOUT: Duration = Duration::from_millis(500);
+/// A server that loads its file answers at once too, with `-LOADING`.
+const ANSWER_TIMEOUT: Duration = Duration::from_millis(500);
+
+/// What we ask for takes under 2 kB; whatever else listens there gets no more of our memory.
+const ANSWER_MAX_BYTES: u64 = 16 * 1024;
 
 /// The server's address, fixed for the supervisor's life so that clients find it again after a restart.
 #[derive(Debug)]
@@ -71,20 +74,19 @@ impl Address {
         }
     }
 
-    /// Whether the server has loaded its file and takes commands.
-    pub(crate) fn is_ready(&self) -> bool {
-        let answer = match self {
+    /// Whether the server with this process number has loaded its file and takes commands here.
+    pub(crate) fn is_ready(&self, pid: u32) -> bool {
+        let ready = match self {
             Self::Socket { path, .. } => UnixStream::connect(path).and_then(|stream| {
-                stream.set_read_timeout(Some(PING_TIMEOUT))?;
-                ping(stream)
+                stream.set_read_timeout(Some(ANSWER_TIMEOUT))?;
+                answers_as(stream, pid)
             }),
             Self::Port(port) => TcpStream::connect(SocketAddrV4::new(Ipv4Addr::LOCALHOST, *port)).and_then(|stream| {
-                stream.set_read_timeout(Some(PING_TIMEOUT))?;
-                ping(stream)
+                stream.set_read_timeout(Some(ANSWER_TIMEOUT))?;
+                answers_as(stream, pid)
             }),
         };
-        // A server with a password in its settings refuses a stranger's PING, and is ready all the same.
-        answer.is_ok_and(|line| line.starts_with("+PONG") || line.starts_with("-NOAUTH"))
+        ready.unwrap_or(false)
     }
 }
 
@@ -97,12 +99,27 @@ impl Drop for Address {
     }
 }
 
-fn ping(mut stream: impl Read + Write) -> io::Result<String> {
-    stream.write_all(b"PING\r\n")?;
-    let mut line = String::new();
-    // An answer to PING is one short line; whatever else listens there gets no more of our memory.
-    BufReader::new(stream.take(256)).read_line(&mut line)?;
-    Ok(line)
+/// Another server may have taken our port before ours did, and would answer just as well: so it is asked who it is.
+fn answers_as(mut stream: impl Read + Write, pid: u32) -> io::Result<bool> {
+    stream.write_all(b"PING\r\nINFO server\r\n")?;
+    let mut lines = BufReader::new(stream.take(ANSWER_MAX_BYTES)).lines();
+    let Some(pong) = lines.next().transpose()? else {
+        return Ok(false);
+    };
+    // A server with a password in its settings refuses a stranger, and is ready all the same.
+    if pong.starts_with("-NOAUTH") {
+        return Ok(true);
+    }
+    if pong != "+PONG" {
+        return Ok(false);
+    }
+    let ours = format!("process_id:{pid}");
+    for line in lines {
+        if line? == ours {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 /// The system picks a port and we hand it over: another process may take it in between, so a start that fails is tried

@@ -64,6 +64,13 @@ impl Server {
         server.start().map(|()| server)
     }
 
+    /// Forgets a server that ended by itself, so that it counts as not running.
+    pub(crate) fn notice_end(&mut self) {
+        if self.child.as_mut().is_some_and(|child| !matches!(child.try_wait(), Ok(None))) {
+            self.child = None;
+        }
+    }
+
     pub(crate) fn pid(&self) -> Option<u32> {
         self.child.as_ref().map(Child::id)
     }
@@ -81,7 +88,7 @@ impl Server {
         let mut child = spawned.map_err(|source| Error::Spawn { binary: self.binary.path.clone(), source })?;
 
         let began = Instant::now();
-        while !self.address.is_ready() {
+        while !self.address.is_ready(child.id()) {
             if let Some(status) = exited(&mut child)? {
                 return Err(Error::Ended { status: status.to_string(), log: last_lines(&log, log_from) });
             }

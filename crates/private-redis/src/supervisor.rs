@@ -69,7 +69,7 @@ impl PrivateRedis {
         &self.binary
     }
 
-    /// The server's process number; `None` after [`stop`](Self::stop) or [`kill`](Self::kill).
+    /// The server's process number; `None` when it does not run, be it by an order or by an end of its own.
     #[must_use]
     pub fn pid(&self) -> Option<u32> {
         self.order(Order::Pid).ok().flatten()
@@ -143,6 +143,7 @@ impl Drop for PrivateRedis {
 /// Carries out orders until the handle is dropped; the server, dropped last, stops then.
 fn obey(mut server: Server, inbox: &mpsc::Receiver<(Order, Reply)>) {
     for (order, reply) in inbox {
+        server.notice_end();
         let outcome = match order {
             Order::Start => server.start(),
             Order::Stop => server.stop(),

@@ -43,6 +43,40 @@ fn what_was_acknowledged_is_there_after_a_crash() {
 }
 
 #[test]
+fn a_server_that_ended_by_itself_is_noticed_and_can_be_started_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let redis = PrivateRedis::start(Options::new(folder.path())).unwrap();
+    let mut stream = connect(redis.url());
+    stream.write_all(b"SET paid once\r\nSHUTDOWN\r\n").unwrap();
+    // The server closes the connection by ending.
+    let _ = stream.read_to_end(&mut Vec::new());
+    let began = Instant::now();
+    while redis.pid().is_some() {
+        assert!(began.elapsed() < Duration::from_secs(5), "the end was not noticed");
+    }
+
+    redis.start_again().unwrap();
+    assert_eq!(ask(&redis, "GETRANGE paid 0 -1"), "$4 once");
+}
+
+#[test]
+fn many_servers_at_once_get_a_port_each() {
+    let servers: Vec<_> = (0..8)
+        .map(|_| {
+            std::thread::spawn(|| {
+                let folder = tempfile::tempdir().unwrap();
+                let options = Options { listen: Listen::Loopback, ..Options::new(folder.path()) };
+                (PrivateRedis::start(options).unwrap(), folder)
+            })
+        })
+        .collect();
+    let servers: Vec<_> = servers.into_iter().map(|thread| thread.join().unwrap()).collect();
+    for (redis, _folder) in &servers {
+        assert!(ask(redis, "INFO server").contains(&format!("process_id:{}", redis.pid().unwrap())));
+    }
+}
+
+#[test]
 fn a_restart_keeps_the_address_and_the_writes() {
     let folder = tempfile::tempdir().unwrap();
     let options = Options { listen: Listen::Loopback, fsync: Fsync::EverySecond, ..Options::new(folder.path()) };
