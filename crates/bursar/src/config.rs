@@ -1,0 +1,259 @@
+//! The configuration: a TOML file, environment variables over it, a default for everything else.
+//!
+//! Nothing is believed by its type alone: every key has a rule, every broken rule is told at once with its place, and a
+//! key that nobody knows is an error, because a mistyped `on_ambigous` must not pay twice in silence.
+
+mod account;
+mod advice;
+mod environment;
+mod fault;
+mod rules;
+mod section;
+mod show;
+mod source;
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::fmt;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use bursar_domain::AccountName;
+
+pub(crate) use account::{Account, Gateway, ResponseSign};
+pub(crate) use fault::{ConfigError, Fault};
+
+use account::PlainHttp;
+use rules::{DAY, HOUR, SECOND};
+use section::{Notes, Section};
+use source::{Entry, File, Table};
+
+/// Calls in flight per process at most: each holds a connection and its buffers.
+const MAX_CONCURRENCY: u32 = 4_096;
+
+/// Everything that an operator can set.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Config {
+    /// `[redis]`
+    pub(crate) redis: Redis,
+    /// `[worker]`
+    pub(crate) worker: Worker,
+    /// `[server]`
+    pub(crate) server: Server,
+    /// `[log]`
+    pub(crate) log: Log,
+    /// `[accounts.NAME]`
+    pub(crate) accounts: BTreeMap<AccountName, Account>,
+}
+
+/// Where the jobs are kept.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Redis {
+    /// Where Redis is.
+    pub(crate) url: RedisUrl,
+    /// What every key begins with.
+    pub(crate) prefix: String,
+    /// What follows when this Redis can lose money's records.
+    pub(crate) preflight: Preflight,
+    /// How long an ended job's detail is kept before only its tombstone stays.
+    pub(crate) retention: Duration,
+}
+
+/// What follows when the preflight finds that this Redis can lose a payment's record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Preflight {
+    /// No money is sent.
+    Refuse,
+    /// It is said, and money is sent.
+    Warn,
+}
+
+/// The role that calls gateways.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Worker {
+    /// Calls in flight per process.
+    pub(crate) concurrency: usize,
+    /// How long a claimed job stays a worker's own without renewal.
+    pub(crate) lease: Duration,
+    /// How long a worker that was told to end waits for its calls in flight.
+    pub(crate) drain: Duration,
+}
+
+/// The role that listens.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Server {
+    /// On which address.
+    pub(crate) listen: SocketAddr,
+    /// Who may do what.
+    pub(crate) tokens_file: PathBuf,
+}
+
+/// What is written about the work, to standard error.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Log {
+    /// For people or for machines.
+    pub(crate) format: LogFormat,
+    /// The least important level that is written.
+    pub(crate) level: &'static str,
+}
+
+/// How log lines look.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum LogFormat {
+    /// For people.
+    Text,
+    /// One object a line.
+    Json,
+}
+
+/// Redis's address. It may hold a password, so it is masked wherever it is shown.
+#[derive(Clone, PartialEq, Eq)]
+pub(crate) struct RedisUrl(String);
+
+impl RedisUrl {
+    fn new(text: String) -> Self {
+        Self(text)
+    }
+
+    /// The URL with its password: for connecting, never for showing.
+    pub(crate) fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for RedisUrl {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(&show::masked(&self.0))
+    }
+}
+
+impl fmt::Debug for RedisUrl {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, out)
+    }
+}
+
+impl Config {
+    /// Reads `file`, if one is named, and the process's environment.
+    ///
+    /// # Errors
+    /// [`ConfigError`], naming everything that is wrong.
+    pub(crate) fn load(file: Option<&Path>) -> Result<Self, ConfigError> {
+        let text = match file {
+            None => String::new(),
+            Some(path) => std::fs::read_to_string(path)
+                .map_err(|source| ConfigError::Unreadable { path: path.to_path_buf(), source })?,
+        };
+        Self::parse(&text, file.unwrap_or(Path::new("")), std::env::vars_os())
+    }
+
+    /// Reads the text of the file at `path`, with `variables` laid over it.
+    ///
+    /// # Errors
+    /// [`ConfigError::Invalid`], naming everything that is wrong.
+    pub(crate) fn parse(
+        text: &str,
+        path: &Path,
+        variables: impl Iterator<Item = (OsString, OsString)>,
+    ) -> Result<Self, ConfigError> {
+        let (config, notes) = read(text, path, variables);
+        match config {
+            Some(config) if notes.faults.is_empty() => Ok(config),
+            Some(_) | None => Err(ConfigError::Invalid(notes.faults)),
+        }
+    }
+}
+
+/// The configuration, as far as it could be read, and what was noted on the way.
+fn read(text: &str, path: &Path, variables: impl Iterator<Item = (OsString, OsString)>) -> (Option<Config>, Notes) {
+    let file = File::new(path);
+    let mut notes = Notes::default();
+    let mut table = match source::parse(text, &file) {
+        Ok(table) => table,
+        Err(faults) => return (None, Notes { faults, ..notes }),
+    };
+    environment::overlay(&mut table, variables, &mut notes.faults);
+    let config = Config {
+        redis: Redis::read(section(&mut table, "redis", &mut notes)),
+        worker: Worker::read(section(&mut table, "worker", &mut notes)),
+        server: Server::read(section(&mut table, "server", &mut notes), file.folder()),
+        log: Log::read(section(&mut table, "log", &mut notes)),
+        accounts: account::read_all(section(&mut table, "accounts", &mut notes)),
+    };
+    Section::new(String::new(), table, &mut notes).finish();
+    notes.faults.sort_by_key(Fault::line);
+    (Some(config), notes)
+}
+
+/// Takes a section out of the whole; one that was left out is empty.
+fn section<'a>(table: &mut Table, name: &str, notes: &'a mut Notes) -> Section<'a> {
+    let inner = match table.entries.remove(name) {
+        Some(Entry::Table(inner)) => inner,
+        None => Table::empty(None),
+        Some(Entry::Value(value)) => {
+            let rule = "must be a section".to_owned();
+            notes.faults.push(Fault { key: Some(name.to_owned()), rule, origin: Some(value.origin) });
+            Table::empty(None)
+        }
+    };
+    Section::new(name.to_owned(), inner, notes)
+}
+
+impl Redis {
+    fn read(mut section: Section<'_>) -> Self {
+        let preflight = rules::word(&[("refuse", Preflight::Refuse), ("warn", Preflight::Warn)]);
+        let redis = Self {
+            url: section
+                .read("url", rules::redis_url)
+                .unwrap_or_else(|| RedisUrl::new("redis://127.0.0.1:6379/0".into())),
+            prefix: section.read("prefix", rules::prefix).unwrap_or_else(|| "bursar".into()),
+            preflight: section.read("preflight", preflight).unwrap_or(Preflight::Refuse),
+            retention: section.read("retention", rules::duration(HOUR..=DAY * 3_650)).unwrap_or(DAY * 30),
+        };
+        section.finish();
+        redis
+    }
+}
+
+impl Worker {
+    fn read(mut section: Section<'_>) -> Self {
+        let concurrency = section.read("concurrency", rules::whole(1..=MAX_CONCURRENCY)).unwrap_or(64);
+        let worker = Self {
+            concurrency: usize::try_from(concurrency).unwrap_or(1),
+            lease: section.read("lease", rules::duration(SECOND..=HOUR)).unwrap_or(SECOND * 30),
+            drain: section.read("drain", rules::duration(Duration::ZERO..=HOUR)).unwrap_or(SECOND * 40),
+        };
+        section.finish();
+        worker
+    }
+}
+
+impl Server {
+    fn read(mut section: Section<'_>, folder: &Path) -> Self {
+        let server = Self {
+            listen: section
+                .read("listen", rules::listen)
+                .unwrap_or_else(|| SocketAddr::from((Ipv4Addr::LOCALHOST, 8_080))),
+            tokens_file: section.read("tokens_file", rules::file).unwrap_or_else(|| folder.join("tokens.toml")),
+        };
+        section.finish();
+        server
+    }
+}
+
+impl Log {
+    fn read(mut section: Section<'_>) -> Self {
+        let levels = ["error", "warn", "info", "debug", "trace"].map(|level| (level, level));
+        let log = Self {
+            format: section
+                .read("format", rules::word(&[("text", LogFormat::Text), ("json", LogFormat::Json)]))
+                .unwrap_or(LogFormat::Text),
+            level: section.read("level", rules::word(&levels)).unwrap_or("info"),
+        };
+        section.finish();
+        log
+    }
+}

@@ -1,0 +1,261 @@
+//! One account: a gateway's credentials, and how patient to be with it.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use bursar_domain::{AccountName, GatewayKind, OnAmbiguous, Policy};
+use bursar_gateways::{ContentType, QueryKey, SplitMethods, SubCodes, TooManyRequests, UploadMethod};
+
+use super::rules::{self, DAY, HOUR, MINUTE, SECOND, SHORTEST};
+use super::section::{Notes, Section};
+use super::source::Table;
+
+/// How often the identical bytes may go out again by themselves, at most. More would hide a gateway that is down.
+const MAX_RESENDS: u32 = 10;
+
+/// Calls a second that no gateway of this kind takes.
+const MAX_RATE: f64 = 10_000.0;
+
+/// The longest deadline: a job that nothing was heard of for so long is nobody's any more.
+const LONGEST_DEADLINE: Duration = DAY.saturating_mul(90);
+
+/// `[accounts.NAME]`
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Account {
+    /// Which gateway, with what only it needs.
+    pub(crate) gateway: Gateway,
+    /// Where requests are posted to.
+    pub(crate) base_url: String,
+    /// Whether that may be unencrypted.
+    pub(crate) plain_http: PlainHttp,
+    /// A private certificate authority to trust besides the system's.
+    pub(crate) ca_file: Option<PathBuf>,
+    /// How parameters are written.
+    pub(crate) content_type: ContentType,
+    /// What an HTTP 429 means for a send.
+    pub(crate) http_429: TooManyRequests,
+    /// The longest wait for a connection.
+    pub(crate) connect_timeout: Duration,
+    /// The longest wait for a whole call.
+    pub(crate) call_timeout: Duration,
+    /// Calls a second over all replicas; 0 for no limit.
+    pub(crate) rate_per_second: f64,
+    /// Waits, deadlines and bounds.
+    pub(crate) policy: Policy,
+}
+
+/// Whether a gateway may be spoken to without TLS.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum PlainHttp {
+    /// On this machine only.
+    LoopbackOnly,
+    /// Anywhere: somebody else encrypts the way, or it is a test.
+    Anywhere,
+}
+
+/// What only one gateway needs.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Gateway {
+    /// 银账通.
+    Yzt(Yzt),
+    /// BeingFi Pay.
+    Beingfi(Beingfi),
+}
+
+impl Gateway {
+    /// Which one.
+    pub(crate) fn kind(&self) -> GatewayKind {
+        match self {
+            Self::Yzt(_) => GatewayKind::Yzt,
+            Self::Beingfi(_) => GatewayKind::Beingfi,
+        }
+    }
+}
+
+/// What only YZT needs. Secrets are files, read when a gateway is built.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Yzt {
+    /// The app's id.
+    pub(crate) app_id: String,
+    /// The app's private key.
+    pub(crate) private_key_file: PathBuf,
+    /// How answers are trusted.
+    pub(crate) response_sign: ResponseSign,
+    /// The token of a merchant that authorised the app.
+    pub(crate) app_auth_token_file: Option<PathBuf>,
+    /// What a status query is keyed on.
+    pub(crate) query_key: QueryKey,
+    /// The name under which bills are uploaded.
+    pub(crate) upload_method: UploadMethod,
+    /// The methods of the undocumented split, where the operator has their description.
+    pub(crate) split: Option<SplitMethods>,
+    /// Sub-codes that this tenant has learnt the meaning of.
+    pub(crate) sub_codes: SubCodes,
+}
+
+/// How an answer's signature is treated.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum ResponseSign {
+    /// An answer counts only when the platform's public key in this file verifies it.
+    Required(PathBuf),
+    /// Only TLS vouches for answers: for a tenant that the platform signs nothing for.
+    Waived,
+}
+
+impl ResponseSign {
+    /// The file, where one is needed.
+    pub(crate) fn key_file(&self) -> Option<&PathBuf> {
+        match self {
+            Self::Required(file) => Some(file),
+            Self::Waived => None,
+        }
+    }
+}
+
+/// What only BeingFi Pay needs.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Beingfi {
+    /// The merchant's number.
+    pub(crate) mch_no: String,
+    /// The app's id.
+    pub(crate) app_id: String,
+    /// The secret that signatures are made with.
+    pub(crate) secret_file: PathBuf,
+}
+
+/// Keys that mean nothing to the other gateway.
+const YZT_ONLY: [&str; 14] = [
+    "private_key_file",
+    "platform_public_key_file",
+    "require_response_sign",
+    "app_auth_token_file",
+    "query_key",
+    "upload_method",
+    "split_method",
+    "split_query_method",
+    "final_sub_codes",
+    "duplicate_sub_codes",
+    "not_executed_sub_codes",
+    "unseen_sub_codes",
+    "poll_deadline_t1",
+    "max_amount", // a split at BeingFi is in shares of an order
+];
+const BEINGFI_ONLY: [&str; 2] = ["mch_no", "secret_file"];
+
+/// Reads every account; one whose gateway is unknown is noted and left out.
+pub(super) fn read_all(section: Section<'_>) -> BTreeMap<AccountName, Account> {
+    let (sections, notes) = section.into_sections();
+    sections.into_iter().filter_map(|(name, table)| read(&name, table, notes)).collect()
+}
+
+fn read(name: &str, table: Table, notes: &mut Notes) -> Option<(AccountName, Account)> {
+    let mut section = Section::new(format!("accounts.{name}"), table, notes);
+    let parsed = name.parse::<AccountName>().map_err(|error| section.wrong_name(error.0)).ok();
+    let gateways = [("yzt", Some(GatewayKind::Yzt)), ("beingfi", Some(GatewayKind::Beingfi))];
+    // Without its gateway nothing can be said about an account's other keys.
+    let account = match section.require("gateway", rules::word(&gateways))? {
+        GatewayKind::Yzt => read_account(&mut section, read_yzt),
+        GatewayKind::Beingfi => read_account(&mut section, read_beingfi),
+    };
+    section.finish();
+    Some((parsed?, account))
+}
+
+/// Reads what both gateways need, and by `read_gateway` what only this one does.
+fn read_account(section: &mut Section<'_>, read_gateway: fn(&mut Section<'_>, &mut Policy) -> Gateway) -> Account {
+    let mut policy = read_policy(section);
+    let gateway = read_gateway(section, &mut policy);
+    let content_types = [("form", ContentType::Form), ("json", ContentType::Json)];
+    let plain_http = match section.read("allow_http", rules::flag) {
+        Some(true) => PlainHttp::Anywhere,
+        Some(false) | None => PlainHttp::LoopbackOnly,
+    };
+    let http_429 = match section.read("http_429_not_executed", rules::flag) {
+        Some(true) => TooManyRequests::NotExecuted,
+        Some(false) | None => TooManyRequests::InDoubt,
+    };
+    Account {
+        gateway,
+        base_url: section.require("base_url", rules::base_url(plain_http)),
+        plain_http,
+        ca_file: section.read("ca_file", rules::file),
+        content_type: section.read("content_type", rules::word(&content_types)).unwrap_or_default(),
+        http_429,
+        connect_timeout: section.read("connect_timeout", rules::duration(SHORTEST..=MINUTE)).unwrap_or(SECOND * 5),
+        call_timeout: section.read("call_timeout", rules::duration(SHORTEST..=MINUTE * 10)).unwrap_or(SECOND * 30),
+        rate_per_second: section.read("rate_per_second", rules::number(0.0..=MAX_RATE)).unwrap_or(10.0),
+        policy,
+    }
+}
+
+/// The waits and bounds of both gateways; the defaults are the domain's.
+fn read_policy(section: &mut Section<'_>) -> Policy {
+    let default = Policy::default();
+    let policies = [("resend", OnAmbiguous::Resend), ("hold", OnAmbiguous::Hold)];
+    let deadline = || rules::duration(SHORTEST..=LONGEST_DEADLINE);
+    Policy {
+        on_ambiguous: section.read("on_ambiguous", rules::word(&policies)).unwrap_or(default.on_ambiguous),
+        settle: section.read("settle", rules::duration(SHORTEST..=DAY)).unwrap_or(default.settle),
+        resend_max: section.read("resend_max", rules::whole(0..=MAX_RESENDS)).unwrap_or(default.resend_max),
+        poll: section.read("poll", rules::durations(SHORTEST..=DAY)).unwrap_or(default.poll),
+        poll_deadline: section.read("poll_deadline", deadline()).unwrap_or(default.poll_deadline),
+        poll_deadline_t1: default.poll_deadline_t1,
+        retry_initial: section.read("retry_initial", rules::duration(SHORTEST..=HOUR)).unwrap_or(default.retry_initial),
+        retry_max: section.read("retry_max", rules::duration(SHORTEST..=DAY)).unwrap_or(default.retry_max),
+        retry_deadline: section.read("retry_deadline", deadline()).unwrap_or(default.retry_deadline),
+        max_amount: default.max_amount,
+    }
+}
+
+fn read_yzt(section: &mut Section<'_>, policy: &mut Policy) -> Gateway {
+    section.refuse(&BEINGFI_ONLY, "is a key of gateway beingfi, and this account's gateway is yzt");
+    let query_keys = [("trade_no", QueryKey::TradeNo), ("platform_no", QueryKey::PlatformNo), ("both", QueryKey::Both)];
+    let upload_methods = [
+        ("funds.bill.upload", UploadMethod::FundsBillUpload),
+        ("bkfunds.order.upload", UploadMethod::BkfundsOrderUpload),
+    ];
+    let deadline_t1 = section.read("poll_deadline_t1", rules::duration(SHORTEST..=LONGEST_DEADLINE));
+    policy.poll_deadline_t1 = deadline_t1.unwrap_or(policy.poll_deadline_t1);
+    policy.max_amount = section.read("max_amount", rules::fen);
+    let split = section.read("split_method", rules::text);
+    let split_query = section.read("split_query_method", rules::text);
+    if split.is_none() && split_query.is_some() {
+        section.wrong("split_query_method", "has no meaning without split_method");
+    }
+    Gateway::Yzt(Yzt {
+        app_id: section.require("app_id", rules::text),
+        private_key_file: section.require("private_key_file", rules::file),
+        response_sign: read_response_sign(section),
+        app_auth_token_file: section.read("app_auth_token_file", rules::file),
+        query_key: section.read("query_key", rules::word(&query_keys)).unwrap_or_default(),
+        upload_method: section.read("upload_method", rules::word(&upload_methods)).unwrap_or_default(),
+        split: split.map(|apply| SplitMethods { apply, query: split_query }),
+        sub_codes: SubCodes {
+            refused: section.read("final_sub_codes", rules::texts).unwrap_or_default(),
+            duplicate: section.read("duplicate_sub_codes", rules::texts).unwrap_or_default(),
+            not_executed: section.read("not_executed_sub_codes", rules::texts).unwrap_or_default(),
+            unseen: section.read("unseen_sub_codes", rules::texts).unwrap_or_default(),
+        },
+    })
+}
+
+/// The platform's key may stay where it is while its use is switched off.
+fn read_response_sign(section: &mut Section<'_>) -> ResponseSign {
+    match section.read("require_response_sign", rules::flag) {
+        Some(true) | None => ResponseSign::Required(section.require("platform_public_key_file", rules::file)),
+        Some(false) => {
+            let _unused: Option<PathBuf> = section.read("platform_public_key_file", rules::file);
+            ResponseSign::Waived
+        }
+    }
+}
+
+fn read_beingfi(section: &mut Section<'_>, _policy: &mut Policy) -> Gateway {
+    section.refuse(&YZT_ONLY, "is a key of gateway yzt, and this account's gateway is beingfi");
+    Gateway::Beingfi(Beingfi {
+        mch_no: section.require("mch_no", rules::text),
+        app_id: section.require("app_id", rules::text),
+        secret_file: section.require("secret_file", rules::file),
+    })
+}

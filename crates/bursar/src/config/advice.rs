@@ -1,0 +1,65 @@
+//! What is allowed, and worth a second look: said by `config check` and `doctor`, never refused.
+
+use url::Url;
+
+use super::account::{Account, Gateway, PlainHttp, ResponseSign};
+use super::{Config, rules};
+
+/// One thing worth a second look.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+pub(crate) struct Advice {
+    /// The key.
+    pub(crate) key: String,
+    /// To be read after the key: `is shorter than …`.
+    pub(crate) text: String,
+}
+
+impl Config {
+    /// Everything that is worth a second look, by account.
+    pub(crate) fn advice(&self) -> Vec<Advice> {
+        self.accounts
+            .iter()
+            .flat_map(|(name, account)| {
+                account_advice(account)
+                    .into_iter()
+                    .map(move |(key, text)| Advice { key: format!("accounts.{name}.{key}"), text })
+            })
+            .collect()
+    }
+}
+
+fn account_advice(account: &Account) -> Vec<(&'static str, String)> {
+    let mut advice = Vec::new();
+    let policy = &account.policy;
+    let text = rules::duration_text;
+    if policy.settle < account.call_timeout {
+        advice.push((
+            "settle",
+            format!(
+                "is {}, shorter than call_timeout ({}): a request may be repeated that was given up on, not finished",
+                text(policy.settle),
+                text(account.call_timeout)
+            ),
+        ));
+    }
+    if policy.retry_initial > policy.retry_max {
+        advice.push((
+            "retry_initial",
+            format!(
+                "is {}, longer than retry_max ({}), which counts",
+                text(policy.retry_initial),
+                text(policy.retry_max)
+            ),
+        ));
+    }
+    let elsewhere = Url::parse(&account.base_url).is_ok_and(|url| url.scheme() == "http" && !rules::is_loopback(&url));
+    if account.plain_http == PlainHttp::Anywhere && elsewhere {
+        advice.push(("base_url", "is plain http: whoever is on the way reads every payment".to_owned()));
+    }
+    if let Gateway::Yzt(yzt) = &account.gateway
+        && yzt.response_sign == ResponseSign::Waived
+    {
+        advice.push(("require_response_sign", "is false: only TLS vouches for what the gateway answers".to_owned()));
+    }
+    advice
+}

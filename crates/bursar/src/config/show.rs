@@ -1,0 +1,177 @@
+//! The effective configuration, as TOML that reads back as the same: secrets are files, shown by their paths, and the
+//! password in a URL is masked.
+
+use std::path::Path;
+use std::time::Duration;
+
+use toml::{Table, Value};
+use url::Url;
+
+use bursar_gateways::{ContentType, QueryKey, TooManyRequests, UploadMethod};
+
+use super::account::{Account, Beingfi, Gateway, PlainHttp, Yzt};
+use super::rules::duration_text;
+use super::{Config, LogFormat, Preflight};
+
+const MASK: &str = "***";
+
+impl Config {
+    /// Every key that has a value.
+    pub(crate) fn shown(&self) -> Table {
+        let accounts: Table =
+            self.accounts.iter().map(|(name, account)| (name.to_string(), shown_account(account).into())).collect();
+        table([
+            ("redis", self.shown_redis().into()),
+            ("worker", self.shown_worker().into()),
+            ("server", self.shown_server().into()),
+            ("log", self.shown_log().into()),
+            ("accounts", accounts.into()),
+        ])
+    }
+
+    fn shown_redis(&self) -> Table {
+        let preflight = match self.redis.preflight {
+            Preflight::Refuse => "refuse",
+            Preflight::Warn => "warn",
+        };
+        table([
+            ("url", self.redis.url.to_string().into()),
+            ("prefix", self.redis.prefix.as_str().into()),
+            ("preflight", preflight.into()),
+            ("retention", duration(self.redis.retention)),
+        ])
+    }
+
+    fn shown_worker(&self) -> Table {
+        table([
+            ("concurrency", whole(self.worker.concurrency)),
+            ("lease", duration(self.worker.lease)),
+            ("drain", duration(self.worker.drain)),
+        ])
+    }
+
+    fn shown_server(&self) -> Table {
+        table([("listen", self.server.listen.to_string().into()), ("tokens_file", path(&self.server.tokens_file))])
+    }
+
+    fn shown_log(&self) -> Table {
+        let format = match self.log.format {
+            LogFormat::Text => "text",
+            LogFormat::Json => "json",
+        };
+        table([("format", format.into()), ("level", self.log.level.into())])
+    }
+}
+
+fn shown_account(account: &Account) -> Table {
+    let policy = &account.policy;
+    let content_type = match account.content_type {
+        ContentType::Form => "form",
+        ContentType::Json => "json",
+    };
+    let poll: Vec<Value> = policy.poll.iter().copied().map(duration).collect();
+    let mut shown = table([
+        ("gateway", account.gateway.kind().as_str().into()),
+        ("base_url", account.base_url.as_str().into()),
+        ("allow_http", (account.plain_http == PlainHttp::Anywhere).into()),
+        ("content_type", content_type.into()),
+        ("http_429_not_executed", (account.http_429 == TooManyRequests::NotExecuted).into()),
+        ("connect_timeout", duration(account.connect_timeout)),
+        ("call_timeout", duration(account.call_timeout)),
+        ("rate_per_second", number(account.rate_per_second)),
+        ("on_ambiguous", policy.on_ambiguous.as_str().into()),
+        ("settle", duration(policy.settle)),
+        ("resend_max", i64::from(policy.resend_max).into()),
+        ("poll", poll.into()),
+        ("poll_deadline", duration(policy.poll_deadline)),
+        ("retry_initial", duration(policy.retry_initial)),
+        ("retry_max", duration(policy.retry_max)),
+        ("retry_deadline", duration(policy.retry_deadline)),
+    ]);
+    shown.extend(account.ca_file.as_deref().map(|file| ("ca_file".to_owned(), path(file))));
+    match &account.gateway {
+        Gateway::Yzt(yzt) => {
+            shown.insert("poll_deadline_t1".to_owned(), duration(policy.poll_deadline_t1));
+            shown.extend(policy.max_amount.map(|cap| ("max_amount".to_owned(), cap.get().into())));
+            shown.extend(shown_yzt(yzt));
+        }
+        Gateway::Beingfi(beingfi) => shown.extend(shown_beingfi(beingfi)),
+    }
+    shown
+}
+
+fn shown_yzt(yzt: &Yzt) -> Table {
+    let query_key = match yzt.query_key {
+        QueryKey::TradeNo => "trade_no",
+        QueryKey::PlatformNo => "platform_no",
+        QueryKey::Both => "both",
+    };
+    let upload_method = match yzt.upload_method {
+        UploadMethod::FundsBillUpload => "funds.bill.upload",
+        UploadMethod::BkfundsOrderUpload => "bkfunds.order.upload",
+    };
+    let platform_key = yzt.response_sign.key_file();
+    let split = yzt.split.as_ref();
+    let mut shown = table([
+        ("app_id", yzt.app_id.as_str().into()),
+        ("private_key_file", path(&yzt.private_key_file)),
+        ("require_response_sign", platform_key.is_some().into()),
+        ("query_key", query_key.into()),
+        ("upload_method", upload_method.into()),
+        ("final_sub_codes", yzt.sub_codes.refused.clone().into()),
+        ("duplicate_sub_codes", yzt.sub_codes.duplicate.clone().into()),
+        ("not_executed_sub_codes", yzt.sub_codes.not_executed.clone().into()),
+        ("unseen_sub_codes", yzt.sub_codes.unseen.clone().into()),
+    ]);
+    let given = [
+        ("platform_public_key_file", platform_key.map(|file| path(file))),
+        ("app_auth_token_file", yzt.app_auth_token_file.as_deref().map(path)),
+        ("split_method", split.map(|split| split.apply.as_str().into())),
+        ("split_query_method", split.and_then(|split| split.query.as_deref()).map(Into::into)),
+    ];
+    shown.extend(given.into_iter().filter_map(|(key, value)| Some((key.to_owned(), value?))));
+    shown
+}
+
+fn shown_beingfi(beingfi: &Beingfi) -> Table {
+    table([
+        ("mch_no", beingfi.mch_no.as_str().into()),
+        ("app_id", beingfi.app_id.as_str().into()),
+        ("secret_file", path(&beingfi.secret_file)),
+    ])
+}
+
+fn table<const N: usize>(entries: [(&str, Value); N]) -> Table {
+    entries.into_iter().map(|(key, value)| (key.to_owned(), value)).collect()
+}
+
+fn duration(duration: Duration) -> Value {
+    duration_text(duration).into()
+}
+
+fn path(path: &Path) -> Value {
+    path.display().to_string().into()
+}
+
+fn whole(number: usize) -> Value {
+    i64::try_from(number).unwrap_or(i64::MAX).into()
+}
+
+/// `10`, not `10.0`.
+fn number(number: f64) -> Value {
+    number.to_string().parse::<i64>().map_or(number.into(), Into::into)
+}
+
+/// A URL without its password, wherever Redis clients take one: after the user, or as `pass` in the query.
+pub(super) fn masked(text: &str) -> String {
+    let Ok(mut url) = Url::parse(text) else { return MASK.to_owned() };
+    if url.password().is_some() && url.set_password(Some(MASK)).is_err() {
+        return MASK.to_owned();
+    }
+    let pairs: Vec<(String, String)> = url.query_pairs().into_owned().collect();
+    if pairs.iter().any(|(name, _)| name == "pass") {
+        let shown = pairs.iter().map(|(name, value)| (name, if name == "pass" { MASK } else { value }));
+        url.query_pairs_mut().clear().extend_pairs(shown);
+    }
+    url.into()
+}

@@ -1,0 +1,161 @@
+//! Where values come from: a TOML file with line numbers, and environment variables laid over it.
+//! Values keep their place of origin to the end, so that every fault can say where to mend it.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use toml::de::{DeTable, DeValue};
+
+use super::fault::Fault;
+
+/// A configuration file: its name for messages, its folder for relative paths.
+#[derive(Debug)]
+pub(super) struct File {
+    name: String,
+    folder: PathBuf,
+}
+
+impl File {
+    pub(super) fn new(path: &Path) -> Arc<Self> {
+        let folder = path.parent().unwrap_or(Path::new("")).to_path_buf();
+        Arc::new(Self { name: path.display().to_string(), folder })
+    }
+
+    pub(super) fn folder(&self) -> &Path {
+        &self.folder
+    }
+}
+
+/// Where something was given.
+#[derive(Clone, Debug)]
+pub(super) enum Origin {
+    /// In the file, on this line.
+    File { file: Arc<File>, line: usize },
+    /// In this environment variable.
+    Environment(String),
+}
+
+impl Origin {
+    /// What relative paths are relative to: the file's folder, or the current one.
+    pub(super) fn folder(&self) -> &Path {
+        match self {
+            Self::File { file, .. } => file.folder(),
+            Self::Environment(_) => Path::new(""),
+        }
+    }
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::File { file, line } => write!(out, "{}:{line}", file.name),
+            Self::Environment(variable) => write!(out, "environment variable {variable}"),
+        }
+    }
+}
+
+/// A value as it was written. What it must be is for the rules to say.
+#[derive(Clone, Debug)]
+pub(super) enum Raw {
+    Text(String),
+    /// The digits as they stand: an id of 27 digits must not be rounded on its way to the message about it.
+    Number(String),
+    Flag(bool),
+    List(Vec<Raw>),
+    /// A date, a time or an inline table: nothing here takes one.
+    Other,
+    /// From the environment, where everything is text and the rule decides what it means.
+    Environment(String),
+}
+
+/// A value and where it was given.
+#[derive(Clone, Debug)]
+pub(super) struct Value {
+    pub(super) raw: Raw,
+    pub(super) origin: Origin,
+}
+
+/// One name's content.
+#[derive(Debug)]
+pub(super) enum Entry {
+    Value(Value),
+    Table(Table),
+}
+
+/// A section. Its origin is its header, or the first variable that speaks of it.
+#[derive(Debug)]
+pub(super) struct Table {
+    pub(super) origin: Option<Origin>,
+    pub(super) entries: BTreeMap<String, Entry>,
+}
+
+impl Table {
+    pub(super) fn empty(origin: Option<Origin>) -> Self {
+        Self { origin, entries: BTreeMap::new() }
+    }
+
+    /// The table under `name`, made if there is none; `None` when a value stands there.
+    pub(super) fn descend(&mut self, name: &str, origin: &Origin) -> Option<&mut Self> {
+        let made = || Entry::Table(Self::empty(Some(origin.clone())));
+        match self.entries.entry(name.to_owned()).or_insert_with(made) {
+            Entry::Table(table) => Some(table),
+            Entry::Value(_) => None,
+        }
+    }
+}
+
+/// Reads a file's text. Every syntax error is named with its line.
+pub(super) fn parse(text: &str, file: &Arc<File>) -> Result<Table, Vec<Fault>> {
+    let lines = Lines { text, file };
+    let (table, errors) = DeTable::parse_recoverable(text);
+    if errors.is_empty() {
+        return Ok(lines.table(table.get_ref(), None));
+    }
+    let fault = |error: toml::de::Error| Fault {
+        key: None,
+        rule: format!("is not TOML: {}", error.message()),
+        origin: Some(lines.origin(&error.span().unwrap_or(0..0))),
+    };
+    Err(errors.into_iter().map(fault).collect())
+}
+
+/// Tells lines from byte positions.
+struct Lines<'a> {
+    text: &'a str,
+    file: &'a Arc<File>,
+}
+
+impl Lines<'_> {
+    fn origin(&self, span: &Range<usize>) -> Origin {
+        let before = self.text.as_bytes().get(..span.start).unwrap_or_default();
+        let line = 1 + before.iter().filter(|byte| **byte == b'\n').count();
+        Origin::File { file: Arc::clone(self.file), line }
+    }
+
+    fn table(&self, table: &DeTable<'_>, origin: Option<Origin>) -> Table {
+        let mut read = Table::empty(origin);
+        for (name, value) in table {
+            let origin = self.origin(&name.span());
+            let entry = match value.get_ref().as_table() {
+                Some(inner) => Entry::Table(self.table(inner, Some(origin))),
+                None => Entry::Value(Value { raw: raw(value.get_ref()), origin }),
+            };
+            read.entries.insert(name.get_ref().to_string(), entry);
+        }
+        read
+    }
+}
+
+fn raw(value: &DeValue<'_>) -> Raw {
+    match value {
+        DeValue::String(text) => Raw::Text(text.to_string()),
+        DeValue::Integer(number) => Raw::Number(number.to_string()),
+        DeValue::Float(number) => Raw::Number(number.as_str().to_owned()),
+        DeValue::Boolean(flag) => Raw::Flag(*flag),
+        DeValue::Array(items) => Raw::List(items.iter().map(|item| raw(item.get_ref())).collect()),
+        DeValue::Datetime(_) | DeValue::Table(_) => Raw::Other,
+    }
+}

@@ -1,0 +1,71 @@
+//! `deploy/bursar.toml` says what the code does.
+
+use std::path::Path;
+
+use super::{every_key, faults, parse};
+use crate::config::Config;
+
+const DEPLOY: &str = include_str!("../../../../../deploy/bursar.toml");
+
+/// A key that the file explains without setting it: `# max_amount = 5000000`.
+fn commented_out(line: &str) -> Option<&str> {
+    let setting = line.strip_prefix("# ")?;
+    let (key, _) = setting.split_once(" = ")?;
+    key.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_' || byte.is_ascii_digit()).then_some(setting)
+}
+
+fn with_every_key() -> String {
+    DEPLOY.lines().map(|line| format!("{}\n", commented_out(line).unwrap_or(line))).collect()
+}
+
+fn parsed(text: &str) -> Config {
+    parse(text, &[]).unwrap_or_else(|error| panic!("{error}"))
+}
+
+#[test]
+fn every_key_that_the_file_sets_is_required_or_has_its_default() {
+    let documented = parsed(DEPLOY);
+    let defaults: String = DEPLOY
+        .lines()
+        .filter(|line| line.starts_with("[accounts.") || line.starts_with("gateway = ") || line.contains("# required"))
+        .map(|line| format!("{line}\n"))
+        .collect();
+    assert_eq!(documented, parsed(&defaults));
+}
+
+#[test]
+fn what_the_file_calls_required_is() {
+    for (number, line) in DEPLOY.lines().enumerate().filter(|(_, line)| line.contains("# required")) {
+        let key = line.split(' ').next().unwrap();
+        let without: String = DEPLOY
+            .lines()
+            .enumerate()
+            .filter(|(other, _)| *other != number)
+            .map(|(_, line)| format!("{line}\n"))
+            .collect();
+        let faults = faults(&without, &[]);
+        assert!(faults.len() == 1 && faults[0].ends_with(&format!(".{key} is required")), "{faults:?}");
+    }
+}
+
+#[test]
+fn every_key_stands_in_the_file() {
+    let mut section = "";
+    let mut keys: Vec<String> = Vec::new();
+    for line in DEPLOY.lines().map(|line| commented_out(line).unwrap_or(line)).filter(|line| !line.starts_with('#')) {
+        if let Some(name) = line.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
+            section = if name.starts_with("accounts.") { "accounts.*" } else { name };
+        } else if let Some((key, _)) = line.split_once(" = ") {
+            keys.push(format!("{section}.{key}"));
+        }
+    }
+    keys.sort();
+    keys.dedup();
+    assert_eq!(keys, every_key());
+}
+
+#[test]
+fn what_the_file_shows_as_an_example_is_taken() {
+    let config = Config::parse(&with_every_key(), Path::new("bursar.toml"), std::iter::empty());
+    assert!(config.is_ok_and(|config| config.accounts.values().any(|account| account.ca_file.is_some())));
+}

@@ -1,0 +1,206 @@
+//! Each rule, and how its breach is told.
+
+use super::{BEINGFI, YZT, faults, parse, right};
+
+/// A value that a key takes, and values that it does not, with the rule that it tells.
+const TABLE: &[(&str, &str, &[&str], &str)] = &[
+    ("redis.url", "'rediss://:p@h:1/2'", &["''"], "must not be empty"),
+    ("redis.url", "'redis+unix:///r.sock'", &["'h:6379'", "'http://h'"], "must be a Redis URL"),
+    ("redis.prefix", "'pay-1'", &["'a{b'", "'a b'"], "must be 1 to 64 letters"),
+    ("redis.preflight", "'warn'", &["'no'", "true", "1"], "must be \"refuse\" or \"warn\""),
+    ("redis.retention", "'7d'", &["'1m'", "7"], "must be a duration from \"1h\" to \"3650d\""),
+    ("worker.concurrency", "4096", &["0", "4097", "-1", "1.5", "'8'"], "must be a whole number from 1 to 4096"),
+    ("worker.lease", "'5m'", &["30", "'999ms'", "'2h'", "'soon'"], "must be a duration from \"1s\" to \"1h\""),
+    ("worker.drain", "'0s'", &["'-1s'", "0"], "must be a duration from \"0ms\" to \"1h\""),
+    ("server.listen", "'[::1]:0'", &["'localhost:1'", "'8080'", "'127.0.0.1:99999'"], "must be IP:PORT"),
+    ("server.tokens_file", "'t'", &["''"], "must not be empty"),
+    ("log.format", "'json'", &["'xml'"], "must be \"text\" or \"json\""),
+    ("log.level", "'debug'", &["'loud'"], "must be \"error\" or \"warn\" or"),
+    ("accounts.main.app_id", "'1'", &["1", "202404221232028501746384896"], "must be a text: write it in quotes"),
+    ("accounts.main.app_id", "'1'", &["' 1'", "\"1\\n\""], "must hold no control characters and no white space"),
+    ("accounts.main.private_key_file", "'/k'", &["true", "[]"], "must be a text"),
+    ("accounts.main.base_url", "'http://127.0.0.1:1/'", &["'h'", "'ftp://h'"], "must be an http or https URL"),
+    ("accounts.main.base_url", "'http://[::1]:1'", &["'http://h'"], "must be https unless it is on this machine"),
+    (
+        "accounts.main.base_url",
+        "'http://localhost'",
+        &["'https://u:p@h'", "'https://h?a'", "'https://h#a'"],
+        "must hold no user",
+    ),
+    ("accounts.main.allow_http", "true", &["'true'", "1"], "must be true or false"),
+    ("accounts.main.content_type", "'json'", &["'xml'"], "must be \"form\" or \"json\""),
+    ("accounts.main.http_429_not_executed", "true", &["'yes'"], "must be true or false"),
+    ("accounts.main.connect_timeout", "'1s'", &["'0s'", "'2m'"], "must be a duration from \"1ms\" to \"1m\""),
+    ("accounts.main.call_timeout", "'2s'", &["'0s'", "'1h'"], "must be a duration from \"1ms\" to \"10m\""),
+    ("accounts.main.rate_per_second", "0", &["-1", "10001", "nan", "inf", "'10'"], "must be a number from 0 to 10000"),
+    ("accounts.main.on_ambiguous", "'hold'", &["'retry'"], "must be \"resend\" or \"hold\""),
+    ("accounts.main.settle", "'2s'", &["'0s'", "60", "'2d'"], "must be a duration from \"1ms\" to \"1d\""),
+    ("accounts.main.resend_max", "0", &["11", "-1", "1.0"], "must be a whole number from 0 to 10"),
+    ("accounts.main.poll", "['1s']", &["'1s'", "1"], "must be a list of durations"),
+    ("accounts.main.poll", "['1s', '1d']", &["['1s', '0s']"], "entry 2: must be a duration from"),
+    ("accounts.main.poll", "['1ms']", &["[]"], "must not be empty"),
+    ("accounts.main.poll_deadline", "'90d'", &["'0s'", "'91d'"], "must be a duration from \"1ms\" to \"90d\""),
+    ("accounts.main.poll_deadline_t1", "'72h'", &["72"], "must be a duration from"),
+    ("accounts.main.retry_initial", "'1s'", &["'2h'"], "must be a duration from \"1ms\" to \"1h\""),
+    ("accounts.main.retry_max", "'1m'", &["'2d'"], "must be a duration from \"1ms\" to \"1d\""),
+    ("accounts.main.retry_deadline", "'1h'", &["'0s'"], "must be a duration from"),
+    (
+        "accounts.main.max_amount",
+        "1",
+        &["0", "-1", "1.5", "'100'", "9223372036854775808"],
+        "must be a positive whole number of fen",
+    ),
+    ("accounts.main.query_key", "'both'", &["'key'"], "must be \"trade_no\" or \"platform_no\" or \"both\""),
+    ("accounts.main.upload_method", "'bkfunds.order.upload'", &["'upload'"], "must be \"funds.bill.upload\" or"),
+    ("accounts.main.split_method", "'bkfunds.split.apply'", &["1"], "must be a text"),
+    ("accounts.main.final_sub_codes", "['isv.name-error']", &["'isv.name-error'"], "must be a list of texts"),
+    ("accounts.main.unseen_sub_codes", "[]", &["['']"], "entry 1: must not be empty"),
+];
+
+/// `YZT` with `key` set to `value` instead of whatever it says.
+fn with(key: &str, value: &str) -> String {
+    let (section, name) = key.rsplit_once('.').unwrap();
+    let base: String =
+        YZT.lines().filter(|line| !line.starts_with(&format!("{name} ="))).map(|line| format!("{line}\n")).collect();
+    match section {
+        "accounts.main" => format!("{base}{name} = {value}\n"),
+        _ => format!("{base}[{section}]\n{name} = {value}\n"),
+    }
+}
+
+#[test]
+fn every_key_takes_what_its_rule_says_and_nothing_else() {
+    for (key, taken, refused, rule) in TABLE {
+        right(&with(key, taken), &[]);
+        for value in *refused {
+            let faults = faults(&with(key, value), &[]);
+            assert!(faults.len() == 1 && faults[0].contains(&format!(": {key} {rule}")), "{key} = {value}: {faults:?}");
+            assert!(faults[0].starts_with("/etc/bursar/bursar.toml:"), "{faults:?}");
+        }
+    }
+}
+
+#[test]
+fn everything_that_is_wrong_is_told_at_once_in_the_order_of_the_file() {
+    let text = "[redis]\nprefx = 'a'\n[worker]\nconcurrency = 0\n[accounts.main]\ngateway = 'yzt'\n[log]\nlevel = 1\n";
+    let wrong = faults(text, &[("BURSAR_LOG__FORMAT", "xml")]);
+    let places: Vec<&str> = wrong.iter().map(|fault| fault.split(": ").next().unwrap()).collect();
+    let file = |line| format!("/etc/bursar/bursar.toml:{line}");
+    let expected = [file(2), file(4), file(5), file(5), file(5), file(5), file(8)];
+    assert_eq!(places[..7], expected, "{wrong:#?}");
+    assert_eq!(places[7..], ["environment variable BURSAR_LOG__FORMAT"]);
+}
+
+#[test]
+fn an_unknown_key_is_an_error_that_names_key_and_file() {
+    for (text, fault) in [
+        ("[redis]\nurll = 'x'\n", "2: redis.urll is not a known key; did you mean url?"),
+        ("[redis.more]\nx = 1\n", "1: redis.more is not a known section"),
+        ("[reddis]\nurl = 'x'\n", "1: reddis is not a known section"),
+        ("url = 'x'\n", "1: url is not a known key"),
+        ("redis = 'x'\n", "1: redis must be a section"),
+        ("[redis.url]\nx = 1\n", "1: redis.url must be a value, not a section"),
+        ("[accounts]\nmain = 1\n", "2: accounts.main must be a section"),
+    ] {
+        assert_eq!(faults(text, &[]), [format!("/etc/bursar/bursar.toml:{fault}")]);
+    }
+    let mistyped = format!("{YZT}on_ambigous = 'hold'\n");
+    assert_eq!(
+        faults(&mistyped, &[]),
+        ["/etc/bursar/bursar.toml:8: accounts.main.on_ambigous is not a known key; did you mean on_ambiguous?"]
+    );
+}
+
+#[test]
+fn a_file_that_is_not_toml_is_told_line_by_line() {
+    let faults = faults("url = redis://h\nprefix =\n", &[]);
+    assert_eq!(faults.len(), 2, "{faults:?}");
+    assert!(faults[0].starts_with("/etc/bursar/bursar.toml:1: is not TOML: "), "{faults:?}");
+    assert!(faults[1].starts_with("/etc/bursar/bursar.toml:2: is not TOML: "), "{faults:?}");
+    assert!(parse("[redis]\nprefix = 'a'\nprefix = 'b'\n", &[]).is_err());
+}
+
+#[test]
+fn each_gateway_requires_its_own_keys() {
+    for (account, required) in [
+        (YZT, ["base_url", "app_id", "private_key_file", "platform_public_key_file"].as_slice()),
+        (BEINGFI, ["base_url", "mch_no", "app_id", "secret_file"].as_slice()),
+    ] {
+        for key in required {
+            let text: String =
+                account.lines().filter(|line| !line.starts_with(key)).map(|line| format!("{line}\n")).collect();
+            let faults = faults(&text, &[]);
+            assert!(faults.len() == 1 && faults[0].ends_with(&format!(".{key} is required")), "{faults:?}");
+        }
+    }
+    let no_gateway = faults(&YZT.replace("gateway = \"yzt\"", ""), &[]);
+    assert_eq!(no_gateway, ["/etc/bursar/bursar.toml:2: accounts.main.gateway is required"]);
+    let unknown = faults(&YZT.replace("\"yzt\"", "\"alipay\""), &[]);
+    assert_eq!(unknown, ["/etc/bursar/bursar.toml:3: accounts.main.gateway must be \"yzt\" or \"beingfi\""]);
+}
+
+#[test]
+fn a_platform_key_is_not_required_where_answers_are_not_signed() {
+    let unsigned = YZT.replace("platform_public_key_file = \"platform.pub.pem\"", "require_response_sign = false");
+    assert_eq!(right(&unsigned, &[]).advice().len(), 1);
+    assert_eq!(right(&format!("{YZT}require_response_sign = false\n"), &[]).advice().len(), 1);
+}
+
+#[test]
+fn a_key_of_the_other_gateway_is_an_error_that_says_so() {
+    assert_eq!(
+        faults(&format!("{YZT}mch_no = '1'\n"), &[]),
+        [
+            "/etc/bursar/bursar.toml:8: accounts.main.mch_no is a key of gateway beingfi, and this account's gateway is yzt"
+        ]
+    );
+    for key in ["private_key_file", "query_key", "final_sub_codes", "max_amount", "poll_deadline_t1"] {
+        let faults = faults(&format!("{BEINGFI}{key} = 'x'\n"), &[]);
+        let expected = format!("accounts.shop.{key} is a key of gateway yzt, and this account's gateway is beingfi");
+        assert!(faults.len() == 1 && faults[0].ends_with(&expected), "{faults:?}");
+    }
+}
+
+#[test]
+fn a_split_s_query_has_no_meaning_without_the_split() {
+    let faults = faults(&format!("{YZT}split_query_method = 'x'\n"), &[]);
+    assert!(faults[0].ends_with("accounts.main.split_query_method has no meaning without split_method"), "{faults:?}");
+}
+
+#[test]
+fn an_account_is_named_by_the_domain_s_rule() {
+    let faults = faults(&YZT.replace("accounts.main", "accounts.\"a b\""), &[]);
+    assert_eq!(
+        faults,
+        [
+            "/etc/bursar/bursar.toml:2: accounts.a b is no name for an account: it must be 1 to 32 letters, digits, - or _"
+        ]
+    );
+}
+
+#[test]
+fn plain_http_beyond_this_machine_is_taken_on_request_and_advised_against() {
+    let text = YZT.replace("https://yzt.example.com", "http://yzt.example.com");
+    assert!(parse(&text, &[]).is_err());
+    let advice = right(&text, &[("BURSAR_ACCOUNTS__MAIN__ALLOW_HTTP", "true")]).advice();
+    assert_eq!(advice.len(), 1, "{advice:?}");
+    assert_eq!(advice[0].key, "accounts.main.base_url");
+}
+
+#[test]
+fn waits_that_do_not_fit_together_are_advised_against() {
+    let text = format!("{YZT}settle = '10s'\nretry_initial = '10m'\n");
+    let keys: Vec<String> = right(&text, &[]).advice().into_iter().map(|advice| advice.key).collect();
+    assert_eq!(keys, ["accounts.main.settle", "accounts.main.retry_initial"]);
+    assert_eq!(right(YZT, &[]).advice(), []);
+}
+
+#[test]
+fn an_account_tells_its_lanes_and_its_rules() {
+    let config = right(&format!("{YZT}split_method = 'bkfunds.split.apply'\nmax_amount = 7\n{BEINGFI}"), &[]);
+    let lanes: Vec<String> = config.lanes().iter().map(ToString::to_string).collect();
+    assert_eq!(lanes, ["main/bill_upload", "main/transfer", "main/split", "shop/split"]);
+    let rules = config.account_rules("main").unwrap();
+    assert_eq!((rules.generic_split, rules.max_amount), (true, bursar_domain::Fen::new(7)));
+    assert!(config.account_rules("nobody").is_none() && config.account_rules("").is_none());
+}

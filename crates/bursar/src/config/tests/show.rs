@@ -1,0 +1,60 @@
+//! What is shown reads back as the same, and holds no secret.
+
+use super::{BEINGFI, YZT, every_key, right};
+use crate::config::RedisUrl;
+
+/// Every key that has no default, beside what both accounts say.
+const FURTHER: &str = r#"
+app_auth_token_file = "token"
+ca_file = "ca.pem"
+max_amount = 5000
+split_method = "bkfunds.split.apply"
+split_query_method = "bkfunds.split.query"
+"#;
+
+#[test]
+fn what_is_shown_reads_back_as_the_same() {
+    let changed =
+        "\n[worker]\nlease = '1500ms'\n[log]\nlevel = 'trace'\nformat = 'json'\n[redis]\npreflight = 'warn'\n";
+    for text in [String::new(), changed.to_owned(), format!("{YZT}{FURTHER}{BEINGFI}rate_per_second = 0.5\n{changed}")]
+    {
+        let config = right(&text, &[]);
+        let shown = toml::to_string(&config.shown()).unwrap();
+        assert_eq!(right(&shown, &[]), config, "{shown}");
+    }
+}
+
+#[test]
+fn every_key_that_has_a_value_is_shown() {
+    let shown = right(&format!("{YZT}{FURTHER}{BEINGFI}"), &[]).shown();
+    let mut keys: Vec<String> = Vec::new();
+    for (section, inner) in &shown {
+        for (key, value) in inner.as_table().unwrap() {
+            match value.as_table() {
+                Some(account) => keys.extend(account.keys().map(|key| format!("{section}.*.{key}"))),
+                None => keys.push(format!("{section}.{key}")),
+            }
+        }
+    }
+    keys.sort();
+    keys.dedup();
+    assert_eq!(keys, every_key());
+}
+
+#[test]
+fn a_password_is_never_shown() {
+    for (url, shown) in [
+        ("redis://:hunter2@h:6379/0", "redis://:***@h:6379/0"),
+        ("rediss://me:hunter2@h/0", "rediss://me:***@h/0"),
+        ("redis+unix:///run/r.sock?db=1&pass=hunter2", "redis+unix:///run/r.sock?db=1&pass=***"),
+        ("redis://h:6379/0", "redis://h:6379/0"),
+        ("not a URL hunter2", "***"),
+    ] {
+        let url = RedisUrl::new(url.to_owned());
+        assert_eq!(url.to_string(), shown);
+        assert_eq!(format!("{url:?}"), shown);
+    }
+    let config = right("[redis]\nurl = 'redis://:hunter2@h/0'\n", &[]);
+    let everywhere = format!("{config:?} {:?} {}", config.shown(), toml::to_string(&config.shown()).unwrap());
+    assert!(!everywhere.contains("hunter2"), "{everywhere}");
+}
