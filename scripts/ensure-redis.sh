@@ -30,10 +30,12 @@ fetch_from_apt() {
     command -v apt-get >/dev/null && command -v dpkg-deb >/dev/null || return 1
     say "fetching redis-tools from this system's apt archive into $folder"
     mkdir -p "$work/lists/partial" "$work/cache/archives/partial" "$work/root"
-    private_apt update >&2 || return 1
-    # An installed package is fetched again, because its libraries' versions must fit; its dependencies only if missing.
-    private_apt install --yes --no-install-recommends --download-only --reinstall redis-tools >&2 || return 1
+    private_apt update || return 1
+    # --reinstall, because the package may be there with its files removed; libraries are fetched only if missing.
+    private_apt install --yes --no-install-recommends --download-only --reinstall redis-tools || return 1
     for package in "$work"/cache/archives/*.deb; do
+        # Out of reach, apt leaves nothing and calls it success.
+        [ -f "$package" ] || { cat "$work/log" >&2; return 1; }
         dpkg-deb -x "$package" "$work/root" || return 1
     done
     # The one binary is server, sentinel or checker by the name it is called by.
@@ -52,7 +54,9 @@ EOF
 private_apt() {
     apt-get -qq \
         -o Dir::State::lists="$work/lists" -o Dir::Cache="$work/cache" -o Debug::NoLocking=1 -o APT::Sandbox::User= \
-        -o Acquire::Retries=2 -o Acquire::http::Timeout=20 -o Acquire::https::Timeout=20 "$@"
+        -o Acquire::Retries=2 -o Acquire::http::Timeout=20 -o Acquire::https::Timeout=20 "$@" >"$work/log" 2>&1 && return
+    cat "$work/log" >&2
+    return 1
 }
 
 fetch_from_pip() {
