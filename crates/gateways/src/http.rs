@@ -75,7 +75,10 @@ impl Http {
         if let Some(pem) = &transport.ca_pem {
             builder = builder.tls_certs_merge(certificates(pem)?);
         }
-        let client = builder.build().map_err(|error| SettingsError::new("base_url", chain(&error)))?;
+        let client = builder.build().map_err(|error| match transport.ca_pem {
+            Some(_) => SettingsError::new("ca_file", format!("cannot be trusted: {}", chain(&error))),
+            None => SettingsError::new("base_url", format!("cannot be reached by TLS: {}", chain(&error))),
+        })?;
         Ok(Self {
             client,
             base,

@@ -1,0 +1,191 @@
+//! A gateway of a few lines: it reads whole requests, keeps them, and does to each connection what the test says.
+#![allow(dead_code, unreachable_pub, reason = "each test file uses its own part")]
+
+pub mod accounts;
+pub mod sign;
+
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+
+/// One request as it arrived.
+#[derive(Clone, Debug)]
+pub struct Received {
+    pub head: String,
+    pub body: String,
+}
+
+impl Received {
+    pub fn path(&self) -> &str {
+        self.head.split(' ').nth(1).unwrap()
+    }
+
+    pub fn header(&self, name: &str) -> Option<String> {
+        self.head.lines().find_map(|line| {
+            let (field, value) = line.split_once(": ")?;
+            field.eq_ignore_ascii_case(name).then(|| value.to_owned())
+        })
+    }
+
+    /// The parameters, decoded.
+    pub fn params(&self) -> std::collections::BTreeMap<String, String> {
+        match self.body.starts_with('{') {
+            true => serde_json::from_str(&self.body).unwrap(),
+            false => form_urlencoded::parse(self.body.as_bytes()).into_owned().collect(),
+        }
+    }
+}
+
+/// What the server does once a request has been read.
+#[derive(Clone, Debug)]
+pub enum Act {
+    /// Answers and keeps the connection.
+    Answer(String),
+    /// Answers with these headers.
+    AnswerWith(u16, Vec<(String, String)>, Vec<u8>),
+    /// Answers, promises to keep the connection, and closes it.
+    AnswerAndClose(String),
+    /// Writes these bytes and closes.
+    Raw(Vec<u8>),
+    /// Closes in peace.
+    Close,
+    /// Ends the connection with a reset.
+    Reset,
+    /// Says nothing for a long time.
+    Hang,
+}
+
+type Script = dyn Fn(usize, &Received) -> Act + Send + Sync;
+
+/// A running server. It ends with its test's runtime.
+#[derive(Clone)]
+pub struct Server {
+    pub address: SocketAddr,
+    received: Arc<Mutex<Vec<Received>>>,
+}
+
+impl Server {
+    /// Starts a server; `script` is given the request's number from 0 and the request.
+    pub async fn start(script: impl Fn(usize, &Received) -> Act + Send + Sync + 'static) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let server = Self { address: listener.local_addr().unwrap(), received: Arc::default() };
+        let (script, received): (Arc<Script>, _) = (Arc::new(script), server.received.clone());
+        tokio::spawn(async move {
+            loop {
+                let (stream, _) = listener.accept().await.unwrap();
+                tokio::spawn(serve_tcp(stream, script.clone(), received.clone()));
+            }
+        });
+        server
+    }
+
+    /// Answers everything with `body`.
+    pub async fn answering(body: impl Into<String>) -> Self {
+        let body = body.into();
+        Self::start(move |_, _| Act::Answer(body.clone())).await
+    }
+
+    /// Starts a TLS server with `certificate`.
+    pub async fn start_tls(config: tokio_rustls::rustls::ServerConfig, body: String) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let server = Self { address: listener.local_addr().unwrap(), received: Arc::default() };
+        let received = server.received.clone();
+        let acceptor = tokio_rustls::TlsAcceptor::from(Arc::new(config));
+        tokio::spawn(async move {
+            loop {
+                let (stream, _) = listener.accept().await.unwrap();
+                let (acceptor, received, body) = (acceptor.clone(), received.clone(), body.clone());
+                tokio::spawn(async move {
+                    let Ok(mut stream) = acceptor.accept(stream).await else { return };
+                    while let Some(request) = read_request(&mut stream).await {
+                        received.lock().unwrap().push(request);
+                        stream.write_all(&http(200, &[], body.as_bytes())).await.unwrap();
+                    }
+                });
+            }
+        });
+        server
+    }
+
+    pub fn url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    pub fn received(&self) -> Vec<Received> {
+        self.received.lock().unwrap().clone()
+    }
+
+    pub fn count(&self) -> usize {
+        self.received.lock().unwrap().len()
+    }
+}
+
+async fn serve_tcp(mut stream: TcpStream, script: Arc<Script>, received: Arc<Mutex<Vec<Received>>>) {
+    while let Some(request) = read_request(&mut stream).await {
+        let number = {
+            let mut received = received.lock().unwrap();
+            received.push(request.clone());
+            received.len() - 1
+        };
+        let written = match script(number, &request) {
+            Act::Answer(body) => stream.write_all(&http(200, &[], body.as_bytes())).await,
+            Act::AnswerWith(status, headers, body) => stream.write_all(&http(status, &headers, &body)).await,
+            Act::AnswerAndClose(body) => {
+                let _ = stream.write_all(&http(200, &[], body.as_bytes())).await;
+                return;
+            }
+            Act::Raw(bytes) => {
+                let _ = stream.write_all(&bytes).await;
+                return;
+            }
+            Act::Close => return,
+            Act::Reset => {
+                stream.set_zero_linger().unwrap();
+                return;
+            }
+            Act::Hang => {
+                tokio::time::sleep(Duration::from_secs(3600)).await;
+                return;
+            }
+        };
+        if written.is_err() {
+            return;
+        }
+    }
+}
+
+async fn read_request(stream: &mut (impl AsyncRead + AsyncWrite + Unpin)) -> Option<Received> {
+    let mut bytes = Vec::new();
+    loop {
+        if let Some(end) = bytes.windows(4).position(|window| window == b"\r\n\r\n") {
+            let head = String::from_utf8(bytes[..end].to_vec()).unwrap();
+            let request = Received { head, body: String::new() };
+            let length: usize = request.header("content-length").map_or(0, |length| length.parse().unwrap());
+            while bytes.len() < end + 4 + length {
+                read_more(stream, &mut bytes).await?;
+            }
+            let body = String::from_utf8(bytes[end + 4..].to_vec()).unwrap();
+            return Some(Received { body, ..request });
+        }
+        read_more(stream, &mut bytes).await?;
+    }
+}
+
+async fn read_more(stream: &mut (impl AsyncRead + Unpin), bytes: &mut Vec<u8>) -> Option<()> {
+    let mut buffer = [0; 8192];
+    let read = stream.read(&mut buffer).await.ok().filter(|read| *read > 0)?;
+    bytes.extend_from_slice(&buffer[..read]);
+    Some(())
+}
+
+/// An HTTP answer as bytes.
+pub fn http(status: u16, headers: &[(String, String)], body: &[u8]) -> Vec<u8> {
+    let mut head = format!("HTTP/1.1 {status} Whatever\r\nContent-Length: {}\r\n", body.len());
+    for (name, value) in headers {
+        head.push_str(&format!("{name}: {value}\r\n"));
+    }
+    [head.as_bytes(), b"\r\n", body].concat()
+}

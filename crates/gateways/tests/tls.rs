@@ -1,0 +1,73 @@
+//! Certificates: what is not vouched for gets no byte of a request; a private authority is trusted where configured.
+
+mod support;
+
+use std::sync::Arc;
+
+use bursar_domain::Answer;
+use bursar_gateways::{Gateway, SettingsError, Transport, Yzt, YztSettings};
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
+use support::{Server, accounts, sign};
+use tokio_rustls::rustls::ServerConfig;
+use tokio_rustls::rustls::crypto::aws_lc_rs;
+use tokio_rustls::rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
+
+/// An authority and a server's certificate for `name` by it.
+fn certificate_for(name: &str) -> (String, ServerConfig) {
+    let mut authority = CertificateParams::new(Vec::new()).unwrap();
+    authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    let authority = CertifiedIssuer::self_signed(authority, KeyPair::generate().unwrap()).unwrap();
+    let key = KeyPair::generate().unwrap();
+    let certificate = CertificateParams::new(vec![name.to_owned()]).unwrap().signed_by(&key, &authority).unwrap();
+    let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(key.serialize_der()));
+    let config = ServerConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(vec![certificate.der().clone()], key)
+        .unwrap();
+    (authority.pem(), config)
+}
+
+fn trusting(server: &Server, ca_pem: Option<String>) -> Result<Yzt, SettingsError> {
+    let url = format!("https://localhost:{}", server.address.port());
+    let transport = Transport { ca_pem, ..accounts::transport(&url) };
+    Yzt::new(YztSettings { transport, ..accounts::yzt_settings("http://x") })
+}
+
+#[tokio::test]
+async fn a_private_authority_is_trusted_where_it_is_configured() {
+    let (authority, config) = certificate_for("localhost");
+    let server = Server::start_tls(config, sign::applied(r#"{"status":"9"}"#)).await;
+    let reading = trusting(&server, Some(authority)).unwrap().send(&accounts::transfer()).await;
+    assert_eq!((reading.answer, server.count()), (Answer::Accepted, 1), "{reading:?}");
+}
+
+#[tokio::test]
+async fn an_untrusted_certificate_gets_no_byte_of_the_request() {
+    let (_, config) = certificate_for("localhost");
+    let (stranger, _) = certificate_for("localhost");
+    let server = Server::start_tls(config, sign::applied(r#"{"status":"1"}"#)).await;
+    for ca_pem in [None, Some(stranger)] {
+        let reading = trusting(&server, ca_pem).unwrap().send(&accounts::transfer()).await;
+        assert_eq!((reading.answer, server.count()), (Answer::NotExecuted, 0), "{reading:?}");
+        assert!(reading.message.unwrap().contains("certificate"));
+    }
+}
+
+#[tokio::test]
+async fn a_certificate_for_another_name_gets_no_byte_of_the_request() {
+    let (authority, config) = certificate_for("elsewhere.example");
+    let server = Server::start_tls(config, sign::applied(r#"{"status":"1"}"#)).await;
+    let reading = trusting(&server, Some(authority)).unwrap().send(&accounts::transfer()).await;
+    assert_eq!((reading.answer, server.count()), (Answer::NotExecuted, 0), "{reading:?}");
+}
+
+#[tokio::test]
+async fn an_authority_that_cannot_be_read_is_refused_before_anything_is_sent() {
+    let server = Server::answering("{}").await;
+    for pem in ["", "nonsense", "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"] {
+        let error = trusting(&server, Some(pem.to_owned())).err().unwrap();
+        assert_eq!(error.setting, "ca_file", "{error}");
+    }
+}

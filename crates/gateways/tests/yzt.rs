@@ -1,0 +1,467 @@
+//! YZT's own rules: what each answer to a send and to an ask is understood to mean.
+
+mod support;
+
+use bursar_domain::{Answer, Fen, Kind, Reading};
+use bursar_gateways::{
+    BalanceQuery, ContentType, Gateway, Order, QueryKey, ResponseSign, SplitMethods, SubCodes, Transport, UploadMethod,
+    Yzt, YztSettings,
+};
+use support::accounts::{KEY, TRADE_NO, bill, numbered, split, transfer, yzt_settings};
+use support::{Act, Server, accounts, sign};
+
+async fn sent(body: impl Into<String>) -> Reading {
+    sent_order(body, transfer()).await
+}
+
+async fn sent_order(body: impl Into<String>, order: Order) -> Reading {
+    let server = Server::answering(body).await;
+    accounts::yzt(&server.url()).send(&order).await
+}
+
+async fn asked(body: impl Into<String>) -> Reading {
+    let server = Server::answering(body).await;
+    accounts::yzt(&server.url()).ask(&numbered(&[TRADE_NO])).await
+}
+
+/// A query's data about the example transfer.
+fn standing(status: &str) -> String {
+    format!(r#"{{"status":"{status}","total_amount":"10","platform_no":"{KEY}","trade_no":"{TRADE_NO}"}}"#)
+}
+
+#[tokio::test]
+async fn an_apply_is_signed_by_the_gateways_rule_and_carries_the_stored_content() {
+    for content_type in [ContentType::Form, ContentType::Json] {
+        let server = Server::answering(sign::applied(r#"{"status":"9"}"#)).await;
+        let transport = Transport { content_type, ..accounts::transport(&server.url()) };
+        let token = bursar_gateways::Secret::new(accounts::TOKEN.into());
+        let settings = YztSettings { transport, app_auth_token: Some(token), ..yzt_settings("http://x") };
+        Yzt::new(settings).unwrap().send(&transfer()).await;
+        let request = &server.received()[0];
+        assert_eq!(request.path(), "/");
+        let params = request.params();
+        assert!(sign::app_signed(&params), "{content_type:?}");
+        assert_eq!(params["biz_content"], accounts::TRANSFER);
+        assert_eq!(params["app_auth_token"], accounts::TOKEN);
+        assert!(params.values().all(|value| !value.is_empty()));
+    }
+}
+
+#[tokio::test]
+async fn the_status_of_an_apply_decides() {
+    for (data, answer, status) in [
+        (r#"{"status":"1"}"#, Answer::Succeeded, Some("1")),
+        (r#"{"status":1}"#, Answer::Succeeded, Some("1")),
+        (r#"{"status":"0"}"#, Answer::Failed, Some("0")),
+        (r#"{"status":0}"#, Answer::Failed, Some("0")),
+        (r#"{"status":"2"}"#, Answer::Refunded, Some("2")),
+        (r#"{"status":"9"}"#, Answer::Accepted, Some("9")),
+        (r#"{"status":9}"#, Answer::Accepted, Some("9")),
+        (r#"{"status":"n"}"#, Answer::Accepted, Some("n")),
+        (r#"{"status":"x"}"#, Answer::Accepted, Some("x")),
+        (r#"{"status":true}"#, Answer::Accepted, None),
+        (r#"{"status":""}"#, Answer::Accepted, None),
+        (r#"{"status":null}"#, Answer::Accepted, None),
+        ("{}", Answer::Accepted, None),
+        (r#""""#, Answer::Accepted, None),
+        ("null", Answer::Accepted, None),
+        (r#"{"status":"1","status":"9"}"#, Answer::Silent, None),
+    ] {
+        let reading = sent(sign::applied(data)).await;
+        assert_eq!((reading.answer, reading.status.as_deref()), (answer, status), "{data}: {reading:?}");
+    }
+}
+
+#[tokio::test]
+async fn an_unknown_status_is_told_to_people() {
+    let reading = sent(sign::applied(r#"{"status":"wat"}"#)).await;
+    assert!(reading.message.unwrap().contains("unknown status wat"));
+}
+
+#[tokio::test]
+async fn the_gateways_number_is_recorded_when_it_is_sane() {
+    for (data, trade_no) in [
+        (r#"{"trade_no":"2025062413293980461","status":"9"}"#, Some("2025062413293980461")),
+        (r#"{"trade_no":2025062413293980461,"status":"9"}"#, Some("2025062413293980461")),
+        (r#"{"trade_no":"","status":"9"}"#, None),
+        (r#"{"trade_no":"a\" b","status":"9"}"#, None),
+    ] {
+        let reading = sent(sign::applied(data)).await;
+        assert_eq!((reading.answer, reading.trade_no.as_deref()), (Answer::Accepted, trade_no), "{data}");
+    }
+    let long = format!(r#"{{"trade_no":"{}","status":"9"}}"#, "1".repeat(65));
+    let reading = sent(sign::applied(&long)).await;
+    assert_eq!(reading.trade_no, None);
+    assert!(reading.message.unwrap().contains("ignored"));
+}
+
+#[tokio::test]
+async fn an_apply_answered_for_another_key_or_amount_is_a_contradiction() {
+    for data in [r#"{"status":"1","platform_no":"other"}"#, r#"{"status":"1","total_amount":11}"#] {
+        assert_eq!(sent(sign::applied(data)).await.answer, Answer::Contradiction, "{data}");
+    }
+    let same = format!(r#"{{"status":"1","platform_no":"{KEY}","total_amount":10}}"#);
+    assert_eq!(sent(sign::applied(&same)).await.answer, Answer::Succeeded);
+}
+
+#[tokio::test]
+async fn each_code_means_the_same_to_every_kind_of_send() {
+    for (code, sub_code, answer) in [
+        ("20000", "isv.service-busy", Answer::NotExecuted),
+        ("20000", "isp.service-not-available", Answer::NotExecuted),
+        ("20000", "isp.gateway-response-timeout", Answer::Silent),
+        ("20000", "isp.unknown-error", Answer::Silent),
+        ("20000", "isp.service-unknown-error", Answer::Silent),
+        ("20000", "aop.unknown-error", Answer::Silent),
+        ("20001", "aop.invalid-app-auth-token", Answer::ConfigFault),
+        ("20001", "aop.never-heard-of", Answer::Silent),
+        ("40001", "isv.missing-signature", Answer::ConfigFault),
+        ("40002", "isv.invalid-signature", Answer::ConfigFault),
+        ("40002", "isv.invalid-app-key", Answer::ConfigFault),
+        ("40002", "isv.invalid-encrypt-type", Answer::ConfigFault),
+        ("40002", "isv.invalid-file-size", Answer::ConfigFault),
+        ("40002", "isv.invalid-method", Answer::ConfigFault),
+        ("40002", "isv.invalid-timestamp", Answer::NotExecuted),
+        ("40002", "isv.invalid-parameter", Answer::Refused),
+        ("40004", "isv.name-error", Answer::Silent),
+        ("40004", "isv.common-error", Answer::Silent),
+        ("40006", "isv.ip-forbidden", Answer::ConfigFault),
+        ("99999", "isv.invalid-signature", Answer::Silent), // a sub-code under a code that it does not belong to
+        ("10000", "isv.odd", Answer::Silent),
+    ] {
+        for order in [transfer(), bill(), split()] {
+            let reading = sent_order(sign::refused(code, sub_code), order).await;
+            assert_eq!(reading.answer, answer, "{code}/{sub_code}: {reading:?}");
+            assert_eq!(reading.code, Some(format!("{code}/{sub_code}")));
+            assert_eq!(reading.request_id.as_deref(), Some("openapi_1"));
+            assert!(reading.message.unwrap().contains("because"));
+        }
+    }
+}
+
+#[tokio::test]
+async fn success_is_said_in_three_places_and_must_not_be_denied_in_any() {
+    for (node, answer) in [
+        (r#"{"code":10000,"data":{"status":"1"}}"#, Answer::Succeeded),
+        (r#"{"code":"10000","success":true,"sub_code":"","data":{"status":"1"}}"#, Answer::Succeeded),
+        (r#"{"code":10000,"success":false,"data":{"status":"1"}}"#, Answer::Silent),
+        (r#"{"code":10000,"sub_code":"isv.x","data":{"status":"1"}}"#, Answer::Silent),
+        (r#"{"success":true,"data":{"status":"1"}}"#, Answer::Silent),
+        (r#"{"code":10000,"code":10000,"data":{"status":"1"}}"#, Answer::Silent),
+        (r#"[{"code":10000}]"#, Answer::Silent),
+    ] {
+        let reading = sent(sign::yzt("bkfunds_balance_pay_apply_response", node)).await;
+        assert_eq!(reading.answer, answer, "{node}: {reading:?}");
+    }
+}
+
+#[tokio::test]
+async fn the_operators_lists_extend_the_table_and_never_overrule_it() {
+    let listed = SubCodes {
+        refused: vec!["isv.name-error".into(), "isp.gateway-response-timeout".into()],
+        duplicate: vec!["isv.repeated".into()],
+        not_executed: vec!["isv.later".into()],
+        unseen: vec!["isv.trade-not-exist".into()],
+    };
+    let server = Server::start(|_, request| {
+        let sub_code = request.params()["biz_content"].split('|').nth(1).unwrap_or_default().to_owned();
+        Act::Answer(sign::refused(if sub_code.starts_with("isp") { "20000" } else { "40004" }, &sub_code))
+    })
+    .await;
+    let gateway = Yzt::new(YztSettings { sub_codes: listed, ..yzt_settings(&server.url()) }).unwrap();
+    for (sub_code, for_transfer, for_bill) in [
+        ("isv.name-error", Answer::Refused, Answer::Refused),
+        ("isv.repeated", Answer::Accepted, Answer::Succeeded),
+        ("isv.later", Answer::NotExecuted, Answer::NotExecuted),
+        ("isv.trade-not-exist", Answer::Silent, Answer::Silent),
+        ("isp.gateway-response-timeout", Answer::Silent, Answer::Silent),
+        ("isv.else", Answer::Silent, Answer::Silent),
+    ] {
+        let content = format!(r#"{{"x":"|{sub_code}|"}}"#);
+        for (kind, answer) in [(Kind::Transfer, for_transfer), (Kind::BillUpload, for_bill)] {
+            let reading = gateway.send(&accounts::order(kind, &content)).await;
+            assert_eq!(reading.answer, answer, "{kind} {sub_code}: {reading:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_bill_that_was_received_has_succeeded_under_either_node_and_either_name() {
+    for upload_method in [UploadMethod::FundsBillUpload, UploadMethod::BkfundsOrderUpload] {
+        for node in ["bkfunds_order_upload_response", "funds_bill_upload_response"] {
+            let server = Server::answering(sign::yzt(node, r#"{"code":"10000","success":true,"data":""}"#)).await;
+            let gateway = Yzt::new(YztSettings { upload_method, ..yzt_settings(&server.url()) }).unwrap();
+            let reading = gateway.send(&bill()).await;
+            assert_eq!(reading.answer, Answer::Succeeded, "{node}: {reading:?}");
+            assert!(server.received()[0].params()["method"].ends_with(".upload"));
+            assert!(!gateway.can_ask(&bill()));
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_unsigned_or_badly_signed_success_never_completes_a_job() {
+    let node = sign::taken(r#"{"status":"1","trade_no":"2025062413293980461"}"#);
+    let bare = format!(r#"{{"bkfunds_balance_pay_apply_response":{node}}}"#);
+    let empty = format!(r#"{{"bkfunds_balance_pay_apply_response":{node},"sign":""}}"#);
+    let bad = format!(r#"{{"bkfunds_balance_pay_apply_response":{node},"sign":"{}"}}"#, sign::platform_sign("else"));
+    let broken = format!(r#"{{"bkfunds_balance_pay_apply_response":{node},"sign":"%%%"}}"#);
+    for (body, note) in
+        [(bare, "not signed"), (empty, "not signed"), (bad, "signature is not"), (broken, "signature is not")]
+    {
+        for order in [transfer(), bill(), split()] {
+            let reading = sent_order(body.clone(), order).await;
+            assert_eq!((reading.answer, reading.status.clone()), (Answer::Silent, None), "{reading:?}");
+            // The number is kept: asking by it brings a signed answer, and costs less than a second send.
+            assert_eq!(reading.trade_no.as_deref(), Some(TRADE_NO));
+            assert!(reading.message.unwrap().contains(note));
+        }
+        assert_eq!(asked(body.replace("_apply_", "_query_")).await.answer, Answer::Silent);
+    }
+}
+
+#[tokio::test]
+async fn an_unsigned_error_counts_only_when_it_is_raised_before_routing() {
+    for (code, sub_code, answer) in [
+        ("20000", "isv.service-busy", Answer::NotExecuted),
+        ("40002", "isv.invalid-app-key", Answer::ConfigFault),
+        ("40002", "isv.invalid-timestamp", Answer::NotExecuted),
+        ("40002", "isv.invalid-parameter", Answer::Silent),
+        ("40004", "isv.name-error", Answer::Silent),
+        ("20000", "isp.unknown-error", Answer::Silent),
+    ] {
+        let node = sign::refusal(code, sub_code);
+        for sign in [String::new(), format!(r#","sign":"{}""#, sign::platform_sign("something else"))] {
+            let body = format!(r#"{{"error_response":{node}{sign}}}"#);
+            assert_eq!(sent(body).await.answer, answer, "{code}/{sub_code}{sign}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_tenant_without_a_platform_key_may_waive_signatures() {
+    let body = format!(r#"{{"bkfunds_balance_pay_apply_response":{}}}"#, sign::taken(r#"{"status":"1"}"#));
+    let server = Server::answering(body).await;
+    let settings = YztSettings { response_sign: ResponseSign::Waived, ..yzt_settings(&server.url()) };
+    assert_eq!(Yzt::new(settings).unwrap().send(&transfer()).await.answer, Answer::Succeeded);
+}
+
+#[tokio::test]
+async fn a_refused_timestamp_is_judged_by_the_gateways_clock() {
+    let now = jiff::Timestamp::now();
+    let date = |minutes: i64| {
+        let at = now + jiff::SignedDuration::from_mins(minutes);
+        at.strftime("%a, %d %b %Y %H:%M:%S GMT").to_string()
+    };
+    for (date, answer, note) in [
+        (Some(date(0)), Answer::NotExecuted, ""),
+        (Some(date(4)), Answer::NotExecuted, ""),
+        (Some(date(11)), Answer::ConfigFault, "behind the gateway's"),
+        (Some(date(-11)), Answer::ConfigFault, "ahead of the gateway's"),
+        (Some("someday".to_owned()), Answer::NotExecuted, ""),
+        (None, Answer::NotExecuted, ""),
+    ] {
+        let server = Server::start(move |_, _| {
+            let headers = date.iter().map(|date| ("Date".to_owned(), date.clone())).collect();
+            Act::AnswerWith(200, headers, sign::refused("40002", "isv.invalid-timestamp").into_bytes())
+        })
+        .await;
+        let gateway = accounts::yzt(&server.url());
+        for reading in [gateway.send(&transfer()).await, gateway.ask(&numbered(&[TRADE_NO])).await] {
+            assert_eq!(reading.answer, answer, "{reading:?}");
+            assert!(reading.message.unwrap().contains(note), "{note}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_query_that_matches_key_and_amount_decides() {
+    for (status, answer) in [
+        ("1", Answer::Succeeded),
+        ("0", Answer::Failed),
+        ("2", Answer::Refunded),
+        ("9", Answer::Accepted),
+        ("n", Answer::Accepted),
+        ("?", Answer::Accepted),
+    ] {
+        let reading = asked(sign::queried(&standing(status))).await;
+        assert_eq!((reading.answer, reading.status.as_deref()), (answer, Some(status)), "{reading:?}");
+        assert_eq!((reading.trade_no.as_deref(), reading.amount), (Some(TRADE_NO), Fen::new(10)));
+    }
+}
+
+#[tokio::test]
+async fn a_query_that_names_another_key_or_amount_is_a_contradiction() {
+    let right = standing("1");
+    for wrong in [
+        right.replace(KEY, "1001XP2025010110000002"),
+        right.replace(r#""10""#, r#""11""#),
+        right.replace(r#""10""#, "11"),
+        right.replace(r#""10""#, r#""0.10""#),
+        right.replace(r#""10""#, "10.0"),
+        right.replace(r#""10""#, "-10"),
+    ] {
+        let reading = asked(sign::queried(&wrong)).await;
+        assert_eq!(reading.answer, Answer::Contradiction, "{wrong}: {reading:?}");
+    }
+}
+
+/// An answer that cannot be tied to the job teaches nothing: it is asked again, and in the end a person looks.
+#[tokio::test]
+async fn a_query_that_leaves_key_or_amount_out_is_not_believed() {
+    let right = standing("1");
+    let keyless = right.replace(&format!(r#","platform_no":"{KEY}""#), "");
+    let priceless = right.replace(r#","total_amount":"10""#, "");
+    for (data, answer) in [
+        (keyless.clone(), Answer::Silent),
+        (keyless.replace(r#""1""#, r#""9""#), Answer::Silent),
+        (priceless.clone(), Answer::Silent),
+        (priceless.replace(r#""status":"1""#, r#""status":"0""#), Answer::Silent),
+        (priceless.replace(r#""status":"1""#, r#""status":"9""#), Answer::Accepted),
+        ("\"\"".into(), Answer::Silent),
+        ("{}".into(), Answer::Silent),
+    ] {
+        let reading = asked(sign::queried(&data)).await;
+        assert_eq!(reading.answer, answer, "{data}: {reading:?}");
+        assert_eq!(reading.message.is_some(), answer == Answer::Silent, "{data}: what is not believed is explained");
+    }
+}
+
+#[tokio::test]
+async fn a_refused_question_says_nothing_about_the_job() {
+    for (code, sub_code, answer) in [
+        ("40004", "isv.name-error", Answer::Silent),
+        ("40002", "isv.invalid-parameter", Answer::Silent),
+        ("40002", "isv.invalid-signature", Answer::ConfigFault),
+        ("20000", "isv.service-busy", Answer::NotExecuted),
+        ("20000", "isp.unknown-error", Answer::Silent),
+        ("88888", "x", Answer::Silent),
+    ] {
+        assert_eq!(asked(sign::refused(code, sub_code)).await.answer, answer, "{code}/{sub_code}");
+    }
+}
+
+/// A server that knows trades by number: `answers` per `trade_no`, "isv.trade-not-exist" for the rest.
+async fn knowing(answers: &'static [(&'static str, &'static str)]) -> (Server, Yzt) {
+    let server = Server::start(move |_, request| {
+        let query: serde_json::Value = serde_json::from_str(&request.params()["biz_content"]).unwrap();
+        match answers.iter().find(|(number, _)| query["trade_no"] == *number) {
+            Some((_, "hang up")) => Act::Close,
+            Some((_, status)) => Act::Answer(sign::queried(&standing(status))),
+            None => Act::Answer(sign::refused("40004", "isv.trade-not-exist")),
+        }
+    })
+    .await;
+    let sub_codes = SubCodes { unseen: vec!["isv.trade-not-exist".into()], ..SubCodes::default() };
+    let gateway = Yzt::new(YztSettings { sub_codes, ..yzt_settings(&server.url()) }).unwrap();
+    (server, gateway)
+}
+
+#[tokio::test]
+async fn the_newest_number_is_asked_by_first_and_older_ones_only_if_it_is_unknown() {
+    let (server, gateway) = knowing(&[("old", "1"), ("dead", "hang up")]).await;
+    for (numbers, answer, requests) in [
+        (&["old"][..], Answer::Succeeded, 1),
+        (&["older", "old"], Answer::Succeeded, 1),
+        (&["old", "new"], Answer::Succeeded, 2),
+        (&["a", "b"], Answer::Unseen, 2),
+        (&["a", "b", "c", "d", "e"], Answer::Unseen, 3), // bounded
+        (&["old", "dead"], Answer::Silent, 1),           // no word at all: not the moment to ask on
+        (&["dead", "new"], Answer::Silent, 2), // one that says "unknown" proves nothing while another hangs up
+        (&[], Answer::Silent, 0),
+    ] {
+        let before = server.count();
+        let reading = gateway.ask(&numbered(numbers)).await;
+        assert_eq!((reading.answer, server.count() - before), (answer, requests), "{numbers:?}: {reading:?}");
+    }
+}
+
+#[tokio::test]
+async fn all_questions_of_one_ask_take_no_longer_than_one_call() {
+    let server = Server::start(|number, _| match number {
+        0 => Act::Answer(sign::refused("40004", "isv.else")),
+        _ => Act::Hang,
+    })
+    .await;
+    let call_timeout = std::time::Duration::from_millis(700);
+    let connect_timeout = std::time::Duration::from_millis(100);
+    let transport = Transport { connect_timeout, call_timeout, ..accounts::transport(&server.url()) };
+    let gateway = Yzt::new(YztSettings { transport, ..yzt_settings("http://x") }).unwrap();
+    let started = tokio::time::Instant::now();
+    let reading = gateway.ask(&numbered(&["a", "b", "c"])).await;
+    assert_eq!(reading.answer, Answer::Silent);
+    assert!(started.elapsed() < call_timeout * 2, "{:?}", started.elapsed());
+}
+
+#[tokio::test]
+async fn a_query_is_keyed_as_configured() {
+    let number = numbered(&[TRADE_NO]);
+    for (query_key, order, content, can_ask) in [
+        (QueryKey::TradeNo, &number, Some(r#"{"node_id":"00061967","trade_no":"2025062413293980461"}"#), true),
+        (QueryKey::TradeNo, &transfer(), None, false),
+        (
+            QueryKey::PlatformNo,
+            &transfer(),
+            Some(r#"{"node_id":"00061967","platform_no":"1001XP2025010110000001"}"#),
+            true,
+        ),
+        (QueryKey::PlatformNo, &number, Some(r#"{"node_id":"00061967","platform_no":"1001XP2025010110000001"}"#), true),
+        (QueryKey::Both, &transfer(), Some(r#"{"node_id":"00061967","platform_no":"1001XP2025010110000001"}"#), true),
+        (
+            QueryKey::Both,
+            &number,
+            Some(r#"{"node_id":"00061967","platform_no":"1001XP2025010110000001","trade_no":"2025062413293980461"}"#),
+            true,
+        ),
+    ] {
+        let server = Server::answering(sign::queried(&standing("9"))).await;
+        let gateway = Yzt::new(YztSettings { query_key, ..yzt_settings(&server.url()) }).unwrap();
+        assert_eq!(gateway.can_ask(order), can_ask, "{query_key:?}");
+        gateway.ask(order).await;
+        let sent = server.received().first().map(|request| request.params());
+        assert_eq!(sent.as_ref().map(|params| params["biz_content"].as_str()), content, "{query_key:?}");
+        if let Some(params) = sent {
+            assert_eq!(params["method"], "bkfunds.balance.pay.query");
+            assert!(sign::app_signed(&params));
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_generic_split_goes_out_under_its_configured_names_or_not_at_all() {
+    let server = Server::answering(sign::yzt("bkfunds_split_apply_response", &sign::taken(r#"{"status":"9"}"#))).await;
+    let split_at = |split| Yzt::new(YztSettings { split, ..yzt_settings(&server.url()) });
+    let reading = split_at(None).unwrap().send(&split()).await;
+    assert_eq!((reading.answer, server.count()), (Answer::ConfigFault, 0));
+
+    let methods =
+        |query: Option<&str>| SplitMethods { apply: "bkfunds.split.apply".into(), query: query.map(Into::into) };
+    let gateway = split_at(Some(methods(Some("bkfunds.split.query")))).unwrap();
+    assert_eq!(gateway.send(&split()).await.answer, Answer::Accepted);
+    assert_eq!(server.received()[0].params()["method"], "bkfunds.split.apply");
+    let known = Order { trade_nos: vec![TRADE_NO.into()], ..split() };
+    assert!(gateway.can_ask(&known) && !gateway.can_ask(&split()));
+    assert!(!split_at(Some(methods(None))).unwrap().can_ask(&known));
+    assert_eq!(
+        split_at(Some(SplitMethods { apply: String::new(), query: None })).err().unwrap().setting,
+        "split_method"
+    );
+}
+
+#[tokio::test]
+async fn a_balance_is_told_as_it_was_read() {
+    let data = r#"{"available_balance":12,"frozen_balance":"3","amount_retained":0}"#;
+    let server = Server::answering(sign::yzt("merchant_balanceQuery_response", &sign::taken(data))).await;
+    let query =
+        BalanceQuery { merchant_id: Some(1_000_000_000_926), store_no: Some(String::new()), ..Default::default() };
+    let balance = accounts::yzt(&server.url()).balance(&query).await.unwrap();
+    assert_eq!((balance.available_balance, balance.frozen_balance), (Some(12), Some(3)));
+    assert_eq!((balance.amount_retained, balance.total_balance), (Some(0), None));
+    assert_eq!(server.received()[0].params()["biz_content"], r#"{"merchant_id":1000000000926}"#);
+
+    let server = Server::answering(sign::refused("40002", "isv.invalid-app-key")).await;
+    let refused = accounts::yzt(&server.url()).balance(&query).await.unwrap_err();
+    assert_eq!(refused.answer, Answer::ConfigFault);
+    let server = Server::answering(format!(r#"{{"merchant_balanceQuery_response":{}}}"#, sign::taken(data))).await;
+    assert_eq!(accounts::yzt(&server.url()).balance(&query).await.unwrap_err().answer, Answer::Silent);
+}
