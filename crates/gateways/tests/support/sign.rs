@@ -67,7 +67,8 @@ pub fn refusal(code: &str, sub_code: &str) -> String {
 
 /// MD5 over pairs that the caller has put in order.
 pub fn md5(sorted: &str) -> String {
-    hex::encode_upper(Md5::digest(format!("{sorted}&key={SECRET}").as_bytes()))
+    let joint = if sorted.is_empty() { "" } else { "&" };
+    hex::encode_upper(Md5::digest(format!("{sorted}{joint}key={SECRET}").as_bytes()))
 }
 
 /// A signed answer of BeingFi's; `sorted` is its data as pairs in order.

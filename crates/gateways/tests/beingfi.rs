@@ -1,0 +1,259 @@
+//! BeingFi's own rules: what each answer to a split and to a bind is understood to mean.
+
+mod support;
+
+use bursar_domain::{Answer, Reading};
+use bursar_gateways::{Bound, ContentType, Gateway, Order, Receiver, Transport};
+use serde_json::{Map, Value, json};
+use support::accounts::{again, split};
+use support::{Act, Server, accounts, sign};
+
+async fn sent(body: &str, order: Order) -> Reading {
+    let server = Server::answering(body).await;
+    accounts::beingfi(&server.url()).send(&order).await
+}
+
+fn refusal(code: u32, msg: &str) -> String {
+    json!({"code": code, "msg": msg}).to_string()
+}
+
+#[tokio::test]
+async fn a_split_is_signed_by_the_gateways_rule_and_holds_documented_fields_only() {
+    for content_type in [ContentType::Form, ContentType::Json] {
+        let server = Server::answering(sign::beingfi(r#"{"state":3}"#, "state=3")).await;
+        let transport = Transport { content_type, ..accounts::transport(&format!("{}/pay/", server.url())) };
+        let settings = bursar_gateways::BeingfiSettings { transport, ..accounts::beingfi_settings("http://x") };
+        bursar_gateways::Beingfi::new(settings).unwrap().send(&split()).await;
+        let request = &server.received()[0];
+        assert_eq!(request.path(), "/pay/api/division/exec");
+        let mut params = request.params();
+        let received = params.remove("sign").unwrap();
+        let names: Vec<&str> = params.keys().map(String::as_str).collect();
+        let documented = [
+            "appId",
+            "mchNo",
+            "payOrderId",
+            "receivers",
+            "reqTime",
+            "signType",
+            "useSysAutoDivisionReceivers",
+            "version",
+        ];
+        assert_eq!(names, documented, "{content_type:?}");
+        assert_eq!(params["useSysAutoDivisionReceivers"], "0");
+        assert_eq!(params["receivers"], r#"[{"receiverId":"800029","divisionProfit":"0.0001"}]"#);
+        assert_eq!(params["reqTime"].len(), 13);
+        let sorted: Vec<String> = params.iter().map(|(name, value)| format!("{name}={value}")).collect();
+        assert_eq!(received, sign::md5(&sorted.join("&")));
+    }
+}
+
+#[tokio::test]
+async fn the_state_of_a_split_decides() {
+    for (data, sorted, answer, code) in [
+        (r#"{"state":1}"#, "state=1", Answer::Succeeded, "0"),
+        (r#"{"state":"1"}"#, "state=1", Answer::Succeeded, "0"),
+        (r#"{"state":3}"#, "state=3", Answer::Accepted, "0"),
+        (r#"{"state":7}"#, "state=7", Answer::Accepted, "0"),
+        (r#"{"errMsg":null}"#, "", Answer::Accepted, "0"),
+        (r#"{"state":2,"errCode":"NOAUTH"}"#, "errCode=NOAUTH&state=2", Answer::Failed, "0/NOAUTH"),
+        // The server writes "failed" for exceptions of its own too.
+        (r#"{"state":2}"#, "state=2", Answer::Silent, "0"),
+        (r#"{"state":2,"errCode":""}"#, "state=2", Answer::Silent, "0"),
+        (r#"{"state":2,"errCode":"SYSTEM_ERROR"}"#, "errCode=SYSTEM_ERROR&state=2", Answer::Silent, "0/SYSTEM_ERROR"),
+        (
+            r#"{"state":2,"errCode":"ACQ.SYSTEM_ERROR"}"#,
+            "errCode=ACQ.SYSTEM_ERROR&state=2",
+            Answer::Silent,
+            "0/ACQ.SYSTEM_ERROR",
+        ),
+        (
+            r#"{"state":2,"errCode":"unknown-sub-code"}"#,
+            "errCode=unknown-sub-code&state=2",
+            Answer::Silent,
+            "0/unknown-sub-code",
+        ),
+        (
+            r#"{"state":2,"errCode":"X","errMsg":"连接超时"}"#,
+            "errCode=X&errMsg=连接超时&state=2",
+            Answer::Silent,
+            "0/X",
+        ),
+    ] {
+        let reading = sent(&sign::beingfi(data, sorted), split()).await;
+        assert_eq!((reading.answer, reading.code.as_deref()), (answer, Some(code)), "{data}: {reading:?}");
+    }
+}
+
+#[tokio::test]
+async fn the_channels_batch_number_is_recorded() {
+    let data = r#"{"state":3,"channelBatchOrderId":"T20160427210604000490"}"#;
+    let body = sign::beingfi(data, "channelBatchOrderId=T20160427210604000490&state=3");
+    let reading = sent(&body, split()).await;
+    assert_eq!(reading.trade_no.as_deref(), Some("T20160427210604000490"));
+    assert_eq!(reading.status.as_deref(), Some("3"));
+}
+
+#[tokio::test]
+async fn a_success_without_its_signature_never_completes_a_split() {
+    for body in [
+        r#"{"code":0,"data":{"state":1}}"#.to_owned(),
+        r#"{"code":0,"data":{"state":1},"sign":""}"#.to_owned(),
+        sign::beingfi(r#"{"state":1}"#, "state=2"),
+        sign::beingfi(r#"{"state":1,"state":1}"#, "state=1"),
+        sign::beingfi("[1]", "1"),
+        r#"{"data":{"state":1}}"#.to_owned(),
+        r#"{"code":0,"code":9999,"data":{"state":1}}"#.to_owned(),
+    ] {
+        let reading = sent(&body, split()).await;
+        assert_eq!((reading.answer, reading.status.clone()), (Answer::Silent, None), "{body}: {reading:?}");
+    }
+    // Without data there is nothing to sign, and nothing that completes a job.
+    for body in [r#"{"code":0,"msg":"SUCCESS"}"#, r#"{"code":0,"data":null}"#] {
+        assert_eq!(sent(body, split()).await.answer, Answer::Accepted, "{body}");
+    }
+}
+
+#[tokio::test]
+async fn each_refusal_is_read_by_its_text() {
+    for (code, msg, first, repeated) in [
+        (9999, "当前订单状态不支持分账", Answer::NotExecuted, Answer::Accepted),
+        (9999, "分账状态不正确", Answer::Accepted, Answer::Accepted),
+        (9999, "更新支付订单为分账处理中异常！", Answer::Accepted, Answer::Accepted),
+        (9999, "订单不存在", Answer::Refused, Answer::Refused),
+        (9999, "mchOrderNo 和 payOrderId不能同时为空", Answer::Refused, Answer::Refused),
+        (9999, "分账用户组： receiverId 和 与receiverGroupId 必填一项", Answer::Refused, Answer::Refused),
+        (9999, "分账[用户]中包含不存在或渠道不可用账号，请更改", Answer::Refused, Answer::Refused),
+        (9999, "验签失败", Answer::ConfigFault, Answer::ConfigFault),
+        (9999, "签名失败", Answer::ConfigFault, Answer::ConfigFault),
+        (9999, "商户应用不存在或商户状态不可用", Answer::ConfigFault, Answer::ConfigFault),
+        (9999, "系统异常", Answer::Silent, Answer::Silent),
+        (9999, "系统异常：订单不存在", Answer::Silent, Answer::Silent),
+        (9999, "从未见过的错误", Answer::Silent, Answer::Silent),
+        (9999, "", Answer::Silent, Answer::Silent),
+        (10, "系统异常[订单不存在]", Answer::Silent, Answer::Silent),
+        (11, "参数有误[payOrderId]", Answer::Refused, Answer::Refused),
+        (12, "数据库服务异常", Answer::Silent, Answer::Silent),
+        (5000, "新增失败", Answer::Silent, Answer::Silent),
+        (31337, "?", Answer::Silent, Answer::Silent),
+    ] {
+        let body = refusal(code, msg);
+        let read = [sent(&body, split()).await, sent(&body, again(split())).await];
+        assert_eq!([read[0].answer, read[1].answer], [first, repeated], "{code} {msg}");
+        assert_eq!(read[0].code, Some(code.to_string()));
+    }
+    assert_eq!(
+        sent(r#"{"code":"9999","msg":"订单不存在"}"#, split()).await.answer,
+        Answer::Refused,
+        "a code as a text"
+    );
+}
+
+#[tokio::test]
+async fn a_split_cannot_be_asked_about_and_a_repeat_does_not_tell() {
+    let gateway = accounts::beingfi("http://127.0.0.1:9");
+    assert!(!gateway.can_ask(&again(split())) && !gateway.resend_tells());
+    assert_eq!(gateway.ask(&again(split())).await.answer, Answer::Silent);
+}
+
+#[tokio::test]
+async fn other_kinds_are_not_sent() {
+    let server = Server::answering("{}").await;
+    for order in [accounts::transfer(), accounts::bill()] {
+        assert_eq!(accounts::beingfi(&server.url()).send(&order).await.answer, Answer::ConfigFault);
+    }
+    assert_eq!(server.count(), 0);
+}
+
+fn receiver() -> Map<String, Value> {
+    let fields = json!({
+        "ifCode": "wxpay", "receiverAlias": "我的第一个账号", "receiverGroupId": 100_001, "accType": 0,
+        "accNo": "oHDNZ5Q0Kq2i8cYnRzXvLmTbWu4A", "accName": "张三", "relationType": "OTHERS",
+        "relationTypeName": "我的员工", "divisionProfit": "0.30"
+    });
+    fields.as_object().unwrap().clone()
+}
+
+async fn bound(act: Act) -> (Bound, Server) {
+    let server = Server::start(move |_, _| act.clone()).await;
+    let bound = accounts::beingfi(&server.url()).bind(&Receiver::read(receiver()).unwrap()).await;
+    (bound, server)
+}
+
+#[tokio::test]
+async fn a_bound_receiver_is_named_by_its_id() {
+    let body = sign::beingfi(r#"{"bindState":1,"receiverId":800031}"#, "bindState=1&receiverId=800031");
+    let (bound, server) = bound(Act::Answer(body)).await;
+    assert!(matches!(bound, Bound::Done { ref receiver_id, .. } if receiver_id == "800031"), "{bound:?}");
+    let request = &server.received()[0];
+    assert_eq!(request.path(), "/api/division/receiver/bind");
+    assert_eq!(request.params()["divisionProfit"], "0.3", "in the form that the server signs");
+}
+
+#[tokio::test]
+async fn what_was_certainly_not_bound_may_be_tried_again() {
+    let failed = sign::beingfi(
+        r#"{"bindState":0,"errCode":"NOAUTH","errMsg":"无分账权限"}"#,
+        "bindState=0&errCode=NOAUTH&errMsg=无分账权限",
+    );
+    for body in
+        [failed, refusal(9999, "验签失败"), refusal(9999, "商户分账账号组不存在，请检查"), refusal(11, "参数有误")]
+    {
+        let (bound, _) = bound(Act::Answer(body.clone())).await;
+        assert!(matches!(bound, Bound::Refused(_)), "{body}: {bound:?}");
+    }
+    let nowhere = accounts::beingfi("http://nobody.invalid").bind(&Receiver::read(receiver()).unwrap()).await;
+    assert!(matches!(nowhere, Bound::Refused(_)), "{nowhere:?}");
+}
+
+#[tokio::test]
+async fn an_unclear_bind_says_so_and_is_not_repeated() {
+    for act in [
+        Act::Close,
+        Act::Reset,
+        Act::AnswerWith(502, Vec::new(), Vec::new()),
+        Act::Answer(refusal(9999, "系统异常")),
+        Act::Answer(refusal(10, "系统异常[x]")),
+        Act::Answer(r#"{"code":0,"data":{"bindState":1,"receiverId":1}}"#.into()),
+        Act::Answer(sign::beingfi(r#"{"bindState":1}"#, "bindState=1")),
+        Act::Answer(r#"{"code":0}"#.into()),
+    ] {
+        let (bound, server) = bound(act.clone()).await;
+        assert!(matches!(bound, Bound::Unknown(_)), "{act:?}: {bound:?}");
+        assert_eq!(server.count(), 1, "{act:?}");
+    }
+}
+
+#[test]
+fn a_receiver_with_wrong_fields_is_refused_by_name() {
+    let with = |name: &str, value: Value| {
+        let mut fields = receiver();
+        fields.insert(name.into(), value);
+        Receiver::read(fields)
+    };
+    for (name, value) in [
+        ("ifCode", json!("")),
+        ("accNo", Value::Null),
+        ("accType", json!(2)),
+        ("receiverGroupId", json!("ten")),
+        ("receiverAlias", json!("名".repeat(65))),
+        ("divisionProfit", json!("wxpay")), // the page's own example value
+        ("divisionProfit", json!(0)),
+        ("divisionProfit", json!("1.1")),
+        ("divisionProfit", json!("0.0000001")),
+        ("channelExtInfo", json!({})),
+        ("mchNo", json!("M1")),
+    ] {
+        let errors = with(name, value.clone()).unwrap_err();
+        assert!(errors.len() == 1 && errors[0].starts_with(name), "{name} {value}: {errors:?}");
+    }
+    assert!(with("relationType", json!("CUSTOM")).is_ok());
+    let mut nameless = receiver();
+    nameless.remove("accName");
+    nameless.insert("ifCode".into(), json!("alipay"));
+    assert_eq!(Receiver::read(nameless).unwrap_err(), ["accName is required for alipay"]);
+    assert!(
+        !format!("{:?}", Receiver::read(receiver()).unwrap()).contains("张三"),
+        "a person's account is not printed"
+    );
+}
