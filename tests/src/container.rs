@@ -31,7 +31,7 @@ pub(crate) async fn start() -> Result<String, String> {
         .with_startup_timeout(START_PATIENCE)
         .start()
         .await
-        .map_err(|error| format!("{image} did not start: {error}"))?;
+        .map_err(|error| format!("{image} did not start: {}", whole(&error)))?;
     // Before anything else can fail: from here on the container ends with this process.
     after_this_process("docker rm --force --volumes \"$1\"", container.id());
     let host = container.get_host().await.map_err(|error| format!("no host to reach the container at: {error}"))?;
@@ -43,11 +43,11 @@ pub(crate) async fn start() -> Result<String, String> {
 
 /// Asks the engine for the image first: starting with a missing one would go and pull it.
 async fn probe(image: &str) -> Result<(), String> {
-    let engine = Docker::connect_with_defaults().map_err(|error| format!("no Docker engine: {error}"))?;
+    let engine = Docker::connect_with_defaults().map_err(|error| format!("no Docker engine: {}", whole(&error)))?;
     let engine = timeout(ENGINE_PATIENCE, engine.negotiate_version())
         .await
         .map_err(|_| format!("the Docker engine did not answer within {ENGINE_PATIENCE:?}"))?
-        .map_err(|error| format!("no Docker engine: {error}"))?;
+        .map_err(|error| format!("no Docker engine: {}", whole(&error)))?;
     timeout(ENGINE_PATIENCE, engine.inspect_image(image))
         .await
         .map_err(|_| format!("the Docker engine did not answer within {ENGINE_PATIENCE:?}"))?
@@ -55,10 +55,16 @@ async fn probe(image: &str) -> Result<(), String> {
             if matches!(error, Error::DockerResponseServerError { status_code: 404, .. }) {
                 format!("the Docker engine has no image {image}; scripts/redis-image.sh builds it")
             } else {
-                format!("the Docker engine would not look for {image}: {error}")
+                format!("the Docker engine would not look for {image}: {}", whole(&error))
             }
         })?;
     // Containers are removed by the command, because it still works when this process was killed.
     let command = Command::new("docker").arg("--version").output();
     command.map(drop).map_err(|error| format!("no docker command to remove a container with: {error}"))
+}
+
+/// The error with its causes: the first alone says little more than that something did not work.
+fn whole(error: &dyn std::error::Error) -> String {
+    let causes = std::iter::successors(error.source(), |cause| cause.source());
+    causes.fold(error.to_string(), |told, cause| format!("{told}: {cause}"))
 }
