@@ -6,17 +6,17 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use bursar_domain::{AccountRules, Lane};
-use bursar_gateways::{BeingfiSettings, ResponseSign, Secret, Transport, YztSettings};
+use bursar_gateways::{Beingfi, BeingfiSettings, ResponseSign, Secret, Transport, Yzt, YztSettings};
 
 use crate::config::{self, Account, Config, Gateway};
 
 /// No key, token or certificate is longer; what is, is the wrong file.
 const MAX_FILE_BYTES: u64 = 256 * 1024;
 
-/// A file of an account that cannot be used. The operator acts next; nothing was sent.
+/// An account that cannot be worked with. The operator acts next; nothing was sent.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum AccountFileError {
-    /// It cannot be read.
+pub(crate) enum AccountError {
+    /// A file cannot be read.
     #[error("{key}: cannot read {}", path.display())]
     Unreadable {
         /// `accounts.main.private_key_file`.
@@ -27,16 +27,33 @@ pub(crate) enum AccountFileError {
         #[source]
         source: std::io::Error,
     },
-    /// It is empty, or far too long.
+    /// A file is empty, or far too long.
     #[error("{key}: {} {rule}", path.display())]
     Unusable {
         /// `accounts.main.private_key_file`.
         key: String,
         /// The file.
         path: PathBuf,
-        /// What it must be.
+        /// What is wrong with it.
         rule: &'static str,
     },
+    /// What the file or the key holds is nothing that the gateway can work with.
+    #[error("{key} {problem}")]
+    Unfit {
+        /// `accounts.main.private_key_file`.
+        key: String,
+        /// To be read after the key; never its content.
+        problem: String,
+    },
+}
+
+impl AccountError {
+    /// The key that is to be mended.
+    pub(crate) fn key(&self) -> &str {
+        match self {
+            Self::Unreadable { key, .. } | Self::Unusable { key, .. } | Self::Unfit { key, .. } => key,
+        }
+    }
 }
 
 /// What a gateway is built from.
@@ -75,8 +92,26 @@ impl Account {
         AccountRules { gateway: self.gateway.kind(), max_amount: self.policy.max_amount, generic_split }
     }
 
-    /// Every file of the account that cannot be used. `name` is for messages.
-    pub(crate) fn unusable_files(&self, name: &str) -> Vec<AccountFileError> {
+    /// Everything that keeps the account from being worked with: its files are read, its keys are looked at.
+    pub(crate) fn faults(&self, name: &str) -> Vec<AccountError> {
+        let unusable = self.unusable_files(name);
+        if !unusable.is_empty() {
+            return unusable;
+        }
+        let built = self.gateway_settings(name).and_then(|settings| {
+            let built = match settings {
+                GatewaySettings::Yzt(settings) => Yzt::new(settings).map(drop),
+                GatewaySettings::Beingfi(settings) => Beingfi::new(settings).map(drop),
+            };
+            built.map_err(|error| AccountError::Unfit {
+                key: format!("accounts.{name}.{}", error.setting),
+                problem: error.problem,
+            })
+        });
+        built.err().into_iter().collect()
+    }
+
+    fn unusable_files(&self, name: &str) -> Vec<AccountError> {
         let own: Vec<(&str, Option<&PathBuf>)> = match &self.gateway {
             Gateway::Yzt(yzt) => vec![
                 ("private_key_file", Some(&yzt.private_key_file)),
@@ -94,8 +129,8 @@ impl Account {
     /// Reads the account's secrets and says what its gateway is built from. `name` is for messages.
     ///
     /// # Errors
-    /// [`AccountFileError`] for the first file that cannot be used.
-    pub(crate) fn gateway_settings(&self, name: &str) -> Result<GatewaySettings, AccountFileError> {
+    /// [`AccountError`] for the first file that cannot be used.
+    pub(crate) fn gateway_settings(&self, name: &str) -> Result<GatewaySettings, AccountError> {
         let file = |key: &str, path: &Path| read_file(format!("accounts.{name}.{key}"), path);
         let optional = |key: &str, path: Option<&PathBuf>| path.map(|path| file(key, path)).transpose();
         let transport = Transport {
@@ -134,16 +169,84 @@ impl Account {
 }
 
 /// A file's text without the line end that editors add.
-fn read_file(key: String, path: &Path) -> Result<String, AccountFileError> {
+fn read_file(key: String, path: &Path) -> Result<String, AccountError> {
     let mut text = String::new();
     let read = File::open(path).and_then(|file| file.take(MAX_FILE_BYTES + 1).read_to_string(&mut text));
-    let unusable = |key, rule| AccountFileError::Unusable { key, path: path.to_path_buf(), rule };
+    let unusable = |key, rule| AccountError::Unusable { key, path: path.to_path_buf(), rule };
     match read {
-        Err(source) => Err(AccountFileError::Unreadable { key, path: path.to_path_buf(), source }),
+        Err(source) => Err(AccountError::Unreadable { key, path: path.to_path_buf(), source }),
         Ok(_) if u64::try_from(text.len()).is_ok_and(|length| length > MAX_FILE_BYTES) => {
             Err(unusable(key, "is too long to be a key, a token or a certificate"))
         }
         Ok(_) if text.trim().is_empty() => Err(unusable(key, "is empty")),
         Ok(_) => Ok(text.trim().to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Two accounts, their files in `folder`.
+    fn config(folder: &Path) -> Config {
+        let text = r#"
+            [accounts.main]
+            gateway = "yzt"
+            base_url = "https://yzt.example.com"
+            app_id = "1"
+            private_key_file = "app.pem"
+            require_response_sign = false
+            app_auth_token_file = "token"
+            [accounts.shop]
+            gateway = "beingfi"
+            base_url = "https://beingfi.example.com"
+            mch_no = "M1"
+            app_id = "1"
+            secret_file = "secret"
+        "#;
+        Config::parse(text, &folder.join("bursar.toml"), std::iter::empty()).unwrap()
+    }
+
+    fn faults(config: &Config, name: &str) -> Vec<String> {
+        config.accounts[&name.parse().unwrap()].faults(name).iter().map(ToString::to_string).collect()
+    }
+
+    #[test]
+    fn every_file_that_cannot_be_used_is_told_by_its_key() {
+        let folder = tempfile::tempdir().unwrap();
+        let config = config(folder.path());
+        let at = |file: &str| folder.path().join(file).display().to_string();
+        std::fs::write(folder.path().join("token"), " \n").unwrap();
+        assert_eq!(
+            faults(&config, "main"),
+            [
+                format!("accounts.main.private_key_file: cannot read {}", at("app.pem")),
+                format!("accounts.main.app_auth_token_file: {} is empty", at("token")),
+            ]
+        );
+        std::fs::write(folder.path().join("secret"), "x".repeat(300_000)).unwrap();
+        let rule = "is too long to be a key, a token or a certificate";
+        assert_eq!(faults(&config, "shop"), [format!("accounts.shop.secret_file: {} {rule}", at("secret"))]);
+    }
+
+    #[test]
+    fn a_key_that_is_none_is_told_without_its_content() {
+        let folder = tempfile::tempdir().unwrap();
+        for file in ["app.pem", "token"] {
+            std::fs::write(folder.path().join(file), "hunter2").unwrap();
+        }
+        let faults = faults(&config(folder.path()), "main");
+        assert!(faults.len() == 1 && faults[0].starts_with("accounts.main.private_key_file "), "{faults:?}");
+        assert!(!faults[0].contains("hunter2"), "{faults:?}");
+    }
+
+    #[test]
+    fn secrets_are_read_without_their_editor_s_line_end_and_cannot_be_printed() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("secret"), "hunter2\n").unwrap();
+        let config = config(folder.path());
+        assert_eq!(faults(&config, "shop"), [""; 0]);
+        let settings = config.accounts[&"shop".parse().unwrap()].gateway_settings("shop").unwrap();
+        assert!(!format!("{settings:?} {config:?}").contains("hunter2"));
     }
 }

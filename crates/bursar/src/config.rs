@@ -24,6 +24,7 @@ use std::time::Duration;
 use bursar_domain::AccountName;
 
 pub(crate) use account::{Account, Gateway, ResponseSign};
+pub(crate) use advice::Advice;
 pub(crate) use fault::{ConfigError, Fault};
 
 use account::PlainHttp;
@@ -114,7 +115,7 @@ pub(crate) enum LogFormat {
 pub(crate) struct RedisUrl(String);
 
 impl RedisUrl {
-    fn new(text: String) -> Self {
+    pub(crate) fn new(text: String) -> Self {
         Self(text)
     }
 

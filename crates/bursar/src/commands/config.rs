@@ -1,10 +1,10 @@
 //! `bursar config check|show`: is the configuration right, and what does it come to?
 
 use clap::{Args, Subcommand};
-use serde_json::json;
 
+use crate::accounts::AccountError;
 use crate::cli::{Exit, Global};
-use crate::config::{Config, ConfigError};
+use crate::config::{Advice, Config, ConfigError, Fault};
 use crate::output::line;
 
 #[derive(Debug, Args)]
@@ -41,45 +41,73 @@ fn show(global: &Global) -> anyhow::Result<Exit> {
 }
 
 fn check(global: &Global) -> anyhow::Result<Exit> {
-    let config = match Config::load(global.config.as_deref()) {
-        Ok(config) => config,
-        Err(ConfigError::Invalid(faults)) if global.json => {
-            for fault in faults {
-                line(json!({"level": "error", "key": fault.key(), "text": fault.rule(), "place": fault.place()}))?;
-            }
-            return Ok(Exit::Misused);
-        }
-        Err(error) => return Err(error.into()),
+    let (findings, lanes) = match Config::load(global.config.as_deref()) {
+        Ok(config) => (findings(&config), config.lanes()),
+        Err(ConfigError::Invalid(faults)) => (faults.iter().map(of_fault).collect(), Vec::new()),
+        Err(error @ ConfigError::Unreadable { .. }) => return Err(error.into()),
     };
-    let unusable: Vec<_> = config
-        .accounts
-        .iter()
-        .flat_map(|(name, account)| account.unusable_files(name.as_str()))
-        .map(|error| format!("{:#}", anyhow::Error::from(error)))
-        .collect();
-    for text in &unusable {
-        if global.json { line(json!({"level": "error", "text": text}))? } else { line(format_args!("error: {text}"))? }
-    }
-    for advice in config.advice() {
-        let (key, text) = (&advice.key, &advice.text);
+    for finding in &findings {
         if global.json {
-            line(json!({"level": "warning", "key": key, "text": text}))?;
+            line(serde_json::to_string(finding)?)?;
         } else {
-            line(format_args!("warning: {key} {text}"))?;
+            line(format_args!("{}: {}", finding.level.as_str(), finding.text))?;
         }
     }
-    if !unusable.is_empty() {
+    if findings.iter().any(|finding| finding.level == Level::Error) {
         return Ok(Exit::Misused);
     }
-    let lanes: Vec<String> = config.lanes().iter().map(ToString::to_string).collect();
+    let lanes: Vec<String> = lanes.iter().map(ToString::to_string).collect();
     if global.json {
-        line(json!({"level": "ok", "lanes": lanes}))?;
+        line(serde_json::json!({"level": "ok", "lanes": lanes}))?;
+    } else if lanes.is_empty() {
+        line("the configuration is right; it has no accounts")?;
     } else {
-        line(format_args!("the configuration is right; lanes: {}", listed(&lanes)))?;
+        line(format_args!("the configuration is right; lanes: {}", lanes.join(", ")))?;
     }
     Ok(Exit::Done)
 }
 
-fn listed(lanes: &[String]) -> String {
-    if lanes.is_empty() { "none, for there are no accounts".to_owned() } else { lanes.join(", ") }
+/// One thing to say about the configuration.
+#[derive(serde::Serialize)]
+struct Finding {
+    level: Level,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    key: Option<String>,
+    text: String,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "snake_case")]
+enum Level {
+    Error,
+    Warning,
+}
+
+impl Level {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Error => "error",
+            Self::Warning => "warning",
+        }
+    }
+}
+
+fn of_fault(fault: &Fault) -> Finding {
+    Finding { level: Level::Error, key: fault.key().map(str::to_owned), text: fault.to_string() }
+}
+
+/// What is wrong beyond the configuration's own rules, and what is worth a second look.
+fn findings(config: &Config) -> Vec<Finding> {
+    let of_error = |error: AccountError| Finding {
+        level: Level::Error,
+        key: Some(error.key().to_owned()),
+        text: format!("{:#}", anyhow::Error::from(error)),
+    };
+    let of_advice = |advice: Advice| Finding {
+        level: Level::Warning,
+        text: format!("{} {}", advice.key, advice.text),
+        key: Some(advice.key),
+    };
+    let errors = config.accounts.iter().flat_map(|(name, account)| account.faults(name.as_str())).map(of_error);
+    errors.chain(config.advice().into_iter().map(of_advice)).collect()
 }

@@ -6,7 +6,7 @@ use super::account::{Account, Gateway, PlainHttp, ResponseSign};
 use super::{Config, rules};
 
 /// One thing worth a second look.
-#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Advice {
     /// The key.
     pub(crate) key: String,

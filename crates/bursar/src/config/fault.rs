@@ -29,16 +29,6 @@ impl Fault {
     pub(crate) fn key(&self) -> Option<&str> {
         self.key.as_deref()
     }
-
-    /// The rule, for machines.
-    pub(crate) fn rule(&self) -> &str {
-        &self.rule
-    }
-
-    /// The place, for machines: `bursar.toml:12` or the environment variable.
-    pub(crate) fn place(&self) -> Option<String> {
-        self.origin.as_ref().map(ToString::to_string)
-    }
 }
 
 impl fmt::Display for Fault {
