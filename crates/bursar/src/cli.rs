@@ -31,6 +31,48 @@ pub(crate) struct Global {
 /// One variant per command, one file per command in `commands/`.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
+    /// The whole story on this machine: private Redis, simulator, two workers, and a table that shows every job paid once.
+    Demo(commands::demo::Arguments),
+    /// Everything in one process, on the configured Redis or on a private one.
+    Up(commands::up::Arguments),
+    /// Claim due jobs and call the gateways; any number of replicas.
+    Worker(commands::worker::Arguments),
+    /// Run the gateway simulator, with its keys and its ledger.
+    Simulate(commands::simulate::Arguments),
+    /// Submit one job or JSON lines.
+    Submit(commands::submit::Arguments),
+    /// Show where one job stands, and everything that was done about it.
+    Show(commands::show::Arguments),
+    /// List jobs by lane and state.
+    List(commands::list::Arguments),
+    /// Show every lane at a glance.
+    Lanes(commands::lanes::Arguments),
+    /// Ask the gateway about a job now.
+    #[command(after_help = "Example:\n  bursar ask 1001XP2025010110000001 --reason 'the customer is on the phone'")]
+    Ask(commands::operate::Arguments),
+    /// Send a job's stored bytes again, on your word.
+    #[command(
+        after_help = "Example:\n  bursar send 1001XP2025010110000001 --reason 'the gateway confirmed that it never arrived'"
+    )]
+    Send(commands::operate::Arguments),
+    /// Close a job in review as what it is known to be.
+    Resolve(commands::operate::Resolve),
+    /// Take back a job that was certainly not executed.
+    #[command(after_help = "Example:\n  bursar cancel 1001XP2025010110000001 --reason 'ordered twice by mistake'")]
+    Cancel(commands::operate::Arguments),
+    /// Stop a lane's sends; what was sent is followed.
+    Pause(commands::pause::Arguments),
+    /// Let a lane's sends go on.
+    Resume(commands::pause::Arguments),
+    /// Ask the gateway for an account's balance.
+    Balance(commands::balance::Arguments),
+    /// Bind a receiver of splits.
+    Bind(commands::bind::Arguments),
+    /// Check Redis, clock, keys and gateways.
+    Doctor(commands::doctor::Arguments),
+    /// Exit 0 if Redis answers: for a container's health check.
+    #[command(after_help = "Example:\n  bursar healthcheck")]
+    Healthcheck(commands::doctor::Arguments),
     /// Check or show the configuration.
     Config(commands::config::Arguments),
 }

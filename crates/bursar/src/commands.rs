@@ -1,3 +1,16 @@
 //! The commands, one file each.
 
+pub(crate) mod balance;
+pub(crate) mod bind;
 pub(crate) mod config;
+pub(crate) mod demo;
+pub(crate) mod doctor;
+pub(crate) mod lanes;
+pub(crate) mod list;
+pub(crate) mod operate;
+pub(crate) mod pause;
+pub(crate) mod show;
+pub(crate) mod simulate;
+pub(crate) mod submit;
+pub(crate) mod up;
+pub(crate) mod worker;

@@ -7,20 +7,51 @@ mod cli;
 mod commands;
 #[allow(dead_code, reason = "the worker's commands are its users")]
 mod config;
+mod logging;
 mod output;
+mod session;
+mod signals;
+mod work;
 
 use std::io::ErrorKind;
 
 use clap::Parser;
 
-use cli::{Cli, Command, Exit};
+use bursar_producer::Unavailable;
+use bursar_store::StoreError;
+use cli::{Cli, Command, Exit, Global};
 
 fn main() -> Exit {
     let Cli { global, command } = Cli::parse();
-    let result = match &command {
-        Command::Config(arguments) => commands::config::run(arguments, &global),
+    let runtime = match tokio::runtime::Runtime::new() {
+        Ok(runtime) => runtime,
+        Err(error) => return failed(&error.into()),
     };
-    result.unwrap_or_else(|error| failed(&error))
+    runtime.block_on(run(&command, &global)).unwrap_or_else(|error| failed(&error))
+}
+
+async fn run(command: &Command, global: &Global) -> anyhow::Result<Exit> {
+    match command {
+        Command::Demo(arguments) => commands::demo::run(arguments, global).await,
+        Command::Up(arguments) => commands::up::run(arguments, global).await,
+        Command::Worker(arguments) => commands::worker::run(arguments, global).await,
+        Command::Simulate(arguments) => commands::simulate::run(arguments, global).await,
+        Command::Submit(arguments) => commands::submit::run(arguments, global).await,
+        Command::Show(arguments) => commands::show::run(arguments, global).await,
+        Command::List(arguments) => commands::list::run(arguments, global).await,
+        Command::Lanes(arguments) => commands::lanes::run(arguments, global).await,
+        Command::Ask(arguments) => commands::operate::ask(arguments, global).await,
+        Command::Send(arguments) => commands::operate::send(arguments, global).await,
+        Command::Resolve(arguments) => commands::operate::resolve(arguments, global).await,
+        Command::Cancel(arguments) => commands::operate::cancel(arguments, global).await,
+        Command::Pause(arguments) => commands::pause::pause(arguments, global).await,
+        Command::Resume(arguments) => commands::pause::resume(arguments, global).await,
+        Command::Balance(arguments) => commands::balance::run(arguments, global).await,
+        Command::Bind(arguments) => commands::bind::run(arguments, global).await,
+        Command::Doctor(arguments) => commands::doctor::run(arguments, global).await,
+        Command::Healthcheck(arguments) => commands::doctor::healthcheck(arguments, global).await,
+        Command::Config(arguments) => commands::config::run(arguments, global),
+    }
 }
 
 /// Tells what went wrong, once, and what that means for whoever called.
@@ -29,8 +60,14 @@ fn failed(error: &anyhow::Error) -> Exit {
         return Exit::Done; // the reader has seen enough, as with `| head`
     }
     eprintln!("bursar: {error:#}");
-    if error.is::<config::ConfigError>() || error.is::<accounts::AccountFileError>() {
+    let misused = error.is::<config::ConfigError>()
+        || error.is::<accounts::AccountError>()
+        || error.is::<bursar_gateways::SettingsError>()
+        || error.is::<commands::bind::Misuse>()
+        || matches!(error.downcast_ref(), Some(StoreError::Url(_)));
+    if misused {
         return Exit::Misused;
     }
-    Exit::No
+    let unreachable = error.is::<StoreError>() || error.is::<Unavailable>();
+    if unreachable { Exit::Unreachable } else { Exit::No }
 }

@@ -14,7 +14,8 @@ use tokio::task::JoinHandle;
 
 use crate::gateway::Gateway;
 use crate::keys::Keys;
-use crate::ledger::Ledger;
+use crate::ledger::{Ledger, Stats};
+use crate::life::Life;
 use crate::options::Options;
 use crate::routes;
 use crate::wire::{Door, Line};
@@ -121,6 +122,17 @@ impl Simulator {
     #[must_use]
     pub fn ledger(&self) -> Ledger {
         self.gateway.books.read(None)
+    }
+
+    /// Gives the payment under `key` its life, as `PUT /_lives` does.
+    pub fn give_life(&self, key: &str, life: Life) {
+        self.gateway.give_life(key, life);
+    }
+
+    /// How much it has done so far.
+    #[must_use]
+    pub fn stats(&self) -> Stats {
+        self.gateway.books.stats()
     }
 
     /// Takes no more connections, ends every silence, waits up to five seconds for the answers in work, and removes

@@ -1,0 +1,192 @@
+//! `bursar demo`: the whole story on one machine with nothing set up.
+
+mod jobs;
+mod progress;
+mod verdict;
+mod workers;
+
+use std::path::Path;
+use std::time::Duration;
+
+use anyhow::{Context, bail};
+use bursar_private_redis::{Options as RedisOptions, PrivateRedis};
+use bursar_producer::{AccountRules, GatewayKind, Outcome, Producer, Settings};
+use bursar_simulator::{FaultProfile, Options, Ready, Simulator};
+use bursar_store::Store;
+use clap::Args;
+use tokio::time::Instant;
+
+use crate::cli::{Exit, Global};
+use jobs::Mix;
+use progress::Progress;
+use workers::Workers;
+
+/// Jobs submitted in one round trip.
+const BATCH: usize = 500;
+
+/// Nothing in the demo waits longer than this; a job that has not ended by then is a failure that the table shows.
+const PATIENCE: Duration = Duration::from_secs(600);
+
+/// How often the demo looks at how far the workers are.
+const LOOK: Duration = Duration::from_millis(50);
+
+/// How long a worker lives with --kill.
+const KILL_EVERY: Duration = Duration::from_secs(1);
+
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Example:\n  bursar demo --jobs 1000 --faults hostile --kill\n\nUses the Redis of REDIS_URL if that is set, else a private one that is gone afterwards.\nExit 0 only if Bursar's books and the gateway's agree and nothing was paid twice."
+)]
+pub(crate) struct Arguments {
+    /// How many jobs, of all three kinds.
+    #[arg(long, default_value_t = 300, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    jobs: u32,
+    /// How the gateway misbehaves: none, mild (one request in ten) or hostile (four in ten).
+    #[arg(long, default_value = "mild", value_name = "PROFILE")]
+    faults: FaultProfile,
+    /// Kill -9 a worker every second while they work, and start another.
+    #[arg(long)]
+    kill: bool,
+    /// Kill at most this many.
+    #[arg(long, value_name = "N")]
+    kills: Option<u32>,
+    /// What all of the gateway's chance follows from.
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+}
+
+impl Arguments {
+    fn kills(&self) -> u32 {
+        self.kills.unwrap_or(if self.kill { u32::MAX } else { 0 })
+    }
+}
+
+pub(crate) async fn run(arguments: &Arguments, global: &Global) -> anyhow::Result<Exit> {
+    let folder = tempfile::Builder::new().prefix("bursar-demo-").tempdir()?;
+    let redis = Redis::of_the_user_or_private(folder.path())?;
+    let simulator = simulator(arguments).await?;
+    let config = folder.path().join("bursar.toml");
+    std::fs::write(&config, configuration(&redis, simulator.ready()))?;
+    let store = Store::connect(&Settings { url: redis.url.clone(), prefix: redis.prefix.clone() }).await?;
+
+    let progress = Progress::start(arguments.jobs, global);
+    progress.say(format_args!("Redis: {}", redis.told));
+    progress.say(format_args!("gateway simulator: http://{} (faults: {})", simulator.ready().listen, arguments.faults));
+    let mix = Mix::new(arguments.jobs);
+    mix.give_lives(&simulator);
+    submit(&store, &mix).await?;
+    progress.say(format_args!("{} jobs submitted; two worker processes start", arguments.jobs));
+
+    let mut workers = Workers::start(&config, folder.path())?;
+    let started = Instant::now();
+    let ended = watch(arguments, &store, &mix, &mut workers, &progress, started).await?;
+    let took = started.elapsed();
+    workers.stop().await?;
+    progress.finish(ended);
+
+    let verdict = verdict::reach(&store, &mix, &simulator.stop().await, workers.killed(), took).await?;
+    verdict.show(global)?;
+    if verdict.is_good() {
+        return Ok(Exit::Done);
+    }
+    let kept = folder.keep();
+    eprintln!("bursar: the workers' logs are kept in {}", kept.display());
+    Ok(Exit::No)
+}
+
+/// Waits until every job has ended or waits for a person, killing workers meanwhile as asked.
+async fn watch(
+    arguments: &Arguments,
+    store: &Store,
+    mix: &Mix,
+    workers: &mut Workers,
+    progress: &Progress,
+    started: Instant,
+) -> anyhow::Result<u32> {
+    let mut next_kill = started + KILL_EVERY;
+    loop {
+        let ended = mix.ended(store).await?;
+        progress.at(ended);
+        if ended >= arguments.jobs || started.elapsed() > PATIENCE {
+            return Ok(ended);
+        }
+        workers.none_is_dead()?;
+        // The first one dies as soon as there is something to lose.
+        let early = workers.killed() == 0 && ended * 10 >= arguments.jobs;
+        if workers.killed() < arguments.kills() && (early || Instant::now() >= next_kill) {
+            let killed = workers.kill_one()?;
+            progress.say(format_args!("worker {killed} killed -9 in the middle of its work; another one starts"));
+            next_kill = Instant::now() + KILL_EVERY;
+        }
+        tokio::time::sleep(LOOK).await;
+    }
+}
+
+async fn submit(store: &Store, mix: &Mix) -> anyhow::Result<()> {
+    let producer = Producer::on(store.clone())
+        .account(jobs::YZT, AccountRules::new(GatewayKind::Yzt))
+        .account(jobs::BEINGFI, AccountRules::new(GatewayKind::Beingfi));
+    for batch in mix.jobs().chunks(BATCH) {
+        for (job, outcome) in batch.iter().zip(producer.submit_many(batch).await?) {
+            if outcome != Outcome::New {
+                bail!("the demo's own job {} was not accepted: {outcome:?}", job.platform_no);
+            }
+        }
+    }
+    Ok(())
+}
+
+async fn simulator(arguments: &Arguments) -> anyhow::Result<Simulator> {
+    let options = Options {
+        profile: arguments.faults,
+        seed: arguments.seed,
+        latency: Duration::from_millis(30),
+        life_step: Duration::from_millis(300),
+        hang: Duration::from_millis(1200), // longer than a call may take, shorter than a send needs to settle
+        lives: Some(jobs::lives()?),
+        ..Options::default()
+    };
+    Ok(Simulator::start(options).await?)
+}
+
+/// The Redis of the demo.
+struct Redis {
+    url: String,
+    prefix: String,
+    told: String,
+    _private: Option<PrivateRedis>,
+}
+
+impl Redis {
+    fn of_the_user_or_private(folder: &Path) -> anyhow::Result<Self> {
+        if let Ok(url) = std::env::var("REDIS_URL") {
+            let prefix = format!("bursar-demo-{:08x}", fastrand::u32(..));
+            let told = format!("yours (REDIS_URL); the demo's keys begin with {prefix}: and stay there");
+            return Ok(Self { url, prefix, told, _private: None });
+        }
+        let private =
+            PrivateRedis::start(RedisOptions::new(folder.join("redis"))).context("a private Redis for the demo")?;
+        let told = format!("a private one ({}), gone when the demo is over", private.binary().version);
+        Ok(Self { url: private.url().to_owned(), prefix: "bursar".into(), told, _private: Some(private) })
+    }
+}
+
+/// What the workers are told: as in production, with waits for a demo's patience.
+fn configuration(redis: &Redis, ready: &Ready) -> String {
+    let (url, prefix) = (toml::Value::from(redis.url.as_str()), &redis.prefix);
+    let base_url = format!("http://{}", ready.listen);
+    let path = |file: &Path| toml::Value::from(file.to_string_lossy().as_ref());
+    let (private_key, platform_key) = (path(&ready.app_private_key_file), path(&ready.platform_public_key_file));
+    let secret = path(&ready.beingfi_secret_file);
+    let patience = "settle = \"2s\"\nresend_max = 10\nconnect_timeout = \"500ms\"\ncall_timeout = \"1s\"\nretry_initial = \"100ms\"\nretry_max = \"1s\"\nrate_per_second = 0\npoll = [\"200ms\", \"300ms\", \"500ms\"]";
+    let (yzt, beingfi, app_id) = (jobs::YZT, jobs::BEINGFI, &ready.app_id);
+    let (mch_no, beingfi_app_id) = (&ready.mch_no, &ready.beingfi_app_id);
+    format!(
+        "[redis]\nurl = {url}\nprefix = \"{prefix}\"\npreflight = \"warn\"\n\n\
+         [worker]\nconcurrency = 16\nlease = \"2s\"\ndrain = \"5s\"\n\n\
+         [accounts.{yzt}]\ngateway = \"yzt\"\nbase_url = \"{base_url}\"\napp_id = \"{app_id}\"\n\
+         private_key_file = {private_key}\nplatform_public_key_file = {platform_key}\npoll_deadline = \"120s\"\n{patience}\n\n\
+         [accounts.{beingfi}]\ngateway = \"beingfi\"\nbase_url = \"{base_url}\"\nmch_no = \"{mch_no}\"\n\
+         app_id = \"{beingfi_app_id}\"\nsecret_file = {secret}\npoll_deadline = \"6s\"\n{patience}\n"
+    )
+}

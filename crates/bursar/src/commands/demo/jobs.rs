@@ -1,0 +1,113 @@
+//! The demo's jobs: a third of each kind, in the form of the pages' own examples.
+
+use bursar_domain::{Kind, Lane};
+use bursar_producer::NewJob;
+use bursar_simulator::{Life, Simulator};
+use bursar_store::Store;
+use serde_json::json;
+
+/// The demo's account at YZT.
+pub(super) const YZT: &str = "main";
+
+/// The demo's account at BeingFi.
+pub(super) const BEINGFI: &str = "shop";
+
+/// What becomes of payments at the gateway, with weights.
+pub(super) fn lives() -> anyhow::Result<Vec<(Life, u32)>> {
+    let lives = [("1", 40), ("9-1", 30), ("n-9-1", 15), ("9-0", 6), ("0", 4), ("9-2", 5)];
+    lives.into_iter().map(|(life, weight)| Ok((life.parse()?, weight))).collect()
+}
+
+/// The jobs of one demo.
+pub(super) struct Mix {
+    jobs: Vec<NewJob>,
+    lanes: Vec<Lane>,
+}
+
+impl Mix {
+    pub(super) fn new(count: u32) -> Self {
+        let jobs: Vec<NewJob> = (1..=count).map(job).collect();
+        let mut lanes: Vec<Lane> = jobs.iter().filter_map(lane).collect();
+        lanes.sort_unstable();
+        lanes.dedup();
+        Self { jobs, lanes }
+    }
+
+    pub(super) fn jobs(&self) -> &[NewJob] {
+        &self.jobs
+    }
+
+    pub(super) fn lanes(&self) -> &[Lane] {
+        &self.lanes
+    }
+
+    /// A division that its gateway has only accepted cannot be followed (it has no query), so the demo's divisions end
+    /// at once: one in twelve is refused by the channel.
+    pub(super) fn give_lives(&self, simulator: &Simulator) {
+        let lives: (Result<Life, _>, Result<Life, _>) = ("1".parse(), "0".parse());
+        if let (Ok(done), Ok(refused)) = lives {
+            for (index, job) in self.jobs.iter().filter(|job| job.kind == Kind::Split.as_str()).enumerate() {
+                let life = if index % 12 == 7 { refused.clone() } else { done.clone() };
+                simulator.give_life(&ledger_key(job), life);
+            }
+        }
+    }
+
+    /// How many jobs have ended or wait for a person.
+    pub(super) async fn ended(&self, store: &Store) -> anyhow::Result<u32> {
+        let mut ended = 0;
+        for lane in &self.lanes {
+            let status = store.lane_status(lane).await?;
+            ended += status.done + status.review;
+        }
+        Ok(u32::try_from(ended)?)
+    }
+}
+
+/// The name under which the gateway's ledger has the job.
+pub(super) fn ledger_key(job: &NewJob) -> String {
+    let text = |field: &str| job.body.get(field).and_then(|value| value.as_str()).unwrap_or_default().to_owned();
+    match job.kind.parse() {
+        Ok(Kind::BillUpload) => format!("{}/{}", text("order_id"), text("trade_type")),
+        Ok(Kind::Split) => text("payOrderId"),
+        Ok(Kind::Transfer) | Err(_) => job.platform_no.clone(),
+    }
+}
+
+pub(super) fn lane(job: &NewJob) -> Option<Lane> {
+    Some(Lane { account: job.account.parse().ok()?, kind: job.kind.parse().ok()? })
+}
+
+fn job(number: u32) -> NewJob {
+    let key = format!("DEMO{number:06}");
+    match number % 3 {
+        0 => NewJob::new(
+            BEINGFI,
+            Kind::Split.as_str(),
+            &key,
+            json!({
+                "payOrderId": format!("P{number:015}"),
+                "receivers": [{"receiverId": 800_029, "divisionProfit": 0.3}, {"receiverId": 800_028, "divisionProfit": 0.2}],
+            }),
+        ),
+        1 => NewJob::new(
+            YZT,
+            Kind::Transfer.as_str(),
+            &key,
+            json!({
+                "node_id": "00061967", "total_amount": 100 + number, "payer_store_no": "amy99a", "payer_type": "1",
+                "payee_store_no": "amy99b", "payee_type": "2", "arrive_time": "T0",
+            }),
+        ),
+        _ => NewJob::new(
+            YZT,
+            Kind::BillUpload.as_str(),
+            &key,
+            json!({
+                "trade_type": "1", "node_id": "100001", "order_amount": 199, "order_id": format!("B{number:09}"),
+                "order_time": "20240301131800", "store_id": "20008221", "pay_type": "502",
+                "goods_detail": [{"goods_id": "apple-01", "goods_name": "苹果", "quantity": 1, "price": 199, "real_price": 199}],
+            }),
+        ),
+    }
+}

@@ -1,0 +1,97 @@
+//! `bursar doctor`: preflight of Redis, clock, keys and gateways. `bursar healthcheck` asks Redis alone, for containers.
+
+use std::time::Duration;
+
+use bursar_store::{Finding, Severity};
+use clap::Args;
+use tokio::net::TcpStream;
+use url::Url;
+
+use crate::cli::{Exit, Global};
+use crate::config::{Account, Config};
+use crate::output::line;
+use crate::session::{self, Session};
+use crate::work;
+
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Example:\n  bursar doctor --config bursar.toml\n\nExit 1 if anything refuses: no money would be sent. Exit 3 if Redis cannot be reached."
+)]
+pub(crate) struct Arguments {}
+
+pub(crate) async fn run(_: &Arguments, global: &Global) -> anyhow::Result<Exit> {
+    let config = Config::load(global.config.as_deref())?;
+    let store = session::connect(&config).await?;
+    let mut findings = store.preflight(&work::wanted(&config)).await?;
+    if config.accounts.is_empty() {
+        findings.push(finding(Severity::Warn, "accounts", "none is configured: there is nothing to work for".into()));
+    }
+    for (name, account) in &config.accounts {
+        findings.push(keys(name.as_str(), account));
+        findings.push(reach(name.as_str(), account).await);
+    }
+    let mut exit = Exit::Done;
+    for finding in findings {
+        if finding.severity == Severity::Refuse {
+            exit = Exit::No;
+        }
+        print(&finding, global)?;
+    }
+    Ok(exit)
+}
+
+/// Whether Redis answers: what a container's health check needs to know.
+pub(crate) async fn healthcheck(_: &Arguments, global: &Global) -> anyhow::Result<Exit> {
+    Session::open(global.config.as_deref()).await?.store.ping().await?;
+    Ok(Exit::Done)
+}
+
+fn print(finding: &Finding, global: &Global) -> anyhow::Result<()> {
+    if global.json {
+        return Ok(line(serde_json::to_string(finding)?)?);
+    }
+    let mark = match finding.severity {
+        Severity::Fine => "fine  ",
+        Severity::Warn => "warn  ",
+        Severity::Refuse => "REFUSE",
+    };
+    Ok(line(format_args!("{mark}  {:<24} {}", finding.check, finding.text))?)
+}
+
+fn finding(severity: Severity, check: &'static str, text: String) -> Finding {
+    Finding { severity, check, text }
+}
+
+fn keys(name: &str, account: &Account) -> Finding {
+    match work::gateway(name, account) {
+        Ok(_) => finding(Severity::Fine, "account.keys", format!("{name}: they can be read and fit together")),
+        Err(error) => finding(Severity::Refuse, "account.keys", format!("{error:#}")),
+    }
+}
+
+/// Whether anything accepts a connection where the gateway should be. No request is made.
+async fn reach(name: &str, account: &Account) -> Finding {
+    let url = Url::parse(&account.base_url).ok();
+    let place = url
+        .as_ref()
+        .and_then(|url| Some((url.host_str()?.trim_matches(['[', ']']).to_owned(), url.port_or_known_default()?)));
+    let Some((host, port)) = place else {
+        return finding(Severity::Refuse, "account.gateway", format!("{name}: {} names no host", account.base_url));
+    };
+    match within(account.connect_timeout, TcpStream::connect((host.as_str(), port))).await {
+        Ok(()) => finding(Severity::Fine, "account.gateway", format!("{name}: {host}:{port} accepts connections")),
+        Err(why) => finding(
+            Severity::Warn,
+            "account.gateway",
+            format!("{name}: {host}:{port} does not accept connections: {why}"),
+        ),
+    }
+}
+
+async fn within(patience: Duration, connect: impl Future<Output = std::io::Result<TcpStream>>) -> Result<(), String> {
+    match tokio::time::timeout(patience, connect).await {
+        Ok(Ok(_)) => Ok(()),
+        Ok(Err(error)) => Err(error.to_string()),
+        Err(_) => Err(format!("no answer within {}", humantime::format_duration(patience))),
+    }
+}

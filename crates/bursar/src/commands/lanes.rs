@@ -1,0 +1,42 @@
+//! `bursar lanes`: every lane at a glance.
+
+use clap::Args;
+use serde_json::json;
+
+use bursar_domain::Millis;
+
+use crate::cli::{Exit, Global};
+use crate::output::line;
+use crate::session::Session;
+
+#[derive(Debug, Args)]
+#[command(after_help = "Example:\n  bursar lanes")]
+pub(crate) struct Arguments {}
+
+pub(crate) async fn run(_: &Arguments, global: &Global) -> anyhow::Result<Exit> {
+    let session = Session::open(global.config.as_deref()).await?;
+    if !global.json {
+        line(format_args!("{:<28} {:>9} {:>9} {:>9} {:>9}  next due", "lane", "to send", "to ask", "review", "ended"))?;
+    }
+    for lane in session.config.lanes() {
+        let status = session.store.lane_status(&lane).await?;
+        let next_due = status.next_due.map(Millis::rfc3339);
+        if global.json {
+            line(json!({
+                "lane": lane.to_string(), "to_send": status.to_send, "to_ask": status.to_ask, "review": status.review,
+                "done": status.done, "orphans": status.orphans, "next_due": next_due, "paused": status.paused,
+            }))?;
+            continue;
+        }
+        let paused = status.paused.map(|why| format!("  PAUSED by {why}")).unwrap_or_default();
+        let orphans =
+            if status.orphans > 0 { format!("  {} keys without a record", status.orphans) } else { String::new() };
+        let (send, ask, review, done) = (status.to_send, status.to_ask, status.review, status.done);
+        let next_due = next_due.unwrap_or_else(|| "-".into());
+        line(format_args!(
+            "{:<28} {send:>9} {ask:>9} {review:>9} {done:>9}  {next_due}{paused}{orphans}",
+            lane.to_string()
+        ))?;
+    }
+    Ok(Exit::Done)
+}

@@ -1,0 +1,56 @@
+//! `bursar list`: jobs by lane and state.
+
+use bursar_domain::State;
+use bursar_store::{Cursor, Record};
+use clap::Args;
+
+use crate::cli::{Exit, Global};
+use crate::commands::show::Place;
+use crate::output::line;
+use crate::session::Session;
+
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Example:\n  bursar list --state needs_review\n  bursar list --account main --kind transfer --limit 1000 --json"
+)]
+pub(crate) struct Arguments {
+    #[command(flatten)]
+    place: Place,
+    /// Only jobs in this state.
+    #[arg(long, value_name = "STATE")]
+    state: Option<State>,
+    /// At most this many.
+    #[arg(long, default_value_t = 100, value_name = "N")]
+    limit: usize,
+}
+
+pub(crate) async fn run(arguments: &Arguments, global: &Global) -> anyhow::Result<Exit> {
+    let session = Session::open(global.config.as_deref()).await?;
+    let mut left = arguments.limit;
+    for lane in session.lanes(arguments.place.account.as_deref(), arguments.place.kind) {
+        let mut next = Some(Cursor::default());
+        while let Some(from) = next.filter(|_| left > 0) {
+            let page = session.store.list(&lane, arguments.state, from).await?;
+            for record in page.jobs.iter().take(left) {
+                print(record, global)?;
+            }
+            left = left.saturating_sub(page.jobs.len());
+            next = page.next;
+        }
+    }
+    if left == 0 && !global.json {
+        eprintln!("bursar: {} jobs shown; there may be more (--limit)", arguments.limit);
+    }
+    Ok(Exit::Done)
+}
+
+fn print(record: &Record, global: &Global) -> anyhow::Result<()> {
+    let view = record.view();
+    if global.json {
+        return Ok(line(serde_json::to_string(&view)?)?);
+    }
+    let reason = view.reason.unwrap_or_default();
+    let updated = view.updated_at.unwrap_or_default();
+    let row = format!("{:<24} {:<24} {:<12} {updated} {reason}", record.lane.to_string(), view.platform_no, view.state);
+    Ok(line(row.trim_end())?)
+}

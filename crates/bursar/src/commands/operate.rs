@@ -1,0 +1,106 @@
+//! `bursar ask|send|resolve|cancel KEY --reason …`: an operator's hand on one job, recorded with who and why.
+
+use bursar_domain::{Key, Operation, State};
+use bursar_store::{Operated, Operator};
+use clap::Args;
+
+use crate::cli::{Exit, Global};
+use crate::commands::show::{Place, show};
+use crate::output::line;
+use crate::session::Session;
+
+/// Which job, who, and why.
+#[derive(Debug, Args)]
+pub(crate) struct Arguments {
+    /// The job's `platform_no`.
+    key: Key,
+    #[command(flatten)]
+    because: Because,
+    #[command(flatten)]
+    place: Place,
+}
+
+/// Who acts, and why.
+#[derive(Debug, Args)]
+pub(crate) struct Because {
+    /// Why, in your words; it is kept with the act.
+    #[arg(long, value_name = "TEXT", value_parser = clap::builder::NonEmptyStringValueParser::new())]
+    reason: String,
+    /// Who acts; your login if left out.
+    #[arg(long, value_name = "NAME", env = "USER", default_value = "unknown")]
+    who: String,
+}
+
+impl Because {
+    pub(crate) fn operator(&self) -> Operator<'_> {
+        Operator { who: &self.who, why: &self.reason }
+    }
+}
+
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Example:\n  bursar resolve 1001XP2025010110000001 --as succeeded --reason 'seen on the bank statement of 3 March'"
+)]
+pub(crate) struct Resolve {
+    #[command(flatten)]
+    on: Arguments,
+    /// What it is known to be: succeeded, failed or refunded.
+    #[arg(long = "as", alias = "state", value_name = "STATE")]
+    end: State,
+}
+
+pub(crate) async fn ask(arguments: &Arguments, global: &Global) -> anyhow::Result<Exit> {
+    operate(arguments, Operation::Ask, global).await
+}
+
+pub(crate) async fn send(arguments: &Arguments, global: &Global) -> anyhow::Result<Exit> {
+    operate(arguments, Operation::Send, global).await
+}
+
+pub(crate) async fn resolve(arguments: &Resolve, global: &Global) -> anyhow::Result<Exit> {
+    operate(&arguments.on, Operation::Resolve(arguments.end), global).await
+}
+
+pub(crate) async fn cancel(arguments: &Arguments, global: &Global) -> anyhow::Result<Exit> {
+    operate(arguments, Operation::Cancel, global).await
+}
+
+async fn operate(arguments: &Arguments, operation: Operation, global: &Global) -> anyhow::Result<Exit> {
+    let session = Session::open(global.config.as_deref()).await?;
+    let lanes = session.lanes(arguments.place.account.as_deref(), arguments.place.kind);
+    let found = session.find(&arguments.key, &lanes).await?;
+    let record = match found.as_slice() {
+        [record] => record,
+        [] => return Ok(no(format_args!("there is no job {}", arguments.key))),
+        several => {
+            let lanes: Vec<String> = several.iter().map(|record| record.lane.to_string()).collect();
+            return Ok(no(format_args!(
+                "{} is the key of several jobs ({}): name one with --account and --kind",
+                arguments.key,
+                lanes.join(", ")
+            )));
+        }
+    };
+    let operator = arguments.because.operator();
+    Ok(match session.store.operate(&record.lane, &record.key, operation, operator).await? {
+        Operated::Done(record) => {
+            if global.json {
+                line(serde_json::to_string(&record.view())?)?
+            } else {
+                show(&record, &[])?
+            }
+            Exit::Done
+        }
+        Operated::Unknown => no(format_args!("there is no job {}", arguments.key)),
+        Operated::Held(_) => no(format_args!(
+            "a worker is calling the gateway about {} at this moment; try again when it has finished",
+            arguments.key
+        )),
+        Operated::Refused(refused) => no(refused),
+    })
+}
+
+fn no(why: impl std::fmt::Display) -> Exit {
+    eprintln!("bursar: {why}");
+    Exit::No
+}

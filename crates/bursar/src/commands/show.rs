@@ -1,0 +1,88 @@
+//! `bursar show KEY`: where one job stands, and everything that was done about it.
+
+use bursar_domain::{AttemptView, Key, Kind};
+use bursar_store::Record;
+use clap::Args;
+use serde_json::{Value, json};
+
+use crate::cli::{Exit, Global};
+use crate::output::line;
+use crate::session::Session;
+
+#[derive(Debug, Args)]
+#[command(after_help = "Example:\n  bursar show 1001XP2025010110000001\n  bursar show 1001XP2025010110000001 --json")]
+pub(crate) struct Arguments {
+    /// The job's `platform_no`.
+    key: Key,
+    #[command(flatten)]
+    place: Place,
+}
+
+/// Narrows a command to some lanes; a key is unique within one lane only.
+#[derive(Debug, Args)]
+pub(crate) struct Place {
+    /// Only this account.
+    #[arg(long, value_name = "ACCOUNT")]
+    pub(crate) account: Option<String>,
+    /// Only this kind.
+    #[arg(long, value_name = "KIND")]
+    pub(crate) kind: Option<Kind>,
+}
+
+pub(crate) async fn run(arguments: &Arguments, global: &Global) -> anyhow::Result<Exit> {
+    let session = Session::open(global.config.as_deref()).await?;
+    let lanes = session.lanes(arguments.place.account.as_deref(), arguments.place.kind);
+    let found = session.find(&arguments.key, &lanes).await?;
+    for record in &found {
+        let attempts = session.store.attempts(&record.lane, &record.key).await?;
+        if global.json {
+            let mut job = serde_json::to_value(record.view())?;
+            job["log"] = json!(attempts);
+            line(job)?;
+        } else {
+            show(record, &attempts)?;
+        }
+    }
+    if found.is_empty() {
+        eprintln!("bursar: there is no job {} in {} lanes", arguments.key, lanes.len());
+        return Ok(Exit::No);
+    }
+    Ok(Exit::Done)
+}
+
+/// A job as a person reads it.
+pub(crate) fn show(record: &Record, attempts: &[AttemptView]) -> std::io::Result<()> {
+    let view = record.view();
+    line(format_args!("{} {}", record.lane, record.key))?;
+    let facts = [
+        ("state", Some(view.state.to_string())),
+        ("reason", view.reason),
+        ("trade_no", view.trade_no),
+        ("gateway_status", view.gateway_status),
+        ("attempts", Some(format!("{} sent, {} asked", view.attempts, view.asks))),
+        ("created_at", view.created_at),
+        ("updated_at", view.updated_at),
+        ("due_at", view.due_at),
+        ("held by", record.worker.clone()),
+    ];
+    for (name, value) in facts {
+        if let Some(value) = value {
+            line(format_args!("  {name:<15} {value}"))?;
+        }
+    }
+    for attempt in attempts {
+        line(format_args!("  {} {:<9} {}", attempt.at, attempt.event, words(attempt)))?;
+    }
+    Ok(())
+}
+
+/// A log line's details as `name=value`, in their order.
+fn words(attempt: &AttemptView) -> String {
+    let one = |(name, value): (&String, &Value)| match value {
+        Value::String(text) => format!("{name}={text}"),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_) => {
+            format!("{name}={value}")
+        }
+    };
+    attempt.detail.iter().map(one).collect::<Vec<_>>().join(" ")
+}

@@ -1,0 +1,82 @@
+//! `bursar simulate`: the gateway simulator alone, with its keys and its ledger.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use bursar_simulator::{FaultProfile, Life, Options, Simulator};
+use clap::Args;
+
+use crate::cli::{Exit, Global};
+use crate::output::line;
+use crate::signals;
+
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Example:\n  bursar simulate --listen 127.0.0.1:4711 --faults hostile --keys ./keys\n\nPrints one JSON line when it is ready. GET /_ledger tells what it executed; PUT /_faults sets a fault for a key."
+)]
+pub(crate) struct Arguments {
+    /// Where to listen; port 0 takes a free one.
+    #[arg(long, default_value = "127.0.0.1:0", value_name = "ADDR")]
+    listen: SocketAddr,
+    /// How often requests go wrong: none, mild (one in ten) or hostile (four in ten).
+    #[arg(long, default_value = "none", value_name = "PROFILE")]
+    faults: FaultProfile,
+    /// Where the key files are kept; without it, a folder that is removed at the end.
+    #[arg(long, value_name = "DIR")]
+    keys: Option<PathBuf>,
+    /// What all chance follows from.
+    #[arg(long, default_value_t = 0)]
+    seed: u64,
+    /// How long a request takes.
+    #[arg(long, default_value = "0ms", value_parser = humantime::parse_duration)]
+    latency: Duration,
+    /// How long a payment stays in one status of its life.
+    #[arg(long, default_value = "1s", value_parser = humantime::parse_duration)]
+    life_step: Duration,
+    /// How long the profile's silences last.
+    #[arg(long, default_value = "1s", value_parser = humantime::parse_duration)]
+    hang: Duration,
+    /// The lives that payments get, with weights: `1:80,9-1:15,9-0:5`. Without it, the profile's own mixture.
+    #[arg(long, value_name = "LIVES", value_parser = lives)]
+    lives: Option<Lives>,
+    /// Execute every send that arrives, even under a key that was executed: a gateway that does not honour keys.
+    #[arg(long)]
+    ignore_keys: bool,
+    /// Answer queries that name a payment by `platform_no`, which no page says.
+    #[arg(long)]
+    query_by_key: bool,
+}
+
+type Lives = Vec<(Life, u32)>;
+
+fn lives(text: &str) -> Result<Lives, String> {
+    let one = |entry: &str| {
+        let (life, weight) = entry.split_once(':').unwrap_or((entry, "1"));
+        let weight = weight.parse().map_err(|_| format!("{weight:?} is no weight"))?;
+        Ok((life.parse().map_err(|error| format!("{error}"))?, weight))
+    };
+    text.split(',').map(one).collect()
+}
+
+pub(crate) async fn run(arguments: &Arguments, _: &Global) -> anyhow::Result<Exit> {
+    let told = signals::drain_on_signal()?;
+    let simulator = Simulator::start(Options {
+        listen: arguments.listen,
+        dir: arguments.keys.clone(),
+        profile: arguments.faults,
+        seed: arguments.seed,
+        latency: arguments.latency,
+        life_step: arguments.life_step,
+        hang: arguments.hang,
+        lives: arguments.lives.clone(),
+        honours_keys: !arguments.ignore_keys,
+        query_by_key: arguments.query_by_key,
+        ..Options::default()
+    })
+    .await?;
+    line(serde_json::to_string(simulator.ready())?)?;
+    told.cancelled().await;
+    simulator.stop().await;
+    Ok(Exit::Done)
+}

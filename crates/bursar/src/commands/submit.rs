@@ -1,0 +1,213 @@
+//! `bursar submit`: one job or JSON lines from a file or standard input, a line of outcome per job.
+
+use std::fs::File;
+use std::io::{self, BufRead, BufReader, Read};
+use std::path::PathBuf;
+
+use anyhow::Context;
+use bursar_domain::MAX_JOB_BYTES;
+use bursar_producer::{Outcome, Producer};
+use clap::Args;
+use serde_json::{Value, json};
+
+use crate::cli::{Exit, Global};
+use crate::output::line;
+use crate::session::Session;
+
+/// Jobs submitted in one round trip.
+const BATCH: usize = 500;
+
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Example:\n  bursar submit jobs.jsonl --config bursar.toml\n  echo '{\"account\":\"main\",…}' | bursar submit -\n\nSubmitting again is safe: the same job is the same job. Exit 1 if any was refused; the others are submitted all the same."
+)]
+pub(crate) struct Arguments {
+    /// A file with one job, or one job a line; - for standard input.
+    #[arg(value_name = "FILE|-")]
+    file: PathBuf,
+}
+
+pub(crate) async fn run(arguments: &Arguments, global: &Global) -> anyhow::Result<Exit> {
+    let input: Box<dyn Read> = if arguments.file.as_os_str() == "-" {
+        Box::new(io::stdin())
+    } else {
+        Box::new(File::open(&arguments.file).with_context(|| format!("cannot read {}", arguments.file.display()))?)
+    };
+    let session = Session::open(global.config.as_deref()).await?;
+    let producer = session.producer();
+    let mut jobs = Jobs::new(BufReader::new(input));
+    let mut exit = Exit::Done;
+    loop {
+        let batch = jobs.batch()?;
+        if batch.is_empty() {
+            return Ok(exit);
+        }
+        if submit(&producer, &batch, global).await? == Exit::No {
+            exit = Exit::No;
+        }
+    }
+}
+
+async fn submit(producer: &Producer, batch: &[Numbered], global: &Global) -> anyhow::Result<Exit> {
+    let texts: Vec<&[u8]> = batch.iter().map(|job| job.text.as_slice()).collect();
+    let outcomes = producer.submit_json(&texts).await?;
+    let mut exit = Exit::Done;
+    for (job, outcome) in batch.iter().zip(&outcomes) {
+        if matches!(outcome, Outcome::Conflict { .. } | Outcome::Invalid(_)) {
+            exit = Exit::No;
+        }
+        if global.json { line(as_json(job, outcome))? } else { line(as_text(job, outcome))? }
+    }
+    Ok(exit)
+}
+
+fn as_text(job: &Numbered, outcome: &Outcome) -> String {
+    let name = job.name();
+    match outcome {
+        Outcome::New => format!("new {name}"),
+        Outcome::Existing(state) => format!("existing {state} {name}"),
+        Outcome::Conflict { first } if *first == name => {
+            format!("conflict {name}: this key was submitted before with other content")
+        }
+        Outcome::Conflict { first } => format!("conflict {name}: {first} is about the same thing and was there first"),
+        Outcome::Invalid(invalid) => format!("invalid {name}: {invalid}"),
+    }
+}
+
+fn as_json(job: &Numbered, outcome: &Outcome) -> Value {
+    let (line, key) = (job.line, job.key());
+    match outcome {
+        Outcome::New => json!({"line": line, "platform_no": key, "outcome": "new"}),
+        Outcome::Existing(state) => json!({"line": line, "platform_no": key, "outcome": "existing", "state": state}),
+        Outcome::Conflict { first } => json!({"line": line, "platform_no": key, "outcome": "conflict", "first": first}),
+        Outcome::Invalid(invalid) => {
+            json!({"line": line, "platform_no": key, "outcome": "invalid", "errors": invalid.errors})
+        }
+    }
+}
+
+/// A job's text with the line on which it begins.
+struct Numbered {
+    line: usize,
+    text: Vec<u8>,
+}
+
+impl Numbered {
+    fn key(&self) -> Option<String> {
+        let job: Value = serde_json::from_slice(&self.text).ok()?;
+        Some(job.get("platform_no")?.as_str()?.to_owned())
+    }
+
+    fn name(&self) -> String {
+        self.key().unwrap_or_else(|| format!("line {}", self.line))
+    }
+}
+
+/// The jobs of an input: one JSON object over many lines, or one a line.
+struct Jobs<R> {
+    input: R,
+    line: usize,
+}
+
+impl<R: BufRead> Jobs<R> {
+    fn new(input: R) -> Self {
+        Self { input, line: 0 }
+    }
+
+    /// The next jobs, at most [`BATCH`]; none at the end.
+    fn batch(&mut self) -> io::Result<Vec<Numbered>> {
+        let mut batch = Vec::new();
+        while batch.len() < BATCH {
+            let Some(text) = self.next_line()? else { break };
+            if text.trim_ascii().is_empty() {
+                continue;
+            }
+            let first = batch.is_empty() && self.line == 1;
+            if first && is_unfinished(&text) {
+                return self.one_job_or_lines(text);
+            }
+            batch.push(Numbered { line: self.line, text });
+        }
+        Ok(batch)
+    }
+
+    /// A line without its end. A line that is too long for a job comes back cut, one byte over the limit, and the rest of
+    /// it is passed over: it is refused by its length, and never fills the memory.
+    fn next_line(&mut self) -> io::Result<Option<Vec<u8>>> {
+        let mut text = Vec::new();
+        let limit = u64::try_from(MAX_JOB_BYTES + 1).unwrap_or(u64::MAX);
+        if self.input.by_ref().take(limit).read_until(b'\n', &mut text)? == 0 {
+            return Ok(None);
+        }
+        self.line += 1;
+        if text.last() == Some(&b'\n') {
+            text.truncate(text.trim_ascii_end().len());
+        } else if text.len() > MAX_JOB_BYTES {
+            self.input.skip_until(b'\n')?;
+        }
+        Ok(Some(text))
+    }
+
+    /// The input begins with JSON that its first line does not finish: one job over several lines, if the whole is one.
+    fn one_job_or_lines(&mut self, first: Vec<u8>) -> io::Result<Vec<Numbered>> {
+        let mut lines = vec![Numbered { line: 1, text: first }];
+        let mut bytes = lines[0].text.len();
+        while bytes <= MAX_JOB_BYTES
+            && let Some(text) = self.next_line()?
+        {
+            bytes += text.len() + 1;
+            lines.push(Numbered { line: self.line, text });
+        }
+        let whole = lines.iter().map(|line| line.text.as_slice()).collect::<Vec<_>>().join(&b'\n');
+        if serde_json::from_slice::<Value>(&whole).is_ok() {
+            return Ok(vec![Numbered { line: 1, text: whole }]);
+        }
+        lines.retain(|line| !line.text.trim_ascii().is_empty());
+        Ok(lines)
+    }
+}
+
+fn is_unfinished(text: &[u8]) -> bool {
+    serde_json::from_slice::<Value>(text).is_err_and(|error| error.is_eof())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn all(input: &[u8]) -> Vec<(usize, String)> {
+        let mut jobs = Jobs::new(input);
+        let mut found = Vec::new();
+        loop {
+            let batch = jobs.batch().unwrap();
+            if batch.is_empty() {
+                return found;
+            }
+            found.extend(batch.into_iter().map(|job| (job.line, String::from_utf8_lossy(&job.text).into_owned())));
+        }
+    }
+
+    #[test]
+    fn jobs_come_one_a_line_and_blank_lines_are_passed_over() {
+        assert_eq!(all(b"{\"a\":1}\n\n  \n{\"b\":2}"), [(1, "{\"a\":1}".into()), (4, "{\"b\":2}".into())]);
+    }
+
+    #[test]
+    fn one_job_may_stand_over_many_lines() {
+        assert_eq!(all(b"{\n \"a\": 1\n}\n"), [(1, "{\n \"a\": 1\n}".into())]);
+    }
+
+    #[test]
+    fn a_broken_first_line_does_not_hide_the_lines_after_it() {
+        assert_eq!(all(b"{\"a\":\n{\"b\":2}\n"), [(1, "{\"a\":".into()), (2, "{\"b\":2}".into())]);
+    }
+
+    #[test]
+    fn a_line_too_long_for_a_job_is_cut_and_the_next_one_is_whole() {
+        let mut input = vec![b'x'; MAX_JOB_BYTES * 2];
+        input.extend(b"\n{\"b\":2}\n");
+        let found = all(&input);
+        assert_eq!(found[0].1.len(), MAX_JOB_BYTES + 1);
+        assert_eq!(found[1], (2, "{\"b\":2}".into()));
+    }
+}

@@ -1,0 +1,39 @@
+//! `bursar up`: everything in one process, on the configured Redis or on a private one.
+
+use std::path::PathBuf;
+
+use bursar_private_redis::{Options, PrivateRedis};
+use clap::Args;
+
+use crate::cli::{Exit, Global};
+use crate::config::{Config, RedisUrl};
+use crate::session;
+use crate::{logging, signals, work};
+
+#[derive(Debug, Args)]
+#[command(after_help = "Example:\n  bursar up --embedded --data ./data --config bursar.toml")]
+pub(crate) struct Arguments {
+    /// Start a private Redis instead of using the configured one; its data stay in the folder of --data.
+    #[arg(long)]
+    embedded: bool,
+    /// Where the private Redis keeps its data.
+    #[arg(long, value_name = "DIR", default_value = "data", requires = "embedded")]
+    data: PathBuf,
+}
+
+pub(crate) async fn run(arguments: &Arguments, global: &Global) -> anyhow::Result<Exit> {
+    let drain = signals::drain_on_signal()?;
+    let mut config = Config::load(global.config.as_deref())?;
+    logging::start(&config.log);
+    let redis = if arguments.embedded { Some(PrivateRedis::start(Options::new(&arguments.data))?) } else { None };
+    if let Some(redis) = &redis {
+        config.redis.url = RedisUrl::new(redis.url().to_owned());
+        tracing::info!(url = redis.url(), data = %arguments.data.display(), "private Redis is running; other commands reach it with BURSAR_REDIS__URL={}", redis.url());
+    }
+    let store = session::connect(&config).await?;
+    let exit = work::work(&config, store, drain).await?;
+    if let Some(redis) = redis {
+        redis.stop()?;
+    }
+    Ok(exit)
+}

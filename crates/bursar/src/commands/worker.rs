@@ -1,0 +1,20 @@
+//! `bursar worker`: claims due jobs and calls the gateways; any number of replicas.
+
+use clap::Args;
+
+use crate::cli::{Exit, Global};
+use crate::session::Session;
+use crate::{logging, signals, work};
+
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Example:\n  bursar worker --config bursar.toml\n\nSIGTERM drains: nothing new is claimed, calls in flight finish or are left in doubt, exit 0."
+)]
+pub(crate) struct Arguments {}
+
+pub(crate) async fn run(_: &Arguments, global: &Global) -> anyhow::Result<Exit> {
+    let drain = signals::drain_on_signal()?;
+    let Session { config, store } = Session::open(global.config.as_deref()).await?;
+    logging::start(&config.log);
+    work::work(&config, store, drain).await
+}

@@ -1,0 +1,19 @@
+//! Logs: to standard error, as text or JSON, with the level that the configuration names; `RUST_LOG` refines it.
+
+use std::io::IsTerminal;
+
+use tracing_subscriber::EnvFilter;
+
+use crate::config::{Log, LogFormat};
+
+/// Starts logging for a process that stays.
+pub(crate) fn start(log: &Log) {
+    // apalis tells of each task at debug level; what an operator needs to know of a job is told by the worker itself.
+    let default = format!("{level},apalis=warn,apalis_core=warn", level = log.level);
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(default));
+    let logs = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    match log.format {
+        LogFormat::Json => logs.json().flatten_event(true).init(),
+        LogFormat::Text => logs.with_ansi(std::io::stderr().is_terminal()).with_target(false).init(),
+    }
+}

@@ -1,0 +1,56 @@
+//! What commands begin with: configuration read, Redis reached, accounts known.
+
+use std::path::Path;
+
+use anyhow::Context;
+use bursar_domain::{Key, Kind, Lane};
+use bursar_producer::Producer;
+use bursar_store::{Record, Settings, Store};
+
+use crate::config::Config;
+
+/// An open configuration and store.
+pub(crate) struct Session {
+    pub(crate) config: Config,
+    pub(crate) store: Store,
+}
+
+impl Session {
+    /// Reads the configuration and connects.
+    pub(crate) async fn open(config: Option<&Path>) -> anyhow::Result<Self> {
+        let config = Config::load(config)?;
+        let store = connect(&config).await?;
+        Ok(Self { config, store })
+    }
+
+    /// The one way in for jobs: the same as for any other Rust service.
+    pub(crate) fn producer(&self) -> Producer {
+        let accounts = self.config.accounts.iter();
+        accounts.fold(Producer::on(self.store.clone()), |producer, (name, account)| {
+            producer.account(name.as_str(), account.rules())
+        })
+    }
+
+    /// The lanes of the configuration that a command is about.
+    pub(crate) fn lanes(&self, account: Option<&str>, kind: Option<Kind>) -> Vec<Lane> {
+        let mut lanes = self.config.lanes();
+        lanes.retain(|lane| account.is_none_or(|name| lane.account.as_str() == name));
+        lanes.retain(|lane| kind.is_none_or(|kind| lane.kind == kind));
+        lanes
+    }
+
+    /// All jobs by this key: it is unique within a lane only.
+    pub(crate) async fn find(&self, key: &Key, lanes: &[Lane]) -> anyhow::Result<Vec<Record>> {
+        let mut found = Vec::new();
+        for lane in lanes {
+            found.extend(self.store.job(lane, key).await?);
+        }
+        Ok(found)
+    }
+}
+
+/// Connects to the configured Redis.
+pub(crate) async fn connect(config: &Config) -> anyhow::Result<Store> {
+    let settings = Settings { url: config.redis.url.expose().to_owned(), prefix: config.redis.prefix.clone() };
+    Store::connect(&settings).await.with_context(|| format!("redis.url {}", config.redis.url))
+}
