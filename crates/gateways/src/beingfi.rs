@@ -35,8 +35,7 @@ impl Beingfi {
                 return Err(SettingsError::new(setting, "must not be empty"));
             }
         }
-        // A line break at the end of a secret's file is an editor's, not the secret's.
-        let secret = Secret::new(settings.secret.expose().trim_start_matches('\u{feff}').trim().to_owned());
+        let secret = settings.secret.of_file();
         if secret.expose().is_empty() {
             return Err(SettingsError::new("secret_file", "is empty"));
         }

@@ -15,6 +15,11 @@ impl Secret {
         Self(Zeroizing::new(text))
     }
 
+    /// The secret that a file holds: without the line break and the mark that editors add.
+    pub(crate) fn of_file(&self) -> Self {
+        Self::new(self.expose().trim_start_matches('\u{feff}').trim().to_owned())
+    }
+
     /// The text, for signing and for the wire. Not public: what leaves this crate is a signature.
     pub(crate) fn expose(&self) -> &str {
         &self.0

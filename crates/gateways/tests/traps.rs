@@ -1,4 +1,5 @@
 //! The traps of the gateways' pages that concern the wire, one test each; `TRAPS.md` lists all 41 with their tests.
+#![allow(clippy::unwrap_used, reason = "what fails here fails its test")]
 
 mod support;
 

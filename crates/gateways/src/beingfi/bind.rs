@@ -89,15 +89,15 @@ impl Receiver {
         if get("relationType") == Some("CUSTOM") && get("relationTypeName").is_none() {
             errors.push("relationTypeName is required when relationType is CUSTOM".into());
         }
-        match get("divisionProfit").map(canonical_share) {
+        let share = get("divisionProfit").map(canonical_share);
+        match share {
             Some(None) => errors.push("divisionProfit must be a share above 0 and at most 1, like 0.3".into()),
-            Some(Some(share)) => self.0.retain_mut(|(name, text)| {
-                if *name == "divisionProfit" {
+            Some(Some(share)) => {
+                for (_, text) in self.0.iter_mut().filter(|(name, _)| *name == "divisionProfit") {
                     text.clone_from(&share);
                 }
-                true
-            }),
-            None => {}
+            }
+            None => {} // already named as missing
         }
     }
 

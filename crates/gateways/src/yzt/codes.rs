@@ -131,7 +131,7 @@ pub(super) fn classify(code: &str, sub_code: Option<&str>, taken: Option<bool>, 
         Some(beginning) => sub_code.starts_with(beginning),
         None => sub_code == *pattern,
     };
-    if let Some(row) = TABLE.iter().find(|row| row.code == code && row.sub_codes.iter().any(|pattern| fits(pattern))) {
+    if let Some(row) = TABLE.iter().find(|row| row.code == code && row.sub_codes.iter().any(fits)) {
         return (row.class, row.stage);
     }
     let on = |list: &[String]| list.iter().any(|listed| listed == sub_code);

@@ -26,11 +26,12 @@ impl Caller {
         if app_id.is_empty() {
             return Err(SettingsError::new("app_id", "must not be empty"));
         }
-        if app_auth_token.is_some_and(|token| token.expose().is_empty()) {
-            return Err(SettingsError::new("app_auth_token", "must not be empty: leave it out"));
+        let app_auth_token = app_auth_token.map(Secret::of_file);
+        if app_auth_token.as_ref().is_some_and(|token| token.expose().is_empty()) {
+            return Err(SettingsError::new("app_auth_token_file", "is empty: leave the setting out"));
         }
         let signer = Signer::new("private_key_file", private_key)?;
-        Ok(Self { app_id: app_id.to_owned(), app_auth_token: app_auth_token.cloned(), signer })
+        Ok(Self { app_id: app_id.to_owned(), app_auth_token, signer })
     }
 
     pub(super) fn token(&self) -> Option<&Secret> {
