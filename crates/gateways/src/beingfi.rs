@@ -67,10 +67,10 @@ impl Beingfi {
     fn bound(&self, data: Option<&RawObject<'_>>, mut reading: Reading) -> Bound {
         let word = |name: &str| data.and_then(|data| data.word(name).ok().flatten());
         let state = word("bindState");
-        reading.status = state.as_deref().map(text::word);
+        reading.status = state.as_deref().map(|state| text::word(state, &[&self.secret]));
         let err_msg = word("errMsg").unwrap_or_default();
         self.channel_said(&mut reading, word("errCode"), &err_msg);
-        match (state.as_deref(), word("receiverId").and_then(|id| text::number(&id))) {
+        match (state.as_deref(), word("receiverId").and_then(|id| text::number(&id, &[&self.secret]))) {
             (Some("1"), Some(receiver_id)) => {
                 Bound::Done { receiver_id, reading: Reading { answer: Answer::Succeeded, ..reading } }
             }
@@ -110,8 +110,8 @@ impl Beingfi {
             return Reading { message: Some("the answer names a field twice that decides".into()), ..reading };
         };
         let err_msg = err_msg.unwrap_or_default();
-        reading.trade_no = batch.and_then(|batch| text::number(&batch));
-        reading.status = state.as_deref().map(text::word);
+        reading.trade_no = batch.and_then(|batch| text::number(&batch, &[&self.secret]));
+        reading.status = state.as_deref().map(|state| text::word(state, &[&self.secret]));
         let code = reading::channel_code(err_code.clone(), &err_msg);
         self.channel_said(&mut reading, err_code, &err_msg);
         reading.answer = match state.as_deref() {
@@ -128,7 +128,7 @@ impl Beingfi {
     fn channel_said(&self, reading: &mut Reading, err_code: Option<String>, err_msg: &str) {
         let code = reading::channel_code(err_code.clone(), err_msg).or(err_code);
         if let Some(code) = code {
-            reading.code = Some(text::message(&format!("0/{}", text::word(&code)), &[&self.secret]));
+            reading.code = Some(format!("0/{}", text::word(&code, &[&self.secret])));
         }
         if !err_msg.is_empty() {
             reading.message = Some(text::message(err_msg, &[&self.secret]));

@@ -13,23 +13,27 @@ const MAX_WORD_CHARS: usize = 64;
 
 /// A message for the record: on one line, bounded, and without any of `secrets`, should a gateway quote one.
 pub(crate) fn message(text: &str, secrets: &[&Secret]) -> String {
-    let mut text = clean(text);
-    for secret in secrets.iter().map(|secret| secret.expose()).filter(|secret| !secret.is_empty()) {
-        text = text.replace(secret, "(secret)");
-    }
-    cut(&text, MAX_MESSAGE_CHARS)
+    cut(&without(text, secrets), MAX_MESSAGE_CHARS)
 }
 
-/// A short word for the record: a code, a status.
-pub(crate) fn word(text: &str) -> String {
-    cut(&clean(text), MAX_WORD_CHARS)
+/// A short word for the record, a code or a status, in the same way.
+pub(crate) fn word(text: &str, secrets: &[&Secret]) -> String {
+    cut(&without(text, secrets), MAX_WORD_CHARS)
 }
 
-/// A gateway's number for something: letters, digits and the usual joints. `None` for anything else: it would be
-/// sent back in queries and searched for by people.
-pub(crate) fn number(text: &str) -> Option<String> {
+/// A gateway's number for something: letters, digits and the usual joints. `None` for anything else, a secret among
+/// it: it would be sent back in queries and searched for by people.
+pub(crate) fn number(text: &str, secrets: &[&Secret]) -> Option<String> {
     let sane = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
-    (!text.is_empty() && text.len() <= MAX_NUMBER_CHARS && text.bytes().all(sane)).then(|| text.to_owned())
+    let sane = !text.is_empty() && text.len() <= MAX_NUMBER_CHARS && text.bytes().all(sane);
+    (sane && without(text, secrets) == text).then(|| text.to_owned())
+}
+
+/// Secrets are taken out before anything is cut: half of one is too much.
+fn without(text: &str, secrets: &[&Secret]) -> String {
+    let text = clean(text);
+    let secrets = secrets.iter().map(|secret| secret.expose()).filter(|secret| !secret.is_empty());
+    secrets.fold(text, |text, secret| text.replace(secret, "(secret)"))
 }
 
 /// Control characters become spaces; so do those that turn a line's direction, which can make a screen lie.
@@ -38,7 +42,7 @@ fn clean(text: &str) -> String {
         character.is_control()
             || matches!(character, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
     };
-    // Cleaning costs at most what is kept, however long the text: a secret may straddle the cut, so look further.
+    // Cleaning costs at most what is kept, however long the text; far more than is kept, as a secret may straddle the cut.
     let bound = MAX_MESSAGE_CHARS * 16;
     text.chars().take(bound).map(|character| if hidden(character) { ' ' } else { character }).collect()
 }
@@ -66,9 +70,10 @@ mod tests {
 
     #[test]
     fn a_number_is_sane_or_ignored() {
-        assert_eq!(number("0111325062010252135287").as_deref(), Some("0111325062010252135287"));
+        assert_eq!(number("0111325062010252135287", &[]).as_deref(), Some("0111325062010252135287"));
         for wrong in ["", "a b", "1\"2", "号", &"1".repeat(65)] {
-            assert_eq!(number(wrong), None, "{wrong}");
+            assert_eq!(number(wrong, &[]), None, "{wrong}");
         }
+        assert_eq!(number("no-01c9", &[&Secret::new("01c9".into())]), None);
     }
 }

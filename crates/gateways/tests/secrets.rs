@@ -76,12 +76,13 @@ async fn readings_hide_what_a_gateway_quotes() {
         format!(r#"{{"error_response":{node}}}"#),
         format!("<html>app_auth_token={token}&app_id=2</html>"),
         sign::yzt(&format!("x{token}_response"), &node),
+        sign::applied(&format!(r#"{{"status":"{}{token}","trade_no":"{token}"}}"#, "x".repeat(50))),
+        format!(r#"{{"bkfunds_balance_pay_apply_response":{}}}"#, sign::taken(&format!(r#"{{"trade_no":"{token}"}}"#))),
     ];
     for body in bodies {
         let server = Server::answering(body.clone()).await;
         let reading = Yzt::new(yzt_settings(&server.url())).unwrap().send(&accounts::transfer()).await;
-        let shown = format!("{:?} {:?}", reading.message, reading.code);
-        assert_hides(&shown, token);
+        assert_hides(&format!("{reading:?}"), token);
     }
     let secret = sign::SECRET;
     let bodies = [format!(r#"{{"code":9999,"msg":"signed with key={secret}"}}"#), format!("a=b&key={secret}<br>")];

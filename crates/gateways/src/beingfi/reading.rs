@@ -121,7 +121,7 @@ pub(super) fn open<'a>(heard: &'a Heard, secret: &Secret) -> Spoken<'a> {
         Ok((code, said, data)) => {
             let reading = Reading {
                 http: Some(answered.http),
-                code: Some(text::word(&code)),
+                code: Some(text::word(&code, &[secret])),
                 message: Some(text::message(&said, &[secret])).filter(|said| !said.is_empty()),
                 ..Reading::of(Answer::Silent, "")
             };
@@ -140,7 +140,7 @@ type Believed<'a> = (String, String, Option<RawObject<'a>>);
 fn believe<'a>(body: &'a str, secret: &Secret) -> Result<Believed<'a>, Cow<'static, str>> {
     let twice = |Twice| "the answer names a field twice that decides";
     let Some(outer) = RawObject::parse(body) else {
-        return Err(format!("the answer is not a JSON object: {}", text::word(body)).into());
+        return Err(format!("the answer is not a JSON object: {body}").into());
     };
     let code = outer.word("code").map_err(twice)?.ok_or("the answer has no code")?;
     let said = outer.word("msg").map_err(twice)?.unwrap_or_default();

@@ -5,7 +5,6 @@ use std::borrow::Cow;
 
 use crate::json::{RawObject, Twice};
 use crate::rsa2::Verifier;
-use crate::text;
 
 /// What vouches for an answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,18 +24,19 @@ pub(crate) enum Trust {
 pub(crate) struct Envelope<'a> {
     pub node: RawObject<'a>,
     pub trust: Trust,
-    /// The node's name where it is not the expected one.
+    /// The node's name where it is not the expected one, as received.
     pub odd_node: Option<String>,
 }
 
-/// Opens the answer to `method`. `verifier` is `None` only where signatures are waived. The error says what is wrong.
+/// Opens the answer to `method`. `verifier` is `None` only where signatures are waived. The error
+/// says what is wrong, in the gateway's words perhaps: bound it.
 pub(crate) fn open<'a>(
     body: &'a str,
     method: &str,
     verifier: Option<&Verifier>,
 ) -> Result<Envelope<'a>, Cow<'static, str>> {
     let Some(outer) = RawObject::parse(body) else {
-        return Err(format!("the answer is not a JSON object: {}", beginning(body)).into());
+        return Err(format!("the answer is not a JSON object: {body}").into());
     };
     let twice = |Twice| "the answer has two nodes or signatures".to_owned();
     let (name, text) = find_node(&outer, method).map_err(twice)?.ok_or("the answer has no node")?;
@@ -47,7 +47,7 @@ pub(crate) fn open<'a>(
         (Some(_), Some(_)) => Trust::BadlySigned,
     };
     let node = RawObject::parse(text).ok_or("the answer's node is not an object")?;
-    let odd_node = (name != node_name(method)).then(|| text::word(name));
+    let odd_node = (name != node_name(method)).then(|| name.to_owned());
     Ok(Envelope { node, trust, odd_node })
 }
 
@@ -70,9 +70,4 @@ fn find_node<'a, 'o>(outer: &'o RawObject<'a>, method: &str) -> Result<Option<(&
 /// `merchant.balanceQuery` → `merchant_balanceQuery_response`: case is kept.
 fn node_name(method: &str) -> String {
     format!("{}_response", method.replace('.', "_"))
-}
-
-/// Enough of what is no answer to recognise a proxy's or a login page.
-fn beginning(body: &str) -> String {
-    text::word(body)
 }

@@ -76,16 +76,17 @@ impl Reader<'_> {
             Some(said) => said,
             None => node.word("msg")?.unwrap_or_default(),
         };
+        let word = |text: &str| text::word(text, &self.secrets);
         let code = match sub_code {
-            Some(sub_code) => format!("{}/{}", text::word(&code), text::word(&sub_code)),
-            None => text::word(&code),
+            Some(sub_code) => format!("{}/{}", word(&code), word(&sub_code)),
+            None => word(&code),
         };
         let data = node.raw("data")?.and_then(RawObject::parse);
         let reading = Reading {
             http: Some(answered.http),
-            code: Some(text::message(&code, &self.secrets)),
+            code: Some(code),
             message: None,
-            request_id: node.word("request_id")?.and_then(|id| text::number(&id)),
+            request_id: node.word("request_id")?.and_then(|id| text::number(&id, &self.secrets)),
             ..Reading::of(Answer::Silent, "")
         };
         Ok(Words { class, data, reading, notes, said })
@@ -117,7 +118,7 @@ impl Reader<'_> {
     pub(super) fn sent(&self, mut words: Words<'_>, order: &Order) -> Reading {
         let answer = match (words.class, order.kind) {
             (Class::Done, Kind::BillUpload) => Answer::Succeeded,
-            (Class::Done, Kind::Transfer | Kind::Split) => match words.stand(order) {
+            (Class::Done, Kind::Transfer | Kind::Split) => match words.stand(order, &self.secrets) {
                 Ok(stand) => stand.after_send(),
                 Err(Twice) => words.note("a field that decides stands twice", Answer::Silent),
             },
@@ -127,7 +128,7 @@ impl Reader<'_> {
             (Class::ConfigFault, _) => Answer::ConfigFault,
             (Class::Refused, _) => Answer::Refused,
             (Class::Unseen, _) => words.note("a query's answer to a send", Answer::Silent),
-            (Class::InDoubt, _) => words.remember_number(),
+            (Class::InDoubt, _) => words.remember_number(&self.secrets),
         };
         self.finish(words, answer)
     }
@@ -135,7 +136,7 @@ impl Reader<'_> {
     /// What the answer to an ask means. A refusal refuses the question, never the job.
     pub(super) fn asked(&self, mut words: Words<'_>, order: &Order) -> Reading {
         let answer = match words.class {
-            Class::Done => match words.stand(order) {
+            Class::Done => match words.stand(order, &self.secrets) {
                 Ok(stand) => stand.after_ask(&mut words),
                 Err(Twice) => words.note("a field that decides stands twice", Answer::Silent),
             },
@@ -194,14 +195,14 @@ impl Words<'_> {
     }
 
     /// An answer that is not believed may still name the number to ask by: what is then answered is checked anew.
-    fn remember_number(&mut self) -> Answer {
+    fn remember_number(&mut self, secrets: &[&Secret]) -> Answer {
         let number = self.data.as_ref().and_then(|data| data.word("trade_no").ok().flatten());
-        self.reading.trade_no = number.and_then(|number| text::number(&number));
+        self.reading.trade_no = number.and_then(|number| text::number(&number, secrets));
         Answer::Silent
     }
 
     /// Reads `data`: status, number, key and amount.
-    fn stand(&mut self, order: &Order) -> Result<Stand, Twice> {
+    fn stand(&mut self, order: &Order, secrets: &[&Secret]) -> Result<Stand, Twice> {
         let Some(data) = &self.data else {
             self.note("the answer has no data", Answer::Accepted);
             return Ok(Stand { word: Answer::Accepted, key: Match::Absent, amount: Match::Absent });
@@ -223,29 +224,25 @@ impl Words<'_> {
         };
         self.reading.amount = named;
         if let Some(number) = number {
-            self.reading.trade_no = text::number(&number);
+            self.reading.trade_no = text::number(&number, secrets);
             if self.reading.trade_no.is_none() {
                 self.note("its trade_no is unusable and was ignored", Answer::Accepted);
             }
         }
-        let word = self.word_of(status.as_deref());
-        self.reading.status = status.map(|status| text::word(&status));
+        self.reading.status = status.map(|status| text::word(&status, secrets));
+        let word = self.word_of();
         Ok(Stand { word, key, amount })
     }
 
     /// 0, 1 and 2 are last words, 9 and n are not, and neither is what no page explains (trap 13).
-    fn word_of(&mut self, status: Option<&str>) -> Answer {
-        match status {
+    fn word_of(&mut self) -> Answer {
+        match self.reading.status.clone().as_deref() {
             Some("1") => Answer::Succeeded,
             Some("0") => Answer::Failed,
             Some("2") => Answer::Refunded,
             Some("9" | "n") => Answer::Accepted,
-            Some(unknown) => {
-                let note = format!("unknown status {}", text::word(unknown));
-                self.note(&note, Answer::Accepted)
-            }
-            None if self.data.is_some() => self.note("the answer has no status", Answer::Accepted),
-            None => Answer::Accepted,
+            Some(unknown) => self.note(&format!("unknown status {unknown}"), Answer::Accepted),
+            None => self.note("the answer has no status", Answer::Accepted),
         }
     }
 }
