@@ -161,7 +161,8 @@ impl Beingfi {
 fn refused(meaning: Meaning, sent_before: bool) -> Answer {
     match (meaning, sent_before) {
         (Meaning::NotDivisible, false) => Answer::NotExecuted,
-        // An order is divided at most once: what refuses the repeat is the first one's work (domain knowledge §5.3).
+        // An order is divided at most once: what refuses the repeat is the first one's work
+        // (Jeepay's `PayOrderDivisionProcessService`, read 2026-11-22).
         (Meaning::NotDivisible, true) | (Meaning::Running, _) => Answer::Accepted,
         (Meaning::ConfigFault, _) => Answer::ConfigFault,
         (Meaning::Refused, _) => Answer::Refused,
@@ -196,7 +197,7 @@ impl Gateway for Beingfi {
         false
     }
 
-    /// A repeated split is refused, which does not tell how the first one ended (domain knowledge §5.3).
+    /// A repeated split is refused, which does not tell how the first one ended.
     fn resend_tells(&self) -> bool {
         false
     }

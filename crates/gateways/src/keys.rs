@@ -13,7 +13,7 @@ use zeroize::Zeroizing;
 
 use crate::{Secret, SettingsError};
 
-/// RSA2 is RSA with 2048 bits and more; every signature on the pages is one (domain knowledge §1.1).
+/// RSA2 is RSA with 2048 bits and more; every signature on the pages is one.
 const MIN_BITS: usize = 2048;
 
 /// The longest modulus that the second implementation reads; nobody hands out longer ones.

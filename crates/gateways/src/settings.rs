@@ -53,7 +53,7 @@ impl Transport {
     }
 }
 
-/// How parameters are written. YZT's gateway takes both (domain knowledge §1.2), BeingFi's page names both.
+/// How parameters are written. YZT's gateway takes both, BeingFi's page names both.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Deserialize, serde::Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ContentType {

@@ -204,7 +204,8 @@ impl Gateway for Yzt {
         keyed && self.ask_method(order.kind).is_some()
     }
 
-    /// A repeated apply is answered with the trade as it stands (inferred from the key's name; domain knowledge §3.2).
+    /// A repeated apply is answered with the trade as it stands (inferred from the key's name, not
+    /// promised by its page: an account that has not tried it should hold).
     fn resend_tells(&self) -> bool {
         true
     }

@@ -161,7 +161,8 @@ impl Reader<'_> {
 }
 
 /// What of a class is left without the platform's signature: an error that is raised before the business service
-/// sees a request still says that it did not; nothing else is believed, a success least of all (domain knowledge §1.4).
+/// sees a request still says that it did not; nothing else is believed, a success least of all (the
+/// conclusion that Alipay's SDK came to as well: alipay/global-open-sdk-java#222).
 fn believed(class: Class, stage: Stage, trust: Trust, notes: &mut Vec<String>) -> Class {
     match trust {
         Trust::Verified | Trust::Waived => return class,

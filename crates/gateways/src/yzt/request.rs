@@ -7,7 +7,7 @@ use crate::settings::ContentType;
 use crate::{Secret, SettingsError};
 
 /// Everything but unreserved characters (RFC 3986 §2.3): the gateway drops a pair with a bare `=` in its value, and
-/// signatures end in them (domain knowledge §1.2).
+/// signatures end in them (SOP's form parser, read 2026-11-22).
 const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
 
 /// Who asks: an app, perhaps on behalf of a merchant.
@@ -67,7 +67,7 @@ impl Caller {
     }
 
     /// Every parameter but `sign`, in ASCII order. None is empty: the gateway signs empty values, its own clients do
-    /// not, and without any both agree (domain knowledge §1.1).
+    /// not, and without any both agree (SOP's `AlipaySignature` and `SopSignature`, read 2026-11-22).
     fn params<'a>(&'a self, method: &'a str, content: &'a str, timestamp: &'a str) -> Vec<(&'static str, &'a str)> {
         let mut params = vec![
             ("app_id", self.app_id.as_str()),
