@@ -2,88 +2,131 @@
 -- the job is in doubt, on record, before anybody knows that it may be sent.
 -- KEYS  1 the lane's base
 -- ARGV  1 worker, 2 lease (ms), 3 free slots, 4 calls per second over all replicas (0 = no limit), 5 number of this claim
+--       (rises with each claim of this worker), 6 events kept, 7 how long the receipt is kept (ms)
 -- Returns {now (ms), next due (ms, -1 = nothing waits), jobs, keys without a record}; a job is
 --         {key, 'send'|'ask', fence, state before, content, sends, resends, asks, losses, first sent, last sent, trade numbers}
 local base, worker = KEYS[1], ARGV[1]
-local lease, slots, rate = tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
+local lease, slots, rate, number = tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5])
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local now_us = time[1] * 1000000 + time[2]
-local lane = redis.call('HMGET', base .. 'lane', 'paused', 'tat')
+local paused, tat, turn = unpack(redis.call('HMGET', base .. 'lane', 'paused', 'tat', 'turn'))
+
+-- A claim that its worker has given up, or that a network delivers late or twice, takes nothing.
+local receipt = redis.call('GET', base .. 'claim:' .. worker)
+if receipt and tonumber(string.match(receipt, '^%d+')) >= number then return { now, now, {}, {} } end
 
 -- GCRA: `tat` is when the bucket will be empty; a burst of 50 ms of the rate smooths what batches bunch together.
-local interval, allowance, arrival = 0, slots, 0
+local interval, burst, arrival, allowance = 0, 0, 0, slots
 if rate > 0 then
   interval = 1000000 / rate
-  local burst = math.max(1, rate / 20) * interval
-  arrival = math.max(tonumber(lane[2]) or 0, now_us)
-  allowance = math.max(0, math.floor((now_us + burst - arrival) / interval + 1e-9))
-  if allowance == 0 then return { now, now + math.ceil((arrival - burst + interval - now_us) / 1000), {}, {} } end
+  burst = math.max(1, rate / 20) * interval
+  arrival = math.max(tonumber(tat) or 0, now_us)
+  -- No claim leaves it later than this, so the clock was set back or the rate raised: neither may stop the lane.
+  if arrival > now_us + burst + interval then arrival = now_us end
+  allowance = math.max(0, math.floor((burst - (arrival - now_us)) / interval + 1e-9)) -- differences first: they are exact
 end
+local function next_call() return math.ceil((arrival - burst + interval) / 1000) end
+if allowance == 0 then return { now, next_call(), {}, {} } end
 local room = math.min(slots, allowance)
 
-local sends = lane[1] and {} or redis.call('ZRANGEBYSCORE', base .. 'to_send', '-inf', now, 'LIMIT', 0, room)
+local sends = paused and {} or redis.call('ZRANGEBYSCORE', base .. 'to_send', '-inf', now, 'LIMIT', 0, room)
 local asks = redis.call('ZRANGEBYSCORE', base .. 'to_ask', '-inf', now, 'LIMIT', 0, room)
--- Neither may starve the other: each has half of the room, and what it leaves goes to the other.
+-- Neither may starve the other: each has half of the room, and what it leaves goes to the other. One slot goes by turns.
 local take_sends, take_asks = #sends, #asks
 if take_sends + take_asks > room then
-  local half = room / 2
-  if room == 1 then half = now % 2 end
-  take_sends = math.min(#sends, math.max(math.ceil(half), room - #asks))
+  local half = math.ceil(room / 2)
+  if room == 1 then
+    half = turn == 'ask' and 0 or 1
+    redis.call('HSET', base .. 'lane', 'turn', half == 1 and 'ask' or 'send')
+  end
+  take_sends = math.min(#sends, math.max(half, room - #asks))
   take_asks = room - take_sends
 end
 
-local sendable = { queued = true, in_doubt = true, pending = true }
-local jobs, orphans, leased, receipt = {}, {}, {}, { ARGV[5] }
-local function claim(key, call)
-  local job = base .. 'job:' .. key
-  local record = redis.call('HMGET', job, 's', 'f', 'n', 'rs', 'a', 'l', 't1', 'ts', 'no', 'w')
-  local before, fence = record[1], (tonumber(record[2]) or 0) + 1
-  local sent, resent, losses = tonumber(record[3]) or 0, tonumber(record[4]) or 0, tonumber(record[6]) or 0
-  local first, last = tonumber(record[7]) or 0, tonumber(record[8]) or 0
-  local body = before and redis.call('GET', base .. 'body:' .. key)
-  if not body or (call == 'send' and not sendable[before]) then
+local SENDABLE = { queued = true, in_doubt = true, pending = true }
+local ASKABLE = { needs_review = true, succeeded = true, failed = true, refunded = true, cancelled = true }
+local MAX_FENCE = 9007199254740991 -- 2^53 - 1: up to here numbers are exact
+local function content_of(key, record)
+  if not record['1'] then return redis.pcall('GET', base .. 'body:' .. key) end
+  local pieces = {}
+  while record[tostring(#pieces + 1)] do pieces[#pieces + 1] = record[tostring(#pieces + 1)] end
+  return table.concat(pieces)
+end
+
+-- What is claimed is known before anything is written; then sets and receipt, then records: an error in between, from a
+-- key of a foreign type, leaves jobs that come due, never one that was taken and forgotten.
+local claimed, jobs, orphans, leased, receipts = {}, {}, {}, {}, { ARGV[5] }
+local function take(key, call)
+  local flat, record = redis.pcall('HGETALL', base .. 'job:' .. key), {}
+  for at = 1, #flat, 2 do record[flat[at]] = flat[at + 1] end
+  local fence, content = (tonumber(record.f) or 0) + 1, content_of(key, record)
+  if not (SENDABLE[record.s] or (call == 'ask' and ASKABLE[record.s])) or type(content) ~= 'string' or fence > MAX_FENCE then
     orphans[#orphans + 1] = key
     return
   end
-  if call == 'send' then
-    sent = sent + 1
-    if before ~= 'queued' then resent = resent + 1 end
-    if first == 0 then first = now end
-    last = now
-    redis.call('HSET', job, 's', 'in_doubt', 'b', before, 'w', worker, 'f', fence, 'n', sent, 'rs', resent, 't1', first, 'ts', last, 'u', now)
-    redis.call('RPUSH', base .. 'log:' .. key, string.format('{"e":"intent","t":%d,"f":%d,"w":"%s"}', now, fence, worker))
-  else
-    if record[10] then losses = losses + 1 end
-    redis.call('HSET', job, 'w', worker, 'f', fence, 'l', losses)
-  end
+  claimed[#claimed + 1] = { key = key, call = call, fence = fence, record = record, content = content }
   leased[#leased + 1] = now + lease
   leased[#leased + 1] = key
-  receipt[#receipt + 1] = key .. ' ' .. string.format('%d', fence)
-  jobs[#jobs + 1] = { key, call, fence, before, body, sent, resent, tonumber(record[5]) or 0, losses, first, last, record[9] or '' }
+  receipts[#receipts + 1] = string.format('%s %d', key, fence)
 end
-for i = 1, take_sends do claim(sends[i], 'send') end
-for i = 1, take_asks do claim(asks[i], 'ask') end
-
+for i = 1, take_sends do take(sends[i], 'send') end
+for i = 1, take_asks do take(asks[i], 'ask') end
 if #leased > 0 then
   redis.call('ZADD', base .. 'to_ask', unpack(leased))
   -- Should the reply be lost, the worker reads here what it was given, and gives it back unsent.
-  redis.call('SET', base .. 'claim:' .. worker, table.concat(receipt, '\n'), 'PX', lease)
+  redis.call('SET', base .. 'claim:' .. worker, table.concat(receipts, '\n'), 'PX', ARGV[7])
 end
 if take_sends > 0 then redis.call('ZREM', base .. 'to_send', unpack(sends, 1, take_sends)) end
 if #orphans > 0 then
   redis.call('ZREM', base .. 'to_ask', unpack(orphans))
   redis.call('SADD', base .. 'orphans', unpack(orphans))
 end
-if rate > 0 and #jobs > 0 then
-  redis.call('HSET', base .. 'lane', 'tat', string.format('%.0f', arrival + #jobs * interval))
+
+local name = cjson.encode(worker)
+for _, one in ipairs(claimed) do
+  local key, call, fence, record = one.key, one.call, one.fence, one.record
+  local job, log = base .. 'job:' .. key, base .. 'log:' .. key
+  local sent, resent, losses = tonumber(record.n) or 0, tonumber(record.rs) or 0, tonumber(record.l) or 0
+  local last = tonumber(record.ts) or 0
+  local first = tonumber(record.t1) or last -- kept of its own only from the second send on
+  local fields = { 'w', worker, 'f', fence }
+  local function set_field(field, value) fields[#fields + 1] = field; fields[#fields + 1] = value end
+  if call == 'send' then
+    sent = sent + 1
+    if record.s ~= 'queued' then
+      resent = resent + 1
+      set_field('rs', resent)
+    end
+    if record.ts and not record.t1 then set_field('t1', record.ts) end
+    if first == 0 then first = now end
+    last = now
+    redis.call('HSET', job, 's', 'in_doubt', 'b', record.s, 'n', sent, 'ts', now, 'u', now, unpack(fields))
+    redis.call('RPUSH', log, string.format('{"e":"intent","t":%d,"f":%d,"w":%s}', now, fence, name))
+  else
+    if record.w then
+      losses = losses + 1
+      set_field('l', losses)
+    end
+    redis.call('HSET', job, unpack(fields))
+    if record.b then
+      -- The send that was out is nobody's now; that it may have reached the gateway must outlive this claim's release.
+      redis.call('HDEL', job, 'b')
+      redis.call('RPUSH', log, string.format('{"e":"lost","t":%d,"f":%d,"w":%s}', now, fence - 1, cjson.encode(record.w)))
+      if record.b ~= record.s then redis.call('XADD', base .. 'events', 'MAXLEN', '~', ARGV[6], '*', 'key', key, 'state', record.s) end
+    end
+  end
+  jobs[#jobs + 1] = { key, call, fence, record.s, one.content, sent, resent, tonumber(record.a) or 0, losses, first, last, record.no or '' }
 end
 
-local next_due = -1
-for _, set in ipairs({ 'to_send', 'to_ask' }) do
-  if not (set == 'to_send' and lane[1]) then
-    local head = redis.call('ZRANGE', base .. set, 0, 0, 'WITHSCORES')[2]
-    if head and (next_due < 0 or tonumber(head) < next_due) then next_due = tonumber(head) end
-  end
+if rate > 0 and #jobs > 0 then
+  arrival = math.ceil(arrival + #jobs * interval)
+  redis.call('HSET', base .. 'lane', 'tat', string.format('%.0f', arrival))
 end
+local next_due = -1
+for _, set in ipairs(paused and { 'to_ask' } or { 'to_send', 'to_ask' }) do
+  local head = tonumber(redis.call('ZRANGE', base .. set, 0, 0, 'WITHSCORES')[2])
+  if head and (next_due < 0 or head < next_due) then next_due = head end
+end
+if next_due >= 0 and #jobs == allowance then next_due = math.max(next_due, next_call()) end
 return { now, next_due, jobs, orphans }

@@ -15,23 +15,24 @@ for at = 3, #ARGV, 12 do
   local key, fence, state, set, due, asked, give_back = unpack(ARGV, at, at + 6)
   local numbers, status, reason, line, pause = unpack(ARGV, at + 7, at + 11)
   local job, log = base .. 'job:' .. key, base .. 'log:' .. key
-  local record = redis.call('HMGET', job, 'f', 'w', 's', 'a', 'b', 'rs')
-  local held = record[2]
-  if record[1] ~= fence then
-    if record[1] and line ~= '' then redis.call('RPUSH', log, '{"stale":true,' .. string.sub(line, 2)) end
+  local its_fence, held, was, asks, before, resends, had_reason = unpack(redis.call('HMGET', job, 'f', 'w', 's', 'a', 'b', 'rs', 'r'))
+  if its_fence ~= fence then
+    local stale = '{"stale":true,' .. string.sub(line, 2)
+    if its_fence and line ~= '' and redis.call('LINDEX', log, -1) ~= stale then redis.call('RPUSH', log, stale) end
     answers[#answers + 1] = 'stale'
   elseif not held then
     answers[#answers + 1] = 'again'
   else
     local fields = { 's', state, 'u', now }
     local function set_field(name, value) fields[#fields + 1] = name; fields[#fields + 1] = value end
-    if asked == '1' then set_field('a', (tonumber(record[4]) or 0) + 1) end
-    if give_back == '1' and record[5] and record[5] ~= 'queued' then set_field('rs', math.max(0, (tonumber(record[6]) or 0) - 1)) end
+    asks = tonumber(asks) or 0
+    if asked == '1' then set_field('a', asks + 1) end
+    if give_back == '1' and before and before ~= 'queued' then set_field('rs', math.max(0, (tonumber(resends) or 0) - 1)) end
     if numbers ~= '' then set_field('no', numbers) end
     if status ~= '' then set_field('g', status) end
     if reason ~= '' then set_field('r', reason) end
     redis.call('HSET', job, unpack(fields))
-    if reason ~= '' then redis.call('HDEL', job, 'w', 'b') else redis.call('HDEL', job, 'w', 'b', 'r') end
+    redis.call('HDEL', job, 'w', 'b', had_reason and reason == '' and 'r' or 'b')
     if set ~= 'to_ask' then redis.call('ZREM', base .. 'to_ask', key) end
     if set ~= '' then
       redis.call('ZADD', base .. set, due, key)
@@ -40,13 +41,13 @@ for at = 3, #ARGV, 12 do
     else
       redis.call('ZADD', base .. 'done', 'NX', now, key)
     end
-    local changed = state ~= (record[5] or record[3])
-    if line ~= '' and (changed or asked == '0' or (tonumber(record[4]) or 0) < tonumber(ARGV[2])) then redis.call('RPUSH', log, line) end
+    local changed = state ~= (before or was)
+    if line ~= '' and (changed or asked == '0' or asks < tonumber(ARGV[2])) then redis.call('RPUSH', log, line) end
     if changed then redis.call('XADD', base .. 'events', 'MAXLEN', '~', ARGV[1], '*', 'key', key, 'state', state) end
+    if pause ~= '' and redis.call('HSETNX', base .. 'lane', 'paused', pause) == 1 then
+      redis.call('XADD', base .. 'events', 'MAXLEN', '~', ARGV[1], '*', 'lane', 'paused', 'why', pause)
+    end
     answers[#answers + 1] = 'ok'
-  end
-  if pause ~= '' and redis.call('HSETNX', base .. 'lane', 'paused', pause) == 1 then
-    redis.call('XADD', base .. 'events', 'MAXLEN', '~', ARGV[1], '*', 'lane', 'paused', 'why', pause)
   end
 end
 return answers

@@ -8,10 +8,10 @@ local base, key, seen, state, set = KEYS[1], ARGV[4], ARGV[5], ARGV[6], ARGV[7]
 local job = base .. 'job:' .. key
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
-local record = redis.call('HMGET', job, 's', 'w')
-if not record[1] then return 'gone' end
-if record[1] ~= seen then return record[1] end
-if record[2] then return 'held' end
+local is, held = unpack(redis.call('HMGET', job, 's', 'w'))
+if not is then return 'gone' end
+if is ~= seen then return is end
+if held then return 'held' end
 redis.call('HSET', job, 's', state, 'u', now, 'r', ARGV[8])
 redis.call('RPUSH', base .. 'log:' .. key, string.format('{"e":"operation","t":%d,', now) .. ARGV[9] .. '}')
 for _, name in ipairs({ 'to_send', 'to_ask', 'review' }) do
@@ -23,5 +23,5 @@ if set ~= '' then
 else
   redis.call('ZADD', base .. 'done', 'NX', now, key)
 end
-redis.call('XADD', base .. 'events', 'MAXLEN', '~', ARGV[3], '*', 'key', key, 'state', state)
+if state ~= seen then redis.call('XADD', base .. 'events', 'MAXLEN', '~', ARGV[3], '*', 'key', key, 'state', state) end
 return 'ok'

@@ -1,22 +1,27 @@
 #!lua flags=allow-oom
--- Reduces jobs that ended long ago to a tombstone (content hash and final state), by which a late duplicate is recognised.
+-- Reduces jobs that ended long ago to a tombstone, by which a late duplicate is recognised: the first letter of the final
+-- state and the first half of the content's hash.
 -- KEYS  1 the lane's base
 -- ARGV  1 retention (ms), 2 jobs at most
 -- Returns how many it reduced
 local base = KEYS[1]
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
-local keys = redis.call('ZRANGEBYSCORE', base .. 'done', '-inf', now - tonumber(ARGV[1]), 'LIMIT', 0, ARGV[2])
+local ENDED = { succeeded = true, failed = true, refunded = true, cancelled = true }
 local reduced = 0
-for _, key in ipairs(keys) do
+for _, key in ipairs(redis.call('ZRANGEBYSCORE', base .. 'done', '-inf', now - tonumber(ARGV[1]), 'LIMIT', 0, ARGV[2])) do
   local job = base .. 'job:' .. key
-  local record = redis.call('HMGET', job, 's', 'h', 'w')
-  if not record[3] then
+  local state, hash, held = unpack(redis.call('HMGET', job, 's', 'h', 'w'))
+  if held or redis.call('ZSCORE', base .. 'to_ask', key) then
+    redis.call('ZADD', base .. 'done', now, key) -- asked about again: its time begins anew, and it blocks nothing behind it
+  elseif ENDED[state] then
     redis.call('DEL', job, base .. 'body:' .. key, base .. 'log:' .. key)
-    if record[1] then redis.call('HSET', job, 's', record[1], 'h', record[2]) end
-    redis.call('ZREM', base .. 'to_ask', key)
+    redis.call('HSET', job, 'z', string.sub(state, 1, 1) .. string.sub(hash or '', 1, 16))
     redis.call('ZREM', base .. 'done', key)
     reduced = reduced + 1
+  else
+    redis.call('ZREM', base .. 'done', key) -- never throw away what has not ended
+    redis.call('SADD', base .. 'orphans', key)
   end
 end
 return reduced

@@ -1,37 +1,39 @@
 #!lua flags=allow-oom
 -- Gives back claimed jobs for which certainly no call was made: each is what it was before the claim, and due now.
 -- KEYS  1 the lane's base
--- ARGV  1 wake channel, 2 lane name, then for each job: key, fence
+-- ARGV  1 wake channel, 2 lane name, 3 log lines after which a claim that came to nothing leaves none, then for each job:
+--       key, fence
 -- Returns for each job 'ok' | 'again' | 'stale'
 local base = KEYS[1]
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
-local answers = {}
-for at = 3, #ARGV, 2 do
+local answers, any_given_back = {}, false
+for at = 4, #ARGV, 2 do
   local key, fence = ARGV[at], ARGV[at + 1]
-  local job = base .. 'job:' .. key
-  local record = redis.call('HMGET', job, 'f', 'w', 'b', 'n', 'rs')
-  local before, sends = record[3], (tonumber(record[4]) or 1) - 1
-  if record[1] ~= fence then
+  local job, log = base .. 'job:' .. key, base .. 'log:' .. key
+  local its_fence, held, before, sends, resends = unpack(redis.call('HMGET', job, 'f', 'w', 'b', 'n', 'rs'))
+  if its_fence ~= fence then
     answers[#answers + 1] = 'stale'
-  elseif not record[2] then
+  elseif not held then
     answers[#answers + 1] = 'again'
-  elseif before then
-    local resends = tonumber(record[5]) or 0
-    if before ~= 'queued' then resends = resends - 1 end
-    redis.call('HSET', job, 's', before, 'n', sends, 'rs', resends, 'u', now)
-    redis.call('HDEL', job, 'w', 'b')
-    -- The first send has not happened yet; a deadline must not run from it.
-    if sends == 0 then redis.call('HDEL', job, 't1', 'ts') end
-    redis.call('RPUSH', base .. 'log:' .. key, string.format('{"e":"released","t":%d,"f":%s}', now, fence))
-    redis.call('ZADD', base .. 'to_send', now, key)
-    redis.call('ZREM', base .. 'to_ask', key)
-    answers[#answers + 1] = 'ok'
   else
-    redis.call('HDEL', job, 'w')
-    redis.call('ZADD', base .. 'to_ask', now, key)
+    any_given_back = true
     answers[#answers + 1] = 'ok'
+    redis.call('HDEL', job, 'w', 'b')
+    if before then -- `b` is there while this very claim is for a send: claim takes it away from an older one
+      sends = tonumber(sends) - 1
+      redis.call('HSET', job, 's', before, 'n', sends, 'u', now)
+      if before ~= 'queued' then redis.call('HSET', job, 'rs', tonumber(resends) - 1) end
+      -- The first send has not happened yet; a deadline must not run from it.
+      if sends == 0 then redis.call('HDEL', job, 'ts', 't1') end
+      local lines = redis.call('RPUSH', log, string.format('{"e":"released","t":%d,"f":%s}', now, fence))
+      if lines > tonumber(ARGV[3]) and string.find(redis.call('LINDEX', log, -2), '^{"e":"intent"') then redis.call('LTRIM', log, 0, -3) end
+      redis.call('ZADD', base .. 'to_send', now, key)
+      redis.call('ZREM', base .. 'to_ask', key)
+    else
+      redis.call('ZADD', base .. 'to_ask', now, key)
+    end
   end
 end
-redis.call('PUBLISH', ARGV[1], ARGV[2])
+if any_given_back then redis.call('PUBLISH', ARGV[1], ARGV[2]) end
 return answers

@@ -1,24 +1,49 @@
--- Accepts jobs of one lane: record, body and due time in one step, or what is already there.
+-- Accepts jobs of one lane: record, content and due time in one step, or what is already there.
 -- KEYS  1 the lane's base; every key below is made from it and shares its hash tag
 -- ARGV  1 wake channel, 2 lane name, then for each job:
 --       key, content hash (32 bytes), content, due (ms of Redis time, 0 = now), about ('' = its key), callback URL ('' = none)
--- Returns for each job: {'new'} | {'existing', state} | {'conflict', key of the first} (its own key when the content differs)
+-- Returns for each job: {'new'} | {'existing', state} | {'conflict', key of the first} (its own key when the content differs);
+--         the state of a job whose detail has expired is told by its first letter
 local base = KEYS[1]
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local answers, any_new = {}, false
+
+-- A hash with one value longer than this is stored at several times the size: longer texts are kept in pieces.
+local PIECE_BYTES, MAX_PIECES = 64, 16
+local function put_pieces(fields, name, text)
+  for piece = 1, math.ceil(#text / PIECE_BYTES) do
+    fields[#fields + 1] = name .. piece
+    fields[#fields + 1] = string.sub(text, (piece - 1) * PIECE_BYTES + 1, piece * PIECE_BYTES)
+  end
+end
+
+-- What names the thing: the key of another job about it, or the key that is its name.
+local function first_about(key, about)
+  local first = redis.call('GET', base .. 'about:' .. (about ~= '' and about or key))
+  if not first and about ~= '' and redis.call('EXISTS', base .. 'job:' .. about) == 1 then first = about end
+  return first
+end
+
 for at = 3, #ARGV, 6 do
   local key, hash, content, due, about, callback = unpack(ARGV, at, at + 5)
-  local record = redis.call('HMGET', base .. 'job:' .. key, 's', 'h')
-  local first = about ~= '' and redis.call('GET', base .. 'about:' .. about)
-  if record[1] then
-    answers[#answers + 1] = record[2] == hash and { 'existing', record[1] } or { 'conflict', key }
+  local job = base .. 'job:' .. key
+  local state, had, tombstone = unpack(redis.call('HMGET', job, 's', 'h', 'z'))
+  if tombstone then state, had, hash = string.sub(tombstone, 1, 1), string.sub(tombstone, 2), string.sub(hash, 1, #tombstone - 1) end
+  local first = not state and first_about(key, about)
+  if state then
+    answers[#answers + 1] = had == hash and { 'existing', state } or { 'conflict', key }
   elseif first then
     answers[#answers + 1] = { 'conflict', first }
   else
-    redis.call('HSET', base .. 'job:' .. key, 's', 'queued', 'h', hash, 'c', now)
-    if callback ~= '' then redis.call('HSET', base .. 'job:' .. key, 'cb', callback) end
-    redis.call('SET', base .. 'body:' .. key, content)
+    local fields = { 's', 'queued', 'h', hash, 'c', now }
+    if #content <= PIECE_BYTES * MAX_PIECES then
+      put_pieces(fields, '', content)
+    else
+      redis.call('SET', base .. 'body:' .. key, content)
+    end
+    put_pieces(fields, 'cb', callback)
+    redis.call('HSET', job, unpack(fields))
     if about ~= '' then redis.call('SET', base .. 'about:' .. about, key) end
     redis.call('ZADD', base .. 'to_send', math.max(now, tonumber(due)), key)
     answers[#answers + 1] = { 'new' }

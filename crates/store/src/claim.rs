@@ -3,14 +3,17 @@
 use std::time::Duration;
 
 use bursar_domain::{Call, Facts, Key, Lane, Millis, State};
-use redis::Value;
+use redis::{Pipeline, Value};
 
-use crate::scripts::Arguments;
+use crate::scripts::{EVENTS_KEPT, LOG_QUIET_AFTER};
 use crate::submit::word_of;
 use crate::{Committed, Store, StoreError};
 
 /// Jobs in one claim: a bound on how long the script holds Redis.
 pub const MAX_CLAIM: usize = 256;
+
+/// How long a worker can still learn what a claim gave it whose reply was lost: longer than networks deliver late.
+const RECEIPT_KEPT: Duration = Duration::from_secs(3600);
 
 /// One worker's wish for due jobs of one lane.
 #[derive(Clone, Copy, Debug)]
@@ -23,7 +26,8 @@ pub struct Claim<'a> {
     pub slots: usize,
     /// Calls a second over all replicas; 0 for no limit.
     pub rate_per_second: f64,
-    /// Counts this worker's claims, so that one whose reply was lost can be told from the one before.
+    /// Rises with each claim of this worker in this lane, so that one whose reply was lost can be told from the one
+    /// before. A claim whose number does not rise takes nothing: it is one that was delivered late or twice.
     pub number: u64,
 }
 
@@ -97,44 +101,55 @@ impl Store {
     /// # Errors
     /// [`StoreError`]: jobs may have been claimed all the same; [`Store::unclaim`] finds and returns them.
     pub async fn claim(&self, lane: &Lane, claim: &Claim<'_>) -> Result<Claims, StoreError> {
-        let mut arguments = Arguments::default();
-        arguments
-            .push(claim.worker)
+        let mut call = self.scripts.claim.on(&self.keys.base(lane));
+        call.push(claim.worker)
             .push(whole_millis(claim.lease))
             .push(claim.slots.min(MAX_CLAIM))
             .push(claim.rate_per_second)
-            .push(claim.number);
-        let (now, next_due, rows, orphans): (u64, i64, Vec<Row>, Vec<String>) =
-            self.scripts.claim.run(self, self.keys.base(lane), &arguments).await?;
-        Ok(Claims {
-            now: Millis(now),
-            next_due: u64::try_from(next_due).ok().map(Millis),
-            jobs: rows.into_iter().map(claimed).collect::<Result<_, _>>()?,
-            orphans,
-        })
+            .push(claim.number)
+            .push(EVENTS_KEPT)
+            .push(whole_millis(RECEIPT_KEPT));
+        let (now, next_due, rows, mut orphans): (u64, i64, Vec<Value>, Vec<String>) = call.run(self).await?;
+        let mut jobs = Vec::with_capacity(rows.len());
+        let mut unreadable = Vec::new();
+        for row in rows {
+            match claimed(row) {
+                Ok(job) => jobs.push(job),
+                Err(key) => unreadable.push(key),
+            }
+        }
+        if !unreadable.is_empty() {
+            self.put_aside(lane, &unreadable).await?;
+            orphans.extend(unreadable);
+        }
+        Ok(Claims { now: Millis(now), next_due: u64::try_from(next_due).ok().map(Millis), jobs, orphans })
     }
 
-    /// After a claim whose reply was lost: gives back, unsent, whatever that claim had taken.
+    /// One record that this build cannot read must not stop its lane.
+    async fn put_aside(&self, lane: &Lane, keys: &[String]) -> Result<(), StoreError> {
+        let mut transaction = Pipeline::new();
+        transaction.atomic().zrem(self.keys.set(lane, "to_ask"), keys).sadd(self.keys.set(lane, "orphans"), keys);
+        transaction.query_async(&mut self.connection()).await.map_err(|source| StoreError::of("SADD", source))
+    }
+
+    /// After a claim whose reply was lost: gives back, unsent, whatever that claim had taken, and tells how many jobs that
+    /// were. A claim that has not arrived yet will take nothing. To be called before the worker's next claim in the lane.
     ///
     /// # Errors
     /// [`StoreError`]: try again; what is not given back comes due when its lease ends.
     pub async fn unclaim(&self, lane: &Lane, worker: &str, number: u64) -> Result<usize, StoreError> {
-        let receipt: Option<String> = redis::cmd("GET")
-            .arg(self.keys.receipt(lane, worker))
-            .query_async(&mut self.connection())
-            .await
-            .map_err(|source| StoreError::of("GET", source))?;
-        let Some(receipt) = receipt else { return Ok(0) };
-        let mut lines = receipt.lines();
-        if lines.next().and_then(|line| line.parse().ok()) != Some(number) {
-            return Ok(0);
-        }
-        let held: Vec<(String, u64)> = lines
+        let mut call = self.scripts.unclaim.on(&self.keys.base(lane));
+        call.push(worker).push(number).push(whole_millis(RECEIPT_KEPT));
+        let receipt: Option<String> = call.run(self).await?;
+        let receipt = receipt.unwrap_or_default();
+        let held: Vec<(String, u64)> = receipt
+            .lines()
+            .skip(1)
             .filter_map(|line| line.rsplit_once(' '))
             .filter_map(|(key, fence)| Some((key.to_owned(), fence.parse().ok()?)))
             .collect();
-        self.release(lane, &held).await?;
-        Ok(held.len())
+        let released = self.release(lane, &held).await?;
+        Ok(released.iter().filter(|released| **released == Committed::Ok).count())
     }
 
     /// Gives back jobs about which certainly no call was made.
@@ -142,16 +157,19 @@ impl Store {
     /// # Errors
     /// [`StoreError`]: repeat; it is idempotent under each job's fence.
     pub async fn release(&self, lane: &Lane, held: &[(String, u64)]) -> Result<Vec<Committed>, StoreError> {
-        if held.is_empty() {
-            return Ok(Vec::new());
+        let mut answers = Vec::with_capacity(held.len());
+        for batch in held.chunks(MAX_CLAIM) {
+            let mut call = self.scripts.release.on(&self.keys.base(lane));
+            call.push(self.keys.wake_channel()).push(lane.to_string()).push(LOG_QUIET_AFTER);
+            for (key, fence) in batch {
+                call.push(key).push(*fence);
+            }
+            let replies: Vec<Value> = call.run(self).await?;
+            for reply in &replies {
+                answers.push(word_of("release", reply, Committed::WORDS)?);
+            }
         }
-        let mut arguments = Arguments::default();
-        arguments.push(self.keys.wake_channel()).push(lane.to_string());
-        for (key, fence) in held {
-            arguments.push(key).push(*fence);
-        }
-        let replies: Vec<Value> = self.scripts.release.run(self, self.keys.base(lane), &arguments).await?;
-        replies.iter().map(|reply| word_of("release", reply, Committed::WORDS)).collect()
+        Ok(answers)
     }
 
     /// Moves the leases of held jobs; returns the keys that are no longer this worker's.
@@ -167,13 +185,12 @@ impl Store {
     ) -> Result<Vec<String>, StoreError> {
         let mut lost = Vec::new();
         for batch in held.chunks(MAX_CLAIM) {
-            let mut arguments = Arguments::default();
-            arguments.push(worker).push(whole_millis(lease));
+            let mut call = self.scripts.renew.on(&self.keys.base(lane));
+            call.push(worker).push(whole_millis(lease));
             for (key, fence) in batch {
-                arguments.push(key).push(*fence);
+                call.push(key).push(*fence);
             }
-            let of_batch: Vec<String> = self.scripts.renew.run(self, self.keys.base(lane), &arguments).await?;
-            lost.extend(of_batch);
+            lost.extend(call.run::<Vec<String>>(self).await?);
         }
         Ok(lost)
     }
@@ -183,19 +200,22 @@ pub(crate) fn whole_millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
-fn claimed(row: Row) -> Result<Claimed, StoreError> {
+/// A job as the script told it; its key, or what stands in its place, when that cannot be read.
+fn claimed(row: Value) -> Result<Claimed, String> {
+    let name =
+        row.as_sequence().and_then(<[Value]>::first).and_then(|key| redis::from_redis_value_ref::<String>(key).ok());
+    let unreadable = || name.clone().unwrap_or_default();
+    let row: Row = redis::from_redis_value(row).map_err(|_| unreadable())?;
     let (key, call, fence, state, content, sends, resends, asks, losses, first, last, trade_nos) = row;
-    let unreadable =
-        |detail: &str| StoreError::Unreadable { what: format!("the claim of job {key}"), detail: detail.to_owned() };
     let moment = |at: u64| (at > 0).then_some(Millis(at));
     Ok(Claimed {
         call: match call.as_str() {
             "send" => Call::Send,
             "ask" => Call::Ask,
-            _ => return Err(unreadable("it is neither for a send nor for an ask")),
+            _ => return Err(key),
         },
-        state: state.parse().map_err(|_| unreadable("its state has no meaning"))?,
-        key: key.parse().map_err(|_| unreadable("its key breaks the rules for keys"))?,
+        state: state.parse().map_err(|_| unreadable())?,
+        key: key.parse().map_err(|_| unreadable())?,
         fence,
         content,
         trade_nos: trade_nos.split_whitespace().map(str::to_owned).collect(),

@@ -3,7 +3,7 @@
 use bursar_domain::{Due, Lane, Next, State};
 use redis::Value;
 
-use crate::scripts::{Arguments, EVENTS_KEPT, LOG_QUIET_AFTER};
+use crate::scripts::{Call, EVENTS_KEPT, LOG_QUIET_AFTER};
 use crate::submit::word_of;
 use crate::{Store, StoreError};
 
@@ -72,12 +72,12 @@ impl Store {
     pub async fn commit(&self, lane: &Lane, commits: &[Commit]) -> Result<Vec<Committed>, StoreError> {
         let mut answers = Vec::with_capacity(commits.len());
         for batch in commits.chunks(crate::MAX_CLAIM) {
-            let mut arguments = Arguments::default();
-            arguments.push(EVENTS_KEPT).push(LOG_QUIET_AFTER);
+            let mut call = self.scripts.commit.on(&self.keys.base(lane));
+            call.push(EVENTS_KEPT).push(LOG_QUIET_AFTER);
             for commit in batch {
-                push(&mut arguments, commit);
+                push(&mut call, commit);
             }
-            let replies: Vec<Value> = self.scripts.commit.run(self, self.keys.base(lane), &arguments).await?;
+            let replies: Vec<Value> = call.run(self).await?;
             for reply in &replies {
                 answers.push(word_of("commit", reply, Committed::WORDS)?);
             }
@@ -86,11 +86,10 @@ impl Store {
     }
 }
 
-fn push(arguments: &mut Arguments, commit: &Commit) {
+fn push(call: &mut Call<'_>, commit: &Commit) {
     let (set, due) = due_set(commit.next.due);
     let reason = commit.reason.as_deref().or(commit.next.reason).unwrap_or_default();
-    arguments
-        .push(&commit.key)
+    call.push(&commit.key)
         .push(commit.fence)
         .push(commit.next.state.as_str())
         .push(set)

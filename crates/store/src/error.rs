@@ -1,6 +1,6 @@
 //! What can go wrong between us and Redis.
 
-use redis::RedisError;
+use redis::{ErrorKind, RedisError};
 
 /// A failure of the store. Every script may be repeated: after an error the caller cannot know whether it ran.
 #[derive(Debug, thiserror::Error)]
@@ -17,7 +17,8 @@ pub enum StoreError {
         #[source]
         source: RedisError,
     },
-    /// Redis answered and refused: out of memory, read-only, loading, no rights. The command did not run.
+    /// Redis answered and refused: out of memory, read-only, loading, no rights. The command did not run; only a key of a
+    /// foreign type among ours ends a script halfway, between two jobs of its batch.
     #[error("Redis refused {command}")]
     Refused {
         /// Which script or command.
@@ -38,6 +39,9 @@ pub enum StoreError {
 
 impl StoreError {
     pub(crate) fn of(command: &'static str, source: RedisError) -> Self {
+        if matches!(source.kind(), ErrorKind::Parse | ErrorKind::UnexpectedReturnType) {
+            return Self::Unreadable { what: format!("the reply of {command}"), detail: source.to_string() };
+        }
         let unreachable =
             source.is_io_error() || source.is_timeout() || source.is_connection_dropped() || source.code().is_none();
         if unreachable { Self::Unreachable { command, source } } else { Self::Refused { command, source } }

@@ -5,15 +5,15 @@
 //! | key | type | holds |
 //! |---|---|---|
 //! | `job:KEY` | hash | the record: small fields, see `record.rs` |
-//! | `body:KEY` | string | the canonical content, beside the record so that the hash stays a listpack |
+//! | `body:KEY` | string | the canonical content of a job where it is too long for the record |
 //! | `log:KEY` | list | the attempts: one JSON line each |
 //! | `about:THING` | string | the key of the job that is about this thing, where that is not the key itself |
 //! | `to_send`, `to_ask` | sorted sets | keys by due time (ms of Redis time); a claimed job stands in `to_ask` at its lease's end |
 //! | `review`, `done` | sorted sets | keys by the time they came there |
-//! | `lane` | hash | `paused` (who and why), `tat` (rate bucket, µs) |
+//! | `lane` | hash | `paused` (who and why), `tat` (rate bucket, µs), `turn` (who gets the next single slot) |
 //! | `events` | stream | state changes, bounded |
 //! | `orphans` | set | due keys without a readable record, put aside for a person |
-//! | `claim:WORKER` | string | what the worker's last claim gave it; expires with the lease |
+//! | `claim:WORKER` | string | the number of the worker's last claim that gave it jobs or was given up, and the jobs; expires |
 
 use bursar_domain::Lane;
 
@@ -47,10 +47,6 @@ impl Keys {
 
     pub(crate) fn set(&self, lane: &Lane, set: &str) -> String {
         format!("{}{set}", self.base(lane))
-    }
-
-    pub(crate) fn receipt(&self, lane: &Lane, worker: &str) -> String {
-        format!("{}claim:{worker}", self.base(lane))
     }
 
     /// The pub/sub channel on which a lane's name says: something there is due.

@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use bursar_domain::{Key, Lane, Millis, Operation, OperationRefused};
+use bursar_domain::{Key, Lane, Millis, Operation, OperationRefused, State};
 use serde_json::json;
 
 use crate::claim::whole_millis;
 use crate::commit::due_set;
-use crate::scripts::{Arguments, EVENTS_KEPT};
+use crate::scripts::EVENTS_KEPT;
 use crate::{Record, Store, StoreError};
 
 /// How often an operation is tried anew when the job changes under it.
@@ -56,17 +56,21 @@ impl Store {
         operation: Operation,
         operator: Operator<'_>,
     ) -> Result<Operated, StoreError> {
-        for _ in 0..TRIES {
+        let mut tries = 0;
+        loop {
+            tries += 1;
             let Some(record) = self.job(lane, key).await? else { return Ok(Operated::Unknown) };
             let next = match operation.on(record.state, Millis(0)) {
                 Ok(next) => next,
                 Err(refused) => return Ok(Operated::Refused(refused)),
             };
+            if record.created.is_none() {
+                return Ok(Operated::Refused(expired(record.state)));
+            }
             let line = json!({"do": operation.as_str(), "from": record.state, "to": next.state, "who": operator.who, "why": operator.why});
             let line = line.to_string();
-            let mut arguments = Arguments::default();
-            arguments
-                .push(self.keys.wake_channel())
+            let mut call = self.scripts.operate.on(&self.keys.base(lane));
+            call.push(self.keys.wake_channel())
                 .push(lane.to_string())
                 .push(EVENTS_KEPT)
                 .push(key.as_str())
@@ -74,12 +78,14 @@ impl Store {
                 .push(next.state.as_str())
                 .push(due_set(next.due).0)
                 .push(operator.words())
-                .push(line.trim_start_matches('{').trim_end_matches('}'));
-            let answer: String = self.scripts.operate.run(self, self.keys.base(lane), &arguments).await?;
+                .push(line.strip_prefix('{').and_then(|line| line.strip_suffix('}')).unwrap_or_default());
+            let answer: String = call.run(self).await?;
             match answer.as_str() {
                 "ok" => break,
                 "gone" => return Ok(Operated::Unknown),
                 "held" => return Ok(Operated::Held(Box::new(record))),
+                // It changes as fast as we look: workers are at it.
+                _ if tries == TRIES => return Ok(Operated::Held(Box::new(record))),
                 _ => {} // its state has changed since we looked: look again
             }
         }
@@ -104,14 +110,9 @@ impl Store {
     }
 
     async fn set_paused(&self, lane: &Lane, word: &str, operator: Operator<'_>) -> Result<bool, StoreError> {
-        let mut arguments = Arguments::default();
-        arguments
-            .push(self.keys.wake_channel())
-            .push(lane.to_string())
-            .push(EVENTS_KEPT)
-            .push(word)
-            .push(operator.words());
-        let changed: u8 = self.scripts.pause.run(self, self.keys.base(lane), &arguments).await?;
+        let mut call = self.scripts.pause.on(&self.keys.base(lane));
+        call.push(self.keys.wake_channel()).push(lane.to_string()).push(EVENTS_KEPT).push(word).push(operator.words());
+        let changed: u8 = call.run(self).await?;
         Ok(changed == 1)
     }
 
@@ -120,9 +121,9 @@ impl Store {
     /// # Errors
     /// [`StoreError`]: repeat.
     pub async fn wake(&self, lane: &Lane, key: &Key) -> Result<bool, StoreError> {
-        let mut arguments = Arguments::default();
-        arguments.push(self.keys.wake_channel()).push(lane.to_string()).push(key.as_str());
-        let woken: u8 = self.scripts.wake.run(self, self.keys.base(lane), &arguments).await?;
+        let mut call = self.scripts.wake.on(&self.keys.base(lane));
+        call.push(self.keys.wake_channel()).push(lane.to_string()).push(key.as_str());
+        let woken: u8 = call.run(self).await?;
         Ok(woken == 1)
     }
 
@@ -131,8 +132,13 @@ impl Store {
     /// # Errors
     /// [`StoreError`]: repeat.
     pub async fn purge(&self, lane: &Lane, retention: Duration, limit: usize) -> Result<usize, StoreError> {
-        let mut arguments = Arguments::default();
-        arguments.push(whole_millis(retention)).push(limit.min(crate::MAX_BATCH));
-        self.scripts.purge.run(self, self.keys.base(lane), &arguments).await
+        let mut call = self.scripts.purge.on(&self.keys.base(lane));
+        call.push(whole_millis(retention)).push(limit.min(crate::MAX_BATCH));
+        call.run(self).await
     }
+}
+
+/// Only what is asked about after its end comes here: every other operation is refused by the state already.
+fn expired(state: State) -> OperationRefused {
+    OperationRefused { state, what: "asked about", rule: "its detail has expired; only its end is still known" }
 }

@@ -3,6 +3,8 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
+use redis::{ConnectionAddr, IntoConnectionInfo};
+
 use crate::{Store, StoreError};
 
 /// How far the worker's clock may stand from Redis's before the gateway's 10 minutes of tolerance are in danger.
@@ -196,10 +198,11 @@ impl Server<'_> {
 }
 
 fn transport(url: &str) -> Finding {
-    let loopback = ["127.0.0.1", "localhost", "[::1]"]
-        .iter()
-        .any(|host| url.contains(&format!("//{host}")) || url.contains(&format!("@{host}")));
-    let private = url.starts_with("rediss") || url.contains("unix:") || loopback;
+    let private = url.into_connection_info().is_ok_and(|server| match server.addr() {
+        ConnectionAddr::Tcp(host, _) => ["127.0.0.1", "localhost", "::1", "[::1]"].contains(&host.as_str()),
+        ConnectionAddr::TcpTls { .. } | ConnectionAddr::Unix(_) => true,
+        _ => false,
+    });
     if private {
         fine("redis.tls", "private".into())
     } else {

@@ -7,6 +7,7 @@ use redis::Pipeline;
 use serde_json::{Map, Value};
 
 use crate::commit::sets_of;
+use crate::record::pieces;
 use crate::{Record, Store, StoreError};
 
 /// Keys read in one step of a listing.
@@ -63,6 +64,9 @@ impl Store {
     /// # Errors
     /// [`StoreError`].
     pub async fn jobs(&self, lane: &Lane, keys: &[Key]) -> Result<Vec<Record>, StoreError> {
+        if keys.is_empty() {
+            return Ok(Vec::new());
+        }
         let mut pipeline = Pipeline::new();
         for key in keys {
             pipeline.hgetall(self.keys.job(lane, key.as_str()));
@@ -85,21 +89,26 @@ impl Store {
     /// # Errors
     /// [`StoreError`].
     pub async fn content(&self, lane: &Lane, key: &Key) -> Result<Option<String>, StoreError> {
-        let mut command = redis::cmd("GET");
-        command.arg(self.keys.body(lane, key.as_str()));
-        command.query_async(&mut self.connection()).await.map_err(|source| StoreError::of("GET", source))
+        let mut pipeline = Pipeline::new();
+        pipeline.hgetall(self.keys.job(lane, key.as_str())).get(self.keys.body(lane, key.as_str()));
+        let (fields, long): (HashMap<String, Vec<u8>>, Option<Vec<u8>>) = self.query("HGETALL", &pipeline).await?;
+        let content = pieces(&fields, "").or(long).map(String::from_utf8).transpose();
+        content.map_err(|error| StoreError::Unreadable {
+            what: format!("the content of job {key} in {lane}"),
+            detail: error.to_string(),
+        })
     }
 
-    /// A job's log, oldest first.
+    /// A job's log, oldest first. A line that cannot be read is told as it stands, as event `unreadable`.
     ///
     /// # Errors
     /// [`StoreError`].
     pub async fn attempts(&self, lane: &Lane, key: &Key) -> Result<Vec<AttemptView>, StoreError> {
         let mut command = redis::cmd("LRANGE");
         command.arg(self.keys.log(lane, key.as_str())).arg(0).arg(-1);
-        let lines: Vec<String> =
+        let lines: Vec<Vec<u8>> =
             command.query_async(&mut self.connection()).await.map_err(|source| StoreError::of("LRANGE", source))?;
-        lines.iter().map(|line| attempt(key, line)).collect()
+        Ok(lines.iter().map(|line| attempt(line).unwrap_or_else(|| unreadable(line))).collect())
     }
 
     /// A page of a lane's jobs, of one state or of all: those to be sent first, then by due time, ended ones last.
@@ -170,15 +179,19 @@ fn score(score: f64) -> Millis {
     Millis(score as u64)
 }
 
-fn attempt(key: &Key, line: &str) -> Result<AttemptView, StoreError> {
-    let unreadable = || StoreError::Unreadable { what: format!("the log of job {key}"), detail: line.to_owned() };
-    let mut detail: Map<String, Value> = serde_json::from_str(line).map_err(|_| unreadable())?;
-    let at = detail.remove("t").and_then(|at| at.as_u64()).ok_or_else(unreadable)?;
-    let event = detail.remove("e").and_then(|event| Some(event.as_str()?.to_owned())).ok_or_else(unreadable)?;
+fn attempt(line: &[u8]) -> Option<AttemptView> {
+    let mut detail: Map<String, Value> = serde_json::from_slice(line).ok()?;
+    let at = detail.remove("t")?.as_u64()?;
+    let event = detail.remove("e")?.as_str()?.to_owned();
     for (short, long) in [("f", "fence"), ("w", "worker")] {
         if let Some(value) = detail.remove(short) {
             detail.insert(long.to_owned(), value);
         }
     }
-    Ok(AttemptView { at: Millis(at).rfc3339(), event, detail })
+    Some(AttemptView { at: Millis(at).rfc3339(), event, detail })
+}
+
+fn unreadable(line: &[u8]) -> AttemptView {
+    let detail = Map::from_iter([("line".to_owned(), String::from_utf8_lossy(line).into())]);
+    AttemptView { at: String::new(), event: "unreadable".to_owned(), detail }
 }

@@ -14,9 +14,13 @@
 //! | `no` | the gateway's numbers, newest last, separated by spaces |
 //! | `g` | the gateway's status as it wrote it |
 //! | `r` | reason |
-//! | `cb` | callback URL |
+//! | `1`, `2`, … | the canonical content, in pieces; a long one stands in `body:KEY` instead |
+//! | `cb1`, `cb2`, … | the callback URL, in pieces |
 //!
-//! A tombstone has `s` and `h` only.
+//! `l`, `rs`, `a` are absent while they are 0, `t1` while it is `ts`. A tombstone has `z` only: the final state's first
+//! letter and the first half of the hash.
+//!
+//! Texts are kept in pieces of 64 bytes because one longer value makes Redis keep the hash at several times the size.
 
 use std::collections::HashMap;
 use std::str::FromStr;
@@ -34,7 +38,7 @@ pub struct Record {
     pub key: Key,
     /// State.
     pub state: State,
-    /// SHA-256 of the content.
+    /// SHA-256 of the content; of a tombstone, its first half.
     pub hash: Vec<u8>,
     /// When it was accepted; `None` for a tombstone.
     pub created: Option<Millis>,
@@ -75,9 +79,13 @@ impl Record {
         if fields.is_empty() {
             return Ok(None);
         }
-        let hash = fields.remove("h").unwrap_or_default();
+        let tombstone = fields.remove("z").unwrap_or_default();
+        let hash = fields.remove("h").unwrap_or_else(|| tombstone.get(1..).unwrap_or_default().to_vec());
         let fields = Texts { lane, key, fields };
-        let Some(state) = fields.parsed("s")? else { return Err(fields.unreadable("s")) };
+        let state = fields
+            .text("s")
+            .unwrap_or_else(|| tombstone.first().map(|letter| char::from(*letter)).into_iter().collect());
+        let Some(state) = state_of(&state) else { return Err(fields.unreadable("s")) };
         let moment = |name| fields.parsed(name).map(|at| at.map(Millis));
         let created = moment("c")?;
         Ok(Some(Self {
@@ -96,7 +104,7 @@ impl Record {
             trade_nos: fields.text("no").unwrap_or_default().split_whitespace().map(str::to_owned).collect(),
             gateway_status: fields.text("g"),
             reason: fields.text("r"),
-            callback_url: fields.text("cb"),
+            callback_url: fields.pieces("cb").and_then(|url| String::from_utf8(url).ok()),
             due,
         }))
     }
@@ -121,6 +129,18 @@ impl Record {
     }
 }
 
+/// A state by its word, or by its first letter, which is how a tombstone has it.
+pub(crate) fn state_of(text: &str) -> Option<State> {
+    State::ALL.into_iter().find(|state| state.as_str() == text || (text.len() == 1 && state.as_str().starts_with(text)))
+}
+
+/// The text that stands in pieces under `name`; `None` when there is none.
+pub(crate) fn pieces(fields: &HashMap<String, Vec<u8>>, name: &str) -> Option<Vec<u8>> {
+    let pieces: Vec<&[u8]> =
+        (1..).map_while(|piece| fields.get(&format!("{name}{piece}"))).map(Vec::as_slice).collect();
+    (!pieces.is_empty()).then(|| pieces.concat())
+}
+
 struct Texts<'a> {
     lane: &'a Lane,
     key: &'a Key,
@@ -132,6 +152,10 @@ impl Texts<'_> {
         self.fields.get(name).map(|bytes| String::from_utf8_lossy(bytes).into_owned())
     }
 
+    fn pieces(&self, name: &str) -> Option<Vec<u8>> {
+        pieces(&self.fields, name)
+    }
+
     fn parsed<T: FromStr>(&self, name: &str) -> Result<Option<T>, StoreError> {
         self.text(name).map(|text| text.parse().map_err(|_| self.unreadable(name))).transpose()
     }
@@ -141,5 +165,20 @@ impl Texts<'_> {
             what: format!("the record of job {} in {}", self.key, self.lane),
             detail: format!("field {name}"),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_state_is_told_by_its_first_letter() {
+        for state in State::ALL {
+            assert_eq!(state_of(&state.as_str()[..1]), Some(state));
+            assert_eq!(state_of(state.as_str()), Some(state));
+        }
+        assert_eq!(state_of(""), None);
+        assert_eq!(state_of("que"), None);
     }
 }

@@ -1,6 +1,6 @@
 //! The scripts, one file each in `lua/`, called by their hash.
 
-use redis::{FromRedisValue, Script, ToRedisArgs};
+use redis::{Cmd, ErrorKind, FromRedisValue, Script, ServerErrorKind, ToRedisArgs};
 
 use crate::StoreError;
 use crate::connection::Store;
@@ -8,7 +8,7 @@ use crate::connection::Store;
 /// State changes kept in a lane's `events` stream, about.
 pub(crate) const EVENTS_KEPT: u32 = 10_000;
 
-/// Lines in a job's log after which an ask that changed nothing is counted but no longer written.
+/// Lines in a job's log after which what changed nothing (an ask, a claim given back) is no longer written.
 pub(crate) const LOG_QUIET_AFTER: u32 = 200;
 
 /// A script with the name that errors give it.
@@ -22,31 +22,37 @@ impl Named {
         Self { name, script: Script::new(code) }
     }
 
-    /// Runs it on one lane's keys.
-    pub(crate) async fn run<T: FromRedisValue>(
-        &self,
-        store: &Store,
-        base: String,
-        arguments: &Arguments,
-    ) -> Result<T, StoreError> {
-        let mut invocation = self.script.prepare_invoke();
-        invocation.key(base);
-        for argument in &arguments.0 {
-            invocation.arg(argument.as_slice());
-        }
-        let mut connection = store.connection();
-        invocation.invoke_async(&mut connection).await.map_err(|source| StoreError::of(self.name, source))
+    /// Begins a call on one lane's keys.
+    pub(crate) fn on(&self, base: &str) -> Call<'_> {
+        let mut command = redis::cmd("EVALSHA");
+        command.arg(self.script.get_hash()).arg(1).arg(base);
+        Call { named: self, command }
     }
 }
 
-/// A script's ARGV.
-#[derive(Default)]
-pub(crate) struct Arguments(Vec<Vec<u8>>);
+/// A script's call, to which arguments are added.
+pub(crate) struct Call<'a> {
+    named: &'a Named,
+    command: Cmd,
+}
 
-impl Arguments {
+impl Call<'_> {
     pub(crate) fn push(&mut self, argument: impl ToRedisArgs) -> &mut Self {
-        self.0.extend(argument.to_redis_args());
+        self.command.arg(argument);
         self
+    }
+
+    /// Runs it; a server that does not know the script yet (after a restart, say) is told first.
+    pub(crate) async fn run<T: FromRedisValue>(&self, store: &Store) -> Result<T, StoreError> {
+        let failed = |source| StoreError::of(self.named.name, source);
+        let mut connection = store.connection();
+        match self.command.query_async(&mut connection).await {
+            Err(error) if error.kind() == ErrorKind::Server(ServerErrorKind::NoScript) => {
+                self.named.script.prepare_invoke().load_async(&mut connection).await.map_err(failed)?;
+                self.command.query_async(&mut connection).await.map_err(failed)
+            }
+            outcome => outcome.map_err(failed),
+        }
     }
 }
 
@@ -54,6 +60,7 @@ impl Arguments {
 pub(crate) struct Scripts {
     pub(crate) submit: Named,
     pub(crate) claim: Named,
+    pub(crate) unclaim: Named,
     pub(crate) commit: Named,
     pub(crate) renew: Named,
     pub(crate) release: Named,
@@ -68,6 +75,7 @@ impl Scripts {
         Self {
             submit: Named::new("submit", include_str!("../lua/submit.lua")),
             claim: Named::new("claim", include_str!("../lua/claim.lua")),
+            unclaim: Named::new("unclaim", include_str!("../lua/unclaim.lua")),
             commit: Named::new("commit", include_str!("../lua/commit.lua")),
             renew: Named::new("renew", include_str!("../lua/renew.lua")),
             release: Named::new("release", include_str!("../lua/release.lua")),

@@ -3,7 +3,7 @@
 use bursar_domain::{Job, Lane, State};
 use redis::FromRedisValue;
 
-use crate::scripts::Arguments;
+use crate::record::state_of;
 use crate::{Store, StoreError};
 
 /// Jobs in one call of the submit script: a bound on how long it holds Redis.
@@ -50,19 +50,18 @@ impl Store {
         lane: &Lane,
         jobs: impl Iterator<Item = &'a Job>,
     ) -> Result<Vec<Submission>, StoreError> {
-        let mut arguments = Arguments::default();
-        arguments.push(self.keys.wake_channel()).push(lane.to_string());
+        let mut call = self.scripts.submit.on(&self.keys.base(lane));
+        call.push(self.keys.wake_channel()).push(lane.to_string());
         for job in jobs {
             let about = if job.content.about() == job.key.as_str() { "" } else { job.content.about() };
-            arguments
-                .push(job.key.as_str())
+            call.push(job.key.as_str())
                 .push(&job.content.hash()[..])
                 .push(job.content.text())
                 .push(job.run_at.unwrap_or_default().0)
                 .push(about)
                 .push(job.callback_url.as_deref().unwrap_or_default());
         }
-        let replies: Vec<Vec<String>> = self.scripts.submit.run(self, self.keys.base(lane), &arguments).await?;
+        let replies: Vec<Vec<String>> = call.run(self).await?;
         replies.into_iter().map(submission).collect()
     }
 }
@@ -78,7 +77,7 @@ fn submission(reply: Vec<String>) -> Result<Submission, StoreError> {
     let mut words = reply.into_iter();
     match (words.next().as_deref(), words.next()) {
         (Some("new"), None) => Ok(Submission::New),
-        (Some("existing"), Some(state)) => state.parse().map(Submission::Existing).map_err(|_| unreadable(&state)),
+        (Some("existing"), Some(state)) => state_of(&state).map(Submission::Existing).ok_or_else(|| unreadable(&state)),
         (Some("conflict"), Some(first)) => Ok(Submission::Conflict { first }),
         (word, _) => Err(unreadable(word.unwrap_or_default())),
     }

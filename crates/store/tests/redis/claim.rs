@@ -1,0 +1,251 @@
+//! Claiming: intent before effect, lease and fence in one write.
+
+use std::time::Duration;
+
+use bursar_domain::{Call, Due, Millis, State};
+use bursar_store::{Claim, MAX_CLAIM};
+use bursar_test_support::eventually;
+
+use crate::scene::{LEASE, SHORT_LEASE, SOON, Scene, asked, keys, sent, transfer};
+
+#[tokio::test]
+async fn intent_fence_and_lease_are_on_record_before_the_claim_is_answered() {
+    let scene = Scene::new().await;
+    scene.submit(&["k1"]).await;
+    let claims = scene.claim("w\"1\\", 8).await;
+    let claimed = &claims.jobs[0];
+    assert_eq!((claimed.call, claimed.state, claimed.fence), (Call::Send, State::Queued, 1));
+    assert_eq!((claimed.sends, claimed.resends, claimed.asks, claimed.losses), (1, 0, 0, 0));
+    assert_eq!((claimed.first_sent, claimed.last_sent), (Some(claims.now), Some(claims.now)));
+    assert_eq!(claimed.content, transfer("k1").content.text());
+
+    let record = scene.store.job(&scene.lane, &claimed.key).await.unwrap().unwrap();
+    assert_eq!((record.state, record.fence, record.sends), (State::InDoubt, 1, 1));
+    assert_eq!(record.worker.as_deref(), Some("w\"1\\"));
+    assert_eq!(record.due, Some(claims.now.plus(LEASE)));
+    assert_eq!(scene.sets("k1").await, ["to_ask"]);
+    let log = scene.log("k1").await;
+    assert_eq!(log.len(), 1);
+    assert_eq!(
+        (log[0]["e"].as_str(), log[0]["f"].as_u64(), log[0]["w"].as_str()),
+        (Some("intent"), Some(1), Some("w\"1\\"))
+    );
+    assert_eq!(log[0]["t"].as_u64(), Some(claims.now.0));
+}
+
+#[tokio::test]
+async fn never_more_jobs_than_slots_and_never_more_than_one_script_takes() {
+    let scene = Scene::new().await;
+    scene.submit_many("k", MAX_CLAIM + 50).await;
+    assert_eq!(scene.claim("w", 0).await.jobs.len(), 0);
+    assert_eq!(scene.claim("w", 3).await.jobs.len(), 3);
+    assert_eq!(scene.claim("w", 10_000).await.jobs.len(), MAX_CLAIM);
+    assert_eq!(scene.claim("w", 10_000).await.jobs.len(), 47);
+    assert_eq!(scene.claim("w", 10_000).await.jobs.len(), 0);
+}
+
+#[tokio::test]
+async fn the_longest_due_comes_first_and_what_is_not_due_stays() {
+    let scene = Scene::new().await;
+    scene.submit(&["a", "b", "c", "later"]).await;
+    for (key, due) in [("a", "3"), ("b", "1"), ("c", "2"), ("later", "99999999999999")] {
+        let _: u64 = scene.command(&["ZADD", &scene.name("to_send"), due, key]).await;
+    }
+    let claims = scene.claim("w", 10).await;
+    assert_eq!(keys(&claims), ["b", "c", "a"]);
+    assert_eq!(scene.sets("later").await, ["to_send"]);
+}
+
+#[tokio::test]
+async fn two_workers_never_hold_the_same_job() {
+    let scene = Scene::new().await;
+    scene.submit_many("k", 500).await;
+    let mut seen = std::collections::HashSet::new();
+    loop {
+        let (one, other) = tokio::join!(scene.claim("w1", 7), scene.claim("w2", 11));
+        if one.jobs.is_empty() && other.jobs.is_empty() {
+            break;
+        }
+        for job in one.jobs.iter().chain(&other.jobs) {
+            assert!(seen.insert(job.key.clone()), "{} was claimed twice", job.key);
+        }
+    }
+    assert_eq!(seen.len(), 500);
+}
+
+#[tokio::test]
+async fn a_paused_lane_asks_but_sends_nothing() {
+    let scene = Scene::new().await;
+    scene.bring("asked", State::Pending).await;
+    scene.submit(&["unsent"]).await;
+    scene.let_come_due("to_ask", "asked").await;
+    let operator = bursar_store::Operator { who: "li", why: "gateway is down" };
+    assert!(scene.store.pause(&scene.lane, operator).await.unwrap());
+    let claims = scene.claim("w", 10).await;
+    assert_eq!(keys(&claims), ["asked"]);
+    assert_eq!(claims.next_due, Some(claims.now.plus(LEASE)), "what may not be sent is not waited for");
+    assert_eq!(scene.state("unsent").await, State::Queued);
+    assert!(scene.store.resume(&scene.lane, operator).await.unwrap());
+    assert_eq!(keys(&scene.claim("w", 10).await), ["unsent"]);
+}
+
+#[tokio::test]
+async fn next_due_is_the_earliest_of_everything_that_waits() {
+    let scene = Scene::new().await;
+    assert_eq!(scene.claim("w", 5).await.next_due, None, "an empty lane waits for nothing");
+    let now = scene.now().await;
+    let mut later = transfer("later");
+    later.run_at = Some(Millis(now + 50_000));
+    scene.store.submit(&[later]).await.unwrap();
+    assert_eq!(scene.claim("w", 5).await.next_due, Some(Millis(now + 50_000)));
+    scene.submit(&["a", "b"]).await;
+    let claims = scene.claim("w", 1).await;
+    assert!(claims.next_due.unwrap() <= claims.now, "one is due already, for whoever has a slot");
+    let claims = scene.claim("w", 5).await;
+    assert!((now + 29_000..now + 31_000).contains(&claims.next_due.unwrap().0), "the end of the first lease");
+}
+
+#[tokio::test]
+async fn a_job_whose_worker_died_comes_due_to_be_asked_about_never_to_be_sent() {
+    let scene = Scene::new().await;
+    scene.submit(&["k1"]).await;
+    let first = scene.claim_briefly("dead").await;
+    assert_eq!(scene.claim("w2", 5).await.jobs.len(), 0, "its lease is not over");
+    let again = eventually(SOON, "the lease to end", async || scene.claim("w2", 5).await.jobs.pop()).await;
+    assert_eq!((again.call, again.state), (Call::Ask, State::InDoubt));
+    assert_eq!((again.fence, again.losses, again.sends), (first.fence + 1, 1, 1));
+    assert_eq!(again.last_sent, first.last_sent);
+    assert_eq!(scene.story("k1").await, ["intent", "lost"]);
+    let lost = &scene.log("k1").await[1];
+    assert_eq!((lost["w"].as_str(), lost["f"].as_u64()), (Some("dead"), Some(1)));
+    assert_eq!(scene.events().await, ["k1 in_doubt"], "that it is in doubt is told once its worker is lost");
+
+    // The next one is lost too, while asking.
+    scene.let_come_due("to_ask", "k1").await;
+    let third = scene.claim_one("w3").await;
+    assert_eq!((third.call, third.fence, third.losses), (Call::Ask, 3, 2));
+    assert_eq!(scene.story("k1").await, ["intent", "lost"]);
+    scene.commit(&asked(&third, State::InDoubt, Due::Ask(Millis(1)))).await;
+    assert_eq!(scene.claim_one("w4").await.losses, 2, "a claim that was committed is no loss");
+}
+
+#[tokio::test]
+async fn a_second_send_keeps_the_moment_of_the_first() {
+    let scene = Scene::new().await;
+    scene.submit(&["k1"]).await;
+    let first = scene.claim_one("w").await;
+    scene.commit(&sent(&first, State::InDoubt, Due::Send(Millis(1)))).await;
+    let mut last = first.last_sent;
+    for number in 2..=4_u32 {
+        eventually(SOON, "the clock to move", async || (scene.now().await > last.unwrap().0).then_some(())).await;
+        let claimed = scene.claim_one("w").await;
+        assert_eq!((claimed.sends, claimed.resends, claimed.state), (number, number - 1, State::InDoubt));
+        assert_eq!(claimed.first_sent, first.first_sent);
+        assert!(claimed.last_sent > last);
+        last = claimed.last_sent;
+        scene.commit(&sent(&claimed, State::InDoubt, Due::Send(Millis(1)))).await;
+    }
+}
+
+#[tokio::test]
+async fn due_keys_without_a_readable_record_are_put_aside_and_stop_nobody() {
+    let scene = Scene::new().await;
+    scene.submit(&["good", "no-content", "no-state"]).await;
+    let content = scene.field("no-content", "1").await;
+    assert!(content.is_some());
+    for piece in 1..=16 {
+        let _: u64 = scene.command(&["HDEL", &scene.name("job:no-content"), &piece.to_string()]).await;
+    }
+    let _: u64 = scene.command(&["HSET", &scene.name("job:no-state"), "s", "sparkling"]).await;
+    for set in ["to_send", "to_ask"] {
+        let _: u64 = scene.command(&["ZADD", &scene.name(set), "1", &format!("ghost-{set}")]).await;
+    }
+    let _: () = scene.command(&["SET", &scene.name("job:text"), "no hash at all"]).await;
+    let _: u64 = scene.command(&["ZADD", &scene.name("to_send"), "1", "text"]).await;
+    let claims = scene.claim("w", 10).await;
+    assert_eq!(keys(&claims), ["good"]);
+    let mut orphans = claims.orphans.clone();
+    orphans.sort_unstable();
+    assert_eq!(orphans, ["ghost-to_ask", "ghost-to_send", "no-content", "no-state", "text"]);
+    let status = scene.store.lane_status(&scene.lane).await.unwrap();
+    assert_eq!((status.orphans, status.to_send, status.to_ask), (5, 0, 1));
+    assert_eq!(scene.claim("w", 10).await.orphans, Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn a_record_that_only_this_build_cannot_read_does_not_stop_its_lane() {
+    let scene = Scene::new().await;
+    scene.submit(&["good", "bad"]).await;
+    // Bytes that are no text: the script does not mind, Rust does.
+    let mut raw = scene.raw.clone();
+    let _: u64 = redis::cmd("HSET")
+        .arg(scene.name("job:bad"))
+        .arg("1")
+        .arg(&[0xff_u8, 0xfe][..])
+        .query_async(&mut raw)
+        .await
+        .unwrap();
+    let claims = scene.claim("w", 10).await;
+    assert_eq!((keys(&claims), &claims.orphans[..]), (vec!["good"], &["bad".to_owned()][..]));
+    assert_eq!(scene.sets("bad").await, Vec::<&str>::new());
+}
+
+#[tokio::test]
+async fn what_has_ended_or_waits_for_a_person_is_never_claimed_for_a_send() {
+    for state in [State::NeedsReview, State::Succeeded, State::Failed, State::Refunded, State::Cancelled] {
+        let scene = Scene::new().await;
+        scene.bring("k1", state).await;
+        let before = scene.record("k1").await;
+        let _: u64 = scene.command(&["ZADD", &scene.name("to_send"), "1", "k1"]).await;
+        let claims = scene.claim("w", 5).await;
+        assert_eq!((claims.jobs.len(), &claims.orphans[..]), (0, &["k1".to_owned()][..]), "{state}");
+        assert_eq!(scene.record("k1").await, before);
+    }
+}
+
+#[tokio::test]
+async fn large_fences_stay_exact_and_one_that_cannot_rise_is_put_aside() {
+    let scene = Scene::new().await;
+    scene.submit(&["k1", "k2"]).await;
+    let _: u64 = scene.command(&["HSET", &scene.name("job:k1"), "f", "9007199254740989"]).await;
+    let _: u64 = scene.command(&["HSET", &scene.name("job:k2"), "f", "9007199254740991"]).await;
+    let claims = scene.claim("w", 5).await;
+    assert_eq!(claims.orphans, ["k2"]);
+    let claimed = &claims.jobs[0];
+    assert_eq!(claimed.fence, 9_007_199_254_740_990);
+    assert_eq!(scene.field("k1", "f").await.as_deref(), Some("9007199254740990"));
+    assert_eq!(scene.log("k1").await[0]["f"].as_u64(), Some(9_007_199_254_740_990));
+    let held = [(claimed.key.to_string(), claimed.fence)];
+    assert!(scene.store.renew(&scene.lane, "w", LEASE, &held).await.unwrap().is_empty());
+    assert_eq!(scene.commit(&sent(claimed, State::Pending, Due::Ask(Millis(1)))).await, bursar_store::Committed::Ok);
+    let second = scene.claim_one("w").await;
+    assert_eq!(second.fence, 9_007_199_254_740_991);
+    let released = scene.store.release(&scene.lane, &[(second.key.to_string(), second.fence)]).await.unwrap();
+    assert_eq!(released, [bursar_store::Committed::Ok]);
+}
+
+#[tokio::test]
+async fn a_claim_that_arrives_late_or_twice_takes_nothing() {
+    let scene = Scene::new().await;
+    scene.submit_many("k", 10).await;
+    let wish = |number| Claim { worker: "w", lease: LEASE, slots: 2, rate_per_second: 0.0, number };
+    assert_eq!(scene.store.claim(&scene.lane, &wish(5)).await.unwrap().jobs.len(), 2);
+    assert_eq!(scene.store.claim(&scene.lane, &wish(5)).await.unwrap().jobs.len(), 0, "twice");
+    assert_eq!(scene.store.claim(&scene.lane, &wish(4)).await.unwrap().jobs.len(), 0, "late");
+    assert_eq!(scene.store.claim(&scene.lane, &wish(6)).await.unwrap().jobs.len(), 2);
+    assert_eq!(scene.store.unclaim(&scene.lane, "w", 8).await.unwrap(), 0, "not arrived yet");
+    assert_eq!(scene.store.claim(&scene.lane, &wish(8)).await.unwrap().jobs.len(), 0, "given up before it arrived");
+    assert_eq!(scene.store.claim(&scene.lane, &wish(9)).await.unwrap().jobs.len(), 2);
+    let other = Claim { worker: "w2", ..wish(1) };
+    assert_eq!(scene.store.claim(&scene.lane, &other).await.unwrap().jobs.len(), 2, "workers count for themselves");
+}
+
+#[tokio::test]
+async fn a_short_lease_is_over_when_it_says() {
+    let scene = Scene::new().await;
+    scene.submit(&["k1"]).await;
+    scene.claim_briefly("w").await;
+    let due = scene.due("to_ask", "k1").await.unwrap();
+    let sent = scene.field("k1", "ts").await.unwrap().parse::<u64>().unwrap();
+    assert_eq!(Duration::from_millis(due - sent), SHORT_LEASE);
+}

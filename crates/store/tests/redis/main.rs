@@ -1,0 +1,32 @@
+//! Every script against a real Redis. For each step one question: if the process dies or the reply is lost right here, can
+//! it pay twice, forget, or call a maybe a no?
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout,
+    clippy::wildcard_enum_match_arm,
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    clippy::float_arithmetic,
+    reason = "a test ends by a panic, and its helpers do too"
+)]
+
+mod bounds;
+mod claim;
+mod commit;
+mod cost;
+mod fairness;
+mod lost_replies;
+mod operate;
+mod outage;
+mod preflight;
+mod purge;
+mod rate;
+mod read;
+mod release;
+mod renew;
+mod scene;
+mod submit;
+mod tidy;
+mod wake;

@@ -1,0 +1,143 @@
+//! Reading one job, its log, and a lane's jobs a page at a time.
+
+use std::collections::HashSet;
+
+use bursar_domain::{Key, Millis, State};
+use bursar_store::{Cursor, Operator};
+
+use crate::scene::Scene;
+
+async fn all(scene: &Scene, state: Option<State>) -> (Vec<bursar_store::Record>, usize) {
+    let (mut jobs, mut pages, mut cursor) = (Vec::new(), 0, Some(Cursor::default()));
+    while let Some(from) = cursor {
+        let listed = scene.store.list(&scene.lane, state, from).await.unwrap();
+        pages += 1;
+        assert!(pages < 50, "the pages do not end");
+        jobs.extend(listed.jobs);
+        cursor = listed.next;
+    }
+    (jobs, pages)
+}
+
+#[tokio::test]
+async fn thousands_of_jobs_are_listed_by_state_each_once() {
+    let scene = Scene::new().await;
+    scene.submit_many("k", 2_300).await;
+    let mut expected = [
+        (State::Queued, 0),
+        (State::InDoubt, 0),
+        (State::Pending, 0),
+        (State::NeedsReview, 0),
+        (State::Succeeded, 0),
+        (State::Failed, 0),
+    ];
+    for round in 0..9 {
+        let claims = scene.claim("w", 256).await;
+        let (state, due) = match round % 4 {
+            0 => (State::Succeeded, bursar_domain::Due::Never),
+            1 => (State::Pending, bursar_domain::Due::Ask(Millis(99_999_999_999_999))),
+            2 => (State::NeedsReview, bursar_domain::Due::Never),
+            _ => (State::Failed, bursar_domain::Due::Never),
+        };
+        if round == 8 {
+            continue; // stay in doubt
+        }
+        let commits: Vec<_> = claims.jobs.iter().map(|job| crate::scene::sent(job, state, due)).collect();
+        scene.store.commit(&scene.lane, &commits).await.unwrap();
+        expected.iter_mut().find(|(of, _)| *of == state).unwrap().1 += commits.len();
+    }
+    expected[0].1 = 0;
+    expected[1].1 = 2_300 - 8 * 256;
+    for (state, count) in expected {
+        let (jobs, _) = all(&scene, Some(state)).await;
+        assert!(jobs.iter().all(|job| job.state == state));
+        let distinct: HashSet<&Key> = jobs.iter().map(|job| &job.key).collect();
+        assert_eq!((jobs.len(), distinct.len()), (count, count), "{state}");
+    }
+    let (jobs, pages) = all(&scene, None).await;
+    assert_eq!(jobs.iter().map(|job| &job.key).collect::<HashSet<_>>().len(), 2_300);
+    assert!(pages >= 5);
+    let (none, _) = all(&scene, Some(State::Refunded)).await;
+    assert!(none.is_empty());
+    let status = scene.store.lane_status(&scene.lane).await.unwrap();
+    assert_eq!((status.to_send, status.to_ask, status.review, status.done), (0, 252 + 512, 512, 1_024));
+}
+
+#[tokio::test]
+async fn several_jobs_are_read_at_once_and_the_missing_are_left_out() {
+    let scene = Scene::new().await;
+    scene.submit(&["a", "b"]).await;
+    let keys: Vec<Key> = ["b", "nobody", "a"].map(|key| key.parse().unwrap()).to_vec();
+    let jobs = scene.store.jobs(&scene.lane, &keys).await.unwrap();
+    assert_eq!(jobs.iter().map(|job| job.key.as_str()).collect::<Vec<_>>(), ["b", "a"]);
+    assert_eq!(scene.store.job(&scene.lane, &keys[1]).await.unwrap(), None);
+    assert_eq!(scene.store.content(&scene.lane, &keys[1]).await.unwrap(), None);
+    assert!(scene.store.attempts(&scene.lane, &keys[1]).await.unwrap().is_empty());
+    assert!(scene.store.jobs(&scene.lane, &[]).await.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn a_lane_at_a_glance_tells_what_waits_where_and_since_when() {
+    let scene = Scene::new().await;
+    let status = scene.store.lane_status(&scene.lane).await.unwrap();
+    assert_eq!((status.to_send, status.to_ask, status.next_due, status.paused), (0, 0, None, None));
+    scene.submit(&["k1"]).await;
+    let created = scene.store.job(&scene.lane, &"k1".parse().unwrap()).await.unwrap().unwrap().created;
+    scene.store.pause(&scene.lane, Operator { who: "li", why: "why" }).await.unwrap();
+    let status = scene.store.lane_status(&scene.lane).await.unwrap();
+    assert_eq!((status.to_send, status.next_due, status.paused.as_deref()), (1, created, Some("li: why")));
+}
+
+#[tokio::test]
+async fn one_line_that_cannot_be_read_does_not_hide_the_others() {
+    let scene = Scene::new().await;
+    scene.submit(&["k1"]).await;
+    scene.claim_one("w").await;
+    for line in ["not json", "{}"] {
+        let _: u64 = scene.command(&["RPUSH", &scene.name("log:k1"), line]).await;
+    }
+    let attempts = scene.store.attempts(&scene.lane, &"k1".parse().unwrap()).await.unwrap();
+    let events: Vec<&str> = attempts.iter().map(|attempt| attempt.event.as_str()).collect();
+    assert_eq!(events, ["intent", "unreadable", "unreadable"]);
+    assert_eq!(attempts[1].detail["line"], "not json");
+    assert_eq!((attempts[0].detail["worker"].as_str(), attempts[0].detail["fence"].as_u64()), (Some("w"), Some(1)));
+    assert!(attempts[0].at.ends_with('Z'));
+}
+
+#[tokio::test]
+async fn a_record_of_a_later_build_is_an_error_that_names_it_and_is_left_as_it_is() {
+    let scene = Scene::new().await;
+    scene.submit(&["k1"]).await;
+    let _: u64 = scene.command(&["HSET", &scene.name("job:k1"), "s", "sparkling"]).await;
+    let error = scene.store.job(&scene.lane, &"k1".parse().unwrap()).await.unwrap_err();
+    assert!(error.to_string().contains("k1") && error.to_string().contains("field s"), "{error}");
+    assert_eq!(scene.field("k1", "s").await.as_deref(), Some("sparkling"));
+}
+
+#[tokio::test]
+async fn the_view_of_a_job_has_what_outsiders_are_promised() {
+    let scene = Scene::new().await;
+    scene.submit(&["k1"]).await;
+    let record = scene.store.job(&scene.lane, &"k1".parse().unwrap()).await.unwrap().unwrap();
+    let view = serde_json::to_value(record.view()).unwrap();
+    for field in [
+        "account",
+        "kind",
+        "platform_no",
+        "state",
+        "trade_no",
+        "gateway_status",
+        "attempts",
+        "asks",
+        "created_at",
+        "updated_at",
+        "due_at",
+        "reason",
+    ] {
+        assert!(view.get(field).is_some(), "{field}");
+    }
+    assert_eq!(
+        (view["account"].as_str(), view["kind"].as_str(), view["state"].as_str()),
+        (Some("main"), Some("transfer"), Some("queued"))
+    );
+}

@@ -1,0 +1,230 @@
+//! One lane of one store, jobs to put there, and a look behind the store's back.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use bursar_domain::{AccountRules, Due, GatewayKind, Job, Key, Lane, Millis, Next, State};
+use bursar_store::{Asked, Claim, Claimed, Claims, Commit, Resend, Settings, Store, Submission};
+use bursar_test_support::{redis, unique_prefix};
+use redis::FromRedisValue;
+use redis::aio::MultiplexedConnection;
+use serde_json::{Value, json};
+
+pub(crate) const LEASE: Duration = Duration::from_secs(30);
+
+/// Short enough to be waited for, long enough for a few calls.
+pub(crate) const SHORT_LEASE: Duration = Duration::from_millis(150);
+
+/// Long against anything that a test waits for.
+pub(crate) const SOON: Duration = Duration::from_secs(10);
+
+pub(crate) struct Scene {
+    pub(crate) store: Store,
+    pub(crate) lane: Lane,
+    pub(crate) prefix: String,
+    pub(crate) raw: MultiplexedConnection,
+    claims: std::sync::atomic::AtomicU64,
+}
+
+impl Scene {
+    /// On the Redis that all tests share, under a prefix of its own.
+    pub(crate) async fn new() -> Self {
+        Self::at(&redis().await.url).await
+    }
+
+    pub(crate) async fn at(url: &str) -> Self {
+        Self::between(url, url, &unique_prefix()).await
+    }
+
+    /// The store connects to `store_url` (a proxy, say), the looks behind its back to `url`.
+    pub(crate) async fn between(store_url: &str, url: &str, prefix: &str) -> Self {
+        let raw = redis::Client::open(url).unwrap().get_multiplexed_async_connection().await.unwrap();
+        let settings = Settings { url: store_url.to_owned(), prefix: prefix.to_owned() };
+        let store = Store::connect(&settings).await.unwrap();
+        let claims = std::sync::atomic::AtomicU64::new(1);
+        Self { store, lane: "main/transfer".parse().unwrap(), prefix: prefix.to_owned(), raw, claims }
+    }
+
+    pub(crate) fn name(&self, key: &str) -> String {
+        format!("{}:{{{}}}:{key}", self.prefix, self.lane)
+    }
+
+    pub(crate) async fn command<T: FromRedisValue>(&self, words: &[&str]) -> T {
+        let mut command = redis::cmd(words[0]);
+        for word in &words[1..] {
+            command.arg(*word);
+        }
+        command.query_async(&mut self.raw.clone()).await.unwrap()
+    }
+
+    pub(crate) async fn now(&self) -> u64 {
+        let (seconds, micros): (u64, u64) = self.command(&["TIME"]).await;
+        seconds * 1000 + micros / 1000
+    }
+
+    pub(crate) async fn submit(&self, keys: &[&str]) {
+        let jobs: Vec<Job> = keys.iter().map(|key| transfer(key)).collect();
+        let submitted = self.store.submit(&jobs).await.unwrap();
+        assert!(submitted.iter().all(|answer| *answer == Submission::New), "{submitted:?}");
+    }
+
+    pub(crate) async fn submit_many(&self, prefix: &str, count: usize) {
+        let keys: Vec<String> = (0..count).map(|number| format!("{prefix}{number:06}")).collect();
+        self.submit(&keys.iter().map(String::as_str).collect::<Vec<_>>()).await;
+    }
+
+    pub(crate) fn number(&self) -> u64 {
+        self.claims.fetch_add(1, std::sync::atomic::Ordering::SeqCst)
+    }
+
+    pub(crate) fn wish<'a>(&self, worker: &'a str, slots: usize) -> Claim<'a> {
+        Claim { worker, lease: LEASE, slots, rate_per_second: 0.0, number: self.number() }
+    }
+
+    pub(crate) async fn claim(&self, worker: &str, slots: usize) -> Claims {
+        self.store.claim(&self.lane, &self.wish(worker, slots)).await.unwrap()
+    }
+
+    /// Claims exactly one job, for a lease that ends soon.
+    pub(crate) async fn claim_briefly(&self, worker: &str) -> Claimed {
+        let wish = Claim { lease: SHORT_LEASE, ..self.wish(worker, 1) };
+        let claims = self.store.claim(&self.lane, &wish).await.unwrap();
+        claims.jobs.into_iter().next().unwrap()
+    }
+
+    pub(crate) async fn claim_one(&self, worker: &str) -> Claimed {
+        let claims = self.claim(worker, 1).await;
+        claims.jobs.into_iter().next().unwrap()
+    }
+
+    pub(crate) async fn record(&self, key: &str) -> HashMap<String, String> {
+        let fields: HashMap<String, Vec<u8>> = self.command(&["HGETALL", &self.name(&format!("job:{key}"))]).await;
+        fields.into_iter().map(|(name, value)| (name, String::from_utf8_lossy(&value).into_owned())).collect()
+    }
+
+    pub(crate) async fn field(&self, key: &str, name: &str) -> Option<String> {
+        self.record(key).await.remove(name)
+    }
+
+    pub(crate) async fn state(&self, key: &str) -> State {
+        self.field(key, "s").await.unwrap().parse().unwrap()
+    }
+
+    pub(crate) async fn log(&self, key: &str) -> Vec<Value> {
+        let lines: Vec<String> = self.command(&["LRANGE", &self.name(&format!("log:{key}")), "0", "-1"]).await;
+        lines.iter().map(|line| serde_json::from_str(line).unwrap_or_else(|error| panic!("{line}: {error}"))).collect()
+    }
+
+    /// What happened, in words: `intent`, `released`, …
+    pub(crate) async fn story(&self, key: &str) -> Vec<String> {
+        self.log(key).await.iter().map(|line| line["e"].as_str().unwrap().to_owned()).collect()
+    }
+
+    pub(crate) async fn due(&self, set: &str, key: &str) -> Option<u64> {
+        let due: Option<f64> = self.command(&["ZSCORE", &self.name(set), key]).await;
+        due.map(|due| due as u64)
+    }
+
+    /// The sets that the job stands in.
+    pub(crate) async fn sets(&self, key: &str) -> Vec<&'static str> {
+        let mut sets = Vec::new();
+        for set in ["to_send", "to_ask", "review", "done"] {
+            if self.due(set, key).await.is_some() {
+                sets.push(set);
+            }
+        }
+        sets
+    }
+
+    /// The events so far: `key state`, `lane paused`.
+    pub(crate) async fn events(&self) -> Vec<String> {
+        let entries: Vec<(String, Vec<String>)> = self.command(&["XRANGE", &self.name("events"), "-", "+"]).await;
+        entries
+            .into_iter()
+            .map(|(_, words)| if words[0] == "key" { format!("{} {}", words[1], words[3]) } else { words[1].clone() })
+            .collect()
+    }
+
+    /// Brings a job to a state by the store's own means.
+    pub(crate) async fn bring(&self, key: &str, state: State) {
+        self.submit(&[key]).await;
+        if state == State::Queued {
+            return;
+        }
+        if state == State::Cancelled {
+            let operator = bursar_store::Operator { who: "li", why: "taken back" };
+            let key: Key = key.parse().unwrap();
+            self.store.operate(&self.lane, &key, bursar_domain::Operation::Cancel, operator).await.unwrap();
+            return;
+        }
+        let claimed = self.claim_one("bringer").await;
+        assert_eq!(claimed.key.as_str(), key);
+        let due = match state {
+            State::InDoubt | State::Pending => Due::Ask(Millis(self.now().await + 3_600_000)),
+            _ => Due::Never,
+        };
+        self.commit(&sent(&claimed, state, due)).await;
+    }
+
+    pub(crate) async fn commit(&self, commit: &Commit) -> bursar_store::Committed {
+        self.store.commit(&self.lane, std::slice::from_ref(commit)).await.unwrap()[0]
+    }
+
+    /// Lets every lease and every due time of `set` end now.
+    pub(crate) async fn let_come_due(&self, set: &str, key: &str) {
+        let _: u64 = self.command(&["ZADD", &self.name(set), "XX", "1", key]).await;
+    }
+}
+
+pub(crate) fn rules(_: &str) -> Option<AccountRules> {
+    Some(AccountRules::new(GatewayKind::Yzt))
+}
+
+pub(crate) fn parse(job: &Value) -> Job {
+    Job::parse(job.to_string().as_bytes(), rules).unwrap()
+}
+
+/// A transfer with a content of about 300 bytes.
+pub(crate) fn transfer(key: &str) -> Job {
+    parse(&transfer_json(key))
+}
+
+pub(crate) fn transfer_json(key: &str) -> Value {
+    json!({"account": "main", "kind": "transfer", "platform_no": key,
+        "body": {"node_id": "00061967", "total_amount": 10, "payer_store_no": "amy99a-00000000000000000000000000000001",
+            "payer_type": "1", "payee_store_no": "amy99b-00000000000000000000000000000000000000000002", "payee_type": "2", "arrive_time": "T0"}})
+}
+
+pub(crate) fn bill(key: &str, order: &str) -> Value {
+    json!({"account": "main", "kind": "bill_upload", "platform_no": key,
+        "body": {"trade_type": "1", "node_id": "00061967", "order_amount": 100, "order_id": order, "order_time": "20260101120000", "store_id": "s1"}})
+}
+
+/// The end of a send.
+pub(crate) fn sent(claimed: &Claimed, state: State, due: Due) -> Commit {
+    Commit {
+        key: claimed.key.to_string(),
+        fence: claimed.fence,
+        next: Next { state, due, reason: None, pause_lane: false },
+        asked: Asked::No,
+        resend: Resend::Counts,
+        trade_nos: None,
+        gateway_status: None,
+        reason: None,
+        line: Some(json!({"e": "answer", "t": 1, "f": claimed.fence, "call": "send"}).to_string()),
+    }
+}
+
+/// The end of an ask.
+pub(crate) fn asked(claimed: &Claimed, state: State, due: Due) -> Commit {
+    let line = json!({"e": "answer", "t": 1, "f": claimed.fence, "call": "ask"}).to_string();
+    Commit { asked: Asked::Yes, line: Some(line), ..sent(claimed, state, due) }
+}
+
+pub(crate) fn held(claimed: &Claimed) -> (String, u64) {
+    (claimed.key.to_string(), claimed.fence)
+}
+
+pub(crate) fn keys(claims: &Claims) -> Vec<&str> {
+    claims.jobs.iter().map(|job| job.key.as_str()).collect()
+}
