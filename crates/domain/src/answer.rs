@@ -81,6 +81,22 @@ impl Answer {
         }
     }
 
+    /// Whether the call certainly took no effect, and may be made again once the time has come or the fault is mended.
+    #[must_use]
+    pub const fn did_nothing(self) -> bool {
+        match self {
+            Self::NotExecuted | Self::ConfigFault => true,
+            Self::Refused
+            | Self::Accepted
+            | Self::Succeeded
+            | Self::Failed
+            | Self::Refunded
+            | Self::Silent
+            | Self::Unseen
+            | Self::Contradiction => false,
+        }
+    }
+
     /// The terminal state that this answer is the last word for.
     #[must_use]
     pub const fn last_word(self) -> Option<State> {

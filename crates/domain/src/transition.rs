@@ -149,6 +149,7 @@ pub fn after(facts: &Facts, call: Call, answer: Answer, policy: &Policy, now: Mi
     };
     use Call::{Ask, Send};
     let state = facts.state;
+    let facts = &counted(facts, call, answer);
     let next = match (state, call, answer) {
         // The gateway's last word ends every job that was open.
         (State::Queued | State::InDoubt | State::Pending, Send | Ask, Succeeded | Failed | Refunded)
@@ -197,6 +198,12 @@ pub fn after(facts: &Facts, call: Call, answer: Answer, policy: &Policy, now: Mi
         _ => return Err(Illegal { state, call, answer }),
     };
     Ok(next)
+}
+
+/// A repeated send that certainly did nothing does not count as one; the store gives it back too.
+fn counted(facts: &Facts, call: Call, answer: Answer) -> Facts {
+    let given_back = call == Call::Send && facts.state != State::Queued && answer.did_nothing();
+    Facts { resends: facts.resends.saturating_sub(u32::from(given_back)), ..facts.clone() }
 }
 
 /// The last moment to hope for an answer without a person.

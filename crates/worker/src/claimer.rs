@@ -184,10 +184,9 @@ impl Claimer {
                     tracing::error!(lane = %served.lane, key, "put aside: it was due and has no record that can be read");
                 }
                 let clock = RedisClock::new(claims.now);
-                let until = asked + self.settings.lease;
                 let held = claims.jobs.into_iter().zip(slots.drain(..)).map(|(job, slot)| {
-                    let lease = self.leases.hold(lane, job.key.as_str(), job.fence, until);
-                    Held { job, lane, lease, clock, _slot: slot }
+                    let lease = self.leases.hold(lane, job.key.as_str(), job.fence);
+                    Held { job, lane, claimed: asked, clock, _lease: lease, _slot: slot }
                 });
                 self.handoff.put(held);
             }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use apalis::prelude::Data;
-use bursar_domain::{Action, Answer, Call, Facts, Millis, Next, Reading, State, Subject, after, next_action};
+use bursar_domain::{Action, Call, Facts, Millis, Next, Reading, State, Subject, after, next_action};
 use bursar_gateways::Order;
 use bursar_store::{Asked, Commit, Committed, Resend, Store};
 use serde_json::{Value, json};
@@ -13,9 +13,6 @@ use tokio::time::Instant;
 use crate::committer::Commits;
 use crate::handoff::Held;
 use crate::lanes::{Lanes, ServedLane};
-
-/// A send does not start in the last moments of its lease: by the time its first byte leaves, the lease must hold.
-const SEND_MARGIN: Duration = Duration::from_millis(100);
 
 /// The gateway's numbers kept for one job.
 const MAX_TRADE_NOS: usize = 8;
@@ -28,6 +25,9 @@ pub(crate) struct Runtime {
     pub(crate) store: Store,
     pub(crate) lanes: Arc<Lanes>,
     pub(crate) commits: Commits,
+    /// How long after its claim a send may begin. Past it the job is given back unsent: a lease is never stretched over a
+    /// send that has not begun, and the settle time, which runs from the claim, is not eaten up by waiting.
+    pub(crate) begin_within: Duration,
 }
 
 /// Handles one claimed job to its commit. Nothing that happens to the job is an error of the worker.
@@ -44,7 +44,7 @@ pub(crate) async fn handle(held: Held, runtime: Data<Arc<Runtime>>) {
     let facts = held.job.facts(served.gateway.can_ask(&order), served.gateway.resend_tells(), subject.next_day);
     let commit = match next_action(&facts, held.job.call, &served.policy, held.clock.now()) {
         Action::Commit(next) => without_a_call(&held, next),
-        Action::Send if held.lease.left().is_none_or(|left| left < SEND_MARGIN) => {
+        Action::Send if held.claimed.elapsed() > runtime.begin_within => {
             return give_back(&runtime, held).await;
         }
         Action::Send => call(&held, served, &mut order, facts, Call::Send).await,
@@ -69,14 +69,13 @@ async fn call(held: &Held, served: &ServedLane, order: &mut Order, facts: Facts,
         tracing::error!(lane = %served.lane, key = %held.job.key, %illegal, "a person must look at this job");
         Next::review("an answer that cannot follow this call")
     });
-    let certainly_nothing = matches!(reading.answer, Answer::NotExecuted | Answer::ConfigFault);
     Commit {
         key: order.key.clone(),
         fence: held.job.fence,
         reason: reason(&next, &reading),
         next,
         asked: if call == Call::Ask { Asked::Yes } else { Asked::No },
-        resend: if call == Call::Send && certainly_nothing { Resend::GivenBack } else { Resend::Counts },
+        resend: if call == Call::Send && reading.answer.did_nothing() { Resend::GivenBack } else { Resend::Counts },
         trade_nos,
         gateway_status: reading.status.clone(),
         line: Some(line(now, held.job.fence, call, took, &reading)),
@@ -131,7 +130,7 @@ fn without_a_call(held: &Held, next: Next) -> Commit {
     }
 }
 
-/// The lease ran out before the first byte: certainly not sent.
+/// Too late to begin: certainly not sent.
 async fn give_back(runtime: &Runtime, held: Held) {
     let lane = &runtime.lanes.get(held.lane).lane;
     let name = [(held.job.key.to_string(), held.job.fence)];

@@ -17,8 +17,11 @@ use crate::lease::Lease;
 pub(crate) struct Held {
     pub(crate) job: Claimed,
     pub(crate) lane: LaneNumber,
-    pub(crate) lease: Lease,
+    /// Before the claim was asked for: its lease runs from no earlier moment.
+    pub(crate) claimed: Instant,
     pub(crate) clock: RedisClock,
+    /// Kept for what it does while it is kept: the lease is renewed.
+    pub(crate) _lease: Lease,
     /// Kept for what it is: the job's place among the calls in flight, free again when the job is done with.
     pub(crate) _slot: OwnedSemaphorePermit,
 }

@@ -1,74 +1,53 @@
-//! Leases: which jobs are ours, until when, and the loop that keeps them ours, which depends on nothing but Redis.
+//! Leases: which jobs are ours, and the loop that keeps them ours, which depends on nothing but Redis.
 
-use std::collections::HashMap;
+use std::collections::HashSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
 use bursar_store::Store;
-use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::Settings;
 use crate::lanes::{LaneNumber, Lanes};
 
 /// A lease is renewed this many times before it would end.
-const RENEWALS_PER_LEASE: u32 = 3;
+pub(crate) const RENEWALS_PER_LEASE: u32 = 3;
 
-type Jobs = HashMap<(LaneNumber, String, u64), Instant>;
+type Claims = HashSet<(LaneNumber, String, u64)>;
 
-/// All leases of this worker, with the moment until which each certainly holds.
+/// All claims of this worker whose leases are to be renewed: lane, key and fence.
 #[derive(Default)]
 pub(crate) struct Leases {
-    held: Mutex<Jobs>,
+    held: Mutex<Claims>,
 }
 
 impl Leases {
-    fn lock(&self) -> MutexGuard<'_, Jobs> {
+    fn lock(&self) -> MutexGuard<'_, Claims> {
+        // Nothing panics while it holds the lock; if something did, the set itself is still whole.
         self.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Takes a lease into account that holds until `until`; it is renewed until the returned guard is dropped.
-    pub(crate) fn hold(self: &Arc<Self>, lane: LaneNumber, key: &str, fence: u64, until: Instant) -> Lease {
-        let name = (lane, key.to_owned(), fence);
-        self.lock().insert(name.clone(), until);
-        Lease { leases: Arc::clone(self), name }
+    /// Has a lease renewed until the returned guard is dropped.
+    pub(crate) fn hold(self: &Arc<Self>, lane: LaneNumber, key: &str, fence: u64) -> Lease {
+        let claim = (lane, key.to_owned(), fence);
+        self.lock().insert(claim.clone());
+        Lease { leases: Arc::clone(self), claim }
     }
 
     fn of_lane(&self, lane: LaneNumber) -> Vec<(String, u64)> {
         let held = self.lock();
-        held.keys().filter(|(of, ..)| *of == lane).map(|(_, key, fence)| (key.clone(), *fence)).collect()
-    }
-
-    fn renewed(&self, lane: LaneNumber, renewed: &[(String, u64)], lost: &[String], until: Instant) {
-        let mut held = self.lock();
-        for (key, fence) in renewed {
-            let name = (lane, key.clone(), *fence);
-            if lost.contains(key) {
-                held.remove(&name);
-            } else if let Some(end) = held.get_mut(&name) {
-                *end = until;
-            }
-        }
+        held.iter().filter(|(of, ..)| *of == lane).map(|(_, key, fence)| (key.clone(), *fence)).collect()
     }
 }
 
 /// One held lease. Dropped, also by a panic, it is no longer renewed.
 pub(crate) struct Lease {
     leases: Arc<Leases>,
-    name: (LaneNumber, String, u64),
-}
-
-impl Lease {
-    /// How much longer the job is certainly ours; `None` when it may be another worker's by now.
-    pub(crate) fn left(&self) -> Option<Duration> {
-        let until = *self.leases.lock().get(&self.name)?;
-        until.checked_duration_since(Instant::now()).filter(|left| !left.is_zero())
-    }
+    claim: (LaneNumber, String, u64),
 }
 
 impl Drop for Lease {
     fn drop(&mut self) {
-        self.leases.lock().remove(&self.name);
+        self.leases.lock().remove(&self.claim);
     }
 }
 
@@ -83,22 +62,17 @@ pub(crate) async fn renew(
     let mut ticks = tokio::time::interval(settings.lease / RENEWALS_PER_LEASE);
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     while stopped.run_until_cancelled(ticks.tick()).await.is_some() {
-        for lane in lanes.numbers() {
-            let held = leases.of_lane(lane);
+        for number in lanes.numbers() {
+            let lane = &lanes.get(number).lane;
+            let held = leases.of_lane(number);
             if held.is_empty() {
                 continue;
             }
-            // Counted from before the call: Redis counts from when the call arrives there.
-            let until = Instant::now() + settings.lease;
-            match store.renew(&lanes.get(lane).lane, &settings.name, settings.lease, &held).await {
-                Ok(lost) => {
-                    for key in &lost {
-                        tracing::debug!(lane = %lanes.get(lane).lane, key, "no longer held when its lease was to be renewed");
-                    }
-                    leases.renewed(lane, &held, &lost, until);
-                }
-                // The next round tries again; until then the leases run on, and no send starts past its end.
-                Err(error) => tracing::warn!(error = %error.chain(), "leases could not be renewed"),
+            match store.renew(lane, &settings.name, settings.lease, &held).await {
+                // Committed meanwhile, or taken over: then the late commit will be refused, and nothing is to be done here.
+                Ok(lost) => tracing::trace!(%lane, renewed = held.len(), lost = lost.len(), "leases renewed"),
+                // The next round tries again. No send begins so late that it would need a renewal.
+                Err(error) => tracing::warn!(error = %error.chain(), %lane, "leases could not be renewed"),
             }
         }
     }

@@ -63,7 +63,8 @@ pub async fn run(
         )),
         tokio::spawn(upkeep::purge(store.clone(), Arc::clone(&settings), Arc::clone(&lanes), stopped.clone())),
     ];
-    let runtime = Arc::new(Runtime { store, lanes, commits });
+    let begin_within = settings.lease / lease::RENEWALS_PER_LEASE;
+    let runtime = Arc::new(Runtime { store, lanes, commits, begin_within });
 
     let name = settings.name.clone();
     let monitor = Monitor::new().shutdown_timeout(settings.drain).register(move |_restarts| {
