@@ -5,6 +5,9 @@ use serde_json::{Map, Value};
 
 use crate::money::whole_number;
 
+/// As much of an unknown field's name as a message repeats; every known one is shorter.
+const MAX_SHOWN_CHARS: usize = 64;
+
 /// One thing wrong with a submission.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
 pub struct FieldError {
@@ -71,6 +74,11 @@ impl<'a> Reader<'a> {
         self.errors.push(FieldError { field: format!("{}{name}", self.prefix), rule: rule.into() });
     }
 
+    /// The object itself breaks a rule.
+    pub(crate) fn wrong_itself(&mut self, rule: impl Into<String>) {
+        self.errors.push(FieldError { field: self.prefix.trim_end_matches('.').to_owned(), rule: rule.into() });
+    }
+
     /// Takes a value out. JSON `null` counts as absent, as the pages' own clients send it (and must not: trap 9).
     pub(crate) fn take(&mut self, name: &str) -> Option<Value> {
         self.left.remove(name).filter(|value| !value.is_null())
@@ -132,10 +140,11 @@ impl<'a> Reader<'a> {
     }
 
     fn undocumented(&mut self, prefix: &str, known: &[&str], name: String, value: Value, written: &mut Written) {
+        let shown = shown(&name);
         if known.contains(&name.as_str()) {
-            self.wrong(&format!("{prefix}{name}"), "has a place of its own and must not be given here");
+            self.wrong(&format!("{prefix}{shown}"), "has a place of its own and must not be given here");
         } else if value.is_null() || value == "" {
-            self.wrong(&format!("{prefix}{name}"), "must not be empty: leave it out");
+            self.wrong(&format!("{prefix}{shown}"), "must not be empty: leave it out");
         } else {
             written.push((name, value));
         }
@@ -144,10 +153,15 @@ impl<'a> Reader<'a> {
     /// Names everything that no rule has taken.
     pub(crate) fn finish(self) {
         for name in self.left.keys() {
-            self.errors
-                .push(FieldError { field: format!("{}{name}", self.prefix), rule: "is not a known field".into() });
+            let field = format!("{}{}", self.prefix, shown(name));
+            self.errors.push(FieldError { field, rule: "is not a known field".into() });
         }
     }
+}
+
+/// A name of somebody else's choice, fit for messages and terminals: bounded, without control characters.
+pub(crate) fn shown(name: &str) -> String {
+    name.chars().take(MAX_SHOWN_CHARS).flat_map(char::escape_debug).collect()
 }
 
 /// The canonical form of `value` under `rule`, or the rule in words.

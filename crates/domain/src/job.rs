@@ -7,11 +7,14 @@ use serde::de::{Deserialize, Deserializer, Error as _, MapAccess, SeqAccess, Vis
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 
-use crate::fields::{FieldError, Reader, Written, write_object};
+use crate::fields::{FieldError, Reader, Written, shown, write_object};
 use crate::{AccountName, AccountRules, Key, Kind, Lane, Millis, kinds};
 
 /// The longest job JSON that any door reads, in bytes.
 pub const MAX_JOB_BYTES: usize = 256 * 1024;
+
+/// The most errors of one job that are named.
+const MAX_NAMED_ERRORS: usize = 100;
 
 /// The longest `callback_url`, in characters.
 const MAX_CALLBACK_CHARS: usize = 2048;
@@ -101,9 +104,9 @@ impl NewJob {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{}", .errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))]
 pub struct Invalid {
-    /// The key, when it could be read, to tell the producer which job this is about.
+    /// What was given as the key, if anything was, to tell the producer which job this is about. Fit to be shown.
     pub key: Option<String>,
-    /// Every wrong field with its rule; never empty.
+    /// The wrong fields with their rules; never empty, and bounded.
     pub errors: Vec<FieldError>,
 }
 
@@ -140,12 +143,12 @@ impl Job {
 
     fn read(value: Value, accounts: impl Fn(&str) -> Option<AccountRules>) -> Result<Self, Invalid> {
         let Value::Object(object) = value else { return Err(Invalid::whole("must be a JSON object")) };
-        let key_text = object.get("platform_no").and_then(Value::as_str).map(str::to_owned);
+        let key_text = object.get("platform_no").and_then(Value::as_str).map(shown);
         let mut errors = Vec::new();
         let job = Self::read_object(object, accounts, &mut errors);
         match job {
             Some(job) if errors.is_empty() => Ok(job),
-            Some(_) | None => Err(Invalid { key: key_text, errors }),
+            Some(_) | None => Err(Invalid { key: key_text, errors: bounded(errors) }),
         }
     }
 
@@ -176,16 +179,26 @@ impl Job {
             reader.wrong("account", format!("names no configured account: {account}"));
         }
         reader.finish();
-        let (kind, key) = (kind?, key?);
-        let (content, not_before) = kinds::content(kind, &rules?, &key, body?, errors)?;
+        let kind = kind?;
+        let (content, not_before) = kinds::content(kind, &rules?, key.as_ref(), body?, errors)?;
         Some(Self {
             lane: Lane { account: account?, kind },
-            key,
+            key: key?,
             content,
             run_at: run_at.max(not_before),
             callback_url,
         })
     }
+}
+
+/// Names the first errors and counts the rest: a refusal must not outgrow what it refuses.
+fn bounded(mut errors: Vec<FieldError>) -> Vec<FieldError> {
+    let further = errors.len().saturating_sub(MAX_NAMED_ERRORS);
+    if further > 0 {
+        errors.truncate(MAX_NAMED_ERRORS);
+        errors.push(FieldError { field: "job".into(), rule: format!("breaks {further} further rules") });
+    }
+    errors
 }
 
 fn wrong<T>(reader: &mut Reader<'_>, name: &str, rule: &str) -> Option<T> {

@@ -114,21 +114,23 @@ pub(crate) struct Draft {
     pub not_before: Option<Millis>,
 }
 
-/// Reads `body` for `kind` under `rules`; `None` when anything was wrong, with every error pushed.
+/// Reads `body` for `kind` under `rules`; `None` when anything was wrong, with every error pushed. Without a `key` the
+/// body's own errors are found all the same.
 pub(crate) fn content(
     kind: Kind,
     rules: &AccountRules,
-    key: &Key,
+    key: Option<&Key>,
     body: Map<String, Value>,
     errors: &mut Vec<FieldError>,
 ) -> Option<(Content, Option<Millis>)> {
     let before = errors.len();
+    let key_text = key.map_or("", Key::as_str);
     let mut reader = Reader::new("body.", body, errors);
     let draft = match (kind, rules.gateway) {
         (Kind::BillUpload, GatewayKind::Yzt) => bill_upload::read(&mut reader),
-        (Kind::Transfer, GatewayKind::Yzt) => transfer::read(&mut reader, key),
+        (Kind::Transfer, GatewayKind::Yzt) => transfer::read(&mut reader, key_text),
         (Kind::Split, GatewayKind::Beingfi) => split::read(&mut reader),
-        (Kind::Split, GatewayKind::Yzt) if rules.generic_split => generic_split::read(&mut reader, key),
+        (Kind::Split, GatewayKind::Yzt) if rules.generic_split => generic_split::read(&mut reader, key_text),
         (Kind::Split, GatewayKind::Yzt) | (Kind::BillUpload | Kind::Transfer, GatewayKind::Beingfi) => {
             let takes: Vec<&str> = rules.kinds().iter().map(|kind| kind.as_str()).collect();
             let rule =
@@ -142,7 +144,7 @@ pub(crate) fn content(
     let content = Content::new(&draft.fields, draft.about);
     check_size(&content, errors);
     check_cap(kind, rules, &content, errors);
-    (errors.len() == before).then_some((content, draft.not_before))
+    (errors.len() == before && key.is_some()).then_some((content, draft.not_before))
 }
 
 /// The wire's own limit is not documented; the gateway's framework takes 256 KB with signatures and encoding (trap 34).

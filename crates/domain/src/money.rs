@@ -32,7 +32,9 @@ impl Fen {
 pub(crate) fn whole_number(value: &Value) -> Option<i64> {
     match value {
         Value::Number(number) => number.as_i64(),
-        Value::String(text) if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) => text.parse().ok(),
+        Value::String(text) if (1..=19).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_digit()) => {
+            text.parse().ok()
+        }
         Value::String(_) | Value::Null | Value::Bool(_) | Value::Array(_) | Value::Object(_) => None,
     }
 }
@@ -57,6 +59,7 @@ mod tests {
             json!(""),
             json!(null),
             json!(" 1"),
+            json!("00000000000000000001"),
         ] {
             assert_eq!(Fen::read(&wrong), None, "{wrong}");
         }

@@ -2,14 +2,13 @@
 //! switches it on (`split_method`); the body then goes through as it is, with the key in `platform_no`. Unverified.
 
 use super::Draft;
-use crate::Key;
 use crate::fields::Reader;
 
-pub(super) fn read(reader: &mut Reader<'_>, key: &Key) -> Option<Draft> {
-    let mut fields = vec![("platform_no".to_owned(), key.as_str().into())];
+pub(super) fn read(reader: &mut Reader<'_>, key: &str) -> Option<Draft> {
+    let mut fields = vec![("platform_no".to_owned(), key.into())];
     reader.rest(&["platform_no"], &mut fields);
     if fields.len() == 1 {
-        reader.wrong("extra", "or another field is required: the body must not be empty");
+        reader.wrong_itself("must not be empty");
     }
-    Some(Draft { fields, about: key.as_str().to_owned(), not_before: None })
+    Some(Draft { fields, about: key.to_owned(), not_before: None })
 }

@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use super::Draft;
 use crate::Millis;
@@ -97,7 +97,7 @@ fn read_receivers(reader: &mut Reader<'_>, receivers: Option<Value>, fields: &mu
 /// What the entries of one list come to together.
 #[derive(Default)]
 struct Receivers {
-    ids: BTreeSet<(bool, i64)>,
+    ids: BTreeSet<(&'static str, i64)>,
     accounts: bool,
     groups: bool,
     total: u64,
@@ -105,53 +105,55 @@ struct Receivers {
 
 impl Receivers {
     fn read(&mut self, index: usize, item: Value, errors: &mut Vec<FieldError>) -> String {
-        let mut wrong = |name: &str, rule: &str| {
-            errors.push(FieldError { field: format!("receivers[{index}]{name}"), rule: rule.into() });
-        };
-        let Value::Object(mut item) = item else {
-            wrong("", "must be an object");
+        let Value::Object(item) = item else {
+            errors.push(FieldError { field: format!("receivers[{index}]"), rule: "must be an object".into() });
             return String::new();
         };
-        let mut fields = Written::new();
-        // Only the used one is sent: the page's example has an empty group beside each account (trap 41).
-        match (take_id(&mut item, "receiverId"), take_id(&mut item, "receiverGroupId")) {
-            (Some(_), Some(_)) => {
-                wrong(".receiverGroupId", "must not be given together with receiverId: exactly one of them")
-            }
-            (None, None) => wrong(".receiverId", "or receiverGroupId is required: exactly one of them"),
-            (account, group) => {
-                let (name, id) = match (account, group) {
-                    (Some(id), _) => ("receiverId", id),
-                    (_, id) => ("receiverGroupId", id.unwrap_or_default()),
-                };
-                self.accounts |= name == "receiverId";
-                self.groups |= name == "receiverGroupId";
-                match whole_number(&id).filter(|id| *id > 0) {
-                    Some(id) if self.ids.insert((name == "receiverId", id)) => {
-                        fields.push((name.to_owned(), id.to_string().into()))
-                    }
-                    Some(_) => wrong(&format!(".{name}"), "stands in the list twice and would be paid twice"),
-                    None => wrong(&format!(".{name}"), "must be a positive whole number"),
-                }
-            }
-        }
-        match item.remove("divisionProfit").map(|share| millionths(&share)) {
-            Some(Some(share)) => {
-                self.total = self.total.saturating_add(share);
-                fields.push(("divisionProfit".to_owned(), decimal(share).into()));
-            }
-            Some(None) => wrong(".divisionProfit", "must be a share above 0 and at most 1, with at most 6 decimals"),
-            None => {} // the system's own share for this receiver
-        }
-        for name in item.keys() {
-            wrong(&format!(".{name}"), "is not a known field");
-        }
+        let mut reader = Reader::new(format!("receivers[{index}]."), item, errors);
+        let fields: Written = [self.read_id(&mut reader), self.read_share(&mut reader)].into_iter().flatten().collect();
+        reader.finish();
         write_object(&fields)
     }
-}
 
-fn take_id(item: &mut Map<String, Value>, name: &str) -> Option<Value> {
-    item.remove(name).filter(|id| !id.is_null() && id != "")
+    /// Only the used one of the two is sent: the page's example has an empty group beside each account (trap 41).
+    fn read_id(&mut self, reader: &mut Reader<'_>) -> Option<(String, Value)> {
+        let mut given = |name| reader.take(name).filter(|id| id != "");
+        let (name, id) = match (given("receiverId"), given("receiverGroupId")) {
+            (Some(id), None) => ("receiverId", id),
+            (None, Some(id)) => ("receiverGroupId", id),
+            (Some(_), Some(_)) => {
+                let rule = "must not be given together with receiverId: exactly one of them";
+                reader.wrong("receiverGroupId", rule);
+                return None;
+            }
+            (None, None) => {
+                reader.wrong("receiverId", "or receiverGroupId is required: exactly one of them");
+                return None;
+            }
+        };
+        self.accounts |= name == "receiverId";
+        self.groups |= name == "receiverGroupId";
+        let Some(id) = whole_number(&id).filter(|id| *id > 0) else {
+            reader.wrong(name, "must be a positive whole number");
+            return None;
+        };
+        if !self.ids.insert((name, id)) {
+            reader.wrong(name, "stands in the list twice and would be paid twice");
+            return None;
+        }
+        Some((name.to_owned(), id.to_string().into()))
+    }
+
+    /// Left out, it is the share that the system has for this receiver.
+    fn read_share(&mut self, reader: &mut Reader<'_>) -> Option<(String, Value)> {
+        let share = reader.take("divisionProfit")?;
+        let Some(share) = millionths(&share) else {
+            reader.wrong("divisionProfit", "must be a share above 0 and at most 1, with at most 6 decimals");
+            return None;
+        };
+        self.total = self.total.saturating_add(share);
+        Some(("divisionProfit".to_owned(), decimal(share).into()))
+    }
 }
 
 /// A share in millionths: `0.3`, `"0.3"` or `1`. `None` when it is zero, over 1, or finer than the server's column.

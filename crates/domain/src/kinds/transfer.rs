@@ -2,7 +2,6 @@
 //! Field names, lengths and order are the page's (seed 000, read 2026-11-22).
 
 use super::Draft;
-use crate::Key;
 use crate::fields::{Field, Reader, Rule, optional, required};
 
 const FIELDS: &[Field] = &[
@@ -16,13 +15,13 @@ const FIELDS: &[Field] = &[
     required("arrive_time", Rule::OneOf(&["T0", "T1"])),
 ];
 
-pub(super) fn read(reader: &mut Reader<'_>, key: &Key) -> Option<Draft> {
+pub(super) fn read(reader: &mut Reader<'_>, key: &str) -> Option<Draft> {
     let mut fields = reader.table(&[required("node_id", Rule::Text(8))]);
-    fields.push(("platform_no".to_owned(), key.as_str().into()));
+    fields.push(("platform_no".to_owned(), key.into()));
     let rest = reader.table(FIELDS);
     // The page calls all four required and says "one of two" in the same row (trap 9): exactly one a side.
     reader.exactly_one("payer_store_no", "payer_merchant_id", &rest);
     reader.exactly_one("payee_store_no", "payee_merchant_id", &rest);
     fields.extend(rest);
-    Some(Draft { fields, about: key.as_str().to_owned(), not_before: None })
+    Some(Draft { fields, about: key.to_owned(), not_before: None })
 }
