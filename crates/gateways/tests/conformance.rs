@@ -108,8 +108,8 @@ async fn silence_after_the_request_leaves_a_send_in_doubt_and_is_not_broken_by_a
         }
         let server = Server::start(|_, _| Act::Hang).await;
         let transport = Transport {
-            connect_timeout: Duration::from_millis(100),
-            call_timeout: Duration::from_millis(300),
+            connect_timeout: Duration::from_millis(800),
+            call_timeout: Duration::from_millis(1000),
             ..accounts::transport(&server.url())
         };
         let reading = (case.gateway)(transport).send(&case.order).await;

@@ -47,6 +47,7 @@ async fn a_query_that_names_another_key_or_amount_is_a_contradiction() {
     ] {
         let reading = asked(sign::queried(&wrong)).await;
         assert_eq!(reading.answer, Answer::Contradiction, "{wrong}: {reading:?}");
+        assert_eq!((reading.trade_no, reading.status), (None, None), "another job's words do not go on record");
     }
 }
 
@@ -127,8 +128,8 @@ async fn all_questions_of_one_ask_take_no_longer_than_one_call() {
         _ => Act::Hang,
     })
     .await;
-    let call_timeout = std::time::Duration::from_millis(700);
-    let connect_timeout = std::time::Duration::from_millis(100);
+    let call_timeout = std::time::Duration::from_millis(1200);
+    let connect_timeout = std::time::Duration::from_millis(1000);
     let transport = Transport { connect_timeout, call_timeout, ..accounts::transport(&server.url()) };
     let gateway = Yzt::new(YztSettings { transport, ..yzt_settings("http://x") }).unwrap();
     let started = tokio::time::Instant::now();

@@ -55,6 +55,7 @@ async fn the_status_of_an_apply_decides() {
         (r#"{"status":9}"#, Answer::Accepted, Some("9")),
         (r#"{"status":"n"}"#, Answer::Accepted, Some("n")),
         (r#"{"status":"x"}"#, Answer::Accepted, Some("x")),
+        (r#"{"status":" 1\n"}"#, Answer::Accepted, Some("1")), // not the page's word, however it looks
         (r#"{"status":true}"#, Answer::Accepted, None),
         (r#"{"status":""}"#, Answer::Accepted, None),
         (r#"{"status":null}"#, Answer::Accepted, None),
@@ -94,7 +95,8 @@ async fn the_gateways_number_is_recorded_when_it_is_sane() {
 #[tokio::test]
 async fn an_apply_answered_for_another_key_or_amount_is_a_contradiction() {
     for data in [r#"{"status":"1","platform_no":"other"}"#, r#"{"status":"1","total_amount":11}"#] {
-        assert_eq!(sent(sign::applied(data)).await.answer, Answer::Contradiction, "{data}");
+        let reading = sent(sign::applied(data)).await;
+        assert_eq!((reading.answer, reading.status), (Answer::Contradiction, None), "{data}");
     }
     let same = format!(r#"{{"status":"1","platform_no":"{KEY}","total_amount":10}}"#);
     assert_eq!(sent(sign::applied(&same)).await.answer, Answer::Succeeded);
@@ -141,6 +143,9 @@ async fn success_is_said_in_three_places_and_must_not_be_denied_in_any() {
         (r#"{"code":10000,"data":{"status":"1"}}"#, Answer::Succeeded),
         (r#"{"code":"10000","success":true,"sub_code":"","data":{"status":"1"}}"#, Answer::Succeeded),
         (r#"{"code":10000,"success":false,"data":{"status":"1"}}"#, Answer::Silent),
+        (r#"{"code":10000,"success":"false","data":{"status":"1"}}"#, Answer::Silent),
+        (r#"{"code":10000,"success":0,"data":{"status":"1"}}"#, Answer::Silent),
+        (r#"{"code":10000,"success":"true","data":{"status":"1"}}"#, Answer::Succeeded),
         (r#"{"code":10000,"sub_code":"isv.x","data":{"status":"1"}}"#, Answer::Silent),
         (r#"{"success":true,"data":{"status":"1"}}"#, Answer::Silent),
         (r#"{"code":10000,"code":10000,"data":{"status":"1"}}"#, Answer::Silent),

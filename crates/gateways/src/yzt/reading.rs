@@ -67,7 +67,8 @@ impl Reader<'_> {
         let Envelope { node, trust, odd_node } = opened;
         let code = node.word("code")?.unwrap_or_default();
         let sub_code = node.word("sub_code")?;
-        let taken = node.value("success")?.and_then(|value| value.as_bool());
+        // Whatever is neither absent nor a plain yes counts as a no.
+        let taken = node.value("success")?.map(|success| success == true || success == "true");
         let (class, stage) = codes::classify(&code, sub_code.as_deref(), taken, self.sub_codes);
         let mut notes: Vec<String> = odd_node.map(|name| format!("answered as {name}")).into_iter().collect();
         let class = believed(class, stage, trust, &mut notes);
@@ -106,6 +107,11 @@ impl Reader<'_> {
 
     fn finish(&self, words: Words<'_>, answer: Answer) -> Reading {
         let Words { mut reading, notes, said, .. } = words;
+        if answer == Answer::Contradiction {
+            // They are another job's, and must not stand on this one's record.
+            reading.trade_no = None;
+            reading.status = None;
+        }
         let parts: Vec<&str> =
             notes.iter().map(String::as_str).chain([said.as_str()]).filter(|part| !part.is_empty()).collect();
         let message = text::message(&parts.join("; "), &self.secrets);
@@ -230,19 +236,20 @@ impl Words<'_> {
                 self.note("its trade_no is unusable and was ignored", Answer::Accepted);
             }
         }
-        self.reading.status = status.map(|status| text::word(&status, secrets));
-        let word = self.word_of();
+        let word = self.word_of(status.as_deref(), secrets);
         Ok(Stand { word, key, amount })
     }
 
     /// 0, 1 and 2 are last words, 9 and n are not, and neither is what no page explains (trap 13).
-    fn word_of(&mut self) -> Answer {
-        match self.reading.status.clone().as_deref() {
+    fn word_of(&mut self, status: Option<&str>, secrets: &[&Secret]) -> Answer {
+        let shown = status.map(|status| text::word(status, secrets));
+        self.reading.status.clone_from(&shown);
+        match status {
             Some("1") => Answer::Succeeded,
             Some("0") => Answer::Failed,
             Some("2") => Answer::Refunded,
             Some("9" | "n") => Answer::Accepted,
-            Some(unknown) => self.note(&format!("unknown status {unknown}"), Answer::Accepted),
+            Some(_) => self.note(&format!("unknown status {}", shown.unwrap_or_default()), Answer::Accepted),
             None => self.note("the answer has no status", Answer::Accepted),
         }
     }
@@ -261,7 +268,11 @@ impl Stand {
         match (self.key, self.amount, self.word) {
             (Match::Other, _, _) => words.note("the answer names another platform_no", Answer::Contradiction),
             (_, Match::Other, _) => words.note("the answer names another amount", Answer::Contradiction),
-            (Match::Absent, _, _) => words.note("the answer names no platform_no: not believed", Answer::Silent),
+            (Match::Absent, _, _) => {
+                words.reading.trade_no = None; // whose it is cannot be told
+                words.reading.status = None;
+                words.note("the answer names no platform_no: not believed", Answer::Silent)
+            }
             (Match::Same, Match::Absent, Answer::Succeeded | Answer::Failed | Answer::Refunded) => {
                 words.note("the answer names no amount: not believed", Answer::Silent)
             }
