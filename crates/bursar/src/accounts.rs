@@ -66,12 +66,6 @@ pub(crate) enum GatewaySettings {
 }
 
 impl Config {
-    /// What the validator must know of the account called `name`; `None` for an unknown one.
-    pub(crate) fn account_rules(&self, name: &str) -> Option<AccountRules> {
-        let account = self.accounts.get(&name.parse().ok()?)?;
-        Some(account.rules())
-    }
-
     /// Every lane of every account, in a fixed order.
     pub(crate) fn lanes(&self) -> Vec<Lane> {
         let of_account = |(name, account): (&bursar_domain::AccountName, &Account)| {

@@ -1,11 +1,8 @@
 //! Bursar: durable payment jobs. The one executable; every command is a file in `commands/`.
 
-#[allow(dead_code, reason = "the worker's commands are its users")]
 mod accounts;
-#[allow(dead_code, reason = "one of the ways to end is the worker's commands'")]
 mod cli;
 mod commands;
-#[allow(dead_code, reason = "the worker's commands are its users")]
 mod config;
 mod logging;
 mod output;

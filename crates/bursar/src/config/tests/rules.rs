@@ -200,7 +200,6 @@ fn an_account_tells_its_lanes_and_its_rules() {
     let config = right(&format!("{YZT}split_method = 'bkfunds.split.apply'\nmax_amount = 7\n{BEINGFI}"), &[]);
     let lanes: Vec<String> = config.lanes().iter().map(ToString::to_string).collect();
     assert_eq!(lanes, ["main/bill_upload", "main/transfer", "main/split", "shop/split"]);
-    let rules = config.account_rules("main").unwrap();
+    let rules = config.accounts[&"main".parse().unwrap()].rules();
     assert_eq!((rules.generic_split, rules.max_amount), (true, bursar_domain::Fen::new(7)));
-    assert!(config.account_rules("nobody").is_none() && config.account_rules("").is_none());
 }
