@@ -1,0 +1,166 @@
+//! What the frame around the handler promises: isolation, bounds, draining, leases that outlive slow calls, grouping.
+#![allow(clippy::panic, clippy::unwrap_used, reason = "a test ends by a panic")]
+
+mod support;
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use bursar_domain::{Answer, State};
+use support::{Act, Scripted, World, keys};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_panic_costs_one_claim_and_the_job_is_looked_at_when_its_lease_ends() {
+    let world = World::new().await;
+    let gateway = Arc::new(Scripted::new(Act::Answer(Answer::Succeeded)).on("K1", &[Act::Panic]));
+    let worker = world.worker("w1", &gateway);
+    world.submit(keys(20)).await;
+    world.until_done(20).await;
+    assert_eq!(gateway.sends_of("K1"), 1, "in doubt, it was asked about and not sent again");
+    assert_eq!(world.view("K1").await.asks, 1);
+    assert!((2..=20).all(|number| gateway.sends_of(&format!("K{number}")) == 1));
+    worker.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_job_that_its_workers_do_not_survive_ends_before_a_person() {
+    let mut world = World::new().await;
+    world.settings.lease = Duration::from_millis(150);
+    let gateway = Arc::new(Scripted::new(Act::Answer(Answer::Succeeded)).on("K1", &vec![Act::Panic; 50]));
+    let worker = world.worker("w1", &gateway);
+    world.submit(keys(1)).await;
+    let view = world.until("K1", State::NeedsReview).await;
+    assert_eq!(view.attempts, 1);
+    assert!(view.reason.unwrap().contains("lost"));
+    worker.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_more_is_claimed_than_can_be_called_about_at_once() {
+    let world = World::new().await;
+    let gateway = Arc::new(Scripted::new(Act::WaitAtTheGate(Answer::Succeeded)));
+    let worker = world.worker("w1", &gateway);
+    world.submit(keys(50)).await;
+    bursar_test_support::eventually(Duration::from_secs(5), "all slots to be in use", async || {
+        (gateway.in_flight.load(Ordering::SeqCst) == 8).then_some(())
+    })
+    .await;
+    let status = world.store.lane_status(&world.lane).await.unwrap();
+    assert_eq!((status.to_send, status.to_ask), (42, 8), "claimed and called about are the same");
+    gateway.gate.add_permits(50);
+    world.until_done(50).await;
+    assert_eq!(gateway.most_in_flight.load(Ordering::SeqCst), 8);
+    worker.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_call_longer_than_the_lease_stays_its_workers_own() {
+    let world = World::new().await;
+    let gateway = Arc::new(Scripted::new(Act::WaitAtTheGate(Answer::Succeeded)));
+    let (first, second) = (world.worker("w1", &gateway), world.worker("w2", &gateway));
+    world.submit(keys(1)).await;
+    let renewed = bursar_test_support::eventually(Duration::from_secs(10), "the lease to be renewed twice", async || {
+        let view = world.view("K1").await;
+        let (due, updated) = (view.due_at?, view.updated_at?);
+        // The lease ends 600 ms after the claim unless it is renewed.
+        (millis(&due) - millis(&updated) > 900).then_some(view.state)
+    });
+    assert_eq!(renewed.await, State::InDoubt);
+    gateway.gate.add_permits(1);
+    let view = world.until("K1", State::Succeeded).await;
+    assert_eq!((view.attempts, view.asks), (1, 0));
+    first.stop().await;
+    second.stop().await;
+}
+
+fn millis(rfc3339: &str) -> u64 {
+    bursar_domain::Millis::parse_rfc3339(rfc3339).unwrap().0
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_draining_worker_finishes_what_is_in_flight_and_claims_nothing_new() {
+    let world = World::new().await;
+    let gateway = Arc::new(Scripted::new(Act::WaitAtTheGate(Answer::Succeeded)));
+    let worker = world.worker("w1", &gateway);
+    world.submit(keys(20)).await;
+    bursar_test_support::eventually(Duration::from_secs(5), "all slots to be in use", async || {
+        (gateway.in_flight.load(Ordering::SeqCst) == 8).then_some(())
+    })
+    .await;
+    worker.drain();
+    gateway.gate.add_permits(20);
+    worker.stop().await;
+    let status = world.store.lane_status(&world.lane).await.unwrap();
+    assert_eq!((status.done, status.to_send, status.to_ask), (8, 12, 0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_worker_that_must_end_before_its_calls_leaves_them_in_doubt() {
+    let mut world = World::new().await;
+    world.settings.drain = Duration::from_millis(100);
+    let gateway = Arc::new(Scripted::new(Act::WaitAtTheGate(Answer::Succeeded)));
+    let worker = world.worker("w1", &gateway);
+    world.submit(keys(1)).await;
+    world.until("K1", State::InDoubt).await;
+    worker.stop().await;
+    assert_eq!(world.view("K1").await.state, State::InDoubt);
+    let other = Arc::new(Scripted::new(Act::Answer(Answer::Succeeded)));
+    let worker = world.worker("w2", &other);
+    let view = world.until("K1", State::Succeeded).await;
+    assert_eq!((view.attempts, view.asks, other.sends_of("K1")), (1, 1, 0));
+    worker.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_illegal_answer_goes_before_a_person_with_its_evidence() {
+    let world = World::new().await;
+    let gateway = Arc::new(Scripted::new(Act::Answer(Answer::Unseen)));
+    let worker = world.worker("w1", &gateway);
+    world.submit(keys(1)).await;
+    world.until("K1", State::NeedsReview).await;
+    let log = world.store.attempts(&world.lane, &"K1".parse().unwrap()).await.unwrap();
+    assert_eq!(log.iter().map(|line| line.event.as_str()).collect::<Vec<_>>(), ["intent", "answer"]);
+    assert_eq!(log[1].detail["answer"], "unseen");
+    worker.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_send_has_its_intent_and_its_answer_on_record_in_order() {
+    let mut world = World::new().await;
+    world.policy.settle = Duration::from_millis(100);
+    let mut gateway = Scripted::new(Act::Answer(Answer::Succeeded)).on(
+        "K1",
+        &[Act::Answer(Answer::NotExecuted), Act::Answer(Answer::Silent), Act::Answer(Answer::NotExecuted)],
+    );
+    gateway.can_ask = false;
+    let gateway = Arc::new(gateway);
+    let worker = world.worker("w1", &gateway);
+    world.submit(keys(1)).await;
+    let view = world.until("K1", State::Succeeded).await;
+    assert_eq!((view.attempts, gateway.sends_of("K1")), (4, 4));
+    let log = world.store.attempts(&world.lane, &"K1".parse().unwrap()).await.unwrap();
+    let told: Vec<String> = log
+        .iter()
+        .map(|line| line.detail.get("answer").map_or(line.event.clone(), |answer| answer.as_str().unwrap().to_owned()))
+        .collect();
+    let told: Vec<&str> = told.iter().map(String::as_str).collect();
+    assert_eq!(told, ["intent", "not_executed", "intent", "silent", "intent", "not_executed", "intent", "succeeded"]);
+    worker.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_config_fault_pauses_the_lane_and_keeps_every_job() {
+    let world = World::new().await;
+    let gateway = Arc::new(Scripted::new(Act::Answer(Answer::ConfigFault)));
+    let worker = world.worker("w1", &gateway);
+    world.submit(keys(30)).await;
+    let paused = bursar_test_support::eventually(Duration::from_secs(5), "the lane to be paused", async || {
+        world.store.lane_status(&world.lane).await.unwrap().paused
+    });
+    assert!(paused.await.contains("configuration fault"));
+    worker.stop().await;
+    assert!(gateway.sends.lock().unwrap().len() <= 16, "at most what was in flight or claimed when the first fault came");
+    let status = world.store.lane_status(&world.lane).await.unwrap();
+    assert_eq!((status.to_send, status.done), (30, 0));
+}

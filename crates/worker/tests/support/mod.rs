@@ -1,0 +1,215 @@
+//! A store, a scripted gateway and workers in one process. Fakes stand at the `Gateway` trait only.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use bursar_domain::{
+    AccountRules, Answer, GatewayKind, Job, JobView, Key, Kind, Lane, NewJob, OnAmbiguous, Policy, Reading, State,
+};
+use bursar_gateways::{BoxFuture, Gateway, Order};
+use bursar_store::{Settings as StoreSettings, Store, Submission};
+use bursar_test_support as support;
+use bursar_worker::{Account, Settings};
+use serde_json::json;
+use tokio::sync::Semaphore;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+/// What a scripted gateway does about one call.
+#[derive(Clone, Debug)]
+pub enum Act {
+    Answer(Answer),
+    Panic,
+    /// Answers once a permit is added to the gate.
+    WaitAtTheGate(Answer),
+}
+
+/// A gateway that does what it was told per key, and counts.
+pub struct Scripted {
+    acts: Mutex<HashMap<String, Vec<Act>>>,
+    otherwise: Act,
+    pub gate: Semaphore,
+    pub sends: Mutex<Vec<String>>,
+    pub asks: Mutex<Vec<String>>,
+    pub in_flight: AtomicUsize,
+    pub most_in_flight: AtomicUsize,
+    pub can_ask: bool,
+}
+
+impl Scripted {
+    pub fn new(otherwise: Act) -> Self {
+        Self {
+            acts: Mutex::default(),
+            otherwise,
+            gate: Semaphore::new(0),
+            sends: Mutex::default(),
+            asks: Mutex::default(),
+            in_flight: AtomicUsize::default(),
+            most_in_flight: AtomicUsize::default(),
+            can_ask: true,
+        }
+    }
+
+    /// What calls about `key` meet, in turn; then the gateway's usual.
+    pub fn on(self, key: &str, acts: &[Act]) -> Self {
+        self.acts.lock().unwrap().insert(key.into(), acts.iter().rev().cloned().collect());
+        self
+    }
+
+    pub fn sends_of(&self, key: &str) -> usize {
+        self.sends.lock().unwrap().iter().filter(|sent| *sent == key).count()
+    }
+
+    async fn act(&self, order: &Order) -> Reading {
+        let now = self.in_flight.fetch_add(1, Ordering::SeqCst) + 1;
+        self.most_in_flight.fetch_max(now, Ordering::SeqCst);
+        let next = self.acts.lock().unwrap().get_mut(&order.key).and_then(Vec::pop);
+        let answer = match next.unwrap_or_else(|| self.otherwise.clone()) {
+            Act::Answer(answer) => answer,
+            Act::Panic => {
+                self.in_flight.fetch_sub(1, Ordering::SeqCst);
+                panic!("the gateway's code panics about {}", order.key);
+            }
+            Act::WaitAtTheGate(answer) => {
+                self.gate.acquire().await.unwrap().forget();
+                answer
+            }
+        };
+        self.in_flight.fetch_sub(1, Ordering::SeqCst);
+        Reading::of(answer, "")
+    }
+}
+
+impl Gateway for Scripted {
+    fn send<'a>(&'a self, order: &'a Order) -> BoxFuture<'a, Reading> {
+        self.sends.lock().unwrap().push(order.key.clone());
+        Box::pin(self.act(order))
+    }
+
+    fn ask<'a>(&'a self, order: &'a Order) -> BoxFuture<'a, Reading> {
+        self.asks.lock().unwrap().push(order.key.clone());
+        Box::pin(self.act(order))
+    }
+
+    fn can_ask(&self, _: &Order) -> bool {
+        self.can_ask
+    }
+
+    fn resend_tells(&self) -> bool {
+        true
+    }
+}
+
+/// One lane `main/transfer` on a prefix of its own.
+pub struct World {
+    pub store: Store,
+    pub lane: Lane,
+    pub policy: Policy,
+    pub rate_per_second: f64,
+    pub settings: Settings,
+}
+
+impl World {
+    pub async fn new() -> Self {
+        let redis = support::redis().await;
+        Self::on(&redis.url).await
+    }
+
+    pub async fn on(url: &str) -> Self {
+        let settings = StoreSettings { url: url.to_owned(), prefix: support::unique_prefix() };
+        let short = Duration::from_millis(50);
+        Self {
+            store: Store::connect(&settings).await.unwrap(),
+            lane: "main/transfer".parse().unwrap(),
+            policy: Policy {
+                on_ambiguous: OnAmbiguous::Resend,
+                settle: Duration::from_millis(300),
+                poll: vec![short],
+                retry_initial: short,
+                retry_max: short,
+                ..Policy::default()
+            },
+            rate_per_second: 0.0,
+            settings: Settings {
+                name: String::new(),
+                concurrency: 8,
+                lease: Duration::from_millis(600),
+                drain: Duration::from_secs(5),
+                retention: Duration::from_secs(3600),
+            },
+        }
+    }
+
+    pub fn worker(&self, name: &str, gateway: &Arc<Scripted>) -> Running {
+        let account = Account {
+            name: self.lane.account.clone(),
+            gateway: Arc::clone(gateway) as Arc<dyn Gateway>,
+            policy: self.policy.clone(),
+            rate_per_second: self.rate_per_second,
+            kinds: vec![Kind::Transfer],
+        };
+        let drain = CancellationToken::new();
+        let settings = Settings { name: name.into(), ..self.settings.clone() };
+        let task = tokio::spawn(bursar_worker::run(self.store.clone(), settings, vec![account], drain.clone()));
+        Running { drain, task }
+    }
+
+    pub async fn submit(&self, keys: impl IntoIterator<Item = String>) {
+        let jobs: Vec<Job> = keys.into_iter().map(|key| job(&key)).collect();
+        let submitted = self.store.submit(&jobs).await.unwrap();
+        assert!(submitted.iter().all(|submission| *submission == Submission::New));
+    }
+
+    pub async fn view(&self, key: &str) -> JobView {
+        let key: Key = key.parse().unwrap();
+        self.store.job(&self.lane, &key).await.unwrap().unwrap().view()
+    }
+
+    pub async fn until(&self, key: &str, state: State) -> JobView {
+        support::eventually(Duration::from_secs(20), &format!("{key} to be {state}"), async || {
+            let view = self.view(key).await;
+            if view.state == state { Ok(view) } else { Err(view) }
+        })
+        .await
+    }
+
+    pub async fn until_done(&self, jobs: u64) {
+        support::eventually(Duration::from_secs(30), "all jobs to end", async || {
+            let status = self.store.lane_status(&self.lane).await.unwrap();
+            if status.done == jobs { Ok(()) } else { Err(status) }
+        })
+        .await;
+    }
+}
+
+pub struct Running {
+    drain: CancellationToken,
+    pub task: JoinHandle<Result<(), bursar_worker::WorkerError>>,
+}
+
+impl Running {
+    pub fn drain(&self) {
+        self.drain.cancel();
+    }
+
+    pub async fn stop(self) {
+        self.drain.cancel();
+        self.task.await.unwrap().unwrap();
+    }
+}
+
+fn job(key: &str) -> Job {
+    let body = json!({
+        "node_id": "00061967", "total_amount": 10, "payer_store_no": "a", "payer_type": "1",
+        "payee_store_no": "b", "payee_type": "2", "arrive_time": "T0",
+    });
+    let new = NewJob::new("main", "transfer", key, body);
+    Job::validate(&new, |_| Some(AccountRules::new(GatewayKind::Yzt))).unwrap()
+}
+
+/// `K1`, `K2` …
+pub fn keys(count: usize) -> impl Iterator<Item = String> {
+    (1..=count).map(|number| format!("K{number}"))
+}
