@@ -1,0 +1,122 @@
+//! Bad days: every fault of the simulator, on every kind of call, on an account that sends again.
+
+use serde_json::{Value, json};
+
+use crate::jobs::{self, bill, split, transfer};
+use crate::plan::Plan;
+use crate::world::World;
+
+/// Long enough that a call gives up on silence, short enough to be over when the send has settled.
+const SILENCE_MS: u64 = 1_300;
+
+/// Every fault that the simulator's own page lists.
+fn faults() -> Vec<&'static str> {
+    let page = include_str!("../../crates/simulator/README.md");
+    let rows = page.lines().skip_while(|line| !line.starts_with("| fault | executed |")).skip(2);
+    let cells = rows.map_while(|row| row.strip_prefix("| ")?.split(" | ").next());
+    let faults: Vec<&str> = cells.flat_map(|cell| cell.split(", ")).map(|name| name.trim_matches('`')).collect();
+    assert!(faults.len() >= 28 && faults.contains(&"lost-answer"), "the page's table: {faults:?}");
+    faults
+}
+
+/// Divided, and the one answer that would have told is lost or cannot be believed.
+const EXECUTED_UNHEARD: [&str; 14] = [
+    "lost-answer",
+    "closed-without-answer",
+    "late-execution",
+    "hang-after",
+    "bad-gateway-after",
+    "html",
+    "truncated-json",
+    "cut-body",
+    "bad-signature",
+    "missing-signature",
+    "gateway-timeout",
+    "unknown-error-after",
+    "unknown-status",
+    "oversized",
+];
+
+/// One fault for one call about a key.
+fn once(ledger_key: &str, on: &str, fault: &str) -> Value {
+    let mut order = json!({"key": ledger_key, "on": on, "fault": fault});
+    if ["hang", "late", "trickle"].iter().any(|slow| fault.starts_with(slow)) {
+        order["ms"] = json!(if fault == "trickle" { 200 } else { SILENCE_MS });
+    }
+    order
+}
+
+/// Submits one job per fault, each to meet its own fault once, and waits for all ends.
+async fn meet(world: &World, on: &str, jobs: &[(&str, Value)]) -> Vec<Value> {
+    let orders: Vec<Value> = jobs.iter().map(|(fault, job)| once(&jobs::ledger_key(job), on, fault)).collect();
+    world.faults(json!(orders)).await;
+    let _worker = world.worker().await;
+    let jobs: Vec<Value> = jobs.iter().map(|(_, job)| job.clone()).collect();
+    world.submit_new(&jobs).await;
+    let ended = world.settled().await;
+
+    let ledger = world.books_agree().await;
+    for job in &jobs {
+        let shown = world.job(jobs::key(job)).await;
+        let log = shown["log"].as_array().expect("a log");
+        let intents = log.iter().filter(|line| line["event"] == "intent").count() as u64;
+        let requests = ledger.keys.get(&jobs::ledger_key(job)).map_or(0, |record| record.requests);
+        assert!(intents >= requests, "{requests} sends arrived: {shown}");
+        assert_eq!(json!(intents), shown["attempts"], "{shown}");
+    }
+    ended
+}
+
+#[tokio::test]
+async fn whatever_befalls_a_transfer_s_send_it_is_executed_once_and_succeeds() {
+    let world = Plan::new().start().await;
+    let jobs: Vec<(&str, Value)> = faults().into_iter().map(|fault| (fault, transfer(&format!("T-{fault}")))).collect();
+    for job in meet(&world, "send", &jobs).await {
+        assert_eq!(job["state"], "succeeded", "{job}");
+    }
+}
+
+#[tokio::test]
+async fn whatever_befalls_a_bill_it_is_received_once() {
+    let world = Plan::new().start().await;
+    let jobs: Vec<(&str, Value)> = faults()
+        .into_iter()
+        .enumerate()
+        .map(|(number, fault)| (fault, bill(&format!("B-{fault}"), &format!("1000{number:05}"))))
+        .collect();
+    for job in meet(&world, "send", &jobs).await {
+        assert_eq!(job["state"], "succeeded", "{job}");
+    }
+}
+
+#[tokio::test]
+async fn whatever_befalls_a_split_it_is_divided_at_most_once_and_nothing_is_guessed() {
+    let world = Plan::new().set("accounts.shop.poll_deadline", "5s").start().await;
+    let jobs: Vec<(&str, Value)> =
+        faults().into_iter().map(|fault| (fault, split(&format!("S-{fault}"), &format!("P-{fault}")))).collect();
+    for job in meet(&world, "send", &jobs).await {
+        // BeingFi cannot be asked and refuses repeats: whoever lost its answer waits for a person.
+        let fault = job["platform_no"].as_str().unwrap().trim_start_matches("S-");
+        let end = match fault {
+            "refused" | "invalid-timestamp" => "failed", // said before the order is taken, and no reason to try again
+            unheard if EXECUTED_UNHEARD.contains(&unheard) => "needs_review",
+            _ => "succeeded",
+        };
+        assert_eq!(job["state"], end, "{fault}: {job}");
+    }
+}
+
+#[tokio::test]
+async fn whatever_befalls_a_question_the_transfer_is_never_sent_again_for_it() {
+    let world = Plan::new().start().await;
+    let jobs: Vec<(&str, Value)> = faults().into_iter().map(|fault| (fault, transfer(&format!("A-{fault}")))).collect();
+    for (_, job) in &jobs {
+        world.life(jobs::key(job), "9-1").await;
+    }
+    for job in meet(&world, "ask", &jobs).await {
+        // An answer about another payment proves nothing about this one, so a person looks.
+        let contradicts = job["platform_no"].as_str().unwrap().contains("other-");
+        assert_eq!(job["state"], if contradicts { "needs_review" } else { "succeeded" }, "{job}");
+        assert_eq!(job["attempts"], 1, "{job}");
+    }
+}

@@ -1,0 +1,70 @@
+//! Jobs in the words of the gateways' own pages (read 2026-11-22), so that what the pages show is what is tested.
+
+use serde_json::{Value, json};
+
+/// The example of `bkfunds.balance.pay.apply`.
+pub(crate) fn transfer(key: &str) -> Value {
+    json!({"account": "main", "kind": "transfer", "platform_no": key, "body": {
+        "node_id": "00061967", "total_amount": 10, "payer_store_no": "amy99a", "payer_type": "1",
+        "payee_store_no": "amy99b", "payee_type": "2", "arrive_time": "T0",
+    }})
+}
+
+/// The example of `funds.bill.upload`: all its fields, its goods, and the two fields that its table does not know.
+pub(crate) fn bill(key: &str, order_id: &str) -> Value {
+    json!({"account": "main", "kind": "bill_upload", "platform_no": key, "body": {
+        "fee_amount": 1, "node_id": "100001", "order_amount": 199, "order_id": order_id,
+        "order_time": "20240301131800", "org_order_id": "100010000", "pay_merchant_id": "1302329392",
+        "pay_type": "502", "store_id": "20008221", "trade_no": "2019112011001004330000121536", "trade_type": "1",
+        "user_id": "01", "split_rule_source": "1",
+        "goods_detail": [
+            {"goods_id": "apple-01", "goods_name": "ipad", "quantity": 1, "price": 200_000, "real_price": 199_999,
+             "goods_category": "34543238", "body": "特价手机", "goods_fee_amount": 1},
+            {"goods_id": "apple-02", "goods_name": "ipad2", "quantity": 1, "price": 200_000, "real_price": 199_999,
+             "goods_category": "34543239", "body": "特价手机2", "goods_fee_amount": 1},
+        ],
+        "extra": {"merchant_id": "1000000000826", "remark": "备注"},
+    }})
+}
+
+/// The example of `/api/division/exec`, empty groups included.
+pub(crate) fn split(key: &str, order: &str) -> Value {
+    json!({"account": "shop", "kind": "split", "platform_no": key, "body": {
+        "payOrderId": order, "useSysAutoDivisionReceivers": "0",
+        "receivers": [
+            {"receiverGroupId": "", "receiverId": "800029", "divisionProfit": "0.0001"},
+            {"receiverGroupId": "", "receiverId": "800028", "divisionProfit": "0.0002"},
+        ],
+    }})
+}
+
+/// `count` transfers, `PREFIX-001` and on.
+pub(crate) fn transfers(prefix: &str, count: usize) -> Vec<Value> {
+    (1..=count).map(|number| transfer(&format!("{prefix}-{number:03}"))).collect()
+}
+
+/// The job with one field of its body set to `value`, or taken out by null.
+pub(crate) fn with(mut job: Value, field: &str, value: Value) -> Value {
+    job["body"][field] = value;
+    job
+}
+
+/// The job with one of its own fields set.
+pub(crate) fn having(mut job: Value, field: &str, value: Value) -> Value {
+    job[field] = value;
+    job
+}
+
+pub(crate) fn key(job: &Value) -> &str {
+    job["platform_no"].as_str().expect("a job of these tests has a key")
+}
+
+/// The name under which the gateway's ledger has the job.
+pub(crate) fn ledger_key(job: &Value) -> String {
+    let text = |name: &str| job["body"][name].as_str().unwrap_or_default();
+    match job["kind"].as_str() {
+        Some("bill_upload") => format!("{}/{}", text("order_id"), text("trade_type")),
+        Some("split") => text("payOrderId").to_owned(),
+        _ => key(job).to_owned(),
+    }
+}

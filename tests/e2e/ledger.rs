@@ -1,0 +1,41 @@
+//! The gateway's ledger, and what Bursar's books must have in common with it whatever went wrong.
+
+use bursar_simulator::{KeyRecord, Ledger};
+use serde_json::Value;
+
+/// How a job stands by the ledger: a state, or none when it was never executed.
+fn truth(kind: &str, record: Option<&KeyRecord>) -> Option<&'static str> {
+    let status = record.filter(|record| record.executions > 0)?.status.as_deref()?;
+    Some(match (kind, status) {
+        ("transfer", "0") | ("split", "2") => "failed",
+        ("transfer", "2") => "refunded",
+        ("transfer", "9" | "n") | ("split", "3") => "pending",
+        _ => "succeeded",
+    })
+}
+
+/// # Panics
+/// When a job was executed twice, when fewer intents are on record than sends arrived, when a job's state is not what
+/// the ledger says (and nobody is asked to look), or when the gateway noted a violation.
+pub(crate) fn assert_agree(ledger: &Ledger, jobs: &[(String, Value)]) {
+    assert!(ledger.violations.is_empty(), "the gateway complains: {:?}", ledger.violations);
+    for (ledger_key, job) in jobs {
+        let record = ledger.keys.get(ledger_key);
+        let executions = record.map_or(0, |record| record.executions);
+        assert!(executions <= 1, "executed {executions} times: {job}\n{record:?}");
+        let requests = record.map_or(0, |record| record.requests);
+        assert!(job["attempts"].as_u64() >= Some(requests), "{requests} sends arrived: {job}");
+
+        let state = job["state"].as_str().unwrap_or_default();
+        let truth = truth(job["kind"].as_str().unwrap_or_default(), record);
+        let agrees = match state {
+            "succeeded" | "refunded" => truth == Some(state),
+            "failed" => truth.is_none_or(|truth| truth == "failed"),
+            "queued" | "cancelled" => executions == 0,
+            "pending" => executions == 1,
+            "in_doubt" | "needs_review" => true,
+            _ => false,
+        };
+        assert!(agrees, "the gateway says {truth:?}: {job}\n{record:?}");
+    }
+}

@@ -1,0 +1,12 @@
+//! The whole of Bursar from outside: the real executable, a real Redis, the gateway simulator as a process of its own.
+//! Every test ends by laying Bursar's books beside the gateway's ledger (`World::books_agree`).
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test and its helpers end by a panic")]
+
+mod duplicates;
+mod faults;
+mod http;
+mod jobs;
+mod kinds;
+mod ledger;
+mod plan;
+mod world;
