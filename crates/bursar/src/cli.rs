@@ -95,3 +95,31 @@ impl Termination for Exit {
         ExitCode::from(self as u8)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_holds_together() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn config_and_json_stand_before_or_after_the_command() {
+        for line in ["bursar --config a.toml --json config show", "bursar config show --config a.toml --json"] {
+            let global = Cli::try_parse_from(line.split(' ')).unwrap().global;
+            assert_eq!((global.config, global.json), (Some("a.toml".into()), true), "{line}");
+        }
+    }
+
+    #[test]
+    fn wrong_use_ends_with_2() {
+        for line in ["bursar pay", "bursar config", "bursar config show --colour"] {
+            let error = Cli::try_parse_from(line.split(' ')).unwrap_err();
+            assert_eq!(error.exit_code(), Exit::Misused as i32, "{line}");
+        }
+    }
+}
