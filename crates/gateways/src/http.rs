@@ -57,10 +57,11 @@ impl Http {
         if transport.connect_timeout.is_zero() {
             return Err(SettingsError::new("connect_timeout", "must be longer than nothing"));
         }
-        // Only then does a slow connection show itself as "no byte left" instead of ending as "maybe".
-        if transport.call_timeout <= transport.connect_timeout {
-            return Err(SettingsError::new("call_timeout", "must be longer than connect_timeout"));
+        if transport.call_timeout.is_zero() {
+            return Err(SettingsError::new("call_timeout", "must be longer than nothing"));
         }
+        // Within half of the call: only so does a slow connection show itself as "no byte left" and not as "maybe".
+        let connect_timeout = transport.connect_timeout.min(transport.call_timeout / 2);
         let mut builder = Client::builder()
             .no_proxy()
             .redirect(Policy::none())
@@ -68,7 +69,7 @@ impl Http {
             .referer(false)
             .http1_only()
             .tcp_nodelay(true)
-            .connect_timeout(transport.connect_timeout)
+            .connect_timeout(connect_timeout)
             .pool_idle_timeout(MAX_IDLE)
             .pool_max_idle_per_host(MAX_IDLE_CONNECTIONS)
             .user_agent(concat!("bursar/", env!("CARGO_PKG_VERSION")));

@@ -26,7 +26,7 @@ impl SettingsError {
 pub struct Transport {
     /// Where requests are posted to.
     pub base_url: String,
-    /// The longest wait for name lookup, TCP and TLS together.
+    /// The longest wait for name lookup, TCP and TLS together; half of `call_timeout` if that is shorter.
     pub connect_timeout: Duration,
     /// The longest wait for a whole call, connecting included. Must be shorter than the worker's lease allows.
     pub call_timeout: Duration,

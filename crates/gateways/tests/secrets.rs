@@ -54,7 +54,7 @@ fn a_setting_that_cannot_work_is_named() {
         assert_eq!(Yzt::new(accounts::yzt_settings(url)).err().unwrap().setting, "base_url", "{url}");
     }
     assert_eq!(transport(|transport| transport.connect_timeout = std::time::Duration::ZERO), Some("connect_timeout"));
-    assert_eq!(transport(|transport| transport.call_timeout = transport.connect_timeout), Some("call_timeout"));
+    assert_eq!(transport(|transport| transport.call_timeout = std::time::Duration::ZERO), Some("call_timeout"));
     assert_eq!(transport(|_| ()), None);
     let nameless = YztSettings { app_id: String::new(), ..accounts::yzt_settings("http://x") };
     assert_eq!(Yzt::new(nameless).err().unwrap().setting, "app_id");
