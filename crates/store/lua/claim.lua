@@ -78,13 +78,10 @@ if #leased > 0 then
   redis.call('SET', base .. 'claim:' .. worker, table.concat(receipts, '\n'), 'PX', ARGV[7])
 end
 if take_sends > 0 then redis.call('ZREM', base .. 'to_send', unpack(sends, 1, take_sends)) end
-if #orphans > 0 then
-  redis.call('ZREM', base .. 'to_ask', unpack(orphans))
-  redis.call('SADD', base .. 'orphans', unpack(orphans))
-end
 
+-- Writes the claim down and hands it out. No send without its line in the log.
 local name = cjson.encode(worker)
-for _, one in ipairs(claimed) do
+local function hand_out(one)
   local key, call, fence, record = one.key, one.call, one.fence, one.record
   local job, log = base .. 'job:' .. key, base .. 'log:' .. key
   local sent, resent, losses = tonumber(record.n) or 0, tonumber(record.rs) or 0, tonumber(record.l) or 0
@@ -93,6 +90,11 @@ for _, one in ipairs(claimed) do
   local fields = { 'w', worker, 'f', fence }
   local function set_field(field, value) fields[#fields + 1] = field; fields[#fields + 1] = value end
   if call == 'send' then
+    local line = string.format('{"e":"intent","t":%d,"f":%d,"w":%s}', now, fence, name)
+    if type(redis.pcall('RPUSH', log, line)) ~= 'number' then
+      orphans[#orphans + 1] = key
+      return
+    end
     sent = sent + 1
     if record.s ~= 'queued' then
       resent = resent + 1
@@ -102,7 +104,6 @@ for _, one in ipairs(claimed) do
     if first == 0 then first = now end
     last = now
     redis.call('HSET', job, 's', 'in_doubt', 'b', record.s, 'n', sent, 'ts', now, 'u', now, unpack(fields))
-    redis.call('RPUSH', log, string.format('{"e":"intent","t":%d,"f":%d,"w":%s}', now, fence, name))
   else
     if record.w then
       losses = losses + 1
@@ -112,11 +113,16 @@ for _, one in ipairs(claimed) do
     if record.b then
       -- The send that was out is nobody's now; that it may have reached the gateway must outlive this claim's release.
       redis.call('HDEL', job, 'b')
-      redis.call('RPUSH', log, string.format('{"e":"lost","t":%d,"f":%d,"w":%s}', now, fence - 1, cjson.encode(record.w)))
+      redis.pcall('RPUSH', log, string.format('{"e":"lost","t":%d,"f":%d,"w":%s}', now, fence - 1, cjson.encode(record.w)))
       if record.b ~= record.s then redis.call('XADD', base .. 'events', 'MAXLEN', '~', ARGV[6], '*', 'key', key, 'state', record.s) end
     end
   end
   jobs[#jobs + 1] = { key, call, fence, record.s, one.content, sent, resent, tonumber(record.a) or 0, losses, first, last, record.no or '' }
+end
+for _, one in ipairs(claimed) do hand_out(one) end
+if #orphans > 0 then
+  redis.call('ZREM', base .. 'to_ask', unpack(orphans))
+  redis.call('SADD', base .. 'orphans', unpack(orphans))
 end
 
 if rate > 0 and #jobs > 0 then

@@ -11,6 +11,8 @@ local base = KEYS[1]
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local answers = {}
+-- Where the jobs go, in one write for each set. Should an error come before it, they are in `to_ask` still, and come due.
+local leaving, going = {}, { to_send = {}, to_ask = {}, review = {}, done = {} }
 for at = 3, #ARGV, 12 do
   local key, fence, state, set, due, asked, give_back = unpack(ARGV, at, at + 6)
   local numbers, status, reason, line, pause = unpack(ARGV, at + 7, at + 11)
@@ -18,7 +20,7 @@ for at = 3, #ARGV, 12 do
   local its_fence, held, was, asks, before, resends, had_reason = unpack(redis.call('HMGET', job, 'f', 'w', 's', 'a', 'b', 'rs', 'r'))
   if its_fence ~= fence then
     local stale = '{"stale":true,' .. string.sub(line, 2)
-    if its_fence and line ~= '' and redis.call('LINDEX', log, -1) ~= stale then redis.call('RPUSH', log, stale) end
+    if its_fence and line ~= '' and redis.pcall('LINDEX', log, -1) ~= stale then redis.pcall('RPUSH', log, stale) end
     answers[#answers + 1] = 'stale'
   elseif not held then
     answers[#answers + 1] = 'again'
@@ -33,16 +35,12 @@ for at = 3, #ARGV, 12 do
     if reason ~= '' then set_field('r', reason) end
     redis.call('HSET', job, unpack(fields))
     redis.call('HDEL', job, 'w', 'b', had_reason and reason == '' and 'r' or 'b')
-    if set ~= 'to_ask' then redis.call('ZREM', base .. 'to_ask', key) end
-    if set ~= '' then
-      redis.call('ZADD', base .. set, due, key)
-    elseif state == 'needs_review' then
-      redis.call('ZADD', base .. 'review', now, key)
-    else
-      redis.call('ZADD', base .. 'done', 'NX', now, key)
-    end
+    if set ~= 'to_ask' then leaving[#leaving + 1] = key end
+    local there = going[set] or (state == 'needs_review' and going.review or going.done)
+    there[#there + 1] = set ~= '' and due or now
+    there[#there + 1] = key
     local changed = state ~= (before or was)
-    if line ~= '' and (changed or asked == '0' or asks < tonumber(ARGV[2])) then redis.call('RPUSH', log, line) end
+    if line ~= '' and (changed or asked == '0' or asks < tonumber(ARGV[2])) then redis.pcall('RPUSH', log, line) end -- a log of a foreign type must not keep the answer from the record
     if changed then redis.call('XADD', base .. 'events', 'MAXLEN', '~', ARGV[1], '*', 'key', key, 'state', state) end
     if pause ~= '' and redis.call('HSETNX', base .. 'lane', 'paused', pause) == 1 then
       redis.call('XADD', base .. 'events', 'MAXLEN', '~', ARGV[1], '*', 'lane', 'paused', 'why', pause)
@@ -50,4 +48,9 @@ for at = 3, #ARGV, 12 do
     answers[#answers + 1] = 'ok'
   end
 end
+if #leaving > 0 then redis.call('ZREM', base .. 'to_ask', unpack(leaving)) end
+for _, set in ipairs({ 'to_send', 'to_ask', 'review' }) do
+  if #going[set] > 0 then redis.call('ZADD', base .. set, unpack(going[set])) end
+end
+if #going.done > 0 then redis.call('ZADD', base .. 'done', 'NX', unpack(going.done)) end
 return answers

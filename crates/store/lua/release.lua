@@ -26,7 +26,7 @@ for at = 4, #ARGV, 2 do
       if before ~= 'queued' then redis.call('HSET', job, 'rs', tonumber(resends) - 1) end
       -- The first send has not happened yet; a deadline must not run from it.
       if sends == 0 then redis.call('HDEL', job, 'ts', 't1') end
-      local lines = redis.call('RPUSH', log, string.format('{"e":"released","t":%d,"f":%s}', now, fence))
+      local lines = tonumber(redis.pcall('RPUSH', log, string.format('{"e":"released","t":%d,"f":%s}', now, fence))) or 0
       if lines > tonumber(ARGV[3]) and string.find(redis.call('LINDEX', log, -2), '^{"e":"intent"') then redis.call('LTRIM', log, 0, -3) end
       redis.call('ZADD', base .. 'to_send', now, key)
       redis.call('ZREM', base .. 'to_ask', key)

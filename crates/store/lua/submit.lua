@@ -36,6 +36,8 @@ for at = 3, #ARGV, 6 do
   elseif first then
     answers[#answers + 1] = { 'conflict', first }
   else
+    -- Due first: it is the only write that a key of a foreign type could stop, and a record without it would be forgotten.
+    redis.call('ZADD', base .. 'to_send', math.max(now, tonumber(due)), key)
     local fields = { 's', 'queued', 'h', hash, 'c', now }
     if #content <= PIECE_BYTES * MAX_PIECES then
       put_pieces(fields, '', content)
@@ -45,7 +47,6 @@ for at = 3, #ARGV, 6 do
     put_pieces(fields, 'cb', callback)
     redis.call('HSET', job, unpack(fields))
     if about ~= '' then redis.call('SET', base .. 'about:' .. about, key) end
-    redis.call('ZADD', base .. 'to_send', math.max(now, tonumber(due)), key)
     answers[#answers + 1] = { 'new' }
     any_new = true
   end

@@ -235,3 +235,59 @@ fn warn(check: &'static str, text: String) -> Finding {
 fn refuse_unless(ok: bool, check: &'static str, found: String, text: String) -> Finding {
     if ok { fine(check, found) } else { Finding { severity: Severity::Refuse, check, text } }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What a sound server tells, with some fields changed.
+    fn findings(changes: &[(&'static str, &'static str)]) -> Vec<Finding> {
+        let mut info = HashMap::from([
+            ("redis_version", "7.2.4"),
+            ("role", "master"),
+            ("loading", "0"),
+            ("maxmemory_policy", "noeviction"),
+            ("aof_enabled", "1"),
+            ("aof_last_write_status", "ok"),
+            ("aof_last_bgrewrite_status", "ok"),
+            ("connected_slaves", "1"),
+            ("used_memory", "1000000"),
+            ("maxmemory", "0"),
+        ]);
+        info.extend(changes.iter().copied());
+        let server = Server { info, fsync: Some("always".into()), now_ms: 1_000 };
+        let wanted = Wanted {
+            url: "redis://127.0.0.1/".into(),
+            lease: Duration::from_secs(30),
+            call_timeout: None,
+            local_now_ms: 1_000,
+        };
+        server.findings(&wanted)
+    }
+
+    #[test]
+    fn a_sound_server_is_fine_throughout() {
+        assert!(findings(&[]).iter().all(|finding| finding.severity == Severity::Fine), "{:?}", findings(&[]));
+    }
+
+    #[test]
+    fn each_fault_that_no_test_can_bring_about_is_refused_by_name_and_nothing_else_is() {
+        let faults = [
+            ("aof_last_write_status", "err", "redis.appendonly_health"),
+            ("aof_last_bgrewrite_status", "err", "redis.appendonly_health"),
+            ("loading", "1", "redis.loading"),
+            ("redis_version", "6.2.14", "redis.version"),
+            ("redis_version", "unknown", "redis.version"),
+            ("role", "slave", "redis.role"),
+            ("maxmemory_policy", "unknown", "redis.eviction"),
+        ];
+        for (field, value, check) in faults {
+            let refused: Vec<&str> = findings(&[(field, value)])
+                .iter()
+                .filter(|finding| finding.severity != Severity::Fine)
+                .map(|finding| finding.check)
+                .collect();
+            assert_eq!(refused, [check], "{field} {value}");
+        }
+    }
+}

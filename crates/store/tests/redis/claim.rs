@@ -191,6 +191,16 @@ async fn a_record_that_only_this_build_cannot_read_does_not_stop_its_lane() {
 }
 
 #[tokio::test]
+async fn without_its_line_in_the_log_no_send_is_handed_out_and_the_others_are() {
+    let scene = Scene::new().await;
+    scene.submit(&["a", "bad", "c"]).await;
+    let _: () = scene.command(&["SET", &scene.name("log:bad"), "no list at all"]).await;
+    let claims = scene.claim("w", 10).await;
+    assert_eq!((keys(&claims), &claims.orphans[..]), (vec!["a", "c"], &["bad".to_owned()][..]));
+    assert_eq!((scene.state("bad").await, scene.sets("bad").await), (State::Queued, Vec::<&str>::new()));
+}
+
+#[tokio::test]
 async fn what_has_ended_or_waits_for_a_person_is_never_claimed_for_a_send() {
     for state in [State::NeedsReview, State::Succeeded, State::Failed, State::Refunded, State::Cancelled] {
         let scene = Scene::new().await;

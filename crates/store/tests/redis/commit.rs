@@ -181,6 +181,19 @@ async fn asks_that_change_nothing_are_counted_but_after_a_while_no_longer_writte
 }
 
 #[tokio::test]
+async fn a_log_of_a_foreign_type_keeps_no_answer_from_its_record() {
+    let scene = Scene::new().await;
+    scene.submit(&["a", "bad", "c"]).await;
+    let jobs = scene.claim("w", 3).await.jobs;
+    let _: () = scene.command(&["SET", &scene.name("log:bad"), "no list at all"]).await;
+    let commits: Vec<Commit> = jobs.iter().map(|job| sent(job, State::Succeeded, Due::Never)).collect();
+    assert_eq!(scene.store.commit(&scene.lane, &commits).await.unwrap(), vec![Committed::Ok; 3]);
+    let stale = Commit { fence: 9, ..commits[1].clone() };
+    assert_eq!(scene.commit(&stale).await, Committed::Stale);
+    assert_eq!(scene.store.lane_status(&scene.lane).await.unwrap().done, 3);
+}
+
+#[tokio::test]
 async fn the_events_of_a_lane_are_bounded() {
     let scene = Scene::new().await;
     let script =

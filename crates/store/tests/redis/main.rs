@@ -30,3 +30,4 @@ mod scene;
 mod submit;
 mod tidy;
 mod wake;
+mod walk;
