@@ -191,8 +191,8 @@ pub(crate) fn transfer(key: &str) -> Job {
 
 pub(crate) fn transfer_json(key: &str) -> Value {
     json!({"account": "main", "kind": "transfer", "platform_no": key,
-        "body": {"node_id": "00061967", "total_amount": 10, "payer_store_no": "amy99a-00000000000000000000000000000001",
-            "payer_type": "1", "payee_store_no": "amy99b-00000000000000000000000000000000000000000002", "payee_type": "2", "arrive_time": "T0"}})
+        "body": {"node_id": "00061967", "total_amount": 10, "payer_store_no": "amy99a-000000000000000000000000000000000000000000000000000000001",
+            "payer_type": "1", "payee_store_no": "amy99b-000000000000000000000000000000000000000000000000000000002", "payee_type": "2", "arrive_time": "T0"}})
 }
 
 pub(crate) fn bill(key: &str, order: &str) -> Value {
