@@ -2,11 +2,17 @@
 //! Every test ends by laying Bursar's books beside the gateway's ledger (`World::books_agree`).
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test and its helpers end by a panic")]
 
+mod cancelling;
+mod crashes;
+mod deadlines;
+mod draining;
 mod duplicates;
 mod faults;
+mod holding;
 mod http;
 mod jobs;
 mod kinds;
+mod lanes;
 mod ledger;
 mod plan;
 mod world;

@@ -41,7 +41,6 @@ impl Plan {
             .set("worker.lease", "2s")
             .set("worker.drain", "5s")
             .set("redis.preflight", "warn") // the tests' shared Redis may be one that money would be refused on
-            .simulate(&["--life-step", "200ms"])
     }
 
     /// Sets one key of the configuration: `accounts.main.settle`.

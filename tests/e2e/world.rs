@@ -24,7 +24,7 @@ const LOOK: Duration = Duration::from_millis(40);
 
 /// One test's world. Its processes end with it.
 pub(crate) struct World {
-    pub(crate) simulator: Process,
+    simulator: RefCell<Option<Process>>,
     /// Where the simulator listens.
     pub(crate) gateway: String,
     folder: TempDir,
@@ -49,10 +49,16 @@ pub(crate) fn bursar(arguments: &[&str]) -> Command {
     command
 }
 
-/// Starts a simulator and reads its ready line.
+/// Starts a simulator and reads its ready line. Unless `options` say otherwise it has the keys that all tests share, for
+/// making keys takes longer than most tests, and payments that change their status soon.
 pub(crate) async fn simulate(options: &[String]) -> (Process, Value) {
     let mut command = bursar(&["simulate"]);
     command.args(options);
+    for (name, value) in [("--keys", concat!(env!("CARGO_TARGET_TMPDIR"), "/e2e-keys")), ("--life-step", "200ms")] {
+        if !options.iter().any(|option| option == name) {
+            command.args([name, value]);
+        }
+    }
     let simulator = Process::start("the simulator", command);
     let ready = simulator.wait_line(SOON, "its ready line", |line| line.starts_with('{')).await;
     (simulator, serde_json::from_str(&ready).expect("the ready line is JSON"))
@@ -62,7 +68,7 @@ impl World {
     pub(crate) async fn start(plan: Plan) -> Self {
         let (simulator, ready) = simulate(&plan.simulate).await;
         let world = Self {
-            simulator,
+            simulator: RefCell::new(Some(simulator)),
             gateway: ready["listen"].as_str().expect("the simulator listens somewhere").to_owned(),
             folder: tempfile::Builder::new().prefix("bursar-e2e-").tempdir().expect("a folder for the configuration"),
             submitted: RefCell::default(),
@@ -77,6 +83,17 @@ impl World {
     /// The configuration file.
     pub(crate) fn config(&self) -> PathBuf {
         self.folder.path().join("bursar.toml")
+    }
+
+    /// The gateway is gone: nothing listens where it was.
+    pub(crate) fn stop_gateway(&self) {
+        self.simulator.take();
+    }
+
+    /// The gateway is back, with the same keys and an empty ledger.
+    pub(crate) async fn start_gateway(&self) {
+        let (simulator, _) = simulate(&["--listen".into(), self.gateway.clone()]).await;
+        self.simulator.replace(Some(simulator));
     }
 
     /// A file in the world's folder with this content.
@@ -205,6 +222,13 @@ impl World {
         self.ledger().await.keys.remove(ledger_key)
     }
 
+    /// Runs a command that must answer no; what it said.
+    pub(crate) async fn refused(&self, arguments: &[&str]) -> String {
+        let finished = self.run(arguments).await;
+        assert_eq!(finished.code, Some(1), "bursar {arguments:?}: {}{}", finished.stdout, finished.stderr);
+        finished.stderr
+    }
+
     /// Waits until the gateway has received as many sends as `count` under this key.
     pub(crate) async fn until_received(&self, ledger_key: &str, count: u64) {
         eventually(SOON, &format!("{count} sends of {ledger_key} to arrive"), async || {
@@ -227,7 +251,15 @@ impl World {
     /// Lays Bursar's books beside the gateway's: nothing executed twice, nothing sent without an intent on record, every
     /// end the one that the ledger has, no violation.
     pub(crate) async fn books_agree(&self) -> Ledger {
-        let ledger = self.ledger().await;
+        let ledger = self.books_agree_but_for("nothing at all").await;
+        assert!(ledger.violations.is_empty(), "the gateway complains: {:?}", ledger.violations);
+        ledger
+    }
+
+    /// The same where the test itself made the gateway complain of something.
+    pub(crate) async fn books_agree_but_for(&self, complaint: &str) -> Ledger {
+        let mut ledger = self.ledger().await;
+        ledger.violations.retain(|violation| !violation.text.contains(complaint));
         let submitted = self.submitted.borrow().clone();
         let listed = self.list().await;
         let of = |job: &Value| {

@@ -1,0 +1,131 @@
+//! Kill -9: what a worker held comes due by itself, and nobody is paid twice for it.
+
+use std::time::{Duration, Instant};
+
+use bursar_test_support::{Process, eventually};
+use serde_json::{Value, json};
+
+use crate::jobs::{self, bill, transfer};
+use crate::plan::Plan;
+use crate::world::{SOON, World};
+
+const LEASE: Duration = Duration::from_secs(2);
+const SETTLE: Duration = Duration::from_secs(2);
+
+/// Longer than a test takes to see that the request is out and to kill its sender, shorter than a call.
+const SILENCE_MS: u64 = 900;
+
+/// The one of `workers` that has the newest intent on the job's record, and the others.
+async fn sender_of(world: &World, key: &str, workers: Vec<Process>) -> (Process, Vec<Process>) {
+    let job = world.job(key).await;
+    let log = job["log"].as_array().unwrap();
+    let name = log.iter().rev().find_map(|line| line["worker"].as_str()).unwrap_or_else(|| panic!("no intent: {job}"));
+    let is_it = |worker: &Process| name.contains(&format!("-{}-", worker.pid()));
+    let (mut senders, others): (Vec<Process>, Vec<Process>) = workers.into_iter().partition(is_it);
+    (senders.pop().unwrap_or_else(|| panic!("{name} is none of the workers")), others)
+}
+
+/// Kills the worker whose send of `job` is out under `fault`, and waits until another one has brought the job to its end.
+async fn kill_in_the_middle_of(job: Value, fault: &str) {
+    let world = Plan::new().start().await;
+    let ledger_key = jobs::ledger_key(&job);
+    world.faults(json!({"key": ledger_key, "on": "send", "fault": fault, "ms": SILENCE_MS})).await;
+    let workers = vec![world.worker().await, world.worker().await];
+    world.submit_new(std::slice::from_ref(&job)).await;
+    world.until_received(&ledger_key, 1).await;
+    let (sender, _others) = sender_of(&world, jobs::key(&job), workers).await;
+    sender.kill();
+
+    let ended = world.until_within(SETTLE + LEASE + Duration::from_secs(2), jobs::key(&job), "succeeded").await;
+    assert_eq!(ended["attempts"], 2, "{ended}");
+    let events: Vec<&str> = ended["log"].as_array().unwrap().iter().filter_map(|line| line["event"].as_str()).collect();
+    assert_eq!(events, ["intent", "lost", "intent", "answer"], "{ended}");
+    let ledger = world.books_agree().await;
+    assert_eq!((ledger.keys[&ledger_key].executions, ledger.keys[&ledger_key].requests), (1, 2));
+}
+
+#[tokio::test]
+async fn a_transfer_that_was_executed_when_its_worker_died_is_not_executed_again() {
+    kill_in_the_middle_of(transfer("T"), "hang-after").await;
+}
+
+#[tokio::test]
+async fn a_transfer_that_was_not_executed_when_its_worker_died_is_executed() {
+    kill_in_the_middle_of(transfer("T"), "hang-before").await;
+}
+
+#[tokio::test]
+async fn a_bill_whose_sender_died_is_received_once() {
+    kill_in_the_middle_of(bill("B", "100010001"), "hang-after").await;
+}
+
+#[tokio::test]
+async fn pending_jobs_of_a_dead_worker_are_asked_about_by_another_before_long() {
+    let world = Plan::new().simulate(&["--life-step", "3s"]).start().await;
+    let all = jobs::transfers("PENDING", 20);
+    let held = jobs::key(&all[0]).to_owned();
+    for job in &all {
+        world.life(jobs::key(job), "9-1").await;
+    }
+    world.faults(json!({"key": held, "on": "ask", "fault": "hang-before", "ms": SILENCE_MS})).await;
+    let dying = world.worker().await;
+    world.submit_new(&all).await;
+    let asked = async || world.at_gateway(&held).await.map_or(0, |record| record.asks);
+    eventually(SOON, "the question to be out", async || (asked().await == 1).then_some(())).await;
+    dying.kill();
+    let killed = Instant::now();
+
+    let _other = world.worker().await;
+    eventually(SOON, "the job to be asked about again", async || (asked().await > 1).then_some(())).await;
+    let took = killed.elapsed();
+    assert!(took < LEASE + Duration::from_secs(1), "asked again only after {took:?}");
+    for job in world.settled().await {
+        assert_eq!((&job["state"], &job["attempts"]), (&json!("succeeded"), &json!(1)), "{job}");
+    }
+    world.books_agree().await;
+}
+
+#[tokio::test]
+async fn workers_that_die_one_after_another_under_load_pay_nobody_twice_and_lose_nothing() {
+    let world = Plan::new().both("resend_max", 10).simulate(&["--latency", "20ms", "--faults", "mild"]).start().await;
+    let mut jobs = jobs::transfers("LOAD", 120);
+    jobs.extend((1..=60).map(|number| bill(&format!("BILL-{number}"), &format!("ORDER-{number}"))));
+    let mut workers = vec![world.worker().await, world.worker().await];
+    world.submit_new(&jobs).await;
+    for _ in 0..4 {
+        let ended = || async { world.list().await.iter().filter(|job| job["state"] == "succeeded").count() };
+        let before = ended().await;
+        eventually(SOON, "some progress", async || {
+            let now = ended().await;
+            if now > before || now >= jobs.len() - 10 { Ok(()) } else { Err(now) }
+        })
+        .await;
+        workers.remove(0).kill();
+        workers.push(world.worker().await);
+    }
+    for job in world.settled().await {
+        // Lives that end in 0 or 2 are part of the mixture; a person is needed for none.
+        assert_ne!(job["state"], "needs_review", "{job}");
+    }
+    world.books_agree().await;
+}
+
+#[tokio::test]
+async fn a_job_that_kills_every_worker_ends_with_a_person() {
+    let world = Plan::new().set("worker.lease", "1s").set("accounts.main.call_timeout", "900ms").start().await;
+    world.life("POISON", "9").await;
+    world.faults(json!({"key": "POISON", "on": "ask", "fault": "hang-before", "always": true, "ms": 800})).await;
+    let first = world.worker().await;
+    world.submit_new(&[transfer("POISON")]).await;
+    let mut worker = first;
+    for asks in 1..=6 {
+        let asked = async || world.at_gateway("POISON").await.map_or(0, |record| record.asks);
+        eventually(SOON, "the question to be out", async || (asked().await >= asks).then_some(())).await;
+        worker.kill();
+        worker = world.worker().await;
+    }
+    let job = world.until("POISON", "needs_review").await;
+    assert_eq!(job["reason"], "workers were lost again and again while they held it", "{job}");
+    assert_eq!(job["attempts"], 1, "{job}");
+    world.books_agree().await;
+}

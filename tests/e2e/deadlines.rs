@@ -1,0 +1,82 @@
+//! Out of patience: a maybe ends with a person, and only what certainly was not executed ends as failed.
+
+use serde_json::json;
+
+use crate::jobs::{bill, split, transfer};
+use crate::plan::Plan;
+
+#[tokio::test]
+async fn a_transfer_that_is_not_finished_by_the_poll_deadline_ends_with_a_person() {
+    let world = Plan::new().set("accounts.main.poll_deadline", "2s").start().await;
+    for (key, life) in [("NINE", "9"), ("EN", "n")] {
+        world.life(key, life).await;
+    }
+    let _worker = world.worker().await;
+    world.submit_new(&[transfer("NINE"), transfer("EN")]).await;
+    for key in ["NINE", "EN"] {
+        let job = world.until(key, "needs_review").await;
+        assert!(
+            job["reason"].as_str().unwrap().starts_with("accepted, and not finished by the poll deadline"),
+            "{job}"
+        );
+        assert_eq!(job["attempts"], 1, "{job}");
+        assert!(job["asks"].as_u64() >= Some(2), "{job}");
+    }
+    world.books_agree().await;
+}
+
+#[tokio::test]
+async fn answers_that_stay_lost_end_with_a_person_after_as_many_sends_as_are_allowed() {
+    let world = Plan::new().set("accounts.main.resend_max", 2).set("accounts.main.settle", "300ms").start().await;
+    world.faults(json!({"key": "LOST", "on": "send", "fault": "lost-answer", "always": true})).await;
+    let _worker = world.worker().await;
+    world.submit_new(&[transfer("LOST")]).await;
+    let job = world.until("LOST", "needs_review").await;
+    assert!(job["reason"].as_str().unwrap().starts_with("no answer, however often the bytes were sent again"), "{job}");
+    assert_eq!(job["attempts"], 3, "{job}");
+    let record = world.books_agree().await.keys["LOST"].clone();
+    assert_eq!((record.executions, record.requests), (1, 3));
+}
+
+#[tokio::test]
+async fn what_never_left_because_nobody_listens_fails_at_its_deadline() {
+    let world = Plan::new().both("retry_deadline", "1s").start().await;
+    let _worker = world.worker().await;
+    world.stop_gateway();
+    world.submit_new(&[transfer("T"), bill("B", "100010001"), split("S", "P1")]).await;
+    for key in ["T", "B", "S"] {
+        let job = world.until(key, "failed").await;
+        assert!(job["reason"].as_str().unwrap().starts_with("never executed: the retry deadline has passed"), "{job}");
+        assert!(job["attempts"].as_u64() >= Some(2), "it was tried again: {job}");
+    }
+    world.start_gateway().await;
+    assert_eq!(world.books_agree().await.requests, 0);
+}
+
+#[tokio::test]
+async fn what_could_not_leave_is_executed_once_when_the_gateway_is_back() {
+    let world = Plan::new().start().await;
+    let _worker = world.worker().await;
+    world.stop_gateway();
+    world.submit_new(&[transfer("T"), bill("B", "100010001"), split("S", "P1")]).await;
+    world.until_all("every job to have been tried in vain", |job| job["attempts"].as_u64() >= Some(2)).await;
+    world.until_all("no job to be in doubt about what never left", |job| job["state"] == "queued").await;
+    world.start_gateway().await;
+    for job in world.settled().await {
+        assert_eq!(job["state"], "succeeded", "{job}");
+        assert!(job["attempts"].as_u64() >= Some(3), "every try was counted: {job}");
+    }
+    let ledger = world.books_agree().await;
+    assert_eq!((ledger.executed, ledger.requests), (3, 3));
+}
+
+#[tokio::test]
+async fn what_a_gateway_refuses_for_good_has_failed_and_was_not_executed() {
+    let world = Plan::new().set("accounts.main.final_sub_codes", vec!["isv.name-error"]).start().await;
+    world.faults(json!({"key": "T", "on": "send", "fault": "refused"})).await;
+    let _worker = world.worker().await;
+    world.submit_new(&[transfer("T")]).await;
+    let job = world.until("T", "failed").await;
+    assert!(job["reason"].as_str().unwrap().contains("40004/isv.name-error"), "{job}");
+    assert_eq!(world.books_agree().await.executed, 0);
+}

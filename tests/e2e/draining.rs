@@ -1,0 +1,93 @@
+//! SIGTERM: what is in flight ends, what is queued stays queued, and the exit code is 0.
+
+use std::time::{Duration, Instant};
+
+use serde_json::json;
+
+use crate::jobs::{self, transfer};
+use crate::plan::Plan;
+use crate::world::{SOON, World};
+
+#[tokio::test]
+async fn a_worker_that_drains_finishes_its_calls_claims_nothing_new_and_exits_0() {
+    let world = Plan::new().set("worker.concurrency", 2).simulate(&["--latency", "700ms"]).start().await;
+    let worker = world.worker().await;
+    world.submit_new(&jobs::transfers("DRAIN", 8)).await;
+    world.until_received("DRAIN-001", 1).await;
+    worker.terminate();
+    let finished = worker.finished(SOON).await;
+    assert_eq!(finished.code, Some(0), "{finished:?}");
+
+    let jobs = world.list().await;
+    let ledger = world.books_agree().await;
+    let sent = jobs.iter().filter(|job| job["state"] == "succeeded").count();
+    assert_eq!(sent, ledger.keys.len(), "whatever was sent was finished: {jobs:?}");
+    assert!((1..=2).contains(&sent), "nothing new was claimed: {jobs:?}");
+    let queued: Vec<_> = jobs.iter().filter(|job| job["state"] == "queued").collect();
+    assert_eq!(queued.len(), 8 - sent, "{jobs:?}");
+    assert!(queued.iter().all(|job| job["attempts"] == 0), "{queued:?}");
+
+    let _next = world.worker().await;
+    world.settled().await;
+    let ledger = world.books_agree().await;
+    assert_eq!((ledger.executed, ledger.requests), (8, 8));
+}
+
+/// A world with one transfer that was executed and whose answer does not come.
+async fn one_silent(drain: &str) -> World {
+    let world = Plan::new().set("worker.drain", drain).set("accounts.main.call_timeout", "8s").start().await;
+    world.faults(json!({"key": "SILENT", "on": "send", "fault": "hang-after", "ms": 7_000})).await;
+    world
+}
+
+#[tokio::test]
+async fn a_call_that_outlasts_the_drain_is_left_in_doubt_and_the_exit_code_is_0() {
+    let world = one_silent("300ms").await;
+    let worker = world.worker().await;
+    world.submit_new(&[transfer("SILENT")]).await;
+    world.until_received("SILENT", 1).await;
+    worker.terminate();
+    let told = Instant::now();
+    let finished = worker.finished(SOON).await;
+    assert_eq!(finished.code, Some(0), "{finished:?}");
+    assert!(told.elapsed() < Duration::from_secs(3), "it waited {:?} for a drain of 300 ms", told.elapsed());
+    let job = world.job("SILENT").await;
+    assert_eq!((&job["state"], &job["attempts"]), (&json!("in_doubt"), &json!(1)), "{job}");
+
+    let _next = world.worker().await;
+    world.until("SILENT", "succeeded").await;
+    assert_eq!(world.books_agree().await.keys["SILENT"].executions, 1);
+}
+
+#[tokio::test]
+async fn a_second_sigterm_ends_the_worker_at_once_and_the_job_is_left_in_doubt() {
+    let world = one_silent("30s").await;
+    let worker = world.worker().await;
+    world.submit_new(&[transfer("SILENT")]).await;
+    world.until_received("SILENT", 1).await;
+    worker.terminate();
+    worker.wait_line(SOON, "word that it drains", |line| line.contains("draining")).await;
+    assert!(worker.is_running(), "it waits for the call in flight");
+    worker.terminate();
+    let told = Instant::now();
+    let finished = worker.finished(SOON).await;
+    assert_eq!(finished.code, Some(1), "{finished:?}");
+    assert!(told.elapsed() < Duration::from_secs(3), "{:?}", told.elapsed());
+    assert!(finished.stderr.contains("told to end a second time"), "{}", finished.stderr);
+    assert_eq!(world.job("SILENT").await["state"], "in_doubt");
+
+    let _next = world.worker().await;
+    world.until("SILENT", "succeeded").await;
+    assert_eq!(world.books_agree().await.keys["SILENT"].executions, 1);
+}
+
+#[tokio::test]
+async fn an_idle_worker_drains_at_once() {
+    let world = Plan::new().set("worker.drain", "30s").start().await;
+    let worker = world.worker().await;
+    worker.terminate();
+    let told = Instant::now();
+    assert_eq!(worker.finished(SOON).await.code, Some(0));
+    assert!(told.elapsed() < Duration::from_secs(3), "{:?}", told.elapsed());
+    world.books_agree().await;
+}

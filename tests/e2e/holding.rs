@@ -1,0 +1,102 @@
+//! An account that holds never sends twice by itself; a person decides, and that is on record.
+
+use serde_json::{Value, json};
+
+use crate::jobs::transfer;
+use crate::plan::Plan;
+use crate::world::World;
+
+/// A world whose accounts hold, and one transfer whose answer was lost.
+async fn one_in_review(plan: Plan) -> World {
+    let world = plan.both("on_ambiguous", "hold").start().await;
+    world.faults(json!({"key": "HELD", "on": "send", "fault": "lost-answer"})).await;
+    let worker = world.worker().await;
+    world.submit_new(&[transfer("HELD")]).await;
+    let job = world.until("HELD", "needs_review").await;
+    assert_eq!((&job["attempts"], &job["due_at"]), (&json!(1), &Value::Null), "nothing will be sent: {job}");
+    assert!(job["reason"].as_str().unwrap().starts_with("no answer to a send, and this account holds"), "{job}");
+    worker.terminate();
+    worker.finished(crate::world::SOON).await;
+    world
+}
+
+/// The operations on a job's record: what, who, why.
+fn operations(job: &Value) -> Vec<[&str; 3]> {
+    let log = job["log"].as_array().unwrap().iter().filter(|line| line["event"] == "operation");
+    log.map(|line| ["do", "who", "why"].map(|name| line[name].as_str().unwrap())).collect()
+}
+
+#[tokio::test]
+async fn a_gateway_that_does_not_honour_keys_is_sent_one_request_and_a_person_closes_the_job() {
+    let world = one_in_review(Plan::new().simulate(&["--ignore-keys"])).await;
+    let record = world.at_gateway("HELD").await.unwrap();
+    assert_eq!((record.executions, record.requests), (1, 1));
+
+    for wrong in [["--as", "queued"], ["--as", "cancelled"]] {
+        let said = world.refused(&[&["resolve", "HELD", "--reason", "x"][..], &wrong].concat()).await;
+        assert!(said.contains("the end must be succeeded, failed or refunded"), "{said}");
+    }
+    for misused in [&["--as", "succeeded"][..], &["--as", "paid", "--reason", "x"], &["--as", "failed", "--reason", ""]]
+    {
+        let finished = world.run(&[&["resolve", "HELD"], misused].concat()).await;
+        assert_eq!(finished.code, Some(2), "{misused:?}: {finished:?}");
+    }
+    world.ok(&["resolve", "HELD", "--as", "succeeded", "--reason", "seen on the bank's statement"]).await;
+    let job = world.job("HELD").await;
+    assert_eq!(job["state"], "succeeded", "{job}");
+    assert_eq!(operations(&job), [["resolve", "tester", "seen on the bank's statement"]]);
+    assert_eq!(job["reason"], "tester: seen on the bank's statement", "{job}");
+    let said = world.refused(&["resolve", "HELD", "--as", "failed", "--reason", "no"]).await;
+    assert!(said.contains("a job that is succeeded cannot be resolved"), "{said}");
+    world.books_agree().await;
+}
+
+#[tokio::test]
+async fn on_a_person_s_word_the_identical_bytes_are_sent_again() {
+    let world = one_in_review(Plan::new()).await;
+    let _worker = world.worker().await;
+    world.ok(&["send", "HELD", "--reason", "the gateway honours keys", "--who", "ada"]).await;
+    let job = world.until("HELD", "succeeded").await;
+    assert_eq!(operations(&job), [["send", "ada", "the gateway honours keys"]]);
+    assert_eq!(job["attempts"], 2, "{job}");
+    let record = world.books_agree().await.keys["HELD"].clone();
+    assert_eq!((record.executions, record.requests), (1, 2));
+}
+
+#[tokio::test]
+async fn asking_about_a_job_without_a_number_to_ask_by_sends_nothing_and_returns_to_review() {
+    let world = one_in_review(Plan::new().simulate(&["--ignore-keys"])).await;
+    let _worker = world.worker().await;
+    world.ok(&["ask", "HELD", "--reason", "perhaps it knows by now"]).await;
+    let job = world.until("HELD", "needs_review").await;
+    assert_eq!(operations(&job), [["ask", "tester", "perhaps it knows by now"]]);
+    assert_eq!((&job["attempts"], &job["due_at"]), (&json!(1), &Value::Null), "{job}");
+    let record = world.books_agree().await.keys["HELD"].clone();
+    assert_eq!((record.executions, record.requests, record.asks), (1, 1, 0));
+}
+
+#[tokio::test]
+async fn a_job_in_review_that_can_be_asked_about_is_asked_on_a_person_s_word_and_ends() {
+    let world = Plan::new().both("on_ambiguous", "hold").set("accounts.main.poll_deadline", "1s").start().await;
+    world.life("SLOW", "9").await;
+    let _worker = world.worker().await;
+    world.submit_new(&[transfer("SLOW")]).await;
+    world.until("SLOW", "needs_review").await;
+    world.life("SLOW", "9-1").await;
+    world.ok(&["ask", "SLOW", "--reason", "the customer says that it has arrived"]).await;
+    let job = world.until("SLOW", "succeeded").await;
+    assert_eq!(operations(&job), [["ask", "tester", "the customer says that it has arrived"]]);
+    assert_eq!(world.books_agree().await.keys["SLOW"].requests, 1);
+}
+
+#[tokio::test]
+async fn where_the_gateway_can_be_asked_by_key_a_lost_answer_needs_neither_a_second_send_nor_a_person() {
+    let plan = Plan::new().both("on_ambiguous", "hold").set("accounts.main.query_key", "platform_no");
+    let world = plan.simulate(&["--query-by-key"]).start().await;
+    world.faults(json!({"key": "LOST", "on": "send", "fault": "lost-answer"})).await;
+    let _worker = world.worker().await;
+    world.submit_new(&[transfer("LOST")]).await;
+    let job = world.until("LOST", "succeeded").await;
+    assert_eq!((&job["attempts"], job["asks"].as_u64() >= Some(1)), (&json!(1), true), "{job}");
+    assert_eq!(world.books_agree().await.keys["LOST"].requests, 1);
+}

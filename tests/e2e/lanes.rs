@@ -1,0 +1,97 @@
+//! A lane stops and goes on: by an operator, and by itself when an account's configuration is at fault.
+
+use serde_json::{Value, json};
+
+use crate::jobs::{bill, split, transfer};
+use crate::plan::Plan;
+use crate::world::{SOON, World, simulate};
+
+async fn lane(world: &World, name: &str) -> Value {
+    let lanes = world.ok(&["lanes", "--json"]).await;
+    let lanes: Vec<Value> = lanes.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    lanes.iter().find(|lane| lane["lane"] == name).unwrap_or_else(|| panic!("no {name} in {lanes:?}")).clone()
+}
+
+#[tokio::test]
+async fn a_paused_lane_sends_nothing_follows_what_was_sent_and_holds_up_no_other_lane() {
+    let world = Plan::new().simulate(&["--life-step", "1s"]).start().await;
+    world.life("SENT", "9-1").await;
+    let _worker = world.worker().await;
+    world.submit_new(&[transfer("SENT")]).await;
+    world.until("SENT", "pending").await;
+
+    let said = world.ok(&["pause", "main/transfer", "--reason", "the gateway announced maintenance"]).await;
+    assert_eq!(said, "main/transfer paused");
+    assert_eq!(world.ok(&["pause", "main/transfer", "--reason", "again"]).await, "main/transfer was paused already");
+    world.submit_new(&[transfer("WAITS"), bill("B", "100010001"), split("S", "P1")]).await;
+    world.until("B", "succeeded").await;
+    world.until("S", "succeeded").await;
+    let sent = world.until("SENT", "succeeded").await;
+    assert!(sent["asks"].as_u64() >= Some(1), "it was followed in the paused lane: {sent}");
+    let waits = world.job("WAITS").await;
+    assert_eq!((&waits["state"], &waits["attempts"]), (&json!("queued"), &json!(0)), "{waits}");
+    let paused = lane(&world, "main/transfer").await;
+    assert_eq!(paused["paused"], "tester: the gateway announced maintenance", "{paused}");
+    assert_eq!(lane(&world, "main/bill_upload").await["paused"], Value::Null);
+
+    assert_eq!(world.ok(&["resume", "main/transfer", "--reason", "over"]).await, "main/transfer resumed");
+    world.until("WAITS", "succeeded").await;
+    assert_eq!(world.ok(&["resume", "main/transfer", "--reason", "over"]).await, "main/transfer was not paused");
+    world.books_agree().await;
+}
+
+#[tokio::test]
+async fn a_lane_that_no_account_has_is_refused_with_those_that_there_are() {
+    let world = Plan::new().start().await;
+    for command in ["pause", "resume"] {
+        let said = world.refused(&[command, "main/split", "--reason", "x"]).await;
+        assert!(said.contains("main/split; there are main/bill_upload, main/transfer, shop/split"), "{said}");
+        for misused in ["main", "main/payment", "/transfer"] {
+            assert_eq!(world.run(&[command, misused, "--reason", "x"]).await.code, Some(2), "{misused}");
+        }
+    }
+    world.books_agree().await;
+}
+
+#[tokio::test]
+async fn a_wrong_key_pauses_the_lane_keeps_the_job_and_is_mended_without_a_loss() {
+    let other = tempfile::tempdir().unwrap();
+    let keys = other.path().display().to_string();
+    let (stranger, ready) = simulate(&["--keys".into(), keys]).await;
+    drop(stranger);
+    let world = Plan::new().start().await;
+    let right = std::fs::read_to_string(world.config()).unwrap();
+    let theirs = ready["app_private_key_file"].as_str().unwrap();
+    let wrong: Vec<String> = right
+        .lines()
+        .map(|line| match line.starts_with("private_key_file") {
+            true => format!("private_key_file = {theirs:?}"),
+            false => line.to_owned(),
+        })
+        .collect();
+    std::fs::write(world.config(), wrong.join("\n")).unwrap();
+
+    let worker = world.worker().await;
+    world.submit_new(&[transfer("T1"), split("S", "P1")]).await;
+    worker.wait_line(SOON, "word of the pause", |line| line.contains("the lane is paused")).await;
+    let paused = lane(&world, "main/transfer").await;
+    let why = paused["paused"].as_str().unwrap_or_default();
+    assert!(why.contains("configuration fault") && why.contains("40002/isv.invalid-signature"), "{paused}");
+    let job = world.job("T1").await;
+    assert_eq!(job["state"], "queued", "it was certainly not executed, and is kept: {job}");
+    world.until("S", "succeeded").await;
+    world.submit_new(&[transfer("T2")]).await;
+    worker.terminate();
+    worker.finished(SOON).await;
+    assert_eq!(world.job("T2").await["attempts"], 0, "nothing more is sent with the wrong key");
+
+    std::fs::write(world.config(), right).unwrap();
+    let _mended = world.worker().await;
+    world.ok(&["resume", "main/transfer", "--reason", "the right key is in place"]).await;
+    for key in ["T1", "T2"] {
+        world.until(key, "succeeded").await;
+    }
+    let ledger = world.books_agree_but_for("isv.invalid-signature").await;
+    assert_eq!((ledger.keys["T1"].executions, ledger.keys["T1"].requests), (1, 1));
+    assert!(ledger.violations.is_empty(), "{:?}", ledger.violations);
+}
