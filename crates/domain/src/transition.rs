@@ -34,8 +34,12 @@ pub struct Facts {
     pub losses: u32,
     /// When the first intent to send was recorded.
     pub first_sent: Option<Millis>,
-    /// When the last one was.
+    /// When the last one was, this one included.
     pub last_sent: Option<Millis>,
+    /// When the last one before this one was.
+    pub sent_before: Option<Millis>,
+    /// When an operator last ordered a call: deadlines run anew from it.
+    pub ordered: Option<Millis>,
     /// Whether the gateway can be asked about it, with what is known by now.
     pub can_ask: bool,
     /// Whether this gateway answers a repeated send with how the first one stands.
@@ -121,7 +125,10 @@ pub struct Illegal {
 #[must_use]
 pub fn next_action(facts: &Facts, call: Call, policy: &Policy, now: Millis) -> Action {
     match (call, facts.state) {
-        (Call::Send, State::Queued | State::InDoubt | State::Pending) => Action::Send,
+        (Call::Send, State::Queued) => Action::Send,
+        (Call::Send, State::InDoubt | State::Pending) if allowed(facts, policy) => Action::Send,
+        (Call::Send, State::InDoubt) => Action::Commit(doubtful(&unsent(facts), policy, now)),
+        (Call::Send, State::Pending) => Action::Commit(accepted(&unsent(facts), policy, now)),
         (Call::Ask, State::InDoubt | State::Pending) if facts.losses > MAX_LOSSES => {
             Action::Commit(Next::review(LOST_TOO_OFTEN))
         }
@@ -200,6 +207,30 @@ pub fn after(facts: &Facts, call: Call, answer: Answer, policy: &Policy, now: Mi
     Ok(next)
 }
 
+/// Whether a job that may have been executed may be sent again now. An account that holds needs a person's order for each
+/// send, given after the one before; resends that were due when it was switched to holding are no such order.
+fn allowed(facts: &Facts, policy: &Policy) -> bool {
+    match policy.on_ambiguous {
+        OnAmbiguous::Resend => true,
+        OnAmbiguous::Hold => facts.ordered > facts.sent_before,
+    }
+}
+
+/// The facts of a job that was claimed for a send which is not made.
+fn unsent(facts: &Facts) -> Facts {
+    Facts {
+        sends: facts.sends.saturating_sub(1),
+        resends: facts.resends.saturating_sub(1),
+        last_sent: facts.sent_before,
+        ..facts.clone()
+    }
+}
+
+/// What deadlines are counted from: the first send, or a person's order since.
+fn began(facts: &Facts, now: Millis) -> Millis {
+    facts.first_sent.max(facts.ordered).unwrap_or(now)
+}
+
 /// A repeated send that certainly did nothing does not count as one; the store gives it back too.
 fn counted(facts: &Facts, call: Call, answer: Answer) -> Facts {
     let given_back = call == Call::Send && facts.state != State::Queued && answer.did_nothing();
@@ -210,7 +241,7 @@ fn counted(facts: &Facts, call: Call, answer: Answer) -> Facts {
 fn poll_deadline(facts: &Facts, policy: &Policy, now: Millis) -> Millis {
     let patience =
         if facts.next_day { policy.poll_deadline_t1.max(policy.poll_deadline) } else { policy.poll_deadline };
-    facts.first_sent.unwrap_or(now).plus(patience)
+    began(facts, now).plus(patience)
 }
 
 fn settled_at(facts: &Facts, policy: &Policy, now: Millis) -> Millis {
@@ -226,7 +257,7 @@ fn may_resend(facts: &Facts, policy: &Policy) -> bool {
 
 /// Certainly not executed: later, until the deadline.
 fn retried(facts: &Facts, policy: &Policy, now: Millis) -> Next {
-    let deadline = facts.first_sent.unwrap_or(now).plus(policy.retry_deadline);
+    let deadline = began(facts, now).plus(policy.retry_deadline);
     if now >= deadline {
         return Next::to(State::Failed, Due::Never).because("never executed: the retry deadline has passed");
     }

@@ -44,7 +44,8 @@ impl JobView {
 pub struct AttemptView {
     /// When, RFC 3339 in UTC.
     pub at: String,
-    /// What happened: `intent`, `answer`, `released`, `operation`.
+    /// What happened: `intent` (a send, before its first byte), `answer`, `released` or `withheld` (an intent that was
+    /// certainly not followed by a send), `lost` (a worker died with a send out), `operation`; `unreadable` for a line that is.
     pub event: String,
     /// The line's further fields as they were recorded.
     #[serde(flatten)]

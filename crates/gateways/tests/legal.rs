@@ -58,6 +58,8 @@ fn is_legal(state: State, call: Call, answer: Answer) -> bool {
         losses: 0,
         first_sent: Some(Millis(0)),
         last_sent: Some(Millis(0)),
+        sent_before: None,
+        ordered: None,
         can_ask: true,
         resend_tells: true,
         next_day: false,

@@ -4,7 +4,8 @@
 -- ARGV  1 worker, 2 lease (ms), 3 free slots, 4 calls per second over all replicas (0 = no limit), 5 number of this claim
 --       (rises with each claim of this worker), 6 events kept, 7 how long the receipt is kept (ms)
 -- Returns {now (ms), next due (ms, -1 = nothing waits), jobs, keys without a record}; a job is
---         {key, 'send'|'ask', fence, state before, content, sends, resends, asks, losses, first sent, last sent, trade numbers}
+--         {key, 'send'|'ask', fence, state before, content, trade numbers, numbers}, the numbers being sends, resends, asks,
+--         losses, first sent, last sent, sent before this, ordered by an operator (times in ms, 0 = never), with spaces between
 local base, worker = KEYS[1], ARGV[1]
 local lease, slots, rate, number = tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5])
 local time = redis.call('TIME')
@@ -85,7 +86,7 @@ local function hand_out(one)
   local key, call, fence, record = one.key, one.call, one.fence, one.record
   local job, log = base .. 'job:' .. key, base .. 'log:' .. key
   local sent, resent, losses = tonumber(record.n) or 0, tonumber(record.rs) or 0, tonumber(record.l) or 0
-  local last = tonumber(record.ts) or 0
+  local last, before_this = tonumber(record.ts) or 0, tonumber(record.ts) or 0
   local first = tonumber(record.t1) or last -- kept of its own only from the second send on
   local fields = { 'w', worker, 'f', fence }
   local function set_field(field, value) fields[#fields + 1] = field; fields[#fields + 1] = value end
@@ -117,7 +118,9 @@ local function hand_out(one)
       if record.b ~= record.s then redis.call('XADD', base .. 'events', 'MAXLEN', '~', ARGV[6], '*', 'key', key, 'state', record.s) end
     end
   end
-  jobs[#jobs + 1] = { key, call, fence, record.s, one.content, sent, resent, tonumber(record.a) or 0, losses, first, last, record.no or '' }
+  local numbers = { sent, resent, tonumber(record.a) or 0, losses, first, last, before_this, tonumber(record.o) or 0 }
+  for at, value in ipairs(numbers) do numbers[at] = string.format('%.0f', value) end
+  jobs[#jobs + 1] = { key, call, fence, record.s, one.content, record.no or '', table.concat(numbers, ' ') }
 end
 for _, one in ipairs(claimed) do hand_out(one) end
 if #orphans > 0 then

@@ -18,6 +18,7 @@ for _, name in ipairs({ 'to_send', 'to_ask', 'review' }) do
   if name ~= set then redis.call('ZREM', base .. name, key) end
 end
 if set ~= '' then
+  redis.call('HSET', job, 'o', now) -- a person's order to call: deadlines run anew from it
   redis.call('ZADD', base .. set, now, key)
   redis.call('PUBLISH', ARGV[1], ARGV[2])
 else

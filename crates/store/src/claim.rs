@@ -56,8 +56,12 @@ pub struct Claimed {
     pub losses: u32,
     /// The first intent to send.
     pub first_sent: Option<Millis>,
-    /// The last one.
+    /// The last one, this one included.
     pub last_sent: Option<Millis>,
+    /// The last one before this claim.
+    pub sent_before: Option<Millis>,
+    /// When an operator last ordered a call.
+    pub ordered: Option<Millis>,
 }
 
 impl Claimed {
@@ -72,6 +76,8 @@ impl Claimed {
             losses: self.losses,
             first_sent: self.first_sent,
             last_sent: self.last_sent,
+            sent_before: self.sent_before,
+            ordered: self.ordered,
             can_ask,
             resend_tells,
             next_day,
@@ -93,7 +99,7 @@ pub struct Claims {
     pub orphans: Vec<String>,
 }
 
-type Row = (String, String, u64, String, String, u32, u32, u32, u32, u64, u64, String);
+type Row = (String, String, u64, String, String, String, String);
 
 impl Store {
     /// Claims due jobs of one lane.
@@ -206,7 +212,10 @@ fn claimed(row: Value) -> Result<Claimed, String> {
         row.as_sequence().and_then(<[Value]>::first).and_then(|key| redis::from_redis_value_ref::<String>(key).ok());
     let unreadable = || name.clone().unwrap_or_default();
     let row: Row = redis::from_redis_value(row).map_err(|_| unreadable())?;
-    let (key, call, fence, state, content, sends, resends, asks, losses, first, last, trade_nos) = row;
+    let (key, call, fence, state, content, trade_nos, numbers) = row;
+    let numbers: Result<Vec<u64>, _> = numbers.split(' ').map(str::parse).collect();
+    let Ok(&[sends, resends, asks, losses, first, last, before, ordered]) = numbers.as_deref() else { return Err(key) };
+    let count = |number: u64| u32::try_from(number).unwrap_or(u32::MAX);
     let moment = |at: u64| (at > 0).then_some(Millis(at));
     Ok(Claimed {
         call: match call.as_str() {
@@ -219,11 +228,13 @@ fn claimed(row: Value) -> Result<Claimed, String> {
         fence,
         content,
         trade_nos: trade_nos.split_whitespace().map(str::to_owned).collect(),
-        sends,
-        resends,
-        asks,
-        losses,
+        sends: count(sends),
+        resends: count(resends),
+        asks: count(asks),
+        losses: count(losses),
         first_sent: moment(first),
         last_sent: moment(last),
+        sent_before: moment(before),
+        ordered: moment(ordered),
     })
 }

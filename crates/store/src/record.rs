@@ -11,6 +11,7 @@
 //! | `w` | the worker that holds it; absent when none does |
 //! | `b` | the state before the send that is out; absent when none is |
 //! | `t1`, `ts` | first and last intent to send (ms) |
+//! | `o` | when an operator last ordered a call (ms) |
 //! | `no` | the gateway's numbers, newest last, separated by spaces |
 //! | `g` | the gateway's status as it wrote it |
 //! | `r` | reason |

@@ -116,17 +116,22 @@ fn line(now: Millis, fence: u64, call: Call, took: Duration, reading: &Reading) 
     line.to_string()
 }
 
+/// Nothing was asked, and what was claimed for a send is certainly not sent: its intent is told of as withheld.
 fn without_a_call(held: &Held, next: Next) -> Commit {
+    let withheld = match held.job.call {
+        Call::Send => Some(json!({"e": "withheld", "t": held.clock.now().0, "f": held.job.fence}).to_string()),
+        Call::Ask => None,
+    };
     Commit {
         key: held.job.key.to_string(),
         fence: held.job.fence,
         reason: None,
         next,
         asked: Asked::No,
-        resend: Resend::Counts,
+        resend: if withheld.is_some() { Resend::GivenBack } else { Resend::Counts },
         trade_nos: None,
         gateway_status: None,
-        line: None,
+        line: withheld,
     }
 }
 

@@ -28,7 +28,10 @@ async fn claims_and_commits_travel_in_groups() {
     let worker = world.worker("w1", &gateway);
     world.until_done(1_000).await;
     let spent = calls(redis.url(), "evalsha").await - before;
-    assert!(spent < 1_000, "{spent} calls for 1,000 jobs at 8 in flight: less than one a job, claim and commit together");
+    assert!(
+        spent < 1_000,
+        "{spent} calls for 1,000 jobs at 8 in flight: less than one a job, claim and commit together"
+    );
     worker.stop().await;
 }
 

@@ -60,12 +60,13 @@ async fn a_call_longer_than_the_lease_stays_its_workers_own() {
     let gateway = Arc::new(Scripted::new(Act::WaitAtTheGate(Answer::Succeeded)));
     let (first, second) = (world.worker("w1", &gateway), world.worker("w2", &gateway));
     world.submit(keys(1)).await;
-    let renewed = bursar_test_support::eventually(Duration::from_secs(10), "the lease to be renewed twice", async || {
-        let view = world.view("K1").await;
-        let (due, updated) = (view.due_at?, view.updated_at?);
-        // The lease ends 600 ms after the claim unless it is renewed.
-        (millis(&due) - millis(&updated) > 900).then_some(view.state)
-    });
+    let renewed =
+        bursar_test_support::eventually(Duration::from_secs(10), "the lease to be renewed twice", async || {
+            let view = world.view("K1").await;
+            let (due, updated) = (view.due_at?, view.updated_at?);
+            // The lease ends 600 ms after the claim unless it is renewed.
+            (millis(&due) - millis(&updated) > 900).then_some(view.state)
+        });
     assert_eq!(renewed.await, State::InDoubt);
     gateway.gate.add_permits(1);
     let view = world.until("K1", State::Succeeded).await;
@@ -129,10 +130,8 @@ async fn an_illegal_answer_goes_before_a_person_with_its_evidence() {
 async fn every_send_has_its_intent_and_its_answer_on_record_in_order() {
     let mut world = World::new().await;
     world.policy.settle = Duration::from_millis(100);
-    let mut gateway = Scripted::new(Act::Answer(Answer::Succeeded)).on(
-        "K1",
-        &[Act::Answer(Answer::NotExecuted), Act::Answer(Answer::Silent), Act::Answer(Answer::NotExecuted)],
-    );
+    let mut gateway = Scripted::new(Act::Answer(Answer::Succeeded))
+        .on("K1", &[Act::Answer(Answer::NotExecuted), Act::Answer(Answer::Silent), Act::Answer(Answer::NotExecuted)]);
     gateway.can_ask = false;
     let gateway = Arc::new(gateway);
     let worker = world.worker("w1", &gateway);
@@ -160,7 +159,10 @@ async fn a_config_fault_pauses_the_lane_and_keeps_every_job() {
     });
     assert!(paused.await.contains("configuration fault"));
     worker.stop().await;
-    assert!(gateway.sends.lock().unwrap().len() <= 16, "at most what was in flight or claimed when the first fault came");
+    assert!(
+        gateway.sends.lock().unwrap().len() <= 16,
+        "at most what was in flight or claimed when the first fault came"
+    );
     let status = world.store.lane_status(&world.lane).await.unwrap();
     assert_eq!((status.to_send, status.done), (30, 0));
 }

@@ -68,6 +68,8 @@ fn every_fact() -> Vec<Facts> {
                         losses: asks,
                         first_sent: Some(SENT),
                         last_sent: Some(SENT),
+                        sent_before: None,
+                        ordered: None,
                         can_ask: flags & 1 > 0,
                         resend_tells: flags & 2 > 0,
                         next_day: flags & 4 > 0,
@@ -295,4 +297,45 @@ fn whatever_a_gateway_keeps_saying_a_job_ends_or_is_before_a_person_by_its_deadl
             }
         }
     }
+}
+
+/// A job of a holding account that was sent at [`SENT`] and is due to be sent again.
+fn due_while_holding(state: State, ordered: Option<Millis>) -> (Facts, Policy) {
+    let policy = Policy { on_ambiguous: OnAmbiguous::Hold, ..Policy::default() };
+    let facts = every_fact().into_iter().find(|facts| facts.state == state && !facts.can_ask).unwrap();
+    (Facts { sends: 2, resends: 1, sent_before: Some(SENT), ordered, ..facts }, policy)
+}
+
+#[test]
+fn a_switch_to_holding_stops_the_resends_that_were_due() {
+    for (state, ordered) in
+        [State::InDoubt, State::Pending].into_iter().flat_map(|state| [(state, None), (state, Some(SENT))])
+    {
+        let (facts, policy) = due_while_holding(state, ordered);
+        let now = SENT.plus(policy.settle);
+        let Action::Commit(next) = next_action(&facts, Call::Send, &policy, now) else {
+            panic!("sent again: {facts:?}")
+        };
+        assert!(!matches!(next.due, Due::Send(_)), "{next:?}");
+    }
+}
+
+#[test]
+fn a_holding_account_sends_again_once_for_each_order_of_a_person() {
+    let (facts, policy) = due_while_holding(State::InDoubt, Some(SENT.plus(Duration::from_secs(1))));
+    let now = SENT.plus(policy.settle);
+    assert_eq!(next_action(&facts, Call::Send, &policy, now), Action::Send);
+    let sent = Facts { last_sent: Some(now), ..facts };
+    let next = after(&sent, Call::Send, Answer::Silent, &policy, now).unwrap();
+    assert!(!matches!(next.due, Due::Send(_)), "{next:?}");
+}
+
+#[test]
+fn a_persons_order_gives_a_job_its_whole_patience_anew() {
+    let policy = Policy::default();
+    let late = SENT.plus(policy.poll_deadline_t1 * 2);
+    let facts = every_fact().into_iter().find(|facts| facts.state == State::InDoubt && facts.can_ask).unwrap();
+    let told =
+        |ordered| after(&Facts { ordered, ..facts.clone() }, Call::Ask, Answer::Accepted, &policy, late).unwrap().state;
+    assert_eq!((told(None), told(Some(late))), (State::NeedsReview, State::Pending));
 }

@@ -138,6 +138,8 @@ fn fresh(state: State, reach: Reach) -> Facts {
         losses: 0,
         first_sent: Some(Millis(1_000_000)),
         last_sent: Some(Millis(1_000_000)),
+        sent_before: None,
+        ordered: None,
         can_ask: matches!(reach, Reach::CanAsk),
         resend_tells: true,
         next_day: false,
