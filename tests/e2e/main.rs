@@ -2,6 +2,7 @@
 //! Every test ends by laying Bursar's books beside the gateway's ledger (`World::books_agree`).
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test and its helpers end by a panic")]
 
+mod bad_jobs;
 mod cancelling;
 mod crashes;
 mod deadlines;
@@ -14,5 +15,7 @@ mod jobs;
 mod kinds;
 mod lanes;
 mod ledger;
+mod outages;
 mod plan;
+mod rate;
 mod world;

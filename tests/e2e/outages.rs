@@ -1,0 +1,126 @@
+//! Redis goes away, stalls, or a worker stands still past its lease: nobody ends, nothing is lost, nothing is paid twice.
+
+use std::time::Duration;
+
+use bursar_test_support::{Listen, Options, OwnRedis, Process, eventually, private_redis};
+use serde_json::json;
+
+use crate::jobs::{self, bill, transfer};
+use crate::plan::Plan;
+use crate::world::{SOON, World};
+
+/// A Redis that can be broken, where restarts keep its address.
+fn breakable() -> OwnRedis {
+    private_redis(|options| Options { listen: Listen::Loopback, ..options })
+}
+
+/// Two workers in the middle of many slow jobs.
+async fn under_load(redis: &OwnRedis) -> (World, [Process; 2]) {
+    let world = Plan::new().on_redis(redis.url()).simulate(&["--latency", "100ms"]).start().await;
+    let workers = [world.worker().await, world.worker().await];
+    let mut jobs = jobs::transfers("LOAD", 150);
+    jobs.extend((1..=50).map(|number| bill(&format!("BILL-{number}"), &format!("ORDER-{number}"))));
+    world.submit_new(&jobs).await;
+    eventually(SOON, "the work to be well under way", async || {
+        let executed = world.ledger().await.executed;
+        if executed >= 20 { Ok(()) } else { Err(executed) }
+    })
+    .await;
+    (world, workers)
+}
+
+/// Redis is back: every job ends, by the workers that were there all the time.
+async fn recovers(world: &World, workers: &[Process; 2]) {
+    for job in world.settled().await {
+        assert_eq!(job["state"], "succeeded", "{job}");
+    }
+    for worker in workers {
+        assert!(worker.is_running(), "a worker ended: {}", worker.stderr());
+        assert!(worker.stderr().contains("Redis is back for"), "it told of the outage: {}", worker.stderr());
+    }
+    assert_eq!(world.books_agree().await.executed, 200);
+}
+
+#[tokio::test]
+async fn redis_may_crash_and_be_away_for_seconds_in_the_middle_of_the_work() {
+    let redis = breakable();
+    let (world, workers) = under_load(&redis).await;
+    redis.kill().unwrap();
+
+    // Nobody can submit meanwhile, and is told so.
+    let file = world.file(transfer("MEANWHILE").to_string()).display().to_string();
+    let finished = world.run(&["submit", &file]).await;
+    assert_eq!((finished.code, finished.stdout.as_str()), (Some(3), ""), "{finished:?}");
+    tokio::time::sleep(Duration::from_secs(3)).await; // the outage itself
+    redis.start_again().unwrap();
+
+    world.submit_new(&[transfer("AFTERWARDS")]).await;
+    world.until("AFTERWARDS", "succeeded").await;
+    for job in world.settled().await {
+        assert_eq!(job["state"], "succeeded", "{job}");
+    }
+    for worker in &workers {
+        assert!(worker.is_running(), "a worker ended: {}", worker.stderr());
+    }
+    assert_eq!(world.books_agree().await.executed, 201);
+}
+
+#[tokio::test]
+async fn redis_may_stall_for_longer_than_any_command_waits() {
+    let redis = breakable();
+    let (world, workers) = under_load(&redis).await;
+    redis.freeze().unwrap();
+    for worker in &workers {
+        worker.wait_line(SOON, "word of the stall", |line| line.contains("Redis is in trouble while")).await;
+    }
+    redis.thaw().unwrap();
+    recovers(&world, &workers).await;
+}
+
+#[tokio::test]
+async fn a_worker_that_stood_still_past_its_lease_comes_too_late_and_its_answer_is_kept_as_evidence() {
+    // The call itself outlives the standstill, so that a real answer comes too late.
+    let world = Plan::new().set("accounts.main.call_timeout", "60s").simulate(&["--latency", "700ms"]).start().await;
+    let frozen = world.worker().await;
+    world.submit_new(&[transfer("LATE")]).await;
+    world.until_received("LATE", 1).await;
+    frozen.freeze();
+    let _other = world.worker().await;
+    let job = world.until("LATE", "succeeded").await;
+    assert_eq!(job["attempts"], 2, "the other worker sent the same bytes again: {job}");
+
+    frozen.thaw();
+    frozen.wait_line(SOON, "word that it came too late", |line| line.contains("came too late")).await;
+    let job = world.job("LATE").await;
+    let log = job["log"].as_array().unwrap();
+    let late = log.last().unwrap();
+    assert_eq!((&late["event"], &late["stale"], &late["fence"]), (&json!("answer"), &json!(true), &json!(1)), "{job}");
+    assert_eq!(late["answer"], "succeeded", "{job}");
+    assert_eq!((&job["state"], &job["attempts"]), (&json!("succeeded"), &json!(2)), "{job}");
+    let record = world.books_agree().await.keys["LATE"].clone();
+    assert_eq!((record.executions, record.requests), (1, 2));
+}
+
+#[tokio::test]
+async fn a_worker_that_stands_still_with_many_jobs_in_hand_harms_none_of_them() {
+    // What stood still may begin a send when it goes on: the settle time is what outlasts that.
+    let plan = Plan::new().both("resend_max", 10).both("settle", "6s");
+    let world = plan.simulate(&["--latency", "50ms"]).start().await;
+    let workers = [world.worker().await, world.worker().await];
+    world.submit_new(&jobs::transfers("MANY", 150)).await;
+    for worker in [&workers[0], &workers[1], &workers[0]] {
+        let before = world.ledger().await.executed;
+        worker.freeze();
+        tokio::time::sleep(Duration::from_millis(2_500)).await; // the standstill itself, longer than a lease
+        worker.thaw();
+        eventually(SOON, "the work to go on", async || {
+            let executed = world.ledger().await.executed;
+            if executed > before || executed == 150 { Ok(()) } else { Err(executed) }
+        })
+        .await;
+    }
+    for job in world.settled().await {
+        assert_eq!(job["state"], "succeeded", "{job}");
+    }
+    assert_eq!(world.books_agree().await.executed, 150);
+}
