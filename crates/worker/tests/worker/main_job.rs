@@ -8,7 +8,7 @@ use bursar_gateways::{Secret, Transport, Yzt, YztSettings};
 use bursar_producer::{Outcome, Producer};
 use bursar_simulator::{Options, Simulator};
 use bursar_store::Store;
-use bursar_test_support as support;
+use bursar_test_support as harness;
 use bursar_worker::{Account, Settings};
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
@@ -18,8 +18,8 @@ async fn a_transfer_is_sent_once_and_followed_to_its_last_word() {
     let simulator =
         Simulator::start(Options { life_step: Duration::from_millis(50), ..Options::default() }).await.unwrap();
     let ready = simulator.ready();
-    let redis = support::redis().await;
-    let store = Store::connect(&bursar_store::Settings { url: redis.url.clone(), prefix: support::unique_prefix() })
+    let redis = harness::redis().await;
+    let store = Store::connect(&bursar_store::Settings { url: redis.url.clone(), prefix: harness::unique_prefix() })
         .await
         .unwrap();
     let mut settings = yzt_settings(ready);

@@ -19,7 +19,7 @@ use tokio_util::sync::CancellationToken;
 
 /// What a scripted gateway does about one call.
 #[derive(Clone, Debug)]
-pub enum Act {
+pub(crate) enum Act {
     Answer(Answer),
     Panic,
     /// Answers once a permit is added to the gate.
@@ -27,19 +27,19 @@ pub enum Act {
 }
 
 /// A gateway that does what it was told per key, and counts.
-pub struct Scripted {
+pub(crate) struct Scripted {
     acts: Mutex<HashMap<String, Vec<Act>>>,
     otherwise: Act,
-    pub gate: Semaphore,
-    pub sends: Mutex<Vec<String>>,
-    pub asks: Mutex<Vec<String>>,
-    pub in_flight: AtomicUsize,
-    pub most_in_flight: AtomicUsize,
-    pub can_ask: bool,
+    pub(crate) gate: Semaphore,
+    pub(crate) sends: Mutex<Vec<String>>,
+    pub(crate) asks: Mutex<Vec<String>>,
+    pub(crate) in_flight: AtomicUsize,
+    pub(crate) most_in_flight: AtomicUsize,
+    pub(crate) can_ask: bool,
 }
 
 impl Scripted {
-    pub fn new(otherwise: Act) -> Self {
+    pub(crate) fn new(otherwise: Act) -> Self {
         Self {
             acts: Mutex::default(),
             otherwise,
@@ -53,12 +53,12 @@ impl Scripted {
     }
 
     /// What calls about `key` meet, in turn; then the gateway's usual.
-    pub fn on(self, key: &str, acts: &[Act]) -> Self {
+    pub(crate) fn on(self, key: &str, acts: &[Act]) -> Self {
         self.acts.lock().unwrap().insert(key.into(), acts.iter().rev().cloned().collect());
         self
     }
 
-    pub fn sends_of(&self, key: &str) -> usize {
+    pub(crate) fn sends_of(&self, key: &str) -> usize {
         self.sends.lock().unwrap().iter().filter(|sent| *sent == key).count()
     }
 
@@ -103,21 +103,21 @@ impl Gateway for Scripted {
 }
 
 /// One lane `main/transfer` on a prefix of its own.
-pub struct World {
-    pub store: Store,
-    pub lane: Lane,
-    pub policy: Policy,
-    pub rate_per_second: f64,
-    pub settings: Settings,
+pub(crate) struct World {
+    pub(crate) store: Store,
+    pub(crate) lane: Lane,
+    pub(crate) policy: Policy,
+    pub(crate) rate_per_second: f64,
+    pub(crate) settings: Settings,
 }
 
 impl World {
-    pub async fn new() -> Self {
+    pub(crate) async fn new() -> Self {
         let redis = support::redis().await;
         Self::on(&redis.url).await
     }
 
-    pub async fn on(url: &str) -> Self {
+    pub(crate) async fn on(url: &str) -> Self {
         let settings = StoreSettings { url: url.to_owned(), prefix: support::unique_prefix() };
         let short = Duration::from_millis(50);
         Self {
@@ -142,7 +142,7 @@ impl World {
         }
     }
 
-    pub fn worker(&self, name: &str, gateway: &Arc<Scripted>) -> Running {
+    pub(crate) fn worker(&self, name: &str, gateway: &Arc<Scripted>) -> Running {
         let account = Account {
             name: self.lane.account.clone(),
             gateway: Arc::clone(gateway) as Arc<dyn Gateway>,
@@ -156,18 +156,18 @@ impl World {
         Running { drain, task }
     }
 
-    pub async fn submit(&self, keys: impl IntoIterator<Item = String>) {
+    pub(crate) async fn submit(&self, keys: impl IntoIterator<Item = String>) {
         let jobs: Vec<Job> = keys.into_iter().map(|key| job(&key)).collect();
         let submitted = self.store.submit(&jobs).await.unwrap();
         assert!(submitted.iter().all(|submission| *submission == Submission::New));
     }
 
-    pub async fn view(&self, key: &str) -> JobView {
+    pub(crate) async fn view(&self, key: &str) -> JobView {
         let key: Key = key.parse().unwrap();
         self.store.job(&self.lane, &key).await.unwrap().unwrap().view()
     }
 
-    pub async fn until(&self, key: &str, state: State) -> JobView {
+    pub(crate) async fn until(&self, key: &str, state: State) -> JobView {
         support::eventually(Duration::from_secs(20), &format!("{key} to be {state}"), async || {
             let view = self.view(key).await;
             if view.state == state { Ok(view) } else { Err(view) }
@@ -175,7 +175,7 @@ impl World {
         .await
     }
 
-    pub async fn until_done(&self, jobs: u64) {
+    pub(crate) async fn until_done(&self, jobs: u64) {
         support::eventually(Duration::from_secs(30), "all jobs to end", async || {
             let status = self.store.lane_status(&self.lane).await.unwrap();
             if status.done == jobs { Ok(()) } else { Err(status) }
@@ -184,17 +184,17 @@ impl World {
     }
 }
 
-pub struct Running {
+pub(crate) struct Running {
     drain: CancellationToken,
-    pub task: JoinHandle<Result<(), bursar_worker::WorkerError>>,
+    pub(crate) task: JoinHandle<Result<(), bursar_worker::WorkerError>>,
 }
 
 impl Running {
-    pub fn drain(&self) {
+    pub(crate) fn drain(&self) {
         self.drain.cancel();
     }
 
-    pub async fn stop(self) {
+    pub(crate) async fn stop(self) {
         self.drain.cancel();
         self.task.await.unwrap().unwrap();
     }
@@ -210,6 +210,6 @@ fn job(key: &str) -> Job {
 }
 
 /// `K1`, `K2` …
-pub fn keys(count: usize) -> impl Iterator<Item = String> {
+pub(crate) fn keys(count: usize) -> impl Iterator<Item = String> {
     (1..=count).map(|number| format!("K{number}"))
 }

@@ -1,14 +1,11 @@
 //! What the frame around the handler promises: isolation, bounds, draining, leases that outlive slow calls, grouping.
-#![allow(clippy::panic, clippy::unwrap_used, reason = "a test ends by a panic")]
-
-mod support;
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use crate::support::{Act, Scripted, World, keys};
 use bursar_domain::{Answer, State};
-use support::{Act, Scripted, World, keys};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_panic_costs_one_claim_and_the_job_is_looked_at_when_its_lease_ends() {

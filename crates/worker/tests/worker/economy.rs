@@ -1,14 +1,11 @@
 //! What the worker costs Redis: counted, not timed.
-#![allow(clippy::panic, clippy::unwrap_used, reason = "a test ends by a panic")]
-
-mod support;
 
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::support::{Act, Scripted, World, keys};
 use bursar_domain::Answer;
 use bursar_test_support::{self as harness, Options};
-use support::{Act, Scripted, World, keys};
 
 /// Calls of a command since the server's start, by `INFO commandstats`.
 async fn calls(url: &str, command: &str) -> u64 {
