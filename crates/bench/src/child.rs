@@ -1,0 +1,91 @@
+//! Processes of their own, started from this very program: the simulator, and a worker with nothing to do.
+
+use std::process::Stdio;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context;
+use bursar_gateways::{
+    ContentType, Gateway, QueryKey, ResponseSign, Secret, SubCodes, Transport, UploadMethod, Yzt, YztSettings,
+};
+use bursar_simulator::{Options, Ready, Simulator};
+use bursar_store::{Settings, Store};
+use tokio::io::{AsyncBufReadExt, BufReader};
+use tokio::process::{Child, Command};
+
+use crate::options::WorkerArguments;
+use crate::workers::Worker;
+
+/// How long the gateway takes to answer.
+const LATENCY: Duration = Duration::from_millis(20);
+
+/// A child of this program; killed when it is dropped.
+pub(crate) struct Process {
+    child: Child,
+    pid: u32,
+}
+
+impl Process {
+    /// Starts this program in another role, and waits for the line that it prints when it is ready.
+    pub(crate) async fn start(arguments: &[&str]) -> anyhow::Result<(Self, String)> {
+        let mut child = Command::new(std::env::current_exe()?)
+            .args(arguments)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .kill_on_drop(true)
+            .spawn()
+            .context("could not start a process of our own")?;
+        let out = child.stdout.take().context("a child without an output")?;
+        let ready = BufReader::new(out).lines().next_line().await?.context("a child ended before it was ready")?;
+        let pid = child.id().context("a child without a number")?;
+        Ok((Self { child, pid }, ready))
+    }
+
+    pub(crate) fn pid(&self) -> u32 {
+        self.pid
+    }
+
+    pub(crate) async fn stop(mut self) -> anyhow::Result<()> {
+        Ok(self.child.kill().await?)
+    }
+}
+
+/// The simulator's process: every payment succeeds at once, after the latency.
+pub(crate) async fn simulator() -> anyhow::Result<()> {
+    let lives = vec![("1".parse()?, 1)];
+    let simulator = Simulator::start(Options { latency: LATENCY, lives: Some(lives), ..Options::default() }).await?;
+    say(&serde_json::to_string(simulator.ready())?)?;
+    std::future::pending().await
+}
+
+/// The process of a worker with nothing to do.
+pub(crate) async fn worker(arguments: &WorkerArguments) -> anyhow::Result<()> {
+    let store = Store::connect(&Settings { url: arguments.url.clone(), prefix: arguments.prefix.clone() }).await?;
+    let worker = Worker::start(&store, yzt(&serde_json::from_str(&arguments.simulator)?)?, 64)?;
+    say("ready")?;
+    std::future::pending::<()>().await;
+    worker.stop().await
+}
+
+/// The real way to the simulator: signed, verified, pooled.
+pub(crate) fn yzt(ready: &Ready) -> anyhow::Result<Arc<dyn Gateway>> {
+    let key = |file: &std::path::Path| std::fs::read_to_string(file).with_context(|| file.display().to_string());
+    Ok(Arc::new(Yzt::new(YztSettings {
+        transport: Transport::new(format!("http://{}", ready.listen), ContentType::Form),
+        app_id: ready.app_id.clone(),
+        app_auth_token: None,
+        private_key: Secret::new(key(&ready.app_private_key_file)?),
+        response_sign: ResponseSign::Required(key(&ready.platform_public_key_file)?),
+        query_key: QueryKey::default(),
+        upload_method: UploadMethod::default(),
+        split: None,
+        sub_codes: SubCodes::default(),
+    })?))
+}
+
+fn say(text: &str) -> std::io::Result<()> {
+    use std::io::Write;
+    let mut out = std::io::stdout().lock();
+    writeln!(out, "{text}")?;
+    out.flush()
+}

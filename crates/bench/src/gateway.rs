@@ -1,0 +1,63 @@
+//! A gateway that answers at once, and tells when each send arrived.
+
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use bursar_domain::{Answer, Reading};
+use bursar_gateways::{BoxFuture, Gateway, Order};
+use tokio::sync::mpsc::UnboundedSender;
+use tokio::time::Instant;
+
+/// Says yes to everything.
+#[derive(Default)]
+pub(crate) struct Yes {
+    sends: AtomicU32,
+    /// Where each send's moment goes, when somebody wants to know.
+    arrivals: Option<UnboundedSender<Instant>>,
+}
+
+impl Yes {
+    /// One that reports the moment of each send.
+    pub(crate) fn telling(arrivals: UnboundedSender<Instant>) -> Self {
+        Self { sends: AtomicU32::new(0), arrivals: Some(arrivals) }
+    }
+
+    /// How many sends arrived.
+    pub(crate) fn sends(&self) -> u32 {
+        self.sends.load(Ordering::Relaxed)
+    }
+
+    fn answer(&self, order: &Order) -> Reading {
+        Reading {
+            answer: Answer::Succeeded,
+            trade_no: Some(format!("4200001234{}", order.key.len())),
+            status: Some("1".into()),
+            code: Some("10000".into()),
+            message: None,
+            request_id: None,
+            http: Some(200),
+            amount: None,
+        }
+    }
+}
+
+impl Gateway for Yes {
+    fn send<'a>(&'a self, order: &'a Order) -> BoxFuture<'a, Reading> {
+        if let Some(arrivals) = &self.arrivals {
+            arrivals.send(Instant::now()).ok();
+        }
+        self.sends.fetch_add(1, Ordering::Relaxed);
+        Box::pin(std::future::ready(self.answer(order)))
+    }
+
+    fn ask<'a>(&'a self, order: &'a Order) -> BoxFuture<'a, Reading> {
+        Box::pin(std::future::ready(self.answer(order)))
+    }
+
+    fn can_ask(&self, _: &Order) -> bool {
+        true
+    }
+
+    fn resend_tells(&self) -> bool {
+        true
+    }
+}

@@ -1,0 +1,47 @@
+//! `./x bench`: how fast Bursar is on this machine, every promise on, beside what users would pick instead.
+
+#![allow(
+    clippy::float_arithmetic,
+    clippy::cast_precision_loss,
+    reason = "figures are ratios for people to read; no money is counted here"
+)]
+
+mod child;
+mod cpu;
+mod gateway;
+mod jobs;
+mod machine;
+mod measure;
+mod observed;
+mod options;
+mod quiet;
+mod reference;
+mod report;
+mod span;
+mod workers;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use options::{Cli, Role};
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let outcome = tokio::runtime::Runtime::new().map_err(anyhow::Error::from).and_then(|runtime| {
+        runtime.block_on(async {
+            match &cli.role {
+                None => measure::all(&cli.options).await,
+                Some(Role::Simulator) => child::simulator().await,
+                Some(Role::Worker(arguments)) => child::worker(arguments).await,
+            }
+        })
+    });
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("bursar-bench: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

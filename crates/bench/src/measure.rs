@@ -1,0 +1,39 @@
+//! The measurements, one file each.
+
+mod drain;
+mod idle;
+mod memory;
+mod pickup;
+mod signed;
+mod submit;
+
+use crate::machine::Machine;
+use crate::observed::Observed;
+use crate::options::{Name, Options};
+use crate::report::Report;
+
+/// Everything that `options` want.
+pub(crate) async fn all(options: &Options) -> anyhow::Result<()> {
+    let mut redis = Observed::start(options).await?;
+    let mut report = Report::begin(options, &Machine::look(&mut redis).await?)?;
+    if options.wants(Name::Submit) {
+        submit::measure(options, &mut redis, &mut report).await?;
+    }
+    if options.wants(Name::Drain) {
+        drain::measure(options, &mut redis, &mut report).await?;
+    }
+    if options.wants(Name::Signed) {
+        signed::measure(options, &mut redis, &mut report).await?;
+    }
+    if options.wants(Name::Memory) {
+        memory::measure(options, &mut redis, &mut report).await?;
+    }
+    if options.wants(Name::Pickup) {
+        pickup::measure(options, &mut redis, &mut report).await?;
+    }
+    if options.wants(Name::Idle) {
+        idle::measure(options, &mut redis, &mut report).await?;
+    }
+    redis.clear().await?;
+    Ok(report.finish()?)
+}

@@ -1,0 +1,49 @@
+//! What a worker with nothing to do costs: a process of its own, with a real gateway client.
+
+use std::time::Duration;
+
+use crate::child::Process;
+use crate::cpu;
+use crate::observed::Observed;
+use crate::options::Options;
+use crate::quiet::repeat;
+use crate::report::{Figure, Report};
+use crate::span::{Span, Usage};
+
+/// How long it is watched.
+const WATCH: Duration = Duration::from_secs(10);
+
+/// How long it may settle before: first claims, first renewals.
+const SETTLE: Duration = Duration::from_secs(2);
+
+pub(crate) async fn measure(options: &Options, redis: &mut Observed, report: &mut Report<'_>) -> anyhow::Result<()> {
+    report.measuring("a worker with nothing to do");
+    // Watching twice ten seconds tells as much as five times.
+    let runs = repeat(options.runs.min(2), async || once(redis).await).await?;
+    let seconds = |usage: &Usage| usage.wall.as_secs_f64();
+    report.add(Figure::of_runs("idle.commands", "idle worker, Redis commands", "/s", &runs, |run| {
+        run.usage.command_count() as f64 / seconds(&run.usage)
+    }))?;
+    report.add(Figure::of_runs("idle.cpu", "  CPU", "% of a core", &runs, |run| {
+        run.usage.child.as_secs_f64() * 100.0 / seconds(&run.usage)
+    }))?;
+    report.add(Figure::of_runs("idle.resident", "  resident memory", "MB", &runs, |run| {
+        run.measured as f64 / f64::from(1 << 20)
+    }))?;
+    Ok(())
+}
+
+async fn once(redis: &mut Observed) -> anyhow::Result<(u64, Usage)> {
+    redis.fresh_store().await?;
+    let (simulator, ready) = Process::start(&["simulator"]).await?;
+    let arguments = ["worker", "--url", redis.url(), "--prefix", redis.prefix(), "--simulator", &ready];
+    let (worker, _) = Process::start(&arguments).await?;
+    tokio::time::sleep(SETTLE).await;
+    let span = Span::begin(redis, Some(worker.pid())).await?;
+    tokio::time::sleep(WATCH).await;
+    let usage = span.end(redis).await?;
+    let resident_bytes = cpu::resident_bytes(worker.pid());
+    worker.stop().await?;
+    simulator.stop().await?;
+    Ok((resident_bytes, usage))
+}

@@ -1,0 +1,85 @@
+//! Bytes in Redis for a queued job, a finished one with its log, and a tombstone.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bursar_store::{MAX_BATCH, Store};
+
+use crate::gateway::Yes;
+use crate::jobs;
+use crate::observed::Observed;
+use crate::options::Options;
+use crate::quiet::repeat;
+use crate::report::{Figure, Report};
+use crate::span::{Span, Usage};
+use crate::workers::{Worker, all_ended, reaches};
+
+/// Jobs whose memory is measured.
+const JOBS: u32 = 10_000;
+
+/// One stage of a job's life: what `used_memory` grew by, and `MEMORY USAGE` by what keys are for.
+struct Stage {
+    bytes: f64,
+    by_use: BTreeMap<String, u64>,
+}
+
+pub(crate) async fn measure(options: &Options, redis: &mut Observed, report: &mut Report<'_>) -> anyhow::Result<()> {
+    report.measuring("memory of queued, finished and reduced jobs");
+    let count = options.jobs_or(JOBS);
+    // Memory does not depend on who else is busy: one run tells.
+    let runs = repeat(1, async || once(redis, count).await).await?;
+    let stages = [
+        ("memory.queued", "memory of a queued job"),
+        ("memory.finished", "memory of a finished job, attempts and its share of events included"),
+        ("memory.tombstone", "memory of a job whose detail has expired"),
+    ];
+    for (at, (name, says)) in stages.into_iter().enumerate() {
+        let parts = runs.first().map(|run| parts(&run.measured[at], count)).unwrap_or_default();
+        report.add(Figure::of_runs(name, format!("{says}\n  {parts}"), "bytes", &runs, |run| {
+            run.measured[at].bytes / f64::from(count)
+        }))?;
+    }
+    Ok(())
+}
+
+/// The shares of what each job has at least a byte of.
+fn parts(stage: &Stage, count: u32) -> String {
+    let parts = stage.by_use.iter().map(|(used_for, bytes)| (used_for, bytes / u64::from(count)));
+    let parts: Vec<String> =
+        parts.filter(|(_, bytes)| *bytes > 0).map(|(used_for, bytes)| format!("{used_for} {bytes}")).collect();
+    parts.join(", ")
+}
+
+async fn once(redis: &mut Observed, count: u32) -> anyhow::Result<([Stage; 3], Usage)> {
+    let store = redis.fresh_store().await?;
+    let span = Span::begin(redis, None).await?;
+    let before = redis.info().await?.data_bytes();
+    jobs::fill(&store, count).await?;
+    let queued = stage(redis, before).await?;
+    let gateway = Arc::new(Yes::default());
+    let worker = Worker::start(&store, gateway.clone(), 100)?;
+    reaches(count, || gateway.sends()).await?;
+    all_ended(&store, count).await?;
+    worker.stop().await?;
+    let finished = stage(redis, before).await?;
+    purge(&store, count).await?;
+    let tombstones = stage(redis, before).await?;
+    Ok(([queued, finished, tombstones], span.end(redis).await?))
+}
+
+async fn stage(redis: &mut Observed, before: u64) -> anyhow::Result<Stage> {
+    let bytes = redis.info().await?.data_bytes().saturating_sub(before);
+    Ok(Stage { bytes: bytes as f64, by_use: redis.memory_by_use().await? })
+}
+
+async fn purge(store: &Store, count: u32) -> anyhow::Result<()> {
+    let lane = jobs::lane()?;
+    let mut left = usize::try_from(count)?;
+    while left > 0 {
+        let reduced = store.purge(&lane, Duration::ZERO, MAX_BATCH).await?;
+        anyhow::ensure!(reduced > 0, "{left} ended jobs could not be reduced");
+        left -= reduced;
+    }
+    Ok(())
+}

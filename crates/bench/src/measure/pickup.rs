@@ -1,0 +1,63 @@
+//! How long a job waits that is submitted while nothing else is to be done: from submission to the gateway.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::mpsc;
+use tokio::time::Instant;
+
+use crate::gateway::Yes;
+use crate::jobs::{job, producer};
+use crate::observed::Observed;
+use crate::options::Options;
+use crate::quiet::repeat;
+use crate::report::{Figure, Report};
+use crate::span::{Span, Usage};
+use crate::workers::Worker;
+
+/// Between two jobs all comes to rest: from half of this to all of it, so that nothing falls into step.
+const REST: Duration = Duration::from_millis(20);
+
+/// Jobs that come before the ones that count.
+const WARM_UP: u32 = 20;
+
+/// Half of the jobs waited no longer; one in a hundred waited longer. In milliseconds.
+struct Waits {
+    p50: f64,
+    p99: f64,
+}
+
+pub(crate) async fn measure(options: &Options, redis: &mut Observed, report: &mut Report<'_>) -> anyhow::Result<()> {
+    report.measuring("pickup by an idle worker");
+    let count = options.jobs_or(500);
+    let runs = repeat(options.runs, async || once(redis, count).await).await?;
+    let says = "idle pickup, submission to the gateway, p50";
+    report.add(Figure::of_runs("pickup.p50", says, "ms", &runs, |run| run.measured.p50))?;
+    report.add(Figure::of_runs("pickup.p99", "  p99", "ms", &runs, |run| run.measured.p99))?;
+    Ok(())
+}
+
+async fn once(redis: &mut Observed, count: u32) -> anyhow::Result<(Waits, Usage)> {
+    let store = redis.fresh_store().await?;
+    let producer = producer(&store);
+    let (arrived, mut arrivals) = mpsc::unbounded_channel();
+    let worker = Worker::start(&store, Arc::new(Yes::telling(arrived)), 64)?;
+    let span = Span::begin(redis, None).await?;
+    let mut waits = Vec::new();
+    for number in 0..WARM_UP + count {
+        tokio::time::sleep(REST / 2 + REST.mul_f64(fastrand::f64() / 2.0)).await;
+        let job = job(number);
+        let submitted = Instant::now();
+        producer.submit(&job).await?;
+        let arrival = arrivals.recv().await;
+        let arrival = arrival.ok_or_else(|| anyhow::anyhow!("the worker is gone"))?;
+        if number >= WARM_UP {
+            waits.push((arrival - submitted).as_secs_f64() * 1e3);
+        }
+    }
+    let usage = span.end(redis).await?;
+    worker.stop().await?;
+    waits.sort_by(f64::total_cmp);
+    let at = |hundredths: usize| waits.get(waits.len() * hundredths / 100).copied().unwrap_or(f64::NAN);
+    Ok((Waits { p50: at(50), p99: at(99) }, usage))
+}

@@ -1,0 +1,51 @@
+//! Signed jobs a second through the real gateway client, against the simulator in a process of its own.
+
+use bursar_simulator::Ready;
+use tokio::time::Instant;
+
+use crate::child::{self, Process};
+use crate::jobs;
+use crate::observed::Observed;
+use crate::options::Options;
+use crate::quiet::{Run, repeat};
+use crate::report::{Figure, Report};
+use crate::span::{Span, Usage};
+use crate::workers::{Worker, all_ended};
+
+/// Calls in flight.
+const CONCURRENCY: usize = 256;
+
+pub(crate) async fn measure(options: &Options, redis: &mut Observed, report: &mut Report<'_>) -> anyhow::Result<()> {
+    report.measuring("signed jobs against the simulator");
+    let count = options.jobs_or(4_000);
+    let runs = repeat(options.runs, async || once(redis, count).await).await?;
+    let says = "signed and verified, 20 ms gateway, 256 in flight";
+    report.add(Figure::of_runs("signed.jobs", says, "jobs/s", &runs, |run| run.measured))?;
+    type Read = fn(&Run<f64>) -> f64;
+    let costs: [(&str, &str, Read); 3] = [
+        ("signed.worker_cpu", "  worker CPU", |run| run.usage.own.as_secs_f64()),
+        ("signed.redis_cpu", "  Redis CPU", |run| run.usage.redis.as_secs_f64()),
+        ("signed.simulator_cpu", "  the simulator's CPU", |run| run.usage.child.as_secs_f64()),
+    ];
+    for (name, says, read) in costs {
+        report.add(Figure::of_runs(name, says, "µs/job", &runs, |run| read(run) * 1e6 / f64::from(count)))?;
+    }
+    Ok(())
+}
+
+async fn once(redis: &mut Observed, count: u32) -> anyhow::Result<(f64, Usage)> {
+    let store = redis.fresh_store().await?;
+    jobs::fill(&store, count).await?;
+    // A new one each time: it remembers every key.
+    let (simulator, ready) = Process::start(&["simulator"]).await?;
+    let ready: Ready = serde_json::from_str(&ready)?;
+    let span = Span::begin(redis, Some(simulator.pid())).await?;
+    let began = Instant::now();
+    let worker = Worker::start(&store, child::yzt(&ready)?, CONCURRENCY)?;
+    all_ended(&store, count).await?;
+    let rate = f64::from(count) / began.elapsed().as_secs_f64();
+    let usage = span.end(redis).await?;
+    worker.stop().await?;
+    simulator.stop().await?;
+    Ok((rate, usage))
+}

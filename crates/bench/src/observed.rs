@@ -1,0 +1,162 @@
+//! The Redis under measurement: a private one or the user's, and what it tells about itself.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use anyhow::Context;
+use bursar_private_redis::{Listen, Options as RedisOptions, PrivateRedis};
+use bursar_store::{Settings, Store};
+use redis::aio::MultiplexedConnection;
+use tempfile::TempDir;
+
+use crate::options::Options;
+
+/// Keys deleted in one step.
+const SCAN_STEP: usize = 5_000;
+
+/// Longer than any script or rewrite of the file keeps a server from answering.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A server, watched over a connection that the measured code does not use.
+pub(crate) struct Observed {
+    url: String,
+    connection: MultiplexedConnection,
+    stores: u32,
+    /// Six characters, as long as the prefix that the configuration has by default.
+    prefix: String,
+    _private: Option<(PrivateRedis, TempDir)>,
+}
+
+/// `INFO`, as it was answered.
+pub(crate) struct Info(BTreeMap<String, String>);
+
+impl Observed {
+    /// The server that `REDIS_URL` names, else a private one.
+    pub(crate) async fn start(options: &Options) -> anyhow::Result<Self> {
+        let (url, private) = match std::env::var("REDIS_URL").ok().filter(|url| !url.is_empty()) {
+            Some(url) => (url, None),
+            None => {
+                let folder = tempfile::Builder::new().prefix("bursar-bench-").tempdir()?;
+                // Over TCP, as in production, and without a rewrite of the file in the middle of a run.
+                let mut wanted =
+                    RedisOptions::new(folder.path().join("redis")).setting("auto-aof-rewrite-percentage", "0");
+                wanted.listen = Listen::Loopback;
+                wanted.fsync = options.fsync.into();
+                let server = PrivateRedis::start(wanted).context("a private Redis for the benchmark")?;
+                (server.url().to_owned(), Some((server, folder)))
+            }
+        };
+        let config = redis::AsyncConnectionConfig::new().set_response_timeout(Some(PATIENCE));
+        let connection = redis::Client::open(url.as_str())?
+            .get_multiplexed_async_connection_with_config(&config)
+            .await
+            .context("could not reach Redis")?;
+        Ok(Self { url, connection, stores: 0, prefix: String::new(), _private: private })
+    }
+
+    /// A store that is empty: it has a prefix of its own, and what an earlier one left is deleted.
+    pub(crate) async fn fresh_store(&mut self) -> anyhow::Result<Store> {
+        self.clear().await?;
+        self.stores += 1;
+        self.prefix = format!("b{:02x}{:03}", fastrand::u8(..), self.stores % 1_000);
+        Ok(Store::connect(&Settings { url: self.url.clone(), prefix: self.prefix.clone() }).await?)
+    }
+
+    pub(crate) fn url(&self) -> &str {
+        &self.url
+    }
+
+    pub(crate) fn prefix(&self) -> &str {
+        &self.prefix
+    }
+
+    /// Deletes what the last store left.
+    pub(crate) async fn clear(&mut self) -> anyhow::Result<()> {
+        if self.prefix.is_empty() {
+            return Ok(());
+        }
+        for keys in self.keys().await?.chunks(SCAN_STEP) {
+            let _: u64 = redis::cmd("DEL").arg(keys).query_async(&mut self.connection).await?;
+        }
+        Ok(())
+    }
+
+    /// All keys of the current store.
+    async fn keys(&mut self) -> anyhow::Result<Vec<String>> {
+        let (mut cursor, mut all) = (0_u64, Vec::new());
+        loop {
+            let mut scan = redis::cmd("SCAN");
+            scan.arg(cursor).arg("MATCH").arg(format!("{}:*", self.prefix)).arg("COUNT").arg(SCAN_STEP);
+            let (next, keys): (u64, Vec<String>) = scan.query_async(&mut self.connection).await?;
+            all.extend(keys);
+            if next == 0 {
+                return Ok(all);
+            }
+            cursor = next;
+        }
+    }
+
+    pub(crate) async fn info(&mut self) -> anyhow::Result<Info> {
+        let text: String = redis::cmd("INFO").arg("all").query_async(&mut self.connection).await?;
+        let lines = text.lines().filter_map(|line| line.split_once(':'));
+        Ok(Info(lines.map(|(name, value)| (name.to_owned(), value.to_owned())).collect()))
+    }
+
+    /// A setting of the server, as it has it.
+    pub(crate) async fn setting(&mut self, name: &str) -> Option<String> {
+        let pair: Vec<String> =
+            redis::cmd("CONFIG").arg("GET").arg(name).query_async(&mut self.connection).await.ok()?;
+        pair.into_iter().nth(1)
+    }
+
+    /// What `MEMORY USAGE` says, summed by what a key is for: `job`, `log`, `to_send`, ….
+    pub(crate) async fn memory_by_use(&mut self) -> anyhow::Result<BTreeMap<String, u64>> {
+        let mut sums = BTreeMap::new();
+        for keys in self.keys().await?.chunks(SCAN_STEP) {
+            let mut pipeline = redis::pipe();
+            for key in keys {
+                pipeline.cmd("MEMORY").arg("USAGE").arg(key).arg("SAMPLES").arg(0);
+            }
+            let bytes: Vec<Option<u64>> = pipeline.query_async(&mut self.connection).await?;
+            for (key, bytes) in keys.iter().zip(bytes) {
+                let after_lane = key.split_once("}:").map_or(key.as_str(), |(_, rest)| rest);
+                let used_for = after_lane.split(':').next().unwrap_or_default();
+                *sums.entry(used_for.to_owned()).or_default() += bytes.unwrap_or_default();
+            }
+        }
+        Ok(sums)
+    }
+}
+
+impl Info {
+    pub(crate) fn text(&self, name: &str) -> &str {
+        self.0.get(name).map(String::as_str).unwrap_or_default()
+    }
+
+    fn number(&self, name: &str) -> u64 {
+        self.text(name).parse().unwrap_or_default()
+    }
+
+    /// Processor time of the server so far.
+    pub(crate) fn cpu(&self) -> Duration {
+        let seconds = |name| self.text(name).parse::<f64>().unwrap_or_default();
+        Duration::from_secs_f64(seconds("used_cpu_user") + seconds("used_cpu_sys"))
+    }
+
+    /// Memory without what connections and the file's buffer hold for the moment.
+    pub(crate) fn data_bytes(&self) -> u64 {
+        let passing = self.number("mem_aof_buffer") + self.number("mem_clients_normal");
+        self.number("used_memory").saturating_sub(passing)
+    }
+
+    /// How often each command ran so far, scripts' own commands included; without those of the benchmark itself.
+    pub(crate) fn commands(&self) -> BTreeMap<String, u64> {
+        const OURS: [&str; 6] = ["info", "config|get", "scan", "memory|usage", "del", "ping"];
+        let counted = self.0.iter().filter_map(|(name, value)| {
+            let command = name.strip_prefix("cmdstat_").filter(|command| !OURS.contains(command))?;
+            let calls = value.strip_prefix("calls=")?.split(',').next()?.parse().ok()?;
+            Some((command.to_owned(), calls))
+        });
+        counted.collect()
+    }
+}

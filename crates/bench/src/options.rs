@@ -1,0 +1,110 @@
+//! The command line.
+
+use bursar_private_redis::Fsync;
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// Measures Bursar on this machine: figures with the machine, medians of several runs, warm-up excluded.
+#[derive(Debug, Parser)]
+#[command(
+    name = "bursar-bench",
+    after_help = "Example:\n  bursar-bench --only drain --jobs 20000 --json\n\nUses a private Redis, or the one that REDIS_URL names: then nobody else should use it meanwhile."
+)]
+pub(crate) struct Cli {
+    #[command(flatten)]
+    pub(crate) options: Options,
+    #[command(subcommand)]
+    pub(crate) role: Option<Role>,
+}
+
+/// What to measure, and how long.
+#[derive(Debug, Args)]
+pub(crate) struct Options {
+    /// Measure only this; may be repeated.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) only: Vec<Name>,
+    /// Jobs in each run, instead of each measurement's own number.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(100..=1_000_000))]
+    pub(crate) jobs: Option<u32>,
+    /// Runs that count; one more goes before them to warm up.
+    #[arg(long, default_value_t = 5, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=100))]
+    pub(crate) runs: u32,
+    /// When the private Redis forces its file to the disk.
+    #[arg(long, default_value = "everysec", value_name = "WHEN")]
+    pub(crate) fsync: When,
+    /// One JSON object a line instead of a table.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+impl Options {
+    pub(crate) fn wants(&self, name: Name) -> bool {
+        self.only.is_empty() || self.only.contains(&name)
+    }
+
+    pub(crate) fn jobs_or(&self, default: u32) -> u32 {
+        self.jobs.unwrap_or(default)
+    }
+}
+
+/// The measurements.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Name {
+    /// Jobs accepted a second: one at a time, 64 at once, in batches of 100.
+    Submit,
+    /// Jobs a second through a gateway that answers at once, with what each costs in processor time and Redis commands.
+    Drain,
+    /// Signed jobs a second against the simulator, which answers after 20 ms.
+    Signed,
+    /// Bytes in Redis for a queued job, a finished one and a tombstone.
+    Memory,
+    /// From submission to the gateway while nothing else is to be done.
+    Pickup,
+    /// What a worker with nothing to do costs.
+    Idle,
+}
+
+/// When Redis forces its append-only file to the disk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum When {
+    /// Before each answer.
+    Always,
+    /// Once a second.
+    Everysec,
+    /// When the system likes to.
+    No,
+}
+
+impl From<When> for Fsync {
+    fn from(when: When) -> Self {
+        match when {
+            When::Always => Self::Always,
+            When::Everysec => Self::EverySecond,
+            When::No => Self::Never,
+        }
+    }
+}
+
+/// Processes of their own that the benchmark starts from its own program.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Role {
+    /// The gateway simulator, answering after 20 ms.
+    #[command(hide = true)]
+    Simulator,
+    /// A worker with nothing to do.
+    #[command(hide = true)]
+    Worker(WorkerArguments),
+}
+
+/// What the worker with nothing to do is told.
+#[derive(Debug, Args)]
+pub(crate) struct WorkerArguments {
+    /// Redis.
+    #[arg(long)]
+    pub(crate) url: String,
+    /// What its keys begin with.
+    #[arg(long)]
+    pub(crate) prefix: String,
+    /// What the simulator said when it was ready.
+    #[arg(long)]
+    pub(crate) simulator: String,
+}

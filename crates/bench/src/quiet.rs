@@ -1,0 +1,46 @@
+//! Repeating: a first run to warm up, then the runs that count, each repeated when something else disturbed it.
+
+use crate::span::Usage;
+
+/// Cores busy with something else from which a run counts as disturbed.
+const DISTURBED: f64 = 0.2;
+
+/// How often a disturbed run is repeated before the quietest is taken.
+const REPEATS: u32 = 3;
+
+/// One run that counts.
+pub(crate) struct Run<T> {
+    pub(crate) measured: T,
+    pub(crate) usage: Usage,
+}
+
+impl<T> Run<T> {
+    /// Whether something else disturbed even the quietest of its repetitions.
+    pub(crate) fn disturbed(&self) -> bool {
+        self.usage.other_cores > DISTURBED
+    }
+}
+
+/// Warms up once, then measures `runs` times.
+pub(crate) async fn repeat<T>(
+    runs: u32,
+    mut once: impl AsyncFnMut() -> anyhow::Result<(T, Usage)>,
+) -> anyhow::Result<Vec<Run<T>>> {
+    once().await?;
+    let mut counted = Vec::new();
+    for _ in 0..runs {
+        let (measured, usage) = once().await?;
+        let mut quietest = Run { measured, usage };
+        for _ in 0..REPEATS {
+            if !quietest.disturbed() {
+                break;
+            }
+            let (measured, usage) = once().await?;
+            if usage.other_cores < quietest.usage.other_cores {
+                quietest = Run { measured, usage };
+            }
+        }
+        counted.push(quietest);
+    }
+    Ok(counted)
+}

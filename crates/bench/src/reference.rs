@@ -1,0 +1,65 @@
+//! What users would pick instead: the figures that Bursar's stand beside. Measured with the side-by-side benchmark's own
+//! programs, not by this one: only ratios from one run on one machine are to be quoted.
+
+/// Where the figures come from.
+pub(crate) const SOURCE: &str = "Peers: measured side by side on another machine (two shared cores, Redis 7.0.15 with \
+    appendfsync everysec, producer, worker and gateway stub on the same two cores), payload about 300 bytes, medians of 2 \
+    to 6 alternating runs. Floor: a batched list with acknowledgement and dedupe marker, the least that such a queue can \
+    do. A dash: not measured.";
+
+/// The peers, in the order of the columns.
+pub(crate) const PEERS: [&str; 4] = ["BullMQ", "asynq", "apalis-redis", "floor"];
+
+/// One figure's peers.
+pub(crate) struct Reference {
+    pub(crate) figure: &'static str,
+    /// In the order of [`PEERS`], in the figure's own unit.
+    pub(crate) values: [Option<f64>; 4],
+    /// What was measured, in the words of the source.
+    pub(crate) workload: &'static str,
+}
+
+/// All of them.
+pub(crate) const REFERENCES: &[Reference] = &[
+    row("submit.one", [4_600.0, 15_400.0, 9_700.0, 12_800.0], "enqueue one at a time"),
+    row("submit.at_once", [15_000.0, 33_000.0, 39_000.0, 65_000.0], "enqueue, 64 at once"),
+    row("submit.batch", [10_900.0, NONE, 37_000.0, 73_000.0], "enqueue in bulk (batches of 500)"),
+    row("drain.jobs", [7_986.0, 10_667.0, 3_647.0, 119_206.0], "W1: no-op, 100 in flight"),
+    row("drain.worker_cpu", [132.0, 87.0, 83.0, 4.0], "W1: worker CPU a job"),
+    row("drain.redis_cpu", [103.0, 69.0, 205.0, 6.0], "W1: Redis CPU a job"),
+    row("drain.commands", [23.0, 14.0, 11.0, 0.1], "W1: Redis commands a job, those inside scripts included"),
+    row(
+        "signed.jobs",
+        [1_490.0, 1_013.0, 1_911.0, 3_414.0],
+        "W3: POST of 1 KB, signed and verified, to a stub that answers after 20 ms with one prepared signature; ours is \
+         against the simulator, which verifies and signs each answer itself on the same cores",
+    ),
+    row("memory.queued", [1_081.0, 891.0, 783.0, 485.0], "bytes for a queued job"),
+    row(
+        "pickup.p50",
+        [2.1, 534.0, 4.7, 0.9],
+        "L2: 200 jobs/s, enqueue to answer, less the stub's 20 ms; ours is one job while all is idle",
+    ),
+    row("pickup.p99", [6.5, 1_363.0, 14.9, 1.2], "L2, as above"),
+    row("idle.resident", [107.0, 19.0, 5.0, 5.0], "worker, resident at its peak under W1"),
+];
+
+/// Not measured.
+const NONE: f64 = f64::NAN;
+
+const fn row(figure: &'static str, values: [f64; 4], workload: &'static str) -> Reference {
+    let mut known = [None; 4];
+    let mut at = 0;
+    while at < values.len() {
+        if !values[at].is_nan() {
+            known[at] = Some(values[at]);
+        }
+        at += 1;
+    }
+    Reference { figure, values: known, workload }
+}
+
+/// The peers of a figure, if it has any.
+pub(crate) fn of(figure: &str) -> Option<&'static Reference> {
+    REFERENCES.iter().find(|reference| reference.figure == figure)
+}

@@ -1,0 +1,79 @@
+//! A worker in this process: the real backend, store and commits, with a gateway of the benchmark's choice.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bursar_domain::{AccountRules, GatewayKind, Policy};
+use bursar_gateways::Gateway;
+use bursar_store::Store;
+use bursar_worker::{Account, Settings, WorkerError};
+use tokio::task::JoinHandle;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use crate::jobs;
+
+/// No measurement takes longer; one that would is an error, not a figure.
+const PATIENCE: Duration = Duration::from_secs(300);
+
+/// How often it is looked whether all jobs have ended: only once all of them have been sent, so that looking costs nothing
+/// that is measured.
+const LOOK: Duration = Duration::from_millis(1);
+
+/// A running worker.
+pub(crate) struct Worker {
+    drain: CancellationToken,
+    work: JoinHandle<Result<(), WorkerError>>,
+}
+
+impl Worker {
+    /// Starts one for both kinds that the account takes.
+    pub(crate) fn start(store: &Store, gateway: Arc<dyn Gateway>, concurrency: usize) -> anyhow::Result<Self> {
+        let settings = Settings {
+            name: format!("bench-{:08x}", fastrand::u32(..)),
+            concurrency,
+            lease: Duration::from_secs(30),
+            drain: Duration::from_secs(5),
+            retention: Duration::from_secs(24 * 3600),
+        };
+        let account = Account {
+            name: jobs::ACCOUNT.parse()?,
+            gateway,
+            policy: Policy::default(),
+            rate_per_second: 0.0,
+            kinds: AccountRules::new(GatewayKind::Yzt).kinds().to_vec(),
+        };
+        let drain = CancellationToken::new();
+        let work = tokio::spawn(bursar_worker::run(store.clone(), settings, vec![account], drain.clone()));
+        Ok(Self { drain, work })
+    }
+
+    /// Lets it end, and tells if it had ended by itself.
+    pub(crate) async fn stop(self) -> anyhow::Result<()> {
+        self.drain.cancel();
+        Ok(self.work.await??)
+    }
+}
+
+/// Waits until `count` jobs have ended, on record.
+pub(crate) async fn all_ended(store: &Store, count: u32) -> anyhow::Result<()> {
+    let (lane, until) = (jobs::lane()?, Instant::now() + PATIENCE);
+    loop {
+        let status = store.lane_status(&lane).await?;
+        if status.done == u64::from(count) {
+            return Ok(());
+        }
+        anyhow::ensure!(Instant::now() < until, "the jobs have not ended after {PATIENCE:?}: {status:?}");
+        tokio::time::sleep(LOOK).await;
+    }
+}
+
+/// Waits until `told` reaches `count`.
+pub(crate) async fn reaches(count: u32, told: impl Fn() -> u32) -> anyhow::Result<()> {
+    let until = Instant::now() + PATIENCE;
+    while told() < count {
+        anyhow::ensure!(Instant::now() < until, "{} of {count} jobs were sent after {PATIENCE:?}", told());
+        tokio::time::sleep(LOOK).await;
+    }
+    Ok(())
+}
