@@ -2,8 +2,10 @@
 -- the job is in doubt, on record, before anybody knows that it may be sent.
 -- KEYS  1 the lane's base
 -- ARGV  1 worker, 2 lease (ms), 3 free slots, 4 calls per second over all replicas (0 = no limit), 5 number of this claim
---       (rises with each claim of this worker), 6 events kept, 7 how long the receipt is kept (ms)
--- Returns {now (ms), next due (ms, -1 = nothing waits), jobs, keys without a record}; a job is
+--       (rises with each claim of this worker), 6 events kept, 7 how long the receipt is kept (ms), 8 the number of this
+--       worker's last receipt and 9 the highest epoch of the lane, as far as it remembers them (0 = not),
+--       10 'resend'|'hold', 11 'sends'|'asks': whether sends may be claimed or asks only
+-- Returns {now (ms), next due (ms, -1 = nothing waits), jobs, keys without a record, epoch, 1 if Redis has lost writes else 0}; a job is
 --         {key, 'send'|'ask', fence, state before, content, trade numbers, numbers}, the numbers being sends, resends, asks,
 --         losses, first sent, last sent, sent before this, ordered by an operator (times in ms, 0 = never), with spaces between
 local base, worker = KEYS[1], ARGV[1]
@@ -11,11 +13,32 @@ local lease, slots, rate, number = tonumber(ARGV[2]), tonumber(ARGV[3]), tonumbe
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local now_us = time[1] * 1000000 + time[2]
-local paused, tat, turn = unpack(redis.call('HMGET', base .. 'lane', 'paused', 'tat', 'turn'))
+local paused, tat, turn, epoch, doubt, resumed = unpack(redis.call('HMGET', base .. 'lane', 'paused', 'tat', 'turn', 'e', 'doubt', 'resumed'))
+epoch, doubt, resumed = tonumber(epoch) or 0, tonumber(doubt) or 0, tonumber(resumed) or 0
 
 -- A claim that its worker has given up, or that a network delivers late or twice, takes nothing.
 local receipt = redis.call('GET', base .. 'claim:' .. worker)
-if receipt and tonumber(string.match(receipt, '^%d+')) >= number then return { now, now, {}, {} } end
+local receipt_number = receipt and tonumber(string.match(receipt, '^%d+')) or 0
+if receipt_number >= number then return { now, now, {}, {}, epoch, 0 } end
+
+-- What this worker was told that Redis has, and Redis has not: it was restored from an older copy, or a replica that lagged
+-- was promoted. Whatever is queued here may have been sent; it is in doubt from now on (see `before` below).
+local known, hold = tonumber(ARGV[9]), ARGV[10] == 'hold'
+local lost = receipt_number < tonumber(ARGV[8]) or epoch < known
+if lost then
+  epoch, doubt = math.max(epoch, known) + 1, now
+  redis.call('HSET', base .. 'lane', 'e', epoch, 'doubt', doubt)
+  redis.call('XADD', base .. 'events', 'MAXLEN', '~', ARGV[6], '*', 'lane', 'lost writes')
+end
+-- Where nothing may be sent twice, a person must say that sending goes on.
+local LOST = 'bursar: Redis has lost writes; what was queued may have been sent'
+if hold and doubt > resumed and paused ~= LOST then
+  paused = LOST
+  redis.call('HSET', base .. 'lane', 'paused', paused)
+  redis.call('XADD', base .. 'events', 'MAXLEN', '~', ARGV[6], '*', 'lane', 'paused', 'why', paused)
+end
+if lost then return { now, now, {}, {}, epoch, 1 } end
+local asks_only = paused or ARGV[11] == 'asks'
 
 -- GCRA: `tat` is when the bucket will be empty; a burst of 50 ms of the rate smooths what batches bunch together.
 local interval, burst, arrival, allowance = 0, 0, 0, slots
@@ -28,10 +51,10 @@ if rate > 0 then
   allowance = math.max(0, math.floor((burst - (arrival - now_us)) / interval + 1e-9)) -- differences first: they are exact
 end
 local function next_call() return math.ceil((arrival - burst + interval) / 1000) end
-if allowance == 0 then return { now, next_call(), {}, {} } end
+if allowance == 0 then return { now, next_call(), {}, {}, epoch, 0 } end
 local room = math.min(slots, allowance)
 
-local sends = paused and {} or redis.call('ZRANGEBYSCORE', base .. 'to_send', '-inf', now, 'LIMIT', 0, room)
+local sends = asks_only and {} or redis.call('ZRANGEBYSCORE', base .. 'to_send', '-inf', now, 'LIMIT', 0, room)
 local asks = redis.call('ZRANGEBYSCORE', base .. 'to_ask', '-inf', now, 'LIMIT', 0, room)
 -- Neither may starve the other: each has half of the room, and what it leaves goes to the other. One slot goes by turns.
 local take_sends, take_asks = #sends, #asks
@@ -66,6 +89,11 @@ local function take(key, call)
     orphans[#orphans + 1] = key
     return
   end
+  -- Accepted before Redis lost writes, and never sent as far as it knows: it may have been sent all the same. A person who
+  -- has resumed the lane since has ordered the send.
+  if record.s == 'queued' and (tonumber(record.c) or 0) <= doubt then
+    record.s, record.o = 'in_doubt', math.max(tonumber(record.o) or 0, resumed)
+  end
   claimed[#claimed + 1] = { key = key, call = call, fence = fence, record = record, content = content }
   leased[#leased + 1] = now + lease
   leased[#leased + 1] = key
@@ -78,7 +106,10 @@ if #leased > 0 then
   -- Should the reply be lost, the worker reads here what it was given, and gives it back unsent.
   redis.call('SET', base .. 'claim:' .. worker, table.concat(receipts, '\n'), 'PX', ARGV[7])
 end
-if take_sends > 0 then redis.call('ZREM', base .. 'to_send', unpack(sends, 1, take_sends)) end
+if take_sends > 0 then
+  redis.call('ZREM', base .. 'to_send', unpack(sends, 1, take_sends))
+  epoch = redis.call('HINCRBY', base .. 'lane', 'e', 1)
+end
 
 -- Writes the claim down and hands it out. No send without its line in the log.
 local name = cjson.encode(worker)
@@ -133,9 +164,9 @@ if rate > 0 and #jobs > 0 then
   redis.call('HSET', base .. 'lane', 'tat', string.format('%.0f', arrival))
 end
 local next_due = -1
-for _, set in ipairs(paused and { 'to_ask' } or { 'to_send', 'to_ask' }) do
+for _, set in ipairs(asks_only and { 'to_ask' } or { 'to_send', 'to_ask' }) do
   local head = tonumber(redis.call('ZRANGE', base .. set, 0, 0, 'WITHSCORES')[2])
   if head and (next_due < 0 or head < next_due) then next_due = head end
 end
 if next_due >= 0 and #jobs == allowance then next_due = math.max(next_due, next_call()) end
-return { now, next_due, jobs, orphans }
+return { now, next_due, jobs, orphans, epoch, 0 }

@@ -17,8 +17,11 @@ for at = 3, #ARGV, 12 do
   local key, fence, state, set, due, asked, give_back = unpack(ARGV, at, at + 6)
   local numbers, status, reason, line, pause = unpack(ARGV, at + 7, at + 11)
   local job, log = base .. 'job:' .. key, base .. 'log:' .. key
-  local its_fence, held, was, asks, before, resends, had_reason = unpack(redis.call('HMGET', job, 'f', 'w', 's', 'a', 'b', 'rs', 'r'))
+  local its_fence, held, was, asks, before, resends, had_reason, tombstone =
+    unpack(redis.call('HMGET', job, 'f', 'w', 's', 'a', 'b', 'rs', 'r', 'z'))
   if its_fence ~= fence then
+    -- Fences only rise: a record behind its claim is one that Redis has lost the claim of.
+    if not tombstone and (tonumber(its_fence) or 0) < tonumber(fence) then redis.call('HSET', base .. 'lane', 'doubt', now) end
     local stale = '{"stale":true,' .. string.sub(line, 2)
     if its_fence and line ~= '' and redis.pcall('LINDEX', log, -1) ~= stale then redis.pcall('RPUSH', log, stale) end
     answers[#answers + 1] = 'stale'

@@ -9,6 +9,8 @@ if paused then
   changed = redis.call('HSETNX', base .. 'lane', 'paused', ARGV[5])
 else
   changed = redis.call('HDEL', base .. 'lane', 'paused')
+  local time = redis.call('TIME')
+  redis.call('HSET', base .. 'lane', 'resumed', time[1] * 1000 + math.floor(time[2] / 1000))
 end
 if changed == 1 then
   redis.call('XADD', base .. 'events', 'MAXLEN', '~', ARGV[3], '*', 'lane', paused and 'paused' or 'resumed', 'why', ARGV[5])

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use bursar_domain::{Call, Facts, Key, Lane, Millis, State};
+use bursar_domain::{Call, Facts, Key, Lane, Millis, OnAmbiguous, State};
 use redis::{Pipeline, Value};
 
 use crate::scripts::{EVENTS_KEPT, LOG_QUIET_AFTER};
@@ -13,7 +13,7 @@ use crate::{Committed, Store, StoreError};
 pub const MAX_CLAIM: usize = 256;
 
 /// How long a worker can still learn what a claim gave it whose reply was lost: longer than networks deliver late.
-const RECEIPT_KEPT: Duration = Duration::from_secs(3600);
+pub const RECEIPT_KEPT: Duration = Duration::from_secs(3600);
 
 /// One worker's wish for due jobs of one lane.
 #[derive(Clone, Copy, Debug)]
@@ -29,6 +29,39 @@ pub struct Claim<'a> {
     /// Rises with each claim of this worker in this lane, so that one whose reply was lost can be told from the one
     /// before. A claim whose number does not rise takes nothing: it is one that was delivered late or twice.
     pub number: u64,
+    /// What this worker remembers of the lane.
+    pub known: Known,
+    /// What the account does about unanswered sends: where it holds, lost writes pause the lane.
+    pub on_ambiguous: OnAmbiguous,
+    /// Whether sends may be claimed.
+    pub sends: Sends,
+}
+
+impl<'a> Claim<'a> {
+    /// A claim without a rate limit by a worker that remembers nothing, for an account that resends.
+    #[must_use]
+    pub fn new(worker: &'a str, number: u64, lease: Duration, slots: usize) -> Self {
+        let (known, on_ambiguous, sends) = (Known::default(), OnAmbiguous::Resend, Sends::Allowed);
+        Self { worker, lease, slots, rate_per_second: 0.0, number, known, on_ambiguous, sends }
+    }
+}
+
+/// What a worker remembers of a lane from one claim to the next. Should Redis know less, it has lost writes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Known {
+    /// The number of the worker's last claim that gave it jobs; 0 when it does not remember one.
+    pub receipt: u64,
+    /// The highest epoch that it saw.
+    pub epoch: u64,
+}
+
+/// Whether a claim may take jobs to send.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sends {
+    /// Sends and asks.
+    Allowed,
+    /// Asks only.
+    NotYet,
 }
 
 /// A claimed job: the worker's own until its lease ends.
@@ -97,6 +130,10 @@ pub struct Claims {
     pub jobs: Vec<Claimed>,
     /// Due keys without a readable record, put aside.
     pub orphans: Vec<String>,
+    /// The lane's epoch.
+    pub epoch: u64,
+    /// Whether this claim found that Redis has lost writes; it then took nothing.
+    pub lost_writes: bool,
 }
 
 type Row = (String, String, u64, String, String, String, String);
@@ -114,8 +151,16 @@ impl Store {
             .push(claim.rate_per_second)
             .push(claim.number)
             .push(EVENTS_KEPT)
-            .push(whole_millis(RECEIPT_KEPT));
-        let (now, next_due, rows, mut orphans): (u64, i64, Vec<Value>, Vec<String>) = call.run(self).await?;
+            .push(whole_millis(RECEIPT_KEPT))
+            .push(claim.known.receipt)
+            .push(claim.known.epoch)
+            .push(claim.on_ambiguous.as_str())
+            .push(match claim.sends {
+                Sends::Allowed => "sends",
+                Sends::NotYet => "asks",
+            });
+        type Reply = (u64, i64, Vec<Value>, Vec<String>, u64, u8);
+        let (now, next_due, rows, mut orphans, epoch, lost): Reply = call.run(self).await?;
         let mut jobs = Vec::with_capacity(rows.len());
         let mut unreadable = Vec::new();
         for row in rows {
@@ -128,7 +173,8 @@ impl Store {
             self.put_aside(lane, &unreadable).await?;
             orphans.extend(unreadable);
         }
-        Ok(Claims { now: Millis(now), next_due: u64::try_from(next_due).ok().map(Millis), jobs, orphans })
+        let next_due = u64::try_from(next_due).ok().map(Millis);
+        Ok(Claims { now: Millis(now), next_due, jobs, orphans, epoch, lost_writes: lost == 1 })
     }
 
     /// One record that this build cannot read must not stop its lane.
@@ -207,7 +253,7 @@ pub(crate) fn whole_millis(duration: Duration) -> u64 {
 }
 
 /// A job as the script told it; its key, or what stands in its place, when that cannot be read.
-fn claimed(row: Value) -> Result<Claimed, String> {
+pub(crate) fn claimed(row: Value) -> Result<Claimed, String> {
     let name =
         row.as_sequence().and_then(<[Value]>::first).and_then(|key| redis::from_redis_value_ref::<String>(key).ok());
     let unreadable = || name.clone().unwrap_or_default();

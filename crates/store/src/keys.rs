@@ -10,7 +10,7 @@
 //! | `about:THING` | string | the key of the job that is about this thing, where that is not the key itself |
 //! | `to_send`, `to_ask` | sorted sets | keys by due time (ms of Redis time); a claimed job stands in `to_ask` at its lease's end |
 //! | `review`, `done` | sorted sets | keys by the time they came there |
-//! | `lane` | hash | `paused` (who and why), `tat` (rate bucket, µs), `turn` (who gets the next single slot) |
+//! | `lane` | hash | `paused` (who and why), `tat` (rate bucket, µs), `turn`, `e` (epoch: claims that took sends), `doubt` (when Redis was found to have lost writes, ms), `resumed` (ms) |
 //! | `events` | stream | state changes, bounded |
 //! | `orphans` | set | due keys without a readable record, put aside for a person |
 //! | `claim:WORKER` | string | the number of the worker's last claim that gave it jobs or was given up, and the jobs; expires |

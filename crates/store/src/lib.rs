@@ -6,6 +6,8 @@ mod claim;
 mod commit;
 mod connection;
 mod error;
+#[doc(hidden)]
+pub mod fuzzing;
 mod keys;
 mod operate;
 mod preflight;
@@ -15,7 +17,7 @@ mod scripts;
 mod submit;
 mod wakes;
 
-pub use claim::{Claim, Claimed, Claims, MAX_CLAIM};
+pub use claim::{Claim, Claimed, Claims, Known, MAX_CLAIM, RECEIPT_KEPT, Sends};
 pub use commit::{Asked, Commit, Committed, Resend};
 pub use connection::{Settings, Store};
 pub use error::StoreError;

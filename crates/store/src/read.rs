@@ -179,7 +179,7 @@ fn score(score: f64) -> Millis {
     Millis(score as u64)
 }
 
-fn attempt(line: &[u8]) -> Option<AttemptView> {
+pub(crate) fn attempt(line: &[u8]) -> Option<AttemptView> {
     let mut detail: Map<String, Value> = serde_json::from_slice(line).ok()?;
     let at = detail.remove("t")?.as_u64()?;
     let event = detail.remove("e")?.as_str()?.to_owned();
@@ -191,7 +191,7 @@ fn attempt(line: &[u8]) -> Option<AttemptView> {
     Some(AttemptView { at: Millis(at).rfc3339(), event, detail })
 }
 
-fn unreadable(line: &[u8]) -> AttemptView {
+pub(crate) fn unreadable(line: &[u8]) -> AttemptView {
     let detail = Map::from_iter([("line".to_owned(), String::from_utf8_lossy(line).into())]);
     AttemptView { at: String::new(), event: "unreadable".to_owned(), detail }
 }

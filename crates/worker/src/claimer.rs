@@ -5,8 +5,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use bursar_domain::Lane;
-use bursar_store::{Claim, Claims, MAX_CLAIM, Store};
+use bursar_domain::{Lane, OnAmbiguous};
+use bursar_store::{Claim, Claims, Known, MAX_CLAIM, RECEIPT_KEPT, Sends, Store};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::Settings;
 use crate::handoff::{Handoff, Held, RedisClock};
-use crate::lanes::{LaneNumber, Lanes};
+use crate::lanes::{LaneNumber, Lanes, ServedLane};
 use crate::lease::Leases;
 use crate::patience::Patience;
 
@@ -26,6 +26,13 @@ const LOOK_AT_EMPTY: Duration = Duration::from_secs(5);
 
 /// Wake messages on their way to the claimer; when they are more, every lane is looked at anyway.
 const WAKES_WAITING: usize = 1_024;
+
+/// After trouble with Redis no send is claimed for so long: a worker that knows of a write which Redis has lost must have
+/// had the time to say so. Longer than workers wait between tries, shorter than the second in which they are to resume.
+const GRACE_AFTER_TROUBLE: Duration = Duration::from_millis(700);
+
+/// How long a worker relies on Redis having its last receipt: well within the time for which Redis keeps it.
+const RECEIPT_TRUSTED: Duration = RECEIPT_KEPT.saturating_sub(Duration::from_secs(600));
 
 /// Starts claiming until `drain`; what was claimed by then and not taken for work is given back before the task ends.
 pub(crate) fn start(
@@ -41,7 +48,8 @@ pub(crate) fn start(
     let now = Instant::now();
     let claimer = Claimer {
         slots: Arc::new(Semaphore::new(settings.concurrency)),
-        looks: lanes.numbers().map(|lane| (lane, now)).collect(),
+        looks: lanes.numbers().map(|lane| Look { lane, at: now, known: Known::default(), receipt_at: now }).collect(),
+        sends_from: now,
         turn: 0,
         claims: 0,
         store,
@@ -79,6 +87,33 @@ async fn listen(store: Store, wake: mpsc::Sender<Wake>, drain: CancellationToken
     }
 }
 
+/// One lane as this worker sees it.
+struct Look {
+    lane: LaneNumber,
+    /// When to look at it next.
+    at: Instant,
+    known: Known,
+    receipt_at: Instant,
+}
+
+impl Look {
+    /// What Redis must know of this lane, as far as this worker can tell.
+    fn known(&self) -> Known {
+        let receipt = if self.receipt_at.elapsed() < RECEIPT_TRUSTED { self.known.receipt } else { 0 };
+        Known { receipt, ..self.known }
+    }
+
+    fn learn(&mut self, number: u64, claims: &Claims) {
+        self.known.epoch = claims.epoch;
+        if claims.lost_writes {
+            self.known.receipt = 0;
+        } else if !claims.jobs.is_empty() {
+            self.known.receipt = number;
+            self.receipt_at = Instant::now();
+        }
+    }
+}
+
 struct Claimer {
     store: Store,
     settings: Arc<Settings>,
@@ -86,8 +121,9 @@ struct Claimer {
     leases: Arc<Leases>,
     handoff: Arc<Handoff>,
     slots: Arc<Semaphore>,
-    /// When to look at each lane next.
-    looks: Vec<(LaneNumber, Instant)>,
+    looks: Vec<Look>,
+    /// Before this moment asks are claimed only.
+    sends_from: Instant,
     /// Where the round goes on, so that no lane is always first.
     turn: usize,
     /// Numbers the claims of this process.
@@ -116,7 +152,7 @@ impl Claimer {
     /// Claims from every lane that is to be looked at, its share of the free slots each.
     async fn round(&mut self) {
         let now = Instant::now();
-        let due: Vec<usize> = (0..self.looks.len()).filter(|at| self.looks[*at].1 <= now).collect();
+        let due: Vec<usize> = (0..self.looks.len()).filter(|at| self.looks[*at].at <= now).collect();
         let first = due.iter().position(|at| *at >= self.turn).unwrap_or(0);
         for step in 0..due.len() {
             let left = due.len() - step;
@@ -136,7 +172,7 @@ impl Claimer {
             while let Ok(wake) = wakes.try_recv() {
                 self.woken(&wake);
             }
-            let next = self.looks.iter().map(|(_, at)| *at).min();
+            let next = self.looks.iter().map(|look| look.at).min();
             if next.is_some_and(|at| at <= Instant::now()) {
                 return;
             }
@@ -154,9 +190,9 @@ impl Claimer {
             Wake::One(lane) => self.lanes.find(lane),
             Wake::All => None,
         };
-        for (lane, look) in &mut self.looks {
-            if matches!(wake, Wake::All) || number == Some(*lane) {
-                *look = (*look).min(now);
+        for look in &mut self.looks {
+            if matches!(wake, Wake::All) || number == Some(look.lane) {
+                look.at = look.at.min(now);
             }
         }
     }
@@ -165,7 +201,7 @@ impl Claimer {
     async fn claim(&mut self, at: usize, share: usize) {
         let mut slots: Vec<OwnedSemaphorePermit> =
             std::iter::from_fn(|| Arc::clone(&self.slots).try_acquire_owned().ok()).take(share).collect();
-        let lane = self.looks[at].0;
+        let lane = self.looks[at].lane;
         let served = self.lanes.get(lane);
         self.claims += 1;
         let claim = Claim {
@@ -174,12 +210,23 @@ impl Claimer {
             slots: slots.len(),
             rate_per_second: served.rate_per_second,
             number: self.claims,
+            known: self.looks[at].known(),
+            on_ambiguous: served.policy.on_ambiguous,
+            sends: if Instant::now() < self.sends_from { Sends::NotYet } else { Sends::Allowed },
         };
         let asked = Instant::now();
         match self.store.claim(&served.lane, &claim).await {
             Ok(claims) => {
                 self.patience.over();
-                self.looks[at].1 = next_look(&claims, asked);
+                self.looks[at].learn(self.claims, &claims);
+                let next = next_look(&claims, asked);
+                self.looks[at].at = match claim.sends {
+                    Sends::Allowed => next,
+                    Sends::NotYet => next.min(self.sends_from),
+                };
+                if claims.lost_writes {
+                    tell_of_lost_writes(served);
+                }
                 for key in &claims.orphans {
                     tracing::error!(lane = %served.lane, key, "put aside: it was due and has no record that can be read");
                 }
@@ -193,6 +240,7 @@ impl Claimer {
             Err(error) => {
                 drop(slots);
                 self.recover(lane, &error).await;
+                self.sends_from = Instant::now() + GRACE_AFTER_TROUBLE;
             }
         }
     }
@@ -221,6 +269,18 @@ impl Claimer {
             if let Err(error) = self.store.release(&self.lanes.get(held.lane).lane, &name).await {
                 tracing::warn!(error = %error.chain(), key = %held.job.key, "could not be given back; it comes due when its lease ends");
             }
+        }
+    }
+}
+
+fn tell_of_lost_writes(served: &ServedLane) {
+    let lane = &served.lane;
+    match served.policy.on_ambiguous {
+        OnAmbiguous::Resend => {
+            tracing::error!(%lane, "Redis has lost writes: what was queued there may have been sent, and is sent again as such")
+        }
+        OnAmbiguous::Hold => {
+            tracing::error!(%lane, "Redis has lost writes: what was queued there may have been sent; the lane is paused. Look at its jobs, then `bursar resume {lane}`")
         }
     }
 }

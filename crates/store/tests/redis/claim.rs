@@ -238,7 +238,7 @@ async fn large_fences_stay_exact_and_one_that_cannot_rise_is_put_aside() {
 async fn a_claim_that_arrives_late_or_twice_takes_nothing() {
     let scene = Scene::new().await;
     scene.submit_many("k", 10).await;
-    let wish = |number| Claim { worker: "w", lease: LEASE, slots: 2, rate_per_second: 0.0, number };
+    let wish = |number| Claim::new("w", number, LEASE, 2);
     assert_eq!(scene.store.claim(&scene.lane, &wish(5)).await.unwrap().jobs.len(), 2);
     assert_eq!(scene.store.claim(&scene.lane, &wish(5)).await.unwrap().jobs.len(), 0, "twice");
     assert_eq!(scene.store.claim(&scene.lane, &wish(4)).await.unwrap().jobs.len(), 0, "late");

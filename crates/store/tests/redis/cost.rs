@@ -62,7 +62,7 @@ async fn each_step_of_a_job_executes_few_commands() {
 
     let before = Commands::of(&scene).await;
     let claims = scene.claim("w", 100).await;
-    per_job("claim to send", before.until_now(&scene).await, 9, 3);
+    per_job("claim to send", before.until_now(&scene).await, 10, 3);
 
     let ends = |state, due| claims.jobs.iter().map(|job| sent(job, state, due)).collect::<Vec<_>>();
     let before = Commands::of(&scene).await;

@@ -18,6 +18,7 @@ mod commit;
 mod cost;
 mod fairness;
 mod lost_replies;
+mod lost_writes;
 mod operate;
 mod outage;
 mod preflight;

@@ -9,7 +9,7 @@ use bursar_test_support::eventually;
 use crate::scene::{LEASE, SOON, Scene};
 
 async fn claim_at(scene: &Scene, worker: &str, rate: f64) -> bursar_store::Claims {
-    let wish = Claim { worker, lease: LEASE, slots: 50, rate_per_second: rate, number: scene.number() };
+    let wish = Claim { rate_per_second: rate, ..Claim::new(worker, scene.number(), LEASE, 50) };
     scene.store.claim(&scene.lane, &wish).await.unwrap()
 }
 

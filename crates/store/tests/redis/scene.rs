@@ -78,7 +78,7 @@ impl Scene {
     }
 
     pub(crate) fn wish<'a>(&self, worker: &'a str, slots: usize) -> Claim<'a> {
-        Claim { worker, lease: LEASE, slots, rate_per_second: 0.0, number: self.number() }
+        Claim::new(worker, self.number(), LEASE, slots)
     }
 
     pub(crate) async fn claim(&self, worker: &str, slots: usize) -> Claims {

@@ -3,5 +3,6 @@
 
 mod economy;
 mod frame;
+mod lost_writes;
 mod main_job;
 mod support;
