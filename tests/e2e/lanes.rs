@@ -60,16 +60,11 @@ async fn a_wrong_key_pauses_the_lane_keeps_the_job_and_is_mended_without_a_loss(
     let (stranger, ready) = simulate(&["--keys".into(), keys]).await;
     drop(stranger);
     let world = Plan::new().start().await;
-    let right = std::fs::read_to_string(world.config()).unwrap();
-    let theirs = ready["app_private_key_file"].as_str().unwrap();
-    let wrong: Vec<String> = right
-        .lines()
-        .map(|line| match line.starts_with("private_key_file") {
-            true => format!("private_key_file = {theirs:?}"),
-            false => line.to_owned(),
-        })
-        .collect();
-    std::fs::write(world.config(), wrong.join("\n")).unwrap();
+    let [right, wrong] = [
+        std::fs::canonicalize(concat!(env!("CARGO_TARGET_TMPDIR"), "/e2e-keys/app.pem")).unwrap().display().to_string(),
+        ready["app_private_key_file"].as_str().unwrap().to_owned(),
+    ];
+    world.set("accounts.main.private_key_file", toml::Value::from(wrong));
 
     let worker = world.worker().await;
     world.submit_new(&[transfer("T1"), split("S", "P1")]).await;
@@ -85,7 +80,7 @@ async fn a_wrong_key_pauses_the_lane_keeps_the_job_and_is_mended_without_a_loss(
     worker.finished(SOON).await;
     assert_eq!(world.job("T2").await["attempts"], 0, "nothing more is sent with the wrong key");
 
-    std::fs::write(world.config(), right).unwrap();
+    world.set("accounts.main.private_key_file", toml::Value::from(right));
     let _mended = world.worker().await;
     world.ok(&["resume", "main/transfer", "--reason", "the right key is in place"]).await;
     for key in ["T1", "T2"] {

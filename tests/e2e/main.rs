@@ -2,6 +2,7 @@
 //! Every test ends by laying Bursar's books beside the gateway's ledger (`World::books_agree`).
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test and its helpers end by a panic")]
 
+mod bad_config;
 mod bad_jobs;
 mod cancelling;
 mod crashes;
@@ -18,4 +19,8 @@ mod ledger;
 mod outages;
 mod plan;
 mod rate;
+mod secrets;
+mod surroundings;
+mod tools;
+mod whole;
 mod world;

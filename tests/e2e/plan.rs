@@ -18,6 +18,20 @@ const PATIENCE: [(&str, &str); 8] = [
     ("on_ambiguous", "resend"),
 ];
 
+/// The settings with one key set to a value, or taken out.
+pub(crate) fn changed(mut settings: Table, key: &str, value: Option<Value>) -> Table {
+    let (sections, name) = key.rsplit_once('.').expect("a key stands in a section");
+    let section = sections.split('.').fold(&mut settings, |table, section| {
+        let inner = table.entry(section).or_insert_with(|| Value::Table(Table::new()));
+        inner.as_table_mut().expect("a section is a table")
+    });
+    match value {
+        Some(value) => section.insert(name.to_owned(), value),
+        None => section.remove(name),
+    };
+    settings
+}
+
 /// A world in the making.
 pub(crate) struct Plan {
     pub(crate) settings: Table,
@@ -45,12 +59,7 @@ impl Plan {
 
     /// Sets one key of the configuration: `accounts.main.settle`.
     pub(crate) fn set(mut self, key: &str, value: impl Into<Value>) -> Self {
-        let (sections, name) = key.rsplit_once('.').expect("a key stands in a section");
-        let section = sections.split('.').fold(&mut self.settings, |table, section| {
-            let inner = table.entry(section).or_insert_with(|| Value::Table(Table::new()));
-            inner.as_table_mut().expect("a section is a table")
-        });
-        section.insert(name.to_owned(), value.into());
+        self.settings = changed(self.settings, key, Some(value.into()));
         self
     }
 

@@ -10,7 +10,7 @@ use bursar_test_support::{Finished, Process, eventually};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::plan::Plan;
+use crate::plan::{self, Plan};
 use crate::{http, jobs, ledger};
 
 /// The program under test.
@@ -94,6 +94,13 @@ impl World {
     pub(crate) async fn start_gateway(&self) {
         let (simulator, _) = simulate(&["--listen".into(), self.gateway.clone()]).await;
         self.simulator.replace(Some(simulator));
+    }
+
+    /// Changes one key of the configuration, for whoever reads it from now on; null takes it out.
+    pub(crate) fn set(&self, key: &str, value: impl Into<Option<toml::Value>>) {
+        let text = std::fs::read_to_string(self.config()).expect("reading the configuration");
+        let settings = plan::changed(text.parse().expect("the configuration is TOML"), key, value.into());
+        std::fs::write(self.config(), toml::to_string(&settings).expect("settings are TOML")).expect("writing it");
     }
 
     /// A file in the world's folder with this content.

@@ -75,6 +75,20 @@ pub struct OwnRedis {
     _folder: TempDir,
 }
 
+impl OwnRedis {
+    /// Changes a setting while it runs: `("maxmemory", "1")`.
+    ///
+    /// # Panics
+    /// When the server does not take it.
+    pub async fn configure(&self, name: &str, value: &str) {
+        let set = async {
+            let mut connection = redis::Client::open(self.url())?.get_multiplexed_async_connection().await?;
+            redis::cmd("CONFIG").arg("SET").arg(name).arg(value).exec_async(&mut connection).await
+        };
+        set.await.unwrap_or_else(|error| panic!("{name} could not be set to {value}: {error}"));
+    }
+}
+
 impl Deref for OwnRedis {
     type Target = PrivateRedis;
     fn deref(&self) -> &PrivateRedis {
