@@ -5,6 +5,7 @@
 mod bad_config;
 mod bad_jobs;
 mod cancelling;
+mod commands;
 mod crashes;
 mod deadlines;
 mod draining;

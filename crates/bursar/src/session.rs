@@ -7,6 +7,7 @@ use bursar_domain::{Key, Kind, Lane};
 use bursar_producer::Producer;
 use bursar_store::{Record, Settings, Store};
 
+use crate::commands::bind::Misuse;
 use crate::config::Config;
 
 /// An open configuration and store.
@@ -32,11 +33,17 @@ impl Session {
     }
 
     /// The lanes of the configuration that a command is about.
-    pub(crate) fn lanes(&self, account: Option<&str>, kind: Option<Kind>) -> Vec<Lane> {
+    ///
+    /// # Errors
+    /// [`Misuse`] when no account has that name: an empty answer would look as if there were no such job.
+    pub(crate) fn lanes(&self, account: Option<&str>, kind: Option<Kind>) -> Result<Vec<Lane>, Misuse> {
         let mut lanes = self.config.lanes();
+        if let Some(name) = account.filter(|name| !lanes.iter().any(|lane| lane.account.as_str() == *name)) {
+            return Err(Misuse(format!("the configuration has no account {name}")));
+        }
         lanes.retain(|lane| account.is_none_or(|name| lane.account.as_str() == name));
         lanes.retain(|lane| kind.is_none_or(|kind| lane.kind == kind));
-        lanes
+        Ok(lanes)
     }
 
     /// All jobs by this key: it is unique within a lane only.

@@ -3,7 +3,7 @@
 use std::io::Read;
 use std::path::PathBuf;
 
-use anyhow::{Context, bail};
+use anyhow::bail;
 use bursar_gateways::{Beingfi, Bound, Receiver};
 use clap::Args;
 use serde_json::{Value, json};
@@ -64,13 +64,13 @@ pub(crate) async fn run(arguments: &Arguments, global: &Global) -> anyhow::Resul
 
 fn read(arguments: &Arguments) -> anyhow::Result<Receiver> {
     let mut text = String::new();
-    if arguments.file.as_os_str() == "-" {
-        std::io::stdin().take(MAX_RECEIVER_BYTES).read_to_string(&mut text).context("cannot read standard input")?;
+    let read = if arguments.file.as_os_str() == "-" {
+        std::io::stdin().take(MAX_RECEIVER_BYTES).read_to_string(&mut text)
     } else {
         let file = std::fs::File::open(&arguments.file);
-        let read = file.and_then(|file| file.take(MAX_RECEIVER_BYTES).read_to_string(&mut text));
-        read.with_context(|| format!("cannot read {}", arguments.file.display()))?;
-    }
+        file.and_then(|file| file.take(MAX_RECEIVER_BYTES).read_to_string(&mut text))
+    };
+    read.map_err(|error| Misuse(format!("cannot read {}: {error}", arguments.file.display())))?;
     match serde_json::from_str(&text) {
         Ok(Value::Object(fields)) => {
             Receiver::read(fields).map_err(|errors| anyhow::anyhow!("invalid receiver: {}", errors.join("; ")))

@@ -8,6 +8,9 @@ use crate::config::{Advice, Config, ConfigError, Fault};
 use crate::output::line;
 
 #[derive(Debug, Args)]
+#[command(
+    after_help = "Example:\n  bursar config check --config bursar.toml\n  bursar config show --config bursar.toml"
+)]
 pub(crate) struct Arguments {
     #[command(subcommand)]
     action: Action,

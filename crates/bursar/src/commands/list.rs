@@ -27,7 +27,7 @@ pub(crate) struct Arguments {
 pub(crate) async fn run(arguments: &Arguments, global: &Global) -> anyhow::Result<Exit> {
     let session = Session::open(global.config.as_deref()).await?;
     let mut left = arguments.limit;
-    for lane in session.lanes(arguments.place.account.as_deref(), arguments.place.kind) {
+    for lane in session.lanes(arguments.place.account.as_deref(), arguments.place.kind)? {
         let mut next = Some(Cursor::default());
         while let Some(from) = next.filter(|_| left > 0) {
             let page = session.store.list(&lane, arguments.state, from).await?;

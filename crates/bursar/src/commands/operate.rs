@@ -67,7 +67,7 @@ pub(crate) async fn cancel(arguments: &Arguments, global: &Global) -> anyhow::Re
 
 async fn operate(arguments: &Arguments, operation: Operation, global: &Global) -> anyhow::Result<Exit> {
     let session = Session::open(global.config.as_deref()).await?;
-    let lanes = session.lanes(arguments.place.account.as_deref(), arguments.place.kind);
+    let lanes = session.lanes(arguments.place.account.as_deref(), arguments.place.kind)?;
     let found = session.find(&arguments.key, &lanes).await?;
     let record = match found.as_slice() {
         [record] => record,

@@ -31,7 +31,7 @@ pub(crate) struct Place {
 
 pub(crate) async fn run(arguments: &Arguments, global: &Global) -> anyhow::Result<Exit> {
     let session = Session::open(global.config.as_deref()).await?;
-    let lanes = session.lanes(arguments.place.account.as_deref(), arguments.place.kind);
+    let lanes = session.lanes(arguments.place.account.as_deref(), arguments.place.kind)?;
     let found = session.find(&arguments.key, &lanes).await?;
     for record in &found {
         let attempts = session.store.attempts(&record.lane, &record.key).await?;

@@ -1,7 +1,7 @@
 //! `bursar submit`: one job or JSON lines from a file or standard input, a line of outcome per job.
 
 use std::fs::File;
-use std::io::{self, BufRead, BufReader, Read};
+use std::io::{self, BufRead, BufReader, ErrorKind, Read};
 use std::path::PathBuf;
 
 use anyhow::Context;
@@ -11,6 +11,7 @@ use clap::Args;
 use serde_json::{Value, json};
 
 use crate::cli::{Exit, Global};
+use crate::commands::bind::Misuse;
 use crate::output::line;
 use crate::session::Session;
 
@@ -28,37 +29,45 @@ pub(crate) struct Arguments {
 }
 
 pub(crate) async fn run(arguments: &Arguments, global: &Global) -> anyhow::Result<Exit> {
+    let unreadable = |error| Misuse(format!("cannot read {}: {error}", arguments.file.display()));
     let input: Box<dyn Read> = if arguments.file.as_os_str() == "-" {
         Box::new(io::stdin())
     } else {
-        Box::new(File::open(&arguments.file).with_context(|| format!("cannot read {}", arguments.file.display()))?)
+        Box::new(File::open(&arguments.file).map_err(unreadable)?)
     };
     let session = Session::open(global.config.as_deref()).await?;
     let producer = session.producer();
     let mut jobs = Jobs::new(BufReader::new(input));
     let mut exit = Exit::Done;
+    // Whoever reads the outcomes may leave early, as `head` does: the jobs are submitted all the same.
+    let mut told = Ok(());
     loop {
-        let batch = jobs.batch()?;
+        let batch = jobs.batch().map_err(unreadable)?;
         if batch.is_empty() {
-            return Ok(exit);
+            break;
         }
-        if submit(&producer, &batch, global).await? == Exit::No {
-            exit = Exit::No;
+        for (job, outcome) in batch.iter().zip(submit(&producer, &batch).await?) {
+            if matches!(outcome, Outcome::Conflict { .. } | Outcome::Invalid(_)) {
+                exit = Exit::No;
+            }
+            told = told.and_then(|()| tell(job, &outcome, global));
         }
+    }
+    match told {
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => {
+            Err(error).context("every job was submitted, but not every outcome could be written")
+        }
+        Ok(()) | Err(_) => Ok(exit),
     }
 }
 
-async fn submit(producer: &Producer, batch: &[Numbered], global: &Global) -> anyhow::Result<Exit> {
+async fn submit(producer: &Producer, batch: &[Numbered]) -> anyhow::Result<Vec<Outcome>> {
     let texts: Vec<&[u8]> = batch.iter().map(|job| job.text.as_slice()).collect();
-    let outcomes = producer.submit_json(&texts).await?;
-    let mut exit = Exit::Done;
-    for (job, outcome) in batch.iter().zip(&outcomes) {
-        if matches!(outcome, Outcome::Conflict { .. } | Outcome::Invalid(_)) {
-            exit = Exit::No;
-        }
-        if global.json { line(as_json(job, outcome))? } else { line(as_text(job, outcome))? }
-    }
-    Ok(exit)
+    Ok(producer.submit_json(&texts).await?)
+}
+
+fn tell(job: &Numbered, outcome: &Outcome, global: &Global) -> io::Result<()> {
+    if global.json { line(as_json(job, outcome)) } else { line(as_text(job, outcome)) }
 }
 
 fn as_text(job: &Numbered, outcome: &Outcome) -> String {

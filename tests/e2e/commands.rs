@@ -1,0 +1,239 @@
+//! The command line's promises: help, JSON, exit codes, `--config` anywhere, and pipes that close early.
+
+use std::process::{Command, Stdio};
+
+use bursar_test_support::{Finished, Process};
+use serde_json::{Value, json};
+
+use crate::jobs::{self, bill, split, transfer};
+use crate::plan::Plan;
+use crate::world::{SOON, World, bursar};
+
+/// The fields of a job as read, in the interface's words.
+const FIELDS: [&str; 13] = [
+    "account",
+    "asks",
+    "attempts",
+    "created_at",
+    "due_at",
+    "gateway_status",
+    "kind",
+    "log",
+    "platform_no",
+    "reason",
+    "state",
+    "trade_no",
+    "updated_at",
+];
+
+fn field_names(object: &Value) -> Vec<&str> {
+    let mut names: Vec<&str> = object.as_object().unwrap().keys().map(String::as_str).collect();
+    names.sort_unstable();
+    names
+}
+
+/// Every command that `--help` lists, with its subcommands.
+async fn commands() -> Vec<Vec<String>> {
+    let help = Process::run("help", bursar(&["--help"]), SOON).await;
+    assert_eq!(help.code, Some(0));
+    let listed =
+        help.stdout.lines().skip_while(|line| *line != "Commands:").skip(1).take_while(|line| !line.is_empty());
+    let names = listed.filter(|line| line.starts_with("  ") && !line.starts_with("   "));
+    let names = names.filter_map(|line| line.split_whitespace().next()).filter(|name| *name != "help");
+    let mut commands: Vec<Vec<String>> = names.map(|name| vec![name.to_owned()]).collect();
+    for subcommand in ["check", "show"] {
+        commands.push(vec!["config".into(), subcommand.into()]);
+    }
+    commands
+}
+
+#[tokio::test]
+async fn every_command_s_help_has_an_example_that_begins_as_it_is_typed() {
+    let commands = commands().await;
+    assert!(commands.len() >= 20, "{commands:?}");
+    for command in commands {
+        let mut arguments: Vec<&str> = command.iter().map(String::as_str).collect();
+        let typed = format!("bursar {}", arguments.join(" "));
+        arguments.push("--help");
+        let help = Process::run("help", bursar(&arguments), SOON).await;
+        assert_eq!(help.code, Some(0), "{help:?}");
+        let examples = help.stdout.split_once("Example:\n").unwrap_or_else(|| panic!("{typed}: {}", help.stdout)).1;
+        assert!(examples.contains(&typed), "{typed}: {examples}");
+    }
+}
+
+#[tokio::test]
+async fn wrong_use_is_exit_code_2_and_touches_nothing() {
+    let wrong: [&[&str]; 12] = [
+        &[],
+        &["pay"],
+        &["--jsno"],
+        &["submit"],
+        &["submit", "/nonexistent/jobs.jsonl"],
+        &["submit", "/"],
+        &["show"],
+        &["show", "a b"],
+        &["list", "--state", "paid"],
+        &["list", "--kind", "payment"],
+        &["simulate", "--faults", "some"],
+        &["bind", "/nonexistent/receiver.json"],
+    ];
+    let world = Plan::new().start().await;
+    for arguments in wrong {
+        let finished = world.run(arguments).await;
+        assert_eq!((finished.code, finished.stdout.as_str()), (Some(2), ""), "{arguments:?}: {finished:?}");
+        assert!(!finished.stderr.is_empty(), "{arguments:?}");
+        if let Some(path) = arguments.last().filter(|path| path.starts_with('/')) {
+            assert!(finished.stderr.contains(&format!("cannot read {path}")), "{finished:?}");
+        }
+    }
+    for place in [["--account", "nobody"], ["--account", "shop/split"]] {
+        for command in [&["list"][..], &["show", "T"], &["ask", "T", "--reason", "x"]] {
+            let finished = world.run(&[command, &place].concat()).await;
+            assert_eq!(finished.code, Some(2), "{command:?}: {finished:?}");
+            assert!(finished.stderr.contains("the configuration has no account"), "{finished:?}");
+        }
+    }
+    world.books_agree().await;
+}
+
+#[tokio::test]
+async fn the_configuration_may_stand_before_or_after_the_command_or_in_the_environment() {
+    let world = Plan::new().start().await;
+    world.submit_new(&[transfer("T")]).await;
+    let config = world.config().display().to_string();
+    for arguments in [
+        &["--config", config.as_str(), "show", "T"][..],
+        &["show", "--config", &config, "T"],
+        &["show", "T", "--config", &config],
+    ] {
+        let finished = Process::run("show", bursar(arguments), SOON).await;
+        assert_eq!(finished.code, Some(0), "{finished:?}");
+        assert!(finished.stdout.starts_with("main/transfer T\n"), "{finished:?}");
+    }
+    let mut command = bursar(&["show", "T"]);
+    command.env("BURSAR_CONFIG", &config);
+    assert_eq!(Process::run("show", command, SOON).await.code, Some(0));
+    world.books_agree().await;
+}
+
+#[tokio::test]
+async fn jobs_are_shown_and_listed_with_exactly_the_fields_of_the_interface() {
+    let world = Plan::new().start().await;
+    world.life("T", "9-1").await;
+    let _worker = world.worker().await;
+    let queued = jobs::having(transfer("QUEUED"), "run_at", json!("2099-01-01T00:00:00Z"));
+    world.submit_new(&[transfer("T"), bill("B", "100010001"), split("S", "P1"), queued]).await;
+    for key in ["T", "B", "S"] {
+        world.until(key, "succeeded").await;
+    }
+    let listed = world.list().await;
+    assert_eq!(listed.len(), 4);
+    for job in &listed {
+        assert_eq!(field_names(job), FIELDS.into_iter().filter(|name| *name != "log").collect::<Vec<_>>(), "{job}");
+        let mut shown = world.job(jobs::key(job)).await;
+        assert_eq!(field_names(&shown), FIELDS, "{shown}");
+        let log = shown.as_object_mut().unwrap().remove("log").unwrap();
+        assert_eq!(&shown, job, "show and list tell the same");
+        for line in log.as_array().unwrap() {
+            assert!(line["at"].is_string() && line["event"].is_string(), "{line}");
+        }
+    }
+    let text = world.ok(&["show", "T"]).await;
+    for word in ["main/transfer T", "state           succeeded", "1 sent,", "intent", "answer"] {
+        assert!(text.contains(word), "{word}: {text}");
+    }
+    assert!(world.refused(&["show", "NOBODY"]).await.contains("there is no job NOBODY"));
+    world.books_agree().await;
+}
+
+#[tokio::test]
+async fn lists_are_narrowed_by_lane_and_state_and_page_by_themselves() {
+    let world = Plan::new().start().await;
+    world.submit_new(&jobs::transfers("T", 1_100)).await;
+    world.submit_new(&[bill("B", "100010001"), split("S", "P1")]).await;
+    let count = async |arguments: &[&str]| world.ok(&[&["list"], arguments].concat()).await.lines().count();
+    assert_eq!(count(&[]).await, 100, "a hundred, unless told otherwise");
+    assert_eq!(count(&["--limit", "1050"]).await, 1_050);
+    assert_eq!(count(&["--limit", "9999"]).await, 1_102);
+    assert_eq!(count(&["--limit", "9999", "--account", "main"]).await, 1_101);
+    assert_eq!(count(&["--kind", "split"]).await, 1);
+    assert_eq!(count(&["--kind", "bill_upload", "--state", "queued"]).await, 1);
+    assert_eq!(count(&["--state", "succeeded"]).await, 0);
+    assert!(world.ok(&["list", "--kind", "split"]).await.starts_with("shop/split               S "));
+    world.books_agree().await;
+}
+
+/// Runs `bursar … | head -1`; stderr ends with the command's own exit code.
+async fn piped_to_head(world: &World, arguments: &[&str]) -> Finished {
+    let command = world.command(arguments);
+    let words = [command.get_program()].into_iter().chain(command.get_args());
+    let words: Vec<String> = words.map(|word| format!("'{}'", word.display())).collect();
+    let mut shell = Command::new("sh");
+    shell.args(["-c", &format!("{{ {}; echo \"exit $?\" >&2; }} | head -1", words.join(" "))]).stdin(Stdio::null());
+    Process::run("a pipe to head", shell, SOON).await
+}
+
+#[tokio::test]
+async fn a_reader_that_leaves_early_is_no_error() {
+    let world = Plan::new().start().await;
+    world.submit_new(&jobs::transfers("T", 900)).await;
+    let finished = piped_to_head(&world, &["list", "--json", "--limit", "900"]).await;
+    assert_eq!(finished.stdout.lines().count(), 1, "{finished:?}");
+    assert_eq!(finished.stderr, "exit 0", "{finished:?}");
+    world.books_agree().await;
+}
+
+#[tokio::test]
+async fn one_key_in_two_lanes_is_told_apart() {
+    let world = Plan::new().start().await;
+    world.ok(&["pause", "main/transfer", "--reason", "x"]).await;
+    world.submit_new(&[transfer("BOTH"), split("BOTH", "P1")]).await;
+    let both = world.ok(&["show", "BOTH", "--json"]).await;
+    assert_eq!(both.lines().count(), 2, "{both}");
+    let said = world.refused(&["cancel", "BOTH", "--reason", "x"]).await;
+    assert!(said.contains("BOTH is the key of several jobs (main/transfer, shop/split)"), "{said}");
+    world.ok(&["cancel", "BOTH", "--kind", "transfer", "--reason", "x"]).await;
+    let one = world.ok(&["show", "BOTH", "--json", "--account", "shop"]).await;
+    assert_eq!(serde_json::from_str::<Value>(&one).unwrap()["state"], "queued");
+    world.books_agree().await;
+}
+
+#[tokio::test]
+async fn what_machines_read_is_one_object_a_line() {
+    let world = Plan::new().start().await;
+    world.submit_new(&[transfer("T")]).await;
+    let commands: [&[&str]; 9] = [
+        &["show", "T"],
+        &["list"],
+        &["lanes"],
+        &["pause", "main/transfer", "--reason", "x"],
+        &["cancel", "T", "--reason", "x"],
+        &["doctor"],
+        &["config", "check"],
+        &["config", "show"],
+        &["balance", "--node-id", "00061783"],
+    ];
+    for arguments in commands {
+        let text = world.ok(&[arguments, &["--json"]].concat()).await;
+        assert!(!text.is_empty(), "{arguments:?}");
+        for line in text.lines() {
+            let value: Value =
+                serde_json::from_str(line).unwrap_or_else(|error| panic!("{arguments:?}: {error}: {line}"));
+            assert!(value.is_object(), "{arguments:?}: {line}");
+        }
+    }
+    world.books_agree().await;
+}
+
+#[tokio::test]
+async fn a_reader_of_outcomes_that_leaves_early_keeps_no_job_from_being_submitted() {
+    let world = Plan::new().start().await;
+    let jobs = jobs::transfers("T", 1_200);
+    let file = world.file(jobs.iter().map(|job| format!("{job}\n")).collect::<String>());
+    let finished = piped_to_head(&world, &["submit", &file.display().to_string()]).await;
+    assert_eq!((finished.stdout.as_str(), finished.stderr.as_str()), ("new T-001", "exit 0"), "{finished:?}");
+    jobs.into_iter().for_each(|job| world.accepted(job));
+    assert_eq!(world.list().await.len(), 1_200);
+    world.books_agree().await;
+}
