@@ -258,3 +258,17 @@ async fn more_lines_than_one_round_trip_takes_are_all_submitted() {
     }
     world.books_agree().await;
 }
+
+#[tokio::test]
+async fn a_key_that_is_refused_can_neither_forge_a_line_of_outcome_nor_fill_the_screen() {
+    let world = world().await;
+    let forged = having(transfer("X"), "platform_no", json!("x\nnew GOOD\u{1b}[2J"));
+    let endless = having(transfer("X"), "platform_no", json!("k".repeat(100_000)));
+    let outcomes = world.submit(&[forged.clone(), endless.clone()]).await;
+    assert!(outcomes[0].starts_with("invalid x\\nnew GOOD\\u{1b}[2J: platform_no must"), "{}", outcomes[0]);
+    assert!(outcomes[1].starts_with("invalid kkk") && outcomes[1].len() < 300, "{} bytes", outcomes[1].len());
+    let file = world.file(format!("{forged}\n{endless}")).display().to_string();
+    let finished = world.run(&["submit", &file, "--json"]).await;
+    assert_eq!((finished.code, finished.stdout.lines().count()), (Some(1), 2), "{finished:?}");
+    world.books_agree().await;
+}

@@ -71,7 +71,7 @@ fn tell(job: &Numbered, outcome: &Outcome, global: &Global) -> io::Result<()> {
 }
 
 fn as_text(job: &Numbered, outcome: &Outcome) -> String {
-    let name = job.name();
+    let name = job.key(outcome).unwrap_or_else(|| format!("line {}", job.line));
     match outcome {
         Outcome::New => format!("new {name}"),
         Outcome::Existing(state) => format!("existing {state} {name}"),
@@ -84,7 +84,7 @@ fn as_text(job: &Numbered, outcome: &Outcome) -> String {
 }
 
 fn as_json(job: &Numbered, outcome: &Outcome) -> Value {
-    let (line, key) = (job.line, job.key());
+    let (line, key) = (job.line, job.key(outcome));
     match outcome {
         Outcome::New => json!({"line": line, "platform_no": key, "outcome": "new"}),
         Outcome::Existing(state) => json!({"line": line, "platform_no": key, "outcome": "existing", "state": state}),
@@ -102,13 +102,15 @@ struct Numbered {
 }
 
 impl Numbered {
-    fn key(&self) -> Option<String> {
-        let job: Value = serde_json::from_slice(&self.text).ok()?;
-        Some(job.get("platform_no")?.as_str()?.to_owned())
-    }
-
-    fn name(&self) -> String {
-        self.key().unwrap_or_else(|| format!("line {}", self.line))
+    /// The job's key, fit to be shown: one that was refused may hold anything, line ends too.
+    fn key(&self, outcome: &Outcome) -> Option<String> {
+        match outcome {
+            Outcome::Invalid(invalid) => invalid.key.clone(),
+            Outcome::New | Outcome::Existing(_) | Outcome::Conflict { .. } => {
+                let job: Value = serde_json::from_slice(&self.text).ok()?;
+                Some(job.get("platform_no")?.as_str()?.to_owned())
+            }
+        }
     }
 }
 
