@@ -237,3 +237,19 @@ async fn a_reader_of_outcomes_that_leaves_early_keeps_no_job_from_being_submitte
     assert_eq!(world.list().await.len(), 1_200);
     world.books_agree().await;
 }
+
+#[tokio::test]
+async fn a_reason_of_many_lines_is_kept_whole_and_shown_on_one() {
+    let world = Plan::new().start().await;
+    let reason = "ordered twice\nmain/transfer FORGED\u{1b}[2J succeeded";
+    world.ok(&["pause", "main/transfer", "--reason", reason]).await;
+    world.submit_new(&[transfer("T")]).await;
+    world.ok(&["cancel", "T", "--reason", reason]).await;
+    assert_eq!(world.job("T").await["log"][0]["why"], reason);
+    for arguments in [&["list"][..], &["show", "T"], &["lanes"]] {
+        let text = world.ok(arguments).await;
+        let wanted = r"ordered twice\nmain/transfer FORGED\u{1b}[2J succeeded";
+        assert!(text.contains(wanted) && !text.contains('\u{1b}'), "{arguments:?}: {text}");
+    }
+    world.books_agree().await;
+}

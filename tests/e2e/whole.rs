@@ -69,3 +69,14 @@ async fn up_with_its_own_redis_works_jobs_and_keeps_them_over_a_restart_and_a_cr
     assert_eq!(job["attempts"], 2, "{job}");
     assert_eq!(world.books_agree().await.executed, 2);
 }
+
+#[tokio::test]
+async fn up_works_on_the_configured_redis_too_and_drains_as_a_worker_does() {
+    let world = Plan::new().start().await;
+    let up = Process::start("bursar up", world.command(&["up"]));
+    world.submit_new(&[transfer("T")]).await;
+    world.until("T", "succeeded").await;
+    up.terminate();
+    assert_eq!(up.finished(SOON).await.code, Some(0));
+    world.books_agree().await;
+}

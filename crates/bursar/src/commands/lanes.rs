@@ -6,7 +6,7 @@ use serde_json::json;
 use bursar_domain::Millis;
 
 use crate::cli::{Exit, Global};
-use crate::output::line;
+use crate::output::{line, one_line};
 use crate::session::Session;
 
 #[derive(Debug, Args)]
@@ -28,7 +28,7 @@ pub(crate) async fn run(_: &Arguments, global: &Global) -> anyhow::Result<Exit> 
             }))?;
             continue;
         }
-        let paused = status.paused.map(|why| format!("  PAUSED by {why}")).unwrap_or_default();
+        let paused = status.paused.map(|why| format!("  PAUSED by {}", one_line(&why))).unwrap_or_default();
         let orphans =
             if status.orphans > 0 { format!("  {} keys without a record", status.orphans) } else { String::new() };
         let (send, ask, review, done) = (status.to_send, status.to_ask, status.review, status.done);

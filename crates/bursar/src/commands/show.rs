@@ -6,7 +6,7 @@ use clap::Args;
 use serde_json::{Value, json};
 
 use crate::cli::{Exit, Global};
-use crate::output::line;
+use crate::output::{line, one_line};
 use crate::session::Session;
 
 #[derive(Debug, Args)]
@@ -67,7 +67,7 @@ pub(crate) fn show(record: &Record, attempts: &[AttemptView]) -> std::io::Result
     ];
     for (name, value) in facts {
         if let Some(value) = value {
-            line(format_args!("  {name:<15} {value}"))?;
+            line(format_args!("  {name:<15} {}", one_line(&value)))?;
         }
     }
     for attempt in attempts {
@@ -79,7 +79,7 @@ pub(crate) fn show(record: &Record, attempts: &[AttemptView]) -> std::io::Result
 /// A log line's details as `name=value`, in their order.
 fn words(attempt: &AttemptView) -> String {
     let one = |(name, value): (&String, &Value)| match value {
-        Value::String(text) => format!("{name}={text}"),
+        Value::String(text) => format!("{name}={}", one_line(text)),
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_) => {
             format!("{name}={value}")
         }
