@@ -22,6 +22,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use bursar_domain::AccountName;
+use bursar_store::Durability;
 
 pub(crate) use account::{Account, Gateway, ResponseSign};
 pub(crate) use advice::Advice;
@@ -55,10 +56,14 @@ pub(crate) struct Config {
 pub(crate) struct Redis {
     /// Where Redis is.
     pub(crate) url: RedisUrl,
+    /// A private certificate authority to trust instead of the usual ones.
+    pub(crate) ca_file: Option<PathBuf>,
     /// What every key begins with.
     pub(crate) prefix: String,
     /// What follows when this Redis can lose money's records.
     pub(crate) preflight: Preflight,
+    /// When a submission, or the intent to send, counts as kept.
+    pub(crate) durability: Durability,
     /// How long an ended job's detail is kept before only its tombstone stays.
     pub(crate) retention: Duration,
 }
@@ -117,6 +122,11 @@ pub(crate) struct RedisUrl(String);
 impl RedisUrl {
     pub(crate) fn new(text: String) -> Self {
         Self(text)
+    }
+
+    /// Whether it asks for TLS.
+    fn is_tls(&self) -> bool {
+        self.0.starts_with("rediss:") || self.0.starts_with("valkeys:")
     }
 
     /// The URL with its password: for connecting, never for showing.
@@ -206,12 +216,21 @@ fn section<'a>(table: &mut Table, name: &str, notes: &'a mut Notes) -> Section<'
 impl Redis {
     fn read(mut section: Section<'_>) -> Self {
         let preflight = rules::word(&[("refuse", Preflight::Refuse), ("warn", Preflight::Warn)]);
+        let replicas = section.read("replicas", rules::whole(1..=16));
+        let words = [
+            ("fast", Durability::Fast),
+            ("local", Durability::Local),
+            ("replicated", Durability::Replicated(replicas.unwrap_or(1))),
+        ];
+        let durability = rules::word(&words);
         let redis = Self {
             url: section
                 .read("url", rules::redis_url)
                 .unwrap_or_else(|| RedisUrl::new("redis://127.0.0.1:6379/0".into())),
+            ca_file: section.read("ca_file", rules::file),
             prefix: section.read("prefix", rules::prefix).unwrap_or_else(|| "bursar".into()),
             preflight: section.read("preflight", preflight).unwrap_or(Preflight::Refuse),
+            durability: section.read("durability", durability).unwrap_or_default(),
             retention: section.read("retention", rules::duration(HOUR..=DAY * 3_650)).unwrap_or(DAY * 30),
         };
         section.finish();

@@ -8,6 +8,7 @@ use bursar_producer::Producer;
 use bursar_store::{Record, Settings, Store};
 
 use crate::commands::bind::Misuse;
+use crate::accounts::read_file;
 use crate::config::Config;
 
 /// An open configuration and store.
@@ -58,6 +59,8 @@ impl Session {
 
 /// Connects to the configured Redis.
 pub(crate) async fn connect(config: &Config) -> anyhow::Result<Store> {
+    let ca_pem = config.redis.ca_file.as_deref().map(|file| read_file("redis.ca_file".into(), file)).transpose()?;
     let settings = Settings { url: config.redis.url.expose().to_owned(), prefix: config.redis.prefix.clone() };
-    Store::connect(&settings).await.with_context(|| format!("redis.url {}", config.redis.url))
+    let store = Store::connect_trusting(&settings, ca_pem.as_deref()).await.with_context(|| format!("redis.url {}", config.redis.url))?;
+    Ok(store.with_durability(config.redis.durability).await?)
 }

@@ -173,6 +173,10 @@ impl Store {
             self.put_aside(lane, &unreadable).await?;
             orphans.extend(unreadable);
         }
+        // No send leaves before its intent is kept as the operator asked for.
+        if jobs.iter().any(|job| job.call == Call::Send) {
+            self.kept().await?;
+        }
         let next_due = u64::try_from(next_due).ok().map(Millis);
         Ok(Claims { now: Millis(now), next_due, jobs, orphans, epoch, lost_writes: lost == 1 })
     }

@@ -5,9 +5,10 @@ use std::time::Duration;
 
 use redis::aio::{ConnectionManager, ConnectionManagerConfig};
 
-use crate::StoreError;
+use crate::durability::{Durability, Waits};
 use crate::keys::Keys;
 use crate::scripts::Scripts;
+use crate::{StoreError, tls};
 
 /// How long a connection attempt may take.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
@@ -37,6 +38,8 @@ pub struct Store {
     connection: ConnectionManager,
     pub(crate) keys: Keys,
     pub(crate) scripts: Arc<Scripts>,
+    pub(crate) durability: Durability,
+    pub(crate) waits: Option<Waits>,
 }
 
 impl std::fmt::Debug for Store {
@@ -51,18 +54,31 @@ impl Store {
     /// # Errors
     /// [`StoreError::Url`] for a URL that cannot be read, [`StoreError::Unreachable`] when nothing answers there.
     pub async fn connect(settings: &Settings) -> Result<Self, StoreError> {
-        let client = redis::Client::open(settings.url.as_str()).map_err(StoreError::Url)?;
-        let config = ConnectionManagerConfig::new()
-            .set_connection_timeout(Some(CONNECT_TIMEOUT))
-            .set_response_timeout(Some(RESPONSE_TIMEOUT))
-            .set_number_of_retries(RECONNECT_ATTEMPTS)
-            .set_min_delay(Duration::from_millis(50))
-            .set_max_delay(MAX_RECONNECT_DELAY);
-        let connection = client
-            .get_connection_manager_with_config(config)
-            .await
-            .map_err(|source| StoreError::Unreachable { command: "CONNECT", source })?;
-        Ok(Self { client, connection, keys: Keys::new(&settings.prefix), scripts: Arc::new(Scripts::load()) })
+        Self::connect_trusting(settings, None).await
+    }
+
+    /// The same where `rediss://` leads to a server whose certificate is by an authority of one's own (PEM).
+    ///
+    /// # Errors
+    /// Also [`StoreError::Authority`] for an authority that cannot be read, and [`StoreError::Untrusted`] for a certificate
+    /// that it does not vouch for.
+    pub async fn connect_trusting(settings: &Settings, ca_pem: Option<&str>) -> Result<Self, StoreError> {
+        let client = tls::client(&settings.url, ca_pem)?;
+        let connection = client.get_connection_manager_with_config(manager()).await.map_err(tls::refused)?;
+        Ok(Self {
+            client,
+            connection,
+            keys: Keys::new(&settings.prefix),
+            scripts: Arc::new(Scripts::load()),
+            durability: Durability::Fast,
+            waits: None,
+        })
+    }
+
+    /// One more connection to the same server, made when it is first used.
+    pub(crate) fn dedicated_connection(&self) -> Result<ConnectionManager, StoreError> {
+        ConnectionManager::new_lazy_with_config(self.client.clone(), manager())
+            .map_err(|source| StoreError::of("CONNECT", source))
     }
 
     pub(crate) fn connection(&self) -> ConnectionManager {
@@ -80,4 +96,13 @@ impl Store {
     pub async fn ping(&self) -> Result<(), StoreError> {
         redis::cmd("PING").query_async(&mut self.connection()).await.map_err(|source| StoreError::of("PING", source))
     }
+}
+
+fn manager() -> ConnectionManagerConfig {
+    ConnectionManagerConfig::new()
+        .set_connection_timeout(Some(CONNECT_TIMEOUT))
+        .set_response_timeout(Some(RESPONSE_TIMEOUT))
+        .set_number_of_retries(RECONNECT_ATTEMPTS)
+        .set_min_delay(Duration::from_millis(50))
+        .set_max_delay(MAX_RECONNECT_DELAY)
 }

@@ -8,6 +8,15 @@ pub enum StoreError {
     /// The URL is not one that the client understands.
     #[error("redis.url is not a Redis URL")]
     Url(#[source] RedisError),
+    /// The certificate authority that Redis is to be known by cannot be used. Nothing was connected.
+    #[error("the certificate authority of redis.ca_file cannot be used: {detail}")]
+    Authority {
+        /// What is wrong with it.
+        detail: String,
+    },
+    /// The server's certificate is not one to trust. Nothing was said to it.
+    #[error("Redis's certificate is not trusted (redis.ca_file names the authority; without it the usual ones count)")]
+    Untrusted(#[source] RedisError),
     /// Redis cannot be reached, or its answer did not come in time. The command may have run.
     #[error("Redis did not answer {command}")]
     Unreachable {
@@ -26,6 +35,14 @@ pub enum StoreError {
         /// The client's account of it.
         #[source]
         source: RedisError,
+    },
+    /// Redis has it, and not as surely as the operator asked for. Safe to repeat.
+    #[error("not kept as redis.durability = \"{asked}\" asks: {reached}")]
+    NotDurable {
+        /// `local` or `replicated`.
+        asked: &'static str,
+        /// What was reached instead.
+        reached: String,
     },
     /// A record or reply that this build cannot read. The job stays as it is.
     #[error("{what} cannot be read by this build: {detail}")]

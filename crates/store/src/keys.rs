@@ -49,6 +49,11 @@ impl Keys {
         format!("{}{set}", self.base(lane))
     }
 
+    /// What is written before a wait for disk or replicas, so that the wait covers all writes before it.
+    pub(crate) fn sync_marker(&self) -> String {
+        format!("{}:sync", self.prefix)
+    }
+
     /// The pub/sub channel on which a lane's name says: something there is due.
     pub(crate) fn wake_channel(&self) -> String {
         format!("{}:wake", self.prefix)

@@ -5,6 +5,7 @@
 mod claim;
 mod commit;
 mod connection;
+mod durability;
 mod error;
 #[doc(hidden)]
 pub mod fuzzing;
@@ -15,11 +16,13 @@ mod read;
 mod record;
 mod scripts;
 mod submit;
+mod tls;
 mod wakes;
 
 pub use claim::{Claim, Claimed, Claims, Known, MAX_CLAIM, RECEIPT_KEPT, Sends};
 pub use commit::{Asked, Commit, Committed, Resend};
 pub use connection::{Settings, Store};
+pub use durability::Durability;
 pub use error::StoreError;
 pub use operate::{Operated, Operator};
 pub use preflight::{Finding, LOSSES_ON_EVERYSEC, Severity, Wanted};

@@ -27,7 +27,8 @@ impl Store {
     /// Submits validated jobs of any lanes; one answer per job, in order. Safe to repeat.
     ///
     /// # Errors
-    /// [`StoreError`]: any part of the jobs may have been accepted; repeating tells.
+    /// [`StoreError`]: any part of the jobs may have been accepted; repeating tells. [`StoreError::NotDurable`] when all were
+    /// answered and not kept as surely as asked for; repeating waits again.
     pub async fn submit(&self, jobs: &[Job]) -> Result<Vec<Submission>, StoreError> {
         let mut answers = vec![None; jobs.len()];
         for lane in lanes_of(jobs) {
@@ -39,6 +40,7 @@ impl Store {
                 }
             }
         }
+        self.kept().await?;
         answers.into_iter().collect::<Option<Vec<_>>>().ok_or_else(|| StoreError::Unreadable {
             what: "the reply of submit".into(),
             detail: "it has fewer answers than jobs".into(),

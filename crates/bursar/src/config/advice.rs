@@ -3,7 +3,7 @@
 use url::Url;
 
 use super::account::{Account, Gateway, PlainHttp, ResponseSign};
-use super::{Config, rules};
+use super::{Config, Redis, rules};
 
 /// One thing worth a second look.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -15,17 +15,23 @@ pub(crate) struct Advice {
 }
 
 impl Config {
-    /// Everything that is worth a second look, by account.
+    /// Everything that is worth a second look: of Redis, then by account.
     pub(crate) fn advice(&self) -> Vec<Advice> {
-        self.accounts
-            .iter()
-            .flat_map(|(name, account)| {
-                account_advice(account)
-                    .into_iter()
-                    .map(move |(key, text)| Advice { key: format!("accounts.{name}.{key}"), text })
-            })
-            .collect()
+        let of_accounts = self.accounts.iter().flat_map(|(name, account)| {
+            account_advice(account)
+                .into_iter()
+                .map(move |(key, text)| Advice { key: format!("accounts.{name}.{key}"), text })
+        });
+        redis_advice(&self.redis).into_iter().chain(of_accounts).collect()
     }
+}
+
+fn redis_advice(redis: &Redis) -> Option<Advice> {
+    let idle = redis.ca_file.is_some() && !redis.url.is_tls();
+    idle.then(|| Advice {
+        key: "redis.ca_file".to_owned(),
+        text: "has no effect: redis.url does not ask for TLS (rediss://)".to_owned(),
+    })
 }
 
 fn account_advice(account: &Account) -> Vec<(&'static str, String)> {

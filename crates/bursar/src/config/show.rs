@@ -8,6 +8,7 @@ use toml::{Table, Value};
 use url::Url;
 
 use bursar_gateways::{ContentType, QueryKey, TooManyRequests, UploadMethod};
+use bursar_store::Durability;
 
 use super::account::{Account, Beingfi, Gateway, PlainHttp, Yzt};
 use super::rules::duration_text;
@@ -34,12 +35,20 @@ impl Config {
             Preflight::Refuse => "refuse",
             Preflight::Warn => "warn",
         };
-        table([
+        let replicas = match self.redis.durability {
+            Durability::Replicated(replicas) => replicas,
+            Durability::Fast | Durability::Local => 1,
+        };
+        let mut shown = table([
             ("url", self.redis.url.to_string().into()),
             ("prefix", self.redis.prefix.as_str().into()),
             ("preflight", preflight.into()),
+            ("durability", self.redis.durability.as_str().into()),
+            ("replicas", i64::from(replicas).into()),
             ("retention", duration(self.redis.retention)),
-        ])
+        ]);
+        shown.extend(self.redis.ca_file.as_deref().map(|file| ("ca_file".to_owned(), path(file))));
+        shown
     }
 
     fn shown_worker(&self) -> Table {

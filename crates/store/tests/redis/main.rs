@@ -16,6 +16,7 @@ mod bounds;
 mod claim;
 mod commit;
 mod cost;
+mod durability;
 mod fairness;
 mod lost_replies;
 mod lost_writes;

@@ -23,7 +23,7 @@ pub(crate) struct Scene {
     pub(crate) lane: Lane,
     pub(crate) prefix: String,
     pub(crate) raw: MultiplexedConnection,
-    claims: std::sync::atomic::AtomicU64,
+    pub(crate) claims: std::sync::atomic::AtomicU64,
 }
 
 impl Scene {

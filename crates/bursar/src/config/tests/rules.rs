@@ -6,8 +6,11 @@ use super::{BEINGFI, YZT, faults, parse, right};
 const TABLE: &[(&str, &str, &[&str], &str)] = &[
     ("redis.url", "'rediss://:p@h:1/2'", &["''"], "must not be empty"),
     ("redis.url", "'redis+unix:///r.sock'", &["'h:6379'", "'http://h'"], "must be a Redis URL"),
+    ("redis.ca_file", "'ca.pem'", &["''", "1"], "must"),
     ("redis.prefix", "'pay-1'", &["'a{b'", "'a b'"], "must be 1 to 64 letters"),
     ("redis.preflight", "'warn'", &["'no'", "true", "1"], "must be \"refuse\" or \"warn\""),
+    ("redis.durability", "'local'", &["'safe'", "2"], "must be \"fast\" or \"local\""),
+    ("redis.replicas", "2", &["0", "17", "'1'"], "must be a whole number from 1 to 16"),
     ("redis.retention", "'7d'", &["'1m'", "7"], "must be a duration from \"1h\" to \"3650d\""),
     ("worker.concurrency", "4096", &["0", "4097", "-1", "1.5", "'8'"], "must be a whole number from 1 to 4096"),
     ("worker.lease", "'5m'", &["30", "'999ms'", "'2h'", "'soon'"], "must be a duration from \"1s\" to \"1h\""),
@@ -185,6 +188,15 @@ fn plain_http_beyond_this_machine_is_taken_on_request_and_advised_against() {
     let advice = right(&text, &[("BURSAR_ACCOUNTS__MAIN__ALLOW_HTTP", "true")]).advice();
     assert_eq!(advice.len(), 1, "{advice:?}");
     assert_eq!(advice[0].key, "accounts.main.base_url");
+}
+
+#[test]
+fn an_authority_for_a_redis_without_tls_is_advised_against() {
+    for (url, count) in [("redis://h", 1), ("redis+unix:///r.sock", 1), ("rediss://h", 0), ("valkeys://h", 0)] {
+        let advice = right(&format!("[redis]\nurl = '{url}'\nca_file = 'ca.pem'\n"), &[]).advice();
+        assert_eq!(advice.len(), count, "{url}: {advice:?}");
+        assert!(advice.iter().all(|advice| advice.key == "redis.ca_file"), "{advice:?}");
+    }
 }
 
 #[test]

@@ -15,7 +15,7 @@ split_query_method = "bkfunds.split.query"
 #[test]
 fn what_is_shown_reads_back_as_the_same() {
     let changed =
-        "\n[worker]\nlease = '1500ms'\n[log]\nlevel = 'trace'\nformat = 'json'\n[redis]\npreflight = 'warn'\n";
+        "\n[worker]\nlease = '1500ms'\n[log]\nlevel = 'trace'\nformat = 'json'\n[redis]\npreflight = 'warn'\nca_file = 'ca.pem'\n";
     for text in [String::new(), changed.to_owned(), format!("{YZT}{FURTHER}{BEINGFI}rate_per_second = 0.5\n{changed}")]
     {
         let config = right(&text, &[]);
@@ -26,7 +26,7 @@ fn what_is_shown_reads_back_as_the_same() {
 
 #[test]
 fn every_key_that_has_a_value_is_shown() {
-    let shown = right(&format!("{YZT}{FURTHER}{BEINGFI}"), &[]).shown();
+    let shown = right(&format!("{YZT}{FURTHER}{BEINGFI}[redis]\nca_file = 'ca.pem'\n"), &[]).shown();
     let mut keys: Vec<String> = Vec::new();
     for (section, inner) in &shown {
         for (key, value) in inner.as_table().unwrap() {
