@@ -13,7 +13,7 @@ use crate::config::{self, Account, Config, Gateway};
 /// No key, token or certificate is longer; what is, is the wrong file.
 const MAX_FILE_BYTES: u64 = 256 * 1024;
 
-/// An account that cannot be worked with. The operator acts next; nothing was sent.
+/// An account, or a Redis, that cannot be worked with. The operator acts next; nothing was sent.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum AccountError {
     /// A file cannot be read.
@@ -163,7 +163,7 @@ impl Account {
 }
 
 /// A file's text without the line end that editors add.
-fn read_file(key: String, path: &Path) -> Result<String, AccountError> {
+pub(crate) fn read_file(key: String, path: &Path) -> Result<String, AccountError> {
     let mut text = String::new();
     let read = File::open(path).and_then(|file| file.take(MAX_FILE_BYTES + 1).read_to_string(&mut text));
     let unusable = |key, rule| AccountError::Unusable { key, path: path.to_path_buf(), rule };

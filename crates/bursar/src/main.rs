@@ -61,7 +61,7 @@ fn failed(error: &anyhow::Error) -> Exit {
         || error.is::<accounts::AccountError>()
         || error.is::<bursar_gateways::SettingsError>()
         || error.is::<commands::bind::Misuse>()
-        || matches!(error.downcast_ref(), Some(StoreError::Url(_)));
+        || matches!(error.downcast_ref(), Some(StoreError::Url(_) | StoreError::Authority { .. }));
     if misused {
         return Exit::Misused;
     }

@@ -7,8 +7,8 @@ use bursar_domain::{Key, Kind, Lane};
 use bursar_producer::Producer;
 use bursar_store::{Record, Settings, Store};
 
-use crate::commands::bind::Misuse;
 use crate::accounts::read_file;
+use crate::commands::bind::Misuse;
 use crate::config::Config;
 
 /// An open configuration and store.
@@ -61,6 +61,8 @@ impl Session {
 pub(crate) async fn connect(config: &Config) -> anyhow::Result<Store> {
     let ca_pem = config.redis.ca_file.as_deref().map(|file| read_file("redis.ca_file".into(), file)).transpose()?;
     let settings = Settings { url: config.redis.url.expose().to_owned(), prefix: config.redis.prefix.clone() };
-    let store = Store::connect_trusting(&settings, ca_pem.as_deref()).await.with_context(|| format!("redis.url {}", config.redis.url))?;
+    let store = Store::connect_trusting(&settings, ca_pem.as_deref())
+        .await
+        .with_context(|| format!("redis.url {}", config.redis.url))?;
     Ok(store.with_durability(config.redis.durability).await?)
 }

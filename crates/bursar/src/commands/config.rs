@@ -2,7 +2,7 @@
 
 use clap::{Args, Subcommand};
 
-use crate::accounts::AccountError;
+use crate::accounts::{AccountError, read_file};
 use crate::cli::{Exit, Global};
 use crate::config::{Advice, Config, ConfigError, Fault};
 use crate::output::line;
@@ -111,6 +111,7 @@ fn findings(config: &Config) -> Vec<Finding> {
         text: format!("{} {}", advice.key, advice.text),
         key: Some(advice.key),
     };
+    let redis = config.redis.ca_file.as_deref().and_then(|file| read_file("redis.ca_file".into(), file).err());
     let errors = config.accounts.iter().flat_map(|(name, account)| account.faults(name.as_str())).map(of_error);
-    errors.chain(config.advice().into_iter().map(of_advice)).collect()
+    redis.map(of_error).into_iter().chain(errors).chain(config.advice().into_iter().map(of_advice)).collect()
 }

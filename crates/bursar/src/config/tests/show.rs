@@ -14,8 +14,16 @@ split_query_method = "bkfunds.split.query"
 
 #[test]
 fn what_is_shown_reads_back_as_the_same() {
-    let changed =
-        "\n[worker]\nlease = '1500ms'\n[log]\nlevel = 'trace'\nformat = 'json'\n[redis]\npreflight = 'warn'\nca_file = 'ca.pem'\n";
+    let changed = "
+[worker]
+lease = '1500ms'
+[log]
+level = 'trace'
+format = 'json'
+[redis]
+preflight = 'warn'
+ca_file = 'ca.pem'
+";
     for text in [String::new(), changed.to_owned(), format!("{YZT}{FURTHER}{BEINGFI}rate_per_second = 0.5\n{changed}")]
     {
         let config = right(&text, &[]);
