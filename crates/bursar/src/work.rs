@@ -66,8 +66,11 @@ pub(crate) fn wanted(config: &Config) -> Wanted {
     }
 }
 
-/// Logs every finding that is not fine; `false` when one of them refuses and the configuration does not overrule it.
+/// Logs what the configuration should not allow, and every finding that is not fine; `false` when one of them refuses and the configuration does not overrule it.
 async fn fit_for_money(config: &Config, store: &Store) -> anyhow::Result<bool> {
+    for advice in config.advice() {
+        tracing::warn!(check = "configuration", "{} {}", advice.key, advice.text);
+    }
     let findings = store.preflight(&wanted(config)).await?;
     let mut fit = true;
     for Finding { severity, check, text } in findings {

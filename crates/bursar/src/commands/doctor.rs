@@ -8,7 +8,7 @@ use tokio::net::TcpStream;
 use url::Url;
 
 use crate::cli::{Exit, Global};
-use crate::config::{Account, Config};
+use crate::config::{Account, Advice, Config};
 use crate::output::line;
 use crate::session::{self, Session};
 use crate::work;
@@ -23,6 +23,7 @@ pub(crate) async fn run(_: &Arguments, global: &Global) -> anyhow::Result<Exit> 
     let config = Config::load(global.config.as_deref())?;
     let store = session::connect(&config).await?;
     let mut findings = store.preflight(&work::wanted(&config)).await?;
+    findings.extend(config.advice().into_iter().map(advised));
     if config.accounts.is_empty() {
         findings.push(finding(Severity::Warn, "accounts", "none is configured: there is nothing to work for".into()));
     }
@@ -60,6 +61,11 @@ fn print(finding: &Finding, global: &Global) -> anyhow::Result<()> {
 
 fn finding(severity: Severity, check: &'static str, text: String) -> Finding {
     Finding { severity, check, text }
+}
+
+/// What the configuration allows and nobody should do without a reason.
+fn advised(advice: Advice) -> Finding {
+    finding(Severity::Warn, "configuration", format!("{} {}", advice.key, advice.text))
 }
 
 fn keys(name: &str, account: &Account) -> Finding {
