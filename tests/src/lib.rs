@@ -13,6 +13,7 @@ mod cleanup;
 mod container;
 mod fault_proxy;
 mod process;
+mod server_faults;
 mod shared_redis;
 mod wait;
 

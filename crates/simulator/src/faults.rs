@@ -171,7 +171,7 @@ pub(crate) struct Occasion<'a> {
 /// More rules than there may be.
 #[derive(Debug, thiserror::Error)]
 #[error("at most {MAX_RULES} rules wait at one time")]
-pub(crate) struct TooManyRules;
+pub struct TooManyRules;
 
 pub(crate) struct Faults {
     seed: u64,

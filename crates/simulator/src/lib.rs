@@ -52,7 +52,7 @@ mod wire;
 mod yzt;
 
 pub use fault::Fault;
-pub use faults::{FaultProfile, UnknownProfile};
+pub use faults::{FaultProfile, TooManyRules, UnknownProfile};
 pub use ledger::{KeyRecord, Kind, Ledger, Stats, Violation};
 pub use life::{Life, TradeNo, UnknownLife};
 pub use options::{DuplicateUpload, Options, UploadNode};

@@ -12,6 +12,8 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
+use crate::fault::Fault;
+use crate::faults::{Rule, TooManyRules};
 use crate::gateway::Gateway;
 use crate::keys::Keys;
 use crate::ledger::{Ledger, Stats};
@@ -127,6 +129,15 @@ impl Simulator {
     /// Gives the payment under `key` its life, as `PUT /_lives` does.
     pub fn give_life(&self, key: &str, life: Life) {
         self.gateway.give_life(key, life);
+    }
+
+    /// Spoils the next requests about `key` with `fault`, as many as `times`, as `PUT /_faults` does.
+    ///
+    /// # Errors
+    /// [`TooManyRules`]: nothing was changed.
+    pub fn spoil(&self, key: &str, fault: Fault, times: u32) -> Result<(), TooManyRules> {
+        let rule = Rule { key: Some(key.to_owned()), on: None, fault, times: Some(times), ms: None };
+        self.gateway.faults.add(rule)
     }
 
     /// How much it has done so far.

@@ -1,0 +1,99 @@
+//! The test: which seeds, how many at a time, and what they came to.
+
+use std::time::Duration;
+
+use tokio::runtime::Handle;
+use tokio::task::JoinSet;
+use tokio::time::{Instant, timeout};
+
+use crate::evidence::Evidence;
+use crate::plan::Plan;
+use crate::report::{Totals, Verdict, judge, say};
+use crate::run::run;
+
+/// The seeds of every run, whatever the chance.
+const BASE: std::ops::RangeInclusive<u64> = 1..=48;
+
+/// The seeds of chance after them.
+const FRESH: usize = 16;
+
+/// A seed mostly waits, so several run at a time.
+const AT_ONCE: usize = 4;
+
+/// A seed takes ten seconds; one that has not ended by now hangs.
+const SEED_WITHIN: Duration = Duration::from_secs(150);
+
+/// Which seeds to run.
+enum Seeds {
+    /// These.
+    Named(Vec<u64>),
+    /// So many of chance, until this time is over.
+    Chance { count: usize, within: Duration },
+}
+
+/// `BURSAR_SEED=17,18`, or `BURSAR_SEEDS=1000` and `BURSAR_HOURS=1.5`, or the seeds of every run.
+fn seeds() -> Seeds {
+    let set = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
+    if let Some(named) = set("BURSAR_SEED") {
+        let seeds = named.split(',').map(|seed| seed.trim().parse().expect("BURSAR_SEED is a number, or several"));
+        return Seeds::Named(seeds.collect());
+    }
+    let hours: Option<f64> = set("BURSAR_HOURS").map(|hours| hours.parse().expect("BURSAR_HOURS is a number"));
+    let count = set("BURSAR_SEEDS").map(|count| count.parse().expect("BURSAR_SEEDS is a number"));
+    if count.is_none() && hours.is_none() {
+        return Seeds::Named(BASE.chain(std::iter::repeat_with(fresh).take(FRESH)).collect());
+    }
+    let within = hours.map_or(Duration::MAX, |hours| Duration::from_secs(3_600).mul_f64(hours));
+    Seeds::Chance { count: count.unwrap_or(usize::MAX), within }
+}
+
+/// Small, to be easily typed.
+fn fresh() -> u64 {
+    u64::from(fastrand::u32(1_000..))
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn chaos_breaks_no_promise() {
+    let began = Instant::now();
+    let mut next: Box<dyn Iterator<Item = u64> + Send> = match seeds() {
+        Seeds::Named(seeds) => Box::new(seeds.into_iter()),
+        Seeds::Chance { count, within } => {
+            Box::new(std::iter::repeat_with(fresh).take(count).take_while(move |_| began.elapsed() < within))
+        }
+    };
+    let mut running = JoinSet::new();
+    let mut totals = Totals::default();
+    let mut broken = Vec::new();
+    loop {
+        while running.len() < AT_ONCE
+            && let Some(seed) = next.next()
+        {
+            running.spawn_blocking(move || (seed, run_on_its_own_thread(seed)));
+        }
+        let Some(ended) = running.join_next().await else { break };
+        match ended.expect("what runs a seed catches its panics") {
+            (seed, Ok(evidence)) => {
+                if matches!(judge(&evidence, &mut totals), Verdict::Broken) {
+                    broken.push(seed);
+                }
+            }
+            (seed, Err(why)) => {
+                say(&format!("seed {seed}: FAILED: {why}"));
+                broken.push(seed);
+            }
+        }
+    }
+    say(&format!("{} in {:.0} s", totals.tell(), began.elapsed().as_secs_f32()));
+    assert!(broken.is_empty(), "promises were broken by the seeds {broken:?}; see above");
+}
+
+/// A seed blocks its thread now and then, and a panic ends it alone.
+fn run_on_its_own_thread(seed: u64) -> Result<Evidence, String> {
+    let runtime = Handle::current();
+    let run = std::panic::catch_unwind(move || runtime.block_on(timeout(SEED_WITHIN, run(Plan::of(seed)))));
+    match run {
+        Ok(Ok(evidence)) => Ok(evidence),
+        Ok(Err(_)) => Err(format!("not over after {SEED_WITHIN:?}")),
+        Err(_) => Err("it panicked; see above".into()),
+    }
+}

@@ -1,0 +1,113 @@
+//! What is left to judge when a seed is over: both books, what producers were told, and what workers said.
+
+use std::time::Duration;
+
+use bursar_domain::AttemptView;
+use bursar_simulator::{KeyRecord, Ledger, Stats};
+use bursar_store::{LaneStatus, Record, Store, StoreError};
+
+use crate::jobs::{Thing, lanes};
+use crate::plan::Plan;
+use crate::producers::Ack;
+use crate::world::World;
+
+/// One job as Redis has it.
+#[derive(Clone, Debug)]
+pub(crate) struct Stored {
+    pub(crate) record: Record,
+    pub(crate) content: Option<String>,
+    pub(crate) log: Vec<AttemptView>,
+}
+
+/// What an event came to.
+#[derive(Clone, Debug)]
+pub(crate) struct Happened {
+    pub(crate) at: Duration,
+    pub(crate) what: String,
+}
+
+/// Everything that properties are judged by.
+pub(crate) struct Evidence {
+    pub(crate) plan: Plan,
+    pub(crate) ledger: Ledger,
+    pub(crate) stats: Stats,
+    pub(crate) acks: Vec<Ack>,
+    /// By thing and variant: the record under its key.
+    pub(crate) stored: Vec<Vec<Option<Stored>>>,
+    pub(crate) lanes: Vec<(String, LaneStatus)>,
+    /// How long after the last event everything had ended; `None` when it had not in time.
+    pub(crate) quiet_after: Option<Duration>,
+    pub(crate) happened: Vec<Happened>,
+    /// What the workers did that they must not do.
+    pub(crate) worker_wrongs: Vec<String>,
+    /// What each worker wrote, with its name.
+    pub(crate) words: Vec<(String, String)>,
+    pub(crate) crashes: u32,
+    pub(crate) lost_reply_bytes: u64,
+    pub(crate) took: Duration,
+}
+
+impl Evidence {
+    /// What the gateway has of a thing.
+    pub(crate) fn at_gateway(&self, thing: &Thing) -> Option<&KeyRecord> {
+        self.ledger.keys.get(&thing.ledger_key)
+    }
+
+    /// Every thing, with the job that was accepted for it: the variant's number and the record. A thing whose job is lost, or
+    /// was accepted twice, is other properties' matter.
+    pub(crate) fn jobs(&self) -> impl Iterator<Item = (usize, &Thing, &Stored)> {
+        self.plan.things.iter().enumerate().filter_map(|(number, thing)| {
+            let stored = self.stored[number].iter().flatten().next()?;
+            Some((number, thing, stored))
+        })
+    }
+}
+
+/// One job as Redis has it, if it has it.
+pub(crate) async fn stored(store: &Store, thing: &Thing, variant: usize) -> Result<Option<Stored>, StoreError> {
+    let key = thing.key(variant);
+    let Some(record) = store.job(&thing.lane, &key).await? else { return Ok(None) };
+    let content = store.content(&thing.lane, &key).await?;
+    let log = store.attempts(&thing.lane, &key).await?;
+    Ok(Some(Stored { record, content, log }))
+}
+
+/// Reads both books.
+pub(crate) async fn gather(
+    world: World,
+    plan: Plan,
+    acks: Vec<Ack>,
+    happened: Vec<Happened>,
+    quiet_after: Option<Duration>,
+    took: Duration,
+) -> Result<Evidence, StoreError> {
+    let mut of_things = Vec::new();
+    for thing in &plan.things {
+        let mut of_variants = Vec::new();
+        for variant in 0..thing.variants.len() {
+            of_variants.push(stored(&world.store, thing, variant).await?);
+        }
+        of_things.push(of_variants);
+    }
+    let mut of_lanes = Vec::new();
+    for lane in lanes() {
+        of_lanes.push((lane.to_string(), world.store.lane_status(&lane).await?));
+    }
+    let lost_reply_bytes = world.lost_reply_bytes();
+    let stats = world.simulator.stats();
+    Ok(Evidence {
+        plan,
+        stats,
+        ledger: world.simulator.stop().await,
+        acks,
+        stored: of_things,
+        lanes: of_lanes,
+        quiet_after,
+        happened,
+        worker_wrongs: world.workers.wrongs,
+        words: world.workers.words,
+        crashes: world.workers.crashes,
+        lost_reply_bytes,
+        took,
+    })
+}

@@ -1,0 +1,138 @@
+//! The jobs of a seed. Each is a thing at the gateway; rivals want the same thing otherwise, or under another key, and only one
+//! of them can be accepted.
+
+use std::time::Duration;
+
+use bursar_producer::{AccountRules, GatewayKind, Key, Kind, Lane, NewJob};
+use bursar_simulator::Fault;
+use fastrand::Rng;
+use serde_json::json;
+
+/// The accounts of every seed: two at one gateway, which may differ in patience, and one at the other.
+pub(crate) const ACCOUNTS: [(&str, GatewayKind); 3] =
+    [("main", GatewayKind::Yzt), ("keep", GatewayKind::Yzt), ("shop", GatewayKind::Beingfi)];
+
+/// What becomes of a payment, and how likely. Every life comes to its end long before a seed does, but for the last.
+const LIVES: [(&str, u32); 10] = [
+    ("1", 50),
+    ("9-1", 15),
+    ("n-9-1", 8),
+    ("n-1", 5),
+    ("9-0", 6),
+    ("0", 6),
+    ("9-2", 3),
+    ("1-2", 3),
+    ("n-9-0", 2),
+    ("9", 2),
+];
+
+/// What a gateway says now and then about one job, beside its profile: refusals that a client may rightly stop on among them.
+const SPOILS: [Fault; 10] = [
+    Fault::Refused,
+    Fault::NotPaid,
+    Fault::InvalidTimestamp,
+    Fault::UnknownRefusal,
+    Fault::Busy,
+    Fault::LostAnswer,
+    Fault::ResetBefore,
+    Fault::LateExecution,
+    Fault::GatewayTimeout,
+    Fault::HangAfter,
+];
+
+/// Something that is to be paid once, and everybody who wants it.
+#[derive(Clone, Debug)]
+pub(crate) struct Thing {
+    /// Its name in the gateway's ledger.
+    pub(crate) ledger_key: String,
+    pub(crate) lane: Lane,
+    /// The statuses that it goes through once it is executed.
+    pub(crate) life: &'static str,
+    /// Whether the gateway keeps its number back while it waits.
+    pub(crate) withholds_number: bool,
+    /// How often the first requests about it are spoilt, and by what.
+    pub(crate) spoilt: Option<(Fault, u32)>,
+    /// How long after the start it may be sent at the earliest.
+    pub(crate) later: Option<Duration>,
+    /// What is submitted for it; one of these can be accepted.
+    pub(crate) variants: Vec<NewJob>,
+}
+
+impl Thing {
+    pub(crate) fn key(&self, variant: usize) -> Key {
+        self.variants[variant].platform_no.parse().expect("the keys of a plan are keys")
+    }
+}
+
+/// Every lane of every account.
+pub(crate) fn lanes() -> Vec<Lane> {
+    let lane = |account: &str, kind: &Kind| Lane { account: account.parse().expect("an account's name"), kind: *kind };
+    let of = |(account, gateway): &(&'static str, GatewayKind)| {
+        let kinds = AccountRules::new(*gateway).kinds();
+        kinds.iter().map(|kind| lane(account, kind)).collect::<Vec<_>>()
+    };
+    ACCOUNTS.iter().flat_map(of).collect()
+}
+
+/// An entry, each as likely as its weight.
+pub(crate) fn weighted<T: Copy>(dice: &mut Rng, entries: &[(T, u32)]) -> T {
+    let total: u32 = entries.iter().map(|(_, weight)| *weight).sum();
+    let mut left = dice.u32(..total);
+    for (entry, weight) in entries {
+        match left.checked_sub(*weight) {
+            Some(rest) => left = rest,
+            None => return *entry,
+        }
+    }
+    unreachable!("what is left is less than all weights together")
+}
+
+/// Draws the thing of this number.
+pub(crate) fn draw(dice: &mut Rng, number: usize) -> Thing {
+    let kind = weighted(dice, &[(Kind::Transfer, 60), (Kind::BillUpload, 22), (Kind::Split, 18)]);
+    let account = match kind {
+        Kind::Split => "shop",
+        Kind::Transfer | Kind::BillUpload => weighted(dice, &[("main", 2), ("keep", 1)]),
+    };
+    let amount = dice.u32(1..100_000);
+    let job = |key: String, amount| NewJob::new(account, kind.as_str(), &key, body(kind, number, amount));
+    let mut variants = vec![job(format!("{kind}-{number}"), amount)];
+    if dice.u32(..10) == 0 {
+        variants.push(job(format!("{kind}-{number}"), amount + 1));
+    }
+    // A transfer is named by its key alone.
+    if kind != Kind::Transfer && dice.u32(..10) == 0 {
+        variants.push(job(format!("{kind}-{number}-again"), amount));
+    }
+    Thing {
+        ledger_key: match kind {
+            Kind::Transfer => format!("transfer-{number}"),
+            Kind::BillUpload => format!("order{number}/1"),
+            Kind::Split => format!("pay{number}"),
+        },
+        lane: Lane { account: account.parse().expect("an account's name"), kind },
+        life: weighted(dice, &LIVES),
+        withholds_number: dice.u32(..8) == 0,
+        spoilt: (dice.u32(..8) == 0).then(|| (SPOILS[dice.usize(..SPOILS.len())], dice.u32(1..4))),
+        later: (dice.u32(..6) == 0).then(|| Duration::from_millis(dice.u64(300..3_500))),
+        variants,
+    }
+}
+
+/// What the gateways' pages ask for, and little more.
+fn body(kind: Kind, number: usize, amount: u32) -> serde_json::Value {
+    match kind {
+        Kind::Transfer => json!({
+            "node_id": "00061967", "total_amount": amount, "payer_store_no": "amy99a", "payer_type": "1",
+            "payee_store_no": "amy99b", "payee_type": "2", "arrive_time": "T0",
+        }),
+        Kind::BillUpload => json!({
+            "trade_type": "1", "node_id": "100001", "order_amount": amount, "order_id": format!("order{number}"),
+            "order_time": "20240301131800", "store_id": "20008221",
+        }),
+        Kind::Split => json!({
+            "payOrderId": format!("pay{number}"), "useSysAutoDivisionReceivers": "0",
+            "receivers": [{"receiverId": amount.to_string(), "divisionProfit": "0.1"}],
+        }),
+    }
+}

@@ -1,0 +1,19 @@
+//! Seeded faults: real workers, a real Redis, the gateway simulator, and whatever can go wrong between them. One seed decides
+//! the jobs, the accounts, the gateway's moods and every blow; the simulator's ledger decides whether a promise was broken.
+//!
+//! `./x chaos` runs many seeds; `BURSAR_SEED=17 cargo test -p bursar --test random` runs one again.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test and its helpers end by a panic")]
+
+mod chaos;
+mod evidence;
+mod jobs;
+mod operators;
+mod plan;
+mod producers;
+mod properties;
+mod report;
+mod run;
+mod settings;
+mod timeline;
+mod workers;
+mod world;

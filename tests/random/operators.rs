@@ -1,0 +1,98 @@
+//! Operators' hands: what they do to a job, while workers are at it.
+
+use std::sync::Arc;
+
+use bursar_domain::{Operation, State};
+use bursar_producer::Lane;
+use bursar_simulator::{KeyRecord, Ledger};
+use bursar_store::{Cursor, Operated, Operator, Record, Store, StoreError};
+
+use crate::jobs::{Thing, lanes};
+use crate::timeline::Order;
+
+/// Who acts in these tests.
+const OPERATOR: Operator<'_> = Operator { who: "chaos", why: "the seed says so" };
+
+/// Pauses or resumes a lane; says what came of it.
+pub(crate) async fn pause(store: Store, lane: Lane) -> String {
+    said(store.pause(&lane, OPERATOR).await.map(|changed| format!("changed: {changed}")))
+}
+
+/// See [`pause`].
+pub(crate) async fn resume(store: Store, lane: Lane) -> String {
+    said(store.resume(&lane, OPERATOR).await.map(|changed| format!("changed: {changed}")))
+}
+
+/// Gives `order` to the job on which `number` falls, of those that it is for; says what came of it.
+pub(crate) async fn operate(
+    store: Store,
+    things: Arc<Vec<Thing>>,
+    ledger: Ledger,
+    order: Order,
+    number: usize,
+) -> String {
+    said(try_to_operate(&store, &things, &ledger, order, number).await)
+}
+
+fn said(outcome: Result<String, StoreError>) -> String {
+    outcome.unwrap_or_else(|error| format!("nobody knows: {}", error.chain()))
+}
+
+async fn try_to_operate(
+    store: &Store,
+    things: &[Thing],
+    ledger: &Ledger,
+    order: Order,
+    number: usize,
+) -> Result<String, StoreError> {
+    let state = match order {
+        Order::Cancel => Some(State::Queued),
+        Order::Ask => None,
+        Order::Send | Order::Resolve => Some(State::NeedsReview),
+    };
+    let jobs = list(store, state).await?;
+    let Some(job) = number.checked_rem(jobs.len()).map(|at| &jobs[at]) else { return Ok("there is none".into()) };
+    let operation = match order {
+        Order::Cancel => Operation::Cancel,
+        Order::Ask => Operation::Ask,
+        Order::Send => Operation::Send,
+        Order::Resolve => match truth(things, ledger, job) {
+            Some(state) => Operation::Resolve(state),
+            None => return Ok(format!("{}: the gateway has no last word", job.key)),
+        },
+    };
+    let operated = match store.operate(&job.lane, &job.key, operation, OPERATOR).await? {
+        Operated::Done(record) => format!("is {} now", record.state),
+        Operated::Unknown => "unknown".into(),
+        Operated::Held(_) => "held by a worker".into(),
+        Operated::Refused(refused) => refused.to_string(),
+    };
+    Ok(format!("{operation:?} {}: {operated}", job.key))
+}
+
+async fn list(store: &Store, state: Option<State>) -> Result<Vec<Record>, StoreError> {
+    let mut jobs = Vec::new();
+    for lane in lanes() {
+        let mut next = Some(Cursor::default());
+        while let Some(cursor) = next {
+            let page = store.list(&lane, state, cursor).await?;
+            jobs.extend(page.jobs);
+            next = page.next;
+        }
+    }
+    Ok(jobs)
+}
+
+/// What a person reads in the gateway's own books, once they are final.
+fn truth(things: &[Thing], ledger: &Ledger, job: &Record) -> Option<State> {
+    let named = |thing: &&Thing| (0..thing.variants.len()).any(|variant| thing.key(variant) == job.key);
+    let thing = things.iter().filter(|thing| thing.lane == job.lane).find(named)?;
+    let record: &KeyRecord = ledger.keys.get(&thing.ledger_key)?;
+    match (record.kind, record.status.as_deref()?) {
+        (bursar_simulator::Kind::BillUpload, "received") => Some(State::Succeeded),
+        (bursar_simulator::Kind::Transfer | bursar_simulator::Kind::Split, "1") => Some(State::Succeeded),
+        (bursar_simulator::Kind::Transfer, "0") | (bursar_simulator::Kind::Split, "2") => Some(State::Failed),
+        (bursar_simulator::Kind::Transfer, "2") => Some(State::Refunded),
+        _ => None,
+    }
+}

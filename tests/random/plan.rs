@@ -1,0 +1,130 @@
+//! Everything that a seed decides.
+
+use std::time::Duration;
+
+use bursar_simulator::FaultProfile;
+use bursar_test_support::Fsync;
+use fastrand::Rng;
+
+use crate::jobs::{self, ACCOUNTS, Thing, weighted};
+use crate::timeline::{self, Moment};
+
+/// How long a claim stays a worker's own.
+pub(crate) const LEASE: Duration = Duration::from_secs(1);
+/// How long one call to the gateway may take.
+pub(crate) const CALL_TIMEOUT: Duration = Duration::from_millis(500);
+/// How long a sent request may still take effect: longer than a send may wait for its beginning, than its call, and than any
+/// wire or late execution of the plan holds it.
+pub(crate) const SETTLE: Duration = Duration::from_secs(2);
+/// How long the gateway's silences and its late executions last.
+pub(crate) const HANG: Duration = Duration::from_millis(600);
+/// How long a payment stays in one status of its life.
+pub(crate) const LIFE_STEP: Duration = Duration::from_millis(300);
+
+/// What is done about a send without an answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum OnAmbiguous {
+    Resend,
+    Hold,
+}
+
+/// Whether the gateway recognises a key that it has executed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Gateway {
+    HonoursKeys,
+    ExecutesEverySend,
+}
+
+/// One way of asking YZT about a payment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum QueryKey {
+    TradeNo,
+    PlatformNo,
+    Both,
+}
+
+/// One batch of one producer: when, and which variants of which things.
+#[derive(Clone, Debug)]
+pub(crate) struct Batch {
+    pub(crate) at: Duration,
+    pub(crate) jobs: Vec<(usize, usize)>,
+}
+
+/// All of one seed.
+#[derive(Clone, Debug)]
+pub(crate) struct Plan {
+    pub(crate) seed: u64,
+    pub(crate) workers: usize,
+    pub(crate) concurrency: u32,
+    pub(crate) fsync: Fsync,
+    pub(crate) gateway: Gateway,
+    pub(crate) profile: FaultProfile,
+    pub(crate) latency: Duration,
+    pub(crate) query_key: QueryKey,
+    /// By account, in the order of [`ACCOUNTS`].
+    pub(crate) on_ambiguous: [OnAmbiguous; ACCOUNTS.len()],
+    pub(crate) resend_max: u32,
+    pub(crate) poll_deadline: Duration,
+    pub(crate) rate_per_second: u32,
+    pub(crate) things: Vec<Thing>,
+    /// By producer, each in order of time.
+    pub(crate) batches: Vec<Vec<Batch>>,
+    pub(crate) timeline: Vec<Moment>,
+}
+
+impl Plan {
+    pub(crate) fn of(seed: u64) -> Self {
+        let mut dice = Rng::with_seed(seed);
+        let gateway = weighted(&mut dice, &[(Gateway::HonoursKeys, 3), (Gateway::ExecutesEverySend, 1)]);
+        let workers = dice.usize(2..4);
+        let things: Vec<Thing> = (0..dice.usize(50..110)).map(|number| jobs::draw(&mut dice, number)).collect();
+        Self {
+            seed,
+            workers,
+            concurrency: dice.u32(2..17),
+            fsync: weighted(&mut dice, &[(Fsync::Always, 1), (Fsync::EverySecond, 1)]),
+            gateway,
+            profile: weighted(
+                &mut dice,
+                &[(FaultProfile::None, 1), (FaultProfile::Mild, 2), (FaultProfile::Hostile, 2)],
+            ),
+            latency: Duration::from_millis(dice.u64(0..80)),
+            query_key: weighted(&mut dice, &[(QueryKey::TradeNo, 4), (QueryKey::PlatformNo, 1), (QueryKey::Both, 1)]),
+            on_ambiguous: std::array::from_fn(|_| match gateway {
+                Gateway::HonoursKeys => weighted(&mut dice, &[(OnAmbiguous::Resend, 3), (OnAmbiguous::Hold, 1)]),
+                Gateway::ExecutesEverySend => OnAmbiguous::Hold,
+            }),
+            resend_max: dice.u32(1..6),
+            poll_deadline: Duration::from_millis(dice.u64(2_500..6_000)),
+            rate_per_second: weighted(&mut dice, &[(0, 3), (40, 1)]),
+            batches: (0..PRODUCERS).map(|producer| batches(&mut dice, producer, &things)).collect(),
+            timeline: timeline::draw(&mut dice, workers),
+            things,
+        }
+    }
+}
+
+/// How many producers submit at the same time.
+const PRODUCERS: usize = 3;
+
+/// What one producer submits, in batches over two seconds: its own share of all variants, so that rivals have different
+/// producers, and some of the others'; now and then the same job twice.
+fn batches(dice: &mut Rng, producer: usize, things: &[Thing]) -> Vec<Batch> {
+    let mut jobs: Vec<(usize, usize)> = Vec::new();
+    for (thing, it) in things.iter().enumerate() {
+        for variant in 0..it.variants.len() {
+            let own = (thing + variant) % PRODUCERS == producer;
+            let times = weighted(dice, if own { &[(1, 4), (2, 1)] } else { &[(0, 4), (1, 1)] });
+            jobs.extend(std::iter::repeat_n((thing, variant), times));
+        }
+    }
+    dice.shuffle(&mut jobs);
+    let mut batches = Vec::new();
+    while !jobs.is_empty() {
+        let size = dice.usize(1..25).min(jobs.len());
+        let at = Duration::from_millis(dice.u64(0..2_000));
+        batches.push(Batch { at, jobs: jobs.split_off(jobs.len() - size) });
+    }
+    batches.sort_by_key(|batch| batch.at);
+    batches
+}

@@ -1,0 +1,281 @@
+//! What must hold after every seed, each as a function of the evidence that names what broke it.
+
+use bursar_domain::{Job, State};
+use bursar_producer::{AccountRules, Outcome};
+use bursar_simulator::Kind;
+
+use crate::evidence::{Evidence, Stored};
+use crate::jobs::{ACCOUNTS, Thing};
+use crate::plan::Gateway;
+use crate::timeline::Event;
+
+/// One way in which a property was broken.
+#[derive(Clone, Debug)]
+pub(crate) struct Breach {
+    /// The number of the thing that it is about, where it is about one.
+    pub(crate) thing: Option<usize>,
+    pub(crate) text: String,
+}
+
+type Judge = fn(&Evidence) -> Vec<Breach>;
+
+/// Every property by its name.
+pub(crate) const PROPERTIES: [(&str, Judge); 14] = [
+    ("no key is executed twice where the gateway honours keys", executed_once_with_keys),
+    ("no key is executed twice by an account that holds at a gateway that does not", executed_once_by_holding),
+    ("every job ends, or waits for a person, in time", ends_in_time),
+    ("no job whose money may have moved is failed", failed_means_not_paid),
+    ("every job's state is the one that the gateway's books have", states_agree),
+    ("a key's bytes are the accepted ones, and never change", bytes_never_change),
+    ("no key is sent again while a send of it is in work", one_send_at_a_time),
+    ("every send was on record", sends_on_record),
+    ("every accepted job exists, and nothing else", accepted_exists),
+    ("one submission of a thing is accepted, and new once", new_once),
+    ("no submission that is in order is called invalid", none_invalid),
+    ("nothing is left claimed, due or put aside", nothing_left),
+    ("no worker ends by itself, panics, or does not drain", workers_stand),
+    ("no call was made that the gateway complains of", no_violations),
+];
+
+fn about(thing: usize, text: String) -> Breach {
+    Breach { thing: Some(thing), text }
+}
+
+fn executed_once_with_keys(evidence: &Evidence) -> Vec<Breach> {
+    executed_once(evidence, Gateway::HonoursKeys)
+}
+
+fn executed_once_by_holding(evidence: &Evidence) -> Vec<Breach> {
+    executed_once(evidence, Gateway::ExecutesEverySend)
+}
+
+fn executed_once(evidence: &Evidence, gateway: Gateway) -> Vec<Breach> {
+    if evidence.plan.gateway != gateway {
+        return Vec::new();
+    }
+    let things = evidence.plan.things.iter().enumerate();
+    let executions = |thing: &Thing| evidence.at_gateway(thing).map_or(0, |record| record.executions);
+    let twice = things.filter(|(_, thing)| executions(thing) > 1);
+    twice.map(|(number, thing)| about(number, format!("executed {} times", executions(thing)))).collect()
+}
+
+fn ends_in_time(evidence: &Evidence) -> Vec<Breach> {
+    let mut breaches = Vec::new();
+    if evidence.quiet_after.is_none() {
+        breaches.push(Breach { thing: None, text: "something was still due long after the last event".into() });
+    }
+    for (number, _, Stored { record, .. }) in evidence.jobs() {
+        if !record.state.is_terminal() && record.state != State::NeedsReview {
+            breaches.push(about(number, format!("is still {}", record.state)));
+        }
+    }
+    breaches
+}
+
+/// What the gateway's books allow a job to be.
+struct Books<'a> {
+    executed: bool,
+    kind: Option<Kind>,
+    status: Option<&'a str>,
+    /// The statuses that it had or has, by its life.
+    life: &'a str,
+}
+
+impl<'a> Books<'a> {
+    fn of(evidence: &'a Evidence, thing: &'a Thing) -> Self {
+        let record = evidence.at_gateway(thing).filter(|record| record.executions > 0);
+        Self {
+            executed: record.is_some(),
+            kind: record.map(|record| record.kind),
+            status: record.and_then(|record| record.status.as_deref()),
+            life: thing.life,
+        }
+    }
+
+    /// Executed, and not failed in the end.
+    fn paid(&self) -> bool {
+        match self.kind {
+            None => false,
+            Some(Kind::BillUpload) => true,
+            Some(Kind::Transfer) => self.status != Some("0"),
+            Some(Kind::Split) => self.status != Some("2"),
+        }
+    }
+
+    fn allow(&self, state: State) -> bool {
+        match state {
+            State::Queued | State::Cancelled => !self.executed,
+            State::Failed => !self.paid(),
+            // A success may become a refund later, when nobody asks any more.
+            State::Succeeded => match self.kind {
+                None => false,
+                Some(Kind::BillUpload) => true,
+                Some(Kind::Transfer) => self.status == Some("1") || self.life.contains("1-2"),
+                Some(Kind::Split) => self.status == Some("1"),
+            },
+            State::Refunded => self.status == Some("2") && self.kind == Some(Kind::Transfer),
+            State::InDoubt | State::NeedsReview => true,
+            State::Pending => self.executed,
+        }
+    }
+}
+
+fn failed_means_not_paid(evidence: &Evidence) -> Vec<Breach> {
+    let failed = evidence.jobs().filter(|(_, _, stored)| stored.record.state == State::Failed);
+    let paid = failed.filter(|(_, thing, _)| Books::of(evidence, thing).paid());
+    paid.map(|(number, ..)| about(number, "is failed, and was paid".into())).collect()
+}
+
+fn states_agree(evidence: &Evidence) -> Vec<Breach> {
+    let wrong = |(number, thing, Stored { record, .. }): (usize, &Thing, &Stored)| {
+        let books = Books::of(evidence, thing);
+        let text =
+            || format!("is {}, and at the gateway {:?}, executed: {}", record.state, books.status, books.executed);
+        (!books.allow(record.state)).then(|| about(number, text()))
+    };
+    evidence.jobs().filter_map(wrong).collect()
+}
+
+/// The bytes that a variant stands for.
+fn content(thing: &Thing, variant: usize) -> String {
+    let rules = |name: &str| {
+        let account = ACCOUNTS.iter().find(|(account, _)| *account == name)?;
+        Some(AccountRules::new(account.1))
+    };
+    Job::validate(&thing.variants[variant], rules).expect("the jobs of a plan are valid").content.text().to_owned()
+}
+
+fn bytes_never_change(evidence: &Evidence) -> Vec<Breach> {
+    let mut breaches = Vec::new();
+    for (number, thing) in evidence.plan.things.iter().enumerate() {
+        let Some(variant) = accepted(evidence, number).first().copied() else { continue };
+        let expected = content(thing, variant);
+        let stored = evidence.stored[number][variant].as_ref().and_then(|stored| stored.content.as_deref());
+        if stored.is_some_and(|stored| stored != expected) {
+            breaches.push(about(number, format!("{stored:?} is stored where {expected} was accepted")));
+        }
+        let Some(record) = evidence.at_gateway(thing) else { continue };
+        let same = match record.kind {
+            Kind::Transfer | Kind::BillUpload => record.bytes == expected,
+            // There the gateway tells its parameters in an order of its own.
+            Kind::Split => {
+                let fields: serde_json::Map<String, serde_json::Value> = serde_json::from_str(&expected).unwrap();
+                fields.values().all(|value| record.bytes.contains(value.as_str().unwrap_or_default()))
+            }
+        };
+        if !same {
+            breaches.push(about(number, format!("{} was sent where {expected} was accepted", record.bytes)));
+        }
+    }
+    breaches.extend(violations(evidence, |text| text == SECOND_CONTENT));
+    breaches
+}
+
+const SECOND_CONTENT: &str = "a second content under this key";
+const SECOND_SEND: &str = "a second send under this key while one is in work";
+
+fn violations(evidence: &Evidence, fits: impl Fn(&str) -> bool) -> Vec<Breach> {
+    let named =
+        |key: &Option<String>| evidence.plan.things.iter().position(|thing| Some(&thing.ledger_key) == key.as_ref());
+    let fitting = evidence.ledger.violations.iter().filter(|violation| fits(&violation.text));
+    fitting
+        .map(|violation| Breach {
+            thing: named(&violation.key),
+            text: format!("{:?}: {}", violation.key, violation.text),
+        })
+        .collect()
+}
+
+/// A worker that stood still may begin its send when it goes on, whatever others have done meanwhile; the settle time is what
+/// makes that rare, and the gateway's keys, or the account's holding, are what makes it harmless.
+fn one_send_at_a_time(evidence: &Evidence) -> Vec<Breach> {
+    if evidence.plan.timeline.iter().any(|moment| matches!(moment.event, Event::Freeze(_))) {
+        return Vec::new();
+    }
+    violations(evidence, |text| text == SECOND_SEND)
+}
+
+fn no_violations(evidence: &Evidence) -> Vec<Breach> {
+    violations(evidence, |text| text != SECOND_CONTENT && text != SECOND_SEND)
+}
+
+fn sends_on_record(evidence: &Evidence) -> Vec<Breach> {
+    let wrong = |(number, thing, stored): (usize, &Thing, &Stored)| {
+        let (arrived, recorded) = (evidence.at_gateway(thing)?.requests, u64::from(stored.record.sends));
+        (arrived > recorded).then(|| about(number, format!("{arrived} sends arrived, {recorded} are on record")))
+    };
+    evidence.jobs().filter_map(wrong).collect()
+}
+
+/// The variants of a thing that some producer was told are accepted.
+fn accepted(evidence: &Evidence, thing: usize) -> Vec<usize> {
+    let of_thing = evidence.acks.iter().filter(|ack| ack.thing == thing);
+    let taken = of_thing.filter(|ack| matches!(ack.outcome, Outcome::New | Outcome::Existing(_)));
+    let mut variants: Vec<usize> = taken.map(|ack| ack.variant).collect();
+    variants.sort_unstable();
+    variants.dedup();
+    variants
+}
+
+fn accepted_exists(evidence: &Evidence) -> Vec<Breach> {
+    let mut breaches = Vec::new();
+    for (number, thing) in evidence.plan.things.iter().enumerate() {
+        let accepted = accepted(evidence, number);
+        for variant in &accepted {
+            if evidence.stored[number][*variant].is_none() {
+                breaches.push(about(number, format!("{} was accepted and is lost", thing.key(*variant))));
+            }
+        }
+        for (variant, stored) in evidence.stored[number].iter().enumerate() {
+            // Rivals under one key have one record.
+            let known = accepted.iter().any(|known| thing.key(*known) == thing.key(variant));
+            if stored.is_some() && !known {
+                breaches.push(about(number, format!("{} exists and nobody was told so", thing.key(variant))));
+            }
+        }
+    }
+    let known = |key: &String| evidence.plan.things.iter().any(|thing| &thing.ledger_key == key);
+    for key in evidence.ledger.keys.keys().filter(|key| !known(key)) {
+        breaches.push(Breach { thing: None, text: format!("the gateway was sent {key}, which nobody submitted") });
+    }
+    breaches
+}
+
+fn new_once(evidence: &Evidence) -> Vec<Breach> {
+    let mut breaches = Vec::new();
+    for number in 0..evidence.plan.things.len() {
+        let acks: Vec<_> = evidence.acks.iter().filter(|ack| ack.thing == number).collect();
+        let accepted = accepted(evidence, number);
+        let new = acks.iter().filter(|ack| ack.outcome == Outcome::New).count();
+        // Whoever repeats a submission without an answer may learn of its own success as of another's.
+        let unheard = acks.iter().any(|ack| ack.tries > 1 && accepted.contains(&ack.variant));
+        if accepted.len() != 1 || new > 1 || (new == 0 && !unheard) {
+            breaches.push(about(number, format!("accepted: variants {accepted:?}, new {new} times: {acks:?}")));
+        }
+    }
+    breaches
+}
+
+fn none_invalid(evidence: &Evidence) -> Vec<Breach> {
+    let invalid = evidence.acks.iter().filter(|ack| matches!(ack.outcome, Outcome::Invalid(_)));
+    invalid.map(|ack| about(ack.thing, format!("{:?}", ack.outcome))).collect()
+}
+
+fn nothing_left(evidence: &Evidence) -> Vec<Breach> {
+    let mut breaches = Vec::new();
+    for (lane, status) in &evidence.lanes {
+        if status.to_send + status.to_ask + status.orphans > 0 {
+            breaches.push(Breach { thing: None, text: format!("{lane}: {status:?}") });
+        }
+    }
+    for (number, _, stored) in evidence.jobs() {
+        if let Some(worker) = &stored.record.worker {
+            breaches.push(about(number, format!("is held by {worker}")));
+        }
+    }
+    breaches
+}
+
+fn workers_stand(evidence: &Evidence) -> Vec<Breach> {
+    evidence.worker_wrongs.iter().map(|text| Breach { thing: None, text: text.clone() }).collect()
+}

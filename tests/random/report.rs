@@ -1,0 +1,174 @@
+//! What is told of a seed: one line when all is well, and everything that there is to know when it is not.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::io::{self, Write as _};
+
+use crate::evidence::Evidence;
+use crate::jobs::Thing;
+use crate::properties::{Breach, PROPERTIES};
+
+/// What a report shows of one property's breaches, and of one worker's words.
+const SHOWN_BREACHES: usize = 5;
+const SHOWN_LINES: usize = 40;
+
+/// What all seeds came to.
+#[derive(Debug, Default)]
+pub(crate) struct Totals {
+    seeds: usize,
+    jobs: usize,
+    gateway_faults: u64,
+    crashes: u32,
+    lost_reply_bytes: u64,
+    events: BTreeMap<String, usize>,
+    states: BTreeMap<&'static str, usize>,
+}
+
+/// How one seed ended.
+pub(crate) enum Verdict {
+    Holds,
+    Broken,
+}
+
+/// Past the test runner's capture, which would show it for failing tests only.
+pub(crate) fn say(text: &str) {
+    // Nobody reads it then.
+    let _ = writeln!(io::stderr(), "{text}");
+}
+
+/// Judges a seed, tells of it, and counts it.
+pub(crate) fn judge(evidence: &Evidence, totals: &mut Totals) -> Verdict {
+    let judged: Vec<(&str, Vec<Breach>)> = PROPERTIES.iter().map(|(name, judge)| (*name, judge(evidence))).collect();
+    let broken = judged.iter().any(|(_, breaches)| !breaches.is_empty());
+    say(&line(evidence, totals, if broken { "FAILED" } else { "ok" }));
+    if !broken {
+        return Verdict::Holds;
+    }
+    say(&full(evidence, &judged));
+    Verdict::Broken
+}
+
+fn line(evidence: &Evidence, totals: &mut Totals, verdict: &str) -> String {
+    let plan = &evidence.plan;
+    let mut events: BTreeMap<String, usize> = BTreeMap::new();
+    for happened in &evidence.happened {
+        *events.entry(word(&happened.what)).or_default() += 1;
+    }
+    let mut states: BTreeMap<&'static str, usize> = BTreeMap::new();
+    for (_, _, stored) in evidence.jobs() {
+        *states.entry(stored.record.state.as_str()).or_default() += 1;
+    }
+    totals.seeds += 1;
+    totals.jobs += plan.things.len();
+    totals.gateway_faults += evidence.stats.faulty;
+    totals.crashes += evidence.crashes;
+    totals.lost_reply_bytes += evidence.lost_reply_bytes;
+    for (name, count) in &events {
+        *totals.events.entry(name.clone()).or_default() += count;
+    }
+    for (name, count) in &states {
+        *totals.states.entry(name).or_default() += count;
+    }
+    format!(
+        "seed {}: {} jobs ({}) · {:?} {} {:?} · {} workers · {} · {} faults of the gateway, {} crashes, {} reply bytes lost · quiet after {} · {} · {verdict}",
+        plan.seed,
+        plan.things.len(),
+        counts(&states),
+        plan.gateway,
+        plan.profile,
+        plan.fsync,
+        plan.workers,
+        counts(&events),
+        evidence.stats.faulty,
+        evidence.crashes,
+        evidence.lost_reply_bytes,
+        evidence.quiet_after.map_or("never".into(), |after| format!("{:.1} s", after.as_secs_f32())),
+        format_args!("{:.1} s", evidence.took.as_secs_f32()),
+    )
+}
+
+/// An event's own word, without what it is about; of a fault on a wire, the fault.
+fn word(what: &str) -> String {
+    let mut words = what.split(|letter: char| !letter.is_alphanumeric()).filter(|word| !word.is_empty());
+    let first = words.next().unwrap_or_default().to_owned();
+    let second = match first.as_str() {
+        "Disturb" => {
+            words.find(|word| word.parse::<u32>().is_err() && !["Redis", "Gateway", "Producers"].contains(word))
+        }
+        "Arm" | "Operate" => words.find(|word| word.parse::<u32>().is_err()),
+        _ => None,
+    };
+    second.map_or(first.clone(), |second| format!("{first} {second}"))
+}
+
+fn counts<Name: AsRef<str>>(counts: &BTreeMap<Name, usize>) -> String {
+    let one = |(name, count): (&Name, &usize)| format!("{} {count}", name.as_ref());
+    counts.iter().map(one).collect::<Vec<_>>().join(", ")
+}
+
+impl Totals {
+    /// The last words of a run.
+    pub(crate) fn tell(&self) -> String {
+        format!(
+            "{} seeds, {} jobs ({}); {} faults of the gateway, {} crashes at crash points, {} reply bytes lost; events: {}",
+            self.seeds,
+            self.jobs,
+            counts(&self.states),
+            self.gateway_faults,
+            self.crashes,
+            self.lost_reply_bytes,
+            counts(&self.events)
+        )
+    }
+}
+
+fn full(evidence: &Evidence, judged: &[(&str, Vec<Breach>)]) -> String {
+    let mut text = String::new();
+    let mut things = Vec::new();
+    for (name, breaches) in judged {
+        let _ = writeln!(text, "  {:<6} {name}", if breaches.is_empty() { "ok" } else { "FAILED" });
+        for breach in breaches.iter().take(SHOWN_BREACHES) {
+            let who = breach.thing.map(|number| format!("{}: ", evidence.plan.things[number].ledger_key));
+            let _ = writeln!(text, "           {}{}", who.unwrap_or_default(), breach.text);
+            things.extend(breach.thing);
+        }
+    }
+    things.sort_unstable();
+    things.dedup();
+    for number in things {
+        tell_thing(&mut text, evidence, number, &evidence.plan.things[number]);
+    }
+    let _ = writeln!(text, "\nthe timeline as it went:");
+    for happened in &evidence.happened {
+        let _ = writeln!(text, "  {:>7.3} s  {}", happened.at.as_secs_f32(), happened.what);
+    }
+    for (name, words) in &evidence.words {
+        let lines: Vec<&str> = words.lines().collect();
+        let _ = writeln!(text, "\n{name}, its last words:");
+        for line in &lines[lines.len().saturating_sub(SHOWN_LINES)..] {
+            let _ = writeln!(text, "  {line}");
+        }
+    }
+    let _ = writeln!(text, "\nagain: BURSAR_SEED={} cargo test -p bursar --test random chaos", evidence.plan.seed);
+    text
+}
+
+fn tell_thing(text: &mut String, evidence: &Evidence, number: usize, thing: &Thing) {
+    let _ = writeln!(text, "\n{} in {} (life {}, spoilt {:?})", thing.ledger_key, thing.lane, thing.life, thing.spoilt);
+    let _ = writeln!(text, "  the gateway: {:?}", evidence.at_gateway(thing));
+    for ack in evidence.acks.iter().filter(|ack| ack.thing == number) {
+        let _ = writeln!(text, "  a producer: {ack:?}");
+    }
+    for stored in evidence.stored[number].iter().flatten() {
+        let _ = writeln!(text, "  {:?}\n  {:?}", stored.record, stored.content);
+        for line in &stored.log {
+            let _ = writeln!(text, "    {}", serde_json::to_string(line).unwrap_or_default());
+        }
+    }
+    let name = |variant| thing.key(variant).to_string();
+    for (worker, words) in &evidence.words {
+        for line in words.lines().filter(|line| (0..thing.variants.len()).any(|it| line.contains(&name(it)))) {
+            let _ = writeln!(text, "  {worker}: {line}");
+        }
+    }
+}

@@ -1,0 +1,58 @@
+//! The configuration of a seed's workers.
+
+use bursar_simulator::Ready;
+
+use crate::jobs::ACCOUNTS;
+use crate::plan::{CALL_TIMEOUT, LEASE, OnAmbiguous, Plan, QueryKey, SETTLE};
+use bursar_producer::GatewayKind;
+
+/// The file, but for Redis and the gateway's address, which each worker reaches over wires of its own.
+pub(crate) fn file(plan: &Plan, ready: &Ready) -> String {
+    let worker =
+        format!("[worker]\nconcurrency = {}\nlease = \"{}ms\"\ndrain = \"2s\"\n", plan.concurrency, LEASE.as_millis());
+    let accounts = ACCOUNTS.iter().zip(plan.on_ambiguous);
+    let sections = accounts.map(|((name, gateway), policy)| account(plan, ready, name, *gateway, policy));
+    std::iter::once(worker).chain(sections).collect()
+}
+
+fn account(plan: &Plan, ready: &Ready, name: &str, gateway: GatewayKind, policy: OnAmbiguous) -> String {
+    let policy = match policy {
+        OnAmbiguous::Resend => "resend",
+        OnAmbiguous::Hold => "hold",
+    };
+    let own = match gateway {
+        GatewayKind::Yzt => {
+            let query_key = match plan.query_key {
+                QueryKey::TradeNo => "trade_no",
+                QueryKey::PlatformNo => "platform_no",
+                QueryKey::Both => "both",
+            };
+            format!(
+                "gateway = \"yzt\"\napp_id = \"{}\"\nprivate_key_file = \"{}\"\nplatform_public_key_file = \"{}\"\n\
+                 query_key = \"{query_key}\"\n",
+                ready.app_id,
+                ready.app_private_key_file.display(),
+                ready.platform_public_key_file.display()
+            )
+        }
+        GatewayKind::Beingfi => format!(
+            "gateway = \"beingfi\"\nmch_no = \"{}\"\napp_id = \"{}\"\nsecret_file = \"{}\"\n",
+            ready.mch_no,
+            ready.beingfi_app_id,
+            ready.beingfi_secret_file.display()
+        ),
+    };
+    format!(
+        "[accounts.{name}]\n{own}base_url = \"http://{}\"\non_ambiguous = \"{policy}\"\nsettle = \"{}ms\"\n\
+         resend_max = {}\nconnect_timeout = \"250ms\"\ncall_timeout = \"{}ms\"\nrate_per_second = {}\n\
+         poll = [\"100ms\", \"200ms\", \"400ms\"]\npoll_deadline = \"{}ms\"\nretry_initial = \"50ms\"\n\
+         retry_max = \"500ms\"\nretry_deadline = \"{}ms\"\n",
+        ready.listen,
+        SETTLE.as_millis(),
+        plan.resend_max,
+        CALL_TIMEOUT.as_millis(),
+        plan.rate_per_second,
+        plan.poll_deadline.as_millis(),
+        plan.poll_deadline.as_millis(),
+    )
+}

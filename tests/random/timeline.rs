@@ -1,0 +1,240 @@
+//! What befalls the system, and when: data, drawn from the seed before anything runs.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use bursar_producer::Lane;
+use bursar_test_support::Fault;
+use fastrand::Rng;
+
+use crate::jobs::{lanes, weighted};
+
+/// Nothing begins later than this; what has begun ends soon after.
+const HORIZON_MS: u64 = 4_000;
+
+/// Places in the worker's path at which it can be made to end.
+pub(crate) const CRASH_POINTS: [&str; 5] =
+    ["after_claim", "before_send", "after_answer", "before_commit", "after_commit"];
+
+/// One thing that happens.
+#[derive(Clone, Debug)]
+pub(crate) enum Event {
+    /// SIGKILL.
+    Kill(usize),
+    /// The worker is replaced by one that ends by itself when it has come by this place so many times.
+    Arm(usize, &'static str, u32),
+    /// SIGTERM; another one takes its place.
+    Drain(usize),
+    /// Starts a worker where none runs.
+    Start(usize),
+    /// SIGSTOP.
+    Freeze(usize),
+    /// SIGCONT.
+    Thaw(usize),
+    /// SIGTERM to Redis.
+    StopRedis,
+    /// SIGKILL to Redis.
+    KillRedis,
+    /// Redis comes back with the data it had.
+    StartRedis,
+    /// SIGSTOP to Redis.
+    FreezeRedis,
+    /// SIGCONT to Redis.
+    ThawRedis,
+    /// `CLIENT PAUSE`.
+    PauseClients(Duration),
+    /// Redis has no memory left.
+    Fill,
+    /// It has.
+    Empty,
+    /// A fault on a wire.
+    Disturb(Wire, Fault),
+    /// The wire is sound again.
+    Calm(Wire),
+    /// Every connection on the wire is reset, once.
+    Cut(Wire),
+    /// `bursar pause`.
+    PauseLane(Lane),
+    /// `bursar resume`.
+    ResumeLane(Lane),
+    /// An operator's order to one of the jobs that it fits, whichever this number hits.
+    Operate(Order, usize),
+}
+
+/// What operators do to jobs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Order {
+    Cancel,
+    Ask,
+    /// A job in review; only where the gateway honours keys.
+    Send,
+    /// A job in review, as the gateway's own books have it.
+    Resolve,
+}
+
+/// Where a proxy stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Wire {
+    /// Between this worker and Redis.
+    Redis(usize),
+    /// Between this worker and the gateway.
+    Gateway(usize),
+    /// Between the producers and Redis.
+    Producers,
+}
+
+/// An event and its time after the start.
+#[derive(Clone, Debug)]
+pub(crate) struct Moment {
+    pub(crate) at: Duration,
+    pub(crate) event: Event,
+}
+
+/// What one thing at a time happens to.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+enum Target {
+    Worker(usize),
+    Redis,
+    Wire(Wire),
+    Lane(Lane),
+}
+
+#[derive(Clone, Copy)]
+enum Episode {
+    Kill,
+    Arm,
+    Drain,
+    Freeze,
+    RedisStops,
+    RedisDies,
+    RedisStalls,
+    RedisPauses,
+    MemoryFull,
+    RedisWire,
+    GatewayWire,
+    ProducersWire,
+    LanePaused,
+    Operator,
+}
+
+const EPISODES: [(Episode, u32); 14] = [
+    (Episode::Kill, 10),
+    (Episode::Arm, 10),
+    (Episode::Drain, 4),
+    (Episode::Freeze, 9),
+    (Episode::RedisStops, 3),
+    (Episode::RedisDies, 6),
+    (Episode::RedisStalls, 5),
+    (Episode::RedisPauses, 4),
+    (Episode::MemoryFull, 4),
+    (Episode::RedisWire, 16),
+    (Episode::GatewayWire, 12),
+    (Episode::ProducersWire, 4),
+    (Episode::LanePaused, 3),
+    (Episode::Operator, 14),
+];
+
+/// Draws a timeline for so many workers, in order of time.
+pub(crate) fn draw(dice: &mut Rng, workers: usize) -> Vec<Moment> {
+    let mut draft = Draft { dice, free: HashMap::new(), moments: Vec::new() };
+    for _ in 0..draft.dice.usize(6..20) {
+        let episode = weighted(draft.dice, &EPISODES);
+        draft.episode(episode, workers);
+    }
+    draft.moments.sort_by_key(|moment| moment.at);
+    draft.moments
+}
+
+struct Draft<'a> {
+    dice: &'a mut Rng,
+    /// From when on each target is at peace, in ms.
+    free: HashMap<Target, u64>,
+    moments: Vec<Moment>,
+}
+
+impl Draft<'_> {
+    fn episode(&mut self, episode: Episode, workers: usize) {
+        let worker = self.dice.usize(..workers);
+        match episode {
+            Episode::Kill => self.span(Target::Worker(worker), 50..1_500, Event::Kill(worker), Event::Start(worker)),
+            Episode::Arm => {
+                let point = CRASH_POINTS[self.dice.usize(..CRASH_POINTS.len())];
+                let armed = Event::Arm(worker, point, self.dice.u32(1..12));
+                self.span(Target::Worker(worker), 400..2_000, armed, Event::Start(worker));
+            }
+            Episode::Drain => self.span(Target::Worker(worker), 5..800, Event::Drain(worker), Event::Start(worker)),
+            // A lease is a second.
+            Episode::Freeze => {
+                self.span(Target::Worker(worker), 300..3_000, Event::Freeze(worker), Event::Thaw(worker));
+            }
+            Episode::RedisStops => self.span(Target::Redis, 50..1_500, Event::StopRedis, Event::StartRedis),
+            Episode::RedisDies => self.span(Target::Redis, 50..1_500, Event::KillRedis, Event::StartRedis),
+            Episode::RedisStalls => self.span(Target::Redis, 100..2_500, Event::FreezeRedis, Event::ThawRedis),
+            Episode::RedisPauses => {
+                let pause_ms = self.dice.u64(100..1_500);
+                self.once(Target::Redis, pause_ms, Event::PauseClients(Duration::from_millis(pause_ms)));
+            }
+            Episode::MemoryFull => self.span(Target::Redis, 200..1_500, Event::Fill, Event::Empty),
+            Episode::RedisWire => self.wire(Wire::Redis(worker)),
+            Episode::GatewayWire => self.wire(Wire::Gateway(worker)),
+            Episode::ProducersWire => self.wire(Wire::Producers),
+            Episode::LanePaused => {
+                let lanes = lanes();
+                let lane = &lanes[self.dice.usize(..lanes.len())];
+                let target = Target::Lane(lane.clone());
+                self.span(target, 200..2_000, Event::PauseLane(lane.clone()), Event::ResumeLane(lane.clone()));
+            }
+            Episode::Operator => {
+                let orders = [(Order::Cancel, 3), (Order::Ask, 4), (Order::Send, 3), (Order::Resolve, 2)];
+                let order = weighted(self.dice, &orders);
+                let at = self.dice.u64(300..HORIZON_MS + 1_000);
+                let event = Event::Operate(order, self.dice.usize(..1_000));
+                self.moments.push(Moment { at: Duration::from_millis(at), event });
+            }
+        }
+    }
+
+    /// No wire holds a request for longer than the settle time allows for: what is longer under way than that, a gateway
+    /// may meet beside the next send of the same key.
+    fn wire(&mut self, wire: Wire) {
+        let longest_ms = match wire {
+            Wire::Gateway(_) => 700,
+            Wire::Redis(_) | Wire::Producers => 2_000,
+        };
+        let fault = match self.dice.u32(..8) {
+            0 => return self.once(Target::Wire(wire), 0, Event::Cut(wire)),
+            1 | 2 => Fault::DropReplies,
+            3 => Fault::CutReplyAfter(self.dice.u64(0..2_000)),
+            4 => Fault::Latency(Duration::from_millis(self.dice.u64(5..300))),
+            5 => Fault::Trickle(Duration::from_millis(1)),
+            6 => Fault::Reset,
+            _ => Fault::Blackhole,
+        };
+        self.span(Target::Wire(wire), 50..longest_ms, Event::Disturb(wire, fault), Event::Calm(wire));
+    }
+
+    fn once(&mut self, target: Target, length_ms: u64, event: Event) {
+        if let Some(at) = self.begin(target, length_ms) {
+            self.moments.push(Moment { at: Duration::from_millis(at), event });
+        }
+    }
+
+    fn span(&mut self, target: Target, length_ms: std::ops::Range<u64>, first: Event, last: Event) {
+        let length_ms = self.dice.u64(length_ms);
+        if let Some(at) = self.begin(target, length_ms) {
+            self.moments.push(Moment { at: Duration::from_millis(at), event: first });
+            self.moments.push(Moment { at: Duration::from_millis(at + length_ms), event: last });
+        }
+    }
+
+    /// When it begins: not before the target is at peace again; `None` when that is too late.
+    fn begin(&mut self, target: Target, length_ms: u64) -> Option<u64> {
+        let free = self.free.entry(target).or_default();
+        let at = self.dice.u64(100..HORIZON_MS).max(*free);
+        if at >= HORIZON_MS {
+            return None;
+        }
+        *free = at + length_ms + 50;
+        Some(at)
+    }
+}

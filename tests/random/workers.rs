@@ -1,0 +1,240 @@
+//! The worker processes of a seed: started, killed, frozen, drained, and watched. A worker that ends without having been told
+//! to, or made to, breaks a promise.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use bursar_test_support::{FaultProxy, Process};
+use tokio::time::Instant;
+
+use crate::jobs::ACCOUNTS;
+
+/// The program under test.
+const BURSAR: &str = env!("CARGO_BIN_EXE_bursar");
+
+/// How long a worker that was told to drain may take once the network is sound: its drain time, and its goodbyes to Redis.
+const DRAINED_WITHIN: Duration = Duration::from_secs(12);
+
+/// How long an ended process may take to be collected.
+const COLLECTED_WITHIN: Duration = Duration::from_secs(10);
+
+/// One place for a worker, with the wires that its worker uses.
+pub(crate) struct Slot {
+    pub(crate) redis: FaultProxy,
+    pub(crate) gateway: FaultProxy,
+    running: Option<Running>,
+    leaving: Vec<Running>,
+}
+
+struct Running {
+    name: String,
+    process: Process,
+    armed: bool,
+    frozen: bool,
+    /// When it was told to drain.
+    told: Option<Instant>,
+}
+
+impl Running {
+    fn began(&self) -> bool {
+        self.process.stderr().contains(" working ")
+    }
+}
+
+/// All workers of a seed.
+pub(crate) struct Workers {
+    pub(crate) slots: Vec<Slot>,
+    config: PathBuf,
+    started: usize,
+    /// What each worker wrote, with its name; filled when they end.
+    pub(crate) words: Vec<(String, String)>,
+    /// Broken promises.
+    pub(crate) wrongs: Vec<String>,
+    /// Workers that ended at a crash point.
+    pub(crate) crashes: u32,
+}
+
+impl Workers {
+    pub(crate) fn new(slots: Vec<(FaultProxy, FaultProxy)>, config: &Path) -> Self {
+        let slot = |(redis, gateway)| Slot { redis, gateway, running: None, leaving: Vec::new() };
+        Self {
+            slots: slots.into_iter().map(slot).collect(),
+            config: config.to_owned(),
+            started: 0,
+            words: Vec::new(),
+            wrongs: Vec::new(),
+            crashes: 0,
+        }
+    }
+
+    /// Starts a worker in this slot if none is there. `crash_at` makes it end at a crash point.
+    pub(crate) fn start(&mut self, slot: usize, crash_at: Option<String>) -> &'static str {
+        if self.slots[slot].running.is_some() {
+            return "one is there";
+        }
+        self.started += 1;
+        let name = format!("worker {slot}.{}", self.started);
+        let mut command = bursar(&["worker", "--config"]);
+        command.arg(&self.config);
+        let Slot { redis, gateway, .. } = &self.slots[slot];
+        command.env("BURSAR_REDIS__URL", redis.redis_url());
+        for (account, _) in ACCOUNTS {
+            command.env(format!("BURSAR_ACCOUNTS__{}__BASE_URL", account.to_uppercase()), gateway.http_url());
+        }
+        command.env("RUST_LOG", "info,bursar_worker=debug");
+        let armed = crash_at.is_some();
+        if let Some(point) = crash_at {
+            command.env("BURSAR_CRASH_AT", point);
+        }
+        let process = Process::start(&name, command);
+        self.slots[slot].running = Some(Running { name, process, armed, frozen: false, told: None });
+        "done"
+    }
+
+    pub(crate) async fn kill(&mut self, slot: usize) -> &'static str {
+        self.watch().await;
+        let Some(running) = self.slots[slot].running.take() else { return "none runs" };
+        if running.process.is_running() {
+            running.process.kill();
+        }
+        self.collect(running).await;
+        "done"
+    }
+
+    /// A worker that waits for its crash point waits no longer.
+    pub(crate) async fn disarm(&mut self, slot: usize) {
+        if self.slots[slot].running.as_ref().is_some_and(|running| running.armed) {
+            self.kill(slot).await;
+        }
+    }
+
+    pub(crate) async fn freeze(&mut self, slot: usize) -> &'static str {
+        self.signal(slot, |running| {
+            running.process.freeze();
+            running.frozen = true;
+        })
+        .await
+    }
+
+    pub(crate) async fn thaw(&mut self, slot: usize) -> &'static str {
+        self.signal(slot, |running| {
+            running.process.thaw();
+            running.frozen = false;
+        })
+        .await
+    }
+
+    /// Tells it to drain; its slot is free for another one at once.
+    pub(crate) async fn drain(&mut self, slot: usize) -> &'static str {
+        let done = self
+            .signal(slot, |running| {
+                running.process.terminate();
+                running.told = Some(Instant::now());
+            })
+            .await;
+        let leaving = self.slots[slot].running.take_if(|running| running.told.is_some());
+        self.slots[slot].leaving.extend(leaving);
+        done
+    }
+
+    async fn signal(&mut self, slot: usize, send: impl FnOnce(&mut Running)) -> &'static str {
+        self.watch().await;
+        match &mut self.slots[slot].running {
+            Some(running) => {
+                send(running);
+                "done"
+            }
+            None => "none runs",
+        }
+    }
+
+    /// Looks for workers that have ended. One that never came to work, for Redis was away, is started again, as whatever
+    /// supervises workers would.
+    pub(crate) async fn watch(&mut self) {
+        for slot in 0..self.slots.len() {
+            let ended = self.slots[slot].running.take_if(|running| !running.process.is_running());
+            if let Some(running) = ended {
+                let (armed, name) = (running.armed, running.name.clone());
+                let (code, began) = self.collect(running).await;
+                match (began, code) {
+                    (true, None) if armed => self.crashes += 1,
+                    (true, _) => self.wrongs.push(format!("{name} ended by itself, with {code:?}")),
+                    (false, _) => {
+                        self.start(slot, None);
+                    }
+                }
+            }
+            let (ended, leaving) =
+                std::mem::take(&mut self.slots[slot].leaving).into_iter().partition(|one| !one.process.is_running());
+            self.slots[slot].leaving = leaving;
+            for running in ended {
+                let running: Running = running;
+                let (armed, name) = (running.armed, running.name.clone());
+                let (code, began) = self.collect(running).await;
+                match (began, code) {
+                    (true, None) if armed => self.crashes += 1,
+                    (true, Some(0)) | (false, _) => {}
+                    (true, _) => self.wrongs.push(format!("{name} was told to drain and ended with {code:?}")),
+                }
+            }
+        }
+    }
+
+    async fn collect(&mut self, running: Running) -> (Option<i32>, bool) {
+        let finished = running.process.finished(COLLECTED_WITHIN).await;
+        let began = running.began();
+        if finished.stderr.contains("panicked at") {
+            self.wrongs.push(format!("{} panicked", running.name));
+        }
+        self.words.push((running.name, finished.stderr));
+        (finished.code, began)
+    }
+
+    /// Every slot has a worker that runs, and none is frozen.
+    pub(crate) async fn heal(&mut self) {
+        for slot in 0..self.slots.len() {
+            if self.slots[slot].running.as_ref().is_some_and(|running| running.frozen) {
+                self.thaw(slot).await;
+            }
+            self.start(slot, None);
+        }
+    }
+
+    /// Drains them all, and waits for their ends.
+    pub(crate) async fn stop(&mut self) {
+        for slot in 0..self.slots.len() {
+            self.drain(slot).await;
+        }
+        let told = Instant::now();
+        while self.slots.iter().any(|slot| !slot.leaving.is_empty()) {
+            if told.elapsed() > DRAINED_WITHIN {
+                self.give_up();
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+            self.watch().await;
+        }
+    }
+
+    fn give_up(&mut self) {
+        for running in self.slots.iter_mut().flat_map(|slot| &mut slot.leaving) {
+            self.wrongs.push(format!("{} has not drained after {DRAINED_WITHIN:?}", running.name));
+            running.armed = true; // its end is ours
+            running.process.kill();
+        }
+    }
+}
+
+/// `bursar`, without anything of this machine's environment that could steer it.
+pub(crate) fn bursar(arguments: &[&str]) -> Command {
+    let mut command = Command::new(BURSAR);
+    command.args(arguments).stdin(Stdio::null());
+    for (name, _) in std::env::vars_os() {
+        let text = name.to_string_lossy();
+        if text.starts_with("BURSAR_") && !text.starts_with("BURSAR_REDIS_") {
+            command.env_remove(&name);
+        }
+    }
+    command.env_remove("REDIS_URL").env_remove("RUST_LOG").env("USER", "tester");
+    command
+}

@@ -1,0 +1,221 @@
+//! One seed's world: Redis, the gateway, the wires and the workers, and how each event of a timeline is brought about.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use bursar_producer::Settings;
+use bursar_simulator::{Life, Options, Simulator, TradeNo};
+use bursar_store::Store;
+use bursar_test_support::{Fault, FaultProxy, Fsync, Listen, OwnRedis, private_redis};
+use tempfile::TempDir;
+use tokio::sync::OnceCell;
+use tokio::task::JoinHandle;
+use tokio::time::{Instant, sleep};
+
+use crate::jobs::{Thing, lanes};
+use crate::operators;
+use crate::plan::{self, Gateway, Plan, QueryKey};
+use crate::settings;
+use crate::timeline::{Event, Order, Wire};
+use crate::workers::Workers;
+
+/// How long a Redis that was stopped may take to be back: another program may hold its port for a moment.
+const BACK_WITHIN: Duration = Duration::from_secs(20);
+
+/// How long the disk may take to catch up.
+const CAUGHT_UP_WITHIN: Duration = Duration::from_secs(2);
+
+/// One seed's world. Everything of it ends with it.
+pub(crate) struct World {
+    pub(crate) workers: Workers,
+    pub(crate) producers_wire: FaultProxy,
+    pub(crate) simulator: Simulator,
+    /// The test's own way to Redis, without a proxy.
+    pub(crate) store: Store,
+    pub(crate) things: Arc<Vec<Thing>>,
+    /// What operators were told to do and has not come back yet.
+    pub(crate) orders: Vec<JoinHandle<String>>,
+    redis: OwnRedis,
+    fsync: Fsync,
+    gateway: Gateway,
+    _folder: TempDir,
+}
+
+/// Where all seeds find the gateway's keys: making them takes longer than most seeds.
+async fn keys() -> PathBuf {
+    static KEYS: OnceCell<()> = OnceCell::const_new();
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("random-keys");
+    let make = async || {
+        let options = Options { dir: Some(folder.clone()), ..Options::default() };
+        Simulator::start(options).await.expect("a gateway, to make its keys").stop().await;
+    };
+    KEYS.get_or_init(make).await;
+    folder
+}
+
+async fn gateway(plan: &Plan) -> Simulator {
+    let simulator = Simulator::start(Options {
+        dir: Some(keys().await),
+        profile: plan.profile,
+        seed: plan.seed,
+        latency: plan.latency,
+        life_step: plan::LIFE_STEP,
+        hang: plan::HANG,
+        honours_keys: plan.gateway == Gateway::HonoursKeys,
+        query_by_key: plan.query_key != QueryKey::TradeNo,
+        ..Options::default()
+    })
+    .await
+    .expect("a port for the gateway");
+    for thing in &plan.things {
+        let life: Life = thing.life.parse().expect("a plan's lives are lives");
+        let trade_no = if thing.withholds_number { TradeNo::WithheldWhileWaiting } else { TradeNo::Given };
+        simulator.give_life(&thing.ledger_key, life.with_trade_no(trade_no));
+        if let Some((fault, times)) = thing.spoilt {
+            simulator.spoil(&thing.ledger_key, fault, times).expect("a plan has few spoilt things");
+        }
+    }
+    simulator
+}
+
+impl World {
+    pub(crate) async fn start(plan: &Plan) -> Self {
+        let simulator = gateway(plan).await;
+        let fsync = plan.fsync;
+        let redis =
+            private_redis(|options| bursar_test_support::Options { listen: Listen::Loopback, fsync, ..options });
+        let folder = tempfile::Builder::new().prefix("bursar-chaos-").tempdir().expect("a folder for a configuration");
+        let config = folder.path().join("bursar.toml");
+        std::fs::write(&config, settings::file(plan, simulator.ready())).expect("writing the configuration");
+        let mut wires = Vec::new();
+        for _ in 0..plan.workers {
+            let listen = &simulator.ready().listen;
+            wires.push((FaultProxy::start(redis.url()).await, FaultProxy::start(listen).await));
+        }
+        let direct = Settings { url: redis.url().to_owned(), prefix: "bursar".to_owned() };
+        let mut workers = Workers::new(wires, &config);
+        workers.heal().await;
+        Self {
+            workers,
+            producers_wire: FaultProxy::start(redis.url()).await,
+            simulator,
+            store: Store::connect(&direct).await.expect("Redis has just said that it is ready"),
+            things: Arc::new(plan.things.clone()),
+            orders: Vec::new(),
+            redis,
+            fsync,
+            gateway: plan.gateway,
+            _folder: folder,
+        }
+    }
+
+    /// How producers reach Redis.
+    pub(crate) fn producers_settings(&self) -> Settings {
+        Settings { url: self.producers_wire.redis_url(), prefix: "bursar".to_owned() }
+    }
+
+    /// Brings an event about; says what came of it.
+    pub(crate) async fn apply(&mut self, event: &Event) -> String {
+        let done = match event {
+            Event::Kill(slot) => self.workers.kill(*slot).await,
+            Event::Arm(slot, point, pass) => {
+                self.workers.kill(*slot).await;
+                self.workers.start(*slot, Some(format!("{point}:{pass}")))
+            }
+            Event::Drain(slot) => self.workers.drain(*slot).await,
+            Event::Start(slot) => {
+                self.workers.disarm(*slot).await;
+                self.workers.start(*slot, None)
+            }
+            Event::Freeze(slot) => self.workers.freeze(*slot).await,
+            Event::Thaw(slot) => self.workers.thaw(*slot).await,
+            Event::StopRedis => self.order_redis(|redis| redis.stop()),
+            Event::KillRedis => self.kill_redis().await,
+            Event::StartRedis => self.start_redis().await,
+            Event::FreezeRedis => self.order_redis(|redis| redis.freeze()),
+            Event::ThawRedis => self.order_redis(|redis| redis.thaw()),
+            Event::PauseClients(pause) => {
+                return self.command(&["CLIENT", "PAUSE", &pause.as_millis().to_string(), "ALL"]).await;
+            }
+            Event::Fill => return self.command(&["CONFIG", "SET", "maxmemory", "1"]).await,
+            Event::Empty => return self.command(&["CONFIG", "SET", "maxmemory", "0"]).await,
+            Event::Disturb(wire, fault) => self.set(*wire, *fault),
+            Event::Calm(wire) => self.set(*wire, Fault::None),
+            Event::Cut(wire) => {
+                self.wire(*wire).cut();
+                "done"
+            }
+            Event::PauseLane(lane) => self.let_operator(operators::pause(self.store.clone(), lane.clone())),
+            Event::ResumeLane(lane) => self.let_operator(operators::resume(self.store.clone(), lane.clone())),
+            Event::Operate(Order::Send, _) if self.gateway == Gateway::ExecutesEverySend => "nobody would",
+            Event::Operate(order, number) => {
+                let (things, ledger) = (Arc::clone(&self.things), self.simulator.ledger());
+                self.let_operator(operators::operate(self.store.clone(), things, ledger, *order, *number))
+            }
+        };
+        done.to_owned()
+    }
+
+    /// An operator's command may hang where Redis does; the timeline goes on.
+    fn let_operator(&mut self, act: impl Future<Output = String> + Send + 'static) -> &'static str {
+        self.orders.push(tokio::spawn(act));
+        "ordered"
+    }
+
+    fn order_redis<E: std::fmt::Debug>(&self, order: impl FnOnce(&OwnRedis) -> Result<(), E>) -> &'static str {
+        order(&self.redis).expect("a Redis of our own obeys");
+        "done"
+    }
+
+    /// What was acknowledged is in the system's hands before each answer where it is forced to the disk each time. Where it is
+    /// forced there once a second, Redis holds answers' writes back while the disk is slow, so it is killed when it is not.
+    async fn kill_redis(&self) -> &'static str {
+        let began = Instant::now();
+        while self.fsync == Fsync::EverySecond && self.redis.told("aof_pending_bio_fsync").await.as_deref() != Some("0")
+        {
+            assert!(began.elapsed() < CAUGHT_UP_WITHIN, "the disk did not catch up");
+        }
+        self.order_redis(|redis| redis.kill())
+    }
+
+    async fn start_redis(&self) -> &'static str {
+        let began = Instant::now();
+        while let Err(error) = self.redis.start_again() {
+            assert!(began.elapsed() < BACK_WITHIN, "Redis does not come back: {error}");
+            sleep(Duration::from_millis(50)).await;
+        }
+        "done"
+    }
+
+    async fn command(&self, words: &[&str]) -> String {
+        self.redis.command(words).await.unwrap_or_else(|error| error)
+    }
+
+    fn wire(&self, wire: Wire) -> &FaultProxy {
+        match wire {
+            Wire::Redis(slot) => &self.workers.slots[slot].redis,
+            Wire::Gateway(slot) => &self.workers.slots[slot].gateway,
+            Wire::Producers => &self.producers_wire,
+        }
+    }
+
+    fn set(&self, wire: Wire, fault: Fault) -> &'static str {
+        self.wire(wire).set(fault);
+        "done"
+    }
+
+    /// After the timeline: workers run, and no lane is paused.
+    pub(crate) async fn heal(&mut self) {
+        self.workers.heal().await;
+        for lane in lanes() {
+            operators::resume(self.store.clone(), lane).await;
+        }
+    }
+
+    /// Reply bytes that wires have lost.
+    pub(crate) fn lost_reply_bytes(&self) -> u64 {
+        let of_workers = self.workers.slots.iter().flat_map(|slot| [&slot.redis, &slot.gateway]);
+        of_workers.chain([&self.producers_wire]).map(FaultProxy::lost_reply_bytes).sum()
+    }
+}
