@@ -14,6 +14,7 @@ mod machine;
 mod measure;
 mod observed;
 mod options;
+mod peer;
 mod quiet;
 mod reference;
 mod report;
@@ -34,6 +35,7 @@ fn main() -> ExitCode {
                 None => measure::all(&cli.options).await,
                 Some(Role::Simulator) => child::simulator().await,
                 Some(Role::Worker(arguments)) => child::worker(arguments).await,
+                Some(Role::Peer(role)) => peer::play(role).await,
             }
         })
     });

@@ -87,6 +87,9 @@ impl From<When> for Fsync {
 /// Processes of their own that the benchmark starts from its own program.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Role {
+    /// One of the processes of the side-by-side benchmark; its driver starts them.
+    #[command(subcommand)]
+    Peer(crate::peer::Role),
     /// The gateway simulator, answering after 20 ms.
     #[command(hide = true)]
     Simulator,
