@@ -44,7 +44,8 @@ impl Worker {
             kinds: AccountRules::new(GatewayKind::Yzt).kinds().to_vec(),
         };
         let drain = CancellationToken::new();
-        let work = tokio::spawn(bursar_worker::run(store.clone(), settings, vec![account], drain.clone()));
+        let (_, fit) = tokio::sync::watch::channel(bursar_worker::Fit::ForMoney);
+        let work = tokio::spawn(bursar_worker::run(store.clone(), settings, vec![account], fit, drain.clone()));
         Ok(Self { drain, work })
     }
 

@@ -6,6 +6,7 @@ mod commands;
 mod config;
 mod logging;
 mod output;
+mod preflight;
 mod session;
 mod signals;
 mod work;

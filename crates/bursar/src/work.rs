@@ -4,20 +4,24 @@ use std::sync::Arc;
 
 use anyhow::Context;
 use bursar_gateways::{Beingfi, Gateway, Yzt};
-use bursar_store::{Finding, Severity, Store, Wanted};
-use bursar_worker::{Account, Settings};
+use bursar_store::Store;
+use bursar_worker::{Account, Fit, Settings};
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use crate::accounts::GatewaySettings;
 use crate::cli::Exit;
-use crate::config::{self, Config, Preflight};
+use crate::config::{self, Config};
+use crate::preflight::Preflight;
 
 /// Works until `drain`. The caller has connected and started logging.
 pub(crate) async fn work(config: &Config, store: Store, drain: CancellationToken) -> anyhow::Result<Exit> {
     let accounts = accounts(config)?;
-    if !fit_for_money(config, &store).await? {
+    let mut preflight = Preflight::new(config, store.clone());
+    if preflight.look().await? == Fit::NotForMoney {
         return Ok(Exit::No);
     }
+    let (tell, fit) = watch::channel(Fit::ForMoney);
     let settings = Settings {
         name: worker_name(),
         concurrency: config.worker.concurrency,
@@ -27,7 +31,11 @@ pub(crate) async fn work(config: &Config, store: Store, drain: CancellationToken
     };
     let lanes: Vec<String> = config.lanes().iter().map(ToString::to_string).collect();
     tracing::info!(worker = settings.name, lanes = lanes.join(" "), concurrency = settings.concurrency, "working");
-    bursar_worker::run(store, settings, accounts, drain).await?;
+    let working = bursar_worker::run(store, settings, accounts, fit, drain);
+    tokio::select! {
+        worked = working => worked?,
+        () = preflight.look_again_and_again(tell) => {}
+    }
     tracing::info!("drained");
     Ok(Exit::Done)
 }
@@ -55,54 +63,9 @@ pub(crate) fn gateway(name: &str, account: &config::Account) -> anyhow::Result<A
     })
 }
 
-/// What the preflight must compare with.
-pub(crate) fn wanted(config: &Config) -> Wanted {
-    let slowest = config.accounts.iter().max_by_key(|(_, account)| account.call_timeout);
-    Wanted {
-        url: config.redis.url.expose().to_owned(),
-        lease: config.worker.lease,
-        call_timeout: slowest.map(|(name, account)| (name.to_string(), account.call_timeout)),
-        local_now_ms: local_now_ms(),
-    }
-}
-
-/// Logs what the configuration should not allow, and every finding that is not fine; `false` when one of them refuses and the configuration does not overrule it.
-async fn fit_for_money(config: &Config, store: &Store) -> anyhow::Result<bool> {
-    for advice in config.advice() {
-        tracing::warn!(check = "configuration", "{} {}", advice.key, advice.text);
-    }
-    let findings = store.preflight(&wanted(config)).await?;
-    let mut fit = true;
-    for Finding { severity, check, text } in findings {
-        match (severity, config.redis.preflight) {
-            (Severity::Fine, _) => {}
-            (Severity::Warn, _) => tracing::warn!(check, "{text}"),
-            (Severity::Refuse, Preflight::Warn) => {
-                tracing::error!(check, "{text} (sending all the same: redis.preflight is \"warn\")");
-            }
-            (Severity::Refuse, Preflight::Refuse) => {
-                tracing::error!(check, "{text}");
-                fit = false;
-            }
-        }
-    }
-    if !fit {
-        tracing::error!(
-            "no money is sent on this Redis; `bursar doctor` tells the same. Mend it, or set redis.preflight = \"warn\" at your own risk"
-        );
-    }
-    Ok(fit)
-}
-
 /// Unique per process start: a name that comes back would inherit the leases of the dead.
 fn worker_name() -> String {
     let host: String =
         gethostname::gethostname().to_string_lossy().chars().filter(char::is_ascii_alphanumeric).take(12).collect();
     format!("{host}-{}-{:06x}", std::process::id(), fastrand::u32(..1 << 24))
-}
-
-#[allow(clippy::disallowed_methods, reason = "the preflight compares this machine's clock with Redis's")]
-fn local_now_ms() -> u64 {
-    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
-    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
 }

@@ -24,7 +24,7 @@ pub use kinds::{AccountRules, GatewayKind, Kind, Subject};
 pub use money::Fen;
 pub use operate::{Operation, OperationRefused};
 pub use policy::{OnAmbiguous, Policy};
-pub use schedule::{poll_delay, retry_delay};
+pub use schedule::{poll_delay, retry_delay, settle_spread};
 pub use state::State;
 pub use time::Millis;
 pub use transition::{Action, Due, Facts, Illegal, MAX_LOSSES, MAX_SENDS, Next, after, next_action};

@@ -44,6 +44,13 @@ pub fn poll_delay(policy: &Policy, asks: u32, seed: u64) -> Duration {
     Duration::from_millis(draw(seed, asks, base - spread, base.saturating_add(spread)))
 }
 
+/// A short wait on top of the settle time, a tenth of it and at most a second: jobs that fell in doubt together, when a
+/// gateway or a worker went down, are not sent again together.
+#[must_use]
+pub fn settle_spread(policy: &Policy, seed: u64) -> Duration {
+    Duration::from_millis(draw(seed, u32::MAX, 0, millis(policy.settle / 10).min(1_000)))
+}
+
 /// A number from `low` to `high`, the same for the same seed and step.
 fn draw(seed: u64, step: u32, low: u64, high: u64) -> u64 {
     fastrand::Rng::with_seed(seed ^ (u64::from(step) << 32)).u64(low..=high)

@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use crate::{Answer, Call, Millis, OnAmbiguous, Policy, State, poll_delay, retry_delay};
+use crate::{Answer, Call, Millis, OnAmbiguous, Policy, State, poll_delay, retry_delay, settle_spread};
 
 /// How often a worker may be lost while it holds a job before a person must look: the job may be what kills them.
 pub const MAX_LOSSES: u32 = 5;
@@ -291,7 +291,7 @@ fn doubtful(facts: &Facts, policy: &Policy, now: Millis) -> Next {
     }
     let settled_at = settled_at(facts, policy, now);
     if may_resend(facts, policy) {
-        Next::to(State::InDoubt, Due::Send(settled_at.max(now)))
+        Next::to(State::InDoubt, Due::Send(settled_at.plus(settle_spread(policy, facts.seed)).max(now)))
     } else if now < settled_at {
         Next::to(State::InDoubt, Due::Ask(settled_at))
     } else {

@@ -35,3 +35,12 @@ pub struct Account {
     /// The kinds it takes: its lanes.
     pub kinds: Vec<Kind>,
 }
+
+/// Whether money may be sent, as far as the preflight knows. A worker that may not send goes on asking.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fit {
+    /// Redis keeps what it is told.
+    ForMoney,
+    /// It may lose a payment's record.
+    NotForMoney,
+}

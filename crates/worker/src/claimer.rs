@@ -5,18 +5,19 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use bursar_domain::{Lane, OnAmbiguous};
+use bursar_domain::{Call, Lane, OnAmbiguous};
 use bursar_store::{Claim, Claims, Known, MAX_CLAIM, RECEIPT_KEPT, Sends, Store};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use crate::Settings;
+use crate::circuit::Allowance;
 use crate::handoff::{Handoff, Held, RedisClock};
 use crate::lanes::{LaneNumber, Lanes, ServedLane};
 use crate::lease::Leases;
 use crate::patience::Patience;
+use crate::{Fit, Settings};
 
 /// How often a lane is looked at in which something waits, whatever its due time: another worker may have died with it.
 const LOOK_AT_WAITING: Duration = Duration::from_secs(1);
@@ -40,6 +41,7 @@ pub(crate) fn start(
     settings: Arc<Settings>,
     lanes: Arc<Lanes>,
     leases: Arc<Leases>,
+    fit: watch::Receiver<Fit>,
     drain: CancellationToken,
 ) -> (Arc<Handoff>, JoinHandle<()>) {
     let handoff = Arc::new(Handoff::default());
@@ -50,6 +52,7 @@ pub(crate) fn start(
         slots: Arc::new(Semaphore::new(settings.concurrency)),
         looks: lanes.numbers().map(|lane| Look { lane, at: now, known: Known::default(), receipt_at: now }).collect(),
         sends_from: now,
+        fit,
         turn: 0,
         claims: 0,
         store,
@@ -124,6 +127,7 @@ struct Claimer {
     looks: Vec<Look>,
     /// Before this moment asks are claimed only.
     sends_from: Instant,
+    fit: watch::Receiver<Fit>,
     /// Where the round goes on, so that no lane is always first.
     turn: usize,
     /// Numbers the claims of this process.
@@ -197,12 +201,24 @@ impl Claimer {
         }
     }
 
+    /// How many sends may be claimed of a lane now.
+    fn allowance(&self, served: &ServedLane) -> Allowance {
+        let now = Instant::now();
+        match *self.fit.borrow() {
+            Fit::NotForMoney => Allowance::NotBefore(now + LOOK_AT_WAITING),
+            Fit::ForMoney if now < self.sends_from => Allowance::NotBefore(self.sends_from),
+            Fit::ForMoney => served.circuit.allowance(now),
+        }
+    }
+
     /// Claims at most `share` jobs of one lane and hands them on.
     async fn claim(&mut self, at: usize, share: usize) {
-        let mut slots: Vec<OwnedSemaphorePermit> =
-            std::iter::from_fn(|| Arc::clone(&self.slots).try_acquire_owned().ok()).take(share).collect();
         let lane = self.looks[at].lane;
         let served = self.lanes.get(lane);
+        let allowance = self.allowance(served);
+        let share = if allowance == Allowance::Probe { 1 } else { share };
+        let mut slots: Vec<OwnedSemaphorePermit> =
+            std::iter::from_fn(|| Arc::clone(&self.slots).try_acquire_owned().ok()).take(share).collect();
         self.claims += 1;
         let claim = Claim {
             worker: &self.settings.name,
@@ -212,7 +228,10 @@ impl Claimer {
             number: self.claims,
             known: self.looks[at].known(),
             on_ambiguous: served.policy.on_ambiguous,
-            sends: if Instant::now() < self.sends_from { Sends::NotYet } else { Sends::Allowed },
+            sends: match allowance {
+                Allowance::All | Allowance::Probe => Sends::Allowed,
+                Allowance::NotBefore(_) => Sends::NotYet,
+            },
         };
         let asked = Instant::now();
         match self.store.claim(&served.lane, &claim).await {
@@ -220,9 +239,15 @@ impl Claimer {
                 self.patience.over();
                 self.looks[at].learn(self.claims, &claims);
                 let next = next_look(&claims, asked);
-                self.looks[at].at = match claim.sends {
-                    Sends::Allowed => next,
-                    Sends::NotYet => next.min(self.sends_from),
+                self.looks[at].at = match allowance {
+                    Allowance::All => next,
+                    Allowance::NotBefore(moment) => next.min(moment),
+                    Allowance::Probe => {
+                        if claims.jobs.iter().any(|job| job.call == Call::Send) {
+                            served.circuit.probing(asked);
+                        }
+                        next
+                    }
                 };
                 if claims.lost_writes {
                     tell_of_lost_writes(served);

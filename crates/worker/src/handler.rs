@@ -4,12 +4,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use apalis::prelude::Data;
-use bursar_domain::{Action, Call, Facts, Millis, Next, Reading, State, Subject, after, next_action};
+use bursar_domain::{Action, Answer, Call, Facts, Millis, Next, Reading, State, Subject, after, next_action};
 use bursar_gateways::Order;
 use bursar_store::{Asked, Commit, Committed, Resend, Store};
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
+use crate::circuit::Turn;
 use crate::committer::Commits;
 use crate::handoff::Held;
 use crate::lanes::{Lanes, ServedLane};
@@ -61,6 +62,9 @@ async fn call(held: &Held, served: &ServedLane, order: &mut Order, facts: Facts,
         Call::Ask => served.gateway.ask(order).await,
     };
     let took = started.elapsed();
+    if call == Call::Send {
+        tell_the_circuit(served, reading.answer);
+    }
     let trade_nos = learn(order, &reading);
     let facts =
         Facts { asks: facts.asks + u32::from(call == Call::Ask), can_ask: served.gateway.can_ask(order), ..facts };
@@ -79,6 +83,16 @@ async fn call(held: &Held, served: &ServedLane, order: &mut Order, facts: Facts,
         trade_nos,
         gateway_status: reading.status.clone(),
         line: Some(line(now, held.job.fence, call, took, &reading)),
+    }
+}
+
+fn tell_the_circuit(served: &ServedLane, answer: Answer) {
+    match served.circuit.sent(answer, Instant::now()) {
+        Some(Turn::Opened(rest)) => {
+            tracing::warn!(lane = %served.lane, rest_s = rest.as_secs(), "most sends come to nothing: resting, then one probe; asks go on");
+        }
+        Some(Turn::Closed) => tracing::info!(lane = %served.lane, "the gateway answers again: sends go on"),
+        None => {}
     }
 }
 

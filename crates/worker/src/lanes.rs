@@ -6,6 +6,7 @@ use bursar_domain::{Lane, Policy};
 use bursar_gateways::Gateway;
 
 use crate::Account;
+use crate::circuit::Circuit;
 
 /// Every lane of every account.
 pub(crate) struct Lanes(Vec<ServedLane>);
@@ -16,6 +17,7 @@ pub(crate) struct ServedLane {
     pub(crate) gateway: Arc<dyn Gateway>,
     pub(crate) policy: Policy,
     pub(crate) rate_per_second: f64,
+    pub(crate) circuit: Circuit,
 }
 
 /// A lane's place in [`Lanes`].
@@ -31,6 +33,7 @@ impl Lanes {
                 gateway: Arc::clone(&gateway),
                 policy: policy.clone(),
                 rate_per_second,
+                circuit: Circuit::default(),
             })
         });
         Self(lanes.collect())

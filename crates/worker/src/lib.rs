@@ -6,6 +6,7 @@
 
 mod account;
 mod backend;
+mod circuit;
 mod claimer;
 mod committer;
 mod handler;
@@ -19,9 +20,10 @@ use std::sync::Arc;
 
 use apalis::prelude::{Monitor, WorkerBuilder, WorkerBuilderExt};
 use bursar_store::Store;
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-pub use account::{Account, Settings};
+pub use account::{Account, Fit, Settings};
 
 use backend::Lanewise;
 use handler::{Runtime, handle};
@@ -36,7 +38,8 @@ pub struct WorkerError(#[source] apalis::prelude::MonitorError);
 /// Works until `drain` is cancelled: then nothing new is claimed, what was claimed and not begun is given back, calls in
 /// flight are finished within `settings.drain` or left in doubt.
 ///
-/// Redis errors never end it: it keeps what is in flight and goes on when Redis is back.
+/// Redis errors never end it: it keeps what is in flight and goes on when Redis is back. While `fit` says that Redis is not
+/// fit for money, nothing is sent; what was sent is followed.
 ///
 /// # Errors
 /// [`WorkerError`] only if the frame itself fails.
@@ -44,6 +47,7 @@ pub async fn run(
     store: Store,
     settings: Settings,
     accounts: Vec<Account>,
+    fit: watch::Receiver<Fit>,
     drain: CancellationToken,
 ) -> Result<(), WorkerError> {
     let settings = Arc::new(settings);
@@ -51,8 +55,14 @@ pub async fn run(
     let leases = Arc::new(Leases::default());
     let stopped = CancellationToken::new();
     let commits = committer::start(store.clone(), Arc::clone(&lanes));
-    let (handoff, claimer) =
-        claimer::start(store.clone(), Arc::clone(&settings), Arc::clone(&lanes), Arc::clone(&leases), drain.clone());
+    let (handoff, claimer) = claimer::start(
+        store.clone(),
+        Arc::clone(&settings),
+        Arc::clone(&lanes),
+        Arc::clone(&leases),
+        fit,
+        drain.clone(),
+    );
     let loops = [
         tokio::spawn(lease::renew(
             store.clone(),

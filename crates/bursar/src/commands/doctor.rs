@@ -11,7 +11,7 @@ use crate::cli::{Exit, Global};
 use crate::config::{Account, Advice, Config};
 use crate::output::line;
 use crate::session::{self, Session};
-use crate::work;
+use crate::{preflight, work};
 
 #[derive(Debug, Args)]
 #[command(
@@ -22,7 +22,7 @@ pub(crate) struct Arguments {}
 pub(crate) async fn run(_: &Arguments, global: &Global) -> anyhow::Result<Exit> {
     let config = Config::load(global.config.as_deref())?;
     let store = session::connect(&config).await?;
-    let mut findings = store.preflight(&work::wanted(&config)).await?;
+    let mut findings = store.preflight(&preflight::wanted(&config)).await?;
     findings.extend(config.advice().into_iter().map(advised));
     if config.accounts.is_empty() {
         findings.push(finding(Severity::Warn, "accounts", "none is configured: there is nothing to work for".into()));

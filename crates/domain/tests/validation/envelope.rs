@@ -151,3 +151,12 @@ fn a_job_built_in_rust_is_validated_by_the_same_rules() {
         "run_at must be an RFC 3339 time with an offset; body.total_amount must be a positive integer of fen"
     );
 }
+
+#[test]
+fn a_refusal_repeats_no_more_of_a_name_than_fits_a_line() {
+    let name = format!("\u{1b}[31m\u{7f}{}", "x".repeat(100_000));
+    let text = json!({ name.as_str(): 1 }).to_string();
+    let twice = format!("{{{0},{0}}}", &text[1..text.len() - 1]);
+    let said = parse(&twice).unwrap_err().to_string();
+    assert!(said.contains("stands twice") && said.len() < 300 && !said.chars().any(char::is_control), "{said:?}");
+}

@@ -163,3 +163,25 @@ async fn a_config_fault_pauses_the_lane_and_keeps_every_job() {
     let status = world.store.lane_status(&world.lane).await.unwrap();
     assert_eq!((status.to_send, status.done), (30, 0));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_gateway_that_is_down_is_probed_and_not_hammered_while_asks_go_on() {
+    let world = World::new().await;
+    let mut gateway = Scripted::new(Act::Answer(Answer::NotExecuted)).on("K1", &[Act::Answer(Answer::Accepted)]);
+    gateway.is_down = true;
+    let gateway = Arc::new(gateway);
+    let worker = world.worker("w1", &gateway);
+    world.submit(keys(1)).await;
+    world.until("K1", State::Pending).await;
+    world.submit((2..=200).map(|number| format!("K{number}"))).await;
+    bursar_test_support::eventually(Duration::from_secs(20), "ten asks after the sends have stopped", async || {
+        let (sends, asks) = (gateway.sends.lock().unwrap().len(), gateway.asks.lock().unwrap().len());
+        if asks >= 20 { Ok(sends) } else { Err((sends, asks)) }
+    })
+    .await;
+    let sends = gateway.sends.lock().unwrap().len();
+    assert!(sends < 40, "{sends} sends: what was in flight when the circuit opened, and a probe or two");
+    gateway.back();
+    world.until_done(200).await;
+    worker.stop().await;
+}

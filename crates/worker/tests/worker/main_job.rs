@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::support::fit;
 use bursar_domain::{AccountRules, GatewayKind, NewJob, Policy, State};
 use bursar_gateways::{Secret, Transport, Yzt, YztSettings};
 use bursar_producer::{Outcome, Producer};
@@ -39,7 +40,7 @@ async fn a_transfer_is_sent_once_and_followed_to_its_last_word() {
         retention: Duration::from_secs(3600),
     };
     let drain = CancellationToken::new();
-    let worker = tokio::spawn(bursar_worker::run(store.clone(), settings, vec![account], drain.clone()));
+    let worker = tokio::spawn(bursar_worker::run(store.clone(), settings, vec![account], fit(), drain.clone()));
 
     let producer = Producer::on(store).account("main", AccountRules::new(GatewayKind::Yzt));
     let body = json!({"node_id": "00061967", "total_amount": 10, "payer_store_no": "amy99a", "payer_type": "1",

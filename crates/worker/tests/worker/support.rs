@@ -1,7 +1,7 @@
 //! A store, a scripted gateway and workers in one process. Fakes stand at the `Gateway` trait only.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -37,6 +37,9 @@ pub(crate) struct Scripted {
     pub(crate) in_flight: AtomicUsize,
     pub(crate) most_in_flight: AtomicUsize,
     pub(crate) can_ask: bool,
+    /// Until [`Scripted::back`] sends are not executed and asks find the job accepted, unless told otherwise per key.
+    pub(crate) is_down: bool,
+    is_back: AtomicBool,
 }
 
 impl Scripted {
@@ -51,6 +54,8 @@ impl Scripted {
             in_flight: AtomicUsize::default(),
             most_in_flight: AtomicUsize::default(),
             can_ask: true,
+            is_down: false,
+            is_back: AtomicBool::new(false),
         }
     }
 
@@ -69,11 +74,24 @@ impl Scripted {
         self.sent_before.lock().unwrap().iter().any(|sent| sent == key)
     }
 
-    async fn act(&self, order: &Order) -> Reading {
+    /// What calls meet while it is down; its usual answer, or success once it is back.
+    fn down(&self, answer: Answer) -> Option<Answer> {
+        if !self.is_down {
+            return None;
+        }
+        Some(if self.is_back.load(Ordering::SeqCst) { Answer::Succeeded } else { answer })
+    }
+
+    pub(crate) fn back(&self) {
+        self.is_back.store(true, Ordering::SeqCst);
+    }
+
+    async fn act(&self, order: &Order, usual: Option<Answer>) -> Reading {
         let now = self.in_flight.fetch_add(1, Ordering::SeqCst) + 1;
         self.most_in_flight.fetch_max(now, Ordering::SeqCst);
         let next = self.acts.lock().unwrap().get_mut(&order.key).and_then(Vec::pop);
-        let answer = match next.unwrap_or_else(|| self.otherwise.clone()) {
+        let usual = usual.map_or_else(|| self.otherwise.clone(), Act::Answer);
+        let answer = match next.unwrap_or(usual) {
             Act::Answer(answer) => answer,
             Act::Panic => {
                 self.in_flight.fetch_sub(1, Ordering::SeqCst);
@@ -95,12 +113,12 @@ impl Gateway for Scripted {
         if order.sent_before {
             self.sent_before.lock().unwrap().push(order.key.clone());
         }
-        Box::pin(self.act(order))
+        Box::pin(self.act(order, self.down(Answer::NotExecuted)))
     }
 
     fn ask<'a>(&'a self, order: &'a Order) -> BoxFuture<'a, Reading> {
         self.asks.lock().unwrap().push(order.key.clone());
-        Box::pin(self.act(order))
+        Box::pin(self.act(order, self.down(Answer::Accepted)))
     }
 
     fn can_ask(&self, _: &Order) -> bool {
@@ -162,7 +180,7 @@ impl World {
         };
         let drain = CancellationToken::new();
         let settings = Settings { name: name.into(), ..self.settings.clone() };
-        let task = tokio::spawn(bursar_worker::run(self.store.clone(), settings, vec![account], drain.clone()));
+        let task = tokio::spawn(bursar_worker::run(self.store.clone(), settings, vec![account], fit(), drain.clone()));
         Running { drain, task }
     }
 
@@ -224,4 +242,9 @@ fn job(key: &str) -> Job {
 /// `K1`, `K2` …
 pub(crate) fn keys(count: usize) -> impl Iterator<Item = String> {
     (1..=count).map(|number| format!("K{number}"))
+}
+
+/// A Redis that is fit for money, for good.
+pub(crate) fn fit() -> tokio::sync::watch::Receiver<bursar_worker::Fit> {
+    tokio::sync::watch::channel(bursar_worker::Fit::ForMoney).1
 }
