@@ -9,8 +9,8 @@ use serde_json::Value;
 
 pub use bind::{Bound, Receiver};
 
-use crate::http::{Heard, Http};
-use crate::json::{RawObject, Twice};
+use crate::http::{Answered, Heard, Http};
+use crate::json::{RawObject, Unclear};
 use crate::settings::{BeingfiSettings, ContentType};
 use crate::yzt::request::{form, json};
 use crate::{BoxFuture, Gateway, Order, Secret, SettingsError, clock, text};
@@ -46,8 +46,17 @@ impl Beingfi {
     /// Binds a receiver. One request, never repeated by itself, whatever happens to it.
     pub async fn bind(&self, receiver: &Receiver) -> Bound {
         let params = receiver.fields().iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect();
-        let heard = self.call("/api/division/receiver/bind", params).await;
-        match reading::open(&heard, &self.secret) {
+        self.bind_heard(&self.call("/api/division/receiver/bind", params).await)
+    }
+
+    /// What `body` tells about a bind, had it come with HTTP 200 as the whole answer. Pure: nothing is sent.
+    #[must_use]
+    pub fn understand_bind(&self, body: &str) -> Bound {
+        self.bind_heard(&answered(body))
+    }
+
+    fn bind_heard(&self, heard: &Heard) -> Bound {
+        match reading::open(heard, &self.secret) {
             Spoken::Nothing(reading) if reading.answer == Answer::NotExecuted => Bound::Refused(reading),
             Spoken::Nothing(reading) => Bound::Unknown(reading),
             Spoken::Refused { meaning: Meaning::ConfigFault, reading } => {
@@ -89,8 +98,17 @@ impl Beingfi {
         let Some(params) = content_params(&order.content) else {
             return Reading::of(Answer::ConfigFault, "the stored content is not an object: nothing was sent");
         };
-        let heard = self.call("/api/division/exec", params).await;
-        match reading::open(&heard, &self.secret) {
+        self.divide_heard(&self.call("/api/division/exec", params).await, order)
+    }
+
+    /// What `body` tells about `order`, had it come with HTTP 200 as the whole answer to a send. Pure: nothing is sent.
+    #[must_use]
+    pub fn understand(&self, order: &Order, body: &str) -> Reading {
+        self.divide_heard(&answered(body), order)
+    }
+
+    fn divide_heard(&self, heard: &Heard, order: &Order) -> Reading {
+        match reading::open(heard, &self.secret) {
             Spoken::Nothing(reading) => reading,
             Spoken::Refused { meaning, reading } => Reading { answer: refused(meaning, order.sent_before), ..reading },
             Spoken::Taken { data: None, mut reading } => {
@@ -103,11 +121,11 @@ impl Beingfi {
 
     /// Code 0 is only the outer success: `state` decides (trap 39).
     fn divided(&self, data: &RawObject<'_>, mut reading: Reading) -> Reading {
-        let words = || -> Result<_, Twice> {
+        let words = || -> Result<_, Unclear> {
             Ok((data.word("state")?, data.word("errCode")?, data.word("errMsg")?, data.word("channelBatchOrderId")?))
         };
         let Ok((state, err_code, err_msg, batch)) = words() else {
-            return Reading { message: Some("the answer names a field twice that decides".into()), ..reading };
+            return Reading { message: Some("a field that decides stands twice or cannot be read".into()), ..reading };
         };
         let err_msg = err_msg.unwrap_or_default();
         reading.trade_no = batch.and_then(|batch| text::number(&batch, &[&self.secret]));
@@ -155,6 +173,10 @@ impl Beingfi {
         };
         self.http.post(path, body, self.http.call_timeout()).await
     }
+}
+
+fn answered(body: &str) -> Heard {
+    Heard::Answer(Answered { http: 200, date: None, body: body.to_owned() })
 }
 
 /// What a refusal means for a split.

@@ -11,9 +11,10 @@ use serde_json::value::RawValue;
 #[derive(Debug)]
 pub(crate) struct RawObject<'a>(Vec<(Cow<'a, str>, &'a RawValue)>);
 
-/// A field that decides something stands twice with two values: neither may win in silence (trap 19).
+/// What a field that decides something says cannot be told: it stands twice, and neither value may win in silence (trap
+/// 19), or its value cannot be read, which must not count as its absence.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Twice;
+pub(crate) struct Unclear;
 
 impl<'a> RawObject<'a> {
     /// `None` unless `text` is one JSON object and nothing else.
@@ -27,28 +28,29 @@ impl<'a> RawObject<'a> {
     }
 
     /// The received text of a field. `null` and absence are the same to everybody who writes these answers.
-    pub(crate) fn raw(&self, name: &str) -> Result<Option<&'a str>, Twice> {
+    pub(crate) fn raw(&self, name: &str) -> Result<Option<&'a str>, Unclear> {
         let mut found = self.fields().filter(|(field, _)| *field == name).map(|(_, text)| text);
         let first = found.next();
         match found.next() {
-            Some(_) => Err(Twice),
+            Some(_) => Err(Unclear),
             None => Ok(first.filter(|text| *text != "null")),
         }
     }
 
-    /// A field's value.
-    pub(crate) fn value(&self, name: &str) -> Result<Option<Value>, Twice> {
-        Ok(self.raw(name)?.and_then(|text| serde_json::from_str(text).ok()))
+    /// A field's value. A number beyond all bounds, half a surrogate pair and nesting without end are JSON and no value.
+    pub(crate) fn value(&self, name: &str) -> Result<Option<Value>, Unclear> {
+        self.raw(name)?.map(|text| serde_json::from_str(text).map_err(|_| Unclear)).transpose()
     }
 
-    /// A text or a number as text; nothing for "" and for everything else. Codes, statuses and numbers of trades come
-    /// both ways, sometimes on the same page (traps 7, 11, 13).
-    pub(crate) fn word(&self, name: &str) -> Result<Option<String>, Twice> {
-        Ok(match self.value(name)? {
-            Some(Value::String(text)) if !text.is_empty() => Some(text),
-            Some(Value::Number(_)) => self.raw(name)?.map(str::to_owned),
-            Some(Value::String(_) | Value::Null | Value::Bool(_) | Value::Array(_) | Value::Object(_)) | None => None,
-        })
+    /// A text or a number as text; nothing for "". Codes, statuses and numbers of trades come both ways, sometimes on
+    /// the same page (traps 7, 11, 13); anything else is no word.
+    pub(crate) fn word(&self, name: &str) -> Result<Option<String>, Unclear> {
+        match self.value(name)? {
+            Some(Value::String(text)) => Ok(Some(text).filter(|text| !text.is_empty())),
+            Some(Value::Number(_)) => Ok(self.raw(name)?.map(str::to_owned)),
+            Some(Value::Bool(_) | Value::Array(_) | Value::Object(_)) => Err(Unclear),
+            Some(Value::Null) | None => Ok(None),
+        }
     }
 }
 
@@ -97,8 +99,23 @@ mod tests {
     #[test]
     fn trap_19_a_field_that_stands_twice_decides_nothing_and_harms_nothing_else() {
         let object = RawObject::parse(r#"{"goods_id":"a","goods_id":"b","status":"1"}"#).unwrap();
-        assert_eq!(object.word("goods_id"), Err(Twice));
+        assert_eq!(object.word("goods_id"), Err(Unclear));
         assert_eq!(object.word("status"), Ok(Some("1".into())));
+    }
+
+    #[test]
+    fn what_is_json_and_cannot_be_read_is_not_taken_for_absent() {
+        let deep = format!("{}{}", "[".repeat(200), "]".repeat(200));
+        for unreadable in ["1e999", r#""\ud800""#, &deep] {
+            let text = format!(r#"{{"a":{unreadable},"b":1}}"#);
+            let object = RawObject::parse(&text).unwrap();
+            assert_eq!((object.value("a"), object.word("a")), (Err(Unclear), Err(Unclear)), "{unreadable}");
+            assert_eq!(object.word("b"), Ok(Some("1".into())));
+        }
+        for no_word in ["{}", "[1]", "true"] {
+            let text = format!(r#"{{"a":{no_word}}}"#);
+            assert_eq!(RawObject::parse(&text).unwrap().word("a"), Err(Unclear), "{no_word}");
+        }
     }
 
     #[test]

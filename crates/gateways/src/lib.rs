@@ -22,6 +22,7 @@ use std::sync::Arc;
 use bursar_domain::{Kind, Reading};
 
 pub use beingfi::{Beingfi, Bound, Receiver};
+pub use rsa2::{check_private_key, check_public_key};
 pub use secret::Secret;
 pub use settings::{
     BeingfiSettings, ContentType, QueryKey, ResponseSign, SettingsError, SplitMethods, SubCodes, TooManyRequests,

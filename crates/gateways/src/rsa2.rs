@@ -9,6 +9,22 @@ use base64::engine::general_purpose::STANDARD;
 use crate::keys;
 use crate::{Secret, SettingsError};
 
+/// Whether the text of a private key, in any form, is one that an account can sign with.
+///
+/// # Errors
+/// [`SettingsError`] of `private_key_file`: what was found instead, never any of it.
+pub fn check_private_key(key: &Secret) -> Result<(), SettingsError> {
+    Signer::new("private_key_file", key).map(drop)
+}
+
+/// Whether the text of a public key, in any form, is one that answers can be verified with.
+///
+/// # Errors
+/// [`SettingsError`] of `platform_public_key_file`: what was found instead.
+pub fn check_public_key(key: &str) -> Result<(), SettingsError> {
+    Verifier::new("platform_public_key_file", key).map(drop)
+}
+
 /// An app's private key.
 pub(crate) struct Signer(RsaKeyPair);
 

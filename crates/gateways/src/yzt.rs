@@ -9,14 +9,14 @@ pub(crate) mod request;
 
 use std::time::Duration;
 
-use bursar_domain::{Answer, Kind, Reading};
+use bursar_domain::{Answer, Call, Kind, Reading};
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
 pub use balance::{Balance, BalanceQuery};
 pub use notification::{Notification, NotificationError, SignRule};
 
-use crate::http::{Heard, Http};
+use crate::http::{Answered, Heard, Http};
 use crate::rsa2::Verifier;
 use crate::settings::{QueryKey, ResponseSign, SplitMethods, SubCodes, UploadMethod, YztSettings};
 use crate::{BoxFuture, Gateway, Order, SettingsError, clock};
@@ -78,7 +78,7 @@ impl Yzt {
         };
         match (words.class, &words.data) {
             (codes::Class::Done, Some(data)) => Balance::read(data, &words.reading)
-                .map_err(|_| Box::new(Reading::of(Answer::Silent, "the answer names an amount twice"))),
+                .map_err(|_| Box::new(Reading::of(Answer::Silent, "an amount stands twice or cannot be read"))),
             _ => Err(Box::new(self.reader().unanswered(words))),
         }
     }
@@ -116,6 +116,23 @@ impl Yzt {
             Kind::Transfer => Some("bkfunds.balance.pay.query"),
             Kind::BillUpload => None, // no page describes one
             Kind::Split => self.split.as_ref()?.query.as_deref(),
+        }
+    }
+
+    /// What `body` tells about `order`, had it come with HTTP 200 as the whole answer to `call`. Pure: nothing is sent.
+    #[must_use]
+    pub fn understand(&self, call: Call, order: &Order, body: &str) -> Reading {
+        let method = match call {
+            Call::Send => self.send_method(order.kind),
+            Call::Ask => self.ask_method(order.kind),
+        };
+        let heard = Heard::Answer(Answered { http: 200, date: None, body: body.to_owned() });
+        match self.reader().read(&heard, method.unwrap_or_default(), clock::now()) {
+            Spoken::Words(words) => match call {
+                Call::Send => self.reader().sent(words, order),
+                Call::Ask => self.reader().asked(words, order),
+            },
+            Spoken::Nothing(reading) => reading,
         }
     }
 

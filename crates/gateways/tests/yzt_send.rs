@@ -3,7 +3,7 @@
 
 mod support;
 
-use bursar_domain::{Answer, Kind, Reading};
+use bursar_domain::{Answer, Call, Kind, Reading};
 use bursar_gateways::{
     BalanceQuery, ContentType, Gateway, Order, ResponseSign, SplitMethods, SubCodes, Transport, UploadMethod, Yzt,
     YztSettings,
@@ -312,4 +312,30 @@ async fn a_balance_is_told_as_it_was_read() {
     assert_eq!(refused.answer, Answer::ConfigFault);
     let server = Server::answering(format!(r#"{{"merchant_balanceQuery_response":{}}}"#, sign::taken(data))).await;
     assert_eq!(accounts::yzt(&server.url()).balance(&query).await.unwrap_err().answer, Answer::Silent);
+}
+
+#[tokio::test]
+async fn a_success_beside_a_field_that_cannot_be_read_is_in_doubt() {
+    let right = [("code", "10000"), ("success", "true"), ("sub_code", "null")];
+    let data = r#"{"status":"1"}"#;
+    for unreadable in ["1e999", r#""\ud800""#, r#"["isv.x"]"#, "{}"] {
+        for (name, _) in right {
+            let fields =
+                right.map(|(field, value)| format!(r#""{field}":{}"#, if field == name { unreadable } else { value }));
+            let node = format!(r#"{{{},"data":{data}}}"#, fields.join(","));
+            let body = sign::yzt("bkfunds_balance_pay_apply_response", &node);
+            let reading = accounts::yzt("http://127.0.0.1:9").understand(Call::Send, &transfer(), &body);
+            assert_eq!(reading.answer, Answer::Silent, "{body}");
+        }
+        for (field, answer) in [("platform_no", Answer::Silent), ("status", Answer::Accepted)] {
+            let data = format!(r#"{{"status":"1","{field}":{unreadable}}}"#)
+                .replace(r#""status":"1","status""#, r#""status""#);
+            let reading =
+                accounts::yzt("http://127.0.0.1:9").understand(Call::Send, &transfer(), &sign::applied(&data));
+            assert_eq!(reading.answer, answer, "{data}");
+        }
+        let data = format!(r#"{{"status":"1","total_amount":{unreadable}}}"#);
+        let reading = accounts::yzt("http://127.0.0.1:9").understand(Call::Send, &transfer(), &sign::applied(&data));
+        assert!(matches!(reading.answer, Answer::Silent | Answer::Contradiction), "{data}: {reading:?}");
+    }
 }

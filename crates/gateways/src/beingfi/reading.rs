@@ -8,7 +8,7 @@ use bursar_domain::{Answer, Reading};
 
 use super::sign;
 use crate::http::Heard;
-use crate::json::{RawObject, Twice};
+use crate::json::{RawObject, Unclear};
 use crate::{Secret, text};
 
 /// What a refusal says about the call that it answers.
@@ -138,15 +138,15 @@ type Believed<'a> = (String, String, Option<RawObject<'a>>);
 
 /// Code, message and verified data. Only data is ever signed: a code other than 0 comes without, and so does no data.
 fn believe<'a>(body: &'a str, secret: &Secret) -> Result<Believed<'a>, Cow<'static, str>> {
-    let twice = |Twice| "the answer names a field twice that decides";
+    let unclear = |Unclear| "a field that decides stands twice or cannot be read";
     let Some(outer) = RawObject::parse(body) else {
         return Err(format!("the answer is not a JSON object: {body}").into());
     };
-    let code = outer.word("code").map_err(twice)?.ok_or("the answer has no code")?;
-    let said = outer.word("msg").map_err(twice)?.unwrap_or_default();
-    let data = outer.raw("data").map_err(twice)?.filter(|data| *data != "\"\"");
+    let code = outer.word("code").map_err(unclear)?.ok_or("the answer has no code")?;
+    let said = outer.word("msg").map_err(unclear)?.unwrap_or_default();
+    let data = outer.raw("data").map_err(unclear)?.filter(|data| *data != "\"\"");
     let (Some(data), "0") = (data, code.as_str()) else { return Ok((code, said, None)) };
-    let Some(signature) = outer.word("sign").map_err(twice)? else { return Err("the answer is not signed".into()) };
+    let Some(signature) = outer.word("sign").map_err(unclear)? else { return Err("the answer is not signed".into()) };
     if !sign::verifies(data, &signature, secret) {
         return Err("the answer's signature is not BeingFi's: check the account's secret".into());
     }

@@ -3,7 +3,7 @@
 use bursar_domain::Reading;
 use serde_json::Value;
 
-use crate::json::{RawObject, Twice};
+use crate::json::{RawObject, Unclear};
 
 /// Whose balance.
 #[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize)]
@@ -52,7 +52,7 @@ pub struct Balance {
 }
 
 impl Balance {
-    pub(super) fn read(data: &RawObject<'_>, reading: &Reading) -> Result<Self, Twice> {
+    pub(super) fn read(data: &RawObject<'_>, reading: &Reading) -> Result<Self, Unclear> {
         let amount = |name: &str| {
             let value = data.value(name)?;
             Ok(value.and_then(|value| match value {

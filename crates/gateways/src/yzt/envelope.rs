@@ -3,7 +3,7 @@
 
 use std::borrow::Cow;
 
-use crate::json::{RawObject, Twice};
+use crate::json::{RawObject, Unclear};
 use crate::rsa2::Verifier;
 
 /// What vouches for an answer.
@@ -38,9 +38,9 @@ pub(crate) fn open<'a>(
     let Some(outer) = RawObject::parse(body) else {
         return Err(format!("the answer is not a JSON object: {body}").into());
     };
-    let twice = |Twice| "the answer has two nodes or signatures".to_owned();
-    let (name, text) = find_node(&outer, method).map_err(twice)?.ok_or("the answer has no node")?;
-    let trust = match (verifier, outer.word("sign").map_err(twice)?) {
+    let unclear = |Unclear| "the answer has two nodes or signatures, or one that cannot be read".to_owned();
+    let (name, text) = find_node(&outer, method).map_err(unclear)?.ok_or("the answer has no node")?;
+    let trust = match (verifier, outer.word("sign").map_err(unclear)?) {
         (None, _) => Trust::Waived,
         (Some(_), None) => Trust::Unsigned,
         (Some(verifier), Some(sign)) if verifier.verifies(text, &sign) => Trust::Verified,
@@ -53,7 +53,7 @@ pub(crate) fn open<'a>(
 
 /// The expected node, else `error_response`, else the only one there is: bill uploads are answered under another
 /// method's name, and errors under either (trap 2, seed 002).
-fn find_node<'a, 'o>(outer: &'o RawObject<'a>, method: &str) -> Result<Option<(&'o str, &'a str)>, Twice> {
+fn find_node<'a, 'o>(outer: &'o RawObject<'a>, method: &str) -> Result<Option<(&'o str, &'a str)>, Unclear> {
     let expected = node_name(method);
     for name in [expected.as_str(), "error_response"] {
         if outer.raw(name)?.is_some() {
@@ -62,7 +62,7 @@ fn find_node<'a, 'o>(outer: &'o RawObject<'a>, method: &str) -> Result<Option<(&
     }
     let mut nodes = outer.fields().filter(|(name, _)| name.ends_with("_response"));
     match (nodes.next(), nodes.next()) {
-        (Some(_), Some(_)) => Err(Twice),
+        (Some(_), Some(_)) => Err(Unclear),
         (node, _) => Ok(node),
     }
 }

@@ -7,7 +7,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::codes::{self, Class, Stage};
 use super::envelope::{self, Envelope, Trust};
 use crate::http::{Answered, Heard};
-use crate::json::{RawObject, Twice};
+use crate::json::{RawObject, Unclear};
 use crate::rsa2::Verifier;
 use crate::{Order, Secret, SubCodes, text};
 
@@ -53,8 +53,8 @@ impl Reader<'_> {
         };
         match self.words(opened, answered, now) {
             Ok(words) => Spoken::Words(words),
-            Err(Twice) => {
-                self.nothing(Answer::Silent, Some(answered.http), "the answer names a field twice that decides")
+            Err(Unclear) => {
+                self.nothing(Answer::Silent, Some(answered.http), "a field that decides stands twice or cannot be read")
             }
         }
     }
@@ -63,7 +63,7 @@ impl Reader<'_> {
         Spoken::Nothing(Reading { http, ..Reading::of(answer, text::message(why, &self.secrets)) })
     }
 
-    fn words<'a>(&self, opened: Envelope<'a>, answered: &Answered, now: Timestamp) -> Result<Words<'a>, Twice> {
+    fn words<'a>(&self, opened: Envelope<'a>, answered: &Answered, now: Timestamp) -> Result<Words<'a>, Unclear> {
         let Envelope { node, trust, odd_node } = opened;
         let code = node.word("code")?.unwrap_or_default();
         let sub_code = node.word("sub_code")?;
@@ -126,7 +126,7 @@ impl Reader<'_> {
             (Class::Done, Kind::BillUpload) => Answer::Succeeded,
             (Class::Done, Kind::Transfer | Kind::Split) => match words.stand(order, &self.secrets) {
                 Ok(stand) => stand.after_send(),
-                Err(Twice) => words.note("a field that decides stands twice", Answer::Silent),
+                Err(Unclear) => words.note("a field that decides stands twice or cannot be read", Answer::Silent),
             },
             (Class::Duplicate, Kind::BillUpload) => Answer::Succeeded,
             (Class::Duplicate, Kind::Transfer | Kind::Split) => Answer::Accepted,
@@ -144,7 +144,7 @@ impl Reader<'_> {
         let answer = match words.class {
             Class::Done => match words.stand(order, &self.secrets) {
                 Ok(stand) => stand.after_ask(&mut words),
-                Err(Twice) => words.note("a field that decides stands twice", Answer::Silent),
+                Err(Unclear) => words.note("a field that decides stands twice or cannot be read", Answer::Silent),
             },
             Class::NotExecuted | Class::Clock => Answer::NotExecuted,
             Class::ConfigFault => Answer::ConfigFault,
@@ -209,12 +209,13 @@ impl Words<'_> {
     }
 
     /// Reads `data`: status, number, key and amount.
-    fn stand(&mut self, order: &Order, secrets: &[&Secret]) -> Result<Stand, Twice> {
+    fn stand(&mut self, order: &Order, secrets: &[&Secret]) -> Result<Stand, Unclear> {
         let Some(data) = &self.data else {
             self.note("the answer has no data", Answer::Accepted);
             return Ok(Stand { word: Answer::Accepted, key: Match::Absent, amount: Match::Absent });
         };
-        let status = data.word("status")?;
+        data.raw("status")?;
+        let status = data.word("status").unwrap_or_default(); // whatever else it is, it is no last word
         let number = data.word("trade_no")?;
         let key = match data.word("platform_no")? {
             None => Match::Absent,
