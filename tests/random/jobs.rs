@@ -119,6 +119,20 @@ pub(crate) fn draw(dice: &mut Rng, number: usize) -> Thing {
     }
 }
 
+/// One transfer of the account `main`, with nothing odd about it.
+#[cfg(debug_assertions)]
+pub(crate) fn one_transfer(life: &'static str) -> Thing {
+    Thing {
+        ledger_key: "transfer-1".into(),
+        lane: "main/transfer".parse().expect("a lane's name"),
+        life,
+        withholds_number: false,
+        spoilt: None,
+        later: None,
+        variants: vec![NewJob::new("main", "transfer", "transfer-1", body(Kind::Transfer, 1, 10))],
+    }
+}
+
 /// What the gateways' pages ask for, and little more.
 fn body(kind: Kind, number: usize, amount: u32) -> serde_json::Value {
     match kind {

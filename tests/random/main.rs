@@ -5,6 +5,8 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test and its helpers end by a panic")]
 
 mod chaos;
+#[cfg(debug_assertions)] // a release build has no such points
+mod crash_points;
 mod evidence;
 mod jobs;
 mod operators;

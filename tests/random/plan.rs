@@ -104,6 +104,25 @@ impl Plan {
     }
 }
 
+impl Plan {
+    /// One worker and one thing, and nothing goes wrong.
+    #[cfg(debug_assertions)]
+    pub(crate) fn without_faults(thing: Thing, on_ambiguous: OnAmbiguous) -> Self {
+        Self {
+            workers: 1,
+            gateway: Gateway::HonoursKeys,
+            profile: FaultProfile::None,
+            query_key: QueryKey::TradeNo,
+            on_ambiguous: [on_ambiguous; ACCOUNTS.len()],
+            rate_per_second: 0,
+            things: vec![thing],
+            batches: Vec::new(),
+            timeline: Vec::new(),
+            ..Self::of(0)
+        }
+    }
+}
+
 /// How many producers submit at the same time.
 const PRODUCERS: usize = 3;
 

@@ -23,6 +23,7 @@ const QUIET_WITHIN: Duration = Duration::from_secs(30);
 pub(crate) async fn run(plan: Plan) -> Evidence {
     let began = Instant::now();
     let mut world = World::start(&plan).await;
+    world.workers.heal().await;
     let started = Instant::now();
     let producers = producers::start(&plan, &world.producers_settings(), local_now(), started);
     let mut happened = play(&mut world, &plan, started).await;

@@ -13,8 +13,8 @@ use crate::jobs::{lanes, weighted};
 const HORIZON_MS: u64 = 4_000;
 
 /// Places in the worker's path at which it can be made to end.
-pub(crate) const CRASH_POINTS: [&str; 5] =
-    ["after_claim", "before_send", "after_answer", "before_commit", "after_commit"];
+pub(crate) const CRASH_POINTS: [&str; 6] =
+    ["after_claim", "before_send", "before_ask", "after_answer", "before_commit", "after_commit"];
 
 /// One thing that happens.
 #[derive(Clone, Debug)]

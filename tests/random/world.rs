@@ -39,6 +39,8 @@ pub(crate) struct World {
     redis: OwnRedis,
     fsync: Fsync,
     gateway: Gateway,
+    /// The workers' configuration.
+    pub(crate) config: PathBuf,
     _folder: TempDir,
 }
 
@@ -80,6 +82,7 @@ async fn gateway(plan: &Plan) -> Simulator {
 }
 
 impl World {
+    /// Starts everything but the workers.
     pub(crate) async fn start(plan: &Plan) -> Self {
         let simulator = gateway(plan).await;
         let fsync = plan.fsync;
@@ -94,10 +97,8 @@ impl World {
             wires.push((FaultProxy::start(redis.url()).await, FaultProxy::start(listen).await));
         }
         let direct = Settings { url: redis.url().to_owned(), prefix: "bursar".to_owned() };
-        let mut workers = Workers::new(wires, &config);
-        workers.heal().await;
         Self {
-            workers,
+            workers: Workers::new(wires, &config),
             producers_wire: FaultProxy::start(redis.url()).await,
             simulator,
             store: Store::connect(&direct).await.expect("Redis has just said that it is ready"),
@@ -106,6 +107,7 @@ impl World {
             redis,
             fsync,
             gateway: plan.gateway,
+            config,
             _folder: folder,
         }
     }

@@ -5,6 +5,7 @@
 mod claim;
 mod commit;
 mod connection;
+mod crash;
 mod durability;
 mod error;
 #[doc(hidden)]
@@ -22,6 +23,7 @@ mod wakes;
 pub use claim::{Claim, Claimed, Claims, Known, MAX_CLAIM, RECEIPT_KEPT, Sends};
 pub use commit::{Asked, Commit, Committed, Resend};
 pub use connection::{Settings, Store};
+pub use crash::crash_point;
 pub use durability::Durability;
 pub use error::StoreError;
 pub use operate::{Operated, Operator};

@@ -4,7 +4,7 @@ use bursar_domain::{Job, Lane, State};
 use redis::FromRedisValue;
 
 use crate::record::state_of;
-use crate::{Store, StoreError};
+use crate::{Store, StoreError, crash_point};
 
 /// Jobs in one call of the submit script: a bound on how long it holds Redis.
 pub const MAX_BATCH: usize = 1_000;
@@ -30,6 +30,7 @@ impl Store {
     /// [`StoreError`]: any part of the jobs may have been accepted; repeating tells. [`StoreError::NotDurable`] when all were
     /// answered and not kept as surely as asked for; repeating waits again.
     pub async fn submit(&self, jobs: &[Job]) -> Result<Vec<Submission>, StoreError> {
+        crash_point("before_submit");
         let mut answers = vec![None; jobs.len()];
         for lane in lanes_of(jobs) {
             let of_lane: Vec<usize> = (0..jobs.len()).filter(|index| &jobs[*index].lane == lane).collect();
@@ -40,6 +41,7 @@ impl Store {
                 }
             }
         }
+        crash_point("after_submit");
         self.kept().await?;
         answers.into_iter().collect::<Option<Vec<_>>>().ok_or_else(|| StoreError::Unreadable {
             what: "the reply of submit".into(),

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bursar_domain::{Call, Lane, OnAmbiguous};
-use bursar_store::{Claim, Claims, Known, MAX_CLAIM, RECEIPT_KEPT, Sends, Store};
+use bursar_store::{Claim, Claims, Known, MAX_CLAIM, RECEIPT_KEPT, Sends, Store, crash_point};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
@@ -254,6 +254,9 @@ impl Claimer {
                 }
                 for key in &claims.orphans {
                     tracing::error!(lane = %served.lane, key, "put aside: it was due and has no record that can be read");
+                }
+                if !claims.jobs.is_empty() {
+                    crash_point("after_claim");
                 }
                 let clock = RedisClock::new(claims.now);
                 let held = claims.jobs.into_iter().zip(slots.drain(..)).map(|(job, slot)| {

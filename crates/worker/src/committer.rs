@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use bursar_store::{Commit, Committed, MAX_CLAIM, Store};
+use bursar_store::{Commit, Committed, MAX_CLAIM, Store, crash_point};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::lanes::{LaneNumber, Lanes};
@@ -52,6 +52,7 @@ async fn run(store: Store, lanes: Arc<Lanes>, mut waiting: mpsc::Receiver<Waitin
 async fn commit_group(store: &Store, lanes: &Lanes, lane: LaneNumber, group: Vec<Waiting>) {
     let (commits, replies): (Vec<Commit>, Vec<_>) =
         group.into_iter().map(|waiting| (waiting.commit, waiting.done)).unzip();
+    crash_point("before_commit");
     let mut patience = Patience::new("committing");
     let committed = loop {
         match store.commit(&lanes.get(lane).lane, &commits).await {
@@ -59,6 +60,7 @@ async fn commit_group(store: &Store, lanes: &Lanes, lane: LaneNumber, group: Vec
             Err(error) => patience.wait(&error).await,
         }
     };
+    crash_point("after_commit");
     patience.over();
     for (reply, committed) in replies.into_iter().zip(committed) {
         // A handler that is gone (its worker was torn down) needs no answer.

@@ -6,7 +6,7 @@ use std::time::Duration;
 use apalis::prelude::Data;
 use bursar_domain::{Action, Answer, Call, Facts, Millis, Next, Reading, State, Subject, after, next_action};
 use bursar_gateways::Order;
-use bursar_store::{Asked, Commit, Committed, Resend, Store};
+use bursar_store::{Asked, Commit, Committed, Resend, Store, crash_point};
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
@@ -56,11 +56,16 @@ pub(crate) async fn handle(held: Held, runtime: Data<Arc<Runtime>>) {
 
 /// Makes the call and decides what follows.
 async fn call(held: &Held, served: &ServedLane, order: &mut Order, facts: Facts, call: Call) -> Commit {
+    crash_point(match call {
+        Call::Send => "before_send",
+        Call::Ask => "before_ask",
+    });
     let started = Instant::now();
     let reading = match call {
         Call::Send => served.gateway.send(order).await,
         Call::Ask => served.gateway.ask(order).await,
     };
+    crash_point("after_answer");
     let took = started.elapsed();
     if call == Call::Send {
         tell_the_circuit(served, reading.answer);

@@ -1,0 +1,166 @@
+//! A worker, or a producer, dies at each named place of its path: what is on record then, what was executed, and what another
+//! one makes of it.
+
+use std::time::Duration;
+
+use bursar_domain::State;
+use bursar_producer::{AccountRules, GatewayKind, Outcome, Producer};
+use bursar_test_support::{Process, eventually};
+
+use crate::evidence::{Stored, stored};
+use crate::jobs::{self, Thing};
+use crate::plan::{OnAmbiguous, Plan};
+use crate::workers::bursar;
+use crate::world::World;
+
+/// Long against anything that is waited for.
+const SOON: Duration = Duration::from_secs(20);
+
+/// How the books stand: the job's state and sends on record, sends that arrived, executions.
+type Books = (State, u32, u64, u64);
+
+/// One transfer, and a world without faults for it.
+struct Scene {
+    world: World,
+    thing: Thing,
+}
+
+impl Scene {
+    async fn start(life: &'static str, on_ambiguous: OnAmbiguous) -> Self {
+        let thing = jobs::one_transfer(life);
+        let world = World::start(&Plan::without_faults(thing.clone(), on_ambiguous)).await;
+        Self { world, thing }
+    }
+
+    async fn stored(&self) -> Option<Stored> {
+        stored(&self.world.store, &self.thing, 0).await.unwrap()
+    }
+
+    async fn books(&self) -> Books {
+        let record = self.stored().await.expect("the job exists").record;
+        let ledger = self.world.simulator.ledger();
+        let at_gateway = ledger.keys.get(&self.thing.ledger_key);
+        let (arrived, executed) = at_gateway.map_or((0, 0), |record| (record.requests, record.executions));
+        (record.state, record.sends, arrived, executed)
+    }
+
+    async fn until(&self, state: State) {
+        eventually(SOON, &format!("the job to be {state}"), async || {
+            let books = self.books().await;
+            if books.0 == state { Ok(()) } else { Err(books) }
+        })
+        .await;
+    }
+
+    async fn submit(&self) -> Outcome {
+        let producer = Producer::on(self.world.store.clone()).account("main", AccountRules::new(GatewayKind::Yzt));
+        producer.submit(&self.thing.variants[0]).await.unwrap()
+    }
+
+    /// A worker takes the job and dies at `point`.
+    async fn die_at(&mut self, point: &str) {
+        self.world.workers.start(0, Some(point.to_owned()));
+        assert_eq!(self.submit().await, Outcome::New);
+        let deadline = tokio::time::Instant::now() + SOON;
+        while self.world.workers.crashes == 0 {
+            assert!(tokio::time::Instant::now() < deadline, "no worker came by {point}");
+            tokio::time::sleep(Duration::from_millis(5)).await;
+            self.world.workers.watch().await;
+        }
+    }
+
+    /// Another worker comes and brings the job to `state`.
+    async fn another(&mut self, state: State) {
+        self.world.workers.start(0, None);
+        self.until(state).await;
+        self.world.workers.stop().await;
+        assert_eq!(self.world.workers.wrongs, [""; 0]);
+    }
+
+    async fn events(&self) -> Vec<String> {
+        self.stored().await.unwrap().log.iter().map(|line| line.event.clone()).collect()
+    }
+}
+
+/// Dies at `point`, leaves the books as in `left`, and after another worker they are as in `ended`.
+async fn dies(point: &str, life: &'static str, on_ambiguous: OnAmbiguous, left: Books, ended: Books) -> Scene {
+    let mut scene = Scene::start(life, on_ambiguous).await;
+    scene.die_at(point).await;
+    assert_eq!(scene.books().await, left, "what {point} leaves behind");
+    scene.another(ended.0).await;
+    assert_eq!(scene.books().await, ended, "what becomes of it after {point}: {:?}", scene.events().await);
+    let ledger = scene.world.simulator.ledger();
+    assert!(ledger.violations.is_empty(), "{:?}", ledger.violations);
+    scene
+}
+
+#[tokio::test]
+async fn a_worker_that_dies_before_the_first_byte_leaves_a_doubt_on_record_and_the_next_one_sends() {
+    for point in ["after_claim", "before_send"] {
+        let (left, ended) = ((State::InDoubt, 1, 0, 0), (State::Succeeded, 2, 1, 1));
+        let scene = dies(point, "1", OnAmbiguous::Resend, left, ended).await;
+        assert_eq!(scene.events().await, ["intent", "lost", "intent", "answer"], "{point}");
+    }
+}
+
+#[tokio::test]
+async fn a_worker_that_dies_between_answer_and_commit_has_it_asked_for_by_the_identical_bytes() {
+    for point in ["after_answer", "before_commit"] {
+        let (left, ended) = ((State::InDoubt, 1, 1, 1), (State::Succeeded, 2, 2, 1));
+        dies(point, "1", OnAmbiguous::Resend, left, ended).await;
+    }
+}
+
+#[tokio::test]
+async fn a_worker_that_dies_after_its_commit_leaves_nothing_to_do() {
+    let books = (State::Succeeded, 1, 1, 1);
+    let scene = dies("after_commit", "1", OnAmbiguous::Resend, books, books).await;
+    assert_eq!(scene.events().await, ["intent", "answer"]);
+}
+
+#[tokio::test]
+async fn an_account_that_holds_puts_what_a_dead_worker_left_before_a_person_executed_or_not() {
+    for (point, arrived) in [("after_claim", 0), ("before_send", 0), ("after_answer", 1), ("before_commit", 1)] {
+        let (left, ended) = ((State::InDoubt, 1, arrived, arrived), (State::NeedsReview, 1, arrived, arrived));
+        dies(point, "1", OnAmbiguous::Hold, left, ended).await;
+    }
+}
+
+#[tokio::test]
+async fn a_worker_that_dies_around_a_question_has_it_asked_again_and_nothing_sent() {
+    for point in ["before_ask", "after_answer:2", "before_commit:2", "after_commit:1"] {
+        let (left, ended) = ((State::Pending, 1, 1, 1), (State::Succeeded, 1, 1, 1));
+        dies(point, "9-1", OnAmbiguous::Hold, left, ended).await;
+    }
+}
+
+/// `bursar submit` that dies at `point`.
+async fn submit_and_die(scene: &Scene, point: &str) {
+    let file = scene.world.config.with_file_name("job.json");
+    std::fs::write(&file, serde_json::to_string(&scene.thing.variants[0]).unwrap()).unwrap();
+    let mut command = bursar(&["submit"]);
+    command.arg(&file).arg("--config").arg(&scene.world.config);
+    command.env("BURSAR_REDIS__URL", scene.world.producers_settings().url).env("BURSAR_CRASH_AT", point);
+    let finished = Process::run("bursar submit", command, SOON).await;
+    assert_eq!((finished.code, finished.stdout.as_str()), (None, ""), "{finished:?}");
+}
+
+#[tokio::test]
+async fn a_producer_that_dies_before_it_submits_has_submitted_nothing() {
+    let mut scene = Scene::start("1", OnAmbiguous::Resend).await;
+    submit_and_die(&scene, "before_submit").await;
+    assert!(scene.stored().await.is_none());
+    assert_eq!(scene.submit().await, Outcome::New);
+    scene.another(State::Succeeded).await;
+    assert_eq!(scene.books().await, (State::Succeeded, 1, 1, 1));
+}
+
+#[tokio::test]
+async fn a_producer_that_dies_before_it_is_told_has_submitted_once_and_learns_so_when_it_repeats() {
+    let mut scene = Scene::start("1", OnAmbiguous::Resend).await;
+    submit_and_die(&scene, "after_submit").await;
+    assert_eq!(scene.submit().await, Outcome::Existing(State::Queued));
+    scene.another(State::Succeeded).await;
+    assert_eq!(scene.submit().await, Outcome::Existing(State::Succeeded));
+    assert_eq!(scene.books().await, (State::Succeeded, 1, 1, 1));
+}
