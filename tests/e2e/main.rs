@@ -11,6 +11,7 @@ mod deadlines;
 mod draining;
 mod duplicates;
 mod faults;
+mod guarantees;
 mod holding;
 mod http;
 mod jobs;
