@@ -23,6 +23,8 @@ pub(crate) struct Stored {
 #[derive(Clone, Debug)]
 pub(crate) struct Happened {
     pub(crate) at: Duration,
+    /// What it is counted as, if it came about.
+    pub(crate) word: Option<String>,
     pub(crate) what: String,
 }
 

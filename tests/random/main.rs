@@ -7,6 +7,7 @@
 mod chaos;
 #[cfg(debug_assertions)] // a release build has no such points
 mod crash_points;
+mod event;
 mod evidence;
 mod jobs;
 mod operators;

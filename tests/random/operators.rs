@@ -7,8 +7,8 @@ use bursar_producer::Lane;
 use bursar_simulator::{KeyRecord, Ledger};
 use bursar_store::{Cursor, Operated, Operator, Record, Store, StoreError};
 
+use crate::event::Order;
 use crate::jobs::{Thing, lanes};
-use crate::timeline::Order;
 
 /// Who acts in these tests.
 const OPERATOR: Operator<'_> = Operator { who: "chaos", why: "the seed says so" };

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use bursar_domain::Millis;
 use bursar_producer::{AccountRules, NewJob, Outcome, Producer, Settings};
+use bursar_store::Store;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
@@ -42,6 +43,23 @@ pub(crate) fn start(
     plan.batches.iter().map(start).collect()
 }
 
+/// Submits every variant once more, when all is over: late duplicates.
+pub(crate) async fn submit_again(plan: &Plan, store: &Store) -> Vec<Ack> {
+    let producer = with_accounts(Producer::on(store.clone()));
+    let mut acks = Vec::new();
+    for (thing, it) in plan.things.iter().enumerate() {
+        let outcomes = producer.submit_many(&it.variants).await.expect("Redis is there at the end");
+        let answered = outcomes.into_iter().enumerate();
+        acks.extend(answered.map(|(variant, outcome)| Ack { thing, variant, outcome, tries: 1 }));
+    }
+    acks
+}
+
+fn with_accounts(producer: Producer) -> Producer {
+    let accounts = ACCOUNTS.iter();
+    accounts.fold(producer, |producer, (name, gateway)| producer.account(name, AccountRules::new(*gateway)))
+}
+
 async fn submit_all(settings: Settings, batches: Vec<Batch>, jobs: Vec<Vec<NewJob>>, began: Instant) -> Vec<Ack> {
     let producer = connect(&settings).await;
     let mut acks = Vec::new();
@@ -65,11 +83,7 @@ async fn submit_all(settings: Settings, batches: Vec<Batch>, jobs: Vec<Vec<NewJo
 async fn connect(settings: &Settings) -> Producer {
     loop {
         match Producer::connect(settings).await {
-            Ok(producer) => {
-                return ACCOUNTS
-                    .iter()
-                    .fold(producer, |producer, (name, gateway)| producer.account(name, AccountRules::new(*gateway)));
-            }
+            Ok(producer) => return with_accounts(producer),
             Err(_) => tokio::time::sleep(PAUSE).await,
         }
     }

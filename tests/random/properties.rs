@@ -4,10 +4,10 @@ use bursar_domain::{Job, State};
 use bursar_producer::{AccountRules, Outcome};
 use bursar_simulator::Kind;
 
+use crate::event::Event;
 use crate::evidence::{Evidence, Stored};
 use crate::jobs::{ACCOUNTS, Thing};
 use crate::plan::Gateway;
-use crate::timeline::Event;
 
 /// One way in which a property was broken.
 #[derive(Clone, Debug)]

@@ -51,8 +51,8 @@ pub(crate) fn judge(evidence: &Evidence, totals: &mut Totals) -> Verdict {
 fn line(evidence: &Evidence, totals: &mut Totals, verdict: &str) -> String {
     let plan = &evidence.plan;
     let mut events: BTreeMap<String, usize> = BTreeMap::new();
-    for happened in &evidence.happened {
-        *events.entry(word(&happened.what)).or_default() += 1;
+    for word in evidence.happened.iter().filter_map(|happened| happened.word.clone()) {
+        *events.entry(word).or_default() += 1;
     }
     let mut states: BTreeMap<&'static str, usize> = BTreeMap::new();
     for (_, _, stored) in evidence.jobs() {
@@ -85,20 +85,6 @@ fn line(evidence: &Evidence, totals: &mut Totals, verdict: &str) -> String {
         evidence.quiet_after.map_or("never".into(), |after| format!("{:.1} s", after.as_secs_f32())),
         format_args!("{:.1} s", evidence.took.as_secs_f32()),
     )
-}
-
-/// An event's own word, without what it is about; of a fault on a wire, the fault.
-fn word(what: &str) -> String {
-    let mut words = what.split(|letter: char| !letter.is_alphanumeric()).filter(|word| !word.is_empty());
-    let first = words.next().unwrap_or_default().to_owned();
-    let second = match first.as_str() {
-        "Disturb" => {
-            words.find(|word| word.parse::<u32>().is_err() && !["Redis", "Gateway", "Producers"].contains(word))
-        }
-        "Arm" | "Operate" => words.find(|word| word.parse::<u32>().is_err()),
-        _ => None,
-    };
-    second.map_or(first.clone(), |second| format!("{first} {second}"))
 }
 
 fn counts<Name: AsRef<str>>(counts: &BTreeMap<Name, usize>) -> String {

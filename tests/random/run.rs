@@ -10,7 +10,8 @@ use crate::evidence::{Evidence, Happened, gather};
 use crate::jobs::lanes;
 use crate::plan::{HANG, Plan};
 use crate::producers::{self, Ack};
-use crate::world::World;
+use crate::workers::NONE_RUNS;
+use crate::world::{NOBODY_WOULD, World};
 
 /// Between looks at the workers while nothing is to be done.
 const LOOK: Duration = Duration::from_millis(20);
@@ -29,13 +30,15 @@ pub(crate) async fn run(plan: Plan) -> Evidence {
     let mut happened = play(&mut world, &plan, started).await;
     world.heal().await;
     let quiet_after = quiet(&mut world, &producers).await;
+    let late = if quiet_after.is_some() { producers::submit_again(&plan, &world.store).await } else { Vec::new() };
     // What the gateway still means to execute, it executes now.
     sleep(HANG + Duration::from_millis(100)).await;
     world.workers.stop().await;
     for order in std::mem::take(&mut world.orders) {
-        happened.push(Happened { at: started.elapsed(), what: format!("operator: {}", order.await.unwrap()) });
+        let what = format!("an operator: {}", order.await.unwrap());
+        happened.push(Happened { at: started.elapsed(), word: None, what });
     }
-    let acks = acks(producers).await;
+    let acks = acks(producers).await.into_iter().chain(late).collect();
     gather(world, plan, acks, happened, quiet_after, began.elapsed()).await.expect("Redis is there at the end")
 }
 
@@ -49,7 +52,8 @@ async fn play(world: &mut World, plan: &Plan, started: Instant) -> Vec<Happened>
         }
         let at = started.elapsed();
         let came_of_it = world.apply(&moment.event).await;
-        happened.push(Happened { at, what: format!("{:?}: {came_of_it}", moment.event) });
+        let word = moment.event.word().filter(|_| ![NONE_RUNS, NOBODY_WOULD].contains(&came_of_it.as_str()));
+        happened.push(Happened { at, word, what: format!("{:?}: {came_of_it}", moment.event) });
     }
     happened
 }

@@ -7,6 +7,7 @@ use bursar_producer::Lane;
 use bursar_test_support::Fault;
 use fastrand::Rng;
 
+use crate::event::{Event, Order, Wire};
 use crate::jobs::{lanes, weighted};
 
 /// Nothing begins later than this; what has begun ends soon after.
@@ -15,73 +16,6 @@ const HORIZON_MS: u64 = 4_000;
 /// Places in the worker's path at which it can be made to end.
 pub(crate) const CRASH_POINTS: [&str; 6] =
     ["after_claim", "before_send", "before_ask", "after_answer", "before_commit", "after_commit"];
-
-/// One thing that happens.
-#[derive(Clone, Debug)]
-pub(crate) enum Event {
-    /// SIGKILL.
-    Kill(usize),
-    /// The worker is replaced by one that ends by itself when it has come by this place so many times.
-    Arm(usize, &'static str, u32),
-    /// SIGTERM; another one takes its place.
-    Drain(usize),
-    /// Starts a worker where none runs.
-    Start(usize),
-    /// SIGSTOP.
-    Freeze(usize),
-    /// SIGCONT.
-    Thaw(usize),
-    /// SIGTERM to Redis.
-    StopRedis,
-    /// SIGKILL to Redis.
-    KillRedis,
-    /// Redis comes back with the data it had.
-    StartRedis,
-    /// SIGSTOP to Redis.
-    FreezeRedis,
-    /// SIGCONT to Redis.
-    ThawRedis,
-    /// `CLIENT PAUSE`.
-    PauseClients(Duration),
-    /// Redis has no memory left.
-    Fill,
-    /// It has.
-    Empty,
-    /// A fault on a wire.
-    Disturb(Wire, Fault),
-    /// The wire is sound again.
-    Calm(Wire),
-    /// Every connection on the wire is reset, once.
-    Cut(Wire),
-    /// `bursar pause`.
-    PauseLane(Lane),
-    /// `bursar resume`.
-    ResumeLane(Lane),
-    /// An operator's order to one of the jobs that it fits, whichever this number hits.
-    Operate(Order, usize),
-}
-
-/// What operators do to jobs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Order {
-    Cancel,
-    Ask,
-    /// A job in review; only where the gateway honours keys.
-    Send,
-    /// A job in review, as the gateway's own books have it.
-    Resolve,
-}
-
-/// Where a proxy stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(crate) enum Wire {
-    /// Between this worker and Redis.
-    Redis(usize),
-    /// Between this worker and the gateway.
-    Gateway(usize),
-    /// Between the producers and Redis.
-    Producers,
-}
 
 /// An event and its time after the start.
 #[derive(Clone, Debug)]
@@ -108,7 +42,9 @@ enum Episode {
     RedisStops,
     RedisDies,
     RedisStalls,
+    RedisStallsLong,
     RedisPauses,
+    FileRewritten,
     MemoryFull,
     RedisWire,
     GatewayWire,
@@ -117,7 +53,7 @@ enum Episode {
     Operator,
 }
 
-const EPISODES: [(Episode, u32); 14] = [
+const EPISODES: [(Episode, u32); 16] = [
     (Episode::Kill, 10),
     (Episode::Arm, 10),
     (Episode::Drain, 4),
@@ -125,7 +61,9 @@ const EPISODES: [(Episode, u32); 14] = [
     (Episode::RedisStops, 3),
     (Episode::RedisDies, 6),
     (Episode::RedisStalls, 5),
+    (Episode::RedisStallsLong, 1),
     (Episode::RedisPauses, 4),
+    (Episode::FileRewritten, 4),
     (Episode::MemoryFull, 4),
     (Episode::RedisWire, 16),
     (Episode::GatewayWire, 12),
@@ -170,6 +108,14 @@ impl Draft<'_> {
             Episode::RedisStops => self.span(Target::Redis, 50..1_500, Event::StopRedis, Event::StartRedis),
             Episode::RedisDies => self.span(Target::Redis, 50..1_500, Event::KillRedis, Event::StartRedis),
             Episode::RedisStalls => self.span(Target::Redis, 100..2_500, Event::FreezeRedis, Event::ThawRedis),
+            // Longer than any command waits for its answer.
+            Episode::RedisStallsLong => {
+                self.span(Target::Redis, 5_200..6_500, Event::FreezeRedis, Event::ThawRedis);
+            }
+            Episode::FileRewritten => {
+                let at = Duration::from_millis(self.dice.u64(100..HORIZON_MS));
+                self.moments.push(Moment { at, event: Event::RewriteFile });
+            }
             Episode::RedisPauses => {
                 let pause_ms = self.dice.u64(100..1_500);
                 self.once(Target::Redis, pause_ms, Event::PauseClients(Duration::from_millis(pause_ms)));

@@ -19,6 +19,9 @@ const DRAINED_WITHIN: Duration = Duration::from_secs(12);
 /// How long an ended process may take to be collected.
 const COLLECTED_WITHIN: Duration = Duration::from_secs(10);
 
+/// What a blow to a worker comes to that is down already.
+pub(crate) const NONE_RUNS: &str = "none runs";
+
 /// One place for a worker, with the wires that its worker uses.
 pub(crate) struct Slot {
     pub(crate) redis: FaultProxy,
@@ -94,7 +97,7 @@ impl Workers {
 
     pub(crate) async fn kill(&mut self, slot: usize) -> &'static str {
         self.watch().await;
-        let Some(running) = self.slots[slot].running.take() else { return "none runs" };
+        let Some(running) = self.slots[slot].running.take() else { return NONE_RUNS };
         if running.process.is_running() {
             running.process.kill();
         }
@@ -145,7 +148,7 @@ impl Workers {
                 send(running);
                 "done"
             }
-            None => "none runs",
+            None => NONE_RUNS,
         }
     }
 

@@ -13,11 +13,11 @@ use tokio::sync::OnceCell;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep};
 
+use crate::event::{Event, Order, Wire};
 use crate::jobs::{Thing, lanes};
 use crate::operators;
 use crate::plan::{self, Gateway, Plan, QueryKey};
 use crate::settings;
-use crate::timeline::{Event, Order, Wire};
 use crate::workers::Workers;
 
 /// How long a Redis that was stopped may take to be back: another program may hold its port for a moment.
@@ -25,6 +25,9 @@ const BACK_WITHIN: Duration = Duration::from_secs(20);
 
 /// How long the disk may take to catch up.
 const CAUGHT_UP_WITHIN: Duration = Duration::from_secs(2);
+
+/// What an order comes to that no operator would give.
+pub(crate) const NOBODY_WOULD: &str = "nobody would";
 
 /// One seed's world. Everything of it ends with it.
 pub(crate) struct World {
@@ -140,6 +143,7 @@ impl World {
             Event::PauseClients(pause) => {
                 return self.command(&["CLIENT", "PAUSE", &pause.as_millis().to_string(), "ALL"]).await;
             }
+            Event::RewriteFile => return self.command(&["BGREWRITEAOF"]).await,
             Event::Fill => return self.command(&["CONFIG", "SET", "maxmemory", "1"]).await,
             Event::Empty => return self.command(&["CONFIG", "SET", "maxmemory", "0"]).await,
             Event::Disturb(wire, fault) => self.set(*wire, *fault),
@@ -150,7 +154,7 @@ impl World {
             }
             Event::PauseLane(lane) => self.let_operator(operators::pause(self.store.clone(), lane.clone())),
             Event::ResumeLane(lane) => self.let_operator(operators::resume(self.store.clone(), lane.clone())),
-            Event::Operate(Order::Send, _) if self.gateway == Gateway::ExecutesEverySend => "nobody would",
+            Event::Operate(Order::Send, _) if self.gateway == Gateway::ExecutesEverySend => NOBODY_WOULD,
             Event::Operate(order, number) => {
                 let (things, ledger) = (Arc::clone(&self.things), self.simulator.ledger());
                 self.let_operator(operators::operate(self.store.clone(), things, ledger, *order, *number))
