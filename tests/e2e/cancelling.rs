@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::jobs::{having, transfer};
+use crate::jobs::{having, split, transfer};
 use crate::plan::Plan;
 
 #[tokio::test]
@@ -34,13 +34,17 @@ async fn a_queued_job_is_taken_back_and_never_sent() {
 
 #[tokio::test]
 async fn a_job_that_may_have_been_executed_is_not_taken_back() {
-    let world = Plan::new().both("on_ambiguous", "hold").start().await;
+    let plan = Plan::new().both("on_ambiguous", "hold").set("accounts.main.settle", "1h");
+    let world = plan.start().await;
     world.life("PENDING", "9").await;
-    world.faults(json!({"key": "REVIEW", "on": "send", "fault": "lost-answer"})).await;
+    for key in ["DOUBT", "P-REVIEW"] {
+        world.faults(json!({"key": key, "on": "send", "fault": "lost-answer"})).await;
+    }
     let _worker = world.worker().await;
-    world.submit_new(&[transfer("DONE"), transfer("PENDING"), transfer("REVIEW")]).await;
+    let review = split("REVIEW", "P-REVIEW");
+    world.submit_new(&[transfer("DONE"), transfer("PENDING"), transfer("DOUBT"), review]).await;
     for (key, state) in
-        [("DONE", "succeeded"), ("PENDING", "pending"), ("REVIEW", "in_doubt"), ("REVIEW", "needs_review")]
+        [("DONE", "succeeded"), ("PENDING", "pending"), ("DOUBT", "in_doubt"), ("REVIEW", "needs_review")]
     {
         world.until(key, state).await;
         let said = world.refused(&["cancel", key, "--reason", "x"]).await;
@@ -57,7 +61,5 @@ async fn a_job_that_may_have_been_executed_is_not_taken_back() {
     let said = world.refused(&["cancel", "NOBODY", "--reason", "x"]).await;
     assert!(said.contains("there is no job NOBODY"), "{said}");
     assert_eq!(world.run(&["cancel", "DONE"]).await.code, Some(2), "without a reason nothing is done");
-    world.life("PENDING", "9-1").await;
-    world.settled().await;
     world.books_agree().await;
 }

@@ -12,8 +12,8 @@ use crate::world::{SOON, World};
 const LEASE: Duration = Duration::from_secs(2);
 const SETTLE: Duration = Duration::from_secs(2);
 
-/// Longer than a test takes to see that the request is out and to kill its sender, shorter than a call.
-const SILENCE_MS: u64 = 900;
+/// Longer than a test takes to see that a request is out and to kill its sender: the gateway is silent for as long.
+const CALL: &str = "10s";
 
 /// The one of `workers` that has the newest intent on the job's record, and the others.
 async fn sender_of(world: &World, key: &str, workers: Vec<Process>) -> (Process, Vec<Process>) {
@@ -27,9 +27,9 @@ async fn sender_of(world: &World, key: &str, workers: Vec<Process>) -> (Process,
 
 /// Kills the worker whose send of `job` is out under `fault`, and waits until another one has brought the job to its end.
 async fn kill_in_the_middle_of(job: Value, fault: &str) {
-    let world = Plan::new().start().await;
+    let world = Plan::new().both("call_timeout", CALL).start().await;
     let ledger_key = jobs::ledger_key(&job);
-    world.faults(json!({"key": ledger_key, "on": "send", "fault": fault, "ms": SILENCE_MS})).await;
+    world.faults(json!({"key": ledger_key, "on": "send", "fault": fault})).await;
     let workers = vec![world.worker().await, world.worker().await];
     world.submit_new(std::slice::from_ref(&job)).await;
     world.until_received(&ledger_key, 1).await;
@@ -61,17 +61,20 @@ async fn a_bill_whose_sender_died_is_received_once() {
 
 #[tokio::test]
 async fn pending_jobs_of_a_dead_worker_are_asked_about_by_another_before_long() {
-    let world = Plan::new().simulate(&["--life-step", "3s"]).start().await;
+    let world = Plan::new().both("call_timeout", CALL).simulate(&["--life-step", "3s"]).start().await;
     let all = jobs::transfers("PENDING", 20);
     let held = jobs::key(&all[0]).to_owned();
     for job in &all {
         world.life(jobs::key(job), "9-1").await;
     }
-    world.faults(json!({"key": held, "on": "ask", "fault": "hang-before", "ms": SILENCE_MS})).await;
+    world.faults(json!({"key": held, "on": "ask", "fault": "hang-before"})).await;
     let dying = world.worker().await;
     world.submit_new(&all).await;
     let asked = async || world.at_gateway(&held).await.map_or(0, |record| record.asks);
     eventually(SOON, "the question to be out", async || (asked().await == 1).then_some(())).await;
+    world
+        .until_all("every send to be over", |job| ["pending", "succeeded"].iter().any(|state| job["state"] == *state))
+        .await;
     dying.kill();
     let killed = Instant::now();
 
@@ -112,9 +115,9 @@ async fn workers_that_die_one_after_another_under_load_pay_nobody_twice_and_lose
 
 #[tokio::test]
 async fn a_job_that_kills_every_worker_ends_with_a_person() {
-    let world = Plan::new().set("worker.lease", "1s").set("accounts.main.call_timeout", "900ms").start().await;
+    let world = Plan::new().set("worker.lease", "1s").both("call_timeout", CALL).start().await;
     world.life("POISON", "9").await;
-    world.faults(json!({"key": "POISON", "on": "ask", "fault": "hang-before", "always": true, "ms": 800})).await;
+    world.faults(json!({"key": "POISON", "on": "ask", "fault": "hang-before", "always": true})).await;
     let first = world.worker().await;
     world.submit_new(&[transfer("POISON")]).await;
     let mut worker = first;

@@ -10,7 +10,8 @@ use crate::world::{SOON, World};
 
 #[tokio::test]
 async fn a_worker_that_drains_finishes_its_calls_claims_nothing_new_and_exits_0() {
-    let world = Plan::new().set("worker.concurrency", 2).simulate(&["--latency", "700ms"]).start().await;
+    let plan = Plan::new().set("worker.concurrency", 2).both("call_timeout", "5s");
+    let world = plan.simulate(&["--latency", "700ms"]).start().await;
     let worker = world.worker().await;
     world.submit_new(&jobs::transfers("DRAIN", 8)).await;
     world.until_received("DRAIN-001", 1).await;

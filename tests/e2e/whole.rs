@@ -43,6 +43,8 @@ async fn up(world: &World, data: &str) -> Process {
 #[tokio::test]
 async fn up_with_its_own_redis_works_jobs_and_keeps_them_over_a_restart_and_a_crash() {
     let world = Plan::new().set("redis.preflight", "refuse").on_redis("redis://127.0.0.1:1").start().await;
+    world.set("worker.lease", toml::Value::from("4s"));
+    world.set("accounts.main.call_timeout", toml::Value::from("4s"));
     let folder = tempfile::tempdir().unwrap();
     let data = folder.path().join("data").display().to_string();
 
@@ -58,7 +60,7 @@ async fn up_with_its_own_redis_works_jobs_and_keeps_them_over_a_restart_and_a_cr
     assert_eq!(world.job("FIRST").await["state"], "succeeded");
     assert_eq!(world.job("LATER").await["state"], "queued");
     assert_eq!(world.submit(&[transfer("FIRST")]).await, ["existing succeeded FIRST"]);
-    world.faults(json!({"key": "CRASH", "on": "send", "fault": "hang-after", "ms": 900})).await;
+    world.faults(json!({"key": "CRASH", "on": "send", "fault": "hang-after"})).await;
     world.submit_new(&[transfer("CRASH")]).await;
     world.until_received("CRASH", 1).await;
     second.kill();
