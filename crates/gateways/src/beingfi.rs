@@ -46,17 +46,19 @@ impl Beingfi {
     /// Binds a receiver. One request, never repeated by itself, whatever happens to it.
     pub async fn bind(&self, receiver: &Receiver) -> Bound {
         let params = receiver.fields().iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect();
-        self.bind_heard(&self.call("/api/division/receiver/bind", params).await)
+        self.bind_heard(&self.call("/api/division/receiver/bind", params).await, receiver)
     }
 
     /// What `body` tells about a bind, had it come with HTTP 200 as the whole answer. Pure: nothing is sent.
     #[must_use]
-    pub fn understand_bind(&self, body: &str) -> Bound {
-        self.bind_heard(&answered(body))
+    pub fn understand_bind(&self, receiver: &Receiver, body: &str) -> Bound {
+        self.bind_heard(&answered(body), receiver)
     }
 
-    fn bind_heard(&self, heard: &Heard) -> Bound {
-        match reading::open(heard, &self.secret) {
+    fn bind_heard(&self, heard: &Heard, receiver: &Receiver) -> Bound {
+        let personal = receiver.personal();
+        let hidden: Vec<&Secret> = personal.iter().chain([&self.secret]).collect();
+        match reading::open(heard, &self.secret, &hidden) {
             Spoken::Nothing(reading) if reading.answer == Answer::NotExecuted => Bound::Refused(reading),
             Spoken::Nothing(reading) => Bound::Unknown(reading),
             Spoken::Refused { meaning: Meaning::ConfigFault, reading } => {
@@ -68,23 +70,7 @@ impl Beingfi {
             Spoken::Refused { meaning: Meaning::NotDivisible | Meaning::Running | Meaning::InDoubt, reading } => {
                 Bound::Unknown(reading)
             }
-            Spoken::Taken { data, reading } => self.bound(data.as_ref(), reading),
-        }
-    }
-
-    /// Code 0 is only the outer success: `bindState` 0 beside it is a failure (trap 38).
-    fn bound(&self, data: Option<&RawObject<'_>>, mut reading: Reading) -> Bound {
-        let word = |name: &str| data.and_then(|data| data.word(name).ok().flatten());
-        let state = word("bindState");
-        reading.status = state.as_deref().map(|state| text::word(state, &[&self.secret]));
-        let err_msg = word("errMsg").unwrap_or_default();
-        self.channel_said(&mut reading, word("errCode"), &err_msg);
-        match (state.as_deref(), word("receiverId").and_then(|id| text::number(&id, &[&self.secret]))) {
-            (Some("1"), Some(receiver_id)) => {
-                Bound::Done { receiver_id, reading: Reading { answer: Answer::Succeeded, ..reading } }
-            }
-            (Some("0"), None) => Bound::Refused(Reading { answer: Answer::Failed, ..reading }),
-            _ => Bound::Unknown(reading),
+            Spoken::Taken { data, reading } => bound(data.as_ref(), reading, &hidden),
         }
     }
 
@@ -108,7 +94,7 @@ impl Beingfi {
     }
 
     fn divide_heard(&self, heard: &Heard, order: &Order) -> Reading {
-        match reading::open(heard, &self.secret) {
+        match reading::open(heard, &self.secret, &[&self.secret]) {
             Spoken::Nothing(reading) => reading,
             Spoken::Refused { meaning, reading } => Reading { answer: refused(meaning, order.sent_before), ..reading },
             Spoken::Taken { data: None, mut reading } => {
@@ -131,7 +117,7 @@ impl Beingfi {
         reading.trade_no = batch.and_then(|batch| text::number(&batch, &[&self.secret]));
         reading.status = state.as_deref().map(|state| text::word(state, &[&self.secret]));
         let code = reading::channel_code(err_code.clone(), &err_msg);
-        self.channel_said(&mut reading, err_code, &err_msg);
+        channel_said(&mut reading, err_code, &err_msg, &[&self.secret]);
         reading.answer = match state.as_deref() {
             Some("1") => Answer::Succeeded,
             // The server writes 2 for an exception of its own too, with the channel's work perhaps done.
@@ -141,16 +127,6 @@ impl Beingfi {
             Some(_) | None => Answer::Accepted,
         };
         reading
-    }
-
-    fn channel_said(&self, reading: &mut Reading, err_code: Option<String>, err_msg: &str) {
-        let code = reading::channel_code(err_code.clone(), err_msg).or(err_code);
-        if let Some(code) = code {
-            reading.code = Some(format!("0/{}", text::word(&code, &[&self.secret])));
-        }
-        if !err_msg.is_empty() {
-            reading.message = Some(text::message(err_msg, &[&self.secret]));
-        }
     }
 
     /// Signs and posts one call. The only place that a BeingFi request leaves from.
@@ -172,6 +148,32 @@ impl Beingfi {
             ContentType::Json => json(&params),
         };
         self.http.post(path, body, self.http.call_timeout()).await
+    }
+}
+
+/// Code 0 is only the outer success: `bindState` 0 beside it is a failure (trap 38).
+fn bound(data: Option<&RawObject<'_>>, mut reading: Reading, hidden: &[&Secret]) -> Bound {
+    let word = |name: &str| data.and_then(|data| data.word(name).ok().flatten());
+    let state = word("bindState");
+    reading.status = state.as_deref().map(|state| text::word(state, hidden));
+    let err_msg = word("errMsg").unwrap_or_default();
+    channel_said(&mut reading, word("errCode"), &err_msg, hidden);
+    match (state.as_deref(), word("receiverId").and_then(|id| text::number(&id, hidden))) {
+        (Some("1"), Some(receiver_id)) => {
+            Bound::Done { receiver_id, reading: Reading { answer: Answer::Succeeded, ..reading } }
+        }
+        (Some("0"), None) => Bound::Refused(Reading { answer: Answer::Failed, ..reading }),
+        _ => Bound::Unknown(reading),
+    }
+}
+
+fn channel_said(reading: &mut Reading, err_code: Option<String>, err_msg: &str, hidden: &[&Secret]) {
+    let code = reading::channel_code(err_code.clone(), err_msg).or(err_code);
+    if let Some(code) = code {
+        reading.code = Some(format!("0/{}", text::word(&code, hidden)));
+    }
+    if !err_msg.is_empty() {
+        reading.message = Some(text::message(err_msg, hidden));
     }
 }
 

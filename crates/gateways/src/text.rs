@@ -1,6 +1,7 @@
 //! Bounds and cleans what gateways write before it goes on record, into logs and onto screens.
 
 use crate::Secret;
+use crate::yzt::request::encode;
 
 /// The longest message on record, in characters.
 pub(crate) const MAX_MESSAGE_CHARS: usize = 200;
@@ -11,9 +12,13 @@ const MAX_NUMBER_CHARS: usize = 64;
 /// The longest code, status or other short word on record, in characters.
 const MAX_WORD_CHARS: usize = 64;
 
-/// A message for the record: on one line, bounded, and without any of `secrets`, should a gateway quote one.
+/// The shortest run of digits that may be somebody's bank account.
+const MIN_ACCOUNT_DIGITS: usize = 12;
+
+/// A message for the record: on one line, bounded, and without any of `secrets` or anybody's account number, should a
+/// gateway quote one.
 pub(crate) fn message(text: &str, secrets: &[&Secret]) -> String {
-    cut(&without(text, secrets), MAX_MESSAGE_CHARS)
+    cut(&without_accounts(&without(text, secrets)), MAX_MESSAGE_CHARS)
 }
 
 /// A short word for the record, a code or a status, in the same way.
@@ -29,11 +34,30 @@ pub(crate) fn number(text: &str, secrets: &[&Secret]) -> Option<String> {
     (sane && without(text, secrets) == text).then(|| text.to_owned())
 }
 
-/// Secrets are taken out before anything is cut: half of one is too much.
+/// Secrets are taken out before anything is cut: half of one is too much. A request that is quoted whole has them as
+/// they stand in a form.
 fn without(text: &str, secrets: &[&Secret]) -> String {
     let text = clean(text);
     let secrets = secrets.iter().map(|secret| secret.expose()).filter(|secret| !secret.is_empty());
-    secrets.fold(text, |text, secret| text.replace(secret, "(secret)"))
+    secrets.fold(text, |text, secret| text.replace(secret, "(secret)").replace(&encode(secret), "(secret)"))
+}
+
+/// Long numbers by their ends: a person finds the account again, and nobody learns it.
+fn without_accounts(text: &str) -> String {
+    let mut shown = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(start) = rest.find(|character: char| character.is_ascii_digit()) {
+        let (before, digits) = rest.split_at(start);
+        let length = digits.find(|character: char| !character.is_ascii_digit()).unwrap_or(digits.len());
+        let (number, after) = digits.split_at(length);
+        shown.push_str(before);
+        match length >= MIN_ACCOUNT_DIGITS {
+            true => shown.extend(["****", &number[length - 4..]]),
+            false => shown.push_str(number),
+        }
+        rest = after;
+    }
+    shown + rest
 }
 
 /// Control characters become spaces; so do those that turn a line's direction, which can make a screen lie.
@@ -66,6 +90,23 @@ mod tests {
         assert_eq!(message(&"错".repeat(500), &[]).chars().count(), MAX_MESSAGE_CHARS);
         let straddling = format!("{}01c9a4191bfd", "x".repeat(195));
         assert!(!message(&straddling, &[&secret]).contains("01c9"), "a cut must not leave half a secret");
+    }
+
+    #[test]
+    fn a_secret_is_found_as_it_stands_in_a_form() {
+        let secret = Secret::new("a+b/c=d".into());
+        assert_eq!(message("token=a%2Bb%2Fc%3Dd&x", &[&secret]), "token=(secret)&x");
+    }
+
+    #[test]
+    fn an_account_s_number_is_shown_by_its_end() {
+        for (text, shown) in [
+            ("收款账户6222021234567890123不存在", "收款账户****0123不存在"),
+            ("12345678901 of 123456789012", "12345678901 of ****9012"),
+            ("no number", "no number"),
+        ] {
+            assert_eq!(message(text, &[]), shown);
+        }
     }
 
     #[test]

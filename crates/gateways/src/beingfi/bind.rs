@@ -5,6 +5,8 @@
 use bursar_domain::Reading;
 use serde_json::{Map, Value};
 
+use crate::Secret;
+
 /// A receiver to bind, checked: fields by the page's names, all as text.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Receiver(Vec<(&'static str, String)>);
@@ -99,6 +101,13 @@ impl Receiver {
             }
             None => {} // already named as missing
         }
+    }
+
+    /// Whose account it is: not to be repeated in words about it.
+    pub(super) fn personal(&self) -> Vec<Secret> {
+        let personal = self.0.iter().filter(|(name, _)| matches!(*name, "accNo" | "accName" | "receiverAlias"));
+        // A single character would be taken out of every other word.
+        personal.filter(|(_, text)| text.chars().count() > 1).map(|(_, text)| Secret::new(text.clone())).collect()
     }
 
     pub(super) fn fields(&self) -> &[(&'static str, String)] {

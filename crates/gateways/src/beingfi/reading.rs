@@ -107,11 +107,11 @@ pub(super) enum Spoken<'a> {
     Nothing(Reading),
 }
 
-/// Opens an answer: `{"code", "msg", "data", "sign"}`, the signature being over `data` alone.
-pub(super) fn open<'a>(heard: &'a Heard, secret: &Secret) -> Spoken<'a> {
-    let nothing = |answer, http, why: &str| {
-        Spoken::Nothing(Reading { http, ..Reading::of(answer, text::message(why, &[secret])) })
-    };
+/// Opens an answer: `{"code", "msg", "data", "sign"}`, the signature being over `data` alone. Nothing `hidden` goes on
+/// record.
+pub(super) fn open<'a>(heard: &'a Heard, secret: &Secret, hidden: &[&Secret]) -> Spoken<'a> {
+    let nothing =
+        |answer, http, why: &str| Spoken::Nothing(Reading { http, ..Reading::of(answer, text::message(why, hidden)) });
     let answered = match heard {
         Heard::NotExecuted { http, why } => return nothing(Answer::NotExecuted, *http, why),
         Heard::Nothing { http, why } => return nothing(Answer::Silent, *http, why),
@@ -121,8 +121,8 @@ pub(super) fn open<'a>(heard: &'a Heard, secret: &Secret) -> Spoken<'a> {
         Ok((code, said, data)) => {
             let reading = Reading {
                 http: Some(answered.http),
-                code: Some(text::word(&code, &[secret])),
-                message: Some(text::message(&said, &[secret])).filter(|said| !said.is_empty()),
+                code: Some(text::word(&code, hidden)),
+                message: Some(text::message(&said, hidden)).filter(|said| !said.is_empty()),
                 ..Reading::of(Answer::Silent, "")
             };
             match code.as_str() {

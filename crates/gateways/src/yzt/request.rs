@@ -92,8 +92,12 @@ pub(super) fn join<N: AsRef<str>, V: AsRef<str>>(params: &[(N, V)]) -> String {
     pairs.join("&")
 }
 
+/// A name or value as it stands in a form.
+pub(crate) fn encode(text: &str) -> String {
+    utf8_percent_encode(text, RESERVED).to_string()
+}
+
 pub(crate) fn form<N: AsRef<str>, V: AsRef<str>>(params: &[(N, V)]) -> String {
-    let encode = |text: &str| utf8_percent_encode(text, RESERVED).to_string();
     let pairs: Vec<String> =
         params.iter().map(|(name, value)| format!("{}={}", encode(name.as_ref()), encode(value.as_ref()))).collect();
     pairs.join("&")
