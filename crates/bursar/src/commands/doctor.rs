@@ -23,7 +23,7 @@ pub(crate) async fn run(_: &Arguments, global: &Global) -> anyhow::Result<Exit> 
     let config = Config::load(global.config.as_deref())?;
     let store = session::connect(&config).await?;
     let mut findings = store.preflight(&preflight::wanted(&config)).await?;
-    findings.extend(config.advice().into_iter().map(advised));
+    findings.extend(config.advice().iter().map(advised));
     if config.accounts.is_empty() {
         findings.push(finding(Severity::Warn, "accounts", "none is configured: there is nothing to work for".into()));
     }
@@ -64,7 +64,7 @@ fn finding(severity: Severity, check: &'static str, text: String) -> Finding {
 }
 
 /// What the configuration allows and nobody should do without a reason.
-fn advised(advice: Advice) -> Finding {
+fn advised(advice: &Advice) -> Finding {
     finding(Severity::Warn, "configuration", format!("{} {}", advice.key, advice.text))
 }
 

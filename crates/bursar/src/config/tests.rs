@@ -1,5 +1,6 @@
 //! What a configuration may say, and what it is told when it says something else.
 
+mod corpus;
 mod deploy;
 mod environment;
 mod rules;

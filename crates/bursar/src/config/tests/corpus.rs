@@ -1,0 +1,11 @@
+//! What fuzzing found worth keeping about configurations (`fuzz/`), run again without libFuzzer.
+
+#[path = "../../../../../fuzz/properties/config.rs"]
+mod config;
+#[path = "../../../../../fuzz/properties/replay.rs"]
+mod replay;
+
+#[test]
+fn what_fuzzing_kept_for_config_holds() {
+    replay::replay("config", config::check);
+}

@@ -1,0 +1,19 @@
+//! What fuzzing found worth keeping about records and claims (`fuzz/`), run again without libFuzzer.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "what fails here fails its test")]
+
+#[path = "../../../fuzz/properties/claim.rs"]
+mod claim;
+#[path = "../../../fuzz/properties/record.rs"]
+mod record;
+#[path = "../../../fuzz/properties/replay.rs"]
+mod replay;
+
+#[test]
+fn what_fuzzing_kept_for_claim_holds() {
+    replay::replay("claim", claim::check);
+}
+
+#[test]
+fn what_fuzzing_kept_for_record_holds() {
+    replay::replay("record", record::check);
+}
