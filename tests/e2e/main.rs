@@ -19,6 +19,7 @@ mod kinds;
 mod lanes;
 mod ledger;
 mod outages;
+mod personal;
 mod plan;
 mod rate;
 mod secrets;

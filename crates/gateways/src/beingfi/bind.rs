@@ -5,7 +5,7 @@
 use bursar_domain::Reading;
 use serde_json::{Map, Value};
 
-use crate::Secret;
+use crate::{Secret, text};
 
 /// A receiver to bind, checked: fields by the page's names, all as text.
 #[derive(Clone, PartialEq, Eq)]
@@ -71,7 +71,7 @@ impl Receiver {
                 read.push((*name, text));
             }
         }
-        errors.extend(fields.keys().map(|name| format!("{name} is not a known field")));
+        errors.extend(fields.keys().map(|name| format!("{} is not a known field", text::word(name, &[]))));
         let mut receiver = Self(read);
         receiver.check(&mut errors);
         if errors.is_empty() { Ok(receiver) } else { Err(errors) }
