@@ -38,6 +38,7 @@ static ACCOUNTS: LazyLock<Accounts> = LazyLock::new(|| {
         content: Arc::from(CONTENT),
         trade_nos: Vec::new(),
         sent_before,
+        send_by: None,
     };
     Accounts {
         right: account(SECRET),

@@ -60,6 +60,7 @@ static ACCOUNTS: LazyLock<Accounts> = LazyLock::new(|| {
         content: Arc::from(content),
         trade_nos: vec!["2025062413293980461".into()],
         sent_before: true,
+        send_by: None,
     };
     Accounts {
         signed: account(ResponseSign::Required(key("platform_public_spki"))),
