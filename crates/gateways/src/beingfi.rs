@@ -4,12 +4,14 @@ mod bind;
 mod reading;
 pub(crate) mod sign;
 
+use std::time::Instant;
+
 use bursar_domain::{Answer, Kind, Reading};
 use serde_json::Value;
 
 pub use bind::{Bound, Receiver};
 
-use crate::http::{Answered, Heard, Http};
+use crate::http::{Answered, Heard, Http, too_late};
 use crate::json::{RawObject, Unclear};
 use crate::settings::{BeingfiSettings, ContentType};
 use crate::yzt::request::{form, json};
@@ -46,7 +48,7 @@ impl Beingfi {
     /// Binds a receiver. One request, never repeated by itself, whatever happens to it.
     pub async fn bind(&self, receiver: &Receiver) -> Bound {
         let params = receiver.fields().iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect();
-        self.bind_heard(&self.call("/api/division/receiver/bind", params).await, receiver)
+        self.bind_heard(&self.call("/api/division/receiver/bind", params, None).await, receiver)
     }
 
     /// What `body` tells about a bind, had it come with HTTP 200 as the whole answer. Pure: nothing is sent.
@@ -84,7 +86,7 @@ impl Beingfi {
         let Some(params) = content_params(&order.content) else {
             return Reading::of(Answer::ConfigFault, "the stored content is not an object: nothing was sent");
         };
-        self.divide_heard(&self.call("/api/division/exec", params).await, order)
+        self.divide_heard(&self.call("/api/division/exec", params, order.send_by).await, order)
     }
 
     /// What `body` tells about `order`, had it come with HTTP 200 as the whole answer to a send. Pure: nothing is sent.
@@ -130,7 +132,7 @@ impl Beingfi {
     }
 
     /// Signs and posts one call. The only place that a BeingFi request leaves from.
-    async fn call(&self, path: &str, mut params: Vec<(String, String)>) -> Heard {
+    async fn call(&self, path: &str, mut params: Vec<(String, String)>, send_by: Option<Instant>) -> Heard {
         let now = clock::now().as_millisecond().to_string();
         for (name, value) in [
             ("mchNo", self.mch_no.as_str()),
@@ -147,7 +149,10 @@ impl Beingfi {
             ContentType::Form => form(&params),
             ContentType::Json => json(&params),
         };
-        self.http.post(path, body, self.http.call_timeout()).await
+        match too_late(send_by) {
+            Some(heard) => heard,
+            None => self.http.post(path, body, self.http.call_timeout()).await,
+        }
     }
 }
 

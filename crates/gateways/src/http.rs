@@ -2,7 +2,7 @@
 //! and it tells "no byte left" from "maybe".
 
 use std::error::Error as _;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use reqwest::header::{ACCEPT, CONTENT_TYPE, DATE};
@@ -49,6 +49,12 @@ pub(crate) struct Http {
     call_timeout: Duration,
     content_type: ContentType,
     http_429: TooManyRequests,
+}
+
+/// Whether it is too late to send: looked at last of all before the request is handed to the network.
+pub(crate) fn too_late(send_by: Option<Instant>) -> Option<Heard> {
+    let late = send_by.is_some_and(|by| Instant::now() > by);
+    late.then(|| Heard::NotExecuted { http: None, why: "this worker stood still: too late to send".into() })
 }
 
 impl Http {

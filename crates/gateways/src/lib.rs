@@ -18,6 +18,7 @@ mod yzt;
 
 use std::pin::Pin;
 use std::sync::Arc;
+use std::time::Instant;
 
 use bursar_domain::{Kind, Reading};
 
@@ -47,6 +48,8 @@ pub struct Order {
     /// Whether an earlier send of it may have reached the gateway. False as long as every earlier send certainly
     /// executed nothing. BeingFi's refusal of a repeat means the opposite of its refusal of a first attempt.
     pub sent_before: bool,
+    /// A send that has not begun by then is not made: its worker stood still, and others may look at the job already.
+    pub send_by: Option<Instant>,
 }
 
 /// A configured account's way to its gateway. Every call makes its requests once, whatever happens to them.

@@ -16,7 +16,7 @@ use tokio::time::Instant;
 pub use balance::{Balance, BalanceQuery};
 pub use notification::{Notification, NotificationError, SignRule};
 
-use crate::http::{Answered, Heard, Http};
+use crate::http::{Answered, Heard, Http, too_late};
 use crate::rsa2::Verifier;
 use crate::settings::{QueryKey, ResponseSign, SplitMethods, SubCodes, UploadMethod, YztSettings};
 use crate::{BoxFuture, Gateway, Order, SettingsError, clock};
@@ -71,7 +71,7 @@ impl Yzt {
     /// What was answered instead, as it would stand on a job's record.
     pub async fn balance(&self, query: &BalanceQuery) -> Result<Balance, Box<Reading>> {
         const METHOD: &str = "merchant.balanceQuery";
-        let heard = self.call(METHOD, &query.content(), self.http.call_timeout()).await;
+        let heard = self.call(METHOD, &query.content(), self.http.call_timeout(), None).await;
         let words = match self.reader().read(&heard, METHOD, clock::now()) {
             Spoken::Words(words) => words,
             Spoken::Nothing(reading) => return Err(Box::new(reading)),
@@ -84,10 +84,13 @@ impl Yzt {
     }
 
     /// Signs and posts one call. The only place that a YZT request leaves from.
-    async fn call(&self, method: &str, content: &str, limit: Duration) -> Heard {
+    async fn call(&self, method: &str, content: &str, limit: Duration, send_by: Option<std::time::Instant>) -> Heard {
         let timestamp = clock::yzt_stamp(clock::now());
         match self.caller.write(method, content, &timestamp, self.http.content_type()) {
-            Some(body) => self.http.post("", body, limit).await,
+            Some(body) => match too_late(send_by) {
+                Some(heard) => heard,
+                None => self.http.post("", body, limit).await,
+            },
             None => Heard::NotExecuted { http: None, why: "the request could not be signed".into() },
         }
     }
@@ -140,7 +143,7 @@ impl Yzt {
         let Some(method) = self.send_method(order.kind) else {
             return Reading::of(Answer::ConfigFault, "this account has no split_method: nothing was sent");
         };
-        let heard = self.call(method, &order.content, self.http.call_timeout()).await;
+        let heard = self.call(method, &order.content, self.http.call_timeout(), order.send_by).await;
         match self.reader().read(&heard, method, clock::now()) {
             Spoken::Words(words) => self.reader().sent(words, order),
             Spoken::Nothing(reading) => reading,
@@ -160,7 +163,7 @@ impl Yzt {
             if left.is_zero() {
                 break;
             }
-            let heard = self.call(method, &content, left).await;
+            let heard = self.call(method, &content, left, None).await;
             let reading = match self.reader().read(&heard, method, clock::now()) {
                 Spoken::Words(words) => self.reader().asked(words, order),
                 Spoken::Nothing(reading) => {

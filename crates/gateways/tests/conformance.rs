@@ -118,6 +118,17 @@ async fn silence_after_the_request_leaves_a_send_in_doubt_and_is_not_broken_by_a
 }
 
 #[tokio::test]
+async fn a_send_whose_worker_stood_still_too_long_is_not_made() {
+    for case in cases() {
+        let server = Server::start(|_, _| Act::Hang).await;
+        let late =
+            Order { send_by: std::time::Instant::now().checked_sub(Duration::from_millis(1)), ..case.order.clone() };
+        let reading = (case.gateway)(accounts::transport(&server.url())).send(&late).await;
+        assert_eq!((reading.answer, server.count()), (Answer::NotExecuted, 0), "{}: {reading:?}", case.name);
+    }
+}
+
+#[tokio::test]
 async fn any_other_status_than_success_leaves_a_send_in_doubt() {
     for case in cases() {
         for status in [400, 401, 403, 404, 408, 413, 429, 500, 502, 503, 504] {

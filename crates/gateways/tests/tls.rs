@@ -7,19 +7,31 @@ use std::sync::Arc;
 
 use bursar_domain::Answer;
 use bursar_gateways::{Gateway, SettingsError, Transport, Yzt, YztSettings};
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair, date_time_ymd};
 use support::{Server, accounts, sign};
 use tokio_rustls::rustls::ServerConfig;
 use tokio_rustls::rustls::crypto::aws_lc_rs;
 use tokio_rustls::rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 
-/// An authority and a server's certificate for `name` by it.
+/// Years of a certificate that is valid now, and of one whose time is over.
+const VALID: (i32, i32) = (2001, 2999);
+const OVER: (i32, i32) = (2001, 2002);
+
+/// The authority of this name, and a server's certificate for `name` by it.
 fn certificate_for(name: &str) -> (String, ServerConfig) {
+    certificate_by("ours", name, VALID)
+}
+
+fn certificate_by(issuer: &str, name: &str, years: (i32, i32)) -> (String, ServerConfig) {
     let mut authority = CertificateParams::new(Vec::new()).unwrap();
     authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    authority.distinguished_name.push(DnType::CommonName, issuer);
     let authority = CertifiedIssuer::self_signed(authority, KeyPair::generate().unwrap()).unwrap();
     let key = KeyPair::generate().unwrap();
-    let certificate = CertificateParams::new(vec![name.to_owned()]).unwrap().signed_by(&key, &authority).unwrap();
+    let mut params = CertificateParams::new(vec![name.to_owned()]).unwrap();
+    params.not_before = date_time_ymd(years.0, 1, 1);
+    params.not_after = date_time_ymd(years.1, 1, 1);
+    let certificate = params.signed_by(&key, &authority).unwrap();
     let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(key.serialize_der()));
     let config = ServerConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
         .with_safe_default_protocol_versions()
@@ -45,23 +57,25 @@ async fn a_private_authority_is_trusted_where_it_is_configured() {
 }
 
 #[tokio::test]
-async fn an_untrusted_certificate_gets_no_byte_of_the_request() {
-    let (_, config) = certificate_for("localhost");
-    let (stranger, _) = certificate_for("localhost");
-    let server = Server::start_tls(config, sign::applied(r#"{"status":"1"}"#)).await;
-    for ca_pem in [None, Some(stranger)] {
+async fn a_certificate_that_is_not_vouched_for_gets_no_byte_of_the_request() {
+    let (_, by_ours) = certificate_by("ours", "localhost", VALID);
+    let (stranger, _) = certificate_by("a stranger's", "localhost", VALID);
+    let (namesake, _) = certificate_by("ours", "localhost", VALID);
+    let (elsewhere, for_elsewhere) = certificate_by("ours", "elsewhere.example", VALID);
+    let (over, out_of_date) = certificate_by("ours", "localhost", OVER);
+    for (config, ca_pem, why) in [
+        (by_ours.clone(), None, "UnknownIssuer"),
+        (by_ours.clone(), Some(stranger), "UnknownIssuer"),
+        (by_ours, Some(namesake), "BadSignature"),
+        (for_elsewhere, Some(elsewhere), "not valid for name"),
+        (out_of_date, Some(over), "expired"),
+    ] {
+        let server = Server::start_tls(config, sign::applied(r#"{"status":"1"}"#)).await;
         let reading = trusting(&server, ca_pem).unwrap().send(&accounts::transfer()).await;
-        assert_eq!((reading.answer, server.count()), (Answer::NotExecuted, 0), "{reading:?}");
-        assert!(reading.message.unwrap().contains("certificate"));
+        assert_eq!((reading.answer, server.count()), (Answer::NotExecuted, 0), "{why}: {reading:?}");
+        let message = reading.message.unwrap();
+        assert!(message.contains("certificate") && message.contains(why), "{why}: {message}");
     }
-}
-
-#[tokio::test]
-async fn a_certificate_for_another_name_gets_no_byte_of_the_request() {
-    let (authority, config) = certificate_for("elsewhere.example");
-    let server = Server::start_tls(config, sign::applied(r#"{"status":"1"}"#)).await;
-    let reading = trusting(&server, Some(authority)).unwrap().send(&accounts::transfer()).await;
-    assert_eq!((reading.answer, server.count()), (Answer::NotExecuted, 0), "{reading:?}");
 }
 
 #[tokio::test]

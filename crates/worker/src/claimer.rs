@@ -43,10 +43,10 @@ pub(crate) fn start(
     leases: Arc<Leases>,
     fit: watch::Receiver<Fit>,
     drain: CancellationToken,
-) -> (Arc<Handoff>, JoinHandle<()>) {
+) -> (Arc<Handoff>, Bell, JoinHandle<()>) {
     let handoff = Arc::new(Handoff::default());
     let (wake, wakes) = mpsc::channel(WAKES_WAITING);
-    tokio::spawn(listen(store.clone(), wake, drain.clone()));
+    tokio::spawn(listen(store.clone(), wake.clone(), drain.clone()));
     let now = Instant::now();
     let claimer = Claimer {
         slots: Arc::new(Semaphore::new(settings.concurrency)),
@@ -63,14 +63,31 @@ pub(crate) fn start(
         drain,
         patience: Patience::new("claiming"),
     };
-    (handoff, tokio::spawn(claimer.run(wakes)))
+    (handoff, Bell { wake }, tokio::spawn(claimer.run(wakes)))
 }
 
 /// What a wake says.
 enum Wake {
     One(Lane),
+    /// This worker has committed a job that is due there soon.
+    Due(LaneNumber, Instant),
     /// The channel was down: a message may have been missed.
     All,
+}
+
+/// Tells the claimer what this worker itself has made due.
+#[derive(Clone)]
+pub(crate) struct Bell {
+    wake: mpsc::Sender<Wake>,
+}
+
+impl Bell {
+    /// Something in `lane` is due in `wait`. What is due later than the claimer looks there anyway needs no ringing.
+    pub(crate) fn ring(&self, lane: LaneNumber, wait: Duration) {
+        if wait < LOOK_AT_WAITING {
+            self.wake.try_send(Wake::Due(lane, Instant::now() + wait)).ok(); // a full channel wakes the claimer as well
+        }
+    }
 }
 
 /// Follows the wake channel, for ever anew, until `drain`.
@@ -189,14 +206,17 @@ impl Claimer {
     }
 
     fn woken(&mut self, wake: &Wake) {
-        let now = Instant::now();
-        let number = match wake {
-            Wake::One(lane) => self.lanes.find(lane),
-            Wake::All => None,
+        let (only, at) = match wake {
+            Wake::One(lane) => match self.lanes.find(lane) {
+                Some(number) => (Some(number), Instant::now()),
+                None => return, // another worker's lane
+            },
+            Wake::Due(number, at) => (Some(*number), *at),
+            Wake::All => (None, Instant::now()),
         };
         for look in &mut self.looks {
-            if matches!(wake, Wake::All) || number == Some(look.lane) {
-                look.at = look.at.min(now);
+            if only.is_none_or(|number| number == look.lane) {
+                look.at = look.at.min(at);
             }
         }
     }

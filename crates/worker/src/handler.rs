@@ -4,13 +4,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use apalis::prelude::Data;
-use bursar_domain::{Action, Answer, Call, Facts, Millis, Next, Reading, State, Subject, after, next_action};
+use bursar_domain::{Action, Answer, Call, Due, Facts, Millis, Next, Reading, State, Subject, after, next_action};
 use bursar_gateways::Order;
 use bursar_store::{Asked, Commit, Committed, Resend, Store, crash_point};
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
 use crate::circuit::Turn;
+use crate::claimer::Bell;
 use crate::committer::Commits;
 use crate::handoff::Held;
 use crate::lanes::{Lanes, ServedLane};
@@ -26,6 +27,7 @@ pub(crate) struct Runtime {
     pub(crate) store: Store,
     pub(crate) lanes: Arc<Lanes>,
     pub(crate) commits: Commits,
+    pub(crate) bell: Bell,
     /// How long after its claim a send may begin. Past it the job is given back unsent: a lease is never stretched over a
     /// send that has not begun, and the settle time, which runs from the claim, is not eaten up by waiting.
     pub(crate) begin_within: Duration,
@@ -41,6 +43,7 @@ pub(crate) async fn handle(held: Held, runtime: Data<Arc<Runtime>>) {
         content: held.job.content.as_str().into(),
         trade_nos: held.job.trade_nos.clone(),
         sent_before: held.job.state != State::Queued,
+        send_by: Some((held.claimed + runtime.begin_within).into_std()),
     };
     let facts = held.job.facts(served.gateway.can_ask(&order), served.gateway.resend_tells(), subject.next_day);
     let commit = match next_action(&facts, held.job.call, &served.policy, held.clock.now()) {
@@ -172,14 +175,18 @@ async fn record(runtime: &Runtime, held: &Held, commit: Commit) {
     let (state, reason, paused) =
         (commit.next.state, commit.reason.clone().or(commit.next.reason.map(str::to_owned)), commit.next.pause_lane);
     let reason = reason.unwrap_or_default();
+    let due = commit.next.due;
     let committed = runtime.commits.commit(held.lane, commit).await;
-    match committed {
-        Some(Committed::Ok | Committed::Again) => {}
-        Some(Committed::Stale) => {
+    match (committed, due) {
+        (Some(Committed::Ok | Committed::Again), Due::Send(at) | Due::Ask(at)) => {
+            runtime.bell.ring(held.lane, at.since(held.clock.now()));
+        }
+        (Some(Committed::Ok | Committed::Again), Due::Never) => {}
+        (Some(Committed::Stale), _) => {
             tracing::warn!(%lane, key = %held.job.key, fence = held.job.fence, "came too late: the job has moved on; the answer is in its log");
             return;
         }
-        None => return, // the worker is being torn down; the lease will end
+        (None, _) => return, // the worker is being torn down; the lease will end
     }
     if paused {
         tracing::error!(%lane, key = %held.job.key, %reason, "the lane is paused: mend the account, then `bursar resume {lane}`");

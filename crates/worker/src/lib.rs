@@ -55,7 +55,7 @@ pub async fn run(
     let leases = Arc::new(Leases::default());
     let stopped = CancellationToken::new();
     let commits = committer::start(store.clone(), Arc::clone(&lanes));
-    let (handoff, claimer) = claimer::start(
+    let (handoff, bell, claimer) = claimer::start(
         store.clone(),
         Arc::clone(&settings),
         Arc::clone(&lanes),
@@ -74,7 +74,7 @@ pub async fn run(
         tokio::spawn(upkeep::purge(store.clone(), Arc::clone(&settings), Arc::clone(&lanes), stopped.clone())),
     ];
     let begin_within = settings.lease / lease::RENEWALS_PER_LEASE;
-    let runtime = Arc::new(Runtime { store, lanes, commits, begin_within });
+    let runtime = Arc::new(Runtime { store, lanes, commits, bell, begin_within });
 
     let name = settings.name.clone();
     let monitor = Monitor::new().shutdown_timeout(settings.drain).register(move |_restarts| {

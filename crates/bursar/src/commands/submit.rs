@@ -15,6 +15,9 @@ use crate::commands::bind::Misuse;
 use crate::output::line;
 use crate::session::Session;
 
+/// What some editors put before the first line; no part of any job.
+const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();
+
 /// Jobs submitted in one round trip.
 const BATCH: usize = 500;
 
@@ -151,6 +154,9 @@ impl<R: BufRead> Jobs<R> {
             return Ok(None);
         }
         self.line += 1;
+        if self.line == 1 && text.starts_with(BYTE_ORDER_MARK) {
+            text.drain(..BYTE_ORDER_MARK.len());
+        }
         if text.last() == Some(&b'\n') {
             text.truncate(text.trim_ascii_end().len());
         } else if text.len() > MAX_JOB_BYTES {
@@ -201,6 +207,11 @@ mod tests {
     #[test]
     fn jobs_come_one_a_line_and_blank_lines_are_passed_over() {
         assert_eq!(all(b"{\"a\":1}\n\n  \n{\"b\":2}"), [(1, "{\"a\":1}".into()), (4, "{\"b\":2}".into())]);
+    }
+
+    #[test]
+    fn a_byte_order_mark_before_the_first_job_is_passed_over() {
+        assert_eq!(all("\u{feff}{\"a\":1}\n".as_bytes()), [(1, "{\"a\":1}".into())]);
     }
 
     #[test]

@@ -57,6 +57,8 @@ const TEXTS: &[(&str, Meaning)] = &[
 /// What a code other than 0 means.
 pub(super) fn refusal(code: &str, said: &str) -> Meaning {
     match code {
+        // Not the job's fault but the clock's, which would refuse every job for good.
+        "11" if said.contains("reqTime") => Meaning::ConfigFault,
         "11" => Meaning::Refused,
         "9999" => TEXTS.iter().find(|(part, _)| said.contains(part)).map_or(Meaning::InDoubt, |(_, meaning)| *meaning),
         _ => Meaning::InDoubt, // 10 and 12 may come after the channel was called; others are not known

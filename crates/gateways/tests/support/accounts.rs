@@ -59,7 +59,14 @@ pub const BILL: &str = r#"{"trade_type":"1","node_id":"100001","order_amount":19
 pub const SPLIT: &str = r#"{"payOrderId":"P202108271011463510002","useSysAutoDivisionReceivers":0,"receivers":"[{\"receiverId\":\"800029\",\"divisionProfit\":\"0.0001\"}]"}"#;
 
 pub fn order(kind: Kind, content: &str) -> Order {
-    Order { kind, key: KEY.into(), content: Arc::from(content), trade_nos: Vec::new(), sent_before: false }
+    Order {
+        kind,
+        key: KEY.into(),
+        content: Arc::from(content),
+        trade_nos: Vec::new(),
+        sent_before: false,
+        send_by: None,
+    }
 }
 
 pub fn transfer() -> Order {
