@@ -21,6 +21,7 @@ mod ledger;
 mod outages;
 mod personal;
 mod plan;
+mod private_ca;
 mod rate;
 mod secrets;
 mod surroundings;
