@@ -145,6 +145,11 @@ impl<'a> Reader<'a> {
             self.wrong(&format!("{prefix}{shown}"), "has a place of its own and must not be given here");
         } else if value.is_null() || value == "" {
             self.wrong(&format!("{prefix}{shown}"), "must not be empty: leave it out");
+        } else if !keeps_its_digits(&value) {
+            self.wrong(
+                &format!("{prefix}{shown}"),
+                "holds a number with more digits than a number keeps: write it as a text",
+            );
         } else {
             written.push((name, value));
         }
@@ -162,6 +167,18 @@ impl<'a> Reader<'a> {
 /// A name of somebody else's choice, fit for messages and terminals: bounded, without control characters.
 pub(crate) fn shown(name: &str) -> String {
     name.chars().take(MAX_SHOWN_CHARS).flat_map(char::escape_debug).collect()
+}
+
+/// Whether every number in `value` is what its producer wrote: whole numbers beyond these were rounded when they were read,
+/// and an id of 27 digits must not go out as another.
+fn keeps_its_digits(value: &Value) -> bool {
+    const MAX_EXACT: f64 = 9_007_199_254_740_992.0; // 2^53
+    match value {
+        Value::Number(number) if number.is_f64() => number.as_f64().is_some_and(|float| float.abs() < MAX_EXACT),
+        Value::Array(items) => items.iter().all(keeps_its_digits),
+        Value::Object(fields) => fields.values().all(keeps_its_digits),
+        Value::Number(_) | Value::Null | Value::Bool(_) | Value::String(_) => true,
+    }
 }
 
 /// The canonical form of `value` under `rule`, or the rule in words.
