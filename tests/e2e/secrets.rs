@@ -47,8 +47,12 @@ async fn a_full_run_at_the_finest_level_shows_no_secret() {
     for fault in ["bad-signature", "html", "refused", "invalid-timestamp", "lost-answer", "unknown-refusal", "cut-body"]
     {
         jobs.push(transfer(&format!("T-{fault}")));
-        jobs.push(split(&format!("S-{fault}"), &format!("P-{fault}")));
-        orders.extend([format!("T-{fault}"), format!("P-{fault}")].map(|key| json!({"key": key, "fault": fault})));
+        orders.push(json!({"key": format!("T-{fault}"), "fault": fault}));
+        if fault != "invalid-timestamp" {
+            // At BeingFi that is this machine's clock and pauses the lane.
+            jobs.push(split(&format!("S-{fault}"), &format!("P-{fault}")));
+            orders.push(json!({"key": format!("P-{fault}"), "fault": fault}));
+        }
     }
     world.faults(Value::from(orders)).await;
     let mut workers = Vec::new();
