@@ -59,7 +59,7 @@ impl Scene {
 
     /// A worker takes the job and dies at `point`.
     async fn die_at(&mut self, point: &str) {
-        self.world.workers.start(0, Some(point.to_owned()));
+        self.world.workers.start(0, Some(("BURSAR_CRASH_AT", point.to_owned())));
         assert_eq!(self.submit().await, Outcome::New);
         let deadline = tokio::time::Instant::now() + SOON;
         while self.world.workers.crashes == 0 {

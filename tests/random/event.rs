@@ -12,6 +12,8 @@ pub(crate) enum Event {
     Kill(usize),
     /// The worker is replaced by one that ends by itself when it has come by this place so many times.
     Arm(usize, &'static str, u32),
+    /// The worker is replaced by one that stands still there, until it is thawed.
+    Halt(usize, &'static str, u32),
     /// SIGTERM; another one takes its place.
     Drain(usize),
     /// Starts a worker where none runs.
@@ -58,6 +60,7 @@ impl Event {
         Some(match self {
             Self::Kill(_) => "kill".into(),
             Self::Arm(_, point, _) => format!("crash {point}"),
+            Self::Halt(_, point, _) => format!("halt {point}"),
             Self::Drain(_) => "drain".into(),
             Self::Freeze(_) => "freeze".into(),
             Self::StopRedis => "stop Redis".into(),

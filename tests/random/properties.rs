@@ -189,7 +189,7 @@ fn violations(evidence: &Evidence, fits: impl Fn(&str) -> bool) -> Vec<Breach> {
 /// A worker that stood still may begin its send when it goes on, whatever others have done meanwhile; the settle time is what
 /// makes that rare, and the gateway's keys, or the account's holding, are what makes it harmless.
 fn one_send_at_a_time(evidence: &Evidence) -> Vec<Breach> {
-    if evidence.plan.timeline.iter().any(|moment| matches!(moment.event, Event::Freeze(_))) {
+    if evidence.plan.timeline.iter().any(|moment| matches!(moment.event, Event::Freeze(_) | Event::Halt(..))) {
         return Vec::new();
     }
     violations(evidence, |text| text == SECOND_SEND)

@@ -37,6 +37,7 @@ enum Target {
 enum Episode {
     Kill,
     Arm,
+    Halt,
     Drain,
     Freeze,
     RedisStops,
@@ -53,9 +54,10 @@ enum Episode {
     Operator,
 }
 
-const EPISODES: [(Episode, u32); 16] = [
+const EPISODES: [(Episode, u32); 17] = [
     (Episode::Kill, 10),
     (Episode::Arm, 10),
+    (Episode::Halt, 10),
     (Episode::Drain, 4),
     (Episode::Freeze, 9),
     (Episode::RedisStops, 3),
@@ -100,10 +102,16 @@ impl Draft<'_> {
                 let armed = Event::Arm(worker, point, self.dice.u32(1..12));
                 self.span(Target::Worker(worker), 400..2_000, armed, Event::Start(worker));
             }
+            // Longer than a lease and, as a rule, than the settle time: the others have gone on with what it has in hand.
+            Episode::Halt => {
+                let point = CRASH_POINTS[self.dice.usize(..CRASH_POINTS.len())];
+                let halted = Event::Halt(worker, point, self.dice.u32(1..30));
+                self.span(Target::Worker(worker), 2_000..6_000, halted, Event::Thaw(worker));
+            }
             Episode::Drain => self.span(Target::Worker(worker), 5..800, Event::Drain(worker), Event::Start(worker)),
             // A lease is a second.
             Episode::Freeze => {
-                self.span(Target::Worker(worker), 300..3_000, Event::Freeze(worker), Event::Thaw(worker));
+                self.span(Target::Worker(worker), 300..4_000, Event::Freeze(worker), Event::Thaw(worker));
             }
             Episode::RedisStops => self.span(Target::Redis, 50..1_500, Event::StopRedis, Event::StartRedis),
             Episode::RedisDies => self.span(Target::Redis, 50..1_500, Event::KillRedis, Event::StartRedis),

@@ -71,8 +71,8 @@ impl Workers {
         }
     }
 
-    /// Starts a worker in this slot if none is there. `crash_at` makes it end at a crash point.
-    pub(crate) fn start(&mut self, slot: usize, crash_at: Option<String>) -> &'static str {
+    /// Starts a worker in this slot if none is there; `point`, a variable and its value, makes it end or stop at a crash point.
+    pub(crate) fn start(&mut self, slot: usize, point: Option<(&str, String)>) -> &'static str {
         if self.slots[slot].running.is_some() {
             return "one is there";
         }
@@ -86,9 +86,9 @@ impl Workers {
             command.env(format!("BURSAR_ACCOUNTS__{}__BASE_URL", account.to_uppercase()), gateway.http_url());
         }
         command.env("RUST_LOG", "info,bursar_worker=debug");
-        let armed = crash_at.is_some();
-        if let Some(point) = crash_at {
-            command.env("BURSAR_CRASH_AT", point);
+        let armed = point.as_ref().is_some_and(|(variable, _)| *variable == "BURSAR_CRASH_AT");
+        if let Some((variable, place)) = point {
+            command.env(variable, place);
         }
         let process = Process::start(&name, command);
         self.slots[slot].running = Some(Running { name, process, armed, frozen: false, told: None });

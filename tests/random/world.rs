@@ -126,7 +126,11 @@ impl World {
             Event::Kill(slot) => self.workers.kill(*slot).await,
             Event::Arm(slot, point, pass) => {
                 self.workers.kill(*slot).await;
-                self.workers.start(*slot, Some(format!("{point}:{pass}")))
+                self.workers.start(*slot, Some(("BURSAR_CRASH_AT", format!("{point}:{pass}"))))
+            }
+            Event::Halt(slot, point, pass) => {
+                self.workers.kill(*slot).await;
+                self.workers.start(*slot, Some(("BURSAR_STOP_AT", format!("{point}:{pass}"))))
             }
             Event::Drain(slot) => self.workers.drain(*slot).await,
             Event::Start(slot) => {
