@@ -21,6 +21,9 @@ pub(crate) const HANG: Duration = Duration::from_millis(600);
 /// How long a payment stays in one status of its life.
 pub(crate) const LIFE_STEP: Duration = Duration::from_millis(300);
 
+/// From here on a worker needs many calls in flight to get anywhere.
+const SLOW: Duration = Duration::from_millis(100);
+
 /// What is done about a send without an answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum OnAmbiguous {
@@ -77,18 +80,24 @@ impl Plan {
         let mut dice = Rng::with_seed(seed);
         let gateway = weighted(&mut dice, &[(Gateway::HonoursKeys, 3), (Gateway::ExecutesEverySend, 1)]);
         let workers = dice.usize(2..4);
+        let latency = match dice.u32(..3) {
+            0 => dice.u64(0..15),
+            1 => dice.u64(15..100),
+            _ => dice.u64(100..400),
+        };
+        let latency = Duration::from_millis(latency);
         let things: Vec<Thing> = (0..dice.usize(50..110)).map(|number| jobs::draw(&mut dice, number)).collect();
         Self {
             seed,
             workers,
-            concurrency: dice.u32(2..17),
             fsync: weighted(&mut dice, &[(Fsync::Always, 1), (Fsync::EverySecond, 1)]),
             gateway,
             profile: weighted(
                 &mut dice,
                 &[(FaultProfile::None, 1), (FaultProfile::Mild, 2), (FaultProfile::Hostile, 2)],
             ),
-            latency: Duration::from_millis(dice.u64(0..80)),
+            latency,
+            concurrency: if latency < SLOW { dice.u32(2..17) } else { dice.u32(10..33) },
             query_key: weighted(&mut dice, &[(QueryKey::TradeNo, 4), (QueryKey::PlatformNo, 1), (QueryKey::Both, 1)]),
             on_ambiguous: std::array::from_fn(|_| match gateway {
                 Gateway::HonoursKeys => weighted(&mut dice, &[(OnAmbiguous::Resend, 3), (OnAmbiguous::Hold, 1)]),

@@ -35,6 +35,8 @@ struct Running {
     process: Process,
     armed: bool,
     frozen: bool,
+    /// It may stand still at a place that it has not come by yet, and must not any more.
+    released: bool,
     /// When it was told to drain.
     told: Option<Instant>,
 }
@@ -91,7 +93,7 @@ impl Workers {
             command.env(variable, place);
         }
         let process = Process::start(&name, command);
-        self.slots[slot].running = Some(Running { name, process, armed, frozen: false, told: None });
+        self.slots[slot].running = Some(Running { name, process, armed, frozen: false, released: false, told: None });
         "done"
     }
 
@@ -124,6 +126,7 @@ impl Workers {
         self.signal(slot, |running| {
             running.process.thaw();
             running.frozen = false;
+            running.released = true;
         })
         .await
     }
@@ -156,6 +159,11 @@ impl Workers {
     /// supervises workers would.
     pub(crate) async fn watch(&mut self) {
         for slot in 0..self.slots.len() {
+            let Slot { running, leaving, .. } = &self.slots[slot];
+            let released = running.iter().chain(leaving).filter(|running| running.released);
+            for running in released.filter(|running| running.process.is_running()) {
+                running.process.thaw();
+            }
             let ended = self.slots[slot].running.take_if(|running| !running.process.is_running());
             if let Some(running) = ended {
                 let (armed, name) = (running.armed, running.name.clone());
