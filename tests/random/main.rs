@@ -4,6 +4,7 @@
 //! `./x chaos` runs many seeds; `BURSAR_SEED=17 cargo test -p bursar --test random` runs one again.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test and its helpers end by a panic")]
 
+mod books;
 mod chaos;
 #[cfg(debug_assertions)] // a release build has no such points
 mod crash_points;

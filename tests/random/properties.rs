@@ -1,9 +1,13 @@
 //! What must hold after every seed, each as a function of the evidence that names what broke it.
 
+use std::collections::BTreeSet;
+
 use bursar_domain::{Job, State};
 use bursar_producer::{AccountRules, Outcome};
 use bursar_simulator::Kind;
+use serde_json::Value;
 
+use crate::books::Books;
 use crate::event::Event;
 use crate::evidence::{Evidence, Stored};
 use crate::jobs::{ACCOUNTS, Thing};
@@ -20,7 +24,7 @@ pub(crate) struct Breach {
 type Judge = fn(&Evidence) -> Vec<Breach>;
 
 /// Every property by its name.
-pub(crate) const PROPERTIES: [(&str, Judge); 14] = [
+pub(crate) const PROPERTIES: [(&str, Judge); 15] = [
     ("no key is executed twice where the gateway honours keys", executed_once_with_keys),
     ("no key is executed twice by an account that holds at a gateway that does not", executed_once_by_holding),
     ("every job ends, or waits for a person, in time", ends_in_time),
@@ -29,6 +33,7 @@ pub(crate) const PROPERTIES: [(&str, Judge); 14] = [
     ("a key's bytes are the accepted ones, and never change", bytes_never_change),
     ("no key is sent again while a send of it is in work", one_send_at_a_time),
     ("every send was on record", sends_on_record),
+    ("what comes too late is recorded as late", late_is_called_late),
     ("every accepted job exists, and nothing else", accepted_exists),
     ("one submission of a thing is accepted, and new once", new_once),
     ("no submission that is in order is called invalid", none_invalid),
@@ -72,54 +77,6 @@ fn ends_in_time(evidence: &Evidence) -> Vec<Breach> {
     breaches
 }
 
-/// What the gateway's books allow a job to be.
-struct Books<'a> {
-    executed: bool,
-    kind: Option<Kind>,
-    status: Option<&'a str>,
-    /// The statuses that it had or has, by its life.
-    life: &'a str,
-}
-
-impl<'a> Books<'a> {
-    fn of(evidence: &'a Evidence, thing: &'a Thing) -> Self {
-        let record = evidence.at_gateway(thing).filter(|record| record.executions > 0);
-        Self {
-            executed: record.is_some(),
-            kind: record.map(|record| record.kind),
-            status: record.and_then(|record| record.status.as_deref()),
-            life: thing.life,
-        }
-    }
-
-    /// Executed, and not failed in the end.
-    fn paid(&self) -> bool {
-        match self.kind {
-            None => false,
-            Some(Kind::BillUpload) => true,
-            Some(Kind::Transfer) => self.status != Some("0"),
-            Some(Kind::Split) => self.status != Some("2"),
-        }
-    }
-
-    fn allow(&self, state: State) -> bool {
-        match state {
-            State::Queued | State::Cancelled => !self.executed,
-            State::Failed => !self.paid(),
-            // A success may become a refund later, when nobody asks any more.
-            State::Succeeded => match self.kind {
-                None => false,
-                Some(Kind::BillUpload) => true,
-                Some(Kind::Transfer) => self.status == Some("1") || self.life.contains("1-2"),
-                Some(Kind::Split) => self.status == Some("1"),
-            },
-            State::Refunded => self.status == Some("2") && self.kind == Some(Kind::Transfer),
-            State::InDoubt | State::NeedsReview => true,
-            State::Pending => self.executed,
-        }
-    }
-}
-
 fn failed_means_not_paid(evidence: &Evidence) -> Vec<Breach> {
     let failed = evidence.jobs().filter(|(_, _, stored)| stored.record.state == State::Failed);
     let paid = failed.filter(|(_, thing, _)| Books::of(evidence, thing).paid());
@@ -159,7 +116,7 @@ fn bytes_never_change(evidence: &Evidence) -> Vec<Breach> {
             Kind::Transfer | Kind::BillUpload => record.bytes == expected,
             // There the gateway tells its parameters in an order of its own.
             Kind::Split => {
-                let fields: serde_json::Map<String, serde_json::Value> = serde_json::from_str(&expected).unwrap();
+                let fields: serde_json::Map<String, Value> = serde_json::from_str(&expected).unwrap();
                 fields.values().all(|value| record.bytes.contains(value.as_str().unwrap_or_default()))
             }
         };
@@ -199,12 +156,51 @@ fn no_violations(evidence: &Evidence) -> Vec<Breach> {
     violations(evidence, |text| text != SECOND_CONTENT && text != SECOND_SEND)
 }
 
+/// A line of a job's log: its event, its fence, and whether it came too late.
+fn lines(stored: &Stored) -> impl Iterator<Item = (&str, u64, bool)> {
+    stored.log.iter().map(|line| {
+        let fence = line.detail.get("fence").and_then(Value::as_u64).unwrap_or_default();
+        (line.event.as_str(), fence, line.detail.contains_key("stale"))
+    })
+}
+
+/// Both the record and the log have at least as many sends as arrived, without those that were given back.
 fn sends_on_record(evidence: &Evidence) -> Vec<Breach> {
     let wrong = |(number, thing, stored): (usize, &Thing, &Stored)| {
         let (arrived, recorded) = (evidence.at_gateway(thing)?.requests, u64::from(stored.record.sends));
-        (arrived > recorded).then(|| about(number, format!("{arrived} sends arrived, {recorded} are on record")))
+        let mut logged: BTreeSet<u64> = BTreeSet::new();
+        for (event, fence, _) in lines(stored) {
+            match event {
+                "intent" => drop(logged.insert(fence)),
+                "released" | "withheld" => drop(logged.remove(&fence)),
+                _ => {}
+            }
+        }
+        let logged = u64::try_from(logged.len()).unwrap_or(u64::MAX);
+        let text = format!("{arrived} sends arrived, {recorded} are on record, {logged} in the log");
+        (arrived > recorded.min(logged)).then(|| about(number, text))
     };
     evidence.jobs().filter_map(wrong).collect()
+}
+
+/// What a claim leaves in the log stands before what later claims leave there, or says that it came too late.
+fn late_is_called_late(evidence: &Evidence) -> Vec<Breach> {
+    let mut breaches = Vec::new();
+    for (number, _, stored) in evidence.jobs() {
+        let (mut newest, mut lost) = (0, 0);
+        for (event, fence, stale) in lines(stored) {
+            let its_own = ["intent", "answer", "released", "withheld"].contains(&event) && !stale;
+            if its_own && (fence < newest || fence <= lost) {
+                breaches.push(about(number, format!("{event} of fence {fence} came after {newest}, lost was {lost}")));
+            }
+            match event {
+                "lost" => lost = fence,
+                _ if its_own => newest = newest.max(fence),
+                _ => {}
+            }
+        }
+    }
+    breaches
 }
 
 /// The variants of a thing that some producer was told are accepted.
