@@ -8,6 +8,7 @@ use tokio::time::{Instant, sleep, timeout};
 
 use crate::evidence::{Evidence, Happened, gather};
 use crate::jobs::lanes;
+use crate::operators;
 use crate::plan::{HANG, Plan};
 use crate::producers::{self, Ack};
 use crate::workers::NONE_RUNS;
@@ -77,7 +78,14 @@ async fn is_quiet(world: &World) -> bool {
     for lane in lanes() {
         match world.store.lane_status(&lane).await {
             Ok(status) if status.to_send + status.to_ask == 0 => {}
-            Ok(_) | Err(_) => return false,
+            Ok(status) => {
+                // A gateway's word has paused it, and an operator has seen to that.
+                if status.paused.is_some() {
+                    operators::resume(world.store.clone(), lane).await;
+                }
+                return false;
+            }
+            Err(_) => return false,
         }
     }
     true
