@@ -17,6 +17,7 @@ use crate::handoff::{Handoff, Held, RedisClock};
 use crate::lanes::{LaneNumber, Lanes, ServedLane};
 use crate::lease::Leases;
 use crate::patience::Patience;
+use crate::trouble::Trouble;
 use crate::{Fit, Settings};
 
 /// How often a lane is looked at in which something waits, whatever its due time: another worker may have died with it.
@@ -28,10 +29,6 @@ const LOOK_AT_EMPTY: Duration = Duration::from_secs(5);
 /// Wake messages on their way to the claimer; when they are more, every lane is looked at anyway.
 const WAKES_WAITING: usize = 1_024;
 
-/// After trouble with Redis no send is claimed for so long: a worker that knows of a write which Redis has lost must have
-/// had the time to say so. Longer than workers wait between tries, shorter than the second in which they are to resume.
-const GRACE_AFTER_TROUBLE: Duration = Duration::from_millis(700);
-
 /// How long a worker relies on Redis having its last receipt: well within the time for which Redis keeps it.
 const RECEIPT_TRUSTED: Duration = RECEIPT_KEPT.saturating_sub(Duration::from_secs(600));
 
@@ -42,16 +39,16 @@ pub(crate) fn start(
     lanes: Arc<Lanes>,
     leases: Arc<Leases>,
     fit: watch::Receiver<Fit>,
+    trouble: Trouble,
     drain: CancellationToken,
 ) -> (Arc<Handoff>, Bell, JoinHandle<()>) {
     let handoff = Arc::new(Handoff::default());
     let (wake, wakes) = mpsc::channel(WAKES_WAITING);
-    tokio::spawn(listen(store.clone(), wake.clone(), drain.clone()));
+    tokio::spawn(listen(store.clone(), wake.clone(), trouble.clone(), drain.clone()));
     let now = Instant::now();
     let claimer = Claimer {
         slots: Arc::new(Semaphore::new(settings.concurrency)),
         looks: lanes.numbers().map(|lane| Look { lane, at: now, known: Known::default(), receipt_at: now }).collect(),
-        sends_from: now,
         fit,
         turn: 0,
         claims: 0,
@@ -61,7 +58,8 @@ pub(crate) fn start(
         leases,
         handoff: Arc::clone(&handoff),
         drain,
-        patience: Patience::new("claiming"),
+        patience: Patience::new("claiming", trouble.clone()),
+        trouble,
     };
     (handoff, Bell { wake }, tokio::spawn(claimer.run(wakes)))
 }
@@ -91,8 +89,8 @@ impl Bell {
 }
 
 /// Follows the wake channel, for ever anew, until `drain`.
-async fn listen(store: Store, wake: mpsc::Sender<Wake>, drain: CancellationToken) {
-    let mut patience = Patience::new("listening for wake messages");
+async fn listen(store: Store, wake: mpsc::Sender<Wake>, trouble: Trouble, drain: CancellationToken) {
+    let mut patience = Patience::new("listening for wake messages", trouble.clone());
     while !drain.is_cancelled() {
         match store.wakes().await {
             Ok(mut messages) => {
@@ -101,6 +99,7 @@ async fn listen(store: Store, wake: mpsc::Sender<Wake>, drain: CancellationToken
                 while let Some(Some(lane)) = drain.run_until_cancelled(messages.next()).await {
                     wake.try_send(Wake::One(lane)).ok();
                 }
+                trouble.noticed();
             }
             Err(error) => patience.wait(&error).await,
         }
@@ -142,8 +141,7 @@ struct Claimer {
     handoff: Arc<Handoff>,
     slots: Arc<Semaphore>,
     looks: Vec<Look>,
-    /// Before this moment asks are claimed only.
-    sends_from: Instant,
+    trouble: Trouble,
     fit: watch::Receiver<Fit>,
     /// Where the round goes on, so that no lane is always first.
     turn: usize,
@@ -223,10 +221,10 @@ impl Claimer {
 
     /// How many sends may be claimed of a lane now.
     fn allowance(&self, served: &ServedLane) -> Allowance {
-        let now = Instant::now();
+        let (now, sends_from) = (Instant::now(), self.trouble.sends_from());
         match *self.fit.borrow() {
             Fit::NotForMoney => Allowance::NotBefore(now + LOOK_AT_WAITING),
-            Fit::ForMoney if now < self.sends_from => Allowance::NotBefore(self.sends_from),
+            Fit::ForMoney if now < sends_from => Allowance::NotBefore(sends_from),
             Fit::ForMoney => served.circuit.allowance(now),
         }
     }
@@ -288,7 +286,7 @@ impl Claimer {
             Err(error) => {
                 drop(slots);
                 self.recover(lane, &error).await;
-                self.sends_from = Instant::now() + GRACE_AFTER_TROUBLE;
+                self.trouble.noticed();
             }
         }
     }

@@ -8,6 +8,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::Settings;
 use crate::lanes::{LaneNumber, Lanes};
+use crate::trouble::Trouble;
 
 /// A lease is renewed this many times before it would end.
 pub(crate) const RENEWALS_PER_LEASE: u32 = 3;
@@ -57,6 +58,7 @@ pub(crate) async fn renew(
     settings: Arc<Settings>,
     lanes: Arc<Lanes>,
     leases: Arc<Leases>,
+    trouble: Trouble,
     stopped: CancellationToken,
 ) {
     let mut ticks = tokio::time::interval(settings.lease / RENEWALS_PER_LEASE);
@@ -72,7 +74,10 @@ pub(crate) async fn renew(
                 // Committed meanwhile, or taken over: then the late commit will be refused, and nothing is to be done here.
                 Ok(lost) => tracing::trace!(%lane, renewed = held.len(), lost = lost.len(), "leases renewed"),
                 // The next round tries again. No send begins so late that it would need a renewal.
-                Err(error) => tracing::warn!(error = %error.chain(), %lane, "leases could not be renewed"),
+                Err(error) => {
+                    trouble.noticed();
+                    tracing::warn!(error = %error.chain(), %lane, "leases could not be renewed");
+                }
             }
         }
     }

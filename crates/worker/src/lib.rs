@@ -14,6 +14,7 @@ mod handoff;
 mod lanes;
 mod lease;
 mod patience;
+mod trouble;
 mod upkeep;
 
 use std::sync::Arc;
@@ -29,6 +30,7 @@ use backend::Lanewise;
 use handler::{Runtime, handle};
 use lanes::Lanes;
 use lease::Leases;
+use trouble::Trouble;
 
 /// Why a worker stopped without being told to.
 #[derive(Debug, thiserror::Error)]
@@ -54,13 +56,15 @@ pub async fn run(
     let lanes = Arc::new(Lanes::new(accounts));
     let leases = Arc::new(Leases::default());
     let stopped = CancellationToken::new();
-    let commits = committer::start(store.clone(), Arc::clone(&lanes));
+    let trouble = Trouble::now();
+    let commits = committer::start(store.clone(), Arc::clone(&lanes), trouble.clone());
     let (handoff, bell, claimer) = claimer::start(
         store.clone(),
         Arc::clone(&settings),
         Arc::clone(&lanes),
         Arc::clone(&leases),
         fit,
+        trouble.clone(),
         drain.clone(),
     );
     let loops = [
@@ -69,6 +73,7 @@ pub async fn run(
             Arc::clone(&settings),
             Arc::clone(&lanes),
             Arc::clone(&leases),
+            trouble,
             stopped.clone(),
         )),
         tokio::spawn(upkeep::purge(store.clone(), Arc::clone(&settings), Arc::clone(&lanes), stopped.clone())),

@@ -6,6 +6,8 @@ use backoff::ExponentialBackoff;
 use backoff::backoff::Backoff;
 use bursar_store::StoreError;
 
+use crate::trouble::Trouble;
+
 /// First wait after a failure.
 const FIRST_WAIT: Duration = Duration::from_millis(50);
 
@@ -15,13 +17,14 @@ const LONGEST_WAIT: Duration = Duration::from_millis(500);
 /// One loop's patience with Redis.
 pub(crate) struct Patience {
     doing: &'static str,
+    trouble: Trouble,
     backoff: ExponentialBackoff,
     failing: bool,
 }
 
 impl Patience {
     /// `doing` completes the sentence "Redis is in trouble while ...".
-    pub(crate) fn new(doing: &'static str) -> Self {
+    pub(crate) fn new(doing: &'static str, trouble: Trouble) -> Self {
         let backoff = ExponentialBackoff {
             current_interval: FIRST_WAIT,
             initial_interval: FIRST_WAIT,
@@ -29,11 +32,12 @@ impl Patience {
             max_elapsed_time: None,
             ..ExponentialBackoff::default()
         };
-        Self { doing, backoff, failing: false }
+        Self { doing, trouble, backoff, failing: false }
     }
 
     /// Tells of the first failure of an outage, and waits.
     pub(crate) async fn wait(&mut self, error: &StoreError) {
+        self.trouble.noticed();
         if !self.failing {
             tracing::warn!(error = %error.chain(), "Redis is in trouble while {}; going on until it is back", self.doing);
             self.failing = true;
@@ -44,6 +48,7 @@ impl Patience {
     /// Tells that the outage is over, if there was one.
     pub(crate) fn over(&mut self) {
         if self.failing {
+            self.trouble.noticed();
             tracing::info!("Redis is back for {}", self.doing);
             self.failing = false;
             self.backoff.reset();

@@ -1,0 +1,38 @@
+//! When this worker last had reason to think that Redis is not the one it was.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+/// After trouble with Redis no send is claimed for so long: a worker that knows of a write which Redis has lost must have
+/// had the time to say so. Longer than workers wait between tries, shorter than the second in which they are to resume.
+const GRACE_AFTER_TROUBLE: Duration = Duration::from_millis(700);
+
+/// Shared by everything in the worker that speaks with Redis: one connection may have come back, and another one noticed.
+/// It begins with the worker, which knows of nothing that was before.
+#[derive(Clone)]
+pub(crate) struct Trouble {
+    last: Arc<Mutex<Instant>>,
+}
+
+impl Trouble {
+    pub(crate) fn now() -> Self {
+        Self { last: Arc::new(Mutex::new(Instant::now())) }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Instant> {
+        // Nothing panics while it holds the lock; if something did, the moment is still one.
+        self.last.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Redis did not answer, or answers again.
+    pub(crate) fn noticed(&self) {
+        *self.lock() = Instant::now();
+    }
+
+    /// Before this moment asks are claimed only.
+    pub(crate) fn sends_from(&self) -> Instant {
+        *self.lock() + GRACE_AFTER_TROUBLE
+    }
+}
