@@ -14,6 +14,9 @@ use crate::run::run;
 /// The seeds of every run, whatever the chance.
 const BASE: std::ops::RangeInclusive<u64> = 1..=64;
 
+/// Seeds that have found a defect, while there was one; what they decide changes when plans are drawn otherwise.
+const TELLING: [u64; 3] = [958_585_402, 1_698_689_804, 2_671_735_470];
+
 /// The seeds of chance after them.
 const FRESH: usize = 24;
 
@@ -45,7 +48,7 @@ impl Seeds {
         let count = set("BURSAR_SEEDS").map(|count| count.parse().expect("BURSAR_SEEDS is a whole number"));
         let hours = set("BURSAR_HOURS").map(|hours| hours.parse().expect("BURSAR_HOURS is a number"));
         if count.is_none() && hours.is_none() {
-            return Self { next: Box::new(BASE.chain(chance.take(FRESH))), within: RUN_WITHIN };
+            return Self { next: Box::new(BASE.chain(TELLING).chain(chance.take(FRESH))), within: RUN_WITHIN };
         }
         let within = hours.map_or(Duration::MAX, |hours| Duration::from_hours(1).mul_f64(hours));
         Self { next: Box::new(chance.take(count.unwrap_or(usize::MAX))), within }

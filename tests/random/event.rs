@@ -26,6 +26,9 @@ pub(crate) enum Event {
     StopRedis,
     /// SIGKILL to Redis.
     KillRedis,
+    /// SIGKILL to Redis, which then has forgotten what it wrote last: so many thousandths of all that it wrote since every job
+    /// was submitted.
+    LoseWrites(u64),
     /// Redis comes back with the data it had.
     StartRedis,
     /// SIGSTOP to Redis.
@@ -65,6 +68,7 @@ impl Event {
             Self::Freeze(_) => "freeze".into(),
             Self::StopRedis => "stop Redis".into(),
             Self::KillRedis => "kill Redis".into(),
+            Self::LoseWrites(_) => "lose writes".into(),
             Self::FreezeRedis => "freeze Redis".into(),
             Self::PauseClients(_) => "pause clients".into(),
             Self::RewriteFile => "rewrite the file".into(),

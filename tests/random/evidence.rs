@@ -55,6 +55,12 @@ impl Evidence {
         self.ledger.keys.get(&thing.ledger_key)
     }
 
+    /// Whether the thing's lane stands still until somebody has looked into the gateway's books.
+    pub(crate) fn waits_for_ever(&self, thing: &Thing) -> bool {
+        let lane = self.lanes.iter().find(|(name, _)| *name == thing.lane.to_string());
+        lane.is_some_and(|(_, status)| self.plan.waits_for_ever(status.paused.as_deref()))
+    }
+
     /// Every thing, with the job that was accepted for it: the variant's number and the record. A thing whose job is lost, or
     /// was accepted twice, is other properties' matter.
     pub(crate) fn jobs(&self) -> impl Iterator<Item = (usize, &Thing, &Stored)> {

@@ -38,6 +38,14 @@ pub(crate) enum Gateway {
     ExecutesEverySend,
 }
 
+/// What Redis has when it comes back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Memory {
+    Kept,
+    /// An older state, once; all workers of the first hour live through it.
+    Older,
+}
+
 /// One way of asking YZT about a payment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum QueryKey {
@@ -60,6 +68,7 @@ pub(crate) struct Plan {
     pub(crate) workers: usize,
     pub(crate) concurrency: u32,
     pub(crate) fsync: Fsync,
+    pub(crate) memory: Memory,
     pub(crate) gateway: Gateway,
     pub(crate) profile: FaultProfile,
     pub(crate) latency: Duration,
@@ -80,13 +89,20 @@ impl Plan {
         let mut dice = Rng::with_seed(seed);
         let gateway = weighted(&mut dice, &[(Gateway::HonoursKeys, 3), (Gateway::ExecutesEverySend, 1)]);
         let workers = dice.usize(2..4);
+        let memory = weighted(&mut dice, &[(Memory::Kept, 6), (Memory::Older, 1)]);
         let latency = match dice.u32(..3) {
             0 => dice.u64(0..15),
             1 => dice.u64(15..100),
             _ => dice.u64(100..400),
         };
         let latency = Duration::from_millis(latency);
-        let things: Vec<Thing> = (0..dice.usize(50..110)).map(|number| jobs::draw(&mut dice, number)).collect();
+        let mut things: Vec<Thing> = (0..dice.usize(50..110)).map(|number| jobs::draw(&mut dice, number)).collect();
+        if memory == Memory::Older {
+            // So that there is something to lose when all is submitted.
+            for thing in &mut things {
+                thing.later = dice.bool().then(|| Duration::from_millis(dice.u64(2_000..4_500)));
+            }
+        }
         Self {
             seed,
             workers,
@@ -107,7 +123,11 @@ impl Plan {
             poll_deadline: Duration::from_millis(dice.u64(2_500..6_000)),
             rate_per_second: weighted(&mut dice, &[(0, 3), (40, 1)]),
             batches: (0..PRODUCERS).map(|producer| batches(&mut dice, producer, &things)).collect(),
-            timeline: timeline::draw(&mut dice, workers),
+            timeline: match memory {
+                Memory::Kept => timeline::draw(&mut dice, workers),
+                Memory::Older => timeline::draw_loss(&mut dice, workers),
+            },
+            memory,
             things,
         }
     }
@@ -119,6 +139,7 @@ impl Plan {
     pub(crate) fn without_faults(thing: Thing, on_ambiguous: OnAmbiguous) -> Self {
         Self {
             workers: 1,
+            memory: Memory::Kept,
             gateway: Gateway::HonoursKeys,
             profile: FaultProfile::None,
             query_key: QueryKey::TradeNo,
@@ -129,6 +150,14 @@ impl Plan {
             timeline: Vec::new(),
             ..Self::of(0)
         }
+    }
+}
+
+impl Plan {
+    /// Whether a lane paused like this stays so: Redis has lost writes, and whatever the lane sends twice is paid twice.
+    pub(crate) fn waits_for_ever(&self, paused: Option<&str>) -> bool {
+        let lost = paused.is_some_and(|why| why.contains("lost writes"));
+        lost && (self.memory, self.gateway) == (Memory::Older, Gateway::ExecutesEverySend)
     }
 }
 

@@ -9,10 +9,10 @@ use tokio::time::{Instant, sleep, timeout};
 use crate::evidence::{Evidence, Happened, gather};
 use crate::jobs::lanes;
 use crate::operators;
-use crate::plan::{HANG, Plan};
+use crate::plan::{HANG, Memory, Plan};
 use crate::producers::{self, Ack};
 use crate::workers::NONE_RUNS;
-use crate::world::{NOBODY_WOULD, World};
+use crate::world::{NOBODY_WOULD, TOO_EARLY, World};
 
 /// Between looks at the workers while nothing is to be done.
 const LOOK: Duration = Duration::from_millis(20);
@@ -25,12 +25,18 @@ const QUIET_WITHIN: Duration = Duration::from_secs(30);
 pub(crate) async fn run(plan: Plan) -> Evidence {
     let began = Instant::now();
     let mut world = World::start(&plan).await;
-    world.workers.heal().await;
+    let first = match plan.memory {
+        Memory::Kept => plan.workers,
+        Memory::Older => plan.workers - 1,
+    };
+    for slot in 0..first {
+        world.workers.start(slot, None);
+    }
     let started = Instant::now();
     let producers = producers::start(&plan, &world.producers_settings(), local_now(), started);
-    let mut happened = play(&mut world, &plan, started).await;
-    world.heal().await;
-    let quiet_after = quiet(&mut world, &producers).await;
+    let mut happened = play(&mut world, &plan, started, &producers).await;
+    world.heal(&plan).await;
+    let quiet_after = quiet(&mut world, &plan, &producers).await;
     let late = if quiet_after.is_some() { producers::submit_again(&plan, &world.store).await } else { Vec::new() };
     // What the gateway still means to execute, it executes now.
     sleep(HANG + Duration::from_millis(100)).await;
@@ -44,29 +50,32 @@ pub(crate) async fn run(plan: Plan) -> Evidence {
 }
 
 /// Brings about every event of the timeline at its time, and watches the workers between them.
-async fn play(world: &mut World, plan: &Plan, started: Instant) -> Vec<Happened> {
+async fn play(world: &mut World, plan: &Plan, started: Instant, producers: &[JoinHandle<Vec<Ack>>]) -> Vec<Happened> {
     let mut happened = Vec::new();
     for moment in &plan.timeline {
         while started.elapsed() < moment.at {
             sleep(LOOK.min(moment.at.saturating_sub(started.elapsed()))).await;
             world.workers.watch().await;
+            if plan.memory == Memory::Older && producers.iter().all(JoinHandle::is_finished) {
+                world.all_submitted();
+            }
         }
         let at = started.elapsed();
         let came_of_it = world.apply(&moment.event).await;
-        let word = moment.event.word().filter(|_| ![NONE_RUNS, NOBODY_WOULD].contains(&came_of_it.as_str()));
+        let word = moment.event.word().filter(|_| ![NONE_RUNS, NOBODY_WOULD, TOO_EARLY].contains(&came_of_it.as_str()));
         happened.push(Happened { at, word, what: format!("{:?}: {came_of_it}", moment.event) });
     }
     happened
 }
 
 /// Waits until everything was submitted and nothing is due any more; how long that took.
-async fn quiet(world: &mut World, producers: &[JoinHandle<Vec<Ack>>]) -> Option<Duration> {
+async fn quiet(world: &mut World, plan: &Plan, producers: &[JoinHandle<Vec<Ack>>]) -> Option<Duration> {
     let calm = Instant::now();
     while calm.elapsed() < QUIET_WITHIN {
         world.workers.watch().await;
         let submitted =
             producers.iter().all(JoinHandle::is_finished) && world.orders.iter().all(JoinHandle::is_finished);
-        if submitted && is_quiet(world).await {
+        if submitted && is_quiet(world, plan).await {
             return Some(calm.elapsed());
         }
         sleep(LOOK).await;
@@ -74,10 +83,16 @@ async fn quiet(world: &mut World, producers: &[JoinHandle<Vec<Ack>>]) -> Option<
     None
 }
 
-async fn is_quiet(world: &World) -> bool {
+async fn is_quiet(world: &World, plan: &Plan) -> bool {
     for lane in lanes() {
         match world.store.lane_status(&lane).await {
             Ok(status) if status.to_send + status.to_ask == 0 => {}
+            // Nobody who looked would let these sends go on.
+            Ok(status) if plan.waits_for_ever(status.paused.as_deref()) => {
+                if status.to_ask > 0 {
+                    return false;
+                }
+            }
             Ok(status) => {
                 // A gateway's word has paused it, and an operator has seen to that.
                 if status.paused.is_some() {

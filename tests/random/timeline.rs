@@ -85,6 +85,28 @@ pub(crate) fn draw(dice: &mut Rng, workers: usize) -> Vec<Moment> {
     draft.moments
 }
 
+/// Draws a timeline in which Redis loses writes once: blows to the gateway's wires, and the loss. The workers live through it,
+/// all but the last, which comes when Redis comes back and remembers nothing.
+pub(crate) fn draw_loss(dice: &mut Rng, workers: usize) -> Vec<Moment> {
+    let mut draft = Draft { dice, free: HashMap::new(), moments: Vec::new() };
+    for _ in 0..draft.dice.usize(0..6) {
+        let worker = draft.dice.usize(..workers);
+        draft.wire(Wire::Gateway(worker));
+    }
+    let lost_ms = draft.dice.u64(2_100..HORIZON_MS);
+    let back_ms = lost_ms + draft.dice.u64(5..1_500);
+    let comes_ms = (back_ms + draft.dice.u64(..300)).saturating_sub(100);
+    let events = [
+        (lost_ms, Event::LoseWrites(draft.dice.u64(..1_000))),
+        (back_ms, Event::StartRedis),
+        (comes_ms, Event::Start(workers - 1)),
+    ];
+    let moment = |(at_ms, event)| Moment { at: Duration::from_millis(at_ms), event };
+    draft.moments.extend(events.map(moment));
+    draft.moments.sort_by_key(|moment| moment.at);
+    draft.moments
+}
+
 struct Draft<'a> {
     dice: &'a mut Rng,
     /// From when on each target is at peace, in ms.

@@ -16,7 +16,7 @@ use tokio::time::{Instant, sleep};
 use crate::event::{Event, Order, Wire};
 use crate::jobs::{Thing, lanes};
 use crate::operators;
-use crate::plan::{self, Gateway, Plan, QueryKey};
+use crate::plan::{self, Gateway, Memory, Plan, QueryKey};
 use crate::settings;
 use crate::workers::Workers;
 
@@ -28,6 +28,9 @@ const CAUGHT_UP_WITHIN: Duration = Duration::from_secs(2);
 
 /// What an order comes to that no operator would give.
 pub(crate) const NOBODY_WOULD: &str = "nobody would";
+
+/// What a loss of writes comes to while not everything is submitted.
+pub(crate) const TOO_EARLY: &str = "not everything was submitted by then";
 
 /// One seed's world. Everything of it ends with it.
 pub(crate) struct World {
@@ -42,6 +45,8 @@ pub(crate) struct World {
     redis: OwnRedis,
     fsync: Fsync,
     gateway: Gateway,
+    /// How much Redis had written when everything was submitted.
+    written_bytes: Option<u64>,
     /// The workers' configuration.
     pub(crate) config: PathBuf,
     _folder: TempDir,
@@ -110,6 +115,7 @@ impl World {
             redis,
             fsync,
             gateway: plan.gateway,
+            written_bytes: None,
             config,
             _folder: folder,
         }
@@ -141,6 +147,7 @@ impl World {
             Event::Thaw(slot) => self.workers.thaw(*slot).await,
             Event::StopRedis => self.order_redis(|redis| redis.stop()),
             Event::KillRedis => self.kill_redis().await,
+            Event::LoseWrites(thousandths) => return self.lose_writes(*thousandths),
             Event::StartRedis => self.start_redis().await,
             Event::FreezeRedis => self.order_redis(|redis| redis.freeze()),
             Event::ThawRedis => self.order_redis(|redis| redis.thaw()),
@@ -189,6 +196,24 @@ impl World {
         self.order_redis(|redis| redis.kill())
     }
 
+    /// Remembers how much Redis has written, once everything is submitted: it forgets no submission.
+    pub(crate) fn all_submitted(&mut self) {
+        if self.written_bytes.is_none() {
+            self.written_bytes = Some(length(&self.redis.append_only_file()));
+        }
+    }
+
+    fn lose_writes(&self, thousandths: u64) -> String {
+        let Some(kept) = self.written_bytes else { return TOO_EARLY.into() };
+        self.order_redis(|redis| redis.kill());
+        let file = self.redis.append_only_file();
+        let length = length(&file);
+        let lost = length.saturating_sub(kept) * thousandths / 1_000;
+        let opened = std::fs::File::options().write(true).open(&file);
+        opened.and_then(|file| file.set_len(length - lost)).expect("cutting the append-only file");
+        format!("{lost} bytes of {length}, of {kept} submitted")
+    }
+
     async fn start_redis(&self) -> &'static str {
         let began = Instant::now();
         while let Err(error) = self.redis.start_again() {
@@ -216,8 +241,11 @@ impl World {
     }
 
     /// After the timeline: workers run, and no lane is paused.
-    pub(crate) async fn heal(&mut self) {
+    pub(crate) async fn heal(&mut self, plan: &Plan) {
         self.workers.heal().await;
+        if plan.memory == Memory::Older {
+            return; // its lanes may be paused for a reason
+        }
         for lane in lanes() {
             operators::resume(self.store.clone(), lane).await;
         }
@@ -228,4 +256,8 @@ impl World {
         let of_workers = self.workers.slots.iter().flat_map(|slot| [&slot.redis, &slot.gateway]);
         of_workers.chain([&self.producers_wire]).map(FaultProxy::lost_reply_bytes).sum()
     }
+}
+
+fn length(file: &Path) -> u64 {
+    std::fs::metadata(file).map_or(0, |file| file.len())
 }

@@ -1,7 +1,7 @@
 //! Commands to a private server, on a connection of their own: to make it stall, fill up, or tell how it is.
 
 use crate::OwnRedis;
-use std::time::Duration;
+use std::{path::PathBuf, time::Duration};
 
 /// A server that is there answers in milliseconds; one that is frozen or gone must not hold the test up.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -24,6 +24,19 @@ impl OwnRedis {
             Ok(answer) => answer.map_err(|error| error.to_string()),
             Err(_) => Err(format!("no answer within {PATIENCE:?}")),
         }
+    }
+
+    /// The file that the server appends its writes to, as long as it was not rewritten.
+    ///
+    /// # Panics
+    /// When there is none, or several.
+    pub fn append_only_file(&self) -> PathBuf {
+        let folder = self.folder.path().join("appendonlydir");
+        let entries = std::fs::read_dir(&folder).unwrap_or_else(|error| panic!("no {}: {error}", folder.display()));
+        let files = entries.flatten().map(|entry| entry.path());
+        let files: Vec<PathBuf> = files.filter(|path| path.to_string_lossy().ends_with(".incr.aof")).collect();
+        let [file] = files.as_slice() else { panic!("one append-only file was expected, not {files:?}") };
+        file.clone()
     }
 
     /// One field of `INFO`; `None` when it is not told.

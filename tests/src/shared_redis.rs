@@ -72,7 +72,7 @@ pub fn unique_prefix() -> String {
 #[derive(Debug)]
 pub struct OwnRedis {
     server: PrivateRedis,
-    _folder: TempDir,
+    pub(crate) folder: TempDir,
 }
 
 impl OwnRedis {
@@ -105,7 +105,7 @@ pub fn private_redis(adjust: impl FnOnce(Options) -> Options) -> OwnRedis {
     let folder = test_folder();
     let server = start_local(adjust(Options::new(folder.path())));
     let server = server.unwrap_or_else(|error| panic!("no private Redis for this test: {error}"));
-    OwnRedis { server, _folder: folder }
+    OwnRedis { server, folder }
 }
 
 async fn start_shared() -> TestRedis {
