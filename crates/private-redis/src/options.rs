@@ -8,7 +8,8 @@ pub enum Fsync {
     /// Before each answer: what was acknowledged survives a power cut.
     #[default]
     Always,
-    /// Once a second: survives the death of the server, loses up to a second at a power cut.
+    /// Once a second: loses up to a second at a power cut. The death of the server alone loses nothing while the disk is
+    /// quick; while it is slow, Redis answers before it has written, for up to two seconds.
     EverySecond,
     /// When the system likes to: survives the death of the server only.
     Never,

@@ -83,7 +83,8 @@ impl PrivateRedis {
         self.order(Order::Stop).map(drop)
     }
 
-    /// Ends the server by SIGKILL, as a crash would. Acknowledged writes are in the append-only file.
+    /// Ends the server by SIGKILL, as a crash would. Acknowledged writes are in the append-only file, as surely as
+    /// [`Fsync`](crate::Fsync) says.
     ///
     /// # Errors
     /// As [`stop`](Self::stop).
