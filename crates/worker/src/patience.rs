@@ -42,7 +42,8 @@ impl Patience {
             tracing::warn!(error = %error.chain(), "Redis is in trouble while {}; going on until it is back", self.doing);
             self.failing = true;
         }
-        tokio::time::sleep(self.backoff.next_backoff().unwrap_or(LONGEST_WAIT)).await;
+        // Its jitter goes half beyond its maximum.
+        tokio::time::sleep(self.backoff.next_backoff().unwrap_or(LONGEST_WAIT).min(LONGEST_WAIT)).await;
     }
 
     /// Tells that the outage is over, if there was one.
