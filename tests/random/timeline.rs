@@ -94,7 +94,7 @@ pub(crate) fn draw_loss(dice: &mut Rng, workers: usize) -> Vec<Moment> {
         draft.wire(Wire::Gateway(worker));
     }
     let lost_ms = draft.dice.u64(2_100..HORIZON_MS);
-    let back_ms = lost_ms + draft.dice.u64(5..1_500);
+    let back_ms = lost_ms + draft.dice.u64(5..4_000);
     let comes_ms = (back_ms + draft.dice.u64(..300)).saturating_sub(100);
     let events = [
         (lost_ms, Event::LoseWrites(draft.dice.u64(..1_000))),
