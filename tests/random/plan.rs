@@ -72,6 +72,8 @@ pub(crate) struct Plan {
     pub(crate) gateway: Gateway,
     pub(crate) profile: FaultProfile,
     pub(crate) latency: Duration,
+    /// How many times as long as usual leases, calls and settling last.
+    pub(crate) patience: u32,
     pub(crate) query_key: QueryKey,
     /// By account, in the order of [`ACCOUNTS`].
     pub(crate) on_ambiguous: [OnAmbiguous; ACCOUNTS.len()],
@@ -113,6 +115,7 @@ impl Plan {
                 &[(FaultProfile::None, 1), (FaultProfile::Mild, 2), (FaultProfile::Hostile, 2)],
             ),
             latency,
+            patience: 1,
             concurrency: if latency < SLOW { dice.u32(2..17) } else { dice.u32(10..33) },
             query_key: weighted(&mut dice, &[(QueryKey::TradeNo, 4), (QueryKey::PlatformNo, 1), (QueryKey::Both, 1)]),
             on_ambiguous: std::array::from_fn(|_| match gateway {
@@ -134,11 +137,14 @@ impl Plan {
 }
 
 impl Plan {
-    /// One worker and one thing, and nothing goes wrong.
+    /// One worker and one thing, and nothing goes wrong, on a busy machine either.
     #[cfg(debug_assertions)]
     pub(crate) fn without_faults(thing: Thing, on_ambiguous: OnAmbiguous) -> Self {
         Self {
             workers: 1,
+            latency: Duration::ZERO,
+            patience: 3,
+            poll_deadline: Duration::from_secs(30),
             memory: Memory::Kept,
             gateway: Gateway::HonoursKeys,
             profile: FaultProfile::None,

@@ -8,8 +8,11 @@ use bursar_producer::GatewayKind;
 
 /// The file, but for Redis and the gateway's address, which each worker reaches over wires of its own.
 pub(crate) fn file(plan: &Plan, ready: &Ready) -> String {
-    let worker =
-        format!("[worker]\nconcurrency = {}\nlease = \"{}ms\"\ndrain = \"2s\"\n", plan.concurrency, LEASE.as_millis());
+    let worker = format!(
+        "[worker]\nconcurrency = {}\nlease = \"{}ms\"\ndrain = \"2s\"\n",
+        plan.concurrency,
+        (LEASE * plan.patience).as_millis()
+    );
     let accounts = ACCOUNTS.iter().zip(plan.on_ambiguous);
     let sections = accounts.map(|((name, gateway), policy)| account(plan, ready, name, *gateway, policy));
     std::iter::once(worker).chain(sections).collect()
@@ -48,9 +51,9 @@ fn account(plan: &Plan, ready: &Ready, name: &str, gateway: GatewayKind, policy:
          poll = [\"100ms\", \"200ms\", \"400ms\"]\npoll_deadline = \"{}ms\"\nretry_initial = \"50ms\"\n\
          retry_max = \"500ms\"\nretry_deadline = \"{}ms\"\n",
         ready.listen,
-        SETTLE.as_millis(),
+        (SETTLE * plan.patience).as_millis(),
         plan.resend_max,
-        CALL_TIMEOUT.as_millis(),
+        (CALL_TIMEOUT * plan.patience).as_millis(),
         plan.rate_per_second,
         plan.poll_deadline.as_millis(),
         plan.poll_deadline.as_millis(),
