@@ -91,6 +91,7 @@ impl Plan {
             .set("accounts.shop.mch_no", text("mch_no"))
             .set("accounts.shop.app_id", text("beingfi_app_id"))
             .set("accounts.shop.secret_file", text("beingfi_secret_file"))
+            .set("accounts.shop.not_ready_wait", "300ms")
             .both("base_url", base_url)
     }
 

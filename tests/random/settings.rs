@@ -39,7 +39,7 @@ fn account(plan: &Plan, ready: &Ready, name: &str, gateway: GatewayKind, policy:
             )
         }
         GatewayKind::Beingfi => format!(
-            "gateway = \"beingfi\"\nmch_no = \"{}\"\napp_id = \"{}\"\nsecret_file = \"{}\"\n",
+            "gateway = \"beingfi\"\nmch_no = \"{}\"\napp_id = \"{}\"\nsecret_file = \"{}\"\nnot_ready_wait = \"300ms\"\n",
             ready.mch_no,
             ready.beingfi_app_id,
             ready.beingfi_secret_file.display()

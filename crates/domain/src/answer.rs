@@ -29,6 +29,8 @@ impl Call {
 pub enum Answer {
     /// This call certainly took no effect (no byte left, or it was refused before the business service saw it): try later.
     NotExecuted,
+    /// This call certainly took no effect, for what it is about is not ready: an order that is not paid yet. A few more tries.
+    NotReady,
     /// This call certainly took no effect, and none will until a person mends keys, rights or clocks: pause the lane.
     ConfigFault,
     /// This call certainly took no effect: the gateway refuses the job for good.
@@ -51,8 +53,9 @@ pub enum Answer {
 
 impl Answer {
     /// Every answer.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::NotExecuted,
+        Self::NotReady,
         Self::ConfigFault,
         Self::Refused,
         Self::Accepted,
@@ -69,6 +72,7 @@ impl Answer {
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::NotExecuted => "not_executed",
+            Self::NotReady => "not_ready",
             Self::ConfigFault => "config_fault",
             Self::Refused => "refused",
             Self::Accepted => "accepted",
@@ -85,7 +89,7 @@ impl Answer {
     #[must_use]
     pub const fn did_nothing(self) -> bool {
         match self {
-            Self::NotExecuted | Self::ConfigFault => true,
+            Self::NotExecuted | Self::NotReady | Self::ConfigFault => true,
             Self::Refused
             | Self::Accepted
             | Self::Succeeded
@@ -105,6 +109,7 @@ impl Answer {
             Self::Failed => Some(State::Failed),
             Self::Refunded => Some(State::Refunded),
             Self::NotExecuted
+            | Self::NotReady
             | Self::ConfigFault
             | Self::Refused
             | Self::Accepted

@@ -24,8 +24,10 @@ pub use kinds::{AccountRules, GatewayKind, Kind, Subject};
 pub use money::Fen;
 pub use operate::{Operation, OperationRefused};
 pub use policy::{OnAmbiguous, Policy};
-pub use schedule::{poll_delay, retry_delay, settle_spread};
+pub use schedule::{not_ready_delay, poll_delay, retry_delay, settle_spread};
 pub use state::State;
 pub use time::Millis;
-pub use transition::{Action, Due, Facts, Illegal, MAX_LOSSES, MAX_SENDS, Next, after, next_action};
+pub use transition::{
+    Action, Due, Facts, Illegal, MAX_LOSSES, MAX_NOT_READY_SENDS, MAX_SENDS, Next, after, next_action,
+};
 pub use view::{AttemptView, JobView};

@@ -45,6 +45,8 @@ pub struct Policy {
     pub retry_initial: Duration,
     /// The longest such wait.
     pub retry_max: Duration,
+    /// The wait before the next try at what the gateway says is not ready.
+    pub not_ready_wait: Duration,
     /// How long after its first send a job that never executed is tried again before it fails.
     pub retry_deadline: Duration,
     /// The largest amount that a job may move; `None` for no cap.
@@ -63,6 +65,7 @@ impl Default for Policy {
             poll_deadline_t1: Duration::from_secs(120 * HOUR),
             retry_initial: Duration::from_secs(1),
             retry_max: Duration::from_secs(300),
+            not_ready_wait: Duration::from_secs(60),
             retry_deadline: Duration::from_secs(24 * HOUR),
             max_amount: None,
         }

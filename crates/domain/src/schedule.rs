@@ -35,6 +35,13 @@ pub fn retry_delay(policy: &Policy, sends: u32, seed: u64) -> Duration {
     Duration::from_millis(draw(seed, sends, 0, millis))
 }
 
+/// The wait before send number `sends + 1` of a job that was not ready: `not_ready_wait` and up to a tenth more.
+#[must_use]
+pub fn not_ready_delay(policy: &Policy, sends: u32, seed: u64) -> Duration {
+    let wait = millis(policy.not_ready_wait);
+    Duration::from_millis(draw(seed, sends, wait, wait.saturating_add(wait / 10)))
+}
+
 /// The wait before ask number `asks + 1`: the policy's list, its last entry for ever after, ± 20 %.
 #[must_use]
 pub fn poll_delay(policy: &Policy, asks: u32, seed: u64) -> Duration {

@@ -5,7 +5,9 @@
 
 use std::time::Duration;
 
-use crate::{Answer, Call, Millis, OnAmbiguous, Policy, State, poll_delay, retry_delay, settle_spread};
+use crate::{
+    Answer, Call, Millis, OnAmbiguous, Policy, State, not_ready_delay, poll_delay, retry_delay, settle_spread,
+};
 
 /// How often a worker may be lost while it holds a job before a person must look: the job may be what kills them.
 pub const MAX_LOSSES: u32 = 5;
@@ -14,6 +16,9 @@ const LOST_TOO_OFTEN: &str = "workers were lost again and again while they held 
 
 /// How often a job that certainly never executed is sent in all. At the default waits the deadline comes first.
 pub const MAX_SENDS: u32 = 1_000;
+
+/// Sends in all after which what the gateway still says is not ready goes before a person (domain.md §5.2: a few tries).
+pub const MAX_NOT_READY_SENDS: u32 = 5;
 
 /// How long "never seen" proves nothing where nothing may be sent again: the gateway's own queues and replicas
 /// (domain.md §3.3).
@@ -152,7 +157,8 @@ pub fn next_action(facts: &Facts, call: Call, policy: &Policy, now: Millis) -> A
 /// [`Illegal`] where the answer cannot follow; the caller keeps the job and puts it before a person.
 pub fn after(facts: &Facts, call: Call, answer: Answer, policy: &Policy, now: Millis) -> Result<Next, Illegal> {
     use Answer::{
-        Accepted, ConfigFault, Contradiction, Failed, NotExecuted, Refunded, Refused, Silent, Succeeded, Unseen,
+        Accepted, ConfigFault, Contradiction, Failed, NotExecuted, NotReady, Refunded, Refused, Silent, Succeeded,
+        Unseen,
     };
     use Call::{Ask, Send};
     let state = facts.state;
@@ -173,6 +179,7 @@ pub fn after(facts: &Facts, call: Call, answer: Answer, policy: &Policy, now: Mi
 
         // Never executed for certain: the only road on which a failure of ours may end in `failed`.
         (State::Queued, Send, NotExecuted) => retried(facts, policy, now),
+        (State::Queued, Send, NotReady) => tried_later(facts, policy, now),
         (State::Queued, Send, ConfigFault) => {
             Next::to(State::Queued, Due::Send(now.plus(retry_delay(policy, facts.sends, facts.seed)))).pausing()
         }
@@ -182,7 +189,7 @@ pub fn after(facts: &Facts, call: Call, answer: Answer, policy: &Policy, now: Mi
 
         // A send that may have taken effect, now or earlier.
         (State::Queued | State::InDoubt, Send, Silent) => doubtful(facts, policy, now),
-        (State::InDoubt, Send, NotExecuted) => resent_later(facts, policy, now),
+        (State::InDoubt, Send, NotExecuted | NotReady) => resent_later(facts, policy, now),
         (State::InDoubt, Send, ConfigFault) => resent_later(facts, policy, now).pausing(),
         (State::InDoubt, Send, Refused) if facts.can_ask => doubtful(facts, policy, now),
         (State::InDoubt, Send, Refused) => Next::review("refused when sent again; the first send is unknown"),
@@ -191,7 +198,7 @@ pub fn after(facts: &Facts, call: Call, answer: Answer, policy: &Policy, now: Mi
         (State::InDoubt, Ask, Unseen) => unseen(facts, policy, now),
 
         // Accepted and not finished: nothing but a last word or the deadline changes that.
-        (State::Pending, Send, NotExecuted | Refused | Silent) => accepted(facts, policy, now),
+        (State::Pending, Send, NotExecuted | NotReady | Refused | Silent) => accepted(facts, policy, now),
         (State::Pending, Ask, NotExecuted | Silent | Unseen) => accepted(facts, policy, now),
         (State::Pending, Send | Ask, ConfigFault) => accepted(facts, policy, now).pausing(),
 
@@ -265,6 +272,14 @@ fn retried(facts: &Facts, policy: &Policy, now: Millis) -> Next {
         return Next::to(State::Failed, Due::Never).because("never executed, however often it was sent");
     }
     Next::to(State::Queued, Due::Send(now.plus(retry_delay(policy, facts.sends, facts.seed))))
+}
+
+/// Certainly not executed, and it is not the gateway's way that is shut: a few tries, then a person, who knows the order.
+fn tried_later(facts: &Facts, policy: &Policy, now: Millis) -> Next {
+    if facts.sends >= MAX_NOT_READY_SENDS {
+        return Next::review("never executed: what it is about is still not ready");
+    }
+    Next::to(State::Queued, Due::Send(now.plus(not_ready_delay(policy, facts.sends, facts.seed))))
 }
 
 /// Accepted, not finished: ask by the schedule. Where asking is impossible, a repeated send is how some gateways tell.

@@ -189,7 +189,7 @@ fn answered(body: &str) -> Heard {
 /// What a refusal means for a split.
 fn refused(meaning: Meaning, sent_before: bool) -> Answer {
     match (meaning, sent_before) {
-        (Meaning::NotDivisible, false) => Answer::NotExecuted,
+        (Meaning::NotDivisible, false) => Answer::NotReady,
         // An order is divided at most once: what refuses the repeat is the first one's work
         // (Jeepay's `PayOrderDivisionProcessService`, read 2026-11-22).
         (Meaning::NotDivisible, true) | (Meaning::Running, _) => Answer::Accepted,

@@ -57,7 +57,8 @@ pub trait Gateway: Send + Sync {
     /// Sends the stored bytes: may move money. Never answers [`Unseen`](bursar_domain::Answer::Unseen).
     fn send<'a>(&'a self, order: &'a Order) -> BoxFuture<'a, Reading>;
 
-    /// Asks how the job stands: never moves money. Never answers [`Refused`](bursar_domain::Answer::Refused).
+    /// Asks how the job stands: never moves money. Never answers [`Refused`](bursar_domain::Answer::Refused) or
+    /// [`NotReady`](bursar_domain::Answer::NotReady).
     fn ask<'a>(&'a self, order: &'a Order) -> BoxFuture<'a, Reading>;
 
     /// Whether the gateway can be asked about this job, with what is known by now.

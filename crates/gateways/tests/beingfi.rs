@@ -118,7 +118,7 @@ async fn a_success_without_its_signature_never_completes_a_split() {
 #[tokio::test]
 async fn each_refusal_is_read_by_its_text() {
     for (code, msg, first, repeated) in [
-        (9999, "当前订单状态不支持分账", Answer::NotExecuted, Answer::Accepted),
+        (9999, "当前订单状态不支持分账", Answer::NotReady, Answer::Accepted),
         (9999, "分账状态不正确", Answer::Accepted, Answer::Accepted),
         (9999, "更新支付订单为分账处理中异常！", Answer::Accepted, Answer::Accepted),
         (9999, "订单不存在", Answer::Refused, Answer::Refused),

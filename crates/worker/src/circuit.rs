@@ -82,7 +82,8 @@ impl Circuit {
     pub(crate) fn sent(&self, answer: Answer, now: Instant) -> Option<Turn> {
         let of_use = match answer {
             Answer::NotExecuted | Answer::Silent => false,
-            Answer::ConfigFault
+            Answer::NotReady
+            | Answer::ConfigFault
             | Answer::Refused
             | Answer::Accepted
             | Answer::Succeeded

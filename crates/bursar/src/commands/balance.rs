@@ -75,7 +75,8 @@ pub(crate) fn told(reading: &Reading) -> Exit {
     eprintln!("bursar: {}: {}", code, reading.message.as_deref().unwrap_or(reading.answer.as_str()));
     match reading.answer {
         Answer::NotExecuted | Answer::Silent => Exit::Unreachable,
-        Answer::ConfigFault
+        Answer::NotReady
+        | Answer::ConfigFault
         | Answer::Refused
         | Answer::Accepted
         | Answer::Succeeded

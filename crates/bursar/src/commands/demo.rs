@@ -187,6 +187,6 @@ fn configuration(redis: &Redis, ready: &Ready) -> String {
          [accounts.{yzt}]\ngateway = \"yzt\"\nbase_url = \"{base_url}\"\napp_id = \"{app_id}\"\n\
          private_key_file = {private_key}\nplatform_public_key_file = {platform_key}\npoll_deadline = \"120s\"\n{patience}\n\n\
          [accounts.{beingfi}]\ngateway = \"beingfi\"\nbase_url = \"{base_url}\"\nmch_no = \"{mch_no}\"\n\
-         app_id = \"{beingfi_app_id}\"\nsecret_file = {secret}\npoll_deadline = \"6s\"\n{patience}\n"
+         app_id = \"{beingfi_app_id}\"\nsecret_file = {secret}\nnot_ready_wait = \"500ms\"\npoll_deadline = \"6s\"\n{patience}\n"
     )
 }

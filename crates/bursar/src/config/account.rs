@@ -141,7 +141,7 @@ const YZT_ONLY: [&str; 14] = [
     "poll_deadline_t1",
     "max_amount", // a split at BeingFi is in shares of an order
 ];
-const BEINGFI_ONLY: [&str; 2] = ["mch_no", "secret_file"];
+const BEINGFI_ONLY: [&str; 3] = ["mch_no", "secret_file", "not_ready_wait"];
 
 /// Reads every account; one whose gateway is unknown is noted and left out.
 pub(super) fn read_all(section: Section<'_>) -> BTreeMap<AccountName, Account> {
@@ -202,6 +202,7 @@ fn read_policy(section: &mut Section<'_>) -> Policy {
         poll_deadline: section.read("poll_deadline", deadline()).unwrap_or(default.poll_deadline),
         poll_deadline_t1: default.poll_deadline_t1,
         retry_initial: section.read("retry_initial", rules::duration(SHORTEST..=HOUR)).unwrap_or(default.retry_initial),
+        not_ready_wait: default.not_ready_wait,
         retry_max: section.read("retry_max", rules::duration(SHORTEST..=DAY)).unwrap_or(default.retry_max),
         retry_deadline: section.read("retry_deadline", deadline()).unwrap_or(default.retry_deadline),
         max_amount: default.max_amount,
@@ -251,8 +252,10 @@ fn read_response_sign(section: &mut Section<'_>) -> ResponseSign {
     }
 }
 
-fn read_beingfi(section: &mut Section<'_>, _policy: &mut Policy) -> Gateway {
+fn read_beingfi(section: &mut Section<'_>, policy: &mut Policy) -> Gateway {
     section.refuse(&YZT_ONLY, "is a key of gateway yzt, and this account's gateway is beingfi");
+    let not_ready_wait = section.read("not_ready_wait", rules::duration(SHORTEST..=DAY));
+    policy.not_ready_wait = not_ready_wait.unwrap_or(policy.not_ready_wait);
     Gateway::Beingfi(Beingfi {
         mch_no: section.require("mch_no", rules::text),
         app_id: section.require("app_id", rules::text),

@@ -104,7 +104,10 @@ fn shown_account(account: &Account) -> Table {
             shown.extend(policy.max_amount.map(|cap| ("max_amount".to_owned(), cap.get().into())));
             shown.extend(shown_yzt(yzt));
         }
-        Gateway::Beingfi(beingfi) => shown.extend(shown_beingfi(beingfi)),
+        Gateway::Beingfi(beingfi) => {
+            shown.insert("not_ready_wait".to_owned(), duration(policy.not_ready_wait));
+            shown.extend(shown_beingfi(beingfi));
+        }
     }
     shown
 }

@@ -140,8 +140,7 @@ fn an_account_that_holds_never_sends_again_what_may_have_been_executed() {
 fn nothing_is_sent_again_before_the_settle_time_unless_this_send_certainly_did_nothing() {
     in_every_case(|case| {
         let Due::Send(at) = case.next.due else { return };
-        let certainly_nothing =
-            case.call == Call::Send && matches!(case.answer, Answer::NotExecuted | Answer::ConfigFault);
+        let certainly_nothing = case.call == Call::Send && case.answer.did_nothing();
         if case.next.state == State::Queued {
             assert!(certainly_nothing && case.facts.state == State::Queued, "{case:?}");
         } else if !(certainly_nothing && case.facts.state == State::InDoubt) {
@@ -281,7 +280,7 @@ fn story(answers: (Answer, Answer), mut facts: Facts, policy: &Policy) -> (Next,
 
 #[test]
 fn whatever_a_gateway_keeps_saying_a_job_ends_or_is_before_a_person_by_its_deadline() {
-    let sent = [Answer::NotExecuted, Answer::Accepted, Answer::Silent];
+    let sent = [Answer::NotExecuted, Answer::NotReady, Answer::Accepted, Answer::Silent];
     let asked = [Answer::NotExecuted, Answer::Accepted, Answer::Silent, Answer::Unseen];
     let open = |facts: &Facts| matches!(facts.state, State::Queued | State::InDoubt | State::Pending);
     for facts in every_fact().into_iter().filter(|facts| open(facts) && facts.sends == 1 && facts.resends == 0) {
@@ -338,4 +337,18 @@ fn a_persons_order_gives_a_job_its_whole_patience_anew() {
     let told =
         |ordered| after(&Facts { ordered, ..facts.clone() }, Call::Ask, Answer::Accepted, &policy, late).unwrap().state;
     assert_eq!((told(None), told(Some(late))), (State::NeedsReview, State::Pending));
+}
+
+#[test]
+fn what_is_not_ready_is_tried_a_few_times_a_minute_apart_and_then_put_before_a_person() {
+    let policy = Policy::default();
+    for facts in every_fact().into_iter().filter(|facts| facts.state == State::Queued && facts.sends == 1) {
+        let first = after(&facts, Call::Send, Answer::NotReady, &policy, SENT).unwrap();
+        assert!(matches!(first.due, Due::Send(at) if at >= SENT.plus(policy.not_ready_wait)), "{facts:?} {first:?}");
+        let (last, at) = story((Answer::NotReady, Answer::Silent), Facts { sends: 0, ..facts.clone() }, &policy);
+        assert_eq!((last.state, last.pause_lane), (State::NeedsReview, false), "{facts:?}");
+        let tries = MAX_NOT_READY_SENDS - 1;
+        assert!(at >= SENT.plus(policy.not_ready_wait * tries), "{facts:?} ended at {at:?}");
+        assert!(at <= SENT.plus(policy.not_ready_wait * (tries + 1)), "{facts:?} ended at {at:?}");
+    }
 }

@@ -6,6 +6,7 @@ use super::*;
 /// state, call, answer, the state it becomes, what it is due for next, and whether the lane is paused.
 const CAN_BE_ASKED: &str = "
     queued     send  not_executed   queued        send
+    queued     send  not_ready      queued        send
     queued     send  config_fault   queued        send   pause
     queued     send  refused        failed        never
     queued     send  accepted       pending       ask
@@ -16,6 +17,7 @@ const CAN_BE_ASKED: &str = "
     queued     send  contradiction  needs_review  never
 
     in_doubt   send  not_executed   in_doubt      ask
+    in_doubt   send  not_ready      in_doubt      ask
     in_doubt   send  config_fault   in_doubt      ask    pause
     in_doubt   send  refused        in_doubt      ask
     in_doubt   send  accepted       pending       ask
@@ -36,6 +38,7 @@ const CAN_BE_ASKED: &str = "
     in_doubt   ask   contradiction  needs_review  never
 
     pending    send  not_executed   pending       ask
+    pending    send  not_ready      pending       ask
     pending    send  config_fault   pending       ask    pause
     pending    send  refused        pending       ask
     pending    send  accepted       pending       ask
@@ -72,12 +75,14 @@ const CANNOT_BE_ASKED_RESEND: &str = "
     queued     send  accepted       pending       send
     queued     send  silent         in_doubt      send
     in_doubt   send  not_executed   in_doubt      send
+    in_doubt   send  not_ready      in_doubt      send
     in_doubt   send  config_fault   in_doubt      send   pause
     in_doubt   send  refused        needs_review  never
     in_doubt   send  accepted       pending       send
     in_doubt   send  silent         in_doubt      send
     in_doubt   ask   accepted       pending       send
     pending    send  not_executed   pending       send
+    pending    send  not_ready      pending       send
     pending    send  config_fault   pending       send   pause
     pending    send  refused        pending       send
     pending    send  accepted       pending       send
@@ -92,6 +97,7 @@ const CANNOT_BE_ASKED_RESEND: &str = "
 /// The same under `hold`: what was sent by an operator's word and not executed goes back to a person.
 const CANNOT_BE_ASKED_HOLD: &str = "
     in_doubt   send  not_executed   needs_review  never
+    in_doubt   send  not_ready      needs_review  never
     in_doubt   send  config_fault   needs_review  never  pause
     in_doubt   send  refused        needs_review  never
 ";

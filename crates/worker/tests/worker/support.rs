@@ -157,6 +157,7 @@ impl World {
                 poll: vec![short],
                 retry_initial: short,
                 retry_max: short,
+                not_ready_wait: short,
                 ..Policy::default()
             },
             rate_per_second: 0.0,

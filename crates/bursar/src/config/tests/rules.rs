@@ -46,6 +46,7 @@ const TABLE: &[(&str, &str, &[&str], &str)] = &[
     ("accounts.main.poll_deadline_t1", "'72h'", &["72"], "must be a duration from"),
     ("accounts.main.retry_initial", "'1s'", &["'2h'"], "must be a duration from \"1ms\" to \"1h\""),
     ("accounts.main.retry_max", "'1m'", &["'2d'"], "must be a duration from \"1ms\" to \"1d\""),
+    ("accounts.shop.not_ready_wait", "'1m'", &["'0s'", "60", "'2d'"], "must be a duration from \"1ms\" to \"1d\""),
     ("accounts.main.retry_deadline", "'1h'", &["'0s'"], "must be a duration from"),
     (
         "accounts.main.max_amount",
@@ -60,13 +61,17 @@ const TABLE: &[(&str, &str, &[&str], &str)] = &[
     ("accounts.main.unseen_sub_codes", "[]", &["['']"], "entry 1: must not be empty"),
 ];
 
-/// `YZT` with `key` set to `value` instead of whatever it says.
+/// The account of `key`'s gateway, with `key` set to `value` instead of whatever it says.
 fn with(key: &str, value: &str) -> String {
     let (section, name) = key.rsplit_once('.').unwrap();
-    let base: String =
-        YZT.lines().filter(|line| !line.starts_with(&format!("{name} ="))).map(|line| format!("{line}\n")).collect();
+    let account = if section == "accounts.shop" { BEINGFI } else { YZT };
+    let base: String = account
+        .lines()
+        .filter(|line| !line.starts_with(&format!("{name} =")))
+        .map(|line| format!("{line}\n"))
+        .collect();
     match section {
-        "accounts.main" => format!("{base}{name} = {value}\n"),
+        "accounts.main" | "accounts.shop" => format!("{base}{name} = {value}\n"),
         _ => format!("{base}[{section}]\n{name} = {value}\n"),
     }
 }
