@@ -342,7 +342,8 @@ fn a_persons_order_gives_a_job_its_whole_patience_anew() {
 #[test]
 fn what_is_not_ready_is_tried_a_few_times_a_minute_apart_and_then_put_before_a_person() {
     let policy = Policy::default();
-    for facts in every_fact().into_iter().filter(|facts| facts.state == State::Queued && facts.sends == 1) {
+    let once = |facts: &Facts| facts.state == State::Queued && facts.sends == 1 && facts.resends == 0;
+    for facts in every_fact().into_iter().filter(once) {
         let first = after(&facts, Call::Send, Answer::NotReady, &policy, SENT).unwrap();
         assert!(matches!(first.due, Due::Send(at) if at >= SENT.plus(policy.not_ready_wait)), "{facts:?} {first:?}");
         let (last, at) = story((Answer::NotReady, Answer::Silent), Facts { sends: 0, ..facts.clone() }, &policy);
