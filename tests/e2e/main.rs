@@ -2,6 +2,7 @@
 //! Every test ends by laying Bursar's books beside the gateway's ledger (`World::books_agree`).
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test and its helpers end by a panic")]
 
+mod api_submit;
 mod bad_config;
 mod bad_jobs;
 mod cancelling;
@@ -24,6 +25,7 @@ mod plan;
 mod private_ca;
 mod rate;
 mod secrets;
+mod server;
 mod surroundings;
 mod tools;
 mod whole;

@@ -51,7 +51,8 @@ impl Plan {
                 .set(&format!("accounts.{account}.resend_max"), 3)
                 .set(&format!("accounts.{account}.rate_per_second"), 0);
         }
-        plan.set("worker.concurrency", 8)
+        plan.set("server.listen", "127.0.0.1:0") // any free port: many tests run at once
+            .set("worker.concurrency", 8)
             .set("worker.lease", "2s")
             .set("worker.drain", "5s")
             .set("redis.preflight", "warn") // the tests' shared Redis may be one that money would be refused on

@@ -10,7 +10,7 @@ use crate::plan::Plan;
 use crate::world::World;
 
 /// Everything that needs Redis.
-const NEED_REDIS: [&[&str]; 11] = [
+const NEED_REDIS: [&[&str]; 12] = [
     &["submit", "/dev/null"],
     &["show", "T"],
     &["list"],
@@ -20,6 +20,7 @@ const NEED_REDIS: [&[&str]; 11] = [
     &["pause", "main/transfer", "--reason", "x"],
     &["worker"],
     &["up"],
+    &["serve"],
     &["doctor"],
     &["healthcheck"],
 ];

@@ -37,6 +37,8 @@ pub(crate) enum Command {
     Up(commands::up::Arguments),
     /// Claim due jobs and call the gateways; any number of replicas.
     Worker(commands::worker::Arguments),
+    /// Answer the HTTP API; any number of replicas.
+    Serve(commands::serve::Arguments),
     /// Run the gateway simulator, with its keys and its ledger.
     Simulate(commands::simulate::Arguments),
     /// Submit one job or JSON lines.
@@ -73,6 +75,8 @@ pub(crate) enum Command {
     /// Exit 0 if Redis answers: for a container's health check.
     #[command(after_help = "Example:\n  bursar healthcheck")]
     Healthcheck(commands::doctor::Arguments),
+    /// Make a token for the HTTP API.
+    Token(commands::token::Arguments),
     /// Check or show the configuration.
     Config(commands::config::Arguments),
 }

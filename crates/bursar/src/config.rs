@@ -36,6 +36,9 @@ use source::{Entry, File, Table};
 /// Calls in flight per process at most: each holds a connection and its buffers.
 const MAX_CONCURRENCY: u32 = 4_096;
 
+/// Requests a second of one token at most: more than one process answers.
+const MAX_REQUESTS: u32 = 1_000_000;
+
 /// Everything that an operator can set.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Config {
@@ -95,6 +98,12 @@ pub(crate) struct Server {
     pub(crate) listen: SocketAddr,
     /// Who may do what.
     pub(crate) tokens_file: PathBuf,
+    /// Requests a second of each token; 0 for no limit.
+    pub(crate) rate_per_second: u32,
+    /// How long a request's head, its body, and a client that does not take its answer may take.
+    pub(crate) patience: Duration,
+    /// How long requests in flight may take once the server was told to end.
+    pub(crate) drain: Duration,
 }
 
 /// What is written about the work, to standard error.
@@ -258,6 +267,9 @@ impl Server {
                 .read("listen", rules::listen)
                 .unwrap_or_else(|| SocketAddr::from((Ipv4Addr::LOCALHOST, 8_080))),
             tokens_file: section.read("tokens_file", rules::file).unwrap_or_else(|| folder.join("tokens.toml")),
+            rate_per_second: section.read("rate_per_second", rules::whole(0..=MAX_REQUESTS)).unwrap_or(500),
+            patience: section.read("patience", rules::duration(SECOND..=SECOND * 600)).unwrap_or(SECOND * 30),
+            drain: section.read("drain", rules::duration(Duration::ZERO..=HOUR)).unwrap_or(SECOND * 30),
         };
         section.finish();
         server

@@ -7,6 +7,7 @@ mod config;
 mod logging;
 mod output;
 mod preflight;
+mod serve;
 mod session;
 mod signals;
 mod work;
@@ -33,6 +34,7 @@ async fn run(command: &Command, global: &Global) -> anyhow::Result<Exit> {
         Command::Demo(arguments) => commands::demo::run(arguments, global).await,
         Command::Up(arguments) => commands::up::run(arguments, global).await,
         Command::Worker(arguments) => commands::worker::run(arguments, global).await,
+        Command::Serve(arguments) => commands::serve::run(arguments, global).await,
         Command::Simulate(arguments) => commands::simulate::run(arguments, global).await,
         Command::Submit(arguments) => commands::submit::run(arguments, global).await,
         Command::Show(arguments) => commands::show::run(arguments, global).await,
@@ -48,6 +50,7 @@ async fn run(command: &Command, global: &Global) -> anyhow::Result<Exit> {
         Command::Bind(arguments) => commands::bind::run(arguments, global).await,
         Command::Doctor(arguments) => commands::doctor::run(arguments, global).await,
         Command::Healthcheck(arguments) => commands::doctor::healthcheck(arguments, global).await,
+        Command::Token(arguments) => commands::token::run(arguments, global),
         Command::Config(arguments) => commands::config::run(arguments, global),
     }
 }
@@ -61,6 +64,7 @@ fn failed(error: &anyhow::Error) -> Exit {
     let misused = error.is::<config::ConfigError>()
         || error.is::<accounts::AccountError>()
         || error.is::<bursar_gateways::SettingsError>()
+        || error.is::<bursar_server::ServeError>()
         || error.is::<commands::bind::Misuse>()
         || matches!(error.downcast_ref(), Some(StoreError::Url(_) | StoreError::Authority { .. }));
     if misused {

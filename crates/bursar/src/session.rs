@@ -10,6 +10,7 @@ use bursar_store::{Record, Settings, Store};
 use crate::accounts::read_file;
 use crate::commands::bind::Misuse;
 use crate::config::Config;
+use crate::serve;
 
 /// An open configuration and store.
 pub(crate) struct Session {
@@ -27,10 +28,7 @@ impl Session {
 
     /// The one way in for jobs: the same as for any other Rust service.
     pub(crate) fn producer(&self) -> Producer {
-        let accounts = self.config.accounts.iter();
-        accounts.fold(Producer::on(self.store.clone()), |producer, (name, account)| {
-            producer.account(name.as_str(), account.rules())
-        })
+        serve::producer(&self.config, self.store.clone())
     }
 
     /// The lanes of the configuration that a command is about.

@@ -30,4 +30,4 @@ pub use time::Millis;
 pub use transition::{
     Action, Due, Facts, Illegal, MAX_LOSSES, MAX_NOT_READY_SENDS, MAX_SENDS, Next, after, next_action,
 };
-pub use view::{AttemptView, JobView};
+pub use view::{AttemptView, JobView, LaneView};

@@ -39,6 +39,31 @@ impl JobView {
     }
 }
 
+/// A lane at a glance.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+pub struct LaneView {
+    /// `main/transfer`.
+    pub lane: String,
+    /// The account's name.
+    pub account: String,
+    /// The kind's word.
+    pub kind: String,
+    /// Jobs that wait to be sent.
+    pub to_send: u64,
+    /// Jobs that wait to be asked about, or are held by a worker.
+    pub to_ask: u64,
+    /// Jobs that wait for a person.
+    pub review: u64,
+    /// Jobs that ended and are not yet reduced to tombstones.
+    pub done: u64,
+    /// Keys put aside because no record could be read.
+    pub orphans: u64,
+    /// The earliest due time.
+    pub next_due: Option<String>,
+    /// Who paused it and why, if it is paused.
+    pub paused: Option<String>,
+}
+
 /// One line of a job's log.
 #[derive(Clone, Debug, PartialEq, serde::Serialize)]
 pub struct AttemptView {

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use bursar_domain::{AttemptView, Key, Lane, Millis, State};
+use bursar_domain::{AttemptView, JobView, Key, Lane, LaneView, Millis, State};
 use redis::Pipeline;
 use serde_json::{Map, Value};
 
@@ -46,6 +46,25 @@ pub struct LaneStatus {
     pub next_due: Option<Millis>,
     /// Who paused it and why, if it is paused.
     pub paused: Option<String>,
+}
+
+impl LaneStatus {
+    /// The lane as outsiders read it.
+    #[must_use]
+    pub fn view(&self, lane: &Lane) -> LaneView {
+        LaneView {
+            lane: lane.to_string(),
+            account: lane.account.to_string(),
+            kind: lane.kind.to_string(),
+            to_send: self.to_send,
+            to_ask: self.to_ask,
+            review: self.review,
+            done: self.done,
+            orphans: self.orphans,
+            next_due: JobView::time(self.next_due),
+            paused: self.paused.clone(),
+        }
+    }
 }
 
 const SETS: [&str; 4] = ["to_send", "to_ask", "review", "done"];

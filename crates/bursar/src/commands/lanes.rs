@@ -1,7 +1,6 @@
 //! `bursar lanes`: every lane at a glance.
 
 use clap::Args;
-use serde_json::json;
 
 use bursar_domain::Millis;
 
@@ -20,14 +19,11 @@ pub(crate) async fn run(_: &Arguments, global: &Global) -> anyhow::Result<Exit> 
     }
     for lane in session.config.lanes() {
         let status = session.store.lane_status(&lane).await?;
-        let next_due = status.next_due.map(Millis::rfc3339);
         if global.json {
-            line(json!({
-                "lane": lane.to_string(), "to_send": status.to_send, "to_ask": status.to_ask, "review": status.review,
-                "done": status.done, "orphans": status.orphans, "next_due": next_due, "paused": status.paused,
-            }))?;
+            line(serde_json::to_string(&status.view(&lane))?)?;
             continue;
         }
+        let next_due = status.next_due.map(Millis::rfc3339);
         let paused = status.paused.map(|why| format!("  PAUSED by {}", one_line(&why))).unwrap_or_default();
         let orphans =
             if status.orphans > 0 { format!("  {} keys without a record", status.orphans) } else { String::new() };

@@ -2,13 +2,14 @@
 
 use std::path::PathBuf;
 
+use anyhow::Context;
 use bursar_private_redis::{Options, PrivateRedis};
+use bursar_server::NoTokens;
 use clap::Args;
 
 use crate::cli::{Exit, Global};
 use crate::config::{Config, RedisUrl};
-use crate::session;
-use crate::{logging, signals, work};
+use crate::{logging, serve, session, signals, work};
 
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  bursar up --embedded --data ./data --config bursar.toml")]
@@ -31,7 +32,12 @@ pub(crate) async fn run(arguments: &Arguments, global: &Global) -> anyhow::Resul
         tracing::info!(url = redis.url(), data = %arguments.data.display(), "private Redis is running; other commands reach it with BURSAR_REDIS__URL={}", redis.url());
     }
     let store = session::connect(&config).await?;
-    let exit = work::work(&config, store, drain).await?;
+    let server = serve::listen(&config, NoTokens::Warn, store.clone(), drain.clone()).await?;
+    let serving = tokio::spawn(server.serve());
+    let worked = work::work(&config, store, drain.clone()).await;
+    drain.cancel(); // should the worker have ended by itself, nothing is taken on here any more
+    serving.await.context("the server")?;
+    let exit = worked?;
     if let Some(redis) = redis {
         redis.stop()?;
     }

@@ -60,7 +60,13 @@ impl Config {
     }
 
     fn shown_server(&self) -> Table {
-        table([("listen", self.server.listen.to_string().into()), ("tokens_file", path(&self.server.tokens_file))])
+        table([
+            ("listen", self.server.listen.to_string().into()),
+            ("tokens_file", path(&self.server.tokens_file)),
+            ("rate_per_second", i64::from(self.server.rate_per_second).into()),
+            ("patience", duration(self.server.patience)),
+            ("drain", duration(self.server.drain)),
+        ])
     }
 
     fn shown_log(&self) -> Table {

@@ -1,0 +1,23 @@
+//! `bursar serve`: answers the HTTP API; any number of replicas.
+
+use bursar_server::NoTokens;
+use clap::Args;
+
+use crate::cli::{Exit, Global};
+use crate::session::Session;
+use crate::{logging, serve, signals};
+
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Example:\n  bursar token shop --role producer >> tokens.toml\n  bursar serve --config bursar.toml\n\nSIGHUP reads the tokens file again. SIGTERM drains: no new connection is taken, requests in flight are answered, exit 0."
+)]
+pub(crate) struct Arguments {}
+
+pub(crate) async fn run(_: &Arguments, global: &Global) -> anyhow::Result<Exit> {
+    let drain = signals::drain_on_signal()?;
+    let Session { config, store } = Session::open(global.config.as_deref()).await?;
+    logging::start(&config.log);
+    serve::listen(&config, NoTokens::Refuse, store, drain).await?.serve().await;
+    tracing::info!("drained");
+    Ok(Exit::Done)
+}

@@ -1,0 +1,32 @@
+//! The role that listens: the HTTP API until told to drain. `bursar serve` and `bursar up` are this.
+
+use bursar_producer::Producer;
+use bursar_server::{NoTokens, Server, Settings};
+use bursar_store::Store;
+use tokio_util::sync::CancellationToken;
+
+use crate::config::Config;
+
+/// Listens; nothing is answered until the server is served. The caller has connected and started logging.
+pub(crate) async fn listen(
+    config: &Config,
+    no_tokens: NoTokens,
+    store: Store,
+    drain: CancellationToken,
+) -> anyhow::Result<Server> {
+    let settings = Settings {
+        listen: config.server.listen,
+        tokens_file: config.server.tokens_file.clone(),
+        rate_per_second: config.server.rate_per_second,
+        patience: config.server.patience,
+        drain: config.server.drain,
+    };
+    let producer = producer(config, store.clone());
+    Ok(Server::bind(settings, no_tokens, store, producer, config.lanes(), drain).await?)
+}
+
+/// The one way in for jobs: the same as for any other Rust service.
+pub(crate) fn producer(config: &Config, store: Store) -> Producer {
+    let accounts = config.accounts.iter();
+    accounts.fold(Producer::on(store), |producer, (name, account)| producer.account(name.as_str(), account.rules()))
+}

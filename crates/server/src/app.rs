@@ -1,0 +1,44 @@
+//! What every request is answered with: the way into Bursar, who may do what, and whether the server is about to end.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bursar_domain::Lane;
+use bursar_producer::Producer;
+use bursar_store::Store;
+use tokio_util::sync::CancellationToken;
+
+use crate::tokens::Tokens;
+
+/// What an operator can set about the server.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// On which address; port 0 for any free one.
+    pub listen: SocketAddr,
+    /// Who may do what.
+    pub tokens_file: PathBuf,
+    /// Requests a second of each token, in this process; 0 for no limit.
+    pub rate_per_second: u32,
+    /// How long a request's head, its body, and a client that does not take its answer may take.
+    pub patience: Duration,
+    /// How long requests in flight may take once the server was told to end.
+    pub drain: Duration,
+}
+
+/// What handlers share; every one has it as its state.
+pub(crate) struct App {
+    pub(crate) settings: Settings,
+    pub(crate) store: Store,
+    /// The one way in for jobs.
+    pub(crate) producer: Producer,
+    /// Every lane of the configuration, in its order.
+    pub(crate) lanes: Vec<Lane>,
+    pub(crate) tokens: Tokens,
+    /// Told when the server is to end: whoever waits for a client's sake stops then.
+    pub(crate) drain: CancellationToken,
+}
+
+/// The handlers' state.
+pub(crate) type Shared = Arc<App>;

@@ -1,0 +1,84 @@
+//! `POST …/{ask|send|resolve|cancel}`: an operator's hand on one job, recorded with the token's name and a reason. Whoever
+//! comes second is told what the first did.
+
+use axum::Json;
+use axum::extract::State as Handed;
+use bursar_domain::{AttemptView, JobView, Operation};
+use bursar_store::{Operated, Operator, Record};
+use serde_json::{Value, json};
+
+use crate::app::{App, Shared};
+use crate::auth::{Allowed, Operate};
+use crate::body::JsonBody;
+use crate::names::JobName;
+use crate::orders::Order;
+use crate::problem::{Kind, Problem};
+
+/// What an act that got no answer from Redis means.
+const UNKNOWN: &str = "it may have been done; look at the job before you repeat it";
+
+type Done = Result<Json<JobView>, Problem>;
+
+pub(super) async fn ask(who: Allowed<Operate>, app: Handed<Shared>, name: JobName, body: JsonBody) -> Done {
+    plain(&who, &app, &name, &body, Operation::Ask).await
+}
+
+pub(super) async fn send(who: Allowed<Operate>, app: Handed<Shared>, name: JobName, body: JsonBody) -> Done {
+    plain(&who, &app, &name, &body, Operation::Send).await
+}
+
+pub(super) async fn cancel(who: Allowed<Operate>, app: Handed<Shared>, name: JobName, body: JsonBody) -> Done {
+    plain(&who, &app, &name, &body, Operation::Cancel).await
+}
+
+pub(super) async fn resolve(who: Allowed<Operate>, app: Handed<Shared>, name: JobName, body: JsonBody) -> Done {
+    let mut order = Order::read(&body.0)?;
+    let (reason, end) = (order.reason(), order.end());
+    order.finish()?;
+    operate(&app, &name, Operation::Resolve(end), Operator { who: &who.bearer.name, why: &reason }).await
+}
+
+async fn plain(who: &Allowed<Operate>, app: &App, name: &JobName, body: &JsonBody, operation: Operation) -> Done {
+    let mut order = Order::read(&body.0)?;
+    let reason = order.reason();
+    order.finish()?;
+    operate(app, name, operation, Operator { who: &who.bearer.name, why: &reason }).await
+}
+
+async fn operate(app: &App, name: &JobName, operation: Operation, operator: Operator<'_>) -> Done {
+    let operated = app.store.operate(&name.lane, &name.key, operation, operator).await;
+    match operated.map_err(|error| Problem::of_store(&error, UNKNOWN))? {
+        Operated::Done(record) => Ok(Json(record.view())),
+        Operated::Unknown => Err(name.unknown()),
+        Operated::Held(record) => {
+            let detail = "a worker is calling the gateway about it at this moment; try again when it has finished";
+            Err(not_now(app, name, detail.to_owned(), Some(*record)).await)
+        }
+        Operated::Refused(refused) => {
+            let record = app.store.job(&name.lane, &name.key).await?;
+            Err(not_now(app, name, refused.to_string(), record).await)
+        }
+    }
+}
+
+/// Why not now: how the job stands, and the last act on it.
+async fn not_now(app: &App, name: &JobName, mut detail: String, record: Option<Record>) -> Problem {
+    let last = app.store.attempts(&name.lane, &name.key).await.ok().and_then(last_act);
+    if let Some(last) = &last {
+        let word = |name| last.detail.get(name).and_then(Value::as_str).unwrap_or_default();
+        detail.push_str(&format!(
+            ". The last act was {} by {} at {}: {}",
+            word("do"),
+            word("who"),
+            last.at,
+            word("why")
+        ));
+    }
+    Problem::new(Kind::NotNow, detail)
+        .with("job", json!(record.map(|record| record.view())))
+        .with("last_act", json!(last))
+}
+
+fn last_act(attempts: Vec<AttemptView>) -> Option<AttemptView> {
+    attempts.into_iter().rev().find(|attempt| attempt.event == "operation")
+}

@@ -1,0 +1,72 @@
+//! Lanes: at a glance, paused, resumed.
+
+use axum::Json;
+use axum::extract::State;
+use axum::routing::{get, post};
+use bursar_domain::{Lane, LaneView};
+use bursar_store::Operator;
+use serde_json::{Value, json};
+
+use crate::app::{App, Shared};
+use crate::auth::{Allowed, Operate, Read};
+use crate::body::JsonBody;
+use crate::names::LaneName;
+use crate::orders::Order;
+use crate::problem::{Kind, Problem};
+use crate::routes::Part;
+
+/// What an act that got no answer from Redis means.
+const UNKNOWN: &str = "it may have been done; look at the lane before you repeat it";
+
+pub(crate) fn part() -> Part {
+    Part::new(include_str!("lanes/openapi.json"))
+        .route("/v1/lanes", get(lanes))
+        .route("/v1/lanes/{account}/{kind}/pause", post(pause))
+        .route("/v1/lanes/{account}/{kind}/resume", post(resume))
+}
+
+async fn lanes(_: Allowed<Read>, State(app): State<Shared>) -> Result<Json<Value>, Problem> {
+    let mut lanes = Vec::with_capacity(app.lanes.len());
+    for lane in &app.lanes {
+        lanes.push(app.lane_view(lane).await?);
+    }
+    Ok(Json(json!({"lanes": lanes})))
+}
+
+async fn pause(who: Allowed<Operate>, app: State<Shared>, LaneName(lane): LaneName, body: JsonBody) -> Changed {
+    let reason = reason(&body)?;
+    let operator = Operator { who: &who.bearer.name, why: &reason };
+    let changed = app.store.pause(&lane, operator).await.map_err(|error| Problem::of_store(&error, UNKNOWN))?;
+    let view = app.lane_view(&lane).await?;
+    if changed {
+        return Ok(Json(view));
+    }
+    let by = view.paused.as_deref().map(|paused| format!(" by {paused}")).unwrap_or_default();
+    Err(Problem::new(Kind::NotNow, format!("{lane} was paused already{by}")).with("lane", json!(view)))
+}
+
+async fn resume(who: Allowed<Operate>, app: State<Shared>, LaneName(lane): LaneName, body: JsonBody) -> Changed {
+    let reason = reason(&body)?;
+    let operator = Operator { who: &who.bearer.name, why: &reason };
+    let changed = app.store.resume(&lane, operator).await.map_err(|error| Problem::of_store(&error, UNKNOWN))?;
+    let view = app.lane_view(&lane).await?;
+    if changed {
+        return Ok(Json(view));
+    }
+    Err(Problem::new(Kind::NotNow, format!("{lane} was not paused, or has been resumed")).with("lane", json!(view)))
+}
+
+type Changed = Result<Json<LaneView>, Problem>;
+
+fn reason(body: &JsonBody) -> Result<String, Problem> {
+    let mut order = Order::read(&body.0)?;
+    let reason = order.reason();
+    order.finish()?;
+    Ok(reason)
+}
+
+impl App {
+    async fn lane_view(&self, lane: &Lane) -> Result<LaneView, Problem> {
+        Ok(self.store.lane_status(lane).await?.view(lane))
+    }
+}

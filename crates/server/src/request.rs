@@ -1,0 +1,55 @@
+//! What surrounds every request: an id that the answer repeats, one line in the log, and a panic that costs one answer only.
+
+use axum::extract::{MatchedPath, Request};
+use axum::http::{HeaderName, HeaderValue};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use tokio::time::Instant;
+use tracing::Instrument;
+
+use crate::problem::{Kind, Problem};
+
+/// The header that names a request, in the request and in its answer.
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// The longest id of a client's own that is taken.
+const MAX_ID_BYTES: usize = 64;
+
+/// Bytes of chance in an id of ours.
+const ID_BYTES: usize = 12;
+
+/// Gives the request its id, answers, and writes a line about it.
+pub(crate) async fn surround(request: Request, next: Next) -> Response {
+    let id = request.headers().get(&REQUEST_ID).filter(|id| is_fit(id)).cloned().unwrap_or_else(new_id);
+    let route = request.extensions().get::<MatchedPath>().map_or("-", MatchedPath::as_str).to_owned();
+    let method = request.method().clone();
+    let span = tracing::info_span!("request", id = id.to_str().unwrap_or_default());
+    let began = Instant::now();
+    let mut response = next.run(request).instrument(span.clone()).await;
+    let status = response.status().as_u16();
+    span.in_scope(|| tracing::debug!(%method, route, status, ms = began.elapsed().as_millis(), "answered"));
+    response.headers_mut().insert(REQUEST_ID, id);
+    response
+}
+
+/// Fit to be repeated in headers and logs.
+fn is_fit(id: &HeaderValue) -> bool {
+    let allowed = |byte: &u8| byte.is_ascii_alphanumeric() || b"-_.:".contains(byte);
+    (1..=MAX_ID_BYTES).contains(&id.len()) && id.as_bytes().iter().all(allowed)
+}
+
+fn new_id() -> HeaderValue {
+    let mut bytes = [0; ID_BYTES];
+    let made = aws_lc_rs::rand::fill(&mut bytes).ok();
+    let id = made.and_then(|()| HeaderValue::try_from(URL_SAFE_NO_PAD.encode(bytes)).ok());
+    id.unwrap_or(HeaderValue::from_static("none"))
+}
+
+/// What a panic is answered with; what it said is on standard error already.
+#[allow(clippy::needless_pass_by_value, reason = "the layer hands it over so")]
+pub(crate) fn panicked(_: Box<dyn std::any::Any + Send>) -> Response {
+    tracing::error!("a handler panicked");
+    Problem::new(Kind::Internal, "the answer failed; whether the request was done is for a GET to tell").into_response()
+}
