@@ -15,6 +15,7 @@ mod faults;
 mod guarantees;
 mod holding;
 mod http;
+mod intake;
 mod jobs;
 mod kinds;
 mod lanes;

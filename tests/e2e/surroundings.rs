@@ -10,11 +10,12 @@ use crate::plan::Plan;
 use crate::world::World;
 
 /// Everything that needs Redis.
-const NEED_REDIS: [&[&str]; 12] = [
+const NEED_REDIS: [&[&str]; 13] = [
     &["submit", "/dev/null"],
     &["show", "T"],
     &["list"],
     &["lanes"],
+    &["intake"],
     &["ask", "T", "--reason", "x"],
     &["cancel", "T", "--reason", "x"],
     &["pause", "main/transfer", "--reason", "x"],

@@ -103,6 +103,13 @@ impl World {
         std::fs::write(self.config(), toml::to_string(&settings).expect("settings are TOML")).expect("writing it");
     }
 
+    /// One key of the configuration as it stands in the file.
+    pub(crate) fn setting(&self, key: &str) -> Option<toml::Value> {
+        let text = std::fs::read_to_string(self.config()).expect("reading the configuration");
+        let settings: toml::Value = text.parse::<toml::Table>().expect("the configuration is TOML").into();
+        key.split('.').try_fold(&settings, |table, name| table.get(name)).cloned()
+    }
+
     /// A file in the world's folder with this content.
     pub(crate) fn file(&self, content: impl AsRef<[u8]>) -> PathBuf {
         let mut files = self.files.borrow_mut();

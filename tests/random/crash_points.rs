@@ -1,10 +1,14 @@
 //! A worker, or a producer, dies at each named place of its path: what is on record then, what was executed, and what another
 //! one makes of it.
 
+use std::io::Write;
 use std::time::Duration;
 
+use apalis::prelude::TaskSink;
+use apalis_redis::{Config, RedisStorage};
 use bursar_domain::State;
 use bursar_producer::{AccountRules, GatewayKind, Outcome, Producer};
+use bursar_store::QueueStatus;
 use bursar_test_support::{Process, eventually};
 
 use crate::evidence::{Stored, stored};
@@ -61,6 +65,10 @@ impl Scene {
     async fn die_at(&mut self, point: &str) {
         self.world.workers.start(0, Some(("BURSAR_CRASH_AT", point.to_owned())));
         assert_eq!(self.submit().await, Outcome::New);
+        self.until_dead(point).await;
+    }
+
+    async fn until_dead(&mut self, point: &str) {
         let deadline = tokio::time::Instant::now() + SOON;
         while self.world.workers.crashes == 0 {
             assert!(tokio::time::Instant::now() < deadline, "no worker came by {point}");
@@ -131,6 +139,41 @@ async fn a_worker_that_dies_around_a_question_has_it_asked_again_and_nothing_sen
     for point in ["before_ask", "after_answer:2", "before_commit:2", "after_commit:1"] {
         let (left, ended) = ((State::Pending, 1, 1, 1), (State::Succeeded, 1, 1, 1));
         dies(point, "9-1", OnAmbiguous::Hold, left, ended).await;
+    }
+}
+
+/// A queue that the workers drain, with the job in it.
+async fn push(scene: &Scene) -> &'static str {
+    const QUEUE: &str = "payments";
+    let mut config = std::fs::File::options().append(true).open(&scene.world.config).unwrap();
+    writeln!(config, "[intake]\nqueues = ['{QUEUE}']").unwrap();
+    let connection = apalis_redis::connect(scene.world.producers_settings().url).await.unwrap();
+    let mut storage = RedisStorage::new(connection).with_config(Config::default().queue(QUEUE));
+    storage.push(scene.thing.variants[0].clone()).await.unwrap();
+    QUEUE
+}
+
+#[tokio::test]
+async fn a_worker_that_dies_between_store_and_queue_has_the_task_submitted_again_and_the_job_is_executed_once() {
+    for (point, left) in [("before_take", 1), ("after_take", 0)] {
+        let mut scene = Scene::start("1", OnAmbiguous::Resend).await;
+        let queue = push(&scene).await;
+        let status = async |scene: &Scene| scene.world.store.queue_status(queue).await.unwrap();
+        scene.world.workers.start(0, Some(("BURSAR_CRASH_AT", point.to_owned())));
+        scene.until_dead(point).await;
+        assert!(scene.stored().await.is_some(), "{point}: the store has it");
+        assert_eq!(status(&scene).await, QueueStatus { waiting: left, kept_aside: 0 }, "{point}");
+
+        scene.world.workers.start(0, None);
+        eventually(SOON, "the queue to be empty", async || {
+            let status = status(&scene).await;
+            if status.waiting == 0 { Ok(()) } else { Err(status) }
+        })
+        .await;
+        scene.another(State::Succeeded).await;
+        assert_eq!(status(&scene).await, QueueStatus { waiting: 0, kept_aside: 0 }, "{point}");
+        let (state, _, _, executed) = scene.books().await;
+        assert_eq!((state, executed), (State::Succeeded, 1), "{point}");
     }
 }
 

@@ -46,6 +46,8 @@ pub(crate) struct Config {
     pub(crate) redis: Redis,
     /// `[worker]`
     pub(crate) worker: Worker,
+    /// `[intake]`
+    pub(crate) intake: Intake,
     /// `[server]`
     pub(crate) server: Server,
     /// `[log]`
@@ -89,6 +91,13 @@ pub(crate) struct Worker {
     pub(crate) lease: Duration,
     /// How long a worker that was told to end waits for its calls in flight.
     pub(crate) drain: Duration,
+}
+
+/// Doors beside the ones that are always open.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Intake {
+    /// Queues of apalis-redis that workers drain; none for none.
+    pub(crate) queues: Vec<String>,
 }
 
 /// The role that listens.
@@ -199,6 +208,7 @@ fn read(text: &str, path: &Path, variables: impl Iterator<Item = (OsString, OsSt
     let config = Config {
         redis: Redis::read(section(&mut table, "redis", &mut notes)),
         worker: Worker::read(section(&mut table, "worker", &mut notes)),
+        intake: Intake::read(section(&mut table, "intake", &mut notes)),
         server: Server::read(section(&mut table, "server", &mut notes), file.folder()),
         log: Log::read(section(&mut table, "log", &mut notes)),
         accounts: account::read_all(section(&mut table, "accounts", &mut notes)),
@@ -257,6 +267,14 @@ impl Worker {
         };
         section.finish();
         worker
+    }
+}
+
+impl Intake {
+    fn read(mut section: Section<'_>) -> Self {
+        let intake = Self { queues: section.read("queues", rules::queues).unwrap_or_default() };
+        section.finish();
+        intake
     }
 }
 

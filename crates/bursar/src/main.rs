@@ -40,6 +40,7 @@ async fn run(command: &Command, global: &Global) -> anyhow::Result<Exit> {
         Command::Show(arguments) => commands::show::run(arguments, global).await,
         Command::List(arguments) => commands::list::run(arguments, global).await,
         Command::Lanes(arguments) => commands::lanes::run(arguments, global).await,
+        Command::Intake(arguments) => commands::intake::run(arguments, global).await,
         Command::Ask(arguments) => commands::operate::ask(arguments, global).await,
         Command::Send(arguments) => commands::operate::send(arguments, global).await,
         Command::Resolve(arguments) => commands::operate::resolve(arguments, global).await,

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use anyhow::Context;
 use bursar_gateways::{Beingfi, Gateway, Yzt};
 use bursar_store::Store;
-use bursar_worker::{Account, Fit, Settings};
+use bursar_worker::{Account, Fit, Intake, Settings};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
@@ -31,13 +31,27 @@ pub(crate) async fn work(config: &Config, store: Store, drain: CancellationToken
     };
     let lanes: Vec<String> = config.lanes().iter().map(ToString::to_string).collect();
     tracing::info!(worker = settings.name, lanes = lanes.join(" "), concurrency = settings.concurrency, "working");
-    let working = bursar_worker::run(store, settings, accounts, fit, drain);
+    let intake = intake(config, &settings.name);
+    // A worker that ends, for whatever reason, has told everything beside it to drain.
+    let working = async {
+        tokio::join!(
+            bursar_worker::run(store.clone(), settings, accounts, fit, drain.clone()),
+            intake.run(&store, &drain)
+        )
+        .0
+    };
     tokio::select! {
         worked = working => worked?,
         () = preflight.look_again_and_again(tell) => {}
     }
     tracing::info!("drained");
     Ok(Exit::Done)
+}
+
+/// The doors that this configuration opens beside the others.
+pub(crate) fn intake(config: &Config, name: &str) -> Intake {
+    let accounts = config.accounts.iter().map(|(name, account)| (name.to_string(), account.rules()));
+    Intake { name: name.to_owned(), queues: config.intake.queues.clone(), accounts: accounts.collect() }
 }
 
 /// Each account with its gateway, its keys read and checked.

@@ -65,8 +65,10 @@ pub struct Job {
     pub callback_url: Option<String>,
 }
 
-/// A job as producers write it: the JSON of the interface, not yet validated.
-#[derive(Clone, Debug, PartialEq, serde::Serialize)]
+/// A job as producers write it: the JSON of the interface, not yet validated. It can be read back, as queues that carry it
+/// demand; Bursar's own doors read jobs by [`Job::parse`], which also refuses a field that stands twice.
+#[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct NewJob {
     /// A configured account's name.
     pub account: String,
@@ -77,10 +79,10 @@ pub struct NewJob {
     /// The page's own fields.
     pub body: Map<String, Value>,
     /// RFC 3339; not sent before.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub run_at: Option<String>,
     /// Where to report the end.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub callback_url: Option<String>,
 }
 
@@ -97,6 +99,18 @@ impl NewJob {
             run_at: None,
             callback_url: None,
         }
+    }
+
+    /// The same, not sent before this moment (RFC 3339, with an offset).
+    #[must_use]
+    pub fn not_before(self, run_at: &str) -> Self {
+        Self { run_at: Some(run_at.to_owned()), ..self }
+    }
+
+    /// The same, its end reported to this URL.
+    #[must_use]
+    pub fn reporting_to(self, callback_url: &str) -> Self {
+        Self { callback_url: Some(callback_url.to_owned()), ..self }
     }
 }
 

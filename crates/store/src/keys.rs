@@ -14,6 +14,18 @@
 //! | `events` | stream | state changes, bounded |
 //! | `orphans` | set | due keys without a readable record, put aside for a person |
 //! | `claim:WORKER` | string | the number of the worker's last claim that gave it jobs or was given up, and the jobs; expires |
+//!
+//! A queue of apalis-redis 1.0 has its own keys, `QUEUE:` followed by `data` (hash: task id → payload), `scheduled` (sorted set:
+//! ids by run time in seconds), `active` (list of ids to run at once) and `meta:ID` (hash). Ours for it are `PREFIX:intake:QUEUE:`
+//! followed by
+//!
+//! | key | type | holds |
+//! |---|---|---|
+//! | `turn` | string | the worker that takes tasks just now; expires |
+//! | `number` | string | the number given last to what was kept aside |
+//! | `aside` | sorted set | the numbers of what is kept aside, by themselves |
+//! | `aside:NUMBER` | hash | `id`, `payload` (absent where there was none), `why`, `at` (ms), `run_at` (ms) |
+//! | `acts` | stream | what operators did about it, who and why; bounded |
 
 use bursar_domain::Lane;
 
@@ -47,6 +59,16 @@ impl Keys {
 
     pub(crate) fn set(&self, lane: &Lane, set: &str) -> String {
         format!("{}{set}", self.base(lane))
+    }
+
+    /// What every key of a queue of apalis-redis begins with.
+    pub(crate) fn queue(queue: &str) -> String {
+        format!("{queue}:")
+    }
+
+    /// What every key of ours for that queue begins with: it shares the queue's hash tag, if the queue has one.
+    pub(crate) fn intake(&self, queue: &str) -> String {
+        format!("{}:intake:{queue}:", self.prefix)
     }
 
     /// What is written before a wait for disk or replicas, so that the wait covers all writes before it.

@@ -10,6 +10,7 @@ mod durability;
 mod error;
 #[doc(hidden)]
 pub mod fuzzing;
+mod intake;
 mod keys;
 mod operate;
 mod preflight;
@@ -26,6 +27,7 @@ pub use connection::{Settings, Store};
 pub use crash::crash_point;
 pub use durability::Durability;
 pub use error::StoreError;
+pub use intake::{Act, Aside, MAX_TASKS, Payload, QueueStatus, Taken, Task, Verdict};
 pub use operate::{Operated, Operator};
 pub use preflight::{Finding, LOSSES_ON_EVERYSEC, Severity, Wanted};
 pub use read::{Cursor, LaneStatus, Listed};

@@ -26,7 +26,7 @@ pub struct Operator<'a> {
 }
 
 impl Operator<'_> {
-    fn words(&self) -> String {
+    pub(crate) fn words(&self) -> String {
         format!("{}: {}", self.who, self.why).chars().take(MAX_REASON_CHARS).collect()
     }
 }

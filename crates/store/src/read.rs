@@ -174,7 +174,7 @@ impl Store {
         Ok(LaneStatus { to_send, to_ask, review, done, orphans, next_due, paused })
     }
 
-    async fn query<T: redis::FromRedisValue>(
+    pub(crate) async fn query<T: redis::FromRedisValue>(
         &self,
         command: &'static str,
         pipeline: &Pipeline,
@@ -183,7 +183,10 @@ impl Store {
     }
 }
 
-fn from_reply<T: redis::FromRedisValue>(command: &'static str, reply: Option<&redis::Value>) -> Result<T, StoreError> {
+pub(crate) fn from_reply<T: redis::FromRedisValue>(
+    command: &'static str,
+    reply: Option<&redis::Value>,
+) -> Result<T, StoreError> {
     redis::from_redis_value(reply.cloned().unwrap_or(redis::Value::Nil))
         .map_err(|error| StoreError::Unreadable { what: format!("the reply of {command}"), detail: error.to_string() })
 }

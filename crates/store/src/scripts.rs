@@ -22,7 +22,7 @@ impl Named {
         Self { name, script: Script::new(code) }
     }
 
-    /// Begins a call on one lane's keys.
+    /// Begins a call on the keys of one lane, or of one queue.
     pub(crate) fn on(&self, base: &str) -> Call<'_> {
         let mut command = redis::cmd("EVALSHA");
         command.arg(self.script.get_hash()).arg(1).arg(base);
@@ -68,6 +68,9 @@ pub(crate) struct Scripts {
     pub(crate) pause: Named,
     pub(crate) wake: Named,
     pub(crate) purge: Named,
+    pub(crate) intake_look: Named,
+    pub(crate) intake_take: Named,
+    pub(crate) intake_settle: Named,
 }
 
 impl Scripts {
@@ -83,6 +86,9 @@ impl Scripts {
             pause: Named::new("pause", include_str!("../lua/pause.lua")),
             wake: Named::new("wake", include_str!("../lua/wake.lua")),
             purge: Named::new("purge", include_str!("../lua/purge.lua")),
+            intake_look: Named::new("intake_look", include_str!("../lua/intake_look.lua")),
+            intake_take: Named::new("intake_take", include_str!("../lua/intake_take.lua")),
+            intake_settle: Named::new("intake_settle", include_str!("../lua/intake_settle.lua")),
         }
     }
 }

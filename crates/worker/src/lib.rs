@@ -11,6 +11,7 @@ mod claimer;
 mod committer;
 mod handler;
 mod handoff;
+mod intake;
 mod lanes;
 mod lease;
 mod patience;
@@ -25,6 +26,7 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 pub use account::{Account, Fit, Settings};
+pub use intake::Intake;
 
 use backend::Lanewise;
 use handler::{Runtime, handle};

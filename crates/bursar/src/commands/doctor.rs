@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use bursar_store::{Finding, Severity};
+use bursar_store::{Finding, QueueStatus, Severity};
 use clap::Args;
 use tokio::net::TcpStream;
 use url::Url;
@@ -30,6 +30,9 @@ pub(crate) async fn run(_: &Arguments, global: &Global) -> anyhow::Result<Exit> 
     for (name, account) in &config.accounts {
         findings.push(keys(name.as_str(), account));
         findings.push(reach(name.as_str(), account).await);
+    }
+    for queue in &config.intake.queues {
+        findings.push(door(queue, store.queue_status(queue).await?));
     }
     let mut exit = Exit::Done;
     for finding in findings {
@@ -66,6 +69,16 @@ fn finding(severity: Severity, check: &'static str, text: String) -> Finding {
 /// What the configuration allows and nobody should do without a reason.
 fn advised(advice: &Advice) -> Finding {
     finding(Severity::Warn, "configuration", format!("{} {}", advice.key, advice.text))
+}
+
+/// What stands in a queue of apalis-redis, and whether a person must look.
+fn door(queue: &str, status: QueueStatus) -> Finding {
+    let QueueStatus { waiting, kept_aside } = status;
+    let text = format!("{queue}: {waiting} tasks wait, {kept_aside} are kept aside");
+    if kept_aside == 0 {
+        return finding(Severity::Fine, "intake", text);
+    }
+    finding(Severity::Warn, "intake", format!("{text}: `bursar intake` says why"))
 }
 
 fn keys(name: &str, account: &Account) -> Finding {

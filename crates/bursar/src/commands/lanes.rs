@@ -5,6 +5,7 @@ use clap::Args;
 use bursar_domain::Millis;
 
 use crate::cli::{Exit, Global};
+use crate::commands::intake::print_queue;
 use crate::output::{line, one_line};
 use crate::session::Session;
 
@@ -33,6 +34,9 @@ pub(crate) async fn run(_: &Arguments, global: &Global) -> anyhow::Result<Exit> 
             "{:<28} {send:>9} {ask:>9} {review:>9} {done:>9}  {next_due}{paused}{orphans}",
             lane.to_string()
         ))?;
+    }
+    for queue in &session.config.intake.queues {
+        print_queue(queue, session.store.queue_status(queue).await?, global)?;
     }
     Ok(Exit::Done)
 }

@@ -17,6 +17,9 @@ const MAX_TEXT_CHARS: usize = 2_048;
 /// The most entries of any list.
 const MAX_LIST: usize = 100;
 
+/// The longest name of a queue, in characters: it stands in front of every one of its keys.
+const MAX_QUEUE_CHARS: usize = 256;
+
 type Read<T> = Result<T, String>;
 
 pub(super) const SECOND: Duration = Duration::from_secs(1);
@@ -53,6 +56,19 @@ fn plain_text(raw: &Raw) -> Read<String> {
 /// A list of texts; in the environment separated by commas, and empty for none.
 pub(super) fn texts(value: &Value) -> Read<Vec<String>> {
     list(&value.raw, "must be a list of texts", plain_text)
+}
+
+/// Names of queues of apalis-redis, each once.
+pub(super) fn queues(value: &Value) -> Read<Vec<String>> {
+    let queues = texts(value)?;
+    if let Some(long) = queues.iter().find(|queue| queue.chars().count() > MAX_QUEUE_CHARS) {
+        return Err(format!("must be names of at most {MAX_QUEUE_CHARS} characters: {long} is longer"));
+    }
+    let mut once = std::collections::BTreeSet::new();
+    match queues.iter().find(|queue| !once.insert(*queue)) {
+        Some(twice) => Err(format!("must name each queue once: {twice} stands twice")),
+        None => Ok(queues),
+    }
 }
 
 fn list<T>(raw: &Raw, rule: &str, item: impl Fn(&Raw) -> Read<T>) -> Read<Vec<T>> {

@@ -24,6 +24,7 @@ impl Config {
         table([
             ("redis", self.shown_redis().into()),
             ("worker", self.shown_worker().into()),
+            ("intake", table([("queues", self.intake.queues.clone().into())]).into()),
             ("server", self.shown_server().into()),
             ("log", self.shown_log().into()),
             ("accounts", accounts.into()),

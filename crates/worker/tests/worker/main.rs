@@ -3,6 +3,7 @@
 
 mod economy;
 mod frame;
+mod intake;
 mod lost_writes;
 mod main_job;
 mod support;

@@ -1,0 +1,228 @@
+//! `bursar intake`: queues of apalis-redis that are drained, and what of them was kept aside: shown, tried again, dropped.
+
+use std::io::Write;
+
+use bursar_domain::Millis;
+use bursar_store::{Act, Aside, QueueStatus, Store, StoreError, Verdict};
+use clap::{Args, Subcommand};
+use serde_json::json;
+
+use crate::cli::{Exit, Global};
+use crate::commands::bind::Misuse;
+use crate::commands::operate::Because;
+use crate::output::{line, one_line};
+use crate::session::Session;
+use crate::work;
+
+/// Entries read in one round trip.
+const PAGE: usize = 500;
+
+#[derive(Debug, Args)]
+#[command(
+    args_conflicts_with_subcommands = true,
+    after_help = "Example:\n  bursar intake\n  bursar intake show payments/17\n  bursar intake retry --all --reason 'the account is configured now'\n  bursar intake drop payments/17 --reason 'a test of the shop'"
+)]
+pub(crate) struct Arguments {
+    #[command(subcommand)]
+    act: Option<Subcommands>,
+    /// Only this queue.
+    #[arg(long, value_name = "QUEUE")]
+    queue: Option<String>,
+    /// At most this many of what is kept aside.
+    #[arg(long, default_value_t = 100, value_name = "N")]
+    limit: usize,
+}
+
+#[derive(Debug, Subcommand)]
+enum Subcommands {
+    /// Print the bytes that were pushed, as they are.
+    Show {
+        /// As `bursar intake` names it: QUEUE/NUMBER.
+        name: Name,
+    },
+    /// Submit again what was kept aside; what is refused again stays.
+    Retry {
+        /// As `bursar intake` names it: QUEUE/NUMBER.
+        #[arg(required_unless_present = "all")]
+        name: Option<Name>,
+        /// Everything that is kept aside.
+        #[arg(long, conflicts_with = "name")]
+        all: bool,
+        #[command(flatten)]
+        because: Because,
+    },
+    /// Throw away what was kept aside. Its bytes are gone then; who did it and why is kept.
+    Drop {
+        /// As `bursar intake` names it: QUEUE/NUMBER.
+        name: Name,
+        #[command(flatten)]
+        because: Because,
+    },
+}
+
+/// What is kept aside, by its queue and its number there.
+#[derive(Clone, Debug)]
+struct Name {
+    queue: String,
+    number: u64,
+}
+
+impl std::str::FromStr for Name {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let wrong = "must be QUEUE/NUMBER, for example payments/17";
+        let (queue, number) = text.rsplit_once('/').ok_or(wrong)?;
+        Ok(Self { queue: queue.to_owned(), number: number.parse().map_err(|_| wrong)? })
+    }
+}
+
+pub(crate) async fn run(arguments: &Arguments, global: &Global) -> anyhow::Result<Exit> {
+    let session = Session::open(global.config.as_deref()).await?;
+    match &arguments.act {
+        None => list(&session, arguments, global).await,
+        Some(Subcommands::Show { name }) => show(&session, name).await,
+        Some(Subcommands::Retry { name, because, .. }) => retry(&session, name.as_ref(), because, global).await,
+        Some(Subcommands::Drop { name, because }) => drop(&session, name, because, global).await,
+    }
+}
+
+/// The configured queues, or the one that was named.
+fn queues(session: &Session, only: Option<&str>) -> Result<Vec<String>, Misuse> {
+    let mut queues = session.config.intake.queues.clone();
+    if let Some(name) = only.filter(|name| !queues.iter().any(|queue| queue == name)) {
+        return Err(Misuse(format!("intake.queues of the configuration does not name {name}")));
+    }
+    queues.retain(|queue| only.is_none_or(|name| name == queue));
+    Ok(queues)
+}
+
+async fn list(session: &Session, arguments: &Arguments, global: &Global) -> anyhow::Result<Exit> {
+    let queues = queues(session, arguments.queue.as_deref())?;
+    if queues.is_empty() {
+        eprintln!("bursar: intake.queues of the configuration names no queue");
+    }
+    let mut left = arguments.limit;
+    for queue in &queues {
+        if !global.json {
+            print_queue(queue, session.store.queue_status(queue).await?, global)?;
+        }
+        let entries = read(&session.store, queue, left).await?;
+        left -= entries.len();
+        for entry in &entries {
+            print(queue, entry, global)?;
+        }
+    }
+    if left == 0 && !global.json {
+        eprintln!("bursar: {} shown; there may be more (--limit)", arguments.limit);
+    }
+    Ok(Exit::Done)
+}
+
+/// What is kept aside of a queue, `limit` at most.
+async fn read(store: &Store, queue: &str, limit: usize) -> Result<Vec<Aside>, StoreError> {
+    let (mut entries, mut from) = (Vec::new(), 0);
+    loop {
+        let page = store.kept_aside(queue, from, PAGE.min(limit - entries.len())).await?;
+        let Some(last) = page.last() else { return Ok(entries) };
+        from = last.number + 1;
+        entries.extend(page);
+    }
+}
+
+/// One queue at a glance; `bursar lanes` shows it, too.
+pub(crate) fn print_queue(queue: &str, status: QueueStatus, global: &Global) -> std::io::Result<()> {
+    let QueueStatus { waiting, kept_aside } = status;
+    if global.json {
+        return line(json!({"queue": queue, "waiting": waiting, "kept_aside": kept_aside}));
+    }
+    let look = if kept_aside > 0 { ": bursar intake" } else { "" };
+    line(format_args!("queue {}: {waiting} wait, {kept_aside} kept aside{look}", one_line(queue)))
+}
+
+fn print(queue: &str, entry: &Aside, global: &Global) -> std::io::Result<()> {
+    let name = format!("{queue}/{}", entry.number);
+    let (id, at, run_at) = (String::from_utf8_lossy(&entry.id), entry.at.rfc3339(), entry.run_at.map(Millis::rfc3339));
+    if global.json {
+        return line(json!({
+            "name": name, "queue": queue, "number": entry.number, "task_id": id, "kept_aside_at": at, "run_at": run_at,
+            "bytes": entry.bytes, "why": entry.why,
+        }));
+    }
+    line(format_args!(
+        "  {} {at} task {} ({} bytes): {}",
+        one_line(&name),
+        one_line(&id),
+        entry.bytes,
+        one_line(&entry.why)
+    ))
+}
+
+async fn find(session: &Session, name: &Name) -> anyhow::Result<Option<Aside>> {
+    let queues = queues(session, Some(&name.queue))?;
+    let Some(queue) = queues.first() else { return Ok(None) };
+    let found = session.store.kept_aside(queue, name.number, 1).await?.pop();
+    Ok(found.filter(|entry| entry.number == name.number))
+}
+
+fn unknown(name: &Name) -> Exit {
+    eprintln!("bursar: nothing is kept aside as {}/{}", name.queue, name.number);
+    Exit::No
+}
+
+async fn show(session: &Session, name: &Name) -> anyhow::Result<Exit> {
+    if find(session, name).await?.is_none() {
+        return Ok(unknown(name));
+    }
+    let bytes = session.store.payload_aside(&name.queue, name.number).await?.unwrap_or_default();
+    std::io::stdout().lock().write_all(&bytes)?;
+    Ok(Exit::Done)
+}
+
+async fn retry(session: &Session, name: Option<&Name>, because: &Because, global: &Global) -> anyhow::Result<Exit> {
+    let mut entries = Vec::new();
+    match name {
+        Some(name) => match find(session, name).await? {
+            Some(entry) => entries.push((name.queue.clone(), entry)),
+            None => return Ok(unknown(name)),
+        },
+        None => {
+            for queue in queues(session, None)? {
+                let all = read(&session.store, &queue, usize::MAX).await?;
+                entries.extend(all.into_iter().map(|entry| (queue.clone(), entry)));
+            }
+        }
+    }
+    let intake = work::intake(&session.config, "");
+    let mut exit = Exit::Done;
+    for (queue, entry) in &entries {
+        let name = format!("{queue}/{}", entry.number);
+        match intake.retry(&session.store, queue, entry, because.operator()).await? {
+            Verdict::Accepted => told(&name, "submitted", None, global)?,
+            Verdict::Refused(why) => {
+                exit = Exit::No;
+                told(&name, "refused", Some(&why), global)?;
+            }
+        }
+    }
+    Ok(exit)
+}
+
+async fn drop(session: &Session, name: &Name, because: &Because, global: &Global) -> anyhow::Result<Exit> {
+    if find(session, name).await?.is_none() {
+        return Ok(unknown(name));
+    }
+    if !session.store.settle_aside(&name.queue, name.number, Act::Dropped, because.operator()).await? {
+        return Ok(unknown(name));
+    }
+    told(&format!("{}/{}", name.queue, name.number), "dropped", None, global)?;
+    Ok(Exit::Done)
+}
+
+fn told(name: &str, outcome: &str, why: Option<&str>, global: &Global) -> std::io::Result<()> {
+    if global.json {
+        return line(json!({"name": name, "outcome": outcome, "why": why}));
+    }
+    let why = why.map(|why| format!(": {}", one_line(why))).unwrap_or_default();
+    line(format_args!("{outcome} {}{why}", one_line(name)))
+}

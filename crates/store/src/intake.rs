@@ -1,0 +1,246 @@
+//! Queues of apalis-redis 1.0 as a door: reading what waits there, taking it out once the store has it, and keeping aside
+//! what the store refused.
+
+use std::time::Duration;
+
+use bursar_domain::{MAX_JOB_BYTES, Millis};
+use redis::Pipeline;
+
+use crate::claim::whole_millis;
+use crate::keys::Keys;
+use crate::{Operator, Store, StoreError};
+
+/// Tasks read in one step: a bound on how long it holds Redis. Larger steps were not faster.
+pub const MAX_TASKS: usize = 256;
+
+/// Bytes of payloads after which a step ends, whatever it has by then.
+const ENOUGH_BYTES: usize = 1024 * 1024;
+
+/// How long a queue is left to the worker that takes tasks from it: longer than a step, short when that worker dies.
+const TURN: Duration = Duration::from_secs(2);
+
+/// Operators' acts kept for each queue, about.
+const ACTS_KEPT: u32 = 1_000;
+
+/// One task that waits in a queue.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Task {
+    /// Its producer's or apalis' name for it.
+    pub id: Vec<u8>,
+    /// When it is to run, by its producer's clock; `None` when that is no moment.
+    pub run_at: Option<Millis>,
+    /// What it holds.
+    pub payload: Payload,
+    token: String,
+    run_at_text: String,
+}
+
+/// What a task holds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Payload {
+    /// These bytes.
+    Bytes(Vec<u8>),
+    /// Nothing: the task's id stands in the queue, and its payload does not.
+    Missing,
+    /// More bytes than any job has; they were not read.
+    TooLong(u64),
+}
+
+/// What became of a task's job.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// The store has it.
+    Accepted,
+    /// The store refuses it, for this reason: it is to be kept aside.
+    Refused(String),
+}
+
+/// What taking came to. Fewer than were to be taken when somebody else took them meanwhile.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Taken {
+    /// Taken out of the queue.
+    pub tasks: u64,
+    /// Of these, kept aside.
+    pub kept_aside: u64,
+}
+
+/// A queue at a glance.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct QueueStatus {
+    /// Tasks that wait to be taken.
+    pub waiting: u64,
+    /// What is kept aside.
+    pub kept_aside: u64,
+}
+
+/// A task that was kept aside.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Aside {
+    /// Its number within its queue.
+    pub number: u64,
+    /// The task's id.
+    pub id: Vec<u8>,
+    /// Why the store refused it.
+    pub why: String,
+    /// When that was.
+    pub at: Millis,
+    /// When it was to run; `None` when that was no moment.
+    pub run_at: Option<Millis>,
+    /// How long its payload is, in bytes.
+    pub bytes: u64,
+}
+
+/// How what was kept aside came to its end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Act {
+    /// The store has its job now.
+    Submitted,
+    /// It is thrown away.
+    Dropped,
+}
+
+impl Act {
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Submitted => "submitted",
+            Self::Dropped => "dropped",
+        }
+    }
+}
+
+impl Store {
+    /// The first tasks that wait in `queue`, [`MAX_TASKS`] at most, due or not: the store waits for their time itself. None
+    /// while another than `worker` is at it.
+    ///
+    /// # Errors
+    /// [`StoreError`]: look again.
+    pub async fn waiting_tasks(&self, queue: &str, worker: &str) -> Result<Vec<Task>, StoreError> {
+        let mut call = self.scripts.intake_look.on(&Keys::queue(queue));
+        call.push(self.keys.intake(queue))
+            .push(worker)
+            .push(whole_millis(TURN))
+            .push(MAX_TASKS)
+            .push(MAX_JOB_BYTES)
+            .push(ENOUGH_BYTES);
+        let replies: Vec<Reply> = call.run(self).await?;
+        Ok(replies.into_iter().map(task).collect())
+    }
+
+    /// Takes tasks out of `queue`; those that the store refused are kept aside. May be repeated: what is gone is passed over.
+    ///
+    /// # Errors
+    /// [`StoreError`]: they may have been taken.
+    pub async fn take_tasks(&self, queue: &str, tasks: &[(Task, Verdict)]) -> Result<Taken, StoreError> {
+        let mut call = self.scripts.intake_take.on(&Keys::queue(queue));
+        call.push(self.keys.intake(queue));
+        for (task, verdict) in tasks {
+            let why = match verdict {
+                Verdict::Accepted => "",
+                Verdict::Refused(why) => why,
+            };
+            call.push(&task.id[..]).push(&task.token).push(&task.run_at_text).push(why);
+        }
+        let (tasks, kept_aside) = call.run(self).await?;
+        Ok(Taken { tasks, kept_aside })
+    }
+
+    /// How many tasks wait in a queue, and how many were kept aside.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn queue_status(&self, queue: &str) -> Result<QueueStatus, StoreError> {
+        let (base, ours) = (Keys::queue(queue), self.keys.intake(queue));
+        let mut pipeline = Pipeline::new();
+        pipeline.zcard(format!("{base}scheduled")).llen(format!("{base}active")).zcard(format!("{ours}aside"));
+        let (scheduled, active, kept_aside): (u64, u64, u64) = self.query("ZCARD", &pipeline).await?;
+        Ok(QueueStatus { waiting: scheduled + active, kept_aside })
+    }
+
+    /// What is kept aside of a queue, oldest first, from number `from` on, `limit` at most.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn kept_aside(&self, queue: &str, from: u64, limit: usize) -> Result<Vec<Aside>, StoreError> {
+        let ours = self.keys.intake(queue);
+        let mut pipeline = Pipeline::new();
+        pipeline.zrangebyscore_limit(
+            format!("{ours}aside"),
+            from,
+            "+inf",
+            0,
+            isize::try_from(limit.min(crate::MAX_BATCH)).unwrap_or_default(),
+        );
+        let (numbers,): (Vec<u64>,) = self.query("ZRANGEBYSCORE", &pipeline).await?;
+        if numbers.is_empty() {
+            return Ok(Vec::new());
+        }
+        let mut pipeline = Pipeline::new();
+        for number in &numbers {
+            let entry = format!("{ours}aside:{number}");
+            pipeline.cmd("HMGET").arg(&entry).arg(&["id", "why", "at", "run_at"]);
+            pipeline.cmd("HSTRLEN").arg(&entry).arg("payload");
+        }
+        let replies: Vec<redis::Value> = self.query("HMGET", &pipeline).await?;
+        let mut entries = Vec::with_capacity(numbers.len());
+        for (number, reply) in numbers.into_iter().zip(replies.chunks(2)) {
+            type Fields = (Option<Vec<u8>>, Option<Vec<u8>>, Option<u64>, Option<String>);
+            let (id, why, at, run_at): Fields = crate::read::from_reply("HMGET", reply.first())?;
+            let Some(id) = id else { continue }; // settled since its number was read
+            entries.push(Aside {
+                number,
+                id,
+                why: String::from_utf8_lossy(&why.unwrap_or_default()).into_owned(),
+                at: Millis(at.unwrap_or_default()),
+                run_at: moment(&run_at.unwrap_or_default()),
+                bytes: crate::read::from_reply("HSTRLEN", reply.get(1))?,
+            });
+        }
+        Ok(entries)
+    }
+
+    /// The bytes of what is kept aside under `number`; `None` when there are none.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn payload_aside(&self, queue: &str, number: u64) -> Result<Option<Vec<u8>>, StoreError> {
+        let mut pipeline = Pipeline::new();
+        pipeline.hget(format!("{}aside:{number}", self.keys.intake(queue)), "payload");
+        let (payload,): (Option<Vec<u8>>,) = self.query("HGET", &pipeline).await?;
+        Ok(payload)
+    }
+
+    /// Ends what is kept aside under `number`, on an operator's word, which is kept. `false` when there is nothing.
+    ///
+    /// # Errors
+    /// [`StoreError`]: repeat.
+    pub async fn settle_aside(
+        &self,
+        queue: &str,
+        number: u64,
+        act: Act,
+        operator: Operator<'_>,
+    ) -> Result<bool, StoreError> {
+        let mut call = self.scripts.intake_settle.on(&self.keys.intake(queue));
+        call.push(number).push(act.as_str()).push(operator.words()).push(ACTS_KEPT);
+        let settled: u8 = call.run(self).await?;
+        Ok(settled == 1)
+    }
+}
+
+/// Id, run time, token, length and bytes of the payload.
+type Reply = (Vec<u8>, String, String, i64, Vec<u8>);
+
+fn task((id, run_at_text, token, bytes, payload): Reply) -> Task {
+    let longest = i64::try_from(MAX_JOB_BYTES).unwrap_or(i64::MAX);
+    let payload = match u64::try_from(bytes) {
+        Err(_) => Payload::Missing,
+        Ok(length) if bytes > longest => Payload::TooLong(length),
+        Ok(_) => Payload::Bytes(payload),
+    };
+    Task { id, run_at: moment(&run_at_text), payload, token, run_at_text }
+}
+
+/// A moment that calendars know: a task whose time was given in milliseconds stands fifty thousand years ahead.
+fn moment(text: &str) -> Option<Millis> {
+    text.parse().ok().map(Millis).filter(|at| Millis::parse_rfc3339(&at.rfc3339()) == Some(*at))
+}

@@ -1,0 +1,151 @@
+//! The apalis-redis door: what stock `RedisStorage` producers push is taken into the store, and out of their queue only once
+//! the store has it. Whoever dies in between has it submitted again, which makes no second job.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use bursar_domain::{AccountRules, Job, MAX_JOB_BYTES, Millis};
+use bursar_store::{Act, Aside, Operator, Payload, Store, StoreError, Submission, Task, Verdict, crash_point};
+use futures_util::future::join_all;
+use tokio_util::sync::CancellationToken;
+
+use crate::patience::Patience;
+use crate::trouble::Trouble;
+
+/// First and longest wait between looks at a queue. apalis-redis 1.0 announces nothing that it pushes: it puts all of it
+/// among what is scheduled, without a message. Two looks a second cost Redis about 10 µs each.
+const LOOKS: (Duration, Duration) = (Duration::from_millis(10), Duration::from_millis(500));
+
+/// Which queues are drained, and what must be known for that.
+#[derive(Clone, Debug)]
+pub struct Intake {
+    /// Unique per process start, as the worker's name is.
+    pub name: String,
+    /// The queues' names, as their producers configure them.
+    pub queues: Vec<String>,
+    /// The rules of every configured account, by its name.
+    pub accounts: HashMap<String, AccountRules>,
+}
+
+impl Intake {
+    /// Takes what is pushed into the queues until `drain`. Redis errors never end it.
+    pub async fn run(&self, store: &Store, drain: &CancellationToken) {
+        join_all(self.queues.iter().map(|queue| self.follow(store, queue, drain))).await;
+    }
+
+    async fn follow(&self, store: &Store, queue: &str, drain: &CancellationToken) {
+        let mut patience = Patience::new("taking jobs from a queue of apalis-redis", Trouble::now());
+        let (first, longest) = LOOKS;
+        let mut pause = first;
+        while !drain.is_cancelled() {
+            match self.step(store, queue).await {
+                Ok(0) => {
+                    patience.over();
+                    drain.run_until_cancelled(tokio::time::sleep(pause)).await;
+                    pause = (pause * 2).min(longest);
+                }
+                Ok(_) => {
+                    patience.over();
+                    pause = first;
+                }
+                Err(error) => patience.wait(&error).await,
+            }
+        }
+    }
+
+    /// Tries again what was kept aside, on an operator's word; it stays aside if it is refused again.
+    ///
+    /// # Errors
+    /// [`StoreError`]: try again. Its job may have been accepted.
+    pub async fn retry(
+        &self,
+        store: &Store,
+        queue: &str,
+        aside: &Aside,
+        operator: Operator<'_>,
+    ) -> Result<Verdict, StoreError> {
+        let payload = store.payload_aside(queue, aside.number).await?.map_or(Payload::Missing, Payload::Bytes);
+        let job = match read(&payload, aside.run_at, &self.accounts) {
+            Ok(job) => job,
+            Err(why) => return Ok(Verdict::Refused(why)),
+        };
+        let submitted = store.submit(std::slice::from_ref(&job)).await?;
+        let verdict = submitted.into_iter().map(|submission| verdict(&job, submission)).next();
+        let verdict = verdict.unwrap_or_else(|| Verdict::Refused("it was not answered".into())); // one answer per job
+        if verdict == Verdict::Accepted {
+            store.settle_aside(queue, aside.number, Act::Submitted, operator).await?;
+        }
+        Ok(verdict)
+    }
+
+    /// One bounded step; how many tasks waited.
+    async fn step(&self, store: &Store, queue: &str) -> Result<usize, StoreError> {
+        let tasks = store.waiting_tasks(queue, &self.name).await?;
+        if tasks.is_empty() {
+            return Ok(0);
+        }
+        let verdicts = self.submit(store, &tasks).await?;
+        crash_point("before_take");
+        let waited = tasks.len();
+        let taken = store.take_tasks(queue, &tasks.into_iter().zip(verdicts).collect::<Vec<_>>()).await?;
+        crash_point("after_take");
+        if taken.kept_aside > 0 {
+            tracing::warn!(
+                queue,
+                kept_aside = taken.kept_aside,
+                "what was pushed is no job that can be taken; `bursar intake` lists it"
+            );
+        }
+        Ok(waited)
+    }
+
+    /// Submits the tasks' jobs on the one way that all jobs go; a verdict for each, in order.
+    async fn submit(&self, store: &Store, tasks: &[Task]) -> Result<Vec<Verdict>, StoreError> {
+        let mut jobs = Vec::with_capacity(tasks.len());
+        let mut refusals = Vec::with_capacity(tasks.len());
+        for task in tasks {
+            match read(&task.payload, task.run_at, &self.accounts) {
+                Ok(job) => {
+                    jobs.push(job);
+                    refusals.push(None);
+                }
+                Err(why) => refusals.push(Some(why)),
+            }
+        }
+        let submitted = store.submit(&jobs).await?;
+        let mut verdicts = jobs.iter().zip(submitted).map(|(job, submission)| verdict(job, submission));
+        let refused = |refusal: Option<String>| refusal.map(Verdict::Refused).or_else(|| verdicts.next());
+        Ok(refusals.into_iter().filter_map(refused).collect())
+    }
+}
+
+/// The job that a task holds, not before the task's time; or every rule that it breaks, in words.
+fn read(payload: &Payload, run_at: Option<Millis>, accounts: &HashMap<String, AccountRules>) -> Result<Job, String> {
+    let bytes = match payload {
+        Payload::Bytes(bytes) => bytes,
+        Payload::Missing => return Err("the task has no payload".into()),
+        Payload::TooLong(bytes) => {
+            return Err(format!("job must be at most {MAX_JOB_BYTES} bytes of JSON: it has {bytes}"));
+        }
+    };
+    let Some(run_at) = run_at else {
+        return Err("the task's run time is none: it is given in seconds since 1970".into());
+    };
+    let mut job = Job::parse(bytes, |name| accounts.get(name).copied()).map_err(|invalid| invalid.to_string())?;
+    job.run_at = job.run_at.max(Some(run_at));
+    Ok(job)
+}
+
+/// What a submission means for the task that held the job.
+fn verdict(job: &Job, submission: Submission) -> Verdict {
+    let name = format!("{} {}", job.lane, job.key);
+    match submission {
+        Submission::New | Submission::Existing(_) => Verdict::Accepted,
+        Submission::Conflict { first } if first == job.key.as_str() => {
+            Verdict::Refused(format!("{name} was submitted before with other content"))
+        }
+        Submission::Conflict { first } => {
+            Verdict::Refused(format!("{name} is about the same thing as {first}, which was there first"))
+        }
+    }
+}

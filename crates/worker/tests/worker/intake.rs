@@ -1,0 +1,312 @@
+//! The apalis-redis door: a stock `RedisStorage` pushes, the intake takes into the store.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use apalis::prelude::{TaskBuilder, TaskId, TaskSink};
+use apalis_redis::{Config, ConnectionManager, RedisStorage};
+use bursar_domain::{AccountRules, GatewayKind, Key, Lane, MAX_JOB_BYTES, Millis, NewJob};
+use bursar_store::{Act, Aside, MAX_TASKS, Operator, Payload, QueueStatus, Record, Settings, Store, Verdict};
+use bursar_test_support::{eventually, redis, unique_prefix};
+use bursar_worker::Intake;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+const SOON: Duration = Duration::from_secs(60);
+
+const LI: Operator<'static> = Operator { who: "li", why: "looked at it" };
+
+/// A queue of its own on the Redis that all tests share.
+struct Door {
+    store: Store,
+    url: String,
+    queue: String,
+    lane: Lane,
+}
+
+impl Door {
+    async fn new() -> Self {
+        let url = redis().await.url.clone();
+        let prefix = unique_prefix();
+        let settings = Settings { url: url.clone(), prefix: prefix.clone() };
+        let store = Store::connect(&settings).await.unwrap();
+        Self { store, url, queue: format!("{prefix}:payments"), lane: "main/transfer".parse().unwrap() }
+    }
+
+    async fn storage<T: Serialize + DeserializeOwned>(&self) -> RedisStorage<T> {
+        let connection: ConnectionManager = apalis_redis::connect(self.url.as_str()).await.unwrap();
+        RedisStorage::new(connection).with_config(Config::default().queue(&self.queue))
+    }
+
+    async fn push(&self, jobs: Vec<NewJob>) {
+        self.storage::<NewJob>().await.push_bulk(jobs).await.unwrap();
+    }
+
+    /// Pushes what is JSON, and need not be a job.
+    async fn push_json(&self, value: Value) {
+        self.storage::<Value>().await.push(value).await.unwrap();
+    }
+
+    fn intake(&self, name: &str) -> Intake {
+        let accounts = HashMap::from([("main".to_owned(), AccountRules::new(GatewayKind::Yzt))]);
+        Intake { name: name.to_owned(), queues: vec![self.queue.clone()], accounts }
+    }
+
+    fn open(&self, name: &str) -> Open {
+        let (store, intake, drain) = (self.store.clone(), Arc::new(self.intake(name)), CancellationToken::new());
+        let stop = drain.clone();
+        Open { drain, task: tokio::spawn(async move { intake.run(&store, &stop).await }) }
+    }
+
+    async fn status(&self) -> QueueStatus {
+        self.store.queue_status(&self.queue).await.unwrap()
+    }
+
+    async fn until_drained(&self) -> QueueStatus {
+        eventually(SOON, "the queue to be empty", async || {
+            let status = self.status().await;
+            if status.waiting == 0 { Ok(status) } else { Err(status) }
+        })
+        .await
+    }
+
+    /// Drains the queue once.
+    async fn drained(&self) -> QueueStatus {
+        let open = self.open("w");
+        let status = self.until_drained().await;
+        open.close().await;
+        status
+    }
+
+    async fn job(&self, key: &str) -> Option<Record> {
+        self.store.job(&self.lane, &key.parse::<Key>().unwrap()).await.unwrap()
+    }
+
+    async fn queued(&self) -> u64 {
+        self.store.lane_status(&self.lane).await.unwrap().to_send
+    }
+
+    async fn aside(&self) -> Vec<Aside> {
+        self.store.kept_aside(&self.queue, 0, 1_000).await.unwrap()
+    }
+
+    async fn command<T: redis::FromRedisValue>(&self, words: &[&str]) -> T {
+        let client = redis::Client::open(self.url.as_str()).unwrap();
+        let mut connection = client.get_multiplexed_async_connection().await.unwrap();
+        let mut command = redis::cmd(words[0]);
+        words[1..].iter().for_each(|word| {
+            command.arg(*word);
+        });
+        command.query_async(&mut connection).await.unwrap()
+    }
+
+    fn key(&self, name: &str) -> String {
+        format!("{}:{name}", self.queue)
+    }
+
+    /// The keys of the queue itself that are left.
+    async fn left(&self) -> Vec<String> {
+        let mut left = Vec::new();
+        for name in ["data", "scheduled", "active"] {
+            let exists: bool = self.command(&["EXISTS", &self.key(name)]).await;
+            left.extend(exists.then(|| name.to_owned()));
+        }
+        left
+    }
+}
+
+struct Open {
+    drain: CancellationToken,
+    task: JoinHandle<()>,
+}
+
+impl Open {
+    async fn close(self) {
+        self.drain.cancel();
+        self.task.await.unwrap();
+    }
+}
+
+fn transfer(key: &str) -> NewJob {
+    let body = json!({
+        "node_id": "00061967", "total_amount": 10, "payer_store_no": "a", "payer_type": "1",
+        "payee_store_no": "b", "payee_type": "2", "arrive_time": "T0",
+    });
+    NewJob::new("main", "transfer", key, body)
+}
+
+fn transfers(count: usize) -> Vec<NewJob> {
+    (0..count).map(|number| transfer(&format!("K{number:05}"))).collect()
+}
+
+/// apalis-redis 1.0 itself stops at 8,000 tasks that are due.
+#[tokio::test]
+async fn a_backlog_that_stops_apalis_redis_itself_is_taken_in_bounded_steps() {
+    let door = Door::new().await;
+    door.push(transfers(8_500)).await;
+    assert_eq!(door.status().await, QueueStatus { waiting: 8_500, kept_aside: 0 });
+    let step = door.store.waiting_tasks(&door.queue, "w").await.unwrap();
+    assert_eq!(step.len(), MAX_TASKS);
+    assert_eq!(door.drained().await.kept_aside, 0);
+    assert_eq!(door.queued().await, 8_500);
+    assert_eq!(door.left().await, [""; 0], "a task that was taken leaves nothing behind");
+}
+
+#[tokio::test]
+async fn two_workers_at_one_queue_make_one_job_of_each_task() {
+    let door = Door::new().await;
+    let workers = [door.open("w1"), door.open("w2")];
+    for part in transfers(1_000).chunks(100) {
+        door.push(part.to_vec()).await;
+    }
+    assert_eq!(door.until_drained().await.kept_aside, 0);
+    assert_eq!(door.queued().await, 1_000);
+    for worker in workers {
+        worker.close().await;
+    }
+}
+
+#[tokio::test]
+async fn a_job_that_is_pushed_twice_is_one_job_and_nothing_is_kept_aside() {
+    let door = Door::new().await;
+    door.push(vec![transfer("TWICE"), transfer("TWICE")]).await;
+    assert_eq!(door.drained().await.kept_aside, 0);
+    door.push(vec![transfer("TWICE")]).await;
+    assert_eq!(door.drained().await.kept_aside, 0);
+    assert_eq!(door.queued().await, 1);
+}
+
+#[tokio::test]
+async fn a_task_for_later_is_taken_at_once_and_its_job_waits_for_the_task_s_time() {
+    let door = Door::new().await;
+    let mut storage = door.storage::<NewJob>().await;
+    storage.push_task(TaskBuilder::new(transfer("LATER")).run_at_timestamp(4_000_000_000).build()).await.unwrap();
+    let mut both = transfer("LATEST");
+    both.run_at = Some("2200-01-01T00:00:00Z".into());
+    storage.push_task(TaskBuilder::new(both).run_at_timestamp(4_000_000_000).build()).await.unwrap();
+    storage.push(transfer("NOW")).await.unwrap();
+    door.drained().await;
+    let due = async |key: &str| door.job(key).await.unwrap().due.unwrap();
+    assert_eq!(due("LATER").await, Millis(4_000_000_000_000));
+    assert_eq!(due("LATEST").await.rfc3339(), "2200-01-01T00:00:00.000Z", "the later of both");
+    assert!(due("NOW").await < Millis(4_000_000_000_000));
+}
+
+/// Each wrong thing that can be pushed, with what is said of it.
+async fn push_wrong_things(door: &Door) -> [&'static str; 8] {
+    door.push(vec![transfer("TAKEN")]).await;
+    door.drained().await;
+    let mut other = transfer("TAKEN");
+    other.body["total_amount"] = json!(11);
+    let mut unpaid = transfer("UNPAID");
+    unpaid.body["total_amount"] = json!(0);
+    let stranger = NewJob { account: "nobody".into(), ..transfer("STRANGER") };
+    door.push(vec![other, unpaid, stranger]).await;
+    door.push_json(json!("a text")).await;
+    door.push_json(json!({"account": "main", "note": "x".repeat(MAX_JOB_BYTES)})).await;
+    let _: u64 = door.command(&["HSET", &door.key("data"), "bytes", "\u{1}no JSON"]).await;
+    let _: u64 = door.command(&["ZADD", &door.key("scheduled"), "5", "bytes", "6", "no payload"]).await;
+    let mut storage = door.storage::<NewJob>().await;
+    storage.push_task(TaskBuilder::new(transfer("MILLIS")).run_at_timestamp(4_000_000_000_000).build()).await.unwrap();
+    [
+        "main/transfer TAKEN was submitted before with other content",
+        "body.total_amount must be a positive integer of fen",
+        "account names no configured account: nobody",
+        "job must be a JSON object",
+        "job must be at most 262144 bytes of JSON: it has ",
+        "job must be one JSON object: ",
+        "the task has no payload",
+        "the task's run time is none: it is given in seconds since 1970",
+    ]
+}
+
+#[tokio::test]
+async fn what_is_no_job_is_kept_aside_with_its_reason_and_its_bytes_and_holds_nothing_up() {
+    let door = Door::new().await;
+    let reasons = push_wrong_things(&door).await;
+    door.push(vec![transfer("GOOD")]).await;
+    assert_eq!(door.drained().await, QueueStatus { waiting: 0, kept_aside: 8 });
+    assert!(door.job("GOOD").await.is_some());
+    let aside = door.aside().await;
+    for reason in reasons {
+        assert!(aside.iter().any(|entry| entry.why.starts_with(reason)), "{reason}: {aside:?}");
+    }
+    let payload = async |id: &str| {
+        let entry = aside.iter().find(|entry| entry.id == id.as_bytes()).unwrap();
+        door.store.payload_aside(&door.queue, entry.number).await.unwrap()
+    };
+    assert_eq!(payload("bytes").await, Some(b"\x01no JSON".to_vec()));
+    assert_eq!(payload("no payload").await, None);
+    let longest = aside.iter().max_by_key(|entry| entry.bytes).unwrap();
+    let bytes = door.store.payload_aside(&door.queue, longest.number).await.unwrap().unwrap();
+    assert_eq!((bytes.len() as u64, bytes.len() > MAX_JOB_BYTES), (longest.bytes, true), "all of them");
+    assert_eq!(door.left().await, [""; 0]);
+}
+
+#[tokio::test]
+async fn what_was_kept_aside_is_tried_again_or_dropped_on_an_operator_s_word() {
+    let door = Door::new().await;
+    let stranger = |key: &str| NewJob { account: "late".into(), ..transfer(key) };
+    door.push(vec![stranger("A"), stranger("B")]).await;
+    assert_eq!(door.drained().await.kept_aside, 2);
+    let aside = door.aside().await;
+    let mut intake = door.intake("");
+    let retry = async |intake: &Intake, entry: &Aside| intake.retry(&door.store, &door.queue, entry, LI).await.unwrap();
+    let refused = retry(&intake, &aside[0]).await;
+    assert_eq!(refused, Verdict::Refused("account names no configured account: late".into()));
+    assert_eq!(door.status().await.kept_aside, 2, "what is refused again stays");
+
+    intake.accounts.insert("late".into(), AccountRules::new(GatewayKind::Yzt));
+    assert_eq!(retry(&intake, &aside[0]).await, Verdict::Accepted);
+    assert!(door.store.settle_aside(&door.queue, aside[1].number, Act::Dropped, LI).await.unwrap());
+    assert!(!door.store.settle_aside(&door.queue, aside[1].number, Act::Dropped, LI).await.unwrap(), "it is gone");
+    assert_eq!(door.status().await.kept_aside, 0);
+    let late: Lane = "late/transfer".parse().unwrap();
+    assert_eq!(door.store.lane_status(&late).await.unwrap().to_send, 1, "the dropped one is no job");
+}
+
+/// Between reading a task and taking it another worker may have taken it, and a producer have pushed another job under its id.
+#[tokio::test]
+async fn another_job_pushed_under_a_taken_task_s_id_is_not_taken_for_the_first() {
+    let door = Door::new().await;
+    let mut storage = door.storage::<NewJob>().await;
+    let task = |key: &str| TaskBuilder::new(transfer(key)).task_id(TaskId::from_string("ORDER-1")).build();
+    storage.push_task(task("FIRST")).await.unwrap();
+    let slow = door.store.waiting_tasks(&door.queue, "slow").await.unwrap();
+    door.store.take_tasks(&door.queue, &[(slow[0].clone(), Verdict::Accepted)]).await.unwrap();
+    storage.push_task(task("SECOND")).await.unwrap();
+    let taken = door.store.take_tasks(&door.queue, &[(slow[0].clone(), Verdict::Accepted)]).await.unwrap();
+    assert_eq!((taken.tasks, door.status().await.waiting), (0, 1));
+    let next = door.store.waiting_tasks(&door.queue, "slow").await.unwrap();
+    assert!(matches!(&next[0].payload, Payload::Bytes(bytes) if String::from_utf8_lossy(bytes).contains("SECOND")));
+}
+
+#[tokio::test]
+async fn while_one_worker_takes_tasks_another_leaves_them_alone_for_a_while_only() {
+    let door = Door::new().await;
+    door.push(transfers(3)).await;
+    assert_eq!(door.store.waiting_tasks(&door.queue, "w1").await.unwrap().len(), 3);
+    assert_eq!(door.store.waiting_tasks(&door.queue, "w2").await.unwrap().len(), 0);
+    assert_eq!(door.store.waiting_tasks(&door.queue, "w1").await.unwrap().len(), 3);
+    eventually(SOON, "the turn to end with its holder gone", async || {
+        let tasks = door.store.waiting_tasks(&door.queue, "w2").await.unwrap();
+        (tasks.len() == 3).then_some(())
+    })
+    .await;
+}
+
+/// Producers of other apalis versions put what is to run at once into a list.
+#[tokio::test]
+async fn what_stands_among_the_active_tasks_is_taken_too() {
+    let door = Door::new().await;
+    let payload = serde_json::to_string(&transfer("ACTIVE")).unwrap();
+    let _: u64 = door.command(&["HSET", &door.key("data"), "T1", &payload]).await;
+    let _: u64 = door.command(&["RPUSH", &door.key("active"), "T1"]).await;
+    door.drained().await;
+    assert!(door.job("ACTIVE").await.is_some());
+    assert_eq!(door.left().await, [""; 0]);
+}

@@ -1,0 +1,188 @@
+//! The apalis-redis door, with the producer's example as the service that pushes.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use apalis::prelude::TaskSink;
+use bursar_producer::NewJob;
+use bursar_test_support::{eventually, redis, unique_prefix};
+use serde_json::{Value, json};
+
+use crate::plan::Plan;
+use crate::world::{SOON, World};
+
+#[path = "../../crates/producer/examples/apalis_redis.rs"]
+mod example;
+
+/// A backlog far above the 8,000 tasks at which apalis-redis itself stops.
+const MANY: usize = 20_000;
+
+/// Workers that are killed while they drain it.
+const KILLS: u64 = 5;
+
+/// How long draining it may take, also on a busy machine.
+const DRAINED_WITHIN: Duration = Duration::from_secs(180);
+
+/// A world with an open door.
+struct Door {
+    world: World,
+    queue: String,
+}
+
+impl Door {
+    async fn start() -> Self {
+        let queue = unique_prefix();
+        let world = Plan::new().set("intake.queues", vec![queue.clone()]).start().await;
+        Self { world, queue }
+    }
+
+    /// The service pushes `count` payments.
+    async fn push(&self, prefix: &str, count: usize) {
+        example::push(&redis().await.url, &self.queue, prefix, count).await.unwrap();
+    }
+
+    /// It pushes what is no payment.
+    async fn push_job(&self, job: NewJob) {
+        let mut storage = example::storage(&redis().await.url, &self.queue).await.unwrap();
+        storage.push(job).await.unwrap();
+    }
+
+    /// The queue and the lane of its jobs, as `bursar lanes` shows them.
+    async fn lanes(&self) -> (Value, Value) {
+        let lanes = self.world.ok(&["lanes", "--json"]).await;
+        let lines: Vec<Value> = lanes.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        let find = |name: &str, value: &str| lines.iter().find(|line| line[name] == value).unwrap().clone();
+        (find("queue", &self.queue), find("lane", "main/transfer"))
+    }
+
+    async fn until_waiting(&self, at_most: u64) {
+        eventually(DRAINED_WITHIN, &format!("at most {at_most} tasks to wait"), async || {
+            let (queue, _) = self.lanes().await;
+            if queue["waiting"].as_u64().unwrap() <= at_most { Ok(()) } else { Err(queue) }
+        })
+        .await;
+    }
+
+    /// What `bursar intake` lists.
+    async fn aside(&self) -> Vec<Value> {
+        let listed = self.world.ok(&["intake", "--json"]).await;
+        listed.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    }
+}
+
+fn without_amount(platform_no: &str) -> NewJob {
+    let mut job = example::payment(platform_no);
+    job.body.remove("total_amount");
+    job
+}
+
+fn of_nobody(platform_no: &str) -> NewJob {
+    NewJob { account: "nobody".into(), ..example::payment(platform_no) }
+}
+
+#[tokio::test]
+async fn twenty_thousand_pushed_jobs_enter_the_store_once_each_while_workers_are_killed() {
+    let door = Door::start().await;
+    // Only the door is looked at: nothing is sent.
+    door.world.ok(&["pause", "main/transfer", "--reason", "a test of the door"]).await;
+    door.push_job(without_amount("WRONG-1")).await;
+    door.push("DOOR", MANY).await;
+    door.push_job(of_nobody("WRONG-2")).await;
+    let all = u64::try_from(MANY).unwrap() + 2;
+    let mut worker = door.world.worker().await;
+    for kill in 1..=KILLS {
+        door.until_waiting(all - all * kill / (KILLS + 1)).await;
+        worker.kill();
+        worker.finished(SOON).await;
+        worker = door.world.worker().await;
+    }
+    door.until_waiting(0).await;
+    let (queue, lane) = door.lanes().await;
+    assert_eq!((&queue["kept_aside"], &lane["to_send"]), (&json!(2), &json!(MANY)));
+    let keys: BTreeSet<String> =
+        door.world.list().await.iter().map(|job| job["platform_no"].as_str().unwrap().to_owned()).collect();
+    assert_eq!(keys, (1..=MANY).map(|number| format!("DOOR-{number:05}")).collect());
+    let wrong: BTreeSet<String> = door.aside().await.iter().map(|entry| entry["why"].to_string()).collect();
+    let reasons = ["\"account names no configured account: nobody\"", "\"body.total_amount is required\""];
+    assert_eq!(wrong, reasons.map(str::to_owned).into());
+    assert!(door.world.ledger().await.keys.is_empty());
+}
+
+#[tokio::test]
+async fn what_is_pushed_is_paid_once_each_though_workers_are_killed() {
+    let door = Door::start().await;
+    door.push("PAID", 60).await;
+    for number in 1..=60 {
+        door.world.accepted(serde_json::to_value(example::payment(&format!("PAID-{number:05}"))).unwrap());
+    }
+    for executed in [10, 30] {
+        let worker = door.world.worker().await;
+        eventually(SOON * 2, &format!("{executed} payments to be executed"), async || {
+            let keys = door.world.ledger().await.keys.len();
+            if keys >= executed { Ok(()) } else { Err(keys) }
+        })
+        .await;
+        worker.kill();
+        worker.finished(SOON).await;
+    }
+    let _worker = door.world.worker().await;
+    door.until_waiting(0).await;
+    door.world.settled().await;
+    assert_eq!(door.world.books_agree().await.executed, 60);
+}
+
+#[tokio::test]
+async fn an_operator_sees_what_was_kept_aside_and_tries_it_again_or_drops_it() {
+    let door = Door::start().await;
+    door.push_job(without_amount("WRONG")).await;
+    door.push_job(of_nobody("EARLY")).await;
+    let _worker = door.world.worker().await;
+    door.until_waiting(0).await;
+    let doctor = door.world.run(&["doctor"]).await.stdout;
+    assert!(
+        doctor.contains(&format!("{}: 0 tasks wait, 2 are kept aside: `bursar intake` says why", door.queue)),
+        "{doctor}"
+    );
+    let listed = door.world.ok(&["intake"]).await;
+    assert!(listed.contains("body.total_amount is required"), "{listed}");
+
+    let aside = door.aside().await;
+    let name = |reason: &str| {
+        let entry = aside.iter().find(|entry| entry["why"].as_str().unwrap().contains(reason));
+        entry.unwrap()["name"].as_str().unwrap().to_owned()
+    };
+    let (wrong, early) = (name("total_amount"), name("nobody"));
+    let bytes = door.world.ok(&["intake", "show", &wrong]).await;
+    assert_eq!(serde_json::from_str::<Value>(&bytes).unwrap(), serde_json::to_value(without_amount("WRONG")).unwrap());
+    let finished = door.world.run(&["intake", "retry", "--all", "--reason", "once more"]).await;
+    assert_eq!(finished.code, Some(1), "{finished:?}");
+    assert!(finished.stdout.contains(&format!("refused {wrong}: body.total_amount is required")), "{finished:?}");
+
+    for key in ["gateway", "app_id", "base_url", "private_key_file", "platform_public_key_file"] {
+        let of_main = door.world.setting(&format!("accounts.main.{key}"));
+        door.world.set(&format!("accounts.nobody.{key}"), of_main);
+    }
+    let finished = door.world.run(&["intake", "retry", &early, "--reason", "the account exists now"]).await;
+    assert_eq!((finished.code, finished.stdout), (Some(0), format!("submitted {early}")));
+    assert_eq!(door.world.job("EARLY").await["state"], "queued");
+    assert_eq!(
+        door.world.ok(&["intake", "drop", &wrong, "--reason", "a test of the shop"]).await,
+        format!("dropped {wrong}")
+    );
+    for gone in [["intake", "show", &wrong], ["intake", "show", &early]] {
+        door.world.refused(&gone).await;
+    }
+    assert_eq!(door.aside().await, [] as [Value; 0]);
+    door.world.accepted(serde_json::to_value(of_nobody("EARLY")).unwrap());
+    door.world.books_agree().await;
+}
+
+#[tokio::test]
+async fn a_name_that_no_queue_has_is_wrong_use() {
+    let door = Door::start().await;
+    for arguments in [&["intake", "--queue", "other"][..], &["intake", "show", "other/1"], &["intake", "show", "17"]] {
+        let finished = door.world.run(arguments).await;
+        assert_eq!(finished.code, Some(2), "{finished:?}");
+    }
+    door.world.refused(&["intake", "drop", &format!("{}/1", door.queue), "--reason", "x"]).await;
+}
