@@ -38,6 +38,17 @@ impl Kind {
             Self::Split => "split",
         }
     }
+
+    /// Every field that a body of this kind may have, by the page's name; those of a list's entries as `receivers[].receiverId`.
+    /// (A split through YZT's generic apply has no page, and may have any.)
+    #[must_use]
+    pub fn body_fields(self) -> Vec<String> {
+        match self {
+            Self::BillUpload => bill_upload::names(),
+            Self::Transfer => transfer::names(),
+            Self::Split => split::names(),
+        }
+    }
 }
 
 impl fmt::Display for Kind {

@@ -5,29 +5,32 @@
 //!
 //! ```no_run
 //! use std::time::Duration;
-//! use bursar_producer::{AccountRules, GatewayKind, NewJob, Outcome, Producer, Settings};
-//! use serde_json::json;
+//! use bursar_producer::{AccountRules, Arrival, Fen, GatewayKind, Outcome, Party, Producer, Settings, Transfer};
 //!
 //! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
 //! let settings = Settings { url: "redis://127.0.0.1:6379/0".into(), prefix: "bursar".into() };
 //! let producer = Producer::connect(&settings).await?.account("main", AccountRules::new(GatewayKind::Yzt));
 //!
-//! let body = json!({
-//!     "node_id": "00061967", "total_amount": 10, "arrive_time": "T0",
-//!     "payer_store_no": "amy99a", "payer_type": "1", "payee_store_no": "amy99b", "payee_type": "2",
-//! });
-//! let job = NewJob::new("main", "transfer", "1001XP2025010110000001", body);
-//! match producer.submit(&job).await? {
-//!     Outcome::New | Outcome::Existing(_) => {}
-//!     Outcome::Conflict { first } => eprintln!("refused: {first} is there already"),
-//!     Outcome::Invalid(invalid) => eprintln!("refused: {invalid}"),
+//! let ten_fen = Fen::new(10).ok_or("an amount is positive")?;
+//! let (from, to) = ((Party::Store("amy99a"), "1"), (Party::Store("amy99b"), "2"));
+//! let job = Transfer::new("00061967", ten_fen, from, to, Arrival::T0).job("main", "1001XP2025010110000001");
+//! loop {
+//!     match producer.submit(&job).await {
+//!         Ok(Outcome::New | Outcome::Existing(_)) => break,
+//!         Ok(Outcome::Conflict { first }) => return Err(format!("{first} is there already").into()),
+//!         Ok(Outcome::Invalid(invalid)) => return Err(invalid.into()),
+//!         Err(unavailable) if unavailable.is_repeatable() => tokio::time::sleep(Duration::from_millis(200)).await,
+//!         Err(unavailable) => return Err(unavailable.into()),
+//!     }
 //! }
-//! let name = "main/transfer".parse()?;
-//! let job = producer.wait(&name, &"1001XP2025010110000001".parse()?, Duration::from_secs(30)).await?;
+//! let lane = "main/transfer".parse()?;
+//! let job = producer.wait(&lane, &job.platform_no.parse()?, Duration::from_secs(30)).await?;
 //! println!("{}", job.map_or("unknown", |job| job.state.as_str()));
 //! # Ok(())
 //! # }
 //! ```
+
+mod bodies;
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -36,7 +39,14 @@ use bursar_domain::Job;
 use bursar_store::{Store, Submission};
 
 pub use bursar_domain::{AccountRules, Fen, FieldError, GatewayKind, Invalid, JobView, Key, Kind, Lane, NewJob, State};
-pub use bursar_store::{Settings, StoreError};
+pub use bursar_store::{Durability, Settings, StoreError};
+
+pub use bodies::{Arrival, BillUpload, Goods, Order, Party, Receiver, Split, TradeType, Transfer};
+
+/// The crate's README, whose examples are compiled with the others.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
 
 /// First and longest wait between looks at a job that is waited for.
 const LOOKS: (Duration, Duration) = (Duration::from_millis(10), Duration::from_millis(250));
@@ -62,6 +72,22 @@ pub enum Outcome {
 #[error("the jobs may or may not have been accepted; submit them again")]
 pub struct Unavailable(#[from] pub StoreError);
 
+impl Unavailable {
+    /// Whether the same call may succeed by itself in a while: Redis is away, restarting or full. Where it is `false`, somebody
+    /// must mend something first: a password, a certificate, a right. Repeating is safe either way.
+    #[must_use]
+    pub fn is_repeatable(&self) -> bool {
+        self.0.is_repeatable()
+    }
+
+    /// Whether Redis has every valid one of the jobs, only not as surely as [`Producer::with_durability`] asked for: they will
+    /// be worked on, unless Redis loses them. Otherwise nobody knows which of them it has.
+    #[must_use]
+    pub fn all_taken(&self) -> bool {
+        matches!(self.0, StoreError::NotDurable { .. })
+    }
+}
+
 /// A way into Bursar; cheap to clone and share.
 #[derive(Clone, Debug)]
 pub struct Producer {
@@ -82,6 +108,21 @@ impl Producer {
     #[must_use]
     pub fn on(store: Store) -> Self {
         Self { store, accounts: HashMap::new() }
+    }
+
+    /// From now on a submission is answered only once it is kept as `durability` says; what cannot be kept so is
+    /// [`Unavailable`]. Left alone, it is [`Durability::Fast`].
+    ///
+    /// # Errors
+    /// [`StoreError::NotDurable`] when this Redis cannot tell.
+    pub async fn with_durability(self, durability: Durability) -> Result<Self, StoreError> {
+        Ok(Self { store: self.store.with_durability(durability).await?, ..self })
+    }
+
+    /// What this producer's acknowledgements stand for: each job that was answered as new or existing is kept so.
+    #[must_use]
+    pub fn durability(&self) -> Durability {
+        self.store.durability()
     }
 
     /// Makes an account known by the name that the workers' configuration gives it.

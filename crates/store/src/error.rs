@@ -54,7 +54,21 @@ pub enum StoreError {
     },
 }
 
+/// What no repetition changes: who we are, what we may do, and what a key holds.
+const FOR_GOOD: [&str; 4] = ["NOAUTH", "WRONGPASS", "NOPERM", "WRONGTYPE"];
+
 impl StoreError {
+    /// Whether the same call may succeed by itself in a while. Repeating is safe either way; where it is `false`, somebody must
+    /// mend something first.
+    #[must_use]
+    pub fn is_repeatable(&self) -> bool {
+        match self {
+            Self::Unreachable { .. } | Self::NotDurable { .. } => true,
+            Self::Refused { source, .. } => source.code().is_none_or(|code| !FOR_GOOD.contains(&code)),
+            Self::Url(_) | Self::Authority { .. } | Self::Untrusted(_) | Self::Unreadable { .. } => false,
+        }
+    }
+
     pub(crate) fn of(command: &'static str, source: RedisError) -> Self {
         if matches!(source.kind(), ErrorKind::Parse | ErrorKind::UnexpectedReturnType) {
             return Self::Unreadable { what: format!("the reply of {command}"), detail: source.to_string() };

@@ -41,6 +41,12 @@ const GOODS: &[Field] = &[
 /// The page's length for the encoded list.
 const MAX_GOODS_CHARS: usize = 6000;
 
+pub(super) fn names() -> Vec<String> {
+    let goods = GOODS.iter().map(|field| format!("goods_detail[].{}", field.name));
+    let lists = ["goods_detail", "extra"].map(str::to_owned);
+    FIELDS.iter().map(|field| field.name.to_owned()).chain(lists).chain(goods).collect()
+}
+
 pub(super) fn read(reader: &mut Reader<'_>) -> Option<Draft> {
     let mut fields = reader.table(FIELDS);
     if let Some(goods) = reader.take("goods_detail") {

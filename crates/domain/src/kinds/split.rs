@@ -22,6 +22,20 @@ const AFTER_PAYMENT: Duration = Duration::from_secs(60);
 /// A share of 1 in millionths: the column is DECIMAL(20,6).
 const WHOLE: u64 = 1_000_000;
 
+/// What is read field by field below, for its rules go beyond a table's.
+const FURTHER: [&str; 6] = [
+    "useSysAutoDivisionReceivers",
+    "receivers",
+    "receivers[].receiverId",
+    "receivers[].receiverGroupId",
+    "receivers[].divisionProfit",
+    "paid_at",
+];
+
+pub(super) fn names() -> Vec<String> {
+    ORDER.iter().map(|field| field.name).chain(FURTHER).map(str::to_owned).collect()
+}
+
 pub(super) fn read(reader: &mut Reader<'_>) -> Option<Draft> {
     let mut fields = reader.table(ORDER);
     reader.exactly_one("payOrderId", "mchOrderNo", &fields);

@@ -15,8 +15,14 @@ const FIELDS: &[Field] = &[
     required("arrive_time", Rule::OneOf(&["T0", "T1"])),
 ];
 
+const NODE: Field = required("node_id", Rule::Text(8));
+
+pub(super) fn names() -> Vec<String> {
+    [NODE].iter().chain(FIELDS).map(|field| field.name.to_owned()).collect()
+}
+
 pub(super) fn read(reader: &mut Reader<'_>, key: &str) -> Option<Draft> {
-    let mut fields = reader.table(&[required("node_id", Rule::Text(8))]);
+    let mut fields = reader.table(&[NODE]);
     fields.push(("platform_no".to_owned(), key.into()));
     let rest = reader.table(FIELDS);
     // The page calls all four required and says "one of two" in the same row (trap 9): exactly one a side.

@@ -1,0 +1,20 @@
+//! What a job says, a type for each kind: its fields are the gateway page's fields, by the page's names.
+//!
+//! These types help to write a body and refuse nothing: the one validator decides, for them as for any JSON.
+
+mod bill_upload;
+mod split;
+mod transfer;
+
+use bursar_domain::{Kind, NewJob};
+use serde::Serialize;
+
+pub use bill_upload::{BillUpload, Goods, TradeType};
+pub use split::{Order, Receiver, Split};
+pub use transfer::{Arrival, Party, Transfer};
+
+/// The job with this body. Each body's type calls it by its kind.
+fn job(kind: Kind, account: &str, platform_no: &str, body: &impl Serialize) -> NewJob {
+    // These types are made of texts, numbers and lists: every value of theirs can be written.
+    NewJob::new(account, kind.as_str(), platform_no, serde_json::to_value(body).unwrap_or_default())
+}
