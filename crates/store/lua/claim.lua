@@ -68,22 +68,40 @@ if take_sends + take_asks > room then
   take_asks = room - take_sends
 end
 
+-- Numbers go to Redis as text: one that Lua hands over as a number is written and read as a float, at the price of a command.
+local function whole(number) return string.format('%d', number) end
+local now_text, lease_end = whole(now), whole(now + lease)
+
 local SENDABLE = { queued = true, in_doubt = true, pending = true }
 local ASKABLE = { needs_review = true, succeeded = true, failed = true, refunded = true, cancelled = true }
 local MAX_FENCE = 9007199254740991 -- 2^53 - 1: up to here numbers are exact
+-- The content's pieces, as many as `submit` makes at most.
+local PIECES = { '1', '2', '3', '4', '5', '6', '7', '8', '9', '10', '11', '12', '13', '14', '15', '16' }
+local pieces = {}
 local function content_of(key, record)
   if not record['1'] then return redis.pcall('GET', base .. 'body:' .. key) end
-  local pieces = {}
-  while record[tostring(#pieces + 1)] do pieces[#pieces + 1] = record[tostring(#pieces + 1)] end
-  return table.concat(pieces)
+  local count = 0
+  while record[PIECES[count + 1]] do
+    count = count + 1
+    pieces[count] = record[PIECES[count]]
+  end
+  return table.concat(pieces, '', 1, count)
+end
+
+-- A record's fields by name. The table is made about as large as records are: to let it grow field by field would take as long
+-- as to read the record.
+local function record_of(key)
+  local flat = redis.pcall('HGETALL', base .. 'job:' .. key)
+  local record = { s = false, c = false, f = false, n = false, ts = false, w = false, b = false, no = false, a = false }
+  for at = 1, #flat, 2 do record[flat[at]] = flat[at + 1] end
+  return record
 end
 
 -- What is claimed is known before anything is written; then sets and receipt, then records: an error in between, from a
 -- key of a foreign type, leaves jobs that come due, never one that was taken and forgotten.
 local claimed, jobs, orphans, leased, receipts = {}, {}, {}, {}, { ARGV[5] }
 local function take(key, call)
-  local flat, record = redis.pcall('HGETALL', base .. 'job:' .. key), {}
-  for at = 1, #flat, 2 do record[flat[at]] = flat[at + 1] end
+  local record = record_of(key)
   local fence, content = (tonumber(record.f) or 0) + 1, content_of(key, record)
   if not (SENDABLE[record.s] or (call == 'ask' and ASKABLE[record.s])) or type(content) ~= 'string' or fence > MAX_FENCE then
     orphans[#orphans + 1] = key
@@ -92,12 +110,13 @@ local function take(key, call)
   -- Accepted before Redis lost writes, and never sent as far as it knows: it may have been sent all the same. A person who
   -- has resumed the lane since has ordered the send.
   if record.s == 'queued' and (tonumber(record.c) or 0) <= doubt then
-    record.s, record.o = 'in_doubt', math.max(tonumber(record.o) or 0, resumed)
+    record.s, record.o = 'in_doubt', whole(math.max(tonumber(record.o) or 0, resumed))
   end
-  claimed[#claimed + 1] = { key = key, call = call, fence = fence, record = record, content = content }
-  leased[#leased + 1] = now + lease
+  fence = whole(fence)
+  claimed[#claimed + 1] = { key, call, fence, record, content }
+  leased[#leased + 1] = lease_end
   leased[#leased + 1] = key
-  receipts[#receipts + 1] = string.format('%s %d', key, fence)
+  receipts[#receipts + 1] = key .. ' ' .. fence
 end
 for i = 1, take_sends do take(sends[i], 'send') end
 for i = 1, take_asks do take(asks[i], 'ask') end
@@ -112,48 +131,45 @@ if take_sends > 0 then
 end
 
 -- Writes the claim down and hands it out. No send without its line in the log.
-local name = cjson.encode(worker)
-local function hand_out(one)
-  local key, call, fence, record = one.key, one.call, one.fence, one.record
-  local job, log = base .. 'job:' .. key, base .. 'log:' .. key
-  local sent, resent, losses = tonumber(record.n) or 0, tonumber(record.rs) or 0, tonumber(record.l) or 0
-  local last, before_this = tonumber(record.ts) or 0, tonumber(record.ts) or 0
-  local first = tonumber(record.t1) or last -- kept of its own only from the second send on
-  local fields = { 'w', worker, 'f', fence }
-  local function set_field(field, value) fields[#fields + 1] = field; fields[#fields + 1] = value end
+local by = ',"w":' .. cjson.encode(worker) .. '}'
+local more, count = {}, 0 -- fields that only some claims write; one table for all, for making tables is what costs
+local function set_field(field, value) more[count + 1], more[count + 2], count = field, value, count + 2 end
+local function hand_out(key, call, fence, record, content)
+  local job, log, was = base .. 'job:' .. key, base .. 'log:' .. key, record.s
+  local sent, resent, losses = record.n or '0', record.rs or '0', record.l or '0'
+  local before_this = record.ts or '0'
+  local first, last = record.t1 or before_this, before_this -- the first is kept of its own only from the second send on
+  count = 0
   if call == 'send' then
-    local line = string.format('{"e":"intent","t":%d,"f":%d,"w":%s}', now, fence, name)
-    if type(redis.pcall('RPUSH', log, line)) ~= 'number' then
+    if type(redis.pcall('RPUSH', log, '{"e":"intent","t":' .. now_text .. ',"f":' .. fence .. by)) ~= 'number' then
       orphans[#orphans + 1] = key
       return
     end
-    sent = sent + 1
-    if record.s ~= 'queued' then
-      resent = resent + 1
+    sent, last = whole(sent + 1), now_text
+    if was ~= 'queued' then
+      resent = whole(resent + 1)
       set_field('rs', resent)
     end
     if record.ts and not record.t1 then set_field('t1', record.ts) end
-    if first == 0 then first = now end
-    last = now
-    redis.call('HSET', job, 's', 'in_doubt', 'b', record.s, 'n', sent, 'ts', now, 'u', now, unpack(fields))
+    if first == '0' then first = now_text end
+    redis.call('HSET', job, 's', 'in_doubt', 'b', was, 'n', sent, 'ts', now_text, 'u', now_text, 'w', worker, 'f', fence, unpack(more, 1, count))
   else
     if record.w then
-      losses = losses + 1
+      losses = whole(losses + 1)
       set_field('l', losses)
     end
-    redis.call('HSET', job, unpack(fields))
+    redis.call('HSET', job, 'w', worker, 'f', fence, unpack(more, 1, count))
     if record.b then
       -- The send that was out is nobody's now; that it may have reached the gateway must outlive this claim's release.
       redis.call('HDEL', job, 'b')
-      redis.pcall('RPUSH', log, string.format('{"e":"lost","t":%d,"f":%d,"w":%s}', now, fence - 1, cjson.encode(record.w)))
-      if record.b ~= record.s then redis.call('XADD', base .. 'events', 'MAXLEN', '~', ARGV[6], '*', 'key', key, 'state', record.s) end
+      redis.pcall('RPUSH', log, string.format('{"e":"lost","t":%s,"f":%d,"w":%s}', now_text, fence - 1, cjson.encode(record.w)))
+      if record.b ~= was then redis.call('XADD', base .. 'events', 'MAXLEN', '~', ARGV[6], '*', 'key', key, 'state', was) end
     end
   end
-  local numbers = { sent, resent, tonumber(record.a) or 0, losses, first, last, before_this, tonumber(record.o) or 0 }
-  for at, value in ipairs(numbers) do numbers[at] = string.format('%.0f', value) end
-  jobs[#jobs + 1] = { key, call, fence, record.s, one.content, record.no or '', table.concat(numbers, ' ') }
+  local numbers = sent .. ' ' .. resent .. ' ' .. (record.a or '0') .. ' ' .. losses .. ' ' .. first .. ' ' .. last .. ' ' .. before_this .. ' ' .. (record.o or '0')
+  jobs[#jobs + 1] = { key, call, fence, was, content, record.no or '', numbers }
 end
-for _, one in ipairs(claimed) do hand_out(one) end
+for _, one in ipairs(claimed) do hand_out(unpack(one)) end
 if #orphans > 0 then
   redis.call('ZREM', base .. 'to_ask', unpack(orphans))
   redis.call('SADD', base .. 'orphans', unpack(orphans))

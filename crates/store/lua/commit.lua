@@ -9,10 +9,13 @@
 -- Returns for each job 'ok' | 'again' (committed before, under this fence) | 'stale'
 local base = KEYS[1]
 local time = redis.call('TIME')
-local now = time[1] * 1000 + math.floor(time[2] / 1000)
+-- As text, like every number here: one that Lua hands over as a number is written and read as a float, at the price of a command.
+local now = string.format('%d', time[1] * 1000 + math.floor(time[2] / 1000))
 local answers = {}
 -- Where the jobs go, in one write for each set. Should an error come before it, they are in `to_ask` still, and come due.
 local leaving, going = {}, { to_send = {}, to_ask = {}, review = {}, done = {} }
+local more, count = {}, 0 -- fields that only some commits write; one table for all, for making tables is what costs
+local function set_field(name, value) more[count + 1], more[count + 2], count = name, value, count + 2 end
 for at = 3, #ARGV, 12 do
   local key, fence, state, set, due, asked, give_back = unpack(ARGV, at, at + 6)
   local numbers, status, reason, line, pause = unpack(ARGV, at + 7, at + 11)
@@ -28,15 +31,13 @@ for at = 3, #ARGV, 12 do
   elseif not held then
     answers[#answers + 1] = 'again'
   else
-    local fields = { 's', state, 'u', now }
-    local function set_field(name, value) fields[#fields + 1] = name; fields[#fields + 1] = value end
-    asks = tonumber(asks) or 0
-    if asked == '1' then set_field('a', asks + 1) end
-    if give_back == '1' and before and before ~= 'queued' then set_field('rs', math.max(0, (tonumber(resends) or 0) - 1)) end
+    count, asks = 0, tonumber(asks) or 0
+    if asked == '1' then set_field('a', string.format('%d', asks + 1)) end
+    if give_back == '1' and before and before ~= 'queued' then set_field('rs', string.format('%d', math.max(0, (tonumber(resends) or 0) - 1))) end
     if numbers ~= '' then set_field('no', numbers) end
     if status ~= '' then set_field('g', status) end
     if reason ~= '' then set_field('r', reason) end
-    redis.call('HSET', job, unpack(fields))
+    redis.call('HSET', job, 's', state, 'u', now, unpack(more, 1, count))
     redis.call('HDEL', job, 'w', 'b', had_reason and reason == '' and 'r' or 'b')
     if set ~= 'to_ask' then leaving[#leaving + 1] = key end
     local there = going[set] or (state == 'needs_review' and going.review or going.done)

@@ -279,7 +279,7 @@ impl Claimer {
                 let clock = RedisClock::new(claims.now);
                 let held = claims.jobs.into_iter().zip(slots.drain(..)).map(|(job, slot)| {
                     let lease = self.leases.hold(lane, job.key.as_str(), job.fence);
-                    Held { job, lane, claimed: asked, clock, _lease: lease, _slot: slot }
+                    Held { job, lane, claimed: asked, clock, _lease: lease, slot }
                 });
                 self.handoff.put(held);
             }

@@ -1,4 +1,7 @@
 //! Commits, grouped by arrival: while one group is on its way to Redis, the next one gathers. Never by a timer.
+//!
+//! A call's place is free once its commit is in the queue, so a worker holds at most its concurrency, the queue and the
+//! group under way: a Redis that stalls fills the queue, and then the calls wait for it with their places.
 
 use std::sync::Arc;
 
@@ -21,12 +24,22 @@ struct Waiting {
     done: oneshot::Sender<Committed>,
 }
 
+/// A commit in the queue.
+pub(crate) struct Queued(oneshot::Receiver<Committed>);
+
+impl Queued {
+    /// Returns once Redis has it. `None` only when the worker is being torn down.
+    pub(crate) async fn committed(self) -> Option<Committed> {
+        self.0.await.ok()
+    }
+}
+
 impl Commits {
-    /// Records the end of a claim; returns once Redis has it. `None` only when the worker is being torn down.
-    pub(crate) async fn commit(&self, lane: LaneNumber, commit: Commit) -> Option<Committed> {
+    /// Has the end of a claim recorded; returns once it is in the queue. `None` only when the worker is being torn down.
+    pub(crate) async fn put(&self, lane: LaneNumber, commit: Commit) -> Option<Queued> {
         let (done, committed) = oneshot::channel();
         self.queue.send(Waiting { lane, commit, done }).await.ok()?;
-        committed.await.ok()
+        Some(Queued(committed))
     }
 }
 

@@ -54,7 +54,7 @@ pub(crate) async fn handle(held: Held, runtime: Data<Arc<Runtime>>) {
         Action::Send => call(&held, served, &mut order, facts, Call::Send).await,
         Action::Ask => call(&held, served, &mut order, facts, Call::Ask).await,
     };
-    record(&runtime, &held, commit).await;
+    record(&runtime, held, commit).await;
 }
 
 /// Makes the call and decides what follows.
@@ -169,14 +169,18 @@ async fn give_back(runtime: &Runtime, held: Held) {
     }
 }
 
-/// Commits, and tells what an operator should see.
-async fn record(runtime: &Runtime, held: &Held, commit: Commit) {
+/// Commits, and tells what an operator should see. The call's place is free as soon as its commit is on its way: Redis and
+/// the gateway then work at the same time. Only what pauses the lane keeps it, so that no send overtakes the pause.
+async fn record(runtime: &Runtime, held: Held, commit: Commit) {
     let lane = &runtime.lanes.get(held.lane).lane;
     let (state, reason, paused) =
         (commit.next.state, commit.reason.clone().or(commit.next.reason.map(str::to_owned)), commit.next.pause_lane);
     let reason = reason.unwrap_or_default();
     let due = commit.next.due;
-    let committed = runtime.commits.commit(held.lane, commit).await;
+    let Some(queued) = runtime.commits.put(held.lane, commit).await else { return }; // torn down; the lease will end
+    let slot = paused.then_some(held.slot);
+    let committed = queued.committed().await;
+    drop(slot);
     match (committed, due) {
         (Some(Committed::Ok | Committed::Again), Due::Send(at) | Due::Ask(at)) => {
             runtime.bell.ring(held.lane, at.since(held.clock.now()));

@@ -22,8 +22,8 @@ pub(crate) struct Held {
     pub(crate) clock: RedisClock,
     /// Kept for what it does while it is kept: the lease is renewed.
     pub(crate) _lease: Lease,
-    /// Kept for what it is: the job's place among the calls in flight, free again when the job is done with.
-    pub(crate) _slot: OwnedSemaphorePermit,
+    /// The job's place among the calls in flight.
+    pub(crate) slot: OwnedSemaphorePermit,
 }
 
 /// Redis time, carried on from a reply by this machine's monotonic clock.

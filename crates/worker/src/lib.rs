@@ -21,9 +21,11 @@ mod upkeep;
 use std::sync::Arc;
 
 use apalis::prelude::{Monitor, WorkerBuilder, WorkerBuilderExt};
+use apalis_core::worker::ext::parallelize::ParallelizeExt;
 use bursar_store::Store;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::AbortOnDropHandle;
 
 pub use account::{Account, Fit, Settings};
 pub use intake::Intake;
@@ -87,7 +89,10 @@ pub async fn run(
     let monitor = Monitor::new().shutdown_timeout(settings.drain).register(move |_restarts| {
         WorkerBuilder::new(name.as_str())
             .backend(Lanewise::new(handoff.clone()))
-            .catch_panic() // the outermost layer: a panic anywhere below costs one claim, not the worker
+            // Each job is a task of its own: what a call computes, its signature above all, uses every core. Torn down with
+            // the worker: what goes on behind its back would outlive its leases.
+            .parallelize(|job| AbortOnDropHandle::new(tokio::spawn(job)))
+            .catch_panic() // around everything in the task: a panic anywhere below costs one claim, not the worker
             .enable_tracing()
             .data(Arc::clone(&runtime))
             .build(handle)

@@ -1,5 +1,6 @@
 //! What the worker costs Redis: counted, not timed.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -7,12 +8,47 @@ use crate::support::{Act, Scripted, World, keys};
 use bursar_domain::Answer;
 use bursar_test_support::{self as harness, Options};
 
-/// Calls of a command since the server's start, by `INFO commandstats`.
-async fn calls(url: &str, command: &str) -> u64 {
+/// Calls by command since the server's start, by `INFO commandstats`; those inside scripts are counted, too.
+async fn commands(url: &str) -> HashMap<String, u64> {
     let mut connection = redis::Client::open(url).unwrap().get_multiplexed_async_connection().await.unwrap();
     let info: String = redis::cmd("INFO").arg("commandstats").query_async(&mut connection).await.unwrap();
-    let line = info.lines().find_map(|line| line.strip_prefix(&format!("cmdstat_{command}:calls=")));
-    line.map_or(0, |line| line.split(',').next().unwrap().parse().unwrap())
+    let counted = info.lines().filter_map(|line| line.strip_prefix("cmdstat_")?.split_once(":calls="));
+    counted.map(|(name, rest)| (name.to_owned(), rest.split(',').next().unwrap().parse().unwrap())).collect()
+}
+
+async fn calls(url: &str, command: &str) -> u64 {
+    commands(url).await.get(command).copied().unwrap_or_default()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_job_costs_eight_commands_and_its_share_of_a_claim_and_a_commit() {
+    const JOBS: usize = 1_000;
+    let redis = harness::private_redis(|options: Options| options);
+    let mut world = World::on(redis.url()).await;
+    world.settings.lease = Duration::from_secs(60); // no renewal comes between
+    world.submit(keys(JOBS)).await;
+    let before = commands(redis.url()).await;
+    let gateway = Arc::new(Scripted::new(Act::Answer(Answer::Succeeded)));
+    let worker = world.worker("w1", &gateway);
+    world.until_done(JOBS as u64).await;
+    let after = commands(redis.url()).await;
+    let spent =
+        |name: &str| after.get(name).copied().unwrap_or_default() - before.get(name).copied().unwrap_or_default();
+    // A claim reads the record, writes intent and lease; a commit reads, writes, takes the claim away, logs and tells.
+    for (command, per_job) in [("hgetall", 1), ("rpush", 2), ("hset", 2), ("hdel", 1), ("xadd", 1)] {
+        assert_eq!(spent(command), per_job * JOBS as u64, "{command}");
+    }
+    assert!(spent("hmget") <= JOBS as u64 + spent("evalsha"), "one a job to commit, one a claim: {}", spent("hmget"));
+    // What a call costs however many jobs it is about: twelve commands of a claim or four of a commit.
+    let per_call: u64 =
+        ["time", "get", "set", "zadd", "zrem", "hincrby", "zrangebyscore"].iter().map(|command| spent(command)).sum();
+    assert!(per_call <= 8 * spent("evalsha"), "{per_call} commands in {} calls", spent("evalsha"));
+    let others: Vec<&str> = ["publish", "del", "exists", "lrange", "ltrim", "smembers", "sadd"]
+        .into_iter()
+        .filter(|name| spent(name) > 0)
+        .collect();
+    assert!(others.is_empty(), "{others:?}");
+    worker.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

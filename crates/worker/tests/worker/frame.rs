@@ -1,11 +1,12 @@
 //! What the frame around the handler promises: isolation, bounds, draining, leases that outlive slow calls, grouping.
 
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
 
 use crate::support::{Act, Scripted, World, keys};
-use bursar_domain::{Answer, State};
+use bursar_domain::{Answer, Reading, State};
+use bursar_gateways::{BoxFuture, Gateway, Order};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_panic_costs_one_claim_and_the_job_is_looked_at_when_its_lease_ends() {
@@ -48,6 +49,51 @@ async fn no_more_is_claimed_than_can_be_called_about_at_once() {
     gateway.gate.add_permits(50);
     world.until_done(50).await;
     assert_eq!(gateway.most_in_flight.load(Ordering::SeqCst), 8);
+    worker.stop().await;
+}
+
+/// A gateway whose sends compute, each until another one computes beside it.
+#[derive(Default)]
+struct TwoAtOnce {
+    computing: Mutex<usize>,
+    changed: Condvar,
+}
+
+impl TwoAtOnce {
+    fn compute(&self) -> Answer {
+        let mut computing = self.computing.lock().unwrap();
+        *computing += 1;
+        self.changed.notify_all();
+        let waited = self.changed.wait_timeout_while(computing, Duration::from_secs(5), |computing| *computing < 2);
+        if waited.unwrap().1.timed_out() { Answer::Silent } else { Answer::Succeeded }
+    }
+}
+
+impl Gateway for TwoAtOnce {
+    fn send<'a>(&'a self, _: &'a Order) -> BoxFuture<'a, Reading> {
+        Box::pin(async { Reading::of(self.compute(), "") })
+    }
+
+    fn ask<'a>(&'a self, _: &'a Order) -> BoxFuture<'a, Reading> {
+        Box::pin(std::future::ready(Reading::of(Answer::Silent, "")))
+    }
+
+    fn can_ask(&self, _: &Order) -> bool {
+        true
+    }
+
+    fn resend_tells(&self) -> bool {
+        true
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_calls_compute_is_computed_on_every_core() {
+    let world = World::new().await;
+    world.submit(keys(2)).await;
+    let worker = world.worker_at("w1", Arc::new(TwoAtOnce::default()));
+    world.until("K1", State::Succeeded).await;
+    world.until("K2", State::Succeeded).await;
     worker.stop().await;
 }
 

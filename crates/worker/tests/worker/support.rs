@@ -172,9 +172,13 @@ impl World {
     }
 
     pub(crate) fn worker(&self, name: &str, gateway: &Arc<Scripted>) -> Running {
+        self.worker_at(name, Arc::clone(gateway) as Arc<dyn Gateway>)
+    }
+
+    pub(crate) fn worker_at(&self, name: &str, gateway: Arc<dyn Gateway>) -> Running {
         let account = Account {
             name: self.lane.account.clone(),
-            gateway: Arc::clone(gateway) as Arc<dyn Gateway>,
+            gateway,
             policy: self.policy.clone(),
             rate_per_second: self.rate_per_second,
             kinds: vec![Kind::Transfer],
