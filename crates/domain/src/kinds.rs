@@ -183,6 +183,19 @@ fn check_cap(kind: Kind, rules: &AccountRules, content: &Content, errors: &mut V
     }
 }
 
+/// What a job with this stored content is about at its gateway, as it was when the job was submitted.
+#[must_use]
+pub fn about(kind: Kind, key: &Key, content: &str) -> String {
+    let value: Value = serde_json::from_str(content).unwrap_or_default();
+    let text_of = |name: &str| value.get(name).and_then(Value::as_str);
+    let about = match kind {
+        Kind::BillUpload => bill_upload::about(text_of),
+        Kind::Split if value.get("platform_no").is_none() => split::about(text_of),
+        Kind::Split | Kind::Transfer => None, // named by their key, YZT's generic split too
+    };
+    about.unwrap_or_else(|| key.to_string())
+}
+
 /// What the stored content says the gateway must agree with, and how patient to be with it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Subject {

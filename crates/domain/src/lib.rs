@@ -20,7 +20,7 @@ pub use answer::{Answer, Call, Reading};
 pub use fields::FieldError;
 pub use ids::{AccountName, IdError, Key, Lane};
 pub use job::{Content, Invalid, Job, MAX_JOB_BYTES, NewJob};
-pub use kinds::{AccountRules, GatewayKind, Kind, Subject};
+pub use kinds::{AccountRules, GatewayKind, Kind, Subject, about};
 pub use money::Fen;
 pub use operate::{Operation, OperationRefused};
 pub use policy::{OnAmbiguous, Policy};
@@ -28,6 +28,6 @@ pub use schedule::{not_ready_delay, poll_delay, retry_delay, settle_spread};
 pub use state::State;
 pub use time::Millis;
 pub use transition::{
-    Action, Due, Facts, Illegal, MAX_LOSSES, MAX_NOT_READY_SENDS, MAX_SENDS, Next, after, next_action,
+    Action, Due, Facts, Illegal, MAX_LOSSES, MAX_NOT_READY_SENDS, MAX_SENDS, Next, after, next_action, recalled,
 };
 pub use view::{AttemptView, JobView, LaneView};

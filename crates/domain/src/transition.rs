@@ -14,6 +14,8 @@ pub const MAX_LOSSES: u32 = 5;
 
 const LOST_TOO_OFTEN: &str = "workers were lost again and again while they held it";
 
+const RECALLED: &str = "sent by a journal's word; Redis had forgotten it";
+
 /// How often a job that certainly never executed is sent in all. At the default waits the deadline comes first.
 pub const MAX_SENDS: u32 = 1_000;
 
@@ -212,6 +214,14 @@ pub fn after(facts: &Facts, call: Call, answer: Answer, policy: &Policy, now: Mi
         _ => return Err(Illegal { state, call, answer }),
     };
     Ok(next)
+}
+
+/// What becomes of a job whose record has forgotten a send that is known from elsewhere (`facts` count it): it is in doubt.
+/// It is asked about at once where that is possible; else it waits out the settle time and follows the policy.
+#[must_use]
+pub fn recalled(facts: &Facts, policy: &Policy, now: Millis) -> Next {
+    let next = if facts.can_ask { Next::to(State::InDoubt, Due::Ask(now)) } else { doubtful(facts, policy, now) };
+    next.because(RECALLED)
 }
 
 /// Whether a job that may have been executed may be sent again now. An account that holds needs a person's order for each

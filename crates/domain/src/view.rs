@@ -70,7 +70,8 @@ pub struct AttemptView {
     /// When, RFC 3339 in UTC.
     pub at: String,
     /// What happened: `intent` (a send, before its first byte), `answer`, `released` or `withheld` (an intent that was
-    /// certainly not followed by a send), `lost` (a worker died with a send out), `operation`; `unreadable` for a line that is.
+    /// certainly not followed by a send), `lost` (a worker died with a send out), `operation`, `put_back` (from
+    /// a journal, after Redis had forgotten a send); `unreadable` for a line that is.
     pub event: String,
     /// The line's further fields as they were recorded.
     #[serde(flatten)]

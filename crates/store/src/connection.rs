@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use bursar_domain::Millis;
 use redis::aio::{ConnectionManager, ConnectionManagerConfig};
 
 use crate::durability::{Durability, Waits};
@@ -87,6 +88,18 @@ impl Store {
 
     pub(crate) fn client(&self) -> &redis::Client {
         &self.client
+    }
+
+    /// Redis time: the only clock by which anything is decided about a job.
+    ///
+    /// # Errors
+    /// [`StoreError`] when Redis does not answer.
+    pub async fn now(&self) -> Result<Millis, StoreError> {
+        let (seconds, micros): (u64, u64) = redis::cmd("TIME")
+            .query_async(&mut self.connection())
+            .await
+            .map_err(|source| StoreError::of("TIME", source))?;
+        Ok(Millis(seconds * 1_000 + micros / 1_000))
     }
 
     /// Whether Redis answers, and how long that took.

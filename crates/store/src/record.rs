@@ -30,6 +30,10 @@ use bursar_domain::{JobView, Key, Lane, Millis, State};
 
 use crate::StoreError;
 
+/// A piece's length, and how many of a content stand in the record: `submit.lua` cuts alike.
+const PIECE_BYTES: usize = 64;
+const MAX_PIECES: usize = 16;
+
 /// One job's record as it was read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Record {
@@ -140,6 +144,13 @@ pub(crate) fn pieces(fields: &HashMap<String, Vec<u8>>, name: &str) -> Option<Ve
     let pieces: Vec<&[u8]> =
         (1..).map_while(|piece| fields.get(&format!("{name}{piece}"))).map(Vec::as_slice).collect();
     (!pieces.is_empty()).then(|| pieces.concat())
+}
+
+/// A content as the fields that hold it; `None` when it is too long for the record.
+pub(crate) fn cut(content: &str) -> Option<Vec<(String, &[u8])>> {
+    let pieces = content.as_bytes().chunks(PIECE_BYTES).enumerate();
+    (content.len() <= PIECE_BYTES * MAX_PIECES)
+        .then(|| pieces.map(|(at, piece)| ((at + 1).to_string(), piece)).collect())
 }
 
 struct Texts<'a> {

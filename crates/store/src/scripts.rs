@@ -71,6 +71,7 @@ pub(crate) struct Scripts {
     pub(crate) intake_look: Named,
     pub(crate) intake_take: Named,
     pub(crate) intake_settle: Named,
+    pub(crate) put_back: Named,
 }
 
 impl Scripts {
@@ -89,6 +90,7 @@ impl Scripts {
             intake_look: Named::new("intake_look", include_str!("../lua/intake_look.lua")),
             intake_take: Named::new("intake_take", include_str!("../lua/intake_take.lua")),
             intake_settle: Named::new("intake_settle", include_str!("../lua/intake_settle.lua")),
+            put_back: Named::new("put_back", include_str!("../lua/put_back.lua")),
         }
     }
 }

@@ -58,8 +58,13 @@ pub(super) fn read(reader: &mut Reader<'_>) -> Option<Draft> {
     if text_of("trade_type") == Some("2") && text_of("org_order_id").is_none() {
         reader.wrong("org_order_id", "is required for a refund (trade_type 2)");
     }
-    let about = format!("{}/{}", text_of("order_id")?, text_of("trade_type")?);
+    let about = about(text_of)?;
     Some(Draft { fields, about, not_before: None })
+}
+
+/// An order is uploaded once for its payment and once for its refund.
+pub(super) fn about<'a>(text_of: impl Fn(&str) -> Option<&'a str>) -> Option<String> {
+    Some(format!("{}/{}", text_of("order_id")?, text_of("trade_type")?))
 }
 
 /// `goods_detail` is a list here and a JSON text on the wire (trap 18).

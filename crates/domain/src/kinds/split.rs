@@ -39,7 +39,8 @@ pub(super) fn names() -> Vec<String> {
 pub(super) fn read(reader: &mut Reader<'_>) -> Option<Draft> {
     let mut fields = reader.table(ORDER);
     reader.exactly_one("payOrderId", "mchOrderNo", &fields);
-    let about = fields.first().and_then(|(name, order)| Some(format!("{name}/{}", order.as_str()?)));
+    let text_of = |name: &str| fields.iter().find(|(field, _)| field == name).and_then(|(_, value)| value.as_str());
+    let about = about(text_of);
     // Left out, the server fails with a null pointer (domain.md §5.3): always send it.
     let use_system = reader.field(optional("useSysAutoDivisionReceivers", Rule::Whole { low: 0, high: 1 }));
     let use_system = use_system.unwrap_or_else(|| 0.into());
@@ -52,6 +53,11 @@ pub(super) fn read(reader: &mut Reader<'_>) -> Option<Draft> {
     }
     let not_before = read_paid_at(reader);
     Some(Draft { fields, about: about?, not_before })
+}
+
+/// An order is divided once, whichever of its two numbers names it.
+pub(super) fn about<'a>(text_of: impl Fn(&str) -> Option<&'a str>) -> Option<String> {
+    ORDER.iter().find_map(|field| Some(format!("{}/{}", field.name, text_of(field.name)?)))
 }
 
 fn read_paid_at(reader: &mut Reader<'_>) -> Option<Millis> {

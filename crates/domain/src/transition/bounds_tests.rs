@@ -353,3 +353,22 @@ fn what_is_not_ready_is_tried_a_few_times_a_minute_apart_and_then_put_before_a_p
         assert!(at <= SENT.plus(policy.not_ready_wait * (tries + 1)), "{facts:?} ended at {at:?}");
     }
 }
+
+#[test]
+fn what_a_journal_recalls_is_in_doubt_or_before_a_person_and_is_never_sent_before_it_has_settled() {
+    for policy in policies() {
+        for now in moments(&policy) {
+            for facts in every_fact() {
+                let next = recalled(&facts, &policy, now);
+                let allowed = may_resend(&facts, &policy) && !facts.can_ask;
+                let fits = match (next.state, next.due) {
+                    (State::InDoubt, Due::Send(at)) => allowed && at >= SENT.plus(policy.settle),
+                    (State::InDoubt, Due::Ask(_)) => true,
+                    (State::NeedsReview, Due::Never) => !allowed,
+                    _ => false,
+                };
+                assert!(fits && !next.pause_lane, "{facts:?}\nunder {policy:?} at {now:?}\nbecame {next:?}");
+            }
+        }
+    }
+}

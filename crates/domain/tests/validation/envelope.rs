@@ -160,3 +160,28 @@ fn a_refusal_repeats_no_more_of_a_name_than_fits_a_line() {
     let said = parse(&twice).unwrap_err().to_string();
     assert!(said.contains("stands twice") && said.len() < 300 && !said.chars().any(char::is_control), "{said:?}");
 }
+
+#[test]
+fn what_a_job_is_about_can_be_read_from_its_stored_content_again() {
+    let transfer = json!({
+        "node_id": "00061967", "total_amount": 10, "payer_store_no": "a", "payer_type": "1", "payee_store_no": "b",
+        "payee_type": "2", "arrive_time": "T0",
+    });
+    let bill = json!({
+        "trade_type": "2", "node_id": "1", "order_amount": 1, "order_id": "O-1", "order_time": "20240301131800",
+        "org_order_id": "O-0", "store_id": "s",
+    });
+    let split = |order: &str| json!({order: "P1", "receivers": [{"receiverId": "800029"}]});
+    let jobs = [
+        job("main", "transfer", &transfer),
+        job("main", "bill_upload", &bill),
+        job("shop", "split", &split("payOrderId")),
+        job("shop", "split", &split("mchOrderNo")),
+        job("generic", "split", &json!({"payOrderId": "P1"})),
+    ];
+    for job in jobs {
+        let job = parse(&job.to_string()).unwrap();
+        let read = bursar_domain::about(job.lane.kind, &job.key, job.content.text());
+        assert_eq!(read, job.content.about(), "{}", job.content.text());
+    }
+}

@@ -24,6 +24,7 @@ mod operate;
 mod outage;
 mod preflight;
 mod purge;
+mod put_back;
 mod rate;
 mod read;
 mod release;

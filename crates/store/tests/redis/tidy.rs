@@ -5,10 +5,11 @@ use std::fs;
 use std::path::Path;
 use std::time::Duration;
 
-use bursar_domain::{Due, Key, Millis, Operation, State};
-use bursar_store::Operator;
+use bursar_domain::{Due, Key, Millis, Next, Operation, State};
+use bursar_store::{Operator, Remembered};
 use bursar_test_support::private_redis;
 use futures_util::StreamExt;
+use serde_json::json;
 
 use crate::scene::{LEASE, Scene, asked, bill, held, parse, sent};
 
@@ -118,4 +119,22 @@ async fn everything(scene: &Scene) {
     scene.store.resume(&scene.lane, operator).await.unwrap();
     scene.store.pause(&scene.lane, operator).await.unwrap();
     scene.store.purge(&scene.lane, Duration::ZERO, 100).await.unwrap();
+    let (hash, content) = ([7; 32], "x".repeat(2_000));
+    let known = Remembered {
+        hash: &hash,
+        content: &content,
+        about: "thing",
+        fence: 3,
+        sends: 1,
+        resends: 0,
+        first_sent: Millis(1),
+        last_sent: Millis(1),
+        trade_nos: &[],
+    };
+    let next = Next::review("recalled");
+    scene
+        .store
+        .put_back(&scene.lane, &"k9".parse().unwrap(), None, &known, &next, &json!({"who": "li"}))
+        .await
+        .unwrap();
 }

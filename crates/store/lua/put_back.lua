@@ -1,0 +1,62 @@
+#!lua flags=allow-oom
+-- Puts back one job of which a journal knows a send that this Redis has forgotten, if the job still is what the caller saw.
+-- Its fence rises above every one that the journal knows, so that whatever comes late is refused.
+-- KEYS  1 the lane's base
+-- ARGV  1 wake channel, 2 lane name, 3 events kept, 4 key, 5 fence seen, 6 state seen (both '' = no record),
+--       7 new state, 8 due set ('to_send'|'to_ask'|''), 9 due (ms), 10 reason, 11 highest fence that the journal knows,
+--       12 sends, 13 resends, 14 first sent, 15 last sent (ms), 16 trade numbers ('' = as before), 17 log line without its
+--       time: fields of a JSON object after the first; and for a job without a record: 18 content hash (32 bytes),
+--       19 about ('' = its key), 20 the content if it is too long for the record ('' otherwise), then name and value of the
+--       fields that hold it
+-- Returns {'ok'} | {'beside', key of another job about the same thing}: put before a person | {'changed'}: look again
+local base, key, state, set = KEYS[1], ARGV[4], ARGV[7], ARGV[8]
+local job, reason = base .. 'job:' .. key, ARGV[10]
+local time = redis.call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+local record = redis.call('HMGET', job, 's', 'f', 'n', 'rs', 't1', 'ts', 'z')
+local is, fence, sends, resends, first, last, tombstone = unpack(record)
+if tombstone or (is or '') ~= ARGV[6] or (is and (fence or '0') or '') ~= ARGV[5] then return { 'changed' } end
+
+local fields = {}
+local function set_field(name, value) fields[#fields + 1] = name; fields[#fields + 1] = value end
+local beside
+if not is then
+  local about = ARGV[19] ~= '' and ARGV[19] or key
+  beside = redis.call('GET', base .. 'about:' .. about)
+  if not beside and about ~= key and redis.call('EXISTS', base .. 'job:' .. about) == 1 then beside = about end
+  if beside == key then beside = nil end
+  if beside then
+    state, set, reason = 'needs_review', '', 'sent by a journal\'s word, and forgotten; about the same thing as ' .. beside
+  elseif about ~= key then
+    redis.call('SET', base .. 'about:' .. about, key)
+  end
+  set_field('h', ARGV[18])
+  set_field('c', ARGV[14])
+  for at = 21, #ARGV do fields[#fields + 1] = ARGV[at] end
+  if ARGV[20] ~= '' then redis.call('SET', base .. 'body:' .. key, ARGV[20]) end
+end
+
+first = math.min(tonumber(first or last) or math.huge, tonumber(ARGV[14]))
+last = math.max(tonumber(last) or 0, tonumber(ARGV[15]))
+resends = math.max(tonumber(resends) or 0, tonumber(ARGV[13]))
+set_field('s', state)
+set_field('u', now)
+set_field('r', reason)
+set_field('f', string.format('%.0f', math.max(tonumber(fence) or 0, tonumber(ARGV[11])) + 1))
+set_field('n', math.max(tonumber(sends) or 0, tonumber(ARGV[12])))
+set_field('ts', string.format('%.0f', last))
+if first ~= last then set_field('t1', string.format('%.0f', first)) end
+if resends > 0 then set_field('rs', resends) end
+if ARGV[16] ~= '' then set_field('no', ARGV[16]) end
+-- Due first: a record without it would be forgotten once more.
+for _, name in ipairs({ 'to_send', 'to_ask', 'review' }) do
+  if name ~= set then redis.call('ZREM', base .. name, key) end
+end
+if set ~= '' then redis.call('ZADD', base .. set, ARGV[9], key) else redis.call('ZADD', base .. 'review', now, key) end
+redis.call('HSET', job, unpack(fields))
+redis.call('HDEL', job, 'w', 'b')
+redis.call('RPUSH', base .. 'log:' .. key, string.format('{"e":"put_back","t":%d,', now) .. ARGV[17] .. '}')
+redis.call('XADD', base .. 'events', 'MAXLEN', '~', ARGV[3], '*', 'key', key, 'state', state)
+redis.call('PUBLISH', ARGV[1], ARGV[2])
+if beside then return { 'beside', beside } end
+return { 'ok' }

@@ -1,0 +1,140 @@
+//! Jobs that Redis has forgotten, wholly or in part, and that a journal remembers.
+
+use bursar_domain::{Key, Lane, Millis, Next, State};
+use serde_json::Value;
+
+use crate::commit::due_set;
+use crate::record::cut;
+use crate::scripts::EVENTS_KEPT;
+use crate::{Record, Store, StoreError};
+
+/// What a journal knows of one job's sends.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Remembered<'a> {
+    /// SHA-256 of the content that was sent.
+    pub hash: &'a [u8],
+    /// The content; written only where Redis has no record.
+    pub content: &'a str,
+    /// What the job is about at the gateway.
+    pub about: &'a str,
+    /// The highest fence of a send.
+    pub fence: u64,
+    /// Sends.
+    pub sends: u32,
+    /// Of them those made while an earlier one might have been executed.
+    pub resends: u32,
+    /// The first one that is known.
+    pub first_sent: Millis,
+    /// The last one.
+    pub last_sent: Millis,
+    /// The gateway's numbers, newest last; none where nothing new is known.
+    pub trade_nos: &'a [String],
+}
+
+/// How a record stands to what a journal knows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// It knows as much, or has ended.
+    Agrees,
+    /// There is none.
+    Missing,
+    /// It has forgotten a send.
+    Behind,
+    /// It has forgotten a send, and its content is not the one that was sent.
+    OtherContent,
+    /// It has ended as never executed, and a send is known that it does not count.
+    EndedUnsent,
+}
+
+impl Standing {
+    /// Compares: a record that has forgotten nothing has a fence and a number of sends at least as high as any send had.
+    #[must_use]
+    pub fn of(record: Option<&Record>, hash: &[u8], fence: u64, sends: u32) -> Self {
+        let Some(record) = record else { return Self::Missing };
+        if record.created.is_none() {
+            return Self::Agrees; // a tombstone
+        }
+        let fewer = record.sends < sends;
+        match record.state {
+            State::Succeeded | State::Refunded => Self::Agrees,
+            State::Failed | State::Cancelled if fewer => Self::EndedUnsent,
+            State::Failed | State::Cancelled => Self::Agrees,
+            State::Queued | State::InDoubt | State::Pending | State::NeedsReview => {
+                let behind = record.fence < fence || (record.state == State::Queued && fewer);
+                match (behind, record.hash == hash) {
+                    (false, _) => Self::Agrees,
+                    (true, true) => Self::Behind,
+                    (true, false) => Self::OtherContent,
+                }
+            }
+        }
+    }
+}
+
+/// What became of a job that was to be put back.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum PutBack {
+    /// It stands as was asked for.
+    Done,
+    /// Another job, by this key, is about the same thing: a person must decide about this one.
+    Beside(String),
+    /// It is not what was seen any more; nothing was written.
+    Changed,
+}
+
+impl Store {
+    /// Puts one job back as `next`, if Redis has of it what `seen` says. Its fence rises above the journal's.
+    ///
+    /// `evidence` is an object for the job's log: who did it, and what the journal knows.
+    ///
+    /// # Errors
+    /// [`StoreError`]: it may have been done; look before repeating.
+    pub async fn put_back(
+        &self,
+        lane: &Lane,
+        key: &Key,
+        seen: Option<&Record>,
+        remembered: &Remembered<'_>,
+        next: &Next,
+        evidence: &Value,
+    ) -> Result<PutBack, StoreError> {
+        let (set, due) = due_set(next.due);
+        let evidence = evidence.to_string();
+        let mut call = self.scripts.put_back.on(&self.keys.base(lane));
+        call.push(self.keys.wake_channel())
+            .push(lane.to_string())
+            .push(EVENTS_KEPT)
+            .push(key.as_str())
+            .push(seen.map(|record| record.fence.to_string()).unwrap_or_default())
+            .push(seen.map(|record| record.state.as_str()).unwrap_or_default())
+            .push(next.state.as_str())
+            .push(set)
+            .push(due)
+            .push(next.reason.unwrap_or_default())
+            .push(remembered.fence)
+            .push(remembered.sends)
+            .push(remembered.resends)
+            .push(remembered.first_sent.0)
+            .push(remembered.last_sent.0)
+            .push(remembered.trade_nos.join(" "))
+            .push(evidence.strip_prefix('{').and_then(|text| text.strip_suffix('}')).unwrap_or_default());
+        if seen.is_none() {
+            let about = if remembered.about == key.as_str() { "" } else { remembered.about };
+            let pieces = cut(remembered.content);
+            call.push(remembered.hash).push(about).push(if pieces.is_some() { "" } else { remembered.content });
+            for (name, piece) in pieces.into_iter().flatten() {
+                call.push(name).push(piece);
+            }
+        }
+        let reply: Vec<String> = call.run(self).await?;
+        match reply.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+            ["ok"] => Ok(PutBack::Done),
+            ["beside", other] => Ok(PutBack::Beside(other.to_owned())),
+            ["changed"] => Ok(PutBack::Changed),
+            _ => Err(StoreError::Unreadable {
+                what: "the reply of put_back".into(),
+                detail: format!("{reply:?} is no answer"),
+            }),
+        }
+    }
+}
