@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use bursar_domain::{AccountRules, GatewayKind, Policy};
 use bursar_gateways::Gateway;
+use bursar_journal::Journal;
 use bursar_store::Store;
 use bursar_worker::{Account, Settings, WorkerError};
 use tokio::task::JoinHandle;
@@ -29,12 +30,23 @@ pub(crate) struct Worker {
 impl Worker {
     /// Starts one for both kinds that the account takes.
     pub(crate) fn start(store: &Store, gateway: Arc<dyn Gateway>, concurrency: usize) -> anyhow::Result<Self> {
+        Self::start_with(store, gateway, concurrency, None)
+    }
+
+    /// The same with a journal, or without.
+    pub(crate) fn start_with(
+        store: &Store,
+        gateway: Arc<dyn Gateway>,
+        concurrency: usize,
+        journal: Option<Journal>,
+    ) -> anyhow::Result<Self> {
         let settings = Settings {
             name: format!("bench-{:08x}", fastrand::u32(..)),
             concurrency,
             lease: Duration::from_secs(30),
             drain: Duration::from_secs(5),
             retention: Duration::from_secs(24 * 3600),
+            journal,
         };
         let account = Account {
             name: jobs::ACCOUNT.parse()?,

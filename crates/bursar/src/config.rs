@@ -48,6 +48,8 @@ pub(crate) struct Config {
     pub(crate) worker: Worker,
     /// `[intake]`
     pub(crate) intake: Intake,
+    /// `[journal]`
+    pub(crate) journal: Journal,
     /// `[server]`
     pub(crate) server: Server,
     /// `[log]`
@@ -98,6 +100,17 @@ pub(crate) struct Worker {
 pub(crate) struct Intake {
     /// Queues of apalis-redis that workers drain; none for none.
     pub(crate) queues: Vec<String>,
+}
+
+/// Where sends are written down outside Redis as well.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Journal {
+    /// The folder; without one there is no journal.
+    pub(crate) dir: Option<PathBuf>,
+    /// How large a file grows, in megabytes (2^20 bytes).
+    pub(crate) file_mb: u32,
+    /// How many files are kept beside those being written.
+    pub(crate) files: u32,
 }
 
 /// The role that listens.
@@ -209,6 +222,7 @@ fn read(text: &str, path: &Path, variables: impl Iterator<Item = (OsString, OsSt
         redis: Redis::read(section(&mut table, "redis", &mut notes)),
         worker: Worker::read(section(&mut table, "worker", &mut notes)),
         intake: Intake::read(section(&mut table, "intake", &mut notes)),
+        journal: Journal::read(section(&mut table, "journal", &mut notes)),
         server: Server::read(section(&mut table, "server", &mut notes), file.folder()),
         log: Log::read(section(&mut table, "log", &mut notes)),
         accounts: account::read_all(section(&mut table, "accounts", &mut notes)),
@@ -275,6 +289,18 @@ impl Intake {
         let intake = Self { queues: section.read("queues", rules::queues).unwrap_or_default() };
         section.finish();
         intake
+    }
+}
+
+impl Journal {
+    fn read(mut section: Section<'_>) -> Self {
+        let journal = Self {
+            dir: section.read("dir", rules::file),
+            file_mb: section.read("file_mb", rules::whole(1..=4_096)).unwrap_or(64),
+            files: section.read("files", rules::whole(1..=10_000)).unwrap_or(16),
+        };
+        section.finish();
+        journal
     }
 }
 

@@ -1,10 +1,12 @@
 //! The worker role: preflight, gateways, and work until told to drain. `bursar worker` and `bursar up` are this.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use anyhow::Context;
 use bursar_gateways::{Beingfi, Gateway, Yzt};
-use bursar_store::Store;
+use bursar_journal::Journal;
+use bursar_store::{Store, crash_point};
 use bursar_worker::{Account, Fit, Intake, Settings};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
@@ -22,8 +24,10 @@ pub(crate) async fn work(config: &Config, store: Store, drain: CancellationToken
         return Ok(Exit::No);
     }
     let (tell, fit) = watch::channel(Fit::ForMoney);
+    let name = worker_name();
     let settings = Settings {
-        name: worker_name(),
+        journal: journal(&config.journal, &name)?,
+        name,
         concurrency: config.worker.concurrency,
         lease: config.worker.lease,
         drain: config.worker.drain,
@@ -52,6 +56,20 @@ pub(crate) async fn work(config: &Config, store: Store, drain: CancellationToken
 pub(crate) fn intake(config: &Config, name: &str) -> Intake {
     let accounts = config.accounts.iter().map(|(name, account)| (name.to_string(), account.rules()));
     Intake { name: name.to_owned(), queues: config.intake.queues.clone(), accounts: accounts.collect() }
+}
+
+/// The journal that the configuration asks for.
+fn journal(settings: &config::Journal, worker: &str) -> anyhow::Result<Option<Journal>> {
+    let open = |folder: &PathBuf| {
+        Journal::open(bursar_journal::Settings {
+            folder: folder.clone(),
+            worker: worker.to_owned(),
+            file_bytes: u64::from(settings.file_mb) << 20,
+            files_kept: usize::try_from(settings.files).unwrap_or(usize::MAX),
+            passing: crash_point,
+        })
+    };
+    Ok(settings.dir.as_ref().map(open).transpose()?)
 }
 
 /// Each account with its gateway, its keys read and checked.

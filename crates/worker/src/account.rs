@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use bursar_domain::{AccountName, Kind, Policy};
 use bursar_gateways::Gateway;
+use bursar_journal::Journal;
 
 /// One worker process.
 #[derive(Clone, Debug)]
@@ -19,6 +20,8 @@ pub struct Settings {
     pub drain: Duration,
     /// How long the detail of ended jobs is kept.
     pub retention: Duration,
+    /// Where sends are written down outside Redis as well, before they leave; `None` for nowhere.
+    pub journal: Option<Journal>,
 }
 
 /// One account that it works for.

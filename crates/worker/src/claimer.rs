@@ -224,6 +224,9 @@ impl Claimer {
         let (now, sends_from) = (Instant::now(), self.trouble.sends_from());
         match *self.fit.borrow() {
             Fit::NotForMoney => Allowance::NotBefore(now + LOOK_AT_WAITING),
+            Fit::ForMoney if self.settings.journal.as_ref().is_some_and(|journal| !journal.is_fit()) => {
+                Allowance::NotBefore(now + LOOK_AT_WAITING)
+            }
             Fit::ForMoney if now < sends_from => Allowance::NotBefore(sends_from),
             Fit::ForMoney => served.circuit.allowance(now),
         }

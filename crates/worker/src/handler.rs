@@ -10,6 +10,7 @@ use bursar_store::{Asked, Commit, Committed, Resend, Store, crash_point};
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
+use crate::chronicle::Chronicle;
 use crate::circuit::Turn;
 use crate::claimer::Bell;
 use crate::committer::Commits;
@@ -31,6 +32,7 @@ pub(crate) struct Runtime {
     /// How long after its claim a send may begin. Past it the job is given back unsent: a lease is never stretched over a
     /// send that has not begun, and the settle time, which runs from the claim, is not eaten up by waiting.
     pub(crate) begin_within: Duration,
+    pub(crate) chronicle: Chronicle,
 }
 
 /// Handles one claimed job to its commit. Nothing that happens to the job is an error of the worker.
@@ -49,16 +51,25 @@ pub(crate) async fn handle(held: Held, runtime: Data<Arc<Runtime>>) {
     let commit = match next_action(&facts, held.job.call, &served.policy, held.clock.now()) {
         Action::Commit(next) => without_a_call(&held, next),
         Action::Send if held.claimed.elapsed() > runtime.begin_within => {
-            return give_back(&runtime, held).await;
+            return give_back(&runtime, &held, "this worker was too slow to begin").await;
         }
-        Action::Send => call(&held, served, &mut order, facts, Call::Send).await,
-        Action::Ask => call(&held, served, &mut order, facts, Call::Ask).await,
+        Action::Send => {
+            let patience = runtime.begin_within.saturating_sub(held.claimed.elapsed());
+            if runtime.chronicle.intend(&served.lane, &held, patience).await.is_err() {
+                give_back(&runtime, &held, "its intent could not be written to the journal").await;
+                return runtime.chronicle.withheld(&served.lane, &held);
+            }
+            let (commit, reading) = call(&held, served, &mut order, facts, Call::Send).await;
+            runtime.chronicle.answered(&served.lane, &held, &reading);
+            commit
+        }
+        Action::Ask => call(&held, served, &mut order, facts, Call::Ask).await.0,
     };
     record(&runtime, held, commit).await;
 }
 
 /// Makes the call and decides what follows.
-async fn call(held: &Held, served: &ServedLane, order: &mut Order, facts: Facts, call: Call) -> Commit {
+async fn call(held: &Held, served: &ServedLane, order: &mut Order, facts: Facts, call: Call) -> (Commit, Reading) {
     crash_point(match call {
         Call::Send => "before_send",
         Call::Ask => "before_ask",
@@ -81,7 +92,7 @@ async fn call(held: &Held, served: &ServedLane, order: &mut Order, facts: Facts,
         tracing::error!(lane = %served.lane, key = %held.job.key, %illegal, "a person must look at this job");
         Next::review("an answer that cannot follow this call")
     });
-    Commit {
+    let commit = Commit {
         key: order.key.clone(),
         fence: held.job.fence,
         reason: reason(&next, &reading),
@@ -91,7 +102,8 @@ async fn call(held: &Held, served: &ServedLane, order: &mut Order, facts: Facts,
         trade_nos,
         gateway_status: reading.status.clone(),
         line: Some(line(now, held.job.fence, call, took, &reading)),
-    }
+    };
+    (commit, reading)
 }
 
 fn tell_the_circuit(served: &ServedLane, answer: Answer) {
@@ -157,12 +169,12 @@ fn without_a_call(held: &Held, next: Next) -> Commit {
     }
 }
 
-/// Too late to begin: certainly not sent.
-async fn give_back(runtime: &Runtime, held: Held) {
+/// Certainly not sent.
+async fn give_back(runtime: &Runtime, held: &Held, why: &str) {
     let lane = &runtime.lanes.get(held.lane).lane;
     let name = [(held.job.key.to_string(), held.job.fence)];
     match runtime.store.release(lane, &name).await {
-        Ok(_) => tracing::warn!(%lane, key = %held.job.key, "given back unsent: this worker was too slow to begin"),
+        Ok(_) => tracing::warn!(%lane, key = %held.job.key, "given back unsent: {why}"),
         Err(error) => {
             tracing::warn!(error = %error.chain(), %lane, key = %held.job.key, "could not be given back; it comes due when its lease ends")
         }

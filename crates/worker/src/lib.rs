@@ -6,6 +6,7 @@
 
 mod account;
 mod backend;
+mod chronicle;
 mod circuit;
 mod claimer;
 mod committer;
@@ -31,6 +32,7 @@ pub use account::{Account, Fit, Settings};
 pub use intake::Intake;
 
 use backend::Lanewise;
+use chronicle::Chronicle;
 use handler::{Runtime, handle};
 use lanes::Lanes;
 use lease::Leases;
@@ -83,7 +85,8 @@ pub async fn run(
         tokio::spawn(upkeep::purge(store.clone(), Arc::clone(&settings), Arc::clone(&lanes), stopped.clone())),
     ];
     let begin_within = settings.lease / lease::RENEWALS_PER_LEASE;
-    let runtime = Arc::new(Runtime { store, lanes, commits, bell, begin_within });
+    let chronicle = Chronicle::new(settings.journal.clone());
+    let runtime = Arc::new(Runtime { store, lanes, commits, bell, begin_within, chronicle });
 
     let name = settings.name.clone();
     let monitor = Monitor::new().shutdown_timeout(settings.drain).register(move |_restarts| {

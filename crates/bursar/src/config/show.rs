@@ -25,6 +25,7 @@ impl Config {
             ("redis", self.shown_redis().into()),
             ("worker", self.shown_worker().into()),
             ("intake", table([("queues", self.intake.queues.clone().into())]).into()),
+            ("journal", self.shown_journal().into()),
             ("server", self.shown_server().into()),
             ("log", self.shown_log().into()),
             ("accounts", accounts.into()),
@@ -58,6 +59,15 @@ impl Config {
             ("lease", duration(self.worker.lease)),
             ("drain", duration(self.worker.drain)),
         ])
+    }
+
+    fn shown_journal(&self) -> Table {
+        let mut shown = table([
+            ("file_mb", i64::from(self.journal.file_mb).into()),
+            ("files", i64::from(self.journal.files).into()),
+        ]);
+        shown.extend(self.journal.dir.as_deref().map(|dir| ("dir".to_owned(), path(dir))));
+        shown
     }
 
     fn shown_server(&self) -> Table {

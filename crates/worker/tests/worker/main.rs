@@ -4,6 +4,7 @@
 mod economy;
 mod frame;
 mod intake;
+mod journal;
 mod lost_writes;
 mod main_job;
 mod support;

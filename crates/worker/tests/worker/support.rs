@@ -167,6 +167,7 @@ impl World {
                 lease: Duration::from_millis(600),
                 drain: Duration::from_secs(5),
                 retention: Duration::from_secs(3600),
+                journal: None,
             },
         }
     }

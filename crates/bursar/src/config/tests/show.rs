@@ -23,6 +23,9 @@ format = 'json'
 [redis]
 preflight = 'warn'
 ca_file = 'ca.pem'
+[journal]
+dir = '/var/lib/bursar/journal'
+files = 3
 ";
     for text in [String::new(), changed.to_owned(), format!("{YZT}{FURTHER}{BEINGFI}rate_per_second = 0.5\n{changed}")]
     {
@@ -34,7 +37,8 @@ ca_file = 'ca.pem'
 
 #[test]
 fn every_key_that_has_a_value_is_shown() {
-    let shown = right(&format!("{YZT}{FURTHER}{BEINGFI}[redis]\nca_file = 'ca.pem'\n"), &[]).shown();
+    let shown =
+        right(&format!("{YZT}{FURTHER}{BEINGFI}[redis]\nca_file = 'ca.pem'\n[journal]\ndir = 'j'\n"), &[]).shown();
     let mut keys: Vec<String> = Vec::new();
     for (section, inner) in &shown {
         for (key, value) in inner.as_table().unwrap() {

@@ -1,0 +1,203 @@
+//! One line of a journal: eight hexadecimal digits of its checksum, a space, one JSON object.
+
+use std::borrow::Cow;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use sha2::{Digest, Sha256};
+
+/// The version of the format, in each file's first line. A reader refuses one that it does not know.
+pub(crate) const VERSION: u32 = 1;
+
+/// Bytes of the line's SHA-256 that stand before it: a damaged line passes once in 2^32.
+const CHECKSUM_BYTES: usize = 4;
+
+/// What one line says.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "e", rename_all = "snake_case")]
+pub enum Entry<'a> {
+    /// The first line of each file.
+    Opened {
+        /// The format's version.
+        version: u32,
+        /// Who writes.
+        worker: Cow<'a, str>,
+    },
+    /// A send is about to begin.
+    Intent(Intent<'a>),
+    /// What was read of its answer.
+    Answer(Answered<'a>),
+    /// The send with this intent was certainly not made.
+    Withheld(Withheld<'a>),
+}
+
+/// A send that is about to begin.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Intent<'a> {
+    /// When, in ms of Redis time.
+    pub at: u64,
+    /// `main/transfer`.
+    pub lane: Cow<'a, str>,
+    /// The job's key in its lane.
+    pub key: Cow<'a, str>,
+    /// The claim's fence.
+    pub fence: u64,
+    /// Sends of the job so far, this one included.
+    pub sends: u32,
+    /// Of them those made while an earlier one might have been executed, this one included.
+    pub resends: u32,
+    /// The gateway's numbers for it so far, newest last.
+    #[serde(default, skip_serializing_if = "<[_]>::is_empty")]
+    pub trade_nos: Cow<'a, [String]>,
+    /// SHA-256 of the content, in hexadecimal digits.
+    pub hash: Cow<'a, str>,
+    /// The exact bytes that are sent: without them a job that Redis forgot wholly could not be put back. At most 200 KiB,
+    /// which is the bound of every job's content.
+    pub content: Cow<'a, str>,
+}
+
+/// What was read of a send's answer.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Answered<'a> {
+    /// When, in ms of Redis time.
+    pub at: u64,
+    /// `main/transfer`.
+    pub lane: Cow<'a, str>,
+    /// The job's key in its lane.
+    pub key: Cow<'a, str>,
+    /// The claim's fence.
+    pub fence: u64,
+    /// The reading, as it goes into the job's log: `answer`, `trade_no`, `status`, `code`, `message` …
+    pub read: Cow<'a, Value>,
+}
+
+/// An intent that no send followed.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Withheld<'a> {
+    /// `main/transfer`.
+    pub lane: Cow<'a, str>,
+    /// The job's key in its lane.
+    pub key: Cow<'a, str>,
+    /// The claim's fence.
+    pub fence: u64,
+}
+
+/// Why a line is none.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Damage {
+    /// Its bytes are not those that were written.
+    #[error("the checksum is not that of the line")]
+    Checksum,
+    /// It was written so, and this build cannot read it.
+    #[error("this build cannot read it: {0}")]
+    Unknown(String),
+    /// It is longer than any line that is written.
+    #[error("it is longer than any line of a journal")]
+    TooLong,
+}
+
+/// SHA-256 of a content as intents have it.
+#[must_use]
+pub fn hash_of(content: &str) -> String {
+    hex::encode(Sha256::digest(content.as_bytes()))
+}
+
+/// The entry as its line, line end included.
+pub(crate) fn written(entry: &Entry<'_>) -> Vec<u8> {
+    // Nothing in an entry can fail to be JSON; a line without an object is told as damaged when it is read.
+    let object = serde_json::to_vec(entry).unwrap_or_default();
+    let mut line = checksum(&object).into_bytes();
+    line.push(b' ');
+    line.extend_from_slice(&object);
+    line.push(b'\n');
+    line
+}
+
+/// Reads one line, which has no line end any more.
+pub(crate) fn parsed(line: &[u8]) -> Result<Entry<'static>, Damage> {
+    let (sum, object) = line.split_at_checked(CHECKSUM_BYTES * 2).ok_or(Damage::Checksum)?;
+    let object = object.strip_prefix(b" ").ok_or(Damage::Checksum)?;
+    if sum != checksum(object).as_bytes() {
+        return Err(Damage::Checksum);
+    }
+    let entry: Entry<'static> = serde_json::from_slice(object).map_err(|error| Damage::Unknown(error.to_string()))?;
+    match &entry {
+        Entry::Opened { version, .. } if *version != VERSION => {
+            Err(Damage::Unknown(format!("the file is of version {version}")))
+        }
+        Entry::Intent(intent) if intent.hash != hash_of(&intent.content) => {
+            Err(Damage::Unknown("the content is not the one of its hash".into()))
+        }
+        Entry::Opened { .. } | Entry::Intent(_) | Entry::Answer(_) | Entry::Withheld(_) => Ok(entry),
+    }
+}
+
+fn checksum(object: &[u8]) -> String {
+    hex::encode(Sha256::digest(object).get(..CHECKSUM_BYTES).unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn entries() -> Vec<Entry<'static>> {
+        let content = r#"{"total_amount":10,"remark":"备注\n"}"#;
+        let (lane, key) = (Cow::Borrowed("main/transfer"), Cow::Borrowed("号\\1"));
+        vec![
+            Entry::Opened { version: VERSION, worker: "host-1-abc".into() },
+            Entry::Intent(Intent {
+                at: 1_700_000_000_000,
+                lane: lane.clone(),
+                key: key.clone(),
+                fence: 9_007_199_254_740_991,
+                sends: 2,
+                resends: 1,
+                trade_nos: vec!["T1".to_owned()].into(),
+                hash: hash_of(content).into(),
+                content: content.into(),
+            }),
+            Entry::Answer(Answered {
+                at: 1,
+                lane: lane.clone(),
+                key: key.clone(),
+                fence: 3,
+                read: Cow::Owned(json!({"answer": "accepted", "trade_no": "T2"})),
+            }),
+            Entry::Withheld(Withheld { lane, key, fence: 3 }),
+        ]
+    }
+
+    #[test]
+    fn an_entry_reads_as_it_was_written_and_is_one_line() {
+        for entry in entries() {
+            let line = written(&entry);
+            assert_eq!(line.iter().filter(|byte| **byte == b'\n').count(), 1, "{entry:?}");
+            assert_eq!(parsed(&line[..line.len() - 1]), Ok(entry));
+        }
+    }
+
+    #[test]
+    fn a_line_that_is_cut_anywhere_or_has_any_byte_changed_is_damaged() {
+        for entry in entries() {
+            let line = written(&entry);
+            let line = &line[..line.len() - 1];
+            for at in 0..line.len() {
+                assert!(parsed(&line[..at]).is_err(), "cut at {at}");
+                let mut changed = line.to_vec();
+                changed[at] ^= 0x04;
+                assert!(parsed(&changed).is_err(), "changed at {at}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_version_that_is_not_known_and_a_content_that_is_not_its_hash_s_are_told() {
+        let newer = written(&Entry::Opened { version: VERSION + 1, worker: "w".into() });
+        assert_eq!(parsed(&newer[..newer.len() - 1]), Err(Damage::Unknown("the file is of version 2".into())));
+        let Entry::Intent(intent) = entries().remove(1) else { panic!("the second is an intent") };
+        let other = written(&Entry::Intent(Intent { content: "{}".into(), ..intent }));
+        let damage = parsed(&other[..other.len() - 1]).unwrap_err();
+        assert_eq!(damage, Damage::Unknown("the content is not the one of its hash".into()));
+    }
+}

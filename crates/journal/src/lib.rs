@@ -1,0 +1,14 @@
+//! What a worker has sent, in files of its own outside Redis: for the day on which Redis has forgotten it.
+//!
+//! A file is lines, each one entry with a checksum. An intent is on disk before its send's first byte leaves; many sends
+//! share one wait for the disk. Nothing here knows Redis or a gateway: who compares the two is `bursar reconcile`.
+
+mod entry;
+mod folder;
+mod journal;
+mod reader;
+mod writer;
+
+pub use entry::{Answered, Damage, Entry, Intent, Withheld, hash_of};
+pub use journal::{Journal, JournalError, NotKept, Settings};
+pub use reader::{Damaged, Place, Summary, content_at, read};

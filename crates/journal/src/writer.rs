@@ -1,0 +1,188 @@
+//! The thread that owns the file: it writes what has gathered, waits for the disk once, and tells everybody.
+
+use std::fs::{self, File};
+use std::io::{self, Write};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::time::{Duration, Instant};
+
+use crate::entry::{Entry, VERSION, written};
+use crate::folder;
+use crate::journal::{Fitness, Line, NotKept, Settings};
+
+/// Lines that share one sync at most: as many as calls may be in flight.
+const MAX_GROUP: usize = 4_096;
+
+/// How soon a line that nobody waits for is on disk.
+const SYNC_WITHIN: Duration = Duration::from_millis(100);
+
+/// How often a disk that failed is tried again.
+const RETRY: Duration = Duration::from_secs(1);
+
+/// How long the writer sleeps when there is nothing to do.
+const IDLE: Duration = Duration::from_secs(3_600);
+
+/// What is remembered of notes while the disk fails. They are evidence, no send waits for them: what is more is lost.
+const MAX_BACKLOG_BYTES: usize = 4 << 20;
+
+/// The file that is being written.
+struct Open {
+    file: File,
+    bytes: u64,
+    /// Whether something was written since the last sync.
+    unsynced: bool,
+}
+
+pub(crate) struct Writer {
+    settings: Settings,
+    fitness: Arc<Fitness>,
+    /// The number of the next file.
+    number: u64,
+    open: Option<Open>,
+    tried: Instant,
+    backlog: Vec<u8>,
+}
+
+impl Writer {
+    pub(crate) fn new(settings: Settings, fitness: Arc<Fitness>) -> Self {
+        Self { settings, fitness, number: 1, open: None, tried: Instant::now(), backlog: Vec::new() }
+    }
+
+    /// Writes until the last sender is gone.
+    pub(crate) fn run(mut self, lines: &Receiver<Line>) {
+        self.next_file();
+        loop {
+            match lines.recv_timeout(self.patience()) {
+                Ok(first) => self.append(std::iter::once(first).chain(lines.try_iter().take(MAX_GROUP - 1)).collect()),
+                Err(RecvTimeoutError::Timeout) => self.settle(),
+                Err(RecvTimeoutError::Disconnected) => return self.settle(),
+            }
+            if self.open.is_none() && self.tried.elapsed() >= RETRY {
+                self.next_file();
+            }
+        }
+    }
+
+    fn patience(&self) -> Duration {
+        match &self.open {
+            None => RETRY.saturating_sub(self.tried.elapsed()),
+            Some(open) if open.unsynced => SYNC_WITHIN,
+            Some(_) => IDLE,
+        }
+    }
+
+    fn append(&mut self, group: Vec<Line>) {
+        let outcome = match &mut self.open {
+            Some(open) => open.append(&group, self.settings.passing).map_err(|error| error.to_string()),
+            None => Err("the disk failed a moment ago".to_owned()),
+        };
+        if let Err(why) = &outcome {
+            // What a failed write or sync has left of its file nobody can tell: the next try begins a new one.
+            self.open = None;
+            self.fitness.lost(why);
+        } else {
+            self.fitness.back();
+        }
+        for line in group {
+            match (line.tell, &outcome) {
+                // Whoever has lost patience need not be told.
+                (Some(tell), outcome) => drop(tell.send(outcome.clone().map_err(NotKept))),
+                (None, Err(_)) if self.backlog.len() + line.text.len() <= MAX_BACKLOG_BYTES => {
+                    self.backlog.extend(line.text);
+                }
+                (None, _) => {}
+            }
+        }
+        if self.open.as_ref().is_some_and(|open| open.bytes >= self.settings.file_bytes) {
+            self.settle();
+            self.next_file();
+        }
+    }
+
+    /// Brings to the disk what nobody waits for.
+    fn settle(&mut self) {
+        if let Some(Err(error)) = self.open.as_mut().map(Open::sync) {
+            self.open = None;
+            self.fitness.lost(&error);
+        }
+    }
+
+    /// Begins the next file, and makes room for it.
+    fn next_file(&mut self) {
+        self.tried = Instant::now();
+        self.open = None; // it counts among those that are kept from now on
+        match self.begin() {
+            Ok(open) => {
+                self.open = Some(open);
+                self.backlog.clear();
+                self.fitness.back();
+                self.prune();
+            }
+            Err(error) => self.fitness.lost(&error),
+        }
+        self.number += 1;
+    }
+
+    fn prune(&self) {
+        if let Err(error) = folder::prune(&self.settings.folder, self.settings.files_kept) {
+            tracing::warn!(%error, folder = %self.settings.folder.display(), "old journals cannot be removed");
+        }
+    }
+
+    fn begin(&self) -> io::Result<Open> {
+        let path = folder::name(&self.settings.folder, &self.settings.worker, self.number);
+        let mut open = Open { file: folder::create(&path)?, bytes: 0, unsynced: false };
+        let mut text = written(&Entry::Opened { version: VERSION, worker: self.settings.worker.as_str().into() });
+        text.extend_from_slice(&self.backlog);
+        let begun = open.write(&text).and_then(|()| open.sync());
+        begun.map(|()| open).inspect_err(|_| remove(path))
+    }
+}
+
+/// A file that could not be begun has nothing that must be kept, and must not push out one that has.
+fn remove(path: PathBuf) {
+    fs::remove_file(path).ok();
+}
+
+impl Open {
+    /// Writes all lines, and brings them to the disk if anybody waits for that.
+    fn append(&mut self, group: &[Line], passing: fn(&str)) -> io::Result<()> {
+        let text: Vec<u8> = group.iter().flat_map(|line| line.text.iter().copied()).collect();
+        self.write_by(&text, passing)?;
+        passing("journal_written");
+        if group.iter().any(|line| line.tell.is_some()) {
+            self.sync()?;
+            passing("journal_synced");
+        }
+        Ok(())
+    }
+
+    /// In a test build a write has a middle, at which a process can end.
+    #[cfg(debug_assertions)]
+    fn write_by(&mut self, text: &[u8], passing: fn(&str)) -> io::Result<()> {
+        let (first, second) = text.split_at(text.len() / 2);
+        self.write(first)?;
+        passing("journal_half_written");
+        self.write(second)
+    }
+
+    #[cfg(not(debug_assertions))]
+    fn write_by(&mut self, text: &[u8], _: fn(&str)) -> io::Result<()> {
+        self.write(text)
+    }
+
+    fn write(&mut self, text: &[u8]) -> io::Result<()> {
+        self.unsynced = true;
+        self.bytes += u64::try_from(text.len()).unwrap_or(u64::MAX);
+        self.file.write_all(text)
+    }
+
+    fn sync(&mut self) -> io::Result<()> {
+        if self.unsynced {
+            self.file.sync_data()?;
+            self.unsynced = false;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,55 @@
+//! What of a send goes into the journal, where the operator keeps one: its intent before the first byte, its answer after.
+
+use std::time::Duration;
+
+use bursar_domain::{Lane, Reading};
+use bursar_journal::{Answered, Entry, Intent, Journal, NotKept, Withheld, hash_of};
+use bursar_store::crash_point;
+
+use crate::handoff::Held;
+
+/// A worker's journal, or none: then nothing here does anything.
+pub(crate) struct Chronicle {
+    journal: Option<Journal>,
+}
+
+impl Chronicle {
+    pub(crate) fn new(journal: Option<Journal>) -> Self {
+        Self { journal }
+    }
+
+    /// Returns once the intent to send is on disk. On an error the send must not be made.
+    pub(crate) async fn intend(&self, lane: &Lane, held: &Held, patience: Duration) -> Result<(), NotKept> {
+        let Some(journal) = &self.journal else { return Ok(()) };
+        crash_point("before_journal");
+        let job = &held.job;
+        let intent = Intent {
+            at: held.clock.now().0,
+            lane: lane.to_string().into(),
+            key: job.key.as_str().into(),
+            fence: job.fence,
+            sends: job.sends,
+            resends: job.resends,
+            trade_nos: job.trade_nos.as_slice().into(),
+            hash: hash_of(&job.content).into(),
+            content: job.content.as_str().into(),
+        };
+        journal.keep(&Entry::Intent(intent), patience).await
+    }
+
+    /// The intent may be in the file, and no send followed it.
+    pub(crate) fn withheld(&self, lane: &Lane, held: &Held) {
+        let Some(journal) = &self.journal else { return };
+        let (lane, key) = (lane.to_string().into(), held.job.key.as_str().into());
+        journal.note(&Entry::Withheld(Withheld { lane, key, fence: held.job.fence }));
+    }
+
+    /// What was read. Nobody waits for it: without it the job is merely looked at once more.
+    pub(crate) fn answered(&self, lane: &Lane, held: &Held, reading: &Reading) {
+        let Some(journal) = &self.journal else { return };
+        let Ok(read) = serde_json::to_value(reading) else { return };
+        let (at, lane, key) = (held.clock.now().0, lane.to_string().into(), held.job.key.as_str().into());
+        let read = std::borrow::Cow::Owned(read);
+        journal.note(&Entry::Answer(Answered { at, lane, key, fence: held.job.fence, read }));
+    }
+}
