@@ -17,6 +17,7 @@ mod holding;
 mod http;
 mod intake;
 mod jobs;
+mod journal;
 mod kinds;
 mod lanes;
 mod ledger;

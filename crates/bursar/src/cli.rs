@@ -68,6 +68,8 @@ pub(crate) enum Command {
     Pause(commands::pause::Arguments),
     /// Let a lane's sends go on.
     Resume(commands::pause::Arguments),
+    /// Put back what Redis has forgotten and a journal remembers.
+    Reconcile(commands::reconcile::Arguments),
     /// Ask the gateway for an account's balance.
     Balance(commands::balance::Arguments),
     /// Bind a receiver of splits.

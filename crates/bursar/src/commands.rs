@@ -10,6 +10,7 @@ pub(crate) mod lanes;
 pub(crate) mod list;
 pub(crate) mod operate;
 pub(crate) mod pause;
+pub(crate) mod reconcile;
 pub(crate) mod serve;
 pub(crate) mod show;
 pub(crate) mod simulate;

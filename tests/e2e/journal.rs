@@ -1,0 +1,206 @@
+//! Redis comes back with an older memory, or none, and nobody lives who remembers: the workers' journals do.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use bursar_test_support::{Finished, Listen, Options, OwnRedis, eventually, private_redis};
+use serde_json::{Value, json};
+
+use crate::jobs::{self, bill, split, transfer};
+use crate::plan::Plan;
+use crate::world::{SOON, World};
+
+/// A world whose workers keep journals, on a Redis of its own.
+struct Scene {
+    world: World,
+    redis: OwnRedis,
+    data: PathBuf,
+    journal: tempfile::TempDir,
+}
+
+impl Scene {
+    async fn start(plan: Plan) -> Self {
+        let mut data = PathBuf::new();
+        let redis = private_redis(|options: Options| {
+            data.clone_from(&options.data_dir);
+            Options { listen: Listen::Loopback, ..options }
+        });
+        let journal = tempfile::tempdir().unwrap();
+        let plan = plan.set("journal.dir", journal.path().display().to_string()).on_redis(redis.url());
+        Self { world: plan.start().await, redis, data: data.join("appendonlydir"), journal }
+    }
+
+    fn older(&self) -> PathBuf {
+        self.data.with_file_name("older")
+    }
+
+    fn remember(&self) {
+        copy(&self.data, &self.older());
+    }
+
+    /// Redis dies, and comes back with what it had when [`Scene::remember`] was called.
+    fn restore(&self) {
+        self.redis.kill().unwrap();
+        std::fs::remove_dir_all(&self.data).unwrap();
+        copy(&self.older(), &self.data);
+        self.redis.start_again().unwrap();
+    }
+
+    async fn flush(&self) {
+        self.redis.command(&["FLUSHALL"]).await.unwrap();
+    }
+
+    async fn reconcile(&self, further: &[&str]) -> (Finished, Vec<Value>) {
+        let folder = self.journal.path().display().to_string();
+        let arguments = [&["reconcile", "--json", "--journal", folder.as_str()], further].concat();
+        let finished = self.world.run(&arguments).await;
+        let objects = finished.stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        (finished, objects)
+    }
+
+    fn files(&self) -> Vec<PathBuf> {
+        std::fs::read_dir(self.journal.path()).unwrap().map(|entry| entry.unwrap().path()).collect()
+    }
+}
+
+fn copy(from: &Path, to: &Path) {
+    let copied = Command::new("cp").arg("-a").arg(from).arg(to).status().unwrap();
+    assert!(copied.success());
+}
+
+fn mixed() -> Vec<Value> {
+    let mut jobs = jobs::transfers("T", 25);
+    jobs.extend((1..=5).map(|number| bill(&format!("B-{number}"), &format!("ORDER-{number}"))));
+    jobs.extend((1..=3).map(|number| split(&format!("S-{number}"), &format!("P{number}"))));
+    jobs
+}
+
+#[tokio::test]
+async fn what_redis_has_forgotten_is_put_back_from_the_journals_and_executed_no_second_time_where_the_account_holds() {
+    // The gateway executes whatever it receives, so every second send would be a second payment.
+    let scene = Scene::start(Plan::new().both("on_ambiguous", "hold").simulate(&["--ignore-keys"])).await;
+    let world = &scene.world;
+    world.faults(json!({"key": "T-007", "on": "send", "fault": "lost-answer"})).await;
+    let jobs = mixed();
+    world.submit_new(&jobs).await;
+    scene.remember();
+    let workers = [world.worker().await, world.worker().await];
+    world.settled().await;
+    workers.into_iter().for_each(|worker| worker.kill());
+    scene.restore();
+    assert!(world.list().await.iter().all(|job| job["state"] == "queued"), "Redis says that nothing was ever sent");
+
+    let (dry, would) = scene.reconcile(&["--dry-run"]).await;
+    assert_eq!((dry.code, would.len()), (Some(1), jobs.len()), "{dry:?}");
+    assert!(world.list().await.iter().all(|job| job["state"] == "queued"), "a dry run writes nothing");
+    let (first, differences) = scene.reconcile(&[]).await;
+    assert_eq!((first.code, differences.len()), (Some(1), jobs.len()), "{first:?}");
+    let of = |key: &str| differences.iter().find(|one| one["platform_no"] == key).unwrap();
+    assert_eq!((&of("T-001")["found"], &of("T-001")["state"]), (&json!("behind"), &json!("in_doubt")));
+    assert_eq!(of("T-001")["last_answer"]["answer"], "succeeded");
+    let (again, nothing) = scene.reconcile(&[]).await;
+    assert_eq!((again.code, nothing.len()), (Some(0), 0), "repeated, it changes nothing: {again:?}");
+
+    let _worker = world.worker().await;
+    for job in world.settled().await {
+        let asked = job["kind"] == "transfer" && job["platform_no"] != "T-007";
+        assert_eq!(job["state"], if asked { "succeeded" } else { "needs_review" }, "{job}");
+    }
+    let ledger = world.books_agree().await;
+    assert!(ledger.keys.values().all(|record| (record.executions, record.requests) == (1, 1)), "{ledger:?}");
+    let log = world.job("T-007").await["log"].clone();
+    assert!(log.as_array().unwrap().iter().any(|line| line["event"] == "put_back" && line["who"] == "tester"), "{log}");
+}
+
+#[tokio::test]
+async fn what_redis_has_lost_wholly_is_put_back_with_its_content_and_ends_by_itself_where_the_account_resends() {
+    let scene = Scene::start(Plan::new().both("call_timeout", "10s").both("poll_deadline", "6s")).await;
+    let world = &scene.world;
+    world.faults(json!({"key": "T-HANGS", "on": "send", "fault": "hang-after"})).await;
+    let mut jobs = mixed();
+    jobs.push(transfer("T-HANGS"));
+    let worker = world.worker().await;
+    world.submit_new(&jobs).await;
+    world.until_all("every send to be out", |job| job["attempts"] == 1).await;
+    world.until_received("T-HANGS", 1).await;
+    world
+        .until_all("the others to be answered", |job| job["state"] != "in_doubt" || job["platform_no"] == "T-HANGS")
+        .await;
+    worker.kill();
+    scene.flush().await;
+    assert!(world.list().await.is_empty());
+
+    let (finished, differences) = scene.reconcile(&[]).await;
+    assert_eq!((finished.code, differences.len()), (Some(1), jobs.len()), "{finished:?}");
+    assert!(differences.iter().all(|one| one["found"] == "missing" && one["state"] == "in_doubt"), "{differences:?}");
+    let outcomes = world.submit(&jobs).await;
+    assert!(outcomes.iter().all(|outcome| outcome.starts_with("existing in_doubt")), "known again: {outcomes:?}");
+    let _worker = world.worker().await;
+    for job in world.settled().await {
+        // BeingFi cannot be asked how a split stands: it is followed to its deadline, then a person looks.
+        let split = job["kind"] == "split";
+        assert!(job["state"] == "succeeded" || (split && job["state"] == "needs_review"), "{job}");
+    }
+    let ledger = world.books_agree().await;
+    assert!(ledger.keys.values().all(|record| record.executions == 1), "{ledger:?}");
+}
+
+#[tokio::test]
+async fn a_worker_that_dies_while_it_writes_its_journal_has_sent_nothing_and_leaves_one_that_can_be_read() {
+    for (point, known) in [
+        ("before_journal", false),
+        ("journal_half_written", false),
+        ("journal_written", true),
+        ("journal_synced", true),
+    ] {
+        let scene = Scene::start(Plan::new().both("on_ambiguous", "hold")).await;
+        let world = &scene.world;
+        let dying = world
+            .worker_as(|command| {
+                command.env("BURSAR_CRASH_AT", point);
+            })
+            .await;
+        world.submit_new(&[transfer("T")]).await;
+        eventually(SOON, &format!("the worker to die at {point}"), async || (!dying.is_running()).then_some(())).await;
+        assert_eq!(world.books_agree().await.requests, 0, "{point}: no byte has left");
+
+        let (finished, differences) = scene.reconcile(&[]).await;
+        assert_eq!(
+            (finished.code, differences.len()),
+            (Some(0), 0),
+            "{point}: Redis has forgotten nothing: {finished:?}"
+        );
+        scene.flush().await;
+        let (finished, differences) = scene.reconcile(&[]).await;
+        assert_eq!(differences.len(), usize::from(known), "{point}: {finished:?}");
+        assert!(!finished.stderr.contains("damaged") && !finished.stderr.contains("checksum"), "{point}: {finished:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_damaged_line_is_told_with_its_place_and_the_others_are_used() {
+    let scene = Scene::start(Plan::new().both("on_ambiguous", "hold")).await;
+    let world = &scene.world;
+    let worker = world.worker().await;
+    for key in ["T1", "T2"] {
+        world.submit_new(&[transfer(key)]).await;
+        world.until(key, "succeeded").await;
+    }
+    worker.kill();
+    let [file] = &scene.files()[..] else { panic!("one journal") };
+    let mut text = std::fs::read(file).unwrap();
+    let second_line = text.iter().position(|byte| *byte == b'\n').unwrap() + 1;
+    text[second_line + 20] ^= 1;
+    std::fs::write(file, text).unwrap();
+    let (finished, differences) = scene.reconcile(&[]).await;
+    assert_eq!((finished.code, differences.len()), (Some(1), 0), "{finished:?}");
+    assert!(finished.stderr.contains(&format!("{}:2: the checksum", file.display())), "{finished:?}");
+    scene.flush().await;
+    let (_, differences) = scene.reconcile(&[]).await;
+    assert_eq!(differences.len(), 1, "what can be read is put back: {differences:?}");
+    let missing = world.run(&["reconcile", "--journal", "/nonexistent.journal"]).await;
+    assert_eq!(missing.code, Some(1), "{missing:?}");
+    let empty = tempfile::tempdir().unwrap();
+    let empty = world.run(&["reconcile", "--journal", &empty.path().display().to_string()]).await;
+    assert_eq!(empty.code, Some(2), "{empty:?}");
+}
