@@ -2,6 +2,7 @@
 
 mod drain;
 mod idle;
+mod journal;
 mod memory;
 mod pickup;
 mod signed;
@@ -33,6 +34,9 @@ pub(crate) async fn all(options: &Options) -> anyhow::Result<()> {
     }
     if options.wants(Name::Idle) {
         idle::measure(options, &mut redis, &mut report).await?;
+    }
+    if options.wants(Name::Journal) {
+        journal::measure(options, &mut redis, &mut report).await?;
     }
     redis.clear().await?;
     Ok(report.finish()?)

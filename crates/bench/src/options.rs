@@ -61,6 +61,8 @@ pub(crate) enum Name {
     Pickup,
     /// What a worker with nothing to do costs.
     Idle,
+    /// What a journal outside Redis costs: processor time and latency of a job with and without.
+    Journal,
 }
 
 /// When Redis forces its append-only file to the disk.

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use bursar_journal::Journal;
 use tokio::time::Instant;
 
 use crate::gateway::Yes;
@@ -19,7 +20,7 @@ const CONCURRENCY: usize = 100;
 pub(crate) async fn measure(options: &Options, redis: &mut Observed, report: &mut Report<'_>) -> anyhow::Result<()> {
     report.measuring("no-op drain, 100 in flight");
     let count = options.jobs_or(20_000);
-    let runs = repeat(options.runs, async || once(redis, count).await).await?;
+    let runs = repeat(options.runs, async || once(redis, count, None).await).await?;
     let per_job = |total: f64| total / f64::from(count);
     type Read = fn(&Run<f64>) -> f64;
     let costs: [(&str, &str, &str, Read); 4] = [
@@ -37,13 +38,14 @@ pub(crate) async fn measure(options: &Options, redis: &mut Observed, report: &mu
     Ok(())
 }
 
-async fn once(redis: &mut Observed, count: u32) -> anyhow::Result<(f64, Usage)> {
+/// Jobs a second, and what they used.
+pub(super) async fn once(redis: &mut Observed, count: u32, journal: Option<Journal>) -> anyhow::Result<(f64, Usage)> {
     let store = redis.fresh_store().await?;
     jobs::fill(&store, count).await?;
     let gateway = Arc::new(Yes::default());
     let span = Span::begin(redis, None).await?;
     let began = Instant::now();
-    let worker = Worker::start(&store, gateway.clone(), CONCURRENCY)?;
+    let worker = Worker::start_with(&store, gateway.clone(), CONCURRENCY, journal)?;
     reaches(count, || gateway.sends()).await?;
     all_ended(&store, count).await?;
     let rate = f64::from(count) / began.elapsed().as_secs_f64();

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use bursar_journal::Journal;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
@@ -22,26 +23,27 @@ const REST: Duration = Duration::from_millis(20);
 const WARM_UP: u32 = 20;
 
 /// Half of the jobs waited no longer; one in a hundred waited longer. In milliseconds.
-struct Waits {
-    p50: f64,
-    p99: f64,
+pub(super) struct Waits {
+    pub(super) p50: f64,
+    pub(super) p99: f64,
 }
 
 pub(crate) async fn measure(options: &Options, redis: &mut Observed, report: &mut Report<'_>) -> anyhow::Result<()> {
     report.measuring("pickup by an idle worker");
     let count = options.jobs_or(500);
-    let runs = repeat(options.runs, async || once(redis, count).await).await?;
+    let runs = repeat(options.runs, async || once(redis, count, None).await).await?;
     let says = "idle pickup, submission to the gateway, p50";
     report.add(Figure::of_runs("pickup.p50", says, "ms", &runs, |run| run.measured.p50))?;
     report.add(Figure::of_runs("pickup.p99", "  p99", "ms", &runs, |run| run.measured.p99))?;
     Ok(())
 }
 
-async fn once(redis: &mut Observed, count: u32) -> anyhow::Result<(Waits, Usage)> {
+/// How long `count` jobs waited, one after the other.
+pub(super) async fn once(redis: &mut Observed, count: u32, journal: Option<Journal>) -> anyhow::Result<(Waits, Usage)> {
     let store = redis.fresh_store().await?;
     let producer = producer(&store);
     let (arrived, mut arrivals) = mpsc::unbounded_channel();
-    let worker = Worker::start(&store, Arc::new(Yes::telling(arrived)), 64)?;
+    let worker = Worker::start_with(&store, Arc::new(Yes::telling(arrived)), 64, journal)?;
     let span = Span::begin(redis, None).await?;
     let mut waits = Vec::new();
     for number in 0..WARM_UP + count {

@@ -1,0 +1,54 @@
+//! What a journal outside Redis costs: the drain and the pickup, with one and without, turn by turn in one measurement.
+
+use std::path::Path;
+
+use bursar_journal::{Journal, Settings};
+
+use super::{drain, pickup};
+use crate::observed::Observed;
+use crate::options::Options;
+use crate::quiet::repeat;
+use crate::report::{Figure, Report};
+
+/// With a journal, or without: what the figures are called, and what they say.
+const SIDES: [(bool, [&str; 5], &str); 2] = [
+    (
+        false,
+        ["journal.off.jobs", "journal.off.cpu", "journal.off.at_once", "journal.off.p50", "journal.off.p99"],
+        "without a journal",
+    ),
+    (true, ["journal.on.jobs", "journal.on.cpu", "journal.on.at_once", "journal.on.p50", "journal.on.p99"], "with one"),
+];
+
+/// Calls in flight in the drain: a job takes this many times the time between two jobs.
+const IN_FLIGHT: f64 = 100.0;
+
+pub(crate) async fn measure(options: &Options, redis: &mut Observed, report: &mut Report<'_>) -> anyhow::Result<()> {
+    let folder = tempfile::tempdir()?;
+    let (drained, picked) = (options.jobs_or(20_000), options.jobs_or(500).min(2_000));
+    for (with, [jobs, cpu, at_once, p50, p99], says) in SIDES {
+        report.measuring(&format!("a journal: {says}"));
+        let journal = || with.then(|| open(folder.path())).transpose();
+        let runs = repeat(options.runs, async || drain::once(redis, drained, journal()?).await).await?;
+        report.add(Figure::of_runs(jobs, format!("no-op drain {says}"), "jobs/s", &runs, |run| run.measured))?;
+        report.add(Figure::of_runs(cpu, "  worker CPU", "µs/job", &runs, |run| {
+            run.usage.own.as_secs_f64() * 1e6 / f64::from(drained)
+        }))?;
+        report.add(Figure::of_runs(at_once, "  a job's way through, 100 at once", "ms", &runs, |run| {
+            IN_FLIGHT * 1e3 / run.measured
+        }))?;
+        let runs = repeat(options.runs, async || pickup::once(redis, picked, journal()?).await).await?;
+        report
+            .add(Figure::of_runs(p50, "  idle, submission to the gateway, p50", "ms", &runs, |run| run.measured.p50))?;
+        report.add(Figure::of_runs(p99, "  idle, p99", "ms", &runs, |run| run.measured.p99))?;
+    }
+    Ok(())
+}
+
+/// A journal of its own for each run, bounded as the configuration's defaults are.
+fn open(folder: &Path) -> anyhow::Result<Journal> {
+    let worker = format!("bench-{:08x}", fastrand::u32(..));
+    let settings =
+        Settings { folder: folder.to_path_buf(), worker, file_bytes: 64 << 20, files_kept: 16, passing: |_| {} };
+    Ok(Journal::open(settings)?)
+}
