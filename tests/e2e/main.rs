@@ -11,6 +11,7 @@ mod crashes;
 mod deadlines;
 mod draining;
 mod duplicates;
+mod export;
 mod faults;
 mod guarantees;
 mod holding;

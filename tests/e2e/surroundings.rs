@@ -16,6 +16,7 @@ const NEED_REDIS: [&[&str]; 13] = [
     &["list"],
     &["lanes"],
     &["intake"],
+    &["export"],
     &["ask", "T", "--reason", "x"],
     &["cancel", "T", "--reason", "x"],
     &["pause", "main/transfer", "--reason", "x"],

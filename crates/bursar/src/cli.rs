@@ -47,6 +47,8 @@ pub(crate) enum Command {
     Show(commands::show::Arguments),
     /// List jobs by lane and state.
     List(commands::list::Arguments),
+    /// Print jobs with all that was done about them, a JSON object a line, before their detail expires.
+    Export(commands::export::Arguments),
     /// Show every lane at a glance.
     Lanes(commands::lanes::Arguments),
     /// Show what waits in queues of apalis-redis and what of it was kept aside; try that again, or drop it.

@@ -6,6 +6,7 @@ pub(crate) mod config;
 pub(crate) mod demo;
 pub(crate) mod doctor;
 pub(crate) mod intake;
+pub(crate) mod export;
 pub(crate) mod lanes;
 pub(crate) mod list;
 pub(crate) mod operate;

@@ -39,6 +39,7 @@ async fn run(command: &Command, global: &Global) -> anyhow::Result<Exit> {
         Command::Submit(arguments) => commands::submit::run(arguments, global).await,
         Command::Show(arguments) => commands::show::run(arguments, global).await,
         Command::List(arguments) => commands::list::run(arguments, global).await,
+        Command::Export(arguments) => commands::export::run(arguments, global).await,
         Command::Lanes(arguments) => commands::lanes::run(arguments, global).await,
         Command::Intake(arguments) => commands::intake::run(arguments, global).await,
         Command::Ask(arguments) => commands::operate::ask(arguments, global).await,

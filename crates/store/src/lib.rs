@@ -21,6 +21,7 @@ mod scripts;
 mod submit;
 mod tls;
 mod wakes;
+mod walk;
 
 pub use claim::{Claim, Claimed, Claims, Known, MAX_CLAIM, RECEIPT_KEPT, Sends};
 pub use commit::{Asked, Commit, Committed, Resend};
@@ -36,3 +37,4 @@ pub use read::{Cursor, LaneStatus, Listed};
 pub use record::Record;
 pub use submit::{MAX_BATCH, Submission};
 pub use wakes::Wakes;
+pub use walk::{MAX_STEP, Mark, Walked};

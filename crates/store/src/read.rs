@@ -67,7 +67,8 @@ impl LaneStatus {
     }
 }
 
-const SETS: [&str; 4] = ["to_send", "to_ask", "review", "done"];
+/// Every set that a job can stand in, in the order of a job's life.
+pub(crate) const SETS: [&str; 4] = ["to_send", "to_ask", "review", "done"];
 
 impl Store {
     /// One job, `None` when there is none by that key.
@@ -197,7 +198,7 @@ pub(crate) fn from_reply<T: redis::FromRedisValue>(
     clippy::cast_sign_loss,
     reason = "a due time is positive and exact in a double"
 )]
-fn score(score: f64) -> Millis {
+pub(crate) fn score(score: f64) -> Millis {
     Millis(score as u64)
 }
 

@@ -36,9 +36,7 @@ pub(crate) async fn run(arguments: &Arguments, global: &Global) -> anyhow::Resul
     for record in &found {
         let attempts = session.store.attempts(&record.lane, &record.key).await?;
         if global.json {
-            let mut job = serde_json::to_value(record.view())?;
-            job["log"] = json!(attempts);
-            line(job)?;
+            line(object(record, &attempts)?)?;
         } else {
             show(record, &attempts)?;
         }
@@ -48,6 +46,13 @@ pub(crate) async fn run(arguments: &Arguments, global: &Global) -> anyhow::Resul
         return Ok(Exit::No);
     }
     Ok(Exit::Done)
+}
+
+/// A job as machines read it, with its log.
+pub(crate) fn object(record: &Record, attempts: &[AttemptView]) -> serde_json::Result<Value> {
+    let mut job = serde_json::to_value(record.view())?;
+    job["log"] = json!(attempts);
+    Ok(job)
 }
 
 /// A job as a person reads it.

@@ -34,3 +34,4 @@ mod submit;
 mod tidy;
 mod wake;
 mod walk;
+mod walking;

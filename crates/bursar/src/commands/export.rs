@@ -1,0 +1,76 @@
+//! `bursar export`: jobs with all that was done about them, a JSON object a line, to be kept before their detail expires.
+
+use bursar_domain::{Millis, State};
+use bursar_store::{Mark, Record, Store};
+use clap::Args;
+use futures_util::future::try_join_all;
+
+use crate::cli::{Exit, Global};
+use crate::commands::show::{Place, object};
+use crate::output::line;
+use crate::session::Session;
+
+/// Jobs that are held at once, each with its attempts.
+const STEP: usize = 200;
+
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Example:\n  bursar export --before 2026-01-01T00:00:00+08:00 > jobs-2025.jsonl\n  bursar export --account main --kind transfer --state succeeded --content\n\nWhile others work, a job that moves on may be printed twice: the later line is the newer. No ended job is missed; an open one\nthat moves back meanwhile (from an ask to a send) may be. What has expired is not there any more (redis.retention)."
+)]
+pub(crate) struct Arguments {
+    #[command(flatten)]
+    place: Place,
+    /// Only jobs in this state.
+    #[arg(long, value_name = "STATE")]
+    state: Option<State>,
+    /// Only jobs that last changed at this time (RFC 3339) or later.
+    #[arg(long, value_name = "TIME", value_parser = time)]
+    after: Option<Millis>,
+    /// Only jobs that last changed before this time (RFC 3339).
+    #[arg(long, value_name = "TIME", value_parser = time)]
+    before: Option<Millis>,
+    /// With the exact bytes that are sent, as text.
+    #[arg(long)]
+    content: bool,
+}
+
+/// A time as the interface shows them.
+pub(crate) fn time(text: &str) -> Result<Millis, String> {
+    Millis::parse_rfc3339(text)
+        .ok_or_else(|| "must be an RFC 3339 time with an offset: 2026-01-01T08:00:00+08:00".into())
+}
+
+pub(crate) async fn run(arguments: &Arguments, global: &Global) -> anyhow::Result<Exit> {
+    let session = Session::open(global.config.as_deref()).await?;
+    let mut printed = 0_u64;
+    for lane in session.lanes(arguments.place.account.as_deref(), arguments.place.kind)? {
+        let mut next = Some(Mark::default());
+        while let Some(from) = next {
+            let step = session.store.walk(&lane, arguments.state, &from, STEP).await?;
+            let wanted: Vec<&Record> = step.jobs.iter().filter(|record| arguments.wants(record)).collect();
+            let objects = wanted.iter().map(|record| exported(&session.store, record, arguments.content));
+            for object in try_join_all(objects).await? {
+                line(object)?;
+                printed += 1;
+            }
+            next = step.next;
+        }
+    }
+    eprintln!("bursar: {printed} jobs exported");
+    Ok(Exit::Done)
+}
+
+impl Arguments {
+    fn wants(&self, record: &Record) -> bool {
+        let changed = record.updated.unwrap_or_default();
+        self.after.is_none_or(|after| changed >= after) && self.before.is_none_or(|before| changed < before)
+    }
+}
+
+async fn exported(store: &Store, record: &Record, with_content: bool) -> anyhow::Result<serde_json::Value> {
+    let mut job = object(record, &store.attempts(&record.lane, &record.key).await?)?;
+    if with_content {
+        job["content"] = store.content(&record.lane, &record.key).await?.into();
+    }
+    Ok(job)
+}

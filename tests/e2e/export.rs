@@ -1,0 +1,59 @@
+//! `bursar export`: what is known of jobs, to be kept before it expires.
+
+use serde_json::{Value, json};
+
+use crate::jobs::{self, bill, split, transfer};
+use crate::plan::Plan;
+use crate::world::World;
+
+async fn export(world: &World, arguments: &[&str]) -> Vec<Value> {
+    let text = world.ok(&[&["export"], arguments].concat()).await;
+    text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+fn keys(jobs: &[Value]) -> Vec<&str> {
+    let mut keys: Vec<&str> = jobs.iter().map(jobs::key).collect();
+    keys.sort_unstable();
+    keys
+}
+
+#[tokio::test]
+async fn jobs_are_exported_as_they_are_shown_with_their_attempts_and_their_content_if_asked_for() {
+    let world = Plan::new().start().await;
+    let worker = world.worker().await;
+    world.submit_new(&[transfer("T"), bill("B", "100010001"), split("S", "P1")]).await;
+    world.settled().await;
+    worker.terminate();
+    worker.finished(crate::world::SOON).await;
+    let later = jobs::having(transfer("LATER"), "run_at", json!("2099-01-01T00:00:00Z"));
+    world.submit_new(&[later]).await;
+
+    let exported = export(&world, &[]).await;
+    assert_eq!(keys(&exported), ["B", "LATER", "S", "T"]);
+    for job in &exported {
+        assert_eq!(job, &world.job(jobs::key(job)).await, "as `bursar show --json` prints it");
+    }
+    let with_content =
+        export(&world, &["--account", "main", "--kind", "transfer", "--state", "succeeded", "--content"]).await;
+    assert_eq!(keys(&with_content), ["T"]);
+    let content: Value = serde_json::from_str(with_content[0]["content"].as_str().unwrap()).unwrap();
+    assert_eq!((&content["platform_no"], &content["total_amount"]), (&json!("T"), &json!(10)));
+    world.books_agree().await;
+}
+
+#[tokio::test]
+async fn an_export_is_narrowed_by_the_time_at_which_a_job_last_changed() {
+    let world = Plan::new().start().await;
+    let _worker = world.worker().await;
+    world.submit_new(&[transfer("FIRST")]).await;
+    world.until("FIRST", "succeeded").await;
+    world.submit_new(&[transfer("SECOND")]).await;
+    let second = world.until("SECOND", "succeeded").await;
+    let at = second["updated_at"].as_str().unwrap();
+    assert_eq!(keys(&export(&world, &["--before", at]).await), ["FIRST"]);
+    assert_eq!(keys(&export(&world, &["--after", at]).await), ["SECOND"]);
+    assert_eq!(export(&world, &["--after", at, "--before", at]).await.len(), 0);
+    let wrong = world.run(&["export", "--before", "yesterday"]).await;
+    assert_eq!(wrong.code, Some(2), "{wrong:?}");
+    world.books_agree().await;
+}
