@@ -203,11 +203,12 @@ async fn one_key_in_two_lanes_is_told_apart() {
 async fn what_machines_read_is_one_object_a_line() {
     let world = Plan::new().start().await;
     world.submit_new(&[transfer("T")]).await;
-    let commands: [&[&str]; 10] = [
+    let commands: [&[&str]; 11] = [
         &["show", "T"],
         &["list"],
         &["lanes"],
         &["export"],
+        &["reconcile"],
         &["pause", "main/transfer", "--reason", "x"],
         &["cancel", "T", "--reason", "x"],
         &["doctor"],

@@ -27,6 +27,7 @@ mod personal;
 mod plan;
 mod private_ca;
 mod rate;
+mod reconcile;
 mod secrets;
 mod server;
 mod surroundings;

@@ -10,13 +10,14 @@ use crate::plan::Plan;
 use crate::world::World;
 
 /// Everything that needs Redis.
-const NEED_REDIS: [&[&str]; 13] = [
+const NEED_REDIS: [&[&str]; 15] = [
     &["submit", "/dev/null"],
     &["show", "T"],
     &["list"],
     &["lanes"],
     &["intake"],
     &["export"],
+    &["reconcile"],
     &["ask", "T", "--reason", "x"],
     &["cancel", "T", "--reason", "x"],
     &["pause", "main/transfer", "--reason", "x"],

@@ -70,7 +70,7 @@ pub(crate) enum Command {
     Pause(commands::pause::Arguments),
     /// Let a lane's sends go on.
     Resume(commands::pause::Arguments),
-    /// Put back what Redis has forgotten and a journal remembers.
+    /// Compare with the gateway, job by job; or put back what Redis has forgotten and journals remember.
     Reconcile(commands::reconcile::Arguments),
     /// Ask the gateway for an account's balance.
     Balance(commands::balance::Arguments),

@@ -15,6 +15,7 @@ mod keys;
 mod operate;
 mod preflight;
 mod put_back;
+mod rate;
 mod read;
 mod record;
 mod scripts;

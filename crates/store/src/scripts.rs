@@ -72,6 +72,7 @@ pub(crate) struct Scripts {
     pub(crate) intake_take: Named,
     pub(crate) intake_settle: Named,
     pub(crate) put_back: Named,
+    pub(crate) take: Named,
 }
 
 impl Scripts {
@@ -91,6 +92,7 @@ impl Scripts {
             intake_take: Named::new("intake_take", include_str!("../lua/intake_take.lua")),
             intake_settle: Named::new("intake_settle", include_str!("../lua/intake_settle.lua")),
             put_back: Named::new("put_back", include_str!("../lua/put_back.lua")),
+            take: Named::new("take", include_str!("../lua/take.lua")),
         }
     }
 }

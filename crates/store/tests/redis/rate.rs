@@ -81,3 +81,25 @@ async fn jobs_that_could_not_be_claimed_cost_no_calls() {
     scene.submit_many("k", 5).await;
     assert_eq!(claim_at(&scene, "w", 100.0).await.jobs.len(), 5);
 }
+
+#[tokio::test]
+async fn who_asks_beside_the_workers_takes_its_turns_from_the_same_rate() {
+    let scene = Scene::new().await;
+    scene.submit_many("k", 200).await;
+    let (rate, began) = (50.0, scene.now().await);
+    let (mut jobs, mut turns, mut last) = (0, 0_u64, began);
+    while last < began + 1_500 {
+        let (claims, turn) = tokio::join!(claim_at(&scene, "w1", rate), scene.store.take_turn(&scene.lane, rate));
+        jobs += claims.jobs.len() as u64;
+        turns += u64::from(turn.unwrap().is_none());
+        last = scene.now().await;
+    }
+    let most = rate * (last + 1 - began) as f64 / 1e3 + 2.5;
+    assert!((jobs + turns) as f64 <= most, "{jobs} jobs and {turns} turns, at most {most}");
+    assert!(turns > 0 && jobs > 0 && (jobs + turns) as f64 >= most * 0.5, "{jobs} jobs and {turns} turns of {most}");
+
+    let wait = scene.store.take_turn(&scene.lane, 2.0).await.unwrap();
+    let waits: Vec<_> = [wait, scene.store.take_turn(&scene.lane, 2.0).await.unwrap()].into_iter().flatten().collect();
+    assert!(waits.iter().all(|wait| *wait <= Duration::from_millis(501)) && !waits.is_empty(), "{waits:?}");
+    assert_eq!(scene.store.take_turn(&scene.lane, 0.0).await.unwrap(), None, "no limit");
+}

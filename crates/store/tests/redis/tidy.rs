@@ -119,6 +119,7 @@ async fn everything(scene: &Scene) {
     scene.store.resume(&scene.lane, operator).await.unwrap();
     scene.store.pause(&scene.lane, operator).await.unwrap();
     scene.store.purge(&scene.lane, Duration::ZERO, 100).await.unwrap();
+    scene.store.take_turn(&scene.lane, 5.0).await.unwrap();
     let (hash, content) = ([7; 32], "x".repeat(2_000));
     let known = Remembered {
         hash: &hash,

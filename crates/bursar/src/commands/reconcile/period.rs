@@ -1,0 +1,324 @@
+//! Asks the gateway about each job of a period, and compares. Nothing of a job is written.
+
+use std::io::IsTerminal;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::bail;
+use bursar_domain::{Fen, JobView, Lane, Millis, Reading, State, Subject};
+use bursar_gateways::{Gateway, Order};
+use bursar_store::{Mark, Record, Store};
+use futures_util::{StreamExt, TryStreamExt, stream};
+use indicatif::{ProgressBar, ProgressStyle};
+use serde_json::json;
+
+use super::Arguments;
+use super::pace::Pace;
+use super::position::{Keeper, Position};
+use super::summary::{Looked, Summary};
+use super::verdict::{Verdict, What, compare};
+use crate::cli::{Exit, Global};
+use crate::commands::bind::Misuse;
+use crate::output::{line, one_line};
+use crate::session::Session;
+use crate::work::gateway;
+
+/// How far back it looks unless told otherwise.
+const LAST_DAY: Duration = Duration::from_secs(24 * 3_600);
+
+/// Jobs between two positions: so many at most are asked about twice when a run is cut short.
+const STEP: usize = 20;
+
+/// Questions that are out at once: enough for any courteous rate at a gateway that answers in 140 ms.
+const AT_ONCE: usize = 8;
+
+/// Without a terminal, a line about the progress after so many jobs.
+const JOBS_A_LINE: u64 = 1_000;
+
+/// One job as it was compared.
+struct Compared {
+    record: Record,
+    amount: Option<Fen>,
+    looked: Looked,
+    difference: Option<(What, Reading)>,
+}
+
+/// One lane, and the way to ask about its jobs.
+struct Asker<'a> {
+    store: &'a Store,
+    lane: &'a Lane,
+    gateway: Arc<dyn Gateway>,
+    pace: Pace,
+    arguments: &'a Arguments,
+}
+
+pub(super) async fn run(session: &Session, arguments: &Arguments, global: &Global) -> anyhow::Result<Exit> {
+    let keeper = Keeper(arguments.resume.clone());
+    let mut position = match keeper.found()? {
+        Some(found) => resumed(found, arguments)?,
+        None => begun(session, arguments).await?,
+    };
+    let progress = Progress::start(global);
+    let output = Output { arguments, global };
+    output.begin()?;
+    while let Some(name) = position.lanes.first().cloned() {
+        let lane: Lane = name.parse().map_err(|error| Misuse(format!("{name}: {error}")))?;
+        let Some(account) = session.config.accounts.get(&lane.account) else {
+            bail!(Misuse(format!("the configuration has no account {}", lane.account)));
+        };
+        let asker = Asker {
+            store: &session.store,
+            lane: &lane,
+            gateway: gateway(lane.account.as_str(), account)?,
+            pace: Pace::of(account.rate_per_second),
+            arguments,
+        };
+        loop {
+            let step = session.store.walk(&lane, None, &position.mark, STEP).await?;
+            for compared in asker.compare_all(step.jobs, &position).await? {
+                position.summary.add(compared.record.state, compared.amount, compared.looked);
+                asker.told(&compared, &output).await?;
+            }
+            progress.at(&position.summary);
+            let Some(mark) = step.next else { break };
+            position.mark = mark;
+            keeper.keep(&position)?;
+        }
+        position.lanes.remove(0);
+        position.mark = Mark::ended_from(position.from);
+        keeper.keep(&position)?;
+    }
+    progress.end();
+    output.end(&position)?;
+    keeper.done();
+    let total = position.summary.total();
+    Ok(match (total.differ, total.unanswered) {
+        (0, 0) => Exit::Done,
+        (0, _) => Exit::Unreachable,
+        (_, _) => Exit::No,
+    })
+}
+
+async fn begun(session: &Session, arguments: &Arguments) -> anyhow::Result<Position> {
+    let to = match arguments.to {
+        Some(to) => to,
+        None => session.store.now().await?,
+    };
+    let day_before = || Millis(to.since(Millis(0)).saturating_sub(LAST_DAY).as_millis().try_into().unwrap_or_default());
+    let from = arguments.from.unwrap_or_else(day_before);
+    if from >= to {
+        bail!(Misuse("the period ends before it begins".into()));
+    }
+    let lanes = session.lanes(arguments.place.account.as_deref(), arguments.place.kind)?;
+    let lanes = lanes.iter().map(ToString::to_string).collect();
+    Ok(Position { from, to, lanes, mark: Mark::ended_from(from), summary: Summary::default() })
+}
+
+/// A run that was cut short goes on with its own period.
+fn resumed(found: Position, arguments: &Arguments) -> anyhow::Result<Position> {
+    let differs = |given: Option<Millis>, kept| given.is_some_and(|given| given != kept);
+    if differs(arguments.from, found.from) || differs(arguments.to, found.to) {
+        bail!(Misuse("the file of --resume is of another period: remove it to begin anew".into()));
+    }
+    Ok(found)
+}
+
+impl Asker<'_> {
+    async fn compare_all(&self, jobs: Vec<Record>, period: &Position) -> anyhow::Result<Vec<Compared>> {
+        let of_period =
+            |record: &Record| record.created.is_some_and(|created| (period.from..period.to).contains(&created));
+        let jobs = jobs.into_iter().filter(of_period);
+        stream::iter(jobs).map(|record| self.compare(record)).buffered(AT_ONCE).try_collect().await
+    }
+
+    /// Asks about one job. One that changes meanwhile is compared as it is afterwards.
+    async fn compare(&self, record: Record) -> anyhow::Result<Compared> {
+        let content = self.store.content(self.lane, &record.key).await?.unwrap_or_default();
+        let amount = Subject::of(self.lane.kind, &content).amount;
+        let order = Order {
+            kind: self.lane.kind,
+            key: record.key.to_string(),
+            content: content.into(),
+            trade_nos: record.trade_nos.clone(),
+            sent_before: true,
+            send_by: None,
+        };
+        if !self.gateway.can_ask(&order) {
+            return Ok(Compared { record, amount, looked: Looked::NotAskable, difference: None });
+        }
+        self.pace.turn(self.store, self.lane).await?;
+        let reading = self.gateway.ask(&order).await;
+        let mut record = record;
+        let mut verdict = compare(record.state, amount, &reading);
+        if verdict == Verdict::Differs(What::State)
+            && let Some(now) = self.store.job(self.lane, &record.key).await?
+        {
+            verdict = compare(now.state, amount, &reading);
+            record = now;
+        }
+        let (looked, difference) = match verdict {
+            Verdict::Agrees => (Looked::Agrees, None),
+            Verdict::Unanswered => (Looked::Unanswered, None),
+            Verdict::Differs(what) => (Looked::Differs, Some((what, reading))),
+        };
+        Ok(Compared { record, amount, looked, difference })
+    }
+
+    /// Tells of a difference, and has the job looked at soon if that was asked for.
+    async fn told(&self, compared: &Compared, output: &Output<'_>) -> anyhow::Result<()> {
+        let Some((what, reading)) = &compared.difference else { return Ok(()) };
+        let woken = match compared.record.state {
+            State::InDoubt | State::Pending if self.arguments.wake => {
+                self.store.wake(self.lane, &compared.record.key).await?
+            }
+            State::InDoubt
+            | State::Pending
+            | State::Queued
+            | State::NeedsReview
+            | State::Succeeded
+            | State::Failed
+            | State::Refunded
+            | State::Cancelled => false,
+        };
+        output.difference(compared, *what, reading, woken)
+    }
+}
+
+/// Differences as they are found, and the summary at the end.
+struct Output<'a> {
+    arguments: &'a Arguments,
+    global: &'a Global,
+}
+
+/// The columns of a difference.
+const COLUMNS: [&str; 11] = [
+    "account",
+    "kind",
+    "platform_no",
+    "differs_in",
+    "state",
+    "gateway",
+    "fen",
+    "gateway_fen",
+    "trade_no",
+    "message",
+    "woken",
+];
+
+impl Output<'_> {
+    fn begin(&self) -> anyhow::Result<()> {
+        if self.arguments.csv {
+            line(COLUMNS.join(","))?;
+        }
+        Ok(())
+    }
+
+    fn difference(&self, compared: &Compared, what: What, reading: &Reading, woken: bool) -> anyhow::Result<()> {
+        let record = &compared.record;
+        let gateway_fen = reading.amount.map(Fen::get);
+        let fen = compared.amount.map(Fen::get);
+        let trade_no = reading.trade_no.as_ref().or(record.trade_nos.last());
+        let message = reading.message.as_deref().unwrap_or_default();
+        if self.global.json {
+            return Ok(line(json!({
+                "account": record.lane.account, "kind": record.lane.kind, "platform_no": record.key,
+                "differs_in": what.as_str(), "state": record.state, "gateway": reading.answer,
+                "gateway_status": reading.status, "fen": fen, "gateway_fen": gateway_fen, "trade_no": trade_no,
+                "message": message, "woken": woken,
+            }))?);
+        }
+        let number = |fen: Option<i64>| fen.map(|fen| fen.to_string()).unwrap_or_default();
+        let cells = [
+            record.lane.account.to_string(),
+            record.lane.kind.to_string(),
+            record.key.to_string(),
+            what.as_str().to_owned(),
+            record.state.to_string(),
+            reading.answer.as_str().to_owned(),
+            number(fen),
+            number(gateway_fen),
+            trade_no.cloned().unwrap_or_default(),
+            message.to_owned(),
+            woken.to_string(),
+        ];
+        if self.arguments.csv {
+            return Ok(line(cells.map(|cell| quoted(&cell)).join(","))?);
+        }
+        let [account, kind, key, what, state, gateway, fen, gateway_fen, trade_no, message, _] = cells;
+        let lane = format!("{account}/{kind}");
+        let fen = if fen == gateway_fen || gateway_fen.is_empty() { fen } else { format!("{fen}≠{gateway_fen}") };
+        let woken = if woken { " (asked about soon)" } else { "" };
+        let row = format!(
+            "{lane:<24} {:<24} {what:<6} {state:<12} gateway: {gateway:<10} {fen:>10} {trade_no} {}{woken}",
+            one_line(&key),
+            one_line(&message)
+        );
+        Ok(line(row.trim_end())?)
+    }
+
+    fn end(&self, position: &Position) -> anyhow::Result<()> {
+        let summary = &position.summary;
+        if self.global.json {
+            return Ok(line(summary.json())?);
+        }
+        let show = |at| JobView::time(Some(at)).unwrap_or_default();
+        let period = format!("jobs accepted from {} to {}", show(position.from), show(position.to));
+        if self.arguments.csv {
+            eprintln!("{period}\n{}", summary.table());
+        } else {
+            line(format_args!("{period}\n{}", summary.table()))?;
+        }
+        Ok(())
+    }
+}
+
+/// A cell of CSV, in quotes where it needs them (RFC 4180).
+fn quoted(cell: &str) -> String {
+    if cell.contains(['"', ',', '\n', '\r']) { format!("\"{}\"", cell.replace('"', "\"\"")) } else { cell.to_owned() }
+}
+
+/// A bar on a terminal, a line now and then elsewhere; on standard error, and nothing for machines.
+struct Progress {
+    bar: ProgressBar,
+    plain: bool,
+    told: std::cell::Cell<u64>,
+}
+
+impl Progress {
+    fn start(global: &Global) -> Self {
+        let terminal = std::io::stderr().is_terminal();
+        let bar = if terminal && !global.json { ProgressBar::new_spinner() } else { ProgressBar::hidden() };
+        if let Ok(style) = ProgressStyle::with_template("{spinner} {pos} jobs looked at, {msg}, {elapsed}") {
+            bar.set_style(style);
+        }
+        bar.enable_steady_tick(Duration::from_millis(200));
+        Self { bar, plain: !terminal && !global.json, told: 0.into() }
+    }
+
+    fn at(&self, summary: &Summary) {
+        let total = summary.total();
+        self.bar.set_position(total.jobs);
+        self.bar.set_message(format!("{} differ", total.differ));
+        let lines = total.jobs / JOBS_A_LINE;
+        if self.plain && lines > self.told.replace(lines) {
+            eprintln!("bursar: {} jobs looked at, {} differ", total.jobs, total.differ);
+        }
+    }
+
+    fn end(&self) {
+        self.bar.finish_and_clear();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::quoted;
+
+    #[test]
+    fn a_cell_is_quoted_where_it_must_be() {
+        for (cell, written) in [("plain", "plain"), ("a,b", "\"a,b\""), ("say \"no\"", "\"say \"\"no\"\"\""), ("", "")]
+        {
+            assert_eq!(quoted(cell), written);
+        }
+    }
+}

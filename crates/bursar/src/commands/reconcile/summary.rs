@@ -1,0 +1,85 @@
+//! What a reconciliation came to, by state: jobs, fen, and how many of them were compared.
+
+use std::collections::BTreeMap;
+
+use bursar_domain::{Fen, State};
+use comfy_table::{CellAlignment, Table, presets};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+/// The counts of one state.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Counts {
+    pub(super) jobs: u64,
+    /// The sum of the amounts that contents name.
+    pub(super) fen: u64,
+    pub(super) agree: u64,
+    pub(super) differ: u64,
+    /// The gateway gave no answer that could be compared.
+    pub(super) unanswered: u64,
+    /// There is no way to ask: splits at BeingFi, bills, transfers without the gateway's number.
+    pub(super) not_askable: u64,
+}
+
+/// What became of one job's comparison.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Looked {
+    Agrees,
+    Differs,
+    Unanswered,
+    NotAskable,
+}
+
+/// Counts by state.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Summary {
+    by_state: BTreeMap<String, Counts>,
+}
+
+impl Summary {
+    pub(super) fn add(&mut self, state: State, amount: Option<Fen>, looked: Looked) {
+        let counts = self.by_state.entry(state.to_string()).or_default();
+        counts.jobs += 1;
+        let fen = amount.and_then(|amount| u64::try_from(amount.get()).ok()).unwrap_or_default();
+        counts.fen = counts.fen.saturating_add(fen);
+        *match looked {
+            Looked::Agrees => &mut counts.agree,
+            Looked::Differs => &mut counts.differ,
+            Looked::Unanswered => &mut counts.unanswered,
+            Looked::NotAskable => &mut counts.not_askable,
+        } += 1;
+    }
+
+    pub(super) fn total(&self) -> Counts {
+        self.by_state.values().fold(Counts::default(), |sum, counts| Counts {
+            jobs: sum.jobs + counts.jobs,
+            fen: sum.fen.saturating_add(counts.fen),
+            agree: sum.agree + counts.agree,
+            differ: sum.differ + counts.differ,
+            unanswered: sum.unanswered + counts.unanswered,
+            not_askable: sum.not_askable + counts.not_askable,
+        })
+    }
+
+    pub(super) fn json(&self) -> Value {
+        json!({"summary": {"by_state": self.by_state, "total": self.total()}})
+    }
+
+    pub(super) fn table(&self) -> Table {
+        let mut table = Table::new();
+        table.load_style(presets::UTF8_HORIZONTAL_ONLY);
+        table.set_header(["state", "jobs", "fen", "agree", "differ", "no answer", "cannot be asked"]);
+        let row = |name: &str, counts: &Counts| {
+            let numbers = [counts.jobs, counts.fen, counts.agree, counts.differ, counts.unanswered, counts.not_askable];
+            std::iter::once(name.to_owned()).chain(numbers.map(|number| number.to_string())).collect::<Vec<_>>()
+        };
+        for (state, counts) in &self.by_state {
+            table.add_row(row(state, counts));
+        }
+        table.add_row(row("all", &self.total()));
+        for column in table.column_iter_mut().skip(1) {
+            column.set_cell_alignment(CellAlignment::Right);
+        }
+        table
+    }
+}
