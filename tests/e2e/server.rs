@@ -1,5 +1,7 @@
 //! `bursar serve` as its clients know it: a process, an address, and a token of each role.
 
+use std::time::Duration;
+
 use bursar_test_support::Process;
 use reqwest::{Client, Method, RequestBuilder, Response, StatusCode, header};
 use serde_json::Value;
@@ -157,3 +159,6 @@ impl Answer {
         errors.iter().map(|error| error["field"].as_str().expect("a field has a name")).collect()
     }
 }
+
+/// Long enough for a request that must not be answered yet.
+pub(crate) const NOT_YET: Duration = Duration::from_millis(200);

@@ -75,7 +75,7 @@ async fn list(store: &Store, state: Option<State>) -> Result<Vec<Record>, StoreE
     for lane in lanes() {
         let mut next = Some(Cursor::default());
         while let Some(cursor) = next {
-            let page = store.list(&lane, state, cursor).await?;
+            let page = store.list(&lane, state, &cursor, 500).await?;
             jobs.extend(page.jobs);
             next = page.next;
         }

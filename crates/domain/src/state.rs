@@ -63,6 +63,17 @@ impl State {
     }
 }
 
+impl State {
+    /// Whether nothing more happens to the job by itself: it has ended, or waits for a person.
+    #[must_use]
+    pub const fn is_at_rest(self) -> bool {
+        match self {
+            Self::NeedsReview | Self::Succeeded | Self::Failed | Self::Refunded | Self::Cancelled => true,
+            Self::Queued | Self::InDoubt | Self::Pending => false,
+        }
+    }
+}
+
 impl fmt::Display for State {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         out.pad(self.as_str())

@@ -197,7 +197,7 @@ impl Producer {
         let (mut pause, longest) = LOOKS;
         loop {
             let job = self.status(lane, key).await?;
-            let ended = job.as_ref().is_none_or(|job| job.state.is_terminal() || job.state == State::NeedsReview);
+            let ended = job.as_ref().is_none_or(|job| job.state.is_at_rest());
             let left = until.saturating_duration_since(tokio::time::Instant::now());
             if ended || left.is_zero() {
                 return Ok(job);

@@ -10,6 +10,8 @@ use bursar_producer::Producer;
 use bursar_store::Store;
 use tokio_util::sync::CancellationToken;
 
+use crate::feed::Feed;
+use crate::health::Health;
 use crate::tokens::Tokens;
 
 /// What an operator can set about the server.
@@ -36,6 +38,10 @@ pub(crate) struct App {
     /// Every lane of the configuration, in its order.
     pub(crate) lanes: Vec<Lane>,
     pub(crate) tokens: Tokens,
+    /// News of jobs.
+    pub(crate) feed: Feed,
+    /// What was found lately about Redis.
+    pub(crate) health: Health,
     /// Told when the server is to end: whoever waits for a client's sake stops then.
     pub(crate) drain: CancellationToken,
 }

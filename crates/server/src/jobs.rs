@@ -1,5 +1,6 @@
 //! Jobs: submitted, read, waited for, and operated on.
 
+mod list;
 mod operate;
 mod read;
 mod submit;
@@ -10,8 +11,9 @@ use crate::routes::Part;
 
 pub(crate) fn part() -> Part {
     Part::new(include_str!("jobs/openapi.json"))
-        .route("/v1/jobs", post(submit::submit))
+        .route("/v1/jobs", get(list::list).post(submit::submit))
         .route("/v1/jobs/{account}/{kind}/{platform_no}", get(read::job))
+        .route("/v1/jobs/{account}/{kind}/{platform_no}/attempts", get(read::attempts))
         .route("/v1/jobs/{account}/{kind}/{platform_no}/ask", post(operate::ask))
         .route("/v1/jobs/{account}/{kind}/{platform_no}/send", post(operate::send))
         .route("/v1/jobs/{account}/{kind}/{platform_no}/resolve", post(operate::resolve))

@@ -8,6 +8,8 @@ mod app;
 mod auth;
 mod body;
 mod connection;
+mod events;
+mod feed;
 mod health;
 mod jobs;
 mod lanes;

@@ -2,7 +2,7 @@
 
 use axum::extract::{FromRequestParts, Path};
 use axum::http::request::Parts;
-use bursar_domain::{Key, Lane};
+use bursar_domain::{FieldError, Key, Kind as JobKind, Lane};
 
 use crate::app::{App, Shared};
 use crate::problem::{Kind, Problem};
@@ -50,6 +50,19 @@ async fn path<T: serde::de::DeserializeOwned + Send>(parts: &mut Parts) -> Resul
 }
 
 impl App {
+    /// The configuration's lanes of this account and kind, where they are given.
+    pub(crate) fn lanes_of(&self, account: Option<&str>, kind: Option<JobKind>) -> Result<Vec<Lane>, Problem> {
+        let unknown = account.filter(|name| !self.lanes.iter().any(|lane| lane.account.as_str() == *name));
+        if unknown.is_some() {
+            let error = FieldError { field: "account".into(), rule: "names no configured account".into() };
+            return Err(Problem::invalid(&[error]));
+        }
+        let fits = |lane: &&Lane| {
+            account.is_none_or(|name| lane.account.as_str() == name) && kind.is_none_or(|kind| lane.kind == kind)
+        };
+        Ok(self.lanes.iter().filter(fits).cloned().collect())
+    }
+
     /// The configuration's lane of that account and kind.
     pub(crate) fn lane(&self, account: &str, kind: &str) -> Result<Lane, Problem> {
         let found = self.lanes.iter().find(|lane| lane.account.as_str() == account && lane.kind.as_str() == kind);

@@ -1,6 +1,9 @@
 //! `GET /openapi.json`: the interface described, joined from the pages of its parts.
 
-use axum::Json;
+use std::sync::LazyLock;
+
+use axum::body::Bytes;
+use axum::http::{HeaderName, header};
 use axum::routing::get;
 use serde_json::{Map, Value};
 
@@ -10,7 +13,13 @@ use crate::routes::{Part, parts};
 const FRAME: &str = include_str!("openapi.json");
 
 pub(crate) fn part() -> Part {
-    Part::new(FRAME).route("/openapi.json", get(async || Json(document())))
+    Part::new(FRAME).route("/openapi.json", get(described))
+}
+
+/// The text is made once: anybody may ask for it.
+async fn described() -> ([(HeaderName, &'static str); 1], Bytes) {
+    static TEXT: LazyLock<Bytes> = LazyLock::new(|| Bytes::from(document().to_string()));
+    ([(header::CONTENT_TYPE, "application/json")], TEXT.clone())
 }
 
 /// The whole description.

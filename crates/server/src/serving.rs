@@ -20,6 +20,8 @@ use tokio_util::task::TaskTracker;
 
 use crate::app::{App, Settings, Shared};
 use crate::connection::Connection;
+use crate::feed::Feed;
+use crate::health::Health;
 use crate::routes;
 use crate::tokens::{Tokens, TokensError};
 
@@ -97,7 +99,16 @@ impl Server {
         let hangup = signal(SignalKind::hangup()).map_err(failed)?;
         let listener = TcpListener::bind(listen).await.map_err(failed)?;
         let address = listener.local_addr().map_err(failed)?;
-        let app = Arc::new(App { settings, store, producer, lanes, tokens, drain });
+        let app = Arc::new(App {
+            settings,
+            store,
+            producer,
+            lanes,
+            tokens,
+            feed: Feed::default(),
+            health: Health::default(),
+            drain,
+        });
         Ok(Self { listener, address, hangup, app })
     }
 
@@ -115,6 +126,7 @@ impl Server {
         let places = Arc::new(Semaphore::new(MAX_CONNECTIONS));
         let connections = TaskTracker::new();
         let cut = CancellationToken::new();
+        let following = tokio::spawn(follow(Arc::clone(&app)));
         tracing::info!(%address, tokens = %app.settings.tokens_file.display(), "listening on http://{address}");
         loop {
             let accepted = tokio::select! {
@@ -139,12 +151,17 @@ impl Server {
         drop(listener);
         connections.close();
         tracing::info!(open = connections.len(), "draining: no new connection, requests in flight are answered");
+        following.await.ok(); // it ends by the same token; a panic in it is on standard error already
         if tokio::time::timeout(app.settings.drain, connections.wait()).await.is_err() {
             tracing::warn!(open = connections.len(), "cutting requests that did not end within server.drain");
             cut.cancel();
             connections.wait().await;
         }
     }
+}
+
+async fn follow(app: Shared) {
+    app.feed.follow(&app.store, &app.lanes, app.drain.clone()).await;
 }
 
 /// The next connection, once there is a place for it.

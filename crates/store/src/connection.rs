@@ -102,6 +102,16 @@ impl Store {
         Ok(Millis(seconds * 1_000 + micros / 1_000))
     }
 
+    /// Whether Redis takes writes: one is made, of a key that expires at once.
+    ///
+    /// # Errors
+    /// [`StoreError`] when it does not: it is full, a replica, or away.
+    pub async fn probe_write(&self) -> Result<(), StoreError> {
+        let mut command = redis::cmd("SET");
+        command.arg(self.keys.probe()).arg("").arg("PX").arg(1);
+        command.query_async(&mut self.connection()).await.map_err(|source| StoreError::of("SET", source))
+    }
+
     /// Whether Redis answers, and how long that took.
     ///
     /// # Errors

@@ -76,6 +76,11 @@ impl Keys {
         format!("{}:sync", self.prefix)
     }
 
+    /// What is written to find out whether anything can be.
+    pub(crate) fn probe(&self) -> String {
+        format!("{}:probe", self.prefix)
+    }
+
     /// The pub/sub channel on which a lane's name says: something there is due.
     pub(crate) fn wake_channel(&self) -> String {
         format!("{}:wake", self.prefix)

@@ -1,33 +1,13 @@
-//! Reading jobs: one, its attempts, or a lane's by state, a page at a time.
+//! Reading jobs: one, its attempts, and how many a lane has.
 
 use std::collections::HashMap;
 
-use bursar_domain::{AttemptView, JobView, Key, Lane, LaneView, Millis, State};
+use bursar_domain::{AttemptView, JobView, Key, Lane, LaneView, Millis};
 use redis::Pipeline;
 use serde_json::{Map, Value};
 
-use crate::commit::sets_of;
 use crate::record::pieces;
 use crate::{Record, Store, StoreError};
-
-/// Keys read in one step of a listing.
-const PAGE: usize = 500;
-
-/// One page of a listing.
-#[derive(Clone, Debug, Default)]
-pub struct Listed {
-    /// The jobs of this page.
-    pub jobs: Vec<Record>,
-    /// Where the next page starts; `None` at the end.
-    pub next: Option<Cursor>,
-}
-
-/// A place in a listing. Jobs that move meanwhile may be seen twice or, rarely, not at all.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Cursor {
-    set: usize,
-    offset: usize,
-}
 
 /// A lane at a glance.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -129,28 +109,6 @@ impl Store {
         let lines: Vec<Vec<u8>> =
             command.query_async(&mut self.connection()).await.map_err(|source| StoreError::of("LRANGE", source))?;
         Ok(lines.iter().map(|line| attempt(line).unwrap_or_else(|| unreadable(line))).collect())
-    }
-
-    /// A page of a lane's jobs, of one state or of all: those to be sent first, then by due time, ended ones last.
-    ///
-    /// # Errors
-    /// [`StoreError`].
-    pub async fn list(&self, lane: &Lane, state: Option<State>, from: Cursor) -> Result<Listed, StoreError> {
-        let sets = state.map_or(&SETS[..], sets_of);
-        let Some(set) = sets.get(from.set) else { return Ok(Listed::default()) };
-        let mut command = redis::cmd("ZRANGE");
-        command.arg(self.keys.set(lane, set)).arg(from.offset).arg(from.offset + PAGE - 1);
-        let keys: Vec<String> =
-            command.query_async(&mut self.connection()).await.map_err(|source| StoreError::of("ZRANGE", source))?;
-        let next = if keys.len() < PAGE {
-            Cursor { set: from.set + 1, offset: 0 }
-        } else {
-            Cursor { set: from.set, offset: from.offset + PAGE }
-        };
-        let keys: Vec<Key> = keys.iter().filter_map(|key| key.parse().ok()).collect();
-        let mut jobs = self.jobs(lane, &keys).await?;
-        jobs.retain(|job| state.is_none_or(|state| job.state == state));
-        Ok(Listed { jobs, next: (next.set < sets.len()).then_some(next) })
     }
 
     /// How many jobs of a lane wait where.

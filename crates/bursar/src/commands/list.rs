@@ -30,8 +30,8 @@ pub(crate) async fn run(arguments: &Arguments, global: &Global) -> anyhow::Resul
     for lane in session.lanes(arguments.place.account.as_deref(), arguments.place.kind)? {
         let mut next = Some(Cursor::default());
         while let Some(from) = next.filter(|_| left > 0) {
-            let page = session.store.list(&lane, arguments.state, from).await?;
-            for record in page.jobs.iter().take(left) {
+            let page = session.store.list(&lane, arguments.state, &from, left).await?;
+            for record in &page.jobs {
                 print(record, global)?;
             }
             left = left.saturating_sub(page.jobs.len());

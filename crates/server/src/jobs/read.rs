@@ -1,4 +1,4 @@
-//! Reading jobs: one, waited for where the client wants that.
+//! Reading jobs: one, waited for where the client wants that, and what was done about it.
 
 use std::time::Duration;
 
@@ -6,8 +6,11 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::Uri;
 use bursar_domain::JobView;
+use bursar_store::StoreError;
+use serde_json::{Value, json};
+use tokio::time::Instant;
 
-use crate::app::Shared;
+use crate::app::{App, Shared};
 use crate::auth::{Allowed, Read};
 use crate::names::JobName;
 use crate::problem::Problem;
@@ -15,6 +18,9 @@ use crate::query::Query;
 
 /// The longest that one request waits for a job: what lies between may cut a connection that is silent for longer.
 const MAX_WAIT: Duration = Duration::from_secs(60);
+
+/// Between looks without any news: news are lost when Redis comes and goes.
+const LOOK: Duration = Duration::from_secs(1);
 
 /// `GET /v1/jobs/{account}/{kind}/{platform_no}`: how a job stands, with `?wait=30s` once it has ended or needs review.
 pub(super) async fn job(
@@ -26,11 +32,39 @@ pub(super) async fn job(
     let mut query = Query::of(&uri);
     let patience = query.take("wait", wait).unwrap_or_default();
     query.finish()?;
-    let waited = tokio::select! {
-        waited = app.producer.wait(&name.lane, &name.key, patience) => waited,
-        () = app.drain.cancelled() => app.producer.status(&name.lane, &name.key).await,
-    };
-    waited?.map(Json).ok_or_else(|| name.unknown())
+    waited(&app, &name, patience).await?.map(Json).ok_or_else(|| name.unknown())
+}
+
+/// The job once it is at rest, or as it stands when the time is up or the server is about to end.
+async fn waited(app: &App, name: &JobName, patience: Duration) -> Result<Option<JobView>, StoreError> {
+    let until = Instant::now() + patience;
+    let mut waiting = app.feed.of_job(&name.lane, &name.key);
+    loop {
+        let job = app.producer.status(&name.lane, &name.key).await?;
+        let at_rest = job.as_ref().is_none_or(|job| job.state.is_at_rest());
+        let left = until.saturating_duration_since(Instant::now());
+        if at_rest || left.is_zero() || app.drain.is_cancelled() {
+            return Ok(job);
+        }
+        tokio::select! {
+            () = waiting.news() => {}
+            () = tokio::time::sleep(left.min(LOOK)) => {}
+            () = app.drain.cancelled() => {}
+        }
+    }
+}
+
+/// `GET …/attempts`: everything that was done about a job, oldest first.
+pub(super) async fn attempts(
+    _: Allowed<Read>,
+    State(app): State<Shared>,
+    name: JobName,
+) -> Result<Json<Value>, Problem> {
+    if app.store.job(&name.lane, &name.key).await?.is_none() {
+        return Err(name.unknown());
+    }
+    let attempts = app.store.attempts(&name.lane, &name.key).await?;
+    Ok(Json(json!({"attempts": attempts})))
 }
 
 fn wait(text: &str) -> Result<Duration, String> {

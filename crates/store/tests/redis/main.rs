@@ -17,6 +17,7 @@ mod claim;
 mod commit;
 mod cost;
 mod durability;
+mod events;
 mod fairness;
 mod lost_replies;
 mod lost_writes;

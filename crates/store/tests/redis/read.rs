@@ -10,7 +10,7 @@ use crate::scene::Scene;
 async fn all(scene: &Scene, state: Option<State>) -> (Vec<bursar_store::Record>, usize) {
     let (mut jobs, mut pages, mut cursor) = (Vec::new(), 0, Some(Cursor::default()));
     while let Some(from) = cursor {
-        let listed = scene.store.list(&scene.lane, state, from).await.unwrap();
+        let listed = scene.store.list(&scene.lane, state, &from, 500).await.unwrap();
         pages += 1;
         assert!(pages < 50, "the pages do not end");
         jobs.extend(listed.jobs);
@@ -61,6 +61,39 @@ async fn thousands_of_jobs_are_listed_by_state_each_once() {
     assert!(none.is_empty());
     let status = scene.store.lane_status(&scene.lane).await.unwrap();
     assert_eq!((status.to_send, status.to_ask, status.review, status.done), (0, 252 + 512, 512, 1_024));
+}
+
+#[tokio::test]
+async fn a_page_goes_on_behind_a_job_that_has_left_among_those_of_the_same_moment() {
+    let scene = Scene::new().await;
+    scene.submit_many("k", 300).await; // one batch, one moment: nothing but their keys tells their order
+    for gone in [None, Some(0), Some(57), Some(99)] {
+        let first = scene.store.list(&scene.lane, Some(State::Queued), &Cursor::default(), 100).await.unwrap();
+        let next: Cursor = first.next.unwrap().to_string().parse().unwrap();
+        if let Some(index) = gone {
+            let cancel = bursar_domain::Operation::Cancel;
+            let operator = Operator { who: "li", why: "why" };
+            scene.store.operate(&scene.lane, &first.jobs[index].key, cancel, operator).await.unwrap();
+        }
+        let rest = scene.store.list(&scene.lane, Some(State::Queued), &next, 1_000).await.unwrap();
+        let seen: HashSet<&Key> = first.jobs.iter().chain(&rest.jobs).map(|job| &job.key).collect();
+        let left = scene.store.lane_status(&scene.lane).await.unwrap().to_send;
+        assert_eq!(u64::try_from(first.jobs.len() + rest.jobs.len()).unwrap(), left + u64::from(gone.is_some()));
+        assert_eq!(seen.len(), first.jobs.len() + rest.jobs.len(), "none twice");
+        assert_eq!(rest.next, None);
+    }
+}
+
+#[tokio::test]
+async fn a_page_looks_at_so_many_jobs_and_no_more() {
+    let scene = Scene::new().await;
+    scene.submit_many("k", 120).await;
+    for limit in [1, 50, 119, 120] {
+        let page = scene.store.list(&scene.lane, None, &Cursor::default(), limit).await.unwrap();
+        assert_eq!(page.jobs.len(), limit);
+    }
+    let page = scene.store.list(&scene.lane, Some(State::InDoubt), &Cursor::default(), 10).await.unwrap();
+    assert!(page.jobs.is_empty() && page.next.is_none());
 }
 
 #[tokio::test]

@@ -35,6 +35,9 @@ pub(super) struct Verdict {
     complaints: Vec<String>,
 }
 
+/// Jobs read in one step.
+const PAGE: usize = 1_000;
+
 /// Compares every job with the ledger.
 pub(super) async fn reach(
     store: &Store,
@@ -47,7 +50,7 @@ pub(super) async fn reach(
     for lane in mix.lanes() {
         let mut next = Some(Cursor::default());
         while let Some(from) = next {
-            let page = store.list(lane, None, from).await?;
+            let page = store.list(lane, None, &from, PAGE).await?;
             states.extend(page.jobs.into_iter().map(|job| (job.key.to_string(), job.state)));
             next = page.next;
         }

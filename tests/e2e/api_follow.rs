@@ -1,0 +1,256 @@
+//! Following jobs over HTTP: waiting for one, paging through many, and the events of all.
+
+use std::collections::BTreeSet;
+use std::time::{Duration, Instant};
+
+use bursar_test_support::eventually;
+use serde_json::{Value, json};
+
+use crate::jobs::{bill, having, transfer, transfers};
+use crate::plan::Plan;
+use crate::server::{NOT_YET, Server};
+use crate::world::{SOON, World};
+
+#[tokio::test]
+async fn a_wait_ends_with_the_job_or_with_its_time() {
+    let world = Plan::new().start().await;
+    let server = world.serve().await;
+    world.submit_new(&[transfer("T"), transfer("CANCELLED")]).await;
+    let began = Instant::now();
+    let queued = server.read("/v1/jobs/main/transfer/T?wait=300ms").await;
+    assert_eq!(queued["state"], "queued");
+    assert!(began.elapsed() >= Duration::from_millis(300), "{:?}", began.elapsed());
+    server.get("/v1/jobs/main/transfer/NOBODY?wait=30s").await.refuses(404, "not-found");
+
+    let waiting = server.read("/v1/jobs/main/transfer/CANCELLED?wait=30s");
+    let cancelling = async {
+        tokio::time::sleep(NOT_YET).await;
+        let done = server.act("/v1/jobs/main/transfer/CANCELLED/cancel", &json!({"reason": "x"})).await;
+        (done.status, Instant::now())
+    };
+    let (cancelled, (status, at)) = tokio::join!(waiting, cancelling);
+    assert_eq!((status, &cancelled["state"]), (200, &json!("cancelled")), "{cancelled}");
+    assert!(at.elapsed() < Duration::from_millis(900), "it was woken, not found at the next look: {:?}", at.elapsed());
+
+    let _worker = world.worker().await;
+    assert_eq!(server.read("/v1/jobs/main/transfer/T?wait=30s").await["state"], "succeeded");
+    world.books_agree().await;
+}
+
+/// All pages of a listing; the keys in their order, and how many pages there were.
+async fn pages(server: &Server, query: &str) -> (Vec<String>, usize) {
+    let (mut keys, mut pages, mut after) = (Vec::new(), 0, String::new());
+    loop {
+        let page = server.read(&format!("/v1/jobs?{query}&after={after}")).await;
+        pages += 1;
+        let jobs = page["jobs"].as_array().expect("a page has jobs");
+        keys.extend(jobs.iter().map(|job| job["platform_no"].as_str().unwrap().to_owned()));
+        match page["next"].as_str() {
+            Some(next) => after = next.to_owned(),
+            None => return (keys, pages),
+        }
+        assert!(pages < 1_000, "the pages do not end");
+    }
+}
+
+#[tokio::test]
+async fn pages_show_every_job_once_also_those_of_one_moment() {
+    let world = Plan::new().start().await;
+    let server = world.serve().await;
+    // One batch, one due time: nothing but their keys tells them apart.
+    let at_once: Vec<Value> =
+        transfers("T", 730).into_iter().map(|job| having(job, "run_at", json!("2099-01-01T00:00:00Z"))).collect();
+    world.submit_new(&at_once).await;
+    world.submit_new(&[bill("B1", "o1"), bill("B2", "o2")]).await;
+    for limit in [1_000, 100, 7] {
+        let (keys, pages) = pages(&server, &format!("limit={limit}")).await;
+        let once: BTreeSet<&String> = keys.iter().collect();
+        assert_eq!((keys.len(), once.len()), (732, 732), "limit {limit}");
+        assert!(pages >= 732 / limit, "{pages} pages of {limit}");
+    }
+    assert_eq!(pages(&server, "kind=bill_upload").await.0.len(), 2);
+    assert_eq!(pages(&server, "account=shop").await.0.len(), 0);
+    assert_eq!(pages(&server, "state=queued&account=main&kind=transfer&limit=300").await.0.len(), 730);
+    assert_eq!(pages(&server, "state=succeeded").await.0.len(), 0);
+    let page = server.read("/v1/jobs?kind=bill_upload&limit=1").await;
+    let listed: Vec<Value> = world.list().await;
+    assert!(listed.contains(&page["jobs"][0]), "the same as the command lists: {page}");
+    world.books_agree().await;
+}
+
+#[tokio::test]
+async fn jobs_that_leave_between_two_pages_hide_no_others() {
+    let world = Plan::new().start().await;
+    let server = world.serve().await;
+    let jobs: Vec<Value> =
+        transfers("T", 60).into_iter().map(|job| having(job, "run_at", json!("2099-01-01T00:00:00Z"))).collect();
+    world.submit_new(&jobs).await;
+    let first = server.read("/v1/jobs?state=queued&limit=20").await;
+    let key = |job: &Value| job["platform_no"].as_str().unwrap().to_owned();
+    let mut seen: BTreeSet<String> = first["jobs"].as_array().unwrap().iter().map(key).collect();
+    for job in first["jobs"].as_array().unwrap() {
+        let path = format!("/v1/jobs/main/transfer/{}/cancel", key(job));
+        assert_eq!(server.act(&path, &json!({"reason": "x"})).await.status, 200);
+    }
+    let mut after = first["next"].as_str().map(str::to_owned);
+    while let Some(next) = after {
+        let page = server.read(&format!("/v1/jobs?state=queued&limit=20&after={next}")).await;
+        seen.extend(page["jobs"].as_array().unwrap().iter().map(key));
+        after = page["next"].as_str().map(str::to_owned);
+    }
+    assert_eq!(seen.len(), 60, "{seen:?}");
+    world.books_agree().await;
+}
+
+/// One event: its id, its name, its data.
+type Event = (String, String, Value);
+
+/// The events that a client sees, from the moment it asked on.
+struct Events {
+    response: reqwest::Response,
+    text: String,
+}
+
+impl Events {
+    async fn of(server: &Server, query: &str, last: Option<&str>) -> Self {
+        let request = server.request("GET", &format!("/v1/events{query}"), &server.tokens.reader);
+        let request = last.into_iter().fold(request, |request, id| request.header("last-event-id", id));
+        let response = request.send().await.unwrap();
+        assert_eq!(response.status(), 200);
+        assert_eq!(response.headers()["content-type"], "text/event-stream");
+        let mut events = Self { response, text: String::new() };
+        // The place from which it follows comes first, and so it is there before anything happens.
+        assert!(events.block().await.is_some_and(|block| block.contains("retry: ")));
+        events
+    }
+
+    /// The next block of lines; `None` when the stream has ended.
+    async fn block(&mut self) -> Option<String> {
+        loop {
+            if let Some((block, rest)) = self.text.split_once("\n\n") {
+                let block = block.to_owned();
+                self.text = rest.to_owned();
+                return Some(block);
+            }
+            let chunk = tokio::time::timeout(SOON, self.response.chunk()).await.expect("an event in time");
+            self.text.push_str(std::str::from_utf8(&chunk.ok()??).unwrap());
+        }
+    }
+
+    async fn next(&mut self) -> Event {
+        loop {
+            let block = self.block().await.expect("the stream goes on");
+            let line = |name: &str| block.lines().find_map(|line| line.strip_prefix(name)).map(str::to_owned);
+            if let Some(data) = line("data: ") {
+                let (id, name) = (line("id: ").unwrap_or_default(), line("event: ").unwrap_or_default());
+                return (id, name, serde_json::from_str(&data).expect("data is JSON"));
+            }
+        }
+    }
+
+    async fn take(&mut self, count: usize) -> Vec<Event> {
+        let mut events = Vec::new();
+        for _ in 0..count {
+            events.push(self.next().await);
+        }
+        events
+    }
+}
+
+async fn cancel(world: &World, server: &Server, key: &str) {
+    world.submit_new(&[transfer(key)]).await;
+    let done = server.act(&format!("/v1/jobs/main/transfer/{key}/cancel"), &json!({"reason": "x"})).await;
+    assert_eq!(done.status, 200, "{done:?}");
+}
+
+#[tokio::test]
+async fn events_come_as_they_happen_and_go_on_behind_the_last_one_that_was_seen() {
+    let world = Plan::new().start().await;
+    let server = world.serve().await;
+    cancel(&world, &server, "BEFORE").await;
+    let mut events = Events::of(&server, "", None).await;
+    cancel(&world, &server, "A").await;
+    server.act("/v1/lanes/main/bill_upload/pause", &json!({"reason": "maintenance"})).await;
+    let seen = events.take(2).await;
+    assert_eq!(
+        (seen[0].1.as_str(), &seen[0].2["platform_no"], &seen[0].2["state"]),
+        ("job", &json!("A"), &json!("cancelled")),
+        "{seen:?}"
+    );
+    assert_eq!(
+        (seen[1].1.as_str(), &seen[1].2["lane"], &seen[1].2["why"]),
+        ("lane", &json!("paused"), &json!("li: maintenance")),
+        "{seen:?}"
+    );
+    assert_eq!(seen[1].2["kind"], "bill_upload", "{seen:?}");
+    drop(events);
+
+    for key in ["B", "C"] {
+        cancel(&world, &server, key).await;
+    }
+    let keys = |events: &[Event]| events.iter().map(|event| event.2["platform_no"].clone()).collect::<Vec<_>>();
+    let mut again = Events::of(&server, "", Some(&seen[1].0)).await;
+    assert_eq!(keys(&again.take(2).await), ["B", "C"], "what happened meanwhile, once");
+    let mut from_a = Events::of(&server, "", Some(&seen[0].0)).await;
+    let missed = from_a.take(3).await;
+    assert_eq!((missed[0].1.as_str(), keys(&missed[1..])), ("lane", vec![json!("B"), json!("C")]));
+    let mut all = Events::of(&server, "?kind=transfer&last_event_id=0", None).await;
+    assert_eq!(keys(&all.take(4).await), ["BEFORE", "A", "B", "C"]);
+    cancel(&world, &server, "D").await;
+    for events in [&mut again, &mut from_a, &mut all] {
+        assert_eq!(events.next().await.2["platform_no"], "D");
+    }
+    world.books_agree().await;
+}
+
+#[tokio::test]
+async fn a_client_is_told_when_events_that_it_missed_are_kept_no_longer() {
+    let world = Plan::new().start().await;
+    let server = world.serve().await;
+    cancel(&world, &server, "T").await;
+    let mut events = Events::of(&server, "", Some("main/transfer=1-0")).await;
+    let (_, name, data) = events.next().await;
+    assert_eq!((name.as_str(), &data["kind"]), ("gap", &json!("transfer")));
+    assert_eq!(events.next().await.2["platform_no"], "T");
+    world.books_agree().await;
+}
+
+#[tokio::test]
+async fn one_token_follows_a_bounded_number_of_streams_and_those_that_end_make_room() {
+    let world = Plan::new().start().await;
+    let server = world.serve().await;
+    let mut open = Vec::new();
+    for _ in 0..16 {
+        open.push(Events::of(&server, "", None).await);
+    }
+    server.get("/v1/events").await.refuses(429, "too-many");
+    open.truncate(15);
+    // The server learns of the end when it writes, or reads that the client has closed.
+    eventually(SOON, "room for another", async || {
+        let request = server.request("GET", "/v1/events", &server.tokens.reader).send().await.unwrap();
+        let status = request.status().as_u16();
+        if status == 200 { Ok(()) } else { Err(status) }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn whoever_follows_events_or_waits_is_let_go_when_the_server_drains() {
+    let world = Plan::new().start().await;
+    let server = world.serve().await;
+    world.submit_new(&[transfer("T")]).await;
+    let mut events = Events::of(&server, "", None).await;
+    let waiting = server.read("/v1/jobs/main/transfer/T?wait=60s");
+    let ending = async {
+        tokio::time::sleep(NOT_YET).await;
+        server.process.terminate();
+        server.process.finished(SOON).await
+    };
+    let began = Instant::now();
+    let (waited, finished) = tokio::join!(waiting, ending);
+    assert_eq!(waited["state"], "queued", "{waited}");
+    assert_eq!(finished.code, Some(0), "{finished:?}");
+    assert!(began.elapsed() < Duration::from_secs(10), "{:?}", began.elapsed());
+    assert_eq!(events.block().await, None, "the stream ends in order");
+    world.books_agree().await;
+}

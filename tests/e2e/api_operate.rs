@@ -1,0 +1,109 @@
+//! An operator's hands over HTTP: recorded with the token's name, and whoever comes second is told what the first did.
+
+use serde_json::{Value, json};
+
+use crate::jobs::transfer;
+use crate::plan::Plan;
+use crate::world::World;
+
+/// A job that waits for a person.
+async fn in_review(world: &World, key: &str) {
+    world.faults(json!({"key": key, "on": "send", "fault": "lost-answer"})).await;
+    world.submit_new(&[transfer(key)]).await;
+    world.until(key, "needs_review").await;
+}
+
+fn holding() -> Plan {
+    Plan::new().both("on_ambiguous", "hold")
+}
+
+#[tokio::test]
+async fn a_job_in_review_is_resolved_and_the_second_to_do_so_is_told_of_the_first() {
+    let world = holding().start().await;
+    let _worker = world.worker().await;
+    in_review(&world, "T").await;
+    let server = world.serve().await;
+    let order = json!({"as": "succeeded", "reason": "seen on the bank statement"});
+    let done = server.act("/v1/jobs/main/transfer/T/resolve", &order).await;
+    assert_eq!((done.status, &done.body["state"]), (200, &json!("succeeded")), "{done:?}");
+    assert_eq!(done.body["reason"], "li: seen on the bank statement", "{done:?}");
+
+    let second = server.act("/v1/jobs/main/transfer/T/resolve", &json!({"as": "failed", "reason": "no"})).await;
+    second.refuses(409, "not-now");
+    assert_eq!(second.body["job"]["state"], "succeeded", "{second:?}");
+    assert_eq!(
+        (&second.body["last_act"]["do"], &second.body["last_act"]["who"]),
+        (&json!("resolve"), &json!("li")),
+        "{second:?}"
+    );
+    let detail = second.body["detail"].as_str().unwrap();
+    assert!(detail.contains("resolve by li at") && detail.contains("seen on the bank statement"), "{detail}");
+
+    let attempts = server.read("/v1/jobs/main/transfer/T/attempts").await;
+    assert_eq!(attempts["attempts"], world.job("T").await["log"], "the same as the command shows");
+    world.books_agree().await;
+}
+
+#[tokio::test]
+async fn of_two_who_cancel_at_once_one_does_and_the_other_is_told() {
+    let world = Plan::new().start().await;
+    let server = world.serve().await;
+    world.submit_new(&[transfer("T")]).await;
+    let cancel = |reason: &'static str| {
+        let server = &server;
+        async move { server.act("/v1/jobs/main/transfer/T/cancel", &json!({"reason": reason})).await }
+    };
+    let (one, other) = tokio::join!(cancel("one"), cancel("other"));
+    let (done, refused) = if one.status == 200 { (one, other) } else { (other, one) };
+    assert_eq!((done.status, &done.body["state"]), (200, &json!("cancelled")), "{done:?}");
+    refused.refuses(409, "not-now");
+    assert_eq!(refused.body["last_act"]["do"], "cancel", "{refused:?}");
+    let log = world.job("T").await["log"].clone();
+    assert_eq!(log.as_array().map(Vec::len), Some(1), "{log}");
+    world.books_agree().await;
+}
+
+#[tokio::test]
+async fn a_job_is_asked_about_and_sent_on_an_operator_s_word() {
+    let world = holding().start().await;
+    let _worker = world.worker().await;
+    in_review(&world, "T").await;
+    let server = world.serve().await;
+    let sent =
+        server.act("/v1/jobs/main/transfer/T/send", &json!({"reason": "the gateway says it never arrived"})).await;
+    assert_eq!((sent.status, &sent.body["state"]), (200, &json!("in_doubt")), "{sent:?}");
+    let ended = server.read("/v1/jobs/main/transfer/T?wait=30s").await;
+    assert_eq!(ended["state"], "succeeded", "{ended}");
+    let asked = server.act("/v1/jobs/main/transfer/T/ask", &json!({"reason": "the customer is on the phone"})).await;
+    assert_eq!(asked.status, 200, "{asked:?}");
+    let refused = server.act("/v1/jobs/main/transfer/T/send", &json!({"reason": "once more"})).await;
+    refused.refuses(409, "not-now");
+    world.books_agree().await;
+}
+
+#[tokio::test]
+async fn lanes_are_seen_paused_and_resumed() {
+    let world = Plan::new().start().await;
+    let server = world.serve().await;
+    let paused = server.act("/v1/lanes/main/transfer/pause", &json!({"reason": "maintenance"})).await;
+    assert_eq!((paused.status, &paused.body["paused"]), (200, &json!("li: maintenance")), "{paused:?}");
+    let second = server.act("/v1/lanes/main/transfer/pause", &json!({"reason": "I, too"})).await;
+    second.refuses(409, "not-now");
+    assert!(second.body["detail"].as_str().unwrap().contains("paused already by li: maintenance"), "{second:?}");
+
+    let lanes = server.read("/v1/lanes").await;
+    let told: Vec<Value> =
+        world.ok(&["lanes", "--json"]).await.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(lanes["lanes"], json!(told), "the same as the command tells");
+
+    let _worker = world.worker().await;
+    assert_eq!(server.submit(&transfer("T")).await.status, 201);
+    world.accepted(transfer("T"));
+    let waiting = server.read("/v1/jobs/main/transfer/T?wait=300ms").await;
+    assert_eq!(waiting["state"], "queued", "nothing is sent: {waiting}");
+    let resumed = server.act("/v1/lanes/main/transfer/resume", &json!({"reason": "over"})).await;
+    assert_eq!((resumed.status, &resumed.body["paused"]), (200, &Value::Null), "{resumed:?}");
+    server.act("/v1/lanes/main/transfer/resume", &json!({"reason": "over"})).await.refuses(409, "not-now");
+    assert_eq!(server.read("/v1/jobs/main/transfer/T?wait=30s").await["state"], "succeeded");
+    world.books_agree().await;
+}

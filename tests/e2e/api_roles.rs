@@ -1,0 +1,191 @@
+//! Who may do what, and how that changes while the server runs.
+
+use bursar_test_support::eventually;
+use serde_json::{Value, json};
+
+use crate::jobs::transfer;
+use crate::plan::Plan;
+use crate::server::{Server, answer, token, tokens, with_json};
+use crate::world::{SOON, World};
+
+/// Every operation that is described, as method and path with names put in, with whether it needs a token.
+async fn operations(server: &Server) -> Vec<(String, String, bool)> {
+    let document = answer(server.request("GET", "/openapi.json", "")).await.body;
+    let mut operations = Vec::new();
+    for (path, item) in document["paths"].as_object().expect("paths") {
+        let path = path.replace("{account}", "main").replace("{kind}", "transfer").replace("{platform_no}", "T");
+        for (method, operation) in item.as_object().expect("a path item") {
+            if ["get", "post", "put", "delete", "patch"].contains(&method.as_str()) {
+                let open = operation["security"] == json!([]);
+                operations.push((method.to_uppercase(), path.clone(), !open));
+            }
+        }
+    }
+    operations
+}
+
+#[tokio::test]
+async fn without_a_token_that_is_known_no_route_but_the_open_ones_does_anything() {
+    let world = Plan::new().start().await;
+    let server = world.serve().await;
+    let operations = operations(&server).await;
+    assert!(operations.iter().filter(|(.., closed)| *closed).count() >= 10, "{operations:?}");
+    for (method, path, closed) in &operations {
+        if !closed {
+            continue;
+        }
+        for wrong in ["", "wrong", &server.tokens.producer[1..], &format!("{}x", server.tokens.operator)] {
+            let refused = answer(with_json(server.request(method, path, wrong), "{}")).await;
+            refused.refuses(401, "no-token");
+            assert!(refused.header("www-authenticate").starts_with("Bearer"), "{method} {path}: {refused:?}");
+        }
+        let request =
+            server.request(method, path, "").header("authorization", format!("Basic {}", server.tokens.reader));
+        answer(request).await.refuses(401, "no-token");
+    }
+}
+
+#[tokio::test]
+async fn what_is_described_is_what_is_there() {
+    let world = Plan::new().start().await;
+    let server = world.serve().await;
+    world.submit_new(&[transfer("T")]).await;
+    let operations = operations(&server).await;
+    let mut paths: Vec<&String> = operations.iter().map(|(_, path, _)| path).collect();
+    paths.dedup();
+    for path in paths {
+        for method in ["GET", "POST", "PUT", "DELETE", "PATCH"] {
+            let described = operations.iter().any(|(known, at, _)| known == method && at == path);
+            let response = server.request(method, path, "").send().await.unwrap();
+            assert_eq!(response.status() != 405, described, "{method} {path}: {}", response.status());
+        }
+    }
+    world.books_agree().await;
+}
+
+#[tokio::test]
+async fn each_role_does_its_own_and_no_other_s() {
+    let world = Plan::new().start().await;
+    let server = world.serve().await;
+    world.submit_new(&[transfer("T")]).await;
+    let tokens = server.tokens;
+    for token in [&tokens.operator, &tokens.reader] {
+        server.post("/v1/jobs", token, &transfer("X")).await.refuses(403, "wrong-role");
+    }
+    for token in [&tokens.producer, &tokens.reader] {
+        for act in ["ask", "send", "resolve", "cancel"] {
+            let path = format!("/v1/jobs/main/transfer/T/{act}");
+            server.post(&path, token, &json!({"reason": "x"})).await.refuses(403, "wrong-role");
+        }
+        for act in ["pause", "resume"] {
+            let path = format!("/v1/lanes/main/transfer/{act}");
+            server.post(&path, token, &json!({"reason": "x"})).await.refuses(403, "wrong-role");
+        }
+    }
+    for token in [&tokens.producer, &tokens.operator, &tokens.reader] {
+        for path in ["/v1/jobs", "/v1/jobs/main/transfer/T", "/v1/jobs/main/transfer/T/attempts", "/v1/lanes"] {
+            let read = answer(server.request("GET", path, token)).await;
+            assert_eq!(read.status, 200, "{path}: {read:?}");
+        }
+    }
+    assert_eq!(world.job("T").await["log"], json!([]), "nothing was done");
+    world.books_agree().await;
+}
+
+/// Tells the server to read its tokens again.
+fn hang_up(server: &Server) {
+    let sent = std::process::Command::new("kill").args(["-HUP", &server.process.pid().to_string()]).status();
+    assert!(sent.is_ok_and(|status| status.success()), "SIGHUP");
+}
+
+async fn status(server: &Server, token: &str) -> u16 {
+    answer(server.request("GET", "/v1/lanes", token)).await.status
+}
+
+async fn until_status(server: &Server, token: &str, wanted: u16) {
+    eventually(SOON, &format!("the token to be answered with {wanted}"), async || {
+        let got = status(server, token).await;
+        if got == wanted { Ok(()) } else { Err(got) }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn tokens_come_and_go_by_sighup_and_a_broken_file_keeps_the_old_ones() {
+    let world = Plan::new().start().await;
+    let server = world.serve().await;
+    let (new, lines) = token("new", "reader").await;
+    assert_eq!(status(&server, &new).await, 401);
+    std::fs::write(world.tokens_file(), &lines).unwrap();
+    hang_up(&server);
+    until_status(&server, &new, 200).await;
+    assert_eq!(status(&server, &server.tokens.reader).await, 401, "whoever is not in the file is out");
+
+    for broken in ["[[token]]\nname = \"x\"\n", "[[token", "[[token]]\nname = \"x\"\nrole = \"root\"\nsha256 = \"\"\n"]
+    {
+        std::fs::write(world.tokens_file(), broken).unwrap();
+        hang_up(&server);
+    }
+    std::fs::remove_file(world.tokens_file()).unwrap();
+    hang_up(&server);
+    let stay = |line: &str| line.contains("server.tokens_file") && line.contains("stay");
+    server.process.wait_line(SOON, "word of the broken file", stay).await;
+    server.process.wait_line(SOON, "word of the missing file", |line| stay(line) && line.contains("cannot read")).await;
+    assert_eq!(status(&server, &new).await, 200);
+    assert!(server.process.is_running());
+    assert!(!server.process.stderr().contains(&new), "no token stands in the log");
+}
+
+#[tokio::test]
+async fn a_server_without_a_usable_tokens_file_does_not_start() {
+    let world = Plan::new().start().await;
+    let missing = world.run(&["serve"]).await;
+    assert_eq!(missing.code, Some(2), "{missing:?}");
+    assert!(missing.stderr.contains("server.tokens_file: cannot read"), "{missing:?}");
+    std::fs::write(world.tokens_file(), "[[token]]\nname = \"x\"\ncolour = \"red\"\n").unwrap();
+    for command in ["serve", "up"] {
+        let wrong = world.run(&[command]).await;
+        assert_eq!(wrong.code, Some(2), "{wrong:?}");
+        assert!(wrong.stderr.contains("server.tokens_file") && wrong.stderr.contains("colour"), "{wrong:?}");
+    }
+}
+
+#[tokio::test]
+async fn an_address_that_is_taken_is_named() {
+    let world = Plan::new().start().await;
+    let server = world.serve().await;
+    world.set("server.listen", toml::Value::from(server.address.clone()));
+    for command in ["serve", "up"] {
+        let taken = world.run(&[command]).await;
+        assert_eq!(taken.code, Some(2), "{taken:?}");
+        assert!(taken.stderr.contains("server.listen: cannot listen on 127.0.0.1:"), "{taken:?}");
+    }
+}
+
+#[tokio::test]
+async fn up_without_a_tokens_file_works_and_says_that_nobody_can_use_the_api_yet() {
+    let world: World = Plan::new().start().await;
+    let up = bursar_test_support::Process::start("bursar up", world.command(&["up"]));
+    up.wait_line(SOON, "word that there are no tokens", |line| line.contains("nobody can use the API yet")).await;
+    world.submit_new(&[transfer("T")]).await;
+    world.until("T", "succeeded").await;
+    world.books_agree().await;
+}
+
+#[tokio::test]
+async fn the_command_makes_a_token_that_the_file_takes_and_tells_it_once() {
+    let finished = bursar_test_support::Process::run(
+        "bursar token",
+        crate::world::bursar(&["token", "shop", "--role", "producer", "--json"]),
+        SOON,
+    )
+    .await;
+    let made: Value = serde_json::from_str(&finished.stdout).unwrap();
+    assert_eq!((&made["name"], &made["role"]), (&json!("shop"), &json!("producer")));
+    assert!(made["token"].as_str().is_some_and(|token| token.len() >= 43), "{made}");
+    for wrong in [&["token", "a b", "--role", "reader"][..], &["token", "a", "--role", "root"], &["token", "a"]] {
+        let finished = bursar_test_support::Process::run("bursar token", crate::world::bursar(wrong), SOON).await;
+        assert_eq!(finished.code, Some(2), "{finished:?}");
+    }
+    assert!(tokens().await.file.matches("[[token]]").count() == 3);
+}
