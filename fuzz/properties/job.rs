@@ -70,6 +70,7 @@ fn taken(job: &Job, bytes: &[u8]) {
         body: body_of(job, content),
         run_at: job.run_at.map(bursar_domain::Millis::rfc3339),
         callback_url: job.callback_url.clone(),
+        traceparent: job.trace.as_ref().map(ToString::to_string),
     };
     same(job, Job::validate(&built, rules), "submitted again as it is stored");
     let written = serde_json::to_vec(&built).expect("a job is JSON");
@@ -84,6 +85,7 @@ fn same(job: &Job, again: Result<Job, Invalid>, how: &str) {
     assert_eq!(again.content.hash(), job.content.hash(), "{how}");
     assert_eq!((&again.lane, &again.key), (&job.lane, &job.key), "{how}");
     assert_eq!((again.run_at, &again.callback_url), (job.run_at, &job.callback_url), "{how}");
+    assert_eq!(again.trace, job.trace, "{how}");
 }
 
 /// The body that the content was made of.

@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 
 use crate::fields::{FieldError, Reader, Written, shown, write_object};
-use crate::{AccountName, AccountRules, Key, Kind, Lane, Millis, kinds};
+use crate::{AccountName, AccountRules, Key, Kind, Lane, Millis, TraceParent, kinds};
 
 /// The longest job JSON that any door reads, in bytes.
 pub const MAX_JOB_BYTES: usize = 256 * 1024;
@@ -63,6 +63,8 @@ pub struct Job {
     pub run_at: Option<Millis>,
     /// Where to report its end.
     pub callback_url: Option<String>,
+    /// The trace that it belongs to. No part of the content: the same job may come with another one.
+    pub trace: Option<TraceParent>,
 }
 
 /// A job as producers write it: the JSON of the interface, not yet validated. It can be read back, as queues that carry it
@@ -84,6 +86,9 @@ pub struct NewJob {
     /// Where to report the end.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub callback_url: Option<String>,
+    /// The W3C `traceparent` of the producer's span, if the job is to be seen in its trace.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub traceparent: Option<String>,
 }
 
 impl NewJob {
@@ -98,6 +103,7 @@ impl NewJob {
             body,
             run_at: None,
             callback_url: None,
+            traceparent: None,
         }
     }
 
@@ -105,6 +111,12 @@ impl NewJob {
     #[must_use]
     pub fn not_before(self, run_at: &str) -> Self {
         Self { run_at: Some(run_at.to_owned()), ..self }
+    }
+
+    /// The same, as part of the trace that this W3C `traceparent` names.
+    #[must_use]
+    pub fn within(self, traceparent: &str) -> Self {
+        Self { traceparent: Some(traceparent.to_owned()), ..self }
     }
 
     /// The same, its end reported to this URL.
@@ -183,6 +195,7 @@ impl Job {
             "must be an http or https URL of at most 2048 characters",
             callback,
         );
+        let trace = optional_named(&mut reader, "traceparent");
         let body = match reader.take("body") {
             Some(Value::Object(body)) => Some(body),
             Some(_) => wrong(&mut reader, "body", "must be an object with the page's fields"),
@@ -201,6 +214,7 @@ impl Job {
             content,
             run_at: run_at.max(not_before),
             callback_url,
+            trace,
         })
     }
 }
@@ -222,10 +236,19 @@ fn wrong<T>(reader: &mut Reader<'_>, name: &str, rule: &str) -> Option<T> {
 
 fn named<T: FromStr<Err = crate::IdError>>(reader: &mut Reader<'_>, name: &str) -> Option<T> {
     match reader.take(name) {
-        Some(Value::String(text)) => text.parse().map_err(|error: crate::IdError| reader.wrong(name, error.0)).ok(),
-        Some(_) => wrong(reader, name, "must be a text"),
+        Some(value) => read_named(reader, name, &value),
         None => wrong(reader, name, "is required"),
     }
+}
+
+fn optional_named<T: FromStr<Err = crate::IdError>>(reader: &mut Reader<'_>, name: &str) -> Option<T> {
+    let value = reader.take(name)?;
+    read_named(reader, name, &value)
+}
+
+fn read_named<T: FromStr<Err = crate::IdError>>(reader: &mut Reader<'_>, name: &str, value: &Value) -> Option<T> {
+    let Value::String(text) = value else { return wrong(reader, name, "must be a text") };
+    text.parse().map_err(|error: crate::IdError| reader.wrong(name, error.0)).ok()
 }
 
 fn optional_text<T>(reader: &mut Reader<'_>, name: &str, rule: &str, read: impl Fn(&str) -> Option<T>) -> Option<T> {

@@ -13,6 +13,7 @@ mod policy;
 mod schedule;
 mod state;
 mod time;
+mod trace;
 mod transition;
 mod view;
 
@@ -27,6 +28,7 @@ pub use policy::{OnAmbiguous, Policy};
 pub use schedule::{not_ready_delay, poll_delay, retry_delay, settle_spread};
 pub use state::State;
 pub use time::Millis;
+pub use trace::TraceParent;
 pub use transition::{
     Action, Due, Facts, Illegal, MAX_LOSSES, MAX_NOT_READY_SENDS, MAX_SENDS, Next, after, next_action, recalled,
 };

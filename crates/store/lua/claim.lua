@@ -7,7 +7,8 @@
 --       10 'resend'|'hold', 11 'sends'|'asks': whether sends may be claimed or asks only
 -- Returns {now (ms), next due (ms, -1 = nothing waits), jobs, keys without a record, epoch, 1 if Redis has lost writes else 0}; a job is
 --         {key, 'send'|'ask', fence, state before, content, trade numbers, numbers}, the numbers being sends, resends, asks,
---         losses, first sent, last sent, sent before this, ordered by an operator (times in ms, 0 = never), with spaces between
+--         losses, first sent, last sent, sent before this, ordered by an operator, due, created (times in ms, 0 = never), with spaces between; the job's
+--         traceparent stands behind them where it has one
 local base, worker = KEYS[1], ARGV[1]
 local lease, slots, rate, number = tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5])
 local time = redis.call('TIME')
@@ -54,17 +55,18 @@ local function next_call() return math.ceil((arrival - burst + interval) / 1000)
 if allowance == 0 then return { now, next_call(), {}, {}, epoch, 0 } end
 local room = math.min(slots, allowance)
 
-local sends = asks_only and {} or redis.call('ZRANGEBYSCORE', base .. 'to_send', '-inf', now, 'LIMIT', 0, room)
-local asks = redis.call('ZRANGEBYSCORE', base .. 'to_ask', '-inf', now, 'LIMIT', 0, room)
+local sends = asks_only and {} or redis.call('ZRANGEBYSCORE', base .. 'to_send', '-inf', now, 'WITHSCORES', 'LIMIT', 0, room)
+local asks = redis.call('ZRANGEBYSCORE', base .. 'to_ask', '-inf', now, 'WITHSCORES', 'LIMIT', 0, room)
 -- Neither may starve the other: each has half of the room, and what it leaves goes to the other. One slot goes by turns.
-local take_sends, take_asks = #sends, #asks
+local due_sends, due_asks = #sends / 2, #asks / 2 -- each with its score
+local take_sends, take_asks = due_sends, due_asks
 if take_sends + take_asks > room then
   local half = math.ceil(room / 2)
   if room == 1 then
     half = turn == 'ask' and 0 or 1
     redis.call('HSET', base .. 'lane', 'turn', half == 1 and 'ask' or 'send')
   end
-  take_sends = math.min(#sends, math.max(half, room - #asks))
+  take_sends = math.min(due_sends, math.max(half, room - due_asks))
   take_asks = room - take_sends
 end
 
@@ -99,8 +101,8 @@ end
 
 -- What is claimed is known before anything is written; then sets and receipt, then records: an error in between, from a
 -- key of a foreign type, leaves jobs that come due, never one that was taken and forgotten.
-local claimed, jobs, orphans, leased, receipts = {}, {}, {}, {}, { ARGV[5] }
-local function take(key, call)
+local claimed, jobs, orphans, leased, leaving, receipts = {}, {}, {}, {}, {}, { ARGV[5] }
+local function take(key, due, call)
   local record = record_of(key)
   local fence, content = (tonumber(record.f) or 0) + 1, content_of(key, record)
   if not (SENDABLE[record.s] or (call == 'ask' and ASKABLE[record.s])) or type(content) ~= 'string' or fence > MAX_FENCE then
@@ -113,20 +115,23 @@ local function take(key, call)
     record.s, record.o = 'in_doubt', whole(math.max(tonumber(record.o) or 0, resumed))
   end
   fence = whole(fence)
-  claimed[#claimed + 1] = { key, call, fence, record, content }
+  claimed[#claimed + 1] = { key, due, call, fence, record, content }
   leased[#leased + 1] = lease_end
   leased[#leased + 1] = key
   receipts[#receipts + 1] = key .. ' ' .. fence
 end
-for i = 1, take_sends do take(sends[i], 'send') end
-for i = 1, take_asks do take(asks[i], 'ask') end
+for i = 1, take_sends do
+  leaving[i] = sends[2 * i - 1]
+  take(leaving[i], sends[2 * i], 'send')
+end
+for i = 1, take_asks do take(asks[2 * i - 1], asks[2 * i], 'ask') end
 if #leased > 0 then
   redis.call('ZADD', base .. 'to_ask', unpack(leased))
   -- Should the reply be lost, the worker reads here what it was given, and gives it back unsent.
   redis.call('SET', base .. 'claim:' .. worker, table.concat(receipts, '\n'), 'PX', ARGV[7])
 end
 if take_sends > 0 then
-  redis.call('ZREM', base .. 'to_send', unpack(sends, 1, take_sends))
+  redis.call('ZREM', base .. 'to_send', unpack(leaving))
   epoch = redis.call('HINCRBY', base .. 'lane', 'e', 1)
 end
 
@@ -134,7 +139,7 @@ end
 local by = ',"w":' .. cjson.encode(worker) .. '}'
 local more, count = {}, 0 -- fields that only some claims write; one table for all, for making tables is what costs
 local function set_field(field, value) more[count + 1], more[count + 2], count = field, value, count + 2 end
-local function hand_out(key, call, fence, record, content)
+local function hand_out(key, due, call, fence, record, content)
   local job, log, was = base .. 'job:' .. key, base .. 'log:' .. key, record.s
   local sent, resent, losses = record.n or '0', record.rs or '0', record.l or '0'
   local before_this = record.ts or '0'
@@ -167,6 +172,8 @@ local function hand_out(key, call, fence, record, content)
     end
   end
   local numbers = sent .. ' ' .. resent .. ' ' .. (record.a or '0') .. ' ' .. losses .. ' ' .. first .. ' ' .. last .. ' ' .. before_this .. ' ' .. (record.o or '0')
+    .. ' ' .. due .. ' ' .. (record.c or '0')
+  if record.tp then numbers = numbers .. ' ' .. record.tp end
   jobs[#jobs + 1] = { key, call, fence, was, content, record.no or '', numbers }
 end
 for _, one in ipairs(claimed) do hand_out(unpack(one)) end

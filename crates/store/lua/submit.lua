@@ -1,7 +1,8 @@
 -- Accepts jobs of one lane: record, content and due time in one step, or what is already there.
 -- KEYS  1 the lane's base; every key below is made from it and shares its hash tag
 -- ARGV  1 wake channel, 2 lane name, then for each job:
---       key, content hash (32 bytes), content, due (ms of Redis time, 0 = now), about ('' = its key), callback URL ('' = none)
+--       key, content hash (32 bytes), content, due (ms of Redis time, 0 = now), about ('' = its key), callback URL ('' = none),
+--       traceparent ('' = none)
 -- Returns for each job: {'new'} | {'existing', state} | {'conflict', key of the first} (its own key when the content differs);
 --         the state of a job whose detail has expired is told by its first letter
 local base = KEYS[1]
@@ -25,8 +26,8 @@ local function first_about(key, about)
   return first
 end
 
-for at = 3, #ARGV, 6 do
-  local key, hash, content, due, about, callback = unpack(ARGV, at, at + 5)
+for at = 3, #ARGV, 7 do
+  local key, hash, content, due, about, callback, trace = unpack(ARGV, at, at + 6)
   local job = base .. 'job:' .. key
   local state, had, tombstone = unpack(redis.call('HMGET', job, 's', 'h', 'z'))
   if tombstone then state, had, hash = string.sub(tombstone, 1, 1), string.sub(tombstone, 2), string.sub(hash, 1, #tombstone - 1) end
@@ -45,6 +46,7 @@ for at = 3, #ARGV, 6 do
       redis.call('SET', base .. 'body:' .. key, content)
     end
     put_pieces(fields, 'cb', callback)
+    if trace ~= '' then fields[#fields + 1] = 'tp'; fields[#fields + 1] = trace end
     redis.call('HSET', job, unpack(fields))
     if about ~= '' then redis.call('SET', base .. 'about:' .. about, key) end
     answers[#answers + 1] = { 'new' }

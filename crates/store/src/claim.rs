@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use bursar_domain::{Call, Facts, Key, Lane, Millis, OnAmbiguous, State};
+use bursar_domain::{Call, Facts, Key, Lane, Millis, OnAmbiguous, State, TraceParent};
 use redis::{Pipeline, Value};
 
 use crate::scripts::{EVENTS_KEPT, LOG_QUIET_AFTER};
@@ -95,6 +95,12 @@ pub struct Claimed {
     pub sent_before: Option<Millis>,
     /// When an operator last ordered a call.
     pub ordered: Option<Millis>,
+    /// Since when it was due.
+    pub due: Option<Millis>,
+    /// When it was accepted.
+    pub created: Option<Millis>,
+    /// The trace that it belongs to.
+    pub trace: Option<TraceParent>,
 }
 
 impl Claimed {
@@ -135,6 +141,9 @@ pub struct Claims {
     /// Whether this claim found that Redis has lost writes; it then took nothing.
     pub lost_writes: bool,
 }
+
+/// Numbers without which a claimed job cannot be worked on.
+const NUMBERS: usize = 8;
 
 type Row = (String, String, u64, String, String, String, String);
 
@@ -263,10 +272,15 @@ pub(crate) fn claimed(row: Value) -> Result<Claimed, String> {
     let unreadable = || name.clone().unwrap_or_default();
     let row: Row = redis::from_redis_value(row).map_err(|_| unreadable())?;
     let (key, call, fence, state, content, trade_nos, numbers) = row;
-    let numbers: Result<Vec<u64>, _> = numbers.split(' ').map(str::parse).collect();
+    let mut words = numbers.split(' ');
+    let numbers: Result<Vec<u64>, _> = words.by_ref().take(NUMBERS).map(str::parse).collect();
     let Ok(&[sends, resends, asks, losses, first, last, before, ordered]) = numbers.as_deref() else { return Err(key) };
     let count = |number: u64| u32::try_from(number).unwrap_or(u32::MAX);
     let moment = |at: u64| (at > 0).then_some(Millis(at));
+    // What is only told of keeps no job from its work, should it not be readable.
+    let mut told = || words.next().and_then(|text| text.parse().ok()).and_then(moment);
+    let (due, created) = (told(), told());
+    let trace = words.next().and_then(|text| text.parse().ok());
     Ok(Claimed {
         call: match call.as_str() {
             "send" => Call::Send,
@@ -286,5 +300,8 @@ pub(crate) fn claimed(row: Value) -> Result<Claimed, String> {
         last_sent: moment(last),
         sent_before: moment(before),
         ordered: moment(ordered),
+        due,
+        created,
+        trace,
     })
 }

@@ -17,6 +17,7 @@
 //! | `r` | reason |
 //! | `1`, `2`, … | the canonical content, in pieces; a long one stands in `body:KEY` instead |
 //! | `cb1`, `cb2`, … | the callback URL, in pieces |
+//! | `tp` | the producer's `traceparent`; absent when it gave none |
 //!
 //! `l`, `rs`, `a` are absent while they are 0, `t1` while it is `ts`. A tombstone has `z` only: the final state's first
 //! letter and the first half of the hash.
@@ -26,7 +27,7 @@
 use std::collections::HashMap;
 use std::str::FromStr;
 
-use bursar_domain::{JobView, Key, Lane, Millis, State};
+use bursar_domain::{JobView, Key, Lane, Millis, State, TraceParent};
 
 use crate::StoreError;
 
@@ -69,6 +70,8 @@ pub struct Record {
     pub reason: Option<String>,
     /// Where its end is to be reported.
     pub callback_url: Option<String>,
+    /// The trace that it belongs to.
+    pub trace: Option<TraceParent>,
     /// When it is looked at next; while it is held, when the lease ends.
     pub due: Option<Millis>,
 }
@@ -110,6 +113,7 @@ impl Record {
             gateway_status: fields.text("g"),
             reason: fields.text("r"),
             callback_url: fields.pieces("cb").and_then(|url| String::from_utf8(url).ok()),
+            trace: fields.text("tp").and_then(|text| text.parse().ok()),
             due,
         }))
     }

@@ -1,6 +1,6 @@
 //! Accepting jobs.
 
-use bursar_domain::{Job, Lane, State};
+use bursar_domain::{Job, Lane, State, TraceParent};
 use redis::FromRedisValue;
 
 use crate::record::state_of;
@@ -63,7 +63,8 @@ impl Store {
                 .push(job.content.text())
                 .push(job.run_at.unwrap_or_default().0)
                 .push(about)
-                .push(job.callback_url.as_deref().unwrap_or_default());
+                .push(job.callback_url.as_deref().unwrap_or_default())
+                .push(job.trace.as_ref().map(TraceParent::as_str).unwrap_or_default());
         }
         let replies: Vec<Vec<String>> = call.run(self).await?;
         replies.into_iter().map(submission).collect()

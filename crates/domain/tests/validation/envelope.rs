@@ -25,11 +25,13 @@ fn a_job_is_read_with_its_time_and_its_callback() {
     let mut submitted = transfer();
     submitted["run_at"] = json!("2026-01-01T08:00:00+08:00");
     submitted["callback_url"] = json!("https://shop.example/bursar");
+    submitted["traceparent"] = json!("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01");
     let parsed = parse(&submitted.to_string()).unwrap();
     assert_eq!(parsed.lane.to_string(), "main/transfer");
     assert_eq!(parsed.key.as_str(), "1001XP2025010110000001");
     assert_eq!(parsed.run_at.map(bursar_domain::Millis::rfc3339).as_deref(), Some("2026-01-01T00:00:00.000Z"));
     assert_eq!(parsed.callback_url.as_deref(), Some("https://shop.example/bursar"));
+    assert_eq!(parsed.trace.unwrap().as_str(), "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01");
 }
 
 #[test]
@@ -37,6 +39,7 @@ fn each_field_around_the_body_has_its_rule() {
     let kinds = "must be bill_upload, transfer or split";
     let url = "must be an http or https URL of at most 2048 characters";
     let time = "must be an RFC 3339 time with an offset";
+    let trace = "must be a W3C traceparent: 00-, 32 digits, -, 16 digits, -, 2 digits, in lower case";
     for (field, value, rule) in [
         ("account", Value::Null, "is required"),
         ("account", json!(7), "must be a text"),
@@ -62,6 +65,8 @@ fn each_field_around_the_body_has_its_rule() {
         ("callback_url", json!("shop.example"), url),
         ("callback_url", json!(7), url),
         ("callback_url", json!(format!("https://shop.example/{}", chars(2048))), url),
+        ("traceparent", json!(7), "must be a text"),
+        ("traceparent", json!("00-abc-def-01"), trace),
         ("priority", json!(1), "is not a known field"),
     ] {
         assert_eq!(told(&with(&transfer(), field, value)), [format!("{field} {rule}")]);

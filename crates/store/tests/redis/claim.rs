@@ -34,6 +34,22 @@ async fn intent_fence_and_lease_are_on_record_before_the_claim_is_answered() {
 }
 
 #[tokio::test]
+async fn a_claim_tells_since_when_each_job_was_due_and_when_it_was_accepted() {
+    let scene = Scene::new().await;
+    scene.submit(&["sent", "asked"]).await;
+    let created = scene.field("sent", "c").await.unwrap().parse().map(Millis).ok();
+    let first = scene.claim_one("w").await;
+    assert_eq!((first.due, first.created, &first.trace), (created, created, &None));
+    let due = Millis(scene.now().await - 1_000);
+    let commit = sent(&first, State::Pending, Due::Ask(due));
+    scene.store.commit(&scene.lane, &[commit]).await.unwrap();
+    let claims = scene.claim("w", 2).await;
+    let of = |call| claims.jobs.iter().find(|job| job.call == call).unwrap();
+    assert_eq!((of(Call::Ask).due, of(Call::Ask).created), (Some(due), created));
+    assert_ne!(of(Call::Send).due, Some(due));
+}
+
+#[tokio::test]
 async fn never_more_jobs_than_slots_and_never_more_than_one_script_takes() {
     let scene = Scene::new().await;
     scene.submit_many("k", MAX_CLAIM + 50).await;

@@ -55,6 +55,34 @@ async fn the_same_key_with_other_content_is_refused() {
 }
 
 #[tokio::test]
+async fn a_trace_is_kept_where_there_is_one_and_is_no_part_of_what_makes_a_job_the_same() {
+    let scene = Scene::new().await;
+    let traced = |key: &str, trace: &str| {
+        let mut job = transfer_json(key);
+        job["traceparent"] = json!(trace);
+        parse(&job)
+    };
+    let (first, second) = (
+        format!("00-{}-{}-01", "a".repeat(32), "b".repeat(16)),
+        format!("00-{}-{}-00", "c".repeat(32), "d".repeat(16)),
+    );
+    assert_eq!(
+        scene.store.submit(&[traced("k1", &first), transfer("k2")]).await.unwrap(),
+        [Submission::New, Submission::New]
+    );
+    let again = [traced("k1", &second), transfer("k1"), traced("k2", &second)];
+    assert_eq!(scene.store.submit(&again).await.unwrap(), vec![Submission::Existing(State::Queued); 3]);
+    assert_eq!(scene.field("k1", "tp").await, Some(first.clone()), "the first one stays");
+    assert_eq!(scene.field("k2", "tp").await, None, "a job without a trace has no field for it");
+    let claims = scene.claim("w", 2).await;
+    let traces: Vec<Option<String>> =
+        claims.jobs.iter().map(|job| job.trace.as_ref().map(ToString::to_string)).collect();
+    assert_eq!(traces, [Some(first.clone()), None]);
+    let record = scene.store.job(&scene.lane, &"k1".parse().unwrap()).await.unwrap().unwrap();
+    assert_eq!(record.trace.map(|trace| trace.to_string()), Some(first));
+}
+
+#[tokio::test]
 async fn a_second_job_about_the_same_thing_is_refused_whatever_its_key() {
     let mut scene = Scene::new().await;
     scene.lane = "main/bill_upload".parse().unwrap();
