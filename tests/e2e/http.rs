@@ -1,4 +1,4 @@
-//! The few requests that a test makes of the simulator's own routes.
+//! The few requests that a test makes: of the simulator's own routes, and of metrics and health.
 
 use std::time::Duration;
 
@@ -15,6 +15,11 @@ pub(crate) async fn get(address: &str, path: &str) -> Value {
     request(address, &format!("GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n")).await
 }
 
+/// What `address` answers to a GET: the HTTP status and the body as it is.
+pub(crate) async fn read(address: &str, path: &str) -> (u16, String) {
+    exchange(address, &format!("GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n")).await
+}
+
 /// Puts `body` there; the answer as JSON, null when it is empty.
 pub(crate) async fn put(address: &str, path: &str, body: &Value) -> Value {
     let body = body.to_string();
@@ -23,6 +28,12 @@ pub(crate) async fn put(address: &str, path: &str, body: &Value) -> Value {
 }
 
 async fn request(address: &str, text: &str) -> Value {
+    let (status, body) = exchange(address, text).await;
+    assert!((200..300).contains(&status), "{}: {status} {body}", text.lines().next().unwrap_or_default());
+    if body.is_empty() { Value::Null } else { serde_json::from_str(&body).expect("the simulator answers in JSON") }
+}
+
+async fn exchange(address: &str, text: &str) -> (u16, String) {
     let line = text.lines().next().unwrap_or_default();
     let exchange = async {
         let mut connection = TcpStream::connect(address).await?;
@@ -34,6 +45,6 @@ async fn request(address: &str, text: &str) -> Value {
     let answer = timeout(PATIENCE, exchange).await.unwrap_or_else(|_| panic!("{address} did not answer {line}"));
     let answer = answer.unwrap_or_else(|error| panic!("{line} at {address}: {error}"));
     let (head, body) = answer.split_once("\r\n\r\n").unwrap_or_else(|| panic!("{line}: no HTTP answer: {answer}"));
-    assert!(head.starts_with("HTTP/1.1 2"), "{line}: {answer}");
-    if body.is_empty() { Value::Null } else { serde_json::from_str(body).expect("the simulator answers in JSON") }
+    let status = head.split(' ').nth(1).and_then(|status| status.parse().ok());
+    (status.unwrap_or_else(|| panic!("{line}: no HTTP status: {answer}")), body.to_owned())
 }

@@ -27,6 +27,7 @@ mod journal;
 mod kinds;
 mod lanes;
 mod ledger;
+mod metrics;
 mod outages;
 mod personal;
 mod plan;

@@ -47,6 +47,7 @@ impl Worker {
             drain: Duration::from_secs(5),
             retention: Duration::from_secs(24 * 3600),
             journal,
+            metrics: Arc::default(),
         };
         let account = Account {
             name: jobs::ACCOUNT.parse()?,

@@ -93,6 +93,8 @@ pub(crate) struct Worker {
     pub(crate) lease: Duration,
     /// How long a worker that was told to end waits for its calls in flight.
     pub(crate) drain: Duration,
+    /// Where `bursar worker` serves its metrics and its health; nowhere when it is left out.
+    pub(crate) listen: Option<SocketAddr>,
 }
 
 /// Doors beside the ones that are always open.
@@ -278,6 +280,7 @@ impl Worker {
             concurrency: usize::try_from(concurrency).unwrap_or(1),
             lease: section.read("lease", rules::duration(SECOND..=HOUR)).unwrap_or(SECOND * 30),
             drain: section.read("drain", rules::duration(Duration::ZERO..=HOUR)).unwrap_or(SECOND * 40),
+            listen: section.read("listen", rules::listen),
         };
         section.finish();
         worker

@@ -4,6 +4,7 @@ mod accounts;
 mod cli;
 mod commands;
 mod config;
+mod listener;
 mod logging;
 mod output;
 mod preflight;

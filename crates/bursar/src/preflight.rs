@@ -2,9 +2,11 @@
 //! replaced or filled while everybody sleeps.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bursar_store::{Finding, Severity, Store, StoreError, Wanted};
+use bursar_telemetry::Metrics;
 use bursar_worker::Fit;
 use tokio::sync::watch;
 
@@ -17,16 +19,17 @@ const ROUND: Duration = Duration::from_secs(60);
 pub(crate) struct Preflight<'a> {
     config: &'a Config,
     store: Store,
+    metrics: Arc<Metrics>,
     /// What was told of last, so that a minute without news tells nothing.
     told: BTreeMap<&'static str, Severity>,
 }
 
 impl<'a> Preflight<'a> {
-    pub(crate) fn new(config: &'a Config, store: Store) -> Self {
+    pub(crate) fn new(config: &'a Config, store: Store, metrics: Arc<Metrics>) -> Self {
         for advice in config.advice() {
             tracing::warn!(check = "configuration", "{} {}", advice.key, advice.text);
         }
-        Self { config, store, told: BTreeMap::new() }
+        Self { config, store, metrics, told: BTreeMap::new() }
     }
 
     /// Looks once, and tells of what is not fine and has not been told yet.
@@ -45,7 +48,15 @@ impl<'a> Preflight<'a> {
                 _ => tell(severity, check, &text, self.config.redis.preflight),
             }
         }
-        Ok(if refused && !overruled { Fit::NotForMoney } else { Fit::ForMoney })
+        let grave = findings.iter().filter_map(|finding| match finding.severity {
+            Severity::Fine => None,
+            Severity::Warn => Some((finding.check, "warn")),
+            Severity::Refuse => Some((finding.check, "refuse")),
+        });
+        self.metrics.preflight(grave);
+        let fit = !refused || overruled;
+        self.metrics.fit_for_money(fit);
+        Ok(if fit { Fit::ForMoney } else { Fit::NotForMoney })
     }
 
     /// Looks every minute, and says what it comes to. Never ends: a Redis that does not answer now sends nothing either way.

@@ -7,6 +7,7 @@ use anyhow::Context;
 use bursar_gateways::{Beingfi, Gateway, Yzt};
 use bursar_journal::Journal;
 use bursar_store::{Store, crash_point};
+use bursar_telemetry::{Metrics, Page, Stored};
 use bursar_worker::{Account, Fit, Intake, Settings};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
@@ -14,12 +15,14 @@ use tokio_util::sync::CancellationToken;
 use crate::accounts::GatewaySettings;
 use crate::cli::Exit;
 use crate::config::{self, Config};
+use crate::listener;
 use crate::preflight::Preflight;
 
 /// Works until `drain`. The caller has connected and started logging.
 pub(crate) async fn work(config: &Config, store: Store, drain: CancellationToken) -> anyhow::Result<Exit> {
     let accounts = accounts(config)?;
-    let mut preflight = Preflight::new(config, store.clone());
+    let metrics = counted(config);
+    let mut preflight = Preflight::new(config, store.clone(), Arc::clone(&metrics));
     if preflight.look().await? == Fit::NotForMoney {
         return Ok(Exit::No);
     }
@@ -32,10 +35,18 @@ pub(crate) async fn work(config: &Config, store: Store, drain: CancellationToken
         lease: config.worker.lease,
         drain: config.worker.drain,
         retention: config.redis.retention,
+        metrics: Arc::clone(&metrics),
+    };
+    let _listener = match config.worker.listen {
+        Some(address) => {
+            let stored = Arc::new(Stored::new(store.clone(), config.lanes()));
+            Some(listener::start(address, Page { worker: Some(metrics), stored }).await?)
+        }
+        None => None,
     };
     let lanes: Vec<String> = config.lanes().iter().map(ToString::to_string).collect();
     tracing::info!(worker = settings.name, lanes = lanes.join(" "), concurrency = settings.concurrency, "working");
-    let intake = intake(config, &settings.name);
+    let intake = intake(config, &settings.name, Arc::clone(&settings.metrics));
     // A worker that ends, for whatever reason, has told everything beside it to drain.
     let working = async {
         tokio::join!(
@@ -53,9 +64,18 @@ pub(crate) async fn work(config: &Config, store: Store, drain: CancellationToken
 }
 
 /// The doors that this configuration opens beside the others.
-pub(crate) fn intake(config: &Config, name: &str) -> Intake {
+pub(crate) fn intake(config: &Config, name: &str, metrics: Arc<Metrics>) -> Intake {
     let accounts = config.accounts.iter().map(|(name, account)| (name.to_string(), account.rules()));
-    Intake { name: name.to_owned(), queues: config.intake.queues.clone(), accounts: accounts.collect() }
+    Intake { name: name.to_owned(), queues: config.intake.queues.clone(), accounts: accounts.collect(), metrics }
+}
+
+/// What the worker counts, knowing how long its calls may take.
+fn counted(config: &Config) -> Arc<Metrics> {
+    let metrics = Metrics::default();
+    for account in config.accounts.values() {
+        metrics.pulse().slowest_call(account.call_timeout);
+    }
+    Arc::new(metrics)
 }
 
 /// The journal that the configuration asks for.

@@ -38,7 +38,7 @@ pub use list::{Cursor, Listed};
 pub use operate::{Operated, Operator};
 pub use preflight::{Finding, LOSSES_ON_EVERYSEC, Severity, Wanted};
 pub use put_back::{PutBack, Remembered, Standing};
-pub use read::LaneStatus;
+pub use read::{LOOKED_AT, LaneStatus};
 pub use record::Record;
 pub use submit::{MAX_BATCH, Submission};
 pub use wakes::Wakes;

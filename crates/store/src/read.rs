@@ -2,12 +2,16 @@
 
 use std::collections::HashMap;
 
-use bursar_domain::{AttemptView, JobView, Key, Lane, LaneView, Millis};
+use bursar_domain::{AttemptView, JobView, Key, Lane, LaneView, Millis, State};
 use redis::Pipeline;
 use serde_json::{Map, Value};
 
+use crate::commit::sets_of;
 use crate::record::pieces;
 use crate::{Record, Store, StoreError};
+
+/// Jobs of each set that a count of those in doubt looks at: about a millisecond of Redis.
+pub const LOOKED_AT: isize = 1_000;
 
 /// A lane at a glance.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,6 +28,12 @@ pub struct LaneStatus {
     pub orphans: u64,
     /// The earliest due time.
     pub next_due: Option<Millis>,
+    /// When this was so, in Redis time.
+    pub now: Millis,
+    /// The earliest due time of a send.
+    pub next_send: Option<Millis>,
+    /// The earliest due time of an ask.
+    pub next_ask: Option<Millis>,
     /// Who paused it and why, if it is paused.
     pub paused: Option<String>,
 }
@@ -125,12 +135,39 @@ impl Store {
         for set in ["to_send", "to_ask"] {
             pipeline.zrange_withscores(self.keys.set(lane, set), 0, 0);
         }
+        pipeline.cmd("TIME");
         type Head = Vec<(String, f64)>;
-        let (to_send, to_ask, review, done, orphans, paused, first_send, first_ask): (_, _, _, _, _, _, Head, Head) =
+        type Reply = (u64, u64, u64, u64, u64, Option<String>, Head, Head, (u64, u64));
+        let (to_send, to_ask, review, done, orphans, paused, first_send, first_ask, (seconds, micros)): Reply =
             self.query("ZCARD", &pipeline).await?;
-        let heads = first_send.first().into_iter().chain(first_ask.first());
-        let next_due = heads.map(|(_, at)| score(*at)).min();
-        Ok(LaneStatus { to_send, to_ask, review, done, orphans, next_due, paused })
+        let due = |head: Head| head.first().map(|(_, at)| score(*at));
+        let (next_send, next_ask) = (due(first_send), due(first_ask));
+        let now = Millis(seconds * 1_000 + micros / 1_000);
+        let next_due = next_send.into_iter().chain(next_ask).min();
+        Ok(LaneStatus { to_send, to_ask, review, done, orphans, next_due, now, next_send, next_ask, paused })
+    }
+
+    /// How many jobs of a lane are in doubt and held by no worker, among the first [`LOOKED_AT`] of those to be asked about
+    /// and of those to be sent again: no set holds them alone, and a count must not hold Redis for long.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn in_doubt(&self, lane: &Lane) -> Result<usize, StoreError> {
+        let mut pipeline = Pipeline::new();
+        for set in sets_of(State::InDoubt) {
+            pipeline.zrange(self.keys.set(lane, set), 0, LOOKED_AT - 1);
+        }
+        let keys: Vec<Vec<String>> = self.query("ZRANGE", &pipeline).await?;
+        let mut pipeline = Pipeline::new();
+        for key in keys.iter().flatten() {
+            pipeline.cmd("HMGET").arg(self.keys.job(lane, key)).arg("s").arg("w");
+        }
+        if pipeline.is_empty() {
+            return Ok(0);
+        }
+        let states: Vec<(Option<String>, Option<String>)> = self.query("HMGET", &pipeline).await?;
+        let in_doubt = |state: &str| state == State::InDoubt.as_str();
+        Ok(states.iter().filter(|(state, worker)| worker.is_none() && state.as_deref().is_some_and(in_doubt)).count())
     }
 
     pub(crate) async fn query<T: redis::FromRedisValue>(

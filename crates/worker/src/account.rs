@@ -6,6 +6,7 @@ use std::time::Duration;
 use bursar_domain::{AccountName, Kind, Policy};
 use bursar_gateways::Gateway;
 use bursar_journal::Journal;
+use bursar_telemetry::Metrics;
 
 /// One worker process.
 #[derive(Clone, Debug)]
@@ -22,6 +23,8 @@ pub struct Settings {
     pub retention: Duration,
     /// Where sends are written down outside Redis as well, before they leave; `None` for nowhere.
     pub journal: Option<Journal>,
+    /// What it counts.
+    pub metrics: Arc<Metrics>,
 }
 
 /// One account that it works for.

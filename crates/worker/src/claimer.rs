@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use bursar_domain::{Call, Lane, OnAmbiguous};
 use bursar_store::{Claim, Claims, Known, MAX_CLAIM, RECEIPT_KEPT, Sends, Store, crash_point};
+use bursar_telemetry::{Doing, Lost};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
@@ -58,7 +59,7 @@ pub(crate) fn start(
         leases,
         handoff: Arc::clone(&handoff),
         drain,
-        patience: Patience::new("claiming", trouble.clone()),
+        patience: Patience::new(Doing::Claiming, trouble.clone()),
         trouble,
     };
     (handoff, Bell { wake }, tokio::spawn(claimer.run(wakes)))
@@ -90,7 +91,7 @@ impl Bell {
 
 /// Follows the wake channel, for ever anew, until `drain`.
 async fn listen(store: Store, wake: mpsc::Sender<Wake>, trouble: Trouble, drain: CancellationToken) {
-    let mut patience = Patience::new("listening for wake messages", trouble.clone());
+    let mut patience = Patience::new(Doing::Listening, trouble.clone());
     while !drain.is_cancelled() {
         match store.wakes().await {
             Ok(mut messages) => {
@@ -164,6 +165,9 @@ impl Claimer {
     /// Until a lane is to be looked at and a slot is free.
     async fn wait(&mut self, wakes: &mut mpsc::Receiver<Wake>) {
         self.wait_for_work(wakes).await;
+        if self.slots.available_permits() == 0 {
+            self.settings.metrics.pulse().waits_for_a_slot();
+        }
         // The semaphore is never closed; whoever takes the slot does so in `claim`.
         self.slots.acquire().await.ok();
     }
@@ -241,6 +245,7 @@ impl Claimer {
         let mut slots: Vec<OwnedSemaphorePermit> =
             std::iter::from_fn(|| Arc::clone(&self.slots).try_acquire_owned().ok()).take(share).collect();
         self.claims += 1;
+        self.settings.metrics.pulse().tried();
         let claim = Claim {
             worker: &self.settings.name,
             lease: self.settings.lease,
@@ -280,6 +285,9 @@ impl Claimer {
                     crash_point("after_claim");
                 }
                 let clock = RedisClock::new(claims.now);
+                for job in &claims.jobs {
+                    served.metrics.claimed(job.call, job.due.map_or(Duration::ZERO, |due| claims.now.since(due)));
+                }
                 let held = claims.jobs.into_iter().zip(slots.drain(..)).map(|(job, slot)| {
                     let lease = self.leases.hold(lane, job.key.as_str(), job.fence);
                     Held { job, lane, claimed: asked, clock, _lease: lease, slot }
@@ -298,11 +306,14 @@ impl Claimer {
     /// A worker that is told to drain meanwhile leaves that to the end of the lease.
     async fn recover(&mut self, lane: LaneNumber, error: &bursar_store::StoreError) {
         self.patience.wait(error).await;
-        let lane = &self.lanes.get(lane).lane;
+        let served = self.lanes.get(lane);
+        let lane = &served.lane;
         while !self.drain.is_cancelled() {
+            self.settings.metrics.pulse().tried();
             match self.store.unclaim(lane, &self.settings.name, self.claims).await {
                 Ok(0) => return,
                 Ok(given_back) => {
+                    served.metrics.lost(Lost::GivenBack, given_back);
                     tracing::info!(%lane, given_back, "gave back jobs of a claim whose reply was lost");
                     return;
                 }
@@ -315,8 +326,12 @@ impl Claimer {
     async fn give_back(&self) {
         for held in self.handoff.take_all() {
             let name = [(held.job.key.to_string(), held.job.fence)];
-            if let Err(error) = self.store.release(&self.lanes.get(held.lane).lane, &name).await {
-                tracing::warn!(error = %error.chain(), key = %held.job.key, "could not be given back; it comes due when its lease ends");
+            let served = self.lanes.get(held.lane);
+            match self.store.release(&served.lane, &name).await {
+                Ok(_) => served.metrics.lost(Lost::GivenBack, 1),
+                Err(error) => {
+                    tracing::warn!(error = %error.chain(), lane = %served.lane, key = %held.job.key, fence = held.job.fence, "could not be given back; it comes due when its lease ends");
+                }
             }
         }
     }
@@ -324,6 +339,7 @@ impl Claimer {
 
 fn tell_of_lost_writes(served: &ServedLane) {
     let lane = &served.lane;
+    served.metrics.lost_writes();
     match served.policy.on_ambiguous {
         OnAmbiguous::Resend => {
             tracing::error!(%lane, "Redis has lost writes: what was queued there may have been sent, and is sent again as such")

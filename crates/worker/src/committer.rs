@@ -6,6 +6,7 @@
 use std::sync::Arc;
 
 use bursar_store::{Commit, Committed, MAX_CLAIM, Store, crash_point};
+use bursar_telemetry::Doing;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::lanes::{LaneNumber, Lanes};
@@ -67,7 +68,7 @@ async fn commit_group(store: &Store, lanes: &Lanes, trouble: &Trouble, lane: Lan
     let (commits, replies): (Vec<Commit>, Vec<_>) =
         group.into_iter().map(|waiting| (waiting.commit, waiting.done)).unzip();
     crash_point("before_commit");
-    let mut patience = Patience::new("committing", trouble.clone());
+    let mut patience = Patience::new(Doing::Committing, trouble.clone());
     let committed = loop {
         match store.commit(&lanes.get(lane).lane, &commits).await {
             Ok(committed) => break committed,

@@ -6,7 +6,8 @@ use std::time::Duration;
 use apalis::prelude::Data;
 use bursar_domain::{Action, Answer, Call, Due, Facts, Millis, Next, Reading, State, Subject, after, next_action};
 use bursar_gateways::Order;
-use bursar_store::{Asked, Commit, Committed, Resend, Store, crash_point};
+use bursar_store::{Asked, Claimed, Commit, Committed, Resend, Store, crash_point};
+use bursar_telemetry::{Lost, Metrics};
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
@@ -33,10 +34,12 @@ pub(crate) struct Runtime {
     /// send that has not begun, and the settle time, which runs from the claim, is not eaten up by waiting.
     pub(crate) begin_within: Duration,
     pub(crate) chronicle: Chronicle,
+    pub(crate) metrics: Arc<Metrics>,
 }
 
 /// Handles one claimed job to its commit. Nothing that happens to the job is an error of the worker.
 pub(crate) async fn handle(held: Held, runtime: Data<Arc<Runtime>>) {
+    let _working = runtime.metrics.working();
     let served = runtime.lanes.get(held.lane);
     let subject = Subject::of(served.lane.kind, &held.job.content);
     let mut order = Order {
@@ -81,6 +84,7 @@ async fn call(held: &Held, served: &ServedLane, order: &mut Order, facts: Facts,
     };
     crash_point("after_answer");
     let took = started.elapsed();
+    served.metrics.answered(call, reading.answer, took);
     if call == Call::Send {
         tell_the_circuit(served, reading.answer);
     }
@@ -89,7 +93,7 @@ async fn call(held: &Held, served: &ServedLane, order: &mut Order, facts: Facts,
         Facts { asks: facts.asks + u32::from(call == Call::Ask), can_ask: served.gateway.can_ask(order), ..facts };
     let now = held.clock.now();
     let next = after(&facts, call, reading.answer, &served.policy, now).unwrap_or_else(|illegal| {
-        tracing::error!(lane = %served.lane, key = %held.job.key, %illegal, "a person must look at this job");
+        tracing::error!(lane = %served.lane, key = %held.job.key, fence = held.job.fence, %illegal, "a person must look at this job");
         Next::review("an answer that cannot follow this call")
     });
     let commit = Commit {
@@ -109,9 +113,13 @@ async fn call(held: &Held, served: &ServedLane, order: &mut Order, facts: Facts,
 fn tell_the_circuit(served: &ServedLane, answer: Answer) {
     match served.circuit.sent(answer, Instant::now()) {
         Some(Turn::Opened(rest)) => {
+            served.metrics.circuit_opened();
             tracing::warn!(lane = %served.lane, rest_s = rest.as_secs(), "most sends come to nothing: resting, then one probe; asks go on");
         }
-        Some(Turn::Closed) => tracing::info!(lane = %served.lane, "the gateway answers again: sends go on"),
+        Some(Turn::Closed) => {
+            served.metrics.circuit_closed();
+            tracing::info!(lane = %served.lane, "the gateway answers again: sends go on");
+        }
         None => {}
     }
 }
@@ -171,12 +179,16 @@ fn without_a_call(held: &Held, next: Next) -> Commit {
 
 /// Certainly not sent.
 async fn give_back(runtime: &Runtime, held: &Held, why: &str) {
-    let lane = &runtime.lanes.get(held.lane).lane;
-    let name = [(held.job.key.to_string(), held.job.fence)];
+    let served = runtime.lanes.get(held.lane);
+    let (lane, fence) = (&served.lane, held.job.fence);
+    let name = [(held.job.key.to_string(), fence)];
     match runtime.store.release(lane, &name).await {
-        Ok(_) => tracing::warn!(%lane, key = %held.job.key, "given back unsent: {why}"),
+        Ok(_) => {
+            served.metrics.lost(Lost::GivenBack, 1);
+            tracing::warn!(%lane, key = %held.job.key, fence, "given back unsent: {why}");
+        }
         Err(error) => {
-            tracing::warn!(error = %error.chain(), %lane, key = %held.job.key, "could not be given back; it comes due when its lease ends")
+            tracing::warn!(error = %error.chain(), %lane, key = %held.job.key, fence, "could not be given back; it comes due when its lease ends")
         }
     }
 }
@@ -184,7 +196,8 @@ async fn give_back(runtime: &Runtime, held: &Held, why: &str) {
 /// Commits, and tells what an operator should see. The call's place is free as soon as its commit is on its way: Redis and
 /// the gateway then work at the same time. Only what pauses the lane keeps it, so that no send overtakes the pause.
 async fn record(runtime: &Runtime, held: Held, commit: Commit) {
-    let lane = &runtime.lanes.get(held.lane).lane;
+    let served = runtime.lanes.get(held.lane);
+    let (lane, fence) = (&served.lane, held.job.fence);
     let (state, reason, paused) =
         (commit.next.state, commit.reason.clone().or(commit.next.reason.map(str::to_owned)), commit.next.pause_lane);
     let reason = reason.unwrap_or_default();
@@ -199,17 +212,27 @@ async fn record(runtime: &Runtime, held: Held, commit: Commit) {
         }
         (Some(Committed::Ok | Committed::Again), Due::Never) => {}
         (Some(Committed::Stale), _) => {
-            tracing::warn!(%lane, key = %held.job.key, fence = held.job.fence, "came too late: the job has moved on; the answer is in its log");
+            served.metrics.lost(Lost::Commit, 1);
+            tracing::warn!(%lane, key = %held.job.key, fence, "came too late: the job has moved on; the answer is in its log");
             return;
         }
         (None, _) => return, // the worker is being torn down; the lease will end
     }
+    count(served, &held.job, state, held.clock.now());
     if paused {
-        tracing::error!(%lane, key = %held.job.key, %reason, "the lane is paused: mend the account, then `bursar resume {lane}`");
+        tracing::error!(%lane, key = %held.job.key, fence, %reason, "the lane is paused: mend the account, then `bursar resume {lane}`");
     }
     if state == State::NeedsReview {
-        tracing::error!(%lane, key = %held.job.key, %reason, "needs review");
+        tracing::error!(%lane, key = %held.job.key, fence, %reason, "needs review");
     } else {
-        tracing::debug!(%lane, key = %held.job.key, state = state.as_str(), %reason, "committed");
+        tracing::debug!(%lane, key = %held.job.key, fence, state = state.as_str(), %reason, "committed");
+    }
+}
+
+/// Counts a claim's end, and the job's own if this was it.
+fn count(served: &ServedLane, job: &Claimed, state: State, now: Millis) {
+    served.metrics.committed(state);
+    if let (true, false, Some(created)) = (state.is_terminal(), job.state.is_terminal(), job.created) {
+        served.metrics.ended(state, now.since(created));
     }
 }

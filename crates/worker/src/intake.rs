@@ -2,10 +2,12 @@
 //! the store has it. Whoever dies in between has it submitted again, which makes no second job.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bursar_domain::{AccountRules, Job, MAX_JOB_BYTES, Millis};
 use bursar_store::{Act, Aside, Operator, Payload, Store, StoreError, Submission, Task, Verdict, crash_point};
+use bursar_telemetry::{Doing, Metrics};
 use futures_util::future::join_all;
 use tokio_util::sync::CancellationToken;
 
@@ -25,6 +27,8 @@ pub struct Intake {
     pub queues: Vec<String>,
     /// The rules of every configured account, by its name.
     pub accounts: HashMap<String, AccountRules>,
+    /// What it counts.
+    pub metrics: Arc<Metrics>,
 }
 
 impl Intake {
@@ -34,7 +38,7 @@ impl Intake {
     }
 
     async fn follow(&self, store: &Store, queue: &str, drain: &CancellationToken) {
-        let mut patience = Patience::new("taking jobs from a queue of apalis-redis", Trouble::now());
+        let mut patience = Patience::new(Doing::Taking, Trouble::now(Arc::clone(&self.metrics)));
         let (first, longest) = LOOKS;
         let mut pause = first;
         while !drain.is_cancelled() {

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use bursar_domain::{Lane, Policy};
 use bursar_gateways::Gateway;
+use bursar_telemetry::{LaneMetrics, Metrics};
 
 use crate::Account;
 use crate::circuit::Circuit;
@@ -18,6 +19,7 @@ pub(crate) struct ServedLane {
     pub(crate) policy: Policy,
     pub(crate) rate_per_second: f64,
     pub(crate) circuit: Circuit,
+    pub(crate) metrics: LaneMetrics,
 }
 
 /// A lane's place in [`Lanes`].
@@ -25,15 +27,19 @@ pub(crate) struct ServedLane {
 pub(crate) struct LaneNumber(usize);
 
 impl Lanes {
-    pub(crate) fn new(accounts: Vec<Account>) -> Self {
+    pub(crate) fn new(accounts: Vec<Account>, metrics: &Metrics) -> Self {
         let lanes = accounts.into_iter().flat_map(|account| {
             let Account { name, gateway, policy, rate_per_second, kinds } = account;
-            kinds.into_iter().map(move |kind| ServedLane {
-                lane: Lane { account: name.clone(), kind },
-                gateway: Arc::clone(&gateway),
-                policy: policy.clone(),
-                rate_per_second,
-                circuit: Circuit::default(),
+            kinds.into_iter().map(move |kind| {
+                let lane = Lane { account: name.clone(), kind };
+                ServedLane {
+                    metrics: metrics.lane(&lane),
+                    lane,
+                    gateway: Arc::clone(&gateway),
+                    policy: policy.clone(),
+                    rate_per_second,
+                    circuit: Circuit::default(),
+                }
             })
         });
         Self(lanes.collect())

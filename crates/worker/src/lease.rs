@@ -4,6 +4,7 @@ use std::collections::HashSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bursar_store::Store;
+use bursar_telemetry::{Doing, Lost};
 use tokio_util::sync::CancellationToken;
 
 use crate::Settings;
@@ -32,6 +33,13 @@ impl Leases {
         let claim = (lane, key.to_owned(), fence);
         self.lock().insert(claim.clone());
         Lease { leases: Arc::clone(self), claim }
+    }
+
+    /// How many of these are still worked on.
+    fn count_held(&self, lane: LaneNumber, claims: &[(String, u64)], keys: &[String]) -> usize {
+        let held = self.lock();
+        let lost = claims.iter().filter(|(key, _)| keys.contains(key));
+        lost.filter(|(key, fence)| held.contains(&(lane, key.clone(), *fence))).count()
     }
 
     fn of_lane(&self, lane: LaneNumber) -> Vec<(String, u64)> {
@@ -65,17 +73,21 @@ pub(crate) async fn renew(
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     while stopped.run_until_cancelled(ticks.tick()).await.is_some() {
         for number in lanes.numbers() {
-            let lane = &lanes.get(number).lane;
+            let served = lanes.get(number);
+            let lane = &served.lane;
             let held = leases.of_lane(number);
             if held.is_empty() {
                 continue;
             }
             match store.renew(lane, &settings.name, settings.lease, &held).await {
                 // Committed meanwhile, or taken over: then the late commit will be refused, and nothing is to be done here.
-                Ok(lost) => tracing::trace!(%lane, renewed = held.len(), lost = lost.len(), "leases renewed"),
+                Ok(lost) => {
+                    served.metrics.lost(Lost::Lease, leases.count_held(number, &held, &lost));
+                    tracing::trace!(%lane, renewed = held.len(), lost = lost.len(), "leases renewed");
+                }
                 // The next round tries again. No send begins so late that it would need a renewal.
                 Err(error) => {
-                    trouble.noticed();
+                    trouble.failed(Doing::Renewing);
                     tracing::warn!(error = %error.chain(), %lane, "leases could not be renewed");
                 }
             }

@@ -59,10 +59,11 @@ pub async fn run(
     drain: CancellationToken,
 ) -> Result<(), WorkerError> {
     let settings = Arc::new(settings);
-    let lanes = Arc::new(Lanes::new(accounts));
+    let lanes = Arc::new(Lanes::new(accounts, &settings.metrics));
+    settings.metrics.concurrency(settings.concurrency);
     let leases = Arc::new(Leases::default());
     let stopped = CancellationToken::new();
-    let trouble = Trouble::now();
+    let trouble = Trouble::now(Arc::clone(&settings.metrics));
     let commits = committer::start(store.clone(), Arc::clone(&lanes), trouble.clone());
     let (handoff, bell, claimer) = claimer::start(
         store.clone(),
@@ -86,7 +87,9 @@ pub async fn run(
     ];
     let begin_within = settings.lease / lease::RENEWALS_PER_LEASE;
     let chronicle = Chronicle::new(settings.journal.clone());
-    let runtime = Arc::new(Runtime { store, lanes, commits, bell, begin_within, chronicle });
+    let metrics = Arc::clone(&settings.metrics);
+    let runtime =
+        Arc::new(Runtime { store, lanes, commits, bell, begin_within, chronicle, metrics: Arc::clone(&metrics) });
 
     let name = settings.name.clone();
     let monitor = Monitor::new().shutdown_timeout(settings.drain).register(move |_restarts| {
@@ -103,6 +106,7 @@ pub async fn run(
     let ended = monitor
         .run_with_signal(async {
             drain.cancelled().await;
+            metrics.pulse().draining();
             tracing::info!("draining: nothing new is claimed, calls in flight are finished");
             Ok(())
         })

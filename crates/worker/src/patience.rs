@@ -5,6 +5,7 @@ use std::time::Duration;
 use backoff::ExponentialBackoff;
 use backoff::backoff::Backoff;
 use bursar_store::StoreError;
+use bursar_telemetry::Doing;
 
 use crate::trouble::Trouble;
 
@@ -16,15 +17,14 @@ const LONGEST_WAIT: Duration = Duration::from_millis(500);
 
 /// One loop's patience with Redis.
 pub(crate) struct Patience {
-    doing: &'static str,
+    doing: Doing,
     trouble: Trouble,
     backoff: ExponentialBackoff,
     failing: bool,
 }
 
 impl Patience {
-    /// `doing` completes the sentence "Redis is in trouble while ...".
-    pub(crate) fn new(doing: &'static str, trouble: Trouble) -> Self {
+    pub(crate) fn new(doing: Doing, trouble: Trouble) -> Self {
         let backoff = ExponentialBackoff {
             current_interval: FIRST_WAIT,
             initial_interval: FIRST_WAIT,
@@ -37,9 +37,9 @@ impl Patience {
 
     /// Tells of the first failure of an outage, and waits.
     pub(crate) async fn wait(&mut self, error: &StoreError) {
-        self.trouble.noticed();
+        self.trouble.failed(self.doing);
         if !self.failing {
-            tracing::warn!(error = %error.chain(), "Redis is in trouble while {}; going on until it is back", self.doing);
+            tracing::warn!(error = %error.chain(), "Redis is in trouble while {}; going on until it is back", self.doing.as_str());
             self.failing = true;
         }
         // Its jitter goes half beyond its maximum.
@@ -50,7 +50,7 @@ impl Patience {
     pub(crate) fn over(&mut self) {
         if self.failing {
             self.trouble.noticed();
-            tracing::info!("Redis is back for {}", self.doing);
+            tracing::info!("Redis is back for {}", self.doing.as_str());
             self.failing = false;
             self.backoff.reset();
         }

@@ -3,6 +3,7 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use bursar_telemetry::{Doing, Metrics};
 use tokio::time::Instant;
 
 /// After trouble with Redis no send is claimed for so long: a worker that knows of a write which Redis has lost must have
@@ -14,11 +15,12 @@ const GRACE_AFTER_TROUBLE: Duration = Duration::from_millis(700);
 #[derive(Clone)]
 pub(crate) struct Trouble {
     last: Arc<Mutex<Instant>>,
+    metrics: Arc<Metrics>,
 }
 
 impl Trouble {
-    pub(crate) fn now() -> Self {
-        Self { last: Arc::new(Mutex::new(Instant::now())) }
+    pub(crate) fn now(metrics: Arc<Metrics>) -> Self {
+        Self { last: Arc::new(Mutex::new(Instant::now())), metrics }
     }
 
     fn lock(&self) -> MutexGuard<'_, Instant> {
@@ -29,6 +31,12 @@ impl Trouble {
     /// Redis did not answer, or answers again.
     pub(crate) fn noticed(&self) {
         *self.lock() = Instant::now();
+    }
+
+    /// Redis failed somebody who was doing this.
+    pub(crate) fn failed(&self, doing: Doing) {
+        self.noticed();
+        self.metrics.trouble(doing);
     }
 
     /// Before this moment asks are claimed only.

@@ -1,6 +1,7 @@
 //! `bursar intake`: queues of apalis-redis that are drained, and what of them was kept aside: shown, tried again, dropped.
 
 use std::io::Write;
+use std::sync::Arc;
 
 use bursar_domain::Millis;
 use bursar_store::{Act, Aside, QueueStatus, Store, StoreError, Verdict};
@@ -193,7 +194,7 @@ async fn retry(session: &Session, name: Option<&Name>, because: &Because, global
             }
         }
     }
-    let intake = work::intake(&session.config, "");
+    let intake = work::intake(&session.config, "", Arc::default());
     let mut exit = Exit::Done;
     for (queue, entry) in &entries {
         let name = format!("{queue}/{}", entry.number);

@@ -54,11 +54,13 @@ impl Config {
     }
 
     fn shown_worker(&self) -> Table {
-        table([
+        let mut shown = table([
             ("concurrency", whole(self.worker.concurrency)),
             ("lease", duration(self.worker.lease)),
             ("drain", duration(self.worker.drain)),
-        ])
+        ]);
+        shown.extend(self.worker.listen.map(|address| ("listen".to_owned(), address.to_string().into())));
+        shown
     }
 
     fn shown_journal(&self) -> Table {

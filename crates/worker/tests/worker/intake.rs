@@ -53,7 +53,7 @@ impl Door {
 
     fn intake(&self, name: &str) -> Intake {
         let accounts = HashMap::from([("main".to_owned(), AccountRules::new(GatewayKind::Yzt))]);
-        Intake { name: name.to_owned(), queues: vec![self.queue.clone()], accounts }
+        Intake { name: name.to_owned(), queues: vec![self.queue.clone()], accounts, metrics: Arc::default() }
     }
 
     fn open(&self, name: &str) -> Open {

@@ -168,6 +168,7 @@ impl World {
                 drain: Duration::from_secs(5),
                 retention: Duration::from_secs(3600),
                 journal: None,
+                metrics: Arc::default(),
             },
         }
     }

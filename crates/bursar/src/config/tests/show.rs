@@ -12,11 +12,15 @@ split_method = "bkfunds.split.apply"
 split_query_method = "bkfunds.split.query"
 "#;
 
+/// A worker's own listener.
+const LISTEN: &str = "[worker]\nlisten = '127.0.0.1:9100'\n";
+
 #[test]
 fn what_is_shown_reads_back_as_the_same() {
     let changed = "
 [worker]
 lease = '1500ms'
+listen = '127.0.0.1:9100'
 [log]
 level = 'trace'
 format = 'json'

@@ -1,0 +1,15 @@
+//! What operators see of Bursar's work: metrics, and whether a worker is well.
+//!
+//! Counting is a matter of a few atomic operations: every number is found once, when its lane is, and never by name while
+//! work goes on. Nothing here is asked before anybody scrapes.
+
+mod health;
+pub mod names;
+mod page;
+mod stored;
+mod work;
+
+pub use health::{Pulse, Unwell};
+pub use page::{Page, serve};
+pub use stored::Stored;
+pub use work::{Doing, LaneMetrics, Lost, Metrics};

@@ -1,0 +1,177 @@
+//! Every metric's name, with its type, its labels and what it says: the one place where they stand. `deploy/METRICS.md` is
+//! this table for operators, and a test keeps the two the same.
+//!
+//! Names are an interface: dashboards and alerts of others rely on them. One is added freely, and renamed never.
+
+/// What kind of number it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Type {
+    /// Only rises, until its process starts anew.
+    Counter,
+    /// Rises and falls.
+    Gauge,
+    /// Counts by size; `_bucket`, `_sum` and `_count` stand behind its name.
+    Histogram,
+}
+
+impl Type {
+    /// The word for it.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Counter => "counter",
+            Self::Gauge => "gauge",
+            Self::Histogram => "histogram",
+        }
+    }
+}
+
+/// Whose knowledge it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Source {
+    /// One worker process's own: add them up.
+    Worker,
+    /// Read from Redis when it is asked for: the same from every process, so take the largest.
+    Redis,
+}
+
+/// One metric.
+#[derive(Clone, Copy, Debug)]
+pub struct Metric {
+    /// As Prometheus knows it.
+    pub name: &'static str,
+    /// What kind of number it is.
+    pub kind: Type,
+    /// Whose knowledge it is.
+    pub source: Source,
+    /// Its labels; what values they take stands in [`LABELS`].
+    pub labels: &'static [&'static str],
+    /// What it says, with its unit.
+    pub help: &'static str,
+}
+
+/// Every label with the values that it takes: all are bounded by the configuration or by our own enums.
+pub const LABELS: [(&str, &str); 11] = [
+    ("lane", "`account/kind` of each configured lane"),
+    ("account", "each configured account"),
+    ("call", "`send`, `ask`"),
+    (
+        "answer",
+        "how an answer was understood: `not_executed`, `config_fault`, `refused`, `accepted`, `succeeded`, `failed`, `refunded`, `silent`, `unseen`, `contradiction`",
+    ),
+    ("state", "`queued`, `in_doubt`, `pending`, `needs_review`, `succeeded`, `failed`, `refunded`, `cancelled`"),
+    ("place", "where jobs wait: `to_send`, `to_ask`, `review`, `done`"),
+    ("turn", "`opened`, `closed`"),
+    (
+        "doing",
+        "what a worker was doing: `claiming`, `committing`, `renewing leases`, `listening for wake messages`, `taking jobs from a queue of apalis-redis`",
+    ),
+    ("check", "the checks of `bursar doctor` that look at Redis"),
+    ("severity", "`warn`, `refuse`"),
+    ("version", "this build's version"),
+];
+
+macro_rules! metrics {
+    ($($(#[$doc:meta])* $constant:ident = $name:literal, $kind:ident, $source:ident, [$($label:literal),*], $help:literal;)*) => {
+        $(
+            #[doc = $help]
+            pub const $constant: Metric = Metric {
+                name: $name,
+                kind: Type::$kind,
+                source: Source::$source,
+                labels: &[$($label),*],
+                help: $help,
+            };
+        )*
+
+        /// All of them.
+        pub const ALL: &[Metric] = &[$($constant),*];
+    };
+}
+
+metrics! {
+    BUILD_INFO = "bursar_build_info", Gauge, Worker, ["version"], "Always 1: which build this process runs.";
+    CALL_DURATION = "bursar_call_duration_seconds", Histogram, Worker, ["lane", "call", "answer"], "How long calls to the gateway took, in seconds.";
+    ANSWERS = "bursar_answers_total", Counter, Worker, ["lane", "call", "answer"], "Calls to the gateway, by how the answer was understood.";
+    PICKUP_DELAY = "bursar_pickup_delay_seconds", Histogram, Worker, ["lane", "call"], "From a job's due time to its claim, in seconds.";
+    TIME_TO_END = "bursar_time_to_end_seconds", Histogram, Worker, ["lane", "state"], "From a job's submission to its end, in seconds, by the state in which it ended.";
+    COMMITS = "bursar_commits_total", Counter, Worker, ["lane", "state"], "Claims that ended with a commit, by the state that was committed.";
+    STALE_COMMITS = "bursar_stale_commits_total", Counter, Worker, ["lane"], "Commits that came too late: the job had moved on under another fence. The answer is in its log.";
+    GIVEN_BACK = "bursar_given_back_total", Counter, Worker, ["lane"], "Claims given back unsent: the worker drained, was too slow to begin, or had lost the claim's reply.";
+    LOST_LEASES = "bursar_lost_leases_total", Counter, Worker, ["lane"], "Leases that could not be renewed because another worker had taken the job meanwhile.";
+    IN_FLIGHT = "bursar_calls_in_flight", Gauge, Worker, [], "Jobs that this process is working on now.";
+    CONCURRENCY = "bursar_concurrency", Gauge, Worker, [], "Jobs that it may work on at once (`worker.concurrency`).";
+    CIRCUIT_TURNS = "bursar_circuit_turns_total", Counter, Worker, ["lane", "turn"], "How often a lane's circuit opened (most sends came to nothing: rest, then one probe) and closed.";
+    CIRCUIT_OPEN = "bursar_circuit_open", Gauge, Worker, ["lane"], "1 while this process rests its sends because most of them came to nothing, else 0.";
+    REDIS_TROUBLES = "bursar_redis_troubles_total", Counter, Worker, ["doing"], "Tries that failed because of Redis, by what the worker was doing.";
+    LOST_WRITES = "bursar_lost_writes_total", Counter, Worker, ["lane"], "How often this worker found that Redis had lost writes of a lane.";
+    FIT_FOR_MONEY = "bursar_fit_for_money", Gauge, Worker, [], "1 when the preflight allows this worker to send, 0 when it does not.";
+    PREFLIGHT = "bursar_preflight_findings", Gauge, Worker, ["check", "severity"], "1 for each check of the preflight that is not fine, by how bad it is.";
+    LAST_TRY = "bursar_last_try_age_seconds", Gauge, Worker, [], "Since this worker last claimed or tried to, in seconds.";
+    REDIS_UP = "bursar_redis_up", Gauge, Redis, [], "1 when Redis told what the metrics below need, 0 when it did not: then they are missing.";
+    JOBS = "bursar_jobs", Gauge, Redis, ["lane", "place"], "Jobs by where they wait; a claimed job waits in `to_ask`.";
+    IN_DOUBT = "bursar_jobs_in_doubt", Gauge, Redis, ["lane"], "Jobs of which nobody knows yet whether they were executed, and that no worker is calling about, among the 1000 that are due first in each set.";
+    DUE_AGE = "bursar_due_age_seconds", Gauge, Redis, ["lane", "call"], "For how long the job that waits longest has been due, in seconds; 0 when none is.";
+    PAUSED = "bursar_lane_paused", Gauge, Redis, ["lane"], "1 while the lane's sends are paused, else 0.";
+    ORPHANS = "bursar_orphans", Gauge, Redis, ["lane"], "Due keys without a readable record, put aside for a person.";
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn table() -> String {
+        let mut text = String::from(
+            "# Metrics\n\nEvery metric that Bursar gives, at `/metrics` of `bursar serve` and `bursar up`, and of workers with `worker.listen`. \
+             This page is made from\n`crates/telemetry/src/names.rs`; a test keeps the two the same.\n\n\
+             What a worker knows itself is to be added up over workers. What is read from Redis is the same from every process: take the\n\
+             largest (`max by (lane) (bursar_jobs)`). It is at most a second old, and all of it missing while `bursar_redis_up` is 0.\n\n\
+             | metric | type | from | labels | says |\n|---|---|---|---|---|\n",
+        );
+        for metric in ALL {
+            let labels: Vec<String> = metric.labels.iter().map(|label| format!("`{label}`")).collect();
+            let from = match metric.source {
+                Source::Worker => "each worker",
+                Source::Redis => "Redis",
+            };
+            let labels = labels.join(", ");
+            text +=
+                &format!("| `{}` | {} | {from} | {labels} | {} |\n", metric.name, metric.kind.as_str(), metric.help);
+        }
+        text += "\n| label | values |\n|---|---|\n";
+        for (label, values) in LABELS {
+            text += &format!("| `{label}` | {values} |\n");
+        }
+        text
+    }
+
+    #[test]
+    fn the_page_for_operators_is_this_table() {
+        let page = include_str!("../../../deploy/METRICS.md");
+        assert!(page == table(), "deploy/METRICS.md must read:\n{}", table());
+    }
+
+    #[test]
+    fn names_end_in_their_unit_and_say_what_they_are() {
+        for metric in ALL {
+            let Metric { name, kind, help, .. } = metric;
+            assert!(name.starts_with("bursar_"), "{name}");
+            assert_eq!(name.ends_with("_total"), *kind == Type::Counter, "{name}");
+            assert!(!name.contains("ms") && help.ends_with('.'), "{name}");
+            assert_eq!(name.ends_with("_seconds"), help.contains("in seconds"), "{name}");
+            assert_eq!(ALL.iter().filter(|other| other.name == *name).count(), 1, "{name} stands twice");
+        }
+    }
+
+    #[test]
+    fn every_label_is_bounded_and_used() {
+        for metric in ALL {
+            for label in metric.labels {
+                assert!(LABELS.iter().any(|(known, _)| known == label), "{label} of {}", metric.name);
+            }
+        }
+        for (label, _) in LABELS {
+            assert!(ALL.iter().any(|metric| metric.labels.contains(&label)) || label == "account", "{label}");
+        }
+    }
+}

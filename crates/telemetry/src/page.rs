@@ -1,0 +1,97 @@
+//! `/metrics`, `/healthz` and `/readyz`: for a worker's own small listener, and to be merged into other routes.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::http::header::CONTENT_TYPE;
+use axum::response::IntoResponse;
+use axum::routing::get;
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+
+use crate::{Metrics, Stored, Unwell};
+
+/// What is told, and about whom.
+#[derive(Clone, Debug)]
+pub struct Page {
+    /// The worker of this process; `None` when none runs in it.
+    pub worker: Option<Arc<Metrics>>,
+    /// What Redis knows.
+    pub stored: Arc<Stored>,
+}
+
+impl Page {
+    /// The metrics as Prometheus reads them.
+    pub async fn metrics(&self) -> String {
+        let mut text = String::new();
+        if let Some(worker) = &self.worker {
+            worker.write(&mut text).ok(); // only a writer can fail, and a text does not
+        }
+        text += &self.stored.text().await;
+        text
+    }
+
+    /// Whether this process lives. Redis is nobody's reason to start it anew.
+    ///
+    /// # Errors
+    /// [`Unwell`]: why it should be.
+    pub fn well(&self) -> Result<(), Unwell> {
+        self.worker.as_ref().map_or(Ok(()), |worker| worker.pulse().well())
+    }
+
+    /// Whether it can do its work now.
+    ///
+    /// # Errors
+    /// [`Unwell`]: what keeps it from it.
+    pub async fn ready(&self) -> Result<(), Unwell> {
+        self.well()?;
+        if let Some(worker) = &self.worker {
+            if worker.pulse().is_draining() {
+                return Err(Unwell::Draining);
+            }
+            if !worker.is_fit_for_money() {
+                return Err(Unwell::NotForMoney);
+            }
+        }
+        if self.stored.answers().await { Ok(()) } else { Err(Unwell::NoRedis) }
+    }
+
+    /// The routes.
+    pub fn routes(self) -> Router {
+        Router::new()
+            .route("/metrics", get(metrics))
+            .route("/healthz", get(healthz))
+            .route("/readyz", get(readyz))
+            .with_state(self)
+    }
+}
+
+async fn metrics(State(page): State<Page>) -> impl IntoResponse {
+    ([(CONTENT_TYPE, prometheus_client::encoding::prometheus_text::CONTENT_TYPE)], page.metrics().await)
+}
+
+async fn healthz(State(page): State<Page>) -> impl IntoResponse {
+    told(page.well())
+}
+
+async fn readyz(State(page): State<Page>) -> impl IntoResponse {
+    told(page.ready().await)
+}
+
+fn told(state: Result<(), Unwell>) -> (StatusCode, String) {
+    match state {
+        Ok(()) => (StatusCode::OK, "ok\n".to_owned()),
+        Err(why) => (StatusCode::SERVICE_UNAVAILABLE, format!("{why}\n")),
+    }
+}
+
+/// Serves a page until `stopped`. It holds up nothing: what is being read when it stops is cut off.
+///
+/// # Errors
+/// When the listener fails for good.
+pub async fn serve(listener: TcpListener, page: Page, stopped: CancellationToken) -> std::io::Result<()> {
+    let serving = axum::serve(listener, page.routes()).into_future();
+    stopped.run_until_cancelled(serving).await.unwrap_or(Ok(()))
+}

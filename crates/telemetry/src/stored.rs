@@ -1,0 +1,157 @@
+//! What Redis knows of the lanes, read when somebody scrapes.
+
+use std::time::Duration;
+
+use bursar_domain::{Call, Lane, Millis};
+use bursar_store::{LaneStatus, Store, StoreError};
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::registry::Registry;
+use tokio::sync::Mutex;
+use tokio::time::{Instant, timeout};
+
+use crate::names::{self, Metric};
+
+/// For so long an answer is given again: many scrapers must cost Redis no more than one.
+const KEPT: Duration = Duration::from_secs(1);
+
+/// A scrape waits for Redis no longer: Prometheus itself gives up after 10 s.
+const PATIENCE: Duration = Duration::from_secs(3);
+
+/// Reads lanes, and remembers for a second what it read.
+#[derive(Debug)]
+pub struct Stored {
+    store: Store,
+    lanes: Vec<Lane>,
+    last: Mutex<Option<(Instant, String)>>,
+}
+
+/// One lane as it was read.
+struct Read<'a> {
+    lane: &'a Lane,
+    status: LaneStatus,
+    in_doubt: usize,
+}
+
+impl Stored {
+    /// Of these lanes.
+    #[must_use]
+    pub fn new(store: Store, lanes: Vec<Lane>) -> Self {
+        Self { store, lanes, last: Mutex::default() }
+    }
+
+    /// Whether Redis answers.
+    pub(crate) async fn answers(&self) -> bool {
+        matches!(timeout(PATIENCE, self.store.ping()).await, Ok(Ok(())))
+    }
+
+    /// What Prometheus reads; [`names::REDIS_UP`] alone when Redis does not answer in time.
+    pub(crate) async fn text(&self) -> String {
+        let mut last = self.last.lock().await;
+        if let Some((at, text)) = last.as_ref().filter(|(at, _)| at.elapsed() < KEPT) {
+            tracing::trace!(age_ms = at.elapsed().as_millis(), "what was read of the lanes is told again");
+            return text.clone();
+        }
+        let read = timeout(PATIENCE, self.read()).await;
+        let text = match &read {
+            Ok(Ok(lanes)) => written(Some(lanes)),
+            Ok(Err(error)) => {
+                tracing::warn!(error = %error.chain(), "the metrics are without what Redis knows");
+                written(None)
+            }
+            Err(_) => {
+                tracing::warn!("the metrics are without what Redis knows: it did not answer in time");
+                written(None)
+            }
+        };
+        *last = Some((Instant::now(), text.clone()));
+        text
+    }
+
+    async fn read(&self) -> Result<Vec<Read<'_>>, StoreError> {
+        let mut lanes = Vec::with_capacity(self.lanes.len());
+        for lane in &self.lanes {
+            let (status, in_doubt) = (self.store.lane_status(lane).await?, self.store.in_doubt(lane).await?);
+            lanes.push(Read { lane, status, in_doubt });
+        }
+        Ok(lanes)
+    }
+}
+
+/// Seconds that something has been due; 0 when nothing is.
+fn due_for(due: Option<Millis>, now: Millis) -> f64 {
+    due.map_or(Duration::ZERO, |due| now.since(due)).as_secs_f64()
+}
+
+/// One family of the page.
+struct Column<G>(Metric, Family<Vec<(&'static str, String)>, G>);
+
+impl<G: Default + Clone + Put> Column<G> {
+    fn new(metric: Metric) -> Self {
+        Self(metric, Family::default())
+    }
+
+    fn put<const N: usize>(&self, values: [&str; N], number: G::Number) {
+        let labels = self.0.labels.iter().copied().zip(values.map(str::to_owned)).collect();
+        self.1.get_or_create(&labels).put(number);
+    }
+}
+
+type Whole = Gauge;
+type Fraction = Gauge<f64, std::sync::atomic::AtomicU64>;
+
+/// A gauge that takes its number.
+trait Put {
+    type Number;
+    fn put(&self, number: Self::Number);
+}
+
+impl Put for Whole {
+    type Number = u64;
+    fn put(&self, number: u64) {
+        self.set(i64::try_from(number).unwrap_or(i64::MAX));
+    }
+}
+
+impl Put for Fraction {
+    type Number = f64;
+    fn put(&self, number: f64) {
+        self.set(number);
+    }
+}
+
+fn written(lanes: Option<&Vec<Read<'_>>>) -> String {
+    let (up, jobs, in_doubt) = (
+        Column::<Whole>::new(names::REDIS_UP),
+        Column::<Whole>::new(names::JOBS),
+        Column::<Whole>::new(names::IN_DOUBT),
+    );
+    let (due_age, paused, orphans) = (
+        Column::<Fraction>::new(names::DUE_AGE),
+        Column::<Whole>::new(names::PAUSED),
+        Column::<Whole>::new(names::ORPHANS),
+    );
+    up.put([], u64::from(lanes.is_some()));
+    for Read { lane, status, in_doubt: doubted } in lanes.into_iter().flatten() {
+        let lane = lane.to_string();
+        let places =
+            [("to_send", status.to_send), ("to_ask", status.to_ask), ("review", status.review), ("done", status.done)];
+        for (place, count) in places {
+            jobs.put([&lane, place], count);
+        }
+        in_doubt.put([&lane], u64::try_from(*doubted).unwrap_or(u64::MAX));
+        due_age.put([&lane, Call::Send.as_str()], due_for(status.next_send, status.now));
+        due_age.put([&lane, Call::Ask.as_str()], due_for(status.next_ask, status.now));
+        paused.put([&lane], u64::from(status.paused.is_some()));
+        orphans.put([&lane], status.orphans);
+    }
+    let mut registry = Registry::default();
+    for Column(metric, family) in [up, jobs, in_doubt, paused, orphans] {
+        registry.register(metric.name, metric.help.trim_end_matches('.'), family);
+    }
+    registry.register(due_age.0.name, due_age.0.help.trim_end_matches('.'), due_age.1);
+    let mut text = String::new();
+    // Only a writer can fail, and a text does not.
+    prometheus_client::encoding::prometheus_text::encode(&mut text, &registry).ok();
+    text
+}

@@ -1,0 +1,140 @@
+//! What a worker tells at its own listener: metrics that agree with what was done, and whether it is well and ready.
+
+use bursar_telemetry::names;
+use bursar_test_support::{Listen, Options, Process, eventually, private_redis};
+use serde_json::json;
+
+use crate::http;
+use crate::jobs::{bill, transfer};
+use crate::plan::Plan;
+use crate::world::{SOON, World};
+
+/// Where a worker serves what it knows.
+pub(crate) async fn listener(worker: &Process) -> String {
+    let line = worker.wait_line(SOON, "its listener", |line| line.contains("metrics and health are served")).await;
+    let address = line.split_once("listen=").expect("the line names the address").1;
+    address.split_whitespace().next().expect("the line names the address").to_owned()
+}
+
+async fn scraped(address: &str) -> String {
+    let (status, text) = http::read(address, "/metrics").await;
+    assert_eq!(status, 200, "{text}");
+    text
+}
+
+/// The sum of a metric's samples whose labels hold all of `having`.
+fn sample(text: &str, name: &str, having: &[&str]) -> Option<f64> {
+    let of =
+        |line: &&str| line.split(['{', ' ']).next() == Some(name) && having.iter().all(|label| line.contains(label));
+    let values: Vec<f64> =
+        text.lines().filter(of).map(|line| line.rsplit(' ').next().unwrap().parse().unwrap()).collect();
+    (!values.is_empty()).then(|| values.iter().sum())
+}
+
+/// A worker on `world` that listens somewhere.
+async fn listening(world: &World) -> (Process, String) {
+    world.set("worker.listen", toml::Value::from("127.0.0.1:0"));
+    let worker = world.worker().await;
+    let address = listener(&worker).await;
+    (worker, address)
+}
+
+#[tokio::test]
+async fn what_was_done_is_counted_and_how_the_lanes_stand_is_told() {
+    let world = Plan::new().start().await;
+    world.faults(json!([{"key": "LOST", "fault": "lost-answer"}])).await;
+    let (_worker, address) = listening(&world).await;
+    world.submit_new(&[transfer("GOOD"), transfer("LOST"), bill("BILL", "ORDER")]).await;
+    world.settled().await;
+    world.ok(&["pause", "main/bill_upload", "--reason", "the books are closed"]).await;
+    world.submit_new(&[bill("LATE", "ORDER-2")]).await;
+
+    let text = eventually(SOON, "the paused bill to have been due for a while", async || {
+        let text = scraped(&address).await;
+        let age = sample(&text, "bursar_due_age_seconds", &["lane=\"main/bill_upload\"", "call=\"send\""]);
+        if age.is_some_and(|age| age > 1.0) { Ok(text) } else { Err(text) }
+    })
+    .await;
+    let transfers = "lane=\"main/transfer\"";
+    let told = |name, having: &[&str]| sample(&text, name, having);
+    let sends = world.ledger().await.keys["GOOD"].requests + world.ledger().await.keys["LOST"].requests;
+    assert_eq!(told("bursar_answers_total", &[transfers, "call=\"send\""]), Some(sends as f64), "{text}");
+    assert_eq!(told("bursar_answers_total", &[transfers, "answer=\"silent\""]), Some(1.0), "{text}");
+    assert_eq!(told("bursar_time_to_end_seconds_count", &[transfers, "state=\"succeeded\""]), Some(2.0), "{text}");
+    assert!(told("bursar_pickup_delay_seconds_count", &[transfers, "call=\"send\""]) >= Some(2.0), "{text}");
+    assert_eq!(told("bursar_commits_total", &["lane=\"main/bill_upload\"", "state=\"succeeded\""]), Some(1.0));
+    assert_eq!(told("bursar_jobs", &[transfers, "place=\"done\""]), Some(2.0), "{text}");
+    assert_eq!(told("bursar_jobs", &["lane=\"main/bill_upload\"", "place=\"to_send\""]), Some(1.0), "{text}");
+    assert_eq!(told("bursar_lane_paused", &["lane=\"main/bill_upload\""]), Some(1.0), "{text}");
+    assert_eq!(told("bursar_lane_paused", &[transfers]), Some(0.0), "{text}");
+    assert_eq!((told("bursar_redis_up", &[]), told("bursar_concurrency", &[])), (Some(1.0), Some(8.0)), "{text}");
+    assert!(told("bursar_last_try_age_seconds", &[]) < Some(10.0), "{text}");
+    world.ok(&["resume", "main/bill_upload", "--reason", "they are open again"]).await;
+    world.until("LATE", "succeeded").await;
+    world.books_agree().await;
+}
+
+/// A job in doubt is counted where it waits.
+#[tokio::test]
+async fn what_nobody_knows_yet_is_counted_as_in_doubt() {
+    let world = Plan::new().both("settle", "20s").start().await;
+    world.faults(json!([{"key": "LOST", "fault": "lost-answer"}])).await;
+    let (_worker, address) = listening(&world).await;
+    world.submit_new(&[transfer("LOST")]).await;
+    eventually(SOON, "one job to be in doubt", async || {
+        let text = scraped(&address).await;
+        if sample(&text, "bursar_jobs_in_doubt", &["lane=\"main/transfer\""]) == Some(1.0) { Ok(()) } else { Err(text) }
+    })
+    .await;
+}
+
+/// Dashboards and alerts are written against the table of names; it and the page must name the same.
+#[tokio::test]
+async fn every_metric_on_the_page_is_in_the_table_and_the_other_way_round() {
+    let world = Plan::new().start().await;
+    let (_worker, address) = listening(&world).await;
+    world.submit_new(&[transfer("GOOD")]).await;
+    world.settled().await;
+    let text = scraped(&address).await;
+    let mut told: Vec<(&str, &str)> =
+        text.lines().filter_map(|line| line.strip_prefix("# TYPE ")?.split_once(' ')).collect();
+    let mut table: Vec<(&str, &str)> = names::ALL.iter().map(|metric| (metric.name, metric.kind.as_str())).collect();
+    told.sort_unstable();
+    table.sort_unstable();
+    assert_eq!(told, table, "{text}");
+    for line in text.lines().filter(|line| !line.starts_with('#')) {
+        let (name, rest) = line.split_once(['{', ' ']).unwrap();
+        let metric = names::ALL.iter().filter(|metric| name.starts_with(metric.name)).max_by_key(|m| m.name.len());
+        let labels = rest.split_once('}').map_or("", |(labels, _)| labels);
+        for (label, _) in labels.split("\",").filter_map(|label| label.split_once('=')) {
+            assert!(metric.unwrap().labels.contains(&label) || label == "le", "{line}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_worker_whose_redis_is_away_lives_and_is_not_ready_until_it_is_back() {
+    let redis = private_redis(|options| Options { listen: Listen::Loopback, ..options });
+    let world = Plan::new().on_redis(redis.url()).start().await;
+    let (worker, address) = listening(&world).await;
+    assert_eq!(http::read(&address, "/readyz").await, (200, "ok\n".into()));
+    redis.kill().unwrap();
+    assert_eq!(http::read(&address, "/readyz").await, (503, "Redis does not answer\n".into()));
+    assert_eq!(http::read(&address, "/healthz").await, (200, "ok\n".into()));
+    let text = eventually(SOON, "the scrape to tell of the outage", async || {
+        let text = scraped(&address).await;
+        let troubles = sample(&text, "bursar_redis_troubles_total", &["doing=\"claiming\""]);
+        let up = sample(&text, "bursar_redis_up", &[]);
+        if up == Some(0.0) && troubles > Some(0.0) { Ok(text) } else { Err(text) }
+    })
+    .await;
+    assert_eq!(sample(&text, "bursar_jobs", &[]), None, "nothing is told that nobody knows: {text}");
+    redis.start_again().unwrap();
+    eventually(SOON, "the worker to be ready again", async || match http::read(&address, "/readyz").await {
+        (200, _) => Ok(()),
+        other => Err(other),
+    })
+    .await;
+    worker.terminate();
+    assert_eq!(worker.finished(SOON).await.code, Some(0));
+}
