@@ -28,6 +28,7 @@ mod kinds;
 mod lanes;
 mod ledger;
 mod metrics;
+mod monitoring;
 mod outages;
 mod personal;
 mod plan;
