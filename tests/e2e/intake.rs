@@ -173,6 +173,13 @@ async fn an_operator_sees_what_was_kept_aside_and_tries_it_again_or_drops_it() {
         door.world.refused(&gone).await;
     }
     assert_eq!(door.aside().await, [] as [Value; 0]);
+    let acts = door.world.ok(&["intake", "acts"]).await;
+    let acts: Vec<&str> = acts.lines().collect();
+    assert!(
+        acts[0].contains(&format!("dropped {wrong} task ")) && acts[0].ends_with(" by tester: a test of the shop"),
+        "{acts:?}"
+    );
+    assert!(acts[1].contains(&format!("submitted {early} task ")), "{acts:?}");
     door.world.accepted(serde_json::to_value(of_nobody("EARLY")).unwrap());
     door.world.books_agree().await;
 }

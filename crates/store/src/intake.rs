@@ -1,6 +1,7 @@
 //! Queues of apalis-redis 1.0 as a door: reading what waits there, taking it out once the store has it, and keeping aside
 //! what the store refused.
 
+use std::collections::HashMap;
 use std::time::Duration;
 
 use bursar_domain::{MAX_JOB_BYTES, Millis};
@@ -88,6 +89,21 @@ pub struct Aside {
     pub run_at: Option<Millis>,
     /// How long its payload is, in bytes.
     pub bytes: u64,
+}
+
+/// What an operator did about something that was kept aside.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Settled {
+    /// When.
+    pub at: Millis,
+    /// The number that it had.
+    pub number: String,
+    /// The task's id.
+    pub id: String,
+    /// `submitted` or `dropped`.
+    pub did: String,
+    /// Who and why.
+    pub why: String,
 }
 
 /// How what was kept aside came to its end.
@@ -225,10 +241,31 @@ impl Store {
         let settled: u8 = call.run(self).await?;
         Ok(settled == 1)
     }
+
+    /// What operators did about what was kept aside of a queue, newest first, `limit` at most; about a thousand acts are kept.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn settled_asides(&self, queue: &str, limit: usize) -> Result<Vec<Settled>, StoreError> {
+        let mut pipeline = Pipeline::new();
+        let acts = format!("{}acts", self.keys.intake(queue));
+        pipeline.cmd("XREVRANGE").arg(acts).arg("+").arg("-").arg("COUNT").arg(limit.min(crate::MAX_BATCH));
+        let (entries,): (Vec<(String, Vec<String>)>,) = self.query("XREVRANGE", &pipeline).await?;
+        Ok(entries.into_iter().map(settled).collect())
+    }
 }
 
 /// Id, run time, token, length and bytes of the payload.
 type Reply = (Vec<u8>, String, String, i64, Vec<u8>);
+
+/// One entry of the stream of acts.
+fn settled((moment, words): (String, Vec<String>)) -> Settled {
+    let at = moment.split('-').next().and_then(|millis| millis.parse().ok()).map_or(Millis(0), Millis);
+    let mut words: HashMap<String, String> =
+        words.chunks_exact(2).map(|pair| (pair[0].clone(), pair[1].clone())).collect();
+    let mut word = |name| words.remove(name).unwrap_or_default();
+    Settled { at, number: word("number"), id: word("id"), did: word("did"), why: word("why") }
+}
 
 fn task((id, run_at_text, token, bytes, payload): Reply) -> Task {
     let longest = i64::try_from(MAX_JOB_BYTES).unwrap_or(i64::MAX);

@@ -33,7 +33,7 @@ pub use crash::crash_point;
 pub use durability::Durability;
 pub use error::StoreError;
 pub use events::{Event, EventId, EventWatch};
-pub use intake::{Act, Aside, MAX_TASKS, Payload, QueueStatus, Taken, Task, Verdict};
+pub use intake::{Act, Aside, MAX_TASKS, Payload, QueueStatus, Settled, Taken, Task, Verdict};
 pub use list::{Cursor, Listed};
 pub use operate::{Operated, Operator};
 pub use preflight::{Finding, LOSSES_ON_EVERYSEC, Severity, Wanted};

@@ -4,7 +4,7 @@ use std::io::Write;
 use std::sync::Arc;
 
 use bursar_domain::Millis;
-use bursar_store::{Act, Aside, QueueStatus, Store, StoreError, Verdict};
+use bursar_store::{Act, Aside, QueueStatus, Settled, Store, StoreError, Verdict};
 use clap::{Args, Subcommand};
 use serde_json::json;
 
@@ -52,6 +52,8 @@ enum Subcommands {
         #[command(flatten)]
         because: Because,
     },
+    /// Show what was tried again and dropped, newest first: when, by whom, and why.
+    Acts,
     /// Throw away what was kept aside. Its bytes are gone then; who did it and why is kept.
     Drop {
         /// As `bursar intake` names it: QUEUE/NUMBER.
@@ -84,6 +86,7 @@ pub(crate) async fn run(arguments: &Arguments, global: &Global) -> anyhow::Resul
         None => list(&session, arguments, global).await,
         Some(Subcommands::Show { name }) => show(&session, name).await,
         Some(Subcommands::Retry { name, because, .. }) => retry(&session, name.as_ref(), because, global).await,
+        Some(Subcommands::Acts) => acts(&session, global).await,
         Some(Subcommands::Drop { name, because }) => drop(&session, name, because, global).await,
     }
 }
@@ -217,6 +220,20 @@ async fn drop(session: &Session, name: &Name, because: &Because, global: &Global
         return Ok(unknown(name));
     }
     told(&format!("{}/{}", name.queue, name.number), "dropped", None, global)?;
+    Ok(Exit::Done)
+}
+
+async fn acts(session: &Session, global: &Global) -> anyhow::Result<Exit> {
+    for queue in queues(session, None)? {
+        for Settled { at, number, id, did, why } in session.store.settled_asides(&queue, PAGE).await? {
+            let (name, at) = (format!("{queue}/{number}"), at.rfc3339());
+            if global.json {
+                line(json!({"name": name, "task_id": id, "at": at, "did": did, "why": why}))?;
+            } else {
+                line(format_args!("{at} {did} {} task {} by {}", one_line(&name), one_line(&id), one_line(&why)))?;
+            }
+        }
+    }
     Ok(Exit::Done)
 }
 
