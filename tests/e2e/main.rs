@@ -16,6 +16,7 @@ mod crashes;
 mod deadlines;
 mod draining;
 mod duplicates;
+mod examples;
 mod export;
 mod faults;
 mod guarantees;

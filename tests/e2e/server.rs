@@ -1,5 +1,6 @@
 //! `bursar serve` as its clients know it: a process, an address, and a token of each role.
 
+use std::process::Command;
 use std::time::Duration;
 
 use bursar_test_support::Process;
@@ -65,9 +66,16 @@ impl World {
 
     /// The same by `bursar up`, which works besides.
     pub(crate) async fn serve_as(&self, command: &str) -> Server {
+        self.serve_with(command, |_| {}).await
+    }
+
+    /// The same by a command that was changed by `adjust`.
+    pub(crate) async fn serve_with(&self, command: &str, adjust: impl FnOnce(&mut Command)) -> Server {
         let tokens = tokens().await;
         std::fs::write(self.tokens_file(), &tokens.file).expect("writing the tokens file");
-        let process = Process::start(&format!("bursar {command}"), self.command(&[command]));
+        let mut started = self.command(&[command]);
+        adjust(&mut started);
+        let process = Process::start(&format!("bursar {command}"), started);
         let line = process.wait_line(SOON, "its address", |line| line.contains("listening on http://")).await;
         let address = line.split("listening on http://").nth(1).and_then(|rest| rest.split(' ').next());
         let address = address.expect("the line has the address").to_owned();

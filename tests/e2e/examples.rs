@@ -1,0 +1,169 @@
+//! The examples for producers, each as its reader runs it, against a real `bursar up`.
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+use bursar_test_support::{Fault, FaultProxy, Finished, Listen, Options, Process, eventually, private_redis, redis};
+use serde_json::Value;
+
+use crate::jobs::transfer;
+use crate::plan::Plan;
+use crate::server::Server;
+use crate::world::World;
+
+#[path = "../../crates/producer/examples/submit.rs"]
+mod library;
+
+/// How long an example may take: a Java compiler comes up, and lost answers are waited for.
+const ENDED_WITHIN: Duration = Duration::from_secs(90);
+
+/// Where the examples are.
+pub(crate) fn folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../deploy/examples")
+}
+
+/// Whether what runs an example is installed. Where it is not, that is said past the test runner's capture; where it must be
+/// (`BURSAR_TEST_EXAMPLES=all`, as in `.ci/run`), the test fails.
+pub(crate) fn is_installed(program: &str) -> bool {
+    let answers = Command::new(program).arg("--version").output().is_ok_and(|output| output.status.success());
+    if !answers {
+        let must = std::env::var("BURSAR_TEST_EXAMPLES").is_ok_and(|which| which == "all");
+        assert!(!must, "{program} is not installed, and its example must be tested here");
+        writeln!(std::io::stderr(), "NOT TESTED: {program} is not installed, so its example was not run").ok();
+    }
+    answers
+}
+
+/// What an example is told besides its arguments.
+pub(crate) fn at(command: &mut Command, url: &str, server: &Server) {
+    command.env("BURSAR_URL", url).env("BURSAR_TOKEN", &server.tokens.producer).env("BURSAR_TIMEOUT", "3");
+}
+
+/// One example over HTTP.
+struct Example {
+    program: &'static str,
+    file: &'static str,
+}
+
+impl Example {
+    fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(self.program);
+        command.arg(folder().join("http").join(self.file)).args(arguments).stdin(std::process::Stdio::null());
+        command.env_remove("BURSAR_URL").env_remove("BURSAR_TOKEN");
+        command
+    }
+
+    fn start(&self, url: &str, server: &Server, key: &str) -> Process {
+        let mut command = self.command(&[key]);
+        at(&mut command, url, server);
+        Process::start(self.file, command)
+    }
+
+    async fn run(&self, url: &str, server: &Server, key: &str) -> Finished {
+        self.start(url, server, key).finished(ENDED_WITHIN).await
+    }
+}
+
+fn paid(finished: &Finished, key: &str) {
+    assert_eq!(finished.code, Some(0), "{finished:?}");
+    assert!(finished.stdout.ends_with(&format!("{key} succeeded")), "{finished:?}");
+}
+
+/// Its first answers are lost: it submits the same again, and the payment is executed once.
+async fn repeats_what_was_not_answered(example: &Example, world: &World, server: &Server) {
+    let wire = FaultProxy::start(&server.address).await;
+    wire.set(Fault::DropReplies);
+    let running = example.start(&wire.http_url(), server, "LOST");
+    eventually(ENDED_WITHIN, "the first request to be executed", async || (wire.lost_reply_bytes() > 0).then_some(()))
+        .await;
+    world.accepted(transfer("LOST"));
+    wire.set(Fault::None);
+    paid(&running.finished(ENDED_WITHIN).await, "LOST");
+}
+
+/// Redis is away: it is told so, and comes back.
+async fn repeats_what_cannot_be_taken(example: &Example, world: &World, redis_url: &str) {
+    let redis = FaultProxy::start(redis_url).await;
+    let away = world.serve_with("serve", |command| {
+        command.env("BURSAR_REDIS__URL", redis.redis_url());
+    });
+    let away = away.await;
+    redis.set(Fault::Reset);
+    let wire = FaultProxy::start(&away.address).await;
+    let running = example.start(&wire.http_url(), &away, "AWAY");
+    eventually(ENDED_WITHIN, "a request to arrive", async || (wire.request_bytes() > 0).then_some(())).await;
+    let refused = away.submit(&transfer("PROBE")).await;
+    assert_eq!(refused.status, 503, "{refused:?}");
+    redis.set(Fault::None);
+    world.accepted(transfer("AWAY"));
+    paid(&running.finished(ENDED_WITHIN).await, "AWAY");
+}
+
+async fn tells_how_it_ended(example: &Example, server: &Server) {
+    let url = format!("http://{}", server.address);
+    paid(&example.run(&url, server, "LOST").await, "LOST"); // submitted before
+    let refused = example.run(&url, server, "a b").await;
+    assert_eq!(refused.code, Some(1), "{refused:?}");
+    assert!(refused.stderr.contains("refused (422): platform_no must"), "{refused:?}");
+    let misused = Process::run(example.file, example.command(&[]), ENDED_WITHIN).await;
+    assert_eq!(misused.code, Some(2), "{misused:?}");
+    let mut command = example.command(&["GONE"]);
+    at(&mut command, "http://127.0.0.1:1", server);
+    command.env("BURSAR_PATIENCE", "1");
+    let unreachable = Process::run(example.file, command, ENDED_WITHIN).await;
+    assert_eq!(unreachable.code, Some(3), "{unreachable:?}");
+}
+
+async fn an_example_pays_once(example: Example) {
+    let redis = private_redis(|options| Options { listen: Listen::Loopback, ..options });
+    let world = Plan::new().on_redis(redis.url()).start().await;
+    let server = world.serve_as("up").await;
+    repeats_what_was_not_answered(&example, &world, &server).await;
+    repeats_what_cannot_be_taken(&example, &world, redis.url()).await;
+    tells_how_it_ended(&example, &server).await;
+    world.settled().await;
+    assert_eq!(world.books_agree().await.executed, 2);
+}
+
+#[tokio::test]
+async fn the_shell_s_example_pays_once_whatever_is_lost() {
+    if is_installed("curl") {
+        an_example_pays_once(Example { program: "sh", file: "submit.sh" }).await;
+    }
+}
+
+#[tokio::test]
+async fn python_s_example_pays_once_whatever_is_lost() {
+    if is_installed("python3") {
+        an_example_pays_once(Example { program: "python3", file: "submit.py" }).await;
+    }
+}
+
+#[tokio::test]
+async fn node_s_example_pays_once_whatever_is_lost() {
+    if is_installed("node") {
+        an_example_pays_once(Example { program: "node", file: "submit.mjs" }).await;
+    }
+}
+
+#[tokio::test]
+async fn java_s_example_pays_once_whatever_is_lost() {
+    if is_installed("java") {
+        an_example_pays_once(Example { program: "java", file: "Submit.java" }).await;
+    }
+}
+
+#[tokio::test]
+async fn the_library_s_example_pays_once_however_often_it_is_run() {
+    let world = Plan::new().start().await;
+    let _worker = world.worker().await;
+    let prefix = world.setting("redis.prefix").and_then(|prefix| Some(prefix.as_str()?.to_owned())).unwrap();
+    for _ in 0..2 {
+        let job = library::pay(&redis().await.url, &prefix, "RUST").await.unwrap();
+        assert_eq!(Value::from(job.state.as_str()), "succeeded");
+    }
+    world.accepted(transfer("RUST"));
+    assert_eq!(world.books_agree().await.executed, 1);
+}
