@@ -31,6 +31,7 @@ mod ledger;
 mod metrics;
 mod monitoring;
 mod outages;
+mod outbox;
 mod personal;
 mod plan;
 mod private_ca;
