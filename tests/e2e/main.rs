@@ -18,6 +18,7 @@ mod draining;
 mod duplicates;
 mod examples;
 mod export;
+mod failover;
 mod faults;
 mod guarantees;
 mod holding;

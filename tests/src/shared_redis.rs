@@ -6,7 +6,7 @@ use std::{
     env,
     io::{self, Write},
     ops::Deref,
-    path::Path,
+    path::{Path, PathBuf},
     sync::atomic::{AtomicU64, Ordering},
     time::Duration,
 };
@@ -166,15 +166,26 @@ async fn named() -> Result<String, String> {
 }
 
 fn start_local(options: Options) -> Result<PrivateRedis, Error> {
-    let fetched = Path::new(env!("CARGO_MANIFEST_DIR")).join("../.bursar/redis/redis-server");
-    let binary = match (find_binary(), &options.binary) {
-        (_, Some(named)) => Some(named.clone()),
-        (Ok(found), None) => Some(found.path),
-        // Tests run in their crate's folder, so the search above missed what `./x` fetched for the workspace.
-        (Err(Error::NoBinary { .. }), None) if fetched.is_file() => Some(fetched),
-        (Err(error), None) => return Err(error),
+    let binary = match &options.binary {
+        Some(named) => named.clone(),
+        None => found_binary()?,
     };
-    PrivateRedis::start(Options { binary, ..options })
+    PrivateRedis::start(Options { binary: Some(binary), ..options })
+}
+
+/// The program that all servers of the tests run, sentinels too.
+pub(crate) fn server_binary() -> PathBuf {
+    found_binary().unwrap_or_else(|error| panic!("no server program for this test: {error}"))
+}
+
+fn found_binary() -> Result<PathBuf, Error> {
+    let fetched = Path::new(env!("CARGO_MANIFEST_DIR")).join("../.bursar/redis/redis-server");
+    match find_binary() {
+        Ok(found) => Ok(found.path),
+        // Tests run in their crate's folder, so the search above missed what `./x` fetched for the workspace.
+        Err(Error::NoBinary { .. }) if fetched.is_file() => Ok(fetched),
+        Err(error) => Err(error),
+    }
 }
 
 fn test_folder() -> TempDir {

@@ -159,7 +159,12 @@ impl RedisUrl {
 
     /// Whether it asks for TLS.
     fn is_tls(&self) -> bool {
-        self.0.starts_with("rediss:") || self.0.starts_with("valkeys:")
+        ["rediss:", "valkeys:", "rediss+sentinel:"].iter().any(|scheme| self.0.starts_with(scheme))
+    }
+
+    /// Whether a text names sentinels: a list of hosts, which is more than other URLs have.
+    fn is_sentinels(text: &str) -> bool {
+        text.starts_with("redis+sentinel://") || text.starts_with("rediss+sentinel://")
     }
 
     /// The URL with its password: for connecting, never for showing.

@@ -1,11 +1,14 @@
 //! Claiming due jobs, and giving them back.
 
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use bursar_domain::{Call, Facts, Key, Lane, Millis, OnAmbiguous, State, TraceParent};
 use redis::{Pipeline, Value};
 
+use crate::link::Connection;
 use crate::scripts::{EVENTS_KEPT, LOG_QUIET_AFTER};
+use crate::sentinel::switched_over;
 use crate::submit::word_of;
 use crate::{Committed, Store, StoreError};
 
@@ -169,7 +172,8 @@ impl Store {
                 Sends::NotYet => "asks",
             });
         type Reply = (u64, i64, Vec<Value>, Vec<String>, u64, u8);
-        let (now, next_due, rows, mut orphans, epoch, lost): Reply = call.run(self).await?;
+        let since = self.since();
+        let (now, next_due, rows, mut orphans, epoch, lost): Reply = call.run_on(self.to_claim_on()?).await?;
         let mut jobs = Vec::with_capacity(rows.len());
         let mut unreadable = Vec::new();
         for row in rows {
@@ -184,10 +188,21 @@ impl Store {
         }
         // No send leaves before its intent is kept as the operator asked for.
         if jobs.iter().any(|job| job.call == Call::Send) {
-            self.kept().await?;
+            self.kept(since).await?;
         }
         let next_due = u64::try_from(next_due).ok().map(Millis);
         Ok(Claims { now: Millis(now), next_due, jobs, orphans, epoch, lost_writes: lost == 1 })
+    }
+
+    /// The first claim at another primary is an error, whatever that primary would answer: it may have lost writes, and the
+    /// worker must give everybody who knows of one the time to say so.
+    fn to_claim_on(&self) -> Result<Connection, StoreError> {
+        let connection = self.connection();
+        let primary = connection.primary();
+        if self.claims_at.swap(primary, Ordering::SeqCst) != primary {
+            return Err(StoreError::of("claim", switched_over()));
+        }
+        Ok(connection.only(primary))
     }
 
     /// One record that this build cannot read must not stop its lane.

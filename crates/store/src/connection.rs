@@ -1,21 +1,26 @@
 //! The way to Redis: one multiplexed connection that comes back by itself.
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
 use bursar_domain::Millis;
 use redis::aio::{ConnectionManager, ConnectionManagerConfig};
+use redis::{Client, IntoConnectionInfo, RedisResult};
+use tokio::sync::watch;
 
 use crate::durability::{Durability, Waits};
 use crate::keys::Keys;
+use crate::link::{Connection, Following};
 use crate::scripts::Scripts;
+use crate::sentinel::{Current, Place, Sentinels};
 use crate::{StoreError, tls};
 
 /// How long a connection attempt may take.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
+pub(crate) const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// How long one command may take. The client's own default of 500 ms turns every short stall into an unknown outcome.
-const RESPONSE_TIMEOUT: Duration = Duration::from_secs(5);
+pub(crate) const RESPONSE_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// The longest wait between attempts to reconnect: workers are to be back within a second of Redis.
 const MAX_RECONNECT_DELAY: Duration = Duration::from_millis(500);
@@ -26,17 +31,79 @@ const RECONNECT_ATTEMPTS: usize = 3;
 /// Where the store is.
 #[derive(Clone, Debug)]
 pub struct Settings {
-    /// `redis://`, `rediss://` or `redis+unix://`.
+    /// `redis://`, `rediss://` or `redis+unix://`; `redis+sentinel://[user:pass@]host1:port1,host2:port2/name[/db]` or the
+    /// same with `rediss` for whichever server these sentinels call the primary.
     pub url: String,
     /// What every key begins with.
     pub prefix: String,
 }
 
+impl Settings {
+    /// Whether `url` can be read at all. Nothing is connected.
+    ///
+    /// # Errors
+    /// [`StoreError::Url`].
+    pub fn check_url(url: &str) -> Result<(), StoreError> {
+        match Place::is_meant(url) {
+            true => Place::read(url).map(drop),
+            false => url.into_connection_info().map(drop),
+        }
+        .map_err(StoreError::Url)
+    }
+}
+
+/// How servers are reached.
+#[derive(Clone)]
+pub(crate) enum Server {
+    /// At one address.
+    Fixed(Arc<Client>),
+    /// Wherever the sentinels say.
+    Sentinels(Arc<Sentinels>),
+}
+
+impl Server {
+    fn of(url: &str, ca_pem: Option<&str>) -> Result<Self, StoreError> {
+        if Place::is_meant(url) {
+            return Sentinels::new(Place::read(url).map_err(StoreError::Url)?, ca_pem).map(Self::Sentinels);
+        }
+        tls::open(url.into_connection_info().map_err(StoreError::Url)?, ca_pem)
+            .map(|client| Self::Fixed(Arc::new(client)))
+    }
+
+    /// A client for the server that is the primary now, and how to learn that it no longer is.
+    pub(crate) async fn client(&self) -> RedisResult<(Client, Switched)> {
+        match self {
+            Self::Fixed(client) => Ok((Client::clone(client), Switched(None))),
+            Self::Sentinels(sentinels) => {
+                let primary = sentinels.primary().await?;
+                let client = sentinels.client(&primary)?;
+                Ok((client, Switched(Some((primary.number, sentinels.current())))))
+            }
+        }
+    }
+}
+
+/// Knows when another server has become the primary.
+pub(crate) struct Switched(Option<(u64, watch::Receiver<Current>)>);
+
+impl Switched {
+    /// Returns when it has; for a fixed address, never.
+    pub(crate) async fn wait(&mut self) {
+        match &mut self.0 {
+            None => std::future::pending().await,
+            // An error means that the store is gone, and with it whoever listens.
+            Some((number, current)) => drop(current.wait_for(|current| current.number != *number).await),
+        }
+    }
+}
+
 /// The store: cheap to clone, safe to share.
 #[derive(Clone)]
 pub struct Store {
-    client: redis::Client,
-    connection: ConnectionManager,
+    server: Server,
+    connection: Connection,
+    /// Which primary the last claim was made at.
+    pub(crate) claims_at: Arc<AtomicU64>,
     pub(crate) keys: Keys,
     pub(crate) scripts: Arc<Scripts>,
     pub(crate) durability: Durability,
@@ -64,10 +131,21 @@ impl Store {
     /// Also [`StoreError::Authority`] for an authority that cannot be read, and [`StoreError::Untrusted`] for a certificate
     /// that it does not vouch for.
     pub async fn connect_trusting(settings: &Settings, ca_pem: Option<&str>) -> Result<Self, StoreError> {
-        let client = tls::client(&settings.url, ca_pem)?;
-        let connection = client.get_connection_manager_with_config(manager()).await.map_err(tls::refused)?;
+        let server = Server::of(&settings.url, ca_pem)?;
+        let connection = match &server {
+            Server::Fixed(client) => {
+                let connected = client.get_connection_manager_with_config(manager()).await;
+                Connection::Fixed(connected.map_err(tls::refused)?)
+            }
+            Server::Sentinels(sentinels) => {
+                let following = Following::new(Arc::clone(sentinels));
+                following.connect().await.map_err(tls::refused)?;
+                Connection::Following(following)
+            }
+        };
         Ok(Self {
-            client,
+            server,
+            claims_at: Arc::new(connection.primary().into()),
             connection,
             keys: Keys::new(&settings.prefix),
             scripts: Arc::new(Scripts::load()),
@@ -77,17 +155,21 @@ impl Store {
     }
 
     /// One more connection to the same server, made when it is first used.
-    pub(crate) fn dedicated_connection(&self) -> Result<ConnectionManager, StoreError> {
-        ConnectionManager::new_lazy_with_config(self.client.clone(), manager())
-            .map_err(|source| StoreError::of("CONNECT", source))
+    pub(crate) fn dedicated_connection(&self) -> Result<Connection, StoreError> {
+        match &self.server {
+            Server::Fixed(client) => ConnectionManager::new_lazy_with_config(Client::clone(client), manager())
+                .map(Connection::Fixed)
+                .map_err(|source| StoreError::of("CONNECT", source)),
+            Server::Sentinels(sentinels) => Ok(Connection::Following(Following::new(Arc::clone(sentinels)))),
+        }
     }
 
-    pub(crate) fn connection(&self) -> ConnectionManager {
+    pub(crate) fn connection(&self) -> Connection {
         self.connection.clone()
     }
 
-    pub(crate) fn client(&self) -> &redis::Client {
-        &self.client
+    pub(crate) fn server(&self) -> &Server {
+        &self.server
     }
 
     /// Redis time: the only clock by which anything is decided about a job.

@@ -3,12 +3,14 @@
 //! Waiting is shared: while one wait is on its way, the next ones gather, and one marker written after all of them vouches
 //! for them all, because Redis keeps its writes in one order.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use redis::aio::ConnectionManager;
 use redis::{Pipeline, Value};
 use tokio::sync::{mpsc, oneshot};
 
+use crate::link::Connection;
 use crate::{Store, StoreError};
 
 /// The longest that Redis waits for disk or replicas. Shorter than the time a command may take.
@@ -48,7 +50,19 @@ type Outcome = Result<(), String>;
 #[derive(Clone)]
 pub(crate) struct Waits {
     pub(crate) asked: Durability,
-    queue: mpsc::Sender<oneshot::Sender<Outcome>>,
+    queue: mpsc::Sender<Waiting>,
+    breaks: Arc<AtomicU64>,
+}
+
+/// How often it had become uncertain, when something was written, whether the Redis that waits answer for is the one that it
+/// was. A marker vouches for what was written to the same memory before it, not for what another memory was told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Since(u64);
+
+/// Somebody who wants to know that what was written is kept.
+struct Waiting {
+    since: Since,
+    tell: oneshot::Sender<Outcome>,
 }
 
 impl Store {
@@ -59,9 +73,12 @@ impl Store {
     pub async fn with_durability(mut self, durability: Durability) -> Result<Self, StoreError> {
         self.waits = match durability {
             Durability::Fast => None,
-            Durability::Local if self.writes_through().await => None,
+            // Behind sentinels the next primary may be one that does not.
+            Durability::Local if !self.connection().follows() && writes_through(&mut self.connection()).await => None,
             Durability::Local => {
-                self.must_know_waitaof().await?;
+                if !writes_through(&mut self.connection()).await {
+                    self.must_know_waitaof().await?;
+                }
                 Some(self.start_waiting(durability)?)
             }
             Durability::Replicated(_) => Some(self.start_waiting(durability)?),
@@ -76,23 +93,20 @@ impl Store {
         self.durability
     }
 
-    /// Returns once everything that Redis has taken so far is kept as it was asked for.
-    pub(crate) async fn kept(&self) -> Result<(), StoreError> {
+    /// To be taken before what [`Store::kept`] is to vouch for is written.
+    pub(crate) fn since(&self) -> Since {
+        Since(self.waits.as_ref().map_or(0, |waits| waits.breaks.load(Ordering::SeqCst)))
+    }
+
+    /// Returns once everything that Redis has taken since is kept as it was asked for.
+    pub(crate) async fn kept(&self, since: Since) -> Result<(), StoreError> {
         let Some(waits) = &self.waits else { return Ok(()) };
         let (tell, told) = oneshot::channel();
         let gone = || StoreError::NotDurable { asked: waits.asked.as_str(), reached: "nothing can be told".into() };
-        waits.queue.send(tell).await.map_err(|_| gone())?;
+        waits.queue.send(Waiting { since, tell }).await.map_err(|_| gone())?;
         told.await
             .map_err(|_| gone())?
             .map_err(|reached| StoreError::NotDurable { asked: waits.asked.as_str(), reached })
-    }
-
-    /// With `appendfsync always` Redis itself answers only once its disk has it.
-    async fn writes_through(&self) -> bool {
-        let mut command = redis::cmd("CONFIG");
-        command.arg("GET").arg("appendfsync");
-        let setting: Option<(String, String)> = command.query_async(&mut self.connection()).await.ok();
-        setting.is_some_and(|(_, when)| when == "always")
     }
 
     async fn must_know_waitaof(&self) -> Result<(), StoreError> {
@@ -112,45 +126,78 @@ impl Store {
 
     fn start_waiting(&self, asked: Durability) -> Result<Waits, StoreError> {
         let (queue, waiting) = mpsc::channel(MAX_SHARED);
+        let breaks = Arc::new(AtomicU64::new(0));
         // A connection of its own: a wait holds back whatever is sent after it on the same one.
-        tokio::spawn(wait(self.dedicated_connection()?, self.keys.sync_marker(), asked, waiting));
-        Ok(Waits { asked, queue })
+        let (connection, marker) = (self.dedicated_connection()?, self.keys.sync_marker());
+        let primary = connection.primary();
+        let waiter = Waiter { connection, primary, marker, asked, breaks: Arc::clone(&breaks) };
+        tokio::spawn(waiter.run(waiting));
+        Ok(Waits { asked, queue, breaks })
     }
 }
 
-async fn wait(
-    mut connection: ConnectionManager,
+/// The task that waits for all.
+struct Waiter {
+    connection: Connection,
+    /// Which primary the last marker was written to.
+    primary: u64,
     marker: String,
     asked: Durability,
-    mut waiting: mpsc::Receiver<oneshot::Sender<Outcome>>,
-) {
-    let mut together = Vec::new();
-    while waiting.recv_many(&mut together, MAX_SHARED).await > 0 {
-        let outcome = wait_once(&mut connection, &marker, asked).await;
-        for tell in together.drain(..) {
-            tell.send(outcome.clone()).ok(); // whoever has gone need not know
+    breaks: Arc<AtomicU64>,
+}
+
+impl Waiter {
+    async fn run(mut self, mut waiting: mpsc::Receiver<Waiting>) {
+        let mut together = Vec::new();
+        while waiting.recv_many(&mut together, MAX_SHARED).await > 0 {
+            let outcome = self.wait_once().await;
+            let now = Since(self.breaks.load(Ordering::SeqCst));
+            for Waiting { since, tell } in together.drain(..) {
+                let its_outcome = match since == now {
+                    true => outcome.clone(),
+                    false => outcome.clone().and(Err("Redis may have been another one when this was written".into())),
+                };
+                tell.send(its_outcome).ok(); // whoever has gone need not know
+            }
         }
+    }
+
+    /// One marker and one wait. Whatever ends otherwise than by a count may have been the end of this Redis.
+    async fn wait_once(&mut self) -> Outcome {
+        let primary = self.connection.primary();
+        let mut connection = self.connection.only(primary);
+        if std::mem::replace(&mut self.primary, primary) != primary {
+            self.breaks.fetch_add(1, Ordering::SeqCst);
+        }
+        let (command, wanted) = match self.asked {
+            Durability::Fast => return Ok(()),
+            // It was on the disk before it was answered.
+            Durability::Local if connection.follows() && writes_through(&mut connection).await => return Ok(()),
+            Durability::Local => (["WAITAOF", "1", "0"].as_slice(), 1),
+            Durability::Replicated(replicas) => (["WAIT"].as_slice(), replicas),
+        };
+        let mut pipeline = Pipeline::new();
+        pipeline.cmd("INCR").arg(&self.marker).ignore().cmd(command[0]).arg(&command[1..]);
+        if self.asked != Durability::Local {
+            pipeline.arg(wanted);
+        }
+        pipeline.arg(PATIENCE.as_millis().to_string());
+        let reply: Result<(Value,), _> = pipeline.query_async(&mut connection).await;
+        let (reply,) = reply.map_err(|error| {
+            self.breaks.fetch_add(1, Ordering::SeqCst);
+            error.to_string()
+        })?;
+        // WAITAOF answers with two counts, its own disk's first; WAIT with one.
+        let count = reply.as_sequence().and_then(<[Value]>::first).unwrap_or(&reply);
+        let reached: u32 = redis::from_redis_value_ref(count).unwrap_or(0);
+        if reached >= wanted { Ok(()) } else { Err(format!("{reached} of {wanted} in {} s", PATIENCE.as_secs())) }
     }
 }
 
-async fn wait_once(connection: &mut ConnectionManager, marker: &str, asked: Durability) -> Outcome {
-    let patience = PATIENCE.as_millis().to_string();
-    let mut pipeline = Pipeline::new();
-    pipeline.cmd("INCR").arg(marker).ignore();
-    let wanted = match asked {
-        Durability::Fast => return Ok(()),
-        Durability::Local => {
-            pipeline.cmd("WAITAOF").arg(1).arg(0).arg(&patience);
-            1
-        }
-        Durability::Replicated(replicas) => {
-            pipeline.cmd("WAIT").arg(replicas).arg(&patience);
-            replicas
-        }
-    };
-    let (reply,): (Value,) = pipeline.query_async(connection).await.map_err(|error| error.to_string())?;
-    // WAITAOF answers with two counts, its own disk's first; WAIT with one.
-    let count = reply.as_sequence().and_then(<[Value]>::first).unwrap_or(&reply);
-    let reached: u32 = redis::from_redis_value_ref(count).unwrap_or(0);
-    if reached >= wanted { Ok(()) } else { Err(format!("{reached} of {wanted} in {} s", PATIENCE.as_secs())) }
+/// With `appendfsync always` Redis itself answers only once its disk has it.
+async fn writes_through(connection: &mut Connection) -> bool {
+    let mut command = redis::cmd("CONFIG");
+    command.arg("GET").arg("appendfsync");
+    let setting: Option<(String, String)> = command.query_async(connection).await.ok();
+    setting.is_some_and(|(_, when)| when == "always")
 }

@@ -3,9 +3,10 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use redis::{ConnectionAddr, IntoConnectionInfo};
+use redis::IntoConnectionInfo;
 
-use crate::{Store, StoreError};
+use crate::sentinel::Place;
+use crate::{Store, StoreError, tls};
 
 /// How far the worker's clock may stand from Redis's before the gateway's 10 minutes of tolerance are in danger.
 const MAX_SKEW: Duration = Duration::from_secs(60);
@@ -94,7 +95,7 @@ impl Server<'_> {
     }
 
     fn findings(&self, wanted: &Wanted) -> Vec<Finding> {
-        vec![
+        let mut findings = vec![
             self.version(),
             self.role(),
             self.loading(),
@@ -103,11 +104,12 @@ impl Server<'_> {
             self.append_only_health(),
             self.fsync(),
             self.replicas(),
-            self.memory(),
-            transport(&wanted.url),
-            self.clock(wanted.local_now_ms),
-            lease(wanted),
-        ]
+        ];
+        if Place::is_meant(&wanted.url) {
+            findings.push(self.min_replicas());
+        }
+        findings.extend([self.memory(), transport(&wanted.url), self.clock(wanted.local_now_ms), lease(wanted)]);
+        findings
     }
 
     fn version(&self) -> Finding {
@@ -173,6 +175,18 @@ impl Server<'_> {
         }
     }
 
+    /// Whether a primary that is cut off stops taking writes by itself: no client can know that it was deposed.
+    fn min_replicas(&self) -> Finding {
+        // Told only where it is set.
+        match self.info.get("min_slaves_good_slaves") {
+            Some(_) => fine("redis.min_replicas", "set".into()),
+            None => warn(
+                "redis.min_replicas",
+                "min-replicas-to-write is 0: a primary that is cut off goes on taking jobs that vanish when it rejoins. Set it to 1".into(),
+            ),
+        }
+    }
+
     fn memory(&self) -> Finding {
         let (used, limit) = (self.number("used_memory"), self.number("maxmemory"));
         if limit > 0 && used >= limit / 10 * 9 {
@@ -198,11 +212,10 @@ impl Server<'_> {
 }
 
 fn transport(url: &str) -> Finding {
-    let private = url.into_connection_info().is_ok_and(|server| match server.addr() {
-        ConnectionAddr::Tcp(host, _) => ["127.0.0.1", "localhost", "::1", "[::1]"].contains(&host.as_str()),
-        ConnectionAddr::TcpTls { .. } | ConnectionAddr::Unix(_) => true,
-        _ => false,
-    });
+    let private = match Place::is_meant(url) {
+        true => Place::read(url).is_ok_and(|place| place.is_private()),
+        false => url.into_connection_info().is_ok_and(|server| tls::is_private(server.addr())),
+    };
     if private {
         fine("redis.tls", "private".into())
     } else {

@@ -4,6 +4,7 @@ use redis::{Cmd, ErrorKind, FromRedisValue, Script, ServerErrorKind, ToRedisArgs
 
 use crate::StoreError;
 use crate::connection::Store;
+use crate::link::Connection;
 
 /// State changes kept in a lane's `events` stream, about.
 pub(crate) const EVENTS_KEPT: u32 = 10_000;
@@ -44,8 +45,12 @@ impl Call<'_> {
 
     /// Runs it; a server that does not know the script yet (after a restart, say) is told first.
     pub(crate) async fn run<T: FromRedisValue>(&self, store: &Store) -> Result<T, StoreError> {
+        self.run_on(store.connection()).await
+    }
+
+    /// The same on one particular connection.
+    pub(crate) async fn run_on<T: FromRedisValue>(&self, mut connection: Connection) -> Result<T, StoreError> {
         let failed = |source| StoreError::of(self.named.name, source);
-        let mut connection = store.connection();
         match self.command.query_async(&mut connection).await {
             Err(error) if error.kind() == ErrorKind::Server(ServerErrorKind::NoScript) => {
                 self.named.script.prepare_invoke().load_async(&mut connection).await.map_err(failed)?;

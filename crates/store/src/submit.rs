@@ -31,6 +31,7 @@ impl Store {
     /// answered and not kept as surely as asked for; repeating waits again.
     pub async fn submit(&self, jobs: &[Job]) -> Result<Vec<Submission>, StoreError> {
         crash_point("before_submit");
+        let since = self.since();
         let mut answers = vec![None; jobs.len()];
         for lane in lanes_of(jobs) {
             let of_lane: Vec<usize> = (0..jobs.len()).filter(|index| &jobs[*index].lane == lane).collect();
@@ -42,7 +43,7 @@ impl Store {
             }
         }
         crash_point("after_submit");
-        self.kept().await?;
+        self.kept(since).await?;
         answers.into_iter().collect::<Option<Vec<_>>>().ok_or_else(|| StoreError::Unreadable {
             what: "the reply of submit".into(),
             detail: "it has fewer answers than jobs".into(),

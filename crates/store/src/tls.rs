@@ -1,16 +1,15 @@
 //! `rediss://`: whom to trust, and with whose cryptography.
 
-use redis::{Client, ConnectionAddr, IntoConnectionInfo, RedisError, TlsCertificates};
+use redis::{Client, ConnectionAddr, ConnectionInfo, RedisError, TlsCertificates};
 
 use crate::StoreError;
 
 /// What every certificate of an authority's file begins with.
 const PEM_CERTIFICATE: &str = "-----BEGIN CERTIFICATE-----";
 
-/// A client for `url`. With `ca_pem` the server's certificate must be by that authority and no other; the usual ones
-/// are for servers on the Internet, and a private Redis is not one.
-pub(crate) fn client(url: &str, ca_pem: Option<&str>) -> Result<Client, StoreError> {
-    let server = url.into_connection_info().map_err(StoreError::Url)?;
+/// A client for one server. With `ca_pem` its certificate must be by that authority and no other; the usual ones are for
+/// servers on the Internet, and a private Redis is not one.
+pub(crate) fn open(server: ConnectionInfo, ca_pem: Option<&str>) -> Result<Client, StoreError> {
     if !matches!(server.addr(), ConnectionAddr::TcpTls { .. }) {
         return Client::open(server).map_err(StoreError::Url);
     }
@@ -22,6 +21,15 @@ pub(crate) fn client(url: &str, ca_pem: Option<&str>) -> Result<Client, StoreErr
     }
     let certificates = TlsCertificates { client_tls: None, root_cert: Some(pem.as_bytes().to_vec()) };
     Client::build_with_tls(server, certificates).map_err(|error| StoreError::Authority { detail: error.to_string() })
+}
+
+/// Whether what is said on the way there stays on this machine or is encrypted.
+pub(crate) fn is_private(address: &ConnectionAddr) -> bool {
+    match address {
+        ConnectionAddr::Tcp(host, _) => ["127.0.0.1", "localhost", "::1", "[::1]"].contains(&host.as_str()),
+        ConnectionAddr::TcpTls { .. } | ConnectionAddr::Unix(_) => true,
+        _ => false,
+    }
 }
 
 /// What a first connection failed on.

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use bursar_domain::Fen;
+use bursar_store::Settings;
 use url::Url;
 
 use super::source::{Raw, Value};
@@ -202,9 +203,15 @@ pub(super) fn prefix(value: &Value) -> Read<String> {
 pub(super) fn redis_url(value: &Value) -> Read<RedisUrl> {
     const SCHEMES: [&str; 7] = ["redis", "rediss", "valkey", "valkeys", "redis+unix", "valkey+unix", "unix"];
     let text = text(value)?;
+    if RedisUrl::is_sentinels(&text) {
+        return match Settings::check_url(&text) {
+            Ok(()) => Ok(RedisUrl::new(text)),
+            Err(_) => Err("must be redis+sentinel://[user:pass@]host1:port1,host2:port2/name[/db]".into()),
+        };
+    }
     match Url::parse(&text) {
         Ok(url) if SCHEMES.contains(&url.scheme()) => Ok(RedisUrl::new(text)),
-        Ok(_) | Err(_) => Err("must be a Redis URL: redis://, rediss:// or redis+unix://".into()),
+        Ok(_) | Err(_) => Err("must be a Redis URL: redis://, rediss://, redis+unix:// or redis+sentinel://".into()),
     }
 }
 

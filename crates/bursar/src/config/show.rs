@@ -12,7 +12,7 @@ use bursar_store::Durability;
 
 use super::account::{Account, Beingfi, Gateway, PlainHttp, Yzt};
 use super::rules::duration_text;
-use super::{Config, LogFormat, Preflight};
+use super::{Config, LogFormat, Preflight, RedisUrl};
 
 const MASK: &str = "***";
 
@@ -195,6 +195,9 @@ fn number(number: f64) -> Value {
 
 /// A URL without its password, wherever Redis clients take one: after the user, or as `pass` in the query.
 pub(super) fn masked(text: &str) -> String {
+    if RedisUrl::is_sentinels(text) {
+        return masked_sentinels(text);
+    }
     let Ok(mut url) = Url::parse(text) else { return MASK.to_owned() };
     if url.password().is_some() && url.set_password(Some(MASK)).is_err() {
         return MASK.to_owned();
@@ -205,4 +208,25 @@ pub(super) fn masked(text: &str) -> String {
         url.query_pairs_mut().clear().extend_pairs(shown);
     }
     url.into()
+}
+
+/// The same for a URL with several hosts, which is none to a reader of URLs.
+fn masked_sentinels(text: &str) -> String {
+    let (rest, query) = text.split_once('?').map_or((text, None), |(rest, query)| (rest, Some(query)));
+    let mut shown = match rest.split_once("://").map(|(scheme, rest)| (scheme, rest.rsplit_once('@'))) {
+        Some((scheme, Some((user, place)))) => {
+            let name = user.split_once(':').map_or(user, |(name, _)| name);
+            format!("{scheme}://{name}:{MASK}@{place}")
+        }
+        Some((_, None)) | None => rest.to_owned(),
+    };
+    for (number, pair) in query.into_iter().flat_map(|query| query.split('&')).enumerate() {
+        shown.push(if number == 0 { '?' } else { '&' });
+        match pair.split_once('=') {
+            Some(("sentinel_user", _)) => shown.push_str(pair),
+            Some((name, _)) => shown.push_str(&format!("{name}={MASK}")),
+            None => shown.push_str(MASK),
+        }
+    }
+    shown
 }

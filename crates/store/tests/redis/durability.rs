@@ -115,3 +115,34 @@ async fn what_is_submitted_at_once_waits_together() {
     assert!(waits < 200, "{waits} waits for 200 submissions");
     replica.kill().unwrap();
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_redis_that_came_back_with_an_older_memory_vouches_for_nothing_written_before() {
+    let primary = redis(Fsync::Always);
+    let replica = replica(&primary).await;
+    let store = store(&primary, Durability::Replicated(1)).await.unwrap();
+    let submit = |key: &str| {
+        let (store, job) = (store.clone(), transfer(key));
+        tokio::spawn(async move { store.submit(&[job]).await })
+    };
+    let scene = Scene::between(primary.url(), primary.url(), "bursar").await;
+    replica.freeze().unwrap();
+    let first = submit("K1");
+    let marker = async || scene.command::<Option<u64>>(&["GET", "bursar:sync"]).await;
+    eventually(SOON, "the first wait", async || marker().await).await;
+    let file = primary.append_only_file();
+    let older = std::fs::metadata(&file).unwrap().len();
+    let second = submit("K2"); // written while the first one waits, so that its own wait comes next
+    eventually(SOON, "the second job to be written", async || scene.field("K2", "s").await).await;
+
+    primary.kill().unwrap();
+    std::fs::File::options().write(true).open(&file).unwrap().set_len(older).unwrap();
+    replica.thaw().unwrap();
+    primary.start_again().unwrap();
+    assert!(first.await.unwrap().is_err());
+    let error = second.await.unwrap().unwrap_err();
+    assert!(matches!(error, StoreError::NotDurable { .. }), "{}", error.chain());
+    let again = eventually(SOON, "the replica to be back", async || store.submit(&[transfer("K2")]).await).await;
+    assert_eq!(again, [Submission::New], "it was lost, and is accepted anew");
+    replica.kill().unwrap();
+}

@@ -32,6 +32,7 @@ mod read;
 mod release;
 mod renew;
 mod scene;
+mod sentinel;
 mod submit;
 mod tidy;
 mod wake;

@@ -166,3 +166,19 @@ async fn a_redis_that_does_not_answer_is_an_error_and_not_fine() {
     redis.kill().unwrap();
     assert!(scene.store.preflight(&wanted(redis.url(), 0)).await.is_err());
 }
+
+#[tokio::test]
+async fn behind_sentinels_a_primary_that_would_go_on_alone_is_warned_of() {
+    let redis = private_redis(|options| options);
+    let scene = Scene::at(redis.url()).await;
+    let behind_sentinels = wanted("redis+sentinel://127.0.0.1:26379/payments", scene.now().await);
+    for (replicas, severity) in [("0", Severity::Warn), ("1", Severity::Fine)] {
+        let findings = scene.store.preflight(&behind_sentinels).await.unwrap();
+        assert_eq!(of(&findings, "redis.min_replicas").severity, severity);
+        assert_eq!(of(&findings, "redis.tls").severity, Severity::Fine);
+        redis.configure("min-replicas-to-write", if replicas == "0" { "1" } else { "0" }).await;
+    }
+    let elsewhere = Wanted { url: "redis+sentinel://127.0.0.1,s2/payments".into(), ..behind_sentinels };
+    let findings = scene.store.preflight(&elsewhere).await.unwrap();
+    assert_eq!(of(&findings, "redis.tls").severity, Severity::Warn);
+}

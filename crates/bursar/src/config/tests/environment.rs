@@ -84,7 +84,9 @@ fn redis_url_alone_counts_when_nothing_else_says_where_redis_is() {
     }
     assert_eq!(
         faults("", &[("REDIS_URL", "localhost")]),
-        ["environment variable REDIS_URL: redis.url must be a Redis URL: redis://, rediss:// or redis+unix://"]
+        [
+            "environment variable REDIS_URL: redis.url must be a Redis URL: redis://, rediss://, redis+unix:// or redis+sentinel://"
+        ]
     );
 }
 

@@ -6,6 +6,12 @@ use super::{BEINGFI, YZT, faults, parse, right};
 const TABLE: &[(&str, &str, &[&str], &str)] = &[
     ("redis.url", "'rediss://:p@h:1/2'", &["''"], "must not be empty"),
     ("redis.url", "'redis+unix:///r.sock'", &["'h:6379'", "'http://h'"], "must be a Redis URL"),
+    (
+        "redis.url",
+        "'rediss+sentinel://u:p@s1:26379,s2/payments/1'",
+        &["'redis+sentinel://s1:26379'", "'redis+sentinel://s1/payments/x'"],
+        "must be redis+sentinel://[user:pass@]host1:port1,host2:port2/name[/db]",
+    ),
     ("redis.ca_file", "'ca.pem'", &["''", "1"], "must"),
     ("redis.prefix", "'pay-1'", &["'a{b'", "'a b'"], "must be 1 to 64 letters"),
     ("redis.preflight", "'warn'", &["'no'", "true", "1"], "must be \"refuse\" or \"warn\""),
@@ -200,7 +206,13 @@ fn plain_http_beyond_this_machine_is_taken_on_request_and_advised_against() {
 
 #[test]
 fn an_authority_for_a_redis_without_tls_is_advised_against() {
-    for (url, count) in [("redis://h", 1), ("redis+unix:///r.sock", 1), ("rediss://h", 0), ("valkeys://h", 0)] {
+    for (url, count) in [
+        ("redis://h", 1),
+        ("redis+unix:///r.sock", 1),
+        ("rediss://h", 0),
+        ("valkeys://h", 0),
+        ("rediss+sentinel://h/n", 0),
+    ] {
         let advice = right(&format!("[redis]\nurl = '{url}'\nca_file = 'ca.pem'\n"), &[]).advice();
         assert_eq!(advice.len(), count, "{url}: {advice:?}");
         assert!(advice.iter().all(|advice| advice.key == "redis.ca_file"), "{advice:?}");

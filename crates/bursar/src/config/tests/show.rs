@@ -64,6 +64,11 @@ fn a_password_is_never_shown() {
         ("rediss://me:hunter2@h/0", "rediss://me:***@h/0"),
         ("redis+unix:///run/r.sock?db=1&pass=hunter2", "redis+unix:///run/r.sock?db=1&pass=***"),
         ("redis://h:6379/0", "redis://h:6379/0"),
+        ("redis+sentinel://s1:26379,s2/payments/0", "redis+sentinel://s1:26379,s2/payments/0"),
+        (
+            "rediss+sentinel://me:hunter2@s1,s2/payments?sentinel_user=s&sentinel_password=hunter2",
+            "rediss+sentinel://me:***@s1,s2/payments?sentinel_user=s&sentinel_password=***",
+        ),
         ("not a URL hunter2", "***"),
     ] {
         let url = RedisUrl::new(url.to_owned());

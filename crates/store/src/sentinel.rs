@@ -1,0 +1,367 @@
+//! Redis behind Sentinel: who is the primary, asked of all sentinels at once and believed by the newest word among them.
+//!
+//! A client that only reconnects goes on writing to a primary that was deposed, and what it writes there vanishes. So no
+//! connection is made to a server that no sentinel names or that is no primary itself, and none outlives a failover.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+use futures_util::StreamExt;
+use futures_util::stream::FuturesUnordered;
+use redis::aio::MultiplexedConnection;
+use redis::{AsyncConnectionConfig, Client, ConnectionAddr, ConnectionInfo, ErrorKind, IntoConnectionInfo};
+use redis::{RedisError, RedisResult, Value};
+use tokio::sync::{Mutex, watch};
+use tokio::time::Instant;
+
+use crate::connection::{CONNECT_TIMEOUT, RESPONSE_TIMEOUT};
+use crate::{StoreError, tls};
+
+/// Our schemes, and the client library's for each of the servers behind them.
+const SCHEMES: [(&str, &str); 2] = [("redis+sentinel://", "redis"), ("rediss+sentinel://", "rediss")];
+
+/// Sentinel's own port.
+const SENTINEL_PORT: u16 = 26_379;
+
+/// How long the other sentinels may take once one has answered: the first is not always the one that knows most, and one
+/// whose machine is gone must not keep workers from resuming within a second.
+const OTHERS_PATIENCE: Duration = Duration::from_millis(250);
+
+/// Between attempts to listen to a sentinel that is not there.
+const LISTEN_AGAIN: Duration = Duration::from_secs(1);
+
+/// What a URL of our own form says: `redis+sentinel://[user:pass@]host[:port],…/name[/db]`, with `?sentinel_user=` and
+/// `sentinel_password=` where the sentinels ask for a password of their own.
+pub(crate) struct Place {
+    name: String,
+    sentinels: Vec<ConnectionInfo>,
+    /// How to speak with the primary; its address is the sentinels' to tell.
+    primary: ConnectionInfo,
+}
+
+impl Place {
+    /// Whether a URL is of this form at all.
+    pub(crate) fn is_meant(url: &str) -> bool {
+        SCHEMES.iter().any(|(ours, _)| url.starts_with(ours))
+    }
+
+    pub(crate) fn read(url: &str) -> RedisResult<Self> {
+        let wrong = |what| RedisError::from((ErrorKind::InvalidClientConfig, what));
+        let (scheme, rest) = SCHEMES
+            .iter()
+            .find_map(|(ours, theirs)| Some((*theirs, url.strip_prefix(ours)?)))
+            .ok_or_else(|| wrong("not a Sentinel URL"))?;
+        let (rest, query) = rest.split_once('?').unwrap_or((rest, ""));
+        let (authority, path) = rest.split_once('/').ok_or_else(|| wrong("the primary's name is missing"))?;
+        let (user, hosts) = authority.rsplit_once('@').map_or(("", authority), |(user, hosts)| (user, hosts));
+        let (name, db) = path.split_once('/').unwrap_or((path, ""));
+        if name.is_empty() {
+            return Err(wrong("the primary's name is missing"));
+        }
+        let (mut sentinel_user, mut sentinel_password) = ("", "");
+        for pair in query.split('&').filter(|pair| !pair.is_empty()) {
+            match pair.split_once('=') {
+                Some(("sentinel_user", value)) => sentinel_user = value,
+                Some(("sentinel_password", value)) => sentinel_password = value,
+                Some(_) | None => return Err(wrong("only sentinel_user and sentinel_password may follow the ?")),
+            }
+        }
+        let at = |user: &str, host: &str, path: &str| match user {
+            "" | ":" => format!("{scheme}://{host}/{path}").into_connection_info(),
+            user => format!("{scheme}://{user}@{host}/{path}").into_connection_info(),
+        };
+        let sentinel = format!("{sentinel_user}:{sentinel_password}");
+        let sentinels: RedisResult<Vec<ConnectionInfo>> =
+            hosts.split(',').map(|host| at(&sentinel, &with_port(host), "")).collect();
+        Ok(Self { name: name.to_owned(), sentinels: sentinels?, primary: at(user, "sentinels-tell", db)? })
+    }
+
+    /// Whether nothing that is said on the way can be read by others.
+    pub(crate) fn is_private(&self) -> bool {
+        self.sentinels.iter().all(|sentinel| tls::is_private(sentinel.addr()))
+    }
+}
+
+/// A host as it stands in the list; the port may be left out.
+fn with_port(host: &str) -> String {
+    let has_port = host.rsplit_once(':').is_some_and(|(_, port)| port.parse::<u16>().is_ok());
+    let in_brackets = host.ends_with(']');
+    if has_port && !in_brackets { host.to_owned() } else { format!("{host}:{SENTINEL_PORT}") }
+}
+
+/// The sentinels, and who is the primary by all that they have told so far.
+pub(crate) struct Sentinels {
+    name: String,
+    asked: Vec<Client>,
+    primary: ConnectionInfo,
+    ca_pem: Option<String>,
+    current: watch::Sender<Current>,
+    /// One question at a time, whoever needs the answer.
+    asking: Mutex<()>,
+}
+
+/// Where the primary is.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Current {
+    /// Rises each time that another server is the primary.
+    pub(crate) number: u64,
+    /// The newest failover that any sentinel told of.
+    epoch: u64,
+    address: (String, u16),
+    /// It did not answer as a primary does: ask again before the next connection.
+    suspected: bool,
+}
+
+/// What one sentinel says.
+struct Word {
+    epoch: u64,
+    address: (String, u16),
+}
+
+impl Sentinels {
+    pub(crate) fn new(place: Place, ca_pem: Option<&str>) -> Result<Arc<Self>, StoreError> {
+        let asked = place.sentinels.into_iter().map(|sentinel| tls::open(sentinel, ca_pem));
+        let sentinels = Arc::new(Self {
+            name: place.name,
+            asked: asked.collect::<Result<_, _>>()?,
+            primary: place.primary,
+            ca_pem: ca_pem.map(str::to_owned),
+            current: watch::Sender::new(Current { suspected: true, ..Current::default() }),
+            asking: Mutex::default(),
+        });
+        for sentinel in &sentinels.asked {
+            let (weak, alive) = (Arc::downgrade(&sentinels), sentinels.current.subscribe());
+            tokio::spawn(follow(sentinel.clone(), weak, alive));
+        }
+        Ok(sentinels)
+    }
+
+    /// Which primary it is by now; to be told of each change.
+    pub(crate) fn current(&self) -> watch::Receiver<Current> {
+        self.current.subscribe()
+    }
+
+    pub(crate) fn number(&self) -> u64 {
+        self.current.borrow().number
+    }
+
+    pub(crate) fn db(&self) -> i64 {
+        self.primary.redis_settings().db()
+    }
+
+    /// The primary that was `number` did not answer as one.
+    pub(crate) fn suspect(&self, number: u64) {
+        self.current.send_if_modified(|current| {
+            let news = current.number == number && !current.suspected;
+            current.suspected |= news;
+            news
+        });
+    }
+
+    /// Who is the primary. Asks only when there is a reason to.
+    pub(crate) async fn primary(&self) -> RedisResult<Current> {
+        let known = self.current.borrow().clone();
+        if !known.suspected {
+            return Ok(known);
+        }
+        let _alone = self.asking.lock().await;
+        let known = self.current.borrow().clone(); // somebody else may have asked meanwhile
+        if !known.suspected {
+            return Ok(known);
+        }
+        self.ask_again().await?;
+        Ok(self.current.borrow().clone())
+    }
+
+    async fn ask_again(&self) -> RedisResult<()> {
+        let (word, answers) = self.ask().await?;
+        let is_most = answers * 2 > self.asked.len();
+        let mut believed = true;
+        self.current.send_modify(|current| {
+            // A sentinel that is cut off with the old primary knows of no failover.
+            believed = word.epoch >= current.epoch || is_most;
+            if believed {
+                current.number += u64::from(current.address != word.address);
+                current.address = word.address;
+                current.epoch = word.epoch;
+                current.suspected = false;
+            }
+        });
+        match believed {
+            true => Ok(()),
+            false => Err(no_primary("the sentinels that answer know of no failover, and there was one")),
+        }
+    }
+
+    /// The newest word, and how many sentinels had one.
+    async fn ask(&self) -> RedisResult<(Word, usize)> {
+        let mut asking: FuturesUnordered<_> = self.asked.iter().map(|sentinel| ask_one(sentinel, &self.name)).collect();
+        let mut until = Instant::now() + CONNECT_TIMEOUT;
+        let (mut newest, mut answers, mut failure): (Option<Word>, _, _) = (None, 0, None);
+        while let Ok(Some(told)) = tokio::time::timeout_at(until, asking.next()).await {
+            match told {
+                Ok(word) => {
+                    until = until.min(Instant::now() + OTHERS_PATIENCE);
+                    answers += 1;
+                    if newest.as_ref().is_none_or(|newest| newest.epoch < word.epoch) {
+                        newest = Some(word);
+                    }
+                }
+                Err(error) => failure = Some(error),
+            }
+        }
+        match newest {
+            Some(word) => Ok((word, answers)),
+            None => Err(failure.unwrap_or_else(|| no_primary("no sentinel answers"))),
+        }
+    }
+
+    /// A client for the primary.
+    pub(crate) fn client(&self, primary: &Current) -> RedisResult<Client> {
+        let (host, port) = primary.address.clone();
+        let address = if let ConnectionAddr::TcpTls { insecure, .. } = self.primary.addr() {
+            ConnectionAddr::TcpTls { host, port, insecure: *insecure, tls_params: None }
+        } else {
+            ConnectionAddr::Tcp(host, port)
+        };
+        let server = self.primary.clone().set_addr(address);
+        tls::open(server, self.ca_pem.as_deref())
+            .map_err(|error| RedisError::from((ErrorKind::InvalidClientConfig, "TLS", error.chain())))
+    }
+
+    /// A connection to the primary, once it has said itself that it is one.
+    pub(crate) async fn connect(&self, primary: &Current) -> RedisResult<MultiplexedConnection> {
+        let mut switched = self.current();
+        let connect = async {
+            let mut connection = open(&self.client(primary)?).await?;
+            let role: Vec<Value> = redis::cmd("ROLE").query_async(&mut connection).await?;
+            let role = role.first().and_then(|role| redis::from_redis_value_ref::<String>(role).ok());
+            match role.as_deref() {
+                Some("master") => Ok(connection),
+                Some(_) | None => Err(no_primary("the server that the sentinels name is not a primary (yet)")),
+            }
+        };
+        tokio::select! {
+            connection = connect => connection,
+            // A server that does not even refuse is not waited for once there is another.
+            _ = switched.wait_for(|current| current.number != primary.number) => Err(switched_over()),
+        }
+    }
+}
+
+async fn open(client: &Client) -> RedisResult<MultiplexedConnection> {
+    let config = AsyncConnectionConfig::new()
+        .set_connection_timeout(Some(CONNECT_TIMEOUT))
+        .set_response_timeout(Some(RESPONSE_TIMEOUT));
+    client.get_multiplexed_async_connection_with_config(&config).await
+}
+
+async fn ask_one(sentinel: &Client, name: &str) -> RedisResult<Word> {
+    let mut connection = open(sentinel).await?;
+    let mut command = redis::cmd("SENTINEL");
+    command.arg("MASTER").arg(name);
+    let mut told: HashMap<String, String> = command.query_async(&mut connection).await?;
+    if told.get("flags").is_some_and(|flags| flags.contains("o_down")) {
+        return Err(no_primary("the sentinels agree that the primary is down"));
+    }
+    let number = |field: &str| told.get(field).and_then(|text| text.parse::<u64>().ok());
+    let port = number("port").and_then(|port| u16::try_from(port).ok());
+    let (Some(port), Some(epoch)) = (port, number("config-epoch")) else {
+        return Err(no_primary("a sentinel's answer cannot be read"));
+    };
+    let Some(host) = told.remove("ip") else { return Err(no_primary("a sentinel's answer cannot be read")) };
+    Ok(Word { epoch, address: (host, port) })
+}
+
+/// Hears of failovers from one sentinel, for as long as anybody uses the store. The primary that was may still answer.
+async fn follow(sentinel: Client, sentinels: Weak<Sentinels>, mut alive: watch::Receiver<Current>) {
+    let unused = async { while alive.changed().await.is_ok() {} };
+    let listening = async {
+        loop {
+            // What a sentinel cannot tell, the others and the next error will.
+            listen(&sentinel, &sentinels).await.ok();
+            tokio::time::sleep(LISTEN_AGAIN).await;
+            look_again(&sentinels).await; // a failover may have been missed meanwhile
+        }
+    };
+    tokio::select! {
+        () = unused => {}
+        () = listening => {}
+    }
+}
+
+async fn listen(sentinel: &Client, sentinels: &Weak<Sentinels>) -> RedisResult<()> {
+    let late = |_| no_primary("a sentinel does not answer");
+    let mut pubsub = tokio::time::timeout(CONNECT_TIMEOUT, sentinel.get_async_pubsub()).await.map_err(late)??;
+    pubsub.subscribe("+switch-master").await?;
+    let mut messages = pubsub.into_on_message();
+    while let Some(message) = messages.next().await {
+        let text: String = message.get_payload()?;
+        let about = text.split(' ').next();
+        if sentinels.upgrade().is_some_and(|sentinels| about == Some(sentinels.name.as_str())) {
+            look_again(sentinels).await;
+        }
+    }
+    Ok(())
+}
+
+async fn look_again(sentinels: &Weak<Sentinels>) {
+    if let Some(sentinels) = sentinels.upgrade() {
+        sentinels.ask_again().await.ok(); // whoever needs the primary next is told what is wrong
+    }
+}
+
+fn no_primary(why: &'static str) -> RedisError {
+    std::io::Error::new(std::io::ErrorKind::NotConnected, why).into()
+}
+
+/// What a command finds that was meant for a server which is no longer the primary.
+pub(crate) fn switched_over() -> RedisError {
+    no_primary("another server is the primary by now")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn place(url: &str) -> Place {
+        Place::read(url).unwrap_or_else(|error| panic!("{url}: {error}"))
+    }
+
+    #[test]
+    fn sentinels_name_database_and_both_passwords_are_read() {
+        let place = place("redis+sentinel://bursar:p%40ss@s1:26380,s2,[::1]:7/payments/3?sentinel_password=s3cret");
+        let ports: Vec<String> = place.sentinels.iter().map(|sentinel| sentinel.addr().to_string()).collect();
+        assert_eq!(ports, ["s1:26380", "s2:26379", "::1:7"]);
+        assert_eq!(place.name, "payments");
+        let (primary, sentinel) = (place.primary.redis_settings(), place.sentinels[0].redis_settings());
+        assert_eq!((primary.db(), primary.username(), primary.password()), (3, Some("bursar"), Some("p@ss")));
+        assert_eq!((sentinel.db(), sentinel.username(), sentinel.password()), (0, None, Some("s3cret")));
+        assert!(!place.is_private());
+    }
+
+    #[test]
+    fn tls_is_for_the_sentinels_and_the_primary() {
+        let place = place("rediss+sentinel://s1,s2/payments");
+        for server in place.sentinels.iter().chain([&place.primary]) {
+            assert!(matches!(server.addr(), ConnectionAddr::TcpTls { insecure: false, .. }));
+        }
+        assert!(place.is_private());
+    }
+
+    #[test]
+    fn what_is_no_place_is_refused() {
+        let wrong = [
+            "redis+sentinel://s1:26379",
+            "redis+sentinel://s1:26379/",
+            "redis+sentinel://,/payments",
+            "redis+sentinel://s1/payments/x",
+            "redis+sentinel://s1/payments?timeout=3",
+            "redis://s1/0",
+        ];
+        for url in wrong {
+            assert!(Place::read(url).is_err(), "{url}");
+        }
+    }
+}
