@@ -1,6 +1,7 @@
 //! The measurements, one file each.
 
 mod drain;
+mod durable;
 mod idle;
 mod journal;
 mod memory;
@@ -19,6 +20,9 @@ pub(crate) async fn all(options: &Options) -> anyhow::Result<()> {
     let mut report = Report::begin(options, &Machine::look(&mut redis).await?)?;
     if options.wants(Name::Submit) {
         submit::measure(options, &mut redis, &mut report).await?;
+    }
+    if options.wants(Name::Durable) {
+        durable::measure(options, &mut redis, &mut report).await?;
     }
     if options.wants(Name::Drain) {
         drain::measure(options, &mut redis, &mut report).await?;

@@ -51,6 +51,8 @@ impl Options {
 pub(crate) enum Name {
     /// Jobs accepted a second: one at a time, 64 at once, in batches of 100.
     Submit,
+    /// What a submission costs that is on the disk when it is acknowledged, beside one write and its fsync.
+    Durable,
     /// Jobs a second through a gateway that answers at once, with what each costs in processor time and Redis commands.
     Drain,
     /// Signed jobs a second against the simulator, which answers after 20 ms.
