@@ -4,8 +4,8 @@ use std::str::FromStr;
 
 use bursar_domain::{IdError, Key, Lane, Millis};
 use redis::Pipeline;
-use redis::aio::ConnectionManager;
 
+use crate::link::Connection;
 use crate::{Store, StoreError};
 
 /// How long one look at the streams waits for news. Shorter than the time a command may take.
@@ -62,7 +62,7 @@ impl Event {
 
 /// A watch over some lanes' streams, on a connection of its own. It goes on after errors where it was.
 pub struct EventWatch {
-    connection: ConnectionManager,
+    connection: Connection,
     streams: Vec<String>,
     places: Vec<(Lane, EventId)>,
 }
