@@ -204,3 +204,30 @@ async fn a_damaged_line_is_told_with_its_place_and_the_others_are_used() {
     let empty = world.run(&["reconcile", "--journal", &empty.path().display().to_string()]).await;
     assert_eq!(empty.code, Some(2), "{empty:?}");
 }
+
+#[tokio::test]
+async fn a_redis_that_has_forgotten_nothing_agrees_with_the_journals_whatever_befalls_the_workers() {
+    let plan = Plan::new().both("resend_max", 10).simulate(&["--latency", "20ms", "--faults", "mild"]);
+    let scene = Scene::start(plan).await;
+    let world = &scene.world;
+    let mut workers = vec![world.worker().await, world.worker().await];
+    world.submit_new(&jobs::transfers("LOAD", 80)).await;
+    for _ in 0..3 {
+        let ended = || async { world.list().await.iter().filter(|job| job["state"] == "succeeded").count() };
+        let before = ended().await;
+        eventually(SOON, "some progress", async || {
+            let now = ended().await;
+            if now > before || now > 70 { Ok(()) } else { Err(now) }
+        })
+        .await;
+        workers.remove(0).kill();
+        let (finished, differences) = scene.reconcile(&[]).await;
+        assert_eq!((finished.code, differences.len()), (Some(0), 0), "in the middle of the work: {finished:?}");
+        workers.push(world.worker().await);
+    }
+    world.settled().await;
+    let (finished, differences) = scene.reconcile(&[]).await;
+    assert_eq!((finished.code, differences.len()), (Some(0), 0), "{finished:?}");
+    assert!(finished.stderr.contains("80 jobs in 5 journals"), "a file for each worker: {finished:?}");
+    world.books_agree().await;
+}

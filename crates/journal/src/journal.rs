@@ -76,7 +76,17 @@ pub(crate) struct Fitness {
     fit: AtomicBool,
 }
 
+impl Default for Fitness {
+    fn default() -> Self {
+        Self { fit: AtomicBool::new(true) }
+    }
+}
+
 impl Fitness {
+    pub(crate) fn is_fit(&self) -> bool {
+        self.fit.load(Ordering::SeqCst)
+    }
+
     pub(crate) fn lost(&self, why: &dyn std::fmt::Display) {
         if self.fit.swap(false, Ordering::SeqCst) {
             tracing::error!(error = %why, "the journal cannot be written: nothing is sent until it can; asks go on");
@@ -99,7 +109,7 @@ impl Journal {
         let folder = settings.folder.clone();
         let failed = |source| JournalError { folder: folder.clone(), source };
         folder::make(&folder).map_err(failed)?;
-        let fitness = Arc::new(Fitness { fit: AtomicBool::new(true) });
+        let fitness = Arc::new(Fitness::default());
         let (queue, lines) = sync_channel(LINES_WAITING);
         let (end, ended) = sync_channel(0);
         let writer = Writer::new(settings, Arc::clone(&fitness));
@@ -115,7 +125,7 @@ impl Journal {
     /// by itself.
     #[must_use]
     pub fn is_fit(&self) -> bool {
-        self.inner.fitness.fit.load(Ordering::SeqCst)
+        self.inner.fitness.is_fit()
     }
 
     /// Appends an entry and returns once it is on disk; many wait for one and the same sync.

@@ -186,3 +186,71 @@ impl Open {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs::OpenOptions;
+    use std::path::Path;
+
+    use tokio::sync::oneshot;
+
+    use super::*;
+    use crate::{Withheld, read};
+
+    fn entry(key: &str) -> Vec<u8> {
+        let (lane, key) = ("main/transfer".into(), key.to_owned().into());
+        written(&Entry::Withheld(Withheld { lane, key, fence: 1 }))
+    }
+
+    /// Appends a line that somebody waits for, and one that nobody does; what the waiting one is told.
+    fn append(writer: &mut Writer, key: &str) -> Result<(), NotKept> {
+        let (tell, mut told) = oneshot::channel();
+        let waiting = Line { text: entry(key), tell: Some(tell) };
+        writer.append(vec![waiting, Line { text: entry(&format!("note of {key}")), tell: None }]);
+        told.try_recv().unwrap()
+    }
+
+    fn keys(folder: &Path) -> Vec<String> {
+        let mut files: Vec<PathBuf> = fs::read_dir(folder).unwrap().map(|file| file.unwrap().path()).collect();
+        files.sort();
+        let mut keys = Vec::new();
+        for file in files {
+            read(&file, |entry, _| {
+                if let Entry::Withheld(withheld) = entry {
+                    keys.push(withheld.key.into_owned());
+                }
+            })
+            .unwrap();
+        }
+        keys
+    }
+
+    #[test]
+    fn a_disk_that_becomes_full_keeps_nothing_and_a_new_file_is_begun_with_what_was_noted() {
+        let folder = tempfile::tempdir().unwrap();
+        let settings = Settings {
+            folder: folder.path().to_path_buf(),
+            worker: "w".into(),
+            file_bytes: 1 << 20,
+            files_kept: 5,
+            passing: |_| {},
+        };
+        let fitness = Arc::new(Fitness::default());
+        let mut writer = Writer::new(settings, Arc::clone(&fitness));
+        writer.next_file();
+        assert_eq!(append(&mut writer, "BEFORE"), Ok(()));
+        writer.open.as_mut().unwrap().file = OpenOptions::new().write(true).open("/dev/full").unwrap();
+
+        for key in ["FULL", "STILL FULL"] {
+            assert!(append(&mut writer, key).is_err(), "{key}");
+            assert!(!fitness.is_fit());
+        }
+        writer.next_file();
+        assert!(fitness.is_fit());
+        assert_eq!(append(&mut writer, "AFTER"), Ok(()));
+        let found = keys(folder.path());
+        let expected = ["BEFORE", "note of BEFORE", "note of FULL", "note of STILL FULL", "AFTER", "note of AFTER"]
+            .map(str::to_owned);
+        assert_eq!(found, expected, "no intent that was refused, every note");
+    }
+}
