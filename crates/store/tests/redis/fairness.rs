@@ -1,7 +1,7 @@
 //! Neither sends nor asks may starve the other, however many wait.
 
 use bursar_domain::{Call, State};
-use bursar_test_support::private_redis;
+use bursar_test_support::{Fsync, Options, private_redis};
 
 use crate::cost::Commands;
 use crate::scene::Scene;
@@ -81,4 +81,65 @@ async fn a_long_queue_does_not_keep_jobs_from_being_asked_about() {
     }
     assert_eq!(asked, 20);
     assert_eq!(scene.state("k000000").await, State::InDoubt);
+}
+
+/// The time that Redis spent in scripts so far, in microseconds, and in how many calls.
+async fn script_time(scene: &Scene) -> (u64, u64) {
+    let info: String = scene.command(&["INFO", "commandstats"]).await;
+    let line = info.lines().find_map(|line| line.strip_prefix("cmdstat_evalsha:")).unwrap();
+    let number = |name: &str| {
+        let after = line.split(',').find_map(|pair| pair.strip_prefix(name)).unwrap();
+        after.parse::<u64>().unwrap()
+    };
+    (number("usec="), number("calls="))
+}
+
+#[tokio::test]
+async fn a_million_due_jobs_after_an_outage_drain_as_steadily_as_a_thousand() {
+    const CLAIMS: u64 = 20;
+    const SLOTS: u64 = 50;
+    let redis = private_redis(|options| Options { fsync: Fsync::EverySecond, ..options });
+    let scene = Scene::at(redis.url()).await;
+    // Only those that come first are ever looked at; the rest of the million needs no record.
+    let backlog = redis::Script::new(
+        "local members = {}
+         for i = tonumber(ARGV[1]), tonumber(ARGV[2]) do
+           members[#members + 1] = i + 1000000
+           members[#members + 1] = string.format('z%07d', i)
+         end
+         redis.call('ZADD', KEYS[1] .. 'to_ask', unpack(members))
+         for at = 2, #members, 2 do members[at] = 'y' .. members[at] end
+         redis.call('ZADD', KEYS[1] .. 'to_send', unpack(members))",
+    );
+    let mut costs = Vec::new();
+    for due in [1_000_u64, 500_000] {
+        for first in (1..=due).step_by(1_000) {
+            let mut call = backlog.key(scene.name(""));
+            call.arg(first).arg(first + 999).invoke_async::<()>(&mut scene.raw.clone()).await.unwrap();
+        }
+        let first = costs.len() as u64 * 1_000_000;
+        for set in ["to_ask", "to_send"] {
+            let records = redis::Script::new(
+                "for i = 1, tonumber(ARGV[2]) do local key = ARGV[1] .. string.format('%04d', i)
+                   redis.call('HSET', KEYS[1] .. 'job:' .. key, 's', 'pending', 'c', 1, 'f', 1, 'n', 1, 'ts', 1, '1', '{}')
+                   redis.call('ZADD', KEYS[1] .. ARGV[3], i, key) end",
+            );
+            let mut call = records.key(scene.name(""));
+            let call = call.arg(format!("{set}{first}-")).arg(CLAIMS * SLOTS / 2).arg(set);
+            call.invoke_async::<()>(&mut scene.raw.clone()).await.unwrap();
+        }
+        let (commands, (before_us, _)) = (Commands::of(&scene).await, script_time(&scene).await);
+        let mut jobs = 0;
+        for _ in 0..CLAIMS {
+            let claims = scene.claim("w", SLOTS as usize).await;
+            assert_eq!(sends(&claims) * 2, claims.jobs.len(), "half are sends");
+            jobs += claims.jobs.len() as u64;
+        }
+        assert_eq!(jobs, CLAIMS * SLOTS, "every claim is full, to the last one");
+        let took_us = script_time(&scene).await.0 - before_us;
+        println!("with {} due: {} µs a claim of {SLOTS}", due * 2, took_us / CLAIMS);
+        costs.push((commands.until_now(&scene).await.total(), took_us));
+    }
+    assert_eq!(costs[0].0, costs[1].0, "commands executed for as many claims");
+    assert!(costs[1].1 < costs[0].1 * 5, "time in the scripts, in microseconds: {costs:?}");
 }
