@@ -12,9 +12,13 @@ use std::time::Duration;
 use apalis::prelude::{TaskBuilder, TaskSink};
 use apalis_redis::{Config, RedisStorage};
 use bursar_producer::NewJob;
+use redis::aio::ConnectionManagerConfig;
 use serde_json::json;
 
-/// Payments pushed in one call: apalis-redis waits half a second for Redis by default, and all of them are one script.
+/// How long Redis may take to answer.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Payments pushed in one call: all of them are one script.
 const BATCH: usize = 200;
 
 /// How often a push is tried whose answer did not come.
@@ -26,7 +30,9 @@ const LATER: Duration = Duration::from_secs(3);
 /// The storage of a service that knows nothing of Bursar but the type. Always name the queue: apalis' own name for it is a
 /// Rust path.
 pub(crate) async fn storage(redis_url: &str, queue: &str) -> Result<RedisStorage<NewJob>, Box<dyn Error>> {
-    let connection = apalis_redis::connect(redis_url).await?;
+    // `apalis_redis::connect` gives up after half a second: little for a batch on a busy machine.
+    let config = ConnectionManagerConfig::new().set_response_timeout(Some(PATIENCE));
+    let connection = apalis_redis::Client::open(redis_url)?.get_connection_manager_with_config(config).await?;
     Ok(RedisStorage::new(connection).with_config(Config::default().queue(queue)))
 }
 

@@ -5,11 +5,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use apalis::prelude::{TaskBuilder, TaskId, TaskSink};
-use apalis_redis::{Config, ConnectionManager, RedisStorage};
+use apalis_redis::{Config, RedisStorage};
 use bursar_domain::{AccountRules, GatewayKind, Key, Lane, MAX_JOB_BYTES, Millis, NewJob};
 use bursar_store::{Act, Aside, MAX_TASKS, Operator, Payload, QueueStatus, Record, Settings, Store, Verdict};
 use bursar_test_support::{eventually, redis, unique_prefix};
 use bursar_worker::Intake;
+use redis::aio::ConnectionManagerConfig;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
@@ -38,12 +39,18 @@ impl Door {
     }
 
     async fn storage<T: Serialize + DeserializeOwned>(&self) -> RedisStorage<T> {
-        let connection: ConnectionManager = apalis_redis::connect(self.url.as_str()).await.unwrap();
+        // Longer than apalis-redis' own half a second: the machine may be busy.
+        let config = ConnectionManagerConfig::new().set_response_timeout(Some(SOON));
+        let client = apalis_redis::Client::open(self.url.as_str()).unwrap();
+        let connection = client.get_connection_manager_with_config(config).await.unwrap();
         RedisStorage::new(connection).with_config(Config::default().queue(&self.queue))
     }
 
     async fn push(&self, jobs: Vec<NewJob>) {
-        self.storage::<NewJob>().await.push_bulk(jobs).await.unwrap();
+        let mut storage = self.storage::<NewJob>().await;
+        for batch in jobs.chunks(500) {
+            storage.push_bulk(batch.to_vec()).await.unwrap();
+        }
     }
 
     /// Pushes what is JSON, and need not be a job.
