@@ -21,6 +21,9 @@ pub(crate) const HANG: Duration = Duration::from_millis(600);
 /// How long a payment stays in one status of its life.
 pub(crate) const LIFE_STEP: Duration = Duration::from_millis(300);
 
+/// The most workers that a seed has at a time.
+pub(crate) const MAX_WORKERS: usize = 3;
+
 /// From here on a worker needs many calls in flight to get anywhere.
 const SLOW: Duration = Duration::from_millis(100);
 
@@ -84,13 +87,15 @@ pub(crate) struct Plan {
     /// By producer, each in order of time.
     pub(crate) batches: Vec<Vec<Batch>>,
     pub(crate) timeline: Vec<Moment>,
+    /// By worker: how far its clock is off, in milliseconds.
+    pub(crate) skews_ms: [i64; MAX_WORKERS],
 }
 
 impl Plan {
     pub(crate) fn of(seed: u64) -> Self {
         let mut dice = Rng::with_seed(seed);
         let gateway = weighted(&mut dice, &[(Gateway::HonoursKeys, 3), (Gateway::ExecutesEverySend, 1)]);
-        let workers = dice.usize(2..4);
+        let workers = dice.usize(2..=MAX_WORKERS);
         let memory = weighted(&mut dice, &[(Memory::Kept, 6), (Memory::Older, 1)]);
         let latency = match dice.u32(..3) {
             0 => dice.u64(0..15),
@@ -132,6 +137,8 @@ impl Plan {
             },
             memory,
             things,
+            // Each may be off by as much as the preflight lets pass: the gateways see it, and no job must.
+            skews_ms: std::array::from_fn(|_| if dice.bool() { dice.i64(-50_000..=50_000) } else { 0 }),
         }
     }
 }
@@ -154,6 +161,7 @@ impl Plan {
             things: vec![thing],
             batches: Vec::new(),
             timeline: Vec::new(),
+            skews_ms: [0; MAX_WORKERS],
             ..Self::of(0)
         }
     }

@@ -26,6 +26,7 @@ pub(crate) const NONE_RUNS: &str = "none runs";
 pub(crate) struct Slot {
     pub(crate) redis: FaultProxy,
     pub(crate) gateway: FaultProxy,
+    skew_ms: i64,
     running: Option<Running>,
     leaving: Vec<Running>,
 }
@@ -61,10 +62,17 @@ pub(crate) struct Workers {
 }
 
 impl Workers {
-    pub(crate) fn new(slots: Vec<(FaultProxy, FaultProxy)>, config: &Path) -> Self {
-        let slot = |(redis, gateway)| Slot { redis, gateway, running: None, leaving: Vec::new() };
+    /// `skews_ms` is how far the workers' clocks are off, slot by slot.
+    pub(crate) fn new(slots: Vec<(FaultProxy, FaultProxy)>, skews_ms: &[i64], config: &Path) -> Self {
+        let slot = |((redis, gateway), skew_ms): (_, &i64)| Slot {
+            redis,
+            gateway,
+            skew_ms: *skew_ms,
+            running: None,
+            leaving: Vec::new(),
+        };
         Self {
-            slots: slots.into_iter().map(slot).collect(),
+            slots: slots.into_iter().zip(skews_ms).map(slot).collect(),
             config: config.to_owned(),
             started: 0,
             words: Vec::new(),
@@ -82,7 +90,8 @@ impl Workers {
         let name = format!("worker {slot}.{}", self.started);
         let mut command = bursar(&["worker", "--config"]);
         command.arg(&self.config);
-        let Slot { redis, gateway, .. } = &self.slots[slot];
+        let Slot { redis, gateway, skew_ms, .. } = &self.slots[slot];
+        command.env("BURSAR_CLOCK_SKEW_MS", skew_ms.to_string());
         command.env("BURSAR_REDIS__URL", redis.redis_url());
         for (account, _) in ACCOUNTS {
             command.env(format!("BURSAR_ACCOUNTS__{}__BASE_URL", account.to_uppercase()), gateway.http_url());

@@ -106,7 +106,7 @@ impl World {
         }
         let direct = Settings { url: redis.url().to_owned(), prefix: "bursar".to_owned() };
         Self {
-            workers: Workers::new(wires, &config),
+            workers: Workers::new(wires, &plan.skews_ms, &config),
             producers_wire: FaultProxy::start(redis.url()).await,
             simulator,
             store: Store::connect(&direct).await.expect("Redis has just said that it is ready"),

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use bursar_gateways::local_now_ms;
 use bursar_store::{Finding, Severity, Store, StoreError, Wanted};
 use bursar_telemetry::Metrics;
 use bursar_worker::Fit;
@@ -96,10 +97,4 @@ pub(crate) fn wanted(config: &Config) -> Wanted {
         call_timeout: slowest.map(|(name, account)| (name.to_string(), account.call_timeout)),
         local_now_ms: local_now_ms(),
     }
-}
-
-#[allow(clippy::disallowed_methods, reason = "the preflight compares this machine's clock with Redis's")]
-fn local_now_ms() -> u64 {
-    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
-    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
 }

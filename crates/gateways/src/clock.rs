@@ -7,11 +7,29 @@ use jiff::tz::Offset;
 /// YZT's and BeingFi's time zone. A fixed offset: no time zone database and no local zone can change it.
 const GMT_8: Offset = Offset::constant(8);
 
-/// Now, by this machine's clock.
+/// Now, by this machine's clock. In a debug build `BURSAR_CLOCK_SKEW_MS` sets that clock forward or, below zero, back, so
+/// that tests can look at what comes of it.
 pub(crate) fn now() -> Timestamp {
     #[allow(clippy::disallowed_methods, reason = "a request's timestamp must be this moment, not Redis's")]
     let now = std::time::SystemTime::now();
-    Timestamp::try_from(now).unwrap_or(Timestamp::UNIX_EPOCH)
+    let now = Timestamp::try_from(now).unwrap_or(Timestamp::UNIX_EPOCH);
+    #[cfg(debug_assertions)]
+    let now = skewed(now);
+    now
+}
+
+#[cfg(debug_assertions)]
+fn skewed(now: Timestamp) -> Timestamp {
+    static SKEW_MS: std::sync::LazyLock<Option<i64>> =
+        std::sync::LazyLock::new(|| std::env::var("BURSAR_CLOCK_SKEW_MS").ok()?.parse().ok());
+    let skew = jiff::SignedDuration::from_millis(SKEW_MS.unwrap_or(0));
+    now.checked_add(skew).unwrap_or(now)
+}
+
+/// The same in milliseconds since 1970, for whoever compares this clock with another.
+#[must_use]
+pub fn local_now_ms() -> u64 {
+    u64::try_from(now().as_millisecond()).unwrap_or_default()
 }
 
 /// `yyyy-MM-dd HH:mm:ss` in GMT+8 (seed 000). The space is not optional, whatever the pages' examples show (trap 5).

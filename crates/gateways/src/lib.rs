@@ -23,6 +23,7 @@ use std::time::Instant;
 use bursar_domain::{Kind, Reading};
 
 pub use beingfi::{Beingfi, Bound, Receiver};
+pub use clock::local_now_ms;
 pub use rsa2::{check_private_key, check_public_key};
 pub use secret::Secret;
 pub use settings::{
