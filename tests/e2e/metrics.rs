@@ -1,7 +1,7 @@
 //! What a worker tells at its own listener: metrics that agree with what was done, and whether it is well and ready.
 
 use bursar_telemetry::names;
-use bursar_test_support::{Listen, Options, Process, eventually, private_redis};
+use bursar_test_support::{Listen, Options, Process, eventually, private_redis, unique_prefix};
 use serde_json::json;
 
 use crate::http;
@@ -91,7 +91,7 @@ async fn what_nobody_knows_yet_is_counted_as_in_doubt() {
 /// Dashboards and alerts are written against the table of names; it and the page must name the same.
 #[tokio::test]
 async fn every_metric_on_the_page_is_in_the_table_and_the_other_way_round() {
-    let world = Plan::new().start().await;
+    let world = Plan::new().set("intake.queues", vec![unique_prefix()]).start().await;
     let (_worker, address) = listening(&world).await;
     world.submit_new(&[transfer("GOOD")]).await;
     world.settled().await;
@@ -137,4 +137,26 @@ async fn a_worker_whose_redis_is_away_lives_and_is_not_ready_until_it_is_back() 
     .await;
     worker.terminate();
     assert_eq!(worker.finished(SOON).await.code, Some(0));
+}
+
+/// `serve` knows what Redis knows, `up` its worker's own besides.
+#[tokio::test]
+async fn the_server_serves_metrics_and_up_its_worker_s_as_well() {
+    let world = Plan::new().start().await;
+    for (command, works) in [("serve", false), ("up", true)] {
+        let server = world.serve_as(command).await;
+        if works {
+            world.submit_new(&[transfer("T")]).await;
+            world.until("T", "succeeded").await;
+        }
+        let text = scraped(&server.address).await;
+        assert_eq!(sample(&text, "bursar_redis_up", &[]), Some(1.0), "{text}");
+        let sent = sample(&text, "bursar_answers_total", &["lane=\"main/transfer\"", "call=\"send\""]);
+        assert_eq!(sent.is_some_and(|sent| sent > 0.0), works, "{command}: {text}");
+        assert_eq!(http::read(&server.address, "/healthz").await.0, 200);
+        assert_eq!(http::read(&server.address, "/readyz").await.0, 200);
+        server.process.terminate();
+        assert_eq!(server.process.finished(SOON).await.code, Some(0));
+    }
+    world.books_agree().await;
 }

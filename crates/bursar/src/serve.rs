@@ -1,8 +1,11 @@
 //! The role that listens: the HTTP API until told to drain. `bursar serve` and `bursar up` are this.
 
+use std::sync::Arc;
+
 use bursar_producer::Producer;
 use bursar_server::{NoTokens, Server, Settings};
 use bursar_store::Store;
+use bursar_telemetry::{Metrics, Page, Stored};
 use tokio_util::sync::CancellationToken;
 
 use crate::config::Config;
@@ -12,6 +15,7 @@ pub(crate) async fn listen(
     config: &Config,
     no_tokens: NoTokens,
     store: Store,
+    worker: Option<Arc<Metrics>>,
     drain: CancellationToken,
 ) -> anyhow::Result<Server> {
     let settings = Settings {
@@ -22,7 +26,13 @@ pub(crate) async fn listen(
         drain: config.server.drain,
     };
     let producer = producer(config, store.clone());
-    Ok(Server::bind(settings, no_tokens, store, producer, config.lanes(), drain).await?)
+    let page = Page { worker, stored: stored(config, &store) };
+    Ok(Server::bind(settings, no_tokens, store, producer, config.lanes(), page, drain).await?)
+}
+
+/// What Redis knows, for metrics.
+pub(crate) fn stored(config: &Config, store: &Store) -> Arc<Stored> {
+    Arc::new(Stored::new(store.clone(), config.lanes(), config.intake.queues.clone()))
 }
 
 /// The one way in for jobs: the same as for any other Rust service.

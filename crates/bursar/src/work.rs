@@ -7,7 +7,7 @@ use anyhow::Context;
 use bursar_gateways::{Beingfi, Gateway, Yzt};
 use bursar_journal::Journal;
 use bursar_store::{Store, crash_point};
-use bursar_telemetry::{Metrics, Page, Stored};
+use bursar_telemetry::{Metrics, Page};
 use bursar_worker::{Account, Fit, Intake, Settings};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
@@ -15,13 +15,17 @@ use tokio_util::sync::CancellationToken;
 use crate::accounts::GatewaySettings;
 use crate::cli::Exit;
 use crate::config::{self, Config};
-use crate::listener;
 use crate::preflight::Preflight;
+use crate::{listener, serve};
 
 /// Works until `drain`. The caller has connected and started logging.
-pub(crate) async fn work(config: &Config, store: Store, drain: CancellationToken) -> anyhow::Result<Exit> {
+pub(crate) async fn work(
+    config: &Config,
+    store: Store,
+    metrics: Arc<Metrics>,
+    drain: CancellationToken,
+) -> anyhow::Result<Exit> {
     let accounts = accounts(config)?;
-    let metrics = counted(config);
     let mut preflight = Preflight::new(config, store.clone(), Arc::clone(&metrics));
     if preflight.look().await? == Fit::NotForMoney {
         return Ok(Exit::No);
@@ -39,8 +43,8 @@ pub(crate) async fn work(config: &Config, store: Store, drain: CancellationToken
     };
     let _listener = match config.worker.listen {
         Some(address) => {
-            let stored = Arc::new(Stored::new(store.clone(), config.lanes()));
-            Some(listener::start(address, Page { worker: Some(metrics), stored }).await?)
+            let page = Page { worker: Some(metrics), stored: serve::stored(config, &store) };
+            Some(listener::start(address, page).await?)
         }
         None => None,
     };
@@ -70,7 +74,7 @@ pub(crate) fn intake(config: &Config, name: &str, metrics: Arc<Metrics>) -> Inta
 }
 
 /// What the worker counts, knowing how long its calls may take.
-fn counted(config: &Config) -> Arc<Metrics> {
+pub(crate) fn counted(config: &Config) -> Arc<Metrics> {
     let metrics = Metrics::default();
     for account in config.accounts.values() {
         metrics.pulse().slowest_call(account.call_timeout);

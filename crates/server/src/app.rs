@@ -8,6 +8,7 @@ use std::time::Duration;
 use bursar_domain::Lane;
 use bursar_producer::Producer;
 use bursar_store::Store;
+use bursar_telemetry::Page;
 use tokio_util::sync::CancellationToken;
 
 use crate::feed::Feed;
@@ -38,6 +39,8 @@ pub(crate) struct App {
     /// Every lane of the configuration, in its order.
     pub(crate) lanes: Vec<Lane>,
     pub(crate) tokens: Tokens,
+    /// What this process tells of itself, its worker included where it has one.
+    pub(crate) page: Page,
     /// News of jobs.
     pub(crate) feed: Feed,
     /// What was found lately about Redis.

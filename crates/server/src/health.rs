@@ -5,6 +5,7 @@ use std::time::Duration;
 use axum::Json;
 use axum::extract::State;
 use axum::routing::get;
+use bursar_telemetry::Unwell;
 use bursar_store::{Store, StoreError};
 use serde_json::{Value, json};
 use tokio::sync::Mutex;
@@ -24,35 +25,36 @@ pub(crate) fn part() -> Part {
     Part::new(include_str!("health/openapi.json")).route("/healthz", get(healthy)).route("/readyz", get(ready))
 }
 
-/// The process lives, and Redis answers it.
+/// The process lives, and so does the worker in it. Redis is no reason to start it anew: that would lose the answers which a
+/// worker keeps until Redis is back.
 async fn healthy(State(app): State<Shared>) -> Result<Json<Value>, Problem> {
-    app.health.answers(&app.store).await?;
+    app.page.well().map_err(|why| unwell(&why))?;
     Ok(Json(json!({"status": "ok"})))
 }
 
-/// It takes traffic: it is not about to end, and Redis takes writes.
+/// It takes traffic: it is not about to end, its worker may work, and Redis takes writes.
 async fn ready(State(app): State<Shared>) -> Result<Json<Value>, Problem> {
     if app.drain.is_cancelled() {
         return Err(Problem::new(Kind::Unavailable, "the server is about to end"));
     }
+    app.page.able().map_err(|why| unwell(&why))?;
     app.health.writes(&app.store).await?;
     Ok(Json(json!({"status": "ok"})))
+}
+
+fn unwell(why: &Unwell) -> Problem {
+    Problem::new(Kind::Unavailable, format!("the worker {why}"))
 }
 
 /// What was found lately. Anybody may ask about health, and none of them is to keep Redis busy.
 #[derive(Debug, Default)]
 pub(crate) struct Health {
-    answers: Found,
     writes: Found,
 }
 
 type Found = Mutex<Option<(Instant, Result<(), Problem>)>>;
 
 impl Health {
-    async fn answers(&self, store: &Store) -> Result<(), Problem> {
-        lately(&self.answers, || answer(store.ping())).await
-    }
-
     async fn writes(&self, store: &Store) -> Result<(), Problem> {
         lately(&self.writes, || answer(store.probe_write())).await
     }

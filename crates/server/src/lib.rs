@@ -13,6 +13,7 @@ mod feed;
 mod health;
 mod jobs;
 mod lanes;
+mod metrics;
 mod names;
 mod openapi;
 mod orders;

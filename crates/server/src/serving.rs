@@ -9,6 +9,7 @@ use axum::Router;
 use bursar_domain::Lane;
 use bursar_producer::Producer;
 use bursar_store::Store;
+use bursar_telemetry::Page;
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
@@ -82,6 +83,7 @@ impl Server {
         store: Store,
         producer: Producer,
         lanes: Vec<Lane>,
+        page: Page,
         drain: CancellationToken,
     ) -> Result<Self, ServeError> {
         let listen = settings.listen;
@@ -105,6 +107,7 @@ impl Server {
             producer,
             lanes,
             tokens,
+            page,
             feed: Feed::default(),
             health: Health::default(),
             drain,

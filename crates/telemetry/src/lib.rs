@@ -10,6 +10,6 @@ mod stored;
 mod work;
 
 pub use health::{Pulse, Unwell};
-pub use page::{Page, serve};
+pub use page::{Page, TEXT_FORMAT, serve};
 pub use stored::Stored;
 pub use work::{Doing, LaneMetrics, Lost, Metrics};

@@ -13,6 +13,9 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{Metrics, Stored, Unwell};
 
+/// The content type of what Prometheus reads.
+pub const TEXT_FORMAT: &str = prometheus_client::encoding::prometheus_text::CONTENT_TYPE;
+
 /// What is told, and about whom.
 #[derive(Clone, Debug)]
 pub struct Page {
@@ -46,6 +49,15 @@ impl Page {
     /// # Errors
     /// [`Unwell`]: what keeps it from it.
     pub async fn ready(&self) -> Result<(), Unwell> {
+        self.able()?;
+        if self.stored.answers().await { Ok(()) } else { Err(Unwell::NoRedis) }
+    }
+
+    /// The same as far as it can be told without asking Redis.
+    ///
+    /// # Errors
+    /// [`Unwell`]: what keeps it from it.
+    pub fn able(&self) -> Result<(), Unwell> {
         self.well()?;
         if let Some(worker) = &self.worker {
             if worker.pulse().is_draining() {
@@ -55,7 +67,7 @@ impl Page {
                 return Err(Unwell::NotForMoney);
             }
         }
-        if self.stored.answers().await { Ok(()) } else { Err(Unwell::NoRedis) }
+        Ok(())
     }
 
     /// The routes.
@@ -69,7 +81,7 @@ impl Page {
 }
 
 async fn metrics(State(page): State<Page>) -> impl IntoResponse {
-    ([(CONTENT_TYPE, prometheus_client::encoding::prometheus_text::CONTENT_TYPE)], page.metrics().await)
+    ([(CONTENT_TYPE, TEXT_FORMAT)], page.metrics().await)
 }
 
 async fn healthz(State(page): State<Page>) -> impl IntoResponse {

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use bursar_domain::{Call, Lane, Millis};
-use bursar_store::{LaneStatus, Store, StoreError};
+use bursar_store::{LaneStatus, QueueStatus, Store, StoreError};
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
@@ -23,21 +23,27 @@ const PATIENCE: Duration = Duration::from_secs(3);
 pub struct Stored {
     store: Store,
     lanes: Vec<Lane>,
+    queues: Vec<String>,
     last: Mutex<Option<(Instant, String)>>,
 }
 
-/// One lane as it was read.
+/// Everything as it was read.
 struct Read<'a> {
+    lanes: Vec<ReadLane<'a>>,
+    queues: Vec<(&'a str, QueueStatus)>,
+}
+
+struct ReadLane<'a> {
     lane: &'a Lane,
     status: LaneStatus,
     in_doubt: usize,
 }
 
 impl Stored {
-    /// Of these lanes.
+    /// Of these lanes, and of these queues of apalis-redis.
     #[must_use]
-    pub fn new(store: Store, lanes: Vec<Lane>) -> Self {
-        Self { store, lanes, last: Mutex::default() }
+    pub fn new(store: Store, lanes: Vec<Lane>, queues: Vec<String>) -> Self {
+        Self { store, lanes, queues, last: Mutex::default() }
     }
 
     /// Whether Redis answers.
@@ -54,7 +60,7 @@ impl Stored {
         }
         let read = timeout(PATIENCE, self.read()).await;
         let text = match &read {
-            Ok(Ok(lanes)) => written(Some(lanes)),
+            Ok(Ok(read)) => written(Some(read)),
             Ok(Err(error)) => {
                 tracing::warn!(error = %error.chain(), "the metrics are without what Redis knows");
                 written(None)
@@ -68,13 +74,17 @@ impl Stored {
         text
     }
 
-    async fn read(&self) -> Result<Vec<Read<'_>>, StoreError> {
+    async fn read(&self) -> Result<Read<'_>, StoreError> {
         let mut lanes = Vec::with_capacity(self.lanes.len());
         for lane in &self.lanes {
             let (status, in_doubt) = (self.store.lane_status(lane).await?, self.store.in_doubt(lane).await?);
-            lanes.push(Read { lane, status, in_doubt });
+            lanes.push(ReadLane { lane, status, in_doubt });
         }
-        Ok(lanes)
+        let mut queues = Vec::with_capacity(self.queues.len());
+        for queue in &self.queues {
+            queues.push((queue.as_str(), self.store.queue_status(queue).await?));
+        }
+        Ok(Read { lanes, queues })
     }
 }
 
@@ -120,7 +130,7 @@ impl Put for Fraction {
     }
 }
 
-fn written(lanes: Option<&Vec<Read<'_>>>) -> String {
+fn written(read: Option<&Read<'_>>) -> String {
     let (up, jobs, in_doubt) = (
         Column::<Whole>::new(names::REDIS_UP),
         Column::<Whole>::new(names::JOBS),
@@ -131,8 +141,9 @@ fn written(lanes: Option<&Vec<Read<'_>>>) -> String {
         Column::<Whole>::new(names::PAUSED),
         Column::<Whole>::new(names::ORPHANS),
     );
-    up.put([], u64::from(lanes.is_some()));
-    for Read { lane, status, in_doubt: doubted } in lanes.into_iter().flatten() {
+    let (waiting, aside) = (Column::<Whole>::new(names::INTAKE_WAITING), Column::<Whole>::new(names::INTAKE_ASIDE));
+    up.put([], u64::from(read.is_some()));
+    for ReadLane { lane, status, in_doubt: doubted } in read.into_iter().flat_map(|read| &read.lanes) {
         let lane = lane.to_string();
         let places =
             [("to_send", status.to_send), ("to_ask", status.to_ask), ("review", status.review), ("done", status.done)];
@@ -145,8 +156,12 @@ fn written(lanes: Option<&Vec<Read<'_>>>) -> String {
         paused.put([&lane], u64::from(status.paused.is_some()));
         orphans.put([&lane], status.orphans);
     }
+    for (queue, status) in read.into_iter().flat_map(|read| &read.queues) {
+        waiting.put([queue], status.waiting);
+        aside.put([queue], status.kept_aside);
+    }
     let mut registry = Registry::default();
-    for Column(metric, family) in [up, jobs, in_doubt, paused, orphans] {
+    for Column(metric, family) in [up, jobs, in_doubt, paused, orphans, waiting, aside] {
         registry.register(metric.name, metric.help.trim_end_matches('.'), family);
     }
     registry.register(due_age.0.name, due_age.0.help.trim_end_matches('.'), due_age.1);

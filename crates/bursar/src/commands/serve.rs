@@ -17,7 +17,7 @@ pub(crate) async fn run(_: &Arguments, global: &Global) -> anyhow::Result<Exit> 
     let drain = signals::drain_on_signal()?;
     let Session { config, store } = Session::open(global.config.as_deref()).await?;
     logging::start(&config.log);
-    serve::listen(&config, NoTokens::Refuse, store, drain).await?.serve().await;
+    serve::listen(&config, NoTokens::Refuse, store, None, drain).await?.serve().await;
     tracing::info!("drained");
     Ok(Exit::Done)
 }

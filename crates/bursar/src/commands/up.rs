@@ -1,6 +1,7 @@
 //! `bursar up`: everything in one process, on the configured Redis or on a private one.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use anyhow::Context;
 use bursar_private_redis::{Options, PrivateRedis};
@@ -32,9 +33,10 @@ pub(crate) async fn run(arguments: &Arguments, global: &Global) -> anyhow::Resul
         tracing::info!(url = redis.url(), data = %arguments.data.display(), "private Redis is running; other commands reach it with BURSAR_REDIS__URL={}", redis.url());
     }
     let store = session::connect(&config).await?;
-    let server = serve::listen(&config, NoTokens::Warn, store.clone(), drain.clone()).await?;
+    let metrics = work::counted(&config);
+    let server = serve::listen(&config, NoTokens::Warn, store.clone(), Some(Arc::clone(&metrics)), drain.clone()).await?;
     let serving = tokio::spawn(server.serve());
-    let worked = work::work(&config, store, drain.clone()).await;
+    let worked = work::work(&config, store, metrics, drain.clone()).await;
     drain.cancel(); // should the worker have ended by itself, nothing is taken on here any more
     serving.await.context("the server")?;
     let exit = worked?;

@@ -16,5 +16,6 @@ pub(crate) async fn run(_: &Arguments, global: &Global) -> anyhow::Result<Exit> 
     let drain = signals::drain_on_signal()?;
     let Session { config, store } = Session::open(global.config.as_deref()).await?;
     logging::start(&config.log);
-    work::work(&config, store, drain).await
+    let metrics = work::counted(&config);
+    work::work(&config, store, metrics, drain).await
 }
