@@ -12,8 +12,9 @@ use crate::world::{SOON, World};
 /// Where a worker serves what it knows.
 pub(crate) async fn listener(worker: &Process) -> String {
     let line = worker.wait_line(SOON, "its listener", |line| line.contains("metrics and health are served")).await;
-    let address = line.split_once("listen=").expect("the line names the address").1;
-    address.split_whitespace().next().expect("the line names the address").to_owned()
+    let port = line.split_once("127.0.0.1:").expect("the line names the address").1;
+    let port: String = port.chars().take_while(char::is_ascii_digit).collect();
+    format!("127.0.0.1:{port}")
 }
 
 async fn scraped(address: &str) -> String {

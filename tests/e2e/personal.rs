@@ -10,7 +10,9 @@ use std::thread;
 use bursar_test_support::{Finished, Listen, Options, OwnRedis, Process, private_redis};
 use serde_json::{Value, json};
 
+use crate::http;
 use crate::jobs::{having, split, transfer};
+use crate::metrics;
 use crate::plan::Plan;
 use crate::world::{SOON, World};
 
@@ -132,7 +134,7 @@ fn written_to(folder: &Path) -> String {
 #[tokio::test]
 async fn what_a_gateway_quotes_of_secrets_and_people_is_written_nowhere() {
     let (_redis, url, folder) = locked_redis();
-    let world = Plan::new().on_redis(&url).start().await;
+    let world = Plan::new().on_redis(&url).set("worker.listen", "127.0.0.1:0").start().await;
     let quoting = quoting_gateway();
     world.set("accounts.main.app_auth_token_file", toml::Value::from(world.file(TOKEN).display().to_string()));
     for (account, like) in [("quoting", "main"), ("quoting-shop", "shop")] {
@@ -197,10 +199,13 @@ async fn what_a_gateway_quotes_of_secrets_and_people_is_written_nowhere() {
         let finished = traced(&arguments.join(" "), world.command(arguments)).await;
         written.push((arguments.join(" "), finished));
     }
+    let (_, told) = http::read(&metrics::listener(&worker).await, "/metrics").await;
+    assert!(told.contains("quoting/transfer"), "{told}");
     worker.terminate();
     written.push(("the worker".into(), worker.finished(SOON).await));
 
     let hidden = hidden(&world);
+    assert_hides(&hidden, "the metrics", &told);
     for (place, finished) in &written {
         assert_hides(&hidden, place, &format!("{}\n{}", finished.stdout, finished.stderr));
     }

@@ -5,7 +5,9 @@ use std::process::Command;
 use bursar_test_support::{Finished, Listen, Options, Process, private_redis};
 use serde_json::{Value, json};
 
+use crate::http;
 use crate::jobs::{bill, split, transfer};
+use crate::metrics;
 use crate::plan::Plan;
 use crate::world::{SOON, World};
 
@@ -40,7 +42,8 @@ async fn a_full_run_at_the_finest_level_shows_no_secret() {
         Options { listen: Listen::Loopback, ..options }.setting("aclfile", users.path().display().to_string())
     });
     let url = redis.url().replace("redis://", &format!("redis://app:{PASSWORD}@"));
-    let world = Plan::new().on_redis(&url).set("accounts.shop.poll_deadline", "3s").start().await;
+    let plan = Plan::new().on_redis(&url).set("accounts.shop.poll_deadline", "3s").set("worker.listen", "127.0.0.1:0");
+    let world = plan.start().await;
     world.set("accounts.main.app_auth_token_file", toml::Value::from(world.file(TOKEN).display().to_string()));
     let mut orders = Vec::new();
     let mut jobs = vec![transfer("GOOD"), bill("BILL", "100010001"), split("SPLIT", "P1")];
@@ -86,6 +89,9 @@ async fn a_full_run_at_the_finest_level_shows_no_secret() {
         written += &format!("{}\n{}\n", finished.stdout, finished.stderr);
     }
     for worker in workers {
+        let (status, metrics) = http::read(&metrics::listener(&worker).await, "/metrics").await;
+        assert!(status == 200 && metrics.contains("bursar_answers_total{"), "{metrics}");
+        written += &metrics;
         worker.terminate();
         let finished = worker.finished(SOON).await;
         assert_eq!(finished.code, Some(0), "{finished:?}");

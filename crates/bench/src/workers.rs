@@ -48,6 +48,7 @@ impl Worker {
             retention: Duration::from_secs(24 * 3600),
             journal,
             metrics: Arc::default(),
+            traces: bursar_telemetry::Traces::default(),
         };
         let account = Account {
             name: jobs::ACCOUNT.parse()?,

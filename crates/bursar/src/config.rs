@@ -54,6 +54,8 @@ pub(crate) struct Config {
     pub(crate) server: Server,
     /// `[log]`
     pub(crate) log: Log,
+    /// `[telemetry]`
+    pub(crate) telemetry: Telemetry,
     /// `[accounts.NAME]`
     pub(crate) accounts: BTreeMap<AccountName, Account>,
 }
@@ -137,6 +139,13 @@ pub(crate) struct Log {
     pub(crate) format: LogFormat,
     /// The least important level that is written.
     pub(crate) level: &'static str,
+}
+
+/// What is told of the work to other systems.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Telemetry {
+    /// The OpenTelemetry collector that traces go to; nowhere when it is left out.
+    pub(crate) otlp_endpoint: Option<String>,
 }
 
 /// How log lines look.
@@ -232,6 +241,7 @@ fn read(text: &str, path: &Path, variables: impl Iterator<Item = (OsString, OsSt
         journal: Journal::read(section(&mut table, "journal", &mut notes)),
         server: Server::read(section(&mut table, "server", &mut notes), file.folder()),
         log: Log::read(section(&mut table, "log", &mut notes)),
+        telemetry: Telemetry::read(section(&mut table, "telemetry", &mut notes)),
         accounts: account::read_all(section(&mut table, "accounts", &mut notes)),
     };
     Section::new(String::new(), table, &mut notes).finish();
@@ -339,5 +349,13 @@ impl Log {
         };
         section.finish();
         log
+    }
+}
+
+impl Telemetry {
+    fn read(mut section: Section<'_>) -> Self {
+        let telemetry = Self { otlp_endpoint: section.read("otlp_endpoint", rules::base_url(PlainHttp::Anywhere)) };
+        section.finish();
+        telemetry
     }
 }

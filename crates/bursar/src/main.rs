@@ -11,6 +11,7 @@ mod preflight;
 mod serve;
 mod session;
 mod signals;
+mod traces;
 mod work;
 
 use std::io::ErrorKind;
@@ -68,6 +69,7 @@ fn failed(error: &anyhow::Error) -> Exit {
     let misused = error.is::<config::ConfigError>()
         || error.is::<accounts::AccountError>()
         || error.is::<bursar_gateways::SettingsError>()
+        || error.is::<bursar_telemetry::TracesError>()
         || error.is::<bursar_server::ServeError>()
         || error.is::<commands::bind::Misuse>()
         || matches!(error.downcast_ref(), Some(StoreError::Url(_) | StoreError::Authority { .. }));

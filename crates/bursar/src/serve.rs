@@ -5,10 +5,11 @@ use std::sync::Arc;
 use bursar_producer::Producer;
 use bursar_server::{NoTokens, Server, Settings};
 use bursar_store::Store;
-use bursar_telemetry::{Metrics, Page, Stored};
+use bursar_telemetry::{Metrics, Page, Stored, Traces};
 use tokio_util::sync::CancellationToken;
 
 use crate::config::Config;
+use crate::traces;
 
 /// Listens; nothing is answered until the server is served. The caller has connected and started logging.
 pub(crate) async fn listen(
@@ -16,6 +17,7 @@ pub(crate) async fn listen(
     no_tokens: NoTokens,
     store: Store,
     worker: Option<Arc<Metrics>>,
+    traces: &Traces,
     drain: CancellationToken,
 ) -> anyhow::Result<Server> {
     let settings = Settings {
@@ -25,7 +27,7 @@ pub(crate) async fn listen(
         patience: config.server.patience,
         drain: config.server.drain,
     };
-    let producer = producer(config, store.clone());
+    let producer = traces::witnessed(producer(config, store.clone()), traces);
     let page = Page { worker, stored: stored(config, &store) };
     Ok(Server::bind(settings, no_tokens, store, producer, config.lanes(), page, drain).await?)
 }

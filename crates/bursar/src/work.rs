@@ -7,7 +7,7 @@ use anyhow::Context;
 use bursar_gateways::{Beingfi, Gateway, Yzt};
 use bursar_journal::Journal;
 use bursar_store::{Store, crash_point};
-use bursar_telemetry::{Metrics, Page};
+use bursar_telemetry::{Metrics, Page, Traces};
 use bursar_worker::{Account, Fit, Intake, Settings};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
@@ -23,6 +23,7 @@ pub(crate) async fn work(
     config: &Config,
     store: Store,
     metrics: Arc<Metrics>,
+    traces: Traces,
     drain: CancellationToken,
 ) -> anyhow::Result<Exit> {
     let accounts = accounts(config)?;
@@ -40,6 +41,7 @@ pub(crate) async fn work(
         drain: config.worker.drain,
         retention: config.redis.retention,
         metrics: Arc::clone(&metrics),
+        traces,
     };
     let _listener = match config.worker.listen {
         Some(address) => {

@@ -33,12 +33,16 @@
 mod bodies;
 
 use std::collections::HashMap;
+use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bursar_domain::Job;
 use bursar_store::{Store, Submission};
 
-pub use bursar_domain::{AccountRules, Fen, FieldError, GatewayKind, Invalid, JobView, Key, Kind, Lane, NewJob, State};
+pub use bursar_domain::{
+    AccountRules, Fen, FieldError, GatewayKind, Invalid, JobView, Key, Kind, Lane, NewJob, State, TraceParent,
+};
 pub use bursar_store::{Durability, Settings, StoreError};
 
 pub use bodies::{Arrival, BillUpload, Goods, Order, Party, Receiver, Split, TradeType, Transfer};
@@ -88,11 +92,23 @@ impl Unavailable {
     }
 }
 
+/// Is told of the submission of each job that belongs to a trace.
+pub trait Witness: fmt::Debug + Send + Sync {
+    /// A job is about to be submitted within `trace`. Answers what its record carries in place of that, so that what
+    /// follows stands below the submission, and who is to be told how it ended.
+    fn submits(&self, lane: &Lane, key: &Key, trace: &TraceParent) -> Option<(TraceParent, Told)>;
+}
+
+/// Is told how one submission ended; dropped when nobody knows.
+pub type Told = Box<dyn FnOnce(&Outcome) + Send>;
+
 /// A way into Bursar; cheap to clone and share.
 #[derive(Clone, Debug)]
 pub struct Producer {
     store: Store,
     accounts: HashMap<String, AccountRules>,
+    witness: Option<Arc<dyn Witness>>,
+    within: Option<TraceParent>,
 }
 
 impl Producer {
@@ -107,7 +123,7 @@ impl Producer {
     /// On a connection that is there already.
     #[must_use]
     pub fn on(store: Store) -> Self {
-        Self { store, accounts: HashMap::new() }
+        Self { store, accounts: HashMap::new(), witness: None, within: None }
     }
 
     /// From now on a submission is answered only once it is kept as `durability` says; what cannot be kept so is
@@ -130,6 +146,18 @@ impl Producer {
     pub fn account(mut self, name: &str, rules: AccountRules) -> Self {
         self.accounts.insert(name.to_owned(), rules);
         self
+    }
+
+    /// Has somebody see the submissions of traced jobs.
+    #[must_use]
+    pub fn witnessed_by(self, witness: Arc<dyn Witness>) -> Self {
+        Self { witness: Some(witness), ..self }
+    }
+
+    /// Jobs that name no trace of their own belong to this one.
+    #[must_use]
+    pub fn within(self, trace: TraceParent) -> Self {
+        Self { within: Some(trace), ..self }
     }
 
     /// Submits one job.
@@ -173,10 +201,25 @@ impl Producer {
                 Err(invalid) => outcomes.push(Some(Outcome::Invalid(invalid))),
             }
         }
-        let mut submitted = self.store.submit(&jobs).await?.into_iter();
-        let answers =
-            outcomes.into_iter().filter_map(|outcome| outcome.or_else(|| submitted.next().map(Outcome::from)));
-        Ok(answers.collect())
+        let told: Vec<Option<Told>> = jobs.iter_mut().map(|job| self.begin(job)).collect();
+        let submitted: Vec<Outcome> = self.store.submit(&jobs).await?.into_iter().map(Outcome::from).collect();
+        for (tell, outcome) in told.into_iter().zip(&submitted) {
+            if let Some(tell) = tell {
+                tell(outcome);
+            }
+        }
+        let mut submitted = submitted.into_iter();
+        Ok(outcomes.into_iter().filter_map(|outcome| outcome.or_else(|| submitted.next())).collect())
+    }
+
+    /// Puts a traced job's record below its submission.
+    fn begin(&self, job: &mut Job) -> Option<Told> {
+        if job.trace.is_none() {
+            job.trace.clone_from(&self.within);
+        }
+        let (below, told) = self.witness.as_ref()?.submits(&job.lane, &job.key, job.trace.as_ref()?)?;
+        job.trace = Some(below);
+        Some(told)
     }
 
     /// How a job stands; `None` when there is none by that name.

@@ -1,4 +1,4 @@
-//! What operators see of Bursar's work: metrics, and whether a worker is well.
+//! What operators see of Bursar's work: metrics, traces, and whether a worker is well.
 //!
 //! Counting is a matter of a few atomic operations: every number is found once, when its lane is, and never by name while
 //! work goes on. Nothing here is asked before anybody scrapes.
@@ -7,9 +7,11 @@ mod health;
 pub mod names;
 mod page;
 mod stored;
+mod traces;
 mod work;
 
 pub use health::{Pulse, Unwell};
 pub use page::{Page, TEXT_FORMAT, serve};
 pub use stored::Stored;
+pub use traces::{Role, Span, Traces, TracesError};
 pub use work::{Doing, LaneMetrics, Lost, Metrics};

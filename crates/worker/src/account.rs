@@ -6,7 +6,7 @@ use std::time::Duration;
 use bursar_domain::{AccountName, Kind, Policy};
 use bursar_gateways::Gateway;
 use bursar_journal::Journal;
-use bursar_telemetry::Metrics;
+use bursar_telemetry::{Metrics, Traces};
 
 /// One worker process.
 #[derive(Clone, Debug)]
@@ -25,6 +25,8 @@ pub struct Settings {
     pub journal: Option<Journal>,
     /// What it counts.
     pub metrics: Arc<Metrics>,
+    /// Where the attempts of traced jobs are told.
+    pub traces: Traces,
 }
 
 /// One account that it works for.

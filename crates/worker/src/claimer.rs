@@ -6,8 +6,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bursar_domain::{Call, Lane, OnAmbiguous};
-use bursar_store::{Claim, Claims, Known, MAX_CLAIM, RECEIPT_KEPT, Sends, Store, crash_point};
-use bursar_telemetry::{Doing, Lost};
+use bursar_store::{Claim, Claimed, Claims, Known, MAX_CLAIM, RECEIPT_KEPT, Sends, Store, crash_point};
+use bursar_telemetry::{Doing, Lost, Role, Span, Traces};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
@@ -290,7 +290,8 @@ impl Claimer {
                 }
                 let held = claims.jobs.into_iter().zip(slots.drain(..)).map(|(job, slot)| {
                     let lease = self.leases.hold(lane, job.key.as_str(), job.fence);
-                    Held { job, lane, claimed: asked, clock, _lease: lease, slot }
+                    let span = attempt(&self.settings.traces, &served.lane, &job, asked);
+                    Held { job, lane, claimed: asked, clock, span, _lease: lease, slot }
                 });
                 self.handoff.put(held);
             }
@@ -335,6 +336,17 @@ impl Claimer {
             }
         }
     }
+}
+
+/// The span of one claim, from when it was asked for to its end.
+fn attempt(traces: &Traces, lane: &Lane, job: &Claimed, asked: Instant) -> Option<Span> {
+    let mut span = traces.begin(job.trace.as_ref(), "attempt", Role::Inside, asked.elapsed())?;
+    span.tell("bursar.lane", lane.to_string());
+    span.tell("bursar.key", job.key.to_string());
+    span.tell("bursar.fence", i64::try_from(job.fence).unwrap_or(i64::MAX));
+    span.tell("bursar.call", job.call.as_str());
+    span.tell("bursar.state_before", job.state.as_str());
+    Some(span)
 }
 
 fn tell_of_lost_writes(served: &ServedLane) {

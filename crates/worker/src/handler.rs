@@ -7,7 +7,7 @@ use apalis::prelude::Data;
 use bursar_domain::{Action, Answer, Call, Due, Facts, Millis, Next, Reading, State, Subject, after, next_action};
 use bursar_gateways::Order;
 use bursar_store::{Asked, Claimed, Commit, Committed, Resend, Store, crash_point};
-use bursar_telemetry::{Lost, Metrics};
+use bursar_telemetry::{Lost, Metrics, Role};
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
@@ -38,7 +38,7 @@ pub(crate) struct Runtime {
 }
 
 /// Handles one claimed job to its commit. Nothing that happens to the job is an error of the worker.
-pub(crate) async fn handle(held: Held, runtime: Data<Arc<Runtime>>) {
+pub(crate) async fn handle(mut held: Held, runtime: Data<Arc<Runtime>>) {
     let _working = runtime.metrics.working();
     let served = runtime.lanes.get(held.lane);
     let subject = Subject::of(served.lane.kind, &held.job.content);
@@ -54,12 +54,12 @@ pub(crate) async fn handle(held: Held, runtime: Data<Arc<Runtime>>) {
     let commit = match next_action(&facts, held.job.call, &served.policy, held.clock.now()) {
         Action::Commit(next) => without_a_call(&held, next),
         Action::Send if held.claimed.elapsed() > runtime.begin_within => {
-            return give_back(&runtime, &held, "this worker was too slow to begin").await;
+            return give_back(&runtime, &mut held, "this worker was too slow to begin").await;
         }
         Action::Send => {
             let patience = runtime.begin_within.saturating_sub(held.claimed.elapsed());
             if runtime.chronicle.intend(&served.lane, &held, patience).await.is_err() {
-                give_back(&runtime, &held, "its intent could not be written to the journal").await;
+                give_back(&runtime, &mut held, "its intent could not be written to the journal").await;
                 return runtime.chronicle.withheld(&served.lane, &held);
             }
             let (commit, reading) = call(&held, served, &mut order, facts, Call::Send).await;
@@ -77,6 +77,7 @@ async fn call(held: &Held, served: &ServedLane, order: &mut Order, facts: Facts,
         Call::Send => "before_send",
         Call::Ask => "before_ask",
     });
+    let mut calling = held.span.as_ref().and_then(|attempt| attempt.child(call.as_str(), Role::Call));
     let started = Instant::now();
     let reading = match call {
         Call::Send => served.gateway.send(order).await,
@@ -85,6 +86,13 @@ async fn call(held: &Held, served: &ServedLane, order: &mut Order, facts: Facts,
     crash_point("after_answer");
     let took = started.elapsed();
     served.metrics.answered(call, reading.answer, took);
+    if let Some(span) = &mut calling {
+        span.tell("bursar.answer", reading.answer.as_str());
+        if reading.answer == Answer::Silent {
+            span.failed("nothing was learnt");
+        }
+    }
+    drop(calling);
     if call == Call::Send {
         tell_the_circuit(served, reading.answer);
     }
@@ -178,7 +186,10 @@ fn without_a_call(held: &Held, next: Next) -> Commit {
 }
 
 /// Certainly not sent.
-async fn give_back(runtime: &Runtime, held: &Held, why: &str) {
+async fn give_back(runtime: &Runtime, held: &mut Held, why: &'static str) {
+    if let Some(attempt) = &mut held.span {
+        attempt.failed(why);
+    }
     let served = runtime.lanes.get(held.lane);
     let (lane, fence) = (&served.lane, held.job.fence);
     let name = [(held.job.key.to_string(), fence)];
@@ -195,17 +206,24 @@ async fn give_back(runtime: &Runtime, held: &Held, why: &str) {
 
 /// Commits, and tells what an operator should see. The call's place is free as soon as its commit is on its way: Redis and
 /// the gateway then work at the same time. Only what pauses the lane keeps it, so that no send overtakes the pause.
-async fn record(runtime: &Runtime, held: Held, commit: Commit) {
+async fn record(runtime: &Runtime, mut held: Held, commit: Commit) {
     let served = runtime.lanes.get(held.lane);
     let (lane, fence) = (&served.lane, held.job.fence);
     let (state, reason, paused) =
         (commit.next.state, commit.reason.clone().or(commit.next.reason.map(str::to_owned)), commit.next.pause_lane);
     let reason = reason.unwrap_or_default();
     let due = commit.next.due;
+    let committing = held.span.as_ref().and_then(|attempt| attempt.child("commit", Role::Call));
     let Some(queued) = runtime.commits.put(held.lane, commit).await else { return }; // torn down; the lease will end
     let slot = paused.then_some(held.slot);
     let committed = queued.committed().await;
-    drop(slot);
+    drop((slot, committing));
+    if let Some(attempt) = &mut held.span {
+        attempt.tell("bursar.state", state.as_str());
+        if committed == Some(Committed::Stale) {
+            attempt.failed("came too late");
+        }
+    }
     match (committed, due) {
         (Some(Committed::Ok | Committed::Again), Due::Send(at) | Due::Ask(at)) => {
             runtime.bell.ring(held.lane, at.since(held.clock.now()));

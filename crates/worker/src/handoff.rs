@@ -7,6 +7,7 @@ use std::task::{Context, Poll, Waker};
 
 use bursar_domain::Millis;
 use bursar_store::Claimed;
+use bursar_telemetry::Span;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::Instant;
 
@@ -20,6 +21,8 @@ pub(crate) struct Held {
     /// Before the claim was asked for: its lease runs from no earlier moment.
     pub(crate) claimed: Instant,
     pub(crate) clock: RedisClock,
+    /// The attempt, where the job is traced.
+    pub(crate) span: Option<Span>,
     /// Kept for what it does while it is kept: the lease is renewed.
     pub(crate) _lease: Lease,
     /// The job's place among the calls in flight.

@@ -5,7 +5,7 @@ use clap::Args;
 
 use crate::cli::{Exit, Global};
 use crate::session::Session;
-use crate::{logging, serve, signals};
+use crate::{logging, serve, signals, traces};
 
 #[derive(Debug, Args)]
 #[command(
@@ -17,7 +17,9 @@ pub(crate) async fn run(_: &Arguments, global: &Global) -> anyhow::Result<Exit> 
     let drain = signals::drain_on_signal()?;
     let Session { config, store } = Session::open(global.config.as_deref()).await?;
     logging::start(&config.log);
-    serve::listen(&config, NoTokens::Refuse, store, None, drain).await?.serve().await;
+    let traces = traces::start(&config)?;
+    serve::listen(&config, NoTokens::Refuse, store, None, &traces, drain).await?.serve().await;
+    traces.close().await;
     tracing::info!("drained");
     Ok(Exit::Done)
 }

@@ -14,6 +14,7 @@ use crate::cli::{Exit, Global};
 use crate::commands::bind::Misuse;
 use crate::output::line;
 use crate::session::Session;
+use crate::traces;
 
 /// What some editors put before the first line; no part of any job.
 const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();
@@ -39,8 +40,20 @@ pub(crate) async fn run(arguments: &Arguments, global: &Global) -> anyhow::Resul
         Box::new(File::open(&arguments.file).map_err(unreadable)?)
     };
     let session = Session::open(global.config.as_deref()).await?;
-    let producer = session.producer();
-    let mut jobs = Jobs::new(BufReader::new(input));
+    let traces = traces::start(&session.config)?;
+    let producer = traces::witnessed(session.producer(), &traces);
+    let submitted = submit_all(&producer, Jobs::new(BufReader::new(input)), arguments, global).await;
+    traces.close().await;
+    submitted
+}
+
+async fn submit_all(
+    producer: &Producer,
+    mut jobs: Jobs<impl BufRead>,
+    arguments: &Arguments,
+    global: &Global,
+) -> anyhow::Result<Exit> {
+    let unreadable = |error| Misuse(format!("cannot read {}: {error}", arguments.file.display()));
     let mut exit = Exit::Done;
     // Whoever reads the outcomes may leave early, as `head` does: the jobs are submitted all the same.
     let mut told = Ok(());
@@ -49,7 +62,7 @@ pub(crate) async fn run(arguments: &Arguments, global: &Global) -> anyhow::Resul
         if batch.is_empty() {
             break;
         }
-        for (job, outcome) in batch.iter().zip(submit(&producer, &batch).await?) {
+        for (job, outcome) in batch.iter().zip(submit(producer, &batch).await?) {
             if matches!(outcome, Outcome::Conflict { .. } | Outcome::Invalid(_)) {
                 exit = Exit::No;
             }

@@ -10,7 +10,7 @@ use clap::Args;
 
 use crate::cli::{Exit, Global};
 use crate::config::{Config, RedisUrl};
-use crate::{logging, serve, session, signals, work};
+use crate::{logging, serve, session, signals, traces, work};
 
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  bursar up --embedded --data ./data --config bursar.toml")]
@@ -33,12 +33,14 @@ pub(crate) async fn run(arguments: &Arguments, global: &Global) -> anyhow::Resul
         tracing::info!(url = redis.url(), data = %arguments.data.display(), "private Redis is running; other commands reach it with BURSAR_REDIS__URL={}", redis.url());
     }
     let store = session::connect(&config).await?;
-    let metrics = work::counted(&config);
-    let server = serve::listen(&config, NoTokens::Warn, store.clone(), Some(Arc::clone(&metrics)), drain.clone()).await?;
+    let (metrics, traces) = (work::counted(&config), traces::start(&config)?);
+    let worker = Some(Arc::clone(&metrics));
+    let server = serve::listen(&config, NoTokens::Warn, store.clone(), worker, &traces, drain.clone()).await?;
     let serving = tokio::spawn(server.serve());
-    let worked = work::work(&config, store, metrics, drain.clone()).await;
+    let worked = work::work(&config, store, metrics, traces.clone(), drain.clone()).await;
     drain.cancel(); // should the worker have ended by itself, nothing is taken on here any more
     serving.await.context("the server")?;
+    traces.close().await;
     let exit = worked?;
     if let Some(redis) = redis {
         redis.stop()?;

@@ -4,7 +4,7 @@ use clap::Args;
 
 use crate::cli::{Exit, Global};
 use crate::session::Session;
-use crate::{logging, signals, work};
+use crate::{logging, signals, traces, work};
 
 #[derive(Debug, Args)]
 #[command(
@@ -16,6 +16,8 @@ pub(crate) async fn run(_: &Arguments, global: &Global) -> anyhow::Result<Exit> 
     let drain = signals::drain_on_signal()?;
     let Session { config, store } = Session::open(global.config.as_deref()).await?;
     logging::start(&config.log);
-    let metrics = work::counted(&config);
-    work::work(&config, store, metrics, drain).await
+    let (metrics, traces) = (work::counted(&config), traces::start(&config)?);
+    let worked = work::work(&config, store, metrics, traces.clone(), drain).await;
+    traces.close().await;
+    worked
 }

@@ -28,6 +28,7 @@ impl Config {
             ("journal", self.shown_journal().into()),
             ("server", self.shown_server().into()),
             ("log", self.shown_log().into()),
+            ("telemetry", self.shown_telemetry().into()),
             ("accounts", accounts.into()),
         ])
     }
@@ -80,6 +81,11 @@ impl Config {
             ("patience", duration(self.server.patience)),
             ("drain", duration(self.server.drain)),
         ])
+    }
+
+    fn shown_telemetry(&self) -> Table {
+        let endpoint = self.telemetry.otlp_endpoint.as_deref();
+        endpoint.map(|endpoint| ("otlp_endpoint".to_owned(), endpoint.into())).into_iter().collect()
     }
 
     fn shown_log(&self) -> Table {

@@ -4,10 +4,10 @@ use std::borrow::Cow;
 
 use axum::Json;
 use axum::extract::State;
-use axum::http::{HeaderValue, StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use bursar_domain::FieldError;
-use bursar_producer::Outcome;
+use bursar_producer::{Outcome, TraceParent};
 use bursar_store::{Durability, MAX_BATCH};
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -24,21 +24,27 @@ const UNKNOWN: &str = "the jobs may or may not have been accepted; submit them a
 pub(super) async fn submit(
     _: Allowed<Submit>,
     State(app): State<Shared>,
+    headers: HeaderMap,
     JsonBody(body): JsonBody,
 ) -> Result<Response, Problem> {
+    let trace = traced(&headers);
     let Some(jobs) = batch(&body)? else {
-        let outcomes = app.accept(&[&body[..]]).await?;
+        let outcomes = app.accept(&[&body[..]], trace).await?;
         return outcomes.first().map_or_else(|| Err(no_outcome()), |outcome| one(&body, outcome, app.durability()));
     };
     let texts: Vec<&[u8]> = jobs.iter().map(|job| job.get().as_bytes()).collect();
-    let outcomes = app.accept(&texts).await?;
+    let outcomes = app.accept(&texts, trace).await?;
     let jobs: Vec<Value> = texts.iter().zip(&outcomes).map(|(text, outcome)| of_many(text, outcome)).collect();
     Ok(Json(json!({"durability": app.durability(), "jobs": jobs})).into_response())
 }
 
 impl App {
-    async fn accept(&self, jobs: &[&[u8]]) -> Result<Vec<Outcome>, Problem> {
-        self.producer.submit_json(jobs).await.map_err(|error| Problem::of_store(&error.0, UNKNOWN))
+    async fn accept(&self, jobs: &[&[u8]], trace: Option<TraceParent>) -> Result<Vec<Outcome>, Problem> {
+        let submitted = match trace {
+            Some(trace) => self.producer.clone().within(trace).submit_json(jobs).await,
+            None => self.producer.submit_json(jobs).await,
+        };
+        submitted.map_err(|error| Problem::of_store(&error.0, UNKNOWN))
     }
 
     /// What an acknowledgement is worth here.
@@ -46,6 +52,12 @@ impl App {
         let durability: Durability = self.store.durability();
         durability.as_str()
     }
+}
+
+/// The trace that the request belongs to, for jobs that name none of their own. A header that cannot be read is passed over, as
+/// W3C has it: a proxy may have written it, and it must keep no job from being accepted.
+fn traced(headers: &HeaderMap) -> Option<TraceParent> {
+    headers.get("traceparent")?.to_str().ok()?.parse().ok()
 }
 
 /// One outcome per job is what the producer promises.

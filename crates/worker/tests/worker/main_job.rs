@@ -40,6 +40,7 @@ async fn a_transfer_is_sent_once_and_followed_to_its_last_word() {
         retention: Duration::from_secs(3600),
         journal: None,
         metrics: Arc::default(),
+        traces: bursar_telemetry::Traces::default(),
     };
     let drain = CancellationToken::new();
     let worker = tokio::spawn(bursar_worker::run(store.clone(), settings, vec![account], fit(), drain.clone()));

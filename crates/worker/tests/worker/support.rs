@@ -169,6 +169,7 @@ impl World {
                 retention: Duration::from_secs(3600),
                 journal: None,
                 metrics: Arc::default(),
+                traces: bursar_telemetry::Traces::default(),
             },
         }
     }

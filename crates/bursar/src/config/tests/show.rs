@@ -12,8 +12,8 @@ split_method = "bkfunds.split.apply"
 split_query_method = "bkfunds.split.query"
 "#;
 
-/// A worker's own listener.
-const LISTEN: &str = "[worker]\nlisten = '127.0.0.1:9100'\n";
+/// A worker's own listener, and where traces go.
+const TELLING: &str = "[worker]\nlisten = '127.0.0.1:9100'\n[telemetry]\notlp_endpoint = 'http://127.0.0.1:4318'\n";
 
 #[test]
 fn what_is_shown_reads_back_as_the_same() {
@@ -24,6 +24,8 @@ listen = '127.0.0.1:9100'
 [log]
 level = 'trace'
 format = 'json'
+[telemetry]
+otlp_endpoint = 'https://collector.example'
 [redis]
 preflight = 'warn'
 ca_file = 'ca.pem'
@@ -42,7 +44,7 @@ files = 3
 #[test]
 fn every_key_that_has_a_value_is_shown() {
     let sections = "[redis]\nca_file = 'ca.pem'\n[journal]\ndir = 'j'\n";
-    let shown = right(&format!("{YZT}{FURTHER}{BEINGFI}{sections}{LISTEN}"), &[]).shown();
+    let shown = right(&format!("{YZT}{FURTHER}{BEINGFI}{sections}{TELLING}"), &[]).shown();
     let mut keys: Vec<String> = Vec::new();
     for (section, inner) in &shown {
         for (key, value) in inner.as_table().unwrap() {

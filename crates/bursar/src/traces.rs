@@ -1,0 +1,50 @@
+//! Where this process's part of traced jobs is told.
+
+use std::sync::Arc;
+
+use bursar_producer::{Key, Lane, Outcome, Producer, Told, TraceParent, Witness};
+use bursar_telemetry::{Role, Span, Traces, TracesError};
+
+use crate::config::Config;
+
+/// The exporter that the configuration asks for, or none.
+pub(crate) fn start(config: &Config) -> Result<Traces, TracesError> {
+    match &config.telemetry.otlp_endpoint {
+        Some(endpoint) => {
+            let host = gethostname::gethostname();
+            Traces::export(endpoint, &format!("{}-{}", host.to_string_lossy(), std::process::id()))
+        }
+        None => Ok(Traces::default()),
+    }
+}
+
+/// Has a producer's submissions told there.
+pub(crate) fn witnessed(producer: Producer, traces: &Traces) -> Producer {
+    producer.witnessed_by(Arc::new(Submissions(traces.clone())))
+}
+
+/// Each submission of a traced job as a span.
+#[derive(Debug)]
+struct Submissions(Traces);
+
+impl Witness for Submissions {
+    fn submits(&self, lane: &Lane, key: &Key, trace: &TraceParent) -> Option<(TraceParent, Told)> {
+        let mut span = self.0.begin(Some(trace), "submit", Role::Inside, std::time::Duration::ZERO)?;
+        span.tell("bursar.lane", lane.to_string());
+        span.tell("bursar.key", key.to_string());
+        let below = span.parent()?;
+        Some((below, Box::new(move |outcome| ended(span, outcome))))
+    }
+}
+
+fn ended(mut span: Span, outcome: &Outcome) {
+    span.tell(
+        "bursar.outcome",
+        match outcome {
+            Outcome::New => "new",
+            Outcome::Existing(_) => "existing",
+            Outcome::Conflict { .. } => "conflict",
+            Outcome::Invalid(_) => "invalid",
+        },
+    );
+}
