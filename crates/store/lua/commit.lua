@@ -20,11 +20,11 @@ for at = 3, #ARGV, 12 do
   local key, fence, state, set, due, asked, give_back = unpack(ARGV, at, at + 6)
   local numbers, status, reason, line, pause = unpack(ARGV, at + 7, at + 11)
   local job, log = base .. 'job:' .. key, base .. 'log:' .. key
-  local its_fence, held, was, asks, before, resends, had_reason, tombstone =
-    unpack(redis.call('HMGET', job, 'f', 'w', 's', 'a', 'b', 'rs', 'r', 'z'))
+  local its_fence, held, was, asks, before, had_reason = unpack(redis.call('HMGET', job, 'f', 'w', 's', 'a', 'b', 'r'))
   if its_fence ~= fence then
     -- Fences only rise: a record behind its claim is one that Redis has lost the claim of.
-    if not tombstone and (tonumber(its_fence) or 0) < tonumber(fence) then redis.call('HSET', base .. 'lane', 'doubt', now) end
+    local behind = (tonumber(its_fence) or 0) < tonumber(fence)
+    if behind and redis.call('HEXISTS', job, 'z') == 0 then redis.call('HSET', base .. 'lane', 'doubt', now) end
     local stale = '{"stale":true,' .. string.sub(line, 2)
     if its_fence and line ~= '' and redis.pcall('LINDEX', log, -1) ~= stale then redis.pcall('RPUSH', log, stale) end
     answers[#answers + 1] = 'stale'
@@ -33,12 +33,15 @@ for at = 3, #ARGV, 12 do
   else
     count, asks = 0, tonumber(asks) or 0
     if asked == '1' then set_field('a', string.format('%d', asks + 1)) end
-    if give_back == '1' and before and before ~= 'queued' then set_field('rs', string.format('%d', math.max(0, (tonumber(resends) or 0) - 1))) end
+    if give_back == '1' and before and before ~= 'queued' then
+      local resends = tonumber(redis.call('HGET', job, 'rs')) or 0
+      set_field('rs', string.format('%d', math.max(0, resends - 1)))
+    end
     if numbers ~= '' then set_field('no', numbers) end
     if status ~= '' then set_field('g', status) end
     if reason ~= '' then set_field('r', reason) end
     redis.call('HSET', job, 's', state, 'u', now, unpack(more, 1, count))
-    redis.call('HDEL', job, 'w', 'b', had_reason and reason == '' and 'r' or 'b')
+    if had_reason and reason == '' then redis.call('HDEL', job, 'w', 'b', 'r') else redis.call('HDEL', job, 'w', 'b') end
     if set ~= 'to_ask' then leaving[#leaving + 1] = key end
     local there = going[set] or (state == 'needs_review' and going.review or going.done)
     there[#there + 1] = set ~= '' and due or now

@@ -8,15 +8,18 @@
 local base = KEYS[1]
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
+-- Numbers go to Redis as text: one that Lua hands over as a number is written and read as a float, at the price of a command.
+local function whole(number) return string.format('%d', number) end
+local now_text, NEW = whole(now), { 'new' }
 local answers, any_new = {}, false
 
 -- A hash with one value longer than this is stored at several times the size: longer texts are kept in pieces.
-local PIECE_BYTES, MAX_PIECES = 64, 16
-local function put_pieces(fields, name, text)
-  for piece = 1, math.ceil(#text / PIECE_BYTES) do
-    fields[#fields + 1] = name .. piece
-    fields[#fields + 1] = string.sub(text, (piece - 1) * PIECE_BYTES + 1, piece * PIECE_BYTES)
-  end
+local PIECE_BYTES = 64
+local PIECES = { '1', '2', '3', '4', '5', '6', '7', '8', '9', '10', '11', '12', '13', '14', '15', '16' } -- of a content, at most
+local more, count = {}, 0 -- the fields that jobs have more or less of; one table for all, for making tables is what costs
+local function put_piece(name, text, piece)
+  more[count + 1], more[count + 2] = name, string.sub(text, (piece - 1) * PIECE_BYTES + 1, piece * PIECE_BYTES)
+  count = count + 2
 end
 
 -- What names the thing: the key of another job about it, or the key that is its name.
@@ -38,18 +41,18 @@ for at = 3, #ARGV, 7 do
     answers[#answers + 1] = { 'conflict', first }
   else
     -- Due first: it is the only write that a key of a foreign type could stop, and a record without it would be forgotten.
-    redis.call('ZADD', base .. 'to_send', math.max(now, tonumber(due)), key)
-    local fields = { 's', 'queued', 'h', hash, 'c', now }
-    if #content <= PIECE_BYTES * MAX_PIECES then
-      put_pieces(fields, '', content)
+    redis.call('ZADD', base .. 'to_send', due == '0' and now_text or whole(math.max(now, tonumber(due))), key)
+    count = 0
+    if #content <= PIECE_BYTES * #PIECES then
+      for piece = 1, math.ceil(#content / PIECE_BYTES) do put_piece(PIECES[piece], content, piece) end
     else
       redis.call('SET', base .. 'body:' .. key, content)
     end
-    put_pieces(fields, 'cb', callback)
-    if trace ~= '' then fields[#fields + 1] = 'tp'; fields[#fields + 1] = trace end
-    redis.call('HSET', job, unpack(fields))
+    for piece = 1, math.ceil(#callback / PIECE_BYTES) do put_piece('cb' .. piece, callback, piece) end
+    if trace ~= '' then more[count + 1], more[count + 2], count = 'tp', trace, count + 2 end
+    redis.call('HSET', job, 's', 'queued', 'h', hash, 'c', now_text, unpack(more, 1, count))
     if about ~= '' then redis.call('SET', base .. 'about:' .. about, key) end
-    answers[#answers + 1] = { 'new' }
+    answers[#answers + 1] = NEW
     any_new = true
   end
 end
