@@ -26,6 +26,31 @@ pub(crate) fn of_process(pid: u32) -> Duration {
     Duration::from_nanos(nanoseconds.sum())
 }
 
+/// What a process and its children have used so far. Threads that have ended are only in the hundredths of a second.
+pub(crate) fn of_family(pid: u32) -> Duration {
+    family(pid).into_iter().map(|pid| of_process(pid).max(in_ticks(pid))).sum()
+}
+
+/// A process and all that it has started, and they.
+pub(crate) fn family(pid: u32) -> Vec<u32> {
+    let (mut all, mut at) = (vec![pid], 0);
+    while let Some(pid) = all.get(at).copied() {
+        at += 1;
+        for thread in fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten() {
+            let children = fs::read_to_string(thread.path().join("children")).unwrap_or_default();
+            all.extend(children.split_whitespace().filter_map(|child| child.parse::<u32>().ok()));
+        }
+    }
+    all
+}
+
+fn in_ticks(pid: u32) -> Duration {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    let after_name = stat.rsplit_once(')').map_or("", |(_, rest)| rest);
+    // From the third field on: state, …; the 14th and 15th are user and system time.
+    ticks(after_name.split_whitespace().skip(11).take(2))
+}
+
 /// What the whole machine has used so far, without what other guests took.
 pub(crate) fn of_machine() -> Duration {
     let stat = fs::read_to_string("/proc/stat").unwrap_or_default();
@@ -36,8 +61,17 @@ pub(crate) fn of_machine() -> Duration {
 
 /// The resident memory of another process, in bytes.
 pub(crate) fn resident_bytes(pid: u32) -> u64 {
+    status_bytes(pid, "VmRSS:")
+}
+
+/// The most that a process and its children have had resident, in bytes.
+pub(crate) fn peak_resident_bytes(pid: u32) -> u64 {
+    family(pid).into_iter().map(|pid| status_bytes(pid, "VmHWM:")).sum()
+}
+
+fn status_bytes(pid: u32, name: &str) -> u64 {
     let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix(name)).unwrap_or_default();
     line.split_whitespace().next().and_then(|kib| kib.parse::<u64>().ok()).unwrap_or_default() * 1024
 }
 

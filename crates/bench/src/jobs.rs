@@ -48,13 +48,15 @@ pub(crate) fn key(number: u32) -> String {
 
 /// Submits `count` jobs, to be worked on.
 pub(crate) async fn fill(store: &Store, count: u32) -> anyhow::Result<()> {
+    fill_from(store, 0, count).await
+}
+
+/// Submits the jobs with these numbers.
+pub(crate) async fn fill_from(store: &Store, from: u32, to: u32) -> anyhow::Result<()> {
     let producer = producer(store);
-    let mut from = 0;
-    while from < count {
-        let to = (from + BATCH).min(count);
-        let jobs: Vec<NewJob> = (from..to).map(job).collect();
+    for from in (from..to).step_by(BATCH as usize) {
+        let jobs: Vec<NewJob> = (from..(from + BATCH).min(to)).map(job).collect();
         all_new(&producer.submit_many(&jobs).await?)?;
-        from = to;
     }
     Ok(())
 }

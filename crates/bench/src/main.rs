@@ -8,6 +8,7 @@
 
 mod child;
 mod cpu;
+mod figures;
 mod gateway;
 mod jobs;
 mod machine;
@@ -18,7 +19,9 @@ mod peer;
 mod quiet;
 mod reference;
 mod report;
+mod side_by_side;
 mod span;
+mod steps;
 mod workers;
 
 use std::process::ExitCode;
@@ -36,6 +39,8 @@ fn main() -> ExitCode {
                 Some(Role::Simulator) => child::simulator().await,
                 Some(Role::Worker(arguments)) => child::worker(arguments).await,
                 Some(Role::Peer(role)) => peer::play(role).await,
+                Some(Role::Figures(options)) => figures::run(options).await,
+                Some(Role::SideBySide(options)) => side_by_side::run(options).await,
             }
         })
     });

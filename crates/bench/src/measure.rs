@@ -2,10 +2,13 @@
 
 mod drain;
 mod durable;
+mod growth;
 mod idle;
 mod journal;
 mod memory;
 mod pickup;
+mod scripts;
+mod several;
 mod signed;
 mod submit;
 
@@ -41,6 +44,15 @@ pub(crate) async fn all(options: &Options) -> anyhow::Result<()> {
     }
     if options.wants(Name::Journal) {
         journal::measure(options, &mut redis, &mut report).await?;
+    }
+    if options.wants(Name::Scripts) {
+        scripts::measure(options, &mut redis, &mut report).await?;
+    }
+    if options.wants(Name::Workers) {
+        several::measure(options, &mut redis, &mut report).await?;
+    }
+    if options.wants(Name::Growth) {
+        growth::measure(options, &mut redis, &mut report).await?;
     }
     redis.clear().await?;
     Ok(report.finish()?)

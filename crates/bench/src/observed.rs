@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use anyhow::Context;
-use bursar_private_redis::{Listen, Options as RedisOptions, PrivateRedis};
+use bursar_private_redis::{Fsync, Listen, Options as RedisOptions, PrivateRedis};
 use bursar_store::{Settings, Store};
 use redis::aio::MultiplexedConnection;
 use tempfile::TempDir;
@@ -33,19 +33,24 @@ pub(crate) struct Info(BTreeMap<String, String>);
 impl Observed {
     /// The server that `REDIS_URL` names, else a private one.
     pub(crate) async fn start(options: &Options) -> anyhow::Result<Self> {
-        let (url, private) = match std::env::var("REDIS_URL").ok().filter(|url| !url.is_empty()) {
-            Some(url) => (url, None),
-            None => {
-                let folder = tempfile::Builder::new().prefix("bursar-bench-").tempdir()?;
-                // Over TCP, as in production, and without a rewrite of the file in the middle of a run.
-                let mut wanted =
-                    RedisOptions::new(folder.path().join("redis")).setting("auto-aof-rewrite-percentage", "0");
-                wanted.listen = Listen::Loopback;
-                wanted.fsync = options.fsync.into();
-                let server = PrivateRedis::start(wanted).context("a private Redis for the benchmark")?;
-                (server.url().to_owned(), Some((server, folder)))
-            }
-        };
+        match std::env::var("REDIS_URL").ok().filter(|url| !url.is_empty()) {
+            Some(url) => Self::connect(url, None).await,
+            None => Self::private(options.fsync.into()).await,
+        }
+    }
+
+    /// A private one, empty and of this run only.
+    pub(crate) async fn private(fsync: Fsync) -> anyhow::Result<Self> {
+        let folder = tempfile::Builder::new().prefix("bursar-bench-").tempdir()?;
+        // Over TCP, as in production, and without a rewrite of the file in the middle of a run.
+        let mut wanted = RedisOptions::new(folder.path().join("redis")).setting("auto-aof-rewrite-percentage", "0");
+        wanted.listen = Listen::Loopback;
+        wanted.fsync = fsync;
+        let server = PrivateRedis::start(wanted).context("a private Redis for the benchmark")?;
+        Self::connect(server.url().to_owned(), Some((server, folder))).await
+    }
+
+    async fn connect(url: String, private: Option<(PrivateRedis, TempDir)>) -> anyhow::Result<Self> {
         let config = redis::AsyncConnectionConfig::new().set_response_timeout(Some(PATIENCE));
         let connection = redis::Client::open(url.as_str())?
             .get_multiplexed_async_connection_with_config(&config)
@@ -141,6 +146,17 @@ impl Info {
     pub(crate) fn cpu(&self) -> Duration {
         let seconds = |name| self.text(name).parse::<f64>().unwrap_or_default();
         Duration::from_secs_f64(seconds("used_cpu_user") + seconds("used_cpu_sys"))
+    }
+
+    /// Time that Redis has spent in scripts so far.
+    pub(crate) fn script_micros(&self) -> u64 {
+        let stats = self.text("cmdstat_evalsha").split(',').find_map(|part| part.strip_prefix("usec="));
+        stats.and_then(|micros| micros.parse().ok()).unwrap_or_default()
+    }
+
+    /// Bytes that clients have sent and were sent so far.
+    pub(crate) fn wire_bytes(&self) -> u64 {
+        self.number("total_net_input_bytes") + self.number("total_net_output_bytes")
     }
 
     /// Memory without what connections and the file's buffer hold for the moment.

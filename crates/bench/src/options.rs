@@ -34,11 +34,14 @@ pub(crate) struct Options {
     /// One JSON object a line instead of a table.
     #[arg(long)]
     pub(crate) json: bool,
+    /// Tables in Markdown, as `BENCHMARKS.md` has them.
+    #[arg(long, conflicts_with = "json")]
+    pub(crate) markdown: bool,
 }
 
 impl Options {
     pub(crate) fn wants(&self, name: Name) -> bool {
-        self.only.is_empty() || self.only.contains(&name)
+        self.only.contains(&name) || (self.only.is_empty() && name != Name::Growth)
     }
 
     pub(crate) fn jobs_or(&self, default: u32) -> u32 {
@@ -65,6 +68,12 @@ pub(crate) enum Name {
     Idle,
     /// What a journal outside Redis costs: processor time and latency of a job with and without.
     Journal,
+    /// Each script inside Redis: microseconds and commands for each job.
+    Scripts,
+    /// One, two and four workers on one Redis.
+    Workers,
+    /// Submit, claim and commit at 10³, 10⁵ and 10⁶ queued jobs and in 1,000 lanes. Takes a minute and 1 GB: only when named.
+    Growth,
 }
 
 /// When Redis forces its append-only file to the disk.
@@ -94,6 +103,10 @@ pub(crate) enum Role {
     /// One of the processes of the side-by-side benchmark; its driver starts them.
     #[command(subcommand)]
     Peer(crate::peer::Role),
+    /// Everything that BENCHMARKS.md shows, as Markdown.
+    Figures(crate::figures::Figures),
+    /// Bursar beside its peers in one run.
+    SideBySide(crate::side_by_side::SideBySide),
     /// The gateway simulator, answering after 20 ms.
     #[command(hide = true)]
     Simulator,

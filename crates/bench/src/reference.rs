@@ -44,6 +44,30 @@ pub(crate) const REFERENCES: &[Reference] = &[
     row("idle.resident", [107.0, 19.0, 5.0, 5.0], "worker, resident at its peak under W1"),
 ];
 
+/// Jobs a second side by side on that other machine: W1, W2, W3. By these a peer that cannot be installed on a machine is
+/// compared through those that can.
+const SIDE_BY_SIDE: [(&str, [f64; 3]); 12] = [
+    ("floor-list", [119_206.0, 12_190.0, 3_414.0]),
+    ("floor-stream", [95_136.0, 12_179.0, 3_212.0]),
+    ("bullmq", [7_986.0, 3_229.0, 1_490.0]),
+    ("bullmq-x2", [6_721.0, 2_694.0, 1_453.0]),
+    ("asynq", [10_667.0, 5_575.0, 1_013.0]),
+    ("apalis", [3_647.0, 4_775.0, 1_911.0]),
+    ("apalis-tuned", [5_295.0, 6_558.0, NONE]),
+    ("apalis-lean", [19_770.0, 9_850.0, 2_682.0]),
+    ("rusty-sidekiq", [9_193.0, 6_200.0, 2_040.0]),
+    ("sidekiq", [5_345.0, 1_498.0, 672.0]),
+    ("arq", [1_024.0, 943.0, 642.0]),
+    ("celery", [696.0, 293.0, 351.0]),
+];
+
+/// A peer's jobs a second in a workload, on that other machine.
+pub(crate) fn side_by_side(peer: &str, workload: &str) -> Option<f64> {
+    let column = ["W1", "W2", "W3"].iter().position(|name| *name == workload)?;
+    let (_, rates) = SIDE_BY_SIDE.iter().find(|(name, _)| *name == peer)?;
+    rates.get(column).copied().filter(|rate| !rate.is_nan())
+}
+
 /// Not measured.
 const NONE: f64 = f64::NAN;
 

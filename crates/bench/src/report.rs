@@ -35,13 +35,7 @@ impl Figure {
     }
 
     fn median(&self) -> f64 {
-        let mut values = self.runs.clone();
-        values.sort_by(f64::total_cmp);
-        let (low, high) = (values.len().saturating_sub(1) / 2, values.len() / 2);
-        match (values.get(low), values.get(high)) {
-            (Some(low), Some(high)) => f64::midpoint(*low, *high),
-            _ => f64::NAN,
-        }
+        median(self.runs.clone())
     }
 
     fn json(&self) -> Value {
@@ -104,6 +98,9 @@ impl<'a> Report<'a> {
         if self.options.json {
             return Ok(());
         }
+        if self.options.markdown {
+            return self.markdown();
+        }
         let mut table = Table::new();
         table.load_style(presets::UTF8_HORIZONTAL_ONLY);
         table.set_header(["median of the runs", "Bursar", ""].into_iter().chain(PEERS));
@@ -120,8 +117,30 @@ impl<'a> Report<'a> {
     }
 }
 
+impl Report<'_> {
+    /// Without the peers' figures: those of one run beside ours are the side-by-side's.
+    fn markdown(&self) -> io::Result<()> {
+        line("\n| figure | median of the runs | unit | runs | disturbed |\n|---|---|---|---|---|")?;
+        for Figure { says, unit, runs, disturbed, .. } in &self.figures {
+            let (value, says) = (shown(median(runs.clone())), says.trim().replace("\n  ", ": "));
+            line(format_args!("| {says} | {value} | {unit} | {} | {disturbed} |", runs.len()))?;
+        }
+        line("")
+    }
+}
+
+/// The middle one, or the middle of the two in the middle.
+pub(crate) fn median(mut values: Vec<f64>) -> f64 {
+    values.sort_by(f64::total_cmp);
+    let (low, high) = (values.len().saturating_sub(1) / 2, values.len() / 2);
+    match (values.get(low), values.get(high)) {
+        (Some(low), Some(high)) => f64::midpoint(*low, *high),
+        _ => f64::NAN,
+    }
+}
+
 /// Three digits that count.
-fn shown(value: f64) -> String {
+pub(crate) fn shown(value: f64) -> String {
     match value.abs() {
         size if size >= 1_000.0 => {
             let whole = format!("{value:.0}");

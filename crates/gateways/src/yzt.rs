@@ -122,6 +122,13 @@ impl Yzt {
         }
     }
 
+    /// What a send of `order` is signed over at a moment of GMT+8 (`2026-01-02 15:04:05`); `None` for a kind that the account
+    /// cannot send. Pure: nothing is signed or sent.
+    #[must_use]
+    pub fn signing_content(&self, order: &Order, timestamp: &str) -> Option<String> {
+        Some(self.caller.signing_content(self.send_method(order.kind)?, &order.content, timestamp))
+    }
+
     /// What `body` tells about `order`, had it come with HTTP 200 as the whole answer to `call`. Pure: nothing is sent.
     #[must_use]
     pub fn understand(&self, call: Call, order: &Order, body: &str) -> Reading {

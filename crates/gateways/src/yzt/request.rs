@@ -61,7 +61,6 @@ impl Caller {
     }
 
     /// What is signed for a request.
-    #[cfg(test)]
     pub(crate) fn signing_content(&self, method: &str, content: &str, timestamp: &str) -> String {
         join(&self.params(method, content, timestamp))
     }

@@ -1,0 +1,67 @@
+//! Everything that `BENCHMARKS.md` shows, in its order and form: one command, about a quarter of an hour on a quiet machine.
+
+use std::io::{self, Write};
+use std::path::PathBuf;
+
+use clap::{Args, Parser};
+
+use crate::measure;
+use crate::options::{Cli, Role};
+use crate::side_by_side;
+
+/// The peers that run in every round where their programs are at hand, and those that run once.
+const EVERY_ROUND: [&str; 5] = ["floor-list", "floor-stream", "apalis", "apalis-lean", "rusty-sidekiq"];
+const ONCE: [&str; 3] = ["sidekiq", "arq", "celery"];
+
+/// Where the peers are.
+#[derive(Debug, Args)]
+pub(crate) struct Figures {
+    /// The folder with the peers' programs and their `peers.json`.
+    #[arg(long, value_name = "DIR")]
+    peers: Option<PathBuf>,
+    /// Where the peers were built and installed; `build` in their folder by default.
+    #[arg(long, value_name = "DIR")]
+    build: Option<PathBuf>,
+    /// A JSON line for each run of the side-by-side goes to the end of this file.
+    #[arg(long, value_name = "FILE")]
+    record: Option<PathBuf>,
+}
+
+/// Runs all of it, and prints Markdown.
+pub(crate) async fn run(figures: &Figures) -> anyhow::Result<()> {
+    alone("Bursar alone", &["--runs", "3"]).await?;
+    alone("The drain with appendfsync always", &["--runs", "3", "--only", "drain", "--fsync", "always"]).await?;
+    alone("Growth", &["--only", "growth"]).await?;
+    say("## Side by side\n")?;
+    side_by_side::run(&beside(figures)?).await
+}
+
+/// A part of the measurements, as its command line asks for it.
+async fn alone(title: &str, arguments: &[&str]) -> anyhow::Result<()> {
+    say(&format!("## {title}\n"))?;
+    let cli = Cli::try_parse_from(["bursar-bench", "--markdown"].iter().chain(arguments))?;
+    measure::all(&cli.options).await
+}
+
+fn beside(figures: &Figures) -> anyhow::Result<side_by_side::SideBySide> {
+    let mut arguments = vec!["bursar-bench".to_owned(), "side-by-side".to_owned()];
+    let mut add = |name: &str, value: String| arguments.extend([name.to_owned(), value]);
+    let paths = [("--peers", &figures.peers), ("--build", &figures.build), ("--record", &figures.record)];
+    for (name, path) in paths {
+        if let Some(path) = path {
+            add(name, path.to_string_lossy().into_owned());
+        }
+    }
+    if figures.peers.is_some() {
+        EVERY_ROUND.iter().for_each(|peer| add("--with", (*peer).to_owned()));
+        ONCE.iter().for_each(|peer| add("--once", (*peer).to_owned()));
+    }
+    let Some(Role::SideBySide(options)) = Cli::try_parse_from(&arguments)?.role else {
+        anyhow::bail!("the side-by-side's own arguments were not understood");
+    };
+    Ok(options)
+}
+
+fn say(text: &str) -> io::Result<()> {
+    writeln!(io::stdout().lock(), "{text}")
+}

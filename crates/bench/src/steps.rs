@@ -1,0 +1,186 @@
+//! The store's steps one by one, each measured inside Redis: what a script costs for each of its jobs.
+
+use std::time::Duration;
+
+use bursar_domain::{AccountRules, Due, GatewayKind, Job, Lane, Millis, Next, State};
+use bursar_store::{Asked, Claim, Claimed, Commit, MAX_CLAIM, Resend, Store};
+use serde_json::json;
+
+use crate::jobs;
+use crate::observed::Observed;
+use crate::report::median;
+
+/// Jobs in one call of a measured step: what a busy worker's claims and commits come to.
+pub(crate) const BATCH: u32 = 100;
+
+/// Long enough that no lease ends during a measurement.
+const LEASE: Duration = Duration::from_secs(3_600);
+
+/// Calls of one step.
+#[derive(Default)]
+pub(crate) struct Cost {
+    /// Microseconds in Redis for each job, a value for each call.
+    micros: Vec<f64>,
+    /// Commands for each job, those of the script included.
+    commands: Vec<f64>,
+}
+
+impl Cost {
+    pub(crate) fn micros(&self) -> f64 {
+        median(self.micros.clone())
+    }
+
+    pub(crate) fn commands(&self) -> f64 {
+        median(self.commands.clone())
+    }
+
+    /// The longest call, in milliseconds, of `jobs` jobs each.
+    pub(crate) fn longest_millis(&self, jobs: u32) -> f64 {
+        self.micros.iter().copied().fold(0.0, f64::max) * f64::from(jobs) / 1e3
+    }
+}
+
+/// A store whose calls are measured one by one. Nobody else may use its Redis meanwhile.
+pub(crate) struct Steps<'a> {
+    pub(crate) store: Store,
+    redis: &'a mut Observed,
+    lane: Lane,
+    claims: u64,
+}
+
+impl<'a> Steps<'a> {
+    pub(crate) async fn on(redis: &'a mut Observed) -> anyhow::Result<Self> {
+        let store = redis.fresh_store().await?;
+        Ok(Self { store, redis, lane: jobs::lane()?, claims: 0 })
+    }
+
+    /// From now on in the lane of this account.
+    pub(crate) fn turn_to(&mut self, account: &str) -> anyhow::Result<()> {
+        self.lane.account = account.parse()?;
+        Ok(())
+    }
+
+    async fn measured<T>(
+        &mut self,
+        cost: &mut Cost,
+        jobs: u32,
+        step: impl AsyncFnOnce(&Store, &Lane) -> anyhow::Result<T>,
+    ) -> anyhow::Result<T> {
+        let before = self.redis.info().await?;
+        let done = step(&self.store, &self.lane).await?;
+        let after = self.redis.info().await?;
+        let calls = |info: &crate::observed::Info| info.commands().values().sum::<u64>();
+        cost.micros.push((after.script_micros() - before.script_micros()) as f64 / f64::from(jobs));
+        cost.commands.push((calls(&after) - calls(&before)) as f64 / f64::from(jobs));
+        Ok(done)
+    }
+
+    pub(crate) async fn submit(&mut self, cost: &mut Cost, from: u32) -> anyhow::Result<()> {
+        let jobs = made(&self.lane, from, from + BATCH)?;
+        self.measured(cost, BATCH, async |store, _| Ok(store.submit(&jobs).await.map(drop)?)).await
+    }
+
+    pub(crate) async fn claim(&mut self, cost: &mut Cost) -> anyhow::Result<Vec<Claimed>> {
+        self.claims += 1;
+        let claim = Claim::new("bench-steps", self.claims, LEASE, BATCH as usize);
+        let claims = self.measured(cost, BATCH, async |store, lane| Ok(store.claim(lane, &claim).await?)).await?;
+        anyhow::ensure!(claims.jobs.len() == BATCH as usize, "{} jobs claimed", claims.jobs.len());
+        Ok(claims.jobs)
+    }
+
+    pub(crate) async fn commit(&mut self, cost: &mut Cost, claimed: &[Claimed], end: End) -> anyhow::Result<()> {
+        let commits: Vec<Commit> = claimed.iter().map(|job| commit(job, end)).collect();
+        self.measured(cost, BATCH, async |store, lane| Ok(store.commit(lane, &commits).await.map(drop)?)).await
+    }
+
+    pub(crate) async fn release(&mut self, cost: &mut Cost, claimed: &[Claimed]) -> anyhow::Result<()> {
+        let held: Vec<(String, u64)> = claimed.iter().map(|job| (job.key.to_string(), job.fence)).collect();
+        self.measured(cost, BATCH, async |store, lane| Ok(store.release(lane, &held).await.map(drop)?)).await
+    }
+
+    pub(crate) async fn renew(&mut self, cost: &mut Cost, claimed: &[Claimed]) -> anyhow::Result<()> {
+        let held: Vec<(String, u64)> = claimed.iter().map(|job| (job.key.to_string(), job.fence)).collect();
+        let step = async |store: &Store, lane: &Lane| Ok(store.renew(lane, "bench-steps", LEASE, &held).await?);
+        self.measured(cost, BATCH, step).await.map(drop)
+    }
+
+    /// A claim that finds nothing: as for one job.
+    pub(crate) async fn claim_nothing(&mut self, cost: &mut Cost) -> anyhow::Result<()> {
+        self.claims += 1;
+        let claim = Claim::new("bench-steps", self.claims, LEASE, BATCH as usize);
+        self.measured(cost, 1, async |store, lane| Ok(store.claim(lane, &claim).await.map(drop)?)).await
+    }
+
+    /// Reduces up to `most` ended jobs; tells how many.
+    pub(crate) async fn purge(&mut self, cost: &mut Cost, most: u32) -> anyhow::Result<u32> {
+        let step = async |store: &Store, lane: &Lane| Ok(store.purge(lane, Duration::ZERO, most as usize).await?);
+        Ok(u32::try_from(self.measured(cost, most, step).await?)?)
+    }
+
+    /// `count` jobs that have been sent and wait to be asked about, much later.
+    pub(crate) async fn fill_asks(&mut self, count: u32) -> anyhow::Result<()> {
+        jobs::fill_from(&self.store, 0, count).await?;
+        let mut left = count as usize;
+        while left > 0 {
+            self.claims += 1;
+            let claim = Claim::new("bench-steps", self.claims, LEASE, MAX_CLAIM);
+            let claims = self.store.claim(&self.lane, &claim).await?;
+            let pending: Vec<Commit> = claims.jobs.iter().map(|job| commit(job, End::Pending)).collect();
+            self.store.commit(&self.lane, &pending).await?;
+            left -= claims.jobs.len();
+        }
+        Ok(())
+    }
+}
+
+/// What a measured commit says.
+#[derive(Clone, Copy)]
+pub(crate) enum End {
+    Succeeded,
+    /// Accepted, to be asked about in a day.
+    Pending,
+    /// Accepted, to be asked about at once.
+    PendingDueNow,
+    /// Asked about, and nothing new; to be asked about at once.
+    UnchangedDueNow,
+    /// Asked about, and succeeded.
+    AskedSucceeded,
+}
+
+fn commit(job: &Claimed, end: End) -> Commit {
+    let (state, due, asked) = match end {
+        End::Succeeded => (State::Succeeded, Due::Never, Asked::No),
+        End::Pending => {
+            let sent = job.last_sent.unwrap_or(Millis(1));
+            (State::Pending, Due::Ask(sent.plus(Duration::from_secs(24 * 3600))), Asked::No)
+        }
+        End::PendingDueNow => (State::Pending, Due::Ask(Millis(1)), Asked::No),
+        End::UnchangedDueNow => (State::Pending, Due::Ask(Millis(1)), Asked::Yes),
+        End::AskedSucceeded => (State::Succeeded, Due::Never, Asked::Yes),
+    };
+    let call = if asked == Asked::Yes { "ask" } else { "send" };
+    let line = json!({"e": "answer", "t": 1_764_000_000_000_u64, "f": job.fence, "call": call, "ms": 23, "answer": state,
+        "trade_no": "20250101110000000000000001234", "status": "1", "code": "10000", "http": 200});
+    Commit {
+        key: job.key.to_string(),
+        fence: job.fence,
+        next: Next { state, due, reason: None, pause_lane: false },
+        asked,
+        resend: Resend::Counts,
+        trade_nos: job.trade_nos.is_empty().then(|| vec!["20250101110000000000000001234".into()]),
+        gateway_status: Some("1".into()),
+        reason: None,
+        line: Some(line.to_string()),
+    }
+}
+
+/// Validated jobs of a lane's account.
+fn made(lane: &Lane, from: u32, to: u32) -> anyhow::Result<Vec<Job>> {
+    let account = lane.account.to_string();
+    let validated = (from..to).map(|number| {
+        let mut new = jobs::job(number);
+        new.account.clone_from(&account);
+        Ok(Job::validate(&new, |_| Some(AccountRules::new(GatewayKind::Yzt)))?)
+    });
+    validated.collect()
+}
