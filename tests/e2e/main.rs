@@ -30,6 +30,7 @@ mod journal;
 mod kinds;
 mod lanes;
 mod ledger;
+mod logs;
 mod metrics;
 mod monitoring;
 mod outages;

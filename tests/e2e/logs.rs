@@ -1,0 +1,36 @@
+//! JSON logs: fields by stable names, and whatever speaks of a job names its lane, its key and the attempt.
+
+use std::collections::BTreeSet;
+
+use serde_json::{Value, json};
+
+use crate::jobs::transfer;
+use crate::plan::Plan;
+use crate::world::SOON;
+
+#[tokio::test]
+async fn every_line_about_a_job_names_its_lane_its_key_and_the_attempt() {
+    let plan = Plan::new().set("log.format", "json").set("log.level", "debug");
+    let world = plan.start().await;
+    world.faults(json!([{"key": "LOST", "fault": "lost-answer"}, {"key": "REFUSED", "fault": "refused"}])).await;
+    let worker = world.worker().await;
+    world.submit_new(&[transfer("LOST"), transfer("REFUSED")]).await;
+    world.settled().await;
+    worker.terminate();
+    let finished = worker.finished(SOON).await;
+    let (mut attempts, mut told) = (BTreeSet::new(), BTreeSet::new());
+    for line in finished.stderr.lines() {
+        let event: Value = serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}"));
+        for name in ["timestamp", "level", "message", "target"] {
+            assert!(event[name].is_string(), "{name}: {line}");
+        }
+        if line.contains("LOST") || line.contains("REFUSED") {
+            assert_eq!(event["lane"], "main/transfer", "{line}");
+            told.insert(event["key"].as_str().unwrap_or_else(|| panic!("no key: {line}")).to_owned());
+            attempts.insert(event["fence"].as_u64().unwrap_or_else(|| panic!("no attempt: {line}")));
+        }
+    }
+    assert_eq!(told.len(), 2, "{finished:?}");
+    assert!(attempts.len() >= 2, "the lost answer cost a second attempt: {finished:?}");
+    world.books_agree().await;
+}
