@@ -8,12 +8,16 @@ use anyhow::Context;
 use bursar_gateways::{
     ContentType, Gateway, QueryKey, ResponseSign, Secret, SubCodes, Transport, UploadMethod, Yzt, YztSettings,
 };
+use bursar_server::{NoTokens, Server};
 use bursar_simulator::{Options, Ready, Simulator};
-use bursar_store::{Settings, Store};
+use bursar_store::{Settings as StoreSettings, Store};
+use serde_json::json;
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, Command};
+use tokio_util::sync::CancellationToken;
 
-use crate::options::WorkerArguments;
+use crate::jobs;
+use crate::options::{ServerArguments, WorkerArguments};
 use crate::workers::Worker;
 
 /// How long the gateway takes to answer.
@@ -58,9 +62,30 @@ pub(crate) async fn simulator() -> anyhow::Result<()> {
     std::future::pending().await
 }
 
+/// The process of the HTTP server; its ready line has its address and a producer's token.
+pub(crate) async fn server(arguments: &ServerArguments) -> anyhow::Result<()> {
+    let store = Store::connect(&StoreSettings { url: arguments.url.clone(), prefix: arguments.prefix.clone() }).await?;
+    let folder = tempfile::tempdir()?;
+    let tokens_file = folder.path().join("tokens.toml");
+    let (token, sha256) = bursar_server::new_token()?;
+    std::fs::write(&tokens_file, format!("[[token]]\nname = \"bench\"\nrole = \"producer\"\nsha256 = \"{sha256}\"\n"))?;
+    let settings = bursar_server::Settings {
+        listen: (std::net::Ipv4Addr::LOCALHOST, 0).into(),
+        tokens_file,
+        rate_per_second: 0,
+        patience: Duration::from_secs(30),
+        drain: Duration::from_secs(1),
+    };
+    let (producer, lanes) = (jobs::producer(&store), vec![jobs::lane()?]);
+    let server = Server::bind(settings, NoTokens::Refuse, store, producer, lanes, CancellationToken::new()).await?;
+    say(&json!({"listen": server.address().to_string(), "token": token}).to_string())?;
+    server.serve().await;
+    Ok(())
+}
+
 /// The process of a worker with nothing to do.
 pub(crate) async fn worker(arguments: &WorkerArguments) -> anyhow::Result<()> {
-    let store = Store::connect(&Settings { url: arguments.url.clone(), prefix: arguments.prefix.clone() }).await?;
+    let store = Store::connect(&StoreSettings { url: arguments.url.clone(), prefix: arguments.prefix.clone() }).await?;
     let worker = Worker::start(&store, yzt(&serde_json::from_str(&arguments.simulator)?)?, 64)?;
     say("ready")?;
     std::future::pending::<()>().await;

@@ -37,6 +37,7 @@ fn main() -> ExitCode {
             match &cli.role {
                 None => measure::all(&cli.options).await,
                 Some(Role::Simulator) => child::simulator().await,
+                Some(Role::Server(arguments)) => child::server(arguments).await,
                 Some(Role::Worker(arguments)) => child::worker(arguments).await,
                 Some(Role::Peer(role)) => peer::play(role).await,
                 Some(Role::Figures(options)) => figures::run(options).await,

@@ -3,6 +3,7 @@
 mod drain;
 mod durable;
 mod growth;
+mod http;
 mod idle;
 mod journal;
 mod memory;
@@ -26,6 +27,9 @@ pub(crate) async fn all(options: &Options) -> anyhow::Result<()> {
     }
     if options.wants(Name::Durable) {
         durable::measure(options, &mut redis, &mut report).await?;
+    }
+    if options.wants(Name::Http) {
+        http::measure(options, &mut redis, &mut report).await?;
     }
     if options.wants(Name::Drain) {
         drain::measure(options, &mut redis, &mut report).await?;

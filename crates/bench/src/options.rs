@@ -56,6 +56,8 @@ pub(crate) enum Name {
     Submit,
     /// What a submission costs that is on the disk when it is acknowledged, beside one write and its fsync.
     Durable,
+    /// Jobs accepted a second over HTTP, in batches of 100, with what each costs in processor time.
+    Http,
     /// Jobs a second through a gateway that answers at once, with what each costs in processor time and Redis commands.
     Drain,
     /// Signed jobs a second against the simulator, which answers after 20 ms.
@@ -110,9 +112,23 @@ pub(crate) enum Role {
     /// The gateway simulator, answering after 20 ms.
     #[command(hide = true)]
     Simulator,
+    /// The HTTP server.
+    #[command(hide = true)]
+    Server(ServerArguments),
     /// A worker with nothing to do.
     #[command(hide = true)]
     Worker(WorkerArguments),
+}
+
+/// What the HTTP server is told.
+#[derive(Debug, Args)]
+pub(crate) struct ServerArguments {
+    /// Redis.
+    #[arg(long)]
+    pub(crate) url: String,
+    /// What its keys begin with.
+    #[arg(long)]
+    pub(crate) prefix: String,
 }
 
 /// What the worker with nothing to do is told.
