@@ -2,7 +2,7 @@
 
 use axum::extract::{FromRequestParts, Path};
 use axum::http::request::Parts;
-use bursar_domain::{FieldError, Key, Kind as JobKind, Lane};
+use bursar_domain::{Key, Kind as JobKind, Lane};
 
 use crate::app::{App, Shared};
 use crate::problem::{Kind, Problem};
@@ -54,8 +54,8 @@ impl App {
     pub(crate) fn lanes_of(&self, account: Option<&str>, kind: Option<JobKind>) -> Result<Vec<Lane>, Problem> {
         let unknown = account.filter(|name| !self.lanes.iter().any(|lane| lane.account.as_str() == *name));
         if unknown.is_some() {
-            let error = FieldError { field: "account".into(), rule: "names no configured account".into() };
-            return Err(Problem::invalid(&[error]));
+            // An empty answer would look as if there were no jobs.
+            return Err(Problem::new(Kind::NotFound, "no account has that name"));
         }
         let fits = |lane: &&Lane| {
             account.is_none_or(|name| lane.account.as_str() == name) && kind.is_none_or(|kind| lane.kind == kind)

@@ -18,7 +18,7 @@ impl Query {
         Self { pairs: form_urlencoded::parse(text.as_bytes()).into_owned().collect(), errors: Vec::new() }
     }
 
-    /// The value of `name` by `rule`; `None` when it was left out or is empty, or was wrong and is noted.
+    /// The value of `name` by `rule`; `None` when it was left out, or was wrong and is noted.
     pub(crate) fn take<T>(&mut self, name: &str, rule: impl FnOnce(&str) -> Result<T, String>) -> Option<T> {
         let mut values = Vec::new();
         self.pairs.retain_mut(|(given, value)| {
@@ -30,7 +30,6 @@ impl Query {
         });
         match values.as_slice() {
             [] => None,
-            [value] if value.is_empty() => None,
             [value] => rule(value).map_err(|rule| self.wrong(name, rule)).ok(),
             _ => {
                 self.wrong(name, "stands more than once".into());

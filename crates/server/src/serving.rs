@@ -187,6 +187,7 @@ async fn accept(
 async fn answer(stream: TcpStream, router: Router, app: Shared) {
     stream.set_nodelay(true).ok(); // answers go out at once; a connection that cannot is none the worse
     let patience = app.settings.patience;
+    give_up_after(&stream, patience);
     let connection = TokioIo::new(Connection::new(stream, patience));
     let serving = http1::Builder::new()
         .timer(TokioTimer::new())
@@ -204,6 +205,18 @@ async fn answer(stream: TcpStream, router: Router, app: Shared) {
         tracing::debug!(%error, "a connection ended early");
     }
 }
+
+/// A client that has vanished without a word is noticed once it has acknowledged nothing for so long; by itself the system
+/// tries for a quarter of an hour, and a stream of events would hold its place meanwhile.
+#[cfg(target_os = "linux")]
+fn give_up_after(stream: &TcpStream, patience: Duration) {
+    use nix::sys::socket::{setsockopt, sockopt::TcpUserTimeout};
+    let millis = u32::try_from(patience.as_millis()).unwrap_or(u32::MAX);
+    setsockopt(stream, TcpUserTimeout, &millis).ok(); // without it, it only takes longer
+}
+
+#[cfg(not(target_os = "linux"))]
+fn give_up_after(_: &TcpStream, _: Duration) {}
 
 fn reload(app: &App) {
     match app.tokens.reload() {

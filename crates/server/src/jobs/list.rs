@@ -35,12 +35,15 @@ pub(super) async fn list(_: Allowed<Read>, Handed(app): Handed<Shared>, uri: Uri
     let state = query.take("state", |state| state.parse::<State>().map_err(|error| error.to_string()));
     let limit = query.take("limit", limit).unwrap_or(LIMIT.0);
     let after = query.take("after", |after| {
+        if after.is_empty() {
+            return Ok(None); // the first page, for clients that always name it
+        }
         let place = place(after).filter(|(lane, _)| app.lanes.contains(lane));
-        place.ok_or_else(|| "must be the next of a page before".to_owned())
+        place.map(Some).ok_or_else(|| "must be the next of a page before".to_owned())
     });
     query.finish()?;
     let lanes = app.lanes_of(account.as_deref(), kind)?;
-    let (first, mut cursor) = match after {
+    let (first, mut cursor) = match after.flatten() {
         None => (0, Cursor::default()),
         // Where the lane is not asked for, the page is of other jobs than the one before: it begins anew.
         Some((lane, cursor)) => match lanes.iter().position(|known| *known == lane) {

@@ -67,9 +67,31 @@ pub(super) async fn attempts(
     Ok(Json(json!({"attempts": attempts})))
 }
 
+/// A whole number of `ms`, `s` or `m`: what the description can say exactly.
 fn wait(text: &str) -> Result<Duration, String> {
-    let wait = humantime::parse_duration(text).ok().filter(|wait| *wait <= MAX_WAIT);
-    wait.ok_or_else(|| {
-        format!("must be a duration of at most {}, for example 30s", humantime::format_duration(MAX_WAIT))
-    })
+    let (digits, unit) = text.split_at(text.bytes().take_while(u8::is_ascii_digit).count());
+    let number = digits.parse().ok().filter(|_| digits == "0" || (!digits.starts_with('0') && digits.len() <= 4));
+    let wait = match (number, unit) {
+        (Some(number), "ms") => Some(Duration::from_millis(number)),
+        (Some(number), "s") => Some(Duration::from_secs(number)),
+        (Some(number), "m") => Some(Duration::from_secs(number * 60)),
+        (Some(_) | None, _) => None,
+    };
+    let within = wait.filter(|wait| *wait <= MAX_WAIT);
+    within.ok_or_else(|| "must be a whole number of ms, s or m, up to 1m, for example 30s".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_wait_is_a_whole_number_of_a_unit_within_its_bound() {
+        for (text, millis) in [("0s", 0), ("300ms", 300), ("30s", 30_000), ("60s", 60_000), ("1m", 60_000)] {
+            assert_eq!(wait(text), Ok(Duration::from_millis(millis)), "{text}");
+        }
+        for wrong in ["", "0", "30", "s", "-1s", "1.5s", "05s", "61s", "2m", "1h", "1s 2ms", "99999ms", "１s"] {
+            assert!(wait(wrong).is_err(), "{wrong}");
+        }
+    }
 }
