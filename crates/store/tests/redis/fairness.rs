@@ -13,8 +13,8 @@ async fn pending(scene: &Scene, count: usize) {
            redis.call('HSET', KEYS[1] .. 'job:' .. key, 's', 'pending', 'c', 1, 'f', 1, 'n', 1, 'ts', 1, '1', '{}')
            redis.call('ZADD', KEYS[1] .. 'to_ask', i, key) end",
     );
-    for first in (1..=count).step_by(5_000) {
-        let last = (first + 4_999).min(count);
+    for first in (1..=count).step_by(1_000) {
+        let last = (first + 999).min(count);
         script.key(scene.name("")).arg(first).arg(last).invoke_async::<()>(&mut scene.raw.clone()).await.unwrap();
     }
 }
