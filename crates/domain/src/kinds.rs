@@ -49,6 +49,18 @@ impl Kind {
             Self::Split => split::names(),
         }
     }
+
+    /// What a job of this kind may be about, where no more is known than a name that somebody gives it: its key, its order.
+    #[must_use]
+    pub fn abouts(self, name: &str) -> Vec<String> {
+        let mut abouts = vec![name.to_owned()];
+        match self {
+            Self::BillUpload => abouts.extend(["1", "2"].map(|trade_type| format!("{name}/{trade_type}"))),
+            Self::Transfer => {}
+            Self::Split => abouts.extend(["payOrderId", "mchOrderNo"].map(|field| format!("{field}/{name}"))),
+        }
+        abouts
+    }
 }
 
 impl fmt::Display for Kind {

@@ -56,6 +56,8 @@ pub struct LaneView {
     pub review: u64,
     /// Jobs that ended and are not yet reduced to tombstones.
     pub done: u64,
+    /// Jobs with something that their producer is still to be told.
+    pub to_tell: u64,
     /// Keys put aside because no record could be read.
     pub orphans: u64,
     /// The earliest due time.
@@ -71,7 +73,8 @@ pub struct AttemptView {
     pub at: String,
     /// What happened: `intent` (a send, before its first byte), `answer`, `released` or `withheld` (an intent that was
     /// certainly not followed by a send), `lost` (a worker died with a send out), `operation`, `put_back` (from
-    /// a journal, after Redis had forgotten a send); `unreadable` for a line that is.
+    /// a journal, after Redis had forgotten a send), `callback` (an attempt to tell the producer), `notification` (one that
+    /// named the job); `unreadable` for a line that is.
     pub event: String,
     /// The line's further fields as they were recorded.
     #[serde(flatten)]

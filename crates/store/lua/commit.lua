@@ -7,6 +7,7 @@
 --       trade numbers ('' = as before), gateway status ('' = as before), reason ('' = none), log line ('' = none),
 --       why the lane must pause ('' = it need not)
 -- Returns for each job 'ok' | 'again' (committed before, under this fence) | 'stale'
+-- shared: tell.lua
 local base = KEYS[1]
 local time = redis.call('TIME')
 -- As text, like every number here: one that Lua hands over as a number is written and read as a float, at the price of a command.
@@ -20,7 +21,8 @@ for at = 3, #ARGV, 12 do
   local key, fence, state, set, due, asked, give_back = unpack(ARGV, at, at + 6)
   local numbers, status, reason, line, pause = unpack(ARGV, at + 7, at + 11)
   local job, log = base .. 'job:' .. key, base .. 'log:' .. key
-  local its_fence, held, was, asks, before, had_reason = unpack(redis.call('HMGET', job, 'f', 'w', 's', 'a', 'b', 'r'))
+  local its_fence, held, was, asks, before, had_reason, callback =
+    unpack(redis.call('HMGET', job, 'f', 'w', 's', 'a', 'b', 'r', TOLD[state] and 'cb1' or 'f'))
   if its_fence ~= fence then
     -- Fences only rise: a record behind its claim is one that Redis has lost the claim of.
     local behind = (tonumber(its_fence) or 0) < tonumber(fence)
@@ -49,6 +51,7 @@ for at = 3, #ARGV, 12 do
     local changed = state ~= (before or was)
     if line ~= '' and (changed or asked == '0' or asks < tonumber(ARGV[2])) then redis.pcall('RPUSH', log, line) end -- a log of a foreign type must not keep the answer from the record
     if changed then redis.call('XADD', base .. 'events', 'MAXLEN', '~', ARGV[1], '*', 'key', key, 'state', state) end
+    if changed and TOLD[state] and callback then tell(base, key, state, now) end
     if pause ~= '' and redis.call('HSETNX', base .. 'lane', 'paused', pause) == 1 then
       redis.call('XADD', base .. 'events', 'MAXLEN', '~', ARGV[1], '*', 'lane', 'paused', 'why', pause)
     end

@@ -4,11 +4,12 @@
 -- ARGV  1 wake channel, 2 lane name, 3 events kept, 4 key, 5 state seen, 6 new state, 7 due set ('to_send'|'to_ask'|''),
 --       8 reason, 9 log line without its time: fields of a JSON object after the first
 -- Returns 'ok' | 'gone' | 'held' (a worker is calling the gateway about it) | the state that it has by now
+-- shared: tell.lua
 local base, key, seen, state, set = KEYS[1], ARGV[4], ARGV[5], ARGV[6], ARGV[7]
 local job = base .. 'job:' .. key
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
-local is, held = unpack(redis.call('HMGET', job, 's', 'w'))
+local is, held, callback = unpack(redis.call('HMGET', job, 's', 'w', 'cb1'))
 if not is then return 'gone' end
 if is ~= seen then return is end
 if held then return 'held' end
@@ -24,5 +25,8 @@ if set ~= '' then
 else
   redis.call('ZADD', base .. 'done', 'NX', now, key)
 end
-if state ~= seen then redis.call('XADD', base .. 'events', 'MAXLEN', '~', ARGV[3], '*', 'key', key, 'state', state) end
+if state ~= seen then
+  redis.call('XADD', base .. 'events', 'MAXLEN', '~', ARGV[3], '*', 'key', key, 'state', state)
+  if callback and TOLD[state] then tell(base, key, state, now) end
+end
 return 'ok'

@@ -9,6 +9,7 @@
 --       19 about ('' = its key), 20 the content if it is too long for the record ('' otherwise), then name and value of the
 --       fields that hold it
 -- Returns {'ok'} | {'beside', key of another job about the same thing}: put before a person | {'changed'}: look again
+-- shared: tell.lua
 local base, key, state, set = KEYS[1], ARGV[4], ARGV[7], ARGV[8]
 local job, reason = base .. 'job:' .. key, ARGV[10]
 local time = redis.call('TIME')
@@ -58,5 +59,6 @@ redis.call('HDEL', job, 'w', 'b')
 redis.call('RPUSH', base .. 'log:' .. key, string.format('{"e":"put_back","t":%d,', now) .. ARGV[17] .. '}')
 redis.call('XADD', base .. 'events', 'MAXLEN', '~', ARGV[3], '*', 'key', key, 'state', state)
 redis.call('PUBLISH', ARGV[1], ARGV[2])
+if is and is ~= state and TOLD[state] and redis.call('HEXISTS', job, 'cb1') == 1 then tell(base, key, state, now) end
 if beside then return { 'beside', beside } end
 return { 'ok' }

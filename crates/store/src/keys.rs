@@ -7,12 +7,14 @@
 //! | `job:KEY` | hash | the record: small fields, see `record.rs` |
 //! | `body:KEY` | string | the canonical content of a job where it is too long for the record |
 //! | `log:KEY` | list | the attempts: one JSON line each |
+//! | `tell:KEY` | list | what the job's producer is still to be told, oldest first: one JSON object each |
 //! | `about:THING` | string | the key of the job that is about this thing, where that is not the key itself |
 //! | `to_send`, `to_ask` | sorted sets | keys by due time (ms of Redis time); a claimed job stands in `to_ask` at its lease's end |
+//! | `to_tell` | sorted set | keys with something to tell, by when to try; one that is being told stands at its lease's end |
 //! | `review`, `done` | sorted sets | keys by the time they came there |
 //! | `lane` | hash | `paused` (who and why), `tat` (rate bucket, µs), `turn`, `e` (epoch: claims that took sends), `doubt` (when Redis was found to have lost writes, ms), `resumed` (ms) |
 //! | `events` | stream | state changes, bounded |
-//! | `orphans` | set | due keys without a readable record, put aside for a person |
+//! | `orphans` | set | due keys without a readable record or event, put aside for a person |
 //! | `claim:WORKER` | string | the number of the worker's last claim that gave it jobs or was given up, and the jobs; expires |
 //!
 //! A queue of apalis-redis 1.0 has its own keys, `QUEUE:` followed by `data` (hash: task id → payload), `scheduled` (sorted set:
@@ -26,6 +28,19 @@
 //! | `aside` | sorted set | the numbers of what is kept aside, by themselves |
 //! | `aside:NUMBER` | hash | `id`, `payload` (absent where there was none), `why`, `at` (ms), `run_at` (ms) |
 //! | `acts` | stream | what operators did about it, who and why; bounded |
+//!
+//! An account's notifications stand below `PREFIX:{account/notify}:`, with `to_tell`, `tell:N`, `log:N`, `events`, `orphans`
+//! as above, and
+//!
+//! | key | type | holds |
+//! |---|---|---|
+//! | `note:N` | hash | notification number N: see `lua/notify.lua`; the fields about telling are those of a job's record |
+//! | `notes`, `held` | sorted sets | the numbers of those that could be read, and of those that a person must look at |
+//! | `of:METHOD:RECORD` | hash | a record's versions by their content, and the newest that counts |
+//! | `held:METHOD:HASH` | hash | the same for what could not be read |
+//! | `numbers` | string | the last number |
+
+use std::fmt::Display;
 
 use bursar_domain::Lane;
 
@@ -40,8 +55,8 @@ impl Keys {
         Self { prefix: prefix.to_owned() }
     }
 
-    /// What every key of the lane begins with; the scripts' only KEYS argument.
-    pub(crate) fn base(&self, lane: &Lane) -> String {
+    /// What every key of the lane, or of an account's notifications, begins with; the scripts' only KEYS argument.
+    pub(crate) fn base(&self, lane: &impl Display) -> String {
         format!("{}:{{{lane}}}:", self.prefix)
     }
 
@@ -84,5 +99,10 @@ impl Keys {
     /// The pub/sub channel on which a lane's name says: something there is due.
     pub(crate) fn wake_channel(&self) -> String {
         format!("{}:wake", self.prefix)
+    }
+
+    /// The same for what is to be told; the scripts make its name of the lane's base.
+    pub(crate) fn tell_channel(&self) -> String {
+        format!("{}:tell", self.prefix)
     }
 }

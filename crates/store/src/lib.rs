@@ -2,6 +2,7 @@
 //!
 //! Every transition is one Lua script (`lua/`), atomic and bounded, on the keys of one lane. All time is Redis time.
 
+mod callbacks;
 mod claim;
 mod commit;
 mod connection;
@@ -15,6 +16,7 @@ mod intake;
 mod keys;
 mod link;
 mod list;
+mod notifications;
 mod operate;
 mod preflight;
 mod put_back;
@@ -28,6 +30,7 @@ mod tls;
 mod wakes;
 mod walk;
 
+pub use callbacks::{Callback, Callbacks, Happened, MAX_CALLBACKS, Origin, Telling, ToldOrNot};
 pub use claim::{Claim, Claimed, Claims, Known, MAX_CLAIM, RECEIPT_KEPT, Sends};
 pub use commit::{Asked, Commit, Committed, Resend};
 pub use connection::{Settings, Store};
@@ -37,6 +40,7 @@ pub use error::StoreError;
 pub use events::{Event, EventId, EventWatch};
 pub use intake::{Act, Aside, MAX_TASKS, Payload, QueueStatus, Settled, Taken, Task, Verdict};
 pub use list::{Cursor, Listed};
+pub use notifications::{AHEAD_AT_MOST, Kept, LATE_AFTER, Notified, Shelf, Stands};
 pub use operate::{Operated, Operator};
 pub use preflight::{Finding, LOSSES_ON_EVERYSEC, Severity, Wanted};
 pub use put_back::{PutBack, Remembered, Standing};

@@ -24,6 +24,8 @@ pub struct LaneStatus {
     pub review: u64,
     /// Ended, and not yet reduced to a tombstone.
     pub done: u64,
+    /// With something that its producer is still to be told.
+    pub to_tell: u64,
     /// Keys put aside because no record could be read.
     pub orphans: u64,
     /// The earliest due time.
@@ -50,6 +52,7 @@ impl LaneStatus {
             to_ask: self.to_ask,
             review: self.review,
             done: self.done,
+            to_tell: self.to_tell,
             orphans: self.orphans,
             next_due: JobView::time(self.next_due),
             paused: self.paused.clone(),
@@ -130,6 +133,7 @@ impl Store {
         for set in SETS {
             pipeline.zcard(self.keys.set(lane, set));
         }
+        pipeline.zcard(self.keys.set(lane, "to_tell"));
         pipeline.scard(self.keys.set(lane, "orphans"));
         pipeline.hget(self.keys.set(lane, "lane"), "paused");
         for set in ["to_send", "to_ask"] {
@@ -137,14 +141,14 @@ impl Store {
         }
         pipeline.cmd("TIME");
         type Head = Vec<(String, f64)>;
-        type Reply = (u64, u64, u64, u64, u64, Option<String>, Head, Head, (u64, u64));
-        let (to_send, to_ask, review, done, orphans, paused, first_send, first_ask, (seconds, micros)): Reply =
+        type Reply = (u64, u64, u64, u64, u64, u64, Option<String>, Head, Head, (u64, u64));
+        let (to_send, to_ask, review, done, to_tell, orphans, paused, first_send, first_ask, (seconds, micros)): Reply =
             self.query("ZCARD", &pipeline).await?;
         let due = |head: Head| head.first().map(|(_, at)| score(*at));
         let (next_send, next_ask) = (due(first_send), due(first_ask));
         let now = Millis(seconds * 1_000 + micros / 1_000);
         let next_due = next_send.into_iter().chain(next_ask).min();
-        Ok(LaneStatus { to_send, to_ask, review, done, orphans, next_due, now, next_send, next_ask, paused })
+        Ok(LaneStatus { to_send, to_ask, review, done, to_tell, orphans, next_due, now, next_send, next_ask, paused })
     }
 
     /// How many jobs of a lane are in doubt and held by no worker, among the first [`LOOKED_AT`] of those to be asked about

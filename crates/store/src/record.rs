@@ -18,6 +18,11 @@
 //! | `1`, `2`, … | the canonical content, in pieces; a long one stands in `body:KEY` instead |
 //! | `cb1`, `cb2`, … | the callback URL, in pieces |
 //! | `tp` | the producer's `traceparent`; absent when it gave none |
+//! | `cn` | how many events there were to tell so far |
+//! | `cf`, `ch` | how often one was taken to be told; there while one is |
+//! | `ca`, `ct` | failed attempts at the one that is next, and when it was first tried (ms) |
+//! | `cx` | there once the receiver wants no more |
+//! | `nt` | the number of the last notification that named it |
 //!
 //! `l`, `rs`, `a` are absent while they are 0, `t1` while it is `ts`. A tombstone has `z` only: the final state's first
 //! letter and the first half of the hash.

@@ -12,6 +12,9 @@ pub(crate) const EVENTS_KEPT: u32 = 10_000;
 /// Lines in a job's log after which what changed nothing (an ask, a claim given back) is no longer written.
 pub(crate) const LOG_QUIET_AFTER: u32 = 200;
 
+/// Ahead of the scripts that end a job or put it before a person: what its producer is told.
+const TELL: (&str, &str) = ("-- shared: tell.lua\n", include_str!("../lua/shared/tell.lua"));
+
 /// A script with the name that errors give it.
 pub(crate) struct Named {
     name: &'static str,
@@ -20,7 +23,7 @@ pub(crate) struct Named {
 
 impl Named {
     fn new(name: &'static str, code: &str) -> Self {
-        Self { name, script: Script::new(code) }
+        Self { name, script: Script::new(&code.replacen(TELL.0, TELL.1, 1)) }
     }
 
     /// Begins a call on the keys of one lane, or of one queue.
@@ -78,6 +81,10 @@ pub(crate) struct Scripts {
     pub(crate) intake_settle: Named,
     pub(crate) put_back: Named,
     pub(crate) take: Named,
+    pub(crate) claim_callbacks: Named,
+    pub(crate) commit_callbacks: Named,
+    pub(crate) notify: Named,
+    pub(crate) mention: Named,
 }
 
 impl Scripts {
@@ -98,6 +105,10 @@ impl Scripts {
             intake_settle: Named::new("intake_settle", include_str!("../lua/intake_settle.lua")),
             put_back: Named::new("put_back", include_str!("../lua/put_back.lua")),
             take: Named::new("take", include_str!("../lua/take.lua")),
+            claim_callbacks: Named::new("claim_callbacks", include_str!("../lua/claim_callbacks.lua")),
+            commit_callbacks: Named::new("commit_callbacks", include_str!("../lua/commit_callbacks.lua")),
+            notify: Named::new("notify", include_str!("../lua/notify.lua")),
+            mention: Named::new("mention", include_str!("../lua/mention.lua")),
         }
     }
 }

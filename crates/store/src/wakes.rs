@@ -1,17 +1,22 @@
 //! The wake channel: tells, within about a millisecond, in which lane something has become due.
 
+use std::marker::PhantomData;
+use std::str::FromStr;
+
 use bursar_domain::Lane;
 use futures_util::StreamExt;
 use redis::RedisError;
 
 use crate::connection::{CONNECT_TIMEOUT, Switched};
-use crate::{Store, StoreError};
+use crate::{Origin, Store, StoreError};
 
 /// A subscription. It ends with its connection: subscribe anew, and look at every lane, for a message may have been missed.
-pub struct Wakes {
+/// `T` is what is named.
+pub struct Wakes<T = Lane> {
     pubsub: redis::aio::PubSub,
     /// Ends when another server is the primary: whoever wakes somebody speaks there.
     switched: Switched,
+    named: PhantomData<T>,
 }
 
 impl Store {
@@ -20,30 +25,42 @@ impl Store {
     /// # Errors
     /// [`StoreError`]: try again.
     pub async fn wakes(&self) -> Result<Wakes, StoreError> {
+        self.subscribe(self.keys.wake_channel()).await
+    }
+
+    /// Subscribes to the channel that tells where there is something to tell, on a connection of its own.
+    ///
+    /// # Errors
+    /// [`StoreError`]: try again.
+    pub async fn callback_wakes(&self) -> Result<Wakes<Origin>, StoreError> {
+        self.subscribe(self.keys.tell_channel()).await
+    }
+
+    async fn subscribe<T>(&self, channel: String) -> Result<Wakes<T>, StoreError> {
         let subscribe = async {
             let (client, switched) = self.server().client().await?;
             let late = |_| RedisError::from(std::io::Error::from(std::io::ErrorKind::TimedOut));
             let connect = tokio::time::timeout(CONNECT_TIMEOUT, client.get_async_pubsub());
             let mut pubsub = connect.await.map_err(late)??;
-            pubsub.subscribe(self.keys.wake_channel()).await?;
-            Ok(Wakes { pubsub, switched })
+            pubsub.subscribe(channel).await?;
+            Ok(Wakes { pubsub, switched, named: PhantomData })
         };
         subscribe.await.map_err(|source| StoreError::of("SUBSCRIBE", source))
     }
 }
 
-impl Wakes {
+impl<T: FromStr> Wakes<T> {
     /// The next lane with something due. `None` when the connection is gone.
-    pub async fn next(&mut self) -> Option<Lane> {
+    pub async fn next(&mut self) -> Option<T> {
         loop {
             let mut messages = self.pubsub.on_message();
             let message = tokio::select! {
                 message = messages.next() => message?,
                 () = self.switched.wait() => return None,
             };
-            let lane: Option<Lane> = message.get_payload::<String>().ok().and_then(|name| name.parse().ok());
-            if lane.is_some() {
-                return lane;
+            let named = message.get_payload::<String>().ok().and_then(|name| name.parse().ok());
+            if named.is_some() {
+                return named;
             }
         }
     }

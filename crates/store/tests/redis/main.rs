@@ -13,6 +13,7 @@
 )]
 
 mod bounds;
+mod callbacks;
 mod claim;
 mod commit;
 mod cost;
@@ -22,6 +23,7 @@ mod fairness;
 mod lost_replies;
 mod lost_writes;
 mod model;
+mod notifications;
 mod operate;
 mod outage;
 mod preflight;

@@ -195,6 +195,13 @@ pub(crate) fn transfer_json(key: &str) -> Value {
             "payer_type": "1", "payee_store_no": "amy99b-000000000000000000000000000000000000000000000000000000002", "payee_type": "2", "arrive_time": "T0"}})
 }
 
+/// The same with somebody to be told about it.
+pub(crate) fn told_transfer(key: &str) -> Job {
+    let mut job = transfer_json(key);
+    job["callback_url"] = json!("https://shop.example/bursar");
+    parse(&job)
+}
+
 pub(crate) fn bill(key: &str, order: &str) -> Value {
     json!({"account": "main", "kind": "bill_upload", "platform_no": key,
         "body": {"trade_type": "1", "node_id": "00061967", "order_amount": 100, "order_id": order, "order_time": "20260101120000", "store_id": "s1"}})

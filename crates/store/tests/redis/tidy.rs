@@ -6,17 +6,18 @@ use std::path::Path;
 use std::time::Duration;
 
 use bursar_domain::{Due, Key, Millis, Next, Operation, State};
-use bursar_store::{Operator, Remembered};
+use bursar_store::{Operator, Origin, Remembered, Telling, ToldOrNot};
 use bursar_test_support::private_redis;
 use futures_util::StreamExt;
 use serde_json::json;
 
-use crate::scene::{LEASE, Scene, asked, bill, held, parse, sent};
+use crate::scene::{LEASE, Scene, asked, bill, held, parse, sent, told_transfer};
 
 fn scripts() -> Vec<(String, String)> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("lua");
     let files = fs::read_dir(folder).unwrap().map(|file| file.unwrap().path());
     files
+        .filter(|path| path.is_file()) // what scripts share stands in a folder below
         .map(|path| (path.file_name().unwrap().to_string_lossy().into_owned(), fs::read_to_string(path).unwrap()))
         .collect()
 }
@@ -44,7 +45,7 @@ fn every_script_is_loaded() {
 #[test]
 fn only_scripts_that_take_on_new_work_stop_when_memory_is_full() {
     for (name, code) in scripts() {
-        let takes_on = ["submit.lua", "claim.lua"].contains(&name.as_str());
+        let takes_on = ["submit.lua", "claim.lua", "notify.lua"].contains(&name.as_str());
         assert_eq!(code.starts_with("#!lua flags=allow-oom\n"), !takes_on, "{name}");
     }
 }
@@ -82,7 +83,9 @@ async fn no_script_touches_a_key_outside_its_lane() {
         commands.insert(words[0].to_lowercase());
         match words[0].to_lowercase().as_str() {
             "time" => {}
-            "publish" => assert_eq!(words[1], format!("{}:wake", scene.prefix), "{line}"),
+            "publish" => {
+                assert!(["wake", "tell"].map(|word| format!("{}:{word}", scene.prefix)).contains(&words[1]), "{line}")
+            }
             "del" => words[1..].iter().for_each(|key| assert!(key.starts_with(&scene.name("")), "{line}")),
             _ => {
                 let bill_lane = format!("{}:{{main/bill_upload}}:", scene.prefix);
@@ -117,6 +120,7 @@ async fn everything(scene: &Scene) {
     let claimed = scene.claim_one("w").await;
     scene.commit(&asked(&claimed, State::Succeeded, Due::Never)).await;
     scene.store.resume(&scene.lane, operator).await.unwrap();
+    be_told(scene).await;
     scene.store.pause(&scene.lane, operator).await.unwrap();
     scene.store.purge(&scene.lane, Duration::ZERO, 100).await.unwrap();
     scene.store.take_turn(&scene.lane, 5.0).await.unwrap();
@@ -138,4 +142,19 @@ async fn everything(scene: &Scene) {
         .put_back(&scene.lane, &"k9".parse().unwrap(), None, &known, &next, &json!({"who": "li"}))
         .await
         .unwrap();
+}
+
+async fn be_told(scene: &Scene) {
+    let operator = Operator { who: "li", why: "because" };
+    scene.store.submit(&[told_transfer("t1")]).await.unwrap();
+    let claims = scene.claim("w", 10).await;
+    let claimed = claims.jobs.iter().find(|job| job.key.as_str() == "t1").unwrap();
+    scene.commit(&sent(claimed, State::NeedsReview, Due::Never)).await;
+    scene.store.operate(&scene.lane, &claimed.key, Operation::Resolve(State::Failed), operator).await.unwrap();
+    let origin = Origin::Jobs(scene.lane.clone());
+    for telling in [Telling::Failed(Millis(0)), Telling::PutOff(Millis(0)), Telling::Told, Telling::Gone] {
+        let due = scene.store.claim_callbacks(&origin, LEASE, 10).await.unwrap().due.remove(0);
+        let outcome = ToldOrNot { key: due.key, fence: due.fence, telling, line: None };
+        scene.store.commit_callbacks(&origin, &[outcome]).await.unwrap();
+    }
 }

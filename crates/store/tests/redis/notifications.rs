@@ -1,0 +1,228 @@
+//! What gateways notify: kept once, each change as a version, nothing forgotten before its time.
+
+use std::time::Duration;
+
+use bursar_domain::{AccountName, Key, Kind, Millis, NotificationView, State};
+use bursar_store::{Happened, Kept, Notified, Origin, Shelf, Stands, StoreError, Telling, ToldOrNot};
+use bursar_test_support::private_redis;
+use serde_json::json;
+
+use crate::scene::{LEASE, Scene, bill, parse};
+
+const METHOD: &str = "bkfunds.acct.transfer.notify";
+
+fn account() -> AccountName {
+    "main".parse().unwrap()
+}
+
+/// A notification about record `r1` with this content, written at this time.
+fn notified(content: &str, written: u64, standing: Stands) -> Notified<'_> {
+    let mut hash = [0; 32];
+    for (at, byte) in content.bytes().enumerate() {
+        hash[at % 32] ^= byte;
+    }
+    Notified {
+        method: METHOD,
+        record_id: Some("r1"),
+        hash,
+        content,
+        written: Some(Millis(written)),
+        sign_rule: "a",
+        standing,
+        why_held: None,
+        callback_url: None,
+        retention: Duration::from_secs(3600),
+    }
+}
+
+async fn notify(scene: &Scene, notified: &Notified<'_>) -> Kept {
+    scene.store.notify(&account(), notified).await.unwrap().0
+}
+
+async fn listed(scene: &Scene, shelf: Shelf) -> Vec<NotificationView> {
+    scene.store.notifications(&account(), shelf, None, 100).await.unwrap()
+}
+
+fn name(scene: &Scene, key: &str) -> String {
+    format!("{}:{{main/notify}}:{key}", scene.prefix)
+}
+
+#[tokio::test]
+async fn a_notification_that_is_delivered_again_is_kept_once_and_counted() {
+    let scene = Scene::new().await;
+    let now = scene.now().await;
+    let first = notified("{\"record_id\":\"r1\",\"n\":1}", now, Stands::Open);
+    assert_eq!(scene.store.notify(&account(), &first).await.unwrap(), (Kept::New, 1));
+    for _ in 0..2 {
+        assert_eq!(scene.store.notify(&account(), &first).await.unwrap(), (Kept::Again, 1));
+    }
+    let kept = listed(&scene, Shelf::Read).await;
+    assert_eq!(kept.len(), 1);
+    let view = &kept[0];
+    assert_eq!((view.id, view.version, view.deliveries, view.outcome.as_str()), (1, 1, 3, "new"));
+    assert_eq!((view.method.as_str(), view.record_id.as_deref(), view.sign_rule.as_str()), (METHOD, Some("r1"), "a"));
+    assert_eq!((&view.content, view.late), (&json!({"record_id": "r1", "n": 1}), false));
+    assert_eq!(view.written_at, Some(Millis(now).rfc3339()));
+}
+
+#[tokio::test]
+async fn a_changed_content_is_a_further_version_and_what_stands_for_good_does_not_go_back() {
+    let scene = Scene::new().await;
+    let now = scene.now().await;
+    assert_eq!(notify(&scene, &notified("6", now - 3000, Stands::Open)).await, Kept::New);
+    assert_eq!(notify(&scene, &notified("1", now - 2000, Stands::ForGood)).await, Kept::Changed);
+    assert_eq!(notify(&scene, &notified("older", now - 2500, Stands::Open)).await, Kept::Changed, "it only comes late");
+    assert_eq!(notify(&scene, &notified("0", now - 1000, Stands::Open)).await, Kept::Regressed);
+    assert_eq!(notify(&scene, &notified("0 again", now, Stands::Unsaid)).await, Kept::Regressed, "it still stands");
+    assert_eq!(notify(&scene, &notified("1 again", now, Stands::ForGood)).await, Kept::Changed);
+    let kept = listed(&scene, Shelf::Read).await;
+    assert_eq!(kept.iter().map(|view| view.version).collect::<Vec<_>>(), [6, 5, 4, 3, 2, 1]);
+    assert_eq!(kept.iter().filter(|view| view.outcome == "regressed").count(), 2);
+}
+
+#[tokio::test]
+async fn an_old_timestamp_is_kept_and_marked_and_one_ahead_is_refused() {
+    let scene = Scene::new().await;
+    let now = scene.now().await;
+    for (content, written, late) in [("old", now - 16 * 60_000, true), ("third resend", now - 10 * 60_000, false)] {
+        assert_eq!(
+            notify(&scene, &Notified { record_id: Some(content), ..notified(content, written, Stands::Open) }).await,
+            Kept::New
+        );
+        assert_eq!(listed(&scene, Shelf::Read).await[0].late, late, "{content}");
+    }
+    let ahead = notified("ahead", now + 6 * 60_000, Stands::Open);
+    assert_eq!(scene.store.notify(&account(), &ahead).await.unwrap(), (Kept::Ahead, 0));
+    assert_eq!(notify(&scene, &notified("clocks differ", now + 4 * 60_000, Stands::Open)).await, Kept::New);
+    assert_eq!(listed(&scene, Shelf::Read).await.len(), 3);
+}
+
+#[tokio::test]
+async fn what_cannot_be_read_stands_apart_and_comes_in_anew_once_it_can() {
+    let scene = Scene::new().await;
+    let now = scene.now().await;
+    let held = Notified {
+        why_held: Some("not JSON"),
+        record_id: None,
+        callback_url: Some("https://shop.example/n"),
+        ..notified("{}}", now, Stands::Unsaid)
+    };
+    assert_eq!(notify(&scene, &held).await, Kept::Held);
+    assert_eq!(notify(&scene, &held).await, Kept::Again);
+    assert!(listed(&scene, Shelf::Read).await.is_empty());
+    let apart = listed(&scene, Shelf::Held).await;
+    assert_eq!((apart.len(), apart[0].why.as_deref(), &apart[0].content), (1, Some("not JSON"), &json!("{}}")));
+    let origin = Origin::Notifications(account());
+    assert!(scene.store.claim_callbacks(&origin, LEASE, 5).await.unwrap().due.is_empty(), "nobody relies on it yet");
+    assert_eq!(notify(&scene, &Notified { why_held: None, ..held }).await, Kept::New);
+}
+
+#[tokio::test]
+async fn a_notification_is_told_to_whom_the_account_names_with_its_content() {
+    let scene = Scene::new().await;
+    let mut wakes = scene.store.callback_wakes().await.unwrap();
+    let now = scene.now().await;
+    let content = "{\"record_id\":\"r1\",\"in_acct_name\":\"王小明\"}";
+    let told = Notified { callback_url: Some("https://shop.example/n"), ..notified(content, now, Stands::Open) };
+    notify(&scene, &told).await;
+    notify(&scene, &told).await;
+    let origin = Origin::Notifications(account());
+    assert_eq!(wakes.next().await, Some(origin.clone()));
+    let due = scene.store.claim_callbacks(&origin, LEASE, 5).await.unwrap().due;
+    assert_eq!(due.len(), 1, "a repetition is told to nobody");
+    let Happened::Notified(view) = &due[0].what else { panic!("{due:?}") };
+    assert_eq!(
+        (&view["id"], &view["version"], &view["content"]["in_acct_name"]),
+        (&json!(1), &json!(1), &json!("王小明"))
+    );
+    assert_eq!((&view["account"], &view["record_id"], &view["late"]), (&json!("main"), &json!("r1"), &json!(false)));
+    let line = json!({"n": 1}).as_object().cloned();
+    let outcome = ToldOrNot { key: due[0].key.clone(), fence: due[0].fence, telling: Telling::Told, line };
+    scene.store.commit_callbacks(&origin, &[outcome]).await.unwrap();
+    assert_eq!(scene.store.notification_log(&account(), 1).await.unwrap()[0].event, "callback");
+}
+
+#[tokio::test]
+async fn what_has_expired_goes_but_for_what_is_still_to_be_told() {
+    let scene = Scene::new().await;
+    let now = scene.now().await;
+    let kept_for = |content, url| Notified {
+        retention: Duration::ZERO,
+        callback_url: url,
+        record_id: Some(content),
+        ..notified(content, now, Stands::Open)
+    };
+    notify(&scene, &kept_for("told", None)).await;
+    notify(&scene, &kept_for("untold", Some("https://shop.example/n"))).await;
+    notify(&scene, &kept_for("last", None)).await;
+    let ids: Vec<u64> = listed(&scene, Shelf::Read).await.iter().map(|view| view.id).collect();
+    assert!(ids.contains(&2) && !ids.contains(&1), "{ids:?}");
+    let left: Vec<String> = scene.command(&["KEYS", &name(&scene, "*told")]).await;
+    assert_eq!(left.len(), 1, "what was known of the expired record is gone too: {left:?}");
+}
+
+#[tokio::test]
+async fn pages_go_back_from_the_newest() {
+    let scene = Scene::new().await;
+    let now = scene.now().await;
+    for number in 0..7 {
+        let content = format!("c{number}");
+        notify(&scene, &Notified { record_id: Some(&content), ..notified(&content, now, Stands::Open) }).await;
+    }
+    let page = |before| scene.store.notifications(&scene.lane.account, Shelf::Read, before, 3);
+    let ids = |page: Vec<NotificationView>| page.iter().map(|view| view.id).collect::<Vec<_>>();
+    assert_eq!(ids(page(None).await.unwrap()), [7, 6, 5]);
+    assert_eq!(ids(page(Some(5)).await.unwrap()), [4, 3, 2]);
+    assert_eq!(ids(page(Some(2)).await.unwrap()), [1]);
+    assert_eq!(scene.store.notification(&account(), 4).await.unwrap().unwrap().record_id.as_deref(), Some("c3"));
+    assert_eq!(scene.store.notification(&account(), 99).await.unwrap(), None);
+}
+
+#[tokio::test]
+async fn one_record_has_a_bounded_number_of_versions() {
+    let scene = Scene::new().await;
+    let now = scene.now().await;
+    for number in 0..100 {
+        notify(&scene, &notified(&format!("version {number:03}"), now, Stands::Open)).await;
+    }
+    let one_more = scene.store.notify(&account(), &notified("version 100", now, Stands::Open)).await.unwrap();
+    assert_eq!(one_more, (Kept::TooMany, 0));
+}
+
+#[tokio::test]
+async fn a_full_redis_keeps_no_notification_and_says_so() {
+    let redis = private_redis(|options| options);
+    let scene = Scene::at(redis.url()).await;
+    let now = scene.now().await;
+    let _: () = scene.command(&["CONFIG", "SET", "maxmemory", "1"]).await;
+    let refused = scene.store.notify(&account(), &notified("c", now, Stands::Open)).await.unwrap_err();
+    assert!(matches!(refused, StoreError::Refused { .. }), "{refused:?}");
+    let names: Vec<String> = scene.command(&["KEYS", "*note*"]).await;
+    assert_eq!(names, Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn a_job_is_mentioned_once_by_each_notification_and_keeps_its_state() {
+    let mut scene = Scene::new().await;
+    scene.lane = "main/bill_upload".parse().unwrap();
+    scene.store.submit(&[parse(&bill("k1", "order-1"))]).await.unwrap();
+    let claimed = scene.claim_one("w").await;
+    scene.commit(&crate::scene::sent(&claimed, State::Succeeded, bursar_domain::Due::Never)).await;
+    let (before, sets) = (scene.record("k1").await, scene.sets("k1").await);
+    let key: Key = "k1".parse().unwrap();
+    assert!(Kind::BillUpload.abouts("order-1").contains(&"order-1/1".to_owned()));
+    for about in ["order-1/1", "order-1/1", "k1"] {
+        let found = scene.store.mention(&scene.lane, about, 7, "some.method").await.unwrap();
+        assert_eq!(found, Some(key.clone()));
+    }
+    assert_eq!(scene.store.mention(&scene.lane, "nobody", 7, "some.method").await.unwrap(), None);
+    assert_eq!((scene.state("k1").await, scene.sets("k1").await), (State::Succeeded, sets));
+    let mut after = scene.record("k1").await;
+    after.remove("nt");
+    assert_eq!(after, before);
+    let mentions: Vec<_> = scene.log("k1").await.into_iter().filter(|line| line["e"] == "notification").collect();
+    assert_eq!(mentions.len(), 1);
+    assert_eq!((&mentions[0]["notification"], &mentions[0]["method"]), (&json!(7), &json!("some.method")));
+    let names: Vec<String> = scene.command(&["KEYS", &scene.name("*nobody*")]).await;
+    assert_eq!(names, Vec::<String>::new());
+}
