@@ -1,0 +1,135 @@
+//! One attempt: a POST, made once, never redirected, never through a proxy, to an address that may be told.
+
+use std::error::Error as _;
+use std::time::Duration;
+
+use reqwest::header::{CONTENT_TYPE, HeaderValue};
+use reqwest::redirect::Policy;
+use reqwest::{Certificate, Client, Response, StatusCode, retry};
+use url::Url;
+
+use crate::addresses::{Allowed, NotAllowed, Resolver, is_not_allowed};
+use crate::message::Message;
+use crate::{Secrets, Settings, SettingsError};
+
+/// As much of an answer as is read, and forgotten, so that the connection can be used again.
+const MAX_ANSWER_BYTES: usize = 16 * 1024;
+
+/// How long a connection may lie idle: a receiver that is told seldom is connected to anew, and judged anew.
+const MAX_IDLE: Duration = Duration::from_secs(15);
+
+/// What a receiver, or its absence, came to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Heard {
+    /// It answered with this status.
+    Status(u16),
+    /// It may not have it.
+    Nothing {
+        /// In a few words, without the address.
+        why: &'static str,
+    },
+}
+
+/// The way out.
+#[derive(Clone)]
+pub(crate) struct Post {
+    client: Client,
+    allowed: Allowed,
+    secrets: Secrets,
+    timeout: Duration,
+}
+
+impl Post {
+    pub(crate) fn new(settings: &Settings) -> Result<Self, SettingsError> {
+        let untrusted = |why: String| SettingsError { key: "ca_file", rule: format!("cannot be trusted: {why}") };
+        let mut builder = Client::builder()
+            .no_proxy()
+            .redirect(Policy::none())
+            .retry(retry::never())
+            .referer(false)
+            .http1_only()
+            .dns_resolver(std::sync::Arc::new(Resolver(settings.allowed.clone())))
+            .timeout(settings.timeout)
+            .pool_idle_timeout(MAX_IDLE)
+            .user_agent(concat!("bursar/", env!("CARGO_PKG_VERSION")));
+        if let Some(pem) = &settings.ca_pem {
+            let certificates =
+                Certificate::from_pem_bundle(pem.as_bytes()).map_err(|error| untrusted(error.to_string()))?;
+            builder = builder.tls_certs_merge(certificates);
+        }
+        let client = builder.build().map_err(|error| untrusted(error.to_string()))?;
+        let (allowed, secrets) = (settings.allowed.clone(), settings.secrets.clone());
+        Ok(Self { client, allowed, secrets, timeout: settings.timeout })
+    }
+
+    /// Posts `message` to `url`; `now` is in seconds since the epoch.
+    pub(crate) async fn post(&self, url: &Url, message: Message, now: u64) -> Heard {
+        if self.allowed.check_url(url).is_err() {
+            return not_allowed();
+        }
+        let mut request = self
+            .client
+            .post(url.clone())
+            .header(CONTENT_TYPE, "application/json")
+            .header("webhook-id", &message.id)
+            .header("webhook-timestamp", now);
+        if !self.secrets.is_empty() {
+            let signature = self.secrets.sign(&message.id, now, &message.body);
+            let Ok(signature) = HeaderValue::try_from(signature) else { return nothing("it could not be signed") };
+            request = request.header("webhook-signature", signature);
+        }
+        // The client's own timeout covers the answer's body as well; this one covers whatever it does not.
+        match tokio::time::timeout(self.timeout, request.body(message.body).send()).await {
+            Ok(Ok(response)) => {
+                let status = response.status();
+                forget(response).await;
+                Heard::Status(status.as_u16())
+            }
+            Ok(Err(error)) => why(&error),
+            Err(_) => nothing("it did not answer in time"),
+        }
+    }
+}
+
+/// Reads what is left of an answer, as far as it is worth it.
+async fn forget(mut response: Response) {
+    let mut left = MAX_ANSWER_BYTES;
+    while let Ok(Some(chunk)) = response.chunk().await {
+        let Some(rest) = left.checked_sub(chunk.len()) else { return };
+        left = rest;
+    }
+}
+
+fn nothing(why: &'static str) -> Heard {
+    Heard::Nothing { why }
+}
+
+fn not_allowed() -> Heard {
+    tracing::warn!("{NotAllowed}");
+    nothing("the address is not public, and callbacks.allow does not name it")
+}
+
+fn why(error: &reqwest::Error) -> Heard {
+    if error.source().is_some_and(is_not_allowed) {
+        return not_allowed();
+    }
+    if error.is_timeout() {
+        return nothing("it did not answer in time");
+    }
+    if error.is_connect() {
+        return nothing("it could not be connected to");
+    }
+    nothing("the connection broke before it answered")
+}
+
+impl Heard {
+    /// Whether the receiver has it.
+    pub(crate) fn is_success(&self) -> bool {
+        matches!(self, Self::Status(200..=299))
+    }
+
+    /// Whether it wants no more of it.
+    pub(crate) fn is_gone(&self) -> bool {
+        matches!(self, Self::Status(status) if *status == StatusCode::GONE.as_u16())
+    }
+}

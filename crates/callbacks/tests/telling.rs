@@ -1,0 +1,266 @@
+//! A teller with a real Redis and a real receiver: order, patience, and who must not be told.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test ends by a panic")]
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use bursar_callbacks::{Allowed, Secrets, Settings, Teller};
+use bursar_domain::{AccountRules, AttemptView, Due, GatewayKind, Job, Key, Lane, Next, Operation, State};
+use bursar_store::{Asked, Claim, Commit, Operator, Origin, Resend, Store};
+use bursar_test_support::{Answer, Receiver, eventually, redis, unique_prefix};
+use serde_json::{Value, json};
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+/// Long against anything that a test waits for.
+const SOON: Duration = Duration::from_secs(20);
+
+struct Scene {
+    store: Store,
+    lane: Lane,
+    prefix: String,
+    claims: AtomicUsize,
+    drain: CancellationToken,
+}
+
+impl Drop for Scene {
+    fn drop(&mut self) {
+        self.drain.cancel();
+    }
+}
+
+fn settings() -> Settings {
+    Settings {
+        secrets: Secrets::default(),
+        allowed: Allowed::new(vec!["127.0.0.0/8".parse().unwrap()]),
+        ca_pem: None,
+        timeout: Duration::from_secs(2),
+        retry_for: Duration::from_secs(3_600),
+        concurrency: 8,
+    }
+}
+
+impl Scene {
+    async fn new() -> Self {
+        let prefix = unique_prefix();
+        let place = bursar_store::Settings { url: redis().await.url.clone(), prefix: prefix.clone() };
+        let store = Store::connect(&place).await.unwrap();
+        let lane = "main/transfer".parse().unwrap();
+        Self { store, lane, prefix, claims: AtomicUsize::new(1), drain: CancellationToken::new() }
+    }
+
+    fn tell(&self, settings: Settings) -> JoinHandle<()> {
+        let origins = vec![Origin::Jobs(self.lane.clone())];
+        let teller = Teller::new(settings, self.store.clone(), origins).unwrap();
+        tokio::spawn(teller.run(self.drain.clone()))
+    }
+
+    /// Jobs that came before a person, whose producer is at `url`.
+    async fn reviewed(&self, keys: &[&str], url: &str) {
+        let job = |key: &&str| {
+            let job = json!({"account": "main", "kind": "transfer", "platform_no": key, "callback_url": url,
+                "body": {"node_id": "00061967", "total_amount": 10, "payer_store_no": "a", "payer_type": "1",
+                    "payee_store_no": "b", "payee_type": "2", "arrive_time": "T0"}});
+            Job::parse(job.to_string().as_bytes(), |_| Some(AccountRules::new(GatewayKind::Yzt))).unwrap()
+        };
+        self.store.submit(&keys.iter().map(job).collect::<Vec<_>>()).await.unwrap();
+        let number = self.claims.fetch_add(1, Ordering::SeqCst) as u64;
+        let wish = Claim::new("w", number, Duration::from_secs(30), keys.len());
+        let claims = self.store.claim(&self.lane, &wish).await.unwrap();
+        assert_eq!(claims.jobs.len(), keys.len());
+        let commits: Vec<Commit> = claims
+            .jobs
+            .iter()
+            .map(|job| Commit {
+                key: job.key.to_string(),
+                fence: job.fence,
+                next: Next { state: State::NeedsReview, due: Due::Never, reason: None, pause_lane: false },
+                asked: Asked::No,
+                resend: Resend::Counts,
+                trade_nos: None,
+                gateway_status: None,
+                reason: Some("look".into()),
+                line: None,
+            })
+            .collect();
+        self.store.commit(&self.lane, &commits).await.unwrap();
+    }
+
+    async fn resolve(&self, key: &str) {
+        let operator = Operator { who: "li", why: "seen" };
+        let key: Key = key.parse().unwrap();
+        self.store.operate(&self.lane, &key, Operation::Resolve(State::Succeeded), operator).await.unwrap();
+    }
+
+    /// The lines about callbacks in a job's log.
+    async fn attempts(&self, key: &str) -> Vec<AttemptView> {
+        let lines = self.store.attempts(&self.lane, &key.parse().unwrap()).await.unwrap();
+        lines.into_iter().filter(|line| line.event == "callback").collect()
+    }
+
+    async fn let_come_due(&self, key: &str) {
+        let client = ::redis::Client::open(redis().await.url.as_str()).unwrap();
+        let mut connection = client.get_multiplexed_async_connection().await.unwrap();
+        let set = format!("{}:{{{}}}:to_tell", self.prefix, self.lane);
+        let _: u64 =
+            ::redis::cmd("ZADD").arg(set).arg("XX").arg(1).arg(key).query_async(&mut connection).await.unwrap();
+    }
+
+    async fn all_told(&self) {
+        eventually(SOON, "everything to be told", async || {
+            let untold = self.store.lane_status(&self.lane).await.unwrap().to_tell;
+            if untold == 0 { Ok(()) } else { Err(untold) }
+        })
+        .await;
+    }
+
+    /// Waits until a failed attempt at `key` is on record, and lets the next one come due.
+    async fn failed(&self, key: &str, times: usize) {
+        eventually(SOON, "a failure on record", async || {
+            let attempts = self.attempts(key).await;
+            if attempts.len() >= times { Ok(()) } else { Err(attempts) }
+        })
+        .await;
+        self.let_come_due(key).await;
+    }
+}
+
+fn types(receiver: &Receiver, path: &str) -> Vec<(String, u16)> {
+    let of_path = receiver.received().into_iter().filter(|message| message.path == path);
+    of_path
+        .map(|message| {
+            let body: Value = serde_json::from_str(&message.body).unwrap();
+            (body["type"].as_str().unwrap().to_owned(), message.answered)
+        })
+        .collect()
+}
+
+#[tokio::test]
+async fn a_receiver_that_fails_is_told_again_by_the_same_name_and_what_is_next_waits_for_it() {
+    let scene = Scene::new().await;
+    let count = Arc::new(AtomicUsize::new(0));
+    let answers = Arc::clone(&count);
+    let receiver =
+        Receiver::start(move |_| Answer::Status(if answers.fetch_add(1, Ordering::SeqCst) < 2 { 500 } else { 200 }))
+            .await;
+    scene.tell(settings());
+    scene.reviewed(&["k1"], &receiver.url("k1")).await;
+    scene.resolve("k1").await;
+    scene.failed("k1", 1).await;
+    scene.failed("k1", 2).await;
+    scene.all_told().await;
+    let expected =
+        [("job.needs_review", 500), ("job.needs_review", 500), ("job.needs_review", 200), ("job.succeeded", 200)];
+    assert_eq!(types(&receiver, "/k1"), expected.map(|(kind, status)| (kind.to_owned(), status)));
+    let received = receiver.received();
+    assert!(received[..3].iter().all(|message| (&message.id, &message.body) == (&received[0].id, &received[0].body)));
+    assert_ne!(received[3].id, received[0].id);
+    let outcomes: Vec<Value> = scene
+        .attempts("k1")
+        .await
+        .into_iter()
+        .map(|line| json!([line.detail["outcome"], line.detail["http"]]))
+        .collect();
+    assert_eq!(json!(outcomes), json!([["failed", 500], ["failed", 500], ["told", 200], ["told", 200]]));
+}
+
+#[tokio::test]
+async fn a_receiver_that_is_slow_holds_nobody_else_up() {
+    let scene = Scene::new().await;
+    let slow = Receiver::start(|_| Answer::Late(Duration::from_secs(60), 200)).await;
+    let quick = Receiver::content().await;
+    scene.tell(settings());
+    let keys: Vec<String> = (0..40).map(|number| format!("slow{number:02}")).collect();
+    scene.reviewed(&keys.iter().map(String::as_str).collect::<Vec<_>>(), &slow.url("slow")).await;
+    eventually(SOON, "the slow one to be busy", async || (!slow.received().is_empty()).then_some(())).await;
+    let began = std::time::Instant::now();
+    scene.reviewed(&["quick"], &quick.url("quick")).await;
+    eventually(SOON, "the quick one to be told", async || (!quick.received().is_empty()).then_some(())).await;
+    assert!(began.elapsed() < Duration::from_secs(1), "{:?}", began.elapsed());
+    assert!(slow.received().len() <= 4, "a quarter of the places at a time");
+}
+
+#[tokio::test]
+async fn what_is_put_off_for_a_busy_receiver_is_told_all_the_same() {
+    let scene = Scene::new().await;
+    let receiver = Receiver::start(|_| Answer::Late(Duration::from_millis(5), 200)).await;
+    let keys: Vec<String> = (0..200).map(|number| format!("k{number:03}")).collect();
+    scene.reviewed(&keys.iter().map(String::as_str).collect::<Vec<_>>(), &receiver.url("all")).await;
+    scene.tell(settings());
+    scene.tell(settings());
+    scene.all_told().await;
+    let mut ids: Vec<String> = receiver.received().into_iter().map(|message| message.id).collect();
+    assert_eq!(ids.len(), 200, "two tellers, each event told once");
+    ids.sort_unstable();
+    ids.dedup();
+    assert_eq!(ids.len(), 200);
+}
+
+#[tokio::test]
+async fn an_address_of_this_machine_is_not_told_unless_it_is_allowed() {
+    let scene = Scene::new().await;
+    let receiver = Receiver::content().await;
+    scene.tell(Settings { allowed: Allowed::default(), ..settings() });
+    scene.reviewed(&["by-number"], &receiver.url("secret")).await;
+    let by_name = receiver.url("secret").replace("127.0.0.1", "localhost");
+    scene.reviewed(&["by-name"], &by_name).await;
+    for key in ["by-number", "by-name"] {
+        let line = eventually(SOON, "a refusal on record", async || scene.attempts(key).await.pop()).await;
+        assert_eq!(line.detail["outcome"], "failed");
+        assert!(line.detail["error"].as_str().unwrap().contains("not public"), "{line:?}");
+    }
+    assert_eq!(receiver.received(), []);
+}
+
+#[tokio::test]
+async fn a_redirect_is_a_failure_and_is_not_followed() {
+    let scene = Scene::new().await;
+    let inside = Receiver::content().await;
+    let to = inside.url("inside");
+    let receiver = Receiver::start(move |_| Answer::Redirect(to.clone())).await;
+    scene.tell(settings());
+    scene.reviewed(&["k1"], &receiver.url("k1")).await;
+    let line = eventually(SOON, "a failure on record", async || scene.attempts("k1").await.pop()).await;
+    assert_eq!((&line.detail["outcome"], &line.detail["http"]), (&json!("failed"), &json!(307)));
+    assert_eq!(inside.received(), []);
+}
+
+#[tokio::test]
+async fn whoever_answers_410_is_told_no_more_about_the_job() {
+    let scene = Scene::new().await;
+    let receiver = Receiver::start(|_| Answer::Status(410)).await;
+    scene.tell(settings());
+    scene.reviewed(&["k1"], &receiver.url("k1")).await;
+    scene.all_told().await;
+    scene.resolve("k1").await;
+    scene.reviewed(&["k2"], &receiver.url("k2")).await;
+    eventually(SOON, "the other job to be told", async || (!types(&receiver, "/k2").is_empty()).then_some(())).await;
+    assert_eq!(types(&receiver, "/k1").len(), 1);
+    assert_eq!(scene.attempts("k1").await[0].detail["outcome"], "gone");
+}
+
+#[tokio::test]
+async fn what_fails_for_too_long_is_given_up_on_record() {
+    let scene = Scene::new().await;
+    let receiver = Receiver::start(|_| Answer::Status(503)).await;
+    scene.tell(Settings { retry_for: Duration::from_secs(4), ..settings() });
+    scene.reviewed(&["k1"], &receiver.url("k1")).await;
+    scene.all_told().await;
+    let outcomes: Vec<Value> =
+        scene.attempts("k1").await.into_iter().map(|line| line.detail["outcome"].clone()).collect();
+    assert_eq!(outcomes, ["given up"], "the first wait is longer than what is left");
+}
+
+#[tokio::test]
+async fn a_teller_that_drains_finishes_what_is_under_way_and_records_it() {
+    let scene = Scene::new().await;
+    let receiver = Receiver::start(|_| Answer::Late(Duration::from_millis(300), 200)).await;
+    let teller = scene.tell(settings());
+    scene.reviewed(&["k1"], &receiver.url("k1")).await;
+    eventually(SOON, "the message to arrive", async || (!receiver.received().is_empty()).then_some(())).await;
+    scene.drain.cancel();
+    teller.await.unwrap();
+    assert_eq!(scene.store.lane_status(&scene.lane).await.unwrap().to_tell, 0);
+    assert_eq!(scene.attempts("k1").await[0].detail["outcome"], "told");
+}

@@ -1,0 +1,124 @@
+//! A receiver of callbacks: keeps what it is told, and answers as a test says.
+
+use std::{
+    net::SocketAddr,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use axum::{
+    Router,
+    extract::State,
+    http::{HeaderMap, StatusCode, Uri, header::LOCATION},
+    response::{IntoResponse, Response},
+    routing::post,
+};
+use tokio::{net::TcpListener, task::JoinHandle, time::sleep};
+
+/// One message as it arrived.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Received {
+    /// The path that it was posted to.
+    pub path: String,
+    /// `webhook-id`
+    pub id: String,
+    /// `webhook-timestamp`
+    pub timestamp: String,
+    /// `webhook-signature`; empty when there was none.
+    pub signature: String,
+    /// The body.
+    pub body: String,
+    /// What it was answered with.
+    pub answered: u16,
+}
+
+/// What a message is answered with.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Answer {
+    /// This status.
+    Status(u16),
+    /// This status, after a while.
+    Late(Duration, u16),
+    /// A redirect to there.
+    Redirect(String),
+}
+
+type Answers = dyn Fn(&Received) -> Answer + Send + Sync;
+
+/// The receiver. It ends when it is dropped.
+pub struct Receiver {
+    address: SocketAddr,
+    received: Arc<Mutex<Vec<Received>>>,
+    task: JoinHandle<()>,
+}
+
+#[derive(Clone)]
+struct Shared {
+    received: Arc<Mutex<Vec<Received>>>,
+    answers: Arc<Answers>,
+}
+
+impl Receiver {
+    /// Listens on a free port of this machine. A message is kept when its answer is decided, before it leaves.
+    ///
+    /// # Panics
+    /// When there is no port.
+    pub async fn start(answers: impl Fn(&Received) -> Answer + Send + Sync + 'static) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+        let address = listener.local_addr().expect("a port that is listened on");
+        let received = Arc::new(Mutex::new(Vec::new()));
+        let shared = Shared { received: Arc::clone(&received), answers: Arc::new(answers) };
+        let router = Router::new().route("/{*path}", post(receive)).with_state(shared);
+        let task = tokio::spawn(async move { axum::serve(listener, router).await.expect("serving") });
+        Self { address, received, task }
+    }
+
+    /// A receiver that is content with everything.
+    pub async fn content() -> Self {
+        Self::start(|_| Answer::Status(204)).await
+    }
+
+    /// Where `path` is posted to.
+    #[must_use]
+    pub fn url(&self, path: &str) -> String {
+        format!("http://{}/{path}", self.address)
+    }
+
+    /// Everything that came, in order.
+    #[must_use]
+    pub fn received(&self) -> Vec<Received> {
+        self.received.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+impl Drop for Receiver {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+async fn receive(State(shared): State<Shared>, uri: Uri, headers: HeaderMap, body: String) -> Response {
+    let header = |name| headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default().to_owned();
+    let mut message = Received {
+        path: uri.path().to_owned(),
+        id: header("webhook-id"),
+        timestamp: header("webhook-timestamp"),
+        signature: header("webhook-signature"),
+        body,
+        answered: 0,
+    };
+    let answer = (shared.answers)(&message);
+    let (delay, status, location) = match answer {
+        Answer::Status(status) => (Duration::ZERO, status, None),
+        Answer::Late(delay, status) => (delay, status, None),
+        Answer::Redirect(to) => (Duration::ZERO, 307, Some(to)),
+    };
+    message.answered = status;
+    shared.received.lock().unwrap_or_else(PoisonError::into_inner).push(message);
+    sleep(delay).await;
+    let status = StatusCode::from_u16(status).expect("a status");
+    match location {
+        Some(to) => (status, [(LOCATION, to)]).into_response(),
+        None => status.into_response(),
+    }
+}
