@@ -5,15 +5,18 @@
 use std::sync::LazyLock;
 
 use bursar_gateways::{
-    ContentType, NotificationError, QueryKey, ResponseSign, Secret, SignRule, SubCodes, Transport, UploadMethod, Yzt,
-    YztSettings,
+    ContentType, NotificationError, NotificationReader, QueryKey, ResponseSign, Secret, SignRule, SubCodes, Transport,
+    UploadMethod, Yzt, YztSettings, masked,
 };
 use serde_json::Value;
 
 const VECTORS: &str = include_str!("../../tests/vectors/vectors.json");
 
+const APP_ID: &str = "20210911888888888888888888";
+
 struct Accounts {
     right: Yzt,
+    reader: NotificationReader,
     stranger: Yzt,
     waived: Yzt,
     /// Every content that the platform's key has ever signed as a notification.
@@ -26,7 +29,7 @@ static ACCOUNTS: LazyLock<Accounts> = LazyLock::new(|| {
     let account = |response_sign| {
         let settings = YztSettings {
             transport: Transport::new("http://127.0.0.1:9", ContentType::Form),
-            app_id: "20210911888888888888888888".into(),
+            app_id: APP_ID.into(),
             app_auth_token: None,
             private_key: Secret::new(key("app_private_pkcs8")),
             response_sign,
@@ -45,6 +48,7 @@ static ACCOUNTS: LazyLock<Accounts> = LazyLock::new(|| {
     });
     Accounts {
         right: account(ResponseSign::Required(key("platform_public_spki"))),
+        reader: NotificationReader::new(APP_ID, &key("platform_public_spki")).expect("the vectors' key"),
         stranger: account(ResponseSign::Required(key("app_public_spki"))),
         waived: account(ResponseSign::Waived),
         signed: signed.collect(),
@@ -59,7 +63,9 @@ pub(crate) fn check(bytes: &[u8]) {
 
     assert!(accounts.stranger.notification(body, rule).is_err(), "signed by nobody");
     assert!(accounts.waived.notification(body, rule).is_err(), "nothing to verify it with");
-    match accounts.right.notification(body, rule) {
+    let read = accounts.right.notification(body, rule);
+    assert_eq!(accounts.reader.read(body, rule), read, "without the account's own secrets it reads as with them");
+    match read {
         Ok(notification) => {
             let sent: Value = serde_json::from_str(body).expect("what was verified is JSON");
             let sign = sent["sign"].as_str().expect("a verified notification has its signature");
@@ -68,7 +74,9 @@ pub(crate) fn check(bytes: &[u8]) {
             assert!(known, "a content that the platform never signed: {}", notification.biz_content);
             assert!(rule.is_none_or(|rule| rule == notification.rule), "by another rule than the pinned one");
             assert!(!format!("{notification:?}").contains(&notification.biz_content), "people's names are printed");
-            let _any_shape_at_all = notification.content();
+            assert!(notification.text("record_id").is_none_or(|id| id.len() <= 64), "an id without a bound");
+            let shown = notification.content().map(|content| masked(&content).to_string()).unwrap_or_default();
+            assert!(!shown.contains("624615616476846548"), "an account number is shown");
         }
         Err(error) => assert!(error.to_string().len() < 200 && error != NotificationError::NoKey, "{error}"),
     }

@@ -10,11 +10,12 @@ use crate::plan::Plan;
 use crate::world::World;
 
 /// Everything that needs Redis.
-const NEED_REDIS: [&[&str]; 15] = [
+const NEED_REDIS: [&[&str]; 16] = [
     &["submit", "/dev/null"],
     &["show", "T"],
     &["list"],
     &["lanes"],
+    &["notifications"],
     &["intake"],
     &["export"],
     &["reconcile"],

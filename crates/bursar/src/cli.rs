@@ -53,6 +53,8 @@ pub(crate) enum Command {
     Lanes(commands::lanes::Arguments),
     /// Show what waits in queues of apalis-redis and what of it was kept aside; try that again, or drop it.
     Intake(commands::intake::Arguments),
+    /// List what the gateways have notified.
+    Notifications(commands::notifications::Arguments),
     /// Ask the gateway about a job now.
     #[command(after_help = "Example:\n  bursar ask 1001XP2025010110000001 --reason 'the customer is on the phone'")]
     Ask(commands::operate::Arguments),

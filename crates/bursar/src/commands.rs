@@ -9,6 +9,7 @@ pub(crate) mod export;
 pub(crate) mod intake;
 pub(crate) mod lanes;
 pub(crate) mod list;
+pub(crate) mod notifications;
 pub(crate) mod operate;
 pub(crate) mod pause;
 pub(crate) mod reconcile;

@@ -5,8 +5,10 @@
 
 mod account;
 mod advice;
+mod callbacks;
 mod environment;
 mod fault;
+mod notify;
 mod rules;
 mod section;
 mod show;
@@ -26,6 +28,7 @@ use bursar_store::Durability;
 
 pub(crate) use account::{Account, Gateway, ResponseSign};
 pub(crate) use advice::Advice;
+pub(crate) use callbacks::Callbacks;
 pub(crate) use fault::{ConfigError, Fault};
 
 use account::PlainHttp;
@@ -52,6 +55,8 @@ pub(crate) struct Config {
     pub(crate) journal: Journal,
     /// `[server]`
     pub(crate) server: Server,
+    /// `[callbacks]`
+    pub(crate) callbacks: Callbacks,
     /// `[log]`
     pub(crate) log: Log,
     /// `[telemetry]`
@@ -240,6 +245,7 @@ fn read(text: &str, path: &Path, variables: impl Iterator<Item = (OsString, OsSt
         intake: Intake::read(section(&mut table, "intake", &mut notes)),
         journal: Journal::read(section(&mut table, "journal", &mut notes)),
         server: Server::read(section(&mut table, "server", &mut notes), file.folder()),
+        callbacks: Callbacks::read(section(&mut table, "callbacks", &mut notes)),
         log: Log::read(section(&mut table, "log", &mut notes)),
         telemetry: Telemetry::read(section(&mut table, "telemetry", &mut notes)),
         accounts: account::read_all(section(&mut table, "accounts", &mut notes)),

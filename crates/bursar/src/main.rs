@@ -11,6 +11,7 @@ mod preflight;
 mod serve;
 mod session;
 mod signals;
+mod tell;
 mod traces;
 mod work;
 
@@ -44,6 +45,7 @@ async fn run(command: &Command, global: &Global) -> anyhow::Result<Exit> {
         Command::Export(arguments) => commands::export::run(arguments, global).await,
         Command::Lanes(arguments) => commands::lanes::run(arguments, global).await,
         Command::Intake(arguments) => commands::intake::run(arguments, global).await,
+        Command::Notifications(arguments) => commands::notifications::run(arguments, global).await,
         Command::Ask(arguments) => commands::operate::ask(arguments, global).await,
         Command::Send(arguments) => commands::operate::send(arguments, global).await,
         Command::Resolve(arguments) => commands::operate::resolve(arguments, global).await,

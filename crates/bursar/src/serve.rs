@@ -2,13 +2,15 @@
 
 use std::sync::Arc;
 
+use bursar_gateways::NotificationReader;
 use bursar_producer::Producer;
-use bursar_server::{NoTokens, Server, Settings};
+use bursar_server::{NoTokens, NotifiedAccount, NotifiedMethod, Server, Settings};
 use bursar_store::Store;
 use bursar_telemetry::{Metrics, Page, Stored, Traces};
 use tokio_util::sync::CancellationToken;
 
-use crate::config::Config;
+use crate::accounts::{AccountError, read_file};
+use crate::config::{Config, Gateway};
 use crate::traces;
 
 /// Listens; nothing is answered until the server is served. The caller has connected and started logging.
@@ -26,6 +28,7 @@ pub(crate) async fn listen(
         rate_per_second: config.server.rate_per_second,
         patience: config.server.patience,
         drain: config.server.drain,
+        notified: notified(config)?,
     };
     let producer = traces::witnessed(producer(config, store.clone()), traces);
     let page = Page { worker, stored: stored(config, &store) };
@@ -35,6 +38,30 @@ pub(crate) async fn listen(
 /// What Redis knows, for metrics.
 pub(crate) fn stored(config: &Config, store: &Store) -> Arc<Stored> {
     Arc::new(Stored::new(store.clone(), config.lanes(), config.intake.queues.clone()))
+}
+
+/// The accounts whose gateway may notify them: those whose platform's key is known.
+fn notified(config: &Config) -> Result<Vec<NotifiedAccount>, AccountError> {
+    let mut accounts = Vec::new();
+    for (name, account) in &config.accounts {
+        let Gateway::Yzt(yzt) = &account.gateway else { continue };
+        let Some(file) = yzt.response_sign.key_file() else { continue };
+        let key = format!("accounts.{name}.platform_public_key_file");
+        let reader = NotificationReader::new(&yzt.app_id, &read_file(key.clone(), file)?)
+            .map_err(|error| AccountError::Unfit { key, problem: error.problem })?;
+        let methods = account.notify.methods.iter();
+        accounts.push(NotifiedAccount {
+            name: name.clone(),
+            reader: Arc::new(reader),
+            sign_rule: account.notify.sign_rule,
+            methods: methods
+                .map(|method| NotifiedMethod { name: method.name.clone(), job: method.job.clone() })
+                .collect(),
+            callback_url: account.notify.callback_url.clone(),
+            retention: config.redis.retention,
+        });
+    }
+    Ok(accounts)
 }
 
 /// The one way in for jobs: the same as for any other Rust service.

@@ -30,7 +30,10 @@ pub use settings::{
     BeingfiSettings, ContentType, QueryKey, ResponseSign, SettingsError, SplitMethods, SubCodes, TooManyRequests,
     Transport, UploadMethod, YztSettings,
 };
-pub use yzt::{Balance, BalanceQuery, Notification, NotificationError, SignRule, Yzt};
+pub use yzt::{
+    Balance, BalanceQuery, MAX_NOTIFICATION_BYTES, Notification, NotificationError, NotificationReader, SignRule, Yzt,
+    masked,
+};
 
 /// A call under way.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;

@@ -43,7 +43,7 @@ fn without(text: &str, secrets: &[&Secret]) -> String {
 }
 
 /// Long numbers by their ends: a person finds the account again, and nobody learns it.
-fn without_accounts(text: &str) -> String {
+pub(crate) fn without_accounts(text: &str) -> String {
     let mut shown = String::with_capacity(text.len());
     let mut rest = text;
     while let Some(start) = rest.find(|character: char| character.is_ascii_digit()) {

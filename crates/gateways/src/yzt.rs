@@ -3,6 +3,7 @@
 mod balance;
 mod codes;
 pub(crate) mod envelope;
+mod masking;
 mod notification;
 mod reading;
 pub(crate) mod request;
@@ -14,7 +15,8 @@ use serde_json::{Value, json};
 use tokio::time::Instant;
 
 pub use balance::{Balance, BalanceQuery};
-pub use notification::{Notification, NotificationError, SignRule};
+pub use masking::masked;
+pub use notification::{MAX_NOTIFICATION_BYTES, Notification, NotificationError, NotificationReader, SignRule};
 
 use crate::http::{Answered, Heard, Http, too_late};
 use crate::rsa2::Verifier;

@@ -13,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::feed::Feed;
 use crate::health::Health;
+use crate::notify::NotifiedAccount;
 use crate::tokens::Tokens;
 
 /// What an operator can set about the server.
@@ -28,6 +29,8 @@ pub struct Settings {
     pub patience: Duration,
     /// How long requests in flight may take once the server was told to end.
     pub drain: Duration,
+    /// The accounts whose gateway may notify them.
+    pub notified: Vec<NotifiedAccount>,
 }
 
 /// What handlers share; every one has it as its state.

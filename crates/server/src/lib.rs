@@ -15,6 +15,7 @@ mod jobs;
 mod lanes;
 mod metrics;
 mod names;
+mod notify;
 mod openapi;
 mod orders;
 mod problem;
@@ -26,5 +27,6 @@ mod serving;
 mod tokens;
 
 pub use app::Settings;
+pub use notify::{NotifiedAccount, NotifiedMethod};
 pub use serving::{NoTokens, ServeError, Server};
 pub use tokens::{Role, TokensError, new_token};

@@ -8,7 +8,7 @@ use tower_http::catch_panic::CatchPanicLayer;
 
 use crate::app::Shared;
 use crate::problem::{Kind, Problem};
-use crate::{events, health, jobs, lanes, metrics, openapi, request};
+use crate::{events, health, jobs, lanes, metrics, notify, openapi, request};
 
 /// One part of the interface.
 pub(crate) struct Part {
@@ -35,7 +35,8 @@ impl Part {
 
 /// All of the interface.
 pub(crate) fn parts() -> Vec<Part> {
-    vec![jobs::part(), lanes::part(), events::part(), health::part(), metrics::part(), openapi::part()]
+    let work = [jobs::part(), lanes::part(), events::part(), notify::part()];
+    work.into_iter().chain([health::part(), metrics::part(), openapi::part()]).collect()
 }
 
 /// The routes with what surrounds them.

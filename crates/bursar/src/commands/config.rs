@@ -6,6 +6,7 @@ use crate::accounts::{AccountError, read_file};
 use crate::cli::{Exit, Global};
 use crate::config::{Advice, Config, ConfigError, Fault};
 use crate::output::line;
+use crate::tell;
 
 #[derive(Debug, Args)]
 #[command(
@@ -113,5 +114,6 @@ fn findings(config: &Config) -> Vec<Finding> {
     };
     let redis = config.redis.ca_file.as_deref().and_then(|file| read_file("redis.ca_file".into(), file).err());
     let errors = config.accounts.iter().flat_map(|(name, account)| account.faults(name.as_str())).map(of_error);
-    redis.map(of_error).into_iter().chain(errors).chain(config.advice().into_iter().map(of_advice)).collect()
+    let files = redis.into_iter().chain(tell::faults(&config.callbacks)).map(of_error);
+    files.chain(errors).chain(config.advice().into_iter().map(of_advice)).collect()
 }

@@ -28,10 +28,11 @@ pub(crate) async fn run(_: &Arguments, global: &Global) -> anyhow::Result<Exit> 
         let paused = status.paused.map(|why| format!("  PAUSED by {}", one_line(&why))).unwrap_or_default();
         let orphans =
             if status.orphans > 0 { format!("  {} keys without a record", status.orphans) } else { String::new() };
+        let untold = if status.to_tell > 0 { format!("  {} to be told", status.to_tell) } else { String::new() };
         let (send, ask, review, done) = (status.to_send, status.to_ask, status.review, status.done);
         let next_due = next_due.unwrap_or_else(|| "-".into());
         line(format_args!(
-            "{:<28} {send:>9} {ask:>9} {review:>9} {done:>9}  {next_due}{paused}{orphans}",
+            "{:<28} {send:>9} {ask:>9} {review:>9} {done:>9}  {next_due}{paused}{untold}{orphans}",
             lane.to_string()
         ))?;
     }

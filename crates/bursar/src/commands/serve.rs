@@ -1,11 +1,12 @@
 //! `bursar serve`: answers the HTTP API; any number of replicas.
 
+use anyhow::Context;
 use bursar_server::NoTokens;
 use clap::Args;
 
 use crate::cli::{Exit, Global};
 use crate::session::Session;
-use crate::{logging, serve, signals, traces};
+use crate::{logging, serve, signals, tell, traces};
 
 #[derive(Debug, Args)]
 #[command(
@@ -18,7 +19,10 @@ pub(crate) async fn run(_: &Arguments, global: &Global) -> anyhow::Result<Exit> 
     let Session { config, store } = Session::open(global.config.as_deref()).await?;
     logging::start(&config.log);
     let traces = traces::start(&config)?;
-    serve::listen(&config, NoTokens::Refuse, store, None, &traces, drain).await?.serve().await;
+    let server = serve::listen(&config, NoTokens::Refuse, store.clone(), None, &traces, drain.clone()).await?;
+    let telling = tell::start(&config, store, drain)?;
+    server.serve().await;
+    telling.await.context("telling producers")?;
     traces.close().await;
     tracing::info!("drained");
     Ok(Exit::Done)

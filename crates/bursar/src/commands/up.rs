@@ -10,7 +10,7 @@ use clap::Args;
 
 use crate::cli::{Exit, Global};
 use crate::config::{Config, RedisUrl};
-use crate::{logging, serve, session, signals, traces, work};
+use crate::{logging, serve, session, signals, tell, traces, work};
 
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  bursar up --embedded --data ./data --config bursar.toml")]
@@ -36,10 +36,12 @@ pub(crate) async fn run(arguments: &Arguments, global: &Global) -> anyhow::Resul
     let (metrics, traces) = (work::counted(&config), traces::start(&config)?);
     let worker = Some(Arc::clone(&metrics));
     let server = serve::listen(&config, NoTokens::Warn, store.clone(), worker, &traces, drain.clone()).await?;
+    let telling = tell::start(&config, store.clone(), drain.clone())?;
     let serving = tokio::spawn(server.serve());
     let worked = work::work(&config, store, metrics, traces.clone(), drain.clone()).await;
     drain.cancel(); // should the worker have ended by itself, nothing is taken on here any more
     serving.await.context("the server")?;
+    telling.await.context("telling producers")?;
     traces.close().await;
     let exit = worked?;
     if let Some(redis) = redis {

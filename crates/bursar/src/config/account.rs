@@ -7,6 +7,7 @@ use std::time::Duration;
 use bursar_domain::{AccountName, GatewayKind, OnAmbiguous, Policy};
 use bursar_gateways::{ContentType, QueryKey, SplitMethods, SubCodes, TooManyRequests, UploadMethod};
 
+use super::notify::{self, Notify};
 use super::rules::{self, DAY, HOUR, MINUTE, SECOND, SHORTEST};
 use super::section::{Notes, Section};
 use super::source::Table;
@@ -43,6 +44,8 @@ pub(crate) struct Account {
     pub(crate) rate_per_second: f64,
     /// Waits, deadlines and bounds.
     pub(crate) policy: Policy,
+    /// How the gateway's notifications are treated.
+    pub(crate) notify: Notify,
 }
 
 /// Whether a gateway may be spoken to without TLS.
@@ -166,6 +169,10 @@ fn read(name: &str, table: Table, notes: &mut Notes) -> Option<(AccountName, Acc
 fn read_account(section: &mut Section<'_>, read_gateway: fn(&mut Section<'_>, &mut Policy) -> Gateway) -> Account {
     let mut policy = read_policy(section);
     let gateway = read_gateway(section, &mut policy);
+    let notify = match &gateway {
+        Gateway::Yzt(_) => Notify::read(section),
+        Gateway::Beingfi(_) => Notify::default(),
+    };
     let content_types = [("form", ContentType::Form), ("json", ContentType::Json)];
     let plain_http = match section.read("allow_http", rules::flag) {
         Some(true) => PlainHttp::Anywhere,
@@ -186,6 +193,7 @@ fn read_account(section: &mut Section<'_>, read_gateway: fn(&mut Section<'_>, &m
         call_timeout: section.read("call_timeout", rules::duration(SHORTEST..=MINUTE * 10)).unwrap_or(SECOND * 30),
         rate_per_second: section.read("rate_per_second", rules::number(0.0..=MAX_RATE)).unwrap_or(10.0),
         policy,
+        notify,
     }
 }
 
@@ -253,7 +261,9 @@ fn read_response_sign(section: &mut Section<'_>) -> ResponseSign {
 }
 
 fn read_beingfi(section: &mut Section<'_>, policy: &mut Policy) -> Gateway {
-    section.refuse(&YZT_ONLY, "is a key of gateway yzt, and this account's gateway is beingfi");
+    for keys in [&YZT_ONLY[..], &notify::KEYS] {
+        section.refuse(keys, "is a key of gateway yzt, and this account's gateway is beingfi");
+    }
     let not_ready_wait = section.read("not_ready_wait", rules::duration(SHORTEST..=DAY));
     policy.not_ready_wait = not_ready_wait.unwrap_or(policy.not_ready_wait);
     Gateway::Beingfi(Beingfi {

@@ -5,6 +5,7 @@ use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use bursar_callbacks::IpNet;
 use bursar_domain::Fen;
 use bursar_store::Settings;
 use url::Url;
@@ -189,6 +190,16 @@ pub(super) fn listen(value: &Value) -> Read<SocketAddr> {
     text(value)?.parse().map_err(|_| "must be IP:PORT, for example \"127.0.0.1:8080\"".into())
 }
 
+/// A list of networks: `10.0.0.0/8`, or one address.
+pub(super) fn networks(value: &Value) -> Read<Vec<IpNet>> {
+    let rule = "must be a list of networks, for example [\"10.20.0.0/16\"]";
+    list(&value.raw, rule, |raw| {
+        let text = plain_text(raw)?;
+        let network = text.parse::<IpNet>().or_else(|_| text.parse::<IpAddr>().map(IpNet::from));
+        network.map_err(|_| "must be a network, for example \"10.20.0.0/16\"".into())
+    })
+}
+
 /// A part of every key in Redis. Braces would break the hash tags.
 pub(super) fn prefix(value: &Value) -> Read<String> {
     let prefix = text(value)?;
@@ -213,6 +224,13 @@ pub(super) fn redis_url(value: &Value) -> Read<RedisUrl> {
         Ok(url) if SCHEMES.contains(&url.scheme()) => Ok(RedisUrl::new(text)),
         Ok(_) | Err(_) => Err("must be a Redis URL: redis://, rediss://, redis+unix:// or redis+sentinel://".into()),
     }
+}
+
+/// Where something is told.
+pub(super) fn http_url(value: &Value) -> Read<String> {
+    let text = text(value)?;
+    let url = Url::parse(&text).ok().filter(|url| url.has_host() && matches!(url.scheme(), "http" | "https"));
+    url.map(|_| text).ok_or_else(|| "must be an http or https URL".into())
 }
 
 /// Where a gateway is. Signatures protect its answers from change, only TLS protects them from other eyes.

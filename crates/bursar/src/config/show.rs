@@ -27,6 +27,7 @@ impl Config {
             ("intake", table([("queues", self.intake.queues.clone().into())]).into()),
             ("journal", self.shown_journal().into()),
             ("server", self.shown_server().into()),
+            ("callbacks", self.callbacks.shown().into()),
             ("log", self.shown_log().into()),
             ("telemetry", self.shown_telemetry().into()),
             ("accounts", accounts.into()),
@@ -128,6 +129,7 @@ fn shown_account(account: &Account) -> Table {
             shown.insert("poll_deadline_t1".to_owned(), duration(policy.poll_deadline_t1));
             shown.extend(policy.max_amount.map(|cap| ("max_amount".to_owned(), cap.get().into())));
             shown.extend(shown_yzt(yzt));
+            shown.extend(account.notify.shown());
         }
         Gateway::Beingfi(beingfi) => {
             shown.insert("not_ready_wait".to_owned(), duration(policy.not_ready_wait));
@@ -182,15 +184,15 @@ fn table<const N: usize>(entries: [(&str, Value); N]) -> Table {
     entries.into_iter().map(|(key, value)| (key.to_owned(), value)).collect()
 }
 
-fn duration(duration: Duration) -> Value {
+pub(super) fn duration(duration: Duration) -> Value {
     duration_text(duration).into()
 }
 
-fn path(path: &Path) -> Value {
+pub(super) fn path(path: &Path) -> Value {
     path.display().to_string().into()
 }
 
-fn whole(number: usize) -> Value {
+pub(super) fn whole(number: usize) -> Value {
     i64::try_from(number).unwrap_or(i64::MAX).into()
 }
 

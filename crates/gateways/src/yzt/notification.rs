@@ -8,11 +8,15 @@ use serde_json::Value;
 
 use super::Yzt;
 use super::request::join;
-use crate::clock;
 use crate::json::RawObject;
+use crate::rsa2::Verifier;
+use crate::{SettingsError, clock};
 
 /// The largest notification that is read, in bytes; the page's is under 2 KiB.
-const MAX_NOTIFICATION_BYTES: usize = 64 * 1024;
+pub const MAX_NOTIFICATION_BYTES: usize = 64 * 1024;
+
+/// The longest id of a record that is believed, in bytes; the page's is 32.
+const MAX_RECORD_ID_BYTES: usize = 64;
 
 /// Which parameters the platform signed. No page says: both rules are in use in this family of gateways.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Deserialize, serde::Serialize)]
@@ -22,6 +26,17 @@ pub enum SignRule {
     A,
     /// All but `sign` and `sign_type`: the rule of Alipay's notifications.
     B,
+}
+
+impl SignRule {
+    /// The word for it in the configuration and on record.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::A => "a",
+            Self::B => "b",
+        }
+    }
 }
 
 /// Why a notification is not one: answer it with anything but `success`.
@@ -69,6 +84,14 @@ impl Notification {
     pub fn content(&self) -> Option<Value> {
         serde_json::from_str(&self.biz_content).ok()
     }
+
+    /// The text of a field, by its name: the record's id, the thing that a job is about. `None` for what is no short text,
+    /// and where the name stands twice.
+    #[must_use]
+    pub fn text(&self, name: &str) -> Option<String> {
+        let fits = |text: &String| text.len() <= MAX_RECORD_ID_BYTES && !text.chars().any(char::is_control);
+        RawObject::parse(&self.biz_content)?.word(name).ok().flatten().filter(fits)
+    }
 }
 
 impl fmt::Debug for Notification {
@@ -81,60 +104,99 @@ impl fmt::Debug for Notification {
     }
 }
 
+/// Reads the notifications to one account. Needs the platform's public key and none of the account's secrets.
+pub struct NotificationReader {
+    app_id: String,
+    verifier: Verifier,
+}
+
+impl fmt::Debug for NotificationReader {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.debug_struct("NotificationReader").field("app_id", &self.app_id).finish_non_exhaustive()
+    }
+}
+
+impl NotificationReader {
+    /// For the app of this id, by the platform's public key.
+    ///
+    /// # Errors
+    /// [`SettingsError`] of `platform_public_key_file`.
+    pub fn new(app_id: &str, platform_public_key: &str) -> Result<Self, SettingsError> {
+        let verifier = Verifier::new("platform_public_key_file", platform_public_key)?;
+        Ok(Self { app_id: app_id.to_owned(), verifier })
+    }
+
+    /// Verifies a notification's body, by `rule` or, as long as none is known, by either.
+    ///
+    /// # Errors
+    /// [`NotificationError`]: nothing of it is to be believed or kept as verified.
+    pub fn read(&self, body: &str, rule: Option<SignRule>) -> Result<Notification, NotificationError> {
+        read(&self.app_id, Some(&self.verifier), body, rule)
+    }
+}
+
 impl Yzt {
     /// Verifies a notification's body, by `rule` or, as long as none is known, by either.
     ///
     /// # Errors
     /// [`NotificationError`]: nothing of it is to be believed or kept as verified.
     pub fn notification(&self, body: &str, rule: Option<SignRule>) -> Result<Notification, NotificationError> {
-        if body.len() > MAX_NOTIFICATION_BYTES {
-            return Err(NotificationError::TooLong);
-        }
-        let mut params = texts(body).ok_or(NotificationError::Unreadable)?;
-        params.sort();
-        let get = |name: &'static str| {
-            let found = params.iter().find(|(field, _)| field == name).map(|(_, value)| value.clone());
-            found.ok_or(NotificationError::Missing(name))
-        };
-        let sign = get("sign")?;
-        if get("sign_type")? != "RSA2" {
-            return Err(NotificationError::NotRsa2);
-        }
-        if get("app_id")? != self.caller.app_id() {
-            return Err(NotificationError::OtherApp);
-        }
-        let rule = self.rule_of(&params, &sign, rule)?;
-        Ok(Notification {
-            method: get("method")?,
-            timestamp: clock::read_yzt_stamp(&get("timestamp")?),
-            biz_content: get("biz_content")?,
-            rule,
-        })
+        read(self.caller.app_id(), self.verifier.as_ref(), body, rule)
     }
+}
 
-    /// Each rule over all parameters, then without the empty ones. A signature covers its whole text, so trying up
-    /// to four texts weakens nothing.
-    fn rule_of(
-        &self,
-        params: &[(String, String)],
-        sign: &str,
-        pinned: Option<SignRule>,
-    ) -> Result<SignRule, NotificationError> {
-        let verifier = self.verifier.as_ref().ok_or(NotificationError::NoKey)?;
-        let rules = [SignRule::A, SignRule::B].into_iter().filter(|rule| pinned.is_none_or(|pinned| pinned == *rule));
-        for rule in rules {
-            let signed = |name: &str| match rule {
-                SignRule::A => name != "sign",
-                SignRule::B => name != "sign" && name != "sign_type",
-            };
-            let all: Vec<_> = params.iter().filter(|(name, _)| signed(name)).cloned().collect();
-            let filled: Vec<_> = all.iter().filter(|(_, value)| !value.is_empty()).cloned().collect();
-            if verifier.verifies(&join(&all), sign) || verifier.verifies(&join(&filled), sign) {
-                return Ok(rule);
-            }
-        }
-        Err(NotificationError::BadSign)
+fn read(
+    app_id: &str,
+    verifier: Option<&Verifier>,
+    body: &str,
+    rule: Option<SignRule>,
+) -> Result<Notification, NotificationError> {
+    if body.len() > MAX_NOTIFICATION_BYTES {
+        return Err(NotificationError::TooLong);
     }
+    let mut params = texts(body).ok_or(NotificationError::Unreadable)?;
+    params.sort();
+    let get = |name: &'static str| {
+        let found = params.iter().find(|(field, _)| field == name).map(|(_, value)| value.clone());
+        found.ok_or(NotificationError::Missing(name))
+    };
+    let sign = get("sign")?;
+    if get("sign_type")? != "RSA2" {
+        return Err(NotificationError::NotRsa2);
+    }
+    if get("app_id")? != app_id {
+        return Err(NotificationError::OtherApp);
+    }
+    let rule = rule_of(verifier.ok_or(NotificationError::NoKey)?, &params, &sign, rule)?;
+    Ok(Notification {
+        method: get("method")?,
+        timestamp: clock::read_yzt_stamp(&get("timestamp")?),
+        biz_content: get("biz_content")?,
+        rule,
+    })
+}
+
+/// Each rule over all parameters, then without the empty ones. A signature covers its whole text, so trying up to four
+/// texts weakens nothing.
+fn rule_of(
+    verifier: &Verifier,
+    params: &[(String, String)],
+    sign: &str,
+    pinned: Option<SignRule>,
+) -> Result<SignRule, NotificationError> {
+    let rules = [SignRule::A, SignRule::B].into_iter().filter(|rule| pinned.is_none_or(|pinned| pinned == *rule));
+    for rule in rules {
+        let signed = |name: &str| match rule {
+            SignRule::A => name != "sign",
+            SignRule::B => name != "sign" && name != "sign_type",
+        };
+        let all: Vec<_> = params.iter().filter(|(name, _)| signed(name)).cloned().collect();
+        let filled: Vec<_> = all.iter().filter(|(_, value)| !value.is_empty()).cloned().collect();
+        if verifier.verifies(&join(&all), sign) || verifier.verifies(&join(&filled), sign) {
+            return Ok(rule);
+        }
+    }
+    Err(NotificationError::BadSign)
 }
 
 /// An object's fields if all of them are texts and none stands twice.

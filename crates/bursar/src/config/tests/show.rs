@@ -10,6 +10,7 @@ ca_file = "ca.pem"
 max_amount = 5000
 split_method = "bkfunds.split.apply"
 split_query_method = "bkfunds.split.query"
+notify_callback_url = "https://shop.example/credits"
 "#;
 
 /// A worker's own listener, and where traces go.
@@ -32,6 +33,9 @@ ca_file = 'ca.pem'
 [journal]
 dir = '/var/lib/bursar/journal'
 files = 3
+[callbacks]
+allow = ['10.20.0.0/16', '::1']
+secrets_file = 'secrets'
 ";
     for text in [String::new(), changed.to_owned(), format!("{YZT}{FURTHER}{BEINGFI}rate_per_second = 0.5\n{changed}")]
     {
@@ -43,7 +47,7 @@ files = 3
 
 #[test]
 fn every_key_that_has_a_value_is_shown() {
-    let sections = "[redis]\nca_file = 'ca.pem'\n[journal]\ndir = 'j'\n";
+    let sections = "[redis]\nca_file = 'ca.pem'\n[journal]\ndir = 'j'\n[callbacks]\nca_file = 'ca.pem'\nsecrets_file = 'secrets'\n";
     let shown = right(&format!("{YZT}{FURTHER}{BEINGFI}{sections}{TELLING}"), &[]).shown();
     let mut keys: Vec<String> = Vec::new();
     for (section, inner) in &shown {

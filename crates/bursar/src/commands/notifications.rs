@@ -1,0 +1,114 @@
+//! `bursar notifications`: what the gateways have notified, and what waits for a person.
+
+use bursar_domain::{AccountName, AttemptView, NotificationView};
+use bursar_gateways::masked;
+use bursar_store::{Shelf, Store};
+use clap::Args;
+use serde_json::json;
+
+use crate::cli::{Exit, Global};
+use crate::commands::bind::Misuse;
+use crate::output::{line, one_line};
+use crate::session::Session;
+
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Example:\n  bursar notifications --account main\n  bursar notifications --held\n  bursar notifications 17 --account main --full"
+)]
+pub(crate) struct Arguments {
+    /// Only the one of this number, with the attempts to tell of it.
+    number: Option<u64>,
+    /// Only this account's.
+    #[arg(long, value_name = "ACCOUNT")]
+    account: Option<String>,
+    /// Those that were signed and could not be read, instead of the others.
+    #[arg(long)]
+    held: bool,
+    /// Show names and account numbers of people whole.
+    #[arg(long)]
+    full: bool,
+    /// At most this many, newest first.
+    #[arg(long, default_value_t = 100, value_name = "N")]
+    limit: usize,
+}
+
+pub(crate) async fn run(arguments: &Arguments, global: &Global) -> anyhow::Result<Exit> {
+    let session = Session::open(global.config.as_deref()).await?;
+    let lanes = session.lanes(arguments.account.as_deref(), None)?;
+    let mut accounts: Vec<AccountName> = lanes.into_iter().map(|lane| lane.account).collect();
+    accounts.dedup(); // an account's lanes stand together
+    match arguments.number {
+        Some(number) => one(arguments, global, &session.store, &accounts, number).await,
+        None => list(arguments, global, &session.store, &accounts).await,
+    }
+}
+
+async fn list(arguments: &Arguments, global: &Global, store: &Store, accounts: &[AccountName]) -> anyhow::Result<Exit> {
+    let shelf = if arguments.held { Shelf::Held } else { Shelf::Read };
+    let mut left = arguments.limit;
+    for account in accounts {
+        let mut before = None;
+        while left > 0 {
+            let page = store.notifications(account, shelf, before, left).await?;
+            let Some(last) = page.last().map(|view| view.id) else { break };
+            before = Some(last);
+            left = left.saturating_sub(page.len());
+            for view in page {
+                print(&shown(view, arguments), &[], global)?;
+            }
+        }
+    }
+    Ok(Exit::Done)
+}
+
+async fn one(
+    arguments: &Arguments,
+    global: &Global,
+    store: &Store,
+    accounts: &[AccountName],
+    number: u64,
+) -> anyhow::Result<Exit> {
+    let [account] = accounts else {
+        return Err(Misuse("each account counts its notifications for itself: name one with --account".into()).into());
+    };
+    let Some(view) = store.notification(account, number).await? else {
+        eprintln!("bursar: {account} has no notification {number}");
+        return Ok(Exit::No);
+    };
+    let callbacks = store.notification_log(account, number).await?;
+    print(&shown(view, arguments), &callbacks, global)?;
+    Ok(Exit::Done)
+}
+
+fn shown(view: NotificationView, arguments: &Arguments) -> NotificationView {
+    if arguments.full { view } else { NotificationView { content: masked(&view.content), ..view } }
+}
+
+fn print(view: &NotificationView, callbacks: &[AttemptView], global: &Global) -> anyhow::Result<()> {
+    if global.json {
+        let mut object = serde_json::to_value(view)?;
+        if !callbacks.is_empty() {
+            object["callbacks"] = json!(callbacks);
+        }
+        return Ok(line(object)?);
+    }
+    let late = if view.late { " late" } else { "" };
+    let why = view.why.as_deref().map(|why| format!("  {why}")).unwrap_or_default();
+    line(format_args!(
+        "{} {:<6} {} {} {} v{} {}{late}{}",
+        view.account,
+        view.id,
+        view.received_at,
+        one_line(&view.method),
+        one_line(view.record_id.as_deref().unwrap_or("-")),
+        view.version,
+        view.outcome,
+        one_line(&why)
+    ))?;
+    line(format_args!("    {}", one_line(&view.content.to_string())))?;
+    for attempt in callbacks {
+        let detail = serde_json::to_string(&attempt.detail)?;
+        line(format_args!("    {} {} {}", attempt.at, attempt.event, one_line(&detail)))?;
+    }
+    Ok(())
+}

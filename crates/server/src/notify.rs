@@ -1,0 +1,248 @@
+//! `POST /notify/{account}`: what a gateway tells by itself. It is verified, kept, and only then acknowledged: the seven
+//! bytes `success` say that nobody need tell it again. Everything else is answered `fail`, and the gateway comes back.
+//!
+//! A notification never changes a job's state. One that names a job brings its next question to the gateway forward.
+
+mod read;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::body::{Body, to_bytes};
+use axum::extract::{Path, Request, State};
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use bursar_domain::{AccountName, Kind, Lane, Millis};
+use bursar_gateways::{MAX_NOTIFICATION_BYTES, Notification, NotificationError, NotificationReader, SignRule};
+use bursar_store::{Kept, Notified, Stands, Store, StoreError, crash_point};
+use sha2::{Digest, Sha256};
+
+use crate::app::{App, Shared};
+use crate::routes::Part;
+
+/// The bank credit of seed 003: the one whose fields are known.
+const TRANSFER_NOTIFY: &str = "bkfunds.acct.transfer.notify";
+
+/// An account that its gateway may notify.
+#[derive(Clone, Debug)]
+pub struct NotifiedAccount {
+    /// Its name.
+    pub name: AccountName,
+    /// Verifies that the platform wrote it.
+    pub reader: Arc<NotificationReader>,
+    /// The rule of its signatures, once known.
+    pub sign_rule: Option<SignRule>,
+    /// What is expected beside the bank credits.
+    pub methods: Vec<NotifiedMethod>,
+    /// Who is told.
+    pub callback_url: Option<String>,
+    /// How long notifications are kept.
+    pub retention: Duration,
+}
+
+/// A kind of notification that an operator expects.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NotifiedMethod {
+    /// The method.
+    pub name: String,
+    /// Where in its content it names a job, by its key or by what the job is about, and of which kind.
+    pub job: Option<(Kind, String)>,
+}
+
+/// Why a notification is not acknowledged.
+enum Refusal {
+    /// It is no notification, or not by the platform.
+    Unfit(StatusCode, String),
+    /// It is kept apart, for a person; the gateway goes on telling it.
+    Held(String),
+    /// It is not kept, or not all that follows from it has been done.
+    NotKept(String),
+}
+
+pub(crate) fn part() -> Part {
+    Part::new(include_str!("notify/openapi.json"))
+        .route("/notify/{account}", post(notify))
+        .route("/v1/notifications", get(read::list))
+        .route("/v1/notifications/{account}/{id}", get(read::one))
+}
+
+async fn notify(State(app): State<Shared>, Path(name): Path<String>, request: Request) -> Response {
+    let Some(account) = app.settings.notified.iter().find(|account| account.name.as_str() == name) else {
+        return answer(StatusCode::NOT_FOUND);
+    };
+    let outcome = match body(request.into_body(), app.settings.patience).await {
+        Ok(text) => keep(&app, account, &text).await,
+        Err(refusal) => Err(refusal),
+    };
+    let account = account.name.as_str();
+    answer(match outcome {
+        Ok(()) => StatusCode::OK,
+        Err(Refusal::Unfit(status, why)) => {
+            tracing::warn!(account, "a notification is refused: {why}");
+            status
+        }
+        Err(Refusal::Held(why)) => {
+            tracing::error!(account, "a notification is kept apart, and a person must look at it: {why}");
+            StatusCode::UNPROCESSABLE_ENTITY
+        }
+        Err(Refusal::NotKept(why)) => {
+            tracing::error!(account, "a notification is not acknowledged: {why}");
+            StatusCode::INTERNAL_SERVER_ERROR
+        }
+    })
+}
+
+fn answer(status: StatusCode) -> Response {
+    let word = if status == StatusCode::OK { "success" } else { "fail" };
+    (status, [(header::CONTENT_TYPE, "text/plain")], word).into_response()
+}
+
+async fn body(body: Body, patience: Duration) -> Result<String, Refusal> {
+    let unfit = |status, why: &str| Refusal::Unfit(status, why.to_owned());
+    let read = tokio::time::timeout(patience, to_bytes(body, MAX_NOTIFICATION_BYTES)).await;
+    let bytes = read
+        .map_err(|_| unfit(StatusCode::REQUEST_TIMEOUT, "its body did not come in time"))?
+        .map_err(|_| unfit(StatusCode::PAYLOAD_TOO_LARGE, "its body is too long, or broke off"))?;
+    String::from_utf8(bytes.into()).map_err(|_| unfit(StatusCode::BAD_REQUEST, "it is not UTF-8"))
+}
+
+/// Verifies and keeps one notification; wakes the job that it names.
+async fn keep(app: &App, account: &NotifiedAccount, text: &str) -> Result<(), Refusal> {
+    let store = &app.store;
+    let notification = account.reader.read(text, account.sign_rule).map_err(|error| unfit(&error))?;
+    let read = judged(account, &notification);
+    let notified = Notified {
+        method: &notification.method,
+        record_id: read.record_id.as_deref(),
+        hash: Sha256::digest(notification.biz_content.as_bytes()).into(),
+        content: &notification.biz_content,
+        written: notification.timestamp.and_then(|at| u64::try_from(at.as_millisecond()).ok()).map(Millis),
+        sign_rule: notification.rule.as_str(),
+        standing: read.standing,
+        why_held: read.why_held,
+        callback_url: account.callback_url.as_deref(),
+        retention: account.retention,
+    };
+    let (kept, number) = store.notify(&account.name, &notified).await.map_err(|error| not_kept(&error))?;
+    let (name, method) = (account.name.as_str(), notification.method.as_str());
+    announce(app, account, &read, number, method, kept).await;
+    match (kept, read.why_held) {
+        (Kept::Ahead, _) => {
+            return Err(Refusal::Unfit(
+                StatusCode::BAD_REQUEST,
+                format!("{method}: its timestamp lies ahead of Redis's clock"),
+            ));
+        }
+        (Kept::TooMany, _) => return Err(Refusal::NotKept(format!("{method}: its record has too many versions"))),
+        (Kept::Held | Kept::Again, Some(why)) => {
+            return Err(Refusal::Held(format!("{method}, number {number}: {why}")));
+        }
+        (Kept::Regressed, _) => {
+            tracing::error!(
+                account = name,
+                method,
+                number,
+                "a notification says less than an earlier one that stands for good: look at both"
+            );
+        }
+        (Kept::New | Kept::Changed | Kept::Again | Kept::Held, _) => {
+            tracing::info!(account = name, method, number, outcome = ?kept, "a notification is kept");
+        }
+    }
+    if let Some((kind, about)) = read.job {
+        let lane = Lane { account: account.name.clone(), kind };
+        wake(store, &lane, &about, number, method).await.map_err(|error| not_kept(&error))?;
+    }
+    crash_point("before_success");
+    Ok(())
+}
+
+/// Tells whoever follows the events, among those of the lane that it names a job of, or of the account's first.
+async fn announce(app: &App, account: &NotifiedAccount, read: &Judged, number: u64, method: &str, kept: Kept) {
+    match kept {
+        Kept::New | Kept::Changed | Kept::Regressed | Kept::Held => {}
+        Kept::Again | Kept::Ahead | Kept::TooMany => return,
+    }
+    let kind = read.job.as_ref().map(|(kind, _)| *kind);
+    let fits = |lane: &&Lane| lane.account == account.name && kind.is_none_or(|kind| kind == lane.kind);
+    let Some(lane) = app.lanes.iter().find(fits) else { return };
+    if let Err(error) = app.store.announce(lane, number, method, kept).await {
+        tracing::warn!(%lane, number, "nobody is told of a notification that is kept: {}", error.chain());
+    }
+}
+
+/// Writes into the log of each job that `name` may mean that it was named, and has the gateway asked about it soon, if it
+/// waits for that.
+async fn wake(store: &Store, lane: &Lane, name: &str, number: u64, method: &str) -> Result<(), StoreError> {
+    let mut any = false;
+    for about in lane.kind.abouts(name) {
+        let Some(key) = store.mention(lane, &about, number, method).await? else { continue };
+        any = true;
+        let woken = store.wake(lane, &key).await?;
+        tracing::info!(%lane, %key, number, woken, "a notification names a job");
+    }
+    if !any {
+        tracing::warn!(%lane, number, "a notification names a job that nobody submitted");
+    }
+    Ok(())
+}
+
+/// What a verified notification says, as far as it can be read.
+struct Judged {
+    record_id: Option<String>,
+    standing: Stands,
+    job: Option<(Kind, String)>,
+    why_held: Option<&'static str>,
+}
+
+fn judged(account: &NotifiedAccount, notification: &Notification) -> Judged {
+    let held = |why| Judged { record_id: None, standing: Stands::Unsaid, job: None, why_held: Some(why) };
+    let Some(content) = notification.content().filter(serde_json::Value::is_object) else {
+        return held("its content is no JSON object"); // trap 28; it is never repaired
+    };
+    if notification.timestamp.is_none() {
+        return held("its timestamp is not in the page's format");
+    }
+    let configured = account.methods.iter().find(|method| method.name == notification.method);
+    if let Some((kind, pointer)) = configured.and_then(|method| method.job.as_ref()) {
+        let about = content.pointer(pointer).and_then(serde_json::Value::as_str).filter(|about| !about.is_empty());
+        let Some(about) = about else { return held("it names no job where its method was said to name one") };
+        let job = Some((*kind, about.to_owned()));
+        return Judged { record_id: Some(about.to_owned()), standing: Stands::Unsaid, job, why_held: None };
+    }
+    if configured.is_some() && notification.method != TRANSFER_NOTIFY {
+        return Judged {
+            record_id: notification.text("record_id"),
+            standing: Stands::Unsaid,
+            job: None,
+            why_held: None,
+        };
+    }
+    if notification.method != TRANSFER_NOTIFY {
+        return held("its method is not one that notify_methods expects");
+    }
+    let Some(record_id) = notification.text("record_id") else { return held("it has no record_id") };
+    // 0 not deducted, 6 under way, 1 deducted: one that has been deducted stays so (trap 32).
+    let standing = match notification.text("deduct_status").as_deref() {
+        Some("1") => Stands::ForGood,
+        Some(_) | None => Stands::Open,
+    };
+    Judged { record_id: Some(record_id), standing, job: None, why_held: None }
+}
+
+fn unfit(error: &NotificationError) -> Refusal {
+    let status = match error {
+        NotificationError::TooLong => StatusCode::PAYLOAD_TOO_LARGE,
+        NotificationError::Unreadable | NotificationError::Missing(_) => StatusCode::BAD_REQUEST,
+        NotificationError::NotRsa2
+        | NotificationError::OtherApp
+        | NotificationError::BadSign
+        | NotificationError::NoKey => StatusCode::UNAUTHORIZED,
+    };
+    Refusal::Unfit(status, error.to_string())
+}
+
+fn not_kept(error: &StoreError) -> Refusal {
+    Refusal::NotKept(error.chain())
+}

@@ -1,0 +1,82 @@
+//! Reading notifications: a page, or one with the attempts to tell of it. Readers see names and account numbers masked.
+
+use axum::Json;
+use axum::extract::{Path, State};
+use axum::http::Uri;
+use bursar_domain::{AccountName, NotificationView};
+use bursar_gateways::masked;
+use bursar_store::Shelf;
+use serde_json::{Value, json};
+
+use crate::app::Shared;
+use crate::auth::{Allowed, Read};
+use crate::problem::{Kind, Problem};
+use crate::query::Query;
+use crate::tokens::Role;
+
+/// Notifications of one page, at most and unless asked for fewer.
+const MAX_PAGE: usize = 100;
+
+/// `GET /v1/notifications?account=&held=&before=&limit=`: newest first.
+pub(super) async fn list(who: Allowed<Read>, State(app): State<Shared>, uri: Uri) -> Result<Json<Value>, Problem> {
+    let mut query = Query::of(&uri);
+    let known = |name: &str| {
+        let found = app.settings.notified.iter().find(|account| account.name.as_str() == name);
+        found.map(|account| account.name.clone()).ok_or_else(|| "names no account that is notified".to_owned())
+    };
+    let account = query.take("account", known);
+    let shelf = query.take("held", |text| match text {
+        "true" => Ok(Shelf::Held),
+        "false" => Ok(Shelf::Read),
+        _ => Err("must be true or false".to_owned()),
+    });
+    let before =
+        query.take("before", |text| text.parse::<u64>().map_err(|_| "must be a notification's number".to_owned()));
+    let limit = query.take("limit", |text| {
+        let limit = text.parse::<usize>().ok().filter(|limit| (1..=MAX_PAGE).contains(limit));
+        limit.ok_or_else(|| format!("must be a whole number from 1 to {MAX_PAGE}"))
+    });
+    query.finish()?;
+    let account = match account {
+        Some(account) => account,
+        None => only(&app)?,
+    };
+    let limit = limit.unwrap_or(MAX_PAGE);
+    let page = app.store.notifications(&account, shelf.unwrap_or_default(), before, limit).await?;
+    let next = page.last().filter(|_| page.len() == limit).map(|last| last.id);
+    let shown: Vec<NotificationView> = page.into_iter().map(|view| shown(who.bearer.role, view)).collect();
+    Ok(Json(json!({"notifications": shown, "next": next})))
+}
+
+/// `GET /v1/notifications/{account}/{id}`
+pub(super) async fn one(
+    who: Allowed<Read>,
+    State(app): State<Shared>,
+    Path((account, id)): Path<(String, String)>,
+) -> Result<Json<Value>, Problem> {
+    let unknown = || Problem::new(Kind::NotFound, format!("{account} has no notification {id}"));
+    let name: AccountName = account.parse().map_err(|_| unknown())?;
+    let number: u64 = id.parse().map_err(|_| unknown())?;
+    let view = app.store.notification(&name, number).await?.ok_or_else(unknown)?;
+    let callbacks = app.store.notification_log(&name, number).await?;
+    Ok(Json(json!({"notification": shown(who.bearer.role, view), "callbacks": callbacks})))
+}
+
+/// The account, where there is but one that is notified.
+fn only(app: &Shared) -> Result<AccountName, Problem> {
+    match app.settings.notified.as_slice() {
+        [account] => Ok(account.name.clone()),
+        accounts => {
+            let names: Vec<&str> = accounts.iter().map(|account| account.name.as_str()).collect();
+            let rule = format!("is required; accounts that are notified: {}", names.join(", "));
+            Err(Problem::invalid(&[bursar_domain::FieldError { field: "account".into(), rule }]))
+        }
+    }
+}
+
+fn shown(role: Role, view: NotificationView) -> NotificationView {
+    match role {
+        Role::Reader => NotificationView { content: masked(&view.content), ..view },
+        Role::Operator | Role::Producer => view,
+    }
+}

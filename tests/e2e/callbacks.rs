@@ -1,0 +1,161 @@
+//! Producers are told what became of their jobs: signed, at least once, in order for each job, and nowhere they must not be.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use bursar_test_support::{Answer, Received, Receiver, eventually};
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
+
+use crate::jobs::{having, transfer};
+use crate::plan::Plan;
+use crate::world::{SOON, World};
+
+/// What the messages are signed with, in two versions.
+const SECRETS: [&str; 2] = ["whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", "whsec_bmV3IHNlY3JldCBvZiAyNyBieXRlcyEhISE="];
+
+/// A world that may tell receivers on this machine.
+async fn world(plan: Plan) -> World {
+    let world = plan.set("callbacks.allow", vec!["127.0.0.1"]).set("callbacks.timeout", "1s").start().await;
+    let secrets = world.file(format!("# new, then old\n{}\n", SECRETS.join("\n")));
+    world.set("callbacks.secrets_file", toml::Value::from(secrets.display().to_string()));
+    world
+}
+
+fn told(key: &str, url: &str) -> Value {
+    having(transfer(key), "callback_url", json!(url))
+}
+
+/// HMAC by the letter of RFC 2104.
+fn hmac(key: &[u8], text: &[u8]) -> Vec<u8> {
+    let mut block = [0; 64];
+    block[..key.len()].copy_from_slice(key);
+    let inner = Sha256::new().chain_update(block.map(|byte| byte ^ 0x36)).chain_update(text).finalize();
+    Sha256::new().chain_update(block.map(|byte| byte ^ 0x5c)).chain_update(inner).finalize().to_vec()
+}
+
+/// Checks a message as its receiver would: each secret's signature over id, time and body.
+fn assert_signed(message: &Received) {
+    let Received { id, timestamp, signature, body, .. } = message;
+    for secret in SECRETS {
+        let key = STANDARD.decode(secret.strip_prefix("whsec_").unwrap()).unwrap();
+        let expected = STANDARD.encode(hmac(&key, format!("{id}.{timestamp}.{body}").as_bytes()));
+        assert!(signature.split(' ').any(|one| one == format!("v1,{expected}")), "{message:?}");
+    }
+}
+
+/// What was told of each job: type and sequence, repetitions left out.
+fn stories(received: &[Received]) -> BTreeMap<String, Vec<(String, u64)>> {
+    let mut stories: BTreeMap<String, Vec<(String, u64)>> = BTreeMap::new();
+    let mut ids = std::collections::BTreeSet::new();
+    for message in received {
+        assert_signed(message);
+        let body: Value = serde_json::from_str(&message.body).unwrap();
+        if ids.insert(message.id.clone()) {
+            let event = (body["type"].as_str().unwrap().to_owned(), body["sequence"].as_u64().unwrap());
+            stories.entry(body["data"]["platform_no"].as_str().unwrap().to_owned()).or_default().push(event);
+        }
+    }
+    stories
+}
+
+/// Waits until nothing is left to tell.
+async fn all_told(world: &World) {
+    eventually(SOON, "everything to be told", async || {
+        let lanes = world.ok(&["lanes", "--json"]).await;
+        let untold: u64 =
+            lanes.lines().map(|lane| serde_json::from_str::<Value>(lane).unwrap()["to_tell"].as_u64().unwrap()).sum();
+        if untold == 0 { Ok(()) } else { Err(lanes) }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn every_end_is_told_at_least_once_while_servers_die_under_it() {
+    let world = world(Plan::new()).await;
+    let receiver = Receiver::start(|_| Answer::Late(Duration::from_millis(60), 200)).await;
+    let keys: Vec<String> = (0..60).map(|number| format!("TOLD-{number:02}")).collect();
+    let _worker = world.worker().await;
+    world.submit_new(&keys.iter().map(|key| told(key, &receiver.url("told"))).collect::<Vec<_>>()).await;
+    world.settled().await;
+    let first = world.serve().await;
+    eventually(SOON, "the first messages", async || (receiver.received().len() > 3).then_some(())).await;
+    first.process.kill();
+    let _second = world.serve().await;
+    let _third = world.serve().await;
+    all_told(&world).await;
+    let stories = stories(&receiver.received());
+    assert_eq!(stories.len(), keys.len(), "every job: {stories:?}");
+    assert!(stories.values().all(|story| *story == [("job.succeeded".to_owned(), 1)]), "{stories:?}");
+    world.books_agree().await;
+}
+
+#[tokio::test]
+async fn a_server_that_dies_after_telling_leaves_it_to_another_to_tell_again_by_the_same_name() {
+    let world = world(Plan::new()).await;
+    let receiver = Receiver::content().await;
+    let dying = world
+        .serve_with("serve", |command| {
+            command.env("BURSAR_CRASH_AT", "after_callback");
+        })
+        .await;
+    let _worker = world.worker().await;
+    world.submit_new(&[told("TWICE", &receiver.url("told"))]).await;
+    assert_eq!(dying.process.finished(SOON).await.code, None, "it died by a signal");
+    let _next = world.serve().await;
+    all_told(&world).await;
+    let received = receiver.received();
+    assert_eq!(received.len(), 2, "{received:?}");
+    assert_eq!((&received[0].id, &received[0].body), (&received[1].id, &received[1].body));
+    let job = world.job("TWICE").await;
+    let lines = job["log"].as_array().unwrap().iter().filter(|line| line["event"] == "callback");
+    assert_eq!(lines.map(|line| line["outcome"].clone()).collect::<Vec<_>>(), ["told"], "{job}");
+    world.books_agree().await;
+}
+
+#[tokio::test]
+async fn a_review_is_told_before_the_end_that_a_person_gives_it_whatever_fails_in_between() {
+    let world = world(Plan::new().both("on_ambiguous", "hold")).await;
+    world.faults(json!({"key": "REVIEWED", "on": "send", "fault": "lost-answer"})).await;
+    let failures = std::sync::atomic::AtomicUsize::new(1);
+    let receiver = Receiver::start(move |_| {
+        let left =
+            failures.fetch_update(std::sync::atomic::Ordering::SeqCst, std::sync::atomic::Ordering::SeqCst, |left| {
+                left.checked_sub(1)
+            });
+        Answer::Status(if left.is_ok() { 500 } else { 200 })
+    })
+    .await;
+    let _up = world.serve_as("up").await;
+    world.submit_new(&[told("REVIEWED", &receiver.url("told"))]).await;
+    world.until("REVIEWED", "needs_review").await;
+    eventually(SOON, "the first attempt", async || (!receiver.received().is_empty()).then_some(())).await;
+    world.ok(&["resolve", "REVIEWED", "--as", "succeeded", "--reason", "seen on the statement"]).await;
+    all_told(&world).await;
+    let received = receiver.received();
+    let answered: Vec<u16> = received.iter().map(|message| message.answered).collect();
+    assert_eq!(answered, [500, 200, 200], "{received:?}");
+    let story = &stories(&received)["REVIEWED"];
+    assert_eq!(*story, [("job.needs_review".to_owned(), 1), ("job.succeeded".to_owned(), 2)]);
+    world.books_agree().await;
+}
+
+#[tokio::test]
+async fn a_receiver_on_this_machine_is_not_told_unless_the_operator_names_it() {
+    let world = Plan::new().start().await;
+    let receiver = Receiver::content().await;
+    let server = world.serve_as("up").await;
+    world.submit_new(&[told("INSIDE", &receiver.url("admin"))]).await;
+    world.until("INSIDE", "succeeded").await;
+    let line = eventually(SOON, "a refusal on record", async || {
+        let job = world.job("INSIDE").await;
+        job["log"].as_array().unwrap().iter().find(|line| line["event"] == "callback").cloned().ok_or(job)
+    })
+    .await;
+    assert!(line["error"].as_str().unwrap().contains("not public"), "{line}");
+    assert_eq!(receiver.received(), []);
+    assert!(server.process.stderr().contains("callbacks are not signed"), "it says what is not set up");
+    world.books_agree().await;
+}

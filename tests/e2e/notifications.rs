@@ -1,0 +1,236 @@
+//! The gateway notifies: whatever it tells is kept before it reads `success`, once, and changes no job's state.
+
+use std::collections::BTreeMap;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use bursar_test_support::{Receiver, eventually};
+use jiff::tz::Offset;
+use jiff::{SignedDuration, Timestamp};
+use reqwest::header::CONTENT_TYPE;
+use rsa::RsaPrivateKey;
+use rsa::pkcs1v15::SigningKey;
+use rsa::pkcs8::DecodePrivateKey;
+use rsa::signature::{SignatureEncoding, Signer};
+use serde_json::{Value, json};
+use sha2::Sha256;
+
+use crate::jobs::bill;
+use crate::plan::Plan;
+use crate::server::{Server, answer};
+use crate::world::{SOON, World};
+
+const VECTORS: &str = include_str!("../vectors/vectors.json");
+const METHOD: &str = "bkfunds.acct.transfer.notify";
+const BILLS: &str = "bkfunds.order.notify";
+
+fn vectors() -> Value {
+    serde_json::from_str(VECTORS).unwrap()
+}
+
+/// A notification of this method and content, written at `timestamp`, signed by the platform.
+fn signed(app_id: &str, method: &str, content: &str, timestamp: &str) -> String {
+    let mut params: BTreeMap<&str, &str> = BTreeMap::from_iter([
+        ("app_id", app_id),
+        ("method", method),
+        ("version", "1.0"),
+        ("charset", "utf-8"),
+        ("format", "json"),
+        ("sign_type", "RSA2"),
+        ("timestamp", timestamp),
+        ("biz_content", content),
+    ]);
+    let text: Vec<String> = params.iter().map(|(name, value)| format!("{name}={value}")).collect();
+    let key = STANDARD.decode(vectors()["keys"]["platform_private_pkcs8"].as_str().unwrap()).unwrap();
+    let signing = SigningKey::<Sha256>::new(RsaPrivateKey::from_pkcs8_der(&key).unwrap());
+    let sign = STANDARD.encode(signing.sign(text.join("&").as_bytes()).to_bytes());
+    params.insert("sign", &sign);
+    json!(params).to_string()
+}
+
+/// The page's timestamp, this many minutes from now.
+fn stamp(minutes: i64) -> String {
+    let at = Timestamp::now() + SignedDuration::from_mins(minutes);
+    Offset::constant(8).to_datetime(at).strftime("%Y-%m-%d %H:%M:%S").to_string()
+}
+
+/// A bank credit.
+fn credit(record: &str, deduct_status: &str) -> String {
+    json!({"channel": "02", "record_id": record, "in_acct_name": "王小明", "in_acct_no": "6222021234567890123",
+        "trans_amount": "100000", "ccy_code": "RMB", "deduct_status": deduct_status})
+    .to_string()
+}
+
+/// A world whose account trusts the vectors' platform, and so no answer of the simulator's.
+async fn world() -> World {
+    let world = Plan::new().set("callbacks.allow", vec!["127.0.0.1"]).start().await;
+    trust(&world);
+    world
+}
+
+fn trust(world: &World) {
+    let key = world.file(vectors()["keys"]["platform_public_spki"].as_str().unwrap());
+    world.set("accounts.main.platform_public_key_file", toml::Value::from(key.display().to_string()));
+    world.set("accounts.main.notify_methods", toml::Value::from(vec![format!("{BILLS} bill_upload /order_id")]));
+}
+
+/// The account's app id.
+fn app_id(world: &World) -> String {
+    let settings: toml::Table = std::fs::read_to_string(world.config()).unwrap().parse().unwrap();
+    settings["accounts"]["main"]["app_id"].as_str().unwrap().to_owned()
+}
+
+async fn post(server: &Server, body: &str) -> (u16, Value) {
+    let answer = answer(
+        server.request("POST", "/notify/main", "").header(CONTENT_TYPE, "application/json").body(body.to_owned()),
+    )
+    .await;
+    assert!(answer.header("content-type").starts_with("text/plain"), "{answer:?}");
+    (answer.status, answer.body)
+}
+
+fn success() -> (u16, Value) {
+    (200, json!("success"))
+}
+
+#[tokio::test]
+async fn a_notification_is_kept_once_shown_masked_to_readers_and_told_whole() {
+    let world = world().await;
+    let receiver = Receiver::content().await;
+    world.set("accounts.main.notify_callback_url", toml::Value::from(receiver.url("credits")));
+    let server = world.serve().await;
+    let first = signed(&app_id(&world), METHOD, &credit("r1", "6"), &stamp(0));
+    for _ in 0..3 {
+        assert_eq!(post(&server, &first).await, success());
+    }
+    let mut stream = server.request("GET", "/v1/events?last_event_id=0", &server.tokens.reader).send().await.unwrap();
+    let mut told = String::new();
+    while !told.contains("event: notification") {
+        let chunk = tokio::time::timeout(SOON, stream.chunk()).await.expect("news in time").unwrap().expect("a stream");
+        told.push_str(&String::from_utf8_lossy(&chunk));
+    }
+    assert!(told.contains(r#""outcome":"new""#) && !told.contains("小明"), "{told}");
+    let page = server.read("/v1/notifications").await;
+    assert_eq!(page["notifications"].as_array().unwrap().len(), 1, "{page}");
+    let shown = &page["notifications"][0];
+    assert_eq!((&shown["id"], &shown["deliveries"], &shown["late"]), (&json!(1), &json!(3), &json!(false)));
+    assert_eq!(
+        (&shown["content"]["in_acct_no"], &shown["content"]["in_acct_name"]),
+        (&json!("****0123"), &json!("王**"))
+    );
+    let whole = answer(server.request("GET", "/v1/notifications/main/1", &server.tokens.operator)).await;
+    assert_eq!(whole.body["notification"]["content"]["in_acct_name"], "王小明");
+
+    eventually(SOON, "the callback", async || (!receiver.received().is_empty()).then_some(())).await;
+    let told: Value = serde_json::from_str(&receiver.received()[0].body).unwrap();
+    assert_eq!(
+        (&told["type"], &told["data"]["content"]["in_acct_no"]),
+        (&json!("notification.received"), &json!("6222021234567890123"))
+    );
+
+    let listed = world.ok(&["notifications", "--account", "main"]).await;
+    assert!(
+        listed.contains("****0123") && !listed.contains("小明") && !listed.contains("6222021234567890123"),
+        "{listed}"
+    );
+    let one = world.ok(&["notifications", "1", "--account", "main", "--full", "--json"]).await;
+    assert!(one.contains("王小明"), "{one}");
+    assert!(!server.process.stderr().contains("小明") && !server.process.stderr().contains("6222021234567890123"));
+}
+
+#[tokio::test]
+async fn what_must_not_be_acknowledged_is_answered_fail() {
+    let world = world().await;
+    let server = world.serve().await;
+    let app = app_id(&world);
+    let good = signed(&app, METHOD, &credit("r1", "6"), &stamp(0));
+    let refused = [
+        (good.replace("100000", "900000"), 401),
+        (signed("20990101000000000000000000", METHOD, &credit("r1", "6"), &stamp(0)), 401),
+        ("[]".to_owned(), 400),
+        ("x".repeat(70_000), 413),
+        (signed(&app, METHOD, &credit("r1", "6"), &stamp(6)), 400),
+        // What is signed and cannot be read is kept apart, and told again by the gateway.
+        (signed(&app, METHOD, "{\"record_id\":\"r1\"}}", &stamp(0)), 422),
+        (signed(&app, METHOD, "{\"record_id\":\"\"}", &stamp(0)), 422),
+        (signed(&app, "some.other.notify", &credit("r1", "6"), &stamp(0)), 422),
+        (signed(&app, BILLS, "{\"no_order\":1}", &stamp(0)), 422),
+    ];
+    for (body, status) in refused {
+        assert_eq!(post(&server, &body).await, (status, json!("fail")), "{body:.200}");
+    }
+    assert_eq!(server.read("/v1/notifications").await["notifications"], json!([]));
+    let held = server.read("/v1/notifications?held=true").await;
+    assert_eq!(held["notifications"].as_array().unwrap().len(), 4, "{held}");
+    assert_eq!(answer(server.request("POST", "/notify/nobody", "").body(good)).await.status, 404);
+}
+
+#[tokio::test]
+async fn an_old_one_is_kept_and_marked_and_one_that_goes_back_is_an_alarm() {
+    let world = world().await;
+    let server = world.serve().await;
+    let app = app_id(&world);
+    for (status, minutes) in [("6", -20), ("1", -10), ("0", -1)] {
+        assert_eq!(post(&server, &signed(&app, METHOD, &credit("r1", status), &stamp(minutes))).await, success());
+    }
+    let page = server.read("/v1/notifications?account=main").await;
+    let of = |name: &str| {
+        page["notifications"].as_array().unwrap().iter().map(|view| view[name].clone()).collect::<Vec<_>>()
+    };
+    assert_eq!(of("outcome"), ["regressed", "changed", "new"]);
+    assert_eq!(of("late"), [false, false, true]);
+    assert!(server.process.stderr().contains("stands for good"), "somebody is told");
+}
+
+#[tokio::test]
+async fn a_notification_that_names_a_job_wakes_it_and_leaves_its_state_alone() {
+    let world = Plan::new().start().await;
+    let worker = world.worker().await;
+    world.submit_new(&[bill("BILL", "order-7")]).await;
+    world.until("BILL", "succeeded").await;
+    worker.terminate();
+    worker.finished(SOON).await;
+    trust(&world);
+    let server = world.serve().await;
+    let before = world.job("BILL").await;
+    let body = signed(&app_id(&world), BILLS, "{\"order_id\":\"order-7\",\"result\":\"failed\"}", &stamp(0));
+    for _ in 0..2 {
+        assert_eq!(post(&server, &body).await, success());
+    }
+    let after = world.job("BILL").await;
+    assert_eq!((&after["state"], &after["updated_at"]), (&before["state"], &before["updated_at"]), "it only is a hint");
+    let named: Vec<_> =
+        after["log"].as_array().unwrap().iter().filter(|line| line["event"] == "notification").collect();
+    assert_eq!(named.len(), 1, "{after}");
+    assert_eq!((&named[0]["notification"], &named[0]["method"]), (&json!(1), &json!(BILLS)));
+    let nobody = signed(&app_id(&world), BILLS, "{\"order_id\":\"order-8\"}", &stamp(0));
+    assert_eq!(post(&server, &nobody).await, success());
+    world.books_agree().await;
+}
+
+/// Whether the server died before it answered.
+async fn dies(server: &Server, body: &str) -> bool {
+    let request = server.request("POST", "/notify/main", "").body(body.to_owned());
+    request.send().await.is_err()
+}
+
+#[tokio::test]
+async fn a_server_that_dies_at_any_point_acknowledges_nothing_that_is_not_kept_and_knows_the_resend() {
+    for (point, kept) in [("before_notification", 0), ("after_notification", 1), ("before_success", 1)] {
+        let world = world().await;
+        let body = signed(&app_id(&world), METHOD, &credit("r1", "1"), &stamp(0));
+        let dying = world
+            .serve_with("serve", |command| {
+                command.env("BURSAR_CRASH_AT", point);
+            })
+            .await;
+        assert!(dies(&dying, &body).await, "{point}: no success leaves");
+        assert_eq!(dying.process.finished(SOON).await.code, None, "{point}");
+        let listed = world.ok(&["notifications", "--json"]).await;
+        assert_eq!(listed.lines().count(), kept, "{point}: {listed}");
+        let next = world.serve().await;
+        assert_eq!(post(&next, &body).await, success(), "{point}");
+        let listed = world.ok(&["notifications", "--json"]).await;
+        assert_eq!(listed.lines().count(), 1, "{point}: the resend is recognised: {listed}");
+    }
+}
