@@ -1,5 +1,7 @@
 //! Bounds and cleans what gateways write before it goes on record, into logs and onto screens.
 
+use bursar_domain::without_accounts;
+
 use crate::Secret;
 use crate::yzt::request::encode;
 
@@ -11,9 +13,6 @@ const MAX_NUMBER_CHARS: usize = 64;
 
 /// The longest code, status or other short word on record, in characters.
 const MAX_WORD_CHARS: usize = 64;
-
-/// The shortest run of digits that may be somebody's bank account.
-const MIN_ACCOUNT_DIGITS: usize = 12;
 
 /// A message for the record: on one line, bounded, and without any of `secrets` or anybody's account number, should a
 /// gateway quote one.
@@ -40,24 +39,6 @@ fn without(text: &str, secrets: &[&Secret]) -> String {
     let text = clean(text);
     let secrets = secrets.iter().map(|secret| secret.expose()).filter(|secret| !secret.is_empty());
     secrets.fold(text, |text, secret| text.replace(secret, "(secret)").replace(&encode(secret), "(secret)"))
-}
-
-/// Long numbers by their ends: a person finds the account again, and nobody learns it.
-pub(crate) fn without_accounts(text: &str) -> String {
-    let mut shown = String::with_capacity(text.len());
-    let mut rest = text;
-    while let Some(start) = rest.find(|character: char| character.is_ascii_digit()) {
-        let (before, digits) = rest.split_at(start);
-        let length = digits.find(|character: char| !character.is_ascii_digit()).unwrap_or(digits.len());
-        let (number, after) = digits.split_at(length);
-        shown.push_str(before);
-        match length >= MIN_ACCOUNT_DIGITS {
-            true => shown.extend(["****", &number[length - 4..]]),
-            false => shown.push_str(number),
-        }
-        rest = after;
-    }
-    shown + rest
 }
 
 /// Control characters become spaces; so do those that turn a line's direction, which can make a screen lie.

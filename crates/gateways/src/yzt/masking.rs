@@ -3,7 +3,7 @@
 
 use serde_json::{Map, Value};
 
-use crate::text::without_accounts;
+use bursar_domain::without_accounts;
 
 /// Parts of the names of fields that hold a person's or a company's name.
 const NAMES: [&str; 2] = ["_name", "remark"];

@@ -1,0 +1,170 @@
+//! What of a job a screen may show: people's accounts by their ends, and nothing that we do not know to be harmless.
+
+use serde_json::Value;
+
+/// The shortest run of digits that may be somebody's bank account.
+const MIN_ACCOUNT_DIGITS: usize = 12;
+
+/// Fields of the pages that name orders, goods, amounts and times. Whatever else a content has may name people or accounts:
+/// it is shown masked, `extra` fields that nobody documented among it.
+const HARMLESS: &[&str] = &[
+    "platform_no",
+    "node_id",
+    "total_amount",
+    "arrive_time",
+    "payer_type",
+    "payee_type",
+    "fee_amount",
+    "order_amount",
+    "order_id",
+    "order_time",
+    "org_order_id",
+    "pay_type",
+    "store_id",
+    "trade_no",
+    "trade_type",
+    "split_rule_source",
+    "split_refund_seq",
+    "goods_detail",
+    "goods_id",
+    "goods_name",
+    "quantity",
+    "price",
+    "real_price",
+    "goods_category",
+    "goods_fee_amount",
+    "payOrderId",
+    "mchOrderNo",
+    "useSysAutoDivisionReceivers",
+    "receivers",
+    "receiverGroupId",
+    "divisionProfit",
+    "body",
+];
+
+/// Long numbers by their ends: a person finds the account again, and nobody learns it.
+#[must_use]
+pub fn without_accounts(text: &str) -> String {
+    without_accounts_but(text, &[])
+}
+
+/// The same, where these words may stand whole: a job's own key, the gateway's numbers for it.
+#[must_use]
+pub fn without_accounts_but(text: &str, whole: &[&str]) -> String {
+    let mut shown = String::with_capacity(text.len());
+    let mut rest = text;
+    while !rest.is_empty() {
+        if let Some(word) = whole.iter().find(|word| !word.is_empty() && rest.starts_with(**word)) {
+            shown.push_str(word);
+            rest = rest.get(word.len()..).unwrap_or_default();
+            continue;
+        }
+        let digits = rest.bytes().take_while(u8::is_ascii_digit).count();
+        let step = if digits > 0 { digits } else { rest.chars().next().map_or(1, char::len_utf8) };
+        let (piece, after) = rest.split_at(step);
+        if digits >= MIN_ACCOUNT_DIGITS {
+            shown.extend(["****", &piece[digits - 4..]]);
+        } else {
+            shown.push_str(piece);
+        }
+        rest = after;
+    }
+    shown
+}
+
+/// A content's fields by name, as a screen may show them. Lists that were encoded for the wire are taken apart:
+/// `receivers[0].divisionProfit`.
+#[must_use]
+pub fn shown_fields(content: &str) -> Vec<(String, String)> {
+    let mut fields = Vec::new();
+    match serde_json::from_str(content) {
+        Ok(value) => add("", "", value, &mut fields),
+        Err(_) => fields.push((String::new(), masked(content))),
+    }
+    fields
+}
+
+fn add(path: &str, name: &str, value: Value, fields: &mut Vec<(String, String)>) {
+    match value {
+        Value::Object(object) => {
+            for (inner, value) in object {
+                let path = if path.is_empty() { inner.clone() } else { format!("{path}.{inner}") };
+                add(&path, &inner, value, fields);
+            }
+        }
+        Value::Array(list) => {
+            for (index, value) in list.into_iter().enumerate() {
+                add(&format!("{path}[{index}]"), name, value, fields);
+            }
+        }
+        Value::String(text) => match serde_json::from_str(&text) {
+            Ok(inner @ (Value::Array(_) | Value::Object(_))) => add(path, name, inner, fields),
+            Ok(Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_)) | Err(_) => {
+                fields.push((path.to_owned(), of_field(name, &text)));
+            }
+        },
+        Value::Null | Value::Bool(_) | Value::Number(_) => {
+            fields.push((path.to_owned(), of_field(name, &value.to_string())));
+        }
+    }
+}
+
+fn of_field(name: &str, text: &str) -> String {
+    if HARMLESS.contains(&name) { text.to_owned() } else { masked(text) }
+}
+
+/// By its end: four characters of a long text, two of one that is not short, none of a name.
+fn masked(text: &str) -> String {
+    let length = text.chars().count();
+    let kept = match length {
+        0..6 => 0,
+        6..12 => 2,
+        12.. => 4,
+    };
+    format!("****{}", text.chars().skip(length - kept).collect::<String>())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_that_may_be_accounts_are_shown_by_their_last_four_digits() {
+        assert_eq!(
+            without_accounts("账户6222021234567890123不存在, order 12345678901"),
+            "账户****0123不存在, order 12345678901"
+        );
+        assert_eq!(without_accounts(""), "");
+        let key = "1001XP2025010110000001";
+        assert_eq!(
+            without_accounts_but(&format!("{key} of 6222021234567890123"), &[key, ""]),
+            format!("{key} of ****0123")
+        );
+    }
+
+    #[test]
+    fn of_a_content_only_what_is_known_to_be_harmless_is_shown_whole() {
+        let content = r#"{"node_id":"00061967","platform_no":"T1","total_amount":10,"payer_store_no":"amy99a",
+            "payee_merchant_id":"1302329392001","acc_name":"欧阳锋","remark":"6222021234567890123",
+            "receivers":"[{\"receiverId\":\"80002912\",\"divisionProfit\":\"0.0001\"}]"}"#;
+        let expected = [
+            ("acc_name", "****"),
+            ("node_id", "00061967"),
+            ("payee_merchant_id", "****2001"),
+            ("payer_store_no", "****9a"),
+            ("platform_no", "T1"),
+            ("receivers[0].divisionProfit", "0.0001"),
+            ("receivers[0].receiverId", "****12"),
+            ("remark", "****0123"),
+            ("total_amount", "10"),
+        ];
+        let mut shown = shown_fields(content);
+        shown.sort();
+        assert_eq!(shown, expected.map(|(name, value)| (name.to_owned(), value.to_owned())));
+    }
+
+    #[test]
+    fn what_is_no_json_is_masked_whole() {
+        assert_eq!(shown_fields("6222021234567890123"), [(String::new(), "****0123".to_owned())]);
+    }
+}
