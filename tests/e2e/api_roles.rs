@@ -92,12 +92,6 @@ async fn each_role_does_its_own_and_no_other_s() {
     world.books_agree().await;
 }
 
-/// Tells the server to read its tokens again.
-fn hang_up(server: &Server) {
-    let sent = std::process::Command::new("kill").args(["-HUP", &server.process.pid().to_string()]).status();
-    assert!(sent.is_ok_and(|status| status.success()), "SIGHUP");
-}
-
 async fn status(server: &Server, token: &str) -> u16 {
     answer(server.request("GET", "/v1/lanes", token)).await.status
 }
@@ -117,17 +111,17 @@ async fn tokens_come_and_go_by_sighup_and_a_broken_file_keeps_the_old_ones() {
     let (new, lines) = token("new", "reader").await;
     assert_eq!(status(&server, &new).await, 401);
     std::fs::write(world.tokens_file(), &lines).unwrap();
-    hang_up(&server);
+    server.hang_up();
     until_status(&server, &new, 200).await;
     assert_eq!(status(&server, &server.tokens.reader).await, 401, "whoever is not in the file is out");
 
     for broken in ["[[token]]\nname = \"x\"\n", "[[token", "[[token]]\nname = \"x\"\nrole = \"root\"\nsha256 = \"\"\n"]
     {
         std::fs::write(world.tokens_file(), broken).unwrap();
-        hang_up(&server);
+        server.hang_up();
     }
     std::fs::remove_file(world.tokens_file()).unwrap();
-    hang_up(&server);
+    server.hang_up();
     let stay = |line: &str| line.contains("server.tokens_file") && line.contains("stay");
     server.process.wait_line(SOON, "word of the broken file", stay).await;
     server.process.wait_line(SOON, "word of the missing file", |line| stay(line) && line.contains("cannot read")).await;

@@ -15,6 +15,7 @@ mod cancelling;
 mod collector;
 mod commands;
 mod crashes;
+mod dashboard;
 mod deadlines;
 mod draining;
 mod duplicates;

@@ -90,6 +90,12 @@ impl World {
 }
 
 impl Server {
+    /// Tells it to read its tokens again.
+    pub(crate) fn hang_up(&self) {
+        let sent = std::process::Command::new("kill").args(["-HUP", &self.process.pid().to_string()]).status();
+        assert!(sent.is_ok_and(|status| status.success()), "SIGHUP");
+    }
+
     /// A request of the bearer of `token`, "" for nobody.
     pub(crate) fn request(&self, method: &str, path: &str, token: &str) -> RequestBuilder {
         let method = Method::from_bytes(method.as_bytes()).expect("a method");

@@ -72,6 +72,7 @@ pub(crate) async fn server(arguments: &ServerArguments) -> anyhow::Result<()> {
     let settings = bursar_server::Settings {
         listen: (std::net::Ipv4Addr::LOCALHOST, 0).into(),
         tokens_file,
+        session_key_file: None,
         rate_per_second: 0,
         patience: Duration::from_secs(30),
         drain: Duration::from_secs(1),

@@ -129,6 +129,8 @@ pub(crate) struct Server {
     pub(crate) listen: SocketAddr,
     /// Who may do what.
     pub(crate) tokens_file: PathBuf,
+    /// What the dashboard's sessions are signed with; each process has a key of its own if left out.
+    pub(crate) session_key_file: Option<PathBuf>,
     /// Requests a second of each token; 0 for no limit.
     pub(crate) rate_per_second: u32,
     /// How long a request's head, its body, and a client that does not take its answer may take.
@@ -335,6 +337,7 @@ impl Server {
                 .read("listen", rules::listen)
                 .unwrap_or_else(|| SocketAddr::from((Ipv4Addr::LOCALHOST, 8_080))),
             tokens_file: section.read("tokens_file", rules::file).unwrap_or_else(|| folder.join("tokens.toml")),
+            session_key_file: section.read("session_key_file", rules::file),
             rate_per_second: section.read("rate_per_second", rules::whole(0..=MAX_REQUESTS)).unwrap_or(500),
             patience: section.read("patience", rules::duration(SECOND..=SECOND * 600)).unwrap_or(SECOND * 30),
             drain: section.read("drain", rules::duration(Duration::ZERO..=HOUR)).unwrap_or(SECOND * 30),

@@ -25,6 +25,7 @@ pub(crate) async fn listen(
     let settings = Settings {
         listen: config.server.listen,
         tokens_file: config.server.tokens_file.clone(),
+        session_key_file: config.server.session_key_file.clone(),
         rate_per_second: config.server.rate_per_second,
         patience: config.server.patience,
         drain: config.server.drain,

@@ -11,6 +11,7 @@ use bursar_store::Store;
 use bursar_telemetry::Page;
 use tokio_util::sync::CancellationToken;
 
+use crate::dashboard::Sessions;
 use crate::feed::Feed;
 use crate::health::Health;
 use crate::notify::NotifiedAccount;
@@ -23,6 +24,8 @@ pub struct Settings {
     pub listen: SocketAddr,
     /// Who may do what.
     pub tokens_file: PathBuf,
+    /// What sessions of the dashboard are signed with, the same for all replicas; a key of the process's own if left out.
+    pub session_key_file: Option<PathBuf>,
     /// Requests a second of each token, in this process; 0 for no limit.
     pub rate_per_second: u32,
     /// How long a request's head, its body, and a client that does not take its answer may take.
@@ -44,6 +47,8 @@ pub(crate) struct App {
     pub(crate) tokens: Tokens,
     /// What this process tells of itself, its worker included where it has one.
     pub(crate) page: Page,
+    /// Who is signed in to the dashboard.
+    pub(crate) sessions: Sessions,
     /// News of jobs.
     pub(crate) feed: Feed,
     /// What was found lately about Redis.

@@ -13,7 +13,7 @@ use crate::problem::{Kind, Problem};
 use crate::tokens::{Bearer, Role};
 
 /// The longest token that is looked at, in bytes.
-const MAX_TOKEN_BYTES: usize = 512;
+pub(crate) const MAX_TOKEN_BYTES: usize = 512;
 
 /// Something that some roles may do.
 pub(crate) trait Right {

@@ -1,7 +1,7 @@
 //! Jobs: submitted, read, waited for, and operated on.
 
 mod list;
-mod operate;
+pub(crate) mod operate;
 mod read;
 mod submit;
 

@@ -33,11 +33,46 @@ async fn lanes(_: Allowed<Read>, State(app): State<Shared>) -> Result<Json<Value
     Ok(Json(json!({"lanes": lanes})))
 }
 
+/// What an operator can do about a lane's sends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Turn {
+    /// Stop them.
+    Pause,
+    /// Let them go on.
+    Resume,
+}
+
+impl Turn {
+    /// The word for it in paths.
+    pub(crate) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Pause => "pause",
+            Self::Resume => "resume",
+        }
+    }
+}
+
 async fn pause(who: Allowed<Operate>, app: State<Shared>, LaneName(lane): LaneName, body: JsonBody) -> Changed {
     let reason = reason(&body)?;
-    let operator = Operator { who: &who.bearer.name, why: &reason };
-    let changed = app.store.pause(&lane, operator).await.map_err(|error| Problem::of_store(&error, UNKNOWN))?;
-    let view = app.lane_view(&lane).await?;
+    turn(&app, &lane, Turn::Pause, Operator { who: &who.bearer.name, why: &reason }).await
+}
+
+async fn resume(who: Allowed<Operate>, app: State<Shared>, LaneName(lane): LaneName, body: JsonBody) -> Changed {
+    let reason = reason(&body)?;
+    turn(&app, &lane, Turn::Resume, Operator { who: &who.bearer.name, why: &reason }).await
+}
+
+/// Pauses or resumes a lane; refuses what somebody else has done already, and says who.
+pub(crate) async fn turn(app: &App, lane: &Lane, wanted: Turn, operator: Operator<'_>) -> Changed {
+    match wanted {
+        Turn::Pause => pause_lane(app, lane, operator).await,
+        Turn::Resume => resume_lane(app, lane, operator).await,
+    }
+}
+
+async fn pause_lane(app: &App, lane: &Lane, operator: Operator<'_>) -> Changed {
+    let changed = app.store.pause(lane, operator).await.map_err(|error| Problem::of_store(&error, UNKNOWN))?;
+    let view = app.lane_view(lane).await?;
     if changed {
         return Ok(Json(view));
     }
@@ -45,18 +80,16 @@ async fn pause(who: Allowed<Operate>, app: State<Shared>, LaneName(lane): LaneNa
     Err(Problem::new(Kind::NotNow, format!("{lane} was paused already{by}")).with("lane", json!(view)))
 }
 
-async fn resume(who: Allowed<Operate>, app: State<Shared>, LaneName(lane): LaneName, body: JsonBody) -> Changed {
-    let reason = reason(&body)?;
-    let operator = Operator { who: &who.bearer.name, why: &reason };
-    let changed = app.store.resume(&lane, operator).await.map_err(|error| Problem::of_store(&error, UNKNOWN))?;
-    let view = app.lane_view(&lane).await?;
+async fn resume_lane(app: &App, lane: &Lane, operator: Operator<'_>) -> Changed {
+    let changed = app.store.resume(lane, operator).await.map_err(|error| Problem::of_store(&error, UNKNOWN))?;
+    let view = app.lane_view(lane).await?;
     if changed {
         return Ok(Json(view));
     }
     Err(Problem::new(Kind::NotNow, format!("{lane} was not paused, or has been resumed")).with("lane", json!(view)))
 }
 
-type Changed = Result<Json<LaneView>, Problem>;
+pub(crate) type Changed = Result<Json<LaneView>, Problem>;
 
 fn reason(body: &JsonBody) -> Result<String, Problem> {
     let mut order = Order::read(&body.0)?;

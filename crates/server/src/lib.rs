@@ -8,6 +8,7 @@ mod app;
 mod auth;
 mod body;
 mod connection;
+mod dashboard;
 mod events;
 mod feed;
 mod health;
@@ -27,6 +28,7 @@ mod serving;
 mod tokens;
 
 pub use app::Settings;
+pub use dashboard::SessionKeyError;
 pub use notify::{NotifiedAccount, NotifiedMethod};
 pub use serving::{NoTokens, ServeError, Server};
 pub use tokens::{Role, TokensError, new_token};

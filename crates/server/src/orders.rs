@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 use crate::problem::Problem;
 
 /// The longest reason, in characters: it is read on one screen beside others.
-const MAX_REASON_CHARS: usize = 1_000;
+pub(crate) const MAX_REASON_CHARS: usize = 1_000;
 
 /// A body being taken apart.
 pub(crate) struct Order {
@@ -31,8 +31,7 @@ impl Order {
             Some(Value::String(reason)) => Some(reason),
             Some(_) | None => None,
         };
-        let fits = |reason: &String| !reason.trim().is_empty() && reason.chars().count() <= MAX_REASON_CHARS;
-        reason.filter(fits).unwrap_or_else(|| {
+        reason.filter(|reason| is_reason(reason)).unwrap_or_else(|| {
             self.errors.push(error("reason", &rule));
             String::new()
         })
@@ -58,6 +57,11 @@ impl Order {
         }
         if self.errors.is_empty() { Ok(()) } else { Err(Problem::invalid(&self.errors)) }
     }
+}
+
+/// Whether this says why.
+pub(crate) fn is_reason(text: &str) -> bool {
+    !text.trim().is_empty() && text.chars().count() <= MAX_REASON_CHARS
 }
 
 fn error(field: &str, rule: &str) -> FieldError {

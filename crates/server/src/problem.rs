@@ -108,6 +108,11 @@ impl Problem {
         self
     }
 
+    /// The status and the sentence, for a page that tells them to a person.
+    pub(crate) fn told(&self) -> (StatusCode, &str) {
+        (self.kind.status(), &self.detail)
+    }
+
     /// Adds a header to the answer.
     pub(crate) fn header(mut self, name: HeaderName, value: HeaderValue) -> Self {
         self.headers.push((name, value));

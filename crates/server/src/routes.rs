@@ -8,7 +8,7 @@ use tower_http::catch_panic::CatchPanicLayer;
 
 use crate::app::Shared;
 use crate::problem::{Kind, Problem};
-use crate::{events, health, jobs, lanes, metrics, notify, openapi, request};
+use crate::{dashboard, events, health, jobs, lanes, metrics, notify, openapi, request};
 
 /// One part of the interface.
 pub(crate) struct Part {
@@ -20,12 +20,12 @@ pub(crate) struct Part {
 }
 
 impl Part {
-    /// A part that `description` (the text of a JSON file beside it) describes.
+    /// A part that `description` (the text of a JSON file beside it) describes; "" for pages.
     pub(crate) fn new(description: &'static str) -> Self {
         Self { router: Router::new(), paths: Vec::new(), description }
     }
 
-    /// Adds a route. Its path must stand in the description.
+    /// Adds a route. Its path must stand in the description, if there is one.
     pub(crate) fn route(mut self, path: &'static str, methods: MethodRouter<Shared>) -> Self {
         self.router = self.router.route(path, methods);
         self.paths.push(path);
@@ -36,7 +36,7 @@ impl Part {
 /// All of the interface.
 pub(crate) fn parts() -> Vec<Part> {
     let work = [jobs::part(), lanes::part(), events::part(), notify::part()];
-    work.into_iter().chain([health::part(), metrics::part(), openapi::part()]).collect()
+    work.into_iter().chain([health::part(), metrics::part(), openapi::part(), dashboard::part()]).collect()
 }
 
 /// The routes with what surrounds them.

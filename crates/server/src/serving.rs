@@ -21,6 +21,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::app::{App, Settings, Shared};
 use crate::connection::Connection;
+use crate::dashboard::{SessionKeyError, Sessions};
 use crate::feed::Feed;
 use crate::health::Health;
 use crate::routes;
@@ -47,6 +48,9 @@ pub enum ServeError {
     /// The tokens file breaks rules.
     #[error(transparent)]
     Tokens(#[from] TokensError),
+    /// There is no key for the dashboard's sessions.
+    #[error(transparent)]
+    SessionKey(#[from] SessionKeyError),
 }
 
 /// A server that listens and does not answer yet.
@@ -98,6 +102,7 @@ impl Server {
             }
             read => read?,
         };
+        let sessions = Sessions::open(settings.session_key_file.as_deref())?;
         let hangup = signal(SignalKind::hangup()).map_err(failed)?;
         let listener = TcpListener::bind(listen).await.map_err(failed)?;
         let address = listener.local_addr().map_err(failed)?;
@@ -108,6 +113,7 @@ impl Server {
             lanes,
             tokens,
             page,
+            sessions,
             feed: Feed::default(),
             health: Health::default(),
             drain,

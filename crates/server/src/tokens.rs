@@ -109,6 +109,13 @@ pub(crate) struct Bearer {
     pub(crate) streams: Arc<Semaphore>,
 }
 
+impl Bearer {
+    /// Another token's is another, also under the same name.
+    pub(crate) fn hash(&self) -> &[u8] {
+        &self.hash
+    }
+}
+
 /// The tokens that are known now.
 pub(crate) struct Tokens {
     path: PathBuf,
@@ -159,6 +166,12 @@ impl Tokens {
     pub(crate) fn still_knows(&self, bearer: &Arc<Bearer>) -> bool {
         let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
         known.iter().any(|known| Arc::ptr_eq(known, bearer))
+    }
+
+    /// Who has this name.
+    pub(crate) fn named(&self, name: &str) -> Option<Arc<Bearer>> {
+        let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
+        known.iter().find(|bearer| bearer.name == name).map(Arc::clone)
     }
 
     /// Whose token this is. Takes as long for a wrong one as for a right one: each is compared with all that are known.

@@ -171,7 +171,7 @@ impl EventWatch {
     }
 }
 
-fn event(lane: &Lane, (id, fields): Entry) -> Result<Event, StoreError> {
+pub(crate) fn event(lane: &Lane, (id, fields): Entry) -> Result<Event, StoreError> {
     Ok(Event { id: id.parse().map_err(|_| unreadable(&id))?, lane: lane.clone(), fields })
 }
 

@@ -75,13 +75,15 @@ impl Config {
     }
 
     fn shown_server(&self) -> Table {
-        table([
+        let mut shown = table([
             ("listen", self.server.listen.to_string().into()),
             ("tokens_file", path(&self.server.tokens_file)),
             ("rate_per_second", i64::from(self.server.rate_per_second).into()),
             ("patience", duration(self.server.patience)),
             ("drain", duration(self.server.drain)),
-        ])
+        ]);
+        shown.extend(self.server.session_key_file.as_deref().map(|file| ("session_key_file".to_owned(), path(file))));
+        shown
     }
 
     fn shown_telemetry(&self) -> Table {

@@ -17,7 +17,7 @@ use crate::problem::{Kind, Problem};
 /// What an act that got no answer from Redis means.
 const UNKNOWN: &str = "it may have been done; look at the job before you repeat it";
 
-type Done = Result<Json<JobView>, Problem>;
+pub(crate) type Done = Result<Json<JobView>, Problem>;
 
 pub(super) async fn ask(who: Allowed<Operate>, app: Handed<Shared>, name: JobName, body: JsonBody) -> Done {
     plain(&who, &app, &name, &body, Operation::Ask).await
@@ -45,7 +45,8 @@ async fn plain(who: &Allowed<Operate>, app: &App, name: &JobName, body: &JsonBod
     operate(app, name, operation, Operator { who: &who.bearer.name, why: &reason }).await
 }
 
-async fn operate(app: &App, name: &JobName, operation: Operation, operator: Operator<'_>) -> Done {
+/// Does it, if the state allows it; what refuses says how the job stands and what was done last.
+pub(crate) async fn operate(app: &App, name: &JobName, operation: Operation, operator: Operator<'_>) -> Done {
     let operated = app.store.operate(&name.lane, &name.key, operation, operator).await;
     match operated.map_err(|error| Problem::of_store(&error, UNKNOWN))? {
         Operated::Done(record) => Ok(Json(record.view())),

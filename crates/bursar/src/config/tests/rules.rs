@@ -26,6 +26,7 @@ const TABLE: &[(&str, &str, &[&str], &str)] = &[
     ("journal.files", "1", &["0", "10001"], "must be a whole number from 1 to 10000"),
     ("server.listen", "'[::1]:0'", &["'localhost:1'", "'8080'", "'127.0.0.1:99999'"], "must be IP:PORT"),
     ("server.tokens_file", "'t'", &["''"], "must not be empty"),
+    ("server.session_key_file", "'key'", &["''"], "must not be empty"),
     ("log.format", "'json'", &["'xml'"], "must be \"text\" or \"json\""),
     ("log.level", "'debug'", &["'loud'"], "must be \"error\" or \"warn\" or"),
     ("accounts.main.app_id", "'1'", &["1", "202404221232028501746384896"], "must be a text: write it in quotes"),

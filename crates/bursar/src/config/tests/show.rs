@@ -36,6 +36,8 @@ files = 3
 [callbacks]
 allow = ['10.20.0.0/16', '::1']
 secrets_file = 'secrets'
+[server]
+session_key_file = 'key'
 ";
     for text in [String::new(), changed.to_owned(), format!("{YZT}{FURTHER}{BEINGFI}rate_per_second = 0.5\n{changed}")]
     {
@@ -47,7 +49,7 @@ secrets_file = 'secrets'
 
 #[test]
 fn every_key_that_has_a_value_is_shown() {
-    let sections = "[redis]\nca_file = 'ca.pem'\n[journal]\ndir = 'j'\n[callbacks]\nca_file = 'ca.pem'\nsecrets_file = 'secrets'\n";
+    let sections = "[redis]\nca_file = 'ca.pem'\n[journal]\ndir = 'j'\n[callbacks]\nca_file = 'ca.pem'\nsecrets_file = 'secrets'\n[server]\nsession_key_file = 'key'\n";
     let shown = right(&format!("{YZT}{FURTHER}{BEINGFI}{sections}{TELLING}"), &[]).shown();
     let mut keys: Vec<String> = Vec::new();
     for (section, inner) in &shown {

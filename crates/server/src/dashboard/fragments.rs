@@ -1,0 +1,100 @@
+//! Pieces that several pages show: states, times, acts.
+
+use std::time::Duration;
+
+use bursar_domain::{AttemptView, Lane, Millis, Operation, State};
+use maud::{Markup, html};
+use serde_json::Value;
+
+use super::words::{Words, filled};
+
+/// A state, by colour and word.
+pub(super) fn badge(words: &Words, state: State) -> Markup {
+    html! { span.state data-state=(state.as_str()) title=(words.state_means(state)) { (words.state(state)) } }
+}
+
+/// A moment: UTC for whoever has no script, the browser's own zone for who has.
+pub(super) fn moment(at: &str) -> Markup {
+    let shown: String = at.get(..19).unwrap_or(at).replace('T', " ");
+    html! { @if at.is_empty() { "–" } @else { time datetime=(at) { (shown) "Z" } } }
+}
+
+/// How far a due time is away, and when it is.
+pub(super) fn due(words: &Words, at: Option<Millis>, now: Millis) -> Markup {
+    let Some(at) = at else { return html! { span.soft { "–" } } };
+    let overdue = now > at;
+    let apart = if overdue { now.since(at) } else { at.since(now) };
+    let template = if overdue { words.ago } else { words.ahead };
+    html! { span title=(at.rfc3339()) { (filled(template, &[&span(words, apart)])) } }
+}
+
+/// A span of time in its largest unit.
+pub(super) fn span(words: &Words, span: Duration) -> String {
+    let seconds = span.as_secs();
+    let (count, unit) = match seconds {
+        0..120 => (seconds, words.seconds),
+        120..7_200 => (seconds / 60, words.minutes),
+        7_200..172_800 => (seconds / 3_600, words.hours),
+        _ => (seconds / 86_400, words.days),
+    };
+    filled(unit, &[&count.to_string()])
+}
+
+/// Where a job's page is.
+pub(super) fn job_address(lane: &Lane, key: &str) -> String {
+    let key: String = percent(key);
+    format!("/jobs/{}/{}/{key}", lane.account, lane.kind)
+}
+
+/// A part of a path or a query. No key has a space, so no + comes out.
+pub(super) fn percent(text: &str) -> String {
+    form_urlencoded::byte_serialize(text.as_bytes()).collect()
+}
+
+/// What may be done to a job in this state, by the domain's rules. Its ends stand for `resolve`.
+pub(super) fn allowed(state: State) -> Vec<Operation> {
+    let every = [Operation::Ask, Operation::Send, Operation::Resolve(State::Succeeded), Operation::Cancel];
+    every.into_iter().filter(|operation| operation.on(state, Millis(0)).is_ok()).collect()
+}
+
+/// As what a job can be resolved.
+pub(super) const ENDS: [State; 3] = [State::Succeeded, State::Failed, State::Refunded];
+
+/// Links to the acts that the state allows.
+pub(super) fn acts(words: &Words, address: &str, state: State) -> Markup {
+    html! {
+        @for operation in allowed(state) {
+            a.act data-act=(operation.as_str()) href={ (address) "/" (operation.as_str()) } { (words.act(operation)) }
+        }
+    }
+}
+
+/// The last act of an operator's in a job's log.
+pub(super) fn last_act(words: &Words, attempts: &[AttemptView]) -> Option<String> {
+    let last = attempts.iter().rev().find(|attempt| attempt.event == "operation")?;
+    let word = |name: &str| last.detail.get(name).and_then(Value::as_str).unwrap_or_default();
+    let act = words.act_word(word("do"));
+    Some(filled(words.last_act, &[word("who"), act, last.at.get(..19).unwrap_or(&last.at), word("why")]))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::dashboard::words::ENGLISH;
+
+    #[test]
+    fn what_is_offered_is_what_the_rules_allow() {
+        let names = |state| allowed(state).into_iter().map(Operation::as_str).collect::<Vec<_>>();
+        assert_eq!(names(State::NeedsReview), ["ask", "send", "resolve"]);
+        assert_eq!(names(State::Queued), ["send", "cancel"]);
+        assert_eq!(names(State::Pending), ["ask"]);
+        assert!(names(State::Failed).is_empty() && names(State::Cancelled).is_empty());
+    }
+
+    #[test]
+    fn a_span_is_told_in_the_unit_that_says_most() {
+        for (seconds, told) in [(0, "0 s"), (119, "119 s"), (120, "2 min"), (7_200, "2 h"), (172_800, "2 d")] {
+            assert_eq!(span(&ENGLISH, Duration::from_secs(seconds)), told);
+        }
+    }
+}

@@ -1,0 +1,140 @@
+//! `GET /`: every lane at a glance.
+
+use axum::extract::State;
+use bursar_domain::Lane;
+use bursar_store::{LaneStatus, Recent};
+use maud::{Markup, html};
+
+use super::charts::rate;
+use super::fragments::{due, percent, span};
+use super::page::{Answered, Live, Tab, page, refuse_problem};
+use super::visitor::Visitor;
+use super::words::{Words, filled};
+use crate::app::{App, Shared};
+use crate::problem::Problem;
+
+/// Events that a lane's rate is computed from, at most: a millisecond of Redis for each lane.
+const LOOKED_AT: usize = 500;
+
+/// One row.
+struct Row {
+    lane: Lane,
+    status: LaneStatus,
+    in_doubt: usize,
+    recent: Recent,
+}
+
+/// `GET /`
+pub(super) async fn show(visitor: Visitor, State(app): State<Shared>) -> Answered {
+    let rows = rows(&app).await.map_err(|problem| refuse_problem(&visitor, &problem))?;
+    let words = visitor.words();
+    let sum = |of: fn(&LaneStatus) -> u64| rows.iter().map(|row| of(&row.status)).sum::<u64>();
+    let in_doubt: usize = rows.iter().map(|row| row.in_doubt).sum();
+    let paused = rows.iter().filter(|row| row.status.paused.is_some()).count();
+    let content = html! {
+        h1 { (words.lanes) }
+        dl.totals {
+            (total(words.to_send, sum(|status| status.to_send), ""))
+            (total(words.to_ask, sum(|status| status.to_ask), ""))
+            (total(words.in_doubt, in_doubt, "warn"))
+            (total(words.in_review, sum(|status| status.review), "bad"))
+            (total(words.paused_lanes, paused, "bad"))
+            (total(words.set_aside, sum(|status| status.orphans), "bad"))
+        }
+        div.wide { table.lanes {
+            thead { tr {
+                th { (words.lane) }
+                @for name in [words.to_send, words.to_ask, words.in_doubt, words.in_review, words.ended, words.set_aside] { th.number { (name) } }
+                th { (words.next_due) }
+                th { (words.rate) }
+                th { (words.sending) }
+            } }
+            tbody { @for row in &rows { (row_of(&visitor, row)) } }
+        } }
+        p.soft { (words.lanes_note) }
+    };
+    Ok(page(&visitor, Tab::Lanes, Live::Yes, words.lanes, &content))
+}
+
+async fn rows(app: &App) -> Result<Vec<Row>, Problem> {
+    let mut rows = Vec::with_capacity(app.lanes.len());
+    for lane in &app.lanes {
+        let status = app.store.lane_status(lane).await?;
+        let in_doubt = app.store.in_doubt(lane).await?;
+        let recent = app.store.recent_events(lane, LOOKED_AT).await?;
+        rows.push(Row { lane: lane.clone(), status, in_doubt, recent });
+    }
+    Ok(rows)
+}
+
+fn total(name: &str, count: impl Into<Count>, alarm: &str) -> Markup {
+    let Count(count) = count.into();
+    html! { div data-alarm=[(count > 0 && !alarm.is_empty()).then_some(alarm)] { dt { (name) } dd { (count) } } }
+}
+
+/// However it is counted.
+struct Count(u64);
+
+impl From<u64> for Count {
+    fn from(count: u64) -> Self {
+        Self(count)
+    }
+}
+
+impl From<usize> for Count {
+    fn from(count: usize) -> Self {
+        Self(u64::try_from(count).unwrap_or(u64::MAX))
+    }
+}
+
+fn row_of(visitor: &Visitor, row: &Row) -> Markup {
+    let words = visitor.words();
+    let Row { lane, status, in_doubt, recent } = row;
+    let jobs = format!("/jobs?lane={}", percent(&lane.to_string()));
+    let cells: [(&str, u64, &str); 6] = [
+        (words.to_send, status.to_send, "queued"),
+        (words.to_ask, status.to_ask, "pending"),
+        (words.in_doubt, Count::from(*in_doubt).0, "in_doubt"),
+        (words.in_review, status.review, "needs_review"),
+        (words.ended, status.done, ""),
+        (words.set_aside, status.orphans, ""),
+    ];
+    html! {
+        tr data-lane=(lane) {
+            th scope="row" { a href=(jobs) { (lane) } }
+            @for (name, count, state) in cells {
+                td.number data-name=(name) data-zero[count == 0] data-state=[(count > 0 && !state.is_empty()).then_some(state)] {
+                    @if count > 0 && !state.is_empty() { a href={ (jobs) "&state=" (state) } { (count) } } @else { (count) }
+                }
+            }
+            td data-name=(words.next_due) { (due(words, status.next_due, recent.now)) }
+            td.rate data-name=(words.rate) { (rate_of(words, recent)) }
+            td.sending data-name=(words.sending) { div { (sending(visitor, lane, status.paused.as_deref())) } }
+        }
+    }
+}
+
+/// Ends a minute, and over which time.
+fn rate_of(words: &Words, recent: &Recent) -> Markup {
+    match rate(recent) {
+        None => html! { span.soft { "–" } },
+        Some(rate) => {
+            let over = filled(words.rate_over, &[&span(words, rate.over)]);
+            html! { span title=(over) { (filled(words.per_minute, &[&rate.per_minute])) } }
+        }
+    }
+}
+
+/// Whether sends go on, and how to change that.
+fn sending(visitor: &Visitor, lane: &Lane, paused: Option<&str>) -> Markup {
+    let words = visitor.words();
+    let address = format!("/lanes/{}/{}", lane.account, lane.kind);
+    let (act, name) = if paused.is_some() { ("resume", words.resume) } else { ("pause", words.pause) };
+    html! {
+        @match paused {
+            Some(who_and_why) => { span.flag.bad { (words.paused) } " " span.why { (who_and_why) } }
+            None => { span.flag.good { (words.goes_on) } }
+        }
+        @if visitor.may_operate() { " " a.act data-act=(act) href={ (address) "/" (act) } { (name) } }
+    }
+}

@@ -1,0 +1,187 @@
+//! What all pages have in common: the frame, the headers, and how something is refused.
+
+use axum::http::{HeaderName, HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use maud::{DOCTYPE, Markup, html};
+
+use super::assets;
+use super::language::{self, local};
+use super::visitor::{Guest, Visitor};
+use super::words::Words;
+use crate::problem::Problem;
+
+/// Everything from this server, nothing inline, no frame around it, forms to here only.
+const POLICY: &str = "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; connect-src 'self'; \
+                      form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
+
+/// Which part of the dashboard a page belongs to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Tab {
+    Lanes,
+    Jobs,
+    Review,
+    Charts,
+    /// None of them.
+    None,
+}
+
+/// Whether a page is renewed when something happens.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Live {
+    Yes,
+    /// Somebody may be writing on it.
+    No,
+}
+
+/// What is answered instead of a page.
+pub(super) struct Refused(pub(super) Box<Response>);
+
+impl IntoResponse for Refused {
+    fn into_response(self) -> Response {
+        *self.0
+    }
+}
+
+/// What handlers answer.
+pub(super) type Answered = Result<Response, Refused>;
+
+/// A page for somebody who is signed in.
+pub(super) fn page(visitor: &Visitor, tab: Tab, live: Live, title: &str, content: &Markup) -> Response {
+    framed(&visitor.guest, Some(visitor), tab, live, title, content)
+}
+
+/// A page, in its frame.
+pub(super) fn framed(
+    guest: &Guest,
+    visitor: Option<&Visitor>,
+    tab: Tab,
+    live: Live,
+    title: &str,
+    content: &Markup,
+) -> Response {
+    let words = guest.words;
+    let text = html! {
+        (DOCTYPE)
+        html lang=(words.html_lang) {
+            head {
+                meta charset="utf-8";
+                meta name="viewport" content="width=device-width, initial-scale=1";
+                meta name="color-scheme" content="light dark";
+                title { (title) " · Bursar" }
+                link rel="icon" type="image/svg+xml" href=(assets::ICON.address());
+                link rel="stylesheet" href=(assets::STYLE.address());
+                script src=(assets::SCRIPT.address()) defer {}
+            }
+            body data-live=[(live == Live::Yes).then_some("/live")] {
+                a.skip href="#content" { (words.skip) }
+                header { (top(guest, visitor, tab)) }
+                main #content { (content) }
+            }
+        }
+    };
+    with_headers(text.into_string().into_response())
+}
+
+fn top(guest: &Guest, visitor: Option<&Visitor>, tab: Tab) -> Markup {
+    let words = guest.words;
+    let tabs = [
+        (Tab::Lanes, "/", words.lanes),
+        (Tab::Jobs, "/jobs", words.jobs),
+        (Tab::Review, "/review", words.review),
+        (Tab::Charts, "/charts", words.charts),
+    ];
+    html! {
+        a.brand href="/" { "Bursar" }
+        @if visitor.is_some() {
+            nav aria-label=(words.navigation) {
+                @for (each, address, name) in tabs {
+                    a href=(address) aria-current=[(each == tab).then_some("page")] { (name) }
+                }
+            }
+            form.search action="/jobs" method="get" role="search" {
+                input type="search" name="key" placeholder=(words.search_key) aria-label=(words.search_key) maxlength="64" required;
+                button type="submit" { (words.search) }
+            }
+        }
+        div.who {
+            @if visitor.is_some() { span.live hidden data-on=(words.live_on) data-off=(words.live_off) {} }
+            (switch(guest))
+            @if let Some(visitor) = visitor {
+                span title=(words.signed_in_as) { (visitor.name()) " · " (visitor.session.bearer.role.as_str()) }
+                form action="/sign-out" method="post" {
+                    (form_token(visitor))
+                    button.plain type="submit" { (words.sign_out) }
+                }
+            }
+        }
+    }
+}
+
+/// The other languages.
+fn switch(guest: &Guest) -> Markup {
+    let back: String = form_urlencoded::byte_serialize(local(&guest.here).as_bytes()).collect();
+    html! {
+        @for other in language::ALL.into_iter().filter(|other| other.tag != guest.words.tag) {
+            a.language href={ "/language/" (other.tag) "?to=" (back) } lang=(other.html_lang) { (other.language) }
+        }
+    }
+}
+
+/// What every form that does something brings along.
+pub(super) fn form_token(visitor: &Visitor) -> Markup {
+    html! { input type="hidden" name="form_token" value=(visitor.form_token); }
+}
+
+/// A page that says why not.
+pub(super) fn refuse(guest: &Guest, visitor: Option<&Visitor>, status: StatusCode, why: &str) -> Refused {
+    let words = guest.words;
+    let content = html! {
+        h1 { (words.not_possible) }
+        p.notice.bad { (why) }
+        p { a href="/" { (words.back_to_lanes) } }
+    };
+    let mut response = framed(guest, visitor, Tab::None, Live::No, words.not_possible, &content);
+    *response.status_mut() = status;
+    response.into()
+}
+
+/// The same for a problem of the interface's; its sentence is the interface's own.
+pub(super) fn refuse_problem(visitor: &Visitor, problem: &Problem) -> Refused {
+    let (status, sentence) = problem.told();
+    refuse(&visitor.guest, Some(visitor), status, &explained(visitor.words(), status, sentence))
+}
+
+fn explained(words: &Words, status: StatusCode, sentence: &str) -> String {
+    let ours = match status {
+        StatusCode::NOT_FOUND => words.not_found,
+        StatusCode::SERVICE_UNAVAILABLE => words.redis_away,
+        StatusCode::FORBIDDEN => words.not_allowed,
+        _ => return sentence.to_owned(),
+    };
+    format!("{ours} ({sentence})")
+}
+
+/// No page is kept by anybody, framed by anybody, or runs what is not ours.
+pub(super) fn with_headers(mut response: Response) -> Response {
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"));
+    let fixed = [
+        (header::CONTENT_SECURITY_POLICY, POLICY),
+        (header::CACHE_CONTROL, "no-store"),
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        (header::X_FRAME_OPTIONS, "DENY"),
+        (header::REFERRER_POLICY, "same-origin"),
+        (HeaderName::from_static("cross-origin-opener-policy"), "same-origin"),
+        (header::VARY, "accept-language, cookie"),
+    ];
+    for (name, value) in fixed {
+        headers.insert(name, HeaderValue::from_static(value));
+    }
+    response
+}
+
+/// Elsewhere, by a GET.
+pub(super) fn see(address: &str) -> Response {
+    let place = HeaderValue::try_from(address).unwrap_or(HeaderValue::from_static("/"));
+    (StatusCode::SEE_OTHER, [(header::LOCATION, place)]).into_response()
+}

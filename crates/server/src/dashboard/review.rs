@@ -1,0 +1,71 @@
+//! `GET /review`: every job that waits for a person, with what may be done about it.
+
+use axum::extract::State as Handed;
+use bursar_domain::{Operation, State, without_accounts_but};
+use bursar_store::{Cursor, Record};
+use maud::{Markup, html};
+
+use super::fragments::{acts, badge, job_address, moment, percent};
+use super::page::{Answered, Live, Tab, page, refuse_problem};
+use super::visitor::Visitor;
+use super::words::filled;
+use crate::app::Shared;
+use crate::problem::Problem;
+
+/// Jobs of one lane on this page; the rest stands in the lane's list.
+const SHOWN: usize = 100;
+
+pub(super) async fn show(visitor: Visitor, Handed(app): Handed<Shared>) -> Answered {
+    let words = visitor.words();
+    let mut queues = Vec::new();
+    for lane in &app.lanes {
+        let listed = app.store.list(lane, Some(State::NeedsReview), &Cursor::default(), SHOWN).await;
+        let listed = listed.map_err(|error| refuse_problem(&visitor, &Problem::from(error)))?;
+        if !listed.jobs.is_empty() {
+            queues.push((lane, listed));
+        }
+    }
+    let count: usize = queues.iter().map(|(_, listed)| listed.jobs.len()).sum();
+    let content = html! {
+        h1 { (words.review) @if count > 0 { " " span.count { (count) } } }
+        p.soft { (words.review_note) }
+        @if queues.is_empty() { p.notice.good { (words.review_empty) } }
+        @for (lane, listed) in &queues {
+            h2 { (lane) }
+            ul.queue { @for job in &listed.jobs { (entry(&visitor, job)) } }
+            @if listed.next.is_some() {
+                p { a href={ "/jobs?lane=" (percent(&lane.to_string())) "&state=" (State::NeedsReview.as_str()) } { (words.next_page) } }
+            }
+        }
+        @if count > 0 { (legend(&visitor)) }
+    };
+    Ok(page(&visitor, Tab::Review, Live::Yes, words.review, &content))
+}
+
+fn entry(visitor: &Visitor, job: &Record) -> Markup {
+    let words = visitor.words();
+    let address = job_address(&job.lane, job.key.as_str());
+    let numbers: Vec<&str> = job.trade_nos.iter().map(String::as_str).chain([job.key.as_str()]).collect();
+    let view = job.view();
+    html! {
+        li {
+            div {
+                a.key href=(address) { (job.key) } " " (badge(words, job.state)) " "
+                span.soft { (moment(&view.updated_at.unwrap_or_default())) " · " (filled(words.calls_made, &[&view.attempts.to_string(), &view.asks.to_string()])) }
+            }
+            div.reason { (without_accounts_but(&view.reason.unwrap_or_default(), &numbers)) }
+            @if visitor.may_operate() { div.buttons { (acts(words, &address, job.state)) } }
+        }
+    }
+}
+
+/// What each act does, once for all entries.
+fn legend(visitor: &Visitor) -> Markup {
+    let words = visitor.words();
+    let told = [
+        (Operation::Ask, words.ask_does),
+        (Operation::Send, words.send_does),
+        (Operation::Resolve(State::Succeeded), words.resolve_does),
+    ];
+    html! { dl.legend { @for (operation, does) in told { div { dt { (words.act(operation)) } dd { (does) } } } } }
+}

@@ -1,0 +1,312 @@
+//! Every text of the dashboard, in every language. A language is one value of [`Words`]: the compiler does not let it lack
+//! one. `{0}`, `{1}` are what is filled in.
+
+mod chinese;
+mod english;
+
+use bursar_domain::{Answer, Operation, State};
+
+pub(super) use chinese::CHINESE;
+pub(super) use english::ENGLISH;
+
+/// The texts of one language.
+#[derive(Debug, serde::Serialize)]
+#[allow(missing_docs, reason = "a text's name and its English say what it is")]
+pub(super) struct Words {
+    /// The language's tag, as addresses and cookies have it.
+    pub(super) tag: &'static str,
+    /// The same for browsers.
+    pub(super) html_lang: &'static str,
+    /// What the language calls itself.
+    pub(super) language: &'static str,
+    /// A link for whoever cannot see the page.
+    pub(super) skip: &'static str,
+    pub(super) navigation: &'static str,
+    pub(super) lanes: &'static str,
+    pub(super) jobs: &'static str,
+    pub(super) review: &'static str,
+    pub(super) charts: &'static str,
+    pub(super) search: &'static str,
+    pub(super) search_key: &'static str,
+    pub(super) live_on: &'static str,
+    pub(super) live_off: &'static str,
+    pub(super) signed_in_as: &'static str,
+    pub(super) sign_in: &'static str,
+    pub(super) sign_out: &'static str,
+    pub(super) sign_in_how: &'static str,
+    pub(super) sign_in_make: &'static str,
+    pub(super) token: &'static str,
+    pub(super) token_unknown: &'static str,
+    pub(super) too_many: &'static str,
+    pub(super) form_unreadable: &'static str,
+    pub(super) form_foreign: &'static str,
+    pub(super) not_possible: &'static str,
+    pub(super) not_found: &'static str,
+    pub(super) not_allowed: &'static str,
+    pub(super) redis_away: &'static str,
+    pub(super) back_to_lanes: &'static str,
+    pub(super) to_the_job: &'static str,
+    pub(super) never_mind: &'static str,
+    /// Spans of time: {0} is the number.
+    pub(super) seconds: &'static str,
+    pub(super) minutes: &'static str,
+    pub(super) hours: &'static str,
+    pub(super) days: &'static str,
+    /// {0} is a span.
+    pub(super) ago: &'static str,
+    /// {0} is a span.
+    pub(super) ahead: &'static str,
+    pub(super) lane: &'static str,
+    pub(super) every_lane: &'static str,
+    pub(super) to_send: &'static str,
+    pub(super) to_ask: &'static str,
+    pub(super) in_doubt: &'static str,
+    pub(super) in_review: &'static str,
+    pub(super) ended: &'static str,
+    /// Keys without a readable record.
+    pub(super) set_aside: &'static str,
+    pub(super) next_due: &'static str,
+    pub(super) rate: &'static str,
+    /// {0} is a number.
+    pub(super) per_minute: &'static str,
+    /// {0} is a span.
+    pub(super) rate_over: &'static str,
+    pub(super) sending: &'static str,
+    pub(super) goes_on: &'static str,
+    pub(super) paused: &'static str,
+    pub(super) paused_lanes: &'static str,
+    pub(super) pause: &'static str,
+    pub(super) resume: &'static str,
+    /// {0} is a number.
+    pub(super) pause_does: &'static str,
+    /// {0} is a number.
+    pub(super) resume_does: &'static str,
+    /// {0} is the lane, {1} who and why.
+    pub(super) paused_already: &'static str,
+    /// {0} is the lane.
+    pub(super) not_paused: &'static str,
+    pub(super) lanes_note: &'static str,
+    pub(super) key: &'static str,
+    pub(super) state_name: &'static str,
+    pub(super) every_state: &'static str,
+    pub(super) show: &'static str,
+    pub(super) next_page: &'static str,
+    pub(super) nothing_here: &'static str,
+    /// {0} is the key, {1} the number of lanes.
+    pub(super) no_such_job: &'static str,
+    pub(super) several_jobs: &'static str,
+    pub(super) created: &'static str,
+    pub(super) updated: &'static str,
+    pub(super) due: &'static str,
+    pub(super) why_so: &'static str,
+    pub(super) trade_no: &'static str,
+    pub(super) gateway_status: &'static str,
+    pub(super) calls: &'static str,
+    /// {0} sends, {1} asks.
+    pub(super) calls_made: &'static str,
+    pub(super) held_by: &'static str,
+    pub(super) callback: &'static str,
+    pub(super) notification: &'static str,
+    pub(super) timeline: &'static str,
+    pub(super) content: &'static str,
+    pub(super) content_masked: &'static str,
+    pub(super) content_gone: &'static str,
+    pub(super) log_gone: &'static str,
+    /// {0} is a number.
+    pub(super) left_out: &'static str,
+    pub(super) accepted: &'static str,
+    pub(super) intent: &'static str,
+    pub(super) was_sent: &'static str,
+    pub(super) was_asked: &'static str,
+    pub(super) released: &'static str,
+    pub(super) withheld: &'static str,
+    pub(super) lost: &'static str,
+    pub(super) unreadable: &'static str,
+    pub(super) came_late: &'static str,
+    pub(super) reason: &'static str,
+    pub(super) reason_rule: &'static str,
+    pub(super) end_rule: &'static str,
+    /// {0} is a name.
+    pub(super) on_record: &'static str,
+    pub(super) resolve_as: &'static str,
+    pub(super) ask_does: &'static str,
+    pub(super) send_does: &'static str,
+    pub(super) resolve_does: &'static str,
+    pub(super) cancel_does: &'static str,
+    pub(super) then_sent: &'static str,
+    pub(super) then_asked: &'static str,
+    pub(super) then_over: &'static str,
+    pub(super) as_you_say: &'static str,
+    pub(super) has_changed: &'static str,
+    /// {0} is the act, {1} the state.
+    pub(super) act_refused: &'static str,
+    /// {0} who, {1} what, {2} when, {3} why.
+    pub(super) last_act: &'static str,
+    pub(super) review_note: &'static str,
+    pub(super) review_empty: &'static str,
+    pub(super) throughput: &'static str,
+    /// {0} a number, {1} and {2} spans.
+    pub(super) throughput_covers: &'static str,
+    pub(super) answers: &'static str,
+    pub(super) latency: &'static str,
+    /// {0} calls, {1} jobs, {2} lines.
+    pub(super) calls_covered: &'static str,
+    /// {0} is a number.
+    pub(super) lanes_of_many: &'static str,
+    pub(super) sends: &'static str,
+    pub(super) asks: &'static str,
+    /// The states, in the domain's order.
+    states: [&'static str; State::ALL.len()],
+    /// What each means.
+    states_mean: [&'static str; State::ALL.len()],
+    /// Ask, send, resolve, cancel.
+    acts: [&'static str; 4],
+    /// The answers, each by its word on record.
+    answer_names: [(&'static str, &'static str); Answer::ALL.len()],
+    /// Fields of log lines, by their names there.
+    fields: [(&'static str, &'static str); 13],
+}
+
+impl Words {
+    /// A state's name.
+    pub(super) fn state(&self, state: State) -> &'static str {
+        of(&State::ALL, &self.states, |known| *known == state).unwrap_or(state.as_str())
+    }
+
+    /// What a state means.
+    pub(super) fn state_means(&self, state: State) -> &'static str {
+        of(&State::ALL, &self.states_mean, |known| *known == state).unwrap_or_default()
+    }
+
+    /// A state by its word on record; a word that is none stands as it is.
+    pub(super) fn state_word<'a>(&self, word: &'a str) -> &'a str {
+        word.parse().map_or(word, |state| self.state(state))
+    }
+
+    /// An answer by its word on record.
+    pub(super) fn answer<'a>(&self, word: &'a str) -> &'a str {
+        self.answer_names.iter().find(|(known, _)| *known == word).map_or(word, |(_, told)| told)
+    }
+
+    /// An act.
+    pub(super) fn act(&self, operation: Operation) -> &'static str {
+        let [ask, send, resolve, cancel] = self.acts;
+        match operation {
+            Operation::Ask => ask,
+            Operation::Send => send,
+            Operation::Resolve(_) => resolve,
+            Operation::Cancel => cancel,
+        }
+    }
+
+    /// An act by its word on record.
+    pub(super) fn act_word<'a>(&self, word: &'a str) -> &'a str {
+        let every = [Operation::Ask, Operation::Send, Operation::Resolve(State::Succeeded), Operation::Cancel];
+        every.into_iter().find(|operation| operation.as_str() == word).map_or(word, |operation| self.act(operation))
+    }
+
+    /// A field of a log line; one that is not known by its own name.
+    pub(super) fn field<'a>(&self, name: &'a str) -> &'a str {
+        self.fields.iter().find(|(known, _)| *known == name).map_or(name, |(_, told)| told)
+    }
+}
+
+/// The text that stands where the thing stands.
+fn of<T>(things: &[T], texts: &[&'static str], is: impl Fn(&T) -> bool) -> Option<&'static str> {
+    things.iter().position(is).and_then(|index| texts.get(index).copied())
+}
+
+/// A text with its places filled in.
+pub(super) fn filled(template: &str, values: &[&str]) -> String {
+    let mut text = String::with_capacity(template.len());
+    let mut rest = template;
+    while let Some((before, after)) = rest.split_once('{') {
+        text.push_str(before);
+        let (index, after) = after.split_once('}').unwrap_or(("", after));
+        text.push_str(index.parse().ok().and_then(|index: usize| values.get(index)).unwrap_or(&""));
+        rest = after;
+    }
+    text + rest
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::Value;
+
+    use super::*;
+    use crate::dashboard::language::ALL;
+
+    /// Every text of a language, with where it stands.
+    fn texts(words: &Words) -> Vec<(String, String)> {
+        let mut found = Vec::new();
+        let mut open = vec![(String::new(), serde_json::to_value(words).unwrap())];
+        while let Some((place, value)) = open.pop() {
+            match value {
+                Value::Object(object) => open.extend(object),
+                Value::Array(list) => {
+                    open.extend(
+                        list.into_iter().enumerate().map(|(index, value)| (format!("{place}[{index}]"), value)),
+                    );
+                }
+                Value::String(text) => found.push((place, text)),
+                Value::Null | Value::Bool(_) | Value::Number(_) => panic!("{place} is no text"),
+            }
+        }
+        found.sort();
+        found
+    }
+
+    fn places(text: &str) -> Vec<&str> {
+        let mut places: Vec<&str> = text.split('{').skip(1).filter_map(|rest| rest.split('}').next()).collect();
+        places.sort_unstable();
+        places
+    }
+
+    #[test]
+    fn no_language_lacks_a_text_or_a_place_in_one() {
+        let english = texts(&ENGLISH);
+        assert!(english.len() > 100);
+        for words in ALL {
+            for ((place, text), (same, said)) in texts(words).iter().zip(&english) {
+                assert_eq!(place, same);
+                assert!(!text.trim().is_empty(), "{}: {place}", words.tag);
+                assert_eq!(places(text), places(said), "{}: {place}: {text}", words.tag);
+            }
+        }
+    }
+
+    #[test]
+    fn every_state_and_every_answer_has_its_own_name() {
+        for state in State::ALL {
+            assert_eq!(ENGLISH.state(state), state.as_str().replace('_', " "));
+        }
+        for words in ALL {
+            assert_eq!(words.answer_names.map(|(word, _)| word), Answer::ALL.map(Answer::as_str), "{}", words.tag);
+        }
+    }
+
+    #[test]
+    fn each_language_is_written_in_itself() {
+        let chinese = |text: &str| text.chars().any(|character| ('\u{4e00}'..='\u{9fff}').contains(&character));
+        for (place, text) in texts(&ENGLISH) {
+            assert!(!chinese(&text), "{place}: {text}");
+        }
+        // Names of fields, tags and what is the same in both.
+        let same = ["tag", "html_lang"];
+        for (place, text) in texts(&CHINESE) {
+            assert!(
+                chinese(&text)
+                    || same.contains(&place.as_str())
+                    || place.starts_with("fields")
+                    || place.ends_with("][0]"),
+                "{place}: {text}"
+            );
+        }
+    }
+
+    #[test]
+    fn places_are_filled_by_number_and_what_is_filled_in_is_not_read_again() {
+        assert_eq!(filled("{1} by {0}", &["li", "{0}"]), "{0} by li");
+        assert_eq!(filled("{2}, {", &["a"]), ", ");
+    }
+}
