@@ -10,6 +10,7 @@ mod api_roles;
 mod api_submit;
 mod bad_config;
 mod bad_jobs;
+mod browser;
 mod callbacks;
 mod cancelling;
 mod collector;
