@@ -11,6 +11,7 @@ use bursar_gateways::{
 use bursar_server::{NoTokens, Server};
 use bursar_simulator::{Options, Ready, Simulator};
 use bursar_store::{Settings as StoreSettings, Store};
+use bursar_telemetry::{Page, Stored};
 use serde_json::json;
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, Command};
@@ -76,9 +77,12 @@ pub(crate) async fn server(arguments: &ServerArguments) -> anyhow::Result<()> {
         rate_per_second: 0,
         patience: Duration::from_secs(30),
         drain: Duration::from_secs(1),
+        notified: Vec::new(),
     };
     let (producer, lanes) = (jobs::producer(&store), vec![jobs::lane()?]);
-    let server = Server::bind(settings, NoTokens::Refuse, store, producer, lanes, CancellationToken::new()).await?;
+    let page = Page { worker: None, stored: Arc::new(Stored::new(store.clone(), lanes.clone(), Vec::new())) };
+    let drain = CancellationToken::new();
+    let server = Server::bind(settings, NoTokens::Refuse, store, producer, lanes, page, drain).await?;
     say(&json!({"listen": server.address().to_string(), "token": token}).to_string())?;
     server.serve().await;
     Ok(())
