@@ -177,6 +177,44 @@ async fn a_worker_that_dies_between_store_and_queue_has_the_task_submitted_again
     }
 }
 
+/// Lets the job have ended so long ago that its detail has expired.
+async fn grow_old(scene: &Scene) {
+    let client = redis::Client::open(scene.world.producers_settings().url).unwrap();
+    let mut connection = client.get_multiplexed_async_connection().await.unwrap();
+    let mut command = redis::cmd("ZADD");
+    command
+        .arg("bursar:{main/transfer}:done")
+        .arg("XX")
+        .arg("CH")
+        .arg(1)
+        .arg(scene.thing.variants[0].platform_no.as_str());
+    assert_eq!(command.query_async::<u8>(&mut connection).await.unwrap(), 1, "the job had ended");
+}
+
+#[tokio::test]
+async fn a_worker_that_dies_around_a_purge_leaves_the_job_or_its_tombstone_and_a_late_duplicate_is_recognised() {
+    for (point, expired) in [("before_purge", false), ("after_purge", true)] {
+        let mut scene = Scene::start("1", OnAmbiguous::Resend).await;
+        assert_eq!(scene.submit().await, Outcome::New);
+        scene.another(State::Succeeded).await;
+        grow_old(&scene).await;
+        scene.world.workers.start(0, Some(("BURSAR_CRASH_AT", point.to_owned())));
+        scene.until_dead(point).await;
+        let is_tombstone = async |scene: &Scene| scene.stored().await.unwrap().record.created.is_none();
+        assert_eq!(is_tombstone(&scene).await, expired, "{point}");
+
+        scene.world.workers.start(0, None);
+        eventually(SOON, "the detail to expire", async || {
+            if is_tombstone(&scene).await { Ok(()) } else { Err("it is still there") }
+        })
+        .await;
+        scene.another(State::Succeeded).await;
+        assert_eq!(scene.submit().await, Outcome::Existing(State::Succeeded), "{point}");
+        let ledger = scene.world.simulator.ledger();
+        assert_eq!(ledger.keys[&scene.thing.ledger_key].executions, 1, "{point}");
+    }
+}
+
 /// `bursar submit` that dies at `point`.
 async fn submit_and_die(scene: &Scene, point: &str) {
     let file = scene.world.config.with_file_name("job.json");

@@ -8,7 +8,7 @@ use serde_json::json;
 use crate::claim::whole_millis;
 use crate::commit::due_set;
 use crate::scripts::EVENTS_KEPT;
-use crate::{Record, Store, StoreError};
+use crate::{Record, Store, StoreError, crash_point};
 
 /// How often an operation is tried anew when the job changes under it.
 const TRIES: usize = 5;
@@ -134,7 +134,12 @@ impl Store {
     pub async fn purge(&self, lane: &Lane, retention: Duration, limit: usize) -> Result<usize, StoreError> {
         let mut call = self.scripts.purge.on(&self.keys.base(lane));
         call.push(whole_millis(retention)).push(limit.min(crate::MAX_BATCH));
-        call.run(self).await
+        crash_point("before_purge");
+        let reduced = call.run(self).await?;
+        if reduced > 0 {
+            crash_point("after_purge");
+        }
+        Ok(reduced)
     }
 }
 

@@ -4,12 +4,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bursar_store::{MAX_BATCH, Store};
+use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 
 use crate::Settings;
 use crate::lanes::Lanes;
 
-/// How often a lane is looked at when nothing was left over from the last look.
+/// How often a lane is looked at when nothing was left over from the last look; the first time at once.
 const ROUND: Duration = Duration::from_secs(60);
 
 /// Jobs reduced in one call: a millisecond or two of Redis.
@@ -17,7 +18,9 @@ const PER_CALL: usize = MAX_BATCH / 5;
 
 /// Purges every lane until `stopped`.
 pub(crate) async fn purge(store: Store, settings: Arc<Settings>, lanes: Arc<Lanes>, stopped: CancellationToken) {
-    while stopped.run_until_cancelled(tokio::time::sleep(ROUND)).await.is_some() {
+    let mut rounds = tokio::time::interval(ROUND);
+    rounds.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    while stopped.run_until_cancelled(rounds.tick()).await.is_some() {
         for number in lanes.numbers() {
             let lane = &lanes.get(number).lane;
             loop {
