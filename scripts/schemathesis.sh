@@ -107,11 +107,12 @@ run() {
         --suppress-health-check all --phases examples,coverage,fuzzing "$@")
 }
 
-# /v1/events does not end, so it is for the tests from outside. What a valid body or place in a list is, no schema tells: what
+# /v1/events does not end, so it is for the tests from outside. What a valid body, place in a list or signature is, no schema tells: what
 # is valid by the description may still be refused.
 failed=0
 run any "$producer" --include-operation-id submit --exclude-checks positive_data_acceptance || failed=1
 run any "$producer" --include-operation-id list --exclude-checks positive_data_acceptance || failed=1
-run any "$operator" --exclude-path /v1/events --exclude-path /v1/jobs || failed=1
+run any "$operator" --include-operation-id notify --exclude-checks positive_data_acceptance || failed=1
+run any "$operator" --exclude-path /v1/events --exclude-path /v1/jobs --exclude-operation-id notify || failed=1
 run known "$operator" --include-path-regex '^/v1/jobs/' || failed=1
 exit "$failed"

@@ -1,7 +1,7 @@
 //! Bursar over HTTP: submitting, following and operating jobs from any language, and what tells how Bursar is.
 //!
 //! A part of the interface is a module with its handlers and its page of the OpenAPI description, joined in `routes.rs`.
-//! Whatever refuses, refuses by a [`problem`]. Nothing here decides anything about a job: the producer's validator and the
+//! Whatever refuses, refuses by a problem (`problem.rs`). Nothing here decides anything about a job: the producer's validator and the
 //! store's scripts do.
 
 mod app;

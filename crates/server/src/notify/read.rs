@@ -20,11 +20,7 @@ const MAX_PAGE: usize = 100;
 /// `GET /v1/notifications?account=&held=&before=&limit=`: newest first.
 pub(super) async fn list(who: Allowed<Read>, State(app): State<Shared>, uri: Uri) -> Result<Json<Value>, Problem> {
     let mut query = Query::of(&uri);
-    let known = |name: &str| {
-        let found = app.settings.notified.iter().find(|account| account.name.as_str() == name);
-        found.map(|account| account.name.clone()).ok_or_else(|| "names no account that is notified".to_owned())
-    };
-    let account = query.take("account", known);
+    let account = query.take("account", |name| Ok(name.to_owned()));
     let shelf = query.take("held", |text| match text {
         "true" => Ok(Shelf::Held),
         "false" => Ok(Shelf::Read),
@@ -38,7 +34,7 @@ pub(super) async fn list(who: Allowed<Read>, State(app): State<Shared>, uri: Uri
     });
     query.finish()?;
     let account = match account {
-        Some(account) => account,
+        Some(name) => named(&app, &name)?,
         None => only(&app)?,
     };
     let limit = limit.unwrap_or(MAX_PAGE);
@@ -60,6 +56,13 @@ pub(super) async fn one(
     let view = app.store.notification(&name, number).await?.ok_or_else(unknown)?;
     let callbacks = app.store.notification_log(&name, number).await?;
     Ok(Json(json!({"notification": shown(who.bearer.role, view), "callbacks": callbacks})))
+}
+
+/// The account of that name, if it is notified.
+fn named(app: &Shared, name: &str) -> Result<AccountName, Problem> {
+    let found = app.settings.notified.iter().find(|account| account.name.as_str() == name);
+    let unknown = || Problem::new(Kind::NotFound, "no account of that name is notified");
+    found.map(|account| account.name.clone()).ok_or_else(unknown)
 }
 
 /// The account, where there is but one that is notified.
