@@ -17,6 +17,9 @@ use crate::tokens::Role;
 /// Notifications of one page, at most and unless asked for fewer.
 const MAX_PAGE: usize = 100;
 
+/// No notification has a higher number: Redis counts exactly up to 2^53 - 1.
+const MAX_NUMBER: u64 = (1 << 53) - 1;
+
 /// `GET /v1/notifications?account=&held=&before=&limit=`: newest first.
 pub(super) async fn list(who: Allowed<Read>, State(app): State<Shared>, uri: Uri) -> Result<Json<Value>, Problem> {
     let mut query = Query::of(&uri);
@@ -26,8 +29,10 @@ pub(super) async fn list(who: Allowed<Read>, State(app): State<Shared>, uri: Uri
         "false" => Ok(Shelf::Read),
         _ => Err("must be true or false".to_owned()),
     });
-    let before =
-        query.take("before", |text| text.parse::<u64>().map_err(|_| "must be a notification's number".to_owned()));
+    let before = query.take("before", |text| {
+        let number = text.parse::<u64>().ok().filter(|number| *number <= MAX_NUMBER);
+        number.ok_or_else(|| "must be a notification's number".to_owned())
+    });
     let limit = query.take("limit", |text| {
         let limit = text.parse::<usize>().ok().filter(|limit| (1..=MAX_PAGE).contains(limit));
         limit.ok_or_else(|| format!("must be a whole number from 1 to {MAX_PAGE}"))
