@@ -36,14 +36,12 @@ fn hmac(key: &[u8], text: &[u8]) -> Vec<u8> {
     Sha256::new().chain_update(block.map(|byte| byte ^ 0x5c)).chain_update(inner).finalize().to_vec()
 }
 
-/// Checks a message as its receiver would: each secret's signature over id, time and body.
-fn assert_signed(message: &Received) {
+/// Checks a message as its receiver would: the secret's signature over id, time and body.
+fn is_signed_by(message: &Received, secret: &str) -> bool {
     let Received { id, timestamp, signature, body, .. } = message;
-    for secret in SECRETS {
-        let key = STANDARD.decode(secret.strip_prefix("whsec_").unwrap()).unwrap();
-        let expected = STANDARD.encode(hmac(&key, format!("{id}.{timestamp}.{body}").as_bytes()));
-        assert!(signature.split(' ').any(|one| one == format!("v1,{expected}")), "{message:?}");
-    }
+    let key = STANDARD.decode(secret.strip_prefix("whsec_").unwrap()).unwrap();
+    let expected = STANDARD.encode(hmac(&key, format!("{id}.{timestamp}.{body}").as_bytes()));
+    signature.split(' ').any(|one| one == format!("v1,{expected}"))
 }
 
 /// What was told of each job: type and sequence, repetitions left out.
@@ -51,7 +49,7 @@ fn stories(received: &[Received]) -> BTreeMap<String, Vec<(String, u64)>> {
     let mut stories: BTreeMap<String, Vec<(String, u64)>> = BTreeMap::new();
     let mut ids = std::collections::BTreeSet::new();
     for message in received {
-        assert_signed(message);
+        assert!(SECRETS.iter().all(|secret| is_signed_by(message, secret)), "{message:?}");
         let body: Value = serde_json::from_str(&message.body).unwrap();
         if ids.insert(message.id.clone()) {
             let event = (body["type"].as_str().unwrap().to_owned(), body["sequence"].as_u64().unwrap());
@@ -139,6 +137,37 @@ async fn a_review_is_told_before_the_end_that_a_person_gives_it_whatever_fails_i
     assert_eq!(answered, [500, 200, 200], "{received:?}");
     let story = &stories(&received)["REVIEWED"];
     assert_eq!(*story, [("job.needs_review".to_owned(), 1), ("job.succeeded".to_owned(), 2)]);
+    world.books_agree().await;
+}
+
+#[tokio::test]
+async fn secrets_are_read_again_on_a_hangup_and_a_file_that_holds_none_changes_nothing() {
+    let world = Plan::new().set("callbacks.allow", vec!["127.0.0.1"]).start().await;
+    let [old, new] = SECRETS;
+    let file = world.file(old);
+    world.set("callbacks.secrets_file", toml::Value::from(file.display().to_string()));
+    let receiver = Receiver::content().await;
+    let server = world.serve_as("up").await;
+    let signed_by = async |key: &str| -> Vec<&str> {
+        world.submit_new(&[told(key, &receiver.url(key))]).await;
+        let path = format!("/{key}");
+        let found = async || receiver.received().into_iter().find(|message| message.path == path);
+        let message = eventually(SOON, "the message", found).await;
+        SECRETS.into_iter().filter(|secret| is_signed_by(&message, secret)).collect()
+    };
+    assert_eq!(signed_by("FIRST").await, [old]);
+
+    std::fs::write(&file, "whsec_short\n").unwrap();
+    server.hang_up();
+    let line = server.process.wait_line(SOON, "the fault", |line| line.contains("the secrets that they had")).await;
+    assert!(line.contains("callbacks.secrets_file") && line.contains("line 1 must be whsec_"), "{line}");
+    assert!(!line.contains("whsec_short"), "{line}");
+    assert_eq!(signed_by("SECOND").await, [old]);
+
+    std::fs::write(&file, format!("{new}\n")).unwrap();
+    server.hang_up();
+    server.process.wait_line(SOON, "the new ones", |line| line.contains("read the callbacks' secrets again")).await;
+    assert_eq!(signed_by("THIRD").await, [new]);
     world.books_agree().await;
 }
 

@@ -9,7 +9,10 @@ use std::{
 use axum::{
     Router,
     extract::State,
-    http::{HeaderMap, StatusCode, Uri, header::LOCATION},
+    http::{
+        HeaderMap, StatusCode, Uri,
+        header::{HeaderName, LOCATION, RETRY_AFTER},
+    },
     response::{IntoResponse, Response},
     routing::post,
 };
@@ -41,6 +44,8 @@ pub enum Answer {
     Late(Duration, u16),
     /// A redirect to there.
     Redirect(String),
+    /// This status, with this `Retry-After`.
+    Busy(u16, String),
 }
 
 type Answers = dyn Fn(&Received) -> Answer + Send + Sync;
@@ -108,17 +113,19 @@ async fn receive(State(shared): State<Shared>, uri: Uri, headers: HeaderMap, bod
         answered: 0,
     };
     let answer = (shared.answers)(&message);
-    let (delay, status, location) = match answer {
+    type Told = Option<(HeaderName, String)>;
+    let (delay, status, told): (_, _, Told) = match answer {
         Answer::Status(status) => (Duration::ZERO, status, None),
         Answer::Late(delay, status) => (delay, status, None),
-        Answer::Redirect(to) => (Duration::ZERO, 307, Some(to)),
+        Answer::Redirect(to) => (Duration::ZERO, 307, Some((LOCATION, to))),
+        Answer::Busy(status, wait) => (Duration::ZERO, status, Some((RETRY_AFTER, wait))),
     };
     message.answered = status;
     shared.received.lock().unwrap_or_else(PoisonError::into_inner).push(message);
     sleep(delay).await;
     let status = StatusCode::from_u16(status).expect("a status");
-    match location {
-        Some(to) => (status, [(LOCATION, to)]).into_response(),
+    match told {
+        Some(header) => (status, [header]).into_response(),
         None => status.into_response(),
     }
 }

@@ -1,7 +1,10 @@
 //! The role that tells producers what became of their jobs: beside the server, in `bursar serve` and `bursar up`.
 
-use bursar_callbacks::{Allowed, Secrets, Settings, Teller};
+use std::path::Path;
+
+use bursar_callbacks::{Allowed, Secrets, SecretsInUse, Settings, Teller};
 use bursar_store::{Origin, Store};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
@@ -9,11 +12,37 @@ use crate::accounts::{AccountError, read_file};
 use crate::config::{Callbacks, Config};
 
 /// Starts telling; ends after `drain` with the attempts under way then. The caller has connected and started logging.
-pub(crate) fn start(config: &Config, store: Store, drain: CancellationToken) -> Result<JoinHandle<()>, AccountError> {
+pub(crate) fn start(config: &Config, store: Store, drain: CancellationToken) -> anyhow::Result<JoinHandle<()>> {
     let jobs = config.lanes().into_iter().map(Origin::Jobs);
     let notifications = config.accounts.keys().cloned().map(Origin::Notifications);
     let teller = Teller::new(settings(&config.callbacks)?, store, jobs.chain(notifications).collect());
-    Ok(tokio::spawn(teller.map_err(unfit)?.run(drain)))
+    let teller = teller.map_err(unfit)?;
+    let hangup = signal(SignalKind::hangup())?;
+    let renewing = renew(config.callbacks.clone(), teller.secrets(), hangup);
+    Ok(tokio::spawn(async move {
+        tokio::select! {
+            () = teller.run(drain) => {}
+            () = renewing => {}
+        }
+    }))
+}
+
+/// Reads the secrets file again at each SIGHUP, for ever. One that cannot be used changes nothing.
+async fn renew(callbacks: Callbacks, in_use: SecretsInUse, mut hangup: Signal) {
+    while hangup.recv().await.is_some() {
+        let Some(file) = &callbacks.secrets_file else { continue };
+        match secrets(file) {
+            Ok(secrets) => {
+                tracing::info!(?secrets, "read the callbacks' secrets again");
+                in_use.replace(secrets);
+            }
+            Err(error) => {
+                let chain = format!("{:#}", anyhow::Error::from(error));
+                tracing::error!("callbacks go on with the secrets that they had: {chain}");
+            }
+        }
+    }
+    std::future::pending().await // without the signal there is nothing to renew, and telling goes on
 }
 
 /// What is wrong with the files that `[callbacks]` names.
@@ -22,16 +51,7 @@ pub(crate) fn faults(callbacks: &Callbacks) -> Option<AccountError> {
 }
 
 fn settings(callbacks: &Callbacks) -> Result<Settings, AccountError> {
-    let secrets = match &callbacks.secrets_file {
-        None => Secrets::default(),
-        Some(file) => {
-            let key = "callbacks.secrets_file";
-            let text = read_file(key.into(), file)?;
-            let unfit =
-                |error| AccountError::Unfit { key: key.into(), problem: format!("{}: {error}", file.display()) };
-            Secrets::parse(&text).map_err(unfit)?
-        }
-    };
+    let secrets = callbacks.secrets_file.as_deref().map(secrets).transpose()?.unwrap_or_default();
     let ca_pem = callbacks.ca_file.as_deref().map(|file| read_file("callbacks.ca_file".into(), file)).transpose()?;
     Ok(Settings {
         secrets,
@@ -41,6 +61,13 @@ fn settings(callbacks: &Callbacks) -> Result<Settings, AccountError> {
         retry_for: callbacks.retry_for,
         concurrency: callbacks.concurrency,
     })
+}
+
+fn secrets(file: &Path) -> Result<Secrets, AccountError> {
+    let key = "callbacks.secrets_file";
+    let text = read_file(key.into(), file)?;
+    let unfit = |error| AccountError::Unfit { key: key.into(), problem: format!("{}: {error}", file.display()) };
+    Secrets::parse(&text).map_err(unfit)
 }
 
 fn unfit(error: bursar_callbacks::SettingsError) -> AccountError {

@@ -7,16 +7,19 @@ mod addresses;
 mod hosts;
 mod message;
 mod post;
+mod retry_after;
 mod schedule;
 mod secrets;
 mod teller;
 
 use std::time::Duration;
 
+use tokio::sync::watch;
+
 pub use addresses::Allowed;
 pub use ipnet::IpNet;
 pub use secrets::{Secrets, SecretsError};
-pub use teller::Teller;
+pub use teller::{SecretsInUse, Teller};
 
 /// What an operator can set.
 #[derive(Clone, Debug)]
@@ -50,5 +53,5 @@ pub struct SettingsError {
 /// # Errors
 /// [`SettingsError`].
 pub fn check(settings: &Settings) -> Result<(), SettingsError> {
-    post::Post::new(settings).map(|_| ())
+    post::Post::new(settings, watch::channel(settings.secrets.clone()).1).map(|_| ())
 }

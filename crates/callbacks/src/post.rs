@@ -3,13 +3,16 @@
 use std::error::Error as _;
 use std::time::Duration;
 
-use reqwest::header::{CONTENT_TYPE, HeaderValue};
+use bursar_domain::Millis;
+use reqwest::header::{CONTENT_TYPE, HeaderValue, RETRY_AFTER};
 use reqwest::redirect::Policy;
 use reqwest::{Certificate, Client, Response, StatusCode, retry};
+use tokio::sync::watch;
 use url::Url;
 
 use crate::addresses::{Allowed, NotAllowed, Resolver, is_not_allowed};
 use crate::message::Message;
+use crate::retry_after::RetryAfter;
 use crate::{Secrets, Settings, SettingsError};
 
 /// As much of an answer as is read, and forgotten, so that the connection can be used again.
@@ -21,8 +24,13 @@ const MAX_IDLE: Duration = Duration::from_secs(15);
 /// What a receiver, or its absence, came to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Heard {
-    /// It answered with this status.
-    Status(u16),
+    /// It answered.
+    Status {
+        /// With this status.
+        code: u16,
+        /// And asks to be left alone until then.
+        retry_after: Option<RetryAfter>,
+    },
     /// It may not have it.
     Nothing {
         /// In a few words, without the address.
@@ -35,12 +43,13 @@ pub(crate) enum Heard {
 pub(crate) struct Post {
     client: Client,
     allowed: Allowed,
-    secrets: Secrets,
+    secrets: watch::Receiver<Secrets>,
     timeout: Duration,
 }
 
 impl Post {
-    pub(crate) fn new(settings: &Settings) -> Result<Self, SettingsError> {
+    /// Signs with what `secrets` holds at each attempt.
+    pub(crate) fn new(settings: &Settings, secrets: watch::Receiver<Secrets>) -> Result<Self, SettingsError> {
         let untrusted = |why: String| SettingsError { key: "ca_file", rule: format!("cannot be trusted: {why}") };
         let mut builder = Client::builder()
             .no_proxy()
@@ -58,8 +67,7 @@ impl Post {
             builder = builder.tls_certs_merge(certificates);
         }
         let client = builder.build().map_err(|error| untrusted(error.to_string()))?;
-        let (allowed, secrets) = (settings.allowed.clone(), settings.secrets.clone());
-        Ok(Self { client, allowed, secrets, timeout: settings.timeout })
+        Ok(Self { client, allowed: settings.allowed.clone(), secrets, timeout: settings.timeout })
     }
 
     /// Posts `message` to `url`; `now` is in seconds since the epoch.
@@ -73,22 +81,30 @@ impl Post {
             .header(CONTENT_TYPE, "application/json")
             .header("webhook-id", &message.id)
             .header("webhook-timestamp", now);
-        if !self.secrets.is_empty() {
-            let signature = self.secrets.sign(&message.id, now, &message.body);
+        let secrets = self.secrets.borrow().clone();
+        if !secrets.is_empty() {
+            let signature = secrets.sign(&message.id, now, &message.body);
             let Ok(signature) = HeaderValue::try_from(signature) else { return nothing("it could not be signed") };
             request = request.header("webhook-signature", signature);
         }
         // The client's own timeout covers the answer's body as well; this one covers whatever it does not.
         match tokio::time::timeout(self.timeout, request.body(message.body).send()).await {
             Ok(Ok(response)) => {
-                let status = response.status();
+                let heard = Heard::Status { code: response.status().as_u16(), retry_after: retry_after(&response) };
                 forget(response).await;
-                Heard::Status(status.as_u16())
+                heard
             }
             Ok(Err(error)) => why(&error),
             Err(_) => nothing("it did not answer in time"),
         }
     }
+}
+
+/// What a receiver that is busy asks for. With any other status the header means something else, or nothing.
+fn retry_after(response: &Response) -> Option<RetryAfter> {
+    let busy = matches!(response.status(), StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE);
+    let header = response.headers().get(RETRY_AFTER).filter(|_| busy)?;
+    RetryAfter::read(header.to_str().ok()?)
 }
 
 /// Reads what is left of an answer, as far as it is worth it.
@@ -125,11 +141,19 @@ fn why(error: &reqwest::Error) -> Heard {
 impl Heard {
     /// Whether the receiver has it.
     pub(crate) fn is_success(&self) -> bool {
-        matches!(self, Self::Status(200..=299))
+        matches!(self, Self::Status { code: 200..=299, .. })
     }
 
     /// Whether it wants no more of it.
     pub(crate) fn is_gone(&self) -> bool {
-        matches!(self, Self::Status(status) if *status == StatusCode::GONE.as_u16())
+        matches!(self, Self::Status { code, .. } if *code == StatusCode::GONE.as_u16())
+    }
+
+    /// When it asks to be told again, if it does.
+    pub(crate) fn asked(&self, now: Millis) -> Option<Millis> {
+        match self {
+            Self::Status { retry_after, .. } => retry_after.map(|asked| asked.moment(now)),
+            Self::Nothing { .. } => None,
+        }
     }
 }

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use bursar_domain::Millis;
+
 /// The first wait; each is twice the one before.
 const FIRST_WAIT: Duration = Duration::from_secs(5);
 
@@ -22,9 +24,44 @@ pub(crate) fn wait(failures: u32, draw: impl FnOnce(u64) -> u64) -> Duration {
     whole - Duration::from_millis(draw(spread.max(1)))
 }
 
+/// When an event whose attempt has failed is told again; `None` when it has been tried for long enough.
+///
+/// `wait` is the schedule's, `asked` what the receiver asked for. It is waited for, within bounds: never less than the
+/// schedule's wait, for "at once" from a receiver in trouble would have it hammered; and never beyond the end of
+/// `retry_for`, for "next year" must not keep the event, and those of its job behind it, from being told or given up.
+pub(crate) fn again(
+    now: Millis,
+    first_tried: Millis,
+    retry_for: Duration,
+    wait: Duration,
+    asked: Option<Millis>,
+) -> Option<Millis> {
+    let (earliest, latest) = (now.plus(wait), first_tried.plus(retry_for));
+    (earliest <= latest).then(|| asked.unwrap_or(earliest).clamp(earliest, latest))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_receiver_that_asks_for_patience_is_given_it_within_the_schedule_s_bounds() {
+        let day = Duration::from_secs(86_400);
+        let (now, first) = (Millis(100_000), Millis(40_000));
+        let again = |asked| again(now, first, day, Duration::from_secs(5), asked);
+        assert_eq!(again(None), Some(Millis(105_000)));
+        assert_eq!(again(Some(Millis(160_000))), Some(Millis(160_000)));
+        assert_eq!(again(Some(Millis(100_001))), Some(Millis(105_000)), "no sooner than the schedule has it");
+        assert_eq!(again(Some(Millis(u64::MAX))), Some(first.plus(day)), "once more at the end of the day");
+    }
+
+    #[test]
+    fn what_was_tried_for_long_enough_is_given_up_whatever_the_receiver_asks_for() {
+        let again = |now, asked| again(Millis(now), Millis(0), Duration::from_secs(60), Duration::from_secs(5), asked);
+        assert_eq!(again(55_000, None), Some(Millis(60_000)));
+        assert_eq!(again(55_001, None), None);
+        assert_eq!(again(55_001, Some(Millis(1))), None);
+    }
 
     #[test]
     fn waits_double_from_seconds_to_an_hour() {

@@ -8,6 +8,7 @@ use std::time::Duration;
 use bursar_domain::Millis;
 use bursar_store::{Callback, Callbacks, Happened, Origin, Store, StoreError, Telling, ToldOrNot, Wakes, crash_point};
 use serde_json::{Map, Value, json};
+use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
@@ -16,7 +17,7 @@ use url::Url;
 use crate::hosts::Hosts;
 use crate::message::Message;
 use crate::post::{Heard, Post};
-use crate::{Settings, SettingsError, schedule};
+use crate::{Secrets, Settings, SettingsError, schedule};
 
 /// How often an origin is looked at in which nothing is known to be due: a message may have been lost.
 const LOOK_AGAIN: Duration = Duration::from_secs(2);
@@ -32,10 +33,22 @@ pub struct Teller {
     store: Store,
     post: Post,
     settings: Arc<Settings>,
+    secrets: SecretsInUse,
     looks: Vec<Look>,
     hosts: Hosts,
     under_way: JoinSet<Ended>,
     trouble: bool,
+}
+
+/// What a teller signs with, for whoever changes it while it tells.
+#[derive(Clone, Debug)]
+pub struct SecretsInUse(watch::Sender<Secrets>);
+
+impl SecretsInUse {
+    /// Signs with these from the next attempt on, also what was tried before.
+    pub fn replace(&self, secrets: Secrets) {
+        self.0.send_replace(secrets);
+    }
 }
 
 /// When an origin is looked at next.
@@ -89,8 +102,10 @@ impl Teller {
             tracing::warn!("callbacks are not signed: callbacks.secrets_file names nothing to sign them with");
         }
         let now = Instant::now();
+        let (secrets, in_use) = watch::channel(settings.secrets.clone());
         Ok(Self {
-            post: Post::new(&settings)?,
+            post: Post::new(&settings, in_use)?,
+            secrets: SecretsInUse(secrets),
             hosts: Hosts::new(settings.concurrency),
             settings: Arc::new(settings),
             looks: origins.into_iter().map(|origin| Look { origin, at: now }).collect(),
@@ -98,6 +113,12 @@ impl Teller {
             trouble: false,
             store,
         })
+    }
+
+    /// What it signs with.
+    #[must_use]
+    pub fn secrets(&self) -> SecretsInUse {
+        self.secrets.clone()
     }
 
     /// Tells until `drain`; what is under way then is finished.
@@ -270,15 +291,17 @@ async fn tell(post: &Post, taken: &Taken) -> (Message, Heard) {
 fn judge(settings: &Settings, taken: &Taken, message: &Message, heard: &Heard, lasted: Duration) -> ToldOrNot {
     let Taken { callback, clock, host, .. } = taken;
     let now = clock.now();
-    let again = now.plus(schedule::wait(callback.failures.saturating_add(1), |below| fastrand::u64(..below)));
+    let asked = heard.asked(now);
     let (telling, outcome) = if heard.is_success() {
         (Telling::Told, "told")
     } else if heard.is_gone() {
         (Telling::Gone, "gone")
-    } else if again.since(callback.first_tried) > settings.retry_for {
-        (Telling::GivenUp, "given up")
     } else {
-        (Telling::Failed(again), "failed")
+        let wait = schedule::wait(callback.failures.saturating_add(1), |below| fastrand::u64(..below));
+        match schedule::again(now, callback.first_tried, settings.retry_for, wait, asked) {
+            Some(again) => (Telling::Failed(again), "failed"),
+            None => (Telling::GivenUp, "given up"),
+        }
     };
     let mut line = Map::from_iter([
         ("n".to_owned(), json!(callback.number)),
@@ -288,10 +311,13 @@ fn judge(settings: &Settings, taken: &Taken, message: &Message, heard: &Heard, l
         ("ms".to_owned(), json!(u64::try_from(lasted.as_millis()).unwrap_or(u64::MAX))),
     ]);
     let heard: (&str, Value) = match heard {
-        Heard::Status(status) => ("http", json!(status)),
+        Heard::Status { code, .. } => ("http", json!(code)),
         Heard::Nothing { why } => ("error", json!(why)),
     };
     line.insert(heard.0.to_owned(), heard.1.clone());
+    if let (Telling::Failed(again), Some(_)) = (telling, asked) {
+        line.insert("asked_to_wait_until".to_owned(), json!(again.rfc3339()));
+    }
     let key = callback.key.as_str();
     match telling {
         Telling::GivenUp | Telling::Gone => {

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use bursar_callbacks::{Allowed, Secrets, Settings, Teller};
-use bursar_domain::{AccountRules, AttemptView, Due, GatewayKind, Job, Key, Lane, Next, Operation, State};
+use bursar_domain::{AccountRules, AttemptView, Due, GatewayKind, Job, Key, Lane, Millis, Next, Operation, State};
 use bursar_store::{Asked, Claim, Commit, Operator, Origin, Resend, Store};
 use bursar_test_support::{Answer, Receiver, eventually, redis, unique_prefix};
 use serde_json::{Value, json};
@@ -99,12 +99,15 @@ impl Scene {
         lines.into_iter().filter(|line| line.event == "callback").collect()
     }
 
-    async fn let_come_due(&self, key: &str) {
+    async fn to_tell(&self, command: &str, arguments: &[&str]) -> ::redis::Value {
         let client = ::redis::Client::open(redis().await.url.as_str()).unwrap();
         let mut connection = client.get_multiplexed_async_connection().await.unwrap();
         let set = format!("{}:{{{}}}:to_tell", self.prefix, self.lane);
-        let _: u64 =
-            ::redis::cmd("ZADD").arg(set).arg("XX").arg(1).arg(key).query_async(&mut connection).await.unwrap();
+        ::redis::cmd(command).arg(set).arg(arguments).query_async(&mut connection).await.unwrap()
+    }
+
+    async fn let_come_due(&self, key: &str) {
+        self.to_tell("ZADD", &["XX", "1", key]).await;
     }
 
     async fn all_told(&self) {
@@ -115,13 +118,20 @@ impl Scene {
         .await;
     }
 
-    /// Waits until a failed attempt at `key` is on record, and lets the next one come due.
-    async fn failed(&self, key: &str, times: usize) {
-        eventually(SOON, "a failure on record", async || {
+    /// Waits until so many attempts at `key` are on record: their lines, and when it is due again.
+    async fn on_record(&self, key: &str, times: usize) -> (Vec<AttemptView>, Millis) {
+        let lines = eventually(SOON, "an attempt on record", async || {
             let attempts = self.attempts(key).await;
-            if attempts.len() >= times { Ok(()) } else { Err(attempts) }
+            if attempts.len() >= times { Ok(attempts) } else { Err(attempts) }
         })
         .await;
+        let due: f64 = ::redis::from_redis_value(self.to_tell("ZSCORE", &[key]).await).unwrap();
+        (lines, Millis(format!("{due:.0}").parse().unwrap()))
+    }
+
+    /// Waits until a failed attempt at `key` is on record, and lets the next one come due.
+    async fn failed(&self, key: &str, times: usize) {
+        self.on_record(key, times).await;
         self.let_come_due(key).await;
     }
 }
@@ -250,6 +260,59 @@ async fn what_fails_for_too_long_is_given_up_on_record() {
     let outcomes: Vec<Value> =
         scene.attempts("k1").await.into_iter().map(|line| line.detail["outcome"].clone()).collect();
     assert_eq!(outcomes, ["given up"], "the first wait is longer than what is left");
+}
+
+#[tokio::test]
+async fn a_receiver_that_asks_for_patience_is_told_when_it_asked_to_be() {
+    let scene = Scene::new().await;
+    let busy = AtomicUsize::new(0);
+    let receiver = Receiver::start(move |message| match busy.fetch_add(1, Ordering::SeqCst) {
+        0 => Answer::Busy(429, "3600".to_owned()),
+        1 => Answer::Busy(503, "Fri, 01 Jan 2100 00:00:00 GMT".to_owned()),
+        2 => Answer::Busy(503, "0".to_owned()),
+        3 => Answer::Busy(500, "3600".to_owned()),
+        _ => Answer::Status(if message.path == "/k1" { 200 } else { 500 }),
+    })
+    .await;
+    let day = Duration::from_secs(86_400);
+    scene.tell(Settings { retry_for: day, ..settings() });
+    scene.reviewed(&["k1"], &receiver.url("k1")).await;
+    // From the first attempt: by the header's seconds, by its date as far as there is time, and by the schedule where it asks
+    // for less, or where the status is not one that it belongs to.
+    let expected = [3_590..=3_605, 86_390..=86_400, 15..=60, 30..=90];
+    for (times, expected) in expected.into_iter().enumerate() {
+        let (lines, due) = scene.on_record("k1", times + 1).await;
+        let first = Millis::parse_rfc3339(&lines[0].at).unwrap();
+        let wait = due.since(first).as_secs();
+        assert!(expected.contains(&wait), "after attempt {}: {wait} s, {:?}", times + 1, lines[times]);
+        assert_eq!(lines[times].detail.contains_key("asked_to_wait_until"), times < 3, "{lines:?}");
+        scene.let_come_due("k1").await;
+    }
+    scene.all_told().await;
+}
+
+#[tokio::test]
+async fn secrets_that_change_sign_the_next_attempt_also_of_what_was_tried_before() {
+    let scene = Scene::new().await;
+    let count = AtomicUsize::new(0);
+    let receiver =
+        Receiver::start(move |_| Answer::Status(if count.fetch_add(1, Ordering::SeqCst) == 0 { 500 } else { 200 }))
+            .await;
+    let secret = |line: &str| Secrets::parse(line).unwrap();
+    let origins = vec![Origin::Jobs(scene.lane.clone())];
+    let first = secret("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw");
+    let teller = Teller::new(Settings { secrets: first, ..settings() }, scene.store.clone(), origins).unwrap();
+    let in_use = teller.secrets();
+    tokio::spawn(teller.run(scene.drain.clone()));
+    scene.reviewed(&["k1"], &receiver.url("k1")).await;
+    eventually(SOON, "the first attempt", async || (!receiver.received().is_empty()).then_some(())).await;
+    in_use.replace(secret("whsec_bmV3IHNlY3JldCBvZiAyNyBieXRlcyEhISE="));
+    scene.failed("k1", 1).await;
+    scene.all_told().await;
+    let received = receiver.received();
+    assert_eq!(received[0].id, received[1].id);
+    assert_ne!(received[0].signature, received[1].signature);
+    assert!(received.iter().all(|message| message.signature.starts_with("v1,")), "{received:?}");
 }
 
 #[tokio::test]

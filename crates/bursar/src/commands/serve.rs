@@ -10,7 +10,7 @@ use crate::{logging, serve, signals, tell, traces};
 
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Example:\n  bursar token shop --role producer >> tokens.toml\n  bursar serve --config bursar.toml\n\nSIGHUP reads the tokens file again. SIGTERM drains: no new connection is taken, requests in flight are answered, exit 0."
+    after_help = "Example:\n  bursar token shop --role producer >> tokens.toml\n  bursar serve --config bursar.toml\n\nSIGHUP reads the tokens file and the callbacks' secrets again. SIGTERM drains: no new connection is taken, requests in flight are answered, exit 0."
 )]
 pub(crate) struct Arguments {}
 
