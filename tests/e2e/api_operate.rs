@@ -4,14 +4,6 @@ use serde_json::{Value, json};
 
 use crate::jobs::transfer;
 use crate::plan::Plan;
-use crate::world::World;
-
-/// A job that waits for a person.
-async fn in_review(world: &World, key: &str) {
-    world.faults(json!({"key": key, "on": "send", "fault": "lost-answer"})).await;
-    world.submit_new(&[transfer(key)]).await;
-    world.until(key, "needs_review").await;
-}
 
 fn holding() -> Plan {
     Plan::new().both("on_ambiguous", "hold")
@@ -21,7 +13,7 @@ fn holding() -> Plan {
 async fn a_job_in_review_is_resolved_and_the_second_to_do_so_is_told_of_the_first() {
     let world = holding().start().await;
     let _worker = world.worker().await;
-    in_review(&world, "T").await;
+    world.in_review("T").await;
     let server = world.serve().await;
     let order = json!({"as": "succeeded", "reason": "seen on the bank statement"});
     let done = server.act("/v1/jobs/main/transfer/T/resolve", &order).await;
@@ -67,7 +59,7 @@ async fn of_two_who_cancel_at_once_one_does_and_the_other_is_told() {
 async fn a_job_is_asked_about_and_sent_on_an_operator_s_word() {
     let world = holding().start().await;
     let _worker = world.worker().await;
-    in_review(&world, "T").await;
+    world.in_review("T").await;
     let server = world.serve().await;
     let sent =
         server.act("/v1/jobs/main/transfer/T/send", &json!({"reason": "the gateway says it never arrived"})).await;

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use crate::jobs::transfer;
 use crate::plan::Plan;
 use crate::server::Server;
-use crate::world::{SOON, World};
+use crate::world::SOON;
 
 /// How a page that is complete is waited for.
 const LOOK: Duration = Duration::from_millis(50);
@@ -104,18 +104,12 @@ impl Browser {
     }
 }
 
-async fn in_review(world: &World, key: &str) {
-    world.faults(json!({"key": key, "on": "send", "fault": "lost-answer"})).await;
-    world.submit_new(&[transfer(key)]).await;
-    world.until(key, "needs_review").await;
-}
-
 #[tokio::test]
 #[ignore = "needs Chromium and chromedriver; .ci/run installs them and runs this"]
 async fn browser_an_operator_signs_in_finds_a_job_reads_it_resolves_it_and_pauses_a_lane() {
     let world = Plan::new().both("on_ambiguous", "hold").start().await;
     let _worker = world.worker().await;
-    in_review(&world, "1001XP2025010110000001").await;
+    world.in_review("1001XP2025010110000001").await;
     let server = world.serve().await;
     let browser = Browser::open(&server, &["--lang=en", "--window-size=1280,900"]).await;
     browser.goto("/").await;

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use crate::jobs::{transfer, transfers, with};
 use crate::plan::Plan;
 use crate::server::{self, Server};
-use crate::world::{SOON, World};
+use crate::world::SOON;
 
 /// A page, or what was answered instead.
 #[derive(Debug)]
@@ -96,13 +96,6 @@ impl Browser {
         all.extend(fields);
         self.post(path, &all).await
     }
-}
-
-/// A job that waits for a person.
-async fn in_review(world: &World, key: &str) {
-    world.faults(json!({"key": key, "on": "send", "fault": "lost-answer"})).await;
-    world.submit_new(&[transfer(key)]).await;
-    world.until(key, "needs_review").await;
 }
 
 fn holding() -> Plan {
@@ -222,7 +215,7 @@ async fn who_may_only_look_is_offered_nothing_and_allowed_nothing() {
 async fn a_job_is_found_by_its_key_and_its_timeline_tells_everything_that_was_done() {
     let world = holding().start().await;
     let _worker = world.worker().await;
-    in_review(&world, "1001XP2025010110000001").await;
+    world.in_review("1001XP2025010110000001").await;
     let server = world.serve().await;
     let browser = Browser::signed_in(&server, &server.tokens.reader).await;
     let found = browser.get("/jobs?key=+1001XP2025010110000001").await;
@@ -265,6 +258,9 @@ async fn what_people_write_and_gateways_say_is_text_on_every_page() {
             .does_not_say("<script>alert")
             .does_not_say("6222021234567890123");
     }
+    let refused = browser.get(&format!("{path}/send")).await;
+    assert_eq!(refused.status, 409, "{refused:?}");
+    refused.says("&lt;script&gt;").does_not_say("6222021234567890123");
     assert_eq!(world.job(key).await["log"][0]["why"], why, "on record as it was written");
     world.books_agree().await;
 }
@@ -273,7 +269,7 @@ async fn what_people_write_and_gateways_say_is_text_on_every_page() {
 async fn a_job_in_review_is_resolved_with_a_reason_and_the_second_is_told_what_the_first_did() {
     let world = holding().start().await;
     let _worker = world.worker().await;
-    in_review(&world, "T").await;
+    world.in_review("T").await;
     let server = world.serve().await;
     let first = Browser::signed_in(&server, &server.tokens.operator).await;
     let second = Browser::signed_in(&server, &server.tokens.operator).await;
@@ -334,6 +330,32 @@ async fn an_act_on_a_job_that_has_changed_since_it_was_looked_at_is_not_done() {
     assert_eq!(job["log"].as_array().map(Vec::len), Some(1), "{job}");
     let _worker = world.worker().await;
     world.until("T", "succeeded").await;
+    world.books_agree().await;
+}
+
+#[tokio::test]
+async fn of_two_who_act_at_once_one_does_and_the_other_is_told_what_was_done() {
+    let world = Plan::new().start().await;
+    let server = world.serve().await;
+    let keys: Vec<String> = (0..8).map(|number| format!("T{number}")).collect();
+    world.submit_new(&keys.iter().map(|key| transfer(key)).collect::<Vec<_>>()).await;
+    let (one, other) = (
+        Browser::signed_in(&server, &server.tokens.operator).await,
+        Browser::signed_in(&server, &server.tokens.operator).await,
+    );
+    // Sending leaves a queued job queued: its state alone does not tell the second that there was a first.
+    for (key, act) in keys.iter().zip(["send", "cancel"].into_iter().cycle()) {
+        let path = format!("/jobs/main/transfer/{key}/{act}");
+        let (one, other) =
+            tokio::join!(one.act(&path, &[("reason", "the one's")]), other.act(&path, &[("reason", "the other's")]));
+        let (done, late) = if one.status == 303 { (&one, &other) } else { (&other, &one) };
+        assert_eq!((done.status, late.status), (303, 409), "{act}: {done:?} {late:?}");
+        let log = world.job(key).await["log"].clone();
+        assert_eq!(log.as_array().map(Vec::len), Some(1), "{act}: {log}");
+        late.says("The last act: ").says("by li at").says(log[0]["why"].as_str().unwrap());
+    }
+    let _worker = world.worker().await;
+    world.settled().await;
     world.books_agree().await;
 }
 

@@ -176,6 +176,13 @@ impl World {
         assert!(outcomes.iter().all(|outcome| outcome.starts_with("new ")), "{outcomes:?}");
     }
 
+    /// Submits a transfer whose answer is lost, and waits until a person must decide about it: its account must hold.
+    pub(crate) async fn in_review(&self, key: &str) {
+        self.faults(json!({"key": key, "on": "send", "fault": "lost-answer"})).await;
+        self.submit_new(&[jobs::transfer(key)]).await;
+        self.until(key, "needs_review").await;
+    }
+
     /// How a job stands, with its log.
     pub(crate) async fn job(&self, key: &str) -> Value {
         let shown = self.ok(&["show", key, "--json"]).await;

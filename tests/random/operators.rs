@@ -65,6 +65,7 @@ async fn try_to_operate(
         Operated::Done(record) => format!("is {} now", record.state),
         Operated::Unknown => "unknown".into(),
         Operated::Held(_) => "held by a worker".into(),
+        Operated::Changed => "not what was seen".into(),
         Operated::Refused(refused) => refused.to_string(),
     };
     Ok(format!("{operation:?} {}: {operated}", job.key))

@@ -2,15 +2,18 @@
 -- Does an operator's will to one job, if it still is what the operator saw.
 -- KEYS  1 the lane's base
 -- ARGV  1 wake channel, 2 lane name, 3 events kept, 4 key, 5 state seen, 6 new state, 7 due set ('to_send'|'to_ask'|''),
---       8 reason, 9 log line without its time: fields of a JSON object after the first
--- Returns 'ok' | 'gone' | 'held' (a worker is calling the gateway about it) | the state that it has by now
+--       8 reason, 9 log line without its time: fields of a JSON object after the first, 10 fence and 11 last change (ms) seen
+--       (both '' = whatever they are)
+-- Returns 'ok' | 'gone' | 'held' (a worker is calling the gateway about it) | 'changed' (it is not what was seen) | the state
+--         that it has by now
 -- shared: tell.lua
 local base, key, seen, state, set = KEYS[1], ARGV[4], ARGV[5], ARGV[6], ARGV[7]
 local job = base .. 'job:' .. key
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
-local is, held, callback = unpack(redis.call('HMGET', job, 's', 'w', 'cb1'))
+local is, held, callback, fence, changed, created = unpack(redis.call('HMGET', job, 's', 'w', 'cb1', 'f', 'u', 'c'))
 if not is then return 'gone' end
+if ARGV[11] ~= '' and (is ~= seen or (fence or '0') ~= ARGV[10] or (changed or created or '') ~= ARGV[11]) then return 'changed' end
 if is ~= seen then return is end
 if held then return 'held' end
 redis.call('HSET', job, 's', state, 'u', now, 'r', ARGV[8])

@@ -40,6 +40,8 @@ pub enum Operated {
     Unknown,
     /// A worker is calling the gateway about it at this moment; try again when it has finished.
     Held(Box<Record>),
+    /// It is not what the operator saw: nothing was done.
+    Changed,
     /// Its state does not allow it.
     Refused(OperationRefused),
 }
@@ -56,41 +58,72 @@ impl Store {
         operation: Operation,
         operator: Operator<'_>,
     ) -> Result<Operated, StoreError> {
-        let mut tries = 0;
-        loop {
-            tries += 1;
+        for _ in 0..TRIES {
             let Some(record) = self.job(lane, key).await? else { return Ok(Operated::Unknown) };
-            let next = match operation.on(record.state, Millis(0)) {
-                Ok(next) => next,
-                Err(refused) => return Ok(Operated::Refused(refused)),
-            };
-            if record.created.is_none() {
-                return Ok(Operated::Refused(expired(record.state)));
-            }
-            let line = json!({"do": operation.as_str(), "from": record.state, "to": next.state, "who": operator.who, "why": operator.why});
-            let line = line.to_string();
-            let mut call = self.scripts.operate.on(&self.keys.base(lane));
-            call.push(self.keys.wake_channel())
-                .push(lane.to_string())
-                .push(EVENTS_KEPT)
-                .push(key.as_str())
-                .push(record.state.as_str())
-                .push(next.state.as_str())
-                .push(due_set(next.due).0)
-                .push(operator.words())
-                .push(line.strip_prefix('{').and_then(|line| line.strip_suffix('}')).unwrap_or_default());
-            let answer: String = call.run(self).await?;
-            match answer.as_str() {
-                "ok" => break,
-                "gone" => return Ok(Operated::Unknown),
-                "held" => return Ok(Operated::Held(Box::new(record))),
-                // It changes as fast as we look: workers are at it.
-                _ if tries == TRIES => return Ok(Operated::Held(Box::new(record))),
-                _ => {} // its state has changed since we looked: look again
-            }
+            let operated = self.operate_on(&record, operation, operator, ["", ""]).await?;
+            if operated != Operated::Changed {
+                return Ok(operated);
+            } // its state has changed since we looked: look again
         }
-        let record = self.job(lane, key).await?;
-        Ok(record.map_or(Operated::Unknown, |record| Operated::Done(Box::new(record))))
+        // It changes as fast as we look: workers are at it.
+        Ok(self.job(lane, key).await?.map_or(Operated::Unknown, |record| Operated::Held(Box::new(record))))
+    }
+
+    /// Does `operation` to a job that still is what the operator `saw`: of two who decide at once, the second has not
+    /// decided about what there is then.
+    ///
+    /// # Errors
+    /// [`StoreError`]: it may have been done; look before repeating.
+    pub async fn operate_as_seen(
+        &self,
+        saw: &Record,
+        operation: Operation,
+        operator: Operator<'_>,
+    ) -> Result<Operated, StoreError> {
+        let updated = saw.updated.unwrap_or_default().0;
+        self.operate_on(saw, operation, operator, [&saw.fence.to_string(), &updated.to_string()]).await
+    }
+
+    async fn operate_on(
+        &self,
+        record: &Record,
+        operation: Operation,
+        operator: Operator<'_>,
+        seen: [&str; 2],
+    ) -> Result<Operated, StoreError> {
+        let next = match operation.on(record.state, Millis(0)) {
+            Ok(next) => next,
+            Err(refused) => return Ok(Operated::Refused(refused)),
+        };
+        if record.created.is_none() {
+            return Ok(Operated::Refused(expired(record.state)));
+        }
+        let Record { lane, key, .. } = record;
+        let line = json!({"do": operation.as_str(), "from": record.state, "to": next.state, "who": operator.who, "why": operator.why});
+        let line = line.to_string();
+        let mut call = self.scripts.operate.on(&self.keys.base(lane));
+        call.push(self.keys.wake_channel())
+            .push(lane.to_string())
+            .push(EVENTS_KEPT)
+            .push(key.as_str())
+            .push(record.state.as_str())
+            .push(next.state.as_str())
+            .push(due_set(next.due).0)
+            .push(operator.words())
+            .push(line.strip_prefix('{').and_then(|line| line.strip_suffix('}')).unwrap_or_default());
+        for seen in seen {
+            call.push(seen);
+        }
+        let answer: String = call.run(self).await?;
+        match answer.as_str() {
+            "ok" => {
+                let record = self.job(lane, key).await?;
+                Ok(record.map_or(Operated::Unknown, |record| Operated::Done(Box::new(record))))
+            }
+            "gone" => Ok(Operated::Unknown),
+            "held" => Ok(Operated::Held(Box::new(record.clone()))),
+            _ => Ok(Operated::Changed),
+        }
     }
 
     /// Pauses a lane: nothing new is sent, what was sent is followed. `false` when it was paused already.

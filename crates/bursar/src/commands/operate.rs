@@ -96,6 +96,7 @@ async fn operate(arguments: &Arguments, operation: Operation, global: &Global) -
             "a worker is calling the gateway about {} at this moment; try again when it has finished",
             arguments.key
         )),
+        Operated::Changed => no(format_args!("{} has changed meanwhile: look again", arguments.key)),
         Operated::Refused(refused) => no(refused),
     })
 }

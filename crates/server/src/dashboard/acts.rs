@@ -4,11 +4,11 @@
 use axum::extract::{Path, State as Handed};
 use axum::http::StatusCode;
 use axum::response::Response;
-use bursar_domain::{AttemptView, Due, Millis, Operation, State};
+use bursar_domain::{AttemptView, Due, Millis, Operation, State, without_accounts_but};
 use bursar_store::{Operator, Record};
 use maud::{Markup, html};
 
-use super::fragments::{ENDS, badge, job_address, last_act};
+use super::fragments::{ENDS, badge, job_address, last_act, own_numbers};
 use super::page::{Answered, Live, Refused, Tab, form_token, page, refuse, refuse_problem, see};
 use super::visitor::{Posted, Visitor};
 use super::words::{Words, filled};
@@ -53,17 +53,14 @@ pub(super) async fn act(Handed(app): Handed<Shared>, path: Option<Path4>, posted
         return Err(not_now(&visitor, &wanted, refused.rule));
     }
     if form.text("seen") != seen(&wanted.record) {
-        // What was read before the decision is no longer so.
-        let told = last_act(words, &wanted.attempts).unwrap_or_default();
-        let told = format!("{} {told}", words.has_changed);
-        return Ok(asking(&visitor, &wanted, Some(&told), StatusCode::CONFLICT));
+        return Ok(changed(&visitor, &wanted));
     }
     let reason = form.text("reason");
     if !is_reason(reason) {
         return Ok(asking(&visitor, &wanted, Some(words.reason_rule), StatusCode::UNPROCESSABLE_ENTITY));
     }
     let operator = Operator { who: visitor.name(), why: reason };
-    match operate(&app, &wanted.name, wanted.operation, operator).await {
+    match operate(&app, &wanted.name, wanted.operation, operator, Some(&wanted.record)).await {
         Ok(_) => Ok(see(&job_address(&wanted.name.lane, wanted.name.key.as_str()))),
         Err(problem) if problem.told().0 == StatusCode::CONFLICT => {
             let detail = problem.told().1.to_owned();
@@ -72,6 +69,11 @@ pub(super) async fn act(Handed(app): Handed<Shared>, path: Option<Path4>, posted
             let record = app.store.job(lane, key).await.map_err(away)?;
             let attempts = app.store.attempts(lane, key).await.map_err(away)?;
             let now = Wanted { record: record.unwrap_or(wanted.record), attempts, ..wanted };
+            // Somebody was faster, by as little as there is between looking and acting.
+            let is_still_possible = now.operation.on(now.record.state, Millis(0)).is_ok();
+            if is_still_possible && form.text("seen") != seen(&now.record) {
+                return Ok(changed(&visitor, &now));
+            }
             Err(not_now(&visitor, &now, &detail))
         }
         Err(problem) => Err(refuse_problem(&visitor, &problem)),
@@ -102,6 +104,14 @@ fn seen(record: &Record) -> String {
     format!("{}-{}-{updated}", record.state, record.fence)
 }
 
+/// What was read before the decision is no longer so: what was done meanwhile, and the question anew.
+fn changed(visitor: &Visitor, wanted: &Wanted) -> Response {
+    let words = visitor.words();
+    let told = last_act(words, &wanted.attempts, &own_numbers(&wanted.record)).unwrap_or_default();
+    let told = format!("{} {told}", words.has_changed);
+    asking(visitor, wanted, Some(&told), StatusCode::CONFLICT)
+}
+
 fn asking(visitor: &Visitor, wanted: &Wanted, wrong: Option<&str>, status: StatusCode) -> Response {
     let words = visitor.words();
     let Wanted { name, operation, record, attempts } = wanted;
@@ -109,10 +119,10 @@ fn asking(visitor: &Visitor, wanted: &Wanted, wrong: Option<&str>, status: Statu
     let act = words.act(*operation);
     let content = html! {
         h1 { (act) " " code { (name.key) } }
-        p { (name.lane) " · " (badge(words, record.state)) @if let Some(reason) = &record.reason { " · " (reason) } }
+        p { (name.lane) " · " (badge(words, record.state)) @if let Some(reason) = &record.reason { " · " (without_accounts_but(reason, &own_numbers(record))) } }
         @if let Some(wrong) = wrong { p.notice.bad role="alert" { (wrong) } }
         (what_it_does(words, *operation, record.state))
-        @if let Some(last) = last_act(words, attempts) { p.soft { (last) } }
+        @if let Some(last) = last_act(words, attempts, &own_numbers(record)).filter(|_| wrong.is_none()) { p.soft { (last) } }
         form.order method="post" {
             (form_token(visitor))
             input type="hidden" name="seen" value=(seen(record));
@@ -172,8 +182,8 @@ fn not_now(visitor: &Visitor, wanted: &Wanted, rule: &str) -> Refused {
     let content = html! {
         h1 { (words.not_possible) }
         p.notice.bad role="alert" { (filled(words.act_refused, &[words.act(*operation), words.state(record.state)])) }
-        p.soft { (rule) }
-        @if let Some(last) = last_act(words, attempts) { p { (last) } }
+        p.soft { (without_accounts_but(rule, &own_numbers(record))) }
+        @if let Some(last) = last_act(words, attempts, &own_numbers(record)) { p { (last) } }
         p { a href=(address) { (words.to_the_job) } }
     };
     let mut response = page(visitor, Tab::Jobs, Live::No, words.not_possible, &content);

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use bursar_domain::{AttemptView, Lane, Millis, Operation, State};
+use bursar_domain::{AttemptView, Lane, Millis, Operation, State, without_accounts_but};
+use bursar_store::Record;
 use maud::{Markup, html};
 use serde_json::Value;
 
@@ -69,12 +70,18 @@ pub(super) fn acts(words: &Words, address: &str, state: State) -> Markup {
     }
 }
 
-/// The last act of an operator's in a job's log.
-pub(super) fn last_act(words: &Words, attempts: &[AttemptView]) -> Option<String> {
+/// The last act of an operator's in a job's log; these words may stand whole in its reason.
+pub(super) fn last_act(words: &Words, attempts: &[AttemptView], whole: &[&str]) -> Option<String> {
     let last = attempts.iter().rev().find(|attempt| attempt.event == "operation")?;
     let word = |name: &str| last.detail.get(name).and_then(Value::as_str).unwrap_or_default();
     let act = words.act_word(word("do"));
-    Some(filled(words.last_act, &[word("who"), act, last.at.get(..19).unwrap_or(&last.at), word("why")]))
+    let why = without_accounts_but(word("why"), whole);
+    Some(filled(words.last_act, &[word("who"), act, last.at.get(..19).unwrap_or(&last.at), &why]))
+}
+
+/// Long numbers that are no account's: the job's key, and the gateway's numbers for it.
+pub(super) fn own_numbers(job: &Record) -> Vec<&str> {
+    job.trade_nos.iter().map(String::as_str).chain([job.key.as_str()]).collect()
 }
 
 #[cfg(test)]

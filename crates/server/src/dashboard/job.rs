@@ -6,7 +6,7 @@ use bursar_domain::{Key, Lane, shown_fields, without_accounts_but};
 use bursar_store::Record;
 use maud::{Markup, html};
 
-use super::fragments::{acts, badge, job_address, moment, percent};
+use super::fragments::{acts, badge, job_address, moment, own_numbers, percent};
 use super::page::{Answered, Live, Tab, page, refuse, refuse_problem};
 use super::timeline::timeline;
 use super::visitor::Visitor;
@@ -50,7 +50,7 @@ pub(super) async fn show(
 
 fn facts(words: &Words, record: &Record) -> Markup {
     let view = record.view();
-    let numbers: Vec<&str> = record.trade_nos.iter().map(String::as_str).chain([record.key.as_str()]).collect();
+    let numbers = own_numbers(record);
     let times = [(words.created, view.created_at), (words.updated, view.updated_at), (words.due, view.due_at)];
     let texts = [
         (words.why_so, view.reason.map(|reason| without_accounts_but(&reason, &numbers))),

@@ -7,7 +7,7 @@ use bursar_domain::{Key, Lane, State, without_accounts_but};
 use bursar_store::{Cursor, Record};
 use maud::{Markup, html};
 
-use super::fragments::{badge, job_address, moment, percent};
+use super::fragments::{badge, job_address, moment, own_numbers, percent};
 use super::page::{Answered, Live, Tab, page, refuse, refuse_problem, see};
 use super::visitor::Visitor;
 use super::words::{Words, filled};
@@ -122,7 +122,7 @@ pub(super) fn table(words: &Words, jobs: &[Record]) -> Markup {
 
 fn row(words: &Words, job: &Record) -> Markup {
     let view = job.view();
-    let numbers: Vec<&str> = job.trade_nos.iter().map(String::as_str).chain([job.key.as_str()]).collect();
+    let numbers = own_numbers(job);
     html! {
         tr {
             th scope="row" { a.key href=(job_address(&job.lane, job.key.as_str())) { (job.key) } }

@@ -5,7 +5,7 @@ use bursar_domain::{Operation, State, without_accounts_but};
 use bursar_store::{Cursor, Record};
 use maud::{Markup, html};
 
-use super::fragments::{acts, badge, job_address, moment, percent};
+use super::fragments::{acts, badge, job_address, moment, own_numbers, percent};
 use super::page::{Answered, Live, Tab, page, refuse_problem};
 use super::visitor::Visitor;
 use super::words::filled;
@@ -45,7 +45,7 @@ pub(super) async fn show(visitor: Visitor, Handed(app): Handed<Shared>) -> Answe
 fn entry(visitor: &Visitor, job: &Record) -> Markup {
     let words = visitor.words();
     let address = job_address(&job.lane, job.key.as_str());
-    let numbers: Vec<&str> = job.trade_nos.iter().map(String::as_str).chain([job.key.as_str()]).collect();
+    let numbers = own_numbers(job);
     let view = job.view();
     html! {
         li {

@@ -6,7 +6,7 @@ use bursar_store::Record;
 use maud::{Markup, html};
 use serde_json::{Map, Value};
 
-use super::fragments::moment;
+use super::fragments::{moment, own_numbers};
 use super::words::{Words, filled};
 
 /// Lines that a page shows of one job; the newest, as what is older explains less.
@@ -25,7 +25,7 @@ struct Line<'a> {
 
 pub(super) fn timeline(words: &Words, record: &Record, attempts: &[AttemptView]) -> Markup {
     let left_out = attempts.len().saturating_sub(SHOWN);
-    let whole: Vec<&str> = record.trade_nos.iter().map(String::as_str).chain([record.key.as_str()]).collect();
+    let whole = own_numbers(record);
     html! {
         ol.timeline {
             @if let Some(created) = record.created {

@@ -35,25 +35,39 @@ pub(super) async fn resolve(who: Allowed<Operate>, app: Handed<Shared>, name: Jo
     let mut order = Order::read(&body.0)?;
     let (reason, end) = (order.reason(), order.end());
     order.finish()?;
-    operate(&app, &name, Operation::Resolve(end), Operator { who: &who.bearer.name, why: &reason }).await
+    operate(&app, &name, Operation::Resolve(end), Operator { who: &who.bearer.name, why: &reason }, None).await
 }
 
 async fn plain(who: &Allowed<Operate>, app: &App, name: &JobName, body: &JsonBody, operation: Operation) -> Done {
     let mut order = Order::read(&body.0)?;
     let reason = order.reason();
     order.finish()?;
-    operate(app, name, operation, Operator { who: &who.bearer.name, why: &reason }).await
+    operate(app, name, operation, Operator { who: &who.bearer.name, why: &reason }, None).await
 }
 
-/// Does it, if the state allows it; what refuses says how the job stands and what was done last.
-pub(crate) async fn operate(app: &App, name: &JobName, operation: Operation, operator: Operator<'_>) -> Done {
-    let operated = app.store.operate(&name.lane, &name.key, operation, operator).await;
+/// Does it, if the state allows it and the job still is what the operator `saw`, where that is known; what refuses says how
+/// the job stands and what was done last.
+pub(crate) async fn operate(
+    app: &App,
+    name: &JobName,
+    operation: Operation,
+    operator: Operator<'_>,
+    saw: Option<&Record>,
+) -> Done {
+    let operated = match saw {
+        Some(saw) => app.store.operate_as_seen(saw, operation, operator).await,
+        None => app.store.operate(&name.lane, &name.key, operation, operator).await,
+    };
     match operated.map_err(|error| Problem::of_store(&error, UNKNOWN))? {
         Operated::Done(record) => Ok(Json(record.view())),
         Operated::Unknown => Err(name.unknown()),
         Operated::Held(record) => {
             let detail = "a worker is calling the gateway about it at this moment; try again when it has finished";
             Err(not_now(app, name, detail.to_owned(), Some(*record)).await)
+        }
+        Operated::Changed => {
+            let record = app.store.job(&name.lane, &name.key).await?;
+            Err(not_now(app, name, "it has changed since it was looked at: nothing was done".to_owned(), record).await)
         }
         Operated::Refused(refused) => {
             let record = app.store.job(&name.lane, &name.key).await?;

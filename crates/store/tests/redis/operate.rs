@@ -55,6 +55,25 @@ async fn every_operation_in_every_state_does_what_the_rules_say_or_changes_nothi
 }
 
 #[tokio::test]
+async fn what_an_operator_has_not_seen_is_not_acted_on() {
+    for (state, operation) in [(State::Queued, Operation::Send), (State::Pending, Operation::Ask)] {
+        let scene = Scene::new().await;
+        scene.bring("k1", state).await;
+        let saw = scene.store.job(&scene.lane, &"k1".parse().unwrap()).await.unwrap().unwrap();
+        // A change is known by its millisecond: nobody decides within the one in which there was another.
+        while scene.now().await <= saw.updated.unwrap().0 {}
+        let act = async || scene.store.operate_as_seen(&saw, operation, OPERATOR).await.unwrap();
+        let (one, other) = tokio::join!(act(), act());
+        let done = [&one, &other].iter().filter(|outcome| matches!(outcome, Operated::Done(_))).count();
+        assert_eq!(done, 1, "{one:?} {other:?}");
+        assert_eq!(act().await, Operated::Changed, "the state is {state} still, and not as it was");
+        let acts = scene.log("k1").await.iter().filter(|line| line["e"] == "operation").count();
+        assert_eq!(acts, 1);
+        assert!(matches!(operate(&scene, "k1", operation).await, Operated::Done(_)), "whoever looks anew may");
+    }
+}
+
+#[tokio::test]
 async fn a_job_that_a_worker_is_calling_about_is_left_alone() {
     let scene = Scene::new().await;
     scene.bring("k1", State::Pending).await;

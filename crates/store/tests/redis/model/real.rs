@@ -90,6 +90,7 @@ impl Real {
                     Operated::Done(_) => "done",
                     Operated::Unknown => "unknown",
                     Operated::Held(_) => "held",
+                    Operated::Changed => "changed",
                     Operated::Refused(_) => "refused",
                 })
             }
