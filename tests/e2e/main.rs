@@ -17,6 +17,7 @@ mod collector;
 mod commands;
 mod crashes;
 mod dashboard;
+mod databases;
 mod deadlines;
 mod draining;
 mod duplicates;

@@ -1,14 +1,15 @@
-//! The outbox: an app writes payments in its own transactions, relays submit them.
+//! The outbox: an app writes payments in its own transactions, relays submit them. On SQLite wherever there is Python; on
+//! PostgreSQL and MariaDB where `.ci/run` has installed them.
 
-use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use bursar_test_support::{Fault, FaultProxy, Finished, Process, eventually};
 use serde_json::{Value, json};
 
+use crate::databases::Database;
 use crate::examples::{at, folder, is_installed};
-use crate::jobs::{transfer, with};
+use crate::jobs::{having, transfer, with};
 use crate::plan::Plan;
 use crate::server::Server;
 use crate::world::{SOON, World};
@@ -16,24 +17,31 @@ use crate::world::{SOON, World};
 /// How long a relay may take to empty the outbox.
 const RELAYED_WITHIN: Duration = Duration::from_secs(60);
 
+/// Rows in one request of a relay.
+const BATCH: usize = 7;
+
 /// An app with its database, and the server that its relays submit to.
-struct Shop {
+struct Shop<'a> {
     world: World,
     server: Server,
-    database: PathBuf,
+    database: &'a Database,
 }
 
-impl Shop {
-    async fn open() -> Self {
+impl<'a> Shop<'a> {
+    /// One that nobody has ordered anything from yet.
+    async fn open(database: &'a Database) -> Self {
         let world = Plan::new().start().await;
         let server = world.serve_as("up").await;
-        let database = world.config().with_file_name("shop.db");
-        Self { world, server, database }
+        let shop = Self { world, server, database };
+        for table in ["bursar_outbox", "orders"] {
+            shop.sql(&format!("DROP TABLE IF EXISTS {table}")).await;
+        }
+        shop
     }
 
     fn python(&self, file: &str) -> Command {
-        let mut command = Command::new("python3");
-        command.arg(folder().join("outbox").join(file)).arg(&self.database).stdin(Stdio::null());
+        let mut command = Command::new(self.database.python);
+        command.arg(folder().join("outbox").join(file)).arg(&self.database.address).stdin(Stdio::null());
         command.env("PYTHONDONTWRITEBYTECODE", "1");
         command
     }
@@ -47,7 +55,7 @@ impl Shop {
 
     fn relay(&self, url: &str, arguments: &[&str]) -> Process {
         let mut command = self.python("relay.py");
-        command.args(arguments).env("RELAY_BATCH", "7");
+        command.args(arguments).env("RELAY_BATCH", BATCH.to_string());
         at(&mut command, url, &self.server);
         Process::start("relay.py", command)
     }
@@ -58,10 +66,17 @@ impl Shop {
 
     /// What a statement answers, a list a row; changes are kept.
     async fn sql(&self, statement: &str) -> Value {
-        const RUN: &str = "import json, sqlite3, sys\nwith sqlite3.connect(sys.argv[1], timeout=30) as connection:\n    \
-                           print(json.dumps(connection.execute(open(sys.argv[2]).read()).fetchall()))";
-        let mut command = Command::new("python3");
-        command.args(["-c", RUN]).arg(&self.database).arg(self.world.file(statement));
+        self.sql_with(statement, &[]).await
+    }
+
+    async fn sql_with(&self, statement: &str, parameters: &[&str]) -> Value {
+        const RUN: &str = "import json, sys\nimport databases\ndatabase = databases.opened(sys.argv[1])\n\
+                           rows = database.execute(*json.load(open(sys.argv[2])))\ndatabase.commit()\n\
+                           print(json.dumps([list(row) for row in rows]))";
+        let mut command = Command::new(self.database.python);
+        command.args(["-c", RUN, &self.database.address]);
+        command.arg(self.world.file(json!([statement, parameters]).to_string()));
+        command.env("PYTHONPATH", folder().join("outbox")).env("PYTHONDONTWRITEBYTECODE", "1");
         let finished = Process::run("python3", command, SOON).await;
         serde_json::from_str(&finished.stdout).unwrap_or_else(|error| panic!("{error}: {finished:?}"))
     }
@@ -80,25 +95,39 @@ impl Shop {
     }
 
     async fn insert(&self, platform_no: &str, job: &str) {
-        let job = job.replace('\'', "''");
-        self.sql(&format!(
-            "INSERT INTO bursar_outbox (account, kind, platform_no, job) VALUES ('main', 'transfer', '{platform_no}', '{job}')"
-        ))
-        .await;
+        const INSERT: &str =
+            "INSERT INTO bursar_outbox (account, kind, platform_no, job) VALUES ('main', 'transfer', %s, %s)";
+        self.sql_with(INSERT, &[platform_no, job]).await;
+    }
+
+    /// Every connection to the database breaks off.
+    async fn cut(&self) {
+        let statements = self.sql(self.database.cut).await;
+        let statements: Vec<[String; 1]> = serde_json::from_value(statements).unwrap();
+        assert!(!statements.is_empty(), "a relay is connected");
+        for [statement] in statements {
+            self.sql(&statement).await;
+        }
+    }
+
+    /// These orders, and no others, are paid, each once.
+    async fn paid(self, orders: &[String]) {
+        for order in orders {
+            self.world.accepted(transfer(&format!("PAY-{order}")));
+        }
+        self.world.settled().await;
+        assert_eq!(self.world.books_agree().await.executed, orders.len() as u64);
     }
 }
 
-fn orders(count: usize) -> Vec<String> {
-    (1..=count).map(|number| format!("{number:03}")).collect()
+/// The orders of these numbers.
+fn orders(numbers: std::ops::RangeInclusive<usize>) -> Vec<String> {
+    numbers.map(|number| format!("{number:03}")).collect()
 }
 
-#[tokio::test]
-async fn each_row_is_paid_once_though_answers_are_lost_a_relay_dies_and_two_work_at_once() {
-    if !is_installed("python3") {
-        return;
-    }
-    let shop = Shop::open().await;
-    assert_eq!(shop.order(&orders(40)).await.code, Some(0));
+async fn each_row_is_paid_once(database: &Database) {
+    let shop = Shop::open(database).await;
+    assert_eq!(shop.order(&orders(1..=40)).await.code, Some(0));
     let wire = FaultProxy::start(&shop.server.address).await;
     wire.set(Fault::DropReplies);
     let relay = shop.relay(&wire.http_url(), &[]);
@@ -111,51 +140,40 @@ async fn each_row_is_paid_once_though_answers_are_lost_a_relay_dies_and_two_work
         let finished = relay.finished(RELAYED_WITHIN).await;
         assert_eq!(finished.code, Some(0), "{finished:?}");
     }
-    let unsent =
-        shop.sql("SELECT count(*) FROM bursar_outbox WHERE outcome NOT IN ('new', 'existing') OR outcome IS NULL");
-    assert_eq!(unsent.await, json!([[0]]));
-    for order in orders(40) {
-        shop.world.accepted(transfer(&format!("PAY-{order}")));
+    if database.locks_rows {
+        let expected = json!([["existing", BATCH], ["new", 40 - BATCH]]);
+        assert_eq!(shop.outcomes().await, expected, "only what the dead relay had sent was sent twice");
+    } else {
+        let unsent = "SELECT count(*) FROM bursar_outbox WHERE outcome NOT IN ('new', 'existing') OR outcome IS NULL";
+        assert_eq!(shop.sql(unsent).await, json!([[0]]));
     }
-    shop.world.settled().await;
-    assert_eq!(shop.world.books_agree().await.executed, 40);
+    shop.paid(&orders(1..=40)).await;
 }
 
-#[tokio::test]
-async fn an_order_that_is_taken_back_pays_nothing_and_a_relay_that_runs_on_takes_what_comes() {
-    if !is_installed("python3") {
-        return;
-    }
-    let shop = Shop::open().await;
-    assert_eq!(shop.order(&orders(1)).await.code, Some(0));
+async fn an_order_that_is_taken_back_pays_nothing(database: &Database) {
+    let shop = Shop::open(database).await;
+    assert_eq!(shop.order(&orders(1..=1)).await.code, Some(0));
     let relay = shop.relay(&shop.url(), &[]);
     shop.until_marked(&json!([["new", 1]])).await;
     let twice = shop.order(&["900".into(), "001".into()]).await;
     assert_eq!(twice.code, Some(1), "the second order exists: {twice:?}");
-    assert_eq!(shop.order(&["002".into()]).await.code, Some(0));
+    assert_eq!(shop.order(&orders(2..=2)).await.code, Some(0));
     shop.until_marked(&json!([["new", 2]])).await;
     relay.terminate();
     assert_eq!(relay.finished(RELAYED_WITHIN).await.code, Some(0));
-    for order in ["PAY-001", "PAY-002"] {
-        shop.world.accepted(transfer(order));
-    }
-    shop.world.settled().await;
-    assert_eq!(shop.world.books_agree().await.executed, 2);
+    shop.paid(&orders(1..=2)).await;
 }
 
-#[tokio::test]
-async fn what_is_refused_is_marked_with_its_reason_and_holds_no_row_back() {
-    if !is_installed("python3") {
-        return;
-    }
-    let shop = Shop::open().await;
+async fn what_is_refused_is_marked_with_its_reason(database: &Database) {
+    let shop = Shop::open(database).await;
     shop.world.submit_new(&[with(transfer("PAY-001"), "total_amount", json!(11))]).await;
-    assert_eq!(shop.order(&orders(1)).await.code, Some(0));
+    assert_eq!(shop.order(&orders(1..=1)).await.code, Some(0));
     shop.insert("TEXT", "no JSON").await;
     shop.insert("NUMBER", "{\"account\": NaN}").await;
     shop.insert("FREE", &with(transfer("FREE"), "total_amount", json!(0)).to_string()).await;
+    shop.insert("NUL", &having(transfer("NUL"), "a\u{0}b", json!("a\u{0}b")).to_string()).await;
     shop.insert("LONG", &with(transfer("LONG"), "payer_type", json!("x".repeat(9_000_000))).to_string()).await;
-    assert_eq!(shop.order(&["002".into()]).await.code, Some(0));
+    assert_eq!(shop.order(&orders(2..=2)).await.code, Some(0));
     let finished = shop.relay(&shop.url(), &["--once"]).finished(RELAYED_WITHIN).await;
     assert_eq!(finished.code, Some(1), "{finished:?}");
     let marked = shop.sql("SELECT platform_no, outcome, detail FROM bursar_outbox ORDER BY id").await;
@@ -165,6 +183,7 @@ async fn what_is_refused_is_marked_with_its_reason_and_holds_no_row_back() {
         ("TEXT", "invalid", "must be one JSON object"),
         ("NUMBER", "invalid", "HTTP 422"),
         ("FREE", "invalid", "body.total_amount must be a positive integer of fen"),
+        ("NUL", "invalid", "is not a known field"),
         ("LONG", "invalid", "HTTP 413"),
         ("PAY-002", "new", ""),
     ];
@@ -176,4 +195,87 @@ async fn what_is_refused_is_marked_with_its_reason_and_holds_no_row_back() {
     shop.world.accepted(transfer("PAY-002"));
     shop.world.settled().await;
     shop.world.books_agree().await;
+}
+
+/// What a relay has in hand holds up neither the app nor another relay, also where it has all there is.
+async fn a_request_that_hangs_holds_up_its_own_rows_only(database: &Database) {
+    let shop = Shop::open(database).await;
+    assert_eq!(shop.order(&orders(1..=5)).await.code, Some(0));
+    let wire = FaultProxy::start(&shop.server.address).await;
+    wire.set(Fault::Blackhole);
+    let hanging = shop.relay(&wire.http_url(), &[]);
+    eventually(RELAYED_WITHIN, "a request to be out", async || (wire.connections() > 0).then_some(())).await;
+    hanging.freeze();
+    assert_eq!(shop.order(&orders(6..=12)).await.code, Some(0));
+    let other = shop.relay(&shop.url(), &["--once"]).finished(RELAYED_WITHIN).await;
+    assert_eq!(other.code, Some(0), "{other:?}");
+    let unsent = "SELECT id FROM bursar_outbox WHERE outcome IS NULL ORDER BY id";
+    let in_hand: Vec<[usize; 1]> = (1..=5).map(|id| [id]).collect();
+    assert_eq!(shop.sql(unsent).await, json!(in_hand), "the rest was sent by the other relay");
+    wire.set(Fault::None);
+    hanging.thaw();
+    eventually(RELAYED_WITHIN, "the rest to be sent", async || {
+        let unsent = shop.sql(unsent).await;
+        if unsent == json!([]) { Ok(()) } else { Err(unsent) }
+    })
+    .await;
+    hanging.terminate();
+    assert_eq!(hanging.finished(RELAYED_WITHIN).await.code, Some(0));
+    shop.paid(&orders(1..=12)).await;
+}
+
+async fn a_relay_whose_connection_breaks_opens_another(database: &Database) {
+    let shop = Shop::open(database).await;
+    assert_eq!(shop.order(&orders(1..=1)).await.code, Some(0));
+    let relay = shop.relay(&shop.url(), &[]);
+    shop.until_marked(&json!([["new", 1]])).await;
+    shop.cut().await;
+    relay.wait_line(SOON, "word of it", |line| line.contains("the database is away")).await;
+    assert_eq!(shop.order(&orders(2..=2)).await.code, Some(0));
+    shop.until_marked(&json!([["new", 2]])).await;
+    relay.terminate();
+    assert_eq!(relay.finished(RELAYED_WITHIN).await.code, Some(0));
+    shop.paid(&orders(1..=2)).await;
+}
+
+async fn keeps_every_promise(database: Database) {
+    each_row_is_paid_once(&database).await;
+    an_order_that_is_taken_back_pays_nothing(&database).await;
+    what_is_refused_is_marked_with_its_reason(&database).await;
+    a_request_that_hangs_holds_up_its_own_rows_only(&database).await;
+    a_relay_whose_connection_breaks_opens_another(&database).await;
+    database.close().await;
+}
+
+#[tokio::test]
+async fn each_row_is_paid_once_though_answers_are_lost_a_relay_dies_and_two_work_at_once() {
+    if is_installed("python3") {
+        each_row_is_paid_once(&Database::sqlite()).await;
+    }
+}
+
+#[tokio::test]
+async fn an_order_that_is_taken_back_pays_nothing_and_a_relay_that_runs_on_takes_what_comes() {
+    if is_installed("python3") {
+        an_order_that_is_taken_back_pays_nothing(&Database::sqlite()).await;
+    }
+}
+
+#[tokio::test]
+async fn what_is_refused_is_marked_with_its_reason_and_holds_no_row_back() {
+    if is_installed("python3") {
+        what_is_refused_is_marked_with_its_reason(&Database::sqlite()).await;
+    }
+}
+
+#[tokio::test]
+#[ignore = "needs PostgreSQL and psycopg2; .ci/run installs them and runs this"]
+async fn on_postgresql_the_outbox_keeps_every_promise() {
+    keeps_every_promise(Database::postgresql().await).await;
+}
+
+#[tokio::test]
+#[ignore = "needs MariaDB and PyMySQL; .ci/run installs them and runs this"]
+async fn on_mariadb_the_outbox_keeps_every_promise() {
+    keeps_every_promise(Database::mariadb().await).await;
 }

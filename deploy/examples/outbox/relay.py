@@ -1,38 +1,41 @@
 #!/usr/bin/env python3
-"""Submits what stands in the outbox, in order, and marks it by its outcome. Standard library only.
+"""Submits what stands in the outbox, in order, and marks it by its outcome. Needs the database's driver and nothing else.
 
-    BURSAR_URL=http://127.0.0.1:8080 BURSAR_TOKEN=bursar_… python3 relay.py shop.db [--once]
+    BURSAR_URL=http://127.0.0.1:8080 BURSAR_TOKEN=bursar_… python3 relay.py DATABASE [--once]
+
+DATABASE (or RELAY_DATABASE in the environment, where no other user reads a password) is a SQLite file,
+postgresql://user@host/database or mysql://user@host/database.
 
 It may be killed at any moment, started again, and run twice at once: a row that was submitted and not yet marked is
 submitted again, and answered `existing`. SIGTERM ends it after the batch that is out.
 
-Exit code: 0 told to end, or with --once everything was submitted; 1 with --once something was refused; 2 wrong use;
-3 Bursar or its answer is not what it should be (a wrong token, say).
+Exit code: 0 told to end, or with --once nothing is left that no other relay has in hand; 1 with --once something was
+refused; 2 wrong use; 3 Bursar's answer is not what it should be (a wrong token, say), or the database cannot be opened.
 """
 
-import contextlib
 import http.client
 import json
 import os
 import signal
-import sqlite3
 import sys
 import threading
 import urllib.error
 import urllib.request
+
+import databases
 
 URL = os.environ.get("BURSAR_URL", "http://127.0.0.1:8080")
 TOKEN = os.environ.get("BURSAR_TOKEN", "")
 TIMEOUT_SECONDS = float(os.environ.get("BURSAR_TIMEOUT", "30"))
 # Rows in one request, Bursar takes 1,000 at most; fewer are tried when they are too long together.
 BATCH = int(os.environ.get("RELAY_BATCH", "500"))
-# Between looks at an empty outbox, and the longest between tries of a Bursar that is away.
+# Between looks at an empty outbox, and the longest between tries of a Bursar, or a database, that is away.
 IDLE_SECONDS, LONGEST_SECONDS = 0.5, 5.0
+# Of a reason that a person reads: every database's column takes so much.
+DETAIL_CHARACTERS = 2000
 
-UNSENT = "SELECT id, platform_no, job FROM bursar_outbox WHERE outcome IS NULL ORDER BY id LIMIT ?"
 # Only what nobody has marked meanwhile: of two relays the first one's word stands.
-MARK = """UPDATE bursar_outbox SET outcome = ?, detail = ?, sent_at = strftime('%Y-%m-%dT%H:%M:%fZ', 'now')
-          WHERE id = ? AND outcome IS NULL"""
+MARK = "UPDATE bursar_outbox SET outcome = %s, detail = %s, sent_at = {now} WHERE id = %s AND outcome IS NULL"
 
 
 class Away(Exception):
@@ -98,49 +101,98 @@ def outcomes_of(rows):
     return told
 
 
-def step(connection):
-    """One batch; how many rows it had, and how many of them were refused."""
-    rows = connection.execute(UNSENT, (BATCH,)).fetchall()
+def relay_batch(database):
+    """One batch, in one transaction; how many rows it had, and how many of them were refused."""
+    rows = database.execute(database.unsent, (BATCH,))
     # What is no JSON object would spoil the request that it stands in.
     broken = [(number, "invalid", "must be one JSON object") for number, _, job in rows if not is_json(job)]
     sound = [row for row in rows if is_json(row[2])]
-    told = broken + (outcomes_of(sound) if sound else [])
-    with connection:
-        connection.executemany(MARK, [(word, detail, number) for number, word, detail in told])
+    try:
+        told = broken + (outcomes_of(sound) if sound else [])
+    except Away:
+        database.rollback()  # another relay may take the rows
+        raise
+    for number, word, detail in told:
+        shortened = detail[:DETAIL_CHARACTERS] if detail else None
+        database.execute(MARK.format(now=database.now), (word, shortened, number))
+    database.commit()  # also of nothing: a transaction that only looked must not stay open
     refused = [one for one in told if one[1] in ("conflict", "invalid")]
     for number, word, detail in refused:
         print(f"row {number}: {word}: {detail}", file=sys.stderr, flush=True)
     return len(rows), len(refused)
 
 
-def main():
-    once = "--once" in sys.argv[1:]
-    databases = [argument for argument in sys.argv[1:] if argument != "--once"]
-    if len(databases) != 1 or not TOKEN:
-        print("usage: BURSAR_URL=… BURSAR_TOKEN=… relay.py DATABASE [--once]", file=sys.stderr)
-        return 2
-    ended = threading.Event()
-    signal.signal(signal.SIGTERM, lambda *_: ended.set())
-    refused_ever, pause = 0, IDLE_SECONDS
-    with contextlib.closing(sqlite3.connect(databases[0], timeout=30)) as connection:
-        while not ended.is_set():
-            try:
-                rows, refused = step(connection)
-            except Away as error:
-                print(f"{URL} is away ({error}); trying again", file=sys.stderr, flush=True)
-                ended.wait(pause)
-                pause = min(pause * 2, LONGEST_SECONDS)
+class Relay:
+    """Batch after batch, through a Bursar and a database that come and go."""
+
+    def __init__(self, address):
+        self.address = address
+        self.database = databases.opened(address)
+        self.ended = threading.Event()
+        self.pause = IDLE_SECONDS
+
+    def later(self, what, error):
+        print(f"{what} is away ({str(error).strip()}); trying again", file=sys.stderr, flush=True)
+        self.ended.wait(self.pause)
+        self.pause = min(self.pause * 2, LONGEST_SECONDS)
+
+    def step(self):
+        """One batch; None when it came to nothing."""
+        try:
+            done = relay_batch(self.database)
+            self.pause = IDLE_SECONDS
+            return done
+        except Away as error:
+            self.later(URL, error)
+        except self.database.away as error:
+            self.later("the database", error)
+            self.reopen()
+        return None
+
+    def reopen(self):
+        try:
+            self.database.close()
+        except self.database.errors:
+            pass  # it was closed by the other side
+        try:
+            self.database = databases.opened(self.address)
+        except self.database.away as error:
+            self.later("the database", error)
+
+    def run(self, once):
+        refused_ever = 0
+        while not self.ended.is_set():
+            done = self.step()
+            if done is None:
                 continue
-            except Wrong as error:
-                print(f"{URL}: {error}", file=sys.stderr)
-                return 3
-            pause = IDLE_SECONDS
+            rows, refused = done
             refused_ever += refused
             if rows < BATCH and once:
                 return 1 if refused_ever else 0
             if rows < BATCH:
-                ended.wait(IDLE_SECONDS)
-    return 0
+                self.ended.wait(IDLE_SECONDS)
+        return 0
+
+
+def main():
+    once = "--once" in sys.argv[1:]
+    named = [argument for argument in sys.argv[1:] if argument != "--once"] or [os.environ.get("RELAY_DATABASE", "")]
+    if len(named) != 1 or not named[0] or not TOKEN:
+        print("usage: BURSAR_URL=… BURSAR_TOKEN=… relay.py DATABASE [--once]", file=sys.stderr)
+        return 2
+    try:
+        relay = Relay(named[0])
+    except Exception as error:  # whatever the driver says, or that there is none
+        print(f"the database cannot be opened: {error}", file=sys.stderr)
+        return 3
+    signal.signal(signal.SIGTERM, lambda *_: relay.ended.set())
+    try:
+        return relay.run(once)
+    except Wrong as error:
+        print(f"{URL}: {error}", file=sys.stderr)
+    except relay.database.errors as error:  # no such table, no right to it
+        print(f"the database refuses: {error}", file=sys.stderr)
+    return 3
 
 
 if __name__ == "__main__":

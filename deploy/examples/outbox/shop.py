@@ -1,18 +1,21 @@
 #!/usr/bin/env python3
 """An app that decides on a payment and writes it down in the same transaction: either both happened, or neither.
 
-    python3 shop.py shop.db ORDER-1 [ORDER-2 …]
+    python3 shop.py DATABASE ORDER-1 [ORDER-2 …]
+
+DATABASE is a SQLite file, postgresql://user@host/database or mysql://user@host/database.
 """
 
 import json
 import pathlib
-import sqlite3
 import sys
 
-SCHEMA = pathlib.Path(__file__).with_name("outbox.sqlite.sql").read_text()
+import databases
+
+ORDERS = "CREATE TABLE IF NOT EXISTS orders (number VARCHAR(64) PRIMARY KEY, state VARCHAR(32) NOT NULL)"
 
 
-def pay(connection, order):
+def pay(database, order):
     """Within the caller's transaction: the order is paid, and the payment is in the outbox."""
     platform_no = f"PAY-{order}"  # from the order's own number: whoever pays it again names the same payment
     job = {
@@ -29,9 +32,9 @@ def pay(connection, order):
             "arrive_time": "T0",
         },
     }
-    connection.execute("INSERT INTO orders (number, state) VALUES (?, 'being paid')", (order,))
-    connection.execute(
-        "INSERT INTO bursar_outbox (account, kind, platform_no, job) VALUES (?, ?, ?, ?)",
+    database.execute("INSERT INTO orders (number, state) VALUES (%s, 'being paid')", (order,))
+    database.execute(
+        "INSERT INTO bursar_outbox (account, kind, platform_no, job) VALUES (%s, %s, %s, %s)",
         (job["account"], job["kind"], platform_no, json.dumps(job)),
     )
 
@@ -40,12 +43,17 @@ def main():
     if len(sys.argv) < 3:
         print("usage: shop.py DATABASE ORDER…", file=sys.stderr)
         return 2
-    connection = sqlite3.connect(sys.argv[1], timeout=30)
-    connection.execute("PRAGMA journal_mode = WAL")
-    connection.executescript(SCHEMA + "CREATE TABLE IF NOT EXISTS orders (number TEXT PRIMARY KEY, state TEXT NOT NULL);")
-    with connection:  # one transaction: an order that exists already takes all of them back
+    database = databases.opened(sys.argv[1])
+    database.script(pathlib.Path(__file__).with_name(database.schema).read_text() + ORDERS)
+    database.commit()
+    try:
         for order in sys.argv[2:]:
-            pay(connection, order)
+            pay(database, order)
+        database.commit()  # one transaction: an order that exists already takes all of them back
+    except database.errors as error:
+        database.rollback()
+        print(f"nothing was ordered: {error}", file=sys.stderr)
+        return 1
     return 0
 
 

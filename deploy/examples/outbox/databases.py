@@ -1,0 +1,106 @@
+"""What SQLite, PostgreSQL and MySQL do differently about an outbox. The rest of its SQL is the same for all.
+
+A database is named by its address: a file's path, postgresql://user@host/database, or mysql://user@host:3306/database.
+"""
+
+import sqlite3
+import urllib.parse
+
+UNSENT = "SELECT id, platform_no, job FROM bursar_outbox WHERE outcome IS NULL ORDER BY id LIMIT %s"
+# Rows that another relay has in hand are passed over; they are free again when it ends its transaction, or dies.
+UNSENT_AND_FREE = UNSENT + " FOR UPDATE SKIP LOCKED"
+
+
+class Database:
+    """A connection that begins a transaction with its first statement and ends it by commit() or rollback()."""
+
+    schema: str  # the file with the table
+    now: str
+    unsent: str
+    errors: type  # what any statement may raise
+    away: tuple  # those among them that another try may mend: a lost connection, a lock that did not come free
+
+    def __init__(self, driver, connection):
+        self.errors, self.away = driver.Error, (driver.OperationalError, driver.InterfaceError)
+        self.connection = connection
+
+    def execute(self, statement, parameters=()):
+        """The rows that it answers, if it answers any."""
+        cursor = self.connection.cursor()
+        cursor.execute(statement, tuple(parameters))
+        return cursor.fetchall() if cursor.description else []
+
+    def script(self, text):
+        """Statements without parameters, each with a semicolon at the end of its last line."""
+        for statement in filter(str.strip, text.split(";\n")):
+            self.execute(statement)
+
+    def commit(self):
+        self.connection.commit()
+
+    def rollback(self):
+        self.connection.rollback()
+
+    def close(self):
+        self.connection.close()
+
+
+class SQLite(Database):
+    """It locks all or nothing, and must not be locked for as long as a request takes: two relays may send the same rows."""
+
+    schema, now, unsent = "outbox.sqlite.sql", "strftime('%Y-%m-%dT%H:%M:%fZ', 'now')", UNSENT
+
+    def __init__(self, path):
+        super().__init__(sqlite3, sqlite3.connect(path, timeout=30))
+        self.connection.execute("PRAGMA journal_mode = WAL")
+
+    def execute(self, statement, parameters=()):
+        return super().execute(statement.replace("%s", "?"), parameters)
+
+    def script(self, text):
+        self.connection.executescript(text)
+
+
+class PostgreSQL(Database):
+    """By psycopg 2 or 3. A password is better kept in ~/.pgpass than in the address."""
+
+    schema, now, unsent = "outbox.postgres.sql", "now()", UNSENT_AND_FREE
+
+    def __init__(self, address):
+        try:
+            import psycopg2 as driver
+        except ImportError:
+            import psycopg as driver
+        super().__init__(driver, driver.connect(address))
+
+
+class MySQL(Database):
+    """MySQL 8 or MariaDB 10.6, by PyMySQL. ?unix_socket=PATH in the address connects by a socket."""
+
+    schema, now, unsent = "outbox.mysql.sql", "now(3)", UNSENT_AND_FREE
+
+    def __init__(self, address):
+        import pymysql as driver
+
+        parts = urllib.parse.urlsplit(address)
+        where = dict(urllib.parse.parse_qsl(parts.query))
+        if parts.hostname:
+            where.update(host=parts.hostname, port=parts.port or 3306)
+        connection = driver.connect(
+            user=urllib.parse.unquote(parts.username or ""),
+            password=urllib.parse.unquote(parts.password or ""),
+            database=parts.path.lstrip("/"),
+            charset="utf8mb4",
+            # Under the default, REPEATABLE READ, rows that are locked lock the gap behind them, too: no app could write
+            # to the outbox for as long as a relay has a request out.
+            init_command="SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED",
+            **where,
+        )
+        super().__init__(driver, connection)
+
+
+def opened(address):
+    """The database of this address."""
+    scheme = address.partition("://")[0]
+    kinds = {"postgresql": PostgreSQL, "postgres": PostgreSQL, "mysql": MySQL}
+    return kinds.get(scheme, SQLite)(address)
