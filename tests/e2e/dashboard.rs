@@ -4,7 +4,7 @@ use reqwest::header::{ACCEPT_LANGUAGE, COOKIE, HeaderMap, LOCATION, SET_COOKIE};
 use reqwest::{Client, redirect};
 use serde_json::{Value, json};
 
-use crate::jobs::{transfer, transfers, with};
+use crate::jobs::{split, transfer, transfers, with};
 use crate::plan::Plan;
 use crate::server::{self, Server};
 use crate::world::SOON;
@@ -451,4 +451,32 @@ async fn forms_that_are_too_long_or_no_forms_and_wrong_methods_are_refused() {
     }
     assert_eq!(browser.get("/sign-out").await.status, 405, "a link signs nobody out");
     assert_eq!(browser.get("/assets/x/none.js").await.status, 404);
+}
+
+#[tokio::test]
+async fn a_session_of_a_token_for_some_accounts_shows_those_alone() {
+    let world = Plan::new().start().await;
+    let server = world.serve().await;
+    world.submit_new(&[transfer("T"), split("S", "order-1")]).await;
+    let token = server.admit(&world, "operator", &["main"]).await;
+    let browser = Browser::signed_in(&server, &token).await;
+    for path in ["/", "/jobs", "/review", "/charts"] {
+        let page = browser.get(path).await;
+        assert_eq!(page.status, 200, "{page:?}");
+        page.does_not_say("shop/split");
+    }
+    browser.get("/").await.says("main/transfer");
+    for path in [
+        "/jobs/shop/split/S",
+        "/jobs/shop/split/S/cancel",
+        "/jobs?lane=shop/split",
+        "/jobs?key=S",
+        "/lanes/shop/split/pause",
+    ] {
+        let page = browser.get(path).await;
+        assert_eq!(page.status, 404, "{path}: {page:?}");
+        page.does_not_say("order-1").does_not_say("shop/split,");
+    }
+    browser.get("/charts?lane=shop/split").await.does_not_say("value=\"shop/split\"");
+    world.books_agree().await;
 }

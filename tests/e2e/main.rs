@@ -2,6 +2,7 @@
 //! Every test ends by laying Bursar's books beside the gateway's ledger (`World::books_agree`).
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test and its helpers end by a panic")]
 
+mod api_accounts;
 mod api_bad_input;
 mod api_follow;
 mod api_operate;

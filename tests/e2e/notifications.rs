@@ -234,3 +234,21 @@ async fn a_server_that_dies_at_any_point_acknowledges_nothing_that_is_not_kept_a
         assert_eq!(listed.lines().count(), 1, "{point}: the resend is recognised: {listed}");
     }
 }
+
+#[tokio::test]
+async fn who_has_a_token_for_other_accounts_finds_no_notification() {
+    let world = world().await;
+    let server = world.serve().await;
+    assert_eq!(post(&server, &signed(&app_id(&world), METHOD, &credit("r1", "1"), &stamp(0))).await, success());
+    let other = server.admit(&world, "producer", &["shop"]).await;
+    for path in ["/v1/notifications?account=main", "/v1/notifications/main/1"] {
+        assert_eq!(answer(server.request("GET", path, &server.tokens.producer)).await.status, 200, "{path}");
+        answer(server.request("GET", path, &other)).await.refuses(404, "not-found");
+    }
+    let all = answer(server.request("GET", "/v1/notifications", &other)).await;
+    all.refuses(422, "invalid");
+    assert!(!all.body.to_string().contains("main"), "{all:?}");
+    let own = server.admit(&world, "producer", &["main"]).await;
+    let listed = answer(server.request("GET", "/v1/notifications", &own)).await;
+    assert_eq!(listed.body["notifications"].as_array().map(Vec::len), Some(1), "{listed:?}");
+}

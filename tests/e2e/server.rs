@@ -3,7 +3,7 @@
 use std::process::Command;
 use std::time::Duration;
 
-use bursar_test_support::Process;
+use bursar_test_support::{Process, eventually};
 use reqwest::{Client, Method, RequestBuilder, Response, StatusCode, header};
 use serde_json::Value;
 use tokio::sync::OnceCell;
@@ -38,7 +38,14 @@ pub(crate) struct Server {
 
 /// Makes a token by the command; its value and its lines.
 pub(crate) async fn token(name: &str, role: &str) -> (String, String) {
-    let finished = Process::run("bursar token", bursar(&["token", name, "--role", role]), SOON).await;
+    token_for(name, role, &[]).await
+}
+
+/// The same for these accounts alone.
+pub(crate) async fn token_for(name: &str, role: &str, accounts: &[&str]) -> (String, String) {
+    let accounts = accounts.iter().flat_map(|account| ["--account", account]);
+    let arguments: Vec<&str> = ["token", name, "--role", role].into_iter().chain(accounts).collect();
+    let finished = Process::run("bursar token", bursar(&arguments), SOON).await;
     assert_eq!(finished.code, Some(0), "{finished:?}");
     let token = finished.stderr.rsplit(' ').next().expect("the token is told").trim().to_owned();
     assert!(!finished.stdout.contains(&token), "the file gets the hash alone: {finished:?}");
@@ -90,6 +97,19 @@ impl World {
 }
 
 impl Server {
+    /// Makes a token of this role for these accounts alone, and has the server know it beside those of all tests.
+    pub(crate) async fn admit(&self, world: &World, role: &str, accounts: &[&str]) -> String {
+        let (token, lines) = token_for("restricted", role, accounts).await;
+        std::fs::write(world.tokens_file(), format!("{}{lines}", self.tokens.file)).expect("writing the tokens file");
+        self.hang_up();
+        eventually(SOON, "the token to be known", async || {
+            let status = answer(self.request("GET", "/v1/lanes", &token)).await.status;
+            if status == 200 { Ok(()) } else { Err(status) }
+        })
+        .await;
+        token
+    }
+
     /// Tells it to read its tokens again.
     pub(crate) fn hang_up(&self) {
         let sent = std::process::Command::new("kill").args(["-HUP", &self.process.pid().to_string()]).status();

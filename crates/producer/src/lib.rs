@@ -148,6 +148,13 @@ impl Producer {
         self
     }
 
+    /// Forgets every account but those that `keep` says: jobs for others are refused as those of an unknown account.
+    #[must_use]
+    pub fn only(mut self, keep: impl Fn(&str) -> bool) -> Self {
+        self.accounts.retain(|name, _| keep(name));
+        self
+    }
+
     /// Has somebody see the submissions of traced jobs.
     #[must_use]
     pub fn witnessed_by(self, witness: Arc<dyn Witness>) -> Self {

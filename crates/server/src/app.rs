@@ -5,7 +5,6 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bursar_domain::Lane;
 use bursar_producer::Producer;
 use bursar_store::Store;
 use bursar_telemetry::Page;
@@ -14,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 use crate::dashboard::Sessions;
 use crate::feed::Feed;
 use crate::health::Health;
+use crate::names::Lanes;
 use crate::notify::NotifiedAccount;
 use crate::tokens::Tokens;
 
@@ -42,8 +42,8 @@ pub(crate) struct App {
     pub(crate) store: Store,
     /// The one way in for jobs.
     pub(crate) producer: Producer,
-    /// Every lane of the configuration, in its order.
-    pub(crate) lanes: Vec<Lane>,
+    /// The lanes of the configuration.
+    pub(crate) lanes: Lanes,
     pub(crate) tokens: Tokens,
     /// What this process tells of itself, its worker included where it has one.
     pub(crate) page: Page,

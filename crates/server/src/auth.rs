@@ -53,6 +53,7 @@ impl<R: Right> FromRequestParts<Shared> for Allowed<R> {
 
     async fn from_request_parts(parts: &mut Parts, app: &Shared) -> Result<Self, Problem> {
         let bearer = app.bearer(parts)?;
+        parts.extensions.insert(Arc::clone(&bearer)); // for the names in the path, which not everybody may know
         if !R::ROLES.contains(&bearer.role) {
             let roles: Vec<&str> = R::ROLES.iter().map(|role| role.as_str()).collect();
             let detail = format!("{} is a {}; this is for {}", bearer.name, bearer.role.as_str(), roles.join(" or "));

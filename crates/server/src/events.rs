@@ -69,7 +69,7 @@ async fn events(
     let kind = query.take("kind", |kind| kind.parse::<Kind>().map_err(|error| error.to_string()));
     let given = query.take("last_event_id", |id| Ok(id.to_owned()));
     query.finish()?;
-    let lanes = app.lanes_of(account.as_deref(), kind)?;
+    let lanes = app.lanes_of(&who.bearer, account.as_deref(), kind)?;
     // The header is the newer one: the client was sent it since it began with the address.
     let header = headers.get(LAST_EVENT_ID).and_then(|id| id.to_str().ok()).map(str::to_owned);
     let busy = || {

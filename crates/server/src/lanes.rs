@@ -25,12 +25,12 @@ pub(crate) fn part() -> Part {
         .route("/v1/lanes/{account}/{kind}/resume", post(resume))
 }
 
-async fn lanes(_: Allowed<Read>, State(app): State<Shared>) -> Result<Json<Value>, Problem> {
-    let mut lanes = Vec::with_capacity(app.lanes.len());
-    for lane in &app.lanes {
-        lanes.push(app.lane_view(lane).await?);
+async fn lanes(who: Allowed<Read>, State(app): State<Shared>) -> Result<Json<Value>, Problem> {
+    let mut views = Vec::new();
+    for lane in app.lanes.of(&who.bearer) {
+        views.push(app.lane_view(lane).await?);
     }
-    Ok(Json(json!({"lanes": lanes})))
+    Ok(Json(json!({"lanes": views})))
 }
 
 /// What an operator can do about a lane's sends.

@@ -1,4 +1,6 @@
-//! Jobs and lanes as paths name them. What is no name, and what no account has, is not found.
+//! Jobs and lanes as paths name them. What is no name, what no account has, and what the token is not for, is not found.
+
+use std::sync::Arc;
 
 use axum::extract::{FromRequestParts, Path};
 use axum::http::request::Parts;
@@ -6,6 +8,26 @@ use bursar_domain::{Key, Kind as JobKind, Lane};
 
 use crate::app::{App, Shared};
 use crate::problem::{Kind, Problem};
+use crate::tokens::Bearer;
+
+/// Every lane of the configuration, in its order.
+pub(crate) struct Lanes(Vec<Lane>);
+
+impl Lanes {
+    pub(crate) fn new(lanes: Vec<Lane>) -> Self {
+        Self(lanes)
+    }
+
+    /// All of them: for what the server does by itself, and never for what it answers.
+    pub(crate) fn every(&self) -> &[Lane] {
+        &self.0
+    }
+
+    /// Those of the accounts that this bearer's token is for.
+    pub(crate) fn of(&self, bearer: &Bearer) -> Vec<&Lane> {
+        self.0.iter().filter(|lane| bearer.accounts.have(&lane.account)).collect()
+    }
+}
 
 /// `{account}/{kind}` of a path: a lane of the configuration.
 pub(crate) struct LaneName(pub(crate) Lane);
@@ -28,7 +50,7 @@ impl FromRequestParts<Shared> for LaneName {
 
     async fn from_request_parts(parts: &mut Parts, app: &Shared) -> Result<Self, Problem> {
         let Path((account, kind)) = path::<(String, String)>(parts).await?;
-        app.lane(&account, &kind).map(Self)
+        app.lane(&*bearer(parts)?, &account, &kind).map(Self)
     }
 }
 
@@ -37,11 +59,17 @@ impl FromRequestParts<Shared> for JobName {
 
     async fn from_request_parts(parts: &mut Parts, app: &Shared) -> Result<Self, Problem> {
         let Path((account, kind, key)) = path::<(String, String, String)>(parts).await?;
-        let lane = app.lane(&account, &kind)?;
+        let lane = app.lane(&*bearer(parts)?, &account, &kind)?;
         let key =
             key.parse().map_err(|error| Problem::new(Kind::NotFound, format!("no job has that key: it {error}")))?;
         Ok(Self { lane, key })
     }
+}
+
+/// Who asks. A handler's first argument has said so by now.
+fn bearer(parts: &Parts) -> Result<Arc<Bearer>, Problem> {
+    let bearer = parts.extensions.get::<Arc<Bearer>>().cloned();
+    bearer.ok_or_else(|| Problem::new(Kind::Internal, "this route does not ask for a token before it reads names"))
 }
 
 async fn path<T: serde::de::DeserializeOwned + Send>(parts: &mut Parts) -> Result<Path<T>, Problem> {
@@ -50,9 +78,15 @@ async fn path<T: serde::de::DeserializeOwned + Send>(parts: &mut Parts) -> Resul
 }
 
 impl App {
-    /// The configuration's lanes of this account and kind, where they are given.
-    pub(crate) fn lanes_of(&self, account: Option<&str>, kind: Option<JobKind>) -> Result<Vec<Lane>, Problem> {
-        let unknown = account.filter(|name| !self.lanes.iter().any(|lane| lane.account.as_str() == *name));
+    /// The lanes that this bearer may know, of this account and kind where they are given.
+    pub(crate) fn lanes_of(
+        &self,
+        bearer: &Bearer,
+        account: Option<&str>,
+        kind: Option<JobKind>,
+    ) -> Result<Vec<Lane>, Problem> {
+        let lanes = self.lanes.of(bearer);
+        let unknown = account.filter(|name| !lanes.iter().any(|lane| lane.account.as_str() == *name));
         if unknown.is_some() {
             // An empty answer would look as if there were no jobs.
             return Err(Problem::new(Kind::NotFound, "no account has that name"));
@@ -60,14 +94,15 @@ impl App {
         let fits = |lane: &&Lane| {
             account.is_none_or(|name| lane.account.as_str() == name) && kind.is_none_or(|kind| lane.kind == kind)
         };
-        Ok(self.lanes.iter().filter(fits).cloned().collect())
+        Ok(lanes.into_iter().filter(fits).cloned().collect())
     }
 
-    /// The configuration's lane of that account and kind.
-    pub(crate) fn lane(&self, account: &str, kind: &str) -> Result<Lane, Problem> {
-        let found = self.lanes.iter().find(|lane| lane.account.as_str() == account && lane.kind.as_str() == kind);
-        found.cloned().ok_or_else(|| {
-            let lanes: Vec<String> = self.lanes.iter().map(ToString::to_string).collect();
+    /// The lane of that account and kind, if this bearer may know it.
+    pub(crate) fn lane(&self, bearer: &Bearer, account: &str, kind: &str) -> Result<Lane, Problem> {
+        let lanes = self.lanes.of(bearer);
+        let found = lanes.iter().find(|lane| lane.account.as_str() == account && lane.kind.as_str() == kind);
+        found.map(|lane| (*lane).clone()).ok_or_else(|| {
+            let lanes: Vec<String> = lanes.iter().map(ToString::to_string).collect();
             Problem::new(Kind::NotFound, format!("no account has that lane; there are {}", lanes.join(", ")))
         })
     }

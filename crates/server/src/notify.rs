@@ -166,7 +166,7 @@ async fn announce(app: &App, account: &NotifiedAccount, read: &Judged, number: u
     }
     let kind = read.job.as_ref().map(|(kind, _)| *kind);
     let fits = |lane: &&Lane| lane.account == account.name && kind.is_none_or(|kind| kind == lane.kind);
-    let Some(lane) = app.lanes.iter().find(fits) else { return };
+    let Some(lane) = app.lanes.every().iter().find(fits) else { return };
     if let Err(error) = app.store.announce(lane, number, method, kept).await {
         tracing::warn!(%lane, number, "nobody is told of a notification that is kept: {}", error.chain());
     }

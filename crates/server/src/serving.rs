@@ -1,6 +1,7 @@
 //! Listening: connections are taken up to a bound, none may hang, and once the server is told to end, those that are idle
 //! are closed and requests in flight finish.
 
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -24,6 +25,7 @@ use crate::connection::Connection;
 use crate::dashboard::{SessionKeyError, Sessions};
 use crate::feed::Feed;
 use crate::health::Health;
+use crate::names::Lanes;
 use crate::routes;
 use crate::tokens::{Tokens, TokensError};
 
@@ -92,13 +94,14 @@ impl Server {
     ) -> Result<Self, ServeError> {
         let listen = settings.listen;
         let failed = |source| ServeError::Listen { listen, source };
-        let tokens = match Tokens::read(&settings.tokens_file) {
+        let accounts: BTreeSet<_> = lanes.iter().map(|lane| lane.account.clone()).collect();
+        let tokens = match Tokens::read(&settings.tokens_file, accounts.clone()) {
             Err(error) if error.is_missing() && no_tokens == NoTokens::Warn => {
                 tracing::warn!(
                     file = %settings.tokens_file.display(),
                     "there is no tokens file: nobody can use the API yet. `bursar token NAME --role producer` makes a token; SIGHUP reads the file"
                 );
-                Tokens::none_yet(&settings.tokens_file)
+                Tokens::none_yet(&settings.tokens_file, accounts)
             }
             read => read?,
         };
@@ -110,7 +113,7 @@ impl Server {
             settings,
             store,
             producer,
-            lanes,
+            lanes: Lanes::new(lanes),
             tokens,
             page,
             sessions,
@@ -170,7 +173,7 @@ impl Server {
 }
 
 async fn follow(app: Shared) {
-    app.feed.follow(&app.store, &app.lanes, app.drain.clone()).await;
+    app.feed.follow(&app.store, app.lanes.every(), app.drain.clone()).await;
 }
 
 /// The next connection, once there is a place for it.

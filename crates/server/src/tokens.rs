@@ -1,5 +1,5 @@
-//! Who may do what: the tokens file, read at the start and again on SIGHUP. It holds hashes only; a token is shown once, when
-//! it is made.
+//! Who may do what, and to which accounts: the tokens file, read at the start and again on SIGHUP. It holds hashes only; a
+//! token is shown once, when it is made.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -7,6 +7,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use bursar_domain::AccountName;
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
@@ -60,6 +61,24 @@ impl std::str::FromStr for Role {
     }
 }
 
+/// The accounts that a token is for. What it is not for does not exist for its bearer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Accounts {
+    /// Every one that is configured, now and later.
+    All,
+    /// These.
+    Only(BTreeSet<AccountName>),
+}
+
+impl Accounts {
+    pub(crate) fn have(&self, account: &AccountName) -> bool {
+        match self {
+            Self::All => true,
+            Self::Only(accounts) => accounts.contains(account),
+        }
+    }
+}
+
 /// Why there are no tokens. The operator acts next; a server that runs keeps the ones it has.
 #[derive(Debug, thiserror::Error)]
 pub enum TokensError {
@@ -102,6 +121,8 @@ pub(crate) struct Bearer {
     /// Whose it is: `who` of every act.
     pub(crate) name: String,
     pub(crate) role: Role,
+    /// What it may do that to.
+    pub(crate) accounts: Accounts,
     hash: [u8; 32],
     /// What it has used of its rate.
     pub(crate) rate: Rate,
@@ -119,6 +140,8 @@ impl Bearer {
 /// The tokens that are known now.
 pub(crate) struct Tokens {
     path: PathBuf,
+    /// The accounts of the configuration: a token for another one is a mistake.
+    configured: BTreeSet<AccountName>,
     known: RwLock<Vec<Arc<Bearer>>>,
 }
 
@@ -135,25 +158,30 @@ struct Entry {
     name: String,
     role: Role,
     sha256: String,
+    accounts: Option<Vec<String>>,
 }
 
 impl Tokens {
-    /// Reads the file.
-    pub(crate) fn read(path: &Path) -> Result<Self, TokensError> {
-        Ok(Self { path: path.to_path_buf(), known: RwLock::new(read(path)?) })
+    /// Reads the file. `configured` are the accounts that a token may be for.
+    pub(crate) fn read(path: &Path, configured: BTreeSet<AccountName>) -> Result<Self, TokensError> {
+        let known = RwLock::new(read(path, &configured)?);
+        Ok(Self { path: path.to_path_buf(), configured, known })
     }
 
     /// Nobody, until the file is there and read again.
-    pub(crate) fn none_yet(path: &Path) -> Self {
-        Self { path: path.to_path_buf(), known: RwLock::default() }
+    pub(crate) fn none_yet(path: &Path, configured: BTreeSet<AccountName>) -> Self {
+        Self { path: path.to_path_buf(), configured, known: RwLock::default() }
     }
 
     /// Reads the file again; returns how many tokens it has. Those that stay keep what they have used of their rate.
     pub(crate) fn reload(&self) -> Result<usize, TokensError> {
-        let mut read = read(&self.path)?;
+        let mut read = read(&self.path, &self.configured)?;
         let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
         for bearer in &mut read {
-            let same = |old: &&Arc<Bearer>| (old.hash, &old.name, old.role) == (bearer.hash, &bearer.name, bearer.role);
+            let same = |old: &&Arc<Bearer>| {
+                (old.hash, &old.name, old.role, &old.accounts)
+                    == (bearer.hash, &bearer.name, bearer.role, &bearer.accounts)
+            };
             if let Some(old) = known.iter().find(same) {
                 *bearer = Arc::clone(old);
             }
@@ -162,7 +190,7 @@ impl Tokens {
         Ok(known.len())
     }
 
-    /// Whether a bearer's token is still in the file, in the same role.
+    /// Whether a bearer's token is still in the file, in the same role and for the same accounts.
     pub(crate) fn still_knows(&self, bearer: &Arc<Bearer>) -> bool {
         let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
         known.iter().any(|known| Arc::ptr_eq(known, bearer))
@@ -187,7 +215,7 @@ impl Tokens {
     }
 }
 
-fn read(path: &Path) -> Result<Vec<Arc<Bearer>>, TokensError> {
+fn read(path: &Path, configured: &BTreeSet<AccountName>) -> Result<Vec<Arc<Bearer>>, TokensError> {
     use std::io::Read;
     let wrong = |problem| TokensError::Wrong { path: path.to_path_buf(), problem };
     let mut text = String::new();
@@ -197,10 +225,10 @@ fn read(path: &Path) -> Result<Vec<Arc<Bearer>>, TokensError> {
     if u64::try_from(text.len()).is_ok_and(|length| length > MAX_FILE_BYTES) {
         return Err(wrong(format!("is over {MAX_FILE_BYTES} bytes")));
     }
-    parse(&text).map_err(wrong)
+    parse(&text, configured).map_err(wrong)
 }
 
-fn parse(text: &str) -> Result<Vec<Arc<Bearer>>, String> {
+fn parse(text: &str, configured: &BTreeSet<AccountName>) -> Result<Vec<Arc<Bearer>>, String> {
     let file: File = toml::from_str(text).map_err(|error| error.message().to_owned())?;
     if file.token.is_empty() {
         // A file that an editor has just emptied must not lock everybody out.
@@ -208,7 +236,7 @@ fn parse(text: &str) -> Result<Vec<Arc<Bearer>>, String> {
     }
     let (mut names, mut hashes) = (BTreeSet::new(), BTreeSet::new());
     let mut bearers = Vec::with_capacity(file.token.len());
-    for (index, Entry { name, role, sha256 }) in file.token.into_iter().enumerate() {
+    for (index, Entry { name, role, sha256, accounts }) in file.token.into_iter().enumerate() {
         let whose = format!("token {}", index + 1);
         if name.is_empty() || name.chars().count() > MAX_NAME_CHARS || name.chars().any(char::is_control) {
             return Err(format!("{whose}: name must be 1 to {MAX_NAME_CHARS} characters, none a control character"));
@@ -221,15 +249,33 @@ fn parse(text: &str) -> Result<Vec<Arc<Bearer>>, String> {
         if !hashes.insert(hash) {
             return Err(format!("{whose} ({name}): its sha256 stands twice"));
         }
+        let accounts = accounts_of(accounts, configured).map_err(|problem| format!("{whose} ({name}): {problem}"))?;
         bearers.push(Arc::new(Bearer {
             name,
             role,
+            accounts,
             hash,
             rate: Rate::default(),
             streams: Arc::new(Semaphore::new(STREAMS_PER_TOKEN)),
         }));
     }
     Ok(bearers)
+}
+
+/// A name that no account has is a mistake: its bearer would find nothing, and nobody would know why.
+fn accounts_of(named: Option<Vec<String>>, configured: &BTreeSet<AccountName>) -> Result<Accounts, String> {
+    let Some(named) = named else { return Ok(Accounts::All) };
+    if named.is_empty() {
+        return Err("accounts must name at least one; left out, the token is for all".to_owned());
+    }
+    let known = |name: &String| configured.iter().find(|account| account.as_str() == name).cloned();
+    let accounts = named.iter().map(|name| {
+        known(name).ok_or_else(|| {
+            let there: Vec<&str> = configured.iter().map(AccountName::as_str).collect();
+            format!("accounts names {name:?}, which is not configured; there are {}", there.join(", "))
+        })
+    });
+    accounts.collect::<Result<_, _>>().map(Accounts::Only)
 }
 
 /// A new token, and its hash as the tokens file wants it. The token stands nowhere else from then on.
@@ -252,11 +298,26 @@ mod tests {
         format!("[[token]]\nname = \"{name}\"\nrole = \"{role}\"\nsha256 = \"{sha256}\"\n")
     }
 
+    fn configured() -> BTreeSet<AccountName> {
+        ["main", "shop"].into_iter().map(|name| name.parse().unwrap()).collect()
+    }
+
+    #[test]
+    fn a_token_is_for_all_accounts_or_for_those_that_it_names() {
+        let hash = "0".repeat(64);
+        let of = |line: &str| parse(&format!("{}{line}", entry("a", "producer", &hash)), &configured()).unwrap();
+        let (main, shop) = ("main".parse().unwrap(), "shop".parse().unwrap());
+        for (line, expected) in [("", [true, true]), ("accounts = [\"shop\"]", [false, true])] {
+            let accounts = &of(line)[0].accounts;
+            assert_eq!([accounts.have(&main), accounts.have(&shop)], expected, "{line}");
+        }
+    }
+
     #[test]
     fn a_token_is_known_by_its_hash_and_no_other_is() {
         let (token, hash) = new_token().unwrap();
-        let known = RwLock::new(parse(&entry("shop", "producer", &hash)).unwrap());
-        let tokens = Tokens { path: PathBuf::new(), known };
+        let known = RwLock::new(parse(&entry("shop", "producer", &hash), &configured()).unwrap());
+        let tokens = Tokens { path: PathBuf::new(), configured: configured(), known };
         let bearer = tokens.bearer(&token).unwrap();
         assert_eq!((bearer.name.as_str(), bearer.role), ("shop", Role::Producer));
         for other in ["", &hash, &token[1..], &format!("{token} ")] {
@@ -279,11 +340,14 @@ mod tests {
                 "the name a stands twice",
             ),
             (format!("{}{}", entry("a", "reader", &hash), entry("b", "reader", &hash)), "its sha256 stands twice"),
+            (format!("{}accounts = []", entry("a", "reader", &hash)), "token 1 (a): accounts must name at least one"),
+            (format!("{}accounts = [\"mian\"]", entry("a", "reader", &hash)), "accounts names \"mian\", which is not"),
+            (format!("{}accounts = \"main\"", entry("a", "reader", &hash)), "expected a sequence"),
             ("[[token]".to_owned(), ""),
             (String::new(), "names no token"),
         ];
         for (text, expected) in wrong {
-            let problem = parse(&text).map(|bearers| bearers.len()).unwrap_err();
+            let problem = parse(&text, &configured()).map(|bearers| bearers.len()).unwrap_err();
             assert!(problem.contains(expected), "{text}: {problem}");
         }
     }

@@ -1,5 +1,6 @@
-//! `bursar token NAME --role ROLE`: makes a token for the HTTP API.
+//! `bursar token NAME --role ROLE [--account ACCOUNT]…`: makes a token for the HTTP API.
 
+use bursar_domain::AccountName;
 use bursar_server::{Role, new_token};
 use clap::Args;
 use serde_json::json;
@@ -9,7 +10,7 @@ use crate::output::line;
 
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Example:\n  bursar token shop --role producer >> tokens.toml\n\nThe lines for the file go to standard output, the token to standard error: it is shown this once, and stands nowhere.\nA running server reads the file again on SIGHUP."
+    after_help = "Examples:\n  bursar token shop --role producer >> tokens.toml\n  bursar token shop --role producer --account main >> tokens.toml\n\nThe lines for the file go to standard output, the token to standard error: it is shown this once, and stands nowhere.\nA running server reads the file again on SIGHUP."
 )]
 pub(crate) struct Arguments {
     /// Whose it is; on record as who acted.
@@ -18,6 +19,9 @@ pub(crate) struct Arguments {
     /// producer: submits and reads; operator: acts and reads; reader: reads.
     #[arg(long, value_name = "ROLE")]
     role: Role,
+    /// The account that it is for, as often as there are several; left out, it is for all. Others do not exist for it.
+    #[arg(long = "account", value_name = "ACCOUNT")]
+    accounts: Vec<AccountName>,
 }
 
 /// A name that the tokens file can hold as it is.
@@ -29,13 +33,15 @@ fn name(text: &str) -> Result<String, String> {
 
 pub(crate) fn run(arguments: &Arguments, global: &Global) -> anyhow::Result<Exit> {
     let (token, sha256) = new_token()?;
-    let Arguments { name, role } = arguments;
+    let Arguments { name, role, accounts } = arguments;
     let role = role.as_str();
     if global.json {
-        line(json!({"name": name, "role": role, "sha256": sha256, "token": token}))?;
+        let accounts = (!accounts.is_empty()).then_some(accounts);
+        line(json!({"name": name, "role": role, "accounts": accounts, "sha256": sha256, "token": token}))?;
     } else {
         eprintln!("the token of {name}, shown this once: {token}");
-        line(format_args!("[[token]]\nname = \"{name}\"\nrole = \"{role}\"\nsha256 = \"{sha256}\"\n"))?;
+        let accounts = if accounts.is_empty() { String::new() } else { format!("accounts = {}\n", json!(accounts)) };
+        line(format_args!("[[token]]\nname = \"{name}\"\nrole = \"{role}\"\n{accounts}sha256 = \"{sha256}\"\n"))?;
     }
     Ok(Exit::Done)
 }

@@ -87,7 +87,7 @@ async fn meant(visitor: &Visitor, app: &App, path: Option<Path4>) -> Result<Want
     let Path((account, kind, key, act)) = path.ok_or_else(not_found)?;
     let every = [Operation::Ask, Operation::Send, Operation::Resolve(State::Succeeded), Operation::Cancel];
     let operation = every.into_iter().find(|operation| operation.as_str() == act).ok_or_else(not_found)?;
-    let lane = app.lane(&account, &kind).map_err(|problem| refuse_problem(visitor, &problem))?;
+    let lane = app.lane(visitor.bearer(), &account, &kind).map_err(|problem| refuse_problem(visitor, &problem))?;
     let name = JobName { lane, key: key.parse().map_err(|_| not_found())? };
     if !visitor.may_operate() {
         return Err(refused(StatusCode::FORBIDDEN, visitor.words().not_allowed));

@@ -100,10 +100,11 @@ pub(super) async fn show(visitor: Visitor, Handed(app): Handed<Shared>, uri: Uri
     let mut query = Query::of(&uri);
     let chosen = query.take("lane", |lane| lane.parse::<Lane>().map_err(|error| error.to_string()));
     query.finish().map_err(|wrong| problem(&wrong))?;
-    let chosen = chosen.filter(|lane| app.lanes.contains(lane));
+    let known = app.lanes.of(visitor.bearer());
+    let chosen = chosen.filter(|lane| known.contains(&lane));
     let lanes: Vec<&Lane> = match &chosen {
         Some(lane) => vec![lane],
-        None => app.lanes.iter().take(LANES).collect(),
+        None => known.iter().copied().take(LANES).collect(),
     };
     let seen = look(&app, &lanes).await.map_err(|error| problem(&error))?;
     let words = visitor.words();
@@ -112,11 +113,11 @@ pub(super) async fn show(visitor: Visitor, Handed(app): Handed<Shared>, uri: Uri
         form.filter action="/charts" method="get" {
             label { (words.lane) " " select name="lane" {
                 option value="" { (words.every_lane) }
-                @for lane in &app.lanes { option value=(lane) selected[chosen.as_ref() == Some(lane)] { (lane) } }
+                @for lane in &known { option value=(lane) selected[chosen.as_ref() == Some(lane)] { (lane) } }
             } }
             button type="submit" { (words.show) }
         }
-        @if chosen.is_none() && app.lanes.len() > LANES { p.notice { (filled(words.lanes_of_many, &[&LANES.to_string()])) } }
+        @if chosen.is_none() && known.len() > LANES { p.notice { (filled(words.lanes_of_many, &[&LANES.to_string()])) } }
         section { (throughput(words, &seen)) }
         section { (answers(words, &seen)) }
         section { (latency(words, &seen)) }

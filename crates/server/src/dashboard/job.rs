@@ -23,7 +23,8 @@ pub(super) async fn show(
     let not_found = || refuse(&visitor.guest, Some(&visitor), StatusCode::NOT_FOUND, words.not_found);
     let away = |error| refuse_problem(&visitor, &Problem::from(error));
     let Path((account, kind, key)) = path.ok_or_else(not_found)?;
-    let lane: Lane = app.lane(&account, &kind).map_err(|problem| refuse_problem(&visitor, &problem))?;
+    let lane: Lane =
+        app.lane(visitor.bearer(), &account, &kind).map_err(|problem| refuse_problem(&visitor, &problem))?;
     let key: Key = key.parse().map_err(|_| not_found())?;
     let record = app.store.job(&lane, &key).await.map_err(away)?.ok_or_else(not_found)?;
     let attempts = app.store.attempts(&lane, &key).await.map_err(away)?;

@@ -36,9 +36,10 @@ pub(super) async fn show(visitor: Visitor, Handed(app): Handed<Shared>, uri: Uri
     if let Some(key) = key {
         return search(&visitor, &app, &key).await;
     }
+    let known = app.lanes.of(visitor.bearer());
     let lane = match lane {
-        Some(lane) => app.lanes.contains(&lane).then_some(lane),
-        None => app.lanes.first().cloned(),
+        Some(lane) => known.contains(&&lane).then_some(lane),
+        None => known.first().copied().cloned(),
     };
     let wanted = Wanted { lane, state, after: after.unwrap_or_default() };
     let Some(lane) = &wanted.lane else {
@@ -49,7 +50,7 @@ pub(super) async fn show(visitor: Visitor, Handed(app): Handed<Shared>, uri: Uri
     let words = visitor.words();
     let content = html! {
         h1 { (words.jobs) }
-        (filter(words, &app, &wanted))
+        (filter(words, &known, &wanted))
         (table(words, &listed.jobs))
         @if let Some(next) = listed.next {
             p { a href=(address(&wanted, &next.to_string())) rel="next" { (words.next_page) } }
@@ -63,16 +64,16 @@ pub(super) async fn show(visitor: Visitor, Handed(app): Handed<Shared>, uri: Uri
 /// The job of this key; where several lanes have one, all of them.
 async fn search(visitor: &Visitor, app: &App, key: &str) -> Answered {
     let words = visitor.words();
-    let mut found = Vec::new();
+    let (mut found, known) = (Vec::new(), app.lanes.of(visitor.bearer()));
     if let Ok(key) = key.parse::<Key>() {
-        for lane in &app.lanes {
+        for lane in &known {
             let job = app.store.job(lane, &key).await;
             found.extend(job.map_err(|error| refuse_problem(visitor, &Problem::from(error)))?);
         }
     }
     match found.as_slice() {
         [] => {
-            let lanes = app.lanes.len().to_string();
+            let lanes = known.len().to_string();
             let told = filled(words.no_such_job, &[key, &lanes]);
             Err(refuse(&visitor.guest, Some(visitor), StatusCode::NOT_FOUND, &told))
         }
@@ -93,11 +94,11 @@ fn address(wanted: &Wanted, after: &str) -> String {
     format!("/jobs?lane={}&state={state}&after={}", percent(&lane), percent(after))
 }
 
-fn filter(words: &Words, app: &App, wanted: &Wanted) -> Markup {
+fn filter(words: &Words, known: &[&Lane], wanted: &Wanted) -> Markup {
     html! {
         form.filter action="/jobs" method="get" {
             label { (words.lane) " " select name="lane" {
-                @for lane in &app.lanes { option value=(lane) selected[wanted.lane.as_ref() == Some(lane)] { (lane) } }
+                @for lane in known { option value=(lane) selected[wanted.lane.as_ref() == Some(lane)] { (lane) } }
             } }
             label { (words.state_name) " " select name="state" {
                 option value="" { (words.every_state) }

@@ -12,6 +12,7 @@ use super::visitor::Visitor;
 use super::words::{Words, filled};
 use crate::app::{App, Shared};
 use crate::problem::Problem;
+use crate::tokens::Bearer;
 
 /// Events that a lane's rate is computed from, at most: a millisecond of Redis for each lane.
 const LOOKED_AT: usize = 500;
@@ -26,7 +27,7 @@ struct Row {
 
 /// `GET /`
 pub(super) async fn show(visitor: Visitor, State(app): State<Shared>) -> Answered {
-    let rows = rows(&app).await.map_err(|problem| refuse_problem(&visitor, &problem))?;
+    let rows = rows(&app, visitor.bearer()).await.map_err(|problem| refuse_problem(&visitor, &problem))?;
     let words = visitor.words();
     let sum = |of: fn(&LaneStatus) -> u64| rows.iter().map(|row| of(&row.status)).sum::<u64>();
     let in_doubt: usize = rows.iter().map(|row| row.in_doubt).sum();
@@ -56,9 +57,9 @@ pub(super) async fn show(visitor: Visitor, State(app): State<Shared>) -> Answere
     Ok(page(&visitor, Tab::Lanes, Live::Yes, words.lanes, &content))
 }
 
-async fn rows(app: &App) -> Result<Vec<Row>, Problem> {
-    let mut rows = Vec::with_capacity(app.lanes.len());
-    for lane in &app.lanes {
+async fn rows(app: &App, bearer: &Bearer) -> Result<Vec<Row>, Problem> {
+    let mut rows = Vec::new();
+    for lane in app.lanes.of(bearer) {
         let status = app.store.lane_status(lane).await?;
         let in_doubt = app.store.in_doubt(lane).await?;
         let recent = app.store.recent_events(lane, LOOKED_AT).await?;

@@ -62,7 +62,7 @@ fn meant(visitor: &Visitor, app: &App, name: Option<Name>) -> Result<(Lane, Turn
     let Some(Path((account, kind, act))) = name else { return Err(refused(StatusCode::NOT_FOUND, words.not_found)) };
     let wanted = [Turn::Pause, Turn::Resume].into_iter().find(|turn| turn.as_str() == act);
     let wanted = wanted.ok_or_else(|| refused(StatusCode::NOT_FOUND, words.not_found))?;
-    let lane = app.lane(&account, &kind).map_err(|problem| refuse_problem(visitor, &problem))?;
+    let lane = app.lane(visitor.bearer(), &account, &kind).map_err(|problem| refuse_problem(visitor, &problem))?;
     if !visitor.may_operate() {
         return Err(refused(StatusCode::FORBIDDEN, words.not_allowed));
     }

@@ -18,7 +18,7 @@ const SHOWN: usize = 100;
 pub(super) async fn show(visitor: Visitor, Handed(app): Handed<Shared>) -> Answered {
     let words = visitor.words();
     let mut queues = Vec::new();
-    for lane in &app.lanes {
+    for lane in app.lanes.of(visitor.bearer()) {
         let listed = app.store.list(lane, Some(State::NeedsReview), &Cursor::default(), SHOWN).await;
         let listed = listed.map_err(|error| refuse_problem(&visitor, &Problem::from(error)))?;
         if !listed.jobs.is_empty() {

@@ -175,7 +175,7 @@ mod tests {
 
     fn scene() -> (Sessions, Tokens, tempfile::NamedTempFile) {
         let file = file(&[("li", &new_token().unwrap().1), ("wang", &new_token().unwrap().1)]);
-        (Sessions::open(None).unwrap(), Tokens::read(file.path()).unwrap(), file)
+        (Sessions::open(None).unwrap(), Tokens::read(file.path(), std::collections::BTreeSet::new()).unwrap(), file)
     }
 
     #[test]

@@ -13,6 +13,7 @@ use super::words::Words;
 use super::{cookie, language, session};
 use crate::app::Shared;
 use crate::auth::{Operate, Right};
+use crate::tokens::Bearer;
 
 /// The longest form, in bytes: a reason of 1,000 characters, each in twelve bytes, and some names.
 const MAX_FORM_BYTES: usize = 16 * 1024;
@@ -56,6 +57,11 @@ impl Visitor {
     /// Whose token it is: `who` of every act.
     pub(super) fn name(&self) -> &str {
         &self.session.bearer.name
+    }
+
+    /// Whose token it is, with what it is for.
+    pub(super) fn bearer(&self) -> &Bearer {
+        &self.session.bearer
     }
 
     /// Whether acts are offered; whether they are allowed is asked again when one is done.

@@ -28,7 +28,7 @@ pub(super) struct Page {
     next: Option<String>,
 }
 
-pub(super) async fn list(_: Allowed<Read>, Handed(app): Handed<Shared>, uri: Uri) -> Result<Json<Page>, Problem> {
+pub(super) async fn list(who: Allowed<Read>, Handed(app): Handed<Shared>, uri: Uri) -> Result<Json<Page>, Problem> {
     let mut query = Query::of(&uri);
     let account = query.take("account", |account| Ok(account.to_owned()));
     let kind = query.take("kind", |kind| kind.parse::<Kind>().map_err(|error| error.to_string()));
@@ -38,11 +38,11 @@ pub(super) async fn list(_: Allowed<Read>, Handed(app): Handed<Shared>, uri: Uri
         if after.is_empty() {
             return Ok(None); // the first page, for clients that always name it
         }
-        let place = place(after).filter(|(lane, _)| app.lanes.contains(lane));
+        let place = place(after).filter(|(lane, _)| app.lanes.of(&who.bearer).contains(&lane));
         place.map(Some).ok_or_else(|| "must be the next of a page before".to_owned())
     });
     query.finish()?;
-    let lanes = app.lanes_of(account.as_deref(), kind)?;
+    let lanes = app.lanes_of(&who.bearer, account.as_deref(), kind)?;
     let (first, mut cursor) = match after.flatten() {
         None => (0, Cursor::default()),
         // Where the lane is not asked for, the page is of other jobs than the one before: it begins anew.

@@ -17,34 +17,44 @@ use crate::app::{App, Shared};
 use crate::auth::{Allowed, Submit};
 use crate::body::JsonBody;
 use crate::problem::{Kind, Problem};
+use crate::tokens::{Accounts, Bearer};
 
 /// What a submission that got no answer from Redis means.
 const UNKNOWN: &str = "the jobs may or may not have been accepted; submit them again";
 
 pub(super) async fn submit(
-    _: Allowed<Submit>,
+    who: Allowed<Submit>,
     State(app): State<Shared>,
     headers: HeaderMap,
     JsonBody(body): JsonBody,
 ) -> Result<Response, Problem> {
     let trace = traced(&headers);
     let Some(jobs) = batch(&body)? else {
-        let outcomes = app.accept(&[&body[..]], trace).await?;
+        let outcomes = app.accept(&who.bearer, &[&body[..]], trace).await?;
         return outcomes.first().map_or_else(|| Err(no_outcome()), |outcome| one(&body, outcome, app.durability()));
     };
     let texts: Vec<&[u8]> = jobs.iter().map(|job| job.get().as_bytes()).collect();
-    let outcomes = app.accept(&texts, trace).await?;
+    let outcomes = app.accept(&who.bearer, &texts, trace).await?;
     let jobs: Vec<Value> = texts.iter().zip(&outcomes).map(|(text, outcome)| of_many(text, outcome)).collect();
     Ok(Json(json!({"durability": app.durability(), "jobs": jobs})).into_response())
 }
 
 impl App {
-    async fn accept(&self, jobs: &[&[u8]], trace: Option<TraceParent>) -> Result<Vec<Outcome>, Problem> {
-        let submitted = match trace {
-            Some(trace) => self.producer.clone().within(trace).submit_json(jobs).await,
-            None => self.producer.submit_json(jobs).await,
-        };
-        submitted.map_err(|error| Problem::of_store(&error.0, UNKNOWN))
+    async fn accept(
+        &self,
+        bearer: &Bearer,
+        jobs: &[&[u8]],
+        trace: Option<TraceParent>,
+    ) -> Result<Vec<Outcome>, Problem> {
+        let mut producer = Cow::Borrowed(&self.producer);
+        if let Accounts::Only(accounts) = &bearer.accounts {
+            let may = |name: &str| accounts.iter().any(|account| account.as_str() == name);
+            producer = Cow::Owned(producer.into_owned().only(may));
+        }
+        if let Some(trace) = trace {
+            producer = Cow::Owned(producer.into_owned().within(trace));
+        }
+        producer.submit_json(jobs).await.map_err(|error| Problem::of_store(&error.0, UNKNOWN))
     }
 
     /// What an acknowledgement is worth here.

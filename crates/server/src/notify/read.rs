@@ -12,7 +12,7 @@ use crate::app::Shared;
 use crate::auth::{Allowed, Read};
 use crate::problem::{Kind, Problem};
 use crate::query::Query;
-use crate::tokens::Role;
+use crate::tokens::{Bearer, Role};
 
 /// Notifications of one page, at most and unless asked for fewer.
 const MAX_PAGE: usize = 100;
@@ -39,8 +39,8 @@ pub(super) async fn list(who: Allowed<Read>, State(app): State<Shared>, uri: Uri
     });
     query.finish()?;
     let account = match account {
-        Some(name) => named(&app, &name)?,
-        None => only(&app)?,
+        Some(name) => named(&app, &who.bearer, &name)?,
+        None => only(&app, &who.bearer)?,
     };
     let limit = limit.unwrap_or(MAX_PAGE);
     let page = app.store.notifications(&account, shelf.unwrap_or_default(), before, limit).await?;
@@ -57,25 +57,33 @@ pub(super) async fn one(
 ) -> Result<Json<Value>, Problem> {
     let unknown = || Problem::new(Kind::NotFound, format!("{account} has no notification {id}"));
     let name: AccountName = account.parse().map_err(|_| unknown())?;
+    if !who.bearer.accounts.have(&name) {
+        return Err(unknown());
+    }
     let number: u64 = id.parse().map_err(|_| unknown())?;
     let view = app.store.notification(&name, number).await?.ok_or_else(unknown)?;
     let callbacks = app.store.notification_log(&name, number).await?;
     Ok(Json(json!({"notification": shown(who.bearer.role, view), "callbacks": callbacks})))
 }
 
+/// The accounts that are notified and that this bearer may know.
+fn notified<'a>(app: &'a Shared, bearer: &Bearer) -> Vec<&'a AccountName> {
+    let names = app.settings.notified.iter().map(|account| &account.name);
+    names.filter(|name| bearer.accounts.have(name)).collect()
+}
+
 /// The account of that name, if it is notified.
-fn named(app: &Shared, name: &str) -> Result<AccountName, Problem> {
-    let found = app.settings.notified.iter().find(|account| account.name.as_str() == name);
-    let unknown = || Problem::new(Kind::NotFound, "no account of that name is notified");
-    found.map(|account| account.name.clone()).ok_or_else(unknown)
+fn named(app: &Shared, bearer: &Bearer, name: &str) -> Result<AccountName, Problem> {
+    let found = notified(app, bearer).into_iter().find(|account| account.as_str() == name);
+    found.cloned().ok_or_else(|| Problem::new(Kind::NotFound, "no account of that name is notified"))
 }
 
 /// The account, where there is but one that is notified.
-fn only(app: &Shared) -> Result<AccountName, Problem> {
-    match app.settings.notified.as_slice() {
-        [account] => Ok(account.name.clone()),
+fn only(app: &Shared, bearer: &Bearer) -> Result<AccountName, Problem> {
+    match notified(app, bearer).as_slice() {
+        [account] => Ok((*account).clone()),
         accounts => {
-            let names: Vec<&str> = accounts.iter().map(|account| account.name.as_str()).collect();
+            let names: Vec<&str> = accounts.iter().map(|account| account.as_str()).collect();
             let rule = format!("is required; accounts that are notified: {}", names.join(", "));
             Err(Problem::invalid(&[bursar_domain::FieldError { field: "account".into(), rule }]))
         }
