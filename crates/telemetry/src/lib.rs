@@ -3,6 +3,7 @@
 //! Counting is a matter of a few atomic operations: every number is found once, when its lane is, and never by name while
 //! work goes on. Nothing here is asked before anybody scrapes.
 
+mod families;
 mod health;
 pub mod names;
 mod page;

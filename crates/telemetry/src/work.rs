@@ -7,13 +7,13 @@ use bursar_domain::{Answer, Call, Lane, State};
 use prometheus_client::encoding::{EncodeMetric, MetricEncoder};
 use prometheus_client::metrics::MetricType;
 use prometheus_client::metrics::counter::Counter;
-use prometheus_client::metrics::family::{Family, MetricConstructor};
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
-use prometheus_client::registry::{Metric as Registered, Registry};
+use prometheus_client::registry::Registry;
 
 use crate::Pulse;
-use crate::names::{self, Metric};
+use crate::families::{Counters, Gauges, Histograms, histograms, labels, register};
+use crate::names;
 
 /// Calls to a gateway: from a healthy one's milliseconds to the longest timeouts.
 const CALL_SECONDS: &[f64] = &[0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0];
@@ -25,23 +25,6 @@ const PICKUP_SECONDS: &[f64] =
 /// Whole lives of jobs: from a transfer that is done at once to one that arrives after a holiday.
 const LIFE_SECONDS: &[f64] =
     &[0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, 900.0, 3_600.0, 14_400.0, 86_400.0, 432_000.0];
-
-/// Label values, in the order of the metric's labels in [`names`].
-type Labels = Vec<(&'static str, String)>;
-
-/// What makes a histogram with its own buckets.
-#[derive(Clone, Copy, Debug)]
-struct Buckets(&'static [f64]);
-
-impl MetricConstructor<Histogram> for Buckets {
-    fn new_metric(&self) -> Histogram {
-        Histogram::new(self.0.iter().copied())
-    }
-}
-
-type Counters = Family<Labels, Counter>;
-type Gauges = Family<Labels, Gauge>;
-type Histograms = Family<Labels, Histogram, Buckets>;
 
 /// What Redis was needed for when it failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -127,21 +110,10 @@ impl EncodeMetric for LastTry {
     }
 }
 
-fn register<M: Registered + Clone>(registry: &mut Registry, metric: Metric, made: M) -> M {
-    registry.register(metric.name.trim_end_matches("_total"), metric.help.trim_end_matches('.'), made.clone());
-    made
-}
-
-/// The labels of `metric` with these values.
-fn labels<const N: usize>(metric: Metric, values: [&str; N]) -> Labels {
-    metric.labels.iter().copied().zip(values.map(str::to_owned)).collect()
-}
-
 impl Default for Metrics {
     fn default() -> Self {
         let mut registry = Registry::default();
         let to = &mut registry;
-        let histograms = |buckets| Histograms::new_with_constructor(Buckets(buckets));
         let families = Families {
             call_duration: register(to, names::CALL_DURATION, histograms(CALL_SECONDS)),
             answers: register(to, names::ANSWERS, Counters::default()),

@@ -1,0 +1,42 @@
+//! Families of metrics as a process counts them: under the names, labels and words of [`names`](crate::names).
+
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::{Family, MetricConstructor};
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::Histogram;
+use prometheus_client::registry::{Metric as Registered, Registry};
+
+use crate::names::Metric;
+
+/// Label values, in the order of the metric's labels in [`names`](crate::names).
+pub(crate) type Labels = Vec<(&'static str, String)>;
+
+/// What makes a histogram with its own buckets.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Buckets(&'static [f64]);
+
+impl MetricConstructor<Histogram> for Buckets {
+    fn new_metric(&self) -> Histogram {
+        Histogram::new(self.0.iter().copied())
+    }
+}
+
+pub(crate) type Counters = Family<Labels, Counter>;
+pub(crate) type Gauges = Family<Labels, Gauge>;
+pub(crate) type Histograms = Family<Labels, Histogram, Buckets>;
+
+/// Histograms with these buckets.
+pub(crate) fn histograms(buckets: &'static [f64]) -> Histograms {
+    Histograms::new_with_constructor(Buckets(buckets))
+}
+
+/// Has a metric told on a registry's page under its name, with what it says.
+pub(crate) fn register<M: Registered + Clone>(registry: &mut Registry, metric: Metric, made: M) -> M {
+    registry.register(metric.name.trim_end_matches("_total"), metric.help.trim_end_matches('.'), made.clone());
+    made
+}
+
+/// The labels of `metric` with these values.
+pub(crate) fn labels<const N: usize>(metric: Metric, values: [&str; N]) -> Labels {
+    metric.labels.iter().copied().zip(values.map(str::to_owned)).collect()
+}
