@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
 use crate::jobs::{having, transfer};
+use crate::metrics::{listener, sample, scraped};
 use crate::plan::Plan;
 use crate::world::{SOON, World};
 
@@ -137,6 +138,44 @@ async fn a_review_is_told_before_the_end_that_a_person_gives_it_whatever_fails_i
     assert_eq!(answered, [500, 200, 200], "{received:?}");
     let story = &stories(&received)["REVIEWED"];
     assert_eq!(*story, [("job.needs_review".to_owned(), 1), ("job.succeeded".to_owned(), 2)]);
+    world.books_agree().await;
+}
+
+#[tokio::test]
+async fn what_attempts_come_to_is_counted_and_what_waits_for_how_long_is_told() {
+    let world = world(Plan::new()).await;
+    let receiver = Receiver::start(|message| Answer::Status(if message.path == "/down" { 502 } else { 200 })).await;
+    let server = world.serve_as("up").await;
+    world.submit_new(&[told("UP", &receiver.url("up")), told("DOWN", &receiver.url("down"))]).await;
+    let text = eventually(SOON, "one to be told and one to have been tried for a while", async || {
+        let text = scraped(&server.address).await;
+        let told = sample(&text, "bursar_callback_attempts_total", &["outcome=\"told\""]);
+        let tried = sample(&text, "bursar_callback_tried_age_seconds", &["origin=\"main/transfer\""]);
+        if told == Some(1.0) && tried > Some(1.0) { Ok(text) } else { Err(text) }
+    })
+    .await;
+    let of = "origin=\"main/transfer\"";
+    let sample = |name, having: &[&str]| sample(&text, name, having);
+    assert!(sample("bursar_callback_attempts_total", &[of, "outcome=\"failing\""]) >= Some(1.0), "{text}");
+    assert_eq!(sample("bursar_callback_attempts_total", &[of, "outcome=\"silent\""]), Some(0.0), "{text}");
+    assert_eq!(sample("bursar_callback_duration_seconds_count", &[of, "outcome=\"told\""]), Some(1.0), "{text}");
+    assert_eq!(sample("bursar_callback_delay_seconds_count", &[of]), Some(1.0), "{text}");
+    assert_eq!(sample("bursar_callbacks_given_up_total", &[of]), Some(0.0), "{text}");
+    assert_eq!(sample("bursar_callbacks_waiting", &[of]), Some(1.0), "{text}");
+    assert_eq!(sample("bursar_callbacks_waiting", &["origin=\"main/notify\""]), Some(0.0), "{text}");
+    assert!(sample("bursar_callback_due_age_seconds", &[of]) < Some(5.0), "it waits for its time: {text}");
+    server.process.kill();
+
+    // With nobody to tell it, what was put off comes due, and any process that Redis answers says so.
+    world.set("worker.listen", toml::Value::from("127.0.0.1:0"));
+    let worker = world.worker().await;
+    let address = listener(&worker).await;
+    eventually(SOON * 2, "it to be overdue", async || {
+        let text = scraped(&address).await;
+        let due = crate::metrics::sample(&text, "bursar_callback_due_age_seconds", &[of]);
+        if due > Some(0.5) { Ok(()) } else { Err(text) }
+    })
+    .await;
     world.books_agree().await;
 }
 

@@ -1,11 +1,11 @@
 //! What a worker tells at its own listener: metrics that agree with what was done, and whether it is well and ready.
 
 use bursar_telemetry::names;
-use bursar_test_support::{Listen, Options, Process, eventually, private_redis, unique_prefix};
+use bursar_test_support::{Listen, Options, Process, Receiver, eventually, private_redis, unique_prefix};
 use serde_json::json;
 
 use crate::http;
-use crate::jobs::{bill, transfer};
+use crate::jobs::{bill, having, transfer};
 use crate::plan::Plan;
 use crate::world::{SOON, World};
 
@@ -17,14 +17,14 @@ pub(crate) async fn listener(worker: &Process) -> String {
     format!("127.0.0.1:{port}")
 }
 
-async fn scraped(address: &str) -> String {
+pub(crate) async fn scraped(address: &str) -> String {
     let (status, text) = http::read(address, "/metrics").await;
     assert_eq!(status, 200, "{text}");
     text
 }
 
 /// The sum of a metric's samples whose labels hold all of `having`.
-fn sample(text: &str, name: &str, having: &[&str]) -> Option<f64> {
+pub(crate) fn sample(text: &str, name: &str, having: &[&str]) -> Option<f64> {
     let of =
         |line: &&str| line.split(['{', ' ']).next() == Some(name) && having.iter().all(|label| line.contains(label));
     let values: Vec<f64> =
@@ -92,11 +92,18 @@ async fn what_nobody_knows_yet_is_counted_as_in_doubt() {
 /// Dashboards and alerts are written against the table of names; it and the page must name the same.
 #[tokio::test]
 async fn every_metric_on_the_page_is_in_the_table_and_the_other_way_round() {
-    let world = Plan::new().set("intake.queues", vec![unique_prefix()]).start().await;
-    let (_worker, address) = listening(&world).await;
-    world.submit_new(&[transfer("GOOD")]).await;
+    let plan = Plan::new().set("intake.queues", vec![unique_prefix()]).set("callbacks.allow", vec!["127.0.0.1"]);
+    let world = plan.start().await;
+    let receiver = Receiver::content().await;
+    let server = world.serve_as("up").await; // a worker and a server in one
+    world.submit_new(&[having(transfer("GOOD"), "callback_url", json!(receiver.url("told")))]).await;
     world.settled().await;
-    let text = scraped(&address).await;
+    let text = eventually(SOON, "its producer to be told", async || {
+        let text = scraped(&server.address).await;
+        let told = sample(&text, "bursar_callback_attempts_total", &["outcome=\"told\""]);
+        if told == Some(1.0) { Ok(text) } else { Err(text) }
+    })
+    .await;
     let mut told: Vec<(&str, &str)> =
         text.lines().filter_map(|line| line.strip_prefix("# TYPE ")?.split_once(' ')).collect();
     let mut table: Vec<(&str, &str)> = names::ALL.iter().map(|metric| (metric.name, metric.kind.as_str())).collect();

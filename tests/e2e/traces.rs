@@ -1,11 +1,13 @@
 //! A job that belongs to a trace is told in it, from its submission through every attempt, whichever worker makes it.
 
-use bursar_test_support::eventually;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use bursar_test_support::{Answer, Receiver, eventually};
 use opentelemetry_proto::tonic::trace::v1::Span;
 use serde_json::{Value, json};
 
 use crate::collector::{Collector, hex, said};
-use crate::jobs::transfer;
+use crate::jobs::{having, transfer};
 use crate::plan::Plan;
 use crate::server::{answer, with_json};
 use crate::world::{SOON, World};
@@ -76,6 +78,55 @@ async fn one_job_s_trace_holds_its_submission_and_every_attempt_of_every_worker(
     }
     let last = attempts.iter().max_by_key(|attempt| attempt.end_time_unix_nano).unwrap();
     assert_eq!(said(last, "bursar.state").as_deref(), Some("succeeded"));
+    world.books_agree().await;
+}
+
+#[tokio::test]
+async fn each_attempt_to_tell_a_job_s_producer_is_a_part_of_its_trace_and_the_receiver_may_go_on_with_it() {
+    let (world, collector) = collected(Plan::new().set("callbacks.allow", vec!["127.0.0.1"])).await;
+    let answers = AtomicUsize::new(0);
+    let receiver = Receiver::start(move |message| {
+        let first = message.path == "/TRACED" && answers.fetch_add(1, Ordering::SeqCst) == 0;
+        Answer::Status(if first { 500 } else { 200 })
+    })
+    .await;
+    let server = world.serve_as("up").await;
+    let told = |key: &str, job: Value| having(job, "callback_url", json!(receiver.url(key)));
+    let jobs = [
+        told("TRACED", traced("TRACED", "01")),
+        told("UNTRACED", transfer("UNTRACED")),
+        told("UNSAMPLED", traced("UNSAMPLED", "00")),
+    ];
+    world.submit_new(&jobs).await;
+    eventually(SOON, "each to be told", async || {
+        let received = receiver.received();
+        let told = received.iter().filter(|message| message.answered == 200).count();
+        if told == 3 { Ok(()) } else { Err(received) }
+    })
+    .await;
+    server.process.terminate(); // what is gathered leaves with the process
+    assert_eq!(server.process.finished(SOON).await.code, Some(0));
+
+    let spans = collector.spans();
+    let submit = named(&spans, "submit")[0];
+    let mut callbacks = named(&spans, "callback");
+    callbacks.sort_by_key(|span| span.start_time_unix_nano);
+    let received = receiver.received();
+    let of = |key: &str| received.iter().filter(|message| message.path == format!("/{key}")).collect::<Vec<_>>();
+    let messages = of("TRACED");
+    assert_eq!((callbacks.len(), messages.len()), (2, 2), "{spans:?}");
+    for (span, message) in callbacks.iter().zip(&messages) {
+        assert_eq!((hex(&span.trace_id).as_str(), &span.parent_span_id), (TRACE, &submit.span_id), "{span:?}");
+        assert_eq!(said(span, "bursar.key").as_deref(), Some("TRACED"));
+        assert_eq!(said(span, "bursar.lane").as_deref(), Some("main/transfer"));
+        assert_eq!(said(span, "bursar.callback").as_ref(), Some(&message.id));
+        assert_eq!(said(span, "http.response.status_code"), Some(message.answered.to_string()));
+        assert_eq!(message.traceparent, format!("00-{TRACE}-{}-01", hex(&span.span_id)));
+    }
+    let outcomes = callbacks.iter().map(|span| said(span, "bursar.outcome").unwrap()).collect::<Vec<_>>();
+    assert_eq!(outcomes, ["failing", "told"]);
+    assert_eq!(of("UNTRACED")[0].traceparent, "");
+    assert_eq!(of("UNSAMPLED")[0].traceparent, format!("00-{TRACE}-{PARENT}-00"), "it is passed on as it came");
     world.books_agree().await;
 }
 

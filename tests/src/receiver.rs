@@ -29,6 +29,8 @@ pub struct Received {
     pub timestamp: String,
     /// `webhook-signature`; empty when there was none.
     pub signature: String,
+    /// `traceparent`; empty when there was none.
+    pub traceparent: String,
     /// The body.
     pub body: String,
     /// What it was answered with.
@@ -109,6 +111,7 @@ async fn receive(State(shared): State<Shared>, uri: Uri, headers: HeaderMap, bod
         id: header("webhook-id"),
         timestamp: header("webhook-timestamp"),
         signature: header("webhook-signature"),
+        traceparent: header("traceparent"),
         body,
         answered: 0,
     };

@@ -11,7 +11,7 @@ use bursar_gateways::{
 use bursar_server::{NoTokens, Server};
 use bursar_simulator::{Options, Ready, Simulator};
 use bursar_store::{Settings as StoreSettings, Store};
-use bursar_telemetry::{Page, Stored};
+use bursar_telemetry::{Page, Places, Stored};
 use serde_json::json;
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, Command};
@@ -80,7 +80,8 @@ pub(crate) async fn server(arguments: &ServerArguments) -> anyhow::Result<()> {
         notified: Vec::new(),
     };
     let (producer, lanes) = (jobs::producer(&store), vec![jobs::lane()?]);
-    let page = Page { worker: None, stored: Arc::new(Stored::new(store.clone(), lanes.clone(), Vec::new())) };
+    let places = Places { lanes: lanes.clone(), ..Places::default() };
+    let page = Page { worker: None, callbacks: None, stored: Arc::new(Stored::new(store.clone(), places)) };
     let drain = CancellationToken::new();
     let server = Server::bind(settings, NoTokens::Refuse, store, producer, lanes, page, drain).await?;
     say(&json!({"listen": server.address().to_string(), "token": token}).to_string())?;

@@ -2,16 +2,17 @@
 
 use std::sync::Arc;
 
+use bursar_callbacks::Telemetry;
 use bursar_gateways::NotificationReader;
 use bursar_producer::Producer;
 use bursar_server::{NoTokens, NotifiedAccount, NotifiedMethod, Server, Settings};
 use bursar_store::Store;
-use bursar_telemetry::{Metrics, Page, Stored, Traces};
+use bursar_telemetry::{Metrics, Page, Places, Stored};
 use tokio_util::sync::CancellationToken;
 
 use crate::accounts::{AccountError, read_file};
 use crate::config::{Config, Gateway};
-use crate::traces;
+use crate::{tell, traces};
 
 /// Listens; nothing is answered until the server is served. The caller has connected and started logging.
 pub(crate) async fn listen(
@@ -19,7 +20,7 @@ pub(crate) async fn listen(
     no_tokens: NoTokens,
     store: Store,
     worker: Option<Arc<Metrics>>,
-    traces: &Traces,
+    telling: &Telemetry,
     drain: CancellationToken,
 ) -> anyhow::Result<Server> {
     let settings = Settings {
@@ -31,14 +32,15 @@ pub(crate) async fn listen(
         drain: config.server.drain,
         notified: notified(config)?,
     };
-    let producer = traces::witnessed(producer(config, store.clone()), traces);
-    let page = Page { worker, stored: stored(config, &store) };
+    let producer = traces::witnessed(producer(config, store.clone()), &telling.traces);
+    let page = Page { worker, callbacks: Some(Arc::clone(&telling.metrics)), stored: stored(config, &store) };
     Ok(Server::bind(settings, no_tokens, store, producer, config.lanes(), page, drain).await?)
 }
 
 /// What Redis knows, for metrics.
 pub(crate) fn stored(config: &Config, store: &Store) -> Arc<Stored> {
-    Arc::new(Stored::new(store.clone(), config.lanes(), config.intake.queues.clone()))
+    let places = Places { lanes: config.lanes(), origins: tell::origins(config), queues: config.intake.queues.clone() };
+    Arc::new(Stored::new(store.clone(), places))
 }
 
 /// The accounts whose gateway may notify them: those whose platform's key is known.

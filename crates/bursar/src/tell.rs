@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use bursar_callbacks::{Allowed, Secrets, SecretsInUse, Settings, Teller};
+use bursar_callbacks::{Allowed, Secrets, SecretsInUse, Settings, Telemetry, Teller};
 use bursar_store::{Origin, Store};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::task::JoinHandle;
@@ -12,10 +12,13 @@ use crate::accounts::{AccountError, read_file};
 use crate::config::{Callbacks, Config};
 
 /// Starts telling; ends after `drain` with the attempts under way then. The caller has connected and started logging.
-pub(crate) fn start(config: &Config, store: Store, drain: CancellationToken) -> anyhow::Result<JoinHandle<()>> {
-    let jobs = config.lanes().into_iter().map(Origin::Jobs);
-    let notifications = config.accounts.keys().cloned().map(Origin::Notifications);
-    let teller = Teller::new(settings(&config.callbacks)?, store, jobs.chain(notifications).collect());
+pub(crate) fn start(
+    config: &Config,
+    store: Store,
+    telemetry: Telemetry,
+    drain: CancellationToken,
+) -> anyhow::Result<JoinHandle<()>> {
+    let teller = Teller::new(settings(&config.callbacks)?, telemetry, store, origins(config));
     let teller = teller.map_err(unfit)?;
     let hangup = signal(SignalKind::hangup())?;
     let renewing = renew(config.callbacks.clone(), teller.secrets(), hangup);
@@ -25,6 +28,13 @@ pub(crate) fn start(config: &Config, store: Store, drain: CancellationToken) -> 
             () = renewing => {}
         }
     }))
+}
+
+/// Whose events are told.
+pub(crate) fn origins(config: &Config) -> Vec<Origin> {
+    let jobs = config.lanes().into_iter().map(Origin::Jobs);
+    let notifications = config.accounts.keys().cloned().map(Origin::Notifications);
+    jobs.chain(notifications).collect()
 }
 
 /// Reads the secrets file again at each SIGHUP, for ever. One that cannot be used changes nothing.

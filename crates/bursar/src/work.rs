@@ -45,7 +45,7 @@ pub(crate) async fn work(
     };
     let _listener = match config.worker.listen {
         Some(address) => {
-            let page = Page { worker: Some(metrics), stored: serve::stored(config, &store) };
+            let page = Page { worker: Some(metrics), callbacks: None, stored: serve::stored(config, &store) };
             Some(listener::start(address, page).await?)
         }
         None => None,

@@ -12,8 +12,10 @@ mod schedule;
 mod secrets;
 mod teller;
 
+use std::sync::Arc;
 use std::time::Duration;
 
+use bursar_telemetry::{CallbackMetrics, Traces};
 use tokio::sync::watch;
 
 pub use addresses::Allowed;
@@ -36,6 +38,15 @@ pub struct Settings {
     pub retry_for: Duration,
     /// Attempts at a time in this process.
     pub concurrency: usize,
+}
+
+/// Who is told how the telling goes. The default: nobody.
+#[derive(Clone, Debug, Default)]
+pub struct Telemetry {
+    /// What is counted.
+    pub metrics: Arc<CallbackMetrics>,
+    /// Where the attempts of traced jobs are told.
+    pub traces: Traces,
 }
 
 /// Callbacks cannot be made as they are configured. The operator acts next.

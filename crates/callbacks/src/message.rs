@@ -54,6 +54,7 @@ mod tests {
             number,
             at: Millis(at),
             what: Happened::Notified(Value::Null),
+            trace: None,
         }
     }
 

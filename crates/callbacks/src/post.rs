@@ -3,7 +3,8 @@
 use std::error::Error as _;
 use std::time::Duration;
 
-use bursar_domain::Millis;
+use bursar_domain::{Millis, TraceParent};
+use bursar_telemetry::Told;
 use reqwest::header::{CONTENT_TYPE, HeaderValue, RETRY_AFTER};
 use reqwest::redirect::Policy;
 use reqwest::{Certificate, Client, Response, StatusCode, retry};
@@ -22,7 +23,7 @@ const MAX_ANSWER_BYTES: usize = 16 * 1024;
 const MAX_IDLE: Duration = Duration::from_secs(15);
 
 /// What a receiver, or its absence, came to.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Heard {
     /// It answered.
     Status {
@@ -32,10 +33,38 @@ pub(crate) enum Heard {
         retry_after: Option<RetryAfter>,
     },
     /// It may not have it.
-    Nothing {
-        /// In a few words, without the address.
-        why: &'static str,
-    },
+    Nothing(Why),
+}
+
+/// Why nothing was heard.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Why {
+    /// The address must not be told.
+    NotAllowed,
+    /// No answer came in time.
+    Silent,
+    /// There was no connection.
+    Unreachable,
+    /// It ended before an answer came.
+    Broken,
+    /// A signature that no header can hold.
+    Unsigned,
+    /// A URL that is none.
+    NoUrl,
+}
+
+impl Why {
+    /// In a few words, without the address: producers read them.
+    pub(crate) const fn words(self) -> &'static str {
+        match self {
+            Self::NotAllowed => "the address is not public, and callbacks.allow does not name it",
+            Self::Silent => "it did not answer in time",
+            Self::Unreachable => "it could not be connected to",
+            Self::Broken => "the connection broke before it answered",
+            Self::Unsigned => "it could not be signed",
+            Self::NoUrl => "the callback URL cannot be read",
+        }
+    }
 }
 
 /// The way out.
@@ -70,8 +99,8 @@ impl Post {
         Ok(Self { client, allowed: settings.allowed.clone(), secrets, timeout: settings.timeout })
     }
 
-    /// Posts `message` to `url`; `now` is in seconds since the epoch.
-    pub(crate) async fn post(&self, url: &Url, message: Message, now: u64) -> Heard {
+    /// Posts `message` to `url`, as a part of `trace`; `now` is in seconds since the epoch.
+    pub(crate) async fn post(&self, url: &Url, message: Message, trace: Option<&TraceParent>, now: u64) -> Heard {
         if self.allowed.check_url(url).is_err() {
             return not_allowed();
         }
@@ -81,10 +110,13 @@ impl Post {
             .header(CONTENT_TYPE, "application/json")
             .header("webhook-id", &message.id)
             .header("webhook-timestamp", now);
+        if let Some(trace) = trace {
+            request = request.header("traceparent", trace.as_str());
+        }
         let secrets = self.secrets.borrow().clone();
         if !secrets.is_empty() {
             let signature = secrets.sign(&message.id, now, &message.body);
-            let Ok(signature) = HeaderValue::try_from(signature) else { return nothing("it could not be signed") };
+            let Ok(signature) = HeaderValue::try_from(signature) else { return Heard::Nothing(Why::Unsigned) };
             request = request.header("webhook-signature", signature);
         }
         // The client's own timeout covers the answer's body as well; this one covers whatever it does not.
@@ -95,7 +127,7 @@ impl Post {
                 heard
             }
             Ok(Err(error)) => why(&error),
-            Err(_) => nothing("it did not answer in time"),
+            Err(_) => Heard::Nothing(Why::Silent),
         }
     }
 }
@@ -116,44 +148,47 @@ async fn forget(mut response: Response) {
     }
 }
 
-fn nothing(why: &'static str) -> Heard {
-    Heard::Nothing { why }
-}
-
 fn not_allowed() -> Heard {
     tracing::warn!("{NotAllowed}");
-    nothing("the address is not public, and callbacks.allow does not name it")
+    Heard::Nothing(Why::NotAllowed)
 }
 
 fn why(error: &reqwest::Error) -> Heard {
     if error.source().is_some_and(is_not_allowed) {
         return not_allowed();
     }
-    if error.is_timeout() {
-        return nothing("it did not answer in time");
-    }
-    if error.is_connect() {
-        return nothing("it could not be connected to");
-    }
-    nothing("the connection broke before it answered")
+    Heard::Nothing(if error.is_timeout() {
+        Why::Silent
+    } else if error.is_connect() {
+        Why::Unreachable
+    } else {
+        Why::Broken
+    })
 }
 
 impl Heard {
-    /// Whether the receiver has it.
-    pub(crate) fn is_success(&self) -> bool {
-        matches!(self, Self::Status { code: 200..=299, .. })
-    }
-
-    /// Whether it wants no more of it.
-    pub(crate) fn is_gone(&self) -> bool {
-        matches!(self, Self::Status { code, .. } if *code == StatusCode::GONE.as_u16())
+    /// What that comes to.
+    pub(crate) const fn told(self) -> Told {
+        match self {
+            Self::Status { code: 200..=299, .. } => Told::Told,
+            Self::Status { code: 410, .. } => Told::Gone,
+            Self::Status { code: 429 | 503, .. } => Told::Busy,
+            Self::Status { code: 400..=499, .. } => Told::Refused,
+            Self::Status { code: 500..=599, .. } => Told::Failing,
+            Self::Status { .. } => Told::Odd,
+            Self::Nothing(Why::NotAllowed) => Told::NotAllowed,
+            Self::Nothing(Why::Silent) => Told::Silent,
+            Self::Nothing(Why::Unreachable) => Told::Unreachable,
+            Self::Nothing(Why::Broken) => Told::Broken,
+            Self::Nothing(Why::Unsigned | Why::NoUrl) => Told::Unfit,
+        }
     }
 
     /// When it asks to be told again, if it does.
-    pub(crate) fn asked(&self, now: Millis) -> Option<Millis> {
+    pub(crate) fn asked(self, now: Millis) -> Option<Millis> {
         match self {
             Self::Status { retry_after, .. } => retry_after.map(|asked| asked.moment(now)),
-            Self::Nothing { .. } => None,
+            Self::Nothing(_) => None,
         }
     }
 }

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use bursar_domain::Millis;
 use bursar_store::{Callback, Callbacks, Happened, Origin, Store, StoreError, Telling, ToldOrNot, Wakes, crash_point};
+use bursar_telemetry::{OriginMetrics, Role, Span, Told, Traces};
 use serde_json::{Map, Value, json};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -16,8 +17,8 @@ use url::Url;
 
 use crate::hosts::Hosts;
 use crate::message::Message;
-use crate::post::{Heard, Post};
-use crate::{Secrets, Settings, SettingsError, schedule};
+use crate::post::{Heard, Post, Why};
+use crate::{Secrets, Settings, SettingsError, Telemetry, schedule};
 
 /// How often an origin is looked at in which nothing is known to be due: a message may have been lost.
 const LOOK_AGAIN: Duration = Duration::from_secs(2);
@@ -33,6 +34,7 @@ pub struct Teller {
     store: Store,
     post: Post,
     settings: Arc<Settings>,
+    telemetry: Telemetry,
     secrets: SecretsInUse,
     looks: Vec<Look>,
     hosts: Hosts,
@@ -54,12 +56,14 @@ impl SecretsInUse {
 /// When an origin is looked at next.
 struct Look {
     origin: Origin,
+    metrics: Arc<OriginMetrics>,
     at: Instant,
 }
 
 /// One event that was taken: to whom, and until when its attempt may begin.
 struct Taken {
     origin: Origin,
+    metrics: Arc<OriginMetrics>,
     callback: Callback,
     host: String,
     begin_by: Instant,
@@ -97,18 +101,25 @@ impl Teller {
     ///
     /// # Errors
     /// [`SettingsError`] for an authority that cannot be used.
-    pub fn new(settings: Settings, store: Store, origins: Vec<Origin>) -> Result<Self, SettingsError> {
+    pub fn new(
+        settings: Settings,
+        telemetry: Telemetry,
+        store: Store,
+        origins: Vec<Origin>,
+    ) -> Result<Self, SettingsError> {
         if settings.secrets.is_empty() {
             tracing::warn!("callbacks are not signed: callbacks.secrets_file names nothing to sign them with");
         }
         let now = Instant::now();
+        let look = |origin| Look { metrics: Arc::new(telemetry.metrics.origin(&origin)), origin, at: now };
         let (secrets, in_use) = watch::channel(settings.secrets.clone());
         Ok(Self {
             post: Post::new(&settings, in_use)?,
             secrets: SecretsInUse(secrets),
             hosts: Hosts::new(settings.concurrency),
             settings: Arc::new(settings),
-            looks: origins.into_iter().map(|origin| Look { origin, at: now }).collect(),
+            looks: origins.into_iter().map(look).collect(),
+            telemetry,
             under_way: JoinSet::new(),
             trouble: false,
             store,
@@ -190,7 +201,7 @@ impl Teller {
                 Ok(callbacks) => {
                     self.trouble = false;
                     self.looks[index].at = next_look(&callbacks, free);
-                    self.begin(&origin, callbacks, asked).await;
+                    self.begin(index, callbacks, asked).await;
                 }
                 Err(error) => {
                     self.noticed(&error);
@@ -207,7 +218,8 @@ impl Teller {
         self.trouble = true;
     }
 
-    async fn begin(&mut self, origin: &Origin, callbacks: Callbacks, asked: Instant) {
+    async fn begin(&mut self, index: usize, callbacks: Callbacks, asked: Instant) {
+        let (origin, metrics) = (self.looks[index].origin.clone(), Arc::clone(&self.looks[index].metrics));
         let clock = RedisClock { at: callbacks.now, seen: Instant::now() };
         let mut put_off = Vec::new();
         for callback in callbacks.due {
@@ -218,10 +230,12 @@ impl Teller {
                 continue;
             }
             let begin_by = asked + self.settings.timeout;
-            let taken = Taken { origin: origin.clone(), callback, host, begin_by, clock };
-            self.under_way.spawn(attempt(self.store.clone(), self.post.clone(), Arc::clone(&self.settings), taken));
+            let (origin, metrics) = (origin.clone(), Arc::clone(&metrics));
+            let taken = Taken { origin, metrics, callback, host, begin_by, clock };
+            let (post, traces) = (self.post.clone(), self.telemetry.traces.clone());
+            self.under_way.spawn(attempt(self.store.clone(), post, traces, Arc::clone(&self.settings), taken));
         }
-        if let Err(error) = self.store.commit_callbacks(origin, &put_off).await {
+        if let Err(error) = self.store.commit_callbacks(&origin, &put_off).await {
             self.noticed(&error); // they come due when their leases end
         }
     }
@@ -253,20 +267,19 @@ fn host_of(url: &Url) -> String {
     format!("{}:{port}", url.host_str().unwrap_or_default())
 }
 
-async fn attempt(store: Store, post: Post, settings: Arc<Settings>, taken: Taken) -> Ended {
+async fn attempt(store: Store, post: Post, traces: Traces, settings: Arc<Settings>, taken: Taken) -> Ended {
     let began = Instant::now();
-    let callback = &taken.callback;
     let outcome = if began > taken.begin_by {
         // This process stood still: others may be telling it by now.
-        ToldOrNot {
-            key: callback.key.clone(),
-            fence: callback.fence,
-            telling: Telling::PutOff(taken.clock.now()),
-            line: None,
-        }
+        let Callback { key, fence, .. } = &taken.callback;
+        ToldOrNot { key: key.clone(), fence: *fence, telling: Telling::PutOff(taken.clock.now()), line: None }
     } else {
-        let (message, heard) = tell(&post, &taken).await;
-        judge(&settings, &taken, &message, &heard, began.elapsed())
+        let span = traces.begin(taken.callback.trace.as_ref(), "callback", Role::Call, Duration::ZERO);
+        let (message, heard) = tell(&post, &taken, span.as_ref()).await;
+        let outcome = judge(&settings, &taken, &message, heard, began.elapsed());
+        count(&taken, heard, outcome.telling, began.elapsed());
+        end(span, &taken, &message, heard);
+        outcome
     };
     let lasted = began.elapsed();
     crash_point("after_callback");
@@ -274,33 +287,70 @@ async fn attempt(store: Store, post: Post, settings: Arc<Settings>, taken: Taken
     Ended { origin: taken.origin, host: taken.host, lasted }
 }
 
-async fn tell(post: &Post, taken: &Taken) -> (Message, Heard) {
+async fn tell(post: &Post, taken: &Taken, span: Option<&Span>) -> (Message, Heard) {
     let Taken { origin, callback, clock, .. } = taken;
     let message = match &callback.what {
         Happened::Job(job) => Message::of_job(origin, callback, job),
         Happened::Notified(notification) => Message::of_notification(origin, callback, notification),
     };
     let Ok(url) = Url::parse(&callback.url) else {
-        return (message, Heard::Nothing { why: "the callback URL cannot be read" });
+        return (message, Heard::Nothing(Why::NoUrl));
     };
-    let heard = post.post(&url, message.clone(), clock.now().0 / 1_000).await;
+    // What the receiver does about it belongs to the same trace, whether or not this process tells its own part.
+    let trace = span.and_then(Span::parent).or_else(|| callback.trace.clone());
+    let heard = post.post(&url, message.clone(), trace.as_ref(), clock.now().0 / 1_000).await;
     (message, heard)
 }
 
+/// Counts an attempt.
+fn count(taken: &Taken, heard: Heard, telling: Telling, lasted: Duration) {
+    match telling {
+        Telling::Told => taken.metrics.told(taken.clock.now().since(taken.callback.at)),
+        Telling::GivenUp => taken.metrics.given_up(),
+        Telling::Failed(_) | Telling::Gone | Telling::PutOff(_) => {}
+    }
+    taken.metrics.attempted(heard.told(), lasted);
+}
+
+/// Ends the span of an attempt.
+fn end(span: Option<Span>, taken: &Taken, message: &Message, heard: Heard) {
+    let Some(mut span) = span else { return };
+    span.tell("bursar.lane", taken.origin.to_string());
+    span.tell("bursar.key", taken.callback.key.clone());
+    span.tell("bursar.callback", message.id.clone());
+    span.tell("bursar.outcome", heard.told().as_str());
+    span.tell("server.address", taken.host.clone());
+    match heard {
+        Heard::Status { code, .. } => span.tell("http.response.status_code", i64::from(code)),
+        Heard::Nothing(why) => span.tell("error.message", why.words()),
+    }
+    if heard.told() != Told::Told {
+        span.failed("the producer is not told");
+    }
+}
+
 /// What follows from what was heard.
-fn judge(settings: &Settings, taken: &Taken, message: &Message, heard: &Heard, lasted: Duration) -> ToldOrNot {
+fn judge(settings: &Settings, taken: &Taken, message: &Message, heard: Heard, lasted: Duration) -> ToldOrNot {
     let Taken { callback, clock, host, .. } = taken;
     let now = clock.now();
     let asked = heard.asked(now);
-    let (telling, outcome) = if heard.is_success() {
-        (Telling::Told, "told")
-    } else if heard.is_gone() {
-        (Telling::Gone, "gone")
-    } else {
-        let wait = schedule::wait(callback.failures.saturating_add(1), |below| fastrand::u64(..below));
-        match schedule::again(now, callback.first_tried, settings.retry_for, wait, asked) {
-            Some(again) => (Telling::Failed(again), "failed"),
-            None => (Telling::GivenUp, "given up"),
+    let (telling, outcome) = match heard.told() {
+        Told::Told => (Telling::Told, "told"),
+        Told::Gone => (Telling::Gone, "gone"),
+        Told::Busy
+        | Told::Refused
+        | Told::Failing
+        | Told::Odd
+        | Told::Silent
+        | Told::Unreachable
+        | Told::Broken
+        | Told::NotAllowed
+        | Told::Unfit => {
+            let wait = schedule::wait(callback.failures.saturating_add(1), |below| fastrand::u64(..below));
+            match schedule::again(now, callback.first_tried, settings.retry_for, wait, asked) {
+                Some(again) => (Telling::Failed(again), "failed"),
+                None => (Telling::GivenUp, "given up"),
+            }
         }
     };
     let mut line = Map::from_iter([
@@ -312,7 +362,7 @@ fn judge(settings: &Settings, taken: &Taken, message: &Message, heard: &Heard, l
     ]);
     let heard: (&str, Value) = match heard {
         Heard::Status { code, .. } => ("http", json!(code)),
-        Heard::Nothing { why } => ("error", json!(why)),
+        Heard::Nothing(why) => ("error", json!(why.words())),
     };
     line.insert(heard.0.to_owned(), heard.1.clone());
     if let (Telling::Failed(again), Some(_)) = (telling, asked) {

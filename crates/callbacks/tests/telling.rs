@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use bursar_callbacks::{Allowed, Secrets, Settings, Teller};
+use bursar_callbacks::{Allowed, Secrets, Settings, Telemetry, Teller};
 use bursar_domain::{AccountRules, AttemptView, Due, GatewayKind, Job, Key, Lane, Millis, Next, Operation, State};
 use bursar_store::{Asked, Claim, Commit, Operator, Origin, Resend, Store};
 use bursar_test_support::{Answer, Receiver, eventually, redis, unique_prefix};
@@ -52,7 +52,7 @@ impl Scene {
 
     fn tell(&self, settings: Settings) -> JoinHandle<()> {
         let origins = vec![Origin::Jobs(self.lane.clone())];
-        let teller = Teller::new(settings, self.store.clone(), origins).unwrap();
+        let teller = Teller::new(settings, Telemetry::default(), self.store.clone(), origins).unwrap();
         tokio::spawn(teller.run(self.drain.clone()))
     }
 
@@ -301,7 +301,9 @@ async fn secrets_that_change_sign_the_next_attempt_also_of_what_was_tried_before
     let secret = |line: &str| Secrets::parse(line).unwrap();
     let origins = vec![Origin::Jobs(scene.lane.clone())];
     let first = secret("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw");
-    let teller = Teller::new(Settings { secrets: first, ..settings() }, scene.store.clone(), origins).unwrap();
+    let teller =
+        Teller::new(Settings { secrets: first, ..settings() }, Telemetry::default(), scene.store.clone(), origins)
+            .unwrap();
     let in_use = teller.secrets();
     tokio::spawn(teller.run(scene.drain.clone()));
     scene.reviewed(&["k1"], &receiver.url("k1")).await;

@@ -3,7 +3,7 @@
 -- KEYS  1 the lane's base
 -- ARGV  1 lease (ms), 2 at most so many, 3 what the records' names begin with
 -- Returns {now (ms), next due (ms, -1 = nothing waits), events}; an event is
---         {key, fence, event (JSON), URL, attempts that failed, first tried (ms)}
+--         {key, fence, event (JSON), URL, attempts that failed, first tried (ms), traceparent ('' = none)}
 local base, lease, most, prefix = KEYS[1], tonumber(ARGV[1]), tonumber(ARGV[2]), ARGV[3]
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
@@ -25,7 +25,7 @@ for _, key in ipairs(redis.call('ZRANGEBYSCORE', base .. 'to_tell', '-inf', now,
     local first = tonumber(record.ct) or now
     redis.call('HSET', base .. prefix .. key, 'cf', fence, 'ch', '1', 'ct', first)
     redis.call('ZADD', base .. 'to_tell', now + lease, key)
-    events[#events + 1] = { key, fence, event, url, tonumber(record.ca) or 0, first }
+    events[#events + 1] = { key, fence, event, url, tonumber(record.ca) or 0, first, record.tp or '' }
   end
 end
 local head = redis.call('ZRANGE', base .. 'to_tell', 0, 0, 'WITHSCORES')[2]

@@ -4,11 +4,12 @@ use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
-use bursar_domain::{AccountName, IdError, JobView, Lane, Millis, State};
-use redis::Value;
+use bursar_domain::{AccountName, IdError, JobView, Lane, Millis, State, TraceParent};
+use redis::{Pipeline, Value};
 use serde::Deserialize;
 
 use crate::claim::whole_millis;
+use crate::read::{LOOKED_AT, score};
 use crate::scripts::{EVENTS_KEPT, LOG_QUIET_AFTER};
 use crate::submit::word_of;
 use crate::{Committed, Store, StoreError};
@@ -77,6 +78,8 @@ pub struct Callback {
     pub at: Millis,
     /// What happened.
     pub what: Happened,
+    /// The trace that its job belongs to.
+    pub trace: Option<TraceParent>,
 }
 
 /// What there is to be told.
@@ -86,6 +89,19 @@ pub enum Happened {
     Job(Box<JobView>),
     /// The gateway has notified: the notification as outsiders read it, with its whole content.
     Notified(serde_json::Value),
+}
+
+/// How much an origin has to tell, at a glance.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CallbackStatus {
+    /// Jobs, or notifications, with something to be told.
+    pub waiting: u64,
+    /// When the first of them is to be tried.
+    pub next_due: Option<Millis>,
+    /// When the event was tried first that has been tried longest, among the first [`LOOKED_AT`] that are due.
+    pub first_tried: Option<Millis>,
+    /// When this was so, in Redis time.
+    pub now: Millis,
 }
 
 /// What was due.
@@ -139,7 +155,7 @@ pub struct ToldOrNot {
     pub line: Option<serde_json::Map<String, serde_json::Value>>,
 }
 
-type Row = (String, u64, String, String, u32, u64);
+type Row = (String, u64, String, String, u32, u64, String);
 
 impl Store {
     /// Takes at most `most` due events, one of each job, for `lease`.
@@ -167,6 +183,30 @@ impl Store {
         // One that this build cannot read must not keep those behind it from being told.
         self.commit_callbacks(origin, &unreadable).await?;
         Ok(Callbacks { now: Millis(now), next_due: u64::try_from(next_due).ok().map(Millis), due })
+    }
+
+    /// How much an origin has to tell.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn callback_status(&self, origin: &Origin) -> Result<CallbackStatus, StoreError> {
+        let to_tell = self.keys.set(origin, "to_tell");
+        let mut pipeline = Pipeline::new();
+        pipeline.zcard(&to_tell).zrange_withscores(&to_tell, 0, LOOKED_AT - 1).cmd("TIME");
+        type Reply = (u64, Vec<(String, f64)>, (u64, u64));
+        let (waiting, first, (seconds, micros)): Reply = self.query("ZRANGE", &pipeline).await?;
+        let mut pipeline = Pipeline::new();
+        for (key, _) in &first {
+            pipeline.hget(format!("{}{}{key}", self.keys.base(origin), origin.records()), "ct");
+        }
+        let tried: Vec<Option<u64>> =
+            if pipeline.is_empty() { Vec::new() } else { self.query("HGET", &pipeline).await? };
+        Ok(CallbackStatus {
+            waiting,
+            next_due: first.first().map(|(_, due)| score(*due)),
+            first_tried: tried.into_iter().flatten().min().map(Millis),
+            now: Millis(seconds * 1_000 + micros / 1_000),
+        })
     }
 
     /// Records what became of events; one answer each, in order. Safe to repeat under each fence.
@@ -217,14 +257,15 @@ struct Stored {
     note: Option<serde_json::Value>,
 }
 
-fn callback(origin: &Origin, (key, fence, event, url, failures, first_tried): Row) -> Option<Callback> {
+fn callback(origin: &Origin, (key, fence, event, url, failures, first_tried, trace): Row) -> Option<Callback> {
     let stored: Stored = serde_json::from_str(&event).ok()?;
     let (number, at) = (stored.n, Millis(stored.t));
     let what = match origin {
         Origin::Jobs(lane) => Happened::Job(Box::new(as_it_was(lane, &key, stored)?)),
         Origin::Notifications(_) => Happened::Notified(stored.note?),
     };
-    Some(Callback { key, fence, url, failures, first_tried: Millis(first_tried), number, at, what })
+    let (first_tried, trace) = (Millis(first_tried), trace.parse().ok());
+    Some(Callback { key, fence, url, failures, first_tried, number, at, what, trace })
 }
 
 fn as_it_was(lane: &Lane, key: &str, stored: Stored) -> Option<JobView> {

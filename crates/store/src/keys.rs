@@ -72,7 +72,7 @@ impl Keys {
         format!("{}log:{key}", self.base(lane))
     }
 
-    pub(crate) fn set(&self, lane: &Lane, set: &str) -> String {
+    pub(crate) fn set(&self, lane: &impl Display, set: &str) -> String {
         format!("{}{set}", self.base(lane))
     }
 

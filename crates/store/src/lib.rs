@@ -31,7 +31,7 @@ mod tls;
 mod wakes;
 mod walk;
 
-pub use callbacks::{Callback, Callbacks, Happened, MAX_CALLBACKS, Origin, Telling, ToldOrNot};
+pub use callbacks::{Callback, CallbackStatus, Callbacks, Happened, MAX_CALLBACKS, Origin, Telling, ToldOrNot};
 pub use claim::{Claim, Claimed, Claims, Known, MAX_CLAIM, RECEIPT_KEPT, Sends};
 pub use commit::{Asked, Commit, Committed, Resend};
 pub use connection::{Settings, Store};

@@ -3,6 +3,7 @@
 //! Counting is a matter of a few atomic operations: every number is found once, when its lane is, and never by name while
 //! work goes on. Nothing here is asked before anybody scrapes.
 
+mod callbacks;
 mod families;
 mod health;
 pub mod names;
@@ -11,8 +12,9 @@ mod stored;
 mod traces;
 mod work;
 
+pub use callbacks::{CallbackMetrics, OriginMetrics, Told};
 pub use health::{Pulse, Unwell};
 pub use page::{Page, TEXT_FORMAT, serve};
-pub use stored::Stored;
+pub use stored::{Places, Stored};
 pub use traces::{Role, Span, Traces, TracesError};
 pub use work::{Doing, LaneMetrics, Lost, Metrics};

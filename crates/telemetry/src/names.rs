@@ -31,6 +31,8 @@ impl Type {
 pub enum Source {
     /// One worker process's own: add them up.
     Worker,
+    /// The same of one server process, `serve` or `up`.
+    Server,
     /// Read from Redis when it is asked for: the same from every process, so take the largest.
     Redis,
 }
@@ -51,8 +53,9 @@ pub struct Metric {
 }
 
 /// Every label with the values that it takes: all are bounded by the configuration or by our own enums.
-pub const LABELS: [(&str, &str); 11] = [
+pub const LABELS: [(&str, &str); 13] = [
     ("lane", "`account/kind` of each configured lane"),
+    ("origin", "whose events: `account/kind` of each configured lane, `account/notify` of each account"),
     ("queue", "each queue of `intake.queues`"),
     ("call", "`send`, `ask`"),
     (
@@ -65,6 +68,10 @@ pub const LABELS: [(&str, &str); 11] = [
     (
         "doing",
         "what a worker was doing: `claiming`, `committing`, `renewing leases`, `listening for wake messages`, `taking jobs from a queue of apalis-redis`",
+    ),
+    (
+        "outcome",
+        "what an attempt to tell came to: `told`, `gone` (410: no more about this job), `busy` (429, 503), `refused` (another 4xx), `failing` (another 5xx), `odd` (any other status; redirects are not followed), `silent` (no answer in time), `unreachable` (no connection), `broken` (it ended before an answer), `not_allowed` (an address that must not be told), `unfit` (it could not be sent as it is)",
     ),
     ("check", "the checks of `bursar doctor` that look at Redis"),
     ("severity", "`warn`, `refuse`"),
@@ -108,12 +115,19 @@ metrics! {
     FIT_FOR_MONEY = "bursar_fit_for_money", Gauge, Worker, [], "1 when the preflight allows this worker to send, 0 when it does not.";
     PREFLIGHT = "bursar_preflight_findings", Gauge, Worker, ["check", "severity"], "1 for each check of the preflight that is not fine, by how bad it is.";
     LAST_TRY = "bursar_last_try_age_seconds", Gauge, Worker, [], "Since this worker last claimed or tried to, in seconds.";
+    CALLBACK_ATTEMPTS = "bursar_callback_attempts_total", Counter, Server, ["origin", "outcome"], "Attempts to tell producers, by what they came to.";
+    CALLBACK_DURATION = "bursar_callback_duration_seconds", Histogram, Server, ["origin", "outcome"], "How long attempts to tell took, in seconds.";
+    CALLBACK_DELAY = "bursar_callback_delay_seconds", Histogram, Server, ["origin"], "From an event to its being told, in seconds; what is never told is not in it.";
+    CALLBACKS_GIVEN_UP = "bursar_callbacks_given_up_total", Counter, Server, ["origin"], "Events that were tried for as long as `callbacks.retry_for` has it, and are told to nobody.";
     REDIS_UP = "bursar_redis_up", Gauge, Redis, [], "1 when Redis told what the metrics below need, 0 when it did not: then they are missing.";
     JOBS = "bursar_jobs", Gauge, Redis, ["lane", "place"], "Jobs by where they wait; a claimed job waits in `to_ask`.";
     IN_DOUBT = "bursar_jobs_in_doubt", Gauge, Redis, ["lane"], "Jobs of which nobody knows yet whether they were executed, and that no worker is calling about, among the 1000 that are due first in each set.";
     DUE_AGE = "bursar_due_age_seconds", Gauge, Redis, ["lane", "call"], "For how long the job that waits longest has been due, in seconds; 0 when none is.";
     PAUSED = "bursar_lane_paused", Gauge, Redis, ["lane"], "1 while the lane's sends are paused, else 0.";
     ORPHANS = "bursar_orphans", Gauge, Redis, ["lane"], "Due keys without a readable record, put aside for a person.";
+    CALLBACKS_WAITING = "bursar_callbacks_waiting", Gauge, Redis, ["origin"], "Jobs, or notifications, with something that is still to be told.";
+    CALLBACK_DUE_AGE = "bursar_callback_due_age_seconds", Gauge, Redis, ["origin"], "For how long what waits longest for an attempt to tell it has been due, in seconds; 0 when nothing is.";
+    CALLBACK_TRIED_AGE = "bursar_callback_tried_age_seconds", Gauge, Redis, ["origin"], "For how long the event that has been tried longest in vain has been tried, in seconds, among the 1000 that are due first; 0 when none is.";
     INTAKE_WAITING = "bursar_intake_waiting", Gauge, Redis, ["queue"], "Tasks of apalis-redis that wait to become jobs.";
     INTAKE_ASIDE = "bursar_intake_set_aside", Gauge, Redis, ["queue"], "Tasks of apalis-redis that were no job, kept aside for a person.";
 }
@@ -126,7 +140,7 @@ mod tests {
         let mut text = String::from(
             "# Metrics\n\nEvery metric that Bursar gives, at `/metrics` of `bursar serve` and `bursar up`, and of workers with `worker.listen`. \
              This page is made from\n`crates/telemetry/src/names.rs`; a test keeps the two the same.\n\n\
-             What a worker knows itself is to be added up over workers. What is read from Redis is the same from every process: take the\n\
+             What a worker or a server knows itself is to be added up over them. What is read from Redis is the same from every process: take the\n\
              largest (`max by (lane) (bursar_jobs)`). It is at most a second old, and all of it missing while `bursar_redis_up` is 0.\n\n\
              | metric | type | from | labels | says |\n|---|---|---|---|---|\n",
         );
@@ -134,6 +148,7 @@ mod tests {
             let labels: Vec<String> = metric.labels.iter().map(|label| format!("`{label}`")).collect();
             let from = match metric.source {
                 Source::Worker => "each worker",
+                Source::Server => "each server",
                 Source::Redis => "Redis",
             };
             let labels = labels.join(", ");

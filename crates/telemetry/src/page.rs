@@ -11,7 +11,7 @@ use axum::routing::get;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
-use crate::{Metrics, Stored, Unwell};
+use crate::{CallbackMetrics, Metrics, Stored, Unwell};
 
 /// The content type of what Prometheus reads.
 pub const TEXT_FORMAT: &str = prometheus_client::encoding::prometheus_text::CONTENT_TYPE;
@@ -21,6 +21,8 @@ pub const TEXT_FORMAT: &str = prometheus_client::encoding::prometheus_text::CONT
 pub struct Page {
     /// The worker of this process; `None` when none runs in it.
     pub worker: Option<Arc<Metrics>>,
+    /// Its telling of producers; `None` when it tells nobody.
+    pub callbacks: Option<Arc<CallbackMetrics>>,
     /// What Redis knows.
     pub stored: Arc<Stored>,
 }
@@ -29,8 +31,12 @@ impl Page {
     /// The metrics as Prometheus reads them.
     pub async fn metrics(&self) -> String {
         let mut text = String::new();
+        // Only a writer can fail, and a text does not.
         if let Some(worker) = &self.worker {
-            worker.write(&mut text).ok(); // only a writer can fail, and a text does not
+            worker.write(&mut text).ok();
+        }
+        if let Some(callbacks) = &self.callbacks {
+            callbacks.write(&mut text).ok();
         }
         text += &self.stored.text().await;
         text

@@ -3,13 +3,14 @@
 use std::time::Duration;
 
 use bursar_domain::{Call, Lane, Millis};
-use bursar_store::{LaneStatus, QueueStatus, Store, StoreError};
+use bursar_store::{CallbackStatus, LaneStatus, Origin, QueueStatus, Store, StoreError};
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
 use tokio::sync::Mutex;
 use tokio::time::{Instant, timeout};
 
+use crate::families::register;
 use crate::names::{self, Metric};
 
 /// For so long an answer is given again: many scrapers must cost Redis no more than one.
@@ -18,18 +19,29 @@ const KEPT: Duration = Duration::from_secs(1);
 /// A scrape waits for Redis no longer: Prometheus itself gives up after 10 s.
 const PATIENCE: Duration = Duration::from_secs(3);
 
-/// Reads lanes, and remembers for a second what it read.
+/// Where in Redis it is looked.
+#[derive(Clone, Debug, Default)]
+pub struct Places {
+    /// Lanes.
+    pub lanes: Vec<Lane>,
+    /// Whose events are told.
+    pub origins: Vec<Origin>,
+    /// Queues of apalis-redis.
+    pub queues: Vec<String>,
+}
+
+/// Reads them, and remembers for a second what it read.
 #[derive(Debug)]
 pub struct Stored {
     store: Store,
-    lanes: Vec<Lane>,
-    queues: Vec<String>,
+    places: Places,
     last: Mutex<Option<(Instant, String)>>,
 }
 
 /// Everything as it was read.
 struct Read<'a> {
     lanes: Vec<ReadLane<'a>>,
+    origins: Vec<(&'a Origin, CallbackStatus)>,
     queues: Vec<(&'a str, QueueStatus)>,
 }
 
@@ -40,10 +52,10 @@ struct ReadLane<'a> {
 }
 
 impl Stored {
-    /// Of these lanes, and of these queues of apalis-redis.
+    /// Of these places.
     #[must_use]
-    pub fn new(store: Store, lanes: Vec<Lane>, queues: Vec<String>) -> Self {
-        Self { store, lanes, queues, last: Mutex::default() }
+    pub fn new(store: Store, places: Places) -> Self {
+        Self { store, places, last: Mutex::default() }
     }
 
     /// Whether Redis answers.
@@ -75,22 +87,27 @@ impl Stored {
     }
 
     async fn read(&self) -> Result<Read<'_>, StoreError> {
-        let mut lanes = Vec::with_capacity(self.lanes.len());
-        for lane in &self.lanes {
+        let places = &self.places;
+        let mut lanes = Vec::with_capacity(places.lanes.len());
+        for lane in &places.lanes {
             let (status, in_doubt) = (self.store.lane_status(lane).await?, self.store.in_doubt(lane).await?);
             lanes.push(ReadLane { lane, status, in_doubt });
         }
-        let mut queues = Vec::with_capacity(self.queues.len());
-        for queue in &self.queues {
+        let mut origins = Vec::with_capacity(places.origins.len());
+        for origin in &places.origins {
+            origins.push((origin, self.store.callback_status(origin).await?));
+        }
+        let mut queues = Vec::with_capacity(places.queues.len());
+        for queue in &places.queues {
             queues.push((queue.as_str(), self.store.queue_status(queue).await?));
         }
-        Ok(Read { lanes, queues })
+        Ok(Read { lanes, origins, queues })
     }
 }
 
-/// Seconds that something has been due; 0 when nothing is.
-fn due_for(due: Option<Millis>, now: Millis) -> f64 {
-    due.map_or(Duration::ZERO, |due| now.since(due)).as_secs_f64()
+/// Seconds since something came about or was due; 0 when nothing has.
+fn age(since: Option<Millis>, now: Millis) -> f64 {
+    since.map_or(Duration::ZERO, |since| now.since(since)).as_secs_f64()
 }
 
 /// One family of the page.
@@ -151,8 +168,8 @@ fn written(read: Option<&Read<'_>>) -> String {
             jobs.put([&lane, place], count);
         }
         in_doubt.put([&lane], u64::try_from(*doubted).unwrap_or(u64::MAX));
-        due_age.put([&lane, Call::Send.as_str()], due_for(status.next_send, status.now));
-        due_age.put([&lane, Call::Ask.as_str()], due_for(status.next_ask, status.now));
+        due_age.put([&lane, Call::Send.as_str()], age(status.next_send, status.now));
+        due_age.put([&lane, Call::Ask.as_str()], age(status.next_ask, status.now));
         paused.put([&lane], u64::from(status.paused.is_some()));
         orphans.put([&lane], status.orphans);
     }
@@ -160,11 +177,22 @@ fn written(read: Option<&Read<'_>>) -> String {
         waiting.put([queue], status.waiting);
         aside.put([queue], status.kept_aside);
     }
-    let mut registry = Registry::default();
-    for Column(metric, family) in [up, jobs, in_doubt, paused, orphans, waiting, aside] {
-        registry.register(metric.name, metric.help.trim_end_matches('.'), family);
+    let untold = Column::<Whole>::new(names::CALLBACKS_WAITING);
+    let (tell_age, tried_age) =
+        (Column::<Fraction>::new(names::CALLBACK_DUE_AGE), Column::<Fraction>::new(names::CALLBACK_TRIED_AGE));
+    for (origin, status) in read.into_iter().flat_map(|read| &read.origins) {
+        let origin = origin.to_string();
+        untold.put([&origin], status.waiting);
+        tell_age.put([&origin], age(status.next_due, status.now));
+        tried_age.put([&origin], age(status.first_tried, status.now));
     }
-    registry.register(due_age.0.name, due_age.0.help.trim_end_matches('.'), due_age.1);
+    let mut registry = Registry::default();
+    for Column(metric, family) in [up, jobs, in_doubt, paused, orphans, untold, waiting, aside] {
+        register(&mut registry, metric, family);
+    }
+    for Column(metric, family) in [due_age, tell_age, tried_age] {
+        register(&mut registry, metric, family);
+    }
     let mut text = String::new();
     // Only a writer can fail, and a text does not.
     prometheus_client::encoding::prometheus_text::encode(&mut text, &registry).ok();

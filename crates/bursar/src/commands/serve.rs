@@ -1,6 +1,7 @@
 //! `bursar serve`: answers the HTTP API; any number of replicas.
 
 use anyhow::Context;
+use bursar_callbacks::Telemetry;
 use bursar_server::NoTokens;
 use clap::Args;
 
@@ -18,12 +19,12 @@ pub(crate) async fn run(_: &Arguments, global: &Global) -> anyhow::Result<Exit> 
     let drain = signals::drain_on_signal()?;
     let Session { config, store } = Session::open(global.config.as_deref()).await?;
     logging::start(&config.log);
-    let traces = traces::start(&config)?;
-    let server = serve::listen(&config, NoTokens::Refuse, store.clone(), None, &traces, drain.clone()).await?;
-    let telling = tell::start(&config, store, drain)?;
+    let telemetry = Telemetry { traces: traces::start(&config)?, ..Telemetry::default() };
+    let server = serve::listen(&config, NoTokens::Refuse, store.clone(), None, &telemetry, drain.clone()).await?;
+    let telling = tell::start(&config, store, telemetry.clone(), drain)?;
     server.serve().await;
     telling.await.context("telling producers")?;
-    traces.close().await;
+    telemetry.traces.close().await;
     tracing::info!("drained");
     Ok(Exit::Done)
 }

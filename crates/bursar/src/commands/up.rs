@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use anyhow::Context;
+use bursar_callbacks::Telemetry;
 use bursar_private_redis::{Options, PrivateRedis};
 use bursar_server::NoTokens;
 use clap::Args;
@@ -35,8 +36,9 @@ pub(crate) async fn run(arguments: &Arguments, global: &Global) -> anyhow::Resul
     let store = session::connect(&config).await?;
     let (metrics, traces) = (work::counted(&config), traces::start(&config)?);
     let worker = Some(Arc::clone(&metrics));
-    let server = serve::listen(&config, NoTokens::Warn, store.clone(), worker, &traces, drain.clone()).await?;
-    let telling = tell::start(&config, store.clone(), drain.clone())?;
+    let telemetry = Telemetry { traces: traces.clone(), ..Telemetry::default() };
+    let server = serve::listen(&config, NoTokens::Warn, store.clone(), worker, &telemetry, drain.clone()).await?;
+    let telling = tell::start(&config, store.clone(), telemetry, drain.clone())?;
     let serving = tokio::spawn(server.serve());
     let worked = work::work(&config, store, metrics, traces.clone(), drain.clone()).await;
     drain.cancel(); // should the worker have ended by itself, nothing is taken on here any more

@@ -289,3 +289,26 @@ async fn what_cannot_be_told_keeps_no_state_from_its_record_and_no_other_from_be
     tell(&scene, &told, Telling::Told).await;
     assert_eq!(scene.store.lane_status(&scene.lane).await.unwrap().to_tell, 0);
 }
+
+#[tokio::test]
+async fn how_much_waits_since_when_and_what_was_tried_first_is_known_at_a_glance() {
+    let scene = Scene::new().await;
+    let status = async || scene.store.callback_status(&origin(&scene)).await.unwrap();
+    let nothing = status().await;
+    assert_eq!((nothing.waiting, nothing.next_due, nothing.first_tried), (0, None, None));
+    for key in ["k1", "k2"] {
+        reviewed(&scene, key).await;
+    }
+    let waiting = status().await;
+    assert_eq!((waiting.waiting, waiting.first_tried), (2, None));
+    assert!(waiting.next_due.is_some_and(|due| due <= waiting.now), "{waiting:?}");
+    let taken = due(&scene).await;
+    let tried = status().await;
+    assert_eq!(tried.first_tried, taken.iter().map(|callback| callback.first_tried).min());
+    assert!(tried.next_due.is_some_and(|due| due > tried.now), "both are under way: {tried:?}");
+    tell(&scene, &taken[0], Telling::Told).await;
+    let again = tried.now.plus(Duration::from_secs(60));
+    tell(&scene, &taken[1], Telling::Failed(again)).await;
+    let failed = status().await;
+    assert_eq!((failed.waiting, failed.next_due, failed.first_tried), (1, Some(again), Some(taken[1].first_tried)));
+}

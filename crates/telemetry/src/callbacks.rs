@@ -1,0 +1,205 @@
+//! What a server counts of telling producers.
+
+use std::sync::OnceLock;
+use std::time::Duration;
+
+use bursar_store::Origin;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::histogram::Histogram;
+use prometheus_client::registry::Registry;
+
+use crate::families::{Counters, Histograms, histograms, labels, register};
+use crate::names;
+
+/// Attempts: from a receiver next door to the longest timeout.
+const ATTEMPT_SECONDS: &[f64] = &[0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0];
+
+/// From an event to its being told: at once when all is well, up to a week of attempts when it is not.
+const TELLING_SECONDS: &[f64] =
+    &[0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0, 15.0, 60.0, 300.0, 900.0, 3_600.0, 14_400.0, 86_400.0, 604_800.0];
+
+/// What one attempt to tell came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Told {
+    /// The receiver has it.
+    Told,
+    /// The receiver wants no more about the job (410).
+    Gone,
+    /// The receiver asks for patience (429, 503).
+    Busy,
+    /// The receiver does not want it as it is (another 4xx).
+    Refused,
+    /// The receiver fails over it (another 5xx).
+    Failing,
+    /// The receiver answered with a status of another kind; redirects are not followed.
+    Odd,
+    /// No answer came in time.
+    Silent,
+    /// There was no connection.
+    Unreachable,
+    /// The connection broke before an answer came.
+    Broken,
+    /// The address is one that must not be told.
+    NotAllowed,
+    /// It could not be sent as it is.
+    Unfit,
+}
+
+impl Told {
+    const ALL: [Self; 11] = [
+        Self::Told,
+        Self::Gone,
+        Self::Busy,
+        Self::Refused,
+        Self::Failing,
+        Self::Odd,
+        Self::Silent,
+        Self::Unreachable,
+        Self::Broken,
+        Self::NotAllowed,
+        Self::Unfit,
+    ];
+
+    /// The word for it.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Told => "told",
+            Self::Gone => "gone",
+            Self::Busy => "busy",
+            Self::Refused => "refused",
+            Self::Failing => "failing",
+            Self::Odd => "odd",
+            Self::Silent => "silent",
+            Self::Unreachable => "unreachable",
+            Self::Broken => "broken",
+            Self::NotAllowed => "not_allowed",
+            Self::Unfit => "unfit",
+        }
+    }
+}
+
+/// All that one server process counts of telling.
+#[derive(Debug)]
+pub struct CallbackMetrics {
+    registry: Registry,
+    families: Families,
+}
+
+#[derive(Clone, Debug)]
+struct Families {
+    attempts: Counters,
+    durations: Histograms,
+    delays: Histograms,
+    given_up: Counters,
+}
+
+impl Default for CallbackMetrics {
+    fn default() -> Self {
+        let mut registry = Registry::default();
+        let to = &mut registry;
+        let families = Families {
+            attempts: register(to, names::CALLBACK_ATTEMPTS, Counters::default()),
+            durations: register(to, names::CALLBACK_DURATION, histograms(ATTEMPT_SECONDS)),
+            delays: register(to, names::CALLBACK_DELAY, histograms(TELLING_SECONDS)),
+            given_up: register(to, names::CALLBACKS_GIVEN_UP, Counters::default()),
+        };
+        Self { registry, families }
+    }
+}
+
+impl CallbackMetrics {
+    /// One origin's numbers; the counters are there from the start.
+    #[must_use]
+    pub fn origin(&self, origin: &Origin) -> OriginMetrics {
+        let (origin, of) = (origin.to_string(), &self.families);
+        OriginMetrics {
+            attempts: Told::ALL.map(|told| {
+                of.attempts.get_or_create_owned(&labels(names::CALLBACK_ATTEMPTS, [&origin, told.as_str()]))
+            }),
+            durations: Default::default(),
+            delay: OnceLock::new(),
+            given_up: of.given_up.get_or_create_owned(&labels(names::CALLBACKS_GIVEN_UP, [&origin])),
+            families: of.clone(),
+            origin,
+        }
+    }
+
+    /// What Prometheus reads.
+    pub(crate) fn write(&self, text: &mut String) -> Result<(), std::fmt::Error> {
+        prometheus_client::encoding::prometheus_text::encode(text, &self.registry)
+    }
+}
+
+/// One origin's numbers, each found once.
+#[derive(Debug)]
+pub struct OriginMetrics {
+    origin: String,
+    families: Families,
+    attempts: [Counter; Told::ALL.len()],
+    /// By outcome: found when the first comes, for a histogram is a page of lines.
+    durations: [OnceLock<Histogram>; Told::ALL.len()],
+    delay: OnceLock<Histogram>,
+    given_up: Counter,
+}
+
+impl OriginMetrics {
+    /// An attempt came to this, and took so long.
+    pub fn attempted(&self, told: Told, took: Duration) {
+        self.attempts[told as usize].inc();
+        let duration = self.durations[told as usize].get_or_init(|| {
+            let values = [self.origin.as_str(), told.as_str()];
+            self.families.durations.get_or_create_owned(&labels(names::CALLBACK_DURATION, values))
+        });
+        duration.observe(took.as_secs_f64());
+    }
+
+    /// An event was told so long after it happened.
+    pub fn told(&self, after: Duration) {
+        let delay = self
+            .delay
+            .get_or_init(|| self.families.delays.get_or_create_owned(&labels(names::CALLBACK_DELAY, [&self.origin])));
+        delay.observe(after.as_secs_f64());
+    }
+
+    /// An event was tried for long enough, and is told to nobody.
+    pub fn given_up(&self) {
+        self.given_up.inc();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn outcomes_count_where_their_names_stand() {
+        assert!(Told::ALL.iter().enumerate().all(|(at, told)| *told as usize == at));
+        let words: Vec<String> = Told::ALL.map(|told| format!("`{}`", told.as_str())).to_vec();
+        let label = names::LABELS.iter().find(|(label, _)| *label == "outcome").unwrap().1;
+        assert!(words.iter().all(|word| label.contains(word.as_str())), "{label}");
+    }
+
+    #[test]
+    fn what_is_told_is_counted_under_whose_events_they_are() {
+        let metrics = CallbackMetrics::default();
+        let origin = metrics.origin(&"main/notify".parse().unwrap());
+        origin.attempted(Told::Busy, Duration::from_millis(30));
+        origin.attempted(Told::Told, Duration::from_millis(30));
+        origin.told(Duration::from_secs(20));
+        origin.given_up();
+        let mut text = String::new();
+        metrics.write(&mut text).unwrap();
+        let of = "origin=\"main/notify\"";
+        for line in [
+            format!("bursar_callback_attempts_total{{{of},outcome=\"busy\"}} 1"),
+            format!("bursar_callback_attempts_total{{{of},outcome=\"silent\"}} 0"),
+            format!("bursar_callback_duration_seconds_bucket{{{of},outcome=\"told\",le=\"0.05\"}} 1"),
+            format!("bursar_callback_delay_seconds_bucket{{{of},le=\"15\"}} 0"),
+            format!("bursar_callback_delay_seconds_count{{{of}}} 1"),
+            format!("bursar_callbacks_given_up_total{{{of}}} 1"),
+        ] {
+            assert!(text.lines().any(|told| told == line), "{line} is not in:\n{text}");
+        }
+    }
+}
