@@ -1,102 +1,13 @@
 //! The dashboard as a browser without scripts knows it: pages and forms, against the real server and a real Redis.
 
-use reqwest::header::{ACCEPT_LANGUAGE, COOKIE, HeaderMap, LOCATION, SET_COOKIE};
-use reqwest::{Client, redirect};
+use reqwest::header::{LOCATION, SET_COOKIE};
 use serde_json::{Value, json};
 
 use crate::jobs::{split, transfer, transfers, with};
+use crate::pages::Browser;
 use crate::plan::Plan;
-use crate::server::{self, Server};
+use crate::server;
 use crate::world::SOON;
-
-/// A page, or what was answered instead.
-#[derive(Debug)]
-struct Page {
-    status: u16,
-    headers: HeaderMap,
-    text: String,
-}
-
-impl Page {
-    fn header(&self, name: &str) -> &str {
-        self.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
-    }
-
-    /// The first value of a form's hidden field of this name.
-    fn field(&self, name: &str) -> &str {
-        let begin = format!("name=\"{name}\" value=\"");
-        let rest = self.text.split_once(&begin).unwrap_or_else(|| panic!("no field {name} in {}", self.text)).1;
-        rest.split('"').next().unwrap()
-    }
-
-    fn says(&self, text: &str) -> &Self {
-        assert!(self.text.contains(text), "{text:?} is not said: {} {}", self.status, self.text);
-        self
-    }
-
-    fn does_not_say(&self, text: &str) -> &Self {
-        assert!(!self.text.contains(text), "{text:?} is said: {}", self.text);
-        self
-    }
-}
-
-/// Somebody with a browser.
-struct Browser {
-    client: Client,
-    address: String,
-    cookie: String,
-    language: &'static str,
-}
-
-impl Browser {
-    fn new(server: &Server) -> Self {
-        let client = Client::builder().timeout(SOON).redirect(redirect::Policy::none()).build().unwrap();
-        Self { client, address: format!("http://{}", server.address), cookie: String::new(), language: "en" }
-    }
-
-    /// Signed in by this token.
-    async fn signed_in(server: &Server, token: &str) -> Self {
-        let mut browser = Self::new(server);
-        let page = browser.post("/sign-in", &[("token", token), ("to", "/")]).await;
-        assert_eq!((page.status, page.header("location")), (303, "/"), "{page:?}");
-        browser.cookie = page.header("set-cookie").split(';').next().unwrap().to_owned();
-        browser
-    }
-
-    async fn answer(&self, request: reqwest::RequestBuilder) -> Page {
-        let request = request.header(COOKIE, &self.cookie).header(ACCEPT_LANGUAGE, self.language);
-        let response = request.send().await.unwrap();
-        let (status, headers) = (response.status().as_u16(), response.headers().clone());
-        Page { status, headers, text: response.text().await.unwrap() }
-    }
-
-    async fn get(&self, path: &str) -> Page {
-        self.answer(self.client.get(format!("{}{path}", self.address))).await
-    }
-
-    fn form(&self, path: &str, fields: &[(&str, &str)]) -> reqwest::RequestBuilder {
-        let mut form = form_urlencoded::Serializer::new(String::new());
-        form.extend_pairs(fields);
-        let request = self.client.post(format!("{}{path}", self.address));
-        request.header("content-type", "application/x-www-form-urlencoded").body(form.finish())
-    }
-
-    async fn post(&self, path: &str, fields: &[(&str, &str)]) -> Page {
-        self.answer(self.form(path, fields)).await
-    }
-
-    /// Opens an act's page and does what it says, with this reason and further fields.
-    async fn act(&self, path: &str, fields: &[(&str, &str)]) -> Page {
-        let asking = self.get(path).await;
-        assert_eq!(asking.status, 200, "{asking:?}");
-        let mut all = vec![("form_token", asking.field("form_token"))];
-        if asking.text.contains("name=\"seen\"") {
-            all.push(("seen", asking.field("seen")));
-        }
-        all.extend(fields);
-        self.post(path, &all).await
-    }
-}
 
 fn holding() -> Plan {
     Plan::new().both("on_ambiguous", "hold")
@@ -108,7 +19,17 @@ async fn nobody_sees_or_does_anything_without_signing_in() {
     let server = world.serve().await;
     world.submit_new(&[transfer("T")]).await;
     let stranger = Browser::new(&server);
-    for path in ["/", "/jobs", "/jobs/main/transfer/T", "/jobs/main/transfer/T/send", "/review", "/charts", "/live"] {
+    for path in [
+        "/",
+        "/jobs",
+        "/jobs/main/transfer/T",
+        "/jobs/main/transfer/T/send",
+        "/review",
+        "/notifications",
+        "/notifications/main/1",
+        "/charts",
+        "/live",
+    ] {
         let page = stranger.get(path).await;
         assert_eq!(page.status, 303, "{path}: {page:?}");
         assert!(page.header("location").starts_with("/sign-in"), "{path}: {page:?}");
@@ -446,7 +367,7 @@ async fn forms_that_are_too_long_or_no_forms_and_wrong_methods_are_refused() {
     assert_eq!(long.status, 413, "{long:?}");
     let json = browser.client.post(format!("{}{path}", browser.address)).body(Value::Null.to_string());
     assert_eq!(browser.answer(json).await.status, 415);
-    for path in ["/", "/jobs", "/charts", "/live"] {
+    for path in ["/", "/jobs", "/notifications", "/notifications/main/1", "/charts", "/live"] {
         assert_eq!(browser.post(path, &[]).await.status, 405, "{path}");
     }
     assert_eq!(browser.get("/sign-out").await.status, 405, "a link signs nobody out");

@@ -21,15 +21,15 @@ use crate::server::{Server, answer};
 use crate::world::{SOON, World};
 
 const VECTORS: &str = include_str!("../vectors/vectors.json");
-const METHOD: &str = "bkfunds.acct.transfer.notify";
-const BILLS: &str = "bkfunds.order.notify";
+pub(crate) const METHOD: &str = "bkfunds.acct.transfer.notify";
+pub(crate) const BILLS: &str = "bkfunds.order.notify";
 
 fn vectors() -> Value {
     serde_json::from_str(VECTORS).unwrap()
 }
 
 /// A notification of this method and content, written at `timestamp`, signed by the platform.
-fn signed(app_id: &str, method: &str, content: &str, timestamp: &str) -> String {
+pub(crate) fn signed(app_id: &str, method: &str, content: &str, timestamp: &str) -> String {
     let mut params: BTreeMap<&str, &str> = BTreeMap::from_iter([
         ("app_id", app_id),
         ("method", method),
@@ -49,38 +49,38 @@ fn signed(app_id: &str, method: &str, content: &str, timestamp: &str) -> String 
 }
 
 /// The page's timestamp, this many minutes from now.
-fn stamp(minutes: i64) -> String {
+pub(crate) fn stamp(minutes: i64) -> String {
     let at = Timestamp::now() + SignedDuration::from_mins(minutes);
     Offset::constant(8).to_datetime(at).strftime("%Y-%m-%d %H:%M:%S").to_string()
 }
 
 /// A bank credit.
-fn credit(record: &str, deduct_status: &str) -> String {
+pub(crate) fn credit(record: &str, deduct_status: &str) -> String {
     json!({"channel": "02", "record_id": record, "in_acct_name": "王小明", "in_acct_no": "6222021234567890123",
         "trans_amount": "100000", "ccy_code": "RMB", "deduct_status": deduct_status})
     .to_string()
 }
 
 /// A world whose account trusts the vectors' platform, and so no answer of the simulator's.
-async fn world() -> World {
+pub(crate) async fn world() -> World {
     let world = Plan::new().set("callbacks.allow", vec!["127.0.0.1"]).start().await;
     trust(&world);
     world
 }
 
-fn trust(world: &World) {
+pub(crate) fn trust(world: &World) {
     let key = world.file(vectors()["keys"]["platform_public_spki"].as_str().unwrap());
     world.set("accounts.main.platform_public_key_file", toml::Value::from(key.display().to_string()));
     world.set("accounts.main.notify_methods", toml::Value::from(vec![format!("{BILLS} bill_upload /order_id")]));
 }
 
 /// The account's app id.
-fn app_id(world: &World) -> String {
+pub(crate) fn app_id(world: &World) -> String {
     let settings: toml::Table = std::fs::read_to_string(world.config()).unwrap().parse().unwrap();
     settings["accounts"]["main"]["app_id"].as_str().unwrap().to_owned()
 }
 
-async fn post(server: &Server, body: &str) -> (u16, Value) {
+pub(crate) async fn post(server: &Server, body: &str) -> (u16, Value) {
     let answer = answer(
         server.request("POST", "/notify/main", "").header(CONTENT_TYPE, "application/json").body(body.to_owned()),
     )
@@ -89,7 +89,7 @@ async fn post(server: &Server, body: &str) -> (u16, Value) {
     (answer.status, answer.body)
 }
 
-fn success() -> (u16, Value) {
+pub(crate) fn success() -> (u16, Value) {
     (200, json!("success"))
 }
 

@@ -25,7 +25,7 @@ pub use ids::{AccountName, IdError, Key, Lane};
 pub use job::{Content, Invalid, Job, MAX_JOB_BYTES, NewJob};
 pub use kinds::{AccountRules, GatewayKind, Kind, Subject, about};
 pub use mask::{shown_fields, without_accounts, without_accounts_but};
-pub use money::Fen;
+pub use money::{Fen, yuan, yuan_of_field};
 pub use notification::NotificationView;
 pub use operate::{Operation, OperationRefused};
 pub use policy::{OnAmbiguous, Policy};

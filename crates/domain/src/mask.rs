@@ -40,6 +40,17 @@ const HARMLESS: &[&str] = &[
     "receiverGroupId",
     "divisionProfit",
     "body",
+    "channel",
+    "record_id",
+    "trans_time",
+    "trans_amount",
+    "ccy_code",
+    "fee",
+    "post_fee",
+    "bind_status",
+    "deduct_status",
+    "host_tx_date",
+    "reverse_flag",
 ];
 
 /// Long numbers by their ends: a person finds the account again, and nobody learns it.

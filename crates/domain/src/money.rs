@@ -20,12 +20,53 @@ impl Fen {
         self.0
     }
 
+    /// In yuan, as people write it, to the last fen: `¥1,234.56`.
+    #[must_use]
+    pub fn yuan(self) -> String {
+        yuan(u128::from(self.0.unsigned_abs()))
+    }
+
     /// Reads an amount as any of the pages writes it: a JSON integer or a string of digits.
     /// The pages disagree among themselves (domain trap 11), so what is received may be either.
     #[must_use]
     pub fn read(value: &Value) -> Option<Self> {
         whole_number(value).and_then(Self::new)
     }
+}
+
+/// Any number of fen in yuan, sums and nothing at all among them.
+#[must_use]
+pub fn yuan(fen: u128) -> String {
+    let whole = (fen / 100).to_string();
+    let mut grouped = String::with_capacity(whole.len() * 4 / 3 + 4);
+    for (index, digit) in whole.chars().enumerate() {
+        if index > 0 && (whole.len() - index).is_multiple_of(3) {
+            grouped.push(',');
+        }
+        grouped.push(digit);
+    }
+    format!("¥{grouped}.{:02}", fen % 100)
+}
+
+/// Fields of the pages that hold fen.
+const FEN_FIELDS: [&str; 9] = [
+    "total_amount",
+    "order_amount",
+    "fee_amount",
+    "goods_fee_amount",
+    "price",
+    "real_price",
+    "trans_amount",
+    "fee",
+    "post_fee",
+];
+
+/// What a content's field says in yuan, where the pages have it in fen; the field by its path, `goods_detail[0].price`.
+#[must_use]
+pub fn yuan_of_field(path: &str, text: &str) -> Option<String> {
+    let name = path.rsplit('.').next().unwrap_or_default();
+    let fen = whole_number(&Value::from(text)).and_then(|fen| u128::try_from(fen).ok())?;
+    FEN_FIELDS.contains(&name).then(|| yuan(fen))
 }
 
 /// A whole number written as a JSON integer or as a string of at most 19 ASCII digits; nothing else.
@@ -43,6 +84,32 @@ pub(crate) fn whole_number(value: &Value) -> Option<i64> {
 mod tests {
     use super::*;
     use serde_json::json;
+
+    #[test]
+    fn amounts_are_shown_in_yuan_to_the_last_fen() {
+        for (fen, shown) in [
+            (1, "¥0.01"),
+            (10, "¥0.10"),
+            (100, "¥1.00"),
+            (99_999, "¥999.99"),
+            (100_000, "¥1,000.00"),
+            (123_456, "¥1,234.56"),
+            (100_000_000_001, "¥1,000,000,000.01"),
+            (i64::MAX, "¥92,233,720,368,547,758.07"), // a double would say ….08
+        ] {
+            assert_eq!(Fen::new(fen).unwrap().yuan(), shown);
+        }
+        assert_eq!(yuan(0), "¥0.00");
+    }
+
+    #[test]
+    fn only_what_the_pages_have_in_fen_is_told_in_yuan() {
+        assert_eq!(yuan_of_field("total_amount", "123456").as_deref(), Some("¥1,234.56"));
+        assert_eq!(yuan_of_field("goods_detail[0].price", "5").as_deref(), Some("¥0.05"));
+        for (path, text) in [("quantity", "5"), ("price.of", "5"), ("total_amount", "1.5"), ("total_amount", "")] {
+            assert_eq!(yuan_of_field(path, text), None, "{path}");
+        }
+    }
 
     #[test]
     fn trap_11_an_amount_is_an_integer_or_digits_and_never_a_float() {

@@ -4,6 +4,7 @@
 //! It does nothing of its own: pages read by the store's functions, and acts are the interface's own (`jobs::operate`, `lanes`).
 
 mod acts;
+mod amounts;
 mod assets;
 mod charts;
 mod cookie;
@@ -13,6 +14,8 @@ mod jobs;
 mod lanes;
 mod language;
 mod live;
+mod notification;
+mod notifications;
 mod page;
 mod pauses;
 mod review;
@@ -39,6 +42,8 @@ pub(crate) fn part() -> Part {
         .route("/jobs/{account}/{kind}/{platform_no}", get(job::show))
         .route("/jobs/{account}/{kind}/{platform_no}/{act}", get(acts::show).post(acts::act))
         .route("/review", get(review::show))
+        .route("/notifications", get(notifications::show))
+        .route("/notifications/{account}/{id}", get(notification::show))
         .route("/charts", get(charts::show))
         .route("/live", get(live::events))
         .route("/sign-in", get(sign_in::show).post(sign_in::sign_in))

@@ -3,7 +3,7 @@
 //!
 //! A notification never changes a job's state. One that names a job brings its next question to the gateway forward.
 
-mod read;
+pub(crate) mod read;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -48,6 +48,16 @@ pub struct NotifiedMethod {
     pub name: String,
     /// Where in its content it names a job, by its key or by what the job is about, and of which kind.
     pub job: Option<(Kind, String)>,
+}
+
+impl NotifiedAccount {
+    /// Which job a notification of this method with this content names: by its key, or by what the job is about.
+    pub(crate) fn job_named(&self, method: &str, content: &serde_json::Value) -> Option<(Kind, String)> {
+        let configured = self.methods.iter().find(|configured| configured.name == method)?;
+        let (kind, pointer) = configured.job.as_ref()?;
+        let about = content.pointer(pointer)?.as_str().filter(|about| !about.is_empty())?;
+        Some((*kind, about.to_owned()))
+    }
 }
 
 /// Why a notification is not acknowledged.
@@ -205,11 +215,10 @@ fn judged(account: &NotifiedAccount, notification: &Notification) -> Judged {
         return held("its timestamp is not in the page's format");
     }
     let configured = account.methods.iter().find(|method| method.name == notification.method);
-    if let Some((kind, pointer)) = configured.and_then(|method| method.job.as_ref()) {
-        let about = content.pointer(pointer).and_then(serde_json::Value::as_str).filter(|about| !about.is_empty());
-        let Some(about) = about else { return held("it names no job where its method was said to name one") };
-        let job = Some((*kind, about.to_owned()));
-        return Judged { record_id: Some(about.to_owned()), standing: Stands::Unsaid, job, why_held: None };
+    if configured.is_some_and(|method| method.job.is_some()) {
+        let job = account.job_named(&notification.method, &content);
+        let Some((_, about)) = &job else { return held("it names no job where its method was said to name one") };
+        return Judged { record_id: Some(about.clone()), standing: Stands::Unsaid, job, why_held: None };
     }
     if configured.is_some() && notification.method != TRANSFER_NOTIFY {
         return Judged {

@@ -221,7 +221,12 @@ impl Store {
         Ok(lines.iter().map(|line| attempt(line).unwrap_or_else(|| unreadable(line))).collect())
     }
 
-    async fn notes(&self, account: &AccountName, base: &str, ids: &[u64]) -> Result<Vec<NotificationView>, StoreError> {
+    pub(crate) async fn notes(
+        &self,
+        account: &AccountName,
+        base: &str,
+        ids: &[u64],
+    ) -> Result<Vec<NotificationView>, StoreError> {
         if ids.is_empty() {
             return Ok(Vec::new());
         }

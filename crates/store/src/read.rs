@@ -102,14 +102,33 @@ impl Store {
     /// # Errors
     /// [`StoreError`].
     pub async fn content(&self, lane: &Lane, key: &Key) -> Result<Option<String>, StoreError> {
+        Ok(self.contents(lane, std::slice::from_ref(key)).await?.pop().flatten())
+    }
+
+    /// The bytes that these jobs send, in the order of the keys; `None` after a job's detail has expired.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn contents(&self, lane: &Lane, keys: &[Key]) -> Result<Vec<Option<String>>, StoreError> {
+        if keys.is_empty() {
+            return Ok(Vec::new());
+        }
         let mut pipeline = Pipeline::new();
-        pipeline.hgetall(self.keys.job(lane, key.as_str())).get(self.keys.body(lane, key.as_str()));
-        let (fields, long): (HashMap<String, Vec<u8>>, Option<Vec<u8>>) = self.query("HGETALL", &pipeline).await?;
-        let content = pieces(&fields, "").or(long).map(String::from_utf8).transpose();
-        content.map_err(|error| StoreError::Unreadable {
-            what: format!("the content of job {key} in {lane}"),
-            detail: error.to_string(),
-        })
+        for key in keys {
+            pipeline.hgetall(self.keys.job(lane, key.as_str())).get(self.keys.body(lane, key.as_str()));
+        }
+        let replies: Vec<redis::Value> = self.query("HGETALL", &pipeline).await?;
+        let mut contents = Vec::with_capacity(keys.len());
+        for (key, reply) in keys.iter().zip(replies.chunks(2)) {
+            let fields: HashMap<String, Vec<u8>> = from_reply("HGETALL", reply.first())?;
+            let long: Option<Vec<u8>> = from_reply("GET", reply.get(1))?;
+            let content = pieces(&fields, "").or(long).map(String::from_utf8).transpose();
+            contents.push(content.map_err(|error| StoreError::Unreadable {
+                what: format!("the content of job {key} in {lane}"),
+                detail: error.to_string(),
+            })?);
+        }
+        Ok(contents)
     }
 
     /// A job's log, oldest first. A line that cannot be read is told as it stands, as event `unreadable`.

@@ -4,7 +4,7 @@
 use axum::extract::{Path, State as Handed};
 use axum::http::StatusCode;
 use axum::response::Response;
-use bursar_domain::{AttemptView, Due, Millis, Operation, State, without_accounts_but};
+use bursar_domain::{AttemptView, Due, Fen, Millis, Operation, State, Subject, without_accounts_but};
 use bursar_store::{Operator, Record};
 use maud::{Markup, html};
 
@@ -26,6 +26,7 @@ struct Wanted {
     operation: Operation,
     record: Record,
     attempts: Vec<AttemptView>,
+    amount: Option<Fen>,
 }
 
 /// `GET`: what will be done.
@@ -95,7 +96,9 @@ async fn meant(visitor: &Visitor, app: &App, path: Option<Path4>) -> Result<Want
     let away = |error| refuse_problem(visitor, &Problem::from(error));
     let record = app.store.job(&name.lane, &name.key).await.map_err(away)?.ok_or_else(not_found)?;
     let attempts = app.store.attempts(&name.lane, &name.key).await.map_err(away)?;
-    Ok(Wanted { name, operation, record, attempts })
+    let content = app.store.content(&name.lane, &name.key).await.map_err(away)?;
+    let amount = content.and_then(|content| Subject::of(name.lane.kind, &content).amount);
+    Ok(Wanted { name, operation, record, attempts, amount })
 }
 
 /// What the person saw when they decided: any change after it is another answer to this.
@@ -114,12 +117,14 @@ fn changed(visitor: &Visitor, wanted: &Wanted) -> Response {
 
 fn asking(visitor: &Visitor, wanted: &Wanted, wrong: Option<&str>, status: StatusCode) -> Response {
     let words = visitor.words();
-    let Wanted { name, operation, record, attempts } = wanted;
+    let Wanted { name, operation, record, attempts, amount } = wanted;
     let address = job_address(&name.lane, name.key.as_str());
     let act = words.act(*operation);
     let content = html! {
         h1 { (act) " " code { (name.key) } }
-        p { (name.lane) " · " (badge(words, record.state)) @if let Some(reason) = &record.reason { " · " (without_accounts_but(reason, &own_numbers(record))) } }
+        p { (name.lane) " · " (badge(words, record.state))
+            @if let Some(amount) = amount { " · " strong.amount { (amount.yuan()) } }
+            @if let Some(reason) = &record.reason { " · " (without_accounts_but(reason, &own_numbers(record))) } }
         @if let Some(wrong) = wrong { p.notice.bad role="alert" { (wrong) } }
         (what_it_does(words, *operation, record.state))
         @if let Some(last) = last_act(words, attempts, &own_numbers(record)).filter(|_| wrong.is_none()) { p.soft { (last) } }
@@ -177,7 +182,7 @@ fn what_it_does(words: &Words, operation: Operation, state: State) -> Markup {
 /// Why not now: the rule, how it stands, and what was done last.
 fn not_now(visitor: &Visitor, wanted: &Wanted, rule: &str) -> Refused {
     let words = visitor.words();
-    let Wanted { name, record, attempts, operation } = wanted;
+    let Wanted { name, record, attempts, operation, amount: _ } = wanted;
     let address = job_address(&name.lane, name.key.as_str());
     let content = html! {
         h1 { (words.not_possible) }

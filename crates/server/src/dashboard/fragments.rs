@@ -47,6 +47,11 @@ pub(super) fn job_address(lane: &Lane, key: &str) -> String {
     format!("/jobs/{}/{}/{key}", lane.account, lane.kind)
 }
 
+/// Where a notification's page is.
+pub(super) fn notification_address(account: &str, number: u64) -> String {
+    format!("/notifications/{}/{number}", percent(account))
+}
+
 /// A part of a path or a query. No key has a space, so no + comes out.
 pub(super) fn percent(text: &str) -> String {
     form_urlencoded::byte_serialize(text.as_bytes()).collect()

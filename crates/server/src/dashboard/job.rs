@@ -2,11 +2,13 @@
 
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
-use bursar_domain::{Key, Lane, shown_fields, without_accounts_but};
+use bursar_domain::{Fen, Key, Lane, Subject, shown_fields, without_accounts_but};
 use bursar_store::Record;
 use maud::{Markup, html};
 
+use super::amounts::fields;
 use super::fragments::{acts, badge, job_address, moment, own_numbers, percent};
+use super::notifications;
 use super::page::{Answered, Live, Tab, page, refuse, refuse_problem};
 use super::timeline::timeline;
 use super::visitor::Visitor;
@@ -29,12 +31,16 @@ pub(super) async fn show(
     let record = app.store.job(&lane, &key).await.map_err(away)?.ok_or_else(not_found)?;
     let attempts = app.store.attempts(&lane, &key).await.map_err(away)?;
     let content = app.store.content(&lane, &key).await.map_err(away)?;
+    let amount = content.as_deref().and_then(|content| Subject::of(lane.kind, content).amount);
+    let is_notified = app.settings.notified.iter().any(|account| account.name == lane.account);
     let address = job_address(&lane, key.as_str());
     let shown = html! {
         h1 { code.key { (key) } " " (badge(words, record.state)) }
-        p.soft { a href={ "/jobs?lane=" (percent(&lane.to_string())) } { (lane) } " · " (words.state_means(record.state)) }
+        p.soft { a href={ "/jobs?lane=" (percent(&lane.to_string())) } { (lane) } " · " (words.state_means(record.state))
+            @if is_notified { " · " a href=(notifications::of(&lane.account)) { (filled(words.notifications_of, &[lane.account.as_str()])) } }
+        }
         @if visitor.may_operate() { div.buttons { (acts(words, &address, record.state)) } }
-        dl.facts { (facts(words, &record)) }
+        dl.facts { (facts(words, &record, amount)) }
         h2 { (words.timeline) }
         (timeline(words, &record, &attempts))
         h2 { (words.content) }
@@ -42,18 +48,19 @@ pub(super) async fn show(
             None => { p.soft { (words.content_gone) } }
             Some(content) => {
                 p.soft { (words.content_masked) }
-                dl.facts.content { @for (name, value) in shown_fields(&content) { div { dt { code { (name) } } dd { (value) } } } }
+                (fields(words, &shown_fields(&content), |_| false))
             }
         }
     };
     Ok(page(&visitor, Tab::Jobs, Live::Yes, key.as_str(), &shown))
 }
 
-fn facts(words: &Words, record: &Record) -> Markup {
+fn facts(words: &Words, record: &Record, amount: Option<Fen>) -> Markup {
     let view = record.view();
     let numbers = own_numbers(record);
     let times = [(words.created, view.created_at), (words.updated, view.updated_at), (words.due, view.due_at)];
     let texts = [
+        (words.amount, amount.map(Fen::yuan)),
         (words.why_so, view.reason.map(|reason| without_accounts_but(&reason, &numbers))),
         (words.trade_no, (!record.trade_nos.is_empty()).then(|| record.trade_nos.join(", "))),
         (words.gateway_status, view.gateway_status),

@@ -3,10 +3,11 @@
 use axum::extract::State as Handed;
 use axum::http::{StatusCode, Uri};
 use axum::response::Response;
-use bursar_domain::{Key, Lane, State, without_accounts_but};
+use bursar_domain::{Fen, Key, Lane, State, without_accounts_but};
 use bursar_store::{Cursor, Record};
 use maud::{Markup, html};
 
+use super::amounts::amounts;
 use super::fragments::{badge, job_address, moment, own_numbers, percent};
 use super::page::{Answered, Live, Tab, page, refuse, refuse_problem, see};
 use super::visitor::Visitor;
@@ -47,11 +48,12 @@ pub(super) async fn show(visitor: Visitor, Handed(app): Handed<Shared>, uri: Uri
     };
     let listed = app.store.list(lane, wanted.state, &wanted.after, PAGE).await;
     let listed = listed.map_err(|error| problem(&Problem::from(error)))?;
+    let amounts = amounts(&app, &listed.jobs).await.map_err(|error| problem(&Problem::from(error)))?;
     let words = visitor.words();
     let content = html! {
         h1 { (words.jobs) }
         (filter(words, &known, &wanted))
-        (table(words, &listed.jobs))
+        (table(words, &listed.jobs, &amounts))
         @if let Some(next) = listed.next {
             p { a href=(address(&wanted, &next.to_string())) rel="next" { (words.next_page) } }
         }
@@ -78,13 +80,17 @@ async fn search(visitor: &Visitor, app: &App, key: &str) -> Answered {
             Err(refuse(&visitor.guest, Some(visitor), StatusCode::NOT_FOUND, &told))
         }
         [one] => Ok(see(&job_address(&one.lane, one.key.as_str()))),
-        several => Ok(choice(visitor, several)),
+        several => {
+            let amounts =
+                amounts(app, several).await.map_err(|error| refuse_problem(visitor, &Problem::from(error)))?;
+            Ok(choice(visitor, several, &amounts))
+        }
     }
 }
 
-fn choice(visitor: &Visitor, several: &[Record]) -> Response {
+fn choice(visitor: &Visitor, several: &[Record], amounts: &[Option<Fen>]) -> Response {
     let words = visitor.words();
-    let content = html! { h1 { (words.several_jobs) } (table(words, several)) };
+    let content = html! { h1 { (words.several_jobs) } (table(words, several, amounts)) };
     page(visitor, Tab::Jobs, Live::No, words.several_jobs, &content)
 }
 
@@ -109,19 +115,23 @@ fn filter(words: &Words, known: &[&Lane], wanted: &Wanted) -> Markup {
     }
 }
 
-/// Jobs, one a row.
-pub(super) fn table(words: &Words, jobs: &[Record]) -> Markup {
+/// Jobs, one a row, each with its amount.
+fn table(words: &Words, jobs: &[Record], amounts: &[Option<Fen>]) -> Markup {
     html! {
         @if jobs.is_empty() { p.soft { (words.nothing_here) } } @else {
             div.wide { table.jobs {
-                thead { tr { @for name in [words.key, words.lane, words.state_name, words.why_so, words.calls, words.updated, words.due] { th { (name) } } } }
-                tbody { @for job in jobs { (row(words, job)) } }
+                thead { tr {
+                    @for name in [words.key, words.lane, words.state_name] { th { (name) } }
+                    th.number { (words.amount) }
+                    @for name in [words.why_so, words.calls, words.updated, words.due] { th { (name) } }
+                } }
+                tbody { @for (job, amount) in jobs.iter().zip(amounts) { (row(words, job, *amount)) } }
             } }
         }
     }
 }
 
-fn row(words: &Words, job: &Record) -> Markup {
+fn row(words: &Words, job: &Record, amount: Option<Fen>) -> Markup {
     let view = job.view();
     let numbers = own_numbers(job);
     html! {
@@ -129,6 +139,7 @@ fn row(words: &Words, job: &Record) -> Markup {
             th scope="row" { a.key href=(job_address(&job.lane, job.key.as_str())) { (job.key) } }
             td data-name=(words.lane) { (job.lane) }
             td data-name=(words.state_name) { (badge(words, job.state)) }
+            td.number data-name=(words.amount) { (amount.map_or_else(|| "–".to_owned(), Fen::yuan)) }
             td.reason data-name=(words.why_so) { (without_accounts_but(&view.reason.unwrap_or_default(), &numbers)) }
             td data-name=(words.calls) { (filled(words.calls_made, &[&view.attempts.to_string(), &view.asks.to_string()])) }
             td data-name=(words.updated) { (moment(&view.updated_at.unwrap_or_default())) }

@@ -7,6 +7,7 @@ use maud::{Markup, html};
 
 use super::charts::rate;
 use super::fragments::{due, percent, span};
+use super::notifications;
 use super::page::{Answered, Live, Tab, page, refuse_problem};
 use super::visitor::Visitor;
 use super::words::{Words, filled};
@@ -28,6 +29,8 @@ struct Row {
 /// `GET /`
 pub(super) async fn show(visitor: Visitor, State(app): State<Shared>) -> Answered {
     let rows = rows(&app, visitor.bearer()).await.map_err(|problem| refuse_problem(&visitor, &problem))?;
+    let notified = notifications::overview(&app, visitor.bearer()).await;
+    let notified = notified.map_err(|problem| refuse_problem(&visitor, &problem))?;
     let words = visitor.words();
     let sum = |of: fn(&LaneStatus) -> u64| rows.iter().map(|row| of(&row.status)).sum::<u64>();
     let in_doubt: usize = rows.iter().map(|row| row.in_doubt).sum();
@@ -41,6 +44,9 @@ pub(super) async fn show(visitor: Visitor, State(app): State<Shared>) -> Answere
             (total(words.in_review, sum(|status| status.review), "bad"))
             (total(words.paused_lanes, paused, "bad"))
             (total(words.set_aside, sum(|status| status.orphans), "bad"))
+            @if !notified.is_empty() {
+                (total(words.notifications_held, notified.iter().map(|(_, count)| count.held).sum::<u64>(), "bad"))
+            }
         }
         div.wide { table.lanes {
             thead { tr {
@@ -52,6 +58,7 @@ pub(super) async fn show(visitor: Visitor, State(app): State<Shared>) -> Answere
             } }
             tbody { @for row in &rows { (row_of(&visitor, row)) } }
         } }
+        (notifications::links(words, &notified))
         p.soft { (words.lanes_note) }
     };
     Ok(page(&visitor, Tab::Lanes, Live::Yes, words.lanes, &content))

@@ -20,6 +20,7 @@ pub(super) enum Tab {
     Lanes,
     Jobs,
     Review,
+    Notifications,
     Charts,
     /// None of them.
     None,
@@ -88,6 +89,7 @@ fn top(guest: &Guest, visitor: Option<&Visitor>, tab: Tab) -> Markup {
         (Tab::Lanes, "/", words.lanes),
         (Tab::Jobs, "/jobs", words.jobs),
         (Tab::Review, "/review", words.review),
+        (Tab::Notifications, "/notifications", words.notifications),
         (Tab::Charts, "/charts", words.charts),
     ];
     html! {

@@ -1,10 +1,11 @@
 //! `GET /review`: every job that waits for a person, with what may be done about it.
 
 use axum::extract::State as Handed;
-use bursar_domain::{Operation, State, without_accounts_but};
+use bursar_domain::{Fen, Operation, State, without_accounts_but};
 use bursar_store::{Cursor, Record};
 use maud::{Markup, html};
 
+use super::amounts::amounts;
 use super::fragments::{acts, badge, job_address, moment, own_numbers, percent};
 use super::page::{Answered, Live, Tab, page, refuse_problem};
 use super::visitor::Visitor;
@@ -22,17 +23,19 @@ pub(super) async fn show(visitor: Visitor, Handed(app): Handed<Shared>) -> Answe
         let listed = app.store.list(lane, Some(State::NeedsReview), &Cursor::default(), SHOWN).await;
         let listed = listed.map_err(|error| refuse_problem(&visitor, &Problem::from(error)))?;
         if !listed.jobs.is_empty() {
-            queues.push((lane, listed));
+            let amounts = amounts(&app, &listed.jobs).await;
+            let amounts = amounts.map_err(|error| refuse_problem(&visitor, &Problem::from(error)))?;
+            queues.push((lane, listed, amounts));
         }
     }
-    let count: usize = queues.iter().map(|(_, listed)| listed.jobs.len()).sum();
+    let count: usize = queues.iter().map(|(_, listed, _)| listed.jobs.len()).sum();
     let content = html! {
         h1 { (words.review) @if count > 0 { " " span.count { (count) } } }
         p.soft { (words.review_note) }
         @if queues.is_empty() { p.notice.good { (words.review_empty) } }
-        @for (lane, listed) in &queues {
+        @for (lane, listed, amounts) in &queues {
             h2 { (lane) }
-            ul.queue { @for job in &listed.jobs { (entry(&visitor, job)) } }
+            ul.queue { @for (job, amount) in listed.jobs.iter().zip(amounts) { (entry(&visitor, job, *amount)) } }
             @if listed.next.is_some() {
                 p { a href={ "/jobs?lane=" (percent(&lane.to_string())) "&state=" (State::NeedsReview.as_str()) } { (words.next_page) } }
             }
@@ -42,7 +45,7 @@ pub(super) async fn show(visitor: Visitor, Handed(app): Handed<Shared>) -> Answe
     Ok(page(&visitor, Tab::Review, Live::Yes, words.review, &content))
 }
 
-fn entry(visitor: &Visitor, job: &Record) -> Markup {
+fn entry(visitor: &Visitor, job: &Record, amount: Option<Fen>) -> Markup {
     let words = visitor.words();
     let address = job_address(&job.lane, job.key.as_str());
     let numbers = own_numbers(job);
@@ -51,6 +54,7 @@ fn entry(visitor: &Visitor, job: &Record) -> Markup {
         li {
             div {
                 a.key href=(address) { (job.key) } " " (badge(words, job.state)) " "
+                @if let Some(amount) = amount { strong.amount { (amount.yuan()) } " " }
                 span.soft { (moment(&view.updated_at.unwrap_or_default())) " · " (filled(words.calls_made, &[&view.attempts.to_string(), &view.asks.to_string()])) }
             }
             div.reason { (without_accounts_but(&view.reason.unwrap_or_default(), &numbers)) }

@@ -106,7 +106,6 @@ pub(super) struct Words {
     pub(super) calls_made: &'static str,
     pub(super) held_by: &'static str,
     pub(super) callback: &'static str,
-    pub(super) notification: &'static str,
     pub(super) timeline: &'static str,
     pub(super) content: &'static str,
     pub(super) content_masked: &'static str,
@@ -121,6 +120,13 @@ pub(super) struct Words {
     pub(super) released: &'static str,
     pub(super) withheld: &'static str,
     pub(super) lost: &'static str,
+    /// {0} who, {1} a number of sends, {2} the state before, {3} an answer.
+    pub(super) put_back: &'static str,
+    pub(super) no_record: &'static str,
+    pub(super) no_answer_there: &'static str,
+    pub(super) notified: &'static str,
+    /// {0} is a number.
+    pub(super) notification_number: &'static str,
     pub(super) unreadable: &'static str,
     pub(super) came_late: &'static str,
     pub(super) reason: &'static str,
@@ -155,6 +161,47 @@ pub(super) struct Words {
     pub(super) lanes_of_many: &'static str,
     pub(super) sends: &'static str,
     pub(super) asks: &'static str,
+    pub(super) notifications: &'static str,
+    pub(super) notification: &'static str,
+    pub(super) notifications_note: &'static str,
+    pub(super) nobody_notified: &'static str,
+    /// {0} is an account.
+    pub(super) notifications_of: &'static str,
+    pub(super) notifications_held: &'static str,
+    /// {0} is a number.
+    pub(super) so_many_held: &'static str,
+    pub(super) account: &'static str,
+    pub(super) every_notification: &'static str,
+    pub(super) only_held: &'static str,
+    pub(super) only_read: &'static str,
+    pub(super) number: &'static str,
+    pub(super) received: &'static str,
+    pub(super) written: &'static str,
+    pub(super) standing: &'static str,
+    pub(super) method: &'static str,
+    pub(super) record: &'static str,
+    pub(super) version: &'static str,
+    /// {0} is a number.
+    pub(super) version_number: &'static str,
+    pub(super) amount: &'static str,
+    pub(super) deliveries: &'static str,
+    /// {0} is a number.
+    pub(super) times: &'static str,
+    pub(super) sign_rule: &'static str,
+    pub(super) late: &'static str,
+    pub(super) late_means: &'static str,
+    pub(super) names_job: &'static str,
+    pub(super) names_nothing: &'static str,
+    /// {0} is a name, {1} a lane.
+    pub(super) names_nobody: &'static str,
+    pub(super) versions: &'static str,
+    pub(super) this_one: &'static str,
+    pub(super) changed_field: &'static str,
+    pub(super) telling: &'static str,
+    pub(super) tells_nobody: &'static str,
+    pub(super) tells_due: &'static str,
+    pub(super) tells_over: &'static str,
+    pub(super) notification_masked: &'static str,
     /// The states, in the domain's order.
     states: [&'static str; State::ALL.len()],
     /// What each means.
@@ -163,8 +210,17 @@ pub(super) struct Words {
     acts: [&'static str; 4],
     /// The answers, each by its word on record.
     answer_names: [(&'static str, &'static str); Answer::ALL.len()],
+    /// Where notifications stand, each by its word on record.
+    outcomes: [(&'static str, &'static str); 4],
+    outcomes_mean: [(&'static str, &'static str); 4],
+    /// Why a notification is held, by what stands on record.
+    held_reasons: [(&'static str, &'static str); 5],
+    /// What became of a callback, by its word on record: {0} is the event's number, {1} what was heard, {2} a state.
+    callbacks: [(&'static str, &'static str); 5],
+    /// Why nothing was heard, by what stands on record.
+    callback_errors: [(&'static str, &'static str); 7],
     /// Fields of log lines, by their names there.
-    fields: [(&'static str, &'static str); 13],
+    fields: [(&'static str, &'static str); 14],
 }
 
 impl Words {
@@ -185,7 +241,7 @@ impl Words {
 
     /// An answer by its word on record.
     pub(super) fn answer<'a>(&self, word: &'a str) -> &'a str {
-        self.answer_names.iter().find(|(known, _)| *known == word).map_or(word, |(_, told)| told)
+        by_word(&self.answer_names, word).unwrap_or(word)
     }
 
     /// An act.
@@ -205,10 +261,40 @@ impl Words {
         every.into_iter().find(|operation| operation.as_str() == word).map_or(word, |operation| self.act(operation))
     }
 
+    /// Where a notification stands, by its word on record.
+    pub(super) fn outcome<'a>(&self, outcome: &'a str) -> &'a str {
+        by_word(&self.outcomes, outcome).unwrap_or(outcome)
+    }
+
+    /// What that means.
+    pub(super) fn outcome_means(&self, outcome: &str) -> &'static str {
+        by_word(&self.outcomes_mean, outcome).unwrap_or_default()
+    }
+
+    /// Why a notification is held, by what stands on record.
+    pub(super) fn held_reason<'a>(&self, why: &'a str) -> &'a str {
+        by_word(&self.held_reasons, why).unwrap_or(why)
+    }
+
+    /// What became of a callback, by its word on record.
+    pub(super) fn told(&self, outcome: &str) -> Option<&'static str> {
+        by_word(&self.callbacks, outcome)
+    }
+
+    /// Why a receiver was not heard, by what stands on record.
+    pub(super) fn callback_error<'a>(&self, error: &'a str) -> &'a str {
+        by_word(&self.callback_errors, error).unwrap_or(error)
+    }
+
     /// A field of a log line; one that is not known by its own name.
     pub(super) fn field<'a>(&self, name: &'a str) -> &'a str {
-        self.fields.iter().find(|(known, _)| *known == name).map_or(name, |(_, told)| told)
+        by_word(&self.fields, name).unwrap_or(name)
     }
+}
+
+/// The text for what stands on record by this word.
+fn by_word(texts: &[(&str, &'static str)], word: &str) -> Option<&'static str> {
+    texts.iter().find(|(known, _)| *known == word).map(|(_, told)| *told)
 }
 
 /// The text that stands where the thing stands.
@@ -282,6 +368,17 @@ mod tests {
         }
         for words in ALL {
             assert_eq!(words.answer_names.map(|(word, _)| word), Answer::ALL.map(Answer::as_str), "{}", words.tag);
+        }
+    }
+
+    #[test]
+    fn every_reason_to_hold_a_notification_has_words() {
+        let source = include_str!("../notify.rs");
+        let reasons: Vec<&str> = source.split("held(\"").skip(1).filter_map(|rest| rest.split('"').next()).collect();
+        assert_eq!(reasons.len(), ENGLISH.held_reasons.len(), "{reasons:?}");
+        for reason in reasons {
+            assert_eq!(ENGLISH.held_reason(reason), reason);
+            assert_ne!(CHINESE.held_reason(reason), reason);
         }
     }
 

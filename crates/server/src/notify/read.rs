@@ -8,8 +8,9 @@ use bursar_gateways::masked;
 use bursar_store::Shelf;
 use serde_json::{Value, json};
 
-use crate::app::Shared;
+use crate::app::{App, Shared};
 use crate::auth::{Allowed, Read};
+use crate::notify::NotifiedAccount;
 use crate::problem::{Kind, Problem};
 use crate::query::Query;
 use crate::tokens::{Bearer, Role};
@@ -29,17 +30,14 @@ pub(super) async fn list(who: Allowed<Read>, State(app): State<Shared>, uri: Uri
         "false" => Ok(Shelf::Read),
         _ => Err("must be true or false".to_owned()),
     });
-    let before = query.take("before", |text| {
-        let number = text.parse::<u64>().ok().filter(|number| *number <= MAX_NUMBER);
-        number.ok_or_else(|| "must be a notification's number".to_owned())
-    });
+    let before = query.take("before", number);
     let limit = query.take("limit", |text| {
         let limit = text.parse::<usize>().ok().filter(|limit| (1..=MAX_PAGE).contains(limit));
         limit.ok_or_else(|| format!("must be a whole number from 1 to {MAX_PAGE}"))
     });
     query.finish()?;
     let account = match account {
-        Some(name) => named(&app, &who.bearer, &name)?,
+        Some(name) => of_account(&app, &who.bearer, &name)?.name.clone(),
         None => only(&app, &who.bearer)?,
     };
     let limit = limit.unwrap_or(MAX_PAGE);
@@ -66,24 +64,29 @@ pub(super) async fn one(
     Ok(Json(json!({"notification": shown(who.bearer.role, view), "callbacks": callbacks})))
 }
 
+/// A notification's number.
+pub(crate) fn number(text: &str) -> Result<u64, String> {
+    let number = text.parse::<u64>().ok().filter(|number| *number <= MAX_NUMBER);
+    number.ok_or_else(|| "must be a notification's number".to_owned())
+}
+
 /// The accounts that are notified and that this bearer may know.
-fn notified<'a>(app: &'a Shared, bearer: &Bearer) -> Vec<&'a AccountName> {
-    let names = app.settings.notified.iter().map(|account| &account.name);
-    names.filter(|name| bearer.accounts.have(name)).collect()
+pub(crate) fn notified<'a>(app: &'a App, bearer: &Bearer) -> Vec<&'a NotifiedAccount> {
+    app.settings.notified.iter().filter(|account| bearer.accounts.have(&account.name)).collect()
 }
 
 /// The account of that name, if it is notified.
-fn named(app: &Shared, bearer: &Bearer, name: &str) -> Result<AccountName, Problem> {
-    let found = notified(app, bearer).into_iter().find(|account| account.as_str() == name);
-    found.cloned().ok_or_else(|| Problem::new(Kind::NotFound, "no account of that name is notified"))
+pub(crate) fn of_account<'a>(app: &'a App, bearer: &Bearer, name: &str) -> Result<&'a NotifiedAccount, Problem> {
+    let found = notified(app, bearer).into_iter().find(|account| account.name.as_str() == name);
+    found.ok_or_else(|| Problem::new(Kind::NotFound, "no account of that name is notified"))
 }
 
 /// The account, where there is but one that is notified.
 fn only(app: &Shared, bearer: &Bearer) -> Result<AccountName, Problem> {
     match notified(app, bearer).as_slice() {
-        [account] => Ok((*account).clone()),
+        [account] => Ok(account.name.clone()),
         accounts => {
-            let names: Vec<&str> = accounts.iter().map(|account| account.as_str()).collect();
+            let names: Vec<&str> = accounts.iter().map(|account| account.name.as_str()).collect();
             let rule = format!("is required; accounts that are notified: {}", names.join(", "));
             Err(Problem::invalid(&[bursar_domain::FieldError { field: "account".into(), rule }]))
         }

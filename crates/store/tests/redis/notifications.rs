@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use bursar_domain::{AccountName, Key, Kind, Millis, NotificationView, State};
-use bursar_store::{Happened, Kept, Notified, Origin, Shelf, Stands, StoreError, Telling, ToldOrNot};
+use bursar_store::{
+    Happened, Kept, NotificationCount, Notified, Origin, Shelf, Stands, StoreError, Telling, Tells, ToldOrNot,
+};
 use bursar_test_support::private_redis;
 use serde_json::json;
 
@@ -179,6 +181,34 @@ async fn pages_go_back_from_the_newest() {
 }
 
 #[tokio::test]
+async fn a_notification_is_read_with_its_records_versions_and_whether_it_is_still_to_be_told() {
+    let scene = Scene::new().await;
+    let now = scene.now().await;
+    notify(&scene, &notified("6", now - 10, Stands::Open)).await;
+    notify(&scene, &Notified { record_id: Some("other"), ..notified("x", now, Stands::Open) }).await;
+    let told = Notified { callback_url: Some("https://shop.example/n"), ..notified("1", now, Stands::ForGood) };
+    notify(&scene, &told).await;
+    notify(&scene, &Notified { why_held: Some("not JSON"), record_id: None, ..notified("{}}", now, Stands::Unsaid) })
+        .await;
+    let versions = async |number| {
+        let versions = scene.store.notification_versions(&account(), number).await.unwrap();
+        versions.iter().map(|view| (view.id, view.version)).collect::<Vec<_>>()
+    };
+    assert_eq!((versions(1).await, versions(3).await), (vec![(1, 1), (3, 2)], vec![(1, 1), (3, 2)]));
+    assert_eq!((versions(2).await, versions(4).await, versions(9).await), (vec![(2, 1)], vec![(4, 1)], vec![]));
+    let tells = async |number| scene.store.notification_tells(&account(), number).await.unwrap();
+    assert_eq!((tells(1).await, tells(4).await, tells(9).await), (Tells::Nobody, Tells::Nobody, Tells::Nobody));
+    assert!(matches!(tells(3).await, Tells::Due(due) if due >= Millis(now)));
+    let origin = Origin::Notifications(account());
+    let due = scene.store.claim_callbacks(&origin, LEASE, 5).await.unwrap().due;
+    let outcome = ToldOrNot { key: "3".into(), fence: due[0].fence, telling: Telling::Told, line: None };
+    scene.store.commit_callbacks(&origin, &[outcome]).await.unwrap();
+    assert_eq!(tells(3).await, Tells::Over);
+    let counts = scene.store.notification_counts(&[account(), "nobody".parse().unwrap()]).await.unwrap();
+    assert_eq!(counts, [NotificationCount { read: 3, held: 1 }, NotificationCount::default()]);
+}
+
+#[tokio::test]
 async fn one_record_has_a_bounded_number_of_versions() {
     let scene = Scene::new().await;
     let now = scene.now().await;
@@ -216,6 +246,9 @@ async fn a_job_is_mentioned_once_by_each_notification_and_keeps_its_state() {
         assert_eq!(found, Some(key.clone()));
     }
     assert_eq!(scene.store.mention(&scene.lane, "nobody", 7, "some.method").await.unwrap(), None);
+    for (about, found) in [("order-1/1", Some(key.clone())), ("k1", Some(key.clone())), ("nobody", None), ("", None)] {
+        assert_eq!(scene.store.job_about(&scene.lane, about).await.unwrap(), found, "{about}");
+    }
     assert_eq!((scene.state("k1").await, scene.sets("k1").await), (State::Succeeded, sets));
     let mut after = scene.record("k1").await;
     after.remove("nt");
