@@ -70,6 +70,17 @@ impl Worker {
     }
 }
 
+/// Waits until the first of `count` jobs is claimed: a worker that has just started sends nothing for most of a second, in case
+/// somebody knows of writes that Redis has lost.
+pub(crate) async fn begun(store: &Store, count: u32) -> anyhow::Result<()> {
+    let (lane, until) = (jobs::lane()?, Instant::now() + PATIENCE);
+    while store.lane_status(&lane).await?.to_send == u64::from(count) {
+        anyhow::ensure!(Instant::now() < until, "no job was claimed within {PATIENCE:?}");
+        tokio::time::sleep(LOOK).await;
+    }
+    Ok(())
+}
+
 /// Waits until `count` jobs have ended, on record.
 pub(crate) async fn all_ended(store: &Store, count: u32) -> anyhow::Result<()> {
     let (lane, until) = (jobs::lane()?, Instant::now() + PATIENCE);

@@ -9,6 +9,7 @@
 --         {key, 'send'|'ask', fence, state before, content, trade numbers, numbers}, the numbers being sends, resends, asks,
 --         losses, first sent, last sent, sent before this, ordered by an operator, due, created (times in ms, 0 = never), with spaces between; the job's
 --         traceparent stands behind them where it has one
+-- shared: intent.lua
 local base, worker = KEYS[1], ARGV[1]
 local lease, slots, rate, number = tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5])
 local time = redis.call('TIME')
@@ -135,8 +136,7 @@ if take_sends > 0 then
   epoch = redis.call('HINCRBY', base .. 'lane', 'e', 1)
 end
 
--- Writes the claim down and hands it out. No send without its line in the log.
-local by = ',"w":' .. cjson.encode(worker) .. '}'
+-- Writes the claim down and hands it out. The fields are a send's intent: see shared/intent.lua.
 local more, count = {}, 0 -- fields that only some claims write; one table for all, for making tables is what costs
 local function set_field(field, value) more[count + 1], more[count + 2], count = field, value, count + 2 end
 local function hand_out(key, due, call, fence, record, content)
@@ -145,11 +145,12 @@ local function hand_out(key, due, call, fence, record, content)
   local before_this = record.ts or '0'
   local first, last = record.t1 or before_this, before_this -- the first is kept of its own only from the second send on
   count = 0
+  if record.b then
+    -- The send that was out is nobody's now.
+    redis.pcall('RPUSH', log, intent_line(record.ts, record.f, record.w),
+      '{"e":"lost","t":' .. now_text .. ',"f":' .. (record.f or '0') .. ',"w":' .. cjson.encode(record.w or '') .. '}')
+  end
   if call == 'send' then
-    if type(redis.pcall('RPUSH', log, '{"e":"intent","t":' .. now_text .. ',"f":' .. fence .. by)) ~= 'number' then
-      orphans[#orphans + 1] = key
-      return
-    end
     sent, last = whole(sent + 1), now_text
     if was ~= 'queued' then
       resent = whole(resent + 1)
@@ -165,9 +166,7 @@ local function hand_out(key, due, call, fence, record, content)
     end
     redis.call('HSET', job, 'w', worker, 'f', fence, unpack(more, 1, count))
     if record.b then
-      -- The send that was out is nobody's now; that it may have reached the gateway must outlive this claim's release.
-      redis.call('HDEL', job, 'b')
-      redis.pcall('RPUSH', log, string.format('{"e":"lost","t":%s,"f":%d,"w":%s}', now_text, fence - 1, cjson.encode(record.w)))
+      redis.call('HDEL', job, 'b') -- that it may have reached the gateway must outlive this claim's release
       if record.b ~= was then redis.call('XADD', base .. 'events', 'MAXLEN', '~', ARGV[6], '*', 'key', key, 'state', was) end
     end
   end

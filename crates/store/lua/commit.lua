@@ -8,6 +8,7 @@
 --       why the lane must pause ('' = it need not)
 -- Returns for each job 'ok' | 'again' (committed before, under this fence) | 'stale'
 -- shared: tell.lua
+-- shared: intent.lua
 local base = KEYS[1]
 local time = redis.call('TIME')
 -- As text, like every number here: one that Lua hands over as a number is written and read as a float, at the price of a command.
@@ -17,6 +18,14 @@ local answers = {}
 local leaving, going = {}, { to_send = {}, to_ask = {}, review = {}, done = {} }
 local more, count = {}, 0 -- fields that only some commits write; one table for all, for making tables is what costs
 local function set_field(name, value) more[count + 1], more[count + 2], count = name, value, count + 2 end
+-- What became of a job's first claim stands in its record, with the worker's name, in pieces like a content's: most jobs have
+-- no other attempt, and a log of its own would cost each of them more bytes than its lines. All that follows is in the log.
+local PIECE_BYTES, FIRST = 64, { 'x1', 'x2', 'x3', 'x4', 'x5', 'x6', 'x7', 'x8' }
+local quoted = {} -- workers' names as JSON, by name
+local function name_of(worker)
+  if not quoted[worker] then quoted[worker] = cjson.encode(worker) end
+  return quoted[worker]
+end
 for at = 3, #ARGV, 12 do
   local key, fence, state, set, due, asked, give_back = unpack(ARGV, at, at + 6)
   local numbers, status, reason, line, pause = unpack(ARGV, at + 7, at + 11)
@@ -42,14 +51,28 @@ for at = 3, #ARGV, 12 do
     if numbers ~= '' then set_field('no', numbers) end
     if status ~= '' then set_field('g', status) end
     if reason ~= '' then set_field('r', reason) end
+    local changed, first = state ~= (before or was), false
+    if before and fence == '1' and line ~= '' then
+      local told = '{"w":' .. name_of(held) .. ',' .. string.sub(line, 2)
+      first = #told <= PIECE_BYTES * #FIRST
+      if first then
+        for piece = 1, math.ceil(#told / PIECE_BYTES) do
+          set_field(FIRST[piece], string.sub(told, (piece - 1) * PIECE_BYTES + 1, piece * PIECE_BYTES))
+        end
+      end
+    end
+    if before and not first then
+      local lines = { intent_line(redis.call('HGET', job, 'ts'), fence, held), line ~= '' and line or nil }
+      redis.pcall('RPUSH', log, unpack(lines)) -- a log of a foreign type must not keep the answer from the record
+    elseif not first and line ~= '' and (changed or asked == '0' or asks < tonumber(ARGV[2])) then
+      redis.pcall('RPUSH', log, line)
+    end
     redis.call('HSET', job, 's', state, 'u', now, unpack(more, 1, count))
     if had_reason and reason == '' then redis.call('HDEL', job, 'w', 'b', 'r') else redis.call('HDEL', job, 'w', 'b') end
     if set ~= 'to_ask' then leaving[#leaving + 1] = key end
     local there = going[set] or (state == 'needs_review' and going.review or going.done)
     there[#there + 1] = set ~= '' and due or now
     there[#there + 1] = key
-    local changed = state ~= (before or was)
-    if line ~= '' and (changed or asked == '0' or asks < tonumber(ARGV[2])) then redis.pcall('RPUSH', log, line) end -- a log of a foreign type must not keep the answer from the record
     if changed then redis.call('XADD', base .. 'events', 'MAXLEN', '~', ARGV[1], '*', 'key', key, 'state', state) end
     if changed and TOLD[state] and callback then tell(base, key, state, now) end
     if pause ~= '' and redis.call('HSETNX', base .. 'lane', 'paused', pause) == 1 then

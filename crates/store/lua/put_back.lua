@@ -10,12 +10,13 @@
 --       fields that hold it
 -- Returns {'ok'} | {'beside', key of another job about the same thing}: put before a person | {'changed'}: look again
 -- shared: tell.lua
+-- shared: intent.lua
 local base, key, state, set = KEYS[1], ARGV[4], ARGV[7], ARGV[8]
 local job, reason = base .. 'job:' .. key, ARGV[10]
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
-local record = redis.call('HMGET', job, 's', 'f', 'n', 'rs', 't1', 'ts', 'z')
-local is, fence, sends, resends, first, last, tombstone = unpack(record)
+local record = redis.call('HMGET', job, 's', 'f', 'n', 'rs', 't1', 'ts', 'z', 'b', 'w')
+local is, fence, sends, resends, first, last, tombstone, out, held = unpack(record)
 if tombstone or (is or '') ~= ARGV[6] or (is and (fence or '0') or '') ~= ARGV[5] then return { 'changed' } end
 
 local fields = {}
@@ -37,6 +38,7 @@ if not is then
   if ARGV[20] ~= '' then redis.call('SET', base .. 'body:' .. key, ARGV[20]) end
 end
 
+if out then redis.call('RPUSH', base .. 'log:' .. key, intent_line(last, fence, held)) end -- the send that is out is nobody's now
 first = math.min(tonumber(first or last) or math.huge, tonumber(ARGV[14]))
 last = math.max(tonumber(last) or 0, tonumber(ARGV[15]))
 resends = math.max(tonumber(resends) or 0, tonumber(ARGV[13]))

@@ -4,6 +4,7 @@
 -- ARGV  1 wake channel, 2 lane name, 3 log lines after which a claim that came to nothing leaves none, then for each job:
 --       key, fence
 -- Returns for each job 'ok' | 'again' | 'stale'
+-- shared: intent.lua
 local base = KEYS[1]
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
@@ -11,7 +12,7 @@ local answers, any_given_back = {}, false
 for at = 4, #ARGV, 2 do
   local key, fence = ARGV[at], ARGV[at + 1]
   local job, log = base .. 'job:' .. key, base .. 'log:' .. key
-  local its_fence, held, before, sends, resends = unpack(redis.call('HMGET', job, 'f', 'w', 'b', 'n', 'rs'))
+  local its_fence, held, before, sends, resends, sent = unpack(redis.call('HMGET', job, 'f', 'w', 'b', 'n', 'rs', 'ts'))
   if its_fence ~= fence then
     answers[#answers + 1] = 'stale'
   elseif not held then
@@ -26,8 +27,9 @@ for at = 4, #ARGV, 2 do
       if before ~= 'queued' then redis.call('HSET', job, 'rs', tonumber(resends) - 1) end
       -- The first send has not happened yet; a deadline must not run from it.
       if sends == 0 then redis.call('HDEL', job, 'ts', 't1') end
-      local lines = tonumber(redis.pcall('RPUSH', log, string.format('{"e":"released","t":%d,"f":%s}', now, fence))) or 0
-      if lines > tonumber(ARGV[3]) and string.find(redis.call('LINDEX', log, -2), '^{"e":"intent"') then redis.call('LTRIM', log, 0, -3) end
+      if (tonumber(redis.pcall('LLEN', log)) or 0) < tonumber(ARGV[3]) then
+        redis.pcall('RPUSH', log, intent_line(sent, fence, held), string.format('{"e":"released","t":%d,"f":%s}', now, fence))
+      end
       redis.call('ZADD', base .. 'to_send', now, key)
       redis.call('ZREM', base .. 'to_ask', key)
     else

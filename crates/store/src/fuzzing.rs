@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use bursar_domain::{AttemptView, Key, Lane, Millis};
 
 use crate::claim::claimed;
-use crate::read::{attempt, unreadable};
+use crate::log::read_line;
 use crate::record::pieces;
 use crate::{Claimed, Record, StoreError};
 
@@ -34,7 +34,7 @@ pub fn in_pieces(fields: &HashMap<String, Vec<u8>>, name: &str) -> Option<Vec<u8
 /// Reads one line of a job's log.
 #[must_use]
 pub fn log_line(line: &[u8]) -> AttemptView {
-    attempt(line).unwrap_or_else(|| unreadable(line))
+    read_line(line)
 }
 
 /// Reads one job of a claim's reply, given in Redis's own protocol; `None` for bytes that are no reply.

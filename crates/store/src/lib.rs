@@ -16,6 +16,7 @@ mod intake;
 mod keys;
 mod link;
 mod list;
+mod log;
 mod noted;
 mod notifications;
 mod operate;

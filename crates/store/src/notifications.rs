@@ -8,7 +8,7 @@ use redis::Pipeline;
 use serde_json::{Map, Value, json};
 
 use crate::claim::whole_millis;
-use crate::read::{attempt, unreadable};
+use crate::log::read_line;
 use crate::scripts::EVENTS_KEPT;
 use crate::{Origin, Store, StoreError, crash_point};
 
@@ -218,7 +218,7 @@ impl Store {
         command.arg(format!("{base}log:{id}")).arg(0).arg(-1);
         let lines: Vec<Vec<u8>> =
             command.query_async(&mut self.connection()).await.map_err(|source| StoreError::of("LRANGE", source))?;
-        Ok(lines.iter().map(|line| attempt(line).unwrap_or_else(|| unreadable(line))).collect())
+        Ok(lines.iter().map(|line| read_line(line)).collect())
     }
 
     pub(crate) async fn notes(

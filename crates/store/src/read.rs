@@ -1,10 +1,9 @@
-//! Reading jobs: one, its attempts, and how many a lane has.
+//! Reading jobs, and how many a lane has.
 
 use std::collections::HashMap;
 
-use bursar_domain::{AttemptView, JobView, Key, Lane, LaneView, Millis, State};
+use bursar_domain::{JobView, Key, Lane, LaneView, Millis, State};
 use redis::Pipeline;
-use serde_json::{Map, Value};
 
 use crate::commit::sets_of;
 use crate::record::pieces;
@@ -131,18 +130,6 @@ impl Store {
         Ok(contents)
     }
 
-    /// A job's log, oldest first. A line that cannot be read is told as it stands, as event `unreadable`.
-    ///
-    /// # Errors
-    /// [`StoreError`].
-    pub async fn attempts(&self, lane: &Lane, key: &Key) -> Result<Vec<AttemptView>, StoreError> {
-        let mut command = redis::cmd("LRANGE");
-        command.arg(self.keys.log(lane, key.as_str())).arg(0).arg(-1);
-        let lines: Vec<Vec<u8>> =
-            command.query_async(&mut self.connection()).await.map_err(|source| StoreError::of("LRANGE", source))?;
-        Ok(lines.iter().map(|line| attempt(line).unwrap_or_else(|| unreadable(line))).collect())
-    }
-
     /// How many jobs of a lane wait where.
     ///
     /// # Errors
@@ -218,21 +205,4 @@ pub(crate) fn from_reply<T: redis::FromRedisValue>(
 )]
 pub(crate) fn score(score: f64) -> Millis {
     Millis(score as u64)
-}
-
-pub(crate) fn attempt(line: &[u8]) -> Option<AttemptView> {
-    let mut detail: Map<String, Value> = serde_json::from_slice(line).ok()?;
-    let at = detail.remove("t")?.as_u64()?;
-    let event = detail.remove("e")?.as_str()?.to_owned();
-    for (short, long) in [("f", "fence"), ("w", "worker")] {
-        if let Some(value) = detail.remove(short) {
-            detail.insert(long.to_owned(), value);
-        }
-    }
-    Some(AttemptView { at: Millis(at).rfc3339(), event, detail })
-}
-
-pub(crate) fn unreadable(line: &[u8]) -> AttemptView {
-    let detail = Map::from_iter([("line".to_owned(), String::from_utf8_lossy(line).into())]);
-    AttemptView { at: String::new(), event: "unreadable".to_owned(), detail }
 }

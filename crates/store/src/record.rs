@@ -16,6 +16,7 @@
 //! | `g` | the gateway's status as it wrote it |
 //! | `r` | reason |
 //! | `1`, `2`, … | the canonical content, in pieces; a long one stands in `body:KEY` instead |
+//! | `x1`, `x2`, … | what became of the first claim, if it was a send: the line of its log, in pieces |
 //! | `cb1`, `cb2`, … | the callback URL, in pieces |
 //! | `tp` | the producer's `traceparent`; absent when it gave none |
 //! | `cn` | how many events there were to tell so far |

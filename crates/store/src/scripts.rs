@@ -12,8 +12,11 @@ pub(crate) const EVENTS_KEPT: u32 = 10_000;
 /// Lines in a job's log after which what changed nothing (an ask, a claim given back) is no longer written.
 pub(crate) const LOG_QUIET_AFTER: u32 = 200;
 
-/// Ahead of the scripts that end a job or put it before a person: what its producer is told.
-const TELL: (&str, &str) = ("-- shared: tell.lua\n", include_str!("../lua/shared/tell.lua"));
+/// What several scripts do alike: put in where their header names it.
+const SHARED: [(&str, &str); 2] = [
+    ("-- shared: tell.lua\n", include_str!("../lua/shared/tell.lua")),
+    ("-- shared: intent.lua\n", include_str!("../lua/shared/intent.lua")),
+];
 
 /// A script with the name that errors give it.
 pub(crate) struct Named {
@@ -23,7 +26,8 @@ pub(crate) struct Named {
 
 impl Named {
     fn new(name: &'static str, code: &str) -> Self {
-        Self { name, script: Script::new(&code.replacen(TELL.0, TELL.1, 1)) }
+        let whole = SHARED.iter().fold(code.to_owned(), |code, (line, shared)| code.replacen(line, shared, 1));
+        Self { name, script: Script::new(&whole) }
     }
 
     /// Begins a call on the keys of one lane, or of one queue.

@@ -12,7 +12,7 @@ use crate::options::Options;
 use crate::quiet::{Run, repeat};
 use crate::report::{Figure, Report};
 use crate::span::{Span, Usage};
-use crate::workers::{Worker, all_ended, reaches};
+use crate::workers::{Worker, all_ended, begun, reaches};
 
 /// Calls in flight.
 const CONCURRENCY: usize = 100;
@@ -38,14 +38,15 @@ pub(crate) async fn measure(options: &Options, redis: &mut Observed, report: &mu
     Ok(())
 }
 
-/// Jobs a second, and what they used.
+/// Jobs a second from the first claim to the last end on record, and what they used.
 pub(super) async fn once(redis: &mut Observed, count: u32, journal: Option<Journal>) -> anyhow::Result<(f64, Usage)> {
     let store = redis.fresh_store().await?;
     jobs::fill(&store, count).await?;
     let gateway = Arc::new(Yes::default());
+    let worker = Worker::start_with(&store, gateway.clone(), CONCURRENCY, journal)?;
+    begun(&store, count).await?;
     let span = Span::begin(redis, None).await?;
     let began = Instant::now();
-    let worker = Worker::start_with(&store, gateway.clone(), CONCURRENCY, journal)?;
     reaches(count, || gateway.sends()).await?;
     all_ended(&store, count).await?;
     let rate = f64::from(count) / began.elapsed().as_secs_f64();

@@ -12,7 +12,7 @@ use crate::options::Options;
 use crate::quiet::repeat;
 use crate::report::{Figure, Report};
 use crate::span::{Span, Usage};
-use crate::workers::{Worker, all_ended, reaches};
+use crate::workers::{Worker, all_ended, begun, reaches};
 
 /// Calls in flight of each worker.
 const CONCURRENCY: usize = 100;
@@ -43,13 +43,14 @@ async fn once(redis: &mut Observed, workers: usize, count: u32) -> anyhow::Resul
     jobs::fill(&store, count).await?;
     let gateway = Arc::new(Yes::default());
     let mut running = Vec::new();
-    let span = Span::begin(redis, None).await?;
-    let began = Instant::now();
     for _ in 0..workers {
         // A connection of its own for each, as processes have.
         let settings = Settings { url: redis.url().to_owned(), prefix: redis.prefix().to_owned() };
         running.push(Worker::start(&Store::connect(&settings).await?, gateway.clone(), CONCURRENCY)?);
     }
+    begun(&store, count).await?;
+    let span = Span::begin(redis, None).await?;
+    let began = Instant::now();
     reaches(count, || gateway.sends()).await?;
     all_ended(&store, count).await?;
     let rate = f64::from(count) / began.elapsed().as_secs_f64();

@@ -10,7 +10,7 @@ use crate::options::Options;
 use crate::quiet::{Run, repeat};
 use crate::report::{Figure, Report};
 use crate::span::{Span, Usage};
-use crate::workers::{Worker, all_ended};
+use crate::workers::{Worker, all_ended, begun};
 
 /// Calls in flight.
 const CONCURRENCY: usize = 256;
@@ -39,9 +39,10 @@ async fn once(redis: &mut Observed, count: u32) -> anyhow::Result<(f64, Usage)> 
     // A new one each time: it remembers every key.
     let (simulator, ready) = Process::start(&["simulator"]).await?;
     let ready: Ready = serde_json::from_str(&ready)?;
+    let worker = Worker::start(&store, child::yzt(&ready)?, CONCURRENCY)?;
+    begun(&store, count).await?;
     let span = Span::begin(redis, Some(simulator.pid())).await?;
     let began = Instant::now();
-    let worker = Worker::start(&store, child::yzt(&ready)?, CONCURRENCY)?;
     all_ended(&store, count).await?;
     let rate = f64::from(count) / began.elapsed().as_secs_f64();
     let usage = span.end(redis).await?;

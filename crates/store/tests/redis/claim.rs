@@ -207,13 +207,15 @@ async fn a_record_that_only_this_build_cannot_read_does_not_stop_its_lane() {
 }
 
 #[tokio::test]
-async fn without_its_line_in_the_log_no_send_is_handed_out_and_the_others_are() {
+async fn a_log_of_a_foreign_type_stops_no_lane_and_the_first_attempt_is_told_all_the_same() {
     let scene = Scene::new().await;
     scene.submit(&["a", "bad", "c"]).await;
     let _: () = scene.command(&["SET", &scene.name("log:bad"), "no list at all"]).await;
     let claims = scene.claim("w", 10).await;
-    assert_eq!((keys(&claims), &claims.orphans[..]), (vec!["a", "c"], &["bad".to_owned()][..]));
-    assert_eq!((scene.state("bad").await, scene.sets("bad").await), (State::Queued, Vec::<&str>::new()));
+    assert_eq!((keys(&claims), &claims.orphans[..]), (vec!["a", "bad", "c"], &[][..]));
+    scene.commit(&sent(&claims.jobs[1], State::Succeeded, Due::Never)).await;
+    let _: u64 = scene.command(&["DEL", &scene.name("log:bad")]).await;
+    assert_eq!(scene.story("bad").await, ["intent", "answer"], "both stand in the record");
 }
 
 #[tokio::test]

@@ -62,12 +62,12 @@ async fn each_step_of_a_job_executes_few_commands() {
 
     let before = Commands::of(&scene).await;
     let claims = scene.claim("w", 100).await;
-    per_job("claim to send", before.until_now(&scene).await, 10, 3);
+    per_job("claim to send", before.until_now(&scene).await, 10, 2);
 
     let ends = |state, due| claims.jobs.iter().map(|job| sent(job, state, due)).collect::<Vec<_>>();
     let before = Commands::of(&scene).await;
     scene.store.commit(&scene.lane, &ends(State::Pending, Due::Ask(Millis(1)))).await.unwrap();
-    per_job("commit accepted", before.until_now(&scene).await, 2, 5);
+    per_job("commit accepted", before.until_now(&scene).await, 2, 4);
 
     let before = Commands::of(&scene).await;
     let asks = scene.claim("w", 100).await;

@@ -2,10 +2,12 @@
 
 use std::collections::HashSet;
 
-use bursar_domain::{Key, Millis, State};
+use bursar_domain::{Due, Key, Millis, State};
 use bursar_store::{Cursor, Operator};
 
-use crate::scene::Scene;
+use serde_json::json;
+
+use crate::scene::{Scene, sent};
 
 async fn all(scene: &Scene, state: Option<State>) -> (Vec<bursar_store::Record>, usize) {
     let (mut jobs, mut pages, mut cursor) = (Vec::new(), 0, Some(Cursor::default()));
@@ -131,10 +133,10 @@ async fn one_line_that_cannot_be_read_does_not_hide_the_others() {
     }
     let attempts = scene.store.attempts(&scene.lane, &"k1".parse().unwrap()).await.unwrap();
     let events: Vec<&str> = attempts.iter().map(|attempt| attempt.event.as_str()).collect();
-    assert_eq!(events, ["intent", "unreadable", "unreadable"]);
-    assert_eq!(attempts[1].detail["line"], "not json");
-    assert_eq!((attempts[0].detail["worker"].as_str(), attempts[0].detail["fence"].as_u64()), (Some("w"), Some(1)));
-    assert!(attempts[0].at.ends_with('Z'));
+    assert_eq!(events, ["unreadable", "unreadable", "intent"]);
+    assert_eq!(attempts[0].detail["line"], "not json");
+    assert_eq!((attempts[2].detail["worker"].as_str(), attempts[2].detail["fence"].as_u64()), (Some("w"), Some(1)));
+    assert!(attempts[2].at.ends_with('Z'));
 }
 
 #[tokio::test]
@@ -173,4 +175,45 @@ async fn the_view_of_a_job_has_what_outsiders_are_promised() {
         (view["account"].as_str(), view["kind"].as_str(), view["state"].as_str()),
         (Some("main"), Some("transfer"), Some("queued"))
     );
+}
+
+#[tokio::test]
+async fn a_log_is_told_in_order_wherever_its_lines_stand() {
+    let scene = Scene::new().await;
+    scene.submit(&["k1"]).await;
+    let operator = bursar_store::Operator { who: "li", why: "now" };
+    let key: Key = "k1".parse().unwrap();
+    scene.store.operate(&scene.lane, &key, bursar_domain::Operation::Send, operator).await.unwrap();
+    let first = scene.claim_one("w1").await;
+    assert_eq!(scene.story("k1").await, ["operation", "intent"], "the send that is out");
+    scene.commit(&sent(&first, State::InDoubt, Due::Send(Millis(1)))).await;
+    let told = ["operation", "intent", "answer"];
+    assert_eq!(scene.story("k1").await, told);
+    let second = scene.claim_one("w2").await;
+    let log = scene.log("k1").await;
+    let intents: Vec<_> = log.iter().filter(|line| line["e"] == "intent").map(|line| (&line["f"], &line["w"])).collect();
+    assert_eq!(intents, [(&json!(1), &json!("w1")), (&json!(2), &json!("w2"))]);
+    assert_eq!(log[2].get("w"), None, "an answer names its worker by its fence");
+    scene.commit(&sent(&second, State::InDoubt, Due::Send(Millis(1)))).await;
+    assert_eq!(scene.story("k1").await, ["operation", "intent", "answer", "intent", "answer"]);
+    let recent = scene.store.recent_attempts(&scene.lane, &[key.clone(), "nobody".parse().unwrap(), key], 3).await.unwrap();
+    let recent: Vec<Vec<&str>> = recent.iter().map(|log| log.iter().map(|line| &*line.event).collect()).collect();
+    assert_eq!(recent, [vec!["answer", "intent", "answer"], vec![], vec!["answer", "intent", "answer"]]);
+}
+
+#[tokio::test]
+async fn an_end_too_long_for_the_record_stands_in_the_log_with_its_intent() {
+    for (length, in_record) in [(400, true), (600, false)] {
+        let scene = Scene::new().await;
+        scene.submit(&["k1"]).await;
+        let claimed = scene.claim_one("w").await;
+        let message = "余".repeat(length / 3);
+        let line = json!({"e": "answer", "t": scene.now().await, "f": 1, "message": message}).to_string();
+        scene.commit(&bursar_store::Commit { line: Some(line), ..sent(&claimed, State::Succeeded, Due::Never) }).await;
+        let log = scene.log("k1").await;
+        assert_eq!((log[0]["e"].as_str(), log[0]["w"].as_str(), log.len()), (Some("intent"), Some("w"), 2));
+        assert_eq!(log[1]["message"], message, "cut between two bytes of a letter, and whole again");
+        let lines: u64 = scene.command(&["LLEN", &scene.name("log:k1")]).await;
+        assert_eq!(lines == 0, in_record, "{length}");
+    }
 }

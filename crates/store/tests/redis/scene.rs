@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use bursar_domain::{AccountRules, Due, GatewayKind, Job, Key, Lane, Millis, Next, State};
+use bursar_domain::{AccountRules, AttemptView, Due, GatewayKind, Job, Key, Lane, Millis, Next, State};
 use bursar_store::{Asked, Claim, Claimed, Claims, Commit, Resend, Settings, Store, Submission};
 use bursar_test_support::{redis, unique_prefix};
 use redis::FromRedisValue;
@@ -110,9 +110,20 @@ impl Scene {
         self.field(key, "s").await.unwrap().parse().unwrap()
     }
 
+    /// A job's log, by the names that its lines have in Redis.
     pub(crate) async fn log(&self, key: &str) -> Vec<Value> {
-        let lines: Vec<String> = self.command(&["LRANGE", &self.name(&format!("log:{key}")), "0", "-1"]).await;
-        lines.iter().map(|line| serde_json::from_str(line).unwrap_or_else(|error| panic!("{line}: {error}"))).collect()
+        let lines = self.store.attempts(&self.lane, &key.parse().unwrap()).await.unwrap();
+        let as_written = |mut line: AttemptView| {
+            line.detail.insert("e".into(), line.event.into());
+            line.detail.insert("t".into(), Millis::parse_rfc3339(&line.at).unwrap().0.into());
+            for (long, short) in [("fence", "f"), ("worker", "w")] {
+                if let Some(value) = line.detail.remove(long) {
+                    line.detail.insert(short.into(), value);
+                }
+            }
+            Value::Object(line.detail)
+        };
+        lines.into_iter().map(as_written).collect()
     }
 
     /// What happened, in words: `intent`, `released`, …
@@ -167,6 +178,9 @@ impl Scene {
     }
 
     pub(crate) async fn commit(&self, commit: &Commit) -> bursar_store::Committed {
+        // No gateway answers within the millisecond of the claim, and a log is told by the time of its lines.
+        let claimed = self.now().await;
+        while self.now().await == claimed {}
         self.store.commit(&self.lane, std::slice::from_ref(commit)).await.unwrap()[0]
     }
 

@@ -97,7 +97,7 @@ impl JobPicture {
             sets: sets.map(|(set, at)| (set, at.from(model.now))).collect(),
             trade_nos: (!job.trade_nos.is_empty()).then(|| job.trade_nos.join(" ")),
             reason: job.reason.clone(),
-            log: job.log.clone(),
+            log: job.first.iter().chain(&job.log).cloned().collect(),
         }
     }
 
@@ -110,7 +110,9 @@ impl JobPicture {
             let sets = sets(&replies[2..], now);
             return Some(Self { sets, ..Self::expired(ended.unwrap().as_str()) });
         }
+        let first: String = (1..).map_while(|piece| record.get(&format!("x{piece}"))).cloned().collect();
         let log: Vec<String> = redis::from_redis_value(replies[1].clone()).unwrap();
+        let lines = (!first.is_empty()).then(|| format!("first {}", in_words(&first))).into_iter();
         let mut times = TIMES.map(|name| Some(ticks(record.get(name)?.parse::<i64>().unwrap() - now)));
         times[0] = times[0].or(times[1]); // kept of its own only from the second send on
         Some(Self {
@@ -122,7 +124,7 @@ impl JobPicture {
             sets: sets(&replies[2..], now),
             trade_nos: record.remove("no"),
             reason: record.remove("r"),
-            log: log.iter().map(|line| in_words(line)).collect(),
+            log: lines.chain(log.iter().map(|line| in_words(line))).collect(),
         })
     }
 

@@ -91,6 +91,9 @@ pub(crate) struct Job {
     pub(crate) done: Option<Moment>,
     pub(crate) trade_nos: Vec<String>,
     pub(crate) reason: Option<String>,
+    /// What became of the first claim, where it was a send: told in the record.
+    pub(crate) first: Option<String>,
+    /// The list beside the record. The intent of a send that is out is not in it yet.
     pub(crate) log: Vec<String>,
 }
 
@@ -274,6 +277,7 @@ impl Job {
             done: None,
             trade_nos: Vec::new(),
             reason: None,
+            first: None,
             log: Vec::new(),
         }
     }

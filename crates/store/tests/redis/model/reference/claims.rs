@@ -111,7 +111,6 @@ impl Model {
         job.due = Some((Waits::ToAsk, now.plus(wish.lease)));
         match call {
             Call::Send => {
-                job.log.push(format!("intent #{}", job.fence));
                 job.sends += 1;
                 job.resends += u32::from(state != State::Queued);
                 job.first_sent = job.first_sent.or(Some(now));
@@ -122,7 +121,8 @@ impl Model {
             Call::Ask => {
                 job.losses += u32::from(job.worker.is_some());
                 if let Some(before) = job.before.take() {
-                    job.log.push(format!("lost #{}", job.fence - 1));
+                    let fence = job.fence - 1;
+                    job.log.extend([format!("intent #{fence}"), format!("lost #{fence}")]);
                     if before != state {
                         self.events.push(format!("{key} {state}"));
                     }

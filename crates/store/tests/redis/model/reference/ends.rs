@@ -34,7 +34,13 @@ impl Model {
         }
         job.reason = next.reason.map(str::to_owned);
         job.worker = None;
-        job.log.push(format!("answer #{}", handed.fence));
+        let answer = format!("answer #{}", handed.fence);
+        if before.is_some() && handed.fence == 1 {
+            job.first = Some(format!("first {answer}"));
+        } else {
+            job.log.extend(before.map(|_| format!("intent #{}", handed.fence)));
+            job.log.push(answer);
+        }
         if next.state != before.unwrap_or(job.state) {
             self.events.push(format!("{key} {}", next.state));
         }
@@ -72,7 +78,7 @@ impl Model {
             if job.sends == 0 {
                 (job.first_sent, job.last_sent) = (None, None);
             }
-            job.log.push(format!("released #{fence}"));
+            job.log.extend([format!("intent #{fence}"), format!("released #{fence}")]);
             job.due = Some((Waits::ToSend, now));
         }
         Committed::Ok

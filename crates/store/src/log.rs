@@ -1,0 +1,118 @@
+//! A job's log as it is read: the lines of `log:KEY`, and the two attempts that its record tells.
+//!
+//! What became of the first claim stands in the record (`x1`, `x2`, …): most jobs have no other attempt. So does the intent of
+//! a send that is out (`b`, `ts`, `f`, `w`), which gets its line when its end is known.
+
+use bursar_domain::{AttemptView, Key, Lane, Millis};
+use redis::{Pipeline, Value as Reply};
+use serde_json::{Map, Value};
+
+use crate::keys::Keys;
+use crate::read::from_reply;
+use crate::{Store, StoreError};
+
+/// The record's fields that tell of attempts; the last are the pieces of the first claim's end, which `commit.lua` cuts.
+const FIELDS: [&str; 13] = ["b", "w", "f", "ts", "t1", "x1", "x2", "x3", "x4", "x5", "x6", "x7", "x8"];
+
+impl Store {
+    /// A job's log, oldest first. A line that cannot be read is told as it stands, as event `unreadable`.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn attempts(&self, lane: &Lane, key: &Key) -> Result<Vec<AttemptView>, StoreError> {
+        Ok(self.logs(lane, std::slice::from_ref(key), 0).await?.pop().unwrap_or_default())
+    }
+
+    /// The newest `lines` of each of these jobs' logs, oldest first; in the order of the keys.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn recent_attempts(
+        &self,
+        lane: &Lane,
+        keys: &[Key],
+        lines: usize,
+    ) -> Result<Vec<Vec<AttemptView>>, StoreError> {
+        let mut logs = self.logs(lane, keys, -isize::try_from(lines).unwrap_or(isize::MAX)).await?;
+        for log in &mut logs {
+            log.drain(..log.len().saturating_sub(lines));
+        }
+        Ok(logs)
+    }
+
+    /// Each job's log, from the line of its list that `from` names in the manner of `LRANGE`.
+    async fn logs(&self, lane: &Lane, keys: &[Key], from: isize) -> Result<Vec<Vec<AttemptView>>, StoreError> {
+        if keys.is_empty() {
+            return Ok(Vec::new());
+        }
+        let mut pipeline = Pipeline::new();
+        pipeline.atomic(); // a line moves from the record to the list: it must not be missed or seen twice
+        for key in keys {
+            ask(&mut pipeline, &self.keys, lane, key, from);
+        }
+        let replies: Vec<Reply> = self.query("LRANGE", &pipeline).await?;
+        replies.chunks(2).map(read).collect()
+    }
+}
+
+fn ask(pipeline: &mut Pipeline, keys: &Keys, lane: &Lane, key: &Key, from: isize) {
+    pipeline.cmd("HMGET").arg(keys.job(lane, key.as_str())).arg(&FIELDS);
+    pipeline.lrange(keys.log(lane, key.as_str()), from, -1);
+}
+
+fn read(replies: &[Reply]) -> Result<Vec<AttemptView>, StoreError> {
+    let fields: Vec<Option<Vec<u8>>> = from_reply("HMGET", replies.first())?;
+    let lines: Vec<Vec<u8>> = from_reply("LRANGE", replies.get(1))?;
+    let mut log: Vec<AttemptView> = lines.iter().map(|line| read_line(line)).collect();
+    let (told, pieces) = fields.split_at_checked(5).unwrap_or_default();
+    let [out, worker, fence, last, first] = told else { return Ok(log) };
+    let number = |field: &Option<Vec<u8>>| std::str::from_utf8(field.as_deref()?).ok()?.parse::<u64>().ok();
+    let first_claim: Vec<u8> = pieces.iter().flatten().flatten().copied().collect();
+    if !first_claim.is_empty() {
+        let mut end = read_line(&first_claim);
+        let worker = end.detail.remove("worker").unwrap_or_default();
+        let intent = intent(number(first).or(number(last)), 1, worker);
+        put(&mut log, [intent, end]);
+    }
+    if out.is_some() {
+        let worker = String::from_utf8_lossy(worker.as_deref().unwrap_or_default()).into();
+        put(&mut log, [intent(number(last), number(fence).unwrap_or_default(), worker)]);
+    }
+    Ok(log)
+}
+
+/// Ahead of the first line that is later, by its claim or its time (whose text sorts as times do).
+fn put<const LINES: usize>(log: &mut Vec<AttemptView>, attempt: [AttemptView; LINES]) {
+    let fence = |line: &AttemptView| line.detail.get("fence").and_then(Value::as_u64);
+    let later =
+        |line: &AttemptView| attempt.first().is_some_and(|first| fence(line) > fence(first) || line.at > first.at);
+    let place = log.iter().position(later).unwrap_or(log.len());
+    log.splice(place..place, attempt);
+}
+
+fn intent(at: Option<u64>, fence: u64, worker: Value) -> AttemptView {
+    let detail = Map::from_iter([("fence".to_owned(), fence.into()), ("worker".to_owned(), worker)]);
+    AttemptView { at: Millis(at.unwrap_or_default()).rfc3339(), event: "intent".to_owned(), detail }
+}
+
+/// A line as outsiders read it.
+pub(crate) fn read_line(line: &[u8]) -> AttemptView {
+    attempt(line).unwrap_or_else(|| unreadable(line))
+}
+
+fn attempt(line: &[u8]) -> Option<AttemptView> {
+    let mut detail: Map<String, Value> = serde_json::from_slice(line).ok()?;
+    let at = detail.remove("t")?.as_u64()?;
+    let event = detail.remove("e")?.as_str()?.to_owned();
+    for (short, long) in [("f", "fence"), ("w", "worker")] {
+        if let Some(value) = detail.remove(short) {
+            detail.insert(long.to_owned(), value);
+        }
+    }
+    Some(AttemptView { at: Millis(at).rfc3339(), event, detail })
+}
+
+fn unreadable(line: &[u8]) -> AttemptView {
+    let detail = Map::from_iter([("line".to_owned(), String::from_utf8_lossy(line).into())]);
+    AttemptView { at: String::new(), event: "unreadable".to_owned(), detail }
+}
