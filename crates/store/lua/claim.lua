@@ -97,6 +97,8 @@ local function record_of(key)
   local flat = redis.pcall('HGETALL', base .. 'job:' .. key)
   local record = { s = false, c = false, f = false, n = false, ts = false, w = false, b = false, no = false, a = false }
   for at = 1, #flat, 2 do record[flat[at]] = flat[at + 1] end
+  if record.w == '' then record.w = false end -- nobody holds it
+  if record.b == '' then record.b = false end -- no send is out
   return record
 end
 
@@ -166,7 +168,7 @@ local function hand_out(key, due, call, fence, record, content)
     end
     redis.call('HSET', job, 'w', worker, 'f', fence, unpack(more, 1, count))
     if record.b then
-      redis.call('HDEL', job, 'b') -- that it may have reached the gateway must outlive this claim's release
+      redis.call('HSET', job, 'b', '') -- that it may have reached the gateway must outlive this claim's release
       if record.b ~= was then redis.call('XADD', base .. 'events', 'MAXLEN', '~', ARGV[6], '*', 'key', key, 'state', was) end
     end
   end

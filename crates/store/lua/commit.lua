@@ -39,10 +39,10 @@ for at = 3, #ARGV, 12 do
     local stale = '{"stale":true,' .. string.sub(line, 2)
     if its_fence and line ~= '' and redis.pcall('LINDEX', log, -1) ~= stale then redis.pcall('RPUSH', log, stale) end
     answers[#answers + 1] = 'stale'
-  elseif not held then
+  elseif not held or held == '' then
     answers[#answers + 1] = 'again'
   else
-    count, asks = 0, tonumber(asks) or 0
+    count, asks, before = 0, tonumber(asks) or 0, before ~= '' and before
     if asked == '1' then set_field('a', string.format('%d', asks + 1)) end
     if give_back == '1' and before and before ~= 'queued' then
       local resends = tonumber(redis.call('HGET', job, 'rs')) or 0
@@ -67,8 +67,10 @@ for at = 3, #ARGV, 12 do
     elseif not first and line ~= '' and (changed or asked == '0' or asks < tonumber(ARGV[2])) then
       redis.pcall('RPUSH', log, line)
     end
-    redis.call('HSET', job, 's', state, 'u', now, unpack(more, 1, count))
-    if had_reason and reason == '' then redis.call('HDEL', job, 'w', 'b', 'r') else redis.call('HDEL', job, 'w', 'b') end
+    if before then set_field('b', '') end
+    -- Emptied, not taken away: that would be a command of its own.
+    redis.call('HSET', job, 's', state, 'u', now, 'w', '', unpack(more, 1, count))
+    if had_reason and reason == '' then redis.call('HDEL', job, 'r') end
     if set ~= 'to_ask' then leaving[#leaving + 1] = key end
     local there = going[set] or (state == 'needs_review' and going.review or going.done)
     there[#there + 1] = set ~= '' and due or now

@@ -15,7 +15,7 @@ local is, held, callback, fence, changed, created = unpack(redis.call('HMGET', j
 if not is then return 'gone' end
 if ARGV[11] ~= '' and (is ~= seen or (fence or '0') ~= ARGV[10] or (changed or created or '') ~= ARGV[11]) then return 'changed' end
 if is ~= seen then return is end
-if held then return 'held' end
+if held and held ~= '' then return 'held' end
 redis.call('HSET', job, 's', state, 'u', now, 'r', ARGV[8])
 redis.call('RPUSH', base .. 'log:' .. key, string.format('{"e":"operation","t":%d,', now) .. ARGV[9] .. '}')
 for _, name in ipairs({ 'to_send', 'to_ask', 'review' }) do

@@ -13,7 +13,7 @@ for _, key in ipairs(redis.call('ZRANGEBYSCORE', base .. 'done', '-inf', now - t
   local job = base .. 'job:' .. key
   local state, hash, held, told = unpack(redis.call('HMGET', job, 's', 'h', 'w', 'cn'))
   local untold = told and redis.call('ZSCORE', base .. 'to_tell', key)
-  if held or untold or redis.call('ZSCORE', base .. 'to_ask', key) then
+  if (held and held ~= '') or untold or redis.call('ZSCORE', base .. 'to_ask', key) then
     redis.call('ZADD', base .. 'done', now, key) -- asked about again or untold: its time begins anew, and it blocks nothing behind it
   elseif ENDED[state] then
     redis.call('DEL', job, base .. 'body:' .. key, base .. 'log:' .. key)

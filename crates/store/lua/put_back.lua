@@ -38,7 +38,7 @@ if not is then
   if ARGV[20] ~= '' then redis.call('SET', base .. 'body:' .. key, ARGV[20]) end
 end
 
-if out then redis.call('RPUSH', base .. 'log:' .. key, intent_line(last, fence, held)) end -- the send that is out is nobody's now
+if out and out ~= '' then redis.call('RPUSH', base .. 'log:' .. key, intent_line(last, fence, held)) end -- the send that is out is nobody's now
 first = math.min(tonumber(first or last) or math.huge, tonumber(ARGV[14]))
 last = math.max(tonumber(last) or 0, tonumber(ARGV[15]))
 resends = math.max(tonumber(resends) or 0, tonumber(ARGV[13]))

@@ -15,13 +15,13 @@ for at = 4, #ARGV, 2 do
   local its_fence, held, before, sends, resends, sent = unpack(redis.call('HMGET', job, 'f', 'w', 'b', 'n', 'rs', 'ts'))
   if its_fence ~= fence then
     answers[#answers + 1] = 'stale'
-  elseif not held then
+  elseif not held or held == '' then
     answers[#answers + 1] = 'again'
   else
     any_given_back = true
     answers[#answers + 1] = 'ok'
-    redis.call('HDEL', job, 'w', 'b')
-    if before then -- `b` is there while this very claim is for a send: claim takes it away from an older one
+    redis.call('HSET', job, 'w', '', 'b', '')
+    if before and before ~= '' then -- `b` is there while this very claim is for a send: claim takes it away from an older one
       sends = tonumber(sends) - 1
       redis.call('HSET', job, 's', before, 'n', sends, 'u', now)
       if before ~= 'queued' then redis.call('HSET', job, 'rs', tonumber(resends) - 1) end

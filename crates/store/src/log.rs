@@ -74,7 +74,7 @@ fn read(replies: &[Reply]) -> Result<Vec<AttemptView>, StoreError> {
         let intent = intent(number(first).or(number(last)), 1, worker);
         put(&mut log, [intent, end]);
     }
-    if out.is_some() {
+    if out.as_ref().is_some_and(|before| !before.is_empty()) {
         let worker = String::from_utf8_lossy(worker.as_deref().unwrap_or_default()).into();
         put(&mut log, [intent(number(last), number(fence).unwrap_or_default(), worker)]);
     }

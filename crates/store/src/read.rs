@@ -177,7 +177,8 @@ impl Store {
         }
         let states: Vec<(Option<String>, Option<String>)> = self.query("HMGET", &pipeline).await?;
         let in_doubt = |state: &str| state == State::InDoubt.as_str();
-        Ok(states.iter().filter(|(state, worker)| worker.is_none() && state.as_deref().is_some_and(in_doubt)).count())
+        let held = |worker: &Option<String>| worker.as_deref().is_some_and(|worker| !worker.is_empty());
+        Ok(states.iter().filter(|(state, worker)| !held(worker) && state.as_deref().is_some_and(in_doubt)).count())
     }
 
     pub(crate) async fn query<T: redis::FromRedisValue>(

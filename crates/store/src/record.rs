@@ -8,8 +8,8 @@
 //! | `f` | fence: how often it was claimed |
 //! | `n`, `rs`, `a` | sends, of them resends, asks |
 //! | `l` | workers lost while they held it |
-//! | `w` | the worker that holds it; absent when none does |
-//! | `b` | the state before the send that is out; absent when none is |
+//! | `w` | the worker that holds it; empty when none does |
+//! | `b` | the state before the send that is out; empty when none is |
 //! | `t1`, `ts` | first and last intent to send (ms) |
 //! | `o` | when an operator last ordered a call (ms) |
 //! | `no` | the gateway's numbers, newest last, separated by spaces |
@@ -114,7 +114,7 @@ impl Record {
             resends: fields.parsed("rs")?.unwrap_or_default(),
             asks: fields.parsed("a")?.unwrap_or_default(),
             losses: fields.parsed("l")?.unwrap_or_default(),
-            worker: fields.text("w"),
+            worker: fields.text("w").filter(|worker| !worker.is_empty()),
             trade_nos: fields.text("no").unwrap_or_default().split_whitespace().map(str::to_owned).collect(),
             gateway_status: fields.text("g"),
             reason: fields.text("r"),

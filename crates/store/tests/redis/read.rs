@@ -191,12 +191,14 @@ async fn a_log_is_told_in_order_wherever_its_lines_stand() {
     assert_eq!(scene.story("k1").await, told);
     let second = scene.claim_one("w2").await;
     let log = scene.log("k1").await;
-    let intents: Vec<_> = log.iter().filter(|line| line["e"] == "intent").map(|line| (&line["f"], &line["w"])).collect();
+    let intents: Vec<_> =
+        log.iter().filter(|line| line["e"] == "intent").map(|line| (&line["f"], &line["w"])).collect();
     assert_eq!(intents, [(&json!(1), &json!("w1")), (&json!(2), &json!("w2"))]);
     assert_eq!(log[2].get("w"), None, "an answer names its worker by its fence");
     scene.commit(&sent(&second, State::InDoubt, Due::Send(Millis(1)))).await;
     assert_eq!(scene.story("k1").await, ["operation", "intent", "answer", "intent", "answer"]);
-    let recent = scene.store.recent_attempts(&scene.lane, &[key.clone(), "nobody".parse().unwrap(), key], 3).await.unwrap();
+    let recent =
+        scene.store.recent_attempts(&scene.lane, &[key.clone(), "nobody".parse().unwrap(), key], 3).await.unwrap();
     let recent: Vec<Vec<&str>> = recent.iter().map(|log| log.iter().map(|line| &*line.event).collect()).collect();
     assert_eq!(recent, [vec!["answer", "intent", "answer"], vec![], vec!["answer", "intent", "answer"]]);
 }

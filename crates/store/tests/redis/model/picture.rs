@@ -118,8 +118,8 @@ impl JobPicture {
         Some(Self {
             state: record.remove("s")?,
             numbers: NUMBERS.map(|name| record.get(name).map_or(0, |number| number.parse().unwrap())),
-            worker: record.remove("w"),
-            before: record.remove("b"),
+            worker: record.remove("w").filter(|worker| !worker.is_empty()),
+            before: record.remove("b").filter(|before| !before.is_empty()),
             times,
             sets: sets(&replies[2..], now),
             trade_nos: record.remove("no"),
