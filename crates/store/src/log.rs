@@ -4,15 +4,12 @@
 //! a send that is out (`b`, `ts`, `f`, `w`), which gets its line when its end is known.
 
 use bursar_domain::{AttemptView, Key, Lane, Millis};
-use redis::{Pipeline, Value as Reply};
 use serde_json::{Map, Value};
 
-use crate::keys::Keys;
-use crate::read::from_reply;
 use crate::{Store, StoreError};
 
-/// The record's fields that tell of attempts; the last are the pieces of the first claim's end, which `commit.lua` cuts.
-const FIELDS: [&str; 13] = ["b", "w", "f", "ts", "t1", "x1", "x2", "x3", "x4", "x5", "x6", "x7", "x8"];
+/// What a record tells of attempts, in the order of `attempts.lua`; from the sixth on, pieces of the first claim's end.
+type Told = Vec<Option<Vec<u8>>>;
 
 impl Store {
     /// A job's log, oldest first. A line that cannot be read is told as it stands, as event `unreadable`.
@@ -45,27 +42,19 @@ impl Store {
         if keys.is_empty() {
             return Ok(Vec::new());
         }
-        let mut pipeline = Pipeline::new();
-        pipeline.atomic(); // a line moves from the record to the list: it must not be missed or seen twice
+        let mut call = self.scripts.attempts.on(&self.keys.base(lane));
+        call.push(from);
         for key in keys {
-            ask(&mut pipeline, &self.keys, lane, key, from);
+            call.push(key.as_str());
         }
-        let replies: Vec<Reply> = self.query("LRANGE", &pipeline).await?;
-        replies.chunks(2).map(read).collect()
+        let logs: Vec<(Told, Vec<Vec<u8>>)> = call.run(self).await?;
+        Ok(logs.into_iter().map(|(told, lines)| whole(&told, &lines)).collect())
     }
 }
 
-fn ask(pipeline: &mut Pipeline, keys: &Keys, lane: &Lane, key: &Key, from: isize) {
-    pipeline.cmd("HMGET").arg(keys.job(lane, key.as_str())).arg(&FIELDS);
-    pipeline.lrange(keys.log(lane, key.as_str()), from, -1);
-}
-
-fn read(replies: &[Reply]) -> Result<Vec<AttemptView>, StoreError> {
-    let fields: Vec<Option<Vec<u8>>> = from_reply("HMGET", replies.first())?;
-    let lines: Vec<Vec<u8>> = from_reply("LRANGE", replies.get(1))?;
+fn whole(told: &Told, lines: &[Vec<u8>]) -> Vec<AttemptView> {
     let mut log: Vec<AttemptView> = lines.iter().map(|line| read_line(line)).collect();
-    let (told, pieces) = fields.split_at_checked(5).unwrap_or_default();
-    let [out, worker, fence, last, first] = told else { return Ok(log) };
+    let Some(([out, worker, fence, last, first], pieces)) = told.split_first_chunk() else { return log };
     let number = |field: &Option<Vec<u8>>| std::str::from_utf8(field.as_deref()?).ok()?.parse::<u64>().ok();
     let first_claim: Vec<u8> = pieces.iter().flatten().flatten().copied().collect();
     if !first_claim.is_empty() {
@@ -78,7 +67,7 @@ fn read(replies: &[Reply]) -> Result<Vec<AttemptView>, StoreError> {
         let worker = String::from_utf8_lossy(worker.as_deref().unwrap_or_default()).into();
         put(&mut log, [intent(number(last), number(fence).unwrap_or_default(), worker)]);
     }
-    Ok(log)
+    log
 }
 
 /// Ahead of the first line that is later, by its claim or its time (whose text sorts as times do).
