@@ -1,4 +1,4 @@
-#!lua flags=no-writes,allow-oom
+#!lua flags=allow-oom
 -- Reads the logs of jobs of one lane, each in one moment: a line moves from the record to the list, and is never seen twice or
 -- missed. (In MULTI nothing is read while memory is full.)
 -- KEYS  1 the lane's base

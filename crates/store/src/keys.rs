@@ -68,10 +68,6 @@ impl Keys {
         format!("{}body:{key}", self.base(lane))
     }
 
-    pub(crate) fn log(&self, lane: &Lane, key: &str) -> String {
-        format!("{}log:{key}", self.base(lane))
-    }
-
     pub(crate) fn set(&self, lane: &impl Display, set: &str) -> String {
         format!("{}{set}", self.base(lane))
     }
