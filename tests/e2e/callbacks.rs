@@ -3,11 +3,8 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
 use bursar_test_support::{Answer, Received, Receiver, eventually};
 use serde_json::{Value, json};
-use sha2::{Digest, Sha256};
 
 use crate::jobs::{having, transfer};
 use crate::metrics::{listener, sample, scraped};
@@ -29,28 +26,12 @@ fn told(key: &str, url: &str) -> Value {
     having(transfer(key), "callback_url", json!(url))
 }
 
-/// HMAC by the letter of RFC 2104.
-fn hmac(key: &[u8], text: &[u8]) -> Vec<u8> {
-    let mut block = [0; 64];
-    block[..key.len()].copy_from_slice(key);
-    let inner = Sha256::new().chain_update(block.map(|byte| byte ^ 0x36)).chain_update(text).finalize();
-    Sha256::new().chain_update(block.map(|byte| byte ^ 0x5c)).chain_update(inner).finalize().to_vec()
-}
-
-/// Checks a message as its receiver would: the secret's signature over id, time and body.
-fn is_signed_by(message: &Received, secret: &str) -> bool {
-    let Received { id, timestamp, signature, body, .. } = message;
-    let key = STANDARD.decode(secret.strip_prefix("whsec_").unwrap()).unwrap();
-    let expected = STANDARD.encode(hmac(&key, format!("{id}.{timestamp}.{body}").as_bytes()));
-    signature.split(' ').any(|one| one == format!("v1,{expected}"))
-}
-
 /// What was told of each job: type and sequence, repetitions left out.
 fn stories(received: &[Received]) -> BTreeMap<String, Vec<(String, u64)>> {
     let mut stories: BTreeMap<String, Vec<(String, u64)>> = BTreeMap::new();
     let mut ids = std::collections::BTreeSet::new();
     for message in received {
-        assert!(SECRETS.iter().all(|secret| is_signed_by(message, secret)), "{message:?}");
+        assert!(SECRETS.iter().all(|secret| message.is_signed_by(secret)), "{message:?}");
         let body: Value = serde_json::from_str(&message.body).unwrap();
         if ids.insert(message.id.clone()) {
             let event = (body["type"].as_str().unwrap().to_owned(), body["sequence"].as_u64().unwrap());
@@ -192,7 +173,7 @@ async fn secrets_are_read_again_on_a_hangup_and_a_file_that_holds_none_changes_n
         let path = format!("/{key}");
         let found = async || receiver.received().into_iter().find(|message| message.path == path);
         let message = eventually(SOON, "the message", found).await;
-        SECRETS.into_iter().filter(|secret| is_signed_by(&message, secret)).collect()
+        SECRETS.into_iter().filter(|secret| message.is_signed_by(secret)).collect()
     };
     assert_eq!(signed_by("FIRST").await, [old]);
 

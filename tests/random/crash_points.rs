@@ -14,6 +14,7 @@ use bursar_test_support::{Process, eventually};
 use crate::evidence::{Stored, stored};
 use crate::jobs::{self, Thing};
 use crate::plan::{OnAmbiguous, Plan};
+use crate::telling::Receivers;
 use crate::workers::bursar;
 use crate::world::World;
 
@@ -32,7 +33,7 @@ struct Scene {
 impl Scene {
     async fn start(life: &'static str, on_ambiguous: OnAmbiguous) -> Self {
         let thing = jobs::one_transfer(life);
-        let world = World::start(&Plan::without_faults(thing.clone(), on_ambiguous)).await;
+        let world = World::start(&Plan::without_faults(thing.clone(), on_ambiguous), Receivers::none()).await;
         Self { world, thing }
     }
 

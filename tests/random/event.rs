@@ -120,6 +120,8 @@ pub(crate) enum Wire {
     Gateway(usize),
     /// Between the producers and Redis.
     Producers,
+    /// Between those who tell and this receiver.
+    Receiver(usize),
 }
 
 impl Wire {
@@ -128,6 +130,7 @@ impl Wire {
             Self::Redis(_) => "Redis wire",
             Self::Gateway(_) => "gateway wire",
             Self::Producers => "producers' wire",
+            Self::Receiver(_) => "receiver's wire",
         }
     }
 }

@@ -1,15 +1,21 @@
 //! What is left to judge when a seed is over: both books, what producers were told, and what workers said.
 
+use std::collections::HashMap;
 use std::time::Duration;
 
-use bursar_domain::AttemptView;
+use bursar_domain::{AttemptView, Key, State};
 use bursar_simulator::{KeyRecord, Ledger, Stats};
-use bursar_store::{LaneStatus, Record, Store, StoreError};
+use bursar_store::{EventId, LaneStatus, MAX_BATCH, Record, Store, StoreError};
+use bursar_test_support::Received;
 
+use crate::door::QUEUE;
 use crate::jobs::{Thing, lanes};
 use crate::plan::Plan;
 use crate::producers::Ack;
 use crate::world::World;
+
+/// More events than a seed makes in one lane.
+const ALL_EVENTS: usize = 100_000;
 
 /// One job as Redis has it.
 #[derive(Clone, Debug)]
@@ -28,6 +34,13 @@ pub(crate) struct Happened {
     pub(crate) what: String,
 }
 
+/// What the door has kept aside.
+#[derive(Clone, Debug)]
+pub(crate) struct Aside {
+    pub(crate) why: String,
+    pub(crate) payload: String,
+}
+
 /// Everything that properties are judged by.
 pub(crate) struct Evidence {
     pub(crate) plan: Plan,
@@ -37,6 +50,11 @@ pub(crate) struct Evidence {
     /// By thing and variant: the record under its key.
     pub(crate) stored: Vec<Vec<Option<Stored>>>,
     pub(crate) lanes: Vec<(String, LaneStatus)>,
+    /// By receiver: everything that came, in order.
+    pub(crate) received: Vec<Vec<Received>>,
+    /// By lane and key: the ends and reviews that are on record, in order.
+    pub(crate) told_of: HashMap<(String, Key), Vec<State>>,
+    pub(crate) aside: Vec<Aside>,
     /// How long after the last event everything had ended; `None` when it had not in time.
     pub(crate) quiet_after: Option<Duration>,
     pub(crate) happened: Vec<Happened>,
@@ -80,6 +98,32 @@ pub(crate) async fn stored(store: &Store, thing: &Thing, variant: usize) -> Resu
     Ok(Some(Stored { record, content, log }))
 }
 
+/// What each job came to that is told, by the lanes' events.
+async fn told_of(store: &Store) -> Result<HashMap<(String, Key), Vec<State>>, StoreError> {
+    let beginnings: Vec<_> = lanes().into_iter().map(|lane| (lane, EventId::default())).collect();
+    let mut told_of: HashMap<(String, Key), Vec<State>> = HashMap::new();
+    for event in store.events(&beginnings, ALL_EVENTS).await? {
+        let state = event.fields.iter().find(|(name, _)| name == "state").and_then(|(_, state)| state.parse().ok());
+        let (Some(key), Some(state)) = (event.key(), state) else { continue };
+        match state {
+            State::Queued | State::InDoubt | State::Pending => {}
+            State::NeedsReview | State::Succeeded | State::Failed | State::Refunded | State::Cancelled => {
+                told_of.entry((event.lane.to_string(), key)).or_default().push(state);
+            }
+        }
+    }
+    Ok(told_of)
+}
+
+async fn aside(store: &Store) -> Result<Vec<Aside>, StoreError> {
+    let mut all = Vec::new();
+    for aside in store.kept_aside(QUEUE, 0, MAX_BATCH).await? {
+        let payload = store.payload_aside(QUEUE, aside.number).await?.unwrap_or_default();
+        all.push(Aside { why: aside.why, payload: String::from_utf8_lossy(&payload).into_owned() });
+    }
+    Ok(all)
+}
+
 /// Reads both books.
 pub(crate) async fn gather(
     world: World,
@@ -101,6 +145,8 @@ pub(crate) async fn gather(
     for lane in lanes() {
         of_lanes.push((lane.to_string(), world.store.lane_status(&lane).await?));
     }
+    let told_of = told_of(&world.store).await?;
+    let aside = if plan.door.is_some() { aside(&world.store).await? } else { Vec::new() };
     let lost_reply_bytes = world.lost_reply_bytes();
     let stats = world.simulator.stats();
     Ok(Evidence {
@@ -110,6 +156,9 @@ pub(crate) async fn gather(
         acks,
         stored: of_things,
         lanes: of_lanes,
+        received: world.receivers.received(),
+        told_of,
+        aside,
         quiet_after,
         happened,
         worker_wrongs: world.workers.wrongs,

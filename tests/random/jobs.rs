@@ -56,6 +56,8 @@ pub(crate) struct Thing {
     pub(crate) later: Option<Duration>,
     /// What is submitted for it; one of these can be accepted.
     pub(crate) variants: Vec<NewJob>,
+    /// By variant: which receiver its producer wants to be told at; nobody is told of the others.
+    pub(crate) told: Vec<Option<usize>>,
 }
 
 impl Thing {
@@ -115,6 +117,7 @@ pub(crate) fn draw(dice: &mut Rng, number: usize) -> Thing {
         withholds_number: dice.u32(..8) == 0,
         spoilt: (dice.u32(..8) == 0).then(|| (SPOILS[dice.usize(..SPOILS.len())], dice.u32(1..4))),
         later: (dice.u32(..6) == 0).then(|| Duration::from_millis(dice.u64(300..3_500))),
+        told: vec![None; variants.len()],
         variants,
     }
 }
@@ -130,6 +133,7 @@ pub(crate) fn one_transfer(life: &'static str) -> Thing {
         spoilt: None,
         later: None,
         variants: vec![NewJob::new("main", "transfer", "transfer-1", body(Kind::Transfer, 1, 10))],
+        told: vec![None],
     }
 }
 

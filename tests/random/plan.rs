@@ -6,8 +6,10 @@ use bursar_simulator::FaultProfile;
 use bursar_test_support::Fsync;
 use fastrand::Rng;
 
+use crate::door::Door;
 use crate::jobs::{self, ACCOUNTS, Thing, weighted};
-use crate::timeline::{self, Moment};
+use crate::telling::Telling;
+use crate::timeline::{self, Moment, More};
 
 /// How long a claim stays a worker's own.
 pub(crate) const LEASE: Duration = Duration::from_secs(1);
@@ -23,6 +25,9 @@ pub(crate) const LIFE_STEP: Duration = Duration::from_millis(300);
 
 /// The most workers that a seed has at a time.
 pub(crate) const MAX_WORKERS: usize = 3;
+
+/// What decides whether producers are told, and push, beside the seed itself: the rest of a plan is the same without it.
+const MORE: u64 = 0xca11_bacc;
 
 /// From here on a worker needs many calls in flight to get anywhere.
 const SLOW: Duration = Duration::from_millis(100);
@@ -89,6 +94,10 @@ pub(crate) struct Plan {
     pub(crate) timeline: Vec<Moment>,
     /// By worker: how far its clock is off, in milliseconds.
     pub(crate) skews_ms: [i64; MAX_WORKERS],
+    /// Where producers want to be told.
+    pub(crate) telling: Option<Telling>,
+    /// Where jobs come in by the apalis-redis door.
+    pub(crate) door: Option<Door>,
 }
 
 impl Plan {
@@ -109,6 +118,12 @@ impl Plan {
             for thing in &mut things {
                 thing.later = dice.bool().then(|| Duration::from_millis(dice.u64(2_000..4_500)));
             }
+        }
+        let mut more = Rng::with_seed(seed ^ MORE);
+        let telling = (more.u32(..3) == 0).then(|| Telling::draw(&mut more));
+        let door = (more.u32(..4) == 0).then(|| Door::draw(&mut more, PRODUCERS));
+        if let Some(telling) = &telling {
+            telling.address(&mut more, &mut things);
         }
         Self {
             seed,
@@ -132,13 +147,18 @@ impl Plan {
             rate_per_second: weighted(&mut dice, &[(0, 3), (40, 1)]),
             batches: (0..PRODUCERS).map(|producer| batches(&mut dice, producer, &things)).collect(),
             timeline: match memory {
-                Memory::Kept => timeline::draw(&mut dice, workers),
+                Memory::Kept => {
+                    let more = More { dice: &mut more, telling: telling.as_ref(), door: door.as_ref() };
+                    timeline::draw(&mut dice, workers, more)
+                }
                 Memory::Older => timeline::draw_loss(&mut dice, workers),
             },
             memory,
             things,
             // Each may be off by as much as the preflight lets pass: the gateways see it, and no job must.
             skews_ms: std::array::from_fn(|_| if dice.bool() { dice.i64(-50_000..=50_000) } else { 0 }),
+            telling,
+            door,
         }
     }
 }
@@ -162,12 +182,20 @@ impl Plan {
             batches: Vec::new(),
             timeline: Vec::new(),
             skews_ms: [0; MAX_WORKERS],
+            telling: None,
+            door: None,
             ..Self::of(0)
         }
     }
 }
 
 impl Plan {
+    /// Whether this variant of this thing was pushed by some producer.
+    pub(crate) fn is_pushed(&self, thing: usize, variant: usize) -> bool {
+        let pushers = self.door.as_ref().map_or(0, |door| door.pushers);
+        self.batches[..pushers].iter().flatten().any(|batch| batch.jobs.contains(&(thing, variant)))
+    }
+
     /// Whether a lane paused like this stays so: Redis has lost writes, and whatever the lane sends twice is paid twice.
     pub(crate) fn waits_for_ever(&self, paused: Option<&str>) -> bool {
         let lost = paused.is_some_and(|why| why.contains("lost writes"));

@@ -8,6 +8,7 @@ use bursar_store::Store;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
+use crate::door;
 use crate::jobs::ACCOUNTS;
 use crate::plan::{Batch, Plan};
 
@@ -22,15 +23,40 @@ pub(crate) struct Ack {
     pub(crate) outcome: Outcome,
     /// How often it was submitted for this answer; the answers before were errors, which tell nothing.
     pub(crate) tries: u32,
+    /// Whether everything was over by then.
+    pub(crate) late: bool,
+}
+
+/// The producers of a seed.
+pub(crate) struct Producers {
+    /// Those who are answered.
+    submit: Vec<JoinHandle<Vec<Ack>>>,
+    /// Those who are not.
+    push: Vec<JoinHandle<()>>,
+}
+
+impl Producers {
+    /// Whether everybody has got rid of everything.
+    pub(crate) fn are_done(&self) -> bool {
+        self.submit.iter().all(JoinHandle::is_finished) && self.push.iter().all(JoinHandle::is_finished)
+    }
+
+    /// What was answered. Whoever has not come to the end by now has nothing to tell: the properties will say what is missing.
+    pub(crate) async fn acks(self) -> Vec<Ack> {
+        let mut acks = Vec::new();
+        for mut producer in self.submit {
+            match tokio::time::timeout(PAUSE, &mut producer).await {
+                Ok(finished) => acks.extend(finished.expect("a producer does not panic")),
+                Err(_) => producer.abort(),
+            }
+        }
+        self.push.iter().for_each(JoinHandle::abort);
+        acks
+    }
 }
 
 /// Starts the producers of a plan. Each ends when everything of its own was answered.
-pub(crate) fn start(
-    plan: &Plan,
-    settings: &Settings,
-    prefix_time: Millis,
-    began: Instant,
-) -> Vec<JoinHandle<Vec<Ack>>> {
+pub(crate) fn start(plan: &Plan, settings: &Settings, prefix_time: Millis, began: Instant) -> Producers {
     let jobs: Vec<Vec<NewJob>> = plan
         .things
         .iter()
@@ -39,8 +65,17 @@ pub(crate) fn start(
             thing.variants.iter().map(|job| NewJob { run_at: run_at.clone(), ..job.clone() }).collect()
         })
         .collect();
-    let start = |batches: &Vec<Batch>| tokio::spawn(submit_all(settings.clone(), batches.clone(), jobs.clone(), began));
-    plan.batches.iter().map(start).collect()
+    let submit =
+        |batches: &Vec<Batch>| tokio::spawn(submit_all(settings.clone(), batches.clone(), jobs.clone(), began));
+    let Some(door) = &plan.door else {
+        return Producers { submit: plan.batches.iter().map(submit).collect(), push: Vec::new() };
+    };
+    let (pushed, submitted) = plan.batches.split_at(door.pushers);
+    let push = pushed.iter().map(|batches| door::push_jobs(&settings.url, batches, &jobs, began));
+    Producers {
+        submit: submitted.iter().map(submit).collect(),
+        push: push.chain([door::push_wrong(&settings.url, &door.wrong, began)]).collect(),
+    }
 }
 
 /// Submits every variant once more, when all is over: late duplicates.
@@ -50,7 +85,7 @@ pub(crate) async fn submit_again(plan: &Plan, store: &Store) -> Vec<Ack> {
     for (thing, it) in plan.things.iter().enumerate() {
         let outcomes = producer.submit_many(&it.variants).await.expect("Redis is there at the end");
         let answered = outcomes.into_iter().enumerate();
-        acks.extend(answered.map(|(variant, outcome)| Ack { thing, variant, outcome, tries: 1 }));
+        acks.extend(answered.map(|(variant, outcome)| Ack { thing, variant, outcome, tries: 1, late: true }));
     }
     acks
 }
@@ -75,7 +110,7 @@ async fn submit_all(settings: Settings, batches: Vec<Batch>, jobs: Vec<Vec<NewJo
             tries += 1;
         };
         let answered = batch.jobs.iter().zip(outcomes);
-        acks.extend(answered.map(|(&(thing, variant), outcome)| Ack { thing, variant, outcome, tries }));
+        acks.extend(answered.map(|(&(thing, variant), outcome)| Ack { thing, variant, outcome, tries, late: false }));
     }
     acks
 }

@@ -12,6 +12,7 @@ use crate::event::Event;
 use crate::evidence::{Evidence, Stored};
 use crate::jobs::{ACCOUNTS, Thing};
 use crate::plan::{Gateway, Memory};
+use crate::{pushed, told};
 
 /// One way in which a property was broken.
 #[derive(Clone, Debug)]
@@ -24,7 +25,7 @@ pub(crate) struct Breach {
 type Judge = fn(&Evidence) -> Vec<Breach>;
 
 /// Every property by its name.
-pub(crate) const PROPERTIES: [(&str, Judge); 15] = [
+pub(crate) const PROPERTIES: [(&str, Judge); 24] = [
     ("no key is executed twice where the gateway honours keys", executed_once_with_keys),
     ("no key is executed twice by an account that holds at a gateway that does not", executed_once_by_holding),
     ("every job ends, or waits for a person, in time", ends_in_time),
@@ -40,9 +41,21 @@ pub(crate) const PROPERTIES: [(&str, Judge); 15] = [
     ("nothing is left claimed, due or put aside", nothing_left),
     ("no worker ends by itself, panics, or does not drain", workers_stand),
     ("no call was made that the gateway complains of", no_violations),
+    ("every end and every review was told", told::each_end_is_told),
+    ("nothing was told that is not on record", told::nothing_else_is_told),
+    ("what was told of a job was told in order", told::told_in_order),
+    ("everything that was told was signed", told::told_with_a_signature),
+    ("nothing was told to somebody else", told::told_to_whom_it_concerns),
+    ("what is logged as told is what receivers have", told::told_as_logged),
+    ("every pushed job is one job, or aside because of its rival", pushed::each_is_a_job_or_aside),
+    (
+        "what was pushed and is no job is kept aside with its reason, and nothing else is",
+        pushed::what_is_no_job_is_aside,
+    ),
+    ("no late duplicate is new", pushed::nothing_is_new_in_the_end),
 ];
 
-fn about(thing: usize, text: String) -> Breach {
+pub(crate) fn about(thing: usize, text: String) -> Breach {
     Breach { thing: Some(thing), text }
 }
 
@@ -220,7 +233,7 @@ fn late_is_called_late(evidence: &Evidence) -> Vec<Breach> {
 }
 
 /// The variants of a thing that some producer was told are accepted.
-fn accepted(evidence: &Evidence, thing: usize) -> Vec<usize> {
+pub(crate) fn accepted(evidence: &Evidence, thing: usize) -> Vec<usize> {
     let of_thing = evidence.acks.iter().filter(|ack| ack.thing == thing);
     let taken = of_thing.filter(|ack| matches!(ack.outcome, Outcome::New | Outcome::Existing(_)));
     let mut variants: Vec<usize> = taken.map(|ack| ack.variant).collect();
@@ -240,7 +253,9 @@ fn accepted_exists(evidence: &Evidence) -> Vec<Breach> {
         }
         for (variant, stored) in evidence.stored[number].iter().enumerate() {
             // Rivals under one key have one record.
-            let known = accepted.iter().any(|known| thing.key(*known) == thing.key(variant));
+            let known = (0..thing.variants.len())
+                .filter(|known| accepted.contains(known) || evidence.plan.is_pushed(number, *known))
+                .any(|known| thing.key(known) == thing.key(variant));
             if stored.is_some() && !known {
                 breaches.push(about(number, format!("{} exists and nobody was told so", thing.key(variant))));
             }
@@ -260,7 +275,9 @@ fn new_once(evidence: &Evidence) -> Vec<Breach> {
         let accepted = accepted(evidence, number);
         let new = acks.iter().filter(|ack| ack.outcome == Outcome::New).count();
         // Whoever repeats a submission without an answer may learn of its own success as of another's.
-        let unheard = acks.iter().any(|ack| ack.tries > 1 && accepted.contains(&ack.variant));
+        // Whoever pushes is answered nothing.
+        let unheard = accepted.iter().any(|variant| evidence.plan.is_pushed(number, *variant))
+            || acks.iter().any(|ack| ack.tries > 1 && accepted.contains(&ack.variant));
         if accepted.len() != 1 || new > 1 || (new == 0 && !unheard) {
             breaches.push(about(number, format!("accepted: variants {accepted:?}, new {new} times: {acks:?}")));
         }
@@ -277,7 +294,7 @@ fn nothing_left(evidence: &Evidence) -> Vec<Breach> {
     let mut breaches = Vec::new();
     for (lane, status) in &evidence.lanes {
         let to_send = if evidence.plan.waits_for_ever(status.paused.as_deref()) { 0 } else { status.to_send };
-        if to_send + status.to_ask + status.orphans > 0 {
+        if to_send + status.to_ask + status.to_tell + status.orphans > 0 {
             breaches.push(Breach { thing: None, text: format!("{lane}: {status:?}") });
         }
     }

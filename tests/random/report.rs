@@ -6,7 +6,9 @@ use std::io::{self, Write as _};
 
 use crate::evidence::Evidence;
 use crate::jobs::Thing;
+use crate::plan::Plan;
 use crate::properties::{Breach, PROPERTIES};
+use crate::telling::Telling;
 
 /// What a report shows of one property's breaches, and of one worker's words.
 const SHOWN_BREACHES: usize = 5;
@@ -19,6 +21,8 @@ pub(crate) struct Totals {
     jobs: usize,
     gateway_faults: u64,
     crashes: u32,
+    told: usize,
+    pushed: usize,
     lost_reply_bytes: u64,
     events: BTreeMap<String, usize>,
     states: BTreeMap<&'static str, usize>,
@@ -62,6 +66,9 @@ fn line(evidence: &Evidence, totals: &mut Totals, verdict: &str) -> String {
     totals.jobs += plan.things.len();
     totals.gateway_faults += evidence.stats.faulty;
     totals.crashes += evidence.crashes;
+    let (told, pushed) = (evidence.received.iter().flatten().count(), pushed(plan));
+    totals.told += told;
+    totals.pushed += pushed;
     totals.lost_reply_bytes += evidence.lost_reply_bytes;
     for (name, count) in &events {
         *totals.events.entry(name.clone()).or_default() += count;
@@ -70,7 +77,7 @@ fn line(evidence: &Evidence, totals: &mut Totals, verdict: &str) -> String {
         *totals.states.entry(name).or_default() += count;
     }
     format!(
-        "seed {}: {} jobs ({}) · {:?} {} {:?} · {} workers · {} · {} faults of the gateway, {} crashes, {} reply bytes lost · quiet after {} · {} · {verdict}",
+        "seed {}: {} jobs ({}) · {:?} {} {:?} · {} workers{} · {} · {} faults of the gateway, {} crashes, {} reply bytes lost · quiet after {} · {} · {verdict}",
         plan.seed,
         plan.things.len(),
         counts(&states),
@@ -78,6 +85,7 @@ fn line(evidence: &Evidence, totals: &mut Totals, verdict: &str) -> String {
         plan.profile,
         plan.fsync,
         plan.workers,
+        more(plan, told, pushed),
         counts(&events),
         evidence.stats.faulty,
         evidence.crashes,
@@ -85,6 +93,24 @@ fn line(evidence: &Evidence, totals: &mut Totals, verdict: &str) -> String {
         evidence.quiet_after.map_or("never".into(), |after| format!("{:.1} s", after.as_secs_f32())),
         format_args!("{:.1} s", evidence.took.as_secs_f32()),
     )
+}
+
+/// Jobs that were pushed, without repetitions.
+fn pushed(plan: &Plan) -> usize {
+    let variants = |(number, thing): (usize, &Thing)| {
+        (0..thing.variants.len()).filter(|variant| plan.is_pushed(number, *variant)).count()
+    };
+    plan.things.iter().enumerate().map(variants).sum()
+}
+
+/// What there is beside workers in some seeds.
+fn more(plan: &Plan, told: usize, pushed: usize) -> String {
+    let telling = plan.telling.as_ref().map(|telling| {
+        let Telling { workers, servers, receivers } = telling;
+        format!(", {workers:?} and {servers} servers told {receivers} receivers {told} times")
+    });
+    let door = plan.door.as_ref().map(|door| format!(", {pushed} jobs and {} others pushed", door.wrong.len()));
+    telling.into_iter().chain(door).collect()
 }
 
 fn counts<Name: AsRef<str>>(counts: &BTreeMap<Name, usize>) -> String {
@@ -96,13 +122,15 @@ impl Totals {
     /// The last words of a run.
     pub(crate) fn tell(&self) -> String {
         format!(
-            "{} seeds, {} jobs ({}); {} faults of the gateway, {} crashes at crash points, {} reply bytes lost; events: {}",
+            "{} seeds, {} jobs ({}); {} faults of the gateway, {} crashes at crash points, {} reply bytes lost; {} messages told, {} jobs pushed; events: {}",
             self.seeds,
             self.jobs,
             counts(&self.states),
             self.gateway_faults,
             self.crashes,
             self.lost_reply_bytes,
+            self.told,
+            self.pushed,
             counts(&self.events)
         )
     }

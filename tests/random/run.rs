@@ -4,13 +4,15 @@ use std::time::Duration;
 
 use bursar_domain::Millis;
 use tokio::task::JoinHandle;
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{Instant, sleep};
 
+use crate::door::QUEUE;
 use crate::evidence::{Evidence, Happened, gather};
 use crate::jobs::lanes;
 use crate::operators;
 use crate::plan::{HANG, Memory, Plan};
-use crate::producers::{self, Ack};
+use crate::producers::{self, Producers};
+use crate::telling::Receivers;
 use crate::workers::NONE_RUNS;
 use crate::world::{NOBODY_WOULD, TOO_EARLY, World};
 
@@ -22,14 +24,17 @@ const LOOK: Duration = Duration::from_millis(20);
 const QUIET_WITHIN: Duration = Duration::from_secs(30);
 
 /// Runs a seed.
-pub(crate) async fn run(plan: Plan) -> Evidence {
+pub(crate) async fn run(mut plan: Plan) -> Evidence {
     let began = Instant::now();
-    let mut world = World::start(&plan).await;
+    let receivers = Receivers::start(plan.seed, plan.telling.as_ref()).await;
+    receivers.address(&mut plan.things);
+    let mut world = World::start(&plan, receivers).await;
     let first = match plan.memory {
         Memory::Kept => plan.workers,
         Memory::Older => plan.workers - 1,
     };
-    for slot in 0..first {
+    let tellers = plan.workers..world.workers.slots.len();
+    for slot in (0..first).chain(tellers) {
         world.workers.start(slot, None);
     }
     let started = Instant::now();
@@ -45,18 +50,18 @@ pub(crate) async fn run(plan: Plan) -> Evidence {
         let what = format!("an operator: {}", order.await.unwrap());
         happened.push(Happened { at: started.elapsed(), word: None, what });
     }
-    let acks = acks(producers).await.into_iter().chain(late).collect();
+    let acks = producers.acks().await.into_iter().chain(late).collect();
     gather(world, plan, acks, happened, quiet_after, began.elapsed()).await.expect("Redis is there at the end")
 }
 
 /// Brings about every event of the timeline at its time, and watches the workers between them.
-async fn play(world: &mut World, plan: &Plan, started: Instant, producers: &[JoinHandle<Vec<Ack>>]) -> Vec<Happened> {
+async fn play(world: &mut World, plan: &Plan, started: Instant, producers: &Producers) -> Vec<Happened> {
     let mut happened = Vec::new();
     for moment in &plan.timeline {
         while started.elapsed() < moment.at {
             sleep(LOOK.min(moment.at.saturating_sub(started.elapsed()))).await;
             world.workers.watch().await;
-            if plan.memory == Memory::Older && producers.iter().all(JoinHandle::is_finished) {
+            if plan.memory == Memory::Older && producers.are_done() && is_taken(world, plan).await {
                 world.all_submitted();
             }
         }
@@ -69,12 +74,11 @@ async fn play(world: &mut World, plan: &Plan, started: Instant, producers: &[Joi
 }
 
 /// Waits until everything was submitted and nothing is due any more; how long that took.
-async fn quiet(world: &mut World, plan: &Plan, producers: &[JoinHandle<Vec<Ack>>]) -> Option<Duration> {
+async fn quiet(world: &mut World, plan: &Plan, producers: &Producers) -> Option<Duration> {
     let calm = Instant::now();
     while calm.elapsed() < QUIET_WITHIN {
         world.workers.watch().await;
-        let submitted =
-            producers.iter().all(JoinHandle::is_finished) && world.orders.iter().all(JoinHandle::is_finished);
+        let submitted = producers.are_done() && world.orders.iter().all(JoinHandle::is_finished);
         if submitted && is_quiet(world, plan).await {
             return Some(calm.elapsed());
         }
@@ -83,13 +87,21 @@ async fn quiet(world: &mut World, plan: &Plan, producers: &[JoinHandle<Vec<Ack>>
     None
 }
 
+/// Whether nothing waits at the door.
+async fn is_taken(world: &World, plan: &Plan) -> bool {
+    plan.door.is_none() || world.store.queue_status(QUEUE).await.is_ok_and(|queue| queue.waiting == 0)
+}
+
 async fn is_quiet(world: &World, plan: &Plan) -> bool {
+    if !is_taken(world, plan).await {
+        return false;
+    }
     for lane in lanes() {
         match world.store.lane_status(&lane).await {
-            Ok(status) if status.to_send + status.to_ask == 0 => {}
+            Ok(status) if status.to_send + status.to_ask + status.to_tell == 0 => {}
             // Nobody who looked would let these sends go on.
             Ok(status) if plan.waits_for_ever(status.paused.as_deref()) => {
-                if status.to_ask > 0 {
+                if status.to_ask + status.to_tell > 0 {
                     return false;
                 }
             }
@@ -104,18 +116,6 @@ async fn is_quiet(world: &World, plan: &Plan) -> bool {
         }
     }
     true
-}
-
-async fn acks(producers: Vec<JoinHandle<Vec<Ack>>>) -> Vec<Ack> {
-    let mut acks = Vec::new();
-    for mut producer in producers {
-        match timeout(LOOK, &mut producer).await {
-            Ok(finished) => acks.extend(finished.expect("a producer does not panic")),
-            // It has no answers to tell of: the properties will say what is missing.
-            Err(_) => producer.abort(),
-        }
-    }
-    acks
 }
 
 #[allow(clippy::disallowed_methods, reason = "jobs for later are due by the clock that Redis on this machine has too")]

@@ -1,21 +1,44 @@
-//! The configuration of a seed's workers.
+//! The configuration of a seed's processes.
+
+use std::path::Path;
 
 use bursar_simulator::Ready;
 
+use crate::door::QUEUE;
 use crate::jobs::ACCOUNTS;
 use crate::plan::{CALL_TIMEOUT, LEASE, OnAmbiguous, Plan, QueryKey, SETTLE};
+use crate::telling::{SECRET, TIMEOUT};
 use bursar_producer::GatewayKind;
 
+/// A token that nobody has: a server does not start without any.
+const TOKENS: &str = "[[token]]\nname = \"nobody\"\nrole = \"reader\"\n\
+    sha256 = \"0000000000000000000000000000000000000000000000000000000000000000\"\n";
+
+/// Writes the configuration, and the files that it names.
+pub(crate) fn write(plan: &Plan, ready: &Ready, folder: &Path) -> std::io::Result<std::path::PathBuf> {
+    let config = folder.join("bursar.toml");
+    std::fs::write(&config, file(plan, ready))?;
+    std::fs::write(folder.join("tokens.toml"), TOKENS)?;
+    std::fs::write(folder.join("secrets"), SECRET)?;
+    Ok(config)
+}
+
 /// The file, but for Redis and the gateway's address, which each worker reaches over wires of its own.
-pub(crate) fn file(plan: &Plan, ready: &Ready) -> String {
+fn file(plan: &Plan, ready: &Ready) -> String {
     let worker = format!(
         "[worker]\nconcurrency = {}\nlease = \"{}ms\"\ndrain = \"2s\"\n",
         plan.concurrency,
         (LEASE * plan.patience).as_millis()
     );
+    let told = format!(
+        "[server]\nlisten = \"127.0.0.1:0\"\ntokens_file = \"tokens.toml\"\ndrain = \"2s\"\n\
+         [callbacks]\nsecrets_file = \"secrets\"\nallow = [\"127.0.0.1\"]\ntimeout = \"{}ms\"\nconcurrency = 32\n",
+        TIMEOUT.as_millis()
+    );
+    let intake = plan.door.as_ref().map(|_| format!("[intake]\nqueues = [\"{QUEUE}\"]\n"));
     let accounts = ACCOUNTS.iter().zip(plan.on_ambiguous);
     let sections = accounts.map(|((name, gateway), policy)| account(plan, ready, name, *gateway, policy));
-    std::iter::once(worker).chain(sections).collect()
+    [worker, told].into_iter().chain(intake).chain(sections).collect()
 }
 
 fn account(plan: &Plan, ready: &Ready, name: &str, gateway: GatewayKind, policy: OnAmbiguous) -> String {

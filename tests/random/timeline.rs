@@ -7,8 +7,11 @@ use bursar_producer::Lane;
 use bursar_test_support::Fault;
 use fastrand::Rng;
 
+use crate::door::Door;
 use crate::event::{Event, Order, Wire};
 use crate::jobs::{lanes, weighted};
+use crate::telling::Telling;
+use crate::workers::Role;
 
 /// Nothing begins later than this; what has begun ends soon after.
 const HORIZON_MS: u64 = 4_000;
@@ -16,6 +19,12 @@ const HORIZON_MS: u64 = 4_000;
 /// Places in the worker's path at which it can be made to end.
 pub(crate) const CRASH_POINTS: [&str; 6] =
     ["after_claim", "before_send", "before_ask", "after_answer", "before_commit", "after_commit"];
+
+/// The place at which a receiver has answered, and nothing of that is on record.
+const TOLD_POINT: &str = "after_callback";
+
+/// Places in the door's path.
+const DOOR_POINTS: [&str; 2] = ["before_take", "after_take"];
 
 /// An event and its time after the start.
 #[derive(Clone, Debug)]
@@ -74,12 +83,32 @@ const EPISODES: [(Episode, u32); 17] = [
     (Episode::Operator, 14),
 ];
 
+/// What else there is in a seed that can be hit, and the chance that decides how: the other draws are the same without it.
+pub(crate) struct More<'a> {
+    pub(crate) dice: &'a mut Rng,
+    pub(crate) telling: Option<&'a Telling>,
+    pub(crate) door: Option<&'a Door>,
+}
+
 /// Draws a timeline for so many workers, in order of time.
-pub(crate) fn draw(dice: &mut Rng, workers: usize) -> Vec<Moment> {
+pub(crate) fn draw(dice: &mut Rng, workers: usize, more: More<'_>) -> Vec<Moment> {
     let mut draft = Draft { dice, free: HashMap::new(), moments: Vec::new() };
     for _ in 0..draft.dice.usize(6..20) {
         let episode = weighted(draft.dice, &EPISODES);
         draft.episode(episode, workers);
+    }
+    let More { dice, telling, door } = more;
+    let mut draft = Draft { dice, free: draft.free, moments: draft.moments };
+    if let Some(telling) = telling {
+        draft.telling(telling, workers);
+    }
+    if door.is_some() {
+        for _ in 0..draft.dice.usize(1..4) {
+            let worker = draft.dice.usize(..workers);
+            let point = DOOR_POINTS[draft.dice.usize(..DOOR_POINTS.len())];
+            let armed = Event::Arm(worker, point, draft.dice.u32(1..6));
+            draft.span(Target::Worker(worker), 400..2_000, armed, Event::Start(worker));
+        }
     }
     draft.moments.sort_by_key(|moment| moment.at);
     draft.moments
@@ -170,12 +199,54 @@ impl Draft<'_> {
         }
     }
 
+    /// What befalls the processes that only tell, which stand behind the workers, and the receivers.
+    fn telling(&mut self, telling: &Telling, workers: usize) {
+        for _ in 0..self.dice.usize(1..5) {
+            let receiver = self.dice.usize(..telling.receivers);
+            self.wire(Wire::Receiver(receiver));
+        }
+        for _ in 0..self.dice.usize(1..6) {
+            // A job that was before a person and ends has two things to tell of it, the second while the first may be untold.
+            for _ in 0..4 {
+                let order = weighted(self.dice, &[(Order::Resolve, 4), (Order::Send, 2), (Order::Ask, 1)]);
+                let event = Event::Operate(order, self.dice.usize(..1_000));
+                let at = Duration::from_millis(self.dice.u64(1_500..HORIZON_MS + 2_000));
+                self.moments.push(Moment { at, event });
+            }
+            let Some(teller) = self.teller(telling, workers) else { return };
+            match self.dice.u32(..10) {
+                0..3 => self.span(Target::Worker(teller), 50..1_500, Event::Kill(teller), Event::Start(teller)),
+                3..6 => {
+                    let armed = Event::Arm(teller, TOLD_POINT, self.dice.u32(1..8));
+                    self.span(Target::Worker(teller), 400..2_000, armed, Event::Start(teller));
+                }
+                // Longer than the lease of what it has taken: others have told it meanwhile.
+                6 => {
+                    let halted = Event::Halt(teller, TOLD_POINT, self.dice.u32(1..8));
+                    self.span(Target::Worker(teller), 3_500..5_000, halted, Event::Thaw(teller));
+                }
+                7 => self.span(Target::Worker(teller), 5..800, Event::Drain(teller), Event::Start(teller)),
+                8 => self.span(Target::Worker(teller), 300..4_500, Event::Freeze(teller), Event::Thaw(teller)),
+                _ => self.wire(Wire::Redis(teller)),
+            }
+        }
+    }
+
+    /// One that tells and works no job; where workers tell, one of them.
+    fn teller(&mut self, telling: &Telling, workers: usize) -> Option<usize> {
+        match (telling.servers, telling.workers) {
+            (0, Role::Up) => Some(self.dice.usize(..workers)),
+            (0, Role::Worker | Role::Server) => None,
+            (servers, _) => Some(workers + self.dice.usize(..servers)),
+        }
+    }
+
     /// No wire holds a request for longer than the settle time allows for: what is longer under way than that, a gateway
     /// may meet beside the next send of the same key.
     fn wire(&mut self, wire: Wire) {
         let longest_ms = match wire {
             Wire::Gateway(_) => 700,
-            Wire::Redis(_) | Wire::Producers => 2_000,
+            Wire::Redis(_) | Wire::Producers | Wire::Receiver(_) => 2_000,
         };
         let fault = match self.dice.u32(..8) {
             0 => return self.once(Target::Wire(wire), 0, Event::Cut(wire)),

@@ -1,5 +1,5 @@
-//! The worker processes of a seed: started, killed, frozen, drained, and watched. A worker that ends without having been told
-//! to, or made to, breaks a promise.
+//! The processes of a seed that work, tell or do both: started, killed, frozen, drained, and watched. One that ends without
+//! having been told to, or made to, breaks a promise.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -22,8 +22,38 @@ const COLLECTED_WITHIN: Duration = Duration::from_secs(10);
 /// What a blow to a worker comes to that is down already.
 pub(crate) const NONE_RUNS: &str = "none runs";
 
-/// One place for a worker, with the wires that its worker uses.
+/// What a process is there for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Role {
+    /// `bursar worker`.
+    Worker,
+    /// `bursar up`: works, serves and tells.
+    Up,
+    /// `bursar serve`: serves and tells.
+    Server,
+}
+
+impl Role {
+    const fn command(self) -> &'static str {
+        match self {
+            Self::Worker => "worker",
+            Self::Up => "up",
+            Self::Server => "serve",
+        }
+    }
+
+    /// What it says once it has come to its work.
+    const fn first_word(self) -> &'static str {
+        match self {
+            Self::Worker | Self::Up => " working ",
+            Self::Server => " listening on ",
+        }
+    }
+}
+
+/// One place for a process, with the wires that it uses.
 pub(crate) struct Slot {
+    role: Role,
     pub(crate) redis: FaultProxy,
     pub(crate) gateway: FaultProxy,
     skew_ms: i64,
@@ -33,6 +63,7 @@ pub(crate) struct Slot {
 
 struct Running {
     name: String,
+    role: Role,
     process: Process,
     armed: bool,
     frozen: bool,
@@ -44,11 +75,11 @@ struct Running {
 
 impl Running {
     fn began(&self) -> bool {
-        self.process.stderr().contains(" working ")
+        self.process.stderr().contains(self.role.first_word())
     }
 }
 
-/// All workers of a seed.
+/// All processes of a seed.
 pub(crate) struct Workers {
     pub(crate) slots: Vec<Slot>,
     config: PathBuf,
@@ -62,17 +93,18 @@ pub(crate) struct Workers {
 }
 
 impl Workers {
-    /// `skews_ms` is how far the workers' clocks are off, slot by slot.
-    pub(crate) fn new(slots: Vec<(FaultProxy, FaultProxy)>, skews_ms: &[i64], config: &Path) -> Self {
-        let slot = |((redis, gateway), skew_ms): (_, &i64)| Slot {
+    /// Each with its role, its wires to Redis and to the gateway, and how far its clock is off (ms).
+    pub(crate) fn new(slots: Vec<(Role, FaultProxy, FaultProxy, i64)>, config: &Path) -> Self {
+        let slot = |(role, redis, gateway, skew_ms)| Slot {
+            role,
             redis,
             gateway,
-            skew_ms: *skew_ms,
+            skew_ms,
             running: None,
             leaving: Vec::new(),
         };
         Self {
-            slots: slots.into_iter().zip(skews_ms).map(slot).collect(),
+            slots: slots.into_iter().map(slot).collect(),
             config: config.to_owned(),
             started: 0,
             words: Vec::new(),
@@ -87,8 +119,9 @@ impl Workers {
             return "one is there";
         }
         self.started += 1;
-        let name = format!("worker {slot}.{}", self.started);
-        let mut command = bursar(&["worker", "--config"]);
+        let role = self.slots[slot].role;
+        let name = format!("{} {slot}.{}", role.command(), self.started);
+        let mut command = bursar(&[role.command(), "--config"]);
         command.arg(&self.config);
         let Slot { redis, gateway, skew_ms, .. } = &self.slots[slot];
         command.env("BURSAR_CLOCK_SKEW_MS", skew_ms.to_string());
@@ -96,13 +129,14 @@ impl Workers {
         for (account, _) in ACCOUNTS {
             command.env(format!("BURSAR_ACCOUNTS__{}__BASE_URL", account.to_uppercase()), gateway.http_url());
         }
-        command.env("RUST_LOG", "info,bursar_worker=debug");
+        command.env("RUST_LOG", "info,bursar_worker=debug,bursar_callbacks=debug");
         let armed = point.as_ref().is_some_and(|(variable, _)| *variable == "BURSAR_CRASH_AT");
         if let Some((variable, place)) = point {
             command.env(variable, place);
         }
         let process = Process::start(&name, command);
-        self.slots[slot].running = Some(Running { name, process, armed, frozen: false, released: false, told: None });
+        self.slots[slot].running =
+            Some(Running { name, role, process, armed, frozen: false, released: false, told: None });
         "done"
     }
 

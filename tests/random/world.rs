@@ -18,7 +18,8 @@ use crate::jobs::{Thing, lanes};
 use crate::operators;
 use crate::plan::{self, Gateway, Memory, Plan, QueryKey};
 use crate::settings;
-use crate::workers::Workers;
+use crate::telling::Receivers;
+use crate::workers::{Role, Workers};
 
 /// How long a Redis that was stopped may take to be back: another program may hold its port for a moment.
 const BACK_WITHIN: Duration = Duration::from_secs(20);
@@ -36,6 +37,7 @@ pub(crate) const TOO_EARLY: &str = "not everything was submitted by then";
 pub(crate) struct World {
     pub(crate) workers: Workers,
     pub(crate) producers_wire: FaultProxy,
+    pub(crate) receivers: Receivers,
     pub(crate) simulator: Simulator,
     /// The test's own way to Redis, without a proxy.
     pub(crate) store: Store,
@@ -90,24 +92,27 @@ async fn gateway(plan: &Plan) -> Simulator {
 }
 
 impl World {
-    /// Starts everything but the workers.
-    pub(crate) async fn start(plan: &Plan) -> Self {
+    /// Starts everything but the processes under test.
+    pub(crate) async fn start(plan: &Plan, receivers: Receivers) -> Self {
         let simulator = gateway(plan).await;
         let fsync = plan.fsync;
         let redis =
             private_redis(|options| bursar_test_support::Options { listen: Listen::Loopback, fsync, ..options });
         let folder = tempfile::Builder::new().prefix("bursar-chaos-").tempdir().expect("a folder for a configuration");
-        let config = folder.path().join("bursar.toml");
-        std::fs::write(&config, settings::file(plan, simulator.ready())).expect("writing the configuration");
-        let mut wires = Vec::new();
-        for _ in 0..plan.workers {
-            let listen = &simulator.ready().listen;
-            wires.push((FaultProxy::start(redis.url()).await, FaultProxy::start(listen).await));
+        let config = settings::write(plan, simulator.ready(), folder.path()).expect("writing the configuration");
+        let (working, servers) = plan.telling.as_ref().map_or((Role::Worker, 0), |told| (told.workers, told.servers));
+        let workers = plan.skews_ms[..plan.workers].iter().map(|skew_ms| (working, *skew_ms));
+        let mut slots = Vec::new();
+        for (role, skew_ms) in workers.chain(std::iter::repeat_n((Role::Server, 0), servers)) {
+            let (redis, gateway) =
+                (FaultProxy::start(redis.url()).await, FaultProxy::start(&simulator.ready().listen).await);
+            slots.push((role, redis, gateway, skew_ms));
         }
         let direct = Settings { url: redis.url().to_owned(), prefix: "bursar".to_owned() };
         Self {
-            workers: Workers::new(wires, &plan.skews_ms, &config),
+            workers: Workers::new(slots, &config),
             producers_wire: FaultProxy::start(redis.url()).await,
+            receivers,
             simulator,
             store: Store::connect(&direct).await.expect("Redis has just said that it is ready"),
             things: Arc::new(plan.things.clone()),
@@ -232,6 +237,7 @@ impl World {
             Wire::Redis(slot) => &self.workers.slots[slot].redis,
             Wire::Gateway(slot) => &self.workers.slots[slot].gateway,
             Wire::Producers => &self.producers_wire,
+            Wire::Receiver(receiver) => self.receivers.wire(receiver),
         }
     }
 
@@ -254,7 +260,7 @@ impl World {
     /// Reply bytes that wires have lost.
     pub(crate) fn lost_reply_bytes(&self) -> u64 {
         let of_workers = self.workers.slots.iter().flat_map(|slot| [&slot.redis, &slot.gateway]);
-        of_workers.chain([&self.producers_wire]).map(FaultProxy::lost_reply_bytes).sum()
+        of_workers.chain([&self.producers_wire]).chain(self.receivers.wires()).map(FaultProxy::lost_reply_bytes).sum()
     }
 }
 

@@ -16,6 +16,8 @@ use axum::{
     response::{IntoResponse, Response},
     routing::post,
 };
+use base64::{Engine, engine::general_purpose::STANDARD};
+use sha2::{Digest, Sha256};
 use tokio::{net::TcpListener, task::JoinHandle, time::sleep};
 
 /// One message as it arrived.
@@ -35,6 +37,28 @@ pub struct Received {
     pub body: String,
     /// What it was answered with.
     pub answered: u16,
+}
+
+impl Received {
+    /// Whether one of its signatures is by this secret (`whsec_…`), checked as its receiver would: over id, time and body.
+    ///
+    /// # Panics
+    /// When the secret is none.
+    #[must_use]
+    pub fn is_signed_by(&self, secret: &str) -> bool {
+        let key = secret.strip_prefix("whsec_").and_then(|key| STANDARD.decode(key).ok()).expect("whsec_ and base64");
+        let text = format!("{}.{}.{}", self.id, self.timestamp, self.body);
+        let expected = format!("v1,{}", STANDARD.encode(hmac(&key, text.as_bytes())));
+        self.signature.split(' ').any(|one| one == expected)
+    }
+}
+
+/// HMAC by the letter of RFC 2104, for keys of a block at most.
+fn hmac(key: &[u8], text: &[u8]) -> Vec<u8> {
+    let mut block = [0; 64];
+    block[..key.len()].copy_from_slice(key);
+    let inner = Sha256::new().chain_update(block.map(|byte| byte ^ 0x36)).chain_update(text).finalize();
+    Sha256::new().chain_update(block.map(|byte| byte ^ 0x5c)).chain_update(inner).finalize().to_vec()
 }
 
 /// What a message is answered with.
@@ -83,6 +107,12 @@ impl Receiver {
     /// A receiver that is content with everything.
     pub async fn content() -> Self {
         Self::start(|_| Answer::Status(204)).await
+    }
+
+    /// Where it listens.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        self.address
     }
 
     /// Where `path` is posted to.

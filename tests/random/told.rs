@@ -1,0 +1,201 @@
+//! What must hold of telling: every end and every review once at least, signed, in order, to whom it concerns, and nothing else.
+
+use std::collections::{BTreeMap, HashMap};
+
+use bursar_domain::{Millis, State};
+use bursar_test_support::Received;
+use serde_json::Value;
+
+use crate::evidence::{Evidence, Stored};
+use crate::jobs::Thing;
+use crate::plan::Memory;
+use crate::properties::{Breach, about, accepted};
+use crate::telling::{SECRET, path};
+
+/// One message as its receiver reads it.
+struct Message<'a> {
+    received: &'a Received,
+    kind: String,
+    sequence: u64,
+    /// When it happened.
+    at: Option<Millis>,
+    data: Value,
+}
+
+impl<'a> Message<'a> {
+    fn of(received: &'a Received) -> Option<Self> {
+        let body: Value = serde_json::from_str(&received.body).ok()?;
+        Some(Self {
+            received,
+            kind: body["type"].as_str()?.to_owned(),
+            sequence: body["sequence"].as_u64()?,
+            at: body["timestamp"].as_str().and_then(Millis::parse_rfc3339),
+            data: body["data"].clone(),
+        })
+    }
+
+    /// Whether its receiver has said that it has it.
+    fn is_heard(&self) -> bool {
+        (200..300).contains(&self.received.answered)
+    }
+}
+
+/// A job that its producer wants to be told of, with everything that came where it is told.
+struct Told<'a> {
+    number: usize,
+    thing: &'a Thing,
+    variant: usize,
+    stored: &'a Stored,
+    messages: Vec<Message<'a>>,
+}
+
+/// Every job of which somebody is told.
+fn jobs(evidence: &Evidence) -> impl Iterator<Item = Told<'_>> {
+    evidence.plan.things.iter().enumerate().filter_map(|(number, thing)| {
+        let variant = *accepted(evidence, number).first()?;
+        let stored = evidence.stored[number][variant].as_ref()?;
+        let received = evidence.received.get(thing.told[variant]?)?;
+        let own = received.iter().filter(|message| message.path == path(number, variant));
+        Some(Told { number, thing, variant, stored, messages: own.filter_map(Message::of).collect() })
+    })
+}
+
+impl Told<'_> {
+    /// The ends and reviews that are on record, in order.
+    fn on_record<'a>(&self, evidence: &'a Evidence) -> &'a [State] {
+        let key = self.thing.key(self.variant);
+        evidence.told_of.get(&(self.thing.lane.to_string(), key)).map_or(&[], Vec::as_slice)
+    }
+}
+
+fn kind_of(state: State) -> String {
+    format!("job.{state}")
+}
+
+pub(crate) fn each_end_is_told(evidence: &Evidence) -> Vec<Breach> {
+    let mut breaches = Vec::new();
+    for job in jobs(evidence) {
+        let heard: BTreeMap<u64, &str> =
+            job.messages.iter().filter(|one| one.is_heard()).map(|one| (one.sequence, one.kind.as_str())).collect();
+        let on_record: Vec<String> = job.on_record(evidence).iter().copied().map(kind_of).collect();
+        let whole = match evidence.plan.memory {
+            Memory::Kept => {
+                (1..).zip(on_record.iter().map(String::as_str)).eq(heard.iter().map(|(n, kind)| (*n, *kind)))
+            }
+            // What was told before the loss may be forgotten; how it ended is not.
+            Memory::Older => on_record.last().is_none_or(|last| heard.values().any(|kind| kind == last)),
+        };
+        if !whole {
+            breaches.push(about(job.number, format!("{on_record:?} is on record, and heard was {heard:?}")));
+        }
+        let state = job.stored.record.state;
+        if evidence.plan.memory == Memory::Kept && on_record.last().is_some_and(|last| *last != kind_of(state)) {
+            breaches.push(about(job.number, format!("{on_record:?} is on record, and it is {state}")));
+        }
+    }
+    breaches
+}
+
+/// Also those that nobody answered: what is not on record is told to nobody.
+pub(crate) fn nothing_else_is_told(evidence: &Evidence) -> Vec<Breach> {
+    if evidence.plan.memory == Memory::Older {
+        return Vec::new();
+    }
+    let mut breaches = Vec::new();
+    for job in jobs(evidence) {
+        let on_record = job.on_record(evidence);
+        let mut ids: HashMap<u64, &Received> = HashMap::new();
+        for message in &job.messages {
+            let its = usize::try_from(message.sequence).ok().and_then(|number| on_record.get(number.checked_sub(1)?));
+            if its.is_none_or(|state| kind_of(*state) != message.kind) {
+                let text = format!("{} was told as number {}: {on_record:?}", message.kind, message.sequence);
+                breaches.push(about(job.number, text));
+            }
+            let first = ids.entry(message.sequence).or_insert(message.received);
+            if (&first.id, &first.body) != (&message.received.id, &message.received.body) {
+                let text = format!("was told otherwise: {} {}", first.body, message.received.body);
+                breaches.push(about(job.number, text));
+            }
+        }
+    }
+    breaches
+}
+
+/// An event is told once its receiver has the one before.
+pub(crate) fn told_in_order(evidence: &Evidence) -> Vec<Breach> {
+    if evidence.plan.memory == Memory::Older {
+        return Vec::new();
+    }
+    let mut breaches = Vec::new();
+    for job in jobs(evidence) {
+        let mut has = 0;
+        for message in &job.messages {
+            if message.sequence > has + 1 {
+                let text = format!("number {} was told when {has} was all that its receiver had", message.sequence);
+                breaches.push(about(job.number, text));
+            }
+            if message.is_heard() {
+                has = has.max(message.sequence);
+            }
+        }
+    }
+    breaches
+}
+
+pub(crate) fn told_with_a_signature(evidence: &Evidence) -> Vec<Breach> {
+    let fits = |received: &Received| {
+        let at = Message::of(received)?.at?;
+        let sent: u64 = received.timestamp.parse().ok()?;
+        Some(received.is_signed_by(SECRET) && sent >= at.0 / 1_000)
+    };
+    let unfit = evidence.received.iter().flatten().filter(|received| fits(received) != Some(true));
+    unfit.map(|received| Breach { thing: None, text: format!("{received:?}") }).collect()
+}
+
+/// The receiver and the path are those that the accepted job names, and the job is that one.
+pub(crate) fn told_to_whom_it_concerns(evidence: &Evidence) -> Vec<Breach> {
+    let mut breaches = Vec::new();
+    for (receiver, received) in evidence.received.iter().enumerate() {
+        for one in received {
+            let its_own = jobs(evidence).any(|job| {
+                let new = &job.thing.variants[job.variant];
+                job.thing.told[job.variant] == Some(receiver)
+                    && path(job.number, job.variant) == one.path
+                    && Message::of(one).is_some_and(|message| {
+                        let data = |name: &str| message.data[name].as_str().unwrap_or_default().to_owned();
+                        [data("account"), data("kind"), data("platform_no")]
+                            == [new.account.clone(), new.kind.clone(), new.platform_no.clone()]
+                    })
+            });
+            if !its_own {
+                breaches.push(Breach { thing: None, text: format!("receiver {receiver} was told {one:?}") });
+            }
+        }
+    }
+    breaches
+}
+
+/// What a job's log calls told is what its receiver has, each event once.
+pub(crate) fn told_as_logged(evidence: &Evidence) -> Vec<Breach> {
+    let mut breaches = Vec::new();
+    for job in jobs(evidence) {
+        let mut numbers = Vec::new();
+        let told = job.stored.log.iter().filter(|line| {
+            let outcome = line.detail.get("outcome").and_then(Value::as_str);
+            line.event == "callback" && outcome == Some("told") && !line.detail.contains_key("stale")
+        });
+        for line in told {
+            let id = line.detail.get("id").and_then(Value::as_str).unwrap_or_default();
+            if !job.messages.iter().any(|message| message.received.id == id && message.is_heard()) {
+                breaches.push(about(job.number, format!("is logged as told and was not heard: {line:?}")));
+            }
+            numbers.extend(line.detail.get("n").and_then(Value::as_u64));
+        }
+        let count = u64::try_from(job.on_record(evidence).len()).unwrap_or(u64::MAX);
+        if evidence.plan.memory == Memory::Kept && !numbers.iter().copied().eq(1..=count) {
+            breaches
+                .push(about(job.number, format!("{count} events are on record, and logged as told are {numbers:?}")));
+        }
+    }
+    breaches
+}
