@@ -208,6 +208,20 @@ async fn a_notification_that_names_a_job_wakes_it_and_leaves_its_state_alone() {
     world.books_agree().await;
 }
 
+/// Every event of a notification since the beginning. A job's event, which comes after them all, is the end of what is read.
+async fn announced(world: &World, server: &Server, last: &str) -> Vec<Value> {
+    world.submit_new(&[bill(last, last)]).await;
+    world.ok(&["cancel", last, "--reason", "the last event"]).await;
+    let mut stream = server.request("GET", "/v1/events?last_event_id=0", &server.tokens.reader).send().await.unwrap();
+    let mut told = String::new();
+    while !told.contains(&format!("\"{last}\"")) {
+        let chunk = tokio::time::timeout(SOON, stream.chunk()).await.expect("news in time").unwrap().expect("a stream");
+        told.push_str(&String::from_utf8_lossy(&chunk));
+    }
+    let events = told.split("event: notification\ndata: ").skip(1);
+    events.map(|event| serde_json::from_str(event.lines().next().unwrap()).unwrap()).collect()
+}
+
 /// Whether the server died before it answered.
 async fn dies(server: &Server, body: &str) -> bool {
     let request = server.request("POST", "/notify/main", "").body(body.to_owned());
@@ -215,7 +229,7 @@ async fn dies(server: &Server, body: &str) -> bool {
 }
 
 #[tokio::test]
-async fn a_server_that_dies_at_any_point_acknowledges_nothing_that_is_not_kept_and_knows_the_resend() {
+async fn a_server_that_dies_at_any_point_acknowledges_nothing_that_is_not_kept_with_its_event_and_knows_the_resend() {
     for (point, kept) in [("before_notification", 0), ("after_notification", 1), ("before_success", 1)] {
         let world = world().await;
         let body = signed(&app_id(&world), METHOD, &credit("r1", "1"), &stamp(0));
@@ -229,9 +243,14 @@ async fn a_server_that_dies_at_any_point_acknowledges_nothing_that_is_not_kept_a
         let listed = world.ok(&["notifications", "--json"]).await;
         assert_eq!(listed.lines().count(), kept, "{point}: {listed}");
         let next = world.serve().await;
+        let events = announced(&world, &next, "FIRST").await;
+        assert_eq!(events.len(), kept, "{point}: it is kept with its event: {events:?}");
         assert_eq!(post(&next, &body).await, success(), "{point}");
         let listed = world.ok(&["notifications", "--json"]).await;
         assert_eq!(listed.lines().count(), 1, "{point}: the resend is recognised: {listed}");
+        let events = announced(&world, &next, "SECOND").await;
+        assert_eq!(events.len(), 1, "{point}: and is no news: {events:?}");
+        assert_eq!((&events[0]["notification"], &events[0]["account"]), (&json!("1"), &json!("main")), "{events:?}");
     }
 }
 

@@ -100,7 +100,7 @@ pub(crate) async fn stored(store: &Store, thing: &Thing, variant: usize) -> Resu
 
 /// What each job came to that is told, by the lanes' events.
 async fn told_of(store: &Store) -> Result<HashMap<(String, Key), Vec<State>>, StoreError> {
-    let beginnings: Vec<_> = lanes().into_iter().map(|lane| (lane, EventId::default())).collect();
+    let beginnings: Vec<_> = lanes().into_iter().map(|lane| (lane.into(), EventId::default())).collect();
     let mut told_of: HashMap<(String, Key), Vec<State>> = HashMap::new();
     for event in store.events(&beginnings, ALL_EVENTS).await? {
         let state = event.fields.iter().find(|(name, _)| name == "state").and_then(|(_, state)| state.parse().ok());
@@ -108,7 +108,7 @@ async fn told_of(store: &Store) -> Result<HashMap<(String, Key), Vec<State>>, St
         match state {
             State::Queued | State::InDoubt | State::Pending => {}
             State::NeedsReview | State::Succeeded | State::Failed | State::Refunded | State::Cancelled => {
-                told_of.entry((event.lane.to_string(), key)).or_default().push(state);
+                told_of.entry((event.origin.to_string(), key)).or_default().push(state);
             }
         }
     }

@@ -1,6 +1,6 @@
 //! `GET /v1/events`: what changes, as server-sent events. Each has an id from which a client that comes back goes on.
 //!
-//! Events are read from the lanes' streams a page at a time, and the next page only once the client has taken the one
+//! Events are read from their streams, one of each lane and one of each account's notifications, a page at a time, and the next page only once the client has taken the one
 //! before: a slow client costs a page, a client that takes nothing is let go.
 
 mod place;
@@ -16,8 +16,8 @@ use axum::extract::State;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Uri, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
-use bursar_domain::{Kind, Lane};
-use bursar_store::Event;
+use bursar_domain::Kind;
+use bursar_store::{Event, Origin};
 use serde_json::{Value, json};
 use tokio::sync::{OwnedSemaphorePermit, watch};
 
@@ -29,7 +29,7 @@ use crate::routes::Part;
 use crate::tokens::Bearer;
 use place::Place;
 
-/// Events of each lane in one page: what one slow client can make us hold.
+/// Events of each stream in one page: what one slow client can make us hold.
 const PAGE: usize = 100;
 
 /// After so long without an event the client is told that the line is alive. Proxies cut lines that are silent for a minute.
@@ -52,6 +52,8 @@ struct Following {
     app: Shared,
     bearer: Arc<Bearer>,
     place: Place,
+    /// The only kind that the client wants to know of.
+    kind: Option<Kind>,
     news: watch::Receiver<()>,
     /// What is to be said before the first event.
     first: Option<String>,
@@ -69,7 +71,7 @@ async fn events(
     let kind = query.take("kind", |kind| kind.parse::<Kind>().map_err(|error| error.to_string()));
     let given = query.take("last_event_id", |id| Ok(id.to_owned()));
     query.finish()?;
-    let lanes = app.lanes_of(&who.bearer, account.as_deref(), kind)?;
+    let origins = app.origins(&who.bearer, account.as_deref(), kind)?;
     // The header is the newer one: the client was sent it since it began with the address.
     let header = headers.get(LAST_EVENT_ID).and_then(|id| id.to_str().ok()).map(str::to_owned);
     let busy = || {
@@ -79,21 +81,21 @@ async fn events(
     let stream = Arc::clone(&who.bearer.streams).try_acquire_owned().map_err(|_| busy())?;
     let news = app.feed.of_anything();
     let (place, first) = match header.or(given).filter(|id| !id.is_empty()) {
-        None => (Place::at(app.store.newest_events(&lanes).await?), String::new()),
+        None => (Place::at(app.store.newest_events(&origins).await?), String::new()),
         Some(id) => {
-            let place = Place::read(&id, &lanes).ok_or_else(|| {
+            let place = Place::read(&id, &origins).ok_or_else(|| {
                 Problem::invalid(&[bursar_domain::FieldError {
                     field: "last_event_id".into(),
                     rule: "is no id of an event here; 0 is the beginning".into(),
                 }])
             })?;
-            let gone = app.store.forgotten_events(place.lanes()).await?;
+            let gone = app.store.forgotten_events(place.streams()).await?;
             let told = gone.iter().map(gap).collect();
             (place, told)
         }
     };
     let first = Some(format!("retry: {COME_BACK_MS}\nid: {place}\n\n{first}"));
-    let following = Following { app, bearer: who.bearer, place, news, first, _stream: stream };
+    let following = Following { app, bearer: who.bearer, place, kind, news, first, _stream: stream };
     let pages = futures_util::stream::unfold(following, async |mut following| {
         let page = following.page().await?;
         Some((Ok::<_, Infallible>(Bytes::from(page)), following))
@@ -116,8 +118,11 @@ impl Following {
             if self.app.drain.is_cancelled() || !self.app.tokens.still_knows(&self.bearer) {
                 return None;
             }
-            match self.app.store.events(self.place.lanes(), PAGE).await {
-                Ok(events) if !events.is_empty() => return Some(self.told(&events)),
+            match self.app.store.events(self.place.streams(), PAGE).await {
+                Ok(events) if !events.is_empty() => match self.told(&events) {
+                    told if told.is_empty() => continue, // what is behind them may be for this client
+                    told => return Some(told),
+                },
                 Ok(_) => {}
                 Err(error) => tracing::debug!(error = %error.chain(), "events cannot be read; they will be"),
             }
@@ -137,6 +142,9 @@ impl Following {
         let mut text = String::new();
         for event in events {
             self.place.behind(event);
+            if !is_of(event, self.kind) {
+                continue;
+            }
             let (name, data) = shown(event);
             // Writing to a text cannot fail.
             let _ = write!(text, "id: {}\nevent: {name}\ndata: {data}\n\n", self.place);
@@ -145,33 +153,51 @@ impl Following {
     }
 }
 
+/// Whether a client that wants this kind only wants the event: a notification is of the kind of the job that it names.
+fn is_of(event: &Event, wanted: Option<Kind>) -> bool {
+    let Some(wanted) = wanted else { return true };
+    match &event.origin {
+        Origin::Jobs(lane) => lane.kind == wanted,
+        Origin::Notifications(_) => event.fields.iter().any(|(name, kind)| name == "kind" && kind == wanted.as_str()),
+    }
+}
+
+/// Whose events these are.
+fn whose(origin: &Origin) -> Value {
+    match origin {
+        Origin::Jobs(lane) => json!({"account": lane.account, "kind": lane.kind.as_str()}),
+        Origin::Notifications(account) => json!({"account": account}),
+    }
+}
+
 /// An event's name and data. What it is about names it: `job` and `lane`; whatever else is named by its own first field.
 fn shown(event: &Event) -> (&str, Value) {
     let fields: BTreeMap<&str, &str> =
         event.fields.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
-    let (account, kind) = (event.lane.account.as_str(), event.lane.kind.as_str());
-    let at = event.id.at.rfc3339();
-    match event.fields.first().map(|(name, _)| name.as_str()) {
+    let mut data = whose(&event.origin);
+    let name = match event.fields.first().map(|(name, _)| name.as_str()) {
         Some("key") => {
-            let (key, state) = (fields.get("key"), fields.get("state"));
-            ("job", json!({"account": account, "kind": kind, "platform_no": key, "state": state, "at": at}))
+            data["platform_no"] = json!(fields.get("key"));
+            data["state"] = json!(fields.get("state"));
+            "job"
         }
         Some("lane") => {
-            let (what, why) = (fields.get("lane"), fields.get("why"));
-            ("lane", json!({"account": account, "kind": kind, "lane": what, "why": why, "at": at}))
+            data["lane"] = json!(fields.get("lane"));
+            data["why"] = json!(fields.get("why"));
+            "lane"
         }
         other => {
-            let mut data = json!(fields);
-            data["account"] = account.into();
-            data["kind"] = kind.into();
-            data["at"] = at.into();
-            (other.unwrap_or("other"), data)
+            for (name, value) in fields {
+                data[name] = value.into();
+            }
+            other.unwrap_or("other")
         }
-    }
+    };
+    data["at"] = event.id.at.rfc3339().into();
+    (name, data)
 }
 
-/// Some events of a lane may be missing: the stream keeps about ten thousand.
-fn gap(lane: &Lane) -> String {
-    let data = json!({"account": lane.account.as_str(), "kind": lane.kind.as_str()});
-    format!("event: gap\ndata: {data}\n\n")
+/// Some events may be missing: a stream keeps about ten thousand.
+fn gap(origin: &Origin) -> String {
+    format!("event: gap\ndata: {}\n\n", whose(origin))
 }

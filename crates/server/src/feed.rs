@@ -1,4 +1,4 @@
-//! News of jobs, once per process: one watch over the lanes' events wakes whoever waits for a job, and whoever follows the
+//! News of jobs, once per process: one watch over the events wakes whoever waits for a job, and whoever follows the
 //! events. News are a hint only; everybody reads for themselves, and looks now and then without any.
 
 use std::collections::HashMap;
@@ -6,7 +6,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use bursar_domain::{Key, Lane};
-use bursar_store::{Event, Store};
+use bursar_store::{Event, Origin, Store};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
@@ -42,7 +42,7 @@ impl Feed {
         Waiting { feed: self, name, news }
     }
 
-    /// Tells when anything has happened in any lane.
+    /// Tells when anything has happened.
     pub(crate) fn of_anything(&self) -> watch::Receiver<()> {
         self.anything.subscribe()
     }
@@ -50,7 +50,8 @@ impl Feed {
     fn tell(&self, events: &[Event]) {
         let jobs = self.jobs.lock().unwrap_or_else(PoisonError::into_inner);
         for event in events {
-            let waiting = event.key().and_then(|key| jobs.get(&(event.lane.clone(), key)));
+            let Origin::Jobs(lane) = &event.origin else { continue };
+            let waiting = event.key().and_then(|key| jobs.get(&(lane.clone(), key)));
             if let Some(waiting) = waiting {
                 waiting.send_replace(());
             }
@@ -69,20 +70,20 @@ impl Feed {
         self.anything.send_replace(());
     }
 
-    /// Brings the news of these lanes until `ended`.
-    pub(crate) async fn follow(&self, store: &Store, lanes: &[Lane], ended: CancellationToken) {
-        if lanes.is_empty() {
+    /// Brings the news of these streams until `ended`.
+    pub(crate) async fn follow(&self, store: &Store, origins: &[Origin], ended: CancellationToken) {
+        if origins.is_empty() {
             return; // nothing can happen
         }
         tokio::select! {
             () = ended.cancelled() => {}
-            () = self.follow_on(store, lanes) => {}
+            () = self.follow_on(store, origins) => {}
         }
     }
 
-    async fn follow_on(&self, store: &Store, lanes: &[Lane]) {
+    async fn follow_on(&self, store: &Store, origins: &[Origin]) {
         loop {
-            match store.watch_events(lanes).await {
+            match store.watch_events(origins).await {
                 Ok(mut watch) => {
                     self.tell_all();
                     loop {
@@ -130,7 +131,7 @@ mod tests {
     fn finished(lane: &Lane, key: &str) -> Event {
         let field = |name: &str, value: &str| (name.to_owned(), value.to_owned());
         let fields = vec![field("key", key), field("state", "succeeded")];
-        Event { id: EventId::default(), lane: lane.clone(), fields }
+        Event { id: EventId::default(), origin: lane.clone().into(), fields }
     }
 
     #[tokio::test]

@@ -5,8 +5,10 @@ use std::sync::Arc;
 use axum::extract::{FromRequestParts, Path};
 use axum::http::request::Parts;
 use bursar_domain::{Key, Kind as JobKind, Lane};
+use bursar_store::Origin;
 
 use crate::app::{App, Shared};
+use crate::notify::read::notified;
 use crate::problem::{Kind, Problem};
 use crate::tokens::Bearer;
 
@@ -95,6 +97,20 @@ impl App {
             account.is_none_or(|name| lane.account.as_str() == name) && kind.is_none_or(|kind| lane.kind == kind)
         };
         Ok(lanes.into_iter().filter(fits).cloned().collect())
+    }
+
+    /// Whatever has events of its own and that this bearer may know: the lanes of this account and kind, and the account's
+    /// notifications.
+    pub(crate) fn origins(
+        &self,
+        bearer: &Bearer,
+        account: Option<&str>,
+        kind: Option<JobKind>,
+    ) -> Result<Vec<Origin>, Problem> {
+        let lanes = self.lanes_of(bearer, account, kind)?.into_iter().map(Origin::Jobs);
+        let notified = notified(self, bearer).into_iter().map(|notified| &notified.name);
+        let notified = notified.filter(|name| account.is_none_or(|account| name.as_str() == account));
+        Ok(lanes.chain(notified.cloned().map(Origin::Notifications)).collect())
     }
 
     /// The lane of that account and kind, if this bearer may know it.

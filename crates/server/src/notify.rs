@@ -132,11 +132,11 @@ async fn keep(app: &App, account: &NotifiedAccount, text: &str) -> Result<(), Re
         standing: read.standing,
         why_held: read.why_held,
         callback_url: account.callback_url.as_deref(),
+        kind: read.job.as_ref().map(|(kind, _)| *kind),
         retention: account.retention,
     };
     let (kept, number) = store.notify(&account.name, &notified).await.map_err(|error| not_kept(&error))?;
     let (name, method) = (account.name.as_str(), notification.method.as_str());
-    announce(app, account, &read, number, method, kept).await;
     match (kept, read.why_held) {
         (Kept::Ahead, _) => {
             return Err(Refusal::Unfit(
@@ -166,20 +166,6 @@ async fn keep(app: &App, account: &NotifiedAccount, text: &str) -> Result<(), Re
     }
     crash_point("before_success");
     Ok(())
-}
-
-/// Tells whoever follows the events, among those of the lane that it names a job of, or of the account's first.
-async fn announce(app: &App, account: &NotifiedAccount, read: &Judged, number: u64, method: &str, kept: Kept) {
-    match kept {
-        Kept::New | Kept::Changed | Kept::Regressed | Kept::Held => {}
-        Kept::Again | Kept::Ahead | Kept::TooMany => return,
-    }
-    let kind = read.job.as_ref().map(|(kind, _)| *kind);
-    let fits = |lane: &&Lane| lane.account == account.name && kind.is_none_or(|kind| kind == lane.kind);
-    let Some(lane) = app.lanes.every().iter().find(fits) else { return };
-    if let Err(error) = app.store.announce(lane, number, method, kept).await {
-        tracing::warn!(%lane, number, "nobody is told of a notification that is kept: {}", error.chain());
-    }
 }
 
 /// Writes into the log of each job that `name` may mean that it was named, and has the gateway asked about it soon, if it

@@ -1,11 +1,11 @@
 -- Keeps what a gateway has notified an account of: once, however often it is delivered, and every change of it as a further
--- version. What may not go back is kept all the same, and counts for nothing but an alarm.
+-- version, with its event. What may not go back is kept all the same, and counts for nothing but an alarm.
 -- KEYS  1 the base of the account's notifications
 -- ARGV  1 method, 2 record id ('' = none), 3 hash of the content (hex), 4 content as it was signed, 5 written at (ms,
 --       0 = not known), 6 which rule its signature fits, 7 '1' = it stands for good, '0' = it does not, '' = neither is said,
 --       8 why a person must look first ('' = nobody need), 9 callback URL ('' = none), 10 view of it: fields of a JSON object
 --       after the first, 11 older than this (ms) is late, 12 further ahead than this (ms) is refused, 13 how long all is
---       kept (ms)
+--       kept (ms), 14 events kept, 15 kind of the job that it names ('' = none)
 -- Returns {'new' | 'changed' | 'regressed' | 'again' | 'held' | 'ahead' | 'too_many', its number (0 = it was not kept)}
 local base, method, record, hash, content = KEYS[1], ARGV[1], ARGV[2], ARGV[3], ARGV[4]
 local written, rule, standing, why, callback = tonumber(ARGV[5]), ARGV[6], ARGV[7], ARGV[8], ARGV[9]
@@ -44,6 +44,9 @@ redis.call('HSET', base .. 'note:' .. id, unpack(fields))
 redis.call('HSET', base .. index, 'h' .. hash, id, 'n', versions)
 if is_newest and not regressed and not held then redis.call('HSET', base .. index, 'at', written, 'stands', standing) end
 redis.call('ZADD', base .. (held and 'held' or 'notes'), id, id)
+local event = { 'notification', id, 'method', method, 'outcome', outcome }
+if ARGV[15] ~= '' then event[7], event[8] = 'kind', ARGV[15] end
+redis.call('XADD', base .. 'events', 'MAXLEN', '~', ARGV[14], '*', unpack(event))
 if callback ~= '' and not held then
   local view = string.format('{"n":1,"t":%d,"note":{"id":%d,"version":%d,"outcome":"%s","late":%s,',
     now, id, versions, outcome, tostring(late))

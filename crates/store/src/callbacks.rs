@@ -39,6 +39,12 @@ impl Origin {
     }
 }
 
+impl From<Lane> for Origin {
+    fn from(lane: Lane) -> Self {
+        Self::Jobs(lane)
+    }
+}
+
 impl fmt::Display for Origin {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

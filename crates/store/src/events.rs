@@ -1,20 +1,21 @@
-//! The lanes' streams of events: what changed, in the order in which it did; read from any place on, and watched.
+//! The streams of events, of each lane and of each account's notifications: what changed, in the order in which it did; read
+//! from any place on, and watched.
 
 use std::str::FromStr;
 
-use bursar_domain::{IdError, Key, Lane, Millis};
+use bursar_domain::{IdError, Key, Millis};
 use redis::Pipeline;
 
 use crate::link::Connection;
-use crate::{Store, StoreError};
+use crate::{Origin, Store, StoreError};
 
 /// How long one look at the streams waits for news. Shorter than the time a command may take.
 const BLOCK_MS: usize = 1_000;
 
-/// Events of one lane that one look takes.
+/// Events of one stream that one look takes.
 const TAKEN: usize = 1_000;
 
-/// A place in one lane's stream; the default is before everything.
+/// A place in one stream; the default is before everything.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct EventId {
     /// When it happened.
@@ -41,13 +42,14 @@ impl FromStr for EventId {
     }
 }
 
-/// One event: a job's new state (`key`, `state`), or what became of a lane (`lane`, `why`).
+/// One event: a job's new state (`key`, `state`), what became of a lane (`lane`, `why`), or a notification that is kept
+/// (`notification`, `method`, `outcome`, and the `kind` of the job that it names).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Event {
-    /// Its place in the lane's stream.
+    /// Its place in its stream.
     pub id: EventId,
-    /// Of which lane.
-    pub lane: Lane,
+    /// Whose stream that is.
+    pub origin: Origin,
     /// Its fields in their order.
     pub fields: Vec<(String, String)>,
 }
@@ -60,92 +62,92 @@ impl Event {
     }
 }
 
-/// A watch over some lanes' streams, on a connection of its own. It goes on after errors where it was.
+/// A watch over some streams, on a connection of its own. It goes on after errors where it was.
 pub struct EventWatch {
     connection: Connection,
     streams: Vec<String>,
-    places: Vec<(Lane, EventId)>,
+    places: Vec<(Origin, EventId)>,
 }
 
 type Entry = (String, Vec<(String, String)>);
 
 impl Store {
-    /// The events of these lanes behind these places, at most `limit` of each lane; sorted by time.
+    /// The events behind these places, at most `limit` of each stream; sorted by time.
     ///
     /// # Errors
     /// [`StoreError`].
-    pub async fn events(&self, places: &[(Lane, EventId)], limit: usize) -> Result<Vec<Event>, StoreError> {
+    pub async fn events(&self, places: &[(Origin, EventId)], limit: usize) -> Result<Vec<Event>, StoreError> {
         if places.is_empty() {
             return Ok(Vec::new());
         }
         let mut pipeline = Pipeline::new();
-        for (lane, behind) in places {
-            let stream = self.keys.set(lane, "events");
+        for (origin, behind) in places {
+            let stream = self.keys.set(origin, "events");
             pipeline.cmd("XRANGE").arg(stream).arg(format!("({behind}")).arg("+").arg("COUNT").arg(limit);
         }
         let replies: Vec<Vec<Entry>> = self.query("XRANGE", &pipeline).await?;
         let mut events = Vec::new();
-        for ((lane, _), entries) in places.iter().zip(replies) {
+        for ((origin, _), entries) in places.iter().zip(replies) {
             for entry in entries {
-                events.push(event(lane, entry)?);
+                events.push(event(origin, entry)?);
             }
         }
-        events.sort_by(|left, right| (left.id, &left.lane).cmp(&(right.id, &right.lane)));
+        events.sort_by(|left, right| (left.id, &left.origin).cmp(&(right.id, &right.origin)));
         Ok(events)
     }
 
-    /// The place of each lane's newest event; before everything where there is none.
+    /// The place of each stream's newest event; before everything where there is none.
     ///
     /// # Errors
     /// [`StoreError`].
-    pub async fn newest_events(&self, lanes: &[Lane]) -> Result<Vec<(Lane, EventId)>, StoreError> {
-        if lanes.is_empty() {
+    pub async fn newest_events(&self, origins: &[Origin]) -> Result<Vec<(Origin, EventId)>, StoreError> {
+        if origins.is_empty() {
             return Ok(Vec::new());
         }
         let mut pipeline = Pipeline::new();
-        for lane in lanes {
-            pipeline.cmd("XREVRANGE").arg(self.keys.set(lane, "events")).arg("+").arg("-").arg("COUNT").arg(1);
+        for origin in origins {
+            pipeline.cmd("XREVRANGE").arg(self.keys.set(origin, "events")).arg("+").arg("-").arg("COUNT").arg(1);
         }
         let replies: Vec<Vec<Entry>> = self.query("XREVRANGE", &pipeline).await?;
-        let newest = lanes.iter().zip(replies).map(|(lane, entries)| {
+        let newest = origins.iter().zip(replies).map(|(origin, entries)| {
             let id = entries.first().map(|(id, _)| id.parse().map_err(|_| unreadable(id))).transpose()?;
-            Ok((lane.clone(), id.unwrap_or_default()))
+            Ok((origin.clone(), id.unwrap_or_default()))
         });
         newest.collect()
     }
 
-    /// The lanes among these whose event at this place is no longer there: the stream keeps so many, and what came right
+    /// Those among these whose event at this place is no longer there: the stream keeps so many, and what came right
     /// after it may be gone as well.
     ///
     /// # Errors
     /// [`StoreError`].
-    pub async fn forgotten_events(&self, places: &[(Lane, EventId)]) -> Result<Vec<Lane>, StoreError> {
-        let asked: Vec<&(Lane, EventId)> = places.iter().filter(|(_, id)| *id != EventId::default()).collect();
+    pub async fn forgotten_events(&self, places: &[(Origin, EventId)]) -> Result<Vec<Origin>, StoreError> {
+        let asked: Vec<&(Origin, EventId)> = places.iter().filter(|(_, id)| *id != EventId::default()).collect();
         if asked.is_empty() {
             return Ok(Vec::new());
         }
         let mut pipeline = Pipeline::new();
-        for (lane, id) in &asked {
-            pipeline.cmd("XRANGE").arg(self.keys.set(lane, "events")).arg(id.to_string()).arg(id.to_string());
+        for (origin, id) in &asked {
+            pipeline.cmd("XRANGE").arg(self.keys.set(origin, "events")).arg(id.to_string()).arg(id.to_string());
         }
         let replies: Vec<Vec<Entry>> = self.query("XRANGE", &pipeline).await?;
         let gone = asked.into_iter().zip(replies).filter(|(_, entries)| entries.is_empty());
-        Ok(gone.map(|((lane, _), _)| lane.clone()).collect())
+        Ok(gone.map(|((origin, _), _)| origin.clone()).collect())
     }
 
-    /// Watches these lanes from now on.
+    /// Watches these streams from now on.
     ///
     /// # Errors
     /// [`StoreError`].
-    pub async fn watch_events(&self, lanes: &[Lane]) -> Result<EventWatch, StoreError> {
-        let places = self.newest_events(lanes).await?;
-        let streams = lanes.iter().map(|lane| self.keys.set(lane, "events")).collect();
+    pub async fn watch_events(&self, origins: &[Origin]) -> Result<EventWatch, StoreError> {
+        let places = self.newest_events(origins).await?;
+        let streams = origins.iter().map(|origin| self.keys.set(origin, "events")).collect();
         Ok(EventWatch { connection: self.dedicated_connection()?, streams, places })
     }
 }
 
 impl EventWatch {
-    /// The next events, sorted by lane; none when nothing happens for a second.
+    /// The next events, stream by stream; none when nothing happens for a second.
     ///
     /// # Errors
     /// [`StoreError`]: wait a moment and call again.
@@ -160,9 +162,9 @@ impl EventWatch {
         let mut events = Vec::new();
         for (stream, entries) in reply.unwrap_or_default() {
             let Some(index) = self.streams.iter().position(|known| *known == stream) else { continue };
-            let Some((lane, place)) = self.places.get_mut(index) else { continue };
+            let Some((origin, place)) = self.places.get_mut(index) else { continue };
             for entry in entries {
-                let event = event(lane, entry)?;
+                let event = event(origin, entry)?;
                 *place = event.id;
                 events.push(event);
             }
@@ -171,8 +173,8 @@ impl EventWatch {
     }
 }
 
-pub(crate) fn event(lane: &Lane, (id, fields): Entry) -> Result<Event, StoreError> {
-    Ok(Event { id: id.parse().map_err(|_| unreadable(&id))?, lane: lane.clone(), fields })
+pub(crate) fn event(origin: &(impl Clone + Into<Origin>), (id, fields): Entry) -> Result<Event, StoreError> {
+    Ok(Event { id: id.parse().map_err(|_| unreadable(&id))?, origin: origin.clone().into(), fields })
 }
 
 fn unreadable(id: &str) -> StoreError {

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use bursar_domain::{AccountName, AttemptView, Key, Lane, Millis, NotificationView};
+use bursar_domain::{AccountName, AttemptView, Key, Kind, Lane, Millis, NotificationView};
 use redis::Pipeline;
 use serde_json::{Map, Value, json};
 
@@ -43,6 +43,8 @@ pub struct Notified<'a> {
     pub why_held: Option<&'a str>,
     /// Who is to be told.
     pub callback_url: Option<&'a str>,
+    /// Of which kind the job is that it names, if it names one.
+    pub kind: Option<Kind>,
     /// How long notifications are kept.
     pub retention: Duration,
 }
@@ -87,10 +89,6 @@ impl Kept {
         ("ahead", Self::Ahead),
         ("too_many", Self::TooMany),
     ];
-
-    fn as_str(self) -> &'static str {
-        Self::WORDS.into_iter().find(|(_, kept)| *kept == self).map_or("", |(word, _)| word)
-    }
 }
 
 /// Which notifications are listed.
@@ -104,7 +102,7 @@ pub enum Shelf {
 }
 
 impl Store {
-    /// Keeps a notification; returns once it is kept as surely as submissions are. Its number comes with it, 0 when it is not
+    /// Keeps a notification, and its event in the same step; returns once both are kept as surely as submissions are. Its number comes with it, 0 when it is not
     /// kept. Safe to repeat.
     ///
     /// # Errors
@@ -133,7 +131,9 @@ impl Store {
             .push(view.strip_prefix('{').and_then(|view| view.strip_suffix('}')).unwrap_or_default())
             .push(whole_millis(LATE_AFTER))
             .push(whole_millis(AHEAD_AT_MOST))
-            .push(whole_millis(notified.retention));
+            .push(whole_millis(notified.retention))
+            .push(EVENTS_KEPT)
+            .push(notified.kind.map_or("", Kind::as_str));
         let (word, number): (String, u64) = call.run(self).await?;
         self.kept(since).await?;
         crash_point("after_notification");
@@ -161,17 +161,6 @@ impl Store {
         call.push(about).push(number).push(method);
         let key: Option<String> = call.run(self).await?;
         Ok(key.and_then(|key| key.parse().ok()))
-    }
-
-    /// Tells whoever follows a lane's events of a notification. It is a hint: should this process die before, nobody is told.
-    ///
-    /// # Errors
-    /// [`StoreError`].
-    pub async fn announce(&self, lane: &Lane, number: u64, method: &str, kept: Kept) -> Result<(), StoreError> {
-        let mut command = redis::cmd("XADD");
-        command.arg(self.keys.set(lane, "events")).arg("MAXLEN").arg("~").arg(EVENTS_KEPT).arg("*");
-        command.arg("notification").arg(number).arg("method").arg(method).arg("outcome").arg(kept.as_str());
-        command.query_async(&mut self.connection()).await.map_err(|source| StoreError::of("XADD", source))
     }
 
     /// Notifications of an account, newest first, from before number `before`: at most `limit`, and fewer than 101.

@@ -1,7 +1,7 @@
 //! The lanes' events: in order, from any place on, and watched.
 
-use bursar_domain::{Lane, Operation};
-use bursar_store::{Event, EventId, Operator};
+use bursar_domain::Operation;
+use bursar_store::{Event, EventId, Operator, Origin};
 
 use crate::scene::Scene;
 
@@ -12,6 +12,10 @@ async fn cancel(scene: &Scene, key: &str) {
     scene.store.operate(&scene.lane, &key.parse().unwrap(), Operation::Cancel, LI).await.unwrap();
 }
 
+fn of(scene: &Scene) -> Origin {
+    scene.lane.clone().into()
+}
+
 fn keys(events: &[Event]) -> Vec<String> {
     events.iter().filter_map(|event| Some(event.key()?.to_string())).collect()
 }
@@ -19,21 +23,21 @@ fn keys(events: &[Event]) -> Vec<String> {
 #[tokio::test]
 async fn events_are_read_from_any_place_on() {
     let scene = Scene::new().await;
-    let empty: Lane = "main/bill_upload".parse().unwrap();
+    let empty: Origin = "main/bill_upload".parse().unwrap();
     for key in ["a", "b", "c"] {
         cancel(&scene, key).await;
     }
     scene.store.pause(&scene.lane, LI).await.unwrap();
-    let beginning = [(scene.lane.clone(), EventId::default()), (empty.clone(), EventId::default())];
+    let beginning = [(of(&scene), EventId::default()), (empty.clone(), EventId::default())];
     let all = scene.store.events(&beginning, 100).await.unwrap();
     assert_eq!((all.len(), keys(&all)), (4, vec!["a".to_owned(), "b".into(), "c".into()]));
     assert!(all.is_sorted_by_key(|event| event.id), "{all:?}");
     assert!(all[3].fields.contains(&("why".into(), "li: why".into())), "{all:?}");
 
-    let behind_a = [(scene.lane.clone(), all[0].id)];
+    let behind_a = [(of(&scene), all[0].id)];
     assert_eq!(keys(&scene.store.events(&behind_a, 1).await.unwrap()), ["b"]);
-    let newest = scene.store.newest_events(&[scene.lane.clone(), empty.clone()]).await.unwrap();
-    assert_eq!(newest, [(scene.lane.clone(), all[3].id), (empty, EventId::default())]);
+    let newest = scene.store.newest_events(&[of(&scene), empty.clone()]).await.unwrap();
+    assert_eq!(newest, [(of(&scene), all[3].id), (empty, EventId::default())]);
     assert!(scene.store.events(&newest, 100).await.unwrap().is_empty());
     assert!(scene.store.events(&[], 100).await.unwrap().is_empty());
 }
@@ -44,11 +48,11 @@ async fn a_place_that_is_kept_no_longer_is_told() {
     for key in ["a", "b"] {
         cancel(&scene, key).await;
     }
-    let beginning = [(scene.lane.clone(), EventId::default())];
-    let first = [(scene.lane.clone(), scene.store.events(&beginning, 1).await.unwrap()[0].id)];
+    let beginning = [(of(&scene), EventId::default())];
+    let first = [(of(&scene), scene.store.events(&beginning, 1).await.unwrap()[0].id)];
     assert!(scene.store.forgotten_events(&first).await.unwrap().is_empty());
     let _: u64 = scene.command(&["XTRIM", &scene.name("events"), "MAXLEN", "1"]).await;
-    assert_eq!(scene.store.forgotten_events(&first).await.unwrap(), std::slice::from_ref(&scene.lane));
+    assert_eq!(scene.store.forgotten_events(&first).await.unwrap(), [of(&scene)]);
     assert!(scene.store.forgotten_events(&beginning).await.unwrap().is_empty(), "the beginning is never gone");
 }
 
@@ -56,8 +60,8 @@ async fn a_place_that_is_kept_no_longer_is_told() {
 async fn a_watch_tells_what_happens_and_goes_on_where_it_was() {
     let scene = Scene::new().await;
     cancel(&scene, "before").await;
-    let other: Lane = "main/bill_upload".parse().unwrap();
-    let mut watch = scene.store.watch_events(&[other.clone(), scene.lane.clone()]).await.unwrap();
+    let other: bursar_domain::Lane = "main/bill_upload".parse().unwrap();
+    let mut watch = scene.store.watch_events(&[other.clone().into(), of(&scene)]).await.unwrap();
     assert!(watch.next().await.unwrap().is_empty(), "a second without news ends the look");
     cancel(&scene, "a").await;
     scene.store.pause(&other, LI).await.unwrap();
@@ -66,5 +70,5 @@ async fn a_watch_tells_what_happens_and_goes_on_where_it_was() {
         seen.extend(watch.next().await.unwrap());
     }
     assert_eq!(keys(&seen), ["a"]);
-    assert!(seen.iter().any(|event| event.lane == other));
+    assert!(seen.iter().any(|event| event.origin == Origin::Jobs(other.clone())));
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use bursar_domain::{AccountName, Key, Kind, Millis, NotificationView, State};
 use bursar_store::{
-    Happened, Kept, NotificationCount, Notified, Origin, Shelf, Stands, StoreError, Telling, Tells, ToldOrNot,
+    EventId, Happened, Kept, NotificationCount, Notified, Origin, Shelf, Stands, StoreError, Telling, Tells, ToldOrNot,
 };
 use bursar_test_support::private_redis;
 use serde_json::json;
@@ -33,6 +33,7 @@ fn notified(content: &str, written: u64, standing: Stands) -> Notified<'_> {
         standing,
         why_held: None,
         callback_url: None,
+        kind: None,
         retention: Duration::from_secs(3600),
     }
 }
@@ -80,6 +81,26 @@ async fn a_changed_content_is_a_further_version_and_what_stands_for_good_does_no
     let kept = listed(&scene, Shelf::Read).await;
     assert_eq!(kept.iter().map(|view| view.version).collect::<Vec<_>>(), [6, 5, 4, 3, 2, 1]);
     assert_eq!(kept.iter().filter(|view| view.outcome == "regressed").count(), 2);
+}
+
+#[tokio::test]
+async fn what_is_kept_has_its_event_and_what_is_not_has_none() {
+    let scene = Scene::new().await;
+    let now = scene.now().await;
+    let first = Notified { kind: Some(Kind::BillUpload), ..notified("1", now - 2000, Stands::ForGood) };
+    notify(&scene, &first).await;
+    notify(&scene, &first).await;
+    notify(&scene, &notified("0", now, Stands::Open)).await;
+    notify(&scene, &Notified { why_held: Some("not JSON"), ..notified("{}}", now, Stands::Unsaid) }).await;
+    notify(&scene, &notified("ahead", now + 6 * 60_000, Stands::Open)).await;
+    let beginning = [(Origin::Notifications(account()), EventId::default())];
+    let events = scene.store.events(&beginning, 100).await.unwrap();
+    let told: Vec<String> = events
+        .iter()
+        .map(|event| event.fields.iter().map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>().join(" "))
+        .collect();
+    let of = |number, outcome: &str| format!("notification={number} method={METHOD} outcome={outcome}");
+    assert_eq!(told, [of(1, "new") + " kind=bill_upload", of(2, "regressed"), of(3, "held")]);
 }
 
 #[tokio::test]
