@@ -177,6 +177,74 @@ async fn a_worker_that_dies_while_it_writes_its_journal_has_sent_nothing_and_lea
     }
 }
 
+/// A worker whose disk takes an intent and never says so, and which dies after it has given the job back for that, before it
+/// can note in the journal that nothing was sent.
+async fn dies_before_it_notes_that_nothing_was_sent(scene: &Scene) {
+    let world = &scene.world;
+    let dying = world
+        .worker_as(|command| {
+            command.env("BURSAR_HANG_AT", "journal_written").env("BURSAR_CRASH_AT", "before_withheld");
+        })
+        .await;
+    world.submit_new(&[transfer("T")]).await;
+    eventually(SOON, "the worker to die", async || (!dying.is_running()).then_some(())).await;
+    let job = world.job("T").await;
+    assert_eq!((&job["state"], &job["attempts"]), (&json!("queued"), &json!(0)), "{job}");
+    assert!(dying.stderr().contains("its intent could not be written to the journal"), "{}", dying.stderr());
+}
+
+/// Takes back the job that the journals know of a send that was never made.
+async fn taken_for_a_send(scene: &Scene) -> Value {
+    let (finished, differences) = scene.reconcile(&[]).await;
+    let [difference] = &differences[..] else { panic!("{finished:?}") };
+    assert_eq!((&difference["found"], &difference["was"]), (&json!("behind"), &json!("queued")), "{finished:?}");
+    let (again, nothing) = scene.reconcile(&[]).await;
+    assert_eq!((again.code, nothing.len()), (Some(0), 0), "{again:?}");
+    difference["state"].clone()
+}
+
+#[tokio::test]
+async fn what_was_given_back_and_not_noted_as_withheld_is_asked_about_or_put_before_a_person_where_the_account_holds() {
+    for (query_key, simulate) in [("trade_no", vec![]), ("platform_no", vec!["--query-by-key"])] {
+        let plan = Plan::new().both("on_ambiguous", "hold").both("poll_deadline", "3s");
+        let plan = plan.set("accounts.main.query_key", query_key);
+        let scene = Scene::start(plan.simulate(&["--ignore-keys"]).simulate(&simulate)).await;
+        let world = &scene.world;
+        dies_before_it_notes_that_nothing_was_sent(&scene).await;
+        assert_ne!(taken_for_a_send(&scene).await, "queued", "{query_key}");
+        let _worker = world.worker().await;
+        let job = world.until("T", "needs_review").await;
+        assert_eq!(job["asks"].as_u64() > Some(0), query_key == "platform_no", "{job}");
+        assert!(world.at_gateway("T").await.is_none(), "{query_key}: nothing was sent, and nothing is");
+    }
+}
+
+#[tokio::test]
+async fn what_was_given_back_and_not_noted_as_withheld_is_sent_as_what_may_have_been_where_the_account_resends() {
+    let scene = Scene::start(Plan::new().both("on_ambiguous", "resend")).await;
+    let world = &scene.world;
+    dies_before_it_notes_that_nothing_was_sent(&scene).await;
+    assert_eq!(taken_for_a_send(&scene).await, "in_doubt");
+    let _worker = world.worker().await;
+    let job = world.until("T", "succeeded").await;
+    assert_eq!(job["attempts"], 2, "the one that was not made counts as made: {job}");
+    let record = world.books_agree().await.keys["T"].clone();
+    assert_eq!((record.executions, record.requests), (1, 1));
+}
+
+#[tokio::test]
+async fn what_was_given_back_and_not_noted_as_withheld_goes_on_by_itself_where_nobody_reconciles() {
+    let scene = Scene::start(Plan::new().both("on_ambiguous", "hold").simulate(&["--ignore-keys"])).await;
+    let world = &scene.world;
+    dies_before_it_notes_that_nothing_was_sent(&scene).await;
+    let _worker = world.worker().await;
+    world.until("T", "succeeded").await;
+    let record = world.books_agree().await.keys["T"].clone();
+    assert_eq!((record.executions, record.requests), (1, 1));
+    let (finished, differences) = scene.reconcile(&[]).await;
+    assert_eq!((finished.code, differences.len()), (Some(0), 0), "{finished:?}");
+}
+
 #[tokio::test]
 async fn a_damaged_line_is_told_with_its_place_and_the_others_are_used() {
     let scene = Scene::start(Plan::new().both("on_ambiguous", "hold")).await;

@@ -1,17 +1,24 @@
 //! Crash points: named places at which a debug build ends its process, as a power cut would, or stands still, as a suspended
 //! machine does, so that tests can look at what comes of it. `BURSAR_CRASH_AT=before_send:3` ends it when it comes by there
-//! for the third time; `BURSAR_STOP_AT` stops it (SIGSTOP) until somebody continues it. A release build has none of this.
+//! for the third time; `BURSAR_STOP_AT` stops it (SIGSTOP) until somebody continues it; `BURSAR_HANG_AT` lets the thread that
+//! comes by hang for ever, as a disk that does not answer does to whoever writes. A release build has none of this.
 
-/// Ends or stops the process here, if the environment names this place and it is the time to.
+/// Ends or stops the process or this thread here, if the environment names this place and it is the time to.
 #[cfg(debug_assertions)]
 pub fn crash_point(name: &str) {
     use std::sync::LazyLock;
 
     static CRASH: LazyLock<Option<Place>> = LazyLock::new(|| Place::of("BURSAR_CRASH_AT"));
+    static HANG: LazyLock<Option<Place>> = LazyLock::new(|| Place::of("BURSAR_HANG_AT"));
     static STOP: LazyLock<Option<Place>> = LazyLock::new(|| Place::of("BURSAR_STOP_AT"));
 
     if CRASH.as_ref().is_some_and(|place| place.is_reached(name)) {
         std::process::abort();
+    }
+    if HANG.as_ref().is_some_and(|place| place.is_reached(name)) {
+        loop {
+            std::thread::park();
+        }
     }
     if STOP.as_ref().is_some_and(|place| place.is_reached(name)) {
         // Whether it could be stopped shows in what the test sees of it.

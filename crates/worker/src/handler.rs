@@ -60,6 +60,8 @@ pub(crate) async fn handle(mut held: Held, runtime: Data<Arc<Runtime>>) {
             let patience = runtime.begin_within.saturating_sub(held.claimed.elapsed());
             if runtime.chronicle.intend(&served.lane, &held, patience).await.is_err() {
                 give_back(&runtime, &mut held, "its intent could not be written to the journal").await;
+                // Who dies here leaves an intent that nothing followed, and nothing says so: it is taken for a send.
+                crash_point("before_withheld");
                 return runtime.chronicle.withheld(&served.lane, &held);
             }
             let (commit, reading) = call(&held, served, &mut order, facts, Call::Send).await;
