@@ -12,7 +12,7 @@ use crate::plan::Plan;
 use crate::world::{SOON, World};
 
 #[path = "../../crates/producer/examples/apalis_redis.rs"]
-mod example;
+pub(crate) mod example;
 
 /// A backlog far above the 8,000 tasks at which apalis-redis itself stops.
 const MANY: usize = 20_000;
