@@ -11,6 +11,7 @@ mod api_roles;
 mod api_submit;
 mod bad_config;
 mod bad_jobs;
+mod balances;
 mod browser;
 mod callbacks;
 mod cancelling;

@@ -92,7 +92,11 @@ async fn what_nobody_knows_yet_is_counted_as_in_doubt() {
 /// Dashboards and alerts are written against the table of names; it and the page must name the same.
 #[tokio::test]
 async fn every_metric_on_the_page_is_in_the_table_and_the_other_way_round() {
-    let plan = Plan::new().set("intake.queues", vec![unique_prefix()]).set("callbacks.allow", vec!["127.0.0.1"]);
+    let plan = Plan::new()
+        .set("intake.queues", vec![unique_prefix()])
+        .set("callbacks.allow", vec!["127.0.0.1"])
+        .set("accounts.main.balance_every", "1h")
+        .set("accounts.main.balance_low", 1);
     let world = plan.start().await;
     let receiver = Receiver::content().await;
     let server = world.serve_as("up").await; // a worker and a server in one

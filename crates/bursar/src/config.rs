@@ -5,6 +5,7 @@
 
 mod account;
 mod advice;
+mod balance;
 mod callbacks;
 mod environment;
 mod fault;
@@ -28,6 +29,7 @@ use bursar_store::Durability;
 
 pub(crate) use account::{Account, Gateway, ResponseSign};
 pub(crate) use advice::Advice;
+pub(crate) use balance::Balance;
 pub(crate) use callbacks::Callbacks;
 pub(crate) use fault::{ConfigError, Fault};
 

@@ -1,12 +1,14 @@
 //! Bursar: durable payment jobs. The one executable; every command is a file in `commands/`.
 
 mod accounts;
+mod balances;
 mod cli;
 mod commands;
 mod config;
 mod listener;
 mod logging;
 mod output;
+mod pace;
 mod preflight;
 mod serve;
 mod session;

@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::accounts::{AccountError, read_file};
 use crate::config::{Config, Gateway};
-use crate::{tell, traces};
+use crate::{balances, tell, traces};
 
 /// Listens; nothing is answered until the server is served. The caller has connected and started logging.
 pub(crate) async fn listen(
@@ -39,7 +39,12 @@ pub(crate) async fn listen(
 
 /// What Redis knows, for metrics.
 pub(crate) fn stored(config: &Config, store: &Store) -> Arc<Stored> {
-    let places = Places { lanes: config.lanes(), origins: tell::origins(config), queues: config.intake.queues.clone() };
+    let places = Places {
+        lanes: config.lanes(),
+        origins: tell::origins(config),
+        queues: config.intake.queues.clone(),
+        balances: balances::told(config),
+    };
     Arc::new(Stored::new(store.clone(), places))
 }
 

@@ -13,6 +13,7 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use crate::accounts::GatewaySettings;
+use crate::balances::Balances;
 use crate::cli::Exit;
 use crate::config::{self, Config};
 use crate::preflight::Preflight;
@@ -53,11 +54,13 @@ pub(crate) async fn work(
     let lanes: Vec<String> = config.lanes().iter().map(ToString::to_string).collect();
     tracing::info!(worker = settings.name, lanes = lanes.join(" "), concurrency = settings.concurrency, "working");
     let intake = intake(config, &settings.name, Arc::clone(&settings.metrics));
+    let balances = Balances::of(config, &store, &settings.metrics)?;
     // A worker that ends, for whatever reason, has told everything beside it to drain.
     let working = async {
         tokio::join!(
             bursar_worker::run(store.clone(), settings, accounts, fit, drain.clone()),
-            intake.run(&store, &drain)
+            intake.run(&store, &drain),
+            balances.run(&drain)
         )
         .0
     };

@@ -31,8 +31,8 @@ pub use settings::{
     Transport, UploadMethod, YztSettings,
 };
 pub use yzt::{
-    Balance, BalanceQuery, MAX_NOTIFICATION_BYTES, Notification, NotificationError, NotificationReader, SignRule, Yzt,
-    masked,
+    AccountSubType, Balance, BalanceQuery, MAX_NOTIFICATION_BYTES, Notification, NotificationError, NotificationReader,
+    SignRule, Yzt, masked,
 };
 
 /// A call under way.

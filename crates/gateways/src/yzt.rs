@@ -14,7 +14,7 @@ use bursar_domain::{Answer, Call, Kind, Reading};
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
-pub use balance::{Balance, BalanceQuery};
+pub use balance::{AccountSubType, Balance, BalanceQuery};
 pub use masking::masked;
 pub use notification::{MAX_NOTIFICATION_BYTES, Notification, NotificationError, NotificationReader, SignRule};
 

@@ -39,10 +39,17 @@
 //! | `of:METHOD:RECORD` | hash | a record's versions by their content, and the newest that counts |
 //! | `held:METHOD:HASH` | hash | the same for what could not be read |
 //! | `numbers` | string | the last number |
+//!
+//! What the gateway told of an account's balance stands below `PREFIX:{account/balance}:`
+//!
+//! | key | type | holds |
+//! |---|---|---|
+//! | `turn` | string | taken by the process that asked last; expires when it is to be asked for again |
+//! | `told:SUB_TYPE` | hash | `available`, `frozen`, `retained`, `total` (fen), `at` (when they were told, ms), `since` (when it was first asked for, ms) |
 
 use std::fmt::Display;
 
-use bursar_domain::Lane;
+use bursar_domain::{AccountName, Lane};
 
 /// Names keys and channels under one prefix.
 #[derive(Clone, Debug)]
@@ -70,6 +77,11 @@ impl Keys {
 
     pub(crate) fn set(&self, lane: &impl Display, set: &str) -> String {
         format!("{}{set}", self.base(lane))
+    }
+
+    /// What every key about an account's balance begins with.
+    pub(crate) fn balance(&self, account: &AccountName) -> String {
+        self.base(&format_args!("{account}/balance"))
     }
 
     /// What every key of a queue of apalis-redis begins with.

@@ -2,6 +2,7 @@
 //!
 //! Every transition is one Lua script (`lua/`), atomic and bounded, on the keys of one lane. All time is Redis time.
 
+mod balance;
 mod callbacks;
 mod claim;
 mod commit;
@@ -33,6 +34,7 @@ mod tls;
 mod wakes;
 mod walk;
 
+pub use balance::{BalanceParts, BalanceStatus};
 pub use callbacks::{Callback, CallbackStatus, Callbacks, Happened, MAX_CALLBACKS, Origin, Telling, ToldOrNot};
 pub use claim::{Claim, Claimed, Claims, Known, MAX_CLAIM, RECEIPT_KEPT, Sends};
 pub use commit::{Asked, Commit, Committed, Resend};

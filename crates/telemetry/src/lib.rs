@@ -11,10 +11,11 @@ mod page;
 mod stored;
 mod traces;
 mod work;
+mod written;
 
 pub use callbacks::{CallbackMetrics, OriginMetrics, Told};
 pub use health::{Pulse, Unwell};
 pub use page::{Page, TEXT_FORMAT, serve};
-pub use stored::{Places, Stored};
+pub use stored::{Places, Stored, WatchedBalance};
 pub use traces::{Role, Span, Traces, TracesError};
-pub use work::{Doing, LaneMetrics, Lost, Metrics};
+pub use work::{BalanceMetrics, Doing, LaneMetrics, Lost, Metrics};

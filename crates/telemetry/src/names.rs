@@ -53,9 +53,12 @@ pub struct Metric {
 }
 
 /// Every label with the values that it takes: all are bounded by the configuration or by our own enums.
-pub const LABELS: [(&str, &str); 13] = [
+pub const LABELS: [(&str, &str); 16] = [
     ("lane", "`account/kind` of each configured lane"),
     ("origin", "whose events: `account/kind` of each configured lane, `account/notify` of each account"),
+    ("account", "each account with `balance_every`"),
+    ("sub_type", "which of the account's balances: `collecting`, `paying`"),
+    ("part", "`available`, `frozen`, `retained`, `total`"),
     ("queue", "each queue of `intake.queues`"),
     ("call", "`send`, `ask`"),
     (
@@ -115,6 +118,7 @@ metrics! {
     FIT_FOR_MONEY = "bursar_fit_for_money", Gauge, Worker, [], "1 when the preflight allows this worker to send, 0 when it does not.";
     PREFLIGHT = "bursar_preflight_findings", Gauge, Worker, ["check", "severity"], "1 for each check of the preflight that is not fine, by how bad it is.";
     LAST_TRY = "bursar_last_try_age_seconds", Gauge, Worker, [], "Since this worker last claimed or tried to, in seconds.";
+    BALANCE_FAILURES = "bursar_account_balance_failures_total", Counter, Worker, ["account", "sub_type"], "Questions for a balance that came to nothing: no answer, a refusal, or no room within the lane's rate.";
     CALLBACK_ATTEMPTS = "bursar_callback_attempts_total", Counter, Server, ["origin", "outcome"], "Attempts to tell producers, by what they came to.";
     CALLBACK_DURATION = "bursar_callback_duration_seconds", Histogram, Server, ["origin", "outcome"], "How long attempts to tell took, in seconds.";
     CALLBACK_DELAY = "bursar_callback_delay_seconds", Histogram, Server, ["origin"], "From an event to its being told, in seconds; what is never told is not in it.";
@@ -128,6 +132,10 @@ metrics! {
     CALLBACKS_WAITING = "bursar_callbacks_waiting", Gauge, Redis, ["origin"], "Jobs, or notifications, with something that is still to be told.";
     CALLBACK_DUE_AGE = "bursar_callback_due_age_seconds", Gauge, Redis, ["origin"], "For how long what waits longest for an attempt to tell it has been due, in seconds; 0 when nothing is.";
     CALLBACK_TRIED_AGE = "bursar_callback_tried_age_seconds", Gauge, Redis, ["origin"], "For how long the event that has been tried longest in vain has been tried, in seconds, among the 1000 that are due first; 0 when none is.";
+    BALANCE = "bursar_account_balance_fen", Gauge, Redis, ["account", "sub_type", "part"], "An account's balance as the gateway told it last, in fen; a part that it left out is missing.";
+    BALANCE_AGE = "bursar_account_balance_age_seconds", Gauge, Redis, ["account", "sub_type"], "Since the gateway last told this balance, in seconds; as long as it never did, since it was first asked.";
+    BALANCE_EVERY = "bursar_account_balance_every_seconds", Gauge, Redis, ["account"], "How often the balance is asked for (`balance_every`), in seconds.";
+    BALANCE_LOW = "bursar_account_balance_low_fen", Gauge, Redis, ["account"], "Below so much an available balance is low (`balance_low`), in fen; missing where the configuration says nothing.";
     INTAKE_WAITING = "bursar_intake_waiting", Gauge, Redis, ["queue"], "Tasks of apalis-redis that wait to become jobs.";
     INTAKE_ASIDE = "bursar_intake_set_aside", Gauge, Redis, ["queue"], "Tasks of apalis-redis that were no job, kept aside for a person.";
 }

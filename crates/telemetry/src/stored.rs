@@ -2,16 +2,12 @@
 
 use std::time::Duration;
 
-use bursar_domain::{Call, Lane, Millis};
-use bursar_store::{CallbackStatus, LaneStatus, Origin, QueueStatus, Store, StoreError};
-use prometheus_client::metrics::family::Family;
-use prometheus_client::metrics::gauge::Gauge;
-use prometheus_client::registry::Registry;
+use bursar_domain::{AccountName, Fen, Lane};
+use bursar_store::{BalanceStatus, CallbackStatus, LaneStatus, Origin, QueueStatus, Store, StoreError};
 use tokio::sync::Mutex;
 use tokio::time::{Instant, timeout};
 
-use crate::families::register;
-use crate::names::{self, Metric};
+use crate::written::written;
 
 /// For so long an answer is given again: many scrapers must cost Redis no more than one.
 const KEPT: Duration = Duration::from_secs(1);
@@ -28,6 +24,21 @@ pub struct Places {
     pub origins: Vec<Origin>,
     /// Queues of apalis-redis.
     pub queues: Vec<String>,
+    /// Balances that are asked for.
+    pub balances: Vec<WatchedBalance>,
+}
+
+/// A balance that is asked for.
+#[derive(Clone, Debug)]
+pub struct WatchedBalance {
+    /// Whose.
+    pub account: AccountName,
+    /// Which.
+    pub sub_type: &'static str,
+    /// How often.
+    pub every: Duration,
+    /// Below so much its available part is low.
+    pub low: Option<Fen>,
 }
 
 /// Reads them, and remembers for a second what it read.
@@ -39,16 +50,17 @@ pub struct Stored {
 }
 
 /// Everything as it was read.
-struct Read<'a> {
-    lanes: Vec<ReadLane<'a>>,
-    origins: Vec<(&'a Origin, CallbackStatus)>,
-    queues: Vec<(&'a str, QueueStatus)>,
+pub(crate) struct Read<'a> {
+    pub(crate) lanes: Vec<ReadLane<'a>>,
+    pub(crate) origins: Vec<(&'a Origin, CallbackStatus)>,
+    pub(crate) queues: Vec<(&'a str, QueueStatus)>,
+    pub(crate) balances: Vec<(&'a WatchedBalance, BalanceStatus)>,
 }
 
-struct ReadLane<'a> {
-    lane: &'a Lane,
-    status: LaneStatus,
-    in_doubt: usize,
+pub(crate) struct ReadLane<'a> {
+    pub(crate) lane: &'a Lane,
+    pub(crate) status: LaneStatus,
+    pub(crate) in_doubt: usize,
 }
 
 impl Stored {
@@ -101,100 +113,10 @@ impl Stored {
         for queue in &places.queues {
             queues.push((queue.as_str(), self.store.queue_status(queue).await?));
         }
-        Ok(Read { lanes, origins, queues })
-    }
-}
-
-/// Seconds since something came about or was due; 0 when nothing has.
-fn age(since: Option<Millis>, now: Millis) -> f64 {
-    since.map_or(Duration::ZERO, |since| now.since(since)).as_secs_f64()
-}
-
-/// One family of the page.
-struct Column<G>(Metric, Family<Vec<(&'static str, String)>, G>);
-
-impl<G: Default + Clone + Put> Column<G> {
-    fn new(metric: Metric) -> Self {
-        Self(metric, Family::default())
-    }
-
-    fn put<const N: usize>(&self, values: [&str; N], number: G::Number) {
-        let labels = self.0.labels.iter().copied().zip(values.map(str::to_owned)).collect();
-        self.1.get_or_create(&labels).put(number);
-    }
-}
-
-type Whole = Gauge;
-type Fraction = Gauge<f64, std::sync::atomic::AtomicU64>;
-
-/// A gauge that takes its number.
-trait Put {
-    type Number;
-    fn put(&self, number: Self::Number);
-}
-
-impl Put for Whole {
-    type Number = u64;
-    fn put(&self, number: u64) {
-        self.set(i64::try_from(number).unwrap_or(i64::MAX));
-    }
-}
-
-impl Put for Fraction {
-    type Number = f64;
-    fn put(&self, number: f64) {
-        self.set(number);
-    }
-}
-
-fn written(read: Option<&Read<'_>>) -> String {
-    let (up, jobs, in_doubt) = (
-        Column::<Whole>::new(names::REDIS_UP),
-        Column::<Whole>::new(names::JOBS),
-        Column::<Whole>::new(names::IN_DOUBT),
-    );
-    let (due_age, paused, orphans) = (
-        Column::<Fraction>::new(names::DUE_AGE),
-        Column::<Whole>::new(names::PAUSED),
-        Column::<Whole>::new(names::ORPHANS),
-    );
-    let (waiting, aside) = (Column::<Whole>::new(names::INTAKE_WAITING), Column::<Whole>::new(names::INTAKE_ASIDE));
-    up.put([], u64::from(read.is_some()));
-    for ReadLane { lane, status, in_doubt: doubted } in read.into_iter().flat_map(|read| &read.lanes) {
-        let lane = lane.to_string();
-        let places =
-            [("to_send", status.to_send), ("to_ask", status.to_ask), ("review", status.review), ("done", status.done)];
-        for (place, count) in places {
-            jobs.put([&lane, place], count);
+        let mut balances = Vec::with_capacity(places.balances.len());
+        for balance in &places.balances {
+            balances.push((balance, self.store.balance(&balance.account, balance.sub_type).await?));
         }
-        in_doubt.put([&lane], u64::try_from(*doubted).unwrap_or(u64::MAX));
-        due_age.put([&lane, Call::Send.as_str()], age(status.next_send, status.now));
-        due_age.put([&lane, Call::Ask.as_str()], age(status.next_ask, status.now));
-        paused.put([&lane], u64::from(status.paused.is_some()));
-        orphans.put([&lane], status.orphans);
+        Ok(Read { lanes, origins, queues, balances })
     }
-    for (queue, status) in read.into_iter().flat_map(|read| &read.queues) {
-        waiting.put([queue], status.waiting);
-        aside.put([queue], status.kept_aside);
-    }
-    let untold = Column::<Whole>::new(names::CALLBACKS_WAITING);
-    let (tell_age, tried_age) =
-        (Column::<Fraction>::new(names::CALLBACK_DUE_AGE), Column::<Fraction>::new(names::CALLBACK_TRIED_AGE));
-    for (origin, status) in read.into_iter().flat_map(|read| &read.origins) {
-        let origin = origin.to_string();
-        untold.put([&origin], status.waiting);
-        tell_age.put([&origin], age(status.next_due, status.now));
-        tried_age.put([&origin], age(status.first_tried, status.now));
-    }
-    let mut registry = Registry::default();
-    for Column(metric, family) in [up, jobs, in_doubt, paused, orphans, untold, waiting, aside] {
-        register(&mut registry, metric, family);
-    }
-    for Column(metric, family) in [due_age, tell_age, tried_age] {
-        register(&mut registry, metric, family);
-    }
-    let mut text = String::new();
-    // Only a writer can fail, and a text does not.
-    prometheus_client::encoding::prometheus_text::encode(&mut text, &registry).ok();
-    text
 }

@@ -3,7 +3,7 @@
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use bursar_domain::{Answer, Call, Lane, State};
+use bursar_domain::{AccountName, Answer, Call, Lane, State};
 use prometheus_client::encoding::{EncodeMetric, MetricEncoder};
 use prometheus_client::metrics::MetricType;
 use prometheus_client::metrics::counter::Counter;
@@ -94,6 +94,7 @@ struct Families {
     circuit_open: Gauges,
     lost_writes: Counters,
     preflight: Gauges,
+    balance_failures: Counters,
 }
 
 /// How long ago the worker last tried, told when it is asked.
@@ -127,6 +128,7 @@ impl Default for Metrics {
             circuit_open: register(to, names::CIRCUIT_OPEN, Gauges::default()),
             lost_writes: register(to, names::LOST_WRITES, Counters::default()),
             preflight: register(to, names::PREFLIGHT, Gauges::default()),
+            balance_failures: register(to, names::BALANCE_FAILURES, Counters::default()),
         };
         let troubles = register(to, names::REDIS_TROUBLES, Counters::default());
         let build = register(to, names::BUILD_INFO, Gauges::default());
@@ -178,6 +180,13 @@ impl Metrics {
         }
     }
 
+    /// What is counted of asking for one balance.
+    #[must_use]
+    pub fn balance(&self, account: &AccountName, sub_type: &str) -> BalanceMetrics {
+        let labels = labels(names::BALANCE_FAILURES, [account.as_str(), sub_type]);
+        BalanceMetrics(self.families.balance_failures.get_or_create_owned(&labels))
+    }
+
     /// The claimer's pulse.
     #[must_use]
     pub fn pulse(&self) -> &Arc<Pulse> {
@@ -222,6 +231,17 @@ impl Metrics {
     /// What Prometheus reads.
     pub(crate) fn write(&self, text: &mut String) -> Result<(), std::fmt::Error> {
         prometheus_client::encoding::prometheus_text::encode(text, &self.registry)
+    }
+}
+
+/// One balance's numbers.
+#[derive(Clone, Debug)]
+pub struct BalanceMetrics(Counter);
+
+impl BalanceMetrics {
+    /// It was asked for and not told.
+    pub fn failed(&self) {
+        self.0.inc();
     }
 }
 

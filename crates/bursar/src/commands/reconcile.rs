@@ -3,7 +3,6 @@
 
 mod journal;
 mod memory;
-mod pace;
 mod period;
 mod position;
 mod summary;

@@ -7,6 +7,7 @@ use std::time::Duration;
 use bursar_domain::{AccountName, GatewayKind, OnAmbiguous, Policy};
 use bursar_gateways::{ContentType, QueryKey, SplitMethods, SubCodes, TooManyRequests, UploadMethod};
 
+use super::balance::{self, Balance};
 use super::notify::{self, Notify};
 use super::rules::{self, DAY, HOUR, MINUTE, SECOND, SHORTEST};
 use super::section::{Notes, Section};
@@ -46,6 +47,8 @@ pub(crate) struct Account {
     pub(crate) policy: Policy,
     /// How the gateway's notifications are treated.
     pub(crate) notify: Notify,
+    /// The balance that is asked for, if one is.
+    pub(crate) balance: Option<Balance>,
 }
 
 /// Whether a gateway may be spoken to without TLS.
@@ -169,9 +172,9 @@ fn read(name: &str, table: Table, notes: &mut Notes) -> Option<(AccountName, Acc
 fn read_account(section: &mut Section<'_>, read_gateway: fn(&mut Section<'_>, &mut Policy) -> Gateway) -> Account {
     let mut policy = read_policy(section);
     let gateway = read_gateway(section, &mut policy);
-    let notify = match &gateway {
-        Gateway::Yzt(_) => Notify::read(section),
-        Gateway::Beingfi(_) => Notify::default(),
+    let (notify, balance) = match &gateway {
+        Gateway::Yzt(_) => (Notify::read(section), Balance::read(section)),
+        Gateway::Beingfi(_) => (Notify::default(), None),
     };
     let content_types = [("form", ContentType::Form), ("json", ContentType::Json)];
     let plain_http = match section.read("allow_http", rules::flag) {
@@ -194,6 +197,7 @@ fn read_account(section: &mut Section<'_>, read_gateway: fn(&mut Section<'_>, &m
         rate_per_second: section.read("rate_per_second", rules::number(0.0..=MAX_RATE)).unwrap_or(10.0),
         policy,
         notify,
+        balance,
     }
 }
 
@@ -261,7 +265,7 @@ fn read_response_sign(section: &mut Section<'_>) -> ResponseSign {
 }
 
 fn read_beingfi(section: &mut Section<'_>, policy: &mut Policy) -> Gateway {
-    for keys in [&YZT_ONLY[..], &notify::KEYS] {
+    for keys in [&YZT_ONLY[..], &notify::KEYS, &balance::KEYS] {
         section.refuse(keys, "is a key of gateway yzt, and this account's gateway is beingfi");
     }
     let not_ready_wait = section.read("not_ready_wait", rules::duration(SHORTEST..=DAY));

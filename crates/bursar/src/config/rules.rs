@@ -141,6 +141,12 @@ pub(super) fn number(range: RangeInclusive<f64>) -> impl Fn(&Value) -> Read<f64>
     }
 }
 
+/// A number that somebody else gave out.
+pub(super) fn id(value: &Value) -> Read<i64> {
+    let number = digits(&value.raw).and_then(|digits| digits.parse().ok());
+    number.filter(|id| *id > 0).ok_or_else(|| "must be a positive whole number".into())
+}
+
 /// An amount of money.
 pub(super) fn fen(value: &Value) -> Read<Fen> {
     let number = digits(&value.raw).and_then(|digits| digits.parse().ok());

@@ -38,10 +38,15 @@ impl<'a> Section<'a> {
     /// The same for a key without a default. Where it is left out or wrong, a placeholder stands in for it, which the
     /// noted fault keeps from ever being used.
     pub(super) fn require<T: Default>(&mut self, key: &'static str, rule: impl Fn(&Value) -> Result<T, String>) -> T {
-        if !self.table.entries.contains_key(key) {
+        if !self.has(key) {
             self.note(key, "is required".into(), self.table.origin.clone());
         }
         self.read(key, rule).unwrap_or_default()
+    }
+
+    /// Whether `key` stands there, right or wrong.
+    pub(super) fn has(&self, key: &str) -> bool {
+        self.table.entries.contains_key(key)
     }
 
     /// Keys that exist, and have no place here.

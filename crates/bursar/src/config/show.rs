@@ -12,7 +12,7 @@ use bursar_store::Durability;
 
 use super::account::{Account, Beingfi, Gateway, PlainHttp, Yzt};
 use super::rules::duration_text;
-use super::{Config, LogFormat, Preflight, RedisUrl};
+use super::{Balance, Config, LogFormat, Preflight, RedisUrl};
 
 const MASK: &str = "***";
 
@@ -132,6 +132,7 @@ fn shown_account(account: &Account) -> Table {
             shown.extend(policy.max_amount.map(|cap| ("max_amount".to_owned(), cap.get().into())));
             shown.extend(shown_yzt(yzt));
             shown.extend(account.notify.shown());
+            shown.extend(account.balance.iter().flat_map(Balance::shown));
         }
         Gateway::Beingfi(beingfi) => {
             shown.insert("not_ready_wait".to_owned(), duration(policy.not_ready_wait));

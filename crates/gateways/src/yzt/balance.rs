@@ -5,6 +5,38 @@ use serde_json::Value;
 
 use crate::json::{RawObject, Unclear};
 
+/// Which of a merchant's accounts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AccountSubType {
+    /// 收款账户: what customers pay comes in here.
+    Collecting,
+    /// 付款账户: what is paid goes out from here.
+    Paying,
+}
+
+impl AccountSubType {
+    /// Both.
+    pub const ALL: [Self; 2] = [Self::Collecting, Self::Paying];
+
+    /// The word for it.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Collecting => "collecting",
+            Self::Paying => "paying",
+        }
+    }
+
+    /// As a query has it.
+    #[must_use]
+    pub const fn code(self) -> &'static str {
+        match self {
+            Self::Collecting => "0",
+            Self::Paying => "1",
+        }
+    }
+}
+
 /// Whose balance.
 #[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize)]
 pub struct BalanceQuery {

@@ -12,6 +12,7 @@
     reason = "a test ends by a panic, and its helpers do too"
 )]
 
+mod balance;
 mod bounds;
 mod callbacks;
 mod claim;

@@ -13,13 +13,13 @@ use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::json;
 
 use super::Arguments;
-use super::pace::Pace;
 use super::position::{Keeper, Position};
 use super::summary::{Looked, Summary};
 use super::verdict::{Verdict, What, compare};
 use crate::cli::{Exit, Global};
 use crate::commands::bind::Misuse;
 use crate::output::{line, one_line};
+use crate::pace::Pace;
 use crate::session::Session;
 use crate::work::gateway;
 

@@ -64,6 +64,7 @@ const TABLE: &[(&str, &str, &[&str], &str)] = &[
         &["0", "-1", "1.5", "'100'", "9223372036854775808"],
         "must be a positive whole number of fen",
     ),
+    ("accounts.main.balance_every", "'1h'", &["'0s'", "'2h'", "60"], "must be a duration from \"1s\" to \"1h\""),
     ("accounts.main.query_key", "'both'", &["'key'"], "must be \"trade_no\" or \"platform_no\" or \"both\""),
     ("accounts.main.upload_method", "'bkfunds.order.upload'", &["'upload'"], "must be \"funds.bill.upload\" or"),
     ("accounts.main.split_method", "'bkfunds.split.apply'", &["1"], "must be a text"),
@@ -235,4 +236,30 @@ fn an_account_tells_its_lanes_and_its_rules() {
     assert_eq!(lanes, ["main/bill_upload", "main/transfer", "main/split", "shop/split"]);
     let rules = config.accounts[&"main".parse().unwrap()].rules();
     assert_eq!((rules.generic_split, rules.max_amount), (true, bursar_domain::Fen::new(7)));
+}
+
+#[test]
+fn what_is_said_of_a_balance_has_its_rules_and_needs_its_interval() {
+    let of = |lines: &str| format!("{YZT}balance_every = '5m'\n{lines}");
+    right(&of("balance_sub_types = ['paying']\nbalance_merchant_id = 1000000000926\nbalance_low = 1\n"), &[]);
+    for (key, refused, rule) in [
+        (
+            "balance_sub_types",
+            &["[]", "['0']", "'paying'", "['paying', 'paying']"][..],
+            "must be a list of \"collecting\"",
+        ),
+        ("balance_merchant_id", &["0", "-1", "'1'", "1.5"], "must be a positive whole number"),
+        ("balance_low", &["0", "'1'"], "must be a positive whole number of fen"),
+        ("balance_node_id", &["61783", "''"], "must "),
+    ] {
+        for value in refused {
+            let faults = faults(&of(&format!("{key} = {value}\n")), &[]);
+            let expected = format!("accounts.main.{key} {rule}");
+            assert!(faults.len() == 1 && faults[0].contains(&expected), "{key} = {value}: {faults:?}");
+        }
+    }
+    let idle = faults(&format!("{YZT}balance_low = 1\n"), &[]);
+    assert!(idle.len() == 1 && idle[0].ends_with("balance_low has no meaning without balance_every"), "{idle:?}");
+    let elsewhere = faults(&format!("{BEINGFI}balance_every = '5m'\n"), &[]);
+    assert!(elsewhere.len() == 1 && elsewhere[0].contains("is a key of gateway yzt"), "{elsewhere:?}");
 }

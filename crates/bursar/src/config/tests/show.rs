@@ -11,6 +11,12 @@ max_amount = 5000
 split_method = "bkfunds.split.apply"
 split_query_method = "bkfunds.split.query"
 notify_callback_url = "https://shop.example/credits"
+balance_every = "5m"
+balance_node_id = "00061783"
+balance_merchant_id = 1000000000926
+balance_store_no = "amy99a"
+balance_sub_types = ["paying", "collecting"]
+balance_low = 100000
 "#;
 
 /// A worker's own listener, and where traces go.

@@ -1,4 +1,4 @@
-//! How fast the gateway is asked: within the lane's own rate, beside workers that need it too.
+//! How fast the gateway is asked for what is no job of a worker: within the lane's own rate, beside workers that need it too.
 
 use std::time::Duration;
 
@@ -13,19 +13,19 @@ const SHARE: f64 = 2.0;
 /// Where the account has no limit: about what one worker's share of a gateway is.
 const WITHOUT_LIMIT: f64 = 50.0;
 
-pub(super) struct Pace {
+pub(crate) struct Pace {
     rate_per_second: f64,
     interval: Duration,
     next: Mutex<Instant>,
 }
 
 impl Pace {
-    pub(super) fn of(rate_per_second: f64) -> Self {
+    pub(crate) fn of(rate_per_second: f64) -> Self {
         Self { rate_per_second, interval: interval(rate_per_second), next: Mutex::new(Instant::now()) }
     }
 
     /// Returns when one more question may be asked.
-    pub(super) async fn turn(&self, store: &Store, lane: &Lane) -> Result<(), StoreError> {
+    pub(crate) async fn turn(&self, store: &Store, lane: &Lane) -> Result<(), StoreError> {
         let mut next = self.next.lock().await;
         tokio::time::sleep_until(*next).await;
         while let Some(wait) = store.take_turn(lane, self.rate_per_second).await? {

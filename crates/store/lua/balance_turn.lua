@@ -1,0 +1,13 @@
+-- Takes the turn to ask for an account's balance: one process's, once in so long.
+-- KEYS  1 the base of the account's balance
+-- ARGV  1 how often it is asked for (ms)
+-- Returns 0 when it was taken, else how long to wait for the next one (ms)
+local turn, every = KEYS[1] .. 'turn', tonumber(ARGV[1])
+if redis.call('SET', turn, '1', 'NX', 'PX', every) then return 0 end
+local left = redis.call('PTTL', turn)
+-- Taken by a process that asks less often, by an older configuration.
+if left < 0 or left > every then
+  redis.call('PEXPIRE', turn, every)
+  left = every
+end
+return math.max(left, 1)

@@ -1,0 +1,141 @@
+//! What was read from Redis, as Prometheus reads it.
+
+use std::sync::atomic::AtomicU64;
+use std::time::Duration;
+
+use bursar_domain::{Call, Millis};
+use bursar_store::{BalanceStatus, CallbackStatus, Origin, QueueStatus};
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::registry::Registry;
+
+use crate::families::{Labels, labels, register};
+use crate::names::{self, Metric};
+use crate::stored::{Read, ReadLane, WatchedBalance};
+
+/// One family of the page.
+struct Column<G>(Metric, Family<Labels, G>);
+
+type Whole = Column<Gauge>;
+type Fraction = Column<Gauge<f64, AtomicU64>>;
+
+impl Whole {
+    fn new(metric: Metric) -> Self {
+        Self(metric, Family::default())
+    }
+
+    fn put<const N: usize>(&self, values: [&str; N], number: u64) {
+        self.put_signed(values, i64::try_from(number).unwrap_or(i64::MAX));
+    }
+
+    fn put_signed<const N: usize>(&self, values: [&str; N], number: i64) {
+        self.1.get_or_create(&labels(self.0, values)).set(number);
+    }
+}
+
+impl Fraction {
+    fn new(metric: Metric) -> Self {
+        Self(metric, Family::default())
+    }
+
+    fn put<const N: usize>(&self, values: [&str; N], number: Duration) {
+        self.1.get_or_create(&labels(self.0, values)).set(number.as_secs_f64());
+    }
+}
+
+/// For how long something has been so; for no time when it is not.
+fn age(since: Option<Millis>, now: Millis) -> Duration {
+    since.map_or(Duration::ZERO, |since| now.since(since))
+}
+
+/// Everything; [`names::REDIS_UP`] alone has a number where nothing was read.
+pub(crate) fn written(read: Option<&Read<'_>>) -> String {
+    let mut registry = Registry::default();
+    let to = &mut registry;
+    let up = Whole::new(names::REDIS_UP);
+    up.put([], u64::from(read.is_some()));
+    register(to, up.0, up.1);
+    write_lanes(to, read.map_or(&[], |read| &read.lanes));
+    write_origins(to, read.map_or(&[], |read| &read.origins));
+    write_queues(to, read.map_or(&[], |read| &read.queues));
+    write_balances(to, read.map_or(&[], |read| &read.balances));
+    let mut text = String::new();
+    // Only a writer can fail, and a text does not.
+    prometheus_client::encoding::prometheus_text::encode(&mut text, &registry).ok();
+    text
+}
+
+fn write_lanes(to: &mut Registry, lanes: &[ReadLane<'_>]) {
+    let (jobs, in_doubt) = (Whole::new(names::JOBS), Whole::new(names::IN_DOUBT));
+    let (paused, orphans) = (Whole::new(names::PAUSED), Whole::new(names::ORPHANS));
+    let due_age = Fraction::new(names::DUE_AGE);
+    for ReadLane { lane, status, in_doubt: doubted } in lanes {
+        let lane = lane.to_string();
+        let places =
+            [("to_send", status.to_send), ("to_ask", status.to_ask), ("review", status.review), ("done", status.done)];
+        for (place, count) in places {
+            jobs.put([&lane, place], count);
+        }
+        in_doubt.put([&lane], u64::try_from(*doubted).unwrap_or(u64::MAX));
+        due_age.put([&lane, Call::Send.as_str()], age(status.next_send, status.now));
+        due_age.put([&lane, Call::Ask.as_str()], age(status.next_ask, status.now));
+        paused.put([&lane], u64::from(status.paused.is_some()));
+        orphans.put([&lane], status.orphans);
+    }
+    for Column(metric, family) in [jobs, in_doubt, paused, orphans] {
+        register(to, metric, family);
+    }
+    register(to, due_age.0, due_age.1);
+}
+
+fn write_origins(to: &mut Registry, origins: &[(&Origin, CallbackStatus)]) {
+    let waiting = Whole::new(names::CALLBACKS_WAITING);
+    let (due_age, tried_age) = (Fraction::new(names::CALLBACK_DUE_AGE), Fraction::new(names::CALLBACK_TRIED_AGE));
+    for (origin, status) in origins {
+        let origin = origin.to_string();
+        waiting.put([&origin], status.waiting);
+        due_age.put([&origin], age(status.next_due, status.now));
+        tried_age.put([&origin], age(status.first_tried, status.now));
+    }
+    register(to, waiting.0, waiting.1);
+    for Column(metric, family) in [due_age, tried_age] {
+        register(to, metric, family);
+    }
+}
+
+fn write_queues(to: &mut Registry, queues: &[(&str, QueueStatus)]) {
+    let (waiting, aside) = (Whole::new(names::INTAKE_WAITING), Whole::new(names::INTAKE_ASIDE));
+    for (queue, status) in queues {
+        waiting.put([queue], status.waiting);
+        aside.put([queue], status.kept_aside);
+    }
+    for Column(metric, family) in [waiting, aside] {
+        register(to, metric, family);
+    }
+}
+
+fn write_balances(to: &mut Registry, balances: &[(&WatchedBalance, BalanceStatus)]) {
+    let (balance, low) = (Whole::new(names::BALANCE), Whole::new(names::BALANCE_LOW));
+    let (balance_age, every) = (Fraction::new(names::BALANCE_AGE), Fraction::new(names::BALANCE_EVERY));
+    for (watched, status) in balances {
+        let (account, sub_type) = (watched.account.as_str(), watched.sub_type);
+        for (part, fen) in status.parts.named() {
+            if let Some(fen) = fen {
+                balance.put_signed([account, sub_type, part], fen);
+            }
+        }
+        if let Some(since) = status.told_at.or(status.since) {
+            balance_age.put([account, sub_type], status.now.since(since));
+        }
+        every.put([account], watched.every);
+        if let Some(low_fen) = watched.low {
+            low.put_signed([account], low_fen.get());
+        }
+    }
+    for Column(metric, family) in [balance, low] {
+        register(to, metric, family);
+    }
+    for Column(metric, family) in [balance_age, every] {
+        register(to, metric, family);
+    }
+}

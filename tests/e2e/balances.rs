@@ -1,0 +1,116 @@
+//! Balances that the configuration asks for: asked by one worker at a time, within the lane's rate, and told by all.
+
+use bursar_test_support::{Answer, Process, Receiver, eventually};
+use serde_json::Value;
+
+use crate::http;
+use crate::jobs::transfer;
+use crate::metrics::{listener, sample, scraped};
+use crate::plan::Plan;
+use crate::world::{SOON, World};
+
+const COLLECTING: [&str; 2] = ["account=\"main\"", "sub_type=\"collecting\""];
+
+/// A plan that asks for a balance, and whose workers tell what they know.
+fn asking(every: &str) -> Plan {
+    Plan::new().set("accounts.main.balance_every", every).set("worker.listen", "127.0.0.1:0")
+}
+
+async fn worker(world: &World) -> (Process, String) {
+    let worker = world.worker().await;
+    let address = listener(&worker).await;
+    (worker, address)
+}
+
+fn available(text: &str) -> Option<f64> {
+    sample(text, "bursar_account_balance_fen", &[COLLECTING[0], COLLECTING[1], "part=\"available\""])
+}
+
+/// Waits until a scrape has what `found` looks for.
+async fn told<T>(address: &str, what: &str, found: impl Fn(&str) -> Option<T>) -> T {
+    eventually(SOON, what, async || {
+        let text = scraped(address).await;
+        found(&text).ok_or(text)
+    })
+    .await
+}
+
+#[tokio::test]
+async fn a_balance_is_told_by_every_process_as_the_gateway_tells_it_and_follows_it() {
+    let plan = asking("1s")
+        .set("accounts.main.balance_node_id", "00061783")
+        .set("accounts.main.balance_sub_types", vec!["collecting", "paying"])
+        .set("accounts.main.balance_low", 5_000);
+    let world = plan.start().await;
+    let (_worker, address) = worker(&world).await;
+    let server = world.serve().await;
+    let before = told(&address, "a balance", available).await;
+    let shown = world.ok(&["balance", "--account", "main", "--node-id", "00061783", "--json"]).await;
+    let shown: Value = serde_json::from_str(&shown).unwrap();
+    assert_eq!(Some(before), shown["available_balance"].as_f64(), "{shown}");
+    world.submit_new(&[transfer("PAID")]).await;
+    world.until("PAID", "succeeded").await;
+    told(&server.address, "the balance without the payment", |text| {
+        available(text).filter(|now| *now == before - 10.0)
+    })
+    .await;
+    let text = scraped(&server.address).await;
+    let of = |name, having: &[&str]| sample(&text, name, having);
+    for (sub_type, part) in [("paying", "available"), ("paying", "total"), ("collecting", "retained")] {
+        let labels = [format!("sub_type=\"{sub_type}\""), format!("part=\"{part}\"")];
+        assert!(
+            of("bursar_account_balance_fen", &labels.each_ref().map(String::as_str)).is_some(),
+            "{labels:?} {text}"
+        );
+    }
+    assert!(of("bursar_account_balance_age_seconds", &COLLECTING) < Some(10.0), "{text}");
+    assert_eq!(of("bursar_account_balance_every_seconds", &[]), Some(1.0), "{text}");
+    assert_eq!(of("bursar_account_balance_low_fen", &[]), Some(5_000.0), "{text}");
+    world.books_agree().await;
+}
+
+#[tokio::test]
+async fn a_gateway_that_tells_nothing_is_asked_once_by_all_workers_and_never_by_a_scrape() {
+    let world = asking("1h").start().await;
+    let broken = Receiver::start(|_| Answer::Status(500)).await;
+    world.set("accounts.main.base_url", toml::Value::from(broken.url("gateway")));
+    let ((_one, first), (_other, second)) = (worker(&world).await, worker(&world).await);
+    let failures = async || {
+        let text = [scraped(&first).await, scraped(&second).await].concat();
+        sample(&text, "bursar_account_balance_failures_total", &COLLECTING)
+    };
+    eventually(SOON, "one failure", async || (failures().await == Some(1.0)).then_some(())).await;
+    let age = |text: &str| sample(text, "bursar_account_balance_age_seconds", &COLLECTING).filter(|age| *age > 2.0);
+    told(&second, "it to have been unknown for a while", age).await;
+    assert_eq!(available(&scraped(&first).await), None, "what was never told is not shown");
+    assert_eq!((broken.received().len(), failures().await), (1, Some(1.0)));
+}
+
+#[tokio::test]
+async fn a_question_for_a_balance_takes_its_place_in_the_lane_s_rate() {
+    // One call in a quarter of an hour: whoever comes first has it.
+    let world = asking("1h").set("accounts.main.rate_per_second", 0.001).start().await;
+    let (_worker, address) = worker(&world).await;
+    told(&address, "a balance", available).await;
+    world.submit_new(&[transfer("WAITS")]).await;
+    let due = |text: &str| {
+        let of = ["lane=\"main/transfer\"", "call=\"send\""];
+        sample(text, "bursar_due_age_seconds", &of).filter(|age| *age > 1.0)
+    };
+    told(&address, "the transfer to have been due for a while", due).await;
+    assert!(!world.ledger().await.keys.contains_key("WAITS"));
+}
+
+#[tokio::test]
+async fn nobody_asks_for_a_balance_unless_the_configuration_does() {
+    let world = Plan::new().set("worker.listen", "127.0.0.1:0").start().await;
+    let gateway = Receiver::start(|_| Answer::Status(500)).await;
+    world.set("accounts.main.base_url", toml::Value::from(gateway.url("gateway")));
+    let (worker, address) = worker(&world).await;
+    eventually(SOON, "it to be ready", async || (http::read(&address, "/readyz").await.0 == 200).then_some(())).await;
+    let text = scraped(&address).await;
+    assert!(!text.contains("bursar_account_balance_every_seconds{"), "{text}");
+    worker.terminate();
+    assert_eq!(worker.finished(SOON).await.code, Some(0));
+    assert_eq!(gateway.received(), []);
+}
