@@ -1,3 +1,4 @@
+#!lua flags=allow-oom
 -- Keeps what the gateway told of a balance, in place of what it told before; or that it was asked and told nothing.
 -- KEYS  1 the base of the account's balance
 -- ARGV  1 which of the account's balances, then names and amounts (fen) of what was told; none when nothing was

@@ -1,3 +1,4 @@
+#!lua flags=allow-oom
 -- Takes the turn to ask for an account's balance: one process's, once in so long.
 -- KEYS  1 the base of the account's balance
 -- ARGV  1 how often it is asked for (ms)
