@@ -214,6 +214,7 @@ async fn an_order_without_a_good_reason_is_no_order() {
         (json!({"reason": ""}), vec!["reason"]),
         (json!({"reason": " \n"}), vec!["reason"]),
         (json!({"reason": 7}), vec!["reason"]),
+        (json!({"reason": "gone\u{1b}[2J"}), vec!["reason"]),
         (json!({"reason": long}), vec!["reason"]),
         (json!({"reason": "x", "who": "root"}), vec!["who"]),
         (json!([]), vec!["body"]),

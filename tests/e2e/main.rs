@@ -4,6 +4,7 @@
 
 mod api_accounts;
 mod api_bad_input;
+mod api_every_route;
 mod api_follow;
 mod api_operate;
 mod api_outages;

@@ -27,7 +27,7 @@ pub use kinds::{AccountRules, GatewayKind, Kind, Subject, about};
 pub use mask::{shown_fields, without_accounts, without_accounts_but};
 pub use money::{Fen, yuan, yuan_of_field};
 pub use notification::NotificationView;
-pub use operate::{Operation, OperationRefused};
+pub use operate::{MAX_REASON_CHARS, Operation, OperationRefused, is_reason};
 pub use policy::{OnAmbiguous, Policy};
 pub use schedule::{not_ready_delay, poll_delay, retry_delay, settle_spread};
 pub use state::State;

@@ -2,6 +2,16 @@
 
 use crate::{Due, Millis, Next, State};
 
+/// The longest reason, in characters: it is read on one screen beside others.
+pub const MAX_REASON_CHARS: usize = 1_000;
+
+/// Whether a text says why, and can be shown on any terminal: line breaks and tabs are the only control characters in it.
+#[must_use]
+pub fn is_reason(text: &str) -> bool {
+    let is_fit = |character: char| !character.is_control() || matches!(character, '\n' | '\r' | '\t');
+    !text.trim().is_empty() && text.chars().count() <= MAX_REASON_CHARS && text.chars().all(is_fit)
+}
+
 /// One operator's action on one job.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Operation {
@@ -94,6 +104,17 @@ impl Operation {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_reason_says_something_within_its_bounds_that_a_terminal_shows_as_it_is() {
+        let long = "因".repeat(MAX_REASON_CHARS);
+        for fit in ["x", "seen on the statement,\n\tpage 3", &long] {
+            assert!(is_reason(fit), "{fit:?}");
+        }
+        for unfit in ["", " \n", "\u{0}", "x\u{1b}[2J", "\u{85}x", &format!("{long}x")] {
+            assert!(!is_reason(unfit), "{unfit:?}");
+        }
+    }
 
     #[test]
     fn every_operation_on_every_state_is_allowed_or_refused_as_the_table_says() {

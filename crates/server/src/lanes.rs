@@ -13,6 +13,7 @@ use crate::body::JsonBody;
 use crate::names::LaneName;
 use crate::orders::Order;
 use crate::problem::{Kind, Problem};
+use crate::query::NoQuery;
 use crate::routes::Part;
 
 /// What an act that got no answer from Redis means.
@@ -25,7 +26,7 @@ pub(crate) fn part() -> Part {
         .route("/v1/lanes/{account}/{kind}/resume", post(resume))
 }
 
-async fn lanes(who: Allowed<Read>, State(app): State<Shared>) -> Result<Json<Value>, Problem> {
+async fn lanes(who: Allowed<Read>, State(app): State<Shared>, _: NoQuery) -> Result<Json<Value>, Problem> {
     let mut views = Vec::new();
     for lane in app.lanes.of(&who.bearer) {
         views.push(app.lane_view(lane).await?);
@@ -52,12 +53,24 @@ impl Turn {
     }
 }
 
-async fn pause(who: Allowed<Operate>, app: State<Shared>, LaneName(lane): LaneName, body: JsonBody) -> Changed {
+async fn pause(
+    who: Allowed<Operate>,
+    app: State<Shared>,
+    LaneName(lane): LaneName,
+    _: NoQuery,
+    body: JsonBody,
+) -> Changed {
     let reason = reason(&body)?;
     turn(&app, &lane, Turn::Pause, Operator { who: &who.bearer.name, why: &reason }).await
 }
 
-async fn resume(who: Allowed<Operate>, app: State<Shared>, LaneName(lane): LaneName, body: JsonBody) -> Changed {
+async fn resume(
+    who: Allowed<Operate>,
+    app: State<Shared>,
+    LaneName(lane): LaneName,
+    _: NoQuery,
+    body: JsonBody,
+) -> Changed {
     let reason = reason(&body)?;
     turn(&app, &lane, Turn::Resume, Operator { who: &who.bearer.name, why: &reason }).await
 }

@@ -4,11 +4,11 @@ use std::sync::Arc;
 
 use axum::extract::{FromRequestParts, Path};
 use axum::http::request::Parts;
-use bursar_domain::{Key, Kind as JobKind, Lane};
+use bursar_domain::{AccountName, Key, Kind as JobKind, Lane};
 use bursar_store::Origin;
 
 use crate::app::{App, Shared};
-use crate::notify::read::notified;
+use crate::notify::read::{notified, number as read_number};
 use crate::problem::{Kind, Problem};
 use crate::tokens::Bearer;
 
@@ -40,6 +40,20 @@ pub(crate) struct JobName {
     pub(crate) key: Key,
 }
 
+/// `{account}/{id}` of a path.
+pub(crate) struct NotificationName {
+    pub(crate) account: AccountName,
+    /// Its number within the account.
+    pub(crate) number: u64,
+}
+
+impl NotificationName {
+    /// There is no notification by that name.
+    pub(crate) fn unknown(&self) -> Problem {
+        Problem::new(Kind::NotFound, format!("{} has no notification {}", self.account, self.number))
+    }
+}
+
 impl JobName {
     /// There is no job by that name.
     pub(crate) fn unknown(&self) -> Problem {
@@ -65,6 +79,20 @@ impl FromRequestParts<Shared> for JobName {
         let key =
             key.parse().map_err(|error| Problem::new(Kind::NotFound, format!("no job has that key: it {error}")))?;
         Ok(Self { lane, key })
+    }
+}
+
+impl FromRequestParts<Shared> for NotificationName {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &Shared) -> Result<Self, Problem> {
+        let Path((account, number)) = path::<(String, String)>(parts).await?;
+        let unknown = || Problem::new(Kind::NotFound, format!("{account} has no notification {number}"));
+        let name = Self {
+            account: account.parse().map_err(|_| unknown())?,
+            number: read_number(&number).map_err(|_| unknown())?,
+        };
+        if bearer(parts)?.accounts.have(&name.account) { Ok(name) } else { Err(name.unknown()) }
     }
 }
 

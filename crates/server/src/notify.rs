@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::{Body, to_bytes};
+use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, Request, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -77,8 +78,9 @@ pub(crate) fn part() -> Part {
         .route("/v1/notifications/{account}/{id}", get(read::one))
 }
 
-async fn notify(State(app): State<Shared>, Path(name): Path<String>, request: Request) -> Response {
-    let Some(account) = app.settings.notified.iter().find(|account| account.name.as_str() == name) else {
+async fn notify(State(app): State<Shared>, name: Result<Path<String>, PathRejection>, request: Request) -> Response {
+    let named = |name: Path<String>| app.settings.notified.iter().find(|account| account.name.as_str() == *name);
+    let Some(account) = name.ok().and_then(named) else {
         return answer(StatusCode::NOT_FOUND);
     };
     let outcome = match body(request.into_body(), app.settings.patience).await {

@@ -1,12 +1,9 @@
 //! What an operator's body says: why, and for `resolve` as what. Every wrong field is named.
 
-use bursar_domain::{FieldError, State};
+use bursar_domain::{FieldError, MAX_REASON_CHARS, State, is_reason};
 use serde_json::{Map, Value};
 
 use crate::problem::Problem;
-
-/// The longest reason, in characters: it is read on one screen beside others.
-pub(crate) const MAX_REASON_CHARS: usize = 1_000;
 
 /// A body being taken apart.
 pub(crate) struct Order {
@@ -26,7 +23,9 @@ impl Order {
 
     /// Why.
     pub(crate) fn reason(&mut self) -> String {
-        let rule = format!("must be a text of 1 to {MAX_REASON_CHARS} characters: it is kept with the act");
+        let rule = format!(
+            "must be a text of 1 to {MAX_REASON_CHARS} characters, without control characters: it is kept with the act"
+        );
         let reason = match self.fields.remove("reason") {
             Some(Value::String(reason)) => Some(reason),
             Some(_) | None => None,
@@ -57,11 +56,6 @@ impl Order {
         }
         if self.errors.is_empty() { Ok(()) } else { Err(Problem::invalid(&self.errors)) }
     }
-}
-
-/// Whether this says why.
-pub(crate) fn is_reason(text: &str) -> bool {
-    !text.trim().is_empty() && text.chars().count() <= MAX_REASON_CHARS
 }
 
 fn error(field: &str, rule: &str) -> FieldError {

@@ -1,15 +1,29 @@
 //! Query strings, taken apart like configuration: what nobody asked for is an error, because a mistyped `stat=` would list
 //! everything.
 
+use axum::extract::FromRequestParts;
 use axum::http::Uri;
+use axum::http::request::Parts;
 use bursar_domain::FieldError;
 
+use crate::app::Shared;
 use crate::problem::Problem;
 
 /// The parameters of one request, with what is wrong about them so far.
 pub(crate) struct Query {
     pairs: Vec<(String, String)>,
     errors: Vec<FieldError>,
+}
+
+/// A route that has no parameters: `?wait=` at a POST would be waited for by its client alone.
+pub(crate) struct NoQuery;
+
+impl FromRequestParts<Shared> for NoQuery {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &Shared) -> Result<Self, Problem> {
+        Query::of(&parts.uri).finish().map(|()| Self)
+    }
 }
 
 impl Query {

@@ -1,6 +1,6 @@
 //! `bursar ask|send|resolve|cancel KEY --reason …`: an operator's hand on one job, recorded with who and why.
 
-use bursar_domain::{Key, Operation, State};
+use bursar_domain::{Key, MAX_REASON_CHARS, Operation, State, is_reason};
 use bursar_store::{Operated, Operator};
 use clap::Args;
 
@@ -24,11 +24,16 @@ pub(crate) struct Arguments {
 #[derive(Debug, Args)]
 pub(crate) struct Because {
     /// Why, in your words; it is kept with the act.
-    #[arg(long, value_name = "TEXT", value_parser = clap::builder::NonEmptyStringValueParser::new())]
+    #[arg(long, value_name = "TEXT", value_parser = reason)]
     reason: String,
     /// Who acts; your login if left out.
     #[arg(long, value_name = "NAME", env = "USER", default_value = "unknown")]
     who: String,
+}
+
+fn reason(text: &str) -> Result<String, String> {
+    let rule = || format!("must be a text of 1 to {MAX_REASON_CHARS} characters, without control characters");
+    is_reason(text).then(|| text.to_owned()).ok_or_else(rule)
 }
 
 impl Because {

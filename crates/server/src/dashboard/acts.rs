@@ -4,21 +4,22 @@
 use axum::extract::{Path, State as Handed};
 use axum::http::StatusCode;
 use axum::response::Response;
-use bursar_domain::{AttemptView, Due, Fen, Millis, Operation, State, Subject, without_accounts_but};
+use bursar_domain::{
+    AttemptView, Due, Fen, MAX_REASON_CHARS, Millis, Operation, State, Subject, is_reason, without_accounts_but,
+};
 use bursar_store::{Operator, Record};
 use maud::{Markup, html};
 
 use super::fragments::{ENDS, badge, job_address, last_act, own_numbers};
 use super::page::{Answered, Live, Refused, Tab, form_token, page, refuse, refuse_problem, see};
-use super::visitor::{Posted, Visitor};
+use super::visitor::{Names, Posted, Visitor};
 use super::words::{Words, filled};
 use crate::app::{App, Shared};
 use crate::jobs::operate::operate;
 use crate::names::JobName;
-use crate::orders::{MAX_REASON_CHARS, is_reason};
 use crate::problem::Problem;
 
-type Path4 = Path<(String, String, String, String)>;
+type Path4 = Names<(String, String, String, String)>;
 
 /// A job, and what somebody wants to do to it.
 struct Wanted {
@@ -30,7 +31,7 @@ struct Wanted {
 }
 
 /// `GET`: what will be done.
-pub(super) async fn show(visitor: Visitor, Handed(app): Handed<Shared>, path: Option<Path4>) -> Answered {
+pub(super) async fn show(visitor: Visitor, Handed(app): Handed<Shared>, path: Path4) -> Answered {
     let wanted = meant(&visitor, &app, path).await?;
     if let Err(refused) = wanted.operation.on(wanted.record.state, Millis(0)) {
         return Err(not_now(&visitor, &wanted, refused.rule));
@@ -39,7 +40,7 @@ pub(super) async fn show(visitor: Visitor, Handed(app): Handed<Shared>, path: Op
 }
 
 /// `POST`: does it.
-pub(super) async fn act(Handed(app): Handed<Shared>, path: Option<Path4>, posted: Posted) -> Answered {
+pub(super) async fn act(Handed(app): Handed<Shared>, path: Path4, posted: Posted) -> Answered {
     let Posted { visitor, form } = posted;
     let mut wanted = meant(&visitor, &app, path).await?;
     let words = visitor.words();
@@ -82,10 +83,10 @@ pub(super) async fn act(Handed(app): Handed<Shared>, path: Option<Path4>, posted
 }
 
 /// The job and the act that a path names, for somebody who may.
-async fn meant(visitor: &Visitor, app: &App, path: Option<Path4>) -> Result<Wanted, Refused> {
+async fn meant(visitor: &Visitor, app: &App, path: Path4) -> Result<Wanted, Refused> {
     let refused = |status, why| refuse(&visitor.guest, Some(visitor), status, why);
     let not_found = || refused(StatusCode::NOT_FOUND, visitor.words().not_found);
-    let Path((account, kind, key, act)) = path.ok_or_else(not_found)?;
+    let Path((account, kind, key, act)) = path.map_err(|_| not_found())?;
     let every = [Operation::Ask, Operation::Send, Operation::Resolve(State::Succeeded), Operation::Cancel];
     let operation = every.into_iter().find(|operation| operation.as_str() == act).ok_or_else(not_found)?;
     let lane = app.lane(visitor.bearer(), &account, &kind).map_err(|problem| refuse_problem(visitor, &problem))?;

@@ -11,7 +11,7 @@ use super::fragments::{acts, badge, job_address, moment, own_numbers, percent};
 use super::notifications;
 use super::page::{Answered, Live, Tab, page, refuse, refuse_problem};
 use super::timeline::timeline;
-use super::visitor::Visitor;
+use super::visitor::{Names, Visitor};
 use super::words::{Words, filled};
 use crate::app::Shared;
 use crate::problem::Problem;
@@ -19,12 +19,12 @@ use crate::problem::Problem;
 pub(super) async fn show(
     visitor: Visitor,
     State(app): State<Shared>,
-    path: Option<Path<(String, String, String)>>,
+    path: Names<(String, String, String)>,
 ) -> Answered {
     let words = visitor.words();
     let not_found = || refuse(&visitor.guest, Some(&visitor), StatusCode::NOT_FOUND, words.not_found);
     let away = |error| refuse_problem(&visitor, &Problem::from(error));
-    let Path((account, kind, key)) = path.ok_or_else(not_found)?;
+    let Path((account, kind, key)) = path.map_err(|_| not_found())?;
     let lane: Lane =
         app.lane(visitor.bearer(), &account, &kind).map_err(|problem| refuse_problem(&visitor, &problem))?;
     let key: Key = key.parse().map_err(|_| not_found())?;

@@ -1,11 +1,13 @@
 //! In which language a page is: by the visitor's choice, else by what the browser asks for.
 
+use axum::extract::rejection::QueryRejection;
 use axum::extract::{Path, Query};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 
 use super::cookie;
+use super::visitor::Names;
 use super::words::{CHINESE, ENGLISH, Words};
 
 /// The cookie that keeps the choice.
@@ -55,11 +57,11 @@ pub(super) struct Back {
 }
 
 /// `GET /language/{tag}?to=…`: keeps the choice and goes back.
-pub(super) async fn choose(Path(tag): Path<String>, Query(back): Query<Back>) -> Response {
-    let Some(words) = by_tag(&tag) else { return StatusCode::NOT_FOUND.into_response() };
+pub(super) async fn choose(tag: Names<String>, back: Result<Query<Back>, QueryRejection>) -> Response {
+    let back = back.map(|Query(back)| back.to).unwrap_or_default();
+    let Some(words) = tag.ok().and_then(|Path(tag)| by_tag(&tag)) else { return StatusCode::NOT_FOUND.into_response() };
     let kept = format!("{COOKIE}={}; Path=/; Max-Age={KEPT_SECONDS}; SameSite=Lax; HttpOnly", words.tag);
-    (StatusCode::SEE_OTHER, [(header::SET_COOKIE, kept), (header::LOCATION, local(&back.to).to_owned())])
-        .into_response()
+    (StatusCode::SEE_OTHER, [(header::SET_COOKIE, kept), (header::LOCATION, local(&back).to_owned())]).into_response()
 }
 
 /// A path of ours; anything that could lead elsewhere is the first page.

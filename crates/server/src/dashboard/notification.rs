@@ -13,7 +13,7 @@ use super::fragments::{job_address, moment, notification_address};
 use super::notifications::{of, standing};
 use super::page::{Answered, Live, Tab, page, refuse, refuse_problem};
 use super::timeline::line;
-use super::visitor::Visitor;
+use super::visitor::{Names, Visitor};
 use super::words::{Words, filled};
 use crate::app::{App, Shared};
 use crate::notify::NotifiedAccount;
@@ -30,15 +30,11 @@ enum Named {
     Nobody(Lane, String),
 }
 
-pub(super) async fn show(
-    visitor: Visitor,
-    Handed(app): Handed<Shared>,
-    path: Option<Path<(String, String)>>,
-) -> Answered {
+pub(super) async fn show(visitor: Visitor, Handed(app): Handed<Shared>, path: Names<(String, String)>) -> Answered {
     let words = visitor.words();
     let not_found = || refuse(&visitor.guest, Some(&visitor), StatusCode::NOT_FOUND, words.not_found);
     let refused = |problem: Problem| refuse_problem(&visitor, &problem);
-    let Path((account, id)) = path.ok_or_else(not_found)?;
+    let Path((account, id)) = path.map_err(|_| not_found())?;
     let account = of_account(&app, visitor.bearer(), &account).map_err(refused)?;
     let id = number(&id).map_err(|_| not_found())?;
     let away = |error| refused(Problem::from(error));

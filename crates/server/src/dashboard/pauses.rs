@@ -3,29 +3,28 @@
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::Response;
-use bursar_domain::Lane;
+use bursar_domain::{Lane, MAX_REASON_CHARS, is_reason};
 use bursar_store::{LaneStatus, Operator};
 use maud::html;
 
 use super::page::{Answered, Live, Refused, Tab, form_token, page, refuse, refuse_problem, see};
-use super::visitor::{Posted, Visitor};
+use super::visitor::{Names, Posted, Visitor};
 use super::words::filled;
 use crate::app::{App, Shared};
 use crate::lanes::{Turn, turn};
-use crate::orders::{MAX_REASON_CHARS, is_reason};
 use crate::problem::Problem;
 
-type Name = Path<(String, String, String)>;
+type Name = Names<(String, String, String)>;
 
 /// `GET`: what will be done.
-pub(super) async fn show(visitor: Visitor, State(app): State<Shared>, name: Option<Name>) -> Answered {
+pub(super) async fn show(visitor: Visitor, State(app): State<Shared>, name: Name) -> Answered {
     let (lane, wanted) = meant(&visitor, &app, name)?;
     let status = app.store.lane_status(&lane).await.map_err(|error| refuse_problem(&visitor, &Problem::from(error)))?;
     Ok(asking(&visitor, &lane, wanted, &status, None))
 }
 
 /// `POST`: does it.
-pub(super) async fn act(State(app): State<Shared>, name: Option<Name>, posted: Posted) -> Answered {
+pub(super) async fn act(State(app): State<Shared>, name: Name, posted: Posted) -> Answered {
     let Posted { visitor, form } = posted;
     let (lane, wanted) = meant(&visitor, &app, name)?;
     let words = visitor.words();
@@ -56,10 +55,10 @@ pub(super) async fn act(State(app): State<Shared>, name: Option<Name>, posted: P
 }
 
 /// The lane and the act that a path names, for somebody who may.
-fn meant(visitor: &Visitor, app: &App, name: Option<Name>) -> Result<(Lane, Turn), Refused> {
+fn meant(visitor: &Visitor, app: &App, name: Name) -> Result<(Lane, Turn), Refused> {
     let refused = |status, why| refuse(&visitor.guest, Some(visitor), status, why);
     let words = visitor.words();
-    let Some(Path((account, kind, act))) = name else { return Err(refused(StatusCode::NOT_FOUND, words.not_found)) };
+    let Ok(Path((account, kind, act))) = name else { return Err(refused(StatusCode::NOT_FOUND, words.not_found)) };
     let wanted = [Turn::Pause, Turn::Resume].into_iter().find(|turn| turn.as_str() == act);
     let wanted = wanted.ok_or_else(|| refused(StatusCode::NOT_FOUND, words.not_found))?;
     let lane = app.lane(visitor.bearer(), &account, &kind).map_err(|problem| refuse_problem(visitor, &problem))?;

@@ -1,5 +1,6 @@
 //! Signing in by a token of the API, and out again.
 
+use axum::extract::rejection::QueryRejection;
 use axum::extract::{Query, Request, State};
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::Response;
@@ -28,8 +29,9 @@ enum Tried {
 }
 
 /// `GET /sign-in`
-pub(super) async fn show(guest: Guest, Query(to): Query<To>) -> Response {
-    asking(&guest, &to.to, Tried::Nothing)
+pub(super) async fn show(guest: Guest, to: Result<Query<To>, QueryRejection>) -> Response {
+    let to = to.map(|Query(to)| to.to).unwrap_or_default();
+    asking(&guest, &to, Tried::Nothing)
 }
 
 fn asking(guest: &Guest, to: &str, tried: Tried) -> Response {

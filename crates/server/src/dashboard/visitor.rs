@@ -1,7 +1,8 @@
 //! Who looks at a page, and whether what a form wants was wanted by the person before it.
 
 use axum::body::to_bytes;
-use axum::extract::{FromRequest, FromRequestParts, Request};
+use axum::extract::rejection::PathRejection;
+use axum::extract::{FromRequest, FromRequestParts, Path, Request};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -14,6 +15,9 @@ use super::{cookie, language, session};
 use crate::app::Shared;
 use crate::auth::{Operate, Right};
 use crate::tokens::Bearer;
+
+/// What an address names, where it holds names at all.
+pub(super) type Names<T> = Result<Path<T>, PathRejection>;
 
 /// The longest form, in bytes: a reason of 1,000 characters, each in twelve bytes, and some names.
 const MAX_FORM_BYTES: usize = 16 * 1024;

@@ -13,25 +13,44 @@ use crate::body::JsonBody;
 use crate::names::JobName;
 use crate::orders::Order;
 use crate::problem::{Kind, Problem};
+use crate::query::NoQuery;
 
 /// What an act that got no answer from Redis means.
 const UNKNOWN: &str = "it may have been done; look at the job before you repeat it";
 
 pub(crate) type Done = Result<Json<JobView>, Problem>;
 
-pub(super) async fn ask(who: Allowed<Operate>, app: Handed<Shared>, name: JobName, body: JsonBody) -> Done {
+pub(super) async fn ask(who: Allowed<Operate>, app: Handed<Shared>, name: JobName, _: NoQuery, body: JsonBody) -> Done {
     plain(&who, &app, &name, &body, Operation::Ask).await
 }
 
-pub(super) async fn send(who: Allowed<Operate>, app: Handed<Shared>, name: JobName, body: JsonBody) -> Done {
+pub(super) async fn send(
+    who: Allowed<Operate>,
+    app: Handed<Shared>,
+    name: JobName,
+    _: NoQuery,
+    body: JsonBody,
+) -> Done {
     plain(&who, &app, &name, &body, Operation::Send).await
 }
 
-pub(super) async fn cancel(who: Allowed<Operate>, app: Handed<Shared>, name: JobName, body: JsonBody) -> Done {
+pub(super) async fn cancel(
+    who: Allowed<Operate>,
+    app: Handed<Shared>,
+    name: JobName,
+    _: NoQuery,
+    body: JsonBody,
+) -> Done {
     plain(&who, &app, &name, &body, Operation::Cancel).await
 }
 
-pub(super) async fn resolve(who: Allowed<Operate>, app: Handed<Shared>, name: JobName, body: JsonBody) -> Done {
+pub(super) async fn resolve(
+    who: Allowed<Operate>,
+    app: Handed<Shared>,
+    name: JobName,
+    _: NoQuery,
+    body: JsonBody,
+) -> Done {
     let mut order = Order::read(&body.0)?;
     let (reason, end) = (order.reason(), order.end());
     order.finish()?;

@@ -14,7 +14,7 @@ use crate::app::{App, Shared};
 use crate::auth::{Allowed, Read};
 use crate::names::JobName;
 use crate::problem::Problem;
-use crate::query::Query;
+use crate::query::{NoQuery, Query};
 
 /// The longest that one request waits for a job: what lies between may cut a connection that is silent for longer.
 const MAX_WAIT: Duration = Duration::from_secs(60);
@@ -59,6 +59,7 @@ pub(super) async fn attempts(
     _: Allowed<Read>,
     State(app): State<Shared>,
     name: JobName,
+    _: NoQuery,
 ) -> Result<Json<Value>, Problem> {
     if app.store.job(&name.lane, &name.key).await?.is_none() {
         return Err(name.unknown());

@@ -17,6 +17,7 @@ use crate::app::{App, Shared};
 use crate::auth::{Allowed, Submit};
 use crate::body::JsonBody;
 use crate::problem::{Kind, Problem};
+use crate::query::NoQuery;
 use crate::tokens::{Accounts, Bearer};
 
 /// What a submission that got no answer from Redis means.
@@ -25,6 +26,7 @@ const UNKNOWN: &str = "the jobs may or may not have been accepted; submit them a
 pub(super) async fn submit(
     who: Allowed<Submit>,
     State(app): State<Shared>,
+    _: NoQuery,
     headers: HeaderMap,
     JsonBody(body): JsonBody,
 ) -> Result<Response, Problem> {

@@ -1,7 +1,7 @@
 //! Reading notifications: a page, or one with the attempts to tell of it. Readers see names and account numbers masked.
 
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::Uri;
 use bursar_domain::{AccountName, NotificationView};
 use bursar_gateways::masked;
@@ -10,9 +10,10 @@ use serde_json::{Value, json};
 
 use crate::app::{App, Shared};
 use crate::auth::{Allowed, Read};
+use crate::names::NotificationName;
 use crate::notify::NotifiedAccount;
 use crate::problem::{Kind, Problem};
-use crate::query::Query;
+use crate::query::{NoQuery, Query};
 use crate::tokens::{Bearer, Role};
 
 /// Notifications of one page, at most and unless asked for fewer.
@@ -51,16 +52,12 @@ pub(super) async fn list(who: Allowed<Read>, State(app): State<Shared>, uri: Uri
 pub(super) async fn one(
     who: Allowed<Read>,
     State(app): State<Shared>,
-    Path((account, id)): Path<(String, String)>,
+    name: NotificationName,
+    _: NoQuery,
 ) -> Result<Json<Value>, Problem> {
-    let unknown = || Problem::new(Kind::NotFound, format!("{account} has no notification {id}"));
-    let name: AccountName = account.parse().map_err(|_| unknown())?;
-    if !who.bearer.accounts.have(&name) {
-        return Err(unknown());
-    }
-    let number: u64 = id.parse().map_err(|_| unknown())?;
-    let view = app.store.notification(&name, number).await?.ok_or_else(unknown)?;
-    let callbacks = app.store.notification_log(&name, number).await?;
+    let NotificationName { account, number } = &name;
+    let view = app.store.notification(account, *number).await?.ok_or_else(|| name.unknown())?;
+    let callbacks = app.store.notification_log(account, *number).await?;
     Ok(Json(json!({"notification": shown(who.bearer.role, view), "callbacks": callbacks})))
 }
 

@@ -101,7 +101,7 @@ pub(in crate::dashboard) static CHINESE: Words = Words {
     unreadable: "无法读取的记录",
     came_late: "迟到：任务已由他人处理",
     reason: "理由",
-    reason_rule: "必须填写理由（1 到 1000 个字符）。未执行任何操作。",
+    reason_rule: "必须填写理由（1 到 1000 个字符，不含控制字符）。未执行任何操作。",
     end_rule: "请选择已确认的结果：成功、失败或已退款。未执行任何操作。",
     on_record: "将与您的名字 {0} 一起永久记录。",
     resolve_as: "已确认的结果",

@@ -101,7 +101,7 @@ pub(in crate::dashboard) static ENGLISH: Words = Words {
     unreadable: "A line that cannot be read",
     came_late: "came late: the job had moved on",
     reason: "Reason",
-    reason_rule: "A reason is needed: 1 to 1,000 characters. Nothing was done.",
+    reason_rule: "A reason is needed: 1 to 1,000 characters, no control characters. Nothing was done.",
     end_rule: "Say as what it is known to be: succeeded, failed or refunded. Nothing was done.",
     on_record: "Kept for good with your name, {0}.",
     resolve_as: "It is known to be",
