@@ -29,6 +29,7 @@ pub(crate) fn wait(failures: u32, draw: impl FnOnce(u64) -> u64) -> Duration {
 /// `wait` is the schedule's, `asked` what the receiver asked for. It is waited for, within bounds: never less than the
 /// schedule's wait, for "at once" from a receiver in trouble would have it hammered; and never beyond the end of
 /// `retry_for`, for "next year" must not keep the event, and those of its job behind it, from being told or given up.
+/// It holds for this event alone: behind one host there may be many receivers, and the others have asked for nothing.
 pub(crate) fn again(
     now: Millis,
     first_tried: Millis,
