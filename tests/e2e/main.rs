@@ -49,6 +49,7 @@ mod personal;
 mod plan;
 mod private_ca;
 mod rate;
+mod readme;
 mod reconcile;
 mod secrets;
 mod server;

@@ -76,14 +76,14 @@ impl<'a> Preflight<'a> {
 
 fn tell(severity: Severity, check: &'static str, text: &str, policy: config::Preflight) {
     match severity {
-        Severity::Fine => tracing::info!(check, "fine again: {text}"),
-        Severity::Warn => tracing::warn!(check, "{text}"),
+        Severity::Fine => tracing::info!(check, "{check} is fine again: {text}"),
+        Severity::Warn => tracing::warn!(check, "{check}: {text}"),
         Severity::Refuse if policy == config::Preflight::Warn => {
-            tracing::error!(check, "{text} (sending all the same: redis.preflight is \"warn\")");
+            tracing::error!(check, "{check}: {text} (sending all the same: redis.preflight is \"warn\")");
         }
         Severity::Refuse => tracing::error!(
             check,
-            "{text}. No money is sent on this Redis; `bursar doctor` tells the same. Mend it, or set redis.preflight = \"warn\" at your own risk"
+            "{check}: {text}. No money is sent on this Redis; `bursar doctor` tells the same. Mend it, or set redis.preflight = \"warn\" at your own risk"
         ),
     }
 }
