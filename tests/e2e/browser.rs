@@ -2,17 +2,19 @@
 //! need not have a browser; `.ci/run` runs it. Asked for and without a browser, it fails.
 
 use std::process::Command;
+use std::sync::Mutex;
 use std::time::Duration;
 
-use bursar_test_support::Process;
+use bursar_test_support::{Answer, Process, Receiver};
 use fantoccini::elements::Element;
 use fantoccini::{Client, ClientBuilder, Locator};
 use serde_json::{Value, json};
 
-use crate::jobs::transfer;
+use crate::jobs::{bill, having, split, transfer, transfers, with};
+use crate::notifications::{BILLS, METHOD, app_id, credit, post, signed, stamp, success, trust};
 use crate::plan::Plan;
 use crate::server::Server;
-use crate::world::SOON;
+use crate::world::{SOON, World};
 
 /// How a page that is complete is waited for.
 const LOOK: Duration = Duration::from_millis(50);
@@ -24,16 +26,49 @@ struct Browser {
     _driver: Process,
 }
 
+/// On what a page is looked at.
+#[derive(Clone, Copy)]
+struct Look {
+    name: &'static str,
+    language: &'static str,
+    /// CSS pixels.
+    size: (u32, u32),
+    is_dark: bool,
+}
+
+/// A desk and a phone, by day and by night, in both languages.
+const DESK: Look = Look { name: "desk", language: "en", size: (1280, 900), is_dark: false };
+const LOOKS: [Look; 4] = [
+    DESK,
+    Look { name: "desk-dark-zh", language: "zh-CN", is_dark: true, ..DESK },
+    Look { name: "phone-zh", language: "zh-CN", size: PHONE, ..DESK },
+    Look { name: "phone-dark", size: PHONE, is_dark: true, ..DESK },
+];
+const PHONE: (u32, u32) = (390, 844);
+
 impl Browser {
-    async fn open(server: &Server, options: &[&str]) -> Self {
+    async fn open(server: &Server, look: Look) -> Self {
         let mut command = Command::new("chromedriver");
         command.arg("--port=0");
         let driver = Process::start("chromedriver", command);
         let line = driver.wait_line(SOON, "its port", |line| line.contains("started successfully on port")).await;
         let port = line.trim_end_matches('.').rsplit(' ').next().unwrap().to_owned();
-        let mut arguments = vec!["--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"];
-        arguments.extend(options);
-        let wanted: Value = json!({"goog:chromeOptions": {"args": arguments}});
+        let (width, height) = look.size;
+        let arguments = [
+            "--headless=new".to_owned(),
+            "--no-sandbox".to_owned(),
+            "--disable-gpu".to_owned(),
+            "--disable-dev-shm-usage".to_owned(),
+            format!("--lang={}", look.language),
+            format!("--window-size={width},{height}"),
+            format!("--blink-settings=preferredColorScheme={}", u8::from(!look.is_dark)),
+        ];
+        let mut options = json!({"args": arguments, "prefs": {"intl.accept_languages": look.language}});
+        if look.size == PHONE {
+            let metrics = json!({"width": width, "height": height, "pixelRatio": 2, "touch": true});
+            options["mobileEmulation"] = json!({"deviceMetrics": metrics});
+        }
+        let wanted: Value = json!({"goog:chromeOptions": options});
         let Value::Object(wanted) = wanted else { unreachable!() };
         let client = ClientBuilder::new(hyper_util::client::legacy::connect::HttpConnector::new())
             .capabilities(wanted)
@@ -55,6 +90,15 @@ impl Browser {
             .for_element(Locator::Css(selector))
             .await
             .unwrap_or_else(|error| panic!("{selector} is not on the page: {error}"))
+    }
+
+    /// Opens the page anew until this is on it: not everything makes a page that is open be read again.
+    async fn until_shown(&self, path: &str, selector: &str) {
+        bursar_test_support::eventually(SOON, &format!("{selector} to be on {path}"), async || {
+            self.goto(path).await;
+            self.client.find(Locator::Css(selector)).await.map(|_| ()).map_err(|error| error.to_string())
+        })
+        .await;
     }
 
     /// Waits until the element there says this.
@@ -81,7 +125,7 @@ impl Browser {
         self.goto("/").await;
         self.write("#token", token).await;
         self.click("button.main").await;
-        self.says("h1", "Lanes").await;
+        self.find(".totals").await;
     }
 
     /// The browser has taken style and script, which the page's policy must allow.
@@ -89,6 +133,27 @@ impl Browser {
         let look = "return [getComputedStyle(document.querySelector('header')).display, document.querySelector('.live').hidden]";
         let found = self.client.execute(look, vec![]).await.unwrap();
         assert_eq!(found, json!(["flex", false]), "the page's style and script were refused");
+    }
+
+    /// Nothing stands out over the side of the page: nobody scrolls sideways on a phone.
+    async fn fits(&self, page: &str) {
+        let look = "return [document.documentElement.scrollWidth, document.documentElement.clientWidth]";
+        let found = self.client.execute(look, vec![]).await.unwrap();
+        assert!(found[0].as_u64() <= found[1].as_u64(), "{page} is wider than its window: {found}");
+    }
+
+    /// Keeps a picture of the whole page where the environment asks for pictures.
+    async fn whole_picture(&self, name: &str, look: Look) {
+        if std::env::var_os("BURSAR_PICTURES").is_none() {
+            return;
+        }
+        if look.size != PHONE {
+            self.client.set_window_size(look.size.0, look.size.1).await.unwrap();
+            let height = self.client.execute("return document.documentElement.scrollHeight", vec![]).await.unwrap();
+            let height = u32::try_from(height.as_u64().unwrap()).unwrap().max(look.size.1);
+            self.client.set_window_size(look.size.0, height + 140).await.unwrap();
+        }
+        self.picture(&format!("{name}-{}", look.name)).await;
     }
 
     /// Keeps a picture where the environment asks for pictures.
@@ -111,7 +176,7 @@ async fn browser_an_operator_signs_in_finds_a_job_reads_it_resolves_it_and_pause
     let _worker = world.worker().await;
     world.in_review("1001XP2025010110000001").await;
     let server = world.serve().await;
-    let browser = Browser::open(&server, &["--lang=en", "--window-size=1280,900"]).await;
+    let browser = Browser::open(&server, DESK).await;
     browser.goto("/").await;
     browser.picture("sign-in").await;
     browser.sign_in(&server.tokens.operator).await;
@@ -160,4 +225,99 @@ async fn browser_an_operator_signs_in_finds_a_job_reads_it_resolves_it_and_pause
     browser.close().await;
     world.settled().await;
     world.books_agree().await;
+}
+
+/// A world in which something has happened of everything that a page shows.
+async fn eventful() -> (World, Server, Receiver) {
+    let world = Plan::new().both("on_ambiguous", "hold").set("callbacks.allow", vec!["127.0.0.1"]).start().await;
+    let statuses = Mutex::new(vec![503]);
+    let receiver = Receiver::start(move |_| Answer::Status(statuses.lock().unwrap().pop().unwrap_or(200))).await;
+    let worker = world.worker().await;
+    world.life("REFUSED", "0").await;
+    let told =
+        having(with(transfer("TOLD"), "total_amount", json!(123_456)), "callback_url", json!(receiver.url("told")));
+    world.submit_new(&[told, transfer("REFUSED"), bill("BILL", "order-7")]).await;
+    world.submit_new(&transfers("T", 40)).await;
+    world.submit_new(&[split("SPLIT", "order-9")]).await;
+    world.settled().await;
+    world.in_review("1001XP2025010110000001").await;
+    worker.terminate();
+    worker.finished(SOON).await;
+    world.ok(&["pause", "shop/split", "--reason", "the gateway announced maintenance until 06:00"]).await;
+    trust(&world);
+    world.set("accounts.main.notify_callback_url", toml::Value::from(receiver.url("credits")));
+    let server = world.serve().await;
+    let app = app_id(&world);
+    let named = signed(&app, BILLS, "{\"order_id\":\"order-7\"}", &stamp(0));
+    for body in [("6", -20), ("1", -10), ("0", -1)]
+        .map(|(status, minutes)| signed(&app, METHOD, &credit("20250601000000001234", status), &stamp(minutes)))
+        .into_iter()
+        .chain([named])
+    {
+        assert_eq!(post(&server, &body).await, success());
+    }
+    let unread = signed(&app, "bkfunds.unheard.of.notify", &credit("r9", "6"), &stamp(0));
+    assert_eq!(post(&server, &unread).await.0, 422);
+    (world, server, receiver)
+}
+
+#[tokio::test]
+#[ignore = "needs Chromium and chromedriver; .ci/run installs them and runs this"]
+async fn browser_every_page_fits_a_desk_and_a_phone_by_day_and_night_in_both_languages() {
+    let (world, server, _receiver) = eventful().await;
+    let pages = [
+        ("lanes", "/", ".totals"),
+        ("jobs", "/jobs?lane=main%2Ftransfer", "table.jobs"),
+        ("told-job", "/jobs/main/transfer/TOLD", "[data-event=callback][data-tone=good]"),
+        ("named-job", "/jobs/main/bill_upload/BILL", "a[href='/notifications/main/4']"),
+        ("review", "/review", ".queue"),
+        ("send", "/jobs/main/transfer/1001XP2025010110000001/send", ".does"),
+        ("notifications", "/notifications", "tr[data-outcome=held]"),
+        ("notification", "/notifications/main/3", "[data-event=callback]"),
+        ("held-notification", "/notifications/main/5", ".notice"),
+        ("charts", "/charts", ".line"),
+    ];
+    for look in LOOKS {
+        let browser = Browser::open(&server, look).await;
+        browser.sign_in(&server.tokens.operator).await;
+        let language = browser.client.execute("return document.documentElement.lang", vec![]).await.unwrap();
+        assert_eq!(language, look.language, "{}", look.name);
+        let is_dark = "return matchMedia('(prefers-color-scheme: dark)').matches";
+        assert_eq!(browser.client.execute(is_dark, vec![]).await.unwrap(), look.is_dark, "{}", look.name);
+        for (name, path, shown) in pages {
+            browser.until_shown(path, shown).await;
+            browser.fits(&format!("{name} at the {}", look.name)).await;
+            browser.whole_picture(name, look).await;
+        }
+        browser.close().await;
+    }
+    world.books_agree().await;
+}
+
+#[tokio::test]
+#[ignore = "needs Chromium and chromedriver; .ci/run installs them and runs this"]
+async fn browser_a_reader_follows_a_job_to_the_notification_that_named_it_and_back() {
+    let (_world, server, _receiver) = eventful().await;
+    let browser = Browser::open(&server, DESK).await;
+    browser.sign_in(&server.tokens.reader).await;
+    browser.click("a[href='/notifications?account=main&held=true']").await;
+    browser.says("table.notifications", "its method is not one that notify_methods expects").await;
+    browser.click("nav a[href='/jobs']").await;
+    browser.write("input[name=key]", "BILL").await;
+    browser.click(".search button").await;
+    browser.click(".timeline [data-event=notification] a").await;
+    browser.says("h1", "main 4").await;
+    browser.click(".facts a[href='/jobs/main/bill_upload/BILL']").await;
+    browser.says("h1", "BILL").await;
+    browser.goto("/notifications/main/1").await;
+    browser.says(".versions", "version 3").await;
+    browser.click(".versions a[href='/notifications/main/3']").await;
+    browser.says(".outcome", "went back").await;
+    browser.says(".timeline", "Receiver told").await;
+    browser.says(".content", "****0123").await;
+    let text = browser.client.execute("return document.body.innerText", vec![]).await.unwrap().to_string();
+    assert!(!text.contains("小明") && !text.contains("6222021234567890123"), "{text}");
+    browser.click("nav a[href='/charts']").await;
+    browser.find("path.line").await;
+    browser.close().await;
 }

@@ -318,8 +318,18 @@ async fn a_list_has_pages_and_charts_count_what_all_workers_did() {
     let _worker = world.worker().await;
     world.settled().await;
     let charts = browser.get("/charts").await;
-    charts.says("130 changes").says("calls, from the logs of the 100 jobs").says("<svg").says("p99");
-    browser.get("/charts?lane=shop%2Fsplit").await.says("0 changes");
+    charts.says("130 jobs ended in the last 60 min").says("from the logs of 130 jobs").says("<svg").says("p99");
+    charts.says("· succeeded 130").says("sends p95").says("¥13.00").says("of 130 of 130 jobs that ended");
+    for (address, said) in [
+        ("/charts?lane=shop%2Fsplit", "0 jobs ended"),
+        ("/charts?lane=&over=7d", "130 jobs ended in the last 7 d"),
+        ("/charts?lane=main%2Ftransfer&over=24h", "130 jobs ended in the last 24 h"),
+    ] {
+        browser.get(address).await.says(said);
+    }
+    let wrong = browser.get("/charts?over=1y").await;
+    assert_eq!(wrong.status, 422, "{wrong:?}");
+    wrong.says("over").says("must be 1h, 6h, 24h, 7d");
     browser.get("/").await.says("/ min");
     world.books_agree().await;
 }

@@ -18,6 +18,7 @@ mod notification;
 mod notifications;
 mod page;
 mod pauses;
+mod rate;
 mod review;
 mod session;
 mod sign_in;

@@ -51,7 +51,7 @@ pub use operate::{Operated, Operator};
 pub use preflight::{Finding, LOSSES_ON_EVERYSEC, Severity, Wanted};
 pub use put_back::{PutBack, Remembered, Standing};
 pub use read::{LOOKED_AT, LaneStatus};
-pub use recent::Recent;
+pub use recent::{Recent, Stretch};
 pub use record::Record;
 pub use submit::{MAX_BATCH, Submission};
 pub use wakes::Wakes;

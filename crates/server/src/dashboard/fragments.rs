@@ -41,6 +41,11 @@ pub(super) fn span(words: &Words, span: Duration) -> String {
     filled(unit, &[&count.to_string()])
 }
 
+/// A span of time in whole milliseconds.
+pub(super) fn millis(span: Duration) -> u64 {
+    u64::try_from(span.as_millis()).unwrap_or(u64::MAX)
+}
+
 /// Where a job's page is.
 pub(super) fn job_address(lane: &Lane, key: &str) -> String {
     let key: String = percent(key);

@@ -5,10 +5,10 @@ use bursar_domain::Lane;
 use bursar_store::{LaneStatus, Recent};
 use maud::{Markup, html};
 
-use super::charts::rate;
 use super::fragments::{due, percent, span};
 use super::notifications;
 use super::page::{Answered, Live, Tab, page, refuse_problem};
+use super::rate::rate;
 use super::visitor::Visitor;
 use super::words::{Words, filled};
 use crate::app::{App, Shared};

@@ -118,7 +118,7 @@ fn table(words: &Words, listed: &[NotificationView]) -> Markup {
     html! {
         @if listed.is_empty() { p.soft { (words.nothing_here) } } @else {
             div.wide { table.notifications {
-                thead { tr { @for name in names { th { (name) } } } }
+                thead { tr { @for name in names { th { (name) } } th.number { (words.amount) } } }
                 tbody { @for view in listed { (row(words, view)) } }
             } }
         }

@@ -1,74 +1,156 @@
-//! Charts as inline SVG: bars, made of whole numbers, coloured by class, read without a script.
+//! Charts as inline SVG: columns, lines and bars, made of whole numbers, coloured by class, read without a script. What is to be
+//! read in them is HTML beside them, so that it is as large on a phone as everything else.
 
 use maud::{Markup, html};
 
-/// The drawing's width and the height of a column chart, in its own units.
+/// The drawing's width and height, in its own units; the page stretches it.
 const WIDTH: u64 = 600;
 const HEIGHT: u64 = 140;
-
-/// The height of a row of a bar chart, and where its bar begins and ends.
-const ROW: u64 = 20;
-const BAR: (u64, u64) = (150, 520);
 
 /// A series' colour, by class, and its name.
 pub(super) type Series<'a> = (&'a str, &'a str);
 
-/// One column: how far left it stands is its index; a value for each series, stacked from below.
-pub(super) struct Column {
+/// One column or moment: what is said of it, and a value for each series.
+pub(super) struct Column<V> {
     pub(super) title: String,
-    pub(super) values: Vec<u64>,
+    pub(super) values: Vec<V>,
 }
 
-/// Columns over time.
-pub(super) fn columns(label: &str, series: &[Series<'_>], columns: &[Column], from: &str, to: &str) -> Markup {
-    let highest = columns.iter().map(|column| column.values.iter().sum::<u64>()).max().unwrap_or(0);
+/// What stands beside a chart over time.
+pub(super) struct Axis {
+    /// What it shows, for whoever cannot see it.
+    pub(super) label: String,
+    /// Behind the numbers: "ms".
+    pub(super) unit: &'static str,
+    /// Its first, middle and last moment.
+    pub(super) ticks: [Markup; 3],
+}
+
+/// Columns over time, the series stacked from below.
+pub(super) fn columns(axis: &Axis, series: &[Series<'_>], columns: &[Column<u64>]) -> Markup {
+    let top = round(columns.iter().map(|column| column.values.iter().sum::<u64>()).max().unwrap_or(0));
     let step = WIDTH / u64::try_from(columns.len()).unwrap_or(1).max(1);
-    html! {
-        svg.chart viewBox={ "0 0 " (WIDTH) " " (HEIGHT + 18) } role="img" aria-label=(label) {
-            line.axis x1="0" y1=(HEIGHT) x2=(WIDTH) y2=(HEIGHT) {}
-            @for (index, column) in (0_u64..).zip(columns) {
-                g { title { (column.title) }
-                    rect.hover x=(index * step) y="0" width=(step) height=(HEIGHT) {}
-                    @for (class, from, height) in stacked(series, &column.values, highest) {
-                        rect class=(class) x=(index * step + 1) y=(HEIGHT - from - height) width=(step.saturating_sub(2).max(1)) height=(height) {}
-                    }
+    let drawn = html! {
+        @for (index, column) in (0_u64..).zip(columns) {
+            g { title { (column.title) }
+                rect.hover x=(index * step) y="0" width=(step) height=(HEIGHT) {}
+                @for (class, from, height) in stacked(series, &column.values, top) {
+                    rect class=(class) x=(index * step + 1) y=(HEIGHT - from - height) width=(step.saturating_sub(2).max(1)) height=(height) {}
                 }
             }
-            text x="0" y=(HEIGHT + 14) { (from) }
-            text.end x=(WIDTH) y=(HEIGHT + 14) { (to) }
-            text.top x="0" y="11" { (highest) }
         }
-        (legend(series))
+    };
+    framed(axis, top, &drawn, &legend(series, "swatch"))
+}
+
+/// Lines over time; one breaks where there is no value.
+pub(super) fn lines(axis: &Axis, series: &[Series<'_>], moments: &[Column<Option<u64>>]) -> Markup {
+    let top = round(moments.iter().flat_map(|moment| moment.values.iter().flatten()).copied().max().unwrap_or(0));
+    let step = WIDTH / u64::try_from(moments.len()).unwrap_or(1).max(1);
+    let drawn = html! {
+        @for (index, (class, _)) in series.iter().enumerate() {
+            @let values: Vec<Option<u64>> = moments.iter().map(|moment| moment.values.get(index).copied().flatten()).collect();
+            @let path = path(&values, step, top);
+            path class={ "line " (class) } d=(path.line) {}
+            path class={ "line dots " (class) } d=(path.dots) {}
+        }
+        @for (index, moment) in (0_u64..).zip(moments) {
+            g { title { (moment.title) } rect.hover x=(index * step) y="0" width=(step) height=(HEIGHT) {} }
+        }
+    };
+    framed(axis, top, &drawn, &legend(series, "stroke"))
+}
+
+fn framed(axis: &Axis, top: u64, drawn: &Markup, legend: &Markup) -> Markup {
+    let Axis { label, unit, ticks } = axis;
+    let unit = if unit.is_empty() { String::new() } else { format!(" {unit}") };
+    html! {
+        figure.chart {
+            div.plot {
+                span.top { (top) (unit) }
+                @if top.is_multiple_of(2) { span.half { (top / 2) (unit) } }
+                svg viewBox={ "0 0 " (WIDTH) " " (HEIGHT) } preserveAspectRatio="none" role="img" aria-label=(label) {
+                    line.axis x1="0" y1="0" x2=(WIDTH) y2="0" {}
+                    line.axis x1="0" y1=(HEIGHT / 2) x2=(WIDTH) y2=(HEIGHT / 2) {}
+                    line.axis x1="0" y1=(HEIGHT) x2=(WIDTH) y2=(HEIGHT) {}
+                    (drawn)
+                }
+            }
+            div.ticks { @for tick in ticks { (tick) } }
+            (legend)
+        }
     }
 }
 
+/// The next number above that is easily halved and read.
+fn round(highest: u64) -> u64 {
+    let mut unit = 1_u64;
+    while unit.saturating_mul(10) < highest {
+        unit = unit.saturating_mul(10);
+    }
+    let steps = [2, 4, 6, 8, 10].map(|step| unit.saturating_mul(step));
+    steps.into_iter().find(|step| *step >= highest).unwrap_or(highest)
+}
+
+/// A value's height above the axis, in units of the drawing.
+fn height(value: u64, top: u64) -> u64 {
+    let exact = u128::from(value) * u128::from(HEIGHT) / u128::from(top.max(1));
+    u64::try_from(exact).unwrap_or(HEIGHT).min(HEIGHT)
+}
+
 /// The pieces of one column: class, where each begins above the axis, and how high it is. What is there is seen.
-fn stacked<'a>(series: &[Series<'a>], values: &[u64], highest: u64) -> Vec<(&'a str, u64, u64)> {
+fn stacked<'a>(series: &[Series<'a>], values: &[u64], top: u64) -> Vec<(&'a str, u64, u64)> {
     let mut from = 0;
     let mut pieces = Vec::new();
     for ((class, _), value) in series.iter().zip(values).filter(|(_, value)| **value > 0) {
-        let height = (value.saturating_mul(HEIGHT - 14) / highest.max(1)).max(2);
+        let height = height(*value, top).max(2).min(HEIGHT.saturating_sub(from));
         pieces.push((*class, from, height));
         from += height;
     }
     pieces
 }
 
+/// A line through the middle of each moment that has a value, and a dot at each.
+struct Path {
+    line: String,
+    dots: String,
+}
+
+fn path(values: &[Option<u64>], step: u64, top: u64) -> Path {
+    let mut path = Path { line: String::new(), dots: String::new() };
+    let mut is_begun = false;
+    for (index, value) in (0_u64..).zip(values) {
+        let Some(value) = value else {
+            is_begun = false;
+            continue;
+        };
+        let (x, y) = (index * step + step / 2, HEIGHT - height(*value, top));
+        path.line.push_str(&format!("{}{x} {y}", if is_begun { 'L' } else { 'M' }));
+        path.dots.push_str(&format!("M{x} {y}h.01")); // a stroke without a length is not drawn everywhere
+        is_begun = true;
+    }
+    path
+}
+
+/// The length of the longest bar, in units of the drawing.
+const BAR: u64 = 1_000;
+
 /// Rows with a bar for each series, beside each other.
 pub(super) fn rows(label: &str, series: &[Series<'_>], rows: &[(String, Vec<u64>)]) -> Markup {
     let most = rows.iter().map(|(_, values)| values.iter().sum::<u64>()).max().unwrap_or(0).max(1);
-    let height = ROW * u64::try_from(rows.len()).unwrap_or(1);
     html! {
-        svg.chart viewBox={ "0 0 " (WIDTH) " " (height) } role="img" aria-label=(label) {
-            @for (index, (name, values)) in (0_u64..).zip(rows) {
-                text.end x=(BAR.0 - 8) y=(index * ROW + 14) { (name) }
-                @for (class, from, width) in beside(series, values, most) {
-                    rect class=(class) x=(BAR.0 + from) y=(index * ROW + 4) width=(width) height=(ROW - 8) {}
+        ul.bars aria-label=(label) {
+            @for (name, values) in rows {
+                li {
+                    span.name { (name) }
+                    svg viewBox={ "0 0 " (BAR) " 10" } preserveAspectRatio="none" aria-hidden="true" {
+                        @for (class, from, width) in beside(series, values, most) { rect class=(class) x=(from) y="0" width=(width) height="10" {} }
+                    }
+                    span.count-of { (values.iter().sum::<u64>()) }
                 }
-                text x=(BAR.1 + 30) y=(index * ROW + 14) { (values.iter().sum::<u64>()) }
             }
         }
-        @if series.len() > 1 { (legend(series)) }
+        @if series.len() > 1 { (legend(series, "swatch")) }
     }
 }
 
@@ -76,15 +158,25 @@ fn beside<'a>(series: &[Series<'a>], values: &[u64], most: u64) -> Vec<(&'a str,
     let mut from = 0;
     let mut pieces = Vec::new();
     for ((class, _), value) in series.iter().zip(values).filter(|(_, value)| **value > 0) {
-        let width = (value.saturating_mul(BAR.1 - BAR.0) / most).max(2);
+        let width = (value.saturating_mul(BAR) / most).max(3);
         pieces.push((*class, from, width));
         from += width;
     }
     pieces
 }
 
-fn legend(series: &[Series<'_>]) -> Markup {
-    html! { p.key-of { @for (class, name) in series { span { svg.swatch viewBox="0 0 10 10" aria-hidden="true" { rect class=(class) width="10" height="10" {} } " " (name) } } } }
+/// What each colour is, as a square or as a stroke.
+fn legend(series: &[Series<'_>], shape: &str) -> Markup {
+    html! {
+        p.key-of { @for (class, name) in series {
+            span {
+                svg class=(shape) viewBox="0 0 20 10" aria-hidden="true" {
+                    @if shape == "stroke" { path class={ "line " (class) } d="M0 5H20" {} } @else { rect class=(class) x="5" width="10" height="10" {} }
+                }
+                " " (name)
+            }
+        } }
+    }
 }
 
 #[cfg(test)]
@@ -93,17 +185,38 @@ mod tests {
 
     const TWO: &[Series<'_>] = &[("a", "A"), ("b", "B")];
 
+    fn axis() -> Axis {
+        Axis { label: "none".into(), unit: "ms", ticks: [html! { "a" }, html! { "b" }, html! { "c" }] }
+    }
+
+    #[test]
+    fn the_top_of_a_chart_is_a_number_that_is_easily_read_and_halved() {
+        for (highest, top) in [(0, 2), (1, 2), (2, 2), (3, 4), (9, 10), (10, 10), (11, 20), (101, 200), (999, 1_000)] {
+            assert_eq!(round(highest), top, "{highest}");
+        }
+        assert_eq!(round(u64::MAX), u64::MAX);
+    }
+
     #[test]
     fn the_highest_column_fills_the_chart_and_what_is_small_is_seen() {
-        assert_eq!(stacked(TWO, &[100, 0], 100), [("a", 0, HEIGHT - 14)]);
+        assert_eq!(stacked(TWO, &[100, 0], 100), [("a", 0, HEIGHT)]);
         assert_eq!(stacked(TWO, &[1, 1], 1_000_000), [("a", 0, 2), ("b", 2, 2)]);
-        assert!(stacked(TWO, &[u64::MAX, 0], u64::MAX)[0].2 <= HEIGHT);
-        assert_eq!(beside(TWO, &[5, 5], 10), [("a", 0, 185), ("b", 185, 185)]);
+        assert_eq!(stacked(TWO, &[u64::MAX, 1], u64::MAX), [("a", 0, HEIGHT), ("b", HEIGHT, 0)], "nothing stands out");
+        assert_eq!(beside(TWO, &[5, 5], 10), [("a", 0, 500), ("b", 500, 500)]);
+    }
+
+    #[test]
+    fn a_line_breaks_where_nothing_was_measured() {
+        let values = [Some(0), Some(100), None, Some(50), None];
+        let Path { line, dots } = path(&values, 20, 100);
+        assert_eq!(line, format!("M10 {HEIGHT}L30 0M70 {}", HEIGHT / 2));
+        assert_eq!(dots.matches('M').count(), 3);
+        assert_eq!(path(&[None], 20, 100).line, "");
     }
 
     #[test]
     fn nothing_is_a_chart_too() {
-        let chart = columns("none", TWO, &[], "a", "b").into_string();
+        let chart = columns(&axis(), TWO, &[]).into_string() + &lines(&axis(), TWO, &[]).into_string();
         assert!(chart.contains("<svg") && !chart.contains("hover"), "{chart}");
     }
 }

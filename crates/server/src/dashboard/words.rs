@@ -151,8 +151,13 @@ pub(super) struct Words {
     pub(super) review_note: &'static str,
     pub(super) review_empty: &'static str,
     pub(super) throughput: &'static str,
-    /// {0} a number, {1} and {2} spans.
+    pub(super) over: &'static str,
+    /// {0} a number, {1} and {2} spans, {3} a number.
     pub(super) throughput_covers: &'static str,
+    /// {0} is a number.
+    pub(super) states_of_some: &'static str,
+    /// {0} of {1} jobs.
+    pub(super) amounts_of: &'static str,
     pub(super) answers: &'static str,
     pub(super) latency: &'static str,
     /// {0} calls, {1} jobs, {2} lines.

@@ -1,6 +1,7 @@
 //! Reading one job, its log, and a lane's jobs a page at a time.
 
 use std::collections::HashSet;
+use std::time::Duration;
 
 use bursar_domain::{Due, Key, Millis, State};
 use bursar_store::{Cursor, Operator};
@@ -19,6 +20,39 @@ async fn all(scene: &Scene, state: Option<State>) -> (Vec<bursar_store::Record>,
         cursor = listed.next;
     }
     (jobs, pages)
+}
+
+#[tokio::test]
+async fn ends_are_counted_in_stretches_of_time_and_what_waits_is_found() {
+    let scene = Scene::new().await;
+    for (key, state) in [
+        ("done1", State::Succeeded),
+        ("done2", State::Failed),
+        ("done3", State::Cancelled),
+        ("review", State::NeedsReview),
+        ("asked", State::Pending),
+        ("waits", State::Queued),
+    ] {
+        scene.bring(key, state).await;
+    }
+    let second = Duration::from_secs(1);
+    let since = Millis(scene.now().await - 60_000);
+    let stretches = scene.store.stretches(&scene.lane, since, second * 40, 3, 2).await.unwrap();
+    assert_eq!((stretches[0].ended, stretches[0].in_review, stretches[0].some.len()), (0, 0, 0));
+    assert_eq!((stretches[1].ended, stretches[1].in_review), (3, 1));
+    assert_eq!(
+        stretches[1].some.iter().map(Key::as_str).collect::<Vec<_>>(),
+        ["done1", "done2"],
+        "as many as asked for"
+    );
+    assert_eq!(stretches[2], bursar_store::Stretch::default());
+    assert!(scene.store.stretches(&scene.lane, since, second, 0, 2).await.unwrap().is_empty());
+    let waiting = scene.store.waiting(&scene.lane, 5).await.unwrap();
+    assert_eq!(waiting.iter().map(Key::as_str).collect::<Vec<_>>(), ["waits", "asked"]);
+    assert!(scene.store.waiting(&scene.lane, 0).await.unwrap().is_empty());
+    let keys = ["waits", "nobody", "done1"].map(|key| key.parse().unwrap());
+    let contents = scene.store.contents(&scene.lane, &keys).await.unwrap();
+    assert_eq!(contents.iter().map(Option::is_some).collect::<Vec<_>>(), [true, false, true]);
 }
 
 #[tokio::test]

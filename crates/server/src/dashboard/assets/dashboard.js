@@ -8,7 +8,9 @@
       const at = new Date(element.dateTime);
       if (Number.isNaN(at.getTime())) continue;
       const day = `${at.getFullYear()}-${pad(at.getMonth() + 1)}-${pad(at.getDate())}`;
-      element.textContent = `${day} ${pad(at.getHours())}:${pad(at.getMinutes())}:${pad(at.getSeconds())}`;
+      const minute = `${pad(at.getHours())}:${pad(at.getMinutes())}`;
+      const forms = { minute, day: `${day.slice(5)} ${minute}` };
+      element.textContent = forms[element.dataset.form] || `${day} ${minute}:${pad(at.getSeconds())}`;
       element.title = element.dateTime;
     }
   };

@@ -1,0 +1,238 @@
+//! What the charts are drawn from: exact counts of what ended when, and the logs of some jobs, chosen so that every part of the
+//! time and everything that is going wrong just now has its share.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use bursar_domain::{Answer, AttemptView, Call, Key, Lane, Millis, State, Subject};
+use bursar_store::{Event, Recent, Stretch};
+use serde_json::Value;
+
+use crate::app::App;
+use crate::dashboard::fragments::millis;
+use crate::problem::Problem;
+
+/// In how many columns the time is cut.
+const COLUMNS: u32 = 30;
+
+/// Ended jobs that are looked at in all lanes together, the newest events, the jobs that wait: each costs Redis a few
+/// microseconds.
+const ENDED: usize = 600;
+const EVENTS: usize = 400;
+const WAITING: usize = 100;
+
+/// Lines of each job's log, the newest.
+pub(super) const LINES: usize = 20;
+
+/// Logs that are read in one step: about a millisecond of Redis.
+const LOGS_AT_ONCE: usize = 100;
+
+/// What was looked at.
+pub(super) struct Seen {
+    pub(super) now: Millis,
+    pub(super) since: Millis,
+    /// How long a column is.
+    pub(super) step: Duration,
+    pub(super) columns: Vec<Looked>,
+    /// Ended jobs whose state and amount were read.
+    pub(super) ends_looked_at: u64,
+    /// What they moved, in fen, by the word of their state.
+    pub(super) amounts: BTreeMap<&'static str, u128>,
+    /// Jobs whose logs were read.
+    pub(super) jobs: usize,
+    pub(super) calls: Vec<Told>,
+}
+
+/// One column: how many jobs, by the word of their state.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Looked(BTreeMap<&'static str, u64>);
+
+impl Looked {
+    pub(super) fn of(&self, state: State) -> u64 {
+        self.0.get(state.as_str()).copied().unwrap_or_default()
+    }
+
+    /// Jobs that ended.
+    pub(super) fn ended(&self) -> u64 {
+        State::ALL.into_iter().filter(|state| state.is_terminal()).map(|state| self.of(state)).sum()
+    }
+
+    fn add(&mut self, state: State, count: u64) {
+        if count > 0 {
+            *self.0.entry(state.as_str()).or_default() += count;
+        }
+    }
+}
+
+/// One call, as its line in the log tells it.
+pub(super) struct Told {
+    pub(super) call: Call,
+    pub(super) answer: Answer,
+    pub(super) ms: u64,
+    pub(super) at: Millis,
+}
+
+impl Seen {
+    pub(super) fn over(&self) -> Duration {
+        self.now.since(self.since)
+    }
+
+    /// In which column a moment lies.
+    pub(super) fn column_of(&self, at: Millis) -> usize {
+        let index = millis(at.since(self.since)) / millis(self.step).max(1);
+        usize::try_from(index).unwrap_or(usize::MAX).min(self.columns.len().saturating_sub(1))
+    }
+
+    /// When a column begins.
+    pub(super) fn begin_of(&self, index: usize) -> Millis {
+        self.since.plus(self.step * u32::try_from(index).unwrap_or(u32::MAX))
+    }
+}
+
+/// Looks at these lanes over that time, up to now.
+pub(super) async fn look(app: &App, lanes: &[&Lane], over: Duration) -> Result<Seen, Problem> {
+    let step = over / COLUMNS;
+    let columns = vec![Looked::default(); usize::try_from(COLUMNS).unwrap_or_default()];
+    let mut seen = Seen {
+        now: Millis(0),
+        since: Millis(0),
+        step,
+        columns,
+        ends_looked_at: 0,
+        amounts: BTreeMap::new(),
+        jobs: 0,
+        calls: Vec::new(),
+    };
+    let share = |budget: usize| (budget / lanes.len().max(1)).max(1);
+    for lane in lanes {
+        let Recent { now, events } = app.store.recent_events(lane, share(EVENTS)).await?;
+        if seen.now == Millis(0) {
+            // One end for all lanes; what ends in this very millisecond belongs to it.
+            seen.now = now.plus(Duration::from_millis(1));
+            seen.since = Millis(seen.now.0.saturating_sub(millis(over)));
+        }
+        let stretches = app.store.stretches(lane, seen.since, step, COLUMNS, share(ENDED)).await?;
+        let chosen = chosen(&stretches, share(ENDED));
+        ends(app, lane, &stretches, &chosen, &mut seen).await?;
+        let waiting = app.store.waiting(lane, share(WAITING)).await?;
+        let named = events.iter().filter_map(Event::key);
+        let keys: BTreeSet<Key> = chosen.into_iter().flatten().chain(waiting).chain(named).collect();
+        let keys: Vec<Key> = keys.into_iter().collect();
+        seen.jobs += keys.len();
+        let since = seen.since;
+        for keys in keys.chunks(LOGS_AT_ONCE) {
+            let logs = app.store.recent_attempts(lane, keys, LINES).await?;
+            seen.calls.extend(logs.iter().flatten().filter_map(told).filter(|told| told.at >= since));
+        }
+    }
+    Ok(seen)
+}
+
+/// Counts the ends of each stretch, each by its state; where not all were looked at, by the shares of those that were.
+async fn ends(
+    app: &App,
+    lane: &Lane,
+    stretches: &[Stretch],
+    chosen: &[Vec<Key>],
+    seen: &mut Seen,
+) -> Result<(), Problem> {
+    let keys: Vec<Key> = chosen.iter().flatten().cloned().collect();
+    let states: BTreeMap<Key, State> =
+        app.store.jobs(lane, &keys).await?.into_iter().map(|record| (record.key, record.state)).collect();
+    let contents = app.store.contents(lane, &keys).await?;
+    for (key, content) in keys.iter().zip(contents) {
+        let Some(state) = states.get(key).filter(|state| state.is_terminal()) else { continue };
+        seen.ends_looked_at += 1;
+        let amount = content.and_then(|content| Subject::of(lane.kind, &content).amount);
+        if let Some(fen) = amount.and_then(|amount| u128::try_from(amount.get()).ok()) {
+            *seen.amounts.entry(state.as_str()).or_default() += fen;
+        }
+    }
+    for ((column, stretch), keys) in seen.columns.iter_mut().zip(stretches).zip(chosen) {
+        let terminal = State::ALL.into_iter().filter(|state| state.is_terminal());
+        let ends: Vec<State> = keys.iter().filter_map(|key| states.get(key)).copied().collect();
+        let found: Vec<(State, u64)> = terminal
+            .map(|state| (state, u64::try_from(ends.iter().filter(|end| **end == state).count()).unwrap_or_default()))
+            .collect();
+        for (state, count) in shares(stretch.ended, &found) {
+            column.add(state, count);
+        }
+        column.add(State::NeedsReview, stretch.in_review);
+    }
+    Ok(())
+}
+
+/// As many ended jobs as the budget allows, from each stretch as many as from any other, if it has them; spread over it.
+fn chosen(stretches: &[Stretch], budget: usize) -> Vec<Vec<Key>> {
+    let total = |most: usize| stretches.iter().map(|stretch| stretch.some.len().min(most)).sum::<usize>();
+    let most = (1..=budget).rev().find(|most| total(*most) <= budget).unwrap_or(1);
+    let spread = |stretch: &Stretch| {
+        let (have, take) = (stretch.some.len(), stretch.some.len().min(most));
+        (0..take).filter_map(|index| stretch.some.get(index * have / take.max(1)).cloned()).collect()
+    };
+    stretches.iter().map(spread).collect()
+}
+
+/// Divides `total` as `found` is divided: whole numbers that come to `total`, the largest remainders rounded up.
+fn shares(total: u64, found: &[(State, u64)]) -> Vec<(State, u64)> {
+    let all: u64 = found.iter().map(|(_, count)| count).sum();
+    if all == 0 {
+        return Vec::new();
+    }
+    let exact = |count: u64| u128::from(count) * u128::from(total);
+    let whole = |count: u64| u64::try_from(exact(count) / u128::from(all)).unwrap_or(total);
+    let mut parts: Vec<(State, u64)> = found.iter().map(|(state, count)| (*state, whole(*count))).collect();
+    let mut order: Vec<usize> = (0..found.len()).collect();
+    order.sort_by_key(|index| {
+        std::cmp::Reverse(found.get(*index).map_or(0, |(_, count)| exact(*count) % u128::from(all)))
+    });
+    let mut left = total.saturating_sub(parts.iter().map(|(_, count)| count).sum());
+    for index in order {
+        if let Some((_, count)) = parts.get_mut(index).filter(|_| left > 0) {
+            *count += 1;
+            left -= 1;
+        }
+    }
+    parts
+}
+
+fn told(attempt: &AttemptView) -> Option<Told> {
+    let text = |name: &str| attempt.detail.get(name).and_then(Value::as_str);
+    let call = match text("call")? {
+        "send" => Call::Send,
+        "ask" => Call::Ask,
+        _ => return None,
+    };
+    let answer = text("answer").and_then(|word| Answer::ALL.into_iter().find(|answer| answer.as_str() == word))?;
+    let ms = attempt.detail.get("ms")?.as_u64()?;
+    Some(Told { call, answer, ms, at: Millis::parse_rfc3339(&attempt.at)? })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn stretch(name: &str, count: usize) -> Stretch {
+        let some = (0..count).map(|index| format!("{name}{index}").parse().unwrap()).collect();
+        Stretch { ended: u64::try_from(count).unwrap(), some, in_review: 0 }
+    }
+
+    #[test]
+    fn every_part_of_the_time_has_its_share_of_those_that_are_looked_at() {
+        let stretches = [stretch("a", 100), stretch("b", 2), stretch("c", 0), stretch("d", 10)];
+        let lengths = |budget| chosen(&stretches, budget).iter().map(Vec::len).collect::<Vec<_>>();
+        assert_eq!(lengths(1_000), [100, 2, 0, 10]);
+        assert_eq!(lengths(20), [9, 2, 0, 9]);
+        assert_eq!(lengths(1), [1, 1, 0, 1], "none is left out");
+        let spread: Vec<String> = chosen(&stretches, 12)[0].iter().map(ToString::to_string).collect();
+        assert_eq!(spread, ["a0", "a20", "a40", "a60", "a80"]);
+    }
+
+    #[test]
+    fn shares_are_whole_and_come_to_what_was_counted() {
+        let found = [(State::Succeeded, 2), (State::Failed, 1), (State::Refunded, 0)];
+        assert_eq!(shares(3, &found), found, "where all were looked at they are what they are");
+        assert_eq!(shares(100, &found), [(State::Succeeded, 67), (State::Failed, 33), (State::Refunded, 0)]);
+        assert_eq!(shares(5, &[]), []);
+    }
+}
