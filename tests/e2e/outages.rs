@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use bursar_test_support::{Listen, Options, OwnRedis, Process, eventually, private_redis};
+use bursar_test_support::{Fault, FaultProxy, Listen, Options, OwnRedis, Process, eventually, private_redis};
 use serde_json::json;
 
 use crate::jobs::{self, bill, transfer};
@@ -19,8 +19,8 @@ fn breakable() -> OwnRedis {
 }
 
 /// Two workers in the middle of many slow jobs.
-async fn under_load(redis: &OwnRedis) -> (World, [Process; 2]) {
-    let world = Plan::new().on_redis(redis.url()).simulate(&["--latency", "100ms"]).start().await;
+async fn under_load(redis_url: &str) -> (World, [Process; 2]) {
+    let world = Plan::new().on_redis(redis_url).simulate(&["--latency", "100ms"]).start().await;
     let workers = [world.worker().await, world.worker().await];
     let mut jobs = jobs::transfers("LOAD", 150);
     jobs.extend((1..=50).map(|number| bill(&format!("BILL-{number}"), &format!("ORDER-{number}"))));
@@ -48,7 +48,7 @@ async fn recovers(world: &World, workers: &[Process; 2]) {
 #[tokio::test]
 async fn redis_may_crash_and_be_away_for_seconds_in_the_middle_of_the_work() {
     let redis = breakable();
-    let (world, workers) = under_load(&redis).await;
+    let (world, workers) = under_load(redis.url()).await;
     redis.kill().unwrap();
 
     // Nobody can submit meanwhile, and is told so.
@@ -82,12 +82,55 @@ async fn redis_may_crash_and_be_away_for_seconds_in_the_middle_of_the_work() {
 #[tokio::test]
 async fn redis_may_stall_for_longer_than_any_command_waits() {
     let redis = breakable();
-    let (world, workers) = under_load(&redis).await;
+    let (world, workers) = under_load(redis.url()).await;
     redis.freeze().unwrap();
     for worker in &workers {
         worker.wait_line(SOON, "word of the stall", |line| line.contains("Redis is in trouble while")).await;
     }
     redis.thaw().unwrap();
+    recovers(&world, &workers).await;
+}
+
+/// How soon a worker says that Redis does not answer: a command may take 5 s, and a busy machine the rest.
+const NOTICED: Duration = Duration::from_secs(7);
+
+/// Waits until both have noticed that no answer comes.
+async fn notice(workers: &[Process; 2]) {
+    for worker in workers {
+        worker.wait_line(NOTICED, "word of the trouble", |line| line.contains("Redis is in trouble while")).await;
+    }
+}
+
+async fn goes_on(world: &World, within: Duration) {
+    let (before, began) = (world.ledger().await.executed, Instant::now());
+    eventually(SOON, "the work to go on", async || {
+        let executed = world.ledger().await.executed;
+        if executed > before { Ok(()) } else { Err(executed) }
+    })
+    .await;
+    assert!(began.elapsed() < within, "{:?}", began.elapsed());
+}
+
+#[tokio::test]
+async fn a_redis_that_packets_no_longer_reach_is_noticed_and_the_work_goes_on_when_they_do() {
+    let redis = breakable();
+    let proxy = FaultProxy::start(redis.url()).await;
+    let (world, workers) = under_load(&proxy.redis_url()).await;
+    proxy.set(Fault::Blackhole);
+    notice(&workers).await;
+    proxy.set(Fault::None);
+    goes_on(&world, RESUMED).await;
+    recovers(&world, &workers).await;
+}
+
+#[tokio::test]
+async fn connections_that_died_without_a_word_are_replaced_by_new_ones() {
+    let redis = breakable();
+    let proxy = FaultProxy::start(redis.url()).await;
+    let (world, workers) = under_load(&proxy.redis_url()).await;
+    proxy.strand(); // for good: nobody brings these back
+    notice(&workers).await;
+    goes_on(&world, RESUMED).await;
     recovers(&world, &workers).await;
 }
 

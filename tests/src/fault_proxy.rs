@@ -59,6 +59,8 @@ struct Weather {
     fault: Fault,
     /// Raised by [`FaultProxy::cut`]: older connections are reset.
     cuts: u64,
+    /// Raised by [`FaultProxy::strand`]: over older connections nothing passes ever again.
+    strands: u64,
 }
 
 #[derive(Debug, Default)]
@@ -84,7 +86,7 @@ impl FaultProxy {
         let upstream = host_and_port(upstream).to_owned();
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("binding a port for the fault proxy");
         let address = listener.local_addr().expect("a bound socket has an address");
-        let (weather, forecast) = watch::channel(Weather { fault: Fault::None, cuts: 0 });
+        let (weather, forecast) = watch::channel(Weather { fault: Fault::None, cuts: 0, strands: 0 });
         let seen = Arc::new(Seen::default());
         let accepting = tokio::spawn(accept(listener, upstream, forecast, Arc::clone(&seen)));
         Self { address, weather, seen, accepting }
@@ -113,6 +115,12 @@ impl FaultProxy {
     /// Resets the connections that are open now; the fault stays as it is.
     pub fn cut(&self) {
         self.weather.send_modify(|weather| weather.cuts += 1);
+    }
+
+    /// Nothing passes any more over the connections that are open now, and nobody is told: what was in between has forgotten
+    /// them. New ones are not concerned.
+    pub fn strand(&self) {
+        self.weather.send_modify(|weather| weather.strands += 1);
     }
 
     /// Connections accepted so far.
@@ -160,10 +168,10 @@ async fn carry(
     seen: &Seen,
 ) -> io::Result<()> {
     client.set_nodelay(true)?;
-    let cuts = forecast.borrow().cuts;
+    let Weather { cuts, strands, .. } = *forecast.borrow();
     let end = tokio::select! {
         () = cut_off(forecast.clone(), cuts) => Ok(End::Reset),
-        end = exchange(&mut client, upstream, forecast.clone(), seen) => end,
+        end = exchange(&mut client, upstream, (forecast.clone(), strands), seen) => end,
     };
     if !matches!(end, Ok(End::Closed)) {
         client.set_zero_linger()?;
@@ -177,10 +185,15 @@ async fn cut_off(mut forecast: watch::Receiver<Weather>, cuts: u64) {
     let _ = forecast.wait_for(|weather| weather.fault == Fault::Reset || weather.cuts != cuts).await;
 }
 
+/// Returns when over a connection that began at `strands` nothing is to pass any more.
+async fn stranded(mut forecast: watch::Receiver<Weather>, strands: u64) {
+    let _ = forecast.wait_for(|weather| weather.strands != strands).await;
+}
+
 async fn exchange(
     client: &mut TcpStream,
     upstream: &str,
-    forecast: watch::Receiver<Weather>,
+    (forecast, strands): (watch::Receiver<Weather>, u64),
     seen: &Seen,
 ) -> io::Result<End> {
     let mut server = TcpStream::connect(upstream).await?;
@@ -188,6 +201,7 @@ async fn exchange(
     let (from_client, to_client) = client.split();
     let (from_server, to_server) = server.split();
     tokio::select! {
+        () = stranded(forecast.clone(), strands) => pending().await,
         end = requests(from_client, to_server, forecast.clone(), seen) => end,
         end = replies(from_server, to_client, forecast, seen) => end,
     }

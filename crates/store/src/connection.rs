@@ -11,7 +11,7 @@ use tokio::sync::watch;
 
 use crate::durability::{Durability, Waits};
 use crate::keys::Keys;
-use crate::link::{Connection, Following};
+use crate::link::{Connection, Fixed, Following};
 use crate::scripts::Scripts;
 use crate::sentinel::{Current, Place, Sentinels};
 use crate::{StoreError, tls};
@@ -19,7 +19,8 @@ use crate::{StoreError, tls};
 /// How long a connection attempt may take.
 pub(crate) const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// How long one command may take. The client's own default of 500 ms turns every short stall into an unknown outcome.
+/// How long one command may take. The client's own default of 500 ms turns every short stall into an unknown outcome. It is
+/// also how soon a path is left that has died without a word.
 pub(crate) const RESPONSE_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// The longest wait between attempts to reconnect: workers are to be back within a second of Redis.
@@ -135,7 +136,7 @@ impl Store {
         let connection = match &server {
             Server::Fixed(client) => {
                 let connected = client.get_connection_manager_with_config(manager()).await;
-                Connection::Fixed(connected.map_err(tls::refused)?)
+                Connection::Fixed(Fixed::new(Arc::clone(client), connected.map_err(tls::refused)?))
             }
             Server::Sentinels(sentinels) => {
                 let following = Following::new(Arc::clone(sentinels));
@@ -158,7 +159,7 @@ impl Store {
     pub(crate) fn dedicated_connection(&self) -> Result<Connection, StoreError> {
         match &self.server {
             Server::Fixed(client) => ConnectionManager::new_lazy_with_config(Client::clone(client), manager())
-                .map(Connection::Fixed)
+                .map(|manager| Connection::Fixed(Fixed::new(Arc::clone(client), manager)))
                 .map_err(|source| StoreError::of("CONNECT", source)),
             Server::Sentinels(sentinels) => Ok(Connection::Following(Following::new(Arc::clone(sentinels)))),
         }
@@ -203,7 +204,7 @@ impl Store {
     }
 }
 
-fn manager() -> ConnectionManagerConfig {
+pub(crate) fn manager() -> ConnectionManagerConfig {
     ConnectionManagerConfig::new()
         .set_connection_timeout(Some(CONNECT_TIMEOUT))
         .set_response_timeout(Some(RESPONSE_TIMEOUT))

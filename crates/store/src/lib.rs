@@ -30,6 +30,7 @@ mod record;
 mod scripts;
 mod sentinel;
 mod submit;
+mod subscription;
 mod tls;
 mod wakes;
 mod walk;

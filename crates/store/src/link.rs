@@ -1,11 +1,12 @@
 //! A connection to Redis that comes back by itself: to one address, or to whichever server is the primary.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex as Lock, PoisonError};
 
 use redis::aio::{ConnectionLike, ConnectionManager, MultiplexedConnection};
-use redis::{Cmd, Pipeline, RedisError, RedisFuture, RedisResult, Value};
+use redis::{Client, Cmd, Pipeline, RedisError, RedisFuture, RedisResult, Value};
 use tokio::sync::Mutex;
 
+use crate::connection::manager;
 use crate::sentinel::{Sentinels, switched_over};
 
 /// Errors by which a server says that it is no primary, or no longer one that may be written to.
@@ -15,7 +16,7 @@ const DEPOSED: [&str; 5] = ["READONLY", "MASTERDOWN", "NOREPLICAS", "LOADING", "
 #[derive(Clone)]
 pub(crate) enum Connection {
     /// To one address.
-    Fixed(ConnectionManager),
+    Fixed(Fixed),
     /// To whichever server the sentinels name.
     Following(Following),
 }
@@ -32,7 +33,7 @@ impl Connection {
     /// The same connection, and an error instead of a command to any other primary than this one.
     pub(crate) fn only(&self, primary: u64) -> Self {
         match self {
-            Self::Fixed(manager) => Self::Fixed(manager.clone()),
+            Self::Fixed(fixed) => Self::Fixed(fixed.clone()),
             Self::Following(following) => Self::Following(Following { only: Some(primary), ..following.clone() }),
         }
     }
@@ -49,7 +50,7 @@ impl Connection {
 impl ConnectionLike for Connection {
     fn req_packed_command<'a>(&'a mut self, command: &'a Cmd) -> RedisFuture<'a, Value> {
         match self {
-            Self::Fixed(manager) => manager.req_packed_command(command),
+            Self::Fixed(fixed) => Box::pin(fixed.command(command)),
             Self::Following(following) => Box::pin(following.command(command)),
         }
     }
@@ -61,15 +62,64 @@ impl ConnectionLike for Connection {
         count: usize,
     ) -> RedisFuture<'a, Vec<Value>> {
         match self {
-            Self::Fixed(manager) => manager.req_packed_commands(pipeline, offset, count),
+            Self::Fixed(fixed) => Box::pin(fixed.commands(pipeline, offset, count)),
             Self::Following(following) => Box::pin(following.commands(pipeline, offset, count)),
         }
     }
 
     fn get_db(&self) -> i64 {
         match self {
-            Self::Fixed(manager) => manager.get_db(),
+            Self::Fixed(fixed) => fixed.client.get_connection_info().redis_settings().db(),
             Self::Following(following) => following.sentinels.db(),
+        }
+    }
+}
+
+/// Comes back by itself when its connection breaks, and begins a new one when an answer does not come in time: the path may
+/// have died without a word, and then the client library would wait on it until the system gives it up, a quarter of an hour later.
+#[derive(Clone)]
+pub(crate) struct Fixed {
+    client: Arc<Client>,
+    newest: Arc<Lock<Numbered>>,
+}
+
+/// A connection, and how many there were before it.
+#[derive(Clone)]
+struct Numbered {
+    number: u64,
+    manager: ConnectionManager,
+}
+
+impl Fixed {
+    pub(crate) fn new(client: Arc<Client>, manager: ConnectionManager) -> Self {
+        Self { client, newest: Arc::new(Lock::new(Numbered { number: 0, manager })) }
+    }
+
+    fn newest(&self) -> std::sync::MutexGuard<'_, Numbered> {
+        // Nothing panics while it holds the lock; if something did, the connection is still one.
+        self.newest.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    async fn command(&self, command: &Cmd) -> RedisResult<Value> {
+        let Numbered { number, mut manager } = self.newest().clone();
+        let answer = manager.send_packed_command(command).await;
+        answer.inspect_err(|error| self.renew_if_silent(error, number))
+    }
+
+    async fn commands(&self, pipeline: &Pipeline, offset: usize, count: usize) -> RedisResult<Vec<Value>> {
+        let Numbered { number, mut manager } = self.newest().clone();
+        let answers = manager.send_packed_commands(pipeline, offset, count).await;
+        answers.inspect_err(|error| self.renew_if_silent(error, number))
+    }
+
+    /// What others wait for on the old connection may still come.
+    fn renew_if_silent(&self, error: &RedisError, number: u64) {
+        let mut newest = self.newest();
+        if !error.is_timeout() || newest.number != number {
+            return;
+        }
+        if let Ok(manager) = ConnectionManager::new_lazy_with_config(Client::clone(&self.client), manager()) {
+            *newest = Numbered { number: number + 1, manager };
         }
     }
 }

@@ -16,6 +16,7 @@ use tokio::sync::{Mutex, watch};
 use tokio::time::Instant;
 
 use crate::connection::{CONNECT_TIMEOUT, RESPONSE_TIMEOUT};
+use crate::subscription::Subscription;
 use crate::{StoreError, tls};
 
 /// Our schemes, and the client library's for each of the servers behind them.
@@ -292,10 +293,7 @@ async fn follow(sentinel: Client, sentinels: Weak<Sentinels>, mut alive: watch::
 }
 
 async fn listen(sentinel: &Client, sentinels: &Weak<Sentinels>) -> RedisResult<()> {
-    let late = |_| no_primary("a sentinel does not answer");
-    let mut pubsub = tokio::time::timeout(CONNECT_TIMEOUT, sentinel.get_async_pubsub()).await.map_err(late)??;
-    pubsub.subscribe("+switch-master").await?;
-    let mut messages = pubsub.into_on_message();
+    let mut messages = Subscription::open(sentinel, "+switch-master").await?;
     while let Some(message) = messages.next().await {
         let text: String = message.get_payload()?;
         let about = text.split(' ').next();

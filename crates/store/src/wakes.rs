@@ -4,16 +4,15 @@ use std::marker::PhantomData;
 use std::str::FromStr;
 
 use bursar_domain::Lane;
-use futures_util::StreamExt;
-use redis::RedisError;
 
-use crate::connection::{CONNECT_TIMEOUT, Switched};
+use crate::connection::Switched;
+use crate::subscription::Subscription;
 use crate::{Origin, Store, StoreError};
 
 /// A subscription. It ends with its connection: subscribe anew, and look at every lane, for a message may have been missed.
 /// `T` is what is named.
 pub struct Wakes<T = Lane> {
-    pubsub: redis::aio::PubSub,
+    messages: Subscription,
     /// Ends when another server is the primary: whoever wakes somebody speaks there.
     switched: Switched,
     named: PhantomData<T>,
@@ -39,23 +38,20 @@ impl Store {
     async fn subscribe<T>(&self, channel: String) -> Result<Wakes<T>, StoreError> {
         let subscribe = async {
             let (client, switched) = self.server().client().await?;
-            let late = |_| RedisError::from(std::io::Error::from(std::io::ErrorKind::TimedOut));
-            let connect = tokio::time::timeout(CONNECT_TIMEOUT, client.get_async_pubsub());
-            let mut pubsub = connect.await.map_err(late)??;
-            pubsub.subscribe(channel).await?;
-            Ok(Wakes { pubsub, switched, named: PhantomData })
+            let messages = Subscription::open(&client, &channel).await?;
+            Ok(Wakes { messages, switched, named: PhantomData })
         };
         subscribe.await.map_err(|source| StoreError::of("SUBSCRIBE", source))
     }
 }
 
 impl<T: FromStr> Wakes<T> {
-    /// The next lane with something due. `None` when the connection is gone.
+    /// The next lane with something due. `None` when the connection is gone, at the latest ten seconds after it has died without
+    /// a word.
     pub async fn next(&mut self) -> Option<T> {
         loop {
-            let mut messages = self.pubsub.on_message();
             let message = tokio::select! {
-                message = messages.next() => message?,
+                message = self.messages.next() => message?,
                 () = self.switched.wait() => return None,
             };
             let named = message.get_payload::<String>().ok().and_then(|name| name.parse().ok());

@@ -52,6 +52,20 @@ async fn without_a_fault_bytes_pass_both_ways() {
 }
 
 #[tokio::test]
+async fn a_stranded_connection_is_silent_for_ever_and_a_new_one_is_not() {
+    let (proxy, mut client) = echo_through_proxy().await;
+    say(&mut client, "ask").await.unwrap();
+    assert_eq!(hear(&mut client).await.unwrap(), "ask\n");
+    proxy.strand();
+    say(&mut client, "pay").await.unwrap();
+    assert!(hears_nothing(&mut client).await);
+    let mut other = connect(&proxy).await;
+    say(&mut other, "pay").await.unwrap();
+    assert_eq!(hear(&mut other).await.unwrap(), "pay\n");
+    assert!(hears_nothing(&mut client).await);
+}
+
+#[tokio::test]
 async fn a_client_that_has_said_all_still_hears_the_answer() {
     let (_proxy, mut client) = echo_through_proxy().await;
     say(&mut client, "pay").await.unwrap();

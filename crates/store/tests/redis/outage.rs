@@ -77,6 +77,53 @@ async fn a_reset_connection_comes_back_by_itself() {
     eventually(SOON, "the store to be back", async || scene.store.ping().await).await;
 }
 
+/// How long one command may take, and a busy machine.
+const SILENT_FOR: Duration = Duration::from_millis(5_500);
+
+#[tokio::test]
+async fn a_connection_that_dies_without_a_word_is_replaced_when_a_command_has_waited_for_it() {
+    let redis = private_redis(|options| Options { listen: Listen::Loopback, ..options });
+    let proxy = FaultProxy::start(redis.url()).await;
+    let scene = Scene::between(&proxy.redis_url(), redis.url(), &unique_prefix()).await;
+    scene.submit(&["k1"]).await;
+    proxy.strand();
+    let began = Instant::now();
+    let error = scene.store.submit(&[transfer("k2")]).await.unwrap_err();
+    assert!(matches!(error, StoreError::Unreachable { .. }), "{error:?}");
+    assert!(began.elapsed() < SILENT_FOR, "{:?}", began.elapsed());
+    let again = Instant::now();
+    scene.store.submit(&[transfer("k2")]).await.unwrap();
+    assert!(again.elapsed() < Duration::from_secs(1), "{:?}", again.elapsed());
+}
+
+#[tokio::test]
+async fn a_wake_subscription_that_dies_without_a_word_ends_and_a_new_one_hears_again() {
+    let redis = private_redis(|options| Options { listen: Listen::Loopback, ..options });
+    let proxy = FaultProxy::start(redis.url()).await;
+    let scene = Scene::between(&proxy.redis_url(), redis.url(), &unique_prefix()).await;
+    let mut wakes = scene.store.wakes().await.unwrap();
+    scene.submit(&["k1"]).await;
+    assert_eq!(wakes.next().await, Some(scene.lane.clone()));
+    proxy.strand();
+    let began = Instant::now();
+    assert_eq!(wakes.next().await, None);
+    assert!(began.elapsed() < 2 * SILENT_FOR, "{:?}", began.elapsed());
+    let mut wakes = scene.store.wakes().await.unwrap();
+    eventually(SOON, "the store to be back", async || scene.store.ping().await).await;
+    scene.submit(&["k2"]).await;
+    assert_eq!(wakes.next().await, Some(scene.lane.clone()));
+}
+
+#[tokio::test]
+async fn a_quiet_subscription_goes_on() {
+    let scene = Scene::new().await;
+    let mut wakes = scene.store.wakes().await.unwrap();
+    let quiet = tokio::time::timeout(2 * SILENT_FOR, wakes.next()).await;
+    assert!(quiet.is_err(), "{:?}", quiet.ok().flatten());
+    scene.submit(&["k1"]).await;
+    assert_eq!(wakes.next().await, Some(scene.lane.clone()));
+}
+
 #[tokio::test]
 async fn a_wake_subscription_ends_with_its_connection_and_a_new_one_hears_again() {
     let redis = private_redis(|options| options);
