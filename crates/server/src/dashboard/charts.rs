@@ -174,7 +174,8 @@ fn answers(words: &Words, seen: &Seen) -> Markup {
             let values: Vec<u64> = given.iter().map(|answer| count(&calls, |told| told.answer == *answer)).collect();
             let each = names.iter().zip(&values).filter(|(_, count)| **count > 0);
             let each: String = each.map(|((_, name), count)| format!(" · {name} {count}")).collect();
-            Column { title: when(seen, index) + &each, values }
+            // Of some times more calls were looked at than of others: shares can be compared, counts cannot.
+            Column { title: when(seen, index) + &each, values: look::shares(100, &values) }
         })
         .collect();
     let all: Vec<&Told> = seen.calls.iter().collect();
@@ -190,7 +191,7 @@ fn answers(words: &Words, seen: &Seen) -> Markup {
     html! {
         h2 { (words.answers) }
         @if given.is_empty() { p.soft { (words.nothing_here) } } @else {
-            (columns(&axis(seen, words.answers, ""), &names, &drawn))
+            (columns(&axis(seen, words.answers, "%"), &names, &drawn))
             (rows(words.answers, &series, &bars))
         }
         p.soft { (covered(words, seen)) }

@@ -149,12 +149,11 @@ async fn ends(
         }
     }
     for ((column, stretch), keys) in seen.columns.iter_mut().zip(stretches).zip(chosen) {
-        let terminal = State::ALL.into_iter().filter(|state| state.is_terminal());
         let ends: Vec<State> = keys.iter().filter_map(|key| states.get(key)).copied().collect();
-        let found: Vec<(State, u64)> = terminal
-            .map(|state| (state, u64::try_from(ends.iter().filter(|end| **end == state).count()).unwrap_or_default()))
-            .collect();
-        for (state, count) in shares(stretch.ended, &found) {
+        let count = |state: State| u64::try_from(ends.iter().filter(|end| **end == state).count()).unwrap_or_default();
+        let terminal: Vec<State> = State::ALL.into_iter().filter(|state| state.is_terminal()).collect();
+        let found: Vec<u64> = terminal.iter().map(|state| count(*state)).collect();
+        for (state, count) in terminal.into_iter().zip(shares(stretch.ended, &found)) {
             column.add(state, count);
         }
         column.add(State::NeedsReview, stretch.in_review);
@@ -173,24 +172,21 @@ fn chosen(stretches: &[Stretch], budget: usize) -> Vec<Vec<Key>> {
     stretches.iter().map(spread).collect()
 }
 
-/// Divides `total` as `found` is divided: whole numbers that come to `total`, the largest remainders rounded up.
-fn shares(total: u64, found: &[(State, u64)]) -> Vec<(State, u64)> {
-    let all: u64 = found.iter().map(|(_, count)| count).sum();
+/// Divides `total` as `found` is divided: whole numbers that come to `total`, the largest remainders rounded up. Nothing where
+/// nothing was found.
+pub(super) fn shares(total: u64, found: &[u64]) -> Vec<u64> {
+    let all: u128 = found.iter().map(|count| u128::from(*count)).sum();
     if all == 0 {
         return Vec::new();
     }
     let exact = |count: u64| u128::from(count) * u128::from(total);
-    let whole = |count: u64| u64::try_from(exact(count) / u128::from(all)).unwrap_or(total);
-    let mut parts: Vec<(State, u64)> = found.iter().map(|(state, count)| (*state, whole(*count))).collect();
+    let mut parts: Vec<u64> = found.iter().map(|count| u64::try_from(exact(*count) / all).unwrap_or(total)).collect();
     let mut order: Vec<usize> = (0..found.len()).collect();
-    order.sort_by_key(|index| {
-        std::cmp::Reverse(found.get(*index).map_or(0, |(_, count)| exact(*count) % u128::from(all)))
-    });
-    let mut left = total.saturating_sub(parts.iter().map(|(_, count)| count).sum());
-    for index in order {
-        if let Some((_, count)) = parts.get_mut(index).filter(|_| left > 0) {
+    order.sort_by_key(|index| std::cmp::Reverse(found.get(*index).map_or(0, |count| exact(*count) % all)));
+    let left = total.saturating_sub(parts.iter().sum());
+    for index in order.into_iter().take(usize::try_from(left).unwrap_or_default()) {
+        if let Some(count) = parts.get_mut(index) {
             *count += 1;
-            left -= 1;
         }
     }
     parts
@@ -230,9 +226,8 @@ mod tests {
 
     #[test]
     fn shares_are_whole_and_come_to_what_was_counted() {
-        let found = [(State::Succeeded, 2), (State::Failed, 1), (State::Refunded, 0)];
-        assert_eq!(shares(3, &found), found, "where all were looked at they are what they are");
-        assert_eq!(shares(100, &found), [(State::Succeeded, 67), (State::Failed, 33), (State::Refunded, 0)]);
-        assert_eq!(shares(5, &[]), []);
+        assert_eq!(shares(3, &[2, 1, 0]), [2, 1, 0], "where all were looked at they are what they are");
+        assert_eq!(shares(100, &[2, 1, 0]), [67, 33, 0]);
+        assert!(shares(5, &[0, 0]).is_empty());
     }
 }
