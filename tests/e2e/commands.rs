@@ -64,7 +64,7 @@ async fn every_command_s_help_has_an_example_that_begins_as_it_is_typed() {
 
 #[tokio::test]
 async fn wrong_use_is_exit_code_2_and_touches_nothing() {
-    let wrong: [&[&str]; 12] = [
+    let wrong: [&[&str]; 14] = [
         &[],
         &["pay"],
         &["--jsno"],
@@ -75,6 +75,8 @@ async fn wrong_use_is_exit_code_2_and_touches_nothing() {
         &["show", "a b"],
         &["list", "--state", "paid"],
         &["list", "--kind", "payment"],
+        &["list", "--limit", "0"],
+        &["resolve", "T", "--as", "cancelled", "--reason", "x"],
         &["simulate", "--faults", "some"],
         &["bind", "/nonexistent/receiver.json"],
     ];
@@ -243,15 +245,47 @@ async fn a_reader_of_outcomes_that_leaves_early_keeps_no_job_from_being_submitte
 #[tokio::test]
 async fn a_reason_of_many_lines_is_kept_whole_and_shown_on_one() {
     let world = Plan::new().start().await;
-    let reason = "ordered twice\nmain/transfer FORGED\u{1b}[2J succeeded";
-    world.ok(&["pause", "main/transfer", "--reason", reason]).await;
+    let (reason, who) = ("ordered twice\nmain/transfer FORGED succeeded", "li\u{1b}[2J");
+    world.ok(&["pause", "main/transfer", "--reason", reason, "--who", who]).await;
     world.submit_new(&[transfer("T")]).await;
-    world.ok(&["cancel", "T", "--reason", reason]).await;
+    let refused = world.run(&["cancel", "T", "--reason", "gone\u{1b}[2J"]).await;
+    assert_eq!(refused.code, Some(2), "a terminal obeys it: {refused:?}");
+    world.ok(&["cancel", "T", "--reason", reason, "--who", who]).await;
     assert_eq!(world.job("T").await["log"][0]["why"], reason);
     for arguments in [&["list"][..], &["show", "T"], &["lanes"]] {
         let text = world.ok(arguments).await;
-        let wanted = r"ordered twice\nmain/transfer FORGED\u{1b}[2J succeeded";
+        let wanted = r"li\u{1b}[2J: ordered twice\nmain/transfer FORGED succeeded";
         assert!(text.contains(wanted) && !text.contains('\u{1b}'), "{arguments:?}: {text}");
     }
     world.books_agree().await;
+}
+
+#[tokio::test]
+async fn who_comes_second_to_a_job_is_told_what_the_first_did() {
+    let world = Plan::new().start().await;
+    world.submit_new(&[transfer("T")]).await;
+    world.ok(&["cancel", "T", "--reason", "ordered twice", "--who", "li"]).await;
+    for act in ["cancel", "send"] {
+        let told = world.refused(&[act, "T", "--reason", "I, too"]).await;
+        assert!(told.contains("a job that is cancelled cannot be"), "{told}");
+        assert!(told.contains("The last act was cancel by li at ") && told.ends_with(": ordered twice"), "{told}");
+    }
+    world.books_agree().await;
+}
+
+#[tokio::test]
+async fn an_input_without_a_job_is_told_so() {
+    let world = Plan::new().start().await;
+    let empty = world.file("\n \n").display().to_string();
+    let told = world.run(&["submit", &empty]).await;
+    assert_eq!((told.code, told.stdout.as_str()), (Some(0), ""), "{told:?}");
+    assert!(told.stderr.contains("holds no job"), "{told:?}");
+}
+
+#[tokio::test]
+async fn a_redis_out_of_reach_is_told_once() {
+    let world = Plan::new().on_redis("redis://127.0.0.1:1/").start().await;
+    let told = world.run(&["list"]).await;
+    assert_eq!(told.code, Some(3), "{told:?}");
+    assert_eq!(told.stderr.matches("Connection refused").count(), 1, "{told:?}");
 }

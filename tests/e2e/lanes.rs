@@ -22,7 +22,8 @@ async fn a_paused_lane_sends_nothing_follows_what_was_sent_and_holds_up_no_other
 
     let said = world.ok(&["pause", "main/transfer", "--reason", "the gateway announced maintenance"]).await;
     assert_eq!(said, "main/transfer paused");
-    assert_eq!(world.ok(&["pause", "main/transfer", "--reason", "again"]).await, "main/transfer was paused already");
+    let second = world.ok(&["pause", "main/transfer", "--reason", "again"]).await;
+    assert_eq!(second, "main/transfer was paused already by tester: the gateway announced maintenance");
     world.submit_new(&[transfer("WAITS"), bill("B", "100010001"), split("S", "P1")]).await;
     world.until("B", "succeeded").await;
     world.until("S", "succeeded").await;

@@ -108,6 +108,11 @@ impl Termination for Exit {
     }
 }
 
+/// A count of what is to be shown.
+pub(crate) fn how_many(text: &str) -> Result<usize, &'static str> {
+    text.parse().ok().filter(|count| *count > 0).ok_or("must be a whole number from 1")
+}
+
 #[cfg(test)]
 mod tests {
     use clap::CommandFactory;

@@ -69,7 +69,7 @@ fn failed(error: &anyhow::Error) -> Exit {
     if error.downcast_ref::<std::io::Error>().is_some_and(|error| error.kind() == ErrorKind::BrokenPipe) {
         return Exit::Done; // the reader has seen enough, as with `| head`
     }
-    eprintln!("bursar: {error:#}");
+    eprintln!("bursar: {}", bursar_store::chain(error.as_ref()));
     let misused = error.is::<config::ConfigError>()
         || error.is::<accounts::AccountError>()
         || error.is::<bursar_gateways::SettingsError>()

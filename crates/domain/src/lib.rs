@@ -36,4 +36,4 @@ pub use trace::TraceParent;
 pub use transition::{
     Action, Due, Facts, Illegal, MAX_LOSSES, MAX_NOT_READY_SENDS, MAX_SENDS, Next, after, next_action, recalled,
 };
-pub use view::{AttemptView, JobView, LaneView};
+pub use view::{AttemptView, JobView, LaneView, last_act};

@@ -80,3 +80,11 @@ pub struct AttemptView {
     #[serde(flatten)]
     pub detail: serde_json::Map<String, serde_json::Value>,
 }
+
+/// What an operator did last to a job, by its log, for whoever comes second: `cancel by li at 2026-01-01T00:00:00.000Z: why`.
+#[must_use]
+pub fn last_act(log: &[AttemptView]) -> Option<(&AttemptView, String)> {
+    let last = log.iter().rev().find(|line| line.event == "operation")?;
+    let word = |name| last.detail.get(name).and_then(serde_json::Value::as_str).unwrap_or_default();
+    Some((last, format!("{} by {} at {}: {}", word("do"), word("who"), last.at, word("why"))))
+}

@@ -42,7 +42,7 @@ pub use commit::{Asked, Commit, Committed, Resend};
 pub use connection::{Settings, Store};
 pub use crash::crash_point;
 pub use durability::Durability;
-pub use error::StoreError;
+pub use error::{StoreError, chain};
 pub use events::{Event, EventId, EventWatch};
 pub use intake::{Act, Aside, MAX_TASKS, Payload, QueueStatus, Settled, Taken, Task, Verdict};
 pub use list::{Cursor, Listed};

@@ -8,7 +8,7 @@ use bursar_store::{Act, Aside, QueueStatus, Settled, Store, StoreError, Verdict}
 use clap::{Args, Subcommand};
 use serde_json::json;
 
-use crate::cli::{Exit, Global};
+use crate::cli::{Exit, Global, how_many};
 use crate::commands::bind::Misuse;
 use crate::commands::operate::Because;
 use crate::output::{line, one_line};
@@ -30,7 +30,7 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "QUEUE")]
     queue: Option<String>,
     /// At most this many of what is kept aside.
-    #[arg(long, default_value_t = 100, value_name = "N")]
+    #[arg(long, default_value_t = 100, value_name = "N", value_parser = how_many)]
     limit: usize,
 }
 

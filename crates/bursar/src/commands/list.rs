@@ -4,7 +4,7 @@ use bursar_domain::State;
 use bursar_store::{Cursor, Record};
 use clap::Args;
 
-use crate::cli::{Exit, Global};
+use crate::cli::{Exit, Global, how_many};
 use crate::commands::show::Place;
 use crate::output::{line, one_line};
 use crate::session::Session;
@@ -20,7 +20,7 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "STATE")]
     state: Option<State>,
     /// At most this many.
-    #[arg(long, default_value_t = 100, value_name = "N")]
+    #[arg(long, default_value_t = 100, value_name = "N", value_parser = how_many)]
     limit: usize,
 }
 

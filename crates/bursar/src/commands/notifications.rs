@@ -6,7 +6,7 @@ use bursar_store::{Shelf, Store};
 use clap::Args;
 use serde_json::json;
 
-use crate::cli::{Exit, Global};
+use crate::cli::{Exit, Global, how_many};
 use crate::commands::bind::Misuse;
 use crate::output::{line, one_line};
 use crate::session::Session;
@@ -28,7 +28,7 @@ pub(crate) struct Arguments {
     #[arg(long)]
     full: bool,
     /// At most this many, newest first.
-    #[arg(long, default_value_t = 100, value_name = "N")]
+    #[arg(long, default_value_t = 100, value_name = "N", value_parser = how_many)]
     limit: usize,
 }
 

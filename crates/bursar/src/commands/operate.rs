@@ -1,12 +1,12 @@
 //! `bursar ask|send|resolve|cancel KEY --reason …`: an operator's hand on one job, recorded with who and why.
 
-use bursar_domain::{Key, MAX_REASON_CHARS, Operation, State, is_reason};
+use bursar_domain::{Key, MAX_REASON_CHARS, Operation, State, is_reason, last_act};
 use bursar_store::{Operated, Operator};
 use clap::Args;
 
 use crate::cli::{Exit, Global};
 use crate::commands::show::{Place, show};
-use crate::output::line;
+use crate::output::{line, one_line};
 use crate::session::Session;
 
 /// Which job, who, and why.
@@ -50,8 +50,13 @@ pub(crate) struct Resolve {
     #[command(flatten)]
     on: Arguments,
     /// What it is known to be: succeeded, failed or refunded.
-    #[arg(long = "as", alias = "state", value_name = "STATE")]
+    #[arg(long = "as", alias = "state", value_name = "STATE", value_parser = end)]
     end: State,
+}
+
+fn end(text: &str) -> Result<State, &'static str> {
+    let ends = [State::Succeeded, State::Failed, State::Refunded];
+    ends.into_iter().find(|end| end.as_str() == text).ok_or("must be succeeded, failed or refunded")
 }
 
 pub(crate) async fn ask(arguments: &Arguments, global: &Global) -> anyhow::Result<Exit> {
@@ -102,7 +107,13 @@ async fn operate(arguments: &Arguments, operation: Operation, global: &Global) -
             arguments.key
         )),
         Operated::Changed => no(format_args!("{} has changed meanwhile: look again", arguments.key)),
-        Operated::Refused(refused) => no(refused),
+        Operated::Refused(refused) => {
+            let log = session.store.attempts(&record.lane, &record.key).await?;
+            match last_act(&log) {
+                Some((_, last)) => no(format_args!("{refused}. The last act was {}", one_line(&last))),
+                None => no(refused),
+            }
+        }
     })
 }
 

@@ -6,7 +6,7 @@ use serde_json::json;
 
 use crate::cli::{Exit, Global};
 use crate::commands::operate::Because;
-use crate::output::line;
+use crate::output::{line, one_line};
 use crate::session::Session;
 
 #[derive(Debug, Args)]
@@ -27,7 +27,11 @@ pub(crate) async fn pause(arguments: &Arguments, global: &Global) -> anyhow::Res
         return Ok(Exit::No);
     }
     let changed = session.store.pause(&arguments.lane, arguments.because.operator()).await?;
-    told(&arguments.lane, if changed { "paused" } else { "was paused already" }, global)
+    if changed {
+        return told(&arguments.lane, "paused", None, global);
+    }
+    let first = session.store.lane_status(&arguments.lane).await?.paused;
+    told(&arguments.lane, "was paused already", first.as_deref(), global)
 }
 
 pub(crate) async fn resume(arguments: &Arguments, global: &Global) -> anyhow::Result<Exit> {
@@ -36,7 +40,7 @@ pub(crate) async fn resume(arguments: &Arguments, global: &Global) -> anyhow::Re
         return Ok(Exit::No);
     }
     let changed = session.store.resume(&arguments.lane, arguments.because.operator()).await?;
-    told(&arguments.lane, if changed { "resumed" } else { "was not paused" }, global)
+    told(&arguments.lane, if changed { "resumed" } else { "was not paused" }, None, global)
 }
 
 fn known(session: &Session, lane: &Lane) -> bool {
@@ -49,11 +53,13 @@ fn known(session: &Session, lane: &Lane) -> bool {
     false
 }
 
-fn told(lane: &Lane, what: &str, global: &Global) -> anyhow::Result<Exit> {
+/// Says what became of it, and where somebody was `first`, who and why.
+fn told(lane: &Lane, what: &str, first: Option<&str>, global: &Global) -> anyhow::Result<Exit> {
     if global.json {
-        line(json!({"lane": lane.to_string(), "outcome": what}))?;
+        line(json!({"lane": lane.to_string(), "outcome": what, "first": first}))?;
     } else {
-        line(format_args!("{lane} {what}"))?;
+        let by = first.map(|first| format!(" by {}", one_line(first))).unwrap_or_default();
+        line(format_args!("{lane} {what}{by}"))?;
     }
     Ok(Exit::Done)
 }

@@ -57,17 +57,22 @@ async fn submit_all(
     let mut exit = Exit::Done;
     // Whoever reads the outcomes may leave early, as `head` does: the jobs are submitted all the same.
     let mut told = Ok(());
+    let mut any = false;
     loop {
         let batch = jobs.batch().map_err(unreadable)?;
         if batch.is_empty() {
             break;
         }
+        any = true;
         for (job, outcome) in batch.iter().zip(submit(producer, &batch).await?) {
             if matches!(outcome, Outcome::Conflict { .. } | Outcome::Invalid(_)) {
                 exit = Exit::No;
             }
             told = told.and_then(|()| tell(job, &outcome, global));
         }
+    }
+    if !any {
+        eprintln!("bursar: {} holds no job: nothing was submitted", arguments.file.display());
     }
     match told {
         Err(error) if error.kind() != ErrorKind::BrokenPipe => {

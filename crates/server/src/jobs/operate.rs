@@ -3,9 +3,9 @@
 
 use axum::Json;
 use axum::extract::State as Handed;
-use bursar_domain::{AttemptView, JobView, Operation};
+use bursar_domain::{JobView, Operation, last_act};
 use bursar_store::{Operated, Operator, Record};
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::app::{App, Shared};
 use crate::auth::{Allowed, Operate};
@@ -97,22 +97,12 @@ pub(crate) async fn operate(
 
 /// Why not now: how the job stands, and the last act on it.
 async fn not_now(app: &App, name: &JobName, mut detail: String, record: Option<Record>) -> Problem {
-    let last = app.store.attempts(&name.lane, &name.key).await.ok().and_then(last_act);
-    if let Some(last) = &last {
-        let word = |name| last.detail.get(name).and_then(Value::as_str).unwrap_or_default();
-        detail.push_str(&format!(
-            ". The last act was {} by {} at {}: {}",
-            word("do"),
-            word("who"),
-            last.at,
-            word("why")
-        ));
-    }
+    let log = app.store.attempts(&name.lane, &name.key).await.unwrap_or_default();
+    let last = last_act(&log).map(|(last, told)| {
+        detail.push_str(&format!(". The last act was {told}"));
+        last
+    });
     Problem::new(Kind::NotNow, detail)
         .with("job", json!(record.map(|record| record.view())))
         .with("last_act", json!(last))
-}
-
-fn last_act(attempts: Vec<AttemptView>) -> Option<AttemptView> {
-    attempts.into_iter().rev().find(|attempt| attempt.event == "operation")
 }
