@@ -8,7 +8,7 @@ use bursar_domain::{Action, Answer, Call, Due, Facts, Millis, Next, Reading, Sta
 use bursar_gateways::Order;
 use bursar_store::{Asked, Claimed, Commit, Committed, Resend, Store, crash_point};
 use bursar_telemetry::{Lost, Metrics, Role};
-use serde_json::{Value, json};
+use serde_json::json;
 use tokio::time::Instant;
 
 use crate::chronicle::Chronicle;
@@ -106,6 +106,8 @@ async fn call(held: &Held, served: &ServedLane, order: &mut Order, facts: Facts,
         tracing::error!(lane = %served.lane, key = %held.job.key, fence = held.job.fence, %illegal, "a person must look at this job");
         Next::review("an answer that cannot follow this call")
     });
+    let (t, f, ms) = (now.0, held.job.fence, u64::try_from(took.as_millis()).unwrap_or(u64::MAX));
+    let line = Line { e: "answer", t, f, call: call.as_str(), ms, reading: &reading };
     let commit = Commit {
         key: order.key.clone(),
         fence: held.job.fence,
@@ -115,7 +117,7 @@ async fn call(held: &Held, served: &ServedLane, order: &mut Order, facts: Facts,
         resend: if call == Call::Send && reading.answer.did_nothing() { Resend::GivenBack } else { Resend::Counts },
         trade_nos,
         gateway_status: reading.status.clone(),
-        line: Some(line(now, held.job.fence, call, took, &reading)),
+        line: serde_json::to_string(&line).ok(), // texts and numbers: writing them cannot fail
     };
     (commit, reading)
 }
@@ -160,12 +162,15 @@ fn reason(next: &Next, reading: &Reading) -> Option<String> {
 }
 
 /// One line of the job's log: what was asked, what was answered, and how it was read.
-fn line(now: Millis, fence: u64, call: Call, took: Duration, reading: &Reading) -> String {
-    let mut line = json!({"e": "answer", "t": now.0, "f": fence, "call": call.as_str(), "ms": took.as_millis()});
-    if let (Value::Object(line), Ok(Value::Object(reading))) = (&mut line, serde_json::to_value(reading)) {
-        line.extend(reading);
-    }
-    line.to_string()
+#[derive(serde::Serialize)]
+struct Line<'a> {
+    e: &'static str,
+    t: u64,
+    f: u64,
+    call: &'static str,
+    ms: u64,
+    #[serde(flatten)]
+    reading: &'a Reading,
 }
 
 /// Nothing was asked, and what was claimed for a send is certainly not sent: its intent is told of as withheld.
