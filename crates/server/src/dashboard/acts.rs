@@ -125,7 +125,7 @@ fn asking(visitor: &Visitor, wanted: &Wanted, wrong: Option<&str>, status: Statu
         h1 { (act) " " code { (name.key) } }
         p { (name.lane) " · " (badge(words, record.state))
             @if let Some(amount) = amount { " · " strong.amount { (amount.yuan()) } }
-            @if let Some(reason) = &record.reason { " · " (without_accounts_but(reason, &own_numbers(record))) } }
+            @if let Some(reason) = &record.reason { " · " (words.reason(&without_accounts_but(reason, &own_numbers(record)))) } }
         @if let Some(wrong) = wrong { p.notice.bad role="alert" { (wrong) } }
         (what_it_does(words, *operation, record.state))
         @if let Some(last) = last_act(words, attempts, &own_numbers(record)).filter(|_| wrong.is_none()) { p.soft { (last) } }

@@ -61,7 +61,7 @@ fn facts(words: &Words, record: &Record, amount: Option<Fen>) -> Markup {
     let times = [(words.created, view.created_at), (words.updated, view.updated_at), (words.due, view.due_at)];
     let texts = [
         (words.amount, amount.map(Fen::yuan)),
-        (words.why_so, view.reason.map(|reason| without_accounts_but(&reason, &numbers))),
+        (words.why_so, view.reason.map(|reason| words.reason(&without_accounts_but(&reason, &numbers)))),
         (words.trade_no, (!record.trade_nos.is_empty()).then(|| record.trade_nos.join(", "))),
         (words.gateway_status, view.gateway_status),
         (words.calls, Some(filled(words.calls_made, &[&view.attempts.to_string(), &view.asks.to_string()]))),

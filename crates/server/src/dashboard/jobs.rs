@@ -140,7 +140,7 @@ fn row(words: &Words, job: &Record, amount: Option<Fen>) -> Markup {
             td data-name=(words.lane) { (job.lane) }
             td data-name=(words.state_name) { (badge(words, job.state)) }
             td.number data-name=(words.amount) { (amount.map_or_else(|| "–".to_owned(), Fen::yuan)) }
-            td.reason data-name=(words.why_so) { (without_accounts_but(&view.reason.unwrap_or_default(), &numbers)) }
+            td.reason data-name=(words.why_so) { (words.reason(&without_accounts_but(&view.reason.unwrap_or_default(), &numbers))) }
             td.calls data-name=(words.calls) { (filled(words.calls_made, &[&view.attempts.to_string(), &view.asks.to_string()])) }
             td data-name=(words.updated) { (moment(&view.updated_at.unwrap_or_default())) }
             td data-name=(words.due) { (moment(&view.due_at.unwrap_or_default())) }

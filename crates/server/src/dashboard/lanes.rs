@@ -140,7 +140,7 @@ fn sending(visitor: &Visitor, lane: &Lane, paused: Option<&str>) -> Markup {
     let (act, name) = if paused.is_some() { ("resume", words.resume) } else { ("pause", words.pause) };
     html! {
         @match paused {
-            Some(who_and_why) => { span.flag.bad { (words.paused) } " " span.why { (who_and_why) } }
+            Some(who_and_why) => { span.flag.bad { (words.paused) } " " span.why { (words.reason(who_and_why)) } }
             None => { span.flag.good { (words.goes_on) } }
         }
         @if visitor.may_operate() { " " a.act data-act=(act) href={ (address) "/" (act) } { (name) } }

@@ -45,7 +45,7 @@ pub(super) async fn act(State(app): State<Shared>, name: Name, posted: Posted) -
             let status = status.map_err(|error| refuse_problem(&visitor, &Problem::from(error)))?;
             let lane = lane.to_string();
             let told = match &status.paused {
-                Some(by) => filled(words.paused_already, &[&lane, by]),
+                Some(by) => filled(words.paused_already, &[&lane, &words.reason(by)]),
                 None => filled(words.not_paused, &[&lane]),
             };
             Err(refuse(&visitor.guest, Some(&visitor), StatusCode::CONFLICT, &told))
@@ -78,7 +78,7 @@ fn asking(visitor: &Visitor, lane: &Lane, wanted: Turn, status: &LaneStatus, wro
     let content = html! {
         h1 { (name) " " (lane) }
         p.does { (filled(does, &[&to_send])) }
-        @if let Some(paused) = &status.paused { p.notice { (words.paused) ": " (paused) } }
+        @if let Some(paused) = &status.paused { p.notice { (words.paused) ": " (words.reason(paused)) } }
         @if let Some(wrong) = wrong { p.notice.bad role="alert" { (wrong) } }
         form.order method="post" {
             (form_token(visitor))

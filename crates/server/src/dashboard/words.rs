@@ -218,6 +218,8 @@ pub(super) struct Words {
     /// Where notifications stand, each by its word on record.
     outcomes: [(&'static str, &'static str); 4],
     outcomes_mean: [(&'static str, &'static str); 4],
+    /// What the rules say of why a job stands where it stands, as it begins on record.
+    reasons: [(&'static str, &'static str); 21],
     /// Why a notification is held, by what stands on record.
     held_reasons: [(&'static str, &'static str); 5],
     /// What became of a callback, by its word on record: {0} is the event's number, {1} what was heard, {2} a state.
@@ -274,6 +276,12 @@ impl Words {
     /// What that means.
     pub(super) fn outcome_means(&self, outcome: &str) -> &'static str {
         by_word(&self.outcomes_mean, outcome).unwrap_or_default()
+    }
+
+    /// Why a job stands where it stands: the rule's words in this language, what the gateway or a person said as it is.
+    pub(super) fn reason(&self, text: &str) -> String {
+        let known = self.reasons.iter().find_map(|(known, told)| Some((told, text.strip_prefix(known)?)));
+        known.map_or_else(|| text.to_owned(), |(told, rest)| format!("{told}{rest}"))
     }
 
     /// Why a notification is held, by what stands on record.
@@ -385,6 +393,28 @@ mod tests {
             assert_eq!(ENGLISH.held_reason(reason), reason);
             assert_ne!(CHINESE.held_reason(reason), reason);
         }
+    }
+
+    #[test]
+    fn every_reason_of_the_rules_has_words_and_what_follows_it_stands_as_it_is() {
+        let rules = include_str!("../../../domain/src/transition.rs").split("#[cfg(test)]").next().unwrap();
+        let worker = include_str!("../../../worker/src/handler.rs");
+        let journal = include_str!("../../../bursar/src/commands/reconcile/journal.rs");
+        let all = [rules, worker, journal].join("\n");
+        let begins = ["because(\"", "review(\"", "or(Some(\"", "Hold => \"", "Resend => \"", ": &str = \""];
+        let found = begins.iter().flat_map(|begin| all.split(begin).skip(1)).filter_map(|rest| rest.split('"').next());
+        let found: std::collections::BTreeSet<&str> = found.collect();
+        assert!(found.len() > 15, "the sources were not read: {found:?}");
+        for reason in found {
+            assert_ne!(CHINESE.reason(reason), reason);
+            assert_eq!(ENGLISH.reason(reason), reason);
+        }
+        for script in [include_str!("../../../store/lua/put_back.lua"), include_str!("../../../store/lua/claim.lua")] {
+            let script = script.replace("\\'", "'");
+            assert!(CHINESE.reasons.iter().any(|(known, _)| script.contains(known)));
+        }
+        assert_eq!(CHINESE.reason("in doubt until the poll deadline; 40004"), "到查询期限仍存疑; 40004");
+        assert_eq!(CHINESE.reason("li: seen"), "li: seen");
     }
 
     #[test]
