@@ -33,8 +33,9 @@ async fn a_gateway_that_does_not_honour_keys_is_sent_one_request_and_a_person_cl
     assert_eq!((record.executions, record.requests), (1, 1));
 
     for wrong in [["--as", "queued"], ["--as", "cancelled"]] {
-        let said = world.refused(&[&["resolve", "HELD", "--reason", "x"][..], &wrong].concat()).await;
-        assert!(said.contains("the end must be succeeded, failed or refunded"), "{said}");
+        let said = world.run(&[&["resolve", "HELD", "--reason", "x"][..], &wrong].concat()).await;
+        assert_eq!(said.code, Some(2), "{said:?}");
+        assert!(said.stderr.contains("must be succeeded, failed or refunded"), "{said:?}");
     }
     for misused in [&["--as", "succeeded"][..], &["--as", "paid", "--reason", "x"], &["--as", "failed", "--reason", ""]]
     {
