@@ -82,14 +82,13 @@ fn framed(axis: &Axis, top: u64, drawn: &Markup, legend: &Markup) -> Markup {
     }
 }
 
-/// The next number above that is easily halved and read.
+/// The next number above that is easily halved and read: an even one with two digits that say something.
 fn round(highest: u64) -> u64 {
     let mut unit = 1_u64;
-    while unit.saturating_mul(10) < highest {
-        unit = unit.saturating_mul(10);
+    while unit.saturating_mul(100) <= highest && unit < u64::MAX / 100 {
+        unit *= 10;
     }
-    let steps = [2, 4, 6, 8, 10].map(|step| unit.saturating_mul(step));
-    steps.into_iter().find(|step| *step >= highest).unwrap_or(highest)
+    highest.max(1).checked_next_multiple_of(unit * 2).unwrap_or(highest)
 }
 
 /// A value's height above the axis, in units of the drawing.
@@ -191,7 +190,9 @@ mod tests {
 
     #[test]
     fn the_top_of_a_chart_is_a_number_that_is_easily_read_and_halved() {
-        for (highest, top) in [(0, 2), (1, 2), (2, 2), (3, 4), (9, 10), (10, 10), (11, 20), (101, 200), (999, 1_000)] {
+        for (highest, top) in
+            [(0, 2), (1, 2), (2, 2), (3, 4), (9, 10), (10, 10), (11, 12), (101, 120), (999, 1_000), (1_234, 1_400)]
+        {
             assert_eq!(round(highest), top, "{highest}");
         }
         assert_eq!(round(u64::MAX), u64::MAX);

@@ -228,6 +228,7 @@ mod tests {
         let sources = sources(".");
         let mut kinds = after(&sources, "\"e\":\"");
         kinds.extend(after(&sources, "\"e\": \""));
+        kinds.extend(after(&sources, "{ e: \""));
         kinds.extend(after(&sources, "event: \"")); // a line that cannot be read has none written in it
         for known in
             ["intent", "answer", "withheld", "lost", "operation", "put_back", "callback", "notification", "unreadable"]

@@ -104,6 +104,7 @@ pub(super) async fn look(app: &App, lanes: &[&Lane], over: Duration) -> Result<S
         calls: Vec::new(),
     };
     let share = |budget: usize| (budget / lanes.len().max(1)).max(1);
+    let mut found = Vec::with_capacity(lanes.len());
     for lane in lanes {
         let Recent { now, events } = app.store.recent_events(lane, share(EVENTS)).await?;
         if seen.now == Millis(0) {
@@ -111,21 +112,33 @@ pub(super) async fn look(app: &App, lanes: &[&Lane], over: Duration) -> Result<S
             seen.now = now.plus(Duration::from_millis(1));
             seen.since = Millis(seen.now.0.saturating_sub(millis(over)));
         }
-        let stretches = app.store.stretches(lane, seen.since, step, COLUMNS, share(ENDED)).await?;
-        let chosen = chosen(&stretches, share(ENDED));
+        found.push((*lane, events, app.store.stretches(lane, seen.since, step, COLUMNS, ENDED / 2).await?));
+    }
+    // Those of which there is less first: what they leave is for the others.
+    found.sort_by_key(|(_, _, stretches)| stretches.iter().map(|stretch| stretch.some.len()).sum::<usize>());
+    let (mut left, mut others) = (ENDED, found.len());
+    for (lane, events, stretches) in found {
+        let chosen = chosen(&stretches, (left / others.max(1)).max(1));
+        left = left.saturating_sub(chosen.iter().map(Vec::len).sum());
+        others = others.saturating_sub(1);
         ends(app, lane, &stretches, &chosen, &mut seen).await?;
         let waiting = app.store.waiting(lane, share(WAITING)).await?;
         let named = events.iter().filter_map(Event::key);
         let keys: BTreeSet<Key> = chosen.into_iter().flatten().chain(waiting).chain(named).collect();
-        let keys: Vec<Key> = keys.into_iter().collect();
-        seen.jobs += keys.len();
-        let since = seen.since;
-        for keys in keys.chunks(LOGS_AT_ONCE) {
-            let logs = app.store.recent_attempts(lane, keys, LINES).await?;
-            seen.calls.extend(logs.iter().flatten().filter_map(told).filter(|told| told.at >= since));
-        }
+        calls(app, lane, &keys.into_iter().collect::<Vec<_>>(), &mut seen).await?;
     }
     Ok(seen)
+}
+
+/// Reads the calls of these jobs that were made in that time.
+async fn calls(app: &App, lane: &Lane, keys: &[Key], seen: &mut Seen) -> Result<(), Problem> {
+    seen.jobs += keys.len();
+    let since = seen.since;
+    for keys in keys.chunks(LOGS_AT_ONCE) {
+        let logs = app.store.recent_attempts(lane, keys, LINES).await?;
+        seen.calls.extend(logs.iter().flatten().filter_map(told).filter(|told| told.at >= since));
+    }
+    Ok(())
 }
 
 /// Counts the ends of each stretch, each by its state; where not all were looked at, by the shares of those that were.
