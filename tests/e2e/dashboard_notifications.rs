@@ -6,10 +6,8 @@ use std::sync::atomic::{AtomicU16, Ordering};
 use bursar_test_support::{Answer, Receiver, eventually};
 use serde_json::json;
 
-use crate::jobs::bill;
-use crate::notifications::{BILLS, METHOD, app_id, credit, post, signed, stamp, success, trust, world};
+use crate::notifications::{BILLS, METHOD, app_id, credit, post, signed, stamp, success, with_a_bill, world};
 use crate::pages::Browser;
-use crate::plan::Plan;
 use crate::world::SOON;
 
 /// What a person could be known by in [`credit`].
@@ -92,13 +90,7 @@ async fn one_notification_is_shown_with_its_versions_and_with_what_its_receiver_
 
 #[tokio::test]
 async fn a_job_s_timeline_leads_to_the_notification_that_named_it_and_back() {
-    let world = Plan::new().start().await;
-    let worker = world.worker().await;
-    world.submit_new(&[bill("BILL", "order-7")]).await;
-    world.until("BILL", "succeeded").await;
-    worker.terminate();
-    worker.finished(SOON).await;
-    trust(&world);
+    let world = with_a_bill().await;
     let server = world.serve().await;
     for order in ["order-7", "order-8"] {
         let told = signed(

@@ -68,6 +68,18 @@ pub(crate) async fn world() -> World {
     world
 }
 
+/// The same with a bill that was uploaded before, about order 7.
+pub(crate) async fn with_a_bill() -> World {
+    let world = Plan::new().start().await;
+    let worker = world.worker().await;
+    world.submit_new(&[bill("BILL", "order-7")]).await;
+    world.until("BILL", "succeeded").await;
+    worker.terminate();
+    worker.finished(SOON).await;
+    trust(&world);
+    world
+}
+
 pub(crate) fn trust(world: &World) {
     let key = world.file(vectors()["keys"]["platform_public_spki"].as_str().unwrap());
     world.set("accounts.main.platform_public_key_file", toml::Value::from(key.display().to_string()));
@@ -184,13 +196,7 @@ async fn an_old_one_is_kept_and_marked_and_one_that_goes_back_is_an_alarm() {
 
 #[tokio::test]
 async fn a_notification_that_names_a_job_wakes_it_and_leaves_its_state_alone() {
-    let world = Plan::new().start().await;
-    let worker = world.worker().await;
-    world.submit_new(&[bill("BILL", "order-7")]).await;
-    world.until("BILL", "succeeded").await;
-    worker.terminate();
-    worker.finished(SOON).await;
-    trust(&world);
+    let world = with_a_bill().await;
     let server = world.serve().await;
     let before = world.job("BILL").await;
     let body = signed(&app_id(&world), BILLS, "{\"order_id\":\"order-7\",\"result\":\"failed\"}", &stamp(0));

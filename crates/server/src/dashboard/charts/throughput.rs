@@ -1,0 +1,51 @@
+//! How many jobs ended when, as what, and what they moved.
+
+use bursar_domain::{State, yuan};
+use maud::{Markup, html};
+
+use super::look::{Looked, Seen};
+use super::{axis, when};
+use crate::dashboard::fragments::span;
+use crate::dashboard::svg::{Column, columns};
+use crate::dashboard::words::{Words, filled};
+
+/// The states that are counted, with the classes of their colours.
+const COUNTED: [(State, &str); 5] = [
+    (State::Succeeded, "is-succeeded"),
+    (State::Failed, "is-failed"),
+    (State::Refunded, "is-refunded"),
+    (State::Cancelled, "is-cancelled"),
+    (State::NeedsReview, "is-needs_review"),
+];
+
+pub(super) fn chart(words: &Words, seen: &Seen) -> Markup {
+    let names: Vec<(&str, &str)> = COUNTED.iter().map(|(state, class)| (*class, words.state(*state))).collect();
+    let drawn: Vec<Column<u64>> = seen
+        .columns
+        .iter()
+        .enumerate()
+        .map(|(index, column)| {
+            let values: Vec<u64> = COUNTED.iter().map(|(state, _)| column.of(*state)).collect();
+            let each = names.iter().zip(&values).filter(|(_, count)| **count > 0);
+            let each: String = each.map(|((_, name), count)| format!(" · {name} {count}")).collect();
+            Column { title: when(seen, index) + &each, values }
+        })
+        .collect();
+    let ended: u64 = seen.columns.iter().map(Looked::ended).sum();
+    let in_review: u64 = seen.columns.iter().map(|column| column.of(State::NeedsReview)).sum();
+    let amounts: Vec<(State, u128)> =
+        COUNTED.iter().filter_map(|(state, _)| Some((*state, *seen.amounts.get(state.as_str())?))).collect();
+    let told = [&ended.to_string(), &span(words, seen.over()), &span(words, seen.step), &in_review.to_string()];
+    html! {
+        h2 { (words.throughput) }
+        (columns(&axis(seen, words.throughput, ""), &names, &drawn))
+        p.soft {
+            (filled(words.throughput_covers, &told.map(String::as_str)))
+            @if seen.ends_looked_at < ended { " " (filled(words.states_of_some, &[&seen.ends_looked_at.to_string()])) }
+        }
+        @if !amounts.is_empty() {
+            dl.facts.amounts { @for (state, fen) in amounts { div { dt { (words.amount) " · " (words.state(state)) } dd.amount { (yuan(fen)) } } } }
+            p.soft { (filled(words.amounts_of, &[&seen.ends_looked_at.to_string(), &ended.to_string()])) }
+        }
+    }
+}
