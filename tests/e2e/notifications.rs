@@ -15,7 +15,7 @@ use rsa::signature::{SignatureEncoding, Signer};
 use serde_json::{Value, json};
 use sha2::Sha256;
 
-use crate::jobs::bill;
+use crate::jobs::{self, bill, split};
 use crate::plan::Plan;
 use crate::server::{Server, answer};
 use crate::world::{SOON, World};
@@ -214,11 +214,14 @@ async fn a_notification_that_names_a_job_wakes_it_and_leaves_its_state_alone() {
     world.books_agree().await;
 }
 
-/// Every event of a notification since the beginning. A job's event, which comes after them all, is the end of what is read.
-async fn announced(world: &World, server: &Server, last: &str) -> Vec<Value> {
-    world.submit_new(&[bill(last, last)]).await;
+/// Every event of a notification since the beginning that this bearer is told of. The event of a last job, which comes after
+/// them all, is the end of what is read.
+async fn announced_to(world: &World, server: &Server, token: &str, query: &str, last: Value) -> Vec<Value> {
+    world.submit_new(std::slice::from_ref(&last)).await;
+    let last = jobs::key(&last);
     world.ok(&["cancel", last, "--reason", "the last event"]).await;
-    let mut stream = server.request("GET", "/v1/events?last_event_id=0", &server.tokens.reader).send().await.unwrap();
+    let path = format!("/v1/events?last_event_id=0{query}");
+    let mut stream = server.request("GET", &path, token).send().await.unwrap();
     let mut told = String::new();
     while !told.contains(&format!("\"{last}\"")) {
         let chunk = tokio::time::timeout(SOON, stream.chunk()).await.expect("news in time").unwrap().expect("a stream");
@@ -226,6 +229,25 @@ async fn announced(world: &World, server: &Server, last: &str) -> Vec<Value> {
     }
     let events = told.split("event: notification\ndata: ").skip(1);
     events.map(|event| serde_json::from_str(event.lines().next().unwrap()).unwrap()).collect()
+}
+
+async fn announced(world: &World, server: &Server, last: &str) -> Vec<Value> {
+    announced_to(world, server, &server.tokens.reader, "", bill(last, last)).await
+}
+
+#[tokio::test]
+async fn who_follows_one_kind_is_told_of_the_notifications_that_name_a_job_of_it() {
+    let world = world().await;
+    let server = world.serve().await;
+    let app = app_id(&world);
+    assert_eq!(post(&server, &signed(&app, METHOD, &credit("r1", "6"), &stamp(0))).await, success());
+    assert_eq!(post(&server, &signed(&app, BILLS, "{\"order_id\":\"order-7\"}", &stamp(0))).await, success());
+    let all = announced(&world, &server, "FIRST").await;
+    let kinds: Vec<&Value> = all.iter().map(|event| &event["kind"]).collect();
+    assert_eq!(kinds, [&Value::Null, &json!("bill_upload")], "{all:?}");
+    let last = bill("SECOND", "SECOND");
+    let bills = announced_to(&world, &server, &server.tokens.reader, "&kind=bill_upload", last).await;
+    assert_eq!(bills, [all[1].clone()]);
 }
 
 /// Whether the server died before it answered.
@@ -261,7 +283,7 @@ async fn a_server_that_dies_at_any_point_acknowledges_nothing_that_is_not_kept_w
 }
 
 #[tokio::test]
-async fn who_has_a_token_for_other_accounts_finds_no_notification() {
+async fn who_has_a_token_for_other_accounts_finds_no_notification_and_is_told_of_none() {
     let world = world().await;
     let server = world.serve().await;
     assert_eq!(post(&server, &signed(&app_id(&world), METHOD, &credit("r1", "1"), &stamp(0))).await, success());
@@ -273,7 +295,10 @@ async fn who_has_a_token_for_other_accounts_finds_no_notification() {
     let all = answer(server.request("GET", "/v1/notifications", &other)).await;
     all.refuses(422, "invalid");
     assert!(!all.body.to_string().contains("main"), "{all:?}");
+    let told = announced_to(&world, &server, &other, "", split("S", "order-1")).await;
+    assert_eq!(told, [""; 0]);
     let own = server.admit(&world, "producer", &["main"]).await;
+    assert_eq!(announced_to(&world, &server, &own, "", bill("B", "order-1")).await.len(), 1);
     let listed = answer(server.request("GET", "/v1/notifications", &own)).await;
     assert_eq!(listed.body["notifications"].as_array().map(Vec::len), Some(1), "{listed:?}");
 }

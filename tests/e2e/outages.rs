@@ -92,7 +92,7 @@ async fn redis_may_stall_for_longer_than_any_command_waits() {
 }
 
 /// How soon a worker says that Redis does not answer: a command may take 5 s, and a busy machine the rest.
-const NOTICED: Duration = Duration::from_secs(7);
+const NOTICED: Duration = Duration::from_secs(9);
 
 /// Waits until both have noticed that no answer comes.
 async fn notice(workers: &[Process; 2]) {
