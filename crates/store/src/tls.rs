@@ -1,5 +1,6 @@
-//! `rediss://`: whom to trust, and with whose cryptography.
+//! How a server is reached; with `rediss://`, whom to trust, and with whose cryptography.
 
+use redis::io::tcp::TcpSettings;
 use redis::{Client, ConnectionAddr, ConnectionInfo, RedisError, TlsCertificates};
 
 use crate::StoreError;
@@ -10,6 +11,8 @@ const PEM_CERTIFICATE: &str = "-----BEGIN CERTIFICATE-----";
 /// A client for one server. With `ca_pem` its certificate must be by that authority and no other; the usual ones are for
 /// servers on the Internet, and a private Redis is not one.
 pub(crate) fn open(server: ConnectionInfo, ca_pem: Option<&str>) -> Result<Client, StoreError> {
+    // A command that follows another must not wait until that one is acknowledged.
+    let server = server.set_tcp_settings(TcpSettings::default().set_nodelay(true));
     if !matches!(server.addr(), ConnectionAddr::TcpTls { .. }) {
         return Client::open(server).map_err(StoreError::Url);
     }
