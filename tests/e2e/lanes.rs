@@ -1,8 +1,10 @@
 //! A lane stops and goes on: by an operator, and by itself when an account's configuration is at fault.
 
+use bursar_test_support::eventually;
 use serde_json::{Value, json};
 
-use crate::jobs::{bill, split, transfer};
+use crate::jobs::{bill, split, transfer, transfers};
+use crate::pages::Browser;
 use crate::plan::Plan;
 use crate::world::{SOON, World, simulate};
 
@@ -39,6 +41,25 @@ async fn a_paused_lane_sends_nothing_follows_what_was_sent_and_holds_up_no_other
     world.until("WAITS", "succeeded").await;
     assert_eq!(world.ok(&["resume", "main/transfer", "--reason", "over"]).await, "main/transfer was not paused");
     world.books_agree().await;
+}
+
+#[tokio::test]
+async fn whose_gateway_is_down_is_seen_in_the_lane_whoever_looks() {
+    let world = Plan::new().start().await;
+    let server = world.serve().await;
+    let browser = Browser::signed_in(&server, &server.tokens.reader).await;
+    assert!(!browser.get("/").await.text.contains("circuit open"));
+    world.set("accounts.main.base_url", toml::Value::from("http://127.0.0.1:1"));
+    let _worker = world.worker().await;
+    world.submit_new(&transfers("T", 30)).await;
+    let open = async || (lane(&world, "main/transfer").await["circuits_open"] == 1).then_some(());
+    eventually(SOON, "an open circuit", open).await;
+    assert_eq!(lane(&world, "main/bill_upload").await["circuits_open"], 0);
+    assert!(world.ok(&["lanes"]).await.contains("circuit open in 1 worker"));
+    browser.get("/").await.says("circuit open").says("in 1 worker(s)");
+    let read = server.read("/v1/lanes").await["lanes"].clone();
+    let open = |name| read.as_array().unwrap().iter().find(|lane| lane["lane"] == name).unwrap()["circuits_open"].clone();
+    assert_eq!((open("main/transfer"), open("main/bill_upload")), (json!(1), json!(0)), "{read}");
 }
 
 #[tokio::test]

@@ -64,6 +64,8 @@ pub struct LaneView {
     pub next_due: Option<String>,
     /// Who paused it and why, if it is paused.
     pub paused: Option<String>,
+    /// Workers whose circuit is open here: the gateway is down or loses most answers, and they send a probe now and then.
+    pub circuits_open: usize,
 }
 
 /// One line of a job's log.

@@ -4,6 +4,7 @@
 
 mod balance;
 mod callbacks;
+mod circuits;
 mod claim;
 mod commit;
 mod connection;

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use bursar_domain::{JobView, Key, Lane, LaneView, Millis, State};
 use redis::Pipeline;
 
+use crate::circuits::counts;
 use crate::commit::sets_of;
 use crate::record::pieces;
 use crate::{Record, Store, StoreError};
@@ -37,6 +38,8 @@ pub struct LaneStatus {
     pub next_ask: Option<Millis>,
     /// Who paused it and why, if it is paused.
     pub paused: Option<String>,
+    /// For each worker whose circuit is open here, when it probes, or has begun to: until one succeeds it sends nothing else.
+    pub circuits_open: Vec<Millis>,
 }
 
 impl LaneStatus {
@@ -55,6 +58,7 @@ impl LaneStatus {
             orphans: self.orphans,
             next_due: JobView::time(self.next_due),
             paused: self.paused.clone(),
+            circuits_open: self.circuits_open.len(),
         }
     }
 }
@@ -145,16 +149,31 @@ impl Store {
         for set in ["to_send", "to_ask"] {
             pipeline.zrange_withscores(self.keys.set(lane, set), 0, 0);
         }
+        pipeline.hvals(self.keys.set(lane, "circuits"));
         pipeline.cmd("TIME");
         type Head = Vec<(String, f64)>;
-        type Reply = (u64, u64, u64, u64, u64, u64, Option<String>, Head, Head, (u64, u64));
-        let (to_send, to_ask, review, done, to_tell, orphans, paused, first_send, first_ask, (seconds, micros)): Reply =
-            self.query("ZCARD", &pipeline).await?;
+        type Reply = (u64, u64, u64, u64, u64, u64, Option<String>, Head, Head, Vec<u64>, (u64, u64));
+        let reply: Reply = self.query("ZCARD", &pipeline).await?;
+        let (to_send, to_ask, review, done, to_tell, orphans, paused, first_send, first_ask, circuits, time) = reply;
         let due = |head: Head| head.first().map(|(_, at)| score(*at));
         let (next_send, next_ask) = (due(first_send), due(first_ask));
-        let now = Millis(seconds * 1_000 + micros / 1_000);
+        let now = Millis(time.0 * 1_000 + time.1 / 1_000);
         let next_due = next_send.into_iter().chain(next_ask).min();
-        Ok(LaneStatus { to_send, to_ask, review, done, to_tell, orphans, next_due, now, next_send, next_ask, paused })
+        let circuits_open = circuits.into_iter().map(Millis).filter(|until| counts(*until, now)).collect();
+        Ok(LaneStatus {
+            to_send,
+            to_ask,
+            review,
+            done,
+            to_tell,
+            orphans,
+            next_due,
+            now,
+            next_send,
+            next_ask,
+            paused,
+            circuits_open,
+        })
     }
 
     /// How many jobs of a lane are in doubt and held by no worker, among the first [`LOOKED_AT`] of those to be asked about

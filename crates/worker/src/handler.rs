@@ -35,6 +35,8 @@ pub(crate) struct Runtime {
     pub(crate) begin_within: Duration,
     pub(crate) chronicle: Chronicle,
     pub(crate) metrics: Arc<Metrics>,
+    /// This worker's.
+    pub(crate) name: String,
 }
 
 /// Handles one claimed job to its commit. Nothing that happens to the job is an error of the worker.
@@ -64,17 +66,18 @@ pub(crate) async fn handle(mut held: Held, runtime: Data<Arc<Runtime>>) {
                 crash_point("before_withheld");
                 return runtime.chronicle.withheld(&served.lane, &held);
             }
-            let (commit, reading) = call(&held, served, &mut order, facts, Call::Send).await;
+            let (commit, reading) = call(&runtime, &held, &mut order, facts, Call::Send).await;
             runtime.chronicle.answered(&served.lane, &held, &reading);
             commit
         }
-        Action::Ask => call(&held, served, &mut order, facts, Call::Ask).await.0,
+        Action::Ask => call(&runtime, &held, &mut order, facts, Call::Ask).await.0,
     };
     record(&runtime, held, commit).await;
 }
 
 /// Makes the call and decides what follows.
-async fn call(held: &Held, served: &ServedLane, order: &mut Order, facts: Facts, call: Call) -> (Commit, Reading) {
+async fn call(runtime: &Runtime, held: &Held, order: &mut Order, facts: Facts, call: Call) -> (Commit, Reading) {
+    let served = runtime.lanes.get(held.lane);
     crash_point(match call {
         Call::Send => "before_send",
         Call::Ask => "before_ask",
@@ -96,7 +99,7 @@ async fn call(held: &Held, served: &ServedLane, order: &mut Order, facts: Facts,
     }
     drop(calling);
     if call == Call::Send {
-        tell_the_circuit(served, reading.answer);
+        tell_the_circuit(runtime, served, reading.answer);
     }
     let trade_nos = learn(order, &reading);
     let facts =
@@ -122,8 +125,12 @@ async fn call(held: &Held, served: &ServedLane, order: &mut Order, facts: Facts,
     (commit, reading)
 }
 
-fn tell_the_circuit(served: &ServedLane, answer: Answer) {
-    match served.circuit.sent(answer, Instant::now()) {
+fn tell_the_circuit(runtime: &Runtime, served: &ServedLane, answer: Answer) {
+    let turn = served.circuit.sent(answer, Instant::now());
+    if let Some(turn) = turn {
+        tell_people(runtime, served, turn);
+    }
+    match turn {
         Some(Turn::Opened(rest)) => {
             served.metrics.circuit_opened();
             tracing::warn!(lane = %served.lane, rest_s = rest.as_secs(), "most sends come to nothing: resting, then one probe; asks go on");
@@ -134,6 +141,20 @@ fn tell_the_circuit(served: &ServedLane, answer: Answer) {
         }
         None => {}
     }
+}
+
+/// For the dashboard. Nobody waits for it, and without it nothing is amiss but the picture.
+fn tell_people(runtime: &Runtime, served: &ServedLane, turn: Turn) {
+    let (store, lane, worker) = (runtime.store.clone(), served.lane.clone(), runtime.name.clone());
+    let rest = match turn {
+        Turn::Opened(rest) => Some(rest),
+        Turn::Closed => None,
+    };
+    tokio::spawn(async move {
+        if let Err(error) = store.circuit(&lane, &worker, rest).await {
+            tracing::debug!(error = %error.chain(), %lane, "whether the circuit is open could not be told");
+        }
+    });
 }
 
 /// Adds a number that the gateway had not named before; the list then goes into the record.

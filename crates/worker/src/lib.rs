@@ -88,12 +88,11 @@ pub async fn run(
     let begin_within = settings.lease / lease::RENEWALS_PER_LEASE;
     let chronicle = Chronicle::new(settings.journal.clone());
     let metrics = Arc::clone(&settings.metrics);
-    let runtime =
-        Arc::new(Runtime { store, lanes, commits, bell, begin_within, chronicle, metrics: Arc::clone(&metrics) });
-
     let name = settings.name.clone();
+    let runtime =
+        Arc::new(Runtime { store, lanes, commits, bell, begin_within, chronicle, metrics: Arc::clone(&metrics), name });
     let monitor = Monitor::new().shutdown_timeout(settings.drain).register(move |_restarts| {
-        WorkerBuilder::new(name.as_str())
+        WorkerBuilder::new(settings.name.as_str())
             .backend(Lanewise::new(handoff.clone()))
             // Each job is a task of its own: what a call computes, its signature above all, uses every core. Torn down with
             // the worker: what goes on behind its back would outlive its leases.

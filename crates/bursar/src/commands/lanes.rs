@@ -25,6 +25,11 @@ pub(crate) async fn run(_: &Arguments, global: &Global) -> anyhow::Result<Exit> 
             continue;
         }
         let next_due = status.next_due.map(Millis::rfc3339);
+        let circuits = match status.circuits_open.len() {
+            0 => String::new(),
+            1 => "  circuit open in 1 worker".to_owned(),
+            workers => format!("  circuit open in {workers} workers"),
+        };
         let paused = status.paused.map(|why| format!("  PAUSED by {}", one_line(&why))).unwrap_or_default();
         let orphans =
             if status.orphans > 0 { format!("  {} keys without a record", status.orphans) } else { String::new() };
@@ -32,7 +37,7 @@ pub(crate) async fn run(_: &Arguments, global: &Global) -> anyhow::Result<Exit> 
         let (send, ask, review, done) = (status.to_send, status.to_ask, status.review, status.done);
         let next_due = next_due.unwrap_or_else(|| "-".into());
         line(format_args!(
-            "{:<28} {send:>9} {ask:>9} {review:>9} {done:>9}  {next_due}{paused}{untold}{orphans}",
+            "{:<28} {send:>9} {ask:>9} {review:>9} {done:>9}  {next_due}{paused}{circuits}{untold}{orphans}",
             lane.to_string()
         ))?;
     }

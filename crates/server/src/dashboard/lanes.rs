@@ -117,7 +117,7 @@ fn row_of(visitor: &Visitor, row: &Row) -> Markup {
             }
             td data-name=(words.next_due) { (due(words, status.next_due, recent.now)) }
             td.rate data-name=(words.rate) { (rate_of(words, recent)) }
-            td.sending data-name=(words.sending) { div { (sending(visitor, lane, status.paused.as_deref())) } }
+            td.sending data-name=(words.sending) { div { (sending(visitor, lane, status)) } }
         }
     }
 }
@@ -134,14 +134,20 @@ fn rate_of(words: &Words, recent: &Recent) -> Markup {
 }
 
 /// Whether sends go on, and how to change that.
-fn sending(visitor: &Visitor, lane: &Lane, paused: Option<&str>) -> Markup {
+fn sending(visitor: &Visitor, lane: &Lane, status: &LaneStatus) -> Markup {
     let words = visitor.words();
+    let paused = status.paused.as_deref();
     let address = format!("/lanes/{}/{}", lane.account, lane.kind);
     let (act, name) = if paused.is_some() { ("resume", words.resume) } else { ("pause", words.pause) };
     html! {
         @match paused {
             Some(who_and_why) => { span.flag.bad { (words.paused) } " " span.why { (words.reason(who_and_why)) } }
-            None => { span.flag.good { (words.goes_on) } }
+            None if status.circuits_open.is_empty() => { span.flag.good { (words.goes_on) } }
+            None => {}
+        }
+        @if !status.circuits_open.is_empty() {
+            " " span.flag.warn title=(words.circuit_means) { (words.circuit_open) }
+            " " span.why { (filled(words.circuit_in, &[&status.circuits_open.len().to_string()])) }
         }
         @if visitor.may_operate() { " " a.act data-act=(act) href={ (address) "/" (act) } { (name) } }
     }

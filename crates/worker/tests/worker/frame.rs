@@ -227,7 +227,18 @@ async fn a_gateway_that_is_down_is_probed_and_not_hammered_while_asks_go_on() {
     .await;
     let sends = gateway.sends.lock().unwrap().len();
     assert!(sends < 40, "{sends} sends: what was in flight when the circuit opened, and a probe or two");
+    let open = async || world.store.lane_status(&world.lane).await.unwrap().circuits_open.len();
+    bursar_test_support::eventually(Duration::from_secs(5), "the lane tells of it", async || match open().await {
+        1 => Ok(()),
+        other => Err(other),
+    })
+    .await;
     gateway.back();
     world.until_done(200).await;
+    bursar_test_support::eventually(Duration::from_secs(5), "nor does it when it is over", async || match open().await {
+        0 => Ok(()),
+        other => Err(other),
+    })
+    .await;
     worker.stop().await;
 }
