@@ -58,7 +58,8 @@ async fn whose_gateway_is_down_is_seen_in_the_lane_whoever_looks() {
     assert!(world.ok(&["lanes"]).await.contains("circuit open in 1 worker"));
     browser.get("/").await.says("circuit open").says("in 1 worker(s)");
     let read = server.read("/v1/lanes").await["lanes"].clone();
-    let open = |name| read.as_array().unwrap().iter().find(|lane| lane["lane"] == name).unwrap()["circuits_open"].clone();
+    let open =
+        |name| read.as_array().unwrap().iter().find(|lane| lane["lane"] == name).unwrap()["circuits_open"].clone();
     assert_eq!((open("main/transfer"), open("main/bill_upload")), (json!(1), json!(0)), "{read}");
 }
 

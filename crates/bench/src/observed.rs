@@ -6,8 +6,10 @@ use std::time::Duration;
 use anyhow::Context;
 use bursar_private_redis::{Fsync, Listen, Options as RedisOptions, PrivateRedis};
 use bursar_store::{Settings, Store};
+use redis::Value;
 use redis::aio::MultiplexedConnection;
 use tempfile::TempDir;
+use tokio::time::Instant;
 
 use crate::options::Options;
 
@@ -16,6 +18,9 @@ const SCAN_STEP: usize = 5_000;
 
 /// Longer than any script or rewrite of the file keeps a server from answering.
 const PATIENCE: Duration = Duration::from_secs(60);
+
+/// How often it is looked whether the table of keys has settled.
+const SETTLING: Duration = Duration::from_millis(250);
 
 /// A server, watched over a connection that the measured code does not use.
 pub(crate) struct Observed {
@@ -107,6 +112,32 @@ impl Observed {
         Ok(Info(lines.map(|(name, value)| (name.to_owned(), value.to_owned())).collect()))
     }
 
+    /// Waits until the table of all keys is one again: a table that has grown is moved into a larger one key by key, and every
+    /// command pays for a part of that. Returns whether it is; a server that counts in another way is not waited for any longer.
+    pub(crate) async fn settles(&mut self) -> anyhow::Result<bool> {
+        let until = Instant::now() + PATIENCE;
+        while !self.is_settled().await? {
+            if Instant::now() > until {
+                return Ok(false);
+            }
+            tokio::time::sleep(SETTLING).await;
+        }
+        Ok(true)
+    }
+
+    /// Redis 7 counts 40 bytes for a key and 8 for a slot of the table. While keys move there are two tables, and the sum of
+    /// their sizes is no power of two.
+    async fn is_settled(&mut self) -> anyhow::Result<bool> {
+        let stats: Vec<Value> = redis::cmd("MEMORY").arg("STATS").query_async(&mut self.connection).await?;
+        let keys: u64 = redis::cmd("DBSIZE").query_async(&mut self.connection).await?;
+        let database = named(&stats, "db.0").and_then(Value::as_sequence).context("no db.0 in MEMORY STATS")?;
+        let table: u64 = match named(database, "overhead.hashtable.main") {
+            Some(Value::Int(bytes)) => u64::try_from(*bytes)?,
+            other => anyhow::bail!("{other:?} is no size of a table"),
+        };
+        Ok((table.saturating_sub(40 * keys) / 8).is_power_of_two())
+    }
+
     /// A setting of the server, as it has it.
     pub(crate) async fn setting(&mut self, name: &str) -> Option<String> {
         let pair: Vec<String> =
@@ -175,4 +206,10 @@ impl Info {
         });
         counted.collect()
     }
+}
+
+/// What stands behind a name in a list of names and values.
+fn named<'a>(list: &'a [Value], name: &str) -> Option<&'a Value> {
+    let is_name = |value: &Value| redis::from_redis_value_ref::<String>(value).is_ok_and(|text| text == name);
+    list.chunks_exact(2).find(|pair| is_name(&pair[0])).map(|pair| &pair[1])
 }

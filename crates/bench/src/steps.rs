@@ -54,6 +54,11 @@ impl<'a> Steps<'a> {
         Ok(Self { store, redis, lane: jobs::lane()?, claims: 0 })
     }
 
+    /// See [`Observed::settles`].
+    pub(crate) async fn settled(&mut self) -> anyhow::Result<bool> {
+        self.redis.settles().await
+    }
+
     /// From now on in the lane of this account.
     pub(crate) fn turn_to(&mut self, account: &str) -> anyhow::Result<()> {
         self.lane.account = account.parse()?;

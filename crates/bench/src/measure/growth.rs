@@ -40,6 +40,9 @@ pub(crate) async fn measure(options: &Options, redis: &mut Observed, report: &mu
         let missing = size.saturating_sub(queued).max(BATCH);
         jobs::fill_from(&steps.store, made, made + missing).await?;
         made += missing;
+        if !steps.settled().await? {
+            eprintln!("the table of keys still moves: commands cost more meanwhile");
+        }
         costs.push((names, says, at_this_size(&mut steps, made).await?));
         made += CALLS * BATCH;
     }

@@ -235,9 +235,11 @@ async fn a_gateway_that_is_down_is_probed_and_not_hammered_while_asks_go_on() {
     .await;
     gateway.back();
     world.until_done(200).await;
-    bursar_test_support::eventually(Duration::from_secs(5), "nor does it when it is over", async || match open().await {
-        0 => Ok(()),
-        other => Err(other),
+    bursar_test_support::eventually(Duration::from_secs(5), "nor does it when it is over", async || {
+        match open().await {
+            0 => Ok(()),
+            other => Err(other),
+        }
     })
     .await;
     worker.stop().await;
