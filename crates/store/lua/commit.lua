@@ -21,6 +21,18 @@ local function set_field(name, value) more[count + 1], more[count + 2], count = 
 -- What became of a job's first claim stands in its record, with the worker's name, in pieces like a content's: most jobs have
 -- no other attempt, and a log of its own would cost each of them more bytes than its lines. All that follows is in the log.
 local PIECE_BYTES, FIRST = 64, { 'x1', 'x2', 'x3', 'x4', 'x5', 'x6', 'x7', 'x8' }
+-- What changed, several jobs to an entry of the stream: an entry of its own costs each job a command.
+local EVENTS_AN_ENTRY, WORDS = 16, 4
+local events = {}
+local function add_events()
+  if #events > 0 then redis.call('XADD', base .. 'events', 'MAXLEN', '~', ARGV[1], '*', unpack(events)) end
+  events = {}
+end
+local function add_event(key, state)
+  local at = #events
+  events[at + 1], events[at + 2], events[at + 3], events[at + 4] = 'key', key, 'state', state
+  if at + WORDS == EVENTS_AN_ENTRY * WORDS then add_events() end
+end
 local quoted = {} -- workers' names as JSON, by name
 local function name_of(worker)
   if not quoted[worker] then quoted[worker] = cjson.encode(worker) end
@@ -75,9 +87,10 @@ for at = 3, #ARGV, 12 do
     local there = going[set] or (state == 'needs_review' and going.review or going.done)
     there[#there + 1] = set ~= '' and due or now
     there[#there + 1] = key
-    if changed then redis.call('XADD', base .. 'events', 'MAXLEN', '~', ARGV[1], '*', 'key', key, 'state', state) end
+    if changed then add_event(key, state) end
     if changed and TOLD[state] and callback then tell(base, key, state, now) end
     if pause ~= '' and redis.call('HSETNX', base .. 'lane', 'paused', pause) == 1 then
+      add_events()
       redis.call('XADD', base .. 'events', 'MAXLEN', '~', ARGV[1], '*', 'lane', 'paused', 'why', pause)
     end
     answers[#answers + 1] = 'ok'
@@ -88,4 +101,5 @@ for _, set in ipairs({ 'to_send', 'to_ask', 'review' }) do
   if #going[set] > 0 then redis.call('ZADD', base .. set, unpack(going[set])) end
 end
 if #going.done > 0 then redis.call('ZADD', base .. 'done', 'NX', unpack(going.done)) end
+add_events()
 return answers

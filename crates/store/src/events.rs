@@ -20,13 +20,23 @@ const TAKEN: usize = 1_000;
 pub struct EventId {
     /// When it happened.
     pub at: Millis,
-    /// Its number among those of the same millisecond.
+    /// The number of its entry among those of the same millisecond.
     pub number: u64,
+    /// Its place in that entry: what one commit changed stands together.
+    pub part: u64,
+}
+
+impl EventId {
+    /// Its entry, by the stream's own id.
+    fn entry(&self) -> String {
+        format!("{}-{}", self.at.0, self.number)
+    }
 }
 
 impl std::fmt::Display for EventId {
     fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(out, "{}-{}", self.at.0, self.number)
+        out.write_str(&self.entry())?;
+        if self.part > 0 { write!(out, ".{}", self.part) } else { Ok(()) }
     }
 }
 
@@ -35,10 +45,11 @@ impl FromStr for EventId {
 
     fn from_str(text: &str) -> Result<Self, IdError> {
         let read = || {
-            let (at, number) = text.split_once('-')?;
-            Some(Self { at: Millis(at.parse().ok()?), number: number.parse().ok()? })
+            let (at, place) = text.split_once('-')?;
+            let (number, part) = place.split_once('.').unwrap_or((place, "0"));
+            Some(Self { at: Millis(at.parse().ok()?), number: number.parse().ok()?, part: part.parse().ok()? })
         };
-        read().ok_or(IdError("an event's id is written MILLISECONDS-NUMBER"))
+        read().ok_or(IdError("an event's id is written MILLISECONDS-NUMBER or MILLISECONDS-NUMBER.PART"))
     }
 }
 
@@ -83,14 +94,18 @@ impl Store {
         let mut pipeline = Pipeline::new();
         for (origin, behind) in places {
             let stream = self.keys.set(origin, "events");
-            pipeline.cmd("XRANGE").arg(stream).arg(format!("({behind}")).arg("+").arg("COUNT").arg(limit);
+            // From its own entry on, of which there may be more.
+            pipeline.cmd("XRANGE").arg(stream).arg(behind.entry()).arg("+").arg("COUNT").arg(limit.saturating_add(1));
         }
         let replies: Vec<Vec<Entry>> = self.query("XRANGE", &pipeline).await?;
         let mut events = Vec::new();
-        for ((origin, _), entries) in places.iter().zip(replies) {
+        for ((origin, behind), entries) in places.iter().zip(replies) {
+            let mut of_stream = Vec::new();
             for entry in entries {
-                events.push(event(origin, entry)?);
+                of_stream.extend(events_of(origin, entry)?.into_iter().filter(|event| event.id > *behind));
             }
+            of_stream.truncate(limit);
+            events.append(&mut of_stream);
         }
         events.sort_by(|left, right| (left.id, &left.origin).cmp(&(right.id, &right.origin)));
         Ok(events)
@@ -110,8 +125,9 @@ impl Store {
         }
         let replies: Vec<Vec<Entry>> = self.query("XREVRANGE", &pipeline).await?;
         let newest = origins.iter().zip(replies).map(|(origin, entries)| {
-            let id = entries.first().map(|(id, _)| id.parse().map_err(|_| unreadable(id))).transpose()?;
-            Ok((origin.clone(), id.unwrap_or_default()))
+            let newest = entries.into_iter().next().map(|entry| events_of(origin, entry)).transpose()?;
+            let newest = newest.and_then(|events| events.last().map(|event| event.id));
+            Ok((origin.clone(), newest.unwrap_or_default()))
         });
         newest.collect()
     }
@@ -128,7 +144,7 @@ impl Store {
         }
         let mut pipeline = Pipeline::new();
         for (origin, id) in &asked {
-            pipeline.cmd("XRANGE").arg(self.keys.set(origin, "events")).arg(id.to_string()).arg(id.to_string());
+            pipeline.cmd("XRANGE").arg(self.keys.set(origin, "events")).arg(id.entry()).arg(id.entry());
         }
         let replies: Vec<Vec<Entry>> = self.query("XRANGE", &pipeline).await?;
         let gone = asked.into_iter().zip(replies).filter(|(_, entries)| entries.is_empty());
@@ -155,7 +171,7 @@ impl EventWatch {
         let mut command = redis::cmd("XREAD");
         command.arg("COUNT").arg(TAKEN).arg("BLOCK").arg(BLOCK_MS).arg("STREAMS").arg(&self.streams);
         for (_, place) in &self.places {
-            command.arg(place.to_string());
+            command.arg(place.entry());
         }
         let reply: Option<Vec<(String, Vec<Entry>)>> =
             command.query_async(&mut self.connection).await.map_err(|source| StoreError::of("XREAD", source))?;
@@ -164,17 +180,34 @@ impl EventWatch {
             let Some(index) = self.streams.iter().position(|known| *known == stream) else { continue };
             let Some((origin, place)) = self.places.get_mut(index) else { continue };
             for entry in entries {
-                let event = event(origin, entry)?;
-                *place = event.id;
-                events.push(event);
+                for event in events_of(origin, entry)? {
+                    *place = event.id;
+                    events.push(event);
+                }
             }
         }
         Ok(events)
     }
 }
 
-pub(crate) fn event(origin: &(impl Clone + Into<Origin>), (id, fields): Entry) -> Result<Event, StoreError> {
-    Ok(Event { id: id.parse().map_err(|_| unreadable(&id))?, origin: origin.clone().into(), fields })
+/// An entry's events, in their order: each that is about a job begins with its key.
+pub(crate) fn events_of(origin: &(impl Clone + Into<Origin>), (id, fields): Entry) -> Result<Vec<Event>, StoreError> {
+    let entry: EventId = id.parse().map_err(|_| unreadable(&id))?;
+    let mut events: Vec<Event> = Vec::new();
+    for field in fields {
+        match events.last_mut() {
+            Some(event) if field.0 != "key" => event.fields.push(field),
+            Some(_) | None => {
+                let part = u64::try_from(events.len()).unwrap_or(u64::MAX);
+                events.push(Event {
+                    id: EventId { part, ..entry },
+                    origin: origin.clone().into(),
+                    fields: vec![field],
+                });
+            }
+        }
+    }
+    Ok(events)
 }
 
 fn unreadable(id: &str) -> StoreError {
@@ -187,10 +220,14 @@ mod tests {
 
     #[test]
     fn an_id_reads_as_it_is_written_and_sorts_by_time() {
-        let id: EventId = "1732571335000-7".parse().unwrap();
-        assert_eq!(id.to_string(), "1732571335000-7");
+        let [id, second] = ["1732571335000-7", "1732571335000-7.1"].map(|text| {
+            let id: EventId = text.parse().unwrap();
+            assert_eq!(id.to_string(), text);
+            id
+        });
         assert!(id > "1732571334999-9".parse().unwrap() && id > EventId::default());
-        for wrong in ["", "1", "-1", "1-", "a-1", "1-1-1"] {
+        assert!(second > id && second < "1732571335000-8".parse().unwrap());
+        for wrong in ["", "1", "-1", "1-", "a-1", "1-1-1", "1-1.", "1-.1", "1.1-1"] {
             assert!(wrong.parse::<EventId>().is_err(), "{wrong}");
         }
     }

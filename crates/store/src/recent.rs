@@ -5,7 +5,7 @@ use std::time::Duration;
 use bursar_domain::{Key, Lane, Millis};
 use redis::Pipeline;
 
-use crate::events::event;
+use crate::events::events_of;
 use crate::read::from_reply;
 use crate::{Event, Store, StoreError};
 
@@ -93,7 +93,11 @@ impl Store {
         pipeline.cmd("XREVRANGE").arg(self.keys.set(lane, "events")).arg("+").arg("-").arg("COUNT").arg(limit);
         type Reply = ((u64, u64), Vec<(String, Vec<(String, String)>)>);
         let ((seconds, micros), entries): Reply = self.query("XREVRANGE", &pipeline).await?;
-        let events = entries.into_iter().map(|entry| event(lane, entry)).collect::<Result<_, _>>()?;
+        let mut events = Vec::new();
+        for entry in entries {
+            events.extend(events_of(lane, entry)?.into_iter().rev());
+        }
+        events.truncate(limit);
         Ok(Recent { now: Millis(seconds * 1_000 + micros / 1_000), events })
     }
 }

@@ -42,7 +42,7 @@ mod tests {
 
     fn ended(at: u64, state: &str) -> Event {
         let fields = vec![("key".into(), "A".into()), ("state".into(), state.to_owned())];
-        Event { id: EventId { at: Millis(at), number: 0 }, origin: "main/transfer".parse().unwrap(), fields }
+        Event { id: EventId { at: Millis(at), ..EventId::default() }, origin: "main/transfer".parse().unwrap(), fields }
     }
 
     #[test]

@@ -67,7 +67,7 @@ async fn each_step_of_a_job_executes_few_commands() {
     let ends = |state, due| claims.jobs.iter().map(|job| sent(job, state, due)).collect::<Vec<_>>();
     let before = Commands::of(&scene).await;
     scene.store.commit(&scene.lane, &ends(State::Pending, Due::Ask(Millis(1)))).await.unwrap();
-    per_job("commit accepted", before.until_now(&scene).await, 2, 3);
+    per_job("commit accepted", before.until_now(&scene).await, 1 + jobs.div_ceil(16), 2);
 
     let before = Commands::of(&scene).await;
     let asks = scene.claim("w", 100).await;
@@ -83,7 +83,7 @@ async fn each_step_of_a_job_executes_few_commands() {
     let before = Commands::of(&scene).await;
     let ended: Vec<_> = asks.jobs.iter().map(|job| crate::scene::asked(job, State::Succeeded, Due::Never)).collect();
     scene.store.commit(&scene.lane, &ended).await.unwrap();
-    per_job("commit ended", before.until_now(&scene).await, 2, 4);
+    per_job("commit ended", before.until_now(&scene).await, 2 + jobs.div_ceil(16), 3);
 }
 
 #[tokio::test]

@@ -1,9 +1,9 @@
 //! The lanes' events: in order, from any place on, and watched.
 
-use bursar_domain::Operation;
-use bursar_store::{Event, EventId, Operator, Origin};
+use bursar_domain::{Due, Operation, State};
+use bursar_store::{Commit, Event, EventId, Operator, Origin};
 
-use crate::scene::Scene;
+use crate::scene::{Scene, sent};
 
 const LI: Operator<'_> = Operator { who: "li", why: "why" };
 
@@ -40,6 +40,41 @@ async fn events_are_read_from_any_place_on() {
     assert_eq!(newest, [(of(&scene), all[3].id), (empty, EventId::default())]);
     assert!(scene.store.events(&newest, 100).await.unwrap().is_empty());
     assert!(scene.store.events(&[], 100).await.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn what_one_commit_changed_is_told_one_by_one_from_any_place_on() {
+    let scene = Scene::new().await;
+    cancel(&scene, "before").await;
+    let beginning = scene.store.newest_events(&[of(&scene)]).await.unwrap();
+    let mut watch = scene.store.watch_events(&[of(&scene)]).await.unwrap();
+    scene.submit_many("k", 40).await;
+    let commits: Vec<Commit> =
+        scene.claim("w", 40).await.jobs.iter().map(|job| sent(job, State::Succeeded, Due::Never)).collect();
+    scene.store.commit(&scene.lane, &commits).await.unwrap();
+    let changed: Vec<String> = commits.iter().map(|commit| commit.key.clone()).collect();
+    let entries: u64 = scene.command(&["XLEN", &scene.name("events")]).await;
+    assert_eq!(entries, 1 + 3, "sixteen to an entry, and the rest");
+
+    let (mut place, mut told) = (beginning.clone(), Vec::new());
+    loop {
+        let page = scene.store.events(&place, 7).await.unwrap();
+        let Some(last) = page.last() else { break };
+        assert!(page.len() <= 7 && page.iter().all(|event| event.fields[1] == ("state".into(), "succeeded".into())));
+        place = vec![(of(&scene), last.id.to_string().parse().unwrap())];
+        assert!(scene.store.forgotten_events(&place).await.unwrap().is_empty());
+        told.extend(keys(&page));
+    }
+    assert_eq!(told, changed, "each once, in the order of the commit");
+    assert_eq!(scene.store.newest_events(&[of(&scene)]).await.unwrap(), place);
+    let mut newest_first = scene.store.recent_events(&scene.lane, 20).await.unwrap().events;
+    newest_first.reverse();
+    assert_eq!(keys(&newest_first), changed[20..]);
+    let mut seen = Vec::new();
+    while seen.len() < 40 {
+        seen.extend(watch.next().await.unwrap());
+    }
+    assert_eq!(keys(&seen), changed);
 }
 
 #[tokio::test]

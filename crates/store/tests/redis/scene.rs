@@ -150,10 +150,11 @@ impl Scene {
     /// The events so far: `key state`, `lane paused`.
     pub(crate) async fn events(&self) -> Vec<String> {
         let entries: Vec<(String, Vec<String>)> = self.command(&["XRANGE", &self.name("events"), "-", "+"]).await;
-        entries
-            .into_iter()
-            .map(|(_, words)| if words[0] == "key" { format!("{} {}", words[1], words[3]) } else { words[1].clone() })
-            .collect()
+        let told = |(_, words): (String, Vec<String>)| match words[0].as_str() {
+            "key" => words.chunks(4).map(|words| format!("{} {}", words[1], words[3])).collect(),
+            _ => vec![words[1].clone()],
+        };
+        entries.into_iter().flat_map(told).collect()
     }
 
     /// Brings a job to a state by the store's own means.
