@@ -42,8 +42,9 @@ for at = 3, #ARGV, 12 do
   local key, fence, state, set, due, asked, give_back = unpack(ARGV, at, at + 6)
   local numbers, status, reason, line, pause = unpack(ARGV, at + 7, at + 11)
   local job, log = base .. 'job:' .. key, base .. 'log:' .. key
-  local its_fence, held, was, asks, before, had_reason, callback =
-    unpack(redis.call('HMGET', job, 'f', 'w', 's', 'a', 'b', 'r', TOLD[state] and 'cb1' or 'f'))
+  -- What is not asked for is named 'f': to look for a field that is not there takes as long as to read the whole record.
+  local its_fence, held, was, before, had_reason, asks, callback =
+    unpack(redis.call('HMGET', job, 'f', 'w', 's', 'b', 'r', asked == '1' and 'a' or 'f', TOLD[state] and 'cb1' or 'f'))
   if its_fence ~= fence then
     -- Fences only rise: a record behind its claim is one that Redis has lost the claim of.
     local behind = (tonumber(its_fence) or 0) < tonumber(fence)
@@ -54,7 +55,7 @@ for at = 3, #ARGV, 12 do
   elseif not held or held == '' then
     answers[#answers + 1] = 'again'
   else
-    count, asks, before = 0, tonumber(asks) or 0, before ~= '' and before
+    count, asks, before = 0, asked == '1' and tonumber(asks) or 0, before ~= '' and before
     if asked == '1' then set_field('a', string.format('%d', asks + 1)) end
     if give_back == '1' and before and before ~= 'queued' then
       local resends = tonumber(redis.call('HGET', job, 'rs')) or 0
