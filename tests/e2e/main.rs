@@ -23,6 +23,7 @@ mod dashboard;
 mod dashboard_notifications;
 mod databases;
 mod deadlines;
+mod described;
 mod draining;
 mod duplicates;
 mod examples;

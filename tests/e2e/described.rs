@@ -1,0 +1,176 @@
+//! The routes as `/openapi.json` describes them, and requests of each in which nothing is wrong.
+
+use serde_json::{Map, Value, json};
+
+use crate::jobs::transfer;
+use crate::server::{Answer, Server, answer};
+
+/// The whole description, and what it says of references.
+pub(crate) struct Description(Value);
+
+impl Description {
+    pub(crate) async fn read(server: &Server) -> Self {
+        Self(answer(server.request("GET", "/openapi.json", "")).await.body)
+    }
+
+    /// What a reference leads to; everything else is itself.
+    pub(crate) fn resolved<'a>(&'a self, value: &'a Value) -> &'a Value {
+        match value["$ref"].as_str().and_then(|reference| reference.strip_prefix('#')) {
+            Some(pointer) => self.resolved(self.0.pointer(pointer).expect("a reference leads somewhere")),
+            None => value,
+        }
+    }
+
+    pub(crate) fn routes(&self) -> Vec<Route> {
+        let paths = self.0["paths"].as_object().expect("paths");
+        let items = paths.iter().flat_map(|(path, item)| {
+            let methods = item.as_object().expect("a path item").keys().filter(|name| *name != "parameters");
+            methods.map(move |method| (path, item, method))
+        });
+        items.map(|(path, item, method)| self.route(path, item, method)).collect()
+    }
+
+    pub(crate) fn route(&self, template: &str, item: &Value, method: &str) -> Route {
+        let operation = &item[method];
+        let listed = [&item["parameters"], &operation["parameters"]].into_iter().filter_map(Value::as_array).flatten();
+        let parameters: Vec<&Value> = listed.map(|parameter| self.resolved(parameter)).collect();
+        let of = |place: &'static str| {
+            let there = parameters.iter().filter(move |parameter| parameter["in"] == place);
+            there.map(|parameter| {
+                (parameter["name"].as_str().expect("a name").to_owned(), self.resolved(&parameter["schema"]).clone())
+            })
+        };
+        let responses = operation["responses"].as_object().expect("responses").iter();
+        let types = |response: &Value| {
+            let content = response["content"].as_object().expect("an answer has a body");
+            content.keys().cloned().collect()
+        };
+        let content = operation["requestBody"]["content"].as_object();
+        let schema = content.and_then(|content| content.values().next()).map(|media| self.resolved(&media["schema"]));
+        Route {
+            method: method.to_uppercase(),
+            template: template.to_owned(),
+            names: of("path").map(|(name, _)| name).collect(),
+            query: of("query").collect(),
+            answers: responses.map(|(status, told)| (status.clone(), types(self.resolved(told)))).collect(),
+            bodies: schema.map(|schema| self.objects(schema)),
+            closed: operation["security"] != json!([]),
+        }
+    }
+
+    /// The objects that a body may be, each as its properties with their schemas.
+    pub(crate) fn objects(&self, schema: &Value) -> Vec<Map<String, Value>> {
+        let schema = self.resolved(schema);
+        if let Some(variants) = schema["oneOf"].as_array() {
+            return variants.iter().flat_map(|variant| self.objects(variant)).collect();
+        }
+        let properties = schema["properties"].as_object().cloned().unwrap_or_default();
+        vec![properties.into_iter().map(|(name, schema)| (name, self.resolved(&schema).clone())).collect()]
+    }
+}
+
+/// One operation as it is described.
+pub(crate) struct Route {
+    pub(crate) method: String,
+    pub(crate) template: String,
+    /// What the path names.
+    pub(crate) names: Vec<String>,
+    pub(crate) query: Vec<(String, Value)>,
+    /// By status, the types of what is answered.
+    pub(crate) answers: Vec<(String, Vec<String>)>,
+    pub(crate) bodies: Option<Vec<Map<String, Value>>>,
+    pub(crate) closed: bool,
+}
+
+/// What a path's or a body's name stands for where nothing is wrong.
+pub(crate) fn sample(name: &str) -> Value {
+    match name {
+        "account" | "kind" | "platform_no" | "body" => transfer("T")[name].clone(),
+        "id" => json!("1"),
+        "jobs" => json!([transfer("T")]),
+        "reason" => json!("x"),
+        "as" => json!("failed"),
+        "run_at" => json!("2026-01-01T00:00:00Z"),
+        "callback_url" => json!("https://shop.example/bursar"),
+        "traceparent" => json!("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"),
+        other => panic!("{other} is new: say here what it may be, so that it can be tried wrong"),
+    }
+}
+
+pub(crate) fn samples(object: &Map<String, Value>) -> Map<String, Value> {
+    object.keys().map(|name| (name.clone(), sample(name))).collect()
+}
+
+impl Route {
+    /// A body in which nothing is wrong.
+    pub(crate) fn body(&self) -> Value {
+        json!(self.bodies.iter().flatten().next().map(samples))
+    }
+
+    pub(crate) fn path_with(&self, name: &str, value: &str) -> String {
+        self.names.iter().fold(self.template.clone(), |path, known| {
+            let own = sample(known);
+            let own = if known == name { value } else { own.as_str().expect("a path's names are texts") };
+            path.replace(&format!("{{{known}}}"), own)
+        })
+    }
+
+    pub(crate) fn path(&self) -> String {
+        self.path_with("", "")
+    }
+
+    /// The gateway's own door: it reads words, not problems.
+    pub(crate) fn is_for_gateways(&self) -> bool {
+        self.template.starts_with("/notify/")
+    }
+
+    /// Whoever has the right role, among them by `tokens`.
+    pub(crate) fn roles(&self) -> &'static [&'static str] {
+        match (self.method.as_str(), self.template.as_str()) {
+            ("GET", _) => &["producer", "operator", "reader"],
+            ("POST", "/v1/jobs") => &["producer"],
+            _ => &["operator"],
+        }
+    }
+
+    pub(crate) fn token<'a>(&self, server: &'a Server) -> &'a str {
+        if self.closed { by_role(server, self.roles()[0]) } else { "" }
+    }
+
+    /// Checks that this is refused so, and that it is described.
+    pub(crate) fn refuses(&self, answer: &Answer, status: u16, kind: &str) {
+        let described = self.answers.iter().find(|(known, _)| *known == status.to_string());
+        let (_, types) = described.unwrap_or_else(|| panic!("{self} describes no {status}: {answer:?}"));
+        assert!(types.contains(&answer.header("content-type").to_owned()), "{self}: {types:?}: {answer:?}");
+        if self.is_for_gateways() {
+            assert_eq!((answer.status, &answer.body), (status, &json!("fail")), "{self}");
+        } else {
+            assert_eq!(answer.status, status, "{self}: {answer:?}");
+            answer.refuses(status, kind);
+        }
+    }
+
+    /// Checks that it is refused as breaking rules, of this field among others.
+    pub(crate) fn blames(&self, answer: &Answer, field: &str, given: &str) {
+        self.refuses(answer, 422, "invalid");
+        let within = format!("{field}.");
+        let named = answer.wrong_fields().into_iter().any(|wrong| wrong == field || wrong.starts_with(&within));
+        assert!(named, "{self} does not name {field} for {given}: {answer:?}");
+        let rules = answer.body["errors"].as_array().expect("errors");
+        assert!(rules.iter().all(|error| error["rule"].as_str().is_some_and(|rule| !rule.is_empty())), "{answer:?}");
+    }
+}
+
+impl std::fmt::Display for Route {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(out, "{} {}", self.method, self.template)
+    }
+}
+
+pub(crate) fn by_role<'a>(server: &'a Server, role: &str) -> &'a str {
+    match role {
+        "producer" => &server.tokens.producer,
+        "operator" => &server.tokens.operator,
+        _ => &server.tokens.reader,
+    }
+}
