@@ -8,6 +8,9 @@ use serde_json::{Map, Value};
 
 use crate::{Store, StoreError};
 
+/// Logs in one call of the script: a bound on how long it holds Redis.
+const LOGS_AT_ONCE: usize = 50;
+
 /// What a record tells of attempts, in the order of `attempts.lua`; from the sixth on, pieces of the first claim's end.
 type Told = Vec<Option<Vec<u8>>>;
 
@@ -39,16 +42,17 @@ impl Store {
 
     /// Each job's log, from the line of its list that `from` names in the manner of `LRANGE`.
     async fn logs(&self, lane: &Lane, keys: &[Key], from: isize) -> Result<Vec<Vec<AttemptView>>, StoreError> {
-        if keys.is_empty() {
-            return Ok(Vec::new());
+        let mut logs = Vec::with_capacity(keys.len());
+        for batch in keys.chunks(LOGS_AT_ONCE) {
+            let mut call = self.scripts.attempts.on(&self.keys.base(lane));
+            call.push(from);
+            for key in batch {
+                call.push(key.as_str());
+            }
+            let read: Vec<(Told, Vec<Vec<u8>>)> = call.run(self).await?;
+            logs.extend(read.into_iter().map(|(told, lines)| whole(&told, &lines)));
         }
-        let mut call = self.scripts.attempts.on(&self.keys.base(lane));
-        call.push(from);
-        for key in keys {
-            call.push(key.as_str());
-        }
-        let logs: Vec<(Told, Vec<Vec<u8>>)> = call.run(self).await?;
-        Ok(logs.into_iter().map(|(told, lines)| whole(&told, &lines)).collect())
+        Ok(logs)
     }
 }
 

@@ -108,6 +108,22 @@ async fn a_record_that_lies_behind_is_put_in_doubt_and_what_comes_late_is_refuse
 }
 
 #[tokio::test]
+async fn a_send_that_is_out_when_its_job_is_put_back_keeps_its_intent_on_record() {
+    let scene = Scene::new().await;
+    scene.submit(&["K1"]).await;
+    let out = scene.claim_one("w").await;
+    let seen = record(&scene, "K1").await.unwrap();
+    let known = remembered(&seen.hash, "", "K1");
+    assert_eq!(put_back(&scene, "K1", Some(&seen), &known, Due::Ask(Millis(1))).await, PutBack::Done);
+    assert_eq!(scene.story("K1").await, ["intent", "put_back"]);
+    let intent = scene.log("K1").await.swap_remove(0);
+    assert_eq!((&intent["f"], &intent["w"]), (&json!(1), &json!("w")));
+    assert_eq!(scene.commit(&sent(&out, State::Failed, Due::Never)).await, Committed::Stale);
+    assert_eq!(scene.story("K1").await, ["intent", "put_back", "answer"], "what came too late is evidence");
+    assert_eq!(scene.state("K1").await, State::InDoubt);
+}
+
+#[tokio::test]
 async fn a_job_that_has_changed_since_it_was_seen_is_left_as_it_is() {
     let scene = Scene::new().await;
     scene.submit(&["K1"]).await;

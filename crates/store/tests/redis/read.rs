@@ -238,6 +238,19 @@ async fn a_log_is_told_in_order_wherever_its_lines_stand() {
 }
 
 #[tokio::test]
+async fn more_logs_than_one_script_reads_come_in_the_order_of_the_keys() {
+    let scene = Scene::new().await;
+    scene.submit(&["k1", "k2"]).await;
+    scene.claim("w", 2).await;
+    let keys = ["k1", "nobody", "k2"].map(|key| key.parse::<Key>().unwrap());
+    let many: Vec<Key> = (0..130).map(|at| keys[at % 3].clone()).collect();
+    let logs = scene.store.recent_attempts(&scene.lane, &many, 5).await.unwrap();
+    let lines: Vec<usize> = logs.iter().map(Vec::len).collect();
+    assert_eq!(lines, (0..130).map(|at| [1, 0, 1][at % 3]).collect::<Vec<_>>());
+    assert!(scene.store.recent_attempts(&scene.lane, &[], 5).await.unwrap().is_empty());
+}
+
+#[tokio::test]
 async fn an_end_too_long_for_the_record_stands_in_the_log_with_its_intent() {
     for (length, in_record) in [(400, true), (600, false)] {
         let scene = Scene::new().await;
