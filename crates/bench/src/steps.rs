@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use bursar_domain::{AccountRules, Due, GatewayKind, Job, Lane, Millis, Next, State};
 use bursar_store::{Asked, Claim, Claimed, Commit, MAX_CLAIM, Resend, Store};
-use serde_json::json;
 
 use crate::jobs;
 use crate::observed::Observed;
@@ -152,6 +151,9 @@ pub(crate) enum End {
     AskedSucceeded,
 }
 
+/// What a gateway tells of itself in an answer.
+const TOLD: &str = r#""trade_no":"20250101110000000000000001234","status":"1","code":"10000","http":200"#;
+
 fn commit(job: &Claimed, end: End) -> Commit {
     let (state, due, asked) = match end {
         End::Succeeded => (State::Succeeded, Due::Never, Asked::No),
@@ -164,8 +166,11 @@ fn commit(job: &Claimed, end: End) -> Commit {
         End::AskedSucceeded => (State::Succeeded, Due::Never, Asked::Yes),
     };
     let call = if asked == Asked::Yes { "ask" } else { "send" };
-    let line = json!({"e": "answer", "t": 1_764_000_000_000_u64, "f": job.fence, "call": call, "ms": 23, "answer": state,
-        "trade_no": "20250101110000000000000001234", "status": "1", "code": "10000", "http": 200});
+    // As a worker writes it, whose fields have this order.
+    let line = format!(
+        r#"{{"e":"answer","f":{},"call":"{call}","t":1764000000000,"ms":23,"answer":"{state}",{TOLD}}}"#,
+        job.fence
+    );
     Commit {
         key: job.key.to_string(),
         fence: job.fence,
@@ -175,7 +180,7 @@ fn commit(job: &Claimed, end: End) -> Commit {
         trade_nos: job.trade_nos.is_empty().then(|| vec!["20250101110000000000000001234".into()]),
         gateway_status: Some("1".into()),
         reason: None,
-        line: Some(line.to_string()),
+        line: Some(line),
     }
 }
 

@@ -5,10 +5,12 @@
 --       (rises with each claim of this worker), 6 events kept, 7 how long the receipt is kept (ms), 8 the number of this
 --       worker's last receipt and 9 the highest epoch of the lane, as far as it remembers them (0 = not),
 --       10 'resend'|'hold', 11 'sends'|'asks': whether sends may be claimed or asks only
--- Returns {now (ms), next due (ms, -1 = nothing waits), jobs, keys without a record, epoch, 1 if Redis has lost writes else 0}; a job is
---         {key, 'send'|'ask', fence, state before, content, trade numbers, numbers}, the numbers being sends, resends, asks,
---         losses, first sent, last sent, sent before this, ordered by an operator, due, created (times in ms, 0 = never), with spaces between; the job's
---         traceparent stands behind them where it has one
+-- Returns {now (ms), next due (ms, -1 = nothing waits), jobs, keys without a record, epoch, 1 if Redis has lost writes else 0}; each
+--         job is three of `jobs`: its key, its facts and its content. The facts are three lines: 'send'|'ask', state before,
+--         fence, sends, resends, asks, losses, first sent, last sent, sent before this, ordered by an operator, due, created
+--         (times in ms, 0 = never), with spaces between; the traceparent; the trade numbers
+-- shared: whole.lua
+-- shared: marks.lua
 -- shared: intent.lua
 local base, worker = KEYS[1], ARGV[1]
 local lease, slots, rate, number = tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5])
@@ -71,8 +73,6 @@ if take_sends + take_asks > room then
   take_asks = room - take_sends
 end
 
--- Numbers go to Redis as text: one that Lua hands over as a number is written and read as a float, at the price of a command.
-local function whole(number) return string.format('%d', number) end
 local now_text, lease_end = whole(now), whole(now + lease)
 
 local SENDABLE = { queued = true, in_doubt = true, pending = true }
@@ -95,10 +95,9 @@ end
 -- as to read the record.
 local function record_of(key)
   local flat = redis.pcall('HGETALL', base .. 'job:' .. key)
-  local record = { s = false, c = false, f = false, n = false, ts = false, w = false, b = false, no = false, a = false }
+  local record = { s = false, m = false, h = false, w = false, no = false, a = false, tp = false, ['1'] = false, ['2'] = false }
   for at = 1, #flat, 2 do record[flat[at]] = flat[at + 1] end
   if record.w == '' then record.w = false end -- nobody holds it
-  if record.b == '' then record.b = false end -- no send is out
   return record
 end
 
@@ -107,18 +106,19 @@ end
 local claimed, jobs, orphans, leased, leaving, receipts = {}, {}, {}, {}, {}, { ARGV[5] }
 local function take(key, due, call)
   local record = record_of(key)
-  local fence, content = (tonumber(record.f) or 0) + 1, content_of(key, record)
-  if not (SENDABLE[record.s] or (call == 'ask' and ASKABLE[record.s])) or type(content) ~= 'string' or fence > MAX_FENCE then
+  local created, changed, sent, last_fence, sends, before = marks_of(record.m)
+  local fence, content = (tonumber(last_fence) or 0) + 1, content_of(key, record)
+  if not created or not (SENDABLE[record.s] or (call == 'ask' and ASKABLE[record.s])) or type(content) ~= 'string' or fence > MAX_FENCE then
     orphans[#orphans + 1] = key
     return
   end
   -- Accepted before Redis lost writes, and never sent as far as it knows: it may have been sent all the same. A person who
   -- has resumed the lane since has ordered the send.
-  if record.s == 'queued' and (tonumber(record.c) or 0) <= doubt then
+  if record.s == 'queued' and tonumber(created) <= doubt then
     record.s, record.o = 'in_doubt', whole(math.max(tonumber(record.o) or 0, resumed))
   end
   fence = whole(fence)
-  claimed[#claimed + 1] = { key, due, call, fence, record, content }
+  claimed[#claimed + 1] = { key, due, call, fence, record, content, created, changed, sent, last_fence, sends, before ~= '' and before }
   leased[#leased + 1] = lease_end
   leased[#leased + 1] = key
   receipts[#receipts + 1] = key .. ' ' .. fence
@@ -138,44 +138,41 @@ if take_sends > 0 then
   epoch = redis.call('HINCRBY', base .. 'lane', 'e', 1)
 end
 
--- Writes the claim down and hands it out. The fields are a send's intent: see shared/intent.lua.
+-- Writes the claim down and hands it out. What it writes is a send's intent: see shared/intent.lua.
 local more, count = {}, 0 -- fields that only some claims write; one table for all, for making tables is what costs
 local function set_field(field, value) more[count + 1], more[count + 2], count = field, value, count + 2 end
-local function hand_out(key, due, call, fence, record, content)
-  local job, log, was = base .. 'job:' .. key, base .. 'log:' .. key, record.s
-  local sent, resent, losses = record.n or '0', record.rs or '0', record.l or '0'
-  local before_this = record.ts or '0'
-  local first, last = record.t1 or before_this, before_this -- the first is kept of its own only from the second send on
+local function hand_out(key, due, call, fence, record, content, created, changed, sent, last_fence, sends, before)
+  local job, was = base .. 'job:' .. key, record.s
+  local resends, losses = record.rs or '0', record.l or '0'
+  local first, last = record.t1 or sent, sent -- the first is kept of its own only from the second send on
   count = 0
-  if record.b then
+  if before then
     -- The send that was out is nobody's now.
-    redis.pcall('RPUSH', log, intent_line(record.ts, record.f, record.w),
-      '{"e":"lost","t":' .. now_text .. ',"f":' .. (record.f or '0') .. ',"w":' .. cjson.encode(record.w or '') .. '}')
+    redis.pcall('RPUSH', base .. 'log:' .. key, intent_line(sent, last_fence, record.w),
+      '{"e":"lost","t":' .. now_text .. ',"f":' .. last_fence .. ',"w":' .. cjson.encode(record.w or '') .. '}')
   end
   if call == 'send' then
-    sent, last = whole(sent + 1), now_text
+    sends, last = whole(sends + 1), now_text
     if was ~= 'queued' then
-      resent = whole(resent + 1)
-      set_field('rs', resent)
+      resends = whole(resends + 1)
+      set_field('rs', resends)
     end
-    if record.ts and not record.t1 then set_field('t1', record.ts) end
-    if first == '0' then first = now_text end
-    redis.call('HSET', job, 's', 'in_doubt', 'b', was, 'n', sent, 'ts', now_text, 'u', now_text, 'w', worker, 'f', fence, unpack(more, 1, count))
+    if first == '0' then first = now_text elseif not record.t1 then set_field('t1', first) end
+    redis.call('HSET', job, 's', 'in_doubt', 'm', marks(created, now_text, now_text, fence, sends) .. ' ' .. was, 'w', worker, unpack(more, 1, count))
   else
     if record.w then
       losses = whole(losses + 1)
       set_field('l', losses)
     end
-    redis.call('HSET', job, 'w', worker, 'f', fence, unpack(more, 1, count))
-    if record.b then
-      redis.call('HSET', job, 'b', '') -- that it may have reached the gateway must outlive this claim's release
-      if record.b ~= was then redis.call('XADD', base .. 'events', 'MAXLEN', '~', ARGV[6], '*', 'key', key, 'state', was) end
-    end
+    -- Without the state before the send that was out: that it may have reached the gateway must outlive this claim's release.
+    redis.call('HSET', job, 'm', marks(created, changed, sent, fence, sends), 'w', worker, unpack(more, 1, count))
+    if before and before ~= was then redis.call('XADD', base .. 'events', 'MAXLEN', '~', ARGV[6], '*', 'key', key, 'state', was) end
   end
-  local numbers = sent .. ' ' .. resent .. ' ' .. (record.a or '0') .. ' ' .. losses .. ' ' .. first .. ' ' .. last .. ' ' .. before_this .. ' ' .. (record.o or '0')
-    .. ' ' .. due .. ' ' .. (record.c or '0')
-  if record.tp then numbers = numbers .. ' ' .. record.tp end
-  jobs[#jobs + 1] = { key, call, fence, was, content, record.no or '', numbers }
+  local facts = call .. ' ' .. was .. ' ' .. fence .. ' ' .. sends .. ' ' .. resends .. ' ' .. (record.a or '0') .. ' ' .. losses .. ' '
+    .. first .. ' ' .. last .. ' ' .. sent .. ' ' .. (record.o or '0') .. ' ' .. due .. ' ' .. created
+    .. '\n' .. (record.tp or '') .. '\n' .. (record.no or '')
+  local at = #jobs
+  jobs[at + 1], jobs[at + 2], jobs[at + 3] = key, facts, content
 end
 for _, one in ipairs(claimed) do hand_out(unpack(one)) end
 if #orphans > 0 then
@@ -183,8 +180,8 @@ if #orphans > 0 then
   redis.call('SADD', base .. 'orphans', unpack(orphans))
 end
 
-if rate > 0 and #jobs > 0 then
-  arrival = math.ceil(arrival + #jobs * interval)
+if rate > 0 and #claimed > 0 then
+  arrival = math.ceil(arrival + #claimed * interval)
   redis.call('HSET', base .. 'lane', 'tat', string.format('%.0f', arrival))
 end
 local next_due = -1
@@ -192,5 +189,5 @@ for _, set in ipairs(asks_only and { 'to_ask' } or { 'to_send', 'to_ask' }) do
   local head = tonumber(redis.call('ZRANGE', base .. set, 0, 0, 'WITHSCORES')[2])
   if head and (next_due < 0 or head < next_due) then next_due = head end
 end
-if next_due >= 0 and #jobs == allowance then next_due = math.max(next_due, next_call()) end
+if next_due >= 0 and #claimed == allowance then next_due = math.max(next_due, next_call()) end
 return { now, next_due, jobs, orphans, epoch, 0 }

@@ -9,15 +9,17 @@
 --       19 about ('' = its key), 20 the content if it is too long for the record ('' otherwise), then name and value of the
 --       fields that hold it
 -- Returns {'ok'} | {'beside', key of another job about the same thing}: put before a person | {'changed'}: look again
+-- shared: whole.lua
+-- shared: marks.lua
 -- shared: tell.lua
 -- shared: intent.lua
 local base, key, state, set = KEYS[1], ARGV[4], ARGV[7], ARGV[8]
 local job, reason = base .. 'job:' .. key, ARGV[10]
 local time = redis.call('TIME')
-local now = time[1] * 1000 + math.floor(time[2] / 1000)
-local record = redis.call('HMGET', job, 's', 'f', 'n', 'rs', 't1', 'ts', 'z', 'b', 'w')
-local is, fence, sends, resends, first, last, tombstone, out, held = unpack(record)
-if tombstone or (is or '') ~= ARGV[6] or (is and (fence or '0') or '') ~= ARGV[5] then return { 'changed' } end
+local now = whole(time[1] * 1000 + math.floor(time[2] / 1000))
+local is, marked, resends, first, tombstone, held = unpack(redis.call('HMGET', job, 's', 'm', 'rs', 't1', 'z', 'w'))
+local created, _, last, fence, sends, out = marks_of(marked)
+if tombstone or (is or '') ~= ARGV[6] or (is and fence or '') ~= ARGV[5] then return { 'changed' } end
 
 local fields = {}
 local function set_field(name, value) fields[#fields + 1] = name; fields[#fields + 1] = value end
@@ -33,23 +35,21 @@ if not is then
     redis.call('SET', base .. 'about:' .. about, key)
   end
   set_field('h', ARGV[18])
-  set_field('c', ARGV[14])
   for at = 21, #ARGV do fields[#fields + 1] = ARGV[at] end
   if ARGV[20] ~= '' then redis.call('SET', base .. 'body:' .. key, ARGV[20]) end
 end
 
 if out and out ~= '' then redis.call('RPUSH', base .. 'log:' .. key, intent_line(last, fence, held)) end -- the send that is out is nobody's now
-first = math.min(tonumber(first or last) or math.huge, tonumber(ARGV[14]))
-last = math.max(tonumber(last) or 0, tonumber(ARGV[15]))
-resends = math.max(tonumber(resends) or 0, tonumber(ARGV[13]))
+local function most(own, known) return math.max(tonumber(own) or 0, tonumber(known)) end
+first = first or (last ~= '0' and last)
+first = math.min(tonumber(first) or math.huge, tonumber(ARGV[14]))
+last, fence, sends, resends = most(last, ARGV[15]), most(fence, ARGV[11]) + 1, most(sends, ARGV[12]), most(resends, ARGV[13])
 set_field('s', state)
-set_field('u', now)
+set_field('m', marks(created or ARGV[14], now, whole(last), whole(fence), whole(sends)))
 set_field('r', reason)
-set_field('f', string.format('%.0f', math.max(tonumber(fence) or 0, tonumber(ARGV[11])) + 1))
-set_field('n', math.max(tonumber(sends) or 0, tonumber(ARGV[12])))
-set_field('ts', string.format('%.0f', last))
-if first ~= last then set_field('t1', string.format('%.0f', first)) end
-if resends > 0 then set_field('rs', resends) end
+if held then set_field('w', '') end
+if first ~= last then set_field('t1', whole(first)) end
+if resends > 0 then set_field('rs', whole(resends)) end
 if ARGV[16] ~= '' then set_field('no', ARGV[16]) end
 -- Due first: a record without it would be forgotten once more.
 for _, name in ipairs({ 'to_send', 'to_ask', 'review' }) do
@@ -57,8 +57,7 @@ for _, name in ipairs({ 'to_send', 'to_ask', 'review' }) do
 end
 if set ~= '' then redis.call('ZADD', base .. set, ARGV[9], key) else redis.call('ZADD', base .. 'review', now, key) end
 redis.call('HSET', job, unpack(fields))
-redis.call('HDEL', job, 'w', 'b')
-redis.call('RPUSH', base .. 'log:' .. key, string.format('{"e":"put_back","t":%d,', now) .. ARGV[17] .. '}')
+redis.call('RPUSH', base .. 'log:' .. key, '{"e":"put_back","t":' .. now .. ',' .. ARGV[17] .. '}')
 redis.call('XADD', base .. 'events', 'MAXLEN', '~', ARGV[3], '*', 'key', key, 'state', state)
 redis.call('PUBLISH', ARGV[1], ARGV[2])
 if is and is ~= state and TOLD[state] and redis.call('HEXISTS', job, 'cb1') == 1 then tell(base, key, state, now) end

@@ -4,15 +4,18 @@
 -- ARGV  1 wake channel, 2 lane name, 3 log lines after which a claim that came to nothing leaves none, then for each job:
 --       key, fence
 -- Returns for each job 'ok' | 'again' | 'stale'
+-- shared: whole.lua
+-- shared: marks.lua
 -- shared: intent.lua
 local base = KEYS[1]
 local time = redis.call('TIME')
-local now = time[1] * 1000 + math.floor(time[2] / 1000)
+local now = whole(time[1] * 1000 + math.floor(time[2] / 1000))
 local answers, any_given_back = {}, false
 for at = 4, #ARGV, 2 do
   local key, fence = ARGV[at], ARGV[at + 1]
   local job, log = base .. 'job:' .. key, base .. 'log:' .. key
-  local its_fence, held, before, sends, resends, sent = unpack(redis.call('HMGET', job, 'f', 'w', 'b', 'n', 'rs', 'ts'))
+  local marked, held, resends = unpack(redis.call('HMGET', job, 'm', 'w', 'rs'))
+  local created, changed, sent, its_fence, sends, before = marks_of(marked)
   if its_fence ~= fence then
     answers[#answers + 1] = 'stale'
   elseif not held or held == '' then
@@ -20,19 +23,20 @@ for at = 4, #ARGV, 2 do
   else
     any_given_back = true
     answers[#answers + 1] = 'ok'
-    redis.call('HSET', job, 'w', '', 'b', '')
-    if before and before ~= '' then -- `b` is there while this very claim is for a send: claim takes it away from an older one
-      sends = tonumber(sends) - 1
-      redis.call('HSET', job, 's', before, 'n', sends, 'u', now)
+    if before ~= '' then -- it is there while this very claim is for a send: claim takes it away from an older one
+      local left = tonumber(sends) - 1
+      -- If there was no other, none has happened yet: a deadline must not run from it.
+      local last = left == 0 and '0' or sent
+      redis.call('HSET', job, 's', before, 'm', marks(created, now, last, fence, whole(left)), 'w', '')
       if before ~= 'queued' then redis.call('HSET', job, 'rs', tonumber(resends) - 1) end
-      -- The first send has not happened yet; a deadline must not run from it.
-      if sends == 0 then redis.call('HDEL', job, 'ts', 't1') end
+      if left == 0 then redis.call('HDEL', job, 't1') end
       if (tonumber(redis.pcall('LLEN', log)) or 0) < tonumber(ARGV[3]) then
-        redis.pcall('RPUSH', log, intent_line(sent, fence, held), string.format('{"e":"released","t":%d,"f":%s}', now, fence))
+        redis.pcall('RPUSH', log, intent_line(sent, fence, held), string.format('{"e":"released","t":%s,"f":%s}', now, fence))
       end
       redis.call('ZADD', base .. 'to_send', now, key)
       redis.call('ZREM', base .. 'to_ask', key)
     else
+      redis.call('HSET', job, 'w', '')
       redis.call('ZADD', base .. 'to_ask', now, key)
     end
   end

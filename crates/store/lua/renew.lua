@@ -3,14 +3,16 @@
 -- KEYS  1 the lane's base
 -- ARGV  1 worker, 2 lease (ms), then for each job: key, fence
 -- Returns the keys that it no longer holds
+-- shared: marks.lua
 local base, worker = KEYS[1], ARGV[1]
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local lost = {}
 for at = 3, #ARGV, 2 do
   local key, fence = ARGV[at], ARGV[at + 1]
-  local record = redis.call('HMGET', base .. 'job:' .. key, 'f', 'w')
-  if record[1] == fence and record[2] == worker then
+  local marked, holder = unpack(redis.call('HMGET', base .. 'job:' .. key, 'm', 'w'))
+  local _, _, _, its_fence = marks_of(marked)
+  if its_fence == fence and holder == worker then
     redis.call('ZADD', base .. 'to_ask', 'XX', now + tonumber(ARGV[2]), key)
   else
     lost[#lost + 1] = key

@@ -5,11 +5,10 @@
 --       traceparent ('' = none)
 -- Returns for each job: {'new'} | {'existing', state} | {'conflict', key of the first} (its own key when the content differs);
 --         the state of a job whose detail has expired is told by its first letter
+-- shared: whole.lua
 local base = KEYS[1]
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
--- Numbers go to Redis as text: one that Lua hands over as a number is written and read as a float, at the price of a command.
-local function whole(number) return string.format('%d', number) end
 local now_text, NEW = whole(now), { 'new' }
 local answers, any_new = {}, false
 
@@ -50,7 +49,7 @@ for at = 3, #ARGV, 7 do
     end
     for piece = 1, math.ceil(#callback / PIECE_BYTES) do put_piece('cb' .. piece, callback, piece) end
     if trace ~= '' then more[count + 1], more[count + 2], count = 'tp', trace, count + 2 end
-    redis.call('HSET', job, 's', 'queued', 'h', hash, 'c', now_text, unpack(more, 1, count))
+    redis.call('HSET', job, 's', 'queued', 'm', now_text, 'h', hash, unpack(more, 1, count))
     if about ~= '' then redis.call('SET', base .. 'about:' .. about, key) end
     answers[#answers + 1] = NEW
     any_new = true

@@ -146,9 +146,7 @@ pub struct Claims {
 }
 
 /// Numbers without which a claimed job cannot be worked on.
-const NUMBERS: usize = 8;
-
-type Row = (String, String, u64, String, String, String, String);
+const NUMBERS: usize = 9;
 
 impl Store {
     /// Claims due jobs of one lane.
@@ -174,9 +172,9 @@ impl Store {
         type Reply = (u64, i64, Vec<Value>, Vec<String>, u64, u8);
         let since = self.since();
         let (now, next_due, rows, mut orphans, epoch, lost): Reply = call.run_on(self.to_claim_on()?).await?;
-        let mut jobs = Vec::with_capacity(rows.len());
+        let mut jobs = Vec::with_capacity(rows.len() / ROW);
         let mut unreadable = Vec::new();
-        for row in rows {
+        for row in rows.chunks_exact(ROW) {
             match claimed(row) {
                 Ok(job) => jobs.push(job),
                 Err(key) => unreadable.push(key),
@@ -280,33 +278,39 @@ pub(crate) fn whole_millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
+/// Values for each job in a claim's reply: key, facts, content.
+pub(crate) const ROW: usize = 3;
+
 /// A job as the script told it; its key, or what stands in its place, when that cannot be read.
-pub(crate) fn claimed(row: Value) -> Result<Claimed, String> {
-    let name =
-        row.as_sequence().and_then(<[Value]>::first).and_then(|key| redis::from_redis_value_ref::<String>(key).ok());
-    let unreadable = || name.clone().unwrap_or_default();
-    let row: Row = redis::from_redis_value(row).map_err(|_| unreadable())?;
-    let (key, call, fence, state, content, trade_nos, numbers) = row;
-    let mut words = numbers.split(' ');
-    let numbers: Result<Vec<u64>, _> = words.by_ref().take(NUMBERS).map(str::parse).collect();
-    let Ok(&[sends, resends, asks, losses, first, last, before, ordered]) = numbers.as_deref() else { return Err(key) };
+pub(crate) fn claimed(row: &[Value]) -> Result<Claimed, String> {
+    let text = |at: usize| row.get(at).and_then(|value| redis::from_redis_value_ref::<String>(value).ok());
+    let name = text(0).unwrap_or_default();
+    read(&name, text(1).as_deref(), text(2)).ok_or(name)
+}
+
+fn read(key: &str, facts: Option<&str>, content: Option<String>) -> Option<Claimed> {
+    let mut lines = facts?.splitn(3, '\n');
+    let (mut words, trace, trade_nos) = (lines.next()?.split(' '), lines.next()?, lines.next()?);
+    let call = match words.next()? {
+        "send" => Call::Send,
+        "ask" => Call::Ask,
+        _ => return None,
+    };
+    let state = words.next()?.parse().ok()?;
+    let numbers: Vec<u64> = words.by_ref().take(NUMBERS).map(str::parse).collect::<Result<_, _>>().ok()?;
+    let &[fence, sends, resends, asks, losses, first, last, before, ordered] = numbers.as_slice() else { return None };
     let count = |number: u64| u32::try_from(number).unwrap_or(u32::MAX);
     let moment = |at: u64| (at > 0).then_some(Millis(at));
     // What is only told of keeps no job from its work, should it not be readable.
     let mut told = || words.next().and_then(|text| text.parse().ok()).and_then(moment);
     let (due, created) = (told(), told());
-    let trace = words.next().and_then(|text| text.parse().ok());
-    Ok(Claimed {
-        call: match call.as_str() {
-            "send" => Call::Send,
-            "ask" => Call::Ask,
-            _ => return Err(key),
-        },
-        state: state.parse().map_err(|_| unreadable())?,
-        key: key.parse().map_err(|_| unreadable())?,
+    Some(Claimed {
+        key: key.parse().ok()?,
+        call,
         fence,
-        content,
+        content: content?,
         trade_nos: trade_nos.split_whitespace().map(str::to_owned).collect(),
+        state,
         sends: count(sends),
         resends: count(resends),
         asks: count(asks),
@@ -317,6 +321,6 @@ pub(crate) fn claimed(row: Value) -> Result<Claimed, String> {
         ordered: moment(ordered),
         due,
         created,
-        trace,
+        trace: trace.parse().ok(),
     })
 }

@@ -1,5 +1,7 @@
 //! Recording what became of claimed jobs.
 
+use std::borrow::Cow;
+
 use bursar_domain::{Due, Lane, Next, State};
 use redis::Value;
 
@@ -87,20 +89,27 @@ impl Store {
 }
 
 fn push(call: &mut Call<'_>, commit: &Commit) {
-    let (set, due) = due_set(commit.next.due);
     let reason = commit.reason.as_deref().or(commit.next.reason).unwrap_or_default();
     call.push(&commit.key)
         .push(commit.fence)
-        .push(commit.next.state.as_str())
-        .push(set)
-        .push(due)
-        .push(u8::from(commit.asked == Asked::Yes))
-        .push(u8::from(commit.resend == Resend::GivenBack))
+        .push(what_follows(commit))
         .push(commit.trade_nos.as_ref().map(|numbers| numbers.join(" ")).unwrap_or_default())
         .push(commit.gateway_status.as_deref().unwrap_or_default())
         .push(reason)
-        .push(commit.line.as_deref().unwrap_or_default())
-        .push(if commit.next.pause_lane { reason } else { "" });
+        .push(commit.line.as_deref().unwrap_or_default());
+}
+
+/// In `commit.lua`'s words: the state alone where a send has ended the job, which is the usual case.
+fn what_follows(commit: &Commit) -> Cow<'static, str> {
+    let (state, (set, due)) = (commit.next.state, due_set(commit.next.due));
+    let (asked, given_back, pause) =
+        (commit.asked == Asked::Yes, commit.resend == Resend::GivenBack, commit.next.pause_lane);
+    if state.is_terminal() && set.is_empty() && !asked && !given_back && !pause {
+        return state.as_str().into();
+    }
+    let set = if set.is_empty() { "-" } else { set };
+    let [asked, given_back, pause] = [asked, given_back, pause].map(u8::from);
+    format!("{state} {set} {due} {asked} {given_back} {pause}").into()
 }
 
 /// The sorted set that a due time belongs to, and the time.

@@ -37,11 +37,11 @@ pub fn log_line(line: &[u8]) -> AttemptView {
     read_line(line)
 }
 
-/// Reads one job of a claim's reply, given in Redis's own protocol; `None` for bytes that are no reply.
+/// Reads one job of a claim's reply, an array of its three values, given in Redis's own protocol; `None` for bytes that are no reply.
 ///
 /// # Errors
 /// What stands in the key's place, when the job cannot be read.
 #[must_use]
 pub fn claimed_row(reply: &[u8]) -> Option<Result<Claimed, String>> {
-    redis::parse_redis_value(reply).ok().map(claimed)
+    redis::parse_redis_value(reply).ok().map(|row| claimed(row.as_sequence().unwrap_or_default()))
 }

@@ -1,18 +1,22 @@
 //! A job's log as it is read: the lines of `log:KEY`, and the two attempts that its record tells.
 //!
 //! What became of the first claim stands in the record (`x1`, `x2`, …): most jobs have no other attempt. So does the intent of
-//! a send that is out (`b`, `ts`, `f`, `w`), which gets its line when its end is known.
+//! a send that is out (`m`, `w`), which gets its line when its end is known.
 
 use bursar_domain::{AttemptView, Key, Lane, Millis};
 use serde_json::{Map, Value};
 
+use crate::record::Marks;
 use crate::{Store, StoreError};
 
 /// Logs in one call of the script: a bound on how long it holds Redis.
 const LOGS_AT_ONCE: usize = 50;
 
-/// What a record tells of attempts, in the order of `attempts.lua`; from the sixth on, pieces of the first claim's end.
+/// What a record tells of attempts, in the order of `attempts.lua`; from the fourth on, pieces of the first claim's end.
 type Told = Vec<Option<Vec<u8>>>;
+
+/// What an answer to a first send always says: where a first claim's end begins with the worker's name, it stands for this.
+const ANSWER: &[u8] = br#"{"e":"answer","f":1,"call":"send","w":"#;
 
 impl Store {
     /// A job's log, oldest first. A line that cannot be read is told as it stands, as event `unreadable`.
@@ -58,18 +62,21 @@ impl Store {
 
 fn whole(told: &Told, lines: &[Vec<u8>]) -> Vec<AttemptView> {
     let mut log: Vec<AttemptView> = lines.iter().map(|line| read_line(line)).collect();
-    let Some(([out, worker, fence, last, first], pieces)) = told.split_first_chunk() else { return log };
-    let number = |field: &Option<Vec<u8>>| std::str::from_utf8(field.as_deref()?).ok()?.parse::<u64>().ok();
-    let first_claim: Vec<u8> = pieces.iter().flatten().flatten().copied().collect();
+    let Some(([marks, worker, first], pieces)) = told.split_first_chunk() else { return log };
+    let text = |field: &Option<Vec<u8>>| field.as_deref().map(|bytes| String::from_utf8_lossy(bytes).into_owned());
+    let Some(marks) = text(marks).as_deref().and_then(Marks::read) else { return log };
+    let mut first_claim: Vec<u8> = pieces.iter().flatten().flatten().copied().collect();
     if !first_claim.is_empty() {
+        if first_claim.starts_with(b"\"") {
+            first_claim.splice(..0, ANSWER.iter().copied());
+        }
         let mut end = read_line(&first_claim);
         let worker = end.detail.remove("worker").unwrap_or_default();
-        let intent = intent(number(first).or(number(last)), 1, worker);
-        put(&mut log, [intent, end]);
+        let sent = text(first).and_then(|first| first.parse().ok()).map(Millis);
+        put(&mut log, [intent(sent.or(marks.sent), 1, worker), end]);
     }
-    if out.as_ref().is_some_and(|before| !before.is_empty()) {
-        let worker = String::from_utf8_lossy(worker.as_deref().unwrap_or_default()).into();
-        put(&mut log, [intent(number(last), number(fence).unwrap_or_default(), worker)]);
+    if marks.out {
+        put(&mut log, [intent(marks.sent, marks.fence, text(worker).unwrap_or_default().into())]);
     }
     log
 }
@@ -83,9 +90,9 @@ fn put<const LINES: usize>(log: &mut Vec<AttemptView>, attempt: [AttemptView; LI
     log.splice(place..place, attempt);
 }
 
-fn intent(at: Option<u64>, fence: u64, worker: Value) -> AttemptView {
+fn intent(at: Option<Millis>, fence: u64, worker: Value) -> AttemptView {
     let detail = Map::from_iter([("fence".to_owned(), fence.into()), ("worker".to_owned(), worker)]);
-    AttemptView { at: Millis(at.unwrap_or_default()).rfc3339(), event: "intent".to_owned(), detail }
+    AttemptView { at: at.unwrap_or_default().rfc3339(), event: "intent".to_owned(), detail }
 }
 
 /// A line as outsiders read it.

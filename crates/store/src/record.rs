@@ -3,20 +3,18 @@
 //! | field | holds |
 //! |---|---|
 //! | `s` | state |
+//! | `m` | marks: created, last changed, last intent to send (ms), fence (how often it was claimed), sends; while a send is out also the state before it |
 //! | `h` | SHA-256 of the content, 32 bytes |
-//! | `c`, `u` | created, last changed (ms) |
-//! | `f` | fence: how often it was claimed |
-//! | `n`, `rs`, `a` | sends, of them resends, asks |
+//! | `rs`, `a` | sends while an earlier might have executed, asks |
 //! | `l` | workers lost while they held it |
 //! | `w` | the worker that holds it; empty when none does |
-//! | `b` | the state before the send that is out; empty when none is |
-//! | `t1`, `ts` | first and last intent to send (ms) |
+//! | `t1` | first intent to send (ms) |
 //! | `o` | when an operator last ordered a call (ms) |
 //! | `no` | the gateway's numbers, newest last, separated by spaces |
 //! | `g` | the gateway's status as it wrote it |
 //! | `r` | reason |
 //! | `1`, `2`, … | the canonical content, in pieces; a long one stands in `body:KEY` instead |
-//! | `x1`, `x2`, … | what became of the first claim, if it was a send: the line of its log, in pieces |
+//! | `x1`, `x2`, … | what became of the first claim, if it was a send: the line of its log, in pieces; see `log.rs` |
 //! | `cb1`, `cb2`, … | the callback URL, in pieces |
 //! | `tp` | the producer's `traceparent`; absent when it gave none |
 //! | `cn` | how many events there were to tell so far |
@@ -25,10 +23,10 @@
 //! | `cx` | there once the receiver wants no more |
 //! | `nt` | the number of the last notification that named it |
 //!
-//! `l`, `rs`, `a` are absent while they are 0, `t1` while it is `ts`. A tombstone has `z` only: the final state's first
-//! letter and the first half of the hash.
+//! `m` has the first of its marks alone until the first claim. `l`, `rs`, `a` are absent while they are 0, `t1` while there
+//! was no second send. A tombstone has `z` only: the final state's first letter and the first half of the hash.
 //!
-//! Texts are kept in pieces of 64 bytes because one longer value makes Redis keep the hash at several times the size.
+//! The marks share a field because what Redis does for a claim and a commit is mostly to look for fields and to write them. Texts are kept in pieces of 64 bytes because one longer value makes Redis keep the hash at several times the size.
 
 use std::collections::HashMap;
 use std::str::FromStr;
@@ -100,17 +98,17 @@ impl Record {
             .text("s")
             .unwrap_or_else(|| tombstone.first().map(|letter| char::from(*letter)).into_iter().collect());
         let Some(state) = state_of(&state) else { return Err(fields.unreadable("s")) };
-        let moment = |name| fields.parsed(name).map(|at| at.map(Millis));
-        let created = moment("c")?;
+        let marks =
+            fields.text("m").map(|text| Marks::read(&text).ok_or_else(|| fields.unreadable("m"))).transpose()?;
         Ok(Some(Self {
             lane: lane.clone(),
             key: key.clone(),
             state,
             hash,
-            created,
-            updated: moment("u")?.or(created),
-            fence: fields.parsed("f")?.unwrap_or_default(),
-            sends: fields.parsed("n")?.unwrap_or_default(),
+            created: marks.map(|marks| marks.created),
+            updated: marks.map(|marks| marks.changed),
+            fence: marks.map_or(0, |marks| marks.fence),
+            sends: marks.map_or(0, |marks| marks.sends),
             resends: fields.parsed("rs")?.unwrap_or_default(),
             asks: fields.parsed("a")?.unwrap_or_default(),
             losses: fields.parsed("l")?.unwrap_or_default(),
@@ -141,6 +139,37 @@ impl Record {
             due_at: JobView::time(self.due),
             reason: self.reason.clone(),
         }
+    }
+}
+
+/// What the field `m` says: `marks.lua` writes and reads alike.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Marks {
+    pub(crate) created: Millis,
+    pub(crate) changed: Millis,
+    /// The last intent to send.
+    pub(crate) sent: Option<Millis>,
+    pub(crate) fence: u64,
+    pub(crate) sends: u32,
+    /// Whether a send is out.
+    pub(crate) out: bool,
+}
+
+impl Marks {
+    pub(crate) fn read(text: &str) -> Option<Self> {
+        let mut words = text.split(' ');
+        let created = Millis(words.next()?.parse().ok()?);
+        let Some(changed) = words.next() else {
+            return Some(Self { created, changed: created, sent: None, fence: 0, sends: 0, out: false });
+        };
+        Some(Self {
+            created,
+            changed: Millis(changed.parse().ok()?),
+            sent: Some(words.next()?.parse().ok()?).filter(|sent| *sent > 0).map(Millis),
+            fence: words.next()?.parse().ok()?,
+            sends: words.next()?.parse().ok()?,
+            out: words.next().is_some(),
+        })
     }
 }
 
@@ -193,6 +222,24 @@ impl Texts<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn marks_are_the_first_alone_or_all_and_say_whether_a_send_is_out() {
+        let queued = Marks { created: Millis(5), changed: Millis(5), sent: None, fence: 0, sends: 0, out: false };
+        let ended =
+            Marks { created: Millis(5), changed: Millis(7), sent: Some(Millis(6)), fence: 2, sends: 1, out: false };
+        for (text, marks) in [
+            ("5", Some(queued)),
+            ("5 7 6 2 1", Some(ended)),
+            ("5 7 6 2 1 in_doubt", Some(Marks { out: true, ..ended })),
+            ("5 7 0 2 0", Some(Marks { sent: None, sends: 0, ..ended })),
+            ("", None),
+            ("5 7", None),
+            ("5 x 6 2 1", None),
+        ] {
+            assert_eq!(Marks::read(text), marks, "{text}");
+        }
+    }
 
     #[test]
     fn every_state_is_told_by_its_first_letter() {

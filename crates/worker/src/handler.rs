@@ -110,7 +110,7 @@ async fn call(runtime: &Runtime, held: &Held, order: &mut Order, facts: Facts, c
         Next::review("an answer that cannot follow this call")
     });
     let (t, f, ms) = (now.0, held.job.fence, u64::try_from(took.as_millis()).unwrap_or(u64::MAX));
-    let line = Line { e: "answer", t, f, call: call.as_str(), ms, reading: &reading };
+    let line = Line { e: "answer", f, call: call.as_str(), t, ms, reading: &reading };
     let commit = Commit {
         key: order.key.clone(),
         fence: held.job.fence,
@@ -186,9 +186,9 @@ fn reason(next: &Next, reading: &Reading) -> Option<String> {
 #[derive(serde::Serialize)]
 struct Line<'a> {
     e: &'static str,
-    t: u64,
     f: u64,
     call: &'static str,
+    t: u64,
     ms: u64,
     #[serde(flatten)]
     reading: &'a Reading,

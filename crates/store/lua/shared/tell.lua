@@ -4,9 +4,9 @@ local TOLD = { needs_review = true, succeeded = true, failed = true, refunded = 
 local MAX_UNTOLD = 16 -- a job ends once and may be refunded: only a person who orders calls again and again fills it
 local function tell(base, key, state, now)
   local job, list = base .. 'job:' .. key, base .. 'tell:' .. key
-  local told, gone, created, sends, asks, numbers, status, reason =
-    unpack(redis.call('HMGET', job, 'cn', 'cx', 'c', 'n', 'a', 'no', 'g', 'r'))
+  local told, gone, marked, asks, numbers, status, reason = unpack(redis.call('HMGET', job, 'cn', 'cx', 'm', 'a', 'no', 'g', 'r'))
   if gone then return end
+  local created, _, _, _, sends = marks_of(marked)
   local number = (tonumber(told) or 0) + 1
   local event = { n = number, t = tonumber(now), s = state, c = tonumber(created), sends = tonumber(sends), asks = tonumber(asks),
     no = numbers or nil, g = status or nil, r = reason or nil }
@@ -15,8 +15,8 @@ local function tell(base, key, state, now)
   redis.call('HSET', job, 'cn', number)
   if untold > MAX_UNTOLD then
     -- The oldest but the one that may be under way: a review, for ends come last.
-    redis.pcall('RPUSH', base .. 'log:' .. key, string.format('{"e":"callback","t":%d,"outcome":"dropped","event":%s}',
-      now, redis.call('LINDEX', list, 1)))
+    redis.pcall('RPUSH', base .. 'log:' .. key, '{"e":"callback","t":' .. now .. ',"outcome":"dropped","event":'
+      .. redis.call('LINDEX', list, 1) .. '}')
     redis.call('LSET', list, 1, '')
     redis.call('LREM', list, 1, '')
   end

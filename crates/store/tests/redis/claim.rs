@@ -166,13 +166,14 @@ async fn a_second_send_keeps_the_moment_of_the_first() {
 #[tokio::test]
 async fn due_keys_without_a_readable_record_are_put_aside_and_stop_nobody() {
     let scene = Scene::new().await;
-    scene.submit(&["good", "no-content", "no-state"]).await;
+    scene.submit(&["good", "no-content", "no-marks", "no-state"]).await;
     let content = scene.field("no-content", "1").await;
     assert!(content.is_some());
     for piece in 1..=16 {
         let _: u64 = scene.command(&["HDEL", &scene.name("job:no-content"), &piece.to_string()]).await;
     }
     let _: u64 = scene.command(&["HSET", &scene.name("job:no-state"), "s", "sparkling"]).await;
+    let _: u64 = scene.command(&["HSET", &scene.name("job:no-marks"), "m", "yesterday"]).await;
     for set in ["to_send", "to_ask"] {
         let _: u64 = scene.command(&["ZADD", &scene.name(set), "1", &format!("ghost-{set}")]).await;
     }
@@ -182,9 +183,9 @@ async fn due_keys_without_a_readable_record_are_put_aside_and_stop_nobody() {
     assert_eq!(keys(&claims), ["good"]);
     let mut orphans = claims.orphans.clone();
     orphans.sort_unstable();
-    assert_eq!(orphans, ["ghost-to_ask", "ghost-to_send", "no-content", "no-state", "text"]);
+    assert_eq!(orphans, ["ghost-to_ask", "ghost-to_send", "no-content", "no-marks", "no-state", "text"]);
     let status = scene.store.lane_status(&scene.lane).await.unwrap();
-    assert_eq!((status.orphans, status.to_send, status.to_ask), (5, 0, 1));
+    assert_eq!((status.orphans, status.to_send, status.to_ask), (6, 0, 1));
     assert_eq!(scene.claim("w", 10).await.orphans, Vec::<String>::new());
 }
 
@@ -235,8 +236,8 @@ async fn what_has_ended_or_waits_for_a_person_is_never_claimed_for_a_send() {
 async fn large_fences_stay_exact_and_one_that_cannot_rise_is_put_aside() {
     let scene = Scene::new().await;
     scene.submit(&["k1", "k2"]).await;
-    let _: u64 = scene.command(&["HSET", &scene.name("job:k1"), "f", "9007199254740989"]).await;
-    let _: u64 = scene.command(&["HSET", &scene.name("job:k2"), "f", "9007199254740991"]).await;
+    scene.set_fence("k1", 9_007_199_254_740_989).await;
+    scene.set_fence("k2", 9_007_199_254_740_991).await;
     let claims = scene.claim("w", 5).await;
     assert_eq!(claims.orphans, ["k2"]);
     let claimed = &claims.jobs[0];

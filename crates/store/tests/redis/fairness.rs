@@ -10,7 +10,7 @@ use crate::scene::Scene;
 async fn pending(scene: &Scene, count: usize) {
     let script = redis::Script::new(
         "for i = tonumber(ARGV[1]), tonumber(ARGV[2]) do local key = string.format('p%06d', i)
-           redis.call('HSET', KEYS[1] .. 'job:' .. key, 's', 'pending', 'c', 1, 'f', 1, 'n', 1, 'ts', 1, '1', '{}')
+           redis.call('HSET', KEYS[1] .. 'job:' .. key, 's', 'pending', 'm', '1 1 1 1 1', '1', '{}')
            redis.call('ZADD', KEYS[1] .. 'to_ask', i, key) end",
     );
     for first in (1..=count).step_by(1_000) {
@@ -121,7 +121,7 @@ async fn a_million_due_jobs_after_an_outage_drain_as_steadily_as_a_thousand() {
         for set in ["to_ask", "to_send"] {
             let records = redis::Script::new(
                 "for i = 1, tonumber(ARGV[2]) do local key = ARGV[1] .. string.format('%04d', i)
-                   redis.call('HSET', KEYS[1] .. 'job:' .. key, 's', 'pending', 'c', 1, 'f', 1, 'n', 1, 'ts', 1, '1', '{}')
+                   redis.call('HSET', KEYS[1] .. 'job:' .. key, 's', 'pending', 'm', '1 1 1 1 1', '1', '{}')
                    redis.call('ZADD', KEYS[1] .. ARGV[3], i, key) end",
             );
             let mut call = records.key(scene.name(""));

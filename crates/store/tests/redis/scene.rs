@@ -98,8 +98,13 @@ impl Scene {
     }
 
     pub(crate) async fn record(&self, key: &str) -> HashMap<String, String> {
-        let fields: HashMap<String, Vec<u8>> = self.command(&["HGETALL", &self.name(&format!("job:{key}"))]).await;
-        fields.into_iter().map(|(name, value)| (name, String::from_utf8_lossy(&value).into_owned())).collect()
+        spelt_out(self.command(&["HGETALL", &self.name(&format!("job:{key}"))]).await)
+    }
+
+    /// Makes a queued job one that was claimed so often.
+    pub(crate) async fn set_fence(&self, key: &str, fence: u64) {
+        let marks = format!("1700000000000 1700000000000 0 {fence} 0");
+        let _: u64 = self.command(&["HSET", &self.name(&format!("job:{key}")), "m", &marks]).await;
     }
 
     pub(crate) async fn field(&self, key: &str, name: &str) -> Option<String> {
@@ -199,6 +204,17 @@ pub(crate) fn parse(job: &Value) -> Job {
     Job::parse(job.to_string().as_bytes(), rules).unwrap()
 }
 
+/// A record's fields as text, with a field of its own for each of its marks: `c`reated, `u`pdated, last sen`t` (`ts`), `f`ence, se`n`ds
+/// and the state `b`efore the send that is out; each absent while it says nothing.
+pub(crate) fn spelt_out(fields: HashMap<String, Vec<u8>>) -> HashMap<String, String> {
+    let texts = fields.into_iter().map(|(name, value)| (name, String::from_utf8_lossy(&value).into_owned()));
+    let mut record: HashMap<String, String> = texts.collect();
+    let marks = record.remove("m").unwrap_or_default();
+    let named = ["c", "u", "ts", "f", "n", "b"].into_iter().zip(marks.split(' '));
+    record.extend(named.filter(|(_, mark)| !["", "0"].contains(mark)).map(|(name, mark)| (name.into(), mark.into())));
+    record
+}
+
 /// A transfer with a content of about 300 bytes.
 pub(crate) fn transfer(key: &str) -> Job {
     parse(&transfer_json(key))
@@ -233,8 +249,13 @@ pub(crate) fn sent(claimed: &Claimed, state: State, due: Due) -> Commit {
         trade_nos: None,
         gateway_status: None,
         reason: None,
-        line: Some(json!({"e": "answer", "t": 1, "f": claimed.fence, "call": "send"}).to_string()),
+        line: Some(answer_line(claimed.fence, r#""t":1"#)),
     }
+}
+
+/// What a gateway answered to a send, as a worker writes it: with what is always the same at its head.
+pub(crate) fn answer_line(fence: u64, rest: &str) -> String {
+    format!(r#"{{"e":"answer","f":{fence},"call":"send",{rest}}}"#)
 }
 
 /// The end of an ask.

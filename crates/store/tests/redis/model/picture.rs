@@ -1,6 +1,6 @@
 //! How a lane looks, as the reference has it and as Redis has it, in the same words. Times are in ticks from now.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 
 use bursar_domain::State;
 use redis::Value;
@@ -8,7 +8,7 @@ use serde_json::Value as Json;
 
 use super::reference::{Job, Model, Waits};
 use super::story::{KEYS, TICK_MINUTES};
-use crate::scene::Scene;
+use crate::scene::{Scene, spelt_out};
 
 const TICK_MS: i64 = (TICK_MINUTES * 60_000).cast_signed();
 const SETS: [&str; 4] = ["to_send", "to_ask", "review", "done"];
@@ -102,9 +102,7 @@ impl JobPicture {
     }
 
     fn of_redis(replies: &[Value], now: i64) -> Option<Self> {
-        let record: HashMap<String, Vec<u8>> = redis::from_redis_value(replies[0].clone()).unwrap();
-        let mut record: HashMap<String, String> =
-            record.into_iter().map(|(name, value)| (name, String::from_utf8_lossy(&value).into_owned())).collect();
+        let mut record = spelt_out(redis::from_redis_value(replies[0].clone()).unwrap());
         if let Some(tombstone) = record.get("z") {
             let ended = State::ALL.into_iter().find(|state| tombstone.starts_with(&state.as_str()[..1]));
             let sets = sets(&replies[2..], now);
@@ -119,7 +117,7 @@ impl JobPicture {
             state: record.remove("s")?,
             numbers: NUMBERS.map(|name| record.get(name).map_or(0, |number| number.parse().unwrap())),
             worker: record.remove("w").filter(|worker| !worker.is_empty()),
-            before: record.remove("b").filter(|before| !before.is_empty()),
+            before: record.remove("b"),
             times,
             sets: sets(&replies[2..], now),
             trade_nos: record.remove("no"),

@@ -22,7 +22,11 @@ const AGE: &str = "
       if redis.call('HEXISTS', hash, field) == 1 then redis.call('HINCRBY', hash, field, -by) end
     end
     for at = 2, #ARGV do
-      for _, field in ipairs({ 'c', 'u', 't1', 'ts', 'o' }) do older(base .. 'job:' .. ARGV[at], field, ms) end
+      local job = base .. 'job:' .. ARGV[at]
+      for _, field in ipairs({ 't1', 'o' }) do older(job, field, ms) end
+      local marks = redis.call('HGET', job, 'm')
+      local function older_time(time) return string.format('%d', time - ms) end
+      if marks then redis.call('HSET', job, 'm', (string.gsub(marks, string.rep('%d', 13), older_time))) end
     end
     for _, field in ipairs({ 'doubt', 'resumed' }) do older(base .. 'lane', field, ms) end
     older(base .. 'lane', 'tat', ms * 1000)
