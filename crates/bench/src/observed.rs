@@ -198,7 +198,7 @@ impl Info {
 
     /// How often each command ran so far, scripts' own commands included; without those of the benchmark itself.
     pub(crate) fn commands(&self) -> BTreeMap<String, u64> {
-        const OURS: [&str; 6] = ["info", "config|get", "scan", "memory|usage", "del", "ping"];
+        const OURS: [&str; 5] = ["info", "config|get", "scan", "memory|usage", "ping"];
         let counted = self.0.iter().filter_map(|(name, value)| {
             let command = name.strip_prefix("cmdstat_").filter(|command| !OURS.contains(command))?;
             let calls = value.strip_prefix("calls=")?.split(',').next()?.parse().ok()?;
