@@ -104,7 +104,7 @@ impl From<When> for Fsync {
 pub(crate) enum Role {
     /// One of the processes of the side-by-side benchmark; its driver starts them.
     #[command(subcommand)]
-    Peer(crate::peer::Role),
+    Peer(crate::peer::role::Role),
     /// Everything that BENCHMARKS.md shows, as Markdown.
     Figures(crate::figures::Figures),
     /// Bursar beside its peers in one run.

@@ -3,14 +3,15 @@
 
 mod driver;
 mod meter;
+pub(crate) mod role;
 mod stub;
+mod tally;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use bursar_producer::NewJob;
 use bursar_store::{Settings, Store};
-use clap::{Args, Subcommand, ValueEnum};
 use futures_util::future::try_join_all;
 use serde_json::json;
 use tokio::time::Instant;
@@ -18,75 +19,12 @@ use tokio::time::Instant;
 use crate::jobs::{all_new, job, key, named, producer};
 use crate::workers::{Worker, all_ended};
 use driver::{done, finish, ready};
-use meter::{Latency, Meter};
+use meter::Meter;
+use role::{Enqueue, Mode, Produce, Role, Work, Workload};
+use tally::Tally;
 
 /// How long the last commits may take once the last job has been handled.
 const LAST_COMMITS: Duration = Duration::from_secs(5);
-
-/// One of the driver's roles.
-#[derive(Debug, Subcommand)]
-pub(crate) enum Role {
-    /// Submits jobs as fast as it can.
-    Enqueue(Enqueue),
-    /// Submits jobs at a steady rate.
-    Produce(Produce),
-    /// Works on jobs.
-    Work(Work),
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct Enqueue {
-    #[arg(long)]
-    mode: Mode,
-    #[arg(long, default_value_t = 1_000)]
-    n: u32,
-    #[arg(long, default_value_t = 64)]
-    inflight: u32,
-    #[arg(long, default_value_t = 500)]
-    batch: u32,
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct Produce {
-    #[arg(long, default_value_t = 1_000)]
-    n: u32,
-    /// Jobs a second.
-    #[arg(long, default_value_t = 200)]
-    rate: u32,
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct Work {
-    /// What a job does.
-    #[arg(long, value_name = "WORKLOAD")]
-    w: Workload,
-    #[arg(long, default_value_t = 1_000)]
-    n: u32,
-    #[arg(long, default_value_t = 100)]
-    conc: usize,
-    /// 1: also report how long jobs took from submission to the answer.
-    #[arg(long, default_value_t = 0)]
-    lat: u8,
-}
-
-#[derive(Clone, Copy, Debug, ValueEnum)]
-enum Mode {
-    Seq,
-    Par,
-    Bulk,
-}
-
-/// The workloads, by the driver's names.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-#[value(rename_all = "verbatim")]
-pub(crate) enum Workload {
-    /// Nothing.
-    W1,
-    /// One POST.
-    W2,
-    /// One POST, signed, and its answer verified.
-    W3,
-}
 
 /// Plays the role to its end.
 pub(crate) async fn play(role: &Role) -> anyhow::Result<()> {
@@ -141,7 +79,7 @@ async fn produce(store: Store, arguments: &Produce) -> anyhow::Result<()> {
         let at = Duration::from_secs_f64(f64::from(number) / f64::from(arguments.rate));
         tokio::time::sleep_until(began + at).await;
         // The moment of submission travels in the key, the one part of a job that the producer may choose freely.
-        let (producer, key) = (producer.clone(), format!("{}-{}", key(number), meter::wall_micros()));
+        let (producer, key) = (producer.clone(), format!("{}-{}", key(number), tally::wall_micros()));
         tasks.push(tokio::spawn(async move { all_new(&[producer.submit(&named(number, &key)).await?]) }));
     }
     try_join_all(tasks).await?.into_iter().collect::<anyhow::Result<()>>()?;
@@ -150,17 +88,16 @@ async fn produce(store: Store, arguments: &Produce) -> anyhow::Result<()> {
 }
 
 async fn work(store: Store, arguments: &Work) -> anyhow::Result<()> {
-    let latency = if arguments.lat == 1 { Latency::Reported } else { Latency::Ignored };
     let stub = match arguments.w {
         Workload::W1 => None,
         Workload::W2 | Workload::W3 => Some(stub::Stub::new(arguments.w, arguments.conc)?),
     };
-    let meter = Arc::new(Meter::new(arguments.n, latency, stub));
+    let meter = Arc::new(Meter::new(Tally::new(arguments.n, arguments.latency()), stub));
     ready()?;
     let _worker = Worker::start(&store, meter.clone(), arguments.conc)?;
-    meter.finished().await;
+    meter.tally().finished().await;
     // Others are not waited for until their last acknowledgement has reached Redis; ours is.
     tokio::time::timeout(LAST_COMMITS, all_ended(&store, arguments.n)).await.ok();
-    done(&meter.report())?;
+    done(&meter.tally().report())?;
     finish()
 }

@@ -8,14 +8,13 @@ use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::signature::{ParsedPublicKey, RSA_PKCS1_2048_8192_SHA256, RSA_PKCS1_SHA256, RsaKeyPair};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use bursar_gateways::Order;
 use reqwest::header::CONTENT_TYPE;
 use reqwest::redirect::Policy;
 use reqwest::{Client, Response, retry};
 use serde_json::Value;
 
-use super::Workload;
-use super::meter::wall_micros;
+use super::role::Workload;
+use super::tally::wall_micros;
 
 /// What stands in the request besides the job, as in the other peers' requests.
 const GOODS: &str = r#"[{"sku":"6901234500011","name":"mineral water 550ml","qty":2,"price":200},{"sku":"6901234500028","name":"instant noodles beef","qty":5,"price":450},{"sku":"6901234500035","name":"toothpaste mint 120g","qty":1,"price":1290},{"sku":"6901234500042","name":"paper towels 6 rolls","qty":1,"price":2590},{"sku":"6901234500059","name":"orange juice 1L","qty":3,"price":1180}]"#;
@@ -53,8 +52,8 @@ impl Stub {
     }
 
     /// Writes, signs, posts, reads, verifies; returns the stub's number for the payment.
-    pub(super) async fn pay(&self, order: &Order) -> anyhow::Result<String> {
-        let body = body(order);
+    pub(super) async fn pay(&self, key: &str, content: &str) -> anyhow::Result<String> {
+        let body = body(key, content);
         let mut request = self.client.post(&self.url).header(CONTENT_TYPE, "application/json");
         if let Some(keys) = &self.keys {
             request = request.header("x-signature", keys.sign(body.as_bytes())?);
@@ -102,11 +101,9 @@ fn signature(response: &Response) -> String {
     header.unwrap_or_default().to_owned()
 }
 
-fn body(order: &Order) -> String {
+fn body(key: &str, content: &str) -> String {
     format!(
-        r#"{{"app_id":"A2026031400017","method":"pay.submit","version":"1.0","charset":"utf-8","sign_type":"RSA2","timestamp":{},"nonce":"5f2c8a9e1d7b4036","idempotency_key":"{}","biz":{},"goods":{GOODS},"terminal":{{"ip":"10.8.17.42","sn":"SN-9931-ABCD","os":"android-9"}}}}"#,
+        r#"{{"app_id":"A2026031400017","method":"pay.submit","version":"1.0","charset":"utf-8","sign_type":"RSA2","timestamp":{},"nonce":"5f2c8a9e1d7b4036","idempotency_key":"{key}","biz":{content},"goods":{GOODS},"terminal":{{"ip":"10.8.17.42","sn":"SN-9931-ABCD","os":"android-9"}}}}"#,
         wall_micros() / 1_000,
-        order.key,
-        order.content,
     )
 }
