@@ -8,6 +8,7 @@ use clap::{Args, Parser};
 use crate::measure;
 use crate::options::{Cli, Role};
 use crate::side_by_side;
+use crate::side_by_side::peers::Folders;
 
 /// The peers that run in every round where their programs are at hand, and those that run once.
 const EVERY_ROUND: [&str; 5] = ["floor-list", "floor-stream", "apalis", "apalis-lean", "rusty-sidekiq"];
@@ -16,12 +17,8 @@ const ONCE: [&str; 3] = ["sidekiq", "arq", "celery"];
 /// Where the peers are.
 #[derive(Debug, Args)]
 pub(crate) struct Figures {
-    /// The folder with the peers' programs and their `peers.json`.
-    #[arg(long, value_name = "DIR")]
-    peers: Option<PathBuf>,
-    /// Where the peers were built and installed; `build` in their folder by default.
-    #[arg(long, value_name = "DIR")]
-    build: Option<PathBuf>,
+    #[command(flatten)]
+    folders: Folders,
     /// A JSON line for each run of the side-by-side goes to the end of this file.
     #[arg(long, value_name = "FILE")]
     record: Option<PathBuf>,
@@ -46,16 +43,17 @@ async fn alone(title: &str, arguments: &[&str]) -> anyhow::Result<()> {
 fn beside(figures: &Figures) -> anyhow::Result<side_by_side::SideBySide> {
     let mut arguments = vec!["bursar-bench".to_owned(), "side-by-side".to_owned()];
     let mut add = |name: &str, value: String| arguments.extend([name.to_owned(), value]);
-    let paths = [("--peers", &figures.peers), ("--build", &figures.build), ("--record", &figures.record)];
-    for (name, path) in paths {
-        if let Some(path) = path {
-            add(name, path.to_string_lossy().into_owned());
-        }
+    let folders = &figures.folders;
+    for (name, paths) in [("--peers", &folders.peers), ("--build", &folders.build)] {
+        paths.iter().for_each(|path| add(name, path.to_string_lossy().into_owned()));
     }
-    if figures.peers.is_some() {
-        EVERY_ROUND.iter().for_each(|peer| add("--with", (*peer).to_owned()));
-        ONCE.iter().for_each(|peer| add("--once", (*peer).to_owned()));
+    if let Some(path) = &figures.record {
+        add("--record", path.to_string_lossy().into_owned());
     }
+    let folders = folders.read()?;
+    let at_hand = |peer: &&&str| folders.iter().any(|folder| folder.has(peer));
+    EVERY_ROUND.iter().filter(at_hand).for_each(|peer| add("--with", (*peer).to_owned()));
+    ONCE.iter().filter(at_hand).for_each(|peer| add("--once", (*peer).to_owned()));
     let Some(Role::SideBySide(options)) = Cli::try_parse_from(&arguments)?.role else {
         anyhow::bail!("the side-by-side's own arguments were not understood");
     };

@@ -2,7 +2,7 @@
 //! fresh one for each run, peers alternate within a round, and a run that something else disturbed is repeated once.
 
 mod outcome;
-mod peers;
+pub(crate) mod peers;
 mod process;
 mod round;
 mod tables;
@@ -18,7 +18,7 @@ use crate::machine::Machine;
 use crate::observed::Observed;
 use crate::options::When;
 use outcome::Outcome;
-use peers::Peer;
+use peers::{Folders, Peer};
 use round::Bench;
 
 /// Cores busy with something else from which a run is repeated.
@@ -27,12 +27,8 @@ const DISTURBED: f64 = 0.2;
 /// What is run, and beside whom.
 #[derive(Debug, Args)]
 pub(crate) struct SideBySide {
-    /// The folder with the peers' programs and their `peers.json`; without it Bursar runs alone, and only what needs no stub.
-    #[arg(long, value_name = "DIR")]
-    peers: Option<PathBuf>,
-    /// Where the peers were built and installed; `build` in their folder by default.
-    #[arg(long, value_name = "DIR")]
-    build: Option<PathBuf>,
+    #[command(flatten)]
+    folders: Folders,
     /// Run this peer; may be repeated. Bursar always runs.
     #[arg(long, value_name = "NAME")]
     with: Vec<String>,
@@ -111,13 +107,12 @@ impl Workload {
 
 /// Runs everything, and prints Markdown tables.
 pub(crate) async fn run(options: &SideBySide) -> anyhow::Result<()> {
-    let folder = options.peers.as_deref();
-    let build = options.build.clone().or_else(|| folder.map(|folder| folder.join("build")));
+    let folders = options.folders.read()?;
     let mut peers = vec![Peer::bursar()?];
     for name in options.with.iter().chain(&options.once) {
-        peers.push(Peer::read(folder, build.as_deref(), name)?);
+        peers.push(Peer::find(&folders, name)?);
     }
-    let bench = Bench::new(build.as_deref(), options.fsync)?;
+    let bench = Bench::new(&folders, options.fsync)?;
     let machine = Machine::look(&mut Observed::private(options.fsync.into()).await?).await?;
     let workloads = if options.workload.is_empty() { &Workload::ALL[..] } else { &options.workload };
     let mut outcomes = Vec::new();
@@ -126,7 +121,7 @@ pub(crate) async fn run(options: &SideBySide) -> anyhow::Result<()> {
         for number in 0..rounds {
             for step in 0..peers.len() {
                 let peer = &peers[(step + number as usize) % peers.len()];
-                if number > 0 && options.once.contains(&peer.name) {
+                if !peer.runs(workload) || (number > 0 && options.once.contains(&peer.name)) {
                     continue;
                 }
                 eprintln!("{}: {}, round {} of {rounds} …", workload.name(), peer.name, number + 1);

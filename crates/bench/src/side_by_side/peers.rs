@@ -1,12 +1,62 @@
 //! The peers: how each is started, from the `peers.json` beside their programs; Bursar is this very program.
+//! A folder's own peers may name it `{ROOT}` and the place where they were built `{BUILD}`.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::Context;
+use clap::Args;
 use serde_json::Value;
 
 use super::Workload;
+
+/// Where they are.
+#[derive(Debug, Args)]
+pub(crate) struct Folders {
+    /// A folder with peers' programs and their `peers.json`; may be repeated. Without it Bursar runs alone, and only what needs
+    /// no stub.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) peers: Vec<PathBuf>,
+    /// Where a folder's peers were built and installed; as often and in the same order as --peers. `build` in the folder by
+    /// default.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) build: Vec<PathBuf>,
+}
+
+impl Folders {
+    pub(crate) fn read(&self) -> anyhow::Result<Vec<Folder>> {
+        anyhow::ensure!(self.build.len() <= self.peers.len(), "--build without its --peers");
+        let builds = self.build.iter().map(Some).chain(std::iter::repeat(None));
+        self.peers.iter().zip(builds).map(|(root, build)| Folder::read(root, build.map(PathBuf::as_path))).collect()
+    }
+}
+
+/// A folder of peers.
+#[derive(Debug)]
+pub(crate) struct Folder {
+    root: PathBuf,
+    pub(super) build: PathBuf,
+    described: Value,
+}
+
+impl Folder {
+    fn read(root: &Path, build: Option<&Path>) -> anyhow::Result<Self> {
+        let file = root.join("peers.json");
+        let text = std::fs::read_to_string(&file).with_context(|| file.display().to_string())?;
+        let described = serde_json::from_str(&text).with_context(|| file.display().to_string())?;
+        let build = build.map_or_else(|| root.join("build"), Path::to_owned);
+        Ok(Self { root: root.to_owned(), build, described })
+    }
+
+    pub(crate) fn has(&self, name: &str) -> bool {
+        self.described.get(name).is_some()
+    }
+
+    fn fixed(&self, value: &Value) -> String {
+        let text = value.as_str().unwrap_or_default();
+        text.replace("{BUILD}", &self.build.to_string_lossy()).replace("{ROOT}", &self.root.to_string_lossy())
+    }
+}
 
 /// One of them.
 #[derive(Debug)]
@@ -24,20 +74,22 @@ impl Peer {
         Ok(Self { name: "bursar".into(), command, environment: BTreeMap::new(), described: Value::Null })
     }
 
-    pub(super) fn read(folder: Option<&Path>, build: Option<&Path>, name: &str) -> anyhow::Result<Self> {
-        let (folder, build) = folder.zip(build).context("peers need --peers, the folder with their programs")?;
-        let file = folder.join("peers.json");
-        let text = std::fs::read_to_string(&file).with_context(|| file.display().to_string())?;
-        let mut all: Value = serde_json::from_str(&text).with_context(|| file.display().to_string())?;
-        let described = all.get_mut(name).map(Value::take).with_context(|| format!("{name} is no peer"))?;
-        let fixed = |value: &Value| {
-            let text = value.as_str().unwrap_or_default();
-            text.replace("{BUILD}", &build.to_string_lossy()).replace("{ROOT}", &folder.to_string_lossy())
-        };
-        let command = described["cmd"].as_array().context("a peer without a command")?.iter().map(fixed).collect();
+    /// The one of this name, from the first folder that has it.
+    pub(super) fn find(folders: &[Folder], name: &str) -> anyhow::Result<Self> {
+        anyhow::ensure!(!folders.is_empty(), "peers need --peers, the folder with their programs");
+        let folder = folders.iter().find(|folder| folder.has(name)).with_context(|| format!("{name} is no peer"))?;
+        let described = folder.described[name].clone();
+        let command = described["cmd"].as_array().context("a peer without a command")?;
+        let command = command.iter().map(|word| folder.fixed(word)).collect();
         let environment = described["env"].as_object().into_iter().flatten();
-        let environment = environment.map(|(name, value)| (name.clone(), fixed(value))).collect();
+        let environment = environment.map(|(name, value)| (name.clone(), folder.fixed(value))).collect();
         Ok(Self { name: name.to_owned(), command, environment, described })
+    }
+
+    /// Whether it has this workload.
+    pub(super) fn runs(&self, workload: Workload) -> bool {
+        let only = self.described["only"].as_array();
+        only.is_none_or(|only| only.iter().any(|name| name == workload.name()))
     }
 
     /// The jobs in one run.
@@ -77,5 +129,36 @@ impl Peer {
     /// How long it may take to end, in seconds.
     pub(super) fn may_end_in(&self) -> f64 {
         self.described["stop_s"].as_f64().unwrap_or(3.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn folder(root: &str, peers: &str) -> Folder {
+        Folder { root: root.into(), build: "/built".into(), described: serde_json::from_str(peers).unwrap() }
+    }
+
+    #[test]
+    fn a_peer_comes_from_the_first_folder_that_has_it() {
+        let folders = [
+            folder("/one", r#"{"a": {"cmd": ["{ROOT}/a", "{BUILD}/a"]}}"#),
+            folder("/two", r#"{"a": {"cmd": ["{ROOT}/a"]}, "b": {"cmd": ["{ROOT}/b"], "env": {"PLACE": "{BUILD}"}}}"#),
+        ];
+        assert_eq!(Peer::find(&folders, "a").unwrap().command, ["/one/a", "/built/a"]);
+        let peer = Peer::find(&folders, "b").unwrap();
+        assert_eq!((peer.command[0].as_str(), peer.environment["PLACE"].as_str()), ("/two/b", "/built"));
+        assert!(Peer::find(&folders, "c").unwrap_err().to_string().contains("c is no peer"));
+    }
+
+    #[test]
+    fn a_peer_runs_every_workload_unless_it_says_which() {
+        let folders = [folder("/one", r#"{"all": {"cmd": []}, "some": {"cmd": [], "only": ["W1", "L1"]}}"#)];
+        let runs = |name: &str| {
+            let peer = Peer::find(&folders, name).unwrap();
+            Workload::ALL.into_iter().filter(|workload| peer.runs(*workload)).count()
+        };
+        assert_eq!((runs("all"), runs("some")), (Workload::ALL.len(), 2));
     }
 }

@@ -1,7 +1,7 @@
 //! One run of one peer, on a Redis of its own.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::Context;
@@ -13,7 +13,7 @@ use tokio::time::sleep;
 
 use super::Workload;
 use super::outcome::{Figure, Outcome};
-use super::peers::Peer;
+use super::peers::{Folder, Peer};
 use super::process::Process;
 use crate::cpu;
 use crate::observed::Observed;
@@ -22,9 +22,13 @@ use crate::options::When;
 /// Jobs a second where latencies are measured.
 const RATES: [(Workload, u32); 2] = [(Workload::L1, 100), (Workload::L2, 200)];
 
+/// The gateway stub, in the first build folder that has one.
+const STUB: &str = "target/release/stub";
+
 /// What every run needs.
 pub(super) struct Bench {
     fsync: Fsync,
+    /// Where the stub is, with the keys of both sides.
     build: Option<PathBuf>,
     logs: TempDir,
 }
@@ -36,9 +40,10 @@ struct Stub {
 }
 
 impl Bench {
-    pub(super) fn new(build: Option<&Path>, fsync: When) -> anyhow::Result<Self> {
+    pub(super) fn new(folders: &[Folder], fsync: When) -> anyhow::Result<Self> {
         let logs = tempfile::Builder::new().prefix("bursar-bench-logs-").tempdir()?;
         // Programs run elsewhere, and are told where the keys are.
+        let build = folders.iter().map(|folder| &folder.build).find(|build| build.join(STUB).exists());
         let build = build.map(|build| build.canonicalize().with_context(|| build.display().to_string())).transpose()?;
         Ok(Self { fsync: fsync.into(), build, logs })
     }
@@ -187,7 +192,7 @@ impl Bench {
     async fn stub(&self, workload: Workload) -> anyhow::Result<Option<Stub>> {
         let Some(build) = self.build.as_ref().filter(|_| workload.work() != "W1") else { return Ok(None) };
         let port = std::net::TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
-        let mut child = Command::new(build.join("target/release/stub"))
+        let mut child = Command::new(build.join(STUB))
             .args(["--port", &port.to_string()])
             .arg("--sig")
             .arg(build.join("keys/body.sig.b64"))
