@@ -11,8 +11,20 @@ use crate::side_by_side;
 use crate::side_by_side::peers::Folders;
 
 /// The peers that run in every round where their programs are at hand, and those that run once.
-const EVERY_ROUND: [&str; 5] = ["floor-list", "floor-stream", "apalis", "apalis-lean", "rusty-sidekiq"];
-const ONCE: [&str; 3] = ["sidekiq", "arq", "celery"];
+const EVERY_ROUND: [&str; 11] = [
+    "floor-list",
+    "floor-stream",
+    "apalis",
+    "apalis-lean",
+    "rusty-sidekiq",
+    "asynq-rs",
+    "bullmq-rs",
+    "asynq-scripts",
+    "asynq-scripts-sent",
+    "bullmq-scripts",
+    "bullmq-scripts-sent",
+];
+const ONCE: [&str; 4] = ["sidekiq", "arq", "celery", "bullmq-py"];
 
 /// Where the peers are.
 #[derive(Debug, Args)]

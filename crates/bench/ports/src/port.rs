@@ -1,0 +1,4 @@
+//! The ports, each with its own client and worker.
+
+pub(crate) mod asynq;
+pub(crate) mod bullmq;
