@@ -3,13 +3,13 @@
 -- ARGV  1 wake channel, 2 lane name, then for each job:
 --       key, content hash (32 bytes), content, due (ms of Redis time, 0 = now), about ('' = its key), callback URL ('' = none),
 --       traceparent ('' = none)
--- Returns for each job: {'new'} | {'existing', state} | {'conflict', key of the first} (its own key when the content differs);
+-- Returns for each job: 'new' | 'existing STATE' | 'conflict KEY', of the first one (its own key when the content differs);
 --         the state of a job whose detail has expired is told by its first letter
 -- shared: whole.lua
 local base = KEYS[1]
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
-local now_text, NEW = whole(now), { 'new' }
+local now_text = whole(now)
 local answers, any_new = {}, false
 
 -- A hash with one value longer than this is stored at several times the size: longer texts are kept in pieces.
@@ -35,9 +35,9 @@ for at = 3, #ARGV, 7 do
   if tombstone then state, had, hash = string.sub(tombstone, 1, 1), string.sub(tombstone, 2), string.sub(hash, 1, #tombstone - 1) end
   local first = not state and first_about(key, about)
   if state then
-    answers[#answers + 1] = had == hash and { 'existing', state } or { 'conflict', key }
+    answers[#answers + 1] = had == hash and 'existing ' .. state or 'conflict ' .. key
   elseif first then
-    answers[#answers + 1] = { 'conflict', first }
+    answers[#answers + 1] = 'conflict ' .. first
   else
     -- Due first: it is the only write that a key of a foreign type could stop, and a record without it would be forgotten.
     redis.call('ZADD', base .. 'to_send', due == '0' and now_text or whole(math.max(now, tonumber(due))), key)
@@ -51,7 +51,7 @@ for at = 3, #ARGV, 7 do
     if trace ~= '' then more[count + 1], more[count + 2], count = 'tp', trace, count + 2 end
     redis.call('HSET', job, 's', 'queued', 'm', now_text, 'h', hash, unpack(more, 1, count))
     if about ~= '' then redis.call('SET', base .. 'about:' .. about, key) end
-    answers[#answers + 1] = NEW
+    answers[#answers + 1] = 'new'
     any_new = true
   end
 end

@@ -67,8 +67,8 @@ impl Store {
                 .push(job.callback_url.as_deref().unwrap_or_default())
                 .push(job.trace.as_ref().map(TraceParent::as_str).unwrap_or_default());
         }
-        let replies: Vec<Vec<String>> = call.run(self).await?;
-        replies.into_iter().map(submission).collect()
+        let replies: Vec<String> = call.run(self).await?;
+        replies.iter().map(|reply| submission(reply)).collect()
     }
 }
 
@@ -79,13 +79,12 @@ fn lanes_of(jobs: &[Job]) -> Vec<&Lane> {
     lanes
 }
 
-fn submission(reply: Vec<String>) -> Result<Submission, StoreError> {
-    let mut words = reply.into_iter();
-    match (words.next().as_deref(), words.next()) {
-        (Some("new"), None) => Ok(Submission::New),
-        (Some("existing"), Some(state)) => state_of(&state).map(Submission::Existing).ok_or_else(|| unreadable(&state)),
-        (Some("conflict"), Some(first)) => Ok(Submission::Conflict { first }),
-        (word, _) => Err(unreadable(word.unwrap_or_default())),
+fn submission(reply: &str) -> Result<Submission, StoreError> {
+    match reply.split_once(' ') {
+        None if reply == "new" => Ok(Submission::New),
+        Some(("existing", state)) => state_of(state).map(Submission::Existing).ok_or_else(|| unreadable(reply)),
+        Some(("conflict", first)) => Ok(Submission::Conflict { first: first.to_owned() }),
+        _ => Err(unreadable(reply)),
     }
 }
 
