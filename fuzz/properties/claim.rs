@@ -1,6 +1,6 @@
 //! Whatever a claim's reply holds in a job's place: a job that can be acted on, or the name of what cannot be read.
 //!
-//! The input is the row in Redis's own protocol.
+//! The input is a job's three values, an array in Redis's own protocol.
 
 use bursar_store::fuzzing;
 

@@ -1,7 +1,7 @@
 //! The originals' scripts without the originals' clients: for each job precisely the calls that a worker with nothing to do
 //! must make. Redis runs scripts one at a time, so no worker in any language, and no number of them, does more jobs a second
 //! on the same Redis than these calls sent as cheaply as can be. `TRAFFIC=original` sends them as the original's client does
-//! instead, which bounds one worker of the original.
+//! instead, which shows about what one worker of the original can do.
 
 pub(crate) mod asynq;
 pub(crate) mod bullmq;

@@ -7,6 +7,7 @@ use std::time::Duration;
 use crate::support::{Act, Scripted, World, keys};
 use bursar_domain::Answer;
 use bursar_test_support::{self as harness, Options};
+use serde_json::json;
 
 /// Calls by command since the server's start, by `INFO commandstats`; those inside scripts are counted, too.
 async fn commands(url: &str) -> HashMap<String, u64> {
@@ -51,6 +52,24 @@ async fn a_job_costs_four_commands_and_its_share_of_a_claim_and_a_commit() {
         .collect();
     assert!(others.is_empty(), "{others:?}");
     worker.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_an_answer_to_a_first_send_always_says_takes_no_bytes_of_the_record_and_is_told_all_the_same() {
+    let redis = harness::private_redis(|options: Options| options);
+    let world = World::on(redis.url()).await;
+    world.submit(keys(1)).await;
+    let worker = world.worker("w1", &Arc::new(Scripted::new(Act::Answer(Answer::Succeeded))));
+    world.until_done(1).await;
+    worker.stop().await;
+    let mut connection = redis::Client::open(redis.url()).unwrap().get_multiplexed_async_connection().await.unwrap();
+    let records: Vec<String> = redis::cmd("KEYS").arg("*:job:*").query_async(&mut connection).await.unwrap();
+    let kept: String = redis::cmd("HGET").arg(&records).arg("x1").query_async(&mut connection).await.unwrap();
+    assert!(kept.starts_with(r#""w1","t":"#), "the worker's name, and what differs from job to job: {kept}");
+    let (_, key) = records[0].rsplit_once(':').unwrap();
+    let log = world.store.attempts(&world.lane, &key.parse().unwrap()).await.unwrap();
+    assert_eq!(log.iter().map(|line| line.event.as_str()).collect::<Vec<_>>(), ["intent", "answer"]);
+    assert_eq!((&log[1].detail["fence"], &log[1].detail["call"]), (&json!(1), &json!("send")));
 }
 
 #[tokio::test(flavor = "multi_thread")]
