@@ -1,5 +1,5 @@
 //! Rust ports of BullMQ and asynq as peers of the side-by-side benchmark, by the driver's contract; and the originals' own
-//! Lua scripts, called as cheaply as can be, which bound what a client in any language can reach on the same Redis.
+//! Lua scripts without a client, which bound what a client in any language can reach on the same Redis.
 
 mod handler;
 mod job;

@@ -1,7 +1,6 @@
 //! The originals' scripts without the originals' clients: for each job precisely the calls that a worker with nothing to do
-//! must make. Redis runs scripts one at a time, so no worker in any language, and no number of them, does more jobs a second
-//! on the same Redis than these calls sent as cheaply as can be. `TRAFFIC=original` sends them as the original's client does
-//! instead, which shows about what one worker of the original can do.
+//! must make. Redis runs scripts one at a time, so what these calls cost Redis bounds all workers in any language. Many are
+//! sent at once; with `TRAFFIC=original` they are sent as the original's client sends them.
 
 pub(crate) mod asynq;
 pub(crate) mod bullmq;
