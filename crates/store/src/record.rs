@@ -98,8 +98,11 @@ impl Record {
             .text("s")
             .unwrap_or_else(|| tombstone.first().map(|letter| char::from(*letter)).into_iter().collect());
         let Some(state) = state_of(&state) else { return Err(fields.unreadable("s")) };
-        let marks =
-            fields.text("m").map(|text| Marks::read(&text).ok_or_else(|| fields.unreadable("m"))).transpose()?;
+        let marks = fields.text("m").as_deref().and_then(Marks::read);
+        // A claim puts such a record aside. To show it without them would tell of a job whose detail has expired.
+        if marks.is_none() && tombstone.is_empty() {
+            return Err(fields.unreadable("m"));
+        }
         Ok(Some(Self {
             lane: lane.clone(),
             key: key.clone(),
@@ -168,7 +171,7 @@ impl Marks {
             sent: Some(words.next()?.parse().ok()?).filter(|sent| *sent > 0).map(Millis),
             fence: words.next()?.parse().ok()?,
             sends: words.next()?.parse().ok()?,
-            out: words.next().is_some(),
+            out: words.next().is_some_and(|before| !before.is_empty()),
         })
     }
 }
@@ -235,6 +238,7 @@ mod tests {
             ("5 7 0 2 0", Some(Marks { sent: None, sends: 0, ..ended })),
             ("", None),
             ("5 7", None),
+            ("5 7 6 2", None),
             ("5 x 6 2 1", None),
         ] {
             assert_eq!(Marks::read(text), marks, "{text}");

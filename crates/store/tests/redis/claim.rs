@@ -166,14 +166,16 @@ async fn a_second_send_keeps_the_moment_of_the_first() {
 #[tokio::test]
 async fn due_keys_without_a_readable_record_are_put_aside_and_stop_nobody() {
     let scene = Scene::new().await;
-    scene.submit(&["good", "no-content", "no-marks", "no-state"]).await;
+    scene.submit(&["good", "half-marks", "no-content", "no-marks", "no-state"]).await;
     let content = scene.field("no-content", "1").await;
     assert!(content.is_some());
     for piece in 1..=16 {
         let _: u64 = scene.command(&["HDEL", &scene.name("job:no-content"), &piece.to_string()]).await;
     }
     let _: u64 = scene.command(&["HSET", &scene.name("job:no-state"), "s", "sparkling"]).await;
-    let _: u64 = scene.command(&["HSET", &scene.name("job:no-marks"), "m", "yesterday"]).await;
+    for (key, marks) in [("no-marks", "yesterday"), ("half-marks", "1700000000000 1700000000001 0")] {
+        let _: u64 = scene.command(&["HSET", &scene.name(&format!("job:{key}")), "m", marks]).await;
+    }
     for set in ["to_send", "to_ask"] {
         let _: u64 = scene.command(&["ZADD", &scene.name(set), "1", &format!("ghost-{set}")]).await;
     }
@@ -183,9 +185,9 @@ async fn due_keys_without_a_readable_record_are_put_aside_and_stop_nobody() {
     assert_eq!(keys(&claims), ["good"]);
     let mut orphans = claims.orphans.clone();
     orphans.sort_unstable();
-    assert_eq!(orphans, ["ghost-to_ask", "ghost-to_send", "no-content", "no-marks", "no-state", "text"]);
+    assert_eq!(orphans, ["ghost-to_ask", "ghost-to_send", "half-marks", "no-content", "no-marks", "no-state", "text"]);
     let status = scene.store.lane_status(&scene.lane).await.unwrap();
-    assert_eq!((status.orphans, status.to_send, status.to_ask), (6, 0, 1));
+    assert_eq!((status.orphans, status.to_send, status.to_ask), (7, 0, 1));
     assert_eq!(scene.claim("w", 10).await.orphans, Vec::<String>::new());
 }
 

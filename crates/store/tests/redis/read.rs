@@ -174,13 +174,22 @@ async fn one_line_that_cannot_be_read_does_not_hide_the_others() {
 }
 
 #[tokio::test]
-async fn a_record_of_a_later_build_is_an_error_that_names_it_and_is_left_as_it_is() {
+async fn a_record_of_another_build_is_an_error_that_names_it_and_is_left_as_it_is() {
     let scene = Scene::new().await;
     scene.submit(&["k1"]).await;
-    let _: u64 = scene.command(&["HSET", &scene.name("job:k1"), "s", "sparkling"]).await;
-    let error = scene.store.job(&scene.lane, &"k1".parse().unwrap()).await.unwrap_err();
-    assert!(error.to_string().contains("k1") && error.to_string().contains("field s"), "{error}");
-    assert_eq!(scene.field("k1", "s").await.as_deref(), Some("sparkling"));
+    let name = scene.name("job:k1");
+    let changes: [(&[&str], &str); 3] = [
+        (&["HSET", &name, "s", "sparkling"], "field s"),
+        (&["HSET", &name, "s", "queued", "m", "5 7"], "field m"),
+        (&["HDEL", &name, "m"], "field m"), // and not as one whose detail has expired
+    ];
+    for (change, field) in changes {
+        let _: u64 = scene.command(change).await;
+        let before = scene.record("k1").await;
+        let error = scene.store.job(&scene.lane, &"k1".parse().unwrap()).await.unwrap_err();
+        assert!(error.to_string().contains("k1") && error.to_string().contains(field), "{error}");
+        assert_eq!(scene.record("k1").await, before);
+    }
 }
 
 #[tokio::test]
