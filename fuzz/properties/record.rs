@@ -1,7 +1,7 @@
 //! Whatever stands in Redis in a record's or a log line's place: it is read or named unreadable, and what is read can be
 //! shown.
 //!
-//! The input is one log line; split at line ends into `name=value`, it is a record's fields.
+//! The input is one log line; split at line ends into `name=value`, it is a record's fields, with `held` for the claim beside it.
 
 use std::collections::HashMap;
 
@@ -15,17 +15,18 @@ pub(crate) fn check(bytes: &[u8]) {
 
     let lane: Lane = "main/transfer".parse().expect("a lane");
     let key: Key = "K1".parse().expect("a key");
-    let fields: HashMap<String, Vec<u8>> = bytes
+    let mut fields: HashMap<String, Vec<u8>> = bytes
         .split(|byte| *byte == b'\n')
         .filter_map(|line| {
             let at = line.iter().position(|byte| *byte == b'=')?;
             Some((String::from_utf8_lossy(&line[..at]).into_owned(), line[at + 1..].to_vec()))
         })
         .collect();
+    let held = fields.remove("held");
     let content = fuzzing::in_pieces(&fields, "");
     assert_eq!(content.is_some(), fields.contains_key("1"), "content begins with its first piece");
     let none = fields.is_empty();
-    match fuzzing::record(&lane, &key, fields, Some(Millis(1))) {
+    match fuzzing::record(&lane, &key, fields, held.as_deref(), Some(Millis(1))) {
         Ok(None) => assert!(none, "fields are a job"),
         Ok(Some(record)) => {
             serde_json::to_string(&record.view()).expect("every record can be shown");

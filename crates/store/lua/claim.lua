@@ -1,16 +1,17 @@
--- Claims due jobs of one lane, no more than can be called at once. For a send, lease and intent are one write:
--- the job is in doubt, on record, before anybody knows that it may be sent.
+-- Claims due jobs of one lane, no more than can be called at once. A claim stands in `held` (see shared/claims.lua): for a send
+-- that is its intent, so the job is in doubt, on record, before anybody knows that it may be sent.
 -- KEYS  1 the lane's base
 -- ARGV  1 worker, 2 lease (ms), 3 free slots, 4 calls per second over all replicas (0 = no limit), 5 number of this claim
 --       (rises with each claim of this worker), 6 events kept, 7 how long the receipt is kept (ms), 8 the number of this
 --       worker's last receipt and 9 the highest epoch of the lane, as far as it remembers them (0 = not),
 --       10 'resend'|'hold', 11 'sends'|'asks': whether sends may be claimed or asks only
 -- Returns {now (ms), next due (ms, -1 = nothing waits), jobs, keys without a record, epoch, 1 if Redis has lost writes else 0}; each
---         job is three of `jobs`: its key, its facts and its content. The facts are three lines: 'send'|'ask', state before,
---         fence, sends, resends, asks, losses, first sent, last sent, sent before this, ordered by an operator, due, created
---         (times in ms, 0 = never), with spaces between; the traceparent; the trade numbers
+--         job is three of `jobs`: its key, its facts and its content. The facts are three lines: the claim's words up to
+--         created, losses, sent before this, ordered by an operator, due (ms, 0 = never), with spaces between; the traceparent;
+--         the trade numbers
 -- shared: whole.lua
 -- shared: marks.lua
+-- shared: claims.lua
 -- shared: intent.lua
 local base, worker = KEYS[1], ARGV[1]
 local lease, slots, rate, number = tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5])
@@ -95,39 +96,60 @@ end
 -- as to read the record.
 local function record_of(key)
   local flat = redis.pcall('HGETALL', base .. 'job:' .. key)
-  local record = { s = false, m = false, h = false, w = false, no = false, a = false, tp = false, ['1'] = false, ['2'] = false }
+  local record = { s = false, m = false, h = false, no = false, a = false, tp = false, ['1'] = false, ['2'] = false, ['3'] = false, ['4'] = false, ['5'] = false }
   for at = 1, #flat, 2 do record[flat[at]] = flat[at + 1] end
-  if record.w == '' then record.w = false end -- nobody holds it
   return record
 end
 
--- What is claimed is known before anything is written; then sets and receipt, then records: an error in between, from a
+-- What is claimed is known before anything is written; then sets and receipt, then claims: an error in between, from a
 -- key of a foreign type, leaves jobs that come due, never one that was taken and forgotten.
-local claimed, jobs, orphans, leased, leaving, receipts = {}, {}, {}, {}, {}, { ARGV[5] }
-local function take(key, due, call)
+local jobs, orphans, leased, leaving, claims, receipts, lapsed_claims = {}, {}, {}, {}, {}, { ARGV[5] }, {}
+local function take(key, due, call, earlier)
   local record = record_of(key)
-  local created, changed, sent, last_fence, sends, before = marks_of(record.m)
-  local fence, content = (tonumber(last_fence) or 0) + 1, content_of(key, record)
-  if not created or not (SENDABLE[record.s] or (call == 'ask' and ASKABLE[record.s])) or type(content) ~= 'string' or fence > MAX_FENCE then
+  local created, changed, sent, fence, sends = marks_of(record.m)
+  local lapsed = created and standing(earlier, fence)
+  if lapsed then -- nobody's now: the job is what that claim made of it
+    fence, record.l = lapsed.fence, whole((tonumber(record.l) or 0) + 1)
+    if lapsed.call == 'send' then
+      record.s, changed, sent, sends, record.rs = 'in_doubt', lapsed.last, lapsed.last, lapsed.sends, lapsed.resends
+      if lapsed.first ~= sent then record.t1 = lapsed.first end
+    end
+    lapsed.key, lapsed.record, lapsed.marks = key, record, marks(created, changed, sent, fence, sends)
+    lapsed_claims[#lapsed_claims + 1] = lapsed
+  end
+  local content = content_of(key, record)
+  if not created or not (SENDABLE[record.s] or (call == 'ask' and ASKABLE[record.s])) or type(content) ~= 'string'
+    or tonumber(fence) >= MAX_FENCE then
     orphans[#orphans + 1] = key
     return
   end
+  fence = whole(fence + 1)
+  local was, ordered, resends, first, last = record.s, record.o or '0', record.rs or '0', record.t1 or sent, sent
   -- Accepted before Redis lost writes, and never sent as far as it knows: it may have been sent all the same. A person who
   -- has resumed the lane since has ordered the send.
-  if record.s == 'queued' and tonumber(created) <= doubt then
-    record.s, record.o = 'in_doubt', whole(math.max(tonumber(record.o) or 0, resumed))
+  if was == 'queued' and tonumber(created) <= doubt then
+    was, ordered = 'in_doubt', whole(math.max(tonumber(ordered), resumed))
   end
-  fence = whole(fence)
-  claimed[#claimed + 1] = { key, due, call, fence, record, content, created, changed, sent, last_fence, sends, before ~= '' and before }
-  leased[#leased + 1] = lease_end
-  leased[#leased + 1] = key
+  if call == 'send' then
+    sends, last = whole(sends + 1), now_text
+    if was ~= 'queued' then resends = whole(resends + 1) end
+    if first == '0' then first = now_text end
+  end
+  local words = call .. ' ' .. was .. ' ' .. fence .. ' ' .. sends .. ' ' .. resends .. ' ' .. (record.a or '0') .. ' ' .. first .. ' ' .. last .. ' ' .. created
+  local at = #leased
+  leased[at + 1], leased[at + 2] = lease_end, key
+  claims[at + 1], claims[at + 2] = key, words .. (record.r and ' 1' or ' 0') .. (record.cb1 and '1 ' or '0 ') .. worker
   receipts[#receipts + 1] = key .. ' ' .. fence
+  at = #jobs
+  jobs[at + 1], jobs[at + 3] = key, content
+  jobs[at + 2] = words .. ' ' .. (record.l or '0') .. ' ' .. sent .. ' ' .. ordered .. ' ' .. due .. '\n' .. (record.tp or '') .. '\n' .. (record.no or '')
 end
-for i = 1, take_sends do
-  leaving[i] = sends[2 * i - 1]
-  take(leaving[i], sends[2 * i], 'send')
-end
-for i = 1, take_asks do take(asks[2 * i - 1], asks[2 * i], 'ask') end
+local due_keys = {}
+for i = 1, take_sends do due_keys[i], leaving[i] = sends[2 * i - 1], sends[2 * i - 1] end
+for i = 1, take_asks do due_keys[take_sends + i] = asks[2 * i - 1] end
+local earlier = #due_keys > 0 and redis.call('HMGET', base .. 'held', unpack(due_keys)) or {}
+for i = 1, take_sends do take(sends[2 * i - 1], sends[2 * i], 'send', earlier[i]) end
+for i = 1, take_asks do take(asks[2 * i - 1], asks[2 * i], 'ask', earlier[take_sends + i]) end
 if #leased > 0 then
   redis.call('ZADD', base .. 'to_ask', unpack(leased))
   -- Should the reply be lost, the worker reads here what it was given, and gives it back unsent.
@@ -137,51 +159,28 @@ if take_sends > 0 then
   redis.call('ZREM', base .. 'to_send', unpack(leaving))
   epoch = redis.call('HINCRBY', base .. 'lane', 'e', 1)
 end
-
--- Writes the claim down and hands it out. What it writes is a send's intent: see shared/intent.lua.
-local more, count = {}, 0 -- fields that only some claims write; one table for all, for making tables is what costs
-local function set_field(field, value) more[count + 1], more[count + 2], count = field, value, count + 2 end
-local function hand_out(key, due, call, fence, record, content, created, changed, sent, last_fence, sends, before)
-  local job, was = base .. 'job:' .. key, record.s
-  local resends, losses = record.rs or '0', record.l or '0'
-  local first, last = record.t1 or sent, sent -- the first is kept of its own only from the second send on
-  count = 0
-  if before then
-    -- The send that was out is nobody's now.
-    redis.pcall('RPUSH', base .. 'log:' .. key, intent_line(sent, last_fence, record.w),
-      '{"e":"lost","t":' .. now_text .. ',"f":' .. last_fence .. ',"w":' .. cjson.encode(record.w or '') .. '}')
-  end
-  if call == 'send' then
-    sends, last = whole(sends + 1), now_text
-    if was ~= 'queued' then
-      resends = whole(resends + 1)
-      set_field('rs', resends)
-    end
-    if first == '0' then first = now_text elseif not record.t1 then set_field('t1', first) end
-    redis.call('HSET', job, 's', 'in_doubt', 'm', marks(created, now_text, now_text, fence, sends) .. ' ' .. was, 'w', worker, unpack(more, 1, count))
-  else
-    if record.w then
-      losses = whole(losses + 1)
-      set_field('l', losses)
-    end
-    -- Without the state before the send that was out: that it may have reached the gateway must outlive this claim's release.
-    redis.call('HSET', job, 'm', marks(created, changed, sent, fence, sends), 'w', worker, unpack(more, 1, count))
-    if before and before ~= was then redis.call('XADD', base .. 'events', 'MAXLEN', '~', ARGV[6], '*', 'key', key, 'state', was) end
-  end
-  local facts = call .. ' ' .. was .. ' ' .. fence .. ' ' .. sends .. ' ' .. resends .. ' ' .. (record.a or '0') .. ' ' .. losses .. ' '
-    .. first .. ' ' .. last .. ' ' .. sent .. ' ' .. (record.o or '0') .. ' ' .. due .. ' ' .. created
-    .. '\n' .. (record.tp or '') .. '\n' .. (record.no or '')
-  local at = #jobs
-  jobs[at + 1], jobs[at + 2], jobs[at + 3] = key, facts, content
-end
-for _, one in ipairs(claimed) do hand_out(unpack(one)) end
 if #orphans > 0 then
   redis.call('ZREM', base .. 'to_ask', unpack(orphans))
   redis.call('SADD', base .. 'orphans', unpack(orphans))
 end
+if #claims > 0 then redis.call('HSET', base .. 'held', unpack(claims)) end
+for _, lapsed in ipairs(lapsed_claims) do
+  local job, record = base .. 'job:' .. lapsed.key, lapsed.record
+  redis.call('HSET', job, 's', record.s, 'm', lapsed.marks, 'l', record.l)
+  if lapsed.call == 'send' then
+    if lapsed.resends ~= '0' then redis.call('HSET', job, 'rs', lapsed.resends) end
+    if record.t1 then redis.call('HSET', job, 't1', record.t1) end
+    redis.pcall('RPUSH', base .. 'log:' .. lapsed.key, intent_line(lapsed.last, lapsed.fence, lapsed.worker),
+      '{"e":"lost","t":' .. now_text .. ',"f":' .. lapsed.fence .. ',"w":' .. cjson.encode(lapsed.worker) .. '}')
+    if lapsed.was ~= 'in_doubt' then
+      redis.call('XADD', base .. 'events', 'MAXLEN', '~', ARGV[6], '*', 'key', lapsed.key, 'state', 'in_doubt')
+    end
+  end
+end
 
-if rate > 0 and #claimed > 0 then
-  arrival = math.ceil(arrival + #claimed * interval)
+local claimed = #leased / 2
+if rate > 0 and claimed > 0 then
+  arrival = math.ceil(arrival + claimed * interval)
   redis.call('HSET', base .. 'lane', 'tat', string.format('%.0f', arrival))
 end
 local next_due = -1
@@ -189,5 +188,5 @@ for _, set in ipairs(asks_only and { 'to_ask' } or { 'to_send', 'to_ask' }) do
   local head = tonumber(redis.call('ZRANGE', base .. set, 0, 0, 'WITHSCORES')[2])
   if head and (next_due < 0 or head < next_due) then next_due = head end
 end
-if next_due >= 0 and #claimed == allowance then next_due = math.max(next_due, next_call()) end
+if next_due >= 0 and claimed == allowance then next_due = math.max(next_due, next_call()) end
 return { now, next_due, jobs, orphans, epoch, 0 }

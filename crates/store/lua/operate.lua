@@ -8,17 +8,23 @@
 --         that it has by now
 -- shared: whole.lua
 -- shared: marks.lua
+-- shared: claims.lua
 -- shared: tell.lua
 local base, key, seen, state, set = KEYS[1], ARGV[4], ARGV[5], ARGV[6], ARGV[7]
 local job = base .. 'job:' .. key
 local time = redis.call('TIME')
 local now = whole(time[1] * 1000 + math.floor(time[2] / 1000))
-local is, held, callback, marked = unpack(redis.call('HMGET', job, 's', 'w', 'cb1', 'm'))
+local is, callback, marked = unpack(redis.call('HMGET', job, 's', 'cb1', 'm'))
 local created, changed, sent, fence, sends = marks_of(marked)
 if not is or not created then return 'gone' end
+local claim = standing(redis.call('HGET', base .. 'held', key), fence)
+if claim then
+  fence = claim.fence
+  if claim.call == 'send' then is, changed = 'in_doubt', claim.last end
+end
 if ARGV[11] ~= '' and (is ~= seen or fence ~= ARGV[10] or changed ~= ARGV[11]) then return 'changed' end
 if is ~= seen then return is end
-if held and held ~= '' then return 'held' end
+if claim then return 'held' end
 redis.call('HSET', job, 's', state, 'm', marks(created, now, sent, fence, sends), 'r', ARGV[8])
 redis.call('RPUSH', base .. 'log:' .. key, '{"e":"operation","t":' .. now .. ',' .. ARGV[9] .. '}')
 for _, name in ipairs({ 'to_send', 'to_ask', 'review' }) do

@@ -11,9 +11,9 @@ local ENDED = { succeeded = true, failed = true, refunded = true, cancelled = tr
 local reduced = 0
 for _, key in ipairs(redis.call('ZRANGEBYSCORE', base .. 'done', '-inf', now - tonumber(ARGV[1]), 'LIMIT', 0, ARGV[2])) do
   local job = base .. 'job:' .. key
-  local state, hash, held, told = unpack(redis.call('HMGET', job, 's', 'h', 'w', 'cn'))
+  local state, hash, told = unpack(redis.call('HMGET', job, 's', 'h', 'cn'))
   local untold = told and redis.call('ZSCORE', base .. 'to_tell', key)
-  if (held and held ~= '') or untold or redis.call('ZSCORE', base .. 'to_ask', key) then
+  if untold or redis.call('ZSCORE', base .. 'to_ask', key) or redis.call('HEXISTS', base .. 'held', key) == 1 then
     redis.call('ZADD', base .. 'done', now, key) -- asked about again or untold: its time begins anew, and it blocks nothing behind it
   elseif ENDED[state] then
     redis.call('DEL', job, base .. 'body:' .. key, base .. 'log:' .. key)

@@ -11,14 +11,20 @@
 -- Returns {'ok'} | {'beside', key of another job about the same thing}: put before a person | {'changed'}: look again
 -- shared: whole.lua
 -- shared: marks.lua
+-- shared: claims.lua
 -- shared: tell.lua
 -- shared: intent.lua
 local base, key, state, set = KEYS[1], ARGV[4], ARGV[7], ARGV[8]
 local job, reason = base .. 'job:' .. key, ARGV[10]
 local time = redis.call('TIME')
 local now = whole(time[1] * 1000 + math.floor(time[2] / 1000))
-local is, marked, resends, first, tombstone, held = unpack(redis.call('HMGET', job, 's', 'm', 'rs', 't1', 'z', 'w'))
-local created, _, last, fence, sends, out = marks_of(marked)
+local is, marked, resends, first, tombstone = unpack(redis.call('HMGET', job, 's', 'm', 'rs', 't1', 'z'))
+local created, _, last, fence, sends = marks_of(marked)
+local claim = standing(redis.call('HGET', base .. 'held', key), fence or 0)
+if claim then
+  fence = claim.fence
+  if is and claim.call == 'send' then is, last, sends, resends, first = 'in_doubt', claim.last, claim.sends, claim.resends, claim.first end
+end
 if tombstone or (is or '') ~= ARGV[6] or (is and fence or '') ~= ARGV[5] then return { 'changed' } end
 
 local fields = {}
@@ -39,7 +45,10 @@ if not is then
   if ARGV[20] ~= '' then redis.call('SET', base .. 'body:' .. key, ARGV[20]) end
 end
 
-if out and out ~= '' then redis.call('RPUSH', base .. 'log:' .. key, intent_line(last, fence, held)) end -- the send that is out is nobody's now
+if claim then -- it is nobody's now
+  if claim.call == 'send' then redis.call('RPUSH', base .. 'log:' .. key, intent_line(claim.last, fence, claim.worker)) end
+  redis.call('HDEL', base .. 'held', key)
+end
 local function most(own, known) return math.max(tonumber(own) or 0, tonumber(known)) end
 first = first or (last ~= '0' and last)
 first = math.min(tonumber(first) or math.huge, tonumber(ARGV[14]))
@@ -47,7 +56,6 @@ last, fence, sends, resends = most(last, ARGV[15]), most(fence, ARGV[11]) + 1, m
 set_field('s', state)
 set_field('m', marks(created or ARGV[14], now, whole(last), whole(fence), whole(sends)))
 set_field('r', reason)
-if held then set_field('w', '') end
 if first ~= last then set_field('t1', whole(first)) end
 if resends > 0 then set_field('rs', whole(resends)) end
 if ARGV[16] ~= '' then set_field('no', ARGV[16]) end

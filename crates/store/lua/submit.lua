@@ -6,6 +6,8 @@
 -- Returns for each job: 'new' | 'existing STATE' | 'conflict KEY', of the first one (its own key when the content differs);
 --         the state of a job whose detail has expired is told by its first letter
 -- shared: whole.lua
+-- shared: marks.lua
+-- shared: claims.lua
 local base = KEYS[1]
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
@@ -28,6 +30,15 @@ local function first_about(key, about)
   return first
 end
 
+-- A job whose send is out is in doubt, though its record still says what it was before.
+local function state_of(key, state)
+  local claim = redis.call('HGET', base .. 'held', key)
+  if not claim then return state end
+  local _, _, _, fence = marks_of(redis.call('HGET', base .. 'job:' .. key, 'm'))
+  claim = standing(claim, fence or 0)
+  return claim and claim.call == 'send' and 'in_doubt' or state
+end
+
 for at = 3, #ARGV, 7 do
   local key, hash, content, due, about, callback, trace = unpack(ARGV, at, at + 6)
   local job = base .. 'job:' .. key
@@ -35,6 +46,7 @@ for at = 3, #ARGV, 7 do
   if tombstone then state, had, hash = string.sub(tombstone, 1, 1), string.sub(tombstone, 2), string.sub(hash, 1, #tombstone - 1) end
   local first = not state and first_about(key, about)
   if state then
+    state = state_of(key, state)
     answers[#answers + 1] = had == hash and 'existing ' .. state or 'conflict ' .. key
   elseif first then
     answers[#answers + 1] = 'conflict ' .. first

@@ -6,7 +6,7 @@
 local base, key = KEYS[1], ARGV[3]
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
-if (redis.call('HGET', base .. 'job:' .. key, 'w') or '') ~= '' then return 0 end
+if redis.call('HEXISTS', base .. 'held', key) == 1 then return 0 end
 if redis.call('ZADD', base .. 'to_ask', 'XX', 'LT', 'CH', now, key) == 0 then return 0 end
 redis.call('PUBLISH', ARGV[1], ARGV[2])
 return 1

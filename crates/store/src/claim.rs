@@ -6,6 +6,7 @@ use std::time::Duration;
 use bursar_domain::{Call, Facts, Key, Lane, Millis, OnAmbiguous, State, TraceParent};
 use redis::{Pipeline, Value};
 
+use crate::held::call_of;
 use crate::link::Connection;
 use crate::scripts::{EVENTS_KEPT, LOG_QUIET_AFTER};
 use crate::sentinel::switched_over;
@@ -146,7 +147,7 @@ pub struct Claims {
 }
 
 /// Numbers without which a claimed job cannot be worked on.
-const NUMBERS: usize = 9;
+const NUMBERS: usize = 10;
 
 impl Store {
     /// Claims due jobs of one lane.
@@ -291,19 +292,16 @@ pub(crate) fn claimed(row: &[Value]) -> Result<Claimed, String> {
 fn read(key: &str, facts: Option<&str>, content: Option<String>) -> Option<Claimed> {
     let mut lines = facts?.splitn(3, '\n');
     let (mut words, trace, trade_nos) = (lines.next()?.split(' '), lines.next()?, lines.next()?);
-    let call = match words.next()? {
-        "send" => Call::Send,
-        "ask" => Call::Ask,
-        _ => return None,
-    };
+    let call = call_of(words.next()?)?;
     let state = words.next()?.parse().ok()?;
     let numbers: Vec<u64> = words.by_ref().take(NUMBERS).map(str::parse).collect::<Result<_, _>>().ok()?;
-    let &[fence, sends, resends, asks, losses, first, last, before, ordered] = numbers.as_slice() else { return None };
+    let &[fence, sends, resends, asks, first, last, created, losses, before, ordered] = numbers.as_slice() else {
+        return None;
+    };
     let count = |number: u64| u32::try_from(number).unwrap_or(u32::MAX);
     let moment = |at: u64| (at > 0).then_some(Millis(at));
     // What is only told of keeps no job from its work, should it not be readable.
-    let mut told = || words.next().and_then(|text| text.parse().ok()).and_then(moment);
-    let (due, created) = (told(), told());
+    let due = words.next().and_then(|text| text.parse().ok()).and_then(moment);
     Some(Claimed {
         key: key.parse().ok()?,
         call,
@@ -320,7 +318,7 @@ fn read(key: &str, facts: Option<&str>, content: Option<String>) -> Option<Claim
         sent_before: moment(before),
         ordered: moment(ordered),
         due,
-        created,
+        created: moment(created),
         trace: trace.parse().ok(),
     })
 }

@@ -10,7 +10,7 @@ use crate::log::read_line;
 use crate::record::pieces;
 use crate::{Claimed, Record, StoreError};
 
-/// Reads a record's fields as `HGETALL` gives them.
+/// Reads a record's fields as `HGETALL` gives them, and the claim that stands beside it.
 ///
 /// # Errors
 /// [`StoreError::Unreadable`], naming the field.
@@ -19,9 +19,10 @@ pub fn record(
     lane: &Lane,
     key: &Key,
     fields: HashMap<String, Vec<u8>>,
+    held: Option<&[u8]>,
     due: Option<Millis>,
 ) -> Result<Option<Record>, StoreError> {
-    Record::read(lane, key, fields, due)
+    Record::read(lane, key, fields, held, due)
 }
 
 /// The bytes that stand in pieces under `name`.

@@ -16,6 +16,7 @@ mod events;
 pub mod fuzzing;
 mod intake;
 mod keys;
+mod held;
 mod link;
 mod list;
 mod log;

@@ -1,18 +1,19 @@
-//! A job's log as it is read: the lines of `log:KEY`, and the two attempts that its record tells.
+//! A job's log as it is read: the lines of `log:KEY`, the attempt that its record tells, and the claim that stands.
 //!
-//! What became of the first claim stands in the record (`x1`, `x2`, …): most jobs have no other attempt. So does the intent of
-//! a send that is out (`m`, `w`), which gets its line when its end is known.
+//! What became of the first claim stands in the record (`x1`, `x2`, …): most jobs have no other attempt. The intent of a send
+//! that is out stands in the lane's `held`, and gets its line when its end is known.
 
-use bursar_domain::{AttemptView, Key, Lane, Millis};
+use bursar_domain::{AttemptView, Call, Key, Lane, Millis};
 use serde_json::{Map, Value};
 
+use crate::held::Held;
 use crate::record::Marks;
 use crate::{Store, StoreError};
 
 /// Logs in one call of the script: a bound on how long it holds Redis.
 const LOGS_AT_ONCE: usize = 50;
 
-/// What a record tells of attempts, in the order of `attempts.lua`; from the fourth on, pieces of the first claim's end.
+/// What a record tells of attempts, in the order of `attempts.lua`; from the third on, pieces of the first claim's end.
 type Told = Vec<Option<Vec<u8>>>;
 
 /// What an answer to a first send always says: where a first claim's end begins with the worker's name, it stands for this.
@@ -53,16 +54,16 @@ impl Store {
             for key in batch {
                 call.push(key.as_str());
             }
-            let read: Vec<(Told, Vec<Vec<u8>>)> = call.run(self).await?;
-            logs.extend(read.into_iter().map(|(told, lines)| whole(&told, &lines)));
+            let read: Vec<(Told, Vec<Vec<u8>>, Option<Vec<u8>>)> = call.run(self).await?;
+            logs.extend(read.into_iter().map(|(told, lines, held)| whole(&told, &lines, held.as_deref())));
         }
         Ok(logs)
     }
 }
 
-fn whole(told: &Told, lines: &[Vec<u8>]) -> Vec<AttemptView> {
+fn whole(told: &Told, lines: &[Vec<u8>], held: Option<&[u8]>) -> Vec<AttemptView> {
     let mut log: Vec<AttemptView> = lines.iter().map(|line| read_line(line)).collect();
-    let Some(([marks, worker, first], pieces)) = told.split_first_chunk() else { return log };
+    let Some(([marks, first], pieces)) = told.split_first_chunk() else { return log };
     let text = |field: &Option<Vec<u8>>| field.as_deref().map(|bytes| String::from_utf8_lossy(bytes).into_owned());
     let Some(marks) = text(marks).as_deref().and_then(Marks::read) else { return log };
     let mut first_claim: Vec<u8> = pieces.iter().flatten().flatten().copied().collect();
@@ -75,8 +76,10 @@ fn whole(told: &Told, lines: &[Vec<u8>]) -> Vec<AttemptView> {
         let sent = text(first).and_then(|first| first.parse().ok()).map(Millis);
         put(&mut log, [intent(sent.or(marks.sent), 1, worker), end]);
     }
-    if marks.out {
-        put(&mut log, [intent(marks.sent, marks.fence, text(worker).unwrap_or_default().into())]);
+    if let Some(held) = Held::standing(held, marks.fence)
+        && held.call == Call::Send
+    {
+        put(&mut log, [intent(held.sent, held.fence, held.worker.into())]);
     }
     log
 }

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use bursar_domain::{JobView, Key, Lane, LaneView, Millis, State};
-use redis::Pipeline;
+use redis::{Pipeline, Value};
 
 use crate::circuits::counts;
 use crate::commit::sets_of;
@@ -84,18 +84,20 @@ impl Store {
             return Ok(Vec::new());
         }
         let mut pipeline = Pipeline::new();
+        // Claims first: one that ends in between is told by the record itself, which then has its fence.
+        pipeline.add_command(self.held(lane, keys.iter().map(Key::as_str)));
         for key in keys {
             pipeline.hgetall(self.keys.job(lane, key.as_str()));
             pipeline.zscore(self.keys.set(lane, "to_send"), key.as_str());
             pipeline.zscore(self.keys.set(lane, "to_ask"), key.as_str());
         }
-        let replies: Vec<redis::Value> = self.query("HGETALL", &pipeline).await?;
+        let (held, replies) = parted(self.query("HGETALL", &pipeline).await?)?;
         let mut records = Vec::with_capacity(keys.len());
-        for (key, reply) in keys.iter().zip(replies.chunks(3)) {
+        for ((key, held), reply) in keys.iter().zip(held).zip(replies.chunks(3)) {
             let fields: HashMap<String, Vec<u8>> = from_reply("HGETALL", reply.first())?;
             let to_send: Option<f64> = from_reply("ZSCORE", reply.get(1))?;
             let to_ask: Option<f64> = from_reply("ZSCORE", reply.get(2))?;
-            records.extend(Record::read(lane, key, fields, to_send.or(to_ask).map(score))?);
+            records.extend(Record::read(lane, key, fields, held.as_deref(), to_send.or(to_ask).map(score))?);
         }
         Ok(records)
     }
@@ -187,17 +189,28 @@ impl Store {
             pipeline.zrange(self.keys.set(lane, set), 0, LOOKED_AT - 1);
         }
         let keys: Vec<Vec<String>> = self.query("ZRANGE", &pipeline).await?;
-        let mut pipeline = Pipeline::new();
-        for key in keys.iter().flatten() {
-            pipeline.cmd("HMGET").arg(self.keys.job(lane, key)).arg("s").arg("w");
-        }
-        if pipeline.is_empty() {
+        let keys: Vec<&str> = keys.iter().flatten().map(String::as_str).collect();
+        if keys.is_empty() {
             return Ok(0);
         }
-        let states: Vec<(Option<String>, Option<String>)> = self.query("HMGET", &pipeline).await?;
-        let in_doubt = |state: &str| state == State::InDoubt.as_str();
-        let held = |worker: &Option<String>| worker.as_deref().is_some_and(|worker| !worker.is_empty());
-        Ok(states.iter().filter(|(state, worker)| !held(worker) && state.as_deref().is_some_and(in_doubt)).count())
+        let mut pipeline = Pipeline::new();
+        pipeline.add_command(self.held(lane, keys.iter().copied()));
+        for key in keys {
+            pipeline.cmd("HGET").arg(self.keys.job(lane, key)).arg("s");
+        }
+        let (held, states) = parted(self.query("HGET", &pipeline).await?)?;
+        let in_doubt = |state: &Value| redis::from_redis_value_ref(state).is_ok_and(|state: String| state == State::InDoubt.as_str());
+        Ok(states.iter().zip(held).filter(|(state, held)| held.is_none() && in_doubt(state)).count())
+    }
+
+    /// Reads the claims of these jobs.
+    fn held<'a>(&self, lane: &Lane, keys: impl Iterator<Item = &'a str>) -> redis::Cmd {
+        let mut command = redis::cmd("HMGET");
+        command.arg(self.keys.set(lane, "held"));
+        for key in keys {
+            command.arg(key);
+        }
+        command
     }
 
     pub(crate) async fn query<T: redis::FromRedisValue>(
@@ -207,6 +220,12 @@ impl Store {
     ) -> Result<T, StoreError> {
         pipeline.query_async(&mut self.connection()).await.map_err(|source| StoreError::of(command, source))
     }
+}
+
+/// The claims that [`Store::held`] asked for first, and what came after them.
+fn parted(mut replies: Vec<Value>) -> Result<(Vec<Option<Vec<u8>>>, Vec<Value>), StoreError> {
+    let others = replies.split_off(1.min(replies.len()));
+    Ok((from_reply("HMGET", replies.first())?, others))
 }
 
 pub(crate) fn from_reply<T: redis::FromRedisValue>(

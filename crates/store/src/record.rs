@@ -3,11 +3,10 @@
 //! | field | holds |
 //! |---|---|
 //! | `s` | state |
-//! | `m` | marks: created, last changed, last intent to send (ms), fence (how often it was claimed), sends; while a send is out also the state before it |
+//! | `m` | marks: created, last changed, last intent to send (ms), fence (how often it was claimed), sends |
 //! | `h` | SHA-256 of the content, 32 bytes |
 //! | `rs`, `a` | sends while an earlier might have executed, asks |
 //! | `l` | workers lost while they held it |
-//! | `w` | the worker that holds it; empty when none does |
 //! | `t1` | first intent to send (ms) |
 //! | `o` | when an operator last ordered a call (ms) |
 //! | `no` | the gateway's numbers, newest last, separated by spaces |
@@ -26,14 +25,17 @@
 //! `m` has the first of its marks alone until the first claim. `l`, `rs`, `a` are absent while they are 0, `t1` while there
 //! was no second send. A tombstone has `z` only: the final state's first letter and the first half of the hash.
 //!
+//! While a worker holds a job its record stays as it was before the claim, and the lane's `held` says the rest: [`Held`].
+//!
 //! The marks share a field because what Redis does for a claim and a commit is mostly to look for fields and to write them. Texts are kept in pieces of 64 bytes because one longer value makes Redis keep the hash at several times the size.
 
 use std::collections::HashMap;
 use std::str::FromStr;
 
-use bursar_domain::{JobView, Key, Lane, Millis, State, TraceParent};
+use bursar_domain::{Call, JobView, Key, Lane, Millis, State, TraceParent};
 
 use crate::StoreError;
+use crate::held::Held;
 
 /// A piece's length, and how many of a content stand in the record: `submit.lua` cuts alike.
 const PIECE_BYTES: usize = 64;
@@ -81,11 +83,12 @@ pub struct Record {
 }
 
 impl Record {
-    /// Reads a record's fields. `None` when there are none: no such job.
+    /// Reads a record's fields, and beside them what `held` had for it before. `None` when there are none: no such job.
     pub(crate) fn read(
         lane: &Lane,
         key: &Key,
         mut fields: HashMap<String, Vec<u8>>,
+        held: Option<&[u8]>,
         due: Option<Millis>,
     ) -> Result<Option<Self>, StoreError> {
         if fields.is_empty() {
@@ -103,7 +106,8 @@ impl Record {
         if marks.is_none() && tombstone.is_empty() {
             return Err(fields.unreadable("m"));
         }
-        Ok(Some(Self {
+        let held = Held::standing(held, marks.map_or(0, |marks| marks.fence));
+        let record = Self {
             lane: lane.clone(),
             key: key.clone(),
             state,
@@ -115,14 +119,29 @@ impl Record {
             resends: fields.parsed("rs")?.unwrap_or_default(),
             asks: fields.parsed("a")?.unwrap_or_default(),
             losses: fields.parsed("l")?.unwrap_or_default(),
-            worker: fields.text("w").filter(|worker| !worker.is_empty()),
+            worker: None,
             trade_nos: fields.text("no").unwrap_or_default().split_whitespace().map(str::to_owned).collect(),
             gateway_status: fields.text("g"),
             reason: fields.text("r"),
             callback_url: fields.pieces("cb").and_then(|url| String::from_utf8(url).ok()),
             trace: fields.text("tp").and_then(|text| text.parse().ok()),
             due,
+        };
+        Ok(Some(match held {
+            Some(held) => record.held_by(held),
+            None => record,
         }))
+    }
+
+    /// The same with a claim that stands.
+    fn held_by(mut self, held: Held) -> Self {
+        self.fence = held.fence;
+        self.worker = Some(held.worker);
+        if held.call == Call::Send {
+            self.state = State::InDoubt;
+            (self.updated, self.sends, self.resends) = (held.sent, held.sends, held.resends);
+        }
+        self
     }
 
     /// The job as outsiders read it.
@@ -154,8 +173,6 @@ pub(crate) struct Marks {
     pub(crate) sent: Option<Millis>,
     pub(crate) fence: u64,
     pub(crate) sends: u32,
-    /// Whether a send is out.
-    pub(crate) out: bool,
 }
 
 impl Marks {
@@ -163,16 +180,16 @@ impl Marks {
         let mut words = text.split(' ');
         let created = Millis(words.next()?.parse().ok()?);
         let Some(changed) = words.next() else {
-            return Some(Self { created, changed: created, sent: None, fence: 0, sends: 0, out: false });
+            return Some(Self { created, changed: created, sent: None, fence: 0, sends: 0 });
         };
-        Some(Self {
+        let marks = Self {
             created,
             changed: Millis(changed.parse().ok()?),
             sent: Some(words.next()?.parse().ok()?).filter(|sent| *sent > 0).map(Millis),
             fence: words.next()?.parse().ok()?,
             sends: words.next()?.parse().ok()?,
-            out: words.next().is_some_and(|before| !before.is_empty()),
-        })
+        };
+        words.next().is_none().then_some(marks)
     }
 }
 
@@ -227,18 +244,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn marks_are_the_first_alone_or_all_and_say_whether_a_send_is_out() {
-        let queued = Marks { created: Millis(5), changed: Millis(5), sent: None, fence: 0, sends: 0, out: false };
-        let ended =
-            Marks { created: Millis(5), changed: Millis(7), sent: Some(Millis(6)), fence: 2, sends: 1, out: false };
+    fn marks_are_the_first_alone_or_all() {
+        let queued = Marks { created: Millis(5), changed: Millis(5), sent: None, fence: 0, sends: 0 };
+        let ended = Marks { created: Millis(5), changed: Millis(7), sent: Some(Millis(6)), fence: 2, sends: 1 };
         for (text, marks) in [
             ("5", Some(queued)),
             ("5 7 6 2 1", Some(ended)),
-            ("5 7 6 2 1 in_doubt", Some(Marks { out: true, ..ended })),
             ("5 7 0 2 0", Some(Marks { sent: None, sends: 0, ..ended })),
             ("", None),
             ("5 7", None),
             ("5 7 6 2", None),
+            ("5 7 6 2 1 in_doubt", None),
             ("5 x 6 2 1", None),
         ] {
             assert_eq!(Marks::read(text), marks, "{text}");

@@ -13,9 +13,10 @@ pub(crate) const EVENTS_KEPT: u32 = 10_000;
 pub(crate) const LOG_QUIET_AFTER: u32 = 200;
 
 /// What several scripts do alike: put in where their header names it.
-const SHARED: [(&str, &str); 4] = [
+const SHARED: [(&str, &str); 5] = [
     ("-- shared: whole.lua\n", include_str!("../lua/shared/whole.lua")),
     ("-- shared: marks.lua\n", include_str!("../lua/shared/marks.lua")),
+    ("-- shared: claims.lua\n", include_str!("../lua/shared/claims.lua")),
     ("-- shared: tell.lua\n", include_str!("../lua/shared/tell.lua")),
     ("-- shared: intent.lua\n", include_str!("../lua/shared/intent.lua")),
 ];

@@ -142,7 +142,15 @@ async fn a_redis_that_came_back_with_an_older_memory_vouches_for_nothing_written
     assert!(first.await.unwrap().is_err());
     let error = second.await.unwrap().unwrap_err();
     assert!(matches!(error, StoreError::NotDurable { .. }), "{}", error.chain());
-    let again = eventually(SOON, "the replica to be back", async || store.submit(&[transfer("K2")]).await).await;
-    assert_eq!(again, [Submission::New], "it was lost, and is accepted anew");
+    let read = async || store.job(&scene.lane, &"K2".parse().unwrap()).await;
+    assert_eq!(eventually(SOON, "Redis to be back", read).await, None, "it was lost");
+    // A submission before its replica is back would be written and not acknowledged, and the next one would find it.
+    let looks = Scene::between(primary.url(), primary.url(), "bursar").await;
+    eventually(SOON, "the replica to be back", async || {
+        let info: String = looks.command(&["INFO", "replication"]).await;
+        if info.contains("state=online") { Ok(()) } else { Err(info) }
+    })
+    .await;
+    assert_eq!(store.submit(&[transfer("K2")]).await.unwrap(), [Submission::New], "and is accepted anew");
     replica.kill().unwrap();
 }

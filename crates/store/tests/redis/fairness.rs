@@ -59,6 +59,7 @@ async fn a_hundred_thousand_pending_asks_neither_starve_nor_burden_a_send() {
     let scene = Scene::at(redis.url()).await;
     let mut costs = Vec::new();
     for asks in [10_usize, 100_000] {
+        let _: u64 = scene.command(&["DEL", &scene.name("held")]).await; // the same jobs, held by nobody
         pending(&scene, asks).await;
         scene.submit_many(&format!("k{asks}-"), 4).await;
         let before = Commands::of(&scene).await;

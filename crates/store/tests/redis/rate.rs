@@ -89,9 +89,12 @@ async fn who_asks_beside_the_workers_takes_its_turns_from_the_same_rate() {
     let (rate, began) = (50.0, scene.now().await);
     let (mut jobs, mut turns, mut last) = (0, 0_u64, began);
     while last < began + 1_500 {
-        let (claims, turn) = tokio::join!(claim_at(&scene, "w1", rate), scene.store.take_turn(&scene.lane, rate));
-        jobs += claims.jobs.len() as u64;
-        turns += u64::from(turn.unwrap().is_none());
+        // A claim takes all that there is, so each is the first one in every other round.
+        turns += u64::from(scene.store.take_turn(&scene.lane, rate).await.unwrap().is_none());
+        for _ in 0..2 {
+            jobs += claim_at(&scene, "w1", rate).await.jobs.len() as u64;
+        }
+        turns += u64::from(scene.store.take_turn(&scene.lane, rate).await.unwrap().is_none());
         last = scene.now().await;
     }
     let most = rate * (last + 1 - began) as f64 / 1e3 + 2.5;

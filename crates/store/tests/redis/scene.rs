@@ -98,7 +98,8 @@ impl Scene {
     }
 
     pub(crate) async fn record(&self, key: &str) -> HashMap<String, String> {
-        spelt_out(self.command(&["HGETALL", &self.name(&format!("job:{key}"))]).await)
+        let held: Option<String> = self.command(&["HGET", &self.name("held"), key]).await;
+        spelt_out(self.command(&["HGETALL", &self.name(&format!("job:{key}"))]).await, held.as_deref())
     }
 
     /// Makes a queued job one that was claimed so often.
@@ -204,14 +205,28 @@ pub(crate) fn parse(job: &Value) -> Job {
     Job::parse(job.to_string().as_bytes(), rules).unwrap()
 }
 
-/// A record's fields as text, with a field of its own for each of its marks: `c`reated, `u`pdated, last sen`t` (`ts`), `f`ence, se`n`ds
-/// and the state `b`efore the send that is out; each absent while it says nothing.
-pub(crate) fn spelt_out(fields: HashMap<String, Vec<u8>>) -> HashMap<String, String> {
+/// A record's fields as text, with a field of its own for each of its marks: `c`reated, `u`pdated, last sen`t` (`ts`), `f`ence, se`n`ds;
+/// while a claim stands, as that leaves it, with the `w`orker, and for a send the state `b`efore it. Each absent while it says nothing.
+pub(crate) fn spelt_out(fields: HashMap<String, Vec<u8>>, held: Option<&str>) -> HashMap<String, String> {
     let texts = fields.into_iter().map(|(name, value)| (name, String::from_utf8_lossy(&value).into_owned()));
     let mut record: HashMap<String, String> = texts.collect();
     let marks = record.remove("m").unwrap_or_default();
-    let named = ["c", "u", "ts", "f", "n", "b"].into_iter().zip(marks.split(' '));
-    record.extend(named.filter(|(_, mark)| !["", "0"].contains(mark)).map(|(name, mark)| (name.into(), mark.into())));
+    let named = ["c", "u", "ts", "f", "n"].into_iter().zip(marks.split(' '));
+    let said = |value: &str| !["", "0"].contains(&value);
+    record.extend(named.filter(|(_, mark)| said(mark)).map(|(name, mark)| (name.into(), mark.into())));
+    let words: Vec<&str> = held.unwrap_or_default().splitn(11, ' ').collect();
+    if let &[call, before, fence, sends, resends, _, first, last, _, _, worker] = words.as_slice() {
+        let claim = match call {
+            "send" => {
+                let first = if first == last { "" } else { first };
+                let sent = [("s", "in_doubt"), ("b", before), ("n", sends), ("rs", resends), ("t1", first)];
+                [sent.as_slice(), &[("ts", last), ("u", last)]].concat()
+            }
+            _ => Vec::new(),
+        };
+        let claim = claim.into_iter().chain([("f", fence), ("w", worker)]).filter(|(_, value)| said(value));
+        record.extend(claim.map(|(name, value)| (name.into(), value.into())));
+    }
     record
 }
 

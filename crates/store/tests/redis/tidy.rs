@@ -72,11 +72,11 @@ async fn no_script_touches_a_key_outside_its_lane() {
     let monitor = redis::Client::open(redis.url()).unwrap().get_async_monitor().await.unwrap();
     let mut lines = monitor.into_on_message::<String>();
     everything(&scene).await;
-    let _: String = scene.command(&["ECHO", "the end"]).await;
+    let _: String = scene.command(&["ECHO", "no more commands"]).await;
 
     let mut commands = BTreeSet::new();
     while let Some(line) = lines.next().await {
-        if line.contains("the end") {
+        if line.contains("no more commands") {
             break;
         }
         let Some(words) = executed_by_lua(&line) else { continue };

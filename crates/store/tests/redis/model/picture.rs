@@ -54,14 +54,14 @@ impl Picture {
     pub(crate) async fn of_redis(scene: &Scene) -> Self {
         let mut look = redis::Pipeline::new();
         for key in KEYS {
-            look.hgetall(scene.name(&format!("job:{key}"))).lrange(scene.name(&format!("log:{key}")), 0, -1);
+            look.hgetall(scene.name(&format!("job:{key}"))).hget(scene.name("held"), key).lrange(scene.name(&format!("log:{key}")), 0, -1);
             for set in SETS {
                 look.zscore(scene.name(set), key);
             }
         }
         let replies: Vec<Value> = look.query_async(&mut scene.raw.clone()).await.unwrap();
         let now = scene.now().await.cast_signed();
-        let jobs = KEYS.iter().zip(replies.chunks(2 + SETS.len()));
+        let jobs = KEYS.iter().zip(replies.chunks(3 + SETS.len()));
         let jobs = jobs.filter_map(|(key, replies)| Some(((*key).to_owned(), JobPicture::of_redis(replies, now)?)));
         let status = scene.store.lane_status(&scene.lane).await.unwrap();
         let epoch: Option<u64> = scene.command(&["HGET", &scene.name("lane"), "e"]).await;
@@ -102,14 +102,17 @@ impl JobPicture {
     }
 
     fn of_redis(replies: &[Value], now: i64) -> Option<Self> {
-        let mut record = spelt_out(redis::from_redis_value(replies[0].clone()).unwrap());
+        let mut record = {
+            let held: Option<String> = redis::from_redis_value(replies[1].clone()).unwrap();
+            spelt_out(redis::from_redis_value(replies[0].clone()).unwrap(), held.as_deref())
+        };
         if let Some(tombstone) = record.get("z") {
             let ended = State::ALL.into_iter().find(|state| tombstone.starts_with(&state.as_str()[..1]));
-            let sets = sets(&replies[2..], now);
+            let sets = sets(&replies[3..], now);
             return Some(Self { sets, ..Self::expired(ended.unwrap().as_str()) });
         }
         let first: String = (1..).map_while(|piece| record.get(&format!("x{piece}"))).cloned().collect();
-        let log: Vec<String> = redis::from_redis_value(replies[1].clone()).unwrap();
+        let log: Vec<String> = redis::from_redis_value(replies[2].clone()).unwrap();
         let lines = (!first.is_empty()).then(|| format!("first {}", in_words(&first))).into_iter();
         let mut times = TIMES.map(|name| Some(ticks(record.get(name)?.parse::<i64>().unwrap() - now)));
         times[0] = times[0].or(times[1]); // kept of its own only from the second send on
@@ -119,7 +122,7 @@ impl JobPicture {
             worker: record.remove("w").filter(|worker| !worker.is_empty()),
             before: record.remove("b"),
             times,
-            sets: sets(&replies[2..], now),
+            sets: sets(&replies[3..], now),
             trade_nos: record.remove("no"),
             reason: record.remove("r"),
             log: lines.chain(log.iter().map(|line| in_words(line))).collect(),

@@ -24,9 +24,11 @@ const AGE: &str = "
     for at = 2, #ARGV do
       local job = base .. 'job:' .. ARGV[at]
       for _, field in ipairs({ 't1', 'o' }) do older(job, field, ms) end
-      local marks = redis.call('HGET', job, 'm')
-      local function older_time(time) return string.format('%d', time - ms) end
-      if marks then redis.call('HSET', job, 'm', (string.gsub(marks, string.rep('%d', 13), older_time))) end
+      for hash, field in pairs({ [job] = 'm', [base .. 'held'] = ARGV[at] }) do
+        local text = redis.call('HGET', hash, field)
+        local function older_time(time) return string.format('%d', time - ms) end
+        if text then redis.call('HSET', hash, field, (string.gsub(text, string.rep('%d', 13), older_time))) end
+      end
     end
     for _, field in ipairs({ 'doubt', 'resumed' }) do older(base .. 'lane', field, ms) end
     older(base .. 'lane', 'tat', ms * 1000)

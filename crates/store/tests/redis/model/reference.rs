@@ -85,6 +85,8 @@ pub(crate) struct Job {
     pub(crate) before: Option<State>,
     pub(crate) first_sent: Option<Moment>,
     pub(crate) last_sent: Option<Moment>,
+    /// What it is again when the send that is out turns out not to have been made.
+    pub(crate) sent_before: Option<Moment>,
     pub(crate) ordered: Option<Moment>,
     pub(crate) due: Option<(Waits, Moment)>,
     pub(crate) in_review: Option<Moment>,
@@ -271,6 +273,7 @@ impl Job {
             before: None,
             first_sent: None,
             last_sent: None,
+            sent_before: None,
             ordered: None,
             due: Some((Waits::ToSend, due)),
             in_review: None,

@@ -114,7 +114,7 @@ impl Model {
                 job.sends += 1;
                 job.resends += u32::from(state != State::Queued);
                 job.first_sent = job.first_sent.or(Some(now));
-                job.last_sent = Some(now);
+                job.sent_before = job.last_sent.replace(now);
                 job.before = Some(state);
                 job.state = State::InDoubt;
             }

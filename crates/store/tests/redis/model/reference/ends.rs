@@ -75,9 +75,8 @@ impl Model {
             job.state = before;
             job.sends -= 1;
             job.resends -= u32::from(before != State::Queued);
-            if job.sends == 0 {
-                (job.first_sent, job.last_sent) = (None, None);
-            }
+            job.last_sent = job.sent_before;
+            job.first_sent = job.first_sent.filter(|_| job.sends > 0);
             job.log.extend([format!("intent #{fence}"), format!("released #{fence}")]);
             job.due = Some((Waits::ToSend, now));
         }
