@@ -109,7 +109,7 @@ local function take(key, due, call, earlier)
   local created, changed, sent, fence, sends = marks_of(record.m)
   local lapsed = created and standing(earlier, fence)
   if lapsed then -- nobody's now: the job is what that claim made of it
-    fence, record.l = lapsed.fence, whole((tonumber(record.l) or 0) + 1)
+    fence, record.l = lapsed.fence, next_of(record.l or '0')
     if lapsed.call == 'send' then
       record.s, changed, sent, sends, record.rs = 'in_doubt', lapsed.last, lapsed.last, lapsed.sends, lapsed.resends
       if lapsed.first ~= sent then record.t1 = lapsed.first end
@@ -123,16 +123,16 @@ local function take(key, due, call, earlier)
     orphans[#orphans + 1] = key
     return
   end
-  fence = whole(fence + 1)
+  fence = next_of(fence)
   local was, ordered, resends, first, last = record.s, record.o or '0', record.rs or '0', record.t1 or sent, sent
   -- Accepted before Redis lost writes, and never sent as far as it knows: it may have been sent all the same. A person who
   -- has resumed the lane since has ordered the send.
-  if was == 'queued' and tonumber(created) <= doubt then
+  if doubt > 0 and was == 'queued' and tonumber(created) <= doubt then
     was, ordered = 'in_doubt', whole(math.max(tonumber(ordered), resumed))
   end
   if call == 'send' then
-    sends, last = whole(sends + 1), now_text
-    if was ~= 'queued' then resends = whole(resends + 1) end
+    sends, last = next_of(sends), now_text
+    if was ~= 'queued' then resends = next_of(resends) end
     if first == '0' then first = now_text end
   end
   local words = call .. ' ' .. was .. ' ' .. fence .. ' ' .. sends .. ' ' .. resends .. ' ' .. (record.a or '0') .. ' ' .. first .. ' ' .. last .. ' ' .. created

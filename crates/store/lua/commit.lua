@@ -43,20 +43,20 @@ local function name_of(worker)
   if not quoted[worker] then quoted[worker] = cjson.encode(worker) end
   return quoted[worker]
 end
-local keys = {}
+local keys, over = {}, {} -- the jobs, and those among them whose claim has ended in this very call
 for at = 3, #ARGV, 7 do keys[#keys + 1] = ARGV[at] end
 local claims = redis.call('HMGET', base .. 'held', unpack(keys))
 for at = 3, #ARGV, 7 do
   local key, fence, what, numbers, status, reason, line = unpack(ARGV, at, at + 6)
   local state, set, due, asked, give_back, pause = what, '-', '0', '0', '0', '0'
   if not TOLD[what] then state, set, due, asked, give_back, pause = string.match(what, '^(%S+) (%S+) (%d+) (%d) (%d) (%d)$') end
-  local job, log, claim = base .. 'job:' .. key, base .. 'log:' .. key, claims[(at + 4) / 7]
+  local job, log, claim = base .. 'job:' .. key, base .. 'log:' .. key, not over[key] and claims[(at + 4) / 7]
   local call, was, its_fence, sends, resends, asks, first, last, created, has_reason, has_callback, worker = string.match(claim or '', CLAIM)
   local written = its_fence == fence
   if written then
     count = 0
     if asked == '1' then
-      asks = whole(asks + 1)
+      asks = next_of(asks)
       set_field('a', asks)
     end
     if call == 'send' then
@@ -77,7 +77,7 @@ for at = 3, #ARGV, 7 do
         end
       end
     end
-    ended[#ended + 1] = key
+    ended[#ended + 1], over[key] = key, true
     local new = redis.pcall('HSET', job, 's', state, 'm', marks(created, now, last, fence, sends), unpack(more, 1, count))
     -- A record has its state and marks: where they are new there was none, and none is to be made of an end alone.
     written = type(new) == 'number' and new < 2 + count / 2
@@ -102,7 +102,7 @@ for at = 3, #ARGV, 7 do
     end
   end
   if not written then
-    local marked, tombstone = unpack(redis.call('HMGET', job, 'm', 'z'))
+    local marked, tombstone = unpack(redis.pcall('HMGET', job, 'm', 'z')) -- nothing where a foreign key stands
     local _, _, _, record_fence = marks_of(marked)
     local newest = record_fence and tonumber(its_fence or record_fence) or 0
     if not claim and record_fence == fence then
@@ -117,10 +117,10 @@ for at = 3, #ARGV, 7 do
   end
 end
 if #ended > 0 then redis.call('HDEL', base .. 'held', unpack(ended)) end
-if #leaving > 0 then redis.call('ZREM', base .. 'to_ask', unpack(leaving)) end
 for _, set in ipairs({ 'to_send', 'to_ask', 'review' }) do
   if #going[set] > 0 then redis.call('ZADD', base .. set, unpack(going[set])) end
 end
 if #going.done > 0 then redis.call('ZADD', base .. 'done', 'NX', unpack(going.done)) end
+if #leaving > 0 then redis.call('ZREM', base .. 'to_ask', unpack(leaving)) end
 for _, words in ipairs(entries) do redis.call('XADD', base .. 'events', 'MAXLEN', '~', ARGV[1], '*', unpack(words)) end
 return answers

@@ -12,7 +12,6 @@ local base = KEYS[1]
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local now_text = whole(now)
-local answers, any_new = {}, false
 
 -- A hash with one value longer than this is stored at several times the size: longer texts are kept in pieces.
 local PIECE_BYTES = 64
@@ -39,33 +38,39 @@ local function state_of(key, state)
   return claim and claim.call == 'send' and 'in_doubt' or state
 end
 
-for at = 3, #ARGV, 7 do
-  local key, hash, content, due, about, callback, trace = unpack(ARGV, at, at + 6)
+local due_times = {} -- of what is new, with the keys
+local function accept(key, hash, content, due, about, callback, trace)
   local job = base .. 'job:' .. key
   local state, had, tombstone = unpack(redis.call('HMGET', job, 's', 'h', 'z'))
   if tombstone then state, had, hash = string.sub(tombstone, 1, 1), string.sub(tombstone, 2), string.sub(hash, 1, #tombstone - 1) end
-  local first = not state and first_about(key, about)
-  if state then
-    state = state_of(key, state)
-    answers[#answers + 1] = had == hash and 'existing ' .. state or 'conflict ' .. key
-  elseif first then
-    answers[#answers + 1] = 'conflict ' .. first
+  if state then return had == hash and 'existing ' .. state_of(key, state) or 'conflict ' .. key end
+  local first = first_about(key, about)
+  if first then return 'conflict ' .. first end
+  count = 0
+  if #content <= PIECE_BYTES * #PIECES then
+    for piece = 1, math.ceil(#content / PIECE_BYTES) do put_piece(PIECES[piece], content, piece) end
   else
-    -- Due first: it is the only write that a key of a foreign type could stop, and a record without it would be forgotten.
-    redis.call('ZADD', base .. 'to_send', due == '0' and now_text or whole(math.max(now, tonumber(due))), key)
-    count = 0
-    if #content <= PIECE_BYTES * #PIECES then
-      for piece = 1, math.ceil(#content / PIECE_BYTES) do put_piece(PIECES[piece], content, piece) end
-    else
-      redis.call('SET', base .. 'body:' .. key, content)
-    end
-    for piece = 1, math.ceil(#callback / PIECE_BYTES) do put_piece('cb' .. piece, callback, piece) end
-    if trace ~= '' then more[count + 1], more[count + 2], count = 'tp', trace, count + 2 end
-    redis.call('HSET', job, 's', 'queued', 'm', now_text, 'h', hash, unpack(more, 1, count))
-    if about ~= '' then redis.call('SET', base .. 'about:' .. about, key) end
-    answers[#answers + 1] = 'new'
-    any_new = true
+    redis.call('SET', base .. 'body:' .. key, content)
   end
+  for piece = 1, math.ceil(#callback / PIECE_BYTES) do put_piece('cb' .. piece, callback, piece) end
+  if trace ~= '' then more[count + 1], more[count + 2], count = 'tp', trace, count + 2 end
+  redis.call('HSET', job, 's', 'queued', 'm', now_text, 'h', hash, unpack(more, 1, count))
+  if about ~= '' then redis.call('SET', base .. 'about:' .. about, key) end
+  local at = #due_times
+  due_times[at + 1], due_times[at + 2] = due == '0' and now_text or whole(math.max(now, tonumber(due))), key
+  return 'new'
 end
-if any_new then redis.call('PUBLISH', ARGV[1], ARGV[2]) end
+
+-- A record that is not due is forgotten: before one is written it is known that `to_send` can be, and whatever stops this
+-- halfway, a key of a foreign type say, what was accepted until then is due.
+redis.call('ZCARD', base .. 'to_send')
+local answers = {}
+local done, failure = pcall(function()
+  for at = 3, #ARGV, 7 do answers[#answers + 1] = accept(unpack(ARGV, at, at + 6)) end
+end)
+if #due_times > 0 then
+  redis.call('ZADD', base .. 'to_send', unpack(due_times))
+  redis.call('PUBLISH', ARGV[1], ARGV[2])
+end
+if not done then error(failure) end
 return answers

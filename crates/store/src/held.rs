@@ -55,19 +55,15 @@ mod tests {
     #[test]
     fn a_claim_stands_beside_a_record_of_a_lower_fence_only() {
         let text = "send queued 2 1 0 0 7 7 5 00 a worker";
-        let held = Held {
-            call: Call::Send,
-            fence: 2,
-            sends: 1,
-            resends: 0,
-            sent: Some(Millis(7)),
-            worker: "a worker".into(),
-        };
+        let held =
+            Held { call: Call::Send, fence: 2, sends: 1, resends: 0, sent: Some(Millis(7)), worker: "a worker".into() };
         assert_eq!(Held::read(text), Some(held.clone()));
         assert_eq!(Held::standing(Some(text.as_bytes()), 1), Some(held));
         assert_eq!(Held::standing(Some(text.as_bytes()), 2), None, "the record tells its end");
         assert_eq!(Held::standing(None, 0), None);
-        for wrong in ["", "send queued 2 1 0 0 7 7 5 00", "call queued 2 1 0 0 7 7 5 00 w", "send queued x 1 0 0 7 7 5 00 w"] {
+        for wrong in
+            ["", "send queued 2 1 0 0 7 7 5 00", "call queued 2 1 0 0 7 7 5 00 w", "send queued x 1 0 0 7 7 5 00 w"]
+        {
             assert_eq!(Held::read(wrong), None, "{wrong}");
         }
     }

@@ -14,9 +14,9 @@ mod error;
 mod events;
 #[doc(hidden)]
 pub mod fuzzing;
+mod held;
 mod intake;
 mod keys;
-mod held;
 mod link;
 mod list;
 mod log;

@@ -199,7 +199,9 @@ impl Store {
             pipeline.cmd("HGET").arg(self.keys.job(lane, key)).arg("s");
         }
         let (held, states) = parted(self.query("HGET", &pipeline).await?)?;
-        let in_doubt = |state: &Value| redis::from_redis_value_ref(state).is_ok_and(|state: String| state == State::InDoubt.as_str());
+        let in_doubt = |state: &Value| {
+            redis::from_redis_value_ref(state).is_ok_and(|state: String| state == State::InDoubt.as_str())
+        };
         Ok(states.iter().zip(held).filter(|(state, held)| held.is_none() && in_doubt(state)).count())
     }
 

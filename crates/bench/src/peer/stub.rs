@@ -10,7 +10,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use reqwest::header::CONTENT_TYPE;
 use reqwest::redirect::Policy;
-use reqwest::{Client, Response, retry};
+use reqwest::{Client, Response, Url, retry};
 use serde_json::Value;
 
 use super::role::Workload;
@@ -22,7 +22,7 @@ const GOODS: &str = r#"[{"sku":"6901234500011","name":"mineral water 550ml","qty
 /// A way to the stub.
 pub(super) struct Stub {
     client: Client,
-    url: String,
+    url: Url,
     keys: Option<Keys>,
 }
 
@@ -48,13 +48,13 @@ impl Stub {
             .tcp_nodelay(true)
             .pool_max_idle_per_host(in_flight)
             .build()?;
-        Ok(Self { client, url: format!("{stub}{path}"), keys })
+        Ok(Self { client, url: format!("{stub}{path}").parse()?, keys })
     }
 
     /// Writes, signs, posts, reads, verifies; returns the stub's number for the payment.
     pub(super) async fn pay(&self, key: &str, content: &str) -> anyhow::Result<String> {
         let body = body(key, content);
-        let mut request = self.client.post(&self.url).header(CONTENT_TYPE, "application/json");
+        let mut request = self.client.post(self.url.clone()).header(CONTENT_TYPE, "application/json");
         if let Some(keys) = &self.keys {
             request = request.header("x-signature", keys.sign(body.as_bytes())?);
         }

@@ -194,6 +194,45 @@ async fn a_log_of_a_foreign_type_keeps_no_answer_from_its_record() {
 }
 
 #[tokio::test]
+async fn one_commit_twice_in_a_call_is_recorded_once() {
+    let scene = Scene::new().await;
+    scene.submit(&["k1"]).await;
+    let commit = sent(&scene.claim_one("w").await, State::Failed, Due::Never);
+    let committed = scene.store.commit(&scene.lane, &[commit.clone(), commit]).await.unwrap();
+    assert_eq!(committed, [Committed::Ok, Committed::Again]);
+    assert_eq!((scene.story("k1").await.len(), scene.events().await), (2, vec!["k1 failed".to_owned()]));
+}
+
+#[tokio::test]
+async fn an_end_whose_record_is_gone_makes_none_and_says_that_redis_has_lost_writes() {
+    let scene = Scene::new().await;
+    scene.submit(&["gone", "k2"]).await;
+    let jobs = scene.claim("w", 2).await.jobs;
+    let _: u64 = scene.command(&["DEL", &scene.name("job:gone")]).await;
+    let commits: Vec<Commit> = jobs.iter().map(|job| sent(job, State::Succeeded, Due::Never)).collect();
+    let committed = scene.store.commit(&scene.lane, &commits).await.unwrap();
+    assert_eq!(committed, [Committed::Stale, Committed::Ok]);
+    assert!(scene.record("gone").await.is_empty() && scene.log("gone").await.is_empty());
+    let doubt: Option<u64> = scene.command(&["HGET", &scene.name("lane"), "doubt"]).await;
+    assert!(doubt.is_some());
+}
+
+#[tokio::test]
+async fn what_was_recorded_before_an_error_is_recorded_once_and_comes_due() {
+    let scene = Scene::new().await;
+    scene.submit(&["k1"]).await;
+    let commit = sent(&scene.claim_one("w").await, State::Succeeded, Due::Never);
+    let _: () = scene.command(&["SET", &scene.name("done"), "foreign"]).await;
+    scene.store.commit(&scene.lane, std::slice::from_ref(&commit)).await.unwrap_err();
+    let _: u64 = scene.command(&["DEL", &scene.name("done")]).await;
+    assert_eq!(scene.commit(&commit).await, Committed::Again);
+    assert_eq!((scene.state("k1").await, scene.story("k1").await.len()), (State::Succeeded, 2));
+    scene.let_come_due("to_ask", "k1").await;
+    let claimed = scene.claim_one("w").await;
+    assert_eq!((claimed.call, claimed.state, claimed.losses), (Call::Ask, State::Succeeded, 0));
+}
+
+#[tokio::test]
 async fn the_events_of_a_lane_are_bounded() {
     let scene = Scene::new().await;
     let script =

@@ -220,6 +220,34 @@ async fn content_of_any_length_and_script_comes_back_byte_for_byte() {
 }
 
 #[tokio::test]
+async fn what_was_accepted_before_an_error_is_due_and_nothing_is_where_it_cannot_be() {
+    let scene = Scene::new().await;
+    let _: () = scene.command(&["SET", &scene.name("job:bad"), "foreign"]).await;
+    let jobs = ["a", "bad", "c"].map(transfer);
+    let error = scene.store.submit(&jobs).await.unwrap_err();
+    assert!(error.chain().contains("WRONGTYPE"), "{}", error.chain());
+    assert_eq!((scene.sets("a").await, scene.sets("bad").await), (vec!["to_send"], vec![]));
+    assert!(scene.record("c").await.is_empty());
+
+    let _: u64 = scene.command(&["DEL", &scene.name("job:bad"), &scene.name("to_send")]).await;
+    let _: () = scene.command(&["SET", &scene.name("to_send"), "foreign"]).await;
+    scene.store.submit(&jobs[1..]).await.unwrap_err();
+    assert!(scene.record("bad").await.is_empty() && scene.record("c").await.is_empty());
+}
+
+#[tokio::test]
+async fn a_job_submitted_again_while_its_send_is_out_is_in_doubt_even_where_its_record_is_gone() {
+    let scene = Scene::new().await;
+    scene.submit(&["k1"]).await;
+    scene.claim_briefly("w").await;
+    assert_eq!(scene.store.submit(&[transfer("k1")]).await.unwrap(), [Submission::Existing(State::InDoubt)]);
+    let _: u64 = scene.command(&["DEL", &scene.name("job:k1")]).await;
+    assert_eq!(scene.store.submit(&[transfer("k1")]).await.unwrap(), [Submission::New]);
+    let claimed = scene.claim_one("w").await;
+    assert_eq!((claimed.state, claimed.sends, claimed.resends), (State::InDoubt, 2, 1), "it may have been sent");
+}
+
+#[tokio::test]
 async fn many_producers_of_one_key_make_one_job() {
     let scene = Scene::new().await;
     let tasks: Vec<_> = (0..20)

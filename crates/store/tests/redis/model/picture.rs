@@ -54,7 +54,11 @@ impl Picture {
     pub(crate) async fn of_redis(scene: &Scene) -> Self {
         let mut look = redis::Pipeline::new();
         for key in KEYS {
-            look.hgetall(scene.name(&format!("job:{key}"))).hget(scene.name("held"), key).lrange(scene.name(&format!("log:{key}")), 0, -1);
+            look.hgetall(scene.name(&format!("job:{key}"))).hget(scene.name("held"), key).lrange(
+                scene.name(&format!("log:{key}")),
+                0,
+                -1,
+            );
             for set in SETS {
                 look.zscore(scene.name(set), key);
             }
