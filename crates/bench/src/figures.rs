@@ -11,8 +11,9 @@ use crate::side_by_side;
 use crate::side_by_side::peers::Folders;
 
 /// The peers that run in every round where their programs are at hand, and those that run once.
-const EVERY_ROUND: [&str; 11] = [
+const EVERY_ROUND: [&str; 12] = [
     "floor-list",
+    "floor-list-reqwest",
     "floor-stream",
     "apalis",
     "apalis-lean",

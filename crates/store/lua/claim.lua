@@ -101,7 +101,7 @@ local function record_of(key)
   return record
 end
 
--- What is claimed is known before anything is written; then sets and receipt, then claims: an error in between, from a
+-- What is claimed is known before anything is written; then lease and claim before all else: an error in between, from a
 -- key of a foreign type, leaves jobs that come due, never one that was taken and forgotten.
 local jobs, orphans, leased, leaving, claims, receipts, lapsed_claims = {}, {}, {}, {}, {}, { ARGV[5] }, {}
 local function take(key, due, call, earlier)
@@ -118,7 +118,8 @@ local function take(key, due, call, earlier)
     lapsed_claims[#lapsed_claims + 1] = lapsed
   end
   local content = content_of(key, record)
-  if not created or not (SENDABLE[record.s] or (call == 'ask' and ASKABLE[record.s])) or type(content) ~= 'string'
+  local unreadable = earlier and not string.find(earlier, CLAIM)
+  if unreadable or not created or not (SENDABLE[record.s] or (call == 'ask' and ASKABLE[record.s])) or type(content) ~= 'string'
     or tonumber(fence) >= MAX_FENCE then
     orphans[#orphans + 1] = key
     return
@@ -152,6 +153,7 @@ for i = 1, take_sends do take(sends[2 * i - 1], sends[2 * i], 'send', earlier[i]
 for i = 1, take_asks do take(asks[2 * i - 1], asks[2 * i], 'ask', earlier[take_sends + i]) end
 if #leased > 0 then
   redis.call('ZADD', base .. 'to_ask', unpack(leased))
+  redis.call('HSET', base .. 'held', unpack(claims))
   -- Should the reply be lost, the worker reads here what it was given, and gives it back unsent.
   redis.call('SET', base .. 'claim:' .. worker, table.concat(receipts, '\n'), 'PX', ARGV[7])
 end
@@ -163,7 +165,6 @@ if #orphans > 0 then
   redis.call('ZREM', base .. 'to_ask', unpack(orphans))
   redis.call('SADD', base .. 'orphans', unpack(orphans))
 end
-if #claims > 0 then redis.call('HSET', base .. 'held', unpack(claims)) end
 for _, lapsed in ipairs(lapsed_claims) do
   local job, record = base .. 'job:' .. lapsed.key, lapsed.record
   redis.call('HSET', job, 's', record.s, 'm', lapsed.marks, 'l', record.l)
