@@ -81,7 +81,11 @@ for at = 3, #ARGV, 7 do
     local new = redis.pcall('HSET', job, 's', state, 'm', marks(created, now, last, fence, sends), unpack(more, 1, count))
     -- A record has its state and marks: where they are new there was none, and none is to be made of an end alone.
     written = type(new) == 'number' and new < 2 + count / 2
-    if not written and type(new) == 'number' then redis.call('DEL', job) end
+    if not written and type(new) == 'number' then
+      local names = { 's', 'm' }
+      for at = 1, count, 2 do names[#names + 1] = more[at] end
+      redis.call('HDEL', job, unpack(names)) -- what else stood there, a tombstone, still does
+    end
     if written then
       -- A log of a foreign type must not keep the answer from the record.
       if not in_record then

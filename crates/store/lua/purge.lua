@@ -9,11 +9,13 @@ local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local ENDED = { succeeded = true, failed = true, refunded = true, cancelled = true }
 local reduced = 0
-for _, key in ipairs(redis.call('ZRANGEBYSCORE', base .. 'done', '-inf', now - tonumber(ARGV[1]), 'LIMIT', 0, ARGV[2])) do
+local keys = redis.call('ZRANGEBYSCORE', base .. 'done', '-inf', now - tonumber(ARGV[1]), 'LIMIT', 0, ARGV[2])
+local held = #keys > 0 and redis.call('HMGET', base .. 'held', unpack(keys)) or {}
+for at, key in ipairs(keys) do
   local job = base .. 'job:' .. key
   local state, hash, told = unpack(redis.call('HMGET', job, 's', 'h', 'cn'))
   local untold = told and redis.call('ZSCORE', base .. 'to_tell', key)
-  if untold or redis.call('ZSCORE', base .. 'to_ask', key) or redis.call('HEXISTS', base .. 'held', key) == 1 then
+  if held[at] or untold or redis.call('ZSCORE', base .. 'to_ask', key) then
     redis.call('ZADD', base .. 'done', now, key) -- asked about again or untold: its time begins anew, and it blocks nothing behind it
   elseif ENDED[state] then
     redis.call('DEL', job, base .. 'body:' .. key, base .. 'log:' .. key)

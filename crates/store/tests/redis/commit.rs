@@ -213,8 +213,22 @@ async fn an_end_whose_record_is_gone_makes_none_and_says_that_redis_has_lost_wri
     let committed = scene.store.commit(&scene.lane, &commits).await.unwrap();
     assert_eq!(committed, [Committed::Stale, Committed::Ok]);
     assert!(scene.record("gone").await.is_empty() && scene.log("gone").await.is_empty());
+    let exists: bool = scene.command(&["EXISTS", &scene.name("job:gone")]).await;
+    assert!(!exists);
     let doubt: Option<u64> = scene.command(&["HGET", &scene.name("lane"), "doubt"]).await;
     assert!(doubt.is_some());
+}
+
+#[tokio::test]
+async fn an_end_that_finds_a_tombstone_leaves_it_as_it_is() {
+    let scene = Scene::new().await;
+    scene.submit(&["k1"]).await;
+    let commit = sent(&scene.claim_one("w").await, State::Succeeded, Due::Never);
+    let _: u64 = scene.command(&["DEL", &scene.name("job:k1")]).await;
+    let _: u64 = scene.command(&["HSET", &scene.name("job:k1"), "z", "s0123456789abcdef"]).await;
+    assert_eq!(scene.commit(&commit).await, Committed::Stale);
+    let record: Vec<String> = scene.command(&["HGETALL", &scene.name("job:k1")]).await;
+    assert_eq!(record, ["z", "s0123456789abcdef"], "a late duplicate is still one");
 }
 
 #[tokio::test]
