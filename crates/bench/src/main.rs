@@ -34,14 +34,15 @@ fn main() -> ExitCode {
     let cli = Cli::parse();
     let outcome = tokio::runtime::Runtime::new().map_err(anyhow::Error::from).and_then(|runtime| {
         runtime.block_on(async {
-            match &cli.role {
+            match cli.role {
                 None => measure::all(&cli.options).await,
                 Some(Role::Simulator) => child::simulator().await,
-                Some(Role::Server(arguments)) => child::server(arguments).await,
-                Some(Role::Worker(arguments)) => child::worker(arguments).await,
-                Some(Role::Peer(role)) => peer::play(role).await,
-                Some(Role::Figures(options)) => figures::run(options).await,
-                Some(Role::SideBySide(options)) => side_by_side::run(options).await,
+                Some(Role::Server(arguments)) => child::server(&arguments).await,
+                Some(Role::Worker(arguments)) => child::worker(&arguments).await,
+                // As in a service, which submits from its tasks: from this thread each reply would have to wake it.
+                Some(Role::Peer(role)) => tokio::spawn(peer::play(role)).await?,
+                Some(Role::Figures(options)) => figures::run(&options).await,
+                Some(Role::SideBySide(options)) => side_by_side::run(&options).await,
             }
         })
     });

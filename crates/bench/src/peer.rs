@@ -27,13 +27,13 @@ use tally::Tally;
 const LAST_COMMITS: Duration = Duration::from_secs(5);
 
 /// Plays the role to its end.
-pub(crate) async fn play(role: &Role) -> anyhow::Result<()> {
+pub(crate) async fn play(role: Role) -> anyhow::Result<()> {
     let url = std::env::var("REDIS_URL").unwrap_or_else(|_| "redis://127.0.0.1:7105/0".into());
     let store = Store::connect(&Settings { url, prefix: "bursar".into() }).await?;
     match role {
-        Role::Enqueue(arguments) => enqueue(store, arguments).await,
-        Role::Produce(arguments) => produce(store, arguments).await,
-        Role::Work(arguments) => work(store, arguments).await,
+        Role::Enqueue(arguments) => enqueue(store, &arguments).await,
+        Role::Produce(arguments) => produce(store, &arguments).await,
+        Role::Work(arguments) => work(store, &arguments).await,
     }
 }
 

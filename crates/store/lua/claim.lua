@@ -131,6 +131,9 @@ local function take(key, due, call, earlier)
   if doubt > 0 and was == 'queued' and tonumber(created) <= doubt then
     was, ordered = 'in_doubt', whole(math.max(tonumber(ordered), resumed))
   end
+  -- Only a claim brings what is queued among what is to be asked about. That claim is gone, and with it the fence that it had: the
+  -- time is above all that are counted.
+  if call == 'ask' and was == 'queued' then was, fence = 'in_doubt', now_text end
   if call == 'send' then
     sends, last = next_of(sends), now_text
     if was ~= 'queued' then resends = next_of(resends) end

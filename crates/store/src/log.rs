@@ -16,6 +16,9 @@ const LOGS_AT_ONCE: usize = 50;
 /// What a record tells of attempts, in the order of `attempts.lua`; from the third on, pieces of the first claim's end.
 type Told = Vec<Option<Vec<u8>>>;
 
+/// A job as `attempts.lua` tells it: of its record, the lines of its list, its claim.
+type Read = (Told, Vec<Vec<u8>>, Option<Vec<u8>>);
+
 /// What an answer to a first send always says: where a first claim's end begins with the worker's name, it stands for this.
 const ANSWER: &[u8] = br#"{"e":"answer","f":1,"call":"send","w":"#;
 
@@ -54,7 +57,7 @@ impl Store {
             for key in batch {
                 call.push(key.as_str());
             }
-            let read: Vec<(Told, Vec<Vec<u8>>, Option<Vec<u8>>)> = call.run(self).await?;
+            let read: Vec<Read> = call.run(self).await?;
             logs.extend(read.into_iter().map(|(told, lines, held)| whole(&told, &lines, held.as_deref())));
         }
         Ok(logs)

@@ -224,8 +224,11 @@ impl Store {
     }
 }
 
+/// What `held` has for some jobs, in their order.
+type Claims = Vec<Option<Vec<u8>>>;
+
 /// The claims that [`Store::held`] asked for first, and what came after them.
-fn parted(mut replies: Vec<Value>) -> Result<(Vec<Option<Vec<u8>>>, Vec<Value>), StoreError> {
+fn parted(mut replies: Vec<Value>) -> Result<(Claims, Vec<Value>), StoreError> {
     let others = replies.split_off(1.min(replies.len()));
     Ok((from_reply("HMGET", replies.first())?, others))
 }

@@ -55,13 +55,10 @@ async fn once(redis: &mut Observed, how: How, count: u32) -> anyhow::Result<(f64
     let span = Span::begin(redis, None).await?;
     let began = Instant::now();
     match how {
-        How::One => {
-            for number in 0..count {
-                all_new(&[producer.submit(&job(number)).await?])?;
-            }
-        }
+        // From a task, as services submit: from the main thread each reply would have to wake it.
+        How::One => tokio::spawn(every(producer, 0, 1, count)).await??,
         How::AtOnce => {
-            let tasks = (0..AT_ONCE).map(|first| tokio::spawn(every_64th(producer.clone(), first, count)));
+            let tasks = (0..AT_ONCE).map(|first| tokio::spawn(every(producer.clone(), first, AT_ONCE, count)));
             try_join_all(tasks).await?.into_iter().collect::<anyhow::Result<()>>()?;
         }
         How::Batches => {
@@ -75,8 +72,8 @@ async fn once(redis: &mut Observed, how: How, count: u32) -> anyhow::Result<(f64
     Ok((rate, span.end(redis).await?))
 }
 
-async fn every_64th(producer: Producer, first: u32, count: u32) -> anyhow::Result<()> {
-    for number in (first..count).step_by(AT_ONCE as usize) {
+async fn every(producer: Producer, first: u32, step: u32, count: u32) -> anyhow::Result<()> {
+    for number in (first..count).step_by(step as usize) {
         all_new(&[producer.submit(&job(number)).await?])?;
     }
     Ok(())

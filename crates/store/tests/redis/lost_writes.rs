@@ -1,11 +1,11 @@
 //! A Redis that has lost writes: restored from an older copy, or a replica that lagged and was promoted.
 
-use bursar_domain::{Call, OnAmbiguous, State};
-use bursar_store::{Asked, Claim, Claims, Commit, Known, Operator, Resend, Sends};
+use bursar_domain::{Call, Due, OnAmbiguous, State};
+use bursar_store::{Asked, Claim, Claims, Commit, Committed, Known, Operator, Resend, Sends};
 
 use bursar_test_support::eventually;
 
-use crate::scene::{LEASE, SOON, Scene};
+use crate::scene::{LEASE, SOON, Scene, asked, sent};
 
 /// A claim by a worker that remembers `known`.
 async fn claim(scene: &Scene, known: Known, on_ambiguous: OnAmbiguous) -> Claims {
@@ -15,6 +15,20 @@ async fn claim(scene: &Scene, known: Known, on_ambiguous: OnAmbiguous) -> Claims
 
 fn told(receipt: u64, epoch: u64) -> Known {
     Known { receipt, epoch }
+}
+
+#[tokio::test]
+async fn a_job_whose_claim_is_gone_may_have_been_sent() {
+    let scene = Scene::new().await;
+    scene.submit(&["k1"]).await;
+    let sent_by_one = scene.claim_briefly("w1").await;
+    let _: u64 = scene.command(&["DEL", &scene.name("held")]).await;
+    scene.let_come_due("to_ask", "k1").await;
+    let claimed = scene.claim_one("w2").await;
+    assert_eq!((claimed.call, claimed.state), (Call::Ask, State::InDoubt));
+    assert_eq!(scene.commit(&sent(&sent_by_one, State::Failed, Due::Never)).await, Committed::Stale);
+    assert_eq!(scene.story("k1").await, ["answer"], "what came too late is evidence");
+    assert_eq!(scene.commit(&asked(&claimed, State::Succeeded, Due::Never)).await, Committed::Ok);
 }
 
 #[tokio::test]
