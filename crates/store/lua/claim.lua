@@ -133,7 +133,7 @@ local function take(key, due, call, earlier)
   end
   -- Only a claim brings what is queued among what is to be asked about. That claim is gone, and with it the fence that it had: the
   -- time is above all that are counted.
-  if call == 'ask' and was == 'queued' then was, fence = 'in_doubt', now_text end
+  if call == 'ask' and was == 'queued' then was, fence = 'in_doubt', whole(math.max(tonumber(fence), now)) end
   if call == 'send' then
     sends, last = next_of(sends), now_text
     if was ~= 'queued' then resends = next_of(resends) end

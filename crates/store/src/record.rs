@@ -27,7 +27,8 @@
 //!
 //! While a worker holds a job its record stays as it was before the claim, and the lane's `held` says the rest: [`Held`].
 //!
-//! The marks share a field because what Redis does for a claim and a commit is mostly to look for fields and to write them. Texts are kept in pieces of 64 bytes because one longer value makes Redis keep the hash at several times the size.
+//! The marks share a field because what Redis does for a claim and a commit is mostly to look for fields and to write them. Texts
+//! are kept in pieces of 64 bytes because one longer value makes Redis keep the hash at several times the size.
 
 use std::collections::HashMap;
 use std::str::FromStr;

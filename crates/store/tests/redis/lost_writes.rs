@@ -18,6 +18,19 @@ fn told(receipt: u64, epoch: u64) -> Known {
 }
 
 #[tokio::test]
+async fn a_job_whose_claim_cannot_be_read_is_put_aside_and_neither_sent_nor_asked_about() {
+    let scene = Scene::new().await;
+    scene.submit(&["held", "queued"]).await;
+    scene.claim_briefly("w1").await;
+    let _: u64 = scene.command(&["HSET", &scene.name("held"), "held", "sparkling", "queued", "send queued"]).await;
+    scene.let_come_due("to_ask", "held").await;
+    let claims = scene.claim("w2", 10).await;
+    let mut orphans = claims.orphans.clone();
+    orphans.sort_unstable();
+    assert_eq!((claims.jobs.len(), orphans), (0, vec!["held".to_owned(), "queued".to_owned()]));
+}
+
+#[tokio::test]
 async fn a_job_whose_claim_is_gone_may_have_been_sent() {
     let scene = Scene::new().await;
     scene.submit(&["k1"]).await;
@@ -28,7 +41,15 @@ async fn a_job_whose_claim_is_gone_may_have_been_sent() {
     assert_eq!((claimed.call, claimed.state), (Call::Ask, State::InDoubt));
     assert_eq!(scene.commit(&sent(&sent_by_one, State::Failed, Due::Never)).await, Committed::Stale);
     assert_eq!(scene.story("k1").await, ["answer"], "what came too late is evidence");
-    assert_eq!(scene.commit(&asked(&claimed, State::Succeeded, Due::Never)).await, Committed::Ok);
+    let _: u64 = scene.command(&["DEL", &scene.name("held")]).await;
+    scene.let_come_due("to_ask", "k1").await;
+    let again = scene.claim_one("w3").await;
+    assert!(
+        again.state == State::InDoubt && again.fence > claimed.fence,
+        "lost twice, it has a fence of its own again"
+    );
+    assert_eq!(scene.commit(&asked(&claimed, State::Failed, Due::Never)).await, Committed::Stale);
+    assert_eq!(scene.commit(&asked(&again, State::Succeeded, Due::Never)).await, Committed::Ok);
 }
 
 #[tokio::test]
