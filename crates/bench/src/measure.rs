@@ -56,7 +56,7 @@ pub(crate) async fn all(options: &Options) -> anyhow::Result<()> {
         several::measure(options, &mut redis, &mut report).await?;
     }
     if options.wants(Name::Growth) {
-        growth::measure(options, &mut redis, &mut report).await?;
+        growth::measure(options, &mut report).await?;
     }
     redis.clear().await?;
     Ok(report.finish()?)

@@ -1,5 +1,8 @@
 //! Whether a submit, a claim and a commit cost the same however many jobs are queued, wait to be asked about, or lie in
-//! other lanes.
+//! other lanes. Each size has a server of its own, and their calls take turns: a machine whose speed changes within a minute
+//! would else look like growth.
+
+use anyhow::Context;
 
 use crate::jobs;
 use crate::observed::Observed;
@@ -27,60 +30,105 @@ const SIZES: [(u32, &str, [&str; 3]); 3] = [
 
 const IN_LANES: [&str; 3] = ["growth.submit_lanes", "growth.claim_lanes", "growth.commit_lanes"];
 
-pub(crate) async fn measure(options: &Options, redis: &mut Observed, report: &mut Report<'_>) -> anyhow::Result<()> {
+/// One size, on its own server.
+struct Side<'a> {
+    says: &'static str,
+    names: &'static [&'static str; 3],
+    steps: Steps<'a>,
+    lanes: u32,
+    /// Jobs submitted so far, to each of its lanes.
+    made: u32,
+    costs: [Cost; 3],
+}
+
+pub(crate) async fn measure(options: &Options, report: &mut Report<'_>) -> anyhow::Result<()> {
     report.measuring("growth: 10⁵ jobs to be asked about, up to 10⁶ queued ones");
     let largest = options.jobs.unwrap_or(u32::MAX);
-    let span = Span::begin(redis, None).await?;
-    let mut steps = Steps::on(redis).await?;
-    steps.fill_asks(ASKS).await?;
-    let (mut made, mut costs) = (ASKS, Vec::new());
-    for (size, says, names) in SIZES.into_iter().filter(|(size, ..)| *size <= largest) {
-        // What the measurement before submitted it has also ended.
-        let queued: u32 = steps.store.lane_status(&jobs::lane()?).await?.to_send.try_into()?;
-        let missing = size.saturating_sub(queued).max(BATCH);
-        jobs::fill_from(&steps.store, made, made + missing).await?;
-        made += missing;
-        if !steps.settled().await? {
-            eprintln!("the table of keys still moves: commands cost more meanwhile");
-        }
-        costs.push((names, says, at_this_size(&mut steps, made).await?));
-        made += CALLS * BATCH;
+    let sizes: Vec<_> = SIZES.iter().filter(|(size, ..)| *size <= largest).collect();
+    let (mut servers, mut spans) = (Vec::new(), Vec::new());
+    for _ in 0..=sizes.len() {
+        let mut server = Observed::private(options.fsync.into()).await?;
+        spans.push(Span::begin(&mut server, None).await?);
+        servers.push(server);
     }
-    drop(steps);
-    let usage = span.end(redis).await?;
-    costs.push((IN_LANES, "10⁵ queued in 1,000 lanes", in_lanes(redis).await?));
+    let mut sides = Vec::new();
+    for (at, server) in servers.iter_mut().enumerate() {
+        let steps = Steps::on(server).await?;
+        sides.push(match sizes.get(at) {
+            Some((size, says, names)) => Side::of_size(*size, says, names, steps).await?,
+            None => Side::in_lanes(steps).await?,
+        });
+    }
+    for call in 0..CALLS {
+        for side in &mut sides {
+            side.turn(call).await?;
+        }
+    }
+    let costs: Vec<_> = sides.into_iter().map(|side| (side.names, side.says, side.costs)).collect();
+    let usage = together(spans, &mut servers).await?;
     for (names, says, cost) in &costs {
         tell(report, names, says, cost, &usage)?;
     }
-    redis.clear().await
+    Ok(())
 }
 
-/// Submits as many as it ends, so that the size stays.
-async fn at_this_size(steps: &mut Steps<'_>, made: u32) -> anyhow::Result<[Cost; 3]> {
-    let mut costs: [Cost; 3] = Default::default();
-    let [submit, claim, commit] = &mut costs;
-    for call in 0..CALLS {
-        steps.submit(submit, made + call * BATCH).await?;
-        let claimed = steps.claim(claim).await?;
-        steps.commit(commit, &claimed, End::Succeeded).await?;
+/// What one server's usage takes for somebody else's is partly the other servers'.
+async fn together(spans: Vec<Span>, servers: &mut [Observed]) -> anyhow::Result<Usage> {
+    let mut usages = Vec::new();
+    for (span, server) in spans.into_iter().zip(servers) {
+        usages.push(span.end(server).await?);
     }
-    Ok(costs)
+    let cores = |usage: &Usage| usage.redis.as_secs_f64() / usage.wall.as_secs_f64();
+    let busy: f64 = usages.iter().skip(1).map(cores).sum();
+    let mut usage = usages.into_iter().next().context("no server")?;
+    usage.other_cores -= busy;
+    Ok(usage)
 }
 
-async fn in_lanes(redis: &mut Observed) -> anyhow::Result<[Cost; 3]> {
-    let mut costs: [Cost; 3] = Default::default();
-    let [submit, claim, commit] = &mut costs;
-    let mut steps = Steps::on(redis).await?;
-    for lane in 0..LANES {
-        steps.turn_to(&format!("a{lane:03}"))?;
-        steps.submit(submit, lane * BATCH).await?;
+impl<'a> Side<'a> {
+    async fn of_size(
+        size: u32,
+        says: &'static str,
+        names: &'static [&'static str; 3],
+        mut steps: Steps<'a>,
+    ) -> anyhow::Result<Self> {
+        steps.fill_asks(ASKS).await?;
+        let made = ASKS + size;
+        jobs::fill_from(&steps.store, ASKS, made).await?;
+        Self::settled(Self { says, names, steps, lanes: 1, made, costs: Default::default() }).await
     }
-    for lane in 0..LANES {
-        steps.turn_to(&format!("a{lane:03}"))?;
-        let claimed = steps.claim(claim).await?;
-        steps.commit(commit, &claimed, End::Succeeded).await?;
+
+    async fn in_lanes(mut steps: Steps<'a>) -> anyhow::Result<Self> {
+        for lane in 0..LANES {
+            steps.turn_to(&account(lane))?;
+            steps.submit(&mut Cost::default(), 0).await?;
+        }
+        let says = "10⁵ queued in 1,000 lanes";
+        Self::settled(Self { says, names: &IN_LANES, steps, lanes: LANES, made: BATCH, costs: Default::default() })
+            .await
     }
-    Ok(costs)
+
+    async fn settled(mut self) -> anyhow::Result<Self> {
+        if !self.steps.settled().await? {
+            eprintln!("{}: the table of keys still moves: commands cost more meanwhile", self.says);
+        }
+        Ok(self)
+    }
+
+    /// Submits as many as it ends, so that the size stays.
+    async fn turn(&mut self, call: u32) -> anyhow::Result<()> {
+        if self.lanes > 1 {
+            self.steps.turn_to(&account(call * (self.lanes / CALLS)))?;
+        }
+        let [submit, claim, commit] = &mut self.costs;
+        self.steps.submit(submit, self.made + call * BATCH).await?;
+        let claimed = self.steps.claim(claim).await?;
+        self.steps.commit(commit, &claimed, End::Succeeded).await
+    }
+}
+
+fn account(lane: u32) -> String {
+    format!("a{lane:03}")
 }
 
 fn tell(
