@@ -40,10 +40,7 @@ async fn no_more_is_claimed_than_can_be_called_about_at_once() {
     let gateway = Arc::new(Scripted::new(Act::WaitAtTheGate(Answer::Succeeded)));
     let worker = world.worker("w1", &gateway);
     world.submit(keys(50)).await;
-    bursar_test_support::eventually(Duration::from_secs(5), "all slots to be in use", async || {
-        (gateway.in_flight.load(Ordering::SeqCst) == 8).then_some(())
-    })
-    .await;
+    gateway.until_in_flight(8).await;
     let status = world.store.lane_status(&world.lane).await.unwrap();
     assert_eq!((status.to_send, status.to_ask), (42, 8), "claimed and called about are the same");
     gateway.gate.add_permits(50);
@@ -128,10 +125,7 @@ async fn a_draining_worker_finishes_what_is_in_flight_and_claims_nothing_new() {
     let gateway = Arc::new(Scripted::new(Act::WaitAtTheGate(Answer::Succeeded)));
     let worker = world.worker("w1", &gateway);
     world.submit(keys(20)).await;
-    bursar_test_support::eventually(Duration::from_secs(5), "all slots to be in use", async || {
-        (gateway.in_flight.load(Ordering::SeqCst) == 8).then_some(())
-    })
-    .await;
+    gateway.until_in_flight(8).await;
     worker.drain();
     gateway.gate.add_permits(20);
     worker.stop().await;
@@ -146,7 +140,7 @@ async fn a_worker_that_must_end_before_its_calls_leaves_them_in_doubt() {
     let gateway = Arc::new(Scripted::new(Act::WaitAtTheGate(Answer::Succeeded)));
     let worker = world.worker("w1", &gateway);
     world.submit(keys(1)).await;
-    world.until("K1", State::InDoubt).await;
+    gateway.until_in_flight(1).await; // what is claimed and not yet called about would be given back
     worker.stop().await;
     assert_eq!(world.view("K1").await.state, State::InDoubt);
     let other = Arc::new(Scripted::new(Act::Answer(Answer::Succeeded)));

@@ -86,6 +86,13 @@ impl Scripted {
         self.is_back.store(true, Ordering::SeqCst);
     }
 
+    pub(crate) async fn until_in_flight(&self, calls: usize) {
+        bursar_test_support::eventually(Duration::from_secs(5), &format!("{calls} calls to be in flight"), async || {
+            (self.in_flight.load(Ordering::SeqCst) == calls).then_some(())
+        })
+        .await;
+    }
+
     async fn act(&self, order: &Order, usual: Option<Answer>) -> Reading {
         let now = self.in_flight.fetch_add(1, Ordering::SeqCst) + 1;
         self.most_in_flight.fetch_max(now, Ordering::SeqCst);
