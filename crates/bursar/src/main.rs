@@ -25,6 +25,9 @@ use bursar_producer::Unavailable;
 use bursar_store::StoreError;
 use cli::{Cli, Command, Exit, Global};
 
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> Exit {
     let Cli { global, command } = Cli::parse();
     let runtime = match tokio::runtime::Runtime::new() {

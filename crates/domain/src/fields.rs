@@ -1,6 +1,7 @@
 //! Reads a page's fields by a table: every wrong field is named with its rule, and what is right comes out in the
 //! table's order, ready to be written as the canonical content.
 
+use serde::{Serialize, Serializer};
 use serde_json::{Map, Value};
 
 use crate::money::whole_number;
@@ -227,18 +228,19 @@ fn is_stamp14(stamp: &str) -> bool {
 
 /// Writes fields as one compact JSON object in their order.
 pub(crate) fn write_object(fields: &Written) -> String {
-    let mut text = String::with_capacity(256);
-    text.push('{');
-    for (index, (name, value)) in fields.iter().enumerate() {
-        if index > 0 {
-            text.push(',');
-        }
-        text.push_str(&Value::String(name.clone()).to_string());
-        text.push(':');
-        text.push_str(&value.to_string());
+    match serde_json::to_string(&Object(fields)) {
+        Ok(text) => text,
+        Err(error) => unreachable!("what was read as JSON can be written as JSON: {error}"),
     }
-    text.push('}');
-    text
+}
+
+/// Fields of one JSON object, in their order.
+struct Object<'a>(&'a Written);
+
+impl Serialize for Object<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.0.iter().map(|(name, value)| (name, value)))
+    }
 }
 
 #[cfg(test)]

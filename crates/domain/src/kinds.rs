@@ -50,6 +50,15 @@ impl Kind {
         }
     }
 
+    /// Whether what a job of this kind is about never has another name than the job's key.
+    #[must_use]
+    pub const fn is_named_by_key(self) -> bool {
+        match self {
+            Self::Transfer => true,
+            Self::BillUpload | Self::Split => false,
+        }
+    }
+
     /// What a job of this kind may be about, where no more is known than a name that somebody gives it: its key, its order.
     #[must_use]
     pub fn abouts(self, name: &str) -> Vec<String> {
@@ -181,9 +190,8 @@ fn check_size(content: &Content, errors: &mut Vec<FieldError>) {
 }
 
 fn check_cap(kind: Kind, rules: &AccountRules, content: &Content, errors: &mut Vec<FieldError>) {
-    if let (Some(cap), Some(amount)) = (rules.max_amount, Subject::of(kind, content.text()).amount)
-        && amount > cap
-    {
+    let Some(cap) = rules.max_amount else { return };
+    if Subject::of(kind, content.text()).amount.is_some_and(|amount| amount > cap) {
         let field = match kind {
             Kind::Transfer | Kind::Split => "body.total_amount",
             Kind::BillUpload => "body.order_amount",
@@ -221,11 +229,20 @@ impl Subject {
     /// Reads it out of content that was validated when it was submitted.
     #[must_use]
     pub fn of(kind: Kind, content: &str) -> Self {
-        let value: Value = serde_json::from_str(content).unwrap_or_default();
-        let amount_field = match kind {
-            Kind::Transfer | Kind::Split => "total_amount",
-            Kind::BillUpload => "order_amount",
+        let told: Told = serde_json::from_str(content).unwrap_or_default();
+        let amount = match kind {
+            Kind::Transfer | Kind::Split => told.total_amount,
+            Kind::BillUpload => told.order_amount,
         };
-        Self { amount: value.get(amount_field).and_then(Fen::read), next_day: value["arrive_time"] == "T1" }
+        Self { amount: Fen::read(&amount), next_day: told.arrive_time == "T1" }
     }
+}
+
+/// The fields that a [`Subject`] is read from; whatever stands beside them is passed over.
+#[derive(Default, serde::Deserialize)]
+#[serde(default)]
+struct Told {
+    total_amount: Value,
+    order_amount: Value,
+    arrive_time: Value,
 }

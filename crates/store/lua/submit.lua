@@ -1,6 +1,6 @@
 -- Accepts jobs of one lane: record, content and due time in one step, or what is already there.
 -- KEYS  1 the lane's base; every key below is made from it and shares its hash tag
--- ARGV  1 wake channel, 2 lane name, then for each job:
+-- ARGV  1 wake channel, 2 lane name, 3 '1' where nothing but its key ever names what a job is about, '' elsewhere, then for each job:
 --       key, content hash (32 bytes), content, due (ms of Redis time, 0 = now), about ('' = its key), callback URL ('' = none),
 --       traceparent ('' = none)
 -- Returns for each job: 'new' | 'existing STATE' | 'conflict KEY', of the first one (its own key when the content differs);
@@ -24,6 +24,7 @@ end
 
 -- What names the thing: the key of another job about it, or the key that is its name.
 local function first_about(key, about)
+  if about == '' and ARGV[3] == '1' then return end
   local first = redis.call('GET', base .. 'about:' .. (about ~= '' and about or key))
   if not first and about ~= '' and redis.call('EXISTS', base .. 'job:' .. about) == 1 then first = about end
   return first
@@ -66,7 +67,7 @@ end
 redis.call('ZCARD', base .. 'to_send')
 local answers = {}
 local done, failure = pcall(function()
-  for at = 3, #ARGV, 7 do answers[#answers + 1] = accept(unpack(ARGV, at, at + 6)) end
+  for at = 4, #ARGV, 7 do answers[#answers + 1] = accept(unpack(ARGV, at, at + 6)) end
 end)
 if #due_times > 0 then
   redis.call('ZADD', base .. 'to_send', unpack(due_times))

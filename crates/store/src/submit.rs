@@ -56,7 +56,8 @@ impl Store {
         jobs: impl Iterator<Item = &'a Job>,
     ) -> Result<Vec<Submission>, StoreError> {
         let mut call = self.scripts.submit.on(&self.keys.base(lane));
-        call.push(self.keys.wake_channel()).push(lane.to_string());
+        let by_key = if lane.kind.is_named_by_key() { "1" } else { "" };
+        call.push(self.keys.wake_channel()).push(lane.to_string()).push(by_key);
         for job in jobs {
             let about = if job.content.about() == job.key.as_str() { "" } else { job.content.about() };
             call.push(job.key.as_str())

@@ -58,7 +58,7 @@ async fn each_step_of_a_job_executes_few_commands() {
     let keys: Vec<String> = (0..jobs).map(|number| format!("k{number:04}")).collect();
     let before = Commands::of(&scene).await;
     scene.submit(&keys.iter().map(String::as_str).collect::<Vec<_>>()).await;
-    per_job("submit", before.until_now(&scene).await, 3, 3);
+    per_job("submit", before.until_now(&scene).await, 4, 2);
 
     let before = Commands::of(&scene).await;
     let claims = scene.claim("w", 100).await;
