@@ -19,8 +19,8 @@ const SCAN_STEP: usize = 5_000;
 /// Longer than any script or rewrite of the file keeps a server from answering.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// How often it is looked whether the table of keys has settled.
-const SETTLING: Duration = Duration::from_millis(250);
+/// Look-ups between two looks at whether the table of keys has settled.
+const LOOK_UPS: usize = 10_000;
 
 /// A server, watched over a connection that the measured code does not use.
 pub(crate) struct Observed {
@@ -112,15 +112,20 @@ impl Observed {
         Ok(Info(lines.map(|(name, value)| (name.to_owned(), value.to_owned())).collect()))
     }
 
-    /// Waits until the table of all keys is one again: a table that has grown is moved into a larger one key by key, and every
-    /// command pays for a part of that. Returns whether it is; a server that counts in another way is not waited for any longer.
+    /// Brings the table of all keys to be one again: a table that has grown is moved into a larger one part by part, a minute
+    /// long if nothing happens, and every command meanwhile pays for a part. Here look-ups of nothing pay for all of them.
+    /// Returns whether it is one; a server that counts in another way is not waited for any longer.
     pub(crate) async fn settles(&mut self) -> anyhow::Result<bool> {
+        let mut look_ups = redis::pipe();
+        for _ in 0..LOOK_UPS {
+            look_ups.exists("nothing").ignore();
+        }
         let until = Instant::now() + PATIENCE;
         while !self.is_settled().await? {
             if Instant::now() > until {
                 return Ok(false);
             }
-            tokio::time::sleep(SETTLING).await;
+            look_ups.query_async::<()>(&mut self.connection).await?;
         }
         Ok(true)
     }
