@@ -157,6 +157,9 @@ impl Claimer {
         let drain = self.drain.clone();
         // Only the waiting is cut short: a claim under way is seen to its end, for it may have taken jobs.
         while drain.run_until_cancelled(self.wait(&mut wakes)).await.is_some() {
+            // The calls that are about to end go first, so that one claim fills all their places: half the round trips, and with
+            // `appendfsync always` half the writes to the disk.
+            tokio::task::yield_now().await;
             self.round().await;
         }
         self.give_back().await;

@@ -87,9 +87,11 @@ impl Scripted {
     }
 
     pub(crate) async fn until_in_flight(&self, calls: usize) {
-        bursar_test_support::eventually(Duration::from_secs(5), &format!("{calls} calls to be in flight"), async || {
-            (self.in_flight.load(Ordering::SeqCst) == calls).then_some(())
-        })
+        bursar_test_support::eventually(
+            Duration::from_secs(5),
+            &format!("{calls} calls to be in flight"),
+            async || (self.in_flight.load(Ordering::SeqCst) == calls).then_some(()),
+        )
         .await;
     }
 
