@@ -157,15 +157,12 @@ impl Claimer {
         let drain = self.drain.clone();
         // Only the waiting is cut short: a claim under way is seen to its end, for it may have taken jobs.
         while drain.run_until_cancelled(self.wait(&mut wakes)).await.is_some() {
-            // The calls that are about to end go first, so that one claim fills all their places: half the round trips, and with
-            // `appendfsync always` half the writes to the disk.
-            tokio::task::yield_now().await;
             self.round().await;
         }
         self.give_back().await;
     }
 
-    /// Until a lane is to be looked at and a slot is free.
+    /// Until a lane is to be looked at and slots are free.
     async fn wait(&mut self, wakes: &mut mpsc::Receiver<Wake>) {
         self.wait_for_work(wakes).await;
         if self.slots.available_permits() == 0 {
@@ -173,6 +170,9 @@ impl Claimer {
         }
         // The semaphore is never closed; whoever takes the slot does so in `claim`.
         self.slots.acquire().await.ok();
+        // Calls that are about to end go first: one claim then fills all their places, which saves round trips, and with
+        // `appendfsync always` writes to the disk.
+        tokio::task::yield_now().await;
     }
 
     /// Claims from every lane that is to be looked at, its share of the free slots each.
