@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use bursar_domain::{Answer, Reading};
+use bursar_domain::{Answer, Reading, Received};
 use bursar_gateways::{BoxFuture, Gateway, Order};
 use tokio::sync::mpsc::UnboundedSender;
 use tokio::time::Instant;
@@ -29,6 +29,7 @@ impl Yes {
     fn answer(&self, order: &Order) -> Reading {
         Reading {
             answer: Answer::Succeeded,
+            received: Received::Response,
             trade_no: Some(format!("4200001234{}", order.key.len())),
             status: Some("1".into()),
             code: Some("10000".into()),

@@ -120,11 +120,24 @@ impl Answer {
     }
 }
 
+/// Whether a response arrived that the account's rules let us read: the gateway's health, apart from what it said.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Received {
+    /// A whole, readable response, signed by the platform where the account requires that; its code may be unknown.
+    Response,
+    /// Nothing of the kind: silence, a reset, an HTTP error, an unreadable response, or one that its signature does not
+    /// vouch for.
+    Nothing,
+}
+
 /// An answer with what was read to come to it: the evidence that goes on record. Texts are bounded by whoever reads.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
 pub struct Reading {
     /// How it was understood.
     pub answer: Answer,
+    /// Whether a response arrived that can be relied on. Known to the caller alone; not part of the record.
+    #[serde(skip)]
+    pub received: Received,
     /// The gateway's own number for the job, if it named one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub trade_no: Option<String>,
@@ -149,11 +162,12 @@ pub struct Reading {
 }
 
 impl Reading {
-    /// A reading with nothing but its answer and a message of ours.
+    /// A reading with nothing but its answer and a message of ours: no response arrived.
     #[must_use]
     pub fn of(answer: Answer, message: impl Into<String>) -> Self {
         Self {
             answer,
+            received: Received::Nothing,
             trade_no: None,
             status: None,
             code: None,

@@ -19,7 +19,7 @@ mod trace;
 mod transition;
 mod view;
 
-pub use answer::{Answer, Call, Reading};
+pub use answer::{Answer, Call, Reading, Received};
 pub use fields::FieldError;
 pub use ids::{AccountName, IdError, Key, Lane};
 pub use job::{Content, Invalid, Job, MAX_JOB_BYTES, NewJob};

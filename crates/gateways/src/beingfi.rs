@@ -6,7 +6,7 @@ pub(crate) mod sign;
 
 use std::time::Instant;
 
-use bursar_domain::{Answer, Kind, Reading};
+use bursar_domain::{Answer, Kind, Reading, Received};
 use serde_json::Value;
 
 pub use bind::{Bound, Receiver};
@@ -113,7 +113,8 @@ impl Beingfi {
             Ok((data.word("state")?, data.word("errCode")?, data.word("errMsg")?, data.word("channelBatchOrderId")?))
         };
         let Ok((state, err_code, err_msg, batch)) = words() else {
-            return Reading { message: Some("a field that decides stands twice or cannot be read".into()), ..reading };
+            let message = Some("a field that decides stands twice or cannot be read".into());
+            return Reading { received: Received::Nothing, message, ..reading };
         };
         let err_msg = err_msg.unwrap_or_default();
         reading.trade_no = batch.and_then(|batch| text::number(&batch, &[&self.secret]));

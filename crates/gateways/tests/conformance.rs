@@ -6,7 +6,7 @@ mod support;
 
 use std::time::Duration;
 
-use bursar_domain::{Answer, Reading};
+use bursar_domain::{Answer, Reading, Received};
 use bursar_gateways::{Beingfi, Gateway, Order, TooManyRequests, Transport, Yzt};
 use support::{Act, Server, accounts, sign};
 
@@ -56,7 +56,20 @@ async fn a_healthy_answer_is_read_for_what_it_says() {
     for case in cases() {
         let (reading, requests) = case.sent_to(Act::Answer(case.healthy.clone())).await;
         assert_eq!((reading.answer, requests), (Answer::Succeeded, 1), "{}: {reading:?}", case.name);
-        assert_eq!(reading.http, Some(200), "{}", case.name);
+        assert_eq!((reading.http, reading.received), (Some(200), Received::Response), "{}", case.name);
+    }
+}
+
+/// A code that no list knows comes from a gateway that works; everything else that teaches nothing does not.
+#[tokio::test]
+async fn a_response_with_an_unknown_code_is_a_response() {
+    for case in cases() {
+        for unknown in [sign::refused("40004", "isv.never-heard-of"), r#"{"code":77,"msg":"?"}"#.to_owned()] {
+            let (reading, _) = case.sent_to(Act::Answer(unknown.clone())).await;
+            let of_this_gateway = unknown.contains("error_response") != case.healthy.starts_with(r#"{"code""#);
+            let received = if of_this_gateway { Received::Response } else { Received::Nothing };
+            assert_eq!((reading.answer, reading.received), (Answer::Silent, received), "{}: {reading:?}", case.name);
+        }
     }
 }
 
@@ -69,7 +82,8 @@ async fn a_refused_connection_and_an_unknown_host_executed_nothing() {
     for case in cases() {
         for url in [closed.as_str(), "http://nobody.invalid"] {
             let reading = case.at(url).send(&case.order).await;
-            assert_eq!(reading.answer, Answer::NotExecuted, "{} at {url}: {reading:?}", case.name);
+            let expected = (Answer::NotExecuted, Received::Nothing);
+            assert_eq!((reading.answer, reading.received), expected, "{} at {url}: {reading:?}", case.name);
             assert!(reading.message.is_some_and(|message| !message.is_empty()), "{}", case.name);
         }
     }
@@ -105,6 +119,7 @@ async fn silence_after_the_request_leaves_a_send_in_doubt_and_is_not_broken_by_a
         for act in [Act::Close, Act::Reset, Act::Raw(b"HTTP/1.1 200 OK\r\nContent-Le".to_vec())] {
             let (reading, requests) = case.sent_to(act.clone()).await;
             assert_eq!((reading.answer, requests), (Answer::Silent, 1), "{} {act:?}: {reading:?}", case.name);
+            assert_eq!(reading.received, Received::Nothing, "{} {act:?}", case.name);
         }
         let server = Server::start(|_, _| Act::Hang).await;
         let transport = Transport {
@@ -136,7 +151,7 @@ async fn any_other_status_than_success_leaves_a_send_in_doubt() {
             let act = Act::AnswerWith(status, Vec::new(), case.healthy.clone().into_bytes());
             let (reading, requests) = case.sent_to(act).await;
             assert_eq!((reading.answer, requests), (Answer::Silent, 1), "{} {status}: {reading:?}", case.name);
-            assert_eq!(reading.http, Some(status), "{}", case.name);
+            assert_eq!((reading.http, reading.received), (Some(status), Received::Nothing), "{}", case.name);
         }
     }
 }
@@ -185,6 +200,7 @@ async fn what_cannot_be_read_leaves_a_send_in_doubt_and_is_quoted_briefly() {
             let shown = String::from_utf8_lossy(&body).chars().take(40).collect::<String>();
             let (reading, requests) = case.sent_to(Act::AnswerWith(200, Vec::new(), body)).await;
             assert_eq!((reading.answer, requests), (Answer::Silent, 1), "{} {shown}: {reading:?}", case.name);
+            assert_eq!(reading.received, Received::Nothing, "{} {shown}", case.name);
             let message = reading.message.unwrap();
             assert!(message.chars().count() <= 200 && !message.chars().any(char::is_control), "{message}");
         }

@@ -3,7 +3,7 @@
 
 mod support;
 
-use bursar_domain::{Answer, Call, Kind, Reading};
+use bursar_domain::{Answer, Call, Kind, Reading, Received};
 use bursar_gateways::{
     BalanceQuery, ContentType, Gateway, Order, ResponseSign, SplitMethods, SubCodes, Transport, UploadMethod, Yzt,
     YztSettings,
@@ -130,6 +130,7 @@ async fn each_code_means_the_same_to_every_kind_of_send() {
         for order in [transfer(), bill(), split()] {
             let reading = sent_order(sign::refused(code, sub_code), order).await;
             assert_eq!(reading.answer, answer, "{code}/{sub_code}: {reading:?}");
+            assert_eq!(reading.received, Received::Response, "{code}/{sub_code}");
             assert_eq!(reading.code, Some(format!("{code}/{sub_code}")));
             assert_eq!(reading.request_id.as_deref(), Some("openapi_1"));
             assert!(reading.message.unwrap().contains("because"));
@@ -213,6 +214,7 @@ async fn an_unsigned_or_badly_signed_success_never_completes_a_job() {
         for order in [transfer(), bill(), split()] {
             let reading = sent_order(body.clone(), order).await;
             assert_eq!((reading.answer, reading.status.clone()), (Answer::Silent, None), "{reading:?}");
+            assert_eq!(reading.received, Received::Nothing);
             // The number is kept: asking by it brings a signed answer, and costs less than a second send.
             assert_eq!(reading.trade_no.as_deref(), Some(TRADE_NO));
             assert!(reading.message.unwrap().contains(note));

@@ -1,6 +1,6 @@
 //! The gateway that the peer's worker has: does what the workload asks, and counts.
 
-use bursar_domain::{Answer, Reading};
+use bursar_domain::{Answer, Reading, Received};
 use bursar_gateways::{BoxFuture, Gateway, Order};
 
 use super::stub::Stub;
@@ -40,6 +40,7 @@ impl Meter {
 fn reading(trade_no: &str, http: Option<u16>) -> Reading {
     Reading {
         answer: Answer::Succeeded,
+        received: Received::Response,
         trade_no: Some(trade_no.to_owned()),
         status: Some("1".into()),
         code: Some("10000".into()),

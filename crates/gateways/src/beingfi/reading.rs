@@ -4,7 +4,7 @@
 
 use std::borrow::Cow;
 
-use bursar_domain::{Answer, Reading};
+use bursar_domain::{Answer, Reading, Received};
 
 use super::sign;
 use crate::http::Heard;
@@ -122,6 +122,7 @@ pub(super) fn open<'a>(heard: &'a Heard, secret: &Secret, hidden: &[&Secret]) ->
     match believe(&answered.body, secret) {
         Ok((code, said, data)) => {
             let reading = Reading {
+                received: Received::Response,
                 http: Some(answered.http),
                 code: Some(text::word(&code, hidden)),
                 message: Some(text::message(&said, hidden)).filter(|said| !said.is_empty()),

@@ -1,7 +1,7 @@
 //! From an opened YZT answer to what it means for the job: by the class of its code, by what vouches for it, and by
 //! which call it answers. No answer to a send is `Unseen`, no answer to an ask is `Refused`.
 
-use bursar_domain::{Answer, Fen, Kind, Reading, Subject};
+use bursar_domain::{Answer, Fen, Kind, Reading, Received, Subject};
 use jiff::{SignedDuration, Timestamp};
 
 use super::codes::{self, Class, Stage};
@@ -83,7 +83,12 @@ impl Reader<'_> {
             None => word(&code),
         };
         let data = node.raw("data")?.and_then(RawObject::parse);
+        let received = match trust {
+            Trust::Verified | Trust::Waived => Received::Response,
+            Trust::Unsigned | Trust::BadlySigned => Received::Nothing,
+        };
         let reading = Reading {
+            received,
             http: Some(answered.http),
             code: Some(code),
             message: None,
@@ -126,7 +131,7 @@ impl Reader<'_> {
             (Class::Done, Kind::BillUpload) => Answer::Succeeded,
             (Class::Done, Kind::Transfer | Kind::Split) => match words.stand(order, &self.secrets) {
                 Ok(stand) => stand.after_send(),
-                Err(Unclear) => words.note("a field that decides stands twice or cannot be read", Answer::Silent),
+                Err(Unclear) => words.unreadable(),
             },
             (Class::Duplicate, Kind::BillUpload) => Answer::Succeeded,
             (Class::Duplicate, Kind::Transfer | Kind::Split) => Answer::Accepted,
@@ -144,7 +149,7 @@ impl Reader<'_> {
         let answer = match words.class {
             Class::Done => match words.stand(order, &self.secrets) {
                 Ok(stand) => stand.after_ask(&mut words),
-                Err(Unclear) => words.note("a field that decides stands twice or cannot be read", Answer::Silent),
+                Err(Unclear) => words.unreadable(),
             },
             Class::NotExecuted | Class::Clock => Answer::NotExecuted,
             Class::ConfigFault => Answer::ConfigFault,
@@ -199,6 +204,12 @@ impl Words<'_> {
     fn note(&mut self, note: &str, answer: Answer) -> Answer {
         self.notes.push(note.into());
         answer
+    }
+
+    /// `data` does not say one thing: nothing was received that can be relied on.
+    fn unreadable(&mut self) -> Answer {
+        self.reading.received = Received::Nothing;
+        self.note("a field that decides stands twice or cannot be read", Answer::Silent)
     }
 
     /// An answer that is not believed may still name the number to ask by: what is then answered is checked anew.
