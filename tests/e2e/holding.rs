@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::jobs::transfer;
+use crate::jobs::{bill, split, transfer};
 use crate::plan::Plan;
 use crate::world::World;
 
@@ -50,6 +50,31 @@ async fn a_gateway_that_does_not_honour_keys_is_sent_one_request_and_a_person_cl
     let said = world.refused(&["resolve", "HELD", "--as", "failed", "--reason", "no"]).await;
     assert!(said.contains("a job that is succeeded cannot be resolved"), "{said}");
     world.books_agree().await;
+}
+
+#[tokio::test]
+async fn an_account_that_says_nothing_pays_once_at_a_gateway_without_keys_and_uploads_its_bills() {
+    let plan = Plan::new().unset("accounts.main.on_ambiguous").unset("accounts.shop.on_ambiguous");
+    let world = plan.simulate(&["--ignore-keys"]).start().await;
+    let jobs = [transfer("PAY"), split("DIVIDE", "P1"), bill("BILL", "ORDER")];
+    for key in ["PAY", "P1", "ORDER/1"] {
+        world.faults(json!({"key": key, "on": "send", "fault": "lost-answer"})).await;
+    }
+    let _worker = world.worker().await;
+    world.submit_new(&jobs).await;
+    for key in ["PAY", "DIVIDE"] {
+        let job = world.until(key, "needs_review").await;
+        assert_eq!((&job["attempts"], &job["due_at"]), (&json!(1), &Value::Null), "nothing will be sent: {job}");
+    }
+    let job = world.until("BILL", "succeeded").await;
+    assert_eq!(job["attempts"], 2, "{job}");
+    let ledger = world.books_agree().await;
+    let executions = ["PAY", "P1", "ORDER/1"].map(|key| ledger.keys[key].executions);
+    assert_eq!(executions, [1, 1, 2], "a bill that is received twice moves no money");
+    let doctor = world.ok(&["doctor"]).await;
+    for account in ["main", "shop"] {
+        assert!(doctor.contains(&format!("{account}: holds: a payment whose answer was lost waits for a person")), "{doctor}");
+    }
 }
 
 #[tokio::test]

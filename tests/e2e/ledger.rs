@@ -15,15 +15,17 @@ fn truth(kind: &str, record: Option<&KeyRecord>) -> Option<&'static str> {
 }
 
 /// # Panics
-/// When a job was executed twice, when fewer intents are on record than sends arrived, when a job's state is not what
+/// When a job that moves money was executed twice, when fewer intents are on record than sends arrived, when a job's state is not what
 /// the ledger says (and nobody is asked to look), or when the gateway noted a violation.
 pub(crate) fn assert_agree(ledger: &Ledger, jobs: &[(String, Value)]) {
     assert!(ledger.violations.is_empty(), "the gateway complains: {:?}", ledger.violations);
     for (ledger_key, job) in jobs {
         let record = ledger.keys.get(ledger_key);
         let executions = record.map_or(0, |record| record.executions);
-        assert!(executions <= 1, "executed {executions} times: {job}\n{record:?}");
         let requests = record.map_or(0, |record| record.requests);
+        // A bill moves no money, and is sent again at a gateway that executes whatever it receives, too.
+        let bound = if job["kind"] == "bill_upload" { requests } else { 1 };
+        assert!(executions <= bound, "executed {executions} times: {job}\n{record:?}");
         assert!(job["attempts"].as_u64() >= Some(requests), "{requests} sends arrived: {job}");
 
         let state = job["state"].as_str().unwrap_or_default();

@@ -64,6 +64,12 @@ impl Plan {
         self
     }
 
+    /// Leaves one key to its default.
+    pub(crate) fn unset(mut self, key: &str) -> Self {
+        self.settings = changed(self.settings, key, None);
+        self
+    }
+
     /// Sets one key of both accounts.
     pub(crate) fn both(self, key: &str, value: impl Into<Value> + Clone) -> Self {
         self.set(&format!("accounts.main.{key}"), value.clone()).set(&format!("accounts.shop.{key}"), value)

@@ -39,6 +39,15 @@ impl Kind {
         }
     }
 
+    /// Whether a job of this kind moves money when it is executed, so that a second execution would pay again.
+    #[must_use]
+    pub const fn moves_money(self) -> bool {
+        match self {
+            Self::Transfer | Self::Split => true,
+            Self::BillUpload => false,
+        }
+    }
+
     /// Every field that a body of this kind may have, by the page's name; those of a list's entries as `receivers[].receiverId`.
     /// (A split through YZT's generic apply has no page, and may have any.)
     #[must_use]

@@ -2,16 +2,16 @@
 
 use std::time::Duration;
 
-use crate::Fen;
+use crate::{Fen, Kind};
 
 /// What follows a send whose answer was lost, once the settle time has passed and asking did not help.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum OnAmbiguous {
     /// The identical bytes again, at most `resend_max` times. Only for a gateway that honours keys.
-    #[default]
     Resend,
-    /// Never send again without a person's word.
+    /// Never send again without a person's word. The default: no page of either gateway promises that keys are honoured.
+    #[default]
     Hold,
 }
 
@@ -53,11 +53,21 @@ pub struct Policy {
     pub max_amount: Option<Fen>,
 }
 
+impl Policy {
+    /// The account's policy for jobs of one kind. A kind that moves no money is sent again whatever the account says of
+    /// its payments: a second execution pays nothing, and a person would look at it for nothing.
+    #[must_use]
+    pub fn for_kind(&self, kind: Kind) -> Self {
+        let on_ambiguous = if kind.moves_money() { self.on_ambiguous } else { OnAmbiguous::Resend };
+        Self { on_ambiguous, ..self.clone() }
+    }
+}
+
 impl Default for Policy {
     fn default() -> Self {
         const HOUR: u64 = 3600;
         Self {
-            on_ambiguous: OnAmbiguous::Resend,
+            on_ambiguous: OnAmbiguous::default(),
             settle: Duration::from_secs(60),
             resend_max: 3,
             poll: [5, 10, 20, 30, 60, 120, 300, 600].map(Duration::from_secs).to_vec(),
@@ -69,5 +79,29 @@ impl Default for Policy {
             retry_deadline: Duration::from_secs(24 * HOUR),
             max_amount: None,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_moves_money_follows_the_account_and_a_bill_is_sent_again_always() {
+        for on_ambiguous in [OnAmbiguous::Resend, OnAmbiguous::Hold] {
+            let policy = Policy { on_ambiguous, ..Policy::default() };
+            for kind in Kind::ALL {
+                let expected = match kind {
+                    Kind::Transfer | Kind::Split => on_ambiguous,
+                    Kind::BillUpload => OnAmbiguous::Resend,
+                };
+                assert_eq!(policy.for_kind(kind), Policy { on_ambiguous: expected, ..policy.clone() }, "{kind}");
+            }
+        }
+    }
+
+    #[test]
+    fn an_account_that_says_nothing_holds() {
+        assert_eq!(Policy::default().on_ambiguous, OnAmbiguous::Hold);
     }
 }

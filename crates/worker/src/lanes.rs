@@ -34,9 +34,9 @@ impl Lanes {
                 let lane = Lane { account: name.clone(), kind };
                 ServedLane {
                     metrics: metrics.lane(&lane),
+                    policy: policy.for_kind(kind),
                     lane,
                     gateway: Arc::clone(&gateway),
-                    policy: policy.clone(),
                     rate_per_second,
                     circuit: Circuit::default(),
                 }

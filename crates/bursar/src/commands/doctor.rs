@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use bursar_domain::{GatewayKind, OnAmbiguous};
 use bursar_store::{Finding, QueueStatus, Severity};
 use clap::Args;
 use tokio::net::TcpStream;
@@ -28,6 +29,7 @@ pub(crate) async fn run(_: &Arguments, global: &Global) -> anyhow::Result<Exit> 
         findings.push(finding(Severity::Warn, "accounts", "none is configured: there is nothing to work for".into()));
     }
     for (name, account) in &config.accounts {
+        findings.push(doubts(name.as_str(), account));
         findings.push(keys(name.as_str(), account));
         findings.push(reach(name.as_str(), account).await);
     }
@@ -79,6 +81,25 @@ fn door(queue: &str, status: QueueStatus) -> Finding {
         return finding(Severity::Fine, "intake", text);
     }
     finding(Severity::Warn, "intake", format!("{text}: `bursar intake` says why"))
+}
+
+/// What becomes of a payment whose answer was lost, and what it takes to have it otherwise.
+fn doubts(name: &str, account: &Account) -> Finding {
+    let trial = match account.gateway.kind() {
+        GatewayKind::Yzt => "send one fen twice under one platform_no",
+        GatewayKind::Beingfi => "divide one small paid order twice",
+    };
+    let text = match account.policy.on_ambiguous {
+        OnAmbiguous::Hold => format!(
+            "{name}: holds: a payment whose answer was lost waits for a person. To have it sent again instead, {trial} (RUNBOOK, \
+             \"Does the gateway honour repeated keys?\"); set on_ambiguous = \"resend\" only if it was executed once"
+        ),
+        OnAmbiguous::Resend => format!(
+            "{name}: resends a payment whose answer was lost, and pays twice at a gateway that does not recognise its key. If you have \
+             not tried it ({trial}), set on_ambiguous = \"hold\""
+        ),
+    };
+    finding(Severity::Fine, "account.on_ambiguous", text)
 }
 
 fn keys(name: &str, account: &Account) -> Finding {

@@ -208,7 +208,7 @@ fn an_illegal_answer_says_what_cannot_follow_what() {
 #[test]
 fn a_claimed_job_is_sent_asked_about_or_put_where_it_belongs() {
     let now = Millis(1_001_000);
-    let policy = Policy::default();
+    let policy = Policy { on_ambiguous: OnAmbiguous::Resend, ..Policy::default() };
     for state in State::ALL {
         for call in [Call::Send, Call::Ask] {
             let action = next_action(&fresh(state, Reach::CanAsk), call, &policy, now);

@@ -70,7 +70,7 @@ pub(super) async fn run(session: &Session, arguments: &Arguments, global: &Globa
             arguments,
             lane,
             gateway: gateway(lane.account.as_str(), account)?,
-            policy: account.policy.clone(),
+            policy: account.policy.for_kind(lane.kind),
             now: session.store.now().await?,
         };
         differences.extend(reconciler.lane(known).await?);
