@@ -6,7 +6,7 @@
 use std::sync::{Arc, LazyLock};
 
 use bursar_domain::{Answer, Call, Facts, Kind, Millis, Policy, Reading, State, after};
-use bursar_gateways::{Beingfi, BeingfiSettings, Bound, ContentType, Order, Receiver, Secret, Transport};
+use bursar_gateways::{Beingfi, BeingfiSettings, Bound, ContentType, Order, Receiver, RefusalTexts, Secret, Transport};
 use md5::{Digest, Md5};
 use serde_json::json;
 
@@ -29,6 +29,9 @@ static ACCOUNTS: LazyLock<Accounts> = LazyLock::new(|| {
             mch_no: "M1623997351".into(),
             app_id: "60cc3ba74ee0e6685f57eb1e".into(),
             secret: Secret::new(secret.into()),
+            channel: None,
+            split_query_path: Some("/api/division/query".into()),
+            texts: RefusalTexts::default(),
         };
         Beingfi::new(settings).expect("an account")
     };
@@ -62,15 +65,21 @@ pub(crate) fn check(bytes: &[u8]) {
     let order = &accounts.orders[usize::from(choice & 1)];
     let body = if choice & 2 == 0 { rest.to_owned() } else { signed_division(rest) };
 
-    let reading = accounts.right.understand(order, &body);
+    let reading = accounts.right.understand(Call::Send, order, &body);
     check_reading(&reading, SECRET);
     if choice & 2 != 0 {
         check_division(&reading, rest);
     }
-    let stranger = accounts.stranger.understand(order, &body);
+    let stranger = accounts.stranger.understand(Call::Send, order, &body);
     check_reading(&stranger, STRANGERS_SECRET);
     // A code other than 0 is never signed by anybody, so refusals stay; what code 0 says does not.
     assert!(stranger.answer == reading.answer || stranger.answer == Answer::Silent, "{stranger:?} against {reading:?}");
+    assert!(stranger.answer.last_word().is_none(), "believed under another secret: {stranger:?}");
+
+    let asked = accounts.right.understand(Call::Ask, order, &body);
+    assert_bounds(&asked, SECRET);
+    assert!(!matches!(asked.answer, Answer::Refused | Answer::NotReady), "an ask is answered {asked:?}");
+    let stranger = accounts.stranger.understand(Call::Ask, order, &body);
     assert!(stranger.answer.last_word().is_none(), "believed under another secret: {stranger:?}");
 
     for (account, secret) in [(&accounts.right, SECRET), (&accounts.stranger, STRANGERS_SECRET)] {
@@ -138,10 +147,12 @@ fn signed_division(text: &str) -> String {
     json!({"code": 0, "msg": "SUCCESS", "data": data, "sign": sign}).to_string()
 }
 
-/// State 1 is done; 2 is failed, but for what the way to the channel may have done; everything else is on its way.
+/// State 1 is done if the channel's batch is named; 2 is failed, but for what the way to the channel may have done; everything else is on its way.
 fn check_division(reading: &Reading, text: &str) {
-    let state = text.split('\n').next().unwrap_or_default();
+    let mut lines = text.splitn(4, '\n');
+    let (state, batch) = (lines.next().unwrap_or_default(), lines.nth(2).unwrap_or_default());
     let allowed: &[Answer] = match state {
+        "1" if batch.is_empty() => &[Answer::Contradiction],
         "1" => &[Answer::Succeeded],
         "2" => &[Answer::Failed, Answer::Silent],
         _ => &[Answer::Accepted],

@@ -73,7 +73,10 @@ async fn an_account_that_says_nothing_pays_once_at_a_gateway_without_keys_and_up
     assert_eq!(executions, [1, 1, 2], "a bill that is received twice moves no money");
     let doctor = world.ok(&["doctor"]).await;
     for account in ["main", "shop"] {
-        assert!(doctor.contains(&format!("{account}: holds: a payment whose answer was lost waits for a person")), "{doctor}");
+        assert!(
+            doctor.contains(&format!("{account}: holds: a payment whose answer was lost waits for a person")),
+            "{doctor}"
+        );
     }
 }
 

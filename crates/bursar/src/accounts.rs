@@ -157,6 +157,9 @@ impl Account {
                 mch_no: beingfi.mch_no.clone(),
                 app_id: beingfi.app_id.clone(),
                 secret: Secret::new(file("secret_file", &beingfi.secret_file)?),
+                channel: beingfi.channel,
+                split_query_path: beingfi.split_query_path.clone(),
+                texts: beingfi.texts.clone(),
             }),
         })
     }

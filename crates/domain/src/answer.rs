@@ -47,7 +47,8 @@ pub enum Answer {
     Silent,
     /// Asked, the gateway does not know the job. Soon after a send this proves nothing.
     Unseen,
-    /// The answer speaks of another key or amount: a person must look.
+    /// The answer does not fit the job: it speaks of another key or amount, or of a success that may have paid nobody. A
+    /// person must look.
     Contradiction,
 }
 

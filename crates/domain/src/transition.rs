@@ -175,9 +175,9 @@ pub fn after(facts: &Facts, call: Call, answer: Answer, policy: &Policy, now: Mi
         (State::Queued | State::InDoubt | State::Pending, Send, Accepted) => accepted(facts, policy, now),
         (State::InDoubt | State::Pending, Ask, Accepted) => accepted(facts, policy, now),
         (State::Queued | State::InDoubt | State::Pending, Send, Contradiction) => {
-            Next::review("the answer names another key or amount")
+            Next::review("the answer does not fit the job")
         }
-        (State::InDoubt | State::Pending, Ask, Contradiction) => Next::review("the answer names another key or amount"),
+        (State::InDoubt | State::Pending, Ask, Contradiction) => Next::review("the answer does not fit the job"),
 
         // Never executed for certain: the only road on which a failure of ours may end in `failed`.
         (State::Queued, Send, NotExecuted) => retried(facts, policy, now),

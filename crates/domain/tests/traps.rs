@@ -1,5 +1,5 @@
 //! The traps of the gateways' pages that concern what is submitted, one test each, through the one validator.
-//! `crates/gateways/TRAPS.md` lists all 41 with their tests.
+//! `crates/gateways/TRAPS.md` lists all 42 with their tests.
 #![allow(clippy::expect_used, reason = "what fails here fails its test")]
 
 use bursar_domain::{AccountRules, GatewayKind, Invalid, Job};

@@ -1,21 +1,23 @@
-//! BeingFi Pay: divides a paid order once, and makes receivers known. It can be asked about neither.
+//! BeingFi Pay: divides a paid order, and makes receivers known. Its page has no query; vendors of the same family have one
+//! for divisions, which an account may name (`split_query_path`).
 
 mod bind;
+mod query;
 mod reading;
 pub(crate) mod sign;
 
 use std::time::Instant;
 
-use bursar_domain::{Answer, Kind, Reading, Received};
+use bursar_domain::{Answer, Call, Kind, Reading, Received};
 use serde_json::Value;
 
 pub use bind::{Bound, Receiver};
 
 use crate::http::{Answered, Heard, Http, too_late};
 use crate::json::{RawObject, Unclear};
-use crate::settings::{BeingfiSettings, ContentType};
+use crate::settings::{BeingfiSettings, Channel, ContentType};
 use crate::yzt::request::{form, json};
-use crate::{BoxFuture, Gateway, Order, Secret, SettingsError, clock, text};
+use crate::{BoxFuture, Gateway, Order, RefusalTexts, Secret, SettingsError, clock, text};
 use reading::{Meaning, Spoken};
 
 /// One account at BeingFi.
@@ -24,7 +26,17 @@ pub struct Beingfi {
     mch_no: String,
     app_id: String,
     secret: Secret,
+    channel: Option<Channel>,
+    query_path: Option<String>,
+    texts: RefusalTexts,
 }
+
+/// Why a division that says it is done is put before a person.
+const NOBODY_NAMED: &str = "done, and no batch is named: perhaps nobody was paid";
+
+/// The same where the channel is known to answer so only then (Jeepay's `WxpayDivisionService`, read 2026-11-29).
+const NOBODY_BY_WXPAY: &str =
+    "done at once, which WeChat Pay's divisions never are: perhaps nobody was paid and the order unfrozen";
 
 impl Beingfi {
     /// Checks everything that the account needs. Connects nowhere yet.
@@ -41,8 +53,12 @@ impl Beingfi {
         if secret.expose().is_empty() {
             return Err(SettingsError::new("secret_file", "is empty"));
         }
+        if settings.split_query_path.as_deref().is_some_and(|path| !query::is_path(path)) {
+            return Err(SettingsError::new("split_query_path", "must be a path: /api/division/query"));
+        }
         let http = Http::new(&settings.transport)?;
-        Ok(Self { http, mch_no: settings.mch_no, app_id: settings.app_id, secret })
+        let BeingfiSettings { transport: _, mch_no, app_id, secret: _, channel, split_query_path, texts } = settings;
+        Ok(Self { http, mch_no, app_id, secret, channel, query_path: split_query_path, texts })
     }
 
     /// Binds a receiver. One request, never repeated by itself, whatever happens to it.
@@ -60,7 +76,7 @@ impl Beingfi {
     fn bind_heard(&self, heard: &Heard, receiver: &Receiver) -> Bound {
         let personal = receiver.personal();
         let hidden: Vec<&Secret> = personal.iter().chain([&self.secret]).collect();
-        match reading::open(heard, &self.secret, &hidden) {
+        match reading::open(heard, &self.secret, &self.texts, &hidden) {
             Spoken::Nothing(reading) if reading.answer == Answer::NotExecuted => Bound::Refused(reading),
             Spoken::Nothing(reading) => Bound::Unknown(reading),
             Spoken::Refused { meaning: Meaning::ConfigFault, reading } => {
@@ -69,10 +85,15 @@ impl Beingfi {
             Spoken::Refused { meaning: Meaning::Refused, reading } => {
                 Bound::Refused(Reading { answer: Answer::Refused, ..reading })
             }
-            Spoken::Refused { meaning: Meaning::NotDivisible | Meaning::Running | Meaning::InDoubt, reading } => {
-                Bound::Unknown(reading)
+            Spoken::Refused { meaning: Meaning::NotExecuted, reading } => {
+                Bound::Refused(Reading { answer: Answer::NotExecuted, ..reading })
             }
-            Spoken::Taken { data, reading } => bound(data.as_ref(), reading, &hidden),
+            Spoken::Refused {
+                meaning:
+                    Meaning::NotDivisible | Meaning::NotReady | Meaning::Handled | Meaning::Unseen | Meaning::InDoubt,
+                reading,
+            } => Bound::Unknown(reading),
+            Spoken::Taken { data, reading } => bound(&data, reading, &hidden),
         }
     }
 
@@ -89,47 +110,78 @@ impl Beingfi {
         self.divide_heard(&self.call("/api/division/exec", params, order.send_by).await, order)
     }
 
-    /// What `body` tells about `order`, had it come with HTTP 200 as the whole answer to a send. Pure: nothing is sent.
+    /// What `body` tells about `order`, had it come with HTTP 200 as the whole answer to `call`. Pure: nothing is sent.
     #[must_use]
-    pub fn understand(&self, order: &Order, body: &str) -> Reading {
-        self.divide_heard(&answered(body), order)
+    pub fn understand(&self, call: Call, order: &Order, body: &str) -> Reading {
+        match call {
+            Call::Send => self.divide_heard(&answered(body), order),
+            Call::Ask => self.query_heard(&answered(body), order),
+        }
     }
 
     fn divide_heard(&self, heard: &Heard, order: &Order) -> Reading {
-        match reading::open(heard, &self.secret, &[&self.secret]) {
+        match reading::open(heard, &self.secret, &self.texts, &[&self.secret]) {
             Spoken::Nothing(reading) => reading,
             Spoken::Refused { meaning, reading } => Reading { answer: refused(meaning, order.sent_before), ..reading },
-            Spoken::Taken { data: None, mut reading } => {
-                reading.answer = Answer::Accepted;
-                reading
-            }
-            Spoken::Taken { data: Some(data), reading } => self.divided(&data, reading),
+            Spoken::Taken { data, reading } => self.divided(&data, reading),
+        }
+    }
+
+    /// Asks once, by everything that is known of the division.
+    async fn query(&self, order: &Order) -> Reading {
+        let (Some(path), Some(question)) = (&self.query_path, query::question(order)) else {
+            return Reading::of(Answer::Silent, "BeingFi cannot be asked about this split: see its console");
+        };
+        self.query_heard(&self.call(path, question, None).await, order)
+    }
+
+    fn query_heard(&self, heard: &Heard, order: &Order) -> Reading {
+        let hidden = [&self.secret];
+        match reading::open(heard, &self.secret, &self.texts, &hidden) {
+            Spoken::Nothing(reading) => reading,
+            Spoken::Refused { meaning, reading } => Reading { answer: query::refused(meaning), ..reading },
+            Spoken::Taken { data, reading } => query::read(&data, reading, order, &hidden),
         }
     }
 
     /// Code 0 is only the outer success: `state` decides (trap 39).
     fn divided(&self, data: &RawObject<'_>, mut reading: Reading) -> Reading {
         let words = || -> Result<_, Unclear> {
-            Ok((data.word("state")?, data.word("errCode")?, data.word("errMsg")?, data.word("channelBatchOrderId")?))
+            let numbers = (data.word("batchOrderId")?, data.word("channelBatchOrderId")?);
+            Ok((data.word("state")?, data.word("errCode")?, data.word("errMsg")?, numbers))
         };
-        let Ok((state, err_code, err_msg, batch)) = words() else {
+        let Ok((state, err_code, err_msg, (batch, channels))) = words() else {
             let message = Some("a field that decides stands twice or cannot be read".into());
             return Reading { received: Received::Nothing, message, ..reading };
         };
         let err_msg = err_msg.unwrap_or_default();
-        reading.trade_no = batch.and_then(|batch| text::number(&batch, &[&self.secret]));
+        // Where there is a query it takes BeingFi's own number, and would not know the channel's.
+        let own = batch.or_else(|| channels.clone().filter(|_| self.query_path.is_none()));
+        reading.trade_no = own.and_then(|number| text::number(&number, &[&self.secret]));
         reading.status = state.as_deref().map(|state| text::word(state, &[&self.secret]));
         let code = reading::channel_code(err_code.clone(), &err_msg);
         channel_said(&mut reading, err_code, &err_msg, &[&self.secret]);
-        reading.answer = match state.as_deref() {
-            Some("1") => Answer::Succeeded,
+        match state.as_deref() {
+            Some("1") => self.done(reading, channels.as_deref()),
             // The server writes 2 for an exception of its own too, with the channel's work perhaps done.
-            Some("2") if reading::channel_decided(code.as_deref(), &err_msg) => Answer::Failed,
-            Some("2") => Answer::Silent,
+            Some("2") if reading::channel_decided(code.as_deref(), &err_msg) => {
+                Reading { answer: Answer::Failed, ..reading }
+            }
+            Some("2") => Reading { answer: Answer::Silent, ..reading },
             // 3 is in the source and not on the page; what is unknown is not failed (trap 40).
-            Some(_) | None => Answer::Accepted,
+            Some(_) | None => Reading { answer: Answer::Accepted, ..reading },
+        }
+    }
+
+    /// "Done" is said of an order that nobody was paid from, too (trap 42): by Alipay's way without the channel's number, by
+    /// WeChat Pay's with the number of the unfreezing.
+    fn done(&self, reading: Reading, channels: Option<&str>) -> Reading {
+        let doubt = match (self.channel, channels) {
+            (Some(Channel::Wxpay), _) => NOBODY_BY_WXPAY,
+            (Some(Channel::Alipay) | None, None) => NOBODY_NAMED,
+            (Some(Channel::Alipay) | None, Some(_)) => return Reading { answer: Answer::Succeeded, ..reading },
         };
-        reading
+        Reading { answer: Answer::Contradiction, message: Some(doubt.into()), ..reading }
     }
 
     /// Signs and posts one call. The only place that a BeingFi request leaves from.
@@ -158,8 +210,8 @@ impl Beingfi {
 }
 
 /// Code 0 is only the outer success: `bindState` 0 beside it is a failure (trap 38).
-fn bound(data: Option<&RawObject<'_>>, mut reading: Reading, hidden: &[&Secret]) -> Bound {
-    let word = |name: &str| data.and_then(|data| data.word(name).ok().flatten());
+fn bound(data: &RawObject<'_>, mut reading: Reading, hidden: &[&Secret]) -> Bound {
+    let word = |name: &str| data.word(name).ok().flatten();
     let state = word("bindState");
     reading.status = state.as_deref().map(|state| text::word(state, hidden));
     let err_msg = word("errMsg").unwrap_or_default();
@@ -190,13 +242,14 @@ fn answered(body: &str) -> Heard {
 /// What a refusal means for a split.
 fn refused(meaning: Meaning, sent_before: bool) -> Answer {
     match (meaning, sent_before) {
-        (Meaning::NotDivisible, false) => Answer::NotReady,
-        // An order is divided at most once: what refuses the repeat is the first one's work
-        // (Jeepay's `PayOrderDivisionProcessService`, read 2026-11-22).
-        (Meaning::NotDivisible, true) | (Meaning::Running, _) => Answer::Accepted,
+        (Meaning::NotDivisible, false) | (Meaning::NotReady, _) => Answer::NotReady,
+        // What refuses the repeat may be the first one's work: so it is in open-source Jeepay, which divides an order once
+        // (`PayOrderDivisionProcessService`, read 2026-11-22), and nobody has said that BeingFi does.
+        (Meaning::NotDivisible, true) | (Meaning::Handled, _) => Answer::Accepted,
+        (Meaning::NotExecuted, _) => Answer::NotExecuted,
         (Meaning::ConfigFault, _) => Answer::ConfigFault,
         (Meaning::Refused, _) => Answer::Refused,
-        (Meaning::InDoubt, _) => Answer::Silent,
+        (Meaning::Unseen | Meaning::InDoubt, _) => Answer::Silent,
     }
 }
 
@@ -219,15 +272,15 @@ impl Gateway for Beingfi {
         Box::pin(self.divide(order))
     }
 
-    fn ask<'a>(&'a self, _order: &'a Order) -> BoxFuture<'a, Reading> {
-        Box::pin(async { Reading::of(Answer::Silent, "BeingFi cannot be asked about a split: see its console") })
+    fn ask<'a>(&'a self, order: &'a Order) -> BoxFuture<'a, Reading> {
+        Box::pin(self.query(order))
     }
 
-    fn can_ask(&self, _order: &Order) -> bool {
-        false
+    fn can_ask(&self, order: &Order) -> bool {
+        self.query_path.is_some() && query::question(order).is_some()
     }
 
-    /// A repeated split is refused, which does not tell how the first one ended.
+    /// A repeated split is refused or divides again, and tells in neither case how the first one ended.
     fn resend_tells(&self) -> bool {
         false
     }

@@ -27,8 +27,8 @@ pub use clock::local_now_ms;
 pub use rsa2::{check_private_key, check_public_key};
 pub use secret::Secret;
 pub use settings::{
-    BeingfiSettings, ContentType, QueryKey, ResponseSign, SettingsError, SplitMethods, SubCodes, TooManyRequests,
-    Transport, UploadMethod, YztSettings,
+    BeingfiSettings, Channel, ContentType, QueryKey, RefusalTexts, ResponseSign, SettingsError, SplitMethods, SubCodes,
+    TooManyRequests, Transport, UploadMethod, YztSettings,
 };
 pub use yzt::{
     AccountSubType, Balance, BalanceQuery, MAX_NOTIFICATION_BYTES, Notification, NotificationError, NotificationReader,

@@ -4,7 +4,9 @@
 mod support;
 
 use bursar_domain::{Answer, Reading};
-use bursar_gateways::{Bound, ContentType, Gateway, Order, Receiver, Transport};
+use bursar_gateways::{
+    Beingfi, BeingfiSettings, Bound, ContentType, Gateway, Order, Receiver, RefusalTexts, Transport,
+};
 use serde_json::{Map, Value, json};
 use support::accounts::{again, split};
 use support::{Act, Server, accounts, sign};
@@ -52,8 +54,10 @@ async fn a_split_is_signed_by_the_gateways_rule_and_holds_documented_fields_only
 #[tokio::test]
 async fn the_state_of_a_split_decides() {
     for (data, sorted, answer, code) in [
-        (r#"{"state":1}"#, "state=1", Answer::Succeeded, "0"),
-        (r#"{"state":"1"}"#, "state=1", Answer::Succeeded, "0"),
+        (r#"{"state":1,"channelBatchOrderId":"T1"}"#, "channelBatchOrderId=T1&state=1", Answer::Succeeded, "0"),
+        (r#"{"state":"1","channelBatchOrderId":7}"#, "channelBatchOrderId=7&state=1", Answer::Succeeded, "0"),
+        // What only Jeepay itself has numbered no channel has taken (trap 42).
+        (r#"{"state":1,"batchOrderId":"D1"}"#, "batchOrderId=D1&state=1", Answer::Contradiction, "0"),
         (r#"{"state":3}"#, "state=3", Answer::Accepted, "0"),
         (r#"{"state":7}"#, "state=7", Answer::Accepted, "0"),
         (r#"{"errMsg":null}"#, "", Answer::Accepted, "0"),
@@ -74,6 +78,7 @@ async fn the_state_of_a_split_decides() {
             Answer::Silent,
             "0/unknown-sub-code",
         ),
+        (r#"{"state":4,"batchOrderId":"D1"}"#, "batchOrderId=D1&state=4", Answer::Accepted, "0"),
         (
             r#"{"state":2,"errCode":"X","errMsg":"连接超时"}"#,
             "errCode=X&errMsg=连接超时&state=2",
@@ -83,6 +88,40 @@ async fn the_state_of_a_split_decides() {
     ] {
         let reading = sent(&sign::beingfi(data, sorted), split()).await;
         assert_eq!((reading.answer, reading.code.as_deref()), (answer, Some(code)), "{data}: {reading:?}");
+    }
+}
+
+/// A state 2 is the channel's decision only where it is one: codes and texts as Jeepay passes them on (findings of its
+/// `AlipayKit` and `WxpayKit`, read 2026-11-29).
+#[tokio::test]
+async fn a_channels_unknown_is_no_refusal() {
+    for (code, said, answer) in [
+        ("20000", "Service Currently Unavailable", Answer::Silent),
+        ("20000", "", Answer::Silent),
+        ("X", "Service Currently Unavailable", Answer::Silent),
+        ("isp.unknow-error", "Service Currently Unavailable【系统繁忙】", Answer::Silent),
+        ("aop.ACQ.SYSTEM_ERROR", "Business Failed【系统错误】", Answer::Silent),
+        ("unknown-sub-code", "Business Failed【未知的错误码ACQ.SYSTEM_ERROR】", Answer::Silent),
+        ("unknown-sub-code", "Business Failed【未知的错误码】", Answer::Silent),
+        ("SUCCESS", "返回结果签名校验失败", Answer::Silent),
+        ("success", "", Answer::Silent),
+        ("10000", "Success", Answer::Silent),
+        ("OK", "", Answer::Silent),
+        ("0", "", Answer::Silent),
+        ("SYSTEMERROR", "系统超时", Answer::Silent),
+        ("BANK_ERROR", "银行系统异常", Answer::Silent),
+        ("ACQ.TRADE_SETTLE_ERROR", "Business Failed【分账处理失败】", Answer::Failed),
+        ("FREQUENCY_LIMITED", "频率过高", Answer::Failed),
+        ("RECEIVER_HIGH_RISK", "", Answer::Failed),
+        ("20001", "Insufficient Token Permissions", Answer::Failed),
+    ] {
+        let data = json!({"errCode": code, "errMsg": said, "state": 2}).to_string();
+        let filled =
+            [("errCode", code), ("errMsg", said), ("state", "2")].map(|(name, value)| (name, value.to_owned()));
+        let filled = filled.into_iter().filter(|(_, value)| !value.is_empty());
+        let sorted: Vec<String> = filled.map(|(name, value)| format!("{name}={value}")).collect();
+        let reading = sent(&sign::beingfi(&data, &sorted.join("&")), split()).await;
+        assert_eq!((reading.answer, reading.status.as_deref()), (answer, Some("2")), "{code} {said}: {reading:?}");
     }
 }
 
@@ -109,9 +148,11 @@ async fn a_success_without_its_signature_never_completes_a_split() {
         let reading = sent(&body, split()).await;
         assert_eq!((reading.answer, reading.status.clone()), (Answer::Silent, None), "{body}: {reading:?}");
     }
-    // Without data there is nothing to sign, and nothing that completes a job.
-    for body in [r#"{"code":0,"msg":"SUCCESS"}"#, r#"{"code":0,"data":null}"#] {
-        assert_eq!(sent(body, split()).await.answer, Answer::Accepted, "{body}");
+    // Without data there is nothing to sign, so nobody vouches for it.
+    for body in [r#"{"code":0,"msg":"SUCCESS"}"#, r#"{"code":0,"data":null}"#, r#"{"code":0,"data":"","sign":"x"}"#] {
+        for order in [split(), again(split())] {
+            assert_eq!(sent(body, order).await.answer, Answer::Silent, "{body}");
+        }
     }
 }
 
@@ -128,6 +169,25 @@ async fn each_refusal_is_read_by_its_text() {
         (9999, "验签失败", Answer::ConfigFault, Answer::ConfigFault),
         (9999, "签名失败", Answer::ConfigFault, Answer::ConfigFault),
         (9999, "商户应用不存在或商户状态不可用", Answer::ConfigFault, Answer::ConfigFault),
+        (9999, "商户不存在，请检查商户号", Answer::ConfigFault, Answer::ConfigFault),
+        (9999, "商户信息不存在或商户状态不可用", Answer::ConfigFault, Answer::ConfigFault),
+        (9999, "商户[M1623997351]信息不存在或商户状态不可用", Answer::ConfigFault, Answer::ConfigFault),
+        (9999, "商户或商户应用不存在", Answer::ConfigFault, Answer::ConfigFault),
+        (9999, "商户应用不存在或应用状态不可用", Answer::ConfigFault, Answer::ConfigFault),
+        (9999, "商户应用[60cc3ba7]不存在或应用状态不可用", Answer::ConfigFault, Answer::ConfigFault),
+        (9999, "商户应用与商户号不匹配", Answer::ConfigFault, Answer::ConfigFault),
+        (9999, "参数appId与商户号不匹配", Answer::ConfigFault, Answer::ConfigFault),
+        (9999, "通信秘钥错误！", Answer::ConfigFault, Answer::ConfigFault),
+        (9999, "商户未配置签名方式", Answer::ConfigFault, Answer::ConfigFault),
+        (9999, "商户不支持[RSA2]签名方式", Answer::ConfigFault, Answer::ConfigFault),
+        (9999, "不支持的签名方式", Answer::ConfigFault, Answer::ConfigFault),
+        (9999, "当前服务商状态不可用", Answer::ConfigFault, Answer::ConfigFault),
+        (9999, "当前代理商与商户号关系不匹配", Answer::ConfigFault, Answer::ConfigFault),
+        (9999, "商户(M1623997351)无此接口[分账]权限！", Answer::ConfigFault, Answer::ConfigFault),
+        (9999, "代理商(A1)无此接口[分账]权限！", Answer::ConfigFault, Answer::ConfigFault),
+        (9999, "订单未支付成功，不允许分账", Answer::NotReady, Answer::NotReady),
+        (9999, "已超出接口配置速率，请60s后重试或商户后台修改速率", Answer::NotExecuted, Answer::NotExecuted),
+        (9999, "是否使用系统配置的自动分账组不能为空", Answer::Refused, Answer::Refused),
         (9999, "系统异常", Answer::Silent, Answer::Silent),
         (9999, "系统异常：订单不存在", Answer::Silent, Answer::Silent),
         (9999, "从未见过的错误", Answer::Silent, Answer::Silent),
@@ -150,8 +210,50 @@ async fn each_refusal_is_read_by_its_text() {
     );
 }
 
+/// An account whose operator has put a text into each of the lists, and one more into two of them.
+fn taught(url: &str) -> Beingfi {
+    let list = |text: &str| vec![text.to_owned()];
+    let texts = RefusalTexts {
+        in_doubt: list("订单不存在"), // which the table takes for a refusal
+        refused: vec!["渠道拒绝".into(), "订单不存在".into()],
+        duplicate: list("该批次已受理"),
+        not_ready: list("资金未到账"),
+        not_executed: list("请排队等候"),
+        config_fault: list("合同已到期"),
+        unseen: list("分账批次不存在"),
+    };
+    Beingfi::new(BeingfiSettings {
+        texts,
+        split_query_path: Some("/api/division/query".into()),
+        ..accounts::beingfi_settings(url)
+    })
+    .unwrap()
+}
+
+#[tokio::test]
+async fn what_an_operator_says_of_a_text_comes_before_the_table_and_doubt_before_all() {
+    for (code, msg, sent, asked) in [
+        (9999, "渠道拒绝此订单", Answer::Refused, Answer::Silent),
+        (12, "渠道拒绝此订单", Answer::Refused, Answer::Silent),
+        (9999, "该批次已受理，请勿重复提交", Answer::Accepted, Answer::Silent),
+        (9999, "资金未到账", Answer::NotReady, Answer::Silent),
+        (9999, "请排队等候", Answer::NotExecuted, Answer::NotExecuted),
+        (9999, "合同已到期", Answer::ConfigFault, Answer::ConfigFault),
+        (9999, "分账批次不存在", Answer::Silent, Answer::Unseen),
+        (9999, "订单不存在", Answer::Silent, Answer::Silent),
+        (9999, "验签失败", Answer::ConfigFault, Answer::ConfigFault),
+        (9999, "从未见过的错误", Answer::Silent, Answer::Silent),
+    ] {
+        let server = Server::answering(refusal(code, msg)).await;
+        let gateway = taught(&server.url());
+        let read = [gateway.send(&split()).await.answer, gateway.ask(&again(split())).await.answer];
+        assert_eq!(read, [sent, asked], "{code} {msg}");
+    }
+}
+
 #[tokio::test]
 async fn a_split_cannot_be_asked_about_and_a_repeat_does_not_tell() {
+    // Unless the operator names a vendor's address for it.
     let gateway = accounts::beingfi("http://127.0.0.1:9");
     assert!(!gateway.can_ask(&again(split())) && !gateway.resend_tells());
     assert_eq!(gateway.ask(&again(split())).await.answer, Answer::Silent);
@@ -197,9 +299,16 @@ async fn what_was_certainly_not_bound_may_be_tried_again() {
         r#"{"bindState":0,"errCode":"NOAUTH","errMsg":"无分账权限"}"#,
         "bindState=0&errCode=NOAUTH&errMsg=无分账权限",
     );
-    for body in
-        [failed, refusal(9999, "验签失败"), refusal(9999, "商户分账账号组不存在，请检查"), refusal(11, "参数有误")]
-    {
+    for body in [
+        failed,
+        refusal(9999, "验签失败"),
+        refusal(9999, "接收账号已绑定"),
+        refusal(9999, "分账接收账号类型设置有误"),
+        refusal(9999, "商户信息不存在或商户状态不可用"),
+        refusal(9999, "已超出接口配置速率，请60s后重试"),
+        refusal(9999, "商户分账账号组不存在，请检查"),
+        refusal(11, "参数有误"),
+    ] {
         let (bound, _) = bound(Act::Answer(body.clone())).await;
         assert!(matches!(bound, Bound::Refused(_)), "{body}: {bound:?}");
     }

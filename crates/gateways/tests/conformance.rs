@@ -33,7 +33,12 @@ fn cases() -> Vec<Case> {
         case("transfer", yzt as fn(_) -> _, accounts::transfer(), sign::applied(r#"{"status":"1"}"#)),
         case("bill upload", yzt, accounts::bill(), sign::yzt("bkfunds_order_upload_response", &sign::taken("\"\""))),
         case("generic split", yzt, accounts::split(), sign::applied(r#"{"status":"1"}"#)),
-        case("split", beingfi, accounts::split(), sign::beingfi(r#"{"state":1}"#, "state=1")),
+        case(
+            "split",
+            beingfi,
+            accounts::split(),
+            sign::beingfi(r#"{"channelBatchOrderId":"T1","state":1}"#, "channelBatchOrderId=T1&state=1"),
+        ),
     ]
 }
 

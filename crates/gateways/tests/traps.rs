@@ -1,10 +1,13 @@
-//! The traps of the gateways' pages that concern the wire, one test each; `TRAPS.md` lists all 41 with their tests.
+//! The traps of the gateways' pages that concern the wire, one test each; `TRAPS.md` lists all 42 with their tests.
 #![allow(clippy::unwrap_used, reason = "what fails here fails its test")]
 
 mod support;
 
 use bursar_domain::{Answer, Reading};
-use bursar_gateways::{BalanceQuery, Gateway, NotificationError, Order, Receiver, UploadMethod, Yzt, YztSettings};
+use bursar_gateways::{
+    BalanceQuery, Beingfi, BeingfiSettings, Channel, Gateway, NotificationError, Order, Receiver, UploadMethod, Yzt,
+    YztSettings,
+};
 use serde_json::{Value, json};
 use support::accounts::{bill, numbered, split, transfer};
 use support::{Received, Server, accounts, sign};
@@ -339,5 +342,27 @@ async fn trap_40_a_state_that_the_page_does_not_know_is_not_a_failure() {
     for state in ["3", "0", "4"] {
         let reading = divided(&format!(r#"{{"state":{state}}}"#), &format!("state={state}")).await;
         assert_eq!(reading.answer, Answer::Accepted, "{state}");
+    }
+}
+
+#[tokio::test]
+async fn trap_42_a_division_that_is_done_and_names_no_batch_has_perhaps_paid_nobody() {
+    let batch =
+        (r#"{"channelBatchOrderId":"2026112922001496","state":1}"#, "channelBatchOrderId=2026112922001496&state=1");
+    let none = (r#"{"state":1}"#, "state=1");
+    for (channel, (data, sorted), answer) in [
+        (None, batch, Answer::Succeeded),
+        (Some(Channel::Alipay), batch, Answer::Succeeded),
+        (Some(Channel::Wxpay), batch, Answer::Contradiction),
+        (None, none, Answer::Contradiction),
+        (Some(Channel::Alipay), none, Answer::Contradiction),
+        (Some(Channel::Wxpay), none, Answer::Contradiction),
+    ] {
+        let server = Server::answering(sign::beingfi(data, sorted)).await;
+        let settings = BeingfiSettings { channel, ..accounts::beingfi_settings(&server.url()) };
+        let reading = Beingfi::new(settings).unwrap().send(&split()).await;
+        assert_eq!((reading.answer, reading.status.as_deref()), (answer, Some("1")), "{channel:?} {data}: {reading:?}");
+        let told = reading.message.unwrap_or_default().contains("nobody was paid");
+        assert_eq!(told, answer == Answer::Contradiction, "{channel:?} {data}");
     }
 }

@@ -5,7 +5,9 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use bursar_domain::{AccountName, GatewayKind, OnAmbiguous, Policy};
-use bursar_gateways::{ContentType, QueryKey, SplitMethods, SubCodes, TooManyRequests, UploadMethod};
+use bursar_gateways::{
+    Channel, ContentType, QueryKey, RefusalTexts, SplitMethods, SubCodes, TooManyRequests, UploadMethod,
+};
 
 use super::balance::{self, Balance};
 use super::notify::{self, Notify};
@@ -128,6 +130,12 @@ pub(crate) struct Beingfi {
     pub(crate) app_id: String,
     /// The secret that signatures are made with.
     pub(crate) secret_file: PathBuf,
+    /// The one channel that this app's orders are paid through.
+    pub(crate) channel: Option<Channel>,
+    /// Where divisions are queried, at a vendor that has such an address.
+    pub(crate) split_query_path: Option<String>,
+    /// Texts of refusals that this tenant has learnt the meaning of.
+    pub(crate) texts: RefusalTexts,
 }
 
 /// Keys that mean nothing to the other gateway.
@@ -147,7 +155,20 @@ const YZT_ONLY: [&str; 14] = [
     "poll_deadline_t1",
     "max_amount", // a split at BeingFi is in shares of an order
 ];
-const BEINGFI_ONLY: [&str; 3] = ["mch_no", "secret_file", "not_ready_wait"];
+const BEINGFI_ONLY: [&str; 12] = [
+    "mch_no",
+    "secret_file",
+    "not_ready_wait",
+    "channel",
+    "split_query_path",
+    "in_doubt_texts",
+    "final_texts",
+    "duplicate_texts",
+    "not_ready_texts",
+    "not_executed_texts",
+    "config_fault_texts",
+    "unseen_texts",
+];
 
 /// Reads every account; one whose gateway is unknown is noted and left out.
 pub(super) fn read_all(section: Section<'_>) -> BTreeMap<AccountName, Account> {
@@ -270,9 +291,26 @@ fn read_beingfi(section: &mut Section<'_>, policy: &mut Policy) -> Gateway {
     }
     let not_ready_wait = section.read("not_ready_wait", rules::duration(SHORTEST..=DAY));
     policy.not_ready_wait = not_ready_wait.unwrap_or(policy.not_ready_wait);
+    let channels = [("wxpay", Channel::Wxpay), ("alipay", Channel::Alipay)];
     Gateway::Beingfi(Beingfi {
         mch_no: section.require("mch_no", rules::text),
         app_id: section.require("app_id", rules::text),
         secret_file: section.require("secret_file", rules::file),
+        channel: section.read("channel", rules::word(&channels)),
+        split_query_path: section.read("split_query_path", rules::path),
+        texts: RefusalTexts {
+            in_doubt: read_texts(section, "in_doubt_texts"),
+            refused: read_texts(section, "final_texts"),
+            duplicate: read_texts(section, "duplicate_texts"),
+            not_ready: read_texts(section, "not_ready_texts"),
+            not_executed: read_texts(section, "not_executed_texts"),
+            config_fault: read_texts(section, "config_fault_texts"),
+            unseen: read_texts(section, "unseen_texts"),
+        },
     })
+}
+
+/// Parts of a gateway's messages: a part of one or two characters would fit any of them.
+fn read_texts(section: &mut Section<'_>, key: &'static str) -> Vec<String> {
+    section.read(key, rules::parts_of_messages).unwrap_or_default()
 }

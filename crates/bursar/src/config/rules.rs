@@ -24,6 +24,9 @@ const MAX_QUEUE_CHARS: usize = 256;
 
 type Read<T> = Result<T, String>;
 
+/// The shortest part of a message that is believed to mean something: `验签失败` has four characters.
+const MIN_PART_CHARS: usize = 4;
+
 pub(super) const SECOND: Duration = Duration::from_secs(1);
 pub(super) const MINUTE: Duration = Duration::from_secs(60);
 pub(super) const HOUR: Duration = Duration::from_secs(3_600);
@@ -58,6 +61,25 @@ fn plain_text(raw: &Raw) -> Read<String> {
 /// A list of texts; in the environment separated by commas, and empty for none.
 pub(super) fn texts(value: &Value) -> Read<Vec<String>> {
     list(&value.raw, "must be a list of texts", plain_text)
+}
+
+/// Parts of a gateway's messages, each long enough to say something.
+pub(super) fn parts_of_messages(value: &Value) -> Read<Vec<String>> {
+    let parts = texts(value)?;
+    match parts.iter().position(|part| part.chars().count() < MIN_PART_CHARS) {
+        Some(short) => Err(format!("entry {}: must be at least {MIN_PART_CHARS} characters long", short + 1)),
+        None => Ok(parts),
+    }
+}
+
+/// What is put behind a gateway's address: `/api/division/query`.
+pub(super) fn path(value: &Value) -> Read<String> {
+    let path = text(value)?;
+    let sane = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'/' | b'-' | b'_' | b'.');
+    if path.len() < 2 || !path.starts_with('/') || !path.bytes().all(sane) {
+        return Err("must be a path of letters, digits, -, _ and ., like /api/division/query".into());
+    }
+    Ok(path)
 }
 
 /// Names of queues of apalis-redis, each once.

@@ -7,7 +7,7 @@ use std::time::Duration;
 use toml::{Table, Value};
 use url::Url;
 
-use bursar_gateways::{ContentType, QueryKey, TooManyRequests, UploadMethod};
+use bursar_gateways::{Channel, ContentType, QueryKey, TooManyRequests, UploadMethod};
 use bursar_store::Durability;
 
 use super::account::{Account, Beingfi, Gateway, PlainHttp, Yzt};
@@ -176,11 +176,26 @@ fn shown_yzt(yzt: &Yzt) -> Table {
 }
 
 fn shown_beingfi(beingfi: &Beingfi) -> Table {
-    table([
+    let texts = &beingfi.texts;
+    let mut shown = table([
         ("mch_no", beingfi.mch_no.as_str().into()),
         ("app_id", beingfi.app_id.as_str().into()),
         ("secret_file", path(&beingfi.secret_file)),
-    ])
+        ("in_doubt_texts", texts.in_doubt.clone().into()),
+        ("final_texts", texts.refused.clone().into()),
+        ("duplicate_texts", texts.duplicate.clone().into()),
+        ("not_ready_texts", texts.not_ready.clone().into()),
+        ("not_executed_texts", texts.not_executed.clone().into()),
+        ("config_fault_texts", texts.config_fault.clone().into()),
+        ("unseen_texts", texts.unseen.clone().into()),
+    ]);
+    let channel = beingfi.channel.map(|channel| match channel {
+        Channel::Wxpay => "wxpay",
+        Channel::Alipay => "alipay",
+    });
+    let given = [("channel", channel), ("split_query_path", beingfi.split_query_path.as_deref())];
+    shown.extend(given.into_iter().filter_map(|(key, value)| Some((key.to_owned(), value?.into()))));
+    shown
 }
 
 fn table<const N: usize>(entries: [(&str, Value); N]) -> Table {

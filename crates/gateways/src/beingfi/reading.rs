@@ -9,7 +9,7 @@ use bursar_domain::{Answer, Reading, Received};
 use super::sign;
 use crate::http::Heard;
 use crate::json::{RawObject, Unclear};
-use crate::{Secret, text};
+use crate::{RefusalTexts, Secret, text};
 
 /// What a refusal says about the call that it answers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,52 +17,96 @@ pub(super) enum Meaning {
     /// The order cannot be divided: not yet, or no more. A first attempt was too early; after one that may have been
     /// heard, it is that one which holds the order.
     NotDivisible,
-    /// Another call is dividing the order at this moment.
-    Running,
+    /// The order is not paid: certainly without effect, and nothing that was sent before can have divided it.
+    NotReady,
+    /// Another call is dividing the order at this moment, or has divided it.
+    Handled,
+    /// Certainly without effect; another try may do.
+    NotExecuted,
     /// Certainly without effect, until a person mends account, rights or secret.
     ConfigFault,
     /// Certainly without effect, for good.
     Refused,
+    /// A query's "no such division".
+    Unseen,
     /// Anything may have happened.
     InDoubt,
 }
 
-/// Parts of 9999's texts, the first that fits. Everything but `InDoubt` is raised before the order is taken, so
-/// nothing was divided.
-const TEXTS: &[(&str, Meaning)] = &[
-    ("系统异常", Meaning::InDoubt), // may come after the channel was called
-    ("当前订单状态不支持分账", Meaning::NotDivisible),
-    ("分账状态不正确", Meaning::Running),
-    ("更新支付订单为分账处理中异常", Meaning::Running),
-    ("验签失败", Meaning::ConfigFault),
-    ("签名失败", Meaning::ConfigFault), // the page's own example of a message
-    ("商户不存在", Meaning::ConfigFault),
-    ("商户应用不存在", Meaning::ConfigFault),
-    ("商户应用与商户号不匹配", Meaning::ConfigFault),
-    ("获取商户应用信息失败", Meaning::ConfigFault),
-    ("商户应用的支付配置不存在或已关闭", Meaning::ConfigFault), // bind only
-    ("订单不存在", Meaning::Refused),
-    ("不能同时为空", Meaning::Refused),
-    ("不能为空", Meaning::Refused),
-    ("必填一项", Meaning::Refused),
-    ("分账比例不得", Meaning::Refused),
-    ("分账比例有误", Meaning::Refused),         // bind only
-    ("商户分账账号组不存在", Meaning::Refused), // bind only
-    ("系统不支持该分账接口", Meaning::Refused), // bind only
-    ("中包含不存在或", Meaning::Refused),       // a receiver or a group that is not there
-    ("参数格式校验错误", Meaning::Refused),     // the page's other example
-    ("参数有误", Meaning::Refused),
+/// Parts of 9999's texts, the first row of which all parts occur. Everything but `InDoubt` and `Handled` is raised before
+/// the order is taken, so nothing was divided by the call that it answers.
+///
+/// The rows are those of open-source Jeepay 2021 to 3.2.9 (`ApiController`, `PayOrderDivisionExecController`,
+/// `MchDivisionReceiverBindController`) and of the table of errors that Jeepay's vendor publishes (read 2026-11-29).
+const TEXTS: &[(&[&str], Meaning)] = &[
+    (&["系统异常"], Meaning::InDoubt), // may come after the channel was called
+    (&["当前订单状态不支持分账"], Meaning::NotDivisible),
+    (&["订单未支付成功"], Meaning::NotReady), // the vendor's example of exec's refusal
+    (&["分账状态不正确"], Meaning::Handled),
+    (&["更新支付订单为分账处理中异常"], Meaning::Handled),
+    (&["已超出接口配置速率"], Meaning::NotExecuted), // a fork's limiter, before the order
+    (&["验签失败"], Meaning::ConfigFault),
+    (&["签名失败"], Meaning::ConfigFault), // the page's own example of a message
+    (&["通信秘钥错误"], Meaning::ConfigFault),
+    (&["商户未配置签名方式"], Meaning::ConfigFault),
+    (&["商户不支持", "签名方式"], Meaning::ConfigFault),
+    (&["不支持的签名方式"], Meaning::ConfigFault),
+    (&["商户不存在"], Meaning::ConfigFault),
+    (&["商户信息不存在或商户状态不可用"], Meaning::ConfigFault),
+    (&["商户[", "信息不存在或商户状态不可用"], Meaning::ConfigFault),
+    (&["商户应用不存在"], Meaning::ConfigFault),
+    (&["商户应用[", "不存在或应用状态不可用"], Meaning::ConfigFault),
+    (&["商户应用与商户号不匹配"], Meaning::ConfigFault),  // until 3.2
+    (&["参数appId与商户号不匹配"], Meaning::ConfigFault), // since
+    (&["当前服务商状态不可用"], Meaning::ConfigFault),
+    (&["当前代理商与商户号关系不匹配"], Meaning::ConfigFault),
+    (&["无此接口", "权限"], Meaning::ConfigFault),
+    (&["获取商户应用信息失败"], Meaning::ConfigFault),
+    (&["商户应用的支付配置不存在或已关闭"], Meaning::ConfigFault), // bind only
+    (&["订单不存在"], Meaning::Refused),
+    (&["不能同时为空"], Meaning::Refused),
+    (&["不能为空"], Meaning::Refused),
+    (&["必填一项"], Meaning::Refused),
+    (&["分账比例不得"], Meaning::Refused),
+    (&["分账比例有误"], Meaning::Refused),             // bind only
+    (&["分账接收账号类型设置有误"], Meaning::Refused), // bind only
+    (&["接收账号已绑定"], Meaning::Refused),           // bind only
+    (&["商户分账账号组不存在"], Meaning::Refused),     // bind only
+    (&["系统不支持该分账接口"], Meaning::Refused),     // bind only
+    (&["中包含不存在或"], Meaning::Refused),           // a receiver or a group that is not there
+    (&["参数格式校验错误"], Meaning::Refused),         // the page's other example
+    (&["参数有误"], Meaning::Refused),
 ];
 
-/// What a code other than 0 means.
-pub(super) fn refusal(code: &str, said: &str) -> Meaning {
+/// What a code other than 0 means. What the operator says of a text comes before the table.
+pub(super) fn refusal(code: &str, said: &str, texts: &RefusalTexts) -> Meaning {
+    if let Some(meaning) = known_to_operator(said, texts) {
+        return meaning;
+    }
     match code {
         // Not the job's fault but the clock's, which would refuse every job for good.
         "11" if said.contains("reqTime") => Meaning::ConfigFault,
         "11" => Meaning::Refused,
-        "9999" => TEXTS.iter().find(|(part, _)| said.contains(part)).map_or(Meaning::InDoubt, |(_, meaning)| *meaning),
+        "9999" => {
+            let row = TEXTS.iter().find(|(parts, _)| parts.iter().all(|part| said.contains(part)));
+            row.map_or(Meaning::InDoubt, |(_, meaning)| *meaning)
+        }
         _ => Meaning::InDoubt, // 10 and 12 may come after the channel was called; others are not known
     }
+}
+
+fn known_to_operator(said: &str, texts: &RefusalTexts) -> Option<Meaning> {
+    let lists = [
+        (&texts.in_doubt, Meaning::InDoubt),
+        (&texts.duplicate, Meaning::Handled),
+        (&texts.refused, Meaning::Refused),
+        (&texts.not_ready, Meaning::NotReady),
+        (&texts.not_executed, Meaning::NotExecuted),
+        (&texts.config_fault, Meaning::ConfigFault),
+        (&texts.unseen, Meaning::Unseen),
+    ];
+    let known = |list: &[String]| list.iter().any(|part| said.contains(part.as_str()));
+    lists.into_iter().find(|(list, _)| known(list)).map(|(_, meaning)| meaning)
 }
 
 /// Parts of a channel's code or text that tell of the way to it, not of its decision: the server writes "failed" for
@@ -75,17 +119,23 @@ const NOT_A_DECISION: &[&str] = &[
     "TIMEOUT",
     "TIMED OUT",
     "ISP.",
+    "SERVICE CURRENTLY UNAVAILABLE", // Alipay's message for 20000
     "系统异常",
     "系统错误",
     "系统繁忙",
     "超时",
 ];
 
+/// Codes that are no decision by themselves: Alipay's 20000 ("the result is unknown", its help says), and what says that
+/// all went well, which the server falls back on when a channel gave no code of its own.
+const CODES_WITHOUT_A_DECISION: &[&str] = &["20000", "10000", "SUCCESS", "OK", "0"];
+
 /// Whether the channel decided against the division, or just could not be reached or understood.
 pub(super) fn channel_decided(code: Option<&str>, said: &str) -> bool {
     let Some(code) = code else { return false };
     let (code, said) = (code.to_uppercase(), said.to_uppercase());
-    !NOT_A_DECISION.iter().any(|part| code.contains(part) || (said.contains(part) && *part != "UNKNOW"))
+    !CODES_WITHOUT_A_DECISION.contains(&code.trim())
+        && !NOT_A_DECISION.iter().any(|part| code.contains(part) || (said.contains(part) && *part != "UNKNOW"))
 }
 
 /// The channel's code. Alipay's own stands only inside the text when the server does not know it (trap 39).
@@ -101,8 +151,8 @@ pub(super) fn channel_code(err_code: Option<String>, err_msg: &str) -> Option<St
 
 /// What came back from one request.
 pub(super) enum Spoken<'a> {
-    /// Code 0, with `data` if there is any; the signature has been verified.
-    Taken { data: Option<RawObject<'a>>, reading: Reading },
+    /// Code 0, with `data` whose signature has been verified.
+    Taken { data: RawObject<'a>, reading: Reading },
     /// Another code.
     Refused { meaning: Meaning, reading: Reading },
     /// Nothing to believe: already understood.
@@ -111,7 +161,7 @@ pub(super) enum Spoken<'a> {
 
 /// Opens an answer: `{"code", "msg", "data", "sign"}`, the signature being over `data` alone. Nothing `hidden` goes on
 /// record.
-pub(super) fn open<'a>(heard: &'a Heard, secret: &Secret, hidden: &[&Secret]) -> Spoken<'a> {
+pub(super) fn open<'a>(heard: &'a Heard, secret: &Secret, texts: &RefusalTexts, hidden: &[&Secret]) -> Spoken<'a> {
     let nothing =
         |answer, http, why: &str| Spoken::Nothing(Reading { http, ..Reading::of(answer, text::message(why, hidden)) });
     let answered = match heard {
@@ -129,8 +179,12 @@ pub(super) fn open<'a>(heard: &'a Heard, secret: &Secret, hidden: &[&Secret]) ->
                 ..Reading::of(Answer::Silent, "")
             };
             match code.as_str() {
-                "0" => Spoken::Taken { data, reading },
-                _ => Spoken::Refused { meaning: refusal(&code, &said), reading },
+                "0" => match data {
+                    Some(data) => Spoken::Taken { data, reading },
+                    // Nothing is signed there, so nobody vouches for it, and it names nothing.
+                    None => nothing(Answer::Silent, Some(answered.http), "code 0 without data proves nothing"),
+                },
+                _ => Spoken::Refused { meaning: refusal(&code, &said, texts), reading },
             }
         }
         Err(why) => nothing(Answer::Silent, Some(answered.http), &why),
@@ -139,7 +193,7 @@ pub(super) fn open<'a>(heard: &'a Heard, secret: &Secret, hidden: &[&Secret]) ->
 
 type Believed<'a> = (String, String, Option<RawObject<'a>>);
 
-/// Code, message and verified data. Only data is ever signed: a code other than 0 comes without, and so does no data.
+/// Code, message and verified data. Only data is ever signed: a code other than 0 comes without, and TLS alone vouches for it.
 fn believe<'a>(body: &'a str, secret: &Secret) -> Result<Believed<'a>, Cow<'static, str>> {
     let unclear = |Unclear| "a field that decides stands twice or cannot be read";
     let Some(outer) = RawObject::parse(body) else {

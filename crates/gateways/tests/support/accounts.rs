@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use bursar_domain::Kind;
 use bursar_gateways::{
-    Beingfi, BeingfiSettings, ContentType, Order, QueryKey, ResponseSign, Secret, SplitMethods, SubCodes, Transport,
-    UploadMethod, Yzt, YztSettings,
+    Beingfi, BeingfiSettings, ContentType, Order, QueryKey, RefusalTexts, ResponseSign, Secret, SplitMethods, SubCodes,
+    Transport, UploadMethod, Yzt, YztSettings,
 };
 
 use super::sign::{SECRET, key};
@@ -47,6 +47,9 @@ pub fn beingfi_settings(url: &str) -> BeingfiSettings {
         mch_no: "M1623997351".into(),
         app_id: "60cc3ba74ee0e6685f57eb1e".into(),
         secret: Secret::new(SECRET.into()),
+        channel: None,
+        split_query_path: None,
+        texts: RefusalTexts::default(),
     }
 }
 

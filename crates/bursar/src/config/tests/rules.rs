@@ -57,6 +57,15 @@ const TABLE: &[(&str, &str, &[&str], &str)] = &[
     ("accounts.main.retry_initial", "'1s'", &["'2h'"], "must be a duration from \"1ms\" to \"1h\""),
     ("accounts.main.retry_max", "'1m'", &["'2d'"], "must be a duration from \"1ms\" to \"1d\""),
     ("accounts.shop.not_ready_wait", "'1m'", &["'0s'", "60", "'2d'"], "must be a duration from \"1ms\" to \"1d\""),
+    ("accounts.shop.channel", "'alipay'", &["'bank'"], "must be \"wxpay\" or \"alipay\""),
+    (
+        "accounts.shop.split_query_path",
+        "'/api/division/query'",
+        &["'query'", "'/'", "'/a?b'", "'/a b'"],
+        "must be a path",
+    ),
+    ("accounts.shop.final_texts", "['订单已关闭']", &["['关闭']"], "entry 1: must be at least 4 characters long"),
+    ("accounts.shop.not_ready_texts", "[]", &["'未到账'"], "must be a list of texts"),
     ("accounts.main.retry_deadline", "'1h'", &["'0s'"], "must be a duration from"),
     (
         "accounts.main.max_amount",

@@ -19,6 +19,10 @@ balance_sub_types = ["paying", "collecting"]
 balance_low = 100000
 "#;
 
+/// The same of the account at BeingFi.
+const FURTHER_BEINGFI: &str =
+    "channel = 'wxpay'\nsplit_query_path = '/api/division/query'\nfinal_texts = ['订单已关闭']\n";
+
 /// A worker's own listener, and where traces go.
 const TELLING: &str = "[worker]\nlisten = '127.0.0.1:9100'\n[telemetry]\notlp_endpoint = 'http://127.0.0.1:4318'\n";
 
@@ -45,8 +49,11 @@ secrets_file = 'secrets'
 [server]
 session_key_file = 'key'
 ";
-    for text in [String::new(), changed.to_owned(), format!("{YZT}{FURTHER}{BEINGFI}rate_per_second = 0.5\n{changed}")]
-    {
+    for text in [
+        String::new(),
+        changed.to_owned(),
+        format!("{YZT}{FURTHER}{BEINGFI}{FURTHER_BEINGFI}rate_per_second = 0.5\n{changed}"),
+    ] {
         let config = right(&text, &[]);
         let shown = toml::to_string(&config.shown()).unwrap();
         assert_eq!(right(&shown, &[]), config, "{shown}");
@@ -56,7 +63,7 @@ session_key_file = 'key'
 #[test]
 fn every_key_that_has_a_value_is_shown() {
     let sections = "[redis]\nca_file = 'ca.pem'\n[journal]\ndir = 'j'\n[callbacks]\nca_file = 'ca.pem'\nsecrets_file = 'secrets'\n[server]\nsession_key_file = 'key'\n";
-    let shown = right(&format!("{YZT}{FURTHER}{BEINGFI}{sections}{TELLING}"), &[]).shown();
+    let shown = right(&format!("{YZT}{FURTHER}{BEINGFI}{FURTHER_BEINGFI}{sections}{TELLING}"), &[]).shown();
     let mut keys: Vec<String> = Vec::new();
     for (section, inner) in &shown {
         for (key, value) in inner.as_table().unwrap() {

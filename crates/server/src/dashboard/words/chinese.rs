@@ -208,7 +208,7 @@ pub(in crate::dashboard) static CHINESE: Words = Words {
             "据发送日志曾发送，记录已丢失；与此任务针对同一事项：",
         ),
         ("configuration fault: the lane is paused", "配置错误：通道已暂停"),
-        ("the answer names another key or amount", "应答中的键或金额与任务不符"),
+        ("the answer does not fit the job", "应答与任务不符"),
         ("refused by the gateway, not executed", "被网关拒绝，未执行"),
         ("refused when sent again; the first send is unknown", "再次发送被拒绝；首次发送结果未知"),
         ("anomaly: the gateway has changed its last word", "异常：网关更改了最终结果"),

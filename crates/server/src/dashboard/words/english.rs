@@ -214,7 +214,7 @@ pub(in crate::dashboard) static ENGLISH: Words = Words {
             "sent by a journal's word, and forgotten; about the same thing as ",
         ),
         ("configuration fault: the lane is paused", "configuration fault: the lane is paused"),
-        ("the answer names another key or amount", "the answer names another key or amount"),
+        ("the answer does not fit the job", "the answer does not fit the job"),
         ("refused by the gateway, not executed", "refused by the gateway, not executed"),
         ("refused when sent again; the first send is unknown", "refused when sent again; the first send is unknown"),
         ("anomaly: the gateway has changed its last word", "anomaly: the gateway has changed its last word"),

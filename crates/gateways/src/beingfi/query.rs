@@ -1,0 +1,169 @@
+//! `/api/division/query`: how a division stands, at vendors that have it. BeingFi's page does not; the form is that of Jeepay's
+//! commercial SDK (`PayOrderDivisionQueryReqModel` and `PayOrderDivisionQueryResModel`, 2024-05-20, read 2026-11-29): asked by
+//! `batchOrderId` and the order, answered with both and with `records`, a list as JSON text, one entry a receiver.
+
+use std::collections::BTreeSet;
+
+use bursar_domain::{Answer, Reading, Received};
+use serde_json::Value;
+
+use super::reading::Meaning;
+use super::{content_params, reading};
+use crate::json::RawObject;
+use crate::{Order, Secret, text};
+
+/// As many receivers as are read of one answer; WeChat Pay allows 50 (domain.md §6).
+const MAX_RECORDS: usize = 1_000;
+
+/// Whether a text can be put behind the gateway's address.
+pub(super) fn is_path(path: &str) -> bool {
+    let sane = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'/' | b'-' | b'_' | b'.');
+    path.len() > 1 && path.starts_with('/') && path.bytes().all(sane)
+}
+
+/// The parameters to ask by: the order as the split names it, and the newest number. `None` for a content without an order.
+pub(super) fn question(order: &Order) -> Option<Vec<(String, String)>> {
+    let names_order = |(name, _): &(String, String)| matches!(name.as_str(), "payOrderId" | "mchOrderNo");
+    let mut question: Vec<(String, String)> = content_params(&order.content)?.into_iter().filter(names_order).collect();
+    if question.is_empty() {
+        return None;
+    }
+    question.extend(order.trade_nos.last().map(|number| ("batchOrderId".to_owned(), number.clone())));
+    Some(question)
+}
+
+/// What a refused query means: the division itself is as it was.
+pub(super) fn refused(meaning: Meaning) -> Answer {
+    match meaning {
+        Meaning::Unseen => Answer::Unseen,
+        Meaning::NotExecuted => Answer::NotExecuted,
+        Meaning::ConfigFault => Answer::ConfigFault,
+        Meaning::NotDivisible | Meaning::NotReady | Meaning::Handled | Meaning::Refused | Meaning::InDoubt => {
+            Answer::Silent
+        }
+    }
+}
+
+/// What verified `data` tells about `order`. Nothing ends by it unless it names the order or the batch that was asked about.
+pub(super) fn read(data: &RawObject<'_>, reading: Reading, order: &Order, hidden: &[&Secret]) -> Reading {
+    let said = |answer, message: &str| Reading { answer, message: Some(message.to_owned()), ..reading.clone() };
+    let (Ok(pay_order), Ok(batch), Ok(records)) =
+        (data.word("payOrderId"), data.word("batchOrderId"), data.value("records"))
+    else {
+        return Reading {
+            received: Received::Nothing,
+            ..said(Answer::Silent, "a field that decides stands twice or cannot be read")
+        };
+    };
+    match names(order, pay_order.as_deref(), batch.as_deref()) {
+        Named::Other => return said(Answer::Contradiction, "the query's answer names another order or batch"),
+        Named::Nothing => return said(Answer::Silent, "the query's answer names neither the order nor the batch"),
+        Named::This => {}
+    }
+    let Some(records) = parts(records) else {
+        return said(Answer::Silent, "the query's records cannot be read");
+    };
+    let states: BTreeSet<&str> = records.iter().map(|part| part.state.as_deref().unwrap_or("?")).collect();
+    let status = (!states.is_empty()).then(|| text::word(&states.into_iter().collect::<Vec<_>>().join(","), hidden));
+    let trade_no = batch.and_then(|batch| text::number(&batch, hidden));
+    let (answer, message) = judge(&records, order);
+    Reading { answer, status, trade_no, message: message.map(str::to_owned), ..reading }
+}
+
+/// What an answer names.
+enum Named {
+    This,
+    Other,
+    Nothing,
+}
+
+fn names(order: &Order, pay_order: Option<&str>, batch: Option<&str>) -> Named {
+    let params = content_params(&order.content).unwrap_or_default();
+    let ours = params.iter().find(|(name, _)| name == "payOrderId").map(|(_, number)| number.as_str());
+    let known = order.trade_nos.last().map(String::as_str);
+    let pairs = [(ours, pay_order), (known, batch)];
+    let both = pairs.into_iter().filter_map(|(asked, named)| Some((asked?, named?)));
+    let agree: Vec<bool> = both.map(|(asked, named)| asked == named).collect();
+    match (agree.is_empty(), agree.into_iter().all(|agrees| agrees)) {
+        (true, _) => Named::Nothing,
+        (false, true) => Named::This,
+        (false, false) => Named::Other,
+    }
+}
+
+/// One receiver's part, as far as it is read.
+struct Part {
+    receiver: Option<String>,
+    state: Option<String>,
+    code: Option<String>,
+    said: String,
+}
+
+/// The list, whether it came as JSON text or as itself; `None` for what is no list of objects. Absence is an empty list.
+fn parts(records: Option<Value>) -> Option<Vec<Part>> {
+    let list = match records {
+        None => Value::Array(Vec::new()),
+        Some(Value::String(text)) if text.is_empty() => Value::Array(Vec::new()),
+        Some(Value::String(text)) => serde_json::from_str(&text).ok()?,
+        Some(list) => list,
+    };
+    let Value::Array(list) = list else { return None };
+    if list.len() > MAX_RECORDS {
+        return None;
+    }
+    let word = |part: &Value, name: &str| match part.get(name) {
+        Some(Value::String(text)) => Some(text.clone()).filter(|text| !text.is_empty()),
+        Some(Value::Number(number)) => Some(number.to_string()),
+        Some(Value::Null | Value::Bool(_) | Value::Array(_) | Value::Object(_)) | None => None,
+    };
+    let part = |part: &Value| {
+        part.is_object().then(|| Part {
+            receiver: word(part, "receiverId"),
+            state: word(part, "state"),
+            code: word(part, "errCode"),
+            said: word(part, "errMsg").unwrap_or_default(),
+        })
+    };
+    list.iter().map(part).collect()
+}
+
+/// Done when every part is; failed when a channel has decided against every part; before a person when some are and some are
+/// not, or when other receivers were paid than the split names. Everything else is on its way.
+fn judge(parts: &[Part], order: &Order) -> (Answer, Option<&'static str>) {
+    if parts.is_empty() {
+        return (Answer::Unseen, Some("the gateway has no record of a division"));
+    }
+    let is = |part: &Part, state: &str| part.state.as_deref() == Some(state);
+    if !parts.iter().all(|part| is(part, "1") || is(part, "2")) {
+        return (Answer::Accepted, None);
+    }
+    if !same_receivers(parts, order) {
+        return (Answer::Contradiction, Some("other receivers are on the gateway's record than the split names"));
+    }
+    let decided = |part: &Part| {
+        reading::channel_decided(reading::channel_code(part.code.clone(), &part.said).as_deref(), &part.said)
+    };
+    if parts.iter().all(|part| is(part, "1")) {
+        (Answer::Succeeded, None)
+    } else if parts.iter().any(|part| is(part, "1")) {
+        (Answer::Contradiction, Some("some receivers were paid, and some were not"))
+    } else if parts.iter().all(decided) {
+        (Answer::Failed, None)
+    } else {
+        (Answer::Contradiction, Some("every part has failed, and not by a decision of the channel"))
+    }
+}
+
+/// Whether the parts are for exactly the receivers that the split names, where both say whom: a group's are not known here.
+fn same_receivers(parts: &[Part], order: &Order) -> bool {
+    let params = content_params(&order.content).unwrap_or_default();
+    let listed = params.iter().find(|(name, _)| name == "receivers").map_or("[]", |(_, list)| list.as_str());
+    let listed: Vec<Value> = serde_json::from_str(listed).unwrap_or_default();
+    let named: Option<BTreeSet<&str>> =
+        listed.iter().map(|receiver| receiver.get("receiverId").and_then(Value::as_str)).collect();
+    let paid: Option<BTreeSet<&str>> = parts.iter().map(|part| part.receiver.as_deref()).collect();
+    match (named, paid) {
+        (Some(named), Some(paid)) => named.is_empty() || named == paid,
+        (None, _) | (_, None) => true,
+    }
+}
