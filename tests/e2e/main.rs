@@ -16,6 +16,7 @@ mod balances;
 mod browser;
 mod callbacks;
 mod cancelling;
+mod circuit;
 mod collector;
 mod commands;
 mod crashes;

@@ -181,3 +181,21 @@ async fn a_worker_that_stands_still_with_many_jobs_in_hand_harms_none_of_them() 
     }
     assert_eq!(world.books_agree().await.executed, 150);
 }
+
+/// As for a user that was given every key and no channel, which is how they are made since Redis 7. The wake channel is a hint; without it what is due is
+/// looked for.
+#[tokio::test]
+async fn a_worker_that_may_not_listen_sends_all_the_same_and_soon() {
+    let redis = breakable();
+    let mut people = redis::Client::open(redis.url()).unwrap().get_multiplexed_async_connection().await.unwrap();
+    let rights = ["SETUSER", "app", "on", ">secret", "~*", "&*", "+@all", "-subscribe"];
+    let _: String = redis::cmd("ACL").arg(&rights).query_async(&mut people).await.unwrap();
+    let world = Plan::new().on_redis(&redis.url().replace("://", "://app:secret@")).start().await;
+    let worker = world.worker().await;
+    worker.wait_line(SOON, "word that it may not listen", |line| line.contains("refused SUBSCRIBE")).await;
+    for key in ["FIRST", "SECOND", "THIRD"] {
+        world.submit_new(&[transfer(key)]).await;
+        world.until_within(Duration::from_secs(4), key, "succeeded").await;
+    }
+    world.books_agree().await;
+}

@@ -4,7 +4,8 @@
 -- ARGV  1 worker, 2 lease (ms), 3 free slots, 4 calls per second over all replicas (0 = no limit), 5 number of this claim
 --       (rises with each claim of this worker), 6 events kept, 7 how long the receipt is kept (ms), 8 the number of this
 --       worker's last receipt and 9 the highest epoch of the lane, as far as it remembers them (0 = not),
---       10 'resend'|'hold', 11 'sends'|'asks': whether sends may be claimed or asks only
+--       10 'resend'|'hold', 11 'sends'|'probe'|'asks': whether sends may be claimed, one of them as a probe of the gateway (then
+--       there is one slot), or asks only
 -- Returns {now (ms), next due (ms, -1 = nothing waits), jobs, keys without a record, epoch, 1 if Redis has lost writes else 0}; each
 --         job is three of `jobs`: its key, its facts and its content. The facts are three lines: the claim's words up to
 --         created, losses, sent before this, ordered by an operator, due (ms, 0 = never), with spaces between; the traceparent;
@@ -61,6 +62,21 @@ local room = math.min(slots, allowance)
 
 local sends = asks_only and {} or redis.call('ZRANGEBYSCORE', base .. 'to_send', '-inf', now, 'WITHSCORES', 'LIMIT', 0, room)
 local asks = redis.call('ZRANGEBYSCORE', base .. 'to_ask', '-inf', now, 'WITHSCORES', 'LIMIT', 0, room)
+-- A probe is made by a job that was never sent, if one is found: what is in doubt may be so by its own answers, which say nothing
+-- of the gateway, and what waits longest is mostly that. So a few at both ends of what is due are looked at, and not always the same
+-- one is taken: of those that were never sent, too, many may be one merchant's.
+local PROBE_LOOK = 64
+if ARGV[11] == 'probe' and #sends > 0 then
+  local longest = redis.call('ZRANGEBYSCORE', base .. 'to_send', '-inf', now, 'WITHSCORES', 'LIMIT', 0, PROBE_LOOK)
+  local latest = redis.call('ZREVRANGEBYSCORE', base .. 'to_send', now, '-inf', 'WITHSCORES', 'LIMIT', 0, PROBE_LOOK)
+  local unsent = {}
+  for _, due in ipairs({ longest, latest }) do
+    for i = 1, #due, 2 do
+      if redis.pcall('HGET', base .. 'job:' .. due[i], 's') == 'queued' then unsent[#unsent + 1] = { due[i], due[i + 1] } end
+    end
+  end
+  if #unsent > 0 then sends = unsent[now_us % #unsent + 1] end
+end
 -- Neither may starve the other: each has half of the room, and what it leaves goes to the other. One slot goes by turns.
 local due_sends, due_asks = #sends / 2, #asks / 2 -- each with its score
 local take_sends, take_asks = due_sends, due_asks

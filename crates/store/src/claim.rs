@@ -64,6 +64,9 @@ pub struct Known {
 pub enum Sends {
     /// Sends and asks.
     Allowed,
+    /// One job, and if that is a send, of a job that was never sent as long as one is found: it is to show how the gateway is,
+    /// which a job does not whose own answers cannot be understood.
+    Probe,
     /// Asks only.
     NotYet,
 }
@@ -158,7 +161,10 @@ impl Store {
         let mut call = self.scripts.claim.on(&self.keys.base(lane));
         call.push(claim.worker)
             .push(whole_millis(claim.lease))
-            .push(claim.slots.min(MAX_CLAIM))
+            .push(match claim.sends {
+                Sends::Probe => claim.slots.min(1),
+                Sends::Allowed | Sends::NotYet => claim.slots.min(MAX_CLAIM),
+            })
             .push(claim.rate_per_second)
             .push(claim.number)
             .push(EVENTS_KEPT)
@@ -168,6 +174,7 @@ impl Store {
             .push(claim.on_ambiguous.as_str())
             .push(match claim.sends {
                 Sends::Allowed => "sends",
+                Sends::Probe => "probe",
                 Sends::NotYet => "asks",
             });
         type Reply = (u64, i64, Vec<Value>, Vec<String>, u64, u8);

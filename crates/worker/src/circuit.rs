@@ -1,10 +1,10 @@
-//! A circuit per lane: a gateway that is down, or that loses most answers, is probed and not hammered. Asks go on.
+//! A circuit per lane: a gateway that is down, or most of whose responses are lost, is probed and not hammered. Asks go on.
 
 use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use bursar_domain::Answer;
+use bursar_domain::Received;
 use tokio::time::Instant;
 
 /// Sends that are looked back on.
@@ -13,7 +13,7 @@ const WINDOW: usize = 20;
 /// Sends that must have been seen before anything is concluded from them.
 const ENOUGH: usize = 10;
 
-/// The circuit opens when at least this many of a hundred sends came to nothing or were left in doubt.
+/// The circuit opens when at least this many of a hundred sends got no response that can be relied on.
 const TOO_MANY_PERCENT: usize = 75;
 
 /// The first rest after it opens, and the longest: it doubles with every probe that fails.
@@ -78,19 +78,12 @@ impl Circuit {
         }
     }
 
-    /// Takes note of what came of a send.
-    pub(crate) fn sent(&self, answer: Answer, now: Instant) -> Option<Turn> {
-        let of_use = match answer {
-            Answer::NotExecuted | Answer::Silent => false,
-            Answer::NotReady
-            | Answer::ConfigFault
-            | Answer::Refused
-            | Answer::Accepted
-            | Answer::Succeeded
-            | Answer::Failed
-            | Answer::Refunded
-            | Answer::Unseen
-            | Answer::Contradiction => true,
+    /// Takes note of a send. It counts against the gateway that nothing came of it which can be relied on; what a response said
+    /// does not: one whose code nobody knows is its job's trouble, and comes from a gateway that works.
+    pub(crate) fn sent(&self, received: Received, now: Instant) -> Option<Turn> {
+        let of_use = match received {
+            Received::Response => true,
+            Received::Nothing => false,
         };
         let mut inner = self.lock();
         match (inner.open, of_use) {
@@ -122,23 +115,25 @@ impl Inner {
 
 #[cfg(test)]
 mod tests {
+    use Received::{Nothing, Response};
+
     use super::*;
 
-    fn after(circuit: &Circuit, answers: &[Answer], now: Instant) -> Option<Turn> {
-        answers.iter().filter_map(|answer| circuit.sent(*answer, now)).last()
+    fn after(circuit: &Circuit, received: &[Received], now: Instant) -> Option<Turn> {
+        received.iter().filter_map(|received| circuit.sent(*received, now)).last()
     }
 
     #[test]
-    fn it_opens_when_three_of_four_sends_come_to_nothing_and_not_before() {
+    fn it_opens_when_three_of_four_sends_get_no_response_and_not_before() {
         let now = Instant::now();
         let circuit = Circuit::default();
-        assert_eq!(after(&circuit, &[Answer::NotExecuted; ENOUGH - 1], now), None, "too few to tell");
-        assert_eq!(circuit.sent(Answer::NotExecuted, now), Some(Turn::Opened(RESTS.0)));
+        assert_eq!(after(&circuit, &[Nothing; ENOUGH - 1], now), None, "too few to tell");
+        assert_eq!(circuit.sent(Nothing, now), Some(Turn::Opened(RESTS.0)));
         assert_eq!(circuit.allowance(now), Allowance::NotBefore(now + RESTS.0));
 
         let mixed = Circuit::default();
         for _ in 0..50 {
-            let half = [Answer::Silent, Answer::Accepted, Answer::Silent, Answer::Succeeded, Answer::Silent];
+            let half = [Nothing, Response, Nothing, Response, Nothing];
             assert_eq!(after(&mixed, &half, now), None, "three of five are borne");
         }
     }
@@ -147,25 +142,29 @@ mod tests {
     fn one_probe_after_each_rest_closes_it_or_doubles_the_rest() {
         let start = Instant::now();
         let circuit = Circuit::default();
-        after(&circuit, &[Answer::Silent; ENOUGH], start);
+        after(&circuit, &[Nothing; ENOUGH], start);
         let (mut now, mut rest) = (start, RESTS.0);
         for _ in 0..8 {
-            assert_eq!(circuit.sent(Answer::Silent, now), None, "what was out when it opened is no probe");
+            assert_eq!(circuit.sent(Nothing, now), None, "what was out when it opened is no probe");
             now += rest;
             assert_eq!(circuit.allowance(now), Allowance::Probe);
             circuit.probing(now);
             assert_eq!(circuit.allowance(now), Allowance::NotBefore(now + PROBE_PATIENCE), "one at a time");
             rest = (rest * 2).min(RESTS.1);
-            assert_eq!(circuit.sent(Answer::NotExecuted, now), Some(Turn::Opened(rest)));
+            assert_eq!(circuit.sent(Nothing, now), Some(Turn::Opened(rest)));
         }
         now += rest;
-        assert_eq!(circuit.sent(Answer::Accepted, now), Some(Turn::Closed));
+        assert_eq!(circuit.sent(Response, now), Some(Turn::Closed));
         assert_eq!(circuit.allowance(now), Allowance::All);
     }
 
     #[test]
-    fn refusals_are_answers_and_open_nothing() {
+    fn responses_open_nothing_whatever_they_say_and_one_closes_it() {
         let circuit = Circuit::default();
-        assert_eq!(after(&circuit, &[Answer::Refused; WINDOW], Instant::now()), None);
+        assert_eq!(after(&circuit, &[Response; WINDOW * 2], Instant::now()), None);
+        let now = Instant::now();
+        after(&circuit, &[Nothing; WINDOW], now);
+        assert_eq!(circuit.sent(Response, now), Some(Turn::Closed), "also one that was out when it opened");
+        assert_eq!(circuit.allowance(now), Allowance::All);
     }
 }

@@ -3,6 +3,7 @@
 //! It sleeps until something is due that it knows of, a wake message names a lane, or a slot becomes free.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use bursar_domain::{Call, Lane, OnAmbiguous};
@@ -24,7 +25,8 @@ use crate::{Fit, Settings};
 /// How often a lane is looked at in which something waits, whatever its due time: another worker may have died with it.
 const LOOK_AT_WAITING: Duration = Duration::from_secs(1);
 
-/// How often an empty lane is looked at: everything that enters it sends a wake message, and this is for a lost one.
+/// How often an empty lane is looked at: everything that enters it sends a wake message, and this is for a lost one. Where no
+/// message can be heard it is looked at as often as a lane in which something waits.
 const LOOK_AT_EMPTY: Duration = Duration::from_secs(5);
 
 /// Wake messages on their way to the claimer; when they are more, every lane is looked at anyway.
@@ -45,7 +47,8 @@ pub(crate) fn start(
 ) -> (Arc<Handoff>, Bell, JoinHandle<()>) {
     let handoff = Arc::new(Handoff::default());
     let (wake, wakes) = mpsc::channel(WAKES_WAITING);
-    tokio::spawn(listen(store.clone(), wake.clone(), trouble.clone(), drain.clone()));
+    let hears = Arc::new(AtomicBool::new(false));
+    tokio::spawn(listen(store.clone(), wake.clone(), trouble.clone(), Arc::clone(&hears), drain.clone()));
     let now = Instant::now();
     let claimer = Claimer {
         slots: Arc::new(Semaphore::new(settings.concurrency)),
@@ -57,6 +60,7 @@ pub(crate) fn start(
         settings,
         lanes,
         leases,
+        hears,
         handoff: Arc::clone(&handoff),
         drain,
         patience: Patience::new(Doing::Claiming, trouble.clone()),
@@ -89,20 +93,38 @@ impl Bell {
     }
 }
 
-/// Follows the wake channel, for ever anew, until `drain`.
-async fn listen(store: Store, wake: mpsc::Sender<Wake>, trouble: Trouble, drain: CancellationToken) {
+/// How long after Redis has refused to let this worker listen it is tried again: a person must give it the right.
+const LISTEN_REFUSED: Duration = Duration::from_secs(10);
+
+/// Follows the wake channel, for ever anew, until `drain`. It is a hint: without it lanes are looked at more often, and nothing
+/// else is different.
+async fn listen(
+    store: Store,
+    wake: mpsc::Sender<Wake>,
+    trouble: Trouble,
+    hears: Arc<AtomicBool>,
+    drain: CancellationToken,
+) {
     let mut patience = Patience::new(Doing::Listening, trouble.clone());
     while !drain.is_cancelled() {
         match store.wakes().await {
             Ok(mut messages) => {
                 patience.over();
+                hears.store(true, Ordering::Relaxed);
                 wake.try_send(Wake::All).ok(); // a full channel wakes the claimer as well
                 while let Some(Some(lane)) = drain.run_until_cancelled(messages.next()).await {
                     wake.try_send(Wake::One(lane)).ok();
                 }
+                hears.store(false, Ordering::Relaxed);
+                wake.try_send(Wake::All).ok();
                 trouble.noticed();
             }
-            Err(error) => patience.wait(&error).await,
+            Err(error) => {
+                patience.wait(&error).await;
+                if !error.is_repeatable() {
+                    drain.run_until_cancelled(tokio::time::sleep(LISTEN_REFUSED)).await;
+                }
+            }
         }
     }
 }
@@ -142,6 +164,8 @@ struct Claimer {
     handoff: Arc<Handoff>,
     slots: Arc<Semaphore>,
     looks: Vec<Look>,
+    /// Whether wake messages are heard at present.
+    hears: Arc<AtomicBool>,
     trouble: Trouble,
     fit: watch::Receiver<Fit>,
     /// Where the round goes on, so that no lane is always first.
@@ -258,7 +282,8 @@ impl Claimer {
             known: self.looks[at].known(),
             on_ambiguous: served.policy.on_ambiguous,
             sends: match allowance {
-                Allowance::All | Allowance::Probe => Sends::Allowed,
+                Allowance::All => Sends::Allowed,
+                Allowance::Probe => Sends::Probe,
                 Allowance::NotBefore(_) => Sends::NotYet,
             },
         };
@@ -267,7 +292,8 @@ impl Claimer {
             Ok(claims) => {
                 self.patience.over();
                 self.looks[at].learn(self.claims, &claims);
-                let next = next_look(&claims, asked);
+                let hears = self.hears.load(Ordering::Relaxed);
+                let next = next_look(&claims, asked, if hears { LOOK_AT_EMPTY } else { LOOK_AT_WAITING });
                 self.looks[at].at = match allowance {
                     Allowance::All => next,
                     Allowance::NotBefore(moment) => next.min(moment),
@@ -365,9 +391,9 @@ fn tell_of_lost_writes(served: &ServedLane) {
     }
 }
 
-fn next_look(claims: &Claims, asked: Instant) -> Instant {
+fn next_look(claims: &Claims, asked: Instant, look_at_empty: Duration) -> Instant {
     match claims.next_due {
         Some(due) => asked + due.since(claims.now).min(LOOK_AT_WAITING),
-        None => asked + LOOK_AT_EMPTY,
+        None => asked + look_at_empty,
     }
 }

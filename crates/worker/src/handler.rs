@@ -4,7 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use apalis::prelude::Data;
-use bursar_domain::{Action, Answer, Call, Due, Facts, Millis, Next, Reading, State, Subject, after, next_action};
+use bursar_domain::{
+    Action, Answer, Call, Due, Facts, Millis, Next, Reading, Received, State, Subject, after, next_action,
+};
 use bursar_gateways::Order;
 use bursar_store::{Asked, Claimed, Commit, Committed, Resend, Store, crash_point};
 use bursar_telemetry::{Lost, Metrics, Role};
@@ -99,7 +101,7 @@ async fn call(runtime: &Runtime, held: &Held, order: &mut Order, facts: Facts, c
     }
     drop(calling);
     if call == Call::Send {
-        tell_the_circuit(runtime, served, reading.answer);
+        tell_the_circuit(runtime, served, reading.received);
     }
     let trade_nos = learn(order, &reading);
     let facts =
@@ -125,15 +127,15 @@ async fn call(runtime: &Runtime, held: &Held, order: &mut Order, facts: Facts, c
     (commit, reading)
 }
 
-fn tell_the_circuit(runtime: &Runtime, served: &ServedLane, answer: Answer) {
-    let turn = served.circuit.sent(answer, Instant::now());
+fn tell_the_circuit(runtime: &Runtime, served: &ServedLane, received: Received) {
+    let turn = served.circuit.sent(received, Instant::now());
     if let Some(turn) = turn {
         tell_people(runtime, served, turn);
     }
     match turn {
         Some(Turn::Opened(rest)) => {
             served.metrics.circuit_opened();
-            tracing::warn!(lane = %served.lane, rest_s = rest.as_secs(), "most sends come to nothing: resting, then one probe; asks go on");
+            tracing::warn!(lane = %served.lane, rest_s = rest.as_secs(), "most sends get no response that can be relied on: resting, then one probe; asks go on");
         }
         Some(Turn::Closed) => {
             served.metrics.circuit_closed();

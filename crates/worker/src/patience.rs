@@ -37,7 +37,13 @@ impl Patience {
 
     /// Tells of the first failure of an outage, and waits.
     pub(crate) async fn wait(&mut self, error: &StoreError) {
-        self.trouble.failed(self.doing);
+        // That a hint still cannot be heard says nothing new of Redis. Would it count, a worker that is not allowed to listen
+        // would never send.
+        if self.failing && self.doing == Doing::Listening {
+            self.trouble.counted(self.doing);
+        } else {
+            self.trouble.failed(self.doing);
+        }
         if !self.failing {
             tracing::warn!(error = %error.chain(), "Redis is in trouble while {}; going on until it is back", self.doing.as_str());
             self.failing = true;

@@ -36,6 +36,11 @@ impl Trouble {
     /// Redis failed somebody who was doing this.
     pub(crate) fn failed(&self, doing: Doing) {
         self.noticed();
+        self.counted(doing);
+    }
+
+    /// Redis failed as it did before, which is no news of it.
+    pub(crate) fn counted(&self, doing: Doing) {
         self.metrics.trouble(doing);
     }
 

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use bursar_domain::{Call, Due, Millis, State};
-use bursar_store::{Claim, MAX_CLAIM};
+use bursar_store::{Claim, MAX_CLAIM, Sends};
 use bursar_test_support::eventually;
 
 use crate::scene::{LEASE, SHORT_LEASE, SOON, Scene, asked, keys, sent, transfer};
@@ -70,6 +70,55 @@ async fn the_longest_due_comes_first_and_what_is_not_due_stays() {
     let claims = scene.claim("w", 10).await;
     assert_eq!(keys(&claims), ["b", "c", "a"]);
     assert_eq!(scene.sets("later").await, ["to_send"]);
+}
+
+/// Sent once, and due again since `due`: its first answer could not be understood.
+async fn left_in_doubt(scene: &Scene, keys: &[&str], due: u64) {
+    scene.submit(keys).await;
+    let claims = scene.claim("w", keys.len()).await;
+    let commits: Vec<_> = claims.jobs.iter().map(|job| sent(job, State::InDoubt, Due::Send(Millis(due)))).collect();
+    scene.store.commit(&scene.lane, &commits).await.unwrap();
+}
+
+/// The one job that a probe of the gateway is made by.
+async fn probed(scene: &Scene) -> bursar_store::Claimed {
+    let wish = Claim { sends: Sends::Probe, ..scene.wish("w", 10) };
+    let claims = scene.store.claim(&scene.lane, &wish).await.unwrap();
+    assert_eq!(claims.jobs.len(), 1, "a probe is one job");
+    claims.jobs.into_iter().next().unwrap()
+}
+
+#[tokio::test]
+async fn a_probe_is_made_by_a_job_that_was_never_sent_as_long_as_one_is_found() {
+    let scene = Scene::new().await;
+    let doubtful: Vec<String> = (0..200).map(|number| format!("d{number:03}")).collect();
+    left_in_doubt(&scene, &doubtful.iter().map(String::as_str).collect::<Vec<_>>(), 1).await;
+    scene.submit(&["a", "b", "c"]).await;
+    // 200 wait longer, which is more than is looked at; yet these are found from the other end.
+    let mut unsent = Vec::new();
+    for _ in 0..3 {
+        let job = probed(&scene).await;
+        assert_eq!((job.state, job.call), (State::Queued, Call::Send), "{job:?}");
+        unsent.push(job.key.to_string());
+    }
+    unsent.sort();
+    assert_eq!(unsent, ["a", "b", "c"], "each was taken once");
+    assert_eq!(probed(&scene).await.state, State::InDoubt, "better one that was sent than none");
+}
+
+#[tokio::test]
+async fn a_probe_finds_what_was_never_sent_also_behind_what_came_due_later() {
+    let scene = Scene::new().await;
+    scene.submit(&["unsent"]).await;
+    let now = scene.now().await;
+    let _: u64 = scene.command(&["ZADD", &scene.name("to_send"), "1", "unsent"]).await;
+    let doubtful: Vec<String> = (0..200).map(|number| format!("d{number:03}")).collect();
+    scene.submit(&doubtful.iter().map(String::as_str).collect::<Vec<_>>()).await;
+    for key in &doubtful {
+        let _: u64 = scene.command(&["HSET", &scene.name(&format!("job:{key}")), "s", "in_doubt"]).await;
+        let _: u64 = scene.command(&["ZADD", &scene.name("to_send"), &(now - 1).to_string(), key]).await;
+    }
+    assert_eq!(probed(&scene).await.key.as_str(), "unsent");
 }
 
 #[tokio::test]

@@ -6,7 +6,8 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bursar_domain::{
-    AccountRules, Answer, GatewayKind, Job, JobView, Key, Kind, Lane, NewJob, OnAmbiguous, Policy, Reading, State,
+    AccountRules, Answer, GatewayKind, Job, JobView, Key, Kind, Lane, NewJob, OnAmbiguous, Policy, Reading, Received,
+    State,
 };
 use bursar_gateways::{BoxFuture, Gateway, Order};
 use bursar_store::{Settings as StoreSettings, Store, Submission};
@@ -112,7 +113,9 @@ impl Scripted {
             }
         };
         self.in_flight.fetch_sub(1, Ordering::SeqCst);
-        Reading::of(answer, "")
+        let nothing = matches!(answer, Answer::NotExecuted | Answer::Silent);
+        let received = if nothing { Received::Nothing } else { Received::Response };
+        Reading { received, ..Reading::of(answer, "") }
     }
 }
 
