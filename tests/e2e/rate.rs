@@ -5,8 +5,11 @@ use std::collections::BTreeSet;
 use bursar_domain::Millis;
 use serde_json::Value;
 
-use crate::jobs;
+use bursar_test_support::eventually;
+
 use crate::plan::Plan;
+use crate::world::SOON;
+use crate::{http, jobs};
 
 const JOBS: usize = 60;
 
@@ -58,4 +61,41 @@ async fn two_workers_together_never_exceed_the_rate() {
     assert_within_rate(times.collect(), ROUNDING_MS);
     let senders: BTreeSet<String> = intents.iter().map(|line| text(line, "worker")).collect();
     assert_eq!(senders.len(), 2, "both worked: {senders:?}");
+}
+
+/// One ask may make several requests, one for each number that the gateway has named for the job.
+#[tokio::test]
+async fn an_ask_by_several_numbers_pays_for_each_of_its_requests() {
+    const ASKED: usize = 12;
+    let plan = Plan::new().set("accounts.main.rate_per_second", 10).set("accounts.main.poll", vec!["100ms"]);
+    let world =
+        plan.set("accounts.main.call_timeout", "2s").simulate(&["--lives", "9-1", "--life-step", "1h"]).start().await;
+    let first = world.worker().await;
+    world.submit_new(&jobs::transfers("MANY", ASKED)).await;
+    world.until_all("all to be accepted", |job| job["state"] == "pending").await;
+    first.terminate();
+    first.finished(SOON).await;
+
+    let url = world.setting("redis.url").unwrap().as_str().unwrap().to_owned();
+    let prefix = world.setting("redis.prefix").unwrap().as_str().unwrap().to_owned();
+    let mut redis = redis::Client::open(url).unwrap().get_multiplexed_async_connection().await.unwrap();
+    for job in jobs::transfers("MANY", ASKED) {
+        let record = format!("{prefix}:{{main/transfer}}:job:{}", jobs::key(&job));
+        // Two that the gateway does not know are asked by before the one that it knows.
+        let number: String = redis::cmd("HGET").arg(&record).arg("no").query_async(&mut redis).await.unwrap();
+        let numbers = format!("{number} UNKNOWN1 UNKNOWN2");
+        let _: i64 = redis::cmd("HSET").arg(&record).arg("no").arg(numbers).query_async(&mut redis).await.unwrap();
+    }
+    let _workers = [world.worker().await, world.worker().await];
+    let asks = async || http::get(&world.gateway, "/_stats").await["asks"].as_u64().unwrap();
+    let (before, begun) = (asks().await, std::time::Instant::now());
+    eventually(SOON, "a few dozen questions", async || {
+        let asked = asks().await - before;
+        let slack_ms = u128::from(UNSCHEDULED_MS);
+        let most = u64::try_from(10 * (begun.elapsed().as_millis() + slack_ms) / 1_000).unwrap() + BURST as u64;
+        assert!(asked <= most, "{asked} requests in {:?}", begun.elapsed());
+        if asked >= 36 { Ok(()) } else { Err(asked) }
+    })
+    .await;
+    world.books_agree().await;
 }

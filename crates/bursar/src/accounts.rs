@@ -131,6 +131,7 @@ impl Account {
             base_url: self.base_url.clone(),
             connect_timeout: self.connect_timeout,
             call_timeout: self.call_timeout,
+            keep_alive: self.keep_alive,
             ca_pem: optional("ca_file", self.ca_file.as_ref())?,
             content_type: self.content_type,
             http_429: self.http_429,

@@ -1,8 +1,9 @@
-//! How fast the gateway is asked for what is no job of a worker: within the lane's own rate, beside workers that need it too.
+//! How fast the gateway is asked for what no claim has paid for: within the lane's own rate, beside workers that need it too.
 
 use std::time::Duration;
 
-use bursar_domain::Lane;
+use bursar_domain::{AccountName, Kind, Lane};
+use bursar_gateways::{BoxFuture, Rate, Turn};
 use bursar_store::{Store, StoreError};
 use tokio::sync::Mutex;
 use tokio::time::Instant;
@@ -33,6 +34,42 @@ impl Pace {
         }
         *next = Instant::now() + self.interval;
         Ok(())
+    }
+}
+
+/// An account's rate for the requests of a call beyond its first, which its claim has paid for.
+pub(crate) struct AccountRate {
+    store: Store,
+    account: AccountName,
+    rate_per_second: f64,
+    /// Of those who wait in this process one tries at a time, the longest waiting first.
+    first: Mutex<()>,
+}
+
+impl AccountRate {
+    pub(crate) fn new(store: Store, account: AccountName, rate_per_second: f64) -> Self {
+        Self { store, account, rate_per_second, first: Mutex::default() }
+    }
+
+    async fn taken(&self, kind: Kind) -> Result<(), StoreError> {
+        let lane = Lane { account: self.account.clone(), kind };
+        let _first = self.first.lock().await;
+        while let Some(wait) = self.store.take_turn(&lane, self.rate_per_second).await? {
+            tokio::time::sleep(wait).await;
+        }
+        Ok(())
+    }
+}
+
+impl Rate for AccountRate {
+    fn turn(&self, kind: Kind, by: std::time::Instant) -> BoxFuture<'_, Turn> {
+        Box::pin(async move {
+            match tokio::time::timeout_at(by.into(), self.taken(kind)).await {
+                Ok(Ok(())) => Turn::Taken,
+                // Without Redis nobody knows how fast the others are.
+                Ok(Err(_)) | Err(_) => Turn::NotInTime,
+            }
+        })
     }
 }
 

@@ -4,7 +4,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use anyhow::Context;
-use bursar_gateways::{Beingfi, Gateway, Yzt};
+use bursar_domain::AccountName;
+use bursar_gateways::{Beingfi, Gateway, Rate, Yzt};
 use bursar_journal::Journal;
 use bursar_store::{Store, crash_point};
 use bursar_telemetry::{Metrics, Page, Traces};
@@ -16,6 +17,7 @@ use crate::accounts::GatewaySettings;
 use crate::balances::Balances;
 use crate::cli::Exit;
 use crate::config::{self, Config};
+use crate::pace::AccountRate;
 use crate::preflight::Preflight;
 use crate::{listener, serve};
 
@@ -27,7 +29,7 @@ pub(crate) async fn work(
     traces: Traces,
     drain: CancellationToken,
 ) -> anyhow::Result<Exit> {
-    let accounts = accounts(config)?;
+    let accounts = accounts(config, &store)?;
     let mut preflight = Preflight::new(config, store.clone(), Arc::clone(&metrics));
     if preflight.look().await? == Fit::NotForMoney {
         return Ok(Exit::No);
@@ -102,11 +104,11 @@ fn journal(settings: &config::Journal, worker: &str) -> anyhow::Result<Option<Jo
 }
 
 /// Each account with its gateway, its keys read and checked.
-fn accounts(config: &Config) -> anyhow::Result<Vec<Account>> {
+fn accounts(config: &Config, store: &Store) -> anyhow::Result<Vec<Account>> {
     let accounts = config.accounts.iter().map(|(name, account)| {
         Ok(Account {
             name: name.clone(),
-            gateway: gateway(name.as_str(), account)?,
+            gateway: paced_gateway(name, account, store)?,
             policy: account.policy.clone(),
             rate_per_second: account.rate_per_second,
             kinds: account.rules().kinds().to_vec(),
@@ -115,11 +117,36 @@ fn accounts(config: &Config) -> anyhow::Result<Vec<Account>> {
     accounts.collect()
 }
 
-/// One account's way to its gateway.
+/// One account's way to its gateway, for those who make no request or pay for each themselves.
 pub(crate) fn gateway(name: &str, account: &config::Account) -> anyhow::Result<Arc<dyn Gateway>> {
+    gateway_within(name, account, None)
+}
+
+/// The same for those who pay for a call's first request only: the others take their places in the account's rate.
+pub(crate) fn paced_gateway(
+    name: &AccountName,
+    account: &config::Account,
+    store: &Store,
+) -> anyhow::Result<Arc<dyn Gateway>> {
+    let rate = AccountRate::new(store.clone(), name.clone(), account.rate_per_second);
+    gateway_within(name.as_str(), account, Some(Arc::new(rate)))
+}
+
+fn gateway_within(
+    name: &str,
+    account: &config::Account,
+    rate: Option<Arc<dyn Rate>>,
+) -> anyhow::Result<Arc<dyn Gateway>> {
     let of_account = || format!("accounts.{name}");
     Ok(match account.gateway_settings(name)? {
-        GatewaySettings::Yzt(settings) => Arc::new(Yzt::new(settings).with_context(of_account)?),
+        GatewaySettings::Yzt(settings) => {
+            let yzt = Yzt::new(settings).with_context(of_account)?;
+            Arc::new(match rate {
+                Some(rate) => yzt.within(rate),
+                None => yzt,
+            })
+        }
+        // Each of its calls is one request.
         GatewaySettings::Beingfi(settings) => Arc::new(Beingfi::new(settings).with_context(of_account)?),
     })
 }

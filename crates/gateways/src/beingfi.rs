@@ -13,7 +13,7 @@ use serde_json::Value;
 
 pub use bind::{Bound, Receiver};
 
-use crate::http::{Answered, Heard, Http, too_late};
+use crate::http::{Answered, Heard, Http};
 use crate::json::{RawObject, Unclear};
 use crate::settings::{BeingfiSettings, Channel, ContentType};
 use crate::yzt::request::{form, json};
@@ -202,10 +202,7 @@ impl Beingfi {
             ContentType::Form => form(&params),
             ContentType::Json => json(&params),
         };
-        match too_late(send_by) {
-            Some(heard) => heard,
-            None => self.http.post(path, body, self.http.call_timeout()).await,
-        }
+        self.http.post(path, body, self.http.call_timeout(), send_by).await
     }
 }
 

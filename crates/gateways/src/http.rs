@@ -1,25 +1,24 @@
 //! One HTTP request, made once: it is never repeated, never redirected, never sent through a proxy nobody configured,
 //! and it tells "no byte left" from "maybe".
 
+mod content;
+
 use std::error::Error as _;
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
-use reqwest::header::{ACCEPT, CONTENT_TYPE, DATE};
+use reqwest::header::{ACCEPT, CONNECTION, CONTENT_TYPE, DATE, HeaderMap, HeaderValue};
 use reqwest::redirect::Policy;
-use reqwest::{Certificate, Client, Response, StatusCode, Url, retry};
+use reqwest::{Body, Certificate, Client, Response, StatusCode, Url, retry};
 
+use self::content::{Content, Ticket, TooLate};
 use crate::settings::{ContentType, TooManyRequests, Transport};
 use crate::{SettingsError, clock};
 
 /// The largest answer that is read, in bytes: the largest on the pages is under 4 KiB.
 const MAX_ANSWER_BYTES: usize = 1024 * 1024;
 
-/// How long a connection may lie idle. Shorter than the shortest keep-alive in wide use (5 s, Node.js), because a
-/// request that meets a connection just being closed is in doubt, and costs far more than a handshake.
-const MAX_IDLE: Duration = Duration::from_secs(4);
-
-/// Idle connections kept for each account: as many as a worker has calls in flight by default.
+/// Idle connections kept for an account that keeps any: as many as a worker has calls in flight by default.
 const MAX_IDLE_CONNECTIONS: usize = 64;
 
 /// What became of one request.
@@ -51,12 +50,6 @@ pub(crate) struct Http {
     http_429: TooManyRequests,
 }
 
-/// Whether it is too late to send: looked at last of all before the request is handed to the network.
-pub(crate) fn too_late(send_by: Option<Instant>) -> Option<Heard> {
-    let late = send_by.is_some_and(|by| Instant::now() > by);
-    late.then(|| Heard::NotExecuted { http: None, why: "this worker stood still: too late to send".into() })
-}
-
 impl Http {
     pub(crate) fn new(transport: &Transport) -> Result<Self, SettingsError> {
         let base = base_url(&transport.base_url)?;
@@ -76,8 +69,9 @@ impl Http {
             .http1_only()
             .tcp_nodelay(true)
             .connect_timeout(connect_timeout)
-            .pool_idle_timeout(MAX_IDLE)
-            .pool_max_idle_per_host(MAX_IDLE_CONNECTIONS)
+            .default_headers(headers(transport))
+            .pool_idle_timeout(transport.keep_alive)
+            .pool_max_idle_per_host(if transport.keep_alive.is_zero() { 0 } else { MAX_IDLE_CONNECTIONS })
             .user_agent(concat!("bursar/", env!("CARGO_PKG_VERSION")));
         if let Some(pem) = &transport.ca_pem {
             builder = builder.tls_certs_merge(certificates(pem)?);
@@ -104,29 +98,24 @@ impl Http {
         self.call_timeout
     }
 
-    /// Posts `body` to `path` below the base URL (`""` for the base URL itself) and reads the answer, within `limit`.
-    pub(crate) async fn post(&self, path: &str, body: String, limit: Duration) -> Heard {
+    /// Posts `body` to `path` below the base URL (`""` for the base URL itself) and reads the answer, within `limit`. The
+    /// content does not leave after `send_by`: that is looked at last of all, when the connection is there and is about to
+    /// write. "Not executed" follows from the content alone, which is still here and can leave no more; no error of the
+    /// network is taken for it.
+    pub(crate) async fn post(&self, path: &str, body: String, limit: Duration, send_by: Option<Instant>) -> Heard {
         let mut url = self.base.clone();
         if !path.is_empty() {
             url.set_path(&format!("{}{path}", self.base.path().trim_end_matches('/')));
         }
-        let content_type = match self.content_type {
-            ContentType::Form => "application/x-www-form-urlencoded; charset=utf-8",
-            ContentType::Json => "application/json; charset=utf-8",
-        };
-        let request = self
-            .client
-            .post(url)
-            .header(CONTENT_TYPE, content_type)
-            .header(ACCEPT, "application/json")
-            .timeout(limit)
-            .body(body);
-        match request.send().await {
-            Ok(response) => self.read(response).await,
-            // Name lookup, TCP and the TLS handshake come before the first byte of a request (and `retry::never` with
-            // hyper's own rule, which repeats only what it never began to write, see that it stays that way).
-            Err(error) if error.is_connect() => Heard::NotExecuted { http: None, why: chain(&error) },
-            Err(error) => Heard::Nothing { http: None, why: chain(&error) },
+        let (content, ticket) = Content::new(body, send_by);
+        let request = self.client.post(url).timeout(limit).body(Body::wrap(content));
+        let sent = tried(request.send(), send_by, &ticket).await;
+        match (ticket.withdraw(), sent) {
+            (true, Err(why)) => Heard::NotExecuted { http: None, why },
+            // Whatever it answers, it is not this request.
+            (true, Ok(_)) => Heard::NotExecuted { http: None, why: "answered before anything was sent".into() },
+            (false, Ok(response)) => self.read(response).await,
+            (false, Err(why)) => Heard::Nothing { http: None, why },
         }
     }
 
@@ -169,6 +158,43 @@ impl Http {
             TooManyRequests::NotExecuted | TooManyRequests::InDoubt => Heard::Nothing { http, why },
         }
     }
+}
+
+/// Waits for an answer; for a content that has not left by `send_by` no longer than until then.
+async fn tried(
+    sending: impl Future<Output = reqwest::Result<Response>>,
+    send_by: Option<Instant>,
+    ticket: &Ticket,
+) -> Result<Response, String> {
+    let mut sending = std::pin::pin!(sending);
+    if let Some(by) = send_by {
+        tokio::select! {
+            biased;
+            () = tokio::time::sleep_until(by.into()) => {
+                if ticket.withdraw() {
+                    return Err(TooLate.to_string());
+                }
+            }
+            sent = &mut sending => return sent.map_err(|error| chain(&error)),
+        }
+    }
+    sending.await.map_err(|error| chain(&error))
+}
+
+/// What every request of the account says in its head.
+fn headers(transport: &Transport) -> HeaderMap {
+    let content_type = match transport.content_type {
+        ContentType::Form => "application/x-www-form-urlencoded; charset=utf-8",
+        ContentType::Json => "application/json; charset=utf-8",
+    };
+    let mut headers = HeaderMap::from_iter([
+        (CONTENT_TYPE, HeaderValue::from_static(content_type)),
+        (ACCEPT, HeaderValue::from_static("application/json")),
+    ]);
+    if transport.keep_alive.is_zero() {
+        headers.insert(CONNECTION, HeaderValue::from_static("close"));
+    }
+    headers
 }
 
 fn base_url(text: &str) -> Result<Url, SettingsError> {

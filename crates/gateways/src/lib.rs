@@ -56,6 +56,21 @@ pub struct Order {
     pub send_by: Option<Instant>,
 }
 
+/// The account's rate, for requests that no claim has paid for: a call pays for its first one, and now and then makes more.
+pub trait Rate: Send + Sync {
+    /// Waits for a place of one more request about a job of this kind, until `by` at the latest.
+    fn turn(&self, kind: Kind, by: Instant) -> BoxFuture<'_, Turn>;
+}
+
+/// Whether one more request may be made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Turn {
+    /// Now.
+    Taken,
+    /// Not in time: it is not made.
+    NotInTime,
+}
+
 /// A configured account's way to its gateway. Every call makes its requests once, whatever happens to them.
 pub trait Gateway: Send + Sync {
     /// Sends the stored bytes: may move money. Never answers [`Unseen`](bursar_domain::Answer::Unseen).

@@ -30,6 +30,9 @@ pub struct Transport {
     pub connect_timeout: Duration,
     /// The longest wait for a whole call, connecting included. Must be shorter than the worker's lease allows.
     pub call_timeout: Duration,
+    /// How long a connection that has answered may lie idle and then carry another request. Zero: each request has a
+    /// connection of its own, which no answer to another one can reach and which the gateway is not just closing.
+    pub keep_alive: Duration,
     /// A private certificate authority (PEM) to trust besides the system's.
     pub ca_pem: Option<String>,
     /// How parameters are written.
@@ -46,6 +49,7 @@ impl Transport {
             base_url: base_url.into(),
             connect_timeout: Duration::from_secs(5),
             call_timeout: Duration::from_secs(30),
+            keep_alive: Duration::ZERO,
             ca_pem: None,
             content_type,
             http_429: TooManyRequests::default(),

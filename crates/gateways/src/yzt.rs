@@ -8,6 +8,7 @@ mod notification;
 mod reading;
 pub(crate) mod request;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use bursar_domain::{Answer, Call, Kind, Reading};
@@ -18,10 +19,10 @@ pub use balance::{AccountSubType, Balance, BalanceQuery};
 pub use masking::masked;
 pub use notification::{MAX_NOTIFICATION_BYTES, Notification, NotificationError, NotificationReader, SignRule};
 
-use crate::http::{Answered, Heard, Http, too_late};
+use crate::http::{Answered, Heard, Http};
 use crate::rsa2::Verifier;
 use crate::settings::{QueryKey, ResponseSign, SplitMethods, SubCodes, UploadMethod, YztSettings};
-use crate::{BoxFuture, Gateway, Order, SettingsError, clock};
+use crate::{BoxFuture, Gateway, Order, Rate, SettingsError, Turn, clock};
 use reading::{Reader, Spoken};
 use request::Caller;
 
@@ -37,6 +38,7 @@ pub struct Yzt {
     upload_method: UploadMethod,
     split: Option<SplitMethods>,
     sub_codes: SubCodes,
+    rate: Option<Arc<dyn Rate>>,
 }
 
 impl Yzt {
@@ -64,7 +66,22 @@ impl Yzt {
             upload_method: settings.upload_method,
             split,
             sub_codes: settings.sub_codes,
+            rate: None,
         })
+    }
+
+    /// Has every request of a call beyond its first wait for its place in this rate.
+    #[must_use]
+    pub fn within(self, rate: Arc<dyn Rate>) -> Self {
+        Self { rate: Some(rate), ..self }
+    }
+
+    /// For one more request of a call that has made one.
+    async fn turn(&self, kind: Kind, by: Instant) -> Turn {
+        match &self.rate {
+            Some(rate) => rate.turn(kind, by.into_std()).await,
+            None => Turn::Taken,
+        }
     }
 
     /// Asks what an account holds.
@@ -89,10 +106,7 @@ impl Yzt {
     async fn call(&self, method: &str, content: &str, limit: Duration, send_by: Option<std::time::Instant>) -> Heard {
         let timestamp = clock::yzt_stamp(clock::now());
         match self.caller.write(method, content, &timestamp, self.http.content_type()) {
-            Some(body) => match too_late(send_by) {
-                Some(heard) => heard,
-                None => self.http.post("", body, limit).await,
-            },
+            Some(body) => self.http.post("", body, limit, send_by).await,
             None => Heard::NotExecuted { http: None, why: "the request could not be signed".into() },
         }
     }
@@ -160,14 +174,17 @@ impl Yzt {
     }
 
     /// Asks by the newest number and falls back to older ones only when the gateway did speak and could not tell. All
-    /// questions together take no longer than one call.
+    /// questions together take no longer than one call, and each has its place in the account's rate.
     async fn ask_each(&self, order: &Order) -> Reading {
         let (Some(method), questions) = (self.ask_method(order.kind), self.questions(order)) else {
             return Reading::of(Answer::Silent, "the gateway cannot be asked about this kind of job");
         };
         let end = Instant::now() + self.http.call_timeout();
         let mut kept: Option<Reading> = None;
-        for content in questions {
+        for (asked, content) in questions.into_iter().enumerate() {
+            if asked > 0 && self.turn(order.kind, end).await == Turn::NotInTime {
+                break;
+            }
             let left = end.saturating_duration_since(Instant::now());
             if left.is_zero() {
                 break;

@@ -47,6 +47,11 @@ impl Case {
         (self.gateway)(accounts::transport(url))
     }
 
+    /// Where connections are kept between requests.
+    fn keeping(&self, url: &str) -> Box<dyn Gateway> {
+        (self.gateway)(Transport { keep_alive: Duration::from_secs(4), ..accounts::transport(url) })
+    }
+
     /// Sends once to a server that does `act`, and returns the reading and how many requests came.
     async fn sent_to(&self, act: Act) -> (Reading, usize) {
         let server = Server::start(move |_, _| act.clone()).await;
@@ -232,7 +237,7 @@ async fn nothing_is_sent_twice_over_connections_that_die_at_bad_moments() {
             _ => Act::Reset,
         })
         .await;
-        let gateway = case.at(&server.url());
+        let gateway = case.keeping(&server.url());
         let mut silent = 0;
         for sends in 1..=60 {
             let reading = gateway.send(&case.order).await;
@@ -246,20 +251,51 @@ async fn nothing_is_sent_twice_over_connections_that_die_at_bad_moments() {
 }
 
 #[tokio::test]
-async fn connections_are_kept_between_calls() {
+async fn each_request_has_a_connection_of_its_own_unless_the_operator_has_them_kept() {
+    for case in cases() {
+        for (keeps, expected, connection) in [(false, 5, Some("close")), (true, 1, None)] {
+            let server = Server::answering(case.healthy.clone()).await;
+            let gateway = if keeps { case.keeping(&server.url()) } else { case.at(&server.url()) };
+            for _ in 0..5 {
+                assert_eq!(gateway.send(&case.order).await.answer, Answer::Succeeded);
+            }
+            let requests = server.received();
+            assert_eq!((requests.len(), server.connections()), (5, expected), "{}", case.name);
+            assert_eq!(requests[0].header("connection").as_deref(), connection, "{}", case.name);
+        }
+    }
+}
+
+/// A gateway or a balancer that answers one request twice: on a kept connection the next request is given the second answer.
+#[tokio::test]
+async fn an_answer_too_many_reaches_no_other_send() {
     for case in cases() {
         let healthy = case.healthy.clone();
-        let server = Server::start(move |_, _| Act::Answer(healthy.clone())).await;
-        let gateway = case.at(&server.url());
-        for _ in 0..5 {
-            assert_eq!(gateway.send(&case.order).await.answer, Answer::Succeeded);
-        }
+        let server = Server::start(move |number, _| match number % 2 {
+            0 => Act::AnswerTwice(healthy.clone(), "another job's".into()),
+            _ => Act::Answer(healthy.clone()),
+        })
+        .await;
+        let answers = async |gateway: &dyn Gateway| {
+            [gateway.send(&case.order).await.answer, gateway.send(&case.order).await.answer]
+        };
+        assert_eq!(answers(&*case.at(&server.url())).await, [Answer::Succeeded; 2], "{}", case.name);
+        let kept = answers(&*case.keeping(&server.url())).await;
+        assert_eq!(kept, [Answer::Succeeded, Answer::Silent], "{}: that is why none is kept by itself", case.name);
+    }
+}
+
+#[tokio::test]
+async fn a_request_says_what_it_is_and_nothing_of_this_machine() {
+    for case in cases() {
+        let server = Server::answering(case.healthy.clone()).await;
+        case.at(&server.url()).send(&case.order).await;
         let requests = server.received();
-        assert_eq!(requests.len(), 5);
         assert!(requests[0].head.starts_with("POST "), "{}", requests[0].head);
         assert!(requests[0].head.contains(" HTTP/1.1"));
         assert_eq!(requests[0].header("user-agent").unwrap(), format!("bursar/{}", env!("CARGO_PKG_VERSION")));
-        for unwanted in ["accept-encoding", "cookie", "authorization", "referer"] {
+        assert_eq!(requests[0].header("content-length").unwrap(), requests[0].body.len().to_string());
+        for unwanted in ["accept-encoding", "cookie", "authorization", "referer", "transfer-encoding"] {
             assert_eq!(requests[0].header(unwanted), None, "{unwanted}");
         }
     }

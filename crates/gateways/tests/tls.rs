@@ -4,9 +4,10 @@
 mod support;
 
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use bursar_domain::Answer;
-use bursar_gateways::{Gateway, SettingsError, Transport, Yzt, YztSettings};
+use bursar_gateways::{Gateway, Order, SettingsError, Transport, Yzt, YztSettings};
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair, date_time_ymd};
 use support::{Server, accounts, sign};
 use tokio_rustls::rustls::ServerConfig;
@@ -85,4 +86,21 @@ async fn an_authority_that_cannot_be_read_is_refused_before_anything_is_sent() {
         let error = trusting(&server, Some(pem.to_owned())).err().unwrap();
         assert_eq!(error.setting, "ca_file", "{error}");
     }
+}
+
+/// The connection is there within its time and after the send's: what is looked at last of all is the moment of writing.
+#[tokio::test]
+async fn a_handshake_that_outlasts_the_last_moment_of_a_send_gets_no_byte_of_it() {
+    const HANDSHAKE: Duration = Duration::from_millis(700);
+    let (authority, config) = certificate_for("localhost");
+    let server = Server::start_tls_slowly(config, sign::applied(r#"{"status":"9"}"#), HANDSHAKE).await;
+    let gateway = trusting(&server, Some(authority)).unwrap();
+    let by = Instant::now() + Duration::from_millis(200);
+    let reading = gateway.send(&Order { send_by: Some(by), ..accounts::transfer() }).await;
+    assert_eq!(reading.answer, Answer::NotExecuted, "{reading:?}");
+    assert!(by.elapsed() < HANDSHAKE / 2, "it waited {:?} for what cannot be sent any more", by.elapsed());
+
+    let in_time = Order { send_by: Some(Instant::now() + HANDSHAKE * 10), ..accounts::transfer() };
+    assert_eq!(gateway.send(&in_time).await.answer, Answer::Accepted, "a slow handshake alone is none too late");
+    assert_eq!(server.count(), 1, "the first one's connection, ready since, was given nothing");
 }

@@ -3,8 +3,12 @@
 
 mod support;
 
-use bursar_domain::{Answer, Fen, Reading};
-use bursar_gateways::{Gateway, QueryKey, SubCodes, Transport, Yzt, YztSettings};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use bursar_domain::{Answer, Fen, Kind, Reading};
+use bursar_gateways::{BoxFuture, Gateway, QueryKey, Rate, SubCodes, Transport, Turn, Yzt, YztSettings};
 use support::accounts::{KEY, TRADE_NO, numbered, transfer, yzt_settings};
 use support::{Act, Server, accounts, sign};
 
@@ -118,6 +122,28 @@ async fn the_newest_number_is_asked_by_first_and_older_ones_only_if_it_is_unknow
         let before = server.count();
         let reading = gateway.ask(&numbered(numbers)).await;
         assert_eq!((reading.answer, server.count() - before), (answer, requests), "{numbers:?}: {reading:?}");
+    }
+}
+
+/// A rate with so many places left.
+struct Places(AtomicUsize);
+
+impl Rate for Places {
+    fn turn(&self, kind: Kind, by: Instant) -> BoxFuture<'_, Turn> {
+        assert!(kind == Kind::Transfer && by > Instant::now() + Duration::from_secs(5), "it may wait for a whole call");
+        let taken = self.0.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1));
+        Box::pin(async move { if taken.is_ok() { Turn::Taken } else { Turn::NotInTime } })
+    }
+}
+
+#[tokio::test]
+async fn every_question_but_the_first_takes_a_place_in_the_rate() {
+    for (places, requests) in [(0, 1), (1, 2), (2, 3), (9, 3)] {
+        let (server, gateway) = knowing(&[]).await;
+        let rate = Arc::new(Places(AtomicUsize::new(places)));
+        let reading = gateway.within(rate.clone()).ask(&numbered(&["a", "b", "c", "d"])).await;
+        assert_eq!((reading.answer, server.count()), (Answer::Unseen, requests), "{places} places");
+        assert_eq!(rate.0.load(Ordering::SeqCst), places - (requests - 1), "{places} places");
     }
 }
 

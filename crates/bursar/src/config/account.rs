@@ -43,6 +43,8 @@ pub(crate) struct Account {
     pub(crate) connect_timeout: Duration,
     /// The longest wait for a whole call.
     pub(crate) call_timeout: Duration,
+    /// How long an idle connection may be kept for another request; zero for never.
+    pub(crate) keep_alive: Duration,
     /// Calls a second over all replicas; 0 for no limit.
     pub(crate) rate_per_second: f64,
     /// Waits, deadlines and bounds.
@@ -215,6 +217,7 @@ fn read_account(section: &mut Section<'_>, read_gateway: fn(&mut Section<'_>, &m
         http_429,
         connect_timeout: section.read("connect_timeout", rules::duration(SHORTEST..=MINUTE)).unwrap_or(SECOND * 5),
         call_timeout: section.read("call_timeout", rules::duration(SHORTEST..=MINUTE * 10)).unwrap_or(SECOND * 30),
+        keep_alive: section.read("keep_alive", rules::duration(Duration::ZERO..=MINUTE)).unwrap_or(Duration::ZERO),
         rate_per_second: section.read("rate_per_second", rules::number(0.0..=MAX_RATE)).unwrap_or(10.0),
         policy,
         notify,

@@ -115,6 +115,7 @@ fn shown_account(account: &Account) -> Table {
         ("http_429_not_executed", (account.http_429 == TooManyRequests::NotExecuted).into()),
         ("connect_timeout", duration(account.connect_timeout)),
         ("call_timeout", duration(account.call_timeout)),
+        ("keep_alive", duration(account.keep_alive)),
         ("rate_per_second", number(account.rate_per_second)),
         ("on_ambiguous", policy.on_ambiguous.as_str().into()),
         ("settle", duration(policy.settle)),

@@ -6,6 +6,7 @@ pub mod accounts;
 pub mod sign;
 
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -45,6 +46,8 @@ impl Received {
 pub enum Act {
     /// Answers and keeps the connection.
     Answer(String),
+    /// The same, and answers once more as soon as another request comes over the connection: an answer too many, late.
+    AnswerTwice(String, String),
     /// Answers with these headers.
     AnswerWith(u16, Vec<(String, String)>, Vec<u8>),
     /// Answers, promises to keep the connection, and closes it.
@@ -66,17 +69,21 @@ type Script = dyn Fn(usize, &Received) -> Act + Send + Sync;
 pub struct Server {
     pub address: SocketAddr,
     received: Arc<Mutex<Vec<Received>>>,
+    connections: Arc<AtomicUsize>,
 }
 
 impl Server {
     /// Starts a server; `script` is given the request's number from 0 and the request.
     pub async fn start(script: impl Fn(usize, &Received) -> Act + Send + Sync + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let server = Self { address: listener.local_addr().unwrap(), received: Arc::default() };
+        let server =
+            Self { address: listener.local_addr().unwrap(), received: Arc::default(), connections: Arc::default() };
         let (script, received): (Arc<Script>, _) = (Arc::new(script), server.received.clone());
+        let connections = server.connections.clone();
         tokio::spawn(async move {
             loop {
                 let (stream, _) = listener.accept().await.unwrap();
+                connections.fetch_add(1, Ordering::SeqCst);
                 tokio::spawn(serve_tcp(stream, script.clone(), received.clone()));
             }
         });
@@ -91,8 +98,14 @@ impl Server {
 
     /// Starts a TLS server with `certificate`.
     pub async fn start_tls(config: tokio_rustls::rustls::ServerConfig, body: String) -> Self {
+        Self::start_tls_slowly(config, body, Duration::ZERO).await
+    }
+
+    /// The same, with a pause before each handshake.
+    pub async fn start_tls_slowly(config: tokio_rustls::rustls::ServerConfig, body: String, pause: Duration) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let server = Self { address: listener.local_addr().unwrap(), received: Arc::default() };
+        let server =
+            Self { address: listener.local_addr().unwrap(), received: Arc::default(), connections: Arc::default() };
         let received = server.received.clone();
         let acceptor = tokio_rustls::TlsAcceptor::from(Arc::new(config));
         tokio::spawn(async move {
@@ -100,6 +113,7 @@ impl Server {
                 let (stream, _) = listener.accept().await.unwrap();
                 let (acceptor, received, body) = (acceptor.clone(), received.clone(), body.clone());
                 tokio::spawn(async move {
+                    tokio::time::sleep(pause).await;
                     let Ok(mut stream) = acceptor.accept(stream).await else { return };
                     while let Some(request) = read_request(&mut stream).await {
                         received.lock().unwrap().push(request);
@@ -119,13 +133,22 @@ impl Server {
         self.received.lock().unwrap().clone()
     }
 
+    /// Connections accepted so far, without TLS.
+    pub fn connections(&self) -> usize {
+        self.connections.load(Ordering::SeqCst)
+    }
+
     pub fn count(&self) -> usize {
         self.received.lock().unwrap().len()
     }
 }
 
 async fn serve_tcp(mut stream: TcpStream, script: Arc<Script>, received: Arc<Mutex<Vec<Received>>>) {
+    let mut late: Option<String> = None;
     while let Some(request) = read_request(&mut stream).await {
+        if let Some(body) = late.take() {
+            let _ = stream.write_all(&http(200, &[], body.as_bytes())).await;
+        }
         let number = {
             let mut received = received.lock().unwrap();
             received.push(request.clone());
@@ -133,6 +156,10 @@ async fn serve_tcp(mut stream: TcpStream, script: Arc<Script>, received: Arc<Mut
         };
         let written = match script(number, &request) {
             Act::Answer(body) => stream.write_all(&http(200, &[], body.as_bytes())).await,
+            Act::AnswerTwice(body, again) => {
+                late = Some(again);
+                stream.write_all(&http(200, &[], body.as_bytes())).await
+            }
             Act::AnswerWith(status, headers, body) => stream.write_all(&http(status, &headers, &body)).await,
             Act::AnswerAndClose(body) => {
                 let _ = stream.write_all(&http(200, &[], body.as_bytes())).await;

@@ -21,7 +21,7 @@ use crate::commands::bind::Misuse;
 use crate::output::{line, one_line};
 use crate::pace::Pace;
 use crate::session::Session;
-use crate::work::gateway;
+use crate::work::paced_gateway;
 
 /// How far back it looks unless told otherwise.
 const LAST_DAY: Duration = Duration::from_secs(24 * 3_600);
@@ -69,7 +69,7 @@ pub(super) async fn run(session: &Session, arguments: &Arguments, global: &Globa
         let asker = Asker {
             store: &session.store,
             lane: &lane,
-            gateway: gateway(lane.account.as_str(), account)?,
+            gateway: paced_gateway(&lane.account, account, &session.store)?,
             pace: Pace::of(account.rate_per_second),
             arguments,
         };

@@ -45,6 +45,7 @@ const TABLE: &[(&str, &str, &[&str], &str)] = &[
     ("accounts.main.http_429_not_executed", "true", &["'yes'"], "must be true or false"),
     ("accounts.main.connect_timeout", "'1s'", &["'0s'", "'2m'"], "must be a duration from \"1ms\" to \"1m\""),
     ("accounts.main.call_timeout", "'2s'", &["'0s'", "'1h'"], "must be a duration from \"1ms\" to \"10m\""),
+    ("accounts.main.keep_alive", "'0s'", &["-1", "0", "'2m'"], "must be a duration from \"0ms\" to \"1m\""),
     ("accounts.main.rate_per_second", "0", &["-1", "10001", "nan", "inf", "'10'"], "must be a number from 0 to 10000"),
     ("accounts.main.on_ambiguous", "'hold'", &["'retry'"], "must be \"resend\" or \"hold\""),
     ("accounts.main.settle", "'2s'", &["'0s'", "60", "'2d'"], "must be a duration from \"1ms\" to \"1d\""),
