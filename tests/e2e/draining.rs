@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use bursar_test_support::Process;
 use serde_json::json;
 
 use crate::jobs::{self, transfer};
@@ -60,21 +61,59 @@ async fn a_call_that_outlasts_the_drain_is_left_in_doubt_and_the_exit_code_is_0(
     assert_eq!(world.books_agree().await.keys["SILENT"].executions, 1);
 }
 
+/// A worker in the middle of a payment that takes two seconds.
+async fn one_slow() -> (World, Process) {
+    let plan = Plan::new().both("call_timeout", "8s").set("worker.lease", "9s").set("worker.drain", "30s");
+    let world = plan.simulate(&["--latency", "2s"]).start().await;
+    let worker = world.worker().await;
+    world.submit_new(&[transfer("SLOW")]).await;
+    world.until_received("SLOW", 1).await;
+    (world, worker)
+}
+
+/// By an init and a process group, say: two ways on which one request arrives.
 #[tokio::test]
-async fn a_second_sigterm_ends_the_worker_at_once_and_the_job_is_left_in_doubt() {
+async fn a_second_sigterm_soon_after_the_first_is_its_echo_and_the_payment_that_is_out_ends() {
+    let (world, worker) = one_slow().await;
+    worker.terminate();
+    worker.wait_line(SOON, "word that it drains", |line| line.contains("draining")).await;
+    worker.terminate();
+    let finished = worker.finished(SOON).await;
+    assert_eq!(finished.code, Some(0), "{finished:?}");
+    assert_eq!(world.job("SLOW").await["state"], "succeeded", "{finished:?}");
+    world.books_agree().await;
+}
+
+#[tokio::test]
+async fn sighup_ends_no_worker() {
+    let (world, worker) = one_slow().await;
+    worker.hang_up();
+    worker.wait_line(SOON, "word of it", |line| line.contains("SIGHUP")).await;
+    world.until("SLOW", "succeeded").await;
+    worker.hang_up();
+    world.submit_new(&[transfer("NEXT")]).await;
+    world.until("NEXT", "succeeded").await;
+    worker.terminate();
+    assert_eq!(worker.finished(SOON).await.code, Some(0));
+    world.books_agree().await;
+}
+
+#[tokio::test]
+async fn a_second_sigterm_after_five_seconds_ends_the_worker_at_once_and_the_job_is_left_in_doubt() {
     let world = one_silent("30s").await;
     let worker = world.worker().await;
     world.submit_new(&[transfer("SILENT")]).await;
     world.until_received("SILENT", 1).await;
     worker.terminate();
     worker.wait_line(SOON, "word that it drains", |line| line.contains("draining")).await;
+    tokio::time::sleep(Duration::from_millis(5_100)).await; // the rule is the time itself
     assert!(worker.is_running(), "it waits for the call in flight");
     worker.terminate();
     let told = Instant::now();
     let finished = worker.finished(SOON).await;
     assert_eq!(finished.code, Some(1), "{finished:?}");
-    assert!(told.elapsed() < Duration::from_secs(3), "{:?}", told.elapsed());
-    assert!(finished.stderr.contains("told to end a second time"), "{}", finished.stderr);
+    assert!(told.elapsed() < Duration::from_secs(1), "{:?}", told.elapsed());
+    assert!(finished.stderr.contains("asked to end a second time"), "{}", finished.stderr);
     assert_eq!(world.job("SILENT").await["state"], "in_doubt");
 
     let _next = world.worker().await;

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use bursar_test_support::Process;
 use serde_json::{Value, json};
 
 use crate::jobs::transfer;
@@ -32,5 +33,24 @@ async fn every_line_about_a_job_names_its_lane_its_key_and_the_attempt() {
     }
     assert_eq!(told.len(), 2, "{finished:?}");
     assert!(attempts.len() >= 2, "the lost answer cost a second attempt: {finished:?}");
+    world.books_agree().await;
+}
+
+/// A full disk under the log file. What is said on standard error about standard error would end the worker by a panic.
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn a_log_that_cannot_be_written_ends_no_worker_and_no_payment() {
+    let world = Plan::new().start().await;
+    let mut command = std::process::Command::new("sh");
+    let worker = world.command(&["worker"]);
+    command.args(["-c", r#"exec "$0" "$@" 2>/dev/full"#]).arg(worker.get_program()).args(worker.get_args());
+    command.env_remove("REDIS_URL").env_remove("RUST_LOG");
+    let worker = Process::start("a worker whose log cannot be written", command);
+    world.submit_new(&[transfer("UNTOLD")]).await;
+    world.until("UNTOLD", "succeeded").await;
+    assert!(worker.is_running());
+    worker.terminate();
+    let finished = worker.finished(SOON).await;
+    assert_eq!((finished.code, finished.stderr.as_str()), (Some(0), ""), "drained, and nothing was written");
     world.books_agree().await;
 }

@@ -3,7 +3,7 @@
 use crate::eventually;
 use bursar_private_redis::{Ending, end_with_this_thread};
 use nix::{
-    sys::signal::{self, SIGCONT, SIGKILL, SIGSTOP, SIGTERM, Signal},
+    sys::signal::{self, SIGCONT, SIGHUP, SIGKILL, SIGSTOP, SIGTERM, Signal},
     unistd::Pid,
 };
 use std::{
@@ -111,6 +111,11 @@ impl Process {
     /// SIGTERM: please finish.
     pub fn terminate(&self) {
         self.signal(SIGTERM);
+    }
+
+    /// SIGHUP: its terminal is gone, or its logs were rotated.
+    pub fn hang_up(&self) {
+        self.signal(SIGHUP);
     }
 
     /// SIGKILL: a crash.

@@ -11,7 +11,10 @@ pub(crate) fn start(log: &Log) {
     // apalis tells of each task at debug level; what an operator needs to know of a job is told by the worker itself.
     let default = format!("{level},apalis=warn,apalis_core=warn", level = log.level);
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(default));
-    let logs = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    // A log that cannot be written (a full disk, a reader that is gone) is lost and ends nothing: what is said on standard
+    // error about standard error would be a panic, in the middle of a payment.
+    let logs =
+        tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).log_internal_errors(false);
     match log.format {
         LogFormat::Json => logs.json().flatten_event(true).init(),
         LogFormat::Text => logs.with_ansi(std::io::stderr().is_terminal()).with_target(false).init(),

@@ -17,7 +17,7 @@ mod tell;
 mod traces;
 mod work;
 
-use std::io::ErrorKind;
+use std::io::{ErrorKind, Write};
 
 use clap::Parser;
 
@@ -72,7 +72,8 @@ fn failed(error: &anyhow::Error) -> Exit {
     if error.downcast_ref::<std::io::Error>().is_some_and(|error| error.kind() == ErrorKind::BrokenPipe) {
         return Exit::Done; // the reader has seen enough, as with `| head`
     }
-    eprintln!("bursar: {}", bursar_store::chain(error.as_ref()));
+    // An error that cannot be written is no reason for another exit code.
+    writeln!(std::io::stderr(), "bursar: {}", bursar_store::chain(error.as_ref())).ok();
     let misused = error.is::<config::ConfigError>()
         || error.is::<accounts::AccountError>()
         || error.is::<bursar_gateways::SettingsError>()

@@ -1,26 +1,126 @@
-//! How a process is told to end.
+//! How a process is asked to end, and what it does not take for that.
 
-use tokio::signal::unix::{SignalKind, signal};
+use std::io::IsTerminal;
+use std::time::Duration;
+
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-/// A token that is cancelled by SIGTERM or Ctrl-C. A second one ends the process at once: what is in flight stays in doubt.
-pub(crate) fn drain_on_signal() -> std::io::Result<CancellationToken> {
+/// A request to end that is repeated so soon is still the first one: an init that passes signals on, a process group and a
+/// supervisor deliver one request on two ways.
+const ECHO: Duration = Duration::from_secs(5);
+
+/// A person presses Ctrl-C twice no faster than this. What comes closer was pressed once, and passed on by a wrapper as well.
+const ONE_PRESS: Duration = Duration::from_millis(100);
+
+/// What SIGHUP means to a process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Hangup {
+    /// Files are read again, by those who use them.
+    ReadAgain,
+    /// Nothing: there is no file to read again, and log rotation or a closed terminal must not end a payment.
+    Nothing,
+    /// The end, as the system has it.
+    Ends,
+}
+
+/// A request to end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Request {
+    /// SIGTERM.
+    Terminate,
+    /// SIGINT, without a terminal.
+    Interrupt,
+    /// SIGINT of somebody who watches.
+    CtrlC,
+}
+
+/// What a request leads to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Verdict {
+    Drain,
+    Echo,
+    EndAtOnce,
+}
+
+/// A token that is cancelled by SIGTERM or Ctrl-C. A second request ends the process at once, and what is in flight stays in
+/// doubt; one that is only the first one's echo does not.
+pub(crate) fn drain_on_signal(hangup: Hangup) -> std::io::Result<CancellationToken> {
     let drain = CancellationToken::new();
-    let told = drain.clone();
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    tokio::spawn(async move {
-        for _ in 0..2 {
-            tokio::select! {
-                _ = terminate.recv() => {}
-                _ = interrupt.recv() => {}
+    let terminate = signal(SignalKind::terminate())?;
+    let interrupt = signal(SignalKind::interrupt())?;
+    match hangup {
+        Hangup::Ends => {}
+        Hangup::ReadAgain | Hangup::Nothing => drop(tokio::spawn(outlive(signal(SignalKind::hangup())?, hangup))),
+    }
+    tokio::spawn(follow(terminate, interrupt, drain.clone()));
+    Ok(drain)
+}
+
+async fn follow(mut terminate: Signal, mut interrupt: Signal, drain: CancellationToken) {
+    let watched = std::io::stdin().is_terminal() || std::io::stderr().is_terminal();
+    let pressed = if watched { Request::CtrlC } else { Request::Interrupt };
+    let mut first = None;
+    loop {
+        let request = tokio::select! {
+            _ = terminate.recv() => Request::Terminate,
+            _ = interrupt.recv() => pressed,
+        };
+        let since = first.map(|first: Instant| first.elapsed());
+        match verdict(request, since) {
+            Verdict::Drain => {
+                first = Some(Instant::now());
+                drain.cancel();
             }
-            if told.is_cancelled() {
-                tracing::warn!("told to end a second time: ending at once");
+            Verdict::Echo => tracing::info!("asked to end a second time within {ECHO:?}: draining goes on"),
+            Verdict::EndAtOnce => {
+                tracing::warn!("asked to end a second time: ending at once");
                 std::process::exit(1);
             }
-            told.cancel();
         }
-    });
-    Ok(drain)
+    }
+}
+
+/// What a request means that comes so long after the first one; `None` for the first one itself.
+fn verdict(request: Request, since: Option<Duration>) -> Verdict {
+    let Some(since) = since else { return Verdict::Drain };
+    let echo = match request {
+        Request::Terminate | Request::Interrupt => ECHO,
+        Request::CtrlC => ONE_PRESS,
+    };
+    if since < echo { Verdict::Echo } else { Verdict::EndAtOnce }
+}
+
+/// Listening is what keeps the system from ending the process.
+async fn outlive(mut hangups: Signal, hangup: Hangup) {
+    while hangups.recv().await.is_some() {
+        if hangup == Hangup::Nothing {
+            tracing::info!("SIGHUP: there is nothing to read again, going on; SIGTERM drains");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_second_request_ends_at_once_unless_it_is_the_first_ones_echo() {
+        let ms = |ms| Some(Duration::from_millis(ms));
+        for (request, since, expected) in [
+            (Request::Terminate, None, Verdict::Drain),
+            (Request::Terminate, ms(0), Verdict::Echo),
+            (Request::Terminate, ms(4_999), Verdict::Echo),
+            (Request::Terminate, ms(5_000), Verdict::EndAtOnce),
+            (Request::Interrupt, None, Verdict::Drain),
+            (Request::Interrupt, ms(4_999), Verdict::Echo),
+            (Request::Interrupt, ms(5_000), Verdict::EndAtOnce),
+            (Request::CtrlC, None, Verdict::Drain),
+            (Request::CtrlC, ms(99), Verdict::Echo),
+            (Request::CtrlC, ms(100), Verdict::EndAtOnce),
+        ] {
+            assert_eq!(verdict(request, since), expected, "{request:?} {since:?} after the first");
+        }
+    }
 }

@@ -7,6 +7,7 @@ use clap::Args;
 
 use crate::cli::{Exit, Global};
 use crate::session::Session;
+use crate::signals::Hangup;
 use crate::{logging, serve, signals, tell, traces};
 
 #[derive(Debug, Args)]
@@ -16,7 +17,7 @@ use crate::{logging, serve, signals, tell, traces};
 pub(crate) struct Arguments {}
 
 pub(crate) async fn run(_: &Arguments, global: &Global) -> anyhow::Result<Exit> {
-    let drain = signals::drain_on_signal()?;
+    let drain = signals::drain_on_signal(Hangup::ReadAgain)?;
     let Session { config, store } = Session::open(global.config.as_deref()).await?;
     logging::start(&config.log);
     let telemetry = Telemetry { traces: traces::start(&config)?, ..Telemetry::default() };

@@ -9,7 +9,7 @@ use clap::Args;
 
 use crate::cli::{Exit, Global};
 use crate::output::line;
-use crate::signals;
+use crate::signals::{self, Hangup};
 
 #[derive(Debug, Args)]
 #[command(
@@ -60,7 +60,7 @@ fn lives(text: &str) -> Result<Lives, String> {
 }
 
 pub(crate) async fn run(arguments: &Arguments, _: &Global) -> anyhow::Result<Exit> {
-    let told = signals::drain_on_signal()?;
+    let told = signals::drain_on_signal(Hangup::Ends)?;
     let simulator = Simulator::start(Options {
         listen: arguments.listen,
         dir: arguments.keys.clone(),

@@ -11,6 +11,7 @@ use clap::Args;
 
 use crate::cli::{Exit, Global};
 use crate::config::{Config, RedisUrl};
+use crate::signals::Hangup;
 use crate::{logging, serve, session, signals, tell, traces, work};
 
 #[derive(Debug, Args)]
@@ -25,7 +26,7 @@ pub(crate) struct Arguments {
 }
 
 pub(crate) async fn run(arguments: &Arguments, global: &Global) -> anyhow::Result<Exit> {
-    let drain = signals::drain_on_signal()?;
+    let drain = signals::drain_on_signal(Hangup::ReadAgain)?;
     let mut config = Config::load(global.config.as_deref())?;
     logging::start(&config.log);
     let redis = if arguments.embedded { Some(PrivateRedis::start(Options::new(&arguments.data))?) } else { None };
