@@ -5,7 +5,7 @@
 
 use std::sync::{Arc, LazyLock};
 
-use bursar_domain::{Answer, Call, Facts, Kind, Millis, Policy, Reading, State, after};
+use bursar_domain::{Answer, Call, Facts, Kind, Millis, Names, Policy, Reading, Received, State, after};
 use bursar_gateways::{Beingfi, BeingfiSettings, Bound, ContentType, Order, Receiver, RefusalTexts, Secret, Transport};
 use md5::{Digest, Md5};
 use serde_json::json;
@@ -108,6 +108,8 @@ fn check_reading(reading: &Reading, secret: &str) {
             sent_before: None,
             ordered: None,
             can_ask: false,
+            names: Names::Job,
+            received: Received::Nothing,
             resend_tells: false,
             next_day: false,
             seed: 1,

@@ -6,7 +6,7 @@ use std::sync::LazyLock;
 
 use bursar_gateways::{
     ContentType, NotificationError, NotificationReader, QueryKey, ResponseSign, Secret, SignRule, SubCodes, Transport,
-    UploadMethod, Yzt, YztSettings, masked,
+    UnsignedErrors, UploadMethod, Yzt, YztSettings, masked,
 };
 use serde_json::Value;
 
@@ -33,6 +33,7 @@ static ACCOUNTS: LazyLock<Accounts> = LazyLock::new(|| {
             app_auth_token: None,
             private_key: Secret::new(key("app_private_pkcs8")),
             response_sign,
+            unsigned_errors: UnsignedErrors::default(),
             query_key: QueryKey::TradeNo,
             upload_method: UploadMethod::FundsBillUpload,
             split: None,

@@ -6,10 +6,10 @@
 use std::collections::HashMap;
 use std::sync::{Arc, LazyLock};
 
-use bursar_domain::{Answer, Call, Facts, Kind, Millis, Policy, Reading, State, after};
+use bursar_domain::{Answer, Call, Facts, Kind, Millis, Names, Policy, Reading, Received, State, after};
 use bursar_gateways::{
-    ContentType, Order, QueryKey, ResponseSign, Secret, SplitMethods, SubCodes, Transport, UploadMethod, Yzt,
-    YztSettings,
+    ContentType, Order, QueryKey, ResponseSign, Secret, SplitMethods, SubCodes, Transport, UnsignedErrors,
+    UploadMethod, Yzt, YztSettings,
 };
 use serde_json::Value;
 use serde_json::value::RawValue;
@@ -39,6 +39,7 @@ static ACCOUNTS: LazyLock<Accounts> = LazyLock::new(|| {
             app_auth_token: Some(Secret::new(TOKEN.into())),
             private_key: Secret::new(key("app_private_pkcs8")),
             response_sign,
+            unsigned_errors: UnsignedErrors::default(),
             query_key: QueryKey::Both,
             upload_method: UploadMethod::FundsBillUpload,
             split: Some(SplitMethods {
@@ -93,7 +94,7 @@ pub(crate) fn check(bytes: &[u8]) {
 
 /// What is left of an answer that nothing vouches for.
 fn is_unbelieved(answer: Answer) -> bool {
-    matches!(answer, Answer::Silent | Answer::NotExecuted | Answer::ConfigFault)
+    answer == Answer::Silent
 }
 
 fn check_reading(reading: &Reading, call: Call, body: &str) {
@@ -140,6 +141,8 @@ fn facts(state: State) -> Facts {
         sent_before: None,
         ordered: None,
         can_ask: true,
+        names: Names::Job,
+        received: Received::Nothing,
         resend_tells: true,
         next_day: false,
         seed: 1,

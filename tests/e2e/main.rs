@@ -31,6 +31,8 @@ mod examples;
 mod export;
 mod failover;
 mod faults;
+mod forged;
+mod forger;
 mod guarantees;
 mod holding;
 mod http;

@@ -12,10 +12,12 @@ use aws_lc_rs::signature::RSA_PKCS1_SHA256;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use bursar_domain::{
-    AccountRules, Answer, Call, Facts, GatewayKind, Job, Kind, Millis, NewJob, Policy, State, after, next_action,
+    AccountRules, Answer, Call, Facts, GatewayKind, Job, Kind, Millis, Names, NewJob, Policy, Received, State, after,
+    next_action,
 };
 use bursar_gateways::{
-    ContentType, Order, QueryKey, ResponseSign, Secret, SubCodes, Transport, UploadMethod, Yzt, YztSettings,
+    ContentType, Order, QueryKey, ResponseSign, Secret, SubCodes, Transport, UnsignedErrors, UploadMethod, Yzt,
+    YztSettings,
 };
 use criterion::{Criterion, criterion_group, criterion_main};
 use serde_json::{Value, json};
@@ -51,6 +53,7 @@ fn account(response_sign: impl FnOnce(&Value) -> ResponseSign) -> Yzt {
         app_auth_token: None,
         private_key: Secret::new(vectors["keys"]["app_private_pkcs8"].as_str().unwrap().to_owned()),
         response_sign: response_sign(&vectors),
+        unsigned_errors: UnsignedErrors::default(),
         query_key: QueryKey::default(),
         upload_method: UploadMethod::default(),
         split: None,
@@ -110,6 +113,8 @@ fn rules(criterion: &mut Criterion) {
         sent_before: None,
         ordered: None,
         can_ask: true,
+        names: Names::Job,
+        received: Received::Nothing,
         resend_tells: false,
         next_day: false,
         seed: 7,

@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use anyhow::Context;
 use bursar_gateways::{
-    ContentType, Gateway, QueryKey, ResponseSign, Secret, SubCodes, Transport, UploadMethod, Yzt, YztSettings,
+    ContentType, Gateway, QueryKey, ResponseSign, Secret, SubCodes, Transport, UnsignedErrors, UploadMethod, Yzt,
+    YztSettings,
 };
 use bursar_server::{NoTokens, Server};
 use bursar_simulator::{Options, Ready, Simulator};
@@ -107,6 +108,7 @@ pub(crate) fn yzt(ready: &Ready) -> anyhow::Result<Arc<dyn Gateway>> {
         app_auth_token: None,
         private_key: Secret::new(key(&ready.app_private_key_file)?),
         response_sign: ResponseSign::Required(key(&ready.platform_public_key_file)?),
+        unsigned_errors: UnsignedErrors::default(),
         query_key: QueryKey::default(),
         upload_method: UploadMethod::default(),
         split: None,

@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use bursar_domain::{Answer, Reading, Received};
+use bursar_domain::{Answer, Names, Reading, Received, Suspicion};
 use bursar_gateways::{BoxFuture, Gateway, Order};
 use tokio::sync::mpsc::UnboundedSender;
 use tokio::time::Instant;
@@ -30,7 +30,9 @@ impl Yes {
         Reading {
             answer: Answer::Succeeded,
             received: Received::Response,
-            trade_no: Some(format!("4200001234{}", order.key.len())),
+            names: Names::Job,
+            suspicion: Suspicion::Nothing,
+            trade_no: Some(format!("42{}", order.key)),
             status: Some("1".into()),
             code: Some("10000".into()),
             message: None,

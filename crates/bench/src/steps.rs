@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use bursar_domain::{AccountRules, Due, GatewayKind, Job, Lane, Millis, Next, State};
-use bursar_store::{Asked, Claim, Claimed, Commit, MAX_CLAIM, Resend, Store};
+use bursar_store::{Asked, Claim, Claimed, Commit, MAX_CLAIM, Resend, ResponseId, Store};
 
 use crate::jobs;
 use crate::observed::Observed;
@@ -171,15 +171,17 @@ fn commit(job: &Claimed, end: End) -> Commit {
         r#"{{"e":"answer","f":{},"call":"{call}","t":1764000000000,"ms":23,"answer":"{state}",{TOLD}}}"#,
         job.fence
     );
+    let number = format!("20250101{}", job.key); // no two jobs have one number
     Commit {
         key: job.key.to_string(),
         fence: job.fence,
         next: Next { state, due, reason: None, pause_lane: false },
         asked,
         resend: Resend::Counts,
-        trade_nos: job.trade_nos.is_empty().then(|| vec!["20250101110000000000000001234".into()]),
+        trade_nos: job.trade_nos.is_empty().then(|| vec![number.clone()]),
         gateway_status: Some("1".into()),
         reason: None,
+        response: job.trade_nos.is_empty().then_some(ResponseId::TradeNo(number)),
         line: Some(line),
     }
 }

@@ -148,6 +148,7 @@ impl Account {
                     }
                     config::ResponseSign::Waived => ResponseSign::Waived,
                 },
+                unsigned_errors: yzt.unsigned_errors,
                 query_key: yzt.query_key,
                 upload_method: yzt.upload_method,
                 split: yzt.split.clone(),

@@ -15,6 +15,7 @@ mod session;
 mod signals;
 mod tell;
 mod traces;
+mod unlisted;
 mod work;
 
 use std::io::{ErrorKind, Write};

@@ -131,6 +131,24 @@ pub enum Received {
     Nothing,
 }
 
+/// The job that a response is about, as far as the response itself says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Names {
+    /// It names this job, by its key and its amount; or there is no way to have it confirmed.
+    Job,
+    /// It names no job: that it is about this one follows from the connection alone.
+    Nothing,
+}
+
+/// The misconfiguration that a response suggests which proves nothing: one that its signature does not vouch for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Suspicion {
+    /// Keys, rights, methods or clocks may be wrong: the lane had better wait for a person.
+    Misconfigured,
+    /// Nothing of the kind.
+    Nothing,
+}
+
 /// An answer with what was read to come to it: the evidence that goes on record. Texts are bounded by whoever reads.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
 pub struct Reading {
@@ -139,6 +157,12 @@ pub struct Reading {
     /// Whether a response arrived that can be relied on. Known to the caller alone; not part of the record.
     #[serde(skip)]
     pub received: Received,
+    /// Whether the response names the job. Known to the caller alone; not part of the record.
+    #[serde(skip)]
+    pub names: Names,
+    /// What the response suggests without proving it. Known to the caller alone; not part of the record.
+    #[serde(skip)]
+    pub suspicion: Suspicion,
     /// The gateway's own number for the job, if it named one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub trade_no: Option<String>,
@@ -169,6 +193,8 @@ impl Reading {
         Self {
             answer,
             received: Received::Nothing,
+            names: Names::Nothing,
+            suspicion: Suspicion::Nothing,
             trade_no: None,
             status: None,
             code: None,

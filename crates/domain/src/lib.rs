@@ -17,9 +17,10 @@ mod state;
 mod time;
 mod trace;
 mod transition;
+mod unsendable;
 mod view;
 
-pub use answer::{Answer, Call, Reading, Received};
+pub use answer::{Answer, Call, Names, Reading, Received, Suspicion};
 pub use fields::FieldError;
 pub use ids::{AccountName, IdError, Key, Lane};
 pub use job::{Content, Invalid, Job, MAX_JOB_BYTES, NewJob};
@@ -28,12 +29,14 @@ pub use mask::{shown_fields, without_accounts, without_accounts_but};
 pub use money::{Fen, yuan, yuan_of_field};
 pub use notification::NotificationView;
 pub use operate::{MAX_REASON_CHARS, Operation, OperationRefused, is_reason};
-pub use policy::{OnAmbiguous, Policy};
+pub use policy::{Confirm, OnAmbiguous, Policy};
 pub use schedule::{not_ready_delay, poll_delay, retry_delay, settle_spread};
 pub use state::State;
 pub use time::Millis;
 pub use trace::TraceParent;
 pub use transition::{
-    Action, Due, Facts, Illegal, MAX_LOSSES, MAX_NOT_READY_SENDS, MAX_SENDS, Next, after, next_action, recalled,
+    Action, Due, Facts, Illegal, MAX_LOSSES, MAX_NOT_READY_SENDS, MAX_SENDS, Next, UNDECIDED, after, next_action,
+    recalled,
 };
+pub use unsendable::{Unsendable, check_content};
 pub use view::{AttemptView, JobView, LaneView, last_act};

@@ -26,6 +26,34 @@ impl OnAmbiguous {
     }
 }
 
+/// Which last words are confirmed by a query before they end a job, where the response to the send names no job.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Confirm {
+    /// Those that say that the money was not paid, or came back: a producer who reads them pays by another way.
+    #[default]
+    Failures,
+    /// Success as well.
+    Always,
+    /// None: the connection alone says which job a response is about.
+    Never,
+}
+
+impl Confirm {
+    /// Every choice.
+    pub const ALL: [Self; 3] = [Self::Failures, Self::Always, Self::Never];
+
+    /// The word for it in the configuration.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Failures => "failures",
+            Self::Always => "always",
+            Self::Never => "never",
+        }
+    }
+}
+
 /// One account's waits and bounds; the defaults are the configuration's.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Policy {
@@ -49,6 +77,8 @@ pub struct Policy {
     pub not_ready_wait: Duration,
     /// How long after its first send a job that never executed is tried again before it fails.
     pub retry_deadline: Duration,
+    /// Which last words are confirmed by a query first.
+    pub confirm: Confirm,
     /// The largest amount that a job may move; `None` for no cap.
     pub max_amount: Option<Fen>,
 }
@@ -77,6 +107,7 @@ impl Default for Policy {
             retry_max: Duration::from_secs(300),
             not_ready_wait: Duration::from_secs(60),
             retry_deadline: Duration::from_secs(24 * HOUR),
+            confirm: Confirm::default(),
             max_amount: None,
         }
     }

@@ -6,7 +6,8 @@
 use std::time::Duration;
 
 use crate::{
-    Answer, Call, Millis, OnAmbiguous, Policy, State, not_ready_delay, poll_delay, retry_delay, settle_spread,
+    Answer, Call, Confirm, Millis, Names, OnAmbiguous, Policy, Received, State, Suspicion, not_ready_delay, poll_delay,
+    retry_delay, settle_spread,
 };
 
 /// How often a worker may be lost while it holds a job before a person must look: the job may be what kills them.
@@ -15,6 +16,10 @@ pub const MAX_LOSSES: u32 = 5;
 const LOST_TOO_OFTEN: &str = "workers were lost again and again while they held it";
 
 const RECALLED: &str = "sent by a journal's word; Redis had forgotten it";
+
+/// The reason of a job whose send was answered by a response that says neither that it was executed nor that it was not. The
+/// gateway's code and text follow it in the record, and stay there until a person has read them.
+pub const UNDECIDED: &str = "answered by a code that leaves it in doubt";
 
 /// How often a job that certainly never executed is sent in all. At the default waits the deadline comes first.
 pub const MAX_SENDS: u32 = 1_000;
@@ -49,6 +54,10 @@ pub struct Facts {
     pub ordered: Option<Millis>,
     /// Whether the gateway can be asked about it, with what is known by now.
     pub can_ask: bool,
+    /// Whether the response at hand names the job. Without one, nothing does.
+    pub names: Names,
+    /// Whether the last send was answered by a response that can be relied on, whatever it said.
+    pub received: Received,
     /// Whether this gateway answers a repeated send with how the first one stands.
     pub resend_tells: bool,
     /// Whether the money arrives the next working day only.
@@ -95,6 +104,20 @@ impl Next {
     fn pausing(mut self) -> Self {
         self.pause_lane = true;
         self.reason = self.reason.or(Some("configuration fault: the lane is paused"));
+        self
+    }
+
+    /// The same, the lane stopped where the response suggests that the account is misconfigured. A suspicion changes nothing
+    /// else: the response that it comes from proves nothing, least of all that the call was not executed.
+    #[must_use]
+    pub fn heeding(mut self, suspicion: Suspicion) -> Self {
+        match suspicion {
+            Suspicion::Misconfigured => {
+                self.pause_lane = true;
+                self.reason = self.reason.or(Some("suspected configuration fault: the lane is paused"));
+            }
+            Suspicion::Nothing => {}
+        }
         self
     }
 
@@ -166,6 +189,13 @@ pub fn after(facts: &Facts, call: Call, answer: Answer, policy: &Policy, now: Mi
     let state = facts.state;
     let facts = &counted(facts, call, answer);
     let next = match (state, call, answer) {
+        // A last word about no job in particular may be another's: a query, which names key and amount, must say the same.
+        (State::Queued | State::InDoubt | State::Pending, Send, Succeeded | Failed | Refunded)
+            if is_to_confirm(facts, answer, policy) =>
+        {
+            to_confirm(facts, now)
+        }
+
         // The gateway's last word ends every job that was open.
         (State::Queued | State::InDoubt | State::Pending, Send | Ask, Succeeded | Failed | Refunded)
             if (state, call) != (State::Queued, Ask) =>
@@ -309,26 +339,50 @@ fn accepted(facts: &Facts, policy: &Policy, now: Millis) -> Next {
     if facts.can_ask { next } else { next.because("accepted; the gateway cannot be asked about it") }
 }
 
+/// Whether a last word ends the job only when a query has confirmed it.
+fn is_to_confirm(facts: &Facts, answer: Answer, policy: &Policy) -> bool {
+    match (facts.names, policy.confirm) {
+        (Names::Job, _) | (Names::Nothing, Confirm::Never) => false,
+        (Names::Nothing, Confirm::Failures) => answer != Answer::Succeeded,
+        (Names::Nothing, Confirm::Always) => true,
+    }
+}
+
+/// One query at once, and then by the schedule. Pending, for as long as that takes: the gateway has the job, and nothing is sent
+/// again. Without a number to ask by a person looks: the word may be another job's, and this one executed.
+fn to_confirm(facts: &Facts, now: Millis) -> Next {
+    if facts.can_ask {
+        Next::to(State::Pending, Due::Ask(now)).because("to be confirmed: the answer names no job")
+    } else {
+        Next::review("ended by an answer that names no job and no number")
+    }
+}
+
 /// A send may have taken effect: ask if the gateway can be asked, else wait out the settle time and follow the policy.
 fn doubtful(facts: &Facts, policy: &Policy, now: Millis) -> Next {
     if facts.can_ask {
         return asked_later(facts, policy, now);
     }
     let settled_at = settled_at(facts, policy, now);
-    if may_resend(facts, policy) {
+    let next = if may_resend(facts, policy) {
         Next::to(State::InDoubt, Due::Send(settled_at.plus(settle_spread(policy, facts.seed)).max(now)))
     } else if now < settled_at {
         Next::to(State::InDoubt, Due::Ask(settled_at))
     } else {
-        out_of_sends(policy)
+        return out_of_sends(facts, policy);
+    };
+    match facts.received {
+        Received::Response => next.because(UNDECIDED),
+        Received::Nothing => next,
     }
 }
 
 /// Nothing more may be sent without a person's word, and nothing is left to ask.
-fn out_of_sends(policy: &Policy) -> Next {
-    Next::review(match policy.on_ambiguous {
-        OnAmbiguous::Hold => "no answer to a send, and this account holds",
-        OnAmbiguous::Resend => "no answer, however often the bytes were sent again",
+fn out_of_sends(facts: &Facts, policy: &Policy) -> Next {
+    Next::review(match (facts.received, policy.on_ambiguous) {
+        (Received::Response, OnAmbiguous::Hold | OnAmbiguous::Resend) => UNDECIDED,
+        (Received::Nothing, OnAmbiguous::Hold) => "no answer to a send, and this account holds",
+        (Received::Nothing, OnAmbiguous::Resend) => "no answer, however often the bytes were sent again",
     })
 }
 
@@ -351,7 +405,7 @@ fn resent_later(facts: &Facts, policy: &Policy, now: Millis) -> Next {
     if may_resend(facts, policy) {
         return Next::to(State::InDoubt, Due::Send(now.plus(retry_delay(policy, facts.sends, facts.seed))));
     }
-    out_of_sends(policy)
+    out_of_sends(facts, policy)
 }
 
 /// Asked, the gateway does not know it: proof of nothing until the settle time is over, and a reason to send the

@@ -28,7 +28,7 @@ pub use rsa2::{check_private_key, check_public_key};
 pub use secret::Secret;
 pub use settings::{
     BeingfiSettings, Channel, ContentType, QueryKey, RefusalTexts, ResponseSign, SettingsError, SplitMethods, SubCodes,
-    TooManyRequests, Transport, UploadMethod, YztSettings,
+    TooManyRequests, Transport, UnsignedErrors, UploadMethod, YztSettings,
 };
 pub use yzt::{
     AccountSubType, Balance, BalanceQuery, MAX_NOTIFICATION_BYTES, Notification, NotificationError, NotificationReader,

@@ -92,6 +92,8 @@ pub struct YztSettings {
     pub private_key: Secret,
     /// How answers are trusted.
     pub response_sign: ResponseSign,
+    /// What an error without a signature says, where answers must be signed.
+    pub unsigned_errors: UnsignedErrors,
     /// What a status query is keyed on.
     pub query_key: QueryKey,
     /// The name under which bills are uploaded.
@@ -118,6 +120,29 @@ impl fmt::Debug for ResponseSign {
             Self::Required(_) => "Required",
             Self::Waived => "Waived",
         })
+    }
+}
+
+/// What an error without a signature says, where the account's responses must be signed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Deserialize, serde::Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum UnsignedErrors {
+    /// Nothing: whoever is on the way can write one after the gateway has executed the call.
+    #[default]
+    Doubt,
+    /// Where its code is one of those that are raised before the business service sees a request, that the call was not
+    /// executed. For a tenant whose gateway signs no such errors. A signature that is wrong is believed by no account.
+    Believe,
+}
+
+impl UnsignedErrors {
+    /// The word for it in the configuration.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Doubt => "doubt",
+            Self::Believe => "believe",
+        }
     }
 }
 

@@ -12,7 +12,7 @@ use sha2::{Digest, Sha256};
 
 use crate::rsa2::{Signer, Verifier};
 use crate::settings::{ResponseSign, SubCodes, Transport};
-use crate::{ContentType, QueryKey, Secret, UploadMethod, Yzt, YztSettings};
+use crate::{ContentType, QueryKey, Secret, UnsignedErrors, UploadMethod, Yzt, YztSettings};
 
 pub(crate) fn vectors() -> Value {
     serde_json::from_str(include_str!("../../../tests/vectors/vectors.json")).unwrap()
@@ -49,6 +49,7 @@ pub(crate) fn yzt(app_id: &str, token: Option<String>) -> Yzt {
         app_auth_token: token.map(Secret::new),
         private_key: Secret::new(key("app_private_pkcs8")),
         response_sign: ResponseSign::Required(key("platform_public_spki")),
+        unsigned_errors: UnsignedErrors::default(),
         query_key: QueryKey::TradeNo,
         upload_method: UploadMethod::FundsBillUpload,
         split: None,

@@ -21,7 +21,7 @@ pub use notification::{MAX_NOTIFICATION_BYTES, Notification, NotificationError, 
 
 use crate::http::{Answered, Heard, Http};
 use crate::rsa2::Verifier;
-use crate::settings::{QueryKey, ResponseSign, SplitMethods, SubCodes, UploadMethod, YztSettings};
+use crate::settings::{QueryKey, ResponseSign, SplitMethods, SubCodes, UnsignedErrors, UploadMethod, YztSettings};
 use crate::{BoxFuture, Gateway, Order, Rate, SettingsError, Turn, clock};
 use reading::{Reader, Spoken};
 use request::Caller;
@@ -34,6 +34,7 @@ pub struct Yzt {
     http: Http,
     pub(crate) caller: Caller,
     verifier: Option<Verifier>,
+    unsigned_errors: UnsignedErrors,
     query_key: QueryKey,
     upload_method: UploadMethod,
     split: Option<SplitMethods>,
@@ -62,6 +63,7 @@ impl Yzt {
             http: Http::new(&settings.transport)?,
             caller: Caller::new(&settings.app_id, settings.app_auth_token.as_ref(), &settings.private_key)?,
             verifier,
+            unsigned_errors: settings.unsigned_errors,
             query_key: settings.query_key,
             upload_method: settings.upload_method,
             split,
@@ -114,6 +116,7 @@ impl Yzt {
     fn reader(&self) -> Reader<'_> {
         Reader {
             verifier: self.verifier.as_ref(),
+            unsigned_errors: self.unsigned_errors,
             sub_codes: &self.sub_codes,
             secrets: self.caller.token().into_iter().collect(),
         }

@@ -32,7 +32,12 @@ fn cases() -> Vec<Case> {
     vec![
         case("transfer", yzt as fn(_) -> _, accounts::transfer(), sign::applied(r#"{"status":"1"}"#)),
         case("bill upload", yzt, accounts::bill(), sign::yzt("bkfunds_order_upload_response", &sign::taken("\"\""))),
-        case("generic split", yzt, accounts::split(), sign::applied(r#"{"status":"1"}"#)),
+        case(
+            "generic split",
+            yzt,
+            accounts::split(),
+            sign::yzt("bkfunds_split_apply_response", &sign::taken(r#"{"status":"1"}"#)),
+        ),
         case(
             "split",
             beingfi,

@@ -5,7 +5,7 @@ mod support;
 
 use std::collections::BTreeSet;
 
-use bursar_domain::{Answer, Call, Facts, Millis, Policy, State, after};
+use bursar_domain::{Answer, Call, Facts, Millis, Names, Policy, Received, State, after};
 use bursar_gateways::{Gateway, QueryKey, SubCodes, Yzt, YztSettings};
 use serde_json::json;
 use support::accounts::{again, bill, numbered, split, transfer};
@@ -37,6 +37,8 @@ fn bodies() -> Vec<String> {
     for status in ["0", "1", "2", "9", "n", "x"] {
         let data = format!(r#"{{"status":"{status}","total_amount":"10","platform_no":"{}"}}"#, accounts::KEY);
         bodies.push(sign::applied(&data));
+        bodies.push(sign::queried(&data));
+        bodies.push(sign::queried(&data.replace("10", "11")));
         bodies.push(sign::applied(&data.replace("10", "11")));
         bodies.push(sign::applied(&format!(r#"{{"status":"{status}"}}"#)));
         bodies.push(sign::beingfi(&format!(r#"{{"state":{status}}}"#), &format!("state={status}")));
@@ -61,6 +63,8 @@ fn is_legal(state: State, call: Call, answer: Answer) -> bool {
         sent_before: None,
         ordered: None,
         can_ask: true,
+        names: Names::Job,
+        received: Received::Nothing,
         resend_tells: true,
         next_day: false,
         seed: 1,

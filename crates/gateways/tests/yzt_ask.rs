@@ -55,6 +55,26 @@ async fn a_query_that_names_another_key_or_amount_is_a_contradiction() {
     }
 }
 
+/// A refund is recorded under the payment's own key: a status of 1 says that the money came back.
+#[tokio::test]
+async fn a_query_that_is_answered_with_a_refund_s_record_says_nothing_of_the_payment() {
+    let with = |status: &str, trade_type: &str| {
+        standing(status).replacen('{', &format!(r#"{{"trade_type":"{trade_type}","#), 1)
+    };
+    for status in ["0", "1", "9", "n"] {
+        for refund in ["r", "R"] {
+            let reading = asked(sign::queried(&with(status, refund))).await;
+            assert_eq!((reading.answer, reading.status, reading.trade_no), (Answer::Silent, None, None), "{status}");
+            assert!(reading.message.unwrap().contains("refund"));
+        }
+        let payment = asked(sign::queried(&with(status, "p"))).await;
+        assert_eq!(payment.answer, asked(sign::queried(&standing(status))).await.answer, "{status}");
+    }
+    assert_eq!(asked(sign::queried(&with("2", "r"))).await.answer, Answer::Refunded, "one word under either type");
+    let unreadable = standing("1").replacen('{', r#"{"trade_type":["p"],"#, 1);
+    assert_eq!(asked(sign::queried(&unreadable)).await.answer, Answer::Silent);
+}
+
 /// An answer that cannot be tied to the job teaches nothing: it is asked again, and in the end a person looks.
 #[tokio::test]
 async fn a_query_that_leaves_key_or_amount_out_is_not_believed() {

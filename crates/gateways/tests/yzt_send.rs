@@ -3,10 +3,10 @@
 
 mod support;
 
-use bursar_domain::{Answer, Call, Kind, Reading, Received};
+use bursar_domain::{Answer, Call, Kind, Names, Reading, Received, Suspicion};
 use bursar_gateways::{
-    BalanceQuery, ContentType, Gateway, Order, ResponseSign, SplitMethods, SubCodes, Transport, UploadMethod, Yzt,
-    YztSettings,
+    BalanceQuery, ContentType, Gateway, Order, ResponseSign, SplitMethods, SubCodes, Transport, UnsignedErrors,
+    UploadMethod, Yzt, YztSettings,
 };
 use support::accounts::{KEY, TRADE_NO, bill, numbered, split, transfer, yzt_settings};
 use support::{Act, Server, accounts, sign};
@@ -100,6 +100,31 @@ async fn an_apply_answered_for_another_key_or_amount_is_a_contradiction() {
     }
     let same = format!(r#"{{"status":"1","platform_no":"{KEY}","total_amount":10}}"#);
     assert_eq!(sent(sign::applied(&same)).await.answer, Answer::Succeeded);
+}
+
+/// Whose last word it is: only an answer that names both key and amount says so by itself. Nothing asks about bills.
+#[tokio::test]
+async fn an_apply_names_the_job_by_its_key_and_its_amount() {
+    for (data, names) in [
+        (r#"{"status":"0"}"#.to_owned(), Names::Nothing),
+        (format!(r#"{{"status":"0","trade_no":"{TRADE_NO}"}}"#), Names::Nothing),
+        (format!(r#"{{"status":"0","platform_no":"{KEY}"}}"#), Names::Nothing),
+        (r#"{"status":"0","total_amount":10}"#.to_owned(), Names::Nothing),
+        (format!(r#"{{"status":"0","platform_no":"{KEY}","total_amount":10}}"#), Names::Job),
+    ] {
+        let reading = sent(sign::applied(&data)).await;
+        assert_eq!((reading.answer, reading.names), (Answer::Failed, names), "{data}");
+    }
+    let node = sign::yzt("bkfunds_order_upload_response", &sign::taken("\"\""));
+    assert_eq!(sent_order(node, bill()).await.names, Names::Job);
+}
+
+#[tokio::test]
+async fn an_apply_that_is_answered_with_a_refund_s_record_is_in_doubt() {
+    for status in ["0", "1", "9", "n"] {
+        let reading = sent(sign::applied(&format!(r#"{{"status":"{status}","trade_type":"r"}}"#))).await;
+        assert_eq!((reading.answer, reading.status), (Answer::Silent, None), "{status}");
+    }
 }
 
 #[tokio::test]
@@ -211,8 +236,8 @@ async fn an_unsigned_or_badly_signed_success_never_completes_a_job() {
     for (body, note) in
         [(bare, "not signed"), (empty, "not signed"), (bad, "signature is not"), (broken, "signature is not")]
     {
-        for order in [transfer(), bill(), split()] {
-            let reading = sent_order(body.clone(), order).await;
+        for (order, node) in [(transfer(), "balance_pay_apply"), (bill(), "order_upload"), (split(), "split_apply")] {
+            let reading = sent_order(body.replace("balance_pay_apply", node), order).await;
             assert_eq!((reading.answer, reading.status.clone()), (Answer::Silent, None), "{reading:?}");
             assert_eq!(reading.received, Received::Nothing);
             // The number is kept: asking by it brings a signed answer, and costs less than a second send.
@@ -223,8 +248,53 @@ async fn an_unsigned_or_badly_signed_success_never_completes_a_job() {
     }
 }
 
+/// Whoever is on the way writes an error after the gateway has executed the call: without the platform's signature no code
+/// says that a send was not executed.
 #[tokio::test]
-async fn an_unsigned_error_counts_only_when_it_is_raised_before_routing() {
+async fn an_unsigned_or_badly_signed_error_proves_nothing() {
+    for (code, sub_code, suspicion) in EARLY_AND_LATE {
+        for (_, sign, note) in signatures() {
+            let body = format!(r#"{{"error_response":{}{sign}}}"#, sign::refusal(code, sub_code));
+            for order in [transfer(), bill(), split()] {
+                for order in [order.clone(), accounts::again(order)] {
+                    let reading = sent_order(body.clone(), order).await;
+                    let read = (reading.answer, reading.received, reading.suspicion);
+                    assert_eq!(read, (Answer::Silent, Received::Nothing, suspicion), "{code}/{sub_code}{sign}");
+                    assert!(reading.message.unwrap().contains(note));
+                }
+            }
+            let reading = asked(body).await;
+            let read = (reading.answer, reading.received, reading.suspicion);
+            assert_eq!(read, (Answer::Silent, Received::Nothing, suspicion), "{code}/{sub_code}{sign}");
+        }
+    }
+}
+
+/// A code, a sub-code, and what they suggest where nothing vouches for them.
+const EARLY_AND_LATE: [(&str, &str, Suspicion); 8] = [
+    ("20000", "isv.service-busy", Suspicion::Nothing),
+    ("20000", "isp.unknown-error", Suspicion::Nothing),
+    ("20001", "aop.invalid-auth-token", Suspicion::Misconfigured),
+    ("40002", "isv.invalid-app-key", Suspicion::Misconfigured),
+    ("40002", "isv.invalid-timestamp", Suspicion::Nothing),
+    ("40002", "isv.invalid-parameter", Suspicion::Nothing),
+    ("40004", "isv.name-error", Suspicion::Nothing),
+    ("40006", "isv.ip-forbidden", Suspicion::Misconfigured),
+];
+
+/// What stands behind a node: whether anything is there, the text, and the word for people.
+fn signatures() -> [(bool, String, &'static str); 3] {
+    [
+        (false, String::new(), "not signed"),
+        (false, r#","sign":"""#.into(), "not signed"),
+        (true, format!(r#","sign":"{}""#, sign::platform_sign("something else")), "signature is not"),
+    ]
+}
+
+#[tokio::test]
+async fn an_unsigned_error_from_before_routing_is_believed_where_the_operator_says_so_and_a_badly_signed_one_nowhere() {
+    let settings = YztSettings { unsigned_errors: UnsignedErrors::Believe, ..yzt_settings("http://127.0.0.1:9") };
+    let gateway = Yzt::new(settings).unwrap();
     for (code, sub_code, answer) in [
         ("20000", "isv.service-busy", Answer::NotExecuted),
         ("40002", "isv.invalid-app-key", Answer::ConfigFault),
@@ -233,11 +303,39 @@ async fn an_unsigned_error_counts_only_when_it_is_raised_before_routing() {
         ("40004", "isv.name-error", Answer::Silent),
         ("20000", "isp.unknown-error", Answer::Silent),
     ] {
-        let node = sign::refusal(code, sub_code);
-        for sign in [String::new(), format!(r#","sign":"{}""#, sign::platform_sign("something else"))] {
-            let body = format!(r#"{{"error_response":{node}{sign}}}"#);
-            assert_eq!(sent(body).await.answer, answer, "{code}/{sub_code}{sign}");
+        for (is_signed, sign, _) in signatures() {
+            let body = format!(r#"{{"error_response":{}{sign}}}"#, sign::refusal(code, sub_code));
+            let reading = gateway.understand(Call::Send, &transfer(), &body);
+            let expected = if is_signed { Answer::Silent } else { answer };
+            assert_eq!(reading.answer, expected, "{code}/{sub_code}{sign}");
         }
+    }
+}
+
+/// A signature proves who speaks; only the name of the node says what is spoken of.
+#[tokio::test]
+async fn a_signed_response_to_another_method_is_no_response() {
+    let data = format!(r#"{{"status":"0","platform_no":"{KEY}","total_amount":10,"trade_no":"1"}}"#);
+    for node in ["evil_response", "merchant_balanceQuery_response", "bkfunds_balance_pay_query_response"] {
+        for text in [
+            sign::taken(&data),
+            sign::refusal("40002", "isv.invalid-parameter"),
+            sign::refusal("20000", "isv.service-busy"),
+        ] {
+            for order in [transfer(), bill(), split()] {
+                let reading = sent_order(sign::yzt(node, &text), order).await;
+                let read = (reading.answer, reading.received, reading.trade_no.as_deref());
+                assert_eq!(read, (Answer::Silent, Received::Nothing, None), "{node} {text}");
+                assert!(reading.message.unwrap().contains(node), "people read what came instead");
+            }
+        }
+    }
+    for node in ["bkfunds_balance_pay_apply_response", "funds_bill_upload_response"] {
+        let reading = asked(sign::yzt(node, &sign::taken(&data))).await;
+        assert_eq!((reading.answer, reading.received), (Answer::Silent, Received::Nothing), "{node}");
+    }
+    for node in ["funds_bill_upload_response", "bkfunds_order_upload_response"] {
+        assert_eq!(sent(sign::yzt(node, &sign::taken(&data))).await.answer, Answer::Silent, "{node} to a transfer");
     }
 }
 

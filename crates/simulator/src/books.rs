@@ -15,6 +15,15 @@ use crate::life::{Life, Status};
 const MAX_VIOLATIONS: usize = 10_000;
 const MAX_TIMES: usize = 64;
 
+/// Eleven digits follow the day in a number.
+const TRADE_NUMBERS_A_DAY: u64 = 100_000_000_000;
+
+/// A thousand for each millisecond of the day: a simulator that was started again gives no number a second time.
+fn first_number(now_ms: i64) -> u64 {
+    const DAY_MS: i64 = 86_400_000;
+    u64::try_from(now_ms.rem_euclid(DAY_MS)).unwrap_or_default() * 1_000
+}
+
 /// Something to be executed once under its key.
 #[derive(Clone, Debug)]
 pub(crate) struct Order {
@@ -81,6 +90,8 @@ struct Pages {
     violations_left_out: u64,
     stats: Stats,
     executed_fen: i64,
+    /// Where the executions' numbers begin.
+    numbers_from: u64,
 }
 
 struct Entry {
@@ -102,7 +113,8 @@ struct Execution {
 
 impl Books {
     pub(crate) fn new(life_step: Duration) -> Self {
-        Self { life_step, pages: Mutex::default() }
+        let pages = Pages { numbers_from: first_number(clock::now_ms()), ..Pages::default() };
+        Self { life_step, pages: Mutex::new(pages) }
     }
 
     /// Counts a request in, before anything is known of it.
@@ -269,7 +281,8 @@ impl Pages {
     fn count_execution(&mut self, order: &Order, now_ms: i64) -> String {
         self.stats.executed += 1;
         self.executed_fen = self.executed_fen.saturating_add(order.amount_fen.unwrap_or(0));
-        let trade_no = format!("{}{:011}", clock::day(now_ms), self.stats.executed);
+        let number = self.numbers_from.wrapping_add(self.stats.executed) % TRADE_NUMBERS_A_DAY;
+        let trade_no = format!("{}{number:011}", clock::day(now_ms));
         self.names_by_trade_no.insert(trade_no.clone(), order.name.clone());
         trade_no
     }

@@ -11,6 +11,7 @@ use tokio::time::Instant;
 use crate::answer::Answer;
 use crate::books::{Books, Name, Order};
 use crate::chance;
+use crate::clock;
 use crate::fault::{Dress, Execution, Fault, Shown, Trouble};
 use crate::faults::{Call, Faults, Injected, Occasion};
 use crate::keys::Keys;
@@ -28,6 +29,8 @@ pub(crate) struct Gateway {
     pub(crate) lives: Lives,
     latency_micros: AtomicU64,
     request_ids: AtomicU64,
+    /// When it started, in µs: requests are numbered from there.
+    started_us: u64,
     stopping: watch::Receiver<bool>,
 }
 
@@ -107,6 +110,7 @@ impl Gateway {
             lives: Lives::new(options.lives.clone(), options.seed),
             latency_micros: AtomicU64::new(0),
             request_ids: AtomicU64::new(0),
+            started_us: u64::try_from(clock::now_ms()).unwrap_or_default().saturating_mul(1_000),
             stopping,
             options,
         };
@@ -239,8 +243,9 @@ impl Gateway {
     /// `openapi_` and 32 hex digits, as the pages show them.
     pub(crate) fn request_id(&self) -> String {
         let number = self.request_ids.fetch_add(1, Ordering::Relaxed);
-        let draw = |about| chance::draw(self.options.seed, about, "", number);
-        format!("openapi_{:016x}{:016x}", draw("request"), draw("id"))
+        let drawn = chance::draw(self.options.seed, "request", "", number);
+        // No two in the life of an account's records, also when the simulator was started again with the same seed.
+        format!("openapi_{:016x}{drawn:016x}", self.started_us.wrapping_add(number))
     }
 
     pub(crate) fn life_of(&self, key: &str) -> Life {

@@ -7,9 +7,9 @@
 --       10 'resend'|'hold', 11 'sends'|'probe'|'asks': whether sends may be claimed, one of them as a probe of the gateway (then
 --       there is one slot), or asks only
 -- Returns {now (ms), next due (ms, -1 = nothing waits), jobs, keys without a record, epoch, 1 if Redis has lost writes else 0}; each
---         job is three of `jobs`: its key, its facts and its content. The facts are three lines: the claim's words up to
---         created, losses, sent before this, ordered by an operator, due (ms, 0 = never), with spaces between; the traceparent;
---         the trade numbers
+--         job is four of `jobs`: its key, its facts, its content and the hash of the content that was accepted ('' = none). The facts
+--         are four lines: the claim's words up to created, losses, sent before this, ordered by an operator, due (ms, 0 = never),
+--         with spaces between; the traceparent; the trade numbers; the reason
 -- shared: whole.lua
 -- shared: marks.lua
 -- shared: claims.lua
@@ -161,8 +161,8 @@ local function take(key, due, call, earlier)
   claims[at + 1], claims[at + 2] = key, words .. (record.r and ' 1' or ' 0') .. (record.cb1 and '1 ' or '0 ') .. worker
   receipts[#receipts + 1] = key .. ' ' .. fence
   at = #jobs
-  jobs[at + 1], jobs[at + 3] = key, content
-  jobs[at + 2] = words .. ' ' .. (record.l or '0') .. ' ' .. sent .. ' ' .. ordered .. ' ' .. due .. '\n' .. (record.tp or '') .. '\n' .. (record.no or '')
+  jobs[at + 1], jobs[at + 3], jobs[at + 4] = key, content, record.h or ''
+  jobs[at + 2] = words .. ' ' .. (record.l or '0') .. ' ' .. sent .. ' ' .. ordered .. ' ' .. due .. '\n' .. (record.tp or '') .. '\n' .. (record.no or '') .. '\n' .. (record.r or '')
 end
 local due_keys = {}
 for i = 1, take_sends do due_keys[i], leaving[i] = sends[2 * i - 1], sends[2 * i - 1] end

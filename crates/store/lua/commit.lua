@@ -4,10 +4,12 @@
 -- KEYS  1 the lane's base
 -- ARGV  1 events kept, 2 log lines after which an ask that changed nothing is counted only, then for each job:
 --       key, fence, what follows, trade numbers ('' = as before), gateway status ('' = as before), reason ('' = none),
---       log line ('' = none); what follows being the state alone where a send has ended the job, else the state, the due set
---       ('to_send'|'to_ask'|'-'), due (ms), asked (0|1), resend given back (0|1), 1 if the lane must pause for the reason
+--       log line ('' = none), what the response is known by ('' = nothing: 'n' and a number of the job's, 'r' and a request's id);
+--       what follows being the state alone where a send has ended the job, else the state, the due set
+--       ('to_send'|'to_ask'|'-'), due (ms), asked (0|1), resend given back (0|1|2 = the send was not made), 1 if the lane must pause for the reason
 --       else 0, with spaces between
--- Returns for each job 'ok' | 'again' (committed before, under this fence) | 'stale'
+-- Returns for each job 'ok' | 'again' (committed before, under this fence) | 'stale' | 'mismatch' (a person must look: another response is
+--         known by the same)
 -- shared: whole.lua
 -- shared: marks.lua
 -- shared: claims.lua
@@ -44,23 +46,46 @@ local function name_of(worker)
   return quoted[worker]
 end
 local keys, over = {}, {} -- the jobs, and those among them whose claim has ended in this very call
-for at = 3, #ARGV, 7 do keys[#keys + 1] = ARGV[at] end
+local ids, owners, named = {}, {}, {} -- what the responses are known by, whose that is, and what is new
+for at = 3, #ARGV, 8 do
+  keys[#keys + 1] = ARGV[at]
+  if ARGV[at + 7] ~= '' then ids[#ids + 1] = ARGV[at + 7] end
+end
+if #ids > 0 then
+  local known = redis.pcall('HMGET', base .. 'ids', unpack(ids)) -- a key of a foreign type must not keep answers from their records
+  for at = 1, #ids do owners[ids[at]] = known[at] end
+end
 local claims = redis.call('HMGET', base .. 'held', unpack(keys))
-for at = 3, #ARGV, 7 do
-  local key, fence, what, numbers, status, reason, line = unpack(ARGV, at, at + 6)
+for at = 3, #ARGV, 8 do
+  local key, fence, what, numbers, status, reason, line, id = unpack(ARGV, at, at + 7)
   local state, set, due, asked, give_back, pause = what, '-', '0', '0', '0', '0'
   if not TOLD[what] then state, set, due, asked, give_back, pause = string.match(what, '^(%S+) (%S+) (%d+) (%d) (%d) (%d)$') end
-  local job, log, claim = base .. 'job:' .. key, base .. 'log:' .. key, not over[key] and claims[(at + 4) / 7]
+  local job, log, claim = base .. 'job:' .. key, base .. 'log:' .. key, not over[key] and claims[(at + 5) / 8]
   local call, was, its_fence, sends, resends, asks, first, last, created, has_reason, has_callback, worker = string.match(claim or '', CLAIM)
   local written = its_fence == fence
+  local mismatch = false
   if written then
     count = 0
+    local owner = id ~= '' and owners[id]
+    -- What a query says of a job that has ended is noted as an anomaly, whoever else has its number.
+    mismatch = owner and (owner ~= key or string.sub(id, 1, 1) == 'r') and not (TOLD[was] and was ~= 'needs_review')
+    if mismatch then
+      state, set, give_back, pause, numbers, status = 'needs_review', '-', '0', '0', '', ''
+      local whose, number = owner == key and 'this job' or 'job ' .. owner, string.sub(id, 2)
+      reason = string.sub(id, 1, 1) == 'r' and 'the same response came before, to ' .. whose .. ': ' .. number
+        or 'the response names the trade number of ' .. whose .. ': ' .. number
+    elseif id ~= '' and not owner then
+      owners[id] = key
+      local place = #named
+      named[place + 1], named[place + 2] = id, key
+    end
     if asked == '1' then
       asks = next_of(asks)
       set_field('a', asks)
     end
     if call == 'send' then
       if give_back == '0' and was ~= 'queued' then set_field('rs', resends) end
+      if give_back == '2' then sends = whole(sends - 1) end -- the claim counted it
       if first ~= last then set_field('t1', first) end
     end
     if numbers ~= '' then set_field('no', numbers) end
@@ -102,7 +127,7 @@ for at = 3, #ARGV, 7 do
       if pause == '1' and redis.call('HSETNX', base .. 'lane', 'paused', reason) == 1 then
         entries[#entries + 1], entry = { 'lane', 'paused', 'why', reason }, {}
       end
-      answers[#answers + 1] = 'ok'
+      answers[#answers + 1] = mismatch and 'mismatch' or 'ok'
     end
   end
   if not written then
@@ -124,6 +149,7 @@ if #ended > 0 then redis.call('HDEL', base .. 'held', unpack(ended)) end
 for _, set in ipairs({ 'to_send', 'to_ask', 'review' }) do
   if #going[set] > 0 then redis.call('ZADD', base .. set, unpack(going[set])) end
 end
+if #named > 0 then redis.pcall('HSET', base .. 'ids', unpack(named)) end
 if #going.done > 0 then redis.call('ZADD', base .. 'done', 'NX', unpack(going.done)) end
 if #leaving > 0 then redis.call('ZREM', base .. 'to_ask', unpack(leaving)) end
 for _, words in ipairs(entries) do redis.call('XADD', base .. 'events', 'MAXLEN', '~', ARGV[1], '*', unpack(words)) end

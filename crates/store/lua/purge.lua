@@ -5,6 +5,25 @@
 -- ARGV  1 retention (ms), 2 jobs at most
 -- Returns how many it reduced
 local base = KEYS[1]
+-- What a job's responses are known by goes with the lines that name it: its numbers, and its requests' ids.
+local MAX_LINES = 2048 -- two for each send that a job makes at most, and some
+local function forget_ids(key, job)
+  local numbers, x1, x2, x3, x4, x5, x6, x7, x8 = unpack(redis.call('HMGET', job, 'no', 'x1', 'x2', 'x3', 'x4', 'x5', 'x6', 'x7', 'x8'))
+  local ids = {}
+  for number in string.gmatch(numbers or '', '%S+') do ids[#ids + 1] = 'n' .. number end
+  local lines = redis.pcall('LRANGE', base .. 'log:' .. key, 0, MAX_LINES - 1)
+  lines[#lines + 1] = (x1 or '') .. (x2 or '') .. (x3 or '') .. (x4 or '') .. (x5 or '') .. (x6 or '') .. (x7 or '') .. (x8 or '')
+  for _, line in ipairs(lines) do
+    local id = string.match(line, '"request_id":"([^"]+)"')
+    if id and #ids < MAX_LINES then ids[#ids + 1] = 'r' .. id end
+  end
+  if #ids == 0 then return end
+  local owners, own = redis.pcall('HMGET', base .. 'ids', unpack(ids)), {}
+  for at, owner in ipairs(owners) do
+    if owner == key then own[#own + 1] = ids[at] end
+  end
+  if #own > 0 then redis.call('HDEL', base .. 'ids', unpack(own)) end
+end
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local ENDED = { succeeded = true, failed = true, refunded = true, cancelled = true }
@@ -18,6 +37,7 @@ for at, key in ipairs(keys) do
   if held[at] or untold or redis.call('ZSCORE', base .. 'to_ask', key) then
     redis.call('ZADD', base .. 'done', now, key) -- asked about again or untold: its time begins anew, and it blocks nothing behind it
   elseif ENDED[state] then
+    forget_ids(key, job)
     redis.call('DEL', job, base .. 'body:' .. key, base .. 'log:' .. key)
     redis.call('HSET', job, 'z', string.sub(state, 1, 1) .. string.sub(hash or '', 1, 16))
     redis.call('ZREM', base .. 'done', key)

@@ -3,7 +3,7 @@
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use bursar_domain::{Call, Facts, Key, Lane, Millis, OnAmbiguous, State, TraceParent};
+use bursar_domain::{Call, Facts, Key, Lane, Millis, Names, OnAmbiguous, Received, State, TraceParent, UNDECIDED};
 use redis::{Pipeline, Value};
 
 use crate::held::call_of;
@@ -108,6 +108,10 @@ pub struct Claimed {
     pub created: Option<Millis>,
     /// The trace that it belongs to.
     pub trace: Option<TraceParent>,
+    /// Why it stood where it stood before the claim.
+    pub reason: Option<String>,
+    /// SHA-256 of the content that was accepted; empty where the record has none.
+    pub hash: Vec<u8>,
 }
 
 impl Claimed {
@@ -125,6 +129,12 @@ impl Claimed {
             sent_before: self.sent_before,
             ordered: self.ordered,
             can_ask,
+            names: Names::Nothing,
+            received: if self.reason.as_deref().is_some_and(|reason| reason.starts_with(UNDECIDED)) {
+                Received::Response
+            } else {
+                Received::Nothing
+            },
             resend_tells,
             next_day,
             seed: self.key.seed(),
@@ -286,19 +296,21 @@ pub(crate) fn whole_millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
-/// Values for each job in a claim's reply: key, facts, content.
-pub(crate) const ROW: usize = 3;
+/// Values for each job in a claim's reply: key, facts, content, the content's hash.
+pub(crate) const ROW: usize = 4;
 
 /// A job as the script told it; its key, or what stands in its place, when that cannot be read.
 pub(crate) fn claimed(row: &[Value]) -> Result<Claimed, String> {
     let text = |at: usize| row.get(at).and_then(|value| redis::from_redis_value_ref::<String>(value).ok());
     let name = text(0).unwrap_or_default();
-    read(&name, text(1).as_deref(), text(2)).ok_or(name)
+    let hash = row.get(3).and_then(|value| redis::from_redis_value_ref::<Vec<u8>>(value).ok());
+    read(&name, text(1).as_deref(), text(2), hash).ok_or(name)
 }
 
-fn read(key: &str, facts: Option<&str>, content: Option<String>) -> Option<Claimed> {
-    let mut lines = facts?.splitn(3, '\n');
+fn read(key: &str, facts: Option<&str>, content: Option<String>, hash: Option<Vec<u8>>) -> Option<Claimed> {
+    let mut lines = facts?.splitn(4, '\n');
     let (mut words, trace, trade_nos) = (lines.next()?.split(' '), lines.next()?, lines.next()?);
+    let reason = lines.next().filter(|reason| !reason.is_empty()).map(str::to_owned);
     let call = call_of(words.next()?)?;
     let state = words.next()?.parse().ok()?;
     let numbers: Vec<u64> = words.by_ref().take(NUMBERS).map(str::parse).collect::<Result<_, _>>().ok()?;
@@ -327,5 +339,7 @@ fn read(key: &str, facts: Option<&str>, content: Option<String>) -> Option<Claim
         due,
         created: moment(created),
         trace: trace.parse().ok(),
+        reason,
+        hash: hash.unwrap_or_default(),
     })
 }

@@ -28,8 +28,30 @@ pub struct Commit {
     pub gateway_status: Option<String>,
     /// A reason beyond the rule's own, for a person to read.
     pub reason: Option<String>,
+    /// What the response is known by, where that must be no other's.
+    pub response: Option<ResponseId>,
     /// One JSON object for the job's log; `None` when no call was made and nothing is to be told.
     pub line: Option<String>,
+}
+
+/// What tells a response from every other one of its lane. A second response by the same number is another's, or the same one
+/// over again: a mismatch, which a person must look at.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ResponseId {
+    /// The gateway's number for the job, named to it for the first time: no other job has it.
+    TradeNo(String),
+    /// The gateway's id of the request, where it named no number: no other response has it.
+    RequestId(String),
+}
+
+impl ResponseId {
+    /// The field of the lane's `ids` that it stands in.
+    fn field(&self) -> String {
+        match self {
+            Self::TradeNo(number) => format!("n{number}"),
+            Self::RequestId(id) => format!("r{id}"),
+        }
+    }
 }
 
 /// Whether a commit ends an ask.
@@ -48,6 +70,8 @@ pub enum Resend {
     Counts,
     /// It certainly did nothing.
     GivenBack,
+    /// It was not made at all, and counts among the sends no more than among the resends.
+    Skipped,
 }
 
 /// What became of a commit or a release.
@@ -59,11 +83,13 @@ pub enum Committed {
     Again,
     /// The job has moved on under another fence; only the log was added to.
     Stale,
+    /// Done, but not as it was decided: the response is known by a number that another one has. A person must look.
+    Mismatch,
 }
 
 impl Committed {
     pub(crate) const WORDS: &[(&'static str, Self)] =
-        &[("ok", Self::Ok), ("again", Self::Again), ("stale", Self::Stale)];
+        &[("ok", Self::Ok), ("again", Self::Again), ("stale", Self::Stale), ("mismatch", Self::Mismatch)];
 }
 
 impl Store {
@@ -96,19 +122,24 @@ fn push(call: &mut Call<'_>, commit: &Commit) {
         .push(commit.trade_nos.as_ref().map(|numbers| numbers.join(" ")).unwrap_or_default())
         .push(commit.gateway_status.as_deref().unwrap_or_default())
         .push(reason)
-        .push(commit.line.as_deref().unwrap_or_default());
+        .push(commit.line.as_deref().unwrap_or_default())
+        .push(commit.response.as_ref().map(ResponseId::field).unwrap_or_default());
 }
 
 /// In `commit.lua`'s words: the state alone where a send has ended the job, which is the usual case.
 fn what_follows(commit: &Commit) -> Cow<'static, str> {
     let (state, (set, due)) = (commit.next.state, due_set(commit.next.due));
-    let (asked, given_back, pause) =
-        (commit.asked == Asked::Yes, commit.resend == Resend::GivenBack, commit.next.pause_lane);
-    if state.is_terminal() && set.is_empty() && !asked && !given_back && !pause {
+    let (asked, pause) = (commit.asked == Asked::Yes, commit.next.pause_lane);
+    let given_back = match commit.resend {
+        Resend::Counts => 0,
+        Resend::GivenBack => 1,
+        Resend::Skipped => 2,
+    };
+    if state.is_terminal() && set.is_empty() && !asked && given_back == 0 && !pause {
         return state.as_str().into();
     }
     let set = if set.is_empty() { "-" } else { set };
-    let [asked, given_back, pause] = [asked, given_back, pause].map(u8::from);
+    let [asked, pause] = [asked, pause].map(u8::from);
     format!("{state} {set} {due} {asked} {given_back} {pause}").into()
 }
 

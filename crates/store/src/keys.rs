@@ -14,6 +14,7 @@
 //! | `review`, `done` | sorted sets | keys by the time they came there |
 //! | `lane` | hash | `paused` (who and why), `tat` (rate bucket, µs), `turn`, `e` (epoch: claims that took sends), `doubt` (when Redis was found to have lost writes, ms), `resumed` (ms) |
 //! | `held` | hash | the claims that stand, by key: see `lua/shared/claims.lua` |
+//! | `ids` | hash | what responses are known by → the key of the job that they came for: `n` and a number of its, `r` and a request's id; each goes with its job's detail |
 //! | `events` | stream | what changed, bounded |
 //! | `orphans` | set | due keys without a readable record or event, put aside for a person |
 //! | `claim:WORKER` | string | the number of the worker's last claim that gave it jobs or was given up, and the jobs; expires |

@@ -40,7 +40,7 @@ mod walk;
 pub use balance::{BalanceParts, BalanceStatus};
 pub use callbacks::{Callback, CallbackStatus, Callbacks, Happened, MAX_CALLBACKS, Origin, Telling, ToldOrNot};
 pub use claim::{Claim, Claimed, Claims, Known, MAX_CLAIM, RECEIPT_KEPT, Sends};
-pub use commit::{Asked, Commit, Committed, Resend};
+pub use commit::{Asked, Commit, Committed, Resend, ResponseId};
 pub use connection::{Settings, Store};
 pub use crash::crash_point;
 pub use durability::Durability;

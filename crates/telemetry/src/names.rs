@@ -53,7 +53,7 @@ pub struct Metric {
 }
 
 /// Every label with the values that it takes: all are bounded by the configuration or by our own enums.
-pub const LABELS: [(&str, &str); 16] = [
+pub const LABELS: [(&str, &str); 17] = [
     ("lane", "`account/kind` of each configured lane"),
     ("origin", "whose events: `account/kind` of each configured lane, `account/notify` of each account"),
     ("account", "each account with `balance_every`"),
@@ -68,6 +68,7 @@ pub const LABELS: [(&str, &str); 16] = [
     ("state", "`queued`, `in_doubt`, `pending`, `needs_review`, `succeeded`, `failed`, `refunded`, `cancelled`"),
     ("place", "where jobs wait: `to_send`, `to_ask`, `review`, `done`"),
     ("turn", "`opened`, `closed`"),
+    ("reason", "why a send was not made: `content_changed`, `above_max_amount`"),
     (
         "doing",
         "what a worker was doing: `claiming`, `committing`, `renewing leases`, `listening for wake messages`, `taking jobs from a queue of apalis-redis`",
@@ -115,6 +116,8 @@ metrics! {
     CIRCUIT_OPEN = "bursar_circuit_open", Gauge, Worker, ["lane"], "1 while this process rests its sends because most of them came to nothing, else 0.";
     REDIS_TROUBLES = "bursar_redis_troubles_total", Counter, Worker, ["doing"], "Tries that failed because of Redis, by what the worker was doing.";
     LOST_WRITES = "bursar_lost_writes_total", Counter, Worker, ["lane"], "How often this worker found that Redis had lost writes of a lane.";
+    SENDS_SKIPPED = "bursar_sends_skipped_total", Counter, Worker, ["lane", "reason"], "Sends that were not made because what Redis holds of the job must not be sent: it is not the accepted content, or above `max_amount`.";
+    MISMATCHES = "bursar_mismatches_total", Counter, Worker, ["lane"], "Responses that were known by a trade number or a request's id that another response had: replayed, or another job's.";
     FIT_FOR_MONEY = "bursar_fit_for_money", Gauge, Worker, [], "1 when the preflight allows this worker to send, 0 when it does not.";
     PREFLIGHT = "bursar_preflight_findings", Gauge, Worker, ["check", "severity"], "1 for each check of the preflight that is not fine, by how bad it is.";
     LAST_TRY = "bursar_last_try_age_seconds", Gauge, Worker, [], "Since this worker last claimed or tried to, in seconds.";

@@ -3,7 +3,7 @@
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use bursar_domain::{AccountName, Answer, Call, Lane, State};
+use bursar_domain::{AccountName, Answer, Call, Lane, State, Unsendable};
 use prometheus_client::encoding::{EncodeMetric, MetricEncoder};
 use prometheus_client::metrics::MetricType;
 use prometheus_client::metrics::counter::Counter;
@@ -93,6 +93,8 @@ struct Families {
     circuit_turns: Counters,
     circuit_open: Gauges,
     lost_writes: Counters,
+    skipped: Counters,
+    mismatches: Counters,
     preflight: Gauges,
     balance_failures: Counters,
 }
@@ -127,6 +129,8 @@ impl Default for Metrics {
             circuit_turns: register(to, names::CIRCUIT_TURNS, Counters::default()),
             circuit_open: register(to, names::CIRCUIT_OPEN, Gauges::default()),
             lost_writes: register(to, names::LOST_WRITES, Counters::default()),
+            skipped: register(to, names::SENDS_SKIPPED, Counters::default()),
+            mismatches: register(to, names::MISMATCHES, Counters::default()),
             preflight: register(to, names::PREFLIGHT, Gauges::default()),
             balance_failures: register(to, names::BALANCE_FAILURES, Counters::default()),
         };
@@ -172,6 +176,9 @@ impl Metrics {
             given_back: counter(&of.given_back, names::GIVEN_BACK),
             lost_leases: counter(&of.lost_leases, names::LOST_LEASES),
             lost_writes: counter(&of.lost_writes, names::LOST_WRITES),
+            skipped: Unsendable::ALL
+                .map(|why| of.skipped.get_or_create_owned(&labels(names::SENDS_SKIPPED, [&lane, why.label()]))),
+            mismatches: counter(&of.mismatches, names::MISMATCHES),
             opened: turn("opened"),
             closed: turn("closed"),
             circuit_open: of.circuit_open.get_or_create_owned(&labels(names::CIRCUIT_OPEN, [&lane])),
@@ -273,6 +280,8 @@ pub struct LaneMetrics {
     given_back: Counter,
     lost_leases: Counter,
     lost_writes: Counter,
+    skipped: [Counter; Unsendable::ALL.len()],
+    mismatches: Counter,
     opened: Counter,
     closed: Counter,
     circuit_open: Gauge,
@@ -323,6 +332,16 @@ impl LaneMetrics {
         self.lost_writes.inc();
     }
 
+    /// A send was not made, for what Redis holds of the job must not be sent.
+    pub fn skipped(&self, why: Unsendable) {
+        self.skipped[why as usize].inc();
+    }
+
+    /// A response was known by a number that another one has.
+    pub fn mismatch(&self) {
+        self.mismatches.inc();
+    }
+
     /// The circuit opened, or a probe failed and it rests for longer.
     pub fn circuit_opened(&self) {
         if self.circuit_open.set(1) == 0 {
@@ -346,6 +365,7 @@ mod tests {
         assert!(Answer::ALL.iter().enumerate().all(|(at, answer)| *answer as usize == at));
         assert!(State::ALL.iter().enumerate().all(|(at, state)| *state as usize == at));
         assert!(CALLS.iter().enumerate().all(|(at, call)| *call as usize == at));
+        assert!(Unsendable::ALL.iter().enumerate().all(|(at, why)| *why as usize == at));
         assert!(Doing::ALL.iter().enumerate().all(|(at, doing)| *doing as usize == at));
     }
 
@@ -361,6 +381,8 @@ mod tests {
         lane.lost(Lost::GivenBack, 3);
         lane.circuit_opened();
         lane.circuit_opened();
+        lane.skipped(Unsendable::Changed);
+        lane.mismatch();
         metrics.trouble(Doing::Renewing);
         let working = metrics.working();
         metrics.preflight([("redis.aof", "refuse")].into_iter());
@@ -377,6 +399,9 @@ mod tests {
             format!("bursar_given_back_total{{{of}}} 3"),
             format!("bursar_circuit_turns_total{{{of},turn=\"opened\"}} 1"),
             format!("bursar_circuit_open{{{of}}} 1"),
+            format!("bursar_sends_skipped_total{{{of},reason=\"content_changed\"}} 1"),
+            format!("bursar_sends_skipped_total{{{of},reason=\"above_max_amount\"}} 0"),
+            format!("bursar_mismatches_total{{{of}}} 1"),
             "bursar_redis_troubles_total{doing=\"renewing leases\"} 1".to_owned(),
             "bursar_calls_in_flight 1".to_owned(),
             "bursar_preflight_findings{check=\"redis.aof\",severity=\"refuse\"} 1".to_owned(),

@@ -5,10 +5,11 @@ use std::time::Duration;
 
 use apalis::prelude::Data;
 use bursar_domain::{
-    Action, Answer, Call, Due, Facts, Millis, Next, Reading, Received, State, Subject, after, next_action,
+    Action, Answer, Call, Due, Facts, Millis, Next, Reading, Received, State, Subject, after, check_content,
+    next_action,
 };
 use bursar_gateways::Order;
-use bursar_store::{Asked, Claimed, Commit, Committed, Resend, Store, crash_point};
+use bursar_store::{Asked, Claimed, Commit, Committed, Resend, ResponseId, Store, crash_point};
 use bursar_telemetry::{Lost, Metrics, Role};
 use serde_json::json;
 use tokio::time::Instant;
@@ -55,7 +56,8 @@ pub(crate) async fn handle(mut held: Held, runtime: Data<Arc<Runtime>>) {
         send_by: Some((held.claimed + runtime.begin_within).into_std()),
     };
     let facts = held.job.facts(served.gateway.can_ask(&order), served.gateway.resend_tells(), subject.next_day);
-    let commit = match next_action(&facts, held.job.call, &served.policy, held.clock.now()) {
+    let action = next_action(&facts, held.job.call, &served.policy, held.clock.now());
+    let commit = match fit_to_send(served, &held, action) {
         Action::Commit(next) => without_a_call(&held, next),
         Action::Send if held.claimed.elapsed() > runtime.begin_within => {
             return give_back(&runtime, &mut held, "this worker was too slow to begin").await;
@@ -75,6 +77,23 @@ pub(crate) async fn handle(mut held: Held, runtime: Data<Arc<Runtime>>) {
         Action::Ask => call(&runtime, &held, &mut order, facts, Call::Ask).await.0,
     };
     record(&runtime, held, commit).await;
+}
+
+/// The same action, or a person's turn in place of a send of what must not be sent.
+fn fit_to_send(served: &ServedLane, held: &Held, action: Action) -> Action {
+    match action {
+        Action::Send => {}
+        Action::Ask | Action::Commit(_) => return action,
+    }
+    let job = &held.job;
+    match check_content(served.lane.kind, &job.content, &job.hash, &served.policy) {
+        Ok(()) => Action::Send,
+        Err(why) => {
+            served.metrics.skipped(why);
+            tracing::error!(lane = %served.lane, key = %job.key, fence = job.fence, "not sent: {why}");
+            Action::Commit(Next::review(why.as_str()))
+        }
+    }
 }
 
 /// Makes the call and decides what follows.
@@ -104,13 +123,20 @@ async fn call(runtime: &Runtime, held: &Held, order: &mut Order, facts: Facts, c
         tell_the_circuit(runtime, served, reading.received);
     }
     let trade_nos = learn(order, &reading);
-    let facts =
-        Facts { asks: facts.asks + u32::from(call == Call::Ask), can_ask: served.gateway.can_ask(order), ..facts };
+    let response = response_id(held, call, &reading);
+    let facts = Facts {
+        asks: facts.asks + u32::from(call == Call::Ask),
+        can_ask: served.gateway.can_ask(order),
+        names: reading.names,
+        received: if call == Call::Send { reading.received } else { facts.received },
+        ..facts
+    };
     let now = held.clock.now();
     let next = after(&facts, call, reading.answer, &served.policy, now).unwrap_or_else(|illegal| {
         tracing::error!(lane = %served.lane, key = %held.job.key, fence = held.job.fence, %illegal, "a person must look at this job");
         Next::review("an answer that cannot follow this call")
     });
+    let next = next.heeding(reading.suspicion);
     let (t, f, ms) = (now.0, held.job.fence, u64::try_from(took.as_millis()).unwrap_or(u64::MAX));
     let line = Line { e: "answer", f, call: call.as_str(), t, ms, reading: &reading };
     let commit = Commit {
@@ -122,6 +148,7 @@ async fn call(runtime: &Runtime, held: &Held, order: &mut Order, facts: Facts, c
         resend: if call == Call::Send && reading.answer.did_nothing() { Resend::GivenBack } else { Resend::Counts },
         trade_nos,
         gateway_status: reading.status.clone(),
+        response,
         line: serde_json::to_string(&line).ok(), // texts and numbers: writing them cannot fail
     };
     (commit, reading)
@@ -169,6 +196,18 @@ fn learn(order: &mut Order, reading: &Reading) -> Option<Vec<String>> {
     Some(order.trade_nos.clone())
 }
 
+/// What the response is known by, if it can be relied on: its number for the job, else its request's id. An answer to a query
+/// names the job, so only a number that the job did not have is looked at. One that the job has may be a hint that nothing
+/// vouched for, so a response to a send is looked at whatever it names.
+fn response_id(held: &Held, call: Call, reading: &Reading) -> Option<ResponseId> {
+    match (reading.received, &reading.trade_no, call) {
+        (Received::Nothing, _, _) | (Received::Response, None, Call::Ask) => None,
+        (Received::Response, Some(number), Call::Ask) if held.job.trade_nos.contains(number) => None,
+        (Received::Response, Some(number), Call::Send | Call::Ask) => Some(ResponseId::TradeNo(number.clone())),
+        (Received::Response, None, Call::Send) => reading.request_id.clone().map(ResponseId::RequestId),
+    }
+}
+
 /// Where a person will want to know more than the state: the rule's words, then the gateway's.
 fn reason(next: &Next, reading: &Reading) -> Option<String> {
     let quiet = match next.state {
@@ -202,15 +241,18 @@ fn without_a_call(held: &Held, next: Next) -> Commit {
         Call::Send => Some(json!({"e": "withheld", "t": held.clock.now().0, "f": held.job.fence}).to_string()),
         Call::Ask => None,
     };
+    // What the job was answered last stays with the reason that it gave.
+    let same = |reason: &&String| next.reason.is_some_and(|rule| reason.starts_with(rule));
     Commit {
         key: held.job.key.to_string(),
         fence: held.job.fence,
-        reason: None,
+        reason: held.job.reason.as_ref().filter(same).cloned(),
         next,
         asked: Asked::No,
-        resend: if withheld.is_some() { Resend::GivenBack } else { Resend::Counts },
+        resend: if withheld.is_some() { Resend::Skipped } else { Resend::Counts },
         trade_nos: None,
         gateway_status: None,
+        response: None,
         line: withheld,
     }
 }
@@ -259,6 +301,12 @@ async fn record(runtime: &Runtime, mut held: Held, commit: Commit) {
             runtime.bell.ring(held.lane, at.since(held.clock.now()));
         }
         (Some(Committed::Ok | Committed::Again), Due::Never) => {}
+        (Some(Committed::Mismatch), _) => {
+            served.metrics.mismatch();
+            served.metrics.committed(State::NeedsReview);
+            tracing::error!(%lane, key = %held.job.key, fence, "needs review: the response is known by a number that another one has");
+            return;
+        }
         (Some(Committed::Stale), _) => {
             served.metrics.lost(Lost::Commit, 1);
             tracing::warn!(%lane, key = %held.job.key, fence, "came too late: the job has moved on; the answer is in its log");

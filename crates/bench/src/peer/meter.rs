@@ -1,6 +1,6 @@
 //! The gateway that the peer's worker has: does what the workload asks, and counts.
 
-use bursar_domain::{Answer, Reading, Received};
+use bursar_domain::{Answer, Names, Reading, Received, Suspicion};
 use bursar_gateways::{BoxFuture, Gateway, Order};
 
 use super::stub::Stub;
@@ -25,8 +25,9 @@ impl Meter {
     async fn handle(&self, order: &Order) -> Reading {
         self.tally.begin();
         let reading = match &self.stub {
-            None => Ok(reading("4200001234202603140123456789", None)),
-            Some(stub) => stub.pay(&order.key, &order.content).await.map(|trade_no| reading(&trade_no, Some(200))),
+            None => Ok(reading(&order.key, None)),
+            // The stub gives every job the same number, which no gateway does.
+            Some(stub) => stub.pay(&order.key, &order.content).await.map(|_| reading(&order.key, Some(200))),
         };
         let reading = reading.unwrap_or_else(|error| {
             self.tally.fail(&error.to_string());
@@ -37,11 +38,13 @@ impl Meter {
     }
 }
 
-fn reading(trade_no: &str, http: Option<u16>) -> Reading {
+fn reading(key: &str, http: Option<u16>) -> Reading {
     Reading {
         answer: Answer::Succeeded,
         received: Received::Response,
-        trade_no: Some(trade_no.to_owned()),
+        names: Names::Job,
+        suspicion: Suspicion::Nothing,
+        trade_no: Some(format!("42{key}")),
         status: Some("1".into()),
         code: Some("10000".into()),
         message: None,

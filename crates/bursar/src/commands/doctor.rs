@@ -12,7 +12,7 @@ use crate::cli::{Exit, Global};
 use crate::config::{Account, Advice, Config};
 use crate::output::line;
 use crate::session::{self, Session};
-use crate::{preflight, work};
+use crate::{preflight, unlisted, work};
 
 #[derive(Debug, Args)]
 #[command(
@@ -33,6 +33,7 @@ pub(crate) async fn run(_: &Arguments, global: &Global) -> anyhow::Result<Exit> 
         findings.push(keys(name.as_str(), account));
         findings.push(reach(name.as_str(), account).await);
     }
+    findings.extend(unlisted::codes(&config, &store).await?.iter().map(unlisted_code));
     for queue in &config.intake.queues {
         findings.push(door(queue, store.queue_status(queue).await?));
     }
@@ -100,6 +101,16 @@ fn doubts(name: &str, account: &Account) -> Finding {
         ),
     };
     finding(Severity::Fine, "account.on_ambiguous", text)
+}
+
+/// What to do about a code that no list has.
+fn unlisted_code(found: &unlisted::Unlisted) -> Finding {
+    let unlisted::Unlisted { lane, code, jobs } = found;
+    let text = format!(
+        "{lane}: {jobs} jobs in review were answered by {code}, which leaves them in doubt. If it says that the gateway has the job \
+         already, add its sub-code to the account's duplicate_sub_codes (RUNBOOK, \"answered by a code\")"
+    );
+    finding(Severity::Warn, "account.sub_codes", text)
 }
 
 fn keys(name: &str, account: &Account) -> Finding {

@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use bursar_domain::{AccountName, GatewayKind, OnAmbiguous, Policy};
+use bursar_domain::{AccountName, Confirm, GatewayKind, OnAmbiguous, Policy};
 use bursar_gateways::{
-    Channel, ContentType, QueryKey, RefusalTexts, SplitMethods, SubCodes, TooManyRequests, UploadMethod,
+    Channel, ContentType, QueryKey, RefusalTexts, SplitMethods, SubCodes, TooManyRequests, UnsignedErrors, UploadMethod,
 };
 
 use super::balance::{self, Balance};
@@ -92,6 +92,8 @@ pub(crate) struct Yzt {
     pub(crate) private_key_file: PathBuf,
     /// How answers are trusted.
     pub(crate) response_sign: ResponseSign,
+    /// What an error without a signature says.
+    pub(crate) unsigned_errors: UnsignedErrors,
     /// The token of a merchant that authorised the app.
     pub(crate) app_auth_token_file: Option<PathBuf>,
     /// What a status query is keyed on.
@@ -141,10 +143,12 @@ pub(crate) struct Beingfi {
 }
 
 /// Keys that mean nothing to the other gateway.
-const YZT_ONLY: [&str; 14] = [
+const YZT_ONLY: [&str; 16] = [
     "private_key_file",
     "platform_public_key_file",
     "require_response_sign",
+    "unsigned_errors",
+    "confirm",
     "app_auth_token_file",
     "query_key",
     "upload_method",
@@ -241,6 +245,7 @@ fn read_policy(section: &mut Section<'_>) -> Policy {
         not_ready_wait: default.not_ready_wait,
         retry_max: section.read("retry_max", rules::duration(SHORTEST..=DAY)).unwrap_or(default.retry_max),
         retry_deadline: section.read("retry_deadline", deadline()).unwrap_or(default.retry_deadline),
+        confirm: default.confirm,
         max_amount: default.max_amount,
     }
 }
@@ -255,6 +260,8 @@ fn read_yzt(section: &mut Section<'_>, policy: &mut Policy) -> Gateway {
     let deadline_t1 = section.read("poll_deadline_t1", rules::duration(SHORTEST..=LONGEST_DEADLINE));
     policy.poll_deadline_t1 = deadline_t1.unwrap_or(policy.poll_deadline_t1);
     policy.max_amount = section.read("max_amount", rules::fen);
+    let confirms = Confirm::ALL.map(|confirm| (confirm.as_str(), confirm));
+    policy.confirm = section.read("confirm", rules::word(&confirms)).unwrap_or(policy.confirm);
     let split = section.read("split_method", rules::text);
     let split_query = section.read("split_query_method", rules::text);
     if split.is_none() && split_query.is_some() {
@@ -264,6 +271,7 @@ fn read_yzt(section: &mut Section<'_>, policy: &mut Policy) -> Gateway {
         app_id: section.require("app_id", rules::text),
         private_key_file: section.require("private_key_file", rules::file),
         response_sign: read_response_sign(section),
+        unsigned_errors: read_unsigned_errors(section, policy.on_ambiguous),
         app_auth_token_file: section.read("app_auth_token_file", rules::file),
         query_key: section.read("query_key", rules::word(&query_keys)).unwrap_or_default(),
         upload_method: section.read("upload_method", rules::word(&upload_methods)).unwrap_or_default(),
@@ -286,6 +294,19 @@ fn read_response_sign(section: &mut Section<'_>) -> ResponseSign {
             ResponseSign::Waived
         }
     }
+}
+
+/// Believed, an unsigned error has its send made again: an account that never sends twice by itself must not believe it.
+fn read_unsigned_errors(section: &mut Section<'_>, on_ambiguous: OnAmbiguous) -> UnsignedErrors {
+    let words = [UnsignedErrors::Doubt, UnsignedErrors::Believe].map(|word| (word.as_str(), word));
+    let unsigned_errors = section.read("unsigned_errors", rules::word(&words)).unwrap_or_default();
+    if (unsigned_errors, on_ambiguous) == (UnsignedErrors::Believe, OnAmbiguous::Hold) {
+        section.wrong(
+            "unsigned_errors",
+            "must be \"doubt\" where on_ambiguous is \"hold\": what is believed is sent again",
+        );
+    }
+    unsigned_errors
 }
 
 fn read_beingfi(section: &mut Section<'_>, policy: &mut Policy) -> Gateway {

@@ -130,6 +130,7 @@ fn shown_account(account: &Account) -> Table {
     match &account.gateway {
         Gateway::Yzt(yzt) => {
             shown.insert("poll_deadline_t1".to_owned(), duration(policy.poll_deadline_t1));
+            shown.insert("confirm".to_owned(), policy.confirm.as_str().into());
             shown.extend(policy.max_amount.map(|cap| ("max_amount".to_owned(), cap.get().into())));
             shown.extend(shown_yzt(yzt));
             shown.extend(account.notify.shown());
@@ -159,6 +160,7 @@ fn shown_yzt(yzt: &Yzt) -> Table {
         ("app_id", yzt.app_id.as_str().into()),
         ("private_key_file", path(&yzt.private_key_file)),
         ("require_response_sign", platform_key.is_some().into()),
+        ("unsigned_errors", yzt.unsigned_errors.as_str().into()),
         ("query_key", query_key.into()),
         ("upload_method", upload_method.into()),
         ("final_sub_codes", yzt.sub_codes.refused.clone().into()),

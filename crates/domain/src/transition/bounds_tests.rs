@@ -57,7 +57,7 @@ fn moments(policy: &Policy) -> Vec<Millis> {
 fn every_fact() -> Vec<Facts> {
     let mut all = Vec::new();
     for state in State::ALL {
-        for flags in 0..8_u8 {
+        for flags in 0..32_u8 {
             for resends in [0, 1, 2, 3, u32::MAX] {
                 for (sends, asks) in [(1, 0), (4, 7), (MAX_SENDS, 1_000), (u32::MAX, u32::MAX)] {
                     all.push(Facts {
@@ -71,6 +71,8 @@ fn every_fact() -> Vec<Facts> {
                         sent_before: None,
                         ordered: None,
                         can_ask: flags & 1 > 0,
+                        names: if flags & 8 > 0 { Names::Job } else { Names::Nothing },
+                        received: if flags & 16 > 0 { Received::Response } else { Received::Nothing },
                         resend_tells: flags & 2 > 0,
                         next_day: flags & 4 > 0,
                         seed: u64::from(resends) ^ 7,

@@ -147,6 +147,8 @@ fn fresh(state: State, reach: Reach) -> Facts {
         sent_before: None,
         ordered: None,
         can_ask: matches!(reach, Reach::CanAsk),
+        names: Names::Job,
+        received: Received::Nothing,
         resend_tells: true,
         next_day: false,
         seed: 7,
@@ -195,6 +197,117 @@ fn where_it_cannot_be_asked_the_same_transitions_are_legal_and_resend_sends_agai
 fn where_it_cannot_be_asked_the_same_transitions_are_legal_and_hold_waits_for_a_person() {
     let table = changed(rows(CAN_BE_ASKED), CANNOT_BE_ASKED_HOLD);
     proves(&table, Reach::CannotAsk, OnAmbiguous::Hold);
+}
+
+/// A last word to a send whose response names no job, by `confirm`, the word and whether the gateway can be asked: what it
+/// becomes and what it is due for.
+const NAMES_NO_JOB: &str = "
+    failures  succeeded  can     succeeded     never
+    failures  succeeded  cannot  succeeded     never
+    failures  failed     can     pending       ask
+    failures  failed     cannot  needs_review  never
+    failures  refunded   can     pending       ask
+    failures  refunded   cannot  needs_review  never
+    always    succeeded  can     pending       ask
+    always    succeeded  cannot  needs_review  never
+    always    failed     can     pending       ask
+    always    failed     cannot  needs_review  never
+    always    refunded   can     pending       ask
+    always    refunded   cannot  needs_review  never
+    never     succeeded  can     succeeded     never
+    never     succeeded  cannot  succeeded     never
+    never     failed     can     failed        never
+    never     failed     cannot  failed        never
+    never     refunded   can     refunded      never
+    never     refunded   cannot  refunded      never
+";
+
+#[test]
+fn a_last_word_that_names_no_job_is_confirmed_first() {
+    let now = Millis(1_001_000);
+    let mut rows = 0;
+    for line in NAMES_NO_JOB.lines().filter(|line| !line.is_empty()) {
+        let words: Vec<&str> = line.split_whitespace().collect();
+        rows += 1;
+        let confirm = Confirm::ALL.into_iter().find(|confirm| confirm.as_str() == words[0]).unwrap();
+        let answer = Answer::ALL.into_iter().find(|answer| answer.as_str() == words[1]).unwrap();
+        let reach = if words[2] == "can" { Reach::CanAsk } else { Reach::CannotAsk };
+        for on_ambiguous in [OnAmbiguous::Resend, OnAmbiguous::Hold] {
+            let policy = Policy { on_ambiguous, confirm, ..Policy::default() };
+            for state in [State::Queued, State::InDoubt, State::Pending] {
+                let facts = Facts { names: Names::Nothing, ..fresh(state, reach) };
+                let next = after(&facts, Call::Send, answer, &policy, now).unwrap();
+                let due = match next.due {
+                    Due::Send(_) => "send",
+                    Due::Ask(at) if at == now => "ask",
+                    Due::Ask(_) => "ask later",
+                    Due::Never => "never",
+                };
+                assert_eq!(format!("{} {due}", next.state), words[3..].join(" "), "{line} while {state}");
+                let named = Facts { names: Names::Job, ..facts };
+                let next = after(&named, Call::Send, answer, &policy, now).unwrap();
+                assert_eq!(Some(next.state), answer.last_word(), "{line} while {state}: what names the job ends it");
+            }
+        }
+    }
+    assert_eq!(rows, Confirm::ALL.len() * 3 * 2);
+}
+
+/// Whatever the query says that confirms it: nothing but its own last word ends the job, and nothing is sent again.
+#[test]
+fn what_waits_to_be_confirmed_is_ended_by_a_query_alone() {
+    for on_ambiguous in [OnAmbiguous::Resend, OnAmbiguous::Hold] {
+        let policy = Policy { on_ambiguous, ..Policy::default() };
+        for answer in Answer::ALL {
+            let facts = fresh(State::Pending, Reach::CanAsk);
+            let Ok(next) = after(&facts, Call::Ask, answer, &policy, Millis(1_001_000)) else { continue };
+            assert_eq!(next.state.is_terminal(), answer.last_word().is_some(), "{answer:?}");
+            assert!(!matches!(next.due, Due::Send(_)), "{answer:?}");
+        }
+    }
+}
+
+/// A response with a code that no list has leaves its own words as the reason, not that there was no answer.
+#[test]
+fn a_send_that_was_answered_is_never_put_before_a_person_as_unanswered() {
+    let late = Millis(1_000_000).plus(Policy::default().settle);
+    for (on_ambiguous, silence) in [
+        (OnAmbiguous::Hold, "no answer to a send, and this account holds"),
+        (OnAmbiguous::Resend, "no answer, however often the bytes were sent again"),
+    ] {
+        let policy = Policy { on_ambiguous, resend_max: 0, ..Policy::default() };
+        for (received, reason) in [(Received::Response, UNDECIDED), (Received::Nothing, silence)] {
+            let facts = Facts { received, ..fresh(State::InDoubt, Reach::CannotAsk) };
+            let soon = after(&facts, Call::Send, Answer::Silent, &policy, Millis(1_001_000)).unwrap();
+            assert_eq!(soon.reason, (received == Received::Response).then_some(UNDECIDED), "{policy:?}");
+            let Action::Commit(next) = next_action(&facts, Call::Ask, &policy, late) else { panic!("{facts:?}") };
+            assert_eq!((next.state, next.reason), (State::NeedsReview, Some(reason)), "{policy:?}");
+        }
+    }
+}
+
+/// A suspicion stops the lane, and leaves the job where a call that taught nothing leaves it: never queued, never failed.
+#[test]
+fn a_suspected_misconfiguration_pauses_and_decides_nothing() {
+    for on_ambiguous in [OnAmbiguous::Resend, OnAmbiguous::Hold] {
+        let policy = Policy { on_ambiguous, ..Policy::default() };
+        for reach in [Reach::CanAsk, Reach::CannotAsk] {
+            for (state, call, _) in every_triple().filter(|(_, _, answer)| *answer == Answer::Silent) {
+                let Ok(next) = after(&fresh(state, reach), call, Answer::Silent, &policy, Millis(1_001_000)) else {
+                    continue;
+                };
+                assert_eq!(next.clone().heeding(Suspicion::Nothing), next);
+                let heeded = next.clone().heeding(Suspicion::Misconfigured);
+                assert_eq!(
+                    (heeded.state, heeded.due, heeded.pause_lane),
+                    (next.state, next.due, true),
+                    "{state} {call:?}"
+                );
+                assert!(!matches!(heeded.state, State::Queued | State::Failed), "{state} {call:?}");
+                assert!(heeded.reason.is_some_and(|reason| reason.len() <= 60), "{heeded:?}");
+            }
+        }
+    }
 }
 
 #[test]

@@ -4,7 +4,7 @@
 
 use std::borrow::Cow;
 
-use bursar_domain::{Answer, Reading, Received};
+use bursar_domain::{Answer, Names, Reading, Received};
 
 use super::sign;
 use crate::http::Heard;
@@ -173,6 +173,7 @@ pub(super) fn open<'a>(heard: &'a Heard, secret: &Secret, texts: &RefusalTexts, 
         Ok((code, said, data)) => {
             let reading = Reading {
                 received: Received::Response,
+                names: Names::Job, // no page describes a query that would confirm it
                 http: Some(answered.http),
                 code: Some(text::word(&code, hidden)),
                 message: Some(text::message(&said, hidden)).filter(|said| !said.is_empty()),

@@ -27,7 +27,8 @@ pub(super) enum Class {
     InDoubt,
 }
 
-/// Where in the gateway a code is raised. Only what comes before the business service can be believed unsigned.
+/// Where in the gateway a code is raised. Only what comes before the business service can be believed unsigned, and only
+/// where the operator says so.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Stage {
     BeforeRouting,

@@ -39,7 +39,11 @@ pub(crate) fn open<'a>(
         return Err(format!("the answer is not a JSON object: {body}").into());
     };
     let unclear = |Unclear| "the answer has two nodes or signatures, or one that cannot be read".to_owned();
-    let (name, text) = find_node(&outer, method).map_err(unclear)?.ok_or("the answer has no node")?;
+    let (name, text) = match find_node(&outer, method).map_err(unclear)? {
+        Node::Own(name, text) => (name, text),
+        Node::Foreign(name) => return Err(format!("answered as {name}, which is no response to {method}").into()),
+        Node::None => return Err("the answer has no node".into()),
+    };
     let trust = match (verifier, outer.word("sign").map_err(unclear)?) {
         (None, _) => Trust::Waived,
         (Some(_), None) => Trust::Unsigned,
@@ -51,20 +55,36 @@ pub(crate) fn open<'a>(
     Ok(Envelope { node, trust, odd_node })
 }
 
-/// The expected node, else `error_response`, else the only one there is: bill uploads are answered under another
-/// method's name, and errors under either (trap 2, seed 002).
-fn find_node<'a, 'o>(outer: &'o RawObject<'a>, method: &str) -> Result<Option<(&'o str, &'a str)>, Unclear> {
-    let expected = node_name(method);
-    for name in [expected.as_str(), "error_response"] {
-        if outer.raw(name)?.is_some() {
-            return Ok(outer.fields().find(|(field, _)| *field == name));
+/// The two names that bill uploads go by, and so do their nodes (trap 2, seed 002).
+const UPLOADS: [&str; 2] = ["funds_bill_upload_response", "bkfunds_order_upload_response"];
+
+/// The node of an error that names no method. The framework writes it where it does not know the method, seed 002 for a
+/// refusal of the service.
+const ERROR_NODE: &str = "error_response";
+
+/// What an answer speaks under.
+enum Node<'o, 'a> {
+    /// The method that was called, or the error node: its name and its text.
+    Own(&'o str, &'a str),
+    /// Another method only: whatever it says, it is no response to this call.
+    Foreign(&'o str),
+    /// No node.
+    None,
+}
+
+/// The method's own node, else `error_response`. A signature vouches for the node's text and not for its name, but whoever
+/// crosses responses, by fault or on purpose, must not have one method's word taken for another's.
+fn find_node<'a, 'o>(outer: &'o RawObject<'a>, method: &str) -> Result<Node<'o, 'a>, Unclear> {
+    let own = node_name(method);
+    let names: &[&str] = if UPLOADS.contains(&own.as_str()) { &UPLOADS } else { &[own.as_str()] };
+    for name in names.iter().chain([&ERROR_NODE]) {
+        if let Some(text) = outer.raw(name)? {
+            let named = outer.fields().find(|(field, _)| field == name);
+            return Ok(named.map_or(Node::None, |(name, _)| Node::Own(name, text)));
         }
     }
     let mut nodes = outer.fields().filter(|(name, _)| name.ends_with("_response"));
-    match (nodes.next(), nodes.next()) {
-        (Some(_), Some(_)) => Err(Unclear),
-        (node, _) => Ok(node),
-    }
+    Ok(nodes.next().map_or(Node::None, |(name, _)| Node::Foreign(name)))
 }
 
 /// `merchant.balanceQuery` → `merchant_balanceQuery_response`: case is kept.

@@ -1,7 +1,7 @@
 //! From an opened YZT answer to what it means for the job: by the class of its code, by what vouches for it, and by
 //! which call it answers. No answer to a send is `Unseen`, no answer to an ask is `Refused`.
 
-use bursar_domain::{Answer, Fen, Kind, Reading, Received, Subject};
+use bursar_domain::{Answer, Fen, Kind, Names, Reading, Received, Subject, Suspicion};
 use jiff::{SignedDuration, Timestamp};
 
 use super::codes::{self, Class, Stage};
@@ -9,7 +9,7 @@ use super::envelope::{self, Envelope, Trust};
 use crate::http::{Answered, Heard};
 use crate::json::{RawObject, Unclear};
 use crate::rsa2::Verifier;
-use crate::{Order, Secret, SubCodes, text};
+use crate::{Order, Secret, SubCodes, UnsignedErrors, text};
 
 /// The gateway tolerates 10 minutes (seed 000). Half of it is no longer a matter of a slow network.
 const MAX_SKEW: SignedDuration = SignedDuration::from_mins(5);
@@ -17,6 +17,7 @@ const MAX_SKEW: SignedDuration = SignedDuration::from_mins(5);
 /// What it takes to read this account's answers.
 pub(super) struct Reader<'a> {
     pub verifier: Option<&'a Verifier>,
+    pub unsigned_errors: UnsignedErrors,
     pub sub_codes: &'a SubCodes,
     pub secrets: Vec<&'a Secret>,
 }
@@ -71,8 +72,8 @@ impl Reader<'_> {
         let taken = node.value("success")?.map(|success| success == true || success == "true");
         let (class, stage) = codes::classify(&code, sub_code.as_deref(), taken, self.sub_codes);
         let mut notes: Vec<String> = odd_node.map(|name| format!("answered as {name}")).into_iter().collect();
-        let class = believed(class, stage, trust, &mut notes);
         let class = self.judge_clock(class, answered.date, now, &mut notes);
+        let (class, received, suspicion) = self.believed(class, stage, trust, &mut notes);
         let said = match node.word("sub_msg")? {
             Some(said) => said,
             None => node.word("msg")?.unwrap_or_default(),
@@ -83,12 +84,9 @@ impl Reader<'_> {
             None => word(&code),
         };
         let data = node.raw("data")?.and_then(RawObject::parse);
-        let received = match trust {
-            Trust::Verified | Trust::Waived => Received::Response,
-            Trust::Unsigned | Trust::BadlySigned => Received::Nothing,
-        };
         let reading = Reading {
             received,
+            suspicion,
             http: Some(answered.http),
             code: Some(code),
             message: None,
@@ -110,6 +108,34 @@ impl Reader<'_> {
         Class::ConfigFault
     }
 
+    /// What is left of a class without the platform's signature: nothing. An error that is raised before the business service
+    /// sees a request is believed without one where the operator says so, and never with a wrong one: whoever is on the way
+    /// can write either after the gateway has executed the call (alipay/global-open-sdk-java#222 came to the same of
+    /// successes). What looks like a misconfiguration is a reason to stop, not to call the send not executed.
+    fn believed(
+        &self,
+        class: Class,
+        stage: Stage,
+        trust: Trust,
+        notes: &mut Vec<String>,
+    ) -> (Class, Received, Suspicion) {
+        let early = match (stage, class) {
+            (Stage::BeforeRouting, Class::NotExecuted | Class::Clock | Class::ConfigFault) => true,
+            (Stage::BeforeRouting | Stage::Service, _) => false,
+        };
+        match trust {
+            Trust::Verified | Trust::Waived => return (class, Received::Response, Suspicion::Nothing),
+            Trust::Unsigned => notes.push("the answer is not signed".into()),
+            Trust::BadlySigned => notes.push("the answer's signature is not the platform's".into()),
+        }
+        if early && trust == Trust::Unsigned && self.unsigned_errors == UnsignedErrors::Believe {
+            return (class, Received::Response, Suspicion::Nothing);
+        }
+        let suspicion =
+            if early && class == Class::ConfigFault { Suspicion::Misconfigured } else { Suspicion::Nothing };
+        (Class::InDoubt, Received::Nothing, suspicion)
+    }
+
     fn finish(&self, words: Words<'_>, answer: Answer) -> Reading {
         let Words { mut reading, notes, said, .. } = words;
         if answer == Answer::Contradiction {
@@ -127,10 +153,13 @@ impl Reader<'_> {
 
     /// What the answer to a send means.
     pub(super) fn sent(&self, mut words: Words<'_>, order: &Order) -> Reading {
+        if order.kind == Kind::BillUpload {
+            words.reading.names = Names::Job; // no page describes a query that would confirm it
+        }
         let answer = match (words.class, order.kind) {
             (Class::Done, Kind::BillUpload) => Answer::Succeeded,
             (Class::Done, Kind::Transfer | Kind::Split) => match words.stand(order, &self.secrets) {
-                Ok(stand) => stand.after_send(),
+                Ok(stand) => stand.after_send(&mut words),
                 Err(Unclear) => words.unreadable(),
             },
             (Class::Duplicate, Kind::BillUpload) => Answer::Succeeded,
@@ -171,26 +200,19 @@ impl Reader<'_> {
     }
 }
 
-/// What of a class is left without the platform's signature: an error that is raised before the business service
-/// sees a request still says that it did not; nothing else is believed, a success least of all (the
-/// conclusion that Alipay's SDK came to as well: alipay/global-open-sdk-java#222).
-fn believed(class: Class, stage: Stage, trust: Trust, notes: &mut Vec<String>) -> Class {
-    match trust {
-        Trust::Verified | Trust::Waived => return class,
-        Trust::Unsigned => notes.push("the answer is not signed".into()),
-        Trust::BadlySigned => notes.push("the answer's signature is not the platform's".into()),
-    }
-    match (stage, class) {
-        (Stage::BeforeRouting, Class::NotExecuted | Class::Clock | Class::ConfigFault) => class,
-        (Stage::BeforeRouting | Stage::Service, _) => Class::InDoubt,
-    }
-}
-
 /// How the gateway says a job stands.
 struct Stand {
     word: Answer,
     key: Match,
     amount: Match,
+    record: Record,
+}
+
+/// What kind of trade the data is a record of.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Record {
+    Payment,
+    Refund,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -204,6 +226,13 @@ impl Words<'_> {
     fn note(&mut self, note: &str, answer: Answer) -> Answer {
         self.notes.push(note.into());
         answer
+    }
+
+    /// The record of a refund, by the payment's own key: its status is the refund's, and says nothing certain of the payment.
+    fn of_a_refund(&mut self) -> Answer {
+        self.reading.status = None;
+        self.reading.trade_no = None;
+        self.note("the answer speaks of a refund: its status is not the payment's", Answer::Silent)
     }
 
     /// `data` does not say one thing: nothing was received that can be relied on.
@@ -223,7 +252,12 @@ impl Words<'_> {
     fn stand(&mut self, order: &Order, secrets: &[&Secret]) -> Result<Stand, Unclear> {
         let Some(data) = &self.data else {
             self.note("the answer has no data", Answer::Accepted);
-            return Ok(Stand { word: Answer::Accepted, key: Match::Absent, amount: Match::Absent });
+            return Ok(Stand {
+                word: Answer::Accepted,
+                key: Match::Absent,
+                amount: Match::Absent,
+                record: Record::Payment,
+            });
         };
         data.raw("status")?;
         let status = data.word("status").unwrap_or_default(); // whatever else it is, it is no last word
@@ -241,6 +275,11 @@ impl Words<'_> {
             (Some(_), Some(_)) => Match::Other,
             (_, None) => Match::Same, // nothing to compare with: only the undocumented split may lack an amount
         };
+        // `p` for a payment, `r` for a refund, in a query's answer.
+        let record = match data.word("trade_type")?.as_deref() {
+            Some("r" | "R") if status.as_deref() != Some("2") => Record::Refund,
+            Some(_) | None => Record::Payment, // and a refunded one: that word is the payment's under either type
+        };
         self.reading.amount = named;
         if let Some(number) = number {
             self.reading.trade_no = text::number(&number, secrets);
@@ -249,7 +288,7 @@ impl Words<'_> {
             }
         }
         let word = self.word_of(status.as_deref(), secrets);
-        Ok(Stand { word, key, amount })
+        Ok(Stand { word, key, amount, record })
     }
 
     /// 0, 1 and 2 are last words, 9 and n are not, and neither is what no page explains (trap 13).
@@ -269,8 +308,16 @@ impl Words<'_> {
 
 impl Stand {
     /// The answer to an apply need not name key and amount (seed 000), but must not name others.
-    fn after_send(&self) -> Answer {
-        if self.key == Match::Other || self.amount == Match::Other { Answer::Contradiction } else { self.word }
+    fn after_send(&self, words: &mut Words<'_>) -> Answer {
+        match (self.record, self.key, self.amount) {
+            (_, Match::Other, _) | (_, _, Match::Other) => Answer::Contradiction,
+            (Record::Refund, _, _) => words.of_a_refund(),
+            (Record::Payment, Match::Same, Match::Same) => {
+                words.reading.names = Names::Job;
+                self.word
+            }
+            (Record::Payment, Match::Same | Match::Absent, Match::Same | Match::Absent) => self.word,
+        }
     }
 
     /// The answer to a query must name the key, and for a last word the amount: its page promises both, and the number
@@ -288,7 +335,11 @@ impl Stand {
             (Match::Same, Match::Absent, Answer::Succeeded | Answer::Failed | Answer::Refunded) => {
                 words.note("the answer names no amount: not believed", Answer::Silent)
             }
-            (Match::Same, Match::Same | Match::Absent, word) => word,
+            (Match::Same, Match::Same | Match::Absent, _) if self.record == Record::Refund => words.of_a_refund(),
+            (Match::Same, Match::Same | Match::Absent, word) => {
+                words.reading.names = Names::Job;
+                word
+            }
         }
     }
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use bursar_domain::Kind;
 use bursar_gateways::{
     Beingfi, BeingfiSettings, ContentType, Order, QueryKey, RefusalTexts, ResponseSign, Secret, SplitMethods, SubCodes,
-    Transport, UploadMethod, Yzt, YztSettings,
+    Transport, UnsignedErrors, UploadMethod, Yzt, YztSettings,
 };
 
 use super::sign::{SECRET, key};
@@ -30,6 +30,7 @@ pub fn yzt_settings(url: &str) -> YztSettings {
         app_auth_token: None,
         private_key: Secret::new(key("app_private_pkcs8")),
         response_sign: ResponseSign::Required(key("platform_public_spki")),
+        unsigned_errors: UnsignedErrors::default(),
         query_key: QueryKey::TradeNo,
         upload_method: UploadMethod::FundsBillUpload,
         split: Some(SplitMethods { apply: "bkfunds.split.apply".into(), query: None }),

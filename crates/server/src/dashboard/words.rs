@@ -222,7 +222,7 @@ pub(super) struct Words {
     outcomes: [(&'static str, &'static str); 4],
     outcomes_mean: [(&'static str, &'static str); 4],
     /// What the rules say of why a job stands where it stands, as it begins on record.
-    reasons: [(&'static str, &'static str); 21],
+    reasons: [(&'static str, &'static str); 29],
     /// Why a notification is held, by what stands on record.
     held_reasons: [(&'static str, &'static str); 5],
     /// What became of a callback, by its word on record: {0} is the event's number, {1} what was heard, {2} a state.
@@ -412,7 +412,14 @@ mod tests {
             assert_ne!(CHINESE.reason(reason), reason);
             assert_eq!(ENGLISH.reason(reason), reason);
         }
-        for script in [include_str!("../../../store/lua/put_back.lua"), include_str!("../../../store/lua/claim.lua")] {
+        for why in bursar_domain::Unsendable::ALL {
+            assert_ne!(CHINESE.reason(why.as_str()), why.as_str());
+        }
+        for script in [
+            include_str!("../../../store/lua/put_back.lua"),
+            include_str!("../../../store/lua/claim.lua"),
+            include_str!("../../../store/lua/commit.lua"),
+        ] {
             let script = script.replace("\\'", "'");
             assert!(CHINESE.reasons.iter().any(|(known, _)| script.contains(known)));
         }

@@ -129,6 +129,7 @@ async fn a_commit_ahead_of_its_record_says_that_the_claim_was_lost() {
         trade_nos: None,
         gateway_status: None,
         reason: None,
+        response: None,
         line: Some(r#"{"e":"answer","t":1,"f":3}"#.into()),
     };
     scene.store.commit(&scene.lane, &[commit]).await.unwrap();

@@ -34,6 +34,7 @@ mod rate;
 mod read;
 mod release;
 mod renew;
+mod response_ids;
 mod scene;
 mod sentinel;
 mod submit;

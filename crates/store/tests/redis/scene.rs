@@ -264,6 +264,7 @@ pub(crate) fn sent(claimed: &Claimed, state: State, due: Due) -> Commit {
         trade_nos: None,
         gateway_status: None,
         reason: None,
+        response: None,
         line: Some(answer_line(claimed.fence, r#""t":1"#)),
     }
 }

@@ -7,4 +7,5 @@ mod intake;
 mod journal;
 mod lost_writes;
 mod main_job;
+mod proofs;
 mod support;

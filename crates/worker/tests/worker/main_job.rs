@@ -73,6 +73,7 @@ fn yzt_settings(ready: &bursar_simulator::Ready) -> YztSettings {
         response_sign: bursar_gateways::ResponseSign::Required(
             std::fs::read_to_string(&ready.platform_public_key_file).unwrap(),
         ),
+        unsigned_errors: bursar_gateways::UnsignedErrors::default(),
         query_key: bursar_gateways::QueryKey::TradeNo,
         upload_method: bursar_gateways::UploadMethod::FundsBillUpload,
         split: None,

@@ -22,6 +22,8 @@ use tokio_util::sync::CancellationToken;
 #[derive(Clone, Debug)]
 pub(crate) enum Act {
     Answer(Answer),
+    /// Whatever else a response says beside its answer.
+    Read(Box<Reading>),
     Panic,
     /// Answers once a permit is added to the gate.
     WaitAtTheGate(Answer),
@@ -103,6 +105,10 @@ impl Scripted {
         let usual = usual.map_or_else(|| self.otherwise.clone(), Act::Answer);
         let answer = match next.unwrap_or(usual) {
             Act::Answer(answer) => answer,
+            Act::Read(reading) => {
+                self.in_flight.fetch_sub(1, Ordering::SeqCst);
+                return *reading;
+            }
             Act::Panic => {
                 self.in_flight.fetch_sub(1, Ordering::SeqCst);
                 panic!("the gateway's code panics about {}", order.key);

@@ -4,7 +4,9 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use anyhow::{Context, bail};
-use bursar_domain::{Facts, JobView, Key, Lane, Millis, Next, Policy, State, Subject, about, recalled};
+use bursar_domain::{
+    Facts, JobView, Key, Lane, Millis, Names, Next, Policy, Received, State, Subject, about, recalled,
+};
 use bursar_gateways::{Gateway, Order};
 use bursar_store::{PutBack, Record, Remembered, Standing, Store};
 use comfy_table::{Table, presets};
@@ -202,6 +204,8 @@ impl Reconciler<'_> {
             sent_before: None,
             ordered: None,
             can_ask: self.gateway.can_ask(&order),
+            names: Names::Nothing,
+            received: Received::Nothing,
             resend_tells: self.gateway.resend_tells(),
             next_day: Subject::of(self.lane.kind, content).next_day,
             seed: key.seed(),

@@ -75,6 +75,8 @@ const TABLE: &[(&str, &str, &[&str], &str)] = &[
         "must be a positive whole number of fen",
     ),
     ("accounts.main.balance_every", "'1h'", &["'0s'", "'2h'", "60"], "must be a duration from \"1s\" to \"1h\""),
+    ("accounts.main.unsigned_errors", "'doubt'", &["'maybe'", "true"], "must be \"doubt\" or \"believe\""),
+    ("accounts.main.confirm", "'always'", &["'ever'", "true"], "must be \"failures\" or \"always\" or \"never\""),
     ("accounts.main.query_key", "'both'", &["'key'"], "must be \"trade_no\" or \"platform_no\" or \"both\""),
     ("accounts.main.upload_method", "'bkfunds.order.upload'", &["'upload'"], "must be \"funds.bill.upload\" or"),
     ("accounts.main.split_method", "'bkfunds.split.apply'", &["1"], "must be a text"),
@@ -183,11 +185,28 @@ fn a_key_of_the_other_gateway_is_an_error_that_says_so() {
             "/etc/bursar/bursar.toml:8: accounts.main.mch_no is a key of gateway beingfi, and this account's gateway is yzt"
         ]
     );
-    for key in ["private_key_file", "query_key", "final_sub_codes", "max_amount", "poll_deadline_t1"] {
+    for key in [
+        "private_key_file",
+        "unsigned_errors",
+        "confirm",
+        "query_key",
+        "final_sub_codes",
+        "max_amount",
+        "poll_deadline_t1",
+    ] {
         let faults = faults(&format!("{BEINGFI}{key} = 'x'\n"), &[]);
         let expected = format!("accounts.shop.{key} is a key of gateway yzt, and this account's gateway is beingfi");
         assert!(faults.len() == 1 && faults[0].ends_with(&expected), "{faults:?}");
     }
+}
+
+#[test]
+fn an_account_that_holds_believes_no_unsigned_error() {
+    let with = |policy: &str| format!("{YZT}on_ambiguous = '{policy}'\nunsigned_errors = 'believe'\n");
+    right(&with("resend"), &[]);
+    let faults = faults(&with("hold"), &[]);
+    let rule = "must be \"doubt\" where on_ambiguous is \"hold\": what is believed is sent again";
+    assert!(faults.len() == 1 && faults[0].ends_with(&format!("accounts.main.unsigned_errors {rule}")), "{faults:?}");
 }
 
 #[test]

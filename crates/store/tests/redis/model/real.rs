@@ -162,6 +162,7 @@ impl Real {
             trade_nos: matches!(outcome, Outcome::Accepted(_)).then(|| vec![format!("T{}", handed.fence)]),
             gateway_status: None,
             reason: None,
+            response: None,
             line: Some(format!(r#"{{"e":"answer","t":1,"f":{}}}"#, handed.fence)),
         }
     }

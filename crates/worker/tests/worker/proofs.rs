@@ -1,0 +1,170 @@
+//! What a worker does about responses that prove nothing, and about contents that are not the accepted ones.
+
+use std::sync::Arc;
+
+use bursar_domain::{Answer, Confirm, Fen, JobView, OnAmbiguous, Reading, Received, State, Suspicion, UNDECIDED};
+use bursar_store::{Operator, Settings, Store};
+use bursar_test_support as support;
+use redis::aio::MultiplexedConnection;
+
+use crate::support::{Act, Scripted, World, keys};
+
+const OPERATOR: Operator<'_> = Operator { who: "li", why: "because" };
+
+/// A response that the account's rules let us read.
+fn response(answer: Answer, request_id: &str) -> Reading {
+    Reading { received: Received::Response, request_id: Some(request_id.into()), ..Reading::of(answer, "") }
+}
+
+fn read(reading: Reading) -> Act {
+    Act::Read(Box::new(reading))
+}
+
+/// A world on the shared Redis, with a way to change what stands there.
+async fn with_redis() -> (World, MultiplexedConnection, String) {
+    let url = support::redis().await.url.clone();
+    let prefix = support::unique_prefix();
+    let mut world = World::new().await;
+    world.store = Store::connect(&Settings { url: url.clone(), prefix: prefix.clone() }).await.unwrap();
+    let connection = redis::Client::open(url).unwrap().get_multiplexed_async_connection().await.unwrap();
+    (world, connection, prefix)
+}
+
+async fn in_review(world: &World, key: &str, reason: &str) -> JobView {
+    let job = world.until(key, State::NeedsReview).await;
+    assert!(job.reason.as_deref().is_some_and(|text| text.starts_with(reason)), "{job:?}");
+    job
+}
+
+/// Somebody writes into Redis: the amount and the payee of a job that waits.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_changed_in_redis_is_not_sent() {
+    let (world, mut connection, prefix) = with_redis().await;
+    world.store.pause(&world.lane, OPERATOR).await.unwrap();
+    world.submit(keys(2)).await;
+    let record = format!("{prefix}:{{main/transfer}}:job:K1");
+    let first: String = redis::cmd("HGET").arg(&record).arg("1").query_async(&mut connection).await.unwrap();
+    let changed = first.replace("00061967", "00061968");
+    assert_ne!(first, changed);
+    let _: u64 = redis::cmd("HSET").arg(&record).arg("1").arg(changed).query_async(&mut connection).await.unwrap();
+    let gateway = Arc::new(Scripted::new(Act::Answer(Answer::Succeeded)));
+    let worker = world.worker("w1", &gateway);
+    world.store.resume(&world.lane, OPERATOR).await.unwrap();
+    let job = in_review(&world, "K1", "the content in Redis is not the accepted one").await;
+    assert_eq!(job.attempts, 0, "nothing left: {job:?}");
+    world.until("K2", State::Succeeded).await;
+    assert_eq!((gateway.sends_of("K1"), gateway.sends_of("K2")), (0, 1));
+    // A person's order does not send it either.
+    world.store.operate(&world.lane, &"K1".parse().unwrap(), bursar_domain::Operation::Send, OPERATOR).await.unwrap();
+    in_review(&world, "K1", "the content in Redis is not the accepted one").await;
+    assert_eq!(gateway.sends_of("K1"), 0);
+    worker.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_amount_above_a_cap_that_was_lowered_is_not_sent() {
+    let mut world = World::new().await;
+    world.submit(keys(1)).await;
+    world.policy.max_amount = Fen::new(9);
+    let gateway = Arc::new(Scripted::new(Act::Answer(Answer::Succeeded)));
+    let worker = world.worker("w1", &gateway);
+    let job = in_review(&world, "K1", "the amount is above this account's max_amount").await;
+    assert_eq!((job.attempts, gateway.sends_of("K1")), (0, 0), "{job:?}");
+    worker.stop().await;
+}
+
+/// The gateway has the job, and says so by a code that no list has: that is the reason that a person reads.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_unlisted_code_stays_the_reason_until_a_person_reads_it() {
+    for on_ambiguous in [OnAmbiguous::Resend, OnAmbiguous::Hold] {
+        let mut world = World::new().await;
+        world.policy.on_ambiguous = on_ambiguous;
+        world.submit(keys(1)).await;
+        let exists = |id: &str| {
+            read(Reading {
+                code: Some("40004/isv.order-exist".into()),
+                message: Some("订单已存在".into()),
+                ..response(Answer::Silent, id)
+            })
+        };
+        let acts: Vec<Act> = ["R1", "R2", "R3", "R4", "R5"].iter().map(|id| exists(id)).collect();
+        let mut scripted = Scripted::new(Act::Panic).on("K1", &acts);
+        scripted.can_ask = false;
+        let gateway = Arc::new(scripted);
+        let worker = world.worker("w1", &gateway);
+        let reason = format!("{UNDECIDED}; 40004/isv.order-exist; 订单已存在");
+        let job = in_review(&world, "K1", &reason).await;
+        let sends = match on_ambiguous {
+            OnAmbiguous::Resend => 1 + world.policy.resend_max,
+            OnAmbiguous::Hold => 1,
+        };
+        assert_eq!(job.attempts, sends, "{job:?}");
+        worker.stop().await;
+    }
+}
+
+/// A busy gateway's response that comes a second time, while the second send is executed.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_doubled_response_is_no_proof_that_nothing_was_executed() {
+    let mut world = World::new().await;
+    world.policy.on_ambiguous = OnAmbiguous::Hold;
+    world.submit(keys(1)).await;
+    let busy = read(response(Answer::NotExecuted, "R1"));
+    let gateway = Arc::new(Scripted::new(Act::Panic).on("K1", &[busy.clone(), busy]));
+    let worker = world.worker("w1", &gateway);
+    let job = in_review(&world, "K1", "the same response came before, to this job: R1").await;
+    assert_eq!((job.attempts, gateway.sends_of("K1")), (2, 2), "{job:?}");
+    worker.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_failure_that_names_no_job_is_confirmed_by_one_query() {
+    for (confirm, asks) in [(Confirm::Failures, 1), (Confirm::Always, 1), (Confirm::Never, 0)] {
+        let mut world = World::new().await;
+        world.policy.confirm = confirm;
+        world.submit(keys(1)).await;
+        let gateway = Arc::new(Scripted::new(Act::Answer(Answer::Failed)));
+        let worker = world.worker("w1", &gateway);
+        let job = world.until("K1", State::Failed).await;
+        assert_eq!((job.attempts, job.asks), (1, asks), "{confirm:?}: {job:?}");
+        worker.stop().await;
+    }
+}
+
+/// What the query says counts, and a failure that cannot be asked about waits for a person.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_failure_that_a_query_denies_or_cannot_confirm_fails_nothing() {
+    let world = World::new().await;
+    world.submit(keys(1)).await;
+    let denied = [Act::Answer(Answer::Failed), Act::Answer(Answer::Accepted), Act::Answer(Answer::Succeeded)];
+    let gateway = Arc::new(Scripted::new(Act::Panic).on("K1", &denied));
+    let worker = world.worker("w1", &gateway);
+    world.until("K1", State::Succeeded).await;
+    worker.stop().await;
+
+    let world = World::new().await;
+    world.submit(keys(1)).await;
+    let mut scripted = Scripted::new(Act::Answer(Answer::Failed));
+    scripted.can_ask = false;
+    let gateway = Arc::new(scripted);
+    let worker = world.worker("w1", &gateway);
+    in_review(&world, "K1", "ended by an answer that names no job").await;
+    worker.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_suspected_misconfiguration_pauses_the_lane_and_the_job_is_in_doubt() {
+    let mut world = World::new().await;
+    world.policy.on_ambiguous = OnAmbiguous::Hold;
+    world.submit(keys(1)).await;
+    let suspected = Reading { suspicion: Suspicion::Misconfigured, ..Reading::of(Answer::Silent, "not signed") };
+    let mut scripted = Scripted::new(Act::Panic).on("K1", &[read(suspected)]);
+    scripted.can_ask = false;
+    let gateway = Arc::new(scripted);
+    let worker = world.worker("w1", &gateway);
+    let job = in_review(&world, "K1", "no answer to a send, and this account holds").await;
+    assert_eq!(job.attempts, 1, "{job:?}");
+    let paused = world.store.lane_status(&world.lane).await.unwrap().paused;
+    assert!(paused.is_some_and(|why| why.starts_with("suspected configuration fault")), "the lane waits for a person");
+    worker.stop().await;
+}
