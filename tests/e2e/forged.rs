@@ -149,7 +149,7 @@ async fn a_withheld_failure_that_answers_another_job_is_not_confirmed() {
     world.until("WITHHELD", "needs_review").await;
     world.submit_new(&[transfer("PAID")]).await;
     let job = world.until("PAID", "needs_review").await;
-    assert!(job["reason"].as_str().unwrap().contains("names another key or amount"), "{job}");
+    assert!(job["reason"].as_str().unwrap().contains("the answer names another platform_no"), "{job}");
     assert_eq!(world.at_gateway("PAID").await.unwrap().executions, 1);
     world.books_agree().await;
 }
