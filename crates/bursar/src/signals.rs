@@ -19,8 +19,8 @@ const ONE_PRESS: Duration = Duration::from_millis(100);
 pub(crate) enum Hangup {
     /// Files are read again, by those who use them.
     ReadAgain,
-    /// Nothing: there is no file to read again, and log rotation or a closed terminal must not end a payment.
-    Nothing,
+    /// The same as SIGTERM, as there is no file to read again: a closed terminal or a log rotation cuts no payment.
+    Drains,
     /// The end, as the system has it.
     Ends,
 }
@@ -32,8 +32,10 @@ enum Request {
     Terminate,
     /// SIGINT, without a terminal.
     Interrupt,
-    /// SIGINT of somebody who watches.
+    /// SIGINT, typed at a terminal.
     CtrlC,
+    /// SIGHUP, where it drains.
+    Hangup,
 }
 
 /// What a request leads to.
@@ -48,32 +50,59 @@ enum Verdict {
 /// doubt; one that is only the first one's echo does not.
 pub(crate) fn drain_on_signal(hangup: Hangup) -> std::io::Result<CancellationToken> {
     let drain = CancellationToken::new();
-    let terminate = signal(SignalKind::terminate())?;
-    let interrupt = signal(SignalKind::interrupt())?;
-    match hangup {
-        Hangup::Ends => {}
-        Hangup::ReadAgain | Hangup::Nothing => drop(tokio::spawn(outlive(signal(SignalKind::hangup())?, hangup))),
-    }
-    tokio::spawn(follow(terminate, interrupt, drain.clone()));
+    let requests = Requests {
+        terminate: signal(SignalKind::terminate())?,
+        interrupt: signal(SignalKind::interrupt())?,
+        // Listening is what keeps the system from ending the process.
+        hangup: match hangup {
+            Hangup::Ends => None,
+            Hangup::ReadAgain | Hangup::Drains => Some(signal(SignalKind::hangup())?),
+        },
+    };
+    tokio::spawn(follow(requests, hangup, drain.clone()));
     Ok(drain)
 }
 
-async fn follow(mut terminate: Signal, mut interrupt: Signal, drain: CancellationToken) {
-    let watched = std::io::stdin().is_terminal() || std::io::stderr().is_terminal();
-    let pressed = if watched { Request::CtrlC } else { Request::Interrupt };
+struct Requests {
+    terminate: Signal,
+    interrupt: Signal,
+    hangup: Option<Signal>,
+}
+
+impl Requests {
+    async fn next(&mut self, hangup: Hangup) -> Request {
+        let watched = std::io::stdin().is_terminal() || std::io::stderr().is_terminal();
+        loop {
+            tokio::select! {
+                _ = self.terminate.recv() => return Request::Terminate,
+                _ = self.interrupt.recv() => return if watched { Request::CtrlC } else { Request::Interrupt },
+                () = hung_up(&mut self.hangup) => if hangup == Hangup::Drains { return Request::Hangup },
+            }
+        }
+    }
+}
+
+async fn hung_up(hangup: &mut Option<Signal>) {
+    match hangup {
+        Some(hangup) => drop(hangup.recv().await),
+        None => std::future::pending().await,
+    }
+}
+
+async fn follow(mut requests: Requests, hangup: Hangup, drain: CancellationToken) {
     let mut first = None;
     loop {
-        let request = tokio::select! {
-            _ = terminate.recv() => Request::Terminate,
-            _ = interrupt.recv() => pressed,
-        };
+        let request = requests.next(hangup).await;
         let since = first.map(|first: Instant| first.elapsed());
         match verdict(request, since) {
             Verdict::Drain => {
                 first = Some(Instant::now());
+                if request == Request::Hangup {
+                    tracing::info!("SIGHUP: there is nothing to read again; it is taken for SIGTERM");
+                }
                 drain.cancel();
             }
-            Verdict::Echo => tracing::info!("asked to end a second time within {ECHO:?}: draining goes on"),
+            Verdict::Echo => tracing::info!("asked to end once more, which changes nothing: draining goes on"),
             Verdict::EndAtOnce => {
                 tracing::warn!("asked to end a second time: ending at once");
                 std::process::exit(1);
@@ -88,17 +117,9 @@ fn verdict(request: Request, since: Option<Duration>) -> Verdict {
     let echo = match request {
         Request::Terminate | Request::Interrupt => ECHO,
         Request::CtrlC => ONE_PRESS,
+        Request::Hangup => Duration::MAX, // nobody is impatient by it
     };
     if since < echo { Verdict::Echo } else { Verdict::EndAtOnce }
-}
-
-/// Listening is what keeps the system from ending the process.
-async fn outlive(mut hangups: Signal, hangup: Hangup) {
-    while hangups.recv().await.is_some() {
-        if hangup == Hangup::Nothing {
-            tracing::info!("SIGHUP: there is nothing to read again, going on; SIGTERM drains");
-        }
-    }
 }
 
 #[cfg(test)]
@@ -119,6 +140,8 @@ mod tests {
             (Request::CtrlC, None, Verdict::Drain),
             (Request::CtrlC, ms(99), Verdict::Echo),
             (Request::CtrlC, ms(100), Verdict::EndAtOnce),
+            (Request::Hangup, None, Verdict::Drain),
+            (Request::Hangup, ms(60_000), Verdict::Echo),
         ] {
             assert_eq!(verdict(request, since), expected, "{request:?} {since:?} after the first");
         }

@@ -9,12 +9,12 @@ use crate::{logging, signals, traces, work};
 
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Example:\n  bursar worker --config bursar.toml\n\nSIGTERM drains: nothing new is claimed, calls in flight finish or are left in doubt, exit 0. A second SIGTERM within 5 s is taken for the same one; a later one, or a second Ctrl-C, ends at once. SIGHUP changes nothing."
+    after_help = "Example:\n  bursar worker --config bursar.toml\n\nSIGTERM drains: nothing new is claimed, calls in flight finish or are left in doubt, exit 0. A second SIGTERM within 5 s is taken for the same one; a later one, or a second Ctrl-C, ends at once. SIGHUP drains, too."
 )]
 pub(crate) struct Arguments {}
 
 pub(crate) async fn run(_: &Arguments, global: &Global) -> anyhow::Result<Exit> {
-    let drain = signals::drain_on_signal(Hangup::Nothing)?;
+    let drain = signals::drain_on_signal(Hangup::Drains)?;
     let Session { config, store } = Session::open(global.config.as_deref()).await?;
     logging::start(&config.log);
     let (metrics, traces) = (work::counted(&config), traces::start(&config)?);
