@@ -185,12 +185,11 @@ impl Yzt {
         let end = Instant::now() + self.http.call_timeout();
         let mut kept: Option<Reading> = None;
         for (asked, content) in questions.into_iter().enumerate() {
-            if asked > 0 && self.turn(order.kind, end).await == Turn::NotInTime {
-                break;
-            }
+            let turn = if asked > 0 { self.turn(order.kind, end).await } else { Turn::Taken };
             let left = end.saturating_duration_since(Instant::now());
-            if left.is_zero() {
-                break;
+            if turn == Turn::NotInTime || left.is_zero() {
+                let why = "there was no time to ask by each number";
+                return kept.filter(|kept| kept.answer == Answer::Silent).unwrap_or(Reading::of(Answer::Silent, why));
             }
             let heard = self.call(method, &content, left, None).await;
             let reading = match self.reader().read(&heard, method, clock::now()) {
