@@ -1,5 +1,7 @@
 //! What is allowed, and worth a second look: said by `config check` and `doctor`, never refused.
 
+use std::time::Duration;
+
 use url::Url;
 
 use super::account::{Account, Gateway, PlainHttp, ResponseSign};
@@ -18,7 +20,7 @@ impl Config {
     /// Everything that is worth a second look: of Redis, then by account.
     pub(crate) fn advice(&self) -> Vec<Advice> {
         let of_accounts = self.accounts.iter().flat_map(|(name, account)| {
-            account_advice(account)
+            account_advice(account, self.worker.lease)
                 .into_iter()
                 .map(move |(key, text)| Advice { key: format!("accounts.{name}.{key}"), text })
         });
@@ -34,17 +36,20 @@ fn redis_advice(redis: &Redis) -> Option<Advice> {
     })
 }
 
-fn account_advice(account: &Account) -> Vec<(&'static str, String)> {
+fn account_advice(account: &Account, lease: Duration) -> Vec<(&'static str, String)> {
     let mut advice = Vec::new();
     let policy = &account.policy;
     let text = rules::duration_text;
-    if policy.settle < account.call_timeout {
+    // A send may begin as late as that after its claim, from when `settle` is counted.
+    let begins = lease / 3;
+    if policy.settle < account.call_timeout + begins {
         advice.push((
             "settle",
             format!(
-                "is {}, shorter than call_timeout ({}): a request may be repeated that was given up on, not finished",
+                "is {}, shorter than call_timeout ({}) and a third of worker.lease ({}), within which a send begins: a request may be repeated that was given up on, not finished",
                 text(policy.settle),
-                text(account.call_timeout)
+                text(account.call_timeout),
+                text(begins)
             ),
         ));
     }

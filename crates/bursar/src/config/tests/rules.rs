@@ -256,6 +256,11 @@ fn waits_that_do_not_fit_together_are_advised_against() {
     let keys: Vec<String> = right(&text, &[]).advice().into_iter().map(|advice| advice.key).collect();
     assert_eq!(keys, ["accounts.main.settle", "accounts.main.retry_initial"]);
     assert_eq!(right(YZT, &[]).advice(), []);
+    // A send begins within a third of the lease: 30 s of a call and 20 s are more than 45 s, and 15 s are not.
+    for (lease, count) in [("60s", 1), ("45s", 0)] {
+        let text = format!("[worker]\nlease = '{lease}'\n{YZT}settle = '45s'\n");
+        assert_eq!(right(&text, &[]).advice().len(), count, "{lease}");
+    }
 }
 
 #[test]
