@@ -214,6 +214,52 @@ async fn a_notification_that_names_a_job_wakes_it_and_leaves_its_state_alone() {
     world.books_agree().await;
 }
 
+#[tokio::test]
+async fn two_notices_of_one_job_delivered_again_and_again_add_a_line_and_a_wake_each_and_no_more() {
+    let world = with_a_bill().await;
+    let server = world.serve().await;
+    let app = app_id(&world);
+    let notice = |result: &str| {
+        let content = json!({"order_id": "order-7", "result": result}).to_string();
+        signed(&app, BILLS, &content, &stamp(0))
+    };
+    let notices = [notice("under way"), notice("done")];
+    for _ in 0..25 {
+        for body in &notices {
+            assert_eq!(post(&server, body).await, success());
+        }
+    }
+    let job = world.job("BILL").await;
+    let lines = job["log"].as_array().unwrap().iter().filter(|line| line["event"] == "notification").count();
+    assert_eq!(lines, 2, "{job}");
+    let said = server.process.stderr();
+    assert_eq!(said.matches("a notification names a job").count(), 2, "{said}");
+    let page = server.read("/v1/notifications?account=main").await;
+    let deliveries: Vec<&Value> =
+        page["notifications"].as_array().unwrap().iter().map(|view| &view["deliveries"]).collect();
+    assert_eq!(deliveries, [25, 25], "each is counted");
+}
+
+#[tokio::test]
+async fn a_notification_of_long_ago_is_kept_apart_and_its_receiver_hears_nothing_of_it() {
+    let world = world().await;
+    let receiver = Receiver::content().await;
+    world.set("accounts.main.notify_callback_url", toml::Value::from(receiver.url("credits")));
+    let server = world.serve().await;
+    let app = app_id(&world);
+    let captured = signed(&app, METHOD, &credit("r1", "1"), &stamp(-25 * 60));
+    for _ in 0..2 {
+        assert_eq!(post(&server, &captured).await, (422, json!("fail")));
+    }
+    assert_eq!(post(&server, &signed(&app, METHOD, &credit("r2", "1"), &stamp(-23 * 60))).await, success());
+    eventually(SOON, "the one in time", async || (!receiver.received().is_empty()).then_some(())).await;
+    let held = server.read("/v1/notifications?held=true").await;
+    assert_eq!(held["notifications"].as_array().unwrap().len(), 1, "{held}");
+    assert!(held["notifications"][0]["why"].as_str().unwrap().contains("notify_max_age"), "{held}");
+    let bodies: Vec<String> = receiver.received().into_iter().map(|told| told.body).collect();
+    assert!(bodies.iter().all(|body| body.contains("\"r2\"")), "{bodies:?}");
+}
+
 /// Every event of a notification since the beginning that this bearer is told of. The event of a last job, which comes after
 /// them all, is the end of what is read.
 async fn announced_to(world: &World, server: &Server, token: &str, query: &str, last: Value) -> Vec<Value> {

@@ -78,6 +78,8 @@ pub(crate) struct Redis {
     pub(crate) prefix: String,
     /// What follows when this Redis can lose money's records.
     pub(crate) preflight: Preflight,
+    /// The memory that it must have when a process begins.
+    pub(crate) expect: Expect,
     /// When a submission, or the intent to send, counts as kept.
     pub(crate) durability: Durability,
     /// How long an ended job's detail is kept before only its tombstone stays.
@@ -91,6 +93,15 @@ pub(crate) enum Preflight {
     Refuse,
     /// It is said, and money is sent.
     Warn,
+}
+
+/// The memory that a Redis must have when a process begins on it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Expect {
+    /// Nothing: it may be new.
+    Any,
+    /// The one that Bursar has written there before.
+    Existing,
 }
 
 /// The role that calls gateways.
@@ -120,8 +131,10 @@ pub(crate) struct Journal {
     pub(crate) dir: Option<PathBuf>,
     /// How large a file grows, in megabytes (2^20 bytes).
     pub(crate) file_mb: u32,
-    /// How many files are kept beside those being written.
+    /// The room for files that nobody writes any more, in full files.
     pub(crate) files: u32,
+    /// The age at which a file goes.
+    pub(crate) keep: Duration,
 }
 
 /// The role that listens.
@@ -276,6 +289,7 @@ fn section<'a>(table: &mut Table, name: &str, notes: &'a mut Notes) -> Section<'
 impl Redis {
     fn read(mut section: Section<'_>) -> Self {
         let preflight = rules::word(&[("refuse", Preflight::Refuse), ("warn", Preflight::Warn)]);
+        let expect = rules::word(&[("any", Expect::Any), ("existing", Expect::Existing)]);
         let replicas = section.read("replicas", rules::whole(1..=16));
         let words = [
             ("fast", Durability::Fast),
@@ -290,6 +304,7 @@ impl Redis {
             ca_file: section.read("ca_file", rules::file),
             prefix: section.read("prefix", rules::prefix).unwrap_or_else(|| "bursar".into()),
             preflight: section.read("preflight", preflight).unwrap_or(Preflight::Refuse),
+            expect: section.read("expect", expect).unwrap_or(Expect::Any),
             durability: section.read("durability", durability).unwrap_or_default(),
             retention: section.read("retention", rules::duration(HOUR..=DAY * 3_650)).unwrap_or(DAY * 30),
         };
@@ -326,6 +341,7 @@ impl Journal {
             dir: section.read("dir", rules::file),
             file_mb: section.read("file_mb", rules::whole(1..=4_096)).unwrap_or(64),
             files: section.read("files", rules::whole(1..=10_000)).unwrap_or(16),
+            keep: section.read("keep", rules::duration(DAY..=DAY * 3_650)).unwrap_or(DAY * 90),
         };
         section.finish();
         journal

@@ -5,6 +5,7 @@ mod balances;
 mod cli;
 mod commands;
 mod config;
+mod journals;
 mod listener;
 mod logging;
 mod output;

@@ -67,6 +67,7 @@ fn notified(config: &Config) -> Result<Vec<NotifiedAccount>, AccountError> {
                 .collect(),
             callback_url: account.notify.callback_url.clone(),
             retention: config.redis.retention,
+            max_age: account.notify.max_age,
         });
     }
     Ok(accounts)

@@ -1,13 +1,11 @@
 //! The worker role: preflight, gateways, and work until told to drain. `bursar worker` and `bursar up` are this.
 
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use anyhow::Context;
 use bursar_domain::AccountName;
 use bursar_gateways::{Beingfi, Gateway, Rate, Yzt};
-use bursar_journal::Journal;
-use bursar_store::{Store, crash_point};
+use bursar_store::Store;
 use bursar_telemetry::{Metrics, Page, Traces};
 use bursar_worker::{Account, Fit, Intake, Settings};
 use tokio::sync::watch;
@@ -19,7 +17,7 @@ use crate::cli::Exit;
 use crate::config::{self, Config};
 use crate::pace::AccountRate;
 use crate::preflight::Preflight;
-use crate::{listener, serve};
+use crate::{journals, listener, serve};
 
 /// Works until `drain`. The caller has connected and started logging.
 pub(crate) async fn work(
@@ -36,8 +34,10 @@ pub(crate) async fn work(
     }
     let (tell, fit) = watch::channel(Fit::ForMoney);
     let name = worker_name();
+    let incarnation = journals::begin(config, &store).await?;
     let settings = Settings {
-        journal: journal(&config.journal, &name)?,
+        journal: journals::open(&config.journal, &name, &incarnation)?,
+        expected: journals::expected(config, &incarnation),
         name,
         concurrency: config.worker.concurrency,
         lease: config.worker.lease,
@@ -87,20 +87,6 @@ pub(crate) fn counted(config: &Config) -> Arc<Metrics> {
         metrics.pulse().slowest_call(account.call_timeout);
     }
     Arc::new(metrics)
-}
-
-/// The journal that the configuration asks for.
-fn journal(settings: &config::Journal, worker: &str) -> anyhow::Result<Option<Journal>> {
-    let open = |folder: &PathBuf| {
-        Journal::open(bursar_journal::Settings {
-            folder: folder.clone(),
-            worker: worker.to_owned(),
-            file_bytes: u64::from(settings.file_mb) << 20,
-            files_kept: usize::try_from(settings.files).unwrap_or(usize::MAX),
-            passing: crash_point,
-        })
-    };
-    Ok(settings.dir.as_ref().map(open).transpose()?)
 }
 
 /// Each account with its gateway, its keys read and checked.

@@ -20,19 +20,25 @@ pub(crate) struct Message {
 impl Message {
     /// A job came to an end or before a person.
     pub(crate) fn of_job(origin: &Origin, callback: &Callback, job: &JobView) -> Self {
-        Self::new(origin, callback, &format!("job.{}", job.state), &json!(job))
-    }
-
-    /// The gateway has notified an account.
-    pub(crate) fn of_notification(origin: &Origin, callback: &Callback, notification: &Value) -> Self {
-        Self::new(origin, callback, "notification.received", notification)
-    }
-
-    fn new(origin: &Origin, callback: &Callback, kind: &str, data: &Value) -> Self {
-        let Callback { key, number, at: Millis(at), .. } = callback;
+        let (kind, Callback { key, number, at: Millis(at), .. }) = (format!("job.{}", job.state), callback);
         // Not by its number alone: should Redis lose writes, the number may come again with another event.
-        let digest = Sha256::digest(format!("{origin}/{key}/{number}/{at}/{kind}"));
-        let body = json!({"type": kind, "timestamp": callback.at.rfc3339(), "sequence": number, "data": data});
+        let name = format!("{origin}/{key}/{number}/{at}/{kind}");
+        Self::new(callback, &name, &kind, &json!(job))
+    }
+
+    /// The gateway has notified an account. What it said names the message, and nothing of ours: should Redis forget that it was
+    /// posted, a replay has the name that the receiver knows.
+    pub(crate) fn of_notification(origin: &Origin, callback: &Callback, notification: &Value) -> Self {
+        const KIND: &str = "notification.received";
+        // One that an earlier build kept says no hash; its content, whose fields have an order, names it.
+        let content = notification.get("content_sha256").or_else(|| notification.get("content"));
+        let said = json!([notification.get("method"), notification.get("record_id"), content]);
+        Self::new(callback, &format!("{origin}/{KIND}/{said}"), KIND, notification)
+    }
+
+    fn new(callback: &Callback, name: &str, kind: &str, data: &Value) -> Self {
+        let digest = Sha256::digest(name);
+        let body = json!({"type": kind, "timestamp": callback.at.rfc3339(), "sequence": callback.number, "data": data});
         Self { id: format!("msg_{}", hex::encode(&digest[..ID_BYTES])), body: body.to_string() }
     }
 }
@@ -95,5 +101,25 @@ mod tests {
             assert_ne!(first, other);
         }
         assert!(first.len() == 36 && !first.contains('.'), "a dot parts the signed text: {first}");
+    }
+
+    #[test]
+    fn what_a_gateway_said_has_one_name_whenever_it_is_told_and_under_whichever_number() {
+        let origin: Origin = "main/notify".parse().unwrap();
+        let note =
+            |record: &str, hash: &str| json!({"id": 1, "method": "m", "record_id": record, "content_sha256": hash});
+        let id = |key: &str, at, note: &Value| {
+            let callback = Callback { key: key.into(), ..callback(1, at) };
+            Message::of_notification(&origin, &callback, note).id
+        };
+        let first = id("1", 5, &note("r1", "aa"));
+        assert_eq!(first, id("73", 9_000, &note("r1", "aa")), "kept anew after Redis had forgotten it");
+        for other in
+            [note("r1", "ab"), note("r2", "aa"), json!({"method": "n", "record_id": "r1", "content_sha256": "aa"})]
+        {
+            assert_ne!(first, id("1", 5, &other), "{other}");
+        }
+        let elsewhere: Origin = "shop/notify".parse().unwrap();
+        assert_ne!(first, Message::of_notification(&elsewhere, &callback(1, 5), &note("r1", "aa")).id);
     }
 }

@@ -20,8 +20,11 @@ pub enum Entry<'a> {
     Opened {
         /// The format's version.
         version: u32,
-        /// Who writes.
+        /// The worker, unique per process start: with a fence it names one claim, whatever Redis has forgotten since.
         worker: Cow<'a, str>,
+        /// The incarnation of the Redis that the worker began on; empty in files of builds that knew of none.
+        #[serde(default, skip_serializing_if = "str::is_empty")]
+        incarnation: Cow<'a, str>,
     },
     /// A send is about to begin.
     Intent(Intent<'a>),
@@ -42,6 +45,9 @@ pub struct Intent<'a> {
     pub key: Cow<'a, str>,
     /// The claim's fence.
     pub fence: u64,
+    /// The lane's epoch after the claim: a Redis whose epoch is lower has lost that claim.
+    #[serde(default)]
+    pub epoch: u64,
     /// Sends of the job so far, this one included.
     pub sends: u32,
     /// Of them those made while an earlier one might have been executed, this one included.
@@ -145,12 +151,13 @@ mod tests {
         let content = r#"{"total_amount":10,"remark":"备注\n"}"#;
         let (lane, key) = (Cow::Borrowed("main/transfer"), Cow::Borrowed("号\\1"));
         vec![
-            Entry::Opened { version: VERSION, worker: "host-1-abc".into() },
+            Entry::Opened { version: VERSION, worker: "host-1-abc".into(), incarnation: "0f3a".into() },
             Entry::Intent(Intent {
                 at: 1_700_000_000_000,
                 lane: lane.clone(),
                 key: key.clone(),
                 fence: 9_007_199_254_740_991,
+                epoch: 7,
                 sends: 2,
                 resends: 1,
                 trade_nos: vec!["T1".to_owned()].into(),
@@ -192,8 +199,23 @@ mod tests {
     }
 
     #[test]
+    fn a_line_of_a_build_that_knew_no_incarnation_and_no_epoch_is_read() {
+        let content = "{}";
+        let hash = hash_of(content);
+        let intent = format!(
+            r#"{{"e":"intent","at":1,"lane":"main/transfer","key":"K","fence":2,"sends":1,"resends":0,"hash":"{hash}","content":"{content}"}}"#
+        );
+        let line = |object: &str| format!("{} {object}", checksum(object.as_bytes()));
+        let Ok(Entry::Intent(intent)) = parsed(line(&intent).as_bytes()) else { panic!("an intent") };
+        assert_eq!((intent.fence, intent.epoch), (2, 0));
+        let opened = line(r#"{"e":"opened","version":1,"worker":"w"}"#);
+        let expected = Entry::Opened { version: VERSION, worker: "w".into(), incarnation: "".into() };
+        assert_eq!(parsed(opened.as_bytes()), Ok(expected));
+    }
+
+    #[test]
     fn a_version_that_is_not_known_and_a_content_that_is_not_its_hash_s_are_told() {
-        let newer = written(&Entry::Opened { version: VERSION + 1, worker: "w".into() });
+        let newer = written(&Entry::Opened { version: VERSION + 1, worker: "w".into(), incarnation: "".into() });
         assert_eq!(parsed(&newer[..newer.len() - 1]), Err(Damage::Unknown("the file is of version 2".into())));
         let Entry::Intent(intent) = entries().remove(1) else { panic!("the second is an intent") };
         let other = written(&Entry::Intent(Intent { content: "{}".into(), ..intent }));

@@ -1,12 +1,24 @@
-//! The folder of journals: a worker's files, one after the other, private to this user; the oldest go.
+//! The folder of journals: files of one or more workers, private to this user. A file goes when there is no more room or it is
+//! old, and only if its caller finds that nothing in it is open; one without an entry says nothing, and just goes.
 
+use std::collections::BTreeMap;
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io;
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use crate::entry::Entry;
+use crate::reader::read;
 
 /// How a journal's name ends.
 const EXTENSION: &str = "journal";
+
+/// A file without an entry is at most its head: a name of 40 bytes, an incarnation, and JSON around them.
+const EMPTY_AT_MOST_BYTES: u64 = 1_024;
+
+/// A file without an entry may be one that a worker has just made and not locked yet: it stays for so long.
+const EMPTY_STAYS: Duration = Duration::from_secs(60);
 
 /// Makes the folder if it is missing.
 pub(crate) fn make(folder: &Path) -> io::Result<()> {
@@ -17,11 +29,25 @@ pub(crate) fn make(folder: &Path) -> io::Result<()> {
 /// returns; what is written to it is not.
 pub(crate) fn create(path: &Path) -> io::Result<File> {
     let file = OpenOptions::new().append(true).create_new(true).mode(0o600).open(path)?;
-    let held = file.try_lock().map_err(io::Error::from).and_then(|()| sync_folder_of(path));
+    let held = file
+        .try_lock()
+        .map_err(io::Error::from)
+        .and_then(|()| is_still_there(&file, path))
+        .and_then(|()| sync_folder_of(path));
     if held.is_err() {
-        fs::remove_file(path).ok(); // what cannot be used must not count among the files that are kept
+        fs::remove_file(path).ok(); // what cannot be used must not lie among the files that are kept
     }
     held.map(|()| file)
+}
+
+/// Between its making and its lock it may have been taken for one without a writer, and removed: what is written to it then
+/// would be nowhere.
+fn is_still_there(file: &File, path: &Path) -> io::Result<()> {
+    let (open, named) = (file.metadata()?, fs::metadata(path)?);
+    if (open.dev(), open.ino()) == (named.dev(), named.ino()) {
+        return Ok(());
+    }
+    Err(io::Error::new(io::ErrorKind::NotFound, "another file has its name"))
 }
 
 fn sync_folder_of(path: &Path) -> io::Result<()> {
@@ -33,27 +59,177 @@ pub(crate) fn name(folder: &Path, worker: &str, number: u64) -> PathBuf {
     folder.join(format!("{worker}-{number:06}.{EXTENSION}"))
 }
 
-/// Removes the oldest of the files that nobody writes any more, all but `kept` of them.
-pub(crate) fn prune(folder: &Path, kept: usize) -> io::Result<()> {
-    let mut closed = Vec::new();
-    for entry in fs::read_dir(folder)? {
+/// A file that no living worker writes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Closed {
+    /// Where it is.
+    pub path: PathBuf,
+    /// Its size.
+    pub bytes: u64,
+    /// The time since it was last written.
+    pub age: Duration,
+}
+
+/// The room that closed files have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Room {
+    /// Together they are to be no larger than this.
+    pub bytes: u64,
+    /// None is to be older than this.
+    pub age: Duration,
+}
+
+/// All journals in a folder, in the order of their names; none where there is no such folder.
+///
+/// # Errors
+/// When the folder cannot be read.
+pub fn files(folder: &Path) -> io::Result<Vec<PathBuf>> {
+    let entries = match fs::read_dir(folder) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        entries => entries?,
+    };
+    let mut files = Vec::new();
+    for entry in entries {
         let path = entry?.path();
-        if path.extension().is_some_and(|extension| extension == EXTENSION) && is_closed(&path) {
-            closed.push((fs::metadata(&path)?.modified()?, path));
+        if path.extension().is_some_and(|extension| extension == EXTENSION) {
+            files.push(path);
         }
     }
-    closed.sort();
-    let surplus = closed.len().saturating_sub(kept);
-    for (_, path) in closed.into_iter().take(surplus) {
-        match fs::remove_file(&path) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-            Ok(()) | Err(_) => {} // another worker may have been quicker
+    files.sort();
+    Ok(files)
+}
+
+/// The files that no living worker writes, the one first that was written longest ago.
+///
+/// # Errors
+/// When the folder cannot be read.
+pub fn closed(folder: &Path) -> io::Result<Vec<Closed>> {
+    let mut closed = Vec::new();
+    for path in files(folder)? {
+        if !is_closed(&path) {
+            continue;
+        }
+        match fs::metadata(&path) {
+            // One from the future, by this machine's clock, is not old.
+            Ok(found) => {
+                let age = found.modified()?.elapsed().unwrap_or_default();
+                closed.push(Closed { bytes: found.len(), age, path });
+            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {} // another worker was quicker
+            Err(error) => return Err(error),
         }
     }
-    Ok(())
+    closed.sort_by(|one, other| (other.age, &one.path).cmp(&(one.age, &other.path)));
+    Ok(closed)
+}
+
+/// Which of these files, ordered by [`closed`], are more than there is room for: too many bytes, or too old. A number of files is
+/// no measure: a worker that starts again and again leaves many.
+#[must_use]
+pub fn surplus(closed: &[Closed], room: Room) -> Vec<&Closed> {
+    let mut left: u64 = closed.iter().map(|file| file.bytes).sum();
+    let mut surplus = Vec::new();
+    for file in closed {
+        if left > room.bytes || file.age > room.age {
+            surplus.push(file);
+        }
+        left -= file.bytes; // the files behind it are younger, and have the room that it leaves
+    }
+    surplus
+}
+
+/// Removes the closed files in which nothing was ever written down; returns how many.
+///
+/// # Errors
+/// When the folder cannot be read, or a file not removed.
+pub fn remove_empty(folder: &Path) -> io::Result<usize> {
+    let mut removed = 0;
+    for file in closed(folder)? {
+        if file.age < EMPTY_STAYS || file.bytes > EMPTY_AT_MOST_BYTES || !jobs_in(&file.path)?.is_empty() {
+            continue;
+        }
+        remove(&file.path)?;
+        removed += 1;
+    }
+    Ok(removed)
+}
+
+/// Removes one file. That another worker was quicker is no error.
+///
+/// # Errors
+/// When it cannot be removed.
+pub fn remove(path: &Path) -> io::Result<()> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        Ok(()) | Err(_) => Ok(()),
+    }
+}
+
+/// The jobs of which a file says anything.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Jobs {
+    /// The highest fence that it has of each, by lane and key.
+    pub named: BTreeMap<(String, String), u64>,
+    /// Lines that cannot be read: which jobs they name is unknown.
+    pub damaged: u64,
+}
+
+impl Jobs {
+    fn is_empty(&self) -> bool {
+        self.named.is_empty() && self.damaged == 0
+    }
+}
+
+/// Reads which jobs a file names.
+///
+/// # Errors
+/// When it cannot be read.
+pub fn jobs_in(path: &Path) -> io::Result<Jobs> {
+    let mut jobs = Jobs::default();
+    let summary = read(path, |entry, _| {
+        let (lane, key, fence) = match entry {
+            Entry::Opened { .. } => return,
+            Entry::Intent(intent) => (intent.lane, intent.key, intent.fence),
+            Entry::Answer(answered) => (answered.lane, answered.key, answered.fence),
+            Entry::Withheld(withheld) => (withheld.lane, withheld.key, withheld.fence),
+        };
+        let highest = jobs.named.entry((lane.into_owned(), key.into_owned())).or_default();
+        *highest = fence.max(*highest);
+    })?;
+    jobs.damaged = summary.damaged_lines;
+    Ok(jobs)
 }
 
 /// Whether no living worker holds it.
 fn is_closed(path: &Path) -> bool {
     File::open(path).is_ok_and(|file| file.try_lock_shared().is_ok())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const DAY: Duration = Duration::from_secs(86_400);
+
+    fn file(name: &str, bytes: u64, days: u32) -> Closed {
+        Closed { path: name.into(), bytes, age: DAY * days }
+    }
+
+    #[test]
+    fn files_go_by_bytes_and_by_age_the_oldest_first_and_never_by_their_number() {
+        let crash_loop: Vec<Closed> = (0..500).map(|_| file("w", 63, 0)).collect();
+        let closed = [vec![file("old", 100, 9), file("big", 600, 3)], crash_loop].concat();
+        for (bytes, days, expected) in [
+            (1 << 30, 30, vec![]),
+            (32_200, 30, vec![]),
+            (32_199, 30, vec!["old"]),
+            (32_099, 30, vec!["old", "big"]),
+            (1 << 30, 8, vec!["old"]),
+            (1 << 30, 2, vec!["old", "big"]),
+        ] {
+            let room = Room { bytes, age: DAY * days };
+            let surplus: Vec<&Path> = surplus(&closed, room).iter().map(|file| file.path.as_path()).collect();
+            assert_eq!(surplus, expected.iter().map(Path::new).collect::<Vec<_>>(), "{bytes} bytes, {days} days");
+        }
+    }
 }

@@ -1,7 +1,7 @@
 //! The handle that a worker's handlers share. The file belongs to a thread of its own (`writer.rs`).
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -10,7 +10,7 @@ use std::time::Duration;
 use tokio::sync::oneshot;
 
 use crate::entry::{Entry, written};
-use crate::folder;
+use crate::folder::{self, Room};
 use crate::writer::Writer;
 
 /// Lines on their way to the writer: two for each call that one process may have in flight.
@@ -26,10 +26,12 @@ pub struct Settings {
     pub folder: PathBuf,
     /// The worker's name, unique per process start: its files begin with it.
     pub worker: String,
+    /// The incarnation of Redis that this worker began on: each file's head has it.
+    pub incarnation: String,
     /// A file that has grown to this many bytes is followed by the next one.
     pub file_bytes: u64,
-    /// Files that are kept in the folder beside those being written, whoever wrote them; the oldest go.
-    pub files_kept: usize,
+    /// The room for the folder's closed files. The worker makes it, for it knows which jobs have ended.
+    pub room: Room,
     /// Told the name of each place that the writer comes by at which tests end the process.
     pub passing: fn(&str),
 }
@@ -65,6 +67,8 @@ pub(crate) struct Line {
 #[derive(Debug)]
 struct Inner {
     fitness: Arc<Fitness>,
+    folder: PathBuf,
+    room: Room,
     /// Taken when the journal is closed, which tells the writer to end.
     queue: Option<SyncSender<Line>>,
     ended: Mutex<Receiver<()>>,
@@ -106,7 +110,7 @@ impl Journal {
     /// # Errors
     /// [`JournalError`] when there can be no such folder, or no thread for the writer.
     pub fn open(settings: Settings) -> Result<Self, JournalError> {
-        let folder = settings.folder.clone();
+        let (folder, room) = (settings.folder.clone(), settings.room);
         let failed = |source| JournalError { folder: folder.clone(), source };
         folder::make(&folder).map_err(failed)?;
         let fitness = Arc::new(Fitness::default());
@@ -118,7 +122,7 @@ impl Journal {
             drop(end); // whoever waits for the end learns of it by this
         };
         std::thread::Builder::new().name("journal".into()).spawn(run).map_err(failed)?;
-        Ok(Self { inner: Arc::new(Inner { fitness, queue: Some(queue), ended: Mutex::new(ended) }) })
+        Ok(Self { inner: Arc::new(Inner { fitness, folder, room, queue: Some(queue), ended: Mutex::new(ended) }) })
     }
 
     /// Whether the last entry was kept. While it was not, what needs the journal should not be begun; it is tried again
@@ -126,6 +130,18 @@ impl Journal {
     #[must_use]
     pub fn is_fit(&self) -> bool {
         self.inner.fitness.is_fit()
+    }
+
+    /// The folder that its files are in, beside those of other workers.
+    #[must_use]
+    pub fn folder(&self) -> &Path {
+        &self.inner.folder
+    }
+
+    /// The room that its folder has.
+    #[must_use]
+    pub fn room(&self) -> Room {
+        self.inner.room
     }
 
     /// Appends an entry and returns once it is on disk; many wait for one and the same sync.

@@ -7,8 +7,11 @@ mod entry;
 mod folder;
 mod journal;
 mod reader;
+mod recall;
 mod writer;
 
 pub use entry::{Answered, Damage, Entry, Intent, Withheld, hash_of};
+pub use folder::{Closed, Jobs, Room, closed, files, jobs_in, remove, remove_empty, surplus};
 pub use journal::{Journal, JournalError, NotKept, Settings};
 pub use reader::{Damaged, Place, Summary, content_at, read};
+pub use recall::{FileRecall, Newest, Recall, Send, recall};

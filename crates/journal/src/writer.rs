@@ -108,39 +108,33 @@ impl Writer {
         }
     }
 
-    /// Begins the next file, and makes room for it.
+    /// Begins the next file.
     fn next_file(&mut self) {
         self.tried = Instant::now();
-        self.open = None; // it counts among those that are kept from now on
+        self.open = None; // closed: it may be removed once it is not needed
         match self.begin() {
             Ok(open) => {
                 self.open = Some(open);
                 self.backlog.clear();
                 self.fitness.back();
-                self.prune();
             }
             Err(error) => self.fitness.lost(&error),
         }
         self.number += 1;
     }
 
-    fn prune(&self) {
-        if let Err(error) = folder::prune(&self.settings.folder, self.settings.files_kept) {
-            tracing::warn!(%error, folder = %self.settings.folder.display(), "old journals cannot be removed");
-        }
-    }
-
     fn begin(&self) -> io::Result<Open> {
         let path = folder::name(&self.settings.folder, &self.settings.worker, self.number);
         let mut open = Open { file: folder::create(&path)?, bytes: 0, unsynced: false };
-        let mut text = written(&Entry::Opened { version: VERSION, worker: self.settings.worker.as_str().into() });
+        let (worker, incarnation) = (self.settings.worker.as_str().into(), self.settings.incarnation.as_str().into());
+        let mut text = written(&Entry::Opened { version: VERSION, worker, incarnation });
         text.extend_from_slice(&self.backlog);
         let begun = open.write(&text).and_then(|()| open.sync());
         begun.map(|()| open).inspect_err(|_| remove(path))
     }
 }
 
-/// A file that could not be begun has nothing that must be kept, and must not push out one that has.
+/// A file that could not be begun has nothing that must be kept.
 fn remove(path: PathBuf) {
     fs::remove_file(path).ok();
 }
@@ -231,8 +225,9 @@ mod tests {
         let settings = Settings {
             folder: folder.path().to_path_buf(),
             worker: "w".into(),
+            incarnation: "i".into(),
             file_bytes: 1 << 20,
-            files_kept: 5,
+            room: folder::Room { bytes: 1 << 30, age: Duration::from_secs(3_600) },
             passing: |_| {},
         };
         let fitness = Arc::new(Fitness::default());

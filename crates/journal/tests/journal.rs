@@ -6,29 +6,40 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use bursar_journal::{Damage, Damaged, Entry, Intent, Journal, Settings, Summary, Withheld, content_at, hash_of, read};
+use bursar_journal::{
+    Damage, Damaged, Entry, Intent, Journal, Room, Send, Settings, Summary, Withheld, closed, content_at, hash_of,
+    jobs_in, read, recall, remove_empty, surplus,
+};
 
 /// Long against any disk.
 const PATIENCE: Duration = Duration::from_secs(20);
 
 const MANY: u64 = 1 << 30;
 
-fn open(folder: &Path, file_bytes: u64, files_kept: usize) -> Journal {
-    open_as("w", folder, file_bytes, files_kept)
+const ROOM: Room = Room { bytes: MANY, age: Duration::from_secs(86_400) };
+
+fn open(folder: &Path, file_bytes: u64) -> Journal {
+    open_as("w", folder, file_bytes)
 }
 
-fn open_as(worker: &str, folder: &Path, file_bytes: u64, files_kept: usize) -> Journal {
-    let folder = folder.to_path_buf();
-    Journal::open(Settings { folder, worker: worker.into(), file_bytes, files_kept, passing: |_| {} }).unwrap()
+fn open_as(worker: &str, folder: &Path, file_bytes: u64) -> Journal {
+    let (folder, incarnation) = (folder.to_path_buf(), "i".to_owned());
+    let worker = worker.to_owned();
+    Journal::open(Settings { folder, worker, incarnation, file_bytes, room: ROOM, passing: |_| {} }).unwrap()
 }
 
 fn intent(key: &str) -> Entry<'static> {
+    intent_of("main/transfer", key, 1, 1)
+}
+
+fn intent_of(lane: &str, key: &str, fence: u64, epoch: u64) -> Entry<'static> {
     let content = format!(r#"{{"platform_no":"{key}"}}"#);
     Entry::Intent(Intent {
         at: 1,
-        lane: "main/transfer".into(),
+        lane: lane.to_owned().into(),
         key: key.to_owned().into(),
-        fence: 1,
+        fence,
+        epoch,
         sends: 1,
         resends: 0,
         trade_nos: Vec::new().into(),
@@ -74,7 +85,7 @@ async fn eventually<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
 async fn what_was_kept_is_in_the_file_at_once_whole_and_for_nobody_else_to_read() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path().join("deep/journal");
-    let journal = open(&folder, MANY, 1);
+    let journal = open(&folder, MANY);
     let tasks: Vec<_> = (0..500)
         .map(|number| {
             let journal = journal.clone();
@@ -97,7 +108,7 @@ async fn what_was_kept_is_in_the_file_at_once_whole_and_for_nobody_else_to_read(
 #[tokio::test(flavor = "multi_thread")]
 async fn the_place_of_an_intent_leads_back_to_its_content() {
     let folder = tempfile::tempdir().unwrap();
-    let journal = open(folder.path(), MANY, 1);
+    let journal = open(folder.path(), MANY);
     for key in ["K1", "号2", "K3"] {
         journal.keep(&intent(key), PATIENCE).await.unwrap();
     }
@@ -116,7 +127,7 @@ async fn the_place_of_an_intent_leads_back_to_its_content() {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_nobody_waits_for_is_written_soon_and_at_the_end_at_the_latest() {
     let folder = tempfile::tempdir().unwrap();
-    let journal = open(folder.path(), MANY, 1);
+    let journal = open(folder.path(), MANY);
     journal.note(&withheld("K1"));
     eventually("the note", || (keys(&files(folder.path()).pop()?).1.entries == 2).then_some(())).await;
     journal.note(&withheld("K2"));
@@ -127,7 +138,7 @@ async fn what_nobody_waits_for_is_written_soon_and_at_the_end_at_the_latest() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_torn_last_line_is_passed_over_and_a_damaged_one_in_the_middle_is_told() {
     let folder = tempfile::tempdir().unwrap();
-    let journal = open(folder.path(), MANY, 1);
+    let journal = open(folder.path(), MANY);
     for key in ["K1", "K2", "K3"] {
         journal.keep(&intent(key), PATIENCE).await.unwrap();
     }
@@ -156,30 +167,78 @@ async fn a_torn_last_line_is_passed_over_and_a_damaged_one_in_the_middle_is_told
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn files_are_bounded_by_size_and_number_and_one_that_is_being_written_stays() {
+async fn files_are_bounded_by_size_and_only_those_that_nobody_writes_may_go() {
     let folder = tempfile::tempdir().unwrap();
-    let other = open_as("other", folder.path(), MANY, 3);
+    let other = open_as("other", folder.path(), MANY);
     other.keep(&intent("OTHER"), PATIENCE).await.unwrap();
-    let journal = open(folder.path(), 1_000, 3);
-    for number in 0..100 {
+    let journal = open(folder.path(), 1_000);
+    for number in 0..20 {
         journal.keep(&intent(&format!("K{number:03}")), PATIENCE).await.unwrap();
     }
-    let kept = eventually("old files to go", || {
-        let files = files(folder.path());
-        (files.len() <= 3 + 2).then_some(files)
-    });
-    let kept = kept.await;
-    assert!(kept.iter().all(|file| fs::metadata(file).unwrap().len() < 2_000), "{kept:?}");
-    let found: Vec<String> = kept.iter().flat_map(|file| keys(file).0).collect();
-    assert!(found.contains(&"K099".to_owned()) && found.contains(&"OTHER".to_owned()), "{found:?}");
-    assert!(!found.contains(&"K000".to_owned()), "the oldest are gone: {found:?}");
+    drop(journal);
+    let closed = closed(folder.path()).unwrap();
+    assert_eq!(closed.len(), files(folder.path()).len() - 1, "the other worker lives");
+    assert!(closed.iter().all(|file| file.bytes < 2_000), "{closed:?}");
+    let room = Room { bytes: 2_000, ..ROOM };
+    let gone = surplus(&closed, room);
+    let first = jobs_in(&gone[0].path).unwrap();
+    assert!(first.named.contains_key(&("main/transfer".to_owned(), "K000".to_owned())), "the oldest first: {first:?}");
+    let left: u64 = closed[gone.len()..].iter().map(|file| file.bytes).sum();
+    assert!(left <= room.bytes && !gone.is_empty(), "{left}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn files_without_an_entry_go_by_themselves_and_never_one_with_an_entry_or_in_use_or_just_made() {
+    let folder = tempfile::tempdir().unwrap();
+    open_as("full", folder.path(), MANY).keep(&intent("K"), PATIENCE).await.unwrap();
+    for start in 0..18 {
+        drop(open_as(&format!("start{start}"), folder.path(), MANY));
+    }
+    let _alive = open_as("alive", folder.path(), MANY);
+    eventually("the files", || (files(folder.path()).len() == 20).then_some(())).await;
+    assert_eq!(remove_empty(folder.path()).unwrap(), 0, "they may be locked in a moment");
+    for file in files(folder.path()) {
+        let before = fs::metadata(&file).unwrap().modified().unwrap() - Duration::from_secs(120);
+        fs::File::options().append(true).open(&file).unwrap().set_modified(before).unwrap();
+    }
+    assert_eq!(remove_empty(folder.path()).unwrap(), 18);
+    let left: Vec<String> = files(folder.path()).iter().flat_map(|file| keys(file).0).collect();
+    assert_eq!((files(folder.path()).len(), left), (2, vec!["K".to_owned()]));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_folder_recalls_the_newest_sends_of_each_file_and_the_highest_epoch_of_each_lane() {
+    let folder = tempfile::tempdir().unwrap();
+    let journal = open_as("one", folder.path(), MANY);
+    for number in 1..=70 {
+        journal.keep(&intent_of("main/transfer", &format!("K{number}"), 1, number), PATIENCE).await.unwrap();
+    }
+    journal.keep(&intent_of("shop/split", "S", 4, 2), PATIENCE).await.unwrap();
+    journal.note(&Entry::Withheld(Withheld { lane: "main/transfer".into(), key: "K70".into(), fence: 1 }));
+    drop(journal);
+    open_as("two", folder.path(), MANY).keep(&intent_of("main/transfer", "X", 9, 3), PATIENCE).await.unwrap();
+    drop(open_as("empty", folder.path(), MANY));
+    eventually("all files", || (files(folder.path()).len() == 3).then_some(())).await;
+
+    let recall = recall(folder.path()).unwrap();
+    assert_eq!(
+        recall.epochs.iter().map(|(lane, epoch)| (lane.as_str(), *epoch)).collect::<Vec<_>>(),
+        [("main/transfer", 70), ("shop/split", 2)]
+    );
+    let [one, two] = &recall.files[..] else { panic!("the files with intents: {recall:?}") };
+    assert_eq!((one.incarnation.as_str(), one.lanes.len(), one.newest.iter().count()), ("i", 2, 63));
+    let last = Send { lane: "shop/split".into(), key: "S".into(), fence: 4 };
+    assert_eq!(one.newest.iter().last(), Some(&last));
+    assert!(one.newest.iter().all(|send| send.key != "K70"), "it was withheld");
+    assert_eq!(two.newest.iter().map(|send| send.fence).collect::<Vec<_>>(), [9]);
+    assert_eq!(bursar_journal::recall(&folder.path().join("none")).unwrap(), bursar_journal::Recall::default());
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_disk_that_fails_keeps_nothing_says_so_and_is_tried_until_it_is_back() {
     let base = tempfile::tempdir().unwrap();
     let (folder, away) = (base.path().join("journal"), base.path().join("away"));
-    let journal = open(&folder, 1, 10); // each group gets a file of its own
+    let journal = open(&folder, 1); // each group gets a file of its own
     journal.keep(&intent("BEFORE"), PATIENCE).await.unwrap();
     fs::rename(&folder, &away).unwrap();
     fs::write(&folder, "no folder any more").unwrap();
@@ -217,8 +276,9 @@ fn a_folder_that_cannot_be_is_an_error_at_once() {
     let settings = Settings {
         folder: file.path().join("journal"),
         worker: "w".into(),
+        incarnation: "i".into(),
         file_bytes: MANY,
-        files_kept: 1,
+        room: ROOM,
         passing: |_| {},
     };
     let error = Journal::open(settings).unwrap_err();

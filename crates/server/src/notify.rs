@@ -40,6 +40,8 @@ pub struct NotifiedAccount {
     pub callback_url: Option<String>,
     /// How long notifications are kept.
     pub retention: Duration,
+    /// The greatest age of a notification that is passed on.
+    pub max_age: Duration,
 }
 
 /// A kind of notification that an operator expects.
@@ -136,6 +138,7 @@ async fn keep(app: &App, account: &NotifiedAccount, text: &str) -> Result<(), Re
         callback_url: account.callback_url.as_deref(),
         kind: read.job.as_ref().map(|(kind, _)| *kind),
         retention: account.retention,
+        max_age: account.max_age,
     };
     let (kept, number) = store.notify(&account.name, &notified).await.map_err(|error| not_kept(&error))?;
     let (name, method) = (account.name.as_str(), notification.method.as_str());
@@ -150,6 +153,10 @@ async fn keep(app: &App, account: &NotifiedAccount, text: &str) -> Result<(), Re
         (Kept::Held | Kept::Again, Some(why)) => {
             return Err(Refusal::Held(format!("{method}, number {number}: {why}")));
         }
+        (Kept::TooOld, _) => {
+            let why = "it was written longer ago than notify_max_age: the replay of one that is forgotten, or of no use any more";
+            return Err(Refusal::Held(format!("{method}, number {number}: {why}")));
+        }
         (Kept::Regressed, _) => {
             tracing::error!(
                 account = name,
@@ -158,21 +165,29 @@ async fn keep(app: &App, account: &NotifiedAccount, text: &str) -> Result<(), Re
                 "a notification says less than an earlier one that stands for good: look at both"
             );
         }
-        (Kept::New | Kept::Changed | Kept::Again | Kept::Held, _) => {
+        // Whoever has seen one can deliver it as often as he likes.
+        (Kept::Again, None) => {
+            tracing::debug!(account = name, method, number, "a notification is delivered again");
+            return Ok(());
+        }
+        (Kept::New | Kept::Changed | Kept::Unlinked | Kept::Held, _) => {
             tracing::info!(account = name, method, number, outcome = ?kept, "a notification is kept");
         }
     }
     if let Some((kind, about)) = read.job {
         let lane = Lane { account: account.name.clone(), kind };
-        wake(store, &lane, &about, number, method).await.map_err(|error| not_kept(&error))?;
+        let known = wake(store, &lane, &about, number, method).await.map_err(|error| not_kept(&error))?;
+        if known {
+            store.linked(&account.name, number).await.map_err(|error| not_kept(&error))?;
+        }
     }
     crash_point("before_success");
     Ok(())
 }
 
 /// Writes into the log of each job that `name` may mean that it was named, and has the gateway asked about it soon, if it
-/// waits for that.
-async fn wake(store: &Store, lane: &Lane, name: &str, number: u64, method: &str) -> Result<(), StoreError> {
+/// waits for that. Whether there is such a job.
+async fn wake(store: &Store, lane: &Lane, name: &str, number: u64, method: &str) -> Result<bool, StoreError> {
     let mut any = false;
     for about in lane.kind.abouts(name) {
         let Some(key) = store.mention(lane, &about, number, method).await? else { continue };
@@ -183,7 +198,7 @@ async fn wake(store: &Store, lane: &Lane, name: &str, number: u64, method: &str)
     if !any {
         tracing::warn!(%lane, number, "a notification names a job that nobody submitted");
     }
-    Ok(())
+    Ok(any)
 }
 
 /// What a verified notification says, as far as it can be read.

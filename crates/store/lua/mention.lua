@@ -10,8 +10,14 @@ local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local key = redis.call('GET', base .. 'about:' .. about) or about
 local state, last = unpack(redis.call('HMGET', base .. 'job:' .. key, 's', 'nt'))
 if not state then return false end
-if last ~= number then
-  redis.call('HSET', base .. 'job:' .. key, 'nt', number)
+-- The last few, each with a space before and behind it: a delivery that is repeated because its link could not be recorded.
+local REMEMBERED = 8
+last = last or ' '
+if not string.find(last, ' ' .. number .. ' ', 1, true) then
+  last = last .. number .. ' '
+  local _, count = string.gsub(last, '%d+', '')
+  if count > REMEMBERED then last = string.match(last, '^ %d+( .*)$') end
+  redis.call('HSET', base .. 'job:' .. key, 'nt', last)
   redis.pcall('RPUSH', base .. 'log:' .. key,
     string.format('{"e":"notification","t":%d,"notification":%d,"method":%s}', now, tonumber(number), cjson.encode(ARGV[3])))
 end

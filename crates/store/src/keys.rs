@@ -19,6 +19,9 @@
 //! | `orphans` | set | due keys without a readable record or event, put aside for a person |
 //! | `claim:WORKER` | string | the number of the worker's last claim that gave it jobs or was given up, and the jobs; expires |
 //!
+//! `PREFIX:incarnation` (string) says which Redis this is, `PREFIX:incarnations` (hash) which earlier ones journals have been reconciled
+//! with it.
+//!
 //! A queue of apalis-redis 1.0 has its own keys, `QUEUE:` followed by `data` (hash: task id → payload), `scheduled` (sorted set:
 //! ids by run time in seconds), `active` (list of ids to run at once) and `meta:ID` (hash). Ours for it are `PREFIX:intake:QUEUE:`
 //! followed by
@@ -38,7 +41,7 @@
 //! |---|---|---|
 //! | `note:N` | hash | notification number N: see `lua/notify.lua`; the fields about telling are those of a job's record |
 //! | `notes`, `held` | sorted sets | the numbers of those that could be read, and of those that a person must look at |
-//! | `of:METHOD:RECORD` | hash | a record's versions by their content, and the newest that counts |
+//! | `of:METHOD:RECORD` | hash | a record's versions by their content, and the newest that counts; it outlives their detail |
 //! | `held:METHOD:HASH` | hash | the same for what could not be read |
 //! | `numbers` | string | the last number |
 //!
@@ -99,6 +102,16 @@ impl Keys {
     /// What is written before a wait for disk or replicas, so that the wait covers all writes before it.
     pub(crate) fn sync_marker(&self) -> String {
         format!("{}:sync", self.prefix)
+    }
+
+    /// Which Redis this is.
+    pub(crate) fn incarnation(&self) -> String {
+        format!("{}:incarnation", self.prefix)
+    }
+
+    /// Which ones it has replaced, as far as their journals were reconciled with it.
+    pub(crate) fn settled_incarnations(&self) -> String {
+        format!("{}:incarnations", self.prefix)
     }
 
     /// What is written to find out whether anything can be.

@@ -15,6 +15,7 @@ mod events;
 #[doc(hidden)]
 pub mod fuzzing;
 mod held;
+mod incarnation;
 mod intake;
 mod keys;
 mod link;
@@ -46,6 +47,7 @@ pub use crash::crash_point;
 pub use durability::Durability;
 pub use error::{StoreError, chain};
 pub use events::{Event, EventId, EventWatch};
+pub use incarnation::Incarnations;
 pub use intake::{Act, Aside, MAX_TASKS, Payload, QueueStatus, Settled, Taken, Task, Verdict};
 pub use list::{Cursor, Listed};
 pub use noted::{NotificationCount, Tells};

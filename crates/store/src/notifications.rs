@@ -19,6 +19,9 @@ pub const LATE_AFTER: Duration = Duration::from_secs(15 * 60);
 /// A timestamp further ahead than this is no clock's error.
 pub const AHEAD_AT_MOST: Duration = Duration::from_secs(5 * 60);
 
+/// The time for which a notification is recognised after its detail has gone. A later replay is too old for any account's bound.
+const TOMBSTONE_KEPT: Duration = Duration::from_secs(400 * 86_400);
+
 /// Notifications read in one step of a listing.
 const PAGE: usize = 100;
 
@@ -47,6 +50,8 @@ pub struct Notified<'a> {
     pub kind: Option<Kind>,
     /// How long notifications are kept.
     pub retention: Duration,
+    /// The greatest age of a notification that is passed on: an older one is kept apart for a person.
+    pub max_age: Duration,
 }
 
 /// Whether a record has come to what may not go back.
@@ -71,8 +76,12 @@ pub enum Kept {
     Regressed,
     /// It was kept before.
     Again,
+    /// It was kept before, and the job that it names may not know of it.
+    Unlinked,
     /// It is kept apart, for a person.
     Held,
+    /// It is kept apart, now or before, because it was written too long ago.
+    TooOld,
     /// It is not kept: its timestamp lies ahead.
     Ahead,
     /// It is not kept: its record has too many versions.
@@ -80,12 +89,14 @@ pub enum Kept {
 }
 
 impl Kept {
-    const WORDS: [(&'static str, Self); 7] = [
+    const WORDS: [(&'static str, Self); 9] = [
         ("new", Self::New),
         ("changed", Self::Changed),
         ("regressed", Self::Regressed),
         ("again", Self::Again),
+        ("unlinked", Self::Unlinked),
         ("held", Self::Held),
+        ("too_old", Self::TooOld),
         ("ahead", Self::Ahead),
         ("too_many", Self::TooMany),
     ];
@@ -111,7 +122,8 @@ impl Store {
         crash_point("before_notification");
         let origin = Origin::Notifications(account.clone());
         let view = json!({"account": account, "method": notified.method, "record_id": notified.record_id,
-            "written_at": notified.written.map(Millis::rfc3339), "content": content(notified.content)})
+            "written_at": notified.written.map(Millis::rfc3339), "content_sha256": hex(&notified.hash),
+            "content": content(notified.content)})
         .to_string();
         let since = self.since();
         let mut call = self.scripts.notify.on(&self.keys.base(&origin));
@@ -133,7 +145,9 @@ impl Store {
             .push(whole_millis(AHEAD_AT_MOST))
             .push(whole_millis(notified.retention))
             .push(EVENTS_KEPT)
-            .push(notified.kind.map_or("", Kind::as_str));
+            .push(notified.kind.map_or("", Kind::as_str))
+            .push(whole_millis(notified.max_age))
+            .push(whole_millis(TOMBSTONE_KEPT));
         let (word, number): (String, u64) = call.run(self).await?;
         self.kept(since).await?;
         crash_point("after_notification");
@@ -161,6 +175,17 @@ impl Store {
         call.push(about).push(number).push(method);
         let key: Option<String> = call.run(self).await?;
         Ok(key.and_then(|key| key.parse().ok()))
+    }
+
+    /// The job that this notification names knows of it: further deliveries need nothing more.
+    ///
+    /// # Errors
+    /// [`StoreError`]: repeat; without it the next delivery links it again.
+    pub async fn linked(&self, account: &AccountName, number: u64) -> Result<(), StoreError> {
+        let origin = Origin::Notifications(account.clone());
+        let mut call = self.scripts.link.on(&self.keys.base(&origin));
+        call.push(number);
+        call.run::<u8>(self).await.map(drop)
     }
 
     /// Notifications of an account, newest first, from before number `before`: at most `limit`, and fewer than 101.

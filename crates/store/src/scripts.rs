@@ -87,6 +87,7 @@ pub(crate) struct Scripts {
     pub(crate) intake_take: Named,
     pub(crate) intake_settle: Named,
     pub(crate) put_back: Named,
+    pub(crate) settle_lane: Named,
     pub(crate) take: Named,
     pub(crate) attempts: Named,
     pub(crate) circuit: Named,
@@ -96,6 +97,7 @@ pub(crate) struct Scripts {
     pub(crate) commit_callbacks: Named,
     pub(crate) notify: Named,
     pub(crate) mention: Named,
+    pub(crate) link: Named,
 }
 
 impl Scripts {
@@ -115,6 +117,7 @@ impl Scripts {
             intake_take: Named::new("intake_take", include_str!("../lua/intake_take.lua")),
             intake_settle: Named::new("intake_settle", include_str!("../lua/intake_settle.lua")),
             put_back: Named::new("put_back", include_str!("../lua/put_back.lua")),
+            settle_lane: Named::new("settle_lane", include_str!("../lua/settle_lane.lua")),
             take: Named::new("take", include_str!("../lua/take.lua")),
             circuit: Named::new("circuit", include_str!("../lua/circuit.lua")),
             attempts: Named::new("attempts", include_str!("../lua/attempts.lua")),
@@ -124,6 +127,7 @@ impl Scripts {
             commit_callbacks: Named::new("commit_callbacks", include_str!("../lua/commit_callbacks.lua")),
             notify: Named::new("notify", include_str!("../lua/notify.lua")),
             mention: Named::new("mention", include_str!("../lua/mention.lua")),
+            link: Named::new("link", include_str!("../lua/link.lua")),
         }
     }
 }

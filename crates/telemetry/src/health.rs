@@ -24,6 +24,9 @@ pub enum Unwell {
     /// The preflight allows no sends.
     #[error("no money is sent on this Redis: `bursar doctor` tells why")]
     NotForMoney,
+    /// A journal knows of sends that Redis has forgotten, or Redis is not the one that it is said to be.
+    #[error("sends nothing: {0} refuses; `bursar doctor` tells why, and asks go on")]
+    Guarded(&'static str),
 }
 
 /// When a worker last claimed, or tried.

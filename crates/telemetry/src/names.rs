@@ -118,7 +118,7 @@ metrics! {
     LOST_WRITES = "bursar_lost_writes_total", Counter, Worker, ["lane"], "How often this worker found that Redis had lost writes of a lane.";
     SENDS_SKIPPED = "bursar_sends_skipped_total", Counter, Worker, ["lane", "reason"], "Sends that were not made because what Redis holds of the job must not be sent: it is not the accepted content, or above `max_amount`.";
     MISMATCHES = "bursar_mismatches_total", Counter, Worker, ["lane"], "Responses that were known by a trade number or a request's id that another response had: replayed, or another job's.";
-    FIT_FOR_MONEY = "bursar_fit_for_money", Gauge, Worker, [], "1 when the preflight allows this worker to send, 0 when it does not.";
+    FIT_FOR_MONEY = "bursar_fit_for_money", Gauge, Worker, [], "1 when the preflight, and the journals where there are any, allow this worker to send, 0 when they do not.";
     PREFLIGHT = "bursar_preflight_findings", Gauge, Worker, ["check", "severity"], "1 for each check of the preflight that is not fine, by how bad it is.";
     LAST_TRY = "bursar_last_try_age_seconds", Gauge, Worker, [], "Since this worker last claimed or tried to, in seconds.";
     BALANCE_FAILURES = "bursar_account_balance_failures_total", Counter, Worker, ["account", "sub_type"], "Questions for a balance that came to nothing: no answer, a refusal, or no room within the lane's rate.";

@@ -69,6 +69,9 @@ impl Page {
             if worker.pulse().is_draining() {
                 return Err(Unwell::Draining);
             }
+            if let Some(check) = worker.guard() {
+                return Err(Unwell::Guarded(check));
+            }
             if !worker.is_fit_for_money() {
                 return Err(Unwell::NotForMoney);
             }

@@ -1,6 +1,6 @@
 //! What a worker counts.
 
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 use bursar_domain::{AccountName, Answer, Call, Lane, State, Unsendable};
@@ -77,7 +77,16 @@ pub struct Metrics {
     in_flight: Gauge,
     concurrency: Gauge,
     fit_for_money: Gauge,
+    fitness: Mutex<Fitness>,
     pulse: Arc<Pulse>,
+}
+
+/// The two sides that may keep a worker from sending.
+#[derive(Debug, Default)]
+struct Fitness {
+    preflight: bool,
+    /// The check by which the comparison with the journals refuses, while it does.
+    guard: Option<&'static str>,
 }
 
 #[derive(Clone, Debug)]
@@ -145,6 +154,7 @@ impl Default for Metrics {
             in_flight: register(to, names::IN_FLIGHT, Gauge::default()),
             concurrency: register(to, names::CONCURRENCY, Gauge::default()),
             fit_for_money: register(to, names::FIT_FOR_MONEY, Gauge::default()),
+            fitness: Mutex::default(),
             families,
             pulse,
             registry,
@@ -219,18 +229,45 @@ impl Metrics {
 
     /// What the preflight allows.
     pub fn fit_for_money(&self, fit: bool) {
-        self.fit_for_money.set(i64::from(fit));
+        self.change(|fitness| fitness.preflight = fit);
     }
 
-    /// Whether it allows sends.
+    /// Nothing is sent because this check refuses, beside those of the preflight; `None` once it no longer does.
+    pub fn guarded(&self, check: Option<&'static str>) {
+        if let Some(was) = self.change(|fitness| std::mem::replace(&mut fitness.guard, check)) {
+            self.families.preflight.remove(&labels(names::PREFLIGHT, [was, REFUSE]));
+        }
+        if let Some(check) = check {
+            self.families.preflight.get_or_create(&labels(names::PREFLIGHT, [check, REFUSE])).set(1);
+        }
+    }
+
+    fn change<T>(&self, how: impl FnOnce(&mut Fitness) -> T) -> T {
+        let mut fitness = self.fitness();
+        let result = how(&mut fitness);
+        self.fit_for_money.set(i64::from(fitness.preflight && fitness.guard.is_none()));
+        result
+    }
+
+    fn fitness(&self) -> MutexGuard<'_, Fitness> {
+        // Nothing panics while it holds the lock; if something did, both sides still say what they said.
+        self.fitness.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Tells if sends are allowed.
     pub(crate) fn is_fit_for_money(&self) -> bool {
         self.fit_for_money.get() == 1
+    }
+
+    /// The check beside the preflight's that keeps it from sending.
+    pub(crate) fn guard(&self) -> Option<&'static str> {
+        self.fitness().guard
     }
 
     /// What the preflight found, in place of what it found before: checks that are not fine, with how bad they are.
     pub fn preflight<'a>(&self, findings: impl Iterator<Item = (&'a str, &'a str)>) {
         self.families.preflight.clear();
-        for (check, severity) in findings {
+        for (check, severity) in findings.chain(self.guard().map(|check| (check, REFUSE))) {
             self.families.preflight.get_or_create(&labels(names::PREFLIGHT, [check, severity])).set(1);
         }
     }
@@ -261,6 +298,9 @@ impl Drop for Working {
         self.0.dec();
     }
 }
+
+/// The severity of a check that keeps money from being sent.
+const REFUSE: &str = "refuse";
 
 const CALLS: [Call; 2] = [Call::Send, Call::Ask];
 

@@ -8,6 +8,8 @@ use bursar_gateways::Gateway;
 use bursar_journal::Journal;
 use bursar_telemetry::{Metrics, Traces};
 
+use crate::guard::Expected;
+
 /// One worker process.
 #[derive(Clone, Debug)]
 pub struct Settings {
@@ -23,6 +25,8 @@ pub struct Settings {
     pub retention: Duration,
     /// Where sends are written down outside Redis as well, before they leave; `None` for nowhere.
     pub journal: Option<Journal>,
+    /// Which Redis it begins on; `None` where nothing is compared with it.
+    pub expected: Option<Expected>,
     /// What it counts.
     pub metrics: Arc<Metrics>,
     /// Where the attempts of traced jobs are told.

@@ -1,21 +1,24 @@
 //! What of a send goes into the journal, where the operator keeps one: its intent before the first byte, its answer after.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use bursar_domain::{Lane, Reading};
 use bursar_journal::{Answered, Entry, Intent, Journal, NotKept, Withheld, hash_of};
 use bursar_store::crash_point;
 
+use crate::guard::Guard;
 use crate::handoff::Held;
 
 /// A worker's journal, or none: then nothing here does anything.
 pub(crate) struct Chronicle {
     journal: Option<Journal>,
+    guard: Arc<Guard>,
 }
 
 impl Chronicle {
-    pub(crate) fn new(journal: Option<Journal>) -> Self {
-        Self { journal }
+    pub(crate) fn new(journal: Option<Journal>, guard: Arc<Guard>) -> Self {
+        Self { journal, guard }
     }
 
     /// Returns once the intent to send is on disk. On an error the send must not be made.
@@ -23,11 +26,13 @@ impl Chronicle {
         let Some(journal) = &self.journal else { return Ok(()) };
         crash_point("before_journal");
         let job = &held.job;
+        self.guard.sends(lane, job.key.as_str(), job.fence, held.epoch);
         let intent = Intent {
             at: held.clock.now().0,
             lane: lane.to_string().into(),
             key: job.key.as_str().into(),
             fence: job.fence,
+            epoch: held.epoch,
             sends: job.sends,
             resends: job.resends,
             trade_nos: job.trade_nos.as_slice().into(),
@@ -40,6 +45,7 @@ impl Chronicle {
     /// The intent may be in the file, and no send followed it.
     pub(crate) fn withheld(&self, lane: &Lane, held: &Held) {
         let Some(journal) = &self.journal else { return };
+        self.guard.withheld(lane, held.job.key.as_str(), held.job.fence);
         let (lane, key) = (lane.to_string().into(), held.job.key.as_str().into());
         journal.note(&Entry::Withheld(Withheld { lane, key, fence: held.job.fence }));
     }

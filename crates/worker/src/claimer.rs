@@ -15,6 +15,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::circuit::Allowance;
+use crate::guard::Guard;
 use crate::handoff::{Handoff, Held, RedisClock};
 use crate::lanes::{LaneNumber, Lanes, ServedLane};
 use crate::lease::Leases;
@@ -29,6 +30,9 @@ const LOOK_AT_WAITING: Duration = Duration::from_secs(1);
 /// message can be heard it is looked at as often as a lane in which something waits.
 const LOOK_AT_EMPTY: Duration = Duration::from_secs(5);
 
+/// The pause before the guard is asked again: comparing Redis with journals takes milliseconds.
+const LOOK_AT_GUARD: Duration = Duration::from_millis(100);
+
 /// Wake messages on their way to the claimer; when they are more, every lane is looked at anyway.
 const WAKES_WAITING: usize = 1_024;
 
@@ -42,9 +46,10 @@ pub(crate) fn start(
     lanes: Arc<Lanes>,
     leases: Arc<Leases>,
     fit: watch::Receiver<Fit>,
-    trouble: Trouble,
+    guard: Arc<Guard>,
     drain: CancellationToken,
 ) -> (Arc<Handoff>, Bell, JoinHandle<()>) {
+    let trouble = guard.trouble.clone();
     let handoff = Arc::new(Handoff::default());
     let (wake, wakes) = mpsc::channel(WAKES_WAITING);
     let hears = Arc::new(AtomicBool::new(false));
@@ -54,6 +59,7 @@ pub(crate) fn start(
         slots: Arc::new(Semaphore::new(settings.concurrency)),
         looks: lanes.numbers().map(|lane| Look { lane, at: now, known: Known::default(), receipt_at: now }).collect(),
         fit,
+        guard,
         turn: 0,
         claims: 0,
         store,
@@ -168,6 +174,7 @@ struct Claimer {
     hears: Arc<AtomicBool>,
     trouble: Trouble,
     fit: watch::Receiver<Fit>,
+    guard: Arc<Guard>,
     /// Where the round goes on, so that no lane is always first.
     turn: usize,
     /// Numbers the claims of this process.
@@ -259,6 +266,7 @@ impl Claimer {
                 Allowance::NotBefore(now + LOOK_AT_WAITING)
             }
             Fit::ForMoney if now < sends_from => Allowance::NotBefore(sends_from),
+            Fit::ForMoney if !self.guard.allows() => Allowance::NotBefore(now + LOOK_AT_GUARD),
             Fit::ForMoney => served.circuit.allowance(now),
         }
     }
@@ -305,6 +313,7 @@ impl Claimer {
                     }
                 };
                 if claims.lost_writes {
+                    self.guard.suspect();
                     tell_of_lost_writes(served);
                 }
                 for key in &claims.orphans {
@@ -320,7 +329,7 @@ impl Claimer {
                 let held = claims.jobs.into_iter().zip(slots.drain(..)).map(|(job, slot)| {
                     let lease = self.leases.hold(lane, job.key.as_str(), job.fence);
                     let span = attempt(&self.settings.traces, &served.lane, &job, asked);
-                    Held { job, lane, claimed: asked, clock, span, _lease: lease, slot }
+                    Held { job, lane, epoch: claims.epoch, claimed: asked, clock, span, _lease: lease, slot }
                 });
                 self.handoff.put(held);
             }

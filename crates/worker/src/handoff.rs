@@ -18,6 +18,8 @@ use crate::lease::Lease;
 pub(crate) struct Held {
     pub(crate) job: Claimed,
     pub(crate) lane: LaneNumber,
+    /// The lane's epoch after the claim.
+    pub(crate) epoch: u64,
     /// Before the claim was asked for: its lease runs from no earlier moment.
     pub(crate) claimed: Instant,
     pub(crate) clock: RedisClock,

@@ -5,17 +5,20 @@
 //! nothing but Redis: lease renewal, grouped commits, and the wake channel.
 
 mod account;
+mod ahead;
 mod backend;
 mod chronicle;
 mod circuit;
 mod claimer;
 mod committer;
+mod guard;
 mod handler;
 mod handoff;
 mod intake;
 mod lanes;
 mod lease;
 mod patience;
+mod pruning;
 mod trouble;
 mod upkeep;
 
@@ -29,10 +32,13 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 
 pub use account::{Account, Fit, Settings};
+pub use ahead::{Ahead, ahead};
+pub use guard::Expected;
 pub use intake::Intake;
 
 use backend::Lanewise;
 use chronicle::Chronicle;
+use guard::Guard;
 use handler::{Runtime, handle};
 use lanes::Lanes;
 use lease::Leases;
@@ -64,6 +70,16 @@ pub async fn run(
     let leases = Arc::new(Leases::default());
     let stopped = CancellationToken::new();
     let trouble = Trouble::now(Arc::clone(&settings.metrics));
+    let (journal, expected) = (settings.journal.clone(), settings.expected.clone());
+    let guard = Guard::new(
+        store.clone(),
+        Arc::clone(&lanes),
+        journal,
+        expected,
+        trouble.clone(),
+        Arc::clone(&settings.metrics),
+    );
+    let guard = Arc::new(guard);
     let commits = committer::start(store.clone(), Arc::clone(&lanes), trouble.clone());
     let (handoff, bell, claimer) = claimer::start(
         store.clone(),
@@ -71,7 +87,7 @@ pub async fn run(
         Arc::clone(&lanes),
         Arc::clone(&leases),
         fit,
-        trouble.clone(),
+        Arc::clone(&guard),
         drain.clone(),
     );
     let loops = [
@@ -83,10 +99,12 @@ pub async fn run(
             trouble,
             stopped.clone(),
         )),
+        tokio::spawn(Arc::clone(&guard).watch(stopped.clone())),
+        tokio::spawn(pruning::prune(store.clone(), settings.journal.clone(), Arc::clone(&guard), stopped.clone())),
         tokio::spawn(upkeep::purge(store.clone(), Arc::clone(&settings), Arc::clone(&lanes), stopped.clone())),
     ];
     let begin_within = settings.lease / lease::RENEWALS_PER_LEASE;
-    let chronicle = Chronicle::new(settings.journal.clone());
+    let chronicle = Chronicle::new(settings.journal.clone(), guard);
     let metrics = Arc::clone(&settings.metrics);
     let name = settings.name.clone();
     let runtime =

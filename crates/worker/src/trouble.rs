@@ -4,6 +4,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use bursar_telemetry::{Doing, Metrics};
+use tokio::sync::Notify;
 use tokio::time::Instant;
 
 /// After trouble with Redis no send is claimed for so long: a worker that knows of a write which Redis has lost must have
@@ -15,12 +16,13 @@ const GRACE_AFTER_TROUBLE: Duration = Duration::from_millis(700);
 #[derive(Clone)]
 pub(crate) struct Trouble {
     last: Arc<Mutex<Instant>>,
+    look: Arc<Notify>,
     metrics: Arc<Metrics>,
 }
 
 impl Trouble {
     pub(crate) fn now(metrics: Arc<Metrics>) -> Self {
-        Self { last: Arc::new(Mutex::new(Instant::now())), metrics }
+        Self { last: Arc::new(Mutex::new(Instant::now())), look: Arc::default(), metrics }
     }
 
     fn lock(&self) -> MutexGuard<'_, Instant> {
@@ -31,6 +33,22 @@ impl Trouble {
     /// Redis did not answer, or answers again.
     pub(crate) fn noticed(&self) {
         *self.lock() = Instant::now();
+        self.look_again();
+    }
+
+    /// The last such moment.
+    pub(crate) fn last(&self) -> Instant {
+        *self.lock()
+    }
+
+    /// Redis is to be compared with what this worker knows.
+    pub(crate) fn look_again(&self) {
+        self.look.notify_one();
+    }
+
+    /// Returns when it is.
+    pub(crate) async fn wants_a_look(&self) {
+        self.look.notified().await;
     }
 
     /// Redis failed somebody who was doing this.

@@ -1,8 +1,9 @@
 //! What a journal outside Redis costs: the drain and the pickup, with one and without, turn by turn in one measurement.
 
 use std::path::Path;
+use std::time::Duration;
 
-use bursar_journal::{Journal, Settings};
+use bursar_journal::{Journal, Room, Settings};
 
 use super::{drain, pickup};
 use crate::observed::Observed;
@@ -48,7 +49,8 @@ pub(crate) async fn measure(options: &Options, redis: &mut Observed, report: &mu
 /// A journal of its own for each run, bounded as the configuration's defaults are.
 fn open(folder: &Path) -> anyhow::Result<Journal> {
     let worker = format!("bench-{:08x}", fastrand::u32(..));
-    let settings =
-        Settings { folder: folder.to_path_buf(), worker, file_bytes: 64 << 20, files_kept: 16, passing: |_| {} };
+    let (folder, incarnation, file_bytes) = (folder.to_path_buf(), "bench".to_owned(), 64 << 20);
+    let room = Room { bytes: 16 * file_bytes, age: Duration::from_secs(90 * 86_400) };
+    let settings = Settings { folder, worker, incarnation, file_bytes, room, passing: |_| {} };
     Ok(Journal::open(settings)?)
 }

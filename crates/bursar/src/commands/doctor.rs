@@ -12,7 +12,7 @@ use crate::cli::{Exit, Global};
 use crate::config::{Account, Advice, Config};
 use crate::output::line;
 use crate::session::{self, Session};
-use crate::{preflight, unlisted, work};
+use crate::{journals, preflight, unlisted, work};
 
 #[derive(Debug, Args)]
 #[command(
@@ -24,6 +24,7 @@ pub(crate) async fn run(_: &Arguments, global: &Global) -> anyhow::Result<Exit> 
     let config = Config::load(global.config.as_deref())?;
     let store = session::connect(&config).await?;
     let mut findings = store.preflight(&preflight::wanted(&config)).await?;
+    findings.extend(journals::findings(&config, &store).await?);
     findings.extend(config.advice().iter().map(advised));
     if config.accounts.is_empty() {
         findings.push(finding(Severity::Warn, "accounts", "none is configured: there is nothing to work for".into()));

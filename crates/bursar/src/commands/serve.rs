@@ -8,7 +8,7 @@ use clap::Args;
 use crate::cli::{Exit, Global};
 use crate::session::Session;
 use crate::signals::Hangup;
-use crate::{logging, serve, signals, tell, traces};
+use crate::{journals, logging, serve, signals, tell, traces};
 
 #[derive(Debug, Args)]
 #[command(
@@ -20,6 +20,7 @@ pub(crate) async fn run(_: &Arguments, global: &Global) -> anyhow::Result<Exit> 
     let drain = signals::drain_on_signal(Hangup::ReadAgain)?;
     let Session { config, store } = Session::open(global.config.as_deref()).await?;
     logging::start(&config.log);
+    journals::begin(&config, &store).await?;
     let telemetry = Telemetry { traces: traces::start(&config)?, ..Telemetry::default() };
     let server = serve::listen(&config, NoTokens::Refuse, store.clone(), None, &telemetry, drain.clone()).await?;
     let telling = tell::start(&config, store, telemetry.clone(), drain)?;

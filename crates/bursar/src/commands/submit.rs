@@ -14,7 +14,7 @@ use crate::cli::{Exit, Global};
 use crate::commands::bind::Misuse;
 use crate::output::line;
 use crate::session::Session;
-use crate::traces;
+use crate::{journals, traces};
 
 /// What some editors put before the first line; no part of any job.
 const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();
@@ -40,6 +40,7 @@ pub(crate) async fn run(arguments: &Arguments, global: &Global) -> anyhow::Resul
         Box::new(File::open(&arguments.file).map_err(unreadable)?)
     };
     let session = Session::open(global.config.as_deref()).await?;
+    journals::begin(&session.config, &session.store).await?;
     let traces = traces::start(&session.config)?;
     let producer = traces::witnessed(session.producer(), &traces);
     let submitted = submit_all(&producer, Jobs::new(BufReader::new(input)), arguments, global).await;

@@ -12,7 +12,7 @@ use clap::Args;
 use crate::cli::{Exit, Global};
 use crate::config::{Config, RedisUrl};
 use crate::signals::Hangup;
-use crate::{logging, serve, session, signals, tell, traces, work};
+use crate::{journals, logging, serve, session, signals, tell, traces, work};
 
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  bursar up --embedded --data ./data --config bursar.toml")]
@@ -35,6 +35,7 @@ pub(crate) async fn run(arguments: &Arguments, global: &Global) -> anyhow::Resul
         tracing::info!(url = redis.url(), data = %arguments.data.display(), "private Redis is running; other commands reach it with BURSAR_REDIS__URL={}", redis.url());
     }
     let store = session::connect(&config).await?;
+    journals::begin(&config, &store).await?;
     let (metrics, traces) = (work::counted(&config), traces::start(&config)?);
     let worker = Some(Arc::clone(&metrics));
     let telemetry = Telemetry { traces: traces.clone(), ..Telemetry::default() };

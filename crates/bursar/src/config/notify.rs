@@ -1,15 +1,17 @@
 //! `notify_…` of an account: how the gateway's notifications to it are treated.
 
+use std::time::Duration;
+
 use bursar_domain::Kind;
 use bursar_gateways::SignRule;
 use toml::{Table, Value as Toml};
 
-use super::rules;
+use super::rules::{self, DAY, HOUR};
 use super::section::Section;
 use super::source::Value;
 
 /// How an account's notifications are verified, read and passed on.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Notify {
     /// The rule of their signatures, once known.
     pub(crate) sign_rule: Option<SignRule>,
@@ -17,6 +19,8 @@ pub(crate) struct Notify {
     pub(crate) methods: Vec<NotifyMethod>,
     /// Who is told of them.
     pub(crate) callback_url: Option<String>,
+    /// The greatest age of a notification that is passed on.
+    pub(crate) max_age: Duration,
 }
 
 /// A kind of notification that is expected: `METHOD`, or `METHOD KIND POINTER` for one that names a job.
@@ -29,7 +33,13 @@ pub(crate) struct NotifyMethod {
 }
 
 /// The keys of an account that this file reads.
-pub(super) const KEYS: [&str; 3] = ["notify_sign_rule", "notify_methods", "notify_callback_url"];
+pub(super) const KEYS: [&str; 4] = ["notify_sign_rule", "notify_methods", "notify_callback_url", "notify_max_age"];
+
+impl Default for Notify {
+    fn default() -> Self {
+        Self { sign_rule: None, methods: Vec::new(), callback_url: None, max_age: DAY }
+    }
+}
 
 impl Notify {
     pub(super) fn read(section: &mut Section<'_>) -> Self {
@@ -38,6 +48,7 @@ impl Notify {
             sign_rule: section.read(KEYS[0], rules::word(&rules)).flatten(),
             methods: section.read(KEYS[1], methods).unwrap_or_default(),
             callback_url: section.read(KEYS[2], rules::http_url),
+            max_age: section.read(KEYS[3], rules::duration(HOUR..=DAY * 365)).unwrap_or(DAY),
         }
     }
 
@@ -45,7 +56,8 @@ impl Notify {
         let methods: Vec<Toml> = self.methods.iter().map(|method| method.shown().into()).collect();
         let rule = self.sign_rule.map_or("auto", SignRule::as_str);
         let url = self.callback_url.as_deref().map(|url| (KEYS[2], url.into()));
-        let shown = [(KEYS[0], rule.into()), (KEYS[1], methods.into())].into_iter().chain(url);
+        let max_age = rules::duration_text(self.max_age).into();
+        let shown = [(KEYS[0], rule.into()), (KEYS[1], methods.into()), (KEYS[3], max_age)].into_iter().chain(url);
         shown.map(|(key, value)| (key.to_owned(), value)).collect()
     }
 }

@@ -12,7 +12,7 @@ use bursar_store::Durability;
 
 use super::account::{Account, Beingfi, Gateway, PlainHttp, Yzt};
 use super::rules::duration_text;
-use super::{Balance, Config, LogFormat, Preflight, RedisUrl};
+use super::{Balance, Config, Expect, LogFormat, Preflight, RedisUrl};
 
 const MASK: &str = "***";
 
@@ -39,6 +39,10 @@ impl Config {
             Preflight::Refuse => "refuse",
             Preflight::Warn => "warn",
         };
+        let expect = match self.redis.expect {
+            Expect::Any => "any",
+            Expect::Existing => "existing",
+        };
         let replicas = match self.redis.durability {
             Durability::Replicated(replicas) => replicas,
             Durability::Fast | Durability::Local => 1,
@@ -47,6 +51,7 @@ impl Config {
             ("url", self.redis.url.to_string().into()),
             ("prefix", self.redis.prefix.as_str().into()),
             ("preflight", preflight.into()),
+            ("expect", expect.into()),
             ("durability", self.redis.durability.as_str().into()),
             ("replicas", i64::from(replicas).into()),
             ("retention", duration(self.redis.retention)),
@@ -69,6 +74,7 @@ impl Config {
         let mut shown = table([
             ("file_mb", i64::from(self.journal.file_mb).into()),
             ("files", i64::from(self.journal.files).into()),
+            ("keep", duration(self.journal.keep)),
         ]);
         shown.extend(self.journal.dir.as_deref().map(|dir| ("dir".to_owned(), path(dir))));
         shown

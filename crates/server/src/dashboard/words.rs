@@ -222,9 +222,9 @@ pub(super) struct Words {
     outcomes: [(&'static str, &'static str); 4],
     outcomes_mean: [(&'static str, &'static str); 4],
     /// What the rules say of why a job stands where it stands, as it begins on record.
-    reasons: [(&'static str, &'static str); 29],
+    reasons: [(&'static str, &'static str); 30],
     /// Why a notification is held, by what stands on record.
-    held_reasons: [(&'static str, &'static str); 5],
+    held_reasons: [(&'static str, &'static str); 6],
     /// What became of a callback, by its word on record: {0} is the event's number, {1} what was heard, {2} a state.
     callbacks: [(&'static str, &'static str); 5],
     /// Why nothing was heard, by what stands on record.

@@ -35,6 +35,7 @@ fn notified(content: &str, written: u64, standing: Stands) -> Notified<'_> {
         callback_url: None,
         kind: None,
         retention: Duration::from_secs(3600),
+        max_age: Duration::from_secs(86_400),
     }
 }
 
@@ -180,8 +181,73 @@ async fn what_has_expired_goes_but_for_what_is_still_to_be_told() {
     notify(&scene, &kept_for("last", None)).await;
     let ids: Vec<u64> = listed(&scene, Shelf::Read).await.iter().map(|view| view.id).collect();
     assert!(ids.contains(&2) && !ids.contains(&1), "{ids:?}");
-    let left: Vec<String> = scene.command(&["KEYS", &name(&scene, "*told")]).await;
-    assert_eq!(left.len(), 1, "what was known of the expired record is gone too: {left:?}");
+    let left: Vec<String> = scene.command(&["KEYS", &name(&scene, "note:1")]).await;
+    assert_eq!(left, Vec::<String>::new(), "its detail is gone");
+}
+
+#[tokio::test]
+async fn what_was_seen_and_forgotten_is_no_news_when_it_is_delivered_again() {
+    let scene = Scene::new().await;
+    let now = scene.now().await;
+    let short = |content| Notified {
+        retention: Duration::ZERO,
+        callback_url: None,
+        ..notified(content, now - 1000, Stands::ForGood)
+    };
+    let credit = short("1");
+    assert_eq!(notify(&scene, &credit).await, Kept::New);
+    let others = |content: &'static str| Notified { record_id: Some(content), ..short(content) };
+    assert_eq!(notify(&scene, &others("a")).await, Kept::New);
+    assert_eq!(scene.store.notification(&account(), 1).await.unwrap(), None, "its detail has expired");
+    let told = Notified { callback_url: Some("https://shop.example/n"), ..credit };
+    assert_eq!(notify(&scene, &told).await, Kept::Again);
+    assert_eq!(scene.store.notification(&account(), 1).await.unwrap(), None, "and a replay makes none");
+    let back = Notified { written: Some(Millis(now)), ..notified("0", now, Stands::Open) };
+    assert_eq!(notify(&scene, &back).await, Kept::Regressed, "what stands for good still does");
+    let origin = Origin::Notifications(account());
+    assert!(scene.store.claim_callbacks(&origin, LEASE, 5).await.unwrap().due.is_empty(), "nobody is told");
+    let left: i64 = scene.command(&["PTTL", &name(&scene, &format!("of:{METHOD}:a"))]).await;
+    assert!(left > 399 * 86_400_000, "it is known for long after: {left}");
+}
+
+#[tokio::test]
+async fn what_was_written_too_long_ago_is_kept_apart_and_told_to_nobody() {
+    let scene = Scene::new().await;
+    let now = scene.now().await;
+    let told = |content, age| Notified {
+        record_id: Some(content),
+        callback_url: Some("https://shop.example/n"),
+        max_age: Duration::from_secs(3600),
+        ..notified(content, now - age, Stands::ForGood)
+    };
+    let replay = told("replay", 3_601_000 + 60_000);
+    let (first, number) = scene.store.notify(&account(), &replay).await.unwrap();
+    assert_eq!((first, number > 0), (Kept::TooOld, true));
+    assert_eq!(scene.store.notify(&account(), &replay).await.unwrap(), (Kept::TooOld, number), "however often");
+    assert_eq!(notify(&scene, &told("in time", 3_500_000)).await, Kept::New);
+    assert_eq!(notify(&scene, &told("in time", 3_500_000)).await, Kept::Again);
+    let held = listed(&scene, Shelf::Held).await;
+    assert_eq!(held.len(), 1);
+    assert!(held[0].why.as_deref().is_some_and(|why| why.contains("notify_max_age")), "{held:?}");
+    let due = scene.store.claim_callbacks(&Origin::Notifications(account()), LEASE, 5).await.unwrap().due;
+    assert_eq!(due.len(), 1, "only the one in time");
+    // One that was kept in time is known, however old it is when it comes again.
+    let old = Notified { max_age: Duration::from_secs(60), ..told("in time", 3_500_000) };
+    assert_eq!(notify(&scene, &old).await, Kept::Again);
+}
+
+#[tokio::test]
+async fn one_that_names_a_job_is_unlinked_until_the_job_knows_of_it() {
+    let scene = Scene::new().await;
+    let now = scene.now().await;
+    let naming = Notified { kind: Some(Kind::BillUpload), ..notified("1", now, Stands::Unsaid) };
+    assert_eq!(scene.store.notify(&account(), &naming).await.unwrap(), (Kept::New, 1));
+    assert_eq!(notify(&scene, &naming).await, Kept::Unlinked);
+    scene.store.linked(&account(), 1).await.unwrap();
+    assert_eq!(notify(&scene, &naming).await, Kept::Again);
+    assert_eq!(scene.store.notification(&account(), 1).await.unwrap().unwrap().deliveries, 3);
+    scene.store.linked(&account(), 99).await.unwrap();
+    assert_eq!(scene.store.notification(&account(), 99).await.unwrap(), None, "none is made of a number alone");
 }
 
 #[tokio::test]
@@ -279,4 +345,16 @@ async fn a_job_is_mentioned_once_by_each_notification_and_keeps_its_state() {
     assert_eq!((&mentions[0]["notification"], &mentions[0]["method"]), (&json!(7), &json!("some.method")));
     let names: Vec<String> = scene.command(&["KEYS", &scene.name("*nobody*")]).await;
     assert_eq!(names, Vec::<String>::new());
+    for _ in 0..3 {
+        for number in 7..=14 {
+            scene.store.mention(&scene.lane, "k1", number, "some.method").await.unwrap();
+        }
+    }
+    let mentions = scene.log("k1").await.into_iter().filter(|line| line["e"] == "notification").count();
+    assert_eq!(mentions, 8, "one for each, in whatever order they are repeated");
+    for number in 15..40 {
+        scene.store.mention(&scene.lane, "k1", number, "some.method").await.unwrap();
+    }
+    let remembered: String = scene.command(&["HGET", &scene.name("job:k1"), "nt"]).await;
+    assert_eq!(remembered.split_whitespace().count(), 8, "{remembered}");
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bursar_domain::{Answer, State};
-use bursar_journal::{Entry, Journal, Settings, read};
+use bursar_journal::{Entry, Journal, Room, Settings, read};
 use bursar_test_support::eventually;
 
 use crate::support::{Act, Scripted, World, keys};
@@ -15,7 +15,9 @@ const SOON: Duration = Duration::from_secs(20);
 /// A journal that begins a new file after every group, so that whatever befalls the folder is met at once.
 fn journal(folder: &Path) -> Journal {
     let folder = folder.to_path_buf();
-    Journal::open(Settings { folder, worker: "w1".into(), file_bytes: 1, files_kept: 10_000, passing: |_| {} }).unwrap()
+    let room = Room { bytes: 1 << 30, age: Duration::from_secs(86_400) };
+    let (worker, incarnation) = ("w1".into(), "i".into());
+    Journal::open(Settings { folder, worker, incarnation, file_bytes: 1, room, passing: |_| {} }).unwrap()
 }
 
 fn files(folder: &Path) -> Vec<PathBuf> {

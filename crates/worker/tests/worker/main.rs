@@ -3,6 +3,7 @@
 
 mod economy;
 mod frame;
+mod guard;
 mod intake;
 mod journal;
 mod lost_writes;

@@ -16,6 +16,7 @@ use super::Arguments;
 use super::memory::{Known, Memory, Sends};
 use crate::cli::{Exit, Global};
 use crate::commands::bind::Misuse;
+use crate::journals;
 use crate::output::{line, one_line};
 use crate::session::Session;
 use crate::work::gateway;
@@ -77,6 +78,9 @@ pub(super) async fn run(session: &Session, arguments: &Arguments, global: &Globa
         };
         differences.extend(reconciler.lane(known).await?);
     }
+    if !arguments.dry_run {
+        settle(session, &memory).await?;
+    }
     print(&differences, arguments, global)?;
     for complaint in memory.complaints.iter().chain(&unknown) {
         eprintln!("bursar: {complaint}");
@@ -90,6 +94,20 @@ pub(super) async fn run(session: &Session, arguments: &Arguments, global: &Globa
     );
     let agree = differences.is_empty() && memory.complaints.is_empty() && unknown.is_empty();
     Ok(if agree { Exit::Done } else { Exit::No })
+}
+
+/// From now on this Redis knows what these journals know: workers that have sent nothing because of them go on. Last of all, so
+/// that a process that dies before it leaves them waiting.
+async fn settle(session: &Session, memory: &Memory) -> anyhow::Result<()> {
+    let store = &session.store;
+    for lane in session.config.lanes() {
+        if let Some(epoch) = memory.epochs.get(&lane) {
+            store.settle_lane(&lane, *epoch).await?;
+        }
+    }
+    // An empty Redis is one that Bursar has come to now: a person has said so by putting its jobs back.
+    store.incarnate(&journals::fresh()).await?;
+    Ok(store.settle_incarnations(&memory.incarnations).await?)
 }
 
 impl Reconciler<'_> {

@@ -1,15 +1,12 @@
 //! What journals know, by job. Contents stay in the files: they are read again for the few jobs that need them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use bursar_domain::{Key, Lane, Millis};
 use bursar_journal::{Answered, Entry, Intent, Place};
 use serde_json::Value;
-
-/// How a journal's name ends.
-const EXTENSION: &str = "journal";
 
 /// The gateway's numbers that are kept for one job.
 const MAX_TRADE_NOS: usize = 8;
@@ -19,6 +16,12 @@ const MAX_TRADE_NOS: usize = 8;
 pub(super) struct Memory {
     pub(super) files: Vec<PathBuf>,
     pub(super) lanes: BTreeMap<Lane, BTreeMap<Key, Known>>,
+    /// The highest epoch of each lane.
+    pub(super) epochs: BTreeMap<Lane, u64>,
+    /// On which Redis the files were begun.
+    pub(super) incarnations: BTreeSet<String>,
+    /// The workers that wrote them, each once: claims name a worker by its place here.
+    writers: Vec<String>,
     /// What is wrong with the files, a sentence each.
     pub(super) complaints: Vec<String>,
 }
@@ -27,16 +30,23 @@ pub(super) struct Memory {
 #[derive(Default)]
 pub(super) struct Known {
     sent: Vec<Sent>,
-    withheld: Vec<u64>,
+    withheld: BTreeSet<Claim>,
     trade_nos: Vec<String>,
     answer: Option<(u64, Value)>,
+}
+
+/// A claim. Fences alone repeat: a Redis that has lost writes gives one to another worker again.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Claim {
+    writer: usize,
+    fence: u64,
 }
 
 /// One intent.
 #[derive(Clone)]
 pub(super) struct Sent {
     at: Millis,
-    fence: u64,
+    claim: Claim,
     sends: u32,
     resends: u32,
     pub(super) hash: Vec<u8>,
@@ -67,14 +77,16 @@ impl Sends {
 impl Known {
     /// `None` when every send that was intended was withheld.
     pub(super) fn sends(&self) -> Option<Sends> {
-        let made = || self.sent.iter().filter(|sent| !self.withheld.contains(&sent.fence));
+        let made = || self.sent.iter().filter(|sent| !self.withheld.contains(&sent.claim));
+        // Two workers may each have made a first send: the second one knew a Redis that had forgotten the other.
+        let claims: BTreeSet<Claim> = made().map(|sent| sent.claim).collect();
         Some(Sends {
-            fence: made().map(|sent| sent.fence).max()?,
-            highest_fence: self.sent.iter().map(|sent| sent.fence).max()?,
-            sends: made().map(|sent| sent.sends).max()?,
+            fence: made().map(|sent| sent.claim.fence).max()?,
+            highest_fence: self.sent.iter().map(|sent| sent.claim.fence).max()?,
+            sends: made().map(|sent| sent.sends).max()?.max(u32::try_from(claims.len()).unwrap_or(u32::MAX)),
             resends: made().map(|sent| sent.resends).max()?,
             first: made().map(|sent| sent.at).min()?,
-            last: made().max_by_key(|sent| (sent.at, sent.fence))?.clone(),
+            last: made().max_by_key(|sent| (sent.at, sent.claim))?.clone(),
         })
     }
 
@@ -113,8 +125,14 @@ impl Memory {
     fn read(&mut self, path: PathBuf) -> anyhow::Result<()> {
         let file = self.files.len();
         let mut strange = 0_u64;
+        // Should its first line be damaged, its name still says who wrote it.
+        let mut writer = self.writer(&writer_of(&path));
         let summary = bursar_journal::read(&path, |entry, place| {
-            if self.take(entry, file, place).is_none() {
+            if let Entry::Opened { worker, incarnation, .. } = &entry {
+                writer = self.writer(worker);
+                self.incarnations.extend((!incarnation.is_empty()).then(|| incarnation.to_string()));
+            }
+            if self.take(entry, writer, file, place).is_none() {
                 strange += 1;
             }
         });
@@ -135,15 +153,18 @@ impl Memory {
     }
 
     /// `None` when the entry is of a lane or key that cannot be.
-    fn take(&mut self, entry: Entry<'static>, file: usize, place: Place) -> Option<()> {
+    fn take(&mut self, entry: Entry<'static>, writer: usize, file: usize, place: Place) -> Option<()> {
         match entry {
             Entry::Opened { .. } => {}
             Entry::Intent(intent) => {
+                let epoch = self.epochs.entry(intent.lane.parse().ok()?).or_default();
+                *epoch = intent.epoch.max(*epoch);
                 let known = self.known(&intent.lane, &intent.key)?;
                 let Intent { at, fence, sends, resends, trade_nos, hash, .. } = intent;
+                let claim = Claim { writer, fence };
                 trade_nos.iter().for_each(|number| known.number(number));
                 let hash = hash_bytes(&hash)?;
-                known.sent.push(Sent { at: Millis(at), fence, sends, resends, hash, file, place });
+                known.sent.push(Sent { at: Millis(at), claim, sends, resends, hash, file, place });
             }
             Entry::Answer(Answered { lane, key, fence, read, .. }) => {
                 let known = self.known(&lane, &key)?;
@@ -154,9 +175,20 @@ impl Memory {
                     known.answer = Some((fence, read.into_owned()));
                 }
             }
-            Entry::Withheld(withheld) => self.known(&withheld.lane, &withheld.key)?.withheld.push(withheld.fence),
+            Entry::Withheld(withheld) => {
+                let claim = Claim { writer, fence: withheld.fence };
+                self.known(&withheld.lane, &withheld.key)?.withheld.insert(claim);
+            }
         }
         Some(())
+    }
+
+    fn writer(&mut self, name: &str) -> usize {
+        let known = self.writers.iter().rposition(|known| known == name);
+        known.unwrap_or_else(|| {
+            self.writers.push(name.to_owned());
+            self.writers.len() - 1
+        })
     }
 
     fn known(&mut self, lane: &str, key: &str) -> Option<&mut Known> {
@@ -169,16 +201,68 @@ fn hash_bytes(hash: &str) -> Option<Vec<u8>> {
     (0..hash.len()).step_by(2).map(digits).collect()
 }
 
+/// The worker by whom a file is named: all but the file's number.
+fn writer_of(path: &Path) -> String {
+    let name = path.file_stem().unwrap_or_default().to_string_lossy();
+    name.rsplit_once('-').map_or_else(|| name.to_string(), |(worker, _)| worker.to_owned())
+}
+
 /// The file itself, or the journals in the folder.
 fn files(path: &Path) -> anyhow::Result<Vec<PathBuf>> {
     if !path.is_dir() {
         return Ok(vec![path.to_path_buf()]);
     }
-    let failed = || format!("cannot read the folder {}", path.display());
-    let entries = std::fs::read_dir(path).with_context(failed)?.collect::<Result<Vec<_>, _>>().with_context(failed)?;
-    let paths = entries.into_iter().map(|entry| entry.path());
-    let mut files: Vec<PathBuf> =
-        paths.filter(|path| path.extension().is_some_and(|extension| extension == EXTENSION)).collect();
-    files.sort();
-    Ok(files)
+    bursar_journal::files(path).with_context(|| format!("cannot read the folder {}", path.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use bursar_journal::{Withheld, hash_of};
+
+    use super::*;
+
+    const CONTENT: &str = "{}";
+
+    fn intent(fence: u64, sends: u32) -> Entry<'static> {
+        Entry::Intent(Intent {
+            at: 1,
+            lane: "main/transfer".into(),
+            key: "K".into(),
+            fence,
+            epoch: 1,
+            sends,
+            resends: 0,
+            trade_nos: Vec::new().into(),
+            hash: hash_of(CONTENT).into(),
+            content: CONTENT.into(),
+        })
+    }
+
+    fn withheld(fence: u64) -> Entry<'static> {
+        Entry::Withheld(Withheld { lane: "main/transfer".into(), key: "K".into(), fence })
+    }
+
+    fn sends(entries: Vec<(&str, Entry<'static>)>) -> Option<(u64, u32)> {
+        let mut memory = Memory::default();
+        for (worker, entry) in entries {
+            let writer = memory.writer(worker);
+            memory.take(entry, writer, 0, Place { offset: 0, length: 0 }).unwrap();
+        }
+        let known = &memory.lanes[&"main/transfer".parse::<Lane>().unwrap()][&"K".parse::<Key>().unwrap()];
+        known.sends().map(|sends| (sends.fence, sends.sends))
+    }
+
+    #[test]
+    fn a_send_that_one_worker_withheld_hides_none_that_another_made_under_the_same_fence() {
+        let (made, other) = (("a", intent(1, 1)), [("b", intent(1, 1)), ("b", withheld(1))]);
+        assert_eq!(sends([vec![made.clone()], other.to_vec()].concat()), Some((1, 1)));
+        assert_eq!(sends([other.to_vec(), vec![made]].concat()), Some((1, 1)), "in whichever order they are read");
+        assert_eq!(sends(other.to_vec()), None, "none was made");
+    }
+
+    #[test]
+    fn two_first_sends_of_two_workers_are_two() {
+        assert_eq!(sends(vec![("a", intent(1, 1)), ("b", intent(1, 1))]), Some((1, 2)));
+        assert_eq!(sends(vec![("a", intent(1, 1)), ("a", intent(3, 2))]), Some((3, 2)));
+    }
 }

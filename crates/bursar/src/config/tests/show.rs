@@ -39,10 +39,12 @@ format = 'json'
 otlp_endpoint = 'https://collector.example'
 [redis]
 preflight = 'warn'
+expect = 'existing'
 ca_file = 'ca.pem'
 [journal]
 dir = '/var/lib/bursar/journal'
 files = 3
+keep = '7d'
 [callbacks]
 allow = ['10.20.0.0/16', '::1']
 secrets_file = 'secrets'

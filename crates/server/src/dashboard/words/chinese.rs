@@ -236,6 +236,10 @@ pub(in crate::dashboard) static CHINESE: Words = Words {
             "bursar: Redis has lost writes; what was queued may have been sent",
             "bursar：Redis 丢失过写入，排队中的任务可能已发送",
         ),
+        (
+            "bursar: a journal knows of sends that Redis has forgotten; run `bursar reconcile --journal`",
+            "bursar：发送日志记有 Redis 已遗忘的发送；请运行 `bursar reconcile --journal`",
+        ),
     ],
     held_reasons: [
         ("its content is no JSON object", "内容不是 JSON 对象"),
@@ -243,6 +247,7 @@ pub(in crate::dashboard) static CHINESE: Words = Words {
         ("it names no job where its method was said to name one", "配置为指明任务的方法，内容中却没有任务"),
         ("its method is not one that notify_methods expects", "方法不在 notify_methods 之列"),
         ("it has no record_id", "缺少 record_id"),
+        ("its timestamp is older than notify_max_age", "时间戳早于 notify_max_age 所限"),
     ],
     callbacks: [
         ("told", "已告知接收方（消息 {0}）：{1}"),

@@ -245,6 +245,10 @@ pub(in crate::dashboard) static ENGLISH: Words = Words {
             "bursar: Redis has lost writes; what was queued may have been sent",
             "bursar: Redis has lost writes; what was queued may have been sent",
         ),
+        (
+            "bursar: a journal knows of sends that Redis has forgotten; run `bursar reconcile --journal`",
+            "bursar: a journal knows of sends that Redis has forgotten; run `bursar reconcile --journal`",
+        ),
     ],
     held_reasons: [
         ("its content is no JSON object", "its content is no JSON object"),
@@ -255,6 +259,7 @@ pub(in crate::dashboard) static ENGLISH: Words = Words {
         ),
         ("its method is not one that notify_methods expects", "its method is not one that notify_methods expects"),
         ("it has no record_id", "it has no record_id"),
+        ("its timestamp is older than notify_max_age", "its timestamp is older than notify_max_age"),
     ],
     callbacks: [
         ("told", "Receiver told (message {0}): {1}"),

@@ -1,0 +1,134 @@
+//! Which Redis a process begins on, and what the journals beside it know: for the roles that begin, and for `bursar doctor`.
+
+use std::fs;
+use std::io;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+
+use anyhow::{Context, bail};
+use bursar_domain::Lane;
+use bursar_journal::{Journal, Room, recall};
+use bursar_store::{Finding, Severity, Store, crash_point};
+use bursar_worker::{Ahead, Expected, ahead};
+
+use crate::config::{self, Config, Expect};
+
+/// Finds out which Redis this is, and gives it an id if it may be a new one.
+///
+/// # Errors
+/// When it is empty, and the configuration says that it is not; or when it does not answer.
+pub(crate) async fn begin(config: &Config, store: &Store) -> anyhow::Result<String> {
+    match (config.redis.expect, store.incarnations().await?.current) {
+        (Expect::Any | Expect::Existing, Some(current)) => Ok(current),
+        (Expect::Any, None) => Ok(store.incarnate(&fresh()).await?),
+        (Expect::Existing, None) => bail!("redis.expect: {}", Ahead::Empty),
+    }
+}
+
+/// An id that no Redis has had.
+pub(crate) fn fresh() -> String {
+    format!("{:032x}", fastrand::u128(..))
+}
+
+/// The memory that a worker compares with Redis; none where there is no journal and any Redis will do.
+pub(crate) fn expected(config: &Config, incarnation: &str) -> Option<Expected> {
+    let existing = config.redis.expect == Expect::Existing;
+    let needed = existing || config.journal.dir.is_some();
+    needed.then(|| Expected { incarnation: incarnation.to_owned(), existing, fresh })
+}
+
+/// The journal that the configuration asks for.
+pub(crate) fn open(settings: &config::Journal, worker: &str, incarnation: &str) -> anyhow::Result<Option<Journal>> {
+    let Some(folder) = settings.dir.clone() else { return Ok(None) };
+    let file_bytes = u64::from(settings.file_mb) << 20;
+    Ok(Some(Journal::open(bursar_journal::Settings {
+        folder,
+        worker: worker.to_owned(),
+        incarnation: incarnation.to_owned(),
+        file_bytes,
+        room: Room { bytes: file_bytes * u64::from(settings.files), age: settings.keep },
+        passing: crash_point,
+    })?))
+}
+
+/// The findings of `bursar doctor` about the journals and the Redis that is expected.
+pub(crate) async fn findings(config: &Config, store: &Store) -> anyhow::Result<Vec<Finding>> {
+    let mut findings = Vec::new();
+    if config.redis.expect == Expect::Existing {
+        findings.push(match store.incarnations().await?.current {
+            Some(_) => finding(Severity::Fine, "redis.expect", "existing: Bursar was here".into()),
+            None => finding(Severity::Refuse, "redis.expect", Ahead::Empty.to_string()),
+        });
+    }
+    if let Some(folder) = &config.journal.dir {
+        findings.push(written(folder));
+        findings.extend(compared(store, &config.lanes(), folder).await?);
+    }
+    Ok(findings)
+}
+
+/// Tries to write there, as a worker of this user would.
+fn written(folder: &Path) -> Finding {
+    let tried = match fs::metadata(folder) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            return finding(
+                Severity::Warn,
+                "journal",
+                format!("{} does not exist: the worker makes it", folder.display()),
+            );
+        }
+        Err(error) => Err(error),
+        Ok(found) if found.is_dir() && found.permissions().mode() & 0o077 != 0 => {
+            let mode = found.permissions().mode() & 0o777;
+            let text = format!(
+                "{} is open to other users (mode {mode:o}), and journals hold business data: chmod 700",
+                folder.display()
+            );
+            return match try_to_write(folder) {
+                Ok(()) => finding(Severity::Warn, "journal", text),
+                Err(error) => unwritable(folder, &error),
+            };
+        }
+        Ok(_) => try_to_write(folder),
+    };
+    match tried {
+        Ok(()) => finding(Severity::Fine, "journal", format!("{} can be written", folder.display())),
+        Err(error) => unwritable(folder, &error),
+    }
+}
+
+/// A file of no worker's, written, synced and removed. Its name is no journal's.
+fn try_to_write(folder: &Path) -> io::Result<()> {
+    let path = folder.join(format!("doctor-{}.probe", fresh()));
+    let file = fs::OpenOptions::new().write(true).create_new(true).open(&path)?;
+    let written = io::Write::write_all(&mut &file, b"can this be written?\n").and_then(|()| file.sync_all());
+    fs::remove_file(&path)?;
+    written
+}
+
+fn unwritable(folder: &Path, error: &io::Error) -> Finding {
+    let text =
+        format!("nothing can be written to {}: {error}. Workers with this journal.dir send nothing", folder.display());
+    finding(Severity::Refuse, "journal", text)
+}
+
+async fn compared(store: &Store, lanes: &[Lane], folder: &Path) -> anyhow::Result<Vec<Finding>> {
+    let read = folder.to_path_buf();
+    let recall = match tokio::task::spawn_blocking(move || recall(&read)).await.context("reading the journals")? {
+        Ok(recall) => recall,
+        Err(error) => {
+            let reason = Ahead::Unreadable(error.to_string());
+            return Ok(vec![finding(Severity::Refuse, reason.check(), reason.to_string())]);
+        }
+    };
+    let reasons = ahead(store, lanes, &recall).await?;
+    if reasons.is_empty() {
+        let text = format!("{} files with sends, and none that Redis has forgotten", recall.files.len());
+        return Ok(vec![finding(Severity::Fine, "journal.ahead", text)]);
+    }
+    Ok(reasons.iter().map(|reason| finding(Severity::Refuse, reason.check(), reason.to_string())).collect())
+}
+
+fn finding(severity: Severity, check: &'static str, text: String) -> Finding {
+    Finding { severity, check, text }
+}

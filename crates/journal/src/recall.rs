@@ -1,0 +1,102 @@
+//! The memory of a folder's files at a glance: enough to see that a Redis has forgotten some of it.
+//!
+//! Whatever a Redis loses, it loses the newest first. So the newest sends of each file and the highest epoch of each lane tell,
+//! and a folder of a gigabyte needs no more memory than a small one.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::io;
+use std::path::{Path, PathBuf};
+
+use crate::entry::Entry;
+use crate::folder;
+use crate::reader::read;
+
+/// The sends of one file that are remembered.
+const NEWEST: usize = 64;
+
+/// One send that was made, as far as its file knows.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Send {
+    /// `main/transfer`.
+    pub lane: String,
+    /// The job's key in its lane.
+    pub key: String,
+    /// The claim's fence.
+    pub fence: u64,
+}
+
+/// The newest sends, the oldest of them first.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Newest(VecDeque<Send>);
+
+impl Newest {
+    /// Adds one; the oldest goes if they become too many.
+    pub fn add(&mut self, send: Send) {
+        if self.0.len() == NEWEST {
+            self.0.pop_front();
+        }
+        self.0.push_back(send);
+    }
+
+    /// It was not made after all.
+    pub fn withhold(&mut self, lane: &str, key: &str, fence: u64) {
+        self.0.retain(|send| (send.lane.as_str(), send.key.as_str(), send.fence) != (lane, key, fence));
+    }
+
+    /// All of them.
+    pub fn iter(&self) -> impl Iterator<Item = &Send> {
+        self.0.iter()
+    }
+}
+
+/// The memory of one file.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct FileRecall {
+    /// Where it is.
+    pub path: PathBuf,
+    /// The incarnation of Redis that its worker began on; empty where the file does not say.
+    pub incarnation: String,
+    /// The lanes of which it has an intent.
+    pub lanes: BTreeSet<String>,
+    /// Its newest sends.
+    pub newest: Newest,
+}
+
+/// The memory of all files of a folder.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Recall {
+    /// File by file, those with an intent.
+    pub files: Vec<FileRecall>,
+    /// The highest epoch of each lane.
+    pub epochs: BTreeMap<String, u64>,
+}
+
+/// Reads all journals of the folder; one that is missing remembers nothing.
+///
+/// # Errors
+/// When the folder or a file cannot be read. Lines that make no sense are passed over: `bursar reconcile` names them.
+pub fn recall(folder: &Path) -> io::Result<Recall> {
+    let mut recall = Recall::default();
+    for path in folder::files(folder)? {
+        let mut file = FileRecall { path: path.clone(), ..FileRecall::default() };
+        let found = read(&path, |entry, _| match entry {
+            Entry::Opened { incarnation, .. } => file.incarnation = incarnation.into_owned(),
+            Entry::Intent(intent) => {
+                let epoch = recall.epochs.entry(intent.lane.to_string()).or_default();
+                *epoch = intent.epoch.max(*epoch);
+                file.lanes.insert(intent.lane.to_string());
+                let (lane, key) = (intent.lane.into_owned(), intent.key.into_owned());
+                file.newest.add(Send { lane, key, fence: intent.fence });
+            }
+            Entry::Answer(_) => {}
+            Entry::Withheld(withheld) => file.newest.withhold(&withheld.lane, &withheld.key, withheld.fence),
+        });
+        match found {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {} // removed a moment ago: nothing in it was open
+            Err(error) => return Err(io::Error::new(error.kind(), format!("{}: {error}", path.display()))),
+            Ok(_) if file.lanes.is_empty() => {}
+            Ok(_) => recall.files.push(file),
+        }
+    }
+    Ok(recall)
+}

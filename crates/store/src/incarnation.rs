@@ -1,0 +1,112 @@
+//! Which Redis this is: an id that it is given when Bursar first comes to it, and has as long as it has its memory. One that was
+//! emptied, or replaced by another, has another id or none.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use bursar_domain::Lane;
+use redis::Pipeline;
+
+use crate::scripts::EVENTS_KEPT;
+use crate::{Store, StoreError};
+
+/// Why a lane is paused of which a journal knows more than Redis. It must not be changed: the script that ends it looks for it.
+const AHEAD: &str = "bursar: a journal knows of sends that Redis has forgotten; run `bursar reconcile --journal`";
+
+/// Which Redis this is.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Incarnations {
+    /// Its id; `None` when Bursar was never here, or everything is gone.
+    pub current: Option<String>,
+    /// Earlier ones whose journals were reconciled with it.
+    pub settled: BTreeSet<String>,
+}
+
+impl Incarnations {
+    /// Tells if this Redis knows of the sends that were made in that incarnation.
+    #[must_use]
+    pub fn knows(&self, incarnation: &str) -> bool {
+        self.current.as_deref() == Some(incarnation) || self.settled.contains(incarnation)
+    }
+}
+
+impl Store {
+    /// Which Redis this is. Nothing is written.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn incarnations(&self) -> Result<Incarnations, StoreError> {
+        let mut pipeline = Pipeline::new();
+        pipeline.get(self.keys.incarnation()).hgetall(self.keys.settled_incarnations());
+        let (current, settled): (Option<String>, BTreeMap<String, String>) = self.query("GET", &pipeline).await?;
+        Ok(Incarnations { current, settled: settled.into_keys().collect() })
+    }
+
+    /// Gives this Redis the id `fresh` unless it has one; the one that it then has.
+    ///
+    /// # Errors
+    /// [`StoreError`]: repeat, with the same or another.
+    pub async fn incarnate(&self, fresh: &str) -> Result<String, StoreError> {
+        let mut pipeline = Pipeline::new();
+        let name = self.keys.incarnation();
+        pipeline.cmd("SET").arg(&name).arg(fresh).arg("NX").ignore().get(&name);
+        // No disk or replica is waited for: an id that is lost is missed by the journals that name it, and they send nothing.
+        let (current,): (String,) = self.query("SET", &pipeline).await?;
+        Ok(current)
+    }
+
+    /// Puts on record that the journals of these incarnations were reconciled with this Redis.
+    ///
+    /// # Errors
+    /// [`StoreError`]: repeat.
+    pub async fn settle_incarnations(&self, of: &BTreeSet<String>) -> Result<(), StoreError> {
+        if of.is_empty() {
+            return Ok(());
+        }
+        let since = self.since();
+        let mut pipeline = Pipeline::new();
+        let fields: Vec<(&String, u8)> = of.iter().map(|id| (id, 1)).collect();
+        pipeline.hset_multiple(self.keys.settled_incarnations(), &fields).ignore();
+        let () = self.query("HSET", &pipeline).await?;
+        self.kept(since).await
+    }
+
+    /// The epochs of these lanes: how many claims with sends each has seen.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn epochs(&self, lanes: &[Lane]) -> Result<Vec<u64>, StoreError> {
+        if lanes.is_empty() {
+            return Ok(Vec::new());
+        }
+        let mut pipeline = Pipeline::new();
+        for lane in lanes {
+            pipeline.hget(self.keys.set(lane, "lane"), "e");
+        }
+        let epochs: Vec<Option<u64>> = self.query("HGET", &pipeline).await?;
+        Ok(epochs.into_iter().map(Option::unwrap_or_default).collect())
+    }
+
+    /// Pauses a lane for every worker, because a journal knows of its sends more than Redis. `false` when it was paused already.
+    ///
+    /// # Errors
+    /// [`StoreError`]: repeat.
+    pub async fn pause_for_a_journal(&self, lane: &Lane) -> Result<bool, StoreError> {
+        let mut call = self.scripts.pause.on(&self.keys.base(lane));
+        call.push(self.keys.wake_channel()).push(lane.to_string()).push(EVENTS_KEPT).push("pause").push(AHEAD);
+        let changed: u8 = call.run(self).await?;
+        Ok(changed == 1)
+    }
+
+    /// The journals' sends of this lane are on record again, up to this epoch: its epoch is no lower from now on, and a pause that
+    /// waited for this is over.
+    ///
+    /// # Errors
+    /// [`StoreError`]: repeat.
+    pub async fn settle_lane(&self, lane: &Lane, epoch: u64) -> Result<(), StoreError> {
+        let since = self.since();
+        let mut call = self.scripts.settle_lane.on(&self.keys.base(lane));
+        call.push(self.keys.wake_channel()).push(lane.to_string()).push(EVENTS_KEPT).push(epoch).push(AHEAD);
+        call.run::<u8>(self).await?;
+        self.kept(since).await
+    }
+}

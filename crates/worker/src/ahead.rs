@@ -1,0 +1,157 @@
+//! Compares Redis with journals: where a journal knows of a send that Redis has forgotten, a job that Redis calls new may be paid.
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::path::PathBuf;
+
+use bursar_domain::{Key, Lane, State};
+use bursar_journal::{FileRecall, Recall, Send};
+use bursar_store::{Incarnations, Record, Store, StoreError};
+
+/// One reason to send nothing on this Redis until a person has looked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Ahead {
+    /// It has no id, and is said to hold what was there before.
+    Empty,
+    /// It had another id when this process began, and is said to hold what was there before.
+    Replaced,
+    /// The journals cannot be read: their sends are unknown.
+    Unreadable(String),
+    /// A file with sends of this lane was written on a Redis that was another one.
+    OtherRedis {
+        /// The lane.
+        lane: Lane,
+        /// The file, or the folder for this process's own.
+        file: PathBuf,
+    },
+    /// Redis has seen fewer claims of this lane than a journal.
+    OlderMemory {
+        /// The lane.
+        lane: Lane,
+        /// The journals' highest epoch.
+        journal: u64,
+        /// Redis's.
+        redis: u64,
+    },
+    /// Redis does not know of this send.
+    Forgotten {
+        /// The lane.
+        lane: Lane,
+        /// The job's key.
+        key: String,
+    },
+}
+
+impl Ahead {
+    /// The name by which the preflight, metrics and `bursar doctor` know it.
+    #[must_use]
+    pub const fn check(&self) -> &'static str {
+        match self {
+            Self::Empty | Self::Replaced => "redis.expect",
+            Self::Unreadable(_) | Self::OtherRedis { .. } | Self::OlderMemory { .. } | Self::Forgotten { .. } => {
+                "journal.ahead"
+            }
+        }
+    }
+
+    /// The lane that it is about, if it is about one.
+    #[must_use]
+    pub const fn lane(&self) -> Option<&Lane> {
+        match self {
+            Self::Empty | Self::Replaced | Self::Unreadable(_) => None,
+            Self::OtherRedis { lane, .. } | Self::OlderMemory { lane, .. } | Self::Forgotten { lane, .. } => Some(lane),
+        }
+    }
+}
+
+impl fmt::Display for Ahead {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        const RECONCILE: &str = "run `bursar reconcile --journal` with the journals of all workers";
+        match self {
+            Self::Empty => out.write_str(
+                "this Redis is empty (nothing below redis.prefix says that Bursar was here), and redis.expect is \"existing\": find \
+                 the one that holds your jobs, or restore it; for a first start set redis.expect = \"any\" once",
+            ),
+            Self::Replaced => out.write_str(
+                "this Redis was emptied or replaced by another while this process ran, and redis.expect is \"existing\": find out \
+                 what it has lost before you start the workers again",
+            ),
+            Self::Unreadable(why) => write!(out, "the journals cannot be read: {why}"),
+            Self::OtherRedis { lane, file } => write!(
+                out,
+                "{} holds sends of {lane} that were made on another Redis, or on this one before it was emptied: {RECONCILE}; \
+                 if it is the journal of another installation, give each its own journal.dir",
+                file.display()
+            ),
+            Self::OlderMemory { lane, journal, redis } => write!(
+                out,
+                "Redis has an older memory of {lane} than a journal (epoch {redis} and {journal}): {RECONCILE}"
+            ),
+            Self::Forgotten { lane, key } => {
+                write!(out, "a journal knows of a send of {key} in {lane} that Redis has forgotten: {RECONCILE}")
+            }
+        }
+    }
+}
+
+/// Lays what journals remember of these lanes beside Redis; one reason a lane and kind at most.
+///
+/// # Errors
+/// [`StoreError`] when Redis does not answer: then nothing is known.
+pub async fn ahead(store: &Store, lanes: &[Lane], recall: &Recall) -> Result<Vec<Ahead>, StoreError> {
+    let incarnations = store.incarnations().await?;
+    let epochs = store.epochs(lanes).await?;
+    let mut reasons = Vec::new();
+    for (lane, redis) in lanes.iter().zip(epochs) {
+        let name = lane.to_string();
+        let of_lane = recall.files.iter().filter(|file| file.lanes.contains(&name));
+        reasons.extend(
+            of_lane
+                .clone()
+                .find(|file| is_foreign(file, &incarnations))
+                .map(|file| Ahead::OtherRedis { lane: lane.clone(), file: file.path.clone() }),
+        );
+        let journal = recall.epochs.get(&name).copied().unwrap_or_default();
+        if journal > redis {
+            reasons.push(Ahead::OlderMemory { lane: lane.clone(), journal, redis });
+        }
+        for file in of_lane {
+            let sends: Vec<&Send> = file.newest.iter().filter(|send| send.lane == name).collect();
+            if let Some(key) = forgotten(store, lane, &sends).await? {
+                reasons.push(Ahead::Forgotten { lane: lane.clone(), key });
+                break;
+            }
+        }
+    }
+    Ok(reasons)
+}
+
+fn is_foreign(file: &FileRecall, incarnations: &Incarnations) -> bool {
+    // A file of a build that knew no incarnation is judged by its sends alone.
+    !file.incarnation.is_empty() && !incarnations.knows(&file.incarnation)
+}
+
+/// The key of the newest of these sends that Redis does not know of.
+async fn forgotten(store: &Store, lane: &Lane, sends: &[&Send]) -> Result<Option<String>, StoreError> {
+    let keys: BTreeSet<&str> = sends.iter().map(|send| send.key.as_str()).collect();
+    // A key that no build accepts was sent by none.
+    let keys: Vec<Key> = keys.into_iter().filter_map(|key| key.parse().ok()).collect();
+    let records = store.jobs(lane, &keys).await?;
+    let knows = |send: &Send| {
+        let record = records.iter().find(|record| record.key.as_str() == send.key);
+        record.is_some_and(|record| knows(record, send.fence))
+    };
+    let known = |send: &&&Send| send.key.parse::<Key>().is_err() || knows(send);
+    Ok(sends.iter().rev().find(|send| !known(send)).map(|send| send.key.clone()))
+}
+
+/// Tells if a record remembers a claim of this fence, or needs none of it any more. A job that ended without it is for
+/// `bursar reconcile` to name: nothing is sent of it.
+fn knows(record: &Record, fence: u64) -> bool {
+    match record.state {
+        State::Succeeded | State::Failed | State::Refunded | State::Cancelled => true,
+        State::Queued | State::InDoubt | State::Pending | State::NeedsReview => {
+            record.created.is_none() || record.fence >= fence
+        }
+    }
+}

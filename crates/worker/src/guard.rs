@@ -1,0 +1,242 @@
+//! Sends nothing while a journal knows more than Redis, or while a Redis is empty that is said not to be. Asks go on.
+//!
+//! The journals are looked at when the worker starts; after any trouble with Redis, and when a claim finds that writes were lost,
+//! nothing is sent until Redis was looked at again.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use bursar_domain::Lane;
+use bursar_journal::{FileRecall, Journal, Newest, Recall, Send, recall};
+use bursar_store::{Store, StoreError};
+use bursar_telemetry::Metrics;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use crate::ahead::{Ahead, ahead};
+use crate::lanes::Lanes;
+use crate::trouble::Trouble;
+
+/// The pause between looks at Redis while all is well: FLUSHALL breaks no connection.
+const ROUND: Duration = Duration::from_secs(10);
+
+/// The same while nothing may be sent: the worker goes on soon after a person has reconciled.
+const ROUND_AHEAD: Duration = Duration::from_secs(1);
+
+/// The same after Redis did not answer.
+const ROUND_AWAY: Duration = Duration::from_millis(250);
+
+/// The Redis that a worker began on.
+#[derive(Clone, Debug)]
+pub struct Expected {
+    /// Its id.
+    pub incarnation: String,
+    /// Refuses a Redis without its memory, also where no journal is kept.
+    pub existing: bool,
+    /// Makes an id for one that has none.
+    pub fresh: fn() -> String,
+}
+
+/// The outcome of the last look at Redis.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Found {
+    /// It was not, since the worker knows of a reason to.
+    Nothing,
+    /// Looked at from this moment on: sends are allowed.
+    Well(Instant),
+    /// Sends are not allowed.
+    Ahead,
+}
+
+pub(crate) struct Guard {
+    store: Store,
+    lanes: Arc<Lanes>,
+    journal: Option<Journal>,
+    expected: Option<Expected>,
+    pub(crate) trouble: Trouble,
+    metrics: Arc<Metrics>,
+    found: Mutex<Found>,
+    /// When a claim last found that writes were lost.
+    suspected: Mutex<Instant>,
+    memory: Mutex<Memory>,
+}
+
+/// The memory of the journals.
+#[derive(Default)]
+struct Memory {
+    /// The files that were there before; nothing until they were read.
+    before: Option<Recall>,
+    /// The sends of this process.
+    own: FileRecall,
+    own_epochs: BTreeMap<String, u64>,
+}
+
+impl Memory {
+    fn whole(&self) -> Recall {
+        let mut recall = self.before.clone().unwrap_or_default();
+        recall.files.push(self.own.clone());
+        for (lane, epoch) in &self.own_epochs {
+            let highest = recall.epochs.entry(lane.clone()).or_default();
+            *highest = (*epoch).max(*highest);
+        }
+        recall
+    }
+}
+
+impl Guard {
+    pub(crate) fn new(
+        store: Store,
+        lanes: Arc<Lanes>,
+        journal: Option<Journal>,
+        expected: Option<Expected>,
+        trouble: Trouble,
+        metrics: Arc<Metrics>,
+    ) -> Self {
+        let mut memory = Memory::default();
+        if let (Some(journal), Some(expected)) = (&journal, &expected) {
+            memory.own.path = journal.folder().to_path_buf();
+            memory.own.incarnation.clone_from(&expected.incarnation);
+        }
+        let (found, suspected, memory) = (Mutex::new(Found::Nothing), Mutex::new(Instant::now()), Mutex::new(memory));
+        Self { store, lanes, journal, expected, trouble, metrics, found, suspected, memory }
+    }
+
+    /// Tells if there is anything to guard.
+    fn is_needed(&self) -> bool {
+        self.expected.as_ref().is_some_and(|expected| expected.existing || self.journal.is_some())
+    }
+
+    /// Tells if Redis has been looked at since the last trouble with it, and knows what the journals know.
+    pub(crate) fn allows(&self) -> bool {
+        if !self.is_needed() {
+            return true;
+        }
+        match *locked(&self.found) {
+            Found::Nothing | Found::Ahead => false,
+            Found::Well(from) => from >= self.trouble.last().max(*locked(&self.suspected)),
+        }
+    }
+
+    /// Redis has lost writes: nothing is sent until it was looked at.
+    pub(crate) fn suspect(&self) {
+        *locked(&self.suspected) = Instant::now();
+        self.trouble.look_again();
+    }
+
+    /// A send is about to be written down.
+    pub(crate) fn sends(&self, lane: &Lane, key: &str, fence: u64, epoch: u64) {
+        if !self.is_needed() {
+            return;
+        }
+        let lane = lane.to_string();
+        let mut memory = locked(&self.memory);
+        memory.own.lanes.insert(lane.clone());
+        let highest = memory.own_epochs.entry(lane.clone()).or_default();
+        *highest = epoch.max(*highest);
+        memory.own.newest.add(Send { lane, key: key.to_owned(), fence });
+    }
+
+    /// It was not made.
+    pub(crate) fn withheld(&self, lane: &Lane, key: &str, fence: u64) {
+        locked(&self.memory).own.newest.withhold(&lane.to_string(), key, fence);
+    }
+
+    /// Looks again and again until `stopped`.
+    pub(crate) async fn watch(self: Arc<Self>, stopped: CancellationToken) {
+        if !self.is_needed() {
+            return;
+        }
+        loop {
+            let from = Instant::now();
+            let wait = match self.look().await {
+                Ok(reasons) if reasons.is_empty() => {
+                    self.well(from);
+                    ROUND
+                }
+                Ok(reasons) => {
+                    self.ahead(&reasons).await;
+                    ROUND_AHEAD
+                }
+                Err(error) => {
+                    tracing::debug!(error = %error.chain(), "Redis could not be compared with the journals");
+                    ROUND_AWAY
+                }
+            };
+            tokio::select! {
+                () = stopped.cancelled() => return,
+                () = self.trouble.wants_a_look() => {}
+                () = tokio::time::sleep(wait) => {}
+            }
+        }
+    }
+
+    async fn look(&self) -> Result<Vec<Ahead>, StoreError> {
+        let Some(expected) = &self.expected else { return Ok(Vec::new()) };
+        if let Err(why) = self.read().await {
+            return Ok(vec![Ahead::Unreadable(why)]);
+        }
+        let current = match self.store.incarnations().await?.current {
+            None if expected.existing => return Ok(vec![Ahead::Empty]),
+            None => self.store.incarnate(&(expected.fresh)()).await?,
+            Some(current) => current,
+        };
+        if self.journal.is_none() {
+            return Ok(if current == expected.incarnation { Vec::new() } else { vec![Ahead::Replaced] });
+        }
+        let lanes: Vec<Lane> = self.lanes.numbers().map(|number| self.lanes.get(number).lane.clone()).collect();
+        let recall = locked(&self.memory).whole();
+        ahead(&self.store, &lanes, &recall).await
+    }
+
+    /// Reads the files that are there, once. They can be large, and the disk slow.
+    async fn read(&self) -> Result<(), String> {
+        let Some(journal) = self.journal.as_ref().filter(|_| locked(&self.memory).before.is_none()) else {
+            return Ok(());
+        };
+        let folder = journal.folder().to_path_buf();
+        let read = tokio::task::spawn_blocking(move || recall(&folder)).await;
+        let before = read.map_err(|error| error.to_string())?.map_err(|error| error.to_string())?;
+        locked(&self.memory).before = Some(before);
+        Ok(())
+    }
+
+    /// The newest sends of other files have been found in Redis; the sends of this process are newer from now on.
+    fn well(&self, from: Instant) {
+        if let Some(before) = &mut locked(&self.memory).before {
+            before.files.iter_mut().for_each(|file| file.newest = Newest::default());
+        }
+        let was = std::mem::replace(&mut *locked(&self.found), Found::Well(from));
+        if was == Found::Ahead {
+            tracing::info!("Redis knows what the journals know: sends go on");
+            self.metrics.guarded(None);
+        }
+    }
+
+    /// Says so, and pauses the lanes for the workers that know nothing of it.
+    async fn ahead(&self, reasons: &[Ahead]) {
+        let was = std::mem::replace(&mut *locked(&self.found), Found::Ahead);
+        let [first, ..] = reasons else { return };
+        self.metrics.guarded(Some(first.check()));
+        if was == Found::Ahead {
+            return;
+        }
+        for reason in reasons {
+            tracing::error!(check = reason.check(), "nothing is sent: {reason}");
+        }
+        for served in self.lanes.numbers().map(|number| self.lanes.get(number)) {
+            let concerned = reasons.iter().any(|reason| reason.lane() == Some(&served.lane));
+            if !concerned {
+                continue;
+            }
+            if let Err(error) = self.store.pause_for_a_journal(&served.lane).await {
+                tracing::warn!(error = %error.chain(), lane = %served.lane, "the lane could not be paused for other workers");
+            }
+        }
+    }
+}
+
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    // Nothing panics while it holds a lock; if something did, what it guards is still whole.
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,129 @@
+//! Makes room in the journals' folder: the oldest files go, and never one with a job that Redis has not settled, for that file
+//! may be all that is left of its payment when Redis is lost.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use bursar_domain::{Key, Lane, State};
+use bursar_journal::{Closed, Journal, closed, jobs_in, remove, remove_empty, surplus};
+use bursar_store::{Record, Store};
+use tokio::task::spawn_blocking;
+use tokio::time::MissedTickBehavior;
+use tokio_util::sync::CancellationToken;
+
+use crate::guard::Guard;
+
+/// The pause between rounds; the first one begins at once.
+const ROUND: Duration = Duration::from_secs(10);
+
+/// Records that are read at once.
+const BATCH: usize = 500;
+
+/// Why a file that should go stays.
+enum Stays {
+    /// This job, with the highest fence that the file has of it, is not settled: it is looked at first the next time.
+    For(Lane, Key, u64),
+    /// It has lines that cannot be read, or names jobs that cannot be: a person must decide.
+    Damaged,
+}
+
+/// Makes room until `stopped`.
+pub(crate) async fn prune(store: Store, journal: Option<Journal>, guard: Arc<Guard>, stopped: CancellationToken) {
+    let Some(journal) = journal else { return };
+    let mut staying = HashMap::new();
+    let mut rounds = tokio::time::interval(ROUND);
+    rounds.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    while stopped.run_until_cancelled(rounds.tick()).await.is_some() {
+        // A Redis that has forgotten what the journals know settles nothing.
+        if !guard.allows() {
+            rounds.reset_after(Duration::from_secs(1));
+            continue;
+        }
+        if let Err(error) = round(&store, &journal, &mut staying).await {
+            let folder = journal.folder().display();
+            tracing::warn!(error = format!("{error:#}"), %folder, "old journals cannot be removed; trying again soon");
+        }
+    }
+}
+
+async fn round(store: &Store, journal: &Journal, staying: &mut HashMap<PathBuf, Stays>) -> Result<(), Failed> {
+    let folder = journal.folder().to_path_buf();
+    let look = move || {
+        remove_empty(&folder)?;
+        closed(&folder)
+    };
+    let closed = spawn_blocking(look).await.map_err(Failed::of)?.map_err(Failed::of)?;
+    staying.retain(|path, _| closed.iter().any(|file| file.path == *path));
+    for Closed { path, .. } in surplus(&closed, journal.room()) {
+        match staying.get(path) {
+            Some(Stays::Damaged) => continue,
+            Some(Stays::For(lane, key, fence)) if !is_settled(store, lane, key, *fence).await? => continue,
+            Some(Stays::For(..)) | None => {}
+        }
+        match open_job(store, path).await? {
+            Some(why) => {
+                if let Stays::Damaged = why {
+                    tracing::warn!(file = %path.display(), "an old journal is kept: not all of its lines can be read");
+                }
+                staying.insert(path.clone(), why);
+            }
+            None => remove(path).map_err(Failed::of)?,
+        }
+    }
+    Ok(())
+}
+
+/// A job of this file that is not settled, if there is one.
+async fn open_job(store: &Store, path: &Path) -> Result<Option<Stays>, Failed> {
+    let file = path.to_path_buf();
+    let jobs = spawn_blocking(move || jobs_in(&file)).await.map_err(Failed::of)?.map_err(Failed::of)?;
+    if jobs.damaged > 0 {
+        return Ok(Some(Stays::Damaged));
+    }
+    let mut by_lane: HashMap<Lane, Vec<(Key, u64)>> = HashMap::new();
+    for ((lane, key), fence) in jobs.named {
+        let (Ok(lane), Ok(key)) = (lane.parse(), key.parse()) else { return Ok(Some(Stays::Damaged)) };
+        by_lane.entry(lane).or_default().push((key, fence));
+    }
+    for (lane, jobs) in by_lane {
+        for batch in jobs.chunks(BATCH) {
+            let keys: Vec<Key> = batch.iter().map(|(key, _)| key.clone()).collect();
+            let records = store.jobs(&lane, &keys).await.map_err(Failed::of)?;
+            let open = batch
+                .iter()
+                .find(|(key, fence)| !records.iter().any(|record| record.key == *key && has_settled(record, *fence)));
+            if let Some((key, fence)) = open {
+                return Ok(Some(Stays::For(lane, key.clone(), *fence)));
+            }
+        }
+    }
+    Ok(None)
+}
+
+async fn is_settled(store: &Store, lane: &Lane, key: &Key, fence: u64) -> Result<bool, Failed> {
+    let record = store.job(lane, key).await.map_err(Failed::of)?;
+    Ok(record.is_some_and(|record| has_settled(&record, fence)))
+}
+
+/// Tells if a job has ended, and its end counts the sends up to this fence: one that ended as never executed without them has not
+/// settled them.
+fn has_settled(record: &Record, fence: u64) -> bool {
+    match record.state {
+        State::Succeeded | State::Refunded => true,
+        State::Failed | State::Cancelled => record.created.is_none() || record.fence >= fence,
+        State::Queued | State::InDoubt | State::Pending | State::NeedsReview => false,
+    }
+}
+
+/// Why no room could be made this time.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+struct Failed(String);
+
+impl Failed {
+    fn of(error: impl std::error::Error) -> Self {
+        Self(bursar_store::chain(&error))
+    }
+}

@@ -1,0 +1,162 @@
+//! A journal that knows more than Redis: nothing is sent, asks go on, and a reconciliation lets the worker go on by itself.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use bursar_domain::{Answer, OnAmbiguous, State};
+use bursar_journal::{Journal, Room, Settings};
+use bursar_store::Operator;
+use bursar_test_support::{eventually, private_redis};
+use bursar_worker::{Ahead, Expected, ahead};
+
+use crate::support::{Act, Scripted, World, keys};
+
+const SOON: Duration = Duration::from_secs(60);
+
+/// Longer than a worker needs to claim what is due: twice the grace at its start, and a second.
+const LONG_ENOUGH: Duration = Duration::from_millis(2_400);
+
+const WIDE: Room = Room { bytes: 1 << 30, age: Duration::from_secs(86_400) };
+
+fn fresh() -> String {
+    "fresh".to_owned()
+}
+
+/// Has the world's next worker keep a journal, as one that begins on this Redis.
+async fn keeps_a_journal(world: &mut World, folder: &Path, worker: &str, room: Room) {
+    let incarnation = world.store.incarnate(&format!("made for {worker}")).await.unwrap();
+    let (folder, worker) = (folder.to_path_buf(), worker.to_owned());
+    let settings = Settings { folder, worker, incarnation: incarnation.clone(), file_bytes: 1, room, passing: |_| {} };
+    world.settings.journal = Some(Journal::open(settings).unwrap());
+    world.settings.expected = Some(Expected { incarnation, existing: false, fresh });
+}
+
+async fn reasons(world: &World, folder: &Path) -> Vec<Ahead> {
+    let recall = bursar_journal::recall(folder).unwrap();
+    ahead(&world.store, std::slice::from_ref(&world.lane), &recall).await.unwrap()
+}
+
+/// Redis is emptied behind everybody's back.
+async fn flush(url: &str) {
+    let mut connection = redis::Client::open(url).unwrap().get_multiplexed_async_connection().await.unwrap();
+    redis::cmd("FLUSHALL").query_async::<()>(&mut connection).await.unwrap();
+}
+
+async fn stays_unsent(gateway: &Scripted, sends: usize) {
+    let until = tokio::time::Instant::now() + LONG_ENOUGH;
+    while tokio::time::Instant::now() < until {
+        assert_eq!(gateway.sends_of("K1"), sends, "it was sent again");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+/// The lane's sends that the journal knows are taken for settled, as `bursar reconcile --journal` does.
+async fn settle(world: &World) {
+    world.store.settle_lane(&world.lane, 1).await.unwrap();
+    world.store.settle_incarnations(&BTreeSet::from(["made for w1".to_owned()])).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_worker_whose_journal_knows_of_another_redis_sends_nothing_and_goes_on_when_that_is_settled() {
+    let folder = tempfile::tempdir().unwrap();
+    let redis = private_redis(|options| options);
+    let mut world = World::on(redis.url()).await;
+    world.policy.on_ambiguous = OnAmbiguous::Hold;
+    let gateway = Arc::new(Scripted::new(Act::Answer(Answer::Succeeded)));
+    keeps_a_journal(&mut world, folder.path(), "w1", WIDE).await;
+    let worker = world.worker("w1", &gateway);
+    world.submit(keys(1)).await;
+    world.until("K1", State::Succeeded).await;
+    worker.stop().await;
+    assert_eq!(reasons(&world, folder.path()).await, [], "nothing is forgotten");
+
+    flush(redis.url()).await;
+    world.submit(keys(1)).await; // its producer repeats it
+    keeps_a_journal(&mut world, folder.path(), "w2", WIDE).await;
+    let worker = world.worker("w2", &gateway);
+    stays_unsent(&gateway, 1).await;
+    let found = reasons(&world, folder.path()).await;
+    assert!(
+        matches!(found[..], [Ahead::OtherRedis { .. }, Ahead::OlderMemory { .. }, Ahead::Forgotten { .. }]),
+        "{found:?}"
+    );
+    let paused = world.store.lane_status(&world.lane).await.unwrap().paused.unwrap();
+    assert!(paused.contains("reconcile --journal"), "the others are kept from sending, too: {paused}");
+
+    // A person's word is the one way for others, and no way for this worker.
+    let operator = Operator { who: "p", why: "because" };
+    assert!(world.store.resume(&world.lane, operator).await.unwrap());
+    stays_unsent(&gateway, 1).await;
+
+    // In truth the job is put back before this; without that it is one that Redis has still forgotten.
+    settle(&world).await;
+    stays_unsent(&gateway, 1).await;
+    assert!(matches!(reasons(&world, folder.path()).await[..], [Ahead::Forgotten { .. }]));
+    std::fs::remove_dir_all(folder.path()).unwrap();
+    worker.stop().await;
+    keeps_a_journal(&mut world, folder.path(), "w3", WIDE).await;
+    let worker = world.worker("w3", &gateway);
+    world.until("K1", State::Succeeded).await;
+    worker.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_redis_that_is_emptied_under_a_living_worker_is_noticed_before_anything_is_sent_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let redis = private_redis(|options| options);
+    let mut world = World::on(redis.url()).await;
+    world.policy.on_ambiguous = OnAmbiguous::Hold;
+    let gateway = Arc::new(Scripted::new(Act::Answer(Answer::Succeeded)));
+    keeps_a_journal(&mut world, folder.path(), "w1", WIDE).await;
+    let worker = world.worker("w1", &gateway);
+    world.submit(keys(1)).await;
+    world.until("K1", State::Succeeded).await;
+
+    flush(redis.url()).await;
+    world.submit(keys(1)).await;
+    stays_unsent(&gateway, 1).await;
+    // Whatever a person says who only looks at the lane: the journal knows better.
+    world.store.resume(&world.lane, Operator { who: "p", why: "because" }).await.unwrap();
+    stays_unsent(&gateway, 1).await;
+    worker.stop().await;
+}
+
+fn journals(folder: &Path) -> Vec<PathBuf> {
+    bursar_journal::files(folder).unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn files_that_are_too_many_or_too_old_go_and_never_one_with_a_job_that_has_not_ended() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut world = World::new().await;
+    world.policy.on_ambiguous = OnAmbiguous::Hold;
+    let mut gateway = Scripted::new(Act::Answer(Answer::Succeeded)).on("K2", &[Act::Answer(Answer::Silent)]);
+    gateway.can_ask = false;
+    let gateway = Arc::new(gateway);
+    keeps_a_journal(&mut world, folder.path(), "w1", WIDE).await;
+    let worker = world.worker("w1", &gateway);
+    for key in ["K1", "K2", "K3"] {
+        world.submit([key.to_owned()]).await; // a file of its own for each
+        world.until(key, if key == "K2" { State::NeedsReview } else { State::Succeeded }).await;
+    }
+    worker.stop().await;
+    world.settings.journal = None; // nobody writes these files any more
+    let of = |key: &str| -> Vec<PathBuf> {
+        let has = |file: &PathBuf| bursar_journal::jobs_in(file).unwrap().named.keys().any(|(_, named)| named == key);
+        journals(folder.path()).into_iter().filter(has).collect()
+    };
+    let kept = of("K2");
+    assert!(!kept.is_empty() && !of("K1").is_empty());
+    keeps_a_journal(&mut world, folder.path(), "w2", Room { bytes: 1, ..WIDE }).await;
+    let worker = world.worker("w2", &gateway);
+    eventually(SOON, "what has ended to go", async || {
+        let left = (of("K1"), of("K3"));
+        if left.0.is_empty() && left.1.is_empty() { Ok(()) } else { Err(left) }
+    })
+    .await;
+    worker.stop().await;
+    assert_eq!(of("K2"), kept, "a person has not decided about it");
+    assert_eq!(gateway.sends_of("K2"), 1);
+}
