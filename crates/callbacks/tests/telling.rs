@@ -81,6 +81,7 @@ impl Scene {
                 trade_nos: None,
                 gateway_status: None,
                 reason: Some("look".into()),
+                response: None,
                 line: None,
             })
             .collect();
