@@ -153,3 +153,23 @@ async fn a_withheld_failure_that_answers_another_job_is_not_confirmed() {
     assert_eq!(world.at_gateway("PAID").await.unwrap().executions, 1);
     world.books_agree().await;
 }
+
+/// The gateway has the job, and says so by a code that no list of the account has.
+#[tokio::test]
+async fn a_code_that_no_list_has_is_the_reason_and_doctor_says_where_to_put_it() {
+    let world = world().await;
+    world.faults(json!({"key": "UNLISTED", "on": "send", "fault": "unknown-refusal"})).await;
+    let _worker = world.worker().await;
+    world.submit_new(&[transfer("UNLISTED")]).await;
+    let job = world.until("UNLISTED", "needs_review").await;
+    let reason = job["reason"].as_str().unwrap();
+    assert!(
+        reason.starts_with("answered by a code that leaves it in doubt; 40004/isv.never-documented; 未知的业务错误"),
+        "{job}"
+    );
+    let told = world.run(&["doctor"]).await.stdout;
+    let line = told.lines().find(|line| line.contains("account.sub_codes")).unwrap_or_else(|| panic!("{told}"));
+    assert!(line.contains("main/transfer: 1 jobs in review were answered by 40004/isv.never-documented"), "{line}");
+    assert!(line.contains("duplicate_sub_codes"), "{line}");
+    world.books_agree().await;
+}

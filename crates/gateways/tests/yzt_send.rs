@@ -330,6 +330,10 @@ async fn a_signed_response_to_another_method_is_no_response() {
             }
         }
     }
+    for order in [transfer(), bill(), split()] {
+        let reading = sent_order(sign::yzt("error_response", &sign::taken(&data)), order).await;
+        assert_eq!((reading.answer, reading.received), (Answer::Silent, Received::Nothing), "an error that is none");
+    }
     for node in ["bkfunds_balance_pay_apply_response", "funds_bill_upload_response"] {
         let reading = asked(sign::yzt(node, &sign::taken(&data))).await;
         assert_eq!((reading.answer, reading.received), (Answer::Silent, Received::Nothing), "{node}");

@@ -46,6 +46,8 @@ pub enum Fault {
     BadSignature,
     /// Executed, then a good answer without a signature.
     MissingSignature,
+    /// Executed, then `isv.service-busy` without a signature, as whoever is on the way can write it (BeingFi: code 10).
+    ForgedBusy,
     /// Executed, then `isp.gateway-response-timeout` (BeingFi: 9999 系统异常).
     GatewayTimeout,
     /// Executed, then `isp.unknown-error` (BeingFi: code 10).
@@ -83,6 +85,8 @@ pub(crate) enum Shown {
     Redirect,
     /// The gateway's own words for something that went wrong.
     Error(Trouble),
+    /// The same without the platform's signature.
+    Forged(Trouble),
     /// The answer, with other content.
     Altered(Alteration),
     /// The answer, in another dress.
@@ -154,6 +158,7 @@ impl Fault {
             | Self::CutBody
             | Self::BadSignature
             | Self::MissingSignature
+            | Self::ForgedBusy
             | Self::GatewayTimeout
             | Self::UnknownErrorAfter
             | Self::OtherKey
@@ -180,6 +185,7 @@ impl Fault {
             Self::Refused => Shown::Error(Trouble::Refused),
             Self::UnknownRefusal => Shown::Error(Trouble::UnknownRefusal),
             Self::NotPaid => Shown::Error(Trouble::NotPaid),
+            Self::ForgedBusy => Shown::Forged(Trouble::Busy),
             Self::GatewayTimeout => Shown::Error(Trouble::Timeout),
             Self::OtherKey => Shown::Altered(Alteration::Key),
             Self::OtherAmount => Shown::Altered(Alteration::Amount),

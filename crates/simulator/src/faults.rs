@@ -102,6 +102,7 @@ const HOSTILE: &[(Fault, u32)] = &[
     (Fault::CutBody, 4),
     (Fault::BadSignature, 4),
     (Fault::MissingSignature, 4),
+    (Fault::ForgedBusy, 4),
     (Fault::Busy, 6),
     (Fault::GatewayTimeout, 6),
     (Fault::UnknownErrorBefore, 3),

@@ -180,7 +180,7 @@ impl Gateway {
         // Without an answer it was not executed, and nothing is going to be shown of what stands in for it.
         let performed = || answer.unwrap_or_else(|| request.trouble(self, Trouble::Unknown));
         match injected.map(|injected| injected.fault.shown()) {
-            Some(Shown::Error(trouble)) => request.trouble(self, trouble),
+            Some(Shown::Error(trouble) | Shown::Forged(trouble)) => request.trouble(self, trouble),
             Some(Shown::Altered(alteration)) => performed().altered(alteration),
             Some(
                 Shown::Reset
@@ -208,6 +208,7 @@ impl Gateway {
             Shown::Html => wire::html(),
             Shown::Redirect => wire::redirect(),
             Shown::Error(_) | Shown::Altered(_) => wire::json(answer.text(&self.keys, Dress::Plain)),
+            Shown::Forged(_) => wire::json(answer.text(&self.keys, Dress::Unsigned)),
             Shown::Dressed(dress) => wire::json(answer.text(&self.keys, dress)),
             Shown::Sent(delivery) => {
                 let text = answer.text(&self.keys, Dress::Plain);

@@ -165,6 +165,11 @@ async fn signatures_fail_where_they_should_and_hold_in_an_odd_shape() {
         assert_eq!(whole.get("sign").is_some(), fault == "bad-signature");
         settles(&merchant, fault).await;
     }
+    merchant.force("forged", "forged-busy").await;
+    let forged = merchant.apply("forged").await.unwrap();
+    assert!(merchant.verified(&forged).is_none() && forged.text.contains("isv.service-busy"), "{}", forged.text);
+    assert!(!forged.text.contains("\"sign\""), "{}", forged.text);
+    settles(&merchant, "forged").await;
     merchant.force("odd", "odd-shape").await;
     let odd = merchant.apply("odd").await.unwrap();
     assert!(odd.text.find("\"sign\"") < odd.text.find("_response"), "{}", odd.text);

@@ -26,6 +26,8 @@ pub(crate) struct Envelope<'a> {
     pub trust: Trust,
     /// The node's name where it is not the expected one, as received.
     pub odd_node: Option<String>,
+    /// Whether it is the node of errors, which names no method.
+    pub is_error: bool,
 }
 
 /// Opens the answer to `method`. `verifier` is `None` only where signatures are waived. The error
@@ -52,7 +54,7 @@ pub(crate) fn open<'a>(
     };
     let node = RawObject::parse(text).ok_or("the answer's node is not an object")?;
     let odd_node = (name != node_name(method)).then(|| name.to_owned());
-    Ok(Envelope { node, trust, odd_node })
+    Ok(Envelope { node, trust, odd_node, is_error: name == ERROR_NODE })
 }
 
 /// The two names that bill uploads go by, and so do their nodes (trap 2, seed 002).

@@ -65,7 +65,7 @@ impl Reader<'_> {
     }
 
     fn words<'a>(&self, opened: Envelope<'a>, answered: &Answered, now: Timestamp) -> Result<Words<'a>, Unclear> {
-        let Envelope { node, trust, odd_node } = opened;
+        let Envelope { node, trust, odd_node, is_error } = opened;
         let code = node.word("code")?.unwrap_or_default();
         let sub_code = node.word("sub_code")?;
         // Whatever is neither absent nor a plain yes counts as a no.
@@ -73,7 +73,11 @@ impl Reader<'_> {
         let (class, stage) = codes::classify(&code, sub_code.as_deref(), taken, self.sub_codes);
         let mut notes: Vec<String> = odd_node.map(|name| format!("answered as {name}")).into_iter().collect();
         let class = self.judge_clock(class, answered.date, now, &mut notes);
-        let (class, received, suspicion) = self.believed(class, stage, trust, &mut notes);
+        let (class, received, suspicion) = match (is_error, class) {
+            // It names no method, so what it says is done may be anything.
+            (true, Class::Done) => (Class::InDoubt, Received::Nothing, Suspicion::Nothing),
+            (true | false, class) => self.believed(class, stage, trust, &mut notes),
+        };
         let said = match node.word("sub_msg")? {
             Some(said) => said,
             None => node.word("msg")?.unwrap_or_default(),

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use bursar_domain::{Due, Millis, State};
-use bursar_store::{Commit, Store};
+use bursar_store::{Commit, ResponseId, Store};
 use bursar_test_support::{Fsync, Options, OwnRedis, private_redis};
 use serde_json::json;
 
@@ -64,10 +64,12 @@ async fn each_step_of_a_job_executes_few_commands() {
     let claims = scene.claim("w", 100).await;
     per_job("claim to send", before.until_now(&scene).await, 13, 1);
 
-    let ends = |state, due| claims.jobs.iter().map(|job| sent(job, state, due)).collect::<Vec<_>>();
+    let number = |job: &bursar_store::Claimed| Some(ResponseId::TradeNo(format!("T{}", job.key)));
+    let pending = |job| Commit { response: number(job), ..sent(job, State::Pending, Due::Ask(Millis(1))) };
+    let ends: Vec<_> = claims.jobs.iter().map(pending).collect();
     let before = Commands::of(&scene).await;
-    scene.store.commit(&scene.lane, &ends(State::Pending, Due::Ask(Millis(1)))).await.unwrap();
-    per_job("commit accepted", before.until_now(&scene).await, 3 + jobs.div_ceil(16), 1);
+    scene.store.commit(&scene.lane, &ends).await.unwrap();
+    per_job("commit accepted", before.until_now(&scene).await, 5 + jobs.div_ceil(16), 1);
 
     let before = Commands::of(&scene).await;
     let asks = scene.claim("w", 100).await;
@@ -118,8 +120,11 @@ fn answered(job: &bursar_store::Claimed, state: State, due: Due) -> Commit {
         job.fence,
         r#""t":1764000000000,"ms":23,"answer":"succeeded","trade_no":"20250101110000000000000001234","status":"1","http":200"#,
     );
+    // As long as they are, and no other job's.
+    let number = format!("20250101{:0>21}", job.key.as_str().replace("XP", ""));
     Commit {
-        trade_nos: Some(vec!["20250101110000000000000001234".into()]),
+        trade_nos: Some(vec![number.clone()]),
+        response: Some(ResponseId::TradeNo(number)),
         gateway_status: Some("1".into()),
         line: Some(line),
         ..sent(job, state, due)
