@@ -2,9 +2,11 @@
 
 use std::time::Duration;
 
+use bursar_domain::Confirm;
+use bursar_gateways::UnsignedErrors;
 use url::Url;
 
-use super::account::{Account, Gateway, PlainHttp, ResponseSign};
+use super::account::{Account, Gateway, PlainHttp, ResponseSign, Yzt};
 use super::{Config, Redis, rules};
 
 /// One thing worth a second look.
@@ -67,10 +69,24 @@ fn account_advice(account: &Account, lease: Duration) -> Vec<(&'static str, Stri
     if account.plain_http == PlainHttp::Anywhere && elsewhere {
         advice.push(("base_url", "is plain http: whoever is on the way reads every payment".to_owned()));
     }
-    if let Gateway::Yzt(yzt) = &account.gateway
-        && yzt.response_sign == ResponseSign::Waived
-    {
-        advice.push(("require_response_sign", "is false: only TLS vouches for what the gateway answers".to_owned()));
+    if let Gateway::Yzt(yzt) = &account.gateway {
+        advice.extend(proof_advice(yzt, policy.confirm).map(|(key, text)| (key, text.to_owned())));
     }
     advice
+}
+
+/// What is believed without proof.
+fn proof_advice(yzt: &Yzt, confirm: Confirm) -> impl Iterator<Item = (&'static str, &'static str)> {
+    let waived = yzt.response_sign == ResponseSign::Waived;
+    let waived = waived.then_some(("require_response_sign", "is false: only TLS vouches for what the gateway answers"));
+    let believed = yzt.unsigned_errors == UnsignedErrors::Believe;
+    let believed = believed.then_some((
+        "unsigned_errors",
+        "is \"believe\": whoever is on the way can have a payment sent again that was executed",
+    ));
+    let unconfirmed = (confirm == Confirm::Never).then_some((
+        "confirm",
+        "is \"never\": a response that was another payment's can end one as failed that was executed",
+    ));
+    [waived, believed, unconfirmed].into_iter().flatten()
 }

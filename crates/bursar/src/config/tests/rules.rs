@@ -253,6 +253,20 @@ fn an_authority_for_a_redis_without_tls_is_advised_against() {
 }
 
 #[test]
+fn what_is_believed_without_proof_is_advised_against() {
+    for (line, key) in [
+        ("unsigned_errors = 'believe'", "unsigned_errors"),
+        ("confirm = 'never'", "confirm"),
+        ("require_response_sign = false", "require_response_sign"),
+    ] {
+        let config = right(&format!("{YZT}on_ambiguous = 'resend'\n{line}\n"), &[]);
+        let keys: Vec<String> = config.advice().into_iter().map(|advice| advice.key).collect();
+        assert_eq!(keys, [format!("accounts.main.{key}")], "{line}");
+    }
+    assert_eq!(right(&format!("{YZT}confirm = 'always'\n"), &[]).advice(), []);
+}
+
+#[test]
 fn waits_that_do_not_fit_together_are_advised_against() {
     let text = format!("{YZT}settle = '10s'\nretry_initial = '10m'\n");
     let keys: Vec<String> = right(&text, &[]).advice().into_iter().map(|advice| advice.key).collect();
