@@ -93,17 +93,17 @@ pub(crate) async fn server(arguments: &ServerArguments) -> anyhow::Result<()> {
 /// The process of a worker with nothing to do.
 pub(crate) async fn worker(arguments: &WorkerArguments) -> anyhow::Result<()> {
     let store = Store::connect(&StoreSettings { url: arguments.url.clone(), prefix: arguments.prefix.clone() }).await?;
-    let worker = Worker::start(&store, yzt(&serde_json::from_str(&arguments.simulator)?)?, 64)?;
+    let worker = Worker::start(&store, yzt(&serde_json::from_str(&arguments.simulator)?, Duration::ZERO)?, 64)?;
     say("ready")?;
     std::future::pending::<()>().await;
     worker.stop().await
 }
 
-/// The real way to the simulator: signed, verified, pooled.
-pub(crate) fn yzt(ready: &Ready) -> anyhow::Result<Arc<dyn Gateway>> {
+/// The real way to the simulator: signed, verified, on connections that are kept for so long.
+pub(crate) fn yzt(ready: &Ready, keep_alive: Duration) -> anyhow::Result<Arc<dyn Gateway>> {
     let key = |file: &std::path::Path| std::fs::read_to_string(file).with_context(|| file.display().to_string());
     Ok(Arc::new(Yzt::new(YztSettings {
-        transport: Transport::new(format!("http://{}", ready.listen), ContentType::Form),
+        transport: Transport { keep_alive, ..Transport::new(format!("http://{}", ready.listen), ContentType::Form) },
         app_id: ready.app_id.clone(),
         app_auth_token: None,
         private_key: Secret::new(key(&ready.app_private_key_file)?),
