@@ -59,6 +59,7 @@ set_field('r', reason)
 if first ~= last then set_field('t1', whole(first)) end
 if resends > 0 then set_field('rs', whole(resends)) end
 if ARGV[16] ~= '' then set_field('no', ARGV[16]) end
+for number in string.gmatch(ARGV[16], '%S+') do redis.pcall('HSETNX', base .. 'ids', 'n' .. number, key) end
 -- Due first: a record without it would be forgotten once more.
 for _, name in ipairs({ 'to_send', 'to_ask', 'review' }) do
   if name ~= set then redis.call('ZREM', base .. name, key) end

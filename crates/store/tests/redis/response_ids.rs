@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use bursar_domain::{Due, Millis, Received, State};
-use bursar_store::{Claimed, Commit, Committed, Resend, ResponseId};
+use bursar_domain::{Due, Millis, Next, Received, State};
+use bursar_store::{Claimed, Commit, Committed, PutBack, Remembered, Resend, ResponseId};
 
 use crate::scene::{self, Scene, answer_line, asked, held, sent};
 
@@ -218,4 +218,37 @@ async fn a_claim_hands_out_the_accepted_hash_and_the_reason() {
     assert_eq!(claimed.facts(false, true, false).received, Received::Response);
     let silent = Claimed { reason: Some("timed out".into()), ..claimed };
     assert_eq!(silent.facts(false, true, false).received, Received::Nothing);
+}
+
+/// Redis came back empty: what a journal knows of a job's number is no other job's either.
+#[tokio::test]
+async fn a_number_that_a_journal_brought_back_is_its_jobs() {
+    let scene = Scene::new().await;
+    let job = scene::transfer("k1");
+    let hash = job.content.hash();
+    let known = Remembered {
+        hash: &hash,
+        content: job.content.text(),
+        about: "k1",
+        fence: 1,
+        sends: 1,
+        resends: 0,
+        first_sent: Millis(1),
+        last_sent: Millis(1),
+        trade_nos: &["T1".to_owned()],
+    };
+    let next = Next { state: State::InDoubt, due: Due::Ask(Millis(1)), reason: None, pause_lane: false };
+    let evidence = serde_json::json!({"who": "li"});
+    let put_back = scene.store.put_back(&scene.lane, &job.key, None, &known, &next, &evidence).await.unwrap();
+    assert_eq!(put_back, PutBack::Done);
+    scene.submit(&["k2"]).await;
+    let claims = scene.claim("w", 2).await;
+    for (job, committed) in claims.jobs.iter().map(|job| {
+        let committed = if job.key.as_str() == "k1" { Committed::Ok } else { Committed::Mismatch };
+        (job, committed)
+    }) {
+        let commit = Commit { response: number("T1"), ..sent(job, State::Failed, Due::Never) };
+        assert_eq!(scene.commit(&commit).await, committed, "{}", job.key);
+    }
+    assert_eq!(claims.jobs.len(), 2);
 }
