@@ -3,25 +3,24 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use bursar_simulator::{KeyRecord, Kind, Ledger};
-use bursar_test_support::{Finished, Listen, Options, OwnRedis, Process, eventually, private_redis};
+use bursar_simulator::Kind;
+use bursar_test_support::{Finished, Listen, Options, OwnRedis, eventually, private_redis};
 use serde_json::{Value, json};
 
 use crate::jobs::{self, bill, split, transfer};
-use crate::metrics::listener;
 use crate::plan::Plan;
 use crate::world::{SOON, World};
 
 /// A world whose workers keep journals, on a Redis of its own.
-struct Scene {
-    world: World,
+pub(crate) struct Scene {
+    pub(crate) world: World,
     redis: OwnRedis,
     data: PathBuf,
-    journal: tempfile::TempDir,
+    pub(crate) journal: tempfile::TempDir,
 }
 
 impl Scene {
-    async fn start(plan: Plan) -> Self {
+    pub(crate) async fn start(plan: Plan) -> Self {
         let mut data = PathBuf::new();
         let redis = private_redis(|options: Options| {
             data.clone_from(&options.data_dir);
@@ -36,23 +35,23 @@ impl Scene {
         self.data.with_file_name("older")
     }
 
-    fn remember(&self) {
+    pub(crate) fn remember(&self) {
         copy(&self.data, &self.older());
     }
 
     /// Redis dies, and comes back with what it had when [`Scene::remember`] was called.
-    fn restore(&self) {
+    pub(crate) fn restore(&self) {
         self.redis.kill().unwrap();
         std::fs::remove_dir_all(&self.data).unwrap();
         copy(&self.older(), &self.data);
         self.redis.start_again().unwrap();
     }
 
-    async fn flush(&self) {
+    pub(crate) async fn flush(&self) {
         self.redis.command(&["FLUSHALL"]).await.unwrap();
     }
 
-    async fn reconcile(&self, further: &[&str]) -> (Finished, Vec<Value>) {
+    pub(crate) async fn reconcile(&self, further: &[&str]) -> (Finished, Vec<Value>) {
         let folder = self.journal.path().display().to_string();
         let arguments = [&["reconcile", "--json", "--journal", folder.as_str()], further].concat();
         let finished = self.world.run(&arguments).await;
@@ -60,7 +59,7 @@ impl Scene {
         (finished, objects)
     }
 
-    fn files(&self) -> Vec<PathBuf> {
+    pub(crate) fn files(&self) -> Vec<PathBuf> {
         std::fs::read_dir(self.journal.path()).unwrap().map(|entry| entry.unwrap().path()).collect()
     }
 }
@@ -70,7 +69,7 @@ fn copy(from: &Path, to: &Path) {
     assert!(copied.success());
 }
 
-fn mixed() -> Vec<Value> {
+pub(crate) fn mixed() -> Vec<Value> {
     let mut jobs = jobs::transfers("T", 25);
     jobs.extend((1..=5).map(|number| bill(&format!("B-{number}"), &format!("ORDER-{number}"))));
     jobs.extend((1..=3).map(|number| split(&format!("S-{number}"), &format!("P{number}"))));
@@ -302,196 +301,4 @@ async fn a_redis_that_has_forgotten_nothing_agrees_with_the_journals_whatever_be
     assert_eq!((finished.code, differences.len()), (Some(0), 0), "{finished:?}");
     assert!(finished.stderr.contains("80 jobs in 5 journals"), "a file for each worker: {finished:?}");
     world.books_agree().await;
-}
-
-/// Submits jobs once more, as a producer does that was told nothing; the outcomes.
-async fn repeat(world: &World, jobs: &[Value]) -> Vec<String> {
-    let lines: Vec<String> = jobs.iter().map(Value::to_string).collect();
-    let file = world.file(lines.join("\n"));
-    let finished = world.run(&["submit", &file.display().to_string()]).await;
-    finished.stdout.lines().map(str::to_owned).collect()
-}
-
-/// Waits until the worker says that its journal knows more than Redis, and sees it so from outside. Nothing was sent meanwhile.
-async fn sends_nothing(world: &World, worker: &Process, page: &str) {
-    worker.wait_line(SOON, "word that nothing is sent", |line| line.contains("nothing is sent: ")).await;
-    eventually(SOON, "the worker not to be ready", async || {
-        let answer = reqwest::get(format!("{page}/readyz")).await.map_err(|error| error.to_string())?;
-        let (status, text) = (answer.status().as_u16(), answer.text().await.unwrap());
-        if status == 503 && text.contains("journal.ahead") { Ok(()) } else { Err(format!("{status} {text}")) }
-    })
-    .await;
-    let metrics = reqwest::get(format!("{page}/metrics")).await.unwrap().text().await.unwrap();
-    assert!(metrics.contains("\nbursar_fit_for_money 0\n"), "{metrics}");
-    assert!(metrics.contains(r#"bursar_preflight_findings{check="journal.ahead",severity="refuse"} 1"#), "{metrics}");
-    let doctor = world.run(&["doctor"]).await;
-    assert_eq!(doctor.code, Some(1), "{doctor:?}");
-    assert!(doctor.stdout.contains("REFUSE  journal.ahead"), "{doctor:?}");
-}
-
-/// A worker that may send again: ready, and `doctor` finds nothing of the journals' to say.
-async fn sends_again(world: &World, page: &str) {
-    eventually(SOON, "the worker to be ready", async || {
-        let answer = reqwest::get(format!("{page}/readyz")).await.map_err(|error| error.to_string())?;
-        if answer.status() == 200 { Ok(()) } else { Err(answer.text().await.unwrap()) }
-    })
-    .await;
-    let doctor = world.run(&["doctor"]).await;
-    assert!(doctor.stdout.contains("fine    journal.ahead"), "{doctor:?}");
-}
-
-/// No money moved twice. A bill, which moves none, may have been uploaded again.
-fn paid_once(ledger: &Ledger) {
-    let moving: Vec<&KeyRecord> = ledger.keys.values().filter(|record| record.kind != Kind::BillUpload).collect();
-    assert!(moving.len() >= 28, "{ledger:?}");
-    assert!(moving.iter().all(|record| (record.executions, record.requests) == (1, 1)), "{moving:?}");
-}
-
-/// Starts a worker; where it serves its page.
-async fn paged_worker(world: &World) -> (Process, String) {
-    world.set("worker.listen", toml::Value::from("127.0.0.1:0"));
-    let worker = world.worker().await;
-    let page = format!("http://{}", listener(&worker).await);
-    (worker, page)
-}
-
-#[tokio::test]
-async fn what_was_paid_is_not_paid_again_when_redis_comes_back_empty_the_worker_restarts_and_the_producer_repeats_all()
-{
-    let scene = Scene::start(Plan::new().both("on_ambiguous", "hold").simulate(&["--ignore-keys"])).await;
-    let world = &scene.world;
-    let jobs = mixed();
-    let worker = world.worker().await;
-    world.submit_new(&jobs).await;
-    world.settled().await;
-    worker.kill();
-    scene.flush().await;
-
-    // The orchestrator starts the worker, the outbox repeats its jobs, and no person is near.
-    let (worker, page) = paged_worker(world).await;
-    let outcomes = repeat(world, &jobs).await;
-    assert!(outcomes.iter().all(|outcome| outcome.starts_with("new ")), "Redis knows of nothing: {outcomes:?}");
-    sends_nothing(world, &worker, &page).await;
-    let lanes = world.ok(&["lanes"]).await;
-    assert_eq!(
-        lanes.matches("run `bursar reconcile --journal`").count(),
-        3,
-        "for workers that keep no journal: {lanes}"
-    );
-    assert!(world.list().await.iter().all(|job| job["state"] == "queued"));
-
-    let (finished, differences) = scene.reconcile(&["--dry-run"]).await;
-    assert_eq!((finished.code, differences.len()), (Some(1), jobs.len()), "{finished:?}");
-    sends_nothing(world, &worker, &page).await;
-    let (finished, differences) = scene.reconcile(&[]).await;
-    assert_eq!((finished.code, differences.len()), (Some(1), jobs.len()), "{finished:?}");
-    worker.wait_line(SOON, "word that it goes on", |line| line.contains("sends go on")).await;
-    sends_again(world, &page).await;
-    for job in world.settled().await {
-        assert_eq!(job["state"], if job["kind"] == "split" { "needs_review" } else { "succeeded" }, "{job}");
-    }
-    world.submit_new(&[transfer("NEXT")]).await;
-    world.until("NEXT", "succeeded").await;
-    paid_once(&world.books_agree().await);
-}
-
-#[tokio::test]
-async fn what_was_paid_is_not_paid_again_when_redis_is_restored_from_a_backup_and_workers_restart() {
-    let scene = Scene::start(Plan::new().both("on_ambiguous", "hold").simulate(&["--ignore-keys"])).await;
-    let world = &scene.world;
-    let worker = world.worker().await;
-    world.submit_new(&[transfer("EARLIER")]).await;
-    world.until("EARLIER", "succeeded").await;
-    worker.kill();
-    let jobs = mixed();
-    world.submit_new(&jobs).await;
-    scene.remember();
-    let worker = world.worker().await;
-    world.settled().await;
-    worker.kill();
-    scene.restore();
-
-    let (worker, page) = paged_worker(world).await;
-    sends_nothing(world, &worker, &page).await;
-    let (finished, differences) = scene.reconcile(&[]).await;
-    assert_eq!((finished.code, differences.len()), (Some(1), jobs.len()), "EARLIER is known: {finished:?}");
-    sends_again(world, &page).await;
-    world.settled().await;
-    paid_once(&world.books_agree().await);
-}
-
-#[tokio::test]
-async fn a_crash_loop_pushes_no_journal_out_that_knows_of_a_payment() {
-    let scene = Scene::start(Plan::new().both("on_ambiguous", "hold").simulate(&["--ignore-keys"])).await;
-    let world = &scene.world;
-    world.set("journal.files", toml::Value::from(1));
-    world.submit_new(&[transfer("K")]).await;
-    scene.remember();
-    let worker = world.worker().await;
-    world.until("K", "succeeded").await;
-    worker.kill();
-    for _ in 0..5 {
-        world.worker().await.kill();
-    }
-    scene.restore();
-    let (finished, differences) = scene.reconcile(&[]).await;
-    assert_eq!((finished.code, differences.len()), (Some(1), 1), "{finished:?}");
-    let _worker = world.worker().await;
-    world.until("K", "succeeded").await;
-    assert_eq!(world.books_agree().await.keys["K"].requests, 1);
-}
-
-#[tokio::test]
-async fn a_redis_that_is_said_to_exist_and_is_empty_is_refused_by_every_command_that_begins_on_it() {
-    let scene = Scene::start(Plan::new().both("on_ambiguous", "hold")).await;
-    let world = &scene.world;
-    world.set("journal.dir", None);
-    world.set("redis.expect", toml::Value::from("existing"));
-    let file = world.file(transfer("K").to_string()).display().to_string();
-    for command in [&["worker"][..], &["serve"], &["submit", &file], &["doctor"]] {
-        let finished = world.run(command).await;
-        assert_eq!(finished.code, Some(1), "{command:?}: {finished:?}");
-        let said = format!("{}{}", finished.stdout, finished.stderr);
-        assert!(said.contains("redis.expect") && said.contains("this Redis is empty"), "{command:?}: {finished:?}");
-    }
-
-    world.set("redis.expect", None);
-    let worker = world.worker().await; // the first start
-    worker.kill();
-    world.set("redis.expect", toml::Value::from("existing"));
-    assert!(world.ok(&["doctor"]).await.contains("fine    redis.expect"));
-    let (worker, page) = paged_worker(world).await;
-    world.submit_new(&[transfer("K")]).await;
-    world.until("K", "succeeded").await;
-    // It is emptied while the worker lives, and the producer, elsewhere, knows no better.
-    scene.flush().await;
-    worker
-        .wait_line(SOON, "word that nothing is sent", |line| line.contains("nothing is sent: this Redis is empty"))
-        .await;
-    let ready = reqwest::get(format!("{page}/readyz")).await.unwrap();
-    assert_eq!(ready.status(), 503);
-    world.set("redis.expect", None);
-    let outcomes = repeat(world, &[transfer("K")]).await;
-    assert_eq!(outcomes, ["new K"], "that command is told to take any");
-    let told = worker.wait_line(SOON, "the lane's word", |line| line.contains("Redis has lost writes")).await;
-    assert!(told.contains("main/transfer"), "{told}");
-    assert_eq!(world.at_gateway("K").await.unwrap().requests, 1);
-}
-
-#[tokio::test]
-async fn doctor_says_of_a_journal_that_it_cannot_be_written_or_is_open_to_others() {
-    use std::os::unix::fs::PermissionsExt;
-    let scene = Scene::start(Plan::new()).await;
-    let world = &scene.world;
-    let doctor = async || world.run(&["doctor"]).await.stdout;
-    std::fs::set_permissions(scene.journal.path(), PermissionsExt::from_mode(0o700)).unwrap();
-    let told = doctor().await;
-    assert!(told.contains("fine    journal "), "{told}");
-    std::fs::set_permissions(scene.journal.path(), PermissionsExt::from_mode(0o755)).unwrap();
-    let told = doctor().await;
-    assert!(told.contains("warn    journal ") && told.contains("mode 755"), "{told}");
-    assert_eq!(scene.files().len(), 0, "it leaves nothing there");
-    world.set("journal.dir", toml::Value::from("/proc"));
-    let told = doctor().await;
-    assert!(told.contains("REFUSE  journal ") && told.contains("nothing can be written to /proc"), "{told}");
 }

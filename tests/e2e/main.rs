@@ -39,6 +39,7 @@ mod http;
 mod intake;
 mod jobs;
 mod journal;
+mod journal_guard;
 mod kinds;
 mod lanes;
 mod ledger;

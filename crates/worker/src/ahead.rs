@@ -17,6 +17,8 @@ pub enum Ahead {
     Replaced,
     /// The journals cannot be read: their sends are unknown.
     Unreadable(String),
+    /// The journal of this worker cannot be written.
+    Unwritable,
     /// A file with sends of this lane was written on a Redis that was another one.
     OtherRedis {
         /// The lane.
@@ -48,6 +50,7 @@ impl Ahead {
     pub const fn check(&self) -> &'static str {
         match self {
             Self::Empty | Self::Replaced => "redis.expect",
+            Self::Unwritable => "journal",
             Self::Unreadable(_) | Self::OtherRedis { .. } | Self::OlderMemory { .. } | Self::Forgotten { .. } => {
                 "journal.ahead"
             }
@@ -58,7 +61,7 @@ impl Ahead {
     #[must_use]
     pub const fn lane(&self) -> Option<&Lane> {
         match self {
-            Self::Empty | Self::Replaced | Self::Unreadable(_) => None,
+            Self::Empty | Self::Replaced | Self::Unreadable(_) | Self::Unwritable => None,
             Self::OtherRedis { lane, .. } | Self::OlderMemory { lane, .. } | Self::Forgotten { lane, .. } => Some(lane),
         }
     }
@@ -77,6 +80,7 @@ impl fmt::Display for Ahead {
                  what it has lost before you start the workers again",
             ),
             Self::Unreadable(why) => write!(out, "the journals cannot be read: {why}"),
+            Self::Unwritable => out.write_str("the journal cannot be written: look at the disk and the rights of journal.dir"),
             Self::OtherRedis { lane, file } => write!(
                 out,
                 "{} holds sends of {lane} that were made on another Redis, or on this one before it was emptied: {RECONCILE}; \

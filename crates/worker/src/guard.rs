@@ -186,7 +186,9 @@ impl Guard {
         }
         let lanes: Vec<Lane> = self.lanes.numbers().map(|number| self.lanes.get(number).lane.clone()).collect();
         let recall = locked(&self.memory).whole();
-        ahead(&self.store, &lanes, &recall).await
+        let mut reasons = ahead(&self.store, &lanes, &recall).await?;
+        reasons.extend(self.journal.as_ref().filter(|journal| !journal.is_fit()).map(|_| Ahead::Unwritable));
+        Ok(reasons)
     }
 
     /// Reads the files that are there, once. They can be large, and the disk slow.
@@ -208,7 +210,7 @@ impl Guard {
         }
         let was = std::mem::replace(&mut *locked(&self.found), Found::Well(from));
         if was == Found::Ahead {
-            tracing::info!("Redis knows what the journals know: sends go on");
+            tracing::info!("Redis knows what the journals know, and they can be written: sends go on");
             self.metrics.guarded(None);
         }
     }
