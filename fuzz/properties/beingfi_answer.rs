@@ -107,6 +107,7 @@ fn check_reading(reading: &Reading, secret: &str) {
             last_sent: Some(Millis(0)),
             sent_before: None,
             ordered: None,
+            late_response: None,
             can_ask: false,
             names: Names::Job,
             received: Received::Nothing,

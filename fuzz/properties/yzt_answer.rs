@@ -142,6 +142,7 @@ fn facts(state: State) -> Facts {
         last_sent: Some(Millis(0)),
         sent_before: None,
         ordered: None,
+        late_response: None,
         can_ask: true,
         names: Names::Job,
         received: Received::Nothing,

@@ -112,6 +112,7 @@ fn rules(criterion: &mut Criterion) {
         last_sent: Some(Millis(1_764_000_000_000)),
         sent_before: None,
         ordered: None,
+        late_response: None,
         can_ask: true,
         names: Names::Job,
         received: Received::Nothing,

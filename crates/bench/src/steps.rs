@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use bursar_domain::{AccountRules, Due, GatewayKind, Job, Lane, Millis, Next, State};
-use bursar_store::{Asked, Claim, Claimed, Commit, MAX_CLAIM, Resend, ResponseId, Store};
+use bursar_store::{Asked, Claim, ClaimId, Claimed, Commit, Evidence, MAX_CLAIM, Renewal, Resend, ResponseId, Store};
 
 use crate::jobs;
 use crate::observed::Observed;
@@ -98,13 +98,15 @@ impl<'a> Steps<'a> {
     }
 
     pub(crate) async fn release(&mut self, cost: &mut Cost, claimed: &[Claimed]) -> anyhow::Result<()> {
-        let held: Vec<(String, u64)> = claimed.iter().map(|job| (job.key.to_string(), job.fence)).collect();
+        let held: Vec<ClaimId> = claimed.iter().map(Claimed::id).collect();
         self.measured(cost, BATCH, async |store, lane| Ok(store.release(lane, &held).await.map(drop)?)).await
     }
 
     pub(crate) async fn renew(&mut self, cost: &mut Cost, claimed: &[Claimed]) -> anyhow::Result<()> {
-        let held: Vec<(String, u64)> = claimed.iter().map(|job| (job.key.to_string(), job.fence)).collect();
-        let step = async |store: &Store, lane: &Lane| Ok(store.renew(lane, "bench-steps", LEASE, &held).await?);
+        let held: Vec<ClaimId> = claimed.iter().map(Claimed::id).collect();
+        let step = async |store: &Store, lane: &Lane| {
+            Ok(store.renew(lane, &Renewal::new("bench-steps", LEASE), &held).await?)
+        };
         self.measured(cost, BATCH, step).await.map(drop)
     }
 
@@ -175,6 +177,10 @@ fn commit(job: &Claimed, end: End) -> Commit {
     Commit {
         key: job.key.to_string(),
         fence: job.fence,
+        token: job.token.clone(),
+        era: job.era,
+        decided: job.last_sent.unwrap_or_default(),
+        evidence: Evidence::MaybeExecuted,
         next: Next { state, due, reason: None, pause_lane: false },
         asked,
         resend: Resend::Counts,

@@ -75,6 +75,10 @@ impl Scene {
             .map(|job| Commit {
                 key: job.key.to_string(),
                 fence: job.fence,
+                token: job.token.clone(),
+                era: job.era,
+                decided: bursar_domain::Millis(0),
+                evidence: bursar_store::Evidence::None,
                 next: Next { state: State::NeedsReview, due: Due::Never, reason: None, pause_lane: false },
                 asked: Asked::No,
                 resend: Resend::Counts,

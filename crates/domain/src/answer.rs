@@ -86,6 +86,12 @@ impl Answer {
         }
     }
 
+    /// The answer of that name in records.
+    #[must_use]
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|answer| answer.as_str() == name)
+    }
+
     /// Whether the call certainly took no effect, and may be made again once the time has come or the fault is mended.
     #[must_use]
     pub const fn did_nothing(self) -> bool {

@@ -36,7 +36,7 @@ pub use time::Millis;
 pub use trace::TraceParent;
 pub use transition::{
     Action, Due, Facts, Illegal, MAX_LOSSES, MAX_NOT_READY_SENDS, MAX_SENDS, Next, UNDECIDED, after, next_action,
-    recalled,
+    overdue, recalled,
 };
 pub use unsendable::{Unsendable, check_content};
 pub use view::{AttemptView, JobView, LaneView, last_act};

@@ -52,6 +52,8 @@ pub struct Facts {
     pub sent_before: Option<Millis>,
     /// When an operator last ordered a call: deadlines run anew from it.
     pub ordered: Option<Millis>,
+    /// What a response said that came when its claim was gone: evidence where the gateway cannot be asked.
+    pub late_response: Option<Answer>,
     /// Whether the gateway can be asked about it, with what is known by now.
     pub can_ask: bool,
     /// Whether the response at hand names the job. Without one, nothing does.
@@ -154,6 +156,9 @@ pub struct Illegal {
 /// What to do about a job that was claimed for `call`.
 #[must_use]
 pub fn next_action(facts: &Facts, call: Call, policy: &Policy, now: Millis) -> Action {
+    if let Some(next) = by_late_response(facts, call, policy, now) {
+        return Action::Commit(next);
+    }
     match (call, facts.state) {
         (Call::Send, State::Queued) => Action::Send,
         (Call::Send, State::InDoubt | State::Pending) if allowed(facts, policy) => Action::Send,
@@ -173,6 +178,46 @@ pub fn next_action(facts: &Facts, call: Call, policy: &Policy, now: Millis) -> A
         (_, State::NeedsReview | State::Succeeded | State::Failed | State::Refunded | State::Cancelled) => {
             Action::Commit(Next::to(facts.state, Due::Never))
         }
+    }
+}
+
+/// What a late response makes of an open job without a call. Where the gateway can be asked, its answer decides; what it cannot
+/// be asked about ends by the last word that came late. Nothing is sent again after a last word but on a person's order.
+fn by_late_response(facts: &Facts, call: Call, policy: &Policy, now: Millis) -> Option<Next> {
+    let late = facts.late_response?;
+    match (call, facts.state, late) {
+        (_, State::Queued | State::NeedsReview | State::Succeeded | State::Failed, _)
+        | (_, State::Refunded | State::Cancelled, _) => None,
+        (Call::Send, State::InDoubt | State::Pending, _) => (late.last_word().is_some()
+            && facts.ordered <= facts.sent_before)
+            .then(|| Next::review("a late response ended it, and the gateway does not know it")),
+        (Call::Ask, State::InDoubt | State::Pending, _) if facts.can_ask => None,
+        (Call::Ask, State::InDoubt | State::Pending, Answer::Failed) => {
+            Some(Next::review("a late response says failed, and nothing confirms it"))
+        }
+        (Call::Ask, State::InDoubt, Answer::Accepted) => Some(accepted(facts, policy, now)),
+        (Call::Ask, State::InDoubt | State::Pending, _) => late.last_word().map(|end| Next::to(end, Due::Never)),
+    }
+}
+
+/// What becomes of a job that waits to be sent although its deadline has passed, because its lane is paused or its circuit
+/// open; `None` while there is time.
+#[must_use]
+pub fn overdue(facts: &Facts, policy: &Policy, now: Millis) -> Option<Next> {
+    match facts.state {
+        State::Queued if facts.first_sent.is_some() && now >= began(facts, now).plus(policy.retry_deadline) => {
+            Some(retried(facts, policy, now))
+        }
+        State::InDoubt if now >= poll_deadline(facts, policy, now) => Some(doubtful(facts, policy, now)),
+        State::Pending if now >= poll_deadline(facts, policy, now) => Some(accepted(facts, policy, now)),
+        State::Queued
+        | State::InDoubt
+        | State::Pending
+        | State::NeedsReview
+        | State::Succeeded
+        | State::Failed
+        | State::Refunded
+        | State::Cancelled => None,
     }
 }
 
@@ -250,7 +295,9 @@ pub fn after(facts: &Facts, call: Call, answer: Answer, policy: &Policy, now: Mi
 /// It is asked about at once where that is possible; else it waits out the settle time and follows the policy.
 #[must_use]
 pub fn recalled(facts: &Facts, policy: &Policy, now: Millis) -> Next {
-    let next = if facts.can_ask { Next::to(State::InDoubt, Due::Ask(now)) } else { doubtful(facts, policy, now) };
+    // A person restores it, however long ago it was sent: deadlines run anew.
+    let ordered = Facts { ordered: facts.ordered.max(Some(now)), ..facts.clone() };
+    let next = if facts.can_ask { Next::to(State::InDoubt, Due::Ask(now)) } else { doubtful(&ordered, policy, now) };
     next.because(RECALLED)
 }
 
@@ -362,6 +409,9 @@ fn to_confirm(facts: &Facts, now: Millis) -> Next {
 fn doubtful(facts: &Facts, policy: &Policy, now: Millis) -> Next {
     if facts.can_ask {
         return asked_later(facts, policy, now);
+    }
+    if now >= poll_deadline(facts, policy, now) {
+        return Next::review("in doubt until the poll deadline");
     }
     let settled_at = settled_at(facts, policy, now);
     let next = if may_resend(facts, policy) {

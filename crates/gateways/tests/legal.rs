@@ -62,6 +62,7 @@ fn is_legal(state: State, call: Call, answer: Answer) -> bool {
         last_sent: Some(Millis(0)),
         sent_before: None,
         ordered: None,
+        late_response: None,
         can_ask: true,
         names: Names::Job,
         received: Received::Nothing,

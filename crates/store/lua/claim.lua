@@ -5,45 +5,38 @@
 --       (rises with each claim of this worker), 6 events kept, 7 how long the receipt is kept (ms), 8 the number of this
 --       worker's last receipt and 9 the highest epoch of the lane, as far as it remembers them (0 = not),
 --       10 'resend'|'hold', 11 'sends'|'probe'|'asks': whether sends may be claimed, one of them as a probe of the gateway (then
---       there is one slot), or asks only
--- Returns {now (ms), next due (ms, -1 = nothing waits), jobs, keys without a record, epoch, 1 if Redis has lost writes else 0}; each
+--       there is one slot), or asks only, 12 the worker's idea of Redis's time (ms, 0 = none), 13 '1' while a claim whose lease has
+--       ended is left to its worker: after an outage that worker may hold the response, and its commit comes first
+-- Returns {now (ms), next due (ms, -1 = nothing waits), jobs, keys without a record, epoch, 1 if Redis has lost writes else 0, era}; each
 --         job is four of `jobs`: its key, its facts, its content and the hash of the content that was accepted ('' = none). The facts
 --         are four lines: the claim's words up to created, losses, sent before this, ordered by an operator, due (ms, 0 = never),
---         with spaces between; the traceparent; the trade numbers; the reason
+--         what a late response said ('-' = there was none), with spaces between; the traceparent; the trade numbers; the reason
 -- shared: whole.lua
 -- shared: marks.lua
 -- shared: claims.lua
+-- shared: eras.lua
+-- shared: losses.lua
 -- shared: intent.lua
 local base, worker = KEYS[1], ARGV[1]
 local lease, slots, rate, number = tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5])
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local now_us = time[1] * 1000000 + time[2]
-local paused, tat, turn, epoch, doubt, resumed = unpack(redis.call('HMGET', base .. 'lane', 'paused', 'tat', 'turn', 'e', 'doubt', 'resumed'))
-epoch, doubt, resumed = tonumber(epoch) or 0, tonumber(doubt) or 0, tonumber(resumed) or 0
+local paused, tat, turn, epoch, era, resumed, resumed_at = unpack(redis.call('HMGET', base .. 'lane', 'paused', 'tat', 'turn', 'e', 'era', 'resumed', 'resumed_at'))
+epoch, era, resumed, resumed_at = tonumber(epoch) or 0, tonumber(era) or 0, tonumber(resumed) or 0, tonumber(resumed_at) or 0
 
 -- A claim that its worker has given up, or that a network delivers late or twice, takes nothing.
-local receipt = redis.call('GET', base .. 'claim:' .. worker)
-local receipt_number = receipt and tonumber(string.match(receipt, '^%d+')) or 0
-if receipt_number >= number then return { now, now, {}, {}, epoch, 0 } end
+local receipt_number = last_receipt(base, worker)
+if receipt_number >= number then return { now, now, {}, {}, epoch, 0, era } end
 
--- What this worker was told that Redis has, and Redis has not: it was restored from an older copy, or a replica that lagged
--- was promoted. Whatever is queued here may have been sent; it is in doubt from now on (see `before` below).
-local known, hold = tonumber(ARGV[9]), ARGV[10] == 'hold'
-local lost = receipt_number < tonumber(ARGV[8]) or epoch < known
+local known = tonumber(ARGV[9])
+local lost = has_lost_writes(receipt_number, epoch, now, tonumber(ARGV[8]), known, tonumber(ARGV[12]))
 if lost then
-  epoch, doubt = math.max(epoch, known) + 1, now
-  redis.call('HSET', base .. 'lane', 'e', epoch, 'doubt', doubt)
-  redis.call('XADD', base .. 'events', 'MAXLEN', '~', ARGV[6], '*', 'lane', 'lost writes')
+  epoch = math.max(epoch, known) + 1
+  era = begin_era(base, era, epoch, ARGV[6])
 end
--- Where nothing may be sent twice, a person must say that sending goes on.
-local LOST = 'bursar: Redis has lost writes; what was queued may have been sent'
-if hold and doubt > resumed and paused ~= LOST then
-  paused = LOST
-  redis.call('HSET', base .. 'lane', 'paused', paused)
-  redis.call('XADD', base .. 'events', 'MAXLEN', '~', ARGV[6], '*', 'lane', 'paused', 'why', paused)
-end
-if lost then return { now, now, {}, {}, epoch, 1 } end
+paused = pause_after_losses(base, era, resumed, ARGV[10] == 'hold', paused, ARGV[6])
+if lost then return { now, now, {}, {}, epoch, 1, era } end
 local asks_only = paused or ARGV[11] == 'asks'
 
 -- GCRA: `tat` is when the bucket will be empty; a burst of 50 ms of the rate smooths what batches bunch together.
@@ -57,7 +50,7 @@ if rate > 0 then
   allowance = math.max(0, math.floor((burst - (arrival - now_us)) / interval + 1e-9)) -- differences first: they are exact
 end
 local function next_call() return math.ceil((arrival - burst + interval) / 1000) end
-if allowance == 0 then return { now, next_call(), {}, {}, epoch, 0 } end
+if allowance == 0 then return { now, next_call(), {}, {}, epoch, 0, era } end
 local room = math.min(slots, allowance)
 
 local sends = asks_only and {} or redis.call('ZRANGEBYSCORE', base .. 'to_send', '-inf', now, 'WITHSCORES', 'LIMIT', 0, room)
@@ -120,10 +113,16 @@ end
 -- What is claimed is known before anything is written; then lease and claim before all else: an error in between, from a
 -- key of a foreign type, leaves jobs that come due, never one that was taken and forgotten.
 local jobs, orphans, leased, leaving, claims, receipts, lapsed_claims = {}, {}, {}, {}, {}, { ARGV[5] }, {}
+local LEFT_ALONE = 100 -- ms until a claim is looked at again that was left to its worker
+local left_alone, token = false, worker .. '/' .. ARGV[5]
 local function take(key, due, call, earlier)
   local record = record_of(key)
   local created, changed, sent, fence, sends = marks_of(record.m)
   local lapsed = created and standing(earlier, fence)
+  if lapsed and ARGV[13] == '1' then
+    left_alone = true
+    return
+  end
   if lapsed then -- nobody's now: the job is what that claim made of it
     fence, record.l = lapsed.fence, next_of(record.l or '0')
     if lapsed.call == 'send' then
@@ -142,10 +141,11 @@ local function take(key, due, call, earlier)
   end
   fence = next_of(fence)
   local was, ordered, resends, first, last = record.s, record.o or '0', record.rs or '0', record.t1 or sent, sent
-  -- Accepted before Redis lost writes, and never sent as far as it knows: it may have been sent all the same. A person who
-  -- has resumed the lane since has ordered the send.
-  if doubt > 0 and was == 'queued' and tonumber(created) <= doubt then
-    was, ordered = 'in_doubt', whole(math.max(tonumber(ordered), resumed))
+  -- Never sent as far as Redis knows, and it may have been sent all the same. A person who has resumed the lane since has
+  -- ordered the send.
+  if state_in(era, was, record.e) ~= was then
+    was = 'in_doubt'
+    if resumed >= era then ordered = whole(math.max(tonumber(ordered), resumed_at)) end
   end
   -- Only a claim brings what is queued among what is to be asked about. That claim is gone, and with it the fence that it had: the
   -- time is above all that are counted.
@@ -158,11 +158,12 @@ local function take(key, due, call, earlier)
   local words = call .. ' ' .. was .. ' ' .. fence .. ' ' .. sends .. ' ' .. resends .. ' ' .. (record.a or '0') .. ' ' .. first .. ' ' .. last .. ' ' .. created
   local at = #leased
   leased[at + 1], leased[at + 2] = lease_end, key
-  claims[at + 1], claims[at + 2] = key, words .. (record.r and ' 1' or ' 0') .. (record.cb1 and '1 ' or '0 ') .. worker
+  claims[at + 1], claims[at + 2] = key, words .. (record.r and ' 1' or ' 0') .. (record.cb1 and '10 ' or '00 ') .. token
   receipts[#receipts + 1] = key .. ' ' .. fence
   at = #jobs
   jobs[at + 1], jobs[at + 3], jobs[at + 4] = key, content, record.h or ''
-  jobs[at + 2] = words .. ' ' .. (record.l or '0') .. ' ' .. sent .. ' ' .. ordered .. ' ' .. due .. '\n' .. (record.tp or '') .. '\n' .. (record.no or '') .. '\n' .. (record.r or '')
+  jobs[at + 2] = words .. ' ' .. (record.l or '0') .. ' ' .. sent .. ' ' .. ordered .. ' ' .. due .. ' ' .. (record.lr or '-') .. '\n'
+    .. (record.tp or '') .. '\n' .. (record.no or '') .. '\n' .. (record.r or '')
 end
 local due_keys = {}
 for i = 1, take_sends do due_keys[i], leaving[i] = sends[2 * i - 1], sends[2 * i - 1] end
@@ -208,5 +209,6 @@ for _, set in ipairs(asks_only and { 'to_ask' } or { 'to_send', 'to_ask' }) do
   local head = tonumber(redis.call('ZRANGE', base .. set, 0, 0, 'WITHSCORES')[2])
   if head and (next_due < 0 or head < next_due) then next_due = head end
 end
+if left_alone then next_due = math.max(next_due, now + LEFT_ALONE) end
 if next_due >= 0 and claimed == allowance then next_due = math.max(next_due, next_call()) end
-return { now, next_due, jobs, orphans, epoch, 0 }
+return { now, next_due, jobs, orphans, epoch, 0, era }

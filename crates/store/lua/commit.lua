@@ -1,18 +1,23 @@
 #!lua flags=allow-oom
--- Records what became of claimed jobs of one lane. Refused under any fence but the claim's own; repeatable under it.
--- What a gateway answered is kept in the log even when the job has moved on: it is evidence.
+-- Records what became of claimed jobs of one lane. Refused under any claim but its own; repeatable under it.
+-- A response that comes when the job has moved on is still used: it is kept in the log, its numbers make the job one that can be
+-- queried, and what it said decides where nothing else can.
 -- KEYS  1 the lane's base
 -- ARGV  1 events kept, 2 log lines after which an ask that changed nothing is counted only, then for each job:
---       key, fence, what follows, trade numbers ('' = as before), gateway status ('' = as before), reason ('' = none),
---       log line ('' = none), what the response is known by ('' = nothing: 'n' and a number of the job's, 'r' and a request's id);
---       what follows being the state alone where a send has ended the job, else the state, the due set
---       ('to_send'|'to_ask'|'-'), due (ms), asked (0|1), resend given back (0|1|2 = the send was not made), 1 if the lane must pause for the reason
---       else 0, with spaces between
--- Returns for each job 'ok' | 'again' (committed before, under this fence) | 'stale' | 'mismatch' (a person must look: another response is
+--       key, fence, token, what follows, trade numbers ('' = as before), gateway status ('' = as before), reason ('' = none),
+--       log line ('' = none), should it come too late: the era in which the job was claimed, and '' where its call certainly took no
+--       effect, 'maybe', or what the response said ('accepted'|'succeeded'|'failed'|'refunded'), with a space between, what the
+--       response is known by ('' = nothing: 'n' and a number of the job's, 'r' and a request's id); what follows being the state alone
+--       where a send has ended the job, else the state, the due set ('to_send'|'to_ask'|'-'), due (ms), asked (0|1), resend given
+--       back (0|1|2 = the send was not made), 1 if the lane must pause for the reason else 0, the worker's idea of Redis's time when it
+--       set the due time (ms), with spaces between
+-- Returns for each job 'ok' | 'again' (committed before, under this claim) | 'stale' | 'mismatch' (a person must look: another response is
 --         known by the same)
 -- shared: whole.lua
 -- shared: marks.lua
 -- shared: claims.lua
+-- shared: eras.lua
+-- shared: late.lua
 -- shared: tell.lua
 -- shared: intent.lua
 local base = KEYS[1]
@@ -45,27 +50,54 @@ local function name_of(worker)
   if not quoted[worker] then quoted[worker] = cjson.encode(worker) end
   return quoted[worker]
 end
+local ARGUMENTS = 10 -- of each job
+-- A claim that is not there has ended, was taken over, or was lost with other writes of Redis.
+local function came_late(key, fence, token, numbers, line, late, is_send, claim_text)
+  local job, log = base .. 'job:' .. key, base .. 'log:' .. key
+  local marked, tombstone, ended_by, state, accepted_in, known = unpack(redis.pcall('HMGET', job, 'm', 'z', 'k', 's', 'e', 'no')) -- nothing where a foreign key stands
+  local created, _, sent, record_fence, sends = marks_of(marked)
+  if record_fence and ended_by == token then return 'again' end
+  local claimed = standing(claim_text, record_fence or 0)
+  local newest = claimed and claimed.fence or record_fence or '0'
+  -- Fences only rise, and are repeated once Redis has lost writes.
+  local was_lost = not tombstone and tonumber(newest) <= tonumber(fence)
+  local its_era, said = string.match(late, '^(%d+) (%l*)$')
+  if was_lost then
+    local epoch, era = unpack(redis.call('HMGET', base .. 'lane', 'e', 'era'))
+    era = tonumber(era) or 0
+    if era <= tonumber(its_era) then begin_era(base, era, (tonumber(epoch) or 0) + 1, ARGV[1]) end
+  end
+  if not record_fence then return 'stale' end
+  local stale = '{"stale":true,' .. string.sub(line, 2)
+  local is_repeated = line == '' or redis.pcall('LINDEX', log, -1) == stale
+  if not is_repeated then redis.pcall('RPUSH', log, stale) end
+  if said == '' or is_repeated and line ~= '' then return 'stale' end
+  use_late(base, key, { now = now, state = state, claim = claimed, text = claim_text, said = said, numbers = numbers, known = known, events_kept = ARGV[1],
+    marks = { created, now, is_send and was_lost and now or sent, record_fence, is_send and was_lost and next_of(sends) or sends } })
+  return 'stale'
+end
 local keys, over = {}, {} -- the jobs, and those among them whose claim has ended in this very call
 local ids, owners, named = {}, {}, {} -- what the responses are known by, whose that is, and what is new
-for at = 3, #ARGV, 8 do
+for at = 3, #ARGV, ARGUMENTS do
   keys[#keys + 1] = ARGV[at]
-  if ARGV[at + 7] ~= '' then ids[#ids + 1] = ARGV[at + 7] end
+  if ARGV[at + 9] ~= '' then ids[#ids + 1] = ARGV[at + 9] end
 end
 if #ids > 0 then
   local known = redis.pcall('HMGET', base .. 'ids', unpack(ids)) -- a key of a foreign type must not keep answers from their records
   for at = 1, #ids do owners[ids[at]] = known[at] end
 end
 local claims = redis.call('HMGET', base .. 'held', unpack(keys))
-for at = 3, #ARGV, 8 do
-  local key, fence, what, numbers, status, reason, line, id = unpack(ARGV, at, at + 7)
-  local state, set, due, asked, give_back, pause = what, '-', '0', '0', '0', '0'
-  if not TOLD[what] then state, set, due, asked, give_back, pause = string.match(what, '^(%S+) (%S+) (%d+) (%d) (%d) (%d)$') end
-  local job, log, claim = base .. 'job:' .. key, base .. 'log:' .. key, not over[key] and claims[(at + 5) / 8]
-  local call, was, its_fence, sends, resends, asks, first, last, created, has_reason, has_callback, worker = string.match(claim or '', CLAIM)
-  local written = its_fence == fence
+for at = 3, #ARGV, ARGUMENTS do
+  local key, fence, token, what, numbers, status, reason, line, late, id = unpack(ARGV, at, at + ARGUMENTS - 1)
+  local state, set, due, asked, give_back, pause, decided = what, '-', '0', '0', '0', '0', '0'
+  if not TOLD[what] then state, set, due, asked, give_back, pause, decided = string.match(what, '^(%S+) (%S+) (%d+) (%d) (%d) (%d) (%d+)$') end
+  local job, log, claim = base .. 'job:' .. key, base .. 'log:' .. key, not over[key] and claims[(at - 3) / ARGUMENTS + 1]
+  local call, was, its_fence, sends, resends, asks, first, last, created, has_reason, has_callback, has_late, its_token, worker = string.match(claim or '', CLAIM)
+  local written = its_fence == fence and its_token == token
   local mismatch = false
   if written then
     count = 0
+    set_field('k', token)
     local owner = id ~= '' and owners[id]
     -- What a query says of a job that has ended is noted as an anomaly, whoever else has its number.
     mismatch = owner and (owner ~= key or string.sub(id, 1, 1) == 'r') and not (TOLD[was] and was ~= 'needs_review')
@@ -79,6 +111,13 @@ for at = 3, #ARGV, 8 do
       local place = #named
       named[place + 1], named[place + 2] = id, key
     end
+    -- Redis's clock was set back since: what was decided by the other one comes due by this one.
+    if tonumber(decided) > tonumber(now) and set ~= '-' then due = whole(math.max(0, due - (decided - now))) end
+    if last > now then last = now end -- texts of one length
+    if first > now then first = now end
+    if created > now then created = now end
+    -- A late response knows more than this call: the job is looked at once more, with it.
+    if has_late == '1' and LATE_REOPENS[state] and not mismatch then state, set, due = 'in_doubt', 'to_ask', now end
     if asked == '1' then
       asks = next_of(asks)
       set_field('a', asks)
@@ -131,18 +170,10 @@ for at = 3, #ARGV, 8 do
     end
   end
   if not written then
-    local marked, tombstone = unpack(redis.pcall('HMGET', job, 'm', 'z')) -- nothing where a foreign key stands
-    local _, _, _, record_fence = marks_of(marked)
-    local newest = record_fence and tonumber(its_fence or record_fence) or 0
-    if not claim and record_fence == fence then
-      answers[#answers + 1] = 'again'
-    else
-      -- Fences only rise: what is behind its claim has lost it.
-      if newest < tonumber(fence) and not tombstone then redis.call('HSET', base .. 'lane', 'doubt', now) end
-      local stale = '{"stale":true,' .. string.sub(line, 2)
-      if record_fence and line ~= '' and redis.pcall('LINDEX', log, -1) ~= stale then redis.pcall('RPUSH', log, stale) end
-      answers[#answers + 1] = 'stale'
-    end
+    -- A response that another job is known by says nothing of this one.
+    local owner = id ~= '' and owners[id]
+    if owner and owner ~= key then numbers, late = '', string.match(late, '^%d+ ') end
+    answers[#answers + 1] = came_late(key, fence, token, numbers, line, late, asked == '0', claim)
   end
 end
 if #ended > 0 then redis.call('HDEL', base .. 'held', unpack(ended)) end

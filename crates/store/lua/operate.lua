@@ -9,18 +9,24 @@
 -- shared: whole.lua
 -- shared: marks.lua
 -- shared: claims.lua
+-- shared: eras.lua
 -- shared: tell.lua
 local base, key, seen, state, set = KEYS[1], ARGV[4], ARGV[5], ARGV[6], ARGV[7]
 local job = base .. 'job:' .. key
 local time = redis.call('TIME')
 local now = whole(time[1] * 1000 + math.floor(time[2] / 1000))
-local is, callback, marked = unpack(redis.call('HMGET', job, 's', 'cb1', 'm'))
+local is, callback, marked, accepted_in = unpack(redis.call('HMGET', job, 's', 'cb1', 'm', 'e'))
 local created, changed, sent, fence, sends = marks_of(marked)
 if not is or not created then return 'gone' end
 local claim = standing(redis.call('HGET', base .. 'held', key), fence)
 if claim then
   fence = claim.fence
   if claim.call == 'send' then is, changed = 'in_doubt', claim.last end
+end
+local era = tonumber(redis.call('HGET', base .. 'lane', 'era') or 0)
+if state_in(era, is, accepted_in) ~= is then
+  is = state_in(era, is, accepted_in)
+  if sent == '0' then sent = now end -- a send that Redis has forgotten: waits count from the latest moment that it can have been
 end
 if ARGV[11] ~= '' and (is ~= seen or fence ~= ARGV[10] or changed ~= ARGV[11]) then return 'changed' end
 if is ~= seen then return is end

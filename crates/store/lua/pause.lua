@@ -10,7 +10,8 @@ if paused then
 else
   changed = redis.call('HDEL', base .. 'lane', 'paused')
   local time = redis.call('TIME')
-  redis.call('HSET', base .. 'lane', 'resumed', time[1] * 1000 + math.floor(time[2] / 1000))
+  local era = redis.call('HGET', base .. 'lane', 'era') or '0' -- what was lost until now is what this person answers for
+  redis.call('HSET', base .. 'lane', 'resumed', era, 'resumed_at', time[1] * 1000 + math.floor(time[2] / 1000))
 end
 if changed == 1 then
   redis.call('XADD', base .. 'events', 'MAXLEN', '~', ARGV[3], '*', 'lane', paused and 'paused' or 'resumed', 'why', ARGV[5])

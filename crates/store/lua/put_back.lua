@@ -12,19 +12,21 @@
 -- shared: whole.lua
 -- shared: marks.lua
 -- shared: claims.lua
+-- shared: eras.lua
 -- shared: tell.lua
 -- shared: intent.lua
 local base, key, state, set = KEYS[1], ARGV[4], ARGV[7], ARGV[8]
 local job, reason = base .. 'job:' .. key, ARGV[10]
 local time = redis.call('TIME')
 local now = whole(time[1] * 1000 + math.floor(time[2] / 1000))
-local is, marked, resends, first, tombstone = unpack(redis.call('HMGET', job, 's', 'm', 'rs', 't1', 'z'))
+local is, marked, resends, first, tombstone, accepted_in = unpack(redis.call('HMGET', job, 's', 'm', 'rs', 't1', 'z', 'e'))
 local created, _, last, fence, sends = marks_of(marked)
 local claim = standing(redis.call('HGET', base .. 'held', key), fence or 0)
 if claim then
   fence = claim.fence
   if is and claim.call == 'send' then is, last, sends, resends, first = 'in_doubt', claim.last, claim.sends, claim.resends, claim.first end
 end
+if is then is = state_in(tonumber(redis.call('HGET', base .. 'lane', 'era') or 0), is, accepted_in) end
 if tombstone or (is or '') ~= ARGV[6] or (is and fence or '') ~= ARGV[5] then return { 'changed' } end
 
 local fields = {}

@@ -2,7 +2,7 @@
 -- Gives back claimed jobs for which certainly no call was made: each is what it was before the claim, and due now.
 -- KEYS  1 the lane's base
 -- ARGV  1 wake channel, 2 lane name, 3 log lines after which a claim that came to nothing leaves none, then for each job:
---       key, fence
+--       key, fence, token
 -- Returns for each job 'ok' | 'again' | 'stale'
 -- shared: whole.lua
 -- shared: marks.lua
@@ -12,29 +12,30 @@ local base = KEYS[1]
 local time = redis.call('TIME')
 local now = whole(time[1] * 1000 + math.floor(time[2] / 1000))
 local answers, keys, ended = {}, {}, {}
-for at = 4, #ARGV, 2 do keys[#keys + 1] = ARGV[at] end
+for at = 4, #ARGV, 3 do keys[#keys + 1] = ARGV[at] end
 local claims = #keys > 0 and redis.call('HMGET', base .. 'held', unpack(keys)) or {}
-for at = 4, #ARGV, 2 do
-  local key, fence = ARGV[at], ARGV[at + 1]
+for at = 4, #ARGV, 3 do
+  local key, fence, token = unpack(ARGV, at, at + 2)
   local job, log = base .. 'job:' .. key, base .. 'log:' .. key
-  local created, changed, sent, its_fence, sends = marks_of(redis.call('HGET', job, 'm'))
-  local claim = created and standing(claims[at / 2 - 1], its_fence)
-  if claim and claim.fence == fence then
+  local marked, ended_by = unpack(redis.call('HMGET', job, 'm', 'k'))
+  local created, changed, sent, its_fence, sends = marks_of(marked)
+  local claim = created and standing(claims[(at - 1) / 3], its_fence)
+  if claim and claim.token == token then
     answers[#answers + 1] = 'ok'
     ended[#ended + 1] = key
     if claim.call == 'send' then
-      redis.call('HSET', job, 's', claim.was, 'm', marks(created, now, sent, fence, sends))
+      redis.call('HSET', job, 's', claim.was, 'm', marks(created, now, sent, fence, sends), 'k', token)
       if (tonumber(redis.pcall('LLEN', log)) or 0) < tonumber(ARGV[3]) then
         redis.pcall('RPUSH', log, intent_line(claim.last, fence, claim.worker), string.format('{"e":"released","t":%s,"f":%s}', now, fence))
       end
       redis.call('ZADD', base .. 'to_send', now, key)
       redis.call('ZREM', base .. 'to_ask', key)
     else
-      redis.call('HSET', job, 'm', marks(created, changed, sent, fence, sends))
+      redis.call('HSET', job, 'm', marks(created, changed, sent, fence, sends), 'k', token)
       redis.call('ZADD', base .. 'to_ask', now, key)
     end
   else
-    answers[#answers + 1] = not claim and its_fence == fence and 'again' or 'stale'
+    answers[#answers + 1] = ended_by == token and 'again' or 'stale'
   end
 end
 if #ended > 0 then

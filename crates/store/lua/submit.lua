@@ -8,6 +8,7 @@
 -- shared: whole.lua
 -- shared: marks.lua
 -- shared: claims.lua
+-- shared: eras.lua
 local base = KEYS[1]
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
@@ -30,21 +31,25 @@ local function first_about(key, about)
   return first
 end
 
+local era = tonumber(redis.call('HGET', base .. 'lane', 'era') or 0)
+
 -- A job whose send is out is in doubt, though its record still says what it was before.
-local function state_of(key, state)
+local function state_of(key, state, accepted_in)
   local claim = redis.call('HGET', base .. 'held', key)
-  if not claim then return state end
-  local _, _, _, fence = marks_of(redis.call('HGET', base .. 'job:' .. key, 'm'))
-  claim = standing(claim, fence or 0)
-  return claim and claim.call == 'send' and 'in_doubt' or state
+  if claim then
+    local _, _, _, fence = marks_of(redis.call('HGET', base .. 'job:' .. key, 'm'))
+    claim = standing(claim, fence or 0)
+    if claim and claim.call == 'send' then return 'in_doubt' end
+  end
+  return state_in(era, state, accepted_in)
 end
 
 local due_times = {} -- of what is new, with the keys
 local function accept(key, hash, content, due, about, callback, trace)
   local job = base .. 'job:' .. key
-  local state, had, tombstone = unpack(redis.call('HMGET', job, 's', 'h', 'z'))
+  local state, had, tombstone, accepted_in = unpack(redis.call('HMGET', job, 's', 'h', 'z', 'e'))
   if tombstone then state, had, hash = string.sub(tombstone, 1, 1), string.sub(tombstone, 2), string.sub(hash, 1, #tombstone - 1) end
-  if state then return had == hash and 'existing ' .. state_of(key, state) or 'conflict ' .. key end
+  if state then return had == hash and 'existing ' .. state_of(key, state, accepted_in) or 'conflict ' .. key end
   local first = first_about(key, about)
   if first then return 'conflict ' .. first end
   count = 0
@@ -54,6 +59,7 @@ local function accept(key, hash, content, due, about, callback, trace)
     redis.call('SET', base .. 'body:' .. key, content)
   end
   for piece = 1, math.ceil(#callback / PIECE_BYTES) do put_piece('cb' .. piece, callback, piece) end
+  if era > 0 then more[count + 1], more[count + 2], count = 'e', whole(era), count + 2 end
   if trace ~= '' then more[count + 1], more[count + 2], count = 'tp', trace, count + 2 end
   redis.call('HSET', job, 's', 'queued', 'm', now_text, 'h', hash, unpack(more, 1, count))
   if about ~= '' then redis.call('SET', base .. 'about:' .. about, key) end

@@ -3,7 +3,9 @@
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use bursar_domain::{Call, Facts, Key, Lane, Millis, Names, OnAmbiguous, Received, State, TraceParent, UNDECIDED};
+use bursar_domain::{
+    Answer, Call, Facts, Key, Lane, Millis, Names, OnAmbiguous, Received, State, TraceParent, UNDECIDED,
+};
 use redis::{Pipeline, Value};
 
 use crate::held::call_of;
@@ -39,6 +41,10 @@ pub struct Claim<'a> {
     pub on_ambiguous: OnAmbiguous,
     /// Whether sends may be claimed.
     pub sends: Sends,
+    /// Whether jobs may be taken over whose lease has ended.
+    pub lapsed: Lapsed,
+    /// This worker's idea of Redis's time, once it has one: receipts say nothing after a clock was set forward.
+    pub clock: Option<Millis>,
 }
 
 impl<'a> Claim<'a> {
@@ -46,7 +52,8 @@ impl<'a> Claim<'a> {
     #[must_use]
     pub fn new(worker: &'a str, number: u64, lease: Duration, slots: usize) -> Self {
         let (known, on_ambiguous, sends) = (Known::default(), OnAmbiguous::Resend, Sends::Allowed);
-        Self { worker, lease, slots, rate_per_second: 0.0, number, known, on_ambiguous, sends }
+        let (lapsed, clock) = (Lapsed::TakenOver, None);
+        Self { worker, lease, slots, rate_per_second: 0.0, number, known, on_ambiguous, sends, lapsed, clock }
     }
 }
 
@@ -57,6 +64,8 @@ pub struct Known {
     pub receipt: u64,
     /// The highest epoch that it saw.
     pub epoch: u64,
+    /// The era that it saw last: how often losses had been noticed by then.
+    pub era: u64,
 }
 
 /// Whether a claim may take jobs to send.
@@ -71,6 +80,34 @@ pub enum Sends {
     NotYet,
 }
 
+/// What a claim does about jobs whose lease has ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Lapsed {
+    /// Takes them over.
+    TakenOver,
+    /// Leaves them for a moment: after an outage their worker may hold the response, and its commit comes first.
+    Left,
+}
+
+/// A claim's identity. Fences are repeated once Redis has lost writes; a token never is.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct ClaimId {
+    /// The job's key.
+    pub key: String,
+    /// The claim's place among the job's claims.
+    pub fence: u64,
+    /// Whose claim it is: the worker's name and the number of its claim call.
+    pub token: String,
+}
+
+impl ClaimId {
+    /// The token of what a worker's claim call took.
+    #[must_use]
+    pub fn token(worker: &str, number: u64) -> String {
+        format!("{worker}/{number}")
+    }
+}
+
 /// A claimed job: the worker's own until its lease ends.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Claimed {
@@ -80,6 +117,10 @@ pub struct Claimed {
     pub call: Call,
     /// Every later write must carry it.
     pub fence: u64,
+    /// Whose claim it is; see [`ClaimId`].
+    pub token: String,
+    /// The lane's era in which it was claimed.
+    pub era: u64,
     /// The exact bytes to send.
     pub content: String,
     /// The gateway's numbers for it, newest last.
@@ -106,6 +147,8 @@ pub struct Claimed {
     pub due: Option<Millis>,
     /// When it was accepted.
     pub created: Option<Millis>,
+    /// What a response said that came after its claim was gone.
+    pub late_response: Option<Answer>,
     /// The trace that it belongs to.
     pub trace: Option<TraceParent>,
     /// Why it stood where it stood before the claim.
@@ -115,6 +158,12 @@ pub struct Claimed {
 }
 
 impl Claimed {
+    /// The claim's identity.
+    #[must_use]
+    pub fn id(&self) -> ClaimId {
+        ClaimId { key: self.key.to_string(), fence: self.fence, token: self.token.clone() }
+    }
+
     /// The facts for the state machine. What the gateway can do is the caller's knowledge.
     #[must_use]
     pub fn facts(&self, can_ask: bool, resend_tells: bool, next_day: bool) -> Facts {
@@ -128,6 +177,7 @@ impl Claimed {
             last_sent: self.last_sent,
             sent_before: self.sent_before,
             ordered: self.ordered,
+            late_response: self.late_response,
             can_ask,
             names: Names::Nothing,
             received: if self.reason.as_deref().is_some_and(|reason| reason.starts_with(UNDECIDED)) {
@@ -155,8 +205,48 @@ pub struct Claims {
     pub orphans: Vec<String>,
     /// The lane's epoch.
     pub epoch: u64,
+    /// The lane's era.
+    pub era: u64,
     /// Whether this claim found that Redis has lost writes; it then took nothing.
     pub lost_writes: bool,
+}
+
+/// What a worker says when it renews leases.
+#[derive(Clone, Copy, Debug)]
+pub struct Renewal<'a> {
+    /// The worker's name.
+    pub worker: &'a str,
+    /// How long the jobs stay its own from now.
+    pub lease: Duration,
+    /// What it remembers of the lane.
+    pub known: Known,
+    /// What the account does about unanswered sends: where it holds, lost writes pause the lane.
+    pub on_ambiguous: OnAmbiguous,
+    /// Its idea of Redis's time.
+    pub clock: Option<Millis>,
+}
+
+impl<'a> Renewal<'a> {
+    /// By a worker that remembers nothing, for an account that resends.
+    #[must_use]
+    pub fn new(worker: &'a str, lease: Duration) -> Self {
+        Self { worker, lease, known: Known::default(), on_ambiguous: OnAmbiguous::Resend, clock: None }
+    }
+}
+
+/// What a renewal found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Renewed {
+    /// When, in Redis time.
+    pub now: Millis,
+    /// The lane's epoch.
+    pub epoch: u64,
+    /// The lane's era.
+    pub era: u64,
+    /// Whether it found that Redis has lost writes.
+    pub lost_writes: bool,
+    /// The keys that are no longer this worker's.
+    pub gone: Vec<String>,
 }
 
 /// Numbers without which a claimed job cannot be worked on.
@@ -186,15 +276,18 @@ impl Store {
                 Sends::Allowed => "sends",
                 Sends::Probe => "probe",
                 Sends::NotYet => "asks",
-            });
-        type Reply = (u64, i64, Vec<Value>, Vec<String>, u64, u8);
+            })
+            .push(claim.clock.unwrap_or_default().0)
+            .push(u8::from(claim.lapsed == Lapsed::Left));
+        type Reply = (u64, i64, Vec<Value>, Vec<String>, u64, u8, u64);
         let since = self.since();
-        let (now, next_due, rows, mut orphans, epoch, lost): Reply = call.run_on(self.to_claim_on()?).await?;
+        let (now, next_due, rows, mut orphans, epoch, lost, era): Reply = call.run_on(self.to_claim_on()?).await?;
+        let token = ClaimId::token(claim.worker, claim.number);
         let mut jobs = Vec::with_capacity(rows.len() / ROW);
         let mut unreadable = Vec::new();
         for row in rows.chunks_exact(ROW) {
             match claimed(row) {
-                Ok(job) => jobs.push(job),
+                Ok(job) => jobs.push(Claimed { token: token.clone(), era, ..job }),
                 Err(key) => unreadable.push(key),
             }
         }
@@ -207,7 +300,7 @@ impl Store {
             self.kept(since).await?;
         }
         let next_due = u64::try_from(next_due).ok().map(Millis);
-        Ok(Claims { now: Millis(now), next_due, jobs, orphans, epoch, lost_writes: lost == 1 })
+        Ok(Claims { now: Millis(now), next_due, jobs, orphans, epoch, era, lost_writes: lost == 1 })
     }
 
     /// The first claim at another primary is an error, whatever that primary would answer: it may have lost writes, and the
@@ -238,11 +331,14 @@ impl Store {
         call.push(worker).push(number).push(whole_millis(RECEIPT_KEPT));
         let receipt: Option<String> = call.run(self).await?;
         let receipt = receipt.unwrap_or_default();
-        let held: Vec<(String, u64)> = receipt
+        let token = ClaimId::token(worker, number);
+        let held: Vec<ClaimId> = receipt
             .lines()
             .skip(1)
             .filter_map(|line| line.rsplit_once(' '))
-            .filter_map(|(key, fence)| Some((key.to_owned(), fence.parse().ok()?)))
+            .filter_map(|(key, fence)| {
+                Some(ClaimId { key: key.to_owned(), fence: fence.parse().ok()?, token: token.clone() })
+            })
             .collect();
         let released = self.release(lane, &held).await?;
         Ok(released.iter().filter(|released| **released == Committed::Ok).count())
@@ -251,14 +347,14 @@ impl Store {
     /// Gives back jobs about which certainly no call was made.
     ///
     /// # Errors
-    /// [`StoreError`]: repeat; it is idempotent under each job's fence.
-    pub async fn release(&self, lane: &Lane, held: &[(String, u64)]) -> Result<Vec<Committed>, StoreError> {
+    /// [`StoreError`]: repeat; it is idempotent under each claim.
+    pub async fn release(&self, lane: &Lane, held: &[ClaimId]) -> Result<Vec<Committed>, StoreError> {
         let mut answers = Vec::with_capacity(held.len());
         for batch in held.chunks(MAX_CLAIM) {
             let mut call = self.scripts.release.on(&self.keys.base(lane));
             call.push(self.keys.wake_channel()).push(lane.to_string()).push(LOG_QUIET_AFTER);
-            for (key, fence) in batch {
-                call.push(key).push(*fence);
+            for claim in batch {
+                call.push(&claim.key).push(claim.fence).push(&claim.token);
             }
             let replies: Vec<Value> = call.run(self).await?;
             for reply in &replies {
@@ -268,27 +364,37 @@ impl Store {
         Ok(answers)
     }
 
-    /// Moves the leases of held jobs; returns the keys that are no longer this worker's.
+    /// Moves the leases of held jobs, and says what the worker knows of the lane, also where it holds none.
     ///
     /// # Errors
     /// [`StoreError`]: try again before the leases end.
-    pub async fn renew(
-        &self,
-        lane: &Lane,
-        worker: &str,
-        lease: Duration,
-        held: &[(String, u64)],
-    ) -> Result<Vec<String>, StoreError> {
-        let mut lost = Vec::new();
-        for batch in held.chunks(MAX_CLAIM) {
-            let mut call = self.scripts.renew.on(&self.keys.base(lane));
-            call.push(worker).push(whole_millis(lease));
-            for (key, fence) in batch {
-                call.push(key).push(*fence);
-            }
-            lost.extend(call.run::<Vec<String>>(self).await?);
+    pub async fn renew(&self, lane: &Lane, renewal: &Renewal<'_>, held: &[ClaimId]) -> Result<Renewed, StoreError> {
+        let (first, others) = held.split_at(held.len().min(MAX_CLAIM));
+        let mut renewed = self.renew_batch(lane, renewal, first).await?;
+        for batch in others.chunks(MAX_CLAIM) {
+            let further = self.renew_batch(lane, renewal, batch).await?;
+            renewed.gone.extend(further.gone);
+            let lost_writes = renewed.lost_writes || further.lost_writes;
+            renewed = Renewed { gone: renewed.gone, lost_writes, ..further };
         }
-        Ok(lost)
+        Ok(renewed)
+    }
+
+    async fn renew_batch(&self, lane: &Lane, renewal: &Renewal<'_>, batch: &[ClaimId]) -> Result<Renewed, StoreError> {
+        let mut call = self.scripts.renew.on(&self.keys.base(lane));
+        call.push(renewal.worker)
+            .push(whole_millis(renewal.lease))
+            .push(EVENTS_KEPT)
+            .push(renewal.known.receipt)
+            .push(renewal.known.epoch)
+            .push(renewal.known.era)
+            .push(renewal.on_ambiguous.as_str())
+            .push(renewal.clock.unwrap_or_default().0);
+        for claim in batch {
+            call.push(&claim.key).push(claim.fence).push(&claim.token);
+        }
+        let (now, epoch, era, lost, gone): (u64, u64, u64, u8, Vec<String>) = call.run(self).await?;
+        Ok(Renewed { now: Millis(now), epoch, era, lost_writes: lost == 1, gone })
     }
 }
 
@@ -321,10 +427,13 @@ fn read(key: &str, facts: Option<&str>, content: Option<String>, hash: Option<Ve
     let moment = |at: u64| (at > 0).then_some(Millis(at));
     // What is only told of keeps no job from its work, should it not be readable.
     let due = words.next().and_then(|text| text.parse().ok()).and_then(moment);
+    let late_response = words.next().and_then(Answer::named);
     Some(Claimed {
         key: key.parse().ok()?,
         call,
         fence,
+        token: String::new(), // the same for all that one call took: the caller knows it
+        era: 0,
         content: content?,
         trade_nos: trade_nos.split_whitespace().map(str::to_owned).collect(),
         state,
@@ -338,6 +447,7 @@ fn read(key: &str, facts: Option<&str>, content: Option<String>, hash: Option<Ve
         ordered: moment(ordered),
         due,
         created: moment(created),
+        late_response,
         trace: trace.parse().ok(),
         reason,
         hash: hash.unwrap_or_default(),

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use bursar_domain::{Due, Lane, Next, State};
+use bursar_domain::{Answer, Due, Lane, Millis, Next, State};
 use redis::Value;
 
 use crate::scripts::{Call, EVENTS_KEPT, LOG_QUIET_AFTER};
@@ -16,6 +16,14 @@ pub struct Commit {
     pub key: String,
     /// The claim's fence.
     pub fence: u64,
+    /// Whose claim it is.
+    pub token: String,
+    /// The lane's era in which it was claimed.
+    pub era: u64,
+    /// The worker's idea of Redis's time when it set the due time.
+    pub decided: Millis,
+    /// What the response, or its absence, is worth should this come too late.
+    pub evidence: Evidence,
     /// What follows.
     pub next: Next,
     /// Whether the gateway was asked.
@@ -54,6 +62,28 @@ impl ResponseId {
     }
 }
 
+/// What a call taught, for a job that has moved on meanwhile.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Evidence {
+    /// The call certainly took no effect, or none was made.
+    None,
+    /// A send that may have taken effect.
+    MaybeExecuted,
+    /// What the gateway said.
+    Said(Answer),
+}
+
+impl Evidence {
+    /// In `commit.lua`'s words.
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::None => "",
+            Self::MaybeExecuted => "maybe",
+            Self::Said(answer) => answer.as_str(),
+        }
+    }
+}
+
 /// Whether a commit ends an ask.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Asked {
@@ -79,9 +109,9 @@ pub enum Resend {
 pub enum Committed {
     /// Done.
     Ok,
-    /// Done before, under this fence: a repetition.
+    /// Done before, under this claim: a repetition.
     Again,
-    /// The job has moved on under another fence; only the log was added to.
+    /// The job has moved on under another claim. The response is in the log, and used where nothing else decides.
     Stale,
     /// Done, but not as it was decided: the response is known by a number that another one has. A person must look.
     Mismatch,
@@ -93,7 +123,7 @@ impl Committed {
 }
 
 impl Store {
-    /// Commits the ends of claims of one lane; one answer per commit, in order. Safe to repeat under each fence.
+    /// Commits the ends of claims of one lane; one answer per commit, in order. Safe to repeat under each claim.
     ///
     /// # Errors
     /// [`StoreError`]: repeat until Redis answers.
@@ -118,11 +148,13 @@ fn push(call: &mut Call<'_>, commit: &Commit) {
     let reason = commit.reason.as_deref().or(commit.next.reason).unwrap_or_default();
     call.push(&commit.key)
         .push(commit.fence)
+        .push(&commit.token)
         .push(what_follows(commit))
         .push(commit.trade_nos.as_ref().map(|numbers| numbers.join(" ")).unwrap_or_default())
         .push(commit.gateway_status.as_deref().unwrap_or_default())
         .push(reason)
         .push(commit.line.as_deref().unwrap_or_default())
+        .push(format!("{} {}", commit.era, commit.evidence.as_str()))
         .push(commit.response.as_ref().map(ResponseId::field).unwrap_or_default());
 }
 
@@ -140,7 +172,7 @@ fn what_follows(commit: &Commit) -> Cow<'static, str> {
     }
     let set = if set.is_empty() { "-" } else { set };
     let [asked, pause] = [asked, pause].map(u8::from);
-    format!("{state} {set} {due} {asked} {given_back} {pause}").into()
+    format!("{state} {set} {due} {asked} {given_back} {pause} {}", commit.decided.0).into()
 }
 
 /// The sorted set that a due time belongs to, and the time.

@@ -22,7 +22,7 @@ pub fn record(
     held: Option<&[u8]>,
     due: Option<Millis>,
 ) -> Result<Option<Record>, StoreError> {
-    Record::read(lane, key, fields, held, due)
+    Record::read(lane, key, fields, held, due, 0)
 }
 
 /// The bytes that stand in pieces under `name`.

@@ -19,7 +19,7 @@ impl Held {
     /// `None` for what is no claim.
     pub(crate) fn read(text: &str) -> Option<Self> {
         let words: Vec<&str> = text.splitn(11, ' ').collect();
-        let &[call, _was, fence, sends, resends, _asks, _first, sent, _created, _has, worker] = words.as_slice() else {
+        let &[call, _was, fence, sends, resends, _asks, _first, sent, _created, _has, token] = words.as_slice() else {
             return None;
         };
         Some(Self {
@@ -28,7 +28,7 @@ impl Held {
             sends: sends.parse().ok()?,
             resends: resends.parse().ok()?,
             sent: Some(sent.parse().ok()?).filter(|sent| *sent > 0).map(Millis),
-            worker: worker.to_owned(),
+            worker: token.rsplit_once('/')?.0.to_owned(),
         })
     }
 
@@ -54,16 +54,19 @@ mod tests {
 
     #[test]
     fn a_claim_stands_beside_a_record_of_a_lower_fence_only() {
-        let text = "send queued 2 1 0 0 7 7 5 00 a worker";
+        let text = "send queued 2 1 0 0 7 7 5 000 a worker/17";
         let held =
             Held { call: Call::Send, fence: 2, sends: 1, resends: 0, sent: Some(Millis(7)), worker: "a worker".into() };
         assert_eq!(Held::read(text), Some(held.clone()));
         assert_eq!(Held::standing(Some(text.as_bytes()), 1), Some(held));
         assert_eq!(Held::standing(Some(text.as_bytes()), 2), None, "the record tells its end");
         assert_eq!(Held::standing(None, 0), None);
-        for wrong in
-            ["", "send queued 2 1 0 0 7 7 5 00", "call queued 2 1 0 0 7 7 5 00 w", "send queued x 1 0 0 7 7 5 00 w"]
-        {
+        for wrong in [
+            "",
+            "send queued 2 1 0 0 7 7 5 000",
+            "call queued 2 1 0 0 7 7 5 000 w/1",
+            "send queued x 1 0 0 7 7 5 000 w/1",
+        ] {
             assert_eq!(Held::read(wrong), None, "{wrong}");
         }
     }

@@ -131,7 +131,7 @@ impl Store {
     /// # Errors
     /// [`StoreError`]: look again.
     pub async fn waiting_tasks(&self, queue: &str, worker: &str) -> Result<Vec<Task>, StoreError> {
-        let mut call = self.scripts.intake_look.on(&Keys::queue(queue));
+        let mut call = self.scripts.intake_look.on_queue(&Keys::queue(queue));
         call.push(self.keys.intake(queue))
             .push(worker)
             .push(whole_millis(TURN))
@@ -147,7 +147,7 @@ impl Store {
     /// # Errors
     /// [`StoreError`]: they may have been taken.
     pub async fn take_tasks(&self, queue: &str, tasks: &[(Task, Verdict)]) -> Result<Taken, StoreError> {
-        let mut call = self.scripts.intake_take.on(&Keys::queue(queue));
+        let mut call = self.scripts.intake_take.on_queue(&Keys::queue(queue));
         call.push(self.keys.intake(queue));
         for (task, verdict) in tasks {
             let why = match verdict {
@@ -236,9 +236,11 @@ impl Store {
         act: Act,
         operator: Operator<'_>,
     ) -> Result<bool, StoreError> {
-        let mut call = self.scripts.intake_settle.on(&self.keys.intake(queue));
+        let mut call = self.scripts.intake_settle.on_queue(&self.keys.intake(queue));
         call.push(number).push(act.as_str()).push(operator.words()).push(ACTS_KEPT);
+        let since = self.since();
         let settled: u8 = call.run(self).await?;
+        self.kept(since).await?;
         Ok(settled == 1)
     }
 

@@ -12,7 +12,7 @@
 //! | `to_send`, `to_ask` | sorted sets | keys by due time (ms of Redis time); a claimed job stands in `to_ask` at its lease's end |
 //! | `to_tell` | sorted set | keys with something to tell, by when to try; one that is being told stands at its lease's end |
 //! | `review`, `done` | sorted sets | keys by the time they came there |
-//! | `lane` | hash | `paused` (who and why), `tat` (rate bucket, µs), `turn`, `e` (epoch: claims that took sends), `doubt` (when Redis was found to have lost writes, ms), `resumed` (ms) |
+//! | `lane` | hash | `paused` (who and why), `tat` (rate bucket, µs), `turn`, `e` (epoch: claims that took sends), `era` (how often Redis was found to have lost writes), `resumed` (the era that a person answered for by resuming), `resumed_at` (ms) |
 //! | `held` | hash | the claims that stand, by key: see `lua/shared/claims.lua` |
 //! | `ids` | hash | what responses are known by → the key of the job that they came for: `n` and a number of its, `r` and a request's id; each goes with its job's detail |
 //! | `events` | stream | what changed, bounded |

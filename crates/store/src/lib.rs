@@ -6,6 +6,7 @@ mod balance;
 mod callbacks;
 mod circuits;
 mod claim;
+mod clock;
 mod commit;
 mod connection;
 mod crash;
@@ -40,8 +41,8 @@ mod walk;
 
 pub use balance::{BalanceParts, BalanceStatus};
 pub use callbacks::{Callback, CallbackStatus, Callbacks, Happened, MAX_CALLBACKS, Origin, Telling, ToldOrNot};
-pub use claim::{Claim, Claimed, Claims, Known, MAX_CLAIM, RECEIPT_KEPT, Sends};
-pub use commit::{Asked, Commit, Committed, Resend, ResponseId};
+pub use claim::{Claim, ClaimId, Claimed, Claims, Known, Lapsed, MAX_CLAIM, RECEIPT_KEPT, Renewal, Renewed, Sends};
+pub use commit::{Asked, Commit, Committed, Evidence, Resend, ResponseId};
 pub use connection::{Settings, Store};
 pub use crash::crash_point;
 pub use durability::Durability;

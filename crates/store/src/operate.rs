@@ -47,11 +47,25 @@ pub enum Operated {
 }
 
 impl Store {
-    /// Does `operation` to one job, if its state allows it.
+    /// Does `operation` to one job, if its state allows it; returns once that is kept as the configured durability says.
     ///
     /// # Errors
     /// [`StoreError`]: it may have been done; look before repeating.
     pub async fn operate(
+        &self,
+        lane: &Lane,
+        key: &Key,
+        operation: Operation,
+        operator: Operator<'_>,
+    ) -> Result<Operated, StoreError> {
+        let since = self.since();
+        let operated = self.operate_repeatedly(lane, key, operation, operator).await?;
+        // A refusal vouches for the state that it names, as an act does for what it did.
+        self.kept(since).await?;
+        Ok(operated)
+    }
+
+    async fn operate_repeatedly(
         &self,
         lane: &Lane,
         key: &Key,
@@ -80,8 +94,11 @@ impl Store {
         operation: Operation,
         operator: Operator<'_>,
     ) -> Result<Operated, StoreError> {
-        let updated = saw.updated.unwrap_or_default().0;
-        self.operate_on(saw, operation, operator, [&saw.fence.to_string(), &updated.to_string()]).await
+        let (since, updated) = (self.since(), saw.updated.unwrap_or_default().0);
+        let seen = [saw.fence.to_string(), updated.to_string()];
+        let operated = self.operate_on(saw, operation, operator, [&seen[0], &seen[1]]).await?;
+        self.kept(since).await?;
+        Ok(operated)
     }
 
     async fn operate_on(
@@ -145,7 +162,9 @@ impl Store {
     async fn set_paused(&self, lane: &Lane, word: &str, operator: Operator<'_>) -> Result<bool, StoreError> {
         let mut call = self.scripts.pause.on(&self.keys.base(lane));
         call.push(self.keys.wake_channel()).push(lane.to_string()).push(EVENTS_KEPT).push(word).push(operator.words());
+        let since = self.since();
         let changed: u8 = call.run(self).await?;
+        self.kept(since).await?; // also what was so already: it may have been written a moment ago
         Ok(changed == 1)
     }
 

@@ -126,7 +126,9 @@ impl Store {
                 call.push(name).push(piece);
             }
         }
+        let since = self.since();
         let reply: Vec<String> = call.run(self).await?;
+        self.kept(since).await?;
         match reply.iter().map(String::as_str).collect::<Vec<_>>()[..] {
             ["ok"] => Ok(PutBack::Done),
             ["beside", other] => Ok(PutBack::Beside(other.to_owned())),

@@ -86,18 +86,19 @@ impl Store {
         let mut pipeline = Pipeline::new();
         // Claims first: one that ends in between is told by the record itself, which then has its fence.
         pipeline.add_command(self.held(lane, keys.iter().map(Key::as_str)));
+        pipeline.hget(self.keys.set(lane, "lane"), "era");
         for key in keys {
             pipeline.hgetall(self.keys.job(lane, key.as_str()));
             pipeline.zscore(self.keys.set(lane, "to_send"), key.as_str());
             pipeline.zscore(self.keys.set(lane, "to_ask"), key.as_str());
         }
-        let (held, replies) = parted(self.query("HGETALL", &pipeline).await?)?;
+        let (held, era, replies) = parted(self.query("HGETALL", &pipeline).await?)?;
         let mut records = Vec::with_capacity(keys.len());
         for ((key, held), reply) in keys.iter().zip(held).zip(replies.chunks(3)) {
             let fields: HashMap<String, Vec<u8>> = from_reply("HGETALL", reply.first())?;
             let to_send: Option<f64> = from_reply("ZSCORE", reply.get(1))?;
             let to_ask: Option<f64> = from_reply("ZSCORE", reply.get(2))?;
-            records.extend(Record::read(lane, key, fields, held.as_deref(), to_send.or(to_ask).map(score))?);
+            records.extend(Record::read(lane, key, fields, held.as_deref(), to_send.or(to_ask).map(score), era)?);
         }
         Ok(records)
     }
@@ -195,12 +196,16 @@ impl Store {
         }
         let mut pipeline = Pipeline::new();
         pipeline.add_command(self.held(lane, keys.iter().copied()));
+        pipeline.hget(self.keys.set(lane, "lane"), "era");
         for key in keys {
-            pipeline.cmd("HGET").arg(self.keys.job(lane, key)).arg("s");
+            pipeline.cmd("HMGET").arg(self.keys.job(lane, key)).arg("s").arg("e");
         }
-        let (held, states) = parted(self.query("HGET", &pipeline).await?)?;
-        let in_doubt = |state: &Value| {
-            redis::from_redis_value_ref(state).is_ok_and(|state: String| state == State::InDoubt.as_str())
+        let (held, era, states) = parted(self.query("HMGET", &pipeline).await?)?;
+        let in_doubt = |state: &Value| match redis::from_redis_value_ref::<(Option<String>, Option<u64>)>(state) {
+            Ok((Some(state), accepted_in)) => {
+                state == State::InDoubt.as_str() || (state == State::Queued.as_str() && accepted_in.unwrap_or(0) < era)
+            }
+            Ok((None, _)) | Err(_) => false,
         };
         Ok(states.iter().zip(held).filter(|(state, held)| held.is_none() && in_doubt(state)).count())
     }
@@ -227,10 +232,11 @@ impl Store {
 /// What `held` has for some jobs, in their order.
 type Claims = Vec<Option<Vec<u8>>>;
 
-/// The claims that [`Store::held`] asked for first, and what came after them.
-fn parted(mut replies: Vec<Value>) -> Result<(Claims, Vec<Value>), StoreError> {
-    let others = replies.split_off(1.min(replies.len()));
-    Ok((from_reply("HMGET", replies.first())?, others))
+/// The claims that [`Store::held`] asked for first, the lane's era, and what came after them.
+fn parted(mut replies: Vec<Value>) -> Result<(Claims, u64, Vec<Value>), StoreError> {
+    let others = replies.split_off(2.min(replies.len()));
+    let era: Option<u64> = from_reply("HGET", replies.get(1))?;
+    Ok((from_reply("HMGET", replies.first())?, era.unwrap_or(0), others))
 }
 
 pub(crate) fn from_reply<T: redis::FromRedisValue>(

@@ -21,6 +21,9 @@
 //! | `ca`, `ct` | failed attempts at the one that is next, and when it was first tried (ms) |
 //! | `cx` | there once the receiver wants no more |
 //! | `nt` | the number of the last notification that named it |
+//! | `k` | the token of the claim that ended last: whose a repeated commit is |
+//! | `e` | the lane's era in which it was accepted; absent in the first: see `lua/shared/eras.lua` |
+//! | `lr` | what a response said that came after its claim was gone |
 //!
 //! `m` has the first of its marks alone until the first claim. `l`, `rs`, `a` are absent while they are 0, `t1` while there
 //! was no second send. A tombstone has `z` only: the final state's first letter and the first half of the hash.
@@ -37,6 +40,9 @@ use bursar_domain::{Call, JobView, Key, Lane, Millis, State, TraceParent};
 
 use crate::StoreError;
 use crate::held::Held;
+
+/// The reason of a job that was queued when Redis was found to have lost writes.
+const LOST_WRITES: &str = "Redis has lost writes: this job may have been sent";
 
 /// A piece's length, and how many of a content stand in the record: `submit.lua` cuts alike.
 const PIECE_BYTES: usize = 64;
@@ -85,12 +91,14 @@ pub struct Record {
 
 impl Record {
     /// Reads a record's fields, and beside them what `held` had for it before. `None` when there are none: no such job.
+    /// `era` is the lane's, read before the record.
     pub(crate) fn read(
         lane: &Lane,
         key: &Key,
         mut fields: HashMap<String, Vec<u8>>,
         held: Option<&[u8]>,
         due: Option<Millis>,
+        era: u64,
     ) -> Result<Option<Self>, StoreError> {
         if fields.is_empty() {
             return Ok(None);
@@ -128,10 +136,20 @@ impl Record {
             trace: fields.text("tp").and_then(|text| text.parse().ok()),
             due,
         };
+        let record = record.in_era(fields.parsed("e")?.unwrap_or(0), era);
         Ok(Some(match held {
             Some(held) => record.held_by(held),
             None => record,
         }))
+    }
+
+    /// The same in the lane's present era: what was queued in an earlier one may have been sent, and Redis has forgotten it.
+    fn in_era(mut self, accepted_in: u64, era: u64) -> Self {
+        if self.state == State::Queued && accepted_in < era {
+            self.state = State::InDoubt;
+            self.reason.get_or_insert_with(|| LOST_WRITES.to_owned());
+        }
+        self
     }
 
     /// The same with a claim that stands.

@@ -13,10 +13,13 @@ pub(crate) const EVENTS_KEPT: u32 = 10_000;
 pub(crate) const LOG_QUIET_AFTER: u32 = 200;
 
 /// What several scripts do alike: put in where their header names it.
-const SHARED: [(&str, &str); 5] = [
+const SHARED: [(&str, &str); 8] = [
     ("-- shared: whole.lua\n", include_str!("../lua/shared/whole.lua")),
     ("-- shared: marks.lua\n", include_str!("../lua/shared/marks.lua")),
     ("-- shared: claims.lua\n", include_str!("../lua/shared/claims.lua")),
+    ("-- shared: eras.lua\n", include_str!("../lua/shared/eras.lua")),
+    ("-- shared: losses.lua\n", include_str!("../lua/shared/losses.lua")),
+    ("-- shared: late.lua\n", include_str!("../lua/shared/late.lua")),
     ("-- shared: tell.lua\n", include_str!("../lua/shared/tell.lua")),
     ("-- shared: intent.lua\n", include_str!("../lua/shared/intent.lua")),
 ];
@@ -33,8 +36,19 @@ impl Named {
         Self { name, script: Script::new(&whole) }
     }
 
-    /// Begins a call on the keys of one lane, or of one queue.
+    /// Begins a call on the keys of one lane, of an account's notifications, or of its balance.
+    ///
+    /// Two keys are declared, `base`, which never exists, and one more of the same slot: while that slot migrates to another
+    /// server of a cluster, Redis then answers `TRYAGAIN` on both, and the script does not run where half of the keys are.
+    /// With one key that does not exist it would run on the importing server, where a job that is known is new.
     pub(crate) fn on(&self, base: &str) -> Call<'_> {
+        let mut command = redis::cmd("EVALSHA");
+        command.arg(self.script.get_hash()).arg(2).arg(base).arg(format!("{base}lane"));
+        Call { named: self, command }
+    }
+
+    /// Begins a call on the keys of a queue of apalis-redis, whose names need not share a slot.
+    pub(crate) fn on_queue(&self, base: &str) -> Call<'_> {
         let mut command = redis::cmd("EVALSHA");
         command.arg(self.script.get_hash()).arg(1).arg(base);
         Call { named: self, command }
@@ -91,6 +105,7 @@ pub(crate) struct Scripts {
     pub(crate) take: Named,
     pub(crate) attempts: Named,
     pub(crate) circuit: Named,
+    pub(crate) clock_back: Named,
     pub(crate) balance_turn: Named,
     pub(crate) balance_keep: Named,
     pub(crate) claim_callbacks: Named,
@@ -120,6 +135,7 @@ impl Scripts {
             settle_lane: Named::new("settle_lane", include_str!("../lua/settle_lane.lua")),
             take: Named::new("take", include_str!("../lua/take.lua")),
             circuit: Named::new("circuit", include_str!("../lua/circuit.lua")),
+            clock_back: Named::new("clock_back", include_str!("../lua/clock_back.lua")),
             attempts: Named::new("attempts", include_str!("../lua/attempts.lua")),
             balance_turn: Named::new("balance_turn", include_str!("../lua/balance_turn.lua")),
             balance_keep: Named::new("balance_keep", include_str!("../lua/balance_keep.lua")),

@@ -6,22 +6,21 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use bursar_domain::{Call, Lane, OnAmbiguous};
-use bursar_store::{Claim, Claimed, Claims, Known, MAX_CLAIM, RECEIPT_KEPT, Sends, Store, crash_point};
+use bursar_domain::{Call, Lane};
+use bursar_store::{Claim, Claimed, Claims, Lapsed, MAX_CLAIM, Sends, Store, crash_point};
 use bursar_telemetry::{Doing, Lost, Role, Span, Traces};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use crate::Fit;
 use crate::circuit::Allowance;
-use crate::guard::Guard;
 use crate::handoff::{Handoff, Held, RedisClock};
-use crate::lanes::{LaneNumber, Lanes, ServedLane};
-use crate::lease::Leases;
+use crate::lanes::{LaneNumber, ServedLane};
 use crate::patience::Patience;
+use crate::shared::Shared;
 use crate::trouble::Trouble;
-use crate::{Fit, Settings};
 
 /// How often a lane is looked at in which something waits, whatever its due time: another worker may have died with it.
 const LOOK_AT_WAITING: Duration = Duration::from_secs(1);
@@ -36,41 +35,29 @@ const LOOK_AT_GUARD: Duration = Duration::from_millis(100);
 /// Wake messages on their way to the claimer; when they are more, every lane is looked at anyway.
 const WAKES_WAITING: usize = 1_024;
 
-/// How long a worker relies on Redis having its last receipt: well within the time for which Redis keeps it.
-const RECEIPT_TRUSTED: Duration = RECEIPT_KEPT.saturating_sub(Duration::from_secs(600));
-
 /// Starts claiming until `drain`; what was claimed by then and not taken for work is given back before the task ends.
 pub(crate) fn start(
-    store: Store,
-    settings: Arc<Settings>,
-    lanes: Arc<Lanes>,
-    leases: Arc<Leases>,
+    shared: Shared,
     fit: watch::Receiver<Fit>,
-    guard: Arc<Guard>,
     drain: CancellationToken,
+    stopped: CancellationToken,
 ) -> (Arc<Handoff>, Bell, JoinHandle<()>) {
-    let trouble = guard.trouble.clone();
     let handoff = Arc::new(Handoff::default());
     let (wake, wakes) = mpsc::channel(WAKES_WAITING);
     let hears = Arc::new(AtomicBool::new(false));
-    tokio::spawn(listen(store.clone(), wake.clone(), trouble.clone(), Arc::clone(&hears), drain.clone()));
+    tokio::spawn(listen(shared.store.clone(), wake.clone(), shared.trouble.clone(), Arc::clone(&hears), stopped));
     let now = Instant::now();
     let claimer = Claimer {
-        slots: Arc::new(Semaphore::new(settings.concurrency)),
-        looks: lanes.numbers().map(|lane| Look { lane, at: now, known: Known::default(), receipt_at: now }).collect(),
+        slots: Arc::new(Semaphore::new(shared.settings.concurrency)),
+        looks: shared.lanes.numbers().map(|lane| Look { lane, at: now }).collect(),
         fit,
-        guard,
         turn: 0,
         claims: 0,
-        store,
-        settings,
-        lanes,
-        leases,
         hears,
         handoff: Arc::clone(&handoff),
         drain,
-        patience: Patience::new(Doing::Claiming, trouble.clone()),
-        trouble,
+        patience: Patience::new(Doing::Claiming, shared.trouble.clone()),
+        shared,
     };
     (handoff, Bell { wake }, tokio::spawn(claimer.run(wakes)))
 }
@@ -102,23 +89,24 @@ impl Bell {
 /// How long after Redis has refused to let this worker listen it is tried again: a person must give it the right.
 const LISTEN_REFUSED: Duration = Duration::from_secs(10);
 
-/// Follows the wake channel, for ever anew, until `drain`. It is a hint: without it lanes are looked at more often, and nothing
-/// else is different.
+/// Follows the wake channel, for ever anew, until the worker has `stopped`. It is a hint: without it lanes are looked at more often,
+/// and nothing else is different. While the worker drains it claims no more, and this is how it learns at once that Redis may
+/// not be the one it was.
 async fn listen(
     store: Store,
     wake: mpsc::Sender<Wake>,
     trouble: Trouble,
     hears: Arc<AtomicBool>,
-    drain: CancellationToken,
+    stopped: CancellationToken,
 ) {
     let mut patience = Patience::new(Doing::Listening, trouble.clone());
-    while !drain.is_cancelled() {
+    while !stopped.is_cancelled() {
         match store.wakes().await {
             Ok(mut messages) => {
                 patience.over();
                 hears.store(true, Ordering::Relaxed);
                 wake.try_send(Wake::All).ok(); // a full channel wakes the claimer as well
-                while let Some(Some(lane)) = drain.run_until_cancelled(messages.next()).await {
+                while let Some(Some(lane)) = stopped.run_until_cancelled(messages.next()).await {
                     wake.try_send(Wake::One(lane)).ok();
                 }
                 hears.store(false, Ordering::Relaxed);
@@ -128,7 +116,7 @@ async fn listen(
             Err(error) => {
                 patience.wait(&error).await;
                 if !error.is_repeatable() {
-                    drain.run_until_cancelled(tokio::time::sleep(LISTEN_REFUSED)).await;
+                    stopped.run_until_cancelled(tokio::time::sleep(LISTEN_REFUSED)).await;
                 }
             }
         }
@@ -140,41 +128,16 @@ struct Look {
     lane: LaneNumber,
     /// When to look at it next.
     at: Instant,
-    known: Known,
-    receipt_at: Instant,
-}
-
-impl Look {
-    /// What Redis must know of this lane, as far as this worker can tell.
-    fn known(&self) -> Known {
-        let receipt = if self.receipt_at.elapsed() < RECEIPT_TRUSTED { self.known.receipt } else { 0 };
-        Known { receipt, ..self.known }
-    }
-
-    fn learn(&mut self, number: u64, claims: &Claims) {
-        self.known.epoch = claims.epoch;
-        if claims.lost_writes {
-            self.known.receipt = 0;
-        } else if !claims.jobs.is_empty() {
-            self.known.receipt = number;
-            self.receipt_at = Instant::now();
-        }
-    }
 }
 
 struct Claimer {
-    store: Store,
-    settings: Arc<Settings>,
-    lanes: Arc<Lanes>,
-    leases: Arc<Leases>,
+    shared: Shared,
     handoff: Arc<Handoff>,
     slots: Arc<Semaphore>,
     looks: Vec<Look>,
     /// Whether wake messages are heard at present.
     hears: Arc<AtomicBool>,
-    trouble: Trouble,
     fit: watch::Receiver<Fit>,
-    guard: Arc<Guard>,
     /// Where the round goes on, so that no lane is always first.
     turn: usize,
     /// Numbers the claims of this process.
@@ -197,7 +160,7 @@ impl Claimer {
     async fn wait(&mut self, wakes: &mut mpsc::Receiver<Wake>) {
         self.wait_for_work(wakes).await;
         if self.slots.available_permits() == 0 {
-            self.settings.metrics.pulse().waits_for_a_slot();
+            self.shared.settings.metrics.pulse().waits_for_a_slot();
         }
         // The semaphore is never closed; whoever takes the slot does so in `claim`.
         self.slots.acquire().await.ok();
@@ -243,7 +206,7 @@ impl Claimer {
 
     fn woken(&mut self, wake: &Wake) {
         let (only, at) = match wake {
-            Wake::One(lane) => match self.lanes.find(lane) {
+            Wake::One(lane) => match self.shared.lanes.find(lane) {
                 Some(number) => (Some(number), Instant::now()),
                 None => return, // another worker's lane
             },
@@ -259,14 +222,14 @@ impl Claimer {
 
     /// How many sends may be claimed of a lane now.
     fn allowance(&self, served: &ServedLane) -> Allowance {
-        let (now, sends_from) = (Instant::now(), self.trouble.sends_from());
+        let (now, sends_from) = (Instant::now(), self.shared.trouble.sends_from());
         match *self.fit.borrow() {
             Fit::NotForMoney => Allowance::NotBefore(now + LOOK_AT_WAITING),
-            Fit::ForMoney if self.settings.journal.as_ref().is_some_and(|journal| !journal.is_fit()) => {
+            Fit::ForMoney if self.shared.settings.journal.as_ref().is_some_and(|journal| !journal.is_fit()) => {
                 Allowance::NotBefore(now + LOOK_AT_WAITING)
             }
             Fit::ForMoney if now < sends_from => Allowance::NotBefore(sends_from),
-            Fit::ForMoney if !self.guard.allows() => Allowance::NotBefore(now + LOOK_AT_GUARD),
+            Fit::ForMoney if !self.shared.guard.allows() => Allowance::NotBefore(now + LOOK_AT_GUARD),
             Fit::ForMoney => served.circuit.allowance(now),
         }
     }
@@ -274,32 +237,38 @@ impl Claimer {
     /// Claims at most `share` jobs of one lane and hands them on.
     async fn claim(&mut self, at: usize, share: usize) {
         let lane = self.looks[at].lane;
-        let served = self.lanes.get(lane);
+        let served = self.shared.lanes.get(lane);
         let allowance = self.allowance(served);
         let share = if allowance == Allowance::Probe { 1 } else { share };
         let mut slots: Vec<OwnedSemaphorePermit> =
             std::iter::from_fn(|| Arc::clone(&self.slots).try_acquire_owned().ok()).take(share).collect();
         self.claims += 1;
-        self.settings.metrics.pulse().tried();
+        self.shared.settings.metrics.pulse().tried();
         let claim = Claim {
-            worker: &self.settings.name,
-            lease: self.settings.lease,
+            worker: &self.shared.settings.name,
+            lease: self.shared.settings.lease,
             slots: slots.len(),
             rate_per_second: served.rate_per_second,
             number: self.claims,
-            known: self.looks[at].known(),
+            known: self.shared.memory.known(lane),
             on_ambiguous: served.policy.on_ambiguous,
             sends: match allowance {
                 Allowance::All => Sends::Allowed,
                 Allowance::Probe => Sends::Probe,
                 Allowance::NotBefore(_) => Sends::NotYet,
             },
+            lapsed: match Instant::now() < self.shared.trouble.sends_from() {
+                true => Lapsed::Left,
+                false => Lapsed::TakenOver,
+            },
+            clock: self.shared.memory.clock(),
         };
         let asked = Instant::now();
-        match self.store.claim(&served.lane, &claim).await {
+        match self.shared.store.claim(&served.lane, &claim).await {
             Ok(claims) => {
                 self.patience.over();
-                self.looks[at].learn(self.claims, &claims);
+                self.shared.memory.claimed(lane, self.claims, &claims);
+                self.shared.observe_clock(claims.now, asked);
                 let hears = self.hears.load(Ordering::Relaxed);
                 let next = next_look(&claims, asked, if hears { LOOK_AT_EMPTY } else { LOOK_AT_WAITING });
                 self.looks[at].at = match allowance {
@@ -313,8 +282,8 @@ impl Claimer {
                     }
                 };
                 if claims.lost_writes {
-                    self.guard.suspect();
-                    tell_of_lost_writes(served);
+                    self.shared.guard.suspect();
+                    served.tell_of_lost_writes();
                 }
                 for key in &claims.orphans {
                     tracing::error!(lane = %served.lane, key, "put aside: it was due and has no record that can be read");
@@ -327,8 +296,8 @@ impl Claimer {
                     served.metrics.claimed(job.call, job.due.map_or(Duration::ZERO, |due| claims.now.since(due)));
                 }
                 let held = claims.jobs.into_iter().zip(slots.drain(..)).map(|(job, slot)| {
-                    let lease = self.leases.hold(lane, job.key.as_str(), job.fence);
-                    let span = attempt(&self.settings.traces, &served.lane, &job, asked);
+                    let lease = self.shared.leases.hold(lane, job.id());
+                    let span = attempt(&self.shared.settings.traces, &served.lane, &job, asked);
                     Held { job, lane, epoch: claims.epoch, claimed: asked, clock, span, _lease: lease, slot }
                 });
                 self.handoff.put(held);
@@ -336,7 +305,7 @@ impl Claimer {
             Err(error) => {
                 drop(slots);
                 self.recover(lane, &error).await;
-                self.trouble.noticed();
+                self.shared.trouble.noticed();
             }
         }
     }
@@ -345,11 +314,11 @@ impl Claimer {
     /// A worker that is told to drain meanwhile leaves that to the end of the lease.
     async fn recover(&mut self, lane: LaneNumber, error: &bursar_store::StoreError) {
         self.patience.wait(error).await;
-        let served = self.lanes.get(lane);
+        let served = self.shared.lanes.get(lane);
         let lane = &served.lane;
         while !self.drain.is_cancelled() {
-            self.settings.metrics.pulse().tried();
-            match self.store.unclaim(lane, &self.settings.name, self.claims).await {
+            self.shared.settings.metrics.pulse().tried();
+            match self.shared.store.unclaim(lane, &self.shared.settings.name, self.claims).await {
                 Ok(0) => return,
                 Ok(given_back) => {
                     served.metrics.lost(Lost::GivenBack, given_back);
@@ -364,9 +333,9 @@ impl Claimer {
     /// Certainly not called about: back to where they were, for another worker.
     async fn give_back(&self) {
         for held in self.handoff.take_all() {
-            let name = [(held.job.key.to_string(), held.job.fence)];
-            let served = self.lanes.get(held.lane);
-            match self.store.release(&served.lane, &name).await {
+            let name = [held.job.id()];
+            let served = self.shared.lanes.get(held.lane);
+            match self.shared.store.release(&served.lane, &name).await {
                 Ok(_) => served.metrics.lost(Lost::GivenBack, 1),
                 Err(error) => {
                     tracing::warn!(error = %error.chain(), lane = %served.lane, key = %held.job.key, fence = held.job.fence, "could not be given back; it comes due when its lease ends");
@@ -385,19 +354,6 @@ fn attempt(traces: &Traces, lane: &Lane, job: &Claimed, asked: Instant) -> Optio
     span.tell("bursar.call", job.call.as_str());
     span.tell("bursar.state_before", job.state.as_str());
     Some(span)
-}
-
-fn tell_of_lost_writes(served: &ServedLane) {
-    let lane = &served.lane;
-    served.metrics.lost_writes();
-    match served.policy.on_ambiguous {
-        OnAmbiguous::Resend => {
-            tracing::error!(%lane, "Redis has lost writes: what was queued there may have been sent, and is sent again as such")
-        }
-        OnAmbiguous::Hold => {
-            tracing::error!(%lane, "Redis has lost writes: what was queued there may have been sent; the lane is paused. Look at its jobs, then `bursar resume {lane}`")
-        }
-    }
 }
 
 fn next_look(claims: &Claims, asked: Instant, look_at_empty: Duration) -> Instant {

@@ -9,7 +9,7 @@ use bursar_domain::{
     next_action,
 };
 use bursar_gateways::Order;
-use bursar_store::{Asked, Claimed, Commit, Committed, Resend, ResponseId, Store, crash_point};
+use bursar_store::{Asked, Claimed, Commit, Committed, Evidence, Resend, ResponseId, Store, crash_point};
 use bursar_telemetry::{Lost, Metrics, Role};
 use serde_json::json;
 use tokio::time::Instant;
@@ -142,6 +142,10 @@ async fn call(runtime: &Runtime, held: &Held, order: &mut Order, facts: Facts, c
     let commit = Commit {
         key: order.key.clone(),
         fence: held.job.fence,
+        token: held.job.token.clone(),
+        era: held.job.era,
+        decided: now,
+        evidence: evidence(call, reading.answer),
         reason: reason(&next, &reading),
         next,
         asked: if call == Call::Ask { Asked::Yes } else { Asked::No },
@@ -152,6 +156,25 @@ async fn call(runtime: &Runtime, held: &Held, order: &mut Order, facts: Facts, c
         line: serde_json::to_string(&line).ok(), // texts and numbers: writing them cannot fail
     };
     (commit, reading)
+}
+
+/// What an answer is worth when the job has moved on meanwhile.
+fn evidence(call: Call, answer: Answer) -> Evidence {
+    match (call, answer) {
+        (_, Answer::Accepted | Answer::Succeeded | Answer::Failed | Answer::Refunded) => Evidence::Said(answer),
+        (Call::Send, Answer::Silent | Answer::Unseen | Answer::Contradiction) => Evidence::MaybeExecuted,
+        (Call::Send, Answer::NotExecuted | Answer::NotReady | Answer::ConfigFault | Answer::Refused)
+        | (
+            Call::Ask,
+            Answer::NotExecuted
+            | Answer::NotReady
+            | Answer::ConfigFault
+            | Answer::Refused
+            | Answer::Silent
+            | Answer::Unseen
+            | Answer::Contradiction,
+        ) => Evidence::None,
+    }
 }
 
 fn tell_the_circuit(runtime: &Runtime, served: &ServedLane, received: Received) {
@@ -246,6 +269,10 @@ fn without_a_call(held: &Held, next: Next) -> Commit {
     Commit {
         key: held.job.key.to_string(),
         fence: held.job.fence,
+        token: held.job.token.clone(),
+        era: held.job.era,
+        decided: held.clock.now(),
+        evidence: Evidence::None,
         reason: held.job.reason.as_ref().filter(same).cloned(),
         next,
         asked: Asked::No,
@@ -264,7 +291,7 @@ async fn give_back(runtime: &Runtime, held: &mut Held, why: &'static str) {
     }
     let served = runtime.lanes.get(held.lane);
     let (lane, fence) = (&served.lane, held.job.fence);
-    let name = [(held.job.key.to_string(), fence)];
+    let name = [held.job.id()];
     match runtime.store.release(lane, &name).await {
         Ok(_) => {
             served.metrics.lost(Lost::GivenBack, 1);
@@ -309,7 +336,7 @@ async fn record(runtime: &Runtime, mut held: Held, commit: Commit) {
         }
         (Some(Committed::Stale), _) => {
             served.metrics.lost(Lost::Commit, 1);
-            tracing::warn!(%lane, key = %held.job.key, fence, "came too late: the job has moved on; the answer is in its log");
+            tracing::warn!(%lane, key = %held.job.key, fence, "came too late: the job has moved on; the answer is evidence for what follows");
             return;
         }
         (None, _) => return, // the worker is being torn down; the lease will end

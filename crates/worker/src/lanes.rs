@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use bursar_domain::{Lane, Policy};
+use bursar_domain::{Lane, OnAmbiguous, Policy};
 use bursar_gateways::Gateway;
 use bursar_telemetry::{LaneMetrics, Metrics};
 
@@ -22,9 +22,31 @@ pub(crate) struct ServedLane {
     pub(crate) metrics: LaneMetrics,
 }
 
+impl ServedLane {
+    /// Says that Redis was found to have lost writes here.
+    pub(crate) fn tell_of_lost_writes(&self) {
+        let lane = &self.lane;
+        self.metrics.lost_writes();
+        match self.policy.on_ambiguous {
+            OnAmbiguous::Resend => {
+                tracing::error!(%lane, "Redis has lost writes: what was queued there may have been sent, and is sent again as such");
+            }
+            OnAmbiguous::Hold => {
+                tracing::error!(%lane, "Redis has lost writes: what was queued there may have been sent; the lane is paused. Look at its jobs, then `bursar resume {lane}`");
+            }
+        }
+    }
+}
+
 /// A lane's place in [`Lanes`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct LaneNumber(usize);
+
+impl LaneNumber {
+    pub(crate) fn index(self) -> usize {
+        self.0
+    }
+}
 
 impl Lanes {
     pub(crate) fn new(accounts: Vec<Account>, metrics: &Metrics) -> Self {
@@ -48,6 +70,10 @@ impl Lanes {
     /// Numbers are only made by this table, so every one of them has its lane.
     pub(crate) fn get(&self, number: LaneNumber) -> &ServedLane {
         &self.0[number.0]
+    }
+
+    pub(crate) fn count(&self) -> usize {
+        self.0.len()
     }
 
     pub(crate) fn numbers(&self) -> impl Iterator<Item = LaneNumber> + use<> {

@@ -3,20 +3,21 @@
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use bursar_store::Store;
+use bursar_store::{ClaimId, Known, Renewal, StoreError};
 use bursar_telemetry::{Doing, Lost};
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use crate::Settings;
-use crate::lanes::{LaneNumber, Lanes};
-use crate::trouble::Trouble;
+use crate::lanes::LaneNumber;
+use crate::patience::Patience;
+use crate::shared::Shared;
 
 /// A lease is renewed this many times before it would end.
 pub(crate) const RENEWALS_PER_LEASE: u32 = 3;
 
-type Claims = HashSet<(LaneNumber, String, u64)>;
+type Claims = HashSet<(LaneNumber, ClaimId)>;
 
-/// All claims of this worker whose leases are to be renewed: lane, key and fence.
+/// All claims of this worker whose leases are to be renewed.
 #[derive(Default)]
 pub(crate) struct Leases {
     held: Mutex<Claims>,
@@ -29,29 +30,29 @@ impl Leases {
     }
 
     /// Has a lease renewed until the returned guard is dropped.
-    pub(crate) fn hold(self: &Arc<Self>, lane: LaneNumber, key: &str, fence: u64) -> Lease {
-        let claim = (lane, key.to_owned(), fence);
+    pub(crate) fn hold(self: &Arc<Self>, lane: LaneNumber, claim: ClaimId) -> Lease {
+        let claim = (lane, claim);
         self.lock().insert(claim.clone());
         Lease { leases: Arc::clone(self), claim }
     }
 
     /// How many of these are still worked on.
-    fn count_held(&self, lane: LaneNumber, claims: &[(String, u64)], keys: &[String]) -> usize {
+    fn count_held(&self, lane: LaneNumber, claims: &[ClaimId], keys: &[String]) -> usize {
         let held = self.lock();
-        let lost = claims.iter().filter(|(key, _)| keys.contains(key));
-        lost.filter(|(key, fence)| held.contains(&(lane, key.clone(), *fence))).count()
+        let lost = claims.iter().filter(|claim| keys.contains(&claim.key));
+        lost.filter(|claim| held.contains(&(lane, ClaimId::clone(claim)))).count()
     }
 
-    fn of_lane(&self, lane: LaneNumber) -> Vec<(String, u64)> {
+    fn of_lane(&self, lane: LaneNumber) -> Vec<ClaimId> {
         let held = self.lock();
-        held.iter().filter(|(of, ..)| *of == lane).map(|(_, key, fence)| (key.clone(), *fence)).collect()
+        held.iter().filter(|(of, _)| *of == lane).map(|(_, claim)| claim.clone()).collect()
     }
 }
 
 /// One held lease. Dropped, also by a panic, it is no longer renewed.
 pub(crate) struct Lease {
     leases: Arc<Leases>,
-    claim: (LaneNumber, String, u64),
+    claim: (LaneNumber, ClaimId),
 }
 
 impl Drop for Lease {
@@ -60,37 +61,82 @@ impl Drop for Lease {
     }
 }
 
-/// Renews all leases, three times in the life of one, until `stopped`.
-pub(crate) async fn renew(
-    store: Store,
-    settings: Arc<Settings>,
-    lanes: Arc<Lanes>,
-    leases: Arc<Leases>,
-    trouble: Trouble,
-    stopped: CancellationToken,
-) {
-    let mut ticks = tokio::time::interval(settings.lease / RENEWALS_PER_LEASE);
-    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-    while stopped.run_until_cancelled(ticks.tick()).await.is_some() {
-        for number in lanes.numbers() {
-            let served = lanes.get(number);
-            let lane = &served.lane;
-            let held = leases.of_lane(number);
-            if held.is_empty() {
-                continue;
-            }
-            match store.renew(lane, &settings.name, settings.lease, &held).await {
-                // Committed meanwhile, or taken over: then the late commit will be refused, and nothing is to be done here.
-                Ok(lost) => {
-                    served.metrics.lost(Lost::Lease, leases.count_held(number, &held, &lost));
-                    tracing::trace!(%lane, renewed = held.len(), lost = lost.len(), "leases renewed");
+/// Renews all leases, three times in the life of one, until `stopped`; and after any trouble with Redis says of every lane what
+/// this worker knows, at once: it may be the only one who knows of writes that Redis has lost, and it may have no place free to
+/// claim with.
+pub(crate) struct Renewer(pub(crate) Shared);
+
+impl Renewer {
+    pub(crate) async fn run(self, stopped: CancellationToken) {
+        let mut ticks = tokio::time::interval(self.0.settings.lease / RENEWALS_PER_LEASE);
+        ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        let mut troubled = self.0.trouble.watch();
+        let mut patience = Patience::new(Doing::Renewing, self.0.trouble.clone());
+        let mut spoken_at = Instant::now();
+        loop {
+            let woken = async {
+                tokio::select! {
+                    _ = ticks.tick() => {}
+                    // The sender lives in `self`, so this is no error.
+                    _ = troubled.changed() => {}
                 }
-                // The next round tries again. No send begins so late that it would need a renewal.
-                Err(error) => {
-                    trouble.failed(Doing::Renewing);
-                    tracing::warn!(error = %error.chain(), %lane, "leases could not be renewed");
+            };
+            if stopped.run_until_cancelled(woken).await.is_none() {
+                return;
+            }
+            // Trouble that comes while this speaks makes it speak once more.
+            while !stopped.is_cancelled() {
+                let (began, speaks) = (Instant::now(), spoken_at <= self.0.trouble.last());
+                match self.round(speaks).await {
+                    Ok(()) => {
+                        patience.over();
+                        if speaks {
+                            spoken_at = began;
+                        }
+                        break;
+                    }
+                    // No send begins so late that it would need a renewal which fails meanwhile.
+                    Err(error) => drop(stopped.run_until_cancelled(patience.wait(&error)).await),
                 }
             }
         }
+    }
+
+    /// Every lane where a lease is held; where it `speaks`, every lane of which anything is remembered.
+    async fn round(&self, speaks: bool) -> Result<(), StoreError> {
+        let Shared { lanes, leases, memory, .. } = &self.0;
+        for number in lanes.numbers() {
+            let (held, known) = (leases.of_lane(number), memory.known(number));
+            if held.is_empty() && !(speaks && known != Known::default()) {
+                continue;
+            }
+            self.renew(number, known, &held).await?;
+        }
+        Ok(())
+    }
+
+    async fn renew(&self, number: LaneNumber, known: Known, held: &[ClaimId]) -> Result<(), StoreError> {
+        let Shared { store, settings, lanes, leases, memory, .. } = &self.0;
+        let served = lanes.get(number);
+        let lane = &served.lane;
+        let renewal = Renewal {
+            worker: &settings.name,
+            lease: settings.lease,
+            known,
+            on_ambiguous: served.policy.on_ambiguous,
+            clock: memory.clock(),
+        };
+        let asked = Instant::now();
+        let renewed = store.renew(lane, &renewal, held).await?;
+        memory.renewed(number, &renewed);
+        self.0.observe_clock(renewed.now, asked);
+        if renewed.lost_writes {
+            self.0.guard.suspect();
+            served.tell_of_lost_writes();
+        }
+        // Committed meanwhile, taken over, or lost: then the late commit will be refused, and used as evidence.
+        served.metrics.lost(Lost::Lease, leases.count_held(number, held, &renewed.gone));
+        tracing::trace!(%lane, renewed = held.len(), gone = renewed.gone.len(), "leases renewed");
+        Ok(())
     }
 }

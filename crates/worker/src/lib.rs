@@ -17,8 +17,10 @@ mod handoff;
 mod intake;
 mod lanes;
 mod lease;
+mod memory;
 mod patience;
 mod pruning;
+mod shared;
 mod trouble;
 mod upkeep;
 
@@ -38,11 +40,10 @@ pub use intake::Intake;
 
 use backend::Lanewise;
 use chronicle::Chronicle;
-use guard::Guard;
 use handler::{Runtime, handle};
 use lanes::Lanes;
-use lease::Leases;
-use trouble::Trouble;
+use lease::Renewer;
+use shared::Shared;
 
 /// Why a worker stopped without being told to.
 #[derive(Debug, thiserror::Error)]
@@ -67,38 +68,13 @@ pub async fn run(
     let settings = Arc::new(settings);
     let lanes = Arc::new(Lanes::new(accounts, &settings.metrics));
     settings.metrics.concurrency(settings.concurrency);
-    let leases = Arc::new(Leases::default());
     let stopped = CancellationToken::new();
-    let trouble = Trouble::now(Arc::clone(&settings.metrics));
-    let (journal, expected) = (settings.journal.clone(), settings.expected.clone());
-    let guard = Guard::new(
-        store.clone(),
-        Arc::clone(&lanes),
-        journal,
-        expected,
-        trouble.clone(),
-        Arc::clone(&settings.metrics),
-    );
-    let guard = Arc::new(guard);
-    let commits = committer::start(store.clone(), Arc::clone(&lanes), trouble.clone());
-    let (handoff, bell, claimer) = claimer::start(
-        store.clone(),
-        Arc::clone(&settings),
-        Arc::clone(&lanes),
-        Arc::clone(&leases),
-        fit,
-        Arc::clone(&guard),
-        drain.clone(),
-    );
+    let shared = Shared::new(store.clone(), Arc::clone(&settings), Arc::clone(&lanes));
+    let guard = Arc::clone(&shared.guard);
+    let commits = committer::start(store.clone(), Arc::clone(&lanes), shared.trouble.clone());
+    let (handoff, bell, claimer) = claimer::start(shared.clone(), fit, drain.clone(), stopped.clone());
     let loops = [
-        tokio::spawn(lease::renew(
-            store.clone(),
-            Arc::clone(&settings),
-            Arc::clone(&lanes),
-            Arc::clone(&leases),
-            trouble,
-            stopped.clone(),
-        )),
+        tokio::spawn(Renewer(shared).run(stopped.clone())),
         tokio::spawn(Arc::clone(&guard).watch(stopped.clone())),
         tokio::spawn(pruning::prune(store.clone(), settings.journal.clone(), Arc::clone(&guard), stopped.clone())),
         tokio::spawn(upkeep::purge(store.clone(), Arc::clone(&settings), Arc::clone(&lanes), stopped.clone())),

@@ -1,10 +1,10 @@
 //! When this worker last had reason to think that Redis is not the one it was.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use bursar_telemetry::{Doing, Metrics};
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
 
 /// After trouble with Redis no send is claimed for so long: a worker that knows of a write which Redis has lost must have
@@ -15,30 +15,20 @@ const GRACE_AFTER_TROUBLE: Duration = Duration::from_millis(700);
 /// It begins with the worker, which knows of nothing that was before.
 #[derive(Clone)]
 pub(crate) struct Trouble {
-    last: Arc<Mutex<Instant>>,
+    last: watch::Sender<Instant>,
     look: Arc<Notify>,
     metrics: Arc<Metrics>,
 }
 
 impl Trouble {
     pub(crate) fn now(metrics: Arc<Metrics>) -> Self {
-        Self { last: Arc::new(Mutex::new(Instant::now())), look: Arc::default(), metrics }
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Instant> {
-        // Nothing panics while it holds the lock; if something did, the moment is still one.
-        self.last.lock().unwrap_or_else(PoisonError::into_inner)
+        Self { last: watch::Sender::new(Instant::now()), look: Arc::default(), metrics }
     }
 
     /// Redis did not answer, or answers again.
     pub(crate) fn noticed(&self) {
-        *self.lock() = Instant::now();
+        self.last.send_replace(Instant::now());
         self.look_again();
-    }
-
-    /// The last such moment.
-    pub(crate) fn last(&self) -> Instant {
-        *self.lock()
     }
 
     /// Redis is to be compared with what this worker knows.
@@ -62,8 +52,18 @@ impl Trouble {
         self.metrics.trouble(doing);
     }
 
+    /// When it last was.
+    pub(crate) fn last(&self) -> Instant {
+        *self.last.borrow()
+    }
+
+    /// For who must act on it at once.
+    pub(crate) fn watch(&self) -> watch::Receiver<Instant> {
+        self.last.subscribe()
+    }
+
     /// Before this moment asks are claimed only.
     pub(crate) fn sends_from(&self) -> Instant {
-        *self.lock() + GRACE_AFTER_TROUBLE
+        self.last() + GRACE_AFTER_TROUBLE
     }
 }

@@ -70,6 +70,7 @@ fn every_fact() -> Vec<Facts> {
                         last_sent: Some(SENT),
                         sent_before: None,
                         ordered: None,
+                        late_response: None,
                         can_ask: flags & 1 > 0,
                         names: if flags & 8 > 0 { Names::Job } else { Names::Nothing },
                         received: if flags & 16 > 0 { Received::Response } else { Received::Nothing },

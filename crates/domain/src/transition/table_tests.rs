@@ -146,6 +146,7 @@ fn fresh(state: State, reach: Reach) -> Facts {
         last_sent: Some(Millis(1_000_000)),
         sent_before: None,
         ordered: None,
+        late_response: None,
         can_ask: matches!(reach, Reach::CanAsk),
         names: Names::Job,
         received: Received::Nothing,
@@ -336,5 +337,58 @@ fn a_claimed_job_is_sent_asked_about_or_put_where_it_belongs() {
             };
             assert_eq!(action, expected, "{state} claimed for {call:?}");
         }
+    }
+}
+
+/// What a late response makes of an open job, for every answer that can come late: where the gateway can be asked it decides.
+#[test]
+fn a_late_last_word_ends_what_cannot_be_asked_about_and_stops_every_further_send() {
+    let now = Millis(1_001_000);
+    let policy = Policy::default();
+    for (late, ends) in [
+        (Answer::Accepted, None),
+        (Answer::Succeeded, Some(State::Succeeded)),
+        (Answer::Refunded, Some(State::Refunded)),
+        (Answer::Failed, Some(State::NeedsReview)),
+    ] {
+        for state in [State::InDoubt, State::Pending] {
+            let facts = |reach| Facts { late_response: Some(late), ..fresh(state, reach) };
+            assert_eq!(next_action(&facts(Reach::CanAsk), Call::Ask, &policy, now), Action::Ask, "{late:?}");
+            let asked = next_action(&facts(Reach::CannotAsk), Call::Ask, &policy, now);
+            let Action::Commit(next) = asked else { panic!("{late:?} while {state} calls: {asked:?}") };
+            assert_eq!(next.state, ends.unwrap_or(State::Pending), "{late:?} while {state}");
+            let sending = next_action(&facts(Reach::CannotAsk), Call::Send, &policy, now);
+            let is_review = matches!(&sending, Action::Commit(next) if next.state == State::NeedsReview);
+            assert_eq!(is_review, late.last_word().is_some(), "{late:?} while {state}: {sending:?}");
+            let ordered = Facts { ordered: Some(now), sent_before: Some(Millis(1_000_000)), ..facts(Reach::CannotAsk) };
+            assert_eq!(next_action(&ordered, Call::Send, &policy, now), Action::Send, "a person has ordered it");
+        }
+    }
+}
+
+#[test]
+fn a_job_that_waits_to_be_sent_past_its_deadline_ends_or_needs_review() {
+    let policy = Policy::default();
+    let sent = Millis(1_000_000);
+    let deadlines = [
+        (State::Queued, policy.retry_deadline, State::Failed),
+        (State::InDoubt, policy.poll_deadline, State::NeedsReview),
+        (State::Pending, policy.poll_deadline, State::NeedsReview),
+    ];
+    for on_ambiguous in [OnAmbiguous::Resend, OnAmbiguous::Hold] {
+        let policy = Policy { on_ambiguous, ..policy.clone() };
+        for (state, deadline, becomes) in deadlines {
+            let facts = fresh(state, Reach::CannotAsk);
+            let at = sent.plus(deadline);
+            assert_eq!(overdue(&facts, &policy, Millis(at.0 - 1)), None, "{state}");
+            assert_eq!(overdue(&facts, &policy, at).map(|next| next.state), Some(becomes), "{state}");
+            let ordered = Facts { ordered: Some(Millis(at.0 - 5)), ..facts };
+            assert_eq!(overdue(&ordered, &policy, at), None, "a person's order begins it anew");
+        }
+        for state in [State::NeedsReview, State::Succeeded, State::Failed, State::Refunded, State::Cancelled] {
+            assert_eq!(overdue(&fresh(state, Reach::CannotAsk), &policy, Millis(u64::MAX / 2)), None, "{state}");
+        }
+        let never_sent = Facts { first_sent: None, ..fresh(State::Queued, Reach::CannotAsk) };
+        assert_eq!(overdue(&never_sent, &policy, Millis(u64::MAX / 2)), None, "it has no deadline yet");
     }
 }

@@ -65,7 +65,9 @@ async fn a_full_redis_still_records_what_became_of_what_was_sent() {
     // Not loaded yet, most of them: that must not be what is refused.
     fill(&scene).await;
     let names: Vec<_> = jobs.iter().map(held).collect();
-    assert!(scene.store.renew(&scene.lane, "w", LEASE, &names).await.unwrap().is_empty());
+    assert!(
+        scene.store.renew(&scene.lane, &bursar_store::Renewal::new("w", LEASE), &names).await.unwrap().gone.is_empty()
+    );
     assert_eq!(scene.commit(&sent(&jobs[0], State::Succeeded, Due::Never)).await, Committed::Ok);
     assert_eq!(scene.commit(&sent(&jobs[1], State::Pending, Due::Ask(Millis(1)))).await, Committed::Ok);
     assert_eq!(scene.store.release(&scene.lane, &names[2..]).await.unwrap(), [Committed::Ok]);

@@ -295,12 +295,14 @@ async fn large_fences_stay_exact_and_one_that_cannot_rise_is_put_aside() {
     assert_eq!(claimed.fence, 9_007_199_254_740_990);
     assert_eq!(scene.field("k1", "f").await.as_deref(), Some("9007199254740990"));
     assert_eq!(scene.log("k1").await[0]["f"].as_u64(), Some(9_007_199_254_740_990));
-    let held = [(claimed.key.to_string(), claimed.fence)];
-    assert!(scene.store.renew(&scene.lane, "w", LEASE, &held).await.unwrap().is_empty());
+    let held = [claimed.id()];
+    assert!(
+        scene.store.renew(&scene.lane, &bursar_store::Renewal::new("w", LEASE), &held).await.unwrap().gone.is_empty()
+    );
     assert_eq!(scene.commit(&sent(claimed, State::Pending, Due::Ask(Millis(1)))).await, bursar_store::Committed::Ok);
     let second = scene.claim_one("w").await;
     assert_eq!(second.fence, 9_007_199_254_740_991);
-    let released = scene.store.release(&scene.lane, &[(second.key.to_string(), second.fence)]).await.unwrap();
+    let released = scene.store.release(&scene.lane, &[second.id()]).await.unwrap();
     assert_eq!(released, [bursar_store::Committed::Ok]);
 }
 

@@ -73,7 +73,7 @@ async fn a_commit_under_an_old_fence_is_stale_and_its_evidence_is_kept_once() {
     let unknown = Commit { key: "unknown".into(), ..late.clone() };
     assert_eq!(scene.commit(&unknown).await, Committed::Stale);
     assert_eq!(scene.log("unknown").await, Vec::<serde_json::Value>::new(), "a job that is not there gets no log");
-    let ahead = Commit { fence: 77, ..late };
+    let ahead = Commit { fence: 77, token: "lost/1".into(), ..late };
     assert_eq!(scene.commit(&ahead).await, Committed::Stale);
 }
 
@@ -138,7 +138,7 @@ async fn a_configuration_fault_pauses_the_lane_once_and_a_repetition_does_not_un
 
     scene.store.resume(&scene.lane, bursar_store::Operator { who: "li", why: "mended" }).await.unwrap();
     assert_eq!(scene.commit(&commit).await, Committed::Again);
-    assert_eq!(scene.commit(&Commit { fence: 9, ..commit }).await, Committed::Stale);
+    assert_eq!(scene.commit(&Commit { fence: 9, token: "lost/1".into(), ..commit }).await, Committed::Stale);
     assert_eq!(paused().await, None);
 }
 
@@ -188,7 +188,7 @@ async fn a_log_of_a_foreign_type_keeps_no_answer_from_its_record() {
     let _: () = scene.command(&["SET", &scene.name("log:bad"), "no list at all"]).await;
     let commits: Vec<Commit> = jobs.iter().map(|job| sent(job, State::Succeeded, Due::Never)).collect();
     assert_eq!(scene.store.commit(&scene.lane, &commits).await.unwrap(), vec![Committed::Ok; 3]);
-    let stale = Commit { fence: 9, ..commits[1].clone() };
+    let stale = Commit { fence: 9, token: "lost/1".into(), ..commits[1].clone() };
     assert_eq!(scene.commit(&stale).await, Committed::Stale);
     assert_eq!(scene.store.lane_status(&scene.lane).await.unwrap().done, 3);
 }
@@ -215,7 +215,7 @@ async fn an_end_whose_record_is_gone_makes_none_and_says_that_redis_has_lost_wri
     assert!(scene.record("gone").await.is_empty() && scene.log("gone").await.is_empty());
     let exists: bool = scene.command(&["EXISTS", &scene.name("job:gone")]).await;
     assert!(!exists);
-    let doubt: Option<u64> = scene.command(&["HGET", &scene.name("lane"), "doubt"]).await;
+    let doubt: Option<u64> = scene.command(&["HGET", &scene.name("lane"), "era"]).await;
     assert!(doubt.is_some());
 }
 
@@ -285,8 +285,16 @@ async fn a_commit_without_a_call_writes_no_line_and_lines_of_any_script_stay_jso
     let commit = Commit { line: None, asked: Asked::No, ..sent(&second, State::NeedsReview, Due::Never) };
     scene.commit(&commit).await;
     assert_eq!(scene.log("k1").await.len(), 2);
-    let stale = Commit { line: None, fence: 55, ..commit };
+    let stale = Commit { line: None, fence: 55, token: "lost/1".into(), ..commit };
     assert_eq!(scene.commit(&stale).await, Committed::Stale);
     assert_eq!(scene.log("k1").await.len(), 2);
-    assert_eq!(scene.store.renew(&scene.lane, "w", crate::scene::LEASE, &[held(&second)]).await.unwrap(), ["k1"]);
+    assert_eq!(
+        scene
+            .store
+            .renew(&scene.lane, &bursar_store::Renewal::new("w", crate::scene::LEASE), &[held(&second)])
+            .await
+            .unwrap()
+            .gone,
+        ["k1"]
+    );
 }

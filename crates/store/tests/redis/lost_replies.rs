@@ -49,7 +49,7 @@ async fn warm(scene: &Scene) {
     scene.bring("warm", State::Pending).await;
     scene.let_come_due("to_ask", "warm").await;
     let claimed = scene.claim_one("w0").await;
-    scene.store.renew(&scene.lane, "w0", LEASE, &[held(&claimed)]).await.unwrap();
+    scene.store.renew(&scene.lane, &bursar_store::Renewal::new("w0", LEASE), &[held(&claimed)]).await.unwrap();
     scene.store.release(&scene.lane, &[held(&claimed)]).await.unwrap();
     scene.store.unclaim(&scene.lane, "nobody", 1).await.unwrap();
     scene.store.wake(&scene.lane, &key).await.unwrap();
@@ -164,7 +164,7 @@ async fn a_commit_whose_reply_is_lost_is_recorded_once() {
 }
 
 #[tokio::test]
-async fn a_commit_that_another_workers_claim_overtook_is_stale_on_repetition_and_the_job_is_followed() {
+async fn a_commit_that_another_workers_claim_overtook_is_not_done_again_and_the_job_is_followed() {
     let lossy = Lossy::new().await;
     let scene = &lossy.scene;
     warm(scene).await;
@@ -174,7 +174,7 @@ async fn a_commit_that_another_workers_claim_overtook_is_stale_on_repetition_and
     lossy.losing(scene.store.commit(&scene.lane, &commits)).await;
     let next = lossy.repeat(async || scene.store.claim(&scene.lane, &scene.wish("other", 1)).await).await;
     assert_eq!(next.jobs[0].losses, 0);
-    assert_eq!(scene.store.commit(&scene.lane, &commits).await.unwrap(), [Committed::Stale]);
+    assert_eq!(scene.store.commit(&scene.lane, &commits).await.unwrap(), [Committed::Again]);
     assert_eq!(scene.commit(&asked(&next.jobs[0], State::Succeeded, Due::Never)).await, Committed::Ok);
     assert_eq!(scene.state("k1").await, State::Succeeded);
 }
@@ -186,8 +186,14 @@ async fn lost_replies_of_renew_release_and_wake_do_no_harm() {
     warm(scene).await;
     scene.submit(&["k1"]).await;
     let name = [held(&scene.claim_one("w").await)];
-    lossy.losing(scene.store.renew(&scene.lane, "w", LEASE, &name)).await;
-    assert!(lossy.repeat(async || scene.store.renew(&scene.lane, "w", LEASE, &name).await).await.is_empty());
+    lossy.losing(scene.store.renew(&scene.lane, &bursar_store::Renewal::new("w", LEASE), &name)).await;
+    assert!(
+        lossy
+            .repeat(async || scene.store.renew(&scene.lane, &bursar_store::Renewal::new("w", LEASE), &name).await)
+            .await
+            .gone
+            .is_empty()
+    );
     lossy.losing(scene.store.release(&scene.lane, &name)).await;
     assert_eq!(lossy.repeat(async || scene.store.release(&scene.lane, &name).await).await, [Committed::Again]);
     assert_eq!(scene.story("k1").await, ["intent", "released"]);

@@ -1,7 +1,7 @@
 //! A Redis that has lost writes: restored from an older copy, or a replica that lagged and was promoted.
 
 use bursar_domain::{Call, Due, OnAmbiguous, State};
-use bursar_store::{Asked, Claim, Claims, Commit, Committed, Known, Operator, Resend, Sends};
+use bursar_store::{Asked, Claim, Claims, Commit, Committed, Evidence, Known, Operator, Resend, Sends};
 
 use bursar_test_support::eventually;
 
@@ -14,7 +14,7 @@ async fn claim(scene: &Scene, known: Known, on_ambiguous: OnAmbiguous) -> Claims
 }
 
 fn told(receipt: u64, epoch: u64) -> Known {
-    Known { receipt, epoch }
+    Known { receipt, epoch, era: 0 }
 }
 
 #[tokio::test]
@@ -93,7 +93,7 @@ async fn what_was_queued_then_is_sent_as_what_may_have_been_sent() {
     let taken: Vec<_> = claims.jobs.iter().map(|job| (job.key.as_str(), job.call, job.state, job.resends)).collect();
     assert_eq!(taken, [("K1", Call::Send, State::InDoubt, 1), ("K2", Call::Send, State::Queued, 0)]);
     // Given back, it is in doubt still.
-    scene.store.release(&scene.lane, &[("K1".into(), claims.jobs[0].fence)]).await.unwrap();
+    scene.store.release(&scene.lane, &[claims.jobs[0].id()]).await.unwrap();
     assert_eq!((scene.state("K1").await, scene.sets("K1").await), (State::InDoubt, vec!["to_send"]));
 }
 
@@ -123,6 +123,10 @@ async fn a_commit_ahead_of_its_record_says_that_the_claim_was_lost() {
     let commit = Commit {
         key: "K1".into(),
         fence: 3, // the record has none yet: this Redis never saw the claim
+        token: "w/3".into(),
+        era: 0,
+        decided: bursar_domain::Millis(0),
+        evidence: Evidence::MaybeExecuted,
         next,
         asked: Asked::No,
         resend: Resend::Counts,

@@ -39,5 +39,6 @@ mod scene;
 mod sentinel;
 mod submit;
 mod tidy;
+mod tokens;
 mod wake;
 mod walking;

@@ -101,7 +101,8 @@ async fn a_record_that_lies_behind_is_put_in_doubt_and_what_comes_late_is_refuse
     assert_eq!(content.as_deref(), Some(transfer("K1").content.text()), "its own content stays");
 
     let claimed = scene.claim_one("w").await;
-    let late = bursar_store::Commit { fence: 7, ..sent(&claimed, State::Succeeded, Due::Never) };
+    let late =
+        bursar_store::Commit { fence: 7, token: "lost/1".into(), ..sent(&claimed, State::Succeeded, Due::Never) };
     assert_eq!(scene.commit(&late).await, Committed::Stale);
     assert_eq!(scene.state("K1").await, State::InDoubt);
     assert_eq!(scene.log("K1").await.last().unwrap()["stale"], true);

@@ -90,13 +90,14 @@ async fn giving_back_is_repeatable_and_refused_under_another_fence() {
     let scene = Scene::new().await;
     scene.submit(&["k1"]).await;
     let first = scene.claim_one("w1").await;
-    let name = [held(&first), ("unknown".to_owned(), 1)];
+    let unknown = bursar_store::ClaimId { key: "unknown".to_owned(), ..held(&first) };
+    let name = [held(&first), unknown];
     assert_eq!(scene.store.release(&scene.lane, &name).await.unwrap(), [Committed::Ok, Committed::Stale]);
     assert_eq!(scene.store.release(&scene.lane, &name).await.unwrap(), [Committed::Again, Committed::Stale]);
     assert_eq!(scene.story("k1").await, ["intent", "released"]);
     let second = scene.claim_one("w2").await;
     let before = scene.record("k1").await;
-    assert_eq!(scene.store.release(&scene.lane, &name).await.unwrap(), [Committed::Stale, Committed::Stale]);
+    assert_eq!(scene.store.release(&scene.lane, &name).await.unwrap(), [Committed::Again, Committed::Stale]);
     assert_eq!(scene.record("k1").await, before, "the second worker's send stays in doubt");
     assert_eq!(scene.commit(&sent(&second, State::Succeeded, Due::Never)).await, Committed::Ok);
     assert_eq!(scene.store.release(&scene.lane, &[held(&second)]).await.unwrap(), [Committed::Again]);

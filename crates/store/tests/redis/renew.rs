@@ -13,11 +13,22 @@ async fn the_leases_of_held_jobs_move() {
     scene.submit(&["k1"]).await;
     let claimed = scene.claim_one("w").await;
     let hour = Duration::from_secs(3600);
-    assert_eq!(scene.store.renew(&scene.lane, "w", hour, &[held(&claimed)]).await.unwrap(), Vec::<String>::new());
+    assert_eq!(
+        scene.store.renew(&scene.lane, &bursar_store::Renewal::new("w", hour), &[held(&claimed)]).await.unwrap().gone,
+        Vec::<String>::new()
+    );
     let due = scene.due("to_ask", "k1").await.unwrap();
     assert!(due >= claimed.last_sent.unwrap().plus(hour).0, "{due}");
     scene.let_come_due("to_ask", "k1").await; // over, but nobody has taken it
-    assert!(scene.store.renew(&scene.lane, "w", hour, &[held(&claimed)]).await.unwrap().is_empty());
+    assert!(
+        scene
+            .store
+            .renew(&scene.lane, &bursar_store::Renewal::new("w", hour), &[held(&claimed)])
+            .await
+            .unwrap()
+            .gone
+            .is_empty()
+    );
     assert_eq!(scene.claim("other", 1).await.jobs.len(), 0);
 }
 
@@ -38,16 +49,27 @@ async fn what_is_no_longer_held_is_named_and_never_raised_from_the_dead() {
         Some(taken) => taken,
         None => scene.claim_one("other").await,
     };
-    let ghost = [("ghost".to_owned(), 1)];
-    let mut lost = scene.store.renew(&scene.lane, "w", LEASE, &[&all[..], &ghost[..]].concat()).await.unwrap();
+    let ghost =
+        [bursar_store::ClaimId { key: "ghost".to_owned(), fence: 1, token: bursar_store::ClaimId::token("w", 1) }];
+    let mut lost = scene
+        .store
+        .renew(&scene.lane, &bursar_store::Renewal::new("w", LEASE), &[&all[..], &ghost[..]].concat())
+        .await
+        .unwrap()
+        .gone;
     lost.sort_unstable();
     assert_eq!(lost, ["ended", "ghost", "given-back", "taken"]);
     assert_eq!(scene.sets("ended").await, ["done"]);
     assert_eq!(scene.due("to_ask", "ghost").await, None);
-    let lost = scene.store.renew(&scene.lane, "stranger", LEASE, &[held(&taken)]).await.unwrap();
+    let lost = scene
+        .renew(
+            "stranger",
+            &[bursar_store::ClaimId { token: bursar_store::ClaimId::token("stranger", 1), ..held(&taken) }],
+        )
+        .await;
     assert_eq!(lost, ["taken"], "a fence alone does not make it ours");
     scene.commit(&asked(&taken, State::Pending, Due::Ask(Millis(5)))).await;
-    scene.store.renew(&scene.lane, "other", LEASE, &[held(&taken)]).await.unwrap();
+    scene.store.renew(&scene.lane, &bursar_store::Renewal::new("other", LEASE), &[held(&taken)]).await.unwrap();
     assert_eq!(scene.due("to_ask", "taken").await, Some(5), "a late renewal must not put off the next look");
 }
 
@@ -58,7 +80,12 @@ async fn more_leases_than_one_script_takes_move_all() {
     let mut all: Vec<_> = scene.claim("w", MAX_CLAIM).await.jobs.iter().map(held).collect();
     all.extend(scene.claim("w", MAX_CLAIM).await.jobs.iter().map(held));
     assert_eq!(
-        scene.store.renew(&scene.lane, "w", Duration::from_secs(600), &all).await.unwrap(),
+        scene
+            .store
+            .renew(&scene.lane, &bursar_store::Renewal::new("w", Duration::from_secs(600)), &all)
+            .await
+            .unwrap()
+            .gone,
         Vec::<String>::new()
     );
     let soon = (scene.now().await + 500_000).to_string();

@@ -4,7 +4,9 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use bursar_domain::{AccountRules, AttemptView, Due, GatewayKind, Job, Key, Lane, Millis, Next, State};
-use bursar_store::{Asked, Claim, Claimed, Claims, Commit, Resend, Settings, Store, Submission};
+use bursar_store::{
+    Asked, Claim, ClaimId, Claimed, Claims, Commit, Evidence, Renewal, Resend, Settings, Store, Submission,
+};
 use bursar_test_support::{redis, unique_prefix};
 use redis::FromRedisValue;
 use redis::aio::MultiplexedConnection;
@@ -83,6 +85,11 @@ impl Scene {
 
     pub(crate) async fn claim(&self, worker: &str, slots: usize) -> Claims {
         self.store.claim(&self.lane, &self.wish(worker, slots)).await.unwrap()
+    }
+
+    /// Renews these leases as `worker` who remembers nothing else; returns the keys that are no longer its own.
+    pub(crate) async fn renew(&self, worker: &str, held: &[ClaimId]) -> Vec<String> {
+        self.store.renew(&self.lane, &Renewal::new(worker, LEASE), held).await.unwrap().gone
     }
 
     /// Claims exactly one job, for a lease that ends soon.
@@ -215,7 +222,8 @@ pub(crate) fn spelt_out(fields: HashMap<String, Vec<u8>>, held: Option<&str>) ->
     let said = |value: &str| !["", "0"].contains(&value);
     record.extend(named.filter(|(_, mark)| said(mark)).map(|(name, mark)| (name.into(), mark.into())));
     let words: Vec<&str> = held.unwrap_or_default().splitn(11, ' ').collect();
-    if let &[call, before, fence, sends, resends, _, first, last, _, _, worker] = words.as_slice() {
+    if let &[call, before, fence, sends, resends, _, first, last, _, _, token] = words.as_slice() {
+        let worker = token.rsplit_once('/').unwrap().0;
         let claim = match call {
             "send" => {
                 let first = if first == last { "" } else { first };
@@ -258,6 +266,10 @@ pub(crate) fn sent(claimed: &Claimed, state: State, due: Due) -> Commit {
     Commit {
         key: claimed.key.to_string(),
         fence: claimed.fence,
+        token: claimed.token.clone(),
+        era: claimed.era,
+        decided: Millis(0),
+        evidence: Evidence::MaybeExecuted,
         next: Next { state, due, reason: None, pause_lane: false },
         asked: Asked::No,
         resend: Resend::Counts,
@@ -277,11 +289,11 @@ pub(crate) fn answer_line(fence: u64, rest: &str) -> String {
 /// The end of an ask.
 pub(crate) fn asked(claimed: &Claimed, state: State, due: Due) -> Commit {
     let line = json!({"e": "answer", "t": 1, "f": claimed.fence, "call": "ask"}).to_string();
-    Commit { asked: Asked::Yes, line: Some(line), ..sent(claimed, state, due) }
+    Commit { asked: Asked::Yes, evidence: Evidence::None, line: Some(line), ..sent(claimed, state, due) }
 }
 
-pub(crate) fn held(claimed: &Claimed) -> (String, u64) {
-    (claimed.key.to_string(), claimed.fence)
+pub(crate) fn held(claimed: &Claimed) -> ClaimId {
+    claimed.id()
 }
 
 pub(crate) fn keys(claims: &Claims) -> Vec<&str> {

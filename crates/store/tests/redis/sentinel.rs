@@ -72,8 +72,8 @@ async fn a_primary_that_hangs_is_waited_for_no_longer_than_until_another_is_prom
     let held = scene.claim_one("w").await;
     redis.primary.freeze().unwrap();
     let renew = async {
-        let held = [(held.key.to_string(), held.fence)];
-        let outcome = scene.store.renew(&scene.lane, "w", LEASE, &held).await;
+        let held = [held.id()];
+        let outcome = scene.store.renew(&scene.lane, &bursar_store::Renewal::new("w", LEASE), &held).await;
         (outcome, Instant::now())
     };
     let promoted = async {

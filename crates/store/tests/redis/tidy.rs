@@ -107,7 +107,7 @@ async fn everything(scene: &Scene) {
     let _: u64 = scene.command(&["ZADD", &scene.name("to_send"), "1", "ghost"]).await;
     let claims = scene.claim("w", 10).await;
     let names: Vec<_> = claims.jobs.iter().map(held).collect();
-    scene.store.renew(&scene.lane, "w", LEASE, &names).await.unwrap();
+    scene.store.renew(&scene.lane, &bursar_store::Renewal::new("w", LEASE), &names).await.unwrap();
     scene.store.unclaim(&scene.lane, "another", 99).await.unwrap();
     scene.store.release(&scene.lane, &names[..1]).await.unwrap();
     let mut pausing = sent(&claims.jobs[1], State::Pending, Due::Ask(Millis(99_999_999_999_999)));

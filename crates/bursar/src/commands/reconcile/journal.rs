@@ -221,6 +221,7 @@ impl Reconciler<'_> {
             last_sent: Some(sends.last_at()),
             sent_before: None,
             ordered: None,
+            late_response: None,
             can_ask: self.gateway.can_ask(&order),
             names: Names::Nothing,
             received: Received::Nothing,

@@ -1,9 +1,13 @@
 //! The same story on the store itself.
 
+use std::collections::HashMap;
+use std::sync::Mutex;
 use std::time::Duration;
 
 use bursar_domain::{Call, Due, Job, Lane, Millis, Next};
-use bursar_store::{Asked, Claim, Claimed, Commit, Known, Operated, Operator, Resend, Sends, Submission};
+use bursar_store::{
+    Asked, Claim, ClaimId, Claimed, Commit, Evidence, Known, Operated, Operator, Renewal, Resend, Sends, Submission,
+};
 
 use super::picture::ticks;
 use super::reference::{Ending, HandedOut, Model, Told};
@@ -30,7 +34,7 @@ const AGE: &str = "
         if text then redis.call('HSET', hash, field, (string.gsub(text, string.rep('%d', 13), older_time))) end
       end
     end
-    for _, field in ipairs({ 'doubt', 'resumed' }) do older(base .. 'lane', field, ms) end
+    older(base .. 'lane', 'resumed_at', ms)
     older(base .. 'lane', 'tat', ms * 1000)
     for _, receipt in ipairs({ 'w1', 'w2', 'w3' }) do
       local left = redis.call('PTTL', base .. 'claim:' .. receipt)
@@ -46,6 +50,8 @@ pub(crate) struct Real {
     /// When the step that is under way began, and when the last one was over, in Redis time.
     at_ms: u64,
     over_ms: u64,
+    /// The tokens of the claims that were handed out.
+    tokens: Mutex<HashMap<(&'static str, u64), String>>,
 }
 
 fn tick(ticks: u64) -> Duration {
@@ -56,7 +62,7 @@ impl Real {
     pub(crate) async fn new() -> Self {
         let lane: Lane = "main/bill_upload".parse().unwrap();
         let scene = Scene { lane, ..Scene::new().await };
-        Self { scene, before: Model::default(), at_ms: 0, over_ms: 0 }
+        Self { scene, before: Model::default(), at_ms: 0, over_ms: 0, tokens: Mutex::default() }
     }
 
     /// Does one step; what it was told. `after` is the reference after the same step.
@@ -82,14 +88,13 @@ impl Real {
                 Told::Count(store.unclaim(lane, worker, after.workers[worker].claims).await.unwrap())
             }
             Step::Renew(handed, lease) => {
-                let held = [(handed.key.to_owned(), handed.fence)];
-                let lost = store.renew(lane, handed.worker, tick(*lease), &held).await.unwrap();
-                Told::Keys(lost.iter().map(|key| known(key)).collect())
+                let renewal = Renewal::new(handed.worker, tick(*lease));
+                let renewed = store.renew(lane, &renewal, &[self.id(handed)]).await.unwrap();
+                assert!(!renewed.lost_writes, "nothing was lost");
+                Told::Keys(renewed.gone.iter().map(|key| known(key)).collect())
             }
             Step::Commit(handed, outcome) => Told::Committed(self.scene.commit(&self.commit(handed, *outcome)).await),
-            Step::Release(handed) => {
-                Told::Committed(store.release(lane, &[(handed.key.to_owned(), handed.fence)]).await.unwrap()[0])
-            }
+            Step::Release(handed) => Told::Committed(store.release(lane, &[self.id(handed)]).await.unwrap()[0]),
             Step::Operate(key, operation) => {
                 let operated = store.operate(lane, &key.parse().unwrap(), *operation, OPERATOR).await.unwrap();
                 Told::Operated(match operated {
@@ -120,7 +125,7 @@ impl Real {
         let number = after.workers[wish.worker].claims;
         let claim = Claim {
             rate_per_second: wish.every.map_or(0.0, |every| 1.0 / tick(every).as_secs_f64()),
-            known: Known { receipt, epoch },
+            known: Known { receipt, epoch, era: 0 },
             sends: if wish.sends { Sends::Allowed } else { Sends::NotYet },
             ..Claim::new(wish.worker, number, tick(wish.lease), wish.slots)
         };
@@ -133,6 +138,8 @@ impl Real {
         if wish.reply == Reply::IsLost {
             return Told::Nothing;
         }
+        let mut tokens = self.tokens.lock().unwrap();
+        tokens.extend(claims.jobs.iter().map(|job| ((known(job.key.as_str()), job.fence), job.token.clone())));
         let now = claims.now;
         let jobs = claims.jobs.iter().map(|job| handed_out(wish.worker, job, now)).collect();
         Told::Claimed(jobs, claims.next_due.map(|due| from_now(due, now)))
@@ -146,6 +153,11 @@ impl Real {
         job
     }
 
+    fn id(&self, handed: &Handed) -> ClaimId {
+        let token = self.tokens.lock().unwrap()[&(handed.key, handed.fence)].clone();
+        ClaimId { key: handed.key.to_owned(), fence: handed.fence, token }
+    }
+
     fn commit(&self, handed: &Handed, outcome: Outcome) -> Commit {
         let ending = Ending::of(handed, outcome);
         let due = match ending.then {
@@ -156,6 +168,10 @@ impl Real {
         Commit {
             key: handed.key.to_owned(),
             fence: handed.fence,
+            token: self.id(handed).token,
+            era: 0,
+            decided: Millis(0),
+            evidence: Evidence::None,
             next: Next { state: ending.state, due, reason: ending.reason, pause_lane: ending.pauses },
             asked: if handed.call == Call::Ask { Asked::Yes } else { Asked::No },
             resend: if ending.never_left { Resend::GivenBack } else { Resend::Counts },

@@ -93,6 +93,8 @@ pub(crate) struct Job {
     pub(crate) done: Option<Moment>,
     pub(crate) trade_nos: Vec<String>,
     pub(crate) reason: Option<String>,
+    /// The claim that ended last by its worker's word.
+    pub(crate) ended: Option<u64>,
     /// What became of the first claim, where it was a send: told in the record.
     pub(crate) first: Option<String>,
     /// The list beside the record. The intent of a send that is out is not in it yet.
@@ -280,6 +282,7 @@ impl Job {
             done: None,
             trade_nos: Vec::new(),
             reason: None,
+            ended: None,
             first: None,
             log: Vec::new(),
         }

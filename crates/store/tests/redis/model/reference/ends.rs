@@ -14,6 +14,9 @@ impl Model {
             self.maybe_sent.remove(&(key, handed.fence));
         }
         let Some(job) = self.jobs.get_mut(key) else { return Committed::Stale };
+        if !job.expired && job.ended == Some(handed.fence) {
+            return Committed::Again;
+        }
         if job.expired || job.fence != handed.fence {
             let late = format!("answer #{} too late", handed.fence);
             if !job.expired && job.log.last() != Some(&late) {
@@ -21,9 +24,7 @@ impl Model {
             }
             return Committed::Stale;
         }
-        if job.worker.is_none() {
-            return Committed::Again;
-        }
+        job.ended = Some(handed.fence);
         let before = job.before.take();
         job.asks += u32::from(handed.call == Call::Ask);
         if next.never_left && before.is_some_and(|before| before != State::Queued) {
@@ -65,11 +66,14 @@ impl Model {
 
     pub(super) fn release(&mut self, key: &'static str, fence: u64) -> Committed {
         let now = self.now;
-        let job = self.jobs.get_mut(key).filter(|job| !job.expired && job.fence == fence);
-        let Some(job) = job else { return Committed::Stale };
-        if job.worker.take().is_none() {
+        let Some(job) = self.jobs.get_mut(key).filter(|job| !job.expired) else { return Committed::Stale };
+        if job.ended == Some(fence) {
             return Committed::Again;
         }
+        if job.fence != fence || job.worker.take().is_none() {
+            return Committed::Stale;
+        }
+        job.ended = Some(fence);
         job.due = Some((Waits::ToAsk, now));
         if let Some(before) = job.before.take() {
             job.state = before;

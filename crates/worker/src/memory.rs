@@ -1,0 +1,133 @@
+//! What this worker remembers of each lane, and of Redis's clock. A Redis that knows less has lost writes.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use bursar_domain::Millis;
+use bursar_store::{Claims, Known, RECEIPT_KEPT, Renewed};
+use tokio::time::Instant;
+
+use crate::handoff::RedisClock;
+use crate::lanes::LaneNumber;
+
+/// How long a worker relies on Redis having its last receipt: well within the time for which Redis keeps it.
+const RECEIPT_TRUSTED: Duration = RECEIPT_KEPT.saturating_sub(Duration::from_secs(600));
+
+/// How far Redis's clock may be from where this machine's monotonic clock puts it before that is a step: two clocks drift by
+/// milliseconds between two replies, and corrections of a second or two change no decision about a job.
+const STEP: Duration = Duration::from_secs(2);
+
+/// A step of Redis's clock.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum ClockStep {
+    Forward(Duration),
+    Back(Duration),
+}
+
+/// Shared by everything in the worker that speaks with Redis.
+#[derive(Default)]
+pub(crate) struct Memory {
+    inner: Mutex<Inner>,
+}
+
+#[derive(Default)]
+struct Inner {
+    lanes: Vec<LaneMemory>,
+    clock: Option<RedisClock>,
+}
+
+#[derive(Clone, Copy)]
+struct LaneMemory {
+    known: Known,
+    receipt_at: Instant,
+}
+
+impl Memory {
+    pub(crate) fn of(lanes: usize) -> Arc<Self> {
+        let nothing = LaneMemory { known: Known::default(), receipt_at: Instant::now() };
+        Arc::new(Self { inner: Mutex::new(Inner { lanes: vec![nothing; lanes], clock: None }) })
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        // Nothing panics while it holds the lock; if something did, what is remembered is still whole.
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What Redis must know of this lane, as far as this worker can tell.
+    pub(crate) fn known(&self, lane: LaneNumber) -> Known {
+        let memory = self.lock().lanes[lane.index()];
+        let receipt = if memory.receipt_at.elapsed() < RECEIPT_TRUSTED { memory.known.receipt } else { 0 };
+        Known { receipt, ..memory.known }
+    }
+
+    /// Where Redis's clock is by now; `None` before the first reply.
+    pub(crate) fn clock(&self) -> Option<Millis> {
+        self.lock().clock.map(|clock| clock.now())
+    }
+
+    /// Takes note of what a claim call, the `number`th, has shown.
+    pub(crate) fn claimed(&self, lane: LaneNumber, number: u64, claims: &Claims) {
+        let mut inner = self.lock();
+        let memory = &mut inner.lanes[lane.index()];
+        memory.saw(claims.epoch, claims.era);
+        if claims.lost_writes {
+            memory.known.receipt = 0;
+        } else if !claims.jobs.is_empty() {
+            (memory.known.receipt, memory.receipt_at) = (number, Instant::now());
+        }
+    }
+
+    /// Takes note of what a renewal has shown. An epoch that it merely saw is not remembered: a claim whose intent is not kept yet may
+    /// have raised it, and to lose that in a failover is to lose nothing.
+    pub(crate) fn renewed(&self, lane: LaneNumber, renewed: &Renewed) {
+        if renewed.lost_writes {
+            let mut inner = self.lock();
+            let memory = &mut inner.lanes[lane.index()];
+            memory.saw(renewed.epoch, renewed.era);
+            memory.known.receipt = 0;
+        }
+    }
+
+    /// Takes note of the time in a reply to what was asked at `asked`; a step when it is not where it should be.
+    pub(crate) fn told_the_time(&self, now: Millis, asked: Instant) -> Option<ClockStep> {
+        let before = self.lock().clock.replace(RedisClock::new(now))?;
+        let expected = before.now();
+        let tolerance = STEP + asked.elapsed();
+        match (now.since(expected), expected.since(now)) {
+            (ahead, _) if ahead > tolerance => Some(ClockStep::Forward(ahead)),
+            (_, behind) if behind > tolerance => Some(ClockStep::Back(behind)),
+            _ => None,
+        }
+    }
+}
+
+impl LaneMemory {
+    /// Replies are not read in the order in which they were made: an older one teaches nothing.
+    fn saw(&mut self, epoch: u64, era: u64) {
+        if epoch >= self.known.epoch {
+            (self.known.epoch, self.known.era) = (epoch, era);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_step_of_the_clock_is_told_from_time_that_passes() {
+        let memory = Memory::of(0);
+        let at = |seconds: u64| Millis(1_800_000_000_000 + seconds * 1_000);
+        assert_eq!(memory.told_the_time(at(0), Instant::now()), None, "there is nothing to compare with");
+        tokio::time::advance(Duration::from_secs(100)).await;
+        assert_eq!(memory.told_the_time(at(100), Instant::now()), None);
+        let step = memory.told_the_time(at(3_700), Instant::now());
+        assert_eq!(step, Some(ClockStep::Forward(Duration::from_secs(3_600))));
+        assert_eq!(memory.told_the_time(at(3_701), Instant::now()), None, "a step is told once");
+        let step = memory.told_the_time(at(101), Instant::now());
+        assert_eq!(step, Some(ClockStep::Back(Duration::from_secs(3_600))));
+        let asked = Instant::now();
+        tokio::time::advance(Duration::from_secs(4)).await;
+        assert_eq!(memory.told_the_time(at(101), asked), None, "a slow reply was written while it was waited for");
+    }
+}

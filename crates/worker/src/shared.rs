@@ -1,0 +1,77 @@
+//! What the loops of a worker share.
+
+use std::sync::Arc;
+
+use bursar_domain::Millis;
+use bursar_store::Store;
+use tokio::time::Instant;
+
+use crate::Settings;
+use crate::guard::Guard;
+use crate::lanes::Lanes;
+use crate::lease::Leases;
+use crate::memory::{ClockStep, Memory};
+use crate::trouble::Trouble;
+
+/// Cheap to clone.
+#[derive(Clone)]
+pub(crate) struct Shared {
+    pub(crate) store: Store,
+    pub(crate) settings: Arc<Settings>,
+    pub(crate) lanes: Arc<Lanes>,
+    pub(crate) leases: Arc<Leases>,
+    pub(crate) memory: Arc<Memory>,
+    pub(crate) trouble: Trouble,
+    pub(crate) guard: Arc<Guard>,
+}
+
+impl Shared {
+    pub(crate) fn new(store: Store, settings: Arc<Settings>, lanes: Arc<Lanes>) -> Self {
+        let memory = Memory::of(lanes.count());
+        let trouble = Trouble::now(Arc::clone(&settings.metrics));
+        let guard = Guard::new(
+            store.clone(),
+            Arc::clone(&lanes),
+            settings.journal.clone(),
+            settings.expected.clone(),
+            trouble.clone(),
+            Arc::clone(&settings.metrics),
+        );
+        Self { store, settings, lanes, leases: Arc::default(), memory, trouble, guard: Arc::new(guard) }
+    }
+
+    /// Takes note of Redis's time in a reply, and when that was asked for. All times of jobs are Redis's, so a clock that was wrong
+    /// for a while leaves wrong times behind: after a step back, what was to become due by the other clock is brought to where
+    /// it belongs. Other workers may do the same; done twice, it changes nothing more.
+    pub(crate) fn observe_clock(&self, now: Millis, asked: Instant) {
+        match self.memory.told_the_time(now, asked) {
+            None => {}
+            Some(ClockStep::Forward(by)) => {
+                tracing::warn!(
+                    by_s = by.as_secs(),
+                    "Redis's clock was set forward: jobs come due early until it is right"
+                );
+            }
+            Some(ClockStep::Back(by)) => {
+                tracing::warn!(
+                    by_s = by.as_secs(),
+                    "Redis's clock was set back: due times and leases are set back with it"
+                );
+                tokio::spawn(self.clone().set_back());
+            }
+        }
+    }
+
+    async fn set_back(self) {
+        for number in self.lanes.numbers() {
+            let lane = &self.lanes.get(number).lane;
+            match self.store.set_clock_back(lane, self.settings.lease).await {
+                Ok(0) => {}
+                Ok(jobs) => tracing::info!(%lane, jobs, "due times were set back"),
+                Err(error) => {
+                    tracing::warn!(error = %error.chain(), %lane, "due times could not be set back: jobs may come due late");
+                }
+            }
+        }
+    }
+}
