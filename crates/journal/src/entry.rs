@@ -45,6 +45,9 @@ pub struct Intent<'a> {
     pub key: Cow<'a, str>,
     /// The claim's fence.
     pub fence: u64,
+    /// The claim's token. Fences are repeated once Redis has lost writes; a token never is. Empty in files of builds without one.
+    #[serde(default, skip_serializing_if = "str::is_empty")]
+    pub token: Cow<'a, str>,
     /// The lane's epoch after the claim: a Redis whose epoch is lower has lost that claim.
     #[serde(default)]
     pub epoch: u64,
@@ -73,6 +76,9 @@ pub struct Answered<'a> {
     pub key: Cow<'a, str>,
     /// The claim's fence.
     pub fence: u64,
+    /// The claim's token, as the intent has it.
+    #[serde(default, skip_serializing_if = "str::is_empty")]
+    pub token: Cow<'a, str>,
     /// The reading, as it goes into the job's log: `answer`, `trade_no`, `status`, `code`, `message` …
     pub read: Cow<'a, Value>,
 }
@@ -86,6 +92,9 @@ pub struct Withheld<'a> {
     pub key: Cow<'a, str>,
     /// The claim's fence.
     pub fence: u64,
+    /// The claim's token, as the intent has it.
+    #[serde(default, skip_serializing_if = "str::is_empty")]
+    pub token: Cow<'a, str>,
 }
 
 /// Why a line is none.
@@ -157,6 +166,7 @@ mod tests {
                 lane: lane.clone(),
                 key: key.clone(),
                 fence: 9_007_199_254_740_991,
+                token: "host-1-abc/4".into(),
                 epoch: 7,
                 sends: 2,
                 resends: 1,
@@ -169,9 +179,10 @@ mod tests {
                 lane: lane.clone(),
                 key: key.clone(),
                 fence: 3,
+                token: "host-1-abc/5".into(),
                 read: Cow::Owned(json!({"answer": "accepted", "trade_no": "T2"})),
             }),
-            Entry::Withheld(Withheld { lane, key, fence: 3 }),
+            Entry::Withheld(Withheld { lane, key, fence: 3, token: "".into() }),
         ]
     }
 
@@ -199,7 +210,7 @@ mod tests {
     }
 
     #[test]
-    fn a_line_of_a_build_that_knew_no_incarnation_and_no_epoch_is_read() {
+    fn a_line_of_a_build_that_knew_no_incarnation_epoch_or_token_is_read() {
         let content = "{}";
         let hash = hash_of(content);
         let intent = format!(
@@ -207,7 +218,7 @@ mod tests {
         );
         let line = |object: &str| format!("{} {object}", checksum(object.as_bytes()));
         let Ok(Entry::Intent(intent)) = parsed(line(&intent).as_bytes()) else { panic!("an intent") };
-        assert_eq!((intent.fence, intent.epoch), (2, 0));
+        assert_eq!((intent.fence, intent.epoch, intent.token.as_ref()), (2, 0, ""));
         let opened = line(r#"{"e":"opened","version":1,"worker":"w"}"#);
         let expected = Entry::Opened { version: VERSION, worker: "w".into(), incarnation: "".into() };
         assert_eq!(parsed(opened.as_bytes()), Ok(expected));

@@ -39,6 +39,7 @@ fn intent_of(lane: &str, key: &str, fence: u64, epoch: u64) -> Entry<'static> {
         lane: lane.to_owned().into(),
         key: key.to_owned().into(),
         fence,
+        token: "w/1".into(),
         epoch,
         sends: 1,
         resends: 0,
@@ -49,7 +50,12 @@ fn intent_of(lane: &str, key: &str, fence: u64, epoch: u64) -> Entry<'static> {
 }
 
 fn withheld(key: &str) -> Entry<'static> {
-    Entry::Withheld(Withheld { lane: "main/transfer".into(), key: key.to_owned().into(), fence: 1 })
+    Entry::Withheld(Withheld {
+        lane: "main/transfer".into(),
+        key: key.to_owned().into(),
+        fence: 1,
+        token: "w/1".into(),
+    })
 }
 
 fn files(folder: &Path) -> Vec<PathBuf> {
@@ -214,7 +220,12 @@ async fn a_folder_recalls_the_newest_sends_of_each_file_and_the_highest_epoch_of
         journal.keep(&intent_of("main/transfer", &format!("K{number}"), 1, number), PATIENCE).await.unwrap();
     }
     journal.keep(&intent_of("shop/split", "S", 4, 2), PATIENCE).await.unwrap();
-    journal.note(&Entry::Withheld(Withheld { lane: "main/transfer".into(), key: "K70".into(), fence: 1 }));
+    journal.note(&Entry::Withheld(Withheld {
+        lane: "main/transfer".into(),
+        key: "K70".into(),
+        fence: 1,
+        token: "w/1".into(),
+    }));
     drop(journal);
     open_as("two", folder.path(), MANY).keep(&intent_of("main/transfer", "X", 9, 3), PATIENCE).await.unwrap();
     drop(open_as("empty", folder.path(), MANY));

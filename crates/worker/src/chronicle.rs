@@ -32,6 +32,7 @@ impl Chronicle {
             lane: lane.to_string().into(),
             key: job.key.as_str().into(),
             fence: job.fence,
+            token: job.token.as_str().into(),
             epoch: held.epoch,
             sends: job.sends,
             resends: job.resends,
@@ -47,7 +48,8 @@ impl Chronicle {
         let Some(journal) = &self.journal else { return };
         self.guard.withheld(lane, held.job.key.as_str(), held.job.fence);
         let (lane, key) = (lane.to_string().into(), held.job.key.as_str().into());
-        journal.note(&Entry::Withheld(Withheld { lane, key, fence: held.job.fence }));
+        let (fence, token) = (held.job.fence, held.job.token.as_str().into());
+        journal.note(&Entry::Withheld(Withheld { lane, key, fence, token }));
     }
 
     /// What was read. Nobody waits for it: without it the job is merely looked at once more.
@@ -56,6 +58,7 @@ impl Chronicle {
         let Ok(read) = serde_json::to_value(reading) else { return };
         let (at, lane, key) = (held.clock.now().0, lane.to_string().into(), held.job.key.as_str().into());
         let read = std::borrow::Cow::Owned(read);
-        journal.note(&Entry::Answer(Answered { at, lane, key, fence: held.job.fence, read }));
+        let (fence, token) = (held.job.fence, held.job.token.as_str().into());
+        journal.note(&Entry::Answer(Answered { at, lane, key, fence, token, read }));
     }
 }

@@ -1,6 +1,6 @@
 //! What journals know, by job. Contents stay in the files: they are read again for the few jobs that need them.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
@@ -20,8 +20,8 @@ pub(super) struct Memory {
     pub(super) epochs: BTreeMap<Lane, u64>,
     /// On which Redis the files were begun.
     pub(super) incarnations: BTreeSet<String>,
-    /// The workers that wrote them, each once: claims name a worker by its place here.
-    writers: Vec<String>,
+    /// The names of claims, each with a number of its own.
+    names: HashMap<String, usize>,
     /// What is wrong with the files, a sentence each.
     pub(super) complaints: Vec<String>,
 }
@@ -35,10 +35,11 @@ pub(super) struct Known {
     answer: Option<(u64, Value)>,
 }
 
-/// A claim. Fences alone repeat: a Redis that has lost writes gives one to another worker again.
+/// A claim. A Redis that has lost writes gives its fence again, to another worker or the same one: the claim's token, or in files
+/// without tokens the worker, tells them apart.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 struct Claim {
-    writer: usize,
+    name: usize,
     fence: u64,
 }
 
@@ -126,13 +127,13 @@ impl Memory {
         let file = self.files.len();
         let mut strange = 0_u64;
         // Should its first line be damaged, its name still says who wrote it.
-        let mut writer = self.writer(&writer_of(&path));
+        let mut writer = writer_of(&path);
         let summary = bursar_journal::read(&path, |entry, place| {
             if let Entry::Opened { worker, incarnation, .. } = &entry {
-                writer = self.writer(worker);
+                writer = worker.to_string();
                 self.incarnations.extend((!incarnation.is_empty()).then(|| incarnation.to_string()));
             }
-            if self.take(entry, writer, file, place).is_none() {
+            if self.take(entry, &writer, file, place).is_none() {
                 strange += 1;
             }
         });
@@ -153,15 +154,15 @@ impl Memory {
     }
 
     /// `None` when the entry is of a lane or key that cannot be.
-    fn take(&mut self, entry: Entry<'static>, writer: usize, file: usize, place: Place) -> Option<()> {
+    fn take(&mut self, entry: Entry<'static>, writer: &str, file: usize, place: Place) -> Option<()> {
         match entry {
             Entry::Opened { .. } => {}
             Entry::Intent(intent) => {
                 let epoch = self.epochs.entry(intent.lane.parse().ok()?).or_default();
                 *epoch = intent.epoch.max(*epoch);
+                let claim = self.claim(&intent.token, writer, intent.fence);
                 let known = self.known(&intent.lane, &intent.key)?;
-                let Intent { at, fence, sends, resends, trade_nos, hash, .. } = intent;
-                let claim = Claim { writer, fence };
+                let Intent { at, sends, resends, trade_nos, hash, .. } = intent;
                 trade_nos.iter().for_each(|number| known.number(number));
                 let hash = hash_bytes(&hash)?;
                 known.sent.push(Sent { at: Millis(at), claim, sends, resends, hash, file, place });
@@ -176,19 +177,18 @@ impl Memory {
                 }
             }
             Entry::Withheld(withheld) => {
-                let claim = Claim { writer, fence: withheld.fence };
+                let claim = self.claim(&withheld.token, writer, withheld.fence);
                 self.known(&withheld.lane, &withheld.key)?.withheld.insert(claim);
             }
         }
         Some(())
     }
 
-    fn writer(&mut self, name: &str) -> usize {
-        let known = self.writers.iter().rposition(|known| known == name);
-        known.unwrap_or_else(|| {
-            self.writers.push(name.to_owned());
-            self.writers.len() - 1
-        })
+    fn claim(&mut self, token: &str, writer: &str, fence: u64) -> Claim {
+        let name = if token.is_empty() { writer } else { token };
+        let next = self.names.len();
+        let name = *self.names.entry(name.to_owned()).or_insert(next);
+        Claim { name, fence }
     }
 
     fn known(&mut self, lane: &str, key: &str) -> Option<&mut Known> {
@@ -223,12 +223,13 @@ mod tests {
 
     const CONTENT: &str = "{}";
 
-    fn intent(fence: u64, sends: u32) -> Entry<'static> {
+    fn intent(token: &str, fence: u64, sends: u32) -> Entry<'static> {
         Entry::Intent(Intent {
             at: 1,
             lane: "main/transfer".into(),
             key: "K".into(),
             fence,
+            token: token.to_owned().into(),
             epoch: 1,
             sends,
             resends: 0,
@@ -238,31 +239,36 @@ mod tests {
         })
     }
 
-    fn withheld(fence: u64) -> Entry<'static> {
-        Entry::Withheld(Withheld { lane: "main/transfer".into(), key: "K".into(), fence })
+    fn withheld(token: &str, fence: u64) -> Entry<'static> {
+        let token = token.to_owned().into();
+        Entry::Withheld(Withheld { lane: "main/transfer".into(), key: "K".into(), fence, token })
     }
 
     fn sends(entries: Vec<(&str, Entry<'static>)>) -> Option<(u64, u32)> {
         let mut memory = Memory::default();
         for (worker, entry) in entries {
-            let writer = memory.writer(worker);
-            memory.take(entry, writer, 0, Place { offset: 0, length: 0 }).unwrap();
+            memory.take(entry, worker, 0, Place { offset: 0, length: 0 }).unwrap();
         }
         let known = &memory.lanes[&"main/transfer".parse::<Lane>().unwrap()][&"K".parse::<Key>().unwrap()];
         known.sends().map(|sends| (sends.fence, sends.sends))
     }
 
     #[test]
-    fn a_send_that_one_worker_withheld_hides_none_that_another_made_under_the_same_fence() {
-        let (made, other) = (("a", intent(1, 1)), [("b", intent(1, 1)), ("b", withheld(1))]);
-        assert_eq!(sends([vec![made.clone()], other.to_vec()].concat()), Some((1, 1)));
-        assert_eq!(sends([other.to_vec(), vec![made]].concat()), Some((1, 1)), "in whichever order they are read");
-        assert_eq!(sends(other.to_vec()), None, "none was made");
+    fn a_send_that_was_withheld_hides_none_that_was_made_under_the_same_fence() {
+        // Another worker's, in files without tokens; one of the same worker, which claimed again after Redis had lost writes.
+        for (maker, token, other_token) in [("a", "", ""), ("b", "b/1", "b/2")] {
+            let made = (maker, intent(token, 1, 1));
+            let other = [("b", intent(other_token, 1, 1)), ("b", withheld(other_token, 1))];
+            assert_eq!(sends([vec![made.clone()], other.to_vec()].concat()), Some((1, 1)), "{maker}");
+            assert_eq!(sends([other.to_vec(), vec![made]].concat()), Some((1, 1)), "{maker}: in whichever order");
+            assert_eq!(sends(other.to_vec()), None, "none was made");
+        }
     }
 
     #[test]
-    fn two_first_sends_of_two_workers_are_two() {
-        assert_eq!(sends(vec![("a", intent(1, 1)), ("b", intent(1, 1))]), Some((1, 2)));
-        assert_eq!(sends(vec![("a", intent(1, 1)), ("a", intent(3, 2))]), Some((3, 2)));
+    fn two_first_sends_of_two_claims_are_two() {
+        assert_eq!(sends(vec![("a", intent("", 1, 1)), ("b", intent("", 1, 1))]), Some((1, 2)));
+        assert_eq!(sends(vec![("a", intent("a/1", 1, 1)), ("a", intent("a/2", 1, 1))]), Some((1, 2)));
+        assert_eq!(sends(vec![("a", intent("", 1, 1)), ("a", intent("", 3, 2))]), Some((3, 2)));
     }
 }
