@@ -86,6 +86,10 @@ async fn what_was_paid_is_not_paid_again_when_redis_comes_back_empty_the_worker_
         "for workers that keep no journal: {lanes}"
     );
     assert!(world.list().await.iter().all(|job| job["state"] == "queued"));
+    for act in ["cancel", "send"] {
+        let said = world.refused(&[act, "T-001", "--reason", "it was never sent"]).await;
+        assert!(said.contains("a journal knows of sends that Redis has forgotten"), "{said}");
+    }
 
     let (finished, differences) = scene.reconcile(&["--dry-run"]).await;
     assert_eq!((finished.code, differences.len()), (Some(1), jobs.len()), "{finished:?}");

@@ -3,9 +3,9 @@
 -- KEYS  1 the lane's base
 -- ARGV  1 wake channel, 2 lane name, 3 events kept, 4 key, 5 state seen, 6 new state, 7 due set ('to_send'|'to_ask'|''),
 --       8 reason, 9 log line without its time: fields of a JSON object after the first, 10 fence and 11 last change (ms) seen
---       (both '' = whatever they are)
--- Returns 'ok' | 'gone' | 'held' (a worker is calling the gateway about it) | 'changed' (it is not what was seen) | the state
---         that it has by now
+--       (both '' = whatever they are), 12 why a lane is paused in which this may not be done ('' = it always may)
+-- Returns 'ok' | 'gone' | 'held' (a worker is calling the gateway about it) | 'changed' (it is not what was seen) | 'ahead'
+--         (the lane is paused for that reason) | the state that it has by now
 -- shared: whole.lua
 -- shared: marks.lua
 -- shared: claims.lua
@@ -23,7 +23,9 @@ if claim then
   fence = claim.fence
   if claim.call == 'send' then is, changed = 'in_doubt', claim.last end
 end
-local era = tonumber(redis.call('HGET', base .. 'lane', 'era') or 0)
+local era, paused = unpack(redis.call('HMGET', base .. 'lane', 'era', 'paused'))
+era = tonumber(era or 0)
+if ARGV[12] ~= '' and paused == ARGV[12] then return 'ahead' end
 if state_in(era, is, accepted_in) ~= is then
   is = state_in(era, is, accepted_in)
   if sent == '0' then sent = now end -- a send that Redis has forgotten: waits count from the latest moment that it can have been

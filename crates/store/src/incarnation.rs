@@ -10,7 +10,8 @@ use crate::scripts::EVENTS_KEPT;
 use crate::{Store, StoreError};
 
 /// Why a lane is paused of which a journal knows more than Redis. It must not be changed: the script that ends it looks for it.
-const AHEAD: &str = "bursar: a journal knows of sends that Redis has forgotten; run `bursar reconcile --journal`";
+pub(crate) const AHEAD: &str =
+    "bursar: a journal knows of sends that Redis has forgotten; run `bursar reconcile --journal`";
 
 /// Which Redis this is.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

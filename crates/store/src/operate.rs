@@ -7,6 +7,7 @@ use serde_json::json;
 
 use crate::claim::whole_millis;
 use crate::commit::due_set;
+use crate::incarnation::AHEAD;
 use crate::scripts::EVENTS_KEPT;
 use crate::{Record, Store, StoreError, crash_point};
 
@@ -131,6 +132,8 @@ impl Store {
         for seen in seen {
             call.push(seen);
         }
+        let certain = needs_certainty(operation);
+        call.push(certain.map_or("", |_| AHEAD));
         let answer: String = call.run(self).await?;
         match answer.as_str() {
             "ok" => {
@@ -139,6 +142,11 @@ impl Store {
             }
             "gone" => Ok(Operated::Unknown),
             "held" => Ok(Operated::Held(Box::new(record.clone()))),
+            "ahead" => Ok(Operated::Refused(OperationRefused {
+                state: record.state,
+                what: certain.unwrap_or_default(),
+                rule: "a journal knows of sends that Redis has forgotten: run `bursar reconcile --journal` first",
+            })),
             _ => Ok(Operated::Changed),
         }
     }
@@ -192,6 +200,15 @@ impl Store {
             crash_point("after_purge");
         }
         Ok(reduced)
+    }
+}
+
+/// The operations that rely on Redis's word that a job was not executed, in the words of [`OperationRefused`].
+const fn needs_certainty(operation: Operation) -> Option<&'static str> {
+    match operation {
+        Operation::Cancel => Some("cancelled"),
+        Operation::Send => Some("sent"),
+        Operation::Ask | Operation::Resolve(_) => None,
     }
 }
 

@@ -21,6 +21,7 @@ mod cost;
 mod durability;
 mod events;
 mod fairness;
+mod incarnation;
 mod lost_replies;
 mod lost_writes;
 mod model;
