@@ -82,7 +82,12 @@ pub(crate) async fn server(arguments: &ServerArguments) -> anyhow::Result<()> {
     };
     let (producer, lanes) = (jobs::producer(&store), vec![jobs::lane()?]);
     let places = Places { lanes: lanes.clone(), ..Places::default() };
-    let page = Page { worker: None, callbacks: None, stored: Arc::new(Stored::new(store.clone(), places)) };
+    let page = Page {
+        worker: None,
+        callbacks: None,
+        stored: Arc::new(Stored::new(store.clone(), places)),
+        unfit: Arc::default(),
+    };
     let drain = CancellationToken::new();
     let server = Server::bind(settings, NoTokens::Refuse, store, producer, lanes, page, drain).await?;
     say(&json!({"listen": server.address().to_string(), "token": token}).to_string())?;

@@ -53,6 +53,7 @@ impl Worker {
         };
         let account = Account {
             name: jobs::ACCOUNT.parse()?,
+            identity: String::new(),
             gateway,
             policy: Policy::default(),
             rate_per_second: 0.0,

@@ -8,6 +8,8 @@ use std::path::{Path, PathBuf};
 use bursar_domain::{AccountRules, Lane};
 use bursar_gateways::{Beingfi, BeingfiSettings, ResponseSign, Secret, Transport, Yzt, YztSettings};
 
+use url::Url;
+
 use crate::config::{self, Account, Config, Gateway};
 
 /// No key, token or certificate is longer; what is, is the wrong file.
@@ -84,6 +86,16 @@ impl Account {
             Gateway::Beingfi(_) => false,
         };
         AccountRules { gateway: self.gateway.kind(), max_amount: self.policy.max_amount, generic_split }
+    }
+
+    /// Which gateway the account is at, and whose it is there: what a lane's jobs are bound to. Spellings of one address are one.
+    pub(crate) fn identity(&self) -> String {
+        let base_url = Url::parse(&self.base_url).map_or(self.base_url.clone(), String::from);
+        let (gateway, base_url) = (self.gateway.kind().as_str(), base_url.trim_end_matches('/'));
+        match &self.gateway {
+            Gateway::Yzt(yzt) => format!("{gateway} {base_url} app_id {}", yzt.app_id),
+            Gateway::Beingfi(beingfi) => format!("{gateway} {base_url} mch_no {}", beingfi.mch_no),
+        }
     }
 
     /// Everything that keeps the account from being worked with: its files are read, its keys are looked at.

@@ -78,6 +78,12 @@ pub(crate) enum Command {
     Balance(commands::balance::Arguments),
     /// Bind a receiver of splits.
     Bind(commands::bind::Arguments),
+    /// Hand the open jobs of an account that was renamed to its new name.
+    Adopt(commands::adopt::Arguments),
+    /// Say that a lane's jobs are for the gateway that the configuration names now.
+    ConfirmGateway(commands::confirm_gateway::Arguments),
+    /// Print the rights that Bursar needs in Redis, as a line for its ACL.
+    RedisAcl(commands::redis_acl::Arguments),
     /// Check Redis, clock, keys and gateways.
     Doctor(commands::doctor::Arguments),
     /// Exit 0 if Redis answers: for a container's health check.

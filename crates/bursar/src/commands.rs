@@ -1,8 +1,10 @@
 //! The commands, one file each.
 
+pub(crate) mod adopt;
 pub(crate) mod balance;
 pub(crate) mod bind;
 pub(crate) mod config;
+pub(crate) mod confirm_gateway;
 pub(crate) mod demo;
 pub(crate) mod doctor;
 pub(crate) mod export;
@@ -13,6 +15,7 @@ pub(crate) mod notifications;
 pub(crate) mod operate;
 pub(crate) mod pause;
 pub(crate) mod reconcile;
+pub(crate) mod redis_acl;
 pub(crate) mod serve;
 pub(crate) mod show;
 pub(crate) mod simulate;

@@ -193,6 +193,11 @@ impl RedisUrl {
         ["rediss:", "valkeys:", "rediss+sentinel:"].iter().any(|scheme| self.0.starts_with(scheme))
     }
 
+    /// Whether it names sentinels.
+    pub(crate) fn is_sentinel(&self) -> bool {
+        Self::is_sentinels(&self.0)
+    }
+
     /// Whether a text names sentinels: a list of hosts, which is more than other URLs have.
     fn is_sentinels(text: &str) -> bool {
         text.starts_with("redis+sentinel://") || text.starts_with("rediss+sentinel://")

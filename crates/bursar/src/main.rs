@@ -11,6 +11,7 @@ mod logging;
 mod output;
 mod pace;
 mod preflight;
+mod renamed;
 mod serve;
 mod session;
 mod signals;
@@ -62,6 +63,9 @@ async fn run(command: &Command, global: &Global) -> anyhow::Result<Exit> {
         Command::Reconcile(arguments) => commands::reconcile::run(arguments, global).await,
         Command::Balance(arguments) => commands::balance::run(arguments, global).await,
         Command::Bind(arguments) => commands::bind::run(arguments, global).await,
+        Command::Adopt(arguments) => commands::adopt::run(arguments, global).await,
+        Command::ConfirmGateway(arguments) => commands::confirm_gateway::run(arguments, global).await,
+        Command::RedisAcl(arguments) => commands::redis_acl::run(arguments, global),
         Command::Doctor(arguments) => commands::doctor::run(arguments, global).await,
         Command::Healthcheck(arguments) => commands::doctor::healthcheck(arguments, global).await,
         Command::Token(arguments) => commands::token::run(arguments, global),

@@ -1,36 +1,57 @@
-//! Whether Redis may hold money: looked at when a worker starts, and every minute after, for a server can be reconfigured,
-//! replaced or filled while everybody sleeps.
+//! Whether Redis may hold money: looked at when a process starts, over each new connection, and every ten seconds after, for a
+//! server can be reconfigured, replaced or filled while everybody sleeps.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use bursar_domain::Lane;
 use bursar_gateways::local_now_ms;
-use bursar_store::{Finding, Severity, Store, StoreError, Wanted};
+use bursar_store::{CLUSTER, Finding, Severity, Store, StoreError, Wanted};
 use bursar_telemetry::Metrics;
 use bursar_worker::Fit;
-use tokio::sync::watch;
 
 use crate::config::{self, Config};
+use crate::renamed;
 
-/// How often a working worker looks again.
-const ROUND: Duration = Duration::from_secs(60);
+/// How often a process looks again while its connection holds: a setting that is changed at run time is noticed within this time.
+const ROUND: Duration = Duration::from_secs(10);
 
-/// One worker's looks at its Redis.
+/// After a look that failed.
+const AGAIN: Duration = Duration::from_secs(1);
+
+/// One process's looks at its Redis.
 pub(crate) struct Preflight<'a> {
     config: &'a Config,
     store: Store,
-    metrics: Arc<Metrics>,
-    /// What was told of last, so that a minute without news tells nothing.
+    /// A worker's numbers, and the lanes that it serves; none of a server.
+    worker: Option<(Arc<Metrics>, Vec<Lane>)>,
+    unfit: Arc<AtomicBool>,
+    /// What was told of last, so that a look without news tells nothing.
     told: BTreeMap<&'static str, Severity>,
+    /// Whether it was looked for open jobs of accounts that were renamed: once, before the first send.
+    renames_seen: bool,
 }
 
 impl<'a> Preflight<'a> {
-    pub(crate) fn new(config: &'a Config, store: Store, metrics: Arc<Metrics>) -> Self {
+    pub(crate) fn of_worker(config: &'a Config, store: Store, metrics: Arc<Metrics>) -> Self {
         for advice in config.advice() {
             tracing::warn!(check = "configuration", "{} {}", advice.key, advice.text);
         }
-        Self { config, store, metrics, told: BTreeMap::new() }
+        let worker = Some((metrics, config.lanes()));
+        Self { config, store, worker, unfit: Arc::default(), told: BTreeMap::new(), renames_seen: false }
+    }
+
+    /// A server sends nothing, and takes no traffic for a Redis that its workers would refuse.
+    pub(crate) fn of_server(config: &'a Config, store: Store) -> Self {
+        let unfit = Arc::new(AtomicBool::new(true));
+        Self { config, store, worker: None, unfit, told: BTreeMap::new(), renames_seen: true }
+    }
+
+    /// Whether the last look refused this Redis.
+    pub(crate) fn unfit(&self) -> Arc<AtomicBool> {
+        Arc::clone(&self.unfit)
     }
 
     /// Looks once, and tells of what is not fine and has not been told yet.
@@ -38,39 +59,66 @@ impl<'a> Preflight<'a> {
     /// # Errors
     /// [`StoreError`] when Redis does not answer: then nothing can be told.
     pub(crate) async fn look(&mut self) -> Result<Fit, StoreError> {
-        let findings = self.store.preflight(&wanted(self.config)).await?;
-        let refused = findings.iter().any(|finding| finding.severity == Severity::Refuse);
+        let link = self.store.link().await?;
+        let findings = self.store.preflight_over(link, &wanted(self.config)).await?;
+        let refused = |finding: &&Finding| finding.severity == Severity::Refuse;
         let news = findings.iter().filter(|finding| self.told.get(finding.check) != Some(&finding.severity));
         let news: Vec<Finding> = news.cloned().collect();
-        let overruled = self.config.redis.preflight == config::Preflight::Warn;
         for Finding { severity, check, text } in news {
             match self.told.insert(check, severity) {
                 None if severity == Severity::Fine => {}
                 _ => tell(severity, check, &text, self.config.redis.preflight),
             }
         }
-        let grave = findings.iter().filter_map(|finding| match finding.severity {
-            Severity::Fine => None,
-            Severity::Warn => Some((finding.check, "warn")),
-            Severity::Refuse => Some((finding.check, "refuse")),
-        });
-        self.metrics.preflight(grave);
-        let fit = !refused || overruled;
-        self.metrics.fit_for_money(fit);
-        Ok(if fit { Fit::ForMoney } else { Fit::NotForMoney })
-    }
-
-    /// Looks every minute, and says what it comes to. Never ends: a Redis that does not answer now sends nothing either way.
-    pub(crate) async fn look_again_and_again(&mut self, tell: watch::Sender<Fit>) {
-        loop {
-            tokio::time::sleep(ROUND).await;
-            match self.look().await {
-                Ok(fit) => {
-                    tell.send_replace(fit);
-                }
-                Err(error) => tracing::warn!(error = %error.chain(), "the preflight could not look at Redis"),
+        let overruled = self.config.redis.preflight == config::Preflight::Warn
+            && !findings.iter().filter(refused).any(|finding| finding.check == CLUSTER);
+        let fit = match (findings.iter().any(|finding| refused(&finding)), overruled) {
+            (_, true) => Fit::ForMoney,
+            (false, false) => Fit::ForMoneyOver(link),
+            (true, false) => Fit::NotForMoney,
+        };
+        if fit != Fit::NotForMoney && !self.renames_seen {
+            renamed::pause_beside_open_jobs(self.config, &self.store).await?;
+            self.renames_seen = true;
+        }
+        self.unfit.store(fit == Fit::NotForMoney, Ordering::Relaxed);
+        if let Some((metrics, lanes)) = &self.worker {
+            metrics.preflight(findings.iter().filter_map(grave));
+            metrics.fit_for_money(fit != Fit::NotForMoney);
+            if let Err(error) = self.store.serves(lanes).await {
+                tracing::debug!(error = %error.chain(), "Redis was not told which lanes this worker serves");
             }
         }
+        Ok(fit)
+    }
+
+    /// Looks over each new connection and now and then, and says what it comes to. Never ends: a Redis that does not answer now
+    /// sends nothing either way.
+    pub(crate) async fn look_again_and_again(&mut self, tell: impl Fn(Fit)) {
+        let mut links = self.store.links();
+        let mut wait = ROUND;
+        loop {
+            tokio::select! {
+                () = links.changed() => {}
+                () = tokio::time::sleep(wait) => {}
+            }
+            wait = ROUND;
+            match self.look().await {
+                Ok(fit) => tell(fit),
+                Err(error) => {
+                    wait = AGAIN;
+                    tracing::debug!(error = %error.chain(), "the preflight could not look at Redis");
+                }
+            }
+        }
+    }
+}
+
+fn grave(finding: &Finding) -> Option<(&'static str, &'static str)> {
+    match finding.severity {
+        Severity::Fine => None,
+        Severity::Warn => Some((finding.check, "warn")),
+        Severity::Refuse => Some((finding.check, "refuse")),
     }
 }
 
@@ -78,7 +126,7 @@ fn tell(severity: Severity, check: &'static str, text: &str, policy: config::Pre
     match severity {
         Severity::Fine => tracing::info!(check, "{check} is fine again: {text}"),
         Severity::Warn => tracing::warn!(check, "{check}: {text}"),
-        Severity::Refuse if policy == config::Preflight::Warn => {
+        Severity::Refuse if policy == config::Preflight::Warn && check != CLUSTER => {
             tracing::error!(check, "{check}: {text} (sending all the same: redis.preflight is \"warn\")");
         }
         Severity::Refuse => tracing::error!(

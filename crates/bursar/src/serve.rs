@@ -1,6 +1,7 @@
 //! The role that listens: the HTTP API until told to drain. `bursar serve` and `bursar up` are this.
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use bursar_callbacks::Telemetry;
 use bursar_gateways::NotificationReader;
@@ -21,6 +22,7 @@ pub(crate) async fn listen(
     store: Store,
     worker: Option<Arc<Metrics>>,
     telling: &Telemetry,
+    unfit: Arc<AtomicBool>,
     drain: CancellationToken,
 ) -> anyhow::Result<Server> {
     let settings = Settings {
@@ -33,7 +35,7 @@ pub(crate) async fn listen(
         notified: notified(config)?,
     };
     let producer = traces::witnessed(producer(config, store.clone()), &telling.traces);
-    let page = Page { worker, callbacks: Some(Arc::clone(&telling.metrics)), stored: stored(config, &store) };
+    let page = Page { worker, callbacks: Some(Arc::clone(&telling.metrics)), stored: stored(config, &store), unfit };
     Ok(Server::bind(settings, no_tokens, store, producer, config.lanes(), page, drain).await?)
 }
 

@@ -28,11 +28,13 @@ pub(crate) async fn work(
     drain: CancellationToken,
 ) -> anyhow::Result<Exit> {
     let accounts = accounts(config, &store)?;
-    let mut preflight = Preflight::new(config, store.clone(), Arc::clone(&metrics));
-    if preflight.look().await? == Fit::NotForMoney {
+    let mut preflight = Preflight::of_worker(config, store.clone(), Arc::clone(&metrics));
+    let first = preflight.look().await?;
+    // Where somebody asks `/readyz`, it is told there, and sends go on once it is mended. Elsewhere only the end is noticed.
+    if first == Fit::NotForMoney && config.worker.listen.is_none() {
         return Ok(Exit::No);
     }
-    let (tell, fit) = watch::channel(Fit::ForMoney);
+    let (tell, fit) = watch::channel(first);
     let name = worker_name();
     let incarnation = journals::begin(config, &store).await?;
     let settings = Settings {
@@ -48,7 +50,12 @@ pub(crate) async fn work(
     };
     let _listener = match config.worker.listen {
         Some(address) => {
-            let page = Page { worker: Some(metrics), callbacks: None, stored: serve::stored(config, &store) };
+            let page = Page {
+                worker: Some(metrics),
+                callbacks: None,
+                stored: serve::stored(config, &store),
+                unfit: Arc::default(),
+            };
             Some(listener::start(address, page).await?)
         }
         None => None,
@@ -68,7 +75,7 @@ pub(crate) async fn work(
     };
     tokio::select! {
         worked = working => worked?,
-        () = preflight.look_again_and_again(tell) => {}
+        () = preflight.look_again_and_again(|fit| { tell.send_replace(fit); }) => {}
     }
     tracing::info!("drained");
     Ok(Exit::Done)
@@ -95,6 +102,7 @@ fn accounts(config: &Config, store: &Store) -> anyhow::Result<Vec<Account>> {
         Ok(Account {
             name: name.clone(),
             gateway: paced_gateway(name, account, store)?,
+            identity: account.identity(),
             policy: account.policy.clone(),
             rate_per_second: account.rate_per_second,
             kinds: account.rules().kinds().to_vec(),

@@ -134,6 +134,7 @@ impl Problem {
                 Self::new(Kind::Unavailable, format!("not kept as redis.durability = \"{asked}\" asks: {meaning}"))
                     .retry_after(COME_BACK)
             }
+            StoreError::Cluster => Self::new(Kind::Unavailable, error.to_string()),
             StoreError::Refused { .. } => {
                 Self::new(Kind::Unavailable, format!("Redis refuses at the moment: {meaning}")).retry_after(COME_BACK)
             }

@@ -6,11 +6,13 @@
 --       worker's last receipt and 9 the highest epoch of the lane, as far as it remembers them (0 = not),
 --       10 'resend'|'hold', 11 'sends'|'probe'|'asks': whether sends may be claimed, one of them as a probe of the gateway (then
 --       there is one slot), or asks only, 12 the worker's idea of Redis's time (ms, 0 = none), 13 '1' while a claim whose lease has
---       ended is left to its worker: after an outage that worker may hold the response, and its commit comes first
--- Returns {now (ms), next due (ms, -1 = nothing waits), jobs, keys without a record, epoch, 1 if Redis has lost writes else 0, era}; each
---         job is four of `jobs`: its key, its facts, its content and the hash of the content that was accepted ('' = none). The facts
---         are four lines: the claim's words up to created, losses, sent before this, ordered by an operator, due (ms, 0 = never),
---         what a late response said ('-' = there was none), with spaces between; the traceparent; the trade numbers; the reason
+--       ended is left to its worker: after an outage that worker may hold the response, and its commit comes first, 14 the worker's
+--       gateway ('' = any)
+-- Returns {now (ms), next due (ms, -1 = nothing waits), jobs, keys without a record, epoch, 1 if Redis has lost writes, 2 if the lane is
+--         another gateway's, else 0, era}; each job is four of `jobs`: its key, its facts, its content and the hash of the content that
+--         was accepted ('' = none). The facts are four lines: the claim's words up to created, losses, sent before this, ordered by an
+--         operator, due (ms, 0 = never), what a late response said ('-' = there was none), with spaces between; the traceparent; the
+--         trade numbers; the reason
 -- shared: whole.lua
 -- shared: marks.lua
 -- shared: claims.lua
@@ -22,8 +24,14 @@ local lease, slots, rate, number = tonumber(ARGV[2]), tonumber(ARGV[3]), tonumbe
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local now_us = time[1] * 1000000 + time[2]
-local paused, tat, turn, epoch, era, resumed, resumed_at = unpack(redis.call('HMGET', base .. 'lane', 'paused', 'tat', 'turn', 'e', 'era', 'resumed', 'resumed_at'))
+local paused, tat, turn, epoch, era, resumed, resumed_at, gateway = unpack(redis.call('HMGET', base .. 'lane', 'paused', 'tat', 'turn', 'e', 'era', 'resumed', 'resumed_at', 'gateway'))
 epoch, era, resumed, resumed_at = tonumber(epoch) or 0, tonumber(era) or 0, tonumber(resumed) or 0, tonumber(resumed_at) or 0
+
+-- The jobs were accepted for, and perhaps sent to, one gateway: a worker that would call another one takes none, and learns nothing.
+if ARGV[14] ~= '' and gateway ~= ARGV[14] then
+  if gateway then return { now, -1, {}, {}, epoch, 2, era } end
+  redis.call('HSET', base .. 'lane', 'gateway', ARGV[14])
+end
 
 -- A claim that its worker has given up, or that a network delivers late or twice, takes nothing.
 local receipt_number = last_receipt(base, worker)

@@ -69,7 +69,7 @@ if callback ~= '' and not held then
   redis.call('RPUSH', base .. 'tell:' .. id, view .. ARGV[10] .. '}}')
   redis.call('ZADD', base .. 'to_tell', now, id)
   local prefix, account = string.match(base, '^(.*):{(.*)}:$')
-  redis.call('PUBLISH', prefix .. ':tell', account)
+  redis.pcall('PUBLISH', prefix .. ':tell', account)
 end
 
 -- Each that comes makes room for itself: what has expired goes, but for what is still to be told.

@@ -41,7 +41,7 @@ end
 if set ~= '' then
   redis.call('HSET', job, 'o', now) -- a person's order to call: deadlines run anew from it
   redis.call('ZADD', base .. set, now, key)
-  redis.call('PUBLISH', ARGV[1], ARGV[2])
+  redis.pcall('PUBLISH', ARGV[1], ARGV[2])
 else
   redis.call('ZADD', base .. 'done', 'NX', now, key)
 end

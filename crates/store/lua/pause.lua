@@ -15,6 +15,6 @@ else
 end
 if changed == 1 then
   redis.call('XADD', base .. 'events', 'MAXLEN', '~', ARGV[3], '*', 'lane', paused and 'paused' or 'resumed', 'why', ARGV[5])
-  redis.call('PUBLISH', ARGV[1], ARGV[2])
+  redis.pcall('PUBLISH', ARGV[1], ARGV[2])
 end
 return changed

@@ -70,7 +70,7 @@ if set ~= '' then redis.call('ZADD', base .. set, ARGV[9], key) else redis.call(
 redis.call('HSET', job, unpack(fields))
 redis.call('RPUSH', base .. 'log:' .. key, '{"e":"put_back","t":' .. now .. ',' .. ARGV[17] .. '}')
 redis.call('XADD', base .. 'events', 'MAXLEN', '~', ARGV[3], '*', 'key', key, 'state', state)
-redis.call('PUBLISH', ARGV[1], ARGV[2])
+redis.pcall('PUBLISH', ARGV[1], ARGV[2])
 if is and is ~= state and TOLD[state] and redis.call('HEXISTS', job, 'cb1') == 1 then tell(base, key, state, now) end
 if beside then return { 'beside', beside } end
 return { 'ok' }

@@ -40,6 +40,6 @@ for at = 4, #ARGV, 3 do
 end
 if #ended > 0 then
   redis.call('HDEL', base .. 'held', unpack(ended))
-  redis.call('PUBLISH', ARGV[1], ARGV[2])
+  redis.pcall('PUBLISH', ARGV[1], ARGV[2])
 end
 return answers

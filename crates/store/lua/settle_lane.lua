@@ -10,5 +10,5 @@ if (tonumber(epoch) or 0) < tonumber(ARGV[4]) then redis.call('HSET', base .. 'l
 if paused ~= ARGV[5] then return 0 end
 redis.call('HDEL', base .. 'lane', 'paused')
 redis.call('XADD', base .. 'events', 'MAXLEN', '~', ARGV[3], '*', 'lane', 'resumed', 'why', 'bursar: the journals were reconciled')
-redis.call('PUBLISH', ARGV[1], ARGV[2])
+redis.pcall('PUBLISH', ARGV[1], ARGV[2])
 return 1

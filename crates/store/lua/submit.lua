@@ -77,7 +77,7 @@ local done, failure = pcall(function()
 end)
 if #due_times > 0 then
   redis.call('ZADD', base .. 'to_send', unpack(due_times))
-  redis.call('PUBLISH', ARGV[1], ARGV[2])
+  redis.pcall('PUBLISH', ARGV[1], ARGV[2])
 end
 if not done then error(failure) end
 return answers

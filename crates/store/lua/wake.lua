@@ -8,5 +8,5 @@ local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 if redis.call('HEXISTS', base .. 'held', key) == 1 then return 0 end
 if redis.call('ZADD', base .. 'to_ask', 'XX', 'LT', 'CH', now, key) == 0 then return 0 end
-redis.call('PUBLISH', ARGV[1], ARGV[2])
+redis.pcall('PUBLISH', ARGV[1], ARGV[2])
 return 1

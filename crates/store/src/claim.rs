@@ -9,7 +9,7 @@ use bursar_domain::{
 use redis::{Pipeline, Value};
 
 use crate::held::call_of;
-use crate::link::Connection;
+use crate::link::{Connection, Link};
 use crate::scripts::{EVENTS_KEPT, LOG_QUIET_AFTER};
 use crate::sentinel::switched_over;
 use crate::submit::word_of;
@@ -45,6 +45,10 @@ pub struct Claim<'a> {
     pub lapsed: Lapsed,
     /// This worker's idea of Redis's time, once it has one: receipts say nothing after a clock was set forward.
     pub clock: Option<Millis>,
+    /// The worker's gateway; the first that claims in a lane makes it the lane's. Empty for whichever it is.
+    pub gateway: &'a str,
+    /// The only connection over which the claim may be made; `None` for any.
+    pub over: Option<Link>,
 }
 
 impl<'a> Claim<'a> {
@@ -52,8 +56,9 @@ impl<'a> Claim<'a> {
     #[must_use]
     pub fn new(worker: &'a str, number: u64, lease: Duration, slots: usize) -> Self {
         let (known, on_ambiguous, sends) = (Known::default(), OnAmbiguous::Resend, Sends::Allowed);
-        let (lapsed, clock) = (Lapsed::TakenOver, None);
-        Self { worker, lease, slots, rate_per_second: 0.0, number, known, on_ambiguous, sends, lapsed, clock }
+        let (lapsed, clock, gateway, over) = (Lapsed::TakenOver, None, "", None);
+        let rate_per_second = 0.0;
+        Self { worker, lease, slots, rate_per_second, number, known, on_ambiguous, sends, lapsed, clock, gateway, over }
     }
 }
 
@@ -209,6 +214,8 @@ pub struct Claims {
     pub era: u64,
     /// Whether this claim found that Redis has lost writes; it then took nothing.
     pub lost_writes: bool,
+    /// Whether the lane's jobs are another gateway's than the worker's; it then took nothing.
+    pub other_gateway: bool,
 }
 
 /// What a worker says when it renews leases.
@@ -278,10 +285,12 @@ impl Store {
                 Sends::NotYet => "asks",
             })
             .push(claim.clock.unwrap_or_default().0)
-            .push(u8::from(claim.lapsed == Lapsed::Left));
+            .push(u8::from(claim.lapsed == Lapsed::Left))
+            .push(claim.gateway);
         type Reply = (u64, i64, Vec<Value>, Vec<String>, u64, u8, u64);
         let since = self.since();
-        let (now, next_due, rows, mut orphans, epoch, lost, era): Reply = call.run_on(self.to_claim_on()?).await?;
+        let (now, next_due, rows, mut orphans, epoch, lost, era): Reply =
+            call.run_on(self.to_claim_on(claim.over)?).await?;
         let token = ClaimId::token(claim.worker, claim.number);
         let mut jobs = Vec::with_capacity(rows.len() / ROW);
         let mut unreadable = Vec::new();
@@ -300,18 +309,20 @@ impl Store {
             self.kept(since).await?;
         }
         let next_due = u64::try_from(next_due).ok().map(Millis);
-        Ok(Claims { now: Millis(now), next_due, jobs, orphans, epoch, era, lost_writes: lost == 1 })
+        let (lost_writes, other_gateway) = (lost == 1, lost == 2);
+        Ok(Claims { now: Millis(now), next_due, jobs, orphans, epoch, era, lost_writes, other_gateway })
     }
 
     /// The first claim at another primary is an error, whatever that primary would answer: it may have lost writes, and the
     /// worker must give everybody who knows of one the time to say so.
-    fn to_claim_on(&self) -> Result<Connection, StoreError> {
+    fn to_claim_on(&self, over: Option<Link>) -> Result<Connection, StoreError> {
         let connection = self.connection();
         let primary = connection.primary();
         if self.claims_at.swap(primary, Ordering::SeqCst) != primary {
             return Err(StoreError::of("claim", switched_over()));
         }
-        Ok(connection.only(primary))
+        let connection = connection.only(primary);
+        Ok(over.map_or(connection.clone(), |link| connection.over(link)))
     }
 
     /// One record that this build cannot read must not stop its lane.

@@ -5,13 +5,14 @@ use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
 use bursar_domain::Millis;
-use redis::aio::{ConnectionManager, ConnectionManagerConfig};
-use redis::{Client, IntoConnectionInfo, RedisResult};
+use redis::aio::MultiplexedConnection;
+use redis::{AsyncConnectionConfig, Client, IntoConnectionInfo, RedisResult};
 use tokio::sync::watch;
 
 use crate::durability::{Durability, Waits};
 use crate::keys::Keys;
-use crate::link::{Connection, Fixed, Following};
+use crate::known::Introduced;
+use crate::link::{Connection, Fixed, Following, Link, Links};
 use crate::scripts::Scripts;
 use crate::sentinel::{Current, Place, Sentinels};
 use crate::{StoreError, tls};
@@ -23,11 +24,12 @@ pub(crate) const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 /// also how soon a path is left that has died without a word.
 pub(crate) const RESPONSE_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// The longest wait between attempts to reconnect: workers are to be back within a second of Redis.
-const MAX_RECONNECT_DELAY: Duration = Duration::from_millis(500);
+/// The first and the longest wait between attempts to reconnect: workers are to be back within a second of Redis.
+pub(crate) const FIRST_RECONNECT_DELAY: Duration = Duration::from_millis(50);
+pub(crate) const MAX_RECONNECT_DELAY: Duration = Duration::from_millis(500);
 
-/// Attempts to reconnect before the waiting commands are told; the callers' own loops go on from there.
-const RECONNECT_ATTEMPTS: usize = 3;
+/// Attempts to connect before the last one, whose failure the waiting commands get; the callers' own loops go on from there.
+pub(crate) const RECONNECT_ATTEMPTS: usize = 3;
 
 /// Where the store is.
 #[derive(Clone, Debug)]
@@ -107,6 +109,7 @@ pub struct Store {
     pub(crate) claims_at: Arc<AtomicU64>,
     pub(crate) keys: Keys,
     pub(crate) scripts: Arc<Scripts>,
+    pub(crate) introduced: Introduced,
     pub(crate) durability: Durability,
     pub(crate) waits: Option<Waits>,
 }
@@ -135,8 +138,9 @@ impl Store {
         let server = Server::of(&settings.url, ca_pem)?;
         let connection = match &server {
             Server::Fixed(client) => {
-                let connected = client.get_connection_manager_with_config(manager()).await;
-                Connection::Fixed(Fixed::new(Arc::clone(client), connected.map_err(tls::refused)?))
+                let fixed = Fixed::new(Arc::clone(client));
+                fixed.connect().await.map_err(tls::refused)?;
+                Connection::Fixed(fixed)
             }
             Server::Sentinels(sentinels) => {
                 let following = Following::new(Arc::clone(sentinels));
@@ -150,19 +154,32 @@ impl Store {
             connection,
             keys: Keys::new(&settings.prefix),
             scripts: Arc::new(Scripts::load()),
+            introduced: Introduced::default(),
             durability: Durability::Fast,
             waits: None,
         })
     }
 
     /// One more connection to the same server, made when it is first used.
-    pub(crate) fn dedicated_connection(&self) -> Result<Connection, StoreError> {
+    pub(crate) fn dedicated_connection(&self) -> Connection {
         match &self.server {
-            Server::Fixed(client) => ConnectionManager::new_lazy_with_config(Client::clone(client), manager())
-                .map(|manager| Connection::Fixed(Fixed::new(Arc::clone(client), manager)))
-                .map_err(|source| StoreError::of("CONNECT", source)),
-            Server::Sentinels(sentinels) => Ok(Connection::Following(Following::new(Arc::clone(sentinels)))),
+            Server::Fixed(client) => Connection::Fixed(Fixed::new(Arc::clone(client))),
+            Server::Sentinels(sentinels) => Connection::Following(Following::new(Arc::clone(sentinels))),
         }
+    }
+
+    /// The connection that is open now, made if there is none. What was looked at over it counts for no other.
+    ///
+    /// # Errors
+    /// [`StoreError`] when nothing answers.
+    pub async fn link(&self) -> Result<Link, StoreError> {
+        self.connection.link().await.map_err(|source| StoreError::of("CONNECT", source))
+    }
+
+    /// Counts the connections that this store makes.
+    #[must_use]
+    pub fn links(&self) -> Links {
+        self.connection.links()
     }
 
     pub(crate) fn connection(&self) -> Connection {
@@ -204,11 +221,10 @@ impl Store {
     }
 }
 
-pub(crate) fn manager() -> ConnectionManagerConfig {
-    ConnectionManagerConfig::new()
+/// Connects once.
+pub(crate) async fn open_to(client: &Client) -> RedisResult<MultiplexedConnection> {
+    let config = AsyncConnectionConfig::new()
         .set_connection_timeout(Some(CONNECT_TIMEOUT))
-        .set_response_timeout(Some(RESPONSE_TIMEOUT))
-        .set_number_of_retries(RECONNECT_ATTEMPTS)
-        .set_min_delay(Duration::from_millis(50))
-        .set_max_delay(MAX_RECONNECT_DELAY)
+        .set_response_timeout(Some(RESPONSE_TIMEOUT));
+    client.get_multiplexed_async_connection_with_config(&config).await
 }

@@ -128,7 +128,7 @@ impl Store {
         let (queue, waiting) = mpsc::channel(MAX_SHARED);
         let breaks = Arc::new(AtomicU64::new(0));
         // A connection of its own: a wait holds back whatever is sent after it on the same one.
-        let (connection, marker) = (self.dedicated_connection()?, self.keys.sync_marker());
+        let (connection, marker) = (self.dedicated_connection(), self.keys.sync_marker());
         let primary = connection.primary();
         let waiter = Waiter { connection, primary, marker, asked, breaks: Arc::clone(&breaks) };
         tokio::spawn(waiter.run(waiting));

@@ -36,6 +36,9 @@ pub enum StoreError {
         #[source]
         source: RedisError,
     },
+    /// It is a cluster, where a job could be taken twice while a slot moves. Nothing was submitted.
+    #[error("redis.url leads to a Redis Cluster, which Bursar does not support yet: use one server, or Sentinel")]
+    Cluster,
     /// Redis has it, and not as surely as the operator asked for. Safe to repeat.
     #[error("not kept as redis.durability = \"{asked}\" asks: {reached}")]
     NotDurable {
@@ -65,7 +68,9 @@ impl StoreError {
         match self {
             Self::Unreachable { .. } | Self::NotDurable { .. } => true,
             Self::Refused { source, .. } => source.code().is_none_or(|code| !FOR_GOOD.contains(&code)),
-            Self::Url(_) | Self::Authority { .. } | Self::Untrusted(_) | Self::Unreadable { .. } => false,
+            Self::Url(_) | Self::Authority { .. } | Self::Untrusted(_) | Self::Cluster | Self::Unreadable { .. } => {
+                false
+            }
         }
     }
 

@@ -158,7 +158,7 @@ impl Store {
     pub async fn watch_events(&self, origins: &[Origin]) -> Result<EventWatch, StoreError> {
         let places = self.newest_events(origins).await?;
         let streams = origins.iter().map(|origin| self.keys.set(origin, "events")).collect();
-        Ok(EventWatch { connection: self.dedicated_connection()?, streams, places })
+        Ok(EventWatch { connection: self.dedicated_connection(), streams, places })
     }
 }
 

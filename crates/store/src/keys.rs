@@ -12,7 +12,7 @@
 //! | `to_send`, `to_ask` | sorted sets | keys by due time (ms of Redis time); a claimed job stands in `to_ask` at its lease's end |
 //! | `to_tell` | sorted set | keys with something to tell, by when to try; one that is being told stands at its lease's end |
 //! | `review`, `done` | sorted sets | keys by the time they came there |
-//! | `lane` | hash | `paused` (who and why), `tat` (rate bucket, µs), `turn`, `e` (epoch: claims that took sends), `era` (how often Redis was found to have lost writes), `resumed` (the era that a person answered for by resuming), `resumed_at` (ms) |
+//! | `lane` | hash | `paused` (who and why), `tat` (rate bucket, µs), `turn`, `e` (epoch: claims that took sends), `era` (how often Redis was found to have lost writes), `resumed` (the era that a person answered for by resuming), `resumed_at` (ms), `gateway` (whose the jobs are: a worker with another gateway claims none) |
 //! | `held` | hash | the claims that stand, by key: see `lua/shared/claims.lua` |
 //! | `ids` | hash | what responses are known by → the key of the job that they came for: `n` and a number of its, `r` and a request's id; each goes with its job's detail |
 //! | `events` | stream | what changed, bounded |
@@ -21,6 +21,8 @@
 //!
 //! `PREFIX:incarnation` (string) says which Redis this is, `PREFIX:incarnations` (hash) which earlier ones journals have been reconciled
 //! with it.
+//!
+//! `PREFIX:lanes` (sorted set) holds the names of all lanes, by when a worker last said that it serves each (ms; 0 = none did yet).
 //!
 //! A queue of apalis-redis 1.0 has its own keys, `QUEUE:` followed by `data` (hash: task id → payload), `scheduled` (sorted set:
 //! ids by run time in seconds), `active` (list of ids to run at once) and `meta:ID` (hash). Ours for it are `PREFIX:intake:QUEUE:`
@@ -99,6 +101,11 @@ impl Keys {
         format!("{}:intake:{queue}:", self.prefix)
     }
 
+    /// Every lane under this prefix, by when a worker last said that it serves it (ms; 0 = none did).
+    pub(crate) fn lanes(&self) -> String {
+        format!("{}:lanes", self.prefix)
+    }
+
     /// What is written before a wait for disk or replicas, so that the wait covers all writes before it.
     pub(crate) fn sync_marker(&self) -> String {
         format!("{}:sync", self.prefix)
@@ -117,6 +124,16 @@ impl Keys {
     /// What is written to find out whether anything can be.
     pub(crate) fn probe(&self) -> String {
         format!("{}:probe", self.prefix)
+    }
+
+    /// The base of the key on which the preflight tries what this user may do.
+    pub(crate) fn probe_base(&self) -> String {
+        format!("{}:{{probe}}:", self.prefix)
+    }
+
+    /// What all keys and channels begin with, as a pattern.
+    pub(crate) fn pattern(&self) -> String {
+        format!("{}:*", self.prefix)
     }
 
     /// The pub/sub channel on which a lane's name says: something there is due.

@@ -2,6 +2,7 @@
 //!
 //! Every transition is one Lua script (`lua/`), atomic and bounded, on the keys of one lane. All time is Redis time.
 
+mod adopt;
 mod balance;
 mod callbacks;
 mod circuits;
@@ -19,6 +20,7 @@ mod held;
 mod incarnation;
 mod intake;
 mod keys;
+mod known;
 mod link;
 mod list;
 mod log;
@@ -31,6 +33,7 @@ mod rate;
 mod read;
 mod recent;
 mod record;
+mod rights;
 mod scripts;
 mod sentinel;
 mod submit;
@@ -39,6 +42,7 @@ mod tls;
 mod wakes;
 mod walk;
 
+pub use adopt::Adopted;
 pub use balance::{BalanceParts, BalanceStatus};
 pub use callbacks::{Callback, CallbackStatus, Callbacks, Happened, MAX_CALLBACKS, Origin, Telling, ToldOrNot};
 pub use claim::{Claim, ClaimId, Claimed, Claims, Known, Lapsed, MAX_CLAIM, RECEIPT_KEPT, Renewal, Renewed, Sends};
@@ -50,15 +54,18 @@ pub use error::{StoreError, chain};
 pub use events::{Event, EventId, EventWatch};
 pub use incarnation::Incarnations;
 pub use intake::{Act, Aside, MAX_TASKS, Payload, QueueStatus, Settled, Taken, Task, Verdict};
+pub use known::KnownLane;
+pub use link::{Link, Links};
 pub use list::{Cursor, Listed};
 pub use noted::{NotificationCount, Tells};
 pub use notifications::{AHEAD_AT_MOST, Kept, LATE_AFTER, Notified, Shelf, Stands};
 pub use operate::{Operated, Operator};
-pub use preflight::{Finding, LOSSES_ON_EVERYSEC, Severity, Wanted};
+pub use preflight::{CLUSTER, Finding, LOSSES_ON_EVERYSEC, Severity, Wanted};
 pub use put_back::{PutBack, Remembered, Standing};
 pub use read::{LOOKED_AT, LaneStatus};
 pub use recent::{Recent, Stretch};
 pub use record::Record;
+pub use rights::RightsWanted;
 pub use submit::{MAX_BATCH, Submission};
 pub use wakes::Wakes;
 pub use walk::{MAX_STEP, Mark, Walked};

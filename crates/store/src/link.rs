@@ -1,16 +1,39 @@
 //! A connection to Redis that comes back by itself: to one address, or to whichever server is the primary.
 
-use std::sync::{Arc, Mutex as Lock, PoisonError};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
-use redis::aio::{ConnectionLike, ConnectionManager, MultiplexedConnection};
+use redis::aio::{ConnectionLike, MultiplexedConnection};
 use redis::{Client, Cmd, Pipeline, RedisError, RedisFuture, RedisResult, Value};
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, watch};
 
-use crate::connection::manager;
-use crate::sentinel::{Sentinels, switched_over};
+use crate::connection::{FIRST_RECONNECT_DELAY, MAX_RECONNECT_DELAY, RECONNECT_ATTEMPTS, open_to};
+use crate::sentinel::{Sentinels, not_connected, switched_over};
+
+/// The failure of a command that was for one connection alone.
+const ANOTHER: &str = "there is another connection to Redis by now";
 
 /// Errors by which a server says that it is no primary, or no longer one that may be written to.
 const DEPOSED: [&str; 5] = ["READONLY", "MASTERDOWN", "NOREPLICAS", "LOADING", "UNBLOCKED"];
+
+/// Counts the connections that a store makes, one after the other.
+#[derive(Clone, Debug)]
+pub struct Links(watch::Receiver<u64>);
+
+impl Links {
+    /// The connection that was made last.
+    #[must_use]
+    pub fn newest(&self) -> Link {
+        Link(*self.0.borrow())
+    }
+
+    /// Returns when there is a newer one than when it was last waited for; at once if there was one since.
+    pub async fn changed(&mut self) {
+        if self.0.changed().await.is_err() {
+            std::future::pending().await // the store is gone, and with it whoever uses it
+        }
+    }
+}
 
 /// Cheap to clone; clones share one connection.
 #[derive(Clone)]
@@ -36,6 +59,30 @@ impl Connection {
             Self::Fixed(fixed) => Self::Fixed(fixed.clone()),
             Self::Following(following) => Self::Following(Following { only: Some(primary), ..following.clone() }),
         }
+    }
+
+    /// The connection that is open, made if there is none.
+    pub(crate) async fn link(&self) -> RedisResult<Link> {
+        match self {
+            Self::Fixed(fixed) => fixed.connect().await,
+            Self::Following(following) => following.connect().await,
+        }
+    }
+
+    /// The same, and an error instead of a command over any other connection than this one.
+    pub(crate) fn over(&self, link: Link) -> Self {
+        match self {
+            Self::Fixed(fixed) => Self::Fixed(Fixed { only: Some(link), ..fixed.clone() }),
+            Self::Following(following) => Self::Following(Following { over: Some(link), ..following.clone() }),
+        }
+    }
+
+    /// Counts the connections that are made.
+    pub(crate) fn links(&self) -> Links {
+        Links(match self {
+            Self::Fixed(fixed) => fixed.made.subscribe(),
+            Self::Following(following) => following.made.subscribe(),
+        })
     }
 
     /// Whether it can come to another server than it was made for.
@@ -75,53 +122,108 @@ impl ConnectionLike for Connection {
     }
 }
 
-/// Comes back by itself when its connection breaks, and begins a new one when an answer does not come in time: the path may
-/// have died without a word, and then the client library would wait on it until the system gives it up, a quarter of an hour later.
+/// Names one connection of a store: what was found over it counts for no other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Link(u64);
+
+/// Connects again when its connection breaks, and when an answer does not come in time: the path may have died without a word, and
+/// the client library would wait on it until the system gives it up, a quarter of an hour later. The library's own manager connects
+/// again unseen; here each connection has a number, so that a command can be refused on a connection that was not looked at.
 #[derive(Clone)]
 pub(crate) struct Fixed {
     client: Arc<Client>,
-    newest: Arc<Lock<Numbered>>,
+    open: Arc<Mutex<Option<Numbered>>>,
+    /// Connections so far.
+    made: watch::Sender<u64>,
+    /// Attempts to connect that failed: who waits for one shares its failure.
+    failed: Arc<AtomicU64>,
+    only: Option<Link>,
 }
 
 /// A connection, and how many there were before it.
 #[derive(Clone)]
 struct Numbered {
     number: u64,
-    manager: ConnectionManager,
+    connection: MultiplexedConnection,
 }
 
 impl Fixed {
-    pub(crate) fn new(client: Arc<Client>, manager: ConnectionManager) -> Self {
-        Self { client, newest: Arc::new(Lock::new(Numbered { number: 0, manager })) }
+    pub(crate) fn new(client: Arc<Client>) -> Self {
+        let (open, failed) = (Arc::default(), Arc::default());
+        Self { client, open, made: watch::Sender::new(0), failed, only: None }
     }
 
-    fn newest(&self) -> std::sync::MutexGuard<'_, Numbered> {
-        // Nothing panics while it holds the lock; if something did, the connection is still one.
-        self.newest.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Connects, unless that is done already.
+    pub(crate) async fn connect(&self) -> RedisResult<Link> {
+        self.open().await.map(|open| Link(open.number))
+    }
+
+    async fn open(&self) -> RedisResult<Numbered> {
+        let failed = self.failed.load(Ordering::SeqCst);
+        let mut open = self.open.lock().await;
+        if let Some(open) = open.as_ref() {
+            return if self.may_use(open.number) { Ok(open.clone()) } else { Err(not_connected(ANOTHER)) };
+        }
+        if self.only.is_some() {
+            return Err(not_connected(ANOTHER));
+        }
+        if self.failed.load(Ordering::SeqCst) != failed {
+            return Err(not_connected("the attempt to connect that this one waited for has failed"));
+        }
+        match connect_patiently(&self.client).await {
+            Ok(connection) => {
+                self.made.send_modify(|made| *made += 1);
+                Ok(open.insert(Numbered { number: *self.made.borrow(), connection }).clone())
+            }
+            Err(error) => {
+                self.failed.fetch_add(1, Ordering::SeqCst);
+                Err(error)
+            }
+        }
+    }
+
+    fn may_use(&self, number: u64) -> bool {
+        self.only.is_none_or(|only| only == Link(number))
     }
 
     async fn command(&self, command: &Cmd) -> RedisResult<Value> {
-        let Numbered { number, mut manager } = self.newest().clone();
-        let answer = manager.send_packed_command(command).await;
-        answer.inspect_err(|error| self.renew_if_silent(error, number))
+        let Numbered { number, mut connection } = self.open().await?;
+        let answer = connection.send_packed_command(command).await;
+        self.close_if(answer.as_ref().is_err_and(is_gone), number).await;
+        answer
     }
 
     async fn commands(&self, pipeline: &Pipeline, offset: usize, count: usize) -> RedisResult<Vec<Value>> {
-        let Numbered { number, mut manager } = self.newest().clone();
-        let answers = manager.send_packed_commands(pipeline, offset, count).await;
-        answers.inspect_err(|error| self.renew_if_silent(error, number))
+        let Numbered { number, mut connection } = self.open().await?;
+        let answers = connection.send_packed_commands(pipeline, offset, count).await;
+        self.close_if(answers.as_ref().is_err_and(is_gone), number).await;
+        answers
     }
 
-    /// What others wait for on the old connection may still come.
-    fn renew_if_silent(&self, error: &RedisError, number: u64) {
-        let mut newest = self.newest();
-        if !error.is_timeout() || newest.number != number {
-            return;
-        }
-        if let Ok(manager) = ConnectionManager::new_lazy_with_config(Client::clone(&self.client), manager()) {
-            *newest = Numbered { number: number + 1, manager };
+    /// The next command makes a new connection. What others wait for on the old one may still come.
+    async fn close_if(&self, gone: bool, number: u64) {
+        if gone {
+            self.open.lock().await.take_if(|open| open.number == number);
         }
     }
+}
+
+/// Tries a few times: a server that is being started anew is away for a moment only.
+async fn connect_patiently(client: &Client) -> RedisResult<MultiplexedConnection> {
+    let mut wait = FIRST_RECONNECT_DELAY;
+    for _ in 0..RECONNECT_ATTEMPTS {
+        match open_to(client).await {
+            Ok(connection) => return Ok(connection),
+            Err(error) if !error.is_io_error() => return Err(error), // a password, a certificate
+            Err(_) => tokio::time::sleep(wait).await,
+        }
+        wait = (wait * 2).min(MAX_RECONNECT_DELAY);
+    }
+    open_to(client).await
+}
+
+fn is_gone(error: &RedisError) -> bool {
+    error.is_io_error() || error.is_timeout() || error.is_connection_dropped() || error.is_unrecoverable_error()
 }
 
 /// Makes no command twice: after an error whoever asked decides, for the command may have run.
@@ -129,24 +231,28 @@ impl Fixed {
 pub(crate) struct Following {
     sentinels: Arc<Sentinels>,
     open: Arc<Mutex<Option<Open>>>,
+    /// Connections so far.
+    made: watch::Sender<u64>,
     only: Option<u64>,
+    over: Option<Link>,
 }
 
-/// A connection, and which primary it leads to.
+/// A connection, which primary it leads to, and how many there were before it.
 #[derive(Clone)]
 struct Open {
+    number: u64,
     primary: u64,
     connection: MultiplexedConnection,
 }
 
 impl Following {
     pub(crate) fn new(sentinels: Arc<Sentinels>) -> Self {
-        Self { sentinels, open: Arc::default(), only: None }
+        Self { sentinels, open: Arc::default(), made: watch::Sender::new(0), only: None, over: None }
     }
 
     /// Connects, unless that is done already.
-    pub(crate) async fn connect(&self) -> RedisResult<()> {
-        self.open().await.map(drop)
+    pub(crate) async fn connect(&self) -> RedisResult<Link> {
+        self.open().await.map(|open| Link(open.number))
     }
 
     async fn open(&self) -> RedisResult<Open> {
@@ -156,16 +262,21 @@ impl Following {
             return Err(switched_over());
         }
         if let Some(open) = open.as_ref().filter(|open| open.primary == primary.number) {
-            return Ok(open.clone());
+            let may_use = self.over.is_none_or(|over| over == Link(open.number));
+            return if may_use { Ok(open.clone()) } else { Err(not_connected(ANOTHER)) };
+        }
+        if self.over.is_some() {
+            return Err(not_connected(ANOTHER));
         }
         *open = None;
         let connected = self.sentinels.connect(&primary).await;
         let connection = connected.inspect_err(|_| self.sentinels.suspect(primary.number))?;
-        Ok(open.insert(Open { primary: primary.number, connection }).clone())
+        self.made.send_modify(|made| *made += 1);
+        Ok(open.insert(Open { number: *self.made.borrow(), primary: primary.number, connection }).clone())
     }
 
     async fn command(&self, command: &Cmd) -> RedisResult<Value> {
-        let Open { primary, mut connection } = self.open().await?;
+        let Open { primary, mut connection, number: _ } = self.open().await?;
         let answer = self.unless_switched(primary, connection.send_packed_command(command)).await;
         let deposed = match &answer {
             Ok(value) => is_deposed(value),
@@ -176,7 +287,7 @@ impl Following {
     }
 
     async fn commands(&self, pipeline: &Pipeline, offset: usize, count: usize) -> RedisResult<Vec<Value>> {
-        let Open { primary, mut connection } = self.open().await?;
+        let Open { primary, mut connection, number: _ } = self.open().await?;
         let answers = self.unless_switched(primary, connection.send_packed_commands(pipeline, offset, count)).await;
         let deposed = match &answers {
             Ok(values) => values.iter().any(is_deposed),
@@ -210,9 +321,5 @@ fn is_deposed(value: &Value) -> bool {
 }
 
 fn is_over(error: &RedisError) -> bool {
-    error.is_io_error()
-        || error.is_timeout()
-        || error.is_connection_dropped()
-        || error.is_unrecoverable_error()
-        || error.code().is_some_and(|code| DEPOSED.contains(&code))
+    is_gone(error) || error.code().is_some_and(|code| DEPOSED.contains(&code))
 }

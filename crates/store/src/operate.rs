@@ -176,6 +176,35 @@ impl Store {
         Ok(changed == 1)
     }
 
+    /// The gateway that a lane's jobs are for, as the first worker that served it named its own; `None` before that.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn gateway(&self, lane: &Lane) -> Result<Option<String>, StoreError> {
+        let mut command = redis::cmd("HGET");
+        command.arg(self.keys.set(lane, "lane")).arg("gateway");
+        command.query_async(&mut self.connection()).await.map_err(|source| StoreError::of("HGET", source))
+    }
+
+    /// Makes `gateway` that of a lane's jobs, if it still is the one that was `seen`: workers with any other claim none of them.
+    /// `false` when it is another one by now.
+    ///
+    /// # Errors
+    /// [`StoreError`]: look before repeating.
+    pub async fn set_gateway(
+        &self,
+        lane: &Lane,
+        seen: Option<&str>,
+        gateway: &str,
+        operator: Operator<'_>,
+    ) -> Result<bool, StoreError> {
+        let mut call = self.scripts.gateway.on(&self.keys.base(lane));
+        call.push(self.keys.wake_channel()).push(lane.to_string()).push(EVENTS_KEPT);
+        call.push(seen.unwrap_or_default()).push(gateway).push(operator.words());
+        let changed: u8 = call.run(self).await?;
+        Ok(changed == 1)
+    }
+
     /// Brings forward the next look at a job that waits to be asked about. `false` when it does not wait for that.
     ///
     /// # Errors

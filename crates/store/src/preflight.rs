@@ -3,8 +3,10 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use redis::IntoConnectionInfo;
+use redis::{IntoConnectionInfo, RedisResult};
 
+use crate::link::Link;
+use crate::rights::{Refused, is_right};
 use crate::sentinel::Place;
 use crate::{Store, StoreError, tls};
 
@@ -16,6 +18,12 @@ const NOTABLE_SKEW: Duration = Duration::from_secs(5);
 
 /// The oldest server whose scripts can record an answer while memory is full.
 const MIN_MAJOR_VERSION: u32 = 7;
+
+/// The check by which a cluster is refused: not even `redis.preflight = "warn"` overrules it.
+pub const CLUSTER: &str = "redis.cluster";
+
+/// Errors by which a server of a cluster says that a key is not there, or not now.
+const ELSEWHERE: [&str; 5] = ["MOVED", "ASK", "CROSSSLOT", "CLUSTERDOWN", "TRYAGAIN"];
 
 /// What `appendfsync everysec` can cost.
 pub const LOSSES_ON_EVERYSEC: &str = "a power failure loses up to a second of accepted jobs";
@@ -57,32 +65,85 @@ pub struct Wanted {
 }
 
 impl Store {
-    /// Looks at everything that the promises need of Redis. Findings come in a fixed order, fine ones included.
+    /// Looks at everything that the promises need of Redis, over whichever connection is open. Findings come in a fixed order,
+    /// fine ones included.
     ///
     /// # Errors
     /// [`StoreError`] when Redis does not answer.
     pub async fn preflight(&self, wanted: &Wanted) -> Result<Vec<Finding>, StoreError> {
-        let mut connection = self.connection();
-        let info: String =
-            redis::cmd("INFO").query_async(&mut connection).await.map_err(|source| StoreError::of("INFO", source))?;
-        let (seconds, micros): (u64, u64) =
-            redis::cmd("TIME").query_async(&mut connection).await.map_err(|source| StoreError::of("TIME", source))?;
-        // Managed servers forbid CONFIG; what they do not tell is reported as unknown, not assumed.
-        let fsync: Option<(String, String)> =
-            redis::cmd("CONFIG").arg("GET").arg("appendfsync").query_async(&mut connection).await.ok();
-        let server = Server {
-            info: info.lines().filter_map(|line| line.trim_end().split_once(':')).collect(),
-            fsync: fsync.map(|(_, value)| value),
-            now_ms: seconds * 1000 + micros / 1000,
-        };
-        Ok(server.findings(wanted))
+        self.preflight_over(self.link().await?, wanted).await
     }
+
+    /// The same over one connection: what is found says nothing of the server that another one leads to.
+    ///
+    /// # Errors
+    /// [`StoreError`] when Redis does not answer, or not over this connection.
+    pub async fn preflight_over(&self, link: Link, wanted: &Wanted) -> Result<Vec<Finding>, StoreError> {
+        let mut connection = self.connection().over(link);
+        // What this user may not ask is reported as unknown, not assumed.
+        let info: Option<String> = granted("INFO", redis::cmd("INFO").query_async(&mut connection).await)?;
+        let time: Option<(u64, u64)> = granted("TIME", redis::cmd("TIME").query_async(&mut connection).await)?;
+        let mut fsync = redis::cmd("CONFIG");
+        fsync.arg("GET").arg("appendfsync");
+        let fsync: Option<(String, String)> = fsync.query_async(&mut connection).await.ok();
+        let tried = self.refused_rights(&connection).await;
+        let (rights, elsewhere) = rights(tried)?;
+        let server = Server {
+            info: info
+                .iter()
+                .flat_map(|info| info.lines())
+                .filter_map(|line| line.trim_end().split_once(':'))
+                .collect(),
+            fsync: fsync.map(|(_, value)| value),
+            now_ms: time.map(|(seconds, micros)| seconds * 1000 + micros / 1000),
+            elsewhere,
+        };
+        let mut findings = if info.is_some() { server.findings(wanted) } else { server.unknown(wanted) };
+        findings.extend(rights);
+        Ok(findings)
+    }
+}
+
+/// A reply, or nothing where this user may not ask.
+fn granted<T>(command: &'static str, reply: RedisResult<T>) -> Result<Option<T>, StoreError> {
+    match reply {
+        Ok(reply) => Ok(Some(reply)),
+        Err(error) if is_right(&error) => Ok(None),
+        Err(error) => Err(StoreError::of(command, error)),
+    }
+}
+
+/// What the trial of rights came to, and whether the keys are on other servers of a cluster.
+fn rights(tried: Result<Refused, StoreError>) -> Result<([Finding; 2], bool), StoreError> {
+    let refused = match tried {
+        Ok(refused) => refused,
+        Err(StoreError::Refused { source, .. }) => {
+            let elsewhere = source.code().is_some_and(|code| ELSEWHERE.contains(&code));
+            let text = format!("unknown: Redis refused to try them ({source})");
+            return Ok(([warn("redis.rights", text), warn("redis.channels", "unknown".into())], elsewhere));
+        }
+        Err(error) => return Err(error),
+    };
+    let Refused { needed, hints } = refused;
+    let text = format!(
+        "this user may not do what Bursar does; it lacks {}. `bursar redis-acl` prints all rights that are needed",
+        needed.join(" ")
+    );
+    let needed = refuse_unless(needed.is_empty(), "redis.rights", "sufficient".into(), text);
+    let text = format!(
+        "this user may not say or hear what has become due; it lacks {}: jobs are found up to 5 s later. `bursar redis-acl` prints all rights",
+        hints.join(" ")
+    );
+    let hints = if hints.is_empty() { fine("redis.channels", "open".into()) } else { warn("redis.channels", text) };
+    Ok(([needed, hints], false))
 }
 
 struct Server<'a> {
     info: HashMap<&'a str, &'a str>,
     fsync: Option<String>,
-    now_ms: u64,
+    now_ms: Option<u64>,
+    /// It has sent us to another server.
+    elsewhere: bool,
 }
 
 impl Server<'_> {
@@ -109,17 +170,39 @@ impl Server<'_> {
             findings.push(self.min_replicas());
         }
         findings.extend([self.memory(), transport(&wanted.url), self.clock(wanted.local_now_ms), lease(wanted)]);
+        findings.push(self.cluster());
         findings
+    }
+
+    /// What can be told of a server that does not tell of itself.
+    fn unknown(&self, wanted: &Wanted) -> Vec<Finding> {
+        let text = "unknown: this user may not run INFO, and nothing else tells whether this Redis keeps its data. Grant +info (`bursar redis-acl` prints all rights)";
+        let info = refuse_unless(false, "redis.info", String::new(), text.into());
+        let mut findings =
+            vec![info, self.fsync(), transport(&wanted.url), self.clock(wanted.local_now_ms), lease(wanted)];
+        if self.elsewhere {
+            findings.push(self.cluster());
+        }
+        findings
+    }
+
+    /// On a cluster a repeated submission can miss the first while a slot moves, and waits for disk or replicas vouch for another
+    /// server than the queue's.
+    fn cluster(&self) -> Finding {
+        let text = "this is a Redis Cluster, or a proxy in front of one, which Bursar does not support yet: a job could be taken twice while a slot moves, and redis.durability would vouch for nothing. Use one server, or Sentinel";
+        refuse_unless(!self.elsewhere && !self.is("cluster_enabled", "1"), CLUSTER, "no cluster".into(), text.into())
     }
 
     fn version(&self) -> Finding {
         let version = self.info.get("redis_version").copied().unwrap_or("unknown");
         let major = version.split('.').next().and_then(|major| major.parse().ok()).unwrap_or(0);
         let ok = major >= MIN_MAJOR_VERSION;
+        // Valkey calls itself by the version of Redis that it is compatible with.
+        let shown = self.info.get("valkey_version").map_or(version.to_owned(), |valkey| format!("Valkey {valkey}"));
         refuse_unless(
             ok,
             "redis.version",
-            version.to_owned(),
+            shown,
             format!("{version}: Redis or Valkey {MIN_MAJOR_VERSION} or newer is needed"),
         )
     }
@@ -199,7 +282,10 @@ impl Server<'_> {
     }
 
     fn clock(&self, local_now_ms: u64) -> Finding {
-        let skew = Duration::from_millis(self.now_ms.abs_diff(local_now_ms));
+        let Some(now_ms) = self.now_ms else {
+            return refuse_unless(false, "clock", String::new(), "unknown: this user may not run TIME".into());
+        };
+        let skew = Duration::from_millis(now_ms.abs_diff(local_now_ms));
         let text = format!(
             "this machine's clock and Redis's are {} s apart: gateways refuse requests 10 minutes off. Mend the clock",
             skew.as_secs()
@@ -268,7 +354,7 @@ mod tests {
             ("maxmemory", "0"),
         ]);
         info.extend(changes.iter().copied());
-        let server = Server { info, fsync: Some("always".into()), now_ms: 1_000 };
+        let server = Server { info, fsync: Some("always".into()), now_ms: Some(1_000), elsewhere: false };
         let wanted = Wanted {
             url: "redis://127.0.0.1/".into(),
             lease: Duration::from_secs(30),
@@ -293,6 +379,7 @@ mod tests {
             ("redis_version", "unknown", "redis.version"),
             ("role", "slave", "redis.role"),
             ("maxmemory_policy", "unknown", "redis.eviction"),
+            ("cluster_enabled", "1", "redis.cluster"),
         ];
         for (field, value, check) in faults {
             let refused: Vec<&str> = findings(&[(field, value)])

@@ -98,6 +98,10 @@ impl Store {
         next: &Next,
         evidence: &Value,
     ) -> Result<PutBack, StoreError> {
+        // A full Redis takes no new name, and takes back what it has forgotten.
+        if let Err(error @ StoreError::Cluster) = self.introduce(&[lane]).await {
+            return Err(error);
+        }
         let (set, due) = due_set(next.due);
         let evidence = evidence.to_string();
         let mut call = self.scripts.put_back.on(&self.keys.base(lane));

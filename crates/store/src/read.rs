@@ -43,6 +43,12 @@ pub struct LaneStatus {
 }
 
 impl LaneStatus {
+    /// Jobs that have not ended.
+    #[must_use]
+    pub fn open_jobs(&self) -> u64 {
+        self.to_send + self.to_ask + self.review
+    }
+
     /// The lane as outsiders read it.
     #[must_use]
     pub fn view(&self, lane: &Lane) -> LaneView {

@@ -113,6 +113,9 @@ pub(crate) struct Scripts {
     pub(crate) notify: Named,
     pub(crate) mention: Named,
     pub(crate) link: Named,
+    pub(crate) probe: Named,
+    pub(crate) gateway: Named,
+    pub(crate) adopt: Named,
 }
 
 impl Scripts {
@@ -144,6 +147,9 @@ impl Scripts {
             notify: Named::new("notify", include_str!("../lua/notify.lua")),
             mention: Named::new("mention", include_str!("../lua/mention.lua")),
             link: Named::new("link", include_str!("../lua/link.lua")),
+            adopt: Named::new("adopt", include_str!("../lua/adopt.lua")),
+            gateway: Named::new("gateway", include_str!("../lua/gateway.lua")),
+            probe: Named::new("probe", include_str!("../lua/probe.lua")),
         }
     }
 }

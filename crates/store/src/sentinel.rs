@@ -10,12 +10,12 @@ use std::time::Duration;
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 use redis::aio::MultiplexedConnection;
-use redis::{AsyncConnectionConfig, Client, ConnectionAddr, ConnectionInfo, ErrorKind, IntoConnectionInfo};
+use redis::{Client, ConnectionAddr, ConnectionInfo, ErrorKind, IntoConnectionInfo};
 use redis::{RedisError, RedisResult, Value};
 use tokio::sync::{Mutex, watch};
 use tokio::time::Instant;
 
-use crate::connection::{CONNECT_TIMEOUT, RESPONSE_TIMEOUT};
+use crate::connection::{CONNECT_TIMEOUT, open_to};
 use crate::subscription::Subscription;
 use crate::{StoreError, tls};
 
@@ -191,7 +191,7 @@ impl Sentinels {
         });
         match believed {
             true => Ok(()),
-            false => Err(no_primary("the sentinels that answer know of no failover, and there was one")),
+            false => Err(not_connected("the sentinels that answer know of no failover, and there was one")),
         }
     }
 
@@ -214,7 +214,7 @@ impl Sentinels {
         }
         match newest {
             Some(word) => Ok((word, answers)),
-            None => Err(failure.unwrap_or_else(|| no_primary("no sentinel answers"))),
+            None => Err(failure.unwrap_or_else(|| not_connected("no sentinel answers"))),
         }
     }
 
@@ -235,12 +235,12 @@ impl Sentinels {
     pub(crate) async fn connect(&self, primary: &Current) -> RedisResult<MultiplexedConnection> {
         let mut switched = self.current();
         let connect = async {
-            let mut connection = open(&self.client(primary)?).await?;
+            let mut connection = open_to(&self.client(primary)?).await?;
             let role: Vec<Value> = redis::cmd("ROLE").query_async(&mut connection).await?;
             let role = role.first().and_then(|role| redis::from_redis_value_ref::<String>(role).ok());
             match role.as_deref() {
                 Some("master") => Ok(connection),
-                Some(_) | None => Err(no_primary("the server that the sentinels name is not a primary (yet)")),
+                Some(_) | None => Err(not_connected("the server that the sentinels name is not a primary (yet)")),
             }
         };
         tokio::select! {
@@ -251,27 +251,20 @@ impl Sentinels {
     }
 }
 
-async fn open(client: &Client) -> RedisResult<MultiplexedConnection> {
-    let config = AsyncConnectionConfig::new()
-        .set_connection_timeout(Some(CONNECT_TIMEOUT))
-        .set_response_timeout(Some(RESPONSE_TIMEOUT));
-    client.get_multiplexed_async_connection_with_config(&config).await
-}
-
 async fn ask_one(sentinel: &Client, name: &str) -> RedisResult<Word> {
-    let mut connection = open(sentinel).await?;
+    let mut connection = open_to(sentinel).await?;
     let mut command = redis::cmd("SENTINEL");
     command.arg("MASTER").arg(name);
     let mut told: HashMap<String, String> = command.query_async(&mut connection).await?;
     if told.get("flags").is_some_and(|flags| flags.contains("o_down")) {
-        return Err(no_primary("the sentinels agree that the primary is down"));
+        return Err(not_connected("the sentinels agree that the primary is down"));
     }
     let number = |field: &str| told.get(field).and_then(|text| text.parse::<u64>().ok());
     let port = number("port").and_then(|port| u16::try_from(port).ok());
     let (Some(port), Some(epoch)) = (port, number("config-epoch")) else {
-        return Err(no_primary("a sentinel's answer cannot be read"));
+        return Err(not_connected("a sentinel's answer cannot be read"));
     };
-    let Some(host) = told.remove("ip") else { return Err(no_primary("a sentinel's answer cannot be read")) };
+    let Some(host) = told.remove("ip") else { return Err(not_connected("a sentinel's answer cannot be read")) };
     Ok(Word { epoch, address: (host, port) })
 }
 
@@ -310,13 +303,13 @@ async fn look_again(sentinels: &Weak<Sentinels>) {
     }
 }
 
-fn no_primary(why: &'static str) -> RedisError {
+pub(crate) fn not_connected(why: &'static str) -> RedisError {
     std::io::Error::new(std::io::ErrorKind::NotConnected, why).into()
 }
 
 /// What a command finds that was meant for a server which is no longer the primary.
 pub(crate) fn switched_over() -> RedisError {
-    no_primary("another server is the primary by now")
+    not_connected("another server is the primary by now")
 }
 
 #[cfg(test)]

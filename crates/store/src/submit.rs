@@ -32,8 +32,10 @@ impl Store {
     pub async fn submit(&self, jobs: &[Job]) -> Result<Vec<Submission>, StoreError> {
         crash_point("before_submit");
         let since = self.since();
+        let lanes = lanes_of(jobs);
+        self.introduce(&lanes).await?;
         let mut answers = vec![None; jobs.len()];
-        for lane in lanes_of(jobs) {
+        for lane in lanes {
             let of_lane: Vec<usize> = (0..jobs.len()).filter(|index| &jobs[*index].lane == lane).collect();
             for batch in of_lane.chunks(MAX_BATCH) {
                 let submitted = self.submit_batch(lane, batch.iter().map(|index| &jobs[*index])).await?;

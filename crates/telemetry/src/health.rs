@@ -27,6 +27,9 @@ pub enum Unwell {
     /// A journal knows of sends that Redis has forgotten, or Redis is not the one that it is said to be.
     #[error("sends nothing: {0} refuses; `bursar doctor` tells why, and asks go on")]
     Guarded(&'static str),
+    /// A lane's jobs are for another gateway than the configuration's.
+    #[error("leaves a lane alone whose jobs are for another gateway: `bursar doctor` tells which")]
+    OtherGateway,
 }
 
 /// When a worker last claimed, or tried.

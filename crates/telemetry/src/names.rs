@@ -54,7 +54,7 @@ pub struct Metric {
 
 /// Every label with the values that it takes: all are bounded by the configuration or by our own enums.
 pub const LABELS: [(&str, &str); 17] = [
-    ("lane", "`account/kind` of each configured lane"),
+    ("lane", "`account/kind` of each configured lane, or of one that was"),
     ("origin", "whose events: `account/kind` of each configured lane, `account/notify` of each account"),
     ("account", "each account with `balance_every`"),
     ("sub_type", "which of the account's balances: `collecting`, `paying`"),
@@ -120,6 +120,7 @@ metrics! {
     MISMATCHES = "bursar_mismatches_total", Counter, Worker, ["lane"], "Responses that were known by a trade number or a request's id that another response had: replayed, or another job's.";
     FIT_FOR_MONEY = "bursar_fit_for_money", Gauge, Worker, [], "1 when the preflight, and the journals where there are any, allow this worker to send, 0 when they do not.";
     PREFLIGHT = "bursar_preflight_findings", Gauge, Worker, ["check", "severity"], "1 for each check of the preflight that is not fine, by how bad it is.";
+    OTHER_GATEWAY = "bursar_other_gateway", Gauge, Worker, ["lane"], "1 while this worker leaves a lane alone because the lane's jobs are for another gateway than the one that it is configured for, else 0.";
     LAST_TRY = "bursar_last_try_age_seconds", Gauge, Worker, [], "Since this worker last claimed or tried to, in seconds.";
     BALANCE_FAILURES = "bursar_account_balance_failures_total", Counter, Worker, ["account", "sub_type"], "Questions for a balance that came to nothing: no answer, a refusal, or no room within the lane's rate.";
     CALLBACK_ATTEMPTS = "bursar_callback_attempts_total", Counter, Server, ["origin", "outcome"], "Attempts to tell producers, by what they came to.";
@@ -132,6 +133,7 @@ metrics! {
     DUE_AGE = "bursar_due_age_seconds", Gauge, Redis, ["lane", "call"], "For how long the job that waits longest has been due, in seconds; 0 when none is.";
     PAUSED = "bursar_lane_paused", Gauge, Redis, ["lane"], "1 while the lane's sends are paused, else 0.";
     ORPHANS = "bursar_orphans", Gauge, Redis, ["lane"], "Due keys without a readable record, put aside for a person.";
+    UNSERVED = "bursar_unserved_jobs", Gauge, Redis, ["lane"], "Open jobs of a lane that neither this process's configuration nor any worker within the last minute names: nobody follows them. Missing where there are none.";
     CALLBACKS_WAITING = "bursar_callbacks_waiting", Gauge, Redis, ["origin"], "Jobs, or notifications, with something that is still to be told.";
     CALLBACK_DUE_AGE = "bursar_callback_due_age_seconds", Gauge, Redis, ["origin"], "For how long what waits longest for an attempt to tell it has been due, in seconds; 0 when nothing is.";
     CALLBACK_TRIED_AGE = "bursar_callback_tried_age_seconds", Gauge, Redis, ["origin"], "For how long the event that has been tried longest in vain has been tried, in seconds, among the 1000 that are due first; 0 when none is.";

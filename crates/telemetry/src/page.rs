@@ -1,6 +1,7 @@
 //! `/metrics`, `/healthz` and `/readyz`: for a worker's own small listener, and to be merged into other routes.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use axum::Router;
 use axum::extract::State;
@@ -25,6 +26,8 @@ pub struct Page {
     pub callbacks: Option<Arc<CallbackMetrics>>,
     /// What Redis knows.
     pub stored: Arc<Stored>,
+    /// Whether this process's own preflight, where it has no worker, refuses this Redis.
+    pub unfit: Arc<AtomicBool>,
 }
 
 impl Page {
@@ -75,6 +78,12 @@ impl Page {
             if !worker.is_fit_for_money() {
                 return Err(Unwell::NotForMoney);
             }
+            if worker.leaves_a_lane_alone() {
+                return Err(Unwell::OtherGateway);
+            }
+        }
+        if self.unfit.load(Ordering::Relaxed) {
+            return Err(Unwell::NotForMoney);
         }
         Ok(())
     }

@@ -52,6 +52,7 @@ pub struct Stored {
 /// Everything as it was read.
 pub(crate) struct Read<'a> {
     pub(crate) lanes: Vec<ReadLane<'a>>,
+    pub(crate) unserved: Vec<(Lane, LaneStatus)>,
     pub(crate) origins: Vec<(&'a Origin, CallbackStatus)>,
     pub(crate) queues: Vec<(&'a str, QueueStatus)>,
     pub(crate) balances: Vec<(&'a WatchedBalance, BalanceStatus)>,
@@ -117,6 +118,7 @@ impl Stored {
         for balance in &places.balances {
             balances.push((balance, self.store.balance(&balance.account, balance.sub_type).await?));
         }
-        Ok(Read { lanes, origins, queues, balances })
+        let unserved = self.store.unserved_lanes(&places.lanes).await?;
+        Ok(Read { lanes, unserved, origins, queues, balances })
     }
 }

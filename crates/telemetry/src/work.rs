@@ -1,5 +1,6 @@
 //! What a worker counts.
 
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
@@ -79,6 +80,8 @@ pub struct Metrics {
     fit_for_money: Gauge,
     fitness: Mutex<Fitness>,
     pulse: Arc<Pulse>,
+    /// Lanes that are left alone.
+    left_alone: Arc<AtomicI64>,
 }
 
 /// The two sides that may keep a worker from sending.
@@ -101,6 +104,7 @@ struct Families {
     lost_leases: Counters,
     circuit_turns: Counters,
     circuit_open: Gauges,
+    other_gateway: Gauges,
     lost_writes: Counters,
     skipped: Counters,
     mismatches: Counters,
@@ -137,6 +141,7 @@ impl Default for Metrics {
             lost_leases: register(to, names::LOST_LEASES, Counters::default()),
             circuit_turns: register(to, names::CIRCUIT_TURNS, Counters::default()),
             circuit_open: register(to, names::CIRCUIT_OPEN, Gauges::default()),
+            other_gateway: register(to, names::OTHER_GATEWAY, Gauges::default()),
             lost_writes: register(to, names::LOST_WRITES, Counters::default()),
             skipped: register(to, names::SENDS_SKIPPED, Counters::default()),
             mismatches: register(to, names::MISMATCHES, Counters::default()),
@@ -157,6 +162,7 @@ impl Default for Metrics {
             fitness: Mutex::default(),
             families,
             pulse,
+            left_alone: Arc::default(),
             registry,
         }
     }
@@ -192,6 +198,8 @@ impl Metrics {
             opened: turn("opened"),
             closed: turn("closed"),
             circuit_open: of.circuit_open.get_or_create_owned(&labels(names::CIRCUIT_OPEN, [&lane])),
+            other_gateway: of.other_gateway.get_or_create_owned(&labels(names::OTHER_GATEWAY, [&lane])),
+            left_alone: Arc::clone(&self.left_alone),
             families: of.clone(),
             lane,
         }
@@ -230,6 +238,11 @@ impl Metrics {
     /// What the preflight allows.
     pub fn fit_for_money(&self, fit: bool) {
         self.change(|fitness| fitness.preflight = fit);
+    }
+
+    /// Whether a lane is left alone because its jobs are for another gateway.
+    pub(crate) fn leaves_a_lane_alone(&self) -> bool {
+        self.left_alone.load(Ordering::Relaxed) > 0
     }
 
     /// Nothing is sent because this check refuses, beside those of the preflight; `None` once it no longer does.
@@ -325,6 +338,9 @@ pub struct LaneMetrics {
     opened: Counter,
     closed: Counter,
     circuit_open: Gauge,
+    other_gateway: Gauge,
+    /// Lanes of this worker that are left alone.
+    left_alone: Arc<AtomicI64>,
 }
 
 impl LaneMetrics {
@@ -380,6 +396,12 @@ impl LaneMetrics {
     /// A response was known by a number that another one has.
     pub fn mismatch(&self) {
         self.mismatches.inc();
+    }
+
+    /// The lane's jobs are for another gateway than this worker's, or are not.
+    pub fn other_gateway(&self, other: bool) {
+        let other = i64::from(other);
+        self.left_alone.fetch_add(other - self.other_gateway.set(other), Ordering::Relaxed);
     }
 
     /// The circuit opened, or a probe failed and it rests for longer.

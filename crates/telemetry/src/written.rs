@@ -3,8 +3,8 @@
 use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
-use bursar_domain::{Call, Millis};
-use bursar_store::{BalanceStatus, CallbackStatus, Origin, QueueStatus};
+use bursar_domain::{Call, Lane, Millis};
+use bursar_store::{BalanceStatus, CallbackStatus, LaneStatus, Origin, QueueStatus};
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
@@ -56,6 +56,7 @@ pub(crate) fn written(read: Option<&Read<'_>>) -> String {
     up.put([], u64::from(read.is_some()));
     register(to, up.0, up.1);
     write_lanes(to, read.map_or(&[], |read| &read.lanes));
+    write_unserved(to, read.map_or(&[], |read| &read.unserved));
     write_origins(to, read.map_or(&[], |read| &read.origins));
     write_queues(to, read.map_or(&[], |read| &read.queues));
     write_balances(to, read.map_or(&[], |read| &read.balances));
@@ -86,6 +87,14 @@ fn write_lanes(to: &mut Registry, lanes: &[ReadLane<'_>]) {
         register(to, metric, family);
     }
     register(to, due_age.0, due_age.1);
+}
+
+fn write_unserved(to: &mut Registry, lanes: &[(Lane, LaneStatus)]) {
+    let unserved = Whole::new(names::UNSERVED);
+    for (lane, status) in lanes {
+        unserved.put([&lane.to_string()], status.open_jobs() + status.orphans);
+    }
+    register(to, unserved.0, unserved.1);
 }
 
 fn write_origins(to: &mut Registry, origins: &[(&Origin, CallbackStatus)]) {

@@ -6,6 +6,7 @@ use std::time::Duration;
 use bursar_domain::{AccountName, Kind, Policy};
 use bursar_gateways::Gateway;
 use bursar_journal::Journal;
+use bursar_store::Link;
 use bursar_telemetry::{Metrics, Traces};
 
 use crate::guard::Expected;
@@ -40,6 +41,8 @@ pub struct Account {
     pub name: AccountName,
     /// The way to its gateway.
     pub gateway: Arc<dyn Gateway>,
+    /// Which gateway that is, and whose account there: a lane that has another one is left alone.
+    pub identity: String,
     /// How patient to be.
     pub policy: Policy,
     /// Calls a second in each of its lanes, over all replicas; 0 for no limit.
@@ -51,8 +54,10 @@ pub struct Account {
 /// Whether money may be sent, as far as the preflight knows. A worker that may not send goes on asking.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fit {
-    /// Redis keeps what it is told.
+    /// Redis keeps what it is told, or the operator takes the risk, over whichever connection.
     ForMoney,
+    /// Redis keeps what it is told, as far as it was looked at over this connection: no send is claimed over another one.
+    ForMoneyOver(Link),
     /// It may lose a payment's record.
     NotForMoney,
 }

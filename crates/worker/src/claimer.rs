@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use bursar_domain::{Call, Lane};
-use bursar_store::{Claim, Claimed, Claims, Lapsed, MAX_CLAIM, Sends, Store, crash_point};
+use bursar_store::{Claim, Claimed, Claims, Lapsed, Links, MAX_CLAIM, Sends, Store, crash_point};
 use bursar_telemetry::{Doing, Lost, Role, Span, Traces};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
 use tokio::task::JoinHandle;
@@ -32,6 +32,9 @@ const LOOK_AT_EMPTY: Duration = Duration::from_secs(5);
 /// The pause before the guard is asked again: comparing Redis with journals takes milliseconds.
 const LOOK_AT_GUARD: Duration = Duration::from_millis(100);
 
+/// How soon a lane is looked at again while the preflight looks at a new connection.
+const LOOK_AT_UNCHECKED: Duration = Duration::from_millis(50);
+
 /// Wake messages on their way to the claimer; when they are more, every lane is looked at anyway.
 const WAKES_WAITING: usize = 1_024;
 
@@ -51,6 +54,7 @@ pub(crate) fn start(
         slots: Arc::new(Semaphore::new(shared.settings.concurrency)),
         looks: shared.lanes.numbers().map(|lane| Look { lane, at: now }).collect(),
         fit,
+        links: shared.store.links(),
         turn: 0,
         claims: 0,
         hears,
@@ -138,6 +142,7 @@ struct Claimer {
     /// Whether wake messages are heard at present.
     hears: Arc<AtomicBool>,
     fit: watch::Receiver<Fit>,
+    links: Links,
     /// Where the round goes on, so that no lane is always first.
     turn: usize,
     /// Numbers the claims of this process.
@@ -221,16 +226,22 @@ impl Claimer {
     }
 
     /// How many sends may be claimed of a lane now.
-    fn allowance(&self, served: &ServedLane) -> Allowance {
+    fn allowance(&self, served: &ServedLane, fit: Fit) -> Allowance {
         let (now, sends_from) = (Instant::now(), self.shared.trouble.sends_from());
-        match *self.fit.borrow() {
+        match fit {
             Fit::NotForMoney => Allowance::NotBefore(now + LOOK_AT_WAITING),
-            Fit::ForMoney if self.shared.settings.journal.as_ref().is_some_and(|journal| !journal.is_fit()) => {
+            // The look at the server behind the new connection is under way.
+            Fit::ForMoneyOver(link) if link != self.links.newest() => Allowance::NotBefore(now + LOOK_AT_UNCHECKED),
+            Fit::ForMoney | Fit::ForMoneyOver(_)
+                if self.shared.settings.journal.as_ref().is_some_and(|journal| !journal.is_fit()) =>
+            {
                 Allowance::NotBefore(now + LOOK_AT_WAITING)
             }
-            Fit::ForMoney if now < sends_from => Allowance::NotBefore(sends_from),
-            Fit::ForMoney if !self.shared.guard.allows() => Allowance::NotBefore(now + LOOK_AT_GUARD),
-            Fit::ForMoney => served.circuit.allowance(now),
+            Fit::ForMoney | Fit::ForMoneyOver(_) if now < sends_from => Allowance::NotBefore(sends_from),
+            Fit::ForMoney | Fit::ForMoneyOver(_) if !self.shared.guard.allows() => {
+                Allowance::NotBefore(now + LOOK_AT_GUARD)
+            }
+            Fit::ForMoney | Fit::ForMoneyOver(_) => served.circuit.allowance(now),
         }
     }
 
@@ -238,7 +249,8 @@ impl Claimer {
     async fn claim(&mut self, at: usize, share: usize) {
         let lane = self.looks[at].lane;
         let served = self.shared.lanes.get(lane);
-        let allowance = self.allowance(served);
+        let fit = *self.fit.borrow(); // once: what is allowed by it goes over its connection
+        let allowance = self.allowance(served, fit);
         let share = if allowance == Allowance::Probe { 1 } else { share };
         let mut slots: Vec<OwnedSemaphorePermit> =
             std::iter::from_fn(|| Arc::clone(&self.slots).try_acquire_owned().ok()).take(share).collect();
@@ -262,11 +274,24 @@ impl Claimer {
                 false => Lapsed::TakenOver,
             },
             clock: self.shared.memory.clock(),
+            gateway: &served.identity,
+            over: match (allowance, fit) {
+                (Allowance::All | Allowance::Probe, Fit::ForMoneyOver(link)) => Some(link),
+                (Allowance::NotBefore(_), _) | (_, Fit::ForMoney | Fit::NotForMoney) => None,
+            },
         };
         let asked = Instant::now();
         match self.shared.store.claim(&served.lane, &claim).await {
+            Ok(claims) if claims.other_gateway => {
+                self.patience.over();
+                self.looks[at].at = asked + LOOK_AT_EMPTY;
+                if served.note_foreign(true) {
+                    tell_of_other_gateway(&self.shared.store, served).await;
+                }
+            }
             Ok(claims) => {
                 self.patience.over();
+                served.note_foreign(false);
                 self.shared.memory.claimed(lane, self.claims, &claims);
                 self.shared.observe_clock(claims.now, asked);
                 let hears = self.hears.load(Ordering::Relaxed);
@@ -354,6 +379,12 @@ fn attempt(traces: &Traces, lane: &Lane, job: &Claimed, asked: Instant) -> Optio
     span.tell("bursar.call", job.call.as_str());
     span.tell("bursar.state_before", job.state.as_str());
     Some(span)
+}
+
+async fn tell_of_other_gateway(store: &Store, served: &ServedLane) {
+    let (lane, ours) = (&served.lane, &served.identity);
+    let theirs = store.gateway(lane).await.ok().flatten().unwrap_or_else(|| "another gateway".into());
+    tracing::error!(%lane, "the lane's jobs are for {theirs}, and this worker's configuration says {ours}: it claims nothing there. If the gateway has changed, say so: `bursar confirm-gateway {lane}`");
 }
 
 fn next_look(claims: &Claims, asked: Instant, look_at_empty: Duration) -> Instant {

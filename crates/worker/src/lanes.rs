@@ -1,6 +1,7 @@
 //! The lanes that this worker serves, by number.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use bursar_domain::{Lane, OnAmbiguous, Policy};
 use bursar_gateways::Gateway;
@@ -16,6 +17,9 @@ pub(crate) struct Lanes(Vec<ServedLane>);
 pub(crate) struct ServedLane {
     pub(crate) lane: Lane,
     pub(crate) gateway: Arc<dyn Gateway>,
+    pub(crate) identity: String,
+    /// Whether the lane's jobs are another gateway's: then nothing is done there.
+    foreign: AtomicBool,
     pub(crate) policy: Policy,
     pub(crate) rate_per_second: f64,
     pub(crate) circuit: Circuit,
@@ -36,6 +40,17 @@ impl ServedLane {
             }
         }
     }
+
+    /// Whether the lane's jobs are another gateway's.
+    pub(crate) fn is_foreign(&self) -> bool {
+        self.foreign.load(Ordering::Relaxed)
+    }
+
+    /// Notes what a claim found; `true` when that is news.
+    pub(crate) fn note_foreign(&self, foreign: bool) -> bool {
+        self.metrics.other_gateway(foreign);
+        self.foreign.swap(foreign, Ordering::Relaxed) != foreign
+    }
 }
 
 /// A lane's place in [`Lanes`].
@@ -51,7 +66,7 @@ impl LaneNumber {
 impl Lanes {
     pub(crate) fn new(accounts: Vec<Account>, metrics: &Metrics) -> Self {
         let lanes = accounts.into_iter().flat_map(|account| {
-            let Account { name, gateway, policy, rate_per_second, kinds } = account;
+            let Account { name, gateway, identity, policy, rate_per_second, kinds } = account;
             kinds.into_iter().map(move |kind| {
                 let lane = Lane { account: name.clone(), kind };
                 ServedLane {
@@ -59,6 +74,8 @@ impl Lanes {
                     policy: policy.for_kind(kind),
                     lane,
                     gateway: Arc::clone(&gateway),
+                    identity: identity.clone(),
+                    foreign: AtomicBool::new(false),
                     rate_per_second,
                     circuit: Circuit::default(),
                 }

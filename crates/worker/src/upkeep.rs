@@ -22,8 +22,9 @@ pub(crate) async fn purge(store: Store, settings: Arc<Settings>, lanes: Arc<Lane
     rounds.set_missed_tick_behavior(MissedTickBehavior::Delay);
     while stopped.run_until_cancelled(rounds.tick()).await.is_some() {
         for number in lanes.numbers() {
-            let lane = &lanes.get(number).lane;
-            loop {
+            let served = lanes.get(number);
+            let lane = &served.lane;
+            while !served.is_foreign() {
                 match store.purge(lane, settings.retention, PER_CALL).await {
                     Ok(reduced) if reduced < PER_CALL => break,
                     Ok(_) => tokio::task::yield_now().await,

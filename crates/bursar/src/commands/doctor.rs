@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use bursar_domain::{GatewayKind, OnAmbiguous};
-use bursar_store::{Finding, QueueStatus, Severity};
+use bursar_store::{Finding, QueueStatus, Severity, Store, StoreError};
 use clap::Args;
 use tokio::net::TcpStream;
 use url::Url;
@@ -34,7 +34,11 @@ pub(crate) async fn run(_: &Arguments, global: &Global) -> anyhow::Result<Exit> 
         findings.push(keys(name.as_str(), account));
         findings.push(reach(name.as_str(), account).await);
     }
-    findings.extend(unlisted::codes(&config, &store).await?.iter().map(unlisted_code));
+    // A user who may read nothing has been told so above.
+    match found_in_lanes(&config, &store).await {
+        Ok(found) => findings.extend(found),
+        Err(error) => findings.push(finding(Severity::Refuse, "lanes", format!("cannot be read: {}", error.chain()))),
+    }
     for queue in &config.intake.queues {
         findings.push(door(queue, store.queue_status(queue).await?));
     }
@@ -112,6 +116,31 @@ fn unlisted_code(found: &unlisted::Unlisted) -> Finding {
          already, add its sub-code to the account's duplicate_sub_codes (RUNBOOK, \"answered by a code\")"
     );
     finding(Severity::Warn, "account.sub_codes", text)
+}
+
+/// Codes that no list has, lanes whose jobs are for another gateway, and open jobs that nobody follows.
+async fn found_in_lanes(config: &Config, store: &Store) -> Result<Vec<Finding>, StoreError> {
+    let mut findings: Vec<Finding> = unlisted::codes(config, store).await?.iter().map(unlisted_code).collect();
+    for lane in config.lanes() {
+        let ours = config.accounts.get(&lane.account).map(Account::identity);
+        if let Some(theirs) = store.gateway(&lane).await?.filter(|theirs| Some(theirs) != ours.as_ref()) {
+            let text = format!(
+                "{lane}: its jobs are for {theirs}, and this configuration says {}: nothing is claimed there. If the gateway has changed: `bursar confirm-gateway {lane}`",
+                ours.unwrap_or_default()
+            );
+            findings.push(finding(Severity::Refuse, "account.same_gateway", text));
+        }
+    }
+    for (lane, status) in store.unserved_lanes(&config.lanes()).await? {
+        let text = format!(
+            "{lane}: {} open jobs, {} to be told, and no account of the configuration: nobody follows them. If the account has another name now: `bursar adopt {} NEW`",
+            status.open_jobs() + status.orphans,
+            status.to_tell,
+            lane.account
+        );
+        findings.push(finding(Severity::Refuse, "account.unserved", text));
+    }
+    Ok(findings)
 }
 
 fn keys(name: &str, account: &Account) -> Finding {

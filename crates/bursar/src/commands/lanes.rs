@@ -41,6 +41,20 @@ pub(crate) async fn run(_: &Arguments, global: &Global) -> anyhow::Result<Exit> 
             lane.to_string()
         ))?;
     }
+    for (lane, status) in session.store.unserved_lanes(&session.config.lanes()).await? {
+        if global.json {
+            let mut view = serde_json::to_value(status.view(&lane))?;
+            view["unserved"] = true.into();
+            line(view)?;
+            continue;
+        }
+        let (send, ask, review, done) = (status.to_send, status.to_ask, status.review, status.done);
+        line(format_args!(
+            "{:<28} {send:>9} {ask:>9} {review:>9} {done:>9}  NOBODY FOLLOWS THESE: the configuration has no account {} (`bursar adopt`)",
+            lane.to_string(),
+            lane.account
+        ))?;
+    }
     for queue in &session.config.intake.queues {
         print_queue(queue, session.store.queue_status(queue).await?, global)?;
     }

@@ -6,6 +6,7 @@ use bursar_server::NoTokens;
 use clap::Args;
 
 use crate::cli::{Exit, Global};
+use crate::preflight::Preflight;
 use crate::session::Session;
 use crate::signals::Hangup;
 use crate::{journals, logging, serve, signals, tell, traces};
@@ -22,9 +23,18 @@ pub(crate) async fn run(_: &Arguments, global: &Global) -> anyhow::Result<Exit> 
     logging::start(&config.log);
     journals::begin(&config, &store).await?;
     let telemetry = Telemetry { traces: traces::start(&config)?, ..Telemetry::default() };
-    let server = serve::listen(&config, NoTokens::Refuse, store.clone(), None, &telemetry, drain.clone()).await?;
+    let mut preflight = Preflight::of_server(&config, store.clone());
+    if let Err(error) = preflight.look().await {
+        tracing::warn!(error = %error.chain(), "the preflight could not look at Redis");
+    }
+    let unfit = preflight.unfit();
+    let server =
+        serve::listen(&config, NoTokens::Refuse, store.clone(), None, &telemetry, unfit, drain.clone()).await?;
     let telling = tell::start(&config, store, telemetry.clone(), drain)?;
-    server.serve().await;
+    tokio::select! {
+        () = server.serve() => {}
+        () = preflight.look_again_and_again(|_| {}) => {}
+    }
     telling.await.context("telling producers")?;
     telemetry.traces.close().await;
     tracing::info!("drained");

@@ -39,7 +39,9 @@ pub(crate) async fn run(arguments: &Arguments, global: &Global) -> anyhow::Resul
     let (metrics, traces) = (work::counted(&config), traces::start(&config)?);
     let worker = Some(Arc::clone(&metrics));
     let telemetry = Telemetry { traces: traces.clone(), ..Telemetry::default() };
-    let server = serve::listen(&config, NoTokens::Warn, store.clone(), worker, &telemetry, drain.clone()).await?;
+    let server =
+        serve::listen(&config, NoTokens::Warn, store.clone(), worker, &telemetry, Arc::default(), drain.clone())
+            .await?;
     let telling = tell::start(&config, store.clone(), telemetry, drain.clone())?;
     let serving = tokio::spawn(server.serve());
     let worked = work::work(&config, store, metrics, traces.clone(), drain.clone()).await;

@@ -55,7 +55,7 @@ impl Notify {
     pub(super) fn shown(&self) -> Table {
         let methods: Vec<Toml> = self.methods.iter().map(|method| method.shown().into()).collect();
         let rule = self.sign_rule.map_or("auto", SignRule::as_str);
-        let url = self.callback_url.as_deref().map(|url| (KEYS[2], url.into()));
+        let url = self.callback_url.as_deref().map(|url| (KEYS[2], super::show::masked(url).into()));
         let max_age = rules::duration_text(self.max_age).into();
         let shown = [(KEYS[0], rule.into()), (KEYS[1], methods.into()), (KEYS[3], max_age)].into_iter().chain(url);
         shown.map(|(key, value)| (key.to_owned(), value)).collect()

@@ -242,6 +242,11 @@ pub(super) fn prefix(value: &Value) -> Read<String> {
 pub(super) fn redis_url(value: &Value) -> Read<RedisUrl> {
     const SCHEMES: [&str; 7] = ["redis", "rediss", "valkey", "valkeys", "redis+unix", "valkey+unix", "unix"];
     let text = text(value)?;
+    // A path, a query and a fragment have none; a socket's path may.
+    let rest = text.split_once("://").filter(|(scheme, _)| !scheme.contains("unix")).map_or("", |(_, rest)| rest);
+    if rest.find(['/', '?', '#']).is_some_and(|at| rest[at..].contains('@')) {
+        return Err("must have its password percent-encoded: @ is %40, / is %2F, # is %23, ? is %3F".into());
+    }
     if RedisUrl::is_sentinels(&text) {
         return match Settings::check_url(&text) {
             Ok(()) => Ok(RedisUrl::new(text)),
@@ -249,7 +254,7 @@ pub(super) fn redis_url(value: &Value) -> Read<RedisUrl> {
         };
     }
     match Url::parse(&text) {
-        Ok(url) if SCHEMES.contains(&url.scheme()) => Ok(RedisUrl::new(text)),
+        Ok(url) if SCHEMES.contains(&url.scheme()) && text.contains("://") => Ok(RedisUrl::new(text)),
         Ok(_) | Err(_) => Err("must be a Redis URL: redis://, rediss://, redis+unix:// or redis+sentinel://".into()),
     }
 }

@@ -5,14 +5,13 @@ use std::path::Path;
 use std::time::Duration;
 
 use toml::{Table, Value};
-use url::Url;
 
 use bursar_gateways::{Channel, ContentType, QueryKey, TooManyRequests, UploadMethod};
 use bursar_store::Durability;
 
 use super::account::{Account, Beingfi, Gateway, PlainHttp, Yzt};
 use super::rules::duration_text;
-use super::{Balance, Config, Expect, LogFormat, Preflight, RedisUrl};
+use super::{Balance, Config, Expect, LogFormat, Preflight};
 
 const MASK: &str = "***";
 
@@ -228,37 +227,28 @@ fn number(number: f64) -> Value {
     number.to_string().parse::<i64>().map_or(number.into(), Into::into)
 }
 
-/// A URL without its password, wherever Redis clients take one: after the user, or as `pass` in the query.
-pub(super) fn masked(text: &str) -> String {
-    if RedisUrl::is_sentinels(text) {
-        return masked_sentinels(text);
-    }
-    let Ok(mut url) = Url::parse(text) else { return MASK.to_owned() };
-    if url.password().is_some() && url.set_password(Some(MASK)).is_err() {
-        return MASK.to_owned();
-    }
-    let pairs: Vec<(String, String)> = url.query_pairs().into_owned().collect();
-    if pairs.iter().any(|(name, _)| name == "pass") {
-        let shown = pairs.iter().map(|(name, value)| (name, if name == "pass" { MASK } else { value }));
-        url.query_pairs_mut().clear().extend_pairs(shown);
-    }
-    url.into()
-}
+/// Parameters of a URL that hold no secret.
+const OPEN_PARAMETERS: [&str; 4] = ["db", "protocol", "sentinel_user", "user"];
 
-/// The same for a URL with several hosts, which is none to a reader of URLs.
-fn masked_sentinels(text: &str) -> String {
-    let (rest, query) = text.split_once('?').map_or((text, None), |(rest, query)| (rest, Some(query)));
-    let mut shown = match rest.split_once("://").map(|(scheme, rest)| (scheme, rest.rsplit_once('@'))) {
-        Some((scheme, Some((user, place)))) => {
-            let name = user.split_once(':').map_or(user, |(name, _)| name);
-            format!("{scheme}://{name}:{MASK}@{place}")
-        }
-        Some((_, None)) | None => rest.to_owned(),
+/// A URL without its secrets. A password that was not percent-encoded holds anything, so all up to the last `@` is hidden but the
+/// user's name, and everything where even that tells nothing of the password's end.
+pub(super) fn masked(text: &str) -> String {
+    let Some((scheme, rest)) = text.split_once("://") else { return MASK.to_owned() };
+    let (user, place) = rest.rsplit_once('@').map_or((None, rest), |(user, place)| (Some(user), place));
+    if user.is_some_and(|user| user.contains(['?', '#'])) || place.contains('#') {
+        return format!("{scheme}://{MASK}");
+    }
+    let user = match user.map(|user| user.split_once(':')) {
+        None => String::new(),
+        Some(None) => format!("{MASK}@"),
+        Some(Some((name, _))) => format!("{name}:{MASK}@"),
     };
+    let (place, query) = place.split_once('?').map_or((place, None), |(place, query)| (place, Some(query)));
+    let mut shown = format!("{scheme}://{user}{place}");
     for (number, pair) in query.into_iter().flat_map(|query| query.split('&')).enumerate() {
         shown.push(if number == 0 { '?' } else { '&' });
         match pair.split_once('=') {
-            Some(("sentinel_user", _)) => shown.push_str(pair),
+            Some((name, _)) if OPEN_PARAMETERS.contains(&name) => shown.push_str(pair),
             Some((name, _)) => shown.push_str(&format!("{name}={MASK}")),
             None => shown.push_str(MASK),
         }

@@ -22,5 +22,5 @@ local function tell(base, key, state, now)
   end
   redis.pcall('ZADD', base .. 'to_tell', 'NX', now, key) -- one that waits or is under way keeps its time
   local prefix, lane = string.match(base, '^(.*):{(.*)}:$')
-  redis.call('PUBLISH', prefix .. ':tell', lane)
+  redis.pcall('PUBLISH', prefix .. ':tell', lane)
 end

@@ -12,6 +12,7 @@
     reason = "a test ends by a panic, and its helpers do too"
 )]
 
+mod adopt;
 mod balance;
 mod bounds;
 mod callbacks;
@@ -22,6 +23,7 @@ mod durability;
 mod events;
 mod fairness;
 mod incarnation;
+mod link;
 mod lost_replies;
 mod lost_writes;
 mod model;
@@ -36,6 +38,7 @@ mod read;
 mod release;
 mod renew;
 mod response_ids;
+mod rights;
 mod scene;
 mod sentinel;
 mod submit;

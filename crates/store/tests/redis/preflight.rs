@@ -8,7 +8,7 @@ use bursar_test_support::{Fsync, Listen, Options, OwnRedis, eventually, private_
 
 use crate::scene::{SOON, Scene};
 
-fn wanted(url: &str, now: u64) -> Wanted {
+pub(crate) fn wanted(url: &str, now: u64) -> Wanted {
     Wanted {
         url: url.to_owned(),
         lease: Duration::from_secs(30),
@@ -37,7 +37,7 @@ async fn a_durable_redis_is_fine_but_for_its_one_machine() {
     let findings = look(&redis).await;
     assert_eq!(complaints(&findings, Severity::Refuse), Vec::<&str>::new(), "{findings:?}");
     assert_eq!(complaints(&findings, Severity::Warn), ["redis.replicas"]);
-    assert_eq!(findings.len(), 12);
+    assert_eq!(findings.len(), 15);
 }
 
 #[tokio::test]

@@ -27,6 +27,7 @@ async fn a_transfer_is_sent_once_and_followed_to_its_last_word() {
     settings.transport.base_url = format!("http://{}", ready.listen);
     let account = Account {
         name: "main".parse().unwrap(),
+        identity: String::new(),
         gateway: Arc::new(Yzt::new(settings).unwrap()),
         policy: Policy { poll: vec![Duration::from_millis(20)], ..Policy::default() },
         rate_per_second: 0.0,

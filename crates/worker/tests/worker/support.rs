@@ -200,6 +200,7 @@ impl World {
     pub(crate) fn worker_at(&self, name: &str, gateway: Arc<dyn Gateway>) -> Running {
         let account = Account {
             name: self.lane.account.clone(),
+            identity: String::new(),
             gateway,
             policy: self.policy.clone(),
             rate_per_second: self.rate_per_second,

@@ -66,6 +66,10 @@ pub(super) async fn run(session: &Session, arguments: &Arguments, global: &Globa
         let Some(account) = session.config.accounts.get(&lane.account) else {
             bail!(Misuse(format!("the configuration has no account {}", lane.account)));
         };
+        let ours = account.identity();
+        if let Some(theirs) = session.store.gateway(&lane).await?.filter(|theirs| *theirs != ours) {
+            bail!(Misuse(format!("the jobs of {lane} are for {theirs}, and the configuration says {ours}")));
+        }
         let asker = Asker {
             store: &session.store,
             lane: &lane,

@@ -92,6 +92,14 @@ fn a_password_is_never_shown() {
             "rediss+sentinel://me:hunter2@s1,s2/payments?sentinel_user=s&sentinel_password=hunter2",
             "rediss+sentinel://me:***@s1,s2/payments?sentinel_user=s&sentinel_password=***",
         ),
+        ("redis://me:ab@cd/hunter2@h:1/0", "redis://me:***@h:1/0"),
+        ("redis://hunter2@h:1/0", "redis://***@h:1/0"),
+        ("redis://:ab#hunter2@h:1/0", "redis://***"),
+        ("redis://:ab?hunter2@h:1/0", "redis://***"),
+        ("redis://:ab/hunter2#c@h:1/0", "redis://***"),
+        ("redis+unix:///run/r.sock?pass=ab@hunter2", "redis+unix://***"),
+        ("redis+sentinel://me:ab@cd/hunter2@s1,s2/payments", "redis+sentinel://me:***@s1,s2/payments"),
+        ("https://me:hunter2@shop.example/credits?key=hunter2", "https://me:***@shop.example/credits?key=***"),
         ("not a URL hunter2", "***"),
     ] {
         let url = RedisUrl::new(url.to_owned());

@@ -1,0 +1,118 @@
+//! `bursar adopt OLD NEW --reason …`: the jobs of an account that was renamed go on under its new name.
+
+use bursar_domain::{AccountName, Lane};
+use bursar_store::Adopted;
+use clap::Args;
+use serde_json::json;
+
+use crate::cli::{Exit, Global};
+use crate::commands::bind::Misuse;
+use crate::commands::operate::Because;
+use crate::output::line;
+use crate::session::Session;
+
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Example:\n  bursar adopt main pay --reason 'the account main is called pay since today'\n\nThe configuration names the new account alone, and no worker serves the old one any more. Both names are one account at one gateway. Exit 1 if jobs were left behind; say it again then."
+)]
+pub(crate) struct Arguments {
+    /// The name that the account had.
+    #[arg(value_name = "OLD")]
+    old: AccountName,
+    /// The name that it has now.
+    #[arg(value_name = "NEW")]
+    new: AccountName,
+    #[command(flatten)]
+    because: Because,
+}
+
+pub(crate) async fn run(arguments: &Arguments, global: &Global) -> anyhow::Result<Exit> {
+    let session = Session::open(global.config.as_deref()).await?;
+    let Arguments { old, new, because } = arguments;
+    let Some(account) = session.config.accounts.get(new) else {
+        return Err(Misuse(format!("the configuration has no account {new}")).into());
+    };
+    if session.config.accounts.contains_key(old) {
+        return Err(
+            Misuse(format!("the configuration still has the account {old}: its workers go on with its jobs")).into()
+        );
+    }
+    let lanes = session.config.lanes();
+    let mut exit = Exit::Done;
+    for known in session.store.known_lanes().await?.into_iter().filter(|known| known.lane.account == *old) {
+        let from = known.lane;
+        let to = Lane { account: new.clone(), kind: from.kind };
+        let obstacle = if known.is_served {
+            Some(
+                "a worker has served it within the last minute: stop the workers that still have the old name"
+                    .to_owned(),
+            )
+        } else if !lanes.contains(&to) {
+            let open = session.store.lane_status(&from).await?.open_jobs();
+            (open > 0).then(|| format!("it has {open} open jobs, and {new} takes no jobs of this kind"))
+        } else {
+            other_gateway(&session, &from, &to, &account.identity(), arguments).await?
+        };
+        if let Some(why) = obstacle {
+            eprintln!("bursar: {from} stays as it is: {why}");
+            exit = Exit::No;
+        } else if lanes.contains(&to) {
+            let adopted = session.store.adopt(&from, &to, because.operator()).await?;
+            told(&from, &to, &adopted, global)?;
+            if !adopted.is_whole() {
+                exit = Exit::No;
+            }
+            if let Some(paused) = session.store.lane_status(&to).await?.paused {
+                eprintln!("bursar: {to} is paused by {paused}: `bursar resume {to}` lets its sends go on");
+            }
+        }
+    }
+    Ok(exit)
+}
+
+/// Why the two lanes are not at one gateway; a lane that was never served is at any.
+async fn other_gateway(
+    session: &Session,
+    from: &Lane,
+    to: &Lane,
+    ours: &str,
+    arguments: &Arguments,
+) -> anyhow::Result<Option<String>> {
+    for lane in [from, to] {
+        if let Some(theirs) = session.store.gateway(lane).await?.filter(|theirs| theirs != ours) {
+            return Ok(Some(format!(
+                "the jobs of {lane} are for {theirs}, and {to} is at {ours} by this configuration"
+            )));
+        }
+    }
+    if session.store.gateway(to).await?.is_none() {
+        session.store.set_gateway(to, None, ours, arguments.because.operator()).await?;
+    }
+    Ok(None)
+}
+
+fn told(from: &Lane, to: &Lane, adopted: &Adopted, global: &Global) -> anyhow::Result<()> {
+    let Adopted { moved, in_doubt, held, conflicts, unreadable } = adopted;
+    if global.json {
+        let conflicts: Vec<_> = conflicts.iter().map(|(key, first)| json!({"key": key, "first": first})).collect();
+        return Ok(line(json!({
+            "from": from.to_string(), "to": to.to_string(), "moved": moved, "in_doubt": in_doubt,
+            "held": held, "conflicts": conflicts, "unreadable": unreadable,
+        }))?);
+    }
+    line(format_args!(
+        "{from} -> {to}: {moved} jobs are {to}'s now, {in_doubt} of them may have been sent and are followed"
+    ))?;
+    for key in held {
+        line(format_args!("  {key}: a worker's lease on it has not ended; try again when it has"))?;
+    }
+    for (key, first) in conflicts {
+        line(format_args!(
+            "  {key}: {to} has the job {first} for the same; a person must decide which of them is paid"
+        ))?;
+    }
+    for key in unreadable {
+        line(format_args!("  {key}: its record cannot be read"))?;
+    }
+    Ok(())
+}

@@ -1,0 +1,66 @@
+//! `bursar confirm-gateway LANE --reason …`: a lane's jobs are for the gateway that the configuration names now.
+
+use bursar_domain::Lane;
+use bursar_store::LaneStatus;
+use clap::Args;
+use serde_json::json;
+
+use crate::cli::{Exit, Global};
+use crate::commands::operate::Because;
+use crate::output::line;
+use crate::session::Session;
+
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Example:\n  bursar confirm-gateway main/transfer --reason 'the gateway has a new address since today'\n\nRefused while jobs wait that may have been sent to the gateway before: the new one knows nothing of them."
+)]
+pub(crate) struct Arguments {
+    /// Account and kind: main/transfer.
+    #[arg(value_name = "LANE")]
+    lane: Lane,
+    /// Also while jobs wait that may have been sent: only where it is the same gateway under another address.
+    #[arg(long)]
+    with_open_jobs: bool,
+    #[command(flatten)]
+    because: Because,
+}
+
+pub(crate) async fn run(arguments: &Arguments, global: &Global) -> anyhow::Result<Exit> {
+    let Session { config, store } = Session::open(global.config.as_deref()).await?;
+    let lane = &arguments.lane;
+    let Some(account) = config.accounts.get(&lane.account).filter(|_| config.lanes().contains(lane)) else {
+        eprintln!("bursar: no account of the configuration has the lane {lane}");
+        return Ok(Exit::No);
+    };
+    let (ours, before) = (account.identity(), store.gateway(lane).await?);
+    if before.as_ref() == Some(&ours) {
+        return told(lane, "is its gateway already", before.as_deref(), &ours, global);
+    }
+    let sent = may_have_been_sent(&store.lane_status(lane).await?, store.in_doubt(lane).await?);
+    if before.is_some() && sent > 0 && !arguments.with_open_jobs {
+        eprintln!(
+            "bursar: {lane} has {sent} jobs that may have been sent to {}: {ours} knows nothing of them. Let them end first, with the configuration as it was; or, if it is the same gateway under another address, say --with-open-jobs",
+            before.unwrap_or_default()
+        );
+        return Ok(Exit::No);
+    }
+    if !store.set_gateway(lane, before.as_deref(), &ours, arguments.because.operator()).await? {
+        eprintln!("bursar: the gateway of {lane} has changed meanwhile: look again");
+        return Ok(Exit::No);
+    }
+    told(lane, "is its gateway now", before.as_deref(), &ours, global)
+}
+
+/// Jobs that a gateway may know: those that wait to be asked about or to be sent again, and those before a person.
+fn may_have_been_sent(status: &LaneStatus, in_doubt: usize) -> u64 {
+    (status.to_ask + status.review).max(u64::try_from(in_doubt).unwrap_or(u64::MAX))
+}
+
+fn told(lane: &Lane, what: &str, before: Option<&str>, ours: &str, global: &Global) -> anyhow::Result<Exit> {
+    if global.json {
+        line(json!({"lane": lane.to_string(), "gateway": ours, "before": before}))?;
+    } else {
+        line(format_args!("{lane}: {ours} {what}"))?;
+    }
+    Ok(Exit::Done)
+}
