@@ -1,5 +1,5 @@
 #!lua flags=allow-oom
--- Does an operator's will to one job, if it still is what the operator saw.
+-- Does an operator's will to one job, or what its deadline makes of it, if it still is what was seen.
 -- KEYS  1 the lane's base
 -- ARGV  1 wake channel, 2 lane name, 3 events kept, 4 key, 5 state seen, 6 new state, 7 due set ('to_send'|'to_ask'|''),
 --       8 reason, 9 log line without its time: fields of a JSON object after the first, 10 fence and 11 last change (ms) seen
@@ -34,7 +34,7 @@ if ARGV[11] ~= '' and (is ~= seen or fence ~= ARGV[10] or changed ~= ARGV[11]) t
 if is ~= seen then return is end
 if claim then return 'held' end
 redis.call('HSET', job, 's', state, 'm', marks(created, now, sent, fence, sends), 'r', ARGV[8])
-redis.call('RPUSH', base .. 'log:' .. key, '{"e":"operation","t":' .. now .. ',' .. ARGV[9] .. '}')
+redis.call('RPUSH', base .. 'log:' .. key, '{"t":' .. now .. ',' .. ARGV[9] .. '}')
 for _, name in ipairs({ 'to_send', 'to_ask', 'review' }) do
   if name ~= set then redis.call('ZREM', base .. name, key) end
 end
@@ -43,7 +43,7 @@ if set ~= '' then
   redis.call('ZADD', base .. set, now, key)
   redis.pcall('PUBLISH', ARGV[1], ARGV[2])
 else
-  redis.call('ZADD', base .. 'done', 'NX', now, key)
+  if state == 'needs_review' then redis.call('ZADD', base .. 'review', now, key) else redis.call('ZADD', base .. 'done', 'NX', now, key) end
 end
 if state ~= seen then
   redis.call('XADD', base .. 'events', 'MAXLEN', '~', ARGV[3], '*', 'key', key, 'state', state)

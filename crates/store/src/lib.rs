@@ -68,4 +68,4 @@ pub use record::Record;
 pub use rights::RightsWanted;
 pub use submit::{MAX_BATCH, Submission};
 pub use wakes::Wakes;
-pub use walk::{MAX_STEP, Mark, Walked};
+pub use walk::{DueSends, MAX_STEP, Mark, Walked};

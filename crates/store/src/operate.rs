@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use bursar_domain::{Key, Lane, Millis, Operation, OperationRefused, State};
+use bursar_domain::{Key, Lane, Millis, Next, Operation, OperationRefused, State};
 use serde_json::json;
 
 use crate::claim::whole_millis;
@@ -117,25 +117,10 @@ impl Store {
             return Ok(Operated::Refused(expired(record.state)));
         }
         let Record { lane, key, .. } = record;
-        let line = json!({"do": operation.as_str(), "from": record.state, "to": next.state, "who": operator.who, "why": operator.why});
-        let line = line.to_string();
-        let mut call = self.scripts.operate.on(&self.keys.base(lane));
-        call.push(self.keys.wake_channel())
-            .push(lane.to_string())
-            .push(EVENTS_KEPT)
-            .push(key.as_str())
-            .push(record.state.as_str())
-            .push(next.state.as_str())
-            .push(due_set(next.due).0)
-            .push(operator.words())
-            .push(line.strip_prefix('{').and_then(|line| line.strip_suffix('}')).unwrap_or_default());
-        for seen in seen {
-            call.push(seen);
-        }
+        let line = json!({"e": "operation", "do": operation.as_str(), "from": record.state, "to": next.state, "who": operator.who, "why": operator.why});
         let certain = needs_certainty(operation);
-        call.push(certain.map_or("", |_| AHEAD));
-        let answer: String = call.run(self).await?;
-        match answer.as_str() {
+        let unless = certain.map_or("", |_| AHEAD);
+        match self.apply_unclaimed(record, &next, (&operator.words(), &line), seen, unless).await?.as_str() {
             "ok" => {
                 let record = self.job(lane, key).await?;
                 Ok(record.map_or(Operated::Unknown, |record| Operated::Done(Box::new(record))))
@@ -149,6 +134,48 @@ impl Store {
             })),
             _ => Ok(Operated::Changed),
         }
+    }
+
+    /// Applies what its deadline makes of a job that waits to be sent, if it still is what was `seen` and no worker holds it. `false`
+    /// when it is not.
+    ///
+    /// # Errors
+    /// [`StoreError`]: it may have been done; look before repeating.
+    pub async fn end_overdue(&self, seen: &Record, next: &Next) -> Result<bool, StoreError> {
+        let line = json!({"e": "deadline", "from": seen.state, "to": next.state});
+        let changed = seen.updated.unwrap_or_default().0.to_string();
+        let place = [seen.fence.to_string(), changed];
+        let place = [place[0].as_str(), place[1].as_str()];
+        let answer = self.apply_unclaimed(seen, next, (next.reason.unwrap_or_default(), &line), place, AHEAD).await?;
+        Ok(answer == "ok")
+    }
+
+    /// Runs `operate`: `line` is what the job's log says of it, `seen` the fence and last change that were seen, or nothing. Nothing is
+    /// done in a lane that is paused for the reason `unless_paused`.
+    async fn apply_unclaimed(
+        &self,
+        record: &Record,
+        next: &Next,
+        (reason, line): (&str, &serde_json::Value),
+        seen: [&str; 2],
+        unless_paused: &str,
+    ) -> Result<String, StoreError> {
+        let (lane, line) = (&record.lane, line.to_string());
+        let mut call = self.scripts.operate.on(&self.keys.base(lane));
+        call.push(self.keys.wake_channel())
+            .push(lane.to_string())
+            .push(EVENTS_KEPT)
+            .push(record.key.as_str())
+            .push(record.state.as_str())
+            .push(next.state.as_str())
+            .push(due_set(next.due).0)
+            .push(reason)
+            .push(line.strip_prefix('{').and_then(|line| line.strip_suffix('}')).unwrap_or_default());
+        for seen in seen {
+            call.push(seen);
+        }
+        call.push(unless_paused);
+        call.run(self).await
     }
 
     /// Pauses a lane: nothing new is sent, what was sent is followed. `false` when it was paused already.

@@ -36,7 +36,7 @@
 use std::collections::HashMap;
 use std::str::FromStr;
 
-use bursar_domain::{Call, JobView, Key, Lane, Millis, State, TraceParent};
+use bursar_domain::{Call, Facts, JobView, Key, Lane, Millis, Names, Received, State, TraceParent};
 
 use crate::StoreError;
 use crate::held::Held;
@@ -73,6 +73,12 @@ pub struct Record {
     pub asks: u32,
     /// Workers lost while they held it.
     pub losses: u32,
+    /// The first intent to send.
+    pub first_sent: Option<Millis>,
+    /// The last intent to send.
+    pub last_sent: Option<Millis>,
+    /// When an operator last ordered a call.
+    pub ordered: Option<Millis>,
     /// Who holds it.
     pub worker: Option<String>,
     /// The gateway's numbers, newest last.
@@ -128,6 +134,9 @@ impl Record {
             resends: fields.parsed("rs")?.unwrap_or_default(),
             asks: fields.parsed("a")?.unwrap_or_default(),
             losses: fields.parsed("l")?.unwrap_or_default(),
+            first_sent: fields.parsed("t1")?.map(Millis).or(marks.and_then(|marks| marks.sent)),
+            last_sent: marks.and_then(|marks| marks.sent),
+            ordered: fields.parsed("o")?.map(Millis),
             worker: None,
             trade_nos: fields.text("no").unwrap_or_default().split_whitespace().map(str::to_owned).collect(),
             gateway_status: fields.text("g"),
@@ -159,8 +168,34 @@ impl Record {
         if held.call == Call::Send {
             self.state = State::InDoubt;
             (self.updated, self.sends, self.resends) = (held.sent, held.sends, held.resends);
+            (self.first_sent, self.last_sent) = (self.first_sent.or(held.sent), held.sent);
         }
         self
+    }
+
+    /// The facts by which deadlines are judged without a call. What was queued when writes were lost may have been sent at any time
+    /// since it was accepted.
+    #[must_use]
+    pub fn facts(&self, next_day: bool) -> Facts {
+        let may_have_been_sent = (self.state != State::Queued).then_some(self.created).flatten();
+        Facts {
+            state: self.state,
+            sends: self.sends,
+            resends: self.resends,
+            asks: self.asks,
+            losses: self.losses,
+            first_sent: self.first_sent.or(may_have_been_sent),
+            last_sent: self.last_sent,
+            sent_before: None,
+            ordered: self.ordered,
+            late_response: None,
+            can_ask: false,
+            names: Names::Nothing,
+            received: Received::Nothing,
+            resend_tells: false,
+            next_day,
+            seed: self.key.seed(),
+        }
     }
 
     /// The job as outsiders read it.

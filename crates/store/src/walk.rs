@@ -37,7 +37,39 @@ pub struct Walked {
     pub next: Option<Mark>,
 }
 
+/// One page of the jobs of a lane that are due to be sent.
+#[derive(Clone, Debug, Default)]
+pub struct DueSends {
+    /// The jobs with the bytes that they send, where these can be read.
+    pub jobs: Vec<(Record, Option<String>)>,
+    /// The last job of the page: its due time and key. `None` when there is no further page.
+    pub last: Option<(u64, String)>,
+}
+
 impl Store {
+    /// The jobs that have been due to be sent since before `until`, at most `limit` of them, behind the job that `after` names.
+    ///
+    /// # Errors
+    /// [`StoreError`]: repeat.
+    pub async fn due_sends(
+        &self,
+        lane: &Lane,
+        after: Option<&(u64, String)>,
+        until: Millis,
+        limit: usize,
+    ) -> Result<DueSends, StoreError> {
+        let low = after.map_or_else(|| "-inf".to_owned(), |(at, _)| at.to_string());
+        let (mut rows, is_full) = self.rows_after(lane, "to_send", &low, after, limit.clamp(1, MAX_STEP)).await?;
+        let read = rows.len();
+        rows.retain(|(at, _)| Millis(*at) < until);
+        let last = (is_full && rows.len() == read).then(|| rows.last().cloned()).flatten();
+        let keys: Vec<Key> = rows.iter().filter_map(|(_, key)| key.parse().ok()).collect();
+        let jobs = self.jobs(lane, &keys).await?;
+        let keys: Vec<Key> = jobs.iter().map(|job| job.key.clone()).collect();
+        let contents = self.contents(lane, &keys).await?;
+        Ok(DueSends { jobs: jobs.into_iter().zip(contents).collect(), last })
+    }
+
     /// A step through a lane's jobs, of one state or of all. No ended job is missed, unless its detail expires meanwhile; an
     /// open one is, if it moves back across the mark: from an ask to a send, or nearer in time.
     ///

@@ -11,6 +11,7 @@ mod chronicle;
 mod circuit;
 mod claimer;
 mod committer;
+mod deadlines;
 mod guard;
 mod handler;
 mod handoff;
@@ -74,6 +75,7 @@ pub async fn run(
     let commits = committer::start(store.clone(), Arc::clone(&lanes), shared.trouble.clone());
     let (handoff, bell, claimer) = claimer::start(shared.clone(), fit, drain.clone(), stopped.clone());
     let loops = [
+        tokio::spawn(deadlines::watch(shared.clone(), stopped.clone())),
         tokio::spawn(Renewer(shared).run(stopped.clone())),
         tokio::spawn(Arc::clone(&guard).watch(stopped.clone())),
         tokio::spawn(pruning::prune(store.clone(), settings.journal.clone(), Arc::clone(&guard), stopped.clone())),

@@ -12,7 +12,7 @@ use bursar_test_support::{self as harness, Listen, Options, OwnRedis};
 use crate::support::{Act, Scripted, World, keys};
 
 /// A private Redis on a port that it keeps, and the folder of its append-only file.
-fn redis() -> (OwnRedis, PathBuf) {
+pub(crate) fn redis() -> (OwnRedis, PathBuf) {
     let mut folder = PathBuf::new();
     let redis = harness::private_redis(|options: Options| {
         folder.clone_from(&options.data_dir);
@@ -21,13 +21,13 @@ fn redis() -> (OwnRedis, PathBuf) {
     (redis, folder)
 }
 
-fn copy(from: &Path, to: &Path) {
+pub(crate) fn copy(from: &Path, to: &Path) {
     let copied = Command::new("cp").arg("-a").arg(from).arg(to).status().unwrap();
     assert!(copied.success());
 }
 
 /// Stops Redis and starts it with the data that it had when `older` was copied.
-fn restore(redis: &OwnRedis, data: &Path, older: &Path) {
+pub(crate) fn restore(redis: &OwnRedis, data: &Path, older: &Path) {
     redis.kill().unwrap();
     std::fs::remove_dir_all(data).unwrap();
     copy(older, data);

@@ -8,5 +8,6 @@ mod intake;
 mod journal;
 mod lost_writes;
 mod main_job;
+mod outages;
 mod proofs;
 mod support;

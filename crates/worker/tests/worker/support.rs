@@ -151,6 +151,7 @@ impl Gateway for Scripted {
 /// One lane `main/transfer` on a prefix of its own.
 pub(crate) struct World {
     pub(crate) store: Store,
+    pub(crate) prefix: String,
     pub(crate) lane: Lane,
     pub(crate) policy: Policy,
     pub(crate) rate_per_second: f64,
@@ -168,6 +169,7 @@ impl World {
         let short = Duration::from_millis(50);
         Self {
             store: Store::connect(&settings).await.unwrap(),
+            prefix: settings.prefix.clone(),
             lane: "main/transfer".parse().unwrap(),
             policy: Policy {
                 on_ambiguous: OnAmbiguous::Resend,
