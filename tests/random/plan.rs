@@ -29,6 +29,9 @@ pub(crate) const MAX_WORKERS: usize = 3;
 /// What decides whether producers are told, and push, beside the seed itself: the rest of a plan is the same without it.
 const MORE: u64 = 0xca11_bacc;
 
+/// The same for journals.
+const JOURNALS: u64 = 0x10e4_7a15;
+
 /// From here on a worker needs many calls in flight to get anywhere.
 const SLOW: Duration = Duration::from_millis(100);
 
@@ -98,6 +101,8 @@ pub(crate) struct Plan {
     pub(crate) telling: Option<Telling>,
     /// Where jobs come in by the apalis-redis door.
     pub(crate) door: Option<Door>,
+    /// Whether workers keep journals: a Redis that has lost nothing must never be taken for one that has.
+    pub(crate) journal: bool,
 }
 
 impl Plan {
@@ -159,6 +164,7 @@ impl Plan {
             skews_ms: std::array::from_fn(|_| if dice.bool() { dice.i64(-50_000..=50_000) } else { 0 }),
             telling,
             door,
+            journal: Rng::with_seed(seed ^ JOURNALS).u32(..2) == 0,
         }
     }
 }

@@ -36,9 +36,10 @@ fn file(plan: &Plan, ready: &Ready) -> String {
         TIMEOUT.as_millis()
     );
     let intake = plan.door.as_ref().map(|_| format!("[intake]\nqueues = [\"{QUEUE}\"]\n"));
+    let journal = plan.journal.then(|| "[journal]\ndir = \"journal\"\n".to_owned());
     let accounts = ACCOUNTS.iter().zip(plan.on_ambiguous);
     let sections = accounts.map(|((name, gateway), policy)| account(plan, ready, name, *gateway, policy));
-    [worker, told].into_iter().chain(intake).chain(sections).collect()
+    [worker, told].into_iter().chain(intake).chain(journal).chain(sections).collect()
 }
 
 fn account(plan: &Plan, ready: &Ready, name: &str, gateway: GatewayKind, policy: OnAmbiguous) -> String {

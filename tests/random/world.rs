@@ -7,7 +7,7 @@ use std::time::Duration;
 use bursar_producer::Settings;
 use bursar_simulator::{Life, Options, Simulator, TradeNo};
 use bursar_store::Store;
-use bursar_test_support::{Fault, FaultProxy, Fsync, Listen, OwnRedis, private_redis};
+use bursar_test_support::{Fault, FaultProxy, Fsync, Listen, OwnRedis, Process, private_redis};
 use tempfile::TempDir;
 use tokio::sync::OnceCell;
 use tokio::task::JoinHandle;
@@ -19,13 +19,16 @@ use crate::operators;
 use crate::plan::{self, Gateway, Memory, Plan, QueryKey};
 use crate::settings;
 use crate::telling::Receivers;
-use crate::workers::{Role, Workers};
+use crate::workers::{Role, Workers, bursar};
 
 /// How long a Redis that was stopped may take to be back: another program may hold its port for a moment.
 const BACK_WITHIN: Duration = Duration::from_secs(20);
 
 /// How long the disk may take to catch up.
 const CAUGHT_UP_WITHIN: Duration = Duration::from_secs(2);
+
+/// How long a reconciliation of a seed's few files may take on a busy machine.
+const RECONCILED_WITHIN: Duration = Duration::from_secs(20);
 
 /// What an order comes to that no operator would give.
 pub(crate) const NOBODY_WOULD: &str = "nobody would";
@@ -250,11 +253,23 @@ impl World {
     pub(crate) async fn heal(&mut self, plan: &Plan) {
         self.workers.heal().await;
         if plan.memory == Memory::Older {
+            if plan.journal {
+                self.reconcile().await;
+            }
             return; // its lanes may be paused for a reason
         }
         for lane in lanes() {
             operators::resume(self.store.clone(), lane).await;
         }
+    }
+
+    /// What an operator does first when workers say that their journals know more than Redis.
+    async fn reconcile(&self) {
+        let mut command = bursar(&["reconcile", "--journal"]);
+        command.arg(self.config.with_file_name("journal")).arg("--config").arg(&self.config);
+        command.env("BURSAR_REDIS__URL", self.redis.url());
+        let finished = Process::run("bursar reconcile", command, RECONCILED_WITHIN).await;
+        assert!(matches!(finished.code, Some(0 | 1)), "{finished:?}");
     }
 
     /// Reply bytes that wires have lost.
