@@ -192,8 +192,15 @@ fn by_late_response(facts: &Facts, call: Call, policy: &Policy, now: Millis) -> 
             && facts.ordered <= facts.sent_before)
             .then(|| Next::review("a late response ended it, and the gateway does not know it")),
         (Call::Ask, State::InDoubt | State::Pending, _) if facts.can_ask => None,
+        // What came late is not known to name the job, so it ends by itself no more than it would have in time.
         (Call::Ask, State::InDoubt | State::Pending, Answer::Failed) => {
             Some(Next::review("a late response says failed, and nothing confirms it"))
+        }
+        (Call::Ask, State::InDoubt | State::Pending, Answer::Refunded) if policy.confirm != Confirm::Never => {
+            Some(Next::review("a late response says refunded, and nothing confirms it"))
+        }
+        (Call::Ask, State::InDoubt | State::Pending, Answer::Succeeded) if policy.confirm == Confirm::Always => {
+            Some(Next::review("a late response says succeeded, and nothing confirms it"))
         }
         (Call::Ask, State::InDoubt, Answer::Accepted) => Some(accepted(facts, policy, now)),
         (Call::Ask, State::InDoubt | State::Pending, _) => late.last_word().map(|end| Next::to(end, Due::Never)),

@@ -170,9 +170,11 @@ for at = 3, #ARGV, ARGUMENTS do
     end
   end
   if not written then
-    -- A response that another job is known by says nothing of this one.
+    -- A response that another job is known by says nothing of this one: a send that it came for may have been executed.
     local owner = id ~= '' and owners[id]
-    if owner and owner ~= key then numbers, late = '', string.match(late, '^%d+ ') end
+    if owner and owner ~= key then
+      numbers, late = '', string.match(late, '^%d+ ') .. (asked == '0' and 'maybe' or '')
+    end
     answers[#answers + 1] = came_late(key, fence, token, numbers, line, late, asked == '0', claim)
   end
 end

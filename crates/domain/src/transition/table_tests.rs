@@ -344,12 +344,18 @@ fn a_claimed_job_is_sent_asked_about_or_put_where_it_belongs() {
 #[test]
 fn a_late_last_word_ends_what_cannot_be_asked_about_and_stops_every_further_send() {
     let now = Millis(1_001_000);
-    let policy = Policy::default();
-    for (late, ends) in [
-        (Answer::Accepted, None),
-        (Answer::Succeeded, Some(State::Succeeded)),
-        (Answer::Refunded, Some(State::Refunded)),
-        (Answer::Failed, Some(State::NeedsReview)),
+    let by = |confirm| Policy { confirm, ..Policy::default() };
+    for (policy, late, ends) in [
+        (by(Confirm::Failures), Answer::Accepted, None),
+        (by(Confirm::Failures), Answer::Succeeded, Some(State::Succeeded)),
+        (by(Confirm::Failures), Answer::Refunded, Some(State::NeedsReview)),
+        (by(Confirm::Failures), Answer::Failed, Some(State::NeedsReview)),
+        (by(Confirm::Always), Answer::Accepted, None),
+        (by(Confirm::Always), Answer::Succeeded, Some(State::NeedsReview)),
+        (by(Confirm::Always), Answer::Refunded, Some(State::NeedsReview)),
+        (by(Confirm::Never), Answer::Succeeded, Some(State::Succeeded)),
+        (by(Confirm::Never), Answer::Refunded, Some(State::Refunded)),
+        (by(Confirm::Never), Answer::Failed, Some(State::NeedsReview)),
     ] {
         for state in [State::InDoubt, State::Pending] {
             let facts = |reach| Facts { late_response: Some(late), ..fresh(state, reach) };

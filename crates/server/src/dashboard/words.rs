@@ -222,7 +222,7 @@ pub(super) struct Words {
     outcomes: [(&'static str, &'static str); 4],
     outcomes_mean: [(&'static str, &'static str); 4],
     /// What the rules say of why a job stands where it stands, as it begins on record.
-    reasons: [(&'static str, &'static str); 30],
+    reasons: &'static [(&'static str, &'static str)],
     /// Why a notification is held, by what stands on record.
     held_reasons: [(&'static str, &'static str); 6],
     /// What became of a callback, by its word on record: {0} is the event's number, {1} what was heard, {2} a state.

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use bursar_domain::{Due, Millis, Next, Received, State};
-use bursar_store::{Claimed, Commit, Committed, PutBack, Remembered, Resend, ResponseId};
+use bursar_store::{Claimed, Commit, Committed, Evidence, PutBack, Remembered, Resend, ResponseId};
 
 use crate::scene::{self, Scene, answer_line, asked, held, sent};
 
@@ -251,4 +251,22 @@ async fn a_number_that_a_journal_brought_back_is_its_jobs() {
         assert_eq!(scene.commit(&commit).await, committed, "{}", job.key);
     }
     assert_eq!(claims.jobs.len(), 2);
+}
+
+/// Redis has forgotten the claim, and the response that came for it is another job's: it does not say that nothing was executed.
+#[tokio::test]
+async fn a_late_response_that_is_anothers_leaves_its_job_in_doubt() {
+    for (id, state) in [("R1", State::InDoubt), ("R2", State::Queued)] {
+        let (scene, two) = two_jobs(request("R1")).await;
+        let _: u64 = scene.command(&["HDEL", &scene.name("held"), "k2"]).await;
+        let _: u64 = scene.command(&["ZREM", &scene.name("to_ask"), "k2"]).await;
+        let _: u64 = scene.command(&["ZADD", &scene.name("to_send"), "1", "k2"]).await;
+        let busy = Commit {
+            response: request(id),
+            evidence: Evidence::None,
+            ..sent(&two, State::Queued, Due::Send(Millis(1)))
+        };
+        assert_eq!(scene.commit(&busy).await, Committed::Stale);
+        assert_eq!(scene.record("k2").await["s"].parse::<State>().unwrap(), state, "{id}");
+    }
 }

@@ -200,7 +200,7 @@ pub(in crate::dashboard) static CHINESE: Words = Words {
         ("regressed", "内容比先前已成定局的版本倒退：已保存但不采信，请对照两者"),
         ("held", "由平台签名，但无法读取或不在预期之内：必须由人工查看；网关会继续重发"),
     ],
-    reasons: [
+    reasons: &[
         ("workers were lost again and again while they held it", "处理它的 worker 一再丢失"),
         ("sent by a journal's word; Redis had forgotten it", "据发送日志曾发送；Redis 已丢失该记录"),
         (
@@ -229,6 +229,10 @@ pub(in crate::dashboard) static CHINESE: Words = Words {
         ("the amount is above this account's max_amount", "金额超过该账户的 max_amount，未发送"),
         ("the response names the trade number of ", "应答中的交易流水号属于："),
         ("the same response came before, to ", "同一应答先前已收到，属于："),
+        ("a late response ended it, and the gateway does not know it", "迟到的应答称已结束，而网关查无此单"),
+        ("a late response says failed, and nothing confirms it", "迟到的应答称失败，但无从证实"),
+        ("a late response says refunded, and nothing confirms it", "迟到的应答称已退款，但无从证实"),
+        ("a late response says succeeded, and nothing confirms it", "迟到的应答称已成功，但无从证实"),
         ("an answer that cannot follow this call", "与此次调用不相符的应答"),
         ("another job is about the same thing", "另一任务针对同一事项"),
         ("a journal knows a send of other content by this key", "发送日志记有同一键下内容不同的发送"),

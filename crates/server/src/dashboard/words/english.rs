@@ -203,7 +203,7 @@ pub(in crate::dashboard) static ENGLISH: Words = Words {
             "signed by the platform, but it cannot be read or was not expected: a person must look at it; the gateway goes on telling it",
         ),
     ],
-    reasons: [
+    reasons: &[
         (
             "workers were lost again and again while they held it",
             "workers were lost again and again while they held it",
@@ -238,6 +238,22 @@ pub(in crate::dashboard) static ENGLISH: Words = Words {
         ("the amount is above this account's max_amount", "the amount is above this account's max_amount"),
         ("the response names the trade number of ", "the response names the trade number of "),
         ("the same response came before, to ", "the same response came before, to "),
+        (
+            "a late response ended it, and the gateway does not know it",
+            "a late response ended it, and the gateway does not know it",
+        ),
+        (
+            "a late response says failed, and nothing confirms it",
+            "a late response says failed, and nothing confirms it",
+        ),
+        (
+            "a late response says refunded, and nothing confirms it",
+            "a late response says refunded, and nothing confirms it",
+        ),
+        (
+            "a late response says succeeded, and nothing confirms it",
+            "a late response says succeeded, and nothing confirms it",
+        ),
         ("an answer that cannot follow this call", "an answer that cannot follow this call"),
         ("another job is about the same thing", "another job is about the same thing"),
         ("a journal knows a send of other content by this key", "a journal knows a send of other content by this key"),
