@@ -390,7 +390,10 @@ mod tests {
     #[test]
     fn every_reason_to_hold_a_notification_has_words() {
         let source = include_str!("../notify.rs");
-        let reasons: Vec<&str> = source.split("held(\"").skip(1).filter_map(|rest| rest.split('"').next()).collect();
+        let mut reasons: Vec<&str> =
+            source.split("held(\"").skip(1).filter_map(|rest| rest.split('"').next()).collect();
+        let script = include_str!("../../../store/lua/notify.lua");
+        reasons.extend(script.split("why = true, '").skip(1).filter_map(|rest| rest.split('\'').next()));
         assert_eq!(reasons.len(), ENGLISH.held_reasons.len(), "{reasons:?}");
         for reason in reasons {
             assert_eq!(ENGLISH.held_reason(reason), reason);
@@ -417,7 +420,7 @@ mod tests {
         }
         for script in [
             include_str!("../../../store/lua/put_back.lua"),
-            include_str!("../../../store/lua/claim.lua"),
+            include_str!("../../../store/lua/shared/losses.lua"),
             include_str!("../../../store/lua/commit.lua"),
         ] {
             let script = script.replace("\\'", "'");
