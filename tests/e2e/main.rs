@@ -42,6 +42,7 @@ mod journal;
 mod journal_guard;
 mod kinds;
 mod lanes;
+mod late;
 mod ledger;
 mod logs;
 mod metrics;
