@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use bursar_domain::State;
-use bursar_store::{Durability, Settings, Store, StoreError, Submission};
+use bursar_domain::{Key, Operation, State};
+use bursar_store::{Durability, Operated, Operator, Settings, Store, StoreError, Submission};
 use bursar_test_support::{Fsync, Listen, Options, OwnRedis, eventually, private_redis};
 
 use crate::scene::{SOON, Scene, transfer};
@@ -153,4 +153,22 @@ async fn a_redis_that_came_back_with_an_older_memory_vouches_for_nothing_written
     .await;
     assert_eq!(store.submit(&[transfer("K2")]).await.unwrap(), [Submission::New], "and is accepted anew");
     replica.kill().unwrap();
+}
+
+#[tokio::test]
+async fn what_an_operator_is_told_is_kept_like_what_a_producer_is_told() {
+    let redis = redis(Fsync::Always);
+    let scene = scene(&redis, store(&redis, Durability::Replicated(1)).await.unwrap()).await;
+    let operator = Operator { who: "ann", why: "no replica is there" };
+    let key: Key = "K1".parse().unwrap();
+    let is_not_kept = |error: Option<StoreError>| matches!(error, Some(StoreError::NotDurable { .. }));
+    assert!(is_not_kept(scene.store.submit(&[transfer("K1")]).await.err()));
+    assert!(is_not_kept(scene.store.pause(&scene.lane, operator).await.err()));
+    assert!(is_not_kept(scene.store.operate(&scene.lane, &key, Operation::Cancel, operator).await.err()));
+    let _replica = replica(&redis).await;
+    eventually(SOON, "the replica to acknowledge", async || scene.store.pause(&scene.lane, operator).await).await;
+    let again = scene.store.operate(&scene.lane, &key, Operation::Cancel, operator).await.unwrap();
+    assert!(matches!(again, Operated::Refused(_)), "it is cancelled, and that is kept now: {again:?}");
+    let seen = scene.store.job(&scene.lane, &key).await.unwrap().unwrap();
+    assert_eq!(seen.state, State::Cancelled);
 }
