@@ -81,6 +81,7 @@ fn read(words: &Words, attempt: &AttemptView, whole: &[&str]) -> Option<Line> {
         }
         "released" => plain("plain", words.released),
         "withheld" => plain("plain", words.withheld),
+        "deadline" => plain("warn", words.deadline_passed),
         "lost" => plain("warn", words.lost),
         "operation" => plain("act", &operation(words, detail, whole)),
         "put_back" => Line { tone: "warn", what: put_back(words, detail), told: &TOLD_OF_A_JOURNAL },

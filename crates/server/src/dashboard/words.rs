@@ -122,6 +122,7 @@ pub(super) struct Words {
     pub(super) was_asked: &'static str,
     pub(super) released: &'static str,
     pub(super) withheld: &'static str,
+    pub(super) deadline_passed: &'static str,
     pub(super) lost: &'static str,
     /// {0} who, {1} a number of sends, {2} the state before, {3} an answer.
     pub(super) put_back: &'static str,

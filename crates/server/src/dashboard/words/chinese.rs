@@ -95,6 +95,7 @@ pub(in crate::dashboard) static CHINESE: Words = Words {
     was_asked: "查询",
     released: "已退回：确定未发送",
     withheld: "已保留：确定未发送",
+    deadline_passed: "未发送，期限已过：按规则处理",
     lost: "worker 在发送途中丢失",
     put_back: "{0} 从发送日志恢复：日志记有 {1} 次发送（Redis 中：{2}；日志中最后的应答：{3}）",
     no_record: "无记录",

@@ -95,6 +95,7 @@ pub(in crate::dashboard) static ENGLISH: Words = Words {
     was_asked: "Asked",
     released: "Given back: certainly not sent",
     withheld: "Withheld: certainly not sent",
+    deadline_passed: "Its deadline passed while nothing was sent",
     lost: "A worker was lost while its send was out",
     put_back: "{0} put it back from a journal that knows of {1} sends (Redis: {2}; the journal's last answer: {3})",
     no_record: "no record",
