@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use bursar_test_support::eventually;
 use serde_json::{Value, json};
 
-use crate::jobs::{bill, having, transfer, transfers};
+use crate::jobs::{self, bill, having, transfer, transfers};
 use crate::plan::Plan;
 use crate::server::{NOT_YET, Server};
 use crate::world::{SOON, World};
@@ -59,7 +59,7 @@ async fn pages_show_every_job_once_also_those_of_one_moment() {
     let server = world.serve().await;
     // One batch, one due time: nothing but their keys tells them apart.
     let at_once: Vec<Value> =
-        transfers("T", 730).into_iter().map(|job| having(job, "run_at", json!("2099-01-01T00:00:00Z"))).collect();
+        transfers("T", 730).into_iter().map(|job| having(job, "run_at", json!(jobs::in_days(300).rfc3339()))).collect();
     world.submit_new(&at_once).await;
     world.submit_new(&[bill("B1", "o1"), bill("B2", "o2")]).await;
     for limit in [1_000, 100, 7] {
@@ -83,7 +83,7 @@ async fn jobs_that_leave_between_two_pages_hide_no_others() {
     let world = Plan::new().start().await;
     let server = world.serve().await;
     let jobs: Vec<Value> =
-        transfers("T", 60).into_iter().map(|job| having(job, "run_at", json!("2099-01-01T00:00:00Z"))).collect();
+        transfers("T", 60).into_iter().map(|job| having(job, "run_at", json!(jobs::in_days(300).rfc3339()))).collect();
     world.submit_new(&jobs).await;
     let first = server.read("/v1/jobs?state=queued&limit=20").await;
     let key = |job: &Value| job["platform_no"].as_str().unwrap().to_owned();

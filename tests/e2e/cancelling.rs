@@ -2,14 +2,14 @@
 
 use serde_json::{Value, json};
 
-use crate::jobs::{having, split, transfer};
+use crate::jobs::{self, having, split, transfer};
 use crate::plan::Plan;
 
 #[tokio::test]
 async fn a_queued_job_is_taken_back_and_never_sent() {
     let world = Plan::new().start().await;
     world.ok(&["pause", "main/transfer", "--reason", "a test"]).await;
-    let later = having(transfer("LATER"), "run_at", json!("2099-01-01T00:00:00Z"));
+    let later = having(transfer("LATER"), "run_at", json!(jobs::in_days(300).rfc3339()));
     world.submit_new(&[later, transfer("PAUSED"), transfer("STAYS")]).await;
     let _worker = world.worker().await;
     for key in ["LATER", "PAUSED"] {

@@ -124,7 +124,7 @@ async fn jobs_are_shown_and_listed_with_exactly_the_fields_of_the_interface() {
     let world = Plan::new().start().await;
     world.life("T", "9-1").await;
     let _worker = world.worker().await;
-    let queued = jobs::having(transfer("QUEUED"), "run_at", json!("2099-01-01T00:00:00Z"));
+    let queued = jobs::having(transfer("QUEUED"), "run_at", json!(jobs::in_days(300).rfc3339()));
     world.submit_new(&[transfer("T"), bill("B", "100010001"), split("S", "P1"), queued]).await;
     for key in ["T", "B", "S"] {
         world.until(key, "succeeded").await;

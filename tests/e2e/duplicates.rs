@@ -5,7 +5,7 @@ use std::time::Duration;
 use bursar_test_support::Process;
 use serde_json::json;
 
-use crate::jobs::{bill, having, split, transfer, with};
+use crate::jobs::{self, bill, having, split, transfer, with};
 use crate::plan::Plan;
 use crate::world::SOON;
 
@@ -21,7 +21,7 @@ async fn the_same_job_submitted_again_is_the_same_job_and_says_how_it_stands() {
     assert_eq!(world.submit(&[transfer("T1")]).await, ["existing succeeded T1"]);
     let written_otherwise = with(transfer("T1"), "total_amount", json!("10"));
     assert_eq!(world.submit(&[written_otherwise]).await, ["existing succeeded T1"], "10 fen are 10 fen");
-    let later = having(transfer("T1"), "run_at", json!("2099-01-01T00:00:00Z"));
+    let later = having(transfer("T1"), "run_at", json!(jobs::in_days(300).rfc3339()));
     assert_eq!(world.submit(&[later]).await, ["existing succeeded T1"], "when it is sent is not its content");
     let ledger = world.books_agree().await;
     assert_eq!((ledger.executed, ledger.requests), (1, 1));

@@ -25,7 +25,7 @@ async fn jobs_are_exported_as_they_are_shown_with_their_attempts_and_their_conte
     world.settled().await;
     worker.terminate();
     worker.finished(crate::world::SOON).await;
-    let later = jobs::having(transfer("LATER"), "run_at", json!("2099-01-01T00:00:00Z"));
+    let later = jobs::having(transfer("LATER"), "run_at", json!(jobs::in_days(300).rfc3339()));
     world.submit_new(&[later]).await;
 
     let exported = export(&world, &[]).await;

@@ -1,5 +1,8 @@
 //! Jobs in the words of the gateways' own pages (read 2026-11-22), so that what the pages show is what is tested.
 
+use std::time::Duration;
+
+use bursar_domain::Millis;
 use serde_json::{Value, json};
 
 /// The example of `bkfunds.balance.pay.apply`.
@@ -36,6 +39,16 @@ pub(crate) fn split(key: &str, order: &str) -> Value {
             {"receiverGroupId": "", "receiverId": "800028", "divisionProfit": "0.0002"},
         ],
     }})
+}
+
+pub(crate) fn now_ms() -> i64 {
+    let since = std::time::UNIX_EPOCH.elapsed().expect("the clock is past 1970");
+    i64::try_from(since.as_millis()).expect("a time of this age")
+}
+
+/// A moment so far ahead that nothing of a test happens then.
+pub(crate) fn in_days(days: u64) -> Millis {
+    Millis(now_ms().cast_unsigned()).plus(Duration::from_secs(days * 24 * 3600))
 }
 
 /// `count` transfers, `PREFIX-001` and on.

@@ -1,10 +1,12 @@
 //! Good days: each kind on its page's own example, and every life that a payment can have.
 
+use std::time::Duration;
+
 use bursar_domain::Millis;
 use serde_json::{Value, json};
 
 use crate::http;
-use crate::jobs::{bill, having, split, transfer};
+use crate::jobs::{self, bill, having, now_ms, split, transfer};
 use crate::plan::Plan;
 
 #[tokio::test]
@@ -62,10 +64,10 @@ async fn a_split_is_divided_among_its_receivers() {
 async fn a_job_with_a_time_waits_for_it_and_the_others_do_not_wait_for_the_job() {
     let world = Plan::new().start().await;
     let _worker = world.worker().await;
-    let soon_ms = now_ms() + 3_000;
-    let far = having(transfer("LATER"), "run_at", json!("2099-01-01T08:00:00+08:00"));
+    let (soon_ms, later) = (now_ms() + 3_000, jobs::in_days(300));
+    let far = having(transfer("LATER"), "run_at", json!(later.rfc3339()));
     let mut unpaid = split("UNPAID", "P1");
-    unpaid["body"]["paid_at"] = json!("2099-01-01T07:00:00+08:00");
+    unpaid["body"]["paid_at"] = json!(later.rfc3339());
     let in_seconds = having(transfer("IN-SECONDS"), "run_at", json!(Millis(soon_ms.cast_unsigned()).rfc3339()));
     world.submit_new(&[far, unpaid, in_seconds, transfer("NOW")]).await;
 
@@ -74,8 +76,13 @@ async fn a_job_with_a_time_waits_for_it_and_the_others_do_not_wait_for_the_job()
     let ledger = world.books_agree().await;
     assert!(ledger.keys["IN-SECONDS"].request_times_ms[0] >= soon_ms, "{:?}", ledger.keys["IN-SECONDS"]);
     let waiting = [world.job("LATER").await, world.job("UNPAID").await];
-    assert_eq!(waiting[0]["due_at"], "2099-01-01T00:00:00.000Z", "{}", waiting[0]);
-    assert_eq!(waiting[1]["due_at"], "2098-12-31T23:01:00.000Z", "a minute after it was paid: {}", waiting[1]);
+    assert_eq!(waiting[0]["due_at"], later.rfc3339(), "{}", waiting[0]);
+    assert_eq!(
+        waiting[1]["due_at"],
+        later.plus(Duration::from_secs(60)).rfc3339(),
+        "a minute after it was paid: {}",
+        waiting[1]
+    );
     for job in waiting {
         assert_eq!((&job["state"], &job["attempts"]), (&json!("queued"), &json!(0)), "{job}");
     }
@@ -125,9 +132,4 @@ async fn a_division_that_its_channel_refuses_has_failed_and_one_that_is_only_acc
     let accepted = world.until("ACCEPTED", "needs_review").await;
     assert_eq!(accepted["attempts"], 1, "{accepted}");
     world.books_agree().await;
-}
-
-fn now_ms() -> i64 {
-    let since = std::time::UNIX_EPOCH.elapsed().expect("the clock is past 1970");
-    i64::try_from(since.as_millis()).expect("a time of this age")
 }

@@ -172,7 +172,7 @@ async fn what_is_refused_is_marked_with_its_reason(database: &Database) {
     shop.insert("NUMBER", "{\"account\": NaN}").await;
     shop.insert("FREE", &with(transfer("FREE"), "total_amount", json!(0)).to_string()).await;
     shop.insert("NUL", &having(transfer("NUL"), "a\u{0}b", json!("a\u{0}b")).to_string()).await;
-    shop.insert("LONG", &with(transfer("LONG"), "payer_type", json!("x".repeat(9_000_000))).to_string()).await;
+    shop.insert("LONG", &with(transfer("LONG"), "payer_store_no", json!("x".repeat(9_000_000))).to_string()).await;
     assert_eq!(shop.order(&orders(2..=2)).await.code, Some(0));
     let finished = shop.relay(&shop.url(), &["--once"]).finished(RELAYED_WITHIN).await;
     assert_eq!(finished.code, Some(1), "{finished:?}");

@@ -3,7 +3,7 @@
 use bursar_test_support::{Finished, Process};
 use serde_json::{Value, json};
 
-use crate::jobs::{having, transfer};
+use crate::jobs::{self, having, transfer};
 use crate::plan::Plan;
 use crate::world::{SOON, World, bursar};
 
@@ -49,7 +49,9 @@ async fn up_with_its_own_redis_works_jobs_and_keeps_them_over_a_restart_and_a_cr
     let data = folder.path().join("data").display().to_string();
 
     let first = up(&world, &data).await;
-    world.submit_new(&[transfer("FIRST"), having(transfer("LATER"), "run_at", json!("2099-01-01T00:00:00Z"))]).await;
+    world
+        .submit_new(&[transfer("FIRST"), having(transfer("LATER"), "run_at", json!(jobs::in_days(300).rfc3339()))])
+        .await;
     world.until("FIRST", "succeeded").await;
     first.terminate();
     let finished = first.finished(SOON).await;

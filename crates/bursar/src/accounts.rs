@@ -5,7 +5,7 @@ use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use bursar_domain::{AccountRules, Lane};
+use bursar_domain::{AccountRules, Lane, PartyTypes};
 use bursar_gateways::{Beingfi, BeingfiSettings, ResponseSign, Secret, Transport, Yzt, YztSettings};
 
 use url::Url;
@@ -81,11 +81,11 @@ impl Config {
 impl Account {
     /// What the validator must know.
     pub(crate) fn rules(&self) -> AccountRules {
-        let generic_split = match &self.gateway {
-            Gateway::Yzt(yzt) => yzt.split.is_some(),
-            Gateway::Beingfi(_) => false,
+        let (generic_split, party_types) = match &self.gateway {
+            Gateway::Yzt(yzt) => (yzt.split.is_some(), yzt.party_types),
+            Gateway::Beingfi(_) => (false, PartyTypes::default()),
         };
-        AccountRules { gateway: self.gateway.kind(), max_amount: self.policy.max_amount, generic_split }
+        AccountRules { gateway: self.gateway.kind(), max_amount: self.policy.max_amount, generic_split, party_types }
     }
 
     /// Which gateway the account is at, and whose it is there: what a lane's jobs are bound to. Spellings of one address are one.

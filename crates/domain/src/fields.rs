@@ -4,6 +4,7 @@
 use serde::{Serialize, Serializer};
 use serde_json::{Map, Value};
 
+use crate::identifier::{identifier_fault, padding_fault};
 use crate::money::whole_number;
 
 /// As much of an unknown field's name as a message repeats; every known one is shorter.
@@ -27,8 +28,10 @@ impl std::fmt::Display for FieldError {
 /// What a field's value must be.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Rule {
-    /// Text of 1 to `n` characters.
+    /// Text of 1 to `n` characters, to be read by people.
     Text(usize),
+    /// Text of 1 to `n` characters that names something: two that look the same are the same.
+    Id(usize),
     /// One of these texts.
     OneOf(&'static [&'static str]),
     /// A positive amount in fen.
@@ -63,12 +66,13 @@ pub(crate) struct Reader<'a> {
     prefix: String,
     left: Map<String, Value>,
     errors: &'a mut Vec<FieldError>,
+    way_out: &'static str,
 }
 
 impl<'a> Reader<'a> {
     /// `prefix` goes before each field's name in errors: `body.`.
     pub(crate) fn new(prefix: impl Into<String>, object: Map<String, Value>, errors: &'a mut Vec<FieldError>) -> Self {
-        Self { prefix: prefix.into(), left: object, errors }
+        Self { prefix: prefix.into(), left: object, errors, way_out: "" }
     }
 
     pub(crate) fn wrong(&mut self, name: &str, rule: impl Into<String>) {
@@ -133,6 +137,7 @@ impl<'a> Reader<'a> {
 
     /// Undocumented fields that some tenants need, written after the documented ones; never one that a table knows.
     pub(crate) fn extra(&mut self, known: &[&str], written: &mut Written) {
+        self.way_out = ": extra takes further ones";
         let Some(extra) = self.take("extra") else { return };
         let Value::Object(extra) = extra else { return self.wrong("extra", "must be an object of further fields") };
         for (name, value) in extra {
@@ -160,7 +165,11 @@ impl<'a> Reader<'a> {
     pub(crate) fn finish(self) {
         for name in self.left.keys() {
             let field = format!("{}{}", self.prefix, shown(name));
-            self.errors.push(FieldError { field, rule: "is not a known field".into() });
+            let rule = match (self.prefix.as_str(), name.as_str()) {
+                ("body.", "platform_no") => "is the job's own field: it stands beside the body".to_owned(),
+                _ => format!("is not a known field{}", self.way_out),
+            };
+            self.errors.push(FieldError { field, rule });
         }
     }
 }
@@ -186,9 +195,13 @@ fn keeps_its_digits(value: &Value) -> bool {
 fn check(rule: Rule, value: Value) -> Result<Value, String> {
     match rule {
         Rule::Text(max) => text(value, max),
+        Rule::Id(max) => match text(value, max)? {
+            Value::String(id) => identifier_fault(&id).map_or(Ok(Value::String(id)), Err),
+            other => Ok(other),
+        },
         Rule::OneOf(allowed) => match value.as_str() {
             Some(word) if allowed.contains(&word) => Ok(value),
-            _ => Err(format!("must be one of {}", allowed.join(", "))),
+            _ => Err(one_of(allowed)),
         },
         Rule::Amount => match crate::Fen::read(&value) {
             Some(amount) => Ok(amount.get().into()),
@@ -201,9 +214,15 @@ fn check(rule: Rule, value: Value) -> Result<Value, String> {
         },
         Rule::Stamp14 => match value.as_str() {
             Some(stamp) if is_stamp14(stamp) => Ok(value),
-            _ => Err("must be a time written yyyyMMddHHmmss".into()),
+            _ => Err("must be a text with a time, written yyyyMMddHHmmss".into()),
         },
     }
+}
+
+/// `must be the text "1" or "2"`.
+pub(crate) fn one_of(allowed: &[&str]) -> String {
+    let quoted: Vec<String> = allowed.iter().map(|word| format!("\"{word}\"")).collect();
+    format!("must be the text {}", quoted.join(" or "))
 }
 
 fn text(value: Value, max: usize) -> Result<Value, String> {
@@ -217,7 +236,7 @@ fn text(value: Value, max: usize) -> Result<Value, String> {
     if text.chars().any(char::is_control) {
         return Err("must hold no control characters".into());
     }
-    Ok(Value::String(text))
+    padding_fault(&text).map_or(Ok(Value::String(text)), Err)
 }
 
 fn is_stamp14(stamp: &str) -> bool {

@@ -1,14 +1,23 @@
 //! Names: of an account, of a job within its lane, and of a lane.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::str::FromStr;
 
 use crate::Kind;
+use crate::identifier::{identifier_fault, named, white_space};
 
 /// Why a text cannot be a name.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
-pub struct IdError(pub &'static str);
+pub struct IdError(Cow<'static, str>);
+
+impl IdError {
+    /// The rule that the text breaks, to be read after what it was given as.
+    pub fn new(rule: impl Into<Cow<'static, str>>) -> Self {
+        Self(rule.into())
+    }
+}
 
 /// A configured set of gateway credentials, by the name that the operator gave it: `main`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize)]
@@ -29,7 +38,7 @@ impl FromStr for AccountName {
     fn from_str(text: &str) -> Result<Self, IdError> {
         let allowed = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
         if text.is_empty() || text.len() > 32 || !text.bytes().all(allowed) {
-            return Err(IdError("must be 1 to 32 letters, digits, - or _"));
+            return Err(IdError::new("must be 1 to 32 letters, digits, - or _"));
         }
         Ok(Self(text.to_owned()))
     }
@@ -68,10 +77,22 @@ impl FromStr for Key {
 
     fn from_str(text: &str) -> Result<Self, IdError> {
         if text.is_empty() || text.chars().count() > 64 {
-            return Err(IdError("must be 1 to 64 characters"));
+            return Err(IdError::new("must be 1 to 64 characters"));
         }
-        if text.chars().any(|character| character.is_control() || character.is_whitespace()) {
-            return Err(IdError("must hold no white space and no control characters"));
+        if text.chars().any(char::is_control) {
+            return Err(IdError::new("must hold no white space and no control characters"));
+        }
+        if let Some(space) = white_space(text) {
+            return Err(IdError::new(format!(
+                "must hold no white space and no control characters, and holds {}",
+                named(space)
+            )));
+        }
+        if let Some(rule) = identifier_fault(text) {
+            return Err(IdError::new(rule));
+        }
+        if matches!(text, "." | "..") {
+            return Err(IdError::new("must not be . or ..: no browser opens a page of that name"));
         }
         Ok(Self(text.to_owned()))
     }
@@ -102,7 +123,7 @@ impl FromStr for Lane {
     type Err = IdError;
 
     fn from_str(text: &str) -> Result<Self, IdError> {
-        let wrong = IdError("a lane is written ACCOUNT/KIND, for example main/transfer");
+        let wrong = IdError::new("a lane is written ACCOUNT/KIND, for example main/transfer");
         let (account, kind) = text.split_once('/').ok_or_else(|| wrong.clone())?;
         Ok(Self { account: account.parse().map_err(|_| wrong.clone())?, kind: kind.parse().map_err(|_| wrong)? })
     }
@@ -116,9 +137,30 @@ mod tests {
     fn trap_24_a_key_is_counted_in_characters_and_refused_never_cut() {
         assert!("号".repeat(64).parse::<Key>().is_ok());
         assert!("号".repeat(65).parse::<Key>().is_err());
-        for wrong in ["", "a b", "a\n", "\u{0}"] {
+        for wrong in ["", "a b", "a\n", "\u{0}", ".", ".."] {
             assert!(wrong.parse::<Key>().is_err(), "{wrong:?}");
         }
+        for fit in ["...", ".a", "a..b"] {
+            assert!(fit.parse::<Key>().is_ok(), "{fit:?}");
+        }
+    }
+
+    #[test]
+    fn a_key_that_looks_like_another_one_is_refused_and_the_character_named() {
+        for (wrong, character) in [
+            ("PAY1\u{200b}", "U+200B"),
+            ("PAY1\u{202c}", "U+202C"),
+            ("\u{feff}PAY1", "U+FEFF"),
+            ("PAY\u{ad}1", "U+00AD"),
+            ("PAY1\u{2060}", "U+2060"),
+            ("PAY1\u{e0020}", "U+E0020"),
+            ("PAY1\u{a0}", "U+00A0"),
+            ("\u{202e}1YAP", "U+202E"),
+        ] {
+            let rule = wrong.parse::<Key>().unwrap_err().to_string();
+            assert!(rule.ends_with(&format!(", and holds {character}")), "{wrong:?}: {rule}");
+        }
+        assert!("caf\u{e9}".parse::<Key>().is_ok() && "cafe\u{301}".parse::<Key>().is_err());
     }
 
     #[test]

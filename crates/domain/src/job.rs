@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::str::FromStr;
+use std::time::Duration;
 
 use serde::de::{Deserialize, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Value};
@@ -18,6 +19,18 @@ const MAX_NAMED_ERRORS: usize = 100;
 
 /// The longest `callback_url`, in characters.
 const MAX_CALLBACK_CHARS: usize = 2048;
+
+/// How far ahead a job may be put off: a year and a month. What lies beyond is a year with a digit too many, and would be
+/// paid when nobody remembers it.
+pub const MAX_DAYS_AHEAD: u64 = 400;
+
+/// Whether a job may not be put off until `at`. Only this bound, which an hour more or less does not matter to, looks at the
+/// clock of this machine.
+#[must_use]
+pub fn is_too_far_ahead(at: Millis) -> bool {
+    let now = Millis(u64::try_from(jiff::Timestamp::now().as_millisecond()).unwrap_or_default());
+    at > now.plus(Duration::from_secs(MAX_DAYS_AHEAD * 24 * 3600))
+}
 
 /// The business content of a job: the exact bytes that every send of it carries, fixed at submission.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -189,6 +202,9 @@ impl Job {
         let key: Option<Key> = named(&mut reader, "platform_no");
         let run_at =
             optional_text(&mut reader, "run_at", "must be an RFC 3339 time with an offset", Millis::parse_rfc3339);
+        if run_at.is_some_and(is_too_far_ahead) {
+            reader.wrong("run_at", format!("must be at most {MAX_DAYS_AHEAD} days ahead"));
+        }
         let callback_url = optional_text(
             &mut reader,
             "callback_url",
@@ -248,7 +264,7 @@ fn optional_named<T: FromStr<Err = crate::IdError>>(reader: &mut Reader<'_>, nam
 
 fn read_named<T: FromStr<Err = crate::IdError>>(reader: &mut Reader<'_>, name: &str, value: &Value) -> Option<T> {
     let Value::String(text) = value else { return wrong(reader, name, "must be a text") };
-    text.parse().map_err(|error: crate::IdError| reader.wrong(name, error.0)).ok()
+    text.parse().map_err(|error: crate::IdError| reader.wrong(name, error.to_string())).ok()
 }
 
 fn optional_text<T>(reader: &mut Reader<'_>, name: &str, rule: &str, read: impl Fn(&str) -> Option<T>) -> Option<T> {

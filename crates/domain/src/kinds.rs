@@ -11,7 +11,7 @@ use std::str::FromStr;
 use serde_json::{Map, Value};
 
 use crate::fields::{FieldError, Reader, Written};
-use crate::{Content, Fen, IdError, Key, Millis};
+use crate::{Content, DEFAULT_MAX_AMOUNT, Fen, IdError, Key, Millis};
 
 /// What a job does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize)]
@@ -94,7 +94,7 @@ impl FromStr for Kind {
         Self::ALL
             .into_iter()
             .find(|kind| kind.as_str() == text)
-            .ok_or(IdError("must be bill_upload, transfer or split"))
+            .ok_or(IdError::new("must be bill_upload, transfer or split"))
     }
 }
 
@@ -128,13 +128,57 @@ pub struct AccountRules {
     pub max_amount: Option<Fen>,
     /// Whether splits may go through YZT's generic apply, which no page documents.
     pub generic_split: bool,
+    /// The types of account that a transfer may name.
+    pub party_types: PartyTypes,
+}
+
+/// A set of digits: types of account as a transfer writes them. 000's page says 1 and 2, its clients and other pages know 0 (trap 10).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PartyTypes(u16);
+
+impl PartyTypes {
+    /// 1 and 2, which the page of transfers knows.
+    pub const OF_THE_PAGE: Self = Self(0b110);
+
+    /// Reads a list of digits, each a text of its own; `None` when any of them is none, or there are none.
+    #[must_use]
+    pub fn read(list: &[impl AsRef<str>]) -> Option<Self> {
+        let set = list.iter().try_fold(0, |set, text| Some(set | Self::bit(text.as_ref())?))?;
+        (set != 0).then_some(Self(set))
+    }
+
+    /// Whether it holds what a transfer says.
+    #[must_use]
+    pub fn has(self, text: &str) -> bool {
+        Self::bit(text).is_some_and(|bit| self.0 & bit != 0)
+    }
+
+    /// Its digits in order.
+    #[must_use]
+    pub fn list(self) -> Vec<String> {
+        (0..10).map(|digit: u8| digit.to_string()).filter(|digit| self.has(digit)).collect()
+    }
+
+    fn bit(text: &str) -> Option<u16> {
+        match text.as_bytes() {
+            [digit @ b'0'..=b'9'] => Some(1 << (digit - b'0')),
+            _ => None,
+        }
+    }
+}
+
+impl Default for PartyTypes {
+    fn default() -> Self {
+        Self::OF_THE_PAGE
+    }
 }
 
 impl AccountRules {
-    /// The rules of an account without a cap and without extras.
+    /// The rules of an account that says nothing of any.
     #[must_use]
     pub const fn new(gateway: GatewayKind) -> Self {
-        Self { gateway, max_amount: None, generic_split: false }
+        let party_types = PartyTypes::OF_THE_PAGE;
+        Self { gateway, max_amount: Some(DEFAULT_MAX_AMOUNT), generic_split: false, party_types }
     }
 
     /// The kinds of job that the account takes: its lanes.
@@ -169,7 +213,7 @@ pub(crate) fn content(
     let mut reader = Reader::new("body.", body, errors);
     let draft = match (kind, rules.gateway) {
         (Kind::BillUpload, GatewayKind::Yzt) => bill_upload::read(&mut reader),
-        (Kind::Transfer, GatewayKind::Yzt) => transfer::read(&mut reader, key_text),
+        (Kind::Transfer, GatewayKind::Yzt) => transfer::read(&mut reader, key_text, rules.party_types),
         (Kind::Split, GatewayKind::Beingfi) => split::read(&mut reader),
         (Kind::Split, GatewayKind::Yzt) if rules.generic_split => generic_split::read(&mut reader, key_text),
         (Kind::Split, GatewayKind::Yzt) | (Kind::BillUpload | Kind::Transfer, GatewayKind::Beingfi) => {
@@ -207,9 +251,14 @@ fn check_cap(kind: Kind, rules: &AccountRules, content: &Content, errors: &mut V
         };
         errors.push(FieldError {
             field: field.into(),
-            rule: format!("must be at most {} fen, this account's max_amount", cap.get()),
+            rule: format!("must be at most {} fen, this account's max_amount{}", cap.get(), by_default(cap)),
         });
     }
+}
+
+/// Where the cap is nobody's decision, the way to make one.
+fn by_default(cap: Fen) -> &'static str {
+    if cap == DEFAULT_MAX_AMOUNT { ", which is the default: set it to what you pay at most" } else { "" }
 }
 
 /// What a job with this stored content is about at its gateway, as it was when the job was submitted.

@@ -4,6 +4,7 @@
 
 mod answer;
 mod fields;
+mod identifier;
 mod ids;
 mod job;
 mod kinds;
@@ -22,11 +23,12 @@ mod view;
 
 pub use answer::{Answer, Call, Names, Reading, Received, Suspicion};
 pub use fields::FieldError;
+pub use identifier::{identifier_fault, invisible_character};
 pub use ids::{AccountName, IdError, Key, Lane};
-pub use job::{Content, Invalid, Job, MAX_JOB_BYTES, NewJob};
-pub use kinds::{AccountRules, GatewayKind, Kind, Subject, about};
+pub use job::{Content, Invalid, Job, MAX_DAYS_AHEAD, MAX_JOB_BYTES, NewJob, is_too_far_ahead};
+pub use kinds::{AccountRules, GatewayKind, Kind, PartyTypes, Subject, about};
 pub use mask::{shown_fields, without_accounts, without_accounts_but};
-pub use money::{Fen, yuan, yuan_of_field};
+pub use money::{DEFAULT_MAX_AMOUNT, Fen, yuan, yuan_of_field};
 pub use notification::NotificationView;
 pub use operate::{MAX_REASON_CHARS, Operation, OperationRefused, is_reason};
 pub use policy::{Confirm, OnAmbiguous, Policy};
@@ -35,7 +37,7 @@ pub use state::State;
 pub use time::Millis;
 pub use trace::TraceParent;
 pub use transition::{
-    Action, Due, Facts, Illegal, MAX_LOSSES, MAX_NOT_READY_SENDS, MAX_SENDS, Next, UNDECIDED, after, next_action,
+    Action, CANNOT_BE_ASKED, Due, Facts, Illegal, MAX_LOSSES, MAX_NOT_READY_SENDS, MAX_SENDS, Next, UNDECIDED, after, next_action,
     overdue, recalled,
 };
 pub use unsendable::{Unsendable, check_content};

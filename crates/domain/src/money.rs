@@ -7,6 +7,10 @@ use serde_json::Value;
 #[serde(transparent)]
 pub struct Fen(i64);
 
+/// The largest amount that one job moves where its account says nothing of it: ten million yuan, above which a digit too many
+/// is likelier than a payment.
+pub const DEFAULT_MAX_AMOUNT: Fen = Fen(1_000_000_000);
+
 impl Fen {
     /// `None` unless `fen` is positive.
     #[must_use]

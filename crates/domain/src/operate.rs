@@ -1,6 +1,6 @@
 //! What an operator may do to a job, by state. Each is recorded with who and why.
 
-use crate::{Due, Millis, Next, State};
+use crate::{CANNOT_BE_ASKED, Due, Millis, Next, State};
 
 /// The longest reason, in characters: it is read on one screen beside others.
 pub const MAX_REASON_CHARS: usize = 1_000;
@@ -51,6 +51,21 @@ pub struct OperationRefused {
 }
 
 impl Operation {
+    /// What the operation makes of a job in `state` that stands there for `reason`. A pending job that the gateway cannot be
+    /// asked about may be closed before its deadline: nothing but a person who looked elsewhere can tell how it ended.
+    ///
+    /// # Errors
+    /// [`OperationRefused`] where the state does not allow it; nothing changes.
+    pub fn on_job(self, state: State, reason: Option<&str>, now: Millis) -> Result<Next, OperationRefused> {
+        let stuck = state == State::Pending && reason == Some(CANNOT_BE_ASKED);
+        match self {
+            Self::Resolve(_) if stuck => {
+                self.on(State::NeedsReview, now).map_err(|refused| OperationRefused { state, ..refused })
+            }
+            Self::Ask | Self::Send | Self::Resolve(_) | Self::Cancel => self.on(state, now),
+        }
+    }
+
     /// What the operation makes of a job in `state`.
     ///
     /// # Errors
@@ -85,7 +100,10 @@ impl Operation {
                 | State::Failed
                 | State::Refunded
                 | State::Cancelled,
-            ) => refused("resolved", "only a job in review can be resolved"),
+            ) => refused(
+                "resolved",
+                "only a job in review, or one that is pending and cannot be asked about, can be resolved",
+            ),
             (Self::Cancel, State::Queued) => next(State::Cancelled, Due::Never),
             (
                 Self::Cancel,
@@ -145,5 +163,30 @@ mod tests {
         }
         assert_eq!(Operation::Resolve(Failed).on(NeedsReview, Millis(1)).unwrap().due, Due::Never);
         assert_eq!(Operation::Resolve(Refunded).on(NeedsReview, Millis(1)).unwrap().state, Refunded);
+    }
+
+    #[test]
+    fn a_pending_job_is_resolved_only_where_its_gateway_cannot_be_asked_about_it() {
+        let ends = [State::Succeeded, State::Failed, State::Refunded];
+        let every = || {
+            State::ALL.map(Operation::Resolve).into_iter().chain([Operation::Ask, Operation::Send, Operation::Cancel])
+        };
+        for operation in every() {
+            for state in State::ALL {
+                for reason in [None, Some("li: looked"), Some(CANNOT_BE_ASKED)] {
+                    let next = operation.on_job(state, reason, Millis(1));
+                    let stuck = (state, reason) == (State::Pending, Some(CANNOT_BE_ASKED));
+                    match operation {
+                        Operation::Resolve(to) if stuck && ends.contains(&to) => {
+                            assert_eq!(next.map(|next| (next.state, next.due)), Ok((to, Due::Never)));
+                        }
+                        Operation::Resolve(_) if stuck => assert_eq!(next.unwrap_err().state, State::Pending),
+                        Operation::Ask | Operation::Send | Operation::Resolve(_) | Operation::Cancel => {
+                            assert_eq!(next, operation.on(state, Millis(1)), "{operation:?} {state} {reason:?}");
+                        }
+                    }
+                }
+            }
+        }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::{Fen, Kind};
+use crate::{DEFAULT_MAX_AMOUNT, Fen, Kind};
 
 /// What follows a send whose answer was lost, once the settle time has passed and asking did not help.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -108,7 +108,7 @@ impl Default for Policy {
             not_ready_wait: Duration::from_secs(60),
             retry_deadline: Duration::from_secs(24 * HOUR),
             confirm: Confirm::default(),
-            max_amount: None,
+            max_amount: Some(DEFAULT_MAX_AMOUNT),
         }
     }
 }

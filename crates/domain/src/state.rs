@@ -84,7 +84,7 @@ impl FromStr for State {
     type Err = crate::IdError;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        Self::ALL.into_iter().find(|state| state.as_str() == text).ok_or(crate::IdError(
+        Self::ALL.into_iter().find(|state| state.as_str() == text).ok_or(crate::IdError::new(
             "a state is one of queued, in_doubt, pending, needs_review, succeeded, failed, refunded, cancelled",
         ))
     }

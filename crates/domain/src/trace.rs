@@ -30,7 +30,8 @@ impl FromStr for TraceParent {
     type Err = IdError;
 
     fn from_str(text: &str) -> Result<Self, IdError> {
-        let refused = || IdError("must be a W3C traceparent: 00-, 32 digits, -, 16 digits, -, 2 digits, in lower case");
+        let refused =
+            || IdError::new("must be a W3C traceparent: 00-, 32 digits, -, 16 digits, -, 2 digits, in lower case");
         let mut parts = text.splitn(WIDTHS.len() + 1, '-');
         let hexadecimal = |part: &str| part.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
         let mut next = |width| parts.next().filter(|part| part.len() == width && hexadecimal(part));

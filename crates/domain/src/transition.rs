@@ -15,6 +15,9 @@ pub const MAX_LOSSES: u32 = 5;
 
 const LOST_TOO_OFTEN: &str = "workers were lost again and again while they held it";
 
+/// The reason of a pending job that nothing more can be learnt about from its gateway.
+pub const CANNOT_BE_ASKED: &str = "accepted; the gateway cannot be asked about it";
+
 const RECALLED: &str = "sent by a journal's word; Redis had forgotten it";
 
 /// The reason of a job whose send was answered by a response that says neither that it was executed nor that it was not. The
@@ -390,7 +393,7 @@ fn accepted(facts: &Facts, policy: &Policy, now: Millis) -> Next {
         Due::Ask(deadline)
     };
     let next = Next::to(State::Pending, due);
-    if facts.can_ask { next } else { next.because("accepted; the gateway cannot be asked about it") }
+    if facts.can_ask { next } else { next.because(CANNOT_BE_ASKED) }
 }
 
 /// Whether a last word ends the job only when a query has confirmed it.

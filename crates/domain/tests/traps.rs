@@ -2,7 +2,7 @@
 //! `crates/gateways/TRAPS.md` lists all 42 with their tests.
 #![allow(clippy::expect_used, reason = "what fails here fails its test")]
 
-use bursar_domain::{AccountRules, GatewayKind, Invalid, Job};
+use bursar_domain::{AccountRules, GatewayKind, Invalid, Job, PartyTypes};
 use serde_json::{Value, json};
 
 fn parse(account: &str, kind: &str, body: &Value) -> Result<Job, Invalid> {
@@ -64,11 +64,34 @@ fn trap_09_each_side_is_named_by_exactly_one_of_store_and_merchant() {
 }
 
 #[test]
-fn trap_10_types_of_accounts_are_passed_through_as_they_are() {
-    for word in ["0", "1", "2", "9"] {
-        assert_eq!(content("main", "transfer", &with(transfer(), "payer_type", json!(word)))["payer_type"], word);
+fn trap_10_types_of_accounts_are_those_of_the_page_unless_the_account_says_otherwise() {
+    let text = |word: &Value| {
+        let body = with(transfer(), "payer_type", word.clone());
+        json!({"account": "main", "kind": "transfer", "platform_no": "K", "body": body}).to_string()
+    };
+    for (types, word, taken) in [
+        (&["1", "2"][..], json!("1"), true),
+        (&["1", "2"], json!("2"), true),
+        (&["1", "2"], json!("0"), false),
+        (&["1", "2"], json!("9"), false),
+        (&["1", "2"], json!("01"), false),
+        (&["1", "2"], json!(1), false),
+        (&["0", "9"], json!("0"), true),
+        (&["0", "9"], json!("9"), true),
+        (&["0", "9"], json!("1"), false),
+    ] {
+        let party_types = PartyTypes::read(types).expect("digits");
+        let rules = AccountRules { party_types, ..AccountRules::new(GatewayKind::Yzt) };
+        let parsed = Job::parse(text(&word).as_bytes(), |_| Some(rules));
+        // The other side is of type 2, which is judged by the same list.
+        let fields =
+            parsed.err().map(|invalid| invalid.errors.into_iter().map(|error| error.field).collect::<Vec<_>>());
+        let wrong = fields.unwrap_or_default().contains(&"body.payer_type".to_owned());
+        assert_eq!(wrong, !taken, "{types:?} {word}");
     }
-    assert_eq!(refused("main", "transfer", &with(transfer(), "payer_type", json!(1))), ["body.payer_type"]);
+    for none in [&[][..], &[""], &["10"], &["x"], &["1", "-"]] {
+        assert_eq!(PartyTypes::read(none), None, "{none:?}");
+    }
 }
 
 #[test]

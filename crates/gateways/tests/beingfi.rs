@@ -349,6 +349,8 @@ fn a_receiver_with_wrong_fields_is_refused_by_name() {
         ("receiverAlias", json!("名".repeat(65))),
         ("divisionProfit", json!("wxpay")), // the page's own example value
         ("divisionProfit", json!(0)),
+        ("accNo", json!("oHDNZ5Q0Kq2i8cYnRzXvLmTbWu4A\u{200b}")),
+        ("accNo", json!(" oHDNZ5Q0Kq2i8cYnRzXvLmTbWu4A")),
         ("divisionProfit", json!("1.1")),
         ("divisionProfit", json!("0.0000001")),
         ("channelExtInfo", json!({})),

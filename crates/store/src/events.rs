@@ -49,7 +49,7 @@ impl FromStr for EventId {
             let (number, part) = place.split_once('.').unwrap_or((place, "0"));
             Some(Self { at: Millis(at.parse().ok()?), number: number.parse().ok()?, part: part.parse().ok()? })
         };
-        read().ok_or(IdError("an event's id is written MILLISECONDS-NUMBER or MILLISECONDS-NUMBER.PART"))
+        read().ok_or(IdError::new("an event's id is written MILLISECONDS-NUMBER or MILLISECONDS-NUMBER.PART"))
     }
 }
 

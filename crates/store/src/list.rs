@@ -60,7 +60,7 @@ impl FromStr for Cursor {
             let set = SETS.into_iter().find(|known| *known == set)?;
             Some(Behind { set, score: score.parse().ok()?, key: key.parse::<Key>().ok()?.to_string() })
         };
-        read().map(Some).map(Self).ok_or(bursar_domain::IdError("is no place in a listing"))
+        read().map(Some).map(Self).ok_or(bursar_domain::IdError::new("is no place in a listing"))
     }
 }
 

@@ -109,7 +109,7 @@ impl Store {
         operator: Operator<'_>,
         seen: [&str; 2],
     ) -> Result<Operated, StoreError> {
-        let next = match operation.on(record.state, Millis(0)) {
+        let next = match operation.on_job(record.state, record.reason.as_deref(), Millis(0)) {
             Ok(next) => next,
             Err(refused) => return Ok(Operated::Refused(refused)),
         };

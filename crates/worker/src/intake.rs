@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bursar_domain::{AccountRules, Job, MAX_JOB_BYTES, Millis};
+use bursar_domain::{AccountRules, Job, MAX_DAYS_AHEAD, MAX_JOB_BYTES, Millis, is_too_far_ahead};
 use bursar_store::{Act, Aside, Operator, Payload, Store, StoreError, Submission, Task, Verdict, crash_point};
 use bursar_telemetry::{Doing, Metrics};
 use futures_util::future::join_all;
@@ -135,6 +135,9 @@ fn read(payload: &Payload, run_at: Option<Millis>, accounts: &HashMap<String, Ac
     let Some(run_at) = run_at else {
         return Err("the task's run time is none: it is given in seconds since 1970".into());
     };
+    if is_too_far_ahead(run_at) {
+        return Err(format!("the task's run time must be at most {MAX_DAYS_AHEAD} days ahead, in seconds since 1970"));
+    }
     let mut job = Job::parse(bytes, |name| accounts.get(name).copied()).map_err(|invalid| invalid.to_string())?;
     job.run_at = job.run_at.max(Some(run_at));
     Ok(job)

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use bursar_domain::{AccountName, Confirm, GatewayKind, OnAmbiguous, Policy};
+use bursar_domain::{AccountName, Confirm, GatewayKind, OnAmbiguous, PartyTypes, Policy};
 use bursar_gateways::{
     Channel, ContentType, QueryKey, RefusalTexts, SplitMethods, SubCodes, TooManyRequests, UnsignedErrors, UploadMethod,
 };
@@ -104,6 +104,8 @@ pub(crate) struct Yzt {
     pub(crate) split: Option<SplitMethods>,
     /// Sub-codes that this tenant has learnt the meaning of.
     pub(crate) sub_codes: SubCodes,
+    /// The types of account that a transfer may name.
+    pub(crate) party_types: PartyTypes,
 }
 
 /// How an answer's signature is treated.
@@ -143,7 +145,7 @@ pub(crate) struct Beingfi {
 }
 
 /// Keys that mean nothing to the other gateway.
-const YZT_ONLY: [&str; 16] = [
+const YZT_ONLY: [&str; 17] = [
     "private_key_file",
     "platform_public_key_file",
     "require_response_sign",
@@ -159,6 +161,7 @@ const YZT_ONLY: [&str; 16] = [
     "not_executed_sub_codes",
     "unseen_sub_codes",
     "poll_deadline_t1",
+    "party_types",
     "max_amount", // a split at BeingFi is in shares of an order
 ];
 const BEINGFI_ONLY: [&str; 12] = [
@@ -184,7 +187,7 @@ pub(super) fn read_all(section: Section<'_>) -> BTreeMap<AccountName, Account> {
 
 fn read(name: &str, table: Table, notes: &mut Notes) -> Option<(AccountName, Account)> {
     let mut section = Section::new(format!("accounts.{name}"), table, notes);
-    let parsed = name.parse::<AccountName>().map_err(|error| section.wrong_name(error.0)).ok();
+    let parsed = name.parse::<AccountName>().map_err(|error| section.wrong_name(&error.to_string())).ok();
     let gateways = [("yzt", Some(GatewayKind::Yzt)), ("beingfi", Some(GatewayKind::Beingfi))];
     // Without its gateway nothing can be said about an account's other keys.
     let account = match section.require("gateway", rules::word(&gateways))? {
@@ -259,7 +262,7 @@ fn read_yzt(section: &mut Section<'_>, policy: &mut Policy) -> Gateway {
     ];
     let deadline_t1 = section.read("poll_deadline_t1", rules::duration(SHORTEST..=LONGEST_DEADLINE));
     policy.poll_deadline_t1 = deadline_t1.unwrap_or(policy.poll_deadline_t1);
-    policy.max_amount = section.read("max_amount", rules::fen);
+    policy.max_amount = section.read("max_amount", rules::fen).or(policy.max_amount);
     let confirms = Confirm::ALL.map(|confirm| (confirm.as_str(), confirm));
     policy.confirm = section.read("confirm", rules::word(&confirms)).unwrap_or(policy.confirm);
     let split = section.read("split_method", rules::text);
@@ -282,6 +285,7 @@ fn read_yzt(section: &mut Section<'_>, policy: &mut Policy) -> Gateway {
             not_executed: section.read("not_executed_sub_codes", rules::texts).unwrap_or_default(),
             unseen: section.read("unseen_sub_codes", rules::texts).unwrap_or_default(),
         },
+        party_types: section.read("party_types", rules::party_types).unwrap_or_default(),
     })
 }
 

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use bursar_callbacks::IpNet;
-use bursar_domain::Fen;
+use bursar_domain::{Fen, PartyTypes};
 use bursar_store::Settings;
 use url::Url;
 
@@ -55,6 +55,12 @@ fn plain_text(raw: &Raw) -> Read<String> {
     if text.chars().any(char::is_control) || text.trim() != text {
         return Err("must hold no control characters and no white space at its ends".into());
     }
+    if let Some(hidden) = bursar_domain::invisible_character(text) {
+        return Err(format!(
+            "must hold no invisible or direction-changing characters, and holds U+{:04X}",
+            u32::from(hidden)
+        ));
+    }
     Ok(text.clone())
 }
 
@@ -70,6 +76,12 @@ pub(super) fn parts_of_messages(value: &Value) -> Read<Vec<String>> {
         Some(short) => Err(format!("entry {}: must be at least {MIN_PART_CHARS} characters long", short + 1)),
         None => Ok(parts),
     }
+}
+
+/// Types of account as transfers write them.
+pub(super) fn party_types(value: &Value) -> Read<PartyTypes> {
+    let digits = texts(value)?;
+    PartyTypes::read(&digits).ok_or_else(|| "must be a list of digits, each a text: [\"1\", \"2\"]".into())
 }
 
 /// What is put behind a gateway's address: `/api/division/query`.

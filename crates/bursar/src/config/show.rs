@@ -172,6 +172,7 @@ fn shown_yzt(yzt: &Yzt) -> Table {
         ("duplicate_sub_codes", yzt.sub_codes.duplicate.clone().into()),
         ("not_executed_sub_codes", yzt.sub_codes.not_executed.clone().into()),
         ("unseen_sub_codes", yzt.sub_codes.unseen.clone().into()),
+        ("party_types", yzt.party_types.list().into()),
     ]);
     let given = [
         ("platform_public_key_file", platform_key.map(|file| path(file))),

@@ -12,23 +12,23 @@ const NOT_NEGATIVE: Rule = Rule::Whole { low: 0, high: i64::MAX };
 
 const FIELDS: &[Field] = &[
     required("trade_type", Rule::OneOf(&["1", "2"])),
-    required("node_id", Rule::Text(8)),
+    required("node_id", Rule::Id(8)),
     required("order_amount", Rule::Amount),
-    required("order_id", Rule::Text(32)),
+    required("order_id", Rule::Id(32)),
     required("order_time", Rule::Stamp14),
-    optional("org_order_id", Rule::Text(32)),
-    optional("pay_merchant_id", Rule::Text(32)),
-    optional("pay_type", Rule::Text(8)),
-    required("store_id", Rule::Text(16)),
-    optional("trade_no", Rule::Text(32)),
-    optional("user_id", Rule::Text(8)),
+    optional("org_order_id", Rule::Id(32)),
+    optional("pay_merchant_id", Rule::Id(32)),
+    optional("pay_type", Rule::Id(8)),
+    required("store_id", Rule::Id(16)),
+    optional("trade_no", Rule::Id(32)),
+    optional("user_id", Rule::Id(8)),
     optional("fee_amount", NOT_NEGATIVE),
-    optional("split_rule_source", Rule::Text(8)),
-    optional("split_refund_seq", Rule::Text(64)), // needed on one channel's refunds only, which no field names (trap 23)
+    optional("split_rule_source", Rule::Id(8)),
+    optional("split_refund_seq", Rule::Id(64)), // needed on one channel's refunds only, which no field names (trap 23)
 ];
 
 const GOODS: &[Field] = &[
-    required("goods_id", Rule::Text(32)),
+    required("goods_id", Rule::Id(32)),
     required("goods_name", Rule::Text(256)),
     required("quantity", Rule::Whole { low: 1, high: i64::MAX }),
     required("price", NOT_NEGATIVE),

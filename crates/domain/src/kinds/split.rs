@@ -10,8 +10,9 @@ use super::Draft;
 use crate::Millis;
 use crate::fields::{Field, FieldError, Reader, Rule, Written, optional, write_object};
 use crate::money::whole_number;
+use crate::{MAX_DAYS_AHEAD, is_too_far_ahead};
 
-const ORDER: &[Field] = &[optional("payOrderId", Rule::Text(30)), optional("mchOrderNo", Rule::Text(30))];
+const ORDER: &[Field] = &[optional("payOrderId", Rule::Id(30)), optional("mchOrderNo", Rule::Id(30))];
 
 /// The page's length for the encoded list; the server is not known to check it, the page says it (trap 37).
 const MAX_RECEIVERS_CHARS: usize = 512;
@@ -63,6 +64,10 @@ pub(super) fn about<'a>(text_of: impl Fn(&str) -> Option<&'a str>) -> Option<Str
 fn read_paid_at(reader: &mut Reader<'_>) -> Option<Millis> {
     let paid_at = reader.take("paid_at")?;
     match paid_at.as_str().and_then(Millis::parse_rfc3339) {
+        Some(at) if is_too_far_ahead(at) => {
+            reader.wrong("paid_at", format!("must be at most {MAX_DAYS_AHEAD} days ahead"));
+            None
+        }
         Some(at) => Some(at.plus(AFTER_PAYMENT)),
         None => {
             reader.wrong("paid_at", "must be an RFC 3339 time with an offset");

@@ -114,14 +114,54 @@ fn each_field_has_its_rule() {
         "bill_upload",
         &body(),
         &[
-            ("trade_type", json!("3"), "must be one of 1, 2"),
-            ("trade_type", json!(1), "must be one of 1, 2"),
-            ("order_time", json!("2024-03-01 13:18:00"), "must be a time written yyyyMMddHHmmss"),
-            ("order_time", json!("20240230131800"), "must be a time written yyyyMMddHHmmss"),
-            ("order_time", json!(20_240_301_131_800_u64), "must be a time written yyyyMMddHHmmss"),
-            ("merchant_id", json!("1"), "is not a known field"),
+            ("trade_type", json!("3"), "must be the text \"1\" or \"2\""),
+            ("trade_type", json!(1), "must be the text \"1\" or \"2\""),
+            ("order_time", json!("2024-03-01 13:18:00"), "must be a text with a time, written yyyyMMddHHmmss"),
+            ("order_time", json!("20240230131800"), "must be a text with a time, written yyyyMMddHHmmss"),
+            ("order_time", json!(20_240_301_131_800_u64), "must be a text with a time, written yyyyMMddHHmmss"),
+            ("merchant_id", json!("1"), "is not a known field: extra takes further ones"),
         ],
     );
+}
+
+#[test]
+fn what_names_something_holds_nothing_that_nobody_sees_and_no_text_is_padded() {
+    let hidden = |character: char| {
+        format!("must hold no invisible or direction-changing characters, and holds U+{:04X}", u32::from(character))
+    };
+    for field in [
+        "node_id",
+        "order_id",
+        "org_order_id",
+        "pay_merchant_id",
+        "pay_type",
+        "store_id",
+        "trade_no",
+        "user_id",
+        "split_rule_source",
+        "split_refund_seq",
+    ] {
+        for character in ['\u{200b}', '\u{202c}', '\u{feff}', '\u{ad}'] {
+            each_is_refused(
+                "main",
+                "bill_upload",
+                &body(),
+                &[(field, json!(format!("12{character}")), &hidden(character))],
+            );
+        }
+        for (padded, space) in [(" 12", "U+0020"), ("12 ", "U+0020"), ("   ", "U+0020"), ("12\u{a0}", "U+00A0")] {
+            let rule = format!("must hold no white space at its ends, and holds {space}");
+            each_is_refused("main", "bill_upload", &body(), &[(field, json!(padded), &rule)]);
+        }
+    }
+    let item = |field: &str, value: &str| with(&goods("1", "1"), field, json!(value));
+    let said = |item: Value| told(&job("main", "bill_upload", &with(&body(), "goods_detail", json!([item]))));
+    let padded = "body.goods_detail[0].goods_name must hold no white space at its ends, and holds U+0020";
+    assert_eq!(said(item("goods_name", "ipad ")), [padded]);
+    assert_eq!(said(item("goods_id", "a\u{200d}b")), [format!("body.goods_detail[0].goods_id {}", hidden('\u{200d}'))]);
+    // A name is read by people, and some of its pictures are made of several.
+    let family = with(&body(), "goods_detail", json!([item("goods_name", "👨‍👩‍👧 门票")]));
+    assert!(parse(&job("main", "bill_upload", &family).to_string()).is_ok());
 }
 
 #[test]

@@ -55,6 +55,14 @@ fn each_field_around_the_body_has_its_rule() {
         ("platform_no", json!(""), "must be 1 to 64 characters"),
         ("platform_no", json!(chars(65)), "must be 1 to 64 characters"),
         ("platform_no", json!("a\tb"), "must hold no white space and no control characters"),
+        ("platform_no", json!("a b"), "must hold no white space and no control characters, and holds U+0020"),
+        ("platform_no", json!("a\u{a0}"), "must hold no white space and no control characters, and holds U+00A0"),
+        (
+            "platform_no",
+            json!("a\u{200b}"),
+            "must hold no invisible or direction-changing characters, and holds U+200B",
+        ),
+        ("platform_no", json!(".."), "must not be . or ..: no browser opens a page of that name"),
         ("body", Value::Null, "is required"),
         ("body", json!("{}"), "must be an object with the page's fields"),
         ("body", json!([]), "must be an object with the page's fields"),
@@ -70,6 +78,22 @@ fn each_field_around_the_body_has_its_rule() {
         ("priority", json!(1), "is not a known field"),
     ] {
         assert_eq!(told(&with(&transfer(), field, value)), [format!("{field} {rule}")]);
+    }
+}
+
+#[test]
+fn no_job_is_put_off_for_more_than_400_days() {
+    let days = |days: i64| (jiff::Timestamp::now() + jiff::SignedDuration::from_hours(24 * days)).to_string();
+    for (ahead, taken) in [(-1_000, true), (0, true), (399, true), (401, false), (100_000, false)] {
+        let submitted = with(&transfer(), "run_at", json!(days(ahead)));
+        let mut split = job("shop", "split", &json!({"payOrderId": "P1", "useSysAutoDivisionReceivers": 1}));
+        split["body"]["paid_at"] = json!(days(ahead));
+        if taken {
+            assert!(parse(&submitted.to_string()).is_ok() && parse(&split.to_string()).is_ok(), "{ahead}");
+        } else {
+            assert_eq!(told(&submitted), ["run_at must be at most 400 days ahead"], "{ahead}");
+            assert_eq!(told(&split), ["body.paid_at must be at most 400 days ahead"], "{ahead}");
+        }
     }
 }
 

@@ -66,8 +66,12 @@ fn an_amount_is_a_positive_integer_of_fen() {
     for amount in no_amounts() {
         each_is_refused("main", "transfer", &body(), &[("total_amount", amount, "must be a positive integer of fen")]);
     }
-    let largest = with(&body(), "total_amount", json!(i64::MAX));
-    assert!(content(&job("main", "transfer", &largest)).contains(r#""total_amount":9223372036854775807,"#));
+    let largest = with(&body(), "total_amount", json!(1_000_000_000));
+    assert!(content(&job("main", "transfer", &largest)).contains(r#""total_amount":1000000000,"#));
+    for beyond in [json!(1_000_000_001), json!(i64::MAX), json!("9223372036854775807")] {
+        let rule = "must be at most 1000000000 fen, this account's max_amount, which is the default: set it to what you pay at most";
+        each_is_refused("main", "transfer", &body(), &[("total_amount", beyond, rule)]);
+    }
 }
 
 #[test]
@@ -94,17 +98,64 @@ fn each_field_has_its_rule() {
             ("node_id", json!(""), "must not be empty"),
             ("payer_store_no", json!(chars(65)), "must be at most 64 characters long"),
             ("payer_store_no", json!("a\nb"), "must hold no control characters"),
+            ("payer_store_no", json!("amy99a "), "must hold no white space at its ends, and holds U+0020"),
+            ("payee_store_no", json!("\u{3000}amy99b"), "must hold no white space at its ends, and holds U+3000"),
+            (
+                "payee_store_no",
+                json!("amy99\u{200b}b"),
+                "must hold no invisible or direction-changing characters, and holds U+200B",
+            ),
             ("payee_store_no", json!(["amy99b"]), "must be a text"),
             ("payer_type", json!(1), "must be a text"),
             ("payee_type", json!(chars(65)), "must be at most 64 characters long"),
-            ("arrive_time", json!("T2"), "must be one of T0, T1"),
-            ("arrive_time", json!(0), "must be one of T0, T1"),
-            ("platform_no", json!("other"), "is not a known field"),
-            ("extra", json!({"remark": "x"}), "is not a known field"),
+            ("payer_type", json!("9"), "must be the text \"1\" or \"2\", this account's party_types"),
+            ("payee_type", json!("0"), "must be the text \"1\" or \"2\", this account's party_types"),
+            ("arrive_time", json!("T2"), "must be the text \"T0\" or \"T1\""),
+            ("arrive_time", json!(0), "must be the text \"T0\" or \"T1\""),
+            ("platform_no", json!("other"), "is the job's own field: it stands beside the body"),
+            ("remark", json!("x"), "is not a known field: extra takes further ones"),
+            ("extra", json!("x"), "must be an object of further fields"),
         ],
     );
     let longest = with(&with(&body(), "node_id", json!(chars(8))), "payer_store_no", json!(chars(64)));
     assert!(content(&job("main", "transfer", &longest)).contains(&chars(64)));
+}
+
+#[test]
+fn what_is_paid_to_its_payer_is_refused_and_another_type_of_its_accounts_is_not() {
+    let rule = "must name another account than the payer's: number and type are the same";
+    let stores = with(&body(), "payee_store_no", json!("amy99a"));
+    assert!(parse(&job("main", "transfer", &stores).to_string()).is_ok(), "from its type 1 to its type 2");
+    each_is_refused(
+        "main",
+        "transfer",
+        &with(&body(), "payee_type", json!("1")),
+        &[("payee_store_no", json!("amy99a"), rule)],
+    );
+    let mut merchants = with(&with(&body(), "payer_store_no", Value::Null), "payee_store_no", Value::Null);
+    merchants["payer_merchant_id"] = json!("1000000001123");
+    merchants["payee_type"] = json!("1");
+    each_is_refused("main", "transfer", &merchants, &[("payee_merchant_id", json!("1000000001123"), rule)]);
+    let mixed = with(&merchants, "payee_store_no", json!("1000000001123"));
+    assert!(parse(&job("main", "transfer", &mixed).to_string()).is_ok(), "a store and a merchant are numbered apart");
+}
+
+#[test]
+fn extra_carries_what_a_client_sends_beyond_the_page_after_the_page_s_fields() {
+    let text = content(&job("main", "transfer", &with(&body(), "extra", json!({"remark": "分账", "b": 1}))));
+    assert!(text.ends_with(r#""arrive_time":"T0","b":1,"remark":"分账"}"#), "{text}");
+    let place = "has a place of its own and must not be given here";
+    let wrong = json!({"platform_no": "x", "total_amount": 1, "node_id": "1", "payee_store_no": "x", "empty": ""});
+    assert_eq!(
+        told(&job("main", "transfer", &with(&body(), "extra", wrong))),
+        [
+            "body.extra.empty must not be empty: leave it out".to_owned(),
+            format!("body.extra.node_id {place}"),
+            format!("body.extra.payee_store_no {place}"),
+            format!("body.extra.platform_no {place}"),
+            format!("body.extra.total_amount {place}"),
+        ]
+    );
 }
 
 #[test]
@@ -116,7 +167,7 @@ fn everything_wrong_is_named_at_once_with_the_key_s_own_error() {
     assert_eq!(
         told(&wrong),
         [
-            "platform_no must hold no white space and no control characters",
+            "platform_no must hold no white space and no control characters, and holds U+0020",
             "run_at must be an RFC 3339 time with an offset",
             "priority is not a known field",
             "body.node_id is required",
@@ -125,7 +176,7 @@ fn everything_wrong_is_named_at_once_with_the_key_s_own_error() {
             "body.arrive_time is required",
             "body.payer_store_no or payer_merchant_id is required: exactly one of them",
             "body.payee_store_no or payee_merchant_id is required: exactly one of them",
-            "body.payee_typo is not a known field",
+            "body.payee_typo is not a known field: extra takes further ones",
         ]
     );
 }

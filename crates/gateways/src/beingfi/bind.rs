@@ -2,7 +2,7 @@
 //! second success is a second receiver, and a group that holds both pays the account twice. So it is made once, by a
 //! person, and an unclear outcome is called that.
 
-use bursar_domain::Reading;
+use bursar_domain::{Reading, identifier_fault};
 use serde_json::{Map, Value};
 
 use crate::{Secret, text};
@@ -43,6 +43,16 @@ const FIELDS: &[(&str, bool, usize)] = &[
     ("divisionProfit", true, 10),
 ];
 
+/// Names of people and things are for people to read; everything else names an account, a group or a relation by its letters.
+fn unfit(name: &str, text: &str) -> Option<String> {
+    match name {
+        "receiverAlias" | "accName" | "relationTypeName" | "channelExtInfo" => {
+            text.chars().any(char::is_control).then(|| "must hold no control characters".into())
+        }
+        _ => identifier_fault(text),
+    }
+}
+
 impl Receiver {
     /// Reads a receiver by the page's field names. Numbers may be numbers or texts, as the page mixes them (trap 36).
     ///
@@ -65,8 +75,8 @@ impl Receiver {
                 errors.push(format!("{name} is required"));
             } else if text.chars().count() > *max {
                 errors.push(format!("{name} must be at most {max} characters long"));
-            } else if text.chars().any(char::is_control) {
-                errors.push(format!("{name} must hold no control characters"));
+            } else if let Some(rule) = unfit(name, &text) {
+                errors.push(format!("{name} {rule}"));
             } else if !text.is_empty() {
                 read.push((*name, text));
             }

@@ -2,11 +2,12 @@
 
 use bursar_domain::{Fen, Kind, NewJob};
 use serde::Serialize;
+use serde_json::{Map, Value};
 
 use super::job;
 
 /// A balance moves from one account to another.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Transfer {
     /// The node, at most 8 characters.
     pub node_id: String,
@@ -30,6 +31,9 @@ pub struct Transfer {
     pub payee_type: String,
     /// When the money arrives.
     pub arrive_time: Arrival,
+    /// Fields that the page's table does not know and some tenants need: `remark`.
+    #[serde(skip_serializing_if = "Map::is_empty")]
+    pub extra: Map<String, Value>,
 }
 
 /// One side of a transfer.
@@ -70,6 +74,7 @@ impl Transfer {
             payee_merchant_id: payee.merchant(),
             payee_type: payee_type.to_owned(),
             arrive_time: arrival,
+            extra: Map::new(),
         }
     }
 

@@ -33,7 +33,7 @@ struct Wanted {
 /// `GET`: what will be done.
 pub(super) async fn show(visitor: Visitor, Handed(app): Handed<Shared>, path: Path4) -> Answered {
     let wanted = meant(&visitor, &app, path).await?;
-    if let Err(refused) = wanted.operation.on(wanted.record.state, Millis(0)) {
+    if let Err(refused) = wanted.operation.on_job(wanted.record.state, wanted.record.reason.as_deref(), Millis(0)) {
         return Err(not_now(&visitor, &wanted, refused.rule));
     }
     Ok(asking(&visitor, &wanted, None, StatusCode::OK))
@@ -51,7 +51,7 @@ pub(super) async fn act(Handed(app): Handed<Shared>, path: Path4, posted: Posted
         };
         wanted.operation = Operation::Resolve(end);
     }
-    if let Err(refused) = wanted.operation.on(wanted.record.state, Millis(0)) {
+    if let Err(refused) = wanted.operation.on_job(wanted.record.state, wanted.record.reason.as_deref(), Millis(0)) {
         return Err(not_now(&visitor, &wanted, refused.rule));
     }
     if form.text("seen") != seen(&wanted.record) {
@@ -72,7 +72,8 @@ pub(super) async fn act(Handed(app): Handed<Shared>, path: Path4, posted: Posted
             let attempts = app.store.attempts(lane, key).await.map_err(away)?;
             let now = Wanted { record: record.unwrap_or(wanted.record), attempts, ..wanted };
             // Somebody was faster, by as little as there is between looking and acting.
-            let is_still_possible = now.operation.on(now.record.state, Millis(0)).is_ok();
+            let is_still_possible =
+                now.operation.on_job(now.record.state, now.record.reason.as_deref(), Millis(0)).is_ok();
             if is_still_possible && form.text("seen") != seen(&now.record) {
                 return Ok(changed(&visitor, &now));
             }
@@ -127,7 +128,7 @@ fn asking(visitor: &Visitor, wanted: &Wanted, wrong: Option<&str>, status: Statu
             @if let Some(amount) = amount { " · " strong.amount { (amount.yuan()) } }
             @if let Some(reason) = &record.reason { " · " (words.reason(&without_accounts_but(reason, &own_numbers(record)))) } }
         @if let Some(wrong) = wrong { p.notice.bad role="alert" { (wrong) } }
-        (what_it_does(words, *operation, record.state))
+        (what_it_does(words, *operation, record))
         @if let Some(last) = last_act(words, attempts, &own_numbers(record)).filter(|_| wrong.is_none()) { p.soft { (last) } }
         form.order method="post" {
             (form_token(visitor))
@@ -155,8 +156,10 @@ fn asking(visitor: &Visitor, wanted: &Wanted, wrong: Option<&str>, status: Statu
 }
 
 /// What follows, as the domain's rule has it.
-fn what_it_does(words: &Words, operation: Operation, state: State) -> Markup {
-    let Ok(next) = operation.on(state, Millis(0)) else { return Markup::default() };
+fn what_it_does(words: &Words, operation: Operation, record: &Record) -> Markup {
+    let Ok(next) = operation.on_job(record.state, record.reason.as_deref(), Millis(0)) else {
+        return Markup::default();
+    };
     let caution = match operation {
         Operation::Ask => words.ask_does,
         Operation::Send => words.send_does,
@@ -172,7 +175,7 @@ fn what_it_does(words: &Words, operation: Operation, state: State) -> Markup {
         div.does data-act=(operation.as_str()) {
             p { strong { (caution) } }
             p {
-                (badge(words, state)) " → "
+                (badge(words, record.state)) " → "
                 @if let Operation::Resolve(_) = operation { (words.as_you_say) } @else { (badge(words, next.state)) }
                 " · " (then)
             }

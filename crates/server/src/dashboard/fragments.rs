@@ -62,19 +62,19 @@ pub(super) fn percent(text: &str) -> String {
     form_urlencoded::byte_serialize(text.as_bytes()).collect()
 }
 
-/// What may be done to a job in this state, by the domain's rules. Its ends stand for `resolve`.
-pub(super) fn allowed(state: State) -> Vec<Operation> {
+/// What may be done to a job that stands like this, by the domain's rules. Its ends stand for `resolve`.
+pub(super) fn allowed(state: State, reason: Option<&str>) -> Vec<Operation> {
     let every = [Operation::Ask, Operation::Send, Operation::Resolve(State::Succeeded), Operation::Cancel];
-    every.into_iter().filter(|operation| operation.on(state, Millis(0)).is_ok()).collect()
+    every.into_iter().filter(|operation| operation.on_job(state, reason, Millis(0)).is_ok()).collect()
 }
 
 /// As what a job can be resolved.
 pub(super) const ENDS: [State; 3] = [State::Succeeded, State::Failed, State::Refunded];
 
-/// Links to the acts that the state allows.
-pub(super) fn acts(words: &Words, address: &str, state: State) -> Markup {
+/// Links to the acts that the job's state allows.
+pub(super) fn acts(words: &Words, address: &str, job: &Record) -> Markup {
     html! {
-        @for operation in allowed(state) {
+        @for operation in allowed(job.state, job.reason.as_deref()) {
             a.act data-act=(operation.as_str()) href={ (address) "/" (operation.as_str()) } { (words.act(operation)) }
         }
     }
@@ -98,13 +98,16 @@ pub(super) fn own_numbers(job: &Record) -> Vec<&str> {
 mod tests {
     use super::*;
     use crate::dashboard::words::ENGLISH;
+    use bursar_domain::CANNOT_BE_ASKED;
 
     #[test]
     fn what_is_offered_is_what_the_rules_allow() {
-        let names = |state| allowed(state).into_iter().map(Operation::as_str).collect::<Vec<_>>();
+        let named = |allowed: Vec<Operation>| allowed.into_iter().map(Operation::as_str).collect::<Vec<_>>();
+        let names = |state| named(allowed(state, None));
         assert_eq!(names(State::NeedsReview), ["ask", "send", "resolve"]);
         assert_eq!(names(State::Queued), ["send", "cancel"]);
         assert_eq!(names(State::Pending), ["ask"]);
+        assert_eq!(named(allowed(State::Pending, Some(CANNOT_BE_ASKED))), ["ask", "resolve"]);
         assert!(names(State::Failed).is_empty() && names(State::Cancelled).is_empty());
     }
 

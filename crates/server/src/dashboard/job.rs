@@ -39,7 +39,7 @@ pub(super) async fn show(
         p.soft { a href={ "/jobs?lane=" (percent(&lane.to_string())) } { (lane) } " · " (words.state_means(record.state))
             @if is_notified { " · " a href=(notifications::of(&lane.account)) { (filled(words.notifications_of, &[lane.account.as_str()])) } }
         }
-        @if visitor.may_operate() { div.buttons { (acts(words, &address, record.state)) } }
+        @if visitor.may_operate() { div.buttons { (acts(words, &address, &record)) } }
         dl.facts { (facts(words, &record, amount)) }
         h2 { (words.timeline) }
         (timeline(words, &record, &attempts))

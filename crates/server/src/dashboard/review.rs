@@ -58,7 +58,7 @@ fn entry(visitor: &Visitor, job: &Record, amount: Option<Fen>) -> Markup {
                 span.soft { (moment(&view.updated_at.unwrap_or_default())) " · " (filled(words.calls_made, &[&view.attempts.to_string(), &view.asks.to_string()])) }
             }
             div.reason { (words.reason(&without_accounts_but(&view.reason.unwrap_or_default(), &numbers))) }
-            @if visitor.may_operate() { div.buttons { (acts(words, &address, job.state)) } }
+            @if visitor.may_operate() { div.buttons { (acts(words, &address, job)) } }
         }
     }
 }

@@ -76,6 +76,13 @@ const TABLE: &[(&str, &str, &[&str], &str)] = &[
         &["0", "-1", "1.5", "'100'", "9223372036854775808"],
         "must be a positive whole number of fen",
     ),
+    ("accounts.main.party_types", "['0', '1', '2']", &["[]", "['10']", "['x']", "['1', '']"], ""),
+    (
+        "accounts.main.app_id",
+        "'1'",
+        &["'1\u{200b}'"],
+        "must hold no invisible or direction-changing characters, and holds U+200B",
+    ),
     ("accounts.main.balance_every", "'1h'", &["'0s'", "'2h'", "60"], "must be a duration from \"1s\" to \"1h\""),
     ("accounts.main.unsigned_errors", "'doubt'", &["'maybe'", "true"], "must be \"doubt\" or \"believe\""),
     ("accounts.main.confirm", "'always'", &["'ever'", "true"], "must be \"failures\" or \"always\" or \"never\""),
