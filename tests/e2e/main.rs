@@ -25,6 +25,7 @@ mod dashboard_notifications;
 mod databases;
 mod deadlines;
 mod described;
+mod division_query;
 mod draining;
 mod duplicates;
 mod examples;

@@ -27,9 +27,11 @@ const LIVES: [(&str, u32); 10] = [
 ];
 
 /// What a gateway says now and then about one job, beside its profile: refusals that a client may rightly stop on among them.
-const SPOILS: [Fault; 10] = [
+const SPOILS: [Fault; 12] = [
     Fault::Refused,
     Fault::NotPaid,
+    Fault::NobodyPaid,
+    Fault::FailedWithoutCode,
     Fault::InvalidTimestamp,
     Fault::UnknownRefusal,
     Fault::Busy,

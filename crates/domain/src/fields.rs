@@ -194,11 +194,11 @@ fn keeps_its_digits(value: &Value) -> bool {
 /// The canonical form of `value` under `rule`, or the rule in words.
 fn check(rule: Rule, value: Value) -> Result<Value, String> {
     match rule {
-        Rule::Text(max) => text(value, max),
-        Rule::Id(max) => match text(value, max)? {
-            Value::String(id) => identifier_fault(&id).map_or(Ok(Value::String(id)), Err),
-            other => Ok(other),
-        },
+        Rule::Text(max) => Ok(text(value, max)?.into()),
+        Rule::Id(max) => {
+            let id = text(value, max)?;
+            identifier_fault(&id).map_or_else(|| Ok(id.into()), Err)
+        }
         Rule::OneOf(allowed) => match value.as_str() {
             Some(word) if allowed.contains(&word) => Ok(value),
             _ => Err(one_of(allowed)),
@@ -225,7 +225,7 @@ pub(crate) fn one_of(allowed: &[&str]) -> String {
     format!("must be the text {}", quoted.join(" or "))
 }
 
-fn text(value: Value, max: usize) -> Result<Value, String> {
+fn text(value: Value, max: usize) -> Result<String, String> {
     let Value::String(text) = value else { return Err("must be a text".into()) };
     if text.is_empty() {
         return Err("must not be empty".into());
@@ -236,7 +236,7 @@ fn text(value: Value, max: usize) -> Result<Value, String> {
     if text.chars().any(char::is_control) {
         return Err("must hold no control characters".into());
     }
-    padding_fault(&text).map_or(Ok(Value::String(text)), Err)
+    padding_fault(&text).map_or(Ok(text), Err)
 }
 
 fn is_stamp14(stamp: &str) -> bool {

@@ -15,7 +15,8 @@ fn fen(amount: i64) -> Fen {
 }
 
 fn transfer(party: Party<'_>) -> Transfer {
-    Transfer::new("00061967", fen(10), (party, "1"), (party, "2"), Arrival::T1)
+    let extra = [("remark".to_owned(), json!("分账"))].into_iter().collect();
+    Transfer { extra, ..Transfer::new("00061967", fen(10), (party, "1"), (party, "2"), Arrival::T1) }
 }
 
 /// Every field has a value.
@@ -97,6 +98,7 @@ fn a_typed_body_is_the_same_job_as_the_page_s_own_json() {
     let written = json!({"account": "main", "kind": "transfer", "platform_no": "K", "body": {
         "node_id": "00061967", "total_amount": 10, "payer_store_no": "amy99a", "payer_type": "1",
         "payee_store_no": "amy99a", "payee_type": "2", "arrive_time": "T1",
+        "extra": {"remark": "分账"},
     }});
     assert_eq!(serde_json::to_value(&typed).unwrap(), written);
     let content =

@@ -7,8 +7,8 @@ use bursar_producer::{
 use bursar_test_support::{Listen, Options, private_redis, redis, unique_prefix};
 
 fn job() -> NewJob {
-    let party = (Party::Store("amy99a"), "1");
-    Transfer::new("00061967", Fen::new(10).unwrap(), party, party, Arrival::T0).job("main", "K1")
+    let (payer, payee) = ((Party::Store("amy99a"), "1"), (Party::Store("amy99b"), "1"));
+    Transfer::new("00061967", Fen::new(10).unwrap(), payer, payee, Arrival::T0).job("main", "K1")
 }
 
 async fn producer(url: &str, prefix: &str) -> Producer {

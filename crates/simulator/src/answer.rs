@@ -42,6 +42,16 @@ impl Answer {
                     replace(data, "status", |_| json!(OTHER_STATUS));
                     replace(data, "state", |_| json!(OTHER_STATE));
                 }
+                Alteration::NobodyPaid if data.contains_key("state") => {
+                    data.retain(|name, _| name == "batchOrderId");
+                    data.insert("state".to_owned(), json!(1));
+                }
+                Alteration::FailedWithoutCode if data.contains_key("state") => {
+                    data.retain(|name, _| name == "batchOrderId");
+                    data.insert("state".to_owned(), json!(2));
+                    data.insert("errMsg".to_owned(), json!("系统：java.net.SocketTimeoutException: Read timed out"));
+                }
+                Alteration::NobodyPaid | Alteration::FailedWithoutCode => {}
             }
         }
         self

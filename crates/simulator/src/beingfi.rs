@@ -1,4 +1,5 @@
-//! BeingFi's side: `POST /api/division/receiver/bind` and `POST /api/division/exec`.
+//! BeingFi's side: `POST /api/division/receiver/bind`, `POST /api/division/exec` and, as some vendors of its family have it,
+//! `POST /api/division/query`.
 
 mod gate;
 mod pages;
@@ -7,7 +8,7 @@ pub(crate) mod sign;
 use serde_json::{Value, json};
 
 use crate::answer::Answer;
-use crate::books::{Order, Outcome, Payment, Repeats};
+use crate::books::{Name, Order, Outcome, Payment, Repeats};
 use crate::clock;
 use crate::fault::Trouble;
 use crate::gateway::Gateway;
@@ -17,6 +18,7 @@ pub(crate) use gate::read;
 
 pub(crate) const BIND: &str = "/api/division/receiver/bind";
 pub(crate) const EXEC: &str = "/api/division/exec";
+pub(crate) const QUERY: &str = "/api/division/query";
 
 /// Numbers of bound receivers start above this, as in the page's "800029".
 const FIRST_RECEIVER: u64 = 800_000;
@@ -26,19 +28,30 @@ const SYSTEM_ERROR: u16 = 10;
 const WRONG_PARAMETER: u16 = 11;
 const BUSINESS_ERROR: u16 = 9_999;
 const NOT_DIVISIBLE: &str = "当前订单状态不支持分账";
+/// Jeepay 3.2.9's words for a merchant that is not there or was closed.
+const ACCOUNT_DISABLED: &str = "商户信息不存在或商户状态不可用";
 
 /// A request that passed the gateway's checks.
 #[derive(Debug)]
 pub(crate) enum Request {
     Exec(Order),
     Bind(Params),
+    Query(Query),
 }
 
-/// The two routes.
+/// A division that is asked about: the order, and the batch if one is named.
+#[derive(Debug)]
+pub(crate) struct Query {
+    pub(crate) name: Name,
+    pub(crate) batch: Option<String>,
+}
+
+/// The routes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Route {
     Exec,
     Bind,
+    Query,
 }
 
 impl Request {
@@ -47,6 +60,7 @@ impl Request {
         match self {
             Self::Exec(order) => execute(order, gateway),
             Self::Bind(params) => bind(params, gateway),
+            Self::Query(query) => how_it_stands(query, gateway),
         }
     }
 
@@ -59,13 +73,14 @@ impl Request {
 /// The gateway's own words for something that went wrong.
 pub(crate) fn trouble(trouble: Trouble) -> Answer {
     let (code, msg) = match trouble {
-        Trouble::Busy => (SYSTEM_ERROR, "系统异常[服务繁忙]"),
+        Trouble::Busy => (BUSINESS_ERROR, "已超出接口配置速率，请60s后重试或商户后台修改速率"),
         Trouble::InvalidTimestamp => (WRONG_PARAMETER, "参数有误[reqTime]"),
         Trouble::Unknown => (SYSTEM_ERROR, "系统异常[null]"),
         Trouble::Timeout => (BUSINESS_ERROR, "系统异常"),
         Trouble::Refused => (BUSINESS_ERROR, "订单不存在"),
         Trouble::UnknownRefusal => (BUSINESS_ERROR, "未知的业务错误"),
         Trouble::NotPaid => (BUSINESS_ERROR, NOT_DIVISIBLE),
+        Trouble::AccountDisabled => (BUSINESS_ERROR, ACCOUNT_DISABLED),
     };
     refusal(code, msg)
 }
@@ -82,21 +97,54 @@ fn success(data: Value) -> Answer {
 /// that a repeat is always refused (Jeepay's `PayOrderDivisionExecController`).
 fn execute(order: &Order, gateway: &Gateway) -> Answer {
     match gateway.books.execute(order, Repeats::Recognised, gateway.life_of(&order.name.key)) {
-        Outcome::Executed(payment) => success(as_divided(&payment)),
+        Outcome::Executed(payment) => success(as_divided(&payment, gateway)),
         Outcome::Repeated(_) | Outcome::Conflict => refusal(BUSINESS_ERROR, NOT_DIVISIBLE),
     }
 }
 
-fn as_divided(payment: &Payment) -> Value {
+/// What Jeepay says of a division: the channel's number is there only once it is done, and one of its own only in the line that
+/// has a query for it.
+fn as_divided(payment: &Payment, gateway: &Gateway) -> Value {
     let state = payment.status.division_state();
-    match state {
-        2 => json!({
-            "state": state,
-            "errCode": "unknown-sub-code",
-            "errMsg": "Business Failed【未知的错误码ACQ.ROYALTY_ACCOUNT_NOT_EXIST】",
-        }),
-        _ => json!({ "state": state, "channelBatchOrderId": format!("T{}", payment.number) }),
+    let mut data = match state {
+        1 => json!({ "state": state, "channelBatchOrderId": format!("T{}", payment.number) }),
+        2 => json!({ "state": state, "errCode": ERR_CODE, "errMsg": ERR_MSG }),
+        _ => json!({ "state": state }),
+    };
+    if gateway.options.division_query {
+        data["batchOrderId"] = json!(batch_of(payment));
     }
+    data
+}
+
+const ERR_CODE: &str = "unknown-sub-code";
+const ERR_MSG: &str = "Business Failed【未知的错误码ACQ.ROYALTY_ACCOUNT_NOT_EXIST】";
+
+fn batch_of(payment: &Payment) -> String {
+    format!("D{}", payment.number)
+}
+
+/// A division by its order and batch: what the commercial line's SDK has (`PayOrderDivisionQueryResModel`, 2024-05-20), a list of
+/// records as JSON text, one for each receiver; an empty one for what it does not know.
+fn how_it_stands(query: &Query, gateway: &Gateway) -> Answer {
+    let payment = gateway.books.payment(&query.name);
+    let known = payment.filter(|payment| query.batch.as_ref().is_none_or(|batch| *batch == batch_of(payment)));
+    let Some(payment) = known else {
+        return success(json!({ "payOrderId": query.name.key, "batchOrderId": query.batch, "records": "[]" }));
+    };
+    let state = payment.status.division_state();
+    let record = |receiver: &Value| match state {
+        2 => json!({ "receiverId": receiver["receiverId"], "state": state, "errCode": ERR_CODE, "errMsg": ERR_MSG }),
+        _ => json!({ "receiverId": receiver["receiverId"], "state": state }),
+    };
+    let mut receivers = pages::receivers_of(&payment.bytes);
+    if receivers.is_empty() {
+        receivers.push(json!({})); // the system's own, whom nobody named
+    }
+    let records: Vec<Value> = receivers.iter().map(record).collect();
+    success(json!({
+        "payOrderId": payment.key, "batchOrderId": batch_of(&payment), "records": Value::Array(records).to_string(),
+    }))
 }
 
 /// Every bind that succeeds makes a new receiver, also for an account that has one (Jeepay has no unique key here).

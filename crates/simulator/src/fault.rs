@@ -14,7 +14,7 @@ pub enum Fault {
     BadGatewayBefore,
     /// HTTP 307 to another path of the simulator; nothing was executed, and following it is a violation.
     Redirect,
-    /// `isv.service-busy` (BeingFi: code 10); nothing was executed.
+    /// `isv.service-busy` (BeingFi: a limiter's 9999); nothing was executed.
     Busy,
     /// `isv.invalid-timestamp` (BeingFi: code 11); nothing was executed.
     InvalidTimestamp,
@@ -26,6 +26,15 @@ pub enum Fault {
     UnknownRefusal,
     /// The order is not paid yet: BeingFi's answer to a division that comes too early; nothing was executed.
     NotPaid,
+    /// The account was closed or its rights were taken away (`isv.insufficient-isv-permissions`; BeingFi: 商户信息不存在或商户状态不可用);
+    /// nothing was executed.
+    AccountDisabled,
+    /// A division among nobody, as Jeepay makes it of receivers that are not of the order's channel: executed, which closes the
+    /// order, and answered as done without a number of the channel. Everything else is executed and answered as it is.
+    NobodyPaid,
+    /// A division whose channel call broke off, as Jeepay tells it: executed, and answered as failed without a code. Everything else
+    /// is executed and answered as it is.
+    FailedWithoutCode,
     /// Executed, then the connection is reset.
     LostAnswer,
     /// Executed, then the connection is closed in order, without an answer.
@@ -105,6 +114,7 @@ pub(crate) enum Trouble {
     Refused,
     UnknownRefusal,
     NotPaid,
+    AccountDisabled,
 }
 
 /// What an answer can say that is not so.
@@ -113,6 +123,8 @@ pub(crate) enum Alteration {
     Key,
     Amount,
     Status,
+    NobodyPaid,
+    FailedWithoutCode,
 }
 
 /// How an answer's text is put together and signed.
@@ -147,9 +159,12 @@ impl Fault {
             | Self::UnknownErrorBefore
             | Self::Refused
             | Self::UnknownRefusal
-            | Self::NotPaid => Execution::Never,
+            | Self::NotPaid
+            | Self::AccountDisabled => Execution::Never,
             Self::LateExecution => Execution::Late,
-            Self::LostAnswer
+            Self::NobodyPaid
+            | Self::FailedWithoutCode
+            | Self::LostAnswer
             | Self::ClosedWithoutAnswer
             | Self::HangAfter
             | Self::BadGatewayAfter
@@ -186,6 +201,9 @@ impl Fault {
             Self::UnknownRefusal => Shown::Error(Trouble::UnknownRefusal),
             Self::NotPaid => Shown::Error(Trouble::NotPaid),
             Self::ForgedBusy => Shown::Forged(Trouble::Busy),
+            Self::AccountDisabled => Shown::Error(Trouble::AccountDisabled),
+            Self::NobodyPaid => Shown::Altered(Alteration::NobodyPaid),
+            Self::FailedWithoutCode => Shown::Altered(Alteration::FailedWithoutCode),
             Self::GatewayTimeout => Shown::Error(Trouble::Timeout),
             Self::OtherKey => Shown::Altered(Alteration::Key),
             Self::OtherAmount => Shown::Altered(Alteration::Amount),

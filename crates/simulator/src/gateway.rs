@@ -48,7 +48,7 @@ impl Request {
                 yzt::Work::Query(_) | yzt::Work::Balance => None,
             },
             Self::BeingFi(beingfi::Request::Exec(order)) => Some(order),
-            Self::BeingFi(beingfi::Request::Bind(_)) => None,
+            Self::BeingFi(beingfi::Request::Bind(_) | beingfi::Request::Query(_)) => None,
         }
     }
 
@@ -61,6 +61,7 @@ impl Request {
                 yzt::Work::Balance => None,
             },
             Self::BeingFi(beingfi::Request::Exec(order)) => Some(&order.name),
+            Self::BeingFi(beingfi::Request::Query(query)) => Some(&query.name),
             Self::BeingFi(beingfi::Request::Bind(_)) => None,
         }
     }
@@ -69,7 +70,7 @@ impl Request {
     fn key(&self) -> &str {
         match self {
             Self::BeingFi(beingfi::Request::Bind(params)) => beingfi::Request::account(params).unwrap_or_default(),
-            Self::BeingFi(beingfi::Request::Exec(_)) | Self::Yzt(_) => {
+            Self::BeingFi(beingfi::Request::Exec(_) | beingfi::Request::Query(_)) | Self::Yzt(_) => {
                 self.about().map(|name| name.key.as_str()).unwrap_or_default()
             }
         }
@@ -78,7 +79,8 @@ impl Request {
     /// A bind moves no money, but like a payment it makes something new each time it is sent.
     fn call(&self) -> Call {
         match self {
-            Self::BeingFi(_) => Call::Send,
+            Self::BeingFi(beingfi::Request::Query(_)) => Call::Ask,
+            Self::BeingFi(beingfi::Request::Exec(_) | beingfi::Request::Bind(_)) => Call::Send,
             Self::Yzt(request) => match &request.work {
                 yzt::Work::Order(_) => Call::Send,
                 yzt::Work::Query(_) | yzt::Work::Balance => Call::Ask,

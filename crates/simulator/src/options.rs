@@ -28,6 +28,8 @@ pub struct Options {
     pub honours_keys: bool,
     /// Whether a query may name its payment by `platform_no`, which no page says.
     pub query_by_key: bool,
+    /// Whether divisions can be queried, and are named by a batch of BeingFi's own, as at other vendors of its family.
+    pub division_query: bool,
     /// The lives that keys get, with weights; `None` is the profile's own mixture.
     pub lives: Option<Vec<(Life, u32)>>,
     /// The node in which `funds.bill.upload` is answered.
@@ -74,6 +76,7 @@ impl Default for Options {
             hang: Duration::from_secs(1),
             honours_keys: true,
             query_by_key: false,
+            division_query: false,
             lives: None,
             upload_node: UploadNode::Page,
             duplicate_upload: DuplicateUpload::Received,

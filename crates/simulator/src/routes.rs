@@ -22,7 +22,12 @@ const MAX_BODY_BYTES: usize = 256 * 1024;
 type Shared = State<Arc<Gateway>>;
 
 pub(crate) fn router(gateway: Arc<Gateway>) -> Router {
-    Router::new()
+    let asked = if gateway.options.division_query {
+        Router::new().route(beingfi::QUERY, post(to_gateway))
+    } else {
+        Router::new()
+    };
+    asked
         .route("/", post(to_gateway))
         .route(beingfi::EXEC, post(to_gateway))
         .route(beingfi::BIND, post(to_gateway))
@@ -52,6 +57,7 @@ async fn to_gateway(
     let content_type = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let read = match uri.path() {
         beingfi::EXEC => beingfi::read(&gateway, Route::Exec, content_type, &body).map(Request::BeingFi),
+        beingfi::QUERY => beingfi::read(&gateway, Route::Query, content_type, &body).map(Request::BeingFi),
         beingfi::BIND => beingfi::read(&gateway, Route::Bind, content_type, &body).map(Request::BeingFi),
         _ => yzt::read(&gateway, content_type, &body).map(Request::Yzt),
     };

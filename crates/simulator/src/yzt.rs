@@ -156,6 +156,7 @@ impl Request {
             Trouble::Timeout => ("20000", "isp.gateway-response-timeout", "响应超时"),
             Trouble::Refused | Trouble::NotPaid => ("40004", "isv.name-error", "姓名错误"),
             Trouble::UnknownRefusal => ("40004", "isv.never-documented", "未知的业务错误"),
+            Trouble::AccountDisabled => ("40006", "isv.insufficient-isv-permissions", "权限不足"),
         };
         refusal(gateway, &self.node(gateway), code, sub_code, sub_msg)
     }

@@ -212,7 +212,8 @@ async fn a_redirect_that_is_followed_is_written_down() {
 async fn the_other_gateway_fails_in_its_own_words() {
     let merchant = Merchant::with(options()).await;
     for (fault, code, executed) in [
-        ("busy", 10, 0),
+        ("busy", 9999, 0),
+        ("account-disabled", 9999, 0),
         ("invalid-timestamp", 11, 0),
         ("refused", 9999, 0),
         ("not-paid", 9999, 0),
@@ -230,6 +231,17 @@ async fn the_other_gateway_fails_in_its_own_words() {
     assert!(merchant.beingfi_data(&merchant.exec("P1").await.unwrap()).is_none());
     merchant.force("P2", "odd-shape").await;
     assert_eq!(merchant.beingfi_data(&merchant.exec("P2").await.unwrap()).unwrap()["state"], 1);
+    for (fault, data) in [
+        ("nobody-paid", json!({ "state": 1 })),
+        (
+            "failed-without-code",
+            json!({ "state": 2, "errMsg": "系统：java.net.SocketTimeoutException: Read timed out" }),
+        ),
+    ] {
+        merchant.force(fault, fault).await;
+        assert_eq!(merchant.beingfi_data(&merchant.exec(fault).await.unwrap()), Some(data));
+        assert_eq!(executions(&merchant, fault).await, 1, "{fault}");
+    }
     merchant.force("P3", "unknown-status").await;
     assert_eq!(merchant.beingfi_data(&merchant.exec("P3").await.unwrap()).unwrap()["state"], 7);
 }

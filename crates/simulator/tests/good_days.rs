@@ -188,7 +188,11 @@ async fn a_division_happens_once_whatever_comes_of_it() {
     merchant.give_life("P3", "9-1").await;
     for (pay_order, state) in [("P1", 1), ("P2", 2), ("P3", 3)] {
         let first = merchant.exec(pay_order).await.unwrap();
-        assert_eq!(merchant.beingfi_data(&first).unwrap()["state"], state, "{pay_order}");
+        let data = merchant.beingfi_data(&first).unwrap();
+        assert_eq!(data["state"], state, "{pay_order}");
+        // The channel's number comes with its last word, and no number of BeingFi's own.
+        assert_eq!(data.get("channelBatchOrderId").is_some(), state == 1, "{data}");
+        assert!(data.get("batchOrderId").is_none(), "{data}");
         let again: Value = serde_json::from_str(&merchant.exec(pay_order).await.unwrap().text).unwrap();
         assert_eq!(again, json!({ "code": 9999, "msg": "当前订单状态不支持分账" }));
         assert_eq!(merchant.record(pay_order).await.executions, 1);
@@ -196,6 +200,35 @@ async fn a_division_happens_once_whatever_comes_of_it() {
     let record = merchant.record("P1").await;
     assert_eq!((record.kind, record.method.as_str()), (Kind::Split, "/api/division/exec"));
     assert!(record.bytes.starts_with("appId=") && !record.bytes.contains("reqTime"), "{}", record.bytes);
+    assert_eq!(merchant.ledger().await.violations, []);
+}
+
+#[tokio::test]
+async fn where_divisions_can_be_queried_each_is_told_by_its_order_and_batch() {
+    let query = async |merchant: &Merchant, params: &[(&str, &str)]| {
+        merchant.post("/api/division/query", merchant.beingfi_form(params)).await.unwrap()
+    };
+    let without = Merchant::with(options()).await;
+    assert_eq!(query(&without, &[("payOrderId", "P1")]).await.status, 404);
+
+    let merchant = Merchant::with(Options { division_query: true, ..frozen() }).await;
+    merchant.give_life("P2", "0").await;
+    merchant.give_life("P3", "9-1").await;
+    for (pay_order, state) in [("P1", 1), ("P2", 2), ("P3", 3)] {
+        let told = merchant.beingfi_data(&merchant.exec(pay_order).await.unwrap()).unwrap();
+        let batch = told["batchOrderId"].as_str().unwrap();
+        for params in [&[("payOrderId", pay_order)][..], &[("payOrderId", pay_order), ("batchOrderId", batch)]] {
+            let data = merchant.beingfi_data(&query(&merchant, params).await).unwrap();
+            assert_eq!((&data["payOrderId"], &data["batchOrderId"]), (&json!(pay_order), &json!(batch)));
+            let records: Value = serde_json::from_str(data["records"].as_str().unwrap()).unwrap();
+            assert_eq!(records.as_array().unwrap().len(), 1);
+            assert_eq!((&records[0]["receiverId"], &records[0]["state"]), (&json!("800029"), &json!(state)));
+        }
+        assert_eq!(merchant.record(pay_order).await.asks, 2);
+    }
+    for params in [&[("payOrderId", "P9")][..], &[("payOrderId", "P1"), ("batchOrderId", "D0")]] {
+        assert_eq!(merchant.beingfi_data(&query(&merchant, params).await).unwrap()["records"], "[]");
+    }
     assert_eq!(merchant.ledger().await.violations, []);
 }
 

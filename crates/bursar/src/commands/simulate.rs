@@ -46,6 +46,9 @@ pub(crate) struct Arguments {
     /// Answer queries that name a payment by `platform_no`, which no page says.
     #[arg(long)]
     query_by_key: bool,
+    /// Answer `/api/division/query`, which BeingFi's page does not have and other vendors of its family do.
+    #[arg(long)]
+    division_query: bool,
 }
 
 type Lives = Vec<(Life, u32)>;
@@ -72,6 +75,7 @@ pub(crate) async fn run(arguments: &Arguments, _: &Global) -> anyhow::Result<Exi
         lives: arguments.lives.clone(),
         honours_keys: !arguments.ignore_keys,
         query_by_key: arguments.query_by_key,
+        division_query: arguments.division_query,
         ..Options::default()
     })
     .await?;

@@ -3,7 +3,7 @@
 use serde_json::{Map, Value};
 
 use super::pages::{self, Params};
-use super::{BUSINESS_ERROR, EXEC, Request, Route, WRONG_PARAMETER, refusal, sign};
+use super::{ACCOUNT_DISABLED, BUSINESS_ERROR, EXEC, Query, Request, Route, WRONG_PARAMETER, refusal, sign};
 use crate::answer::Answer;
 use crate::books::{Name, Order, Scale};
 use crate::gateway::Gateway;
@@ -28,7 +28,7 @@ pub(crate) fn read(gateway: &Gateway, route: Route, content_type: &str, body: &[
 
 fn request(gateway: &Gateway, route: Route, params: Params) -> Result<Request, Refusal> {
     match route {
-        Route::Exec => pages::exec(&params),
+        Route::Exec | Route::Query => pages::exec(&params),
         Route::Bind => pages::bind(&params),
     }
     .map_err(|wrong| (WRONG_PARAMETER, format!("参数有误[{wrong}]")))?;
@@ -36,12 +36,21 @@ fn request(gateway: &Gateway, route: Route, params: Params) -> Result<Request, R
     match route {
         Route::Bind => Ok(Request::Bind(params)),
         Route::Exec => division(gateway, &params),
+        Route::Query => query(&params),
     }
 }
 
+fn query(params: &Params) -> Result<Request, Refusal> {
+    let name = Name { kind: Kind::Split, key: order(params)? };
+    Ok(Request::Query(Query { name, batch: pages::batch(params) }))
+}
+
+fn order(params: &Params) -> Result<String, Refusal> {
+    pages::order_key(params).ok_or_else(|| (BUSINESS_ERROR, "mchOrderNo 和 payOrderId不能同时为空".to_owned()))
+}
+
 fn division(gateway: &Gateway, params: &Params) -> Result<Request, Refusal> {
-    let key =
-        pages::order_key(params).ok_or_else(|| (BUSINESS_ERROR, "mchOrderNo 和 payOrderId不能同时为空".to_owned()))?;
+    let key = order(params)?;
     match params.get("useSysAutoDivisionReceivers").map(String::as_str) {
         Some("0") => {
             let receivers = pages::receivers(params).map_err(|wrong| (BUSINESS_ERROR, wrong))?;
@@ -52,8 +61,7 @@ fn division(gateway: &Gateway, params: &Params) -> Result<Request, Refusal> {
         }
         Some("1") => {}
         Some(_) => return Err((WRONG_PARAMETER, "参数有误[useSysAutoDivisionReceivers]".to_owned())),
-        // The original stumbles over the missing number.
-        None => return Err((BUSINESS_ERROR, "系统异常".to_owned())),
+        None => return Err((BUSINESS_ERROR, "是否使用系统配置的自动分账组不能为空".to_owned())),
     }
     Ok(Request::Exec(Order {
         name: Name { kind: Kind::Split, key },
@@ -67,10 +75,10 @@ fn division(gateway: &Gateway, params: &Params) -> Result<Request, Refusal> {
 fn authentic(gateway: &Gateway, params: &Params) -> Result<(), Refusal> {
     let is = |name: &str, value: &str| params.get(name).is_some_and(|given| given == value);
     if !is("mchNo", &gateway.options.mch_no) {
-        return Err((BUSINESS_ERROR, "商户不存在".to_owned()));
+        return Err((BUSINESS_ERROR, ACCOUNT_DISABLED.to_owned()));
     }
     if !is("appId", &gateway.options.beingfi_app_id) {
-        return Err((BUSINESS_ERROR, "商户应用不存在".to_owned()));
+        return Err((BUSINESS_ERROR, "商户应用不存在或应用状态不可用".to_owned()));
     }
     let signed: Vec<(String, String)> = params
         .iter()
@@ -89,6 +97,7 @@ fn known(gateway: &Gateway, route: Route, given: Params) -> Params {
     let names = match route {
         Route::Exec => pages::EXEC_NAMES,
         Route::Bind => pages::BIND_NAMES,
+        Route::Query => pages::QUERY_NAMES,
     };
     let (known, unknown): (Params, Params) = given.into_iter().partition(|(name, _)| names.contains(&name.as_str()));
     for name in unknown.keys() {

@@ -39,6 +39,20 @@ pub(super) const BIND_NAMES: &[&str] = &[
     "signType",
 ];
 
+/// The vendor's SDK has these (`PayOrderDivisionQueryReqModel`); BeingFi's page has no query.
+pub(super) const QUERY_NAMES: &[&str] = &[
+    "mchNo",
+    "appId",
+    "payOrderId",
+    "mchOrderNo",
+    "batchOrderId",
+    "receiverId",
+    "reqTime",
+    "version",
+    "sign",
+    "signType",
+];
+
 /// Those that change with every attempt, and those that only say how it is sent.
 const NOT_CONTENT: &[&str] = &["sign", "signType", "reqTime", "version"];
 
@@ -80,6 +94,17 @@ pub(super) fn bind(params: &Params) -> Result<(), String> {
 /// The pay order that a division is about.
 pub(super) fn order_key(params: &Params) -> Option<String> {
     given(params, "payOrderId").or_else(|| given(params, "mchOrderNo")).map(str::to_owned)
+}
+
+/// The batch that a query names.
+pub(super) fn batch(params: &Params) -> Option<String> {
+    given(params, "batchOrderId").map(str::to_owned)
+}
+
+/// The receivers in a division's [`content`]. Their texts hold no `&`: ids and shares are digits.
+pub(super) fn receivers_of(content: &str) -> Vec<Value> {
+    let list = content.split('&').find_map(|pair| pair.strip_prefix("receivers="));
+    list.and_then(|list| serde_json::from_str(list).ok()).unwrap_or_default()
 }
 
 /// What is to be done, without what changes from attempt to attempt.
