@@ -58,6 +58,7 @@ mod private_ca;
 mod rate;
 mod readme;
 mod reconcile;
+mod same_gateway;
 mod secrets;
 mod server;
 mod surroundings;

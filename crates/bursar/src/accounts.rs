@@ -6,14 +6,16 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use bursar_domain::{AccountRules, Lane, PartyTypes};
-use bursar_gateways::{Beingfi, BeingfiSettings, ResponseSign, Secret, Transport, Yzt, YztSettings};
-
+use bursar_gateways::{Beingfi, BeingfiSettings, ResponseSign, Secret, Transport, Yzt, YztSettings, are_one_pair};
 use url::Url;
 
 use crate::config::{self, Account, Config, Gateway};
 
 /// No key, token or certificate is longer; what is, is the wrong file.
 const MAX_FILE_BYTES: u64 = 256 * 1024;
+
+/// The most reported mistake: every payment would be sent, and no answer to it believed.
+const OWN_KEY: &str = "holds the app's own public key: the platform's is needed, which its console shows beside the place where the app's is uploaded";
 
 /// An account, or a Redis, that cannot be worked with. The operator acts next; nothing was sent.
 #[derive(Debug, thiserror::Error)]
@@ -149,23 +151,32 @@ impl Account {
             http_429: self.http_429,
         };
         Ok(match &self.gateway {
-            Gateway::Yzt(yzt) => GatewaySettings::Yzt(YztSettings {
-                transport,
-                app_id: yzt.app_id.clone(),
-                app_auth_token: optional("app_auth_token_file", yzt.app_auth_token_file.as_ref())?.map(Secret::new),
-                private_key: Secret::new(file("private_key_file", &yzt.private_key_file)?),
-                response_sign: match &yzt.response_sign {
-                    config::ResponseSign::Required(path) => {
-                        ResponseSign::Required(file("platform_public_key_file", path)?)
-                    }
-                    config::ResponseSign::Waived => ResponseSign::Waived,
-                },
-                unsigned_errors: yzt.unsigned_errors,
-                query_key: yzt.query_key,
-                upload_method: yzt.upload_method,
-                split: yzt.split.clone(),
-                sub_codes: yzt.sub_codes.clone(),
-            }),
+            Gateway::Yzt(yzt) => {
+                let settings = YztSettings {
+                    transport,
+                    app_id: yzt.app_id.clone(),
+                    app_auth_token: optional("app_auth_token_file", yzt.app_auth_token_file.as_ref())?.map(Secret::new),
+                    private_key: Secret::new(file("private_key_file", &yzt.private_key_file)?),
+                    response_sign: match &yzt.response_sign {
+                        config::ResponseSign::Required(path) => {
+                            ResponseSign::Required(file("platform_public_key_file", path)?)
+                        }
+                        config::ResponseSign::Waived => ResponseSign::Waived,
+                    },
+                    unsigned_errors: yzt.unsigned_errors,
+                    query_key: yzt.query_key,
+                    upload_method: yzt.upload_method,
+                    split: yzt.split.clone(),
+                    sub_codes: yzt.sub_codes.clone(),
+                };
+                if let ResponseSign::Required(key) = &settings.response_sign
+                    && are_one_pair(&settings.private_key, key)
+                {
+                    let key = format!("accounts.{name}.platform_public_key_file");
+                    return Err(AccountError::Unfit { key, problem: OWN_KEY.into() });
+                }
+                GatewaySettings::Yzt(settings)
+            }
             Gateway::Beingfi(beingfi) => GatewaySettings::Beingfi(BeingfiSettings {
                 transport,
                 mch_no: beingfi.mch_no.clone(),

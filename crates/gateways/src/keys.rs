@@ -52,6 +52,17 @@ pub(crate) fn public_spki(setting: &'static str, key: &str) -> Result<Vec<u8>, S
     Ok(spki.into_vec())
 }
 
+/// Whether the public key is the private one's own, as SubjectPublicKeyInfo DER of both: then it verifies what the app signs, and
+/// nothing that the platform does.
+pub(crate) fn are_one_pair(private: &Secret, public: &str) -> Result<bool, SettingsError> {
+    let pkcs8 = private_pkcs8("private_key_file", private)?;
+    let wrong =
+        |error: String| SettingsError::new("private_key_file", format!("holds a key that cannot be read: {error}"));
+    let key = RsaPrivateKey::from_pkcs8_der(&pkcs8).map_err(|error| wrong(error.to_string()))?;
+    let own = key.to_public_key().to_public_key_der().map_err(|error| wrong(error.to_string()))?;
+    Ok(own.into_vec() == public_spki("platform_public_key_file", public)?)
+}
+
 fn check_size(bits: usize) -> Result<(), String> {
     if bits < MIN_BITS {
         return Err(format!("holds a key of {bits} bits; RSA2 needs at least {MIN_BITS}"));

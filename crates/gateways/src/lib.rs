@@ -24,15 +24,15 @@ use bursar_domain::{Kind, Reading};
 
 pub use beingfi::{Beingfi, Bound, Receiver};
 pub use clock::local_now_ms;
-pub use rsa2::{check_private_key, check_public_key};
+pub use rsa2::{are_one_pair, check_private_key, check_public_key};
 pub use secret::Secret;
 pub use settings::{
     BeingfiSettings, Channel, ContentType, QueryKey, RefusalTexts, ResponseSign, SettingsError, SplitMethods, SubCodes,
     TooManyRequests, Transport, UnsignedErrors, UploadMethod, YztSettings,
 };
 pub use yzt::{
-    AccountSubType, Balance, BalanceQuery, MAX_NOTIFICATION_BYTES, Notification, NotificationError, NotificationReader,
-    SignRule, Yzt, masked,
+    AccountSubType, BADLY_SIGNED, Balance, BalanceQuery, MAX_NOTIFICATION_BYTES, Notification, NotificationError,
+    NotificationReader, SignRule, Yzt, masked,
 };
 
 /// A call under way.

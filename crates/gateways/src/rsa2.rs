@@ -25,6 +25,13 @@ pub fn check_public_key(key: &str) -> Result<(), SettingsError> {
     Verifier::new("platform_public_key_file", key).map(drop)
 }
 
+/// Whether the public key is the private key's own: it verifies what the app signs, and nothing that the platform does. `false` where
+/// either cannot be read, which is an error of its own.
+#[must_use]
+pub fn are_one_pair(private: &Secret, public: &str) -> bool {
+    keys::are_one_pair(private, public).unwrap_or(false)
+}
+
 /// An app's private key.
 pub(crate) struct Signer(RsaKeyPair);
 

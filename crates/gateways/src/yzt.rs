@@ -18,6 +18,7 @@ use tokio::time::Instant;
 pub use balance::{AccountSubType, Balance, BalanceQuery};
 pub use masking::masked;
 pub use notification::{MAX_NOTIFICATION_BYTES, Notification, NotificationError, NotificationReader, SignRule};
+pub use reading::BADLY_SIGNED;
 
 use crate::http::{Answered, Heard, Http};
 use crate::rsa2::Verifier;

@@ -112,6 +112,7 @@ async fn call(runtime: &Runtime, held: &Held, order: &mut Order, facts: Facts, c
     crash_point("after_answer");
     let took = started.elapsed();
     served.metrics.answered(call, reading.answer, took);
+    served.note_signature(&reading);
     if let Some(span) = &mut calling {
         span.tell("bursar.answer", reading.answer.as_str());
         if reading.answer == Answer::Silent {

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use bursar_domain::{Lane, OnAmbiguous, Policy};
-use bursar_gateways::Gateway;
+use bursar_domain::{Lane, OnAmbiguous, Policy, Reading, Received};
+use bursar_gateways::{BADLY_SIGNED, Gateway};
 use bursar_telemetry::{LaneMetrics, Metrics};
 
 use crate::Account;
@@ -20,6 +20,8 @@ pub(crate) struct ServedLane {
     pub(crate) identity: String,
     /// Whether the lane's jobs are another gateway's: then nothing is done there.
     foreign: AtomicBool,
+    /// Whether the last answers were signed by another key.
+    badly_signed: AtomicBool,
     pub(crate) policy: Policy,
     pub(crate) rate_per_second: f64,
     pub(crate) circuit: Circuit,
@@ -44,6 +46,18 @@ impl ServedLane {
     /// Whether the lane's jobs are another gateway's.
     pub(crate) fn is_foreign(&self) -> bool {
         self.foreign.load(Ordering::Relaxed)
+    }
+
+    /// Says once that answers are signed by another key than the configured one, and once that they no longer are.
+    pub(crate) fn note_signature(&self, reading: &Reading) {
+        let lane = &self.lane;
+        if reading.message.as_deref().is_some_and(|message| message.contains(BADLY_SIGNED)) {
+            if !self.badly_signed.swap(true, Ordering::Relaxed) {
+                tracing::error!(%lane, "the answer's signature does not verify: is platform_public_key_file the gateway's key?");
+            }
+        } else if reading.received == Received::Response && self.badly_signed.swap(false, Ordering::Relaxed) {
+            tracing::info!(%lane, "answers are signed by the platform's key again");
+        }
     }
 
     /// Notes what a claim found; `true` when that is news.
@@ -76,6 +90,7 @@ impl Lanes {
                     gateway: Arc::clone(&gateway),
                     identity: identity.clone(),
                     foreign: AtomicBool::new(false),
+                    badly_signed: AtomicBool::new(false),
                     rate_per_second,
                     circuit: Circuit::default(),
                 }

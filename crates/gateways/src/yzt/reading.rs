@@ -11,6 +11,9 @@ use crate::json::{RawObject, Unclear};
 use crate::rsa2::Verifier;
 use crate::{Order, Secret, SubCodes, UnsignedErrors, text};
 
+/// The note on an answer that another key than the platform's has signed.
+pub const BADLY_SIGNED: &str = "the answer's signature is not the platform's";
+
 /// The gateway tolerates 10 minutes (seed 000). Half of it is no longer a matter of a slow network.
 const MAX_SKEW: SignedDuration = SignedDuration::from_mins(5);
 
@@ -130,7 +133,7 @@ impl Reader<'_> {
         match trust {
             Trust::Verified | Trust::Waived => return (class, Received::Response, Suspicion::Nothing),
             Trust::Unsigned => notes.push("the answer is not signed".into()),
-            Trust::BadlySigned => notes.push("the answer's signature is not the platform's".into()),
+            Trust::BadlySigned => notes.push(BADLY_SIGNED.into()),
         }
         if early && trust == Trust::Unsigned && self.unsigned_errors == UnsignedErrors::Believe {
             return (class, Received::Response, Suspicion::Nothing);

@@ -69,3 +69,17 @@ fn what_the_file_shows_as_an_example_is_taken() {
     let config = Config::parse(&with_every_key(), Path::new("bursar.toml"), std::iter::empty());
     assert!(config.is_ok_and(|config| config.accounts.values().any(|account| account.ca_file.is_some())));
 }
+
+#[test]
+fn the_user_of_redis_conf_has_the_rights_that_are_printed() {
+    let conf = include_str!("../../../../../deploy/redis.conf");
+    let rights = bursar_store::RightsWanted {
+        user: "bursar",
+        prefix: "bursar",
+        queues: &[],
+        durability: bursar_store::Durability::Fast,
+        sentinels: false,
+    };
+    let line = format!("# {}", rights.acl_line());
+    assert!(conf.lines().any(|told| told == line), "{line}");
+}
