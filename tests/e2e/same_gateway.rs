@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use bursar_test_support::{Listen, Options, OwnRedis, eventually, private_redis};
+use bursar_test_support::{Listen, Options, OwnRedis, Process, eventually, private_redis};
 use serde_json::{Value, json};
 
 use crate::jobs::transfer;
@@ -141,7 +141,7 @@ async fn a_worker_whose_user_lacks_rights_is_not_ready_and_sends_once_it_has_the
     assert!(worker.stderr.contains("it lacks script|load"), "{worker:?}");
 
     world.set("worker.listen", toml::Value::from("127.0.0.1:0"));
-    let worker = world.worker().await;
+    let worker = Process::start("a worker that waits", world.command(&["worker"]));
     let address = listener(&worker).await;
     let ready = async || reqwest::get(format!("http://{address}/readyz")).await.unwrap().status().as_u16();
     assert_eq!(ready().await, 503);

@@ -1,6 +1,7 @@
 //! The worker role: preflight, gateways, and work until told to drain. `bursar worker` and `bursar up` are this.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::Context;
 use bursar_domain::AccountName;
@@ -19,6 +20,9 @@ use crate::pace::AccountRate;
 use crate::preflight::Preflight;
 use crate::{journals, listener, serve};
 
+/// How often a worker that waits for a Redis that is fit for money looks at it.
+const WAIT_FOR_FIT: Duration = Duration::from_secs(2);
+
 /// Works until `drain`. The caller has connected and started logging.
 pub(crate) async fn work(
     config: &Config,
@@ -29,10 +33,24 @@ pub(crate) async fn work(
 ) -> anyhow::Result<Exit> {
     let accounts = accounts(config, &store)?;
     let mut preflight = Preflight::of_worker(config, store.clone(), Arc::clone(&metrics));
-    let first = preflight.look().await?;
-    // Where somebody asks `/readyz`, it is told there, and sends go on once it is mended. Elsewhere only the end is noticed.
+    let mut first = preflight.look().await?;
+    // Where somebody asks `/readyz`, it is told there until it is mended. Elsewhere only the end is noticed.
     if first == Fit::NotForMoney && config.worker.listen.is_none() {
         return Ok(Exit::No);
+    }
+    let _listener = match config.worker.listen {
+        Some(address) => {
+            let (worker, stored) = (Some(Arc::clone(&metrics)), serve::stored(config, &store));
+            Some(listener::start(address, Page { worker, callbacks: None, stored, unfit: Arc::default() }).await?)
+        }
+        None => None,
+    };
+    while first == Fit::NotForMoney {
+        metrics.pulse().tried();
+        if drain.run_until_cancelled(tokio::time::sleep(WAIT_FOR_FIT)).await.is_none() {
+            return Ok(Exit::Done);
+        }
+        first = preflight.look().await.unwrap_or(Fit::NotForMoney);
     }
     let (tell, fit) = watch::channel(first);
     let name = worker_name();
@@ -47,18 +65,6 @@ pub(crate) async fn work(
         retention: config.redis.retention,
         metrics: Arc::clone(&metrics),
         traces,
-    };
-    let _listener = match config.worker.listen {
-        Some(address) => {
-            let page = Page {
-                worker: Some(metrics),
-                callbacks: None,
-                stored: serve::stored(config, &store),
-                unfit: Arc::default(),
-            };
-            Some(listener::start(address, page).await?)
-        }
-        None => None,
     };
     let lanes: Vec<String> = config.lanes().iter().map(ToString::to_string).collect();
     tracing::info!(worker = settings.name, lanes = lanes.join(" "), concurrency = settings.concurrency, "working");

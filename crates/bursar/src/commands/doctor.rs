@@ -24,7 +24,10 @@ pub(crate) async fn run(_: &Arguments, global: &Global) -> anyhow::Result<Exit> 
     let config = Config::load(global.config.as_deref())?;
     let store = session::connect(&config).await?;
     let mut findings = store.preflight(&preflight::wanted(&config)).await?;
-    findings.extend(journals::findings(&config, &store).await?);
+    match journals::findings(&config, &store).await {
+        Ok(found) => findings.extend(found),
+        Err(error) => findings.push(finding(Severity::Refuse, "redis.expect", format!("cannot be read: {error:#}"))),
+    }
     findings.extend(config.advice().iter().map(advised));
     if config.accounts.is_empty() {
         findings.push(finding(Severity::Warn, "accounts", "none is configured: there is nothing to work for".into()));

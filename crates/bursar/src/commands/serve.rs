@@ -3,9 +3,11 @@
 use anyhow::Context;
 use bursar_callbacks::Telemetry;
 use bursar_server::NoTokens;
+use bursar_store::StoreError;
 use clap::Args;
 
 use crate::cli::{Exit, Global};
+use crate::config::Expect;
 use crate::preflight::Preflight;
 use crate::session::Session;
 use crate::signals::Hangup;
@@ -21,7 +23,14 @@ pub(crate) async fn run(_: &Arguments, global: &Global) -> anyhow::Result<Exit> 
     let drain = signals::drain_on_signal(Hangup::ReadAgain)?;
     let Session { config, store } = Session::open(global.config.as_deref()).await?;
     logging::start(&config.log);
-    journals::begin(&config, &store).await?;
+    match journals::begin(&config, &store).await {
+        Ok(_) => {}
+        // It listens, and says at `/readyz` what its user may not do; any Redis will do, so a worker gives this one its id.
+        Err(error) if config.redis.expect == Expect::Any && is_refused(&error) => {
+            tracing::error!("this Redis refuses: {}", bursar_store::chain(error.as_ref()));
+        }
+        Err(error) => return Err(error),
+    }
     let telemetry = Telemetry { traces: traces::start(&config)?, ..Telemetry::default() };
     let mut preflight = Preflight::of_server(&config, store.clone());
     if let Err(error) = preflight.look().await {
@@ -39,4 +48,8 @@ pub(crate) async fn run(_: &Arguments, global: &Global) -> anyhow::Result<Exit> 
     telemetry.traces.close().await;
     tracing::info!("drained");
     Ok(Exit::Done)
+}
+
+fn is_refused(error: &anyhow::Error) -> bool {
+    matches!(error.downcast_ref(), Some(StoreError::Refused { .. }))
 }
