@@ -6,7 +6,7 @@ mod support;
 use std::collections::BTreeSet;
 
 use bursar_domain::{Answer, Call, Facts, Millis, Names, Policy, Received, State, after};
-use bursar_gateways::{Gateway, QueryKey, SubCodes, Yzt, YztSettings};
+use bursar_gateways::{Beingfi, BeingfiSettings, Gateway, QueryKey, SubCodes, Yzt, YztSettings};
 use serde_json::json;
 use support::accounts::{again, bill, numbered, split, transfer};
 use support::{Act, Server, accounts, sign};
@@ -100,6 +100,14 @@ async fn every_answer_can_follow_in_every_state_that_its_call_is_made_in() {
     }
     for _ in 0..count {
         to_asks.insert(yzt.ask(&numbered(&[])).await.answer.as_str());
+    }
+
+    // A vendor of BeingFi's family that can be asked about divisions.
+    let path = Some("/api/division/query".to_owned());
+    let settings = BeingfiSettings { split_query_path: path, ..accounts::beingfi_settings(&server.url()) };
+    let asked = Beingfi::new(settings).unwrap();
+    for _ in 0..count {
+        to_asks.insert(asked.ask(&again(split())).await.answer.as_str());
     }
 
     for answer in Answer::ALL {
