@@ -132,6 +132,38 @@ async fn what_was_paid_is_not_paid_again_when_redis_is_restored_from_a_backup_an
 }
 
 #[tokio::test]
+async fn what_was_paid_under_an_account_s_old_name_is_not_paid_again_under_its_new_one_when_redis_is_lost() {
+    let scene = Scene::start(Plan::new().both("on_ambiguous", "hold").simulate(&["--ignore-keys"])).await;
+    let world = &scene.world;
+    let worker = world.worker().await;
+    world.submit_new(&[transfer("K")]).await;
+    world.until("K", "succeeded").await;
+    worker.kill();
+    scene.flush().await;
+    let named = world.setting("accounts.main").unwrap();
+    world.set("accounts.main", None);
+    world.set("accounts.pay", named.clone());
+    let (worker, page) = paged_worker(world).await;
+    let renamed = jobs::having(transfer("K"), "account", "pay".into());
+    assert_eq!(repeat(world, &[renamed]).await, ["new K"]);
+    sends_nothing(world, &worker, &page).await;
+
+    let (finished, _) = scene.reconcile(&[]).await;
+    assert_eq!(finished.code, Some(1), "{finished:?}");
+    assert!(finished.stderr.contains("main/transfer, which the configuration does not have"), "{finished:?}");
+    sends_nothing(world, &worker, &page).await;
+    assert_eq!(world.at_gateway("K").await.unwrap().requests, 1);
+    world.set("accounts.main", named);
+    let (finished, differences) = scene.reconcile(&[]).await;
+    assert_eq!((finished.code, differences.len()), (Some(1), 1), "{finished:?}");
+    world.set("accounts.main", None);
+    world.ok(&["adopt", "main", "pay", "--reason", "it has another name"]).await;
+    sends_again(world, &page).await;
+    world.until("K", "succeeded").await;
+    assert_eq!(world.at_gateway("K").await.unwrap().requests, 1);
+}
+
+#[tokio::test]
 async fn a_crash_loop_pushes_no_journal_out_that_knows_of_a_payment() {
     let scene = Scene::start(Plan::new().both("on_ambiguous", "hold").simulate(&["--ignore-keys"])).await;
     let world = &scene.world;

@@ -105,7 +105,7 @@ impl fmt::Display for Ahead {
 pub async fn ahead(store: &Store, lanes: &[Lane], recall: &Recall) -> Result<Vec<Ahead>, StoreError> {
     let incarnations = store.incarnations().await?;
     let epochs = store.epochs(lanes).await?;
-    let mut reasons = Vec::new();
+    let mut reasons: Vec<Ahead> = unlisted(lanes, recall, &incarnations).into_iter().collect();
     for (lane, redis) in lanes.iter().zip(epochs) {
         let name = lane.to_string();
         let of_lane = recall.files.iter().filter(|file| file.lanes.contains(&name));
@@ -128,6 +128,16 @@ pub async fn ahead(store: &Store, lanes: &[Lane], recall: &Recall) -> Result<Vec
         }
     }
     Ok(reasons)
+}
+
+/// A file of another Redis with sends of a lane that is not served: its account may have another name by now, under which its producer
+/// repeats the same jobs.
+fn unlisted(lanes: &[Lane], recall: &Recall, incarnations: &Incarnations) -> Option<Ahead> {
+    let foreign = recall.files.iter().filter(|file| is_foreign(file, incarnations));
+    foreign.flat_map(|file| file.lanes.iter().map(move |lane| (file, lane))).find_map(|(file, lane)| {
+        let lane = lane.parse::<Lane>().ok().filter(|lane| !lanes.contains(lane))?;
+        Some(Ahead::OtherRedis { lane, file: file.path.clone() })
+    })
 }
 
 fn is_foreign(file: &FileRecall, incarnations: &Incarnations) -> bool {

@@ -64,7 +64,10 @@ pub(super) async fn run(session: &Session, arguments: &Arguments, global: &Globa
     for (lane, known) in &memory.lanes {
         jobs += known.len();
         let Some(account) = session.config.accounts.get(&lane.account).filter(|_| lanes.contains(lane)) else {
-            unknown.push(format!("{} jobs of {lane}, which the configuration does not have", known.len()));
+            unknown.push(format!(
+                "{} jobs of {lane}, which the configuration does not have: name that account, reconcile again, and hand its jobs on by `bursar adopt` if it has another name now",
+                known.len()
+            ));
             continue;
         };
         let reconciler = Reconciler {
@@ -79,7 +82,7 @@ pub(super) async fn run(session: &Session, arguments: &Arguments, global: &Globa
         differences.extend(reconciler.lane(known).await?);
     }
     if !arguments.dry_run {
-        settle(session, &memory).await?;
+        settle(session, &memory, unknown.is_empty()).await?;
     }
     print(&differences, arguments, global)?;
     for complaint in memory.complaints.iter().chain(&unknown) {
@@ -98,7 +101,10 @@ pub(super) async fn run(session: &Session, arguments: &Arguments, global: &Globa
 
 /// From now on this Redis knows what these journals know: workers that have sent nothing because of them go on. Last of all, so
 /// that a process that dies before it leaves them waiting.
-async fn settle(session: &Session, memory: &Memory) -> anyhow::Result<()> {
+///
+/// Jobs of an account that the configuration does not have are not put back, and its producer may repeat them under a new name: then
+/// files of another Redis stay unsettled.
+async fn settle(session: &Session, memory: &Memory, all_known: bool) -> anyhow::Result<()> {
     let store = &session.store;
     for lane in session.config.lanes() {
         if let Some(epoch) = memory.epochs.get(&lane) {
@@ -107,7 +113,10 @@ async fn settle(session: &Session, memory: &Memory) -> anyhow::Result<()> {
     }
     // An empty Redis is one that Bursar has come to now: a person has said so by putting its jobs back.
     store.incarnate(&journals::fresh()).await?;
-    Ok(store.settle_incarnations(&memory.incarnations).await?)
+    if all_known {
+        store.settle_incarnations(&memory.incarnations).await?;
+    }
+    Ok(())
 }
 
 impl Reconciler<'_> {
