@@ -32,6 +32,12 @@ const MORE: u64 = 0xca11_bacc;
 /// The same for journals.
 const JOURNALS: u64 = 0x10e4_7a15;
 
+/// What decides whether a seed that loses writes does so while every place is taken, beside the seed itself.
+const PLACES: u64 = 0x51a7_0075;
+
+/// So few calls in flight that a worker has no place free as a rule, and says what it knows all the same.
+const FEW_PLACES: u32 = 2;
+
 /// From here on a worker needs many calls in flight to get anywhere.
 const SLOW: Duration = Duration::from_millis(100);
 
@@ -141,7 +147,13 @@ impl Plan {
             ),
             latency,
             patience: 1,
-            concurrency: if latency < SLOW { dice.u32(2..17) } else { dice.u32(10..33) },
+            concurrency: if memory == Memory::Older && Rng::with_seed(seed ^ PLACES).bool() {
+                FEW_PLACES
+            } else if latency < SLOW {
+                dice.u32(2..17)
+            } else {
+                dice.u32(10..33)
+            },
             query_key: weighted(&mut dice, &[(QueryKey::TradeNo, 4), (QueryKey::PlatformNo, 1), (QueryKey::Both, 1)]),
             on_ambiguous: std::array::from_fn(|_| match gateway {
                 Gateway::HonoursKeys => weighted(&mut dice, &[(OnAmbiguous::Resend, 3), (OnAmbiguous::Hold, 1)]),
