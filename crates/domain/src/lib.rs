@@ -37,8 +37,8 @@ pub use state::State;
 pub use time::Millis;
 pub use trace::TraceParent;
 pub use transition::{
-    Action, CANNOT_BE_ASKED, Due, Facts, Illegal, MAX_LOSSES, MAX_NOT_READY_SENDS, MAX_SENDS, Next, UNDECIDED, after,
-    next_action, overdue, recalled,
+    Action, CANNOT_BE_ASKED, Due, Facts, Illegal, LOST_WRITES, MAX_LOSSES, MAX_NOT_READY_SENDS, MAX_SENDS, Next,
+    UNDECIDED, after, next_action, overdue, recalled,
 };
 pub use unsendable::{Unsendable, check_content};
 pub use view::{AttemptView, JobView, LaneView, last_act};

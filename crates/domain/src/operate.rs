@@ -1,6 +1,6 @@
 //! What an operator may do to a job, by state. Each is recorded with who and why.
 
-use crate::{CANNOT_BE_ASKED, Due, Millis, Next, State};
+use crate::{CANNOT_BE_ASKED, Due, LOST_WRITES, Millis, Next, State};
 
 /// The longest reason, in characters: it is read on one screen beside others.
 pub const MAX_REASON_CHARS: usize = 1_000;
@@ -52,12 +52,22 @@ pub struct OperationRefused {
 
 impl Operation {
     /// What the operation makes of a job in `state` that stands there for `reason`. A pending job that the gateway cannot be
-    /// asked about may be closed before its deadline: nothing but a person who looked elsewhere can tell how it ended.
+    /// asked about may be closed before its deadline, and so may one whose send Redis may have forgotten: nothing but a person
+    /// who looked elsewhere can tell how it ended.
     ///
     /// # Errors
     /// [`OperationRefused`] where the state does not allow it; nothing changes.
     pub fn on_job(self, state: State, reason: Option<&str>, now: Millis) -> Result<Next, OperationRefused> {
-        let stuck = state == State::Pending && reason == Some(CANNOT_BE_ASKED);
+        let stuck = match state {
+            State::Pending => reason == Some(CANNOT_BE_ASKED),
+            State::InDoubt => reason == Some(LOST_WRITES),
+            State::Queued
+            | State::NeedsReview
+            | State::Succeeded
+            | State::Failed
+            | State::Refunded
+            | State::Cancelled => false,
+        };
         match self {
             Self::Resolve(_) if stuck => {
                 self.on(State::NeedsReview, now).map_err(|refused| OperationRefused { state, ..refused })
@@ -102,7 +112,7 @@ impl Operation {
                 | State::Cancelled,
             ) => refused(
                 "resolved",
-                "only a job in review, or one that is pending and cannot be asked about, can be resolved",
+                "only a job in review, or one that is pending and cannot be asked about, or one in doubt since Redis lost writes, can be resolved",
             ),
             (Self::Cancel, State::Queued) => next(State::Cancelled, Due::Never),
             (
@@ -173,14 +183,15 @@ mod tests {
         };
         for operation in every() {
             for state in State::ALL {
-                for reason in [None, Some("li: looked"), Some(CANNOT_BE_ASKED)] {
+                for reason in [None, Some("li: looked"), Some(CANNOT_BE_ASKED), Some(LOST_WRITES)] {
                     let next = operation.on_job(state, reason, Millis(1));
-                    let stuck = (state, reason) == (State::Pending, Some(CANNOT_BE_ASKED));
+                    let stuck = [(State::Pending, Some(CANNOT_BE_ASKED)), (State::InDoubt, Some(LOST_WRITES))];
+                    let stuck = stuck.contains(&(state, reason));
                     match operation {
                         Operation::Resolve(to) if stuck && ends.contains(&to) => {
                             assert_eq!(next.map(|next| (next.state, next.due)), Ok((to, Due::Never)));
                         }
-                        Operation::Resolve(_) if stuck => assert_eq!(next.unwrap_err().state, State::Pending),
+                        Operation::Resolve(_) if stuck => assert_eq!(next.unwrap_err().state, state),
                         Operation::Ask | Operation::Send | Operation::Resolve(_) | Operation::Cancel => {
                             assert_eq!(next, operation.on(state, Millis(1)), "{operation:?} {state} {reason:?}");
                         }

@@ -15,6 +15,9 @@ pub const MAX_LOSSES: u32 = 5;
 
 const LOST_TOO_OFTEN: &str = "workers were lost again and again while they held it";
 
+/// The reason of a job that was queued when Redis was found to have lost writes.
+pub const LOST_WRITES: &str = "Redis has lost writes: this job may have been sent";
+
 /// The reason of a pending job that nothing more can be learnt about from its gateway.
 pub const CANNOT_BE_ASKED: &str = "accepted; the gateway cannot be asked about it";
 

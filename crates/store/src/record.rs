@@ -36,13 +36,10 @@
 use std::collections::HashMap;
 use std::str::FromStr;
 
-use bursar_domain::{Call, Facts, JobView, Key, Lane, Millis, Names, Received, State, TraceParent};
+use bursar_domain::{Call, Facts, JobView, Key, LOST_WRITES, Lane, Millis, Names, Received, State, TraceParent};
 
 use crate::StoreError;
 use crate::held::Held;
-
-/// The reason of a job that was queued when Redis was found to have lost writes.
-const LOST_WRITES: &str = "Redis has lost writes: this job may have been sent";
 
 /// A piece's length, and how many of a content stand in the record: `submit.lua` cuts alike.
 const PIECE_BYTES: usize = 64;
@@ -156,7 +153,7 @@ impl Record {
     fn in_era(mut self, accepted_in: u64, era: u64) -> Self {
         if self.state == State::Queued && accepted_in < era {
             self.state = State::InDoubt;
-            self.reason.get_or_insert_with(|| LOST_WRITES.to_owned());
+            self.reason = Some(LOST_WRITES.to_owned());
         }
         self
     }

@@ -125,6 +125,9 @@ async fn what_was_queued_when_writes_were_lost_reads_lists_and_operates_as_in_do
 
     assert!(matches!(operate(scene, "K1", Operation::Cancel).await, Operated::Refused(_)), "it may have been executed");
     assert!(matches!(operate(scene, "later", Operation::Cancel).await, Operated::Done(_)));
+    let resolved = operate(scene, "K3", Operation::Resolve(State::Succeeded)).await;
+    assert!(matches!(resolved, Operated::Done(_)), "a person has seen it on the statement");
+    assert_eq!((scene.state("K3").await, scene.sets("K3").await), (State::Succeeded, vec!["done"]));
     assert!(matches!(operate(scene, "K2", Operation::Ask).await, Operated::Done(_)));
     assert_eq!((scene.state("K2").await, scene.sets("K2").await), (State::InDoubt, vec!["to_ask"]));
     let claimed = scene.claim("w", 10).await.jobs.into_iter().find(|job| job.key.as_str() == "K2").unwrap();
