@@ -90,13 +90,15 @@ impl Account {
         AccountRules { gateway: self.gateway.kind(), max_amount: self.policy.max_amount, generic_split, party_types }
     }
 
-    /// Which gateway the account is at, and whose it is there: what a lane's jobs are bound to. Spellings of one address are one.
+    /// Which gateway the account is at, and whose it is there: what a lane's jobs are bound to. Spellings of one address are one, and
+    /// so are all addresses of one `environment`.
     pub(crate) fn identity(&self) -> String {
         let base_url = Url::parse(&self.base_url).map_or(self.base_url.clone(), String::from);
-        let (gateway, base_url) = (self.gateway.kind().as_str(), base_url.trim_end_matches('/'));
+        let gateway = self.gateway.kind().as_str();
+        let place = self.environment.as_deref().unwrap_or(base_url.trim_end_matches('/'));
         match &self.gateway {
-            Gateway::Yzt(yzt) => format!("{gateway} {base_url} app_id {}", yzt.app_id),
-            Gateway::Beingfi(beingfi) => format!("{gateway} {base_url} mch_no {}", beingfi.mch_no),
+            Gateway::Yzt(yzt) => format!("{gateway} {place} app_id {}", yzt.app_id),
+            Gateway::Beingfi(beingfi) => format!("{gateway} {place} mch_no {}", beingfi.mch_no),
         }
     }
 

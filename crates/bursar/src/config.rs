@@ -307,7 +307,7 @@ impl Redis {
                 .read("url", rules::redis_url)
                 .unwrap_or_else(|| RedisUrl::new("redis://127.0.0.1:6379/0".into())),
             ca_file: section.read("ca_file", rules::file),
-            prefix: section.read("prefix", rules::prefix).unwrap_or_else(|| "bursar".into()),
+            prefix: section.read("prefix", rules::name).unwrap_or_else(|| "bursar".into()),
             preflight: section.read("preflight", preflight).unwrap_or(Preflight::Refuse),
             expect: section.read("expect", expect).unwrap_or(Expect::Any),
             durability: section.read("durability", durability).unwrap_or_default(),

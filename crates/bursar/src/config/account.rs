@@ -31,6 +31,8 @@ pub(crate) struct Account {
     pub(crate) gateway: Gateway,
     /// Where requests are posted to.
     pub(crate) base_url: String,
+    /// The name of what stands there, where workers reach it by different addresses.
+    pub(crate) environment: Option<String>,
     /// Whether that may be unencrypted.
     pub(crate) plain_http: PlainHttp,
     /// A private certificate authority to trust besides the system's.
@@ -218,6 +220,7 @@ fn read_account(section: &mut Section<'_>, read_gateway: fn(&mut Section<'_>, &m
     Account {
         gateway,
         base_url: section.require("base_url", rules::base_url(plain_http)),
+        environment: section.read("environment", rules::name),
         plain_http,
         ca_file: section.read("ca_file", rules::file),
         content_type: section.read("content_type", rules::word(&content_types)).unwrap_or_default(),

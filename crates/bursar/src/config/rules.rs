@@ -240,14 +240,14 @@ pub(super) fn networks(value: &Value) -> Read<Vec<IpNet>> {
     })
 }
 
-/// A part of every key in Redis. Braces would break the hash tags.
-pub(super) fn prefix(value: &Value) -> Read<String> {
-    let prefix = text(value)?;
+/// A name that stands in Redis: a part of every key, say, where braces would break the hash tags.
+pub(super) fn name(value: &Value) -> Read<String> {
+    let name = text(value)?;
     let allowed = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b':');
-    if prefix.len() > 64 || !prefix.bytes().all(allowed) {
+    if name.len() > 64 || !name.bytes().all(allowed) {
         return Err("must be 1 to 64 letters, digits, - _ . or :".into());
     }
-    Ok(prefix)
+    Ok(name)
 }
 
 /// A URL that the Redis client understands.

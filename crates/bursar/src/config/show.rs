@@ -131,6 +131,7 @@ fn shown_account(account: &Account) -> Table {
         ("retry_max", duration(policy.retry_max)),
         ("retry_deadline", duration(policy.retry_deadline)),
     ]);
+    shown.extend(account.environment.as_deref().map(|name| ("environment".to_owned(), name.into())));
     shown.extend(account.ca_file.as_deref().map(|file| ("ca_file".to_owned(), path(file))));
     match &account.gateway {
         Gateway::Yzt(yzt) => {

@@ -84,6 +84,7 @@ const TABLE: &[(&str, &str, &[&str], &str)] = &[
         "must hold no invisible or direction-changing characters, and holds U+200B",
     ),
     ("accounts.main.balance_every", "'1h'", &["'0s'", "'2h'", "60"], "must be a duration from \"1s\" to \"1h\""),
+    ("accounts.main.environment", "'production'", &["'a b'", "'a/b'"], "must be 1 to 64 letters, digits, - _ . or :"),
     ("accounts.main.unsigned_errors", "'doubt'", &["'maybe'", "true"], "must be \"doubt\" or \"believe\""),
     ("accounts.main.confirm", "'always'", &["'ever'", "true"], "must be \"failures\" or \"always\" or \"never\""),
     ("accounts.main.query_key", "'both'", &["'key'"], "must be \"trade_no\" or \"platform_no\" or \"both\""),
@@ -319,4 +320,19 @@ fn what_is_said_of_a_balance_has_its_rules_and_needs_its_interval() {
     assert!(idle.len() == 1 && idle[0].ends_with("balance_low has no meaning without balance_every"), "{idle:?}");
     let elsewhere = faults(&format!("{BEINGFI}balance_every = '5m'\n"), &[]);
     assert!(elsewhere.len() == 1 && elsewhere[0].contains("is a key of gateway yzt"), "{elsewhere:?}");
+}
+
+#[test]
+fn a_lane_is_bound_to_the_environment_where_there_is_one_and_to_the_address_where_there_is_none() {
+    let identity = |lines: &str| {
+        let text = YZT.replace("https://yzt.example.com", lines.split_once('|').unwrap().0);
+        let config = right(&format!("{text}{}\n", lines.split_once('|').unwrap().1), &[]);
+        config.accounts.values().next().unwrap().identity()
+    };
+    let address = identity("https://yzt.example.com|");
+    assert_eq!(identity("https://YZT.example.com/|"), address, "spellings of one address are one");
+    assert_ne!(identity("https://test.example.com|"), address);
+    let named = identity("https://yzt.example.com|environment = 'production'");
+    assert_eq!(identity("https://proxy.example.com|environment = 'production'"), named);
+    assert_ne!(identity("https://yzt.example.com|environment = 'test'"), named);
 }

@@ -20,8 +20,7 @@ balance_low = 100000
 "#;
 
 /// The same of the account at BeingFi.
-const FURTHER_BEINGFI: &str =
-    "channel = 'wxpay'\nsplit_query_path = '/api/division/query'\nfinal_texts = ['订单已关闭']\n";
+const FURTHER_BEINGFI: &str = "environment = 'production'\nchannel = 'wxpay'\nsplit_query_path = '/api/division/query'\nfinal_texts = ['订单已关闭']\n";
 
 /// A worker's own listener, and where traces go.
 const TELLING: &str = "[worker]\nlisten = '127.0.0.1:9100'\n[telemetry]\notlp_endpoint = 'http://127.0.0.1:4318'\n";
