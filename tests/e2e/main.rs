@@ -31,6 +31,7 @@ mod duplicates;
 mod examples;
 mod export;
 mod failover;
+mod failover_operated;
 mod faults;
 mod forged;
 mod forger;
