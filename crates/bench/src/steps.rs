@@ -180,6 +180,7 @@ fn commit(job: &Claimed, end: End) -> Commit {
         token: job.token.clone(),
         era: job.era,
         decided: job.last_sent.unwrap_or_default(),
+        hash: job.hash.clone(),
         evidence: Evidence::MaybeExecuted,
         next: Next { state, due, reason: None, pause_lane: false },
         asked,

@@ -78,6 +78,7 @@ impl Scene {
                 token: job.token.clone(),
                 era: job.era,
                 decided: bursar_domain::Millis(0),
+                hash: job.hash.clone(),
                 evidence: bursar_store::Evidence::None,
                 next: Next { state: State::NeedsReview, due: Due::Never, reason: None, pause_lane: false },
                 asked: Asked::No,

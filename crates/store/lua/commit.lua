@@ -5,8 +5,9 @@
 -- KEYS  1 the lane's base
 -- ARGV  1 events kept, 2 log lines after which an ask that changed nothing is counted only, then for each job:
 --       key, fence, token, what follows, trade numbers ('' = as before), gateway status ('' = as before), reason ('' = none),
---       log line ('' = none), should it come too late: the era in which the job was claimed, and '' where its call certainly took no
---       effect, 'maybe', or what the response said ('accepted'|'succeeded'|'failed'|'refunded'), with a space between, what the
+--       log line ('' = none), should it come too late: the era in which the job was claimed; '' where its call certainly took no
+--       effect, 'maybe', or what the response said ('accepted'|'succeeded'|'failed'|'refunded'); and the first digits of the hash of
+--       the content that was claimed, with spaces between; what the
 --       response is known by ('' = nothing: 'n' and a number of the job's, 'r' and a request's id); what follows being the state alone
 --       where a send has ended the job, else the state, the due set ('to_send'|'to_ask'|'-'), due (ms), asked (0|1), resend given
 --       back (0|1|2 = the send was not made), 1 if the lane must pause for the reason else 0, the worker's idea of Redis's time when it
@@ -17,8 +18,8 @@
 -- shared: marks.lua
 -- shared: claims.lua
 -- shared: eras.lua
--- shared: late.lua
 -- shared: tell.lua
+-- shared: late.lua
 -- shared: intent.lua
 local base = KEYS[1]
 local time = redis.call('TIME')
@@ -54,14 +55,14 @@ local ARGUMENTS = 10 -- of each job
 -- A claim that is not there has ended, was taken over, or was lost with other writes of Redis.
 local function came_late(key, fence, token, numbers, line, late, is_send, claim_text)
   local job, log = base .. 'job:' .. key, base .. 'log:' .. key
-  local marked, tombstone, ended_by, state, accepted_in, known = unpack(redis.pcall('HMGET', job, 'm', 'z', 'k', 's', 'e', 'no')) -- nothing where a foreign key stands
+  local marked, tombstone, ended_by, state, known, hash, callback = unpack(redis.pcall('HMGET', job, 'm', 'z', 'k', 's', 'no', 'h', 'cb1')) -- nothing where a foreign key stands
   local created, _, sent, record_fence, sends = marks_of(marked)
   if record_fence and ended_by == token then return 'again' end
   local claimed = standing(claim_text, record_fence or 0)
   local newest = claimed and claimed.fence or record_fence or '0'
   -- Fences only rise, and are repeated once Redis has lost writes.
   local was_lost = not tombstone and tonumber(newest) <= tonumber(fence)
-  local its_era, said = string.match(late, '^(%d+) (%l*)$')
+  local its_era, said, digits = string.match(late, '^(%d+) (%l*) (%x*)$')
   if was_lost then
     local epoch, era = unpack(redis.call('HMGET', base .. 'lane', 'e', 'era'))
     era = tonumber(era) or 0
@@ -72,8 +73,9 @@ local function came_late(key, fence, token, numbers, line, late, is_send, claim_
   local is_repeated = line == '' or redis.pcall('LINDEX', log, -1) == stale
   if not is_repeated then redis.pcall('RPUSH', log, stale) end
   if said == '' or is_repeated and line ~= '' then return 'stale' end
-  use_late(base, key, { now = now, state = state, claim = claimed, text = claim_text, said = said, numbers = numbers, known = known, events_kept = ARGV[1],
-    marks = { created, now, is_send and was_lost and now or sent, record_fence, is_send and was_lost and next_of(sends) or sends } })
+  local use = is_hash(hash or '', digits) and use_late or use_late_of_other_content
+  use(base, key, { now = now, state = state, claim = claimed, text = claim_text, said = said, numbers = numbers, known = known, events_kept = ARGV[1],
+    has_callback = callback, marks = { created, now, is_send and was_lost and now or sent, record_fence, is_send and was_lost and next_of(sends) or sends } })
   return 'stale'
 end
 local keys, over = {}, {} -- the jobs, and those among them whose claim has ended in this very call
@@ -117,6 +119,7 @@ for at = 3, #ARGV, ARGUMENTS do
     if first > now then first = now end
     if created > now then created = now end
     -- A late response knows more than this call: the job is looked at once more, with it.
+    if has_late == '2' and LATE_REOPENS[state] then state, set, reason = 'needs_review', '-', OTHER_CONTENT end
     if has_late == '1' and LATE_REOPENS[state] and not mismatch then state, set, due = 'in_doubt', 'to_ask', now end
     if asked == '1' then
       asks = next_of(asks)
@@ -173,7 +176,7 @@ for at = 3, #ARGV, ARGUMENTS do
     -- A response that another job is known by says nothing of this one: a send that it came for may have been executed.
     local owner = id ~= '' and owners[id]
     if owner and owner ~= key then
-      numbers, late = '', string.match(late, '^%d+ ') .. (asked == '0' and 'maybe' or '')
+      numbers, late = '', (string.gsub(late, '^(%d+) %l* ', asked == '0' and '%1 maybe ' or '%1  '))
     end
     answers[#answers + 1] = came_late(key, fence, token, numbers, line, late, asked == '0', claim)
   end

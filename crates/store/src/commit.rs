@@ -22,6 +22,8 @@ pub struct Commit {
     pub era: u64,
     /// The worker's idea of Redis's time when it set the due time.
     pub decided: Millis,
+    /// SHA-256 of the content that was claimed; empty where the record had none.
+    pub hash: Vec<u8>,
     /// What the response, or its absence, is worth should this come too late.
     pub evidence: Evidence,
     /// What follows.
@@ -154,8 +156,17 @@ fn push(call: &mut Call<'_>, commit: &Commit) {
         .push(commit.gateway_status.as_deref().unwrap_or_default())
         .push(reason)
         .push(commit.line.as_deref().unwrap_or_default())
-        .push(format!("{} {}", commit.era, commit.evidence.as_str()))
+        .push(late(commit))
         .push(commit.response.as_ref().map(ResponseId::field).unwrap_or_default());
+}
+
+/// The bytes of a hash by which a late commit knows the content that it is about.
+const HASH_BYTES: usize = 8;
+
+/// What is used of a commit that comes too late, in `commit.lua`'s words.
+fn late(commit: &Commit) -> String {
+    let hash: String = commit.hash.iter().take(HASH_BYTES).map(|byte| format!("{byte:02x}")).collect();
+    format!("{} {} {hash}", commit.era, commit.evidence.as_str())
 }
 
 /// In `commit.lua`'s words: the state alone where a send has ended the job, which is the usual case.

@@ -61,10 +61,14 @@ impl Standing {
             State::Failed | State::Cancelled => Self::Agrees,
             State::Queued | State::InDoubt | State::Pending | State::NeedsReview => {
                 let behind = record.fence < fence || (record.state == State::Queued && fewer);
-                match (behind, record.hash == hash) {
-                    (false, _) => Self::Agrees,
+                match (record.hash == hash, behind) {
+                    // A person has it already.
+                    (false, false) if record.state == State::NeedsReview => Self::Agrees,
+                    // A record's content never changes: this one was accepted after the other had been forgotten. Its fences
+                    // began again at 1, and say nothing of the other's.
+                    (false, _) => Self::OtherContent,
                     (true, true) => Self::Behind,
-                    (true, false) => Self::OtherContent,
+                    (true, false) => Self::Agrees,
                 }
             }
         }

@@ -9,8 +9,33 @@ local function with_numbers(known, numbers)
   end
   return known
 end
+-- A send of other content may have been executed under this key: Redis had forgotten it when it accepted this one.
+local OTHER_CONTENT = 'other content was sent by this key, and Redis has forgotten it'
+-- Whether a record's hash is the one that these hexadecimal digits begin with.
+local function is_hash(hash, digits)
+  for at = 1, #digits / 2 do
+    if string.format('%02x', string.byte(hash, at) or 0) ~= string.sub(digits, 2 * at - 1, 2 * at) then return false end
+  end
+  return true
+end
 -- `late` has now, state, the claim that stands and its text, what the response said, its numbers and those that are known,
--- the record's marks as they are then, events_kept.
+-- the record's marks as they are then, has_callback, events_kept.
+-- Here the job is not the one that the response is about: nothing more is sent by its key without a person.
+local function use_late_of_other_content(base, key, late)
+  if not LATE_REOPENS[late.state] then return end
+  if late.claim then -- its commit finds the flag
+    redis.call('HSET', base .. 'held', key, (string.gsub(late.text, '^(.* [01][01])[012] ', '%12 ', 1)))
+    return
+  end
+  redis.call('HSET', base .. 'job:' .. key, 's', 'needs_review', 'm', marks(unpack(late.marks)), 'r', OTHER_CONTENT)
+  redis.call('ZREM', base .. 'to_send', key)
+  redis.call('ZREM', base .. 'to_ask', key)
+  redis.call('ZADD', base .. 'review', late.now, key)
+  if late.state ~= 'needs_review' then
+    redis.call('XADD', base .. 'events', 'MAXLEN', '~', late.events_kept, '*', 'key', key, 'state', 'needs_review')
+    if late.has_callback then tell(base, key, 'needs_review', late.now) end
+  end
+end
 local function use_late(base, key, late)
   local job, is_word = base .. 'job:' .. key, late.said ~= 'maybe'
   if late.numbers ~= '' then redis.call('HSET', job, 'no', with_numbers(late.known, late.numbers)) end

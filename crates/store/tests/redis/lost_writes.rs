@@ -126,6 +126,7 @@ async fn a_commit_ahead_of_its_record_says_that_the_claim_was_lost() {
         token: "w/3".into(),
         era: 0,
         decided: bursar_domain::Millis(0),
+        hash: Vec::new(),
         evidence: Evidence::MaybeExecuted,
         next,
         asked: Asked::No,

@@ -194,7 +194,10 @@ async fn only_a_record_that_has_forgotten_a_send_differs() {
         assert_eq!(of(&hash, fence + 1, sends), behind, "{state}");
         assert_eq!(of(&hash, fence, sends + 1), fewer, "{state}");
         assert_eq!(of(&[0; 32], fence + 1, sends), other, "{state}");
-        assert_eq!(of(&[0; 32], fence, sends), Standing::Agrees, "{state}: what it has, it has of its own");
+        // Fences begin again in a Redis that has forgotten: what was accepted since under the same key may have as many.
+        let anew = [State::Queued, State::InDoubt, State::Pending].contains(&state);
+        let expected = if anew { Standing::OtherContent } else { Standing::Agrees };
+        assert_eq!(of(&[0; 32], fence, sends), expected, "{state}");
     }
     assert_eq!(Standing::of(None, &[], 1, 1), Standing::Missing);
 }

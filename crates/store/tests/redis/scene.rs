@@ -269,6 +269,7 @@ pub(crate) fn sent(claimed: &Claimed, state: State, due: Due) -> Commit {
         token: claimed.token.clone(),
         era: claimed.era,
         decided: Millis(0),
+        hash: claimed.hash.clone(),
         evidence: Evidence::MaybeExecuted,
         next: Next { state, due, reason: None, pause_lane: false },
         asked: Asked::No,

@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use bursar_domain::{Answer, Call, Due, Millis, OnAmbiguous, Operation, State};
 use bursar_store::{
-    Claim, ClaimId, Claimed, Commit, Committed, Evidence, Known, Lapsed, Operated, Operator, Renewal, Submission,
+    Claim, ClaimId, Claimed, Commit, Committed, Evidence, Known, Lapsed, Operated, Operator, Renewal, Standing,
+    Submission,
 };
 
 use crate::scene::{LEASE, Scene, asked, held, sent, transfer};
@@ -289,4 +290,47 @@ async fn a_due_time_set_by_a_clock_that_was_set_back_since_counts_from_now() {
     scene.commit(&commit).await;
     let due = scene.due("to_ask", "K1").await.unwrap();
     assert!((before + 7_000..=scene.now().await + 7_000).contains(&due), "{due}");
+}
+
+/// A job that Redis has forgotten while it was being sent, and another content that was accepted by its key since.
+async fn accepted_anew() -> (Scene, Claimed) {
+    let scene = Scene::new().await;
+    scene.submit(&["K1"]).await;
+    let first = scene.claim_one("w1").await;
+    let _: u64 = scene.command(&["DEL", &scene.name("job:K1"), &scene.name("held"), &scene.name("to_ask")]).await;
+    let mut other = crate::scene::transfer_json("K1");
+    other["body"]["total_amount"] = 11.into();
+    assert_eq!(scene.store.submit(&[crate::scene::parse(&other)]).await.unwrap(), [Submission::New]);
+    (scene, first)
+}
+
+#[tokio::test]
+async fn a_late_response_to_other_content_by_the_same_key_puts_the_job_before_a_person() {
+    let (scene, first) = accepted_anew().await;
+    for _ in 0..2 {
+        assert_eq!(scene.commit(&sent(&first, State::InDoubt, Due::Send(Millis(1)))).await, Committed::Stale);
+        assert_eq!((scene.state("K1").await, scene.sets("K1").await), (State::NeedsReview, vec!["review"]));
+    }
+    assert!(scene.field("K1", "r").await.unwrap().starts_with("other content was sent by this key"));
+    assert_eq!(scene.claim("w2", 1).await.jobs, [], "nothing more is sent by its key");
+}
+
+#[tokio::test]
+async fn the_same_ends_a_claim_that_is_out_meanwhile_before_a_person() {
+    let (scene, first) = accepted_anew().await;
+    let second = scene.claim_one("w2").await;
+    assert_eq!(scene.commit(&said(&first, Answer::Accepted, State::Pending, Due::Never)).await, Committed::Stale);
+    let busy = Commit { evidence: Evidence::None, ..sent(&second, State::Queued, Due::Send(Millis(1))) };
+    assert_eq!(scene.commit(&busy).await, Committed::Ok);
+    assert_eq!((scene.state("K1").await, scene.sets("K1").await), (State::NeedsReview, vec!["review"]));
+}
+
+#[tokio::test]
+async fn a_send_of_other_content_is_known_to_be_other_whatever_the_fences_say() {
+    let (scene, first) = accepted_anew().await;
+    scene.commit(&sent(&scene.claim_one("w2").await, State::InDoubt, Due::Ask(Millis(1)))).await;
+    let record = scene.store.job(&scene.lane, &first.key).await.unwrap().unwrap();
+    assert_eq!((record.fence, first.fence), (1, 1));
+    assert_eq!(Standing::of(Some(&record), &first.hash, first.fence, 1), Standing::OtherContent);
+    assert_eq!(Standing::of(Some(&record), &record.hash, first.fence, 1), Standing::Agrees);
 }

@@ -237,6 +237,10 @@ pub(in crate::dashboard) static CHINESE: Words = Words {
         ("an answer that cannot follow this call", "与此次调用不相符的应答"),
         ("another job is about the same thing", "另一任务针对同一事项"),
         ("a journal knows a send of other content by this key", "发送日志记有同一键下内容不同的发送"),
+        (
+            "other content was sent by this key, and Redis has forgotten it",
+            "此键曾发送过其他内容，而 Redis 已丢失该记录",
+        ),
         ("Redis has lost writes: this job may have been sent", "Redis 丢失过写入：此任务可能已发送"),
         (
             "bursar: Redis has lost writes; what was queued may have been sent",

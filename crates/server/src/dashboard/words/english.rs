@@ -258,6 +258,10 @@ pub(in crate::dashboard) static ENGLISH: Words = Words {
         ("an answer that cannot follow this call", "an answer that cannot follow this call"),
         ("another job is about the same thing", "another job is about the same thing"),
         ("a journal knows a send of other content by this key", "a journal knows a send of other content by this key"),
+        (
+            "other content was sent by this key, and Redis has forgotten it",
+            "other content was sent by this key, and Redis has forgotten it",
+        ),
         ("Redis has lost writes: this job may have been sent", "Redis has lost writes: this job may have been sent"),
         (
             "bursar: Redis has lost writes; what was queued may have been sent",

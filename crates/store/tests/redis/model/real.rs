@@ -171,6 +171,7 @@ impl Real {
             token: self.id(handed).token,
             era: 0,
             decided: Millis(0),
+            hash: Vec::new(),
             evidence: Evidence::None,
             next: Next { state: ending.state, due, reason: ending.reason, pause_lane: ending.pauses },
             asked: if handed.call == Call::Ask { Asked::Yes } else { Asked::No },
