@@ -186,6 +186,7 @@ fn commit(job: &Claimed, end: End) -> Commit {
         asked,
         resend: Resend::Counts,
         trade_nos: job.trade_nos.is_empty().then(|| vec![number.clone()]),
+        known_trade_nos: Vec::new(),
         gateway_status: Some("1".into()),
         reason: None,
         response: job.trade_nos.is_empty().then_some(ResponseId::TradeNo(number)),

@@ -84,6 +84,7 @@ impl Scene {
                 asked: Asked::No,
                 resend: Resend::Counts,
                 trade_nos: None,
+                known_trade_nos: Vec::new(),
                 gateway_status: None,
                 reason: Some("look".into()),
                 response: None,

@@ -158,6 +158,8 @@ local function take(key, due, call, earlier)
   -- Only a claim brings what is queued among what is to be asked about. That claim is gone, and with it the fence that it had: the
   -- time is above all that are counted.
   if call == 'ask' and was == 'queued' then was, fence = 'in_doubt', whole(math.max(tonumber(fence), now)) end
+  -- What may have been sent, and Redis does not know when: deadlines count from its acceptance, the first moment possible.
+  if was ~= 'queued' and first == '0' then first = created end
   if call == 'send' then
     sends, last = next_of(sends), now_text
     if was ~= 'queued' then resends = next_of(resends) end

@@ -6,8 +6,8 @@
 -- ARGV  1 events kept, 2 log lines after which an ask that changed nothing is counted only, then for each job:
 --       key, fence, token, what follows, trade numbers ('' = as before), gateway status ('' = as before), reason ('' = none),
 --       log line ('' = none), should it come too late: the era in which the job was claimed; '' where its call certainly took no
---       effect, 'maybe', or what the response said ('accepted'|'succeeded'|'failed'|'refunded'); and the first digits of the hash of
---       the content that was claimed, with spaces between; what the
+--       effect, 'maybe', or what the response said ('accepted'|'succeeded'|'failed'|'refunded'); the first digits of the hash of
+--       the content that was claimed; and all trade numbers that are known, with spaces between; what the
 --       response is known by ('' = nothing: 'n' and a number of the job's, 'r' and a request's id); what follows being the state alone
 --       where a send has ended the job, else the state, the due set ('to_send'|'to_ask'|'-'), due (ms), asked (0|1), resend given
 --       back (0|1|2 = the send was not made), 1 if the lane must pause for the reason else 0, the worker's idea of Redis's time when it
@@ -53,7 +53,7 @@ local function name_of(worker)
 end
 local ARGUMENTS = 10 -- of each job
 -- A claim that is not there has ended, was taken over, or was lost with other writes of Redis.
-local function came_late(key, fence, token, numbers, line, late, is_send, claim_text)
+local function came_late(key, fence, token, line, late, is_send, claim_text)
   local job, log = base .. 'job:' .. key, base .. 'log:' .. key
   local marked, tombstone, ended_by, state, known, hash, callback = unpack(redis.pcall('HMGET', job, 'm', 'z', 'k', 's', 'no', 'h', 'cb1')) -- nothing where a foreign key stands
   local created, _, sent, record_fence, sends = marks_of(marked)
@@ -62,7 +62,9 @@ local function came_late(key, fence, token, numbers, line, late, is_send, claim_
   local newest = claimed and claimed.fence or record_fence or '0'
   -- Fences only rise, and are repeated once Redis has lost writes.
   local was_lost = not tombstone and tonumber(newest) <= tonumber(fence)
-  local its_era, said, digits = string.match(late, '^(%d+) (%l*) (%x*)$')
+  -- A send that Redis has forgotten: it is counted, and waits count from the latest moment at which it can have been.
+  if record_fence and (sent == '0' or is_send and was_lost) then sent, sends = now, next_of(sends) end
+  local its_era, said, digits, all_numbers = string.match(late, '^(%d+) (%l*) (%x*) (.*)$')
   if was_lost then
     local epoch, era = unpack(redis.call('HMGET', base .. 'lane', 'e', 'era'))
     era = tonumber(era) or 0
@@ -74,8 +76,8 @@ local function came_late(key, fence, token, numbers, line, late, is_send, claim_
   if not is_repeated then redis.pcall('RPUSH', log, stale) end
   if said == '' or is_repeated and line ~= '' then return 'stale' end
   local use = is_hash(hash or '', digits) and use_late or use_late_of_other_content
-  use(base, key, { now = now, state = state, claim = claimed, text = claim_text, said = said, numbers = numbers, known = known, events_kept = ARGV[1],
-    has_callback = callback, marks = { created, now, is_send and was_lost and now or sent, record_fence, is_send and was_lost and next_of(sends) or sends } })
+  use(base, key, { now = now, state = state, claim = claimed, text = claim_text, said = said, numbers = all_numbers, known = known, events_kept = ARGV[1],
+    has_callback = callback, marks = { created, now, sent, record_fence, sends } })
   return 'stale'
 end
 local keys, over = {}, {} -- the jobs, and those among them whose claim has ended in this very call
@@ -176,9 +178,9 @@ for at = 3, #ARGV, ARGUMENTS do
     -- A response that another job is known by says nothing of this one: a send that it came for may have been executed.
     local owner = id ~= '' and owners[id]
     if owner and owner ~= key then
-      numbers, late = '', (string.gsub(late, '^(%d+) %l* ', asked == '0' and '%1 maybe ' or '%1  '))
+      late = string.gsub(late, '^(%d+) %l* (%x*).*$', asked == '0' and '%1 maybe %2 ' or '%1  %2 ')
     end
-    answers[#answers + 1] = came_late(key, fence, token, numbers, line, late, asked == '0', claim)
+    answers[#answers + 1] = came_late(key, fence, token, line, late, asked == '0', claim)
   end
 end
 if #ended > 0 then redis.call('HDEL', base .. 'held', unpack(ended)) end

@@ -34,6 +34,8 @@ pub struct Commit {
     pub resend: Resend,
     /// All of the gateway's numbers for it, when one is new; newest last.
     pub trade_nos: Option<Vec<String>>,
+    /// All of them that the worker knows, new or not: Redis may have forgotten them.
+    pub known_trade_nos: Vec<String>,
     /// The gateway's status as it wrote it, when it wrote one.
     pub gateway_status: Option<String>,
     /// A reason beyond the rule's own, for a person to read.
@@ -166,7 +168,8 @@ const HASH_BYTES: usize = 8;
 /// What is used of a commit that comes too late, in `commit.lua`'s words.
 fn late(commit: &Commit) -> String {
     let hash: String = commit.hash.iter().take(HASH_BYTES).map(|byte| format!("{byte:02x}")).collect();
-    format!("{} {} {hash}", commit.era, commit.evidence.as_str())
+    let numbers = commit.known_trade_nos.join(" ");
+    format!("{} {} {hash} {numbers}", commit.era, commit.evidence.as_str())
 }
 
 /// In `commit.lua`'s words: the state alone where a send has ended the job, which is the usual case.

@@ -153,6 +153,7 @@ async fn call(runtime: &Runtime, held: &Held, order: &mut Order, facts: Facts, c
         asked: if call == Call::Ask { Asked::Yes } else { Asked::No },
         resend: if call == Call::Send && reading.answer.did_nothing() { Resend::GivenBack } else { Resend::Counts },
         trade_nos,
+        known_trade_nos: order.trade_nos.clone(),
         gateway_status: reading.status.clone(),
         response,
         line: serde_json::to_string(&line).ok(), // texts and numbers: writing them cannot fail
@@ -281,6 +282,7 @@ fn without_a_call(held: &Held, next: Next) -> Commit {
         asked: Asked::No,
         resend: if withheld.is_some() { Resend::Skipped } else { Resend::Counts },
         trade_nos: None,
+        known_trade_nos: Vec::new(),
         gateway_status: None,
         response: None,
         line: withheld,

@@ -132,6 +132,7 @@ async fn a_commit_ahead_of_its_record_says_that_the_claim_was_lost() {
         asked: Asked::No,
         resend: Resend::Counts,
         trade_nos: None,
+        known_trade_nos: Vec::new(),
         gateway_status: None,
         reason: None,
         response: None,

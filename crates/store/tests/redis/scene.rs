@@ -275,6 +275,7 @@ pub(crate) fn sent(claimed: &Claimed, state: State, due: Due) -> Commit {
         asked: Asked::No,
         resend: Resend::Counts,
         trade_nos: None,
+        known_trade_nos: Vec::new(),
         gateway_status: None,
         reason: None,
         response: None,

@@ -160,7 +160,7 @@ async fn a_late_response_moves_a_job_that_was_believed_unsent_into_doubt_with_it
     lose_the_claim(&scene, "K1").await;
     lose_the_claim(&scene, "K2").await;
     let told =
-        Commit { trade_nos: Some(vec!["T7".into()]), ..said(&claims[0], Answer::Accepted, State::Pending, Due::Never) };
+        Commit { known_trade_nos: vec!["T7".into()], ..said(&claims[0], Answer::Accepted, State::Pending, Due::Never) };
     assert_eq!(scene.commit(&told).await, Committed::Stale);
     assert_eq!(scene.commit(&sent(&claims[1], State::InDoubt, Due::Never)).await, Committed::Stale);
     for key in ["K1", "K2"] {
@@ -188,7 +188,7 @@ async fn a_late_response_reopens_a_review_and_changes_no_end() {
     }
     for job in &slow {
         let late =
-            Commit { trade_nos: Some(vec!["T1".into()]), ..said(job, Answer::Succeeded, State::Succeeded, Due::Never) };
+            Commit { known_trade_nos: vec!["T1".into()], ..said(job, Answer::Succeeded, State::Succeeded, Due::Never) };
         assert_eq!(scene.commit(&late).await, Committed::Stale);
         assert_eq!(scene.commit(&late).await, Committed::Stale, "repeated, it does nothing more");
     }
@@ -333,4 +333,29 @@ async fn a_send_of_other_content_is_known_to_be_other_whatever_the_fences_say() 
     assert_eq!((record.fence, first.fence), (1, 1));
     assert_eq!(Standing::of(Some(&record), &first.hash, first.fence, 1), Standing::OtherContent);
     assert_eq!(Standing::of(Some(&record), &record.hash, first.fence, 1), Standing::Agrees);
+}
+
+#[tokio::test]
+async fn a_late_answer_to_a_query_counts_the_send_that_redis_has_forgotten_and_its_deadline_runs() {
+    let scene = Scene::new().await;
+    scene.submit(&["K1"]).await;
+    let sending = scene.claim_one("w1").await;
+    scene.commit(&sent(&sending, State::Pending, Due::Ask(Millis(1)))).await;
+    let asking = scene.claim_one("w1").await;
+    // Redis comes back with what it knew when the job was accepted.
+    let marks = sending.created.unwrap().0.to_string();
+    let _: u64 = scene.command(&["HSET", &scene.name("job:K1"), "s", "queued", "m", &marks]).await;
+    let _: u64 = scene.command(&["HDEL", &scene.name("job:K1"), "k"]).await;
+    lose_the_claim(&scene, "K1").await;
+    let known_trade_nos = vec!["T1".into()];
+    let late = Commit {
+        evidence: Evidence::Said(Answer::Accepted),
+        known_trade_nos,
+        ..asked(&asking, State::Pending, Due::Never)
+    };
+    assert_eq!(scene.commit(&late).await, Committed::Stale);
+    let claimed = scene.claim_one("w2").await;
+    assert_eq!((claimed.state, claimed.sends), (State::InDoubt, 1));
+    assert_eq!(claimed.trade_nos, ["T1"], "what the worker knew makes it a job that can be queried");
+    assert!(claimed.first_sent.is_some() && claimed.last_sent.is_some(), "deadlines and waits have a beginning");
 }

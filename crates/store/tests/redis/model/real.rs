@@ -177,6 +177,7 @@ impl Real {
             asked: if handed.call == Call::Ask { Asked::Yes } else { Asked::No },
             resend: if ending.never_left { Resend::GivenBack } else { Resend::Counts },
             trade_nos: matches!(outcome, Outcome::Accepted(_)).then(|| vec![format!("T{}", handed.fence)]),
+            known_trade_nos: Vec::new(),
             gateway_status: None,
             reason: None,
             response: None,
