@@ -29,6 +29,8 @@ pub(crate) enum Event {
     /// SIGKILL to Redis, which then has forgotten what it wrote last: so many thousandths of all that it wrote since every job
     /// was submitted.
     LoseWrites(u64),
+    /// `FLUSHALL`: Redis lives, and knows of nothing any more.
+    Wipe,
     /// Redis comes back with the data it had.
     StartRedis,
     /// SIGSTOP to Redis.
@@ -69,6 +71,7 @@ impl Event {
             Self::StopRedis => "stop Redis".into(),
             Self::KillRedis => "kill Redis".into(),
             Self::LoseWrites(_) => "lose writes".into(),
+            Self::Wipe => "wipe Redis".into(),
             Self::FreezeRedis => "freeze Redis".into(),
             Self::PauseClients(_) => "pause clients".into(),
             Self::RewriteFile => "rewrite the file".into(),

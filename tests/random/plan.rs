@@ -35,6 +35,9 @@ const JOURNALS: u64 = 0x10e4_7a15;
 /// What decides whether a seed that loses writes does so while every place is taken, beside the seed itself.
 const PLACES: u64 = 0x51a7_0075;
 
+/// What decides whether a Redis is wiped whose workers keep journals, and when, beside the seed itself.
+const WIPES: u64 = 0x3a5e_d00d;
+
 /// So few calls in flight that a worker has no place free as a rule, and says what it knows all the same.
 const FEW_PLACES: u32 = 2;
 
@@ -61,6 +64,15 @@ pub(crate) enum Memory {
     Kept,
     /// An older state, once; all workers of the first hour live through it.
     Older,
+    /// Nothing, once, whoever lives or dies then; workers keep journals, from which an operator reconciles it.
+    Wiped,
+}
+
+impl Memory {
+    /// Whether Redis forgets something that it has acknowledged.
+    pub(crate) fn is_lost(self) -> bool {
+        self != Self::Kept
+    }
 }
 
 /// One way of asking YZT about a payment.
@@ -136,7 +148,8 @@ impl Plan {
         if let Some(telling) = &telling {
             telling.address(&mut more, &mut things);
         }
-        Self {
+        let journal = Rng::with_seed(seed ^ JOURNALS).u32(..2) == 0;
+        let mut plan = Self {
             seed,
             workers,
             fsync: weighted(&mut dice, &[(Fsync::Always, 1), (Fsync::EverySecond, 1)]),
@@ -164,7 +177,7 @@ impl Plan {
             rate_per_second: weighted(&mut dice, &[(0, 3), (40, 1)]),
             batches: (0..PRODUCERS).map(|producer| batches(&mut dice, producer, &things)).collect(),
             timeline: match memory {
-                Memory::Kept => {
+                Memory::Kept | Memory::Wiped => {
                     let more = More { dice: &mut more, telling: telling.as_ref(), door: door.as_ref() };
                     timeline::draw(&mut dice, workers, more)
                 }
@@ -176,7 +189,18 @@ impl Plan {
             skews_ms: std::array::from_fn(|_| if dice.bool() { dice.i64(-50_000..=50_000) } else { 0 }),
             telling,
             door,
-            journal: Rng::with_seed(seed ^ JOURNALS).u32(..2) == 0,
+            journal,
+        };
+        plan.draw_wipe();
+        plan
+    }
+
+    /// Of what is pushed, and of whom to tell, Redis alone knows: a seed with either is not wiped.
+    fn draw_wipe(&mut self) {
+        let mut dice = Rng::with_seed(self.seed ^ WIPES);
+        let can_be = self.memory == Memory::Kept && self.journal && self.telling.is_none() && self.door.is_none();
+        if can_be && dice.bool() && timeline::wipe(&mut dice, &mut self.timeline, self.workers) {
+            self.memory = Memory::Wiped;
         }
     }
 }

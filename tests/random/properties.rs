@@ -12,6 +12,7 @@ use crate::event::Event;
 use crate::evidence::{Evidence, Stored};
 use crate::jobs::{ACCOUNTS, Thing};
 use crate::plan::{Gateway, Memory};
+use crate::producers::Ack;
 use crate::{pushed, told};
 
 /// One way in which a property was broken.
@@ -126,23 +127,27 @@ fn content(thing: &Thing, variant: usize) -> String {
 fn bytes_never_change(evidence: &Evidence) -> Vec<Breach> {
     let mut breaches = Vec::new();
     for (number, thing) in evidence.plan.things.iter().enumerate() {
-        let Some(variant) = accepted(evidence, number).first().copied() else { continue };
-        let expected = content(thing, variant);
-        let stored = evidence.stored[number][variant].as_ref().and_then(|stored| stored.content.as_deref());
-        if stored.is_some_and(|stored| stored != expected) {
-            breaches.push(about(number, format!("{stored:?} is stored where {expected} was accepted")));
-        }
-        let Some(record) = evidence.at_gateway(thing) else { continue };
-        let same = match record.kind {
-            Kind::Transfer | Kind::BillUpload => record.bytes == expected,
-            // There the gateway tells its parameters in an order of its own.
-            Kind::Split => {
-                let fields: serde_json::Map<String, Value> = serde_json::from_str(&expected).unwrap();
-                fields.values().all(|value| record.bytes.contains(value.as_str().unwrap_or_default()))
+        for variant in accepted(evidence, number) {
+            let expected = content(thing, variant);
+            let stored = evidence.stored[number][variant].as_ref().and_then(|stored| stored.content.as_deref());
+            if stored.is_some_and(|stored| stored != expected) {
+                breaches.push(about(number, format!("{stored:?} is stored where {expected} was accepted")));
             }
-        };
-        if !same {
-            breaches.push(about(number, format!("{} was sent where {expected} was accepted", record.bytes)));
+            let Some(record) = evidence.at_gateway(thing) else { continue };
+            if is_left_to_a_person(evidence, number, variant) {
+                continue;
+            }
+            let same = match record.kind {
+                Kind::Transfer | Kind::BillUpload => record.bytes == expected,
+                // There the gateway tells its parameters in an order of its own.
+                Kind::Split => {
+                    let fields: serde_json::Map<String, Value> = serde_json::from_str(&expected).unwrap();
+                    fields.values().all(|value| record.bytes.contains(value.as_str().unwrap_or_default()))
+                }
+            };
+            if !same {
+                breaches.push(about(number, format!("{} was sent where {expected} was accepted", record.bytes)));
+            }
         }
     }
     breaches.extend(violations(evidence, |text| text == SECOND_CONTENT));
@@ -167,7 +172,7 @@ fn violations(evidence: &Evidence, fits: impl Fn(&str) -> bool) -> Vec<Breach> {
 /// A worker that stood still may begin its send when it goes on, whatever others have done meanwhile; the settle time is what
 /// makes that rare, and the gateway's keys, or the account's holding, are what makes it harmless.
 fn one_send_at_a_time(evidence: &Evidence) -> Vec<Breach> {
-    if evidence.plan.memory == Memory::Older {
+    if evidence.plan.memory.is_lost() {
         return Vec::new(); // nobody knows any more when it was sent
     }
     if evidence.plan.timeline.iter().any(|moment| matches!(moment.event, Event::Freeze(_) | Event::Halt(..))) {
@@ -191,7 +196,7 @@ fn lines(stored: &Stored) -> impl Iterator<Item = (&str, u64, bool)> {
 /// Both the record and the log have at least as many sends as arrived, without those that were given back. What Redis has lost
 /// is not there, of course.
 fn sends_on_record(evidence: &Evidence) -> Vec<Breach> {
-    if evidence.plan.memory == Memory::Older {
+    if evidence.plan.memory.is_lost() {
         return Vec::new();
     }
     let wrong = |(number, thing, stored): (usize, &Thing, &Stored)| {
@@ -213,7 +218,7 @@ fn sends_on_record(evidence: &Evidence) -> Vec<Breach> {
 
 /// What a claim leaves in the log stands before what later claims leave there, or says that it came too late.
 fn late_is_called_late(evidence: &Evidence) -> Vec<Breach> {
-    if evidence.plan.memory == Memory::Older {
+    if evidence.plan.memory.is_lost() {
         return Vec::new();
     }
     let mut breaches = Vec::new();
@@ -234,10 +239,22 @@ fn late_is_called_late(evidence: &Evidence) -> Vec<Breach> {
     breaches
 }
 
+/// Whether a wiped Redis took a second variant of something sent, as the journals then said: a person must see to it.
+fn is_left_to_a_person(evidence: &Evidence, thing: usize, variant: usize) -> bool {
+    let stored = evidence.stored[thing][variant].as_ref();
+    let in_review = stored.is_some_and(|stored| stored.record.state == State::NeedsReview);
+    in_review && evidence.plan.memory == Memory::Wiped && evidence.plan.things[thing].variants.len() > 1
+}
+
+/// What producers were answered about a thing; where Redis was wiped, when all was over: it has forgotten what it answered before.
+fn answers(evidence: &Evidence, thing: usize) -> impl Iterator<Item = &Ack> {
+    let counts = |ack: &&Ack| ack.late || evidence.plan.memory != Memory::Wiped;
+    evidence.acks.iter().filter(move |ack| ack.thing == thing).filter(counts)
+}
+
 /// The variants of a thing that some producer was told are accepted.
 pub(crate) fn accepted(evidence: &Evidence, thing: usize) -> Vec<usize> {
-    let of_thing = evidence.acks.iter().filter(|ack| ack.thing == thing);
-    let taken = of_thing.filter(|ack| matches!(ack.outcome, Outcome::New | Outcome::Existing(_)));
+    let taken = answers(evidence, thing).filter(|ack| matches!(ack.outcome, Outcome::New | Outcome::Existing(_)));
     let mut variants: Vec<usize> = taken.map(|ack| ack.variant).collect();
     variants.sort_unstable();
     variants.dedup();
@@ -273,14 +290,16 @@ fn accepted_exists(evidence: &Evidence) -> Vec<Breach> {
 fn new_once(evidence: &Evidence) -> Vec<Breach> {
     let mut breaches = Vec::new();
     for number in 0..evidence.plan.things.len() {
-        let acks: Vec<_> = evidence.acks.iter().filter(|ack| ack.thing == number).collect();
+        let acks: Vec<_> = answers(evidence, number).collect();
         let accepted = accepted(evidence, number);
         let new = acks.iter().filter(|ack| ack.outcome == Outcome::New).count();
         // Whoever repeats a submission without an answer may learn of its own success as of another's.
         // Whoever pushes is answered nothing.
-        let unheard = accepted.iter().any(|variant| evidence.plan.is_pushed(number, *variant))
+        let unheard = evidence.plan.memory == Memory::Wiped
+            || accepted.iter().any(|variant| evidence.plan.is_pushed(number, *variant))
             || acks.iter().any(|ack| ack.tries > 1 && accepted.contains(&ack.variant));
-        if accepted.len() != 1 || new > 1 || (new == 0 && !unheard) {
+        let for_workers = accepted.iter().filter(|variant| !is_left_to_a_person(evidence, number, **variant)).count();
+        if accepted.is_empty() || for_workers > 1 || new > 1 || (new == 0 && !unheard) {
             breaches.push(about(number, format!("accepted: variants {accepted:?}, new {new} times: {acks:?}")));
         }
     }

@@ -30,7 +30,7 @@ pub(crate) async fn run(mut plan: Plan) -> Evidence {
     receivers.address(&mut plan.things);
     let mut world = World::start(&plan, receivers).await;
     let first = match plan.memory {
-        Memory::Kept => plan.workers,
+        Memory::Kept | Memory::Wiped => plan.workers,
         Memory::Older => plan.workers - 1,
     };
     let tellers = plan.workers..world.workers.slots.len();
@@ -41,6 +41,9 @@ pub(crate) async fn run(mut plan: Plan) -> Evidence {
     let producers = producers::start(&plan, &world.producers_settings(), local_now(), started);
     let mut happened = play(&mut world, &plan, started, &producers).await;
     world.heal(&plan).await;
+    if plan.memory == Memory::Wiped {
+        recover(&mut world, &plan, &producers).await;
+    }
     let quiet_after = quiet(&mut world, &plan, &producers).await;
     let late = if quiet_after.is_some() { producers::submit_again(&plan, &world.store).await } else { Vec::new() };
     // What the gateway still means to execute, it executes now.
@@ -71,6 +74,24 @@ async fn play(world: &mut World, plan: &Plan, started: Instant, producers: &Prod
         happened.push(Happened { at, word, what: format!("{:?}: {came_of_it}", moment.event) });
     }
     happened
+}
+
+/// What the runbook orders once Redis was wiped: the journals are reconciled, producers repeat everything that they ever
+/// submitted, and only then lanes go on.
+async fn recover(world: &mut World, plan: &Plan, producers: &Producers) {
+    let calm = Instant::now();
+    while !producers.are_done() && calm.elapsed() < QUIET_WITHIN {
+        world.workers.watch().await;
+        sleep(LOOK).await;
+    }
+    world.reconcile().await;
+    while world.store.lane_status(&lanes()[0]).await.is_err() {
+        sleep(LOOK).await; // its connection is from before Redis was away
+    }
+    producers::submit_again(plan, &world.store).await;
+    for lane in lanes() {
+        operators::resume(world.store.clone(), lane).await;
+    }
 }
 
 /// Waits until everything was submitted and nothing is due any more; how long that took.

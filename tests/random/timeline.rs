@@ -136,6 +136,25 @@ pub(crate) fn draw_loss(dice: &mut Rng, workers: usize) -> Vec<Moment> {
     draft.moments
 }
 
+/// Adds to a timeline that Redis is wiped, at a time at which it serves; whether there is one. Its workers live on, or die with it.
+pub(crate) fn wipe(dice: &mut Rng, timeline: &mut Vec<Moment>, workers: usize) -> bool {
+    let serves = |at: &u64| {
+        let before = timeline.iter().filter(|moment| moment.at <= Duration::from_millis(*at));
+        let gone = |event: &Event| matches!(event, Event::StopRedis | Event::KillRedis | Event::FreezeRedis);
+        let back = |event: &Event| matches!(event, Event::StartRedis | Event::ThawRedis);
+        before.fold(true, |serves, moment| !gone(&moment.event) && (serves || back(&moment.event)))
+    };
+    let Some(at_ms) = std::iter::repeat_with(|| dice.u64(800..HORIZON_MS)).take(20).find(serves) else { return false };
+    let moment = |at_ms, event| Moment { at: Duration::from_millis(at_ms), event };
+    let dead = if dice.bool() { workers } else { 0 };
+    let back_ms = at_ms + dice.u64(5..1_000);
+    timeline.extend((0..dead).map(|worker| moment(at_ms, Event::Kill(worker))));
+    timeline.push(moment(at_ms, Event::Wipe));
+    timeline.extend((0..dead).map(|worker| moment(back_ms, Event::Start(worker))));
+    timeline.sort_by_key(|moment| moment.at);
+    true
+}
+
 struct Draft<'a> {
     dice: &'a mut Rng,
     /// From when on each target is at peace, in ms.

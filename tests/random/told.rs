@@ -83,7 +83,9 @@ pub(crate) fn each_end_is_told(evidence: &Evidence) -> Vec<Breach> {
                 (1..).zip(on_record.iter().map(String::as_str)).eq(heard.iter().map(|(n, kind)| (*n, *kind)))
             }
             // What was told before the loss may be forgotten; how it ended is not.
-            Memory::Older => on_record.last().is_none_or(|last| heard.values().any(|kind| kind == last)),
+            Memory::Older | Memory::Wiped => {
+                on_record.last().is_none_or(|last| heard.values().any(|kind| kind == last))
+            }
         };
         if !whole {
             breaches.push(about(job.number, format!("{on_record:?} is on record, and heard was {heard:?}")));
@@ -98,7 +100,7 @@ pub(crate) fn each_end_is_told(evidence: &Evidence) -> Vec<Breach> {
 
 /// Also those that nobody answered: what is not on record is told to nobody.
 pub(crate) fn nothing_else_is_told(evidence: &Evidence) -> Vec<Breach> {
-    if evidence.plan.memory == Memory::Older {
+    if evidence.plan.memory.is_lost() {
         return Vec::new();
     }
     let mut breaches = Vec::new();
@@ -123,7 +125,7 @@ pub(crate) fn nothing_else_is_told(evidence: &Evidence) -> Vec<Breach> {
 
 /// An event is told once its receiver has the one before.
 pub(crate) fn told_in_order(evidence: &Evidence) -> Vec<Breach> {
-    if evidence.plan.memory == Memory::Older {
+    if evidence.plan.memory.is_lost() {
         return Vec::new();
     }
     let mut breaches = Vec::new();

@@ -156,6 +156,7 @@ impl World {
             Event::StopRedis => self.order_redis(|redis| redis.stop()),
             Event::KillRedis => self.kill_redis().await,
             Event::LoseWrites(thousandths) => return self.lose_writes(*thousandths),
+            Event::Wipe => self.wipe().await,
             Event::StartRedis => self.start_redis().await,
             Event::FreezeRedis => self.order_redis(|redis| redis.freeze()),
             Event::ThawRedis => self.order_redis(|redis| redis.thaw()),
@@ -231,6 +232,18 @@ impl World {
         "done"
     }
 
+    /// A Redis that has just come back may still read its file.
+    async fn wipe(&self) -> &'static str {
+        let began = Instant::now();
+        while let answer = self.command(&["FLUSHALL"]).await
+            && answer != "OK"
+        {
+            assert!(began.elapsed() < BACK_WITHIN, "Redis is not wiped: {answer}");
+            sleep(Duration::from_millis(50)).await;
+        }
+        "done"
+    }
+
     async fn command(&self, words: &[&str]) -> String {
         self.redis.command(words).await.unwrap_or_else(|error| error)
     }
@@ -258,13 +271,16 @@ impl World {
             }
             return; // its lanes may be paused for a reason
         }
+        if plan.memory == Memory::Wiped {
+            return; // nothing goes on before the journals are reconciled
+        }
         for lane in lanes() {
             operators::resume(self.store.clone(), lane).await;
         }
     }
 
     /// What an operator does first when workers say that their journals know more than Redis.
-    async fn reconcile(&self) {
+    pub(crate) async fn reconcile(&self) {
         let mut command = bursar(&["reconcile", "--journal"]);
         command.arg(self.config.with_file_name("journal")).arg("--config").arg(&self.config);
         command.env("BURSAR_REDIS__URL", self.redis.url());
