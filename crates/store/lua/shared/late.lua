@@ -38,7 +38,10 @@ local function use_late_of_other_content(base, key, late)
 end
 local function use_late(base, key, late)
   local job, is_word = base .. 'job:' .. key, late.said ~= 'maybe'
-  if late.numbers ~= '' then redis.call('HSET', job, 'no', with_numbers(late.known, late.numbers)) end
+  local numbers = with_numbers(late.known, late.numbers)
+  -- Accepted by a number that is known: a person has no less before him than this.
+  if late.state == 'needs_review' and late.said == 'accepted' and numbers == (late.known or '') then return end
+  if late.numbers ~= '' then redis.call('HSET', job, 'no', numbers) end
   if not LATE_REOPENS[late.state] then return end
   if is_word then redis.call('HSET', job, 'lr', late.said) end
   if late.claim then -- its commit finds the flag

@@ -359,3 +359,19 @@ async fn a_late_answer_to_a_query_counts_the_send_that_redis_has_forgotten_and_i
     assert_eq!(claimed.trade_nos, ["T1"], "what the worker knew makes it a job that can be queried");
     assert!(claimed.first_sent.is_some() && claimed.last_sent.is_some(), "deadlines and waits have a beginning");
 }
+
+#[tokio::test]
+async fn a_late_response_that_says_nothing_new_leaves_a_review_alone() {
+    let scene = Scene::new().await;
+    scene.submit(&["K1"]).await;
+    let sending = scene.claim_one("w1").await;
+    let accepted = Commit { trade_nos: Some(vec!["T1".into()]), ..sent(&sending, State::Pending, Due::Ask(Millis(1))) };
+    scene.commit(&accepted).await;
+    let slow = scene.claim_one("slow").await;
+    scene.let_come_due("to_ask", "K1").await;
+    scene.commit(&asked(&scene.claim_one("w1").await, State::NeedsReview, Due::Never)).await;
+    let known =
+        Commit { known_trade_nos: vec!["T1".into()], ..said(&slow, Answer::Accepted, State::Pending, Due::Never) };
+    assert_eq!(scene.commit(&known).await, Committed::Stale);
+    assert_eq!((scene.state("K1").await, scene.sets("K1").await), (State::NeedsReview, vec!["review"]));
+}
