@@ -3,12 +3,13 @@
 use crate::{Fen, State};
 
 /// The two kinds of call to a gateway.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Call {
     /// May move money.
     Send,
     /// Never moves money.
+    #[serde(rename = "query")]
     Ask,
 }
 
@@ -24,7 +25,7 @@ impl Call {
 }
 
 /// The one thing that a call taught us. Each variant answers: may money have moved, and who acts next?
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Answer {
     /// This call certainly took no effect (no byte left, or it was refused before the business service saw it): try later.
@@ -32,8 +33,10 @@ pub enum Answer {
     /// This call certainly took no effect, for what it is about is not ready: an order that is not paid yet. A few more tries.
     NotReady,
     /// This call certainly took no effect, and none will until a person mends keys, rights or clocks: pause the lane.
+    #[serde(rename = "misconfigured")]
     ConfigFault,
     /// This call certainly took no effect: the gateway refuses the job for good.
+    #[serde(rename = "rejected")]
     Refused,
     /// The gateway has the job and has not finished with it (9, n, or a word we do not know).
     Accepted,
@@ -44,11 +47,14 @@ pub enum Answer {
     /// The gateway's last word: 2.
     Refunded,
     /// Nothing was learnt; if the call was a send, it may have taken effect.
+    #[serde(rename = "no_response")]
     Silent,
     /// Asked, the gateway does not know the job. Soon after a send this proves nothing.
+    #[serde(rename = "not_found")]
     Unseen,
     /// The answer does not fit the job: it speaks of another key or amount, or of a success that may have paid nobody. A
     /// person must look.
+    #[serde(rename = "mismatch")]
     Contradiction,
 }
 
@@ -159,6 +165,7 @@ pub enum Suspicion {
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
 pub struct Reading {
     /// How it was understood.
+    #[serde(serialize_with = "by_name")]
     pub answer: Answer,
     /// Whether a response arrived that can be relied on. Known to the caller alone; not part of the record.
     #[serde(skip)]
@@ -210,4 +217,8 @@ impl Reading {
             amount: None,
         }
     }
+}
+
+fn by_name<S: serde::Serializer>(answer: &Answer, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(answer.as_str())
 }

@@ -4,6 +4,7 @@
 
 mod answer;
 mod fields;
+mod history;
 mod identifier;
 mod ids;
 mod job;
@@ -13,6 +14,7 @@ mod money;
 mod notification;
 mod operate;
 mod policy;
+mod reason;
 mod schedule;
 mod state;
 mod time;
@@ -23,6 +25,11 @@ mod view;
 
 pub use answer::{Answer, Call, Names, Reading, Received, Suspicion};
 pub use fields::FieldError;
+pub use history::{
+    ActionKind, Adopted, ClaimEvent, DeadlinePassed, Delivery, DeliveryError, DeliveryOutcome, HistoryEvent,
+    NotificationNamed, OperatorAction, OtherEvent, Response, ResponseEvidence, RestoredFromJournal, Unreadable,
+    last_action,
+};
 pub use identifier::{identifier_fault, invisible_character};
 pub use ids::{AccountName, IdError, Key, Lane};
 pub use job::{Content, Invalid, Job, MAX_DAYS_AHEAD, MAX_JOB_BYTES, NewJob, is_too_far_ahead};
@@ -32,6 +39,7 @@ pub use money::{DEFAULT_MAX_AMOUNT, Fen, yuan, yuan_of_field};
 pub use notification::NotificationView;
 pub use operate::{MAX_REASON_CHARS, Operation, OperationRefused, is_reason};
 pub use policy::{Confirm, OnAmbiguous, Policy};
+pub use reason::{GatewayText, OtherReason, Reason};
 pub use schedule::{not_ready_delay, poll_delay, retry_delay, settle_spread};
 pub use state::State;
 pub use time::Millis;

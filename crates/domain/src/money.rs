@@ -7,6 +7,12 @@ use serde_json::Value;
 #[serde(transparent)]
 pub struct Fen(i64);
 
+impl<'de> serde::Deserialize<'de> for Fen {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Self::new(i64::deserialize(deserializer)?).ok_or_else(|| serde::de::Error::custom("an amount is positive"))
+    }
+}
+
 /// The largest amount that one job moves where its account says nothing of it: ten million yuan, above which a digit too many
 /// is likelier than a payment.
 pub const DEFAULT_MAX_AMOUNT: Fen = Fen(1_000_000_000);
