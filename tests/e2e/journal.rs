@@ -149,6 +149,35 @@ async fn what_redis_has_lost_wholly_is_put_back_with_its_content_and_ends_by_its
 }
 
 #[tokio::test]
+async fn another_key_about_the_same_order_that_a_wiped_redis_took_is_not_sent_once_the_journal_speaks() {
+    let scene = Scene::start(Plan::new().simulate(&["--ignore-keys"])).await;
+    let world = &scene.world;
+    let worker = world.worker().await;
+    world.submit_new(&[bill("FIRST", "ORDER-1"), bill("OTHER", "ORDER-2")]).await;
+    world.settled().await;
+    worker.kill();
+    scene.flush().await;
+    let outcomes = world.submit(&[bill("SECOND", "ORDER-1"), bill("THIRD", "ORDER-3")]).await;
+    assert!(outcomes.iter().all(|outcome| outcome.starts_with("new ")), "Redis knows no better: {outcomes:?}");
+
+    let (finished, differences) = scene.reconcile(&[]).await;
+    assert_eq!((finished.code, differences.len()), (Some(1), 2), "{finished:?}");
+    let _worker = world.worker().await;
+    world.settled().await;
+    for (key, state) in
+        [("FIRST", "needs_review"), ("SECOND", "needs_review"), ("OTHER", "succeeded"), ("THIRD", "succeeded")]
+    {
+        assert_eq!(world.job(key).await["state"], state, "{key}");
+    }
+    let ledger = world.ledger().await;
+    let of_order =
+        |order: &str| ledger.keys.values().find(|record| record.bytes.contains(order)).map(|record| record.requests);
+    assert_eq!((of_order("ORDER-1"), of_order("ORDER-3")), (Some(1), Some(1)), "{ledger:?}");
+    let shown = world.job("SECOND").await;
+    assert!(shown["reason"].as_str().is_some_and(|reason| reason.ends_with("FIRST")), "{shown}");
+}
+
+#[tokio::test]
 async fn a_worker_that_dies_while_it_writes_its_journal_has_sent_nothing_and_leaves_one_that_can_be_read() {
     for (point, known) in [
         ("before_journal", false),

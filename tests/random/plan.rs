@@ -195,16 +195,10 @@ impl Plan {
         plan
     }
 
-    /// Of what is pushed, and of whom to tell, Redis alone knows: a seed with either is not wiped. Drawn with `BURSAR_WIPES=1` alone:
-    /// seed 34 shows what GUARANTEES.md does not promise yet, another key about the same order.
+    /// Of what is pushed, and of whom to tell, Redis alone knows: a seed with either is not wiped.
     fn draw_wipe(&mut self) {
         let mut dice = Rng::with_seed(self.seed ^ WIPES);
-        let is_asked_for = std::env::var_os("BURSAR_WIPES").is_some();
-        let can_be = is_asked_for
-            && self.memory == Memory::Kept
-            && self.journal
-            && self.telling.is_none()
-            && self.door.is_none();
+        let can_be = self.memory == Memory::Kept && self.journal && self.telling.is_none() && self.door.is_none();
         if can_be && dice.bool() && timeline::wipe(&mut dice, &mut self.timeline, self.workers) {
             self.memory = Memory::Wiped;
         }

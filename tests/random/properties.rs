@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use bursar_domain::{Job, State};
+use bursar_domain::{AttemptView, Job, State};
 use bursar_producer::{AccountRules, Outcome};
 use bursar_simulator::Kind;
 use serde_json::Value;
@@ -239,10 +239,13 @@ fn late_is_called_late(evidence: &Evidence) -> Vec<Breach> {
     breaches
 }
 
-/// Whether a wiped Redis took a second variant of something sent, as the journals then said: a person must see to it.
+/// Tells if a wiped Redis took a second variant of something sent, and a person must see to it, or has: the journals, or a late
+/// response, have said so.
 fn is_left_to_a_person(evidence: &Evidence, thing: usize, variant: usize) -> bool {
     let stored = evidence.stored[thing][variant].as_ref();
-    let in_review = stored.is_some_and(|stored| stored.record.state == State::NeedsReview);
+    let by_hand = |line: &AttemptView| line.event == "operation" && line.detail["from"] == State::NeedsReview.as_str();
+    let in_review =
+        stored.is_some_and(|stored| stored.record.state == State::NeedsReview || stored.log.iter().any(by_hand));
     in_review && evidence.plan.memory == Memory::Wiped && evidence.plan.things[thing].variants.len() > 1
 }
 

@@ -75,7 +75,7 @@ pub struct AttemptView {
     pub at: String,
     /// What happened: `intent` (a send, before its first byte), `answer`, `released` or `withheld` (an intent that was
     /// certainly not followed by a send), `lost` (a worker died with a send out), `operation`, `put_back` (from
-    /// a journal, after Redis had forgotten a send), `callback` (an attempt to tell the producer), `notification` (one that
+    /// a journal, after Redis had forgotten a send), `rival` (a journal knows a send about the same thing by another key), `callback` (an attempt to tell the producer), `notification` (one that
     /// named the job); `unreadable` for a line that is.
     pub event: String,
     /// The line's further fields as they were recorded.

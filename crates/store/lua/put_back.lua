@@ -5,16 +5,17 @@
 -- ARGV  1 wake channel, 2 lane name, 3 events kept, 4 key, 5 fence seen, 6 state seen (both '' = no record),
 --       7 new state, 8 due set ('to_send'|'to_ask'|''), 9 due (ms), 10 reason, 11 highest fence that the journal knows,
 --       12 sends, 13 resends, 14 first sent, 15 last sent (ms), 16 trade numbers ('' = as before), 17 log line without its
---       time: fields of a JSON object after the first; and for a job without a record: 18 content hash (32 bytes),
---       19 about ('' = its key), 20 the content if it is too long for the record ('' otherwise), then name and value of the
---       fields that hold it
--- Returns {'ok'} | {'beside', key of another job about the same thing}: put before a person | {'changed'}: look again
+--       time: fields of a JSON object after the first, 18 what the journal's sends were about ('' = its key), 19 who; and for a
+--       job without a record: 20 content hash (32 bytes), 21 the content if it is too long for the record ('' otherwise), then
+--       name and value of the fields that hold it
+-- Returns {'ok'} | {'beside', key of another job about the same thing}: both are before a person | {'changed'}: look again
 -- shared: whole.lua
 -- shared: marks.lua
 -- shared: claims.lua
 -- shared: eras.lua
 -- shared: tell.lua
 -- shared: intent.lua
+-- shared: rivals.lua
 local base, key, state, set = KEYS[1], ARGV[4], ARGV[7], ARGV[8]
 local job, reason = base .. 'job:' .. key, ARGV[10]
 local time = redis.call('TIME')
@@ -31,20 +32,17 @@ if tombstone or (is or '') ~= ARGV[6] or (is and fence or '') ~= ARGV[5] then re
 
 local fields = {}
 local function set_field(name, value) fields[#fields + 1] = name; fields[#fields + 1] = value end
-local beside
+local about, beside = ARGV[18], rival_of(base, key, ARGV[18])
+if beside then
+  state, set, reason = 'needs_review', '', 'sent by a journal\'s word, and forgotten; about the same thing as ' .. beside
+  set_rival_aside(base, beside, key, ARGV[19], now, ARGV[3])
+elseif about ~= '' then
+  redis.call('SET', base .. 'about:' .. about, key)
+end
 if not is then
-  local about = ARGV[19] ~= '' and ARGV[19] or key
-  beside = redis.call('GET', base .. 'about:' .. about)
-  if not beside and about ~= key and redis.call('EXISTS', base .. 'job:' .. about) == 1 then beside = about end
-  if beside == key then beside = nil end
-  if beside then
-    state, set, reason = 'needs_review', '', 'sent by a journal\'s word, and forgotten; about the same thing as ' .. beside
-  elseif about ~= key then
-    redis.call('SET', base .. 'about:' .. about, key)
-  end
-  set_field('h', ARGV[18])
-  for at = 21, #ARGV do fields[#fields + 1] = ARGV[at] end
-  if ARGV[20] ~= '' then redis.call('SET', base .. 'body:' .. key, ARGV[20]) end
+  set_field('h', ARGV[20])
+  for at = 22, #ARGV do fields[#fields + 1] = ARGV[at] end
+  if ARGV[21] ~= '' then redis.call('SET', base .. 'body:' .. key, ARGV[21]) end
 end
 
 if claim then -- it is nobody's now

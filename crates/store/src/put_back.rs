@@ -31,6 +31,13 @@ pub struct Remembered<'a> {
     pub trade_nos: &'a [String],
 }
 
+impl<'a> Remembered<'a> {
+    /// What it is about, where that is not its own key.
+    fn about_unless(&self, key: &Key) -> &'a str {
+        if self.about == key.as_str() { "" } else { self.about }
+    }
+}
+
 /// How a record stands to what a journal knows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Standing {
@@ -80,7 +87,7 @@ impl Standing {
 pub enum PutBack {
     /// It stands as was asked for.
     Done,
-    /// Another job, by this key, is about the same thing: a person must decide about this one.
+    /// Another job, by this key, is about the same thing: a person must decide about both, unless the other one was sent already.
     Beside(String),
     /// It is not what was seen any more; nothing was written.
     Changed,
@@ -89,7 +96,9 @@ pub enum PutBack {
 impl Store {
     /// Puts one job back as `next`, if Redis has of it what `seen` says. Its fence rises above the journal's.
     ///
-    /// `evidence` is an object for the job's log: who did it, and what the journal knows.
+    /// `evidence` is an object for the job's log: `who` did it, and what the journal knows.
+    ///
+    /// A rival, another job about the same thing that may still be sent, is put before a person in the same step.
     ///
     /// # Errors
     /// [`StoreError`]: it may have been done; look before repeating.
@@ -107,7 +116,8 @@ impl Store {
             return Err(error);
         }
         let (set, due) = due_set(next.due);
-        let evidence = evidence.to_string();
+        let who = evidence["who"].as_str().unwrap_or_default();
+        let text = evidence.to_string();
         let mut call = self.scripts.put_back.on(&self.keys.base(lane));
         call.push(self.keys.wake_channel())
             .push(lane.to_string())
@@ -125,11 +135,12 @@ impl Store {
             .push(remembered.first_sent.0)
             .push(remembered.last_sent.0)
             .push(remembered.trade_nos.join(" "))
-            .push(evidence.strip_prefix('{').and_then(|text| text.strip_suffix('}')).unwrap_or_default());
+            .push(text.strip_prefix('{').and_then(|text| text.strip_suffix('}')).unwrap_or_default())
+            .push(remembered.about_unless(key))
+            .push(who);
         if seen.is_none() {
-            let about = if remembered.about == key.as_str() { "" } else { remembered.about };
             let pieces = cut(remembered.content);
-            call.push(remembered.hash).push(about).push(if pieces.is_some() { "" } else { remembered.content });
+            call.push(remembered.hash).push(if pieces.is_some() { "" } else { remembered.content });
             for (name, piece) in pieces.into_iter().flatten() {
                 call.push(name).push(piece);
             }
@@ -146,5 +157,25 @@ impl Store {
                 detail: format!("{reply:?} is no answer"),
             }),
         }
+    }
+
+    /// Puts the rival of a job before a person, if it may still be sent, and leaves the job itself as it is: a journal knows a send by
+    /// `key`, about what `remembered` says, of which the record of that key tells nothing. Returns the rival's key.
+    ///
+    /// # Errors
+    /// [`StoreError`]: it may have been done; repeating it is safe.
+    pub async fn set_rival_aside(
+        &self,
+        lane: &Lane,
+        key: &Key,
+        remembered: &Remembered<'_>,
+        who: &str,
+    ) -> Result<Option<String>, StoreError> {
+        let mut call = self.scripts.set_rival_aside.on(&self.keys.base(lane));
+        call.push(EVENTS_KEPT).push(key.as_str()).push(remembered.about_unless(key)).push(who);
+        let since = self.since();
+        let rival: String = call.run(self).await?;
+        self.kept(since).await?;
+        Ok(Some(rival).filter(|rival| !rival.is_empty()))
     }
 }

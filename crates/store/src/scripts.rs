@@ -13,7 +13,7 @@ pub(crate) const EVENTS_KEPT: u32 = 10_000;
 pub(crate) const LOG_QUIET_AFTER: u32 = 200;
 
 /// What several scripts do alike: put in where their header names it.
-const SHARED: [(&str, &str); 8] = [
+const SHARED: [(&str, &str); 9] = [
     ("-- shared: whole.lua\n", include_str!("../lua/shared/whole.lua")),
     ("-- shared: marks.lua\n", include_str!("../lua/shared/marks.lua")),
     ("-- shared: claims.lua\n", include_str!("../lua/shared/claims.lua")),
@@ -22,6 +22,7 @@ const SHARED: [(&str, &str); 8] = [
     ("-- shared: late.lua\n", include_str!("../lua/shared/late.lua")),
     ("-- shared: tell.lua\n", include_str!("../lua/shared/tell.lua")),
     ("-- shared: intent.lua\n", include_str!("../lua/shared/intent.lua")),
+    ("-- shared: rivals.lua\n", include_str!("../lua/shared/rivals.lua")),
 ];
 
 /// A script with the name that errors give it.
@@ -101,6 +102,7 @@ pub(crate) struct Scripts {
     pub(crate) intake_take: Named,
     pub(crate) intake_settle: Named,
     pub(crate) put_back: Named,
+    pub(crate) set_rival_aside: Named,
     pub(crate) settle_lane: Named,
     pub(crate) take: Named,
     pub(crate) attempts: Named,
@@ -135,6 +137,7 @@ impl Scripts {
             intake_take: Named::new("intake_take", include_str!("../lua/intake_take.lua")),
             intake_settle: Named::new("intake_settle", include_str!("../lua/intake_settle.lua")),
             put_back: Named::new("put_back", include_str!("../lua/put_back.lua")),
+            set_rival_aside: Named::new("set_rival_aside", include_str!("../lua/set_rival_aside.lua")),
             settle_lane: Named::new("settle_lane", include_str!("../lua/settle_lane.lua")),
             take: Named::new("take", include_str!("../lua/take.lua")),
             circuit: Named::new("circuit", include_str!("../lua/circuit.lua")),

@@ -85,6 +85,7 @@ fn read(words: &Words, attempt: &AttemptView, whole: &[&str]) -> Option<Line> {
         "lost" => plain("warn", words.lost),
         "operation" => plain("act", &operation(words, detail, whole)),
         "put_back" => Line { tone: "warn", what: put_back(words, detail), told: &TOLD_OF_A_JOURNAL },
+        "rival" => plain("warn", &filled(words.rival, &[word("who"), word("first")])),
         "callback" => callback(words, detail)?,
         "notification" => Line { tone: "ask", what: words.notified.to_owned(), told: &TOLD_OF_A_NOTIFICATION },
         "unreadable" => plain("warn", words.unreadable),
@@ -231,9 +232,18 @@ mod tests {
         kinds.extend(after(&sources, "\"e\": \""));
         kinds.extend(after(&sources, "{ e: \""));
         kinds.extend(after(&sources, "event: \"")); // a line that cannot be read has none written in it
-        for known in
-            ["intent", "answer", "withheld", "lost", "operation", "put_back", "callback", "notification", "unreadable"]
-        {
+        for known in [
+            "intent",
+            "answer",
+            "withheld",
+            "lost",
+            "operation",
+            "put_back",
+            "rival",
+            "callback",
+            "notification",
+            "unreadable",
+        ] {
             assert!(kinds.contains(known), "the sources were not read: {kinds:?}");
         }
         let mut outcomes = after(&sources, "\"outcome\":\"");

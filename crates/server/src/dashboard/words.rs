@@ -125,6 +125,7 @@ pub(super) struct Words {
     pub(super) deadline_passed: &'static str,
     pub(super) lost: &'static str,
     /// {0} who, {1} a number of sends, {2} the state before, {3} an answer.
+    pub(super) rival: &'static str,
     pub(super) put_back: &'static str,
     pub(super) no_record: &'static str,
     pub(super) no_answer_there: &'static str,
@@ -421,6 +422,7 @@ mod tests {
         }
         for script in [
             include_str!("../../../store/lua/put_back.lua"),
+            include_str!("../../../store/lua/shared/rivals.lua"),
             include_str!("../../../store/lua/shared/losses.lua"),
             include_str!("../../../store/lua/commit.lua"),
         ] {

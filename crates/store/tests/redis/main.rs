@@ -40,6 +40,7 @@ mod release;
 mod renew;
 mod response_ids;
 mod rights;
+mod rivals;
 mod scene;
 mod sentinel;
 mod submit;

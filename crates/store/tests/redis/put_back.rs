@@ -4,11 +4,11 @@ use bursar_domain::{Due, Millis, Next, State};
 use bursar_store::{Committed, PutBack, Record, Remembered, Standing};
 use serde_json::json;
 
-use crate::scene::{Scene, bill, parse, sent, transfer};
+use crate::scene::{Scene, sent, transfer};
 
 const SENT: Millis = Millis(1_700_000_000_000);
 
-fn remembered<'a>(hash: &'a [u8], content: &'a str, about: &'a str) -> Remembered<'a> {
+pub(crate) fn remembered<'a>(hash: &'a [u8], content: &'a str, about: &'a str) -> Remembered<'a> {
     Remembered {
         hash,
         content,
@@ -26,11 +26,17 @@ fn in_doubt(due: Due) -> Next {
     Next { state: State::InDoubt, due, reason: Some("recalled"), pause_lane: false }
 }
 
-async fn record(scene: &Scene, key: &str) -> Option<Record> {
+pub(crate) async fn record(scene: &Scene, key: &str) -> Option<Record> {
     scene.store.job(&scene.lane, &key.parse().unwrap()).await.unwrap()
 }
 
-async fn put_back(scene: &Scene, key: &str, seen: Option<&Record>, remembered: &Remembered<'_>, due: Due) -> PutBack {
+pub(crate) async fn put_back(
+    scene: &Scene,
+    key: &str,
+    seen: Option<&Record>,
+    remembered: &Remembered<'_>,
+    due: Due,
+) -> PutBack {
     let (key, evidence) = (key.parse().unwrap(), json!({"who": "li", "sends": 2}));
     scene.store.put_back(&scene.lane, &key, seen, remembered, &in_doubt(due), &evidence).await.unwrap()
 }
@@ -145,32 +151,6 @@ async fn a_job_that_has_changed_since_it_was_seen_is_left_as_it_is() {
         "a tombstone is an end"
     );
     assert!(scene.field("K2", "z").await.is_some());
-}
-
-#[tokio::test]
-async fn a_job_whose_order_another_one_has_taken_meanwhile_goes_before_a_person() {
-    let mut scene = Scene::new().await;
-    scene.lane = "main/bill_upload".parse().unwrap();
-    let lost = parse(&bill("FIRST", "order-1"));
-    scene.store.submit(&[parse(&bill("SECOND", "order-1"))]).await.unwrap();
-    let hash = lost.content.hash();
-    let known = remembered(&hash, lost.content.text(), lost.content.about());
-    let outcome = put_back(&scene, "FIRST", None, &known, Due::Send(Millis(1))).await;
-    assert_eq!(outcome, PutBack::Beside("SECOND".into()));
-    assert_eq!((scene.state("FIRST").await, scene.sets("FIRST").await), (State::NeedsReview, vec!["review"]));
-
-    let alone = parse(&bill("ALONE", "order-2"));
-    let hash = alone.content.hash();
-    put_back(
-        &scene,
-        "ALONE",
-        None,
-        &remembered(&hash, alone.content.text(), alone.content.about()),
-        Due::Send(Millis(1)),
-    )
-    .await;
-    let again = scene.store.submit(&[parse(&bill("OTHER", "order-2"))]).await.unwrap();
-    assert_eq!(again, [bursar_store::Submission::Conflict { first: "ALONE".into() }], "its order is its own again");
 }
 
 #[tokio::test]

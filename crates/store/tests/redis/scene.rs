@@ -173,6 +173,11 @@ impl Scene {
     /// Brings a job to a state by the store's own means.
     pub(crate) async fn bring(&self, key: &str, state: State) {
         self.submit(&[key]).await;
+        self.take_to(key, state).await;
+    }
+
+    /// The same for a job that is queued, the only one that is due.
+    pub(crate) async fn take_to(&self, key: &str, state: State) {
         if state == State::Queued {
             return;
         }

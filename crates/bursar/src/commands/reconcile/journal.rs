@@ -156,17 +156,12 @@ impl Reconciler<'_> {
                 note,
                 answer: known.answer().cloned(),
             };
-            match standing {
-                Standing::Agrees => return Ok(None),
-                Standing::EndedUnsent => return Ok(Some(difference(None, None))),
-                Standing::Missing | Standing::Behind | Standing::OtherContent => {}
+            let is_its_own = record.as_ref().is_some_and(|record| record.hash == sends.last.hash);
+            if is_its_own && standing == Standing::Agrees {
+                return Ok(None);
             }
             let content = self.content(sends)?;
             let trade_nos = known.trade_nos(record.as_ref().map_or(&[], |record| &record.trade_nos));
-            let next = self.next(standing, key, sends, record.as_ref(), &content, &trade_nos);
-            if self.arguments.dry_run {
-                return Ok(Some(difference(Some(next), None)));
-            }
             let remembered = Remembered {
                 hash: &sends.last.hash,
                 content: &content,
@@ -178,6 +173,18 @@ impl Reconciler<'_> {
                 last_sent: sends.last_at(),
                 trade_nos: &trade_nos,
             };
+            match standing {
+                Standing::Agrees => {
+                    let rival = self.rival(key, &remembered).await?;
+                    return Ok(rival.map(|rival| difference(None, Some(rival))));
+                }
+                Standing::EndedUnsent => return Ok(Some(difference(None, self.rival(key, &remembered).await?))),
+                Standing::Missing | Standing::Behind | Standing::OtherContent => {}
+            }
+            let next = self.next(standing, key, sends, record.as_ref(), &content, &trade_nos);
+            if self.arguments.dry_run {
+                return Ok(Some(difference(Some(next), None)));
+            }
             let was = record.as_ref().map(|record| record.state);
             let evidence = json!({"who": self.arguments.who, "was": was, "sends": sends.sends, "read": known.answer()});
             match self.store.put_back(self.lane, key, record.as_ref(), &remembered, &next, &evidence).await? {
@@ -190,6 +197,16 @@ impl Reconciler<'_> {
             }
         }
         bail!("job {key} in {} changes while it is put back: stop the workers, then try again", self.lane)
+    }
+
+    /// A record that says nothing of what was sent by its key does not keep another key from the same order. Puts that one before a
+    /// person, and tells of it.
+    async fn rival(&self, key: &Key, remembered: &Remembered<'_>) -> anyhow::Result<Option<String>> {
+        if self.arguments.dry_run {
+            return Ok(None);
+        }
+        let rival = self.store.set_rival_aside(self.lane, key, remembered, &self.arguments.who).await?;
+        Ok(rival.map(|rival| format!("{rival}, about the same thing, was put before a person")))
     }
 
     fn content(&self, sends: &Sends) -> anyhow::Result<String> {
@@ -278,7 +295,9 @@ impl Difference {
         [
             self.lane.to_string(),
             one_line(self.key.as_str()),
-            self.found().to_owned(),
+            self.note
+                .as_ref()
+                .map_or_else(|| self.found().to_owned(), |note| format!("{}: {}", self.found(), one_line(note))),
             state(self.was),
             state(self.next.as_ref().map(|next| next.state)),
             self.due().unwrap_or_else(|| "-".into()),

@@ -97,6 +97,7 @@ pub(in crate::dashboard) static CHINESE: Words = Words {
     withheld: "已保留：确定未发送",
     deadline_passed: "未发送，期限已过：按规则处理",
     lost: "worker 在发送途中丢失",
+    rival: "{0} 将其转交人工：发送日志记有针对同一事项、使用键 {1} 的发送",
     put_back: "{0} 从发送日志恢复：日志记有 {1} 次发送（Redis 中：{2}；日志中最后的应答：{3}）",
     no_record: "无记录",
     no_answer_there: "无",
@@ -207,6 +208,10 @@ pub(in crate::dashboard) static CHINESE: Words = Words {
         (
             "sent by a journal's word, and forgotten; about the same thing as ",
             "据发送日志曾发送，记录已丢失；与此任务针对同一事项：",
+        ),
+        (
+            "a journal knows a send about the same thing by another key: ",
+            "发送日志记有针对同一事项、使用另一键的发送：",
         ),
         ("configuration fault: the lane is paused", "配置错误：通道已暂停"),
         ("the answer does not fit the job", "应答与任务不符"),

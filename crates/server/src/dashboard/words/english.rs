@@ -97,6 +97,7 @@ pub(in crate::dashboard) static ENGLISH: Words = Words {
     withheld: "Withheld: certainly not sent",
     deadline_passed: "Its deadline passed while nothing was sent",
     lost: "A worker was lost while its send was out",
+    rival: "{0} put it before a person: a journal knows a send about the same thing by the key {1}",
     put_back: "{0} put it back from a journal that knows of {1} sends (Redis: {2}; the journal's last answer: {3})",
     no_record: "no record",
     no_answer_there: "none",
@@ -213,6 +214,10 @@ pub(in crate::dashboard) static ENGLISH: Words = Words {
         (
             "sent by a journal's word, and forgotten; about the same thing as ",
             "sent by a journal's word, and forgotten; about the same thing as ",
+        ),
+        (
+            "a journal knows a send about the same thing by another key: ",
+            "a journal knows a send about the same thing by another key: ",
         ),
         ("configuration fault: the lane is paused", "configuration fault: the lane is paused"),
         ("the answer does not fit the job", "the answer does not fit the job"),
