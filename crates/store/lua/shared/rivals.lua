@@ -19,7 +19,7 @@ local function set_rival_aside(base, rival, first, who, now, events_kept)
   local is = state_in(tonumber(redis.call('HGET', base .. 'lane', 'era') or 0), state, accepted_in)
   if is ~= 'queued' and is ~= 'in_doubt' then return false end
   if claim then
-    fence = claim.fence
+    fence = next_of(claim.fence) -- above its claim's, which is no lost write when its response comes
     redis.call('HDEL', base .. 'held', rival)
   end
   redis.call('ZADD', base .. 'review', now, rival)

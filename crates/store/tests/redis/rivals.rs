@@ -90,6 +90,8 @@ async fn a_rival_that_is_out_keeps_its_claim_and_one_that_is_asked_about_loses_i
         assert_eq!(record(&scene, "SECOND").await.unwrap().state, expected, "{call:?}");
         let ended = sent(&out, State::Succeeded, Due::Never);
         assert_eq!(scene.commit(&ended).await, outcome, "{call:?}");
+        let era: Option<u64> = scene.command(&["HGET", &scene.name("lane"), "era"]).await;
+        assert_eq!(era, None, "{call:?}: nothing was lost");
     }
 }
 
