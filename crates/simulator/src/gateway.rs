@@ -101,6 +101,15 @@ impl Request {
             Self::BeingFi(_) => beingfi::trouble(trouble),
         }
     }
+
+    /// Trouble that somebody on the way has written. BeingFi signs no error, so a client has to believe those that tell of no effect, and
+    /// there only one is written that tells of nothing.
+    fn forged(&self, gateway: &Gateway, trouble: Trouble) -> Answer {
+        match self {
+            Self::Yzt(request) => request.trouble(gateway, trouble),
+            Self::BeingFi(_) => beingfi::trouble(Trouble::Unknown),
+        }
+    }
 }
 
 impl Gateway {
@@ -182,7 +191,8 @@ impl Gateway {
         // Without an answer it was not executed, and nothing is going to be shown of what stands in for it.
         let performed = || answer.unwrap_or_else(|| request.trouble(self, Trouble::Unknown));
         match injected.map(|injected| injected.fault.shown()) {
-            Some(Shown::Error(trouble) | Shown::Forged(trouble)) => request.trouble(self, trouble),
+            Some(Shown::Error(trouble)) => request.trouble(self, trouble),
+            Some(Shown::Forged(trouble)) => request.forged(self, trouble),
             Some(Shown::Altered(alteration)) => performed().altered(alteration),
             Some(
                 Shown::Reset

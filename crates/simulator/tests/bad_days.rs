@@ -220,6 +220,7 @@ async fn the_other_gateway_fails_in_its_own_words() {
         ("unknown-refusal", 9999, 0),
         ("gateway-timeout", 9999, 1),
         ("unknown-error-after", 10, 1),
+        ("forged-busy", 10, 1),
     ] {
         merchant.force(fault, fault).await;
         let answer: Value = serde_json::from_str(&merchant.exec(fault).await.unwrap().text).unwrap();
