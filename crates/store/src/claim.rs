@@ -315,7 +315,7 @@ impl Store {
 
     /// The first claim at another primary is an error, whatever that primary would answer: it may have lost writes, and the
     /// worker must give everybody who knows of one the time to say so.
-    fn to_claim_on(&self, over: Option<Link>) -> Result<Connection, StoreError> {
+    pub(crate) fn to_claim_on(&self, over: Option<Link>) -> Result<Connection, StoreError> {
         let connection = self.connection();
         let primary = connection.primary();
         if self.claims_at.swap(primary, Ordering::SeqCst) != primary {

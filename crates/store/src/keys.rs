@@ -69,6 +69,10 @@ impl Keys {
         Self { prefix: prefix.to_owned() }
     }
 
+    pub(crate) fn prefix(&self) -> &str {
+        &self.prefix
+    }
+
     /// What every key of the lane, or of an account's notifications, begins with; the scripts' only KEYS argument.
     pub(crate) fn base(&self, lane: &impl Display) -> String {
         format!("{}:{{{lane}}}:", self.prefix)

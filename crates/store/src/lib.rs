@@ -19,6 +19,7 @@ pub mod fuzzing;
 mod held;
 mod incarnation;
 mod intake;
+pub mod jobs;
 mod keys;
 mod known;
 mod link;

@@ -13,7 +13,7 @@ pub(crate) const EVENTS_KEPT: u32 = 10_000;
 pub(crate) const LOG_QUIET_AFTER: u32 = 200;
 
 /// What several scripts do alike: put in where their header names it.
-const SHARED: [(&str, &str); 9] = [
+const SHARED: [(&str, &str); 14] = [
     ("-- shared: whole.lua\n", include_str!("../lua/shared/whole.lua")),
     ("-- shared: marks.lua\n", include_str!("../lua/shared/marks.lua")),
     ("-- shared: claims.lua\n", include_str!("../lua/shared/claims.lua")),
@@ -23,6 +23,11 @@ const SHARED: [(&str, &str); 9] = [
     ("-- shared: tell.lua\n", include_str!("../lua/shared/tell.lua")),
     ("-- shared: intent.lua\n", include_str!("../lua/shared/intent.lua")),
     ("-- shared: rivals.lua\n", include_str!("../lua/shared/rivals.lua")),
+    ("-- shared: names.lua\n", include_str!("../lua/jobs/shared/names.lua")),
+    ("-- shared: ready.lua\n", include_str!("../lua/jobs/shared/ready.lua")),
+    ("-- shared: ranks.lua\n", include_str!("../lua/jobs/shared/ranks.lua")),
+    ("-- shared: lost_writes.lua\n", include_str!("../lua/jobs/shared/lost_writes.lua")),
+    ("-- shared: deliveries.lua\n", include_str!("../lua/jobs/shared/deliveries.lua")),
 ];
 
 /// A script with the name that errors give it.
@@ -32,7 +37,7 @@ pub(crate) struct Named {
 }
 
 impl Named {
-    fn new(name: &'static str, code: &str) -> Self {
+    pub(crate) fn new(name: &'static str, code: &str) -> Self {
         let whole = SHARED.iter().fold(code.to_owned(), |code, (line, shared)| code.replacen(line, shared, 1));
         Self { name, script: Script::new(&whole) }
     }
@@ -45,6 +50,13 @@ impl Named {
     pub(crate) fn on(&self, base: &str) -> Call<'_> {
         let mut command = redis::cmd("EVALSHA");
         command.arg(self.script.get_hash()).arg(2).arg(base).arg(format!("{base}lane"));
+        Call { named: self, command }
+    }
+
+    /// Begins a call on the keys of one queue; the queue's name is the first argument. Two keys are declared for the reason above.
+    pub(crate) fn on_jobs(&self, base: &str, queue_hash: &str, queue: &str) -> Call<'_> {
+        let mut command = redis::cmd("EVALSHA");
+        command.arg(self.script.get_hash()).arg(2).arg(base).arg(queue_hash).arg(queue);
         Call { named: self, command }
     }
 

@@ -14,7 +14,11 @@ use serde_json::json;
 use crate::scene::{LEASE, Scene, asked, bill, held, parse, sent, told_transfer};
 
 fn scripts() -> Vec<(String, String)> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("lua");
+    scripts_in("lua")
+}
+
+fn scripts_in(folder: &str) -> Vec<(String, String)> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join(folder);
     let files = fs::read_dir(folder).unwrap().map(|file| file.unwrap().path());
     files
         .filter(|path| path.is_file()) // what scripts share stands in a folder below
@@ -24,7 +28,7 @@ fn scripts() -> Vec<(String, String)> {
 
 #[test]
 fn every_script_opens_with_what_it_is_for_its_keys_arguments_and_returns() {
-    for (name, code) in scripts() {
+    for (name, code) in scripts().into_iter().chain(scripts_in("lua/jobs")) {
         let header: Vec<&str> =
             code.lines().filter(|line| !line.starts_with("#!")).take_while(|line| line.starts_with("--")).collect();
         for word in ["-- KEYS", "-- ARGV", "-- Returns"] {
@@ -40,13 +44,26 @@ fn every_script_is_loaded() {
     for (name, _) in scripts() {
         assert!(source.contains(&format!("../lua/{name}")), "{name}");
     }
+    let source = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("src/jobs/scripts.rs")).unwrap();
+    for (name, _) in scripts_in("lua/jobs") {
+        assert!(source.contains(&format!("../lua/jobs/{name}")), "{name}");
+    }
 }
 
 #[test]
 fn only_scripts_that_take_on_new_work_stop_when_memory_is_full() {
-    for (name, code) in scripts() {
+    for (name, code) in scripts().into_iter().chain(scripts_in("lua/jobs")) {
         let takes_on = ["submit.lua", "claim.lua", "notify.lua"].contains(&name.as_str());
         assert_eq!(code.starts_with("#!lua flags=allow-oom\n"), !takes_on, "{name}");
+    }
+}
+
+#[test]
+fn no_script_of_jobs_takes_a_record_apart_or_reads_another_clock() {
+    for (name, code) in scripts_in("lua/jobs").into_iter().chain(scripts_in("lua/jobs/shared")) {
+        for word in ["os.", "math.random", "cjson", "HGETALL", "EVAL"] {
+            assert!(!code.contains(word), "{name}: {word}");
+        }
     }
 }
 

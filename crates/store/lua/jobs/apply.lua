@@ -1,0 +1,144 @@
+#!lua flags=allow-oom
+-- Writes what was decided about jobs of one queue: the end of a claim, an operator's action, a restored job, a tombstone. Each is written
+-- only if claim and record still are what the decision was made of; nothing is decided here.
+-- KEYS  1 the partition's base, which never exists, 2 the queue's hash
+-- ARGV  1 queue, 2 wake channel, 3 delivery channel, 4 events kept, 5 '' or why a queue is paused in which nothing of this may be done,
+--       then for each job:
+--       key, group ('' = none) with a space before it, claim seen ('' = none), record seen ('-' = it may be any, '' = none), record to
+--       write ('' = as it is), claim to write ('' = none), place ('sends'|'queries'|'review'|'done'|'expired'|'quarantine'|'' = as it is), due (ms, or
+--       what the quarantine says), the decider's idea of Redis's time (ms, 0 = none), state to publish ('' = unchanged), webhook event
+--       ('' = none), what the response is known by ('' = nothing), further arguments, then those: a letter with a text behind it, 'h' a
+--       line for the history's list, 'b' a business key that the job now has, 'f' what a response is no longer known by, 'd' deletes the
+--       history's list
+-- Returns for each job 'ok' | {'changed', claim, record} as they are ('' = none) | {'owned', key of the job that the response is known by}
+--         | 'paused' | 'repeated' (this very call has the job twice: nothing was done for the second)
+-- shared: whole.lua
+-- shared: names.lua
+-- shared: ready.lua
+-- shared: deliveries.lua
+local time = redis.call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+local now_text = whole(now)
+local WORDS = 13
+local keys, starts = {}, {}
+do
+  local at = 6
+  while at <= #ARGV do
+    keys[#keys + 1], starts[#starts + 1] = ARGV[at], at
+    at = at + WORDS + ARGV[at + 12]
+  end
+end
+local claims = redis.call('HMGET', queue_key('claims'), unpack(keys))
+local ids, owners = {}, {}
+for _, at in ipairs(starts) do
+  if ARGV[at + 11] ~= '' then ids[#ids + 1] = ARGV[at + 11] end
+end
+if #ids > 0 then
+  local known = redis.pcall('HMGET', queue_key('responses'), unpack(ids)) -- a foreign type must not keep responses from their records
+  for at = 1, #ids do owners[ids[at]] = known[at] end
+end
+local is_paused = ARGV[5] ~= '' and redis.call('HGET', KEYS[2], 'paused') == ARGV[5]
+
+local answers = {}
+-- What is written for all jobs at once, each list with its length: making tables and counting them is what costs.
+local records, written, ended, over_count = {}, 0, {}, 0
+local entries, named, forgotten, deleted, deliveries, done = {}, {}, {}, {}, {}, {}
+local going = { due_sends = {}, due_queries = {}, review = {} }
+local leaving = { sends = {}, due_sends = {}, due_queries = {}, review = {}, done = {} }
+local soonest = math.huge
+local function add(list, first, second)
+  local place = #list
+  list[place + 1], list[place + 2] = first, second
+end
+-- What changed, several jobs to an entry of the stream: an entry of its own costs each job a command.
+local EVENTS_AN_ENTRY, WORDS_AN_EVENT = 16, 4
+local changed, event, event_words = {}, nil, 0
+local function add_event(key, state)
+  if not event or event_words == EVENTS_AN_ENTRY * WORDS_AN_EVENT then
+    event, event_words = { 'queue', queue }, 0
+    changed[#changed + 1] = event
+  end
+  event[event_words + 3], event[event_words + 4], event[event_words + 5], event[event_words + 6] = 'key', key, 'state', state
+  event_words = event_words + WORDS_AN_EVENT
+end
+local job_base = queue_key('job') .. ':'
+local over = {} -- jobs of this very call
+-- The rest of what is said of a job, which most have nothing of.
+local function further(key, at, count)
+  for index = at, at + count - 1 do
+    local letter, word = string.sub(ARGV[index], 1, 1), string.sub(ARGV[index], 2)
+    if letter == 'h' then redis.pcall('RPUSH', queue_key('history') .. ':' .. key, word) -- a foreign type must not keep it from the record
+    elseif letter == 'b' then
+      records[written + 1], records[written + 2], written = queue_key('business') .. ':' .. word, key, written + 2
+    elseif letter == 'f' then forgotten[#forgotten + 1] = word
+    elseif letter == 'd' then deleted[#deleted + 1] = queue_key('history') .. ':' .. key
+    end
+  end
+end
+local function move(key, group, claim, place, due, decided)
+  -- Redis's clock was set back since: what was decided by the other one comes due by this one.
+  if (place == 'sends' or place == 'queries') and tonumber(decided) > now then due = whole(math.max(0, due - (decided - now))) end
+  if place == 'done' then add(done, now_text, key)
+  elseif place == 'queries' then add(going.due_queries, due, key)
+  elseif place == 'sends' then add(going.due_sends, due, key .. group)
+  elseif place == 'review' then add(going.review, now_text, key)
+  elseif place == 'expired' then leaving.done[#leaving.done + 1] = key
+  else redis.call('HSET', queue_key('quarantine'), key, due)
+  end
+  if place == 'sends' or place == 'queries' then soonest = math.min(soonest, tonumber(due)) end
+  if place ~= 'queries' then leaving.due_queries[#leaving.due_queries + 1] = key end
+  if claim == '' then -- it may be in any other set
+    leaving.sends[#leaving.sends + 1] = key .. group
+    if place ~= 'sends' then leaving.due_sends[#leaving.due_sends + 1] = key .. group end
+    if place ~= 'review' then leaving.review[#leaving.review + 1] = key end
+  end
+end
+local function decide(number, at)
+  local key, group, claim, record, text, entry, place, due, decided, state, webhook, id, more = unpack(ARGV, at, at + WORDS - 1)
+  if over[key] then return 'repeated' end
+  local claim_now = claims[number] or ''
+  if claim ~= claim_now or record ~= '-' then
+    local record_now = redis.call('GET', job_base .. key) or ''
+    if claim ~= claim_now or record ~= record_now then return { 'changed', claim_now, record_now } end
+  end
+  if id ~= '' then
+    if owners[id] then return { 'owned', owners[id] } end
+    owners[id] = key
+    add(named, id, key)
+  end
+  over[key] = true
+  if text ~= '' then records[written + 1], records[written + 2], written = job_base .. key, text, written + 2 end
+  if entry ~= '' then add(entries, key, entry)
+  elseif claim ~= '' then
+    over_count = over_count + 1
+    ended[over_count] = key
+  end
+  if place ~= '' then move(key, group, claim, place, due, decided) end
+  if state ~= '' then add_event(key, state) end
+  if webhook ~= '' then deliveries[#deliveries + 1] = { key, webhook } end
+  if more ~= '0' then further(key, at + WORDS, more) end
+  return 'ok'
+end
+for number, at in ipairs(starts) do answers[number] = is_paused and 'paused' or decide(number, at) end
+-- Records first, and no claim outlives the record that tells its end. Should an error follow, from a key of a foreign type, the job is
+-- due to be looked at still.
+if #deleted > 0 then redis.call('UNLINK', unpack(deleted)) end
+if #records > 0 then redis.call('MSET', unpack(records)) end
+if #ended > 0 then redis.call('HDEL', queue_key('claims'), unpack(ended)) end
+if #entries > 0 then redis.call('HSET', queue_key('claims'), unpack(entries)) end
+for set, members in pairs(going) do
+  if #members > 0 then redis.call('ZADD', queue_key(set), unpack(members)) end
+end
+if #done > 0 then redis.call('ZADD', queue_key('done'), 'NX', unpack(done)) end
+for set, members in pairs(leaving) do
+  if #members > 0 then redis.call('ZREM', queue_key(set), unpack(members)) end
+end
+if #named > 0 then redis.pcall('HSET', queue_key('responses'), unpack(named)) end
+if #forgotten > 0 then redis.pcall('HDEL', queue_key('responses'), unpack(forgotten)) end
+for _, delivery in ipairs(deliveries) do enqueue_delivery(delivery[1], delivery[2], now_text) end
+for _, words in ipairs(changed) do redis.call('XADD', base .. 'events', 'MAXLEN', '~', ARGV[4], '*', unpack(words)) end
+if soonest < math.huge then
+  bring_forward(whole(soonest))
+  if soonest <= now then redis.pcall('PUBLISH', ARGV[2], queue) end
+end
+return answers

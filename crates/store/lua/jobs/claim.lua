@@ -1,0 +1,205 @@
+-- Claims due jobs of one queue, no more than can be called at once. A claim's entry stands in `claims`: for a send that is its intent,
+-- so the job is in doubt, on record, before anybody knows that it may be sent. The record is left as it is.
+-- KEYS  1 the partition's base, which never exists, 2 the queue's hash
+-- ARGV  1 queue, 2 worker, 3 the claim's token as JSON, 4 lease (ms), 5 free slots, 6 calls per second over all replicas (0 = no limit),
+--       7 number of this claim (rises with each claim of this worker), 8 events kept, 9 how long the receipt is kept (ms), 10 the number
+--       of this worker's last receipt and 11 the highest fence of the queue, as far as it remembers them (0 = not), 12 why the queue is
+--       paused after lost writes ('' = it is not), 13 'sends'|'queries': whether sends may be claimed, 14 the one send that may be ('' =
+--       any): a probe of the gateway, 15 the worker's idea of Redis's time (ms, 0 = none), 16 '1' while a claim whose lease has ended is
+--       left to its worker: after an outage that worker may hold the response, and its commit comes first, 17 the worker's gateway ('' =
+--       any), then for each group that has a weight: the group with a space before it, what a unit of its work adds to its rank
+-- Returns {now (ms), next due (ms, -1 = nothing waits), fence, 'ok' | 'lost_writes' | 'other_gateway', era, the era that a person answered
+--         for, when that was (ms), keys that too many workers were lost with, jobs}; each job is four of `jobs`: its key, its claim, since
+--         when it was due (ms, 0 = not known), its record (false = there is none)
+-- shared: whole.lua
+-- shared: names.lua
+-- shared: ready.lua
+-- shared: ranks.lua
+-- shared: lost_writes.lua
+local worker, token = ARGV[2], ARGV[3]
+local lease, slots, rate, number = tonumber(ARGV[4]), tonumber(ARGV[5]), tonumber(ARGV[6]), tonumber(ARGV[7])
+local sends_allowed, probe = ARGV[13] == 'sends', ARGV[14]
+local time = redis.call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+local now_us = time[1] * 1000000 + time[2]
+local paused, arrival_text, turn, fence, era, resumed, resumed_at, gateway =
+  unpack(redis.call('HMGET', KEYS[2], 'paused', 'rate_arrival', 'turn', 'fence', 'era', 'resumed', 'resumed_at', 'gateway'))
+fence, era, resumed, resumed_at = tonumber(fence) or 0, tonumber(era) or 0, tonumber(resumed) or 0, tonumber(resumed_at) or 0
+local function nothing(next_due, what) return { now, next_due, fence, what or 'ok', era, resumed, resumed_at, {}, {} } end
+
+-- The jobs were accepted for, and perhaps sent to, one gateway: a worker that would call another one takes none, and learns nothing.
+if ARGV[17] ~= '' and gateway ~= ARGV[17] then
+  if gateway then return nothing(-1, 'other_gateway') end
+  redis.call('HSET', KEYS[2], 'gateway', ARGV[17])
+end
+
+-- A claim that its worker has given up, or that a network delivers late or twice, takes nothing.
+local receipt_number = last_receipt(worker)
+if receipt_number >= number then return nothing(now) end
+
+local known = tonumber(ARGV[11])
+local lost = has_lost_writes(receipt_number, fence, now, tonumber(ARGV[10]), known, tonumber(ARGV[15]))
+if lost then
+  fence = math.max(fence, known) + 1
+  era = begin_era(era, fence, ARGV[8])
+end
+paused = pause_after_losses(era, resumed, ARGV[12], paused, ARGV[8])
+if lost then return nothing(now, 'lost_writes') end
+sends_allowed = sends_allowed and not paused
+
+-- The queue's place among those with something due. A send that may not be made now makes none.
+local function settle_ready(not_before)
+  local due = math.huge
+  local function look(set) due = math.min(due, tonumber(redis.call('ZRANGE', queue_key(set), 0, 0, 'WITHSCORES')[2]) or due) end
+  look('due_queries')
+  if not paused then
+    look('due_sends')
+    if redis.call('EXISTS', queue_key('sends')) == 1 then due = math.min(due, now) end
+  end
+  if due == math.huge then
+    redis.call('ZREM', base .. 'ready', queue)
+    return -1
+  end
+  due = math.max(due, not_before)
+  redis.call('ZADD', base .. 'ready', due, queue)
+  return due
+end
+
+-- GCRA: the arrival is when the bucket will be empty; a burst of 50 ms of the rate smooths what batches bunch together.
+local interval, burst, arrival, allowance = 0, 0, 0, slots
+if rate > 0 then
+  interval = 1000000 / rate
+  burst = math.max(1, rate / 20) * interval
+  arrival = math.max(tonumber(arrival_text) or 0, now_us)
+  -- No claim leaves it later than this, so the clock was set back or the rate raised: neither may stop the queue.
+  if arrival > now_us + burst + interval then arrival = now_us end
+  allowance = math.max(0, math.floor((burst - (arrival - now_us)) / interval + 1e-9)) -- differences first: they are exact
+end
+local function next_call() return math.ceil((arrival - burst + interval) / 1000) end
+if allowance == 0 then return nothing(settle_ready(next_call())) end
+local room = math.min(slots, allowance)
+
+-- What has come due since gets its rank.
+local RANKED_AT_ONCE = 512
+if sends_allowed then
+  local due = redis.call('ZRANGEBYSCORE', queue_key('due_sends'), '-inf', now, 'LIMIT', 0, RANKED_AT_ONCE)
+  if #due > 0 then
+    local steps, ranked = {}, {}
+    for at = 18, #ARGV, 2 do steps[ARGV[at]] = tonumber(ARGV[at + 1]) end
+    for _, member in ipairs(due) do
+      local group, at = string.match(member, '^%S+(.*)$'), #ranked
+      ranked[at + 1], ranked[at + 2] = rank_of(group, steps[group] or 1), member
+    end
+    redis.call('ZADD', queue_key('sends'), unpack(ranked))
+    redis.call('ZREM', queue_key('due_sends'), unpack(due))
+    keep_ranks()
+  end
+end
+
+local sends = {}
+if sends_allowed and probe ~= '' then
+  local rank = redis.call('ZSCORE', queue_key('sends'), probe)
+  if rank then sends = { probe, rank } end
+elseif sends_allowed then
+  sends = redis.call('ZRANGE', queue_key('sends'), 0, room - 1, 'WITHSCORES')
+end
+local queries = redis.call('ZRANGEBYSCORE', queue_key('due_queries'), '-inf', now, 'WITHSCORES', 'LIMIT', 0, room)
+-- Neither may starve the other: each has half of the room, and what it leaves goes to the other. One slot goes by turns.
+local due_sends, due_queries = #sends / 2, #queries / 2 -- each with its score
+local take_sends, take_queries = due_sends, due_queries
+if take_sends + take_queries > room then
+  local half = math.ceil(room / 2)
+  if room == 1 then
+    half = turn == 'query' and 0 or 1
+    redis.call('HSET', KEYS[2], 'turn', half == 1 and 'query' or 'send')
+  end
+  take_sends = math.min(due_sends, math.max(half, room - due_queries))
+  take_queries = room - take_sends
+end
+
+local taken = take_sends + take_queries
+if taken == 0 then return nothing(settle_ready(0)) end
+local keys, names, members = {}, {}, {}
+for at = 1, take_sends do
+  members[at] = sends[2 * at - 1]
+  keys[at] = string.match(members[at], '^%S+')
+end
+for at = 1, take_queries do keys[take_sends + at] = queries[2 * at - 1] end
+for at = 1, taken do names[at] = job_key(keys[at]) end
+local records = redis.call('MGET', unpack(names))
+local earlier = redis.call('HMGET', queue_key('claims'), unpack(keys))
+
+-- Claim and lease before all else: an error in between, from a key of a foreign type, leaves jobs that come due, never one that was
+-- taken and forgotten.
+local MAX_ENTRY = 4096 -- so many claims were lost without anybody deciding about the job that its readers die of it
+local LEFT_ALONE = 100 -- ms until a claim is looked at again that was left to its worker
+fence = fence + 1
+local fence_text, lease_end, now_text = whole(fence), whole(now + lease), whole(now)
+local leased, claims, jobs, receipt, poisoned, left_alone = {}, {}, {}, { ARGV[7] }, {}, false
+local function take(at, call, due)
+  local key, lapsed = keys[at], earlier[at]
+  if lapsed and ARGV[16] == '1' then
+    left_alone = true
+    if call == 'send' then redis.call('ZADD', queue_key('due_queries'), now_text, key) end
+    return
+  end
+  if lapsed and #lapsed > MAX_ENTRY then
+    poisoned[#poisoned + 1] = key
+    return
+  end
+  local claim = '{"claim":' .. token .. ',"call":"' .. call .. '","fence":' .. fence_text .. ',"at":' .. now_text
+    .. (lapsed and ',"after":' .. lapsed .. '}' or '}')
+  local place = #leased
+  leased[place + 1], leased[place + 2] = lease_end, key
+  claims[place + 1], claims[place + 2] = key, claim
+  receipt[#receipt + 1] = members[at] or key
+  place = #jobs
+  jobs[place + 1], jobs[place + 2], jobs[place + 3], jobs[place + 4] = key, claim, due, records[at]
+end
+for at = 1, take_sends do take(at, 'send', '0') end
+for at = 1, take_queries do take(take_sends + at, 'query', queries[2 * at]) end
+if #leased > 0 then
+  redis.call('ZADD', queue_key('due_queries'), unpack(leased))
+  redis.call('HSET', queue_key('claims'), unpack(claims))
+  -- Should the reply be lost, the worker reads here what it was given, and gives it back unsent.
+  redis.call('SET', queue_key('receipt') .. ':' .. worker, table.concat(receipt, '\n'), 'PX', ARGV[9])
+end
+local served, serves = {}, {}
+if take_sends > 0 then
+  redis.call('ZREM', queue_key('sends'), unpack(members))
+  local virtual_time = sends[2 * take_sends]
+  for at = 1, take_sends do
+    local group = string.match(members[at], '^%S+(.*)$')
+    if not serves[group] then served[#served + 1] = group end
+    serves[group] = sends[2 * at]
+  end
+  redis.call('HSET', KEYS[2], 'virtual_time', virtual_time)
+  -- A group without a job in `sends` begins at the virtual time.
+  local ranks_now, gone = redis.call('HMGET', queue_key('ranks'), unpack(served)), {}
+  for at, group in ipairs(served) do
+    if ranks_now[at] and tonumber(ranks_now[at]) <= tonumber(serves[group]) then gone[#gone + 1] = group end
+  end
+  if #gone > 0 then redis.call('HDEL', queue_key('ranks'), unpack(gone)) end
+end
+if #poisoned > 0 then
+  redis.call('ZREM', queue_key('due_queries'), unpack(poisoned))
+  for _, key in ipairs(poisoned) do
+    redis.call('HSETNX', queue_key('quarantine'), key, '{"at":' .. now_text .. ',"code":"workers_lost"}')
+  end
+end
+local claimed = #leased / 2
+if claimed > 0 then
+  if rate > 0 then
+    arrival = math.ceil(arrival + claimed * interval)
+    redis.call('HSET', KEYS[2], 'fence', fence_text, 'rate_arrival', string.format('%.0f', arrival))
+  else
+    redis.call('HSET', KEYS[2], 'fence', fence_text)
+  end
+else
+  fence = fence - 1
+end
+local not_before = 0
+if left_alone then not_before = now + LEFT_ALONE end
+if claimed == allowance then not_before = math.max(not_before, next_call()) end
+local next_due = settle_ready(not_before)
+return { now, next_due, fence, 'ok', era, resumed, resumed_at, poisoned, jobs }

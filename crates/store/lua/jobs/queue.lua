@@ -1,0 +1,53 @@
+#!lua flags=allow-oom
+-- Changes what a queue says of itself.
+-- KEYS  1 the partition's base, which never exists, 2 the queue's hash
+-- ARGV  1 queue, 2 wake channel, 3 events kept, 4 what, then
+--       pause: the reason
+--       resume: the reason, and why the queue must be paused ('' = whyever); 'operator' where a person answers for what was lost until now
+--       fence: one that the queue's is raised to
+--       lost_writes: the era that is known
+--       gateway: the one that was seen ('' = none), the new one, the reason
+-- Returns 1 when that changed anything, else 0
+-- shared: whole.lua
+-- shared: names.lua
+-- shared: ready.lua
+-- shared: lost_writes.lua
+local what, events_kept = ARGV[4], ARGV[3]
+local function tell(event, reason)
+  redis.call('XADD', base .. 'events', 'MAXLEN', '~', events_kept, '*', 'queue', queue, 'event', event, 'reason', reason)
+end
+local function now()
+  local time = redis.call('TIME')
+  return whole(time[1] * 1000 + math.floor(time[2] / 1000))
+end
+if what == 'pause' then
+  if redis.call('HSETNX', KEYS[2], 'paused', ARGV[5]) == 0 then return 0 end
+  tell('paused', ARGV[5])
+  return 1
+elseif what == 'resume' then
+  local paused, era = unpack(redis.call('HMGET', KEYS[2], 'paused', 'era'))
+  if ARGV[7] == 'operator' then redis.call('HSET', KEYS[2], 'resumed', era or '0', 'resumed_at', now()) end
+  if not paused or (ARGV[6] ~= '' and paused ~= ARGV[6]) then return 0 end
+  redis.call('HDEL', KEYS[2], 'paused')
+  tell('resumed', ARGV[5])
+  bring_forward(now())
+  redis.pcall('PUBLISH', ARGV[2], queue)
+  return 1
+elseif what == 'fence' then
+  if (tonumber(redis.call('HGET', KEYS[2], 'fence')) or 0) >= tonumber(ARGV[5]) then return 0 end
+  redis.call('HSET', KEYS[2], 'fence', ARGV[5])
+  return 1
+elseif what == 'lost_writes' then
+  local fence, era = unpack(redis.call('HMGET', KEYS[2], 'fence', 'era'))
+  if (tonumber(era) or 0) > tonumber(ARGV[5]) then return 0 end
+  begin_era(tonumber(era) or 0, (tonumber(fence) or 0) + 1, events_kept)
+  return 1
+elseif what == 'gateway' then
+  if (redis.call('HGET', KEYS[2], 'gateway') or '') ~= ARGV[5] then return 0 end
+  redis.call('HSET', KEYS[2], 'gateway', ARGV[6])
+  tell('gateway', ARGV[7])
+  bring_forward(now())
+  redis.pcall('PUBLISH', ARGV[2], queue)
+  return 1
+end
+return 0

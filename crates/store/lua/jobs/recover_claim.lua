@@ -1,0 +1,12 @@
+#!lua flags=allow-oom
+-- What a claim gave whose reply was lost; if it has not arrived here yet, it will find that it was given up.
+-- KEYS  1 the partition's base, which never exists, 2 the queue's hash
+-- ARGV  1 queue, 2 worker, 3 number of the claim, 4 how long that is kept (ms)
+-- Returns the receipt: the claim's number, then a line for each job: its key, and its group where it has one; false when it gave nothing
+-- shared: names.lua
+local name, number = queue_key('receipt') .. ':' .. ARGV[2], tonumber(ARGV[3])
+local receipt = redis.call('GET', name)
+local last = receipt and tonumber(string.match(receipt, '^%d+')) or -1
+if last == number then return receipt end
+if last < number then redis.call('SET', name, ARGV[3], 'PX', ARGV[4]) end
+return false

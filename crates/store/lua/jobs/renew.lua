@@ -1,0 +1,40 @@
+#!lua flags=allow-oom
+-- Moves the leases of jobs that a worker still has claimed, and says what the worker knows of the queue: a worker whose places are all
+-- taken, or that drains, claims nothing, and may be the only one who knows of writes that Redis has lost.
+-- KEYS  1 the partition's base, which never exists, 2 the queue's hash
+-- ARGV  1 queue, 2 worker, 3 lease (ms), 4 events kept, 5 the number of this worker's last receipt, 6 the highest fence of the queue, as far
+--       as it remembers them (0 = not), 7 why the queue is paused after lost writes ('' = it is not), 8 the worker's idea of Redis's time
+--       (ms, 0 = none), then for each job: key, how the claim's text begins
+-- Returns {now (ms), fence, era, 1 if Redis has lost writes else 0, what is no longer this worker's}: of each such job its key, its claim
+--         and its record ('' = none)
+-- shared: whole.lua
+-- shared: names.lua
+-- shared: lost_writes.lua
+local time = redis.call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+local paused, fence, era, resumed = unpack(redis.call('HMGET', KEYS[2], 'paused', 'fence', 'era', 'resumed'))
+fence, era, resumed = tonumber(fence) or 0, tonumber(era) or 0, tonumber(resumed) or 0
+local known_receipt, known_fence = tonumber(ARGV[5]), tonumber(ARGV[6])
+local receipt = known_receipt > 0 and last_receipt(ARGV[2]) or 0
+local lost = has_lost_writes(receipt, fence, now, known_receipt, known_fence, tonumber(ARGV[8]))
+local keys, renewed, gone = {}, {}, {}
+for at = 9, #ARGV, 2 do keys[#keys + 1] = ARGV[at] end
+local claims = #keys > 0 and redis.call('HMGET', queue_key('claims'), unpack(keys)) or {}
+local lease_end = whole(now + tonumber(ARGV[3]))
+for number, key in ipairs(keys) do
+  local beginning, claim = ARGV[8 + 2 * number], claims[number] or ''
+  if string.sub(claim, 1, #beginning) == beginning then
+    local place = #renewed
+    renewed[place + 1], renewed[place + 2] = lease_end, key
+  else
+    local place, record = #gone, redis.pcall('GET', job_key(key))
+    gone[place + 1], gone[place + 2], gone[place + 3] = key, claim, type(record) == 'string' and record or ''
+  end
+end
+if #renewed > 0 then redis.call('ZADD', queue_key('due_queries'), 'XX', unpack(renewed)) end
+if lost then
+  fence = math.max(fence, known_fence) + 1
+  era = begin_era(era, fence, ARGV[4])
+end
+pause_after_losses(era, resumed, ARGV[7], paused, ARGV[4])
+return { now, fence, era, lost and 1 or 0, gone }

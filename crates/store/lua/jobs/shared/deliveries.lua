@@ -1,0 +1,18 @@
+-- deliveries
+-- A job's outbox is a list of events, each put there in the same step as the state that it tells of, so that neither is ever on record
+-- without the other.
+local MAX_WAITING = 16 -- a job ends once and may be refunded: only a person who orders calls again and again fills it
+local function enqueue_delivery(key, event, now)
+  local outbox = queue_key('outbox') .. ':' .. key
+  local waiting = redis.pcall('RPUSH', outbox, event)
+  if type(waiting) ~= 'number' then return end -- a list of a foreign type must not keep the state from the record
+  if waiting > MAX_WAITING then
+    -- The oldest but the one that may be under way: a review, for ends come last.
+    local dropped = redis.call('LINDEX', outbox, 1)
+    redis.call('LSET', outbox, 1, '')
+    redis.call('LREM', outbox, 1, '')
+    redis.pcall('RPUSH', queue_key('history') .. ':' .. key, '{"event":"delivery","at":' .. now .. ',"outcome":"dropped","dropped":' .. dropped .. '}')
+  end
+  redis.pcall('ZADD', queue_key('due_deliveries'), 'NX', now, key) -- one that waits or is under way keeps its time
+  redis.pcall('PUBLISH', ARGV[3], queue)
+end

@@ -1,0 +1,198 @@
+//! One guarded write: what was decided about a job is written if its claim and its record still are what was seen.
+
+use bursar_domain::{Lane, Millis, State};
+use redis::Value;
+
+use super::Jobs;
+use crate::StoreError;
+use crate::scripts::EVENTS_KEPT;
+
+/// Jobs of one call: a bound on how long the script holds Redis.
+pub(crate) const MAX_APPLIED: usize = 256;
+
+/// Where a job goes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// It stays where it is.
+    Same,
+    /// To be sent, not before this moment.
+    Sends(Millis),
+    /// To be queried, not before this moment.
+    Queries(Millis),
+    /// Before a person.
+    Review,
+    /// Among those that have ended.
+    Done,
+    /// Nowhere: it is a tombstone.
+    Expired,
+    /// Out of the way, with the time and the reason as JSON.
+    Quarantine(String),
+}
+
+/// What must be there for a write to happen.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Seen {
+    /// Any record, or none.
+    Any,
+    /// This text; empty for no record.
+    Text(String),
+}
+
+/// One guarded write.
+#[derive(Clone, Debug)]
+pub struct Guarded {
+    pub(crate) key: String,
+    pub(crate) group: String,
+    /// The claim that was seen; empty for none.
+    pub(crate) claim_seen: String,
+    pub(crate) record_seen: Seen,
+    /// The record to write; empty to leave it.
+    pub(crate) record: String,
+    /// The claim to write; empty for none.
+    pub(crate) claim: String,
+    pub(crate) place: Place,
+    /// The decider's idea of Redis's time.
+    pub(crate) decided: Millis,
+    /// The state to publish, if it has changed.
+    pub(crate) state: Option<State>,
+    /// The webhook event, as JSON; empty for none.
+    pub(crate) webhook: String,
+    /// What the response is known by; empty for nothing.
+    pub(crate) response: String,
+    /// Lines for the history's list.
+    pub(crate) history: Vec<String>,
+    pub(crate) business_key: Option<String>,
+    /// What responses are no longer known by.
+    pub(crate) forgotten: Vec<String>,
+    pub(crate) deletes_history: bool,
+}
+
+impl Guarded {
+    /// A write that changes nothing yet.
+    pub(crate) fn new(key: &str, claim_seen: &str, record_seen: Seen) -> Self {
+        Self {
+            key: key.to_owned(),
+            group: String::new(),
+            claim_seen: claim_seen.to_owned(),
+            record_seen,
+            record: String::new(),
+            claim: String::new(),
+            place: Place::Same,
+            decided: Millis(0),
+            state: None,
+            webhook: String::new(),
+            response: String::new(),
+            history: Vec::new(),
+            business_key: None,
+            forgotten: Vec::new(),
+            deletes_history: false,
+        }
+    }
+}
+
+/// What became of a guarded write.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Applied {
+    Done,
+    /// Nothing was written: these are claim and record, empty where there is none.
+    Changed {
+        claim: String,
+        record: String,
+    },
+    /// Nothing was written: the response is known by what this job's was.
+    Owned(String),
+    /// Nothing was written: the queue is paused for the reason that was named.
+    Paused,
+    /// Nothing was written: the same call had this job already.
+    Repeated,
+}
+
+impl Jobs {
+    /// Writes what was decided about some jobs of a queue, each by itself; one answer for each, in order. Nothing is written while the
+    /// queue is paused for the reason `unless_paused` (as recorded; empty: whatever it is).
+    pub(crate) async fn apply(
+        &self,
+        lane: &Lane,
+        writes: &[Guarded],
+        unless_paused: &str,
+    ) -> Result<Vec<Applied>, StoreError> {
+        let mut answers = Vec::with_capacity(writes.len());
+        for batch in writes.chunks(MAX_APPLIED) {
+            let queue = self.keys.of(lane);
+            let mut call = self.scripts.apply.on_jobs(&queue.base, &queue.queue_hash(), &queue.queue);
+            call.push(self.keys.wake_channel())
+                .push(self.keys.delivery_channel())
+                .push(EVENTS_KEPT)
+                .push(unless_paused);
+            for write in batch {
+                push(&mut call, write);
+            }
+            let replies: Vec<Value> = call.run(&self.store).await?;
+            for reply in &replies {
+                answers.push(applied(reply)?);
+            }
+        }
+        Ok(answers)
+    }
+}
+
+fn push(call: &mut crate::scripts::Call<'_>, write: &Guarded) {
+    let (place, due) = match &write.place {
+        Place::Same => ("", String::new()),
+        Place::Sends(at) => ("sends", at.0.to_string()),
+        Place::Queries(at) => ("queries", at.0.to_string()),
+        Place::Review => ("review", String::new()),
+        Place::Done => ("done", String::new()),
+        Place::Expired => ("expired", String::new()),
+        Place::Quarantine(why) => ("quarantine", why.clone()),
+    };
+    let lines = write.history.iter().map(|line| format!("h{line}"));
+    let business = write.business_key.iter().map(|business_key| format!("b{business_key}"));
+    let forgotten = write.forgotten.iter().map(|id| format!("f{id}"));
+    let deletes = write.deletes_history.then(|| "d".to_owned());
+    let more: Vec<String> = deletes.into_iter().chain(lines).chain(business).chain(forgotten).collect();
+    call.push(&write.key)
+        .push(member_end(&write.group))
+        .push(&write.claim_seen)
+        .push(match &write.record_seen {
+            Seen::Any => "-",
+            Seen::Text(text) => text.as_str(),
+        })
+        .push(&write.record)
+        .push(&write.claim)
+        .push(place)
+        .push(due)
+        .push(write.decided.0)
+        .push(write.state.map(State::as_str).unwrap_or_default())
+        .push(&write.webhook)
+        .push(&write.response)
+        .push(more.len());
+    for word in more {
+        call.push(word);
+    }
+}
+
+/// How a job's member of the sets of sends goes on behind its key.
+pub(crate) fn member_end(group: &str) -> String {
+    if group.is_empty() { String::new() } else { format!(" {group}") }
+}
+
+fn applied(reply: &Value) -> Result<Applied, StoreError> {
+    let unreadable =
+        || StoreError::Unreadable { what: "the reply of apply".into(), detail: format!("{reply:?} is no answer") };
+    if let Ok(word) = redis::from_redis_value_ref::<String>(reply) {
+        return match word.as_str() {
+            "ok" => Ok(Applied::Done),
+            "paused" => Ok(Applied::Paused),
+            "repeated" => Ok(Applied::Repeated),
+            _ => Err(unreadable()),
+        };
+    }
+    let words: Vec<Vec<u8>> = redis::from_redis_value_ref(reply).map_err(|_| unreadable())?;
+    let text = |at: usize| words.get(at).map(|word| String::from_utf8_lossy(word).into_owned());
+    match (text(0).as_deref(), text(1), text(2)) {
+        (Some("changed"), Some(claim), Some(record)) => Ok(Applied::Changed { claim, record }),
+        (Some("owned"), Some(key), None) => Ok(Applied::Owned(key)),
+        _ => Err(unreadable()),
+    }
+}

@@ -1,0 +1,378 @@
+//! Claiming due jobs.
+
+use std::sync::Arc;
+
+use bursar_domain::{Answer, Call, Facts, Key, Lane, Millis, Names, OnAmbiguous, Reason, Received, State, TraceParent};
+use redis::{Pipeline, Value};
+
+use super::apply::{Guarded, Place, Seen};
+use super::overlay::{ClaimEntry, Era};
+use super::record::{StoredJob, Unreadable};
+use super::{ClaimToken, Jobs};
+use crate::claim::whole_millis;
+use crate::scripts::EVENTS_KEPT;
+use crate::{ClaimId, Lapsed, MAX_CLAIM, RECEIPT_KEPT, Sends, StoreError};
+
+/// How long a job that a newer build wrote is left to one before it is looked at again.
+const LEFT_TO_NEWER: std::time::Duration = std::time::Duration::from_secs(30);
+
+/// Jobs at both ends of what is due that are looked at for a probe. What waits longest is mostly in doubt, and what is in doubt may be so
+/// by its own responses, which say nothing of the gateway.
+const PROBE_LOOK: isize = 64;
+
+/// One worker's wish for due jobs of one queue.
+#[derive(Clone, Copy, Debug)]
+pub struct Claim<'a> {
+    /// What the store asks of every claim.
+    pub wish: crate::Claim<'a>,
+    /// Groups that have a weight, with what a unit of their work adds to their rank.
+    pub steps: &'a [(String, f64)],
+}
+
+/// Which send a probe may be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Probe(pub(crate) String);
+
+/// What a claim gave.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Claimed {
+    /// When, in Redis time.
+    pub now: Millis,
+    /// When to claim again at the latest; `None` when nothing waits in this queue.
+    pub next_due: Option<Millis>,
+    /// The jobs.
+    pub jobs: Vec<ClaimedJob>,
+    /// Due keys that were put in quarantine, with the reason.
+    pub quarantined: Vec<(String, Unreadable)>,
+    /// Jobs of a newer build, which were left for one.
+    pub left: Vec<String>,
+    /// The queue's fence.
+    pub fence: u64,
+    /// The queue's era.
+    pub era: u64,
+    /// Whether this claim found that Redis has lost writes; it then took nothing.
+    pub lost_writes: bool,
+    /// Whether the queue's jobs are another gateway's than the worker's; it then took nothing.
+    pub other_gateway: bool,
+}
+
+/// What a claim found of a job: what its end is made of.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Found {
+    /// The record with the claims that were lost before laid over it.
+    pub(crate) record: StoredJob,
+    /// The state that the record itself has: what was published of it.
+    pub(crate) stored_state: State,
+    pub(crate) claim: ClaimEntry,
+    pub(crate) claim_text: String,
+}
+
+/// A claimed job: the worker's own until its lease ends.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ClaimedJob {
+    /// Its key.
+    pub key: Key,
+    /// What it was due for. For a send, the intent is on record already.
+    pub call: Call,
+    /// The claim's fence.
+    pub fence: u64,
+    /// Whose claim it is.
+    pub token: ClaimToken,
+    /// The queue's era in which it was claimed.
+    pub era: u64,
+    /// The exact bytes to send.
+    pub content: String,
+    /// The gateway's numbers for it, newest last.
+    pub trade_nos: Vec<String>,
+    /// State before the claim.
+    pub state: State,
+    /// Sends, this one included.
+    pub sends: u32,
+    /// Sends while an earlier might have executed, this one included.
+    pub resends: u32,
+    /// Queries so far.
+    pub queries: u32,
+    /// Claims that were lost.
+    pub claims_lost: u32,
+    /// The first intent to send.
+    pub first_sent: Option<Millis>,
+    /// The last one, this one included.
+    pub last_sent: Option<Millis>,
+    /// The last one before this claim.
+    pub sent_before: Option<Millis>,
+    /// When an operator last ordered a call.
+    pub ordered: Option<Millis>,
+    /// Since when it was due, where that is known.
+    pub due: Option<Millis>,
+    /// When it was accepted.
+    pub created: Option<Millis>,
+    /// What a response said that arrived when its claim had ended.
+    pub late_response: Option<Answer>,
+    /// The trace that it belongs to.
+    pub trace: Option<TraceParent>,
+    /// Why it was where it was before the claim.
+    pub reason: Option<Reason>,
+    /// SHA-256 of the content that was accepted.
+    pub hash: Vec<u8>,
+    pub(crate) found: Arc<Found>,
+}
+
+impl ClaimedJob {
+    /// The claim's identity.
+    #[must_use]
+    pub fn id(&self) -> ClaimId {
+        ClaimId { key: self.key.to_string(), fence: self.fence, token: self.token.0.clone() }
+    }
+
+    /// The group that shares the queue fairly with others; empty for none.
+    #[must_use]
+    pub fn group(&self) -> &str {
+        &self.found.record.fair_group
+    }
+
+    /// The facts for the state machine. What the gateway can do is the caller's knowledge.
+    #[must_use]
+    pub fn facts(&self, can_ask: bool, resend_tells: bool, next_day: bool) -> Facts {
+        Facts {
+            state: self.state,
+            sends: self.sends,
+            resends: self.resends,
+            asks: self.queries,
+            losses: self.claims_lost,
+            first_sent: self.first_sent,
+            last_sent: self.last_sent,
+            sent_before: self.sent_before,
+            ordered: self.ordered,
+            late_response: self.late_response,
+            can_ask,
+            names: Names::Nothing,
+            received: match self.reason {
+                Some(Reason::UndecidedResponse(_)) => Received::Response,
+                _ => Received::Nothing,
+            },
+            resend_tells,
+            next_day,
+            seed: self.key.seed(),
+        }
+    }
+}
+
+type Reply = (u64, i64, u64, String, u64, u64, u64, Vec<String>, Vec<Value>);
+
+/// Values for each job in a claim's reply: key, claim, since when it was due, record.
+const ROW: usize = 4;
+
+impl Jobs {
+    /// Claims due jobs of one queue.
+    ///
+    /// # Errors
+    /// [`StoreError`]: jobs may have been claimed all the same; [`Jobs::recover_claim`] finds and returns them.
+    pub async fn claim(&self, lane: &Lane, claim: &Claim<'_>) -> Result<Claimed, StoreError> {
+        let wish = &claim.wish;
+        let probe = match wish.sends {
+            Sends::Probe => self.probe(lane).await?,
+            Sends::Allowed | Sends::NotYet => None,
+        };
+        let queue = self.keys.of(lane);
+        let mut call = self.scripts.claim.on_jobs(&queue.base, &queue.queue_hash(), &queue.queue);
+        call.push(wish.worker)
+            .push(serde_json::Value::from(ClaimId::token(wish.worker, wish.number)).to_string())
+            .push(whole_millis(wish.lease))
+            .push(match wish.sends {
+                Sends::Probe => wish.slots.min(1),
+                Sends::Allowed | Sends::NotYet => wish.slots.min(MAX_CLAIM),
+            })
+            .push(wish.rate_per_second)
+            .push(wish.number)
+            .push(EVENTS_KEPT)
+            .push(whole_millis(RECEIPT_KEPT))
+            .push(wish.known.receipt)
+            .push(wish.known.epoch)
+            .push(pause_after_losses(wish.on_ambiguous))
+            .push(if wish.sends == Sends::NotYet { "queries" } else { "sends" })
+            .push(probe.map(|probe| probe.0).unwrap_or_default())
+            .push(wish.clock.unwrap_or_default().0)
+            .push(u8::from(wish.lapsed == Lapsed::Left))
+            .push(wish.gateway);
+        for (group, step) in claim.steps {
+            call.push(super::apply::member_end(group)).push(step);
+        }
+        let since = self.store.since();
+        let reply: Reply = call.run_on(self.store.to_claim_on(wish.over)?).await?;
+        let claimed = self.claimed(lane, wish, reply).await?;
+        // No send leaves before its intent is kept as the operator asked for.
+        if claimed.jobs.iter().any(|job| job.call == Call::Send) {
+            self.store.kept(since).await?;
+        }
+        Ok(claimed)
+    }
+
+    async fn claimed(&self, lane: &Lane, wish: &crate::Claim<'_>, reply: Reply) -> Result<Claimed, StoreError> {
+        let (now, next_due, fence, what, number, resumed, resumed_at, poisoned, rows) = reply;
+        let era = Era { number, resumed, resumed_at: Millis(resumed_at) };
+        let token = ClaimToken(ClaimId::token(wish.worker, wish.number));
+        let mut claimed = Claimed {
+            now: Millis(now),
+            next_due: u64::try_from(next_due).ok().map(Millis),
+            jobs: Vec::with_capacity(rows.len() / ROW),
+            quarantined: Vec::new(),
+            left: Vec::new(),
+            fence,
+            era: number,
+            lost_writes: what == "lost_writes",
+            other_gateway: what == "other_gateway",
+        };
+        let lost = Unreadable::Damaged("worker after worker was lost with it".into());
+        claimed.quarantined.extend(poisoned.into_iter().map(|key| (key, lost.clone())));
+        for row in rows.chunks_exact(ROW) {
+            let text = |at: usize| row.get(at).and_then(|value| redis::from_redis_value_ref::<String>(value).ok());
+            let (key, claim) = (text(0).unwrap_or_default(), text(1).unwrap_or_default());
+            match job(&key, &claim, text(2), text(3).as_deref(), (&token, era)) {
+                Ok(job) => claimed.jobs.push(job),
+                Err(Unreadable::Newer { .. }) => {
+                    let due = claimed.now.plus(LEFT_TO_NEWER);
+                    self.release_until(lane, &[(key.clone(), String::new(), token.0.clone())], due, "").await?;
+                    claimed.left.push(key);
+                }
+                Err(why) => {
+                    self.quarantine(lane, &key, &claim, claimed.now, &why).await?;
+                    claimed.quarantined.push((key, why));
+                }
+            }
+        }
+        Ok(claimed)
+    }
+
+    /// Puts a claimed job out of the way that this build cannot read. A claim that was lost before stands again.
+    async fn quarantine(
+        &self,
+        lane: &Lane,
+        key: &str,
+        claim: &str,
+        now: Millis,
+        why: &Unreadable,
+    ) -> Result<(), StoreError> {
+        let before = ClaimEntry::read(claim).and_then(|claim| claim.after).map(|before| before.text());
+        let entry = serde_json::json!({"at": now.0, "code": "unreadable_record", "detail": why.to_string()});
+        let write = Guarded {
+            claim: before.unwrap_or_default(),
+            place: Place::Quarantine(entry.to_string()),
+            ..Guarded::new(key, claim, Seen::Any)
+        };
+        self.apply(lane, &[write], "").await.map(drop)
+    }
+
+    /// The send that shows how the gateway is: one of a job that was never sent, if one is found. Of those that were never sent, too,
+    /// many may be one merchant's, so not always the first one is taken.
+    async fn probe(&self, lane: &Lane) -> Result<Option<Probe>, StoreError> {
+        let queue = self.keys.of(lane);
+        let mut pipeline = Pipeline::new();
+        let sends = queue.set("sends");
+        pipeline.cmd("ZRANGE").arg(&sends).arg(0).arg(PROBE_LOOK - 1);
+        pipeline.cmd("ZRANGE").arg(&sends).arg(0).arg(PROBE_LOOK - 1).arg("REV");
+        let (first, last): (Vec<String>, Vec<String>) = self.store.query("ZRANGE", &pipeline).await?;
+        let members: Vec<String> = first.into_iter().chain(last).collect();
+        if members.is_empty() {
+            return Ok(None);
+        }
+        let mut command = redis::cmd("MGET");
+        for member in &members {
+            let key = member.split_once(' ').map_or(member.as_str(), |(key, _)| key);
+            command.arg(format!("{}job:{}:{key}", queue.base, queue.queue));
+        }
+        let texts: Vec<Option<String>> =
+            command.query_async(&mut self.store.connection()).await.map_err(|source| StoreError::of("MGET", source))?;
+        let never_sent = |text: &Option<String>| {
+            let record = text.as_deref().and_then(|text| StoredJob::read(text).ok());
+            record.is_some_and(|record| record.state == State::Queued)
+        };
+        let unsent: Vec<&String> =
+            members.iter().zip(&texts).filter(|(_, text)| never_sent(text)).map(|(member, _)| member).collect();
+        Ok(fastrand::choice(unsent).map(|member| Probe(member.clone())))
+    }
+
+    /// After a claim whose reply was lost: gives back, unsent, whatever that claim had taken, and returns how many jobs that were. A
+    /// claim that has not arrived yet will take nothing. To be called before the worker's next claim in the queue.
+    ///
+    /// # Errors
+    /// [`StoreError`]: try again; what is not given back comes due when its lease ends.
+    pub async fn recover_claim(&self, lane: &Lane, worker: &str, number: u64) -> Result<usize, StoreError> {
+        let queue = self.keys.of(lane);
+        let mut call = self.scripts.recover_claim.on_jobs(&queue.base, &queue.queue_hash(), &queue.queue);
+        call.push(worker).push(number).push(whole_millis(RECEIPT_KEPT));
+        let receipt: Option<String> = call.run(&self.store).await?;
+        let receipt = receipt.unwrap_or_default();
+        let token = ClaimId::token(worker, number);
+        let jobs: Vec<(String, String, String)> = receipt
+            .lines()
+            .skip(1)
+            .map(|member| member.split_once(' ').unwrap_or((member, "")))
+            .map(|(key, group)| (key.to_owned(), group.to_owned(), token.clone()))
+            .collect();
+        self.release_until(lane, &jobs, Millis(0), "").await
+    }
+}
+
+/// Why a queue is paused after lost writes, as recorded; empty where it goes on.
+pub(crate) fn pause_after_losses(on_ambiguous: OnAmbiguous) -> String {
+    match on_ambiguous {
+        OnAmbiguous::Hold => Reason::QueueLostWrites.recorded(),
+        OnAmbiguous::Resend => String::new(),
+    }
+}
+
+/// A claimed job from a row of the reply.
+fn job(
+    key: &str,
+    claim_text: &str,
+    due: Option<String>,
+    record: Option<&str>,
+    (token, era): (&ClaimToken, Era),
+) -> Result<ClaimedJob, Unreadable> {
+    let damaged = |what: &str| Unreadable::Damaged(what.to_owned());
+    let record = StoredJob::read(record.ok_or_else(|| damaged("there is no record"))?)?;
+    let claim = ClaimEntry::read(claim_text).ok_or_else(|| damaged("its claim cannot be read"))?;
+    let (created, run_at, never_claimed) = (record.created_at, record.run_at, record.last_claim.is_empty());
+    let stored_state = record.state;
+    let is_forgotten = record.state == State::Queued && record.era < era.number;
+    let mut found = record.found_by(&claim, era);
+    let content = found.content.as_ref().ok_or_else(|| damaged("it has no content"))?.text().to_owned();
+    // Only a claim brings what is queued among what is to be queried, and that claim is gone.
+    if claim.call == Call::Ask && found.state == State::Queued {
+        found.state = State::InDoubt;
+        found.reason = Some(Reason::LostWrites);
+    }
+    // A person who has resumed the queue since has ordered what may have been sent to be sent.
+    let answered_for = is_forgotten && found.last_sent_at.is_none() && era.resumed >= era.number;
+    let ordered = if answered_for { found.ordered_at.max(Some(era.resumed_at)) } else { found.ordered_at };
+    let mut counted = found.clone();
+    if claim.call == Call::Send {
+        counted.count_send(claim.at, true);
+    }
+    let due = due.and_then(|due| due.parse().ok()).filter(|due| *due > 0).map(Millis);
+    Ok(ClaimedJob {
+        key: key.parse().map_err(|_| damaged("its key is none"))?,
+        call: claim.call,
+        fence: claim.fence,
+        token: token.clone(),
+        era: era.number,
+        content,
+        trade_nos: found.trade_nos.clone(),
+        state: found.state,
+        sends: counted.sends,
+        resends: counted.resends,
+        queries: found.queries,
+        claims_lost: found.claims_lost,
+        first_sent: counted.first_sent_at,
+        last_sent: counted.last_sent_at,
+        sent_before: found.last_sent_at,
+        ordered,
+        due: due.or(run_at.max(created).filter(|_| never_claimed)),
+        created,
+        late_response: found.late_outcome,
+        trace: found.traceparent.as_ref().and_then(|text| text.parse().ok()),
+        reason: found.reason.clone(),
+        hash: found.hash.0.clone(),
+        found: Arc::new(Found { record: found, stored_state, claim, claim_text: claim_text.to_owned() }),
+    })
+}

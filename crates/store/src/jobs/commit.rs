@@ -1,0 +1,423 @@
+//! The ends of claims: the record that follows is made here, and written if the claim still stands.
+
+use std::sync::Arc;
+
+use bursar_domain::{Answer, Call, Due, HistoryEvent, Lane, Millis, Next, Reason, State};
+
+use super::apply::{Applied, Guarded, Place, Seen};
+use super::claim::{ClaimedJob, Found};
+use super::overlay::{ClaimEntry, LateResponse, is_open};
+use super::record::StoredJob;
+use super::{ClaimToken, Jobs};
+use crate::scripts::LOG_QUIET_AFTER;
+use crate::{Evidence, Resend, StoreError};
+
+/// How often a write is decided again because claim or record have changed.
+const TRIES: usize = 8;
+
+/// The end of one claim.
+#[derive(Clone, Debug)]
+pub struct Commit {
+    /// The claim.
+    pub ends: Ends,
+    /// The worker's idea of Redis's time when it decided.
+    pub decided: Millis,
+    /// What the response, or its absence, is worth should this come too late.
+    pub evidence: Evidence,
+    /// What follows.
+    pub next: Next,
+    /// Why, with the gateway's words.
+    pub reason: Option<Reason>,
+    /// Whether the gateway was queried.
+    pub queried: bool,
+    /// Whether a send counts among the resends.
+    pub resend: Resend,
+    /// Numbers that the gateway named, newest last; they are added to those that are known.
+    pub trade_nos: Vec<String>,
+    /// The gateway's status as it wrote it, when it wrote one.
+    pub gateway_status: Option<String>,
+    /// What the response is known by, where that must be no other's.
+    pub response: Option<ResponseKnownBy>,
+    /// The event for the job's history.
+    pub event: Option<HistoryEvent>,
+}
+
+/// The claim that a commit ends, with what it found.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Ends {
+    pub(crate) found: Arc<Found>,
+    pub(crate) key: String,
+    pub(crate) token: ClaimToken,
+    /// The queue's era in which it was claimed.
+    pub(crate) era: u64,
+}
+
+/// What tells a response from every other one of its queue. A second response by the same is another's, or the same one over again: a
+/// mismatch, which a person must look at.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ResponseKnownBy {
+    /// The gateway's number for the job, named for the first time: no other job has it.
+    TradeNo(String),
+    /// The gateway's id of the request, where it named no number: no other response has it.
+    RequestId(String),
+}
+
+impl ResponseKnownBy {
+    /// The field of the queue's `responses` that it stands in.
+    pub(crate) fn field(&self) -> String {
+        match self {
+            Self::TradeNo(number) => format!("trade_no:{number}"),
+            Self::RequestId(id) => format!("request_id:{id}"),
+        }
+    }
+}
+
+/// What became of a commit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Committed {
+    /// Done.
+    Done,
+    /// Done before, under this claim: a repetition.
+    Again,
+    /// The job has moved on under another claim. The response is in the history, and used where nothing else decides.
+    Late,
+    /// Done, but not as it was decided: the response is known by what another one is. A person must look.
+    Mismatch,
+}
+
+impl Commit {
+    /// The end of a job's claim without a call.
+    #[must_use]
+    pub fn new(job: &ClaimedJob, decided: Millis, next: Next) -> Self {
+        Self {
+            ends: Ends {
+                found: Arc::clone(&job.found),
+                key: job.key.to_string(),
+                token: job.token.clone(),
+                era: job.era,
+            },
+            decided,
+            evidence: Evidence::None,
+            reason: None,
+            next,
+            queried: false,
+            resend: Resend::Counts,
+            trade_nos: Vec::new(),
+            gateway_status: None,
+            response: None,
+            event: None,
+        }
+    }
+
+    fn is_send(&self) -> bool {
+        self.ends.found.claim.call == Call::Send
+    }
+
+    /// The guarded write that ends the claim. `claim` is the entry as it is now.
+    fn write(&self, claim: &ClaimEntry, claim_text: &str, mismatch: Option<Reason>) -> Guarded {
+        let was = &self.ends.found.record;
+        let mut record = was.clone();
+        record.fence = claim.fence;
+        record.last_claim.clone_from(&self.ends.token.0);
+        record.updated_at = Some(self.decided);
+        if self.queried {
+            record.queries = record.queries.saturating_add(1);
+        }
+        if self.is_send() && self.resend != Resend::Skipped {
+            record.count_send(claim.at, self.resend == Resend::Counts || mismatch.is_some());
+        }
+        let is_mismatch = mismatch.is_some();
+        let (mut place, mut reason) = (place_of(&self.next), self.reason.clone());
+        record.state = self.next.state;
+        if let Some(why) = mismatch {
+            (record.state, place, reason) = (State::NeedsReview, Place::Review, Some(why));
+        } else {
+            record.learn(&self.trade_nos);
+            if let Some(status) = &self.gateway_status {
+                record.gateway_status = Some(status.clone());
+            }
+        }
+        record.reason = reason;
+        self.remember(&mut record, claim);
+        // A late response knows more than this call: the job is looked at once more, with it.
+        for late in &claim.late {
+            if is_mismatch || !is_open(record.state) {
+                record.learn(if late.other_content { &[] } else { &late.trade_nos });
+            } else if record.heed(late) {
+                place = if late.other_content { Place::Review } else { Place::Queries(self.decided) };
+            }
+        }
+        let changed = record.state != self.ends.found.stored_state;
+        let webhook = if changed { record.webhook_event(self.decided) } else { String::new() };
+        let history = record.overflow();
+        Guarded {
+            group: record.fair_group.clone(),
+            record: record.text(),
+            place,
+            decided: self.decided,
+            state: changed.then_some(record.state),
+            webhook,
+            response: self.response.as_ref().map(ResponseKnownBy::field).unwrap_or_default(),
+            history,
+            ..Guarded::new(&self.ends.key, claim_text, Seen::Any)
+        }
+    }
+
+    /// Adds what happened to the history. Queries that changed nothing are only counted once there are very many.
+    fn remember(&self, record: &mut StoredJob, claim: &ClaimEntry) {
+        let Some(event) = self.event.clone() else { return };
+        let is_news = self.is_send() || !self.queried || record.state != self.ends.found.stored_state;
+        if !is_news && record.queries > LOG_QUIET_AFTER {
+            return;
+        }
+        // A response tells of the send that it answers.
+        if self.is_send() && !matches!(event, HistoryEvent::Response(_)) {
+            record.history.push(claim.intent());
+        }
+        record.history.push(event);
+    }
+
+    /// Whether a response that another job's is known by makes this one a mismatch, and why.
+    fn mismatch(&self, owner: &str) -> Option<Reason> {
+        let was = self.ends.found.record.state;
+        // What a query says of a job that has ended is noted as an anomaly, whoever else has its number.
+        if !is_open(was) {
+            return None;
+        }
+        match self.response.as_ref()? {
+            ResponseKnownBy::TradeNo(_) if owner == self.ends.key => None,
+            ResponseKnownBy::TradeNo(number) => {
+                Some(Reason::TradeNoOfAnotherJob { trade_no: number.clone(), key: owner.to_owned() })
+            }
+            ResponseKnownBy::RequestId(id) => Some(Reason::ResponseRepeated {
+                request_id: id.clone(),
+                key: (owner != self.ends.key).then(|| owner.to_owned()),
+            }),
+        }
+    }
+}
+
+/// Where a job goes by what follows.
+pub(crate) fn place_of(next: &Next) -> Place {
+    match (next.due, next.state) {
+        (Due::Send(at), _) => Place::Sends(at),
+        (Due::Ask(at), _) => Place::Queries(at),
+        (Due::Never, State::Succeeded | State::Failed | State::Refunded | State::Cancelled) => Place::Done,
+        (Due::Never, State::Queued | State::InDoubt | State::Pending | State::NeedsReview) => Place::Review,
+    }
+}
+
+/// What a commit is waiting for.
+enum Turn {
+    /// Its claim stands, as this entry.
+    Ends { claim: ClaimEntry, text: String, mismatch: Option<Reason>, known_by: bool },
+    /// It is too late.
+    Over(Committed),
+}
+
+impl Jobs {
+    /// Commits the ends of claims of one queue; one answer per commit, in order. Safe to repeat under each claim.
+    ///
+    /// # Errors
+    /// [`StoreError`]: repeat until Redis answers.
+    pub async fn commit(&self, lane: &Lane, commits: &[Commit]) -> Result<Vec<Committed>, StoreError> {
+        let mut turns: Vec<Turn> = commits
+            .iter()
+            .map(|commit| Turn::Ends {
+                claim: commit.ends.found.claim.clone(),
+                text: commit.ends.found.claim_text.clone(),
+                mismatch: None,
+                known_by: true,
+            })
+            .collect();
+        for _ in 0..TRIES {
+            let (mut writes, mut places) = (Vec::new(), Vec::new());
+            for (place, (commit, turn)) in commits.iter().zip(&turns).enumerate() {
+                let Turn::Ends { claim, text, mismatch, known_by } = turn else { continue };
+                let mut write = commit.write(claim, text, mismatch.clone());
+                if !known_by {
+                    write.response.clear();
+                }
+                writes.push(write);
+                places.push(place);
+            }
+            if writes.is_empty() {
+                break;
+            }
+            let applied = self.apply(lane, &writes, "").await?;
+            for (place, applied) in places.into_iter().zip(applied) {
+                let (Some(commit), Some(turn)) = (commits.get(place), turns.get_mut(place)) else { continue };
+                self.turn(lane, commit, turn, applied).await?;
+            }
+        }
+        let answer = |turn| match turn {
+            Turn::Over(committed) => Ok(committed),
+            Turn::Ends { .. } => Err(StoreError::Unreadable {
+                what: "the claim of a job".into(),
+                detail: "it changes as fast as it is looked at".into(),
+            }),
+        };
+        turns.into_iter().map(answer).collect()
+    }
+
+    /// What a write's outcome makes of a commit.
+    async fn turn(&self, lane: &Lane, commit: &Commit, turn: &mut Turn, applied: Applied) -> Result<(), StoreError> {
+        match applied {
+            Applied::Done => {
+                let mismatched = matches!(turn, Turn::Ends { mismatch: Some(_), .. });
+                *turn = Turn::Over(if mismatched { Committed::Mismatch } else { Committed::Done });
+            }
+            Applied::Owned(owner) => {
+                if let Turn::Ends { mismatch, known_by, .. } = turn {
+                    (*mismatch, *known_by) = (commit.mismatch(&owner), false);
+                }
+            }
+            Applied::Changed { claim, record } => {
+                let now = ClaimEntry::read(&claim);
+                match now.filter(|now| now.token == commit.ends.token.0) {
+                    Some(now) if claim != commit.ends.found.claim_text => {
+                        if let Turn::Ends { claim: seen, text, .. } = turn {
+                            (*seen, *text) = (now, claim);
+                        }
+                    }
+                    Some(_) | None => *turn = Turn::Over(self.came_late(lane, commit, claim, record).await?),
+                }
+            }
+            Applied::Paused | Applied::Repeated => {} // the next call has it
+        }
+        Ok(())
+    }
+
+    /// A claim that does not stand any more has ended, was taken over, or was lost with other writes of Redis. What its response said
+    /// is still used.
+    async fn came_late(
+        &self,
+        lane: &Lane,
+        commit: &Commit,
+        mut claim: String,
+        mut record: String,
+    ) -> Result<Committed, StoreError> {
+        let queue = self.keys.of(lane);
+        for _ in 0..TRIES {
+            let stored = StoredJob::read(&record);
+            if stored.as_ref().is_ok_and(|stored| stored.last_claim == commit.ends.token.0) {
+                return Ok(Committed::Again);
+            }
+            let is_tombstone = stored.as_ref().is_ok_and(StoredJob::is_tombstone);
+            let stored = stored.ok().filter(|stored| !stored.is_tombstone());
+            let standing = stored.as_ref().and_then(|stored| stored.standing(ClaimEntry::read(&claim)));
+            let newest = standing.as_ref().map(|claim| claim.fence).or(stored.as_ref().map(|stored| stored.fence));
+            let knows = standing.as_ref().is_some_and(|claim| claim.knows(&commit.ends.token.0));
+            // Fences only rise, and are repeated once Redis has lost writes.
+            let was_lost = !knows && !is_tombstone && newest.unwrap_or(0) <= commit.ends.found.claim.fence;
+            if was_lost {
+                self.lost_writes(lane, commit.ends.era).await?;
+            }
+            let Some(stored) = stored else { return Ok(Committed::Late) };
+            let mut known = redis::Pipeline::new();
+            known.cmd("LRANGE").arg(queue.set("history") + ":" + &commit.ends.key).arg(-4).arg(-1);
+            let field = commit.response.as_ref().map(ResponseKnownBy::field).unwrap_or_default();
+            known.cmd("HGET").arg(queue.set("responses")).arg(field);
+            let (lines, owner): (Vec<String>, Option<String>) = self.store.query("LRANGE", &known).await?;
+            let owned = owner.is_some_and(|owner| owner != commit.ends.key);
+            let Some(write) = commit.late_write(&stored, &record, standing.as_ref(), &claim, (was_lost, owned), &lines)
+            else {
+                return Ok(Committed::Late);
+            };
+            match self.apply(lane, &[write], "").await?.pop() {
+                Some(Applied::Changed { claim: now, record: then }) => (claim, record) = (now, then),
+                _ => return Ok(Committed::Late),
+            }
+        }
+        Ok(Committed::Late)
+    }
+}
+
+impl Commit {
+    /// What is written of a response that came late: into the claim that stands, or into the record; `None` when it is known already.
+    fn late_write(
+        &self,
+        stored: &StoredJob,
+        text: &str,
+        standing: Option<&ClaimEntry>,
+        claim_text: &str,
+        (was_lost, owned): (bool, bool),
+        lines: &[String],
+    ) -> Option<Guarded> {
+        let event = self.event.clone().map(|event| late(event, &self.ends.found.claim));
+        let line = event.as_ref().map(HistoryEvent::recorded);
+        let is_known = line.as_ref().is_some_and(|line| lines.contains(line))
+            || event.as_ref().is_some_and(|event| stored.history.contains(event));
+        if is_known {
+            return None;
+        }
+        let response = self.late_response(stored, owned);
+        if let (Some(mut claim), Some(response)) = (standing.cloned(), &response) {
+            // Its commit finds it.
+            claim.late.push(response.clone());
+            return Some(Guarded {
+                claim: claim.text(),
+                history: line.into_iter().collect(),
+                ..Guarded::new(&self.ends.key, claim_text, Seen::Any)
+            });
+        }
+        if standing.is_some() {
+            let line = line?;
+            return Some(Guarded {
+                claim: claim_text.to_owned(),
+                history: vec![line],
+                ..Guarded::new(&self.ends.key, claim_text, Seen::Any)
+            });
+        }
+        let mut record = stored.clone();
+        let again = response.as_ref().is_some_and(|response| record.heed(response));
+        // A send that Redis has forgotten: it is counted, and waits count from the latest moment at which it can have been.
+        if again && self.is_send() && (record.last_sent_at.is_none() || was_lost) {
+            let state = std::mem::replace(&mut record.state, stored.state);
+            record.count_send(self.decided, false);
+            record.state = state;
+        }
+        record.history.extend(event);
+        record.updated_at = if again { Some(self.decided) } else { record.updated_at };
+        let changed = record.state != stored.state;
+        let place = match (again, record.state) {
+            (false, _) => Place::Same,
+            (true, State::NeedsReview) => Place::Review,
+            (true, _) => Place::Queries(self.decided),
+        };
+        let webhook = if changed { record.webhook_event(self.decided) } else { String::new() };
+        let history = record.overflow();
+        Some(Guarded {
+            group: record.fair_group.clone(),
+            record: record.text(),
+            place,
+            decided: self.decided,
+            state: changed.then_some(record.state),
+            webhook,
+            history,
+            ..Guarded::new(&self.ends.key, "", Seen::Text(text.to_owned()))
+        })
+    }
+
+    fn late_response(&self, stored: &StoredJob, owned: bool) -> Option<LateResponse> {
+        // A response that another job is known by says nothing of this one: a send that it came for may have been executed.
+        let (outcome, trade_nos): (Option<Answer>, &[String]) = match (self.evidence, owned) {
+            (Evidence::None, _) => return None,
+            (_, true) if !self.is_send() => return None,
+            (Evidence::MaybeExecuted, _) | (_, true) => (None, if owned { &[] } else { &self.trade_nos }),
+            (Evidence::Said(answer), false) => (Some(answer), &self.trade_nos),
+        };
+        let other_content = !stored.has_hash(&self.ends.found.record.hash.0);
+        Some(LateResponse { outcome, trade_nos: trade_nos.to_vec(), other_content })
+    }
+}
+
+/// The event of a response whose claim has ended: evidence that decides nothing by itself.
+fn late(event: HistoryEvent, claim: &ClaimEntry) -> HistoryEvent {
+    let HistoryEvent::Response(mut response) = event else { return event };
+    response.late = true;
+    if response.worker.is_empty() {
+        claim.worker().clone_into(&mut response.worker);
+    }
+    HistoryEvent::Response(response)
+}

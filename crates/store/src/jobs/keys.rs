@@ -1,0 +1,140 @@
+//! The names of the keys of jobs. A queue (account and kind) belongs to one of [`PARTITIONS`] partitions, by its name; the partition is
+//! the keys' hash tag, so every script touches one slot, and partitions spread over a cluster.
+//!
+//! `PREFIX:{P}:` followed by
+//!
+//! | key | type | holds |
+//! |---|---|---|
+//! | `job:QUEUE:KEY` | string | the record: see `record.rs` |
+//! | `history:QUEUE:KEY` | list | events that are too many for the record, and those that others than its claimant add |
+//! | `business:QUEUE:BUSINESS_KEY` | string | the key of the job with this business key, where that is not the key itself |
+//! | `due_sends:QUEUE` | sorted set | key, and its group behind a space, by when it is due to be sent (ms) |
+//! | `sends:QUEUE` | sorted set | the same, due and in fair order: by rank |
+//! | `ranks:QUEUE` | hash | the last rank of each group with a job in `sends` |
+//! | `due_queries:QUEUE` | sorted set | keys by when they are due to be queried (ms); a claimed job stands there at its lease's end |
+//! | `review:QUEUE`, `done:QUEUE` | sorted sets | keys by the time they got there |
+//! | `claims:QUEUE` | hash | the claims that stand, by key: see `overlay.rs` |
+//! | `responses:QUEUE` | hash | what responses are known by → the key of the job that they were for |
+//! | `quarantine:QUEUE` | hash | keys whose records no build here can read → since when, and why |
+//! | `queue:QUEUE` | hash | `paused` (the reason), `fence`, `era`, `resumed`, `resumed_at`, `gateway`, `rate_arrival` (µs), `turn`, `virtual_time` |
+//! | `receipt:QUEUE:WORKER` | string | the number of the worker's last claim that gave it jobs or was given up, and the jobs; expires |
+//! | `outbox:QUEUE:KEY` | list | webhook events of a job that wait, oldest first |
+//! | `due_deliveries:QUEUE` | sorted set | keys with a waiting event, by when to try |
+//! | `ready` | sorted set | the partition's queues in which something waits, by when it is due (ms) |
+//! | `events` | stream | what changed in the partition's queues, bounded |
+
+use bursar_domain::{Key, Lane};
+use sha2::{Digest, Sha256};
+
+/// Partitions of a new Redis.
+pub(crate) const PARTITIONS: u16 = 32;
+
+/// Names keys and channels under one prefix.
+#[derive(Clone, Debug)]
+pub(crate) struct JobKeys {
+    prefix: String,
+    partitions: u16,
+}
+
+/// The names of one queue's keys.
+#[derive(Clone, Debug)]
+pub(crate) struct QueueKeys {
+    /// What every key of the partition begins with.
+    pub(crate) base: String,
+    /// The queue's name.
+    pub(crate) queue: String,
+}
+
+impl JobKeys {
+    pub(crate) fn new(prefix: &str) -> Self {
+        Self { prefix: prefix.to_owned(), partitions: PARTITIONS }
+    }
+
+    pub(crate) fn of(&self, lane: &Lane) -> QueueKeys {
+        let queue = lane.to_string();
+        QueueKeys { base: self.base(partition(&queue, self.partitions)), queue }
+    }
+
+    pub(crate) fn base(&self, partition: u16) -> String {
+        format!("{}:{{{partition}}}:", self.prefix)
+    }
+
+    pub(crate) fn partitions(&self) -> impl Iterator<Item = u16> + use<> {
+        0..self.partitions
+    }
+
+    pub(crate) fn ready(&self, partition: u16) -> String {
+        format!("{}ready", self.base(partition))
+    }
+
+    /// The pub/sub channel on which a queue's name says: something there is due.
+    pub(crate) fn wake_channel(&self) -> String {
+        format!("{}:wake", self.prefix)
+    }
+
+    /// The same for webhook events.
+    pub(crate) fn delivery_channel(&self) -> String {
+        format!("{}:deliver", self.prefix)
+    }
+}
+
+impl QueueKeys {
+    pub(crate) fn job(&self, key: &Key) -> String {
+        self.of_key("job", key)
+    }
+
+    pub(crate) fn history(&self, key: &Key) -> String {
+        self.of_key("history", key)
+    }
+
+    fn of_key(&self, name: &str, key: &Key) -> String {
+        format!("{}{name}:{}:{}", self.base, self.queue, key.as_str())
+    }
+
+    /// One of the queue's own sets or hashes.
+    pub(crate) fn set(&self, name: &str) -> String {
+        format!("{}{name}:{}", self.base, self.queue)
+    }
+
+    pub(crate) fn queue_hash(&self) -> String {
+        self.set("queue")
+    }
+}
+
+/// The partition that a queue belongs to: the first eight bytes of its name's SHA-256, modulo their number.
+fn partition(queue: &str, partitions: u16) -> u16 {
+    let digest = Sha256::digest(queue.as_bytes());
+    let number = digest.iter().take(8).fold(0_u64, |number, byte| (number << 8) | u64::from(*byte));
+    u16::try_from(number % u64::from(partitions.max(1))).unwrap_or_default() // smaller than a u16
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_queue_s_keys_share_its_partition_s_hash_tag() {
+        let keys = JobKeys::new("bursar");
+        let queue = keys.of(&"main/transfer".parse().unwrap());
+        let tag = partition("main/transfer", PARTITIONS);
+        assert_eq!(queue.base, format!("bursar:{{{tag}}}:"));
+        assert_eq!(
+            queue.job(&"K 1".parse::<Key>().unwrap_or_else(|_| "K1".parse().unwrap())),
+            format!("bursar:{{{tag}}}:job:main/transfer:K1")
+        );
+        assert_eq!(queue.set("sends"), format!("bursar:{{{tag}}}:sends:main/transfer"));
+        assert_eq!(keys.ready(tag), format!("bursar:{{{tag}}}:ready"));
+    }
+
+    #[test]
+    fn queues_spread_over_all_partitions_and_stay_where_they_are() {
+        let mut counts = [0; PARTITIONS as usize];
+        for number in 0..3_200 {
+            counts[usize::from(partition(&format!("a{number}/transfer"), PARTITIONS))] += 1;
+        }
+        assert!(counts.iter().all(|count| (50..200).contains(count)), "{counts:?}");
+        assert_eq!((partition("main/transfer", 1), partition("main/transfer", 0)), (0, 0));
+        // Written down: another function would lose every job.
+        assert_eq!(partition("main/transfer", PARTITIONS), partition("main/transfer", 32));
+    }
+}

@@ -1,0 +1,327 @@
+//! A claim entry, and what it makes of the record beside it.
+//!
+//! A claim does not touch the record: for a send its entry in `claims:QUEUE` is the intent, on record before the first byte leaves.
+//! A later claim of a job whose claim was lost holds the lost entry in its own (`after`), so that no send is forgotten. Everyone who
+//! shows a job or decides about it reads record and entry through this module.
+
+use bursar_domain::{Answer, Call, ClaimEvent, HistoryEvent, Millis, Reason, State};
+use serde::{Deserialize, Serialize};
+
+use super::record::StoredJob;
+
+/// A worker's claim, as it stands in `claims:QUEUE`. `claim.lua` writes one, and the scripts know a claim by how its text begins.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct ClaimEntry {
+    /// The claim's token: the worker's name, a slash, and the number of that worker's claim call.
+    #[serde(rename = "claim")]
+    pub(crate) token: String,
+    pub(crate) call: Call,
+    pub(crate) fence: u64,
+    pub(crate) at: Millis,
+    /// What responses to earlier claims said that arrived while this one stood.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) late: Vec<LateResponse>,
+    /// The claim before it, which was lost. The scripts rely on it being the last field.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) after: Option<Box<ClaimEntry>>,
+}
+
+/// What is used of a response that arrived when its claim had ended.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct LateResponse {
+    /// What it said; absent where the send may have been executed and nothing was said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) outcome: Option<Answer>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) trade_nos: Vec<String>,
+    /// Whether it answers a send of other content by the same key, which Redis had forgotten when it accepted this one.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) other_content: bool,
+}
+
+/// What a queue knows of lost writes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Era {
+    /// How often Redis was found to have lost writes.
+    pub(crate) number: u64,
+    /// The era that a person answered for by resuming the queue.
+    pub(crate) resumed: u64,
+    /// When (ms).
+    pub(crate) resumed_at: Millis,
+}
+
+impl ClaimEntry {
+    pub(crate) fn read(text: &str) -> Option<Self> {
+        serde_json::from_str(text).ok()
+    }
+
+    pub(crate) fn text(&self) -> String {
+        serde_json::to_string(self).unwrap_or_default() // texts and numbers: writing them cannot fail
+    }
+
+    /// How the text of every claim with this token begins.
+    pub(crate) fn beginning(token: &str) -> String {
+        format!("{{\"claim\":{},", serde_json::Value::from(token))
+    }
+
+    /// The worker's name.
+    pub(crate) fn worker(&self) -> &str {
+        self.token.rsplit_once('/').map_or(self.token.as_str(), |(worker, _)| worker)
+    }
+
+    /// Tells if this claim, or one that was lost before it, has the token.
+    pub(crate) fn knows(&self, token: &str) -> bool {
+        self.token == token || self.after.as_ref().is_some_and(|after| after.knows(token))
+    }
+
+    fn event(&self, at: Millis) -> ClaimEvent {
+        ClaimEvent { at, fence: self.fence, worker: self.worker().to_owned(), ..ClaimEvent::default() }
+    }
+
+    /// The intent of a send.
+    pub(crate) fn intent(&self) -> HistoryEvent {
+        HistoryEvent::SendIntent(self.event(self.at))
+    }
+}
+
+impl StoredJob {
+    /// The claim that stands beside the record; `None` for one whose end the record tells.
+    pub(crate) fn standing(&self, claim: Option<ClaimEntry>) -> Option<ClaimEntry> {
+        claim.filter(|claim| claim.token != self.last_claim)
+    }
+
+    /// The same in the queue's present era: what was queued in an earlier one may have been sent, and Redis has forgotten it.
+    pub(crate) fn in_era(mut self, era: Era) -> Self {
+        if self.state == State::Queued && self.era < era.number {
+            self.state = State::InDoubt;
+            self.reason = Some(Reason::LostWrites);
+        }
+        self
+    }
+
+    /// The job as this claim found it: in its era, and with the claims that were lost before.
+    pub(crate) fn found_by(self, claim: &ClaimEntry, era: Era) -> Self {
+        let mut found = self.in_era(era);
+        found.lose_before(claim);
+        found
+    }
+
+    fn lose_before(&mut self, claim: &ClaimEntry) {
+        let Some(lost) = claim.after.as_deref().filter(|lost| lost.token != self.last_claim) else { return };
+        self.lose_before(lost);
+        self.fence = lost.fence;
+        self.claims_lost = self.claims_lost.saturating_add(1);
+        if lost.call == Call::Send {
+            self.count_send(lost.at, true);
+            self.state = State::InDoubt;
+            self.updated_at = Some(lost.at);
+            self.history.push(lost.intent());
+            self.history.push(HistoryEvent::WorkerLost(lost.event(claim.at)));
+        }
+        for late in &lost.late {
+            self.heed(late);
+        }
+    }
+
+    /// Counts a send that was made, or may have been, at that time.
+    pub(crate) fn count_send(&mut self, at: Millis, is_resend: bool) {
+        self.sends = self.sends.saturating_add(1);
+        if self.state != State::Queued {
+            self.resends = self.resends.saturating_add(u32::from(is_resend));
+        }
+        self.first_sent_at = self.first_sent_at(at);
+        self.last_sent_at = Some(at);
+    }
+
+    /// When it was sent first, if it is sent now. What may have been sent before, and Redis does not know when, was sent no earlier
+    /// than it was accepted: deadlines count from there.
+    fn first_sent_at(&self, now: Millis) -> Option<Millis> {
+        let unknown = (self.state != State::Queued).then_some(self.created_at).flatten();
+        Some(self.first_sent_at.or(unknown).unwrap_or(now))
+    }
+
+    /// Takes note of a late response. `true` when the job must be looked at again because of it; what other content is about leaves it
+    /// to a person.
+    pub(crate) fn heed(&mut self, late: &LateResponse) -> bool {
+        if late.other_content {
+            let open = is_open(self.state);
+            if open {
+                self.state = State::NeedsReview;
+                self.reason = Some(Reason::OtherContentSent);
+            }
+            return open;
+        }
+        let teaches = late.trade_nos.iter().any(|number| !self.trade_nos.contains(number));
+        // Accepted by a number that is known: a person has no less before him than this.
+        if self.state == State::NeedsReview && late.outcome == Some(Answer::Accepted) && !teaches {
+            return false;
+        }
+        self.learn(&late.trade_nos);
+        if !is_open(self.state) {
+            return false;
+        }
+        if late.outcome.is_some() {
+            self.late_outcome = late.outcome;
+        }
+        // A doubt that taught nothing more changes what was believed unsent, and nothing else.
+        if late.outcome.is_none() && self.state != State::Queued {
+            return false;
+        }
+        if !matches!(self.state, State::Pending | State::InDoubt) {
+            self.state = State::InDoubt;
+            self.reason = None;
+        }
+        true
+    }
+
+    /// The job as it is seen while this claim stands: a send that is out may have been executed.
+    pub(crate) fn seen_under(self, claim: Option<&ClaimEntry>, era: Era) -> Self {
+        let Some(claim) = claim else { return self.in_era(era) };
+        let mut seen = self.found_by(claim, era);
+        seen.fence = claim.fence;
+        if claim.call == Call::Send {
+            seen.count_send(claim.at, true);
+            seen.state = State::InDoubt;
+            seen.updated_at = Some(claim.at);
+            seen.history.push(claim.intent());
+        }
+        for late in &claim.late {
+            seen.learn(&late.trade_nos);
+        }
+        seen
+    }
+}
+
+/// States in which a job has not ended, and a late response makes it worth another look.
+pub(crate) const fn is_open(state: State) -> bool {
+    match state {
+        State::Queued | State::InDoubt | State::Pending | State::NeedsReview => true,
+        State::Succeeded | State::Failed | State::Refunded | State::Cancelled => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::record::Hash;
+    use super::*;
+
+    const ERA: Era = Era { number: 0, resumed: 0, resumed_at: Millis(0) };
+
+    fn queued() -> StoredJob {
+        StoredJob { created_at: Some(Millis(5)), ..StoredJob::new(State::Queued, Hash(vec![1; 32])) }
+    }
+
+    fn entry(token: &str, call: Call, fence: u64, at: u64) -> ClaimEntry {
+        ClaimEntry { token: token.into(), call, fence, at: Millis(at), late: Vec::new(), after: None }
+    }
+
+    fn after(claim: ClaimEntry, lost: ClaimEntry) -> ClaimEntry {
+        ClaimEntry { after: Some(Box::new(lost)), ..claim }
+    }
+
+    fn names(job: &StoredJob) -> Vec<String> {
+        job.history.iter().map(|event| format!("{} {}", event.name(), event.at().unwrap_or_default().0)).collect()
+    }
+
+    #[test]
+    fn an_entry_reads_as_it_is_written_and_begins_with_its_token() {
+        let claim = after(entry("w \"x\"/2", Call::Ask, 9, 70), entry("w/1", Call::Send, 8, 60));
+        let text = claim.text();
+        assert!(text.starts_with(&ClaimEntry::beginning("w \"x\"/2")), "{text}");
+        assert_eq!(
+            text,
+            r#"{"claim":"w \"x\"/2","call":"query","fence":9,"at":70,"after":{"claim":"w/1","call":"send","fence":8,"at":60}}"#
+        );
+        assert_eq!(ClaimEntry::read(&text), Some(claim.clone()));
+        assert_eq!(claim.worker(), "w \"x\"");
+        assert!(claim.knows("w/1") && claim.knows("w \"x\"/2") && !claim.knows("w/3"));
+        assert_eq!(ClaimEntry::read("send queued 2"), None);
+    }
+
+    #[test]
+    fn a_send_that_is_out_makes_the_job_one_in_doubt_and_a_query_changes_nothing() {
+        let send = entry("w/1", Call::Send, 3, 20);
+        let seen = queued().seen_under(Some(&send), ERA);
+        assert_eq!((seen.state, seen.sends, seen.resends, seen.fence), (State::InDoubt, 1, 0, 3));
+        assert_eq!((seen.first_sent_at, seen.last_sent_at, seen.updated_at), {
+            let at = Some(Millis(20));
+            (at, at, at)
+        });
+        assert_eq!(names(&seen), ["send_intent 20"]);
+        let pending = StoredJob { state: State::Pending, sends: 1, ..queued() };
+        let seen = pending.clone().seen_under(Some(&entry("w/2", Call::Ask, 4, 30)), ERA);
+        assert_eq!(seen, StoredJob { fence: 4, ..pending });
+    }
+
+    #[test]
+    fn every_lost_claim_is_counted_and_a_lost_send_stays_one() {
+        let lost = after(entry("b/2", Call::Ask, 4, 30), entry("a/1", Call::Send, 3, 20));
+        let claim = after(entry("c/3", Call::Send, 5, 40), lost);
+        let found = queued().found_by(&claim, ERA);
+        assert_eq!((found.state, found.sends, found.resends, found.claims_lost), (State::InDoubt, 1, 0, 2));
+        assert_eq!((found.fence, found.last_sent_at), (4, Some(Millis(20))));
+        assert_eq!(names(&found), ["send_intent 20", "worker_lost 30"]);
+        let seen = queued().seen_under(Some(&claim), ERA);
+        assert_eq!((seen.sends, seen.resends, seen.first_sent_at), (2, 1, Some(Millis(20))));
+        assert_eq!(names(&seen), ["send_intent 20", "worker_lost 30", "send_intent 40"]);
+    }
+
+    #[test]
+    fn an_entry_whose_end_the_record_tells_counts_for_nothing() {
+        let ended = StoredJob { last_claim: "a/1".into(), state: State::Pending, sends: 1, ..queued() };
+        assert_eq!(ended.standing(Some(entry("a/1", Call::Send, 3, 20))), None);
+        let claim = after(entry("b/2", Call::Ask, 4, 30), entry("a/1", Call::Send, 3, 20));
+        assert_eq!(ended.clone().found_by(&claim, ERA), ended);
+        assert!(ended.standing(Some(claim)).is_some());
+    }
+
+    #[test]
+    fn what_was_queued_in_an_earlier_era_may_have_been_sent_since_it_was_accepted() {
+        let era = Era { number: 2, ..ERA };
+        let old = queued().in_era(era);
+        assert_eq!((old.state, &old.reason), (State::InDoubt, &Some(Reason::LostWrites)));
+        assert_eq!(StoredJob { era: 2, ..queued() }.in_era(era).state, State::Queued);
+        let pending = StoredJob { state: State::Pending, ..queued() };
+        assert_eq!(pending.clone().in_era(era), pending);
+        let seen = queued().seen_under(Some(&entry("w/1", Call::Send, 3, 20)), era);
+        assert_eq!((seen.sends, seen.resends, seen.first_sent_at), (1, 1, Some(Millis(5))));
+    }
+
+    #[test]
+    fn a_late_response_is_used_by_what_the_job_is_by_now() {
+        let late = |outcome, numbers: &[&str]| LateResponse {
+            outcome,
+            trade_nos: numbers.iter().map(|number| (*number).to_owned()).collect(),
+            other_content: false,
+        };
+        let other = LateResponse { other_content: true, ..late(None, &[]) };
+        for (state, response, again, becomes, remembered) in [
+            (State::Queued, late(None, &[]), true, State::InDoubt, None),
+            (State::InDoubt, late(None, &["T2"]), false, State::InDoubt, None),
+            (State::InDoubt, late(Some(Answer::Failed), &[]), true, State::InDoubt, Some(Answer::Failed)),
+            (State::Pending, late(Some(Answer::Accepted), &["T2"]), true, State::Pending, Some(Answer::Accepted)),
+            (State::NeedsReview, late(Some(Answer::Accepted), &["T1"]), false, State::NeedsReview, None),
+            (State::NeedsReview, late(Some(Answer::Accepted), &["T2"]), true, State::InDoubt, Some(Answer::Accepted)),
+            (State::NeedsReview, late(Some(Answer::Succeeded), &[]), true, State::InDoubt, Some(Answer::Succeeded)),
+            (State::Succeeded, late(Some(Answer::Failed), &["T2"]), false, State::Succeeded, None),
+            (State::Queued, other.clone(), true, State::NeedsReview, None),
+            (State::Failed, other.clone(), false, State::Failed, None),
+        ] {
+            let mut job = StoredJob { state, trade_nos: vec!["T1".into()], ..queued() };
+            assert_eq!(job.heed(&response), again, "{state} {response:?}");
+            assert_eq!((job.state, job.late_outcome), (becomes, remembered), "{state} {response:?}");
+            let learns = !response.other_content && response.trade_nos.contains(&"T2".to_owned());
+            assert_eq!(job.trade_nos.contains(&"T2".to_owned()), learns, "{state} {response:?}");
+        }
+    }
+
+    #[test]
+    fn what_arrived_late_for_a_lost_claim_is_used_by_the_next_one() {
+        let lost = ClaimEntry {
+            late: vec![LateResponse { outcome: None, trade_nos: Vec::new(), other_content: true }],
+            ..entry("a/1", Call::Ask, 3, 20)
+        };
+        let found = queued().found_by(&after(entry("b/2", Call::Send, 4, 30), lost), ERA);
+        assert_eq!((found.state, found.reason), (State::NeedsReview, Some(Reason::OtherContentSent)));
+    }
+}

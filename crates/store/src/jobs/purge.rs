@@ -1,0 +1,116 @@
+//! Retention: a job that ended long ago keeps its state and half of its content's hash, by which a late duplicate is recognised.
+
+use std::time::Duration;
+
+use bursar_domain::{HistoryEvent, Key, Lane};
+use redis::{Pipeline, Value};
+
+use super::Jobs;
+use super::apply::{Applied, Guarded, Place, Seen};
+use super::commit::ResponseKnownBy;
+use super::overlay::is_open;
+use super::record::StoredJob;
+use crate::read::from_reply;
+use crate::{MAX_BATCH, StoreError, crash_point};
+
+/// Lines of one history that are looked through for what its responses are known by: two for each send that a job makes at most.
+const MAX_LINES: isize = 2_048;
+
+impl Jobs {
+    /// Reduces at most `limit` jobs that ended longer than `retention` ago to tombstones; returns how many.
+    ///
+    /// # Errors
+    /// [`StoreError`]: repeat.
+    pub async fn purge(&self, lane: &Lane, retention: Duration, limit: usize) -> Result<usize, StoreError> {
+        let queue = self.keys.of(lane);
+        let until = self.store.now().await?.0.saturating_sub(crate::claim::whole_millis(retention));
+        let mut pipeline = Pipeline::new();
+        pipeline.cmd("ZRANGE").arg(queue.set("done")).arg("-inf").arg(until).arg("BYSCORE");
+        pipeline.arg("LIMIT").arg(0).arg(limit.min(MAX_BATCH));
+        let (names,): (Vec<String>,) = self.store.query("ZRANGE", &pipeline).await?;
+        let keys: Vec<Key> = names.iter().filter_map(|name| name.parse().ok()).collect();
+        if keys.is_empty() {
+            return Ok(0);
+        }
+        let mut pipeline = Pipeline::new();
+        for key in &keys {
+            pipeline.get(queue.job(key)).hget(queue.set("claims"), key.as_str());
+            pipeline.zscore(queue.set("due_queries"), key.as_str()).zscore(queue.set("due_deliveries"), key.as_str());
+            pipeline.lrange(queue.history(key), 0, MAX_LINES - 1);
+        }
+        let replies: Vec<Value> = self.store.query("GET", &pipeline).await?;
+        let (mut writes, mut busy) = (Vec::new(), Vec::new());
+        for (key, reply) in keys.iter().zip(replies.chunks(5)) {
+            let text: Option<String> = from_reply("GET", reply.first())?;
+            let claim: Option<String> = from_reply("HGET", reply.get(1))?;
+            let waits: [Option<f64>; 2] = [from_reply("ZSCORE", reply.get(2))?, from_reply("ZSCORE", reply.get(3))?];
+            let lines: Vec<Vec<u8>> = from_reply("LRANGE", reply.get(4)).unwrap_or_default();
+            let text = text.unwrap_or_default();
+            let stored = StoredJob::read(&text);
+            match stored {
+                // It is queried again, or its producer is still to be told: its time begins again, and it blocks nothing behind it.
+                Ok(_) if claim.is_some() || waits.iter().any(Option::is_some) => busy.push(key),
+                Ok(stored) if !is_open(stored.state) => writes.push(tombstone(key, &stored, text, &lines)),
+                // Never throw away what has not ended, or what cannot be read.
+                Ok(_) | Err(_) => busy.push(key),
+            }
+        }
+        self.forget_only_own(lane, &mut writes).await?;
+        crash_point("before_purge");
+        let applied = self.apply(lane, &writes, "").await?;
+        let reduced = applied.iter().filter(|applied| **applied == Applied::Done).count();
+        if reduced > 0 {
+            crash_point("after_purge");
+        }
+        if !busy.is_empty() {
+            let now = self.store.now().await?;
+            let mut later = Pipeline::new();
+            for key in busy {
+                later.cmd("ZADD").arg(queue.set("done")).arg("XX").arg(now.0).arg(key.as_str()).ignore();
+            }
+            let _: () = self.store.query("ZADD", &later).await?;
+        }
+        Ok(reduced)
+    }
+
+    /// What a response is known by belongs to one job: another's stays.
+    async fn forget_only_own(&self, lane: &Lane, writes: &mut [Guarded]) -> Result<(), StoreError> {
+        let queue = self.keys.of(lane);
+        let ids: Vec<&String> = writes.iter().flat_map(|write| &write.forgotten).collect();
+        if ids.is_empty() {
+            return Ok(());
+        }
+        let mut command = redis::cmd("HMGET");
+        command.arg(queue.set("responses"));
+        for id in &ids {
+            command.arg(id);
+        }
+        let owners: Vec<Option<String>> = command
+            .query_async(&mut self.store.connection())
+            .await
+            .map_err(|source| StoreError::of("HMGET", source))?;
+        let mut owners = owners.into_iter();
+        for write in writes {
+            let key = write.key.clone();
+            write.forgotten.retain(|_| owners.next().flatten().as_ref() == Some(&key));
+        }
+        Ok(())
+    }
+}
+
+fn tombstone(key: &Key, stored: &StoredJob, text: String, lines: &[Vec<u8>]) -> Guarded {
+    let older = lines.iter().map(|line| HistoryEvent::read(line));
+    let request_id = |event| {
+        let HistoryEvent::Response(response) = event else { return None };
+        response.read.request_id.map(ResponseKnownBy::RequestId)
+    };
+    let requests = older.chain(stored.history.iter().cloned()).filter_map(request_id);
+    let numbers = stored.trade_nos.iter().cloned().map(ResponseKnownBy::TradeNo);
+    Guarded {
+        record: stored.tombstone().text(),
+        place: Place::Expired,
+        forgotten: numbers.chain(requests).map(|id| id.field()).collect(),
+        deletes_history: true,
+        ..Guarded::new(key.as_str(), "", Seen::Text(text))
+    }
+}

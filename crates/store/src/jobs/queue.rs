@@ -1,0 +1,104 @@
+//! What a queue says of itself: paused or not, its fence, its era, its gateway; and which queues have something due.
+
+use bursar_domain::{Key, Lane, Millis, Reason};
+use redis::Pipeline;
+
+use super::Jobs;
+use crate::StoreError;
+use crate::read::score;
+use crate::scripts::EVENTS_KEPT;
+
+/// Queues of a partition that one look reads.
+const READY_AT_ONCE: usize = 500;
+
+/// A queue with something due.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ready {
+    /// The queue.
+    pub lane: Lane,
+    /// When its next job is due.
+    pub due: Millis,
+}
+
+impl Jobs {
+    async fn change(&self, lane: &Lane, words: &[&str]) -> Result<bool, StoreError> {
+        let queue = self.keys.of(lane);
+        let mut call = self.scripts.queue.on_jobs(&queue.base, &queue.queue_hash(), &queue.queue);
+        call.push(self.keys.wake_channel()).push(EVENTS_KEPT);
+        for word in words {
+            call.push(word);
+        }
+        let changed: u8 = call.run(&self.store).await?;
+        Ok(changed == 1)
+    }
+
+    /// Pauses a queue: nothing new is sent, what was sent is followed. `false` when it was paused already.
+    ///
+    /// # Errors
+    /// [`StoreError`]: repeat.
+    pub async fn pause(&self, lane: &Lane, reason: &Reason) -> Result<bool, StoreError> {
+        self.change(lane, &["pause", &reason.recorded()]).await
+    }
+
+    /// Resumes a queue on an operator's word, who answers for what was lost until now. `false` when it was not paused.
+    ///
+    /// # Errors
+    /// [`StoreError`]: repeat.
+    pub async fn resume(&self, lane: &Lane, reason: &Reason) -> Result<bool, StoreError> {
+        self.change(lane, &["resume", &reason.recorded(), "", "operator"]).await
+    }
+
+    /// Resumes a queue that is paused for this reason. It is no operator's word.
+    ///
+    /// # Errors
+    /// [`StoreError`]: repeat.
+    pub async fn resume_from(&self, lane: &Lane, paused: &Reason, reason: &Reason) -> Result<bool, StoreError> {
+        self.change(lane, &["resume", &reason.recorded(), &paused.recorded(), ""]).await
+    }
+
+    /// Raises a queue's fence: a journal knows a higher one.
+    ///
+    /// # Errors
+    /// [`StoreError`]: repeat.
+    pub async fn raise_fence(&self, lane: &Lane, fence: u64) -> Result<bool, StoreError> {
+        self.change(lane, &["fence", &fence.to_string()]).await
+    }
+
+    /// Says that Redis has lost writes of this queue. `false` when that was noticed since the era `known`.
+    ///
+    /// # Errors
+    /// [`StoreError`]: repeat.
+    pub async fn lost_writes(&self, lane: &Lane, known: u64) -> Result<bool, StoreError> {
+        self.change(lane, &["lost_writes", &known.to_string()]).await
+    }
+
+    /// Brings forward the next query of a job. `false` when it does not wait for one.
+    ///
+    /// # Errors
+    /// [`StoreError`]: repeat.
+    pub async fn wake(&self, lane: &Lane, key: &Key) -> Result<bool, StoreError> {
+        let queue = self.keys.of(lane);
+        let mut call = self.scripts.wake.on_jobs(&queue.base, &queue.queue_hash(), &queue.queue);
+        call.push(self.keys.wake_channel()).push(key.as_str());
+        let woken: u8 = call.run(&self.store).await?;
+        Ok(woken == 1)
+    }
+
+    /// The queues in which something is due before `until`, of all partitions, in one round trip; each partition's by when it is due.
+    /// `true` with them when a partition has more.
+    ///
+    /// # Errors
+    /// [`StoreError`]: repeat.
+    pub async fn ready(&self, until: Millis) -> Result<(Vec<Ready>, bool), StoreError> {
+        let mut pipeline = Pipeline::new();
+        for partition in self.keys.partitions() {
+            pipeline.cmd("ZRANGE").arg(self.keys.ready(partition)).arg("-inf").arg(until.0).arg("BYSCORE");
+            pipeline.arg("LIMIT").arg(0).arg(READY_AT_ONCE).arg("WITHSCORES");
+        }
+        let rows: Vec<Vec<(String, f64)>> = self.store.query("ZRANGE", &pipeline).await?;
+        let is_full = rows.iter().any(|rows| rows.len() == READY_AT_ONCE);
+        let ready = rows.into_iter().flatten();
+        let ready = ready.filter_map(|(queue, due)| Some(Ready { lane: queue.parse().ok()?, due: score(due) }));
+        Ok((ready.collect(), is_full))
+    }
+}

@@ -1,0 +1,403 @@
+//! A job's record: one JSON text with full names, `PREFIX:{P}:job:QUEUE:KEY`. This module alone reads and writes it.
+//!
+//! Fields that are empty or zero are left out. Fields that this build does not know are kept when it writes the record back, so that
+//! builds of two neighbouring versions can work on one Redis.
+
+use bursar_domain::{Answer, HistoryEvent, Millis, Reason, State};
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+use serde_json::{Map, Value};
+
+/// The layout of a record that this build writes, and the newest one that it reads.
+pub const RECORD_VERSION: u32 = 2;
+
+/// Events that a record holds; older ones are moved to `history:QUEUE:KEY`.
+pub(crate) const INLINE_EVENTS: usize = 8;
+
+/// Bytes of the content's hash that a tombstone keeps.
+pub(crate) const TOMBSTONE_HASH_BYTES: usize = 16;
+
+/// A job as it is stored. While a worker has claimed it the record stays as it was before, and the claim entry beside it says the
+/// rest: [`super::overlay`] lays one over the other.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct StoredJob {
+    /// The record's version.
+    pub(crate) v: u32,
+    pub(crate) state: State,
+    /// When it was accepted (ms of Redis time); absent in a tombstone, which has nothing but its state and half of its hash.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) created_at: Option<Millis>,
+    /// The earliest moment to send it, where its producer named one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) run_at: Option<Millis>,
+    /// When it last changed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) updated_at: Option<Millis>,
+    /// How often the queue's Redis had been found to have lost writes when the job was accepted.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub(crate) era: u64,
+    /// The fence of the last claim that ended.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub(crate) fence: u64,
+    /// The token of the last claim that ended: whose a repeated commit is.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub(crate) last_claim: String,
+    /// Requests that may have left.
+    #[serde(default, skip_serializing_if = "is_zero_u32")]
+    pub(crate) sends: u32,
+    /// Of them those made while an earlier one might have been executed.
+    #[serde(default, skip_serializing_if = "is_zero_u32")]
+    pub(crate) resends: u32,
+    #[serde(default, skip_serializing_if = "is_zero_u32")]
+    pub(crate) queries: u32,
+    /// Claims whose worker was lost.
+    #[serde(default, skip_serializing_if = "is_zero_u32")]
+    pub(crate) claims_lost: u32,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) first_sent_at: Option<Millis>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) last_sent_at: Option<Millis>,
+    /// When an operator last ordered a call.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) ordered_at: Option<Millis>,
+    /// What a response said that arrived when its claim had ended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) late_outcome: Option<Answer>,
+    /// SHA-256 of the content, Base64; of a tombstone, its first half.
+    #[serde(rename = "sha256")]
+    pub(crate) hash: Hash,
+    /// The group that shares the queue fairly with others.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub(crate) fair_group: String,
+    /// The accepted bytes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) content: Option<Raw>,
+    /// The gateway's numbers for it, newest last.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) trade_nos: Vec<String>,
+    /// The gateway's status as it wrote it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) gateway_status: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) reason: Option<Reason>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) callback_url: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) traceparent: Option<String>,
+    /// Webhook events so far.
+    #[serde(default, skip_serializing_if = "is_zero_u32")]
+    pub(crate) webhooks: u32,
+    /// The newest events, oldest first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) history: Vec<HistoryEvent>,
+    /// Fields of a newer build.
+    #[serde(flatten)]
+    pub(crate) more: Map<String, Value>,
+}
+
+/// Why a text is no record for this build.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Unreadable {
+    /// A newer build wrote it: it is left for one.
+    #[error("its version is {v}, and this build reads up to {RECORD_VERSION}")]
+    Newer {
+        /// The record's version.
+        v: u32,
+    },
+    /// It is no record at all.
+    #[error("{0}")]
+    Damaged(String),
+}
+
+impl StoredJob {
+    /// Reads a record's text.
+    pub(crate) fn read(text: &str) -> Result<Self, Unreadable> {
+        match serde_json::from_str::<Self>(text) {
+            Ok(record) if record.v <= RECORD_VERSION => Ok(record),
+            Ok(record) => Err(Unreadable::Newer { v: record.v }),
+            Err(error) => Err(newer(text).unwrap_or_else(|| Unreadable::Damaged(error.to_string()))),
+        }
+    }
+
+    /// The text that is stored.
+    pub(crate) fn text(&self) -> String {
+        serde_json::to_string(self).unwrap_or_default() // texts, numbers and raw JSON: writing them cannot fail
+    }
+
+    /// What stays of it when its detail goes.
+    pub(crate) fn tombstone(&self) -> Self {
+        Self {
+            state: self.state,
+            hash: Hash(self.hash.0.iter().copied().take(TOMBSTONE_HASH_BYTES).collect()),
+            ..Self::new(self.state, Hash::default())
+        }
+    }
+
+    /// A record without anything but its state and hash.
+    pub(crate) fn new(state: State, hash: Hash) -> Self {
+        Self {
+            v: RECORD_VERSION,
+            state,
+            created_at: None,
+            run_at: None,
+            updated_at: None,
+            era: 0,
+            fence: 0,
+            last_claim: String::new(),
+            sends: 0,
+            resends: 0,
+            queries: 0,
+            claims_lost: 0,
+            first_sent_at: None,
+            last_sent_at: None,
+            ordered_at: None,
+            late_outcome: None,
+            hash,
+            fair_group: String::new(),
+            content: None,
+            trade_nos: Vec::new(),
+            gateway_status: None,
+            reason: None,
+            callback_url: None,
+            traceparent: None,
+            webhooks: 0,
+            history: Vec::new(),
+            more: Map::new(),
+        }
+    }
+
+    pub(crate) fn is_tombstone(&self) -> bool {
+        self.created_at.is_none()
+    }
+
+    /// Tells if content of this hash is the job's own.
+    pub(crate) fn has_hash(&self, hash: &[u8]) -> bool {
+        let compared = if self.is_tombstone() { hash.get(..self.hash.0.len()).unwrap_or(hash) } else { hash };
+        !self.hash.0.is_empty() && self.hash.0 == compared
+    }
+
+    /// Adds numbers that were not known, behind those that were.
+    pub(crate) fn learn(&mut self, numbers: &[String]) {
+        for number in numbers {
+            if !self.trade_nos.contains(number) {
+                self.trade_nos.push(number.clone());
+            }
+        }
+    }
+
+    /// The webhook event that tells of the job's state at that moment, as JSON, and counts it; empty where nobody is told of it.
+    pub(crate) fn webhook_event(&mut self, at: Millis) -> String {
+        let is_told = match self.state {
+            State::NeedsReview | State::Succeeded | State::Failed | State::Refunded | State::Cancelled => true,
+            State::Queued | State::InDoubt | State::Pending => false,
+        };
+        if !is_told || self.callback_url.is_none() {
+            return String::new();
+        }
+        self.webhooks = self.webhooks.saturating_add(1);
+        let event = WebhookEvent {
+            sequence: self.webhooks,
+            at,
+            state: self.state,
+            created_at: self.created_at,
+            sends: self.sends,
+            queries: self.queries,
+            trade_no: self.trade_nos.last().cloned(),
+            gateway_status: self.gateway_status.clone(),
+            reason: self.reason.clone(),
+        };
+        serde_json::to_string(&event).unwrap_or_default() // texts and numbers: writing them cannot fail
+    }
+
+    /// The events that are too many for the record, as recorded lines, oldest first.
+    pub(crate) fn overflow(&mut self) -> Vec<String> {
+        let surplus = self.history.len().saturating_sub(INLINE_EVENTS);
+        self.history.drain(..surplus).map(|event| event.recorded()).collect()
+    }
+}
+
+/// A version that cannot be read otherwise may be a newer one.
+fn newer(text: &str) -> Option<Unreadable> {
+    #[derive(Deserialize)]
+    struct Version {
+        v: u32,
+    }
+    let Version { v } = serde_json::from_str(text).ok()?;
+    (v > RECORD_VERSION).then_some(Unreadable::Newer { v })
+}
+
+/// What a producer is told of a job: its end, or that a person must look.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct WebhookEvent {
+    /// Its number among the job's events.
+    pub sequence: u32,
+    /// When it happened.
+    pub at: Millis,
+    /// The state.
+    pub state: State,
+    /// When the job was accepted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub created_at: Option<Millis>,
+    /// Requests that may have left.
+    #[serde(default)]
+    pub sends: u32,
+    /// Queries.
+    #[serde(default)]
+    pub queries: u32,
+    /// The gateway's newest number.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trade_no: Option<String>,
+    /// The gateway's status as it wrote it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gateway_status: Option<String>,
+    /// The reason.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<Reason>,
+}
+
+/// A hash's bytes, written in Base64.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Hash(pub(crate) Vec<u8>);
+
+impl Serialize for Hash {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        use base64::Engine;
+        serializer.serialize_str(&base64::prelude::BASE64_STANDARD_NO_PAD.encode(&self.0))
+    }
+}
+
+impl<'de> Deserialize<'de> for Hash {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        use base64::Engine;
+        let text = std::borrow::Cow::<'de, str>::deserialize(deserializer)?;
+        base64::prelude::BASE64_STANDARD_NO_PAD.decode(text.as_bytes()).map(Self).map_err(serde::de::Error::custom)
+    }
+}
+
+/// JSON that is kept byte for byte.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(transparent)]
+pub(crate) struct Raw(Box<RawValue>);
+
+impl Raw {
+    /// `None` for what is no JSON.
+    pub(crate) fn new(text: &str) -> Option<Self> {
+        RawValue::from_string(text.to_owned()).ok().map(Self)
+    }
+
+    pub(crate) fn text(&self) -> &str {
+        self.0.get()
+    }
+}
+
+impl PartialEq for Raw {
+    fn eq(&self, other: &Self) -> bool {
+        self.text() == other.text()
+    }
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it with a reference")]
+const fn is_zero(number: &u64) -> bool {
+    *number == 0
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it with a reference")]
+const fn is_zero_u32(number: &u32) -> bool {
+    *number == 0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const CONTENT: &str = r#"{"node_id":"00061967","total_amount":10,"remark":"货款 \u4e00"}"#;
+
+    fn finished() -> StoredJob {
+        StoredJob {
+            created_at: Some(Millis(1_795_938_993_688)),
+            updated_at: Some(Millis(1_795_938_993_951)),
+            fence: 12,
+            last_claim: "vm-1/7".into(),
+            sends: 1,
+            content: Raw::new(CONTENT),
+            trade_nos: vec!["2025062413293980461".into()],
+            gateway_status: Some("1".into()),
+            ..StoredJob::new(State::Succeeded, Hash(vec![7; 32]))
+        }
+    }
+
+    #[test]
+    fn a_record_reads_as_it_was_written_and_keeps_the_content_byte_for_byte() {
+        let text = finished().text();
+        let read = StoredJob::read(&text).unwrap();
+        assert_eq!(read, finished());
+        assert_eq!(read.text(), text);
+        assert!(text.contains(CONTENT), "{text}");
+        let value: Value = serde_json::from_str(&text).unwrap();
+        assert_eq!(value["content"]["total_amount"], 10, "whoever reads Redis by hand finds JSON in JSON");
+    }
+
+    #[test]
+    fn what_is_empty_is_left_out() {
+        let fields: Map<String, Value> =
+            serde_json::from_str(&StoredJob::new(State::Queued, Hash(vec![1; 32])).text()).unwrap();
+        assert_eq!(fields.keys().collect::<Vec<_>>(), ["sha256", "state", "v"]);
+    }
+
+    #[test]
+    fn fields_and_events_of_a_newer_build_are_kept() {
+        let mut value: Value = serde_json::from_str(&finished().text()).unwrap();
+        value["colour"] = serde_json::json!({"shade": [1, 2]});
+        value["history"] = serde_json::json!([{"event": "blessed", "at": 5, "by": "li"}]);
+        let mut read = StoredJob::read(&value.to_string()).unwrap();
+        read.state = State::Refunded;
+        let written: Value = serde_json::from_str(&read.text()).unwrap();
+        assert_eq!(written["colour"], value["colour"]);
+        assert_eq!(written["history"], value["history"]);
+    }
+
+    #[test]
+    fn a_newer_version_is_told_from_a_damaged_text() {
+        for (text, expected) in [
+            (r#"{"v":3,"state":"queued","sha256":""}"#, Some(3)),
+            (r#"{"v":3,"state":"dreaming"}"#, Some(3)),
+            (r#"{"v":2,"state":"dreaming","sha256":""}"#, None),
+            (r#"{"v":2,"sha256":""}"#, None),
+            (r#"{"state":"queued","sha256":""}"#, None),
+            ("", None),
+            ("[]", None),
+            ("{\"v\":2,", None),
+        ] {
+            match (StoredJob::read(text).unwrap_err(), expected) {
+                (Unreadable::Newer { v }, Some(version)) => assert_eq!(v, version, "{text}"),
+                (Unreadable::Damaged(why), None) => assert!(!why.is_empty(), "{text}"),
+                (other, _) => panic!("{text}: {other:?}"),
+            }
+        }
+    }
+
+    #[test]
+    fn a_tombstone_knows_its_content_by_half_of_its_hash_and_nothing_else() {
+        let tombstone = finished().tombstone();
+        assert_eq!(tombstone.text(), r#"{"v":2,"state":"succeeded","sha256":"BwcHBwcHBwcHBwcHBwcHBw"}"#);
+        let read = StoredJob::read(&tombstone.text()).unwrap();
+        assert!(read.is_tombstone() && read.has_hash(&[7; 32]));
+        let mut other = [7; 32];
+        other[3] = 8;
+        assert!(!read.has_hash(&other) && !read.has_hash(&[]));
+        assert!(
+            finished().has_hash(&[7; 32]) && !finished().has_hash(&[7; 16]),
+            "a whole record compares the whole hash"
+        );
+    }
+
+    #[test]
+    fn events_beyond_the_newest_leave_the_record_oldest_first() {
+        let mut record = finished();
+        let event = |at: u64| HistoryEvent::read(format!(r#"{{"event":"blessed","at":{at}}}"#).as_bytes());
+        record.history = (1..=10).map(event).collect();
+        assert_eq!(record.overflow(), [r#"{"event":"blessed","at":1}"#, r#"{"event":"blessed","at":2}"#]);
+        assert_eq!(record.history.len(), INLINE_EVENTS);
+        assert!(record.overflow().is_empty());
+    }
+}

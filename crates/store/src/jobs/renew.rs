@@ -1,0 +1,141 @@
+//! Keeping claims, and giving them back.
+
+use bursar_domain::{Lane, Millis};
+use redis::Value;
+
+use super::Jobs;
+use super::apply::member_end;
+use super::claim::{ClaimedJob, pause_after_losses};
+use super::overlay::ClaimEntry;
+use super::record::StoredJob;
+use crate::claim::whole_millis;
+use crate::scripts::EVENTS_KEPT;
+use crate::{MAX_CLAIM, StoreError};
+
+pub use crate::Renewal;
+
+/// A claim's identity: the worker's name, a slash, and the number of that worker's claim call. Fences are repeated once Redis has lost
+/// writes, a token never.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct ClaimToken(pub String);
+
+/// What a renewal found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Renewed {
+    /// When, in Redis time.
+    pub now: Millis,
+    /// The queue's fence.
+    pub fence: u64,
+    /// The queue's era.
+    pub era: u64,
+    /// Whether it found that Redis has lost writes.
+    pub lost_writes: bool,
+    /// The keys that are no longer this worker's.
+    pub gone: Vec<String>,
+}
+
+/// A claim that is to be renewed.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Held {
+    /// The job's key.
+    pub key: String,
+    /// The claim's fence.
+    pub fence: u64,
+    /// Whose it is.
+    pub token: ClaimToken,
+}
+
+impl Jobs {
+    /// Moves the leases of claimed jobs, and says what the worker knows of the queue, also where it has claimed none.
+    ///
+    /// # Errors
+    /// [`StoreError`]: try again before the leases end.
+    pub async fn renew(&self, lane: &Lane, renewal: &Renewal<'_>, held: &[Held]) -> Result<Renewed, StoreError> {
+        let (first, others) = held.split_at(held.len().min(MAX_CLAIM));
+        let mut renewed = self.renew_batch(lane, renewal, first).await?;
+        for batch in others.chunks(MAX_CLAIM) {
+            let further = self.renew_batch(lane, renewal, batch).await?;
+            renewed.gone.extend(further.gone);
+            let lost_writes = renewed.lost_writes || further.lost_writes;
+            renewed = Renewed { gone: renewed.gone, lost_writes, ..further };
+        }
+        Ok(renewed)
+    }
+
+    async fn renew_batch(&self, lane: &Lane, renewal: &Renewal<'_>, batch: &[Held]) -> Result<Renewed, StoreError> {
+        let queue = self.keys.of(lane);
+        let mut call = self.scripts.renew.on_jobs(&queue.base, &queue.queue_hash(), &queue.queue);
+        call.push(renewal.worker)
+            .push(whole_millis(renewal.lease))
+            .push(EVENTS_KEPT)
+            .push(renewal.known.receipt)
+            .push(renewal.known.epoch)
+            .push(pause_after_losses(renewal.on_ambiguous))
+            .push(renewal.clock.unwrap_or_default().0);
+        for held in batch {
+            call.push(&held.key).push(ClaimEntry::beginning(&held.token.0));
+        }
+        type Reply = (u64, u64, u64, u8, Vec<Value>);
+        let (now, fence, era, lost, gone): Reply = call.run(&self.store).await?;
+        let mut renewed = Renewed { now: Millis(now), fence, era, lost_writes: lost == 1, gone: Vec::new() };
+        let mut forgotten = false;
+        for row in gone.chunks_exact(3) {
+            let text = |at: usize| row.get(at).and_then(|value| redis::from_redis_value_ref::<String>(value).ok());
+            let key = text(0).unwrap_or_default();
+            let held = batch.iter().find(|held| held.key == key);
+            forgotten |= held.is_some_and(|held| was_lost(held, text(1).as_deref(), text(2).as_deref()));
+            renewed.gone.push(key);
+        }
+        // Where the queue is in a later era than the worker knows, the loss has been noticed since.
+        if forgotten && !renewed.lost_writes && era <= renewal.known.era && self.lost_writes(lane, era).await? {
+            renewed = Renewed { fence: fence + 1, era: era + 1, lost_writes: true, ..renewed };
+        }
+        Ok(renewed)
+    }
+
+    /// Gives back claimed jobs about which certainly no call was made. Returns how many were.
+    ///
+    /// # Errors
+    /// [`StoreError`]: repeat; it is done once.
+    pub async fn release(&self, lane: &Lane, jobs: &[&ClaimedJob]) -> Result<usize, StoreError> {
+        let jobs: Vec<(String, String, String)> =
+            jobs.iter().map(|job| (job.key.to_string(), job.group().to_owned(), job.token.0.clone())).collect();
+        self.release_until(lane, &jobs, Millis(0), "").await
+    }
+
+    /// The same, due at that moment, with a line for the history.
+    pub(crate) async fn release_until(
+        &self,
+        lane: &Lane,
+        jobs: &[(String, String, String)],
+        due: Millis,
+        line: &str,
+    ) -> Result<usize, StoreError> {
+        let mut released = 0;
+        for batch in jobs.chunks(MAX_CLAIM) {
+            let queue = self.keys.of(lane);
+            let mut call = self.scripts.release.on_jobs(&queue.base, &queue.queue_hash(), &queue.queue);
+            call.push(self.keys.wake_channel());
+            for (key, group, token) in batch {
+                call.push(key).push(member_end(group)).push(ClaimEntry::beginning(token)).push(due.0).push(line);
+            }
+            let replies: Vec<String> = call.run(&self.store).await?;
+            released += replies.iter().filter(|reply| *reply == "ok").count();
+        }
+        Ok(released)
+    }
+}
+
+/// A claim that is gone from under its worker has ended, was taken over after its lease, or was lost.
+fn was_lost(held: &Held, claim: Option<&str>, record: Option<&str>) -> bool {
+    let record = record.and_then(|text| StoredJob::read(text).ok());
+    let claim = claim.and_then(ClaimEntry::read);
+    if record.as_ref().is_some_and(|record| record.is_tombstone() || record.last_claim == held.token.0) {
+        return false;
+    }
+    if claim.as_ref().is_some_and(|claim| claim.knows(&held.token.0)) {
+        return false;
+    }
+    let newest = claim.map(|claim| claim.fence).or(record.map(|record| record.fence)).unwrap_or(0);
+    newest <= held.fence
+}

@@ -1,0 +1,78 @@
+//! A Redis that knows less than its workers has lost writes: what it calls queued may have been sent.
+
+use bursar_domain::{Call, Due, Reason, State};
+use bursar_store::Claim;
+use bursar_store::jobs::Committed;
+
+use crate::scene::{LATER, LEASE, Scene, held, holding, then};
+
+#[tokio::test]
+async fn a_claim_by_a_worker_that_knows_more_takes_nothing_and_makes_the_queued_doubtful() {
+    let scene = Scene::new().await;
+    scene.submit(&["K1"]).await;
+    let found = scene.claim_as(holding(scene.wish("w", 1), 7)).await;
+    assert!(found.lost_writes && found.jobs.is_empty() && found.fence == 8, "{found:?}");
+    assert_eq!((scene.state("K1").await, scene.job("K1").await.reason), (State::InDoubt, Some(Reason::LostWrites)));
+    let held_back = scene.claim_as(holding(scene.wish("w", 1), 8)).await;
+    assert_eq!(held_back.jobs, [], "the queue is paused");
+    scene.submit(&["K2"]).await;
+    assert_eq!(scene.state("K2").await, State::Queued, "accepted since");
+    let reason = Reason::operator_action(bursar_domain::ActionKind::Resume, "li", "looked at all of them");
+    assert!(scene.jobs.resume(&scene.lane, &reason).await.unwrap());
+    let jobs = scene.claim_as(holding(scene.wish("w", 2), 8)).await.jobs;
+    let first = jobs.iter().find(|job| job.key.as_str() == "K1").unwrap();
+    assert_eq!((first.state, first.resends), (State::InDoubt, 1));
+    assert!(first.ordered.is_some(), "resuming is a person's order");
+    assert_eq!(jobs.iter().find(|job| job.key.as_str() == "K2").unwrap().ordered, None);
+}
+
+#[tokio::test]
+async fn a_receipt_that_is_gone_is_lost_writes() {
+    let scene = Scene::new().await;
+    scene.submit(&["K1", "K2"]).await;
+    let wish = scene.wish("w", 1);
+    let number = wish.number;
+    scene.claim_as(wish).await;
+    let known = bursar_store::Known { receipt: number, ..bursar_store::Known::default() };
+    assert!(!scene.claim_as(Claim { known, ..scene.wish("w", 0) }).await.lost_writes);
+    let _: u64 = scene.command(&["DEL", &format!("{}:w", scene.name("receipt"))]).await;
+    assert!(scene.claim_as(Claim { known, ..scene.wish("w", 1) }).await.lost_writes);
+}
+
+#[tokio::test]
+async fn a_claim_that_is_gone_from_under_its_worker_is_lost_writes_and_no_other_end_of_it_is() {
+    for (lost, how) in [(false, "committed"), (false, "taken over"), (false, "released"), (true, "forgotten")] {
+        let scene = Scene::new().await;
+        scene.submit(&["K1", "K2"]).await;
+        let job = scene.claim_one("w").await;
+        match how {
+            "committed" => drop(scene.commit(&then(&job, State::Pending, Due::Ask(LATER))).await),
+            "taken over" => {
+                scene.set_due("due_queries", "K1", 1).await;
+                let next = scene.claim("v", 2).await.jobs;
+                assert!(next.iter().any(|job| job.call == Call::Ask));
+            }
+            "released" => {
+                scene.jobs.release(&scene.lane, &[&job]).await.unwrap();
+                scene.claim("v", 2).await;
+            }
+            _ => {
+                let _: u64 = scene.command(&["HDEL", &scene.name("claims"), "K1"]).await;
+            }
+        }
+        let renewed =
+            scene.jobs.renew(&scene.lane, &bursar_store::Renewal::new("w", LEASE), &[held(&job)]).await.unwrap();
+        assert_eq!((renewed.lost_writes, scene.era().await), (lost, lost.then_some(1)), "{how}");
+        assert_eq!(renewed.gone, ["K1"], "{how}");
+    }
+}
+
+#[tokio::test]
+async fn a_commit_whose_claim_and_record_are_gone_says_so() {
+    let scene = Scene::new().await;
+    scene.submit(&["K1"]).await;
+    let job = scene.claim_one("w").await;
+    let _: u64 = scene.command(&["DEL", &scene.job_name("K1"), &scene.name("claims")]).await;
+    assert_eq!(scene.commit(&then(&job, State::Succeeded, Due::Never)).await, Committed::Late);
+    assert_eq!((scene.text("K1").await, scene.era().await), (None, Some(1)), "no record is made of an end");
+}

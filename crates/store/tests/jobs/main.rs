@@ -1,0 +1,25 @@
+//! The scripts of jobs against a real Redis. For each step one question: if the process dies or the reply is lost right here, can it pay
+//! twice, forget, or call a maybe a no?
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout,
+    clippy::float_arithmetic,
+    clippy::cast_precision_loss,
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    clippy::wildcard_enum_match_arm,
+    reason = "a test ends by a panic, and its helpers do too"
+)]
+
+mod claim;
+mod commit;
+mod cost;
+mod fair_order;
+mod late;
+mod lost_writes;
+mod ready;
+mod scene;
+mod submit;
+mod unreadable;

@@ -1,0 +1,261 @@
+//! One queue of one store, jobs to put there, and a look behind the store's back.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use bursar_domain::{
+    AccountRules, Answer, Call, Due, GatewayKind, HistoryEvent, Job, Key, Lane, Millis, Next, OnAmbiguous, Response,
+    ResponseEvidence, State,
+};
+use bursar_store::jobs::{
+    Claim, Claimed, ClaimedJob, Commit, Committed, Held, JobRecord, Jobs, NewRecord, ResponseKnownBy, StoredAs,
+    Submission,
+};
+use bursar_store::{Evidence, Known, Resend, Sends, Settings, Store};
+use bursar_test_support::{redis, unique_prefix};
+use redis::FromRedisValue;
+use redis::aio::MultiplexedConnection;
+use serde_json::{Value, json};
+
+pub(crate) const LEASE: Duration = Duration::from_secs(30);
+
+/// Short enough to be waited for, long enough for a few calls.
+pub(crate) const SHORT_LEASE: Duration = Duration::from_millis(150);
+
+/// Far beyond every test.
+pub(crate) const LATER: Millis = Millis(9_999_999_999_999);
+
+pub(crate) struct Scene {
+    pub(crate) jobs: Jobs,
+    pub(crate) lane: Lane,
+    pub(crate) base: String,
+    raw: MultiplexedConnection,
+    number: AtomicU64,
+}
+
+impl Scene {
+    /// On the Redis that all tests share, under a prefix of its own.
+    pub(crate) async fn new() -> Self {
+        Self::of("main/transfer").await
+    }
+
+    pub(crate) async fn of(lane: &str) -> Self {
+        Self::at(&redis().await.url, &unique_prefix(), lane).await
+    }
+
+    pub(crate) async fn at(url: &str, prefix: &str, lane: &str) -> Self {
+        let raw = redis::Client::open(url).unwrap().get_multiplexed_async_connection().await.unwrap();
+        let store = Store::connect(&Settings { url: url.to_owned(), prefix: prefix.to_owned() }).await.unwrap();
+        let (jobs, lane) = (store.jobs_of(), lane.parse().unwrap());
+        let base = jobs.base_of(&lane);
+        Self { jobs, lane, base, raw, number: AtomicU64::new(1) }
+    }
+
+    /// One of the queue's own keys.
+    pub(crate) fn name(&self, set: &str) -> String {
+        format!("{}{set}:{}", self.base, self.lane)
+    }
+
+    pub(crate) fn job_name(&self, key: &str) -> String {
+        format!("{}:{key}", self.name("job"))
+    }
+
+    pub(crate) async fn command<T: FromRedisValue>(&self, words: &[&str]) -> T {
+        let mut command = redis::cmd(words[0]);
+        for word in &words[1..] {
+            command.arg(*word);
+        }
+        command.query_async(&mut self.raw.clone()).await.unwrap()
+    }
+
+    pub(crate) async fn now(&self) -> u64 {
+        let (seconds, micros): (u64, u64) = self.command(&["TIME"]).await;
+        seconds * 1000 + micros / 1000
+    }
+
+    pub(crate) async fn accept(&self, jobs: &[Job]) -> Vec<Submission> {
+        let new: Vec<NewRecord<'_>> = jobs.iter().map(|job| NewRecord { job, group: "", step: 1.0 }).collect();
+        self.jobs.submit(&self.lane, &new).await.unwrap()
+    }
+
+    pub(crate) async fn submit(&self, keys: &[&str]) {
+        let jobs: Vec<Job> = keys.iter().map(|key| transfer(key)).collect();
+        let submitted = self.accept(&jobs).await;
+        assert!(submitted.iter().all(|answer| *answer == Submission::New), "{submitted:?}");
+    }
+
+    pub(crate) fn wish<'a>(&self, worker: &'a str, slots: usize) -> bursar_store::Claim<'a> {
+        bursar_store::Claim::new(worker, self.number.fetch_add(1, Ordering::Relaxed), LEASE, slots)
+    }
+
+    pub(crate) async fn claim_as(&self, wish: bursar_store::Claim<'_>) -> Claimed {
+        self.jobs.claim(&self.lane, &Claim { wish, steps: &[] }).await.unwrap()
+    }
+
+    pub(crate) async fn claim(&self, worker: &str, slots: usize) -> Claimed {
+        self.claim_as(self.wish(worker, slots)).await
+    }
+
+    pub(crate) async fn claim_one(&self, worker: &str) -> ClaimedJob {
+        let mut claimed = self.claim(worker, 1).await;
+        assert_eq!(claimed.jobs.len(), 1, "{claimed:?}");
+        claimed.jobs.remove(0)
+    }
+
+    /// A claim that is lost: its worker is never heard of again, and its lease has ended.
+    pub(crate) async fn lose(&self, worker: &str) -> ClaimedJob {
+        let mut claimed = self.claim_as(bursar_store::Claim { lease: SHORT_LEASE, ..self.wish(worker, 1) }).await;
+        let job = claimed.jobs.remove(0);
+        self.set_due("due_queries", job.key.as_str(), 1).await;
+        job
+    }
+
+    pub(crate) async fn set_due(&self, set: &str, member: &str, due: u64) {
+        let _: u64 = self.command(&["ZADD", &self.name(set), "XX", &due.to_string(), member]).await;
+    }
+
+    pub(crate) async fn text(&self, key: &str) -> Option<String> {
+        self.command(&["GET", &self.job_name(key)]).await
+    }
+
+    /// A record as anybody reads it with `GET`.
+    pub(crate) async fn record(&self, key: &str) -> Value {
+        serde_json::from_str(&self.text(key).await.unwrap()).unwrap()
+    }
+
+    pub(crate) async fn job(&self, key: &str) -> JobRecord {
+        match self.jobs.job(&self.lane, &key.parse().unwrap()).await.unwrap().unwrap() {
+            StoredAs::Job(job) => *job,
+            StoredAs::Unreadable { why, .. } => panic!("{key}: {why}"),
+        }
+    }
+
+    pub(crate) async fn state(&self, key: &str) -> State {
+        self.job(key).await.state
+    }
+
+    /// The names of the events of a job's history.
+    pub(crate) async fn story(&self, key: &str) -> Vec<String> {
+        let job = self.job(key).await;
+        let history = self.jobs.history(&job).await.unwrap();
+        history.iter().map(|event| event.name().to_owned()).collect()
+    }
+
+    /// The sets in which a job is.
+    pub(crate) async fn sets(&self, key: &str) -> Vec<&'static str> {
+        let mut sets = Vec::new();
+        for set in ["due_sends", "sends", "due_queries", "review", "done"] {
+            let members: Vec<String> = self.command(&["ZRANGE", &self.name(set), "0", "-1"]).await;
+            if members.iter().any(|member| member.split(' ').next() == Some(key)) {
+                sets.push(set);
+            }
+        }
+        sets
+    }
+
+    pub(crate) async fn claims(&self) -> Vec<String> {
+        self.command(&["HKEYS", &self.name("claims")]).await
+    }
+
+    /// What was published of the partition's queues: `KEY STATE` or what became of a queue.
+    pub(crate) async fn events(&self) -> Vec<String> {
+        let stream = format!("{}events", self.base);
+        let entries: Vec<(String, Vec<String>)> = self.command(&["XRANGE", &stream, "-", "+"]).await;
+        let told = |(_, words): (String, Vec<String>)| match words[2].as_str() {
+            "key" => words[2..].chunks(4).map(|words| format!("{} {}", words[1], words[3])).collect(),
+            _ => vec![words[3].clone()],
+        };
+        entries.into_iter().flat_map(told).collect()
+    }
+
+    pub(crate) async fn commit(&self, commit: &Commit) -> Committed {
+        self.jobs.commit(&self.lane, std::slice::from_ref(commit)).await.unwrap()[0]
+    }
+
+    pub(crate) async fn era(&self) -> Option<u64> {
+        self.command(&["HGET", &self.name("queue"), "era"]).await
+    }
+}
+
+pub(crate) fn rules(_: &str) -> Option<AccountRules> {
+    Some(AccountRules::new(GatewayKind::Yzt))
+}
+
+pub(crate) fn parse(job: &Value) -> Job {
+    Job::parse(job.to_string().as_bytes(), rules).unwrap()
+}
+
+pub(crate) fn transfer_json(key: &str) -> Value {
+    json!({"account": "main", "kind": "transfer", "platform_no": key, "body": {
+        "node_id": "00061967", "total_amount": 10, "payer_store_no": "amy99a", "payer_type": "1",
+        "payee_store_no": "amy99b", "payee_type": "2", "arrive_time": "T0"}})
+}
+
+pub(crate) fn transfer(key: &str) -> Job {
+    parse(&transfer_json(key))
+}
+
+/// What follows a claim: this state, looked at again as said.
+pub(crate) fn then(job: &ClaimedJob, state: State, due: Due) -> Commit {
+    let next = Next { state, due, reason: None, pause_lane: false };
+    Commit::new(job, job.last_sent.or(job.created).unwrap_or_default(), next)
+}
+
+/// The same after a response that was understood so.
+pub(crate) fn answered(job: &ClaimedJob, outcome: Answer, state: State, due: Due) -> Commit {
+    let mut commit = then(job, state, due);
+    commit.queried = job.call == Call::Ask;
+    commit.evidence = match outcome {
+        Answer::Accepted | Answer::Succeeded | Answer::Failed | Answer::Refunded => Evidence::Said(outcome),
+        Answer::Silent | Answer::Unseen | Answer::Contradiction if job.call == Call::Send => Evidence::MaybeExecuted,
+        _ => Evidence::None,
+    };
+    commit.event = Some(HistoryEvent::Response(response(job, outcome)));
+    commit
+}
+
+fn response(job: &ClaimedJob, outcome: Answer) -> Response {
+    Response {
+        fence: job.fence,
+        call: job.call,
+        worker: String::new(),
+        at: job.last_sent.or(job.created).unwrap_or_default().plus(LEASE),
+        ms: 58,
+        read: ResponseEvidence {
+            outcome,
+            trade_no: None,
+            status: None,
+            code: Some("10000".into()),
+            message: None,
+            request_id: None,
+            http: Some(200),
+            amount: None,
+        },
+        late: false,
+        more: serde_json::Map::new(),
+    }
+}
+
+pub(crate) fn held(job: &ClaimedJob) -> Held {
+    Held { key: job.key.to_string(), fence: job.fence, token: job.token.clone() }
+}
+
+pub(crate) fn keys(claimed: &Claimed) -> Vec<&str> {
+    claimed.jobs.iter().map(|job| job.key.as_str()).collect()
+}
+
+pub(crate) fn key(text: &str) -> Key {
+    text.parse().unwrap()
+}
+
+/// A worker that holds, remembers this fence, and claims.
+pub(crate) fn holding(wish: bursar_store::Claim<'_>, fence: u64) -> bursar_store::Claim<'_> {
+    let known = Known { epoch: fence, ..Known::default() };
+    bursar_store::Claim { known, on_ambiguous: OnAmbiguous::Hold, sends: Sends::Allowed, ..wish }
+}
+
+pub(crate) fn known_by(trade_no: &str) -> Option<ResponseKnownBy> {
+    Some(ResponseKnownBy::TradeNo(trade_no.to_owned()))
+}
+
+pub(crate) const SKIPPED: Resend = Resend::Skipped;
