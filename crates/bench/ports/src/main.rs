@@ -1,4 +1,4 @@
-//! Rust ports of BullMQ and asynq as peers of the side-by-side benchmark, by the driver's contract; and the originals' own
+//! Rust ports of BullMQ and asynq, one of them BullMQ's own, as peers of the side-by-side benchmark, by the driver's contract; and the originals' own
 //! Lua scripts without a client, which bound what a client in any language can reach on the same Redis.
 
 mod handler;
@@ -33,6 +33,8 @@ struct Cli {
 enum Peer {
     /// `asynq`, a port of Go's asynq.
     AsynqRs,
+    /// `bullmq-official`, the port to Rust by BullMQ's authors.
+    BullmqOfficial,
     /// `bullmq-rs`, a port of Node's BullMQ.
     BullmqRs,
     /// asynq's scripts alone.
@@ -47,6 +49,7 @@ async fn main() -> anyhow::Result<()> {
     let url = std::env::var("REDIS_URL").unwrap_or_else(|_| "redis://127.0.0.1:7105/0".into());
     match cli.peer {
         Peer::AsynqRs => port::asynq::play(&url, &cli.role).await,
+        Peer::BullmqOfficial => port::bullmq_official::play(&url, &cli.role).await,
         Peer::BullmqRs => port::bullmq::play(&url, &cli.role).await,
         Peer::AsynqScripts => scripts::play(scripts::asynq::Asynq::load(&url).await?, &url, &cli.role).await,
         Peer::BullmqScripts => scripts::play(scripts::bullmq::BullMq::load(&url).await?, &url, &cli.role).await,

@@ -2,3 +2,4 @@
 
 pub(crate) mod asynq;
 pub(crate) mod bullmq;
+pub(crate) mod bullmq_official;

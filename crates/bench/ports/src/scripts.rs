@@ -1,6 +1,6 @@
 //! The originals' scripts without the originals' clients: for each job precisely the calls that a worker with nothing to do
 //! must make. Redis runs scripts one at a time, so what these calls cost Redis bounds all workers in any language. Many are
-//! sent at once; with `TRAFFIC=original` they are sent as the original's client sends them.
+//! sent at once; with `TRAFFIC=original` they are sent as Node's client of BullMQ sends them.
 
 pub(crate) mod asynq;
 pub(crate) mod bullmq;
@@ -30,8 +30,6 @@ pub(crate) trait Original: Clone + Send + Sync + 'static {
     fn end_and_take(&self, id: &str) -> Vec<Cmd>;
     /// The id of the job that was taken, if there was one.
     fn taken(&self, answer: &Value) -> Result<Option<String>>;
-    /// Sends the calls as the original's client does.
-    fn work(self, client: Client, in_flight: usize, tally: Arc<Tally>) -> impl Future<Output = Result<()>> + Send;
 }
 
 pub(crate) async fn play<O: Original>(original: O, url: &str, role: &Role) -> Result<()> {
@@ -69,16 +67,18 @@ async fn work<O: Original>(original: O, client: Client, work: &Work) -> Result<(
     ensure!(work.w == Workload::W1, "scripts alone do nothing with a job");
     let tally = Arc::new(Tally::new(work.n, work.latency()));
     ready()?;
+    let mut drains = Vec::new();
     if std::env::var("TRAFFIC").is_ok_and(|traffic| traffic == "original") {
-        original.work(client, work.conc, tally.clone()).await?;
+        // Node's client has one connection, and each slot sends its next call when its last one is answered.
+        let connection = client.get_multiplexed_async_connection().await?;
+        drains.extend((0..work.conc).map(|_| drain(original.clone(), connection.clone(), 1, tally.clone())));
     } else {
-        let mut drains = Vec::new();
         for _ in 0..CONNECTIONS {
             let connection = client.get_multiplexed_async_connection().await?;
             drains.push(drain(original.clone(), connection, work.conc / CONNECTIONS, tally.clone()));
         }
-        together(drains).await?;
     }
+    together(drains).await?;
     tally.finished().await;
     done(&tally.report())?;
     finish()

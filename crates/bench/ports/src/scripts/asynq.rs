@@ -9,12 +9,11 @@ use asynq::backend::{RedisBroker, RedisConnectionType};
 use asynq::base::keys;
 use asynq::proto::TaskMessage;
 use prost::Message;
-use redis::{Client, Cmd, Value};
-use tokio::sync::mpsc;
+use redis::{Cmd, Value};
 
-use super::{Original, call, handle, together};
+use super::{Original, call};
 use crate::job::Job;
-use crate::tally::{Tally, wall_micros};
+use crate::tally::wall_micros;
 
 const QUEUE: &str = "default";
 /// The scripts by their SHA-1. The broker does not give them out; with another text Redis would answer NOSCRIPT.
@@ -23,8 +22,6 @@ const DEQUEUE: &str = "fab4a5acd9255c378fad624ed845b3f47abe1744";
 const DONE: &str = "938539321a98eb6f337c0cff3e726cd5e3fb24de";
 const LEASE_S: u64 = 30;
 const KEEP_STATISTICS_S: u64 = 90 * 24 * 60 * 60;
-/// Go's client keeps ten connections for each core, and waits for an answer before it sends on one again.
-const POOL: usize = 20;
 
 /// What does not change from call to call.
 #[derive(Clone)]
@@ -88,34 +85,6 @@ impl Original for Asynq {
             Value::BulkString(message) => Ok(Some(TaskMessage::decode(message.as_slice())?.id)),
             _ => Ok(None),
         }
-    }
-
-    /// Go's server takes one job after the other, and ends each on a connection from its pool.
-    async fn work(self, client: Client, in_flight: usize, tally: Arc<Tally>) -> Result<()> {
-        let (mut pool, mut ends) = (Vec::new(), Vec::new());
-        for _ in 0..POOL {
-            let (send, mut ended) = mpsc::channel::<String>(in_flight / POOL);
-            let (original, mut connection) = (self.clone(), client.get_multiplexed_async_connection().await?);
-            pool.push(send);
-            ends.push(async move {
-                while let Some(id) = ended.recv().await {
-                    original.end(&id).query_async::<()>(&mut connection).await?;
-                }
-                Ok(())
-            });
-        }
-        let ends = tokio::spawn(together(ends));
-        let mut connection = client.get_multiplexed_async_connection().await?;
-        for connection_number in (0..POOL).cycle() {
-            let answer = self.take().query_async(&mut connection).await?;
-            let Some(id) = self.taken(&answer)? else { break };
-            handle(&tally);
-            if let Some(end) = pool.get(connection_number) {
-                end.send(id).await?;
-            }
-        }
-        drop(pool);
-        ends.await?
     }
 }
 

@@ -8,9 +8,9 @@ use anyhow::{Context, Result};
 use redis::{Client, Cmd, Script, Value};
 use serde_json::json;
 
-use super::{Original, call, drain, together};
+use super::{Original, call};
 use crate::job::Job;
-use crate::tally::{Tally, wall_micros};
+use crate::tally::wall_micros;
 
 /// Before each key of the queue.
 const PREFIX: &str = "bull:bench:";
@@ -94,12 +94,6 @@ impl Original for BullMq {
             Value::Int(code) if *code < 0 => anyhow::bail!("moveToFinished answered {code}"),
             _ => None,
         })
-    }
-
-    /// Node's client has one connection, and each slot sends its next call when its last one is answered.
-    async fn work(self, client: Client, in_flight: usize, tally: Arc<Tally>) -> Result<()> {
-        let connection = client.get_multiplexed_async_connection().await?;
-        together((0..in_flight).map(|_| drain(self.clone(), connection.clone(), 1, tally.clone())).collect()).await
     }
 }
 
