@@ -20,7 +20,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::jobs;
 use crate::options::{ServerArguments, WorkerArguments};
-use crate::workers::Worker;
+use crate::workers::{Worker, accounts_at};
 
 /// How long the gateway takes to answer.
 const LATENCY: Duration = Duration::from_millis(20);
@@ -80,7 +80,8 @@ pub(crate) async fn server(arguments: &ServerArguments) -> anyhow::Result<()> {
         drain: Duration::from_secs(1),
         notified: Vec::new(),
     };
-    let (producer, lanes) = (jobs::producer(&store), vec![jobs::lane()?]);
+    let accounts = jobs::accounts(arguments.accounts);
+    let (producer, lanes) = (jobs::producer_for(&store, &accounts), jobs::queues(&accounts)?);
     let places = Places { lanes: lanes.clone(), ..Places::default() };
     let page = Page {
         worker: None,
@@ -98,7 +99,10 @@ pub(crate) async fn server(arguments: &ServerArguments) -> anyhow::Result<()> {
 /// The process of a worker with nothing to do.
 pub(crate) async fn worker(arguments: &WorkerArguments) -> anyhow::Result<()> {
     let store = Store::connect(&StoreSettings { url: arguments.url.clone(), prefix: arguments.prefix.clone() }).await?;
-    let worker = Worker::start(&store, yzt(&serde_json::from_str(&arguments.simulator)?, Duration::ZERO)?, 64)?;
+    // One gateway for all of its accounts: it is the queue's cost that is measured.
+    let gateway = yzt(&serde_json::from_str(&arguments.simulator)?, Duration::ZERO)?;
+    let accounts = accounts_at(gateway, &jobs::accounts(arguments.accounts), 0.0)?;
+    let worker = Worker::start_for(&store, accounts, 64, None);
     say("ready")?;
     std::future::pending::<()>().await;
     worker.stop().await

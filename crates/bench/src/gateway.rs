@@ -11,13 +11,19 @@ use tokio::time::Instant;
 #[derive(Default)]
 pub(crate) struct Yes {
     sends: AtomicU32,
-    /// Where each send's moment goes, when somebody wants to know.
-    arrivals: Option<UnboundedSender<Instant>>,
+    /// Where each send is reported, when a measurement wants it.
+    arrivals: Option<UnboundedSender<Arrival>>,
+}
+
+/// A send that reached the gateway.
+pub(crate) struct Arrival {
+    pub(crate) key: String,
+    pub(crate) at: Instant,
 }
 
 impl Yes {
-    /// One that reports the moment of each send.
-    pub(crate) fn telling(arrivals: UnboundedSender<Instant>) -> Self {
+    /// One that reports each send.
+    pub(crate) fn telling(arrivals: UnboundedSender<Arrival>) -> Self {
         Self { sends: AtomicU32::new(0), arrivals: Some(arrivals) }
     }
 
@@ -46,7 +52,7 @@ impl Yes {
 impl Gateway for Yes {
     fn send<'a>(&'a self, order: &'a Order) -> BoxFuture<'a, Reading> {
         if let Some(arrivals) = &self.arrivals {
-            arrivals.send(Instant::now()).ok();
+            arrivals.send(Arrival { key: order.key.clone(), at: Instant::now() }).ok();
         }
         self.sends.fetch_add(1, Ordering::Relaxed);
         Box::pin(std::future::ready(self.answer(order)))

@@ -5,7 +5,7 @@ use bursar_producer::{NewJob, Outcome, Producer};
 use bursar_store::Store;
 use serde_json::json;
 
-/// The one account.
+/// The account where there is one.
 pub(crate) const ACCOUNT: &str = "main";
 
 /// Jobs in one call where they are submitted to be worked on, not to be measured.
@@ -16,9 +16,31 @@ pub(crate) fn lane() -> anyhow::Result<Lane> {
     Ok(Lane { account: ACCOUNT.parse()?, kind: Kind::Transfer })
 }
 
+/// The names of so many accounts; one alone is [`ACCOUNT`].
+pub(crate) fn accounts(count: u32) -> Vec<String> {
+    if count == 1 { vec![ACCOUNT.to_owned()] } else { (0..count).map(|number| format!("a{number:05}")).collect() }
+}
+
+/// The kinds of job that each account takes: a queue each.
+pub(crate) fn kinds() -> Vec<Kind> {
+    AccountRules::new(GatewayKind::Yzt).kinds().to_vec()
+}
+
+/// The queues of these accounts.
+pub(crate) fn queues(accounts: &[String]) -> anyhow::Result<Vec<Lane>> {
+    let queues = accounts.iter().flat_map(|account| kinds().into_iter().map(move |kind| (account, kind)));
+    queues.map(|(account, kind)| Ok(Lane { account: account.parse()?, kind })).collect()
+}
+
 /// A producer that knows the account.
 pub(crate) fn producer(store: &Store) -> Producer {
-    Producer::on(store.clone()).account(ACCOUNT, AccountRules::new(GatewayKind::Yzt))
+    producer_for(store, &accounts(1))
+}
+
+/// A producer that knows these accounts.
+pub(crate) fn producer_for(store: &Store, accounts: &[String]) -> Producer {
+    let rules = || AccountRules::new(GatewayKind::Yzt);
+    accounts.iter().fold(Producer::on(store.clone()), |producer, account| producer.account(account, rules()))
 }
 
 /// One job. Its content is 300 bytes long, give or take a few.
@@ -41,6 +63,18 @@ pub(crate) fn named(number: u32, key: &str) -> NewJob {
     NewJob::new(ACCOUNT, Kind::Transfer.as_str(), key, body)
 }
 
+/// One job of another account.
+pub(crate) fn job_of(account: &str, number: u32) -> NewJob {
+    NewJob { account: account.to_owned(), ..job(number) }
+}
+
+/// One job that this store pays for.
+pub(crate) fn job_paid_by(payer_store_no: &str, number: u32) -> NewJob {
+    let mut job = job(number);
+    job.body.insert("payer_store_no".to_owned(), payer_store_no.into());
+    job
+}
+
 /// The key of a job.
 pub(crate) fn key(number: u32) -> String {
     format!("P20260314-{number:09}")
@@ -53,9 +87,18 @@ pub(crate) async fn fill(store: &Store, count: u32) -> anyhow::Result<()> {
 
 /// Submits the jobs with these numbers.
 pub(crate) async fn fill_from(store: &Store, from: u32, to: u32) -> anyhow::Result<()> {
-    let producer = producer(store);
+    fill_with(&producer(store), from, to, job).await
+}
+
+/// Submits what `made` makes of these numbers.
+pub(crate) async fn fill_with(
+    producer: &Producer,
+    from: u32,
+    to: u32,
+    made: impl Fn(u32) -> NewJob,
+) -> anyhow::Result<()> {
     for from in (from..to).step_by(BATCH as usize) {
-        let jobs: Vec<NewJob> = (from..(from + BATCH).min(to)).map(job).collect();
+        let jobs: Vec<NewJob> = (from..(from + BATCH).min(to)).map(&made).collect();
         all_new(&producer.submit_many(&jobs).await?)?;
     }
     Ok(())

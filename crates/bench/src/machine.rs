@@ -14,6 +14,7 @@ pub(crate) struct Machine {
     redis: String,
     fsync: String,
     load: String,
+    round_trip_ms: f64,
 }
 
 impl Machine {
@@ -42,19 +43,21 @@ impl Machine {
                 .take(3)
                 .collect::<Vec<_>>()
                 .join(" "),
+            round_trip_ms: redis.round_trip_ms().await?,
         })
     }
 
     pub(crate) fn json(&self) -> Value {
         json!({"cpu": self.cpu, "cores": self.cores, "kernel": self.kernel, "redis": self.redis, "fsync": self.fsync,
-            "load": self.load, "release": !cfg!(debug_assertions)})
+            "load": self.load, "redis_round_trip_ms": self.round_trip_ms, "release": !cfg!(debug_assertions)})
     }
 }
 
 impl std::fmt::Display for Machine {
     fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Self { cpu, cores, kernel, redis, fsync, load } = self;
-        write!(out, "{cpu}, {cores} cores, Linux {kernel}, {redis} ({fsync}) on the same cores, load before {load}")?;
+        let Self { cpu, cores, kernel, redis, fsync, load, round_trip_ms } = self;
+        write!(out, "{cpu}, {cores} cores, Linux {kernel}, {redis} ({fsync}) on the same cores, ")?;
+        write!(out, "a round trip to it {round_trip_ms:.2} ms, load before {load}")?;
         if cfg!(debug_assertions) { write!(out, "; NOT A RELEASE BUILD") } else { Ok(()) }
     }
 }

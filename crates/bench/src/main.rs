@@ -8,6 +8,7 @@
 
 mod child;
 mod cpu;
+mod delay;
 mod figures;
 mod gateway;
 mod jobs;
@@ -16,6 +17,7 @@ mod measure;
 mod observed;
 mod options;
 mod peer;
+mod product;
 mod quiet;
 mod reference;
 mod report;

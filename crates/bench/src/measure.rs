@@ -1,16 +1,21 @@
 //! The measurements, one file each.
 
+mod accounts;
 mod drain;
 mod durable;
+mod flood;
 mod growth;
 mod http;
 mod idle;
 mod journal;
 mod memory;
 mod pickup;
+mod scrape;
 mod scripts;
+mod servers;
 mod several;
 mod signed;
+mod start;
 mod submit;
 
 use crate::machine::Machine;
@@ -58,6 +63,27 @@ pub(crate) async fn all(options: &Options) -> anyhow::Result<()> {
     if options.wants(Name::Growth) {
         growth::measure(options, &mut report).await?;
     }
+    many(options, &mut redis, &mut report).await?;
     redis.clear().await?;
     Ok(report.finish()?)
+}
+
+/// What depends on how many accounts and payers there are.
+async fn many(options: &Options, redis: &mut Observed, report: &mut Report<'_>) -> anyhow::Result<()> {
+    if options.wants(Name::Accounts) {
+        accounts::measure(options, redis, report).await?;
+    }
+    if options.wants(Name::Flood) {
+        flood::measure(options, redis, report).await?;
+    }
+    if options.wants(Name::Start) {
+        start::measure(options, redis, report).await?;
+    }
+    if options.wants(Name::Scrape) {
+        scrape::measure(options, redis, report).await?;
+    }
+    if options.wants(Name::Servers) {
+        servers::measure(options, redis, report).await?;
+    }
+    Ok(())
 }

@@ -8,10 +8,14 @@ use bursar_private_redis::{Fsync, Listen, Options as RedisOptions, PrivateRedis}
 use bursar_store::{Settings, Store};
 use redis::Value;
 use redis::aio::MultiplexedConnection;
+use reqwest::Url;
 use tempfile::TempDir;
+use tokio::net::lookup_host;
 use tokio::time::Instant;
 
+use crate::delay::DelayLine;
 use crate::options::Options;
+use crate::report::median;
 
 /// Keys deleted in one step.
 const SCAN_STEP: usize = 5_000;
@@ -21,6 +25,9 @@ const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Look-ups between two looks at whether the table of keys has settled.
 const LOOK_UPS: usize = 10_000;
+
+/// PINGs whose median counts.
+const ROUND_TRIPS: usize = 100;
 
 /// A server, watched over a connection that the measured code does not use.
 pub(crate) struct Observed {
@@ -36,12 +43,16 @@ pub(crate) struct Observed {
 pub(crate) struct Info(BTreeMap<String, String>);
 
 impl Observed {
-    /// The server that `REDIS_URL` names, else a private one.
+    /// The server that `REDIS_URL` names, else a private one; as far away as the options say.
     pub(crate) async fn start(options: &Options) -> anyhow::Result<Self> {
-        match std::env::var("REDIS_URL").ok().filter(|url| !url.is_empty()) {
-            Some(url) => Self::connect(url, None).await,
-            None => Self::private(options.fsync.into()).await,
+        let mut redis = match std::env::var("REDIS_URL").ok().filter(|url| !url.is_empty()) {
+            Some(url) => Self::connect(url, None).await?,
+            None => Self::private(options.fsync.into()).await?,
+        };
+        if let Some(round_trip) = options.round_trip {
+            redis.url = farther(&redis.url, round_trip).await?;
         }
+        Ok(redis)
     }
 
     /// A private one, empty and of this run only.
@@ -72,12 +83,25 @@ impl Observed {
         Ok(Store::connect(&Settings { url: self.url.clone(), prefix: self.prefix.clone() }).await?)
     }
 
+    /// Where the measured code finds it.
     pub(crate) fn url(&self) -> &str {
         &self.url
     }
 
     pub(crate) fn prefix(&self) -> &str {
         &self.prefix
+    }
+
+    /// The measured code's round trip to Redis, in milliseconds: the median of many PINGs.
+    pub(crate) async fn round_trip_ms(&self) -> anyhow::Result<f64> {
+        let mut connection = redis::Client::open(self.url.as_str())?.get_multiplexed_async_connection().await?;
+        let mut round_trips = Vec::new();
+        for _ in 0..ROUND_TRIPS {
+            let asked = Instant::now();
+            let _: () = redis::cmd("PING").query_async(&mut connection).await?;
+            round_trips.push(asked.elapsed().as_secs_f64() * 1e3);
+        }
+        Ok(median(round_trips))
     }
 
     /// Deletes what the last store left.
@@ -211,6 +235,18 @@ impl Info {
         });
         counted.collect()
     }
+}
+
+/// The URL of a proxy before this server.
+async fn farther(url: &str, round_trip: Duration) -> anyhow::Result<String> {
+    let mut url = Url::parse(url)?;
+    anyhow::ensure!(url.scheme() == "redis", "--round-trip needs a Redis over plain TCP, redis://HOST:PORT");
+    let (host, port) = (url.host_str().unwrap_or("127.0.0.1").to_owned(), url.port().unwrap_or(6379));
+    let server = lookup_host((host, port)).await?.next().context("Redis has no address")?;
+    let line = DelayLine::start(server, round_trip)?.address();
+    let moved = url.set_host(Some("127.0.0.1")).is_ok() && url.set_port(Some(line.port())).is_ok();
+    anyhow::ensure!(moved, "{url} cannot be reached through a proxy");
+    Ok(url.into())
 }
 
 /// What stands behind a name in a list of names and values.

@@ -1,5 +1,7 @@
 //! The command line.
 
+use std::time::Duration;
+
 use bursar_private_redis::Fsync;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
@@ -28,6 +30,12 @@ pub(crate) struct Options {
     /// Runs that count; one more goes before them to warm up.
     #[arg(long, default_value_t = 5, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=100))]
     pub(crate) runs: u32,
+    /// Accounts where a measurement has many of them, instead of its own numbers; may be repeated.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=50_000))]
+    pub(crate) accounts: Vec<u32>,
+    /// Milliseconds by which each round trip to Redis is longer than on this machine: 0.7 as between two machines of one region.
+    #[arg(long, value_name = "MS", value_parser = milliseconds)]
+    pub(crate) round_trip: Option<Duration>,
     /// When the private Redis forces its file to the disk.
     #[arg(long, default_value = "everysec", value_name = "WHEN")]
     pub(crate) fsync: When,
@@ -41,7 +49,12 @@ pub(crate) struct Options {
 
 impl Options {
     pub(crate) fn wants(&self, name: Name) -> bool {
-        self.only.contains(&name) || (self.only.is_empty() && name != Name::Growth)
+        self.only.contains(&name) || (self.only.is_empty() && !name.is_long())
+    }
+
+    /// The numbers of accounts that a measurement goes through.
+    pub(crate) fn accounts_or(&self, default: &[u32]) -> Vec<u32> {
+        if self.accounts.is_empty() { default.to_vec() } else { self.accounts.clone() }
     }
 
     pub(crate) fn jobs_or(&self, default: u32) -> u32 {
@@ -76,6 +89,30 @@ pub(crate) enum Name {
     Workers,
     /// Submit, claim and commit at 10³, 10⁵ and 10⁶ queued jobs and in 1,000 lanes. Takes two minutes and over 1 GB: only when named.
     Growth,
+    /// An idle worker's commands, and how soon it takes a job, with 1, 1,000 and 10,000 accounts. Only when named.
+    Accounts,
+    /// The wait of other payers' single jobs behind one payer's 10,000, in a queue of 200 sends a second. Only when named.
+    Flood,
+    /// Reading a configuration of 3,000 accounts, and starting a worker with it. Needs the program `bursar` beside this one. Only when named.
+    Start,
+    /// `/metrics` of a worker with 1,000 accounts: its time and its size. Needs `bursar`. Only when named.
+    Scrape,
+    /// A drain of 1,000 queues, alone and beside three idle servers. Only when named.
+    Servers,
+}
+
+impl Name {
+    /// Whether it takes minutes, and is measured only when it is named.
+    const fn is_long(self) -> bool {
+        matches!(self, Self::Growth | Self::Accounts | Self::Flood | Self::Start | Self::Scrape | Self::Servers)
+    }
+}
+
+/// Milliseconds, a fraction allowed: 0.7.
+fn milliseconds(text: &str) -> Result<Duration, String> {
+    let millis: f64 = text.parse().map_err(|_| "not a number".to_owned())?;
+    let up_to_a_second = (0.0..=1_000.0).contains(&millis);
+    if up_to_a_second { Ok(Duration::from_secs_f64(millis / 1e3)) } else { Err("not from 0 to 1000".to_owned()) }
 }
 
 /// When Redis forces its append-only file to the disk.
@@ -129,6 +166,9 @@ pub(crate) struct ServerArguments {
     /// What its keys begin with.
     #[arg(long)]
     pub(crate) prefix: String,
+    /// How many accounts it knows.
+    #[arg(long, default_value_t = 1)]
+    pub(crate) accounts: u32,
 }
 
 /// What the worker with nothing to do is told.
@@ -143,4 +183,7 @@ pub(crate) struct WorkerArguments {
     /// What the simulator said when it was ready.
     #[arg(long)]
     pub(crate) simulator: String,
+    /// How many accounts it works for, all at this simulator.
+    #[arg(long, default_value_t = 1)]
+    pub(crate) accounts: u32,
 }

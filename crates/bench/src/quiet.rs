@@ -44,3 +44,16 @@ pub(crate) async fn repeat<T>(
     }
     Ok(counted)
 }
+
+/// Measures `runs` times, neither warming up nor repeating: for runs of a minute, which are marked when they were disturbed.
+pub(crate) async fn repeat_long<T>(
+    runs: u32,
+    mut once: impl AsyncFnMut() -> anyhow::Result<(T, Usage)>,
+) -> anyhow::Result<Vec<Run<T>>> {
+    let mut counted = Vec::new();
+    for _ in 0..runs {
+        let (measured, usage) = once().await?;
+        counted.push(Run { measured, usage });
+    }
+    Ok(counted)
+}

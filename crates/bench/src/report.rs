@@ -1,5 +1,6 @@
 //! Figures as a table for people or as JSON lines for machines.
 
+use std::borrow::Cow;
 use std::io::{self, Write};
 
 use comfy_table::{Attribute, Cell, CellAlignment, Table, presets};
@@ -12,7 +13,7 @@ use crate::reference::{self, PEERS, SOURCE};
 
 /// One figure.
 pub(crate) struct Figure {
-    name: &'static str,
+    name: Cow<'static, str>,
     says: String,
     unit: &'static str,
     /// One value per run, in order.
@@ -24,14 +25,14 @@ pub(crate) struct Figure {
 impl Figure {
     /// The median of what `read` finds in each run.
     pub(crate) fn of_runs<T>(
-        name: &'static str,
+        name: impl Into<Cow<'static, str>>,
         says: impl Into<String>,
         unit: &'static str,
         runs: &[Run<T>],
         read: impl Fn(&Run<T>) -> f64,
     ) -> Self {
         let disturbed = runs.iter().filter(|run| run.disturbed()).count();
-        Self { name, says: says.into(), unit, runs: runs.iter().map(read).collect(), disturbed }
+        Self { name: name.into(), says: says.into(), unit, runs: runs.iter().map(read).collect(), disturbed }
     }
 
     fn median(&self) -> f64 {
@@ -39,7 +40,7 @@ impl Figure {
     }
 
     fn json(&self) -> Value {
-        let reference = reference::of(self.name);
+        let reference = reference::of(&self.name);
         let peers: Map<String, Value> = reference
             .into_iter()
             .flat_map(|reference| PEERS.iter().zip(reference.values))
@@ -57,7 +58,7 @@ impl Figure {
             number(format!("{}{mark}", shown(self.median()))).add_attribute(Attribute::Bold),
             Cell::new(self.unit),
         ];
-        let values = reference::of(self.name).map_or([None; 4], |reference| reference.values);
+        let values = reference::of(&self.name).map_or([None; 4], |reference| reference.values);
         cells.extend(values.map(|value| number(value.map_or_else(|| "–".to_owned(), shown))));
         cells
     }
@@ -142,21 +143,27 @@ pub(crate) fn median(mut values: Vec<f64>) -> f64 {
 /// Three digits that count.
 pub(crate) fn shown(value: f64) -> String {
     match value.abs() {
-        size if size >= 1_000.0 => {
-            let whole = format!("{value:.0}");
-            let (mut text, digits) = (String::new(), whole.len());
-            for (at, digit) in whole.chars().enumerate() {
-                if at > 0 && (digits - at).is_multiple_of(3) {
-                    text.push(',');
-                }
-                text.push(digit);
-            }
-            text
-        }
+        size if size >= 1_000.0 => grouped(&format!("{value:.0}")),
         size if size >= 100.0 => format!("{value:.0}"),
         size if size >= 10.0 => format!("{value:.1}"),
         _ => format!("{value:.2}"),
     }
+}
+
+/// A whole number, all of its digits.
+pub(crate) fn whole(count: u32) -> String {
+    grouped(&count.to_string())
+}
+
+fn grouped(digits: &str) -> String {
+    let mut text = String::new();
+    for (at, digit) in digits.chars().enumerate() {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
 }
 
 fn line(text: impl std::fmt::Display) -> io::Result<()> {
@@ -174,5 +181,6 @@ mod tests {
         {
             assert_eq!(shown(value), text);
         }
+        assert_eq!([1, 10_000].map(whole), ["1", "10,000"]);
     }
 }

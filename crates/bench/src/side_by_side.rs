@@ -63,10 +63,12 @@ pub(crate) enum Workload {
     L1,
     /// One POST at a steady rate: from submission to the answer.
     L2,
+    /// No job is submitted: the cost of an idle worker.
+    I1,
 }
 
 impl Workload {
-    const ALL: [Self; 5] = [Self::W1, Self::W2, Self::W3, Self::L1, Self::L2];
+    const ALL: [Self; 6] = [Self::W1, Self::W2, Self::W3, Self::L1, Self::L2, Self::I1];
 
     const fn name(self) -> &'static str {
         match self {
@@ -75,6 +77,7 @@ impl Workload {
             Self::W3 => "W3",
             Self::L1 => "L1",
             Self::L2 => "L2",
+            Self::I1 => "I1",
         }
     }
 
@@ -85,13 +88,14 @@ impl Workload {
             Self::W3 => "as W2, signed (RSA-2048) and verified, 256 in flight",
             Self::L1 => "no-op at 100 jobs/s: submission to the handler",
             Self::L2 => "one POST of 20 ms at 200 jobs/s: submission to the answer",
+            Self::I1 => "an idle worker of one queue",
         }
     }
 
     /// What the worker is told to do.
     const fn work(self) -> &'static str {
         match self {
-            Self::W1 | Self::L1 => "W1",
+            Self::W1 | Self::L1 | Self::I1 => "W1",
             Self::W2 | Self::L2 => "W2",
             Self::W3 => "W3",
         }
@@ -100,7 +104,7 @@ impl Workload {
     const fn is_drain(self) -> bool {
         match self {
             Self::W1 | Self::W2 | Self::W3 => true,
-            Self::L1 | Self::L2 => false,
+            Self::L1 | Self::L2 | Self::I1 => false,
         }
     }
 }

@@ -10,7 +10,7 @@ use crate::observed::Observed;
 
 /// A measurement under way.
 pub(crate) struct Span {
-    child: Option<u32>,
+    children: Vec<u32>,
     from: Counters,
 }
 
@@ -21,6 +21,7 @@ pub(crate) struct Usage {
     /// Processor time of this process: the worker or the producer.
     pub(crate) own: Duration,
     pub(crate) redis: Duration,
+    /// Of the other processes that are part of the run.
     pub(crate) child: Duration,
     /// Cores that were busy with something else.
     pub(crate) other_cores: f64,
@@ -38,13 +39,14 @@ struct Counters {
 }
 
 impl Span {
-    /// Begins; `child` is another process that is part of the run.
-    pub(crate) async fn begin(redis: &mut Observed, child: Option<u32>) -> anyhow::Result<Self> {
-        Ok(Self { child, from: Counters::read(redis, child).await? })
+    /// Begins; `children` are other processes that are part of the run.
+    pub(crate) async fn begin(redis: &mut Observed, children: impl IntoIterator<Item = u32>) -> anyhow::Result<Self> {
+        let children: Vec<u32> = children.into_iter().collect();
+        Ok(Self { from: Counters::read(redis, &children).await?, children })
     }
 
     pub(crate) async fn end(self, redis: &mut Observed) -> anyhow::Result<Usage> {
-        let (from, to) = (self.from, Counters::read(redis, self.child).await?);
+        let (from, to) = (self.from, Counters::read(redis, &self.children).await?);
         let wall = to.at - from.at;
         let (own, redis, child) =
             (to.own.saturating_sub(from.own), to.redis.saturating_sub(from.redis), to.child.saturating_sub(from.child));
@@ -77,13 +79,13 @@ impl Usage {
 }
 
 impl Counters {
-    async fn read(redis: &mut Observed, child: Option<u32>) -> anyhow::Result<Self> {
+    async fn read(redis: &mut Observed, children: &[u32]) -> anyhow::Result<Self> {
         let info = redis.info().await?;
         Ok(Self {
             at: Instant::now(),
             own: cpu::own(),
             redis: info.cpu(),
-            child: child.map(cpu::of_process).unwrap_or_default(),
+            child: children.iter().copied().map(cpu::of_process).sum(),
             machine: cpu::of_machine(),
             commands: info.commands(),
         })

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use bursar_domain::{AccountRules, GatewayKind, Policy};
+use bursar_domain::Policy;
 use bursar_gateways::Gateway;
 use bursar_journal::Journal;
 use bursar_store::Store;
@@ -20,6 +20,19 @@ const PATIENCE: Duration = Duration::from_secs(300);
 /// How often it is looked whether all jobs have ended: only once all of them have been sent, so that looking costs nothing
 /// that is measured.
 const LOOK: Duration = Duration::from_millis(1);
+
+/// Accounts of these names at one gateway, with so many sends a second in each queue; 0 for no limit.
+pub(crate) fn accounts_at(
+    gateway: Arc<dyn Gateway>,
+    names: &[String],
+    rate_per_second: f64,
+) -> anyhow::Result<Vec<Account>> {
+    let account = |(name, gateway): (&String, _)| {
+        let (name, identity) = (name.parse()?, String::new());
+        Ok(Account { name, identity, gateway, policy: Policy::default(), rate_per_second, kinds: jobs::kinds() })
+    };
+    names.iter().zip(std::iter::repeat_n(gateway, names.len())).map(account).collect()
+}
 
 /// A running worker.
 pub(crate) struct Worker {
@@ -40,6 +53,16 @@ impl Worker {
         concurrency: usize,
         journal: Option<Journal>,
     ) -> anyhow::Result<Self> {
+        Ok(Self::start_for(store, accounts_at(gateway, &jobs::accounts(1), 0.0)?, concurrency, journal))
+    }
+
+    /// Starts one for these accounts.
+    pub(crate) fn start_for(
+        store: &Store,
+        accounts: Vec<Account>,
+        concurrency: usize,
+        journal: Option<Journal>,
+    ) -> Self {
         let settings = Settings {
             name: format!("bench-{:08x}", fastrand::u32(..)),
             concurrency,
@@ -51,18 +74,10 @@ impl Worker {
             metrics: Arc::default(),
             traces: bursar_telemetry::Traces::default(),
         };
-        let account = Account {
-            name: jobs::ACCOUNT.parse()?,
-            identity: String::new(),
-            gateway,
-            policy: Policy::default(),
-            rate_per_second: 0.0,
-            kinds: AccountRules::new(GatewayKind::Yzt).kinds().to_vec(),
-        };
         let drain = CancellationToken::new();
         let (_, fit) = tokio::sync::watch::channel(bursar_worker::Fit::ForMoney);
-        let work = tokio::spawn(bursar_worker::run(store.clone(), settings, vec![account], fit, drain.clone()));
-        Ok(Self { drain, work })
+        let work = tokio::spawn(bursar_worker::run(store.clone(), settings, accounts, fit, drain.clone()));
+        Self { drain, work }
     }
 
     /// Lets it end, and tells if it had ended by itself.

@@ -140,7 +140,7 @@ fn tell(
 ) -> anyhow::Result<()> {
     for ((name, step), cost) in names.iter().zip(["submit", "claim", "commit"]).zip(costs) {
         let runs = [Run { measured: cost.micros(), usage: usage.clone() }];
-        report.add(Figure::of_runs(name, format!("{step}, {says}"), "µs/job in Redis", &runs, |run| run.measured))?;
+        report.add(Figure::of_runs(*name, format!("{step}, {says}"), "µs/job in Redis", &runs, |run| run.measured))?;
     }
     Ok(())
 }

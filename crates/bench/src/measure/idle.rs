@@ -14,12 +14,12 @@ use crate::span::{Span, Usage};
 const WATCH: Duration = Duration::from_secs(10);
 
 /// How long it may settle before: first claims, first renewals.
-const SETTLE: Duration = Duration::from_secs(2);
+pub(super) const SETTLE: Duration = Duration::from_secs(2);
 
 pub(crate) async fn measure(options: &Options, redis: &mut Observed, report: &mut Report<'_>) -> anyhow::Result<()> {
     report.measuring("a worker with nothing to do");
     // Watching twice ten seconds tells as much as five times.
-    let runs = repeat(options.runs.min(2), async || once(redis).await).await?;
+    let runs = repeat(options.runs.min(2), async || once(redis, 1, SETTLE).await).await?;
     let seconds = |usage: &Usage| usage.wall.as_secs_f64();
     report.add(Figure::of_runs("idle.commands", "idle worker, Redis commands", "/s", &runs, |run| {
         run.usage.command_count() as f64 / seconds(&run.usage)
@@ -33,12 +33,15 @@ pub(crate) async fn measure(options: &Options, redis: &mut Observed, report: &mu
     Ok(())
 }
 
-async fn once(redis: &mut Observed) -> anyhow::Result<(u64, Usage)> {
+/// What a worker for so many accounts has resident, and what it and Redis use, once it has settled.
+pub(super) async fn once(redis: &mut Observed, accounts: u32, settle: Duration) -> anyhow::Result<(u64, Usage)> {
     redis.fresh_store().await?;
     let (simulator, ready) = Process::start(&["simulator"]).await?;
-    let arguments = ["worker", "--url", redis.url(), "--prefix", redis.prefix(), "--simulator", &ready];
+    let accounts = accounts.to_string();
+    let whose = ["--simulator", &ready, "--accounts", &accounts];
+    let arguments = [["worker", "--url", redis.url(), "--prefix", redis.prefix()].as_slice(), &whose].concat();
     let (worker, _) = Process::start(&arguments).await?;
-    tokio::time::sleep(SETTLE).await;
+    tokio::time::sleep(settle).await;
     let span = Span::begin(redis, Some(worker.pid())).await?;
     tokio::time::sleep(WATCH).await;
     let usage = span.end(redis).await?;

@@ -54,12 +54,18 @@ pub(super) async fn once(redis: &mut Observed, count: u32, journal: Option<Journ
         let arrival = arrivals.recv().await;
         let arrival = arrival.ok_or_else(|| anyhow::anyhow!("the worker is gone"))?;
         if number >= WARM_UP {
-            waits.push((arrival - submitted).as_secs_f64() * 1e3);
+            waits.push((arrival.at - submitted).as_secs_f64() * 1e3);
         }
     }
     let usage = span.end(redis).await?;
     worker.stop().await?;
-    waits.sort_by(f64::total_cmp);
-    let at = |hundredths: usize| waits.get(waits.len() * hundredths / 100).copied().unwrap_or(f64::NAN);
-    Ok((Waits { p50: at(50), p99: at(99) }, usage))
+    Ok((Waits::of(waits), usage))
+}
+
+impl Waits {
+    pub(super) fn of(mut millis: Vec<f64>) -> Self {
+        millis.sort_by(f64::total_cmp);
+        let at = |hundredths: usize| millis.get(millis.len() * hundredths / 100).copied().unwrap_or(f64::NAN);
+        Self { p50: at(50), p99: at(99) }
+    }
 }

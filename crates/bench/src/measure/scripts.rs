@@ -21,7 +21,7 @@ pub(crate) async fn measure(_: &Options, redis: &mut Observed, report: &mut Repo
     for (name, says, cost) in &costs {
         let runs = [Run { measured: cost.micros(), usage: usage.clone() }];
         let says = format!("{says} ({} commands)", crate::report::shown(cost.commands()));
-        report.add(Figure::of_runs(name, says, "µs/job in Redis", &runs, |run| run.measured))?;
+        report.add(Figure::of_runs(*name, says, "µs/job in Redis", &runs, |run| run.measured))?;
     }
     let longest = costs.iter().find(|(name, ..)| *name == "script.purge").map(|(.., cost)| cost.longest_millis(PURGED));
     let runs = [Run { measured: longest.unwrap_or(f64::NAN), usage }];

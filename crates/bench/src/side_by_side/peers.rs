@@ -48,8 +48,15 @@ impl Folder {
         Ok(Self { root: root.to_owned(), build, described })
     }
 
-    pub(crate) fn has(&self, name: &str) -> bool {
+    fn has(&self, name: &str) -> bool {
         self.described.get(name).is_some()
+    }
+
+    /// Whether it has the peer, and the files that start it are there.
+    pub(crate) fn has_built(&self, name: &str) -> bool {
+        let command = self.described[name]["cmd"].as_array();
+        let own = |word: &&Value| word.as_str().is_some_and(|word| word.starts_with('{'));
+        command.is_some_and(|words| words.iter().filter(own).all(|word| Path::new(&self.fixed(word)).exists()))
     }
 
     fn fixed(&self, value: &Value) -> String {
@@ -76,10 +83,12 @@ impl Peer {
         Ok(Self { name: "bursar".into(), command, environment: BTreeMap::new(), described })
     }
 
-    /// The one of this name, from the first folder that has it.
+    /// The one of this name, from the first folder that has it built, else from the first that has it.
     pub(super) fn find(folders: &[Folder], name: &str) -> anyhow::Result<Self> {
         anyhow::ensure!(!folders.is_empty(), "peers need --peers, the folder with their programs");
-        let folder = folders.iter().find(|folder| folder.has(name)).with_context(|| format!("{name} is no peer"))?;
+        let built = folders.iter().find(|folder| folder.has_built(name));
+        let folder = built.or_else(|| folders.iter().find(|folder| folder.has(name)));
+        let folder = folder.with_context(|| format!("{name} is no peer"))?;
         let described = folder.described[name].clone();
         let command = described["cmd"].as_array().context("a peer without a command")?;
         let command = command.iter().map(|word| folder.fixed(word)).collect();
@@ -101,6 +110,8 @@ impl Peer {
             Workload::W2 | Workload::W3 => 5_000,
             Workload::L1 => 600,
             Workload::L2 => 1_600,
+            // None is submitted; a worker that waits for some does not end.
+            Workload::I1 => 1_000,
         };
         let own = self.described["n"][workload.name()].as_u64().and_then(|count| u32::try_from(count).ok());
         own.unwrap_or(usual)
@@ -152,6 +163,16 @@ mod tests {
         let peer = Peer::find(&folders, "b").unwrap();
         assert_eq!((peer.command[0].as_str(), peer.environment["PLACE"].as_str()), ("/two/b", "/built"));
         assert!(Peer::find(&folders, "c").unwrap_err().to_string().contains("c is no peer"));
+    }
+
+    #[test]
+    fn a_peer_is_built_when_the_files_that_start_it_are_there() {
+        let place = tempfile::tempdir().unwrap();
+        std::fs::write(place.path().join("a.js"), "").unwrap();
+        let root = place.path().to_str().unwrap();
+        let peers = r#"{"a": {"cmd": ["node", "{ROOT}/a.js"]}, "b": {"cmd": ["{BUILD}/b"]}}"#;
+        let folder = folder(root, peers);
+        assert_eq!(["a", "b", "c"].map(|name| folder.has_built(name)), [true, false, false]);
     }
 
     #[test]

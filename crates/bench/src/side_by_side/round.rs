@@ -22,6 +22,9 @@ use crate::options::When;
 /// Jobs a second where latencies are measured.
 const RATES: [(Workload, u32); 2] = [(Workload::L1, 100), (Workload::L2, 200)];
 
+/// How long a worker with nothing to do is watched: twice as long as any of them waits for a message.
+const IDLE: Duration = Duration::from_secs(10);
+
 /// The gateway stub, in the first build folder that has one.
 const STUB: &str = "target/release/stub";
 
@@ -65,10 +68,10 @@ impl Bench {
             other_cores: 0.0,
             failed: None,
         };
-        let run = if workload.is_drain() {
-            self.drain(peer, workload, &mut outcome).await
-        } else {
-            self.latency(peer, workload, &mut outcome).await
+        let run = match workload {
+            Workload::W1 | Workload::W2 | Workload::W3 => self.drain(peer, workload, &mut outcome).await,
+            Workload::L1 | Workload::L2 => self.latency(peer, workload, &mut outcome).await,
+            Workload::I1 => self.idle(peer, &mut outcome).await,
         };
         if let Err(error) = run {
             outcome.failed = Some(format!("{error:#}"));
@@ -167,6 +170,20 @@ impl Bench {
         worker.stop().await
     }
 
+    async fn idle(&self, peer: &Peer, outcome: &mut Outcome) -> anyhow::Result<()> {
+        let mut redis = Observed::private(self.fsync).await?;
+        let (jobs, in_flight) = (peer.jobs(Workload::I1).to_string(), peer.in_flight(Workload::I1).to_string());
+        let role = ["work", "--w", Workload::I1.work(), "--n", &jobs, "--conc", &in_flight];
+        let mut worker = self.start(&redis, peer, &role, None).await?;
+        worker.go().await?;
+        sleep(Duration::from_secs_f64(peer.warm_up())).await;
+        let watch = Watch::begin(&mut redis, &worker, None).await?;
+        sleep(IDLE).await;
+        watch.end_idle(&mut redis, outcome).await?;
+        outcome.add(Figure::PeakMegabytes, cpu::peak_resident_bytes(worker.pid()) as f64 / f64::from(1 << 20));
+        worker.stop().await
+    }
+
     async fn start(
         &self,
         redis: &Observed,
@@ -240,11 +257,27 @@ impl Watch {
         outcome.add(Figure::StubMicros, micros(from.stub, to.stub));
         outcome.add(Figure::Commands, (to.commands - from.commands) as f64 / f64::from(count));
         outcome.add(Figure::WireBytes, (to.bytes - from.bytes) as f64 / f64::from(count));
-        let all = |counters: &Counters| counters.own + counters.worker + counters.redis + counters.stub;
-        let other = to.machine.saturating_sub(from.machine).saturating_sub(all(&to).saturating_sub(all(&from)));
-        outcome.other_cores = other.as_secs_f64() / (to.at - from.at).as_secs_f64();
+        outcome.other_cores = others(&from, &to);
         Ok(())
     }
+
+    async fn end_idle(self, redis: &mut Observed, outcome: &mut Outcome) -> anyhow::Result<()> {
+        let (from, to) = (self.from, Counters::read(redis, self.worker, self.stub).await?);
+        let seconds = (to.at - from.at).as_secs_f64();
+        let percent = |from: Duration, to: Duration| to.saturating_sub(from).as_secs_f64() * 100.0 / seconds;
+        outcome.add(Figure::WorkerPercent, percent(from.worker, to.worker));
+        outcome.add(Figure::RedisPercent, percent(from.redis, to.redis));
+        outcome.add(Figure::CommandsPerSecond, (to.commands - from.commands) as f64 / seconds);
+        outcome.other_cores = others(&from, &to);
+        Ok(())
+    }
+}
+
+/// Cores that were busy with what is no part of the run.
+fn others(from: &Counters, to: &Counters) -> f64 {
+    let all = |counters: &Counters| counters.own + counters.worker + counters.redis + counters.stub;
+    let other = to.machine.saturating_sub(from.machine).saturating_sub(all(to).saturating_sub(all(from)));
+    other.as_secs_f64() / (to.at - from.at).as_secs_f64()
 }
 
 impl Counters {

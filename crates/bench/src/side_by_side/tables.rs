@@ -26,6 +26,13 @@ const LATENCIES: [(Figure, &str); 5] = [
     (Figure::RedisMicros, "Redis CPU µs/job"),
 ];
 
+const IDLE: [(Figure, &str); 4] = [
+    (Figure::CommandsPerSecond, "Redis commands/s"),
+    (Figure::WorkerPercent, "worker CPU, % of a core"),
+    (Figure::RedisPercent, "Redis CPU, % of a core"),
+    (Figure::PeakMegabytes, "worker MB"),
+];
+
 const SUBMITS: [(Figure, &str); 3] =
     [(Figure::SubmitOne, "one at a time"), (Figure::SubmitAtOnce, "64 at once"), (Figure::SubmitBulk, "bulk")];
 
@@ -43,7 +50,7 @@ pub(super) fn all(outcomes: &[Outcome]) -> String {
             drains(&mut text, &of_workload);
             derived(&mut text, workload, &of_workload);
         } else {
-            table(&mut text, &of_workload, &LATENCIES, None);
+            table(&mut text, &of_workload, if workload == Workload::I1 { &IDLE } else { &LATENCIES }, None);
         }
         if workload == Workload::W1 {
             writeln!(text, "### Submitted jobs a second\n").ok();

@@ -1,0 +1,66 @@
+//! `/metrics` of an idle worker with many accounts: the time that it takes, its size, and whether it says that Redis is there.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use crate::child::Process;
+use crate::observed::Observed;
+use crate::options::Options;
+use crate::product::Product;
+use crate::quiet::repeat_long;
+use crate::report::{Figure, Report, whole};
+use crate::span::{Span, Usage};
+
+const ACCOUNTS: u32 = 1_000;
+
+/// Between two scrapes: longer than a worker keeps what it has read of Redis, which is a second.
+const APART: Duration = Duration::from_millis(1_500);
+
+/// One scrape.
+struct Scrape {
+    took: Duration,
+    bytes: usize,
+    series: usize,
+    /// Whether it holds that Redis answers.
+    redis_up: bool,
+}
+
+pub(crate) async fn measure(options: &Options, redis: &mut Observed, report: &mut Report<'_>) -> anyhow::Result<()> {
+    for accounts in options.accounts_or(&[ACCOUNTS]) {
+        let shown = whole(accounts);
+        report.measuring(&format!("/metrics, accounts: {shown}"));
+        redis.fresh_store().await?;
+        let (simulator, ready) = Process::start(&["simulator"]).await?;
+        let product = Product::with_accounts(accounts, redis, &serde_json::from_str(&ready)?)?;
+        let worker = product.worker().await?;
+        let runs = repeat_long(options.runs, async || scrape(redis, &product, worker.pid).await).await?;
+        worker.stop().await?;
+        simulator.stop().await?;
+        let name = |figure: &str| format!("scrape.{accounts}.{figure}");
+        let says = format!("/metrics of an idle worker, accounts: {shown}");
+        report.add(Figure::of_runs(name("time"), says, "s", &runs, |run| run.measured.took.as_secs_f64()))?;
+        report.add(Figure::of_runs(name("size"), "  its size", "MB", &runs, |run| run.measured.bytes as f64 / 1e6))?;
+        report.add(Figure::of_runs(name("series"), "  its series", "", &runs, |run| run.measured.series as f64))?;
+        report.add(Figure::of_runs(
+            name("redis_up"),
+            "  it says that Redis is there (1) or not (0)",
+            "",
+            &runs,
+            |run| f64::from(u8::from(run.measured.redis_up)),
+        ))?;
+    }
+    Ok(())
+}
+
+async fn scrape(redis: &mut Observed, product: &Product, worker: u32) -> anyhow::Result<(Scrape, Usage)> {
+    tokio::time::sleep(APART).await;
+    let span = Span::begin(redis, [worker]).await?;
+    let asked = Instant::now();
+    let text = product.page("metrics").await?;
+    let took = asked.elapsed();
+    let usage = span.end(redis).await?;
+    let series = text.lines().filter(|line| !line.starts_with('#')).count();
+    let redis_up = text.lines().any(|line| line == "bursar_redis_up 1");
+    Ok((Scrape { took, bytes: text.len(), series, redis_up }, usage))
+}

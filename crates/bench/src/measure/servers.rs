@@ -1,0 +1,111 @@
+//! Idle servers beside a worker that drains many queues: how much slower they make it. A drain without and a drain with them take turns.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context;
+use tokio::sync::mpsc;
+use tokio::time::timeout;
+
+use crate::child::Process;
+use crate::gateway::Yes;
+use crate::jobs::{accounts, fill_with, job_of, producer_for};
+use crate::observed::Observed;
+use crate::options::Options;
+use crate::quiet::{Run, repeat_long};
+use crate::report::{Figure, Report, whole};
+use crate::span::{Span, Usage};
+use crate::workers::{Worker, accounts_at};
+
+/// Accounts, each with one queue that has jobs.
+const ACCOUNTS: u32 = 1_000;
+
+/// Jobs in all queues together.
+const JOBS: u32 = 4_000;
+
+const SERVERS: usize = 3;
+
+/// Calls in flight.
+const CONCURRENCY: usize = 100;
+
+/// No drain takes longer.
+const AT_MOST: Duration = Duration::from_secs(120);
+
+/// One turn: a drain without servers, and one beside them.
+struct Turn {
+    alone: Drain,
+    beside: Drain,
+}
+
+struct Drain {
+    jobs_per_second: f64,
+    redis: Duration,
+}
+
+pub(crate) async fn measure(options: &Options, redis: &mut Observed, report: &mut Report<'_>) -> anyhow::Result<()> {
+    let count = options.jobs_or(JOBS);
+    for accounts in options.accounts_or(&[ACCOUNTS]) {
+        let shown = whole(accounts);
+        report.measuring(&format!("three idle servers beside a drain of queues: {shown}"));
+        let runs = repeat_long(options.runs.min(3), async || turn(redis, accounts, count).await).await?;
+        let mut add = |figure: &str, says: &str, unit, read: fn(&Run<Turn>) -> f64| {
+            report.add(Figure::of_runs(format!("servers.{accounts}.{figure}"), says, unit, &runs, read))
+        };
+        let says = format!("drain of queues: {shown}, no server");
+        add("alone", &says, "jobs/s", |run| run.measured.alone.jobs_per_second)?;
+        add("beside", "  three idle servers beside", "jobs/s", |run| run.measured.beside.jobs_per_second)?;
+        add("slower", "  it is slower", "×", |run| {
+            run.measured.alone.jobs_per_second / run.measured.beside.jobs_per_second
+        })?;
+        add("redis", "  Redis CPU is more", "×", |run| {
+            run.measured.beside.redis.as_secs_f64() / run.measured.alone.redis.as_secs_f64()
+        })?;
+    }
+    Ok(())
+}
+
+async fn turn(redis: &mut Observed, accounts: u32, count: u32) -> anyhow::Result<(Turn, Usage)> {
+    let (alone, one) = drain(redis, accounts, count, 0).await?;
+    let (beside, other) = drain(redis, accounts, count, SERVERS).await?;
+    let other_cores = one.other_cores.max(other.other_cores);
+    Ok((Turn { alone, beside }, Usage { other_cores, ..other }))
+}
+
+/// From the first send to the last one.
+async fn drain(
+    redis: &mut Observed,
+    account_count: u32,
+    count: u32,
+    server_count: usize,
+) -> anyhow::Result<(Drain, Usage)> {
+    let store = redis.fresh_store().await?;
+    let names = accounts(account_count);
+    let of = |number: u32| &names[number as usize % names.len()];
+    fill_with(&producer_for(&store, &names), 0, count, |number| job_of(of(number), number)).await?;
+    let mut servers = Vec::new();
+    for _ in 0..server_count {
+        let accounts = account_count.to_string();
+        let arguments = ["server", "--url", redis.url(), "--prefix", redis.prefix(), "--accounts", &accounts];
+        servers.push(Process::start(&arguments).await?.0);
+    }
+    let (arrived, mut arrivals) = mpsc::unbounded_channel();
+    let gateway = Arc::new(Yes::telling(arrived));
+    let span = Span::begin(redis, servers.iter().map(Process::pid)).await?;
+    let worker = Worker::start_for(&store, accounts_at(gateway, &names, 0.0)?, CONCURRENCY, None);
+    let mut moments = Vec::new();
+    timeout(AT_MOST, async {
+        while moments.len() < count as usize {
+            moments.push(arrivals.recv().await.context("the worker is gone")?.at);
+        }
+        anyhow::Ok(())
+    })
+    .await??;
+    let usage = span.end(redis).await?;
+    worker.stop().await?;
+    for server in servers {
+        server.stop().await?;
+    }
+    let (first, last) = moments.first().zip(moments.last()).context("no job")?;
+    let jobs_per_second = f64::from(count - 1) / (*last - *first).as_secs_f64();
+    Ok((Drain { jobs_per_second, redis: usage.redis }, usage))
+}
