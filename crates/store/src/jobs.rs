@@ -5,6 +5,7 @@
 //!
 //! Workers and servers do not use it yet: what they use is the rest of this crate, and this module takes its place step by step.
 
+mod actions;
 mod apply;
 mod claim;
 mod commit;
@@ -20,6 +21,7 @@ mod submit;
 
 use std::sync::{Arc, LazyLock};
 
+pub use actions::{Acted, Action};
 pub use apply::{Guarded, Place};
 pub use claim::{Claim, Claimed, ClaimedJob, Probe};
 pub use commit::{Commit, Committed, ResponseKnownBy};

@@ -82,6 +82,8 @@ pub(crate) struct Seen {
     pub(crate) claim: String,
     pub(crate) record: String,
     pub(crate) stored: StoredJob,
+    /// The record in the queue's present era.
+    pub(crate) found: StoredJob,
 }
 
 impl Jobs {
@@ -186,6 +188,6 @@ fn record(
         callback_url: laid.callback_url,
         due,
         recent: laid.history,
-        seen: Seen { claim, record: text, stored },
+        seen: Seen { claim, record: text, found: stored.clone().in_era(era), stored },
     }
 }

@@ -13,6 +13,7 @@
     reason = "a test ends by a panic, and its helpers do too"
 )]
 
+mod actions;
 mod claim;
 mod commit;
 mod cost;

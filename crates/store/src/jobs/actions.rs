@@ -1,0 +1,177 @@
+//! What is done to a job by others than the worker that has claimed it: an operator's action, a deadline. Each is written if the job still
+//! is what was seen.
+
+use std::time::Duration;
+
+use bursar_domain::{Due, HistoryEvent, Lane, Millis, Next, Reason};
+
+use super::apply::{Applied, Guarded, Place, Seen};
+use super::commit::place_of;
+use super::{JobRecord, Jobs, StoredAs};
+use crate::StoreError;
+use crate::read::score;
+
+/// What became of an action.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Acted {
+    /// It is done.
+    Done,
+    /// A worker has claimed the job: nothing was done.
+    Claimed,
+    /// The job is not what was seen any more: nothing was done.
+    Changed,
+    /// The queue is paused for the reason that was named: nothing was done.
+    Paused,
+}
+
+/// What is to be done to a job.
+#[derive(Clone, Debug)]
+pub struct Action<'a> {
+    /// What follows.
+    pub next: &'a Next,
+    /// Why.
+    pub reason: Option<Reason>,
+    /// The event for the job's history; its time is set here.
+    pub event: HistoryEvent,
+    /// Whether an operator orders a call: deadlines run anew from it.
+    pub orders_call: bool,
+    /// Nothing is done while the queue is paused for this reason.
+    pub unless_paused: Option<&'a Reason>,
+}
+
+impl Jobs {
+    /// Does something to a job that still is what was `seen`.
+    ///
+    /// # Errors
+    /// [`StoreError`]: it may have been done; look before repeating.
+    pub async fn act(&self, seen: &JobRecord, action: Action<'_>) -> Result<Acted, StoreError> {
+        if seen.worker.is_some() {
+            return Ok(Acted::Claimed);
+        }
+        let now = self.store.now().await?;
+        let write = write(seen, &action, now);
+        let paused = action.unless_paused.map(Reason::recorded).unwrap_or_default();
+        match self.apply(&seen.lane, &[write], &paused).await?.pop() {
+            Some(Applied::Done) => Ok(Acted::Done),
+            Some(Applied::Paused) => Ok(Acted::Paused),
+            Some(Applied::Changed { .. } | Applied::Owned(_) | Applied::Repeated) | None => Ok(Acted::Changed),
+        }
+    }
+
+    /// After Redis's clock was set back: brings due times and leases that were reckoned by the other clock to where they belong. A job that
+    /// was changed in what is the future now was changed by the other clock; what is due is as far from now as it was from then. Returns
+    /// how many jobs that changed; done twice, it changes nothing more.
+    ///
+    /// # Errors
+    /// [`StoreError`]: repeat.
+    pub async fn set_clock_back(&self, lane: &Lane, lease: Duration) -> Result<usize, StoreError> {
+        let queue = self.keys.of(lane);
+        let mut changed = 0;
+        for set in ["due_sends", "due_queries"] {
+            let mut pass_over = 0_usize;
+            loop {
+                let now = self.store.now().await?;
+                let mut pipeline = redis::Pipeline::new();
+                pipeline.cmd("ZRANGE").arg(queue.set(set)).arg(format!("({}", now.0)).arg("+inf").arg("BYSCORE");
+                pipeline.arg("LIMIT").arg(pass_over).arg(CLOCK_STEP_JOBS).arg("WITHSCORES");
+                let (entries,): (Vec<(String, f64)>,) = self.store.query("ZRANGE", &pipeline).await?;
+                let read = entries.len();
+                let moved = self.bring_back(lane, set, &entries, (now, lease)).await?;
+                changed += moved;
+                pass_over += read.saturating_sub(moved);
+                if read < CLOCK_STEP_JOBS {
+                    break;
+                }
+            }
+        }
+        Ok(changed)
+    }
+
+    async fn bring_back(
+        &self,
+        lane: &Lane,
+        set: &str,
+        entries: &[(String, f64)],
+        (now, lease): (Millis, Duration),
+    ) -> Result<usize, StoreError> {
+        let queue = self.keys.of(lane);
+        let key_of = |member: &str| member.split_once(' ').map_or(member, |(key, _)| key).to_owned();
+        let keys: Vec<_> = entries.iter().filter_map(|(member, _)| key_of(member).parse().ok()).collect();
+        let jobs = self.jobs(lane, &keys).await?;
+        let (mut writes, mut leases) = (Vec::new(), redis::Pipeline::new());
+        let mut moved = 0;
+        for job in jobs {
+            let StoredAs::Job(job) = job else { continue };
+            let due = entries.iter().find(|(member, _)| key_of(member) == job.key.as_str());
+            let Some(due) = due.map(|(_, due)| score(*due)) else { continue };
+            if job.worker.is_some() {
+                // Its commit finds the right times for the rest.
+                let end = now.plus(lease);
+                if end < due {
+                    leases.cmd("ZADD").arg(queue.set(set)).arg("XX").arg(end.0).arg(job.key.as_str()).ignore();
+                    moved += 1;
+                }
+                continue;
+            }
+            let Some(changed) = job.updated.filter(|changed| *changed > now) else { continue };
+            let back = |at: Option<Millis>| at.map(|at| at.min(now));
+            let is_due = now.plus(due.since(changed));
+            let mut record = job.seen.stored.clone();
+            record.created_at = back(record.created_at);
+            record.updated_at = Some(now);
+            record.first_sent_at = back(record.first_sent_at);
+            record.last_sent_at = back(record.last_sent_at);
+            record.ordered_at = back(record.ordered_at);
+            writes.push(Guarded {
+                group: record.fair_group.clone(),
+                record: record.text(),
+                place: if set == "due_sends" { Place::Sends(is_due) } else { Place::Queries(is_due) },
+                ..Guarded::new(job.key.as_str(), &job.seen.claim, Seen::Text(job.seen.record.clone()))
+            });
+        }
+        if moved > 0 {
+            let _: () = self.store.query("ZADD", &leases).await?;
+        }
+        let applied = self.apply(lane, &writes, "").await?;
+        Ok(moved + applied.iter().filter(|applied| **applied == Applied::Done).count())
+    }
+}
+
+/// Jobs that one step of setting the clock back reads.
+const CLOCK_STEP_JOBS: usize = 200;
+
+/// The guarded write of an action.
+pub(crate) fn write(seen: &JobRecord, action: &Action<'_>, now: Millis) -> Guarded {
+    let next = action.next;
+    let before = seen.state;
+    let mut record = seen.seen.found.clone();
+    // A send that Redis has forgotten: waits count from the latest moment at which it can have been.
+    if record.state != seen.seen.stored.state && record.last_sent_at.is_none() {
+        record.last_sent_at = Some(now);
+    }
+    record.state = next.state;
+    record.updated_at = Some(now);
+    record.reason.clone_from(&action.reason);
+    if action.orders_call {
+        record.ordered_at = Some(now);
+    }
+    record.history.push(action.event.clone());
+    let due = match next.due {
+        Due::Send(at) => Due::Send(at.max(now)),
+        Due::Ask(at) => Due::Ask(at.max(now)),
+        Due::Never => Due::Never,
+    };
+    let changed = next.state != before;
+    let webhook = if changed { record.webhook_event(now) } else { String::new() };
+    let history = record.overflow();
+    Guarded {
+        group: record.fair_group.clone(),
+        record: record.text(),
+        place: place_of(&Next { due, ..next.clone() }),
+        decided: now,
+        state: changed.then_some(next.state),
+        webhook,
+        history,
+        ..Guarded::new(seen.key.as_str(), &seen.seen.claim, Seen::Text(seen.seen.record.clone()))
+    }
+}
