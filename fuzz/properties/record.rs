@@ -5,13 +5,13 @@
 
 use std::collections::HashMap;
 
-use bursar_domain::{Key, Lane, Millis};
+use bursar_domain::{HistoryEvent, Key, Lane, Millis};
 use bursar_store::{StoreError, fuzzing};
 
 pub(crate) fn check(bytes: &[u8]) {
-    let view = fuzzing::log_line(bytes);
-    assert!(!view.event.is_empty() || view.event != "unreadable");
-    serde_json::to_string(&view).expect("every line can be shown");
+    let event = HistoryEvent::read(bytes);
+    assert_eq!(HistoryEvent::read(event.recorded().as_bytes()), event, "what is read is recorded as it is");
+    assert!(event.view()["event"].is_string(), "every line can be shown");
 
     let lane: Lane = "main/transfer".parse().expect("a lane");
     let key: Key = "K1".parse().expect("a key");

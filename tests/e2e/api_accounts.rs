@@ -83,7 +83,7 @@ async fn what_other_accounts_have_is_neither_listed_nor_found() {
         "/v1/jobs?account=OTHER",
         "/v1/jobs/OTHER/split/S",
         "/v1/jobs/OTHER/split/S?wait=1s",
-        "/v1/jobs/OTHER/split/S/attempts",
+        "/v1/jobs/OTHER/split/S/history",
         "/v1/events?account=OTHER",
         "/v1/notifications?account=OTHER",
         "/v1/notifications/OTHER/1",
@@ -112,7 +112,7 @@ async fn an_operator_acts_on_its_accounts_and_on_no_other() {
     for turn in ["pause", "resume"] {
         li.cannot_tell("POST", &format!("/v1/lanes/OTHER/split/{turn}"), &why).await;
     }
-    assert_eq!(world.job("S").await["log"], json!([]), "nothing was done");
+    assert_eq!(world.job("S").await["history"], json!([]), "nothing was done");
     assert_eq!(li.post("/v1/jobs/main/transfer/T/cancel", &why).await.status, 200);
     assert_eq!(li.post("/v1/lanes/main/transfer/pause", &why).await.status, 200);
     world.books_agree().await;

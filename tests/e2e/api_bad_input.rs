@@ -171,7 +171,7 @@ async fn what_no_job_and_no_lane_is_called_is_not_found() {
     ];
     for name in names {
         server.get(&format!("/v1/jobs/{name}")).await.refuses(404, "not-found");
-        server.get(&format!("/v1/jobs/{name}/attempts")).await.refuses(404, "not-found");
+        server.get(&format!("/v1/jobs/{name}/history")).await.refuses(404, "not-found");
         server.act(&format!("/v1/jobs/{name}/cancel"), &json!({"reason": "x"})).await.refuses(404, "not-found");
     }
     for path in ["/v1/jobs?account=nobody", "/v1/events?account=nobody"] {
@@ -228,7 +228,7 @@ async fn an_order_without_a_good_reason_is_no_order() {
     let refused = server.act("/v1/jobs/main/transfer/T/resolve", &json!({"as": "paid"})).await;
     refused.refuses(422, "invalid");
     assert_eq!(refused.wrong_fields(), ["reason", "as"], "{refused:?}");
-    assert_eq!(world.job("T").await["log"], json!([]));
+    assert_eq!(world.job("T").await["history"], json!([]));
     world.books_agree().await;
 }
 

@@ -31,7 +31,7 @@ async fn world(plan: Plan) -> (World, Server, Vec<Route>) {
 /// Nothing of what was tried has been done.
 async fn untouched(world: &World) {
     assert_eq!(world.list().await.len(), 1, "{:?}", world.list().await);
-    assert_eq!(world.job("T").await["log"], json!([]));
+    assert_eq!(world.job("T").await["history"], json!([]));
     let lanes = world.ok(&["lanes", "--json"]).await;
     assert!(lanes.lines().all(|lane| lane.contains("\"paused\":null")), "{lanes}");
     world.books_agree().await;
@@ -335,8 +335,9 @@ async fn of_two_acts_at_once_on_one_job_the_second_is_told_what_the_first_did() 
             for (refused, act, _) in by.iter().filter(|(answer, ..)| answer.status != 200) {
                 refused.refuses(409, "not-now");
                 let Some((_, first, who)) = done.first().filter(|_| possible.contains(&act.as_str())) else { continue };
-                let last = &refused.body["last_act"];
-                assert_eq!((&last["do"], &last["who"]), (&json!(first), &json!(who)), "{act}: {refused:?}");
+                let last = &refused.body["last_action"];
+                let first = if first.as_str() == "ask" { "query" } else { first.as_str() };
+                assert_eq!((&last["action"], &last["operator"]), (&json!(first), &json!(who)), "{act}: {refused:?}");
                 let detail = refused.body["detail"].as_str().unwrap();
                 assert!(detail.contains(&format!("{first} by {who}")) && detail.contains("of two"), "{detail}");
                 told += 1;

@@ -178,7 +178,7 @@ async fn events_come_as_they_happen_and_go_on_behind_the_last_one_that_was_seen(
         "{seen:?}"
     );
     assert_eq!(
-        (seen[1].1.as_str(), &seen[1].2["lane"], &seen[1].2["why"]),
+        (seen[1].1.as_str(), &seen[1].2["lane"], &seen[1].2["reason"]["message"]),
         ("lane", &json!("paused"), &json!("li: maintenance")),
         "{seen:?}"
     );

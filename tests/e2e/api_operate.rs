@@ -18,21 +18,21 @@ async fn a_job_in_review_is_resolved_and_the_second_to_do_so_is_told_of_the_firs
     let order = json!({"as": "succeeded", "reason": "seen on the bank statement"});
     let done = server.act("/v1/jobs/main/transfer/T/resolve", &order).await;
     assert_eq!((done.status, &done.body["state"]), (200, &json!("succeeded")), "{done:?}");
-    assert_eq!(done.body["reason"], "li: seen on the bank statement", "{done:?}");
+    assert_eq!(done.body["reason"]["message"], "li: seen on the bank statement", "{done:?}");
 
     let second = server.act("/v1/jobs/main/transfer/T/resolve", &json!({"as": "failed", "reason": "no"})).await;
     second.refuses(409, "not-now");
     assert_eq!(second.body["job"]["state"], "succeeded", "{second:?}");
     assert_eq!(
-        (&second.body["last_act"]["do"], &second.body["last_act"]["who"]),
+        (&second.body["last_action"]["action"], &second.body["last_action"]["operator"]),
         (&json!("resolve"), &json!("li")),
         "{second:?}"
     );
     let detail = second.body["detail"].as_str().unwrap();
     assert!(detail.contains("resolve by li at") && detail.contains("seen on the bank statement"), "{detail}");
 
-    let attempts = server.read("/v1/jobs/main/transfer/T/attempts").await;
-    assert_eq!(attempts["attempts"], world.job("T").await["log"], "the same as the command shows");
+    let read = server.read("/v1/jobs/main/transfer/T/history").await;
+    assert_eq!(read["history"], world.job("T").await["history"], "the same as the command shows");
     world.books_agree().await;
 }
 
@@ -49,8 +49,8 @@ async fn of_two_who_cancel_at_once_one_does_and_the_other_is_told() {
     let (done, refused) = if one.status == 200 { (one, other) } else { (other, one) };
     assert_eq!((done.status, &done.body["state"]), (200, &json!("cancelled")), "{done:?}");
     refused.refuses(409, "not-now");
-    assert_eq!(refused.body["last_act"]["do"], "cancel", "{refused:?}");
-    let log = world.job("T").await["log"].clone();
+    assert_eq!(refused.body["last_action"]["action"], "cancel", "{refused:?}");
+    let log = world.job("T").await["history"].clone();
     assert_eq!(log.as_array().map(Vec::len), Some(1), "{log}");
     world.books_agree().await;
 }
@@ -78,10 +78,10 @@ async fn lanes_are_seen_paused_and_resumed() {
     let world = Plan::new().start().await;
     let server = world.serve().await;
     let paused = server.act("/v1/lanes/main/transfer/pause", &json!({"reason": "maintenance"})).await;
-    assert_eq!((paused.status, &paused.body["paused"]), (200, &json!("li: maintenance")), "{paused:?}");
+    assert_eq!((paused.status, &paused.body["paused"]["message"]), (200, &json!("li: maintenance")), "{paused:?}");
     let second = server.act("/v1/lanes/main/transfer/pause", &json!({"reason": "I, too"})).await;
     second.refuses(409, "not-now");
-    assert!(second.body["detail"].as_str().unwrap().contains("paused already by li: maintenance"), "{second:?}");
+    assert!(second.body["detail"].as_str().unwrap().contains("paused already: li: maintenance"), "{second:?}");
 
     let lanes = server.read("/v1/lanes").await;
     let told: Vec<Value> =

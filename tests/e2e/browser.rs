@@ -268,12 +268,12 @@ async fn browser_every_page_fits_a_desk_and_a_phone_by_day_and_night_in_both_lan
     let pages = [
         ("lanes", "/", ".totals"),
         ("jobs", "/jobs?lane=main%2Ftransfer", "table.jobs"),
-        ("told-job", "/jobs/main/transfer/TOLD", "[data-event=callback][data-tone=good]"),
+        ("told-job", "/jobs/main/transfer/TOLD", "[data-event=delivery][data-tone=good]"),
         ("named-job", "/jobs/main/bill_upload/BILL", "a[href='/notifications/main/4']"),
         ("review", "/review", ".queue"),
         ("send", "/jobs/main/transfer/1001XP2025010110000001/send", ".does"),
         ("notifications", "/notifications", "tr[data-outcome=held]"),
-        ("notification", "/notifications/main/3", "[data-event=callback]"),
+        ("notification", "/notifications/main/3", "[data-event=delivery]"),
         ("held-notification", "/notifications/main/5", ".notice"),
         ("charts", "/charts", ".line"),
     ];

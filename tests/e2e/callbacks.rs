@@ -90,8 +90,8 @@ async fn a_server_that_dies_after_telling_leaves_it_to_another_to_tell_again_by_
     assert_eq!(received.len(), 2, "{received:?}");
     assert_eq!((&received[0].id, &received[0].body), (&received[1].id, &received[1].body));
     let job = world.job("TWICE").await;
-    let lines = job["log"].as_array().unwrap().iter().filter(|line| line["event"] == "callback");
-    assert_eq!(lines.map(|line| line["outcome"].clone()).collect::<Vec<_>>(), ["told"], "{job}");
+    let lines = job["history"].as_array().unwrap().iter().filter(|line| line["event"] == "delivery");
+    assert_eq!(lines.map(|line| line["outcome"].clone()).collect::<Vec<_>>(), ["delivered"], "{job}");
     world.books_agree().await;
 }
 
@@ -200,10 +200,10 @@ async fn a_receiver_on_this_machine_is_not_told_unless_the_operator_names_it() {
     world.until("INSIDE", "succeeded").await;
     let line = eventually(SOON, "a refusal on record", async || {
         let job = world.job("INSIDE").await;
-        job["log"].as_array().unwrap().iter().find(|line| line["event"] == "callback").cloned().ok_or(job)
+        job["history"].as_array().unwrap().iter().find(|line| line["event"] == "delivery").cloned().ok_or(job)
     })
     .await;
-    assert!(line["error"].as_str().unwrap().contains("not public"), "{line}");
+    assert_eq!(line["error"], "address_not_allowed", "{line}");
     assert_eq!(receiver.received(), []);
     assert!(server.process.stderr().contains("callbacks are not signed"), "it says what is not set up");
     world.books_agree().await;

@@ -20,10 +20,10 @@ async fn a_queued_job_is_taken_back_and_never_sent() {
     for key in ["LATER", "PAUSED"] {
         let job = world.job(key).await;
         assert_eq!((&job["state"], &job["attempts"], &job["due_at"]), (&json!("cancelled"), &json!(0), &Value::Null));
-        let line = &job["log"][0];
+        let line = &job["history"][0];
         assert_eq!(
-            (&line["event"], &line["do"], &line["who"], &line["why"]),
-            (&json!("operation"), &json!("cancel"), &json!("ada"), &json!("ordered twice by mistake")),
+            (&line["event"], &line["action"], &line["operator"], &line["comment"]),
+            (&json!("operator_action"), &json!("cancel"), &json!("ada"), &json!("ordered twice by mistake")),
         );
     }
     // The key is used up: what was taken back is not paid by being submitted again.
@@ -54,7 +54,12 @@ async fn a_job_that_may_have_been_executed_is_not_taken_back() {
         // A worker may be asking about a pending job at this very moment.
         assert!(said.contains(&rule) || said.contains("try again when it has finished"), "{said}");
         assert_eq!(
-            world.job(key).await["log"].as_array().unwrap().iter().filter(|line| line["event"] == "operation").count(),
+            world.job(key).await["history"]
+                .as_array()
+                .unwrap()
+                .iter()
+                .filter(|line| line["event"] == "operator_action")
+                .count(),
             0
         );
     }

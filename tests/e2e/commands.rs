@@ -17,8 +17,8 @@ const FIELDS: [&str; 13] = [
     "created_at",
     "due_at",
     "gateway_status",
+    "history",
     "kind",
-    "log",
     "platform_no",
     "reason",
     "state",
@@ -132,17 +132,17 @@ async fn jobs_are_shown_and_listed_with_exactly_the_fields_of_the_interface() {
     let listed = world.list().await;
     assert_eq!(listed.len(), 4);
     for job in &listed {
-        assert_eq!(field_names(job), FIELDS.into_iter().filter(|name| *name != "log").collect::<Vec<_>>(), "{job}");
+        assert_eq!(field_names(job), FIELDS.into_iter().filter(|name| *name != "history").collect::<Vec<_>>(), "{job}");
         let mut shown = world.job(jobs::key(job)).await;
         assert_eq!(field_names(&shown), FIELDS, "{shown}");
-        let log = shown.as_object_mut().unwrap().remove("log").unwrap();
+        let log = shown.as_object_mut().unwrap().remove("history").unwrap();
         assert_eq!(&shown, job, "show and list tell the same");
         for line in log.as_array().unwrap() {
             assert!(line["at"].is_string() && line["event"].is_string(), "{line}");
         }
     }
     let text = world.ok(&["show", "T"]).await;
-    for word in ["main/transfer T", "state           succeeded", "1 sent,", "intent", "answer"] {
+    for word in ["main/transfer T", "state           succeeded", "1 sent,", "send_intent", "response"] {
         assert!(text.contains(word), "{word}: {text}");
     }
     assert!(world.refused(&["show", "NOBODY"]).await.contains("there is no job NOBODY"));
@@ -251,7 +251,7 @@ async fn a_reason_of_many_lines_is_kept_whole_and_shown_on_one() {
     let refused = world.run(&["cancel", "T", "--reason", "gone\u{1b}[2J"]).await;
     assert_eq!(refused.code, Some(2), "a terminal obeys it: {refused:?}");
     world.ok(&["cancel", "T", "--reason", reason, "--who", who]).await;
-    assert_eq!(world.job("T").await["log"][0]["why"], reason);
+    assert_eq!(world.job("T").await["history"][0]["comment"], reason);
     for arguments in [&["list"][..], &["show", "T"], &["lanes"]] {
         let text = world.ok(arguments).await;
         let wanted = r"li\u{1b}[2J: ordered twice\nmain/transfer FORGED succeeded";
@@ -268,7 +268,7 @@ async fn who_comes_second_to_a_job_is_told_what_the_first_did() {
     for act in ["cancel", "send"] {
         let told = world.refused(&[act, "T", "--reason", "I, too"]).await;
         assert!(told.contains("a job that is cancelled cannot be"), "{told}");
-        assert!(told.contains("The last act was cancel by li at ") && told.ends_with(": ordered twice"), "{told}");
+        assert!(told.contains("The last action was cancel by li at ") && told.ends_with(": ordered twice"), "{told}");
     }
     world.books_agree().await;
 }

@@ -126,7 +126,7 @@ async fn who_may_only_look_is_offered_nothing_and_allowed_nothing() {
         }
     }
     let job = world.job("T").await;
-    assert_eq!((&job["state"], job["log"].as_array().map(Vec::len)), (&json!("queued"), Some(0)), "{job}");
+    assert_eq!((&job["state"], job["history"].as_array().map(Vec::len)), (&json!("queued"), Some(0)), "{job}");
     let _worker = world.worker().await;
     world.until("T", "succeeded").await;
     world.books_agree().await;
@@ -182,7 +182,7 @@ async fn what_people_write_and_gateways_say_is_text_on_every_page() {
     let refused = browser.get(&format!("{path}/send")).await;
     assert_eq!(refused.status, 409, "{refused:?}");
     refused.says("&lt;script&gt;").does_not_say("6222021234567890123");
-    assert_eq!(world.job(key).await["log"][0]["why"], why, "on record as it was written");
+    assert_eq!(world.job(key).await["history"][0]["comment"], why, "on record as it was written");
     world.books_agree().await;
 }
 
@@ -248,7 +248,7 @@ async fn an_act_on_a_job_that_has_changed_since_it_was_looked_at_is_not_done() {
     assert_eq!(late.status, 409, "{late:?}");
     late.says("has changed since you looked").says("it is urgent");
     let job = world.job("T").await;
-    assert_eq!(job["log"].as_array().map(Vec::len), Some(1), "{job}");
+    assert_eq!(job["history"].as_array().map(Vec::len), Some(1), "{job}");
     let _worker = world.worker().await;
     world.until("T", "succeeded").await;
     world.books_agree().await;
@@ -271,9 +271,9 @@ async fn of_two_who_act_at_once_one_does_and_the_other_is_told_what_was_done() {
             tokio::join!(one.act(&path, &[("reason", "the one's")]), other.act(&path, &[("reason", "the other's")]));
         let (done, late) = if one.status == 303 { (&one, &other) } else { (&other, &one) };
         assert_eq!((done.status, late.status), (303, 409), "{act}: {done:?} {late:?}");
-        let log = world.job(key).await["log"].clone();
+        let log = world.job(key).await["history"].clone();
         assert_eq!(log.as_array().map(Vec::len), Some(1), "{act}: {log}");
-        late.says("The last act: ").says("by li at").says(log[0]["why"].as_str().unwrap());
+        late.says("The last act: ").says("by li at").says(log[0]["comment"].as_str().unwrap());
     }
     let _worker = world.worker().await;
     world.settled().await;
@@ -293,7 +293,7 @@ async fn a_lane_is_paused_and_resumed_with_a_reason_and_the_second_is_told_who_d
     browser.get("/").await.says("li: the gateway announced maintenance").says("/lanes/main/transfer/resume");
     let late = browser.act("/lanes/main/transfer/pause", &[("reason", "me too")]).await;
     assert_eq!(late.status, 409, "{late:?}");
-    late.says("was paused already by li: the gateway announced maintenance");
+    late.says("was paused already: li: the gateway announced maintenance");
     let done = browser.act("/lanes/main/transfer/resume", &[("reason", "it is over")]).await;
     assert_eq!(done.status, 303, "{done:?}");
     assert_eq!(browser.act("/lanes/main/transfer/resume", &[("reason", "again")]).await.status, 409);

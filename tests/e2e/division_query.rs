@@ -84,7 +84,11 @@ async fn a_split_that_cannot_be_asked_about_is_closed_by_a_person_before_its_dea
     world.life("P1", "9-1").await;
     world.ok(&["resolve", "STUCK", "--as", "succeeded", "--reason", "seen in its console"]).await;
     let job = world.job("STUCK").await;
-    assert_eq!((&job["state"], &job["reason"]), (&json!("succeeded"), &json!("tester: seen in its console")), "{job}");
+    assert_eq!(
+        (&job["state"], &job["reason"]["message"]),
+        (&json!("succeeded"), &json!("tester: seen in its console")),
+        "{job}"
+    );
     let said = world.refused(&["resolve", "STUCK", "--as", "failed", "--reason", "no"]).await;
     assert!(said.contains("a job that is succeeded cannot be resolved"), "{said}");
 }
@@ -96,6 +100,6 @@ async fn a_split_that_is_done_and_names_nobody_is_put_before_a_person_at_once() 
     let _worker = world.worker().await;
     world.submit_new(&[split("NOBODY", "P1")]).await;
     let job = world.until("NOBODY", "needs_review").await;
-    assert!(job["reason"].as_str().unwrap().contains("perhaps nobody was paid"), "{job}");
+    assert!(job["reason"]["message"].as_str().unwrap().contains("perhaps nobody was paid"), "{job}");
     assert_eq!((&job["attempts"], &job["due_at"]), (&json!(1), &Value::Null), "{job}");
 }

@@ -86,7 +86,7 @@ async fn after_a_failover_that_lost_writes_an_account_that_holds_sends_nothing_a
     fail_over(&redis, &world).await;
     eventually(SOON, "the lane to be paused", async || {
         let lanes = world.ok(&["lanes", "--json"]).await;
-        if lanes.contains("Redis has lost writes") { Ok(()) } else { Err(lanes) }
+        if lanes.contains("queue_lost_writes") { Ok(()) } else { Err(lanes) }
     })
     .await;
     // Whatever was in a worker's hands is over by then, for no call takes longer.
@@ -220,7 +220,7 @@ async fn what_was_pushed_and_is_pushed_back_by_a_failover_is_sent_no_second_time
     let (world, _workers) = fail_over_while_it_drains(&redis, &queue, plan).await;
     eventually(SOON, "the lane to be paused", async || {
         let lanes = world.ok(&["lanes", "--json"]).await;
-        if lanes.contains("Redis has lost writes") { Ok(()) } else { Err(lanes) }
+        if lanes.contains("queue_lost_writes") { Ok(()) } else { Err(lanes) }
     })
     .await;
     until_waiting(&redis.replica, &queue, |waiting| waiting == 0).await;

@@ -65,8 +65,8 @@ async fn meet(world: &World, on: &str, jobs: &[(&str, Value)]) -> Vec<Value> {
     let ledger = world.books_agree().await;
     for job in &jobs {
         let shown = world.job(jobs::key(job)).await;
-        let log = shown["log"].as_array().expect("a log");
-        let intents = log.iter().filter(|line| line["event"] == "intent").count() as u64;
+        let log = shown["history"].as_array().expect("a log");
+        let intents = log.iter().filter(|line| line["event"] == "send_intent").count() as u64;
         let requests = ledger.keys.get(&jobs::ledger_key(job)).map_or(0, |record| record.requests);
         assert!(intents >= requests, "{requests} sends arrived: {shown}");
         assert_eq!(json!(intents), shown["attempts"], "{shown}");
@@ -131,7 +131,11 @@ async fn what_is_refused_until_a_person_mends_the_account_pauses_its_lane_and_is
         world.submit_new(std::slice::from_ref(&job)).await;
         eventually(SOON, "the lane to be paused", async || {
             let lanes = world.ok(&["lanes"]).await;
-            if lanes.lines().any(|line| line.contains(&lane) && line.contains("fault")) { Ok(()) } else { Err(lanes) }
+            if lanes.lines().any(|line| line.contains(&lane) && line.contains("misconfigur")) {
+                Ok(())
+            } else {
+                Err(lanes)
+            }
         })
         .await;
         let key = jobs::key(&job);

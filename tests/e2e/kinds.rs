@@ -128,7 +128,7 @@ async fn a_division_that_its_channel_refuses_has_failed_and_one_that_is_only_acc
     world.submit_new(&[split("REFUSED", "P-REFUSED"), split("ACCEPTED", "P-ACCEPTED")]).await;
 
     let refused = world.until("REFUSED", "failed").await;
-    assert!(refused["reason"].as_str().unwrap().contains("ACQ.ROYALTY_ACCOUNT_NOT_EXIST"), "{refused}");
+    assert!(refused["reason"]["message"].as_str().unwrap().contains("ACQ.ROYALTY_ACCOUNT_NOT_EXIST"), "{refused}");
     let accepted = world.until("ACCEPTED", "needs_review").await;
     assert_eq!(accepted["attempts"], 1, "{accepted}");
     world.books_agree().await;

@@ -67,8 +67,8 @@ async fn a_send_whose_connection_comes_too_late_is_never_made_and_the_job_is_sen
     let _worker = world.worker().await;
     world.submit_new(&[transfer("LATE")]).await;
     let given_up = |job: &serde_json::Value| {
-        let log = job["log"].as_array().cloned().unwrap_or_default();
-        log.iter().filter(|line| line["answer"] == "not_executed").count()
+        let log = job["history"].as_array().cloned().unwrap_or_default();
+        log.iter().filter(|line| line["outcome"] == "not_executed").count()
     };
     // Each of these handshakes is over in time for a connection, and too late for its send.
     eventually(SOON, "two sends to be given up", async || {

@@ -60,7 +60,7 @@ async fn what_was_done_is_counted_and_how_the_lanes_stand_is_told() {
     let told = |name, having: &[&str]| sample(&text, name, having);
     let sends = world.ledger().await.keys["GOOD"].requests + world.ledger().await.keys["LOST"].requests;
     assert_eq!(told("bursar_answers_total", &[transfers, "call=\"send\""]), Some(sends as f64), "{text}");
-    assert_eq!(told("bursar_answers_total", &[transfers, "answer=\"silent\""]), Some(1.0), "{text}");
+    assert_eq!(told("bursar_answers_total", &[transfers, "answer=\"no_response\""]), Some(1.0), "{text}");
     assert_eq!(told("bursar_time_to_end_seconds_count", &[transfers, "state=\"succeeded\""]), Some(2.0), "{text}");
     assert!(told("bursar_pickup_delay_seconds_count", &[transfers, "call=\"send\""]) >= Some(2.0), "{text}");
     assert_eq!(told("bursar_commits_total", &["lane=\"main/bill_upload\"", "state=\"succeeded\""]), Some(1.0));

@@ -206,9 +206,9 @@ async fn a_notification_that_names_a_job_wakes_it_and_leaves_its_state_alone() {
     let after = world.job("BILL").await;
     assert_eq!((&after["state"], &after["updated_at"]), (&before["state"], &before["updated_at"]), "it only is a hint");
     let named: Vec<_> =
-        after["log"].as_array().unwrap().iter().filter(|line| line["event"] == "notification").collect();
+        after["history"].as_array().unwrap().iter().filter(|line| line["event"] == "notification").collect();
     assert_eq!(named.len(), 1, "{after}");
-    assert_eq!((&named[0]["notification"], &named[0]["method"]), (&json!(1), &json!(BILLS)));
+    assert_eq!((&named[0]["number"], &named[0]["method"]), (&json!(1), &json!(BILLS)));
     let nobody = signed(&app_id(&world), BILLS, "{\"order_id\":\"order-8\"}", &stamp(0));
     assert_eq!(post(&server, &nobody).await, success());
     world.books_agree().await;
@@ -230,7 +230,7 @@ async fn two_notices_of_one_job_delivered_again_and_again_add_a_line_and_a_wake_
         }
     }
     let job = world.job("BILL").await;
-    let lines = job["log"].as_array().unwrap().iter().filter(|line| line["event"] == "notification").count();
+    let lines = job["history"].as_array().unwrap().iter().filter(|line| line["event"] == "notification").count();
     assert_eq!(lines, 2, "{job}");
     let said = server.process.stderr();
     assert_eq!(said.matches("a notification names a job").count(), 2, "{said}");
@@ -255,7 +255,7 @@ async fn a_notification_of_long_ago_is_kept_apart_and_its_receiver_hears_nothing
     eventually(SOON, "the one in time", async || (!receiver.received().is_empty()).then_some(())).await;
     let held = server.read("/v1/notifications?held=true").await;
     assert_eq!(held["notifications"].as_array().unwrap().len(), 1, "{held}");
-    assert!(held["notifications"][0]["why"].as_str().unwrap().contains("notify_max_age"), "{held}");
+    assert_eq!(held["notifications"][0]["reason"]["code"], "too_old", "{held}");
     let bodies: Vec<String> = receiver.received().into_iter().map(|told| told.body).collect();
     assert!(bodies.iter().all(|body| body.contains("\"r2\"")), "{bodies:?}");
 }

@@ -149,10 +149,10 @@ async fn a_worker_that_stood_still_past_its_lease_comes_too_late_and_its_answer_
     frozen.thaw();
     frozen.wait_line(SOON, "word that it came too late", |line| line.contains("came too late")).await;
     let job = world.job("LATE").await;
-    let log = job["log"].as_array().unwrap();
+    let log = job["history"].as_array().unwrap();
     let late = log.last().unwrap();
-    assert_eq!((&late["event"], &late["stale"], &late["fence"]), (&json!("answer"), &json!(true), &json!(1)), "{job}");
-    assert_eq!(late["answer"], "succeeded", "{job}");
+    assert_eq!((&late["event"], &late["late"], &late["fence"]), (&json!("response"), &json!(true), &json!(1)), "{job}");
+    assert_eq!(late["outcome"], "succeeded", "{job}");
     assert_eq!((&job["state"], &job["attempts"]), (&json!("succeeded"), &json!(2)), "{job}");
     let record = world.books_agree().await.keys["LATE"].clone();
     assert_eq!((record.executions, record.requests), (1, 2));

@@ -53,8 +53,8 @@ async fn two_workers_together_never_exceed_the_rate() {
     let mut intents = Vec::new();
     for job in &jobs {
         let shown = world.job(jobs::key(job)).await;
-        let log = shown["log"].as_array().unwrap();
-        intents.extend(log.iter().filter(|line| line["event"] == "intent").cloned());
+        let log = shown["history"].as_array().unwrap();
+        intents.extend(log.iter().filter(|line| line["event"] == "send_intent").cloned());
     }
     let text = |line: &Value, name: &str| line[name].as_str().unwrap().to_owned();
     let times = intents.iter().map(|line| Millis::parse_rfc3339(&text(line, "at")).unwrap().0);

@@ -75,8 +75,8 @@ async fn each_difference_of_state_amount_and_key_is_told_and_nothing_of_a_job_is
         [
             ["OPEN", "state", "pending", "succeeded"],
             ["T-001", "state", "succeeded", "refunded"],
-            ["T-002", "amount", "succeeded", "contradiction"],
-            ["T-003", "key", "succeeded", "contradiction"],
+            ["T-002", "amount", "succeeded", "mismatch"],
+            ["T-003", "key", "succeeded", "mismatch"],
         ]
     );
     assert_eq!(differences[2]["fen"], 10);

@@ -47,8 +47,8 @@ async fn one_job_s_trace_holds_its_submission_and_every_attempt_of_every_worker(
     }
 
     let shown = world.job("TRACED").await;
-    let log = shown["log"].as_array().unwrap();
-    let answered: Vec<&Value> = log.iter().filter(|line| line["event"] == "answer").collect();
+    let log = shown["history"].as_array().unwrap();
+    let answered: Vec<&Value> = log.iter().filter(|line| line["event"] == "response").collect();
     assert!(answered.len() >= 2, "the first answer was lost: {shown}");
     let spans = eventually(SOON, "every attempt to be told", async || {
         let spans = collector.spans();
@@ -73,7 +73,7 @@ async fn one_job_s_trace_holds_its_submission_and_every_attempt_of_every_worker(
         let attempt = attempt.unwrap_or_else(|| panic!("attempt {fence} is told: {spans:?}"));
         let below: Vec<&Span> = spans.iter().filter(|span| span.parent_span_id == attempt.span_id).collect();
         let call = below.iter().find(|span| span.name == line["call"].as_str().unwrap()).expect("its call");
-        assert_eq!(said(call, "bursar.answer").as_deref(), line["answer"].as_str());
+        assert_eq!(said(call, "bursar.answer").as_deref(), line["outcome"].as_str());
         assert!(below.iter().any(|span| span.name == "commit"), "{below:?}");
     }
     let last = attempts.iter().max_by_key(|attempt| attempt.end_time_unix_nano).unwrap();

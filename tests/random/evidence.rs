@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use bursar_domain::{AttemptView, Key, State};
+use bursar_domain::{HistoryEvent, Key, State};
 use bursar_simulator::{KeyRecord, Ledger, Stats};
 use bursar_store::{EventId, LaneStatus, MAX_BATCH, Record, Store, StoreError};
 use bursar_test_support::Received;
@@ -22,7 +22,7 @@ const ALL_EVENTS: usize = 100_000;
 pub(crate) struct Stored {
     pub(crate) record: Record,
     pub(crate) content: Option<String>,
-    pub(crate) log: Vec<AttemptView>,
+    pub(crate) history: Vec<HistoryEvent>,
 }
 
 /// What an event came to.
@@ -76,7 +76,7 @@ impl Evidence {
     /// Whether the thing's lane stands still until somebody has looked into the gateway's books.
     pub(crate) fn waits_for_ever(&self, thing: &Thing) -> bool {
         let lane = self.lanes.iter().find(|(name, _)| *name == thing.lane.to_string());
-        lane.is_some_and(|(_, status)| self.plan.waits_for_ever(status.paused.as_deref()))
+        lane.is_some_and(|(_, status)| self.plan.waits_for_ever(status.paused.as_ref()))
     }
 
     /// Every thing, with the job that was accepted for it: the variant's number and the record. A thing whose job is lost, or
@@ -94,8 +94,8 @@ pub(crate) async fn stored(store: &Store, thing: &Thing, variant: usize) -> Resu
     let key = thing.key(variant);
     let Some(record) = store.job(&thing.lane, &key).await? else { return Ok(None) };
     let content = store.content(&thing.lane, &key).await?;
-    let log = store.attempts(&thing.lane, &key).await?;
-    Ok(Some(Stored { record, content, log }))
+    let history = store.history(&thing.lane, &key).await?;
+    Ok(Some(Stored { record, content, history }))
 }
 
 /// What each job came to that is told, by the lanes' events.

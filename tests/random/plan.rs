@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use bursar_domain::Reason;
 use bursar_simulator::FaultProfile;
 use bursar_test_support::Fsync;
 use fastrand::Rng;
@@ -239,9 +240,9 @@ impl Plan {
     }
 
     /// Whether a lane paused like this stays so: Redis has lost writes, and whatever the lane sends twice is paid twice.
-    pub(crate) fn waits_for_ever(&self, paused: Option<&str>) -> bool {
-        let lost = paused.is_some_and(|why| why.contains("lost writes"));
-        lost && (self.memory, self.gateway) == (Memory::Older, Gateway::ExecutesEverySend)
+    pub(crate) fn waits_for_ever(&self, paused: Option<&Reason>) -> bool {
+        paused == Some(&Reason::QueueLostWrites)
+            && (self.memory, self.gateway) == (Memory::Older, Gateway::ExecutesEverySend)
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use bursar_domain::{AttemptView, Job, State};
+use bursar_domain::{HistoryEvent, Job, State};
 use bursar_producer::{AccountRules, Outcome};
 use bursar_simulator::Kind;
 use serde_json::Value;
@@ -187,9 +187,9 @@ fn no_violations(evidence: &Evidence) -> Vec<Breach> {
 
 /// A line of a job's log: its event, its fence, and whether it came too late.
 fn lines(stored: &Stored) -> impl Iterator<Item = (&str, u64, bool)> {
-    stored.log.iter().map(|line| {
-        let fence = line.detail.get("fence").and_then(Value::as_u64).unwrap_or_default();
-        (line.event.as_str(), fence, line.detail.contains_key("stale"))
+    stored.history.iter().map(|event| {
+        let (fence, _) = event.claim().unwrap_or_default();
+        (event.name(), fence, matches!(event, HistoryEvent::Response(response) if response.late))
     })
 }
 
@@ -204,8 +204,8 @@ fn sends_on_record(evidence: &Evidence) -> Vec<Breach> {
         let mut logged: BTreeSet<u64> = BTreeSet::new();
         for (event, fence, _) in lines(stored) {
             match event {
-                "intent" => drop(logged.insert(fence)),
-                "released" | "withheld" => drop(logged.remove(&fence)),
+                "send_intent" => drop(logged.insert(fence)),
+                "claim_released" | "send_skipped" => drop(logged.remove(&fence)),
                 _ => {}
             }
         }
@@ -224,13 +224,13 @@ fn late_is_called_late(evidence: &Evidence) -> Vec<Breach> {
     let mut breaches = Vec::new();
     for (number, _, stored) in evidence.jobs() {
         let (mut newest, mut lost) = (0, 0);
-        for (event, fence, stale) in lines(stored) {
-            let its_own = ["intent", "answer", "released", "withheld"].contains(&event) && !stale;
+        for (event, fence, late) in lines(stored) {
+            let its_own = ["send_intent", "response", "claim_released", "send_skipped"].contains(&event) && !late;
             if its_own && (fence < newest || fence <= lost) {
                 breaches.push(about(number, format!("{event} of fence {fence} came after {newest}, lost was {lost}")));
             }
             match event {
-                "lost" => lost = fence,
+                "worker_lost" => lost = fence,
                 _ if its_own => newest = newest.max(fence),
                 _ => {}
             }
@@ -243,9 +243,9 @@ fn late_is_called_late(evidence: &Evidence) -> Vec<Breach> {
 /// response, have said so.
 fn is_left_to_a_person(evidence: &Evidence, thing: usize, variant: usize) -> bool {
     let stored = evidence.stored[thing][variant].as_ref();
-    let by_hand = |line: &AttemptView| line.event == "operation" && line.detail["from"] == State::NeedsReview.as_str();
+    let by_hand = |event: &HistoryEvent| matches!(event, HistoryEvent::OperatorAction(action) if action.from == State::NeedsReview);
     let in_review =
-        stored.is_some_and(|stored| stored.record.state == State::NeedsReview || stored.log.iter().any(by_hand));
+        stored.is_some_and(|stored| stored.record.state == State::NeedsReview || stored.history.iter().any(by_hand));
     in_review && evidence.plan.memory == Memory::Wiped && evidence.plan.things[thing].variants.len() > 1
 }
 
@@ -317,7 +317,7 @@ fn none_invalid(evidence: &Evidence) -> Vec<Breach> {
 fn nothing_left(evidence: &Evidence) -> Vec<Breach> {
     let mut breaches = Vec::new();
     for (lane, status) in &evidence.lanes {
-        let to_send = if evidence.plan.waits_for_ever(status.paused.as_deref()) { 0 } else { status.to_send };
+        let to_send = if evidence.plan.waits_for_ever(status.paused.as_ref()) { 0 } else { status.to_send };
         if to_send + status.to_ask + status.to_tell + status.orphans > 0 {
             breaches.push(Breach { thing: None, text: format!("{lane}: {status:?}") });
         }

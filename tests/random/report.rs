@@ -175,8 +175,8 @@ fn tell_thing(text: &mut String, evidence: &Evidence, number: usize, thing: &Thi
     }
     for stored in evidence.stored[number].iter().flatten() {
         let _ = writeln!(text, "  {:?}\n  {:?}", stored.record, stored.content);
-        for line in &stored.log {
-            let _ = writeln!(text, "    {}", serde_json::to_string(line).unwrap_or_default());
+        for event in &stored.history {
+            let _ = writeln!(text, "    {}", event.view());
         }
     }
     let name = |variant| thing.key(variant).to_string();

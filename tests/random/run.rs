@@ -121,7 +121,7 @@ async fn is_quiet(world: &World, plan: &Plan) -> bool {
         match world.store.lane_status(&lane).await {
             Ok(status) if status.to_send + status.to_ask + status.to_tell == 0 => {}
             // Nobody who looked would let these sends go on.
-            Ok(status) if plan.waits_for_ever(status.paused.as_deref()) => {
+            Ok(status) if plan.waits_for_ever(status.paused.as_ref()) => {
                 if status.to_ask + status.to_tell > 0 {
                     return false;
                 }

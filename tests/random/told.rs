@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use bursar_domain::{Millis, State};
+use bursar_domain::{DeliveryOutcome, HistoryEvent, Millis, State};
 use bursar_test_support::Received;
 use serde_json::Value;
 
@@ -182,16 +182,16 @@ pub(crate) fn told_as_logged(evidence: &Evidence) -> Vec<Breach> {
     let mut breaches = Vec::new();
     for job in jobs(evidence) {
         let mut numbers = Vec::new();
-        let told = job.stored.log.iter().filter(|line| {
-            let outcome = line.detail.get("outcome").and_then(Value::as_str);
-            line.event == "callback" && outcome == Some("told") && !line.detail.contains_key("stale")
+        let told = job.stored.history.iter().filter_map(|event| {
+            let HistoryEvent::Delivery(one) = event else { return None };
+            (one.outcome == DeliveryOutcome::Delivered && !one.late).then_some(one)
         });
-        for line in told {
-            let id = line.detail.get("id").and_then(Value::as_str).unwrap_or_default();
+        for delivery in told {
+            let id = delivery.webhook_id.as_deref().unwrap_or_default();
             if !job.messages.iter().any(|message| message.received.id == id && message.is_heard()) {
-                breaches.push(about(job.number, format!("is logged as told and was not heard: {line:?}")));
+                breaches.push(about(job.number, format!("is logged as told and was not heard: {delivery:?}")));
             }
-            numbers.extend(line.detail.get("n").and_then(Value::as_u64));
+            numbers.extend(delivery.sequence);
         }
         let count = u64::try_from(job.on_record(evidence).len()).unwrap_or(u64::MAX);
         if evidence.plan.memory == Memory::Kept && !numbers.iter().copied().eq(1..=count) {

@@ -167,10 +167,11 @@ fn commit(job: &Claimed, end: End) -> Commit {
         End::UnchangedDueNow => (State::Pending, Due::Ask(Millis(1)), Asked::Yes),
         End::AskedSucceeded => (State::Succeeded, Due::Never, Asked::Yes),
     };
-    let call = if asked == Asked::Yes { "ask" } else { "send" };
+    let call = if asked == Asked::Yes { "query" } else { "send" };
     // As a worker writes it, whose fields have this order.
+    let worker = job.token.rsplit_once('/').map_or("", |(worker, _)| worker);
     let line = format!(
-        r#"{{"e":"answer","f":{},"call":"{call}","t":1764000000000,"ms":23,"answer":"{state}",{TOLD}}}"#,
+        r#"{{"event":"response","fence":{},"call":"{call}","worker":"{worker}","at":1764000000000,"ms":23,"outcome":"{state}",{TOLD}}}"#,
         job.fence
     );
     let number = format!("20250101{}", job.key); // no two jobs have one number
@@ -188,7 +189,6 @@ fn commit(job: &Claimed, end: End) -> Commit {
         trade_nos: job.trade_nos.is_empty().then(|| vec![number.clone()]),
         known_trade_nos: Vec::new(),
         gateway_status: Some("1".into()),
-        reason: None,
         response: job.trade_nos.is_empty().then_some(ResponseId::TradeNo(number)),
         line: Some(line),
     }

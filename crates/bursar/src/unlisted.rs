@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use bursar_domain::{GatewayKind, State, UNDECIDED};
+use bursar_domain::{GatewayKind, Reason, State};
 use bursar_store::{Cursor, Store, StoreError};
 
 use crate::config::Config;
@@ -30,10 +30,8 @@ pub(crate) async fn codes(config: &Config, store: &Store) -> Result<Vec<Unlisted
     for lane in config.lanes().into_iter().filter(at_yzt) {
         let listed = store.list(&lane, Some(State::NeedsReview), &Cursor::default(), MAX_LOOKED_AT).await?;
         let mut codes: BTreeMap<&str, usize> = BTreeMap::new();
-        for reason in listed.jobs.iter().filter_map(|job| job.reason.as_deref()) {
-            if let Some(code) = code_of(reason) {
-                *codes.entry(code).or_default() += 1;
-            }
+        for code in listed.jobs.iter().filter_map(|job| code_of(job.reason.as_ref()?)) {
+            *codes.entry(code).or_default() += 1;
         }
         let of_lane = |(code, jobs): (&str, usize)| Unlisted { lane: lane.to_string(), code: code.to_owned(), jobs };
         found.extend(codes.into_iter().map(of_lane));
@@ -42,23 +40,7 @@ pub(crate) async fn codes(config: &Config, store: &Store) -> Result<Vec<Unlisted
 }
 
 /// The code in the reason of a job that was answered and is in doubt.
-fn code_of(reason: &str) -> Option<&str> {
-    reason.strip_prefix(UNDECIDED)?.strip_prefix("; ")?.split(';').next()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_code_stands_between_the_rule_and_the_gateways_text() {
-        for (reason, code) in [
-            (format!("{UNDECIDED}; 40004/isv.order-exist; 订单已存在"), Some("40004/isv.order-exist")),
-            (format!("{UNDECIDED}; 77"), Some("77")),
-            (UNDECIDED.to_owned(), None),
-            ("no answer to a send, and this account holds; timed out".to_owned(), None),
-        ] {
-            assert_eq!(code_of(&reason), code, "{reason}");
-        }
-    }
+fn code_of(reason: &Reason) -> Option<&str> {
+    let Reason::UndecidedResponse(text) = reason else { return None };
+    text.gateway_code.as_deref()
 }

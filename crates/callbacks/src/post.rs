@@ -3,7 +3,7 @@
 use std::error::Error as _;
 use std::time::Duration;
 
-use bursar_domain::{Millis, TraceParent};
+use bursar_domain::{DeliveryError, Millis, TraceParent};
 use bursar_telemetry::Told;
 use reqwest::header::{CONTENT_TYPE, HeaderValue, RETRY_AFTER};
 use reqwest::redirect::Policy;
@@ -33,38 +33,7 @@ pub(crate) enum Heard {
         retry_after: Option<RetryAfter>,
     },
     /// It may not have it.
-    Nothing(Why),
-}
-
-/// Why nothing was heard.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Why {
-    /// The address must not be told.
-    NotAllowed,
-    /// No answer came in time.
-    Silent,
-    /// There was no connection.
-    Unreachable,
-    /// It ended before an answer came.
-    Broken,
-    /// A signature that no header can hold.
-    Unsigned,
-    /// A URL that is none.
-    NoUrl,
-}
-
-impl Why {
-    /// In a few words, without the address: producers read them.
-    pub(crate) const fn words(self) -> &'static str {
-        match self {
-            Self::NotAllowed => "the address is not public, and callbacks.allow does not name it",
-            Self::Silent => "it did not answer in time",
-            Self::Unreachable => "it could not be connected to",
-            Self::Broken => "the connection broke before it answered",
-            Self::Unsigned => "it could not be signed",
-            Self::NoUrl => "the callback URL cannot be read",
-        }
-    }
+    Nothing(DeliveryError),
 }
 
 /// The way out.
@@ -116,7 +85,9 @@ impl Post {
         let secrets = self.secrets.borrow().clone();
         if !secrets.is_empty() {
             let signature = secrets.sign(&message.id, now, &message.body);
-            let Ok(signature) = HeaderValue::try_from(signature) else { return Heard::Nothing(Why::Unsigned) };
+            let Ok(signature) = HeaderValue::try_from(signature) else {
+                return Heard::Nothing(DeliveryError::CannotSign);
+            };
             request = request.header("webhook-signature", signature);
         }
         // The client's own timeout covers the answer's body as well; this one covers whatever it does not.
@@ -127,7 +98,7 @@ impl Post {
                 heard
             }
             Ok(Err(error)) => why(&error),
-            Err(_) => Heard::Nothing(Why::Silent),
+            Err(_) => Heard::Nothing(DeliveryError::TimedOut),
         }
     }
 }
@@ -150,7 +121,7 @@ async fn forget(mut response: Response) {
 
 fn not_allowed() -> Heard {
     tracing::warn!("{NotAllowed}");
-    Heard::Nothing(Why::NotAllowed)
+    Heard::Nothing(DeliveryError::AddressNotAllowed)
 }
 
 fn why(error: &reqwest::Error) -> Heard {
@@ -158,11 +129,11 @@ fn why(error: &reqwest::Error) -> Heard {
         return not_allowed();
     }
     Heard::Nothing(if error.is_timeout() {
-        Why::Silent
+        DeliveryError::TimedOut
     } else if error.is_connect() {
-        Why::Unreachable
+        DeliveryError::CannotConnect
     } else {
-        Why::Broken
+        DeliveryError::ConnectionBroken
     })
 }
 
@@ -176,11 +147,13 @@ impl Heard {
             Self::Status { code: 400..=499, .. } => Told::Refused,
             Self::Status { code: 500..=599, .. } => Told::Failing,
             Self::Status { .. } => Told::Odd,
-            Self::Nothing(Why::NotAllowed) => Told::NotAllowed,
-            Self::Nothing(Why::Silent) => Told::Silent,
-            Self::Nothing(Why::Unreachable) => Told::Unreachable,
-            Self::Nothing(Why::Broken) => Told::Broken,
-            Self::Nothing(Why::Unsigned | Why::NoUrl) => Told::Unfit,
+            Self::Nothing(DeliveryError::AddressNotAllowed) => Told::NotAllowed,
+            Self::Nothing(DeliveryError::TimedOut) => Told::Silent,
+            Self::Nothing(DeliveryError::CannotConnect) => Told::Unreachable,
+            Self::Nothing(DeliveryError::ConnectionBroken) => Told::Broken,
+            Self::Nothing(
+                DeliveryError::CannotSign | DeliveryError::UnreadableUrl | DeliveryError::UnreadableEvent,
+            ) => Told::Unfit,
         }
     }
 

@@ -5,10 +5,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use bursar_domain::Millis;
+use bursar_domain::{Delivery, DeliveryError, DeliveryOutcome, Millis};
 use bursar_store::{Callback, Callbacks, Happened, Origin, Store, StoreError, Telling, ToldOrNot, Wakes, crash_point};
 use bursar_telemetry::{OriginMetrics, Role, Span, Told, Traces};
-use serde_json::{Map, Value, json};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
@@ -17,7 +16,7 @@ use url::Url;
 
 use crate::hosts::Hosts;
 use crate::message::Message;
-use crate::post::{Heard, Post, Why};
+use crate::post::{Heard, Post};
 use crate::{Secrets, Settings, SettingsError, Telemetry, schedule};
 
 /// How often an origin is looked at in which nothing is known to be due: a message may have been lost.
@@ -226,7 +225,7 @@ impl Teller {
             let host = Url::parse(&callback.url).map(|url| host_of(&url)).unwrap_or_default();
             if let Err(wait) = self.hosts.enter(&host, Instant::now()) {
                 let telling = Telling::PutOff(clock.now().plus(wait));
-                put_off.push(ToldOrNot { key: callback.key, fence: callback.fence, telling, line: None });
+                put_off.push(ToldOrNot { key: callback.key, fence: callback.fence, telling, delivery: None });
                 continue;
             }
             let begin_by = asked + self.settings.timeout;
@@ -272,7 +271,7 @@ async fn attempt(store: Store, post: Post, traces: Traces, settings: Arc<Setting
     let outcome = if began > taken.begin_by {
         // This process stood still: others may be telling it by now.
         let Callback { key, fence, .. } = &taken.callback;
-        ToldOrNot { key: key.clone(), fence: *fence, telling: Telling::PutOff(taken.clock.now()), line: None }
+        ToldOrNot { key: key.clone(), fence: *fence, telling: Telling::PutOff(taken.clock.now()), delivery: None }
     } else {
         let span = traces.begin(taken.callback.trace.as_ref(), "callback", Role::Call, Duration::ZERO);
         let (message, heard) = tell(&post, &taken, span.as_ref()).await;
@@ -294,7 +293,7 @@ async fn tell(post: &Post, taken: &Taken, span: Option<&Span>) -> (Message, Hear
         Happened::Notified(notification) => Message::of_notification(origin, callback, notification),
     };
     let Ok(url) = Url::parse(&callback.url) else {
-        return (message, Heard::Nothing(Why::NoUrl));
+        return (message, Heard::Nothing(DeliveryError::UnreadableUrl));
     };
     // What the receiver does about it belongs to the same trace, whether or not this process tells its own part.
     let trace = span.and_then(Span::parent).or_else(|| callback.trace.clone());
@@ -322,7 +321,7 @@ fn end(span: Option<Span>, taken: &Taken, message: &Message, heard: Heard) {
     span.tell("server.address", taken.host.clone());
     match heard {
         Heard::Status { code, .. } => span.tell("http.response.status_code", i64::from(code)),
-        Heard::Nothing(why) => span.tell("error.message", why.words()),
+        Heard::Nothing(error) => span.tell("error.message", error.to_string()),
     }
     if heard.told() != Told::Told {
         span.failed("the producer is not told");
@@ -335,8 +334,8 @@ fn judge(settings: &Settings, taken: &Taken, message: &Message, heard: Heard, la
     let now = clock.now();
     let asked = heard.asked(now);
     let (telling, outcome) = match heard.told() {
-        Told::Told => (Telling::Told, "told"),
-        Told::Gone => (Telling::Gone, "gone"),
+        Told::Told => (Telling::Told, DeliveryOutcome::Delivered),
+        Told::Gone => (Telling::Gone, DeliveryOutcome::Gone),
         Told::Busy
         | Told::Refused
         | Told::Failing
@@ -348,37 +347,43 @@ fn judge(settings: &Settings, taken: &Taken, message: &Message, heard: Heard, la
         | Told::Unfit => {
             let wait = schedule::wait(callback.failures.saturating_add(1), |below| fastrand::u64(..below));
             match schedule::again(now, callback.first_tried, settings.retry_for, wait, asked) {
-                Some(again) => (Telling::Failed(again), "failed"),
-                None => (Telling::GivenUp, "given up"),
+                Some(again) => (Telling::Failed(again), DeliveryOutcome::Failed),
+                None => (Telling::GivenUp, DeliveryOutcome::GivenUp),
             }
         }
     };
-    let mut line = Map::from_iter([
-        ("n".to_owned(), json!(callback.number)),
-        ("outcome".to_owned(), json!(outcome)),
-        ("id".to_owned(), json!(message.id)),
-        ("host".to_owned(), json!(host)),
-        ("ms".to_owned(), json!(u64::try_from(lasted.as_millis()).unwrap_or(u64::MAX))),
-    ]);
-    let heard: (&str, Value) = match heard {
-        Heard::Status { code, .. } => ("http", json!(code)),
-        Heard::Nothing(why) => ("error", json!(why.words())),
+    let mut delivery = Delivery {
+        sequence: Some(callback.number),
+        webhook_id: Some(message.id.clone()),
+        host: Some(host.to_owned()),
+        ms: Some(u64::try_from(lasted.as_millis()).unwrap_or(u64::MAX)),
+        ..Delivery::of(outcome)
     };
-    line.insert(heard.0.to_owned(), heard.1.clone());
+    let heard = match heard {
+        Heard::Status { code, .. } => {
+            delivery.http = Some(code);
+            format!("HTTP {code}")
+        }
+        Heard::Nothing(error) => {
+            delivery.error = Some(error);
+            error.to_string()
+        }
+    };
     if let (Telling::Failed(again), Some(_)) = (telling, asked) {
-        line.insert("asked_to_wait_until".to_owned(), json!(again.rfc3339()));
+        delivery.retry_after = Some(again.rfc3339());
     }
     let key = callback.key.as_str();
     match telling {
-        Telling::GivenUp | Telling::Gone => {
-            tracing::error!(origin = %taken.origin, key, host, "{outcome}: nobody will be told, {} {}", heard.0, heard.1);
+        Telling::GivenUp => {
+            tracing::error!(origin = %taken.origin, key, host, "given up: nobody will be told, {heard}")
         }
+        Telling::Gone => tracing::error!(origin = %taken.origin, key, host, "gone: nobody will be told, {heard}"),
         Telling::Failed(_) => {
-            tracing::info!(origin = %taken.origin, key, host, "not told yet: {} {}", heard.0, heard.1)
+            tracing::info!(origin = %taken.origin, key, host, "not told yet: {heard}")
         }
-        Telling::Told | Telling::PutOff(_) => tracing::debug!(origin = %taken.origin, key, host, outcome),
+        Telling::Told | Telling::PutOff(_) => tracing::debug!(origin = %taken.origin, key, host, "{heard}"),
     }
-    ToldOrNot { key: callback.key.clone(), fence: callback.fence, telling, line: Some(line) }
+    ToldOrNot { key: callback.key.clone(), fence: callback.fence, telling, delivery: Some(delivery) }
 }
 
 /// Records an outcome, however often that takes, until the lease has ended and others tell it again.

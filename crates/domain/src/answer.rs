@@ -14,12 +14,12 @@ pub enum Call {
 }
 
 impl Call {
-    /// `send` or `ask`.
+    /// `send` or `query`.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Send => "send",
-            Self::Ask => "ask",
+            Self::Ask => "query",
         }
     }
 }
@@ -80,15 +80,15 @@ impl Answer {
         match self {
             Self::NotExecuted => "not_executed",
             Self::NotReady => "not_ready",
-            Self::ConfigFault => "config_fault",
-            Self::Refused => "refused",
+            Self::ConfigFault => "misconfigured",
+            Self::Refused => "rejected",
             Self::Accepted => "accepted",
             Self::Succeeded => "succeeded",
             Self::Failed => "failed",
             Self::Refunded => "refunded",
-            Self::Silent => "silent",
-            Self::Unseen => "unseen",
-            Self::Contradiction => "contradiction",
+            Self::Silent => "no_response",
+            Self::Unseen => "not_found",
+            Self::Contradiction => "mismatch",
         }
     }
 
@@ -161,41 +161,30 @@ pub enum Suspicion {
     Nothing,
 }
 
-/// An answer with what was read to come to it: the evidence that goes on record. Texts are bounded by whoever reads.
-#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+/// An answer with what was read to come to it: the evidence that goes on record, as [`crate::ResponseEvidence`]. Texts are bounded by whoever reads.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Reading {
     /// How it was understood.
-    #[serde(serialize_with = "by_name")]
     pub answer: Answer,
     /// Whether a response arrived that can be relied on. Known to the caller alone; not part of the record.
-    #[serde(skip)]
     pub received: Received,
     /// Whether the response names the job. Known to the caller alone; not part of the record.
-    #[serde(skip)]
     pub names: Names,
     /// What the response suggests without proving it. Known to the caller alone; not part of the record.
-    #[serde(skip)]
     pub suspicion: Suspicion,
     /// The gateway's own number for the job, if it named one.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub trade_no: Option<String>,
     /// The gateway's status as it wrote it: `0`, `1`, `2`, `9`, `n`, a split's state, or a word of its own.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub status: Option<String>,
     /// The gateway's code and sub-code: `40004/isv.name-error`.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub code: Option<String>,
     /// The gateway's message, or ours about why nothing could be read.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub message: Option<String>,
     /// The gateway's id of the request, for a call to its support.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub request_id: Option<String>,
     /// The HTTP status, if an answer came.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub http: Option<u16>,
     /// The amount that the gateway named, when it named one.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub amount: Option<Fen>,
 }
 
@@ -217,8 +206,4 @@ impl Reading {
             amount: None,
         }
     }
-}
-
-fn by_name<S: serde::Serializer>(answer: &Answer, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.serialize_str(answer.as_str())
 }

@@ -1,6 +1,8 @@
 //! All that happened to a job, or to a notification: typed events with one serde form in Redis, exports, the API, the CLI and the
 //! dashboard. What a newer build wrote is kept and shown.
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
@@ -29,6 +31,8 @@ pub enum HistoryEvent {
     Adopted(Adopted),
     /// The job was restored: a journal knew a send that Redis had forgotten.
     RestoredFromJournal(RestoredFromJournal),
+    /// The job was put before a person: a journal knows a send with its business key by another key.
+    BusinessKeyConflict(BusinessKeyConflict),
     /// A notification names the job.
     Notification(NotificationNamed),
     /// An attempt to deliver a webhook.
@@ -218,6 +222,13 @@ pub struct OperatorAction {
     pub more: More,
 }
 
+/// `resolve by li at 2026-01-01T00:00:00.000Z: seen on the statement`.
+impl fmt::Display for OperatorAction {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "{} by {} at {}: {}", self.action.as_str(), self.operator, self.at.rfc3339(), self.comment)
+    }
+}
+
 /// A job that was handed on from the queue of an account that has another name now.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Adopted {
@@ -251,6 +262,21 @@ pub struct RestoredFromJournal {
     /// The last response that the journals know.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub response: Option<ResponseEvidence>,
+    /// Unknown fields.
+    #[serde(flatten)]
+    pub more: More,
+}
+
+/// A job whose business key was sent by another key, as a journal knows: Redis had forgotten that one when it accepted this one.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BusinessKeyConflict {
+    /// When.
+    #[serde(default, skip_serializing_if = "is_unset")]
+    pub at: Millis,
+    /// The operator's name.
+    pub operator: String,
+    /// The other key.
+    pub key: String,
     /// Unknown fields.
     #[serde(flatten)]
     pub more: More,
@@ -311,6 +337,27 @@ pub struct Delivery {
     pub more: More,
 }
 
+impl Delivery {
+    /// One of which nothing but the outcome is known.
+    #[must_use]
+    pub fn of(outcome: DeliveryOutcome) -> Self {
+        Self {
+            at: Millis::default(),
+            outcome,
+            sequence: None,
+            state: None,
+            webhook_id: None,
+            host: None,
+            http: None,
+            error: None,
+            ms: None,
+            retry_after: None,
+            late: false,
+            more: More::new(),
+        }
+    }
+}
+
 /// What became of an attempt to deliver a webhook.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -325,6 +372,11 @@ pub enum DeliveryOutcome {
     Gone,
     /// It was never tried: too many events of this job waited.
     Dropped,
+}
+
+impl DeliveryOutcome {
+    /// Every one.
+    pub const ALL: [Self; 5] = [Self::Delivered, Self::Failed, Self::GivenUp, Self::Gone, Self::Dropped];
 }
 
 /// Why a delivery got no HTTP status.
@@ -424,6 +476,7 @@ impl HistoryEvent {
             Self::OperatorAction(event) => event.at,
             Self::Adopted(event) => event.at,
             Self::RestoredFromJournal(event) => event.at,
+            Self::BusinessKeyConflict(event) => event.at,
             Self::Notification(event) => event.at,
             Self::Delivery(event) => event.at,
             Self::Other(event) => event.at,
@@ -445,6 +498,7 @@ impl HistoryEvent {
             Self::OperatorAction(_) => "operator_action",
             Self::Adopted(_) => "adopted",
             Self::RestoredFromJournal(_) => "restored_from_journal",
+            Self::BusinessKeyConflict(_) => "business_key_conflict",
             Self::Notification(_) => "notification",
             Self::Delivery(_) => "delivery",
             Self::Unreadable(_) => "unreadable",
@@ -465,6 +519,7 @@ impl HistoryEvent {
             | Self::OperatorAction(_)
             | Self::Adopted(_)
             | Self::RestoredFromJournal(_)
+            | Self::BusinessKeyConflict(_)
             | Self::Notification(_)
             | Self::Delivery(_)
             | Self::Unreadable(_)
@@ -486,6 +541,7 @@ pub fn last_action(history: &[HistoryEvent]) -> Option<&OperatorAction> {
         | HistoryEvent::DeadlinePassed(_)
         | HistoryEvent::Adopted(_)
         | HistoryEvent::RestoredFromJournal(_)
+        | HistoryEvent::BusinessKeyConflict(_)
         | HistoryEvent::Notification(_)
         | HistoryEvent::Delivery(_)
         | HistoryEvent::Unreadable(_)

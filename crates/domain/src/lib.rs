@@ -26,9 +26,9 @@ mod view;
 pub use answer::{Answer, Call, Names, Reading, Received, Suspicion};
 pub use fields::FieldError;
 pub use history::{
-    ActionKind, Adopted, ClaimEvent, DeadlinePassed, Delivery, DeliveryError, DeliveryOutcome, HistoryEvent,
-    NotificationNamed, OperatorAction, OtherEvent, Response, ResponseEvidence, RestoredFromJournal, Unreadable,
-    last_action,
+    ActionKind, Adopted, BusinessKeyConflict, ClaimEvent, DeadlinePassed, Delivery, DeliveryError, DeliveryOutcome,
+    HistoryEvent, NotificationNamed, OperatorAction, OtherEvent, Response, ResponseEvidence, RestoredFromJournal,
+    Unreadable, last_action,
 };
 pub use identifier::{identifier_fault, invisible_character};
 pub use ids::{AccountName, IdError, Key, Lane};
@@ -36,7 +36,7 @@ pub use job::{Content, Invalid, Job, MAX_DAYS_AHEAD, MAX_JOB_BYTES, NewJob, is_t
 pub use kinds::{AccountRules, GatewayKind, Kind, PartyTypes, Subject, about};
 pub use mask::{shown_fields, without_accounts, without_accounts_but};
 pub use money::{DEFAULT_MAX_AMOUNT, Fen, yuan, yuan_of_field};
-pub use notification::NotificationView;
+pub use notification::{HeldReason, NotificationView};
 pub use operate::{MAX_REASON_CHARS, Operation, OperationRefused, is_reason};
 pub use policy::{Confirm, OnAmbiguous, Policy};
 pub use reason::{GatewayText, OtherReason, Reason};
@@ -45,8 +45,8 @@ pub use state::State;
 pub use time::Millis;
 pub use trace::TraceParent;
 pub use transition::{
-    Action, CANNOT_BE_ASKED, Due, Facts, Illegal, LOST_WRITES, MAX_LOSSES, MAX_NOT_READY_SENDS, MAX_SENDS, Next,
-    UNDECIDED, after, next_action, overdue, recalled,
+    Action, Due, Facts, Illegal, MAX_LOSSES, MAX_NOT_READY_SENDS, MAX_SENDS, Next, after, next_action, overdue,
+    recalled,
 };
 pub use unsendable::{Unsendable, check_content};
-pub use view::{AttemptView, JobView, LaneView, last_act};
+pub use view::{JobView, LaneView};

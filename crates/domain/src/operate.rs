@@ -1,6 +1,6 @@
 //! What an operator may do to a job, by state. Each is recorded with who and why.
 
-use crate::{CANNOT_BE_ASKED, Due, LOST_WRITES, Millis, Next, State};
+use crate::{Due, Millis, Next, Reason, State};
 
 /// The longest reason, in characters: it is read on one screen beside others.
 pub const MAX_REASON_CHARS: usize = 1_000;
@@ -57,10 +57,10 @@ impl Operation {
     ///
     /// # Errors
     /// [`OperationRefused`] where the state does not allow it; nothing changes.
-    pub fn on_job(self, state: State, reason: Option<&str>, now: Millis) -> Result<Next, OperationRefused> {
+    pub fn on_job(self, state: State, reason: Option<&Reason>, now: Millis) -> Result<Next, OperationRefused> {
         let stuck = match state {
-            State::Pending => reason == Some(CANNOT_BE_ASKED),
-            State::InDoubt => reason == Some(LOST_WRITES),
+            State::Pending => reason == Some(&Reason::CannotBeQueried),
+            State::InDoubt => reason == Some(&Reason::LostWrites),
             State::Queued
             | State::NeedsReview
             | State::Succeeded
@@ -132,6 +132,7 @@ impl Operation {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ActionKind;
 
     #[test]
     fn a_reason_says_something_within_its_bounds_that_a_terminal_shows_as_it_is() {
@@ -181,11 +182,13 @@ mod tests {
         let every = || {
             State::ALL.map(Operation::Resolve).into_iter().chain([Operation::Ask, Operation::Send, Operation::Cancel])
         };
+        let looked = Reason::operator_action(ActionKind::Query, "li", "looked");
         for operation in every() {
             for state in State::ALL {
-                for reason in [None, Some("li: looked"), Some(CANNOT_BE_ASKED), Some(LOST_WRITES)] {
+                for reason in [None, Some(&looked), Some(&Reason::CannotBeQueried), Some(&Reason::LostWrites)] {
                     let next = operation.on_job(state, reason, Millis(1));
-                    let stuck = [(State::Pending, Some(CANNOT_BE_ASKED)), (State::InDoubt, Some(LOST_WRITES))];
+                    let stuck =
+                        [(State::Pending, Some(&Reason::CannotBeQueried)), (State::InDoubt, Some(&Reason::LostWrites))];
                     let stuck = stuck.contains(&(state, reason));
                     match operation {
                         Operation::Resolve(to) if stuck && ends.contains(&to) => {

@@ -4,7 +4,7 @@
 use std::fmt;
 use std::mem;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 use serde_json::{Map, Value};
 
 use crate::{ActionKind, Answer, Unsendable};
@@ -91,6 +91,11 @@ pub enum Reason {
     /// A journal knows a send that Redis had forgotten, and another job has the same business key.
     RestoredBesideAnotherJob {
         /// The other job's key.
+        key: String,
+    },
+    /// A journal knows a send with the same business key by another key.
+    BusinessKeySent {
+        /// That key.
         key: String,
     },
     /// A journal knows a send of other content by this key.
@@ -244,6 +249,7 @@ impl Reason {
             | Self::LostWrites
             | Self::RestoredFromJournal
             | Self::RestoredBesideAnotherJob { .. }
+            | Self::BusinessKeySent { .. }
             | Self::OtherContentInJournal
             | Self::OtherContentSent
             | Self::OperatorAction { .. }
@@ -318,6 +324,9 @@ impl fmt::Display for Reason {
             Self::RestoredBesideAnotherJob { key } => {
                 write!(out, "restored from a journal, and job {key} has the same business key")
             }
+            Self::BusinessKeySent { key } => {
+                write!(out, "a journal knows a send with the same business key by key {key}")
+            }
             Self::OtherContentInJournal => out.write_str("a journal knows a send of other content by this key"),
             Self::OtherContentSent => out.write_str("other content was sent by this key, and Redis has forgotten it"),
             Self::OperatorAction { action: _, operator, comment } => write!(out, "{operator}: {comment}"),
@@ -362,6 +371,11 @@ fn said(out: &mut fmt::Formatter<'_>, rule: &str, text: &GatewayText) -> fmt::Re
 
 fn bounded(text: &str) -> String {
     text.chars().take(MAX_TEXT_CHARS).collect()
+}
+
+/// A reason as outsiders read it, for `#[serde(serialize_with)]`: see [`Reason::view`].
+pub(crate) fn view<S: Serializer>(reason: &Option<Reason>, serializer: S) -> Result<S::Ok, S::Error> {
+    reason.as_ref().map(Reason::view).serialize(serializer)
 }
 
 #[cfg(test)]

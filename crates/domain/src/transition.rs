@@ -6,26 +6,15 @@
 use std::time::Duration;
 
 use crate::{
-    Answer, Call, Confirm, Millis, Names, OnAmbiguous, Policy, Received, State, Suspicion, not_ready_delay, poll_delay,
-    retry_delay, settle_spread,
+    Answer, Call, Confirm, GatewayText, Millis, Names, OnAmbiguous, Policy, Reason, Received, State, Suspicion,
+    not_ready_delay, poll_delay, retry_delay, settle_spread,
 };
 
 /// How often a worker may be lost while it holds a job before a person must look: the job may be what kills them.
 pub const MAX_LOSSES: u32 = 5;
 
-const LOST_TOO_OFTEN: &str = "workers were lost again and again while they held it";
-
-/// The reason of a job that was queued when Redis was found to have lost writes.
-pub const LOST_WRITES: &str = "Redis has lost writes: this job may have been sent";
-
-/// The reason of a pending job that nothing more can be learnt about from its gateway.
-pub const CANNOT_BE_ASKED: &str = "accepted; the gateway cannot be asked about it";
-
-const RECALLED: &str = "sent by a journal's word; Redis had forgotten it";
-
-/// The reason of a job whose send was answered by a response that says neither that it was executed nor that it was not. The
-/// gateway's code and text follow it in the record, and stay there until a person has read them.
-pub const UNDECIDED: &str = "answered by a code that leaves it in doubt";
+/// No response is at hand where a rule decides; whoever has one adds its words.
+const NO_TEXT: GatewayText = GatewayText { gateway_code: None, gateway_message: None };
 
 /// How often a job that certainly never executed is sent in all. At the default waits the deadline comes first.
 pub const MAX_SENDS: u32 = 1_000;
@@ -92,8 +81,8 @@ pub struct Next {
     pub state: State,
     /// When it is looked at next.
     pub due: Due,
-    /// Why, in a few words, where the state alone does not say it. At most 60 bytes.
-    pub reason: Option<&'static str>,
+    /// Why, where the state alone does not say it.
+    pub reason: Option<Reason>,
     /// Whether the lane must stop sending until a person has mended the account.
     pub pause_lane: bool,
 }
@@ -103,7 +92,7 @@ impl Next {
         Self { state, due, reason: None, pause_lane: false }
     }
 
-    fn because(mut self, reason: &'static str) -> Self {
+    fn because(mut self, reason: Reason) -> Self {
         self.reason = Some(reason);
         self
     }
@@ -111,7 +100,7 @@ impl Next {
     /// Also stops the lane. A reason that the job already has says more about it than the lane's pause does.
     fn pausing(mut self) -> Self {
         self.pause_lane = true;
-        self.reason = self.reason.or(Some("configuration fault: the lane is paused"));
+        self.reason = self.reason.or(Some(Reason::Misconfigured(NO_TEXT)));
         self
     }
 
@@ -122,7 +111,7 @@ impl Next {
         match suspicion {
             Suspicion::Misconfigured => {
                 self.pause_lane = true;
-                self.reason = self.reason.or(Some("suspected configuration fault: the lane is paused"));
+                self.reason = self.reason.or(Some(Reason::SuspectedMisconfiguration(NO_TEXT)));
             }
             Suspicion::Nothing => {}
         }
@@ -131,7 +120,7 @@ impl Next {
 
     /// A person must decide.
     #[must_use]
-    pub fn review(reason: &'static str) -> Self {
+    pub fn review(reason: Reason) -> Self {
         Self::to(State::NeedsReview, Due::Never).because(reason)
     }
 }
@@ -171,10 +160,10 @@ pub fn next_action(facts: &Facts, call: Call, policy: &Policy, now: Millis) -> A
         (Call::Send, State::InDoubt) => Action::Commit(doubtful(&unsent(facts), policy, now)),
         (Call::Send, State::Pending) => Action::Commit(accepted(&unsent(facts), policy, now)),
         (Call::Ask, State::InDoubt | State::Pending) if facts.losses > MAX_LOSSES => {
-            Action::Commit(Next::review(LOST_TOO_OFTEN))
+            Action::Commit(Next::review(Reason::WorkersLost))
         }
         (Call::Ask, State::Succeeded) if facts.losses > MAX_LOSSES => {
-            Action::Commit(Next::to(State::Succeeded, Due::Never).because(LOST_TOO_OFTEN))
+            Action::Commit(Next::to(State::Succeeded, Due::Never).because(Reason::WorkersLost))
         }
         (Call::Ask, State::InDoubt | State::Pending | State::Succeeded) if facts.can_ask => Action::Ask,
         (Call::Ask, State::InDoubt) => Action::Commit(doubtful(facts, policy, now)),
@@ -196,17 +185,17 @@ fn by_late_response(facts: &Facts, call: Call, policy: &Policy, now: Millis) -> 
         | (_, State::Refunded | State::Cancelled, _) => None,
         (Call::Send, State::InDoubt | State::Pending, _) => (late.last_word().is_some()
             && facts.ordered <= facts.sent_before)
-            .then(|| Next::review("a late response ended it, and the gateway does not know it")),
+            .then(|| Next::review(Reason::LateOutcomeNotFound)),
         (Call::Ask, State::InDoubt | State::Pending, _) if facts.can_ask => None,
         // What came late is not known to name the job, so it ends by itself no more than it would have in time.
         (Call::Ask, State::InDoubt | State::Pending, Answer::Failed) => {
-            Some(Next::review("a late response says failed, and nothing confirms it"))
+            Some(Next::review(Reason::LateOutcomeUnconfirmed { outcome: late }))
         }
         (Call::Ask, State::InDoubt | State::Pending, Answer::Refunded) if policy.confirm != Confirm::Never => {
-            Some(Next::review("a late response says refunded, and nothing confirms it"))
+            Some(Next::review(Reason::LateOutcomeUnconfirmed { outcome: late }))
         }
         (Call::Ask, State::InDoubt | State::Pending, Answer::Succeeded) if policy.confirm == Confirm::Always => {
-            Some(Next::review("a late response says succeeded, and nothing confirms it"))
+            Some(Next::review(Reason::LateOutcomeUnconfirmed { outcome: late }))
         }
         (Call::Ask, State::InDoubt, Answer::Accepted) => Some(accepted(facts, policy, now)),
         (Call::Ask, State::InDoubt | State::Pending, _) => late.last_word().map(|end| Next::to(end, Due::Never)),
@@ -263,9 +252,9 @@ pub fn after(facts: &Facts, call: Call, answer: Answer, policy: &Policy, now: Mi
         (State::Queued | State::InDoubt | State::Pending, Send, Accepted) => accepted(facts, policy, now),
         (State::InDoubt | State::Pending, Ask, Accepted) => accepted(facts, policy, now),
         (State::Queued | State::InDoubt | State::Pending, Send, Contradiction) => {
-            Next::review("the answer does not fit the job")
+            Next::review(Reason::ResponseMismatch(NO_TEXT))
         }
-        (State::InDoubt | State::Pending, Ask, Contradiction) => Next::review("the answer does not fit the job"),
+        (State::InDoubt | State::Pending, Ask, Contradiction) => Next::review(Reason::ResponseMismatch(NO_TEXT)),
 
         // Never executed for certain: the only road on which a failure of ours may end in `failed`.
         (State::Queued, Send, NotExecuted) => retried(facts, policy, now),
@@ -273,16 +262,14 @@ pub fn after(facts: &Facts, call: Call, answer: Answer, policy: &Policy, now: Mi
         (State::Queued, Send, ConfigFault) => {
             Next::to(State::Queued, Due::Send(now.plus(retry_delay(policy, facts.sends, facts.seed)))).pausing()
         }
-        (State::Queued, Send, Refused) => {
-            Next::to(State::Failed, Due::Never).because("refused by the gateway, not executed")
-        }
+        (State::Queued, Send, Refused) => Next::to(State::Failed, Due::Never).because(Reason::Rejected(NO_TEXT)),
 
         // A send that may have taken effect, now or earlier.
         (State::Queued | State::InDoubt, Send, Silent) => doubtful(facts, policy, now),
         (State::InDoubt, Send, NotExecuted | NotReady) => resent_later(facts, policy, now),
         (State::InDoubt, Send, ConfigFault) => resent_later(facts, policy, now).pausing(),
         (State::InDoubt, Send, Refused) if facts.can_ask => doubtful(facts, policy, now),
-        (State::InDoubt, Send, Refused) => Next::review("refused when sent again; the first send is unknown"),
+        (State::InDoubt, Send, Refused) => Next::review(Reason::ResendRejected(NO_TEXT)),
         (State::InDoubt, Ask, NotExecuted | Silent) => asked_later(facts, policy, now),
         (State::InDoubt, Ask, ConfigFault) => asked_later(facts, policy, now).pausing(),
         (State::InDoubt, Ask, Unseen) => unseen(facts, policy, now),
@@ -297,7 +284,7 @@ pub fn after(facts: &Facts, call: Call, answer: Answer, policy: &Policy, now: Mi
         (State::Succeeded, Ask, Succeeded | NotExecuted | Silent | Unseen) => Next::to(State::Succeeded, Due::Never),
         (State::Succeeded, Ask, ConfigFault) => Next::to(State::Succeeded, Due::Never).pausing(),
         (State::Succeeded, Ask, Failed | Accepted | Contradiction) => {
-            Next::to(State::Succeeded, Due::Never).because("anomaly: the gateway has changed its last word")
+            Next::to(State::Succeeded, Due::Never).because(Reason::FinalStatusChanged)
         }
         _ => return Err(Illegal { state, call, answer }),
     };
@@ -311,7 +298,7 @@ pub fn recalled(facts: &Facts, policy: &Policy, now: Millis) -> Next {
     // A person restores it, however long ago it was sent: deadlines run anew.
     let ordered = Facts { ordered: facts.ordered.max(Some(now)), ..facts.clone() };
     let next = if facts.can_ask { Next::to(State::InDoubt, Due::Ask(now)) } else { doubtful(&ordered, policy, now) };
-    next.because(RECALLED)
+    next.because(Reason::RestoredFromJournal)
 }
 
 /// Whether a job that may have been executed may be sent again now. An account that holds needs a person's order for each
@@ -366,10 +353,10 @@ fn may_resend(facts: &Facts, policy: &Policy) -> bool {
 fn retried(facts: &Facts, policy: &Policy, now: Millis) -> Next {
     let deadline = began(facts, now).plus(policy.retry_deadline);
     if now >= deadline {
-        return Next::to(State::Failed, Due::Never).because("never executed: the retry deadline has passed");
+        return Next::to(State::Failed, Due::Never).because(Reason::RetryDeadlinePassed(NO_TEXT));
     }
     if facts.sends >= MAX_SENDS {
-        return Next::to(State::Failed, Due::Never).because("never executed, however often it was sent");
+        return Next::to(State::Failed, Due::Never).because(Reason::RetriesExhausted(NO_TEXT));
     }
     Next::to(State::Queued, Due::Send(now.plus(retry_delay(policy, facts.sends, facts.seed))))
 }
@@ -377,7 +364,7 @@ fn retried(facts: &Facts, policy: &Policy, now: Millis) -> Next {
 /// Certainly not executed, and it is not the gateway's way that is shut: a few tries, then a person, who knows the order.
 fn tried_later(facts: &Facts, policy: &Policy, now: Millis) -> Next {
     if facts.sends >= MAX_NOT_READY_SENDS {
-        return Next::review("never executed: what it is about is still not ready");
+        return Next::review(Reason::StillNotReady(NO_TEXT));
     }
     Next::to(State::Queued, Due::Send(now.plus(not_ready_delay(policy, facts.sends, facts.seed))))
 }
@@ -386,7 +373,7 @@ fn tried_later(facts: &Facts, policy: &Policy, now: Millis) -> Next {
 fn accepted(facts: &Facts, policy: &Policy, now: Millis) -> Next {
     let deadline = poll_deadline(facts, policy, now);
     if now >= deadline {
-        return Next::review("accepted, and not finished by the poll deadline");
+        return Next::review(Reason::UnfinishedUntilPollDeadline(NO_TEXT));
     }
     let due = if facts.can_ask {
         Due::Ask(now.plus(poll_delay(policy, facts.asks, facts.seed)).min(deadline))
@@ -396,7 +383,7 @@ fn accepted(facts: &Facts, policy: &Policy, now: Millis) -> Next {
         Due::Ask(deadline)
     };
     let next = Next::to(State::Pending, due);
-    if facts.can_ask { next } else { next.because(CANNOT_BE_ASKED) }
+    if facts.can_ask { next } else { next.because(Reason::CannotBeQueried) }
 }
 
 /// Whether a last word ends the job only when a query has confirmed it.
@@ -412,9 +399,9 @@ fn is_to_confirm(facts: &Facts, answer: Answer, policy: &Policy) -> bool {
 /// again. Without a number to ask by a person looks: the word may be another job's, and this one executed.
 fn to_confirm(facts: &Facts, now: Millis) -> Next {
     if facts.can_ask {
-        Next::to(State::Pending, Due::Ask(now)).because("to be confirmed: the answer names no job")
+        Next::to(State::Pending, Due::Ask(now)).because(Reason::AwaitingConfirmation)
     } else {
-        Next::review("ended by an answer that names no job and no number")
+        Next::review(Reason::CannotBeConfirmed(NO_TEXT))
     }
 }
 
@@ -424,7 +411,7 @@ fn doubtful(facts: &Facts, policy: &Policy, now: Millis) -> Next {
         return asked_later(facts, policy, now);
     }
     if now >= poll_deadline(facts, policy, now) {
-        return Next::review("in doubt until the poll deadline");
+        return Next::review(Reason::InDoubtUntilPollDeadline(NO_TEXT));
     }
     let settled_at = settled_at(facts, policy, now);
     let next = if may_resend(facts, policy) {
@@ -435,7 +422,7 @@ fn doubtful(facts: &Facts, policy: &Policy, now: Millis) -> Next {
         return out_of_sends(facts, policy);
     };
     match facts.received {
-        Received::Response => next.because(UNDECIDED),
+        Received::Response => next.because(Reason::UndecidedResponse(NO_TEXT)),
         Received::Nothing => next,
     }
 }
@@ -443,16 +430,16 @@ fn doubtful(facts: &Facts, policy: &Policy, now: Millis) -> Next {
 /// Nothing more may be sent without a person's word, and nothing is left to ask.
 fn out_of_sends(facts: &Facts, policy: &Policy) -> Next {
     Next::review(match (facts.received, policy.on_ambiguous) {
-        (Received::Response, OnAmbiguous::Hold | OnAmbiguous::Resend) => UNDECIDED,
-        (Received::Nothing, OnAmbiguous::Hold) => "no answer to a send, and this account holds",
-        (Received::Nothing, OnAmbiguous::Resend) => "no answer, however often the bytes were sent again",
+        (Received::Response, OnAmbiguous::Hold | OnAmbiguous::Resend) => Reason::UndecidedResponse(NO_TEXT),
+        (Received::Nothing, OnAmbiguous::Hold) => Reason::NoResponseAndHeld(NO_TEXT),
+        (Received::Nothing, OnAmbiguous::Resend) => Reason::ResendsExhausted(NO_TEXT),
     })
 }
 
 fn asked_later(facts: &Facts, policy: &Policy, now: Millis) -> Next {
     let deadline = poll_deadline(facts, policy, now);
     if now >= deadline {
-        return Next::review("in doubt until the poll deadline");
+        return Next::review(Reason::InDoubtUntilPollDeadline(NO_TEXT));
     }
     Next::to(State::InDoubt, Due::Ask(now.plus(poll_delay(policy, facts.asks, facts.seed)).min(deadline)))
 }
@@ -463,7 +450,7 @@ fn resent_later(facts: &Facts, policy: &Policy, now: Millis) -> Next {
         return asked_later(facts, policy, now);
     }
     if now >= poll_deadline(facts, policy, now) {
-        return Next::review("in doubt until the poll deadline");
+        return Next::review(Reason::InDoubtUntilPollDeadline(NO_TEXT));
     }
     if may_resend(facts, policy) {
         return Next::to(State::InDoubt, Due::Send(now.plus(retry_delay(policy, facts.sends, facts.seed))));
@@ -487,7 +474,7 @@ fn unseen(facts: &Facts, policy: &Policy, now: Millis) -> Next {
     if now < facts.last_sent.unwrap_or(now).plus(policy.settle.max(UNSEEN_GRACE)) {
         return asked_later(facts, policy, now);
     }
-    Next::review("the gateway does not know it, long after it was sent")
+    Next::review(Reason::NotFoundAtGateway(NO_TEXT))
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! A job as outsiders read it: the same object in the CLI, the API and the library.
 
-use crate::{Millis, State};
+use crate::{Millis, Reason, State, reason};
 
 /// One job. Times are RFC 3339 in UTC; what is not known yet is `null`.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
@@ -27,8 +27,9 @@ pub struct JobView {
     pub updated_at: Option<String>,
     /// When it will be looked at next; while a worker holds it, when its lease ends.
     pub due_at: Option<String>,
-    /// Why it stands where it stands, in a few words.
-    pub reason: Option<String>,
+    /// Why it is where it is: `code`, `message` and the code's parameters.
+    #[serde(serialize_with = "reason::view")]
+    pub reason: Option<Reason>,
 }
 
 impl JobView {
@@ -62,31 +63,9 @@ pub struct LaneView {
     pub orphans: u64,
     /// The earliest due time.
     pub next_due: Option<String>,
-    /// Who paused it and why, if it is paused.
-    pub paused: Option<String>,
+    /// Why it is paused, if it is: `code`, `message` and the code's parameters.
+    #[serde(serialize_with = "reason::view")]
+    pub paused: Option<Reason>,
     /// Workers whose circuit is open here: the gateway is down or loses most answers, and they send a probe now and then.
     pub circuits_open: usize,
-}
-
-/// One line of a job's log.
-#[derive(Clone, Debug, PartialEq, serde::Serialize)]
-pub struct AttemptView {
-    /// When, RFC 3339 in UTC.
-    pub at: String,
-    /// What happened: `intent` (a send, before its first byte), `answer`, `released` or `withheld` (an intent that was
-    /// certainly not followed by a send), `lost` (a worker died with a send out), `operation`, `put_back` (from
-    /// a journal, after Redis had forgotten a send), `rival` (a journal knows a send about the same thing by another key), `callback` (an attempt to tell the producer), `notification` (one that
-    /// named the job); `unreadable` for a line that is.
-    pub event: String,
-    /// The line's further fields as they were recorded.
-    #[serde(flatten)]
-    pub detail: serde_json::Map<String, serde_json::Value>,
-}
-
-/// What an operator did last to a job, by its log, for whoever comes second: `cancel by li at 2026-01-01T00:00:00.000Z: why`.
-#[must_use]
-pub fn last_act(log: &[AttemptView]) -> Option<(&AttemptView, String)> {
-    let last = log.iter().rev().find(|line| line.event == "operation")?;
-    let word = |name| last.detail.get(name).and_then(serde_json::Value::as_str).unwrap_or_default();
-    Some((last, format!("{} by {} at {}: {}", word("do"), word("who"), last.at, word("why"))))
 }

@@ -14,7 +14,7 @@ const CHECKSUM_BYTES: usize = 4;
 
 /// What one line says.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "e", rename_all = "snake_case")]
+#[serde(tag = "event", rename_all = "snake_case")]
 pub enum Entry<'a> {
     /// The first line of each file.
     Opened {
@@ -27,10 +27,13 @@ pub enum Entry<'a> {
         incarnation: Cow<'a, str>,
     },
     /// A send is about to begin.
+    #[serde(rename = "send_intent")]
     Intent(Intent<'a>),
     /// What was read of its answer.
+    #[serde(rename = "response")]
     Answer(Answered<'a>),
     /// The send with this intent was certainly not made.
+    #[serde(rename = "send_skipped")]
     Withheld(Withheld<'a>),
 }
 
@@ -79,7 +82,7 @@ pub struct Answered<'a> {
     /// The claim's token, as the intent has it.
     #[serde(default, skip_serializing_if = "str::is_empty")]
     pub token: Cow<'a, str>,
-    /// The reading, as it goes into the job's log: `answer`, `trade_no`, `status`, `code`, `message` …
+    /// The evidence, as it goes into the job's history: `outcome`, `trade_no`, `status`, `code`, `message` …
     pub read: Cow<'a, Value>,
 }
 
@@ -180,7 +183,7 @@ mod tests {
                 key: key.clone(),
                 fence: 3,
                 token: "host-1-abc/5".into(),
-                read: Cow::Owned(json!({"answer": "accepted", "trade_no": "T2"})),
+                read: Cow::Owned(json!({"outcome": "accepted", "trade_no": "T2"})),
             }),
             Entry::Withheld(Withheld { lane, key, fence: 3, token: "".into() }),
         ]
@@ -214,12 +217,12 @@ mod tests {
         let content = "{}";
         let hash = hash_of(content);
         let intent = format!(
-            r#"{{"e":"intent","at":1,"lane":"main/transfer","key":"K","fence":2,"sends":1,"resends":0,"hash":"{hash}","content":"{content}"}}"#
+            r#"{{"event":"send_intent","at":1,"lane":"main/transfer","key":"K","fence":2,"sends":1,"resends":0,"hash":"{hash}","content":"{content}"}}"#
         );
         let line = |object: &str| format!("{} {object}", checksum(object.as_bytes()));
         let Ok(Entry::Intent(intent)) = parsed(line(&intent).as_bytes()) else { panic!("an intent") };
         assert_eq!((intent.fence, intent.epoch, intent.token.as_ref()), (2, 0, ""));
-        let opened = line(r#"{"e":"opened","version":1,"worker":"w"}"#);
+        let opened = line(r#"{"event":"opened","version":1,"worker":"w"}"#);
         let expected = Entry::Opened { version: VERSION, worker: "w".into(), incarnation: "".into() };
         assert_eq!(parsed(opened.as_bytes()), Ok(expected));
     }

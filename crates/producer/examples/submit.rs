@@ -60,6 +60,6 @@ async fn main() -> Result<(), Box<dyn Error>> {
         return Err("usage: submit REDIS_URL PREFIX PLATFORM_NO".into());
     };
     let job = pay(redis_url, prefix, platform_no).await?;
-    println!("{platform_no} {} {}", job.state, job.reason.unwrap_or_default());
+    println!("{platform_no} {} {}", job.state, job.reason.map(|reason| reason.to_string()).unwrap_or_default());
     if job.state == State::Succeeded { Ok(()) } else { Err("it was not paid".into()) }
 }

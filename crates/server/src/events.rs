@@ -16,7 +16,7 @@ use axum::extract::State;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Uri, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
-use bursar_domain::Kind;
+use bursar_domain::{Kind, Reason};
 use bursar_store::{Event, Origin};
 use serde_json::{Value, json};
 use tokio::sync::{OwnedSemaphorePermit, watch};
@@ -183,7 +183,7 @@ fn shown(event: &Event) -> (&str, Value) {
         }
         Some("lane") => {
             data["lane"] = json!(fields.get("lane"));
-            data["why"] = json!(fields.get("why"));
+            data["reason"] = json!(fields.get("reason").map(|reason| Reason::read(reason).view()));
             "lane"
         }
         other => {

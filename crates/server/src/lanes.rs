@@ -89,8 +89,8 @@ async fn pause_lane(app: &App, lane: &Lane, operator: Operator<'_>) -> Changed {
     if changed {
         return Ok(Json(view));
     }
-    let by = view.paused.as_deref().map(|paused| format!(" by {paused}")).unwrap_or_default();
-    Err(Problem::new(Kind::NotNow, format!("{lane} was paused already{by}")).with("lane", json!(view)))
+    let why = view.paused.as_ref().map(|reason| format!(": {reason}")).unwrap_or_default();
+    Err(Problem::new(Kind::NotNow, format!("{lane} was paused already{why}")).with("lane", json!(view)))
 }
 
 async fn resume_lane(app: &App, lane: &Lane, operator: Operator<'_>) -> Changed {

@@ -14,7 +14,7 @@ use axum::extract::{Path, Request, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
-use bursar_domain::{AccountName, Kind, Lane, Millis};
+use bursar_domain::{AccountName, HeldReason, Kind, Lane, Millis};
 use bursar_gateways::{MAX_NOTIFICATION_BYTES, Notification, NotificationError, NotificationReader, SignRule};
 use bursar_store::{Kept, Notified, Stands, Store, StoreError, crash_point};
 use sha2::{Digest, Sha256};
@@ -134,7 +134,7 @@ async fn keep(app: &App, account: &NotifiedAccount, text: &str) -> Result<(), Re
         written: notification.timestamp.and_then(|at| u64::try_from(at.as_millisecond()).ok()).map(Millis),
         sign_rule: notification.rule.as_str(),
         standing: read.standing,
-        why_held: read.why_held,
+        why_held: read.why_held.as_ref(),
         callback_url: account.callback_url.as_deref(),
         kind: read.job.as_ref().map(|(kind, _)| *kind),
         retention: account.retention,
@@ -142,7 +142,7 @@ async fn keep(app: &App, account: &NotifiedAccount, text: &str) -> Result<(), Re
     };
     let (kept, number) = store.notify(&account.name, &notified).await.map_err(|error| not_kept(&error))?;
     let (name, method) = (account.name.as_str(), notification.method.as_str());
-    match (kept, read.why_held) {
+    match (kept, &read.why_held) {
         (Kept::Ahead, _) => {
             return Err(Refusal::Unfit(
                 StatusCode::BAD_REQUEST,
@@ -206,21 +206,21 @@ struct Judged {
     record_id: Option<String>,
     standing: Stands,
     job: Option<(Kind, String)>,
-    why_held: Option<&'static str>,
+    why_held: Option<HeldReason>,
 }
 
 fn judged(account: &NotifiedAccount, notification: &Notification) -> Judged {
     let held = |why| Judged { record_id: None, standing: Stands::Unsaid, job: None, why_held: Some(why) };
     let Some(content) = notification.content().filter(serde_json::Value::is_object) else {
-        return held("its content is no JSON object"); // trap 28; it is never repaired
+        return held(HeldReason::NotAnObject); // trap 28; it is never repaired
     };
     if notification.timestamp.is_none() {
-        return held("its timestamp is not in the page's format");
+        return held(HeldReason::UnreadableTimestamp);
     }
     let configured = account.methods.iter().find(|method| method.name == notification.method);
     if configured.is_some_and(|method| method.job.is_some()) {
         let job = account.job_named(&notification.method, &content);
-        let Some((_, about)) = &job else { return held("it names no job where its method was said to name one") };
+        let Some((_, about)) = &job else { return held(HeldReason::NamesNoJob) };
         return Judged { record_id: Some(about.clone()), standing: Stands::Unsaid, job, why_held: None };
     }
     if configured.is_some() && notification.method != TRANSFER_NOTIFY {
@@ -232,9 +232,9 @@ fn judged(account: &NotifiedAccount, notification: &Notification) -> Judged {
         };
     }
     if notification.method != TRANSFER_NOTIFY {
-        return held("its method is not one that notify_methods expects");
+        return held(HeldReason::UnexpectedMethod);
     }
-    let Some(record_id) = notification.text("record_id") else { return held("it has no record_id") };
+    let Some(record_id) = notification.text("record_id") else { return held(HeldReason::NoRecordId) };
     // 0 not deducted, 6 under way, 1 deducted: one that has been deducted stays so (trap 32).
     let standing = match notification.text("deduct_status").as_deref() {
         Some("1") => Stands::ForGood,

@@ -2,8 +2,8 @@
 -- Hands one job of a lane whose account has another name now to the lane of that name: record, content, log, due times, what is to
 -- be told and what the job is about, in one step. A job that is already there under the same key and was never sent gives way to it.
 -- KEYS  1 the base of the new lane
--- ARGV  1 wake channel, 2 name of the new lane, 3 events kept, 4 the base of the old lane, 5 key, 6 log line without its time: fields
---       of a JSON object after the first; then every thing whose `about` names the job
+-- ARGV  1 wake channel, 2 name of the new lane, 3 events kept, 4 the base of the old lane, 5 key, 6 line of the history
+--       without its time; then every thing whose `about` names the job
 -- Returns {'moved', state} | {'gone'} | {'held'} (a worker's lease on it has not ended) | {'unreadable'} |
 --         {'conflict', key of the job in the new lane that stands for the same}
 -- shared: whole.lua
@@ -70,7 +70,8 @@ if claim then
   if claim.call == 'send' then
     state, changed, sent, sends, resends = 'in_doubt', claim.last, claim.last, claim.sends, claim.resends
     first = claim.first ~= sent and claim.first or first
-    lines = { intent_line(sent, fence, claim.worker), '{"e":"lost","t":' .. now .. ',"f":' .. fence .. ',"w":' .. cjson.encode(claim.worker) .. '}' }
+    lines = { intent_line(sent, fence, claim.worker),
+      '{"event":"worker_lost","at":' .. now .. ',"fence":' .. fence .. ',"worker":' .. cjson.encode(claim.worker) .. '}' }
   end
 else
   state = state_in(tonumber(redis.call('HGET', old .. 'lane', 'era') or 0), state, accepted_in)
@@ -91,7 +92,7 @@ if resends and resends ~= '0' then redis.call('HSET', job, 'rs', resends) end
 if first then redis.call('HSET', job, 't1', first) end
 -- The new lane has eras of its own: in this one it is known what the job is.
 if era > 0 then redis.call('HSET', job, 'e', era) else redis.call('HDEL', job, 'e') end
-lines[#lines + 1] = '{"e":"operation","t":' .. now .. ',' .. ARGV[6] .. '}'
+lines[#lines + 1] = '{"at":' .. now .. ',' .. string.sub(ARGV[6], 2)
 redis.call('RPUSH', base .. 'log:' .. key, unpack(lines))
 for _, set in ipairs(SETS) do
   local due = redis.call('ZSCORE', old .. set, key)

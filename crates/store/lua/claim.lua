@@ -4,7 +4,7 @@
 -- ARGV  1 worker, 2 lease (ms), 3 free slots, 4 calls per second over all replicas (0 = no limit), 5 number of this claim
 --       (rises with each claim of this worker), 6 events kept, 7 how long the receipt is kept (ms), 8 the number of this
 --       worker's last receipt and 9 the highest epoch of the lane, as far as it remembers them (0 = not),
---       10 'resend'|'hold', 11 'sends'|'probe'|'asks': whether sends may be claimed, one of them as a probe of the gateway (then
+--       10 the reason for which lost writes pause the lane ('' = they do not), 11 'sends'|'probe'|'asks': whether sends may be claimed, one of them as a probe of the gateway (then
 --       there is one slot), or asks only, 12 the worker's idea of Redis's time (ms, 0 = none), 13 '1' while a claim whose lease has
 --       ended is left to its worker: after an outage that worker may hold the response, and its commit comes first, 14 the worker's
 --       gateway ('' = any)
@@ -43,7 +43,7 @@ if lost then
   epoch = math.max(epoch, known) + 1
   era = begin_era(base, era, epoch, ARGV[6])
 end
-paused = pause_after_losses(base, era, resumed, ARGV[10] == 'hold', paused, ARGV[6])
+paused = pause_after_losses(base, era, resumed, ARGV[10], paused, ARGV[6])
 if lost then return { now, now, {}, {}, epoch, 1, era } end
 local asks_only = paused or ARGV[11] == 'asks'
 
@@ -202,7 +202,7 @@ for _, lapsed in ipairs(lapsed_claims) do
     if lapsed.resends ~= '0' then redis.call('HSET', job, 'rs', lapsed.resends) end
     if record.t1 then redis.call('HSET', job, 't1', record.t1) end
     redis.pcall('RPUSH', base .. 'log:' .. lapsed.key, intent_line(lapsed.last, lapsed.fence, lapsed.worker),
-      '{"e":"lost","t":' .. now_text .. ',"f":' .. lapsed.fence .. ',"w":' .. cjson.encode(lapsed.worker) .. '}')
+      '{"event":"worker_lost","at":' .. now_text .. ',"fence":' .. lapsed.fence .. ',"worker":' .. cjson.encode(lapsed.worker) .. '}')
     if lapsed.was ~= 'in_doubt' then
       redis.call('XADD', base .. 'events', 'MAXLEN', '~', ARGV[6], '*', 'key', lapsed.key, 'state', 'in_doubt')
     end

@@ -3,7 +3,9 @@
 -- A response that comes when the job has moved on is still used: it is kept in the log, its numbers make the job one that can be
 -- queried, and what it said decides where nothing else can.
 -- KEYS  1 the lane's base
--- ARGV  1 events kept, 2 log lines after which an ask that changed nothing is counted only, then for each job:
+-- ARGV  1 events kept, 2 log lines after which an ask that changed nothing is counted only, 3 the reason of a job to which other
+--       content was sent, 4 that of one whose response names the trade number {0} of job {1}, 5 that of one whose response to request
+--       {0} came before, for job {1}, 6 the same for this job, then for each job:
 --       key, fence, token, what follows, trade numbers ('' = as before), gateway status ('' = as before), reason ('' = none),
 --       log line ('' = none), should it come too late: the era in which the job was claimed; '' where its call certainly took no
 --       effect, 'maybe', or what the response said ('accepted'|'succeeded'|'failed'|'refunded'); the first digits of the hash of
@@ -33,8 +35,8 @@ local function set_field(name, value) more[count + 1], more[count + 2], count = 
 -- What became of a job's first claim stands in its record, with the worker's name, in pieces like a content's: most jobs have
 -- no other attempt, and a log of its own would cost each of them more bytes than its lines. All that follows is in the log.
 local PIECE_BYTES, FIRST = 64, { 'x1', 'x2', 'x3', 'x4', 'x5', 'x6', 'x7', 'x8' }
--- How an answer's line to a first send begins: left out of the record, where the line begins with the worker's name instead.
-local ANSWER = '{"e":"answer","f":1,"call":"send",'
+-- How the line of a response to a first send begins: left out of the record, where the line begins with the worker's name instead.
+local RESPONSE = '{"event":"response","fence":1,"call":"send","worker":'
 -- What changed, several jobs to an entry of the stream: an entry of its own costs each job a command.
 local EVENTS_AN_ENTRY, WORDS = 16, 4
 local entries, entry = {}, {}
@@ -46,12 +48,7 @@ local function add_event(key, state)
   end
   entry[at + 1], entry[at + 2], entry[at + 3], entry[at + 4] = 'key', key, 'state', state
 end
-local quoted = {} -- workers' names as JSON, by name
-local function name_of(worker)
-  if not quoted[worker] then quoted[worker] = cjson.encode(worker) end
-  return quoted[worker]
-end
-local ARGUMENTS = 10 -- of each job
+local FIRST_JOB, ARGUMENTS = 7, 10 -- of each job
 -- A claim that is not there has ended, was taken over, or was lost with other writes of Redis.
 local function came_late(key, fence, token, line, late, is_send, claim_text)
   local job, log = base .. 'job:' .. key, base .. 'log:' .. key
@@ -71,18 +68,18 @@ local function came_late(key, fence, token, line, late, is_send, claim_text)
     if era <= tonumber(its_era) then begin_era(base, era, (tonumber(epoch) or 0) + 1, ARGV[1]) end
   end
   if not record_fence then return 'stale' end
-  local stale = '{"stale":true,' .. string.sub(line, 2)
+  local stale = '{"late":true,' .. string.sub(line, 2)
   local is_repeated = line == '' or redis.pcall('LINDEX', log, -1) == stale
   if not is_repeated then redis.pcall('RPUSH', log, stale) end
   if said == '' or is_repeated and line ~= '' then return 'stale' end
   local use = is_hash(hash or '', digits) and use_late or use_late_of_other_content
-  use(base, key, { now = now, state = state, claim = claimed, text = claim_text, said = said, numbers = all_numbers, known = known, events_kept = ARGV[1],
+  use(base, key, { now = now, state = state, claim = claimed, text = claim_text, said = said, numbers = all_numbers, known = known, events_kept = ARGV[1], other_content = ARGV[3],
     has_callback = callback, marks = { created, now, sent, record_fence, sends } })
   return 'stale'
 end
 local keys, over = {}, {} -- the jobs, and those among them whose claim has ended in this very call
 local ids, owners, named = {}, {}, {} -- what the responses are known by, whose that is, and what is new
-for at = 3, #ARGV, ARGUMENTS do
+for at = FIRST_JOB, #ARGV, ARGUMENTS do
   keys[#keys + 1] = ARGV[at]
   if ARGV[at + 9] ~= '' then ids[#ids + 1] = ARGV[at + 9] end
 end
@@ -91,11 +88,11 @@ if #ids > 0 then
   for at = 1, #ids do owners[ids[at]] = known[at] end
 end
 local claims = redis.call('HMGET', base .. 'held', unpack(keys))
-for at = 3, #ARGV, ARGUMENTS do
+for at = FIRST_JOB, #ARGV, ARGUMENTS do
   local key, fence, token, what, numbers, status, reason, line, late, id = unpack(ARGV, at, at + ARGUMENTS - 1)
   local state, set, due, asked, give_back, pause, decided = what, '-', '0', '0', '0', '0', '0'
   if not TOLD[what] then state, set, due, asked, give_back, pause, decided = string.match(what, '^(%S+) (%S+) (%d+) (%d) (%d) (%d) (%d+)$') end
-  local job, log, claim = base .. 'job:' .. key, base .. 'log:' .. key, not over[key] and claims[(at - 3) / ARGUMENTS + 1]
+  local job, log, claim = base .. 'job:' .. key, base .. 'log:' .. key, not over[key] and claims[(at - FIRST_JOB) / ARGUMENTS + 1]
   local call, was, its_fence, sends, resends, asks, first, last, created, has_reason, has_callback, has_late, its_token, worker = string.match(claim or '', CLAIM)
   local written = its_fence == fence and its_token == token
   local mismatch = false
@@ -107,9 +104,8 @@ for at = 3, #ARGV, ARGUMENTS do
     mismatch = owner and (owner ~= key or string.sub(id, 1, 1) == 'r') and not (TOLD[was] and was ~= 'needs_review')
     if mismatch then
       state, set, give_back, pause, numbers, status = 'needs_review', '-', '0', '0', '', ''
-      local whose, number = owner == key and 'this job' or 'job ' .. owner, string.sub(id, 2)
-      reason = string.sub(id, 1, 1) == 'r' and 'the same response came before, to ' .. whose .. ': ' .. number
-        or 'the response names the trade number of ' .. whose .. ': ' .. number
+      reason = string.sub(id, 1, 1) == 'n' and ARGV[4] or owner == key and ARGV[6] or ARGV[5]
+      reason = string.gsub(reason, '"{(%d)}"', { ['0'] = cjson.encode(string.sub(id, 2)), ['1'] = cjson.encode(owner) })
     elseif id ~= '' and not owner then
       owners[id] = key
       local place = #named
@@ -121,7 +117,7 @@ for at = 3, #ARGV, ARGUMENTS do
     if first > now then first = now end
     if created > now then created = now end
     -- A late response knows more than this call: the job is looked at once more, with it.
-    if has_late == '2' and LATE_REOPENS[state] then state, set, reason = 'needs_review', '-', OTHER_CONTENT end
+    if has_late == '2' and LATE_REOPENS[state] then state, set, reason = 'needs_review', '-', ARGV[3] end
     if has_late == '1' and LATE_REOPENS[state] and not mismatch then state, set, due = 'in_doubt', 'to_ask', now end
     if asked == '1' then
       asks = next_of(asks)
@@ -137,8 +133,7 @@ for at = 3, #ARGV, ARGUMENTS do
     if reason ~= '' then set_field('r', reason) end
     local changed, in_record = state ~= was, false
     if call == 'send' and fence == '1' and line ~= '' then
-      local is_answer = string.sub(line, 1, #ANSWER) == ANSWER
-      local told = is_answer and name_of(worker) .. ',' .. string.sub(line, #ANSWER + 1) or '{"w":' .. name_of(worker) .. ',' .. string.sub(line, 2)
+      local told = string.sub(line, 1, #RESPONSE) == RESPONSE and string.sub(line, #RESPONSE + 1) or line
       in_record = #told <= PIECE_BYTES * #FIRST
       if in_record then
         for piece = 1, math.ceil(#told / PIECE_BYTES) do
@@ -169,7 +164,7 @@ for at = 3, #ARGV, ARGUMENTS do
       if changed then add_event(key, state) end
       if changed and has_callback == '1' and TOLD[state] then tell(base, key, state, now) end
       if pause == '1' and redis.call('HSETNX', base .. 'lane', 'paused', reason) == 1 then
-        entries[#entries + 1], entry = { 'lane', 'paused', 'why', reason }, {}
+        entries[#entries + 1], entry = { 'lane', 'paused', 'reason', reason }, {}
       end
       answers[#answers + 1] = mismatch and 'mismatch' or 'ok'
     end

@@ -3,8 +3,7 @@
 -- KEYS  1 the lane's base
 -- ARGV  1 events kept, 2 log lines after which a failed attempt is counted only, 3 what the records' names begin with, then
 --       for each event: key, fence, outcome ('told' | 'failed' = to be tried again | 'given_up' | 'gone' = nothing more is
---       wanted there | 'put_off' = it was not tried), when to try again (ms), log line without its time: fields of a JSON
---       object after the first ('' = none)
+--       wanted there | 'put_off' = it was not tried), when to try again (ms), line of the history without its time ('' = none)
 -- Returns for each event 'ok' | 'again' (committed before, under this fence) | 'stale'
 local base = KEYS[1]
 local time = redis.call('TIME')
@@ -14,11 +13,11 @@ for at = 4, #ARGV, 5 do
   local key, fence, outcome, due, line = unpack(ARGV, at, at + 4)
   local record, list, log = base .. ARGV[3] .. key, base .. 'tell:' .. key, base .. 'log:' .. key
   local its_fence, under_way, failures = unpack(redis.call('HMGET', record, 'cf', 'ch', 'ca'))
-  local function set_down(rest)
-    if line ~= '' then redis.pcall('RPUSH', log, string.format('{"e":"callback","t":%d,', now) .. line .. rest) end
+  local function set_down(how)
+    if line ~= '' then redis.pcall('RPUSH', log, string.format('{%s"at":%d,', how, now) .. string.sub(line, 2)) end
   end
   if its_fence ~= fence then
-    if its_fence then set_down(',"stale":true}') end
+    if its_fence then set_down('"late":true,') end
     answers[#answers + 1] = 'stale'
   elseif not under_way then
     answers[#answers + 1] = 'again'
@@ -31,7 +30,7 @@ for at = 4, #ARGV, 5 do
     elseif outcome == 'failed' then
       redis.call('HINCRBY', record, 'ca', 1)
       redis.call('ZADD', base .. 'to_tell', 'XX', due, key)
-      if redis.call('LLEN', log) < tonumber(ARGV[2]) then set_down('}') end
+      if redis.call('LLEN', log) < tonumber(ARGV[2]) then set_down('') end
     else
       redis.call('HDEL', record, 'ca', 'ct')
       redis.call('LPOP', list)
@@ -44,7 +43,7 @@ for at = 4, #ARGV, 5 do
       else
         redis.call('ZREM', base .. 'to_tell', key)
       end
-      set_down('}')
+      set_down('')
       if outcome ~= 'told' then
         redis.call('XADD', base .. 'events', 'MAXLEN', '~', ARGV[1], '*', 'callback', outcome, 'key', key)
       end

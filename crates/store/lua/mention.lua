@@ -19,6 +19,6 @@ if not string.find(last, ' ' .. number .. ' ', 1, true) then
   if count > REMEMBERED then last = string.match(last, '^ %d+( .*)$') end
   redis.call('HSET', base .. 'job:' .. key, 'nt', last)
   redis.pcall('RPUSH', base .. 'log:' .. key,
-    string.format('{"e":"notification","t":%d,"notification":%d,"method":%s}', now, tonumber(number), cjson.encode(ARGV[3])))
+    string.format('{"event":"notification","at":%d,"number":%d,"method":%s}', now, tonumber(number), cjson.encode(ARGV[3])))
 end
 return key

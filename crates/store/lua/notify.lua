@@ -7,7 +7,7 @@
 --       8 why a person must look first ('' = nobody need), 9 callback URL ('' = none), 10 view of it: fields of a JSON object
 --       after the first, 11 older than this (ms) is late, 12 further ahead than this (ms) is refused, 13 how long all is
 --       kept (ms), 14 events kept, 15 kind of the job that it names ('' = none), 16 older than this (ms) is too old,
---       17 how long it is known that there was one whose detail has gone (ms)
+--       17 how long it is known that there was one whose detail has gone (ms), 18 why a person must look at one that is too old
 -- Returns {'new' | 'changed' | 'regressed' | 'again' | 'unlinked' (again, and the job that it names may not know of it) | 'held' |
 --         'too_old' (held for that) | 'ahead' | 'too_many', its number (0 = it was not kept)}
 local base, method, record, hash, content = KEYS[1], ARGV[1], ARGV[2], ARGV[3], ARGV[4]
@@ -29,7 +29,7 @@ end
 look()
 local too_old = not same and not held and written > 0 and now - written > tonumber(ARGV[16])
 if too_old then
-  held, why = true, 'its timestamp is older than notify_max_age'
+  held, why = true, ARGV[18]
   look()
 end
 if same then

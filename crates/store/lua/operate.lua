@@ -2,8 +2,8 @@
 -- Does an operator's will to one job, or what its deadline makes of it, if it still is what was seen.
 -- KEYS  1 the lane's base
 -- ARGV  1 wake channel, 2 lane name, 3 events kept, 4 key, 5 state seen, 6 new state, 7 due set ('to_send'|'to_ask'|''),
---       8 reason, 9 log line without its time: fields of a JSON object after the first, 10 fence and 11 last change (ms) seen
---       (both '' = whatever they are), 12 why a lane is paused in which this may not be done ('' = it always may)
+--       8 reason, 9 line of the history without its time, 10 fence and 11 last change (ms) seen
+--       (both '' = whatever they are), 12 the reason of a paused lane in which this may not be done ('' = it always may)
 -- Returns 'ok' | 'gone' | 'held' (a worker is calling the gateway about it) | 'changed' (it is not what was seen) | 'ahead'
 --         (the lane is paused for that reason) | the state that it has by now
 -- shared: whole.lua
@@ -34,7 +34,7 @@ if ARGV[11] ~= '' and (is ~= seen or fence ~= ARGV[10] or changed ~= ARGV[11]) t
 if is ~= seen then return is end
 if claim then return 'held' end
 redis.call('HSET', job, 's', state, 'm', marks(created, now, sent, fence, sends), 'r', ARGV[8])
-redis.call('RPUSH', base .. 'log:' .. key, '{"t":' .. now .. ',' .. ARGV[9] .. '}')
+redis.call('RPUSH', base .. 'log:' .. key, '{"at":' .. now .. ',' .. string.sub(ARGV[9], 2))
 for _, name in ipairs({ 'to_send', 'to_ask', 'review' }) do
   if name ~= set then redis.call('ZREM', base .. name, key) end
 end

@@ -4,10 +4,11 @@
 -- KEYS  1 the lane's base
 -- ARGV  1 wake channel, 2 lane name, 3 events kept, 4 key, 5 fence seen, 6 state seen (both '' = no record),
 --       7 new state, 8 due set ('to_send'|'to_ask'|''), 9 due (ms), 10 reason, 11 highest fence that the journal knows,
---       12 sends, 13 resends, 14 first sent, 15 last sent (ms), 16 trade numbers ('' = as before), 17 log line without its
---       time: fields of a JSON object after the first, 18 what the journal's sends were about ('' = its key), 19 who; and for a
---       job without a record: 20 content hash (32 bytes), 21 the content if it is too long for the record ('' otherwise), then
---       name and value of the fields that hold it
+--       12 sends, 13 resends, 14 first sent, 15 last sent (ms), 16 trade numbers ('' = as before), 17 line of the history
+--       without its time, 18 what the journal's sends were about ('' = its key), 19 the reason of a job beside another one, {1},
+--       about the same thing, 20 the reason of that one and 21 the line of its history without its time; and for a job without a
+--       record: 22 content hash (32 bytes), 23 the content if it is too long for the record ('' otherwise), then name and value of
+--       the fields that hold it
 -- Returns {'ok'} | {'beside', key of another job about the same thing}: both are before a person | {'changed'}: look again
 -- shared: whole.lua
 -- shared: marks.lua
@@ -34,15 +35,15 @@ local fields = {}
 local function set_field(name, value) fields[#fields + 1] = name; fields[#fields + 1] = value end
 local about, beside = ARGV[18], rival_of(base, key, ARGV[18])
 if beside then
-  state, set, reason = 'needs_review', '', 'sent by a journal\'s word, and forgotten; about the same thing as ' .. beside
-  set_rival_aside(base, beside, key, ARGV[19], now, ARGV[3])
+  state, set, reason = 'needs_review', '', string.gsub(ARGV[19], '"{1}"', { ['"{1}"'] = cjson.encode(beside) })
+  set_rival_aside(base, beside, ARGV[20], ARGV[21], now, ARGV[3])
 elseif about ~= '' then
   redis.call('SET', base .. 'about:' .. about, key)
 end
 if not is then
-  set_field('h', ARGV[20])
-  for at = 22, #ARGV do fields[#fields + 1] = ARGV[at] end
-  if ARGV[21] ~= '' then redis.call('SET', base .. 'body:' .. key, ARGV[21]) end
+  set_field('h', ARGV[22])
+  for at = 24, #ARGV do fields[#fields + 1] = ARGV[at] end
+  if ARGV[23] ~= '' then redis.call('SET', base .. 'body:' .. key, ARGV[23]) end
 end
 
 if claim then -- it is nobody's now
@@ -66,7 +67,7 @@ for _, name in ipairs({ 'to_send', 'to_ask', 'review' }) do
 end
 if set ~= '' then redis.call('ZADD', base .. set, ARGV[9], key) else redis.call('ZADD', base .. 'review', now, key) end
 redis.call('HSET', job, unpack(fields))
-redis.call('RPUSH', base .. 'log:' .. key, '{"e":"put_back","t":' .. now .. ',' .. ARGV[17] .. '}')
+redis.call('RPUSH', base .. 'log:' .. key, '{"at":' .. now .. ',' .. string.sub(ARGV[17], 2))
 redis.call('XADD', base .. 'events', 'MAXLEN', '~', ARGV[3], '*', 'key', key, 'state', state)
 redis.pcall('PUBLISH', ARGV[1], ARGV[2])
 if is and is ~= state and TOLD[state] and redis.call('HEXISTS', job, 'cb1') == 1 then tell(base, key, state, now) end

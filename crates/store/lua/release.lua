@@ -26,7 +26,8 @@ for at = 4, #ARGV, 3 do
     if claim.call == 'send' then
       redis.call('HSET', job, 's', claim.was, 'm', marks(created, now, sent, fence, sends), 'k', token)
       if (tonumber(redis.pcall('LLEN', log)) or 0) < tonumber(ARGV[3]) then
-        redis.pcall('RPUSH', log, intent_line(claim.last, fence, claim.worker), string.format('{"e":"released","t":%s,"f":%s}', now, fence))
+        redis.pcall('RPUSH', log, intent_line(claim.last, fence, claim.worker),
+          '{"event":"claim_released","at":' .. now .. ',"fence":' .. fence .. ',"worker":' .. cjson.encode(claim.worker) .. '}')
       end
       redis.call('ZADD', base .. 'to_send', now, key)
       redis.call('ZREM', base .. 'to_ask', key)

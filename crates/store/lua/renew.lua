@@ -3,7 +3,7 @@
 -- or that drains, claims nothing, and may be the only one who knows of writes that Redis has lost.
 -- KEYS  1 the lane's base
 -- ARGV  1 worker, 2 lease (ms), 3 events kept, 4 the number of this worker's last receipt, 5 the highest epoch and 6 the era of the
---       lane, as far as it remembers them (0 = not), 7 'resend'|'hold', 8 the worker's idea of Redis's time (ms, 0 = none), then for
+--       lane, as far as it remembers them (0 = not), 7 the reason for which lost writes pause the lane ('' = they do not), 8 the worker's idea of Redis's time (ms, 0 = none), then for
 --       each job: key, fence, token
 -- Returns {now (ms), epoch, era, 1 if Redis has lost writes else 0, keys that it no longer holds}
 -- shared: marks.lua
@@ -46,5 +46,5 @@ if lost then
   epoch = math.max(epoch, known_epoch) + 1
   era = begin_era(base, era, epoch, ARGV[3])
 end
-pause_after_losses(base, era, resumed, ARGV[7] == 'hold', paused, ARGV[3])
+pause_after_losses(base, era, resumed, ARGV[7], paused, ARGV[3])
 return { now, epoch, era, lost and 1 or 0, gone }

@@ -2,9 +2,9 @@
 
 use std::collections::HashMap;
 
-use bursar_domain::Lane;
+use bursar_domain::{ActionKind, HistoryEvent, Lane, Millis, Reason};
 use redis::Pipeline;
-use serde_json::json;
+use serde_json::Map;
 
 use crate::scripts::EVENTS_KEPT;
 use crate::{Operator, Store, StoreError};
@@ -53,19 +53,24 @@ impl Store {
     /// [`StoreError`]: some jobs may have been moved; repeat.
     pub async fn adopt(&self, from: &Lane, to: &Lane, operator: Operator<'_>) -> Result<Adopted, StoreError> {
         self.introduce(&[to]).await?;
-        if let Some(paused) = self.lane_status(from).await?.paused {
-            let why = format!("{from} was paused by {paused}");
-            self.pause(to, Operator { who: operator.who, why: &why }).await?;
+        if let Some(pause) = self.lane_status(from).await?.paused {
+            let pause = Reason::AdoptedPause { queue: from.to_string(), pause: Box::new(pause) };
+            self.set_paused(to, ActionKind::Pause, pause).await?;
         }
         let found = self.find_all(from).await?;
-        let line =
-            json!({"do": "adopt", "lane": from.to_string(), "who": operator.who, "why": operator.why}).to_string();
-        let line = line.strip_prefix('{').and_then(|line| line.strip_suffix('}')).unwrap_or_default();
+        let event = HistoryEvent::Adopted(bursar_domain::Adopted {
+            at: Millis::default(),
+            queue: from.to_string(),
+            operator: operator.who.to_owned(),
+            comment: operator.why.to_owned(),
+            more: Map::new(),
+        })
+        .recorded();
         let mut adopted = Adopted::default();
         for key in found.jobs {
             let mut call = self.scripts.adopt.on(&self.keys.base(to));
             call.push(self.keys.wake_channel()).push(to.to_string()).push(EVENTS_KEPT);
-            call.push(self.keys.base(from)).push(&key).push(line);
+            call.push(self.keys.base(from)).push(&key).push(&event);
             for thing in found.about.get(&key).into_iter().flatten() {
                 call.push(thing);
             }

@@ -4,7 +4,10 @@ use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
-use bursar_domain::{AccountName, IdError, JobView, Lane, Millis, State, TraceParent};
+use bursar_domain::{
+    AccountName, Delivery, DeliveryError, DeliveryOutcome, HistoryEvent, IdError, JobView, Lane, Millis, Reason, State,
+    TraceParent,
+};
 use redis::{Pipeline, Value};
 use serde::Deserialize;
 
@@ -157,8 +160,8 @@ pub struct ToldOrNot {
     pub fence: u64,
     /// What became of it.
     pub telling: Telling,
-    /// What the job's log is to say of it: a JSON object; `None` for nothing.
-    pub line: Option<serde_json::Map<String, serde_json::Value>>,
+    /// What the history is to say of it, without its time; `None` for nothing.
+    pub delivery: Option<Delivery>,
 }
 
 type Row = (String, u64, String, String, u32, u64, String);
@@ -183,7 +186,7 @@ impl Store {
             let (key, fence) = (row.0.clone(), row.1);
             match callback(origin, row) {
                 Some(callback) => due.push(callback),
-                None => unreadable.push(ToldOrNot { key, fence, telling: Telling::GivenUp, line: Some(unread()) }),
+                None => unreadable.push(ToldOrNot { key, fence, telling: Telling::GivenUp, delivery: Some(unread()) }),
             }
         }
         // One that this build cannot read must not keep those behind it from being told.
@@ -230,9 +233,8 @@ impl Store {
             call.push(EVENTS_KEPT).push(LOG_QUIET_AFTER).push(origin.records());
             for outcome in batch {
                 let (word, again) = outcome.telling.words();
-                let line = outcome.line.clone().map(|line| serde_json::Value::Object(line).to_string());
-                let fields = line.as_deref().and_then(|line| line.strip_prefix('{')?.strip_suffix('}'));
-                call.push(&outcome.key).push(outcome.fence).push(word).push(again).push(fields.unwrap_or_default());
+                let line = outcome.delivery.clone().map(|delivery| HistoryEvent::Delivery(delivery).recorded());
+                call.push(&outcome.key).push(outcome.fence).push(word).push(again).push(line.unwrap_or_default());
             }
             let replies: Vec<Value> = call.run(self).await?;
             for reply in &replies {
@@ -243,9 +245,8 @@ impl Store {
     }
 }
 
-fn unread() -> serde_json::Map<String, serde_json::Value> {
-    let words = [("outcome", "given up"), ("error", "this build cannot read what was to be told")];
-    words.into_iter().map(|(name, text)| (name.to_owned(), text.into())).collect()
+fn unread() -> Delivery {
+    Delivery { error: Some(DeliveryError::UnreadableEvent), ..Delivery::of(DeliveryOutcome::GivenUp) }
 }
 
 /// An event as the scripts put it down.
@@ -288,6 +289,6 @@ fn as_it_was(lane: &Lane, key: &str, stored: Stored) -> Option<JobView> {
         created_at: JobView::time(stored.c.map(Millis)),
         updated_at: JobView::time(Some(Millis(stored.t))),
         due_at: None,
-        reason: stored.r,
+        reason: stored.r.as_deref().map(Reason::read),
     })
 }

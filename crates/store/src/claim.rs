@@ -3,9 +3,7 @@
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use bursar_domain::{
-    Answer, Call, Facts, Key, Lane, Millis, Names, OnAmbiguous, Received, State, TraceParent, UNDECIDED,
-};
+use bursar_domain::{Answer, Call, Facts, Key, Lane, Millis, Names, OnAmbiguous, Reason, Received, State, TraceParent};
 use redis::{Pipeline, Value};
 
 use crate::held::call_of;
@@ -157,7 +155,7 @@ pub struct Claimed {
     /// The trace that it belongs to.
     pub trace: Option<TraceParent>,
     /// Why it stood where it stood before the claim.
-    pub reason: Option<String>,
+    pub reason: Option<Reason>,
     /// SHA-256 of the content that was accepted; empty where the record has none.
     pub hash: Vec<u8>,
 }
@@ -185,7 +183,7 @@ impl Claimed {
             late_response: self.late_response,
             can_ask,
             names: Names::Nothing,
-            received: if self.reason.as_deref().is_some_and(|reason| reason.starts_with(UNDECIDED)) {
+            received: if matches!(self.reason, Some(Reason::UndecidedResponse(_))) {
                 Received::Response
             } else {
                 Received::Nothing
@@ -278,7 +276,7 @@ impl Store {
             .push(whole_millis(RECEIPT_KEPT))
             .push(claim.known.receipt)
             .push(claim.known.epoch)
-            .push(claim.on_ambiguous.as_str())
+            .push(pause_after_losses(claim.on_ambiguous))
             .push(match claim.sends {
                 Sends::Allowed => "sends",
                 Sends::Probe => "probe",
@@ -399,13 +397,21 @@ impl Store {
             .push(renewal.known.receipt)
             .push(renewal.known.epoch)
             .push(renewal.known.era)
-            .push(renewal.on_ambiguous.as_str())
+            .push(pause_after_losses(renewal.on_ambiguous))
             .push(renewal.clock.unwrap_or_default().0);
         for claim in batch {
             call.push(&claim.key).push(claim.fence).push(&claim.token);
         }
         let (now, epoch, era, lost, gone): (u64, u64, u64, u8, Vec<String>) = call.run(self).await?;
         Ok(Renewed { now: Millis(now), epoch, era, lost_writes: lost == 1, gone })
+    }
+}
+
+/// The reason for which lost writes pause a queue; empty where its account resends, and they do not.
+fn pause_after_losses(on_ambiguous: OnAmbiguous) -> String {
+    match on_ambiguous {
+        OnAmbiguous::Hold => Reason::QueueLostWrites.recorded(),
+        OnAmbiguous::Resend => String::new(),
     }
 }
 
@@ -427,7 +433,7 @@ pub(crate) fn claimed(row: &[Value]) -> Result<Claimed, String> {
 fn read(key: &str, facts: Option<&str>, content: Option<String>, hash: Option<Vec<u8>>) -> Option<Claimed> {
     let mut lines = facts?.splitn(4, '\n');
     let (mut words, trace, trade_nos) = (lines.next()?.split(' '), lines.next()?, lines.next()?);
-    let reason = lines.next().filter(|reason| !reason.is_empty()).map(str::to_owned);
+    let reason = lines.next().filter(|reason| !reason.is_empty()).map(Reason::read);
     let call = call_of(words.next()?)?;
     let state = words.next()?.parse().ok()?;
     let numbers: Vec<u64> = words.by_ref().take(NUMBERS).map(str::parse).collect::<Result<_, _>>().ok()?;

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use bursar_domain::{Answer, Due, Lane, Millis, Next, State};
+use bursar_domain::{Answer, Due, Lane, Millis, Next, Reason, State};
 use redis::Value;
 
 use crate::scripts::{Call, EVENTS_KEPT, LOG_QUIET_AFTER};
@@ -38,11 +38,9 @@ pub struct Commit {
     pub known_trade_nos: Vec<String>,
     /// The gateway's status as it wrote it, when it wrote one.
     pub gateway_status: Option<String>,
-    /// A reason beyond the rule's own, for a person to read.
-    pub reason: Option<String>,
     /// What the response is known by, where that must be no other's.
     pub response: Option<ResponseId>,
-    /// One JSON object for the job's log; `None` when no call was made and nothing is to be told.
+    /// The event as it is recorded; `None` when no call was made and nothing is to be told.
     pub line: Option<String>,
 }
 
@@ -136,6 +134,9 @@ impl Store {
         for batch in commits.chunks(crate::MAX_CLAIM) {
             let mut call = self.scripts.commit.on(&self.keys.base(lane));
             call.push(EVENTS_KEPT).push(LOG_QUIET_AFTER);
+            for reason in by_the_script() {
+                call.push(reason.recorded());
+            }
             for commit in batch {
                 push(&mut call, commit);
             }
@@ -148,15 +149,25 @@ impl Store {
     }
 }
 
+/// The reasons that the script gives by what it finds: `{0}` is the response's number, `{1}` the key of the job that it is known by.
+fn by_the_script() -> [Reason; 4] {
+    let (number, key) = ("{0}".to_owned(), "{1}".to_owned());
+    [
+        Reason::OtherContentSent,
+        Reason::TradeNoOfAnotherJob { trade_no: number.clone(), key: key.clone() },
+        Reason::ResponseRepeated { request_id: number.clone(), key: Some(key) },
+        Reason::ResponseRepeated { request_id: number, key: None },
+    ]
+}
+
 fn push(call: &mut Call<'_>, commit: &Commit) {
-    let reason = commit.reason.as_deref().or(commit.next.reason).unwrap_or_default();
     call.push(&commit.key)
         .push(commit.fence)
         .push(&commit.token)
         .push(what_follows(commit))
         .push(commit.trade_nos.as_ref().map(|numbers| numbers.join(" ")).unwrap_or_default())
         .push(commit.gateway_status.as_deref().unwrap_or_default())
-        .push(reason)
+        .push(commit.next.reason.as_ref().map(Reason::recorded).unwrap_or_default())
         .push(commit.line.as_deref().unwrap_or_default())
         .push(late(commit))
         .push(commit.response.as_ref().map(ResponseId::field).unwrap_or_default());

@@ -3,10 +3,9 @@
 
 use std::collections::HashMap;
 
-use bursar_domain::{AttemptView, Key, Lane, Millis};
+use bursar_domain::{Key, Lane, Millis};
 
 use crate::claim::claimed;
-use crate::log::read_line;
 use crate::record::pieces;
 use crate::{Claimed, Record, StoreError};
 
@@ -30,12 +29,6 @@ pub fn record(
 #[allow(clippy::implicit_hasher, reason = "the store's own reader takes this map and no other")]
 pub fn in_pieces(fields: &HashMap<String, Vec<u8>>, name: &str) -> Option<Vec<u8>> {
     pieces(fields, name)
-}
-
-/// Reads one line of a job's log.
-#[must_use]
-pub fn log_line(line: &[u8]) -> AttemptView {
-    read_line(line)
 }
 
 /// Reads one job of a claim's reply, an array of its three values, given in Redis's own protocol; `None` for bytes that are no reply.

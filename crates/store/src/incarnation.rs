@@ -3,15 +3,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use bursar_domain::Lane;
+use bursar_domain::{ActionKind, Lane, Reason};
 use redis::Pipeline;
 
 use crate::scripts::EVENTS_KEPT;
 use crate::{Store, StoreError};
-
-/// Why a lane is paused of which a journal knows more than Redis. It must not be changed: the script that ends it looks for it.
-pub(crate) const AHEAD: &str =
-    "bursar: a journal knows of sends that Redis has forgotten; run `bursar reconcile --journal`";
 
 /// Which Redis this is.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -92,10 +88,7 @@ impl Store {
     /// # Errors
     /// [`StoreError`]: repeat.
     pub async fn pause_for_a_journal(&self, lane: &Lane) -> Result<bool, StoreError> {
-        let mut call = self.scripts.pause.on(&self.keys.base(lane));
-        call.push(self.keys.wake_channel()).push(lane.to_string()).push(EVENTS_KEPT).push("pause").push(AHEAD);
-        let changed: u8 = call.run(self).await?;
-        Ok(changed == 1)
+        self.set_paused(lane, ActionKind::Pause, Reason::JournalAhead).await
     }
 
     /// The journals' sends of this lane are on record again, up to this epoch: its epoch is no lower from now on, and a pause that
@@ -106,7 +99,8 @@ impl Store {
     pub async fn settle_lane(&self, lane: &Lane, epoch: u64) -> Result<(), StoreError> {
         let since = self.since();
         let mut call = self.scripts.settle_lane.on(&self.keys.base(lane));
-        call.push(self.keys.wake_channel()).push(lane.to_string()).push(EVENTS_KEPT).push(epoch).push(AHEAD);
+        call.push(self.keys.wake_channel()).push(lane.to_string()).push(EVENTS_KEPT).push(epoch);
+        call.push(Reason::JournalAhead.recorded()).push(Reason::JournalsReconciled.recorded());
         call.run::<u8>(self).await?;
         self.kept(since).await
     }

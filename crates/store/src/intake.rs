@@ -237,7 +237,7 @@ impl Store {
         operator: Operator<'_>,
     ) -> Result<bool, StoreError> {
         let mut call = self.scripts.intake_settle.on_queue(&self.keys.intake(queue));
-        call.push(number).push(act.as_str()).push(operator.words()).push(ACTS_KEPT);
+        call.push(number).push(act.as_str()).push(words(operator)).push(ACTS_KEPT);
         let since = self.since();
         let settled: u8 = call.run(self).await?;
         self.kept(since).await?;
@@ -255,6 +255,13 @@ impl Store {
         let (entries,): (Vec<(String, Vec<String>)>,) = self.query("XREVRANGE", &pipeline).await?;
         Ok(entries.into_iter().map(settled).collect())
     }
+}
+
+/// The longest words of an operator that are kept, in characters.
+const MAX_WORDS_CHARS: usize = 200;
+
+fn words(operator: Operator<'_>) -> String {
+    format!("{}: {}", operator.who, operator.why).chars().take(MAX_WORDS_CHARS).collect()
 }
 
 /// Id, run time, token, length and bytes of the payload.

@@ -3,12 +3,11 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use bursar_domain::{AccountName, AttemptView, Key, Kind, Lane, Millis, NotificationView};
+use bursar_domain::{AccountName, HeldReason, HistoryEvent, Key, Kind, Lane, Millis, NotificationView};
 use redis::Pipeline;
 use serde_json::{Map, Value, json};
 
 use crate::claim::whole_millis;
-use crate::log::read_line;
 use crate::scripts::EVENTS_KEPT;
 use crate::{Origin, Store, StoreError, crash_point};
 
@@ -43,7 +42,7 @@ pub struct Notified<'a> {
     /// Whether it says something that may not go back.
     pub standing: Stands,
     /// Why a person must look at it before anybody relies on it.
-    pub why_held: Option<&'a str>,
+    pub why_held: Option<&'a HeldReason>,
     /// Who is to be told.
     pub callback_url: Option<&'a str>,
     /// Of which kind the job is that it names, if it names one.
@@ -138,7 +137,7 @@ impl Store {
                 Stands::Open => "0",
                 Stands::Unsaid => "",
             })
-            .push(notified.why_held.unwrap_or_default())
+            .push(notified.why_held.map_or("", HeldReason::code))
             .push(notified.callback_url.unwrap_or_default())
             .push(view.strip_prefix('{').and_then(|view| view.strip_suffix('}')).unwrap_or_default())
             .push(whole_millis(LATE_AFTER))
@@ -147,7 +146,8 @@ impl Store {
             .push(EVENTS_KEPT)
             .push(notified.kind.map_or("", Kind::as_str))
             .push(whole_millis(notified.max_age))
-            .push(whole_millis(TOMBSTONE_KEPT));
+            .push(whole_millis(TOMBSTONE_KEPT))
+            .push(HeldReason::TooOld.code());
         let (word, number): (String, u64) = call.run(self).await?;
         self.kept(since).await?;
         crash_point("after_notification");
@@ -226,13 +226,13 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError`].
-    pub async fn notification_log(&self, account: &AccountName, id: u64) -> Result<Vec<AttemptView>, StoreError> {
+    pub async fn notification_log(&self, account: &AccountName, id: u64) -> Result<Vec<HistoryEvent>, StoreError> {
         let base = self.keys.base(&Origin::Notifications(account.clone()));
         let mut command = redis::cmd("LRANGE");
         command.arg(format!("{base}log:{id}")).arg(0).arg(-1);
         let lines: Vec<Vec<u8>> =
             command.query_async(&mut self.connection()).await.map_err(|source| StoreError::of("LRANGE", source))?;
-        Ok(lines.iter().map(|line| read_line(line)).collect())
+        Ok(lines.iter().map(|line| HistoryEvent::read(line)).collect())
     }
 
     pub(crate) async fn notes(
@@ -266,7 +266,7 @@ fn view(account: &AccountName, id: u64, fields: &HashMap<String, String>) -> Not
         version: u32::try_from(number("v")).unwrap_or(u32::MAX),
         outcome: text("o").unwrap_or_default(),
         late: fields.contains_key("late"),
-        why: text("why"),
+        reason: text("why").as_deref().map(HeldReason::read),
         written_at: Some(number("at")).filter(|at| *at > 0).map(|at| Millis(at).rfc3339()),
         received_at: Millis(number("t")).rfc3339(),
         deliveries: number("d"),

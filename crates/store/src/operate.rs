@@ -2,20 +2,19 @@
 
 use std::time::Duration;
 
-use bursar_domain::{Key, Lane, Millis, Next, Operation, OperationRefused, State};
-use serde_json::json;
+use bursar_domain::{
+    ActionKind, DeadlinePassed, HistoryEvent, Key, Lane, Millis, Next, Operation, OperationRefused, OperatorAction,
+    Reason, State,
+};
+use serde_json::Map;
 
 use crate::claim::whole_millis;
 use crate::commit::due_set;
-use crate::incarnation::AHEAD;
 use crate::scripts::EVENTS_KEPT;
 use crate::{Record, Store, StoreError, crash_point};
 
 /// How often an operation is tried anew when the job changes under it.
 const TRIES: usize = 5;
-
-/// The longest reason that is kept, in characters.
-const MAX_REASON_CHARS: usize = 200;
 
 /// Who acts, and why.
 #[derive(Clone, Copy, Debug)]
@@ -27,8 +26,8 @@ pub struct Operator<'a> {
 }
 
 impl Operator<'_> {
-    pub(crate) fn words(&self) -> String {
-        format!("{}: {}", self.who, self.why).chars().take(MAX_REASON_CHARS).collect()
+    pub(crate) fn reason(&self, action: ActionKind) -> Reason {
+        Reason::operator_action(action, self.who, self.why)
     }
 }
 
@@ -109,7 +108,7 @@ impl Store {
         operator: Operator<'_>,
         seen: [&str; 2],
     ) -> Result<Operated, StoreError> {
-        let next = match operation.on_job(record.state, record.reason.as_deref(), Millis(0)) {
+        let next = match operation.on_job(record.state, record.reason.as_ref(), Millis(0)) {
             Ok(next) => next,
             Err(refused) => return Ok(Operated::Refused(refused)),
         };
@@ -117,10 +116,19 @@ impl Store {
             return Ok(Operated::Refused(expired(record.state)));
         }
         let Record { lane, key, .. } = record;
-        let line = json!({"e": "operation", "do": operation.as_str(), "from": record.state, "to": next.state, "who": operator.who, "why": operator.why});
+        let event = HistoryEvent::OperatorAction(OperatorAction {
+            at: Millis::default(),
+            action: operation.into(),
+            from: record.state,
+            to: next.state,
+            operator: operator.who.to_owned(),
+            comment: operator.why.to_owned(),
+            more: Map::new(),
+        });
         let certain = needs_certainty(operation);
-        let unless = certain.map_or("", |_| AHEAD);
-        match self.apply_unclaimed(record, &next, (&operator.words(), &line), seen, unless).await?.as_str() {
+        let next = Next { reason: Some(operator.reason(operation.into())), ..next };
+        let unless = certain.map(|_| Reason::JournalAhead);
+        match self.apply_unclaimed(record, &next, &event, seen, unless).await?.as_str() {
             "ok" => {
                 let record = self.job(lane, key).await?;
                 Ok(record.map_or(Operated::Unknown, |record| Operated::Done(Box::new(record))))
@@ -142,25 +150,27 @@ impl Store {
     /// # Errors
     /// [`StoreError`]: it may have been done; look before repeating.
     pub async fn end_overdue(&self, seen: &Record, next: &Next) -> Result<bool, StoreError> {
-        let line = json!({"e": "deadline", "from": seen.state, "to": next.state});
+        let (from, to, reason) = (seen.state, next.state, next.reason.clone());
+        let event = DeadlinePassed { at: Millis::default(), from, to, reason, more: Map::new() };
+        let event = HistoryEvent::DeadlinePassed(event);
         let changed = seen.updated.unwrap_or_default().0.to_string();
         let place = [seen.fence.to_string(), changed];
         let place = [place[0].as_str(), place[1].as_str()];
-        let answer = self.apply_unclaimed(seen, next, (next.reason.unwrap_or_default(), &line), place, AHEAD).await?;
+        let answer = self.apply_unclaimed(seen, next, &event, place, Some(Reason::JournalAhead)).await?;
         Ok(answer == "ok")
     }
 
-    /// Runs `operate`: `line` is what the job's log says of it, `seen` the fence and last change that were seen, or nothing. Nothing is
+    /// Runs `operate`: `event` is what the job's history says of it, `seen` the fence and last change that were seen, or nothing. Nothing is
     /// done in a lane that is paused for the reason `unless_paused`.
     async fn apply_unclaimed(
         &self,
         record: &Record,
         next: &Next,
-        (reason, line): (&str, &serde_json::Value),
+        event: &HistoryEvent,
         seen: [&str; 2],
-        unless_paused: &str,
+        unless_paused: Option<Reason>,
     ) -> Result<String, StoreError> {
-        let (lane, line) = (&record.lane, line.to_string());
+        let lane = &record.lane;
         let mut call = self.scripts.operate.on(&self.keys.base(lane));
         call.push(self.keys.wake_channel())
             .push(lane.to_string())
@@ -169,12 +179,12 @@ impl Store {
             .push(record.state.as_str())
             .push(next.state.as_str())
             .push(due_set(next.due).0)
-            .push(reason)
-            .push(line.strip_prefix('{').and_then(|line| line.strip_suffix('}')).unwrap_or_default());
+            .push(recorded(next.reason.as_ref()))
+            .push(event.recorded());
         for seen in seen {
             call.push(seen);
         }
-        call.push(unless_paused);
+        call.push(recorded(unless_paused.as_ref()));
         call.run(self).await
     }
 
@@ -183,7 +193,7 @@ impl Store {
     /// # Errors
     /// [`StoreError`]: repeat.
     pub async fn pause(&self, lane: &Lane, operator: Operator<'_>) -> Result<bool, StoreError> {
-        self.set_paused(lane, "pause", operator).await
+        self.set_paused(lane, ActionKind::Pause, operator.reason(ActionKind::Pause)).await
     }
 
     /// Resumes a lane. `false` when it was not paused.
@@ -191,12 +201,14 @@ impl Store {
     /// # Errors
     /// [`StoreError`]: repeat.
     pub async fn resume(&self, lane: &Lane, operator: Operator<'_>) -> Result<bool, StoreError> {
-        self.set_paused(lane, "resume", operator).await
+        self.set_paused(lane, ActionKind::Resume, operator.reason(ActionKind::Resume)).await
     }
 
-    async fn set_paused(&self, lane: &Lane, word: &str, operator: Operator<'_>) -> Result<bool, StoreError> {
+    /// Pauses a lane for this reason, or resumes it.
+    pub(crate) async fn set_paused(&self, lane: &Lane, action: ActionKind, reason: Reason) -> Result<bool, StoreError> {
         let mut call = self.scripts.pause.on(&self.keys.base(lane));
-        call.push(self.keys.wake_channel()).push(lane.to_string()).push(EVENTS_KEPT).push(word).push(operator.words());
+        call.push(self.keys.wake_channel()).push(lane.to_string()).push(EVENTS_KEPT);
+        call.push(action.as_str()).push(reason.recorded());
         let since = self.since();
         let changed: u8 = call.run(self).await?;
         self.kept(since).await?; // also what was so already: it may have been written a moment ago
@@ -227,7 +239,7 @@ impl Store {
     ) -> Result<bool, StoreError> {
         let mut call = self.scripts.gateway.on(&self.keys.base(lane));
         call.push(self.keys.wake_channel()).push(lane.to_string()).push(EVENTS_KEPT);
-        call.push(seen.unwrap_or_default()).push(gateway).push(operator.words());
+        call.push(seen.unwrap_or_default()).push(gateway).push(operator.reason(ActionKind::ConfirmGateway).recorded());
         let changed: u8 = call.run(self).await?;
         Ok(changed == 1)
     }
@@ -257,6 +269,10 @@ impl Store {
         }
         Ok(reduced)
     }
+}
+
+fn recorded(reason: Option<&Reason>) -> String {
+    reason.map(Reason::recorded).unwrap_or_default()
 }
 
 /// The operations that rely on Redis's word that a job was not executed, in the words of [`OperationRefused`].

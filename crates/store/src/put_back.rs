@@ -1,7 +1,6 @@
 //! Jobs that Redis has forgotten, wholly or in part, and that a journal remembers.
 
-use bursar_domain::{Key, Lane, Millis, Next, State};
-use serde_json::Value;
+use bursar_domain::{BusinessKeyConflict, HistoryEvent, Key, Lane, Millis, Next, Reason, RestoredFromJournal, State};
 
 use crate::commit::due_set;
 use crate::record::cut;
@@ -96,7 +95,7 @@ pub enum PutBack {
 impl Store {
     /// Puts one job back as `next`, if Redis has of it what `seen` says. Its fence rises above the journal's.
     ///
-    /// `evidence` is an object for the job's log: `who` did it, and what the journal knows.
+    /// `event` is for the job's history: who did it, and what the journal knows.
     ///
     /// A rival, another job about the same thing that may still be sent, is put before a person in the same step.
     ///
@@ -109,15 +108,13 @@ impl Store {
         seen: Option<&Record>,
         remembered: &Remembered<'_>,
         next: &Next,
-        evidence: &Value,
+        event: RestoredFromJournal,
     ) -> Result<PutBack, StoreError> {
         // A full Redis takes no new name, and takes back what it has forgotten.
         if let Err(error @ StoreError::Cluster) = self.introduce(&[lane]).await {
             return Err(error);
         }
         let (set, due) = due_set(next.due);
-        let who = evidence["who"].as_str().unwrap_or_default();
-        let text = evidence.to_string();
         let mut call = self.scripts.put_back.on(&self.keys.base(lane));
         call.push(self.keys.wake_channel())
             .push(lane.to_string())
@@ -128,16 +125,19 @@ impl Store {
             .push(next.state.as_str())
             .push(set)
             .push(due)
-            .push(next.reason.unwrap_or_default())
+            .push(next.reason.as_ref().map(Reason::recorded).unwrap_or_default())
             .push(remembered.fence)
             .push(remembered.sends)
             .push(remembered.resends)
             .push(remembered.first_sent.0)
             .push(remembered.last_sent.0)
             .push(remembered.trade_nos.join(" "))
-            .push(text.strip_prefix('{').and_then(|text| text.strip_suffix('}')).unwrap_or_default())
+            .push(HistoryEvent::RestoredFromJournal(event.clone()).recorded())
             .push(remembered.about_unless(key))
-            .push(who);
+            .push(Reason::RestoredBesideAnotherJob { key: "{1}".into() }.recorded());
+        for of_rival in kept_back(key, &event.operator) {
+            call.push(of_rival);
+        }
         if seen.is_none() {
             let pieces = cut(remembered.content);
             call.push(remembered.hash).push(if pieces.is_some() { "" } else { remembered.content });
@@ -172,10 +172,25 @@ impl Store {
         who: &str,
     ) -> Result<Option<String>, StoreError> {
         let mut call = self.scripts.set_rival_aside.on(&self.keys.base(lane));
-        call.push(EVENTS_KEPT).push(key.as_str()).push(remembered.about_unless(key)).push(who);
+        call.push(EVENTS_KEPT).push(key.as_str()).push(remembered.about_unless(key));
+        for of_rival in kept_back(key, who) {
+            call.push(of_rival);
+        }
         let since = self.since();
         let rival: String = call.run(self).await?;
         self.kept(since).await?;
         Ok(Some(rival).filter(|rival| !rival.is_empty()))
     }
+}
+
+/// The reason of a rival of `key`, and the line of its history.
+fn kept_back(key: &Key, who: &str) -> [String; 2] {
+    let conflict = BusinessKeyConflict {
+        at: Millis::default(),
+        operator: who.to_owned(),
+        key: key.to_string(),
+        more: serde_json::Map::new(),
+    };
+    let reason = Reason::BusinessKeySent { key: key.to_string() };
+    [reason.recorded(), HistoryEvent::BusinessKeyConflict(conflict).recorded()]
 }

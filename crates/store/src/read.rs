@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use bursar_domain::{JobView, Key, Lane, LaneView, Millis, State};
+use bursar_domain::{JobView, Key, Lane, LaneView, Millis, Reason, State};
 use redis::{Pipeline, Value};
 
 use crate::circuits::counts;
@@ -37,7 +37,7 @@ pub struct LaneStatus {
     /// The earliest due time of an ask.
     pub next_ask: Option<Millis>,
     /// Who paused it and why, if it is paused.
-    pub paused: Option<String>,
+    pub paused: Option<Reason>,
     /// For each worker whose circuit is open here, when it probes, or has begun to: until one succeeds it sends nothing else.
     pub circuits_open: Vec<Millis>,
 }
@@ -180,7 +180,7 @@ impl Store {
             now,
             next_send,
             next_ask,
-            paused,
+            paused: paused.as_deref().map(Reason::read),
             circuits_open,
         })
     }

@@ -11,7 +11,7 @@
 //! | `o` | when an operator last ordered a call (ms) |
 //! | `no` | the gateway's numbers, newest last, separated by spaces |
 //! | `g` | the gateway's status as it wrote it |
-//! | `r` | reason |
+//! | `r` | reason: a JSON object, `{"code": …}` |
 //! | `1`, `2`, … | the canonical content, in pieces; a long one stands in `body:KEY` instead |
 //! | `x1`, `x2`, … | what became of the first claim, if it was a send: the line of its log, in pieces; see `log.rs` |
 //! | `cb1`, `cb2`, … | the callback URL, in pieces |
@@ -36,7 +36,7 @@
 use std::collections::HashMap;
 use std::str::FromStr;
 
-use bursar_domain::{Call, Facts, JobView, Key, LOST_WRITES, Lane, Millis, Names, Received, State, TraceParent};
+use bursar_domain::{Call, Facts, JobView, Key, Lane, Millis, Names, Reason, Received, State, TraceParent};
 
 use crate::StoreError;
 use crate::held::Held;
@@ -83,7 +83,7 @@ pub struct Record {
     /// The gateway's status as it wrote it.
     pub gateway_status: Option<String>,
     /// Why it stands where it stands.
-    pub reason: Option<String>,
+    pub reason: Option<Reason>,
     /// Where its end is to be reported.
     pub callback_url: Option<String>,
     /// The trace that it belongs to.
@@ -137,7 +137,7 @@ impl Record {
             worker: None,
             trade_nos: fields.text("no").unwrap_or_default().split_whitespace().map(str::to_owned).collect(),
             gateway_status: fields.text("g"),
-            reason: fields.text("r"),
+            reason: fields.text("r").as_deref().filter(|reason| !reason.is_empty()).map(Reason::read),
             callback_url: fields.pieces("cb").and_then(|url| String::from_utf8(url).ok()),
             trace: fields.text("tp").and_then(|text| text.parse().ok()),
             due,
@@ -153,7 +153,7 @@ impl Record {
     fn in_era(mut self, accepted_in: u64, era: u64) -> Self {
         if self.state == State::Queued && accepted_in < era {
             self.state = State::InDoubt;
-            self.reason = Some(LOST_WRITES.to_owned());
+            self.reason = Some(Reason::LostWrites);
         }
         self
     }

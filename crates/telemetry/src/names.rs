@@ -60,10 +60,10 @@ pub const LABELS: [(&str, &str); 17] = [
     ("sub_type", "which of the account's balances: `collecting`, `paying`"),
     ("part", "`available`, `frozen`, `retained`, `total`"),
     ("queue", "each queue of `intake.queues`"),
-    ("call", "`send`, `ask`"),
+    ("call", "`send`, `query`"),
     (
         "answer",
-        "how an answer was understood: `not_executed`, `config_fault`, `refused`, `accepted`, `succeeded`, `failed`, `refunded`, `silent`, `unseen`, `contradiction`",
+        "how an answer was understood: `not_executed`, `misconfigured`, `rejected`, `accepted`, `succeeded`, `failed`, `refunded`, `no_response`, `not_found`, `mismatch`",
     ),
     ("state", "`queued`, `in_doubt`, `pending`, `needs_review`, `succeeded`, `failed`, `refunded`, `cancelled`"),
     ("place", "where jobs wait: `to_send`, `to_ask`, `review`, `done`"),

@@ -454,7 +454,7 @@ mod tests {
         for line in [
             format!("bursar_answers_total{{{of},call=\"send\",answer=\"accepted\"}} 2"),
             format!("bursar_call_duration_seconds_bucket{{{of},call=\"send\",answer=\"accepted\",le=\"0.05\"}} 2"),
-            format!("bursar_pickup_delay_seconds_count{{{of},call=\"ask\"}} 1"),
+            format!("bursar_pickup_delay_seconds_count{{{of},call=\"query\"}} 1"),
             format!("bursar_commits_total{{{of},state=\"pending\"}} 1"),
             format!("bursar_commits_total{{{of},state=\"failed\"}} 0"),
             format!("bursar_time_to_end_seconds_count{{{of},state=\"succeeded\"}} 1"),

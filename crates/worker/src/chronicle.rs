@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use bursar_domain::{Lane, Reading};
+use bursar_domain::{Lane, Reading, ResponseEvidence};
 use bursar_journal::{Answered, Entry, Intent, Journal, NotKept, Withheld, hash_of};
 use bursar_store::crash_point;
 
@@ -55,7 +55,7 @@ impl Chronicle {
     /// What was read. Nobody waits for it: without it the job is merely looked at once more.
     pub(crate) fn answered(&self, lane: &Lane, held: &Held, reading: &Reading) {
         let Some(journal) = &self.journal else { return };
-        let Ok(read) = serde_json::to_value(reading) else { return };
+        let Ok(read) = serde_json::to_value(ResponseEvidence::from(reading)) else { return };
         let (at, lane, key) = (held.clock.now().0, lane.to_string().into(), held.job.key.as_str().into());
         let read = std::borrow::Cow::Owned(read);
         let (fence, token) = (held.job.fence, held.job.token.as_str().into());

@@ -58,7 +58,7 @@ async fn look(
         {
             continue; // it has moved on
         }
-        let reason = next.reason.unwrap_or_default();
+        let reason = next.reason.map(|reason| reason.to_string()).unwrap_or_default();
         served.metrics.committed(next.state);
         if next.state == State::NeedsReview {
             tracing::error!(%lane, key = %record.key, reason, "needs review");

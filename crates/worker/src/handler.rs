@@ -5,13 +5,13 @@ use std::time::Duration;
 
 use apalis::prelude::Data;
 use bursar_domain::{
-    Action, Answer, Call, Due, Facts, Millis, Next, Reading, Received, State, Subject, after, check_content,
-    next_action,
+    Action, Answer, Call, ClaimEvent, Due, Facts, GatewayText, HistoryEvent, Millis, Next, Reading, Reason, Received,
+    Response, ResponseEvidence, State, Subject, after, check_content, next_action,
 };
 use bursar_gateways::Order;
 use bursar_store::{Asked, Claimed, Commit, Committed, Evidence, Resend, ResponseId, Store, crash_point};
 use bursar_telemetry::{Lost, Metrics, Role};
-use serde_json::json;
+use serde_json::Map;
 use tokio::time::Instant;
 
 use crate::chronicle::Chronicle;
@@ -23,9 +23,6 @@ use crate::lanes::{Lanes, ServedLane};
 
 /// The gateway's numbers kept for one job.
 const MAX_TRADE_NOS: usize = 8;
-
-/// The longest reason in a record, in characters.
-const MAX_REASON_CHARS: usize = 160;
 
 /// What every handler call shares.
 pub(crate) struct Runtime {
@@ -58,7 +55,7 @@ pub(crate) async fn handle(mut held: Held, runtime: Data<Arc<Runtime>>) {
     let facts = held.job.facts(served.gateway.can_ask(&order), served.gateway.resend_tells(), subject.next_day);
     let action = next_action(&facts, held.job.call, &served.policy, held.clock.now());
     let commit = match fit_to_send(served, &held, action) {
-        Action::Commit(next) => without_a_call(&held, next),
+        Action::Commit(next) => without_a_call(&held, next, &runtime.name),
         Action::Send if held.claimed.elapsed() > runtime.begin_within => {
             return give_back(&runtime, &mut held, "this worker was too slow to begin").await;
         }
@@ -90,8 +87,9 @@ fn fit_to_send(served: &ServedLane, held: &Held, action: Action) -> Action {
         Ok(()) => Action::Send,
         Err(why) => {
             served.metrics.skipped(why);
-            tracing::error!(lane = %served.lane, key = %job.key, fence = job.fence, "not sent: {why}");
-            Action::Commit(Next::review(why.as_str()))
+            let reason = Reason::from(why);
+            tracing::error!(lane = %served.lane, key = %job.key, fence = job.fence, %reason, "not sent");
+            Action::Commit(Next::review(reason))
         }
     }
 }
@@ -135,11 +133,19 @@ async fn call(runtime: &Runtime, held: &Held, order: &mut Order, facts: Facts, c
     let now = held.clock.now();
     let next = after(&facts, call, reading.answer, &served.policy, now).unwrap_or_else(|illegal| {
         tracing::error!(lane = %served.lane, key = %held.job.key, fence = held.job.fence, %illegal, "a person must look at this job");
-        Next::review("an answer that cannot follow this call")
+        Next::review(Reason::ImpossibleResponse(GatewayText::default()))
     });
-    let next = next.heeding(reading.suspicion);
-    let (t, f, ms) = (now.0, held.job.fence, u64::try_from(took.as_millis()).unwrap_or(u64::MAX));
-    let line = Line { e: "answer", f, call: call.as_str(), t, ms, reading: &reading };
+    let next = with_gateway_text(next.heeding(reading.suspicion), &reading);
+    let event = HistoryEvent::Response(Response {
+        fence: held.job.fence,
+        call,
+        worker: runtime.name.clone(),
+        at: now,
+        ms: u64::try_from(took.as_millis()).unwrap_or(u64::MAX),
+        read: ResponseEvidence::from(&reading),
+        late: false,
+        more: Map::new(),
+    });
     let commit = Commit {
         key: order.key.clone(),
         fence: held.job.fence,
@@ -148,7 +154,6 @@ async fn call(runtime: &Runtime, held: &Held, order: &mut Order, facts: Facts, c
         decided: now,
         hash: held.job.hash.clone(),
         evidence: evidence(call, reading.answer),
-        reason: reason(&next, &reading),
         next,
         asked: if call == Call::Ask { Asked::Yes } else { Asked::No },
         resend: if call == Call::Send && reading.answer.did_nothing() { Resend::GivenBack } else { Resend::Counts },
@@ -156,7 +161,7 @@ async fn call(runtime: &Runtime, held: &Held, order: &mut Order, facts: Facts, c
         known_trade_nos: order.trade_nos.clone(),
         gateway_status: reading.status.clone(),
         response,
-        line: serde_json::to_string(&line).ok(), // texts and numbers: writing them cannot fail
+        line: Some(event.recorded()),
     };
     (commit, reading)
 }
@@ -234,41 +239,35 @@ fn response_id(held: &Held, call: Call, reading: &Reading) -> Option<ResponseId>
     }
 }
 
-/// Where a person will want to know more than the state: the rule's words, then the gateway's.
-fn reason(next: &Next, reading: &Reading) -> Option<String> {
-    let quiet = match next.state {
-        State::Succeeded | State::Refunded | State::Pending => true,
-        State::Queued | State::InDoubt | State::NeedsReview | State::Failed | State::Cancelled => false,
-    };
-    let gateway = [reading.code.as_deref(), reading.message.as_deref()];
-    let words: Vec<&str> = if quiet {
-        next.reason.into_iter().collect()
-    } else {
-        next.reason.into_iter().chain(gateway.into_iter().flatten()).collect()
-    };
-    (!words.is_empty()).then(|| words.join("; ").chars().take(MAX_REASON_CHARS).collect())
+/// The same with the gateway's own words behind the rule, where a person will want to know more than the state.
+fn with_gateway_text(mut next: Next, reading: &Reading) -> Next {
+    match next.state {
+        State::Succeeded | State::Refunded | State::Pending => {}
+        State::Queued | State::InDoubt | State::NeedsReview | State::Failed | State::Cancelled => {
+            let text = GatewayText::new(reading.code.as_deref(), reading.message.as_deref());
+            next.reason = match next.reason {
+                Some(rule) => Some(rule.with_gateway_text(text)),
+                None => Reason::last_response(text),
+            };
+        }
+    }
+    next
 }
 
-/// One line of the job's log: what was asked, what was answered, and how it was read.
-#[derive(serde::Serialize)]
-struct Line<'a> {
-    e: &'static str,
-    f: u64,
-    call: &'static str,
-    t: u64,
-    ms: u64,
-    #[serde(flatten)]
-    reading: &'a Reading,
-}
-
-/// Nothing was asked, and what was claimed for a send is certainly not sent: its intent is told of as withheld.
-fn without_a_call(held: &Held, next: Next) -> Commit {
-    let withheld = match held.job.call {
-        Call::Send => Some(json!({"e": "withheld", "t": held.clock.now().0, "f": held.job.fence}).to_string()),
+/// Nothing was asked, and what was claimed for a send is certainly not sent: its history says that the send was skipped.
+fn without_a_call(held: &Held, mut next: Next, worker: &str) -> Commit {
+    let skipped = match held.job.call {
+        Call::Send => Some(HistoryEvent::SendSkipped(ClaimEvent {
+            at: held.clock.now(),
+            fence: held.job.fence,
+            worker: worker.to_owned(),
+            more: Map::new(),
+        })),
         Call::Ask => None,
     };
-    // What the job was answered last stays with the reason that it gave.
-    let same = |reason: &&String| next.reason.is_some_and(|rule| reason.starts_with(rule));
+    // The last response's words stay with the reason that it gave.
+    let same = |had: &&Reason| next.reason.as_ref().is_some_and(|rule| rule.has_code_of(had));
+    next.reason = held.job.reason.as_ref().filter(same).cloned().or(next.reason);
     Commit {
         key: held.job.key.to_string(),
         fence: held.job.fence,
@@ -277,15 +276,14 @@ fn without_a_call(held: &Held, next: Next) -> Commit {
         decided: held.clock.now(),
         hash: held.job.hash.clone(),
         evidence: Evidence::None,
-        reason: held.job.reason.as_ref().filter(same).cloned(),
         next,
         asked: Asked::No,
-        resend: if withheld.is_some() { Resend::Skipped } else { Resend::Counts },
+        resend: if skipped.is_some() { Resend::Skipped } else { Resend::Counts },
         trade_nos: None,
         known_trade_nos: Vec::new(),
         gateway_status: None,
         response: None,
-        line: withheld,
+        line: skipped.map(|event| event.recorded()),
     }
 }
 
@@ -313,10 +311,8 @@ async fn give_back(runtime: &Runtime, held: &mut Held, why: &'static str) {
 async fn record(runtime: &Runtime, mut held: Held, commit: Commit) {
     let served = runtime.lanes.get(held.lane);
     let (lane, fence) = (&served.lane, held.job.fence);
-    let (state, reason, paused) =
-        (commit.next.state, commit.reason.clone().or(commit.next.reason.map(str::to_owned)), commit.next.pause_lane);
-    let reason = reason.unwrap_or_default();
-    let due = commit.next.due;
+    let Next { state, due, pause_lane: paused, .. } = commit.next;
+    let reason = commit.next.reason.as_ref().map(Reason::to_string).unwrap_or_default();
     let committing = held.span.as_ref().and_then(|attempt| attempt.child("commit", Role::Call));
     let Some(queued) = runtime.commits.put(held.lane, commit).await else { return }; // torn down; the lease will end
     let slot = paused.then_some(held.slot);

@@ -63,7 +63,7 @@ pub(crate) async fn run(arguments: &Arguments, global: &Global) -> anyhow::Resul
                 exit = Exit::No;
             }
             if let Some(paused) = session.store.lane_status(&to).await?.paused {
-                eprintln!("bursar: {to} is paused by {paused}: `bursar resume {to}` lets its sends go on");
+                eprintln!("bursar: {to} is paused ({paused}): `bursar resume {to}` lets its sends go on");
             }
         }
     }

@@ -68,7 +68,7 @@ impl Arguments {
 }
 
 async fn exported(store: &Store, record: &Record, with_content: bool) -> anyhow::Result<serde_json::Value> {
-    let mut job = object(record, &store.attempts(&record.lane, &record.key).await?)?;
+    let mut job = object(record, &store.history(&record.lane, &record.key).await?)?;
     if with_content {
         job["content"] = store.content(&record.lane, &record.key).await?.into();
     }

@@ -30,7 +30,8 @@ pub(crate) async fn run(_: &Arguments, global: &Global) -> anyhow::Result<Exit> 
             1 => "  circuit open in 1 worker".to_owned(),
             workers => format!("  circuit open in {workers} workers"),
         };
-        let paused = status.paused.map(|why| format!("  PAUSED by {}", one_line(&why))).unwrap_or_default();
+        let paused =
+            status.paused.map(|reason| format!("  PAUSED: {}", one_line(&reason.to_string()))).unwrap_or_default();
         let orphans =
             if status.orphans > 0 { format!("  {} keys without a record", status.orphans) } else { String::new() };
         let untold = if status.to_tell > 0 { format!("  {} to be told", status.to_tell) } else { String::new() };

@@ -49,7 +49,7 @@ fn print(record: &Record, global: &Global) -> anyhow::Result<()> {
     if global.json {
         return Ok(line(serde_json::to_string(&view)?)?);
     }
-    let reason = one_line(&view.reason.unwrap_or_default());
+    let reason = one_line(&view.reason.map(|reason| reason.to_string()).unwrap_or_default());
     let updated = view.updated_at.unwrap_or_default();
     let row = format!("{:<24} {:<24} {:<12} {updated} {reason}", record.lane.to_string(), view.platform_no, view.state);
     Ok(line(row.trim_end())?)

@@ -1,13 +1,13 @@
 //! `bursar notifications`: what the gateways have notified, and what waits for a person.
 
-use bursar_domain::{AccountName, AttemptView, NotificationView};
+use bursar_domain::{AccountName, HistoryEvent, Millis, NotificationView};
 use bursar_gateways::masked;
 use bursar_store::{Shelf, Store};
 use clap::Args;
-use serde_json::json;
 
 use crate::cli::{Exit, Global, how_many};
 use crate::commands::bind::Misuse;
+use crate::commands::show::words;
 use crate::output::{line, one_line};
 use crate::session::Session;
 
@@ -84,16 +84,16 @@ fn shown(view: NotificationView, arguments: &Arguments) -> NotificationView {
     if arguments.full { view } else { NotificationView { content: masked(&view.content), ..view } }
 }
 
-fn print(view: &NotificationView, callbacks: &[AttemptView], global: &Global) -> anyhow::Result<()> {
+fn print(view: &NotificationView, callbacks: &[HistoryEvent], global: &Global) -> anyhow::Result<()> {
     if global.json {
         let mut object = serde_json::to_value(view)?;
         if !callbacks.is_empty() {
-            object["callbacks"] = json!(callbacks);
+            object["callbacks"] = callbacks.iter().map(HistoryEvent::view).collect();
         }
         return Ok(line(object)?);
     }
     let late = if view.late { " late" } else { "" };
-    let why = view.why.as_deref().map(|why| format!("  {why}")).unwrap_or_default();
+    let why = view.reason.as_ref().map(|reason| format!("  {reason}")).unwrap_or_default();
     line(format_args!(
         "{} {:<6} {} {} {} v{} {}{late}{}",
         view.account,
@@ -106,9 +106,9 @@ fn print(view: &NotificationView, callbacks: &[AttemptView], global: &Global) ->
         one_line(&why)
     ))?;
     line(format_args!("    {}", one_line(&view.content.to_string())))?;
-    for attempt in callbacks {
-        let detail = serde_json::to_string(&attempt.detail)?;
-        line(format_args!("    {} {} {}", attempt.at, attempt.event, one_line(&detail)))?;
+    for event in callbacks {
+        let at = event.at().map(Millis::rfc3339).unwrap_or_default();
+        line(format_args!("    {at} {} {}", event.name(), words(event)))?;
     }
     Ok(())
 }

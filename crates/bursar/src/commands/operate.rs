@@ -1,6 +1,6 @@
 //! `bursar ask|send|resolve|cancel KEY --reason …`: an operator's hand on one job, recorded with who and why.
 
-use bursar_domain::{Key, MAX_REASON_CHARS, Operation, State, is_reason, last_act};
+use bursar_domain::{Key, MAX_REASON_CHARS, Operation, State, is_reason, last_action};
 use bursar_store::{Operated, Operator};
 use clap::Args;
 
@@ -108,9 +108,9 @@ async fn operate(arguments: &Arguments, operation: Operation, global: &Global) -
         )),
         Operated::Changed => no(format_args!("{} has changed meanwhile: look again", arguments.key)),
         Operated::Refused(refused) => {
-            let log = session.store.attempts(&record.lane, &record.key).await?;
-            match last_act(&log) {
-                Some((_, last)) => no(format_args!("{refused}. The last act was {}", one_line(&last))),
+            let log = session.store.history(&record.lane, &record.key).await?;
+            match last_action(&log) {
+                Some(last) => no(format_args!("{refused}. The last action was {}", one_line(&last.to_string()))),
                 None => no(refused),
             }
         }

@@ -1,6 +1,6 @@
 //! `bursar pause|resume LANE --reason …`: stops a lane's sends, or lets them go on. What was sent is followed either way.
 
-use bursar_domain::Lane;
+use bursar_domain::{Lane, Reason};
 use clap::Args;
 use serde_json::json;
 
@@ -31,7 +31,7 @@ pub(crate) async fn pause(arguments: &Arguments, global: &Global) -> anyhow::Res
         return told(&arguments.lane, "paused", None, global);
     }
     let first = session.store.lane_status(&arguments.lane).await?.paused;
-    told(&arguments.lane, "was paused already", first.as_deref(), global)
+    told(&arguments.lane, "was paused already", first.as_ref(), global)
 }
 
 pub(crate) async fn resume(arguments: &Arguments, global: &Global) -> anyhow::Result<Exit> {
@@ -53,13 +53,13 @@ fn known(session: &Session, lane: &Lane) -> bool {
     false
 }
 
-/// Says what became of it, and where somebody was `first`, who and why.
-fn told(lane: &Lane, what: &str, first: Option<&str>, global: &Global) -> anyhow::Result<Exit> {
+/// Says what became of it, and where somebody was `first`, why.
+fn told(lane: &Lane, what: &str, first: Option<&Reason>, global: &Global) -> anyhow::Result<Exit> {
     if global.json {
-        line(json!({"lane": lane.to_string(), "outcome": what, "first": first}))?;
+        line(json!({"lane": lane.to_string(), "outcome": what, "first": first.map(Reason::view)}))?;
     } else {
-        let by = first.map(|first| format!(" by {}", one_line(first))).unwrap_or_default();
-        line(format_args!("{lane} {what}{by}"))?;
+        let why = first.map(|first| format!(": {}", one_line(&first.to_string()))).unwrap_or_default();
+        line(format_args!("{lane} {what}{why}"))?;
     }
     Ok(Exit::Done)
 }

@@ -1,9 +1,9 @@
 //! `bursar show KEY`: where one job stands, and everything that was done about it.
 
-use bursar_domain::{AttemptView, Key, Kind};
+use bursar_domain::{HistoryEvent, Key, Kind, Millis};
 use bursar_store::Record;
 use clap::Args;
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use crate::cli::{Exit, Global};
 use crate::output::{line, one_line};
@@ -34,11 +34,11 @@ pub(crate) async fn run(arguments: &Arguments, global: &Global) -> anyhow::Resul
     let lanes = session.lanes(arguments.place.account.as_deref(), arguments.place.kind)?;
     let found = session.find(&arguments.key, &lanes).await?;
     for record in &found {
-        let attempts = session.store.attempts(&record.lane, &record.key).await?;
+        let history = session.store.history(&record.lane, &record.key).await?;
         if global.json {
-            line(object(record, &attempts)?)?;
+            line(object(record, &history)?)?;
         } else {
-            show(record, &attempts)?;
+            show(record, &history)?;
         }
     }
     if found.is_empty() {
@@ -48,20 +48,20 @@ pub(crate) async fn run(arguments: &Arguments, global: &Global) -> anyhow::Resul
     Ok(Exit::Done)
 }
 
-/// A job as machines read it, with its log.
-pub(crate) fn object(record: &Record, attempts: &[AttemptView]) -> serde_json::Result<Value> {
+/// A job as machines read it, with its history.
+pub(crate) fn object(record: &Record, history: &[HistoryEvent]) -> serde_json::Result<Value> {
     let mut job = serde_json::to_value(record.view())?;
-    job["log"] = json!(attempts);
+    job["history"] = history.iter().map(HistoryEvent::view).collect();
     Ok(job)
 }
 
 /// A job as a person reads it.
-pub(crate) fn show(record: &Record, attempts: &[AttemptView]) -> std::io::Result<()> {
+pub(crate) fn show(record: &Record, history: &[HistoryEvent]) -> std::io::Result<()> {
     let view = record.view();
     line(format_args!("{} {}", record.lane, record.key))?;
     let facts = [
         ("state", Some(view.state.to_string())),
-        ("reason", view.reason),
+        ("reason", view.reason.map(|reason| reason.to_string())),
         ("trade_no", view.trade_no),
         ("gateway_status", view.gateway_status),
         ("attempts", Some(format!("{} sent, {} asked", view.attempts, view.asks))),
@@ -75,19 +75,23 @@ pub(crate) fn show(record: &Record, attempts: &[AttemptView]) -> std::io::Result
             line(format_args!("  {name:<15} {}", one_line(&value)))?;
         }
     }
-    for attempt in attempts {
-        line(format_args!("  {} {:<9} {}", attempt.at, attempt.event, words(attempt)))?;
+    for event in history {
+        let at = event.at().map(Millis::rfc3339).unwrap_or_default();
+        line(format_args!("  {at} {:<15} {}", event.name(), words(event)))?;
     }
     Ok(())
 }
 
-/// A log line's details as `name=value`, in their order.
-fn words(attempt: &AttemptView) -> String {
+/// An event's further fields as `name=value`.
+pub(crate) fn words(event: &HistoryEvent) -> String {
+    let view = event.view();
+    let fields = view.as_object().into_iter().flatten();
+    let fields = fields.filter(|(name, _)| !["event", "at"].contains(&name.as_str()));
     let one = |(name, value): (&String, &Value)| match value {
         Value::String(text) => format!("{name}={}", one_line(text)),
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_) => {
             format!("{name}={value}")
         }
     };
-    attempt.detail.iter().map(one).collect::<Vec<_>>().join(" ")
+    fields.map(one).collect::<Vec<_>>().join(" ")
 }

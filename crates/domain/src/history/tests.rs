@@ -15,6 +15,7 @@ const TABLE: &[&str] = &[
     r#"{"event":"adopted","at":1,"queue":"old/transfer","operator":"li","comment":"renamed"}"#,
     r#"{"event":"restored_from_journal","at":1,"operator":"li","was":"queued","sends":2,"response":{"outcome":"accepted","trade_no":"T1"}}"#,
     r#"{"event":"restored_from_journal","at":1,"operator":"li","sends":2}"#,
+    r#"{"event":"business_key_conflict","at":1,"operator":"li","key":"K2"}"#,
     r#"{"event":"notification","at":1,"number":17,"method":"bkfunds.acct.transfer.notify"}"#,
     r#"{"event":"delivery","at":1,"outcome":"failed","sequence":1,"webhook_id":"msg_1","host":"shop.example:443","http":503,"ms":7,"retry_after":"2026-01-01T00:00:00.000Z"}"#,
     r#"{"event":"delivery","at":1,"outcome":"given_up","sequence":1,"error":"timed_out","late":true}"#,
@@ -33,6 +34,19 @@ fn every_event_reads_as_it_is_recorded() {
         let at = (!line.contains("unreadable")).then_some(Millis(1));
         assert_eq!(event.at(), at, "{line}");
         assert_eq!(event.claim().is_some(), line.contains(r#""fence":2"#), "{line}");
+    }
+}
+
+#[test]
+fn the_documents_name_every_event_and_field() {
+    let (_, documents) = include_str!("../../../../docs/REASONS.md").split_once("## History").unwrap();
+    for line in TABLE.iter().filter(|line| !line.contains("newer")) {
+        let event: Value = serde_json::from_str(line).unwrap();
+        let name = event["event"].as_str().unwrap();
+        let row = documents.split(&format!("\n| `{name}` | ")).nth(1).and_then(|rest| rest.lines().next()).unwrap();
+        for field in event.as_object().unwrap().keys().filter(|field| !["event", "at"].contains(&field.as_str())) {
+            assert!(row.contains(&format!("`{field}`")), "{name}: {field}");
+        }
     }
 }
 
@@ -86,7 +100,8 @@ fn an_event_without_a_time_is_recorded_without_one() {
 #[test]
 fn the_last_action_is_an_operators() {
     let history: Vec<HistoryEvent> = TABLE.iter().map(|line| HistoryEvent::read(line.as_bytes())).collect();
-    assert_eq!(last_action(&history).map(|action| action.operator.as_str()), Some("li"));
+    let last = last_action(&history).map(ToString::to_string);
+    assert_eq!(last.as_deref(), Some("resolve by li at 1970-01-01T00:00:00.001Z: seen"));
     assert_eq!(last_action(&[]), None);
 }
 

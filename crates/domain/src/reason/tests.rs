@@ -53,6 +53,7 @@ const TABLE: &[(&str, &str)] = &[
         r#"{"code":"restored_beside_another_job","key":"K2"}"#,
         "restored from a journal, and job K2 has the same business key",
     ),
+    (r#"{"code":"business_key_sent","key":"K2"}"#, "a journal knows a send with the same business key by key K2"),
     (r#"{"code":"other_content_in_journal"}"#, "a journal knows a send of other content by this key"),
     (r#"{"code":"other_content_sent"}"#, "other content was sent by this key, and Redis has forgotten it"),
     (
@@ -113,7 +114,8 @@ fn the_table_has_every_reason() {
         Reason::LostWrites => "response_repeated",
         Reason::RestoredFromJournal => "lost_writes",
         Reason::RestoredBesideAnotherJob { .. } => "restored_from_journal",
-        Reason::OtherContentInJournal => "restored_beside_another_job",
+        Reason::BusinessKeySent { .. } => "restored_beside_another_job",
+        Reason::OtherContentInJournal => "business_key_sent",
         Reason::OtherContentSent => "other_content_in_journal",
         Reason::OperatorAction { .. } => "other_content_sent",
         Reason::QueueLostWrites => "operator_action",
@@ -161,6 +163,15 @@ fn a_gateways_words_follow_the_rule_where_there_is_a_place_for_them() {
         Reason::last_response(text()).map(|reason| reason.to_string()),
         Some("40004/isv.name-error; 户名不符".into())
     );
+}
+
+#[test]
+fn the_documents_name_every_code() {
+    let (documents, _) = include_str!("../../../../docs/REASONS.md").split_once("## History").unwrap();
+    for (recorded, _) in TABLE.iter().filter(|(recorded, _)| !recorded.contains("newer")) {
+        let code = Reason::read(recorded).view()["code"].as_str().unwrap().to_owned();
+        assert_eq!(documents.matches(&format!("\n| `{code}` | ")).count(), 1, "{code}");
+    }
 }
 
 #[test]

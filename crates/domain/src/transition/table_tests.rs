@@ -1,105 +1,105 @@
-//! Every state × call × answer: the legal ones by name, one row each, and all others refused.
+//! Every state × call × answer: the legal ones by name, one row each, and all others rejected.
 
 use super::*;
 
 /// Where the gateway can be asked, one second after the send, whatever the account's policy:
 /// state, call, answer, the state it becomes, what it is due for next, and whether the lane is paused.
 const CAN_BE_ASKED: &str = "
-    queued     send  not_executed   queued        send
-    queued     send  not_ready      queued        send
-    queued     send  config_fault   queued        send   pause
-    queued     send  refused        failed        never
-    queued     send  accepted       pending       ask
-    queued     send  succeeded      succeeded     never
-    queued     send  failed         failed        never
-    queued     send  refunded       refunded      never
-    queued     send  silent         in_doubt      ask
-    queued     send  contradiction  needs_review  never
+    queued     send   not_executed   queued        send
+    queued     send   not_ready      queued        send
+    queued     send   misconfigured  queued        send   pause
+    queued     send   rejected       failed        never
+    queued     send   accepted       pending       ask
+    queued     send   succeeded      succeeded     never
+    queued     send   failed         failed        never
+    queued     send   refunded       refunded      never
+    queued     send   no_response    in_doubt      ask
+    queued     send   mismatch       needs_review  never
 
-    in_doubt   send  not_executed   in_doubt      ask
-    in_doubt   send  not_ready      in_doubt      ask
-    in_doubt   send  config_fault   in_doubt      ask    pause
-    in_doubt   send  refused        in_doubt      ask
-    in_doubt   send  accepted       pending       ask
-    in_doubt   send  succeeded      succeeded     never
-    in_doubt   send  failed         failed        never
-    in_doubt   send  refunded       refunded      never
-    in_doubt   send  silent         in_doubt      ask
-    in_doubt   send  contradiction  needs_review  never
+    in_doubt   send   not_executed   in_doubt      ask
+    in_doubt   send   not_ready      in_doubt      ask
+    in_doubt   send   misconfigured  in_doubt      ask    pause
+    in_doubt   send   rejected       in_doubt      ask
+    in_doubt   send   accepted       pending       ask
+    in_doubt   send   succeeded      succeeded     never
+    in_doubt   send   failed         failed        never
+    in_doubt   send   refunded       refunded      never
+    in_doubt   send   no_response    in_doubt      ask
+    in_doubt   send   mismatch       needs_review  never
 
-    in_doubt   ask   not_executed   in_doubt      ask
-    in_doubt   ask   config_fault   in_doubt      ask    pause
-    in_doubt   ask   accepted       pending       ask
-    in_doubt   ask   succeeded      succeeded     never
-    in_doubt   ask   failed         failed        never
-    in_doubt   ask   refunded       refunded      never
-    in_doubt   ask   silent         in_doubt      ask
-    in_doubt   ask   unseen         in_doubt      ask
-    in_doubt   ask   contradiction  needs_review  never
+    in_doubt   query  not_executed   in_doubt      ask
+    in_doubt   query  misconfigured  in_doubt      ask    pause
+    in_doubt   query  accepted       pending       ask
+    in_doubt   query  succeeded      succeeded     never
+    in_doubt   query  failed         failed        never
+    in_doubt   query  refunded       refunded      never
+    in_doubt   query  no_response    in_doubt      ask
+    in_doubt   query  not_found      in_doubt      ask
+    in_doubt   query  mismatch       needs_review  never
 
-    pending    send  not_executed   pending       ask
-    pending    send  not_ready      pending       ask
-    pending    send  config_fault   pending       ask    pause
-    pending    send  refused        pending       ask
-    pending    send  accepted       pending       ask
-    pending    send  succeeded      succeeded     never
-    pending    send  failed         failed        never
-    pending    send  refunded       refunded      never
-    pending    send  silent         pending       ask
-    pending    send  contradiction  needs_review  never
+    pending    send   not_executed   pending       ask
+    pending    send   not_ready      pending       ask
+    pending    send   misconfigured  pending       ask    pause
+    pending    send   rejected       pending       ask
+    pending    send   accepted       pending       ask
+    pending    send   succeeded      succeeded     never
+    pending    send   failed         failed        never
+    pending    send   refunded       refunded      never
+    pending    send   no_response    pending       ask
+    pending    send   mismatch       needs_review  never
 
-    pending    ask   not_executed   pending       ask
-    pending    ask   config_fault   pending       ask    pause
-    pending    ask   accepted       pending       ask
-    pending    ask   succeeded      succeeded     never
-    pending    ask   failed         failed        never
-    pending    ask   refunded       refunded      never
-    pending    ask   silent         pending       ask
-    pending    ask   unseen         pending       ask
-    pending    ask   contradiction  needs_review  never
+    pending    query  not_executed   pending       ask
+    pending    query  misconfigured  pending       ask    pause
+    pending    query  accepted       pending       ask
+    pending    query  succeeded      succeeded     never
+    pending    query  failed         failed        never
+    pending    query  refunded       refunded      never
+    pending    query  no_response    pending       ask
+    pending    query  not_found      pending       ask
+    pending    query  mismatch       needs_review  never
 
-    succeeded  ask   not_executed   succeeded     never
-    succeeded  ask   config_fault   succeeded     never  pause
-    succeeded  ask   accepted       succeeded     never
-    succeeded  ask   succeeded      succeeded     never
-    succeeded  ask   failed         succeeded     never
-    succeeded  ask   refunded       refunded      never
-    succeeded  ask   silent         succeeded     never
-    succeeded  ask   unseen         succeeded     never
-    succeeded  ask   contradiction  succeeded     never
+    succeeded  query  not_executed   succeeded     never
+    succeeded  query  misconfigured  succeeded     never  pause
+    succeeded  query  accepted       succeeded     never
+    succeeded  query  succeeded      succeeded     never
+    succeeded  query  failed         succeeded     never
+    succeeded  query  refunded       refunded      never
+    succeeded  query  no_response    succeeded     never
+    succeeded  query  not_found      succeeded     never
+    succeeded  query  mismatch       succeeded     never
 ";
 
 /// Where the gateway cannot be asked but tells by a repeated send: only what differs from [`CAN_BE_ASKED`],
 /// under `resend`.
 const CANNOT_BE_ASKED_RESEND: &str = "
-    queued     send  accepted       pending       send
-    queued     send  silent         in_doubt      send
-    in_doubt   send  not_executed   in_doubt      send
-    in_doubt   send  not_ready      in_doubt      send
-    in_doubt   send  config_fault   in_doubt      send   pause
-    in_doubt   send  refused        needs_review  never
-    in_doubt   send  accepted       pending       send
-    in_doubt   send  silent         in_doubt      send
-    in_doubt   ask   accepted       pending       send
-    pending    send  not_executed   pending       send
-    pending    send  not_ready      pending       send
-    pending    send  config_fault   pending       send   pause
-    pending    send  refused        pending       send
-    pending    send  accepted       pending       send
-    pending    send  silent         pending       send
-    pending    ask   not_executed   pending       send
-    pending    ask   config_fault   pending       send   pause
-    pending    ask   accepted       pending       send
-    pending    ask   silent         pending       send
-    pending    ask   unseen         pending       send
+    queued     send   accepted       pending       send
+    queued     send   no_response    in_doubt      send
+    in_doubt   send   not_executed   in_doubt      send
+    in_doubt   send   not_ready      in_doubt      send
+    in_doubt   send   misconfigured  in_doubt      send   pause
+    in_doubt   send   rejected       needs_review  never
+    in_doubt   send   accepted       pending       send
+    in_doubt   send   no_response    in_doubt      send
+    in_doubt   query  accepted       pending       send
+    pending    send   not_executed   pending       send
+    pending    send   not_ready      pending       send
+    pending    send   misconfigured  pending       send   pause
+    pending    send   rejected       pending       send
+    pending    send   accepted       pending       send
+    pending    send   no_response    pending       send
+    pending    query  not_executed   pending       send
+    pending    query  misconfigured  pending       send   pause
+    pending    query  accepted       pending       send
+    pending    query  no_response    pending       send
+    pending    query  not_found      pending       send
 ";
 
 /// The same under `hold`: what was sent by an operator's word and not executed goes back to a person.
 const CANNOT_BE_ASKED_HOLD: &str = "
-    in_doubt   send  not_executed   needs_review  never
-    in_doubt   send  not_ready      needs_review  never
-    in_doubt   send  config_fault   needs_review  never  pause
-    in_doubt   send  refused        needs_review  never
+    in_doubt   send   not_executed   needs_review  never
+    in_doubt   send   not_ready      needs_review  never
+    in_doubt   send   misconfigured  needs_review  never  pause
+    in_doubt   send   rejected       needs_review  never
 ";
 
 type Triple = (State, Call, Answer);
@@ -273,14 +273,15 @@ fn what_waits_to_be_confirmed_is_ended_by_a_query_alone() {
 fn a_send_that_was_answered_is_never_put_before_a_person_as_unanswered() {
     let late = Millis(1_000_000).plus(Policy::default().settle);
     for (on_ambiguous, silence) in [
-        (OnAmbiguous::Hold, "no answer to a send, and this account holds"),
-        (OnAmbiguous::Resend, "no answer, however often the bytes were sent again"),
+        (OnAmbiguous::Hold, Reason::NoResponseAndHeld(NO_TEXT)),
+        (OnAmbiguous::Resend, Reason::ResendsExhausted(NO_TEXT)),
     ] {
         let policy = Policy { on_ambiguous, resend_max: 0, ..Policy::default() };
-        for (received, reason) in [(Received::Response, UNDECIDED), (Received::Nothing, silence)] {
+        let undecided = Reason::UndecidedResponse(NO_TEXT);
+        for (received, reason) in [(Received::Response, undecided.clone()), (Received::Nothing, silence)] {
             let facts = Facts { received, ..fresh(State::InDoubt, Reach::CannotAsk) };
             let soon = after(&facts, Call::Send, Answer::Silent, &policy, Millis(1_001_000)).unwrap();
-            assert_eq!(soon.reason, (received == Received::Response).then_some(UNDECIDED), "{policy:?}");
+            assert_eq!(soon.reason, (received == Received::Response).then_some(undecided.clone()), "{policy:?}");
             let Action::Commit(next) = next_action(&facts, Call::Ask, &policy, late) else { panic!("{facts:?}") };
             assert_eq!((next.state, next.reason), (State::NeedsReview, Some(reason)), "{policy:?}");
         }
@@ -305,7 +306,7 @@ fn a_suspected_misconfiguration_pauses_and_decides_nothing() {
                     "{state} {call:?}"
                 );
                 assert!(!matches!(heeded.state, State::Queued | State::Failed), "{state} {call:?}");
-                assert!(heeded.reason.is_some_and(|reason| reason.len() <= 60), "{heeded:?}");
+                assert!(heeded.reason.is_some(), "{heeded:?}");
             }
         }
     }
@@ -315,7 +316,7 @@ fn a_suspected_misconfiguration_pauses_and_decides_nothing() {
 fn an_illegal_answer_says_what_cannot_follow_what() {
     let illegal =
         after(&fresh(State::Failed, Reach::CanAsk), Call::Ask, Answer::Succeeded, &Policy::default(), Millis(1));
-    assert_eq!(illegal.unwrap_err().to_string(), "ask cannot be answered succeeded while failed");
+    assert_eq!(illegal.unwrap_err().to_string(), "query cannot be answered succeeded while failed");
 }
 
 /// What [`next_action`] says for every state and call: a call, or a commit of the state and due that stand here.

@@ -5,12 +5,12 @@ use axum::extract::{Path, State as Handed};
 use axum::http::StatusCode;
 use axum::response::Response;
 use bursar_domain::{
-    AttemptView, Due, Fen, MAX_REASON_CHARS, Millis, Operation, State, Subject, is_reason, without_accounts_but,
+    Due, Fen, HistoryEvent, MAX_REASON_CHARS, Millis, Operation, State, Subject, is_reason, without_accounts_but,
 };
 use bursar_store::{Operator, Record};
 use maud::{Markup, html};
 
-use super::fragments::{ENDS, badge, job_address, last_act, own_numbers};
+use super::fragments::{ENDS, badge, job_address, last_act, own_numbers, shown_reason};
 use super::page::{Answered, Live, Refused, Tab, form_token, page, refuse, refuse_problem, see};
 use super::visitor::{Names, Posted, Visitor};
 use super::words::{Words, filled};
@@ -26,14 +26,14 @@ struct Wanted {
     name: JobName,
     operation: Operation,
     record: Record,
-    attempts: Vec<AttemptView>,
+    history: Vec<HistoryEvent>,
     amount: Option<Fen>,
 }
 
 /// `GET`: what will be done.
 pub(super) async fn show(visitor: Visitor, Handed(app): Handed<Shared>, path: Path4) -> Answered {
     let wanted = meant(&visitor, &app, path).await?;
-    if let Err(refused) = wanted.operation.on_job(wanted.record.state, wanted.record.reason.as_deref(), Millis(0)) {
+    if let Err(refused) = wanted.operation.on_job(wanted.record.state, wanted.record.reason.as_ref(), Millis(0)) {
         return Err(not_now(&visitor, &wanted, refused.rule));
     }
     Ok(asking(&visitor, &wanted, None, StatusCode::OK))
@@ -51,7 +51,7 @@ pub(super) async fn act(Handed(app): Handed<Shared>, path: Path4, posted: Posted
         };
         wanted.operation = Operation::Resolve(end);
     }
-    if let Err(refused) = wanted.operation.on_job(wanted.record.state, wanted.record.reason.as_deref(), Millis(0)) {
+    if let Err(refused) = wanted.operation.on_job(wanted.record.state, wanted.record.reason.as_ref(), Millis(0)) {
         return Err(not_now(&visitor, &wanted, refused.rule));
     }
     if form.text("seen") != seen(&wanted.record) {
@@ -69,11 +69,11 @@ pub(super) async fn act(Handed(app): Handed<Shared>, path: Path4, posted: Posted
             let away = |error| refuse_problem(&visitor, &Problem::from(error));
             let (lane, key) = (&wanted.name.lane, &wanted.name.key);
             let record = app.store.job(lane, key).await.map_err(away)?;
-            let attempts = app.store.attempts(lane, key).await.map_err(away)?;
-            let now = Wanted { record: record.unwrap_or(wanted.record), attempts, ..wanted };
+            let history = app.store.history(lane, key).await.map_err(away)?;
+            let now = Wanted { record: record.unwrap_or(wanted.record), history, ..wanted };
             // Somebody was faster, by as little as there is between looking and acting.
             let is_still_possible =
-                now.operation.on_job(now.record.state, now.record.reason.as_deref(), Millis(0)).is_ok();
+                now.operation.on_job(now.record.state, now.record.reason.as_ref(), Millis(0)).is_ok();
             if is_still_possible && form.text("seen") != seen(&now.record) {
                 return Ok(changed(&visitor, &now));
             }
@@ -97,10 +97,10 @@ async fn meant(visitor: &Visitor, app: &App, path: Path4) -> Result<Wanted, Refu
     }
     let away = |error| refuse_problem(visitor, &Problem::from(error));
     let record = app.store.job(&name.lane, &name.key).await.map_err(away)?.ok_or_else(not_found)?;
-    let attempts = app.store.attempts(&name.lane, &name.key).await.map_err(away)?;
+    let history = app.store.history(&name.lane, &name.key).await.map_err(away)?;
     let content = app.store.content(&name.lane, &name.key).await.map_err(away)?;
     let amount = content.and_then(|content| Subject::of(name.lane.kind, &content).amount);
-    Ok(Wanted { name, operation, record, attempts, amount })
+    Ok(Wanted { name, operation, record, history, amount })
 }
 
 /// What the person saw when they decided: any change after it is another answer to this.
@@ -112,24 +112,24 @@ fn seen(record: &Record) -> String {
 /// What was read before the decision is no longer so: what was done meanwhile, and the question anew.
 fn changed(visitor: &Visitor, wanted: &Wanted) -> Response {
     let words = visitor.words();
-    let told = last_act(words, &wanted.attempts, &own_numbers(&wanted.record)).unwrap_or_default();
+    let told = last_act(words, &wanted.history, &own_numbers(&wanted.record)).unwrap_or_default();
     let told = format!("{} {told}", words.has_changed);
     asking(visitor, wanted, Some(&told), StatusCode::CONFLICT)
 }
 
 fn asking(visitor: &Visitor, wanted: &Wanted, wrong: Option<&str>, status: StatusCode) -> Response {
     let words = visitor.words();
-    let Wanted { name, operation, record, attempts, amount } = wanted;
+    let Wanted { name, operation, record, history, amount } = wanted;
     let address = job_address(&name.lane, name.key.as_str());
     let act = words.act(*operation);
     let content = html! {
         h1 { (act) " " code { (name.key) } }
         p { (name.lane) " · " (badge(words, record.state))
             @if let Some(amount) = amount { " · " strong.amount { (amount.yuan()) } }
-            @if let Some(reason) = &record.reason { " · " (words.reason(&without_accounts_but(reason, &own_numbers(record)))) } }
+            @if let Some(reason) = shown_reason(words, record) { " · " (reason) } }
         @if let Some(wrong) = wrong { p.notice.bad role="alert" { (wrong) } }
         (what_it_does(words, *operation, record))
-        @if let Some(last) = last_act(words, attempts, &own_numbers(record)).filter(|_| wrong.is_none()) { p.soft { (last) } }
+        @if let Some(last) = last_act(words, history, &own_numbers(record)).filter(|_| wrong.is_none()) { p.soft { (last) } }
         form.order method="post" {
             (form_token(visitor))
             input type="hidden" name="seen" value=(seen(record));
@@ -157,7 +157,7 @@ fn asking(visitor: &Visitor, wanted: &Wanted, wrong: Option<&str>, status: Statu
 
 /// What follows, as the domain's rule has it.
 fn what_it_does(words: &Words, operation: Operation, record: &Record) -> Markup {
-    let Ok(next) = operation.on_job(record.state, record.reason.as_deref(), Millis(0)) else {
+    let Ok(next) = operation.on_job(record.state, record.reason.as_ref(), Millis(0)) else {
         return Markup::default();
     };
     let caution = match operation {
@@ -186,13 +186,13 @@ fn what_it_does(words: &Words, operation: Operation, record: &Record) -> Markup 
 /// Why not now: the rule, how it stands, and what was done last.
 fn not_now(visitor: &Visitor, wanted: &Wanted, rule: &str) -> Refused {
     let words = visitor.words();
-    let Wanted { name, record, attempts, operation, amount: _ } = wanted;
+    let Wanted { name, record, history, operation, amount: _ } = wanted;
     let address = job_address(&name.lane, name.key.as_str());
     let content = html! {
         h1 { (words.not_possible) }
         p.notice.bad role="alert" { (filled(words.act_refused, &[words.act(*operation), words.state(record.state)])) }
         p.soft { (without_accounts_but(rule, &own_numbers(record))) }
-        @if let Some(last) = last_act(words, attempts, &own_numbers(record)) { p { (last) } }
+        @if let Some(last) = last_act(words, history, &own_numbers(record)) { p { (last) } }
         p { a href=(address) { (words.to_the_job) } }
     };
     let mut response = page(visitor, Tab::Jobs, Live::No, words.not_possible, &content);

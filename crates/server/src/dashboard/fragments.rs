@@ -2,10 +2,9 @@
 
 use std::time::Duration;
 
-use bursar_domain::{AttemptView, Lane, Millis, Operation, State, without_accounts_but};
+use bursar_domain::{HistoryEvent, Lane, Millis, Operation, Reason, State, last_action, without_accounts_but};
 use bursar_store::Record;
 use maud::{Markup, html};
-use serde_json::Value;
 
 use super::words::{Words, filled};
 
@@ -63,7 +62,7 @@ pub(super) fn percent(text: &str) -> String {
 }
 
 /// What may be done to a job that stands like this, by the domain's rules. Its ends stand for `resolve`.
-pub(super) fn allowed(state: State, reason: Option<&str>) -> Vec<Operation> {
+pub(super) fn allowed(state: State, reason: Option<&Reason>) -> Vec<Operation> {
     let every = [Operation::Ask, Operation::Send, Operation::Resolve(State::Succeeded), Operation::Cancel];
     every.into_iter().filter(|operation| operation.on_job(state, reason, Millis(0)).is_ok()).collect()
 }
@@ -74,19 +73,23 @@ pub(super) const ENDS: [State; 3] = [State::Succeeded, State::Failed, State::Ref
 /// Links to the acts that the job's state allows.
 pub(super) fn acts(words: &Words, address: &str, job: &Record) -> Markup {
     html! {
-        @for operation in allowed(job.state, job.reason.as_deref()) {
+        @for operation in allowed(job.state, job.reason.as_ref()) {
             a.act data-act=(operation.as_str()) href={ (address) "/" (operation.as_str()) } { (words.act(operation)) }
         }
     }
 }
 
-/// The last act of an operator's in a job's log; these words may stand whole in its reason.
-pub(super) fn last_act(words: &Words, attempts: &[AttemptView], whole: &[&str]) -> Option<String> {
-    let last = attempts.iter().rev().find(|attempt| attempt.event == "operation")?;
-    let word = |name: &str| last.detail.get(name).and_then(Value::as_str).unwrap_or_default();
-    let act = words.act_word(word("do"));
-    let why = without_accounts_but(word("why"), whole);
-    Some(filled(words.last_act, &[word("who"), act, last.at.get(..19).unwrap_or(&last.at), &why]))
+/// Why a job is where it is; long numbers that are none of its own by their ends.
+pub(super) fn shown_reason(words: &Words, job: &Record) -> Option<String> {
+    let reason = words.reason(job.reason.as_ref()?);
+    Some(without_accounts_but(&reason, &own_numbers(job)))
+}
+
+/// The last action of an operator in a job's history; the words in `whole` may stand whole in its comment.
+pub(super) fn last_act(words: &Words, history: &[HistoryEvent], whole: &[&str]) -> Option<String> {
+    let last = last_action(history)?;
+    let (at, comment) = (last.at.rfc3339(), without_accounts_but(&last.comment, whole));
+    Some(filled(words.last_act, &[&last.operator, words.action(last.action), at.get(..19).unwrap_or(&at), &comment]))
 }
 
 /// Long numbers that are no account's: the job's key, and the gateway's numbers for it.
@@ -98,7 +101,6 @@ pub(super) fn own_numbers(job: &Record) -> Vec<&str> {
 mod tests {
     use super::*;
     use crate::dashboard::words::ENGLISH;
-    use bursar_domain::CANNOT_BE_ASKED;
 
     #[test]
     fn what_is_offered_is_what_the_rules_allow() {
@@ -107,7 +109,7 @@ mod tests {
         assert_eq!(names(State::NeedsReview), ["ask", "send", "resolve"]);
         assert_eq!(names(State::Queued), ["send", "cancel"]);
         assert_eq!(names(State::Pending), ["ask"]);
-        assert_eq!(named(allowed(State::Pending, Some(CANNOT_BE_ASKED))), ["ask", "resolve"]);
+        assert_eq!(named(allowed(State::Pending, Some(&Reason::CannotBeQueried))), ["ask", "resolve"]);
         assert!(names(State::Failed).is_empty() && names(State::Cancelled).is_empty());
     }
 

@@ -2,12 +2,12 @@
 
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
-use bursar_domain::{Fen, Key, Lane, Subject, shown_fields, without_accounts_but};
+use bursar_domain::{Fen, Key, Lane, Subject, shown_fields};
 use bursar_store::Record;
 use maud::{Markup, html};
 
 use super::amounts::fields;
-use super::fragments::{acts, badge, job_address, moment, own_numbers, percent};
+use super::fragments::{acts, badge, job_address, moment, percent, shown_reason};
 use super::notifications;
 use super::page::{Answered, Live, Tab, page, refuse, refuse_problem};
 use super::timeline::timeline;
@@ -29,7 +29,7 @@ pub(super) async fn show(
         app.lane(visitor.bearer(), &account, &kind).map_err(|problem| refuse_problem(&visitor, &problem))?;
     let key: Key = key.parse().map_err(|_| not_found())?;
     let record = app.store.job(&lane, &key).await.map_err(away)?.ok_or_else(not_found)?;
-    let attempts = app.store.attempts(&lane, &key).await.map_err(away)?;
+    let history = app.store.history(&lane, &key).await.map_err(away)?;
     let content = app.store.content(&lane, &key).await.map_err(away)?;
     let amount = content.as_deref().and_then(|content| Subject::of(lane.kind, content).amount);
     let is_notified = app.settings.notified.iter().any(|account| account.name == lane.account);
@@ -42,7 +42,7 @@ pub(super) async fn show(
         @if visitor.may_operate() { div.buttons { (acts(words, &address, &record)) } }
         dl.facts { (facts(words, &record, amount)) }
         h2 { (words.timeline) }
-        (timeline(words, &record, &attempts))
+        (timeline(words, &record, &history))
         h2 { (words.content) }
         @match content {
             None => { p.soft { (words.content_gone) } }
@@ -57,11 +57,10 @@ pub(super) async fn show(
 
 fn facts(words: &Words, record: &Record, amount: Option<Fen>) -> Markup {
     let view = record.view();
-    let numbers = own_numbers(record);
     let times = [(words.created, view.created_at), (words.updated, view.updated_at), (words.due, view.due_at)];
     let texts = [
         (words.amount, amount.map(Fen::yuan)),
-        (words.why_so, view.reason.map(|reason| words.reason(&without_accounts_but(&reason, &numbers)))),
+        (words.why_so, shown_reason(words, record)),
         (words.trade_no, (!record.trade_nos.is_empty()).then(|| record.trade_nos.join(", "))),
         (words.gateway_status, view.gateway_status),
         (words.calls, Some(filled(words.calls_made, &[&view.attempts.to_string(), &view.asks.to_string()]))),

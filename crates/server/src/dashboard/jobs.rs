@@ -3,12 +3,12 @@
 use axum::extract::State as Handed;
 use axum::http::{StatusCode, Uri};
 use axum::response::Response;
-use bursar_domain::{Fen, Key, Lane, State, without_accounts_but};
+use bursar_domain::{Fen, Key, Lane, State};
 use bursar_store::{Cursor, Record};
 use maud::{Markup, html};
 
 use super::amounts::amounts;
-use super::fragments::{badge, job_address, moment, own_numbers, percent};
+use super::fragments::{badge, job_address, moment, percent, shown_reason};
 use super::page::{Answered, Live, Tab, page, refuse, refuse_problem, see};
 use super::visitor::Visitor;
 use super::words::{Words, filled};
@@ -133,14 +133,13 @@ fn table(words: &Words, jobs: &[Record], amounts: &[Option<Fen>]) -> Markup {
 
 fn row(words: &Words, job: &Record, amount: Option<Fen>) -> Markup {
     let view = job.view();
-    let numbers = own_numbers(job);
     html! {
         tr {
             th scope="row" { a.key href=(job_address(&job.lane, job.key.as_str())) { (job.key) } }
             td data-name=(words.lane) { (job.lane) }
             td data-name=(words.state_name) { (badge(words, job.state)) }
             td.number data-name=(words.amount) { (amount.map_or_else(|| "–".to_owned(), Fen::yuan)) }
-            td.reason data-name=(words.why_so) { (words.reason(&without_accounts_but(&view.reason.unwrap_or_default(), &numbers))) }
+            td.reason data-name=(words.why_so) { (shown_reason(words, job).unwrap_or_default()) }
             td.calls data-name=(words.calls) { (filled(words.calls_made, &[&view.attempts.to_string(), &view.asks.to_string()])) }
             td data-name=(words.updated) { (moment(&view.updated_at.unwrap_or_default())) }
             td data-name=(words.due) { (moment(&view.due_at.unwrap_or_default())) }

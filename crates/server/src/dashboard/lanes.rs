@@ -136,12 +136,12 @@ fn rate_of(words: &Words, recent: &Recent) -> Markup {
 /// Whether sends go on, and how to change that.
 fn sending(visitor: &Visitor, lane: &Lane, status: &LaneStatus) -> Markup {
     let words = visitor.words();
-    let paused = status.paused.as_deref();
+    let paused = status.paused.as_ref();
     let address = format!("/lanes/{}/{}", lane.account, lane.kind);
     let (act, name) = if paused.is_some() { ("resume", words.resume) } else { ("pause", words.pause) };
     html! {
         @match paused {
-            Some(who_and_why) => { span.flag.bad { (words.paused) } " " span.why { (words.reason(who_and_why)) } }
+            Some(reason) => { span.flag.bad { (words.paused) } " " span.why { (words.reason(reason)) } }
             None if status.circuits_open.is_empty() => { span.flag.good { (words.goes_on) } }
             None => {}
         }

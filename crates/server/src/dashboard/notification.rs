@@ -3,7 +3,7 @@
 
 use axum::extract::{Path, State as Handed};
 use axum::http::StatusCode;
-use bursar_domain::{AttemptView, Lane, NotificationView, shown_fields};
+use bursar_domain::{HistoryEvent, Lane, NotificationView, shown_fields};
 use bursar_store::Tells;
 use maud::{Markup, html};
 use serde_json::Value;
@@ -47,7 +47,7 @@ pub(super) async fn show(visitor: Visitor, Handed(app): Handed<Shared>, path: Na
     let content = html! {
         h1 { (words.notification) " " code { (view.account) " " (id) } " " (standing(words, &view)) }
         p.soft { a href=(of(&account.name)) { (words.notifications) } " · " (words.outcome_means(&view.outcome)) }
-        @if let Some(why) = &view.why { p.notice.bad { (words.held_reason(why)) } }
+        @if let Some(reason) = &view.reason { p.notice.bad { (words.held_reason(reason)) } }
         dl.facts { (facts(words, &view, &named)) }
         h2 { (words.telling) }
         (telling(words, &view, tells, &log))
@@ -99,7 +99,7 @@ fn facts(words: &Words, view: &NotificationView, named: &Named) -> Markup {
 }
 
 /// Who was to be told, whether that is still to come, and each attempt.
-fn telling(words: &Words, view: &NotificationView, tells: Tells, log: &[AttemptView]) -> Markup {
+fn telling(words: &Words, view: &NotificationView, tells: Tells, log: &[HistoryEvent]) -> Markup {
     html! {
         p.tells {
             @match tells {
@@ -108,7 +108,7 @@ fn telling(words: &Words, view: &NotificationView, tells: Tells, log: &[AttemptV
                 Tells::Over => { (words.tells_over) }
             }
         }
-        @if !log.is_empty() { ol.timeline { @for attempt in log { (line(words, attempt, &[], &view.account)) } } }
+        @if !log.is_empty() { ol.timeline { @for event in log { (line(words, event, &[], &view.account)) } } }
     }
 }
 

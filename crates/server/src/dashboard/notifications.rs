@@ -131,7 +131,7 @@ fn row(words: &Words, view: &NotificationView) -> Markup {
             th scope="row" { a.key href=(notification_address(&view.account, view.id)) { (view.id) } }
             td data-name=(words.received) { (moment(&view.received_at)) }
             td data-name=(words.standing) {
-                span { (standing(words, view)) @if let Some(why) = &view.why { " " span.why { (words.held_reason(why)) } } }
+                span { (standing(words, view)) @if let Some(reason) = &view.reason { " " span.why { (words.held_reason(reason)) } } }
             }
             td.reason data-name=(words.method) { (view.method) }
             td.reason data-name=(words.record) { code { (view.record_id.as_deref().unwrap_or("–")) } }

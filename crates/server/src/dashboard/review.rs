@@ -1,12 +1,12 @@
 //! `GET /review`: every job that waits for a person, with what may be done about it.
 
 use axum::extract::State as Handed;
-use bursar_domain::{Fen, Operation, State, without_accounts_but};
+use bursar_domain::{Fen, Operation, State};
 use bursar_store::{Cursor, Record};
 use maud::{Markup, html};
 
 use super::amounts::amounts;
-use super::fragments::{acts, badge, job_address, moment, own_numbers, percent};
+use super::fragments::{acts, badge, job_address, moment, percent, shown_reason};
 use super::page::{Answered, Live, Tab, page, refuse_problem};
 use super::visitor::Visitor;
 use super::words::filled;
@@ -48,7 +48,6 @@ pub(super) async fn show(visitor: Visitor, Handed(app): Handed<Shared>) -> Answe
 fn entry(visitor: &Visitor, job: &Record, amount: Option<Fen>) -> Markup {
     let words = visitor.words();
     let address = job_address(&job.lane, job.key.as_str());
-    let numbers = own_numbers(job);
     let view = job.view();
     html! {
         li {
@@ -57,7 +56,7 @@ fn entry(visitor: &Visitor, job: &Record, amount: Option<Fen>) -> Markup {
                 @if let Some(amount) = amount { strong.amount { (amount.yuan()) } " " }
                 span.soft { (moment(&view.updated_at.unwrap_or_default())) " · " (filled(words.calls_made, &[&view.attempts.to_string(), &view.asks.to_string()])) }
             }
-            div.reason { (words.reason(&without_accounts_but(&view.reason.unwrap_or_default(), &numbers))) }
+            div.reason { (shown_reason(words, job).unwrap_or_default()) }
             @if visitor.may_operate() { div.buttons { (acts(words, &address, job)) } }
         }
     }

@@ -2,9 +2,10 @@
 //! one. `{0}`, `{1}` are what is filled in.
 
 mod chinese;
+mod chinese_reasons;
 mod english;
 
-use bursar_domain::{Answer, Operation, State};
+use bursar_domain::{ActionKind, Answer, DeliveryError, DeliveryOutcome, HeldReason, Operation, Reason, State};
 
 pub(super) use chinese::CHINESE;
 pub(super) use english::ENGLISH;
@@ -124,9 +125,14 @@ pub(super) struct Words {
     pub(super) withheld: &'static str,
     pub(super) deadline_passed: &'static str,
     pub(super) lost: &'static str,
-    /// {0} who, {1} a number of sends, {2} the state before, {3} an answer.
+    /// {0} who, {1} a key.
     pub(super) rival: &'static str,
+    /// {0} who, {1} a number of sends, {2} the state before, {3} an answer.
     pub(super) put_back: &'static str,
+    /// {0} is a name, {1} a lane, {2} why.
+    pub(super) adopted: &'static str,
+    pub(super) adopt: &'static str,
+    pub(super) confirm_gateway: &'static str,
     pub(super) no_record: &'static str,
     pub(super) no_answer_there: &'static str,
     pub(super) notified: &'static str,
@@ -218,19 +224,20 @@ pub(super) struct Words {
     states_mean: [&'static str; State::ALL.len()],
     /// Ask, send, resolve, cancel.
     acts: [&'static str; 4],
-    /// The answers, each by its word on record.
-    answer_names: [(&'static str, &'static str); Answer::ALL.len()],
+    /// The outcomes of responses, in the domain's order.
+    answer_names: [&'static str; Answer::ALL.len()],
     /// Where notifications stand, each by its word on record.
     outcomes: [(&'static str, &'static str); 4],
     outcomes_mean: [(&'static str, &'static str); 4],
-    /// What the rules say of why a job stands where it stands, as it begins on record.
-    reasons: &'static [(&'static str, &'static str)],
-    /// Why a notification is held, by what stands on record.
-    held_reasons: [(&'static str, &'static str); 6],
-    /// What became of a callback, by its word on record: {0} is the event's number, {1} what was heard, {2} a state.
-    callbacks: [(&'static str, &'static str); 5],
-    /// Why nothing was heard, by what stands on record.
-    callback_errors: [(&'static str, &'static str); 7],
+    /// A reason in this language.
+    #[serde(skip)]
+    reasons: fn(&Reason) -> String,
+    /// Why a notification is held, in the domain's order.
+    held_reasons: [&'static str; HeldReason::ALL.len()],
+    /// What became of a delivery, in the domain's order: {0} is the event's number, {1} what was heard, {2} a state.
+    deliveries_end: [&'static str; DeliveryOutcome::ALL.len()],
+    /// Why nothing was heard, in the domain's order.
+    delivery_errors: [&'static str; DeliveryError::ALL.len()],
     /// Fields of log lines, by their names there.
     fields: [(&'static str, &'static str); 14],
 }
@@ -246,14 +253,9 @@ impl Words {
         of(&State::ALL, &self.states_mean, |known| *known == state).unwrap_or_default()
     }
 
-    /// A state by its word on record; a word that is none stands as it is.
-    pub(super) fn state_word<'a>(&self, word: &'a str) -> &'a str {
-        word.parse().map_or(word, |state| self.state(state))
-    }
-
-    /// An answer by its word on record.
-    pub(super) fn answer<'a>(&self, word: &'a str) -> &'a str {
-        by_word(&self.answer_names, word).unwrap_or(word)
+    /// How a response was understood.
+    pub(super) fn answer(&self, answer: Answer) -> &'static str {
+        of(&Answer::ALL, &self.answer_names, |known| *known == answer).unwrap_or(answer.as_str())
     }
 
     /// An act.
@@ -267,10 +269,19 @@ impl Words {
         }
     }
 
-    /// An act by its word on record.
-    pub(super) fn act_word<'a>(&self, word: &'a str) -> &'a str {
-        let every = [Operation::Ask, Operation::Send, Operation::Resolve(State::Succeeded), Operation::Cancel];
-        every.into_iter().find(|operation| operation.as_str() == word).map_or(word, |operation| self.act(operation))
+    /// An operator's action.
+    pub(super) fn action(&self, action: ActionKind) -> &'static str {
+        let [ask, send, resolve, cancel] = self.acts;
+        match action {
+            ActionKind::Query => ask,
+            ActionKind::Send => send,
+            ActionKind::Resolve => resolve,
+            ActionKind::Cancel => cancel,
+            ActionKind::Pause => self.pause,
+            ActionKind::Resume => self.resume,
+            ActionKind::Adopt => self.adopt,
+            ActionKind::ConfirmGateway => self.confirm_gateway,
+        }
     }
 
     /// Where a notification stands, by its word on record.
@@ -283,25 +294,24 @@ impl Words {
         by_word(&self.outcomes_mean, outcome).unwrap_or_default()
     }
 
-    /// Why a job stands where it stands: the rule's words in this language, what the gateway or a person said as it is.
-    pub(super) fn reason(&self, text: &str) -> String {
-        let known = self.reasons.iter().find_map(|(known, told)| Some((told, text.strip_prefix(known)?)));
-        known.map_or_else(|| text.to_owned(), |(told, rest)| format!("{told}{rest}"))
+    /// Why a job, or a lane, is where it is: the rule in this language, what the gateway or an operator said as it is.
+    pub(super) fn reason(&self, reason: &Reason) -> String {
+        (self.reasons)(reason)
     }
 
-    /// Why a notification is held, by what stands on record.
-    pub(super) fn held_reason<'a>(&self, why: &'a str) -> &'a str {
-        by_word(&self.held_reasons, why).unwrap_or(why)
+    /// Why a notification is held.
+    pub(super) fn held_reason<'a>(&self, reason: &'a HeldReason) -> &'a str {
+        of(&HeldReason::ALL, &self.held_reasons, |known| known == reason).unwrap_or(reason.code())
     }
 
-    /// What became of a callback, by its word on record.
-    pub(super) fn told(&self, outcome: &str) -> Option<&'static str> {
-        by_word(&self.callbacks, outcome)
+    /// What became of a delivery.
+    pub(super) fn delivery(&self, outcome: DeliveryOutcome) -> &'static str {
+        of(&DeliveryOutcome::ALL, &self.deliveries_end, |known| *known == outcome).unwrap_or_default()
     }
 
-    /// Why a receiver was not heard, by what stands on record.
-    pub(super) fn callback_error<'a>(&self, error: &'a str) -> &'a str {
-        by_word(&self.callback_errors, error).unwrap_or(error)
+    /// Why a receiver was not heard.
+    pub(super) fn delivery_error(&self, error: DeliveryError) -> &'static str {
+        of(&DeliveryError::ALL, &self.delivery_errors, |known| *known == error).unwrap_or_default()
     }
 
     /// A field of a log line; one that is not known by its own name.
@@ -380,57 +390,50 @@ mod tests {
     }
 
     #[test]
-    fn every_state_and_every_answer_has_its_own_name() {
+    fn every_state_has_its_own_name() {
         for state in State::ALL {
             assert_eq!(ENGLISH.state(state), state.as_str().replace('_', " "));
         }
-        for words in ALL {
-            assert_eq!(words.answer_names.map(|(word, _)| word), Answer::ALL.map(Answer::as_str), "{}", words.tag);
-        }
     }
 
     #[test]
-    fn every_reason_to_hold_a_notification_has_words() {
-        let source = include_str!("../notify.rs");
-        let mut reasons: Vec<&str> =
-            source.split("held(\"").skip(1).filter_map(|rest| rest.split('"').next()).collect();
-        let script = include_str!("../../../store/lua/notify.lua");
-        reasons.extend(script.split("why = true, '").skip(1).filter_map(|rest| rest.split('\'').next()));
-        assert_eq!(reasons.len(), ENGLISH.held_reasons.len(), "{reasons:?}");
-        for reason in reasons {
-            assert_eq!(ENGLISH.held_reason(reason), reason);
-            assert_ne!(CHINESE.held_reason(reason), reason);
+    fn a_held_notification_s_reason_is_told_in_each_language() {
+        for reason in HeldReason::ALL {
+            assert_eq!(ENGLISH.held_reason(&reason), reason.to_string());
         }
+        let newer = HeldReason::Other("of_a_newer_build".into());
+        assert_eq!(CHINESE.held_reason(&newer), "of_a_newer_build");
     }
 
     #[test]
-    fn every_reason_of_the_rules_has_words_and_what_follows_it_stands_as_it_is() {
-        let rules = include_str!("../../../domain/src/transition.rs").split("#[cfg(test)]").next().unwrap();
-        let worker = include_str!("../../../worker/src/handler.rs");
-        let journal = include_str!("../../../bursar/src/commands/reconcile/journal.rs");
-        let all = [rules, worker, journal].join("\n");
-        let begins = ["because(\"", "review(\"", "or(Some(\"", "Hold => \"", "Resend => \"", ": &str = \""];
-        let found = begins.iter().flat_map(|begin| all.split(begin).skip(1)).filter_map(|rest| rest.split('"').next());
-        let found: std::collections::BTreeSet<&str> = found.collect();
-        assert!(found.len() > 15, "the sources were not read: {found:?}");
-        for reason in found {
-            assert_ne!(CHINESE.reason(reason), reason);
-            assert_eq!(ENGLISH.reason(reason), reason);
-        }
-        for why in bursar_domain::Unsendable::ALL {
-            assert_ne!(CHINESE.reason(why.as_str()), why.as_str());
-        }
-        for script in [
-            include_str!("../../../store/lua/put_back.lua"),
-            include_str!("../../../store/lua/shared/rivals.lua"),
-            include_str!("../../../store/lua/shared/losses.lua"),
-            include_str!("../../../store/lua/commit.lua"),
+    fn a_reason_is_told_in_each_language_with_the_gateways_words_behind_it() {
+        for (recorded, english, chinese) in [
+            (
+                r#"{"code":"in_doubt_until_poll_deadline","gateway_code":"40004"}"#,
+                "in doubt until the poll deadline; 40004",
+                "到查询期限结果仍未知; 40004",
+            ),
+            (r#"{"code":"last_response","gateway_message":"busy"}"#, "busy", "busy"),
+            (
+                r#"{"code":"operator_action","action":"resolve","operator":"li","comment":"seen"}"#,
+                "li: seen",
+                "li：seen",
+            ),
+            (
+                r#"{"code":"late_outcome_unconfirmed","outcome":"refunded"}"#,
+                "a late response says refunded, and nothing confirms it",
+                "迟到的应答称已退款，但无从证实",
+            ),
+            (
+                r#"{"code":"adopted_pause","queue":"old/split","pause":{"code":"journals_reconciled"}}"#,
+                "old/split was paused: the journals were reconciled",
+                "old/split 先前已暂停：已与发送日志对账",
+            ),
+            (r#"{"code":"of_a_newer_build","since":5}"#, "of_a_newer_build; since 5", "of_a_newer_build; since 5"),
         ] {
-            let script = script.replace("\\'", "'");
-            assert!(CHINESE.reasons.iter().any(|(known, _)| script.contains(known)));
+            let reason = Reason::read(recorded);
+            assert_eq!((ENGLISH.reason(&reason), CHINESE.reason(&reason)), (english.to_owned(), chinese.to_owned()));
         }
-        assert_eq!(CHINESE.reason("in doubt until the poll deadline; 40004"), "到查询期限仍存疑; 40004");
-        assert_eq!(CHINESE.reason("li: seen"), "li: seen");
     }
 
     #[test]

@@ -3,7 +3,7 @@
 
 use axum::Json;
 use axum::extract::State as Handed;
-use bursar_domain::{JobView, Operation, last_act};
+use bursar_domain::{HistoryEvent, JobView, Operation, last_action};
 use bursar_store::{Operated, Operator, Record};
 use serde_json::json;
 
@@ -95,14 +95,14 @@ pub(crate) async fn operate(
     }
 }
 
-/// Why not now: how the job stands, and the last act on it.
+/// Why not now: how the job stands, and the last action on it.
 async fn not_now(app: &App, name: &JobName, mut detail: String, record: Option<Record>) -> Problem {
-    let log = app.store.attempts(&name.lane, &name.key).await.unwrap_or_default();
-    let last = last_act(&log).map(|(last, told)| {
-        detail.push_str(&format!(". The last act was {told}"));
-        last
+    let history = app.store.history(&name.lane, &name.key).await.unwrap_or_default();
+    let last = last_action(&history).map(|last| {
+        detail.push_str(&format!(". The last action was {last}"));
+        HistoryEvent::OperatorAction(last.clone()).view()
     });
     Problem::new(Kind::NotNow, detail)
         .with("job", json!(record.map(|record| record.view())))
-        .with("last_act", json!(last))
+        .with("last_action", json!(last))
 }

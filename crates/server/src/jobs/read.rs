@@ -5,7 +5,7 @@ use std::time::Duration;
 use axum::Json;
 use axum::extract::State;
 use axum::http::Uri;
-use bursar_domain::JobView;
+use bursar_domain::{HistoryEvent, JobView};
 use bursar_store::StoreError;
 use serde_json::{Value, json};
 use tokio::time::Instant;
@@ -54,8 +54,8 @@ async fn waited(app: &App, name: &JobName, patience: Duration) -> Result<Option<
     }
 }
 
-/// `GET …/attempts`: everything that was done about a job, oldest first.
-pub(super) async fn attempts(
+/// `GET …/history`: everything that happened to a job, oldest first.
+pub(super) async fn history(
     _: Allowed<Read>,
     State(app): State<Shared>,
     name: JobName,
@@ -64,8 +64,8 @@ pub(super) async fn attempts(
     if app.store.job(&name.lane, &name.key).await?.is_none() {
         return Err(name.unknown());
     }
-    let attempts = app.store.attempts(&name.lane, &name.key).await?;
-    Ok(Json(json!({"attempts": attempts})))
+    let history = app.store.history(&name.lane, &name.key).await?;
+    Ok(Json(json!({"history": history.iter().map(HistoryEvent::view).collect::<Vec<_>>()})))
 }
 
 /// A whole number of `ms`, `s` or `m`: what the description can say exactly.

@@ -8,6 +8,6 @@ end
 -- Begins the next era. `epoch` is above all epochs that anybody has seen.
 local function begin_era(base, era, epoch, events_kept)
   redis.call('HSET', base .. 'lane', 'e', epoch, 'era', era + 1)
-  redis.call('XADD', base .. 'events', 'MAXLEN', '~', events_kept, '*', 'lane', 'lost writes')
+  redis.call('XADD', base .. 'events', 'MAXLEN', '~', events_kept, '*', 'lane', 'lost_writes')
   return era + 1
 end

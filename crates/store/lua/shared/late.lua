@@ -9,8 +9,6 @@ local function with_numbers(known, numbers)
   end
   return known
 end
--- A send of other content may have been executed under this key: Redis had forgotten it when it accepted this one.
-local OTHER_CONTENT = 'other content was sent by this key, and Redis has forgotten it'
 -- Whether a record's hash is the one that these hexadecimal digits begin with.
 local function is_hash(hash, digits)
   for at = 1, #digits / 2 do
@@ -19,15 +17,16 @@ local function is_hash(hash, digits)
   return true
 end
 -- `late` has now, state, the claim that stands and its text, what the response said, its numbers and those that are known,
--- the record's marks as they are then, has_callback, events_kept.
--- Here the job is not the one that the response is about: nothing more is sent by its key without a person.
+-- the record's marks as they are then, has_callback, events_kept, other_content: the reason of a job to which other content was sent.
+-- A send of other content may have been executed under this key: Redis had forgotten it when it accepted this one. Here the job is
+-- not the one that the response is about: nothing more is sent by its key without a person.
 local function use_late_of_other_content(base, key, late)
   if not LATE_REOPENS[late.state] then return end
   if late.claim then -- its commit finds the flag
     redis.call('HSET', base .. 'held', key, (string.gsub(late.text, '^(.* [01][01])[012] ', '%12 ', 1)))
     return
   end
-  redis.call('HSET', base .. 'job:' .. key, 's', 'needs_review', 'm', marks(unpack(late.marks)), 'r', OTHER_CONTENT)
+  redis.call('HSET', base .. 'job:' .. key, 's', 'needs_review', 'm', marks(unpack(late.marks)), 'r', late.other_content)
   redis.call('ZREM', base .. 'to_send', key)
   redis.call('ZREM', base .. 'to_ask', key)
   redis.call('ZADD', base .. 'review', late.now, key)

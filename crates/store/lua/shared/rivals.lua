@@ -7,9 +7,10 @@ local function rival_of(base, key, about)
   if not rival and about ~= key and redis.call('EXISTS', base .. 'job:' .. about) == 1 then rival = about end
   if rival ~= key then return rival end
 end
--- A journal knows a send about the same thing by the key `first`: a rival that may still be sent waits for a person. One that is being
--- sent, or that the gateway has accepted, goes on: it is too late to keep it back. Returns whether it waits from now on.
-local function set_rival_aside(base, rival, first, who, now, events_kept)
+-- A journal knows a send about the same thing by another key, as `reason` and `line` (of the history, without its time) say: a rival
+-- that may still be sent waits for a person. One that is being sent, or that the gateway has accepted, goes on: it is too late to
+-- keep it back. Returns whether it waits from now on.
+local function set_rival_aside(base, rival, reason, line, now, events_kept)
   local job = base .. 'job:' .. rival
   local state, marked, callback, tombstone, accepted_in = unpack(redis.call('HMGET', job, 's', 'm', 'cb1', 'z', 'e'))
   local created, _, sent, fence, sends = marks_of(marked)
@@ -25,9 +26,8 @@ local function set_rival_aside(base, rival, first, who, now, events_kept)
   redis.call('ZADD', base .. 'review', now, rival)
   redis.call('ZREM', base .. 'to_send', rival)
   redis.call('ZREM', base .. 'to_ask', rival)
-  redis.call('HSET', job, 's', 'needs_review', 'm', marks(created, now, sent, fence, sends),
-    'r', 'a journal knows a send about the same thing by another key: ' .. first)
-  redis.call('RPUSH', base .. 'log:' .. rival, '{"e":"rival","t":' .. now .. ',"who":' .. cjson.encode(who) .. ',"first":' .. cjson.encode(first) .. '}')
+  redis.call('HSET', job, 's', 'needs_review', 'm', marks(created, now, sent, fence, sends), 'r', reason)
+  redis.call('RPUSH', base .. 'log:' .. rival, '{"at":' .. now .. ',' .. string.sub(line, 2))
   redis.call('XADD', base .. 'events', 'MAXLEN', '~', events_kept, '*', 'key', rival, 'state', 'needs_review')
   if callback then tell(base, rival, 'needs_review', now) end
   return true

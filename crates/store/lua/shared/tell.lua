@@ -15,8 +15,9 @@ local function tell(base, key, state, now)
   redis.call('HSET', job, 'cn', number)
   if untold > MAX_UNTOLD then
     -- The oldest but the one that may be under way: a review, for ends come last.
-    redis.pcall('RPUSH', base .. 'log:' .. key, '{"e":"callback","t":' .. now .. ',"outcome":"dropped","event":'
-      .. redis.call('LINDEX', list, 1) .. '}')
+    local is_event, dropped = pcall(cjson.decode, redis.call('LINDEX', list, 1))
+    local what = is_event and string.format(',"sequence":%d,"state":"%s"', dropped.n, dropped.s) or ''
+    redis.pcall('RPUSH', base .. 'log:' .. key, '{"event":"delivery","at":' .. now .. ',"outcome":"dropped"' .. what .. '}')
     redis.call('LSET', list, 1, '')
     redis.call('LREM', list, 1, '')
   end

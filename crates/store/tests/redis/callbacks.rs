@@ -2,12 +2,11 @@
 
 use std::time::Duration;
 
-use bursar_domain::{Due, Key, Millis, Operation, State};
+use bursar_domain::{ActionKind, Delivery, DeliveryOutcome, Due, Key, Millis, Operation, Reason, State};
 use bursar_store::{Callback, Committed, Happened, Operator, Origin, Telling, ToldOrNot};
 use bursar_test_support::{eventually, private_redis};
-use serde_json::json;
 
-use crate::scene::{LEASE, SHORT_LEASE, SOON, Scene, asked, sent, told_transfer};
+use crate::scene::{LEASE, SHORT_LEASE, SOON, Scene, asked, said, sent, told_transfer};
 
 const OPERATOR: Operator<'_> = Operator { who: "li", why: "because" };
 
@@ -30,8 +29,9 @@ async fn next(scene: &Scene) -> Callback {
 }
 
 async fn tell(scene: &Scene, callback: &Callback, telling: Telling) -> Committed {
-    let line = json!({"n": callback.number}).as_object().cloned();
-    let outcome = ToldOrNot { key: callback.key.clone(), fence: callback.fence, telling, line };
+    let delivery = Delivery { sequence: Some(callback.number), ..Delivery::of(DeliveryOutcome::Delivered) };
+    let (key, delivery) = (callback.key.clone(), Some(delivery));
+    let outcome = ToldOrNot { key, fence: callback.fence, telling, delivery };
     scene.store.commit_callbacks(&origin(scene), &[outcome]).await.unwrap()[0]
 }
 
@@ -67,7 +67,7 @@ async fn each_end_and_each_review_is_told_in_order_as_it_was_then() {
     assert!(due(&scene).await.is_empty(), "what only goes on is not told");
     let claimed = scene.claim_one("w").await;
     let mut review = asked(&claimed, State::NeedsReview, Due::Never);
-    review.reason = Some("out of polls".into());
+    review.next.reason = Some(said("out of polls"));
     scene.commit(&review).await;
     operate(&scene, "k1", Operation::Ask).await;
     let claimed = scene.claim_one("w").await;
@@ -79,7 +79,7 @@ async fn each_end_and_each_review_is_told_in_order_as_it_was_then() {
 
     let first = next(&scene).await;
     let Happened::Job(job) = &first.what else { panic!("{first:?}") };
-    assert_eq!((first.number, job.state, job.reason.as_deref()), (1, State::NeedsReview, Some("out of polls")));
+    assert_eq!((first.number, job.state, &job.reason), (1, State::NeedsReview, &Some(said("out of polls"))));
     assert_eq!((job.trade_no.as_deref(), job.attempts, job.asks), (None, 1, 1));
     assert_eq!((first.url.as_str(), first.failures), ("https://shop.example/bursar", 0));
     assert_eq!(tell(&scene, &first, Telling::Told).await, Committed::Ok);
@@ -94,8 +94,8 @@ async fn each_end_and_each_review_is_told_in_order_as_it_was_then() {
     tell(&scene, &third, Telling::Told).await;
     assert!(due(&scene).await.is_empty());
     assert_eq!(scene.store.lane_status(&scene.lane).await.unwrap().to_tell, 0);
-    let told: Vec<_> = scene.log("k1").await.into_iter().filter(|line| line["e"] == "callback").collect();
-    assert_eq!(told.iter().map(|line| line["n"].as_u64().unwrap()).collect::<Vec<_>>(), [1, 2, 3]);
+    let told: Vec<_> = scene.log("k1").await.into_iter().filter(|line| line["event"] == "delivery").collect();
+    assert_eq!(told.iter().map(|line| line["sequence"].as_u64().unwrap()).collect::<Vec<_>>(), [1, 2, 3]);
 }
 
 #[tokio::test]
@@ -108,8 +108,8 @@ async fn what_operators_end_is_told_too() {
     let second = next(&scene).await;
     let Happened::Job(job) = &second.what else { panic!("{second:?}") };
     assert_eq!(
-        (state(&first), job.state, job.reason.as_deref()),
-        (State::NeedsReview, State::Failed, Some("li: because"))
+        (state(&first), job.state, &job.reason),
+        (State::NeedsReview, State::Failed, &Some(Reason::operator_action(ActionKind::Resolve, "li", "because")))
     );
     scene.store.submit(&[told_transfer("k2")]).await.unwrap();
     operate(&scene, "k2", Operation::Cancel).await;
@@ -140,7 +140,7 @@ async fn what_one_teller_has_taken_is_nobody_elses_until_its_lease_ends() {
     // Whoever stood still must not strike out what it has not told.
     assert_eq!(tell(&scene, &stalled, Telling::Told).await, Committed::Stale);
     assert_eq!(next(&scene).await.number, 2);
-    assert_eq!(scene.log("k1").await.last().unwrap()["stale"], true);
+    assert_eq!(scene.log("k1").await.last().unwrap()["late"], true);
 }
 
 #[tokio::test]
@@ -285,7 +285,7 @@ async fn what_cannot_be_told_keeps_no_state_from_its_record_and_no_other_from_be
     let told = next(&scene).await;
     assert_eq!(told.key, "k3");
     assert_eq!(scene.store.lane_status(&scene.lane).await.unwrap().orphans, 2);
-    assert_eq!(scene.log("k2").await.last().unwrap()["outcome"], "given up");
+    assert_eq!(scene.log("k2").await.last().unwrap()["outcome"], "given_up");
     tell(&scene, &told, Telling::Told).await;
     assert_eq!(scene.store.lane_status(&scene.lane).await.unwrap().to_tell, 0);
 }

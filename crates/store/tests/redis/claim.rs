@@ -27,10 +27,10 @@ async fn intent_fence_and_lease_are_on_record_before_the_claim_is_answered() {
     let log = scene.log("k1").await;
     assert_eq!(log.len(), 1);
     assert_eq!(
-        (log[0]["e"].as_str(), log[0]["f"].as_u64(), log[0]["w"].as_str()),
-        (Some("intent"), Some(1), Some("w\"1\\"))
+        (log[0]["event"].as_str(), log[0]["fence"].as_u64(), log[0]["worker"].as_str()),
+        (Some("send_intent"), Some(1), Some("w\"1\\"))
     );
-    assert_eq!(log[0]["t"].as_u64(), Some(claims.now.0));
+    assert_eq!(log[0]["at"].as_u64(), Some(claims.now.0));
 }
 
 #[tokio::test]
@@ -180,16 +180,16 @@ async fn a_job_whose_worker_died_comes_due_to_be_asked_about_never_to_be_sent() 
     assert_eq!((again.call, again.state), (Call::Ask, State::InDoubt));
     assert_eq!((again.fence, again.losses, again.sends), (first.fence + 1, 1, 1));
     assert_eq!(again.last_sent, first.last_sent);
-    assert_eq!(scene.story("k1").await, ["intent", "lost"]);
+    assert_eq!(scene.story("k1").await, ["send_intent", "worker_lost"]);
     let lost = &scene.log("k1").await[1];
-    assert_eq!((lost["w"].as_str(), lost["f"].as_u64()), (Some("dead"), Some(1)));
+    assert_eq!((lost["worker"].as_str(), lost["fence"].as_u64()), (Some("dead"), Some(1)));
     assert_eq!(scene.events().await, ["k1 in_doubt"], "that it is in doubt is told once its worker is lost");
 
     // The next one is lost too, while asking.
     scene.let_come_due("to_ask", "k1").await;
     let third = scene.claim_one("w3").await;
     assert_eq!((third.call, third.fence, third.losses), (Call::Ask, 3, 2));
-    assert_eq!(scene.story("k1").await, ["intent", "lost"]);
+    assert_eq!(scene.story("k1").await, ["send_intent", "worker_lost"]);
     scene.commit(&asked(&third, State::InDoubt, Due::Ask(Millis(1)))).await;
     assert_eq!(scene.claim_one("w4").await.losses, 2, "a claim that was committed is no loss");
 }
@@ -267,7 +267,7 @@ async fn a_log_of_a_foreign_type_stops_no_lane_and_the_first_attempt_is_told_all
     assert_eq!((keys(&claims), &claims.orphans[..]), (vec!["a", "bad", "c"], &[][..]));
     scene.commit(&sent(&claims.jobs[1], State::Succeeded, Due::Never)).await;
     let _: u64 = scene.command(&["DEL", &scene.name("log:bad")]).await;
-    assert_eq!(scene.story("bad").await, ["intent", "answer"], "both stand in the record");
+    assert_eq!(scene.story("bad").await, ["send_intent", "response"], "both stand in the record");
 }
 
 #[tokio::test]
@@ -294,7 +294,7 @@ async fn large_fences_stay_exact_and_one_that_cannot_rise_is_put_aside() {
     let claimed = &claims.jobs[0];
     assert_eq!(claimed.fence, 9_007_199_254_740_990);
     assert_eq!(scene.field("k1", "f").await.as_deref(), Some("9007199254740990"));
-    assert_eq!(scene.log("k1").await[0]["f"].as_u64(), Some(9_007_199_254_740_990));
+    assert_eq!(scene.log("k1").await[0]["fence"].as_u64(), Some(9_007_199_254_740_990));
     let held = [claimed.id()];
     assert!(
         scene.store.renew(&scene.lane, &bursar_store::Renewal::new("w", LEASE), &held).await.unwrap().gone.is_empty()

@@ -1,10 +1,10 @@
 //! Recording ends: once, under the claim's fence, with the evidence.
 
-use bursar_domain::{Call, Due, Millis, State};
+use bursar_domain::{Call, Due, GatewayText, Millis, Reason, State};
 use bursar_store::{Asked, Commit, Committed};
 use serde_json::json;
 
-use crate::scene::{Scene, asked, held, sent};
+use crate::scene::{Scene, answer_line, asked, held, said, sent};
 
 #[tokio::test]
 async fn every_shape_of_what_follows_lands_in_its_set() {
@@ -29,7 +29,7 @@ async fn every_shape_of_what_follows_lands_in_its_set() {
         assert_eq!((record.state, record.worker, record.asks), (state, None, 0));
         assert_eq!(scene.sets("k1").await, sets, "{state} {due:?}");
         assert_eq!(record.due, (due != Due::Never).then_some(later));
-        assert_eq!(scene.story("k1").await, ["intent", "answer"]);
+        assert_eq!(scene.story("k1").await, ["send_intent", "response"]);
         let expected = if state == State::Queued { vec![] } else { vec![format!("k1 {state}")] };
         assert_eq!(scene.events().await, expected, "an event for each change, and for nothing else");
         assert_eq!(scene.field("k1", "b").await, None, "no send is out");
@@ -66,9 +66,9 @@ async fn a_commit_under_an_old_fence_is_stale_and_its_evidence_is_kept_once() {
     }
     assert_eq!(scene.record("k1").await, before, "the job stays the other worker's");
     assert_eq!(scene.sets("k1").await, ["to_ask"]);
-    assert_eq!(scene.story("k1").await, ["intent", "lost", "answer"]);
+    assert_eq!(scene.story("k1").await, ["send_intent", "worker_lost", "response"]);
     let evidence = scene.log("k1").await.pop().unwrap();
-    assert_eq!((evidence["stale"].as_bool(), evidence["f"].as_u64()), (Some(true), Some(slow.fence)));
+    assert_eq!((evidence["late"].as_bool(), evidence["fence"].as_u64()), (Some(true), Some(slow.fence)));
     assert_eq!(scene.commit(&asked(&taken, State::Pending, Due::Ask(Millis(1)))).await, Committed::Ok);
     let unknown = Commit { key: "unknown".into(), ..late.clone() };
     assert_eq!(scene.commit(&unknown).await, Committed::Stale);
@@ -95,16 +95,16 @@ async fn numbers_status_and_reason_are_kept_until_others_come_and_a_reason_ends_
     let scene = Scene::new().await;
     scene.submit(&["k1"]).await;
     let first = scene.claim_one("w").await;
-    let commit = Commit {
+    let mut commit = Commit {
         trade_nos: Some(vec!["T1".into(), "T2".into()]),
         gateway_status: Some("n".into()),
-        reason: Some("busy \"quotes\" 号".into()),
         ..sent(&first, State::Pending, Due::Ask(Millis(1)))
     };
+    commit.next.reason = Some(said("busy \"quotes\" 号"));
     scene.commit(&commit).await;
     let record = scene.store.job(&scene.lane, &first.key).await.unwrap().unwrap();
     assert_eq!(record.trade_nos, ["T1", "T2"]);
-    assert_eq!((record.gateway_status.as_deref(), record.reason.as_deref()), (Some("n"), Some("busy \"quotes\" 号")));
+    assert_eq!((record.gateway_status.as_deref(), record.reason), (Some("n"), commit.next.reason));
     let second = scene.claim_one("w").await;
     assert_eq!(second.trade_nos, ["T1", "T2"]);
     scene.commit(&asked(&second, State::Pending, Due::Ask(Millis(1)))).await;
@@ -112,10 +112,10 @@ async fn numbers_status_and_reason_are_kept_until_others_come_and_a_reason_ends_
     assert_eq!((record.trade_nos.len(), record.gateway_status.as_deref(), record.reason), (2, Some("n"), None));
     let third = scene.claim_one("w").await;
     let mut commit = asked(&third, State::NeedsReview, Due::Never);
-    commit.next.reason = Some("the rule's own words");
+    commit.next.reason = Some(Reason::WorkersLost);
     scene.commit(&commit).await;
     let record = scene.store.job(&scene.lane, &first.key).await.unwrap().unwrap();
-    assert_eq!((record.asks, record.reason.as_deref()), (2, Some("the rule's own words")));
+    assert_eq!((record.asks, record.reason), (2, Some(Reason::WorkersLost)));
 }
 
 #[tokio::test]
@@ -125,15 +125,16 @@ async fn a_configuration_fault_pauses_the_lane_once_and_a_repetition_does_not_un
     let claims = scene.claim("w", 2).await;
     let mut commit = sent(&claims.jobs[0], State::Queued, Due::Send(Millis(1)));
     commit.next.pause_lane = true;
-    commit.next.reason = Some("configuration fault");
+    let fault = |said| Some(Reason::Misconfigured(GatewayText::new(None, Some(said))));
+    commit.next.reason = fault("no rights");
     assert_eq!(scene.commit(&commit).await, Committed::Ok);
     let paused = || async { scene.store.lane_status(&scene.lane).await.unwrap().paused };
-    assert_eq!(paused().await.as_deref(), Some("configuration fault"));
+    assert_eq!(paused().await, fault("no rights"));
     assert_eq!(scene.events().await, ["paused"]);
     let mut second = commit.clone();
-    (second.key, second.reason) = (claims.jobs[1].key.to_string(), Some("another fault".into()));
+    (second.key, second.next.reason) = (claims.jobs[1].key.to_string(), fault("another fault"));
     assert_eq!(scene.commit(&second).await, Committed::Ok);
-    assert_eq!(paused().await.as_deref(), Some("configuration fault"), "the first reason stays");
+    assert_eq!(paused().await, fault("no rights"), "the first reason stays");
     assert_eq!(scene.events().await, ["paused"]);
 
     scene.store.resume(&scene.lane, bursar_store::Operator { who: "li", why: "mended" }).await.unwrap();
@@ -276,11 +277,13 @@ async fn a_commit_without_a_call_writes_no_line_and_lines_of_any_script_stay_jso
     let scene = Scene::new().await;
     scene.submit(&["k1"]).await;
     let claimed = scene.claim_one("w").await;
-    let line = json!({"e": "answer", "t": 3, "message": "余额不足 \"quoted\" \\ back\nline %s %d {}"}).to_string();
+    let rest =
+        json!({"at": 3, "outcome": "failed", "message": "余额不足 \"quoted\" \\ back\nline %s %d {}"}).to_string();
+    let line = answer_line(&claimed, &rest[1..rest.len() - 1]);
     let commit = Commit { line: Some(line), ..sent(&claimed, State::InDoubt, Due::Ask(Millis(1))) };
     scene.commit(&commit).await;
-    let attempts = scene.store.attempts(&scene.lane, &claimed.key).await.unwrap();
-    assert_eq!(attempts[1].detail["message"], "余额不足 \"quoted\" \\ back\nline %s %d {}");
+    let log = scene.log("k1").await;
+    assert_eq!(log[1]["message"], "余额不足 \"quoted\" \\ back\nline %s %d {}");
     let second = scene.claim_one("w").await;
     let commit = Commit { line: None, asked: Asked::No, ..sent(&second, State::NeedsReview, Due::Never) };
     scene.commit(&commit).await;

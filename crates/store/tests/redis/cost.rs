@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use bursar_domain::{Due, Millis, State};
+use bursar_domain::{Answer, Due, Millis, Reason, State};
 use bursar_store::{Commit, ResponseId, Store};
 use bursar_test_support::{Fsync, Options, OwnRedis, private_redis};
 use serde_json::json;
@@ -117,8 +117,8 @@ const JOBS: usize = 12_000;
 /// The answer line of a worker, about as long as they are.
 fn answered(job: &bursar_store::Claimed, state: State, due: Due) -> Commit {
     let line = answer_line(
-        job.fence,
-        r#""t":1764000000000,"ms":23,"answer":"succeeded","trade_no":"20250101110000000000000001234","status":"1","http":200"#,
+        job,
+        r#""at":1764000000000,"ms":23,"outcome":"succeeded","trade_no":"20250101110000000000000001234","status":"1","http":200"#,
     );
     // As long as they are, and no other job's.
     let number = format!("20250101{:0>21}", job.key.as_str().replace("XP", ""));
@@ -185,7 +185,7 @@ async fn a_record_stays_a_listpack_all_its_life() {
         let claimed = scene.claim_one("a-host-with-a-long-name.example.internal-12345-abcdef").await;
         assert_eq!(encoding(key).await, "listpack", "claimed");
         let mut commit = answered(&claimed, State::InDoubt, Due::Send(Millis(1)));
-        commit.reason = Some("no answer, however often the bytes were sent again, and more".into());
+        commit.next.reason = Some(Reason::LateOutcomeUnconfirmed { outcome: Answer::Succeeded });
         scene.commit(&commit).await;
         let claimed = scene.claim_one("w").await;
         scene.commit(&answered(&claimed, State::Pending, Due::Ask(Millis(1)))).await;

@@ -1,6 +1,6 @@
 //! The lanes' events: in order, from any place on, and watched.
 
-use bursar_domain::{Due, Operation, State};
+use bursar_domain::{ActionKind, Due, Operation, Reason, State};
 use bursar_store::{Commit, Event, EventId, Operator, Origin};
 
 use crate::scene::{Scene, sent};
@@ -32,7 +32,8 @@ async fn events_are_read_from_any_place_on() {
     let all = scene.store.events(&beginning, 100).await.unwrap();
     assert_eq!((all.len(), keys(&all)), (4, vec!["a".to_owned(), "b".into(), "c".into()]));
     assert!(all.is_sorted_by_key(|event| event.id), "{all:?}");
-    assert!(all[3].fields.contains(&("why".into(), "li: why".into())), "{all:?}");
+    let reason = Reason::operator_action(ActionKind::Pause, "li", "why").recorded();
+    assert!(all[3].fields.contains(&("reason".into(), reason)), "{all:?}");
 
     let behind_a = [(of(&scene), all[0].id)];
     assert_eq!(keys(&scene.store.events(&behind_a, 1).await.unwrap()), ["b"]);

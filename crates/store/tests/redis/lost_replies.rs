@@ -132,7 +132,7 @@ async fn a_lost_unclaim_is_repeated_and_gives_back_everything() {
     lossy.losing(scene.store.unclaim(&scene.lane, "w", 50)).await;
     lossy.repeat(async || scene.store.unclaim(&scene.lane, "w", 50).await).await;
     assert_eq!(scene.store.lane_status(&scene.lane).await.unwrap().to_send, 2);
-    assert_eq!(scene.story("k1").await, ["intent", "released"]);
+    assert_eq!(scene.story("k1").await, ["send_intent", "claim_released"]);
 }
 
 #[tokio::test]
@@ -159,7 +159,7 @@ async fn a_commit_whose_reply_is_lost_is_recorded_once() {
     lossy.losing(scene.store.commit(&scene.lane, &commits)).await;
     let answer = lossy.repeat(async || scene.store.commit(&scene.lane, &commits).await).await;
     assert_eq!(answer, [Committed::Again]);
-    assert_eq!(scene.story("k1").await, ["intent", "answer"]);
+    assert_eq!(scene.story("k1").await, ["send_intent", "response"]);
     assert_eq!((scene.field("k1", "a").await.as_deref(), scene.events().await.len()), (Some("1"), events + 1));
 }
 
@@ -196,7 +196,7 @@ async fn lost_replies_of_renew_release_and_wake_do_no_harm() {
     );
     lossy.losing(scene.store.release(&scene.lane, &name)).await;
     assert_eq!(lossy.repeat(async || scene.store.release(&scene.lane, &name).await).await, [Committed::Again]);
-    assert_eq!(scene.story("k1").await, ["intent", "released"]);
+    assert_eq!(scene.story("k1").await, ["send_intent", "claim_released"]);
     scene.commit(&sent(&scene.claim_one("w").await, State::Pending, Due::Ask(Millis(99_999_999_999_999)))).await;
     let key: Key = "k1".parse().unwrap();
     lossy.losing(scene.store.wake(&scene.lane, &key)).await;

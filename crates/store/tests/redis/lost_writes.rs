@@ -1,6 +1,6 @@
 //! A Redis that has lost writes: restored from an older copy, or a replica that lagged and was promoted.
 
-use bursar_domain::{Call, Due, OnAmbiguous, State};
+use bursar_domain::{Call, Due, OnAmbiguous, Reason, State};
 use bursar_store::{Asked, Claim, Claims, Commit, Committed, Evidence, Known, Operator, Resend, Sends};
 
 use bursar_test_support::eventually;
@@ -40,7 +40,7 @@ async fn a_job_whose_claim_is_gone_may_have_been_sent() {
     let claimed = scene.claim_one("w2").await;
     assert_eq!((claimed.call, claimed.state), (Call::Ask, State::InDoubt));
     assert_eq!(scene.commit(&sent(&sent_by_one, State::Failed, Due::Never)).await, Committed::Stale);
-    assert_eq!(scene.story("k1").await, ["answer"], "what came too late is evidence");
+    assert_eq!(scene.story("k1").await, ["response"], "what came too late is evidence");
     let _: u64 = scene.command(&["DEL", &scene.name("held")]).await;
     scene.let_come_due("to_ask", "k1").await;
     let again = scene.claim_one("w3").await;
@@ -104,8 +104,8 @@ async fn where_the_account_holds_the_lane_stands_until_a_person_resumes_it() {
     let operator = Operator { who: "ann", why: "maintenance" };
     scene.store.pause(&scene.lane, operator).await.unwrap();
     claim(&scene, told(7, 0), OnAmbiguous::Hold).await;
-    let paused = scene.store.lane_status(&scene.lane).await.unwrap().paused.unwrap();
-    assert!(paused.contains("lost writes"), "more than the pause that was there: {paused}");
+    let paused = scene.store.lane_status(&scene.lane).await.unwrap().paused;
+    assert_eq!(paused, Some(Reason::QueueLostWrites), "more than the pause that was there");
     assert!(claim(&scene, Known::default(), OnAmbiguous::Hold).await.jobs.is_empty());
 
     scene.store.resume(&scene.lane, operator).await.unwrap();
@@ -134,9 +134,8 @@ async fn a_commit_ahead_of_its_record_says_that_the_claim_was_lost() {
         trade_nos: None,
         known_trade_nos: Vec::new(),
         gateway_status: None,
-        reason: None,
         response: None,
-        line: Some(r#"{"e":"answer","t":1,"f":3}"#.into()),
+        line: Some(r#"{"event":"response","at":1,"fence":3,"call":"send","outcome":"no_response"}"#.into()),
     };
     scene.store.commit(&scene.lane, &[commit]).await.unwrap();
     let claims = claim(&scene, Known::default(), OnAmbiguous::Resend).await;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use bursar_domain::{AccountName, Key, Kind, Millis, NotificationView, State};
+use bursar_domain::{AccountName, Delivery, DeliveryOutcome, HeldReason, Key, Kind, Millis, NotificationView, State};
 use bursar_store::{
     EventId, Happened, Kept, NotificationCount, Notified, Origin, Shelf, Stands, StoreError, Telling, Tells, ToldOrNot,
 };
@@ -92,7 +92,8 @@ async fn what_is_kept_has_its_event_and_what_is_not_has_none() {
     notify(&scene, &first).await;
     notify(&scene, &first).await;
     notify(&scene, &notified("0", now, Stands::Open)).await;
-    notify(&scene, &Notified { why_held: Some("not JSON"), ..notified("{}}", now, Stands::Unsaid) }).await;
+    notify(&scene, &Notified { why_held: Some(&HeldReason::NotAnObject), ..notified("{}}", now, Stands::Unsaid) })
+        .await;
     notify(&scene, &notified("ahead", now + 6 * 60_000, Stands::Open)).await;
     let beginning = [(Origin::Notifications(account()), EventId::default())];
     let events = scene.store.events(&beginning, 100).await.unwrap();
@@ -126,7 +127,7 @@ async fn what_cannot_be_read_stands_apart_and_comes_in_anew_once_it_can() {
     let scene = Scene::new().await;
     let now = scene.now().await;
     let held = Notified {
-        why_held: Some("not JSON"),
+        why_held: Some(&HeldReason::NotAnObject),
         record_id: None,
         callback_url: Some("https://shop.example/n"),
         ..notified("{}}", now, Stands::Unsaid)
@@ -135,7 +136,10 @@ async fn what_cannot_be_read_stands_apart_and_comes_in_anew_once_it_can() {
     assert_eq!(notify(&scene, &held).await, Kept::Again);
     assert!(listed(&scene, Shelf::Read).await.is_empty());
     let apart = listed(&scene, Shelf::Held).await;
-    assert_eq!((apart.len(), apart[0].why.as_deref(), &apart[0].content), (1, Some("not JSON"), &json!("{}}")));
+    assert_eq!(
+        (apart.len(), apart[0].reason.as_ref(), &apart[0].content),
+        (1, Some(&HeldReason::NotAnObject), &json!("{}}"))
+    );
     let origin = Origin::Notifications(account());
     assert!(scene.store.claim_callbacks(&origin, LEASE, 5).await.unwrap().due.is_empty(), "nobody relies on it yet");
     assert_eq!(notify(&scene, &Notified { why_held: None, ..held }).await, Kept::New);
@@ -160,10 +164,10 @@ async fn a_notification_is_told_to_whom_the_account_names_with_its_content() {
         (&json!(1), &json!(1), &json!("王小明"))
     );
     assert_eq!((&view["account"], &view["record_id"], &view["late"]), (&json!("main"), &json!("r1"), &json!(false)));
-    let line = json!({"n": 1}).as_object().cloned();
-    let outcome = ToldOrNot { key: due[0].key.clone(), fence: due[0].fence, telling: Telling::Told, line };
+    let delivery = Some(Delivery { sequence: Some(1), ..Delivery::of(DeliveryOutcome::Delivered) });
+    let outcome = ToldOrNot { key: due[0].key.clone(), fence: due[0].fence, telling: Telling::Told, delivery };
     scene.store.commit_callbacks(&origin, &[outcome]).await.unwrap();
-    assert_eq!(scene.store.notification_log(&account(), 1).await.unwrap()[0].event, "callback");
+    assert_eq!(scene.store.notification_log(&account(), 1).await.unwrap()[0].name(), "delivery");
 }
 
 #[tokio::test]
@@ -228,7 +232,7 @@ async fn what_was_written_too_long_ago_is_kept_apart_and_told_to_nobody() {
     assert_eq!(notify(&scene, &told("in time", 3_500_000)).await, Kept::Again);
     let held = listed(&scene, Shelf::Held).await;
     assert_eq!(held.len(), 1);
-    assert!(held[0].why.as_deref().is_some_and(|why| why.contains("notify_max_age")), "{held:?}");
+    assert_eq!(held[0].reason, Some(HeldReason::TooOld), "{held:?}");
     let due = scene.store.claim_callbacks(&Origin::Notifications(account()), LEASE, 5).await.unwrap().due;
     assert_eq!(due.len(), 1, "only the one in time");
     // One that was kept in time is known, however old it is when it comes again.
@@ -275,8 +279,11 @@ async fn a_notification_is_read_with_its_records_versions_and_whether_it_is_stil
     notify(&scene, &Notified { record_id: Some("other"), ..notified("x", now, Stands::Open) }).await;
     let told = Notified { callback_url: Some("https://shop.example/n"), ..notified("1", now, Stands::ForGood) };
     notify(&scene, &told).await;
-    notify(&scene, &Notified { why_held: Some("not JSON"), record_id: None, ..notified("{}}", now, Stands::Unsaid) })
-        .await;
+    notify(
+        &scene,
+        &Notified { why_held: Some(&HeldReason::NotAnObject), record_id: None, ..notified("{}}", now, Stands::Unsaid) },
+    )
+    .await;
     let versions = async |number| {
         let versions = scene.store.notification_versions(&account(), number).await.unwrap();
         versions.iter().map(|view| (view.id, view.version)).collect::<Vec<_>>()
@@ -288,7 +295,7 @@ async fn a_notification_is_read_with_its_records_versions_and_whether_it_is_stil
     assert!(matches!(tells(3).await, Tells::Due(due) if due >= Millis(now)));
     let origin = Origin::Notifications(account());
     let due = scene.store.claim_callbacks(&origin, LEASE, 5).await.unwrap().due;
-    let outcome = ToldOrNot { key: "3".into(), fence: due[0].fence, telling: Telling::Told, line: None };
+    let outcome = ToldOrNot { key: "3".into(), fence: due[0].fence, telling: Telling::Told, delivery: None };
     scene.store.commit_callbacks(&origin, &[outcome]).await.unwrap();
     assert_eq!(tells(3).await, Tells::Over);
     let counts = scene.store.notification_counts(&[account(), "nobody".parse().unwrap()]).await.unwrap();
@@ -340,9 +347,9 @@ async fn a_job_is_mentioned_once_by_each_notification_and_keeps_its_state() {
     let mut after = scene.record("k1").await;
     after.remove("nt");
     assert_eq!(after, before);
-    let mentions: Vec<_> = scene.log("k1").await.into_iter().filter(|line| line["e"] == "notification").collect();
+    let mentions: Vec<_> = scene.log("k1").await.into_iter().filter(|line| line["event"] == "notification").collect();
     assert_eq!(mentions.len(), 1);
-    assert_eq!((&mentions[0]["notification"], &mentions[0]["method"]), (&json!(7), &json!("some.method")));
+    assert_eq!((&mentions[0]["number"], &mentions[0]["method"]), (&json!(7), &json!("some.method")));
     let names: Vec<String> = scene.command(&["KEYS", &scene.name("*nobody*")]).await;
     assert_eq!(names, Vec::<String>::new());
     for _ in 0..3 {
@@ -350,7 +357,7 @@ async fn a_job_is_mentioned_once_by_each_notification_and_keeps_its_state() {
             scene.store.mention(&scene.lane, "k1", number, "some.method").await.unwrap();
         }
     }
-    let mentions = scene.log("k1").await.into_iter().filter(|line| line["e"] == "notification").count();
+    let mentions = scene.log("k1").await.into_iter().filter(|line| line["event"] == "notification").count();
     assert_eq!(mentions, 8, "one for each, in whatever order they are repeated");
     for number in 15..40 {
         scene.store.mention(&scene.lane, "k1", number, "some.method").await.unwrap();

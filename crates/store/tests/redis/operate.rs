@@ -1,6 +1,6 @@
 //! Operators' hands, each act with who and why.
 
-use bursar_domain::{Call, Due, Key, Millis, Operation, State};
+use bursar_domain::{ActionKind, Call, Due, Key, Millis, Operation, Reason, State};
 use bursar_store::{Operated, Operator};
 use serde_json::Value;
 
@@ -32,7 +32,10 @@ async fn every_operation_in_every_state_does_what_the_rules_say_or_changes_nothi
                 continue;
             };
             let Operated::Done(record) = outcome else { panic!("{operation:?} on {state}: {outcome:?}") };
-            assert_eq!((record.state, record.reason.as_deref()), (next.state, Some("li: because")));
+            assert_eq!(
+                (record.state, record.reason),
+                (next.state, Some(Reason::operator_action(operation.into(), "li", "because")))
+            );
             let expected: &[&str] = match (next.due, state) {
                 (Due::Send(_), _) => &["to_send"],
                 (Due::Ask(_), State::Succeeded) => &["to_ask", "done"],
@@ -41,9 +44,10 @@ async fn every_operation_in_every_state_does_what_the_rules_say_or_changes_nothi
             };
             assert_eq!(scene.sets("k1").await, expected, "{operation:?} on {state}");
             let line = scene.log("k1").await.pop().unwrap();
-            assert_eq!((line["e"].as_str(), line["do"].as_str()), (Some("operation"), Some(operation.as_str())));
+            let action = ActionKind::from(operation).as_str();
+            assert_eq!((line["event"].as_str(), line["action"].as_str()), (Some("operator_action"), Some(action)));
             assert_eq!((line["from"].as_str(), line["to"].as_str()), (Some(state.as_str()), Some(next.state.as_str())));
-            assert_eq!((line["who"].as_str(), line["why"].as_str()), (Some("li"), Some("because")));
+            assert_eq!((line["operator"].as_str(), line["comment"].as_str()), (Some("li"), Some("because")));
             let due = scene.claim("w", 5).await.jobs.pop();
             match next.due {
                 Due::Send(_) => assert_eq!(due.unwrap().call, Call::Send),
@@ -67,7 +71,7 @@ async fn what_an_operator_has_not_seen_is_not_acted_on() {
         let done = [&one, &other].iter().filter(|outcome| matches!(outcome, Operated::Done(_))).count();
         assert_eq!(done, 1, "{one:?} {other:?}");
         assert_eq!(act().await, Operated::Changed, "the state is {state} still, and not as it was");
-        let acts = scene.log("k1").await.iter().filter(|line| line["e"] == "operation").count();
+        let acts = scene.log("k1").await.iter().filter(|line| line["event"] == "operator_action").count();
         assert_eq!(acts, 1);
         assert!(matches!(operate(&scene, "k1", operation).await, Operated::Done(_)), "whoever looks anew may");
     }
@@ -140,11 +144,9 @@ async fn reasons_in_any_script_are_kept_and_stay_json() {
         let outcome =
             scene.store.operate(&scene.lane, &key, Operation::Resolve(State::Failed), operator).await.unwrap();
         assert!(matches!(outcome, Operated::Done(_)), "{outcome:?}");
-        let attempts = scene.store.attempts(&scene.lane, &key).await.unwrap();
-        let last = attempts.last().unwrap();
-        assert_eq!((last.event.as_str(), &last.detail["why"]), ("operation", &Value::from(why)));
-        assert_eq!(last.detail["who"], "王\"芳\"");
-        assert_eq!(last.detail["to"], "failed");
+        let last = scene.log("k1").await.pop().unwrap();
+        assert_eq!((&last["event"], &last["comment"]), (&Value::from("operator_action"), &Value::from(why)));
+        assert_eq!((&last["operator"], &last["to"]), (&Value::from("王\"芳\""), &Value::from("failed")));
     }
 }
 
@@ -158,8 +160,9 @@ async fn a_very_long_reason_is_whole_in_the_log_and_cut_by_characters_in_the_rec
     let Operated::Done(record) = scene.store.operate(&scene.lane, &key, Operation::Ask, operator).await.unwrap() else {
         panic!("not done")
     };
-    assert_eq!(record.reason.unwrap().chars().count(), 200);
-    assert_eq!(scene.log("k1").await.pop().unwrap()["why"].as_str().unwrap().chars().count(), 5_000);
+    let Some(Reason::OperatorAction { comment, .. }) = record.reason else { panic!("{record:?}") };
+    assert_eq!(comment.chars().count(), 160);
+    assert_eq!(scene.log("k1").await.pop().unwrap()["comment"].as_str().unwrap().chars().count(), 5_000);
 }
 
 #[tokio::test]
@@ -172,7 +175,7 @@ async fn an_operation_on_what_changed_meanwhile_follows_the_new_state() {
     );
     let done = [&one, &other].iter().filter(|outcome| matches!(outcome, Operated::Done(_))).count();
     assert_eq!(done, 1, "{one:?} {other:?}");
-    assert_eq!(scene.story("k1").await.iter().filter(|event| *event == "operation").count(), 1);
+    assert_eq!(scene.story("k1").await.iter().filter(|event| *event == "operator_action").count(), 1);
 }
 
 #[tokio::test]
@@ -211,7 +214,8 @@ async fn pausing_and_resuming_tell_whether_they_changed_anything_and_who_did() {
     assert!(scene.store.pause(&scene.lane, first).await.unwrap());
     assert!(!scene.store.pause(&scene.lane, OPERATOR).await.unwrap());
     let paused = scene.store.lane_status(&scene.lane).await.unwrap().paused;
-    assert_eq!(paused.as_deref(), Some("li: gateway \"down\" 停机"), "the first one's reason stays");
+    let first = Reason::operator_action(ActionKind::Pause, "li", "gateway \"down\" 停机");
+    assert_eq!(paused, Some(first), "the first one's reason stays");
     let mut wakes = scene.store.wakes().await.unwrap();
     assert!(scene.store.resume(&scene.lane, OPERATOR).await.unwrap());
     assert_eq!(wakes.next().await, Some(scene.lane.clone()), "what waited can go at once");

@@ -27,7 +27,7 @@ async fn an_expired_job_is_still_recognised_and_still_refuses_other_content() {
             (state, None, transfer("k1").content.hash()[..16].to_vec())
         );
         assert_eq!(scene.store.content(&scene.lane, &key).await.unwrap(), None);
-        assert!(scene.store.attempts(&scene.lane, &key).await.unwrap().is_empty());
+        assert!(scene.store.history(&scene.lane, &key).await.unwrap().is_empty());
         assert_eq!(scene.sets("k1").await, Vec::<&str>::new());
 
         assert_eq!(scene.store.submit(&[transfer("k1")]).await.unwrap(), [Submission::Existing(state)]);

@@ -1,10 +1,10 @@
 //! What a journal remembers comes back as what may have been executed: in doubt, under a fence above all that was before.
 
-use bursar_domain::{Due, Millis, Next, State};
+use bursar_domain::{Due, Millis, Next, Reason, State};
 use bursar_store::{Committed, PutBack, Record, Remembered, Standing};
 use serde_json::json;
 
-use crate::scene::{Scene, sent, transfer};
+use crate::scene::{Scene, restored, sent, transfer};
 
 const SENT: Millis = Millis(1_700_000_000_000);
 
@@ -23,7 +23,7 @@ pub(crate) fn remembered<'a>(hash: &'a [u8], content: &'a str, about: &'a str) -
 }
 
 fn in_doubt(due: Due) -> Next {
-    Next { state: State::InDoubt, due, reason: Some("recalled"), pause_lane: false }
+    Next { state: State::InDoubt, due, reason: Some(Reason::RestoredFromJournal), pause_lane: false }
 }
 
 pub(crate) async fn record(scene: &Scene, key: &str) -> Option<Record> {
@@ -37,8 +37,8 @@ pub(crate) async fn put_back(
     remembered: &Remembered<'_>,
     due: Due,
 ) -> PutBack {
-    let (key, evidence) = (key.parse().unwrap(), json!({"who": "li", "sends": 2}));
-    scene.store.put_back(&scene.lane, &key, seen, remembered, &in_doubt(due), &evidence).await.unwrap()
+    let key = key.parse().unwrap();
+    scene.store.put_back(&scene.lane, &key, seen, remembered, &in_doubt(due), restored()).await.unwrap()
 }
 
 #[tokio::test]
@@ -60,7 +60,7 @@ async fn a_job_that_redis_forgot_wholly_has_the_content_hash_and_name_that_it_wa
         ("rs", "1"),
         ("t1", "1700000000000"),
         ("ts", "1700000000005"),
-        ("r", "recalled"),
+        ("r", r#"{"code":"restored_from_journal"}"#),
     ] {
         assert_eq!(back.remove(field).as_deref(), Some(value), "{field}");
     }
@@ -69,7 +69,10 @@ async fn a_job_that_redis_forgot_wholly_has_the_content_hash_and_name_that_it_wa
     }
     submitted.retain(|name, _| !["s", "c"].contains(&name.as_str()));
     assert_eq!(back, submitted, "the rest is as submit writes it");
-    assert_eq!((scene.sets("K1").await, scene.story("K1").await), (vec!["to_ask"], vec!["put_back".to_owned()]));
+    assert_eq!(
+        (scene.sets("K1").await, scene.story("K1").await),
+        (vec!["to_ask"], vec!["restored_from_journal".to_owned()])
+    );
     assert_eq!(scene.due("to_ask", "K1").await, Some(9_999_999_999_999));
     let submitted_again = scene.store.submit(&[job]).await.unwrap();
     assert_eq!(submitted_again, [bursar_store::Submission::Existing(State::InDoubt)]);
@@ -111,7 +114,7 @@ async fn a_record_that_lies_behind_is_put_in_doubt_and_what_comes_late_is_refuse
         bursar_store::Commit { fence: 7, token: "lost/1".into(), ..sent(&claimed, State::Succeeded, Due::Never) };
     assert_eq!(scene.commit(&late).await, Committed::Stale);
     assert_eq!(scene.state("K1").await, State::InDoubt);
-    assert_eq!(scene.log("K1").await.last().unwrap()["stale"], true);
+    assert_eq!(scene.log("K1").await.last().unwrap()["late"], true);
 }
 
 #[tokio::test]
@@ -122,11 +125,15 @@ async fn a_send_that_is_out_when_its_job_is_put_back_keeps_its_intent_on_record(
     let seen = record(&scene, "K1").await.unwrap();
     let known = remembered(&seen.hash, "", "K1");
     assert_eq!(put_back(&scene, "K1", Some(&seen), &known, Due::Ask(Millis(1))).await, PutBack::Done);
-    assert_eq!(scene.story("K1").await, ["intent", "put_back"]);
+    assert_eq!(scene.story("K1").await, ["send_intent", "restored_from_journal"]);
     let intent = scene.log("K1").await.swap_remove(0);
-    assert_eq!((&intent["f"], &intent["w"]), (&json!(1), &json!("w")));
+    assert_eq!((&intent["fence"], &intent["worker"]), (&json!(1), &json!("w")));
     assert_eq!(scene.commit(&sent(&out, State::Failed, Due::Never)).await, Committed::Stale);
-    assert_eq!(scene.story("K1").await, ["intent", "put_back", "answer"], "what came too late is evidence");
+    assert_eq!(
+        scene.story("K1").await,
+        ["send_intent", "restored_from_journal", "response"],
+        "what came too late is evidence"
+    );
     assert_eq!(scene.state("K1").await, State::InDoubt);
 }
 

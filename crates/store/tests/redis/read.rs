@@ -3,12 +3,12 @@
 use std::collections::HashSet;
 use std::time::Duration;
 
-use bursar_domain::{Due, Key, Millis, State};
+use bursar_domain::{ActionKind, Due, HistoryEvent, Key, Millis, Reason, State};
 use bursar_store::{Cursor, Operator};
 
 use serde_json::json;
 
-use crate::scene::{Scene, sent};
+use crate::scene::{Scene, answer_line, sent};
 
 async fn all(scene: &Scene, state: Option<State>) -> (Vec<bursar_store::Record>, usize) {
     let (mut jobs, mut pages, mut cursor) = (Vec::new(), 0, Some(Cursor::default()));
@@ -141,7 +141,7 @@ async fn several_jobs_are_read_at_once_and_the_missing_are_left_out() {
     assert_eq!(jobs.iter().map(|job| job.key.as_str()).collect::<Vec<_>>(), ["b", "a"]);
     assert_eq!(scene.store.job(&scene.lane, &keys[1]).await.unwrap(), None);
     assert_eq!(scene.store.content(&scene.lane, &keys[1]).await.unwrap(), None);
-    assert!(scene.store.attempts(&scene.lane, &keys[1]).await.unwrap().is_empty());
+    assert!(scene.store.history(&scene.lane, &keys[1]).await.unwrap().is_empty());
     assert!(scene.store.jobs(&scene.lane, &[]).await.unwrap().is_empty());
 }
 
@@ -154,7 +154,10 @@ async fn a_lane_at_a_glance_tells_what_waits_where_and_since_when() {
     let created = scene.store.job(&scene.lane, &"k1".parse().unwrap()).await.unwrap().unwrap().created;
     scene.store.pause(&scene.lane, Operator { who: "li", why: "why" }).await.unwrap();
     let status = scene.store.lane_status(&scene.lane).await.unwrap();
-    assert_eq!((status.to_send, status.next_due, status.paused.as_deref()), (1, created, Some("li: why")));
+    assert_eq!(
+        (status.to_send, status.next_due, status.paused),
+        (1, created, Some(Reason::operator_action(ActionKind::Pause, "li", "why")))
+    );
 }
 
 #[tokio::test]
@@ -165,12 +168,12 @@ async fn one_line_that_cannot_be_read_does_not_hide_the_others() {
     for line in ["not json", "{}"] {
         let _: u64 = scene.command(&["RPUSH", &scene.name("log:k1"), line]).await;
     }
-    let attempts = scene.store.attempts(&scene.lane, &"k1".parse().unwrap()).await.unwrap();
-    let events: Vec<&str> = attempts.iter().map(|attempt| attempt.event.as_str()).collect();
-    assert_eq!(events, ["unreadable", "unreadable", "intent"]);
-    assert_eq!(attempts[0].detail["line"], "not json");
-    assert_eq!((attempts[2].detail["worker"].as_str(), attempts[2].detail["fence"].as_u64()), (Some("w"), Some(1)));
-    assert!(attempts[2].at.ends_with('Z'));
+    let attempts = scene.store.history(&scene.lane, &"k1".parse().unwrap()).await.unwrap();
+    let events: Vec<&str> = attempts.iter().map(HistoryEvent::name).collect();
+    assert_eq!(events, ["unreadable", "unreadable", "send_intent"]);
+    assert_eq!(attempts[0].view()["line"], "not json");
+    assert_eq!(attempts[2].claim(), Some((1, "w")));
+    assert!(attempts[2].at().is_some());
 }
 
 #[tokio::test]
@@ -228,22 +231,28 @@ async fn a_log_is_told_in_order_wherever_its_lines_stand() {
     let key: Key = "k1".parse().unwrap();
     scene.store.operate(&scene.lane, &key, bursar_domain::Operation::Send, operator).await.unwrap();
     let first = scene.claim_one("w1").await;
-    assert_eq!(scene.story("k1").await, ["operation", "intent"], "the send that is out");
+    assert_eq!(scene.story("k1").await, ["operator_action", "send_intent"], "the send that is out");
     scene.commit(&sent(&first, State::InDoubt, Due::Send(Millis(1)))).await;
-    let told = ["operation", "intent", "answer"];
+    let told = ["operator_action", "send_intent", "response"];
     assert_eq!(scene.story("k1").await, told);
     let second = scene.claim_one("w2").await;
     let log = scene.log("k1").await;
-    let intents: Vec<_> =
-        log.iter().filter(|line| line["e"] == "intent").map(|line| (&line["f"], &line["w"])).collect();
+    let intents: Vec<_> = log
+        .iter()
+        .filter(|line| line["event"] == "send_intent")
+        .map(|line| (&line["fence"], &line["worker"]))
+        .collect();
     assert_eq!(intents, [(&json!(1), &json!("w1")), (&json!(2), &json!("w2"))]);
     assert_eq!(log[2].get("w"), None, "an answer names its worker by its fence");
     scene.commit(&sent(&second, State::InDoubt, Due::Send(Millis(1)))).await;
-    assert_eq!(scene.story("k1").await, ["operation", "intent", "answer", "intent", "answer"]);
+    assert_eq!(scene.story("k1").await, ["operator_action", "send_intent", "response", "send_intent", "response"]);
     let recent =
-        scene.store.recent_attempts(&scene.lane, &[key.clone(), "nobody".parse().unwrap(), key], 3).await.unwrap();
-    let recent: Vec<Vec<&str>> = recent.iter().map(|log| log.iter().map(|line| &*line.event).collect()).collect();
-    assert_eq!(recent, [vec!["answer", "intent", "answer"], vec![], vec!["answer", "intent", "answer"]]);
+        scene.store.recent_history(&scene.lane, &[key.clone(), "nobody".parse().unwrap(), key], 3).await.unwrap();
+    let recent: Vec<Vec<&str>> = recent.iter().map(|log| log.iter().map(HistoryEvent::name).collect()).collect();
+    assert_eq!(
+        recent,
+        [vec!["response", "send_intent", "response"], vec![], vec!["response", "send_intent", "response"]]
+    );
 }
 
 #[tokio::test]
@@ -253,10 +262,10 @@ async fn more_logs_than_one_script_reads_come_in_the_order_of_the_keys() {
     scene.claim("w", 2).await;
     let keys = ["k1", "nobody", "k2"].map(|key| key.parse::<Key>().unwrap());
     let many: Vec<Key> = (0..130).map(|at| keys[at % 3].clone()).collect();
-    let logs = scene.store.recent_attempts(&scene.lane, &many, 5).await.unwrap();
+    let logs = scene.store.recent_history(&scene.lane, &many, 5).await.unwrap();
     let lines: Vec<usize> = logs.iter().map(Vec::len).collect();
     assert_eq!(lines, (0..130).map(|at| [1, 0, 1][at % 3]).collect::<Vec<_>>());
-    assert!(scene.store.recent_attempts(&scene.lane, &[], 5).await.unwrap().is_empty());
+    assert!(scene.store.recent_history(&scene.lane, &[], 5).await.unwrap().is_empty());
 }
 
 #[tokio::test]
@@ -266,10 +275,14 @@ async fn an_end_too_long_for_the_record_stands_in_the_log_with_its_intent() {
         scene.submit(&["k1"]).await;
         let claimed = scene.claim_one("w").await;
         let message = "余".repeat(length / 3);
-        let line = json!({"e": "answer", "t": scene.now().await, "f": 1, "message": message}).to_string();
+        let rest = json!({"at": scene.now().await, "outcome": "failed", "message": message}).to_string();
+        let line = answer_line(&claimed, &rest[1..rest.len() - 1]);
         scene.commit(&bursar_store::Commit { line: Some(line), ..sent(&claimed, State::Succeeded, Due::Never) }).await;
         let log = scene.log("k1").await;
-        assert_eq!((log[0]["e"].as_str(), log[0]["w"].as_str(), log.len()), (Some("intent"), Some("w"), 2));
+        assert_eq!(
+            (log[0]["event"].as_str(), log[0]["worker"].as_str(), log.len()),
+            (Some("send_intent"), Some("w"), 2)
+        );
         assert_eq!(log[1]["message"], message, "cut between two bytes of a letter, and whole again");
         let lines: u64 = scene.command(&["LLEN", &scene.name("log:k1")]).await;
         assert_eq!(lines == 0, in_record, "{length}");

@@ -18,7 +18,7 @@ async fn an_unsent_job_is_what_it_was_before_the_claim_and_due_now() {
     assert_eq!((after.state, after.sends, after.resends, after.losses), (State::Queued, 0, 0, 0));
     assert_eq!((after.worker, after.fence, after.created), (None, 1, before.created));
     assert_eq!(scene.sets("k1").await, ["to_send"]);
-    assert_eq!(scene.story("k1").await, ["intent", "released"]);
+    assert_eq!(scene.story("k1").await, ["send_intent", "claim_released"]);
     let again = scene.claim_one("w").await;
     assert_eq!((again.call, again.state, again.sends, again.fence), (Call::Send, State::Queued, 1, 2));
     assert_eq!(again.first_sent, again.last_sent, "a send that never was starts no deadline");
@@ -94,7 +94,7 @@ async fn giving_back_is_repeatable_and_refused_under_another_fence() {
     let name = [held(&first), unknown];
     assert_eq!(scene.store.release(&scene.lane, &name).await.unwrap(), [Committed::Ok, Committed::Stale]);
     assert_eq!(scene.store.release(&scene.lane, &name).await.unwrap(), [Committed::Again, Committed::Stale]);
-    assert_eq!(scene.story("k1").await, ["intent", "released"]);
+    assert_eq!(scene.story("k1").await, ["send_intent", "claim_released"]);
     let second = scene.claim_one("w2").await;
     let before = scene.record("k1").await;
     assert_eq!(scene.store.release(&scene.lane, &name).await.unwrap(), [Committed::Again, Committed::Stale]);
@@ -127,7 +127,11 @@ async fn a_job_given_back_thousands_of_times_keeps_a_bounded_log() {
     let story = scene.story("k1").await;
     assert_eq!(story.len(), 200);
     assert_eq!(scene.claim_one("w").await.fence, 301);
-    assert_eq!(scene.story("k1").await.last().map(String::as_str), Some("intent"), "a send is always written down");
+    assert_eq!(
+        scene.story("k1").await.last().map(String::as_str),
+        Some("send_intent"),
+        "a send is always written down"
+    );
 }
 
 #[tokio::test]

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use bursar_domain::{Due, Millis, Next, Received, State};
+use bursar_domain::{Due, GatewayText, Millis, Next, Reason, Received, State};
 use bursar_store::{Claimed, Commit, Committed, Evidence, PutBack, Remembered, Resend, ResponseId};
 
 use crate::scene::{self, Scene, answer_line, asked, held, sent};
@@ -29,8 +29,8 @@ async fn two_jobs(first: Option<ResponseId>) -> (Scene, Claimed) {
 #[tokio::test]
 async fn another_jobs_number_puts_a_job_before_a_person_whatever_was_decided() {
     for (id, reason) in [
-        (number("T1"), "the response names the trade number of job k1: T1"),
-        (request("R1"), "the same response came before, to job k1: R1"),
+        (number("T1"), r#"{"code":"trade_no_of_another_job","trade_no":"T1","key":"k1"}"#),
+        (request("R1"), r#"{"code":"response_repeated","request_id":"R1","key":"k1"}"#),
     ] {
         for (state, due) in [
             (State::Failed, Due::Never),
@@ -124,7 +124,8 @@ async fn a_purged_job_takes_what_its_responses_are_known_by_with_it_and_nothing_
     scene.submit(&["k1", "k2", "k3"]).await;
     let claims = scene.claim("w", 3).await;
     let [one, two, three] = claims.jobs.try_into().unwrap();
-    let line = |job: &Claimed, id: &str| answer_line(job.fence, &format!(r#""t":1,"request_id":"{id}""#));
+    let line =
+        |job: &Claimed, id: &str| answer_line(job, &format!(r#""at":1,"outcome":"not_executed","request_id":"{id}""#));
     // In the record, then in the log, where an answer that is not the first stands.
     let busy = Commit {
         response: request("R1"),
@@ -210,13 +211,14 @@ async fn a_claim_hands_out_the_accepted_hash_and_the_reason() {
     let claimed = scene.claim_one("w").await;
     assert_eq!(claimed.hash, scene::transfer("k1").content.hash());
     assert_eq!(claimed.reason, None);
-    let why = "answered by a code that leaves it in doubt; 40004/isv.order-exist; 订单\n已存在";
-    let commit = Commit { reason: Some(why.into()), ..sent(&claimed, State::InDoubt, Due::Ask(Millis(1))) };
+    let why = Reason::UndecidedResponse(GatewayText::new(Some("40004/isv.order-exist"), Some("订单\n已存在")));
+    let mut commit = sent(&claimed, State::InDoubt, Due::Ask(Millis(1)));
+    commit.next.reason = Some(why.clone());
     scene.commit(&commit).await;
     let claimed = scene.claim_one("w").await;
-    assert_eq!(claimed.reason.as_deref(), Some(why));
+    assert_eq!(claimed.reason, Some(why));
     assert_eq!(claimed.facts(false, true, false).received, Received::Response);
-    let silent = Claimed { reason: Some("timed out".into()), ..claimed };
+    let silent = Claimed { reason: Some(scene::said("timed out")), ..claimed };
     assert_eq!(silent.facts(false, true, false).received, Received::Nothing);
 }
 
@@ -238,8 +240,7 @@ async fn a_number_that_a_journal_brought_back_is_its_jobs() {
         trade_nos: &["T1".to_owned()],
     };
     let next = Next { state: State::InDoubt, due: Due::Ask(Millis(1)), reason: None, pause_lane: false };
-    let evidence = serde_json::json!({"who": "li"});
-    let put_back = scene.store.put_back(&scene.lane, &job.key, None, &known, &next, &evidence).await.unwrap();
+    let put_back = scene.store.put_back(&scene.lane, &job.key, None, &known, &next, scene::restored()).await.unwrap();
     assert_eq!(put_back, PutBack::Done);
     scene.submit(&["k2"]).await;
     let claims = scene.claim("w", 2).await;

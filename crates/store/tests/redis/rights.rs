@@ -102,7 +102,7 @@ async fn live(scene: &Scene) {
         key: callback.key.clone(),
         fence: callback.fence,
         telling: Telling::Told,
-        line: None,
+        delivery: None,
     });
     store.commit_callbacks(&origin, &told.collect::<Vec<_>>()).await.unwrap();
     for (name, operation) in [("k2", Operation::Cancel), ("k3", Operation::Cancel)] {
@@ -126,7 +126,7 @@ async fn read(scene: &Scene, origin: &Origin) {
     store.lane_status(lane).await.unwrap();
     store.in_doubt(lane).await.unwrap();
     store.list(lane, None, &Cursor::default(), 100).await.unwrap();
-    store.attempts(lane, &key("k2")).await.unwrap();
+    store.history(lane, &key("k2")).await.unwrap();
     store.contents(lane, &[key("k2")]).await.unwrap();
     store.newest_events(std::slice::from_ref(origin)).await.unwrap();
     store.forgotten_events(&[(origin.clone(), EventId::default())]).await.unwrap();

@@ -22,8 +22,8 @@ async fn a_job_whose_order_another_one_has_taken_meanwhile_goes_before_a_person(
     for key in ["FIRST", "SECOND"] {
         assert_eq!((scene.state(key).await, scene.sets(key).await), (State::NeedsReview, vec!["review"]), "{key}");
     }
-    assert_eq!(scene.story("SECOND").await, ["rival"]);
-    assert_eq!(scene.log("SECOND").await[0]["first"], "FIRST");
+    assert_eq!(scene.story("SECOND").await, ["business_key_conflict"]);
+    assert_eq!(scene.log("SECOND").await[0]["key"], "FIRST");
     assert_eq!(scene.claim("w", 5).await.jobs.len(), 0, "neither is sent");
     let told: Vec<String> = scene.command(&["LRANGE", &scene.name("tell:SECOND"), "0", "-1"]).await;
     assert!(told.len() == 1 && told[0].contains("needs_review"), "its producer hears of it: {told:?}");

@@ -3,7 +3,9 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use bursar_domain::{AccountRules, AttemptView, Due, GatewayKind, Job, Key, Lane, Millis, Next, State};
+use bursar_domain::{
+    AccountRules, Due, GatewayKind, GatewayText, Job, Key, Lane, Millis, Next, Reason, RestoredFromJournal, State,
+};
 use bursar_store::{
     Asked, Claim, ClaimId, Claimed, Claims, Commit, Evidence, Renewal, Resend, Settings, Store, Submission,
 };
@@ -123,25 +125,15 @@ impl Scene {
         self.field(key, "s").await.unwrap().parse().unwrap()
     }
 
-    /// A job's log, by the names that its lines have in Redis.
+    /// A job's history, as it is recorded.
     pub(crate) async fn log(&self, key: &str) -> Vec<Value> {
-        let lines = self.store.attempts(&self.lane, &key.parse().unwrap()).await.unwrap();
-        let as_written = |mut line: AttemptView| {
-            line.detail.insert("e".into(), line.event.into());
-            line.detail.insert("t".into(), Millis::parse_rfc3339(&line.at).unwrap().0.into());
-            for (long, short) in [("fence", "f"), ("worker", "w")] {
-                if let Some(value) = line.detail.remove(long) {
-                    line.detail.insert(short.into(), value);
-                }
-            }
-            Value::Object(line.detail)
-        };
-        lines.into_iter().map(as_written).collect()
+        let history = self.store.history(&self.lane, &key.parse().unwrap()).await.unwrap();
+        history.iter().map(|event| json!(event)).collect()
     }
 
-    /// What happened, in words: `intent`, `released`, …
+    /// The names of what happened: `send_intent`, `claim_released`, …
     pub(crate) async fn story(&self, key: &str) -> Vec<String> {
-        self.log(key).await.iter().map(|line| line["e"].as_str().unwrap().to_owned()).collect()
+        self.log(key).await.iter().map(|line| line["event"].as_str().unwrap().to_owned()).collect()
     }
 
     pub(crate) async fn due(&self, set: &str, key: &str) -> Option<u64> {
@@ -282,20 +274,38 @@ pub(crate) fn sent(claimed: &Claimed, state: State, due: Due) -> Commit {
         trade_nos: None,
         known_trade_nos: Vec::new(),
         gateway_status: None,
-        reason: None,
         response: None,
-        line: Some(answer_line(claimed.fence, r#""t":1"#)),
+        line: Some(answer_line(claimed, r#""at":1,"outcome":"accepted""#)),
     }
 }
 
+/// What a journal restored a job by.
+pub(crate) fn restored() -> RestoredFromJournal {
+    RestoredFromJournal {
+        at: Millis(0),
+        operator: "li".into(),
+        was: None,
+        sends: 2,
+        response: None,
+        more: serde_json::Map::new(),
+    }
+}
+
+/// A reason with these words of a gateway's.
+pub(crate) fn said(words: &str) -> Reason {
+    Reason::LastResponse(GatewayText::new(None, Some(words)))
+}
+
 /// What a gateway answered to a send, as a worker writes it: with what is always the same at its head.
-pub(crate) fn answer_line(fence: u64, rest: &str) -> String {
-    format!(r#"{{"e":"answer","f":{fence},"call":"send",{rest}}}"#)
+pub(crate) fn answer_line(claimed: &Claimed, rest: &str) -> String {
+    let (fence, worker) = (claimed.fence, json!(claimed.token.rsplit_once('/').unwrap().0));
+    format!(r#"{{"event":"response","fence":{fence},"call":"send","worker":{worker},{rest}}}"#)
 }
 
 /// The end of an ask.
 pub(crate) fn asked(claimed: &Claimed, state: State, due: Due) -> Commit {
-    let line = json!({"e": "answer", "t": 1, "f": claimed.fence, "call": "ask"}).to_string();
+    let line = json!({"event": "response", "at": 1, "fence": claimed.fence, "call": "query", "outcome": "accepted"});
+    let line = line.to_string();
     Commit { asked: Asked::Yes, evidence: Evidence::None, line: Some(line), ..sent(claimed, state, due) }
 }
 

@@ -5,13 +5,12 @@ use std::fs;
 use std::path::Path;
 use std::time::Duration;
 
-use bursar_domain::{Due, Key, Millis, Next, Operation, State};
+use bursar_domain::{Due, Key, Millis, Next, Operation, Reason, State};
 use bursar_store::{BalanceParts, Operator, Origin, Remembered, Telling, ToldOrNot};
 use bursar_test_support::private_redis;
 use futures_util::StreamExt;
-use serde_json::json;
 
-use crate::scene::{LEASE, Scene, asked, bill, held, parse, sent, told_transfer};
+use crate::scene::{LEASE, Scene, asked, bill, held, parse, restored, said, sent, told_transfer};
 
 fn scripts() -> Vec<(String, String)> {
     scripts_in("lua")
@@ -128,7 +127,7 @@ async fn everything(scene: &Scene) {
     scene.store.unclaim(&scene.lane, "another", 99).await.unwrap();
     scene.store.release(&scene.lane, &names[..1]).await.unwrap();
     let mut pausing = sent(&claims.jobs[1], State::Pending, Due::Ask(Millis(99_999_999_999_999)));
-    (pausing.next.pause_lane, pausing.reason) = (true, Some("fault".into()));
+    (pausing.next.pause_lane, pausing.next.reason) = (true, Some(said("fault")));
     scene.commit(&pausing).await;
     scene.commit(&sent(&claims.jobs[2], State::NeedsReview, Due::Never)).await;
     scene.commit(&sent(&claims.jobs[0], State::NeedsReview, Due::Never)).await;
@@ -159,12 +158,8 @@ async fn everything(scene: &Scene) {
         last_sent: Millis(1),
         trade_nos: &[],
     };
-    let next = Next::review("recalled");
-    scene
-        .store
-        .put_back(&scene.lane, &"k9".parse().unwrap(), None, &known, &next, &json!({"who": "li"}))
-        .await
-        .unwrap();
+    let next = Next::review(Reason::RestoredFromJournal);
+    scene.store.put_back(&scene.lane, &"k9".parse().unwrap(), None, &known, &next, restored()).await.unwrap();
 }
 
 async fn be_told(scene: &Scene) {
@@ -177,7 +172,7 @@ async fn be_told(scene: &Scene) {
     let origin = Origin::Jobs(scene.lane.clone());
     for telling in [Telling::Failed(Millis(0)), Telling::PutOff(Millis(0)), Telling::Told, Telling::Gone] {
         let due = scene.store.claim_callbacks(&origin, LEASE, 10).await.unwrap().due.remove(0);
-        let outcome = ToldOrNot { key: due.key, fence: due.fence, telling, line: None };
+        let outcome = ToldOrNot { key: due.key, fence: due.fence, telling, delivery: None };
         scene.store.commit_callbacks(&origin, &[outcome]).await.unwrap();
     }
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use bursar_domain::{Answer, Call, Due, Millis, OnAmbiguous, Operation, State};
+use bursar_domain::{Answer, Call, Due, Millis, OnAmbiguous, Operation, Reason, State};
 use bursar_store::{
     Claim, ClaimId, Claimed, Commit, Committed, Evidence, Known, Lapsed, Operated, Operator, Renewal, Standing,
     Submission,
@@ -75,8 +75,7 @@ async fn a_worker_without_a_free_place_says_what_it_knows_when_it_renews() {
     let renewal = Renewal { known, on_ambiguous: OnAmbiguous::Hold, ..Renewal::new("w1", LEASE) };
     let renewed = scene.store.renew(&scene.lane, &renewal, &[]).await.unwrap();
     assert!(renewed.lost_writes && renewed.epoch > 3 && renewed.era == 1);
-    let paused = scene.store.lane_status(&scene.lane).await.unwrap().paused.unwrap();
-    assert!(paused.contains("lost writes"), "{paused}");
+    assert_eq!(scene.store.lane_status(&scene.lane).await.unwrap().paused, Some(Reason::QueueLostWrites));
     let again = Renewal { known: Known { receipt: 0, epoch: renewed.epoch, era: 1 }, ..renewal };
     let renewed = scene.store.renew(&scene.lane, &again, &[]).await.unwrap();
     assert!(!renewed.lost_writes, "it is found once");
@@ -116,7 +115,7 @@ async fn what_was_queued_when_writes_were_lost_reads_lists_and_operates_as_in_do
 
     let record = scene.store.job(&scene.lane, &"K1".parse().unwrap()).await.unwrap().unwrap();
     assert_eq!(record.state, State::InDoubt);
-    assert!(record.reason.unwrap().contains("lost writes"));
+    assert_eq!(record.reason, Some(Reason::LostWrites));
     let scene = &scene;
     let listed = |state| listed_in(scene, state);
     assert_eq!((listed(State::InDoubt).await, listed(State::Queued).await), (3, 1));
@@ -311,7 +310,7 @@ async fn a_late_response_to_other_content_by_the_same_key_puts_the_job_before_a_
         assert_eq!(scene.commit(&sent(&first, State::InDoubt, Due::Send(Millis(1)))).await, Committed::Stale);
         assert_eq!((scene.state("K1").await, scene.sets("K1").await), (State::NeedsReview, vec!["review"]));
     }
-    assert!(scene.field("K1", "r").await.unwrap().starts_with("other content was sent by this key"));
+    assert_eq!(scene.field("K1", "r").await, Some(Reason::OtherContentSent.recorded()));
     assert_eq!(scene.claim("w2", 1).await.jobs, [], "nothing more is sent by its key");
 }
 

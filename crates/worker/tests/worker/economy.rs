@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::support::{Act, Scripted, World, keys};
-use bursar_domain::Answer;
+use bursar_domain::{Answer, HistoryEvent};
 use bursar_test_support::{self as harness, Options};
 use serde_json::json;
 
@@ -65,11 +65,11 @@ async fn what_an_answer_to_a_first_send_always_says_takes_no_bytes_of_the_record
     let mut connection = redis::Client::open(redis.url()).unwrap().get_multiplexed_async_connection().await.unwrap();
     let records: Vec<String> = redis::cmd("KEYS").arg("*:job:*").query_async(&mut connection).await.unwrap();
     let kept: String = redis::cmd("HGET").arg(&records).arg("x1").query_async(&mut connection).await.unwrap();
-    assert!(kept.starts_with(r#""w1","t":"#), "the worker's name, and what differs from job to job: {kept}");
+    assert!(kept.starts_with(r#""w1","at":"#), "the worker's name, and what differs from job to job: {kept}");
     let (_, key) = records[0].rsplit_once(':').unwrap();
-    let log = world.store.attempts(&world.lane, &key.parse().unwrap()).await.unwrap();
-    assert_eq!(log.iter().map(|line| line.event.as_str()).collect::<Vec<_>>(), ["intent", "answer"]);
-    assert_eq!((&log[1].detail["fence"], &log[1].detail["call"]), (&json!(1), &json!("send")));
+    let log = world.store.history(&world.lane, &key.parse().unwrap()).await.unwrap();
+    assert_eq!(log.iter().map(HistoryEvent::name).collect::<Vec<_>>(), ["send_intent", "response"]);
+    assert_eq!((&log[1].view()["fence"], &log[1].view()["call"]), (&json!(1), &json!("send")));
 }
 
 #[tokio::test(flavor = "multi_thread")]

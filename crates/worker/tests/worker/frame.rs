@@ -5,7 +5,7 @@ use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
 
 use crate::support::{Act, Scripted, World, keys};
-use bursar_domain::{Answer, Reading, State};
+use bursar_domain::{Answer, HistoryEvent, Reading, Reason, State};
 use bursar_gateways::{BoxFuture, Gateway, Order};
 
 #[tokio::test(flavor = "multi_thread")]
@@ -30,7 +30,7 @@ async fn a_job_that_its_workers_do_not_survive_ends_before_a_person() {
     world.submit(keys(1)).await;
     let view = world.until("K1", State::NeedsReview).await;
     assert_eq!(view.attempts, 1);
-    assert!(view.reason.unwrap().contains("lost"));
+    assert_eq!(view.reason, Some(Reason::WorkersLost));
     worker.stop().await;
 }
 
@@ -157,9 +157,9 @@ async fn an_illegal_answer_goes_before_a_person_with_its_evidence() {
     let worker = world.worker("w1", &gateway);
     world.submit(keys(1)).await;
     world.until("K1", State::NeedsReview).await;
-    let log = world.store.attempts(&world.lane, &"K1".parse().unwrap()).await.unwrap();
-    assert_eq!(log.iter().map(|line| line.event.as_str()).collect::<Vec<_>>(), ["intent", "answer"]);
-    assert_eq!(log[1].detail["answer"], "unseen");
+    let log = world.store.history(&world.lane, &"K1".parse().unwrap()).await.unwrap();
+    assert_eq!(log.iter().map(HistoryEvent::name).collect::<Vec<_>>(), ["send_intent", "response"]);
+    assert_eq!(log[1].view()["outcome"], "not_found");
     worker.stop().await;
 }
 
@@ -175,13 +175,27 @@ async fn every_send_has_its_intent_and_its_answer_on_record_in_order() {
     world.submit(keys(1)).await;
     let view = world.until("K1", State::Succeeded).await;
     assert_eq!((view.attempts, gateway.sends_of("K1")), (4, 4));
-    let log = world.store.attempts(&world.lane, &"K1".parse().unwrap()).await.unwrap();
+    let log = world.store.history(&world.lane, &"K1".parse().unwrap()).await.unwrap();
     let told: Vec<String> = log
         .iter()
-        .map(|line| line.detail.get("answer").map_or(line.event.clone(), |answer| answer.as_str().unwrap().to_owned()))
+        .map(|line| {
+            line.view().get("outcome").map_or(line.name().to_owned(), |outcome| outcome.as_str().unwrap().to_owned())
+        })
         .collect();
     let told: Vec<&str> = told.iter().map(String::as_str).collect();
-    assert_eq!(told, ["intent", "not_executed", "intent", "silent", "intent", "not_executed", "intent", "succeeded"]);
+    assert_eq!(
+        told,
+        [
+            "send_intent",
+            "not_executed",
+            "send_intent",
+            "no_response",
+            "send_intent",
+            "not_executed",
+            "send_intent",
+            "succeeded"
+        ]
+    );
     worker.stop().await;
 }
 
@@ -194,7 +208,7 @@ async fn a_config_fault_pauses_the_lane_and_keeps_every_job() {
     let paused = bursar_test_support::eventually(Duration::from_secs(5), "the lane to be paused", async || {
         world.store.lane_status(&world.lane).await.unwrap().paused
     });
-    assert!(paused.await.contains("configuration fault"));
+    assert!(matches!(paused.await, Reason::Misconfigured(_)));
     worker.stop().await;
     assert!(
         gateway.sends.lock().unwrap().len() <= 16,

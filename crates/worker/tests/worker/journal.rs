@@ -33,7 +33,7 @@ fn story(folder: &Path, wanted: &str) -> Vec<String> {
         read(&file, |entry, _| match entry {
             Entry::Intent(intent) if intent.key == wanted => story.push(format!("intent {}", intent.fence)),
             Entry::Answer(answer) if answer.key == wanted => {
-                story.push(format!("answer {} {}", answer.fence, answer.read["answer"].as_str().unwrap()));
+                story.push(format!("answer {} {}", answer.fence, answer.read["outcome"].as_str().unwrap()));
             }
             Entry::Withheld(withheld) if withheld.key == wanted => story.push(format!("withheld {}", withheld.fence)),
             Entry::Opened { .. } | Entry::Intent(_) | Entry::Answer(_) | Entry::Withheld(_) => {}

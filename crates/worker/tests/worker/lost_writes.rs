@@ -5,7 +5,7 @@ use std::process::Command;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bursar_domain::{Answer, OnAmbiguous, State};
+use bursar_domain::{Answer, OnAmbiguous, Reason, State};
 use bursar_store::Operator;
 use bursar_test_support::{self as harness, Listen, Options, OwnRedis};
 
@@ -76,7 +76,7 @@ async fn an_account_that_holds_sends_nothing_until_a_person_says_so() {
     let paused = harness::eventually(Duration::from_secs(10), "the lane to be paused", async || {
         world.store.lane_status(&world.lane).await.ok()?.paused
     });
-    assert!(paused.await.contains("lost writes"));
+    assert_eq!(paused.await, Reason::QueueLostWrites);
     assert_eq!((gateway.sends_of("K1"), gateway.sends_of("K2")), (1, 1), "nothing was sent a second time");
 
     let operator = Operator { who: "ann", why: "K1 and K2 are on no statement" };

@@ -5,12 +5,13 @@ use std::sync::Arc;
 
 use anyhow::{Context, bail};
 use bursar_domain::{
-    Facts, JobView, Key, Lane, Millis, Names, Next, Policy, Received, State, Subject, about, recalled,
+    Facts, JobView, Key, Lane, Millis, Names, Next, Policy, Reason, Received, RestoredFromJournal, State, Subject,
+    about, recalled,
 };
 use bursar_gateways::{Gateway, Order};
 use bursar_store::{PutBack, Record, Remembered, Standing, Store};
 use comfy_table::{Table, presets};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::Arguments;
 use super::memory::{Known, Memory, Sends};
@@ -36,7 +37,7 @@ struct Difference {
     was: Option<State>,
     /// As it stands now, or would.
     next: Option<Next>,
-    /// What came in between.
+    /// What else was done.
     note: Option<String>,
     /// The gateway's last answer to a send, as the journals have it.
     answer: Option<Value>,
@@ -186,12 +187,21 @@ impl Reconciler<'_> {
                 return Ok(Some(difference(Some(next), None)));
             }
             let was = record.as_ref().map(|record| record.state);
-            let evidence = json!({"who": self.arguments.who, "was": was, "sends": sends.sends, "read": known.answer()});
-            match self.store.put_back(self.lane, key, record.as_ref(), &remembered, &next, &evidence).await? {
+            let event = RestoredFromJournal {
+                at: Millis::default(),
+                operator: self.arguments.who.clone(),
+                was,
+                sends: sends.sends,
+                // One of a newer build is in the journal still.
+                response: known.answer().and_then(|read| serde_json::from_value(read.clone()).ok()),
+                more: Map::new(),
+            };
+            match self.store.put_back(self.lane, key, record.as_ref(), &remembered, &next, event).await? {
                 PutBack::Done => return Ok(Some(difference(Some(next), None))),
                 PutBack::Beside(other) => {
-                    let next = Next::review("another job is about the same thing");
-                    return Ok(Some(difference(Some(next), Some(format!("about the same thing as {other}")))));
+                    let note = format!("about the same thing as {other}");
+                    let next = Next::review(Reason::RestoredBesideAnotherJob { key: other });
+                    return Ok(Some(difference(Some(next), Some(note))));
                 }
                 PutBack::Changed => record = self.store.job(self.lane, key).await?,
             }
@@ -227,7 +237,7 @@ impl Reconciler<'_> {
         trade_nos: &[String],
     ) -> Next {
         if standing == Standing::OtherContent {
-            return Next::review("a journal knows a send of other content by this key");
+            return Next::review(Reason::OtherContentInJournal);
         }
         let order = Order {
             kind: self.lane.kind,
@@ -277,21 +287,21 @@ impl Difference {
         }
     }
 
-    fn reason(&self) -> Option<&str> {
-        self.note.as_deref().or(self.next.as_ref().and_then(|next| next.reason))
+    fn reason(&self) -> Option<&Reason> {
+        self.next.as_ref()?.reason.as_ref()
     }
 
     fn json(&self, dry_run: bool) -> Value {
         json!({
             "account": self.lane.account, "kind": self.lane.kind, "platform_no": self.key, "found": self.found(),
             "was": self.was, "state": self.next.as_ref().map(|next| next.state), "due_at": self.due(),
-            "reason": self.reason(), "last_answer": self.answer, "dry_run": dry_run,
+            "reason": self.reason().map(Reason::view), "note": self.note, "last_response": self.answer, "dry_run": dry_run,
         })
     }
 
     fn row(&self) -> [String; 7] {
         let state = |state: Option<State>| state.map_or_else(|| "-".to_owned(), |state| state.to_string());
-        let answer = self.answer.as_ref().and_then(|read| read.get("answer")?.as_str()).unwrap_or("none read");
+        let answer = self.answer.as_ref().and_then(|read| read.get("outcome")?.as_str()).unwrap_or("none read");
         [
             self.lane.to_string(),
             one_line(self.key.as_str()),
@@ -318,7 +328,7 @@ fn print(differences: &[Difference], arguments: &Arguments, global: &Global) -> 
     }
     let mut table = Table::new();
     table.load_style(presets::UTF8_HORIZONTAL_ONLY);
-    table.set_header(["lane", "key", "found", "was", "put back as", "due", "last answer"]);
+    table.set_header(["lane", "key", "found", "was", "put back as", "due", "last response"]);
     for difference in differences {
         table.add_row(difference.row());
     }

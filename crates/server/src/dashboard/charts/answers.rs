@@ -10,8 +10,7 @@ use crate::dashboard::words::Words;
 
 pub(super) fn chart(words: &Words, seen: &Seen) -> Markup {
     let given = given(seen);
-    let names: Vec<(&str, &str)> =
-        given.iter().map(|answer| (class_of(*answer), words.answer(answer.as_str()))).collect();
+    let names: Vec<(&str, &str)> = given.iter().map(|answer| (class_of(*answer), words.answer(*answer))).collect();
     let drawn: Vec<Column<u64>> = by_column(seen)
         .into_iter()
         .enumerate()
@@ -29,7 +28,7 @@ pub(super) fn chart(words: &Words, seen: &Seen) -> Markup {
         .iter()
         .map(|answer| {
             let both = vec![of(*answer, Call::Send), of(*answer, Call::Ask)];
-            (words.answer(answer.as_str()).to_owned(), both)
+            (words.answer(*answer).to_owned(), both)
         })
         .collect();
     let series = [("is-send", words.sends), ("is-ask", words.asks)];

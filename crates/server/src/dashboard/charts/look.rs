@@ -4,9 +4,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use bursar_domain::{Answer, AttemptView, Call, Key, Lane, Millis, State, Subject};
+use bursar_domain::{Answer, Call, HistoryEvent, Key, Lane, Millis, Response, State, Subject};
 use bursar_store::{Event, Recent, Stretch};
-use serde_json::Value;
 
 use crate::app::App;
 use crate::dashboard::fragments::millis;
@@ -135,7 +134,7 @@ async fn calls(app: &App, lane: &Lane, keys: &[Key], seen: &mut Seen) -> Result<
     seen.jobs += keys.len();
     let since = seen.since;
     for keys in keys.chunks(LOGS_AT_ONCE) {
-        let logs = app.store.recent_attempts(lane, keys, LINES).await?;
+        let logs = app.store.recent_history(lane, keys, LINES).await?;
         seen.calls.extend(logs.iter().flatten().filter_map(told).filter(|told| told.at >= since));
     }
     Ok(())
@@ -205,16 +204,9 @@ pub(super) fn shares(total: u64, found: &[u64]) -> Vec<u64> {
     parts
 }
 
-fn told(attempt: &AttemptView) -> Option<Told> {
-    let text = |name: &str| attempt.detail.get(name).and_then(Value::as_str);
-    let call = match text("call")? {
-        "send" => Call::Send,
-        "ask" => Call::Ask,
-        _ => return None,
-    };
-    let answer = text("answer").and_then(|word| Answer::ALL.into_iter().find(|answer| answer.as_str() == word))?;
-    let ms = attempt.detail.get("ms")?.as_u64()?;
-    Some(Told { call, answer, ms, at: Millis::parse_rfc3339(&attempt.at)? })
+fn told(event: &HistoryEvent) -> Option<Told> {
+    let HistoryEvent::Response(Response { call, read, ms, at, .. }) = event else { return None };
+    Some(Told { call: *call, answer: read.outcome, ms: *ms, at: *at })
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use bursar_domain::State;
+use bursar_domain::{Reason, State};
 use redis::Value;
 use serde_json::Value as Json;
 
@@ -35,7 +35,7 @@ struct JobPicture {
     times: [Option<i64>; 3],
     sets: BTreeMap<&'static str, i64>,
     trade_nos: Option<String>,
-    reason: Option<String>,
+    reason: Option<Reason>,
     log: Vec<String>,
 }
 
@@ -128,7 +128,7 @@ impl JobPicture {
             times,
             sets: sets(&replies[3..], now),
             trade_nos: record.remove("no"),
-            reason: record.remove("r"),
+            reason: record.remove("r").as_deref().map(Reason::read),
             log: lines.chain(log.iter().map(|line| in_words(line))).collect(),
         })
     }
@@ -144,13 +144,13 @@ fn sets(scores: &[Value], now: i64) -> BTreeMap<&'static str, i64> {
     found.map(|(set, at)| (set, ticks(at as i64 - now))).collect()
 }
 
-/// A line of a job's log, shortened: `intent #1`, `answer #1 too late`.
+/// A line of a job's log, shortened: `send_intent #1`, `response #1 too late`.
 fn in_words(line: &str) -> String {
     let line: Json = serde_json::from_str(line).unwrap();
-    let event = line["e"].as_str().unwrap();
-    match (line["do"].as_str(), line["stale"] == true) {
+    let event = line["event"].as_str().unwrap();
+    match (line["action"].as_str(), line["late"] == true) {
         (Some(operation), _) => format!("{event} {operation}"),
-        (None, true) => format!("{event} #{} too late", line["f"]),
-        (None, false) => format!("{event} #{}", line["f"]),
+        (None, true) => format!("{event} #{} too late", line["fence"]),
+        (None, false) => format!("{event} #{}", line["fence"]),
     }
 }

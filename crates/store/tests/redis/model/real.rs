@@ -179,9 +179,8 @@ impl Real {
             trade_nos: matches!(outcome, Outcome::Accepted(_)).then(|| vec![format!("T{}", handed.fence)]),
             known_trade_nos: Vec::new(),
             gateway_status: None,
-            reason: None,
             response: None,
-            line: Some(format!(r#"{{"e":"answer","t":1,"f":{}}}"#, handed.fence)),
+            line: Some(format!(r#"{{"event":"response","at":1,"fence":{}}}"#, handed.fence)),
         }
     }
 }

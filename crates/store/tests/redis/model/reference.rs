@@ -5,7 +5,7 @@ mod ends;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use bursar_domain::State;
+use bursar_domain::{Reason, State};
 use bursar_store::Committed;
 
 use super::story::{Handed, Order, Step};
@@ -92,7 +92,7 @@ pub(crate) struct Job {
     pub(crate) in_review: Option<Moment>,
     pub(crate) done: Option<Moment>,
     pub(crate) trade_nos: Vec<String>,
-    pub(crate) reason: Option<String>,
+    pub(crate) reason: Option<Reason>,
     /// The claim that ended last by its worker's word.
     pub(crate) ended: Option<u64>,
     /// What became of the first claim, where it was a send: told in the record.

@@ -122,7 +122,7 @@ impl Model {
                 job.losses += u32::from(job.worker.is_some());
                 if let Some(before) = job.before.take() {
                     let fence = job.fence - 1;
-                    job.log.extend([format!("intent #{fence}"), format!("lost #{fence}")]);
+                    job.log.extend([format!("send_intent #{fence}"), format!("worker_lost #{fence}")]);
                     if before != state {
                         self.events.push(format!("{key} {state}"));
                     }

@@ -1,6 +1,6 @@
 //! What becomes of a job: by the worker that called about it, by a person, by a notification, by age.
 
-use bursar_domain::{Call, Operation, State};
+use bursar_domain::{ActionKind, Call, GatewayText, Operation, Reason, State};
 use bursar_store::Committed;
 
 use super::{Model, Waits};
@@ -18,7 +18,7 @@ impl Model {
             return Committed::Again;
         }
         if job.expired || job.fence != handed.fence {
-            let late = format!("answer #{} too late", handed.fence);
+            let late = format!("response #{} too late", handed.fence);
             if !job.expired && job.log.last() != Some(&late) {
                 job.log.push(late);
             }
@@ -33,13 +33,13 @@ impl Model {
         if matches!(outcome, Outcome::Accepted(_)) {
             job.trade_nos = vec![format!("T{}", handed.fence)];
         }
-        job.reason = next.reason.map(str::to_owned);
+        job.reason.clone_from(&next.reason);
         job.worker = None;
-        let answer = format!("answer #{}", handed.fence);
+        let answer = format!("response #{}", handed.fence);
         if before.is_some() && handed.fence == 1 {
             job.first = Some(format!("first {answer}"));
         } else {
-            job.log.extend(before.map(|_| format!("intent #{}", handed.fence)));
+            job.log.extend(before.map(|_| format!("send_intent #{}", handed.fence)));
             job.log.push(answer);
         }
         if next.state != before.unwrap_or(job.state) {
@@ -81,7 +81,7 @@ impl Model {
             job.resends -= u32::from(before != State::Queued);
             job.last_sent = job.sent_before;
             job.first_sent = job.first_sent.filter(|_| job.sends > 0);
-            job.log.extend([format!("intent #{fence}"), format!("released #{fence}")]);
+            job.log.extend([format!("send_intent #{fence}"), format!("claim_released #{fence}")]);
             job.due = Some((Waits::ToSend, now));
         }
         Committed::Ok
@@ -110,8 +110,8 @@ impl Model {
             self.events.push(format!("{key} {to}"));
         }
         job.state = to;
-        job.reason = Some("li: because".into());
-        job.log.push(format!("operation {}", operation.as_str()));
+        job.reason = Some(Reason::operator_action(operation.into(), "li", "because"));
+        job.log.push(format!("operator_action {}", ActionKind::from(operation).as_str()));
         job.in_review = None;
         job.due = waits.map(|waits| (waits, now));
         match waits {
@@ -172,7 +172,7 @@ pub(crate) struct Ending {
     /// The send of this claim certainly did nothing.
     pub(crate) never_left: bool,
     pub(crate) pauses: bool,
-    pub(crate) reason: Option<&'static str>,
+    pub(crate) reason: Option<Reason>,
 }
 
 impl Ending {
@@ -188,9 +188,9 @@ impl Ending {
         };
         let never_left = matches!(outcome, Outcome::DidNothing(_) | Outcome::ConfigFault(_) | Outcome::Refused);
         let reason = match outcome {
-            Outcome::Review => Some("a person must look"),
-            Outcome::ConfigFault(_) => Some("configuration fault"),
-            Outcome::Refused => Some("refused"),
+            Outcome::Review => Some(Reason::WorkersLost),
+            Outcome::ConfigFault(_) => Some(Reason::Misconfigured(GatewayText::default())),
+            Outcome::Refused => Some(Reason::Rejected(GatewayText::default())),
             Outcome::DidNothing(_)
             | Outcome::Accepted(_)
             | Outcome::Silent(_)

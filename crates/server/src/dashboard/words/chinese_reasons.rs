@@ -1,0 +1,68 @@
+//! Reasons in Chinese, simplified.
+
+use bursar_domain::{Answer, Reason};
+
+/// Why a job, or a queue, is where it is; what the gateway or an operator said is as it is.
+pub(super) fn reason(reason: &Reason) -> String {
+    match reason {
+        Reason::LastResponse(text) => text.behind(""),
+        Reason::Misconfigured(text) => text.behind("配置错误：队列已暂停"),
+        Reason::SuspectedMisconfiguration(text) => text.behind("疑似配置错误：队列已暂停"),
+        Reason::Rejected(text) => text.behind("被网关拒绝，未执行"),
+        Reason::ResendRejected(text) => text.behind("再次发送被拒绝；首次发送结果未知"),
+        Reason::ResponseMismatch(text) => text.behind("应答与任务不符"),
+        Reason::ImpossibleResponse(text) => text.behind("与此次调用不相符的应答"),
+        Reason::UndecidedResponse(text) => text.behind("网关应答码无法判定结果"),
+        Reason::NoResponseAndHeld(text) => text.behind("发送后无应答，且该账户设为不自动重发"),
+        Reason::ResendsExhausted(text) => text.behind("多次重发相同内容仍无应答"),
+        Reason::InDoubtUntilPollDeadline(text) => text.behind("到查询期限结果仍未知"),
+        Reason::UnfinishedUntilPollDeadline(text) => text.behind("已受理，但到查询期限仍未完成"),
+        Reason::NotFoundAtGateway(text) => text.behind("发送已久，网关仍查无此单"),
+        Reason::RetryDeadlinePassed(text) => text.behind("从未执行：已过重试期限"),
+        Reason::RetriesExhausted(text) => text.behind("多次发送均未执行"),
+        Reason::StillNotReady(text) => text.behind("从未执行：所涉订单仍未就绪"),
+        Reason::CannotBeConfirmed(text) => text.behind("应答称已结束，但未指明任务，也无流水号可查"),
+        Reason::AwaitingConfirmation => "待查询确认：应答未指明任务".into(),
+        Reason::CannotBeQueried => "已受理；网关不支持查询".into(),
+        Reason::FinalStatusChanged => "异常：网关更改了最终结果".into(),
+        Reason::LateOutcomeNotFound => "迟到的应答称已结束，而网关查无此单".into(),
+        Reason::LateOutcomeUnconfirmed { outcome } => format!("迟到的应答称{}，但无从证实", ended_as(*outcome)),
+        Reason::WorkersLost => "处理此任务的 worker 一再丢失".into(),
+        Reason::ContentChanged => "Redis 中的内容与受理时不一致，未发送".into(),
+        Reason::AboveMaxAmount => "金额超过该账户的 max_amount，未发送".into(),
+        Reason::TradeNoOfAnotherJob { trade_no, key } => format!("应答中的交易流水号属于任务 {key}：{trade_no}"),
+        Reason::ResponseRepeated { request_id, key: Some(key) } => {
+            format!("同一应答先前已收到，属于任务 {key}：{request_id}")
+        }
+        Reason::ResponseRepeated { request_id, key: None } => format!("同一应答先前已收到，属于此任务：{request_id}"),
+        Reason::LostWrites => "Redis 丢失过写入：此任务可能已发送".into(),
+        Reason::RestoredFromJournal => "据发送日志恢复：Redis 曾丢失此次发送".into(),
+        Reason::RestoredBesideAnotherJob { key } => format!("据发送日志恢复；任务 {key} 针对同一事项"),
+        Reason::BusinessKeySent { key } => format!("发送日志记有针对同一事项、使用另一键的发送：{key}"),
+        Reason::OtherContentInJournal => "发送日志记有同一键下内容不同的发送".into(),
+        Reason::OtherContentSent => "此键曾发送过其他内容，而 Redis 已丢失该记录".into(),
+        Reason::OperatorAction { action: _, operator, comment } => format!("{operator}：{comment}"),
+        Reason::QueueLostWrites => "Redis 丢失过写入，排队中的任务可能已发送".into(),
+        Reason::JournalAhead => "发送日志记有 Redis 已遗忘的发送；请运行 `bursar reconcile --journal`".into(),
+        Reason::JournalsReconciled => "已与发送日志对账".into(),
+        Reason::AdoptedPause { queue, pause } => format!("{queue} 先前已暂停：{}", self::reason(pause)),
+        Reason::Other(other) => other.to_string(),
+    }
+}
+
+/// What a late response says; one that ends no job has its word on record.
+const fn ended_as(outcome: Answer) -> &'static str {
+    match outcome {
+        Answer::Succeeded => "已成功",
+        Answer::Failed => "失败",
+        Answer::Refunded => "已退款",
+        Answer::NotExecuted
+        | Answer::NotReady
+        | Answer::ConfigFault
+        | Answer::Refused
+        | Answer::Accepted
+        | Answer::Silent
+        | Answer::Unseen
+        | Answer::Contradiction => outcome.as_str(),
+    }
+}
