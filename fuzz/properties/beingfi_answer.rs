@@ -111,6 +111,7 @@ fn check_reading(reading: &Reading, secret: &str) {
             can_ask: false,
             names: Names::Job,
             received: Received::Nothing,
+            not_ready: false,
             resend_tells: false,
             next_day: false,
             seed: 1,

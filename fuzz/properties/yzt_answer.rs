@@ -146,6 +146,7 @@ fn facts(state: State) -> Facts {
         can_ask: true,
         names: Names::Job,
         received: Received::Nothing,
+        not_ready: false,
         resend_tells: true,
         next_day: false,
         seed: 1,

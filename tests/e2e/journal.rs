@@ -185,6 +185,27 @@ async fn another_key_about_the_same_order_that_a_wiped_redis_took_is_not_sent_on
 }
 
 #[tokio::test]
+async fn what_was_cancelled_in_a_wiped_redis_and_a_journal_knows_sent_goes_before_a_person() {
+    let scene = Scene::start(Plan::new()).await;
+    let world = &scene.world;
+    let worker = world.worker().await;
+    world.submit_new(&[transfer("PAID")]).await;
+    world.settled().await;
+    worker.kill();
+    scene.flush().await;
+    world.submit_new(&[transfer("PAID"), transfer("UNPAID")]).await;
+    for key in ["PAID", "UNPAID"] {
+        world.ok(&["cancel", key, "--reason", "it is not wanted any more"]).await;
+    }
+    let (finished, differences) = scene.reconcile(&[]).await;
+    assert_eq!((finished.code, differences.len()), (Some(1), 1), "{finished:?}");
+    assert_eq!(world.job("PAID").await["state"], "needs_review");
+    assert_eq!(world.job("UNPAID").await["state"], "cancelled");
+    let (again, nothing) = scene.reconcile(&[]).await;
+    assert_eq!((again.code, nothing.len()), (Some(0), 0), "repeated, it changes nothing: {again:?}");
+}
+
+#[tokio::test]
 async fn a_worker_that_dies_while_it_writes_its_journal_has_sent_nothing_and_leaves_one_that_can_be_read() {
     for (point, known) in [
         ("before_journal", false),

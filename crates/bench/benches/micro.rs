@@ -116,6 +116,7 @@ fn rules(criterion: &mut Criterion) {
         can_ask: true,
         names: Names::Job,
         received: Received::Nothing,
+        not_ready: false,
         resend_tells: false,
         next_day: false,
         seed: 7,

@@ -46,6 +46,8 @@ pub enum Reason {
     RetryDeadlinePassed(GatewayText),
     /// The job was never executed, and every allowed send was made.
     RetriesExhausted(GatewayText),
+    /// The gateway says that the order which the job belongs to is not ready.
+    OrderNotReady(GatewayText),
     /// The job was never executed: the order that it belongs to is still not ready.
     StillNotReady(GatewayText),
     /// The response names no job and no transaction, so no query can confirm it.
@@ -234,6 +236,7 @@ impl Reason {
             | Self::NotFoundAtGateway(text)
             | Self::RetryDeadlinePassed(text)
             | Self::RetriesExhausted(text)
+            | Self::OrderNotReady(text)
             | Self::StillNotReady(text)
             | Self::CannotBeConfirmed(text) => Some(text),
             Self::AwaitingConfirmation
@@ -294,6 +297,7 @@ impl fmt::Display for Reason {
             Self::NotFoundAtGateway(text) => said(out, "the gateway does not know it, long after it was sent", text),
             Self::RetryDeadlinePassed(text) => said(out, "never executed: the retry deadline has passed", text),
             Self::RetriesExhausted(text) => said(out, "never executed, however often it was sent", text),
+            Self::OrderNotReady(text) => said(out, "not executed: the order that it belongs to is not ready", text),
             Self::StillNotReady(text) => {
                 said(out, "never executed: the order that it belongs to is still not ready", text)
             }

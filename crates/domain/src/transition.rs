@@ -55,6 +55,9 @@ pub struct Facts {
     pub names: Names,
     /// Whether the last send was answered by a response that can be relied on, whatever it said.
     pub received: Received,
+    /// Whether the gateway has said that the order which it belongs to is not ready. Some say so of an order that was executed, so the job
+    /// never ends as one that was not: a person looks.
+    pub not_ready: bool,
     /// Whether this gateway answers a repeated send with how the first one stands.
     pub resend_tells: bool,
     /// Whether the money arrives the next working day only.
@@ -352,13 +355,18 @@ fn may_resend(facts: &Facts, policy: &Policy) -> bool {
 /// Certainly not executed: later, until the deadline.
 fn retried(facts: &Facts, policy: &Policy, now: Millis) -> Next {
     let deadline = began(facts, now).plus(policy.retry_deadline);
-    if now >= deadline {
+    let is_late = now >= deadline;
+    if facts.not_ready && (is_late || facts.sends >= MAX_SENDS) {
+        return Next::review(Reason::StillNotReady(NO_TEXT));
+    }
+    if is_late {
         return Next::to(State::Failed, Due::Never).because(Reason::RetryDeadlinePassed(NO_TEXT));
     }
     if facts.sends >= MAX_SENDS {
         return Next::to(State::Failed, Due::Never).because(Reason::RetriesExhausted(NO_TEXT));
     }
-    Next::to(State::Queued, Due::Send(now.plus(retry_delay(policy, facts.sends, facts.seed))))
+    let next = Next::to(State::Queued, Due::Send(now.plus(retry_delay(policy, facts.sends, facts.seed))));
+    if facts.not_ready { next.because(Reason::OrderNotReady(NO_TEXT)) } else { next }
 }
 
 /// Certainly not executed, and it is not the gateway's way that is shut: a few tries, then a person, who knows the order.
@@ -367,6 +375,7 @@ fn tried_later(facts: &Facts, policy: &Policy, now: Millis) -> Next {
         return Next::review(Reason::StillNotReady(NO_TEXT));
     }
     Next::to(State::Queued, Due::Send(now.plus(not_ready_delay(policy, facts.sends, facts.seed))))
+        .because(Reason::OrderNotReady(NO_TEXT))
 }
 
 /// Accepted, not finished: ask by the schedule. Where asking is impossible, a repeated send is how some gateways tell.

@@ -66,6 +66,7 @@ fn is_legal(state: State, call: Call, answer: Answer) -> bool {
         can_ask: true,
         names: Names::Job,
         received: Received::Nothing,
+        not_ready: false,
         resend_tells: true,
         next_day: false,
         seed: 1,

@@ -62,7 +62,7 @@ if resends > 0 then set_field('rs', whole(resends)) end
 if ARGV[16] ~= '' then set_field('no', ARGV[16]) end
 for number in string.gmatch(ARGV[16], '%S+') do redis.pcall('HSETNX', base .. 'ids', 'n' .. number, key) end
 -- Due first: a record without it would be forgotten once more.
-for _, name in ipairs({ 'to_send', 'to_ask', 'review' }) do
+for _, name in ipairs({ 'to_send', 'to_ask', 'review', 'done' }) do
   if name ~= set then redis.call('ZREM', base .. name, key) end
 end
 if set ~= '' then redis.call('ZADD', base .. set, ARGV[9], key) else redis.call('ZADD', base .. 'review', now, key) end

@@ -188,6 +188,7 @@ impl Claimed {
             } else {
                 Received::Nothing
             },
+            not_ready: matches!(self.reason, Some(Reason::OrderNotReady(_))),
             resend_tells,
             next_day,
             seed: self.key.seed(),

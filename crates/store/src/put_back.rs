@@ -48,7 +48,7 @@ pub enum Standing {
     Behind,
     /// It has forgotten a send, and its content is not the one that was sent.
     OtherContent,
-    /// It has ended as never executed, and a send is known that it does not count.
+    /// It has ended as never executed, and a send is known that it does not count: a person looks.
     EndedUnsent,
 }
 

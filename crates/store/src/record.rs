@@ -189,6 +189,7 @@ impl Record {
             can_ask: false,
             names: Names::Nothing,
             received: Received::Nothing,
+            not_ready: matches!(self.reason, Some(Reason::OrderNotReady(_))),
             resend_tells: false,
             next_day,
             seed: self.key.seed(),

@@ -57,7 +57,7 @@ fn moments(policy: &Policy) -> Vec<Millis> {
 fn every_fact() -> Vec<Facts> {
     let mut all = Vec::new();
     for state in State::ALL {
-        for flags in 0..32_u8 {
+        for flags in 0..64_u8 {
             for resends in [0, 1, 2, 3, u32::MAX] {
                 for (sends, asks) in [(1, 0), (4, 7), (MAX_SENDS, 1_000), (u32::MAX, u32::MAX)] {
                     all.push(Facts {
@@ -74,6 +74,7 @@ fn every_fact() -> Vec<Facts> {
                         can_ask: flags & 1 > 0,
                         names: if flags & 8 > 0 { Names::Job } else { Names::Nothing },
                         received: if flags & 16 > 0 { Received::Response } else { Received::Nothing },
+                        not_ready: flags & 32 > 0,
                         resend_tells: flags & 2 > 0,
                         next_day: flags & 4 > 0,
                         seed: u64::from(resends) ^ 7,
@@ -289,7 +290,8 @@ fn whatever_a_gateway_keeps_saying_a_job_ends_or_is_before_a_person_by_its_deadl
         for policy in policies() {
             for answers in sent.into_iter().flat_map(|send| asked.map(|ask| (send, ask))) {
                 let (next, at) = story(answers, facts.clone(), &policy);
-                let never_executed = facts.state == State::Queued && answers.0 == Answer::NotExecuted;
+                let never_executed =
+                    facts.state == State::Queued && answers.0 == Answer::NotExecuted && !facts.not_ready;
                 let expected = if never_executed { State::Failed } else { State::NeedsReview };
                 assert_eq!(next.state, expected, "{answers:?} {facts:?} {policy:?}");
                 // A job may be sent for the last time just before its deadline, and then has its settle time.
@@ -353,6 +355,28 @@ fn what_is_not_ready_is_tried_a_few_times_a_minute_apart_and_then_put_before_a_p
         let tries = MAX_NOT_READY_SENDS - 1;
         assert!(at >= SENT.plus(policy.not_ready_wait * tries), "{facts:?} ended at {at:?}");
         assert!(at <= SENT.plus(policy.not_ready_wait * (tries + 1)), "{facts:?} ended at {at:?}");
+    }
+}
+
+/// Some gateways say so of an order that was divided: whatever is said afterwards, that it was never executed is not certain.
+#[test]
+fn what_was_once_not_ready_never_ends_as_never_executed_by_our_own_deadlines() {
+    let policy = Policy::default();
+    let late = SENT.plus(policy.retry_deadline);
+    for facts in every_fact().into_iter().filter(|facts| facts.state == State::Queued) {
+        let first = after(&facts, Call::Send, Answer::NotReady, &policy, SENT).unwrap();
+        let remembered = first.state != State::Queued || matches!(first.reason, Some(Reason::OrderNotReady(_)));
+        assert!(remembered, "{facts:?} {first:?}");
+        let facts = Facts { not_ready: true, ..facts };
+        for now in [SENT, late] {
+            let next = after(&facts, Call::Send, Answer::NotExecuted, &policy, now).unwrap();
+            match next.state {
+                State::Queued => assert!(matches!(next.reason, Some(Reason::OrderNotReady(_))), "{facts:?} {next:?}"),
+                state => assert_eq!(state, State::NeedsReview, "{facts:?} {next:?}"),
+            }
+        }
+        let waited = overdue(&facts, &policy, late);
+        assert!(waited.is_none_or(|next| next.state == State::NeedsReview), "{facts:?}");
     }
 }
 

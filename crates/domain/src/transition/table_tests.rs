@@ -150,6 +150,7 @@ fn fresh(state: State, reach: Reach) -> Facts {
         can_ask: matches!(reach, Reach::CanAsk),
         names: Names::Job,
         received: Received::Nothing,
+        not_ready: false,
         resend_tells: true,
         next_day: false,
         seed: 7,

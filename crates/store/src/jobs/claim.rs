@@ -150,6 +150,7 @@ impl ClaimedJob {
                 Some(Reason::UndecidedResponse(_)) => Received::Response,
                 _ => Received::Nothing,
             },
+            not_ready: matches!(self.reason, Some(Reason::OrderNotReady(_))),
             resend_tells,
             next_day,
             seed: self.key.seed(),

@@ -138,6 +138,20 @@ async fn a_send_that_is_out_when_its_job_is_put_back_keeps_its_intent_on_record(
 }
 
 #[tokio::test]
+async fn what_ended_in_a_redis_that_had_forgotten_its_send_goes_before_a_person() {
+    let scene = Scene::new().await;
+    scene.bring("K1", State::Cancelled).await;
+    let seen = record(&scene, "K1").await.unwrap();
+    assert_eq!(Standing::of(Some(&seen), &seen.hash, 7, 2), Standing::EndedUnsent);
+    let known = remembered(&seen.hash, "", "K1");
+    assert_eq!(put_back(&scene, "K1", Some(&seen), &known, Due::Never).await, PutBack::Done);
+    assert_eq!(scene.sets("K1").await, ["review"]);
+    let after = record(&scene, "K1").await.unwrap();
+    assert_eq!(after.sends, 2);
+    assert_ne!(Standing::of(Some(&after), &after.hash, 7, 2), Standing::EndedUnsent, "repeated, it changes nothing");
+}
+
+#[tokio::test]
 async fn a_job_that_has_changed_since_it_was_seen_is_left_as_it_is() {
     let scene = Scene::new().await;
     scene.submit(&["K1"]).await;

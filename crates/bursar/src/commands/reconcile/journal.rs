@@ -179,8 +179,7 @@ impl Reconciler<'_> {
                     let rival = self.rival(key, &remembered).await?;
                     return Ok(rival.map(|rival| difference(None, Some(rival))));
                 }
-                Standing::EndedUnsent => return Ok(Some(difference(None, self.rival(key, &remembered).await?))),
-                Standing::Missing | Standing::Behind | Standing::OtherContent => {}
+                Standing::Missing | Standing::Behind | Standing::OtherContent | Standing::EndedUnsent => {}
             }
             let next = self.next(standing, key, sends, record.as_ref(), &content, &trade_nos);
             if self.arguments.dry_run {
@@ -236,8 +235,13 @@ impl Reconciler<'_> {
         content: &str,
         trade_nos: &[String],
     ) -> Next {
-        if standing == Standing::OtherContent {
+        let is_its_own = record.is_none_or(|record| record.hash == sends.last.hash);
+        if standing == Standing::OtherContent || (standing == Standing::EndedUnsent && !is_its_own) {
             return Next::review(Reason::OtherContentInJournal);
+        }
+        // It ended as never executed in a Redis that had forgotten a send: somebody acted on that.
+        if standing == Standing::EndedUnsent {
+            return Next::review(Reason::RestoredFromJournal);
         }
         let order = Order {
             kind: self.lane.kind,
@@ -261,6 +265,7 @@ impl Reconciler<'_> {
             can_ask: self.gateway.can_ask(&order),
             names: Names::Nothing,
             received: Received::Nothing,
+            not_ready: false,
             resend_tells: self.gateway.resend_tells(),
             next_day: Subject::of(self.lane.kind, content).next_day,
             seed: key.seed(),

@@ -20,6 +20,7 @@ pub(super) fn reason(reason: &Reason) -> String {
         Reason::NotFoundAtGateway(text) => text.behind("发送已久，网关仍查无此单"),
         Reason::RetryDeadlinePassed(text) => text.behind("从未执行：已过重试期限"),
         Reason::RetriesExhausted(text) => text.behind("多次发送均未执行"),
+        Reason::OrderNotReady(text) => text.behind("未执行：所涉订单未就绪"),
         Reason::StillNotReady(text) => text.behind("从未执行：所涉订单仍未就绪"),
         Reason::CannotBeConfirmed(text) => text.behind("应答称已结束，但未指明任务，也无流水号可查"),
         Reason::AwaitingConfirmation => "待查询确认：应答未指明任务".into(),
