@@ -69,6 +69,62 @@ fn under_the_new_name(key: &str) -> Value {
     job
 }
 
+/// The last worker's word that it serves the old name is made old.
+async fn let_a_minute_pass(world: &World, redis: &OwnRedis) {
+    raw(redis.url(), &["ZADD", &format!("{}:lanes", prefix(world)), "1", "main/transfer", "1", "main/bill_upload"])
+        .await;
+}
+
+/// Two jobs were paid under the old name, which the account has no more.
+async fn paid_and_renamed(redis: &OwnRedis) -> World {
+    let world = Plan::new().on_redis(redis.url()).start().await;
+    let worker = world.worker().await;
+    world.submit_new(&[transfer("A"), transfer("B")]).await;
+    for key in ["A", "B"] {
+        world.until(key, "succeeded").await;
+    }
+    worker.terminate();
+    worker.finished(SOON).await;
+    rename(&world);
+    let_a_minute_pass(&world, redis).await;
+    world
+}
+
+/// Both are repeated under the new name, and handed on.
+async fn repeat_and_hand_on(world: &World, new: usize) {
+    let repeated = [under_the_new_name("A"), under_the_new_name("B")];
+    let outcomes = world.submit(&repeated).await;
+    assert_eq!(outcomes.iter().filter(|outcome| outcome.starts_with("new")).count(), new, "{outcomes:?}");
+    let worker = world.worker().await;
+    worker.wait_line(SOON, "a pause", |line| line.contains("account main has jobs that have ended")).await;
+    world.ok(&["adopt", "main", "pay", "--reason", "renamed"]).await;
+    let outcomes = world.submit(&repeated).await;
+    assert!(outcomes.iter().all(|outcome| outcome.starts_with("existing succeeded")), "{outcomes:?}");
+    world.ok(&["resume", "pay/transfer", "--reason", "adopted"]).await;
+    world.submit_new(&[under_the_new_name("NEXT")]).await;
+    world.until("NEXT", "succeeded").await;
+    assert_eq!(world.ledger().await.requests, 3);
+}
+
+#[tokio::test]
+async fn what_ended_under_an_account_s_old_name_is_not_paid_again_under_its_new_one() {
+    let redis = own_redis();
+    let world = paid_and_renamed(&redis).await;
+    repeat_and_hand_on(&world, 2).await;
+}
+
+#[cfg(debug_assertions)] // a release build has no crash points
+#[tokio::test]
+async fn a_worker_that_starts_while_jobs_are_handed_on_pays_none_of_them_again() {
+    let redis = own_redis();
+    let world = paid_and_renamed(&redis).await;
+    let mut adopt = world.command(&["adopt", "main", "pay", "--reason", "renamed"]);
+    adopt.env("BURSAR_CRASH_AT", "before_adopt:2");
+    let died = Process::run("an adopt that dies", adopt, SOON).await;
+    assert_eq!(died.code, None, "{died:?}");
+    repeat_and_hand_on(&world, 1).await;
+}
+
 #[tokio::test]
 async fn the_open_jobs_of_a_renamed_account_are_seen_and_go_on_and_nothing_is_paid_twice() {
     let redis = own_redis();
@@ -84,8 +140,7 @@ async fn the_open_jobs_of_a_renamed_account_are_seen_and_go_on_and_nothing_is_pa
     // The last worker's word that it serves the old name holds for a minute.
     let early = world.run(&["adopt", "main", "pay", "--reason", "renamed"]).await;
     assert_eq!(early.code, Some(1), "{early:?}");
-    raw(redis.url(), &["ZADD", &format!("{}:lanes", prefix(&world)), "1", "main/transfer", "1", "main/bill_upload"])
-        .await;
+    let_a_minute_pass(&world, &redis).await;
 
     let doctor = world.run(&["doctor"]).await;
     assert_eq!(doctor.code, Some(1), "{doctor:?}");

@@ -30,7 +30,7 @@ pub(crate) struct Preflight<'a> {
     unfit: Arc<AtomicBool>,
     /// What was told of last, so that a look without news tells nothing.
     told: BTreeMap<&'static str, Severity>,
-    /// Whether it was looked for open jobs of accounts that were renamed: once, before the first send.
+    /// Whether it was looked for jobs of accounts that were renamed: once, before the first send.
     renames_seen: bool,
 }
 
@@ -78,7 +78,7 @@ impl<'a> Preflight<'a> {
             (true, false) => Fit::NotForMoney,
         };
         if fit != Fit::NotForMoney && !self.renames_seen {
-            renamed::pause_beside_open_jobs(self.config, &self.store).await?;
+            renamed::pause_beside_another_name(self.config, &self.store).await?;
             self.renames_seen = true;
         }
         self.unfit.store(fit == Fit::NotForMoney, Ordering::Relaxed);

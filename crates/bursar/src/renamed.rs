@@ -1,4 +1,4 @@
-//! Accounts that were given another name while jobs of theirs are open.
+//! Accounts that were given another name, and whose jobs are still under the old one.
 
 use bursar_domain::AccountName;
 use bursar_store::{Operator, Store, StoreError};
@@ -8,12 +8,12 @@ use crate::config::Config;
 /// Who pauses a lane here.
 const OURSELVES: &str = "bursar";
 
-/// A lane that has never been served begins paused where another name has open jobs at the same gateway: an account was renamed, and
-/// what its producers repeat under the new name would be paid a second time.
+/// Pauses lanes that were never served where another name, which the configuration does not have, has jobs at the same gateway: an
+/// account was renamed, and what its producers repeat under the new name would be paid a second time, the ended jobs too.
 ///
 /// # Errors
 /// [`StoreError`].
-pub(crate) async fn pause_beside_open_jobs(config: &Config, store: &Store) -> Result<(), StoreError> {
+pub(crate) async fn pause_beside_another_name(config: &Config, store: &Store) -> Result<(), StoreError> {
     let ours = config.lanes();
     let known = store.known_lanes().await?;
     for lane in &ours {
@@ -25,8 +25,8 @@ pub(crate) async fn pause_beside_open_jobs(config: &Config, store: &Store) -> Re
             if ours.contains(other) || store.gateway(other).await? != Some(account.identity()) {
                 continue;
             }
-            let open = store.lane_status(other).await?.open_jobs();
-            if open > 0 {
+            if store.has_jobs(other).await? {
+                let open = store.lane_status(other).await?.open_jobs();
                 let why = why(&other.account, &lane.account, open);
                 tracing::error!(%lane, "paused: {why}");
                 store.pause(lane, Operator { who: OURSELVES, why: &why }).await?;
@@ -37,5 +37,6 @@ pub(crate) async fn pause_beside_open_jobs(config: &Config, store: &Store) -> Re
 }
 
 fn why(old: &AccountName, new: &AccountName, open: u64) -> String {
-    format!("account {old} has {open} open jobs at the same gateway: `bursar adopt {old} {new}`, then resume")
+    let jobs = if open > 0 { format!("{open} open jobs") } else { "jobs that have ended".to_owned() };
+    format!("account {old} has {jobs} at the same gateway: `bursar adopt {old} {new}`, then resume")
 }

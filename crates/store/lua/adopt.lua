@@ -1,11 +1,12 @@
 #!lua flags=allow-oom
 -- Hands one job of a lane whose account has another name now to the lane of that name: record, content, log, due times, what is to
--- be told and what the job is about, in one step. A job that is already there under the same key and was never sent gives way to it.
+-- be told and what the job is about, in one step. If a job of the same content is already there under the same key, the one that was
+-- never sent gives way to the other.
 -- KEYS  1 the base of the new lane
 -- ARGV  1 wake channel, 2 name of the new lane, 3 events kept, 4 the base of the old lane, 5 key, 6 line of the history
 --       without its time; then every thing whose `about` names the job
--- Returns {'moved', state} | {'gone'} | {'held'} (a worker's lease on it has not ended) | {'unreadable'} |
---         {'conflict', key of the job in the new lane that stands for the same}
+-- Returns {'moved', state of the job that is there now} | {'gone'} | {'held'} (a worker's lease on it has not ended) |
+--         {'unreadable'} | {'conflict', key of the job in the new lane that stands for the same}
 -- shared: whole.lua
 -- shared: marks.lua
 -- shared: claims.lua
@@ -28,16 +29,26 @@ if claim then
   if lease and tonumber(lease) > tonumber(now) then return { 'held' } end
 end
 
--- What the new lane has for the same: only a job that was certainly never sent gives way.
+-- What the new lane has for the same. Only a job that was certainly never sent gives way: that one, or else this.
 local there, their_hash, their_marks, their_end, their_era = unpack(redis.call('HMGET', job, 's', 'h', 'm', 'z', 'e'))
 local era = tonumber(redis.call('HGET', base .. 'lane', 'era') or 0)
-if their_end then
-  if not tombstone or their_end ~= tombstone then return { 'conflict', key } end
-elseif there then
-  local _, _, _, _, their_sends = marks_of(their_marks)
-  local unsent = state_in(era, there, their_era) == 'queued' and their_sends == '0' and redis.call('HEXISTS', base .. 'held', key) == 0
-  local same = tombstone and string.sub(their_hash or '', 1, #tombstone - 1) == string.sub(tombstone, 2) or their_hash == hash
-  if not unsent or not same then return { 'conflict', key } end
+local old_era = tonumber(redis.call('HGET', old .. 'lane', 'era') or 0)
+-- Half of a hash is what a tombstone has.
+local function is_half(half, whole_hash) return half and whole_hash and string.sub(whole_hash, 1, #half - 1) == string.sub(half, 2) end
+local same = tombstone and (their_end == tombstone or is_half(tombstone, their_hash))
+  or hash and (their_hash == hash or is_half(their_end, hash))
+local _, _, _, _, their_sends = marks_of(their_marks)
+local gives_way = there and state_in(era, there, their_era) == 'queued' and their_sends == '0' and redis.call('HEXISTS', base .. 'held', key) == 0
+if there or their_end then
+  if not same then return { 'conflict', key } end
+  if not gives_way and state and not held and sends == '0' and state_in(old_era, state, accepted_in) == 'queued' then
+    if there then redis.call('RPUSH', base .. 'log:' .. key, '{"at":' .. now .. ',' .. string.sub(ARGV[6], 2)) end
+    redis.call('DEL', its, old .. 'body:' .. key, old .. 'log:' .. key)
+    for _, set in ipairs(SETS) do redis.call('ZREM', old .. set, key) end
+    for at = 7, #ARGV do redis.call('DEL', old .. 'about:' .. ARGV[at]) end
+    return { 'moved', there or 'ended' }
+  end
+  if not gives_way and not (tombstone and their_end == tombstone) then return { 'conflict', key } end
 end
 for at = 7, #ARGV do
   local thing = ARGV[at]
@@ -74,7 +85,7 @@ if claim then
       '{"event":"worker_lost","at":' .. now .. ',"fence":' .. fence .. ',"worker":' .. cjson.encode(claim.worker) .. '}' }
   end
 else
-  state = state_in(tonumber(redis.call('HGET', old .. 'lane', 'era') or 0), state, accepted_in)
+  state = state_in(old_era, state, accepted_in)
   if state ~= was then
     -- A send that Redis has forgotten: its fence and its time are not known, so they are the highest that they can have been.
     fence = whole(math.max(tonumber(fence), tonumber(now)))

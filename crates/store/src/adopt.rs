@@ -6,6 +6,7 @@ use bursar_domain::{ActionKind, HistoryEvent, Lane, Millis, Reason};
 use redis::Pipeline;
 use serde_json::Map;
 
+use crate::crash::crash_point;
 use crate::scripts::EVENTS_KEPT;
 use crate::{Operator, Store, StoreError};
 
@@ -68,6 +69,7 @@ impl Store {
         .recorded();
         let mut adopted = Adopted::default();
         for key in found.jobs {
+            crash_point("before_adopt");
             let mut call = self.scripts.adopt.on(&self.keys.base(to));
             call.push(self.keys.wake_channel()).push(to.to_string()).push(EVENTS_KEPT);
             call.push(self.keys.base(from)).push(&key).push(&event);
@@ -124,6 +126,28 @@ impl Store {
             }
             if next == 0 {
                 return Ok(found);
+            }
+            cursor = next;
+        }
+    }
+
+    /// Tells if a lane has jobs, open, ended or reduced to tombstones. If it has none, all keys of this Redis were gone through.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn has_jobs(&self, lane: &Lane) -> Result<bool, StoreError> {
+        let status = self.lane_status(lane).await?;
+        if status.open_jobs() + status.done > 0 {
+            return Ok(true);
+        }
+        let mut cursor = 0_u64;
+        loop {
+            let mut command = redis::cmd("SCAN");
+            command.arg(cursor).arg("MATCH").arg(format!("{}job:*", self.keys.base(lane))).arg("COUNT").arg(STEP);
+            let (next, names): (u64, Vec<Vec<u8>>) =
+                command.query_async(&mut self.connection()).await.map_err(|source| StoreError::of("SCAN", source))?;
+            if !names.is_empty() || next == 0 {
+                return Ok(!names.is_empty());
             }
             cursor = next;
         }

@@ -51,7 +51,7 @@ pub(crate) async fn run(arguments: &Arguments, global: &Global) -> anyhow::Resul
             let open = session.store.lane_status(&from).await?.open_jobs();
             (open > 0).then(|| format!("it has {open} open jobs, and {new} takes no jobs of this kind"))
         } else {
-            other_gateway(&session, &from, &to, &account.identity(), arguments).await?
+            other_gateway(&session, &from, &to, &account.identity()).await?
         };
         if let Some(why) = obstacle {
             eprintln!("bursar: {from} stays as it is: {why}");
@@ -59,7 +59,10 @@ pub(crate) async fn run(arguments: &Arguments, global: &Global) -> anyhow::Resul
         } else if lanes.contains(&to) {
             let adopted = session.store.adopt(&from, &to, because.operator()).await?;
             told(&from, &to, &adopted, global)?;
-            if !adopted.is_whole() {
+            if adopted.is_whole() {
+                let operator = because.operator();
+                session.store.set_gateway(&to, None, &account.identity(), operator).await?;
+            } else {
                 exit = Exit::No;
             }
             if let Some(paused) = session.store.lane_status(&to).await?.paused {
@@ -70,23 +73,15 @@ pub(crate) async fn run(arguments: &Arguments, global: &Global) -> anyhow::Resul
     Ok(exit)
 }
 
-/// Why the two lanes are not at one gateway; a lane that was never served is at any.
-async fn other_gateway(
-    session: &Session,
-    from: &Lane,
-    to: &Lane,
-    ours: &str,
-    arguments: &Arguments,
-) -> anyhow::Result<Option<String>> {
+/// Why the two lanes are not at one gateway; a lane that was never served is at any, and is so until all jobs are handed on: until
+/// then its first worker pauses it.
+async fn other_gateway(session: &Session, from: &Lane, to: &Lane, ours: &str) -> anyhow::Result<Option<String>> {
     for lane in [from, to] {
         if let Some(theirs) = session.store.gateway(lane).await?.filter(|theirs| theirs != ours) {
             return Ok(Some(format!(
                 "the jobs of {lane} are for {theirs}, and {to} is at {ours} by this configuration"
             )));
         }
-    }
-    if session.store.gateway(to).await?.is_none() {
-        session.store.set_gateway(to, None, ours, arguments.because.operator()).await?;
     }
     Ok(None)
 }

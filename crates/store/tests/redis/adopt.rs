@@ -131,6 +131,42 @@ async fn a_duplicate_that_was_never_sent_gives_way_and_one_that_may_have_been_is
 }
 
 #[tokio::test]
+async fn what_was_never_sent_under_the_old_name_gives_way_to_the_same_job_of_the_new_one() {
+    let old = Scene::new().await;
+    let new = as_new(&old).await;
+    assert_eq!(
+        new.store.submit(&[renamed(transfer_json("k1")), renamed(transfer_json("k2"))]).await.unwrap(),
+        [Submission::New, Submission::New]
+    );
+    for claimed in new.claim("w", 2).await.jobs {
+        new.commit(&sent(&claimed, State::Succeeded, Due::Never)).await;
+    }
+    // A producer is late with the new name, and says something else of one of them.
+    let mut other = transfer_json("k2");
+    other["body"]["total_amount"] = json!(7);
+    old.submit(&["k1"]).await;
+    assert_eq!(old.store.submit(&[parse(&other)]).await.unwrap(), [Submission::New]);
+    let adopted = adopt(&old).await;
+    assert_eq!((adopted.moved, adopted.in_doubt), (1, 0), "{adopted:?}");
+    assert_eq!(adopted.conflicts, [("k2".to_owned(), "k2".to_owned())]);
+    assert_eq!((state_of(&old, "k1").await, state_of(&new, "k1").await), (None, Some(State::Succeeded)));
+    assert_eq!((old.sets("k1").await, new.sets("k1").await), (vec![], vec!["done"]));
+    assert_eq!(new.story("k1").await.last().unwrap(), "operation");
+}
+
+#[tokio::test]
+async fn a_lane_has_jobs_until_its_last_tombstone_is_handed_on() {
+    let old = Scene::new().await;
+    assert!(!old.store.has_jobs(&old.lane).await.unwrap());
+    old.bring("k1", State::Succeeded).await;
+    assert!(old.store.has_jobs(&old.lane).await.unwrap());
+    while old.store.purge(&old.lane, std::time::Duration::ZERO, 10).await.unwrap() == 0 {}
+    assert!(old.store.has_jobs(&old.lane).await.unwrap());
+    assert_eq!(adopt(&old).await.moved, 1);
+    assert!(!old.store.has_jobs(&old.lane).await.unwrap());
+}
+
+#[tokio::test]
 async fn what_the_old_lane_doubted_or_paused_stays_so() {
     let old = Scene::new().await;
     old.submit(&["k1"]).await;
