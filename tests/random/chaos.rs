@@ -36,10 +36,13 @@ struct Seeds {
 }
 
 impl Seeds {
-    /// `BURSAR_SEED=17,18`, or `BURSAR_SEEDS=1000` of chance and `BURSAR_HOURS=1.5`, or those of every run.
+    /// `BURSAR_SEED=17,18`, or `BURSAR_SEEDS=1000` of chance and `BURSAR_HOURS=1.5`, or those of every run; `BURSAR_RENAMES=1` takes
+    /// of chance only those in which an account is renamed.
     fn chosen() -> Self {
         let set = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
-        let chance = std::iter::repeat_with(|| u64::from(fastrand::u32(1_000..))); // short, to be easily typed
+        let renames = set("BURSAR_RENAMES").is_some();
+        let chance = std::iter::repeat_with(|| u64::from(fastrand::u32(1_000..))) // short, to be easily typed
+            .filter(move |seed| !renames || Plan::of(*seed).renaming.is_some());
         if let Some(named) = set("BURSAR_SEED") {
             let seed = |seed: &str| seed.trim().parse().expect("BURSAR_SEED is a number, or several with commas");
             let seeds: Vec<u64> = named.split(',').map(seed).collect();

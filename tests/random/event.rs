@@ -5,6 +5,8 @@ use std::time::Duration;
 use bursar_producer::Lane;
 use bursar_test_support::Fault;
 
+use crate::renaming::{Cut, Ending};
+
 /// One thing that happens.
 #[derive(Clone, Debug)]
 pub(crate) enum Event {
@@ -31,6 +33,10 @@ pub(crate) enum Event {
     LoseWrites(u64),
     /// `FLUSHALL`: Redis lives, and knows of nothing any more.
     Wipe,
+    /// All workers end, each as it is said here, and the configuration gives the account its other name.
+    Rename(Vec<Ending>),
+    /// `bursar adopt`, as often as it takes; its first runs are cut short.
+    Adopt(Vec<Cut>),
     /// Redis comes back with the data it had.
     StartRedis,
     /// SIGSTOP to Redis.
@@ -72,6 +78,9 @@ impl Event {
             Self::KillRedis => "kill Redis".into(),
             Self::LoseWrites(_) => "lose writes".into(),
             Self::Wipe => "wipe Redis".into(),
+            Self::Rename(_) => "rename".into(),
+            Self::Adopt(cuts) if cuts.is_empty() => "adopt".into(),
+            Self::Adopt(_) => "adopt cut short".into(),
             Self::FreezeRedis => "freeze Redis".into(),
             Self::PauseClients(_) => "pause clients".into(),
             Self::RewriteFile => "rewrite the file".into(),

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use bursar_domain::{HistoryEvent, Key, State};
+use bursar_domain::{HistoryEvent, Key, Lane, State};
 use bursar_simulator::{KeyRecord, Ledger, Stats};
 use bursar_store::{EventId, LaneStatus, MAX_BATCH, Record, Store, StoreError};
 use bursar_test_support::Received;
@@ -49,6 +49,8 @@ pub(crate) struct Evidence {
     pub(crate) acks: Vec<Ack>,
     /// By thing and variant: the record under its key.
     pub(crate) stored: Vec<Vec<Option<Stored>>>,
+    /// Things whose job is there under both names of its account.
+    pub(crate) twins: Vec<usize>,
     pub(crate) lanes: Vec<(String, LaneStatus)>,
     /// By receiver: everything that came, in order.
     pub(crate) received: Vec<Vec<Received>>,
@@ -89,12 +91,11 @@ impl Evidence {
     }
 }
 
-/// One job as Redis has it, if it has it.
-pub(crate) async fn stored(store: &Store, thing: &Thing, variant: usize) -> Result<Option<Stored>, StoreError> {
-    let key = thing.key(variant);
-    let Some(record) = store.job(&thing.lane, &key).await? else { return Ok(None) };
-    let content = store.content(&thing.lane, &key).await?;
-    let history = store.history(&thing.lane, &key).await?;
+/// One job as Redis has it in this lane, if it has it.
+pub(crate) async fn stored(store: &Store, lane: &Lane, key: &Key) -> Result<Option<Stored>, StoreError> {
+    let Some(record) = store.job(lane, key).await? else { return Ok(None) };
+    let content = store.content(lane, key).await?;
+    let history = store.history(lane, key).await?;
     Ok(Some(Stored { record, content, history }))
 }
 
@@ -133,16 +134,25 @@ pub(crate) async fn gather(
     quiet_after: Option<Duration>,
     took: Duration,
 ) -> Result<Evidence, StoreError> {
-    let mut of_things = Vec::new();
-    for thing in &plan.things {
+    let (mut of_things, mut twins) = (Vec::new(), Vec::new());
+    for (number, thing) in plan.things.iter().enumerate() {
         let mut of_variants = Vec::new();
         for variant in 0..thing.variants.len() {
-            of_variants.push(stored(&world.store, thing, variant).await?);
+            let key = thing.key(variant);
+            let its = stored(&world.store, &thing.lane, &key).await?;
+            let other = match plan.other_lane(thing) {
+                Some(lane) => stored(&world.store, &lane, &key).await?,
+                None => None,
+            };
+            if its.is_some() && other.is_some() {
+                twins.push(number);
+            }
+            of_variants.push(other.or(its));
         }
         of_things.push(of_variants);
     }
     let mut of_lanes = Vec::new();
-    for lane in lanes() {
+    for lane in plan.lanes() {
         of_lanes.push((lane.to_string(), world.store.lane_status(&lane).await?));
     }
     let told_of = told_of(&world.store).await?;
@@ -155,6 +165,7 @@ pub(crate) async fn gather(
         ledger: world.simulator.stop().await,
         acks,
         stored: of_things,
+        twins,
         lanes: of_lanes,
         received: world.receivers.received(),
         told_of,

@@ -70,12 +70,13 @@ impl Thing {
 
 /// Every lane of every account.
 pub(crate) fn lanes() -> Vec<Lane> {
-    let lane = |account: &str, kind: &Kind| Lane { account: account.parse().expect("an account's name"), kind: *kind };
-    let of = |(account, gateway): &(&'static str, GatewayKind)| {
-        let kinds = AccountRules::new(*gateway).kinds();
-        kinds.iter().map(|kind| lane(account, kind)).collect::<Vec<_>>()
-    };
-    ACCOUNTS.iter().flat_map(of).collect()
+    ACCOUNTS.iter().flat_map(|(account, gateway)| lanes_of(account, *gateway)).collect()
+}
+
+/// Every lane of an account of this name.
+pub(crate) fn lanes_of(account: &str, gateway: GatewayKind) -> Vec<Lane> {
+    let lane = |kind: &Kind| Lane { account: account.parse().expect("an account's name"), kind: *kind };
+    AccountRules::new(gateway).kinds().iter().map(lane).collect()
 }
 
 /// An entry, each as likely as its weight.

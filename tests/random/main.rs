@@ -17,6 +17,7 @@ mod plan;
 mod producers;
 mod properties;
 mod pushed;
+mod renaming;
 mod report;
 mod run;
 mod settings;

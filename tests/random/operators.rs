@@ -8,7 +8,7 @@ use bursar_simulator::{KeyRecord, Ledger};
 use bursar_store::{Cursor, Operated, Operator, Record, Store, StoreError};
 
 use crate::event::Order;
-use crate::jobs::{Thing, lanes};
+use crate::jobs::Thing;
 
 /// Who acts in these tests.
 const OPERATOR: Operator<'_> = Operator { who: "chaos", why: "the seed says so" };
@@ -23,15 +23,15 @@ pub(crate) async fn resume(store: Store, lane: Lane) -> String {
     said(store.resume(&lane, OPERATOR).await.map(|changed| format!("changed: {changed}")))
 }
 
-/// Gives `order` to the job on which `number` falls, of those that it is for; says what came of it.
+/// Gives `order` to the job on which `number` falls, of those in these lanes that it is for; says what came of it.
 pub(crate) async fn operate(
     store: Store,
     things: Arc<Vec<Thing>>,
     ledger: Ledger,
-    order: Order,
-    number: usize,
+    lanes: Vec<Lane>,
+    (order, number): (Order, usize),
 ) -> String {
-    said(try_to_operate(&store, &things, &ledger, order, number).await)
+    said(try_to_operate(&store, &things, &ledger, &lanes, (order, number)).await)
 }
 
 fn said(outcome: Result<String, StoreError>) -> String {
@@ -42,15 +42,15 @@ async fn try_to_operate(
     store: &Store,
     things: &[Thing],
     ledger: &Ledger,
-    order: Order,
-    number: usize,
+    lanes: &[Lane],
+    (order, number): (Order, usize),
 ) -> Result<String, StoreError> {
     let state = match order {
         Order::Cancel => Some(State::Queued),
         Order::Ask => None,
         Order::Send | Order::Resolve => Some(State::NeedsReview),
     };
-    let jobs = list(store, state).await?;
+    let jobs = list(store, lanes, state).await?;
     let Some(job) = number.checked_rem(jobs.len()).map(|at| &jobs[at]) else { return Ok("there is none".into()) };
     let operation = match order {
         Order::Cancel => Operation::Cancel,
@@ -71,12 +71,12 @@ async fn try_to_operate(
     Ok(format!("{operation:?} {}: {operated}", job.key))
 }
 
-async fn list(store: &Store, state: Option<State>) -> Result<Vec<Record>, StoreError> {
+async fn list(store: &Store, lanes: &[Lane], state: Option<State>) -> Result<Vec<Record>, StoreError> {
     let mut jobs = Vec::new();
-    for lane in lanes() {
+    for lane in lanes {
         let mut next = Some(Cursor::default());
         while let Some(cursor) = next {
-            let page = store.list(&lane, state, &cursor, 500).await?;
+            let page = store.list(lane, state, &cursor, 500).await?;
             jobs.extend(page.jobs);
             next = page.next;
         }
@@ -87,7 +87,8 @@ async fn list(store: &Store, state: Option<State>) -> Result<Vec<Record>, StoreE
 /// What a person reads in the gateway's own books, once they are final.
 fn truth(things: &[Thing], ledger: &Ledger, job: &Record) -> Option<State> {
     let named = |thing: &&Thing| (0..thing.variants.len()).any(|variant| thing.key(variant) == job.key);
-    let thing = things.iter().filter(|thing| thing.lane == job.lane).find(named)?;
+    // A key names its thing, whatever its account is called.
+    let thing = things.iter().find(named)?;
     let record: &KeyRecord = ledger.keys.get(&thing.ledger_key)?;
     match (record.kind, record.status.as_deref()?) {
         (bursar_simulator::Kind::BillUpload, "received") => Some(State::Succeeded),

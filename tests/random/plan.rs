@@ -3,12 +3,14 @@
 use std::time::Duration;
 
 use bursar_domain::Reason;
+use bursar_producer::{AccountRules, Lane};
 use bursar_simulator::FaultProfile;
 use bursar_test_support::Fsync;
 use fastrand::Rng;
 
 use crate::door::Door;
 use crate::jobs::{self, ACCOUNTS, Thing, weighted};
+use crate::renaming::{NEW_NAME, Renaming};
 use crate::telling::Telling;
 use crate::timeline::{self, Moment, More};
 
@@ -38,6 +40,9 @@ const PLACES: u64 = 0x51a7_0075;
 
 /// What decides whether a Redis is wiped whose workers keep journals, and when, beside the seed itself.
 const WIPES: u64 = 0x3a5e_d00d;
+
+/// What decides whether an account gets another name, and when, beside the seed itself.
+const RENAMES: u64 = 0x4e3a_ed00;
 
 /// So few calls in flight that a worker has no place free as a rule, and says what it knows all the same.
 const FEW_PLACES: u32 = 2;
@@ -122,6 +127,8 @@ pub(crate) struct Plan {
     pub(crate) door: Option<Door>,
     /// Whether workers keep journals: a Redis that has lost nothing must never be taken for one that has.
     pub(crate) journal: bool,
+    /// Where an account gets another name.
+    pub(crate) renaming: Option<Renaming>,
 }
 
 impl Plan {
@@ -191,8 +198,10 @@ impl Plan {
             telling,
             door,
             journal,
+            renaming: None,
         };
         plan.draw_wipe();
+        plan.draw_renaming();
         plan
     }
 
@@ -203,6 +212,44 @@ impl Plan {
         if can_be && dice.bool() && timeline::wipe(&mut dice, &mut self.timeline, self.workers) {
             self.memory = Memory::Wiped;
         }
+    }
+
+    /// Not where Redis forgets, for then its operators have journals to reconcile first; not where producers are told or push: what they
+    /// are told at and what they push name the account. Of rivals the first one that is submitted is accepted, and that may be
+    /// another one under each name, which is a person's matter: the account that is renamed has none.
+    fn draw_renaming(&mut self) {
+        let mut dice = Rng::with_seed(self.seed ^ RENAMES);
+        let can_be = self.memory == Memory::Kept && self.telling.is_none() && self.door.is_none();
+        if !can_be || dice.u32(..3) > 0 {
+            return;
+        }
+        let renaming = Renaming::draw(&mut dice, &self.things, &mut self.timeline, self.workers);
+        for thing in self.things.iter_mut().filter(|thing| thing.lane.account.as_str() == renaming.old) {
+            thing.variants.truncate(1);
+            thing.told.truncate(1);
+        }
+        let things = &self.things;
+        for batch in self.batches.iter_mut().flatten() {
+            batch.jobs.retain(|(thing, variant)| *variant < things[*thing].variants.len());
+        }
+        self.renaming = Some(renaming);
+    }
+
+    /// Every lane of the seed, under whichever name.
+    pub(crate) fn lanes(&self) -> Vec<Lane> {
+        jobs::lanes().into_iter().chain(self.renaming.iter().flat_map(Renaming::lanes)).collect()
+    }
+
+    /// The lane in which the thing's job is, too, once its account has another name.
+    pub(crate) fn other_lane(&self, thing: &Thing) -> Option<Lane> {
+        let renaming = self.renaming.as_ref().filter(|renaming| thing.lane.account.as_str() == renaming.old)?;
+        renaming.lanes().into_iter().find(|lane| lane.kind == thing.lane.kind)
+    }
+
+    /// What producers know of the accounts.
+    pub(crate) fn accounts(&self) -> Vec<(&'static str, AccountRules)> {
+        let known = ACCOUNTS.iter().map(|(name, gateway)| (*name, AccountRules::new(*gateway)));
+        known.chain(self.renaming.iter().map(|renaming| (NEW_NAME, renaming.rules()))).collect()
     }
 }
 
@@ -227,6 +274,7 @@ impl Plan {
             skews_ms: [0; MAX_WORKERS],
             telling: None,
             door: None,
+            renaming: None,
             ..Self::of(0)
         }
     }
@@ -247,7 +295,7 @@ impl Plan {
 }
 
 /// How many producers submit at the same time.
-const PRODUCERS: usize = 3;
+pub(crate) const PRODUCERS: usize = 3;
 
 /// What one producer submits, in batches over two seconds: its own share of all variants, so that rivals have different
 /// producers, and some of the others'; now and then the same job twice.

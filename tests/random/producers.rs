@@ -9,8 +9,8 @@ use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
 use crate::door;
-use crate::jobs::ACCOUNTS;
 use crate::plan::{Batch, Plan};
+use crate::renaming::Renaming;
 
 /// Between a submission that failed and its repetition.
 const PAUSE: Duration = Duration::from_millis(40);
@@ -20,6 +20,8 @@ const PAUSE: Duration = Duration::from_millis(40);
 pub(crate) struct Ack {
     pub(crate) thing: usize,
     pub(crate) variant: usize,
+    /// The account's name in it.
+    pub(crate) account: String,
     pub(crate) outcome: Outcome,
     /// How often it was submitted for this answer; the answers before were errors, which tell nothing.
     pub(crate) tries: u32,
@@ -65,61 +67,98 @@ pub(crate) fn start(plan: &Plan, settings: &Settings, prefix_time: Millis, began
             thing.variants.iter().map(|job| NewJob { run_at: run_at.clone(), ..job.clone() }).collect()
         })
         .collect();
-    let submit =
-        |batches: &Vec<Batch>| tokio::spawn(submit_all(settings.clone(), batches.clone(), jobs.clone(), began));
+    let submitter = |new_name: Option<Duration>| Submitter {
+        settings: settings.clone(),
+        accounts: plan.accounts(),
+        renaming: plan.renaming.clone().zip(new_name),
+        jobs: jobs.clone(),
+        began,
+    };
+    let submit = |(producer, batches): (usize, &Vec<Batch>)| {
+        let new_name = plan.renaming.as_ref().map(|renaming| renaming.by_producers[producer]);
+        tokio::spawn(submitter(new_name).submit_all(batches.clone()))
+    };
+    let repeat =
+        |renaming: &Renaming| tokio::spawn(submitter(Some(Duration::ZERO)).submit_all(renaming.repeats.clone()));
     let Some(door) = &plan.door else {
-        return Producers { submit: plan.batches.iter().map(submit).collect(), push: Vec::new() };
+        let submit = plan.batches.iter().enumerate().map(submit).chain(plan.renaming.as_ref().map(repeat));
+        return Producers { submit: submit.collect(), push: Vec::new() };
     };
     let (pushed, submitted) = plan.batches.split_at(door.pushers);
     let push = pushed.iter().map(|batches| door::push_jobs(&settings.url, batches, &jobs, began));
     Producers {
-        submit: submitted.iter().map(submit).collect(),
+        submit: submitted.iter().enumerate().map(submit).collect(),
         push: push.chain([door::push_wrong(&settings.url, &door.wrong, began)]).collect(),
     }
 }
 
 /// Submits every variant once more, when all is over: late duplicates.
 pub(crate) async fn submit_again(plan: &Plan, store: &Store) -> Vec<Ack> {
-    let producer = with_accounts(Producer::on(store.clone()));
+    let producer = with_accounts(Producer::on(store.clone()), &plan.accounts());
     let mut acks = Vec::new();
     for (thing, it) in plan.things.iter().enumerate() {
-        let outcomes = producer.submit_many(&it.variants).await.expect("Redis is there at the end");
-        let answered = outcomes.into_iter().enumerate();
-        acks.extend(answered.map(|(variant, outcome)| Ack { thing, variant, outcome, tries: 1, late: true }));
+        let newest =
+            |job: &NewJob| plan.renaming.as_ref().map_or(job.clone(), |renaming| renaming.renamed(job.clone()));
+        let jobs: Vec<NewJob> = it.variants.iter().map(newest).collect();
+        let outcomes = producer.submit_many(&jobs).await.expect("Redis is there at the end");
+        for (variant, (job, outcome)) in jobs.into_iter().zip(outcomes).enumerate() {
+            acks.push(Ack { thing, variant, account: job.account, outcome, tries: 1, late: true });
+        }
     }
     acks
 }
 
-fn with_accounts(producer: Producer) -> Producer {
-    let accounts = ACCOUNTS.iter();
-    accounts.fold(producer, |producer, (name, gateway)| producer.account(name, AccountRules::new(*gateway)))
+fn with_accounts(producer: Producer, accounts: &[(&str, AccountRules)]) -> Producer {
+    accounts.iter().fold(producer, |producer, (name, rules)| producer.account(name, rules.clone()))
 }
 
-async fn submit_all(settings: Settings, batches: Vec<Batch>, jobs: Vec<Vec<NewJob>>, began: Instant) -> Vec<Ack> {
-    let producer = connect(&settings).await;
-    let mut acks = Vec::new();
-    for batch in batches {
-        tokio::time::sleep_until(began + batch.at).await;
-        let submitted: Vec<NewJob> = batch.jobs.iter().map(|(thing, variant)| jobs[*thing][*variant].clone()).collect();
-        let mut tries = 1;
-        let outcomes = loop {
-            match producer.submit_many(&submitted).await {
-                Ok(outcomes) => break outcomes,
+/// One producer, and what it submits.
+struct Submitter {
+    settings: Settings,
+    accounts: Vec<(&'static str, AccountRules)>,
+    /// How long after the start it uses an account's other name.
+    renaming: Option<(Renaming, Duration)>,
+    jobs: Vec<Vec<NewJob>>,
+    began: Instant,
+}
+
+impl Submitter {
+    async fn submit_all(self, batches: Vec<Batch>) -> Vec<Ack> {
+        let producer = self.connect().await;
+        let mut acks = Vec::new();
+        for batch in batches {
+            tokio::time::sleep_until(self.began + batch.at).await;
+            let mut tries = 1;
+            let (submitted, outcomes) = loop {
+                let submitted: Vec<NewJob> = batch.jobs.iter().map(|job| self.job(*job)).collect();
+                match producer.submit_many(&submitted).await {
+                    Ok(outcomes) => break (submitted, outcomes),
+                    Err(_) => tokio::time::sleep(PAUSE).await,
+                }
+                tries += 1;
+            };
+            for ((&(thing, variant), job), outcome) in batch.jobs.iter().zip(submitted).zip(outcomes) {
+                acks.push(Ack { thing, variant, account: job.account, outcome, tries, late: false });
+            }
+        }
+        acks
+    }
+
+    /// As it is submitted now.
+    fn job(&self, (thing, variant): (usize, usize)) -> NewJob {
+        let job = self.jobs[thing][variant].clone();
+        match &self.renaming {
+            Some((renaming, from)) if self.began.elapsed() >= *from => renaming.renamed(job),
+            _ => job,
+        }
+    }
+
+    async fn connect(&self) -> Producer {
+        loop {
+            match Producer::connect(&self.settings).await {
+                Ok(producer) => return with_accounts(producer, &self.accounts),
                 Err(_) => tokio::time::sleep(PAUSE).await,
             }
-            tries += 1;
-        };
-        let answered = batch.jobs.iter().zip(outcomes);
-        acks.extend(answered.map(|(&(thing, variant), outcome)| Ack { thing, variant, outcome, tries, late: false }));
-    }
-    acks
-}
-
-async fn connect(settings: &Settings) -> Producer {
-    loop {
-        match Producer::connect(settings).await {
-            Ok(producer) => return with_accounts(producer),
-            Err(_) => tokio::time::sleep(PAUSE).await,
         }
     }
 }

@@ -283,6 +283,8 @@ fn accepted_exists(evidence: &Evidence) -> Vec<Breach> {
             }
         }
     }
+    let twice = |number: &usize| about(*number, "exists under both names of its account".into());
+    breaches.extend(evidence.twins.iter().map(twice));
     let known = |key: &String| evidence.plan.things.iter().any(|thing| &thing.ledger_key == key);
     for key in evidence.ledger.keys.keys().filter(|key| !known(key)) {
         breaches.push(Breach { thing: None, text: format!("the gateway was sent {key}, which nobody submitted") });
@@ -295,7 +297,12 @@ fn new_once(evidence: &Evidence) -> Vec<Breach> {
     for number in 0..evidence.plan.things.len() {
         let acks: Vec<_> = answers(evidence, number).collect();
         let accepted = accepted(evidence, number);
-        let new = acks.iter().filter(|ack| ack.outcome == Outcome::New).count();
+        // Under an account's other name nobody knows what was submitted under this one, until it is handed on; and then nobody knows of
+        // it under the old name.
+        let is_old = |name: &str| evidence.plan.renaming.as_ref().is_some_and(|renaming| renaming.old == name);
+        let new =
+            |old: bool| acks.iter().filter(|ack| is_old(&ack.account) == old && ack.outcome == Outcome::New).count();
+        let new = new(false).max(new(true).min(1));
         // Whoever repeats a submission without an answer may learn of its own success as of another's.
         // Whoever pushes is answered nothing.
         let unheard = evidence.plan.memory == Memory::Wiped

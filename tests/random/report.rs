@@ -8,6 +8,7 @@ use crate::evidence::Evidence;
 use crate::jobs::Thing;
 use crate::plan::Plan;
 use crate::properties::{Breach, PROPERTIES};
+use crate::renaming::NEW_NAME;
 use crate::telling::Telling;
 
 /// What a report shows of one property's breaches, and of one worker's words.
@@ -110,7 +111,8 @@ fn more(plan: &Plan, told: usize, pushed: usize) -> String {
         format!(", {workers:?} and {servers} servers told {receivers} receivers {told} times")
     });
     let door = plan.door.as_ref().map(|door| format!(", {pushed} jobs and {} others pushed", door.wrong.len()));
-    telling.into_iter().chain(door).collect()
+    let renaming = plan.renaming.as_ref().map(|renaming| format!(", {} becomes {NEW_NAME}", renaming.old));
+    telling.into_iter().chain(door).chain(renaming).collect()
 }
 
 fn counts<Name: AsRef<str>>(counts: &BTreeMap<Name, usize>) -> String {

@@ -44,6 +44,10 @@ pub(crate) async fn run(mut plan: Plan) -> Evidence {
     if plan.memory == Memory::Wiped {
         recover(&mut world, &plan, &producers).await;
     }
+    if plan.renaming.is_some() {
+        let what = hand_on_the_rest(&mut world, &producers).await;
+        happened.push(Happened { at: started.elapsed(), word: None, what });
+    }
     let quiet_after = quiet(&mut world, &plan, &producers).await;
     let late = if quiet_after.is_some() { producers::submit_again(&plan, &world.store).await } else { Vec::new() };
     // What the gateway still means to execute, it executes now.
@@ -94,6 +98,21 @@ async fn recover(world: &mut World, plan: &Plan, producers: &Producers) {
     }
 }
 
+/// Who was late with the new name has submitted under the old one what nobody follows: it is handed on like the rest.
+async fn hand_on_the_rest(world: &mut World, producers: &Producers) -> String {
+    let calm = Instant::now();
+    while !(producers.are_done() && world.orders.iter().all(JoinHandle::is_finished)) && calm.elapsed() < QUIET_WITHIN {
+        world.workers.watch().await;
+        sleep(LOOK).await;
+    }
+    let handed_on = world.hand_on(Vec::new());
+    while !handed_on.is_finished() {
+        world.workers.watch().await;
+        sleep(LOOK).await;
+    }
+    format!("an operator, in the end: {}", handed_on.await.unwrap())
+}
+
 /// Waits until everything was submitted and nothing is due any more; how long that took.
 async fn quiet(world: &mut World, plan: &Plan, producers: &Producers) -> Option<Duration> {
     let calm = Instant::now();
@@ -117,7 +136,7 @@ async fn is_quiet(world: &World, plan: &Plan) -> bool {
     if !is_taken(world, plan).await {
         return false;
     }
-    for lane in lanes() {
+    for lane in plan.lanes() {
         match world.store.lane_status(&lane).await {
             Ok(status) if status.to_send + status.to_ask + status.to_tell == 0 => {}
             // Nobody who looked would let these sends go on.

@@ -7,6 +7,7 @@ use bursar_simulator::Ready;
 use crate::door::QUEUE;
 use crate::jobs::ACCOUNTS;
 use crate::plan::{CALL_TIMEOUT, LEASE, OnAmbiguous, Plan, QueryKey, SETTLE};
+use crate::renaming::NEW_NAME;
 use crate::telling::{SECRET, TIMEOUT};
 use bursar_producer::GatewayKind;
 
@@ -17,14 +18,22 @@ const TOKENS: &str = "[[token]]\nname = \"nobody\"\nrole = \"reader\"\n\
 /// Writes the configuration, and the files that it names.
 pub(crate) fn write(plan: &Plan, ready: &Ready, folder: &Path) -> std::io::Result<std::path::PathBuf> {
     let config = folder.join("bursar.toml");
-    std::fs::write(&config, file(plan, ready))?;
+    std::fs::write(&config, file(plan, ready, None))?;
+    if let Some(renaming) = &plan.renaming {
+        std::fs::write(after_renaming(&config), file(plan, ready, Some(renaming.old)))?;
+    }
     std::fs::write(folder.join("tokens.toml"), TOKENS)?;
     std::fs::write(folder.join("secrets"), SECRET)?;
     Ok(config)
 }
 
+/// The configuration in which the account has its other name.
+pub(crate) fn after_renaming(config: &Path) -> std::path::PathBuf {
+    config.with_file_name("renamed.toml")
+}
+
 /// The file, but for Redis and the gateway's address, which each worker reaches over wires of its own.
-fn file(plan: &Plan, ready: &Ready) -> String {
+fn file(plan: &Plan, ready: &Ready, renamed: Option<&str>) -> String {
     let worker = format!(
         "[worker]\nconcurrency = {}\nlease = \"{}ms\"\ndrain = \"2s\"\n",
         plan.concurrency,
@@ -38,7 +47,10 @@ fn file(plan: &Plan, ready: &Ready) -> String {
     let intake = plan.door.as_ref().map(|_| format!("[intake]\nqueues = [\"{QUEUE}\"]\n"));
     let journal = plan.journal.then(|| "[journal]\ndir = \"journal\"\n".to_owned());
     let accounts = ACCOUNTS.iter().zip(plan.on_ambiguous);
-    let sections = accounts.map(|((name, gateway), policy)| account(plan, ready, name, *gateway, policy));
+    let sections = accounts.map(|((name, gateway), policy)| {
+        let name = if renamed == Some(*name) { NEW_NAME } else { name };
+        account(plan, ready, name, *gateway, policy)
+    });
     [worker, told].into_iter().chain(intake).chain(journal).chain(sections).collect()
 }
 

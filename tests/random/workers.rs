@@ -9,12 +9,16 @@ use bursar_test_support::{FaultProxy, Process};
 use tokio::time::Instant;
 
 use crate::jobs::ACCOUNTS;
+use crate::renaming::{Ending, NEW_NAME};
 
 /// The program under test.
 const BURSAR: &str = env!("CARGO_BIN_EXE_bursar");
 
 /// How long a worker that was told to drain may take once the network is sound: its drain time, and its goodbyes to Redis.
 const DRAINED_WITHIN: Duration = Duration::from_secs(12);
+
+/// How long workers that were told to drain are waited for before their account is renamed all the same: their drain time, and more.
+const RENAMED_WITHIN: Duration = Duration::from_secs(4);
 
 /// How long an ended process may take to be collected.
 const COLLECTED_WITHIN: Duration = Duration::from_secs(10);
@@ -83,6 +87,8 @@ impl Running {
 pub(crate) struct Workers {
     pub(crate) slots: Vec<Slot>,
     config: PathBuf,
+    /// As the configuration calls them.
+    accounts: Vec<&'static str>,
     started: usize,
     /// What each worker wrote, with its name; filled when they end.
     pub(crate) words: Vec<(String, String)>,
@@ -106,6 +112,7 @@ impl Workers {
         Self {
             slots: slots.into_iter().map(slot).collect(),
             config: config.to_owned(),
+            accounts: ACCOUNTS.iter().map(|(name, _)| *name).collect(),
             started: 0,
             words: Vec::new(),
             wrongs: Vec::new(),
@@ -126,7 +133,7 @@ impl Workers {
         let Slot { redis, gateway, skew_ms, .. } = &self.slots[slot];
         command.env("BURSAR_CLOCK_SKEW_MS", skew_ms.to_string());
         command.env("BURSAR_REDIS__URL", redis.redis_url());
-        for (account, _) in ACCOUNTS {
+        for account in &self.accounts {
             command.env(format!("BURSAR_ACCOUNTS__{}__BASE_URL", account.to_uppercase()), gateway.http_url());
         }
         command.env("RUST_LOG", "info,bursar_worker=debug,bursar_callbacks=debug");
@@ -185,6 +192,49 @@ impl Workers {
         let leaving = self.slots[slot].running.take_if(|running| running.told.is_some());
         self.slots[slot].leaving.extend(leaving);
         done
+    }
+
+    /// Ends all, then goes on with a configuration in which this account has its other name.
+    pub(crate) async fn rename(&mut self, old: &str, config: PathBuf, endings: &[Ending]) -> &'static str {
+        self.watch().await;
+        for (slot, ending) in endings.iter().enumerate() {
+            let Some(mut running) = self.slots[slot].running.take() else { continue };
+            match ending {
+                Ending::Killed => {
+                    if running.process.is_running() {
+                        running.process.kill();
+                    }
+                    self.collect(running).await;
+                }
+                Ending::Drained => {
+                    if running.process.is_running() {
+                        running.process.terminate();
+                        running.process.thaw();
+                    }
+                    running.released = true;
+                    running.told = Some(Instant::now());
+                    self.slots[slot].leaving.push(running);
+                }
+            }
+        }
+        let told = Instant::now();
+        while told.elapsed() < RENAMED_WITHIN && self.slots.iter().any(|slot| !slot.leaving.is_empty()) {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+            self.watch().await;
+        }
+        for slot in 0..self.slots.len() {
+            for running in std::mem::take(&mut self.slots[slot].leaving) {
+                if running.process.is_running() {
+                    running.process.kill();
+                }
+                self.collect(running).await;
+            }
+        }
+        self.config = config;
+        for account in self.accounts.iter_mut().filter(|account| **account == old) {
+            *account = NEW_NAME;
+        }
+        "done"
     }
 
     async fn signal(&mut self, slot: usize, send: impl FnOnce(&mut Running)) -> &'static str {

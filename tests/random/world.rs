@@ -4,19 +4,22 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use bursar_producer::Settings;
+use bursar_producer::{Lane, Settings};
 use bursar_simulator::{Life, Options, Simulator, TradeNo};
 use bursar_store::Store;
 use bursar_test_support::{Fault, FaultProxy, Fsync, Listen, OwnRedis, Process, private_redis};
 use tempfile::TempDir;
+use tokio::runtime::Handle;
 use tokio::sync::OnceCell;
+use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep};
 
 use crate::event::{Event, Order, Wire};
-use crate::jobs::{Thing, lanes};
+use crate::jobs::Thing;
 use crate::operators;
 use crate::plan::{self, Gateway, Memory, Plan, QueryKey};
+use crate::renaming::{Cut, HandingOn, Renaming, Stage, lanes_in_hand};
 use crate::settings;
 use crate::telling::Receivers;
 use crate::workers::{Role, Workers, bursar};
@@ -50,6 +53,8 @@ pub(crate) struct World {
     redis: OwnRedis,
     fsync: Fsync,
     gateway: Gateway,
+    renaming: Option<Renaming>,
+    stage: watch::Sender<Stage>,
     /// How much Redis had written when everything was submitted.
     written_bytes: Option<u64>,
     /// The workers' configuration.
@@ -123,6 +128,8 @@ impl World {
             redis,
             fsync,
             gateway: plan.gateway,
+            renaming: plan.renaming.clone(),
+            stage: watch::Sender::new(Stage::Old),
             written_bytes: None,
             config,
             _folder: folder,
@@ -157,6 +164,17 @@ impl World {
             Event::KillRedis => self.kill_redis().await,
             Event::LoseWrites(thousandths) => return self.lose_writes(*thousandths),
             Event::Wipe => self.wipe().await,
+            Event::Rename(endings) => {
+                let renaming = self.renaming.as_ref().expect("an event of a plan with a renaming");
+                self.config = settings::after_renaming(&self.config);
+                let done = self.workers.rename(renaming.old, self.config.clone(), endings).await;
+                self.stage.send_replace(Stage::Renamed);
+                done
+            }
+            Event::Adopt(cuts) => {
+                self.orders.push(self.hand_on(cuts.clone()));
+                "ordered"
+            }
             Event::StartRedis => self.start_redis().await,
             Event::FreezeRedis => self.order_redis(|redis| redis.freeze()),
             Event::ThawRedis => self.order_redis(|redis| redis.thaw()),
@@ -172,15 +190,34 @@ impl World {
                 self.wire(*wire).cut();
                 "done"
             }
+            Event::PauseLane(lane) | Event::ResumeLane(lane) if !self.lanes_in_hand().contains(lane) => NOBODY_WOULD,
             Event::PauseLane(lane) => self.let_operator(operators::pause(self.store.clone(), lane.clone())),
             Event::ResumeLane(lane) => self.let_operator(operators::resume(self.store.clone(), lane.clone())),
             Event::Operate(Order::Send, _) if self.gateway == Gateway::ExecutesEverySend => NOBODY_WOULD,
             Event::Operate(order, number) => {
                 let (things, ledger) = (Arc::clone(&self.things), self.simulator.ledger());
-                self.let_operator(operators::operate(self.store.clone(), things, ledger, *order, *number))
+                let lanes = self.lanes_in_hand();
+                self.let_operator(operators::operate(self.store.clone(), things, ledger, lanes, (*order, *number)))
             }
         };
         done.to_owned()
+    }
+
+    pub(crate) fn lanes_in_hand(&self) -> Vec<Lane> {
+        lanes_in_hand(self.renaming.as_ref(), *self.stage.borrow())
+    }
+
+    /// What an operator does about the jobs of an account that has another name.
+    pub(crate) fn hand_on(&self, cuts: Vec<Cut>) -> JoinHandle<String> {
+        let handing_on = HandingOn {
+            renaming: self.renaming.clone().expect("a plan with a renaming"),
+            config: self.config.clone(),
+            redis_url: self.redis.url().to_owned(),
+            store: self.store.clone(),
+            stage: self.stage.clone(),
+        };
+        let runtime = Handle::current();
+        tokio::task::spawn_blocking(move || runtime.block_on(handing_on.run(cuts)))
     }
 
     /// An operator's command may hang where Redis does; the timeline goes on.
@@ -274,7 +311,7 @@ impl World {
         if plan.memory == Memory::Wiped {
             return; // nothing goes on before the journals are reconciled
         }
-        for lane in lanes() {
+        for lane in self.lanes_in_hand() {
             operators::resume(self.store.clone(), lane).await;
         }
     }

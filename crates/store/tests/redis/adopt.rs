@@ -151,7 +151,7 @@ async fn what_was_never_sent_under_the_old_name_gives_way_to_the_same_job_of_the
     assert_eq!(adopted.conflicts, [("k2".to_owned(), "k2".to_owned())]);
     assert_eq!((state_of(&old, "k1").await, state_of(&new, "k1").await), (None, Some(State::Succeeded)));
     assert_eq!((old.sets("k1").await, new.sets("k1").await), (vec![], vec!["done"]));
-    assert_eq!(new.story("k1").await.last().unwrap(), "operation");
+    assert_eq!(new.story("k1").await.last().unwrap(), "adopted");
 }
 
 #[tokio::test]
