@@ -258,7 +258,10 @@ fn read(text: &str, path: &Path, variables: impl Iterator<Item = (OsString, OsSt
     let mut notes = Notes::default();
     let mut table = match source::parse(text, &file) {
         Ok(table) => table,
-        Err(faults) => return (None, Notes { faults, ..notes }),
+        Err(faults) => {
+            notes.faults = faults;
+            return (None, notes);
+        }
     };
     environment::overlay(&mut table, variables, &mut notes.faults);
     let config = Config {

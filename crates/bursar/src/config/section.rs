@@ -1,5 +1,6 @@
 //! Takes a section apart key by key: every wrong key is noted with its rule and place, what nobody asked for is unknown.
 
+#[cfg(test)]
 use std::collections::BTreeSet;
 
 use super::fault::Fault;
@@ -13,6 +14,7 @@ const ALIKE: f64 = 0.7;
 pub(super) struct Notes {
     pub(super) faults: Vec<Fault>,
     /// Every key that was asked for: the keys that exist.
+    #[cfg(test)]
     pub(super) known: BTreeSet<String>,
 }
 
@@ -117,6 +119,7 @@ impl<'a> Section<'a> {
             let hint = meant.map(|known| format!("; did you mean {known}?")).unwrap_or_default();
             self.note(&name, format!("is not a known {what}{hint}"), origin);
         }
+        #[cfg(test)]
         self.notes.known.extend(self.asked.iter().map(|key| format!("{}.{key}", self.path)));
     }
 }

@@ -109,7 +109,7 @@ impl Table {
 
 /// Reads a file's text. Every syntax error is named with its line.
 pub(super) fn parse(text: &str, file: &Arc<File>) -> Result<Table, Vec<Fault>> {
-    let lines = Lines { text, file };
+    let lines = Lines::of(text, file);
     let (table, errors) = DeTable::parse_recoverable(text);
     if errors.is_empty() {
         return Ok(lines.table(table.get_ref(), None));
@@ -124,14 +124,19 @@ pub(super) fn parse(text: &str, file: &Arc<File>) -> Result<Table, Vec<Fault>> {
 
 /// Tells lines from byte positions.
 struct Lines<'a> {
-    text: &'a str,
+    /// The position of each line's end, in ascending order: found once, for a file has a place to tell for each of its keys.
+    ends: Vec<usize>,
     file: &'a Arc<File>,
 }
 
-impl Lines<'_> {
+impl<'a> Lines<'a> {
+    fn of(text: &str, file: &'a Arc<File>) -> Self {
+        let ends = text.bytes().enumerate().filter(|(_, byte)| *byte == b'\n').map(|(at, _)| at).collect();
+        Self { ends, file }
+    }
+
     fn origin(&self, span: &Range<usize>) -> Origin {
-        let before = self.text.as_bytes().get(..span.start).unwrap_or_default();
-        let line = 1 + before.iter().filter(|byte| **byte == b'\n').count();
+        let line = 1 + self.ends.partition_point(|end| *end < span.start);
         Origin::File { file: Arc::clone(self.file), line }
     }
 
@@ -157,5 +162,36 @@ fn raw(value: &DeValue<'_>) -> Raw {
         DeValue::Boolean(flag) => Raw::Flag(*flag),
         DeValue::Array(items) => Raw::List(items.iter().map(|item| raw(item.get_ref())).collect()),
         DeValue::Datetime(_) | DeValue::Table(_) => Raw::Other,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn line_of(table: &Table, section: &str, key: &str) -> usize {
+        let Some(Entry::Table(table)) = table.entries.get(section) else { panic!("no section {section}") };
+        let Some(Entry::Value(value)) = table.entries.get(key) else { panic!("no key {key}") };
+        match &value.origin {
+            Origin::File { line, .. } => *line,
+            Origin::Environment(variable) => panic!("{variable}"),
+        }
+    }
+
+    #[test]
+    fn a_keys_line_is_counted_from_the_first_one() {
+        let text = "first.key = 1\n\n[second]\nkey = 1\r\nother = \"\"\"a\nb\"\"\"\nlast = 2";
+        let table = parse(text, &File::new(Path::new("bursar.toml"))).unwrap();
+        for (section, key, line) in
+            [("first", "key", 1), ("second", "key", 4), ("second", "other", 5), ("second", "last", 7)]
+        {
+            assert_eq!(line_of(&table, section, key), line, "{section}.{key}");
+        }
+    }
+
+    #[test]
+    fn an_error_is_told_with_the_line_on_which_it_stands() {
+        let faults = parse("a = 1\nb = \n\nc = [\n", &File::new(Path::new("bursar.toml"))).unwrap_err();
+        assert!(faults.iter().any(|fault| fault.line() == 2), "{faults:?}");
     }
 }
