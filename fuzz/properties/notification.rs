@@ -26,12 +26,12 @@ struct Accounts {
 static ACCOUNTS: LazyLock<Accounts> = LazyLock::new(|| {
     let vectors: Value = serde_json::from_str(VECTORS).expect("the vectors are JSON");
     let key = |name: &str| vectors["keys"][name].as_str().expect("a key of the vectors").to_owned();
-    let account = |response_sign| {
+    let account = |private_key: &str, response_sign| {
         let settings = YztSettings {
             transport: Transport::new("http://127.0.0.1:9", ContentType::Form),
             app_id: APP_ID.into(),
             app_auth_token: None,
-            private_key: Secret::new(key("app_private_pkcs8")),
+            private_key: Secret::new(key(private_key)),
             response_sign,
             unsigned_errors: UnsignedErrors::default(),
             query_key: QueryKey::TradeNo,
@@ -48,10 +48,10 @@ static ACCOUNTS: LazyLock<Accounts> = LazyLock::new(|| {
         (text("sign"), text("biz_content"))
     });
     Accounts {
-        right: account(ResponseSign::Required(key("platform_public_spki"))),
+        right: account("app_private_pkcs8", ResponseSign::Required(key("platform_public_spki"))),
         reader: NotificationReader::new(APP_ID, &key("platform_public_spki")).expect("the vectors' key"),
-        stranger: account(ResponseSign::Required(key("app_public_spki"))),
-        waived: account(ResponseSign::Waived),
+        stranger: account("platform_private_pkcs8", ResponseSign::Required(key("app_public_spki"))),
+        waived: account("app_private_pkcs8", ResponseSign::Waived),
         signed: signed.collect(),
     }
 });

@@ -33,12 +33,12 @@ struct Accounts {
 static ACCOUNTS: LazyLock<Accounts> = LazyLock::new(|| {
     let vectors: Value = serde_json::from_str(VECTORS).expect("the vectors are JSON");
     let key = |name: &str| vectors["keys"][name].as_str().expect("a key of the vectors").to_owned();
-    let account = |response_sign| {
+    let account = |private_key: &str, response_sign| {
         let settings = YztSettings {
             transport: Transport::new("http://127.0.0.1:9", ContentType::Form),
             app_id: "202404221232028501746384896".into(),
             app_auth_token: Some(Secret::new(TOKEN.into())),
-            private_key: Secret::new(key("app_private_pkcs8")),
+            private_key: Secret::new(key(private_key)),
             response_sign,
             unsigned_errors: UnsignedErrors::default(),
             query_key: QueryKey::Both,
@@ -65,9 +65,9 @@ static ACCOUNTS: LazyLock<Accounts> = LazyLock::new(|| {
         send_by: None,
     };
     Accounts {
-        signed: account(ResponseSign::Required(key("platform_public_spki"))),
-        stranger: account(ResponseSign::Required(key("app_public_spki"))),
-        waived: account(ResponseSign::Waived),
+        signed: account("app_private_pkcs8", ResponseSign::Required(key("platform_public_spki"))),
+        stranger: account("platform_private_pkcs8", ResponseSign::Required(key("app_public_spki"))),
+        waived: account("app_private_pkcs8", ResponseSign::Waived),
         orders: [order(Kind::Transfer, TRANSFER), order(Kind::BillUpload, BILL), order(Kind::Split, SPLIT)],
     }
 });

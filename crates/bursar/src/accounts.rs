@@ -6,16 +6,13 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use bursar_domain::{AccountRules, Lane, PartyTypes};
-use bursar_gateways::{Beingfi, BeingfiSettings, ResponseSign, Secret, Transport, Yzt, YztSettings, are_one_pair};
+use bursar_gateways::{Beingfi, BeingfiSettings, ResponseSign, Secret, SharedParts, Transport, Yzt, YztSettings};
 use url::Url;
 
 use crate::config::{self, Account, Config, Gateway};
 
 /// No key, token or certificate is longer; what is, is the wrong file.
 const MAX_FILE_BYTES: u64 = 256 * 1024;
-
-/// The most reported mistake: every payment would be sent, and no answer to it believed.
-const OWN_KEY: &str = "holds the app's own public key: the platform's is needed, which its console shows beside the place where the app's is uploaded";
 
 /// An account, or a Redis, that cannot be worked with. The operator acts next; nothing was sent.
 #[derive(Debug, thiserror::Error)]
@@ -103,15 +100,15 @@ impl Account {
     }
 
     /// Everything that keeps the account from being worked with: its files are read, its keys are looked at.
-    pub(crate) fn faults(&self, name: &str) -> Vec<AccountError> {
+    pub(crate) fn faults(&self, name: &str, parts: &SharedParts) -> Vec<AccountError> {
         let unusable = self.unusable_files(name);
         if !unusable.is_empty() {
             return unusable;
         }
         let built = self.gateway_settings(name).and_then(|settings| {
             let built = match settings {
-                GatewaySettings::Yzt(settings) => Yzt::new(settings).map(drop),
-                GatewaySettings::Beingfi(settings) => Beingfi::new(settings).map(drop),
+                GatewaySettings::Yzt(settings) => Yzt::sharing(settings, parts).map(drop),
+                GatewaySettings::Beingfi(settings) => Beingfi::sharing(settings, parts).map(drop),
             };
             built.map_err(|error| AccountError::Unfit {
                 key: format!("accounts.{name}.{}", error.setting),
@@ -153,32 +150,23 @@ impl Account {
             http_429: self.http_429,
         };
         Ok(match &self.gateway {
-            Gateway::Yzt(yzt) => {
-                let settings = YztSettings {
-                    transport,
-                    app_id: yzt.app_id.clone(),
-                    app_auth_token: optional("app_auth_token_file", yzt.app_auth_token_file.as_ref())?.map(Secret::new),
-                    private_key: Secret::new(file("private_key_file", &yzt.private_key_file)?),
-                    response_sign: match &yzt.response_sign {
-                        config::ResponseSign::Required(path) => {
-                            ResponseSign::Required(file("platform_public_key_file", path)?)
-                        }
-                        config::ResponseSign::Waived => ResponseSign::Waived,
-                    },
-                    unsigned_errors: yzt.unsigned_errors,
-                    query_key: yzt.query_key,
-                    upload_method: yzt.upload_method,
-                    split: yzt.split.clone(),
-                    sub_codes: yzt.sub_codes.clone(),
-                };
-                if let ResponseSign::Required(key) = &settings.response_sign
-                    && are_one_pair(&settings.private_key, key)
-                {
-                    let key = format!("accounts.{name}.platform_public_key_file");
-                    return Err(AccountError::Unfit { key, problem: OWN_KEY.into() });
-                }
-                GatewaySettings::Yzt(settings)
-            }
+            Gateway::Yzt(yzt) => GatewaySettings::Yzt(YztSettings {
+                transport,
+                app_id: yzt.app_id.clone(),
+                app_auth_token: optional("app_auth_token_file", yzt.app_auth_token_file.as_ref())?.map(Secret::new),
+                private_key: Secret::new(file("private_key_file", &yzt.private_key_file)?),
+                response_sign: match &yzt.response_sign {
+                    config::ResponseSign::Required(path) => {
+                        ResponseSign::Required(file("platform_public_key_file", path)?)
+                    }
+                    config::ResponseSign::Waived => ResponseSign::Waived,
+                },
+                unsigned_errors: yzt.unsigned_errors,
+                query_key: yzt.query_key,
+                upload_method: yzt.upload_method,
+                split: yzt.split.clone(),
+                sub_codes: yzt.sub_codes.clone(),
+            }),
             Gateway::Beingfi(beingfi) => GatewaySettings::Beingfi(BeingfiSettings {
                 transport,
                 mch_no: beingfi.mch_no.clone(),
@@ -232,7 +220,8 @@ mod tests {
     }
 
     fn faults(config: &Config, name: &str) -> Vec<String> {
-        config.accounts[&name.parse().unwrap()].faults(name).iter().map(ToString::to_string).collect()
+        let parts = SharedParts::default();
+        config.accounts[&name.parse().unwrap()].faults(name, &parts).iter().map(ToString::to_string).collect()
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bursar_domain::{AccountName, Kind, Lane, Reading};
-use bursar_gateways::{AccountSubType, Balance, BalanceQuery, Yzt};
+use bursar_gateways::{AccountSubType, Balance, BalanceQuery, SharedParts, Yzt};
 use bursar_store::{BalanceParts, Store, StoreError};
 use bursar_telemetry::{BalanceMetrics, Metrics, WatchedBalance};
 use futures_util::future::join_all;
@@ -53,7 +53,12 @@ fn asked_for(config: &Config) -> impl Iterator<Item = (&AccountName, &config::Ba
 
 impl Balances {
     /// Those that the configuration asks for; nothing is called yet.
-    pub(crate) fn of(config: &Config, store: &Store, metrics: &Arc<Metrics>) -> anyhow::Result<Self> {
+    pub(crate) fn of(
+        config: &Config,
+        store: &Store,
+        metrics: &Arc<Metrics>,
+        parts: &SharedParts,
+    ) -> anyhow::Result<Self> {
         let mut watched = Vec::new();
         for (name, balance) in asked_for(config) {
             let account = &config.accounts[name];
@@ -61,7 +66,7 @@ impl Balances {
             let counted = |sub_type: AccountSubType| (sub_type, metrics.balance(name, sub_type.as_str()));
             watched.push(Watched {
                 account: name.clone(),
-                gateway: Yzt::new(settings)?,
+                gateway: Yzt::sharing(settings, parts)?,
                 every: balance.every,
                 query: balance.query.clone(),
                 sub_types: balance.sub_types.iter().copied().map(counted).collect(),

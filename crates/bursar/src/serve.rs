@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use bursar_callbacks::Telemetry;
-use bursar_gateways::NotificationReader;
+use bursar_gateways::{NotificationReader, SharedParts};
 use bursar_producer::Producer;
 use bursar_server::{NoTokens, NotifiedAccount, NotifiedMethod, Server, Settings};
 use bursar_store::Store;
@@ -52,12 +52,13 @@ pub(crate) fn stored(config: &Config, store: &Store) -> Arc<Stored> {
 
 /// The accounts whose gateway may notify them: those whose platform's key is known.
 fn notified(config: &Config) -> Result<Vec<NotifiedAccount>, AccountError> {
+    let parts = SharedParts::default();
     let mut accounts = Vec::new();
     for (name, account) in &config.accounts {
         let Gateway::Yzt(yzt) = &account.gateway else { continue };
         let Some(file) = yzt.response_sign.key_file() else { continue };
         let key = format!("accounts.{name}.platform_public_key_file");
-        let reader = NotificationReader::new(&yzt.app_id, &read_file(key.clone(), file)?)
+        let reader = NotificationReader::sharing(&yzt.app_id, &read_file(key.clone(), file)?, &parts)
             .map_err(|error| AccountError::Unfit { key, problem: error.problem })?;
         let methods = account.notify.methods.iter();
         accounts.push(NotifiedAccount {

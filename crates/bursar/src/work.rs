@@ -1,11 +1,13 @@
 //! The worker role: preflight, gateways, and work until told to drain. `bursar worker` and `bursar up` are this.
 
+use std::num::NonZero;
 use std::sync::Arc;
+use std::thread;
 use std::time::Duration;
 
-use anyhow::Context;
-use bursar_domain::AccountName;
-use bursar_gateways::{Beingfi, Gateway, Rate, Yzt};
+use anyhow::{Context, anyhow};
+use bursar_domain::{AccountName, Lane};
+use bursar_gateways::{Beingfi, Gateway, Rate, SharedParts, Yzt};
 use bursar_store::Store;
 use bursar_telemetry::{Metrics, Page, Traces};
 use bursar_worker::{Account, Fit, Intake, Settings};
@@ -23,6 +25,12 @@ use crate::{journals, listener, serve};
 /// How often a worker that waits for a Redis that is fit for money looks at it.
 const WAIT_FOR_FIT: Duration = Duration::from_secs(2);
 
+/// Lanes that the log names when a worker starts: some of a thousand say as much as all.
+const MOST_NAMED: usize = 20;
+
+/// Fewer accounts are not worth a thread.
+const ACCOUNTS_OF_A_THREAD: usize = 32;
+
 /// Works until `drain`. The caller has connected and started logging.
 pub(crate) async fn work(
     config: &Config,
@@ -31,7 +39,8 @@ pub(crate) async fn work(
     traces: Traces,
     drain: CancellationToken,
 ) -> anyhow::Result<Exit> {
-    let accounts = accounts(config, &store)?;
+    let parts = SharedParts::default();
+    let accounts = accounts(config, &store, &parts)?;
     let mut preflight = Preflight::of_worker(config, store.clone(), Arc::clone(&metrics));
     let mut first = preflight.look().await?;
     // Where somebody asks `/readyz`, it is told there until it is mended. Elsewhere only the end is noticed.
@@ -66,10 +75,10 @@ pub(crate) async fn work(
         metrics: Arc::clone(&metrics),
         traces,
     };
-    let lanes: Vec<String> = config.lanes().iter().map(ToString::to_string).collect();
-    tracing::info!(worker = settings.name, lanes = lanes.join(" "), concurrency = settings.concurrency, "working");
+    let lanes = named(&config.lanes());
+    tracing::info!(worker = settings.name, lanes, concurrency = settings.concurrency, "working");
     let intake = intake(config, &settings.name, Arc::clone(&settings.metrics));
-    let balances = Balances::of(config, &store, &settings.metrics)?;
+    let balances = Balances::of(config, &store, &settings.metrics, &parts)?;
     // A worker that ends, for whatever reason, has told everything beside it to drain.
     let working = async {
         tokio::join!(
@@ -87,6 +96,15 @@ pub(crate) async fn work(
     Ok(Exit::Done)
 }
 
+/// The lanes' names, as many as a line of the log has room for.
+fn named(lanes: &[Lane]) -> String {
+    let names: Vec<String> = lanes.iter().take(MOST_NAMED).map(ToString::to_string).collect();
+    match lanes.len() - names.len() {
+        0 => names.join(" "),
+        more => format!("{} and {more} more", names.join(" ")),
+    }
+}
+
 /// The doors that this configuration opens beside the others.
 pub(crate) fn intake(config: &Config, name: &str, metrics: Arc<Metrics>) -> Intake {
     let accounts = config.accounts.iter().map(|(name, account)| (name.to_string(), account.rules()));
@@ -102,24 +120,45 @@ pub(crate) fn counted(config: &Config) -> Arc<Metrics> {
     Arc::new(metrics)
 }
 
-/// Each account with its gateway, its keys read and checked.
-fn accounts(config: &Config, store: &Store) -> anyhow::Result<Vec<Account>> {
-    let accounts = config.accounts.iter().map(|(name, account)| {
-        Ok(Account {
-            name: name.clone(),
-            gateway: paced_gateway(name, account, store)?,
-            identity: account.identity(),
-            policy: account.policy.clone(),
-            rate_per_second: account.rate_per_second,
-            kinds: account.rules().kinds().to_vec(),
-        })
-    });
-    accounts.collect()
+/// Each account with its gateway, its keys read and checked, by as many threads as the machine has: checking the numbers of a key takes
+/// most of a millisecond, and each merchant may have its own.
+fn accounts(config: &Config, store: &Store, parts: &SharedParts) -> anyhow::Result<Vec<Account>> {
+    let accounts: Vec<(&AccountName, &config::Account)> = config.accounts.iter().collect();
+    let threads = thread::available_parallelism().map_or(1, NonZero::get);
+    let of_a_thread = accounts.len().div_ceil(threads).max(ACCOUNTS_OF_A_THREAD);
+    thread::scope(|scope| {
+        let read = |accounts: &[(&AccountName, &config::Account)]| -> anyhow::Result<Vec<Account>> {
+            accounts.iter().map(|(name, account)| self::account(name, account, store, parts)).collect()
+        };
+        let threads: Vec<_> = accounts.chunks(of_a_thread).map(|some| scope.spawn(move || read(some))).collect();
+        let mut accounts = Vec::with_capacity(accounts.len());
+        for thread in threads {
+            let read = thread.join().map_err(|_| anyhow!("an account could not be read: its thread panicked"))?;
+            accounts.extend(read?);
+        }
+        Ok(accounts)
+    })
+}
+
+fn account(
+    name: &AccountName,
+    account: &config::Account,
+    store: &Store,
+    parts: &SharedParts,
+) -> anyhow::Result<Account> {
+    Ok(Account {
+        name: name.clone(),
+        gateway: paced_gateway(name, account, store, parts)?,
+        identity: account.identity(),
+        policy: account.policy.clone(),
+        rate_per_second: account.rate_per_second,
+        kinds: account.rules().kinds().to_vec(),
+    })
 }
 
 /// One account's way to its gateway, for those who make no request or pay for each themselves.
-pub(crate) fn gateway(name: &str, account: &config::Account) -> anyhow::Result<Arc<dyn Gateway>> {
-    gateway_within(name, account, None)
+pub(crate) fn gateway(name: &str, account: &config::Account, parts: &SharedParts) -> anyhow::Result<Arc<dyn Gateway>> {
+    gateway_within(name, account, None, parts)
 }
 
 /// The same for those who pay for a call's first request only: the others take their places in the account's rate.
@@ -127,27 +166,29 @@ pub(crate) fn paced_gateway(
     name: &AccountName,
     account: &config::Account,
     store: &Store,
+    parts: &SharedParts,
 ) -> anyhow::Result<Arc<dyn Gateway>> {
     let rate = AccountRate::new(store.clone(), name.clone(), account.rate_per_second);
-    gateway_within(name.as_str(), account, Some(Arc::new(rate)))
+    gateway_within(name.as_str(), account, Some(Arc::new(rate)), parts)
 }
 
 fn gateway_within(
     name: &str,
     account: &config::Account,
     rate: Option<Arc<dyn Rate>>,
+    parts: &SharedParts,
 ) -> anyhow::Result<Arc<dyn Gateway>> {
     let of_account = || format!("accounts.{name}");
     Ok(match account.gateway_settings(name)? {
         GatewaySettings::Yzt(settings) => {
-            let yzt = Yzt::new(settings).with_context(of_account)?;
+            let yzt = Yzt::sharing(settings, parts).with_context(of_account)?;
             Arc::new(match rate {
                 Some(rate) => yzt.within(rate),
                 None => yzt,
             })
         }
         // Each of its calls is one request.
-        GatewaySettings::Beingfi(settings) => Arc::new(Beingfi::new(settings).with_context(of_account)?),
+        GatewaySettings::Beingfi(settings) => Arc::new(Beingfi::sharing(settings, parts).with_context(of_account)?),
     })
 }
 
@@ -156,4 +197,17 @@ fn worker_name() -> String {
     let host: String =
         gethostname::gethostname().to_string_lossy().chars().filter(char::is_ascii_alphanumeric).take(12).collect();
     format!("{host}-{}-{:06x}", std::process::id(), fastrand::u32(..1 << 24))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_of_the_log_names_some_lanes_of_many() {
+        let lanes = |count: usize| (0..count).map(|at| format!("m{at}/split").parse().unwrap()).collect::<Vec<Lane>>();
+        assert_eq!(named(&lanes(2)), "m0/split m1/split");
+        assert!(named(&lanes(MOST_NAMED)).ends_with(" m19/split"));
+        assert!(named(&lanes(MOST_NAMED + 3)).ends_with(" m19/split and 3 more"));
+    }
 }

@@ -17,7 +17,7 @@ use crate::http::{Answered, Heard, Http};
 use crate::json::{RawObject, Unclear};
 use crate::settings::{BeingfiSettings, Channel, ContentType};
 use crate::yzt::request::{form, json};
-use crate::{BoxFuture, Gateway, Order, RefusalTexts, Secret, SettingsError, clock, text};
+use crate::{BoxFuture, Gateway, Order, RefusalTexts, Secret, SettingsError, SharedParts, clock, text};
 use reading::{Meaning, Spoken};
 
 /// One account at BeingFi.
@@ -44,6 +44,14 @@ impl Beingfi {
     /// # Errors
     /// [`SettingsError`], naming the first setting that cannot work and why.
     pub fn new(settings: BeingfiSettings) -> Result<Self, SettingsError> {
+        Self::sharing(settings, &SharedParts::default())
+    }
+
+    /// The same for one account of many, which has the parts in common with them that are made of the same settings.
+    ///
+    /// # Errors
+    /// As for [`Beingfi::new`].
+    pub fn sharing(settings: BeingfiSettings, parts: &SharedParts) -> Result<Self, SettingsError> {
         for (setting, value) in [("mch_no", &settings.mch_no), ("app_id", &settings.app_id)] {
             if value.is_empty() {
                 return Err(SettingsError::new(setting, "must not be empty"));
@@ -56,7 +64,7 @@ impl Beingfi {
         if settings.split_query_path.as_deref().is_some_and(|path| !query::is_path(path)) {
             return Err(SettingsError::new("split_query_path", "must be a path: /api/division/query"));
         }
-        let http = Http::new(&settings.transport)?;
+        let http = Http::new(&settings.transport, parts)?;
         let BeingfiSettings { transport: _, mch_no, app_id, secret: _, channel, split_query_path, texts } = settings;
         Ok(Self { http, mch_no, app_id, secret, channel, query_path: split_query_path, texts })
     }

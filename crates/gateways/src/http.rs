@@ -13,7 +13,7 @@ use reqwest::{Body, Certificate, Client, Response, StatusCode, Url, retry};
 
 use self::content::{Content, Ticket, TooLate};
 use crate::settings::{ContentType, TooManyRequests, Transport};
-use crate::{SettingsError, clock};
+use crate::{SettingsError, SharedParts, clock};
 
 /// The largest answer that is read, in bytes: the largest on the pages is under 4 KiB.
 const MAX_ANSWER_BYTES: usize = 1024 * 1024;
@@ -46,21 +46,23 @@ pub(crate) struct Http {
     client: Client,
     base: Url,
     call_timeout: Duration,
+    keep_alive: Duration,
     content_type: ContentType,
     http_429: TooManyRequests,
 }
 
-impl Http {
-    pub(crate) fn new(transport: &Transport) -> Result<Self, SettingsError> {
-        let base = base_url(&transport.base_url)?;
-        if transport.connect_timeout.is_zero() {
-            return Err(SettingsError::new("connect_timeout", "must be longer than nothing"));
-        }
-        if transport.call_timeout.is_zero() {
-            return Err(SettingsError::new("call_timeout", "must be longer than nothing"));
-        }
-        // Within half of the call: only so does a slow connection show itself as "no byte left" and not as "maybe".
-        let connect_timeout = transport.connect_timeout.min(transport.call_timeout / 2);
+/// How connections are made: everything that a client is made of. Accounts share one only if all of this is the same; what else an
+/// account is told is said with each of its requests.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub(crate) struct Connecting {
+    connect_timeout: Duration,
+    keep_alive: Duration,
+    ca_pem: Option<String>,
+}
+
+impl Connecting {
+    /// Never asked for a proxy, a redirect, a retry or HTTP/2.
+    pub(crate) fn client(&self) -> Result<Client, SettingsError> {
         let mut builder = Client::builder()
             .no_proxy()
             .redirect(Policy::none())
@@ -68,24 +70,47 @@ impl Http {
             .referer(false)
             .http1_only()
             .tcp_nodelay(true)
-            .connect_timeout(connect_timeout)
-            .default_headers(headers(transport))
-            .pool_idle_timeout(transport.keep_alive)
-            .pool_max_idle_per_host(if transport.keep_alive.is_zero() { 0 } else { MAX_IDLE_CONNECTIONS })
+            .connect_timeout(self.connect_timeout)
+            .pool_idle_timeout(self.keep_alive)
+            .pool_max_idle_per_host(if self.keep_alive.is_zero() { 0 } else { MAX_IDLE_CONNECTIONS })
             .user_agent(concat!("bursar/", env!("CARGO_PKG_VERSION")));
-        if let Some(pem) = &transport.ca_pem {
+        if let Some(pem) = &self.ca_pem {
             builder = builder.tls_certs_merge(certificates(pem)?);
         }
-        let client = builder.build().map_err(|error| match transport.ca_pem {
+        builder.build().map_err(|error| match self.ca_pem {
             Some(_) => SettingsError::new("ca_file", format!("cannot be trusted: {}", chain(&error))),
             None => SettingsError::new("base_url", format!("cannot be reached by TLS: {}", chain(&error))),
-        })?;
+        })
+    }
+}
+
+impl Http {
+    pub(crate) fn new(transport: &Transport, parts: &SharedParts) -> Result<Self, SettingsError> {
+        // Each field is named: a new one must be given its place, in `Connecting` or in each request.
+        let Transport { base_url, connect_timeout, call_timeout, keep_alive, ca_pem, content_type, http_429 } =
+            transport;
+        let base = base_url_of(base_url)?;
+        if connect_timeout.is_zero() {
+            return Err(SettingsError::new("connect_timeout", "must be longer than nothing"));
+        }
+        if call_timeout.is_zero() {
+            return Err(SettingsError::new("call_timeout", "must be longer than nothing"));
+        }
+        let connecting = Connecting {
+            // Within half of the call: only so does a slow connection show itself as "no byte left" and not as "maybe".
+            connect_timeout: (*connect_timeout).min(*call_timeout / 2),
+            keep_alive: *keep_alive,
+            ca_pem: ca_pem.clone(),
+        };
+        // A client that keeps connections is one account's own: what comes too late over one reaches no other account.
+        let client = if keep_alive.is_zero() { parts.client(connecting)? } else { connecting.client()? };
         Ok(Self {
             client,
             base,
-            call_timeout: transport.call_timeout,
-            content_type: transport.content_type,
-            http_429: transport.http_429,
+            call_timeout: *call_timeout,
+            keep_alive: *keep_alive,
+            content_type: *content_type,
+            http_429: *http_429,
         })
     }
 
@@ -108,7 +133,7 @@ impl Http {
             url.set_path(&format!("{}{path}", self.base.path().trim_end_matches('/')));
         }
         let (content, ticket) = Content::new(body, send_by);
-        let request = self.client.post(url).timeout(limit).body(Body::wrap(content));
+        let request = self.client.post(url).headers(self.headers()).timeout(limit).body(Body::wrap(content));
         let sent = tried(request.send(), send_by, &ticket).await;
         match (ticket.withdraw(), sent) {
             (true, Err(why)) => Heard::NotExecuted { http: None, why },
@@ -117,6 +142,22 @@ impl Http {
             (false, Ok(response)) => self.read(response).await,
             (false, Err(why)) => Heard::Nothing { http: None, why },
         }
+    }
+
+    /// What every request of the account says in its head.
+    fn headers(&self) -> HeaderMap {
+        let content_type = match self.content_type {
+            ContentType::Form => "application/x-www-form-urlencoded; charset=utf-8",
+            ContentType::Json => "application/json; charset=utf-8",
+        };
+        let mut headers = HeaderMap::from_iter([
+            (CONTENT_TYPE, HeaderValue::from_static(content_type)),
+            (ACCEPT, HeaderValue::from_static("application/json")),
+        ]);
+        if self.keep_alive.is_zero() {
+            headers.insert(CONNECTION, HeaderValue::from_static("close"));
+        }
+        headers
     }
 
     async fn read(&self, mut response: Response) -> Heard {
@@ -181,23 +222,7 @@ async fn tried(
     sending.await.map_err(|error| chain(&error))
 }
 
-/// What every request of the account says in its head.
-fn headers(transport: &Transport) -> HeaderMap {
-    let content_type = match transport.content_type {
-        ContentType::Form => "application/x-www-form-urlencoded; charset=utf-8",
-        ContentType::Json => "application/json; charset=utf-8",
-    };
-    let mut headers = HeaderMap::from_iter([
-        (CONTENT_TYPE, HeaderValue::from_static(content_type)),
-        (ACCEPT, HeaderValue::from_static("application/json")),
-    ]);
-    if transport.keep_alive.is_zero() {
-        headers.insert(CONNECTION, HeaderValue::from_static("close"));
-    }
-    headers
-}
-
-fn base_url(text: &str) -> Result<Url, SettingsError> {
+fn base_url_of(text: &str) -> Result<Url, SettingsError> {
     let wrong = |problem: &str| Err(SettingsError::new("base_url", problem));
     let Ok(url) = Url::parse(text) else { return wrong("must be a URL like https://gateway.example") };
     if !matches!(url.scheme(), "https" | "http") || !url.has_host() {

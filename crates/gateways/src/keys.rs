@@ -19,8 +19,16 @@ const MIN_BITS: usize = 2048;
 /// The longest modulus that the second implementation reads; nobody hands out longer ones.
 const MAX_BITS: usize = RsaPublicKey::MAX_SIZE;
 
-/// The private key that `setting` holds, as PKCS#8 DER.
-pub(crate) fn private_pkcs8(setting: &'static str, key: &Secret) -> Result<Zeroizing<Vec<u8>>, SettingsError> {
+/// A private key that was read and checked.
+pub(crate) struct PrivateKey {
+    /// As PKCS#8 DER.
+    pub(crate) pkcs8: Zeroizing<Vec<u8>>,
+    /// Its public half, as SubjectPublicKeyInfo DER.
+    pub(crate) public: Vec<u8>,
+}
+
+/// The private key that `setting` holds.
+pub(crate) fn private_key(setting: &'static str, key: &Secret) -> Result<PrivateKey, SettingsError> {
     let wrong = |problem: String| SettingsError::new(setting, problem);
     let der = decode(key.expose()).map_err(|found| wrong(format!("{found}; the app's RSA private key is needed")))?;
     // Reading a key checks that its primes, modulus and exponents belong together.
@@ -29,8 +37,10 @@ pub(crate) fn private_pkcs8(setting: &'static str, key: &Secret) -> Result<Zeroi
         return Err(wrong(format!("holds {}; the app's RSA private key is needed", nature(&der))));
     };
     check_size(key.n().bits()).map_err(wrong)?;
-    let pkcs8 = key.to_pkcs8_der().map_err(|error| wrong(format!("holds a key that cannot be converted: {error}")))?;
-    Ok(pkcs8.to_bytes())
+    let unconverted = |error: String| wrong(format!("holds a key that cannot be converted: {error}"));
+    let pkcs8 = key.to_pkcs8_der().map_err(|error| unconverted(error.to_string()))?;
+    let public = key.to_public_key().to_public_key_der().map_err(|error| unconverted(error.to_string()))?;
+    Ok(PrivateKey { pkcs8: pkcs8.to_bytes(), public: public.into_vec() })
 }
 
 /// The public key that `setting` holds, as SubjectPublicKeyInfo DER.
@@ -50,17 +60,6 @@ pub(crate) fn public_spki(setting: &'static str, key: &str) -> Result<Vec<u8>, S
     let spki =
         key.to_public_key_der().map_err(|error| wrong(format!("holds a key that cannot be converted: {error}")))?;
     Ok(spki.into_vec())
-}
-
-/// Whether the public key is the private one's own, as SubjectPublicKeyInfo DER of both: then it verifies what the app signs, and
-/// nothing that the platform does.
-pub(crate) fn are_one_pair(private: &Secret, public: &str) -> Result<bool, SettingsError> {
-    let pkcs8 = private_pkcs8("private_key_file", private)?;
-    let wrong =
-        |error: String| SettingsError::new("private_key_file", format!("holds a key that cannot be read: {error}"));
-    let key = RsaPrivateKey::from_pkcs8_der(&pkcs8).map_err(|error| wrong(error.to_string()))?;
-    let own = key.to_public_key().to_public_key_der().map_err(|error| wrong(error.to_string()))?;
-    Ok(own.into_vec() == public_spki("platform_public_key_file", public)?)
 }
 
 fn check_size(bits: usize) -> Result<(), String> {
@@ -158,7 +157,8 @@ mod tests {
     }
 
     fn private(text: &str) -> Result<Zeroizing<Vec<u8>>, String> {
-        private_pkcs8("private_key_file", &Secret::new(text.to_owned())).map_err(|error| error.to_string())
+        let key = private_key("private_key_file", &Secret::new(text.to_owned())).map_err(|error| error.to_string())?;
+        Ok(key.pkcs8)
     }
 
     fn public(text: &str) -> Result<Vec<u8>, String> {

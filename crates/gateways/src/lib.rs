@@ -11,6 +11,7 @@ mod keys;
 mod rsa2;
 mod secret;
 mod settings;
+mod shared;
 mod text;
 #[cfg(test)]
 mod vectors;
@@ -24,12 +25,13 @@ use bursar_domain::{Kind, Reading};
 
 pub use beingfi::{Beingfi, Bound, Receiver};
 pub use clock::local_now_ms;
-pub use rsa2::{are_one_pair, check_private_key, check_public_key};
+pub use rsa2::{check_private_key, check_public_key};
 pub use secret::Secret;
 pub use settings::{
     BeingfiSettings, Channel, ContentType, QueryKey, RefusalTexts, ResponseSign, SettingsError, SplitMethods, SubCodes,
     TooManyRequests, Transport, UnsignedErrors, UploadMethod, YztSettings,
 };
+pub use shared::SharedParts;
 pub use yzt::{
     AccountSubType, BADLY_SIGNED, Balance, BalanceQuery, MAX_NOTIFICATION_BYTES, Notification, NotificationError,
     NotificationReader, SignRule, Yzt, masked,

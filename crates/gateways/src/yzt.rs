@@ -23,18 +23,21 @@ pub use reading::BADLY_SIGNED;
 use crate::http::{Answered, Heard, Http};
 use crate::rsa2::Verifier;
 use crate::settings::{QueryKey, ResponseSign, SplitMethods, SubCodes, UnsignedErrors, UploadMethod, YztSettings};
-use crate::{BoxFuture, Gateway, Order, Rate, SettingsError, Turn, clock};
+use crate::{BoxFuture, Gateway, Order, Rate, SettingsError, SharedParts, Turn, clock};
 use reading::{Reader, Spoken};
 use request::Caller;
 
 /// How many of a job's numbers one ask tries, newest first: 翼码's own, the bank's, and one to spare.
 const MAX_QUESTIONS: usize = 3;
 
+/// The most reported mistake: every payment would be sent, and no answer to it believed.
+const OWN_KEY: &str = "holds the app's own public key: the platform's is needed, which its console shows beside the place where the app's is uploaded";
+
 /// One account at YZT.
 pub struct Yzt {
     http: Http,
     pub(crate) caller: Caller,
-    verifier: Option<Verifier>,
+    verifier: Option<Arc<Verifier>>,
     unsigned_errors: UnsignedErrors,
     query_key: QueryKey,
     upload_method: UploadMethod,
@@ -49,8 +52,16 @@ impl Yzt {
     /// # Errors
     /// [`SettingsError`], naming the first setting that cannot work and why.
     pub fn new(settings: YztSettings) -> Result<Self, SettingsError> {
+        Self::sharing(settings, &SharedParts::default())
+    }
+
+    /// The same for one account of many, which has the parts in common with them that are made of the same settings.
+    ///
+    /// # Errors
+    /// As for [`Yzt::new`].
+    pub fn sharing(settings: YztSettings, parts: &SharedParts) -> Result<Self, SettingsError> {
         let verifier = match &settings.response_sign {
-            ResponseSign::Required(key) => Some(Verifier::new("platform_public_key_file", key)?),
+            ResponseSign::Required(key) => Some(parts.verifier("platform_public_key_file", key)?),
             ResponseSign::Waived => None,
         };
         let split = settings.split;
@@ -60,9 +71,14 @@ impl Yzt {
         if split.as_ref().is_some_and(|split| split.query.as_deref() == Some("")) {
             return Err(SettingsError::new("split_query_method", "must not be empty: leave it out"));
         }
+        let http = Http::new(&settings.transport, parts)?;
+        let signer = parts.signer("private_key_file", &settings.private_key)?;
+        if verifier.as_ref().is_some_and(|verifier| signer.is_of(verifier)) {
+            return Err(SettingsError::new("platform_public_key_file", OWN_KEY));
+        }
         Ok(Self {
-            http: Http::new(&settings.transport)?,
-            caller: Caller::new(&settings.app_id, settings.app_auth_token.as_ref(), &settings.private_key)?,
+            http,
+            caller: Caller::new(&settings.app_id, settings.app_auth_token.as_ref(), signer)?,
             verifier,
             unsigned_errors: settings.unsigned_errors,
             query_key: settings.query_key,
@@ -116,7 +132,7 @@ impl Yzt {
 
     fn reader(&self) -> Reader<'_> {
         Reader {
-            verifier: self.verifier.as_ref(),
+            verifier: self.verifier.as_deref(),
             unsigned_errors: self.unsigned_errors,
             sub_codes: &self.sub_codes,
             secrets: self.caller.token().into_iter().collect(),

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bursar_domain::Answer;
-use bursar_gateways::{Gateway, Order, SettingsError, Transport, Yzt, YztSettings};
+use bursar_gateways::{Gateway, Order, SettingsError, SharedParts, Transport, Yzt, YztSettings};
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair, date_time_ymd};
 use support::{Server, accounts, sign};
 use tokio_rustls::rustls::ServerConfig;
@@ -44,9 +44,13 @@ fn certificate_by(issuer: &str, name: &str, years: (i32, i32)) -> (String, Serve
 }
 
 fn trusting(server: &Server, ca_pem: Option<String>) -> Result<Yzt, SettingsError> {
+    trusting_among(server, ca_pem, &SharedParts::default())
+}
+
+fn trusting_among(server: &Server, ca_pem: Option<String>, parts: &SharedParts) -> Result<Yzt, SettingsError> {
     let url = format!("https://localhost:{}", server.address.port());
     let transport = Transport { ca_pem, ..accounts::transport(&url) };
-    Yzt::new(YztSettings { transport, ..accounts::yzt_settings("http://x") })
+    Yzt::sharing(YztSettings { transport, ..accounts::yzt_settings("http://x") }, parts)
 }
 
 #[tokio::test]
@@ -77,6 +81,35 @@ async fn a_certificate_that_is_not_vouched_for_gets_no_byte_of_the_request() {
         let message = reading.message.unwrap();
         assert!(message.contains("certificate") && message.contains(why), "{why}: {message}");
     }
+}
+
+/// One of them after the other and at once, with everything that accounts have in common.
+#[tokio::test]
+async fn an_authority_that_one_account_trusts_vouches_for_no_other() {
+    let (ours, by_ours) = certificate_by("ours", "localhost", VALID);
+    let (theirs, by_theirs) = certificate_by("theirs", "localhost", VALID);
+    let servers = [
+        Server::start_tls(by_ours, sign::applied(r#"{"status":"9"}"#)).await,
+        Server::start_tls(by_theirs, sign::applied(r#"{"status":"9"}"#)).await,
+    ];
+    let parts = SharedParts::default();
+    let mut expected = [0, 0];
+    for _ in 0..2 {
+        for (ca_pem, trusted) in [(Some(ours.clone()), Some(0)), (Some(theirs.clone()), Some(1)), (None, None)] {
+            for (at, server) in servers.iter().enumerate() {
+                let account = trusting_among(server, ca_pem.clone(), &parts).unwrap();
+                let answer = account.send(&accounts::transfer()).await.answer;
+                let believed = trusted == Some(at);
+                assert_eq!(
+                    answer,
+                    if believed { Answer::Accepted } else { Answer::NotExecuted },
+                    "{trusted:?} at {at}"
+                );
+                expected[at] += usize::from(believed);
+            }
+        }
+    }
+    assert_eq!(servers.map(|server| server.count()), expected);
 }
 
 #[tokio::test]

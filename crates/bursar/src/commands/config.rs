@@ -1,5 +1,6 @@
 //! `bursar config check|show`: is the configuration right, and what does it come to?
 
+use bursar_gateways::SharedParts;
 use clap::{Args, Subcommand};
 
 use crate::accounts::{AccountError, read_file};
@@ -113,7 +114,9 @@ fn findings(config: &Config) -> Vec<Finding> {
         key: Some(advice.key),
     };
     let redis = config.redis.ca_file.as_deref().and_then(|file| read_file("redis.ca_file".into(), file).err());
-    let errors = config.accounts.iter().flat_map(|(name, account)| account.faults(name.as_str())).map(of_error);
+    let parts = SharedParts::default();
+    let accounts = config.accounts.iter();
+    let errors = accounts.flat_map(|(name, account)| account.faults(name.as_str(), &parts)).map(of_error);
     let files = redis.into_iter().chain(tell::faults(&config.callbacks)).map(of_error);
     files.chain(errors).chain(config.advice().into_iter().map(of_advice)).collect()
 }

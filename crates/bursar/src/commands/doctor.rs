@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use bursar_domain::{GatewayKind, OnAmbiguous};
+use bursar_gateways::SharedParts;
 use bursar_store::{Finding, QueueStatus, Severity, Store, StoreError};
 use clap::Args;
 use tokio::net::TcpStream;
@@ -32,9 +33,10 @@ pub(crate) async fn run(_: &Arguments, global: &Global) -> anyhow::Result<Exit> 
     if config.accounts.is_empty() {
         findings.push(finding(Severity::Warn, "accounts", "none is configured: there is nothing to work for".into()));
     }
+    let parts = SharedParts::default();
     for (name, account) in &config.accounts {
         findings.push(doubts(name.as_str(), account));
-        findings.push(keys(name.as_str(), account));
+        findings.push(keys(name.as_str(), account, &parts));
         findings.push(reach(name.as_str(), account).await);
     }
     // A user who may read nothing has been told so above.
@@ -146,8 +148,8 @@ async fn found_in_lanes(config: &Config, store: &Store) -> Result<Vec<Finding>, 
     Ok(findings)
 }
 
-fn keys(name: &str, account: &Account) -> Finding {
-    match work::gateway(name, account) {
+fn keys(name: &str, account: &Account, parts: &SharedParts) -> Finding {
+    match work::gateway(name, account, parts) {
         Ok(_) => finding(Severity::Fine, "account.keys", format!("{name}: they can be read and fit together")),
         Err(error) => finding(Severity::Refuse, "account.keys", format!("{error:#}")),
     }

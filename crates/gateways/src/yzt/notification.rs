@@ -2,6 +2,7 @@
 //! makes an answer of it; what is verified is that the platform wrote it.
 
 use std::fmt;
+use std::sync::Arc;
 
 use jiff::Timestamp;
 use serde_json::Value;
@@ -10,7 +11,7 @@ use super::Yzt;
 use super::request::join;
 use crate::json::RawObject;
 use crate::rsa2::Verifier;
-use crate::{SettingsError, clock};
+use crate::{SettingsError, SharedParts, clock};
 
 /// The largest notification that is read, in bytes; the page's is under 2 KiB.
 pub const MAX_NOTIFICATION_BYTES: usize = 64 * 1024;
@@ -107,7 +108,7 @@ impl fmt::Debug for Notification {
 /// Reads the notifications to one account. Needs the platform's public key and none of the account's secrets.
 pub struct NotificationReader {
     app_id: String,
-    verifier: Verifier,
+    verifier: Arc<Verifier>,
 }
 
 impl fmt::Debug for NotificationReader {
@@ -122,7 +123,15 @@ impl NotificationReader {
     /// # Errors
     /// [`SettingsError`] of `platform_public_key_file`.
     pub fn new(app_id: &str, platform_public_key: &str) -> Result<Self, SettingsError> {
-        let verifier = Verifier::new("platform_public_key_file", platform_public_key)?;
+        Self::sharing(app_id, platform_public_key, &SharedParts::default())
+    }
+
+    /// The same for one account of many, which has the key in common with those who have the same.
+    ///
+    /// # Errors
+    /// As for [`NotificationReader::new`].
+    pub fn sharing(app_id: &str, platform_public_key: &str, parts: &SharedParts) -> Result<Self, SettingsError> {
+        let verifier = parts.verifier("platform_public_key_file", platform_public_key)?;
         Ok(Self { app_id: app_id.to_owned(), verifier })
     }
 
@@ -141,7 +150,7 @@ impl Yzt {
     /// # Errors
     /// [`NotificationError`]: nothing of it is to be believed or kept as verified.
     pub fn notification(&self, body: &str, rule: Option<SignRule>) -> Result<Notification, NotificationError> {
-        read(self.caller.app_id(), self.verifier.as_ref(), body, rule)
+        read(self.caller.app_id(), self.verifier.as_deref(), body, rule)
     }
 }
 

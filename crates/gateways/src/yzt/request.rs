@@ -1,5 +1,7 @@
 //! Writes a signed YZT request. Everything but the stored content is renewed for each call.
 
+use std::sync::Arc;
+
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 use crate::rsa2::Signer;
@@ -14,14 +16,14 @@ const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b
 pub(crate) struct Caller {
     app_id: String,
     app_auth_token: Option<Secret>,
-    signer: Signer,
+    signer: Arc<Signer>,
 }
 
 impl Caller {
     pub(super) fn new(
         app_id: &str,
         app_auth_token: Option<&Secret>,
-        private_key: &Secret,
+        signer: Arc<Signer>,
     ) -> Result<Self, SettingsError> {
         if app_id.is_empty() {
             return Err(SettingsError::new("app_id", "must not be empty"));
@@ -30,7 +32,6 @@ impl Caller {
         if app_auth_token.as_ref().is_some_and(|token| token.expose().is_empty()) {
             return Err(SettingsError::new("app_auth_token_file", "is empty: leave the setting out"));
         }
-        let signer = Signer::new("private_key_file", private_key)?;
         Ok(Self { app_id: app_id.to_owned(), app_auth_token, signer })
     }
 

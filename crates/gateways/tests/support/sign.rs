@@ -30,9 +30,14 @@ pub fn platform_sign(text: &str) -> String {
 
 /// Whether a request's signature is the app's, by the server's own rule.
 pub fn app_signed(params: &std::collections::BTreeMap<String, String>) -> bool {
+    is_signed_by("app_public_spki", params)
+}
+
+/// The same for any key of the vectors' file.
+pub fn is_signed_by(name: &str, params: &std::collections::BTreeMap<String, String>) -> bool {
     let content: Vec<String> =
         params.iter().filter(|(name, _)| *name != "sign").map(|(name, value)| format!("{name}={value}")).collect();
-    let key = RsaPublicKey::from_public_key_der(&STANDARD.decode(key("app_public_spki")).unwrap()).unwrap();
+    let key = RsaPublicKey::from_public_key_der(&STANDARD.decode(key(name)).unwrap()).unwrap();
     let sign = Signature::try_from(STANDARD.decode(&params["sign"]).unwrap().as_slice()).unwrap();
     VerifyingKey::<Sha256>::new(key).verify(content.join("&").as_bytes(), &sign).is_ok()
 }

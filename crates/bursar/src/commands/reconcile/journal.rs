@@ -8,7 +8,7 @@ use bursar_domain::{
     Facts, JobView, Key, Lane, Millis, Names, Next, Policy, Reason, Received, RestoredFromJournal, State, Subject,
     about, recalled,
 };
-use bursar_gateways::{Gateway, Order};
+use bursar_gateways::{Gateway, Order, SharedParts};
 use bursar_store::{PutBack, Record, Remembered, Standing, Store};
 use comfy_table::{Table, presets};
 use serde_json::{Map, Value, json};
@@ -61,7 +61,7 @@ pub(super) async fn run(session: &Session, arguments: &Arguments, global: &Globa
     }
     let mut differences = Vec::new();
     let (mut jobs, mut unknown) = (0, Vec::new());
-    let lanes = session.config.lanes();
+    let (lanes, parts) = (session.config.lanes(), SharedParts::default());
     for (lane, known) in &memory.lanes {
         jobs += known.len();
         let Some(account) = session.config.accounts.get(&lane.account).filter(|_| lanes.contains(lane)) else {
@@ -76,7 +76,7 @@ pub(super) async fn run(session: &Session, arguments: &Arguments, global: &Globa
             memory: &memory,
             arguments,
             lane,
-            gateway: gateway(lane.account.as_str(), account)?,
+            gateway: gateway(lane.account.as_str(), account, &parts)?,
             policy: account.policy.for_kind(lane.kind),
             now: session.store.now().await?,
         };

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use anyhow::bail;
 use bursar_domain::{Fen, JobView, Lane, Millis, Reading, State, Subject};
-use bursar_gateways::{Gateway, Order};
+use bursar_gateways::{Gateway, Order, SharedParts};
 use bursar_store::{Mark, Record, Store};
 use futures_util::{StreamExt, TryStreamExt, stream};
 use indicatif::{ProgressBar, ProgressStyle};
@@ -61,6 +61,7 @@ pub(super) async fn run(session: &Session, arguments: &Arguments, global: &Globa
     let progress = Progress::start(global);
     let output = Output { arguments, global };
     output.begin()?;
+    let parts = SharedParts::default();
     while let Some(name) = position.lanes.first().cloned() {
         let lane: Lane = name.parse().map_err(|error| Misuse(format!("{name}: {error}")))?;
         let Some(account) = session.config.accounts.get(&lane.account) else {
@@ -73,7 +74,7 @@ pub(super) async fn run(session: &Session, arguments: &Arguments, global: &Globa
         let asker = Asker {
             store: &session.store,
             lane: &lane,
-            gateway: paced_gateway(&lane.account, account, &session.store)?,
+            gateway: paced_gateway(&lane.account, account, &session.store, &parts)?,
             pace: Pace::of(account.rate_per_second),
             arguments,
         };
