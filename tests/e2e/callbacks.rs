@@ -141,7 +141,7 @@ async fn what_attempts_come_to_is_counted_and_what_waits_for_how_long_is_told() 
     assert_eq!(sample("bursar_callback_attempts_total", &[of, "outcome=\"silent\""]), Some(0.0), "{text}");
     assert_eq!(sample("bursar_callback_duration_seconds_count", &[of, "outcome=\"told\""]), Some(1.0), "{text}");
     assert_eq!(sample("bursar_callback_delay_seconds_count", &[of]), Some(1.0), "{text}");
-    assert_eq!(sample("bursar_callbacks_given_up_total", &[of]), Some(0.0), "{text}");
+    assert_eq!(sample("bursar_callbacks_given_up_total", &[of]), None, "{text}");
     assert_eq!(sample("bursar_callbacks_waiting", &[of]), Some(1.0), "{text}");
     assert_eq!(sample("bursar_callbacks_waiting", &["origin=\"main/notify\""]), Some(0.0), "{text}");
     assert!(sample("bursar_callback_due_age_seconds", &[of]) < Some(5.0), "it waits for its time: {text}");

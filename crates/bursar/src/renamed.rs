@@ -1,6 +1,8 @@
 //! Accounts that were given another name, and whose jobs are still under the old one.
 
-use bursar_domain::AccountName;
+use std::collections::{BTreeMap, BTreeSet};
+
+use bursar_domain::{AccountName, Kind, Lane};
 use bursar_store::{Operator, Store, StoreError};
 
 use crate::config::Config;
@@ -15,16 +17,16 @@ const OURSELVES: &str = "bursar";
 /// [`StoreError`].
 pub(crate) async fn pause_beside_another_name(config: &Config, store: &Store) -> Result<(), StoreError> {
     let ours = config.lanes();
-    let known = store.known_lanes().await?;
-    for lane in &ours {
+    let gateways = store.gateways(&ours).await?;
+    let unclaimed: Vec<&Lane> =
+        ours.iter().zip(gateways).filter(|(_, gateway)| gateway.is_none()).map(|(lane, _)| lane).collect();
+    if unclaimed.is_empty() {
+        return Ok(());
+    }
+    let others = others(&ours, store).await?;
+    for lane in unclaimed {
         let Some(account) = config.accounts.get(&lane.account) else { continue };
-        if store.gateway(lane).await?.is_some() {
-            continue;
-        }
-        for other in known.iter().map(|known| &known.lane).filter(|other| other.kind == lane.kind) {
-            if ours.contains(other) || store.gateway(other).await? != Some(account.identity()) {
-                continue;
-            }
+        for other in others.get(&(lane.kind, account.identity())).into_iter().flatten() {
             if store.has_jobs(other).await? {
                 let open = store.lane_status(other).await?.open_jobs();
                 let why = why(&other.account, &lane.account, open);
@@ -34,6 +36,21 @@ pub(crate) async fn pause_beside_another_name(config: &Config, store: &Store) ->
         }
     }
     Ok(())
+}
+
+/// The lanes that are known and not ours, by their kind and gateway.
+async fn others(ours: &[Lane], store: &Store) -> Result<BTreeMap<(Kind, String), Vec<Lane>>, StoreError> {
+    let ours: BTreeSet<&Lane> = ours.iter().collect();
+    let known = store.known_lanes().await?.into_iter().map(|known| known.lane);
+    let lanes: Vec<Lane> = known.filter(|lane| !ours.contains(lane)).collect();
+    let gateways = store.gateways(&lanes).await?;
+    let mut others: BTreeMap<(Kind, String), Vec<Lane>> = BTreeMap::new();
+    for (lane, gateway) in lanes.into_iter().zip(gateways) {
+        if let Some(gateway) = gateway {
+            others.entry((lane.kind, gateway)).or_default().push(lane);
+        }
+    }
+    Ok(others)
 }
 
 fn why(old: &AccountName, new: &AccountName, open: u64) -> String {

@@ -27,10 +27,9 @@ pub(crate) fn part() -> Part {
 }
 
 async fn lanes(who: Allowed<Read>, State(app): State<Shared>, _: NoQuery) -> Result<Json<Value>, Problem> {
-    let mut views = Vec::new();
-    for lane in app.lanes.of(&who.bearer) {
-        views.push(app.lane_view(lane).await?);
-    }
+    let lanes: Vec<Lane> = app.lanes.of(&who.bearer).into_iter().cloned().collect();
+    let statuses = app.store.lane_statuses(&lanes).await?;
+    let views: Vec<LaneView> = lanes.iter().zip(statuses).map(|(lane, status)| status.view(lane)).collect();
     Ok(Json(json!({"lanes": views})))
 }
 

@@ -4,9 +4,10 @@
 use std::time::Duration;
 
 use bursar_domain::{AccountName, Millis};
-use redis::Pipeline;
+use redis::Cmd;
 
 use crate::claim::whole_millis;
+use crate::read::only;
 use crate::{Store, StoreError};
 
 /// The parts of a balance, in fen; `None` where the gateway left one out.
@@ -81,20 +82,29 @@ impl Store {
     /// # Errors
     /// [`StoreError`].
     pub async fn balance(&self, account: &AccountName, sub_type: &str) -> Result<BalanceStatus, StoreError> {
+        only(self.balances(&[(account, sub_type)]).await?)
+    }
+
+    /// Reads one, for [`balance_of`].
+    pub(crate) fn balance_command(&self, account: &AccountName, sub_type: &str) -> Cmd {
         let [available, frozen, retained, total] = BalanceParts::default().named().map(|(name, _)| name);
         let key = format!("{}told:{sub_type}", self.keys.balance(account));
-        let mut pipeline = Pipeline::new();
-        pipeline.cmd("HMGET").arg(key).arg(&[available, frozen, retained, total, "at", "since"]).cmd("TIME");
-        let (fields, (seconds, micros)): (Vec<Option<String>>, (u64, u64)) = self.query("HMGET", &pipeline).await?;
-        // What is no number was not written by us, and is as good as nothing.
-        let text = |at: usize| fields.get(at).and_then(Option::as_deref);
-        let amount = |at| text(at).and_then(|text| text.parse().ok());
-        let moment = |at| text(at).and_then(|text| text.parse().ok()).map(Millis);
-        Ok(BalanceStatus {
-            parts: BalanceParts { available: amount(0), frozen: amount(1), retained: amount(2), total: amount(3) },
-            told_at: moment(4),
-            since: moment(5),
-            now: Millis(seconds * 1_000 + micros / 1_000),
-        })
+        let mut command = redis::cmd("HMGET");
+        command.arg(key).arg(&[available, frozen, retained, total, "at", "since"]);
+        command
+    }
+}
+
+/// A balance of the fields that [`Store::balance_command`] asked for. What is no number was not written by us, and is as good as
+/// nothing.
+pub(crate) fn balance_of(fields: &[Option<String>], now: Millis) -> BalanceStatus {
+    let text = |at: usize| fields.get(at).and_then(Option::as_deref);
+    let amount = |at| text(at).and_then(|text| text.parse().ok());
+    let moment = |at| text(at).and_then(|text| text.parse().ok()).map(Millis);
+    BalanceStatus {
+        parts: BalanceParts { available: amount(0), frozen: amount(1), retained: amount(2), total: amount(3) },
+        told_at: moment(4),
+        since: moment(5),
+        now,
     }
 }

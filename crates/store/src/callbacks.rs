@@ -8,11 +8,10 @@ use bursar_domain::{
     AccountName, Delivery, DeliveryError, DeliveryOutcome, HistoryEvent, IdError, JobView, Lane, Millis, Reason, State,
     TraceParent,
 };
-use redis::{Pipeline, Value};
+use redis::Value;
 use serde::Deserialize;
 
 use crate::claim::whole_millis;
-use crate::read::{LOOKED_AT, score};
 use crate::scripts::{EVENTS_KEPT, LOG_QUIET_AFTER};
 use crate::submit::word_of;
 use crate::{Committed, Store, StoreError};
@@ -34,7 +33,7 @@ pub enum Origin {
 
 impl Origin {
     /// What the names of its records begin with.
-    const fn records(&self) -> &'static str {
+    pub(crate) const fn records(&self) -> &'static str {
         match self {
             Self::Jobs(_) => "job:",
             Self::Notifications(_) => "note:",
@@ -107,7 +106,8 @@ pub struct CallbackStatus {
     pub waiting: u64,
     /// When the first of them is to be tried.
     pub next_due: Option<Millis>,
-    /// When the event was tried first that has been tried longest, among the first [`LOOKED_AT`] that are due.
+    /// When the event was tried first that has been tried longest, among those that are due first: [`LOOKED_AT`](crate::LOOKED_AT) of them,
+    /// or fewer where many origins have something to tell.
     pub first_tried: Option<Millis>,
     /// When this was so, in Redis time.
     pub now: Millis,
@@ -192,30 +192,6 @@ impl Store {
         // One that this build cannot read must not keep those behind it from being told.
         self.commit_callbacks(origin, &unreadable).await?;
         Ok(Callbacks { now: Millis(now), next_due: u64::try_from(next_due).ok().map(Millis), due })
-    }
-
-    /// How much an origin has to tell.
-    ///
-    /// # Errors
-    /// [`StoreError`].
-    pub async fn callback_status(&self, origin: &Origin) -> Result<CallbackStatus, StoreError> {
-        let to_tell = self.keys.set(origin, "to_tell");
-        let mut pipeline = Pipeline::new();
-        pipeline.zcard(&to_tell).zrange_withscores(&to_tell, 0, LOOKED_AT - 1).cmd("TIME");
-        type Reply = (u64, Vec<(String, f64)>, (u64, u64));
-        let (waiting, first, (seconds, micros)): Reply = self.query("ZRANGE", &pipeline).await?;
-        let mut pipeline = Pipeline::new();
-        for (key, _) in &first {
-            pipeline.hget(format!("{}{}{key}", self.keys.base(origin), origin.records()), "ct");
-        }
-        let tried: Vec<Option<u64>> =
-            if pipeline.is_empty() { Vec::new() } else { self.query("HGET", &pipeline).await? };
-        Ok(CallbackStatus {
-            waiting,
-            next_due: first.first().map(|(_, due)| score(*due)),
-            first_tried: tried.into_iter().flatten().min().map(Millis),
-            now: Millis(seconds * 1_000 + micros / 1_000),
-        })
     }
 
     /// Records what became of events; one answer each, in order. Safe to repeat under each fence.

@@ -9,6 +9,7 @@ use redis::Pipeline;
 
 use crate::claim::whole_millis;
 use crate::keys::Keys;
+use crate::read::only;
 use crate::{Operator, Store, StoreError};
 
 /// Tasks read in one step: a bound on how long it holds Redis. Larger steps were not faster.
@@ -165,11 +166,7 @@ impl Store {
     /// # Errors
     /// [`StoreError`].
     pub async fn queue_status(&self, queue: &str) -> Result<QueueStatus, StoreError> {
-        let (base, ours) = (Keys::queue(queue), self.keys.intake(queue));
-        let mut pipeline = Pipeline::new();
-        pipeline.zcard(format!("{base}scheduled")).llen(format!("{base}active")).zcard(format!("{ours}aside"));
-        let (scheduled, active, kept_aside): (u64, u64, u64) = self.query("ZCARD", &pipeline).await?;
-        Ok(QueueStatus { waiting: scheduled + active, kept_aside })
+        only(self.queue_statuses(&[queue.to_owned()]).await?)
     }
 
     /// What is kept aside of a queue, oldest first, from number `from` on, `limit` at most.

@@ -15,6 +15,9 @@ use crate::{LaneStatus, Store, StoreError};
 /// A lane that no worker has named for so long is served by none.
 const SERVED_WITHIN: Duration = Duration::from_secs(60);
 
+/// Lanes that one command names: a millisecond of Redis.
+const NAMED_AT_ONCE: usize = 1_000;
+
 /// Lanes that this process has made known over one connection: another one may lead to a Redis that does not know them.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Introduced(Arc<Mutex<(Option<Link>, BTreeSet<Lane>)>>);
@@ -94,12 +97,16 @@ impl Store {
             return Ok(());
         }
         let now = self.now().await?;
-        let mut command = redis::cmd("ZADD");
-        command.arg(self.keys.lanes());
-        for lane in lanes {
-            command.arg(now.0).arg(lane.to_string());
+        for lanes in lanes.chunks(NAMED_AT_ONCE) {
+            let mut command = redis::cmd("ZADD");
+            command.arg(self.keys.lanes());
+            for lane in lanes {
+                command.arg(now.0).arg(lane.to_string());
+            }
+            let named: redis::RedisResult<()> = command.query_async(&mut self.connection()).await;
+            named.map_err(|source| StoreError::of("ZADD", source))?;
         }
-        command.query_async(&mut self.connection()).await.map_err(|source| StoreError::of("ZADD", source))
+        Ok(())
     }
 
     /// Every lane that a job was submitted to, or that a worker has served, under this prefix.
@@ -124,14 +131,11 @@ impl Store {
     /// # Errors
     /// [`StoreError`].
     pub async fn unserved_lanes(&self, ours: &[Lane]) -> Result<Vec<(Lane, LaneStatus)>, StoreError> {
-        let known = self.known_lanes().await?.into_iter();
-        let mut unserved = Vec::new();
-        for KnownLane { lane, .. } in known.filter(|known| !known.is_served && !ours.contains(&known.lane)) {
-            let status = self.lane_status(&lane).await?;
-            if status.open_jobs() + status.orphans + status.to_tell > 0 {
-                unserved.push((lane, status));
-            }
-        }
-        Ok(unserved)
+        let ours: BTreeSet<&Lane> = ours.iter().collect();
+        let unserved = self.known_lanes().await?.into_iter().filter(|known| !known.is_served);
+        let unserved: Vec<Lane> = unserved.map(|known| known.lane).filter(|lane| !ours.contains(lane)).collect();
+        let statuses = self.lane_statuses(&unserved).await?;
+        let has_work = |status: &LaneStatus| status.open_jobs() + status.orphans + status.to_tell > 0;
+        Ok(unserved.into_iter().zip(statuses).filter(|(_, status)| has_work(status)).collect())
     }
 }

@@ -25,6 +25,7 @@ mod known;
 mod link;
 mod list;
 mod log;
+mod many;
 mod noted;
 mod notifications;
 mod operate;

@@ -10,6 +10,7 @@ use serde_json::Map;
 
 use crate::claim::whole_millis;
 use crate::commit::due_set;
+use crate::read::only;
 use crate::scripts::EVENTS_KEPT;
 use crate::{Record, Store, StoreError, crash_point};
 
@@ -220,9 +221,7 @@ impl Store {
     /// # Errors
     /// [`StoreError`].
     pub async fn gateway(&self, lane: &Lane) -> Result<Option<String>, StoreError> {
-        let mut command = redis::cmd("HGET");
-        command.arg(self.keys.set(lane, "lane")).arg("gateway");
-        command.query_async(&mut self.connection()).await.map_err(|source| StoreError::of("HGET", source))
+        only(self.gateways(std::slice::from_ref(lane)).await?)
     }
 
     /// Makes `gateway` that of a lane's jobs, if it still is the one that was `seen`: workers with any other claim none of them.

@@ -5,13 +5,11 @@ use std::collections::HashMap;
 use bursar_domain::{JobView, Key, Lane, LaneView, Millis, Reason, State};
 use redis::{Pipeline, Value};
 
-use crate::circuits::counts;
-use crate::commit::sets_of;
 use crate::record::pieces;
 use crate::{Record, Store, StoreError};
 
 /// Jobs of each set that a count of those in doubt looks at: about a millisecond of Redis.
-pub const LOOKED_AT: isize = 1_000;
+pub const LOOKED_AT: usize = 1_000;
 
 /// A lane at a glance.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -148,41 +146,7 @@ impl Store {
     /// # Errors
     /// [`StoreError`].
     pub async fn lane_status(&self, lane: &Lane) -> Result<LaneStatus, StoreError> {
-        let mut pipeline = Pipeline::new();
-        for set in SETS {
-            pipeline.zcard(self.keys.set(lane, set));
-        }
-        pipeline.zcard(self.keys.set(lane, "to_tell"));
-        pipeline.scard(self.keys.set(lane, "orphans"));
-        pipeline.hget(self.keys.set(lane, "lane"), "paused");
-        for set in ["to_send", "to_ask"] {
-            pipeline.zrange_withscores(self.keys.set(lane, set), 0, 0);
-        }
-        pipeline.hvals(self.keys.set(lane, "circuits"));
-        pipeline.cmd("TIME");
-        type Head = Vec<(String, f64)>;
-        type Reply = (u64, u64, u64, u64, u64, u64, Option<String>, Head, Head, Vec<u64>, (u64, u64));
-        let reply: Reply = self.query("ZCARD", &pipeline).await?;
-        let (to_send, to_ask, review, done, to_tell, orphans, paused, first_send, first_ask, circuits, time) = reply;
-        let due = |head: Head| head.first().map(|(_, at)| score(*at));
-        let (next_send, next_ask) = (due(first_send), due(first_ask));
-        let now = Millis(time.0 * 1_000 + time.1 / 1_000);
-        let next_due = next_send.into_iter().chain(next_ask).min();
-        let circuits_open = circuits.into_iter().map(Millis).filter(|until| counts(*until, now)).collect();
-        Ok(LaneStatus {
-            to_send,
-            to_ask,
-            review,
-            done,
-            to_tell,
-            orphans,
-            next_due,
-            now,
-            next_send,
-            next_ask,
-            paused: paused.as_deref().map(Reason::read),
-            circuits_open,
-        })
+        only(self.lane_statuses(std::slice::from_ref(lane)).await?)
     }
 
     /// How many jobs of a lane are in doubt and held by no worker, among the first [`LOOKED_AT`] of those to be asked about
@@ -191,33 +155,11 @@ impl Store {
     /// # Errors
     /// [`StoreError`].
     pub async fn in_doubt(&self, lane: &Lane) -> Result<usize, StoreError> {
-        let mut pipeline = Pipeline::new();
-        for set in sets_of(State::InDoubt) {
-            pipeline.zrange(self.keys.set(lane, set), 0, LOOKED_AT - 1);
-        }
-        let keys: Vec<Vec<String>> = self.query("ZRANGE", &pipeline).await?;
-        let keys: Vec<&str> = keys.iter().flatten().map(String::as_str).collect();
-        if keys.is_empty() {
-            return Ok(0);
-        }
-        let mut pipeline = Pipeline::new();
-        pipeline.add_command(self.held(lane, keys.iter().copied()));
-        pipeline.hget(self.keys.set(lane, "lane"), "era");
-        for key in keys {
-            pipeline.cmd("HMGET").arg(self.keys.job(lane, key)).arg("s").arg("e");
-        }
-        let (held, era, states) = parted(self.query("HMGET", &pipeline).await?)?;
-        let in_doubt = |state: &Value| match redis::from_redis_value_ref::<(Option<String>, Option<u64>)>(state) {
-            Ok((Some(state), accepted_in)) => {
-                state == State::InDoubt.as_str() || (state == State::Queued.as_str() && accepted_in.unwrap_or(0) < era)
-            }
-            Ok((None, _)) | Err(_) => false,
-        };
-        Ok(states.iter().zip(held).filter(|(state, held)| held.is_none() && in_doubt(state)).count())
+        only(self.in_doubt_in(&[lane]).await?)
     }
 
     /// Reads the claims of these jobs.
-    fn held<'a>(&self, lane: &Lane, keys: impl Iterator<Item = &'a str>) -> redis::Cmd {
+    pub(crate) fn held<'a>(&self, lane: &Lane, keys: impl Iterator<Item = &'a str>) -> redis::Cmd {
         let mut command = redis::cmd("HMGET");
         command.arg(self.keys.set(lane, "held"));
         for key in keys {
@@ -236,13 +178,29 @@ impl Store {
 }
 
 /// What `held` has for some jobs, in their order.
-type Claims = Vec<Option<Vec<u8>>>;
+pub(crate) type Claims = Vec<Option<Vec<u8>>>;
 
 /// The claims that [`Store::held`] asked for first, the lane's era, and what came after them.
-fn parted(mut replies: Vec<Value>) -> Result<(Claims, u64, Vec<Value>), StoreError> {
+pub(crate) fn parted(mut replies: Vec<Value>) -> Result<(Claims, u64, Vec<Value>), StoreError> {
     let others = replies.split_off(2.min(replies.len()));
     let era: Option<u64> = from_reply("HGET", replies.get(1))?;
     Ok((from_reply("HMGET", replies.first())?, era.unwrap_or(0), others))
+}
+
+/// Tells if a job is in doubt, of which its state and the era of its acceptance were read.
+pub(crate) fn is_in_doubt(state: &Value, era: u64) -> bool {
+    match redis::from_redis_value_ref::<(Option<String>, Option<u64>)>(state) {
+        Ok((Some(state), accepted_in)) => {
+            state == State::InDoubt.as_str() || (state == State::Queued.as_str() && accepted_in.unwrap_or(0) < era)
+        }
+        Ok((None, _)) | Err(_) => false,
+    }
+}
+
+/// What was read of the only one that was asked for.
+pub(crate) fn only<T>(read: Vec<T>) -> Result<T, StoreError> {
+    let read = read.into_iter().next();
+    read.ok_or_else(|| StoreError::Unreadable { what: "a reply of Redis".into(), detail: "it is missing".into() })
 }
 
 pub(crate) fn from_reply<T: redis::FromRedisValue>(

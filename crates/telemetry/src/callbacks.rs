@@ -1,6 +1,6 @@
 //! What a server counts of telling producers.
 
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use bursar_store::Origin;
@@ -8,7 +8,7 @@ use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
 
-use crate::families::{Counters, Histograms, histograms, labels, register};
+use crate::families::{Counters, Histograms, Series, histograms, register};
 use crate::names;
 
 /// Attempts: from a receiver next door to the longest timeout.
@@ -83,10 +83,10 @@ impl Told {
 #[derive(Debug)]
 pub struct CallbackMetrics {
     registry: Registry,
-    families: Families,
+    families: Arc<Families>,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 struct Families {
     attempts: Counters,
     durations: Histograms,
@@ -104,25 +104,15 @@ impl Default for CallbackMetrics {
             delays: register(to, names::CALLBACK_DELAY, histograms(TELLING_SECONDS)),
             given_up: register(to, names::CALLBACKS_GIVEN_UP, Counters::default()),
         };
-        Self { registry, families }
+        Self { registry, families: Arc::new(families) }
     }
 }
 
 impl CallbackMetrics {
-    /// One origin's numbers; the counters are there from the start.
+    /// One origin's numbers.
     #[must_use]
     pub fn origin(&self, origin: &Origin) -> OriginMetrics {
-        let (origin, of) = (origin.to_string(), &self.families);
-        OriginMetrics {
-            attempts: Told::ALL.map(|told| {
-                of.attempts.get_or_create_owned(&labels(names::CALLBACK_ATTEMPTS, [&origin, told.as_str()]))
-            }),
-            durations: Default::default(),
-            delay: OnceLock::new(),
-            given_up: of.given_up.get_or_create_owned(&labels(names::CALLBACKS_GIVEN_UP, [&origin])),
-            families: of.clone(),
-            origin,
-        }
+        OriginMetrics { origin: origin.to_string(), families: Arc::clone(&self.families), found: OnceLock::new() }
     }
 
     /// What Prometheus reads.
@@ -131,40 +121,46 @@ impl CallbackMetrics {
     }
 }
 
-/// One origin's numbers, each found once.
+/// One origin's numbers. What happens for the first time gets its line on the page then, and not before.
 #[derive(Debug)]
 pub struct OriginMetrics {
     origin: String,
-    families: Families,
-    attempts: [Counter; Told::ALL.len()],
-    /// By outcome: found when the first comes, for a histogram is a page of lines.
-    durations: [OnceLock<Histogram>; Told::ALL.len()],
-    delay: OnceLock<Histogram>,
-    given_up: Counter,
+    families: Arc<Families>,
+    /// Nothing as long as nothing was to be told.
+    found: OnceLock<Box<Found>>,
+}
+
+/// Each series of an origin that had an event.
+#[derive(Debug, Default)]
+struct Found {
+    attempts: [Series<Counter>; Told::ALL.len()],
+    durations: [Series<Histogram>; Told::ALL.len()],
+    delay: Series<Histogram>,
+    given_up: Series<Counter>,
 }
 
 impl OriginMetrics {
+    fn found(&self) -> &Found {
+        self.found.get_or_init(Box::default)
+    }
+
     /// An attempt came to this, and took so long.
     pub fn attempted(&self, told: Told, took: Duration) {
-        self.attempts[told as usize].inc();
-        let duration = self.durations[told as usize].get_or_init(|| {
-            let values = [self.origin.as_str(), told.as_str()];
-            self.families.durations.get_or_create_owned(&labels(names::CALLBACK_DURATION, values))
-        });
+        let (of, found, values) = (&self.families, self.found(), [self.origin.as_str(), told.as_str()]);
+        found.attempts[told as usize].of(&of.attempts, names::CALLBACK_ATTEMPTS, values).inc();
+        let duration = found.durations[told as usize].of(&of.durations, names::CALLBACK_DURATION, values);
         duration.observe(took.as_secs_f64());
     }
 
     /// An event was told so long after it happened.
     pub fn told(&self, after: Duration) {
-        let delay = self
-            .delay
-            .get_or_init(|| self.families.delays.get_or_create_owned(&labels(names::CALLBACK_DELAY, [&self.origin])));
+        let delay = self.found().delay.of(&self.families.delays, names::CALLBACK_DELAY, [&self.origin]);
         delay.observe(after.as_secs_f64());
     }
 
     /// An event was tried for long enough, and is told to nobody.
     pub fn given_up(&self) {
-        self.given_up.inc();
+        self.found().given_up.of(&self.families.given_up, names::CALLBACKS_GIVEN_UP, [&self.origin]).inc();
     }
 }
 
@@ -193,7 +189,6 @@ mod tests {
         let of = "origin=\"main/notify\"";
         for line in [
             format!("bursar_callback_attempts_total{{{of},outcome=\"busy\"}} 1"),
-            format!("bursar_callback_attempts_total{{{of},outcome=\"silent\"}} 0"),
             format!("bursar_callback_duration_seconds_bucket{{{of},outcome=\"told\",le=\"0.05\"}} 1"),
             format!("bursar_callback_delay_seconds_bucket{{{of},le=\"15\"}} 0"),
             format!("bursar_callback_delay_seconds_count{{{of}}} 1"),
@@ -201,5 +196,18 @@ mod tests {
         ] {
             assert!(text.lines().any(|told| told == line), "{line} is not in:\n{text}");
         }
+        for metric in names::ALL.iter().filter(|metric| metric.source == names::Source::Server) {
+            assert!(text.lines().any(|line| line.starts_with(metric.name)), "{} has no line in:\n{text}", metric.name);
+        }
+        assert!(!text.contains("silent"), "what never happened has no line:\n{text}");
+    }
+
+    #[test]
+    fn an_origin_that_had_nothing_to_tell_has_no_line() {
+        let metrics = CallbackMetrics::default();
+        let _origin = metrics.origin(&"main/notify".parse().unwrap());
+        let mut text = String::new();
+        metrics.write(&mut text).unwrap();
+        assert!(!text.contains("main"), "{text}");
     }
 }

@@ -1,5 +1,7 @@
 //! Families of metrics as a process counts them: under the names, labels and words of [`names`](crate::names).
 
+use std::sync::OnceLock;
+
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::{Family, MetricConstructor};
 use prometheus_client::metrics::gauge::Gauge;
@@ -39,4 +41,32 @@ pub(crate) fn register<M: Registered + Clone>(registry: &mut Registry, metric: M
 /// The labels of `metric` with these values.
 pub(crate) fn labels<const N: usize>(metric: Metric, values: [&str; N]) -> Labels {
     metric.labels.iter().copied().zip(values.map(str::to_owned)).collect()
+}
+
+/// One series of a family. It is made when its first event comes, for most queues of many accounts are idle, and what never happened
+/// has no line on the page; from then on it is found at once.
+#[derive(Debug)]
+pub(crate) struct Series<M>(OnceLock<M>);
+
+impl<M> Default for Series<M> {
+    fn default() -> Self {
+        Self(OnceLock::new())
+    }
+}
+
+impl<M: Clone> Series<M> {
+    /// The series of `family` with these label values, which are the same in each call.
+    pub(crate) fn of<C: MetricConstructor<M>, const N: usize>(
+        &self,
+        family: &Family<Labels, M, C>,
+        metric: Metric,
+        values: [&str; N],
+    ) -> &M {
+        self.0.get_or_init(|| family.get_or_create_owned(&labels(metric, values)))
+    }
+
+    /// The series, if it ever had an event.
+    pub(crate) fn made(&self) -> Option<&M> {
+        self.0.get()
+    }
 }

@@ -1,7 +1,7 @@
 //! What operators see of Bursar's work: metrics, traces, and whether a worker is well.
 //!
-//! Counting is a matter of a few atomic operations: every number is found once, when its lane is, and never by name while
-//! work goes on. Nothing here is asked before anybody scrapes.
+//! Counting is a matter of a few atomic operations: every number is found by its name once, when it first counts, and what never
+//! happened has no line on the page. Nothing here is asked before anybody scrapes.
 
 mod callbacks;
 mod families;

@@ -127,16 +127,17 @@ metrics! {
     CALLBACK_DURATION = "bursar_callback_duration_seconds", Histogram, Server, ["origin", "outcome"], "How long attempts to tell took, in seconds.";
     CALLBACK_DELAY = "bursar_callback_delay_seconds", Histogram, Server, ["origin"], "From an event to its being told, in seconds; what is never told is not in it.";
     CALLBACKS_GIVEN_UP = "bursar_callbacks_given_up_total", Counter, Server, ["origin"], "Events that were tried for as long as `callbacks.retry_for` has it, and are told to nobody.";
-    REDIS_UP = "bursar_redis_up", Gauge, Redis, [], "1 when Redis told what the metrics below need, 0 when it did not: then they are missing.";
+    REDIS_UP = "bursar_redis_up", Gauge, Redis, [], "1 when Redis answers, 0 when it does not: then the metrics below are missing.";
+    REDIS_READ_COMPLETE = "bursar_redis_read_complete", Gauge, Redis, [], "1 when everything below was read within 3 s, 0 when some of it is missing because it was not.";
     JOBS = "bursar_jobs", Gauge, Redis, ["lane", "place"], "Jobs by where they wait; a claimed job waits in `to_ask`.";
-    IN_DOUBT = "bursar_jobs_in_doubt", Gauge, Redis, ["lane"], "Jobs of which nobody knows yet whether they were executed, and that no worker is calling about, among the 1000 that are due first in each set.";
+    IN_DOUBT = "bursar_jobs_in_doubt", Gauge, Redis, ["lane"], "Jobs of which nobody knows yet whether they were executed, and that no worker is calling about, among those that are due first in each set: 1000, or fewer (25 at least) where more than 20 lanes have jobs that wait. Missing where none waits.";
     DUE_AGE = "bursar_due_age_seconds", Gauge, Redis, ["lane", "call"], "For how long the job that waits longest has been due, in seconds; 0 when none is.";
     PAUSED = "bursar_lane_paused", Gauge, Redis, ["lane"], "1 while the lane's sends are paused, else 0.";
     ORPHANS = "bursar_orphans", Gauge, Redis, ["lane"], "Due keys without a readable record, put aside for a person.";
     UNSERVED = "bursar_unserved_jobs", Gauge, Redis, ["lane"], "Open jobs of a lane that neither this process's configuration nor any worker within the last minute names: nobody follows them. Missing where there are none.";
     CALLBACKS_WAITING = "bursar_callbacks_waiting", Gauge, Redis, ["origin"], "Jobs, or notifications, with something that is still to be told.";
     CALLBACK_DUE_AGE = "bursar_callback_due_age_seconds", Gauge, Redis, ["origin"], "For how long what waits longest for an attempt to tell it has been due, in seconds; 0 when nothing is.";
-    CALLBACK_TRIED_AGE = "bursar_callback_tried_age_seconds", Gauge, Redis, ["origin"], "For how long the event that has been tried longest in vain has been tried, in seconds, among the 1000 that are due first; 0 when none is.";
+    CALLBACK_TRIED_AGE = "bursar_callback_tried_age_seconds", Gauge, Redis, ["origin"], "For how long the event that has been tried longest in vain has been tried, in seconds, among those that are due first: 1000, or fewer (25 at least) where more than 20 origins have something to tell; 0 when none was.";
     BALANCE = "bursar_account_balance_fen", Gauge, Redis, ["account", "sub_type", "part"], "An account's balance as the gateway told it last, in fen; a part that it left out is missing.";
     BALANCE_AGE = "bursar_account_balance_age_seconds", Gauge, Redis, ["account", "sub_type"], "Since the gateway last told this balance, in seconds; as long as it never did, since it was first asked.";
     BALANCE_EVERY = "bursar_account_balance_every_seconds", Gauge, Redis, ["account"], "How often the balance is asked for (`balance_every`), in seconds.";
@@ -155,6 +156,11 @@ mod tests {
              This page is made from\n`crates/telemetry/src/names.rs`; a test keeps the two the same.\n\n\
              What a worker or a server knows itself is to be added up over them. What is read from Redis is the same from every process: take the\n\
              largest (`max by (lane) (bursar_jobs)`). It is at most a second old, and all of it missing while `bursar_redis_up` is 0.\n\n\
+             What never happened has no line, so that a thousand idle accounts cost nothing. A counter, a histogram or a gauge of a lane appears\n\
+             with its first event; what is read from Redis of a lane has lines while the lane holds a job (an ended one counts) or is paused,\n\
+             what is read of an origin while it has something to tell. `increase` does not count what a line begins with: write\n\
+             `(NAME unless NAME offset 15m) or increase(NAME[15m])`, as [alerts.yml](alerts.yml) does. Where a missing line means 0, and not that\n\
+             nobody looked, `… or 0 * max(bursar_redis_read_complete == 1)` says so, as the dashboard does.\n\n\
              | metric | type | from | labels | says |\n|---|---|---|---|---|\n",
         );
         for metric in ALL {

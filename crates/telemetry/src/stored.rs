@@ -5,7 +5,7 @@ use std::time::Duration;
 use bursar_domain::{AccountName, Fen, Lane};
 use bursar_store::{BalanceStatus, CallbackStatus, LaneStatus, Origin, QueueStatus, Store, StoreError};
 use tokio::sync::Mutex;
-use tokio::time::{Instant, timeout};
+use tokio::time::{Instant, timeout, timeout_at};
 
 use crate::written::written;
 
@@ -49,19 +49,16 @@ pub struct Stored {
     last: Mutex<Option<(Instant, String)>>,
 }
 
-/// Everything as it was read.
+/// Everything as it was read. A part that was not read is empty.
 pub(crate) struct Read<'a> {
-    pub(crate) lanes: Vec<ReadLane<'a>>,
+    /// Whether every part was.
+    pub(crate) complete: bool,
+    pub(crate) lanes: Vec<(&'a Lane, LaneStatus)>,
+    pub(crate) in_doubt: Vec<(&'a Lane, usize)>,
     pub(crate) unserved: Vec<(Lane, LaneStatus)>,
     pub(crate) origins: Vec<(&'a Origin, CallbackStatus)>,
     pub(crate) queues: Vec<(&'a str, QueueStatus)>,
     pub(crate) balances: Vec<(&'a WatchedBalance, BalanceStatus)>,
-}
-
-pub(crate) struct ReadLane<'a> {
-    pub(crate) lane: &'a Lane,
-    pub(crate) status: LaneStatus,
-    pub(crate) in_doubt: usize,
 }
 
 impl Stored {
@@ -76,49 +73,78 @@ impl Stored {
         matches!(timeout(PATIENCE, self.store.ping()).await, Ok(Ok(())))
     }
 
-    /// What Prometheus reads; [`names::REDIS_UP`] alone when Redis does not answer in time.
+    /// What Prometheus reads; [`names::REDIS_UP`](crate::names::REDIS_UP) and what says that the rest is missing when Redis does not
+    /// answer in time.
     pub(crate) async fn text(&self) -> String {
         let mut last = self.last.lock().await;
         if let Some((at, text)) = last.as_ref().filter(|(at, _)| at.elapsed() < KEPT) {
             tracing::trace!(age_ms = at.elapsed().as_millis(), "what was read of the lanes is told again");
             return text.clone();
         }
-        let read = timeout(PATIENCE, self.read()).await;
-        let text = match &read {
-            Ok(Ok(read)) => written(Some(read)),
-            Ok(Err(error)) => {
-                tracing::warn!(error = %error.chain(), "the metrics are without what Redis knows");
-                written(None)
-            }
-            Err(_) => {
-                tracing::warn!("the metrics are without what Redis knows: it did not answer in time");
-                written(None)
-            }
+        let by = Instant::now() + PATIENCE;
+        let text = if self.answers().await {
+            written(Some(&self.read(by).await))
+        } else {
+            tracing::warn!("the metrics are without what Redis knows: it does not answer");
+            written(None)
         };
         *last = Some((Instant::now(), text.clone()));
         text
     }
 
-    async fn read(&self) -> Result<Read<'_>, StoreError> {
-        let places = &self.places;
-        let mut lanes = Vec::with_capacity(places.lanes.len());
-        for lane in &places.lanes {
-            let (status, in_doubt) = (self.store.lane_status(lane).await?, self.store.in_doubt(lane).await?);
-            lanes.push(ReadLane { lane, status, in_doubt });
+    /// Reads part by part. One that fails, or that there is no time for, keeps no other from being told.
+    async fn read(&self, by: Instant) -> Read<'_> {
+        let (store, places) = (&self.store, &self.places);
+        let lanes = within(by, "lanes", store.lane_statuses(&places.lanes)).await;
+        let unserved = within(by, "lanes that nobody serves", store.unserved_lanes(&places.lanes)).await;
+        let origins = within(by, "callbacks", store.callback_statuses(&places.origins)).await;
+        let queues = within(by, "queues of apalis-redis", store.queue_statuses(&places.queues)).await;
+        let watched: Vec<(&AccountName, &str)> =
+            places.balances.iter().map(|balance| (&balance.account, balance.sub_type)).collect();
+        let balances = within(by, "balances", store.balances(&watched)).await;
+        let lanes: Option<Vec<(&Lane, LaneStatus)>> = lanes.map(|statuses| places.lanes.iter().zip(statuses).collect());
+        // Last, for it is the most: jobs are looked at, and not only counted.
+        let in_doubt = match &lanes {
+            Some(lanes) => within(by, "jobs in doubt", in_doubt(store, lanes)).await,
+            None => None,
+        };
+        let complete = lanes.is_some()
+            && unserved.is_some()
+            && origins.is_some()
+            && queues.is_some()
+            && balances.is_some()
+            && in_doubt.is_some();
+        Read {
+            complete,
+            lanes: lanes.unwrap_or_default(),
+            in_doubt: in_doubt.unwrap_or_default(),
+            unserved: unserved.unwrap_or_default(),
+            origins: places.origins.iter().zip(origins.unwrap_or_default()).collect(),
+            queues: places.queues.iter().map(String::as_str).zip(queues.unwrap_or_default()).collect(),
+            balances: places.balances.iter().zip(balances.unwrap_or_default()).collect(),
         }
-        let mut origins = Vec::with_capacity(places.origins.len());
-        for origin in &places.origins {
-            origins.push((origin, self.store.callback_status(origin).await?));
+    }
+}
+
+/// How many jobs are in doubt, of each lane that has any which may be.
+async fn in_doubt<'a>(store: &Store, lanes: &[(&'a Lane, LaneStatus)]) -> Result<Vec<(&'a Lane, usize)>, StoreError> {
+    let waiting = lanes.iter().filter(|(_, status)| status.to_send + status.to_ask > 0);
+    let waiting: Vec<&Lane> = waiting.map(|(lane, _)| *lane).collect();
+    let counts = store.in_doubt_in(&waiting).await?;
+    Ok(waiting.into_iter().zip(counts).collect())
+}
+
+/// One part; nothing when it could not be read by then, which is said.
+async fn within<T>(by: Instant, what: &str, read: impl Future<Output = Result<T, StoreError>>) -> Option<T> {
+    match timeout_at(by, read).await {
+        Ok(Ok(read)) => Some(read),
+        Ok(Err(error)) => {
+            tracing::warn!(error = %error.chain(), "the metrics are without what Redis knows of {what}");
+            None
         }
-        let mut queues = Vec::with_capacity(places.queues.len());
-        for queue in &places.queues {
-            queues.push((queue.as_str(), self.store.queue_status(queue).await?));
+        Err(_) => {
+            tracing::warn!("the metrics are without what Redis knows of {what}: there was no time to read it");
+            None
         }
-        let mut balances = Vec::with_capacity(places.balances.len());
-        for balance in &places.balances {
-            balances.push((balance, self.store.balance(&balance.account, balance.sub_type).await?));
-        }
-        let unserved = self.store.unserved_lanes(&places.lanes).await?;
-        Ok(Read { lanes, unserved, origins, queues, balances })
     }
 }

@@ -13,7 +13,7 @@ use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
 
 use crate::Pulse;
-use crate::families::{Counters, Gauges, Histograms, histograms, labels, register};
+use crate::families::{Counters, Gauges, Histograms, Series, histograms, labels, register};
 use crate::names;
 
 /// Calls to a gateway: from a healthy one's milliseconds to the longest timeouts.
@@ -73,7 +73,7 @@ pub enum Lost {
 #[derive(Debug)]
 pub struct Metrics {
     registry: Registry,
-    families: Families,
+    families: Arc<Families>,
     troubles: [Counter; Doing::ALL.len()],
     in_flight: Gauge,
     concurrency: Gauge,
@@ -92,7 +92,7 @@ struct Fitness {
     guard: Option<&'static str>,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 struct Families {
     call_duration: Histograms,
     answers: Counters,
@@ -160,7 +160,7 @@ impl Default for Metrics {
             concurrency: register(to, names::CONCURRENCY, Gauge::default()),
             fit_for_money: register(to, names::FIT_FOR_MONEY, Gauge::default()),
             fitness: Mutex::default(),
-            families,
+            families: Arc::new(families),
             pulse,
             left_alone: Arc::default(),
             registry,
@@ -169,47 +169,27 @@ impl Default for Metrics {
 }
 
 impl Metrics {
-    /// One lane's numbers, all there from the start: a counter that appears with its first event hides it.
+    /// One lane's numbers.
     #[must_use]
     pub fn lane(&self, lane: &Lane) -> LaneMetrics {
-        let (lane, of) = (lane.to_string(), &self.families);
-        let counter = |family: &Counters, metric| family.get_or_create_owned(&labels(metric, [&lane]));
-        let turn = |turn| of.circuit_turns.get_or_create_owned(&labels(names::CIRCUIT_TURNS, [&lane, turn]));
         LaneMetrics {
-            answers: CALLS.map(|call| {
-                Answer::ALL.map(|answer| {
-                    let values = [lane.as_str(), call.as_str(), answer.as_str()];
-                    of.answers.get_or_create_owned(&labels(names::ANSWERS, values))
-                })
-            }),
-            durations: Default::default(),
-            pickup: CALLS
-                .map(|call| of.pickup_delay.get_or_create_owned(&labels(names::PICKUP_DELAY, [&lane, call.as_str()]))),
-            ends: Default::default(),
-            commits: State::ALL
-                .map(|state| of.commits.get_or_create_owned(&labels(names::COMMITS, [&lane, state.as_str()]))),
-            stale_commits: counter(&of.stale_commits, names::STALE_COMMITS),
-            given_back: counter(&of.given_back, names::GIVEN_BACK),
-            lost_leases: counter(&of.lost_leases, names::LOST_LEASES),
-            lost_writes: counter(&of.lost_writes, names::LOST_WRITES),
-            skipped: Unsendable::ALL
-                .map(|why| of.skipped.get_or_create_owned(&labels(names::SENDS_SKIPPED, [&lane, why.label()]))),
-            mismatches: counter(&of.mismatches, names::MISMATCHES),
-            opened: turn("opened"),
-            closed: turn("closed"),
-            circuit_open: of.circuit_open.get_or_create_owned(&labels(names::CIRCUIT_OPEN, [&lane])),
-            other_gateway: of.other_gateway.get_or_create_owned(&labels(names::OTHER_GATEWAY, [&lane])),
+            lane: lane.to_string(),
+            families: Arc::clone(&self.families),
+            found: OnceLock::new(),
             left_alone: Arc::clone(&self.left_alone),
-            families: of.clone(),
-            lane,
         }
     }
 
     /// What is counted of asking for one balance.
     #[must_use]
     pub fn balance(&self, account: &AccountName, sub_type: &str) -> BalanceMetrics {
-        let labels = labels(names::BALANCE_FAILURES, [account.as_str(), sub_type]);
-        BalanceMetrics(self.families.balance_failures.get_or_create_owned(&labels))
+        let families = Arc::clone(&self.families);
+        BalanceMetrics {
+            account: account.to_string(),
+            sub_type: sub_type.to_owned(),
+            families,
+            failures: Series::default(),
+        }
     }
 
     /// The claimer's pulse.
@@ -292,13 +272,19 @@ impl Metrics {
 }
 
 /// One balance's numbers.
-#[derive(Clone, Debug)]
-pub struct BalanceMetrics(Counter);
+#[derive(Debug)]
+pub struct BalanceMetrics {
+    account: String,
+    sub_type: String,
+    families: Arc<Families>,
+    failures: Series<Counter>,
+}
 
 impl BalanceMetrics {
     /// It was asked for and not told.
     pub fn failed(&self) {
-        self.0.inc();
+        let of = &self.families.balance_failures;
+        self.failures.of(of, names::BALANCE_FAILURES, [&self.account, &self.sub_type]).inc();
     }
 }
 
@@ -317,104 +303,130 @@ const REFUSE: &str = "refuse";
 
 const CALLS: [Call; 2] = [Call::Send, Call::Ask];
 
-/// One lane's numbers, each found once.
+/// One lane's numbers. What happens in it for the first time gets its line on the page then, and not before.
 #[derive(Debug)]
 pub struct LaneMetrics {
     lane: String,
-    families: Families,
-    answers: [[Counter; Answer::ALL.len()]; CALLS.len()],
-    /// By call and answer: found when the first such answer comes, for a histogram is a page of lines.
-    durations: [[OnceLock<Histogram>; Answer::ALL.len()]; CALLS.len()],
-    pickup: [Histogram; CALLS.len()],
-    /// By state: found when the first job ends so.
-    ends: [OnceLock<Histogram>; State::ALL.len()],
-    commits: [Counter; State::ALL.len()],
-    stale_commits: Counter,
-    given_back: Counter,
-    lost_leases: Counter,
-    lost_writes: Counter,
-    skipped: [Counter; Unsendable::ALL.len()],
-    mismatches: Counter,
-    opened: Counter,
-    closed: Counter,
-    circuit_open: Gauge,
-    other_gateway: Gauge,
+    families: Arc<Families>,
+    /// Nothing as long as the lane is idle.
+    found: OnceLock<Box<Found>>,
     /// Lanes of this worker that are left alone.
     left_alone: Arc<AtomicI64>,
 }
 
+/// Each series of a lane that had an event.
+#[derive(Debug, Default)]
+struct Found {
+    answers: [[Series<Counter>; Answer::ALL.len()]; CALLS.len()],
+    durations: [[Series<Histogram>; Answer::ALL.len()]; CALLS.len()],
+    pickup: [Series<Histogram>; CALLS.len()],
+    ends: [Series<Histogram>; State::ALL.len()],
+    commits: [Series<Counter>; State::ALL.len()],
+    stale_commits: Series<Counter>,
+    given_back: Series<Counter>,
+    lost_leases: Series<Counter>,
+    lost_writes: Series<Counter>,
+    skipped: [Series<Counter>; Unsendable::ALL.len()],
+    mismatches: Series<Counter>,
+    opened: Series<Counter>,
+    closed: Series<Counter>,
+    circuit_open: Series<Gauge>,
+    other_gateway: Series<Gauge>,
+}
+
 impl LaneMetrics {
+    fn found(&self) -> &Found {
+        self.found.get_or_init(Box::default)
+    }
+
     /// A call was answered, or was not.
     pub fn answered(&self, call: Call, answer: Answer, took: Duration) {
-        self.answers[call as usize][answer as usize].inc();
-        let duration = self.durations[call as usize][answer as usize].get_or_init(|| {
-            let values = [self.lane.as_str(), call.as_str(), answer.as_str()];
-            self.families.call_duration.get_or_create_owned(&labels(names::CALL_DURATION, values))
-        });
+        let (of, found) = (&self.families, self.found());
+        let values = [self.lane.as_str(), call.as_str(), answer.as_str()];
+        found.answers[call as usize][answer as usize].of(&of.answers, names::ANSWERS, values).inc();
+        let duration =
+            found.durations[call as usize][answer as usize].of(&of.call_duration, names::CALL_DURATION, values);
         duration.observe(took.as_secs_f64());
     }
 
     /// A job was claimed so long after it was due.
     pub fn claimed(&self, call: Call, late: Duration) {
-        self.pickup[call as usize].observe(late.as_secs_f64());
+        let (family, values) = (&self.families.pickup_delay, [self.lane.as_str(), call.as_str()]);
+        self.found().pickup[call as usize].of(family, names::PICKUP_DELAY, values).observe(late.as_secs_f64());
     }
 
     /// A claim ended with this state.
     pub fn committed(&self, state: State) {
-        self.commits[state as usize].inc();
+        let values = [self.lane.as_str(), state.as_str()];
+        self.found().commits[state as usize].of(&self.families.commits, names::COMMITS, values).inc();
     }
 
     /// A job ended so long after it was submitted.
     pub fn ended(&self, state: State, after: Duration) {
-        let end = self.ends[state as usize].get_or_init(|| {
-            let values = [self.lane.as_str(), state.as_str()];
-            self.families.time_to_end.get_or_create_owned(&labels(names::TIME_TO_END, values))
-        });
-        end.observe(after.as_secs_f64());
+        let (family, values) = (&self.families.time_to_end, [self.lane.as_str(), state.as_str()]);
+        self.found().ends[state as usize].of(family, names::TIME_TO_END, values).observe(after.as_secs_f64());
     }
 
     /// So many claims came to nothing.
     pub fn lost(&self, what: Lost, count: usize) {
-        let counter = match what {
-            Lost::Commit => &self.stale_commits,
-            Lost::Lease => &self.lost_leases,
-            Lost::GivenBack => &self.given_back,
+        if count == 0 {
+            return;
+        }
+        let (of, found) = (&self.families, self.found());
+        let (series, family, metric) = match what {
+            Lost::Commit => (&found.stale_commits, &of.stale_commits, names::STALE_COMMITS),
+            Lost::Lease => (&found.lost_leases, &of.lost_leases, names::LOST_LEASES),
+            Lost::GivenBack => (&found.given_back, &of.given_back, names::GIVEN_BACK),
         };
-        counter.inc_by(u64::try_from(count).unwrap_or_default());
+        series.of(family, metric, [&self.lane]).inc_by(u64::try_from(count).unwrap_or_default());
     }
 
     /// Redis was found to have lost writes.
     pub fn lost_writes(&self) {
-        self.lost_writes.inc();
+        self.found().lost_writes.of(&self.families.lost_writes, names::LOST_WRITES, [&self.lane]).inc();
     }
 
     /// A send was not made, for what Redis holds of the job must not be sent.
     pub fn skipped(&self, why: Unsendable) {
-        self.skipped[why as usize].inc();
+        let values = [self.lane.as_str(), why.label()];
+        self.found().skipped[why as usize].of(&self.families.skipped, names::SENDS_SKIPPED, values).inc();
     }
 
     /// A response was known by a number that another one has.
     pub fn mismatch(&self) {
-        self.mismatches.inc();
+        self.found().mismatches.of(&self.families.mismatches, names::MISMATCHES, [&self.lane]).inc();
     }
 
     /// The lane's jobs are for another gateway than this worker's, or are not.
     pub fn other_gateway(&self, other: bool) {
+        let ever = self.found.get().and_then(|found| found.other_gateway.made()).is_some();
+        if !other && !ever {
+            return; // as it is in nearly every lane, each time that the lane is looked at
+        }
+        let gauge = self.found().other_gateway.of(&self.families.other_gateway, names::OTHER_GATEWAY, [&self.lane]);
         let other = i64::from(other);
-        self.left_alone.fetch_add(other - self.other_gateway.set(other), Ordering::Relaxed);
+        self.left_alone.fetch_add(other - gauge.set(other), Ordering::Relaxed);
     }
 
     /// The circuit opened, or a probe failed and it rests for longer.
     pub fn circuit_opened(&self) {
-        if self.circuit_open.set(1) == 0 {
-            self.opened.inc();
+        if self.circuit_open().set(1) == 0 {
+            self.turned(&self.found().opened, "opened");
         }
     }
 
     /// The circuit closed.
     pub fn circuit_closed(&self) {
-        self.circuit_open.set(0);
-        self.closed.inc();
+        self.circuit_open().set(0);
+        self.turned(&self.found().closed, "closed");
+    }
+
+    fn circuit_open(&self) -> &Gauge {
+        self.found().circuit_open.of(&self.families.circuit_open, names::CIRCUIT_OPEN, [&self.lane])
+    }
+
+    fn turned(&self, series: &Series<Counter>, turn: &str) {
+        series.of(&self.families.circuit_turns, names::CIRCUIT_TURNS, [&self.lane, turn]).inc();
     }
 }
 
@@ -456,13 +468,11 @@ mod tests {
             format!("bursar_call_duration_seconds_bucket{{{of},call=\"send\",answer=\"accepted\",le=\"0.05\"}} 2"),
             format!("bursar_pickup_delay_seconds_count{{{of},call=\"query\"}} 1"),
             format!("bursar_commits_total{{{of},state=\"pending\"}} 1"),
-            format!("bursar_commits_total{{{of},state=\"failed\"}} 0"),
             format!("bursar_time_to_end_seconds_count{{{of},state=\"succeeded\"}} 1"),
             format!("bursar_given_back_total{{{of}}} 3"),
             format!("bursar_circuit_turns_total{{{of},turn=\"opened\"}} 1"),
             format!("bursar_circuit_open{{{of}}} 1"),
             format!("bursar_sends_skipped_total{{{of},reason=\"content_changed\"}} 1"),
-            format!("bursar_sends_skipped_total{{{of},reason=\"above_max_amount\"}} 0"),
             format!("bursar_mismatches_total{{{of}}} 1"),
             "bursar_redis_troubles_total{doing=\"renewing leases\"} 1".to_owned(),
             "bursar_calls_in_flight 1".to_owned(),
@@ -470,10 +480,67 @@ mod tests {
         ] {
             assert!(text.lines().any(|told| told == line), "{line} is not in:\n{text}");
         }
+        for missing in
+            ["state=\"failed\"", "above_max_amount", "call=\"send\",answer=\"no_response\"", "bursar_lost_leases_total"]
+        {
+            assert!(!text.contains(missing), "{missing} never happened:\n{text}");
+        }
         drop(working);
         metrics.preflight(std::iter::empty());
         text.clear();
         metrics.write(&mut text).unwrap();
         assert!(text.contains("bursar_calls_in_flight 0") && !text.contains("redis.aof"), "{text}");
+    }
+    #[test]
+    fn every_metric_of_a_worker_has_a_line_once_it_happened() {
+        let metrics = Metrics::default();
+        let lane = metrics.lane(&"main/transfer".parse().unwrap());
+        let second = Duration::from_secs(1);
+        lane.answered(Call::Send, Answer::Accepted, second);
+        lane.claimed(Call::Send, second);
+        lane.committed(State::Pending);
+        lane.ended(State::Succeeded, second);
+        for lost in [Lost::Commit, Lost::Lease, Lost::GivenBack] {
+            lane.lost(lost, 1);
+        }
+        lane.lost_writes();
+        lane.skipped(Unsendable::Changed);
+        lane.mismatch();
+        lane.circuit_opened();
+        lane.other_gateway(true);
+        metrics.balance(&"main".parse().unwrap(), "paying").failed();
+        metrics.preflight([("redis.aof", "refuse")].into_iter());
+        let mut text = String::new();
+        metrics.write(&mut text).unwrap();
+        for metric in names::ALL.iter().filter(|metric| metric.source == names::Source::Worker) {
+            let is_of = |line: &str| line.split(['{', ' ']).next().is_some_and(|name| name.starts_with(metric.name));
+            assert!(text.lines().any(is_of), "{} has no line in:\n{text}", metric.name);
+        }
+    }
+
+    #[test]
+    fn a_lane_in_which_nothing_happened_has_no_line() {
+        let metrics = Metrics::default();
+        let lane = metrics.lane(&"main/transfer".parse().unwrap());
+        lane.other_gateway(false);
+        lane.lost(Lost::Lease, 0);
+        let _balance = metrics.balance(&"main".parse().unwrap(), "paying");
+        let mut text = String::new();
+        metrics.write(&mut text).unwrap();
+        assert!(!text.contains("main"), "{text}");
+    }
+
+    #[test]
+    fn a_lane_that_is_left_alone_for_a_while_says_so_and_then_that_it_no_longer_is() {
+        let metrics = Metrics::default();
+        let lane = metrics.lane(&"main/transfer".parse().unwrap());
+        for (other, left_alone) in [(true, true), (true, true), (false, false), (true, true), (false, false)] {
+            lane.other_gateway(other);
+            assert_eq!(metrics.leaves_a_lane_alone(), left_alone);
+            let mut text = String::new();
+            metrics.write(&mut text).unwrap();
+            let line = format!("bursar_other_gateway{{lane=\"main/transfer\"}} {}", u8::from(other));
+            assert!(text.lines().any(|told| told == line), "{line} is not in:\n{text}");
+        }
     }
 }

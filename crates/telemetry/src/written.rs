@@ -11,7 +11,7 @@ use prometheus_client::registry::Registry;
 
 use crate::families::{Labels, labels, register};
 use crate::names::{self, Metric};
-use crate::stored::{Read, ReadLane, WatchedBalance};
+use crate::stored::{Read, WatchedBalance};
 
 /// One family of the page.
 struct Column<G>(Metric, Family<Labels, G>);
@@ -48,14 +48,18 @@ fn age(since: Option<Millis>, now: Millis) -> Duration {
     since.map_or(Duration::ZERO, |since| now.since(since))
 }
 
-/// Everything; [`names::REDIS_UP`] alone has a number where nothing was read.
+/// Everything that there is to tell. Where nothing was read, that alone has a number.
 pub(crate) fn written(read: Option<&Read<'_>>) -> String {
     let mut registry = Registry::default();
     let to = &mut registry;
     let up = Whole::new(names::REDIS_UP);
     up.put([], u64::from(read.is_some()));
     register(to, up.0, up.1);
+    let complete = Whole::new(names::REDIS_READ_COMPLETE);
+    complete.put([], u64::from(read.is_some_and(|read| read.complete)));
+    register(to, complete.0, complete.1);
     write_lanes(to, read.map_or(&[], |read| &read.lanes));
+    write_in_doubt(to, read.map_or(&[], |read| &read.in_doubt));
     write_unserved(to, read.map_or(&[], |read| &read.unserved));
     write_origins(to, read.map_or(&[], |read| &read.origins));
     write_queues(to, read.map_or(&[], |read| &read.queues));
@@ -66,27 +70,39 @@ pub(crate) fn written(read: Option<&Read<'_>>) -> String {
     text
 }
 
-fn write_lanes(to: &mut Registry, lanes: &[ReadLane<'_>]) {
-    let (jobs, in_doubt) = (Whole::new(names::JOBS), Whole::new(names::IN_DOUBT));
+/// Tells if there is anything to tell of a lane: most lanes of many accounts never had a job.
+fn is_used(status: &LaneStatus) -> bool {
+    status.open_jobs() + status.done + status.orphans > 0 || status.paused.is_some()
+}
+
+fn write_lanes(to: &mut Registry, lanes: &[(&Lane, LaneStatus)]) {
+    let jobs = Whole::new(names::JOBS);
     let (paused, orphans) = (Whole::new(names::PAUSED), Whole::new(names::ORPHANS));
     let due_age = Fraction::new(names::DUE_AGE);
-    for ReadLane { lane, status, in_doubt: doubted } in lanes {
+    for (lane, status) in lanes.iter().filter(|(_, status)| is_used(status)) {
         let lane = lane.to_string();
         let places =
             [("to_send", status.to_send), ("to_ask", status.to_ask), ("review", status.review), ("done", status.done)];
         for (place, count) in places {
             jobs.put([&lane, place], count);
         }
-        in_doubt.put([&lane], u64::try_from(*doubted).unwrap_or(u64::MAX));
         due_age.put([&lane, Call::Send.as_str()], age(status.next_send, status.now));
         due_age.put([&lane, Call::Ask.as_str()], age(status.next_ask, status.now));
         paused.put([&lane], u64::from(status.paused.is_some()));
         orphans.put([&lane], status.orphans);
     }
-    for Column(metric, family) in [jobs, in_doubt, paused, orphans] {
+    for Column(metric, family) in [jobs, paused, orphans] {
         register(to, metric, family);
     }
     register(to, due_age.0, due_age.1);
+}
+
+fn write_in_doubt(to: &mut Registry, lanes: &[(&Lane, usize)]) {
+    let in_doubt = Whole::new(names::IN_DOUBT);
+    for (lane, count) in lanes {
+        in_doubt.put([&lane.to_string()], u64::try_from(*count).unwrap_or(u64::MAX));
+    }
+    register(to, in_doubt.0, in_doubt.1);
 }
 
 fn write_unserved(to: &mut Registry, lanes: &[(Lane, LaneStatus)]) {
@@ -100,7 +116,7 @@ fn write_unserved(to: &mut Registry, lanes: &[(Lane, LaneStatus)]) {
 fn write_origins(to: &mut Registry, origins: &[(&Origin, CallbackStatus)]) {
     let waiting = Whole::new(names::CALLBACKS_WAITING);
     let (due_age, tried_age) = (Fraction::new(names::CALLBACK_DUE_AGE), Fraction::new(names::CALLBACK_TRIED_AGE));
-    for (origin, status) in origins {
+    for (origin, status) in origins.iter().filter(|(_, status)| status.waiting > 0) {
         let origin = origin.to_string();
         waiting.put([&origin], status.waiting);
         due_age.put([&origin], age(status.next_due, status.now));

@@ -1,5 +1,6 @@
 //! The lanes that this worker serves, by number.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -11,7 +12,10 @@ use crate::Account;
 use crate::circuit::Circuit;
 
 /// Every lane of every account.
-pub(crate) struct Lanes(Vec<ServedLane>);
+pub(crate) struct Lanes {
+    served: Vec<ServedLane>,
+    numbers: HashMap<Lane, LaneNumber>,
+}
 
 /// One lane with what it needs of its account.
 pub(crate) struct ServedLane {
@@ -96,23 +100,26 @@ impl Lanes {
                 }
             })
         });
-        Self(lanes.collect())
+        let served: Vec<ServedLane> = lanes.collect();
+        let number = |(number, served): (usize, &ServedLane)| (served.lane.clone(), LaneNumber(number));
+        let numbers = served.iter().enumerate().map(number).collect();
+        Self { served, numbers }
     }
 
     /// Numbers are only made by this table, so every one of them has its lane.
     pub(crate) fn get(&self, number: LaneNumber) -> &ServedLane {
-        &self.0[number.0]
+        &self.served[number.0]
     }
 
     pub(crate) fn count(&self) -> usize {
-        self.0.len()
+        self.served.len()
     }
 
     pub(crate) fn numbers(&self) -> impl Iterator<Item = LaneNumber> + use<> {
-        (0..self.0.len()).map(LaneNumber)
+        (0..self.served.len()).map(LaneNumber)
     }
 
     pub(crate) fn find(&self, lane: &Lane) -> Option<LaneNumber> {
-        self.0.iter().position(|served| &served.lane == lane).map(LaneNumber)
+        self.numbers.get(lane).copied()
     }
 }

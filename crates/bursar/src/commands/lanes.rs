@@ -18,10 +18,10 @@ pub(crate) async fn run(_: &Arguments, global: &Global) -> anyhow::Result<Exit> 
     if !global.json {
         line(format_args!("{:<28} {:>9} {:>9} {:>9} {:>9}  next due", "lane", "to send", "to ask", "review", "ended"))?;
     }
-    for lane in session.config.lanes() {
-        let status = session.store.lane_status(&lane).await?;
+    let lanes = session.config.lanes();
+    for (lane, status) in lanes.iter().zip(session.store.lane_statuses(&lanes).await?) {
         if global.json {
-            line(serde_json::to_string(&status.view(&lane))?)?;
+            line(serde_json::to_string(&status.view(lane))?)?;
             continue;
         }
         let next_due = status.next_due.map(Millis::rfc3339);
@@ -42,7 +42,7 @@ pub(crate) async fn run(_: &Arguments, global: &Global) -> anyhow::Result<Exit> 
             lane.to_string()
         ))?;
     }
-    for (lane, status) in session.store.unserved_lanes(&session.config.lanes()).await? {
+    for (lane, status) in session.store.unserved_lanes(&lanes).await? {
         if global.json {
             let mut view = serde_json::to_value(status.view(&lane))?;
             view["unserved"] = true.into();
@@ -56,8 +56,9 @@ pub(crate) async fn run(_: &Arguments, global: &Global) -> anyhow::Result<Exit> 
             lane.account
         ))?;
     }
-    for queue in &session.config.intake.queues {
-        print_queue(queue, session.store.queue_status(queue).await?, global)?;
+    let queues = &session.config.intake.queues;
+    for (queue, status) in queues.iter().zip(session.store.queue_statuses(queues).await?) {
+        print_queue(queue, status, global)?;
     }
     Ok(Exit::Done)
 }

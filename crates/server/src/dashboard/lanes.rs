@@ -65,10 +65,11 @@ pub(super) async fn show(visitor: Visitor, State(app): State<Shared>) -> Answere
 }
 
 async fn rows(app: &App, bearer: &Bearer) -> Result<Vec<Row>, Problem> {
-    let mut rows = Vec::new();
-    for lane in app.lanes.of(bearer) {
-        let status = app.store.lane_status(lane).await?;
-        let in_doubt = app.store.in_doubt(lane).await?;
+    let lanes: Vec<Lane> = app.lanes.of(bearer).into_iter().cloned().collect();
+    let statuses = app.store.lane_statuses(&lanes).await?;
+    let in_doubt = app.store.in_doubt_in(&lanes.iter().collect::<Vec<_>>()).await?;
+    let mut rows = Vec::with_capacity(lanes.len());
+    for ((lane, status), in_doubt) in lanes.iter().zip(statuses).zip(in_doubt) {
         let recent = app.store.recent_events(lane, LOOKED_AT).await?;
         rows.push(Row { lane: lane.clone(), status, in_doubt, recent });
     }

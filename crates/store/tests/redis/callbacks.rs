@@ -293,7 +293,7 @@ async fn what_cannot_be_told_keeps_no_state_from_its_record_and_no_other_from_be
 #[tokio::test]
 async fn how_much_waits_since_when_and_what_was_tried_first_is_known_at_a_glance() {
     let scene = Scene::new().await;
-    let status = async || scene.store.callback_status(&origin(&scene)).await.unwrap();
+    let status = async || scene.store.callback_statuses(&[origin(&scene)]).await.unwrap().remove(0);
     let nothing = status().await;
     assert_eq!((nothing.waiting, nothing.next_due, nothing.first_tried), (0, None, None));
     for key in ["k1", "k2"] {

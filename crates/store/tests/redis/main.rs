@@ -26,6 +26,7 @@ mod incarnation;
 mod link;
 mod lost_replies;
 mod lost_writes;
+mod many;
 mod migrating;
 mod model;
 mod notifications;

@@ -131,7 +131,7 @@ async fn read(scene: &Scene, origin: &Origin) {
     store.newest_events(std::slice::from_ref(origin)).await.unwrap();
     store.forgotten_events(&[(origin.clone(), EventId::default())]).await.unwrap();
     store.watch_events(std::slice::from_ref(origin)).await.unwrap().next().await.unwrap();
-    store.callback_status(origin).await.unwrap();
+    store.callback_statuses(std::slice::from_ref(origin)).await.unwrap();
     let account: AccountName = "main".parse().unwrap();
     let notified = Notified {
         method: "m",
