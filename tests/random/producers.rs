@@ -109,7 +109,7 @@ pub(crate) async fn submit_again(plan: &Plan, store: &Store) -> Vec<Ack> {
 }
 
 fn with_accounts(producer: Producer, accounts: &[(&str, AccountRules)]) -> Producer {
-    accounts.iter().fold(producer, |producer, (name, rules)| producer.account(name, rules.clone()))
+    accounts.iter().fold(producer, |producer, (name, rules)| producer.account(name, *rules))
 }
 
 /// One producer, and what it submits.
