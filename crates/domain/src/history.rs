@@ -1,10 +1,14 @@
 //! All that happened to a job, or to a notification: typed events with one serde form in Redis, exports, the API, the CLI and the
 //! dashboard. What a newer build wrote is kept and shown.
 
+mod quarantine;
+
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
+
+pub use quarantine::{Quarantine, QuarantineOutcome};
 
 use crate::{Answer, Call, Fen, Millis, Operation, Reading, Reason, State};
 
@@ -37,6 +41,8 @@ pub enum HistoryEvent {
     Notification(NotificationNamed),
     /// An attempt to deliver a webhook.
     Delivery(Delivery),
+    /// An operator took the job out of quarantine.
+    Quarantine(Quarantine),
     /// A line that is no event.
     Unreadable(Unreadable),
     /// An event that this build does not know, as it is recorded.
@@ -479,6 +485,7 @@ impl HistoryEvent {
             Self::BusinessKeyConflict(event) => event.at,
             Self::Notification(event) => event.at,
             Self::Delivery(event) => event.at,
+            Self::Quarantine(event) => event.at,
             Self::Other(event) => event.at,
             Self::Unreadable(_) => return None,
         };
@@ -501,6 +508,7 @@ impl HistoryEvent {
             Self::BusinessKeyConflict(_) => "business_key_conflict",
             Self::Notification(_) => "notification",
             Self::Delivery(_) => "delivery",
+            Self::Quarantine(_) => "quarantine",
             Self::Unreadable(_) => "unreadable",
             Self::Other(other) => &other.event,
         }
@@ -522,6 +530,7 @@ impl HistoryEvent {
             | Self::BusinessKeyConflict(_)
             | Self::Notification(_)
             | Self::Delivery(_)
+            | Self::Quarantine(_)
             | Self::Unreadable(_)
             | Self::Other(_) => None,
         }
@@ -544,6 +553,7 @@ pub fn last_action(history: &[HistoryEvent]) -> Option<&OperatorAction> {
         | HistoryEvent::BusinessKeyConflict(_)
         | HistoryEvent::Notification(_)
         | HistoryEvent::Delivery(_)
+        | HistoryEvent::Quarantine(_)
         | HistoryEvent::Unreadable(_)
         | HistoryEvent::Other(_) => None,
     })

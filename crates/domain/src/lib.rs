@@ -27,8 +27,8 @@ pub use answer::{Answer, Call, Names, Reading, Received, Suspicion};
 pub use fields::FieldError;
 pub use history::{
     ActionKind, Adopted, BusinessKeyConflict, ClaimEvent, DeadlinePassed, Delivery, DeliveryError, DeliveryOutcome,
-    HistoryEvent, NotificationNamed, OperatorAction, OtherEvent, Response, ResponseEvidence, RestoredFromJournal,
-    Unreadable, last_action,
+    HistoryEvent, NotificationNamed, OperatorAction, OtherEvent, Quarantine, QuarantineOutcome, Response,
+    ResponseEvidence, RestoredFromJournal, Unreadable, last_action,
 };
 pub use identifier::{identifier_fault, invisible_character};
 pub use ids::{AccountName, IdError, Key, Lane};

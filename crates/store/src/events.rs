@@ -28,7 +28,7 @@ pub struct EventId {
 
 impl EventId {
     /// Its entry, by the stream's own id.
-    fn entry(&self) -> String {
+    pub(crate) fn entry(&self) -> String {
         format!("{}-{}", self.at.0, self.number)
     }
 }

@@ -6,29 +6,47 @@
 //! Workers and servers do not use it yet: what they use is the rest of this crate, and this module takes its place step by step.
 
 mod actions;
+mod activity;
 mod apply;
+mod circuits;
 mod claim;
 mod commit;
+mod events;
+mod facts;
+mod in_doubt;
 mod keys;
+mod list;
 mod overlay;
 mod purge;
+mod quarantine;
 mod queue;
+mod rate;
 mod read;
 mod record;
 mod renew;
+mod rows;
+mod scan;
 mod scripts;
+mod status;
 mod submit;
+mod unserved;
 
 use std::sync::{Arc, LazyLock};
 
 pub use actions::{Acted, Action};
+pub use activity::Recent;
 pub use apply::{Guarded, Place};
 pub use claim::{Claim, Claimed, ClaimedJob, Probe};
 pub use commit::{Commit, Committed, ResponseKnownBy};
+pub use events::{Event, EventWatch};
+pub use list::{Cursor, Listed};
+pub use quarantine::{Dropped, Quarantined, Retried};
 pub use queue::Ready;
 pub use read::{JobRecord, StoredAs};
 pub use record::{RECORD_VERSION, Unreadable, WebhookEvent};
 pub use renew::{ClaimToken, Held, Renewal, Renewed};
+pub use scan::{DueSends, ScanCursor, Scanned};
+pub use status::QueueStatus;
 pub use submit::{NewRecord, Submission};
 
 use crate::Store;

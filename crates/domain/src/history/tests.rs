@@ -20,6 +20,7 @@ const TABLE: &[&str] = &[
     r#"{"event":"delivery","at":1,"outcome":"failed","sequence":1,"webhook_id":"msg_1","host":"shop.example:443","http":503,"ms":7,"retry_after":"2026-01-01T00:00:00.000Z"}"#,
     r#"{"event":"delivery","at":1,"outcome":"given_up","sequence":1,"error":"timed_out","late":true}"#,
     r#"{"event":"delivery","at":1,"outcome":"dropped","sequence":3,"state":"needs_review"}"#,
+    r#"{"event":"quarantine","at":1,"outcome":"dropped","operator":"li","comment":"seen","code":"workers_lost"}"#,
     r#"{"event":"unreadable","line":"x"}"#,
     r#"{"event":"of_a_newer_build","at":1,"whatever":[1]}"#,
 ];

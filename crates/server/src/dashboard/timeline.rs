@@ -2,8 +2,8 @@
 //! event that this build does not know is told by its name and fields.
 
 use bursar_domain::{
-    Answer, Call, DeadlinePassed, Delivery, DeliveryOutcome, Fen, HistoryEvent, Millis, OperatorAction, Response,
-    RestoredFromJournal, without_accounts_but,
+    Answer, Call, DeadlinePassed, Delivery, DeliveryOutcome, Fen, HistoryEvent, Millis, OperatorAction,
+    QuarantineOutcome, Response, RestoredFromJournal, without_accounts_but,
 };
 use bursar_store::Record;
 use maud::{Markup, html};
@@ -88,6 +88,17 @@ fn read(words: &Words, event: &HistoryEvent, whole: &[&str]) -> Line {
             tone: "warn",
             what: filled(words.rival, &[&conflict.operator, &conflict.key]),
             told: &["operator", "key"],
+        },
+        HistoryEvent::Quarantine(quarantine) => Line {
+            tone: "act",
+            what: filled(
+                match quarantine.outcome {
+                    QuarantineOutcome::Retried => words.retried,
+                    QuarantineOutcome::Dropped => words.dropped,
+                },
+                &[&quarantine.operator, &without_accounts_but(&quarantine.comment, whole)],
+            ),
+            told: &["outcome", "operator", "comment"],
         },
         HistoryEvent::Delivery(delivery) => delivered(words, delivery),
         HistoryEvent::Notification(_) => Line { tone: "ask", what: words.notified.to_owned(), told: &["number"] },

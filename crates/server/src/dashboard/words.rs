@@ -126,6 +126,8 @@ pub(super) struct Words {
     pub(super) deadline_passed: &'static str,
     pub(super) lost: &'static str,
     /// {0} who, {1} a key.
+    pub(super) retried: &'static str,
+    pub(super) dropped: &'static str,
     pub(super) rival: &'static str,
     /// {0} who, {1} a number of sends, {2} the state before, {3} an answer.
     pub(super) put_back: &'static str,

@@ -15,6 +15,7 @@
 //! | `review:QUEUE`, `done:QUEUE` | sorted sets | keys by the time they got there |
 //! | `claims:QUEUE` | hash | the claims that stand, by key: see `overlay.rs` |
 //! | `responses:QUEUE` | hash | what responses are known by → the key of the job that they were for |
+//! | `circuits:QUEUE` | hash | workers whose circuit breaker is open → until when (ms); expires |
 //! | `quarantine:QUEUE` | hash | keys whose records no build here can read → since when, and why |
 //! | `queue:QUEUE` | hash | `paused` (the reason), `fence`, `era`, `resumed`, `resumed_at`, `gateway`, `rate_arrival` (µs), `turn`, `virtual_time` |
 //! | `receipt:QUEUE:WORKER` | string | the number of the worker's last claim that gave it jobs or was given up, and the jobs; expires |
@@ -55,6 +56,10 @@ impl JobKeys {
         QueueKeys { base: self.base(partition(&queue, self.partitions)), queue }
     }
 
+    pub(crate) fn partition_of(&self, lane: &Lane) -> u16 {
+        partition(&lane.to_string(), self.partitions)
+    }
+
     pub(crate) fn base(&self, partition: u16) -> String {
         format!("{}:{{{partition}}}:", self.prefix)
     }
@@ -65,6 +70,10 @@ impl JobKeys {
 
     pub(crate) fn ready(&self, partition: u16) -> String {
         format!("{}ready", self.base(partition))
+    }
+
+    pub(crate) fn events(&self, partition: u16) -> String {
+        format!("{}events", self.base(partition))
     }
 
     /// The pub/sub channel on which a queue's name says: something there is due.

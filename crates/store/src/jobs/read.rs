@@ -1,13 +1,15 @@
 //! Reading jobs. No list fails because of one record: what this build cannot read is named as such.
 
 use bursar_domain::{Answer, HistoryEvent, Key, Lane, Millis, Reason, State};
-use redis::{Pipeline, Value};
+use redis::Pipeline;
 
 use super::Jobs;
+use super::apply::member_end;
 use super::overlay::{ClaimEntry, Era};
 use super::record::{StoredJob, Unreadable};
+use super::rows::Row;
 use crate::StoreError;
-use crate::read::{from_reply, score};
+use crate::read::score;
 
 /// A job as Redis has it.
 #[derive(Clone, Debug, PartialEq)]
@@ -68,7 +70,7 @@ pub struct JobRecord {
     pub late_outcome: Option<Answer>,
     /// Where its end is to be reported.
     pub callback_url: Option<String>,
-    /// When it is looked at next; while it is claimed, when the lease ends.
+    /// When it is called about next, or since when that is due; while it is claimed, when the lease ends.
     pub due: Option<Millis>,
     /// The newest events, oldest first, that the record itself has.
     pub recent: Vec<HistoryEvent>,
@@ -100,6 +102,36 @@ impl Jobs {
     /// # Errors
     /// [`StoreError`].
     pub async fn jobs(&self, lane: &Lane, keys: &[Key]) -> Result<Vec<StoredAs>, StoreError> {
+        let mut jobs: Vec<StoredAs> = self.read_each(lane, keys).await?.into_iter().flatten().collect();
+        self.find_due_sends(lane, &mut jobs).await?;
+        Ok(jobs)
+    }
+
+    /// The jobs of some rows of a set, without those that do not exist.
+    pub(crate) async fn jobs_of_rows(
+        &self,
+        lane: &Lane,
+        set: &str,
+        rows: &[Row],
+    ) -> Result<Vec<(Row, StoredAs)>, StoreError> {
+        let (rows, keys): (Vec<&Row>, Vec<Key>) = rows.iter().filter_map(|row| Some((row, row.key()?))).unzip();
+        let jobs = self.read_each(lane, &keys).await?;
+        let found = rows.into_iter().zip(jobs).filter_map(|(row, job)| {
+            let mut job = job?;
+            if let StoredAs::Job(job) = &mut job {
+                match set {
+                    "due_sends" => job.due = Some(row.score.time()),
+                    "sends" => job.due = job.seen.stored.due_since(),
+                    _ => {}
+                }
+            }
+            Some((row.clone(), job))
+        });
+        Ok(found.collect())
+    }
+
+    /// The jobs by these keys, in their order; `None` for those that do not exist. When a send is due is left open.
+    async fn read_each(&self, lane: &Lane, keys: &[Key]) -> Result<Vec<Option<StoredAs>>, StoreError> {
         if keys.is_empty() {
             return Ok(Vec::new());
         }
@@ -111,31 +143,82 @@ impl Jobs {
             pipeline.arg(key.as_str());
         }
         pipeline.cmd("HMGET").arg(queue.queue_hash()).arg("era").arg("resumed").arg("resumed_at");
+        pipeline.cmd("MGET");
         for key in keys {
-            pipeline.get(queue.job(key));
-            pipeline.zscore(queue.set("due_queries"), key.as_str());
+            pipeline.arg(queue.job(key));
         }
-        let mut replies: Vec<Value> = self.store.query("GET", &pipeline).await?;
-        let rows = replies.split_off(2.min(replies.len()));
-        let claims: Vec<Option<String>> = from_reply("HMGET", replies.first())?;
-        let (era, resumed, resumed_at): (Option<u64>, Option<u64>, Option<u64>) = from_reply("HMGET", replies.get(1))?;
-        let era = Era {
-            number: era.unwrap_or(0),
-            resumed: resumed.unwrap_or(0),
-            resumed_at: Millis(resumed_at.unwrap_or(0)),
-        };
-        let mut jobs = Vec::with_capacity(keys.len());
-        for ((key, claim), row) in keys.iter().zip(claims).zip(rows.chunks(2)) {
-            let text: Option<String> = from_reply("GET", row.first())?;
-            let due: Option<f64> = from_reply("ZSCORE", row.get(1))?;
-            let Some(text) = text else { continue };
-            let claim = claim.unwrap_or_default();
-            jobs.push(match StoredJob::read(&text) {
-                Ok(stored) => StoredAs::Job(Box::new(record(lane, key, stored, (claim, text), due.map(score), era))),
-                Err(why) => StoredAs::Unreadable { key: key.clone(), why },
-            });
+        pipeline.cmd("ZMSCORE").arg(queue.set("due_queries"));
+        for key in keys {
+            pipeline.arg(key.as_str());
         }
+        type Texts = Vec<Option<Vec<u8>>>; // they need not be UTF-8
+        let (claims, era, records, dues): (Texts, EraFields, Texts, Vec<Option<f64>>) =
+            self.store.query("MGET", &pipeline).await?;
+        let era = era_of(era);
+        let mut jobs: Vec<Option<StoredAs>> = Vec::with_capacity(keys.len());
+        for (((key, claim), text), due) in keys.iter().zip(claims).zip(records).zip(dues) {
+            jobs.push(text.map(|text| {
+                let (claim, text) = (lossy(claim.unwrap_or_default()), lossy(text));
+                match StoredJob::read(&text) {
+                    Ok(stored) => {
+                        StoredAs::Job(Box::new(record(lane, key, stored, (claim, text), due.map(score), era)))
+                    }
+                    Err(why) => StoredAs::Unreadable { key: key.clone(), why },
+                }
+            }));
+        }
+        self.find_foreign(lane, keys, &mut jobs).await?;
         Ok(jobs)
+    }
+
+    /// A key of another type has no text, and exists all the same.
+    async fn find_foreign(&self, lane: &Lane, keys: &[Key], jobs: &mut [Option<StoredAs>]) -> Result<(), StoreError> {
+        let missing: Vec<(&Key, &mut Option<StoredAs>)> =
+            keys.iter().zip(jobs).filter(|(_, job)| job.is_none()).collect();
+        if missing.is_empty() {
+            return Ok(());
+        }
+        let queue = self.keys.of(lane);
+        let mut pipeline = Pipeline::new();
+        for (key, _) in &missing {
+            pipeline.cmd("TYPE").arg(queue.job(key));
+        }
+        let types: Vec<String> = self.store.query("TYPE", &pipeline).await?;
+        for ((key, job), kind) in missing.into_iter().zip(types) {
+            // A text was written since it was looked for.
+            if !matches!(kind.as_str(), "none" | "string") {
+                let why = Unreadable::Damaged(format!("its key holds a {kind}"));
+                *job = Some(StoredAs::Unreadable { key: key.clone(), why });
+            }
+        }
+        Ok(())
+    }
+
+    /// When the sends among these are due.
+    async fn find_due_sends(&self, lane: &Lane, jobs: &mut [StoredAs]) -> Result<(), StoreError> {
+        let waiting: Vec<&mut JobRecord> = jobs
+            .iter_mut()
+            .filter_map(|job| match job {
+                StoredAs::Job(job) if job.due.is_none() && job.waits() => Some(&mut **job),
+                StoredAs::Job(_) | StoredAs::Unreadable { .. } => None,
+            })
+            .collect();
+        if waiting.is_empty() {
+            return Ok(());
+        }
+        let queue = self.keys.of(lane);
+        let mut pipeline = Pipeline::new();
+        for set in ["due_sends", "sends"] {
+            pipeline.cmd("ZMSCORE").arg(queue.set(set));
+            for job in &waiting {
+                pipeline.arg(format!("{}{}", job.key, member_end(&job.seen.stored.fair_group)));
+            }
+        }
+        let (later, ranked): (Vec<Option<f64>>, Vec<Option<f64>>) = self.store.query("ZMSCORE", &pipeline).await?;
+        for ((job, later), ranked) in waiting.into_iter().zip(later).zip(ranked) {
+            job.due = later.map(score).or_else(|| ranked.and_then(|_| job.seen.stored.due_since()));
+        }
+        Ok(())
     }
 
     /// A job's history, oldest first.
@@ -151,6 +234,35 @@ impl Jobs {
         events.extend(job.recent.iter().cloned());
         events.sort_by_key(|event| event.at().unwrap_or_default()); // stable: what has one time stays in order
         Ok(events)
+    }
+}
+
+/// What a queue's hash says of its era: `era`, `resumed`, `resumed_at`.
+pub(crate) type EraFields = (Option<u64>, Option<u64>, Option<u64>);
+
+pub(crate) fn era_of((number, resumed, resumed_at): EraFields) -> Era {
+    Era { number: number.unwrap_or(0), resumed: resumed.unwrap_or(0), resumed_at: Millis(resumed_at.unwrap_or(0)) }
+}
+
+/// Bytes that are no UTF-8 make no record, and no list fails of them.
+pub(crate) fn lossy(bytes: Vec<u8>) -> String {
+    String::from_utf8(bytes).unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned())
+}
+
+impl JobRecord {
+    /// Whether it waits for a call.
+    const fn waits(&self) -> bool {
+        match self.state {
+            State::Queued | State::InDoubt | State::Pending => true,
+            State::NeedsReview | State::Succeeded | State::Failed | State::Refunded | State::Cancelled => false,
+        }
+    }
+}
+
+impl StoredJob {
+    /// Since when a job in the fair order is due. After its first claim that is not known, and it is no earlier than its last change.
+    pub(crate) fn due_since(&self) -> Option<Millis> {
+        if self.last_claim.is_empty() { self.run_at.max(self.created_at) } else { self.updated_at }
     }
 }
 

@@ -11,6 +11,9 @@ pub(crate) struct JobScripts {
     pub(crate) apply: Named,
     pub(crate) queue: Named,
     pub(crate) wake: Named,
+    pub(crate) circuit: Named,
+    pub(crate) take_rate_token: Named,
+    pub(crate) quarantine: Named,
 }
 
 impl JobScripts {
@@ -24,6 +27,9 @@ impl JobScripts {
             apply: Named::new("apply", include_str!("../../lua/jobs/apply.lua")),
             queue: Named::new("queue", include_str!("../../lua/jobs/queue.lua")),
             wake: Named::new("wake", include_str!("../../lua/jobs/wake.lua")),
+            circuit: Named::new("circuit", include_str!("../../lua/jobs/circuit.lua")),
+            take_rate_token: Named::new("take_rate_token", include_str!("../../lua/jobs/take_rate_token.lua")),
+            quarantine: Named::new("quarantine", include_str!("../../lua/jobs/quarantine.lua")),
         }
     }
 }

@@ -14,13 +14,20 @@
 )]
 
 mod actions;
+mod activity;
 mod claim;
 mod commit;
 mod cost;
+mod events;
 mod fair_order;
 mod late;
+mod list;
 mod lost_writes;
+mod quarantine;
+mod rate;
 mod ready;
+mod scan;
 mod scene;
+mod status;
 mod submit;
 mod unreadable;

@@ -60,6 +60,11 @@ impl Scene {
         format!("{}:{key}", self.name("job"))
     }
 
+    /// A connection behind the store's back.
+    pub(crate) fn raw(&self) -> MultiplexedConnection {
+        self.raw.clone()
+    }
+
     pub(crate) async fn command<T: FromRedisValue>(&self, words: &[&str]) -> T {
         let mut command = redis::cmd(words[0]);
         for word in &words[1..] {
@@ -82,6 +87,21 @@ impl Scene {
         let jobs: Vec<Job> = keys.iter().map(|key| transfer(key)).collect();
         let submitted = self.accept(&jobs).await;
         assert!(submitted.iter().all(|answer| *answer == Submission::New), "{submitted:?}");
+    }
+
+    /// Many jobs, `PREFIX000000` and so on.
+    pub(crate) async fn submit_many(&self, prefix: &str, count: usize) {
+        let jobs: Vec<Job> = (0..count).map(|number| transfer(&format!("{prefix}{number:06}"))).collect();
+        for jobs in jobs.chunks(500) {
+            assert!(self.accept(jobs).await.iter().all(|answer| *answer == Submission::New));
+        }
+    }
+
+    /// Submits a job and brings it to this state, with nothing due for a long time.
+    pub(crate) async fn bring(&self, key: &str, state: State) {
+        self.submit(&[key]).await;
+        let job = self.claim_one("w").await;
+        self.commit(&then(&job, state, due_of(state))).await;
     }
 
     pub(crate) fn wish<'a>(&self, worker: &'a str, slots: usize) -> bursar_store::Claim<'a> {
@@ -174,6 +194,27 @@ impl Scene {
 
     pub(crate) async fn era(&self) -> Option<u64> {
         self.command(&["HGET", &self.name("queue"), "era"]).await
+    }
+}
+
+/// What a job in this state waits for, far beyond every test.
+pub(crate) fn due_of(state: State) -> Due {
+    match state {
+        State::Queued => Due::Send(LATER),
+        State::InDoubt | State::Pending => Due::Ask(LATER),
+        State::NeedsReview | State::Succeeded | State::Failed | State::Refunded | State::Cancelled => Due::Never,
+    }
+}
+
+/// The keys of jobs that can be read, and of those that cannot, in their order.
+pub(crate) fn names(jobs: &[StoredAs]) -> Vec<&str> {
+    jobs.iter().map(name).collect()
+}
+
+fn name(job: &StoredAs) -> &str {
+    match job {
+        StoredAs::Job(job) => job.key.as_str(),
+        StoredAs::Unreadable { key, .. } => key.as_str(),
     }
 }
 

@@ -97,6 +97,8 @@ pub(in crate::dashboard) static CHINESE: Words = Words {
     withheld: "已跳过：确定未发送",
     deadline_passed: "未发送，期限已过：按规则处理",
     lost: "worker 在发送途中丢失",
+    retried: "{0} 将其移出隔离区，继续处理：{1}",
+    dropped: "{0} 将其键移出隔离区，不再处理：{1}",
     rival: "{0} 将其转交人工：发送日志记有针对同一事项、使用键 {1} 的发送",
     put_back: "{0} 从发送日志恢复：日志记有 {1} 次发送（Redis 中：{2}；日志中最后的应答：{3}）",
     adopted: "{0} 从 {1} 接管：{2}",

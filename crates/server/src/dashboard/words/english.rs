@@ -99,6 +99,8 @@ pub(in crate::dashboard) static ENGLISH: Words = Words {
     withheld: "Skipped: certainly not sent",
     deadline_passed: "Its deadline passed while nothing was sent",
     lost: "A worker was lost while its send was out",
+    retried: "{0} took it out of quarantine, and it goes on: {1}",
+    dropped: "{0} took its key out of quarantine and left it alone: {1}",
     rival: "{0} put it before a person: a journal knows a send about the same thing by the key {1}",
     put_back: "{0} put it back from a journal that knows of {1} sends (Redis: {2}; the journal's last answer: {3})",
     adopted: "{0} handed it on from {1}: {2}",

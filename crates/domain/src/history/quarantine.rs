@@ -1,0 +1,35 @@
+//! The end of a quarantine, on an operator's word.
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use crate::Millis;
+
+/// A job that an operator took out of quarantine.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Quarantine {
+    /// When.
+    #[serde(default, skip_serializing_if = "super::is_unset")]
+    pub at: Millis,
+    /// What became of it.
+    pub outcome: QuarantineOutcome,
+    /// The operator's name.
+    pub operator: String,
+    /// The operator's reason.
+    pub comment: String,
+    /// Why the job was in quarantine.
+    pub code: String,
+    /// Unknown fields.
+    #[serde(flatten)]
+    pub more: Map<String, Value>,
+}
+
+/// What became of a job in quarantine.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum QuarantineOutcome {
+    /// The job is back where its state belongs.
+    Retried,
+    /// The key is left alone, with whatever it holds.
+    Dropped,
+}

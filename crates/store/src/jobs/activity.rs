@@ -1,0 +1,146 @@
+//! What happened last in queues, for charts and rates: their newest events, how many jobs ended when, and which wait.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use bursar_domain::{Key, Lane, Millis};
+use redis::{Pipeline, Value};
+
+use super::Jobs;
+use super::events::{Entry, Event, events_of};
+use super::read::lossy;
+use super::rows::key_of;
+use crate::read::from_reply;
+use crate::{StoreError, Stretch};
+
+/// Entries of each partition's stream that one round trip reads, and how many round trips there are at most: queues share a stream, and
+/// one that is quiet has its events far behind.
+const ENTRIES_AT_ONCE: usize = 250;
+const MAX_LOOKS: usize = 8;
+
+/// Some queues' newest events, with the time at which they were.
+#[derive(Clone, Debug)]
+pub struct Recent {
+    /// Redis time when they were read.
+    pub now: Millis,
+    /// For each queue, newest first.
+    pub events: Vec<Vec<Event>>,
+}
+
+impl Jobs {
+    /// How many jobs of a queue ended in each of `count` stretches of time, of this length each, the first beginning at `from`; and at
+    /// most `some` of each.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn stretches(
+        &self,
+        lane: &Lane,
+        from: Millis,
+        length: Duration,
+        count: u32,
+        some: usize,
+    ) -> Result<Vec<Stretch>, StoreError> {
+        if count == 0 {
+            return Ok(Vec::new());
+        }
+        let queue = self.keys.of(lane);
+        let mut pipeline = Pipeline::new();
+        for index in 0..count {
+            let (begin, end) = (from.plus(length * index).0, format!("({}", from.plus(length * (index + 1)).0));
+            pipeline.zcount(queue.set("done"), begin, &end).zcount(queue.set("review"), begin, &end);
+            pipeline.cmd("ZRANGE").arg(queue.set("done")).arg(begin).arg(&end);
+            pipeline.arg("BYSCORE").arg("LIMIT").arg(0).arg(some);
+        }
+        let replies: Vec<Value> = self.store.query("ZCOUNT", &pipeline).await?;
+        let stretch = |reply: &[Value]| {
+            let keys: Vec<Vec<u8>> = from_reply("ZRANGE", reply.get(2))?;
+            Ok(Stretch {
+                ended: from_reply("ZCOUNT", reply.first())?,
+                in_review: from_reply("ZCOUNT", reply.get(1))?,
+                some: keys.into_iter().filter_map(|key| key_of(&lossy(key))).collect(),
+            })
+        };
+        replies.chunks(3).map(stretch).collect()
+    }
+
+    /// The jobs of a queue that are first in the fair order, that come due next, or that are queried first or claimed: at most `most`
+    /// to be sent and as many to be queried.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn waiting(&self, lane: &Lane, most: usize) -> Result<Vec<Key>, StoreError> {
+        let Some(last) = most.checked_sub(1) else { return Ok(Vec::new()) };
+        let queue = self.keys.of(lane);
+        let mut pipeline = Pipeline::new();
+        for set in ["sends", "due_sends", "due_queries"] {
+            pipeline.cmd("ZRANGE").arg(queue.set(set)).arg(0).arg(last);
+        }
+        type Members = Vec<Vec<u8>>;
+        let (ranked, later, queries): (Members, Members, Members) = self.store.query("ZRANGE", &pipeline).await?;
+        let members = ranked.into_iter().chain(later).take(most).chain(queries);
+        Ok(members.filter_map(|member| key_of(&lossy(member))).collect())
+    }
+
+    /// Some queues' newest events, at most `limit` of each, as far as their partitions' streams have them among the newest entries.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn recent_events(&self, lanes: &[Lane], limit: usize) -> Result<Recent, StoreError> {
+        let mut places: BTreeMap<u16, Vec<usize>> = BTreeMap::new();
+        for (place, lane) in lanes.iter().enumerate() {
+            places.entry(self.partition_of(lane)).or_default().push(place);
+        }
+        let mut recent = Recent { now: Millis(0), events: vec![Vec::new(); lanes.len()] };
+        let mut until: BTreeMap<u16, String> = places.keys().map(|partition| (*partition, "+".to_owned())).collect();
+        for _ in 0..MAX_LOOKS {
+            let mut pipeline = Pipeline::new();
+            pipeline.cmd("TIME");
+            for (partition, until) in &until {
+                pipeline.cmd("XREVRANGE").arg(self.keys.events(*partition)).arg(until).arg("-");
+                pipeline.arg("COUNT").arg(ENTRIES_AT_ONCE);
+            }
+            let mut replies: Vec<Value> = self.store.query("XREVRANGE", &pipeline).await?;
+            let streams = replies.split_off(1.min(replies.len()));
+            let (seconds, micros): (u64, u64) = from_reply("TIME", replies.first())?;
+            recent.now = recent.now.max(Millis(seconds * 1_000 + micros / 1_000));
+            let asked: Vec<u16> = until.keys().copied().collect();
+            for (partition, stream) in asked.into_iter().zip(streams) {
+                let entries: Vec<Entry> = from_reply("XREVRANGE", Some(&stream))?;
+                let oldest = (entries.len() == ENTRIES_AT_ONCE).then(|| entries.last().map(|entry| entry.0.clone()));
+                let wanted = places.get(&partition).map(Vec::as_slice).unwrap_or_default();
+                let is_short = take_newest(lanes, wanted, partition, entries, limit, &mut recent.events)?;
+                match oldest.flatten().filter(|_| is_short) {
+                    Some(oldest) => drop(until.insert(partition, format!("({oldest}"))),
+                    None => drop(until.remove(&partition)),
+                }
+            }
+            if until.is_empty() {
+                break;
+            }
+        }
+        Ok(recent)
+    }
+}
+
+/// Adds what entries, newest first, say of the wanted queues. `true` when one of these has fewer events than it may have.
+fn take_newest(
+    lanes: &[Lane],
+    wanted: &[usize],
+    partition: u16,
+    entries: Vec<Entry>,
+    limit: usize,
+    found: &mut [Vec<Event>],
+) -> Result<bool, StoreError> {
+    let by_name: BTreeMap<String, usize> =
+        wanted.iter().filter_map(|place| Some((lanes.get(*place)?.to_string(), *place))).collect();
+    for entry in entries {
+        for event in events_of(partition, entry)?.into_iter().rev() {
+            let place = by_name.get(&event.queue);
+            if let Some(events) = place.and_then(|place| found.get_mut(*place)).filter(|events| events.len() < limit) {
+                events.push(event);
+            }
+        }
+    }
+    Ok(by_name.values().any(|place| found.get(*place).is_some_and(|events| events.len() < limit)))
+}

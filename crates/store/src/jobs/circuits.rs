@@ -1,0 +1,32 @@
+//! Which workers' circuit breakers are open: told by the workers, for people to read.
+
+use std::time::Duration;
+
+use bursar_domain::{Lane, Millis};
+
+use super::Jobs;
+use crate::StoreError;
+use crate::claim::whole_millis;
+
+/// For how long after its rest a worker's word counts: its probe is claimed and called in that time, and then it says more. A worker
+/// that has died says nothing.
+const TOLD_FOR: Duration = Duration::from_secs(90);
+
+impl Jobs {
+    /// Tells that `worker` sends nothing in the queue for `rest` because its circuit breaker is open; `None`: that it has closed.
+    ///
+    /// # Errors
+    /// [`StoreError`]: nobody needs to repeat it.
+    pub async fn circuit(&self, lane: &Lane, worker: &str, rest: Option<Duration>) -> Result<(), StoreError> {
+        let queue = self.keys.of(lane);
+        let mut call = self.scripts.circuit.on_jobs(&queue.base, &queue.queue_hash(), &queue.queue);
+        call.push(worker).push(rest.map(|rest| whole_millis(rest).to_string()).unwrap_or_default());
+        call.push(whole_millis(TOLD_FOR));
+        call.run(&self.store).await
+    }
+}
+
+/// Whether a circuit breaker that is open until then, or tries now, is still spoken of.
+pub(crate) fn counts(until: Millis, now: Millis) -> bool {
+    until.plus(TOLD_FOR) > now
+}

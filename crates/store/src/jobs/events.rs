@@ -1,0 +1,251 @@
+//! The streams of events, one of each partition: what changed in its queues, in the order in which it did; read from any place on, and
+//! watched. An entry is `queue Q key K state S key K2 state S2 …`, or `queue Q event … reason …`.
+
+use bursar_domain::{Key, Lane, Reason, State};
+use redis::Pipeline;
+
+use super::Jobs;
+use super::read::lossy;
+use crate::link::Connection;
+use crate::{EventId, StoreError};
+
+/// How long one look at the streams waits for news. Shorter than the time a command may take.
+const BLOCK_MS: usize = 1_000;
+
+/// Entries of one stream that one look takes.
+const TAKEN: usize = 1_000;
+
+/// One event: a job's new state (`key`, `state`), or what became of a queue (`event`, `reason`).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Event {
+    /// Its place in its partition's stream.
+    pub id: EventId,
+    /// The partition.
+    pub partition: u16,
+    /// The queue's name, as the entry has it.
+    pub queue: String,
+    /// Its fields in their order.
+    pub fields: Vec<(String, String)>,
+}
+
+impl Event {
+    /// The queue; `None` for an entry that names none.
+    #[must_use]
+    pub fn lane(&self) -> Option<Lane> {
+        self.queue.parse().ok()
+    }
+
+    /// The value of a field.
+    #[must_use]
+    pub fn field(&self, name: &str) -> Option<&str> {
+        self.fields.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
+    }
+
+    /// The job that it is about, if it is about one.
+    #[must_use]
+    pub fn key(&self) -> Option<Key> {
+        self.field("key")?.parse().ok()
+    }
+
+    /// The job's new state.
+    #[must_use]
+    pub fn state(&self) -> Option<State> {
+        self.field("state")?.parse().ok()
+    }
+
+    /// Why that became of the queue.
+    #[must_use]
+    pub fn reason(&self) -> Option<Reason> {
+        self.field("reason").map(Reason::read)
+    }
+}
+
+/// A watch over the streams of all partitions, on a connection of its own. It goes on after errors where it was.
+pub struct EventWatch {
+    connection: Connection,
+    streams: Vec<String>,
+    places: Vec<(u16, EventId)>,
+}
+
+/// A stream's entry: its id, and names and values in turns.
+pub(crate) type Entry = (String, Vec<(Vec<u8>, Vec<u8>)>);
+
+impl Jobs {
+    /// The partition whose stream has a queue's events.
+    #[must_use]
+    pub fn partition_of(&self, lane: &Lane) -> u16 {
+        self.keys.partition_of(lane)
+    }
+
+    /// All partitions.
+    #[must_use]
+    pub fn partitions(&self) -> Vec<u16> {
+        self.keys.partitions().collect()
+    }
+
+    /// The events of all queues of these partitions behind these places, at most `limit` of each partition; sorted by time.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn events(&self, places: &[(u16, EventId)], limit: usize) -> Result<Vec<Event>, StoreError> {
+        if places.is_empty() {
+            return Ok(Vec::new());
+        }
+        let mut pipeline = Pipeline::new();
+        for (partition, behind) in places {
+            // From its own entry on, of which there may be more.
+            pipeline.cmd("XRANGE").arg(self.keys.events(*partition)).arg(behind.entry()).arg("+");
+            pipeline.arg("COUNT").arg(limit.saturating_add(1));
+        }
+        let replies: Vec<Vec<Entry>> = self.store.query("XRANGE", &pipeline).await?;
+        let mut events = Vec::new();
+        for ((partition, behind), entries) in places.iter().zip(replies) {
+            let mut of_stream = Vec::new();
+            for entry in entries {
+                of_stream.extend(events_of(*partition, entry)?.into_iter().filter(|event| event.id > *behind));
+            }
+            of_stream.truncate(limit);
+            events.append(&mut of_stream);
+        }
+        events.sort_by_key(|event| (event.id, event.partition));
+        Ok(events)
+    }
+
+    /// The place of each partition's newest event; before everything where there is none.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn newest_events(&self, partitions: &[u16]) -> Result<Vec<(u16, EventId)>, StoreError> {
+        if partitions.is_empty() {
+            return Ok(Vec::new());
+        }
+        let mut pipeline = Pipeline::new();
+        for partition in partitions {
+            pipeline.cmd("XREVRANGE").arg(self.keys.events(*partition)).arg("+").arg("-").arg("COUNT").arg(1);
+        }
+        let replies: Vec<Vec<Entry>> = self.store.query("XREVRANGE", &pipeline).await?;
+        let newest = partitions.iter().zip(replies).map(|(partition, entries)| {
+            let newest = entries.into_iter().next().map(|entry| events_of(*partition, entry)).transpose()?;
+            Ok((*partition, newest.and_then(|events| events.last().map(|event| event.id)).unwrap_or_default()))
+        });
+        newest.collect()
+    }
+
+    /// The partitions among these whose event at this place is no longer there: a stream keeps so many, and what came right after it may
+    /// be gone as well.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn forgotten_events(&self, places: &[(u16, EventId)]) -> Result<Vec<u16>, StoreError> {
+        let asked: Vec<&(u16, EventId)> = places.iter().filter(|(_, id)| *id != EventId::default()).collect();
+        if asked.is_empty() {
+            return Ok(Vec::new());
+        }
+        let mut pipeline = Pipeline::new();
+        for (partition, id) in &asked {
+            pipeline.cmd("XRANGE").arg(self.keys.events(*partition)).arg(id.entry()).arg(id.entry());
+        }
+        let replies: Vec<Vec<Entry>> = self.store.query("XRANGE", &pipeline).await?;
+        let gone = asked.into_iter().zip(replies).filter(|(_, entries)| entries.is_empty());
+        Ok(gone.map(|((partition, _), _)| *partition).collect())
+    }
+
+    /// Watches the streams of all partitions from now on.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn watch_events(&self) -> Result<EventWatch, StoreError> {
+        let places = self.newest_events(&self.partitions()).await?;
+        let streams = self.keys.partitions().map(|partition| self.keys.events(partition)).collect();
+        Ok(EventWatch { connection: self.store.dedicated_connection(), streams, places })
+    }
+}
+
+impl EventWatch {
+    /// The next events, stream by stream; none when nothing happens for a second.
+    ///
+    /// # Errors
+    /// [`StoreError`]: wait a moment and call again.
+    pub async fn next(&mut self) -> Result<Vec<Event>, StoreError> {
+        let mut command = redis::cmd("XREAD");
+        command.arg("COUNT").arg(TAKEN).arg("BLOCK").arg(BLOCK_MS).arg("STREAMS").arg(&self.streams);
+        for (_, place) in &self.places {
+            command.arg(place.entry());
+        }
+        let reply: Option<Vec<(String, Vec<Entry>)>> =
+            command.query_async(&mut self.connection).await.map_err(|source| StoreError::of("XREAD", source))?;
+        let mut events = Vec::new();
+        for (stream, entries) in reply.unwrap_or_default() {
+            let Some(index) = self.streams.iter().position(|known| *known == stream) else { continue };
+            let Some((partition, place)) = self.places.get_mut(index) else { continue };
+            for entry in entries {
+                for event in events_of(*partition, entry)? {
+                    *place = event.id;
+                    events.push(event);
+                }
+            }
+        }
+        Ok(events)
+    }
+}
+
+/// An entry's events, in their order: each that is about a job begins with its key. An entry that this build cannot make sense of is an
+/// event as well, so that whoever reads on from it does not stop there.
+pub(crate) fn events_of(partition: u16, (id, fields): Entry) -> Result<Vec<Event>, StoreError> {
+    let entry: EventId = id.parse().map_err(|_| unreadable(&id))?;
+    let mut fields = fields.into_iter().map(|(name, value)| (lossy(name), lossy(value))).peekable();
+    let queue = fields.next_if(|(name, _)| name == "queue").map(|(_, queue)| queue).unwrap_or_default();
+    let mut events: Vec<Event> = Vec::new();
+    for field in fields {
+        match events.last_mut() {
+            Some(event) if field.0 != "key" => event.fields.push(field),
+            Some(_) | None => {
+                let part = u64::try_from(events.len()).unwrap_or(u64::MAX);
+                let id = EventId { part, ..entry };
+                events.push(Event { id, partition, queue: queue.clone(), fields: vec![field] });
+            }
+        }
+    }
+    if events.is_empty() {
+        events.push(Event { id: entry, partition, queue, fields: Vec::new() });
+    }
+    Ok(events)
+}
+
+fn unreadable(id: &str) -> StoreError {
+    StoreError::Unreadable { what: "an event".into(), detail: format!("{id:?} is no id") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn entry(words: &[&str]) -> Entry {
+        let word = |at: usize| words[at].as_bytes().to_vec();
+        ("5-1".into(), (0..words.len() / 2).map(|at| (word(2 * at), word(2 * at + 1))).collect())
+    }
+
+    #[test]
+    fn an_entry_is_one_event_for_each_job_or_one_of_the_queue() {
+        let events =
+            events_of(7, entry(&["queue", "main/transfer", "key", "A", "state", "failed", "key", "B", "state", "x"]))
+                .unwrap();
+        let told: Vec<_> = events.iter().map(|event| (event.id.to_string(), event.key(), event.state())).collect();
+        let key = |text: &str| text.parse().ok();
+        assert_eq!(told, [("5-1".to_owned(), key("A"), Some(State::Failed)), ("5-1.1".to_owned(), key("B"), None)]);
+        assert!(events.iter().all(|event| event.lane() == "main/transfer".parse().ok() && event.partition == 7));
+        let reason = Reason::LostWrites.recorded();
+        let paused =
+            events_of(7, entry(&["queue", "main/transfer", "event", "paused", "reason", &reason])).unwrap().remove(0);
+        assert_eq!((paused.field("event"), paused.reason()), (Some("paused"), Some(Reason::LostWrites)));
+    }
+
+    #[test]
+    fn an_entry_that_makes_no_sense_is_an_event_too() {
+        for words in [&["queue", "main/transfer"][..], &["what", "ever"], &["key", "A", "queue", "main/transfer"]] {
+            let events = events_of(0, entry(words)).unwrap();
+            assert_eq!((events.len(), events[0].id.to_string().as_str()), (1, "5-1"), "{words:?}");
+        }
+        assert_eq!(events_of(0, ("5-1".into(), vec![(vec![0xff], vec![0xfe])])).unwrap().len(), 1);
+    }
+}

@@ -1,0 +1,51 @@
+//! A job as others see it: as outsiders read it, and as the state machine decides about it while nothing is sent.
+
+use bursar_domain::{Facts, JobView, Names, Reason, Received, State};
+
+use super::JobRecord;
+
+impl JobRecord {
+    /// The facts for the state machine, of a job that is not claimed.
+    #[must_use]
+    pub fn facts(&self, next_day: bool) -> Facts {
+        let may_have_been_sent = (self.state != State::Queued).then_some(self.created).flatten();
+        Facts {
+            state: self.state,
+            sends: self.sends,
+            resends: self.resends,
+            asks: self.queries,
+            losses: self.claims_lost,
+            first_sent: self.first_sent.or(may_have_been_sent),
+            last_sent: self.last_sent,
+            sent_before: None,
+            ordered: self.ordered,
+            late_response: None,
+            can_ask: false,
+            names: Names::Nothing,
+            received: Received::Nothing,
+            resend_tells: false,
+            next_day,
+            not_ready: matches!(self.reason, Some(Reason::OrderNotReady(_))),
+            seed: self.key.seed(),
+        }
+    }
+
+    /// The job as outsiders read it.
+    #[must_use]
+    pub fn view(&self) -> JobView {
+        JobView {
+            account: self.lane.account.to_string(),
+            kind: self.lane.kind.to_string(),
+            platform_no: self.key.to_string(),
+            state: self.state,
+            trade_no: self.trade_nos.last().cloned(),
+            gateway_status: self.gateway_status.clone(),
+            attempts: self.sends,
+            asks: self.queries,
+            created_at: JobView::time(self.created),
+            updated_at: JobView::time(self.updated),
+            due_at: JobView::time(self.due),
+            reason: self.reason.clone(),
+        }
+    }
+}

@@ -1,0 +1,121 @@
+//! How many jobs are in doubt and claimed by no worker. No set has them alone, so records are read, within a bound.
+
+use bursar_domain::{Lane, State};
+use redis::Pipeline;
+
+use super::Jobs;
+use super::overlay::ClaimEntry;
+use super::read::{EraFields, era_of, lossy};
+use super::record::StoredJob;
+use super::rows::{key_of, sets_of};
+use crate::read::from_reply;
+use crate::{LOOKED_AT, StoreError};
+
+/// Records that one count looks at, over all queues, about: ten megabytes, and a tenth of a second to read them.
+const LOOKED_AT_ALL: usize = 10_000;
+
+/// Fewest jobs of each set that are looked at, however many queues there are.
+const LEAST: usize = 20;
+
+/// Records that one round trip reads, about: a megabyte or two.
+const RECORDS_AT_ONCE: usize = 1_000;
+
+/// Queues whose sets one round trip reads.
+const QUEUES_AT_ONCE: usize = 200;
+
+impl Jobs {
+    /// How many jobs of a queue are in doubt and claimed by no worker, among the first [`LOOKED_AT`] of each set in which they may be.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn in_doubt(&self, lane: &Lane) -> Result<usize, StoreError> {
+        Ok(self.in_doubt_of(std::slice::from_ref(lane)).await?.pop().unwrap_or_default())
+    }
+
+    /// The same of many queues, in their order. The more queues there are, the fewer jobs of each are looked at.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn in_doubt_of(&self, lanes: &[Lane]) -> Result<Vec<usize>, StoreError> {
+        let most = usize::try_from(LOOKED_AT).unwrap_or(LEAST);
+        let share = (LOOKED_AT_ALL / lanes.len().max(1)).clamp(LEAST, most);
+        let mut counts = vec![0; lanes.len()];
+        let mut batch: Vec<(usize, Vec<String>)> = Vec::new();
+        let mut records = 0;
+        for (at, keys) in self.perhaps_in_doubt(lanes, share).await? {
+            for keys in keys.chunks(RECORDS_AT_ONCE) {
+                records += keys.len();
+                batch.push((at, keys.to_vec()));
+                if records >= RECORDS_AT_ONCE {
+                    self.count_in_doubt(lanes, &std::mem::take(&mut batch), &mut counts).await?;
+                    records = 0;
+                }
+            }
+        }
+        self.count_in_doubt(lanes, &batch, &mut counts).await?;
+        Ok(counts)
+    }
+
+    /// For each queue by its place the keys in the sets in which jobs in doubt may be.
+    async fn perhaps_in_doubt(&self, lanes: &[Lane], share: usize) -> Result<Vec<(usize, Vec<String>)>, StoreError> {
+        let mut found = Vec::new();
+        for (chunk, lanes) in lanes.chunks(QUEUES_AT_ONCE).enumerate() {
+            let mut pipeline = Pipeline::new();
+            let sets = sets_of(State::InDoubt);
+            for lane in lanes {
+                let queue = self.keys.of(lane);
+                for set in sets {
+                    pipeline.cmd("ZRANGE").arg(queue.set(set)).arg(0).arg(share - 1);
+                }
+            }
+            let replies: Vec<Vec<Vec<u8>>> = self.store.query("ZRANGE", &pipeline).await?;
+            for (at, members) in replies.chunks(sets.len()).enumerate() {
+                let keys = members.concat().into_iter().filter_map(|member| key_of(&lossy(member)));
+                let keys: Vec<String> = keys.map(|key| key.to_string()).collect();
+                if !keys.is_empty() {
+                    found.push((chunk * QUEUES_AT_ONCE + at, keys));
+                }
+            }
+        }
+        Ok(found)
+    }
+
+    async fn count_in_doubt(
+        &self,
+        lanes: &[Lane],
+        batch: &[(usize, Vec<String>)],
+        counts: &mut [usize],
+    ) -> Result<(), StoreError> {
+        let batch: Vec<(usize, &Lane, &Vec<String>)> =
+            batch.iter().filter_map(|(at, keys)| Some((*at, lanes.get(*at)?, keys))).collect();
+        if batch.is_empty() {
+            return Ok(());
+        }
+        let mut pipeline = Pipeline::new();
+        for (_, lane, keys) in &batch {
+            let queue = self.keys.of(lane);
+            pipeline.cmd("HMGET").arg(queue.set("claims")).arg(*keys); // before the records, as in `read.rs`
+            pipeline.cmd("HMGET").arg(queue.queue_hash()).arg("era").arg("resumed").arg("resumed_at");
+            pipeline.cmd("MGET");
+            for key in *keys {
+                pipeline.arg(format!("{}:{key}", queue.set("job")));
+            }
+        }
+        let replies: Vec<redis::Value> = self.store.query("MGET", &pipeline).await?;
+        for ((at, _, _), row) in batch.into_iter().zip(replies.chunks(3)) {
+            let claims: Vec<Option<Vec<u8>>> = from_reply("HMGET", row.first())?;
+            let era: EraFields = from_reply("HMGET", row.get(1))?;
+            let records: Vec<Option<Vec<u8>>> = from_reply("MGET", row.get(2))?;
+            let era = era_of(era);
+            let is_in_doubt = |(claim, text): (Option<Vec<u8>>, Option<Vec<u8>>)| {
+                let Ok(stored) = StoredJob::read(&lossy(text.unwrap_or_default())) else { return false };
+                let claim = claim.and_then(|claim| ClaimEntry::read(&lossy(claim)));
+                stored.standing(claim).is_none() && stored.in_era(era).state == State::InDoubt
+            };
+            if let Some(count) = counts.get_mut(at) {
+                *count += claims.into_iter().zip(records).map(is_in_doubt).filter(|counts| *counts).count();
+            }
+        }
+        Ok(())
+    }
+}

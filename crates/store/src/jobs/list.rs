@@ -1,0 +1,89 @@
+//! Listing a queue's jobs, of one state or of all, a page at a time. A page begins behind the last job of the one before it, wherever
+//! that has gone since: jobs that leave meanwhile hide no others.
+
+use std::str::FromStr;
+
+use bursar_domain::{IdError, Lane, Millis, State};
+
+use super::rows::{Behind, SETS, sets_of};
+use super::{Jobs, StoredAs};
+use crate::StoreError;
+
+/// Fewest and most rows that one step reads.
+const STEP: (usize, usize) = (50, 500);
+
+/// Rows that one page looks at, at most: where few jobs are in the wanted state, a page may come back with few or none.
+const MAX_LOOKS: usize = 10_000;
+
+/// One page of a listing.
+#[derive(Clone, Debug, Default)]
+pub struct Listed {
+    /// The jobs of this page. One that cannot be read is among them whatever state is wanted.
+    pub jobs: Vec<StoredAs>,
+    /// Where the next page starts; `None` at the end. There may be a next page behind an empty one.
+    pub next: Option<Cursor>,
+}
+
+/// A place in a listing. A job that moves on meanwhile may be seen twice; one that stays is seen once.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Cursor(Option<Behind>);
+
+/// As a text for whoever comes back with it; not for reading.
+impl std::fmt::Display for Cursor {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.0.as_ref().map_or(Ok(()), |behind| std::fmt::Display::fmt(behind, out))
+    }
+}
+
+impl FromStr for Cursor {
+    type Err = IdError;
+
+    fn from_str(text: &str) -> Result<Self, IdError> {
+        if text.is_empty() { Ok(Self::default()) } else { text.parse().map(Some).map(Self) }
+    }
+}
+
+impl StoredAs {
+    /// Whether a list of jobs in `state` names it: one that cannot be read is in every list.
+    pub(crate) fn is_in(&self, state: Option<State>) -> bool {
+        match self {
+            Self::Job(job) => state.is_none_or(|state| job.state == state),
+            Self::Unreadable { .. } => true,
+        }
+    }
+}
+
+impl Jobs {
+    /// A page of at most `limit` of a queue's jobs, of one state or of all: those to be sent first, ended ones last.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn list(
+        &self,
+        lane: &Lane,
+        state: Option<State>,
+        from: &Cursor,
+        limit: usize,
+    ) -> Result<Listed, StoreError> {
+        let sets = state.map_or(&SETS[..], sets_of);
+        let (mut from, mut jobs, mut looked) = (from.0.clone(), Vec::new(), 0);
+        while jobs.len() < limit && looked < MAX_LOOKS {
+            let step = (limit - jobs.len()).clamp(STEP.0, STEP.1);
+            let found = self.rows(lane, sets, from.as_ref(), Millis(0), step).await?;
+            looked += found.rows.len();
+            for (row, job) in self.jobs_of_rows(lane, found.set, &found.rows).await? {
+                if !job.is_in(state) {
+                    continue;
+                }
+                if jobs.len() == limit {
+                    return Ok(Listed { jobs, next: Some(Cursor(from)) });
+                }
+                from = Some(Behind { set: found.set, row: Some(row) });
+                jobs.push(job);
+            }
+            let Some(next) = found.next else { return Ok(Listed { jobs, next: None }) };
+            from = Some(next);
+        }
+        Ok(Listed { jobs, next: Some(Cursor(from)) })
+    }
+}

@@ -1,0 +1,317 @@
+//! Quarantine: keys whose records could not be read when they came due, and jobs with which worker after worker was lost. They are in no
+//! set, and are named here until an operator retries or drops them.
+
+use bursar_domain::{Call, HistoryEvent, Lane, Millis, Quarantine, QuarantineOutcome, State};
+use redis::Pipeline;
+use serde::Deserialize;
+
+use super::Jobs;
+use super::apply::{Applied, Guarded, Place, Seen, member_end};
+use super::overlay::{ClaimEntry, Era};
+use super::read::{EraFields, era_of, lossy};
+use super::record::{StoredJob, Unreadable};
+use crate::{Operator, StoreError};
+
+/// How often a retry or a drop is decided again because the job has changed.
+const TRIES: usize = 5;
+
+/// Entries that one call reads, about.
+const ENTRIES_AT_ONCE: usize = 500;
+
+/// A key in quarantine.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Quarantined {
+    /// The key, which need not be a job's.
+    pub key: String,
+    /// Since when; 0 where the entry does not say.
+    pub since: Millis,
+    /// Why: `unreadable_record`, `workers_lost`, or another build's word.
+    pub code: String,
+    /// More about it.
+    pub detail: String,
+}
+
+/// What became of a retry.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Retried {
+    /// The job is where its state belongs.
+    Back(State),
+    /// It was back already.
+    WasBack(State),
+    /// The key is not in quarantine.
+    NotThere,
+    /// The job still cannot be read: nothing was done.
+    Unreadable(Unreadable),
+    /// The job changes as fast as it is looked at: nothing was done.
+    Changed,
+}
+
+/// What became of a drop.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Dropped {
+    /// The key is out of quarantine, and holds what it held. A submission by it is still refused.
+    Done,
+    /// The key is not in quarantine.
+    NotThere,
+    /// There is a job that this build or a newer one can read: it is to be retried.
+    Readable,
+    /// The job changes as fast as it is looked at: nothing was done.
+    Changed,
+}
+
+/// What an entry of the quarantine says.
+#[derive(Deserialize)]
+struct Entry {
+    at: Millis,
+    code: String,
+    #[serde(default)]
+    detail: String,
+}
+
+/// Where to go on, and keys with their entries.
+type Page = (String, Vec<(Vec<u8>, Vec<u8>)>);
+
+/// A key in quarantine as it is looked at.
+struct Look {
+    entry: String,
+    claim: String,
+    record: Vec<u8>,
+    stored: Result<StoredJob, Unreadable>,
+    era: Era,
+    now: Millis,
+    /// Whether the job is in a set.
+    is_back: bool,
+}
+
+impl Quarantined {
+    fn read(key: String, entry: &str) -> Self {
+        match serde_json::from_str::<Entry>(entry) {
+            Ok(Entry { at, code, detail }) => Self { key, since: at, code, detail },
+            Err(_) => Self { key, since: Millis(0), code: "unreadable".into(), detail: entry.to_owned() },
+        }
+    }
+}
+
+impl Look {
+    fn event(&self, outcome: QuarantineOutcome, operator: Operator<'_>) -> HistoryEvent {
+        HistoryEvent::Quarantine(Quarantine {
+            at: self.now,
+            outcome,
+            operator: operator.who.to_owned(),
+            comment: operator.why.to_owned(),
+            code: Quarantined::read(String::new(), &self.entry).code,
+            more: serde_json::Map::new(),
+        })
+    }
+
+    /// The record with the claims that were lost, for which nobody answers any more: they are told by the record from now on. Every send
+    /// among them may have been executed.
+    fn settled(&self, stored: &StoredJob) -> Result<StoredJob, Unreadable> {
+        if self.claim.is_empty() {
+            return Ok(stored.clone());
+        }
+        let claim = ClaimEntry::read(&self.claim);
+        let claim = claim.ok_or_else(|| Unreadable::Damaged("its claim cannot be read".into()))?;
+        let Some(lost) = stored.standing(Some(claim)) else { return Ok(stored.clone()) };
+        let fence = lost.fence.saturating_add(1); // a late response to the lost claim finds that more has happened
+        let next = ClaimEntry {
+            token: String::new(),
+            call: Call::Ask,
+            fence,
+            at: self.now,
+            late: Vec::new(),
+            after: Some(Box::new(lost)),
+        };
+        Ok(StoredJob { fence, ..stored.clone().found_by(&next, self.era) })
+    }
+
+    /// The write that puts the job where its state belongs.
+    fn back(&self, key: &str, stored: &StoredJob, mut record: StoredJob, event: HistoryEvent) -> Guarded {
+        record.updated_at = Some(self.now);
+        record.history.push(event);
+        let changed = record.state != stored.state;
+        let webhook = if changed { record.webhook_event(self.now) } else { String::new() };
+        let place = match record.state {
+            State::Queued => Place::Sends(record.run_at.unwrap_or_default().max(self.now)),
+            State::InDoubt | State::Pending => Place::Queries(self.now),
+            State::NeedsReview => Place::Review,
+            State::Succeeded | State::Failed | State::Refunded | State::Cancelled => Place::Done,
+        };
+        let history = record.overflow();
+        Guarded {
+            group: record.fair_group.clone(),
+            record: record.text(),
+            place,
+            decided: self.now,
+            state: changed.then_some(record.state),
+            webhook,
+            history,
+            ..Guarded::new(key, &self.claim, Seen::Text(lossy(self.record.clone())))
+        }
+    }
+}
+
+impl Jobs {
+    /// At most about `limit` keys in a queue's quarantine, the oldest of them first.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn quarantined(&self, lane: &Lane, limit: usize) -> Result<Vec<Quarantined>, StoreError> {
+        let quarantine = self.keys.of(lane).set("quarantine");
+        let (mut found, mut cursor) = (Vec::new(), "0".to_owned());
+        loop {
+            let mut command = redis::cmd("HSCAN");
+            command.arg(&quarantine).arg(&cursor).arg("COUNT").arg(ENTRIES_AT_ONCE.min(limit.max(1)));
+            let mut connection = self.store.connection();
+            let (next, entries): Page =
+                command.query_async(&mut connection).await.map_err(|source| StoreError::of("HSCAN", source))?;
+            found.extend(entries.into_iter().map(|(key, entry)| Quarantined::read(lossy(key), &lossy(entry))));
+            cursor = next;
+            if cursor == "0" || found.len() >= limit {
+                break;
+            }
+        }
+        found.sort_by(|left, right| (left.since, &left.key).cmp(&(right.since, &right.key)));
+        found.dedup(); // a hash that is rehashed meanwhile names a field twice
+        found.truncate(limit);
+        Ok(found)
+    }
+
+    /// Puts a job in quarantine back where its state belongs, on an operator's word; returns once that is kept as the configured
+    /// durability says.
+    ///
+    /// # Errors
+    /// [`StoreError`]: repeat.
+    pub async fn retry_quarantined(
+        &self,
+        lane: &Lane,
+        key: &str,
+        operator: Operator<'_>,
+    ) -> Result<Retried, StoreError> {
+        let since = self.store.since();
+        let retried = self.retry_repeatedly(lane, key, operator).await?;
+        self.store.kept(since).await?;
+        Ok(retried)
+    }
+
+    async fn retry_repeatedly(&self, lane: &Lane, key: &str, operator: Operator<'_>) -> Result<Retried, StoreError> {
+        for _ in 0..TRIES {
+            let Some(look) = self.look_at_quarantined(lane, key).await? else { return Ok(Retried::NotThere) };
+            let stored = match &look.stored {
+                Ok(stored) => stored,
+                Err(why) => return Ok(Retried::Unreadable(why.clone())),
+            };
+            let retried = if look.is_back || stored.is_tombstone() {
+                Retried::WasBack(stored.state)
+            } else {
+                let record = match look.settled(stored) {
+                    Ok(record) => record,
+                    Err(why) => return Ok(Retried::Unreadable(why)),
+                };
+                let state = record.state;
+                self.raise_fence(lane, record.fence).await?; // no claim to come has this one
+                let event = look.event(QuarantineOutcome::Retried, operator);
+                let write = look.back(key, stored, record, event);
+                if self.apply(lane, &[write], "").await? != [Applied::Done] {
+                    continue;
+                }
+                Retried::Back(state)
+            };
+            // A worker may have put it in quarantine again: then it stays there.
+            self.take_out(lane, key, &look.entry, b"-", "").await?;
+            return Ok(retried);
+        }
+        Ok(Retried::Changed)
+    }
+
+    /// Takes a key out of quarantine under which there is nothing that any build can read, on an operator's word. That word is in the
+    /// key's history; what the key holds is left as it is, and so are its claims.
+    ///
+    /// # Errors
+    /// [`StoreError`]: repeat.
+    pub async fn drop_quarantined(
+        &self,
+        lane: &Lane,
+        key: &str,
+        operator: Operator<'_>,
+    ) -> Result<Dropped, StoreError> {
+        let since = self.store.since();
+        let dropped = self.drop_repeatedly(lane, key, operator).await?;
+        self.store.kept(since).await?;
+        Ok(dropped)
+    }
+
+    async fn drop_repeatedly(&self, lane: &Lane, key: &str, operator: Operator<'_>) -> Result<Dropped, StoreError> {
+        for _ in 0..TRIES {
+            let Some(look) = self.look_at_quarantined(lane, key).await? else { return Ok(Dropped::NotThere) };
+            match look.stored {
+                Ok(_) | Err(Unreadable::Newer { .. }) => return Ok(Dropped::Readable),
+                Err(Unreadable::Damaged(_)) => {}
+            }
+            let line = look.event(QuarantineOutcome::Dropped, operator).recorded();
+            if self.take_out(lane, key, &look.entry, &look.record, &line).await? {
+                return Ok(Dropped::Done);
+            }
+        }
+        Ok(Dropped::Changed)
+    }
+
+    async fn take_out(
+        &self,
+        lane: &Lane,
+        key: &str,
+        entry: &str,
+        record: &[u8],
+        line: &str,
+    ) -> Result<bool, StoreError> {
+        let queue = self.keys.of(lane);
+        let mut call = self.scripts.quarantine.on_jobs(&queue.base, &queue.queue_hash(), &queue.queue);
+        call.push(key).push(entry).push(record).push(line);
+        let taken: u8 = call.run(&self.store).await?;
+        Ok(taken == 1)
+    }
+
+    async fn look_at_quarantined(&self, lane: &Lane, key: &str) -> Result<Option<Look>, StoreError> {
+        let queue = self.keys.of(lane);
+        let mut pipeline = Pipeline::new();
+        pipeline.cmd("TIME").cmd("HGET").arg(queue.set("quarantine")).arg(key);
+        pipeline.cmd("HGET").arg(queue.set("claims")).arg(key);
+        pipeline.cmd("MGET").arg(format!("{}:{key}", queue.set("job"))); // a foreign type is no text
+        pipeline.cmd("HMGET").arg(queue.queue_hash()).arg("era").arg("resumed").arg("resumed_at");
+        type Reply = ((u64, u64), Option<String>, Option<Vec<u8>>, Vec<Option<Vec<u8>>>, EraFields);
+        let ((seconds, micros), entry, claim, records, era): Reply = self.store.query("HGET", &pipeline).await?;
+        let Some(entry) = entry else { return Ok(None) };
+        let record = records.into_iter().next().flatten();
+        let stored = match &record {
+            Some(text) => StoredJob::read(&lossy(text.clone())),
+            None => Err(Unreadable::Damaged("there is no record".into())),
+        };
+        let is_back = match &stored {
+            Ok(stored) => self.is_in_a_set(lane, key, stored).await?,
+            Err(_) => false,
+        };
+        Ok(Some(Look {
+            entry,
+            claim: lossy(claim.unwrap_or_default()),
+            record: record.unwrap_or_default(),
+            stored,
+            era: era_of(era),
+            now: Millis(seconds * 1_000 + micros / 1_000),
+            is_back,
+        }))
+    }
+
+    async fn is_in_a_set(&self, lane: &Lane, key: &str, stored: &StoredJob) -> Result<bool, StoreError> {
+        let queue = self.keys.of(lane);
+        let send = format!("{key}{}", member_end(&stored.fair_group));
+        let mut pipeline = Pipeline::new();
+        for set in ["due_sends", "sends"] {
+            pipeline.zscore(queue.set(set), &send);
+        }
+        for set in ["due_queries", "review", "done"] {
+            pipeline.zscore(queue.set(set), key);
+        }
+        let scores: Vec<Option<f64>> = self.store.query("ZSCORE", &pipeline).await?;
+        Ok(scores.iter().any(Option::is_some))
+    }
+}

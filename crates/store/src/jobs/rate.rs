@@ -1,0 +1,26 @@
+//! A queue's rate, for calls that no claim goes with.
+
+use std::time::Duration;
+
+use bursar_domain::Lane;
+
+use super::Jobs;
+use crate::StoreError;
+
+impl Jobs {
+    /// Takes one call's place in the queue's rate, which workers and everybody else share. `None` when it was taken; else how long to
+    /// wait before the next try.
+    ///
+    /// # Errors
+    /// [`StoreError`]: a place may have been taken all the same; nothing else has happened.
+    pub async fn take_rate_token(&self, lane: &Lane, rate_per_second: f64) -> Result<Option<Duration>, StoreError> {
+        if rate_per_second <= 0.0 {
+            return Ok(None); // no limit
+        }
+        let queue = self.keys.of(lane);
+        let mut call = self.scripts.take_rate_token.on_jobs(&queue.base, &queue.queue_hash(), &queue.queue);
+        call.push(rate_per_second);
+        let wait_ms: u64 = call.run(&self.store).await?;
+        Ok((wait_ms > 0).then(|| Duration::from_millis(wait_ms)))
+    }
+}

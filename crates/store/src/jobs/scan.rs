@@ -1,0 +1,95 @@
+//! Scanning all jobs of a queue while others work on them, and those that are due to be sent.
+
+use bursar_domain::{Lane, Millis, State};
+
+use super::rows::{Behind, SETS, sets_of};
+use super::{Jobs, StoredAs};
+use crate::{MAX_STEP, StoreError};
+
+/// A place in a scan. What waits comes first and what has ended last, which is the way that jobs take.
+#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct ScanCursor {
+    /// The last job that was passed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    behind: Option<Behind>,
+    /// Jobs that ended before are passed over.
+    ended_from: Millis,
+}
+
+impl ScanCursor {
+    /// The beginning of a scan that leaves out what ended before that moment.
+    #[must_use]
+    pub fn ended_from(moment: Millis) -> Self {
+        Self { behind: None, ended_from: moment }
+    }
+}
+
+/// One step of a scan.
+#[derive(Clone, Debug, Default)]
+pub struct Scanned {
+    /// The jobs. One that moves on meanwhile is met again, as it is then. One that cannot be read is met whatever state is wanted.
+    pub jobs: Vec<StoredAs>,
+    /// Where the scan goes on; `None` at its end.
+    pub next: Option<ScanCursor>,
+}
+
+/// One page of the jobs of a queue that are due to be sent.
+#[derive(Clone, Debug, Default)]
+pub struct DueSends {
+    /// The jobs.
+    pub jobs: Vec<StoredAs>,
+    /// Where the next page begins; `None` when there is none.
+    pub next: Option<ScanCursor>,
+}
+
+impl Jobs {
+    /// A step through a queue's jobs, of one state or of all. No ended job is missed, unless its detail expires meanwhile; an open one
+    /// is, if it moves back across the cursor: from a query to a send, or nearer in time.
+    ///
+    /// # Errors
+    /// [`StoreError`]: repeat from the same cursor.
+    pub async fn scan(
+        &self,
+        lane: &Lane,
+        state: Option<State>,
+        from: &ScanCursor,
+        limit: usize,
+    ) -> Result<Scanned, StoreError> {
+        let sets = state.map_or(&SETS[..], sets_of);
+        let ended_from = from.ended_from;
+        let found = self.rows(lane, sets, from.behind.as_ref(), ended_from, limit.clamp(1, MAX_STEP)).await?;
+        let jobs = self.jobs_of_rows(lane, found.set, &found.rows).await?.into_iter().map(|(_, job)| job);
+        let jobs = jobs.filter(|job| job.is_in(state)).collect();
+        Ok(Scanned { jobs, next: found.next.map(|behind| ScanCursor { behind: Some(behind), ended_from }) })
+    }
+
+    /// The jobs that have been due to be sent since before `until`, at most `limit` of them, behind the cursor of the page before. What is
+    /// in the fair order is due; of a job that was claimed before, its last change says since when.
+    ///
+    /// # Errors
+    /// [`StoreError`]: repeat.
+    pub async fn due_sends(
+        &self,
+        lane: &Lane,
+        from: &ScanCursor,
+        until: Millis,
+        limit: usize,
+    ) -> Result<DueSends, StoreError> {
+        let sets = ["due_sends", "sends"];
+        let mut found = self.rows(lane, &sets, from.behind.as_ref(), Millis(0), limit.clamp(1, MAX_STEP)).await?;
+        if found.set == "due_sends" {
+            let read = found.rows.len();
+            found.rows.retain(|row| row.score.time() < until);
+            if found.rows.len() < read {
+                found.next = Some(Behind { set: "sends", row: None });
+            }
+        }
+        let jobs = self.jobs_of_rows(lane, found.set, &found.rows).await?.into_iter().map(|(_, job)| job);
+        let is_due = |job: &StoredAs| match job {
+            StoredAs::Job(job) => job.due.is_some_and(|due| due < until),
+            StoredAs::Unreadable { .. } => true,
+        };
+        let next = found.next.map(|behind| ScanCursor { behind: Some(behind), ended_from: Millis(0) });
+        Ok(DueSends { jobs: jobs.filter(is_due).collect(), next })
+    }
+}

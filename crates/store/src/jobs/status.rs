@@ -1,0 +1,183 @@
+//! Queues at a glance: how many jobs wait where, since when, and what keeps them. Many queues are read in a few round trips.
+
+use bursar_domain::{JobView, Lane, LaneView, Millis, Reason};
+use redis::{Pipeline, Value};
+
+use super::Jobs;
+use super::circuits::counts;
+use super::read::lossy;
+use super::record::StoredJob;
+use super::rows::{SETS, key_of};
+use crate::StoreError;
+use crate::read::{from_reply, score};
+
+/// Queues that one round trip reads: 12 commands each, about a millisecond of Redis.
+const QUEUES_AT_ONCE: usize = 100;
+
+/// Commands for each queue.
+const COMMANDS: usize = 12;
+
+/// A queue at a glance.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct QueueStatus {
+    /// Jobs that wait to be sent.
+    pub sends: u64,
+    /// Jobs that wait to be queried, or are claimed.
+    pub queries: u64,
+    /// Jobs that wait for a person.
+    pub review: u64,
+    /// Jobs that have ended, and are not yet reduced to tombstones.
+    pub done: u64,
+    /// Jobs with a webhook event that waits.
+    pub deliveries: u64,
+    /// Keys in quarantine.
+    pub quarantined: u64,
+    /// The earliest due time.
+    pub next_due: Option<Millis>,
+    /// When this was so, in Redis time.
+    pub now: Millis,
+    /// The earliest due time of a send. Of those in the fair order the first one tells.
+    pub next_send: Option<Millis>,
+    /// The earliest due time of a query.
+    pub next_query: Option<Millis>,
+    /// Why it is paused, if it is.
+    pub paused: Option<Reason>,
+    /// For each worker whose circuit breaker is open here, when it probes, or has begun to: until one succeeds it sends nothing else.
+    pub circuits_open: Vec<Millis>,
+}
+
+impl QueueStatus {
+    /// Jobs that have not ended.
+    #[must_use]
+    pub const fn open_jobs(&self) -> u64 {
+        self.sends + self.queries + self.review
+    }
+
+    /// The queue as outsiders read it.
+    #[must_use]
+    pub fn view(&self, lane: &Lane) -> LaneView {
+        LaneView {
+            lane: lane.to_string(),
+            account: lane.account.to_string(),
+            kind: lane.kind.to_string(),
+            to_send: self.sends,
+            to_ask: self.queries,
+            review: self.review,
+            done: self.done,
+            to_tell: self.deliveries,
+            orphans: self.quarantined,
+            next_due: JobView::time(self.next_due),
+            paused: self.paused.clone(),
+            circuits_open: self.circuits_open.len(),
+        }
+    }
+}
+
+impl Jobs {
+    /// How many jobs of a queue wait where.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn status(&self, lane: &Lane) -> Result<QueueStatus, StoreError> {
+        let status = self.statuses(std::slice::from_ref(lane)).await?.pop();
+        status.ok_or_else(|| StoreError::Unreadable { what: "a queue's status".into(), detail: "there is none".into() })
+    }
+
+    /// The same of many queues, in their order.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn statuses(&self, lanes: &[Lane]) -> Result<Vec<QueueStatus>, StoreError> {
+        let mut statuses = Vec::with_capacity(lanes.len());
+        for lanes in lanes.chunks(QUEUES_AT_ONCE) {
+            let mut pipeline = Pipeline::new();
+            pipeline.cmd("TIME");
+            for lane in lanes {
+                self.ask_status(lane, &mut pipeline);
+            }
+            let mut replies: Vec<Value> = self.store.query("ZCARD", &pipeline).await?;
+            let rows = replies.split_off(1.min(replies.len()));
+            let (seconds, micros): (u64, u64) = from_reply("TIME", replies.first())?;
+            let now = Millis(seconds * 1_000 + micros / 1_000);
+            let mut found = Vec::with_capacity(lanes.len());
+            for row in rows.chunks_exact(COMMANDS) {
+                found.push(status(row, now)?);
+            }
+            self.find_first_sends(lanes, &mut found).await?;
+            statuses.extend(found.into_iter().map(|(status, _)| status));
+        }
+        Ok(statuses)
+    }
+
+    fn ask_status(&self, lane: &Lane, pipeline: &mut Pipeline) {
+        let queue = self.keys.of(lane);
+        for set in SETS {
+            pipeline.zcard(queue.set(set));
+        }
+        pipeline.zcard(queue.set("due_deliveries")).hlen(queue.set("quarantine"));
+        pipeline.hget(queue.queue_hash(), "paused");
+        for set in ["due_sends", "due_queries"] {
+            pipeline.zrange_withscores(queue.set(set), 0, 0);
+        }
+        pipeline.zrange(queue.set("sends"), 0, 0);
+        pipeline.hvals(queue.set("circuits"));
+    }
+
+    /// The fair order knows ranks and no times: since when its first job is due is in that job's record.
+    async fn find_first_sends(
+        &self,
+        lanes: &[Lane],
+        found: &mut [(QueueStatus, Option<String>)],
+    ) -> Result<(), StoreError> {
+        let (mut pipeline, mut asked) = (Pipeline::new(), Vec::new());
+        for (lane, (status, first)) in lanes.iter().zip(found) {
+            let Some(key) = first.as_deref().and_then(key_of) else { continue };
+            pipeline.cmd("MGET").arg(self.keys.of(lane).job(&key)); // a foreign type is no text
+            asked.push(status);
+        }
+        if asked.is_empty() {
+            return Ok(());
+        }
+        let texts: Vec<Vec<Option<Vec<u8>>>> = self.store.query("MGET", &pipeline).await?;
+        for (status, texts) in asked.into_iter().zip(texts) {
+            let text = texts.into_iter().next().flatten().map(lossy);
+            let stored = text.and_then(|text| StoredJob::read(&text).ok());
+            let due = stored.and_then(|stored| stored.due_since()).unwrap_or(status.now);
+            status.next_send = earliest(status.next_send, Some(due));
+            status.next_due = earliest(status.next_due, Some(due));
+        }
+        Ok(())
+    }
+}
+
+fn earliest(left: Option<Millis>, right: Option<Millis>) -> Option<Millis> {
+    left.into_iter().chain(right).min()
+}
+
+/// A queue's status, and what is first in its fair order.
+fn status(row: &[Value], now: Millis) -> Result<(QueueStatus, Option<String>), StoreError> {
+    let count = |at: usize| from_reply::<u64>("ZCARD", row.get(at));
+    let head = |at: usize| -> Result<Option<Millis>, StoreError> {
+        let rows: Vec<(Vec<u8>, f64)> = from_reply("ZRANGE", row.get(at))?;
+        Ok(rows.first().map(|(_, due)| score(*due)))
+    };
+    let paused: Option<Vec<u8>> = from_reply("HGET", row.get(7))?;
+    let (next_send, next_query) = (head(8)?, head(9)?);
+    let first: Vec<Vec<u8>> = from_reply("ZRANGE", row.get(10))?;
+    let circuits: Vec<u64> = from_reply("HVALS", row.get(11))?;
+    let status = QueueStatus {
+        sends: count(0)? + count(1)?,
+        queries: count(2)?,
+        review: count(3)?,
+        done: count(4)?,
+        deliveries: count(5)?,
+        quarantined: count(6)?,
+        next_due: earliest(next_send, next_query),
+        now,
+        next_send,
+        next_query,
+        paused: paused.map(|paused| Reason::read(&lossy(paused))),
+        circuits_open: circuits.into_iter().map(Millis).filter(|until| counts(*until, now)).collect(),
+    };
+    Ok((status, first.into_iter().next().map(lossy)))
+}

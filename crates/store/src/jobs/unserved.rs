@@ -1,0 +1,24 @@
+//! Queues that nobody serves, so that no open job is out of sight.
+
+use bursar_domain::Lane;
+
+use super::{Jobs, QueueStatus};
+use crate::{KnownLane, StoreError};
+
+impl Jobs {
+    /// Queues other than `ours` with open jobs, with a waiting delivery or with keys in quarantine, that no worker serves.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn unserved_queues(&self, ours: &[Lane]) -> Result<Vec<(Lane, QueueStatus)>, StoreError> {
+        let ours: std::collections::BTreeSet<&Lane> = ours.iter().collect();
+        let known = self.store.known_lanes().await?.into_iter();
+        let others: Vec<Lane> = known
+            .filter(|KnownLane { lane, is_served, .. }| !is_served && !ours.contains(lane))
+            .map(|known| known.lane)
+            .collect();
+        let statuses = self.statuses(&others).await?;
+        let waits = |status: &QueueStatus| status.open_jobs() + status.deliveries + status.quarantined > 0;
+        Ok(others.into_iter().zip(statuses).filter(|(_, status)| waits(status)).collect())
+    }
+}

@@ -1,0 +1,134 @@
+//! Queues at a glance.
+
+use std::time::Duration;
+
+use bursar_domain::{ActionKind, Due, Lane, Millis, Reason, State};
+use bursar_store::Sends;
+use bursar_store::jobs::{NewRecord, QueueStatus};
+
+use crate::scene::{LATER, Scene, holding, then, transfer};
+
+async fn status(scene: &Scene) -> QueueStatus {
+    scene.jobs.status(&scene.lane).await.unwrap()
+}
+
+#[tokio::test]
+async fn a_queue_at_a_glance_tells_what_waits_where_since_when_and_why() {
+    let scene = Scene::new().await;
+    let empty = status(&scene).await;
+    assert_eq!((empty.open_jobs(), empty.done, empty.next_due, empty.paused), (0, 0, None, None));
+    scene.bring("asked", State::Pending).await;
+    scene.bring("review", State::NeedsReview).await;
+    scene.bring("done", State::Succeeded).await;
+    scene.bring("later", State::Queued).await;
+    let seen = status(&scene).await;
+    assert_eq!((seen.next_send, seen.next_query, seen.next_due), (Some(LATER), Some(LATER), Some(LATER)));
+    scene.submit(&["due1", "due2"]).await;
+    let _: u64 = scene.command(&["HSET", &scene.name("quarantine"), "x", "{}"]).await;
+    let _: u64 = scene.command(&["ZADD", &scene.name("due_deliveries"), "1", "done"]).await;
+    let reason = Reason::operator_action(ActionKind::Pause, "li", "a look");
+    scene.jobs.pause(&scene.lane, &reason).await.unwrap();
+    let created = scene.job("due1").await.created;
+    let seen = status(&scene).await;
+    assert_eq!((seen.sends, seen.queries, seen.review, seen.done), (3, 1, 1, 1));
+    assert_eq!((seen.deliveries, seen.quarantined, seen.open_jobs()), (1, 1, 5));
+    assert_eq!((seen.next_send, seen.next_due, seen.paused.as_ref()), (created, created, Some(&reason)));
+    assert_eq!(seen.view(&scene.lane).paused, Some(reason));
+    assert!(seen.now >= created.unwrap());
+}
+
+#[tokio::test]
+async fn a_head_that_cannot_be_read_hides_no_status() {
+    let scene = Scene::new().await;
+    scene.submit(&["K1"]).await;
+    let name = scene.job_name("K1");
+    for spoil in [&["SET", name.as_str(), "damaged"][..], &["DEL", name.as_str()]] {
+        let _: redis::Value = scene.command(spoil).await;
+        let seen = status(&scene).await;
+        assert_eq!((seen.sends, seen.next_send), (1, Some(seen.now)));
+    }
+    let _: u64 = scene.command(&["RPUSH", &scene.job_name("K1"), "x"]).await;
+    assert_eq!(status(&scene).await.sends, 1);
+    let _: u64 = scene.command(&["HSET", &scene.name("queue"), "paused", "no JSON"]).await;
+    assert!(status(&scene).await.paused.is_some());
+}
+
+#[tokio::test]
+async fn many_queues_are_read_in_their_order() {
+    let scene = Scene::new().await;
+    let lanes: Vec<Lane> = (0..250).map(|number| format!("a{number}/transfer").parse().unwrap()).collect();
+    for (number, lane) in lanes.iter().enumerate().filter(|(number, _)| number % 50 == 7) {
+        let jobs: Vec<_> = (0..=number).map(|key| transfer(&format!("K{key}"))).collect();
+        let new: Vec<NewRecord<'_>> = jobs.iter().map(|job| NewRecord { job, group: "", step: 1.0 }).collect();
+        scene.jobs.submit(lane, &new).await.unwrap();
+    }
+    let statuses = scene.jobs.statuses(&lanes).await.unwrap();
+    let sends: Vec<u64> = statuses.iter().map(|status| status.sends).collect();
+    let expected: Vec<u64> = (0..250).map(|number| if number % 50 == 7 { number + 1 } else { 0 }).collect();
+    assert_eq!(sends, expected);
+    assert!(statuses.iter().all(|status| status.next_send.is_some() == (status.sends > 0)));
+    assert!(scene.jobs.statuses(&[]).await.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn only_what_is_in_doubt_and_claimed_by_nobody_is_counted() {
+    let scene = Scene::new().await;
+    let in_doubt = async || scene.jobs.in_doubt(&scene.lane).await.unwrap();
+    assert_eq!(in_doubt().await, 0);
+    scene.bring("asked", State::Pending).await;
+    scene.bring("doubt1", State::InDoubt).await;
+    scene.submit(&["doubt2"]).await;
+    let job = scene.claim_one("w").await;
+    assert_eq!(in_doubt().await, 1, "a send that is out is its worker's");
+    scene.commit(&then(&job, State::InDoubt, Due::Send(LATER))).await;
+    assert_eq!(in_doubt().await, 2, "in both sets");
+    scene.submit(&["queued"]).await;
+    assert_eq!(in_doubt().await, 2);
+    let lost = scene.claim_as(bursar_store::Claim { sends: Sends::NotYet, ..holding(scene.wish("w", 1), 7) }).await;
+    assert!(lost.lost_writes);
+    assert_eq!(in_doubt().await, 3, "what was queued may have been sent");
+    let empty: Lane = "main/bill_upload".parse().unwrap();
+    let counts = scene.jobs.in_doubt_of(&[empty.clone(), scene.lane.clone(), empty]).await.unwrap();
+    assert_eq!(counts, [0, 3, 0]);
+}
+
+#[tokio::test]
+async fn circuit_breakers_are_told_and_forgotten_with_their_workers() {
+    let scene = Scene::new().await;
+    let rest = Some(Duration::from_secs(20));
+    scene.jobs.circuit(&scene.lane, "w1", rest).await.unwrap();
+    scene.jobs.circuit(&scene.lane, "w2", rest).await.unwrap();
+    let seen = status(&scene).await;
+    assert_eq!(seen.circuits_open.len(), 2);
+    assert!(seen.circuits_open.iter().all(|until| until.0.abs_diff(seen.now.0 + 20_000) < 5_000));
+    scene.jobs.circuit(&scene.lane, "w1", None).await.unwrap();
+    assert_eq!(status(&scene).await.circuits_open.len(), 1);
+    let _: u64 = scene.command(&["HSET", &scene.name("circuits"), "w2", "5"]).await;
+    assert!(status(&scene).await.circuits_open.is_empty(), "its worker has died");
+    scene.jobs.circuit(&scene.lane, "w3", rest).await.unwrap();
+    let known: Vec<String> = scene.command(&["HKEYS", &scene.name("circuits")]).await;
+    assert_eq!(known, ["w3"]);
+    let expires: i64 = scene.command(&["PTTL", &scene.name("circuits")]).await;
+    assert!(expires > 20_000);
+}
+
+#[tokio::test]
+async fn queues_that_nobody_serves_are_found_with_what_waits_there() {
+    let scene = Scene::new().await;
+    let lanes = ["main/transfer", "old/transfer", "empty/transfer"];
+    let known = format!("{}:lanes", scene.base.split(":{").next().unwrap());
+    for lane in lanes {
+        let _: u64 = scene.command(&["ZADD", &known, "0", lane]).await;
+    }
+    let old: Lane = "old/transfer".parse().unwrap();
+    let job = transfer("K1");
+    for lane in [&scene.lane, &old] {
+        scene.jobs.submit(lane, &[NewRecord { job: &job, group: "", step: 1.0 }]).await.unwrap();
+    }
+    let unserved = scene.jobs.unserved_queues(std::slice::from_ref(&scene.lane)).await.unwrap();
+    let found: Vec<(&Lane, u64)> = unserved.iter().map(|(lane, status)| (lane, status.sends)).collect();
+    assert_eq!(found, [(&old, 1)]);
+    let _: u64 = scene.command(&["ZADD", &known, &scene.now().await.to_string(), "old/transfer"]).await;
+    assert!(scene.jobs.unserved_queues(std::slice::from_ref(&scene.lane)).await.unwrap().is_empty());
+    assert!(status(&scene).await.now > Millis(0));
+}
