@@ -37,8 +37,7 @@ impl Jobs {
     /// # Errors
     /// [`StoreError`].
     pub async fn in_doubt_of(&self, lanes: &[Lane]) -> Result<Vec<usize>, StoreError> {
-        let most = usize::try_from(LOOKED_AT).unwrap_or(LEAST);
-        let share = (LOOKED_AT_ALL / lanes.len().max(1)).clamp(LEAST, most);
+        let share = (LOOKED_AT_ALL / lanes.len().max(1)).clamp(LEAST, LOOKED_AT);
         let mut counts = vec![0; lanes.len()];
         let mut batch: Vec<(usize, Vec<String>)> = Vec::new();
         let mut records = 0;
