@@ -11,11 +11,13 @@ mod apply;
 mod circuits;
 mod claim;
 mod commit;
+mod deliveries;
 mod events;
 mod facts;
 mod in_doubt;
 mod keys;
 mod list;
+mod notifications;
 mod overlay;
 mod purge;
 mod quarantine;
@@ -38,8 +40,14 @@ pub use activity::Recent;
 pub use apply::{Guarded, Place};
 pub use claim::{Claim, Claimed, ClaimedJob, Probe};
 pub use commit::{Commit, Committed, ResponseKnownBy};
+pub use deliveries::{
+    ClaimedDeliveries, ClaimedDelivery, DeliveryClaim, DeliveryCommit, DeliveryResult, DeliveryStatus, EventPayload,
+};
 pub use events::{Event, EventWatch};
 pub use list::{Cursor, Listed};
+pub use notifications::{
+    Finality, NotificationCount, NotificationDelivery, NotificationFilter, StoreOutcome, VerifiedNotification,
+};
 pub use quarantine::{Dropped, Quarantined, Retried};
 pub use queue::Ready;
 pub use read::{JobRecord, StoredAs};

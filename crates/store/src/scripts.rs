@@ -13,7 +13,7 @@ pub(crate) const EVENTS_KEPT: u32 = 10_000;
 pub(crate) const LOG_QUIET_AFTER: u32 = 200;
 
 /// What several scripts do alike: put in where their header names it.
-const SHARED: [(&str, &str); 14] = [
+const SHARED: [(&str, &str); 15] = [
     ("-- shared: whole.lua\n", include_str!("../lua/shared/whole.lua")),
     ("-- shared: marks.lua\n", include_str!("../lua/shared/marks.lua")),
     ("-- shared: claims.lua\n", include_str!("../lua/shared/claims.lua")),
@@ -25,6 +25,7 @@ const SHARED: [(&str, &str); 14] = [
     ("-- shared: rivals.lua\n", include_str!("../lua/shared/rivals.lua")),
     ("-- shared: names.lua\n", include_str!("../lua/jobs/shared/names.lua")),
     ("-- shared: ready.lua\n", include_str!("../lua/jobs/shared/ready.lua")),
+    ("-- shared: entries.lua\n", include_str!("../lua/jobs/shared/entries.lua")),
     ("-- shared: ranks.lua\n", include_str!("../lua/jobs/shared/ranks.lua")),
     ("-- shared: lost_writes.lua\n", include_str!("../lua/jobs/shared/lost_writes.lua")),
     ("-- shared: deliveries.lua\n", include_str!("../lua/jobs/shared/deliveries.lua")),

@@ -35,7 +35,7 @@ impl Store {
         self.subscribe(self.keys.tell_channel()).await
     }
 
-    async fn subscribe<T>(&self, channel: String) -> Result<Wakes<T>, StoreError> {
+    pub(crate) async fn subscribe<T>(&self, channel: String) -> Result<Wakes<T>, StoreError> {
         let subscribe = async {
             let (client, switched) = self.server().client().await?;
             let messages = Subscription::open(&client, &channel).await?;

@@ -1,15 +1,16 @@
 #!lua flags=allow-oom
--- Writes what was decided about jobs of one queue: the end of a claim, an operator's action, a restored job, a tombstone. Each is written
--- only if claim and record still are what the decision was made of; nothing is decided here.
+-- Writes what was decided about jobs of one queue: the end of a claim, an operator's action, a restored job, a tombstone; or about its
+-- webhook deliveries. Each is written only if claim and record still are what the decision was made of; nothing is decided here.
 -- KEYS  1 the partition's base, which never exists, 2 the queue's hash
 -- ARGV  1 queue, 2 wake channel, 3 delivery channel, 4 events kept, 5 '' or why a queue is paused in which nothing of this may be done,
---       then for each job:
+--       6 whose records: 'job' | 'delivery' | 'notification', 7 the hash with their claims, then for each:
 --       key, group ('' = none) with a space before it, claim seen ('' = none), record seen ('-' = it may be any, '' = none), record to
---       write ('' = as it is), claim to write ('' = none), place ('sends'|'queries'|'review'|'done'|'expired'|'quarantine'|'' = as it is), due (ms, or
---       what the quarantine says), the decider's idea of Redis's time (ms, 0 = none), state to publish ('' = unchanged), webhook event
---       ('' = none), what the response is known by ('' = nothing), further arguments, then those: a letter with a text behind it, 'h' a
---       line for the history's list, 'b' a business key that the job now has, 'f' what a response is no longer known by, 'd' deletes the
---       history's list
+--       write ('' = as it is), claim to write ('' = none), place ('sends'|'queries'|'review'|'done'|'expired'|'quarantine'|'' = as it is; of
+--       a delivery 'again'|'next' = this event is over|'none' = no further ones are wanted|'quarantine'), due (ms, or what the quarantine
+--       says), the decider's idea of Redis's time (ms, 0 = none), state to publish ('' = unchanged), webhook event ('' = none), what the
+--       response is known by ('' = nothing), further arguments, then those: a letter with a text behind it, 'h' a line for the history's
+--       list, 'b' a business key that the job now has, 'f' what a response is no longer known by, 'e' an event of this name to publish,
+--       'd' deletes whatever else is kept of the job
 -- Returns for each job 'ok' | {'changed', claim, record} as they are ('' = none) | {'owned', key of the job that the response is known by}
 --         | 'paused' | 'repeated' (this very call has the job twice: nothing was done for the second)
 -- shared: whole.lua
@@ -20,15 +21,17 @@ local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local now_text = whole(now)
 local WORDS = 13
+local is_delivery = ARGV[6] == 'delivery'
+local job_base, claims_name = queue_key(ARGV[6]) .. ':', queue_key(ARGV[7])
 local keys, starts = {}, {}
 do
-  local at = 6
+  local at = 8
   while at <= #ARGV do
     keys[#keys + 1], starts[#starts + 1] = ARGV[at], at
     at = at + WORDS + ARGV[at + 12]
   end
 end
-local claims = redis.call('HMGET', queue_key('claims'), unpack(keys))
+local claims = redis.call('HMGET', claims_name, unpack(keys))
 local ids, owners = {}, {}
 for _, at in ipairs(starts) do
   if ARGV[at + 11] ~= '' then ids[#ids + 1] = ARGV[at + 11] end
@@ -43,8 +46,8 @@ local answers = {}
 -- What is written for all jobs at once, each list with its length: making tables and counting them is what costs.
 local records, written, ended, over_count = {}, 0, {}, 0
 local entries, named, forgotten, deleted, deliveries, done = {}, {}, {}, {}, {}, {}
-local going = { due_sends = {}, due_queries = {}, review = {} }
-local leaving = { sends = {}, due_sends = {}, due_queries = {}, review = {}, done = {} }
+local going = { due_sends = {}, due_queries = {}, review = {}, due_deliveries = {} }
+local leaving = { sends = {}, due_sends = {}, due_queries = {}, review = {}, done = {}, due_deliveries = {} }
 local soonest = math.huge
 local function add(list, first, second)
   local place = #list
@@ -61,7 +64,6 @@ local function add_event(key, state)
   event[event_words + 3], event[event_words + 4], event[event_words + 5], event[event_words + 6] = 'key', key, 'state', state
   event_words = event_words + WORDS_AN_EVENT
 end
-local job_base = queue_key('job') .. ':'
 local over = {} -- jobs of this very call
 -- The rest of what is said of a job, which most have nothing of.
 local function further(key, at, count)
@@ -71,13 +73,34 @@ local function further(key, at, count)
     elseif letter == 'b' then
       records[written + 1], records[written + 2], written = queue_key('business') .. ':' .. word, key, written + 2
     elseif letter == 'f' then forgotten[#forgotten + 1] = word
-    elseif letter == 'd' then deleted[#deleted + 1] = queue_key('history') .. ':' .. key
+    elseif letter == 'e' then changed[#changed + 1] = { 'queue', queue, 'event', word, 'key', key }
+    elseif letter == 'd' then
+      for _, name in ipairs({ 'history', 'delivery', 'outbox' }) do deleted[#deleted + 1] = queue_key(name) .. ':' .. key end
     end
   end
 end
+local function move_delivery(key, place, due)
+  local outbox = queue_key('outbox') .. ':' .. key
+  if place == 'next' then
+    redis.pcall('LPOP', outbox)
+    deleted[#deleted + 1] = job_base .. key
+    if redis.call('EXISTS', outbox) == 1 then place, due = 'again', now_text end
+  elseif place == 'none' then deleted[#deleted + 1] = outbox
+  elseif place == 'quarantine' then redis.call('HSET', queue_key('delivery_quarantine'), key, due)
+  end
+  if place ~= 'again' then
+    leaving.due_deliveries[#leaving.due_deliveries + 1] = key
+    return
+  end
+  add(going.due_deliveries, due, key)
+  soonest = math.min(soonest, tonumber(due))
+end
 local function move(key, group, claim, place, due, decided)
   -- Redis's clock was set back since: what was decided by the other one comes due by this one.
-  if (place == 'sends' or place == 'queries') and tonumber(decided) > now then due = whole(math.max(0, due - (decided - now))) end
+  if (place == 'sends' or place == 'queries' or place == 'again') and tonumber(decided) > now then
+    due = whole(math.max(0, due - (decided - now)))
+  end
+  if is_delivery then return move_delivery(key, place, due) end
   if place == 'done' then add(done, now_text, key)
   elseif place == 'queries' then add(going.due_queries, due, key)
   elseif place == 'sends' then add(going.due_sends, due, key .. group)
@@ -124,8 +147,8 @@ for number, at in ipairs(starts) do answers[number] = is_paused and 'paused' or 
 -- due to be looked at still.
 if #deleted > 0 then redis.call('UNLINK', unpack(deleted)) end
 if #records > 0 then redis.call('MSET', unpack(records)) end
-if #ended > 0 then redis.call('HDEL', queue_key('claims'), unpack(ended)) end
-if #entries > 0 then redis.call('HSET', queue_key('claims'), unpack(entries)) end
+if #ended > 0 then redis.call('HDEL', claims_name, unpack(ended)) end
+if #entries > 0 then redis.call('HSET', claims_name, unpack(entries)) end
 for set, members in pairs(going) do
   if #members > 0 then redis.call('ZADD', queue_key(set), unpack(members)) end
 end
@@ -136,9 +159,10 @@ end
 if #named > 0 then redis.pcall('HSET', queue_key('responses'), unpack(named)) end
 if #forgotten > 0 then redis.pcall('HDEL', queue_key('responses'), unpack(forgotten)) end
 for _, delivery in ipairs(deliveries) do enqueue_delivery(delivery[1], delivery[2], now_text) end
+make_deliveries_due(now_text, ARGV[3])
 for _, words in ipairs(changed) do redis.call('XADD', base .. 'events', 'MAXLEN', '~', ARGV[4], '*', unpack(words)) end
 if soonest < math.huge then
-  bring_forward(whole(soonest))
-  if soonest <= now then redis.pcall('PUBLISH', ARGV[2], queue) end
+  bring_forward(whole(soonest), is_delivery and 'ready_deliveries' or 'ready')
+  if soonest <= now then redis.pcall('PUBLISH', is_delivery and ARGV[3] or ARGV[2], queue) end
 end
 return answers

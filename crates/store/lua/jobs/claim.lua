@@ -14,6 +14,7 @@
 -- shared: whole.lua
 -- shared: names.lua
 -- shared: ready.lua
+-- shared: entries.lua
 -- shared: ranks.lua
 -- shared: lost_writes.lua
 local worker, token = ARGV[2], ARGV[3]
@@ -56,13 +57,7 @@ local function settle_ready(not_before)
     look('due_sends')
     if redis.call('EXISTS', queue_key('sends')) == 1 then due = math.min(due, now) end
   end
-  if due == math.huge then
-    redis.call('ZREM', base .. 'ready', queue)
-    return -1
-  end
-  due = math.max(due, not_before)
-  redis.call('ZADD', base .. 'ready', due, queue)
-  return due
+  return set_ready('ready', due < math.huge and math.max(due, not_before) or due)
 end
 
 -- GCRA: the arrival is when the bucket will be empty; a burst of 50 ms of the rate smooths what batches bunch together.
@@ -129,38 +124,32 @@ for at = 1, taken do names[at] = job_key(keys[at]) end
 local records = redis.call('MGET', unpack(names))
 local earlier = redis.call('HMGET', queue_key('claims'), unpack(keys))
 
--- Claim and lease before all else: an error in between, from a key of a foreign type, leaves jobs that come due, never one that was
--- taken and forgotten.
-local MAX_ENTRY = 4096 -- so many claims were lost without anybody deciding about the job that its readers die of it
 local LEFT_ALONE = 100 -- ms until a claim is looked at again that was left to its worker
 fence = fence + 1
 local fence_text, lease_end, now_text = whole(fence), whole(now + lease), whole(now)
-local leased, claims, jobs, receipt, poisoned, left_alone = {}, {}, {}, { ARGV[7] }, {}, false
-local function take(at, call, due)
+local jobs, receipt, poisoned, left_alone = {}, { ARGV[7] }, {}, false
+local function take(at, entry, due)
   local key, lapsed = keys[at], earlier[at]
   if lapsed and ARGV[16] == '1' then
     left_alone = true
-    if call == 'send' then redis.call('ZADD', queue_key('due_queries'), now_text, key) end
+    if at <= take_sends then redis.call('ZADD', queue_key('due_queries'), now_text, key) end
     return
   end
   if lapsed and #lapsed > MAX_ENTRY then
     poisoned[#poisoned + 1] = key
     return
   end
-  local claim = '{"claim":' .. token .. ',"call":"' .. call .. '","fence":' .. fence_text .. ',"at":' .. now_text
-    .. (lapsed and ',"after":' .. lapsed .. '}' or '}')
-  local place = #leased
-  leased[place + 1], leased[place + 2] = lease_end, key
-  claims[place + 1], claims[place + 2] = key, claim
+  local claim = add_claim(key, entry, lapsed, lease_end)
   receipt[#receipt + 1] = members[at] or key
-  place = #jobs
+  local place = #jobs
   jobs[place + 1], jobs[place + 2], jobs[place + 3], jobs[place + 4] = key, claim, due, records[at]
 end
-for at = 1, take_sends do take(at, 'send', '0') end
-for at = 1, take_queries do take(take_sends + at, 'query', queries[2 * at]) end
-if #leased > 0 then
-  redis.call('ZADD', queue_key('due_queries'), unpack(leased))
-  redis.call('HSET', queue_key('claims'), unpack(claims))
+local send = entry_of(token, 'send', now_text, fence_text)
+for at = 1, take_sends do take(at, send, '0') end
+local query = entry_of(token, 'query', now_text, fence_text)
+for at = 1, take_queries do take(take_sends + at, query, queries[2 * at]) end
+local claimed = keep_claims('due_queries', 'claims')
+if claimed > 0 then
   -- Should the reply be lost, the worker reads here what it was given, and gives it back unsent.
   redis.call('SET', queue_key('receipt') .. ':' .. worker, table.concat(receipt, '\n'), 'PX', ARGV[9])
 end
@@ -187,7 +176,6 @@ if #poisoned > 0 then
     redis.call('HSETNX', queue_key('quarantine'), key, '{"at":' .. now_text .. ',"code":"workers_lost"}')
   end
 end
-local claimed = #leased / 2
 if claimed > 0 then
   if rate > 0 then
     arrival = math.ceil(arrival + claimed * interval)

@@ -4,6 +4,7 @@ use bursar_domain::{Lane, Millis, State};
 use redis::Value;
 
 use super::Jobs;
+use super::keys::QueueKeys;
 use crate::StoreError;
 use crate::scripts::EVENTS_KEPT;
 
@@ -27,6 +28,39 @@ pub enum Place {
     Expired,
     /// Out of the way, with the time and the reason as JSON.
     Quarantine(String),
+    /// Of a delivery: this event is tried again, not before this moment.
+    Again(Millis),
+    /// Of a delivery: this event is over, and the next one's turn has come.
+    NextEvent,
+    /// Of a delivery: no further events are wanted.
+    NoMoreEvents,
+}
+
+/// Whose records a write is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Records {
+    Jobs,
+    Deliveries,
+    Notifications,
+}
+
+impl Records {
+    /// What the records' names begin with.
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Jobs => "job",
+            Self::Deliveries => "delivery",
+            Self::Notifications => "notification",
+        }
+    }
+
+    /// The hash with their claims. Nobody claims a notification.
+    pub(crate) const fn claims(self) -> &'static str {
+        match self {
+            Self::Jobs | Self::Notifications => "claims",
+            Self::Deliveries => "delivery_claims",
+        }
+    }
 }
 
 /// What must be there for a write to happen.
@@ -62,6 +96,8 @@ pub struct Guarded {
     /// Lines for the history's list.
     pub(crate) history: Vec<String>,
     pub(crate) business_key: Option<String>,
+    /// The name of an event about the job that is published besides its state.
+    pub(crate) published: Option<&'static str>,
     /// What responses are no longer known by.
     pub(crate) forgotten: Vec<String>,
     pub(crate) deletes_history: bool,
@@ -84,6 +120,7 @@ impl Guarded {
             response: String::new(),
             history: Vec::new(),
             business_key: None,
+            published: None,
             forgotten: Vec::new(),
             deletes_history: false,
         }
@@ -116,14 +153,26 @@ impl Jobs {
         writes: &[Guarded],
         unless_paused: &str,
     ) -> Result<Vec<Applied>, StoreError> {
+        self.apply_to(&self.keys.of(lane), Records::Jobs, writes, unless_paused).await
+    }
+
+    /// The same for records of this sort.
+    pub(crate) async fn apply_to(
+        &self,
+        queue: &QueueKeys,
+        records: Records,
+        writes: &[Guarded],
+        unless_paused: &str,
+    ) -> Result<Vec<Applied>, StoreError> {
         let mut answers = Vec::with_capacity(writes.len());
         for batch in writes.chunks(MAX_APPLIED) {
-            let queue = self.keys.of(lane);
             let mut call = self.scripts.apply.on_jobs(&queue.base, &queue.queue_hash(), &queue.queue);
             call.push(self.keys.wake_channel())
                 .push(self.keys.delivery_channel())
                 .push(EVENTS_KEPT)
-                .push(unless_paused);
+                .push(unless_paused)
+                .push(records.name())
+                .push(records.claims());
             for write in batch {
                 push(&mut call, write);
             }
@@ -145,12 +194,17 @@ fn push(call: &mut crate::scripts::Call<'_>, write: &Guarded) {
         Place::Done => ("done", String::new()),
         Place::Expired => ("expired", String::new()),
         Place::Quarantine(why) => ("quarantine", why.clone()),
+        Place::Again(at) => ("again", at.0.to_string()),
+        Place::NextEvent => ("next", String::new()),
+        Place::NoMoreEvents => ("none", String::new()),
     };
     let lines = write.history.iter().map(|line| format!("h{line}"));
     let business = write.business_key.iter().map(|business_key| format!("b{business_key}"));
     let forgotten = write.forgotten.iter().map(|id| format!("f{id}"));
+    let published = write.published.iter().map(|name| format!("e{name}"));
     let deletes = write.deletes_history.then(|| "d".to_owned());
-    let more: Vec<String> = deletes.into_iter().chain(lines).chain(business).chain(forgotten).collect();
+    let more: Vec<String> =
+        deletes.into_iter().chain(lines).chain(business).chain(forgotten).chain(published).collect();
     call.push(&write.key)
         .push(member_end(&write.group))
         .push(&write.claim_seen)

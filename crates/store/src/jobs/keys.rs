@@ -20,9 +20,23 @@
 //! | `queue:QUEUE` | hash | `paused` (the reason), `fence`, `era`, `resumed`, `resumed_at`, `gateway`, `rate_arrival` (µs), `turn`, `virtual_time` |
 //! | `receipt:QUEUE:WORKER` | string | the number of the worker's last claim that gave it jobs or was given up, and the jobs; expires |
 //! | `outbox:QUEUE:KEY` | list | webhook events of a job that wait, oldest first |
-//! | `due_deliveries:QUEUE` | sorted set | keys with a waiting event, by when to try |
+//! | `due_deliveries:QUEUE` | sorted set | keys with a waiting event, by when to try (ms); a claimed one stands there at its lease's end |
+//! | `delivery:QUEUE:KEY` | string | what was tried of the event that is next: see `deliveries/record.rs` |
+//! | `delivery_claims:QUEUE` | hash | the dispatchers' claims, by key |
+//! | `delivery_quarantine:QUEUE` | hash | keys whose events cannot be delivered → since when, and why |
 //! | `ready` | sorted set | the partition's queues in which something waits, by when it is due (ms) |
+//! | `ready_deliveries` | sorted set | the same of webhooks: queues with a waiting event, by when to try |
 //! | `events` | stream | what changed in the partition's queues, bounded |
+//!
+//! An account's notifications have a queue's name of their own, with `history`, `outbox` and the keys of deliveries as above, by number, and
+//!
+//! | key | type | holds |
+//! |---|---|---|
+//! | `notification:QUEUE:NUMBER` | string | the record: see `notifications/record.rs` |
+//! | `notifications:QUEUE`, `held_notifications:QUEUE` | sorted sets | the numbers of those that could be read, and of those that a person must look at |
+//! | `record:QUEUE:METHOD:RECORD` | string | what is known of the gateway's record: its versions by their content, and whether it is final; expires long after their detail |
+//! | `held_record:QUEUE:METHOD:SHA256` | string | the same for what is held |
+//! | `last_notification:QUEUE` | string | the last number |
 
 use bursar_domain::{Key, Lane};
 use sha2::{Digest, Sha256};
@@ -51,8 +65,9 @@ impl JobKeys {
         Self { prefix: prefix.to_owned(), partitions: PARTITIONS }
     }
 
-    pub(crate) fn of(&self, lane: &Lane) -> QueueKeys {
-        let queue = lane.to_string();
+    /// The keys of a queue, or of an account's notifications.
+    pub(crate) fn of(&self, queue: &impl std::fmt::Display) -> QueueKeys {
+        let queue = queue.to_string();
         QueueKeys { base: self.base(partition(&queue, self.partitions)), queue }
     }
 
@@ -68,8 +83,9 @@ impl JobKeys {
         0..self.partitions
     }
 
-    pub(crate) fn ready(&self, partition: u16) -> String {
-        format!("{}ready", self.base(partition))
+    /// One of a partition's own sets.
+    pub(crate) fn partition_set(&self, partition: u16, name: &str) -> String {
+        format!("{}{name}", self.base(partition))
     }
 
     pub(crate) fn events(&self, partition: u16) -> String {
@@ -89,15 +105,21 @@ impl JobKeys {
 
 impl QueueKeys {
     pub(crate) fn job(&self, key: &Key) -> String {
-        self.of_key("job", key)
+        self.of_key("job", key.as_str())
     }
 
     pub(crate) fn history(&self, key: &Key) -> String {
-        self.of_key("history", key)
+        self.of_key("history", key.as_str())
     }
 
-    fn of_key(&self, name: &str, key: &Key) -> String {
-        format!("{}{name}:{}:{}", self.base, self.queue, key.as_str())
+    /// What is kept by this name of one job or notification.
+    pub(crate) fn of_key(&self, name: &str, key: &str) -> String {
+        format!("{}{name}:{}:{key}", self.base, self.queue)
+    }
+
+    /// A key of the partition by what follows its base.
+    pub(crate) fn below_base(&self, name: &str) -> String {
+        format!("{}{name}", self.base)
     }
 
     /// One of the queue's own sets or hashes.
@@ -124,7 +146,7 @@ mod tests {
     #[test]
     fn a_queue_s_keys_share_its_partition_s_hash_tag() {
         let keys = JobKeys::new("bursar");
-        let queue = keys.of(&"main/transfer".parse().unwrap());
+        let queue = keys.of(&"main/transfer");
         let tag = partition("main/transfer", PARTITIONS);
         assert_eq!(queue.base, format!("bursar:{{{tag}}}:"));
         assert_eq!(
@@ -132,7 +154,7 @@ mod tests {
             format!("bursar:{{{tag}}}:job:main/transfer:K1")
         );
         assert_eq!(queue.set("sends"), format!("bursar:{{{tag}}}:sends:main/transfer"));
-        assert_eq!(keys.ready(tag), format!("bursar:{{{tag}}}:ready"));
+        assert_eq!(keys.partition_set(tag, "ready"), format!("bursar:{{{tag}}}:ready"));
     }
 
     #[test]

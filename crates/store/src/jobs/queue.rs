@@ -1,5 +1,7 @@
 //! What a queue says of itself: paused or not, its fence, its era, its gateway; and which queues have something due.
 
+use std::str::FromStr;
+
 use bursar_domain::{Key, Lane, Millis, Reason};
 use redis::Pipeline;
 
@@ -13,9 +15,9 @@ const READY_AT_ONCE: usize = 500;
 
 /// A queue with something due.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Ready {
+pub struct Ready<T = Lane> {
     /// The queue.
-    pub lane: Lane,
+    pub lane: T,
     /// When its next job is due.
     pub due: Millis,
 }
@@ -90,9 +92,18 @@ impl Jobs {
     /// # Errors
     /// [`StoreError`]: repeat.
     pub async fn ready(&self, until: Millis) -> Result<(Vec<Ready>, bool), StoreError> {
+        self.ready_in("ready", until).await
+    }
+
+    /// The same by another set of the partitions.
+    pub(crate) async fn ready_in<T: FromStr>(
+        &self,
+        set: &str,
+        until: Millis,
+    ) -> Result<(Vec<Ready<T>>, bool), StoreError> {
         let mut pipeline = Pipeline::new();
         for partition in self.keys.partitions() {
-            pipeline.cmd("ZRANGE").arg(self.keys.ready(partition)).arg("-inf").arg(until.0).arg("BYSCORE");
+            pipeline.cmd("ZRANGE").arg(self.keys.partition_set(partition, set)).arg("-inf").arg(until.0).arg("BYSCORE");
             pipeline.arg("LIMIT").arg(0).arg(READY_AT_ONCE).arg("WITHSCORES");
         }
         let rows: Vec<Vec<(String, f64)>> = self.store.query("ZRANGE", &pipeline).await?;

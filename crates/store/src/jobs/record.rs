@@ -217,7 +217,7 @@ impl StoredJob {
 }
 
 /// A version that cannot be read otherwise may be a newer one.
-fn newer(text: &str) -> Option<Unreadable> {
+pub(crate) fn newer(text: &str) -> Option<Unreadable> {
     #[derive(Deserialize)]
     struct Version {
         v: u32,
@@ -302,7 +302,7 @@ const fn is_zero(number: &u64) -> bool {
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it with a reference")]
-const fn is_zero_u32(number: &u32) -> bool {
+pub(crate) const fn is_zero_u32(number: &u32) -> bool {
     *number == 0
 }
 

@@ -3,11 +3,12 @@
 use std::collections::HashMap;
 
 use bursar_domain::{Answer, Due, Job, Millis, State};
-use bursar_store::jobs::{Commit, NewRecord};
+use bursar_store::Origin;
+use bursar_store::jobs::{Commit, DeliveryClaim, DeliveryCommit, DeliveryResult, NewRecord};
 use bursar_test_support::{Fsync, Options, OwnRedis, private_redis};
 use serde_json::json;
 
-use crate::scene::{Scene, answered, known_by, parse};
+use crate::scene::{LEASE, Scene, answered, known_by, parse, told_transfer};
 
 /// Calls by command, as INFO commandstats counts them; scripts and what this file itself asks are left out.
 async fn commands(scene: &Scene) -> HashMap<String, u64> {
@@ -96,6 +97,29 @@ async fn each_step_of_a_batch_executes_few_commands() {
     counter.step("claim to query", 20).await;
     scene.jobs.commit(&scene.lane, &claims.jobs.iter().map(succeeded).collect::<Vec<_>>()).await.unwrap();
     counter.step("commit ended", 20).await;
+}
+
+#[tokio::test]
+async fn deliveries_of_a_batch_execute_few_commands() {
+    let (_redis, scene) = quiet().await;
+    let most = JOBS_A_BATCH as u64;
+    for prefix in ["warm", "k"] {
+        let jobs: Vec<Job> = (0..JOBS_A_BATCH).map(|number| told_transfer(&format!("{prefix}{number}"))).collect();
+        scene.accept(&jobs).await;
+        let claims = scene.claim("w", JOBS_A_BATCH).await;
+        let mut counter = Counter::new(&scene).await;
+        scene.jobs.commit(&scene.lane, &claims.jobs.iter().map(succeeded).collect::<Vec<_>>()).await.unwrap();
+        counter.step("commit ended, with webhooks", 20 + most).await;
+        let origin = Origin::Jobs(scene.lane.clone());
+        let number = prefix.len() as u64;
+        let claim = DeliveryClaim { dispatcher: "d", number, lease: LEASE, most: JOBS_A_BATCH };
+        let due = scene.jobs.claim_deliveries(&origin, &claim).await.unwrap().due;
+        assert_eq!(due.len(), JOBS_A_BATCH);
+        counter.step("claim deliveries", 8 + most).await;
+        let delivered = |due| DeliveryCommit::new(due, Millis(1), DeliveryResult::Delivered);
+        scene.jobs.commit_deliveries(&origin, &due.iter().map(delivered).collect::<Vec<_>>()).await.unwrap();
+        counter.step("commit deliveries", 8 + 3 * most).await;
+    }
 }
 
 async fn used(scene: &Scene) -> u64 {

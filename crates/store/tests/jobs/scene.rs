@@ -236,6 +236,13 @@ pub(crate) fn transfer(key: &str) -> Job {
     parse(&transfer_json(key))
 }
 
+/// A transfer whose producer is told of its end.
+pub(crate) fn told_transfer(key: &str) -> Job {
+    let mut job = transfer_json(key);
+    job["callback_url"] = json!("https://shop.example/bursar");
+    parse(&job)
+}
+
 /// What follows a claim: this state, looked at again as said.
 pub(crate) fn then(job: &ClaimedJob, state: State, due: Due) -> Commit {
     let next = Next { state, due, reason: None, pause_lane: false };

@@ -2,6 +2,7 @@
 -- A job's outbox is a list of events, each put there in the same step as the state that it tells of, so that neither is ever on record
 -- without the other.
 local MAX_WAITING = 16 -- a job ends once and may be refunded: only a person who orders calls again and again fills it
+local to_deliver, to_deliver_count = {}, 0
 local function enqueue_delivery(key, event, now)
   local outbox = queue_key('outbox') .. ':' .. key
   local waiting = redis.pcall('RPUSH', outbox, event)
@@ -13,6 +14,13 @@ local function enqueue_delivery(key, event, now)
     redis.call('LREM', outbox, 1, '')
     redis.pcall('RPUSH', queue_key('history') .. ':' .. key, '{"event":"delivery","at":' .. now .. ',"outcome":"dropped","dropped":' .. dropped .. '}')
   end
-  redis.pcall('ZADD', queue_key('due_deliveries'), 'NX', now, key) -- one that waits or is under way keeps its time
-  redis.pcall('PUBLISH', ARGV[3], queue)
+  to_deliver[to_deliver_count + 1], to_deliver[to_deliver_count + 2] = now, key
+  to_deliver_count = to_deliver_count + 2
+end
+-- Makes due what was put there. `channel` wakes dispatchers.
+local function make_deliveries_due(now, channel)
+  if to_deliver_count == 0 then return end
+  redis.pcall('ZADD', queue_key('due_deliveries'), 'NX', unpack(to_deliver)) -- one that waits or is under way keeps its time
+  redis.pcall('ZADD', base .. 'ready_deliveries', 'LT', now, queue)
+  redis.pcall('PUBLISH', channel, queue)
 end

@@ -1,0 +1,23 @@
+-- Stores a notification of an account with its event, if what is known of the gateway's record still is what the decision was made of.
+-- KEYS  1 the partition's base, which never exists, 2 the hash of the account's notifications
+-- ARGV  1 what stands for the queue: the account's notifications, 2 delivery channel, 3 events kept, 4 number, 5 notification, 6 the key with
+--       what is known of the gateway's record, below its base, 7 that as it was seen ('' = nothing), 8 that to write, 9 how long it is kept
+--       (ms), 10 the set that lists it: 'notifications' | 'held_notifications', 11 webhook event ('' = none), then the names and values of
+--       what is published
+-- Returns 1, or 0 when something else is known of the gateway's record by now: nothing was written
+-- shared: whole.lua
+-- shared: names.lua
+-- shared: deliveries.lua
+local number, known = ARGV[4], base .. ARGV[6]
+if (redis.call('GET', known) or '') ~= ARGV[7] then return 0 end
+local time = redis.call('TIME')
+local now = whole(time[1] * 1000 + math.floor(time[2] / 1000))
+redis.call('SET', queue_key('notification') .. ':' .. number, ARGV[5])
+redis.call('SET', known, ARGV[8], 'PX', ARGV[9])
+redis.call('ZADD', queue_key(ARGV[10]), number, number)
+if ARGV[11] ~= '' then
+  enqueue_delivery(number, ARGV[11], now)
+  make_deliveries_due(now, ARGV[2])
+end
+redis.call('XADD', base .. 'events', 'MAXLEN', '~', ARGV[3], '*', 'queue', queue, 'event', 'notification', 'number', number, unpack(ARGV, 12))
+return 1

@@ -1,0 +1,368 @@
+//! Webhook deliveries: an outbox's first event is claimed by one dispatcher at a time, by the scripts that jobs are claimed and applied by.
+//!
+//! A job's events are delivered at least once and in order. What was tried of the first one stands in `delivery:QUEUE:KEY`.
+
+mod commit;
+mod record;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bursar_domain::{DeliveryError, Millis, TraceParent};
+use redis::{Pipeline, Value};
+use serde::Deserialize;
+
+pub use commit::{DeliveryCommit, DeliveryResult};
+
+use super::apply::{Guarded, Place, Records, Seen};
+use super::keys::QueueKeys;
+use super::notifications::record::StoredNotification;
+use super::queue::Ready;
+use super::record::{StoredJob, Unreadable, WebhookEvent};
+use super::{ClaimToken, Jobs};
+use crate::claim::whole_millis;
+use crate::read::{LOOKED_AT, from_reply, score};
+use crate::{ClaimId, MAX_CALLBACKS, Origin, StoreError, Wakes};
+use record::{DeliveryEntry, StoredDelivery};
+
+/// How long an event that a newer build wrote is left to one before it is looked at again.
+const LEFT_TO_NEWER: Duration = Duration::from_secs(30);
+
+/// One dispatcher's wish for due events.
+#[derive(Clone, Copy, Debug)]
+pub struct DeliveryClaim<'a> {
+    /// The dispatcher's name, which no other process has.
+    pub dispatcher: &'a str,
+    /// The number of this claim call: none is used twice by a dispatcher.
+    pub number: u64,
+    /// How long what it gets is its own.
+    pub lease: Duration,
+    /// At most so many.
+    pub most: usize,
+}
+
+/// What a claim gave.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ClaimedDeliveries {
+    /// When, in Redis time.
+    pub now: Millis,
+    /// When to claim again at the latest; `None` when nothing waits.
+    pub next_due: Option<Millis>,
+    /// One event of each job at most.
+    pub due: Vec<ClaimedDelivery>,
+    /// Keys whose events cannot be delivered, which were put in quarantine, with the reason.
+    pub quarantined: Vec<(String, Unreadable)>,
+    /// Keys of a newer build, which were left for one.
+    pub left: Vec<String>,
+}
+
+/// An event to be delivered: the dispatcher's own until its lease ends.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ClaimedDelivery {
+    /// The job's key, or the notification's number.
+    pub key: String,
+    /// Whose claim it is.
+    pub token: ClaimToken,
+    /// The receiver's URL.
+    pub url: String,
+    /// Attempts that failed so far.
+    pub failures: u32,
+    /// When it was first tried: now, if it was not before.
+    pub first_tried: Millis,
+    /// The event's number among those of its job; they are delivered in this order.
+    pub sequence: u64,
+    /// When it happened.
+    pub at: Millis,
+    /// What happened.
+    pub what: EventPayload,
+    /// The trace that its job belongs to.
+    pub trace: Option<TraceParent>,
+    found: Arc<Found>,
+}
+
+/// What a webhook tells of.
+#[derive(Clone, Debug, PartialEq)]
+pub enum EventPayload {
+    /// A job ended or needs review: as it was then.
+    Job(Box<WebhookEvent>),
+    /// The gateway has notified: the notification as outsiders read it, with its whole content.
+    Notification(serde_json::Value),
+}
+
+/// A notification's event as it stands in the outbox.
+#[derive(Deserialize)]
+struct NotificationEvent {
+    sequence: u64,
+    at: Millis,
+    notification: serde_json::Value,
+}
+
+/// What a claim found: what its end is made of.
+#[derive(Clone, Debug, PartialEq)]
+struct Found {
+    record: StoredDelivery,
+    entry: DeliveryEntry,
+    entry_text: String,
+}
+
+/// How much a queue has to deliver, at a glance.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DeliveryStatus {
+    /// Jobs, or notifications, with a waiting event.
+    pub waiting: u64,
+    /// When the first of them is to be tried.
+    pub next_due: Option<Millis>,
+    /// When the event was tried first that has been tried longest, among the first that are due.
+    pub first_tried: Option<Millis>,
+    /// When this was so, in Redis time.
+    pub now: Millis,
+}
+
+/// Values for each delivery in a claim's reply: key, claim, event, the delivery's record, the job's record.
+const ROW: usize = 5;
+
+/// One such row.
+struct Row {
+    key: String,
+    claim: String,
+    event: Option<String>,
+    delivery: Option<String>,
+    owner: Option<String>,
+}
+
+/// Why a due event is not handed to its dispatcher.
+enum Unfit {
+    /// A newer build wrote it.
+    Newer,
+    /// The receiver wants no more.
+    Unwanted,
+    /// This build cannot read the event: those behind it must not wait for it.
+    Event(Arc<Found>),
+    /// There is no event, nobody to deliver it to, or nothing that says so.
+    Nobody(Unreadable),
+}
+
+impl Jobs {
+    /// Claims due events, one of each job or notification.
+    ///
+    /// # Errors
+    /// [`StoreError`]: some may have been claimed; they come due again when the lease ends.
+    pub async fn claim_deliveries(
+        &self,
+        origin: &Origin,
+        claim: &DeliveryClaim<'_>,
+    ) -> Result<ClaimedDeliveries, StoreError> {
+        let queue = self.keys.of(origin);
+        let token = ClaimToken(ClaimId::token(claim.dispatcher, claim.number));
+        let mut call = self.scripts.claim_deliveries.on_jobs(&queue.base, &queue.queue_hash(), &queue.queue);
+        call.push(serde_json::Value::from(token.0.as_str()).to_string())
+            .push(whole_millis(claim.lease))
+            .push(claim.most.min(MAX_CALLBACKS))
+            .push(owners(origin).name());
+        let (now, next_due, rows): (u64, i64, Vec<Value>) = call.run(&self.store).await?;
+        let now = Millis(now);
+        let next_due = u64::try_from(next_due).ok().map(Millis);
+        let mut claimed =
+            ClaimedDeliveries { now, next_due, due: Vec::new(), quarantined: Vec::new(), left: Vec::new() };
+        let mut writes = Vec::new();
+        for row in rows.chunks_exact(ROW) {
+            let row = Row::of(row)?;
+            match row.delivery(origin, &token) {
+                Ok(delivery) => claimed.due.push(delivery),
+                Err(unfit) => writes.push(claimed.without(row, unfit)),
+            }
+        }
+        if !writes.is_empty() {
+            self.apply_to(&queue, Records::Deliveries, &writes, "").await?;
+        }
+        Ok(claimed)
+    }
+
+    /// The queues and accounts with an event due before `until`, of all partitions, in one round trip. `true` with them when a partition
+    /// has more.
+    ///
+    /// # Errors
+    /// [`StoreError`]: repeat.
+    pub async fn ready_deliveries(&self, until: Millis) -> Result<(Vec<Ready<Origin>>, bool), StoreError> {
+        self.ready_in("ready_deliveries", until).await
+    }
+
+    /// Subscribes to the channel that names queues with something to deliver, on a connection of its own.
+    ///
+    /// # Errors
+    /// [`StoreError`]: try again.
+    pub async fn delivery_wakes(&self) -> Result<Wakes<Origin>, StoreError> {
+        self.store.subscribe(self.keys.delivery_channel()).await
+    }
+
+    /// How much a queue has to deliver.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn delivery_status(&self, origin: &Origin) -> Result<DeliveryStatus, StoreError> {
+        let queue = self.keys.of(origin);
+        let due = queue.set("due_deliveries");
+        let mut pipeline = Pipeline::new();
+        pipeline.zcard(&due).cmd("ZRANGE").arg(&due).arg(0).arg(LOOKED_AT - 1).arg("WITHSCORES").cmd("TIME");
+        type Reply = (u64, Vec<(String, f64)>, (u64, u64));
+        let (waiting, first, (seconds, micros)): Reply = self.store.query("ZRANGE", &pipeline).await?;
+        Ok(DeliveryStatus {
+            waiting,
+            next_due: first.first().map(|(_, due)| score(*due)),
+            first_tried: self.first_tried(&queue, &first).await?,
+            now: Millis(seconds * 1_000 + micros / 1_000),
+        })
+    }
+
+    /// Deliveries in quarantine: their keys, each with since when and why as JSON.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn quarantined_deliveries(&self, origin: &Origin) -> Result<Vec<(String, String)>, StoreError> {
+        let mut pipeline = Pipeline::new();
+        pipeline.hgetall(self.keys.of(origin).set("delivery_quarantine"));
+        let (entries,): (Vec<(String, String)>,) = self.store.query("HGETALL", &pipeline).await?;
+        Ok(entries)
+    }
+
+    /// Tries a delivery that is in quarantine again, now. `false` when it is not there.
+    ///
+    /// # Errors
+    /// [`StoreError`]: repeat.
+    pub async fn retry_delivery(&self, origin: &Origin, key: &str) -> Result<bool, StoreError> {
+        let (queue, now) = (self.keys.of(origin), self.store.now().await?);
+        let quarantine = queue.set("delivery_quarantine");
+        let mut pipeline = Pipeline::new();
+        pipeline.hexists(&quarantine, key);
+        let (is_there,): (bool,) = self.store.query("HEXISTS", &pipeline).await?;
+        if !is_there {
+            return Ok(false);
+        }
+        let mut pipeline = Pipeline::new();
+        // Due first: what is due and in quarantine is tried, what is neither would be forgotten.
+        pipeline.atomic().cmd("ZADD").arg(queue.set("due_deliveries")).arg("NX").arg(now.0).arg(key).ignore();
+        pipeline.cmd("ZADD").arg(queue.below_base("ready_deliveries")).arg("LT").arg(now.0).arg(&queue.queue).ignore();
+        pipeline.hdel(quarantine, key).ignore();
+        let _: () = self.store.query("ZADD", &pipeline).await?;
+        Ok(true)
+    }
+
+    async fn first_tried(&self, queue: &QueueKeys, first: &[(String, f64)]) -> Result<Option<Millis>, StoreError> {
+        let mut pipeline = Pipeline::new();
+        for (key, _) in first {
+            pipeline.get(queue.of_key("delivery", key)).hget(queue.set("delivery_claims"), key);
+        }
+        let replies: Vec<Option<String>> =
+            if pipeline.is_empty() { Vec::new() } else { self.store.query("GET", &pipeline).await? };
+        let tried = replies.chunks_exact(2).filter_map(|row| {
+            let (text, claim) = (row.first()?.as_deref(), row.get(1)?.as_deref());
+            let record = StoredDelivery::read(text).ok()?;
+            record.first_tried_at.or(claim.and_then(DeliveryEntry::read).map(|entry| entry.since()))
+        });
+        Ok(tried.min())
+    }
+}
+
+/// Whose events an origin's are.
+const fn owners(origin: &Origin) -> Records {
+    match origin {
+        Origin::Jobs(_) => Records::Jobs,
+        Origin::Notifications(_) => Records::Notifications,
+    }
+}
+
+impl ClaimedDeliveries {
+    /// What is written of a delivery that is not handed to the dispatcher.
+    fn without(&mut self, row: Row, unfit: Unfit) -> Guarded {
+        let write = Guarded::new(&row.key, &row.claim, Seen::Any);
+        match unfit {
+            Unfit::Newer => {
+                let claim = DeliveryEntry::read(&row.claim).map(|entry| entry.given_back()).unwrap_or_default();
+                self.left.push(row.key);
+                Guarded { claim, place: Place::Again(self.now.plus(LEFT_TO_NEWER)), ..write }
+            }
+            Unfit::Unwanted => Guarded { place: Place::NoMoreEvents, ..write },
+            Unfit::Event(found) => {
+                let mut commit = DeliveryCommit::of(found, &row.key, None, self.now, DeliveryResult::GivenUp);
+                commit.attempt.error = Some(DeliveryError::UnreadableEvent);
+                commit.write()
+            }
+            Unfit::Nobody(why) => {
+                let entry = serde_json::json!({"at": self.now.0, "code": "undeliverable", "detail": why.to_string()});
+                self.quarantined.push((row.key, why));
+                Guarded { place: Place::Quarantine(entry.to_string()), ..write }
+            }
+        }
+    }
+}
+
+impl Row {
+    fn of(values: &[Value]) -> Result<Self, StoreError> {
+        Ok(Self {
+            key: from_reply("claim_deliveries", values.first())?,
+            claim: from_reply("claim_deliveries", values.get(1))?,
+            event: from_reply("claim_deliveries", values.get(2))?,
+            delivery: from_reply("claim_deliveries", values.get(3))?,
+            owner: from_reply("claim_deliveries", values.get(4))?,
+        })
+    }
+
+    fn delivery(&self, origin: &Origin, token: &ClaimToken) -> Result<ClaimedDelivery, Unfit> {
+        let damaged = |what: &str| Unfit::Nobody(Unreadable::Damaged(what.to_owned()));
+        let record = StoredDelivery::read(self.delivery.as_deref()).map_err(|_| Unfit::Newer)?;
+        let entry = DeliveryEntry::read(&self.claim).ok_or_else(|| damaged("its claim cannot be read"))?;
+        if record.gone {
+            return Err(Unfit::Unwanted);
+        }
+        let owner = self.owner.as_deref().ok_or_else(|| damaged("there is no record"))?;
+        let (url, trace) = receiver(origin, owner)?;
+        let url = url.ok_or_else(|| damaged("nobody is to be told"))?;
+        let text = self.event.as_deref().ok_or_else(|| damaged("there is no event"))?;
+        let found = Arc::new(Found { record, entry, entry_text: self.claim.clone() });
+        let (sequence, at, what) = happened(origin, text).ok_or_else(|| Unfit::Event(Arc::clone(&found)))?;
+        Ok(ClaimedDelivery {
+            key: self.key.clone(),
+            token: token.clone(),
+            url,
+            failures: found.record.failures,
+            first_tried: found.record.first_tried_at.unwrap_or_else(|| found.entry.since()),
+            sequence,
+            at,
+            what,
+            trace: trace.and_then(|trace| trace.parse().ok()),
+            found,
+        })
+    }
+}
+
+/// The receiver's URL and the trace that the record belongs to.
+fn receiver(origin: &Origin, text: &str) -> Result<(Option<String>, Option<String>), Unfit> {
+    let unfit = |why| match why {
+        Unreadable::Newer { .. } => Unfit::Newer,
+        damaged @ Unreadable::Damaged(_) => Unfit::Nobody(damaged),
+    };
+    match origin {
+        Origin::Jobs(_) => {
+            let job = StoredJob::read(text).map_err(unfit)?;
+            Ok((job.callback_url, job.traceparent))
+        }
+        Origin::Notifications(_) => {
+            let notification = StoredNotification::read(text).map_err(unfit)?;
+            Ok((notification.callback_url, None))
+        }
+    }
+}
+
+/// An event's number, its time, and what happened; `None` for one that this build cannot read.
+fn happened(origin: &Origin, text: &str) -> Option<(u64, Millis, EventPayload)> {
+    match origin {
+        Origin::Jobs(_) => {
+            let event: WebhookEvent = serde_json::from_str(text).ok()?;
+            Some((u64::from(event.sequence), event.at, EventPayload::Job(Box::new(event))))
+        }
+        Origin::Notifications(_) => {
+            let event: NotificationEvent = serde_json::from_str(text).ok()?;
+            Some((event.sequence, event.at, EventPayload::Notification(event.notification)))
+        }
+    }
+}

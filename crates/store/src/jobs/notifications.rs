@@ -1,0 +1,442 @@
+//! The gateways' notifications: stored once, every change of a record as a version, before the gateway is told that it was.
+//!
+//! An account's notifications stand in the partition of their own queue, as records beside what is known of each of the gateway's records.
+
+mod read;
+pub(super) mod record;
+
+use std::time::Duration;
+
+use bursar_domain::{AccountName, HeldReason, Kind, Millis};
+use redis::Pipeline;
+use serde_json::json;
+
+pub use read::{NotificationCount, NotificationDelivery, NotificationFilter};
+
+use super::Jobs;
+use super::apply::{Applied, Guarded, Records, Seen};
+use super::keys::QueueKeys;
+use super::record::{RECORD_VERSION, Unreadable};
+use crate::claim::whole_millis;
+use crate::notifications::{AHEAD_AT_MOST, LATE_AFTER};
+use crate::scripts::EVENTS_KEPT;
+use crate::{Origin, StoreError, crash_point};
+use record::{KnownRecord, NotificationOutcome, StoredNotification, embedded};
+
+/// The time for which a notification is recognised after its detail has gone. A later replay is too old for any account's bound.
+const TOMBSTONE_KEPT: Duration = Duration::from_secs(400 * 86_400);
+
+/// Versions of one record: a status moves a few times.
+const MAX_VERSIONS: usize = 100;
+
+/// Notifications of each list that one that arrives makes room for.
+const FORGOTTEN_AT_ONCE: isize = 20;
+
+/// How often it is decided again because something else is known by now.
+const TRIES: usize = 8;
+
+/// A notification whose signature was verified.
+#[derive(Clone, Copy, Debug)]
+pub struct VerifiedNotification<'a> {
+    /// Its method.
+    pub method: &'a str,
+    /// The gateway's record that it is about; `None` for one that names none.
+    pub record_id: Option<&'a str>,
+    /// SHA-256 of its content.
+    pub hash: [u8; 32],
+    /// Its content as it was signed.
+    pub content: &'a str,
+    /// When the gateway wrote it.
+    pub written: Option<Millis>,
+    /// The rule by which it was signed.
+    pub sign_rule: &'a str,
+    /// Whether it says something that may not go back.
+    pub finality: Finality,
+    /// Why a person must look at it before anybody relies on it.
+    pub held_reason: Option<&'a HeldReason>,
+    /// The receiver of its webhook.
+    pub callback_url: Option<&'a str>,
+    /// The kind of the job that it names, if it names one.
+    pub kind: Option<Kind>,
+    /// How long notifications are kept.
+    pub retention: Duration,
+    /// The greatest age of a notification that is passed on: an older one is held.
+    pub max_age: Duration,
+}
+
+/// Whether a record is in a state that may not go back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Finality {
+    /// It is.
+    Final,
+    /// It is not.
+    Open,
+    /// This kind of notification does not say.
+    Unsaid,
+}
+
+/// What became of a notification.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StoreOutcome {
+    /// It is stored.
+    New,
+    /// It is stored as a further version of its record.
+    Changed,
+    /// It is stored, and went back from what was final.
+    Regressed,
+    /// It was stored before.
+    Again,
+    /// It was stored before, and the job that it names may not have it in its history.
+    Unlinked,
+    /// It is held, for a person.
+    Held,
+    /// It is held, now or before, because it was written too long ago.
+    TooOld,
+    /// It is not stored: its timestamp lies ahead.
+    Ahead,
+    /// It is not stored: its record has too many versions.
+    TooMany,
+}
+
+/// What Redis knows of a notification's record.
+struct Known {
+    now: Millis,
+    /// Of its record, and of its content among those that are held: each as text.
+    record: Option<String>,
+    held: Option<String>,
+}
+
+/// What follows.
+enum Decision {
+    /// It is not stored.
+    Refused(StoreOutcome),
+    /// It was stored before, by this number.
+    Known { number: u64, too_old: bool },
+    /// It is stored.
+    Stored(Box<Stored>),
+}
+
+/// A notification to be stored, and what is then known of its record.
+struct Stored {
+    notification: StoredNotification,
+    known: KnownRecord,
+    known_key: String,
+    known_seen: String,
+    too_old: bool,
+}
+
+/// An account's name among the queues.
+pub(crate) fn queue_of(account: &AccountName) -> Origin {
+    Origin::Notifications(account.clone())
+}
+
+impl Jobs {
+    /// Stores a notification, and its event in the same step; returns once both are kept as surely as submissions are. Its number comes
+    /// with it, 0 when it is not stored. Safe to repeat.
+    ///
+    /// # Errors
+    /// [`StoreError`]: it may not be stored; the gateway must be told so, and delivers it again.
+    pub async fn receive_notification(
+        &self,
+        account: &AccountName,
+        notification: &VerifiedNotification<'_>,
+    ) -> Result<(StoreOutcome, u64), StoreError> {
+        crash_point("before_notification");
+        let queue = self.keys.of(&queue_of(account));
+        let since = self.store.since();
+        let mut stored = None;
+        for _ in 0..TRIES {
+            stored = self.receive(account, &queue, notification).await?;
+            if stored.is_some() {
+                break;
+            }
+        }
+        let stored = stored.ok_or_else(|| StoreError::Unreadable {
+            what: "what is known of a notification's record".into(),
+            detail: "it changes as fast as it is looked at".into(),
+        })?;
+        self.store.kept(since).await?;
+        crash_point("after_notification");
+        Ok(stored)
+    }
+
+    /// The same once; `None` where something else is known by now.
+    async fn receive(
+        &self,
+        account: &AccountName,
+        queue: &QueueKeys,
+        notification: &VerifiedNotification<'_>,
+    ) -> Result<Option<(StoreOutcome, u64)>, StoreError> {
+        let known = self.known(queue, notification).await?;
+        let now = known.now;
+        match notification.decide(queue, known)? {
+            Decision::Refused(outcome) => Ok(Some((outcome, 0))),
+            Decision::Known { number, too_old } => {
+                let outcome = self.received_again(queue, notification, number).await?;
+                Ok(outcome.map(|outcome| (if too_old { StoreOutcome::TooOld } else { outcome }, number)))
+            }
+            Decision::Stored(stored) => {
+                let number = self.store_notification(account, queue, notification, *stored).await?;
+                if number.is_some() {
+                    self.forget_expired(queue, now, notification.retention).await?;
+                }
+                Ok(number)
+            }
+        }
+    }
+
+    async fn known(&self, queue: &QueueKeys, notification: &VerifiedNotification<'_>) -> Result<Known, StoreError> {
+        let mut pipeline = Pipeline::new();
+        pipeline.get(queue.below_base(&notification.record_key(queue)));
+        pipeline.get(queue.below_base(&notification.held_key(queue))).cmd("TIME");
+        type Reply = (Option<String>, Option<String>, (u64, u64));
+        let (record, held, (seconds, micros)): Reply = self.store.query("GET", &pipeline).await?;
+        Ok(Known { now: Millis(seconds * 1_000 + micros / 1_000), record, held })
+    }
+
+    /// Counts a further delivery of one that is stored. Its detail may have gone.
+    async fn received_again(
+        &self,
+        queue: &QueueKeys,
+        notification: &VerifiedNotification<'_>,
+        number: u64,
+    ) -> Result<Option<StoreOutcome>, StoreError> {
+        let text = self.notification_text(queue, number).await?;
+        let Some(text) = text else { return Ok(Some(StoreOutcome::Again)) };
+        let Ok(mut stored) = StoredNotification::read(&text) else { return Ok(Some(StoreOutcome::Again)) };
+        stored.deliveries = stored.deliveries.saturating_add(1);
+        let outcome =
+            if notification.kind.is_some() && !stored.linked { StoreOutcome::Unlinked } else { StoreOutcome::Again };
+        let written = self.rewrite_notification(queue, number, text, &stored).await?;
+        Ok(written.then_some(outcome))
+    }
+
+    pub(super) async fn notification_text(&self, queue: &QueueKeys, number: u64) -> Result<Option<String>, StoreError> {
+        let mut pipeline = Pipeline::new();
+        pipeline.get(queue.of_key(Records::Notifications.name(), &number.to_string()));
+        let (text,): (Option<String>,) = self.store.query("GET", &pipeline).await?;
+        Ok(text)
+    }
+
+    /// Writes a notification if it still is what was seen.
+    pub(super) async fn rewrite_notification(
+        &self,
+        queue: &QueueKeys,
+        number: u64,
+        seen: String,
+        stored: &StoredNotification,
+    ) -> Result<bool, StoreError> {
+        let write = Guarded { record: stored.text(), ..Guarded::new(&number.to_string(), "", Seen::Text(seen)) };
+        let applied = self.apply_to(queue, Records::Notifications, &[write], "").await?;
+        Ok(applied.first() == Some(&Applied::Done))
+    }
+
+    async fn store_notification(
+        &self,
+        account: &AccountName,
+        queue: &QueueKeys,
+        notification: &VerifiedNotification<'_>,
+        stored: Stored,
+    ) -> Result<Option<(StoreOutcome, u64)>, StoreError> {
+        let mut command = redis::cmd("INCR");
+        command.arg(queue.set("last_notification"));
+        let number: u64 =
+            command.query_async(&mut self.store.connection()).await.map_err(|source| StoreError::of("INCR", source))?;
+        let Stored { notification: record, mut known, known_key, known_seen, too_old } = stored;
+        known.versions.insert(record.sha256.clone(), number);
+        let kept = whole_millis(notification.retention.saturating_add(TOMBSTONE_KEPT));
+        let is_held = record.outcome == NotificationOutcome::Held;
+        let mut call = self.scripts.receive_notification.on_jobs(&queue.base, &queue.queue_hash(), &queue.queue);
+        call.push(self.keys.delivery_channel())
+            .push(EVENTS_KEPT)
+            .push(number)
+            .push(record.text())
+            .push(known_key)
+            .push(known_seen)
+            .push(known.text())
+            .push(kept)
+            .push(if is_held { NotificationFilter::Held } else { NotificationFilter::Read }.set())
+            .push(webhook_event(account, number, &record))
+            .push("method")
+            .push(&record.method)
+            .push("outcome")
+            .push(record.outcome.as_str());
+        if let Some(kind) = notification.kind {
+            call.push("kind").push(kind.as_str());
+        }
+        let written: u8 = call.run(&self.store).await?;
+        let outcome = match record.outcome {
+            NotificationOutcome::New => StoreOutcome::New,
+            NotificationOutcome::Changed => StoreOutcome::Changed,
+            NotificationOutcome::Regressed => StoreOutcome::Regressed,
+            NotificationOutcome::Held if too_old => StoreOutcome::TooOld,
+            NotificationOutcome::Held => StoreOutcome::Held,
+        };
+        Ok((written == 1).then_some((outcome, number)))
+    }
+
+    /// Each that arrives makes room for itself: what has expired goes, but for what is still to be delivered. Should this stop half-way,
+    /// the next one goes on.
+    async fn forget_expired(&self, queue: &QueueKeys, now: Millis, retention: Duration) -> Result<(), StoreError> {
+        let until = now.0.saturating_sub(whole_millis(retention));
+        for filter in [NotificationFilter::Read, NotificationFilter::Held] {
+            let mut pipeline = Pipeline::new();
+            pipeline.zrange(queue.set(filter.set()), 0, FORGOTTEN_AT_ONCE - 1);
+            let (numbers,): (Vec<u64>,) = self.store.query("ZRANGE", &pipeline).await?;
+            if numbers.is_empty() {
+                continue;
+            }
+            let mut pipeline = Pipeline::new();
+            for number in &numbers {
+                pipeline.get(queue.of_key(Records::Notifications.name(), &number.to_string()));
+                pipeline.zscore(queue.set("due_deliveries"), number);
+            }
+            let replies: Vec<Option<String>> = self.store.query("GET", &pipeline).await?;
+            let mut gone = Pipeline::new();
+            for (number, reply) in numbers.iter().zip(replies.chunks_exact(2)) {
+                let [text, due] = reply else { continue };
+                let stored = text.as_deref().map(StoredNotification::read);
+                match stored {
+                    Some(Ok(stored)) if stored.received_at.0 > until => break,
+                    // A newer build's, or a damaged one: nothing that is not understood is thrown away.
+                    Some(Err(_)) => continue,
+                    _ if due.is_some() => continue,
+                    Some(Ok(stored)) => forget(&mut gone, queue, filter, *number, Some(&stored)),
+                    None => forget(&mut gone, queue, filter, *number, None),
+                }
+            }
+            if !gone.is_empty() {
+                let _: () = self.store.query("DEL", &gone).await?;
+            }
+        }
+        Ok(())
+    }
+}
+
+fn forget(
+    gone: &mut Pipeline,
+    queue: &QueueKeys,
+    filter: NotificationFilter,
+    number: u64,
+    stored: Option<&StoredNotification>,
+) {
+    let number = number.to_string();
+    for name in [Records::Notifications.name(), "history", "outbox", "delivery"] {
+        gone.del(queue.of_key(name, &number)).ignore();
+    }
+    // One that was held is received again once it can be read; what could be read is known for long.
+    if let (NotificationFilter::Held, Some(stored)) = (filter, stored) {
+        gone.del(queue.below_base(&held_key(queue, &stored.method, &stored.sha256))).ignore();
+    }
+    gone.zrem(queue.set(filter.set()), &number).ignore();
+}
+
+fn held_key(queue: &QueueKeys, method: &str, hash: &str) -> String {
+    format!("held_record:{}:{method}:{hash}", queue.queue)
+}
+
+impl VerifiedNotification<'_> {
+    fn hash(&self) -> String {
+        self.hash.iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+
+    /// The key with what is known of its record, below the partition's base. One that names no record is one of its own.
+    fn record_key(&self, queue: &QueueKeys) -> String {
+        let hash = self.hash();
+        format!("record:{}:{}:{}", queue.queue, self.method, self.record_id.unwrap_or(&hash))
+    }
+
+    fn held_key(&self, queue: &QueueKeys) -> String {
+        held_key(queue, self.method, &self.hash())
+    }
+
+    /// What follows from what is known.
+    fn decide(&self, queue: &QueueKeys, known: Known) -> Result<Decision, StoreError> {
+        let Known { now, record, held } = known;
+        let age = self.written.map(|written| now.since(written));
+        if self.written.is_some_and(|written| written > now.plus(AHEAD_AT_MOST)) {
+            return Ok(Decision::Refused(StoreOutcome::Ahead));
+        }
+        let hash = self.hash();
+        let unreadable = |why: Unreadable| StoreError::Unreadable {
+            what: "what is known of a notification's record".into(),
+            detail: why.to_string(),
+        };
+        let of_record = KnownRecord::read(record.as_deref()).map_err(unreadable)?;
+        let is_stored = of_record.versions.contains_key(&hash);
+        let too_old = self.held_reason.is_none() && !is_stored && age.is_some_and(|age| age > self.max_age);
+        let is_held = self.held_reason.is_some() || too_old;
+        let (mut known, known_key, known_seen) = if is_held {
+            (KnownRecord::read(held.as_deref()).map_err(unreadable)?, self.held_key(queue), held)
+        } else {
+            (of_record, self.record_key(queue), record)
+        };
+        if let Some(number) = known.versions.get(&hash) {
+            return Ok(Decision::Known { number: *number, too_old });
+        }
+        if known.versions.len() >= MAX_VERSIONS {
+            return Ok(Decision::Refused(StoreOutcome::TooMany));
+        }
+        let is_newest = self.written.unwrap_or_default() >= known.newest_written_at.unwrap_or_default();
+        let regressed = is_newest && known.is_final && self.finality != Finality::Final;
+        let outcome = match (is_held, regressed, known.versions.is_empty()) {
+            (true, _, _) => NotificationOutcome::Held,
+            (false, true, _) => NotificationOutcome::Regressed,
+            (false, false, false) => NotificationOutcome::Changed,
+            (false, false, true) => NotificationOutcome::New,
+        };
+        if is_newest && !regressed && !is_held {
+            known.newest_written_at = self.written;
+            known.is_final = self.finality == Finality::Final;
+        }
+        let version = u32::try_from(known.versions.len() + 1).unwrap_or(u32::MAX);
+        let notification = self.stored(now, version, outcome, too_old)?;
+        let known_seen = known_seen.unwrap_or_default();
+        Ok(Decision::Stored(Box::new(Stored { notification, known, known_key, known_seen, too_old })))
+    }
+
+    /// The record that is stored of it.
+    fn stored(
+        &self,
+        now: Millis,
+        version: u32,
+        outcome: NotificationOutcome,
+        too_old: bool,
+    ) -> Result<StoredNotification, StoreError> {
+        let content = embedded(self.content).ok_or_else(|| StoreError::Unreadable {
+            what: "a notification's content".into(),
+            detail: "it is no text that JSON can hold".into(),
+        })?;
+        let held_reason = if too_old { Some(&HeldReason::TooOld) } else { self.held_reason };
+        Ok(StoredNotification {
+            v: RECORD_VERSION,
+            method: self.method.to_owned(),
+            record_id: self.record_id.map(str::to_owned),
+            received_at: now,
+            written_at: self.written,
+            sign_rule: self.sign_rule.to_owned(),
+            version,
+            deliveries: 1,
+            outcome,
+            late: self.written.is_some_and(|written| now.since(written) > LATE_AFTER),
+            held_reason: held_reason.map(|reason| reason.code().to_owned()),
+            callback_url: self.callback_url.filter(|_| outcome != NotificationOutcome::Held).map(str::to_owned),
+            linked: false,
+            sha256: self.hash(),
+            content,
+            more: serde_json::Map::new(),
+        })
+    }
+}
+
+/// The webhook event of a notification, as JSON; empty where nobody is told.
+fn webhook_event(account: &AccountName, number: u64, stored: &StoredNotification) -> String {
+    if stored.callback_url.is_none() {
+        return String::new();
+    }
+    json!({"sequence": 1, "at": stored.received_at, "notification": {
+        "id": number, "version": stored.version, "outcome": stored.outcome, "late": stored.late, "account": account,
+        "method": stored.method, "record_id": stored.record_id, "written_at": stored.written_at.map(Millis::rfc3339),
+        "content_sha256": stored.sha256, "content": stored.content()}})
+    .to_string()
+}

@@ -1,0 +1,282 @@
+//! Reading notifications, and linking them with the jobs that they name.
+
+use bursar_domain::{AccountName, HistoryEvent, Key, Lane, Millis, NotificationNamed, NotificationView};
+use redis::Pipeline;
+
+use super::record::{KnownRecord, NotificationOutcome, StoredNotification};
+use super::{TRIES, held_key, queue_of};
+use crate::StoreError;
+use crate::jobs::Jobs;
+use crate::jobs::apply::{Applied, Guarded, Records, Seen};
+use crate::jobs::keys::QueueKeys;
+use crate::jobs::read::StoredAs;
+use crate::read::score;
+
+/// Notifications read in one step of a listing.
+const PAGE: usize = 100;
+
+/// Lines at the end of a job's history in which a notification that is linked again finds its own.
+const LOOKED_BACK: isize = 64;
+
+/// Which notifications are listed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum NotificationFilter {
+    /// Those that could be read.
+    #[default]
+    Read,
+    /// Those that wait for a person.
+    Held,
+}
+
+impl NotificationFilter {
+    /// The set that lists them.
+    pub(super) const fn set(self) -> &'static str {
+        match self {
+            Self::Read => "notifications",
+            Self::Held => "held_notifications",
+        }
+    }
+}
+
+/// Whether a notification is still to be delivered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NotificationDelivery {
+    /// It has no receiver: none was set when it came, or it was held.
+    NoReceiver,
+    /// It is tried once this time has come; while it is tried, when the dispatcher's lease ends.
+    Due(Millis),
+    /// It was delivered, or will not be any more: its history says which.
+    Over,
+}
+
+/// How many notifications of an account are kept.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct NotificationCount {
+    /// Those that could be read.
+    pub read: u64,
+    /// Those that wait for a person.
+    pub held: u64,
+}
+
+impl Jobs {
+    /// Notifications of an account, newest first, from before number `before`: at most `limit`, and fewer than 101. What this build cannot
+    /// read is left out.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn notifications(
+        &self,
+        account: &AccountName,
+        filter: NotificationFilter,
+        before: Option<u64>,
+        limit: usize,
+    ) -> Result<Vec<NotificationView>, StoreError> {
+        let queue = self.keys.of(&queue_of(account));
+        let from = before.map_or_else(|| "+inf".to_owned(), |before| format!("({before}"));
+        let mut pipeline = Pipeline::new();
+        pipeline.cmd("ZRANGE").arg(queue.set(filter.set())).arg(from).arg("-inf").arg("BYSCORE").arg("REV");
+        pipeline.arg("LIMIT").arg(0).arg(limit.min(PAGE));
+        let (numbers,): (Vec<u64>,) = self.store.query("ZRANGE", &pipeline).await?;
+        self.views(account, &queue, &numbers).await
+    }
+
+    /// One notification by its number.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn notification(
+        &self,
+        account: &AccountName,
+        number: u64,
+    ) -> Result<Option<NotificationView>, StoreError> {
+        let queue = self.keys.of(&queue_of(account));
+        Ok(self.views(account, &queue, &[number]).await?.pop())
+    }
+
+    /// The attempts to deliver a notification, oldest first.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn notification_history(
+        &self,
+        account: &AccountName,
+        number: u64,
+    ) -> Result<Vec<HistoryEvent>, StoreError> {
+        let queue = self.keys.of(&queue_of(account));
+        let mut pipeline = Pipeline::new();
+        pipeline.lrange(queue.of_key("history", &number.to_string()), 0, -1);
+        let (lines,): (Vec<Vec<u8>>,) = self.store.query("LRANGE", &pipeline).await?;
+        Ok(lines.iter().map(|line| HistoryEvent::read(line)).collect())
+    }
+
+    /// Every version that is stored of the record that this notification is about, oldest first; it is among them. One that is held has no
+    /// other.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn notification_versions(
+        &self,
+        account: &AccountName,
+        number: u64,
+    ) -> Result<Vec<NotificationView>, StoreError> {
+        let queue = self.keys.of(&queue_of(account));
+        let text = self.notification_text(&queue, number).await?;
+        let Some(stored) = text.and_then(|text| StoredNotification::read(&text).ok()) else { return Ok(Vec::new()) };
+        let key = match stored.outcome {
+            NotificationOutcome::Held => held_key(&queue, &stored.method, &stored.sha256),
+            NotificationOutcome::New | NotificationOutcome::Changed | NotificationOutcome::Regressed => {
+                let record = stored.record_id.as_ref().unwrap_or(&stored.sha256);
+                format!("record:{}:{}:{record}", queue.queue, stored.method)
+            }
+        };
+        let mut pipeline = Pipeline::new();
+        pipeline.get(queue.below_base(&key));
+        let (text,): (Option<String>,) = self.store.query("GET", &pipeline).await?;
+        let known = KnownRecord::read(text.as_deref()).map(|known| known.versions).unwrap_or_default();
+        let mut numbers: Vec<u64> = known.into_values().collect();
+        numbers.sort_unstable();
+        self.views(account, &queue, &numbers).await
+    }
+
+    /// Whether a notification is still to be delivered.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn notification_delivery(
+        &self,
+        account: &AccountName,
+        number: u64,
+    ) -> Result<NotificationDelivery, StoreError> {
+        let queue = self.keys.of(&queue_of(account));
+        let mut pipeline = Pipeline::new();
+        pipeline.get(queue.of_key(Records::Notifications.name(), &number.to_string()));
+        pipeline.zscore(queue.set("due_deliveries"), number);
+        let (text, due): (Option<String>, Option<f64>) = self.store.query("GET", &pipeline).await?;
+        let stored = text.and_then(|text| StoredNotification::read(&text).ok());
+        Ok(match (stored.and_then(|stored| stored.callback_url), due) {
+            (_, Some(due)) => NotificationDelivery::Due(score(due)),
+            (Some(_), None) => NotificationDelivery::Over,
+            (None, None) => NotificationDelivery::NoReceiver,
+        })
+    }
+
+    /// How many notifications each of these accounts has.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn notification_counts(&self, accounts: &[AccountName]) -> Result<Vec<NotificationCount>, StoreError> {
+        if accounts.is_empty() {
+            return Ok(Vec::new());
+        }
+        let mut pipeline = Pipeline::new();
+        for account in accounts {
+            let queue = self.keys.of(&queue_of(account));
+            pipeline.zcard(queue.set(NotificationFilter::Read.set()));
+            pipeline.zcard(queue.set(NotificationFilter::Held.set()));
+        }
+        let counts: Vec<u64> = self.store.query("ZCARD", &pipeline).await?;
+        let pair = |pair: &[u64]| NotificationCount {
+            read: pair.first().copied().unwrap_or_default(),
+            held: pair.get(1).copied().unwrap_or_default(),
+        };
+        Ok(counts.chunks(2).map(pair).collect())
+    }
+
+    /// The job by this key, or by this business key; `None` when there is none.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn job_by_business_key(&self, lane: &Lane, business_key: &str) -> Result<Option<StoredAs>, StoreError> {
+        let mut pipeline = Pipeline::new();
+        pipeline.get(self.keys.of(lane).of_key("business", business_key));
+        let (named,): (Option<String>,) = self.store.query("GET", &pipeline).await?;
+        let Ok(key) = named.as_deref().unwrap_or(business_key).parse::<Key>() else { return Ok(None) };
+        self.job(lane, &key).await
+    }
+
+    /// Writes into the history of the job that a notification names, by its key or its business key, that it was named: once for each
+    /// notification. The job's key; `None` when there is no such job.
+    ///
+    /// # Errors
+    /// [`StoreError`]: repeat.
+    pub async fn link_notification(
+        &self,
+        lane: &Lane,
+        business_key: &str,
+        number: u64,
+        method: &str,
+    ) -> Result<Option<Key>, StoreError> {
+        for _ in 0..TRIES {
+            let key = match self.job_by_business_key(lane, business_key).await? {
+                None => return Ok(None),
+                Some(StoredAs::Unreadable { key, .. }) => return Ok(Some(key)),
+                // What has no detail any more gets no history.
+                Some(StoredAs::Job(job)) if job.created.is_none() => return Ok(Some(job.key)),
+                Some(StoredAs::Job(job)) => job,
+            };
+            let queue = self.keys.of(lane);
+            let mut pipeline = Pipeline::new();
+            pipeline.lrange(queue.history(&key.key), -LOOKED_BACK, -1).cmd("TIME");
+            let (lines, (seconds, micros)): (Vec<Vec<u8>>, (u64, u64)) = self.store.query("LRANGE", &pipeline).await?;
+            let at = Millis(seconds * 1_000 + micros / 1_000);
+            let is_it =
+                |event: HistoryEvent| matches!(event, HistoryEvent::Notification(named) if named.number == number);
+            if lines.iter().any(|line| is_it(HistoryEvent::read(line))) {
+                return Ok(Some(key.key));
+            }
+            let method = method.to_owned();
+            let named = NotificationNamed { at, number, method, more: serde_json::Map::new() };
+            let line = HistoryEvent::Notification(named).recorded();
+            let write = Guarded {
+                claim: key.seen.claim.clone(),
+                history: vec![line],
+                ..Guarded::new(key.key.as_str(), &key.seen.claim, Seen::Text(key.seen.record.clone()))
+            };
+            if self.apply(lane, &[write], "").await?.first() == Some(&Applied::Done) {
+                return Ok(Some(key.key));
+            }
+        }
+        Err(StoreError::Unreadable {
+            what: "the job that a notification names".into(),
+            detail: "it changes as fast as it is looked at".into(),
+        })
+    }
+
+    /// The job that this notification names has it in its history: further deliveries need nothing more.
+    ///
+    /// # Errors
+    /// [`StoreError`]: repeat; without it the next delivery links it again.
+    pub async fn notification_linked(&self, account: &AccountName, number: u64) -> Result<(), StoreError> {
+        let queue = self.keys.of(&queue_of(account));
+        for _ in 0..TRIES {
+            let Some(text) = self.notification_text(&queue, number).await? else { return Ok(()) };
+            let Ok(stored) = StoredNotification::read(&text) else { return Ok(()) };
+            let linked = StoredNotification { linked: true, ..stored };
+            if self.rewrite_notification(&queue, number, text, &linked).await? {
+                return Ok(());
+            }
+        }
+        Ok(()) // it changes as fast as it is looked at: the next delivery links it again
+    }
+
+    async fn views(
+        &self,
+        account: &AccountName,
+        queue: &QueueKeys,
+        numbers: &[u64],
+    ) -> Result<Vec<NotificationView>, StoreError> {
+        if numbers.is_empty() {
+            return Ok(Vec::new());
+        }
+        let mut pipeline = Pipeline::new();
+        for number in numbers {
+            pipeline.get(queue.of_key(Records::Notifications.name(), &number.to_string()));
+        }
+        let texts: Vec<Option<String>> = self.store.query("GET", &pipeline).await?;
+        let found = numbers.iter().zip(texts).filter_map(|(number, text)| {
+            let stored = StoredNotification::read(&text?).ok()?;
+            Some(stored.view(account, *number))
+        });
+        Ok(found.collect())
+    }
+}
