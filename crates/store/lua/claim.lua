@@ -168,7 +168,7 @@ local function take(key, due, call, earlier)
   local words = call .. ' ' .. was .. ' ' .. fence .. ' ' .. sends .. ' ' .. resends .. ' ' .. (record.a or '0') .. ' ' .. first .. ' ' .. last .. ' ' .. created
   local at = #leased
   leased[at + 1], leased[at + 2] = lease_end, key
-  claims[at + 1], claims[at + 2] = key, words .. (record.r and ' 1' or ' 0') .. (record.cb1 and '10 ' or '00 ') .. token
+  claims[at + 1], claims[at + 2] = key, words .. (record.r and ' 1' or ' 0') .. (record.cb1 and '1' or '0') .. (lapsed and lapsed.late == '2' and '2 ' or '0 ') .. token
   receipts[#receipts + 1] = key .. ' ' .. fence
   at = #jobs
   jobs[at + 1], jobs[at + 3], jobs[at + 4] = key, content, record.h or ''

@@ -363,6 +363,7 @@ impl Store {
         for batch in held.chunks(MAX_CLAIM) {
             let mut call = self.scripts.release.on(&self.keys.base(lane));
             call.push(self.keys.wake_channel()).push(lane.to_string()).push(LOG_QUIET_AFTER);
+            call.push(Reason::OtherContentSent.recorded()).push(EVENTS_KEPT);
             for claim in batch {
                 call.push(&claim.key).push(claim.fence).push(&claim.token);
             }

@@ -7,7 +7,7 @@
 local CLAIM = '^(%l+) ([%l_]+) (%d+) (%d+) (%d+) (%d+) (%d+) (%d+) (%d+) ([01])([01])([012]) (([^/]*)/%d+)$'
 -- The claim that stands there beside a record of this fence; nothing when none does, or when the record tells its end.
 local function standing(text, fence)
-  local call, was, its_fence, sends, resends, _, first, last, _, _, _, _, token, worker = string.match(text or '', CLAIM)
+  local call, was, its_fence, sends, resends, _, first, last, _, _, _, late, token, worker = string.match(text or '', CLAIM)
   if not call or tonumber(its_fence) <= tonumber(fence) then return end
-  return { call = call, was = was, fence = its_fence, sends = sends, resends = resends, first = first, last = last, token = token, worker = worker }
+  return { call = call, was = was, fence = its_fence, sends = sends, resends = resends, first = first, last = last, late = late, token = token, worker = worker }
 end

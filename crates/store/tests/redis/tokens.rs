@@ -218,6 +218,17 @@ async fn a_late_response_reaches_the_claim_that_is_out_in_its_place() {
 }
 
 #[tokio::test]
+async fn a_claim_that_is_given_back_keeps_what_a_late_response_said() {
+    let (scene, first, second) = twice_claimed().await;
+    let late = said(&first, Answer::Succeeded, State::Succeeded, Due::Never);
+    assert_eq!(scene.commit(&late).await, Committed::Stale);
+    assert_eq!(scene.store.release(&scene.lane, &[held(&second)]).await.unwrap(), [Committed::Ok]);
+    assert_eq!((scene.state("K1").await, scene.sets("K1").await), (State::InDoubt, vec!["to_ask"]), "it is not sent");
+    let next = scene.claim_one("w").await;
+    assert_eq!((next.call, next.late_response), (Call::Ask, Some(Answer::Succeeded)));
+}
+
+#[tokio::test]
 async fn after_an_outage_a_lapsed_claim_is_left_to_its_worker_for_a_moment() {
     let scene = Scene::new().await;
     scene.submit(&["K1", "K2"]).await;
@@ -322,6 +333,26 @@ async fn the_same_ends_a_claim_that_is_out_meanwhile_before_a_person() {
     let busy = Commit { evidence: Evidence::None, ..sent(&second, State::Queued, Due::Send(Millis(1))) };
     assert_eq!(scene.commit(&busy).await, Committed::Ok);
     assert_eq!((scene.state("K1").await, scene.sets("K1").await), (State::NeedsReview, vec!["review"]));
+}
+
+#[tokio::test]
+async fn the_same_holds_for_a_claim_that_is_given_back_or_lost() {
+    let (scene, first) = accepted_anew().await;
+    let second = scene.claim_one("w2").await;
+    scene.commit(&said(&first, Answer::Accepted, State::Pending, Due::Never)).await;
+    assert_eq!(scene.store.release(&scene.lane, &[held(&second)]).await.unwrap(), [Committed::Ok]);
+    assert_eq!((scene.state("K1").await, scene.sets("K1").await), (State::NeedsReview, vec!["review"]), "given back");
+    assert_eq!(scene.field("K1", "r").await, Some(Reason::OtherContentSent.recorded()));
+    assert_eq!(scene.store.release(&scene.lane, &[held(&second)]).await.unwrap(), [Committed::Again]);
+
+    let (scene, first) = accepted_anew().await;
+    scene.claim_one("w2").await;
+    scene.commit(&said(&first, Answer::Accepted, State::Pending, Due::Never)).await;
+    scene.let_come_due("to_ask", "K1").await;
+    let next = scene.claim_one("w3").await;
+    assert_eq!(next.call, Call::Ask);
+    scene.commit(&asked(&next, State::InDoubt, Due::Send(Millis(1)))).await;
+    assert_eq!((scene.state("K1").await, scene.sets("K1").await), (State::NeedsReview, vec!["review"]), "lost");
 }
 
 #[tokio::test]
