@@ -210,7 +210,7 @@ async fn browser_an_operator_signs_in_finds_a_job_reads_it_resolves_it_and_pause
     browser.click("button.main").await;
     browser.says("tr[data-lane='main/transfer']", "li: the gateway announced maintenance").await;
     let lanes = world.ok(&["lanes"]).await;
-    assert!(lanes.contains("PAUSED by li: the gateway announced maintenance"), "{lanes}");
+    assert!(lanes.contains("PAUSED: li: the gateway announced maintenance"), "{lanes}");
     browser.picture("lanes").await;
 
     // What happens meanwhile is seen without anybody's doing.
