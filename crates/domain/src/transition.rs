@@ -263,8 +263,10 @@ pub fn after(facts: &Facts, call: Call, answer: Answer, policy: &Policy, now: Mi
         (State::Queued, Send, NotExecuted) => retried(facts, policy, now),
         (State::Queued, Send, NotReady) => tried_later(facts, policy, now),
         (State::Queued, Send, ConfigFault) => {
-            Next::to(State::Queued, Due::Send(now.plus(retry_delay(policy, facts.sends, facts.seed)))).pausing()
+            let due = Due::Send(now.plus(retry_delay(policy, facts.sends, facts.seed)));
+            remembering(facts, Next::to(State::Queued, due)).pausing()
         }
+        (State::Queued, Send, Refused) if facts.not_ready => Next::review(Reason::StillNotReady(NO_TEXT)),
         (State::Queued, Send, Refused) => Next::to(State::Failed, Due::Never).because(Reason::Rejected(NO_TEXT)),
 
         // A send that may have taken effect, now or earlier.
@@ -365,7 +367,11 @@ fn retried(facts: &Facts, policy: &Policy, now: Millis) -> Next {
     if facts.sends >= MAX_SENDS {
         return Next::to(State::Failed, Due::Never).because(Reason::RetriesExhausted(NO_TEXT));
     }
-    let next = Next::to(State::Queued, Due::Send(now.plus(retry_delay(policy, facts.sends, facts.seed))));
+    remembering(facts, Next::to(State::Queued, Due::Send(now.plus(retry_delay(policy, facts.sends, facts.seed)))))
+}
+
+/// The same, and the record still says that the order was once not ready, whatever else was said since.
+fn remembering(facts: &Facts, next: Next) -> Next {
     if facts.not_ready { next.because(Reason::OrderNotReady(NO_TEXT)) } else { next }
 }
 

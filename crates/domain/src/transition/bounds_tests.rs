@@ -369,11 +369,13 @@ fn what_was_once_not_ready_never_ends_as_never_executed_by_our_own_deadlines() {
         assert!(remembered, "{facts:?} {first:?}");
         let facts = Facts { not_ready: true, ..facts };
         for now in [SENT, late] {
-            let next = after(&facts, Call::Send, Answer::NotExecuted, &policy, now).unwrap();
-            if next.state == State::Queued {
-                assert!(matches!(next.reason, Some(Reason::OrderNotReady(_))), "{facts:?} {next:?}");
-            } else {
-                assert_eq!(next.state, State::NeedsReview, "{facts:?} {next:?}");
+            for answer in [Answer::NotExecuted, Answer::ConfigFault, Answer::Refused] {
+                let next = after(&facts, Call::Send, answer, &policy, now).unwrap();
+                if next.state == State::Queued {
+                    assert!(matches!(next.reason, Some(Reason::OrderNotReady(_))), "{answer:?} {facts:?} {next:?}");
+                } else {
+                    assert_eq!(next.state, State::NeedsReview, "{answer:?} {facts:?} {next:?}");
+                }
             }
         }
         let waited = overdue(&facts, &policy, late);
