@@ -3,6 +3,7 @@
 //! Nothing here reads a clock, draws a random number or talks to anyone: `now`, seeds and facts are arguments.
 
 mod answer;
+mod fair_order;
 mod fields;
 mod history;
 mod identifier;
@@ -24,6 +25,7 @@ mod unsendable;
 mod view;
 
 pub use answer::{Answer, Call, Names, Reading, Received, Suspicion};
+pub use fair_order::{FairBy, FairOrder};
 pub use fields::FieldError;
 pub use history::{
     ActionKind, Adopted, BusinessKeyConflict, ClaimEvent, DeadlinePassed, Delivery, DeliveryError, DeliveryOutcome,

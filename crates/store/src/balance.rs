@@ -6,8 +6,8 @@ use std::time::Duration;
 use bursar_domain::{AccountName, Millis};
 use redis::Cmd;
 
-use crate::claim::whole_millis;
-use crate::read::only;
+use crate::jobs::whole_millis;
+use crate::reply::only;
 use crate::{Store, StoreError};
 
 /// The parts of a balance, in fen; `None` where the gateway left one out.

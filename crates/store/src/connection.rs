@@ -1,15 +1,17 @@
 //! The way to Redis: one multiplexed connection that comes back by itself.
 
-use std::sync::Arc;
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, LazyLock};
 use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
-use bursar_domain::Millis;
+use bursar_domain::{FairBy, FairOrder, Lane, Millis};
 use redis::aio::MultiplexedConnection;
 use redis::{AsyncConnectionConfig, Client, IntoConnectionInfo, RedisResult};
 use tokio::sync::watch;
 
 use crate::durability::{Durability, Waits};
+use crate::jobs::JobKeys;
 use crate::keys::Keys;
 use crate::known::Introduced;
 use crate::link::{Connection, Fixed, Following, Link, Links};
@@ -30,6 +32,9 @@ pub(crate) const MAX_RECONNECT_DELAY: Duration = Duration::from_millis(500);
 
 /// Attempts to connect before the last one, whose failure the waiting commands get; the callers' own loops go on from there.
 pub(crate) const RECONNECT_ATTEMPTS: usize = 3;
+
+/// Loaded once: their hashes are made of their texts.
+static SCRIPTS: LazyLock<Arc<Scripts>> = LazyLock::new(|| Arc::new(Scripts::load()));
 
 /// Where the store is.
 #[derive(Clone, Debug)]
@@ -108,6 +113,9 @@ pub struct Store {
     /// Which primary the last claim was made at.
     pub(crate) claims_at: Arc<AtomicU64>,
     pub(crate) keys: Keys,
+    pub(crate) queues: JobKeys,
+    /// The queues whose fair order is not the default one.
+    pub(crate) fair_orders: Arc<HashMap<Lane, FairOrder>>,
     pub(crate) scripts: Arc<Scripts>,
     pub(crate) introduced: Introduced,
     pub(crate) durability: Durability,
@@ -148,16 +156,32 @@ impl Store {
                 Connection::Following(following)
             }
         };
-        Ok(Self {
+        let store = Self {
             server,
             claims_at: Arc::new(connection.primary().into()),
             connection,
             keys: Keys::new(&settings.prefix),
-            scripts: Arc::new(Scripts::load()),
+            queues: JobKeys::new(&settings.prefix),
+            fair_orders: Arc::default(),
+            scripts: Arc::clone(&SCRIPTS),
             introduced: Introduced::default(),
             durability: Durability::Fast,
             waits: None,
-        })
+        };
+        store.with_layout_found().await
+    }
+
+    /// From now on jobs of these queues are submitted and claimed in these fair orders; others by who pays.
+    #[must_use]
+    pub fn with_fair_orders(mut self, fair_orders: HashMap<Lane, FairOrder>) -> Self {
+        self.fair_orders = Arc::new(fair_orders);
+        self
+    }
+
+    /// The fair order of a queue.
+    pub(crate) fn fair_order(&self, lane: &Lane) -> &FairOrder {
+        static BY_PAYER: FairOrder = FairOrder { by: FairBy::Payer, weights: BTreeMap::new() };
+        self.fair_orders.get(lane).unwrap_or(&BY_PAYER)
     }
 
     /// One more connection to the same server, made when it is first used.

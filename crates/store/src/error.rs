@@ -39,6 +39,9 @@ pub enum StoreError {
     /// It is a cluster, where a job could be taken twice while a slot moves. Nothing was submitted.
     #[error("redis.url leads to a Redis Cluster, which Bursar does not support yet: use one server, or Sentinel")]
     Cluster,
+    /// Redis holds jobs in a layout that this build does not work on. Nothing was written.
+    #[error("the jobs in this Redis (PREFIX:layout) are not this build's to touch: {0}")]
+    Layout(String),
     /// Redis has it, and not as surely as the operator asked for. Safe to repeat.
     #[error("not kept as redis.durability = \"{asked}\" asks: {reached}")]
     NotDurable {
@@ -68,7 +71,7 @@ impl StoreError {
         match self {
             Self::Unreachable { .. } | Self::NotDurable { .. } => true,
             Self::Refused { source, .. } => source.code().is_none_or(|code| !FOR_GOOD.contains(&code)),
-            Self::Url(_) | Self::Authority { .. } | Self::Untrusted(_) | Self::Cluster | Self::Unreadable { .. } => {
+            Self::Url(_) | Self::Authority { .. } | Self::Untrusted(_) | Self::Cluster | Self::Layout(_) | Self::Unreadable { .. } => {
                 false
             }
         }

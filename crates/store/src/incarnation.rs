@@ -3,10 +3,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use bursar_domain::{ActionKind, Lane, Reason};
+use bursar_domain::Lane;
 use redis::Pipeline;
 
-use crate::scripts::EVENTS_KEPT;
 use crate::{Store, StoreError};
 
 /// Which Redis this is.
@@ -67,41 +66,19 @@ impl Store {
         self.kept(since).await
     }
 
-    /// The epochs of these lanes: how many claims with sends each has seen.
+    /// The fences of these queues: how many claims each has seen.
     ///
     /// # Errors
     /// [`StoreError`].
-    pub async fn epochs(&self, lanes: &[Lane]) -> Result<Vec<u64>, StoreError> {
+    pub async fn fences(&self, lanes: &[Lane]) -> Result<Vec<u64>, StoreError> {
         if lanes.is_empty() {
             return Ok(Vec::new());
         }
         let mut pipeline = Pipeline::new();
         for lane in lanes {
-            pipeline.hget(self.keys.set(lane, "lane"), "e");
+            pipeline.hget(self.queues.of(lane).queue_hash(), "fence");
         }
-        let epochs: Vec<Option<u64>> = self.query("HGET", &pipeline).await?;
-        Ok(epochs.into_iter().map(Option::unwrap_or_default).collect())
-    }
-
-    /// Pauses a lane for every worker, because a journal knows of its sends more than Redis. `false` when it was paused already.
-    ///
-    /// # Errors
-    /// [`StoreError`]: repeat.
-    pub async fn pause_for_a_journal(&self, lane: &Lane) -> Result<bool, StoreError> {
-        self.set_paused(lane, ActionKind::Pause, Reason::JournalAhead).await
-    }
-
-    /// The journals' sends of this lane are on record again, up to this epoch: its epoch is no lower from now on, and a pause that
-    /// waited for this is over.
-    ///
-    /// # Errors
-    /// [`StoreError`]: repeat.
-    pub async fn settle_lane(&self, lane: &Lane, epoch: u64) -> Result<(), StoreError> {
-        let since = self.since();
-        let mut call = self.scripts.settle_lane.on(&self.keys.base(lane));
-        call.push(self.keys.wake_channel()).push(lane.to_string()).push(EVENTS_KEPT).push(epoch);
-        call.push(Reason::JournalAhead.recorded()).push(Reason::JournalsReconciled.recorded());
-        call.run::<u8>(self).await?;
-        self.kept(since).await
+        let fences: Vec<Option<u64>> = self.query("HGET", &pipeline).await?;
+        Ok(fences.into_iter().map(Option::unwrap_or_default).collect())
     }
 }

@@ -7,9 +7,9 @@ use std::time::Duration;
 use bursar_domain::{MAX_JOB_BYTES, Millis};
 use redis::Pipeline;
 
-use crate::claim::whole_millis;
+use crate::jobs::whole_millis;
 use crate::keys::Keys;
-use crate::read::only;
+use crate::reply::only;
 use crate::{Operator, Store, StoreError};
 
 /// Tasks read in one step: a bound on how long it holds Redis. Larger steps were not faster.
@@ -68,7 +68,7 @@ pub struct Taken {
 
 /// A queue at a glance.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct QueueStatus {
+pub struct ImportStatus {
     /// Tasks that wait to be taken.
     pub waiting: u64,
     /// What is kept aside.
@@ -165,8 +165,8 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError`].
-    pub async fn queue_status(&self, queue: &str) -> Result<QueueStatus, StoreError> {
-        only(self.queue_statuses(&[queue.to_owned()]).await?)
+    pub async fn import_status(&self, queue: &str) -> Result<ImportStatus, StoreError> {
+        only(self.import_statuses(&[queue.to_owned()]).await?)
     }
 
     /// What is kept aside of a queue, oldest first, from number `from` on, `limit` at most.
@@ -197,7 +197,7 @@ impl Store {
         let mut entries = Vec::with_capacity(numbers.len());
         for (number, reply) in numbers.into_iter().zip(replies.chunks(2)) {
             type Fields = (Option<Vec<u8>>, Option<Vec<u8>>, Option<u64>, Option<String>);
-            let (id, why, at, run_at): Fields = crate::read::from_reply("HMGET", reply.first())?;
+            let (id, why, at, run_at): Fields = crate::reply::from_reply("HMGET", reply.first())?;
             let Some(id) = id else { continue }; // settled since its number was read
             entries.push(Aside {
                 number,
@@ -205,7 +205,7 @@ impl Store {
                 why: String::from_utf8_lossy(&why.unwrap_or_default()).into_owned(),
                 at: Millis(at.unwrap_or_default()),
                 run_at: moment(&run_at.unwrap_or_default()),
-                bytes: crate::read::from_reply("HSTRLEN", reply.get(1))?,
+                bytes: crate::reply::from_reply("HSTRLEN", reply.get(1))?,
             });
         }
         Ok(entries)

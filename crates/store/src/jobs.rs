@@ -2,11 +2,10 @@
 //!
 //! Rust decides and the scripts in `lua/jobs` guard and move: a script checks that claim and record still are what the decision was made
 //! of, and writes what it is given. None takes a record apart. All time is Redis time.
-//!
-//! Workers and servers do not use it yet: what they use is the rest of this crate, and this module takes its place step by step.
 
 mod actions;
 mod activity;
+mod adopt;
 mod apply;
 mod circuits;
 mod claim;
@@ -18,6 +17,7 @@ mod in_doubt;
 mod keys;
 mod list;
 mod notifications;
+mod operate;
 mod overlay;
 mod purge;
 mod quarantine;
@@ -26,19 +26,18 @@ mod rate;
 mod read;
 mod record;
 mod renew;
+mod restore;
 mod rows;
 mod scan;
-mod scripts;
 mod status;
 mod submit;
 mod unserved;
-
-use std::sync::{Arc, LazyLock};
+mod wish;
 
 pub use actions::{Acted, Action};
 pub use activity::Recent;
 pub use apply::{Guarded, Place};
-pub use claim::{Claim, Claimed, ClaimedJob, Probe};
+pub use claim::{Claimed, ClaimedJob};
 pub use commit::{Commit, Committed, ResponseKnownBy};
 pub use deliveries::{
     ClaimedDeliveries, ClaimedDelivery, DeliveryClaim, DeliveryCommit, DeliveryResult, DeliveryStatus, EventPayload,
@@ -57,39 +56,27 @@ pub use scan::{DueSends, ScanCursor, Scanned};
 pub use status::QueueStatus;
 pub use submit::{NewRecord, Submission};
 
+
+pub(crate) use keys::JobKeys;
+pub use activity::Stretch;
+pub use adopt::Adopted;
+pub use commit::{Evidence, Resend};
+pub use events::EventId;
+pub use keys::PARTITIONS;
+pub use operate::{Operated, Operator};
+pub(crate) use wish::whole_millis;
+pub use restore::{JournalDiff, JournalView, Restored};
+pub use scan::MAX_STEP;
+pub use submit::MAX_BATCH;
+pub use notifications::{AHEAD_AT_MOST, LATE_AFTER};
+pub use wish::{Claim, ClaimId, Known, Lapsed, MAX_CLAIM, RECEIPT_KEPT, Sends};
+
 use crate::Store;
-use keys::JobKeys;
-use scripts::JobScripts;
 
-/// Loaded once: their hashes are made of their texts.
-static SCRIPTS: LazyLock<Arc<JobScripts>> = LazyLock::new(|| Arc::new(JobScripts::load()));
-
-/// The jobs in a store.
-#[derive(Clone)]
-pub struct Jobs {
-    store: Store,
-    keys: JobKeys,
-    scripts: Arc<JobScripts>,
-}
-
-impl std::fmt::Debug for Jobs {
-    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        out.debug_struct("Jobs").field("keys", &self.keys).finish_non_exhaustive()
-    }
-}
-
-impl Jobs {
+impl Store {
     /// What every key of a queue's partition begins with.
     #[must_use]
     pub fn base_of(&self, lane: &bursar_domain::Lane) -> String {
-        self.keys.of(lane).base
-    }
-}
-
-impl Store {
-    /// The jobs in this store.
-    #[must_use]
-    pub fn jobs_of(&self) -> Jobs {
-        Jobs { store: self.clone(), keys: JobKeys::new(self.keys.prefix()), scripts: Arc::clone(&SCRIPTS) }
+        self.queues.of(lane).base
     }
 }

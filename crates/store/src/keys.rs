@@ -110,6 +110,11 @@ impl Keys {
         format!("{}:lanes", self.prefix)
     }
 
+    /// The layout of what is kept under this prefix.
+    pub(crate) fn layout(&self) -> String {
+        format!("{}:layout", self.prefix)
+    }
+
     /// What is written before a wait for disk or replicas, so that the wait covers all writes before it.
     pub(crate) fn sync_marker(&self) -> String {
         format!("{}:sync", self.prefix)

@@ -7,10 +7,10 @@ use std::time::Duration;
 use bursar_domain::{Lane, Millis};
 use redis::Pipeline;
 
-use crate::link::Link;
-use crate::read::score;
+use crate::link::{Connection, Link};
+use crate::reply::score;
 use crate::rights::is_right;
-use crate::{LaneStatus, Store, StoreError};
+use crate::{Store, StoreError};
 
 /// A lane that no worker has named for so long is served by none.
 const SERVED_WITHIN: Duration = Duration::from_secs(60);
@@ -77,6 +77,7 @@ impl Store {
             Err(error) if is_right(&error) => {} // the preflight refuses what nobody can tell
             Err(error) => return Err(StoreError::of("submit", error)),
         }
+        self.write_layout(&connection).await?;
         let mut command = redis::cmd("ZADD");
         command.arg(self.keys.lanes()).arg("NX");
         for lane in lanes {
@@ -97,6 +98,7 @@ impl Store {
             return Ok(());
         }
         let now = self.now().await?;
+        self.write_layout(&self.connection()).await?;
         for lanes in lanes.chunks(NAMED_AT_ONCE) {
             let mut command = redis::cmd("ZADD");
             command.arg(self.keys.lanes());
@@ -107,6 +109,15 @@ impl Store {
             named.map_err(|source| StoreError::of("ZADD", source))?;
         }
         Ok(())
+    }
+
+    /// A queue's name is written only where the layout is this build's.
+    async fn write_layout(&self, connection: &Connection) -> Result<(), StoreError> {
+        let mut pipeline = Pipeline::new();
+        let name = self.keys.layout();
+        pipeline.cmd("SET").arg(&name).arg(self.layout_text()).arg("NX").ignore().get(&name);
+        let found: redis::RedisResult<(String,)> = pipeline.query_async(&mut connection.clone()).await;
+        self.has_layout(&found.map_err(|source| StoreError::of("SET", source))?.0)
     }
 
     /// Every lane that a job was submitted to, or that a worker has served, under this prefix.
@@ -124,18 +135,5 @@ impl Store {
             Some(KnownLane { lane: name.parse().ok()?, served, is_served })
         });
         Ok(known.collect())
-    }
-
-    /// Lanes beside `ours` with open jobs, or with something to tell, that no worker serves.
-    ///
-    /// # Errors
-    /// [`StoreError`].
-    pub async fn unserved_lanes(&self, ours: &[Lane]) -> Result<Vec<(Lane, LaneStatus)>, StoreError> {
-        let ours: BTreeSet<&Lane> = ours.iter().collect();
-        let unserved = self.known_lanes().await?.into_iter().filter(|known| !known.is_served);
-        let unserved: Vec<Lane> = unserved.map(|known| known.lane).filter(|lane| !ours.contains(lane)).collect();
-        let statuses = self.lane_statuses(&unserved).await?;
-        let has_work = |status: &LaneStatus| status.open_jobs() + status.orphans + status.to_tell > 0;
-        Ok(unserved.into_iter().zip(statuses).filter(|(_, status)| has_work(status)).collect())
     }
 }

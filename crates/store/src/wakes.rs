@@ -7,7 +7,7 @@ use bursar_domain::Lane;
 
 use crate::connection::Switched;
 use crate::subscription::Subscription;
-use crate::{Origin, Store, StoreError};
+use crate::{Store, StoreError};
 
 /// A subscription. It ends with its connection: subscribe anew, and look at every lane, for a message may have been missed.
 /// `T` is what is named.
@@ -24,16 +24,9 @@ impl Store {
     /// # Errors
     /// [`StoreError`]: try again.
     pub async fn wakes(&self) -> Result<Wakes, StoreError> {
-        self.subscribe(self.keys.wake_channel()).await
+        self.subscribe(self.queues.wake_channel()).await
     }
 
-    /// Subscribes to the channel that tells where there is something to tell, on a connection of its own.
-    ///
-    /// # Errors
-    /// [`StoreError`]: try again.
-    pub async fn callback_wakes(&self) -> Result<Wakes<Origin>, StoreError> {
-        self.subscribe(self.keys.tell_channel()).await
-    }
 
     pub(crate) async fn subscribe<T>(&self, channel: String) -> Result<Wakes<T>, StoreError> {
         let subscribe = async {

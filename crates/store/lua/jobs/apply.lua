@@ -9,8 +9,10 @@
 --       a delivery 'again'|'next' = this event is over|'none' = no further ones are wanted|'quarantine'), due (ms, or what the quarantine
 --       says), the decider's idea of Redis's time (ms, 0 = none), state to publish ('' = unchanged), webhook event ('' = none), what the
 --       response is known by ('' = nothing), further arguments, then those: a letter with a text behind it, 'h' a line for the history's
---       list, 'b' a business key that the job now has, 'f' what a response is no longer known by, 'e' an event of this name to publish,
---       'd' deletes whatever else is kept of the job
+--       list, 'b' the key of another job that has a business key ('' = none has, and the job has it now), a space and that business key,
+--       which is a guard like the record, 'n' and 'f' what a response is known by, unless it is another's, and no longer is, 'e' an event of
+--       this name to publish, 'w' a webhook event before the one above, 't' what was tried of the first one, 'd' deletes whatever else is
+--       kept of the job, 'x' the record too, with its business keys, each 'u'
 -- Returns for each job 'ok' | {'changed', claim, record} as they are ('' = none) | {'owned', key of the job that the response is known by}
 --         | 'paused' | 'repeated' (this very call has the job twice: nothing was done for the second)
 -- shared: whole.lua
@@ -65,13 +67,32 @@ local function add_event(key, state)
   event_words = event_words + WORDS_AN_EVENT
 end
 local over = {} -- jobs of this very call
+-- Tells if another job has a business key than was seen.
+local function has_other_rival(key, at, count)
+  for index = at, at + count - 1 do
+    if string.sub(ARGV[index], 1, 1) == 'b' then
+      local seen, name = string.match(ARGV[index], '^b(%S*) (.*)$')
+      local rival = redis.call('GET', queue_key('business') .. ':' .. name)
+      if not rival and name ~= key and redis.call('EXISTS', job_base .. name) == 1 then rival = name end
+      if (rival and rival ~= key and rival or '') ~= seen then return true end
+    end
+  end
+end
 -- The rest of what is said of a job, which most have nothing of.
 local function further(key, at, count)
   for index = at, at + count - 1 do
     local letter, word = string.sub(ARGV[index], 1, 1), string.sub(ARGV[index], 2)
     if letter == 'h' then redis.pcall('RPUSH', queue_key('history') .. ':' .. key, word) -- a foreign type must not keep it from the record
     elseif letter == 'b' then
-      records[written + 1], records[written + 2], written = queue_key('business') .. ':' .. word, key, written + 2
+      local rival, name = string.match(word, '^(%S*) (.*)$')
+      if rival == '' and name ~= key then records[written + 1], records[written + 2], written = queue_key('business') .. ':' .. name, key, written + 2 end
+    elseif letter == 'n' then redis.pcall('HSETNX', queue_key('responses'), word, key)
+    elseif letter == 'w' then deliveries[#deliveries + 1] = { key, word }
+    elseif letter == 't' then records[written + 1], records[written + 2], written = queue_key('delivery') .. ':' .. key, word, written + 2
+    elseif letter == 'x' then
+      for _, name in ipairs({ 'job', 'history', 'delivery', 'outbox' }) do deleted[#deleted + 1] = queue_key(name) .. ':' .. key end
+      leaving.due_deliveries[#leaving.due_deliveries + 1], leaving.done[#leaving.done + 1] = key, key
+    elseif letter == 'u' then deleted[#deleted + 1] = queue_key('business') .. ':' .. word
     elseif letter == 'f' then forgotten[#forgotten + 1] = word
     elseif letter == 'e' then changed[#changed + 1] = { 'queue', queue, 'event', word, 'key', key }
     elseif letter == 'd' then
@@ -124,6 +145,9 @@ local function decide(number, at)
     local record_now = redis.call('GET', job_base .. key) or ''
     if claim ~= claim_now or record ~= record_now then return { 'changed', claim_now, record_now } end
   end
+  if more ~= '0' and has_other_rival(key, at + WORDS, more) then
+    return { 'changed', claim_now, redis.call('GET', job_base .. key) or '' }
+  end
   if id ~= '' then
     if owners[id] then return { 'owned', owners[id] } end
     owners[id] = key
@@ -138,8 +162,8 @@ local function decide(number, at)
   end
   if place ~= '' then move(key, group, claim, place, due, decided) end
   if state ~= '' then add_event(key, state) end
-  if webhook ~= '' then deliveries[#deliveries + 1] = { key, webhook } end
   if more ~= '0' then further(key, at + WORDS, more) end
+  if webhook ~= '' then deliveries[#deliveries + 1] = { key, webhook } end
   return 'ok'
 end
 for number, at in ipairs(starts) do answers[number] = is_paused and 'paused' or decide(number, at) end

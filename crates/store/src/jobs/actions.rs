@@ -7,9 +7,10 @@ use bursar_domain::{Due, HistoryEvent, Lane, Millis, Next, Reason};
 
 use super::apply::{Applied, Guarded, Place, Seen};
 use super::commit::place_of;
-use super::{JobRecord, Jobs, StoredAs};
+use super::{JobRecord, StoredAs};
+use crate::Store;
 use crate::StoreError;
-use crate::read::score;
+use crate::reply::score;
 
 /// What became of an action.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,7 +40,7 @@ pub struct Action<'a> {
     pub unless_paused: Option<&'a Reason>,
 }
 
-impl Jobs {
+impl Store {
     /// Does something to a job that still is what was `seen`.
     ///
     /// # Errors
@@ -48,7 +49,7 @@ impl Jobs {
         if seen.worker.is_some() {
             return Ok(Acted::Claimed);
         }
-        let now = self.store.now().await?;
+        let now = self.now().await?;
         let write = write(seen, &action, now);
         let paused = action.unless_paused.map(Reason::recorded).unwrap_or_default();
         match self.apply(&seen.lane, &[write], &paused).await?.pop() {
@@ -65,16 +66,16 @@ impl Jobs {
     /// # Errors
     /// [`StoreError`]: repeat.
     pub async fn set_clock_back(&self, lane: &Lane, lease: Duration) -> Result<usize, StoreError> {
-        let queue = self.keys.of(lane);
+        let queue = self.queues.of(lane);
         let mut changed = 0;
         for set in ["due_sends", "due_queries"] {
             let mut pass_over = 0_usize;
             loop {
-                let now = self.store.now().await?;
+                let now = self.now().await?;
                 let mut pipeline = redis::Pipeline::new();
                 pipeline.cmd("ZRANGE").arg(queue.set(set)).arg(format!("({}", now.0)).arg("+inf").arg("BYSCORE");
                 pipeline.arg("LIMIT").arg(pass_over).arg(CLOCK_STEP_JOBS).arg("WITHSCORES");
-                let (entries,): (Vec<(String, f64)>,) = self.store.query("ZRANGE", &pipeline).await?;
+                let (entries,): (Vec<(String, f64)>,) = self.query("ZRANGE", &pipeline).await?;
                 let read = entries.len();
                 let moved = self.bring_back(lane, set, &entries, (now, lease)).await?;
                 changed += moved;
@@ -94,7 +95,7 @@ impl Jobs {
         entries: &[(String, f64)],
         (now, lease): (Millis, Duration),
     ) -> Result<usize, StoreError> {
-        let queue = self.keys.of(lane);
+        let queue = self.queues.of(lane);
         let key_of = |member: &str| member.split_once(' ').map_or(member, |(key, _)| key).to_owned();
         let keys: Vec<_> = entries.iter().filter_map(|(member, _)| key_of(member).parse().ok()).collect();
         let jobs = self.jobs(lane, &keys).await?;
@@ -130,7 +131,7 @@ impl Jobs {
             });
         }
         if moved > 0 {
-            let _: () = self.store.query("ZADD", &leases).await?;
+            let _: () = self.query("ZADD", &leases).await?;
         }
         let applied = self.apply(lane, &writes, "").await?;
         Ok(moved + applied.iter().filter(|applied| **applied == Applied::Done).count())

@@ -6,12 +6,12 @@ use std::time::Duration;
 use bursar_domain::{Key, Lane, Millis};
 use redis::{Pipeline, Value};
 
-use super::Jobs;
+use crate::Store;
 use super::events::{Entry, Event, events_of};
 use super::read::lossy;
 use super::rows::key_of;
-use crate::read::from_reply;
-use crate::{StoreError, Stretch};
+use crate::reply::from_reply;
+use crate::StoreError;
 
 /// Entries of each partition's stream that one round trip reads, and how many round trips there are at most: queues share a stream, and
 /// one that is quiet has its events far behind.
@@ -27,7 +27,18 @@ pub struct Recent {
     pub events: Vec<Vec<Event>>,
 }
 
-impl Jobs {
+/// A stretch of time in a lane.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Stretch {
+    /// Jobs that ended in it, those left out that are tombstones by now.
+    pub ended: u64,
+    /// The first of them.
+    pub some: Vec<Key>,
+    /// Jobs that came before a person in it, and wait for one still.
+    pub in_review: u64,
+}
+
+impl Store {
     /// How many jobs of a queue ended in each of `count` stretches of time, of this length each, the first beginning at `from`; and at
     /// most `some` of each.
     ///
@@ -44,7 +55,7 @@ impl Jobs {
         if count == 0 {
             return Ok(Vec::new());
         }
-        let queue = self.keys.of(lane);
+        let queue = self.queues.of(lane);
         let mut pipeline = Pipeline::new();
         for index in 0..count {
             let (begin, end) = (from.plus(length * index).0, format!("({}", from.plus(length * (index + 1)).0));
@@ -52,7 +63,7 @@ impl Jobs {
             pipeline.cmd("ZRANGE").arg(queue.set("done")).arg(begin).arg(&end);
             pipeline.arg("BYSCORE").arg("LIMIT").arg(0).arg(some);
         }
-        let replies: Vec<Value> = self.store.query("ZCOUNT", &pipeline).await?;
+        let replies: Vec<Value> = self.query("ZCOUNT", &pipeline).await?;
         let stretch = |reply: &[Value]| {
             let keys: Vec<Vec<u8>> = from_reply("ZRANGE", reply.get(2))?;
             Ok(Stretch {
@@ -71,13 +82,13 @@ impl Jobs {
     /// [`StoreError`].
     pub async fn waiting(&self, lane: &Lane, most: usize) -> Result<Vec<Key>, StoreError> {
         let Some(last) = most.checked_sub(1) else { return Ok(Vec::new()) };
-        let queue = self.keys.of(lane);
+        let queue = self.queues.of(lane);
         let mut pipeline = Pipeline::new();
         for set in ["sends", "due_sends", "due_queries"] {
             pipeline.cmd("ZRANGE").arg(queue.set(set)).arg(0).arg(last);
         }
         type Members = Vec<Vec<u8>>;
-        let (ranked, later, queries): (Members, Members, Members) = self.store.query("ZRANGE", &pipeline).await?;
+        let (ranked, later, queries): (Members, Members, Members) = self.query("ZRANGE", &pipeline).await?;
         let members = ranked.into_iter().chain(later).take(most).chain(queries);
         Ok(members.filter_map(|member| key_of(&lossy(member))).collect())
     }
@@ -97,10 +108,10 @@ impl Jobs {
             let mut pipeline = Pipeline::new();
             pipeline.cmd("TIME");
             for (partition, until) in &until {
-                pipeline.cmd("XREVRANGE").arg(self.keys.events(*partition)).arg(until).arg("-");
+                pipeline.cmd("XREVRANGE").arg(self.queues.events(*partition)).arg(until).arg("-");
                 pipeline.arg("COUNT").arg(ENTRIES_AT_ONCE);
             }
-            let mut replies: Vec<Value> = self.store.query("XREVRANGE", &pipeline).await?;
+            let mut replies: Vec<Value> = self.query("XREVRANGE", &pipeline).await?;
             let streams = replies.split_off(1.min(replies.len()));
             let (seconds, micros): (u64, u64) = from_reply("TIME", replies.first())?;
             recent.now = recent.now.max(Millis(seconds * 1_000 + micros / 1_000));

@@ -3,7 +3,7 @@
 use bursar_domain::{Lane, Millis, State};
 use redis::Value;
 
-use super::Jobs;
+use crate::Store;
 use super::keys::QueueKeys;
 use crate::StoreError;
 use crate::scripts::EVENTS_KEPT;
@@ -72,6 +72,14 @@ pub(crate) enum Seen {
     Text(String),
 }
 
+/// A business key that a write depends on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct BusinessKey {
+    pub(crate) name: String,
+    /// The key of the other job that has it; empty for none, and then it is this job's from now on.
+    pub(crate) rival: String,
+}
+
 /// One guarded write.
 #[derive(Clone, Debug)]
 pub struct Guarded {
@@ -95,12 +103,21 @@ pub struct Guarded {
     pub(crate) response: String,
     /// Lines for the history's list.
     pub(crate) history: Vec<String>,
-    pub(crate) business_key: Option<String>,
+    /// Business keys that still must be whose they were seen to be.
+    pub(crate) business_keys: Vec<BusinessKey>,
+    /// Responses that are known to be this job's, unless they are another's.
+    pub(crate) responses: Vec<String>,
+    /// Further webhook events, as JSON, before `webhook`.
+    pub(crate) outbox: Vec<String>,
+    /// What was tried of the first of them; empty for nothing.
+    pub(crate) delivery: String,
     /// The name of an event about the job that is published besides its state.
     pub(crate) published: Option<&'static str>,
     /// What responses are no longer known by.
     pub(crate) forgotten: Vec<String>,
     pub(crate) deletes_history: bool,
+    /// Deletes the record and all that is kept of the job, with these business keys.
+    pub(crate) deletes: Option<Vec<String>>,
 }
 
 impl Guarded {
@@ -119,10 +136,14 @@ impl Guarded {
             webhook: String::new(),
             response: String::new(),
             history: Vec::new(),
-            business_key: None,
+            business_keys: Vec::new(),
+            responses: Vec::new(),
+            outbox: Vec::new(),
+            delivery: String::new(),
             published: None,
             forgotten: Vec::new(),
             deletes_history: false,
+            deletes: None,
         }
     }
 }
@@ -144,7 +165,7 @@ pub(crate) enum Applied {
     Repeated,
 }
 
-impl Jobs {
+impl Store {
     /// Writes what was decided about some jobs of a queue, each by itself; one answer for each, in order. Nothing is written while the
     /// queue is paused for the reason `unless_paused` (as recorded; empty: whatever it is).
     pub(crate) async fn apply(
@@ -153,7 +174,7 @@ impl Jobs {
         writes: &[Guarded],
         unless_paused: &str,
     ) -> Result<Vec<Applied>, StoreError> {
-        self.apply_to(&self.keys.of(lane), Records::Jobs, writes, unless_paused).await
+        self.apply_to(&self.queues.of(lane), Records::Jobs, writes, unless_paused).await
     }
 
     /// The same for records of this sort.
@@ -167,8 +188,8 @@ impl Jobs {
         let mut answers = Vec::with_capacity(writes.len());
         for batch in writes.chunks(MAX_APPLIED) {
             let mut call = self.scripts.apply.on_jobs(&queue.base, &queue.queue_hash(), &queue.queue);
-            call.push(self.keys.wake_channel())
-                .push(self.keys.delivery_channel())
+            call.push(self.queues.wake_channel())
+                .push(self.queues.delivery_channel())
                 .push(EVENTS_KEPT)
                 .push(unless_paused)
                 .push(records.name())
@@ -176,7 +197,7 @@ impl Jobs {
             for write in batch {
                 push(&mut call, write);
             }
-            let replies: Vec<Value> = call.run(&self.store).await?;
+            let replies: Vec<Value> = call.run(self).await?;
             for reply in &replies {
                 answers.push(applied(reply)?);
             }
@@ -198,13 +219,7 @@ fn push(call: &mut crate::scripts::Call<'_>, write: &Guarded) {
         Place::NextEvent => ("next", String::new()),
         Place::NoMoreEvents => ("none", String::new()),
     };
-    let lines = write.history.iter().map(|line| format!("h{line}"));
-    let business = write.business_key.iter().map(|business_key| format!("b{business_key}"));
-    let forgotten = write.forgotten.iter().map(|id| format!("f{id}"));
-    let published = write.published.iter().map(|name| format!("e{name}"));
-    let deletes = write.deletes_history.then(|| "d".to_owned());
-    let more: Vec<String> =
-        deletes.into_iter().chain(lines).chain(business).chain(forgotten).chain(published).collect();
+    let more = further(write);
     call.push(&write.key)
         .push(member_end(&write.group))
         .push(&write.claim_seen)
@@ -224,6 +239,23 @@ fn push(call: &mut crate::scripts::Call<'_>, write: &Guarded) {
     for word in more {
         call.push(word);
     }
+}
+
+/// What most writes have nothing of: words of a letter and a text.
+fn further(write: &Guarded) -> Vec<String> {
+    let deletes = write.deletes_history.then(|| "d".to_owned()).into_iter();
+    let lines = write.history.iter().map(|line| format!("h{line}"));
+    let business = write.business_keys.iter().map(|key| format!("b{} {}", key.rival, key.name));
+    let responses = write.responses.iter().map(|id| format!("n{id}"));
+    let forgotten = write.forgotten.iter().map(|id| format!("f{id}"));
+    let published = write.published.iter().map(|name| format!("e{name}"));
+    let outbox = write.outbox.iter().map(|event| format!("w{event}"));
+    let delivery = Some(&write.delivery).filter(|text| !text.is_empty()).map(|text| format!("t{text}")).into_iter();
+    let gone = write.deletes.iter().flat_map(|business_keys| {
+        std::iter::once("x".to_owned()).chain(business_keys.iter().map(|name| format!("u{name}")))
+    });
+    let words = deletes.chain(lines).chain(business).chain(responses).chain(forgotten);
+    words.chain(published).chain(outbox).chain(delivery).chain(gone).collect()
 }
 
 /// How a job's member of the sets of sends goes on behind its key.

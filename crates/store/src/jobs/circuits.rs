@@ -4,25 +4,25 @@ use std::time::Duration;
 
 use bursar_domain::{Lane, Millis};
 
-use super::Jobs;
+use crate::Store;
 use crate::StoreError;
-use crate::claim::whole_millis;
+use crate::jobs::wish::whole_millis;
 
 /// For how long after its rest a worker's word counts: its probe is claimed and called in that time, and then it says more. A worker
 /// that has died says nothing.
 const TOLD_FOR: Duration = Duration::from_secs(90);
 
-impl Jobs {
+impl Store {
     /// Tells that `worker` sends nothing in the queue for `rest` because its circuit breaker is open; `None`: that it has closed.
     ///
     /// # Errors
     /// [`StoreError`]: nobody needs to repeat it.
     pub async fn circuit(&self, lane: &Lane, worker: &str, rest: Option<Duration>) -> Result<(), StoreError> {
-        let queue = self.keys.of(lane);
+        let queue = self.queues.of(lane);
         let mut call = self.scripts.circuit.on_jobs(&queue.base, &queue.queue_hash(), &queue.queue);
         call.push(worker).push(rest.map(|rest| whole_millis(rest).to_string()).unwrap_or_default());
         call.push(whole_millis(TOLD_FOR));
-        call.run(&self.store).await
+        call.run(self).await
     }
 }
 

@@ -8,10 +8,10 @@ use redis::{Pipeline, Value};
 use super::apply::{Guarded, Place, Seen};
 use super::overlay::{ClaimEntry, Era};
 use super::record::{StoredJob, Unreadable};
-use super::{ClaimToken, Jobs};
-use crate::claim::whole_millis;
+use super::ClaimToken;
+use crate::jobs::wish::whole_millis;
 use crate::scripts::EVENTS_KEPT;
-use crate::{ClaimId, Lapsed, MAX_CLAIM, RECEIPT_KEPT, Sends, StoreError};
+use crate::{Claim, ClaimId, Lapsed, MAX_CLAIM, RECEIPT_KEPT, Sends, Store, StoreError};
 
 /// How long a job that a newer build wrote is left to one before it is looked at again.
 const LEFT_TO_NEWER: std::time::Duration = std::time::Duration::from_secs(30);
@@ -20,18 +20,9 @@ const LEFT_TO_NEWER: std::time::Duration = std::time::Duration::from_secs(30);
 /// by its own responses, which say nothing of the gateway.
 const PROBE_LOOK: isize = 64;
 
-/// One worker's wish for due jobs of one queue.
-#[derive(Clone, Copy, Debug)]
-pub struct Claim<'a> {
-    /// What the store asks of every claim.
-    pub wish: crate::Claim<'a>,
-    /// Groups that have a weight, with what a unit of their work adds to their rank.
-    pub steps: &'a [(String, f64)],
-}
-
 /// Which send a probe may be.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Probe(pub(crate) String);
+pub(crate) struct Probe(pub(crate) String);
 
 /// What a claim gave.
 #[derive(Clone, Debug, PartialEq)]
@@ -163,55 +154,54 @@ type Reply = (u64, i64, u64, String, u64, u64, u64, Vec<String>, Vec<Value>);
 /// Values for each job in a claim's reply: key, claim, since when it was due, record.
 const ROW: usize = 4;
 
-impl Jobs {
+impl Store {
     /// Claims due jobs of one queue.
     ///
     /// # Errors
-    /// [`StoreError`]: jobs may have been claimed all the same; [`Jobs::recover_claim`] finds and returns them.
+    /// [`StoreError`]: jobs may have been claimed all the same; [`Store::recover_claim`] finds and returns them.
     pub async fn claim(&self, lane: &Lane, claim: &Claim<'_>) -> Result<Claimed, StoreError> {
-        let wish = &claim.wish;
-        let probe = match wish.sends {
+        let probe = match claim.sends {
             Sends::Probe => self.probe(lane).await?,
             Sends::Allowed | Sends::NotYet => None,
         };
-        let queue = self.keys.of(lane);
+        let queue = self.queues.of(lane);
         let mut call = self.scripts.claim.on_jobs(&queue.base, &queue.queue_hash(), &queue.queue);
-        call.push(wish.worker)
-            .push(serde_json::Value::from(ClaimId::token(wish.worker, wish.number)).to_string())
-            .push(whole_millis(wish.lease))
-            .push(match wish.sends {
-                Sends::Probe => wish.slots.min(1),
-                Sends::Allowed | Sends::NotYet => wish.slots.min(MAX_CLAIM),
+        call.push(claim.worker)
+            .push(serde_json::Value::from(ClaimId::token(claim.worker, claim.number)).to_string())
+            .push(whole_millis(claim.lease))
+            .push(match claim.sends {
+                Sends::Probe => claim.slots.min(1),
+                Sends::Allowed | Sends::NotYet => claim.slots.min(MAX_CLAIM),
             })
-            .push(wish.rate_per_second)
-            .push(wish.number)
+            .push(claim.rate_per_second)
+            .push(claim.number)
             .push(EVENTS_KEPT)
             .push(whole_millis(RECEIPT_KEPT))
-            .push(wish.known.receipt)
-            .push(wish.known.epoch)
-            .push(pause_after_losses(wish.on_ambiguous))
-            .push(if wish.sends == Sends::NotYet { "queries" } else { "sends" })
+            .push(claim.known.receipt)
+            .push(claim.known.fence)
+            .push(pause_after_losses(claim.on_ambiguous))
+            .push(if claim.sends == Sends::NotYet { "queries" } else { "sends" })
             .push(probe.map(|probe| probe.0).unwrap_or_default())
-            .push(wish.clock.unwrap_or_default().0)
-            .push(u8::from(wish.lapsed == Lapsed::Left))
-            .push(wish.gateway);
-        for (group, step) in claim.steps {
-            call.push(super::apply::member_end(group)).push(step);
+            .push(claim.clock.unwrap_or_default().0)
+            .push(u8::from(claim.lapsed == Lapsed::Left))
+            .push(claim.gateway);
+        for (group, step) in self.fair_order(lane).steps() {
+            call.push(super::apply::member_end(&group)).push(step);
         }
-        let since = self.store.since();
-        let reply: Reply = call.run_on(self.store.to_claim_on(wish.over)?).await?;
-        let claimed = self.claimed(lane, wish, reply).await?;
+        let since = self.since();
+        let reply: Reply = call.run_on(self.to_claim_on(claim.over)?).await?;
+        let claimed = self.claimed(lane, claim, reply).await?;
         // No send leaves before its intent is kept as the operator asked for.
         if claimed.jobs.iter().any(|job| job.call == Call::Send) {
-            self.store.kept(since).await?;
+            self.kept(since).await?;
         }
         Ok(claimed)
     }
 
-    async fn claimed(&self, lane: &Lane, wish: &crate::Claim<'_>, reply: Reply) -> Result<Claimed, StoreError> {
+    async fn claimed(&self, lane: &Lane, claim: &Claim<'_>, reply: Reply) -> Result<Claimed, StoreError> {
         let (now, next_due, fence, what, number, resumed, resumed_at, poisoned, rows) = reply;
         let era = Era { number, resumed, resumed_at: Millis(resumed_at) };
-        let token = ClaimToken(ClaimId::token(wish.worker, wish.number));
+        let token = ClaimToken(ClaimId::token(claim.worker, claim.number));
         let mut claimed = Claimed {
             now: Millis(now),
             next_due: u64::try_from(next_due).ok().map(Millis),
@@ -266,12 +256,12 @@ impl Jobs {
     /// The send that shows how the gateway is: one of a job that was never sent, if one is found. Of those that were never sent, too,
     /// many may be one merchant's, so not always the first one is taken.
     async fn probe(&self, lane: &Lane) -> Result<Option<Probe>, StoreError> {
-        let queue = self.keys.of(lane);
+        let queue = self.queues.of(lane);
         let mut pipeline = Pipeline::new();
         let sends = queue.set("sends");
         pipeline.cmd("ZRANGE").arg(&sends).arg(0).arg(PROBE_LOOK - 1);
         pipeline.cmd("ZRANGE").arg(&sends).arg(0).arg(PROBE_LOOK - 1).arg("REV");
-        let (first, last): (Vec<String>, Vec<String>) = self.store.query("ZRANGE", &pipeline).await?;
+        let (first, last): (Vec<String>, Vec<String>) = self.query("ZRANGE", &pipeline).await?;
         let members: Vec<String> = first.into_iter().chain(last).collect();
         if members.is_empty() {
             return Ok(None);
@@ -282,7 +272,7 @@ impl Jobs {
             command.arg(format!("{}job:{}:{key}", queue.base, queue.queue));
         }
         let texts: Vec<Option<String>> =
-            command.query_async(&mut self.store.connection()).await.map_err(|source| StoreError::of("MGET", source))?;
+            command.query_async(&mut self.connection()).await.map_err(|source| StoreError::of("MGET", source))?;
         let never_sent = |text: &Option<String>| {
             let record = text.as_deref().and_then(|text| StoredJob::read(text).ok());
             record.is_some_and(|record| record.state == State::Queued)
@@ -298,10 +288,10 @@ impl Jobs {
     /// # Errors
     /// [`StoreError`]: try again; what is not given back comes due when its lease ends.
     pub async fn recover_claim(&self, lane: &Lane, worker: &str, number: u64) -> Result<usize, StoreError> {
-        let queue = self.keys.of(lane);
+        let queue = self.queues.of(lane);
         let mut call = self.scripts.recover_claim.on_jobs(&queue.base, &queue.queue_hash(), &queue.queue);
         call.push(worker).push(number).push(whole_millis(RECEIPT_KEPT));
-        let receipt: Option<String> = call.run(&self.store).await?;
+        let receipt: Option<String> = call.run(self).await?;
         let receipt = receipt.unwrap_or_default();
         let token = ClaimId::token(worker, number);
         let jobs: Vec<(String, String, String)> = receipt

@@ -8,9 +8,10 @@ use super::apply::{Applied, Guarded, Place, Seen};
 use super::claim::{ClaimedJob, Found};
 use super::overlay::{ClaimEntry, LateResponse, is_open};
 use super::record::StoredJob;
-use super::{ClaimToken, Jobs};
+use super::ClaimToken;
+use crate::Store;
 use crate::scripts::LOG_QUIET_AFTER;
-use crate::{Evidence, Resend, StoreError};
+use crate::StoreError;
 
 /// How often a write is decided again because claim or record have changed.
 const TRIES: usize = 8;
@@ -40,6 +41,28 @@ pub struct Commit {
     pub response: Option<ResponseKnownBy>,
     /// The event for the job's history.
     pub event: Option<HistoryEvent>,
+}
+
+/// What a call taught, for a job that has moved on meanwhile.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Evidence {
+    /// The call certainly took no effect, or none was made.
+    None,
+    /// A send that may have taken effect.
+    MaybeExecuted,
+    /// What the gateway said.
+    Said(Answer),
+}
+
+/// Whether a send counts among the resends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Resend {
+    /// As the claim counted it.
+    Counts,
+    /// It certainly did nothing.
+    GivenBack,
+    /// It was not made at all, and counts among the sends no more than among the resends.
+    Skipped,
 }
 
 /// The claim that a commit ends, with what it found.
@@ -215,7 +238,7 @@ enum Turn {
     Over(Committed),
 }
 
-impl Jobs {
+impl Store {
     /// Commits the ends of claims of one queue; one answer per commit, in order. Safe to repeat under each claim.
     ///
     /// # Errors
@@ -297,7 +320,7 @@ impl Jobs {
         mut claim: String,
         mut record: String,
     ) -> Result<Committed, StoreError> {
-        let queue = self.keys.of(lane);
+        let queue = self.queues.of(lane);
         for _ in 0..TRIES {
             let stored = StoredJob::read(&record);
             if stored.as_ref().is_ok_and(|stored| stored.last_claim == commit.ends.token.0) {
@@ -318,7 +341,7 @@ impl Jobs {
             known.cmd("LRANGE").arg(queue.set("history") + ":" + &commit.ends.key).arg(-4).arg(-1);
             let field = commit.response.as_ref().map(ResponseKnownBy::field).unwrap_or_default();
             known.cmd("HGET").arg(queue.set("responses")).arg(field);
-            let (lines, owner): (Vec<String>, Option<String>) = self.store.query("LRANGE", &known).await?;
+            let (lines, owner): (Vec<String>, Option<String>) = self.query("LRANGE", &known).await?;
             let owned = owner.is_some_and(|owner| owner != commit.ends.key);
             let Some(write) = commit.late_write(&stored, &record, standing.as_ref(), &claim, (was_lost, owned), &lines)
             else {

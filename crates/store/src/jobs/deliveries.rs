@@ -19,10 +19,11 @@ use super::keys::QueueKeys;
 use super::notifications::record::StoredNotification;
 use super::queue::Ready;
 use super::record::{StoredJob, Unreadable, WebhookEvent};
-use super::{ClaimToken, Jobs};
-use crate::claim::whole_millis;
-use crate::read::{LOOKED_AT, from_reply, score};
-use crate::{ClaimId, MAX_CALLBACKS, Origin, StoreError, Wakes};
+use super::ClaimToken;
+use crate::Store;
+use crate::jobs::wish::whole_millis;
+use crate::reply::{LOOKED_AT, from_reply, score};
+use crate::{ClaimId, MAX_DELIVERIES, Origin, StoreError, Wakes};
 use record::{DeliveryEntry, StoredDelivery};
 
 /// How long an event that a newer build wrote is left to one before it is looked at again.
@@ -142,7 +143,7 @@ enum Unfit {
     Nobody(Unreadable),
 }
 
-impl Jobs {
+impl Store {
     /// Claims due events, one of each job or notification.
     ///
     /// # Errors
@@ -152,14 +153,14 @@ impl Jobs {
         origin: &Origin,
         claim: &DeliveryClaim<'_>,
     ) -> Result<ClaimedDeliveries, StoreError> {
-        let queue = self.keys.of(origin);
+        let queue = self.queues.of(origin);
         let token = ClaimToken(ClaimId::token(claim.dispatcher, claim.number));
         let mut call = self.scripts.claim_deliveries.on_jobs(&queue.base, &queue.queue_hash(), &queue.queue);
         call.push(serde_json::Value::from(token.0.as_str()).to_string())
             .push(whole_millis(claim.lease))
-            .push(claim.most.min(MAX_CALLBACKS))
+            .push(claim.most.min(MAX_DELIVERIES))
             .push(owners(origin).name());
-        let (now, next_due, rows): (u64, i64, Vec<Value>) = call.run(&self.store).await?;
+        let (now, next_due, rows): (u64, i64, Vec<Value>) = call.run(self).await?;
         let now = Millis(now);
         let next_due = u64::try_from(next_due).ok().map(Millis);
         let mut claimed =
@@ -192,7 +193,7 @@ impl Jobs {
     /// # Errors
     /// [`StoreError`]: try again.
     pub async fn delivery_wakes(&self) -> Result<Wakes<Origin>, StoreError> {
-        self.store.subscribe(self.keys.delivery_channel()).await
+        self.subscribe(self.queues.delivery_channel()).await
     }
 
     /// How much a queue has to deliver.
@@ -200,12 +201,12 @@ impl Jobs {
     /// # Errors
     /// [`StoreError`].
     pub async fn delivery_status(&self, origin: &Origin) -> Result<DeliveryStatus, StoreError> {
-        let queue = self.keys.of(origin);
+        let queue = self.queues.of(origin);
         let due = queue.set("due_deliveries");
         let mut pipeline = Pipeline::new();
         pipeline.zcard(&due).cmd("ZRANGE").arg(&due).arg(0).arg(LOOKED_AT - 1).arg("WITHSCORES").cmd("TIME");
         type Reply = (u64, Vec<(String, f64)>, (u64, u64));
-        let (waiting, first, (seconds, micros)): Reply = self.store.query("ZRANGE", &pipeline).await?;
+        let (waiting, first, (seconds, micros)): Reply = self.query("ZRANGE", &pipeline).await?;
         Ok(DeliveryStatus {
             waiting,
             next_due: first.first().map(|(_, due)| score(*due)),
@@ -220,8 +221,8 @@ impl Jobs {
     /// [`StoreError`].
     pub async fn quarantined_deliveries(&self, origin: &Origin) -> Result<Vec<(String, String)>, StoreError> {
         let mut pipeline = Pipeline::new();
-        pipeline.hgetall(self.keys.of(origin).set("delivery_quarantine"));
-        let (entries,): (Vec<(String, String)>,) = self.store.query("HGETALL", &pipeline).await?;
+        pipeline.hgetall(self.queues.of(origin).set("delivery_quarantine"));
+        let (entries,): (Vec<(String, String)>,) = self.query("HGETALL", &pipeline).await?;
         Ok(entries)
     }
 
@@ -230,11 +231,11 @@ impl Jobs {
     /// # Errors
     /// [`StoreError`]: repeat.
     pub async fn retry_delivery(&self, origin: &Origin, key: &str) -> Result<bool, StoreError> {
-        let (queue, now) = (self.keys.of(origin), self.store.now().await?);
+        let (queue, now) = (self.queues.of(origin), self.now().await?);
         let quarantine = queue.set("delivery_quarantine");
         let mut pipeline = Pipeline::new();
         pipeline.hexists(&quarantine, key);
-        let (is_there,): (bool,) = self.store.query("HEXISTS", &pipeline).await?;
+        let (is_there,): (bool,) = self.query("HEXISTS", &pipeline).await?;
         if !is_there {
             return Ok(false);
         }
@@ -243,7 +244,7 @@ impl Jobs {
         pipeline.atomic().cmd("ZADD").arg(queue.set("due_deliveries")).arg("NX").arg(now.0).arg(key).ignore();
         pipeline.cmd("ZADD").arg(queue.below_base("ready_deliveries")).arg("LT").arg(now.0).arg(&queue.queue).ignore();
         pipeline.hdel(quarantine, key).ignore();
-        let _: () = self.store.query("ZADD", &pipeline).await?;
+        let _: () = self.query("ZADD", &pipeline).await?;
         Ok(true)
     }
 
@@ -253,7 +254,7 @@ impl Jobs {
             pipeline.get(queue.of_key("delivery", key)).hget(queue.set("delivery_claims"), key);
         }
         let replies: Vec<Option<String>> =
-            if pipeline.is_empty() { Vec::new() } else { self.store.query("GET", &pipeline).await? };
+            if pipeline.is_empty() { Vec::new() } else { self.query("GET", &pipeline).await? };
         let tried = replies.chunks_exact(2).filter_map(|row| {
             let (text, claim) = (row.first()?.as_deref(), row.get(1)?.as_deref());
             let record = StoredDelivery::read(text).ok()?;

@@ -1,19 +1,59 @@
 //! The streams of events, one of each partition: what changed in its queues, in the order in which it did; read from any place on, and
 //! watched. An entry is `queue Q key K state S key K2 state S2 …`, or `queue Q event … reason …`.
 
-use bursar_domain::{Key, Lane, Reason, State};
+use std::str::FromStr;
+
+use bursar_domain::{IdError, Key, Lane, Millis, Reason, State};
 use redis::Pipeline;
 
-use super::Jobs;
+use crate::Store;
 use super::read::lossy;
 use crate::link::Connection;
-use crate::{EventId, StoreError};
+use crate::StoreError;
 
 /// How long one look at the streams waits for news. Shorter than the time a command may take.
 const BLOCK_MS: usize = 1_000;
 
 /// Entries of one stream that one look takes.
 const TAKEN: usize = 1_000;
+
+/// A place in one stream; the default is before everything.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct EventId {
+    /// When it happened.
+    pub at: Millis,
+    /// The number of its entry among those of the same millisecond.
+    pub number: u64,
+    /// Its place in that entry: what one commit changed stands together.
+    pub part: u64,
+}
+
+impl EventId {
+    /// Its entry, by the stream's own id.
+    pub(crate) fn entry(&self) -> String {
+        format!("{}-{}", self.at.0, self.number)
+    }
+}
+
+impl std::fmt::Display for EventId {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        out.write_str(&self.entry())?;
+        if self.part > 0 { write!(out, ".{}", self.part) } else { Ok(()) }
+    }
+}
+
+impl FromStr for EventId {
+    type Err = IdError;
+
+    fn from_str(text: &str) -> Result<Self, IdError> {
+        let read = || {
+            let (at, place) = text.split_once('-')?;
+            let (number, part) = place.split_once('.').unwrap_or((place, "0"));
+            Some(Self { at: Millis(at.parse().ok()?), number: number.parse().ok()?, part: part.parse().ok()? })
+        };
+        read().ok_or(IdError::new("an event's id is written MILLISECONDS-NUMBER or MILLISECONDS-NUMBER.PART"))
+    }
+}
 
 /// One event: a job's new state (`key`, `state`), or what became of a queue (`event`, `reason`).
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -70,17 +110,17 @@ pub struct EventWatch {
 /// A stream's entry: its id, and names and values in turns.
 pub(crate) type Entry = (String, Vec<(Vec<u8>, Vec<u8>)>);
 
-impl Jobs {
+impl Store {
     /// The partition whose stream has a queue's events.
     #[must_use]
     pub fn partition_of(&self, lane: &Lane) -> u16 {
-        self.keys.partition_of(lane)
+        self.queues.partition_of(lane)
     }
 
     /// All partitions.
     #[must_use]
     pub fn partitions(&self) -> Vec<u16> {
-        self.keys.partitions().collect()
+        self.queues.partitions().collect()
     }
 
     /// The events of all queues of these partitions behind these places, at most `limit` of each partition; sorted by time.
@@ -94,10 +134,10 @@ impl Jobs {
         let mut pipeline = Pipeline::new();
         for (partition, behind) in places {
             // From its own entry on, of which there may be more.
-            pipeline.cmd("XRANGE").arg(self.keys.events(*partition)).arg(behind.entry()).arg("+");
+            pipeline.cmd("XRANGE").arg(self.queues.events(*partition)).arg(behind.entry()).arg("+");
             pipeline.arg("COUNT").arg(limit.saturating_add(1));
         }
-        let replies: Vec<Vec<Entry>> = self.store.query("XRANGE", &pipeline).await?;
+        let replies: Vec<Vec<Entry>> = self.query("XRANGE", &pipeline).await?;
         let mut events = Vec::new();
         for ((partition, behind), entries) in places.iter().zip(replies) {
             let mut of_stream = Vec::new();
@@ -121,9 +161,9 @@ impl Jobs {
         }
         let mut pipeline = Pipeline::new();
         for partition in partitions {
-            pipeline.cmd("XREVRANGE").arg(self.keys.events(*partition)).arg("+").arg("-").arg("COUNT").arg(1);
+            pipeline.cmd("XREVRANGE").arg(self.queues.events(*partition)).arg("+").arg("-").arg("COUNT").arg(1);
         }
-        let replies: Vec<Vec<Entry>> = self.store.query("XREVRANGE", &pipeline).await?;
+        let replies: Vec<Vec<Entry>> = self.query("XREVRANGE", &pipeline).await?;
         let newest = partitions.iter().zip(replies).map(|(partition, entries)| {
             let newest = entries.into_iter().next().map(|entry| events_of(*partition, entry)).transpose()?;
             Ok((*partition, newest.and_then(|events| events.last().map(|event| event.id)).unwrap_or_default()))
@@ -143,9 +183,9 @@ impl Jobs {
         }
         let mut pipeline = Pipeline::new();
         for (partition, id) in &asked {
-            pipeline.cmd("XRANGE").arg(self.keys.events(*partition)).arg(id.entry()).arg(id.entry());
+            pipeline.cmd("XRANGE").arg(self.queues.events(*partition)).arg(id.entry()).arg(id.entry());
         }
-        let replies: Vec<Vec<Entry>> = self.store.query("XRANGE", &pipeline).await?;
+        let replies: Vec<Vec<Entry>> = self.query("XRANGE", &pipeline).await?;
         let gone = asked.into_iter().zip(replies).filter(|(_, entries)| entries.is_empty());
         Ok(gone.map(|((partition, _), _)| *partition).collect())
     }
@@ -156,8 +196,8 @@ impl Jobs {
     /// [`StoreError`].
     pub async fn watch_events(&self) -> Result<EventWatch, StoreError> {
         let places = self.newest_events(&self.partitions()).await?;
-        let streams = self.keys.partitions().map(|partition| self.keys.events(partition)).collect();
-        Ok(EventWatch { connection: self.store.dedicated_connection(), streams, places })
+        let streams = self.queues.partitions().map(|partition| self.queues.events(partition)).collect();
+        Ok(EventWatch { connection: self.dedicated_connection(), streams, places })
     }
 }
 

@@ -3,12 +3,12 @@
 use bursar_domain::{Lane, State};
 use redis::Pipeline;
 
-use super::Jobs;
+use crate::Store;
 use super::overlay::ClaimEntry;
 use super::read::{EraFields, era_of, lossy};
 use super::record::StoredJob;
 use super::rows::{key_of, sets_of};
-use crate::read::from_reply;
+use crate::reply::from_reply;
 use crate::{LOOKED_AT, StoreError};
 
 /// Records that one count looks at, over all queues, about: ten megabytes, and a tenth of a second to read them.
@@ -23,7 +23,7 @@ const RECORDS_AT_ONCE: usize = 1_000;
 /// Queues whose sets one round trip reads.
 const QUEUES_AT_ONCE: usize = 200;
 
-impl Jobs {
+impl Store {
     /// How many jobs of a queue are in doubt and claimed by no worker, among the first [`LOOKED_AT`] of each set in which they may be.
     ///
     /// # Errors
@@ -62,12 +62,12 @@ impl Jobs {
             let mut pipeline = Pipeline::new();
             let sets = sets_of(State::InDoubt);
             for lane in lanes {
-                let queue = self.keys.of(lane);
+                let queue = self.queues.of(lane);
                 for set in sets {
                     pipeline.cmd("ZRANGE").arg(queue.set(set)).arg(0).arg(share - 1);
                 }
             }
-            let replies: Vec<Vec<Vec<u8>>> = self.store.query("ZRANGE", &pipeline).await?;
+            let replies: Vec<Vec<Vec<u8>>> = self.query("ZRANGE", &pipeline).await?;
             for (at, members) in replies.chunks(sets.len()).enumerate() {
                 let keys = members.concat().into_iter().filter_map(|member| key_of(&lossy(member)));
                 let keys: Vec<String> = keys.map(|key| key.to_string()).collect();
@@ -92,7 +92,7 @@ impl Jobs {
         }
         let mut pipeline = Pipeline::new();
         for (_, lane, keys) in &batch {
-            let queue = self.keys.of(lane);
+            let queue = self.queues.of(lane);
             pipeline.cmd("HMGET").arg(queue.set("claims")).arg(*keys); // before the records, as in `read.rs`
             pipeline.cmd("HMGET").arg(queue.queue_hash()).arg("era").arg("resumed").arg("resumed_at");
             pipeline.cmd("MGET");
@@ -100,7 +100,7 @@ impl Jobs {
                 pipeline.arg(format!("{}:{key}", queue.set("job")));
             }
         }
-        let replies: Vec<redis::Value> = self.store.query("MGET", &pipeline).await?;
+        let replies: Vec<redis::Value> = self.query("MGET", &pipeline).await?;
         for ((at, _, _), row) in batch.into_iter().zip(replies.chunks(3)) {
             let claims: Vec<Option<Vec<u8>>> = from_reply("HMGET", row.first())?;
             let era: EraFields = from_reply("HMGET", row.get(1))?;

@@ -42,7 +42,7 @@ use bursar_domain::{Key, Lane};
 use sha2::{Digest, Sha256};
 
 /// Partitions of a new Redis.
-pub(crate) const PARTITIONS: u16 = 32;
+pub const PARTITIONS: u16 = 32;
 
 /// Names keys and channels under one prefix.
 #[derive(Clone, Debug)]
@@ -63,6 +63,16 @@ pub(crate) struct QueueKeys {
 impl JobKeys {
     pub(crate) fn new(prefix: &str) -> Self {
         Self { prefix: prefix.to_owned(), partitions: PARTITIONS }
+    }
+
+    /// The same with another number of partitions.
+    pub(crate) fn with_partitions(self, partitions: u16) -> Self {
+        Self { partitions, ..self }
+    }
+
+    /// How many partitions there are.
+    pub(crate) const fn count(&self) -> u16 {
+        self.partitions
     }
 
     /// The keys of a queue, or of an account's notifications.

@@ -6,7 +6,8 @@ use std::str::FromStr;
 use bursar_domain::{IdError, Lane, Millis, State};
 
 use super::rows::{Behind, SETS, sets_of};
-use super::{Jobs, StoredAs};
+use super::StoredAs;
+use crate::Store;
 use crate::StoreError;
 
 /// Fewest and most rows that one step reads.
@@ -53,7 +54,7 @@ impl StoredAs {
     }
 }
 
-impl Jobs {
+impl Store {
     /// A page of at most `limit` of a queue's jobs, of one state or of all: those to be sent first, ended ones last.
     ///
     /// # Errors

@@ -13,15 +13,21 @@ use serde_json::json;
 
 pub use read::{NotificationCount, NotificationDelivery, NotificationFilter};
 
-use super::Jobs;
+use crate::Store;
 use super::apply::{Applied, Guarded, Records, Seen};
 use super::keys::QueueKeys;
 use super::record::{RECORD_VERSION, Unreadable};
-use crate::claim::whole_millis;
-use crate::notifications::{AHEAD_AT_MOST, LATE_AFTER};
+use crate::jobs::wish::whole_millis;
 use crate::scripts::EVENTS_KEPT;
 use crate::{Origin, StoreError, crash_point};
 use record::{KnownRecord, NotificationOutcome, StoredNotification, embedded};
+
+/// A notification whose timestamp is older than this is late: the page's deliveries at 0, 3, 6 and 9 minutes fit in, and a
+/// margin. It is kept all the same.
+pub const LATE_AFTER: Duration = Duration::from_secs(15 * 60);
+
+/// A timestamp further ahead than this is no clock's error.
+pub const AHEAD_AT_MOST: Duration = Duration::from_secs(5 * 60);
 
 /// The time for which a notification is recognised after its detail has gone. A later replay is too old for any account's bound.
 const TOMBSTONE_KEPT: Duration = Duration::from_secs(400 * 86_400);
@@ -130,7 +136,7 @@ pub(crate) fn queue_of(account: &AccountName) -> Origin {
     Origin::Notifications(account.clone())
 }
 
-impl Jobs {
+impl Store {
     /// Stores a notification, and its event in the same step; returns once both are kept as surely as submissions are. Its number comes
     /// with it, 0 when it is not stored. Safe to repeat.
     ///
@@ -142,8 +148,8 @@ impl Jobs {
         notification: &VerifiedNotification<'_>,
     ) -> Result<(StoreOutcome, u64), StoreError> {
         crash_point("before_notification");
-        let queue = self.keys.of(&queue_of(account));
-        let since = self.store.since();
+        let queue = self.queues.of(&queue_of(account));
+        let since = self.since();
         let mut stored = None;
         for _ in 0..TRIES {
             stored = self.receive(account, &queue, notification).await?;
@@ -155,7 +161,7 @@ impl Jobs {
             what: "what is known of a notification's record".into(),
             detail: "it changes as fast as it is looked at".into(),
         })?;
-        self.store.kept(since).await?;
+        self.kept(since).await?;
         crash_point("after_notification");
         Ok(stored)
     }
@@ -190,7 +196,7 @@ impl Jobs {
         pipeline.get(queue.below_base(&notification.record_key(queue)));
         pipeline.get(queue.below_base(&notification.held_key(queue))).cmd("TIME");
         type Reply = (Option<String>, Option<String>, (u64, u64));
-        let (record, held, (seconds, micros)): Reply = self.store.query("GET", &pipeline).await?;
+        let (record, held, (seconds, micros)): Reply = self.query("GET", &pipeline).await?;
         Ok(Known { now: Millis(seconds * 1_000 + micros / 1_000), record, held })
     }
 
@@ -214,7 +220,7 @@ impl Jobs {
     pub(super) async fn notification_text(&self, queue: &QueueKeys, number: u64) -> Result<Option<String>, StoreError> {
         let mut pipeline = Pipeline::new();
         pipeline.get(queue.of_key(Records::Notifications.name(), &number.to_string()));
-        let (text,): (Option<String>,) = self.store.query("GET", &pipeline).await?;
+        let (text,): (Option<String>,) = self.query("GET", &pipeline).await?;
         Ok(text)
     }
 
@@ -241,13 +247,13 @@ impl Jobs {
         let mut command = redis::cmd("INCR");
         command.arg(queue.set("last_notification"));
         let number: u64 =
-            command.query_async(&mut self.store.connection()).await.map_err(|source| StoreError::of("INCR", source))?;
+            command.query_async(&mut self.connection()).await.map_err(|source| StoreError::of("INCR", source))?;
         let Stored { notification: record, mut known, known_key, known_seen, too_old } = stored;
         known.versions.insert(record.sha256.clone(), number);
         let kept = whole_millis(notification.retention.saturating_add(TOMBSTONE_KEPT));
         let is_held = record.outcome == NotificationOutcome::Held;
         let mut call = self.scripts.receive_notification.on_jobs(&queue.base, &queue.queue_hash(), &queue.queue);
-        call.push(self.keys.delivery_channel())
+        call.push(self.queues.delivery_channel())
             .push(EVENTS_KEPT)
             .push(number)
             .push(record.text())
@@ -264,7 +270,7 @@ impl Jobs {
         if let Some(kind) = notification.kind {
             call.push("kind").push(kind.as_str());
         }
-        let written: u8 = call.run(&self.store).await?;
+        let written: u8 = call.run(self).await?;
         let outcome = match record.outcome {
             NotificationOutcome::New => StoreOutcome::New,
             NotificationOutcome::Changed => StoreOutcome::Changed,
@@ -282,7 +288,7 @@ impl Jobs {
         for filter in [NotificationFilter::Read, NotificationFilter::Held] {
             let mut pipeline = Pipeline::new();
             pipeline.zrange(queue.set(filter.set()), 0, FORGOTTEN_AT_ONCE - 1);
-            let (numbers,): (Vec<u64>,) = self.store.query("ZRANGE", &pipeline).await?;
+            let (numbers,): (Vec<u64>,) = self.query("ZRANGE", &pipeline).await?;
             if numbers.is_empty() {
                 continue;
             }
@@ -291,7 +297,7 @@ impl Jobs {
                 pipeline.get(queue.of_key(Records::Notifications.name(), &number.to_string()));
                 pipeline.zscore(queue.set("due_deliveries"), number);
             }
-            let replies: Vec<Option<String>> = self.store.query("GET", &pipeline).await?;
+            let replies: Vec<Option<String>> = self.query("GET", &pipeline).await?;
             let mut gone = Pipeline::new();
             for (number, reply) in numbers.iter().zip(replies.chunks_exact(2)) {
                 let [text, due] = reply else { continue };
@@ -306,7 +312,7 @@ impl Jobs {
                 }
             }
             if !gone.is_empty() {
-                let _: () = self.store.query("DEL", &gone).await?;
+                let _: () = self.query("DEL", &gone).await?;
             }
         }
         Ok(())

@@ -69,6 +69,11 @@ impl ClaimEntry {
         self.token.rsplit_once('/').map_or(self.token.as_str(), |(worker, _)| worker)
     }
 
+    /// The number of the worker's claim call; 0 for what no worker has claimed.
+    pub(crate) fn number(&self) -> u64 {
+        self.token.rsplit_once('/').and_then(|(_, number)| number.parse().ok()).unwrap_or_default()
+    }
+
     /// Tells if this claim, or one that was lost before it, has the token.
     pub(crate) fn knows(&self, token: &str) -> bool {
         self.token == token || self.after.as_ref().is_some_and(|after| after.knows(token))

@@ -5,29 +5,29 @@ use std::time::Duration;
 use bursar_domain::{HistoryEvent, Key, Lane};
 use redis::{Pipeline, Value};
 
-use super::Jobs;
+use crate::Store;
 use super::apply::{Applied, Guarded, Place, Seen};
 use super::commit::ResponseKnownBy;
 use super::overlay::is_open;
 use super::record::StoredJob;
-use crate::read::from_reply;
+use crate::reply::from_reply;
 use crate::{MAX_BATCH, StoreError, crash_point};
 
 /// Lines of one history that are looked through for what its responses are known by: two for each send that a job makes at most.
 const MAX_LINES: isize = 2_048;
 
-impl Jobs {
+impl Store {
     /// Reduces at most `limit` jobs that ended longer than `retention` ago to tombstones; returns how many.
     ///
     /// # Errors
     /// [`StoreError`]: repeat.
     pub async fn purge(&self, lane: &Lane, retention: Duration, limit: usize) -> Result<usize, StoreError> {
-        let queue = self.keys.of(lane);
-        let until = self.store.now().await?.0.saturating_sub(crate::claim::whole_millis(retention));
+        let queue = self.queues.of(lane);
+        let until = self.now().await?.0.saturating_sub(crate::jobs::wish::whole_millis(retention));
         let mut pipeline = Pipeline::new();
         pipeline.cmd("ZRANGE").arg(queue.set("done")).arg("-inf").arg(until).arg("BYSCORE");
         pipeline.arg("LIMIT").arg(0).arg(limit.min(MAX_BATCH));
-        let (names,): (Vec<String>,) = self.store.query("ZRANGE", &pipeline).await?;
+        let (names,): (Vec<String>,) = self.query("ZRANGE", &pipeline).await?;
         let keys: Vec<Key> = names.iter().filter_map(|name| name.parse().ok()).collect();
         if keys.is_empty() {
             return Ok(0);
@@ -38,7 +38,7 @@ impl Jobs {
             pipeline.zscore(queue.set("due_queries"), key.as_str()).zscore(queue.set("due_deliveries"), key.as_str());
             pipeline.lrange(queue.history(key), 0, MAX_LINES - 1);
         }
-        let replies: Vec<Value> = self.store.query("GET", &pipeline).await?;
+        let replies: Vec<Value> = self.query("GET", &pipeline).await?;
         let (mut writes, mut busy) = (Vec::new(), Vec::new());
         for (key, reply) in keys.iter().zip(replies.chunks(5)) {
             let text: Option<String> = from_reply("GET", reply.first())?;
@@ -63,19 +63,19 @@ impl Jobs {
             crash_point("after_purge");
         }
         if !busy.is_empty() {
-            let now = self.store.now().await?;
+            let now = self.now().await?;
             let mut later = Pipeline::new();
             for key in busy {
                 later.cmd("ZADD").arg(queue.set("done")).arg("XX").arg(now.0).arg(key.as_str()).ignore();
             }
-            let _: () = self.store.query("ZADD", &later).await?;
+            let _: () = self.query("ZADD", &later).await?;
         }
         Ok(reduced)
     }
 
     /// What a response is known by belongs to one job: another's stays.
     async fn forget_only_own(&self, lane: &Lane, writes: &mut [Guarded]) -> Result<(), StoreError> {
-        let queue = self.keys.of(lane);
+        let queue = self.queues.of(lane);
         let ids: Vec<&String> = writes.iter().flat_map(|write| &write.forgotten).collect();
         if ids.is_empty() {
             return Ok(());
@@ -86,7 +86,7 @@ impl Jobs {
             command.arg(id);
         }
         let owners: Vec<Option<String>> = command
-            .query_async(&mut self.store.connection())
+            .query_async(&mut self.connection())
             .await
             .map_err(|source| StoreError::of("HMGET", source))?;
         let mut owners = owners.into_iter();
@@ -99,18 +99,22 @@ impl Jobs {
 }
 
 fn tombstone(key: &Key, stored: &StoredJob, text: String, lines: &[Vec<u8>]) -> Guarded {
-    let older = lines.iter().map(|line| HistoryEvent::read(line));
-    let request_id = |event| {
-        let HistoryEvent::Response(response) = event else { return None };
-        response.read.request_id.map(ResponseKnownBy::RequestId)
-    };
-    let requests = older.chain(stored.history.iter().cloned()).filter_map(request_id);
     let numbers = stored.trade_nos.iter().cloned().map(ResponseKnownBy::TradeNo);
     Guarded {
         record: stored.tombstone().text(),
         place: Place::Expired,
-        forgotten: numbers.chain(requests).map(|id| id.field()).collect(),
+        forgotten: numbers.chain(request_ids(stored, lines)).map(|id| id.field()).collect(),
         deletes_history: true,
         ..Guarded::new(key.as_str(), "", Seen::Text(text))
     }
+}
+
+/// What the responses in a job's history, in its record and in these lines, are known by where they named no number.
+pub(crate) fn request_ids(stored: &StoredJob, lines: &[impl AsRef<[u8]>]) -> Vec<ResponseKnownBy> {
+    let older = lines.iter().map(|line| HistoryEvent::read(line.as_ref()));
+    let request_id = |event| {
+        let HistoryEvent::Response(response) = event else { return None };
+        response.read.request_id.map(ResponseKnownBy::RequestId)
+    };
+    older.chain(stored.history.iter().cloned()).filter_map(request_id).collect()
 }

@@ -5,7 +5,7 @@ use bursar_domain::{Call, HistoryEvent, Lane, Millis, Quarantine, QuarantineOutc
 use redis::Pipeline;
 use serde::Deserialize;
 
-use super::Jobs;
+use crate::Store;
 use super::apply::{Applied, Guarded, Place, Seen, member_end};
 use super::overlay::{ClaimEntry, Era};
 use super::read::{EraFields, era_of, lossy};
@@ -151,18 +151,18 @@ impl Look {
     }
 }
 
-impl Jobs {
+impl Store {
     /// At most about `limit` keys in a queue's quarantine, the oldest of them first.
     ///
     /// # Errors
     /// [`StoreError`].
     pub async fn quarantined(&self, lane: &Lane, limit: usize) -> Result<Vec<Quarantined>, StoreError> {
-        let quarantine = self.keys.of(lane).set("quarantine");
+        let quarantine = self.queues.of(lane).set("quarantine");
         let (mut found, mut cursor) = (Vec::new(), "0".to_owned());
         loop {
             let mut command = redis::cmd("HSCAN");
             command.arg(&quarantine).arg(&cursor).arg("COUNT").arg(ENTRIES_AT_ONCE.min(limit.max(1)));
-            let mut connection = self.store.connection();
+            let mut connection = self.connection();
             let (next, entries): Page =
                 command.query_async(&mut connection).await.map_err(|source| StoreError::of("HSCAN", source))?;
             found.extend(entries.into_iter().map(|(key, entry)| Quarantined::read(lossy(key), &lossy(entry))));
@@ -188,9 +188,9 @@ impl Jobs {
         key: &str,
         operator: Operator<'_>,
     ) -> Result<Retried, StoreError> {
-        let since = self.store.since();
+        let since = self.since();
         let retried = self.retry_repeatedly(lane, key, operator).await?;
-        self.store.kept(since).await?;
+        self.kept(since).await?;
         Ok(retried)
     }
 
@@ -235,9 +235,9 @@ impl Jobs {
         key: &str,
         operator: Operator<'_>,
     ) -> Result<Dropped, StoreError> {
-        let since = self.store.since();
+        let since = self.since();
         let dropped = self.drop_repeatedly(lane, key, operator).await?;
-        self.store.kept(since).await?;
+        self.kept(since).await?;
         Ok(dropped)
     }
 
@@ -264,22 +264,22 @@ impl Jobs {
         record: &[u8],
         line: &str,
     ) -> Result<bool, StoreError> {
-        let queue = self.keys.of(lane);
+        let queue = self.queues.of(lane);
         let mut call = self.scripts.quarantine.on_jobs(&queue.base, &queue.queue_hash(), &queue.queue);
         call.push(key).push(entry).push(record).push(line);
-        let taken: u8 = call.run(&self.store).await?;
+        let taken: u8 = call.run(self).await?;
         Ok(taken == 1)
     }
 
     async fn look_at_quarantined(&self, lane: &Lane, key: &str) -> Result<Option<Look>, StoreError> {
-        let queue = self.keys.of(lane);
+        let queue = self.queues.of(lane);
         let mut pipeline = Pipeline::new();
         pipeline.cmd("TIME").cmd("HGET").arg(queue.set("quarantine")).arg(key);
         pipeline.cmd("HGET").arg(queue.set("claims")).arg(key);
         pipeline.cmd("MGET").arg(format!("{}:{key}", queue.set("job"))); // a foreign type is no text
         pipeline.cmd("HMGET").arg(queue.queue_hash()).arg("era").arg("resumed").arg("resumed_at");
         type Reply = ((u64, u64), Option<String>, Option<Vec<u8>>, Vec<Option<Vec<u8>>>, EraFields);
-        let ((seconds, micros), entry, claim, records, era): Reply = self.store.query("HGET", &pipeline).await?;
+        let ((seconds, micros), entry, claim, records, era): Reply = self.query("HGET", &pipeline).await?;
         let Some(entry) = entry else { return Ok(None) };
         let record = records.into_iter().next().flatten();
         let stored = match &record {
@@ -302,7 +302,7 @@ impl Jobs {
     }
 
     async fn is_in_a_set(&self, lane: &Lane, key: &str, stored: &StoredJob) -> Result<bool, StoreError> {
-        let queue = self.keys.of(lane);
+        let queue = self.queues.of(lane);
         let send = format!("{key}{}", member_end(&stored.fair_group));
         let mut pipeline = Pipeline::new();
         for set in ["due_sends", "sends"] {
@@ -311,7 +311,7 @@ impl Jobs {
         for set in ["due_queries", "review", "done"] {
             pipeline.zscore(queue.set(set), key);
         }
-        let scores: Vec<Option<f64>> = self.store.query("ZSCORE", &pipeline).await?;
+        let scores: Vec<Option<f64>> = self.query("ZSCORE", &pipeline).await?;
         Ok(scores.iter().any(Option::is_some))
     }
 }

@@ -5,9 +5,9 @@ use std::str::FromStr;
 use bursar_domain::{Key, Lane, Millis, Reason};
 use redis::Pipeline;
 
-use super::Jobs;
+use crate::Store;
 use crate::StoreError;
-use crate::read::score;
+use crate::reply::score;
 use crate::scripts::EVENTS_KEPT;
 
 /// Queues of a partition that one look reads.
@@ -22,15 +22,17 @@ pub struct Ready<T = Lane> {
     pub due: Millis,
 }
 
-impl Jobs {
-    async fn change(&self, lane: &Lane, words: &[&str]) -> Result<bool, StoreError> {
-        let queue = self.keys.of(lane);
+impl Store {
+    pub(crate) async fn change(&self, lane: &Lane, words: &[&str]) -> Result<bool, StoreError> {
+        let queue = self.queues.of(lane);
         let mut call = self.scripts.queue.on_jobs(&queue.base, &queue.queue_hash(), &queue.queue);
-        call.push(self.keys.wake_channel()).push(EVENTS_KEPT);
+        call.push(self.queues.wake_channel()).push(EVENTS_KEPT);
         for word in words {
             call.push(word);
         }
-        let changed: u8 = call.run(&self.store).await?;
+        let since = self.since();
+        let changed: u8 = call.run(self).await?;
+        self.kept(since).await?; // also what was so already: it may have been written a moment ago
         Ok(changed == 1)
     }
 
@@ -79,10 +81,10 @@ impl Jobs {
     /// # Errors
     /// [`StoreError`]: repeat.
     pub async fn wake(&self, lane: &Lane, key: &Key) -> Result<bool, StoreError> {
-        let queue = self.keys.of(lane);
+        let queue = self.queues.of(lane);
         let mut call = self.scripts.wake.on_jobs(&queue.base, &queue.queue_hash(), &queue.queue);
-        call.push(self.keys.wake_channel()).push(key.as_str());
-        let woken: u8 = call.run(&self.store).await?;
+        call.push(self.queues.wake_channel()).push(key.as_str());
+        let woken: u8 = call.run(self).await?;
         Ok(woken == 1)
     }
 
@@ -102,11 +104,11 @@ impl Jobs {
         until: Millis,
     ) -> Result<(Vec<Ready<T>>, bool), StoreError> {
         let mut pipeline = Pipeline::new();
-        for partition in self.keys.partitions() {
-            pipeline.cmd("ZRANGE").arg(self.keys.partition_set(partition, set)).arg("-inf").arg(until.0).arg("BYSCORE");
+        for partition in self.queues.partitions() {
+            pipeline.cmd("ZRANGE").arg(self.queues.partition_set(partition, set)).arg("-inf").arg(until.0).arg("BYSCORE");
             pipeline.arg("LIMIT").arg(0).arg(READY_AT_ONCE).arg("WITHSCORES");
         }
-        let rows: Vec<Vec<(String, f64)>> = self.store.query("ZRANGE", &pipeline).await?;
+        let rows: Vec<Vec<(String, f64)>> = self.query("ZRANGE", &pipeline).await?;
         let is_full = rows.iter().any(|rows| rows.len() == READY_AT_ONCE);
         let ready = rows.into_iter().flatten();
         let ready = ready.filter_map(|(queue, due)| Some(Ready { lane: queue.parse().ok()?, due: score(due) }));

@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use bursar_domain::Lane;
 
-use super::Jobs;
+use crate::Store;
 use crate::StoreError;
 
-impl Jobs {
+impl Store {
     /// Takes one call's place in the queue's rate, which workers and everybody else share. `None` when it was taken; else how long to
     /// wait before the next try.
     ///
@@ -17,10 +17,10 @@ impl Jobs {
         if rate_per_second <= 0.0 {
             return Ok(None); // no limit
         }
-        let queue = self.keys.of(lane);
+        let queue = self.queues.of(lane);
         let mut call = self.scripts.take_rate_token.on_jobs(&queue.base, &queue.queue_hash(), &queue.queue);
         call.push(rate_per_second);
-        let wait_ms: u64 = call.run(&self.store).await?;
+        let wait_ms: u64 = call.run(self).await?;
         Ok((wait_ms > 0).then(|| Duration::from_millis(wait_ms)))
     }
 }

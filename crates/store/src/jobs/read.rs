@@ -3,13 +3,13 @@
 use bursar_domain::{Answer, HistoryEvent, Key, Lane, Millis, Reason, State};
 use redis::Pipeline;
 
-use super::Jobs;
+use crate::Store;
 use super::apply::member_end;
 use super::overlay::{ClaimEntry, Era};
 use super::record::{StoredJob, Unreadable};
 use super::rows::Row;
 use crate::StoreError;
-use crate::read::score;
+use crate::reply::score;
 
 /// A job as Redis has it.
 #[derive(Clone, Debug, PartialEq)]
@@ -88,7 +88,7 @@ pub(crate) struct Seen {
     pub(crate) found: StoredJob,
 }
 
-impl Jobs {
+impl Store {
     /// One job, `None` when there is none by that key.
     ///
     /// # Errors
@@ -135,7 +135,7 @@ impl Jobs {
         if keys.is_empty() {
             return Ok(Vec::new());
         }
-        let queue = self.keys.of(lane);
+        let queue = self.queues.of(lane);
         let mut pipeline = Pipeline::new();
         // Claims first: one that ends in between is told by the record itself, which then has its token.
         pipeline.cmd("HMGET").arg(queue.set("claims"));
@@ -153,7 +153,7 @@ impl Jobs {
         }
         type Texts = Vec<Option<Vec<u8>>>; // they need not be UTF-8
         let (claims, era, records, dues): (Texts, EraFields, Texts, Vec<Option<f64>>) =
-            self.store.query("MGET", &pipeline).await?;
+            self.query("MGET", &pipeline).await?;
         let era = era_of(era);
         let mut jobs: Vec<Option<StoredAs>> = Vec::with_capacity(keys.len());
         for (((key, claim), text), due) in keys.iter().zip(claims).zip(records).zip(dues) {
@@ -178,12 +178,12 @@ impl Jobs {
         if missing.is_empty() {
             return Ok(());
         }
-        let queue = self.keys.of(lane);
+        let queue = self.queues.of(lane);
         let mut pipeline = Pipeline::new();
         for (key, _) in &missing {
             pipeline.cmd("TYPE").arg(queue.job(key));
         }
-        let types: Vec<String> = self.store.query("TYPE", &pipeline).await?;
+        let types: Vec<String> = self.query("TYPE", &pipeline).await?;
         for ((key, job), kind) in missing.into_iter().zip(types) {
             // A text was written since it was looked for.
             if !matches!(kind.as_str(), "none" | "string") {
@@ -206,7 +206,7 @@ impl Jobs {
         if waiting.is_empty() {
             return Ok(());
         }
-        let queue = self.keys.of(lane);
+        let queue = self.queues.of(lane);
         let mut pipeline = Pipeline::new();
         for set in ["due_sends", "sends"] {
             pipeline.cmd("ZMSCORE").arg(queue.set(set));
@@ -214,7 +214,7 @@ impl Jobs {
                 pipeline.arg(format!("{}{}", job.key, member_end(&job.seen.stored.fair_group)));
             }
         }
-        let (later, ranked): (Vec<Option<f64>>, Vec<Option<f64>>) = self.store.query("ZMSCORE", &pipeline).await?;
+        let (later, ranked): (Vec<Option<f64>>, Vec<Option<f64>>) = self.query("ZMSCORE", &pipeline).await?;
         for ((job, later), ranked) in waiting.into_iter().zip(later).zip(ranked) {
             job.due = later.map(score).or_else(|| ranked.and_then(|_| job.seen.stored.due_since()));
         }
@@ -226,10 +226,10 @@ impl Jobs {
     /// # Errors
     /// [`StoreError`].
     pub async fn history(&self, job: &JobRecord) -> Result<Vec<HistoryEvent>, StoreError> {
-        let queue = self.keys.of(&job.lane);
+        let queue = self.queues.of(&job.lane);
         let mut pipeline = Pipeline::new();
         pipeline.lrange(queue.history(&job.key), 0, -1);
-        let (lines,): (Vec<Vec<u8>>,) = self.store.query("LRANGE", &pipeline).await?;
+        let (lines,): (Vec<Vec<u8>>,) = self.query("LRANGE", &pipeline).await?;
         let mut events: Vec<HistoryEvent> = lines.iter().map(|line| HistoryEvent::read(line)).collect();
         events.extend(job.recent.iter().cloned());
         events.sort_by_key(|event| event.at().unwrap_or_default()); // stable: what has one time stays in order

@@ -1,18 +1,41 @@
 //! Keeping claims, and giving them back.
 
-use bursar_domain::{Lane, Millis};
+use std::time::Duration;
+
+use bursar_domain::{Lane, Millis, OnAmbiguous};
 use redis::Value;
 
-use super::Jobs;
+use crate::Store;
 use super::apply::member_end;
 use super::claim::{ClaimedJob, pause_after_losses};
 use super::overlay::ClaimEntry;
 use super::record::StoredJob;
-use crate::claim::whole_millis;
+use crate::jobs::wish::whole_millis;
 use crate::scripts::EVENTS_KEPT;
-use crate::{MAX_CLAIM, StoreError};
+use crate::{Known, MAX_CLAIM, StoreError};
 
-pub use crate::Renewal;
+/// What a worker says when it renews leases.
+#[derive(Clone, Copy, Debug)]
+pub struct Renewal<'a> {
+    /// The worker's name.
+    pub worker: &'a str,
+    /// How long the jobs stay its own from now.
+    pub lease: Duration,
+    /// What it remembers of the lane.
+    pub known: Known,
+    /// What the account does about unanswered sends: where it holds, lost writes pause the lane.
+    pub on_ambiguous: OnAmbiguous,
+    /// Its idea of Redis's time.
+    pub clock: Option<Millis>,
+}
+
+impl<'a> Renewal<'a> {
+    /// By a worker that remembers nothing, for an account that resends.
+    #[must_use]
+    pub fn new(worker: &'a str, lease: Duration) -> Self {
+        Self { worker, lease, known: Known::default(), on_ambiguous: OnAmbiguous::Resend, clock: None }
+    }
+}
 
 /// A claim's identity: the worker's name, a slash, and the number of that worker's claim call. Fences are repeated once Redis has lost
 /// writes, a token never.
@@ -45,7 +68,7 @@ pub struct Held {
     pub token: ClaimToken,
 }
 
-impl Jobs {
+impl Store {
     /// Moves the leases of claimed jobs, and says what the worker knows of the queue, also where it has claimed none.
     ///
     /// # Errors
@@ -63,20 +86,20 @@ impl Jobs {
     }
 
     async fn renew_batch(&self, lane: &Lane, renewal: &Renewal<'_>, batch: &[Held]) -> Result<Renewed, StoreError> {
-        let queue = self.keys.of(lane);
+        let queue = self.queues.of(lane);
         let mut call = self.scripts.renew.on_jobs(&queue.base, &queue.queue_hash(), &queue.queue);
         call.push(renewal.worker)
             .push(whole_millis(renewal.lease))
             .push(EVENTS_KEPT)
             .push(renewal.known.receipt)
-            .push(renewal.known.epoch)
+            .push(renewal.known.fence)
             .push(pause_after_losses(renewal.on_ambiguous))
             .push(renewal.clock.unwrap_or_default().0);
         for held in batch {
             call.push(&held.key).push(ClaimEntry::beginning(&held.token.0));
         }
         type Reply = (u64, u64, u64, u8, Vec<Value>);
-        let (now, fence, era, lost, gone): Reply = call.run(&self.store).await?;
+        let (now, fence, era, lost, gone): Reply = call.run(self).await?;
         let mut renewed = Renewed { now: Millis(now), fence, era, lost_writes: lost == 1, gone: Vec::new() };
         let mut forgotten = false;
         for row in gone.chunks_exact(3) {
@@ -113,13 +136,13 @@ impl Jobs {
     ) -> Result<usize, StoreError> {
         let mut released = 0;
         for batch in jobs.chunks(MAX_CLAIM) {
-            let queue = self.keys.of(lane);
+            let queue = self.queues.of(lane);
             let mut call = self.scripts.release.on_jobs(&queue.base, &queue.queue_hash(), &queue.queue);
-            call.push(self.keys.wake_channel());
+            call.push(self.queues.wake_channel());
             for (key, group, token) in batch {
                 call.push(key).push(member_end(group)).push(ClaimEntry::beginning(token)).push(due.0).push(line);
             }
-            let replies: Vec<String> = call.run(&self.store).await?;
+            let replies: Vec<String> = call.run(self).await?;
             released += replies.iter().filter(|reply| *reply == "ok").count();
         }
         Ok(released)

@@ -7,7 +7,7 @@ use std::str::FromStr;
 use bursar_domain::{IdError, Key, Lane, Millis, State};
 use serde::{Deserialize, Serialize};
 
-use super::Jobs;
+use crate::Store;
 use crate::StoreError;
 
 /// Every set that a job can be in, in the order of a job's life.
@@ -31,7 +31,7 @@ pub(crate) struct Score(f64);
 impl Score {
     /// The time that it is.
     pub(crate) fn time(self) -> Millis {
-        crate::read::score(self.0)
+        crate::reply::score(self.0)
     }
 }
 
@@ -156,7 +156,7 @@ pub(crate) struct Rows {
     pub(crate) next: Option<Behind>,
 }
 
-impl Jobs {
+impl Store {
     /// At most about `limit` rows of these sets behind a place, of one of the sets. Ends before `ended_from` are passed over.
     pub(crate) async fn rows(
         &self,
@@ -192,11 +192,11 @@ impl Jobs {
         after: Option<&Row>,
         mut limit: usize,
     ) -> Result<(Vec<Row>, bool), StoreError> {
-        let set = self.keys.of(lane).set(set);
+        let set = self.queues.of(lane).set(set);
         loop {
             let mut command = redis::cmd("ZRANGE");
             command.arg(&set).arg(low).arg("+inf").arg("BYSCORE").arg("LIMIT").arg(0).arg(limit).arg("WITHSCORES");
-            let mut connection = self.store.connection();
+            let mut connection = self.connection();
             let rows: Vec<(Vec<u8>, f64)> =
                 command.query_async(&mut connection).await.map_err(|source| StoreError::of("ZRANGE", source))?;
             let is_full = rows.len() == limit;

@@ -3,8 +3,12 @@
 use bursar_domain::{Lane, Millis, State};
 
 use super::rows::{Behind, SETS, sets_of};
-use super::{Jobs, StoredAs};
-use crate::{MAX_STEP, StoreError};
+use super::StoredAs;
+use crate::Store;
+use crate::StoreError;
+
+/// Jobs of one step at most: a bound on what is held in memory, and on how long Redis reads for it.
+pub const MAX_STEP: usize = 500;
 
 /// A place in a scan. What waits comes first and what has ended last, which is the way that jobs take.
 #[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -42,7 +46,7 @@ pub struct DueSends {
     pub next: Option<ScanCursor>,
 }
 
-impl Jobs {
+impl Store {
     /// A step through a queue's jobs, of one state or of all. No ended job is missed, unless its detail expires meanwhile; an open one
     /// is, if it moves back across the cursor: from a query to a send, or nearer in time.
     ///

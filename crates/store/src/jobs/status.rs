@@ -3,13 +3,13 @@
 use bursar_domain::{JobView, Lane, LaneView, Millis, Reason};
 use redis::{Pipeline, Value};
 
-use super::Jobs;
+use crate::Store;
 use super::circuits::counts;
 use super::read::lossy;
 use super::record::StoredJob;
 use super::rows::{SETS, key_of};
 use crate::StoreError;
-use crate::read::{from_reply, score};
+use crate::reply::{from_reply, score};
 
 /// Queues that one round trip reads: 12 commands each, about a millisecond of Redis.
 const QUEUES_AT_ONCE: usize = 100;
@@ -73,7 +73,7 @@ impl QueueStatus {
     }
 }
 
-impl Jobs {
+impl Store {
     /// How many jobs of a queue wait where.
     ///
     /// # Errors
@@ -95,7 +95,7 @@ impl Jobs {
             for lane in lanes {
                 self.ask_status(lane, &mut pipeline);
             }
-            let mut replies: Vec<Value> = self.store.query("ZCARD", &pipeline).await?;
+            let mut replies: Vec<Value> = self.query("ZCARD", &pipeline).await?;
             let rows = replies.split_off(1.min(replies.len()));
             let (seconds, micros): (u64, u64) = from_reply("TIME", replies.first())?;
             let now = Millis(seconds * 1_000 + micros / 1_000);
@@ -110,7 +110,7 @@ impl Jobs {
     }
 
     fn ask_status(&self, lane: &Lane, pipeline: &mut Pipeline) {
-        let queue = self.keys.of(lane);
+        let queue = self.queues.of(lane);
         for set in SETS {
             pipeline.zcard(queue.set(set));
         }
@@ -132,13 +132,13 @@ impl Jobs {
         let (mut pipeline, mut asked) = (Pipeline::new(), Vec::new());
         for (lane, (status, first)) in lanes.iter().zip(found) {
             let Some(key) = first.as_deref().and_then(key_of) else { continue };
-            pipeline.cmd("MGET").arg(self.keys.of(lane).job(&key)); // a foreign type is no text
+            pipeline.cmd("MGET").arg(self.queues.of(lane).job(&key)); // a foreign type is no text
             asked.push(status);
         }
         if asked.is_empty() {
             return Ok(());
         }
-        let texts: Vec<Vec<Option<Vec<u8>>>> = self.store.query("MGET", &pipeline).await?;
+        let texts: Vec<Vec<Option<Vec<u8>>>> = self.query("MGET", &pipeline).await?;
         for (status, texts) in asked.into_iter().zip(texts) {
             let text = texts.into_iter().next().flatten().map(lossy);
             let stored = text.and_then(|text| StoredJob::read(&text).ok());

@@ -1,5 +1,7 @@
 //! Accepting jobs.
 
+use std::collections::BTreeSet;
+
 use bursar_domain::{Job, Lane, State, TraceParent};
 use redis::Value;
 use serde_json::Value as Json;
@@ -7,8 +9,9 @@ use serde_json::Value as Json;
 use super::apply::member_end;
 use super::overlay::{ClaimEntry, Era};
 use super::record::{Hash, Raw, StoredJob, Unreadable};
-use super::{Jobs, RECORD_VERSION};
-use crate::{MAX_BATCH, StoreError};
+use super::RECORD_VERSION;
+use crate::Store;
+use crate::{StoreError, crash_point};
 
 /// What became of one submission.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -37,17 +40,50 @@ pub struct NewRecord<'a> {
     pub step: f64,
 }
 
-impl Jobs {
-    /// Accepts validated jobs of one queue; one answer for each, in order. Safe to repeat.
+/// Jobs in one call of the submit script: a bound on how long it holds Redis.
+pub const MAX_BATCH: usize = 1_000;
+
+impl Store {
+    /// Submits validated jobs of any queues, in their fair orders; one answer per job, in order. Safe to repeat.
+    ///
+    /// # Errors
+    /// [`StoreError`]: any part of the jobs may have been accepted; repeating tells. [`StoreError::NotDurable`] when all were
+    /// answered and not kept as surely as asked for; repeating waits again.
+    pub async fn submit(&self, jobs: &[Job]) -> Result<Vec<Submission>, StoreError> {
+        crash_point("before_submit");
+        let since = self.since();
+        let lanes: BTreeSet<&Lane> = jobs.iter().map(|job| &job.lane).collect();
+        let lanes: Vec<&Lane> = lanes.into_iter().collect();
+        self.introduce(&lanes).await?;
+        let mut answers = vec![None; jobs.len()];
+        for lane in lanes {
+            let order = self.fair_order(lane);
+            let of_lane = jobs.iter().enumerate().filter(|(_, job)| &job.lane == lane);
+            let (places, of_lane): (Vec<usize>, Vec<&Job>) = of_lane.unzip();
+            let groups: Vec<String> = of_lane.iter().map(|job| order.group(lane.kind, job.content.text())).collect();
+            let new = of_lane.into_iter().zip(&groups).map(|(job, group)| NewRecord { job, group, step: order.step(group) });
+            let new: Vec<NewRecord<'_>> = new.collect();
+            for (place, answer) in places.into_iter().zip(self.submit_to(lane, &new).await?) {
+                if let Some(at) = answers.get_mut(place) {
+                    *at = Some(answer);
+                }
+            }
+        }
+        crash_point("after_submit");
+        self.kept(since).await?;
+        answers.into_iter().collect::<Option<Vec<_>>>().ok_or_else(|| unreadable("it has fewer answers than jobs"))
+    }
+
+    /// Submits jobs of one queue, each with its place in the fair order.
     ///
     /// # Errors
     /// [`StoreError`]: any part of the jobs may have been accepted; repeating tells.
-    pub async fn submit(&self, lane: &Lane, new: &[NewRecord<'_>]) -> Result<Vec<Submission>, StoreError> {
+    pub async fn submit_to(&self, lane: &Lane, new: &[NewRecord<'_>]) -> Result<Vec<Submission>, StoreError> {
         let mut answers = Vec::with_capacity(new.len());
         for batch in new.chunks(MAX_BATCH) {
-            let queue = self.keys.of(lane);
+            let queue = self.queues.of(lane);
             let mut call = self.scripts.submit.on_jobs(&queue.base, &queue.queue_hash(), &queue.queue);
-            call.push(self.keys.wake_channel()).push(if lane.kind.is_named_by_key() { "1" } else { "" });
+            call.push(self.queues.wake_channel()).push(if lane.kind.is_named_by_key() { "1" } else { "" });
             for new in batch {
                 let job = new.job;
                 let business_key = job.content.about();
@@ -58,7 +94,7 @@ impl Jobs {
                     .push(if business_key == job.key.as_str() { "" } else { business_key })
                     .push(rest_of_record(new)?);
             }
-            let mut replies: Vec<Value> = call.run(&self.store).await?;
+            let mut replies: Vec<Value> = call.run(self).await?;
             let era: u64 = replies.pop().and_then(|era| redis::from_redis_value(era).ok()).unwrap_or_default();
             let era = Era { number: era, ..Era::default() };
             for (new, reply) in batch.iter().zip(&replies) {

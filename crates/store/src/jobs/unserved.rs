@@ -2,17 +2,18 @@
 
 use bursar_domain::Lane;
 
-use super::{Jobs, QueueStatus};
+use super::QueueStatus;
+use crate::Store;
 use crate::{KnownLane, StoreError};
 
-impl Jobs {
+impl Store {
     /// Queues other than `ours` with open jobs, with a waiting delivery or with keys in quarantine, that no worker serves.
     ///
     /// # Errors
     /// [`StoreError`].
     pub async fn unserved_queues(&self, ours: &[Lane]) -> Result<Vec<(Lane, QueueStatus)>, StoreError> {
         let ours: std::collections::BTreeSet<&Lane> = ours.iter().collect();
-        let known = self.store.known_lanes().await?.into_iter();
+        let known = self.known_lanes().await?.into_iter();
         let others: Vec<Lane> = known
             .filter(|KnownLane { lane, is_served, .. }| !is_served && !ours.contains(lane))
             .map(|known| known.lane)

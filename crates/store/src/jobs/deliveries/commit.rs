@@ -9,7 +9,8 @@ use super::record::StoredDelivery;
 use super::{ClaimedDelivery, Found, owners};
 use crate::jobs::apply::{Applied, Guarded, Place, Records, Seen};
 use crate::jobs::record::StoredJob;
-use crate::jobs::{Committed, Jobs};
+use crate::Store;
+use crate::jobs::Committed;
 use crate::scripts::LOG_QUIET_AFTER;
 use crate::{Origin, StoreError};
 
@@ -123,7 +124,7 @@ impl DeliveryCommit {
     }
 }
 
-impl Jobs {
+impl Store {
     /// Commits what became of attempts; one answer for each, in order. Safe to repeat under each claim.
     ///
     /// # Errors
@@ -133,7 +134,7 @@ impl Jobs {
         origin: &Origin,
         commits: &[DeliveryCommit],
     ) -> Result<Vec<Committed>, StoreError> {
-        let queue = self.keys.of(origin);
+        let queue = self.queues.of(origin);
         let writes: Vec<Guarded> = commits.iter().map(DeliveryCommit::write).collect();
         let applied = self.apply_to(&queue, Records::Deliveries, &writes, "").await?;
         let mut answers = Vec::with_capacity(commits.len());
@@ -164,14 +165,14 @@ impl Jobs {
             // Nothing was tried, so nothing is missed.
             return Ok(if claim.is_empty() { Committed::Again } else { Committed::Late });
         };
-        let (queue, records) = (self.keys.of(origin), owners(origin));
+        let (queue, records) = (self.queues.of(origin), owners(origin));
         for _ in 0..TRIES {
             let mut pipeline = Pipeline::new();
             pipeline.lrange(queue.of_key("history", &commit.key), -LOOKED_BACK, -1);
             pipeline.get(queue.of_key(records.name(), &commit.key));
             pipeline.hget(queue.set(records.claims()), &commit.key);
             type Reply = (Vec<String>, Option<String>, Option<String>);
-            let (lines, text, claim): Reply = self.store.query("LRANGE", &pipeline).await?;
+            let (lines, text, claim): Reply = self.query("LRANGE", &pipeline).await?;
             if lines.contains(&line) {
                 return Ok(Committed::Again);
             }

@@ -6,11 +6,11 @@ use redis::Pipeline;
 use super::record::{KnownRecord, NotificationOutcome, StoredNotification};
 use super::{TRIES, held_key, queue_of};
 use crate::StoreError;
-use crate::jobs::Jobs;
+use crate::Store;
 use crate::jobs::apply::{Applied, Guarded, Records, Seen};
 use crate::jobs::keys::QueueKeys;
 use crate::jobs::read::StoredAs;
-use crate::read::score;
+use crate::reply::score;
 
 /// Notifications read in one step of a listing.
 const PAGE: usize = 100;
@@ -58,7 +58,7 @@ pub struct NotificationCount {
     pub held: u64,
 }
 
-impl Jobs {
+impl Store {
     /// Notifications of an account, newest first, from before number `before`: at most `limit`, and fewer than 101. What this build cannot
     /// read is left out.
     ///
@@ -71,12 +71,12 @@ impl Jobs {
         before: Option<u64>,
         limit: usize,
     ) -> Result<Vec<NotificationView>, StoreError> {
-        let queue = self.keys.of(&queue_of(account));
+        let queue = self.queues.of(&queue_of(account));
         let from = before.map_or_else(|| "+inf".to_owned(), |before| format!("({before}"));
         let mut pipeline = Pipeline::new();
         pipeline.cmd("ZRANGE").arg(queue.set(filter.set())).arg(from).arg("-inf").arg("BYSCORE").arg("REV");
         pipeline.arg("LIMIT").arg(0).arg(limit.min(PAGE));
-        let (numbers,): (Vec<u64>,) = self.store.query("ZRANGE", &pipeline).await?;
+        let (numbers,): (Vec<u64>,) = self.query("ZRANGE", &pipeline).await?;
         self.views(account, &queue, &numbers).await
     }
 
@@ -89,7 +89,7 @@ impl Jobs {
         account: &AccountName,
         number: u64,
     ) -> Result<Option<NotificationView>, StoreError> {
-        let queue = self.keys.of(&queue_of(account));
+        let queue = self.queues.of(&queue_of(account));
         Ok(self.views(account, &queue, &[number]).await?.pop())
     }
 
@@ -102,10 +102,10 @@ impl Jobs {
         account: &AccountName,
         number: u64,
     ) -> Result<Vec<HistoryEvent>, StoreError> {
-        let queue = self.keys.of(&queue_of(account));
+        let queue = self.queues.of(&queue_of(account));
         let mut pipeline = Pipeline::new();
         pipeline.lrange(queue.of_key("history", &number.to_string()), 0, -1);
-        let (lines,): (Vec<Vec<u8>>,) = self.store.query("LRANGE", &pipeline).await?;
+        let (lines,): (Vec<Vec<u8>>,) = self.query("LRANGE", &pipeline).await?;
         Ok(lines.iter().map(|line| HistoryEvent::read(line)).collect())
     }
 
@@ -119,7 +119,7 @@ impl Jobs {
         account: &AccountName,
         number: u64,
     ) -> Result<Vec<NotificationView>, StoreError> {
-        let queue = self.keys.of(&queue_of(account));
+        let queue = self.queues.of(&queue_of(account));
         let text = self.notification_text(&queue, number).await?;
         let Some(stored) = text.and_then(|text| StoredNotification::read(&text).ok()) else { return Ok(Vec::new()) };
         let key = match stored.outcome {
@@ -131,7 +131,7 @@ impl Jobs {
         };
         let mut pipeline = Pipeline::new();
         pipeline.get(queue.below_base(&key));
-        let (text,): (Option<String>,) = self.store.query("GET", &pipeline).await?;
+        let (text,): (Option<String>,) = self.query("GET", &pipeline).await?;
         let known = KnownRecord::read(text.as_deref()).map(|known| known.versions).unwrap_or_default();
         let mut numbers: Vec<u64> = known.into_values().collect();
         numbers.sort_unstable();
@@ -147,11 +147,11 @@ impl Jobs {
         account: &AccountName,
         number: u64,
     ) -> Result<NotificationDelivery, StoreError> {
-        let queue = self.keys.of(&queue_of(account));
+        let queue = self.queues.of(&queue_of(account));
         let mut pipeline = Pipeline::new();
         pipeline.get(queue.of_key(Records::Notifications.name(), &number.to_string()));
         pipeline.zscore(queue.set("due_deliveries"), number);
-        let (text, due): (Option<String>, Option<f64>) = self.store.query("GET", &pipeline).await?;
+        let (text, due): (Option<String>, Option<f64>) = self.query("GET", &pipeline).await?;
         let stored = text.and_then(|text| StoredNotification::read(&text).ok());
         Ok(match (stored.and_then(|stored| stored.callback_url), due) {
             (_, Some(due)) => NotificationDelivery::Due(score(due)),
@@ -170,11 +170,11 @@ impl Jobs {
         }
         let mut pipeline = Pipeline::new();
         for account in accounts {
-            let queue = self.keys.of(&queue_of(account));
+            let queue = self.queues.of(&queue_of(account));
             pipeline.zcard(queue.set(NotificationFilter::Read.set()));
             pipeline.zcard(queue.set(NotificationFilter::Held.set()));
         }
-        let counts: Vec<u64> = self.store.query("ZCARD", &pipeline).await?;
+        let counts: Vec<u64> = self.query("ZCARD", &pipeline).await?;
         let pair = |pair: &[u64]| NotificationCount {
             read: pair.first().copied().unwrap_or_default(),
             held: pair.get(1).copied().unwrap_or_default(),
@@ -188,8 +188,8 @@ impl Jobs {
     /// [`StoreError`].
     pub async fn job_by_business_key(&self, lane: &Lane, business_key: &str) -> Result<Option<StoredAs>, StoreError> {
         let mut pipeline = Pipeline::new();
-        pipeline.get(self.keys.of(lane).of_key("business", business_key));
-        let (named,): (Option<String>,) = self.store.query("GET", &pipeline).await?;
+        pipeline.get(self.queues.of(lane).of_key("business", business_key));
+        let (named,): (Option<String>,) = self.query("GET", &pipeline).await?;
         let Ok(key) = named.as_deref().unwrap_or(business_key).parse::<Key>() else { return Ok(None) };
         self.job(lane, &key).await
     }
@@ -214,10 +214,10 @@ impl Jobs {
                 Some(StoredAs::Job(job)) if job.created.is_none() => return Ok(Some(job.key)),
                 Some(StoredAs::Job(job)) => job,
             };
-            let queue = self.keys.of(lane);
+            let queue = self.queues.of(lane);
             let mut pipeline = Pipeline::new();
             pipeline.lrange(queue.history(&key.key), -LOOKED_BACK, -1).cmd("TIME");
-            let (lines, (seconds, micros)): (Vec<Vec<u8>>, (u64, u64)) = self.store.query("LRANGE", &pipeline).await?;
+            let (lines, (seconds, micros)): (Vec<Vec<u8>>, (u64, u64)) = self.query("LRANGE", &pipeline).await?;
             let at = Millis(seconds * 1_000 + micros / 1_000);
             let is_it =
                 |event: HistoryEvent| matches!(event, HistoryEvent::Notification(named) if named.number == number);
@@ -247,7 +247,7 @@ impl Jobs {
     /// # Errors
     /// [`StoreError`]: repeat; without it the next delivery links it again.
     pub async fn notification_linked(&self, account: &AccountName, number: u64) -> Result<(), StoreError> {
-        let queue = self.keys.of(&queue_of(account));
+        let queue = self.queues.of(&queue_of(account));
         for _ in 0..TRIES {
             let Some(text) = self.notification_text(&queue, number).await? else { return Ok(()) };
             let Ok(stored) = StoredNotification::read(&text) else { return Ok(()) };
@@ -272,7 +272,7 @@ impl Jobs {
         for number in numbers {
             pipeline.get(queue.of_key(Records::Notifications.name(), &number.to_string()));
         }
-        let texts: Vec<Option<String>> = self.store.query("GET", &pipeline).await?;
+        let texts: Vec<Option<String>> = self.query("GET", &pipeline).await?;
         let found = numbers.iter().zip(texts).filter_map(|(number, text)| {
             let stored = StoredNotification::read(&text?).ok()?;
             Some(stored.view(account, *number))

@@ -1,0 +1,491 @@
+//! Handing a queue's jobs to another name, after its account was renamed.
+//!
+//! The two queues may be in two partitions, so each job takes three guarded steps: the old queue's job is claimed by the adoption, for
+//! ever; the new queue gets it; the old one's is deleted. Whoever dies in between leaves a claimed job that no worker sends, and the next
+//! adoption goes on with it.
+
+use std::collections::HashMap;
+
+use bursar_domain::{Call, HistoryEvent, Key, Lane, Millis, Reason, State};
+use redis::Pipeline;
+use serde_json::Map;
+
+use super::apply::{Applied, BusinessKey, Guarded, Place, Seen};
+use super::commit::ResponseKnownBy;
+use super::overlay::{ClaimEntry, is_open};
+use super::purge::request_ids;
+use super::record::StoredJob;
+use super::{Operator, StoredAs};
+use crate::crash::crash_point;
+use crate::{Store, StoreError};
+
+/// Keys that one step of the search looks at: about a millisecond of Redis.
+const STEP: usize = 1_000;
+
+/// How often a job is looked at again that changes meanwhile.
+const TRIES: usize = 8;
+
+/// When the adoption's claim of a job ends: never.
+const FOR_EVER: Millis = Millis(4_102_444_800_000);
+
+/// What became of a queue's jobs.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Adopted {
+    /// Jobs that are the new queue's now.
+    pub moved: usize,
+    /// Of them those that may have been sent.
+    pub in_doubt: usize,
+    /// Keys whose worker's lease has not ended: try again when it has.
+    pub claimed: Vec<String>,
+    /// Keys for which the new queue has a job of its own, and that job's key. A person must decide.
+    pub conflicts: Vec<(String, String)>,
+    /// Keys whose record this build cannot read.
+    pub unreadable: Vec<String>,
+}
+
+impl Adopted {
+    /// Whether nothing was left behind.
+    #[must_use]
+    pub fn is_whole(&self) -> bool {
+        self.claimed.is_empty() && self.conflicts.is_empty() && self.unreadable.is_empty()
+    }
+}
+
+/// What is kept under a queue's name.
+#[derive(Default)]
+struct FoundKeys {
+    jobs: Vec<Key>,
+    /// Keys that no build accepts.
+    unreadable: Vec<String>,
+    /// Business keys by the key of their job.
+    business_keys: HashMap<String, Vec<String>>,
+}
+
+/// What became of one job.
+enum Fate {
+    Moved(State),
+    Gone,
+    Claimed,
+    Conflict(String),
+    Unreadable,
+    /// It has changed meanwhile: look again.
+    Changed,
+}
+
+/// A job that is handed over.
+struct Handed {
+    key: Key,
+    stored: StoredJob,
+    claim: String,
+    text: String,
+    /// When it is due in the old queue.
+    due: Option<Millis>,
+    /// Whether the claim that stands is an adoption's.
+    is_underway: bool,
+    business_keys: Vec<String>,
+    /// The events in its history's list.
+    lines: Vec<String>,
+    /// What responses to it are known by.
+    responses: Vec<String>,
+}
+
+/// What the new queue has by the same key.
+enum There {
+    Nothing,
+    /// This adoption's own.
+    Ours(StoredJob),
+    /// A job that was certainly never sent, with its text: it gives way.
+    Unsent(Box<StoredJob>, String),
+    /// A job of the same content that stays.
+    Same(Box<StoredJob>),
+    Other,
+}
+
+impl Store {
+    /// Hands every job of `from`, ended ones and tombstones too, to `to`, one by one. After an error or the death of the process,
+    /// calling it again goes on. A pause of `from` becomes one of `to` first.
+    ///
+    /// No worker may serve `from`, and both must be at the same gateway: that is the caller's to see to.
+    ///
+    /// # Errors
+    /// [`StoreError`]: some jobs may have been moved; repeat.
+    pub async fn adopt(&self, from: &Lane, to: &Lane, operator: Operator<'_>) -> Result<Adopted, StoreError> {
+        self.introduce(&[to]).await?;
+        if let Some(pause) = self.status(from).await?.paused {
+            let pause = Reason::AdoptedPause { queue: from.to_string(), pause: Box::new(pause) };
+            self.pause(to, &pause).await?;
+        }
+        let mut found = self.find_all(from).await?;
+        let mut adopted = Adopted { unreadable: std::mem::take(&mut found.unreadable), ..Adopted::default() };
+        let since = self.since();
+        for key in &found.jobs {
+            crash_point("before_adopt");
+            let business_keys = found.business_keys.remove(key.as_str()).unwrap_or_default();
+            match self.adopt_job(from, to, key, &business_keys, operator).await? {
+                Fate::Moved(state) => {
+                    adopted.moved += 1;
+                    adopted.in_doubt += usize::from(state == State::InDoubt);
+                }
+                Fate::Gone => {}
+                Fate::Claimed | Fate::Changed => adopted.claimed.push(key.to_string()),
+                Fate::Conflict(other) => adopted.conflicts.push((key.to_string(), other)),
+                Fate::Unreadable => adopted.unreadable.push(key.to_string()),
+            }
+        }
+        self.kept(since).await?;
+        Ok(adopted)
+    }
+
+    async fn adopt_job(
+        &self,
+        from: &Lane,
+        to: &Lane,
+        key: &Key,
+        business_keys: &[String],
+        operator: Operator<'_>,
+    ) -> Result<Fate, StoreError> {
+        for _ in 0..TRIES {
+            let fate = self.adopt_once(from, to, key, business_keys, operator).await?;
+            if !matches!(fate, Fate::Changed) {
+                return Ok(fate);
+            }
+        }
+        Ok(Fate::Changed)
+    }
+
+    async fn adopt_once(
+        &self,
+        from: &Lane,
+        to: &Lane,
+        key: &Key,
+        business_keys: &[String],
+        operator: Operator<'_>,
+    ) -> Result<Fate, StoreError> {
+        let job = match self.job(from, key).await? {
+            None => return Ok(Fate::Gone),
+            Some(StoredAs::Unreadable { .. }) => return Ok(Fate::Unreadable),
+            Some(StoredAs::Job(job)) => job,
+        };
+        let standing = job.seen.stored.standing(ClaimEntry::read(&job.seen.claim));
+        let is_underway = standing.as_ref().is_some_and(|claim| claim.token == token(to));
+        let now = self.now().await?;
+        if standing.is_some() && !is_underway && job.due.is_some_and(|lease| lease > now) {
+            return Ok(Fate::Claimed);
+        }
+        let stored = job.as_lost();
+        let lines = self.history_lines(from, key).await?;
+        let known = stored.trade_nos.iter().cloned().map(ResponseKnownBy::TradeNo);
+        let responses = known.chain(request_ids(&stored, &lines)).map(|id| id.field()).collect();
+        let handed = Handed {
+            key: key.clone(),
+            stored,
+            lines,
+            responses,
+            claim: job.seen.claim.clone(),
+            text: job.seen.record.clone(),
+            due: job.due.filter(|due| *due < FOR_EVER),
+            is_underway,
+            business_keys: business_keys.to_vec(),
+        };
+        let there = self.there(from, to, &handed).await?;
+        if let There::Other | There::Same(_) = there {
+            let stays = matches!(there, There::Other) || !handed.is_unsent();
+            if stays && !is_same_tombstone(&there, &handed.stored) {
+                return self.leave(from, handed, key.to_string()).await;
+            }
+        }
+        for business_key in &handed.business_keys {
+            if let Some(other) = self.rival(to, key, business_key).await? {
+                return self.leave(from, handed, other).await;
+            }
+        }
+        if let Some(other) = self.rival(to, key, key.as_str()).await? {
+            return self.leave(from, handed, other).await;
+        }
+        self.hand_over(from, to, (handed, there), now, operator).await
+    }
+
+    /// The three steps, as far as they were not made before.
+    async fn hand_over(
+        &self,
+        from: &Lane,
+        to: &Lane,
+        (mut handed, there): (Handed, There),
+        now: Millis,
+        operator: Operator<'_>,
+    ) -> Result<Fate, StoreError> {
+        if is_open(handed.stored.state) && !handed.stored.is_tombstone() && !handed.is_underway {
+            let claim = handed.claim_for(to, now);
+            let write = Guarded {
+                group: handed.stored.fair_group.clone(),
+                claim: claim.clone(),
+                place: Place::Queries(FOR_EVER),
+                ..Guarded::new(handed.key.as_str(), &handed.claim, Seen::Text(handed.text.clone()))
+            };
+            if self.apply(from, &[write], "").await? != [Applied::Done] {
+                return Ok(Fate::Changed);
+            }
+            handed.claim = claim;
+        }
+        crash_point("between_queues");
+        let state = match there {
+            There::Ours(stored) => stored.state,
+            There::Same(stored) => {
+                self.note_adopted(from, to, &handed, now, operator).await?;
+                stored.state
+            }
+            There::Nothing | There::Unsent(..) | There::Other => {
+                let Some(state) = self.bring(from, to, &handed, there, now, operator).await? else {
+                    return Ok(Fate::Changed);
+                };
+                state
+            }
+        };
+        crash_point("before_leaving");
+        let write = Guarded {
+            group: handed.stored.fair_group.clone(),
+            place: Place::Expired,
+            forgotten: handed.responses.clone(),
+            deletes: Some(handed.business_keys.clone()),
+            ..Guarded::new(handed.key.as_str(), &handed.claim, Seen::Text(handed.text.clone()))
+        };
+        match self.apply(from, &[write], "").await?.pop() {
+            Some(Applied::Done) => Ok(Fate::Moved(state)),
+            _ => Ok(Fate::Changed),
+        }
+    }
+
+    /// Writes the job into its new queue. `None` when something else is there by now.
+    async fn bring(
+        &self,
+        from: &Lane,
+        to: &Lane,
+        handed: &Handed,
+        there: There,
+        now: Millis,
+        operator: Operator<'_>,
+    ) -> Result<Option<State>, StoreError> {
+        let (old, new) = (self.queues.of(from), self.queues.of(to));
+        let key = handed.key.as_str();
+        let mut pipeline = Pipeline::new();
+        pipeline.lrange(old.of_key("outbox", key), 0, -1).get(old.of_key("delivery", key)).hget(new.queue_hash(), "era");
+        type Reply = (Vec<String>, Option<String>, Option<u64>);
+        let (outbox, delivery, era): Reply = self.query("LRANGE", &pipeline).await?;
+        let mut record = handed.stored.clone();
+        let text = match there {
+            There::Unsent(theirs, text) => {
+                record.fair_group.clone_from(&theirs.fair_group); // as it stands in the sets that it leaves
+                text
+            }
+            There::Nothing | There::Ours(_) | There::Same(_) | There::Other => {
+                if !record.is_tombstone() {
+                    let content = record.content.as_ref().map(|content| content.text().to_owned()).unwrap_or_default();
+                    record.fair_group = self.fair_order(to).group(to.kind, &content);
+                }
+                String::new()
+            }
+        };
+        let place = match record.state {
+            _ if record.is_tombstone() => Place::Same,
+            State::Queued => Place::Sends(record.run_at.unwrap_or_default().max(handed.due.unwrap_or(now))),
+            State::InDoubt | State::Pending => Place::Queries(handed.due.unwrap_or(now)),
+            State::NeedsReview => Place::Review,
+            State::Succeeded | State::Failed | State::Refunded | State::Cancelled => Place::Done,
+        };
+        let mut history = handed.lines.clone();
+        if !record.is_tombstone() {
+            record.era = era.unwrap_or_default();
+            record.history.push(adopted(from, now, operator));
+            history.extend(record.overflow());
+        }
+        let names = handed.business_keys.iter().cloned().chain(std::iter::once(key.to_owned()));
+        let business_keys = names.map(|name| BusinessKey { name, rival: String::new() }).collect();
+        let write = Guarded {
+            group: record.fair_group.clone(),
+            record: record.text(),
+            place,
+            decided: now,
+            state: (!record.is_tombstone()).then_some(record.state),
+            history,
+            business_keys,
+            responses: handed.responses.clone(),
+            outbox,
+            delivery: delivery.unwrap_or_default(),
+            ..Guarded::new(key, "", Seen::Text(text))
+        };
+        let state = record.state;
+        self.raise_fence(to, record.fence).await?; // no claim to come has the fence of one that was made before
+        Ok((self.apply(to, &[write], "").await? == [Applied::Done]).then_some(state))
+    }
+
+    /// The old queue's job was certainly never sent and gives way to the new one's: that one's history says so.
+    async fn note_adopted(
+        &self,
+        from: &Lane,
+        to: &Lane,
+        handed: &Handed,
+        now: Millis,
+        operator: Operator<'_>,
+    ) -> Result<(), StoreError> {
+        if handed.stored.is_tombstone() {
+            return Ok(());
+        }
+        let mut pipeline = Pipeline::new();
+        pipeline.rpush(self.queues.of(to).history(&handed.key), adopted(from, now, operator).recorded()).ignore();
+        self.query("RPUSH", &pipeline).await
+    }
+
+    /// A person must decide: the job stays in the old queue, as it was before an adoption claimed it.
+    async fn leave(&self, from: &Lane, handed: Handed, other: String) -> Result<Fate, StoreError> {
+        if handed.is_underway {
+            let now = self.now().await?;
+            let place = match handed.stored.state {
+                State::Queued => Place::Sends(handed.stored.run_at.unwrap_or(now)),
+                State::NeedsReview => Place::Review,
+                _ => Place::Queries(now),
+            };
+            let write = Guarded {
+                group: handed.stored.fair_group.clone(),
+                record: handed.stored.text(),
+                place,
+                decided: now,
+                ..Guarded::new(handed.key.as_str(), &handed.claim, Seen::Text(handed.text))
+            };
+            self.apply(from, &[write], "").await?;
+        }
+        Ok(Fate::Conflict(other))
+    }
+
+    async fn history_lines(&self, lane: &Lane, key: &Key) -> Result<Vec<String>, StoreError> {
+        let mut pipeline = Pipeline::new();
+        pipeline.lrange(self.queues.of(lane).history(key), 0, -1);
+        let (lines,): (Vec<Vec<u8>>,) = self.query("LRANGE", &pipeline).await?;
+        Ok(lines.into_iter().map(super::read::lossy).collect())
+    }
+
+    async fn there(&self, from: &Lane, to: &Lane, handed: &Handed) -> Result<There, StoreError> {
+        let job = match self.job(to, &handed.key).await? {
+            None => return Ok(There::Nothing),
+            Some(StoredAs::Unreadable { .. }) => return Ok(There::Other),
+            Some(StoredAs::Job(job)) => job,
+        };
+        let theirs = job.as_lost();
+        let is_same = theirs.has_hash(&handed.stored.hash.0) || handed.stored.has_hash(&theirs.hash.0);
+        // The job that an adoption before this one brought there may be a tombstone by now.
+        let is_ours = is_same && handed.is_underway;
+        if is_ours || self.history(&job).await?.iter().any(|event| is_from(event, from)) {
+            return Ok(There::Ours(theirs));
+        }
+        let is_unsent = theirs.state == State::Queued && theirs.sends == 0 && job.seen.claim.is_empty();
+        Ok(match (is_same, is_unsent && !theirs.is_tombstone()) {
+            (false, _) => There::Other,
+            (true, true) => There::Unsent(Box::new(theirs), job.seen.record.clone()),
+            (true, false) => There::Same(Box::new(theirs)),
+        })
+    }
+
+    /// Every job under a queue's name: tombstones are in no set, so all keys of this Redis are gone through.
+    async fn find_all(&self, lane: &Lane) -> Result<FoundKeys, StoreError> {
+        let queue = self.queues.of(lane);
+        let (jobs, business) = (queue.of_key("job", ""), queue.of_key("business", ""));
+        let (mut found, mut cursor) = (FoundKeys::default(), 0_u64);
+        let mut seen = std::collections::HashSet::new(); // a scan may tell a key twice
+        loop {
+            let mut command = redis::cmd("SCAN");
+            command.arg(cursor).arg("MATCH").arg(format!("{}*:{}:*", queue.base, queue.queue)).arg("COUNT").arg(STEP);
+            let (next, names): (u64, Vec<Vec<u8>>) =
+                command.query_async(&mut self.connection()).await.map_err(|source| StoreError::of("SCAN", source))?;
+            let names = names.into_iter().filter_map(|name| String::from_utf8(name).ok());
+            let names: Vec<String> = names.filter(|name| seen.insert(name.clone())).collect();
+            for name in names.iter().filter_map(|name| name.strip_prefix(&jobs)) {
+                match name.parse() {
+                    Ok(key) => found.jobs.push(key),
+                    Err(_) => found.unreadable.push(name.to_owned()),
+                }
+            }
+            let owned: Vec<&str> = names.iter().filter_map(|name| name.strip_prefix(&business)).collect();
+            if !owned.is_empty() {
+                let mut pipeline = Pipeline::new();
+                for name in &owned {
+                    pipeline.get(format!("{business}{name}"));
+                }
+                let keys: Vec<Option<String>> = self.query("GET", &pipeline).await?;
+                for (name, key) in owned.into_iter().zip(keys) {
+                    if let Some(key) = key {
+                        found.business_keys.entry(key).or_default().push(name.to_owned());
+                    }
+                }
+            }
+            if next == 0 {
+                return Ok(found);
+            }
+            cursor = next;
+        }
+    }
+
+    /// Tells if a queue has jobs, open, ended or reduced to tombstones. If it has none, all keys of this Redis were gone through.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn has_jobs(&self, lane: &Lane) -> Result<bool, StoreError> {
+        let status = self.status(lane).await?;
+        if status.open_jobs() + status.done > 0 {
+            return Ok(true);
+        }
+        let jobs = self.queues.of(lane).of_key("job", "*");
+        let mut cursor = 0_u64;
+        loop {
+            let mut command = redis::cmd("SCAN");
+            command.arg(cursor).arg("MATCH").arg(&jobs).arg("COUNT").arg(STEP);
+            let (next, names): (u64, Vec<Vec<u8>>) =
+                command.query_async(&mut self.connection()).await.map_err(|source| StoreError::of("SCAN", source))?;
+            if !names.is_empty() || next == 0 {
+                return Ok(!names.is_empty());
+            }
+            cursor = next;
+        }
+    }
+}
+
+/// The token of an adoption's claim: no worker has this name.
+fn token(to: &Lane) -> String {
+    format!("adopted by {to}/0")
+}
+
+fn adopted(from: &Lane, at: Millis, operator: Operator<'_>) -> HistoryEvent {
+    HistoryEvent::Adopted(bursar_domain::Adopted {
+        at,
+        queue: from.to_string(),
+        operator: operator.who.to_owned(),
+        comment: operator.why.to_owned(),
+        more: Map::new(),
+    })
+}
+
+fn is_from(event: &HistoryEvent, from: &Lane) -> bool {
+    matches!(event, HistoryEvent::Adopted(adopted) if adopted.queue == from.to_string())
+}
+
+/// A tombstone of the same job, which has ended: one of them is enough.
+fn is_same_tombstone(there: &There, stored: &StoredJob) -> bool {
+    matches!(there, There::Same(theirs) if theirs.is_tombstone() && !is_open(stored.state) && theirs.state == stored.state)
+}
+
+impl Handed {
+    /// Whether it was certainly never sent.
+    fn is_unsent(&self) -> bool {
+        !self.stored.is_tombstone() && self.stored.state == State::Queued && self.stored.sends == 0
+    }
+
+    /// The claim of an adoption, with the one that was lost before.
+    fn claim_for(&self, to: &Lane, now: Millis) -> String {
+        let lost = self.stored_claim();
+        let fence = lost.as_ref().map_or(self.stored.fence, |lost| lost.fence).saturating_add(1);
+        let entry = ClaimEntry { token: token(to), call: Call::Ask, fence, at: now, late: Vec::new(), after: lost.map(Box::new) };
+        entry.text()
+    }
+
+    fn stored_claim(&self) -> Option<ClaimEntry> {
+        ClaimEntry::read(&self.claim)
+    }
+}

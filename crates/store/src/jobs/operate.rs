@@ -1,0 +1,228 @@
+//! Operators' actions on jobs and queues: each is recorded with who and why.
+
+use bursar_domain::{
+    ActionKind, DeadlinePassed, HistoryEvent, Key, Lane, Next, Operation, OperationRefused, OperatorAction, Reason,
+    State,
+};
+use serde_json::Map;
+
+use super::record::Unreadable;
+use super::{Acted, Action, JobRecord, StoredAs};
+use crate::{Store, StoreError};
+
+/// How often an operation is tried again when the job changes meanwhile.
+const TRIES: usize = 5;
+
+/// Who acts, and why.
+#[derive(Clone, Copy, Debug)]
+pub struct Operator<'a> {
+    /// A name: a login, a token's name.
+    pub who: &'a str,
+    /// The reason in the operator's words.
+    pub why: &'a str,
+}
+
+impl Operator<'_> {
+    /// The reason that is recorded of an action.
+    #[must_use]
+    pub fn reason(&self, action: ActionKind) -> Reason {
+        Reason::operator_action(action, self.who, self.why)
+    }
+}
+
+/// What became of an operation.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Operated {
+    /// Done; the job as it is now.
+    Done(Box<JobRecord>),
+    /// There is no such job.
+    Unknown,
+    /// This build cannot read the job: nothing was done.
+    Unreadable(Unreadable),
+    /// A worker is calling the gateway about it at this moment; try again when it has finished.
+    Claimed(Box<JobRecord>),
+    /// It is not what the operator saw: nothing was done.
+    Changed,
+    /// Its state does not allow it.
+    Refused(OperationRefused),
+}
+
+impl Store {
+    /// Does `operation` to one job, if its state allows it; returns once that is kept as the configured durability says.
+    ///
+    /// # Errors
+    /// [`StoreError`]: it may have been done; look before repeating.
+    pub async fn operate(
+        &self,
+        lane: &Lane,
+        key: &Key,
+        operation: Operation,
+        operator: Operator<'_>,
+    ) -> Result<Operated, StoreError> {
+        let since = self.since();
+        let operated = self.operate_repeatedly(lane, key, operation, operator).await?;
+        // A refusal vouches for the state that it names, as an action does for what it did.
+        self.kept(since).await?;
+        Ok(operated)
+    }
+
+    async fn operate_repeatedly(
+        &self,
+        lane: &Lane,
+        key: &Key,
+        operation: Operation,
+        operator: Operator<'_>,
+    ) -> Result<Operated, StoreError> {
+        for _ in 0..TRIES {
+            let record = match self.job(lane, key).await? {
+                None => return Ok(Operated::Unknown),
+                Some(StoredAs::Unreadable { why, .. }) => return Ok(Operated::Unreadable(why)),
+                Some(StoredAs::Job(record)) => record,
+            };
+            let operated = self.operate_on(&record, operation, operator).await?;
+            if operated != Operated::Changed {
+                return Ok(operated);
+            }
+        }
+        // It changes as fast as it is looked at: workers are at it.
+        Ok(match self.job(lane, key).await? {
+            None => Operated::Unknown,
+            Some(StoredAs::Unreadable { why, .. }) => Operated::Unreadable(why),
+            Some(StoredAs::Job(record)) => Operated::Claimed(record),
+        })
+    }
+
+    /// Does `operation` to a job that still is what the operator `saw`: of two who decide at once, the second has not
+    /// decided about what there is then.
+    ///
+    /// # Errors
+    /// [`StoreError`]: it may have been done; look before repeating.
+    pub async fn operate_as_seen(
+        &self,
+        saw: &JobRecord,
+        operation: Operation,
+        operator: Operator<'_>,
+    ) -> Result<Operated, StoreError> {
+        let since = self.since();
+        let operated = self.operate_on(saw, operation, operator).await?;
+        self.kept(since).await?;
+        Ok(operated)
+    }
+
+    async fn operate_on(
+        &self,
+        record: &JobRecord,
+        operation: Operation,
+        operator: Operator<'_>,
+    ) -> Result<Operated, StoreError> {
+        let now = self.now().await?;
+        let next = match operation.on_job(record.state, record.reason.as_ref(), now) {
+            Ok(next) => next,
+            Err(refused) => return Ok(Operated::Refused(refused)),
+        };
+        if record.created.is_none() {
+            return Ok(Operated::Refused(expired(record.state)));
+        }
+        let event = HistoryEvent::OperatorAction(OperatorAction {
+            at: now,
+            action: operation.into(),
+            from: record.state,
+            to: next.state,
+            operator: operator.who.to_owned(),
+            comment: operator.why.to_owned(),
+            more: Map::new(),
+        });
+        let certain = needs_certainty(operation);
+        let action = Action {
+            next: &next,
+            reason: Some(operator.reason(operation.into())),
+            event,
+            orders_call: matches!(operation, Operation::Send | Operation::Ask),
+            unless_paused: certain.map(|_| &Reason::JournalAhead),
+        };
+        match self.act(record, action).await? {
+            Acted::Done => Ok(match self.job(&record.lane, &record.key).await? {
+                Some(StoredAs::Job(record)) => Operated::Done(record),
+                Some(StoredAs::Unreadable { why, .. }) => Operated::Unreadable(why),
+                None => Operated::Unknown,
+            }),
+            Acted::Claimed => Ok(Operated::Claimed(Box::new(record.clone()))),
+            Acted::Changed => Ok(Operated::Changed),
+            Acted::Paused => Ok(Operated::Refused(OperationRefused {
+                state: record.state,
+                what: certain.unwrap_or_default(),
+                rule: "a journal knows of sends that Redis has forgotten: run `bursar reconcile --journal` first",
+            })),
+        }
+    }
+
+    /// Applies what its deadline makes of a job that waits to be sent, if it still is what was `seen` and no worker has claimed it.
+    /// `false` when it is not.
+    ///
+    /// # Errors
+    /// [`StoreError`]: it may have been done; look before repeating.
+    pub async fn end_overdue(&self, seen: &JobRecord, next: &Next) -> Result<bool, StoreError> {
+        let at = self.now().await?;
+        let (from, to, reason) = (seen.state, next.state, next.reason.clone());
+        let event = HistoryEvent::DeadlinePassed(DeadlinePassed { at, from, to, reason, more: Map::new() });
+        let unless_paused = Some(&Reason::JournalAhead);
+        let action = Action { next, reason: next.reason.clone(), event, orders_call: false, unless_paused };
+        Ok(self.act(seen, action).await? == Acted::Done)
+    }
+
+    /// Pauses a queue for every worker, because a journal knows of its sends more than Redis. `false` when it was paused already.
+    ///
+    /// # Errors
+    /// [`StoreError`]: repeat.
+    pub async fn pause_for_a_journal(&self, lane: &Lane) -> Result<bool, StoreError> {
+        self.pause(lane, &Reason::JournalAhead).await
+    }
+
+    /// The journals' sends of this queue are on record again, up to this fence: the queue's fence is no lower from now on, and a pause
+    /// that waited for this is over. It is no operator's order to send what may have been sent.
+    ///
+    /// # Errors
+    /// [`StoreError`]: repeat.
+    pub async fn settle_lane(&self, lane: &Lane, fence: u64) -> Result<(), StoreError> {
+        self.raise_fence(lane, fence).await?;
+        self.resume_from(lane, &Reason::JournalAhead, &Reason::JournalsReconciled).await.map(drop)
+    }
+
+    /// The gateway that a queue's jobs are for, as the first worker that served it named its own; `None` before that.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn gateway(&self, lane: &Lane) -> Result<Option<String>, StoreError> {
+        crate::reply::only(self.gateways(std::slice::from_ref(lane)).await?)
+    }
+
+    /// Makes `gateway` that of a queue's jobs, if it still is the one that was `seen`: workers with any other claim none of them.
+    /// `false` when it is another one by now.
+    ///
+    /// # Errors
+    /// [`StoreError`]: look before repeating.
+    pub async fn set_gateway(
+        &self,
+        lane: &Lane,
+        seen: Option<&str>,
+        gateway: &str,
+        operator: Operator<'_>,
+    ) -> Result<bool, StoreError> {
+        let reason = operator.reason(ActionKind::ConfirmGateway).recorded();
+        self.change(lane, &["gateway", seen.unwrap_or_default(), gateway, &reason]).await
+    }
+}
+
+/// The operations that rely on Redis's word that a job was not executed, in the words of [`OperationRefused`].
+const fn needs_certainty(operation: Operation) -> Option<&'static str> {
+    match operation {
+        Operation::Cancel => Some("cancelled"),
+        Operation::Send => Some("sent"),
+        Operation::Ask | Operation::Resolve(_) => None,
+    }
+}
+
+/// Only a query after its end comes here: every other operation is refused by the state already.
+fn expired(state: State) -> OperationRefused {
+    OperationRefused { state, what: "asked about", rule: "its detail has expired; only its end is still known" }
+}

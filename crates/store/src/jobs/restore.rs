@@ -1,0 +1,307 @@
+//! Restoring jobs that Redis has forgotten, wholly or in part, and that a journal remembers.
+
+use bursar_domain::{BusinessKeyConflict, Call, HistoryEvent, Key, Lane, Millis, Next, Reason, RestoredFromJournal, State};
+
+use super::apply::{Applied, BusinessKey, Guarded, Place, Seen};
+use super::commit::{ResponseKnownBy, place_of};
+use super::overlay::{ClaimEntry, Era};
+use super::record::{Hash, Raw, StoredJob};
+use super::{JobRecord, StoredAs};
+use crate::{Store, StoreError};
+
+/// How often a write is decided again because the job has changed.
+const TRIES: usize = 8;
+
+/// What a journal knows of one job's sends.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct JournalView<'a> {
+    /// SHA-256 of the content that was sent.
+    pub hash: &'a [u8],
+    /// The content; written only where Redis has no record.
+    pub content: &'a str,
+    /// The job's business key.
+    pub business_key: &'a str,
+    /// The highest fence of a send.
+    pub fence: u64,
+    /// Sends.
+    pub sends: u32,
+    /// Of them those made while an earlier one might have been executed.
+    pub resends: u32,
+    /// The first one that is known.
+    pub first_sent: Millis,
+    /// The last one.
+    pub last_sent: Millis,
+    /// The gateway's numbers, newest last; none where nothing new is known.
+    pub trade_nos: &'a [String],
+}
+
+/// How Redis's record of a job differs from what a journal knows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum JournalDiff {
+    /// It knows as much, or has ended.
+    Agrees,
+    /// There is no record.
+    Missing,
+    /// It has forgotten a send.
+    Behind,
+    /// It has forgotten a send, and its content is not the one that was sent.
+    OtherContent,
+    /// It has ended as never executed, and a send is known that it does not count: a person must look.
+    EndedUnsent,
+}
+
+impl JournalDiff {
+    /// Compares: a record that has forgotten nothing has a fence and a number of sends at least as high as any send had.
+    #[must_use]
+    pub fn of(record: Option<&JobRecord>, hash: &[u8], fence: u64, sends: u32) -> Self {
+        let Some(record) = record else { return Self::Missing };
+        if record.created.is_none() {
+            return Self::Agrees; // a tombstone
+        }
+        let fewer = record.sends < sends;
+        match record.state {
+            State::Succeeded | State::Refunded => Self::Agrees,
+            State::Failed | State::Cancelled if fewer => Self::EndedUnsent,
+            State::Failed | State::Cancelled => Self::Agrees,
+            State::Queued | State::InDoubt | State::Pending | State::NeedsReview => {
+                let behind = record.fence < fence || (record.state == State::Queued && fewer);
+                match (record.hash == hash, behind) {
+                    // A person has it already.
+                    (false, false) if record.state == State::NeedsReview => Self::Agrees,
+                    // A record's content never changes: this one was accepted after the other had been forgotten. Its fences
+                    // say nothing of the other's.
+                    (false, _) => Self::OtherContent,
+                    (true, true) => Self::Behind,
+                    (true, false) => Self::Agrees,
+                }
+            }
+        }
+    }
+}
+
+/// What became of a job that was to be restored.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Restored {
+    /// It stands as was asked for.
+    Done,
+    /// Another job, by this key, has the same business key: a person must decide about both, unless the other one was sent already.
+    Beside(String),
+    /// It is not what was seen any more; nothing was written.
+    Changed,
+}
+
+impl Store {
+    /// Restores one job as `next`, if Redis has of it what `seen` says. Its fence rises above the journal's.
+    ///
+    /// `event` is for the job's history: who did it, and what the journal knows. A rival, another job with the same business key that may
+    /// still be sent, is put before a person first.
+    ///
+    /// # Errors
+    /// [`StoreError`]: it may have been done; look before repeating.
+    pub async fn restore(
+        &self,
+        lane: &Lane,
+        key: &Key,
+        seen: Option<&JobRecord>,
+        journal: &JournalView<'_>,
+        next: &Next,
+        event: RestoredFromJournal,
+    ) -> Result<Restored, StoreError> {
+        // A full Redis takes no new name, and takes back what it has forgotten.
+        if let Err(error @ (StoreError::Cluster | StoreError::Layout(_))) = self.introduce(&[lane]).await {
+            return Err(error);
+        }
+        let since = self.since();
+        let rival = self.rival(lane, key, journal.business_key).await?;
+        if let Some(rival) = &rival {
+            self.send_to_review(lane, rival, key, &event.operator).await?;
+        }
+        let now = self.now().await?;
+        let write = self.restoring(lane, key, seen, journal, (next, rival.as_deref()), RestoredFromJournal { at: now, ..event })?;
+        self.raise_fence(lane, write.fence).await?; // no claim to come has this one
+        let applied = self.apply(lane, &[write.guarded], "").await?.pop();
+        self.kept(since).await?;
+        Ok(match (applied, rival) {
+            (Some(Applied::Done), None) => Restored::Done,
+            (Some(Applied::Done), Some(rival)) => Restored::Beside(rival),
+            (_, _) => Restored::Changed,
+        })
+    }
+
+    fn restoring(
+        &self,
+        lane: &Lane,
+        key: &Key,
+        seen: Option<&JobRecord>,
+        journal: &JournalView<'_>,
+        (next, rival): (&Next, Option<&str>),
+        event: RestoredFromJournal,
+    ) -> Result<Restoring, StoreError> {
+        let now = event.at;
+        let mut record = match seen {
+            Some(seen) => seen.as_found(),
+            None => self.forgotten(lane, key, journal)?,
+        };
+        let before = seen.map(|seen| seen.state);
+        let first = [record.first_sent_at.or(record.last_sent_at), Some(journal.first_sent)];
+        record.first_sent_at = first.into_iter().flatten().min();
+        record.last_sent_at = record.last_sent_at.max(Some(journal.last_sent));
+        record.fence = record.fence.max(journal.fence).saturating_add(1);
+        record.sends = record.sends.max(journal.sends);
+        record.resends = record.resends.max(journal.resends);
+        record.updated_at = Some(now);
+        record.learn(journal.trade_nos);
+        let (mut place, mut reason) = (place_of(next), next.reason.clone());
+        record.state = next.state;
+        if let Some(rival) = rival {
+            record.state = State::NeedsReview;
+            (place, reason) = (Place::Review, Some(Reason::RestoredBesideAnotherJob { key: rival.to_owned() }));
+        }
+        record.reason = reason;
+        record.history.push(HistoryEvent::RestoredFromJournal(event));
+        let changed = before != Some(record.state);
+        let webhook = if before.is_some() && changed { record.webhook_event(now) } else { String::new() };
+        let history = record.overflow();
+        let known = journal.trade_nos.iter().cloned().map(|number| ResponseKnownBy::TradeNo(number).field());
+        let rival = rival.unwrap_or_default().to_owned();
+        let business_key = BusinessKey { name: journal.business_key.to_owned(), rival };
+        let (claim, text) = seen.map(|seen| (seen.seen.claim.as_str(), seen.seen.record.clone())).unwrap_or_default();
+        let guarded = Guarded {
+            group: record.fair_group.clone(),
+            record: record.text(),
+            place,
+            decided: now,
+            state: Some(record.state),
+            webhook,
+            history,
+            business_keys: vec![business_key],
+            responses: known.collect(),
+            ..Guarded::new(key.as_str(), claim, Seen::Text(text))
+        };
+        Ok(Restoring { fence: record.fence, guarded })
+    }
+
+    /// A job of which Redis has nothing.
+    fn forgotten(&self, lane: &Lane, key: &Key, journal: &JournalView<'_>) -> Result<StoredJob, StoreError> {
+        let content = Raw::new(journal.content).ok_or_else(|| StoreError::Unreadable {
+            what: format!("the journal's content of job {key}"),
+            detail: "it is no JSON".into(),
+        })?;
+        Ok(StoredJob {
+            created_at: Some(journal.first_sent),
+            fair_group: self.fair_order(lane).group(lane.kind, journal.content),
+            content: Some(content),
+            ..StoredJob::new(State::InDoubt, Hash(journal.hash.to_vec()))
+        })
+    }
+
+    /// Puts the rival of a job before a person, if it may still be sent, and leaves the job itself as it is: a journal knows a send by
+    /// `key` with the business key of `journal`, of which the record of that key tells nothing. Returns the rival's key.
+    ///
+    /// # Errors
+    /// [`StoreError`]: it may have been done; repeating it is safe.
+    pub async fn set_rival_aside(
+        &self,
+        lane: &Lane,
+        key: &Key,
+        journal: &JournalView<'_>,
+        who: &str,
+    ) -> Result<Option<String>, StoreError> {
+        let since = self.since();
+        let Some(rival) = self.rival(lane, key, journal.business_key).await? else { return Ok(None) };
+        let set_aside = self.send_to_review(lane, &rival, key, who).await?;
+        self.kept(since).await?;
+        Ok(set_aside.then_some(rival))
+    }
+
+    /// The key of another job with this business key. Redis refuses one at submission, unless it has forgotten the first job.
+    pub(crate) async fn rival(&self, lane: &Lane, key: &Key, business_key: &str) -> Result<Option<String>, StoreError> {
+        let queue = self.queues.of(lane);
+        let mut pipeline = redis::Pipeline::new();
+        pipeline.get(queue.of_key("business", business_key)).exists(queue.of_key("job", business_key));
+        let (owner, is_a_key): (Option<String>, bool) = self.query("GET", &pipeline).await?;
+        let rival = owner.or_else(|| is_a_key.then(|| business_key.to_owned()));
+        Ok(rival.filter(|rival| rival != key.as_str()))
+    }
+
+    /// A journal knows a send with the same business key by another key, `sent`: a rival that may still be sent waits for a person. One
+    /// that is being sent, or that the gateway has accepted, goes on: it is too late to keep it back. Returns if it waits from now on.
+    async fn send_to_review(&self, lane: &Lane, rival: &str, sent: &Key, who: &str) -> Result<bool, StoreError> {
+        let Ok(key) = rival.parse::<Key>() else { return Ok(false) };
+        for _ in 0..TRIES {
+            let Some(StoredAs::Job(job)) = self.job(lane, &key).await? else { return Ok(false) };
+            let claim = job.seen.stored.standing(ClaimEntry::read(&job.seen.claim));
+            let is_sent = claim.as_ref().is_some_and(|claim| claim.call == Call::Send);
+            if is_sent || job.created.is_none() || !matches!(job.state, State::Queued | State::InDoubt) {
+                return Ok(false);
+            }
+            let now = self.now().await?;
+            let mut record = job.as_found();
+            if claim.is_some() {
+                record.fence = record.fence.saturating_add(1); // above its claim's, whose response is then no lost write
+            }
+            record.state = State::NeedsReview;
+            record.updated_at = Some(now);
+            record.reason = Some(Reason::BusinessKeySent { key: sent.to_string() });
+            record.history.push(HistoryEvent::BusinessKeyConflict(BusinessKeyConflict {
+                at: now,
+                operator: who.to_owned(),
+                key: sent.to_string(),
+                more: serde_json::Map::new(),
+            }));
+            let webhook = record.webhook_event(now);
+            let history = record.overflow();
+            let write = Guarded {
+                group: record.fair_group.clone(),
+                record: record.text(),
+                place: Place::Review,
+                decided: now,
+                state: Some(record.state),
+                webhook,
+                history,
+                ..Guarded::new(rival, &job.seen.claim, Seen::Text(job.seen.record.clone()))
+            };
+            if self.apply(lane, &[write], "").await? == [Applied::Done] {
+                return Ok(true);
+            }
+        }
+        Err(StoreError::Unreadable {
+            what: format!("job {rival}, which has the business key of {sent}"),
+            detail: "it changes as fast as it is looked at".into(),
+        })
+    }
+}
+
+/// What is written of a restored job, with its fence.
+struct Restoring {
+    fence: u64,
+    guarded: Guarded,
+}
+
+impl JobRecord {
+    /// The record as everybody sees it, with the claim that stands laid over it: what follows where nobody has it any more. What late
+    /// responses said of it is kept.
+    pub(crate) fn as_found(&self) -> StoredJob {
+        let claim = self.seen.stored.standing(ClaimEntry::read(&self.seen.claim));
+        let mut found = self.seen.found.clone().seen_under(claim.as_ref(), Era::default());
+        for late in claim.iter().flat_map(|claim| &claim.late) {
+            found.heed(late);
+        }
+        found
+    }
+
+    /// The same where the claim that stands is lost.
+    pub(crate) fn as_lost(&self) -> StoredJob {
+        let found = self.seen.found.clone();
+        match found.standing(ClaimEntry::read(&self.seen.claim)) {
+            None => found,
+            // It is an adoption's, which makes no call.
+            Some(claim) if claim.number() == 0 => found.found_by(&claim, Era::default()),
+            Some(claim) => {
+                let (fence, at) = (claim.fence, self.updated.unwrap_or(claim.at));
+                let lost = ClaimEntry { token: String::new(), call: Call::Ask, fence, at, late: Vec::new(), after: Some(Box::new(claim)) };
+                found.found_by(&lost, Era::default())
+            }
+        }
+    }
+}
