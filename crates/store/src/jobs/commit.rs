@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use bursar_domain::{Answer, Call, Due, HistoryEvent, Lane, Millis, Next, Reason, State};
+use bursar_domain::{Answer, Call, Due, GatewayText, HistoryEvent, Lane, Millis, Next, Reason, State};
 
 use super::apply::{Applied, Guarded, Place, Seen};
 use super::claim::{ClaimedJob, Found};
@@ -180,10 +180,18 @@ impl Commit {
             decided: self.decided,
             state: changed.then_some(record.state),
             webhook,
+            pauses: self.pauses().filter(|_| !is_mismatch),
             response: self.response.as_ref().map(ResponseKnownBy::field).unwrap_or_default(),
             history,
             ..Guarded::new(&self.ends.key, claim_text, Seen::Any)
         }
+    }
+
+    /// Why the queue is paused with this commit, as recorded, if it is.
+    fn pauses(&self) -> Option<String> {
+        let why = || self.reason.as_ref().or(self.next.reason.as_ref()).cloned();
+        let unnamed = || Reason::Misconfigured(GatewayText::default());
+        self.next.pause_lane.then(|| why().unwrap_or_else(unnamed).recorded())
     }
 
     /// Adds what happened to the history. Queries that changed nothing are only counted once there are very many.
