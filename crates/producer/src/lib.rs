@@ -69,6 +69,9 @@ pub enum Outcome {
     },
     /// Refused: it breaks these rules. Nothing was stored.
     Invalid(Invalid),
+    /// There is a job by this key that this build cannot read, for the reason that is given. Nobody knows if it is the same one: an
+    /// operator must look (`bursar quarantine list`), or a newer build of the producer. Nothing was stored.
+    Unreadable(String),
 }
 
 /// Redis could not take it, or did not answer: nobody knows whether it did. Repeating is safe and tells.
@@ -264,6 +267,7 @@ impl From<Submission> for Outcome {
             Submission::New => Self::New,
             Submission::Existing(state) => Self::Existing(state),
             Submission::Conflict { first } => Self::Conflict { first },
+            Submission::Unreadable(why) => Self::Unreadable(why.to_string()),
         }
     }
 }
