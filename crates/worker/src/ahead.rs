@@ -134,9 +134,8 @@ pub(crate) async fn compare(
     let mut reasons: Vec<Ahead> = unlisted(lanes, recall, &incarnations).into_iter().collect();
     let mut unread = Vec::new();
     // Lanes that no journal names have nothing to be compared with.
-    let is_named = |name: &String| {
-        recall.fences.contains_key(name) || recall.files.iter().any(|file| file.lanes.contains(name))
-    };
+    let is_named =
+        |name: &String| recall.fences.contains_key(name) || recall.files.iter().any(|file| file.lanes.contains(name));
     let lanes: Vec<Lane> = lanes.iter().filter(|lane| is_named(&lane.to_string())).cloned().collect();
     for (lane, redis) in lanes.iter().zip(store.fences(&lanes).await?) {
         let name = lane.to_string();

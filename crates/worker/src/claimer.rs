@@ -220,11 +220,12 @@ impl Claimer {
                 }
             } else if self.slots.available_permits() == 0 {
                 self.shared.settings.metrics.pulse().waits_for_a_slot();
-                tokio::select! {
+                let wake = tokio::select! {
                     // The semaphore is never closed; the claim takes the slot.
-                    _ = self.slots.acquire() => {}
-                    Some(wake) = wakes.recv() => self.woken(&wake),
-                }
+                    _ = self.slots.acquire() => None,
+                    Some(wake) = wakes.recv() => Some(wake),
+                };
+                wake.iter().for_each(|wake| self.woken(wake));
             } else {
                 // Calls that are about to end go first: one claim then fills all their places, which saves round trips, and with
                 // `appendfsync always` writes to the disk.

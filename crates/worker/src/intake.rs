@@ -134,7 +134,8 @@ impl Intake {
         }
         let submitted = store.submit(&jobs).await?;
         let mut verdicts = jobs.iter().zip(submitted).map(|(job, submission)| verdict(job, submission));
-        let refused = |refusal: Option<String>| refusal.map(|why| Ok(Verdict::Refused(why))).or_else(|| verdicts.next());
+        let refused =
+            |refusal: Option<String>| refusal.map(|why| Ok(Verdict::Refused(why))).or_else(|| verdicts.next());
         Ok(refusals.into_iter().filter_map(refused).collect())
     }
 }
