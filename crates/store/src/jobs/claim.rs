@@ -217,8 +217,10 @@ impl Store {
         claimed.quarantined.extend(poisoned.into_iter().map(|key| (key, lost.clone())));
         for row in rows.chunks_exact(ROW) {
             let text = |at: usize| row.get(at).and_then(|value| redis::from_redis_value_ref::<String>(value).ok());
-            let (key, claim) = (text(0).unwrap_or_default(), text(1).unwrap_or_default());
-            match job(&key, &claim, text(2), text(3).as_deref(), (&token, era)) {
+            let (key, due) = (text(0).unwrap_or_default(), text(2));
+            let call = if due.is_some() { Call::Ask } else { Call::Send };
+            let claim = text(1).unwrap_or_else(|| ClaimEntry::new(&token.0, call, fence, claimed.now).text());
+            match job(&key, &claim, due, text(3).as_deref(), (&token, era)) {
                 Ok(job) => claimed.jobs.push(job),
                 Err(Unreadable::Newer { .. }) => {
                     let due = claimed.now.plus(LEFT_TO_NEWER);
