@@ -268,7 +268,10 @@ impl Store {
         let (old, new) = (self.queues.of(from), self.queues.of(to));
         let key = handed.key.as_str();
         let mut pipeline = Pipeline::new();
-        pipeline.lrange(old.of_key("outbox", key), 0, -1).get(old.of_key("delivery", key)).hget(new.queue_hash(), "era");
+        pipeline
+            .lrange(old.of_key("outbox", key), 0, -1)
+            .get(old.of_key("delivery", key))
+            .hget(new.queue_hash(), "era");
         type Reply = (Vec<String>, Option<String>, Option<u64>);
         let (outbox, delivery, era): Reply = self.query("LRANGE", &pipeline).await?;
         let mut record = handed.stored.clone();
@@ -481,7 +484,14 @@ impl Handed {
     fn claim_for(&self, to: &Lane, now: Millis) -> String {
         let lost = self.stored_claim();
         let fence = lost.as_ref().map_or(self.stored.fence, |lost| lost.fence).saturating_add(1);
-        let entry = ClaimEntry { token: token(to), call: Call::Ask, fence, at: now, late: Vec::new(), after: lost.map(Box::new) };
+        let entry = ClaimEntry {
+            token: token(to),
+            call: Call::Ask,
+            fence,
+            at: now,
+            late: Vec::new(),
+            after: lost.map(Box::new),
+        };
         entry.text()
     }
 

@@ -3,8 +3,8 @@
 use bursar_domain::{Lane, Millis, State};
 use redis::Value;
 
-use crate::Store;
 use super::keys::QueueKeys;
+use crate::Store;
 use crate::StoreError;
 use crate::scripts::EVENTS_KEPT;
 

@@ -4,14 +4,14 @@ use std::sync::Arc;
 
 use bursar_domain::{Answer, Call, Due, HistoryEvent, Lane, Millis, Next, Reason, State};
 
+use super::ClaimToken;
 use super::apply::{Applied, Guarded, Place, Seen};
 use super::claim::{ClaimedJob, Found};
 use super::overlay::{ClaimEntry, LateResponse, is_open};
 use super::record::StoredJob;
-use super::ClaimToken;
 use crate::Store;
-use crate::scripts::LOG_QUIET_AFTER;
 use crate::StoreError;
+use crate::scripts::LOG_QUIET_AFTER;
 
 /// How often a write is decided again because claim or record have changed.
 const TRIES: usize = 8;

@@ -5,11 +5,11 @@ use std::time::Duration;
 use bursar_domain::{Lane, Millis, OnAmbiguous};
 use redis::Value;
 
-use crate::Store;
 use super::apply::member_end;
 use super::claim::{ClaimedJob, pause_after_losses};
 use super::overlay::ClaimEntry;
 use super::record::StoredJob;
+use crate::Store;
 use crate::jobs::wish::whole_millis;
 use crate::scripts::EVENTS_KEPT;
 use crate::{Known, MAX_CLAIM, StoreError};

@@ -1,8 +1,7 @@
 //! A claim is a job's intent on record, and a claim that is lost is never forgotten.
 
 use bursar_domain::{Answer, Call, Due, Millis, State};
-use bursar_store::jobs::Committed;
-use bursar_store::{Claim, Lapsed, Sends};
+use bursar_store::{Claim, Committed, Lapsed, Sends};
 use serde_json::json;
 
 use crate::scene::{LATER, LEASE, Scene, answered, held, keys, then};
@@ -31,12 +30,12 @@ async fn what_is_given_back_is_what_it_was() {
     scene.submit(&["K1"]).await;
     let before = scene.text("K1").await;
     let job = scene.claim_one("w").await;
-    assert_eq!(scene.jobs.release(&scene.lane, &[&job]).await.unwrap(), 1);
+    assert_eq!(scene.store.release(&scene.lane, &[&job]).await.unwrap(), 1);
     assert_eq!((scene.text("K1").await, scene.claims().await), (before, vec![]));
-    assert_eq!(scene.jobs.release(&scene.lane, &[&job]).await.unwrap(), 0, "once");
+    assert_eq!(scene.store.release(&scene.lane, &[&job]).await.unwrap(), 0, "once");
     let again = scene.claim_one("v").await;
     assert_eq!((again.state, again.sends), (State::Queued, 1), "it was certainly not sent");
-    assert_eq!(scene.jobs.release(&scene.lane, &[&job]).await.unwrap(), 0, "another claim stands");
+    assert_eq!(scene.store.release(&scene.lane, &[&job]).await.unwrap(), 0, "another claim stands");
     assert_eq!(scene.commit(&then(&again, State::Succeeded, Due::Never)).await, Committed::Done);
 }
 
@@ -48,7 +47,7 @@ async fn a_lost_send_is_in_doubt_for_the_next_claim_and_for_the_one_after_a_rele
     let next = scene.claim_one("b").await;
     assert_eq!((next.call, next.state, next.sends, next.claims_lost), (Call::Ask, State::InDoubt, 1, 1));
     assert_eq!(next.last_sent, lost.last_sent);
-    assert_eq!(scene.jobs.release(&scene.lane, &[&next]).await.unwrap(), 1);
+    assert_eq!(scene.store.release(&scene.lane, &[&next]).await.unwrap(), 1);
     let seen = scene.job("K1").await;
     assert_eq!((seen.state, seen.sends), (State::InDoubt, 1), "the lost claim stands again: {seen:?}");
     let third = scene.claim_one("c").await;
@@ -99,8 +98,8 @@ async fn a_claim_whose_reply_was_lost_is_found_and_given_back() {
     let wish = scene.wish("w", 2);
     let number = wish.number;
     scene.claim_as(wish).await;
-    assert_eq!(scene.jobs.recover_claim(&scene.lane, "w", number).await.unwrap(), 2);
-    assert_eq!(scene.jobs.recover_claim(&scene.lane, "w", number + 1).await.unwrap(), 0);
+    assert_eq!(scene.store.recover_claim(&scene.lane, "w", number).await.unwrap(), 2);
+    assert_eq!(scene.store.recover_claim(&scene.lane, "w", number + 1).await.unwrap(), 0);
     let late = scene.claim_as(Claim { number: number + 1, ..scene.wish("w", 2) }).await;
     assert_eq!(late.jobs, [], "given up before it arrived");
     assert_eq!(scene.claim("w", 2).await.jobs.len(), 2);
@@ -160,12 +159,12 @@ async fn a_renewed_lease_moves_and_what_has_moved_on_is_named() {
     scene.set_due("due_queries", "K1", 1).await;
     scene.commit(&then(&jobs[1], State::Succeeded, Due::Never)).await;
     let renewal = bursar_store::Renewal::new("w", LEASE);
-    let renewed = scene.jobs.renew(&scene.lane, &renewal, &claims).await.unwrap();
+    let renewed = scene.store.renew(&scene.lane, &renewal, &claims).await.unwrap();
     assert_eq!((renewed.gone, renewed.lost_writes), (vec!["K2".to_owned()], false));
     assert_eq!(scene.claim("v", 1).await.jobs, [], "K1 is w's still");
     scene.set_due("due_queries", "K1", 1).await;
     scene.claim_one("v").await;
-    let renewed = scene.jobs.renew(&scene.lane, &renewal, &claims[..1]).await.unwrap();
+    let renewed = scene.store.renew(&scene.lane, &renewal, &claims[..1]).await.unwrap();
     assert_eq!((renewed.gone, renewed.lost_writes, scene.era().await), (vec!["K1".to_owned()], false, None));
 }
 

@@ -1,7 +1,7 @@
 //! What became of a claim is recorded once, under the claim that it ends.
 
 use bursar_domain::{Answer, Due, Millis, Reason, State};
-use bursar_store::jobs::{Commit, Committed, ResponseKnownBy};
+use bursar_store::{Commit, Committed, ResponseKnownBy};
 use serde_json::json;
 
 use crate::scene::{LATER, SKIPPED, Scene, answered, known_by, parse, then, transfer_json};
@@ -100,7 +100,7 @@ async fn a_response_by_another_job_s_number_goes_before_a_person() {
         ..answered(job, Answer::Succeeded, State::Succeeded, Due::Never)
     };
     let commits = [named(&jobs[0], known_by("T1")), named(&jobs[1], known_by("T1"))];
-    let committed = scene.jobs.commit(&scene.lane, &commits).await.unwrap();
+    let committed = scene.store.commit(&scene.lane, &commits).await.unwrap();
     assert_eq!(committed, [Committed::Done, Committed::Mismatch], "in one batch");
     let second = scene.job("K2").await;
     let why = Reason::TradeNoOfAnotherJob { trade_no: "T1".into(), key: "K1".into() };

@@ -3,8 +3,7 @@
 use std::collections::HashMap;
 
 use bursar_domain::{Answer, Due, Job, Millis, State};
-use bursar_store::Origin;
-use bursar_store::jobs::{Commit, DeliveryClaim, DeliveryCommit, DeliveryResult, NewRecord};
+use bursar_store::{Commit, DeliveryClaim, DeliveryCommit, DeliveryResult, NewRecord, Origin};
 use bursar_test_support::{Fsync, Options, OwnRedis, private_redis};
 use serde_json::json;
 
@@ -51,7 +50,7 @@ const JOBS_A_BATCH: usize = 100;
 
 async fn quiet() -> (OwnRedis, Scene) {
     let redis = private_redis(|options| Options { fsync: Fsync::EverySecond, ..options });
-    let scene = Scene::at(redis.url(), "bursar", "main/transfer").await;
+    let scene = Scene::between(redis.url(), redis.url(), "bursar").await;
     (redis, scene)
 }
 
@@ -65,11 +64,11 @@ fn transfer(key: &str) -> Job {
 async fn submit(scene: &Scene, prefix: &str, count: usize) {
     let jobs: Vec<Job> = (0..count).map(|number| transfer(&format!("{prefix}{number:06}"))).collect();
     let new: Vec<NewRecord<'_>> = jobs.iter().map(|job| NewRecord { job, group: "amy99a", step: 1.0 }).collect();
-    scene.jobs.submit(&scene.lane, &new).await.unwrap();
+    scene.store.submit_to(&scene.lane, &new).await.unwrap();
 }
 
 /// The end of a send that succeeded at once, with a response as long as they are.
-fn succeeded(job: &bursar_store::jobs::ClaimedJob) -> Commit {
+fn succeeded(job: &bursar_store::ClaimedJob) -> Commit {
     let number = format!("20250101{:0>21}", job.key.as_str().replace("XP", ""));
     Commit {
         response: known_by(&number),
@@ -84,18 +83,18 @@ async fn each_step_of_a_batch_executes_few_commands() {
     let (_redis, scene) = quiet().await;
     submit(&scene, "warm", 3).await;
     let warm = scene.claim("w", 3).await;
-    scene.jobs.commit(&scene.lane, &warm.jobs.iter().map(succeeded).collect::<Vec<_>>()).await.unwrap();
+    scene.store.commit(&scene.lane, &warm.jobs.iter().map(succeeded).collect::<Vec<_>>()).await.unwrap();
     let mut counter = Counter::new(&scene).await;
     submit(&scene, "k", JOBS_A_BATCH).await;
     counter.step("submit", 12 + JOBS_A_BATCH as u64).await;
     let claims = scene.claim("w", JOBS_A_BATCH).await;
     counter.step("claim to send", 24).await;
     let pending = |job| Commit { ..answered(job, Answer::Accepted, State::Pending, Due::Ask(Millis(1))) };
-    scene.jobs.commit(&scene.lane, &claims.jobs.iter().map(pending).collect::<Vec<_>>()).await.unwrap();
+    scene.store.commit(&scene.lane, &claims.jobs.iter().map(pending).collect::<Vec<_>>()).await.unwrap();
     counter.step("commit accepted", 20).await;
     let claims = scene.claim("w", JOBS_A_BATCH).await;
     counter.step("claim to query", 20).await;
-    scene.jobs.commit(&scene.lane, &claims.jobs.iter().map(succeeded).collect::<Vec<_>>()).await.unwrap();
+    scene.store.commit(&scene.lane, &claims.jobs.iter().map(succeeded).collect::<Vec<_>>()).await.unwrap();
     counter.step("commit ended", 20).await;
 }
 
@@ -108,16 +107,16 @@ async fn deliveries_of_a_batch_execute_few_commands() {
         scene.accept(&jobs).await;
         let claims = scene.claim("w", JOBS_A_BATCH).await;
         let mut counter = Counter::new(&scene).await;
-        scene.jobs.commit(&scene.lane, &claims.jobs.iter().map(succeeded).collect::<Vec<_>>()).await.unwrap();
+        scene.store.commit(&scene.lane, &claims.jobs.iter().map(succeeded).collect::<Vec<_>>()).await.unwrap();
         counter.step("commit ended, with webhooks", 20 + most).await;
         let origin = Origin::Jobs(scene.lane.clone());
         let number = prefix.len() as u64;
         let claim = DeliveryClaim { dispatcher: "d", number, lease: LEASE, most: JOBS_A_BATCH };
-        let due = scene.jobs.claim_deliveries(&origin, &claim).await.unwrap().due;
+        let due = scene.store.claim_deliveries(&origin, &claim).await.unwrap().due;
         assert_eq!(due.len(), JOBS_A_BATCH);
         counter.step("claim deliveries", 8 + most).await;
         let delivered = |due| DeliveryCommit::new(due, Millis(1), DeliveryResult::Delivered);
-        scene.jobs.commit_deliveries(&origin, &due.iter().map(delivered).collect::<Vec<_>>()).await.unwrap();
+        scene.store.commit_deliveries(&origin, &due.iter().map(delivered).collect::<Vec<_>>()).await.unwrap();
         counter.step("commit deliveries", 8 + 3 * most).await;
     }
 }
@@ -163,7 +162,7 @@ async fn bytes_per_job_stay_within_their_bounds() {
         let claims = scene.claim("host-12345-abcd", 100).await;
         claiming += cpu_us(&scene).await - before;
         let commits: Vec<_> = claims.jobs.iter().map(succeeded).collect();
-        ended = if commits.is_empty() { 0 } else { scene.jobs.commit(&scene.lane, &commits).await.unwrap().len() };
+        ended = if commits.is_empty() { 0 } else { scene.store.commit(&scene.lane, &commits).await.unwrap().len() };
     }
     let ran = cpu_us(&scene).await;
     println!(
@@ -172,10 +171,10 @@ async fn bytes_per_job_stay_within_their_bounds() {
         claiming as f64 / JOBS as f64,
         (ran - submitted - claiming) as f64 / JOBS as f64
     );
-    let _: u64 = scene.command(&["DEL", &format!("{}events", scene.base)]).await;
+    let _: u64 = scene.command(&["DEL", &format!("{}events", scene.base())]).await;
     per_job("finished, with its attempts", empty, used(&scene).await, 1_300);
     println!("{}", scene.text("1001XP20250000000000").await.unwrap());
-    while scene.jobs.purge(&scene.lane, std::time::Duration::ZERO, 1_000).await.unwrap() > 0 {}
+    while scene.store.purge(&scene.lane, std::time::Duration::ZERO, 1_000).await.unwrap() > 0 {}
     // The tables are still as large as the jobs made them, so a tombstone is measured by itself, with its place in a table.
     let bytes: u64 = scene.command(&["MEMORY", "USAGE", &scene.job_name("1001XP20250000000000")]).await;
     println!("tombstone: {bytes} bytes: {}", scene.text("1001XP20250000000000").await.unwrap());

@@ -1,8 +1,7 @@
 //! The partitions' events: in order, from any place on, and watched.
 
 use bursar_domain::{ActionKind, Due, Lane, Reason, State};
-use bursar_store::EventId;
-use bursar_store::jobs::{Commit, Event};
+use bursar_store::{Commit, Event, EventId};
 
 use crate::scene::{Scene, then};
 
@@ -12,9 +11,9 @@ fn why() -> Reason {
 
 /// The partition of the scene's queue, and a queue of another one.
 fn partitions(scene: &Scene) -> (u16, Lane) {
-    let partition = scene.jobs.partition_of(&scene.lane);
+    let partition = scene.store.partition_of(&scene.lane);
     let mut lanes = (0..).map(|number| format!("n{number}/transfer").parse::<Lane>().unwrap());
-    (partition, lanes.find(|lane| scene.jobs.partition_of(lane) != partition).unwrap())
+    (partition, lanes.find(|lane| scene.store.partition_of(lane) != partition).unwrap())
 }
 
 fn keys(events: &[Event]) -> Vec<String> {
@@ -25,13 +24,13 @@ fn keys(events: &[Event]) -> Vec<String> {
 async fn events_are_read_from_any_place_on() {
     let scene = Scene::new().await;
     let (partition, other) = partitions(&scene);
-    let empty = scene.jobs.partition_of(&other);
+    let empty = scene.store.partition_of(&other);
     for key in ["a", "b", "c"] {
         scene.bring(key, State::Failed).await;
     }
-    scene.jobs.pause(&scene.lane, &why()).await.unwrap();
+    scene.store.pause(&scene.lane, &why()).await.unwrap();
     let beginning = [(partition, EventId::default()), (empty, EventId::default())];
-    let all = scene.jobs.events(&beginning, 100).await.unwrap();
+    let all = scene.store.events(&beginning, 100).await.unwrap();
     assert_eq!((all.len(), keys(&all)), (4, vec!["a".to_owned(), "b".into(), "c".into()]));
     assert!(all.is_sorted_by_key(|event| event.id), "{all:?}");
     assert!(all.iter().all(|event| event.lane().as_ref() == Some(&scene.lane)), "{all:?}");
@@ -41,12 +40,12 @@ async fn events_are_read_from_any_place_on() {
     );
 
     let behind_a = [(partition, all[0].id)];
-    assert_eq!(keys(&scene.jobs.events(&behind_a, 1).await.unwrap()), ["b"]);
-    let newest = scene.jobs.newest_events(&[partition, empty]).await.unwrap();
+    assert_eq!(keys(&scene.store.events(&behind_a, 1).await.unwrap()), ["b"]);
+    let newest = scene.store.newest_events(&[partition, empty]).await.unwrap();
     assert_eq!(newest, [(partition, all[3].id), (empty, EventId::default())]);
-    assert!(scene.jobs.events(&newest, 100).await.unwrap().is_empty());
-    assert!(scene.jobs.events(&[], 100).await.unwrap().is_empty());
-    assert!(scene.jobs.newest_events(&[]).await.unwrap().is_empty());
+    assert!(scene.store.events(&newest, 100).await.unwrap().is_empty());
+    assert!(scene.store.events(&[], 100).await.unwrap().is_empty());
+    assert!(scene.store.newest_events(&[]).await.unwrap().is_empty());
 }
 
 #[tokio::test]
@@ -54,27 +53,27 @@ async fn one_commit_s_changes_are_told_one_by_one_from_any_place_on() {
     let scene = Scene::new().await;
     let (partition, _) = partitions(&scene);
     scene.bring("before", State::Failed).await;
-    let beginning = scene.jobs.newest_events(&[partition]).await.unwrap();
-    let mut watch = scene.jobs.watch_events().await.unwrap();
+    let beginning = scene.store.newest_events(&[partition]).await.unwrap();
+    let mut watch = scene.store.watch_events().await.unwrap();
     scene.submit_many("k", 40).await;
     let claimed = scene.claim("w", 40).await;
     let commits: Vec<Commit> = claimed.jobs.iter().map(|job| then(job, State::Succeeded, Due::Never)).collect();
-    scene.jobs.commit(&scene.lane, &commits).await.unwrap();
+    scene.store.commit(&scene.lane, &commits).await.unwrap();
     let changed: Vec<String> = claimed.jobs.iter().map(|job| job.key.to_string()).collect();
-    let entries: u64 = scene.command(&["XLEN", &format!("{}events", scene.base)]).await;
+    let entries: u64 = scene.command(&["XLEN", &format!("{}events", scene.base())]).await;
     assert_eq!(entries, 1 + 3, "sixteen to an entry, and the rest");
 
     let (mut place, mut told) = (beginning, Vec::new());
     loop {
-        let page = scene.jobs.events(&place, 7).await.unwrap();
+        let page = scene.store.events(&place, 7).await.unwrap();
         let Some(last) = page.last() else { break };
         assert!(page.len() <= 7 && page.iter().all(|event| event.state() == Some(State::Succeeded)));
         place = vec![(partition, last.id.to_string().parse().unwrap())];
-        assert!(scene.jobs.forgotten_events(&place).await.unwrap().is_empty());
+        assert!(scene.store.forgotten_events(&place).await.unwrap().is_empty());
         told.extend(keys(&page));
     }
     assert_eq!(told, changed, "each once, in the order of the commit");
-    assert_eq!(scene.jobs.newest_events(&[partition]).await.unwrap(), place);
+    assert_eq!(scene.store.newest_events(&[partition]).await.unwrap(), place);
     let mut seen = Vec::new();
     while seen.len() < 40 {
         seen.extend(watch.next().await.unwrap());
@@ -90,11 +89,11 @@ async fn a_place_that_is_kept_no_longer_is_told() {
         scene.bring(key, State::Failed).await;
     }
     let beginning = [(partition, EventId::default())];
-    let first = [(partition, scene.jobs.events(&beginning, 1).await.unwrap()[0].id)];
-    assert!(scene.jobs.forgotten_events(&first).await.unwrap().is_empty());
-    let _: u64 = scene.command(&["XTRIM", &format!("{}events", scene.base), "MAXLEN", "1"]).await;
-    assert_eq!(scene.jobs.forgotten_events(&first).await.unwrap(), [partition]);
-    assert!(scene.jobs.forgotten_events(&beginning).await.unwrap().is_empty(), "the beginning is never gone");
+    let first = [(partition, scene.store.events(&beginning, 1).await.unwrap()[0].id)];
+    assert!(scene.store.forgotten_events(&first).await.unwrap().is_empty());
+    let _: u64 = scene.command(&["XTRIM", &format!("{}events", scene.base()), "MAXLEN", "1"]).await;
+    assert_eq!(scene.store.forgotten_events(&first).await.unwrap(), [partition]);
+    assert!(scene.store.forgotten_events(&beginning).await.unwrap().is_empty(), "the beginning is never gone");
 }
 
 #[tokio::test]
@@ -102,10 +101,10 @@ async fn a_watch_tells_of_all_partitions_and_goes_on_where_it_was() {
     let scene = Scene::new().await;
     let (_, other) = partitions(&scene);
     scene.bring("before", State::Failed).await;
-    let mut watch = scene.jobs.watch_events().await.unwrap();
+    let mut watch = scene.store.watch_events().await.unwrap();
     assert!(watch.next().await.unwrap().is_empty(), "a second without news ends the look");
     scene.bring("a", State::Failed).await;
-    scene.jobs.pause(&other, &why()).await.unwrap();
+    scene.store.pause(&other, &why()).await.unwrap();
     let mut seen = Vec::new();
     while seen.len() < 2 {
         seen.extend(watch.next().await.unwrap());
@@ -118,14 +117,14 @@ async fn a_watch_tells_of_all_partitions_and_goes_on_where_it_was() {
 async fn an_entry_that_makes_no_sense_stops_nobody() {
     let scene = Scene::new().await;
     let (partition, _) = partitions(&scene);
-    let stream = format!("{}events", scene.base);
+    let stream = format!("{}events", scene.base());
     for _ in 0..5 {
         let _: String = scene.command(&["XADD", &stream, "*", "what", "ever"]).await;
     }
     scene.bring("a", State::Failed).await;
     let (mut place, mut told) = (vec![(partition, EventId::default())], Vec::new());
     loop {
-        let page = scene.jobs.events(&place, 2).await.unwrap();
+        let page = scene.store.events(&place, 2).await.unwrap();
         let Some(last) = page.last() else { break };
         place = vec![(partition, last.id)];
         told.extend(keys(&page));

@@ -1,8 +1,7 @@
 //! A Redis that knows less than its workers has lost writes: what it calls queued may have been sent.
 
 use bursar_domain::{Call, Due, Reason, State};
-use bursar_store::Claim;
-use bursar_store::jobs::Committed;
+use bursar_store::{Claim, Committed};
 
 use crate::scene::{LATER, LEASE, Scene, held, holding, then};
 
@@ -18,7 +17,7 @@ async fn a_claim_by_a_worker_that_knows_more_takes_nothing_and_makes_the_queued_
     scene.submit(&["K2"]).await;
     assert_eq!(scene.state("K2").await, State::Queued, "accepted since");
     let reason = Reason::operator_action(bursar_domain::ActionKind::Resume, "li", "looked at all of them");
-    assert!(scene.jobs.resume(&scene.lane, &reason).await.unwrap());
+    assert!(scene.store.resume(&scene.lane, &reason).await.unwrap());
     let jobs = scene.claim_as(holding(scene.wish("w", 2), 8)).await.jobs;
     let first = jobs.iter().find(|job| job.key.as_str() == "K1").unwrap();
     assert_eq!((first.state, first.resends), (State::InDoubt, 1));
@@ -53,7 +52,7 @@ async fn a_claim_that_is_gone_from_under_its_worker_is_lost_writes_and_no_other_
                 assert!(next.iter().any(|job| job.call == Call::Ask));
             }
             "released" => {
-                scene.jobs.release(&scene.lane, &[&job]).await.unwrap();
+                scene.store.release(&scene.lane, &[&job]).await.unwrap();
                 scene.claim("v", 2).await;
             }
             _ => {
@@ -61,7 +60,7 @@ async fn a_claim_that_is_gone_from_under_its_worker_is_lost_writes_and_no_other_
             }
         }
         let renewed =
-            scene.jobs.renew(&scene.lane, &bursar_store::Renewal::new("w", LEASE), &[held(&job)]).await.unwrap();
+            scene.store.renew(&scene.lane, &bursar_store::Renewal::new("w", LEASE), &[held(&job)]).await.unwrap();
         assert_eq!((renewed.lost_writes, scene.era().await), (lost, lost.then_some(1)), "{how}");
         assert_eq!(renewed.gone, ["K1"], "{how}");
     }

@@ -3,11 +3,10 @@
 use std::time::Duration;
 
 use bursar_domain::{AccountName, Due, HeldReason, HistoryEvent, Kind, Millis, NotificationView, State};
-use bursar_store::jobs::{
+use bursar_store::{
     ClaimedDelivery, DeliveryClaim, DeliveryCommit, DeliveryResult, EventPayload, Finality, NotificationCount,
-    NotificationDelivery, NotificationFilter, StoreOutcome, StoredAs, VerifiedNotification,
+    NotificationDelivery, NotificationFilter, Origin, StoreError, StoreOutcome, StoredAs, VerifiedNotification,
 };
-use bursar_store::{Origin, StoreError};
 use bursar_test_support::private_redis;
 use serde_json::json;
 
@@ -42,11 +41,11 @@ fn notified(content: &str, written: u64, finality: Finality) -> VerifiedNotifica
 }
 
 async fn notify(scene: &Scene, notified: &VerifiedNotification<'_>) -> StoreOutcome {
-    scene.jobs.receive_notification(&account(), notified).await.unwrap().0
+    scene.store.receive_notification(&account(), notified).await.unwrap().0
 }
 
 async fn listed(scene: &Scene, shelf: NotificationFilter) -> Vec<NotificationView> {
-    scene.jobs.notifications(&account(), shelf, None, 100).await.unwrap()
+    scene.store.notifications(&account(), shelf, None, 100).await.unwrap()
 }
 
 fn origin() -> Origin {
@@ -55,20 +54,20 @@ fn origin() -> Origin {
 
 /// One of the keys of the account's notifications.
 async fn name(scene: &Scene, key: &str) -> Option<String> {
-    let (prefix, _) = scene.base.split_once('{').unwrap();
-    let names: Vec<String> = scene.command(&["KEYS", &format!("{prefix}{{*}}:{key}")]).await;
+    let prefix = &scene.prefix;
+    let names: Vec<String> = scene.command(&["KEYS", &format!("{prefix}:{{*}}:{key}")]).await;
     assert!(names.len() < 2, "{names:?}");
     names.into_iter().next()
 }
 
 async fn due(scene: &Scene) -> Vec<ClaimedDelivery> {
     let claim = DeliveryClaim { dispatcher: "d", number: 1, lease: LEASE, most: 5 };
-    scene.jobs.claim_deliveries(&origin(), &claim).await.unwrap().due
+    scene.store.claim_deliveries(&origin(), &claim).await.unwrap().due
 }
 
 async fn delivered(scene: &Scene, delivery: &ClaimedDelivery) {
     let commit = DeliveryCommit::new(delivery, Millis(scene.now().await), DeliveryResult::Delivered);
-    scene.jobs.commit_deliveries(&origin(), &[commit]).await.unwrap();
+    scene.store.commit_deliveries(&origin(), &[commit]).await.unwrap();
 }
 
 #[tokio::test]
@@ -76,9 +75,9 @@ async fn a_notification_that_is_delivered_again_is_kept_once_and_counted() {
     let scene = Scene::new().await;
     let now = scene.now().await;
     let first = notified("{\"record_id\":\"r1\",\"n\":1}", now, Finality::Open);
-    assert_eq!(scene.jobs.receive_notification(&account(), &first).await.unwrap(), (StoreOutcome::New, 1));
+    assert_eq!(scene.store.receive_notification(&account(), &first).await.unwrap(), (StoreOutcome::New, 1));
     for _ in 0..2 {
-        assert_eq!(scene.jobs.receive_notification(&account(), &first).await.unwrap(), (StoreOutcome::Again, 1));
+        assert_eq!(scene.store.receive_notification(&account(), &first).await.unwrap(), (StoreOutcome::Again, 1));
     }
     let kept = listed(&scene, NotificationFilter::Read).await;
     assert_eq!(kept.len(), 1);
@@ -154,7 +153,7 @@ async fn an_old_timestamp_is_kept_and_marked_and_one_ahead_is_refused() {
         assert_eq!(listed(&scene, NotificationFilter::Read).await[0].late, late, "{content}");
     }
     let ahead = notified("ahead", now + 6 * 60_000, Finality::Open);
-    assert_eq!(scene.jobs.receive_notification(&account(), &ahead).await.unwrap(), (StoreOutcome::Ahead, 0));
+    assert_eq!(scene.store.receive_notification(&account(), &ahead).await.unwrap(), (StoreOutcome::Ahead, 0));
     assert_eq!(notify(&scene, &notified("clocks differ", now + 4 * 60_000, Finality::Open)).await, StoreOutcome::New);
     assert_eq!(listed(&scene, NotificationFilter::Read).await.len(), 3);
 }
@@ -184,7 +183,7 @@ async fn what_cannot_be_read_stands_apart_and_comes_in_anew_once_it_can() {
 #[tokio::test]
 async fn a_notification_is_told_to_whom_the_account_names_with_its_content() {
     let scene = Scene::new().await;
-    let mut wakes = scene.jobs.delivery_wakes().await.unwrap();
+    let mut wakes = scene.store.delivery_wakes().await.unwrap();
     let now = scene.now().await;
     let content = "{\"record_id\":\"r1\",\"in_acct_name\":\"王小明\"}";
     let told =
@@ -201,7 +200,7 @@ async fn a_notification_is_told_to_whom_the_account_names_with_its_content() {
     );
     assert_eq!((&view["account"], &view["record_id"], &view["late"]), (&json!("main"), &json!("r1"), &json!(false)));
     delivered(&scene, &due[0]).await;
-    assert_eq!(scene.jobs.notification_history(&account(), 1).await.unwrap()[0].name(), "delivery");
+    assert_eq!(scene.store.notification_history(&account(), 1).await.unwrap()[0].name(), "delivery");
 }
 
 #[tokio::test]
@@ -235,10 +234,10 @@ async fn what_was_seen_and_forgotten_is_no_news_when_it_is_delivered_again() {
     assert_eq!(notify(&scene, &credit).await, StoreOutcome::New);
     let others = |content: &'static str| VerifiedNotification { record_id: Some(content), ..short(content) };
     assert_eq!(notify(&scene, &others("a")).await, StoreOutcome::New);
-    assert_eq!(scene.jobs.notification(&account(), 1).await.unwrap(), None, "its detail has expired");
+    assert_eq!(scene.store.notification(&account(), 1).await.unwrap(), None, "its detail has expired");
     let told = VerifiedNotification { callback_url: Some("https://shop.example/n"), ..credit };
     assert_eq!(notify(&scene, &told).await, StoreOutcome::Again);
-    assert_eq!(scene.jobs.notification(&account(), 1).await.unwrap(), None, "and a replay makes none");
+    assert_eq!(scene.store.notification(&account(), 1).await.unwrap(), None, "and a replay makes none");
     let back = VerifiedNotification { written: Some(Millis(now)), ..notified("0", now, Finality::Open) };
     assert_eq!(notify(&scene, &back).await, StoreOutcome::Regressed, "what stands for good still does");
     assert!(due(&scene).await.is_empty(), "nobody is told");
@@ -257,10 +256,10 @@ async fn what_was_written_too_long_ago_is_kept_apart_and_told_to_nobody() {
         ..notified(content, now - age, Finality::Final)
     };
     let replay = told("replay", 3_601_000 + 60_000);
-    let (first, number) = scene.jobs.receive_notification(&account(), &replay).await.unwrap();
+    let (first, number) = scene.store.receive_notification(&account(), &replay).await.unwrap();
     assert_eq!((first, number > 0), (StoreOutcome::TooOld, true));
     assert_eq!(
-        scene.jobs.receive_notification(&account(), &replay).await.unwrap(),
+        scene.store.receive_notification(&account(), &replay).await.unwrap(),
         (StoreOutcome::TooOld, number),
         "however often"
     );
@@ -281,13 +280,13 @@ async fn one_that_names_a_job_is_unlinked_until_the_job_knows_of_it() {
     let scene = Scene::new().await;
     let now = scene.now().await;
     let naming = VerifiedNotification { kind: Some(Kind::BillUpload), ..notified("1", now, Finality::Unsaid) };
-    assert_eq!(scene.jobs.receive_notification(&account(), &naming).await.unwrap(), (StoreOutcome::New, 1));
+    assert_eq!(scene.store.receive_notification(&account(), &naming).await.unwrap(), (StoreOutcome::New, 1));
     assert_eq!(notify(&scene, &naming).await, StoreOutcome::Unlinked);
-    scene.jobs.notification_linked(&account(), 1).await.unwrap();
+    scene.store.notification_linked(&account(), 1).await.unwrap();
     assert_eq!(notify(&scene, &naming).await, StoreOutcome::Again);
-    assert_eq!(scene.jobs.notification(&account(), 1).await.unwrap().unwrap().deliveries, 3);
-    scene.jobs.notification_linked(&account(), 99).await.unwrap();
-    assert_eq!(scene.jobs.notification(&account(), 99).await.unwrap(), None, "none is made of a number alone");
+    assert_eq!(scene.store.notification(&account(), 1).await.unwrap().unwrap().deliveries, 3);
+    scene.store.notification_linked(&account(), 99).await.unwrap();
+    assert_eq!(scene.store.notification(&account(), 99).await.unwrap(), None, "none is made of a number alone");
 }
 
 #[tokio::test]
@@ -299,13 +298,13 @@ async fn pages_go_back_from_the_newest() {
         notify(&scene, &VerifiedNotification { record_id: Some(&content), ..notified(&content, now, Finality::Open) })
             .await;
     }
-    let page = |before| scene.jobs.notifications(&scene.lane.account, NotificationFilter::Read, before, 3);
+    let page = |before| scene.store.notifications(&scene.lane.account, NotificationFilter::Read, before, 3);
     let ids = |page: Vec<NotificationView>| page.iter().map(|view| view.id).collect::<Vec<_>>();
     assert_eq!(ids(page(None).await.unwrap()), [7, 6, 5]);
     assert_eq!(ids(page(Some(5)).await.unwrap()), [4, 3, 2]);
     assert_eq!(ids(page(Some(2)).await.unwrap()), [1]);
-    assert_eq!(scene.jobs.notification(&account(), 4).await.unwrap().unwrap().record_id.as_deref(), Some("c3"));
-    assert_eq!(scene.jobs.notification(&account(), 99).await.unwrap(), None);
+    assert_eq!(scene.store.notification(&account(), 4).await.unwrap().unwrap().record_id.as_deref(), Some("c3"));
+    assert_eq!(scene.store.notification(&account(), 99).await.unwrap(), None);
 }
 
 #[tokio::test]
@@ -327,12 +326,12 @@ async fn a_notification_is_read_with_its_records_versions_and_whether_it_is_stil
     )
     .await;
     let versions = async |number| {
-        let versions = scene.jobs.notification_versions(&account(), number).await.unwrap();
+        let versions = scene.store.notification_versions(&account(), number).await.unwrap();
         versions.iter().map(|view| (view.id, view.version)).collect::<Vec<_>>()
     };
     assert_eq!((versions(1).await, versions(3).await), (vec![(1, 1), (3, 2)], vec![(1, 1), (3, 2)]));
     assert_eq!((versions(2).await, versions(4).await, versions(9).await), (vec![(2, 1)], vec![(4, 1)], vec![]));
-    let tells = async |number| scene.jobs.notification_delivery(&account(), number).await.unwrap();
+    let tells = async |number| scene.store.notification_delivery(&account(), number).await.unwrap();
     assert_eq!(
         (tells(1).await, tells(4).await, tells(9).await),
         (NotificationDelivery::NoReceiver, NotificationDelivery::NoReceiver, NotificationDelivery::NoReceiver)
@@ -340,7 +339,7 @@ async fn a_notification_is_read_with_its_records_versions_and_whether_it_is_stil
     assert!(matches!(tells(3).await, NotificationDelivery::Due(due) if due >= Millis(now)));
     delivered(&scene, &due(&scene).await[0]).await;
     assert_eq!(tells(3).await, NotificationDelivery::Over);
-    let counts = scene.jobs.notification_counts(&[account(), "nobody".parse().unwrap()]).await.unwrap();
+    let counts = scene.store.notification_counts(&[account(), "nobody".parse().unwrap()]).await.unwrap();
     assert_eq!(counts, [NotificationCount { read: 3, held: 1 }, NotificationCount::default()]);
 }
 
@@ -352,24 +351,24 @@ async fn one_record_has_a_bounded_number_of_versions() {
         notify(&scene, &notified(&format!("version {number:03}"), now, Finality::Open)).await;
     }
     let one_more =
-        scene.jobs.receive_notification(&account(), &notified("version 100", now, Finality::Open)).await.unwrap();
+        scene.store.receive_notification(&account(), &notified("version 100", now, Finality::Open)).await.unwrap();
     assert_eq!(one_more, (StoreOutcome::TooMany, 0));
 }
 
 #[tokio::test]
 async fn a_full_redis_keeps_no_notification_and_says_so() {
     let redis = private_redis(|options| options);
-    let scene = Scene::at(redis.url(), "bursar", "main/transfer").await;
+    let scene = Scene::at(redis.url()).await;
     let now = scene.now().await;
     let _: () = scene.command(&["CONFIG", "SET", "maxmemory", "1"]).await;
-    let refused = scene.jobs.receive_notification(&account(), &notified("c", now, Finality::Open)).await.unwrap_err();
+    let refused = scene.store.receive_notification(&account(), &notified("c", now, Finality::Open)).await.unwrap_err();
     assert!(matches!(refused, StoreError::Refused { .. }), "{refused:?}");
     let names: Vec<String> = scene.command(&["KEYS", "*notification*"]).await;
     assert_eq!(names, Vec::<String>::new());
 }
 
 async fn names_of(scene: &Scene, key: &str) -> Vec<u64> {
-    let history = scene.jobs.history(&scene.job(key).await).await.unwrap();
+    let history = scene.store.history(&scene.job(key).await).await.unwrap();
     let number = |event| match event {
         HistoryEvent::Notification(named) => Some(named.number),
         _ => None,
@@ -386,7 +385,7 @@ async fn a_job_is_named_once_by_each_notification_and_keeps_its_state() {
     scene.accept(&[parse(&bill)]).await;
     let claimed = scene.claim_one("w").await;
     let link = async |named: &str, number| {
-        scene.jobs.link_notification(&scene.lane, named, number, "some.method").await.unwrap()
+        scene.store.link_notification(&scene.lane, named, number, "some.method").await.unwrap()
     };
     assert_eq!(link("k1", 6).await, Some(key("k1")), "also while it is claimed");
     scene.commit(&then(&claimed, State::Succeeded, Due::Never)).await;
@@ -396,7 +395,7 @@ async fn a_job_is_named_once_by_each_notification_and_keeps_its_state() {
     }
     assert_eq!(link("nobody", 7).await, None);
     for (named, found) in [("order-1/1", true), ("k1", true), ("nobody", false), ("", false)] {
-        let job = scene.jobs.job_by_business_key(&scene.lane, named).await.unwrap();
+        let job = scene.store.job_by_business_key(&scene.lane, named).await.unwrap();
         assert_eq!(matches!(job, Some(StoredAs::Job(_))), found, "{named}");
     }
     assert_eq!((scene.text("k1").await, scene.sets("k1").await), (before, sets));

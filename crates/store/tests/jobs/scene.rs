@@ -1,17 +1,17 @@
 //! One queue of one store, jobs to put there, and a look behind the store's back.
 
+use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use bursar_domain::{
-    AccountRules, Answer, Call, Due, GatewayKind, HistoryEvent, Job, Key, Lane, Millis, Next, OnAmbiguous, Response,
-    ResponseEvidence, State,
+    AccountRules, Answer, Call, Due, FairBy, FairOrder, GatewayKind, HistoryEvent, Job, Key, Lane, Millis, Next,
+    OnAmbiguous, Operation, Response, ResponseEvidence, State,
 };
-use bursar_store::jobs::{
-    Claim, Claimed, ClaimedJob, Commit, Committed, Held, JobRecord, Jobs, NewRecord, ResponseKnownBy, StoredAs,
-    Submission,
+use bursar_store::{
+    Claim, Claimed, ClaimedJob, Commit, Committed, Evidence, Held, JobRecord, Known, Operated, Operator, Resend,
+    ResponseKnownBy, Sends, Settings, Store, StoredAs, Submission,
 };
-use bursar_store::{Evidence, Known, Resend, Sends, Settings, Store};
 use bursar_test_support::{redis, unique_prefix};
 use redis::FromRedisValue;
 use redis::aio::MultiplexedConnection;
@@ -25,10 +25,15 @@ pub(crate) const SHORT_LEASE: Duration = Duration::from_millis(150);
 /// Far beyond every test.
 pub(crate) const LATER: Millis = Millis(9_999_999_999_999);
 
+/// Long against anything that a test waits for.
+pub(crate) const SOON: Duration = Duration::from_secs(10);
+
+pub(crate) const OPERATOR: Operator<'_> = Operator { who: "li", why: "because" };
+
 pub(crate) struct Scene {
-    pub(crate) jobs: Jobs,
+    pub(crate) store: Store,
     pub(crate) lane: Lane,
-    pub(crate) base: String,
+    pub(crate) prefix: String,
     raw: MultiplexedConnection,
     number: AtomicU64,
 }
@@ -40,20 +45,50 @@ impl Scene {
     }
 
     pub(crate) async fn of(lane: &str) -> Self {
-        Self::at(&redis().await.url, &unique_prefix(), lane).await
+        let scene = Self::at(&redis().await.url).await;
+        Self { lane: lane.parse().unwrap(), ..scene }
     }
 
-    pub(crate) async fn at(url: &str, prefix: &str, lane: &str) -> Self {
+    /// On that Redis.
+    pub(crate) async fn at(url: &str) -> Self {
+        Self::between(url, url, &unique_prefix()).await
+    }
+
+    /// The store connects to `store_url` (a proxy, say), the looks behind its back to `url`. Its jobs are in no fair order, so that a
+    /// key is all that is named of a job.
+    pub(crate) async fn between(store_url: &str, url: &str, prefix: &str) -> Self {
         let raw = redis::Client::open(url).unwrap().get_multiplexed_async_connection().await.unwrap();
-        let store = Store::connect(&Settings { url: url.to_owned(), prefix: prefix.to_owned() }).await.unwrap();
-        let (jobs, lane) = (store.jobs_of(), lane.parse().unwrap());
-        let base = jobs.base_of(&lane);
-        Self { jobs, lane, base, raw, number: AtomicU64::new(1) }
+        let settings = Settings { url: store_url.to_owned(), prefix: prefix.to_owned() };
+        let store = Store::connect(&settings).await.unwrap().with_fair_orders(unfair());
+        Self {
+            store,
+            lane: "main/transfer".parse().unwrap(),
+            prefix: prefix.to_owned(),
+            raw,
+            number: AtomicU64::new(1),
+        }
+    }
+
+    /// The same with another queue of the same store.
+    pub(crate) fn on(&self, lane: &str) -> Self {
+        let number = self.number.load(Ordering::Relaxed) + 1_000_000;
+        Self {
+            store: self.store.clone(),
+            lane: lane.parse().unwrap(),
+            prefix: self.prefix.clone(),
+            raw: self.raw(),
+            number: number.into(),
+        }
+    }
+
+    /// What every key of the queue's partition begins with.
+    pub(crate) fn base(&self) -> String {
+        self.store.base_of(&self.lane)
     }
 
     /// One of the queue's own keys.
     pub(crate) fn name(&self, set: &str) -> String {
-        format!("{}{set}:{}", self.base, self.lane)
+        format!("{}{set}:{}", self.base(), self.lane)
     }
 
     pub(crate) fn job_name(&self, key: &str) -> String {
@@ -78,9 +113,19 @@ impl Scene {
         seconds * 1000 + micros / 1000
     }
 
+    /// Returns when Redis's clock has moved on.
+    pub(crate) async fn next_millisecond(&self) -> u64 {
+        let before = self.now().await;
+        loop {
+            let now = self.now().await;
+            if now > before {
+                return now;
+            }
+        }
+    }
+
     pub(crate) async fn accept(&self, jobs: &[Job]) -> Vec<Submission> {
-        let new: Vec<NewRecord<'_>> = jobs.iter().map(|job| NewRecord { job, group: "", step: 1.0 }).collect();
-        self.jobs.submit(&self.lane, &new).await.unwrap()
+        self.store.submit(jobs).await.unwrap()
     }
 
     pub(crate) async fn submit(&self, keys: &[&str]) {
@@ -104,12 +149,12 @@ impl Scene {
         self.commit(&then(&job, state, due_of(state))).await;
     }
 
-    pub(crate) fn wish<'a>(&self, worker: &'a str, slots: usize) -> bursar_store::Claim<'a> {
-        bursar_store::Claim::new(worker, self.number.fetch_add(1, Ordering::Relaxed), LEASE, slots)
+    pub(crate) fn wish<'a>(&self, worker: &'a str, slots: usize) -> Claim<'a> {
+        Claim::new(worker, self.number.fetch_add(1, Ordering::Relaxed), LEASE, slots)
     }
 
-    pub(crate) async fn claim_as(&self, wish: bursar_store::Claim<'_>) -> Claimed {
-        self.jobs.claim(&self.lane, &Claim { wish, steps: &[] }).await.unwrap()
+    pub(crate) async fn claim_as(&self, wish: Claim<'_>) -> Claimed {
+        self.store.claim(&self.lane, &wish).await.unwrap()
     }
 
     pub(crate) async fn claim(&self, worker: &str, slots: usize) -> Claimed {
@@ -124,7 +169,7 @@ impl Scene {
 
     /// A claim that is lost: its worker is never heard of again, and its lease has ended.
     pub(crate) async fn lose(&self, worker: &str) -> ClaimedJob {
-        let mut claimed = self.claim_as(bursar_store::Claim { lease: SHORT_LEASE, ..self.wish(worker, 1) }).await;
+        let mut claimed = self.claim_as(Claim { lease: SHORT_LEASE, ..self.wish(worker, 1) }).await;
         let job = claimed.jobs.remove(0);
         self.set_due("due_queries", job.key.as_str(), 1).await;
         job
@@ -144,7 +189,7 @@ impl Scene {
     }
 
     pub(crate) async fn job(&self, key: &str) -> JobRecord {
-        match self.jobs.job(&self.lane, &key.parse().unwrap()).await.unwrap().unwrap() {
+        match self.store.job(&self.lane, &key.parse().unwrap()).await.unwrap().unwrap() {
             StoredAs::Job(job) => *job,
             StoredAs::Unreadable { why, .. } => panic!("{key}: {why}"),
         }
@@ -157,7 +202,7 @@ impl Scene {
     /// The names of the events of a job's history.
     pub(crate) async fn story(&self, key: &str) -> Vec<String> {
         let job = self.job(key).await;
-        let history = self.jobs.history(&job).await.unwrap();
+        let history = self.store.history(&job).await.unwrap();
         history.iter().map(|event| event.name().to_owned()).collect()
     }
 
@@ -179,7 +224,7 @@ impl Scene {
 
     /// What was published of the partition's queues: `KEY STATE` or what became of a queue.
     pub(crate) async fn events(&self) -> Vec<String> {
-        let stream = format!("{}events", self.base);
+        let stream = format!("{}events", self.base());
         let entries: Vec<(String, Vec<String>)> = self.command(&["XRANGE", &stream, "-", "+"]).await;
         let told = |(_, words): (String, Vec<String>)| match words[2].as_str() {
             "key" => words[2..].chunks(4).map(|words| format!("{} {}", words[1], words[3])).collect(),
@@ -189,7 +234,7 @@ impl Scene {
     }
 
     pub(crate) async fn commit(&self, commit: &Commit) -> Committed {
-        self.jobs.commit(&self.lane, std::slice::from_ref(commit)).await.unwrap()[0]
+        self.store.commit(&self.lane, std::slice::from_ref(commit)).await.unwrap()[0]
     }
 
     pub(crate) async fn era(&self) -> Option<u64> {
@@ -216,6 +261,13 @@ fn name(job: &StoredAs) -> &str {
         StoredAs::Job(job) => job.key.as_str(),
         StoredAs::Unreadable { key, .. } => key.as_str(),
     }
+}
+
+/// The queues of these tests, none of them in fair order.
+fn unfair() -> HashMap<Lane, FairOrder> {
+    let order = FairOrder { by: FairBy::Nothing, ..FairOrder::default() };
+    let lanes = ["main/transfer", "main/bill_upload", "pay/transfer", "pay/bill_upload"];
+    lanes.into_iter().map(|lane| (lane.parse().unwrap(), order.clone())).collect()
 }
 
 pub(crate) fn rules(_: &str) -> Option<AccountRules> {
@@ -297,9 +349,9 @@ pub(crate) fn key(text: &str) -> Key {
 }
 
 /// A worker that holds, remembers this fence, and claims.
-pub(crate) fn holding(wish: bursar_store::Claim<'_>, fence: u64) -> bursar_store::Claim<'_> {
-    let known = Known { epoch: fence, ..Known::default() };
-    bursar_store::Claim { known, on_ambiguous: OnAmbiguous::Hold, sends: Sends::Allowed, ..wish }
+pub(crate) fn holding(wish: Claim<'_>, fence: u64) -> Claim<'_> {
+    let known = Known { fence, ..Known::default() };
+    Claim { known, on_ambiguous: OnAmbiguous::Hold, sends: Sends::Allowed, ..wish }
 }
 
 pub(crate) fn known_by(trade_no: &str) -> Option<ResponseKnownBy> {

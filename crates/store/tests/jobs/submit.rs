@@ -1,7 +1,7 @@
 //! A job is accepted whole or not at all, once, and its record is JSON that anybody can read.
 
 use bursar_domain::{Due, Millis, State};
-use bursar_store::jobs::{NewRecord, Submission};
+use bursar_store::{NewRecord, Submission};
 use serde_json::json;
 
 use crate::scene::{LATER, Scene, parse, then, transfer, transfer_json};
@@ -82,7 +82,7 @@ async fn a_key_of_a_foreign_type_is_no_job_and_stays() {
     let _: u64 = scene.command(&["RPUSH", &scene.job_name("K1"), "mine"]).await;
     let job = transfer("K1");
     let new = [NewRecord { job: &job, group: "", step: 1.0 }];
-    let answer = scene.jobs.submit(&scene.lane, &new).await.unwrap();
+    let answer = scene.store.submit_to(&scene.lane, &new).await.unwrap();
     assert!(matches!(answer[..], [Submission::Unreadable(_)]), "{answer:?}");
     assert_eq!(scene.claim("w", 5).await.jobs, []);
     let length: u64 = scene.command(&["LLEN", &scene.job_name("K1")]).await;
