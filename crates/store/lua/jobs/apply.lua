@@ -7,12 +7,12 @@
 --       key, group ('' = none) with a space before it, claim seen ('' = none), record seen ('-' = it may be any, '' = none), record to
 --       write ('' = as it is), claim to write ('' = none), place ('sends'|'queries'|'review'|'done'|'expired'|'quarantine'|'' = as it is; of
 --       a delivery 'again'|'next' = this event is over|'none' = no further ones are wanted|'quarantine'), due (ms, or what the quarantine
---       says), the decider's idea of Redis's time (ms, 0 = none), state to publish ('' = unchanged), webhook event ('' = none), what the
---       response is known by ('' = nothing), further arguments, then those: a letter with a text behind it, 'h' a line for the history's
---       list, 'b' the key of another job that has a business key ('' = none has, and the job has it now), a space and that business key,
---       which is a guard like the record, 'n' and 'f' what a response is known by, unless it is another's, and no longer is, 'e' an event of
---       this name to publish, 'w' a webhook event before the one above, 't' what was tried of the first one, 'd' deletes whatever else is
---       kept of the job, 'x' the record too, with its business keys, each 'u'
+--       says; of 'review' and 'done' since when, '' = now), the decider's idea of Redis's time (ms, 0 = none), state to publish
+--       ('' = unchanged), webhook event ('' = none), what the response is known by ('' = nothing), further arguments, then those: a letter
+--       with a text behind it, 'h' a line for the history's list, 'b' the key of another job that has a business key ('' = none has, and the
+--       job has it now), a space and that business key, which is a guard like the record, 'n' and 'f' what a response is known by, unless it
+--       is another's, and no longer is, 'e' an event of this name to publish, 'w' a webhook event before the one above, 't' what was tried
+--       of the first one, 'd' deletes whatever else is kept of the job, 'x' the record too, with its business keys, each 'u'
 -- Returns for each job 'ok' | {'changed', claim, record} as they are ('' = none) | {'owned', key of the job that the response is known by}
 --         | 'paused' | 'repeated' (this very call has the job twice: nothing was done for the second)
 -- shared: whole.lua
@@ -67,6 +67,12 @@ local function add_event(key, state)
   event_words = event_words + WORDS_AN_EVENT
 end
 local over = {} -- jobs of this very call
+-- A key of a foreign type holds no record, keeps no other job's answer waiting, and is nobody's to write over.
+local function record_of(key)
+  local record = redis.pcall('GET', job_base .. key)
+  if type(record) == 'table' then return '', true end
+  return record or '', false
+end
 -- Tells if another job has a business key than was seen.
 local function has_other_rival(key, at, count)
   for index = at, at + count - 1 do
@@ -91,6 +97,7 @@ local function further(key, at, count)
     elseif letter == 't' then records[written + 1], records[written + 2], written = queue_key('delivery') .. ':' .. key, word, written + 2
     elseif letter == 'x' then
       for _, name in ipairs({ 'job', 'history', 'delivery', 'outbox' }) do deleted[#deleted + 1] = queue_key(name) .. ':' .. key end
+      for _, name in ipairs({ 'quarantine', 'delivery_quarantine', 'delivery_claims' }) do redis.call('HDEL', queue_key(name), key) end
       leaving.due_deliveries[#leaving.due_deliveries + 1], leaving.done[#leaving.done + 1] = key, key
     elseif letter == 'u' then deleted[#deleted + 1] = queue_key('business') .. ':' .. word
     elseif letter == 'f' then forgotten[#forgotten + 1] = word
@@ -122,10 +129,10 @@ local function move(key, group, claim, place, due, decided)
     due = whole(math.max(0, due - (decided - now)))
   end
   if is_delivery then return move_delivery(key, place, due) end
-  if place == 'done' then add(done, now_text, key)
+  if place == 'done' then add(done, due ~= '' and due or now_text, key)
   elseif place == 'queries' then add(going.due_queries, due, key)
   elseif place == 'sends' then add(going.due_sends, due, key .. group)
-  elseif place == 'review' then add(going.review, now_text, key)
+  elseif place == 'review' then add(going.review, due ~= '' and due or now_text, key)
   elseif place == 'expired' then leaving.done[#leaving.done + 1] = key
   else redis.call('HSET', queue_key('quarantine'), key, due)
   end
@@ -142,12 +149,10 @@ local function decide(number, at)
   if over[key] then return 'repeated' end
   local claim_now = claims[number] or ''
   if claim ~= claim_now or record ~= '-' then
-    local record_now = redis.call('GET', job_base .. key) or ''
-    if claim ~= claim_now or record ~= record_now then return { 'changed', claim_now, record_now } end
+    local record_now, is_foreign = record_of(key)
+    if is_foreign or claim ~= claim_now or record ~= record_now then return { 'changed', claim_now, record_now } end
   end
-  if more ~= '0' and has_other_rival(key, at + WORDS, more) then
-    return { 'changed', claim_now, redis.call('GET', job_base .. key) or '' }
-  end
+  if more ~= '0' and has_other_rival(key, at + WORDS, more) then return { 'changed', claim_now, (record_of(key)) } end
   if id ~= '' then
     if owners[id] then return { 'owned', owners[id] } end
     owners[id] = key

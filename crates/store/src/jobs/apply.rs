@@ -93,6 +93,8 @@ pub struct Guarded {
     /// The claim to write; empty for none.
     pub(crate) claim: String,
     pub(crate) place: Place,
+    /// Since when it has ended or waits for a person; now where that is not said.
+    pub(crate) since: Option<Millis>,
     /// The decider's idea of Redis's time.
     pub(crate) decided: Millis,
     /// The state to publish, if it has changed.
@@ -131,6 +133,7 @@ impl Guarded {
             record: String::new(),
             claim: String::new(),
             place: Place::Same,
+            since: None,
             decided: Millis(0),
             state: None,
             webhook: String::new(),
@@ -207,12 +210,13 @@ impl Store {
 }
 
 fn push(call: &mut crate::scripts::Call<'_>, write: &Guarded) {
+    let since = || write.since.map(|since| since.0.to_string()).unwrap_or_default();
     let (place, due) = match &write.place {
         Place::Same => ("", String::new()),
         Place::Sends(at) => ("sends", at.0.to_string()),
         Place::Queries(at) => ("queries", at.0.to_string()),
-        Place::Review => ("review", String::new()),
-        Place::Done => ("done", String::new()),
+        Place::Review => ("review", since()),
+        Place::Done => ("done", since()),
         Place::Expired => ("expired", String::new()),
         Place::Quarantine(why) => ("quarantine", why.clone()),
         Place::Again(at) => ("again", at.0.to_string()),

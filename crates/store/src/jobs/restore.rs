@@ -299,23 +299,23 @@ impl JobRecord {
         found
     }
 
-    /// The same where the claim that stands is lost.
-    pub(crate) fn as_lost(&self) -> StoredJob {
+    /// The same where the claim that stands is lost, as is found now.
+    pub(crate) fn as_lost(&self, now: Millis) -> StoredJob {
         let found = self.seen.found.clone();
         match found.standing(ClaimEntry::read(&self.seen.claim)) {
             None => found,
             // It is an adoption's, which makes no call.
-            Some(claim) if claim.number() == 0 => found.found_by(&claim, Era::default()),
+            Some(claim) if claim.is_adoption() => {
+                let mut found = found.found_by(&claim, Era::default());
+                for late in &claim.late {
+                    found.heed(late);
+                }
+                found
+            }
             Some(claim) => {
-                let (fence, at) = (claim.fence, self.updated.unwrap_or(claim.at));
-                let lost = ClaimEntry {
-                    token: String::new(),
-                    call: Call::Ask,
-                    fence,
-                    at,
-                    late: Vec::new(),
-                    after: Some(Box::new(claim)),
-                };
+                let (token, fence) = (String::new(), claim.fence);
+                let after = Some(Box::new(claim));
+                let lost = ClaimEntry { token, call: Call::Ask, fence, at: now, late: Vec::new(), after };
                 found.found_by(&lost, Era::default())
             }
         }

@@ -15,6 +15,7 @@
 
 mod actions;
 mod activity;
+mod adopt;
 mod claim;
 mod commit;
 mod cost;

@@ -145,8 +145,22 @@ impl Scene {
     /// Submits a job and brings it to this state, with nothing due for a long time.
     pub(crate) async fn bring(&self, key: &str, state: State) {
         self.submit(&[key]).await;
+        self.take_to(key, state).await;
+    }
+
+    /// The same for a job that was submitted, the only one that is due.
+    pub(crate) async fn take_to(&self, key: &str, state: State) {
+        if state == State::Cancelled {
+            let operated = self.operate(key, Operation::Cancel).await;
+            assert!(matches!(operated, Operated::Done(_)), "{operated:?}");
+            return;
+        }
         let job = self.claim_one("w").await;
         self.commit(&then(&job, state, due_of(state))).await;
+    }
+
+    pub(crate) async fn operate(&self, key: &str, operation: Operation) -> Operated {
+        self.store.operate(&self.lane, &key.parse().unwrap(), operation, OPERATOR).await.unwrap()
     }
 
     pub(crate) fn wish<'a>(&self, worker: &'a str, slots: usize) -> Claim<'a> {
@@ -179,6 +193,17 @@ impl Scene {
         let _: u64 = self.command(&["ZADD", &self.name(set), "XX", &due.to_string(), member]).await;
     }
 
+    pub(crate) async fn due(&self, set: &str, member: &str) -> Option<u64> {
+        let due: Option<f64> = self.command(&["ZSCORE", &self.name(set), member]).await;
+        due.map(|due| due as u64)
+    }
+
+    /// Webhook events that wait.
+    pub(crate) async fn outbox(&self, key: &str) -> Vec<Value> {
+        let events: Vec<String> = self.command(&["LRANGE", &format!("{}:{key}", self.name("outbox")), "0", "-1"]).await;
+        events.iter().map(|event| serde_json::from_str(event).unwrap()).collect()
+    }
+
     pub(crate) async fn text(&self, key: &str) -> Option<String> {
         self.command(&["GET", &self.job_name(key)]).await
     }
@@ -188,11 +213,15 @@ impl Scene {
         serde_json::from_str(&self.text(key).await.unwrap()).unwrap()
     }
 
-    pub(crate) async fn job(&self, key: &str) -> JobRecord {
-        match self.store.job(&self.lane, &key.parse().unwrap()).await.unwrap().unwrap() {
-            StoredAs::Job(job) => *job,
+    pub(crate) async fn find(&self, key: &str) -> Option<JobRecord> {
+        match self.store.job(&self.lane, &key.parse().unwrap()).await.unwrap()? {
+            StoredAs::Job(job) => Some(*job),
             StoredAs::Unreadable { why, .. } => panic!("{key}: {why}"),
         }
+    }
+
+    pub(crate) async fn job(&self, key: &str) -> JobRecord {
+        self.find(key).await.unwrap()
     }
 
     pub(crate) async fn state(&self, key: &str) -> State {
@@ -226,11 +255,15 @@ impl Scene {
     pub(crate) async fn events(&self) -> Vec<String> {
         let stream = format!("{}events", self.base());
         let entries: Vec<(String, Vec<String>)> = self.command(&["XRANGE", &stream, "-", "+"]).await;
-        let told = |(_, words): (String, Vec<String>)| match words[2].as_str() {
-            "key" => words[2..].chunks(4).map(|words| format!("{} {}", words[1], words[3])).collect(),
-            _ => vec![words[3].clone()],
-        };
-        entries.into_iter().flat_map(told).collect()
+        entries.into_iter().flat_map(|(_, words)| told(&words)).collect()
+    }
+
+    /// The same of this queue alone.
+    pub(crate) async fn events_of_queue(&self) -> Vec<String> {
+        let stream = format!("{}events", self.base());
+        let entries: Vec<(String, Vec<String>)> = self.command(&["XRANGE", &stream, "-", "+"]).await;
+        let ours = entries.into_iter().filter(|(_, words)| words[1] == self.lane.to_string());
+        ours.flat_map(|(_, words)| told(&words)).collect()
     }
 
     pub(crate) async fn commit(&self, commit: &Commit) -> Committed {
@@ -239,6 +272,14 @@ impl Scene {
 
     pub(crate) async fn era(&self) -> Option<u64> {
         self.command(&["HGET", &self.name("queue"), "era"]).await
+    }
+}
+
+/// What an entry of a stream says, shortly.
+fn told(words: &[String]) -> Vec<String> {
+    match words[2].as_str() {
+        "key" => words[2..].chunks(4).map(|words| format!("{} {}", words[1], words[3])).collect(),
+        _ => vec![words[3].clone()],
     }
 }
 
@@ -286,6 +327,16 @@ pub(crate) fn transfer_json(key: &str) -> Value {
 
 pub(crate) fn transfer(key: &str) -> Job {
     parse(&transfer_json(key))
+}
+
+pub(crate) fn bill_json(key: &str, order: &str) -> Value {
+    json!({"account": "main", "kind": "bill_upload", "platform_no": key, "body": {
+        "trade_type": "1", "node_id": "00061967", "order_amount": 100, "order_id": order,
+        "order_time": "20260101120000", "store_id": "s1"}})
+}
+
+pub(crate) fn bill(key: &str, order: &str) -> Job {
+    parse(&bill_json(key, order))
 }
 
 /// A transfer whose producer is told of its end.
