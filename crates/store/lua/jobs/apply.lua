@@ -123,7 +123,7 @@ local function move_delivery(key, place, due)
   add(going.due_deliveries, due, key)
   soonest = math.min(soonest, tonumber(due))
 end
-local function move(key, group, claim, place, due, decided)
+local function move(key, group, claim, place, due, decided, state)
   -- Redis's clock was set back since: what was decided by the other one comes due by this one.
   if (place == 'sends' or place == 'queries' or place == 'again') and tonumber(decided) > now then
     due = whole(math.max(0, due - (decided - now)))
@@ -142,6 +142,8 @@ local function move(key, group, claim, place, due, decided)
     leaving.sends[#leaving.sends + 1] = key .. group
     if place ~= 'sends' then leaving.due_sends[#leaving.due_sends + 1] = key .. group end
     if place ~= 'review' then leaving.review[#leaving.review + 1] = key end
+    -- What has ended and is only queried once more stays among what has; what is another state's again does not.
+    if place == 'review' or place == 'sends' or (place == 'queries' and state ~= '') then leaving.done[#leaving.done + 1] = key end
   end
 end
 local function decide(number, at)
@@ -165,7 +167,7 @@ local function decide(number, at)
     over_count = over_count + 1
     ended[over_count] = key
   end
-  if place ~= '' then move(key, group, claim, place, due, decided) end
+  if place ~= '' then move(key, group, claim, place, due, decided, state) end
   if state ~= '' then add_event(key, state) end
   if more ~= '0' then further(key, at + WORDS, more) end
   if webhook ~= '' then deliveries[#deliveries + 1] = { key, webhook } end
