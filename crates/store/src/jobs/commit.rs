@@ -326,6 +326,10 @@ impl Store {
             if stored.as_ref().is_ok_and(|stored| stored.last_claim == commit.ends.token.0) {
                 return Ok(Committed::Again);
             }
+            // A newer build has had it, or nobody can tell.
+            if stored.is_err() && !record.is_empty() {
+                return Ok(Committed::Late);
+            }
             let is_tombstone = stored.as_ref().is_ok_and(StoredJob::is_tombstone);
             let stored = stored.ok().filter(|stored| !stored.is_tombstone());
             let standing = stored.as_ref().and_then(|stored| stored.standing(ClaimEntry::read(&claim)));
