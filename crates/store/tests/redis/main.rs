@@ -37,4 +37,5 @@ mod scan;
 mod scene;
 mod status;
 mod submit;
+mod tokens;
 mod unreadable;

@@ -160,7 +160,8 @@ async fn more_jobs_than_one_script_takes_are_given_back_in_several() {
 async fn a_resend_that_certainly_did_nothing_is_not_counted() {
     let scene = Scene::new().await;
     scene.submit(&["k1"]).await;
-    let given_back = |job: &ClaimedJob| Commit { resend: Resend::GivenBack, ..then(job, State::InDoubt, Due::Send(Millis(1))) };
+    let given_back =
+        |job: &ClaimedJob| Commit { resend: Resend::GivenBack, ..then(job, State::InDoubt, Due::Send(Millis(1))) };
     // Of the first send there is nothing to give back.
     scene.commit(&given_back(&scene.claim_one("w").await)).await;
     for _ in 0..3 {
