@@ -8,8 +8,8 @@
 --       'expired'|'quarantine'|'-' = it stays; of a delivery 'again'|'next' = this event is over|'none' = no further ones are wanted|
 --       'quarantine'. STATE is published. LETTERS say which further arguments a write has. Then for each write: key,
 --       claim seen ('' = none), and in this order:
---       t the record to write, r the record seen ('' = none; else it may be any), c the claim to write, d when it is due (ms) and the
---       decider's idea of Redis's time (ms), g its group with a space before it, i what the response is known by, w the webhook event,
+--       t the record to write, r the record seen ('' = none; else it may be any), c the claim to write, d when it is due (ms; of 'review' and
+--       'done' since when it is there, else now) and the decider's idea of Redis's time (ms), g its group with a space before it, i what the response is known by, w the webhook event,
 --       m how many words follow, then those: a letter with a text behind it, 'q' what the quarantine says, 'h' a line for the history's
 --       list, 'b' the key of another job that has a business key ('' = none has, and the job has it now), a space and that business key,
 --       which is a guard like the record, 'n' and 'f' what a response is known by, unless it is another's, and no longer is, 'e' an event of
@@ -68,6 +68,12 @@ end
 local KEYS_AN_ENTRY = 64
 local came, published = {}, {}
 local over = {} -- jobs of this very call
+-- A key of a foreign type holds no record, keeps no other job's answer waiting, and is nobody's to write over.
+local function record_of(key)
+  local record = redis.pcall('GET', job_base .. key)
+  if type(record) == 'table' then return '', true end
+  return record or '', false
+end
 -- Tells if another job has a business key than was seen.
 local function has_other_rival(key, at, count)
   for index = at, at + count - 1 do
@@ -92,6 +98,7 @@ local function further(key, at, count)
     elseif letter == 't' then records[written + 1], records[written + 2], written = queue_key('delivery') .. ':' .. key, word, written + 2
     elseif letter == 'x' then
       for _, name in ipairs({ 'job', 'history', 'delivery', 'outbox' }) do deleted[#deleted + 1] = queue_key(name) .. ':' .. key end
+      for _, name in ipairs({ 'quarantine', 'delivery_quarantine', 'delivery_claims' }) do redis.call('HDEL', queue_key(name), key) end
       leaving.due_deliveries[#leaving.due_deliveries + 1], leaving.done[#leaving.done + 1] = key, key
     elseif letter == 'u' then deleted[#deleted + 1] = queue_key('business') .. ':' .. word
     elseif letter == 'f' then forgotten[#forgotten + 1] = word
@@ -117,16 +124,16 @@ local function move_delivery(key, place, due)
   add(going.due_deliveries, due, key)
   soonest = math.min(soonest, tonumber(due))
 end
-local function move(key, group, claim, place, due, decided)
+local function move(key, group, claim, place, due, decided, state)
   -- Redis's clock was set back since: what was decided by the other one comes due by this one.
   if (place == 'sends' or place == 'queries' or place == 'again') and tonumber(decided) > now then
     due = whole(math.max(0, due - (decided - now)))
   end
   if is_delivery then return move_delivery(key, place, due) end
-  if place == 'done' then add(done, now_text, key)
+  if place == 'done' then add(done, due ~= '' and due or now_text, key)
   elseif place == 'queries' then add(going.due_queries, due, key)
   elseif place == 'sends' then add(going.due_sends, due, key .. group)
-  elseif place == 'review' then add(going.review, now_text, key)
+  elseif place == 'review' then add(going.review, due ~= '' and due or now_text, key)
   elseif place == 'expired' then leaving.done[#leaving.done + 1] = key
   end
   if place == 'sends' or place == 'queries' then soonest = math.min(soonest, tonumber(due)) end
@@ -135,6 +142,8 @@ local function move(key, group, claim, place, due, decided)
     leaving.sends[#leaving.sends + 1] = key .. group
     if place ~= 'sends' then leaving.due_sends[#leaving.due_sends + 1] = key .. group end
     if place ~= 'review' then leaving.review[#leaving.review + 1] = key end
+    -- What has ended and is only queried once more stays among what has; what is another state's again does not.
+    if place == 'review' or place == 'sends' or (place == 'queries' and state ~= '-') then leaving.done[#leaving.done + 1] = key end
   end
 end
 local function decide(number, at)
@@ -142,13 +151,11 @@ local function decide(number, at)
   if over[key] then return 'repeated' end
   local claim_now = claims[number] or ''
   if claim ~= claim_now or shape.r then
-    local record_now = redis.call('GET', job_base .. key) or ''
-    if claim ~= claim_now or ARGV[at + shape.r] ~= record_now then return { 'changed', claim_now, record_now } end
+    local record_now, is_foreign = record_of(key)
+    if is_foreign or claim ~= claim_now or ARGV[at + shape.r] ~= record_now then return { 'changed', claim_now, record_now } end
   end
   local more = shape.m and tonumber(ARGV[at + shape.m]) or 0
-  if more > 0 and has_other_rival(key, at + shape.size, more) then
-    return { 'changed', claim_now, redis.call('GET', job_base .. key) or '' }
-  end
+  if more > 0 and has_other_rival(key, at + shape.size, more) then return { 'changed', claim_now, (record_of(key)) } end
   if shape.i then
     local id = ARGV[at + shape.i]
     if owners[id] then return { 'owned', owners[id] } end
@@ -163,7 +170,7 @@ local function decide(number, at)
     ended[over_count] = key
   end
   if shape.place ~= '-' then
-    move(key, shape.g and ARGV[at + shape.g] or '', claim, shape.place, shape.d and ARGV[at + shape.d] or '', shape.d and ARGV[at + shape.d + 1] or 0)
+    move(key, shape.g and ARGV[at + shape.g] or '', claim, shape.place, shape.d and ARGV[at + shape.d] or '', shape.d and ARGV[at + shape.d + 1] or 0, shape.state)
   end
   if shape.state ~= '-' then
     local of_state = came[shape.state] or {}

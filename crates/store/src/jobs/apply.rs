@@ -3,8 +3,8 @@
 use bursar_domain::{Lane, Millis, State};
 use redis::Value;
 
-use crate::Store;
 use super::keys::QueueKeys;
+use crate::Store;
 use crate::StoreError;
 use crate::reply::from_reply;
 use crate::scripts::EVENTS_KEPT;
@@ -94,6 +94,8 @@ pub struct Guarded {
     /// The claim to write; empty for none.
     pub(crate) claim: String,
     pub(crate) place: Place,
+    /// Since when it has ended or waits for a person; now where that is not said.
+    pub(crate) since: Option<Millis>,
     /// The decider's idea of Redis's time.
     pub(crate) decided: Millis,
     /// The state to publish, if it has changed.
@@ -132,6 +134,7 @@ impl Guarded {
             record: String::new(),
             claim: String::new(),
             place: Place::Same,
+            since: None,
             decided: Millis(0),
             state: None,
             webhook: String::new(),
@@ -212,23 +215,23 @@ impl Store {
 
 /// What several writes have in common, as the script reads it.
 fn shape(write: &Guarded, more: &[String]) -> String {
-    let (place, is_due) = match write.place {
-        Place::Same => ("-", false),
-        Place::Sends(_) => ("sends", true),
-        Place::Queries(_) => ("queries", true),
-        Place::Review => ("review", false),
-        Place::Done => ("done", false),
-        Place::Expired => ("expired", false),
-        Place::Quarantine(_) => ("quarantine", false),
-        Place::Again(_) => ("again", true),
-        Place::NextEvent => ("next", false),
-        Place::NoMoreEvents => ("none", false),
+    let place = match write.place {
+        Place::Same => "-",
+        Place::Sends(_) => "sends",
+        Place::Queries(_) => "queries",
+        Place::Review => "review",
+        Place::Done => "done",
+        Place::Expired => "expired",
+        Place::Quarantine(_) => "quarantine",
+        Place::Again(_) => "again",
+        Place::NextEvent => "next",
+        Place::NoMoreEvents => "none",
     };
     let has = [
         ('t', !write.record.is_empty()),
         ('r', write.record_seen != Seen::Any),
         ('c', !write.claim.is_empty()),
-        ('d', is_due),
+        ('d', write.due().is_some()),
         ('g', write.needs_group()),
         ('i', !write.response.is_empty()),
         ('w', !write.webhook.is_empty()),
@@ -240,6 +243,15 @@ fn shape(write: &Guarded, more: &[String]) -> String {
 }
 
 impl Guarded {
+    /// When it is due where it goes, or since when it is there.
+    const fn due(&self) -> Option<Millis> {
+        match self.place {
+            Place::Sends(at) | Place::Queries(at) | Place::Again(at) => Some(at),
+            Place::Review | Place::Done => self.since,
+            Place::Same | Place::Expired | Place::Quarantine(_) | Place::NextEvent | Place::NoMoreEvents => None,
+        }
+    }
+
     /// Only who enters or leaves the sets of sends is known there by its group.
     fn needs_group(&self) -> bool {
         !self.group.is_empty() && (self.claim_seen.is_empty() || matches!(self.place, Place::Sends(_)))
@@ -266,8 +278,8 @@ fn push(call: &mut crate::scripts::Call<'_>, writes: &[Guarded]) {
         if !write.claim.is_empty() {
             call.push(&write.claim);
         }
-        if let Place::Sends(at) | Place::Queries(at) | Place::Again(at) = write.place {
-            call.push(at.0).push(write.decided.0);
+        if let Some(due) = write.due() {
+            call.push(due.0).push(write.decided.0);
         }
         if write.needs_group() {
             call.push(member_end(&write.group));

@@ -5,10 +5,10 @@ use std::sync::Arc;
 use bursar_domain::{Answer, Call, Facts, Key, Lane, Millis, Names, OnAmbiguous, Reason, Received, State, TraceParent};
 use redis::{Pipeline, Value};
 
+use super::ClaimToken;
 use super::apply::{Guarded, Place, Seen};
 use super::overlay::{ClaimEntry, Era};
 use super::record::{StoredJob, Unreadable};
-use super::ClaimToken;
 use crate::jobs::wish::whole_millis;
 use crate::scripts::EVENTS_KEPT;
 use crate::{Claim, ClaimId, Lapsed, MAX_CLAIM, RECEIPT_KEPT, Sends, Store, StoreError};

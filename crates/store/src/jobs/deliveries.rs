@@ -14,12 +14,12 @@ use serde::Deserialize;
 
 pub use commit::{DeliveryCommit, DeliveryResult};
 
+use super::ClaimToken;
 use super::apply::{Guarded, Place, Records, Seen};
 use super::keys::QueueKeys;
 use super::notifications::record::StoredNotification;
 use super::queue::Ready;
 use super::record::{StoredJob, Unreadable, WebhookEvent};
-use super::ClaimToken;
 use crate::Store;
 use crate::jobs::wish::whole_millis;
 use crate::reply::{LOOKED_AT, from_reply, score};

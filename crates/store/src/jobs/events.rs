@@ -6,10 +6,10 @@ use std::str::FromStr;
 use bursar_domain::{IdError, Key, Lane, Millis, Reason, State};
 use redis::Pipeline;
 
-use crate::Store;
 use super::read::lossy;
-use crate::link::Connection;
+use crate::Store;
 use crate::StoreError;
+use crate::link::Connection;
 
 /// How long one look at the streams waits for news. Shorter than the time a command may take.
 const BLOCK_MS: usize = 1_000;

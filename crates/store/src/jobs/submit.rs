@@ -6,10 +6,10 @@ use bursar_domain::{Job, Lane, Millis, State, TraceParent};
 use redis::Value;
 use serde_json::Value as Json;
 
+use super::RECORD_VERSION;
 use super::apply::member_end;
 use super::overlay::{ClaimEntry, Era};
 use super::record::{Hash, Raw, StoredJob, Unreadable};
-use super::RECORD_VERSION;
 use crate::Store;
 use crate::reply::from_reply;
 use crate::{StoreError, crash_point};
@@ -62,7 +62,8 @@ impl Store {
             let of_lane = jobs.iter().enumerate().filter(|(_, job)| &job.lane == lane);
             let (places, of_lane): (Vec<usize>, Vec<&Job>) = of_lane.unzip();
             let groups: Vec<String> = of_lane.iter().map(|job| order.group(lane.kind, job.content.text())).collect();
-            let new = of_lane.into_iter().zip(&groups).map(|(job, group)| NewRecord { job, group, step: order.step(group) });
+            let new =
+                of_lane.into_iter().zip(&groups).map(|(job, group)| NewRecord { job, group, step: order.step(group) });
             let new: Vec<NewRecord<'_>> = new.collect();
             for (place, answer) in places.into_iter().zip(self.submit_to(lane, &new).await?) {
                 if let Some(at) = answers.get_mut(place) {
