@@ -38,7 +38,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bursar_domain::Job;
-use bursar_store::{Store, Submission};
+use bursar_store::{Store, StoredAs, Submission};
 
 pub use bursar_domain::{
     AccountRules, Fen, FieldError, GatewayKind, Invalid, JobView, Key, Kind, Lane, NewJob, State, TraceParent,
@@ -235,9 +235,15 @@ impl Producer {
     /// How a job stands; `None` when there is none by that name.
     ///
     /// # Errors
-    /// [`StoreError`]: ask again.
+    /// [`StoreError`]: ask again. [`StoreError::Unreadable`] where the job is there and this build cannot read it.
     pub async fn status(&self, lane: &Lane, key: &Key) -> Result<Option<JobView>, StoreError> {
-        Ok(self.store.job(lane, key).await?.map(|record| record.view()))
+        match self.store.job(lane, key).await? {
+            None => Ok(None),
+            Some(StoredAs::Job(record)) => Ok(Some(record.view())),
+            Some(StoredAs::Unreadable { key, why }) => {
+                Err(StoreError::Unreadable { what: format!("the record of {key} in {lane}"), detail: why.to_string() })
+            }
+        }
     }
 
     /// Waits until a job has ended or needs review, `patience` at most; then how it stands by then.

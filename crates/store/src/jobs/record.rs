@@ -17,6 +17,9 @@ pub(crate) const INLINE_EVENTS: usize = 8;
 /// Bytes of the content's hash that a tombstone keeps.
 pub(crate) const TOMBSTONE_HASH_BYTES: usize = 16;
 
+/// The gateway's numbers that are kept for one job.
+const MAX_TRADE_NOS: usize = 8;
+
 /// A job as it is stored. While a worker has claimed it the record stays as it was before, and the claim entry beside it says the
 /// rest: [`super::overlay`] lays one over the other.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -176,13 +179,15 @@ impl StoredJob {
         !self.hash.0.is_empty() && self.hash.0 == compared
     }
 
-    /// Adds numbers that were not known, behind those that were.
+    /// Adds numbers that were not known, behind those that were; the oldest go when there are too many.
     pub(crate) fn learn(&mut self, numbers: &[String]) {
         for number in numbers {
             if !self.trade_nos.contains(number) {
                 self.trade_nos.push(number.clone());
             }
         }
+        let surplus = self.trade_nos.len().saturating_sub(MAX_TRADE_NOS);
+        self.trade_nos.drain(..surplus);
     }
 
     /// The webhook event that tells of the job's state at that moment, as JSON, and counts it; empty where nobody is told of it.
