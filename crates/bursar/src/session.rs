@@ -62,5 +62,9 @@ pub(crate) async fn connect(config: &Config) -> anyhow::Result<Store> {
     let store = Store::connect_trusting(&settings, ca_pem.as_deref())
         .await
         .with_context(|| format!("redis.url {}", config.redis.url))?;
-    Ok(store.with_durability(config.redis.durability).await?)
+    let store = match config.redis.partitions {
+        Some(partitions) => store.with_partitions(partitions).await?,
+        None => store,
+    };
+    Ok(store.with_fair_orders(config.fair_orders()).with_durability(config.redis.durability).await?)
 }
