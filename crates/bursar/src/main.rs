@@ -60,6 +60,7 @@ async fn run(command: &Command, global: &Global) -> anyhow::Result<Exit> {
         Command::Cancel(arguments) => commands::operate::cancel(arguments, global).await,
         Command::Pause(arguments) => commands::pause::pause(arguments, global).await,
         Command::Resume(arguments) => commands::pause::resume(arguments, global).await,
+        Command::Quarantine(arguments) => commands::quarantine::run(arguments, global).await,
         Command::Reconcile(arguments) => commands::reconcile::run(arguments, global).await,
         Command::Balance(arguments) => commands::balance::run(arguments, global).await,
         Command::Bind(arguments) => commands::bind::run(arguments, global).await,

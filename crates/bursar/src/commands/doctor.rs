@@ -128,9 +128,11 @@ async fn found_in_lanes(config: &Config, store: &Store) -> Result<Vec<Finding>, 
     let mut findings: Vec<Finding> = unlisted::codes(config, store).await?.iter().map(unlisted_code).collect();
     let lanes = config.lanes();
     for (lane, status) in lanes.iter().zip(store.statuses(&lanes).await?) {
-        if status.quarantined > 0 {
-            let text =
-                format!("{lane}: {} keys are in quarantine: `bursar quarantine list` says why", status.quarantined);
+        if status.all_quarantined() > 0 {
+            let text = format!(
+                "{lane}: {} keys are in quarantine: `bursar quarantine list` says why",
+                status.all_quarantined()
+            );
             findings.push(finding(Severity::Warn, "quarantine", text));
         }
     }
@@ -147,7 +149,7 @@ async fn found_in_lanes(config: &Config, store: &Store) -> Result<Vec<Finding>, 
     for (lane, status) in store.unserved_queues(&lanes).await? {
         let text = format!(
             "{lane}: {} open jobs, {} to be told, and no account of the configuration: nobody follows them. If the account has another name now: `bursar adopt {} NEW`",
-            status.open_jobs() + status.quarantined,
+            status.open_jobs() + status.all_quarantined(),
             status.deliveries,
             lane.account
         );

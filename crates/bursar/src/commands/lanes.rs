@@ -30,9 +30,12 @@ pub(crate) async fn run(_: &Arguments, global: &Global) -> anyhow::Result<Exit> 
             1 => "  circuit open in 1 worker".to_owned(),
             workers => format!("  circuit open in {workers} workers"),
         };
-        let paused =
-            status.paused.map(|reason| format!("  PAUSED: {}", one_line(&reason.to_string()))).unwrap_or_default();
-        let quarantined = match status.quarantined {
+        let paused = status
+            .paused
+            .as_ref()
+            .map(|reason| format!("  PAUSED: {}", one_line(&reason.to_string())))
+            .unwrap_or_default();
+        let quarantined = match status.all_quarantined() {
             0 => String::new(),
             count => format!("  {count} in quarantine (`bursar quarantine list`)"),
         };
