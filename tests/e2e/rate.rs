@@ -80,11 +80,13 @@ async fn an_ask_by_several_numbers_pays_for_each_of_its_requests() {
     let prefix = world.setting("redis.prefix").unwrap().as_str().unwrap().to_owned();
     let mut redis = redis::Client::open(url).unwrap().get_multiplexed_async_connection().await.unwrap();
     for job in jobs::transfers("MANY", ASKED) {
-        let record = format!("{prefix}:{{main/transfer}}:job:{}", jobs::key(&job));
+        let named = format!("{prefix}:*:job:main/transfer:{}", jobs::key(&job));
+        let names: Vec<String> = redis::cmd("KEYS").arg(named).query_async(&mut redis).await.unwrap();
+        let text: String = redis::cmd("GET").arg(&names[0]).query_async(&mut redis).await.unwrap();
+        let mut record: serde_json::Value = serde_json::from_str(&text).unwrap();
         // Two that the gateway does not know are asked by before the one that it knows.
-        let number: String = redis::cmd("HGET").arg(&record).arg("no").query_async(&mut redis).await.unwrap();
-        let numbers = format!("{number} UNKNOWN1 UNKNOWN2");
-        let _: i64 = redis::cmd("HSET").arg(&record).arg("no").arg(numbers).query_async(&mut redis).await.unwrap();
+        record["trade_nos"].as_array_mut().unwrap().extend(["UNKNOWN1".into(), "UNKNOWN2".into()]);
+        let _: String = redis::cmd("SET").arg(&names[0]).arg(record.to_string()).query_async(&mut redis).await.unwrap();
     }
     let _workers = [world.worker().await, world.worker().await];
     let asks = async || http::get(&world.gateway, "/_stats").await["asks"].as_u64().unwrap();

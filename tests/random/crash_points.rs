@@ -8,7 +8,7 @@ use apalis::prelude::TaskSink;
 use apalis_redis::{Config, RedisStorage};
 use bursar_domain::State;
 use bursar_producer::{AccountRules, GatewayKind, Outcome, Producer};
-use bursar_store::QueueStatus;
+use bursar_store::ImportStatus;
 use bursar_test_support::{Process, eventually};
 
 use crate::evidence::{Stored, stored};
@@ -159,11 +159,11 @@ async fn a_worker_that_dies_between_store_and_queue_has_the_task_submitted_again
     for (point, left) in [("before_take", 1), ("after_take", 0)] {
         let mut scene = Scene::start("1", OnAmbiguous::Resend).await;
         let queue = push(&scene).await;
-        let status = async |scene: &Scene| scene.world.store.queue_status(queue).await.unwrap();
+        let status = async |scene: &Scene| scene.world.store.import_status(queue).await.unwrap();
         scene.world.workers.start(0, Some(("BURSAR_CRASH_AT", point.to_owned())));
         scene.until_dead(point).await;
         assert!(scene.stored().await.is_some(), "{point}: the store has it");
-        assert_eq!(status(&scene).await, QueueStatus { waiting: left, kept_aside: 0 }, "{point}");
+        assert_eq!(status(&scene).await, ImportStatus { waiting: left, kept_aside: 0 }, "{point}");
 
         scene.world.workers.start(0, None);
         eventually(SOON, "the queue to be empty", async || {
@@ -172,7 +172,7 @@ async fn a_worker_that_dies_between_store_and_queue_has_the_task_submitted_again
         })
         .await;
         scene.another(State::Succeeded).await;
-        assert_eq!(status(&scene).await, QueueStatus { waiting: 0, kept_aside: 0 }, "{point}");
+        assert_eq!(status(&scene).await, ImportStatus { waiting: 0, kept_aside: 0 }, "{point}");
         let (state, _, _, executed) = scene.books().await;
         assert_eq!((state, executed), (State::Succeeded, 1), "{point}");
     }
@@ -184,7 +184,7 @@ async fn grow_old(scene: &Scene) {
     let mut connection = client.get_multiplexed_async_connection().await.unwrap();
     let mut command = redis::cmd("ZADD");
     command
-        .arg("bursar:{main/transfer}:done")
+        .arg(format!("{}done:main/transfer", scene.world.store.base_of(&"main/transfer".parse().unwrap())))
         .arg("XX")
         .arg("CH")
         .arg(1)

@@ -1,11 +1,11 @@
 //! What is left to judge when a seed is over: both books, what producers were told, and what workers said.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::time::Duration;
 
 use bursar_domain::{HistoryEvent, Key, Lane, State};
 use bursar_simulator::{KeyRecord, Ledger, Stats};
-use bursar_store::{EventId, LaneStatus, MAX_BATCH, Record, Store, StoreError};
+use bursar_store::{EventId, JobRecord, MAX_BATCH, QueueStatus, Store, StoreError, StoredAs};
 use bursar_test_support::Received;
 
 use crate::door::QUEUE;
@@ -20,7 +20,7 @@ const ALL_EVENTS: usize = 100_000;
 /// One job as Redis has it.
 #[derive(Clone, Debug)]
 pub(crate) struct Stored {
-    pub(crate) record: Record,
+    pub(crate) record: JobRecord,
     pub(crate) content: Option<String>,
     pub(crate) history: Vec<HistoryEvent>,
 }
@@ -51,7 +51,7 @@ pub(crate) struct Evidence {
     pub(crate) stored: Vec<Vec<Option<Stored>>>,
     /// Things whose job is there under both names of its account.
     pub(crate) twins: Vec<usize>,
-    pub(crate) lanes: Vec<(String, LaneStatus)>,
+    pub(crate) lanes: Vec<(String, QueueStatus)>,
     /// By receiver: everything that came, in order.
     pub(crate) received: Vec<Vec<Received>>,
     /// By lane and key: the ends and reviews that are on record, in order.
@@ -93,23 +93,26 @@ impl Evidence {
 
 /// One job as Redis has it in this lane, if it has it.
 pub(crate) async fn stored(store: &Store, lane: &Lane, key: &Key) -> Result<Option<Stored>, StoreError> {
-    let Some(record) = store.job(lane, key).await? else { return Ok(None) };
-    let content = store.content(lane, key).await?;
-    let history = store.history(lane, key).await?;
-    Ok(Some(Stored { record, content, history }))
+    let record = match store.job(lane, key).await? {
+        None => return Ok(None),
+        Some(StoredAs::Job(record)) => *record,
+        Some(StoredAs::Unreadable { key, why }) => panic!("{key}: {why}"),
+    };
+    let history = store.history(&record).await?;
+    Ok(Some(Stored { content: record.content.clone(), record, history }))
 }
 
 /// What each job came to that is told, by the lanes' events.
 async fn told_of(store: &Store) -> Result<HashMap<(String, Key), Vec<State>>, StoreError> {
-    let beginnings: Vec<_> = lanes().into_iter().map(|lane| (lane.into(), EventId::default())).collect();
+    let of_lanes: BTreeSet<u16> = lanes().iter().map(|lane| store.partition_of(lane)).collect();
+    let beginnings: Vec<_> = of_lanes.into_iter().map(|partition| (partition, EventId::default())).collect();
     let mut told_of: HashMap<(String, Key), Vec<State>> = HashMap::new();
     for event in store.events(&beginnings, ALL_EVENTS).await? {
-        let state = event.fields.iter().find(|(name, _)| name == "state").and_then(|(_, state)| state.parse().ok());
-        let (Some(key), Some(state)) = (event.key(), state) else { continue };
+        let (Some(key), Some(state)) = (event.key(), event.state()) else { continue };
         match state {
             State::Queued | State::InDoubt | State::Pending => {}
             State::NeedsReview | State::Succeeded | State::Failed | State::Refunded | State::Cancelled => {
-                told_of.entry((event.origin.to_string(), key)).or_default().push(state);
+                told_of.entry((event.queue.clone(), key)).or_default().push(state);
             }
         }
     }
@@ -153,7 +156,7 @@ pub(crate) async fn gather(
     }
     let mut of_lanes = Vec::new();
     for lane in plan.lanes() {
-        of_lanes.push((lane.to_string(), world.store.lane_status(&lane).await?));
+        of_lanes.push((lane.to_string(), world.store.status(&lane).await?));
     }
     let told_of = told_of(&world.store).await?;
     let aside = if plan.door.is_some() { aside(&world.store).await? } else { Vec::new() };

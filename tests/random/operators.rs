@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use bursar_domain::{Operation, State};
+use bursar_domain::{ActionKind, Operation, State};
 use bursar_producer::Lane;
 use bursar_simulator::{KeyRecord, Ledger};
-use bursar_store::{Cursor, Operated, Operator, Record, Store, StoreError};
+use bursar_store::{Cursor, JobRecord, Operated, Operator, Store, StoreError, StoredAs};
 
 use crate::event::Order;
 use crate::jobs::Thing;
@@ -15,12 +15,12 @@ const OPERATOR: Operator<'_> = Operator { who: "chaos", why: "the seed says so" 
 
 /// Pauses or resumes a lane; says what came of it.
 pub(crate) async fn pause(store: Store, lane: Lane) -> String {
-    said(store.pause(&lane, OPERATOR).await.map(|changed| format!("changed: {changed}")))
+    said(store.pause(&lane, &OPERATOR.reason(ActionKind::Pause)).await.map(|changed| format!("changed: {changed}")))
 }
 
 /// See [`pause`].
 pub(crate) async fn resume(store: Store, lane: Lane) -> String {
-    said(store.resume(&lane, OPERATOR).await.map(|changed| format!("changed: {changed}")))
+    said(store.resume(&lane, &OPERATOR.reason(ActionKind::Resume)).await.map(|changed| format!("changed: {changed}")))
 }
 
 /// Gives `order` to the job on which `number` falls, of those in these lanes that it is for; says what came of it.
@@ -64,20 +64,24 @@ async fn try_to_operate(
     let operated = match store.operate(&job.lane, &job.key, operation, OPERATOR).await? {
         Operated::Done(record) => format!("is {} now", record.state),
         Operated::Unknown => "unknown".into(),
-        Operated::Held(_) => "held by a worker".into(),
+        Operated::Claimed(_) => "claimed by a worker".into(),
+        Operated::Unreadable(why) => why.to_string(),
         Operated::Changed => "not what was seen".into(),
         Operated::Refused(refused) => refused.to_string(),
     };
     Ok(format!("{operation:?} {}: {operated}", job.key))
 }
 
-async fn list(store: &Store, lanes: &[Lane], state: Option<State>) -> Result<Vec<Record>, StoreError> {
+async fn list(store: &Store, lanes: &[Lane], state: Option<State>) -> Result<Vec<JobRecord>, StoreError> {
     let mut jobs = Vec::new();
     for lane in lanes {
         let mut next = Some(Cursor::default());
         while let Some(cursor) = next {
             let page = store.list(lane, state, &cursor, 500).await?;
-            jobs.extend(page.jobs);
+            jobs.extend(page.jobs.into_iter().filter_map(|job| match job {
+                StoredAs::Job(job) => Some(*job),
+                StoredAs::Unreadable { .. } => None,
+            }));
             next = page.next;
         }
     }
@@ -85,7 +89,7 @@ async fn list(store: &Store, lanes: &[Lane], state: Option<State>) -> Result<Vec
 }
 
 /// What a person reads in the gateway's own books, once they are final.
-fn truth(things: &[Thing], ledger: &Ledger, job: &Record) -> Option<State> {
+fn truth(things: &[Thing], ledger: &Ledger, job: &JobRecord) -> Option<State> {
     let named = |thing: &&Thing| (0..thing.variants.len()).any(|variant| thing.key(variant) == job.key);
     // A key names its thing, whatever its account is called.
     let thing = things.iter().find(named)?;

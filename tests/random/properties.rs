@@ -324,8 +324,8 @@ fn none_invalid(evidence: &Evidence) -> Vec<Breach> {
 fn nothing_left(evidence: &Evidence) -> Vec<Breach> {
     let mut breaches = Vec::new();
     for (lane, status) in &evidence.lanes {
-        let to_send = if evidence.plan.waits_for_ever(status.paused.as_ref()) { 0 } else { status.to_send };
-        if to_send + status.to_ask + status.to_tell + status.orphans > 0 {
+        let to_send = if evidence.plan.waits_for_ever(status.paused.as_ref()) { 0 } else { status.sends };
+        if to_send + status.queries + status.deliveries + status.quarantined > 0 {
             breaches.push(Breach { thing: None, text: format!("{lane}: {status:?}") });
         }
     }

@@ -89,7 +89,7 @@ async fn recover(world: &mut World, plan: &Plan, producers: &Producers) {
         sleep(LOOK).await;
     }
     world.reconcile().await;
-    while world.store.lane_status(&lanes()[0]).await.is_err() {
+    while world.store.status(&lanes()[0]).await.is_err() {
         sleep(LOOK).await; // its connection is from before Redis was away
     }
     producers::submit_again(plan, &world.store).await;
@@ -129,7 +129,7 @@ async fn quiet(world: &mut World, plan: &Plan, producers: &Producers) -> Option<
 
 /// Whether nothing waits at the door.
 async fn is_taken(world: &World, plan: &Plan) -> bool {
-    plan.door.is_none() || world.store.queue_status(QUEUE).await.is_ok_and(|queue| queue.waiting == 0)
+    plan.door.is_none() || world.store.import_status(QUEUE).await.is_ok_and(|queue| queue.waiting == 0)
 }
 
 async fn is_quiet(world: &World, plan: &Plan) -> bool {
@@ -137,11 +137,11 @@ async fn is_quiet(world: &World, plan: &Plan) -> bool {
         return false;
     }
     for lane in plan.lanes() {
-        match world.store.lane_status(&lane).await {
-            Ok(status) if status.to_send + status.to_ask + status.to_tell == 0 => {}
+        match world.store.status(&lane).await {
+            Ok(status) if status.sends + status.queries + status.deliveries == 0 => {}
             // Nobody who looked would let these sends go on.
             Ok(status) if plan.waits_for_ever(status.paused.as_ref()) => {
-                if status.to_ask + status.to_tell > 0 {
+                if status.queries + status.deliveries > 0 {
                     return false;
                 }
             }

@@ -2,8 +2,11 @@
 
 use std::time::Duration;
 
-use bursar_domain::{AccountRules, Due, GatewayKind, Job, Lane, Millis, Next, State};
-use bursar_store::{Asked, Claim, ClaimId, Claimed, Commit, Evidence, MAX_CLAIM, Renewal, Resend, ResponseId, Store};
+use bursar_domain::{
+    AccountRules, Answer, Call, Due, GatewayKind, HistoryEvent, Job, Lane, Millis, Next, Reading, Response, ResponseEvidence,
+    State,
+};
+use bursar_store::{Claim, ClaimedJob, Commit, Evidence, Held, MAX_CLAIM, Renewal, ResponseKnownBy, Store};
 
 use crate::jobs;
 use crate::observed::Observed;
@@ -84,7 +87,7 @@ impl<'a> Steps<'a> {
         self.measured(cost, BATCH, async |store, _| Ok(store.submit(&jobs).await.map(drop)?)).await
     }
 
-    pub(crate) async fn claim(&mut self, cost: &mut Cost) -> anyhow::Result<Vec<Claimed>> {
+    pub(crate) async fn claim(&mut self, cost: &mut Cost) -> anyhow::Result<Vec<ClaimedJob>> {
         self.claims += 1;
         let claim = Claim::new("bench-steps", self.claims, LEASE, BATCH as usize);
         let claims = self.measured(cost, BATCH, async |store, lane| Ok(store.claim(lane, &claim).await?)).await?;
@@ -92,18 +95,19 @@ impl<'a> Steps<'a> {
         Ok(claims.jobs)
     }
 
-    pub(crate) async fn commit(&mut self, cost: &mut Cost, claimed: &[Claimed], end: End) -> anyhow::Result<()> {
+    pub(crate) async fn commit(&mut self, cost: &mut Cost, claimed: &[ClaimedJob], end: End) -> anyhow::Result<()> {
         let commits: Vec<Commit> = claimed.iter().map(|job| commit(job, end)).collect();
         self.measured(cost, BATCH, async |store, lane| Ok(store.commit(lane, &commits).await.map(drop)?)).await
     }
 
-    pub(crate) async fn release(&mut self, cost: &mut Cost, claimed: &[Claimed]) -> anyhow::Result<()> {
-        let held: Vec<ClaimId> = claimed.iter().map(Claimed::id).collect();
+    pub(crate) async fn release(&mut self, cost: &mut Cost, claimed: &[ClaimedJob]) -> anyhow::Result<()> {
+        let held: Vec<&ClaimedJob> = claimed.iter().collect();
         self.measured(cost, BATCH, async |store, lane| Ok(store.release(lane, &held).await.map(drop)?)).await
     }
 
-    pub(crate) async fn renew(&mut self, cost: &mut Cost, claimed: &[Claimed]) -> anyhow::Result<()> {
-        let held: Vec<ClaimId> = claimed.iter().map(Claimed::id).collect();
+    pub(crate) async fn renew(&mut self, cost: &mut Cost, claimed: &[ClaimedJob]) -> anyhow::Result<()> {
+        let held = claimed.iter().map(|job| Held { key: job.key.to_string(), fence: job.fence, token: job.token.clone() });
+        let held: Vec<Held> = held.collect();
         let step = async |store: &Store, lane: &Lane| {
             Ok(store.renew(lane, &Renewal::new("bench-steps", LEASE), &held).await?)
         };
@@ -153,45 +157,46 @@ pub(crate) enum End {
     AskedSucceeded,
 }
 
-/// What a gateway tells of itself in an answer.
-const TOLD: &str = r#""trade_no":"20250101110000000000000001234","status":"1","code":"10000","http":200"#;
+/// When the measured responses came.
+const ANSWERED: Millis = Millis(1_764_000_000_000);
 
-fn commit(job: &Claimed, end: End) -> Commit {
-    let (state, due, asked) = match end {
-        End::Succeeded => (State::Succeeded, Due::Never, Asked::No),
+fn commit(job: &ClaimedJob, end: End) -> Commit {
+    let (state, due, queried) = match end {
+        End::Succeeded => (State::Succeeded, Due::Never, false),
         End::Pending => {
             let sent = job.last_sent.unwrap_or(Millis(1));
-            (State::Pending, Due::Ask(sent.plus(Duration::from_secs(24 * 3600))), Asked::No)
+            (State::Pending, Due::Ask(sent.plus(Duration::from_secs(24 * 3600))), false)
         }
-        End::PendingDueNow => (State::Pending, Due::Ask(Millis(1)), Asked::No),
-        End::UnchangedDueNow => (State::Pending, Due::Ask(Millis(1)), Asked::Yes),
-        End::AskedSucceeded => (State::Succeeded, Due::Never, Asked::Yes),
+        End::PendingDueNow => (State::Pending, Due::Ask(Millis(1)), false),
+        End::UnchangedDueNow => (State::Pending, Due::Ask(Millis(1)), true),
+        End::AskedSucceeded => (State::Succeeded, Due::Never, true),
     };
-    let call = if asked == Asked::Yes { "query" } else { "send" };
-    // As a worker writes it, whose fields have this order.
-    let worker = job.token.rsplit_once('/').map_or("", |(worker, _)| worker);
-    let line = format!(
-        r#"{{"event":"response","fence":{},"call":"{call}","worker":"{worker}","at":1764000000000,"ms":23,"outcome":"{state}",{TOLD}}}"#,
-        job.fence
-    );
     let number = format!("20250101{}", job.key); // no two jobs have one number
-    Commit {
-        key: job.key.to_string(),
-        fence: job.fence,
-        token: job.token.clone(),
-        era: job.era,
-        decided: job.last_sent.unwrap_or_default(),
-        hash: job.hash.clone(),
-        evidence: Evidence::MaybeExecuted,
-        next: Next { state, due, reason: None, pause_lane: false },
-        asked,
-        resend: Resend::Counts,
-        trade_nos: job.trade_nos.is_empty().then(|| vec![number.clone()]),
-        known_trade_nos: Vec::new(),
-        gateway_status: Some("1".into()),
-        response: job.trade_nos.is_empty().then_some(ResponseId::TradeNo(number)),
-        line: Some(line),
-    }
+    let answer = if state == State::Succeeded { Answer::Succeeded } else { Answer::Accepted };
+    let evidence = ResponseEvidence {
+        code: Some("10000".into()),
+        http: Some(200),
+        trade_no: Some(number.clone()),
+        status: Some("1".into()),
+        ..ResponseEvidence::from(&Reading::of(answer, ""))
+    };
+    let call = if queried { Call::Ask } else { Call::Send };
+    let worker = job.token.0.rsplit_once('/').map_or("", |(worker, _)| worker).to_owned();
+    let (fence, at) = (job.fence, ANSWERED);
+    let response = Response { fence, call, worker, at, ms: 23, read: evidence, late: false, more: serde_json::Map::new() };
+    let is_new = job.trade_nos.is_empty();
+    let mut commit = Commit::new(
+        job,
+        job.last_sent.unwrap_or_default(),
+        Next { state, due, reason: None, pause_lane: false },
+    );
+    commit.evidence = Evidence::MaybeExecuted;
+    commit.queried = queried;
+    commit.trade_nos = is_new.then(|| number.clone()).into_iter().collect();
+    commit.gateway_status = Some("1".into());
+    commit.response = is_new.then_some(ResponseKnownBy::TradeNo(number));
+    commit.event = Some(HistoryEvent::Response(response));
+    commit
 }
 
 /// Validated jobs of a lane's account.

@@ -91,7 +91,7 @@ impl Worker {
 /// somebody knows of writes that Redis has lost.
 pub(crate) async fn begun(store: &Store, count: u32) -> anyhow::Result<()> {
     let (lane, until) = (jobs::lane()?, Instant::now() + PATIENCE);
-    while store.lane_status(&lane).await?.to_send == u64::from(count) {
+    while store.status(&lane).await?.sends == u64::from(count) {
         anyhow::ensure!(Instant::now() < until, "no job was claimed within {PATIENCE:?}");
         tokio::time::sleep(LOOK).await;
     }
@@ -102,7 +102,7 @@ pub(crate) async fn begun(store: &Store, count: u32) -> anyhow::Result<()> {
 pub(crate) async fn all_ended(store: &Store, count: u32) -> anyhow::Result<()> {
     let (lane, until) = (jobs::lane()?, Instant::now() + PATIENCE);
     loop {
-        let status = store.lane_status(&lane).await?;
+        let status = store.status(&lane).await?;
         if status.done == u64::from(count) {
             return Ok(());
         }

@@ -46,14 +46,11 @@ pub struct Intent<'a> {
     pub lane: Cow<'a, str>,
     /// The job's key in its lane.
     pub key: Cow<'a, str>,
-    /// The claim's fence.
+    /// The claim's fence, the lane's highest so far: a Redis whose fence is lower has lost that claim.
     pub fence: u64,
     /// The claim's token. Fences are repeated once Redis has lost writes; a token never is. Empty in files of builds without one.
     #[serde(default, skip_serializing_if = "str::is_empty")]
     pub token: Cow<'a, str>,
-    /// The lane's epoch after the claim: a Redis whose epoch is lower has lost that claim.
-    #[serde(default)]
-    pub epoch: u64,
     /// Sends of the job so far, this one included.
     pub sends: u32,
     /// Of them those made while an earlier one might have been executed, this one included.
@@ -170,7 +167,6 @@ mod tests {
                 key: key.clone(),
                 fence: 9_007_199_254_740_991,
                 token: "host-1-abc/4".into(),
-                epoch: 7,
                 sends: 2,
                 resends: 1,
                 trade_nos: vec!["T1".to_owned()].into(),
@@ -213,7 +209,7 @@ mod tests {
     }
 
     #[test]
-    fn a_line_of_a_build_that_knew_no_incarnation_epoch_or_token_is_read() {
+    fn a_line_of_a_build_that_knew_no_incarnation_or_token_is_read() {
         let content = "{}";
         let hash = hash_of(content);
         let intent = format!(
@@ -221,7 +217,7 @@ mod tests {
         );
         let line = |object: &str| format!("{} {object}", checksum(object.as_bytes()));
         let Ok(Entry::Intent(intent)) = parsed(line(&intent).as_bytes()) else { panic!("an intent") };
-        assert_eq!((intent.fence, intent.epoch, intent.token.as_ref()), (2, 0, ""));
+        assert_eq!((intent.fence, intent.token.as_ref()), (2, ""));
         let opened = line(r#"{"event":"opened","version":1,"worker":"w"}"#);
         let expected = Entry::Opened { version: VERSION, worker: "w".into(), incarnation: "".into() };
         assert_eq!(parsed(opened.as_bytes()), Ok(expected));

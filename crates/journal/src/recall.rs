@@ -1,6 +1,6 @@
 //! The memory of a folder's files at a glance: enough to see that a Redis has forgotten some of it.
 //!
-//! Whatever a Redis loses, it loses the newest first. So the newest sends of each file and the highest epoch of each lane tell,
+//! Whatever a Redis loses, it loses the newest first. So the newest sends of each file and the highest fence of each lane tell,
 //! and a folder of a gigabyte needs no more memory than a small one.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -67,8 +67,8 @@ pub struct FileRecall {
 pub struct Recall {
     /// File by file, those with an intent.
     pub files: Vec<FileRecall>,
-    /// The highest epoch of each lane.
-    pub epochs: BTreeMap<String, u64>,
+    /// The highest fence of each lane.
+    pub fences: BTreeMap<String, u64>,
 }
 
 /// Reads all journals of the folder; one that is missing remembers nothing.
@@ -82,8 +82,8 @@ pub fn recall(folder: &Path) -> io::Result<Recall> {
         let found = read(&path, |entry, _| match entry {
             Entry::Opened { incarnation, .. } => file.incarnation = incarnation.into_owned(),
             Entry::Intent(intent) => {
-                let epoch = recall.epochs.entry(intent.lane.to_string()).or_default();
-                *epoch = intent.epoch.max(*epoch);
+                let fence = recall.fences.entry(intent.lane.to_string()).or_default();
+                *fence = intent.fence.max(*fence);
                 file.lanes.insert(intent.lane.to_string());
                 let (lane, key) = (intent.lane.into_owned(), intent.key.into_owned());
                 file.newest.add(Send { lane, key, fence: intent.fence });

@@ -29,10 +29,10 @@ fn open_as(worker: &str, folder: &Path, file_bytes: u64) -> Journal {
 }
 
 fn intent(key: &str) -> Entry<'static> {
-    intent_of("main/transfer", key, 1, 1)
+    intent_of("main/transfer", key, 1)
 }
 
-fn intent_of(lane: &str, key: &str, fence: u64, epoch: u64) -> Entry<'static> {
+fn intent_of(lane: &str, key: &str, fence: u64) -> Entry<'static> {
     let content = format!(r#"{{"platform_no":"{key}"}}"#);
     Entry::Intent(Intent {
         at: 1,
@@ -40,7 +40,6 @@ fn intent_of(lane: &str, key: &str, fence: u64, epoch: u64) -> Entry<'static> {
         key: key.to_owned().into(),
         fence,
         token: "w/1".into(),
-        epoch,
         sends: 1,
         resends: 0,
         trade_nos: Vec::new().into(),
@@ -213,28 +212,28 @@ async fn files_without_an_entry_go_by_themselves_and_never_one_with_an_entry_or_
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_folder_recalls_the_newest_sends_of_each_file_and_the_highest_epoch_of_each_lane() {
+async fn a_folder_recalls_the_newest_sends_of_each_file_and_the_highest_fence_of_each_lane() {
     let folder = tempfile::tempdir().unwrap();
     let journal = open_as("one", folder.path(), MANY);
     for number in 1..=70 {
-        journal.keep(&intent_of("main/transfer", &format!("K{number}"), 1, number), PATIENCE).await.unwrap();
+        journal.keep(&intent_of("main/transfer", &format!("K{number}"), number), PATIENCE).await.unwrap();
     }
-    journal.keep(&intent_of("shop/split", "S", 4, 2), PATIENCE).await.unwrap();
+    journal.keep(&intent_of("shop/split", "S", 4), PATIENCE).await.unwrap();
     journal.note(&Entry::Withheld(Withheld {
         lane: "main/transfer".into(),
         key: "K70".into(),
-        fence: 1,
+        fence: 70,
         token: "w/1".into(),
     }));
     drop(journal);
-    open_as("two", folder.path(), MANY).keep(&intent_of("main/transfer", "X", 9, 3), PATIENCE).await.unwrap();
+    open_as("two", folder.path(), MANY).keep(&intent_of("main/transfer", "X", 9), PATIENCE).await.unwrap();
     drop(open_as("empty", folder.path(), MANY));
     eventually("all files", || (files(folder.path()).len() == 3).then_some(())).await;
 
     let recall = recall(folder.path()).unwrap();
     assert_eq!(
-        recall.epochs.iter().map(|(lane, epoch)| (lane.as_str(), *epoch)).collect::<Vec<_>>(),
-        [("main/transfer", 70), ("shop/split", 2)]
+        recall.fences.iter().map(|(lane, fence)| (lane.as_str(), *fence)).collect::<Vec<_>>(),
+        [("main/transfer", 70), ("shop/split", 4)]
     );
     let [one, two] = &recall.files[..] else { panic!("the files with intents: {recall:?}") };
     assert_eq!((one.incarnation.as_str(), one.lanes.len(), one.newest.iter().count()), ("i", 2, 63));

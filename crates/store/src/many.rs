@@ -14,7 +14,7 @@ use crate::{Store, StoreError};
 const COMMANDS: usize = 1_000;
 
 /// Commands, or jobs, that are held in memory at once.
-const AT_ONCE: usize = 10_000;
+pub(crate) const AT_ONCE: usize = 10_000;
 
 impl Store {
     /// The gateways that these lanes' jobs are for, in the order of the lanes, as the first worker that served each named its own;
@@ -74,7 +74,11 @@ impl Store {
     }
 
     /// The replies to these commands, in their order, and Redis's time after the last.
-    async fn many(&self, command: &'static str, commands: Vec<Cmd>) -> Result<(Vec<Value>, Millis), StoreError> {
+    pub(crate) async fn many(
+        &self,
+        command: &'static str,
+        commands: Vec<Cmd>,
+    ) -> Result<(Vec<Value>, Millis), StoreError> {
         let mut replies = Vec::with_capacity(commands.len() + 1);
         let mut commands = commands.into_iter().chain([redis::cmd("TIME")]).peekable();
         while commands.peek().is_some() {

@@ -130,7 +130,7 @@ metrics! {
     REDIS_UP = "bursar_redis_up", Gauge, Redis, [], "1 when Redis answers, 0 when it does not: then the metrics below are missing.";
     REDIS_READ_COMPLETE = "bursar_redis_read_complete", Gauge, Redis, [], "1 when everything below was read within 3 s, 0 when some of it is missing because it was not.";
     JOBS = "bursar_jobs", Gauge, Redis, ["lane", "place"], "Jobs by where they wait; a claimed job waits in `to_ask`.";
-    IN_DOUBT = "bursar_jobs_in_doubt", Gauge, Redis, ["lane"], "Jobs of which nobody knows yet whether they were executed, and that no worker is calling about, among those that are due first in each set: 1000, or fewer (25 at least) where more than 20 lanes have jobs that wait. Missing where none waits.";
+    IN_DOUBT = "bursar_jobs_in_doubt", Gauge, Redis, ["lane"], "Jobs of which nobody knows yet whether they were executed, and that no worker is calling about, among those that are due first in each set: 1000, or fewer (20 at least) where more than 10 lanes have jobs that wait. Missing where none waits.";
     DUE_AGE = "bursar_due_age_seconds", Gauge, Redis, ["lane", "call"], "For how long the job that waits longest has been due, in seconds; 0 when none is.";
     PAUSED = "bursar_lane_paused", Gauge, Redis, ["lane"], "1 while the lane's sends are paused, else 0.";
     ORPHANS = "bursar_orphans", Gauge, Redis, ["lane"], "Due keys without a readable record, put aside for a person.";

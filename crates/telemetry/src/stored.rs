@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use bursar_domain::{AccountName, Fen, Lane};
-use bursar_store::{BalanceStatus, CallbackStatus, LaneStatus, Origin, QueueStatus, Store, StoreError};
+use bursar_store::{BalanceStatus, DeliveryStatus, ImportStatus, Origin, QueueStatus, Store, StoreError};
 use tokio::sync::Mutex;
 use tokio::time::{Instant, timeout, timeout_at};
 
@@ -53,11 +53,11 @@ pub struct Stored {
 pub(crate) struct Read<'a> {
     /// Whether every part was.
     pub(crate) complete: bool,
-    pub(crate) lanes: Vec<(&'a Lane, LaneStatus)>,
+    pub(crate) lanes: Vec<(&'a Lane, QueueStatus)>,
     pub(crate) in_doubt: Vec<(&'a Lane, usize)>,
-    pub(crate) unserved: Vec<(Lane, LaneStatus)>,
-    pub(crate) origins: Vec<(&'a Origin, CallbackStatus)>,
-    pub(crate) queues: Vec<(&'a str, QueueStatus)>,
+    pub(crate) unserved: Vec<(Lane, QueueStatus)>,
+    pub(crate) origins: Vec<(&'a Origin, DeliveryStatus)>,
+    pub(crate) queues: Vec<(&'a str, ImportStatus)>,
     pub(crate) balances: Vec<(&'a WatchedBalance, BalanceStatus)>,
 }
 
@@ -95,14 +95,15 @@ impl Stored {
     /// Reads part by part. One that fails, or that there is no time for, keeps no other from being told.
     async fn read(&self, by: Instant) -> Read<'_> {
         let (store, places) = (&self.store, &self.places);
-        let lanes = within(by, "lanes", store.lane_statuses(&places.lanes)).await;
-        let unserved = within(by, "lanes that nobody serves", store.unserved_lanes(&places.lanes)).await;
-        let origins = within(by, "callbacks", store.callback_statuses(&places.origins)).await;
-        let queues = within(by, "queues of apalis-redis", store.queue_statuses(&places.queues)).await;
+        let lanes = within(by, "lanes", store.statuses(&places.lanes)).await;
+        let unserved = within(by, "lanes that nobody serves", store.unserved_queues(&places.lanes)).await;
+        let origins = within(by, "callbacks", store.delivery_statuses(&places.origins)).await;
+        let queues = within(by, "queues of apalis-redis", store.import_statuses(&places.queues)).await;
         let watched: Vec<(&AccountName, &str)> =
             places.balances.iter().map(|balance| (&balance.account, balance.sub_type)).collect();
         let balances = within(by, "balances", store.balances(&watched)).await;
-        let lanes: Option<Vec<(&Lane, LaneStatus)>> = lanes.map(|statuses| places.lanes.iter().zip(statuses).collect());
+        let lanes: Option<Vec<(&Lane, QueueStatus)>> =
+            lanes.map(|statuses| places.lanes.iter().zip(statuses).collect());
         // Last, for it is the most: jobs are looked at, and not only counted.
         let in_doubt = match &lanes {
             Some(lanes) => within(by, "jobs in doubt", in_doubt(store, lanes)).await,
@@ -127,10 +128,11 @@ impl Stored {
 }
 
 /// How many jobs are in doubt, of each lane that has any which may be.
-async fn in_doubt<'a>(store: &Store, lanes: &[(&'a Lane, LaneStatus)]) -> Result<Vec<(&'a Lane, usize)>, StoreError> {
-    let waiting = lanes.iter().filter(|(_, status)| status.to_send + status.to_ask > 0);
+async fn in_doubt<'a>(store: &Store, lanes: &[(&'a Lane, QueueStatus)]) -> Result<Vec<(&'a Lane, usize)>, StoreError> {
+    let waiting = lanes.iter().filter(|(_, status)| status.sends + status.queries > 0);
     let waiting: Vec<&Lane> = waiting.map(|(lane, _)| *lane).collect();
-    let counts = store.in_doubt_in(&waiting).await?;
+    let lanes: Vec<Lane> = waiting.iter().copied().cloned().collect();
+    let counts = store.in_doubt_of(&lanes).await?;
     Ok(waiting.into_iter().zip(counts).collect())
 }
 

@@ -4,7 +4,7 @@ use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
 use bursar_domain::{Call, Lane, Millis};
-use bursar_store::{BalanceStatus, CallbackStatus, LaneStatus, Origin, QueueStatus};
+use bursar_store::{BalanceStatus, DeliveryStatus, ImportStatus, Origin, QueueStatus};
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
@@ -71,25 +71,25 @@ pub(crate) fn written(read: Option<&Read<'_>>) -> String {
 }
 
 /// Tells if there is anything to tell of a lane: most lanes of many accounts never had a job.
-fn is_used(status: &LaneStatus) -> bool {
-    status.open_jobs() + status.done + status.orphans > 0 || status.paused.is_some()
+fn is_used(status: &QueueStatus) -> bool {
+    status.open_jobs() + status.done + status.quarantined > 0 || status.paused.is_some()
 }
 
-fn write_lanes(to: &mut Registry, lanes: &[(&Lane, LaneStatus)]) {
+fn write_lanes(to: &mut Registry, lanes: &[(&Lane, QueueStatus)]) {
     let jobs = Whole::new(names::JOBS);
     let (paused, orphans) = (Whole::new(names::PAUSED), Whole::new(names::ORPHANS));
     let due_age = Fraction::new(names::DUE_AGE);
     for (lane, status) in lanes.iter().filter(|(_, status)| is_used(status)) {
         let lane = lane.to_string();
         let places =
-            [("to_send", status.to_send), ("to_ask", status.to_ask), ("review", status.review), ("done", status.done)];
+            [("to_send", status.sends), ("to_ask", status.queries), ("review", status.review), ("done", status.done)];
         for (place, count) in places {
             jobs.put([&lane, place], count);
         }
         due_age.put([&lane, Call::Send.as_str()], age(status.next_send, status.now));
-        due_age.put([&lane, Call::Ask.as_str()], age(status.next_ask, status.now));
+        due_age.put([&lane, Call::Ask.as_str()], age(status.next_query, status.now));
         paused.put([&lane], u64::from(status.paused.is_some()));
-        orphans.put([&lane], status.orphans);
+        orphans.put([&lane], status.quarantined);
     }
     for Column(metric, family) in [jobs, paused, orphans] {
         register(to, metric, family);
@@ -105,15 +105,15 @@ fn write_in_doubt(to: &mut Registry, lanes: &[(&Lane, usize)]) {
     register(to, in_doubt.0, in_doubt.1);
 }
 
-fn write_unserved(to: &mut Registry, lanes: &[(Lane, LaneStatus)]) {
+fn write_unserved(to: &mut Registry, lanes: &[(Lane, QueueStatus)]) {
     let unserved = Whole::new(names::UNSERVED);
     for (lane, status) in lanes {
-        unserved.put([&lane.to_string()], status.open_jobs() + status.orphans);
+        unserved.put([&lane.to_string()], status.open_jobs() + status.quarantined);
     }
     register(to, unserved.0, unserved.1);
 }
 
-fn write_origins(to: &mut Registry, origins: &[(&Origin, CallbackStatus)]) {
+fn write_origins(to: &mut Registry, origins: &[(&Origin, DeliveryStatus)]) {
     let waiting = Whole::new(names::CALLBACKS_WAITING);
     let (due_age, tried_age) = (Fraction::new(names::CALLBACK_DUE_AGE), Fraction::new(names::CALLBACK_TRIED_AGE));
     for (origin, status) in origins.iter().filter(|(_, status)| status.waiting > 0) {
@@ -128,7 +128,7 @@ fn write_origins(to: &mut Registry, origins: &[(&Origin, CallbackStatus)]) {
     }
 }
 
-fn write_queues(to: &mut Registry, queues: &[(&str, QueueStatus)]) {
+fn write_queues(to: &mut Registry, queues: &[(&str, ImportStatus)]) {
     let (waiting, aside) = (Whole::new(names::INTAKE_WAITING), Whole::new(names::INTAKE_ASIDE));
     for (queue, status) in queues {
         waiting.put([queue], status.waiting);

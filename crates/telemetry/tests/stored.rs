@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
-use bursar_domain::{AccountName, AccountRules, GatewayKind, Job, Key, Lane, Operation};
+use bursar_domain::{AccountName, AccountRules, ActionKind, GatewayKind, Job, Key, Lane, Operation};
 use bursar_store::{Operated, Operator, Origin, Settings, Store};
 use bursar_telemetry::{Page, Places, Stored, WatchedBalance, names};
 use bursar_test_support::{redis, unique_prefix};
@@ -17,13 +17,11 @@ const LI: Operator<'_> = Operator { who: "li", why: "x" };
 struct Scene {
     store: Store,
     places: Places,
-    prefix: String,
 }
 
 impl Scene {
     async fn new() -> Self {
-        let prefix = unique_prefix();
-        let settings = Settings { url: redis().await.url.clone(), prefix: prefix.clone() };
+        let settings = Settings { url: redis().await.url.clone(), prefix: unique_prefix() };
         let accounts: Vec<AccountName> = (0..ACCOUNTS).map(|number| format!("m{number:03}").parse().unwrap()).collect();
         let lanes: Vec<Lane> = accounts
             .iter()
@@ -40,7 +38,7 @@ impl Scene {
             queues: Vec::new(),
             balances: Vec::new(),
         };
-        Self { store: Store::connect(&settings).await.unwrap(), places, prefix }
+        Self { store: Store::connect(&settings).await.unwrap(), places }
     }
 
     /// The page as a scrape reads it, and nothing of a scrape before.
@@ -70,7 +68,7 @@ async fn accounts_that_never_had_a_job_have_no_line() {
     assert_eq!(lines(&text, ""), ["bursar_redis_up 1", "bursar_redis_read_complete 1"]);
 
     scene.submit("m007", "T1").await;
-    scene.store.pause(&"m008/transfer".parse().unwrap(), LI).await.unwrap();
+    scene.store.pause(&"m008/transfer".parse().unwrap(), &LI.reason(ActionKind::Pause)).await.unwrap();
     scene.submit("m009", "T2").await;
     let (lane, key): (Lane, Key) = ("m009/transfer".parse().unwrap(), "T2".parse().unwrap());
     let cancelled = scene.store.operate(&lane, &key, Operation::Cancel, LI).await.unwrap();
@@ -107,7 +105,8 @@ async fn what_cannot_be_read_is_missing_and_redis_is_up_all_the_same() {
     scene.submit("m007", "T1").await;
     let client = redis::Client::open(redis().await.url.as_str()).unwrap();
     let mut raw = client.get_multiplexed_async_connection().await.unwrap();
-    let broken = format!("{}:{{m299/transfer}}:review", scene.prefix);
+    let lane = "m299/transfer".parse().unwrap();
+    let broken = format!("{}review:{lane}", scene.store.base_of(&lane));
     let () = redis::cmd("SET").arg(&broken).arg("x").query_async(&mut raw).await.unwrap();
     let text = scene.text().await;
     assert_eq!(lines(&text, "bursar_redis_"), ["bursar_redis_up 1", "bursar_redis_read_complete 0"], "{text}");

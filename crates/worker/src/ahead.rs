@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use bursar_domain::{Key, Lane, State};
 use bursar_journal::{FileRecall, Recall, Send};
-use bursar_store::{Incarnations, Record, Store, StoreError};
+use bursar_store::{Incarnations, JobRecord, Store, StoreError, StoredAs, Unreadable};
 
 /// One reason to send nothing on this Redis until a person has looked.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,7 +30,7 @@ pub enum Ahead {
     OlderMemory {
         /// The lane.
         lane: Lane,
-        /// The journals' highest epoch.
+        /// The journals' highest fence.
         journal: u64,
         /// Redis's.
         redis: u64,
@@ -89,7 +89,7 @@ impl fmt::Display for Ahead {
             ),
             Self::OlderMemory { lane, journal, redis } => write!(
                 out,
-                "Redis has an older memory of {lane} than a journal (epoch {redis} and {journal}): {RECONCILE}"
+                "Redis has an older memory of {lane} than a journal (fence {redis} and {journal}): {RECONCILE}"
             ),
             Self::Forgotten { lane, key } => {
                 write!(out, "a journal knows of a send of {key} in {lane} that Redis has forgotten: {RECONCILE}")
@@ -98,15 +98,46 @@ impl fmt::Display for Ahead {
     }
 }
 
+/// A job that a journal knows, whose record this build cannot read. Redis has not forgotten it: it is there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Unread {
+    lane: Lane,
+    key: Key,
+    why: Unreadable,
+}
+
+impl Unread {
+    /// Says so in the log.
+    pub(crate) fn tell(&self) {
+        let Self { lane, key, why } = self;
+        tracing::warn!(%lane, %key, %why, "a journal knows of a send of this job, and its record cannot be read: it is not compared");
+    }
+}
+
 /// Lays what journals remember of these lanes beside Redis; one reason a lane and kind at most.
 ///
 /// # Errors
 /// [`StoreError`] when Redis does not answer: then nothing is known.
 pub async fn ahead(store: &Store, lanes: &[Lane], recall: &Recall) -> Result<Vec<Ahead>, StoreError> {
+    let (reasons, unread) = compare(store, lanes, recall).await?;
+    unread.iter().for_each(Unread::tell);
+    Ok(reasons)
+}
+
+/// The same, with the records that could not be compared.
+pub(crate) async fn compare(
+    store: &Store,
+    lanes: &[Lane],
+    recall: &Recall,
+) -> Result<(Vec<Ahead>, Vec<Unread>), StoreError> {
     let incarnations = store.incarnations().await?;
-    let epochs = store.epochs(lanes).await?;
     let mut reasons: Vec<Ahead> = unlisted(lanes, recall, &incarnations).into_iter().collect();
-    for (lane, redis) in lanes.iter().zip(epochs) {
+    let mut unread = Vec::new();
+    // Lanes that no journal names have nothing to be compared with.
+    let is_named =
+        |name: &String| recall.fences.contains_key(name) || recall.files.iter().any(|file| file.lanes.contains(name));
+    let lanes: Vec<Lane> = lanes.iter().filter(|lane| is_named(&lane.to_string())).cloned().collect();
+    for (lane, redis) in lanes.iter().zip(store.fences(&lanes).await?) {
         let name = lane.to_string();
         let of_lane = recall.files.iter().filter(|file| file.lanes.contains(&name));
         reasons.extend(
@@ -115,19 +146,19 @@ pub async fn ahead(store: &Store, lanes: &[Lane], recall: &Recall) -> Result<Vec
                 .find(|file| is_foreign(file, &incarnations))
                 .map(|file| Ahead::OtherRedis { lane: lane.clone(), file: file.path.clone() }),
         );
-        let journal = recall.epochs.get(&name).copied().unwrap_or_default();
+        let journal = recall.fences.get(&name).copied().unwrap_or_default();
         if journal > redis {
             reasons.push(Ahead::OlderMemory { lane: lane.clone(), journal, redis });
         }
         for file in of_lane {
             let sends: Vec<&Send> = file.newest.iter().filter(|send| send.lane == name).collect();
-            if let Some(key) = forgotten(store, lane, &sends).await? {
+            if let Some(key) = forgotten(store, lane, &sends, &mut unread).await? {
                 reasons.push(Ahead::Forgotten { lane: lane.clone(), key });
                 break;
             }
         }
     }
-    Ok(reasons)
+    Ok((reasons, unread))
 }
 
 /// A file of another Redis with sends of a lane that is not served: its account may have another name by now, under which its producer
@@ -145,23 +176,36 @@ fn is_foreign(file: &FileRecall, incarnations: &Incarnations) -> bool {
     !file.incarnation.is_empty() && !incarnations.knows(&file.incarnation)
 }
 
-/// The key of the newest of these sends that Redis does not know of.
-async fn forgotten(store: &Store, lane: &Lane, sends: &[&Send]) -> Result<Option<String>, StoreError> {
+/// The key of the newest of these sends that Redis does not know of. Jobs that cannot be read are added to `unread`.
+async fn forgotten(
+    store: &Store,
+    lane: &Lane,
+    sends: &[&Send],
+    unread: &mut Vec<Unread>,
+) -> Result<Option<String>, StoreError> {
     let keys: BTreeSet<&str> = sends.iter().map(|send| send.key.as_str()).collect();
     // A key that no build accepts was sent by none.
     let keys: Vec<Key> = keys.into_iter().filter_map(|key| key.parse().ok()).collect();
-    let records = store.jobs(lane, &keys).await?;
+    let jobs = store.jobs(lane, &keys).await?;
     let knows = |send: &Send| {
-        let record = records.iter().find(|record| record.key.as_str() == send.key);
-        record.is_some_and(|record| knows(record, send.fence))
+        jobs.iter().any(|job| match job {
+            StoredAs::Job(record) => record.key.as_str() == send.key && knows(record, send.fence),
+            StoredAs::Unreadable { key, .. } => key.as_str() == send.key,
+        })
     };
     let known = |send: &&&Send| send.key.parse::<Key>().is_err() || knows(send);
-    Ok(sends.iter().rev().find(|send| !known(send)).map(|send| send.key.clone()))
+    let forgotten = sends.iter().rev().find(|send| !known(send)).map(|send| send.key.clone());
+    for job in jobs {
+        if let StoredAs::Unreadable { key, why } = job {
+            unread.push(Unread { lane: lane.clone(), key, why });
+        }
+    }
+    Ok(forgotten)
 }
 
 /// Tells if a record remembers a claim of this fence, or needs none of it any more. A job that ended without it is for
 /// `bursar reconcile` to name: nothing is sent of it.
-fn knows(record: &Record, fence: u64) -> bool {
+fn knows(record: &JobRecord, fence: u64) -> bool {
     match record.state {
         State::Succeeded | State::Failed | State::Refunded | State::Cancelled => true,
         State::Queued | State::InDoubt | State::Pending | State::NeedsReview => {

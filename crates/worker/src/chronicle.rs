@@ -26,14 +26,13 @@ impl Chronicle {
         let Some(journal) = &self.journal else { return Ok(()) };
         crash_point("before_journal");
         let job = &held.job;
-        self.guard.sends(lane, job.key.as_str(), job.fence, held.epoch);
+        self.guard.sends(lane, job.key.as_str(), job.fence);
         let intent = Intent {
             at: held.clock.now().0,
             lane: lane.to_string().into(),
             key: job.key.as_str().into(),
             fence: job.fence,
-            token: job.token.as_str().into(),
-            epoch: held.epoch,
+            token: job.token.0.as_str().into(),
             sends: job.sends,
             resends: job.resends,
             trade_nos: job.trade_nos.as_slice().into(),
@@ -48,7 +47,7 @@ impl Chronicle {
         let Some(journal) = &self.journal else { return };
         self.guard.withheld(lane, held.job.key.as_str(), held.job.fence);
         let (lane, key) = (lane.to_string().into(), held.job.key.as_str().into());
-        let (fence, token) = (held.job.fence, held.job.token.as_str().into());
+        let (fence, token) = (held.job.fence, held.job.token.0.as_str().into());
         journal.note(&Entry::Withheld(Withheld { lane, key, fence, token }));
     }
 
@@ -58,7 +57,7 @@ impl Chronicle {
         let Ok(read) = serde_json::to_value(ResponseEvidence::from(reading)) else { return };
         let (at, lane, key) = (held.clock.now().0, lane.to_string().into(), held.job.key.as_str().into());
         let read = std::borrow::Cow::Owned(read);
-        let (fence, token) = (held.job.fence, held.job.token.as_str().into());
+        let (fence, token) = (held.job.fence, held.job.token.0.as_str().into());
         journal.note(&Entry::Answer(Answered { at, lane, key, fence, token, read }));
     }
 }

@@ -1,13 +1,17 @@
-//! Claims due jobs, only as many as can be called about at once, lane after lane in turn.
+//! Claims due jobs, only as many as can be called about at once, lane after lane in turn, and only of lanes in which something is due.
 //!
-//! It sleeps until something is due that it knows of, a wake message names a lane, or a slot becomes free.
+//! It sleeps until something is due that it knows of, a wake message names a lane, or a slot becomes free. What is due it learns from
+//! Redis, which has the lanes with something due in a few sets, however many lanes there are; from its own claims and commits; and from
+//! wake messages, which are hints: a lost one is found by the next look.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use bursar_domain::{Call, Lane};
-use bursar_store::{Claim, Claimed, Claims, Lapsed, Links, MAX_CLAIM, Sends, Store, crash_point};
+use bursar_domain::{Call, Lane, Millis};
+use bursar_store::{
+    Claim, Claimed, ClaimedJob, Lapsed, Links, MAX_CLAIM, READY_AT_ONCE, Ready, Sends, Store, StoreError, crash_point,
+};
 use bursar_telemetry::{Doing, Lost, Role, Span, Traces};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
 use tokio::task::JoinHandle;
@@ -17,25 +21,41 @@ use tokio_util::sync::CancellationToken;
 use crate::Fit;
 use crate::circuit::Allowance;
 use crate::handoff::{Handoff, Held, RedisClock};
-use crate::lanes::{LaneNumber, ServedLane};
+use crate::lanes::{LaneNumber, Lanes, ServedLane};
 use crate::patience::Patience;
+use crate::schedule::{Blocked, Schedule, Turn};
 use crate::shared::Shared;
 use crate::trouble::Trouble;
 
-/// How often a lane is looked at in which something waits, whatever its due time: another worker may have died with it.
+/// How often Redis is asked which lanes are ready while something waits, or while no wake message can be heard: another worker may have
+/// died with what waits.
 const LOOK_AT_WAITING: Duration = Duration::from_secs(1);
 
-/// How often an empty lane is looked at: everything that enters it sends a wake message, and this is for a lost one. Where no
-/// message can be heard it is looked at as often as a lane in which something waits.
-const LOOK_AT_EMPTY: Duration = Duration::from_secs(5);
+/// The same where nothing waits: everything that comes due sends a wake message, and this is for a lost one.
+const LOOK_AT_IDLE: Duration = Duration::from_secs(5);
+
+/// What is due within this time is known after a look: no lane comes due between two looks without a word.
+const AHEAD: Duration = Duration::from_secs(6);
+
+/// Lanes that are ready, after which the next look may be as late as an idle worker's: there is enough to do.
+const MANY: usize = 1_000;
+
+/// How soon a lane is claimed from again at the latest that is blocked, or is another gateway's.
+const LOOK_AT_BLOCKED: Duration = Duration::from_secs(5);
+
+/// The pause before a lane is claimed from again whose claim gave nothing although something is due.
+const LOOK_AFTER_NOTHING: Duration = Duration::from_millis(50);
+
+/// The pause before it is looked again whether sends are allowed: whether Redis is fit, or the journal.
+const LOOK_AT_FITNESS: Duration = Duration::from_secs(1);
 
 /// The pause before the guard is asked again: comparing Redis with journals takes milliseconds.
 const LOOK_AT_GUARD: Duration = Duration::from_millis(100);
 
-/// How soon a lane is looked at again while the preflight looks at a new connection.
+/// The same while the preflight looks at a new connection.
 const LOOK_AT_UNCHECKED: Duration = Duration::from_millis(50);
 
-/// Wake messages on their way to the claimer; when they are more, every lane is looked at anyway.
+/// Wake messages on their way to the claimer; when they are more, Redis is asked which lanes are ready.
 const WAKES_WAITING: usize = 1_024;
 
 /// Starts claiming until `drain`; what was claimed by then and not taken for work is given back before the task ends.
@@ -48,29 +68,35 @@ pub(crate) fn start(
     let handoff = Arc::new(Handoff::default());
     let (wake, wakes) = mpsc::channel(WAKES_WAITING);
     let hears = Arc::new(AtomicBool::new(false));
-    tokio::spawn(listen(shared.store.clone(), wake.clone(), shared.trouble.clone(), Arc::clone(&hears), stopped));
-    let now = Instant::now();
+    let bell = Bell { wake, missed: Arc::default() };
+    let (trouble, lanes) = (shared.trouble.clone(), Arc::clone(&shared.lanes));
+    tokio::spawn(listen(shared.store.clone(), lanes, bell.clone(), trouble, Arc::clone(&hears), stopped));
     let claimer = Claimer {
         slots: Arc::new(Semaphore::new(shared.settings.concurrency)),
-        looks: shared.lanes.numbers().map(|lane| Look { lane, at: now }).collect(),
+        schedule: Schedule::default(),
+        look_at: Instant::now(),
+        passed_over: 0,
         fit,
         links: shared.store.links(),
-        turn: 0,
         claims: 0,
         hears,
+        missed: Arc::clone(&bell.missed),
         handoff: Arc::clone(&handoff),
         drain,
         patience: Patience::new(Doing::Claiming, shared.trouble.clone()),
         shared,
     };
-    (handoff, Bell { wake }, tokio::spawn(claimer.run(wakes)))
+    (handoff, bell, tokio::spawn(claimer.run(wakes)))
 }
 
-/// What a wake says.
+/// What the claimer is told.
 enum Wake {
-    One(Lane),
+    /// Something has become due in this lane.
+    One(LaneNumber),
     /// This worker has committed a job that is due there soon.
     Due(LaneNumber, Instant),
+    /// The lane's circuit has opened or closed, or rests for longer.
+    CircuitTurned(LaneNumber),
     /// The channel was down: a message may have been missed.
     All,
 }
@@ -79,13 +105,26 @@ enum Wake {
 #[derive(Clone)]
 pub(crate) struct Bell {
     wake: mpsc::Sender<Wake>,
+    /// Whether something could not be told.
+    missed: Arc<AtomicBool>,
 }
 
 impl Bell {
-    /// Something in `lane` is due in `wait`. What is due later than the claimer looks there anyway needs no ringing.
+    /// Something in `lane` is due in `wait`. What is due later is found by a look.
     pub(crate) fn ring(&self, lane: LaneNumber, wait: Duration) {
-        if wait < LOOK_AT_WAITING {
-            self.wake.try_send(Wake::Due(lane, Instant::now() + wait)).ok(); // a full channel wakes the claimer as well
+        if wait < AHEAD {
+            self.tell(Wake::Due(lane, Instant::now() + wait));
+        }
+    }
+
+    /// How many sends may be claimed of `lane` has changed.
+    pub(crate) fn circuit_turned(&self, lane: LaneNumber) {
+        self.tell(Wake::CircuitTurned(lane));
+    }
+
+    fn tell(&self, wake: Wake) {
+        if self.wake.try_send(wake).is_err() {
+            self.missed.store(true, Ordering::Relaxed); // a full channel wakes the claimer as well
         }
     }
 }
@@ -93,12 +132,13 @@ impl Bell {
 /// How long after Redis has refused to let this worker listen it is tried again: a person must give it the right.
 const LISTEN_REFUSED: Duration = Duration::from_secs(10);
 
-/// Follows the wake channel, for ever anew, until the worker has `stopped`. It is a hint: without it lanes are looked at more often,
-/// and nothing else is different. While the worker drains it claims no more, and this is how it learns at once that Redis may
-/// not be the one it was.
+/// Follows the wake channel, for ever anew, until the worker has `stopped`. It is a hint: without it Redis is asked more often, and
+/// nothing else is different. While the worker drains it claims no more, and this is how it learns at once that Redis may not be the one
+/// it was.
 async fn listen(
     store: Store,
-    wake: mpsc::Sender<Wake>,
+    lanes: Arc<Lanes>,
+    bell: Bell,
     trouble: Trouble,
     hears: Arc<AtomicBool>,
     stopped: CancellationToken,
@@ -109,12 +149,15 @@ async fn listen(
             Ok(mut messages) => {
                 patience.over();
                 hears.store(true, Ordering::Relaxed);
-                wake.try_send(Wake::All).ok(); // a full channel wakes the claimer as well
+                bell.tell(Wake::All);
                 while let Some(Some(lane)) = stopped.run_until_cancelled(messages.next()).await {
-                    wake.try_send(Wake::One(lane)).ok();
+                    // Most are other workers' lanes, where there are many accounts.
+                    if let Some(number) = lanes.find(&lane) {
+                        bell.tell(Wake::One(number));
+                    }
                 }
                 hears.store(false, Ordering::Relaxed);
-                wake.try_send(Wake::All).ok();
+                bell.tell(Wake::All);
                 trouble.noticed();
             }
             Err(error) => {
@@ -127,24 +170,21 @@ async fn listen(
     }
 }
 
-/// One lane as this worker sees it.
-struct Look {
-    lane: LaneNumber,
-    /// When to look at it next.
-    at: Instant,
-}
-
 struct Claimer {
     shared: Shared,
     handoff: Arc<Handoff>,
     slots: Arc<Semaphore>,
-    looks: Vec<Look>,
+    schedule: Schedule,
+    /// When Redis is asked next which lanes are ready.
+    look_at: Instant,
+    /// How many ready lanes of each partition the next look passes over: the last one has read these.
+    passed_over: usize,
     /// Whether wake messages are heard at present.
     hears: Arc<AtomicBool>,
+    /// Whether a wake was missed.
+    missed: Arc<AtomicBool>,
     fit: watch::Receiver<Fit>,
     links: Links,
-    /// Where the round goes on, so that no lane is always first.
-    turn: usize,
     /// Numbers the claims of this process.
     claims: u64,
     drain: CancellationToken,
@@ -156,86 +196,123 @@ impl Claimer {
         let drain = self.drain.clone();
         // Only the waiting is cut short: a claim under way is seen to its end, for it may have taken jobs.
         while drain.run_until_cancelled(self.wait(&mut wakes)).await.is_some() {
-            self.round().await;
+            self.step().await;
         }
         self.give_back().await;
     }
 
-    /// Until a lane is to be looked at and slots are free.
+    /// Until there is a step to take and a slot is free. Between any two steps all wakes are heard.
     async fn wait(&mut self, wakes: &mut mpsc::Receiver<Wake>) {
-        self.wait_for_work(wakes).await;
-        if self.slots.available_permits() == 0 {
-            self.shared.settings.metrics.pulse().waits_for_a_slot();
-        }
-        // The semaphore is never closed; whoever takes the slot does so in `claim`.
-        self.slots.acquire().await.ok();
-        // Calls that are about to end go first: one claim then fills all their places, which saves round trips, and with
-        // `appendfsync always` writes to the disk.
-        tokio::task::yield_now().await;
-    }
-
-    /// Claims from every lane that is to be looked at, its share of the free slots each.
-    async fn round(&mut self) {
-        let now = Instant::now();
-        let due: Vec<usize> = (0..self.looks.len()).filter(|at| self.looks[*at].at <= now).collect();
-        let first = due.iter().position(|at| *at >= self.turn).unwrap_or(0);
-        for step in 0..due.len() {
-            let left = due.len() - step;
-            let at = due[(first + step) % due.len()];
-            let free = self.slots.available_permits();
-            if free == 0 {
-                self.turn = at;
-                return;
-            }
-            self.claim(at, free.div_ceil(left).min(MAX_CLAIM)).await;
-        }
-        self.turn = due.get(first).map_or(0, |at| at + 1);
-    }
-
-    async fn wait_for_work(&mut self, wakes: &mut mpsc::Receiver<Wake>) {
         loop {
             while let Ok(wake) = wakes.try_recv() {
                 self.woken(&wake);
             }
-            let next = self.looks.iter().map(|look| look.at).min();
-            if next.is_some_and(|at| at <= Instant::now()) {
-                return;
+            if self.missed.swap(false, Ordering::Relaxed) {
+                self.woken(&Wake::All);
             }
-            let next = next.unwrap_or_else(|| Instant::now() + LOOK_AT_EMPTY);
-            tokio::select! {
-                () = tokio::time::sleep_until(next) => {}
-                Some(wake) = wakes.recv() => self.woken(&wake),
+            let now = Instant::now();
+            self.schedule.come_due(now);
+            if !self.schedule.has_turn() && self.look_at > now {
+                let next = self.schedule.next_due().map_or(self.look_at, |due| due.min(self.look_at));
+                tokio::select! {
+                    () = tokio::time::sleep_until(next) => {}
+                    Some(wake) = wakes.recv() => self.woken(&wake),
+                }
+            } else if self.slots.available_permits() == 0 {
+                self.shared.settings.metrics.pulse().waits_for_a_slot();
+                let wake = tokio::select! {
+                    // The semaphore is never closed; the claim takes the slot.
+                    _ = self.slots.acquire() => None,
+                    Some(wake) = wakes.recv() => Some(wake),
+                };
+                wake.iter().for_each(|wake| self.woken(wake));
+            } else {
+                // Calls that are about to end go first: one claim then fills all their places, which saves round trips, and with
+                // `appendfsync always` writes to the disk.
+                return tokio::task::yield_now().await;
             }
         }
     }
 
     fn woken(&mut self, wake: &Wake) {
-        let (only, at) = match wake {
-            Wake::One(lane) => match self.shared.lanes.find(lane) {
-                Some(number) => (Some(number), Instant::now()),
-                None => return, // another worker's lane
-            },
-            Wake::Due(number, at) => (Some(*number), *at),
-            Wake::All => (None, Instant::now()),
-        };
-        for look in &mut self.looks {
-            if only.is_none_or(|number| number == look.lane) {
-                look.at = look.at.min(at);
-            }
+        match wake {
+            Wake::One(lane) => self.schedule.wake(*lane, Instant::now()),
+            Wake::Due(lane, at) => self.schedule.will_be_due(*lane, *at),
+            Wake::CircuitTurned(lane) => self.schedule.reconsider(*lane),
+            Wake::All => (self.look_at, self.passed_over) = (Instant::now(), 0),
         }
+    }
+
+    /// Looks which lanes are ready, or claims from the lane whose turn it is, its share of the free slots.
+    async fn step(&mut self) {
+        if self.look_at <= Instant::now() {
+            return self.look().await;
+        }
+        let Some(turn) = self.schedule.next_turn() else { return };
+        let free = self.slots.available_permits();
+        self.claim(turn, free.div_ceil(turn.sharing.max(1)).min(MAX_CLAIM)).await;
+    }
+
+    /// Asks Redis which lanes are ready: in one round trip, unless they are very many.
+    async fn look(&mut self) {
+        self.shared.settings.metrics.pulse().tried();
+        let asked = Instant::now();
+        match self.ready().await {
+            Ok((now, ready, is_full)) => {
+                self.patience.over();
+                self.shared.observe_clock(now, asked);
+                let waits = self.note_ready(now, &ready);
+                if is_full {
+                    self.passed_over += READY_AT_ONCE;
+                    return; // the next step goes on
+                }
+                self.passed_over = 0;
+                let soon = waits && ready.len() < MANY || !self.hears.load(Ordering::Relaxed);
+                self.look_at = Instant::now() + if soon { LOOK_AT_WAITING } else { LOOK_AT_IDLE };
+            }
+            Err(error) => self.patience.wait(&error).await,
+        }
+    }
+
+    /// Redis's time, and what is ready by then or soon; whether there is more.
+    async fn ready(&self) -> Result<(Millis, Vec<Ready>, bool), StoreError> {
+        let store = &self.shared.store;
+        let clock = match self.shared.memory.clock() {
+            Some(clock) => clock,
+            None => store.now().await?,
+        };
+        let ready = store.ready_behind(clock.plus(AHEAD), self.passed_over);
+        let (now, (ready, is_full)) = tokio::try_join!(store.now(), ready)?;
+        Ok((now, ready, is_full))
+    }
+
+    /// Takes note of them; whether anything waits in a lane of this worker that it may claim.
+    fn note_ready(&mut self, now: Millis, ready: &[Ready]) -> bool {
+        let read = Instant::now();
+        let mut waits = false;
+        for Ready { lane, due } in ready {
+            let Some(number) = self.shared.lanes.find(lane) else { continue }; // another worker's
+            let at = match now.since(*due) {
+                Duration::ZERO => read + due.since(now),
+                ago => read.checked_sub(ago).unwrap_or(read),
+            };
+            self.schedule.is_ready(number, at);
+            waits |= !self.schedule.is_blocked(number);
+        }
+        waits
     }
 
     /// How many sends may be claimed of a lane now.
     fn allowance(&self, served: &ServedLane, fit: Fit) -> Allowance {
         let (now, sends_from) = (Instant::now(), self.shared.trouble.sends_from());
         match fit {
-            Fit::NotForMoney => Allowance::NotBefore(now + LOOK_AT_WAITING),
+            Fit::NotForMoney => Allowance::NotBefore(now + LOOK_AT_FITNESS),
             // The look at the server behind the new connection is under way.
             Fit::ForMoneyOver(link) if link != self.links.newest() => Allowance::NotBefore(now + LOOK_AT_UNCHECKED),
             Fit::ForMoney | Fit::ForMoneyOver(_)
                 if self.shared.settings.journal.as_ref().is_some_and(|journal| !journal.is_fit()) =>
             {
-                Allowance::NotBefore(now + LOOK_AT_WAITING)
+                Allowance::NotBefore(now + LOOK_AT_FITNESS)
             }
             Fit::ForMoney | Fit::ForMoneyOver(_) if now < sends_from => Allowance::NotBefore(sends_from),
             Fit::ForMoney | Fit::ForMoneyOver(_) if !self.shared.guard.allows() => {
@@ -246,20 +323,59 @@ impl Claimer {
     }
 
     /// Claims at most `share` jobs of one lane and hands them on.
-    async fn claim(&mut self, at: usize, share: usize) {
-        let lane = self.looks[at].lane;
-        let served = self.shared.lanes.get(lane);
+    async fn claim(&mut self, turn: Turn, share: usize) {
+        let lane = turn.lane;
+        let lanes = Arc::clone(&self.shared.lanes);
+        let served = lanes.get(lane);
         let fit = *self.fit.borrow(); // once: what is allowed by it goes over its connection
         let allowance = self.allowance(served, fit);
+        if let (Some(blocked), Allowance::NotBefore(moment)) = (turn.blocked, allowance)
+            && Instant::now() < blocked.claim_at
+        {
+            return self.schedule.again(lane, moment.min(blocked.claim_at), Some(blocked)); // nothing has changed
+        }
         let share = if allowance == Allowance::Probe { 1 } else { share };
-        let mut slots: Vec<OwnedSemaphorePermit> =
+        let slots: Vec<OwnedSemaphorePermit> =
             std::iter::from_fn(|| Arc::clone(&self.slots).try_acquire_owned().ok()).take(share).collect();
         self.claims += 1;
         self.shared.settings.metrics.pulse().tried();
-        let claim = Claim {
+        let claim = self.wish(lane, slots.len(), allowance, fit);
+        let asked = Instant::now();
+        match self.shared.store.claim(&served.lane, &claim).await {
+            Ok(claimed) if claimed.other_gateway => {
+                self.patience.over();
+                let claim_at = asked + LOOK_AT_BLOCKED;
+                self.schedule.again(lane, claim_at, Some(Blocked { since: asked, claim_at }));
+                if served.note_foreign(true) {
+                    tell_of_other_gateway(&self.shared.store, served).await;
+                }
+            }
+            Ok(claimed) => {
+                self.patience.over();
+                served.note_foreign(false);
+                self.shared.memory.claimed(lane, self.claims, &claimed);
+                self.shared.observe_clock(claimed.now, asked);
+                if allowance == Allowance::Probe && claimed.jobs.iter().any(|job| job.call == Call::Send) {
+                    served.circuit.probing(asked);
+                }
+                self.claim_again(lane, &claimed, allowance, asked);
+                self.hand_on(lane, claimed, slots, asked);
+            }
+            Err(error) => {
+                drop(slots);
+                self.recover(lane, &error).await;
+                self.schedule.again(lane, Instant::now(), None);
+                self.shared.trouble.noticed();
+            }
+        }
+    }
+
+    fn wish(&self, lane: LaneNumber, slots: usize, allowance: Allowance, fit: Fit) -> Claim<'_> {
+        let served = self.shared.lanes.get(lane);
+        Claim {
             worker: &self.shared.settings.name,
             lease: self.shared.settings.lease,
-            slots: slots.len(),
+            slots,
             rate_per_second: served.rate_per_second,
             number: self.claims,
             known: self.shared.memory.known(lane),
@@ -279,71 +395,66 @@ impl Claimer {
                 (Allowance::All | Allowance::Probe, Fit::ForMoneyOver(link)) => Some(link),
                 (Allowance::NotBefore(_), _) | (_, Fit::ForMoney | Fit::NotForMoney) => None,
             },
-        };
-        let asked = Instant::now();
-        match self.shared.store.claim(&served.lane, &claim).await {
-            Ok(claims) if claims.other_gateway => {
-                self.patience.over();
-                self.looks[at].at = asked + LOOK_AT_EMPTY;
-                if served.note_foreign(true) {
-                    tell_of_other_gateway(&self.shared.store, served).await;
-                }
+        }
+    }
+
+    /// Notes when the lane is to be claimed from again. What is due later than looks see ahead is found by a look.
+    fn claim_again(&mut self, lane: LaneNumber, claimed: &Claimed, allowance: Allowance, asked: Instant) {
+        self.shared.left.note(lane, claimed.sends_left);
+        let now = Instant::now();
+        let gave_nothing = claimed.jobs.is_empty() && claimed.quarantined.is_empty() && claimed.left.is_empty();
+        let due = claimed.next_due.map(|due| now + due.since(claimed.now));
+        let due = due.map(|due| if gave_nothing { due.max(now + LOOK_AFTER_NOTHING) } else { due });
+        match allowance {
+            Allowance::NotBefore(moment) if claimed.sends_left => {
+                let claim_at = due.unwrap_or(now + LOOK_AT_BLOCKED).min(now + LOOK_AT_BLOCKED);
+                self.schedule.again(lane, claim_at.min(moment), Some(Blocked { since: asked, claim_at }));
             }
-            Ok(claims) => {
-                self.patience.over();
-                served.note_foreign(false);
-                self.shared.memory.claimed(lane, self.claims, &claims);
-                self.shared.observe_clock(claims.now, asked);
-                let hears = self.hears.load(Ordering::Relaxed);
-                let next = next_look(&claims, asked, if hears { LOOK_AT_EMPTY } else { LOOK_AT_WAITING });
-                self.looks[at].at = match allowance {
-                    Allowance::All => next,
-                    Allowance::NotBefore(moment) => next.min(moment),
-                    Allowance::Probe => {
-                        if claims.jobs.iter().any(|job| job.call == Call::Send) {
-                            served.circuit.probing(asked);
-                        }
-                        next
-                    }
-                };
-                if claims.lost_writes {
-                    self.shared.guard.suspect();
-                    served.tell_of_lost_writes();
+            Allowance::All | Allowance::Probe | Allowance::NotBefore(_) => {
+                if let Some(due) = due.filter(|due| *due < now + AHEAD) {
+                    self.schedule.again(lane, due, None);
                 }
-                for key in &claims.orphans {
-                    tracing::error!(lane = %served.lane, key, "put aside: it was due and has no record that can be read");
-                }
-                if !claims.jobs.is_empty() {
-                    crash_point("after_claim");
-                }
-                let clock = RedisClock::new(claims.now);
-                for job in &claims.jobs {
-                    served.metrics.claimed(job.call, job.due.map_or(Duration::ZERO, |due| claims.now.since(due)));
-                }
-                let held = claims.jobs.into_iter().zip(slots.drain(..)).map(|(job, slot)| {
-                    let lease = self.shared.leases.hold(lane, job.id());
-                    let span = attempt(&self.shared.settings.traces, &served.lane, &job, asked);
-                    Held { job, lane, epoch: claims.epoch, claimed: asked, clock, span, _lease: lease, slot }
-                });
-                self.handoff.put(held);
-            }
-            Err(error) => {
-                drop(slots);
-                self.recover(lane, &error).await;
-                self.shared.trouble.noticed();
             }
         }
     }
 
+    /// Hands on what a claim gave, and tells what it could not give.
+    fn hand_on(&self, lane: LaneNumber, claimed: Claimed, slots: Vec<OwnedSemaphorePermit>, asked: Instant) {
+        let served = self.shared.lanes.get(lane);
+        if claimed.lost_writes {
+            self.shared.guard.suspect();
+            served.tell_of_lost_writes();
+        }
+        for (key, why) in &claimed.quarantined {
+            tracing::error!(lane = %served.lane, key, %why, "in quarantine: it was due and cannot be read; see `bursar quarantine list`");
+        }
+        for key in &claimed.left {
+            tracing::warn!(lane = %served.lane, key, "left to a worker of a newer build, which wrote it");
+        }
+        if !claimed.jobs.is_empty() {
+            crash_point("after_claim");
+        }
+        let clock = RedisClock::new(claimed.now);
+        for job in &claimed.jobs {
+            served.metrics.claimed(job.call, job.due.map_or(Duration::ZERO, |due| claimed.now.since(due)));
+        }
+        let held = claimed.jobs.into_iter().zip(slots).map(|(job, slot)| {
+            let lease = self.shared.leases.hold(lane, &job);
+            let span = attempt(&self.shared.settings.traces, &served.lane, &job, asked);
+            Held { job, lane, claimed: asked, clock, span, _lease: lease, slot }
+        });
+        self.handoff.put(held);
+    }
+
     /// After a failed claim nobody knows whether it took effect: wait for Redis, and give back what it took, unsent.
     /// A worker that is told to drain meanwhile leaves that to the end of the lease.
-    async fn recover(&mut self, lane: LaneNumber, error: &bursar_store::StoreError) {
+    async fn recover(&mut self, lane: LaneNumber, error: &StoreError) {
         self.patience.wait(error).await;
         let served = self.shared.lanes.get(lane);
         let lane = &served.lane;
         while !self.drain.is_cancelled() {
             self.shared.settings.metrics.pulse().tried();
-            match self.shared.store.unclaim(lane, &self.shared.settings.name, self.claims).await {
+            match self.shared.store.recover_claim(lane, &self.shared.settings.name, self.claims).await {
                 Ok(0) => return,
                 Ok(given_back) => {
                     served.metrics.lost(Lost::GivenBack, given_back);
@@ -358,9 +469,8 @@ impl Claimer {
     /// Certainly not called about: back to where they were, for another worker.
     async fn give_back(&self) {
         for held in self.handoff.take_all() {
-            let name = [held.job.id()];
             let served = self.shared.lanes.get(held.lane);
-            match self.shared.store.release(&served.lane, &name).await {
+            match self.shared.store.release(&served.lane, &[&held.job]).await {
                 Ok(_) => served.metrics.lost(Lost::GivenBack, 1),
                 Err(error) => {
                     tracing::warn!(error = %error.chain(), lane = %served.lane, key = %held.job.key, fence = held.job.fence, "could not be given back; it comes due when its lease ends");
@@ -371,7 +481,7 @@ impl Claimer {
 }
 
 /// The span of one claim, from when it was asked for to its end.
-fn attempt(traces: &Traces, lane: &Lane, job: &Claimed, asked: Instant) -> Option<Span> {
+fn attempt(traces: &Traces, lane: &Lane, job: &ClaimedJob, asked: Instant) -> Option<Span> {
     let mut span = traces.begin(job.trace.as_ref(), "attempt", Role::Inside, asked.elapsed())?;
     span.tell("bursar.lane", lane.to_string());
     span.tell("bursar.key", job.key.to_string());
@@ -385,11 +495,4 @@ async fn tell_of_other_gateway(store: &Store, served: &ServedLane) {
     let (lane, ours) = (&served.lane, &served.identity);
     let theirs = store.gateway(lane).await.ok().flatten().unwrap_or_else(|| "another gateway".into());
     tracing::error!(%lane, "the lane's jobs are for {theirs}, and this worker's configuration says {ours}: it claims nothing there. If the gateway has changed, say so: `bursar confirm-gateway {lane}`");
-}
-
-fn next_look(claims: &Claims, asked: Instant, look_at_empty: Duration) -> Instant {
-    match claims.next_due {
-        Some(due) => asked + due.since(claims.now).min(LOOK_AT_WAITING),
-        None => asked + look_at_empty,
-    }
 }

@@ -14,7 +14,7 @@ use bursar_telemetry::Metrics;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use crate::ahead::{Ahead, ahead};
+use crate::ahead::{Ahead, Unread, compare};
 use crate::lanes::Lanes;
 use crate::trouble::Trouble;
 
@@ -60,6 +60,8 @@ pub(crate) struct Guard {
     /// When a claim last found that writes were lost.
     suspected: Mutex<Instant>,
     memory: Mutex<Memory>,
+    /// The records that could not be read when they were last compared.
+    unread: Mutex<Vec<Unread>>,
 }
 
 /// The memory of the journals.
@@ -69,16 +71,16 @@ struct Memory {
     before: Option<Recall>,
     /// The sends of this process.
     own: FileRecall,
-    own_epochs: BTreeMap<String, u64>,
+    own_fences: BTreeMap<String, u64>,
 }
 
 impl Memory {
     fn whole(&self) -> Recall {
         let mut recall = self.before.clone().unwrap_or_default();
         recall.files.push(self.own.clone());
-        for (lane, epoch) in &self.own_epochs {
-            let highest = recall.epochs.entry(lane.clone()).or_default();
-            *highest = (*epoch).max(*highest);
+        for (lane, fence) in &self.own_fences {
+            let highest = recall.fences.entry(lane.clone()).or_default();
+            *highest = (*fence).max(*highest);
         }
         recall
     }
@@ -99,7 +101,8 @@ impl Guard {
             memory.own.incarnation.clone_from(&expected.incarnation);
         }
         let (found, suspected, memory) = (Mutex::new(Found::Nothing), Mutex::new(Instant::now()), Mutex::new(memory));
-        Self { store, lanes, journal, expected, trouble, metrics, found, suspected, memory }
+        let unread = Mutex::default();
+        Self { store, lanes, journal, expected, trouble, metrics, found, suspected, memory, unread }
     }
 
     /// Tells if there is anything to guard.
@@ -125,15 +128,15 @@ impl Guard {
     }
 
     /// A send is about to be written down.
-    pub(crate) fn sends(&self, lane: &Lane, key: &str, fence: u64, epoch: u64) {
+    pub(crate) fn sends(&self, lane: &Lane, key: &str, fence: u64) {
         if !self.is_needed() {
             return;
         }
         let lane = lane.to_string();
         let mut memory = locked(&self.memory);
         memory.own.lanes.insert(lane.clone());
-        let highest = memory.own_epochs.entry(lane.clone()).or_default();
-        *highest = epoch.max(*highest);
+        let highest = memory.own_fences.entry(lane.clone()).or_default();
+        *highest = fence.max(*highest);
         memory.own.newest.add(Send { lane, key: key.to_owned(), fence });
     }
 
@@ -186,9 +189,17 @@ impl Guard {
         }
         let lanes: Vec<Lane> = self.lanes.numbers().map(|number| self.lanes.get(number).lane.clone()).collect();
         let recall = locked(&self.memory).whole();
-        let mut reasons = ahead(&self.store, &lanes, &recall).await?;
+        let (mut reasons, unread) = compare(&self.store, &lanes, &recall).await?;
+        self.note_unread(unread);
         reasons.extend(self.journal.as_ref().filter(|journal| !journal.is_fit()).map(|_| Ahead::Unwritable));
         Ok(reasons)
+    }
+
+    /// Says once of each record that it cannot be read.
+    fn note_unread(&self, unread: Vec<Unread>) {
+        let mut known = locked(&self.unread);
+        unread.iter().filter(|unread| !known.contains(unread)).for_each(Unread::tell);
+        *known = unread;
     }
 
     /// Reads the files that are there, once. They can be large, and the disk slow.

@@ -9,7 +9,7 @@ use bursar_domain::{
     Response, ResponseEvidence, State, Subject, after, check_content, next_action,
 };
 use bursar_gateways::Order;
-use bursar_store::{Asked, Claimed, Commit, Committed, Evidence, Resend, ResponseId, Store, crash_point};
+use bursar_store::{ClaimedJob, Commit, Committed, Evidence, Resend, ResponseKnownBy, Store, crash_point};
 use bursar_telemetry::{Lost, Metrics, Role};
 use serde_json::Map;
 use tokio::time::Instant;
@@ -19,10 +19,7 @@ use crate::circuit::Turn;
 use crate::claimer::Bell;
 use crate::committer::Commits;
 use crate::handoff::Held;
-use crate::lanes::{Lanes, ServedLane};
-
-/// The gateway's numbers kept for one job.
-const MAX_TRADE_NOS: usize = 8;
+use crate::lanes::{LaneNumber, Lanes, ServedLane};
 
 /// What every handler call shares.
 pub(crate) struct Runtime {
@@ -119,10 +116,10 @@ async fn call(runtime: &Runtime, held: &Held, order: &mut Order, facts: Facts, c
     }
     drop(calling);
     if call == Call::Send {
-        tell_the_circuit(runtime, served, reading.received);
+        tell_the_circuit(runtime, held.lane, reading.received);
     }
     let trade_nos = learn(order, &reading);
-    let response = response_id(held, call, &reading);
+    let response = known_by(held, call, &reading);
     let facts = Facts {
         asks: facts.asks + u32::from(call == Call::Ask),
         can_ask: served.gateway.can_ask(order),
@@ -147,23 +144,21 @@ async fn call(runtime: &Runtime, held: &Held, order: &mut Order, facts: Facts, c
         more: Map::new(),
     });
     let commit = Commit {
-        key: order.key.clone(),
-        fence: held.job.fence,
-        token: held.job.token.clone(),
-        era: held.job.era,
-        decided: now,
-        hash: held.job.hash.clone(),
         evidence: evidence(call, reading.answer),
-        next,
-        asked: if call == Call::Ask { Asked::Yes } else { Asked::No },
+        queried: call == Call::Ask,
         resend: if call == Call::Send && reading.answer.did_nothing() { Resend::GivenBack } else { Resend::Counts },
         trade_nos,
-        known_trade_nos: order.trade_nos.clone(),
         gateway_status: reading.status.clone(),
         response,
-        line: Some(event.recorded()),
+        event: Some(event),
+        ..end(held, now, next)
     };
     (commit, reading)
+}
+
+/// The end of a claim of which nothing more is known than what follows.
+fn end(held: &Held, decided: Millis, next: Next) -> Commit {
+    Commit { reason: next.reason.clone(), ..Commit::new(&held.job, decided, next) }
 }
 
 /// What an answer is worth when the job has moved on meanwhile.
@@ -185,9 +180,11 @@ fn evidence(call: Call, answer: Answer) -> Evidence {
     }
 }
 
-fn tell_the_circuit(runtime: &Runtime, served: &ServedLane, received: Received) {
+fn tell_the_circuit(runtime: &Runtime, lane: LaneNumber, received: Received) {
+    let served = runtime.lanes.get(lane);
     let turn = served.circuit.sent(received, Instant::now());
     if let Some(turn) = turn {
+        runtime.bell.circuit_turned(lane);
         tell_people(runtime, served, turn);
     }
     match turn {
@@ -217,25 +214,24 @@ fn tell_people(runtime: &Runtime, served: &ServedLane, turn: Turn) {
     });
 }
 
-/// Adds a number that the gateway had not named before; the list then goes into the record.
-fn learn(order: &mut Order, reading: &Reading) -> Option<Vec<String>> {
-    let new = reading.trade_no.as_ref().filter(|number| order.trade_nos.last() != Some(number))?;
+/// The number that the gateway names, unless it named that one last.
+fn learn(order: &mut Order, reading: &Reading) -> Vec<String> {
+    let new = reading.trade_no.as_ref().filter(|number| order.trade_nos.last() != Some(number));
+    let Some(new) = new else { return Vec::new() };
     order.trade_nos.retain(|number| number != new);
     order.trade_nos.push(new.clone());
-    let surplus = order.trade_nos.len().saturating_sub(MAX_TRADE_NOS);
-    order.trade_nos.drain(..surplus);
-    Some(order.trade_nos.clone())
+    vec![new.clone()]
 }
 
 /// What the response is known by, if it can be relied on: its number for the job, else its request's id. An answer to a query
 /// names the job, so only a number that the job did not have is looked at. One that the job has may be a hint that nothing
 /// vouched for, so a response to a send is looked at whatever it names.
-fn response_id(held: &Held, call: Call, reading: &Reading) -> Option<ResponseId> {
+fn known_by(held: &Held, call: Call, reading: &Reading) -> Option<ResponseKnownBy> {
     match (reading.received, &reading.trade_no, call) {
         (Received::Nothing, _, _) | (Received::Response, None, Call::Ask) => None,
         (Received::Response, Some(number), Call::Ask) if held.job.trade_nos.contains(number) => None,
-        (Received::Response, Some(number), Call::Send | Call::Ask) => Some(ResponseId::TradeNo(number.clone())),
-        (Received::Response, None, Call::Send) => reading.request_id.clone().map(ResponseId::RequestId),
+        (Received::Response, Some(number), Call::Send | Call::Ask) => Some(ResponseKnownBy::TradeNo(number.clone())),
+        (Received::Response, None, Call::Send) => reading.request_id.clone().map(ResponseKnownBy::RequestId),
     }
 }
 
@@ -269,21 +265,9 @@ fn without_a_call(held: &Held, mut next: Next, worker: &str) -> Commit {
     let same = |had: &&Reason| next.reason.as_ref().is_some_and(|rule| rule.has_code_of(had));
     next.reason = held.job.reason.as_ref().filter(same).cloned().or(next.reason);
     Commit {
-        key: held.job.key.to_string(),
-        fence: held.job.fence,
-        token: held.job.token.clone(),
-        era: held.job.era,
-        decided: held.clock.now(),
-        hash: held.job.hash.clone(),
-        evidence: Evidence::None,
-        next,
-        asked: Asked::No,
         resend: if skipped.is_some() { Resend::Skipped } else { Resend::Counts },
-        trade_nos: None,
-        known_trade_nos: Vec::new(),
-        gateway_status: None,
-        response: None,
-        line: skipped.map(|event| event.recorded()),
+        event: skipped,
+        ..end(held, held.clock.now(), next)
     }
 }
 
@@ -294,8 +278,9 @@ async fn give_back(runtime: &Runtime, held: &mut Held, why: &'static str) {
     }
     let served = runtime.lanes.get(held.lane);
     let (lane, fence) = (&served.lane, held.job.fence);
-    let name = [held.job.id()];
-    match runtime.store.release(lane, &name).await {
+    match runtime.store.release(lane, &[&held.job]).await {
+        // Another claim stands, or a response to an earlier one has come meanwhile, with which the job is looked at.
+        Ok(0) => tracing::warn!(%lane, key = %held.job.key, fence, "not given back, for it has moved on: {why}"),
         Ok(_) => {
             served.metrics.lost(Lost::GivenBack, 1);
             tracing::warn!(%lane, key = %held.job.key, fence, "given back unsent: {why}");
@@ -320,22 +305,22 @@ async fn record(runtime: &Runtime, mut held: Held, commit: Commit) {
     drop((slot, committing));
     if let Some(attempt) = &mut held.span {
         attempt.tell("bursar.state", state.as_str());
-        if committed == Some(Committed::Stale) {
+        if committed == Some(Committed::Late) {
             attempt.failed("came too late");
         }
     }
     match (committed, due) {
-        (Some(Committed::Ok | Committed::Again), Due::Send(at) | Due::Ask(at)) => {
+        (Some(Committed::Done | Committed::Again), Due::Send(at) | Due::Ask(at)) => {
             runtime.bell.ring(held.lane, at.since(held.clock.now()));
         }
-        (Some(Committed::Ok | Committed::Again), Due::Never) => {}
+        (Some(Committed::Done | Committed::Again), Due::Never) => {}
         (Some(Committed::Mismatch), _) => {
             served.metrics.mismatch();
             served.metrics.committed(State::NeedsReview);
             tracing::error!(%lane, key = %held.job.key, fence, "needs review: the response is known by a number that another one has");
             return;
         }
-        (Some(Committed::Stale), _) => {
+        (Some(Committed::Late), _) => {
             served.metrics.lost(Lost::Commit, 1);
             tracing::warn!(%lane, key = %held.job.key, fence, "came too late: the job has moved on; the answer is evidence for what follows");
             return;
@@ -354,7 +339,7 @@ async fn record(runtime: &Runtime, mut held: Held, commit: Commit) {
 }
 
 /// Counts a claim's end, and the job's own if this was it.
-fn count(served: &ServedLane, job: &Claimed, state: State, now: Millis) {
+fn count(served: &ServedLane, job: &ClaimedJob, state: State, now: Millis) {
     served.metrics.committed(state);
     if let (true, false, Some(created)) = (state.is_terminal(), job.state.is_terminal(), job.created) {
         served.metrics.ended(state, now.since(created));

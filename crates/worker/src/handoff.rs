@@ -6,7 +6,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 
 use bursar_domain::Millis;
-use bursar_store::Claimed;
+use bursar_store::ClaimedJob;
 use bursar_telemetry::Span;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::Instant;
@@ -16,10 +16,8 @@ use crate::lease::Lease;
 
 /// A job that this worker holds, with its place among the calls in flight.
 pub(crate) struct Held {
-    pub(crate) job: Claimed,
+    pub(crate) job: ClaimedJob,
     pub(crate) lane: LaneNumber,
-    /// The lane's epoch after the claim.
-    pub(crate) epoch: u64,
     /// Before the claim was asked for: its lease runs from no earlier moment.
     pub(crate) claimed: Instant,
     pub(crate) clock: RedisClock,

@@ -1,7 +1,7 @@
 //! The apalis-redis door: what stock `RedisStorage` producers push is taken into the store, and out of their queue only once
 //! the store has it. Whoever dies in between has it submitted again, which makes no second job.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -40,9 +40,9 @@ impl Intake {
     async fn follow(&self, store: &Store, queue: &str, drain: &CancellationToken) {
         let mut patience = Patience::new(Doing::Taking, Trouble::now(Arc::clone(&self.metrics)));
         let (first, longest) = LOOKS;
-        let mut pause = first;
+        let (mut pause, mut unread) = (first, HashSet::new());
         while !drain.is_cancelled() {
-            match self.step(store, queue).await {
+            match self.step(store, queue, &mut unread).await {
                 Ok(0) => {
                     patience.over();
                     drain.run_until_cancelled(tokio::time::sleep(pause)).await;
@@ -75,23 +75,36 @@ impl Intake {
         };
         let submitted = store.submit(std::slice::from_ref(&job)).await?;
         let verdict = submitted.into_iter().map(|submission| verdict(&job, submission)).next();
-        let verdict = verdict.unwrap_or_else(|| Verdict::Refused("it was not answered".into())); // one answer per job
+        let verdict = verdict.unwrap_or_else(|| Err("it was not answered".into())); // one answer per job
+        let verdict = verdict.unwrap_or_else(Verdict::Refused);
         if verdict == Verdict::Accepted {
             store.settle_aside(queue, aside.number, Act::Submitted, operator).await?;
         }
         Ok(verdict)
     }
 
-    /// One bounded step; how many tasks waited.
-    async fn step(&self, store: &Store, queue: &str) -> Result<usize, StoreError> {
+    /// One bounded step; how many tasks there was a verdict on. `unread` are the tasks that stay where they are, for the records of
+    /// their jobs cannot be read.
+    async fn step(&self, store: &Store, queue: &str, unread: &mut HashSet<Vec<u8>>) -> Result<usize, StoreError> {
         let tasks = store.waiting_tasks(queue, &self.name).await?;
-        if tasks.is_empty() {
+        let (mut judged, mut left) = (Vec::with_capacity(tasks.len()), HashSet::new());
+        for (task, verdict) in tasks.iter().zip(self.submit(store, &tasks).await?) {
+            match verdict {
+                Ok(verdict) => judged.push((task.clone(), verdict)),
+                Err(why) => {
+                    if !unread.contains(&task.id) {
+                        tracing::warn!(queue, "a task stays where it is: {why}");
+                    }
+                    left.insert(task.id.clone());
+                }
+            }
+        }
+        *unread = left;
+        if judged.is_empty() {
             return Ok(0);
         }
-        let verdicts = self.submit(store, &tasks).await?;
         crash_point("before_take");
-        let waited = tasks.len();
-        let taken = store.take_tasks(queue, &tasks.into_iter().zip(verdicts).collect::<Vec<_>>()).await?;
+        let taken = store.take_tasks(queue, &judged).await?;
         crash_point("after_take");
         if taken.kept_aside > 0 {
             tracing::warn!(
@@ -100,11 +113,14 @@ impl Intake {
                 "what was pushed is no job that can be taken; `bursar intake` lists it"
             );
         }
-        Ok(waited)
+        Ok(judged.len())
     }
 
-    /// Submits the tasks' jobs on the one way that all jobs go; a verdict for each, in order.
-    async fn submit(&self, store: &Store, tasks: &[Task]) -> Result<Vec<Verdict>, StoreError> {
+    /// Submits the tasks' jobs on the one way that all jobs go; a verdict for each, in order, or why there can be none.
+    async fn submit(&self, store: &Store, tasks: &[Task]) -> Result<Vec<Result<Verdict, String>>, StoreError> {
+        if tasks.is_empty() {
+            return Ok(Vec::new());
+        }
         let mut jobs = Vec::with_capacity(tasks.len());
         let mut refusals = Vec::with_capacity(tasks.len());
         for task in tasks {
@@ -118,7 +134,8 @@ impl Intake {
         }
         let submitted = store.submit(&jobs).await?;
         let mut verdicts = jobs.iter().zip(submitted).map(|(job, submission)| verdict(job, submission));
-        let refused = |refusal: Option<String>| refusal.map(Verdict::Refused).or_else(|| verdicts.next());
+        let refused =
+            |refusal: Option<String>| refusal.map(|why| Ok(Verdict::Refused(why))).or_else(|| verdicts.next());
         Ok(refusals.into_iter().filter_map(refused).collect())
     }
 }
@@ -144,9 +161,12 @@ fn read(payload: &Payload, run_at: Option<Millis>, accounts: &HashMap<String, Ac
 }
 
 /// What a submission means for the task that held the job.
-fn verdict(job: &Job, submission: Submission) -> Verdict {
+///
+/// # Errors
+/// Why there is no telling whether the store has the job.
+fn verdict(job: &Job, submission: Submission) -> Result<Verdict, String> {
     let name = format!("{} {}", job.lane, job.key);
-    match submission {
+    Ok(match submission {
         Submission::New | Submission::Existing(_) => Verdict::Accepted,
         Submission::Conflict { first } if first == job.key.as_str() => {
             Verdict::Refused(format!("{name} was submitted before with other content"))
@@ -154,5 +174,6 @@ fn verdict(job: &Job, submission: Submission) -> Verdict {
         Submission::Conflict { first } => {
             Verdict::Refused(format!("{name} is about the same thing as {first}, which was there first"))
         }
-    }
+        Submission::Unreadable(why) => return Err(format!("{name} is there, and its record cannot be read: {why}")),
+    })
 }

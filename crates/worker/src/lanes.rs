@@ -79,6 +79,11 @@ impl LaneNumber {
     pub(crate) fn index(self) -> usize {
         self.0
     }
+
+    #[cfg(test)]
+    pub(crate) fn of(index: usize) -> Self {
+        Self(index)
+    }
 }
 
 impl Lanes {

@@ -1,9 +1,9 @@
 //! Leases: which jobs are ours, and the loop that keeps them ours, which depends on nothing but Redis.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use bursar_store::{ClaimId, Known, Renewal, StoreError};
+use bursar_store::{ClaimedJob, Held, Renewal, StoreError};
 use bursar_telemetry::{Doing, Lost};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -15,7 +15,7 @@ use crate::shared::Shared;
 /// A lease is renewed this many times before it would end.
 pub(crate) const RENEWALS_PER_LEASE: u32 = 3;
 
-type Claims = HashSet<(LaneNumber, ClaimId)>;
+type Claims = HashSet<(LaneNumber, Held)>;
 
 /// All claims of this worker whose leases are to be renewed.
 #[derive(Default)]
@@ -30,29 +30,32 @@ impl Leases {
     }
 
     /// Has a lease renewed until the returned guard is dropped.
-    pub(crate) fn hold(self: &Arc<Self>, lane: LaneNumber, claim: ClaimId) -> Lease {
-        let claim = (lane, claim);
+    pub(crate) fn hold(self: &Arc<Self>, lane: LaneNumber, job: &ClaimedJob) -> Lease {
+        let claim = (lane, Held { key: job.key.to_string(), fence: job.fence, token: job.token.clone() });
         self.lock().insert(claim.clone());
         Lease { leases: Arc::clone(self), claim }
     }
 
     /// How many of these are still worked on.
-    fn count_held(&self, lane: LaneNumber, claims: &[ClaimId], keys: &[String]) -> usize {
+    fn count_held(&self, lane: LaneNumber, claims: &[Held], keys: &[String]) -> usize {
         let held = self.lock();
         let lost = claims.iter().filter(|claim| keys.contains(&claim.key));
-        lost.filter(|claim| held.contains(&(lane, ClaimId::clone(claim)))).count()
+        lost.filter(|claim| held.contains(&(lane, Held::clone(claim)))).count()
     }
 
-    fn of_lane(&self, lane: LaneNumber) -> Vec<ClaimId> {
-        let held = self.lock();
-        held.iter().filter(|(of, _)| *of == lane).map(|(_, claim)| claim.clone()).collect()
+    fn by_lane(&self) -> BTreeMap<LaneNumber, Vec<Held>> {
+        let mut by_lane: BTreeMap<LaneNumber, Vec<Held>> = BTreeMap::new();
+        for (lane, claim) in self.lock().iter() {
+            by_lane.entry(*lane).or_default().push(claim.clone());
+        }
+        by_lane
     }
 }
 
 /// One held lease. Dropped, also by a panic, it is no longer renewed.
 pub(crate) struct Lease {
     leases: Arc<Leases>,
-    claim: (LaneNumber, ClaimId),
+    claim: (LaneNumber, Held),
 }
 
 impl Drop for Lease {
@@ -105,24 +108,26 @@ impl Renewer {
     /// Every lane where a lease is held; where it `speaks`, every lane of which anything is remembered.
     async fn round(&self, speaks: bool) -> Result<(), StoreError> {
         let Shared { lanes, leases, memory, .. } = &self.0;
-        for number in lanes.numbers() {
-            let (held, known) = (leases.of_lane(number), memory.known(number));
-            if held.is_empty() && !(speaks && known != Known::default()) {
-                continue;
+        let mut held = leases.by_lane();
+        if speaks {
+            for number in memory.remembered(lanes) {
+                held.entry(number).or_default();
             }
-            self.renew(number, known, &held).await?;
+        }
+        for (number, held) in held {
+            self.renew(number, &held).await?;
         }
         Ok(())
     }
 
-    async fn renew(&self, number: LaneNumber, known: Known, held: &[ClaimId]) -> Result<(), StoreError> {
+    async fn renew(&self, number: LaneNumber, held: &[Held]) -> Result<(), StoreError> {
         let Shared { store, settings, lanes, leases, memory, .. } = &self.0;
         let served = lanes.get(number);
         let lane = &served.lane;
         let renewal = Renewal {
             worker: &settings.name,
             lease: settings.lease,
-            known,
+            known: memory.known(number),
             on_ambiguous: served.policy.on_ambiguous,
             clock: memory.clock(),
         };

@@ -21,6 +21,7 @@ mod lease;
 mod memory;
 mod patience;
 mod pruning;
+mod schedule;
 mod shared;
 mod trouble;
 mod upkeep;

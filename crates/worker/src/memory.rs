@@ -3,12 +3,12 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use bursar_domain::Millis;
-use bursar_store::{Claims, Known, RECEIPT_KEPT, Renewed};
+use bursar_domain::{Call, Millis};
+use bursar_store::{Claimed, Known, RECEIPT_KEPT, Renewed};
 use tokio::time::Instant;
 
 use crate::handoff::RedisClock;
-use crate::lanes::LaneNumber;
+use crate::lanes::{LaneNumber, Lanes};
 
 /// How long a worker relies on Redis having its last receipt: well within the time for which Redis keeps it.
 const RECEIPT_TRUSTED: Duration = RECEIPT_KEPT.saturating_sub(Duration::from_secs(600));
@@ -65,27 +65,32 @@ impl Memory {
         self.lock().clock.map(|clock| clock.now())
     }
 
-    /// Takes note of what a claim call, the `number`th, has shown.
-    pub(crate) fn claimed(&self, lane: LaneNumber, number: u64, claims: &Claims) {
+    /// Takes note of what a claim call, the `number`th, has shown. The fence of one that gave no sends is not remembered: nobody has waited
+    /// until it is kept, and to lose it in a failover is to lose nothing.
+    pub(crate) fn claimed(&self, lane: LaneNumber, number: u64, claimed: &Claimed) {
         let mut inner = self.lock();
         let memory = &mut inner.lanes[lane.index()];
-        memory.saw(claims.epoch, claims.era);
-        if claims.lost_writes {
-            memory.known.receipt = 0;
-        } else if !claims.jobs.is_empty() {
+        if claimed.lost_writes {
+            memory.lost_writes(claimed.fence, claimed.era);
+        } else if claimed.jobs.iter().any(|job| job.call == Call::Send) {
+            memory.saw(claimed.fence, claimed.era);
             (memory.known.receipt, memory.receipt_at) = (number, Instant::now());
         }
     }
 
-    /// Takes note of what a renewal has shown. An epoch that it merely saw is not remembered: a claim whose intent is not kept yet may
-    /// have raised it, and to lose that in a failover is to lose nothing.
+    /// Takes note of what a renewal has shown. A fence that it merely saw is not remembered, for the same reason.
     pub(crate) fn renewed(&self, lane: LaneNumber, renewed: &Renewed) {
         if renewed.lost_writes {
             let mut inner = self.lock();
-            let memory = &mut inner.lanes[lane.index()];
-            memory.saw(renewed.epoch, renewed.era);
-            memory.known.receipt = 0;
+            inner.lanes[lane.index()].lost_writes(renewed.fence, renewed.era);
         }
+    }
+
+    /// The lanes of which anything is remembered.
+    pub(crate) fn remembered(&self, lanes: &Lanes) -> Vec<LaneNumber> {
+        let inner = self.lock();
+        let is_known = |number: &LaneNumber| inner.lanes[number.index()].known != Known::default();
+        lanes.numbers().filter(is_known).collect()
     }
 
     /// Takes note of the time in a reply to what was asked at `asked`; a step when it is not where it should be.
@@ -103,10 +108,15 @@ impl Memory {
 
 impl LaneMemory {
     /// Replies are not read in the order in which they were made: an older one teaches nothing.
-    fn saw(&mut self, epoch: u64, era: u64) {
-        if epoch >= self.known.epoch {
-            (self.known.epoch, self.known.era) = (epoch, era);
+    fn saw(&mut self, fence: u64, era: u64) {
+        if fence >= self.known.fence {
+            (self.known.fence, self.known.era) = (fence, era);
         }
+    }
+
+    fn lost_writes(&mut self, fence: u64, era: u64) {
+        self.saw(fence, era);
+        self.known.receipt = 0;
     }
 }
 

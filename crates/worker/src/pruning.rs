@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use bursar_domain::{Key, Lane, State};
 use bursar_journal::{Closed, Journal, closed, jobs_in, remove, remove_empty, surplus};
-use bursar_store::{Record, Store};
+use bursar_store::{JobRecord, Store, StoredAs};
 use tokio::task::spawn_blocking;
 use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
@@ -90,10 +90,11 @@ async fn open_job(store: &Store, path: &Path) -> Result<Option<Stays>, Failed> {
     for (lane, jobs) in by_lane {
         for batch in jobs.chunks(BATCH) {
             let keys: Vec<Key> = batch.iter().map(|(key, _)| key.clone()).collect();
-            let records = store.jobs(&lane, &keys).await.map_err(Failed::of)?;
-            let open = batch
-                .iter()
-                .find(|(key, fence)| !records.iter().any(|record| record.key == *key && has_settled(record, *fence)));
+            let jobs = store.jobs(&lane, &keys).await.map_err(Failed::of)?;
+            let records: HashMap<&Key, &JobRecord> = jobs.iter().filter_map(readable).collect();
+            let is_open =
+                |(key, fence): &&(Key, u64)| !records.get(key).is_some_and(|record| has_settled(record, *fence));
+            let open = batch.iter().find(is_open);
             if let Some((key, fence)) = open {
                 return Ok(Some(Stays::For(lane, key.clone(), *fence)));
             }
@@ -103,13 +104,21 @@ async fn open_job(store: &Store, path: &Path) -> Result<Option<Stays>, Failed> {
 }
 
 async fn is_settled(store: &Store, lane: &Lane, key: &Key, fence: u64) -> Result<bool, Failed> {
-    let record = store.job(lane, key).await.map_err(Failed::of)?;
-    Ok(record.is_some_and(|record| has_settled(&record, fence)))
+    let job = store.job(lane, key).await.map_err(Failed::of)?;
+    Ok(job.as_ref().and_then(readable).is_some_and(|(_, record)| has_settled(record, fence)))
+}
+
+/// A record that cannot be read settles nothing: what it knows of the journal's send is not known.
+fn readable(job: &StoredAs) -> Option<(&Key, &JobRecord)> {
+    match job {
+        StoredAs::Job(record) => Some((&record.key, record)),
+        StoredAs::Unreadable { .. } => None,
+    }
 }
 
 /// Tells if a job has ended, and its end counts the sends up to this fence: one that ended as never executed without them has not
 /// settled them.
-fn has_settled(record: &Record, fence: u64) -> bool {
+fn has_settled(record: &JobRecord, fence: u64) -> bool {
     match record.state {
         State::Succeeded | State::Refunded => true,
         State::Failed | State::Cancelled => record.created.is_none() || record.fence >= fence,

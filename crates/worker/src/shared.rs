@@ -7,6 +7,7 @@ use bursar_store::Store;
 use tokio::time::Instant;
 
 use crate::Settings;
+use crate::deadlines::LeftSends;
 use crate::guard::Guard;
 use crate::lanes::Lanes;
 use crate::lease::Leases;
@@ -23,6 +24,7 @@ pub(crate) struct Shared {
     pub(crate) memory: Arc<Memory>,
     pub(crate) trouble: Trouble,
     pub(crate) guard: Arc<Guard>,
+    pub(crate) left: Arc<LeftSends>,
 }
 
 impl Shared {
@@ -37,7 +39,8 @@ impl Shared {
             trouble.clone(),
             Arc::clone(&settings.metrics),
         );
-        Self { store, settings, lanes, leases: Arc::default(), memory, trouble, guard: Arc::new(guard) }
+        let (leases, left) = (Arc::default(), Arc::default());
+        Self { store, settings, lanes, leases, memory, trouble, guard: Arc::new(guard), left }
     }
 
     /// Takes note of Redis's time in a reply, and when that was asked for. All times of jobs are Redis's, so a clock that was wrong

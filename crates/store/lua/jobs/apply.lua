@@ -11,8 +11,9 @@
 --       ('' = unchanged), webhook event ('' = none), what the response is known by ('' = nothing), further arguments, then those: a letter
 --       with a text behind it, 'h' a line for the history's list, 'b' the key of another job that has a business key ('' = none has, and the
 --       job has it now), a space and that business key, which is a guard like the record, 'n' and 'f' what a response is known by, unless it
---       is another's, and no longer is, 'e' an event of this name to publish, 'w' a webhook event before the one above, 't' what was tried
---       of the first one, 'd' deletes whatever else is kept of the job, 'x' the record too, with its business keys, each 'u'
+--       is another's, and no longer is, 'e' an event of this name to publish, 'p' why the queue is paused from now on, 'w' a webhook event
+--       before the one above, 't' what was tried of the first one, 'd' deletes whatever else is kept of the job, 'x' the record too, with its
+--       business keys, each 'u'
 -- Returns for each job 'ok' | {'changed', claim, record} as they are ('' = none) | {'owned', key of the job that the response is known by}
 --         | 'paused' | 'repeated' (this very call has the job twice: nothing was done for the second)
 -- shared: whole.lua
@@ -102,6 +103,10 @@ local function further(key, at, count)
     elseif letter == 'u' then deleted[#deleted + 1] = queue_key('business') .. ':' .. word
     elseif letter == 'f' then forgotten[#forgotten + 1] = word
     elseif letter == 'e' then changed[#changed + 1] = { 'queue', queue, 'event', word, 'key', key }
+    elseif letter == 'p' then
+      if redis.pcall('HSETNX', KEYS[2], 'paused', word) == 1 then
+        changed[#changed + 1], event = { 'queue', queue, 'event', 'paused', 'reason', word }, nil
+      end
     elseif letter == 'd' then
       for _, name in ipairs({ 'history', 'delivery', 'outbox' }) do deleted[#deleted + 1] = queue_key(name) .. ':' .. key end
     end

@@ -8,9 +8,10 @@
 --       any): a probe of the gateway, 15 the worker's idea of Redis's time (ms, 0 = none), 16 '1' while a claim whose lease has ended is
 --       left to its worker: after an outage that worker may hold the response, and its commit comes first, 17 the worker's gateway ('' =
 --       any), then for each group that has a weight: the group with a space before it, what a unit of its work adds to its rank
--- Returns {now (ms), next due (ms, -1 = nothing waits), fence, 'ok' | 'lost_writes' | 'other_gateway', era, the era that a person answered
---         for, when that was (ms), keys that too many workers were lost with, jobs}; each job is four of `jobs`: its key, its claim, since
---         when it was due (ms, 0 = not known), its record (false = there is none)
+-- Returns {now (ms), next due (ms, -1 = nothing waits that this worker may claim), fence, 'ok' | 'lost_writes' | 'other_gateway', era, the
+--         era that a person answered for, when that was (ms), keys that too many workers were lost with, jobs, 1 if sends are due that were
+--         left, else 0}; each job is four of `jobs`: its key, its claim, since when it was due (ms, 0 = not known), its record (false =
+--         there is none)
 -- shared: whole.lua
 -- shared: names.lua
 -- shared: ready.lua
@@ -26,11 +27,13 @@ local now_us = time[1] * 1000000 + time[2]
 local paused, arrival_text, turn, fence, era, resumed, resumed_at, gateway =
   unpack(redis.call('HMGET', KEYS[2], 'paused', 'rate_arrival', 'turn', 'fence', 'era', 'resumed', 'resumed_at', 'gateway'))
 fence, era, resumed, resumed_at = tonumber(fence) or 0, tonumber(era) or 0, tonumber(resumed) or 0, tonumber(resumed_at) or 0
-local function nothing(next_due, what) return { now, next_due, fence, what or 'ok', era, resumed, resumed_at, {}, {} } end
+local function nothing(next_due, sends_left, what)
+  return { now, next_due, fence, what or 'ok', era, resumed, resumed_at, {}, {}, sends_left or 0 }
+end
 
 -- The jobs were accepted for, and perhaps sent to, one gateway: a worker that would call another one takes none, and learns nothing.
 if ARGV[17] ~= '' and gateway ~= ARGV[17] then
-  if gateway then return nothing(-1, 'other_gateway') end
+  if gateway then return nothing(-1, 0, 'other_gateway') end
   redis.call('HSET', KEYS[2], 'gateway', ARGV[17])
 end
 
@@ -45,19 +48,25 @@ if lost then
   era = begin_era(era, fence, ARGV[8])
 end
 paused = pause_after_losses(era, resumed, ARGV[12], paused, ARGV[8])
-if lost then return nothing(now, 'lost_writes') end
+if lost then return nothing(now, 0, 'lost_writes') end
 sends_allowed = sends_allowed and not paused
 
--- The queue's place among those with something due. A send that may not be made now makes none.
+-- Sends that a pause keeps are looked at as seldom as this (ms): their deadlines pass all the same.
+local PAUSED_LOOK = 60000
+-- The queue's place among those with something due. Returns when this worker is to claim again (-1 = it need not), and 1 if sends are due
+-- that it left, else 0.
 local function settle_ready(not_before)
-  local due = math.huge
-  local function look(set) due = math.min(due, tonumber(redis.call('ZRANGE', queue_key(set), 0, 0, 'WITHSCORES')[2]) or due) end
-  look('due_queries')
-  if not paused then
-    look('due_sends')
-    if redis.call('EXISTS', queue_key('sends')) == 1 then due = math.min(due, now) end
-  end
-  return set_ready('ready', due < math.huge and math.max(due, not_before) or due)
+  local function first(set) return tonumber(redis.call('ZRANGE', queue_key(set), 0, 0, 'WITHSCORES')[2]) or math.huge end
+  local query, send = first('due_queries'), first('due_sends')
+  if redis.call('EXISTS', queue_key('sends')) == 1 then send = math.min(send, now) end
+  local sends_left = send <= now and 1 or 0
+  if paused then send = math.max(send, now + PAUSED_LOOK) end
+  local function settled(due) return due < math.huge and math.max(due, not_before) or due end
+  set_ready('ready', settled(math.min(query, send)))
+  -- Other workers may claim the sends that this one may not.
+  if not sends_allowed and send <= now then send = math.huge end
+  local due = settled(math.min(query, send))
+  return due < math.huge and due or -1, sends_left
 end
 
 -- GCRA: the arrival is when the bucket will be empty; a burst of 50 ms of the rate smooths what batches bunch together.
@@ -189,5 +198,5 @@ end
 local not_before = 0
 if left_alone then not_before = now + LEFT_ALONE end
 if claimed == allowance then not_before = math.max(not_before, next_call()) end
-local next_due = settle_ready(not_before)
-return { now, next_due, fence, 'ok', era, resumed, resumed_at, poisoned, jobs }
+local next_due, sends_left = settle_ready(not_before)
+return { now, next_due, fence, 'ok', era, resumed, resumed_at, poisoned, jobs, sends_left }

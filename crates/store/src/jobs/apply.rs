@@ -115,6 +115,8 @@ pub struct Guarded {
     pub(crate) delivery: String,
     /// The name of an event about the job that is published besides its state.
     pub(crate) published: Option<&'static str>,
+    /// Why the queue is paused from now on, as recorded.
+    pub(crate) pauses: Option<String>,
     /// What responses are no longer known by.
     pub(crate) forgotten: Vec<String>,
     pub(crate) deletes_history: bool,
@@ -144,6 +146,7 @@ impl Guarded {
             outbox: Vec::new(),
             delivery: String::new(),
             published: None,
+            pauses: None,
             forgotten: Vec::new(),
             deletes_history: false,
             deletes: None,
@@ -253,13 +256,14 @@ fn further(write: &Guarded) -> Vec<String> {
     let responses = write.responses.iter().map(|id| format!("n{id}"));
     let forgotten = write.forgotten.iter().map(|id| format!("f{id}"));
     let published = write.published.iter().map(|name| format!("e{name}"));
+    let pauses = write.pauses.iter().map(|reason| format!("p{reason}"));
     let outbox = write.outbox.iter().map(|event| format!("w{event}"));
     let delivery = Some(&write.delivery).filter(|text| !text.is_empty()).map(|text| format!("t{text}")).into_iter();
     let gone = write.deletes.iter().flat_map(|business_keys| {
         std::iter::once("x".to_owned()).chain(business_keys.iter().map(|name| format!("u{name}")))
     });
     let words = deletes.chain(lines).chain(business).chain(responses).chain(forgotten);
-    words.chain(published).chain(outbox).chain(delivery).chain(gone).collect()
+    words.chain(published).chain(pauses).chain(outbox).chain(delivery).chain(gone).collect()
 }
 
 /// How a job's member of the sets of sends goes on behind its key.

@@ -29,8 +29,10 @@ pub(crate) struct Probe(pub(crate) String);
 pub struct Claimed {
     /// When, in Redis time.
     pub now: Millis,
-    /// When to claim again at the latest; `None` when nothing waits in this queue.
+    /// When to claim again at the latest; `None` when nothing waits that this worker may claim.
     pub next_due: Option<Millis>,
+    /// Whether sends are due that were left: there was no room, the queue is paused, or this worker may not claim them now.
+    pub sends_left: bool,
     /// The jobs.
     pub jobs: Vec<ClaimedJob>,
     /// Due keys that were put in quarantine, with the reason.
@@ -149,7 +151,7 @@ impl ClaimedJob {
     }
 }
 
-type Reply = (u64, i64, u64, String, u64, u64, u64, Vec<String>, Vec<Value>);
+type Reply = (u64, i64, u64, String, u64, u64, u64, Vec<String>, Vec<Value>, u8);
 
 /// Values for each job in a claim's reply: key, claim, since when it was due, record.
 const ROW: usize = 4;
@@ -199,12 +201,13 @@ impl Store {
     }
 
     async fn claimed(&self, lane: &Lane, claim: &Claim<'_>, reply: Reply) -> Result<Claimed, StoreError> {
-        let (now, next_due, fence, what, number, resumed, resumed_at, poisoned, rows) = reply;
+        let (now, next_due, fence, what, number, resumed, resumed_at, poisoned, rows, sends_left) = reply;
         let era = Era { number, resumed, resumed_at: Millis(resumed_at) };
         let token = ClaimToken(ClaimId::token(claim.worker, claim.number));
         let mut claimed = Claimed {
             now: Millis(now),
             next_due: u64::try_from(next_due).ok().map(Millis),
+            sends_left: sends_left == 1,
             jobs: Vec::with_capacity(rows.len() / ROW),
             quarantined: Vec::new(),
             left: Vec::new(),

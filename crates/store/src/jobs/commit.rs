@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use bursar_domain::{Answer, Call, Due, HistoryEvent, Lane, Millis, Next, Reason, State};
+use bursar_domain::{Answer, Call, Due, GatewayText, HistoryEvent, Lane, Millis, Next, Reason, State};
 
 use super::ClaimToken;
 use super::apply::{Applied, Guarded, Place, Seen};
@@ -155,6 +155,8 @@ impl Commit {
         if let Some(why) = mismatch {
             (record.state, place, reason) = (State::NeedsReview, Place::Review, Some(why));
         } else {
+            // A number that the gateway names again is the newest.
+            record.trade_nos.retain(|known| !self.trade_nos.contains(known));
             record.learn(&self.trade_nos);
             if let Some(status) = &self.gateway_status {
                 record.gateway_status = Some(status.clone());
@@ -180,10 +182,18 @@ impl Commit {
             decided: self.decided,
             state: changed.then_some(record.state),
             webhook,
+            pauses: self.pauses().filter(|_| !is_mismatch),
             response: self.response.as_ref().map(ResponseKnownBy::field).unwrap_or_default(),
             history,
             ..Guarded::new(&self.ends.key, claim_text, Seen::Any)
         }
+    }
+
+    /// Why the queue is paused with this commit, as recorded, if it is.
+    fn pauses(&self) -> Option<String> {
+        let why = || self.reason.as_ref().or(self.next.reason.as_ref()).cloned();
+        let unnamed = || Reason::Misconfigured(GatewayText::default());
+        self.next.pause_lane.then(|| why().unwrap_or_else(unnamed).recorded())
     }
 
     /// Adds what happened to the history. Queries that changed nothing are only counted once there are very many.
@@ -428,14 +438,18 @@ impl Commit {
 
     fn late_response(&self, stored: &StoredJob, owned: bool) -> Option<LateResponse> {
         // A response that another job is known by says nothing of this one: a send that it came for may have been executed.
-        let (outcome, trade_nos): (Option<Answer>, &[String]) = match (self.evidence, owned) {
+        let outcome = match (self.evidence, owned) {
             (Evidence::None, _) => return None,
             (_, true) if !self.is_send() => return None,
-            (Evidence::MaybeExecuted, _) | (_, true) => (None, if owned { &[] } else { &self.trade_nos }),
-            (Evidence::Said(answer), false) => (Some(answer), &self.trade_nos),
+            (Evidence::MaybeExecuted, _) | (_, true) => None,
+            (Evidence::Said(answer), false) => Some(answer),
         };
-        let other_content = !stored.has_hash(&self.ends.found.record.hash.0);
-        Some(LateResponse { outcome, trade_nos: trade_nos.to_vec(), other_content })
+        let mut known = self.ends.found.record.clone();
+        known.learn(&self.trade_nos);
+        // All of them: a Redis that has lost writes may have forgotten those that the claim found.
+        let trade_nos = if owned { Vec::new() } else { known.trade_nos };
+        let other_content = !stored.has_hash(&known.hash.0);
+        Some(LateResponse { outcome, trade_nos, other_content })
     }
 }
 

@@ -4,6 +4,7 @@
 
 mod commit;
 mod record;
+mod status;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,16 +14,16 @@ use redis::{Pipeline, Value};
 use serde::Deserialize;
 
 pub use commit::{DeliveryCommit, DeliveryResult};
+pub use status::DeliveryStatus;
 
 use super::ClaimToken;
 use super::apply::{Guarded, Place, Records, Seen};
-use super::keys::QueueKeys;
 use super::notifications::record::StoredNotification;
 use super::queue::Ready;
 use super::record::{StoredJob, Unreadable, WebhookEvent};
 use crate::Store;
 use crate::jobs::wish::whole_millis;
-use crate::reply::{LOOKED_AT, from_reply, score};
+use crate::reply::from_reply;
 use crate::{ClaimId, MAX_DELIVERIES, Origin, StoreError, Wakes};
 use record::{DeliveryEntry, StoredDelivery};
 
@@ -106,19 +107,6 @@ struct Found {
     entry_text: String,
 }
 
-/// How much a queue has to deliver, at a glance.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct DeliveryStatus {
-    /// Jobs, or notifications, with a waiting event.
-    pub waiting: u64,
-    /// When the first of them is to be tried.
-    pub next_due: Option<Millis>,
-    /// When the event was tried first that has been tried longest, among the first that are due.
-    pub first_tried: Option<Millis>,
-    /// When this was so, in Redis time.
-    pub now: Millis,
-}
-
 /// Values for each delivery in a claim's reply: key, claim, event, the delivery's record, the job's record.
 const ROW: usize = 5;
 
@@ -185,7 +173,19 @@ impl Store {
     /// # Errors
     /// [`StoreError`]: repeat.
     pub async fn ready_deliveries(&self, until: Millis) -> Result<(Vec<Ready<Origin>>, bool), StoreError> {
-        self.ready_in("ready_deliveries", until).await
+        self.ready_deliveries_behind(until, 0).await
+    }
+
+    /// The same without the first ones of each partition.
+    ///
+    /// # Errors
+    /// [`StoreError`]: repeat.
+    pub async fn ready_deliveries_behind(
+        &self,
+        until: Millis,
+        passed_over: usize,
+    ) -> Result<(Vec<Ready<Origin>>, bool), StoreError> {
+        self.ready_in("ready_deliveries", until, passed_over).await
     }
 
     /// Subscribes to the channel that names queues with something to deliver, on a connection of its own.
@@ -194,25 +194,6 @@ impl Store {
     /// [`StoreError`]: try again.
     pub async fn delivery_wakes(&self) -> Result<Wakes<Origin>, StoreError> {
         self.subscribe(self.queues.delivery_channel()).await
-    }
-
-    /// How much a queue has to deliver.
-    ///
-    /// # Errors
-    /// [`StoreError`].
-    pub async fn delivery_status(&self, origin: &Origin) -> Result<DeliveryStatus, StoreError> {
-        let queue = self.queues.of(origin);
-        let due = queue.set("due_deliveries");
-        let mut pipeline = Pipeline::new();
-        pipeline.zcard(&due).cmd("ZRANGE").arg(&due).arg(0).arg(LOOKED_AT - 1).arg("WITHSCORES").cmd("TIME");
-        type Reply = (u64, Vec<(String, f64)>, (u64, u64));
-        let (waiting, first, (seconds, micros)): Reply = self.query("ZRANGE", &pipeline).await?;
-        Ok(DeliveryStatus {
-            waiting,
-            next_due: first.first().map(|(_, due)| score(*due)),
-            first_tried: self.first_tried(&queue, &first).await?,
-            now: Millis(seconds * 1_000 + micros / 1_000),
-        })
     }
 
     /// Deliveries in quarantine: their keys, each with since when and why as JSON.
@@ -246,21 +227,6 @@ impl Store {
         pipeline.hdel(quarantine, key).ignore();
         let _: () = self.query("ZADD", &pipeline).await?;
         Ok(true)
-    }
-
-    async fn first_tried(&self, queue: &QueueKeys, first: &[(String, f64)]) -> Result<Option<Millis>, StoreError> {
-        let mut pipeline = Pipeline::new();
-        for (key, _) in first {
-            pipeline.get(queue.of_key("delivery", key)).hget(queue.set("delivery_claims"), key);
-        }
-        let replies: Vec<Option<String>> =
-            if pipeline.is_empty() { Vec::new() } else { self.query("GET", &pipeline).await? };
-        let tried = replies.chunks_exact(2).filter_map(|row| {
-            let (text, claim) = (row.first()?.as_deref(), row.get(1)?.as_deref());
-            let record = StoredDelivery::read(text).ok()?;
-            record.first_tried_at.or(claim.and_then(DeliveryEntry::read).map(|entry| entry.since()))
-        });
-        Ok(tried.min())
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use bursar_domain::{HistoryEvent, Key, Lane};
+use bursar_domain::{HistoryEvent, Key, Lane, Millis};
 use redis::{Pipeline, Value};
 
 use super::apply::{Applied, Guarded, Place, Seen};
@@ -10,11 +10,14 @@ use super::commit::ResponseKnownBy;
 use super::overlay::is_open;
 use super::record::StoredJob;
 use crate::Store;
-use crate::reply::from_reply;
+use crate::reply::{from_reply, score};
 use crate::{MAX_BATCH, StoreError, crash_point};
 
 /// Lines of one history that are looked through for what its responses are known by: two for each send that a job makes at most.
 const MAX_LINES: isize = 2_048;
+
+/// Queues that one round trip reads.
+const QUEUES_AT_ONCE: usize = 500;
 
 impl Store {
     /// Reduces at most `limit` jobs that ended longer than `retention` ago to tombstones; returns how many.
@@ -71,6 +74,23 @@ impl Store {
             let _: () = self.query("ZADD", &later).await?;
         }
         Ok(reduced)
+    }
+
+    /// When the job ended that has been kept longest, of each queue; `None` where none is kept. Many are read in a few round trips.
+    ///
+    /// # Errors
+    /// [`StoreError`]: repeat.
+    pub async fn oldest_ended(&self, lanes: &[Lane]) -> Result<Vec<Option<Millis>>, StoreError> {
+        let mut oldest = Vec::with_capacity(lanes.len());
+        for lanes in lanes.chunks(QUEUES_AT_ONCE) {
+            let mut pipeline = Pipeline::new();
+            for lane in lanes {
+                pipeline.zrange_withscores(self.queues.of(lane).set("done"), 0, 0);
+            }
+            let rows: Vec<Vec<(Vec<u8>, f64)>> = self.query("ZRANGE", &pipeline).await?;
+            oldest.extend(rows.into_iter().map(|rows| rows.first().map(|(_, at)| score(*at))));
+        }
+        Ok(oldest)
     }
 
     /// What a response is known by belongs to one job: another's stays.

@@ -11,7 +11,7 @@ use crate::reply::score;
 use crate::scripts::EVENTS_KEPT;
 
 /// Queues of a partition that one look reads.
-const READY_AT_ONCE: usize = 500;
+pub const READY_AT_ONCE: usize = 500;
 
 /// A queue with something due.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -94,7 +94,15 @@ impl Store {
     /// # Errors
     /// [`StoreError`]: repeat.
     pub async fn ready(&self, until: Millis) -> Result<(Vec<Ready>, bool), StoreError> {
-        self.ready_in("ready", until).await
+        self.ready_behind(until, 0).await
+    }
+
+    /// The same without the first ones of each partition.
+    ///
+    /// # Errors
+    /// [`StoreError`]: repeat.
+    pub async fn ready_behind(&self, until: Millis, passed_over: usize) -> Result<(Vec<Ready>, bool), StoreError> {
+        self.ready_in("ready", until, passed_over).await
     }
 
     /// The same by another set of the partitions.
@@ -102,6 +110,7 @@ impl Store {
         &self,
         set: &str,
         until: Millis,
+        passed_over: usize,
     ) -> Result<(Vec<Ready<T>>, bool), StoreError> {
         let mut pipeline = Pipeline::new();
         for partition in self.queues.partitions() {
@@ -111,7 +120,7 @@ impl Store {
                 .arg("-inf")
                 .arg(until.0)
                 .arg("BYSCORE");
-            pipeline.arg("LIMIT").arg(0).arg(READY_AT_ONCE).arg("WITHSCORES");
+            pipeline.arg("LIMIT").arg(passed_over).arg(READY_AT_ONCE).arg("WITHSCORES");
         }
         let rows: Vec<Vec<(String, f64)>> = self.query("ZRANGE", &pipeline).await?;
         let is_full = rows.iter().any(|rows| rows.len() == READY_AT_ONCE);

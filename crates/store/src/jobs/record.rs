@@ -12,10 +12,13 @@ use serde_json::{Map, Value};
 pub const RECORD_VERSION: u32 = 2;
 
 /// Events that a record holds; older ones are moved to `history:QUEUE:KEY`.
-pub(crate) const INLINE_EVENTS: usize = 8;
+pub const INLINE_EVENTS: usize = 8;
 
 /// Bytes of the content's hash that a tombstone keeps.
 pub(crate) const TOMBSTONE_HASH_BYTES: usize = 16;
+
+/// The gateway's numbers that are kept for one job.
+const MAX_TRADE_NOS: usize = 8;
 
 /// A job as it is stored. While a worker has claimed it the record stays as it was before, and the claim entry beside it says the
 /// rest: [`super::overlay`] lays one over the other.
@@ -99,7 +102,7 @@ pub(crate) struct StoredJob {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Unreadable {
     /// A newer build wrote it: it is left for one.
-    #[error("its version is {v}, and this build reads up to {RECORD_VERSION}")]
+    #[error("written by a newer build: its version is {v}, and this build reads up to {RECORD_VERSION}")]
     Newer {
         /// The record's version.
         v: u32,
@@ -176,13 +179,15 @@ impl StoredJob {
         !self.hash.0.is_empty() && self.hash.0 == compared
     }
 
-    /// Adds numbers that were not known, behind those that were.
+    /// Adds numbers that were not known, behind those that were; the oldest go when there are too many.
     pub(crate) fn learn(&mut self, numbers: &[String]) {
         for number in numbers {
             if !self.trade_nos.contains(number) {
                 self.trade_nos.push(number.clone());
             }
         }
+        let surplus = self.trade_nos.len().saturating_sub(MAX_TRADE_NOS);
+        self.trade_nos.drain(..surplus);
     }
 
     /// The webhook event that tells of the job's state at that moment, as JSON, and counts it; empty where nobody is told of it.

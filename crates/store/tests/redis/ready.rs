@@ -36,16 +36,17 @@ async fn a_queue_is_ready_when_its_next_job_is_due() {
 }
 
 #[tokio::test]
-async fn sends_of_a_paused_queue_make_nobody_look_and_resuming_does() {
+async fn sends_of_a_paused_queue_are_looked_at_each_minute_and_resuming_makes_them_due() {
     let scene = Scene::new().await;
     let reason = Reason::operator_action(ActionKind::Pause, "li", "a look");
     assert!(scene.store.pause(&scene.lane, &reason).await.unwrap());
     assert!(!scene.store.pause(&scene.lane, &reason).await.unwrap());
     scene.submit(&["K1"]).await;
-    scene.claim("w", 1).await;
-    assert_eq!(ready(&scene).await, None);
+    let claimed = scene.claim("w", 1).await;
+    assert!(claimed.sends_left && claimed.jobs.is_empty());
+    assert_eq!(ready(&scene).await, Some(claimed.now.0 + 60_000));
     assert!(scene.store.resume(&scene.lane, &reason).await.unwrap());
-    assert!(ready(&scene).await.is_some());
+    assert!(ready(&scene).await.unwrap() <= scene.now().await);
     assert_eq!(scene.claim("w", 1).await.jobs.len(), 1);
 }
 

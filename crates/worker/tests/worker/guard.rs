@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use bursar_domain::{Answer, OnAmbiguous, Reason, State};
+use bursar_domain::{ActionKind, Answer, OnAmbiguous, Reason, State};
 use bursar_journal::{Journal, Room, Settings};
 use bursar_store::Operator;
 use bursar_test_support::{eventually, private_redis};
@@ -82,12 +82,12 @@ async fn a_worker_whose_journal_knows_of_another_redis_sends_nothing_and_goes_on
         matches!(found[..], [Ahead::OtherRedis { .. }, Ahead::OlderMemory { .. }, Ahead::Forgotten { .. }]),
         "{found:?}"
     );
-    let paused = world.store.lane_status(&world.lane).await.unwrap().paused;
+    let paused = world.status().await.paused;
     assert_eq!(paused, Some(Reason::JournalAhead), "the others are kept from sending, too");
 
     // A person's word is the one way for others, and no way for this worker.
     let operator = Operator { who: "p", why: "because" };
-    assert!(world.store.resume(&world.lane, operator).await.unwrap());
+    world.resume(operator).await;
     stays_unsent(&gateway, 1).await;
 
     // In truth the job is put back before this; without that it is one that Redis has still forgotten.
@@ -118,7 +118,8 @@ async fn a_redis_that_is_emptied_under_a_living_worker_is_noticed_before_anythin
     world.submit(keys(1)).await;
     stays_unsent(&gateway, 1).await;
     // Whatever a person says who only looks at the lane: the journal knows better.
-    world.store.resume(&world.lane, Operator { who: "p", why: "because" }).await.unwrap();
+    let operator = Operator { who: "p", why: "because" };
+    world.store.resume(&world.lane, &operator.reason(ActionKind::Resume)).await.unwrap();
     stays_unsent(&gateway, 1).await;
     worker.stop().await;
 }

@@ -7,7 +7,9 @@ use std::time::Duration;
 use apalis::prelude::{TaskBuilder, TaskId, TaskSink};
 use apalis_redis::{Config, RedisStorage};
 use bursar_domain::{AccountRules, GatewayKind, Key, Lane, MAX_JOB_BYTES, Millis, NewJob};
-use bursar_store::{Act, Aside, MAX_TASKS, Operator, Payload, QueueStatus, Record, Settings, Store, Verdict};
+use bursar_store::{
+    Act, Aside, ImportStatus, JobRecord, MAX_TASKS, Operator, Payload, Settings, Store, StoredAs, Verdict,
+};
 use bursar_test_support::{eventually, redis, unique_prefix};
 use bursar_worker::Intake;
 use redis::aio::ConnectionManagerConfig;
@@ -69,11 +71,11 @@ impl Door {
         Open { drain, task: tokio::spawn(async move { intake.run(&store, &stop).await }) }
     }
 
-    async fn status(&self) -> QueueStatus {
-        self.store.queue_status(&self.queue).await.unwrap()
+    async fn status(&self) -> ImportStatus {
+        self.store.import_status(&self.queue).await.unwrap()
     }
 
-    async fn until_drained(&self) -> QueueStatus {
+    async fn until_drained(&self) -> ImportStatus {
         eventually(SOON, "the queue to be empty", async || {
             let status = self.status().await;
             if status.waiting == 0 { Ok(status) } else { Err(status) }
@@ -82,19 +84,22 @@ impl Door {
     }
 
     /// Drains the queue once.
-    async fn drained(&self) -> QueueStatus {
+    async fn drained(&self) -> ImportStatus {
         let open = self.open("w");
         let status = self.until_drained().await;
         open.close().await;
         status
     }
 
-    async fn job(&self, key: &str) -> Option<Record> {
-        self.store.job(&self.lane, &key.parse::<Key>().unwrap()).await.unwrap()
+    async fn job(&self, key: &str) -> Option<JobRecord> {
+        match self.store.job(&self.lane, &key.parse::<Key>().unwrap()).await.unwrap()? {
+            StoredAs::Job(record) => Some(*record),
+            StoredAs::Unreadable { .. } => panic!("{key} cannot be read"),
+        }
     }
 
     async fn queued(&self) -> u64 {
-        self.store.lane_status(&self.lane).await.unwrap().to_send
+        self.store.status(&self.lane).await.unwrap().sends
     }
 
     async fn aside(&self) -> Vec<Aside> {
@@ -155,7 +160,7 @@ fn transfers(count: usize) -> Vec<NewJob> {
 async fn a_backlog_that_stops_apalis_redis_itself_is_taken_in_bounded_steps() {
     let door = Door::new().await;
     door.push(transfers(8_500)).await;
-    assert_eq!(door.status().await, QueueStatus { waiting: 8_500, kept_aside: 0 });
+    assert_eq!(door.status().await, ImportStatus { waiting: 8_500, kept_aside: 0 });
     let step = door.store.waiting_tasks(&door.queue, "w").await.unwrap();
     assert_eq!(step.len(), MAX_TASKS);
     assert_eq!(door.drained().await.kept_aside, 0);
@@ -238,7 +243,7 @@ async fn what_is_no_job_is_kept_aside_with_its_reason_and_its_bytes_and_holds_no
     let door = Door::new().await;
     let reasons = push_wrong_things(&door).await;
     door.push(vec![transfer("GOOD")]).await;
-    assert_eq!(door.drained().await, QueueStatus { waiting: 0, kept_aside: 8 });
+    assert_eq!(door.drained().await, ImportStatus { waiting: 0, kept_aside: 8 });
     assert!(door.job("GOOD").await.is_some());
     let aside = door.aside().await;
     for reason in reasons {
@@ -275,7 +280,7 @@ async fn what_was_kept_aside_is_tried_again_or_dropped_on_an_operator_s_word() {
     assert!(!door.store.settle_aside(&door.queue, aside[1].number, Act::Dropped, LI).await.unwrap(), "it is gone");
     assert_eq!(door.status().await.kept_aside, 0);
     let late: Lane = "late/transfer".parse().unwrap();
-    assert_eq!(door.store.lane_status(&late).await.unwrap().to_send, 1, "the dropped one is no job");
+    assert_eq!(door.store.status(&late).await.unwrap().sends, 1, "the dropped one is no job");
 }
 
 /// Between reading a task and taking it another worker may have taken it, and a producer have pushed another job under its id.

@@ -42,10 +42,10 @@ async fn sent_and_forgotten(
     gateway: &Arc<Scripted>,
 ) -> crate::support::Running {
     let operator = Operator { who: "test", why: "until the copy is made" };
-    world.store.pause(&world.lane, operator).await.unwrap();
+    world.pause(operator).await;
     world.submit(keys(2)).await;
     let (data, older) = (folder.join("appendonlydir"), folder.join("older"));
-    world.store.resume(&world.lane, operator).await.unwrap();
+    world.resume(operator).await;
     copy(&data, &older);
     let worker = world.worker("w1", gateway);
     world.until("K1", State::Succeeded).await;
@@ -74,13 +74,13 @@ async fn an_account_that_holds_sends_nothing_until_a_person_says_so() {
     let gateway = Arc::new(Scripted::new(Act::Answer(Answer::Succeeded)));
     let worker = sent_and_forgotten(&world, &redis, &folder, &gateway).await;
     let paused = harness::eventually(Duration::from_secs(10), "the lane to be paused", async || {
-        world.store.lane_status(&world.lane).await.ok()?.paused
+        world.store.status(&world.lane).await.ok()?.paused
     });
     assert_eq!(paused.await, Reason::QueueLostWrites);
     assert_eq!((gateway.sends_of("K1"), gateway.sends_of("K2")), (1, 1), "nothing was sent a second time");
 
     let operator = Operator { who: "ann", why: "K1 and K2 are on no statement" };
-    world.store.resume(&world.lane, operator).await.unwrap();
+    world.resume(operator).await;
     world.until("K1", State::Succeeded).await;
     assert_eq!(gateway.sends_of("K1"), 2, "on a person's word");
     worker.stop().await;

@@ -10,4 +10,5 @@ mod lost_writes;
 mod main_job;
 mod outages;
 mod proofs;
+mod ready;
 mod support;

@@ -32,9 +32,9 @@ impl Saturated {
         world.settings.lease = Duration::from_secs(30); // no renewal is due while the test runs
         let wait = Act::WaitAtTheGate(Answer::Succeeded);
         let gateway = Arc::new(Scripted::new(Act::Answer(Answer::Succeeded)).on("K2", &[wait]));
-        world.store.pause(&world.lane, OPERATOR).await.unwrap();
+        world.pause(OPERATOR).await;
         world.submit(keys(2)).await;
-        world.store.resume(&world.lane, OPERATOR).await.unwrap();
+        world.resume(OPERATOR).await;
         let (data, older) = (folder.join("appendonlydir"), folder.join("older"));
         copy(&data, &older);
         let worker = world.worker("w1", &gateway);
@@ -49,12 +49,12 @@ impl Saturated {
         restore(&redis, &data, &older);
         let fresh = world.worker("w2", &gateway);
         let paused = eventually(Duration::from_secs(10), "the lane to be paused", async || {
-            world.store.lane_status(&world.lane).await.ok()?.paused
+            world.store.status(&world.lane).await.ok()?.paused
         });
         assert_eq!(paused.await, Reason::QueueLostWrites);
         gateway.gate.add_permits(1);
         let late = eventually(Duration::from_secs(10), "K2's response to be used", async || {
-            let record = world.store.job(&world.lane, &"K2".parse().unwrap()).await.ok()??;
+            let record = world.record("K2").await.ok()?;
             (record.state != State::InDoubt).then_some(record.state)
         });
         assert_eq!(late.await, State::Succeeded, "what it was answered decides, also after its claim is gone");
@@ -97,7 +97,7 @@ async fn outage(answered: Answered) {
     redis.start_again().unwrap();
     if answered == Answered::AfterRedisIsBack {
         let renewed = async || {
-            let record = world.store.job(&world.lane, &"K1".parse().unwrap()).await.ok()??;
+            let record = world.record("K1").await.ok()?;
             let now = world.store.now().await.ok()?;
             (record.due? > now).then_some(())
         };
@@ -105,7 +105,7 @@ async fn outage(answered: Answered) {
         gateway.gate.add_permits(12);
     }
     eventually(Duration::from_secs(10), "every payment to succeed", async || {
-        let status = world.store.lane_status(&world.lane).await.map_err(|error| error.chain())?;
+        let status = world.store.status(&world.lane).await.map_err(|error| error.chain())?;
         if status.done == 12 { Ok(()) } else { Err(format!("{status:?}")) }
     })
     .await;
@@ -151,7 +151,7 @@ async fn deadlines_end_jobs_in_a_paused_lane() {
     })
     .await;
     world.until("K2", State::Queued).await;
-    world.store.pause(&world.lane, OPERATOR).await.unwrap();
+    world.pause(OPERATOR).await;
     make_due(&world, &["K1", "K2"]).await;
     let view = world.until("K1", State::NeedsReview).await;
     assert!(matches!(view.reason, Some(Reason::InDoubtUntilPollDeadline(_))), "{view:?}");
@@ -167,10 +167,20 @@ async fn make_due(world: &World, keys: &[&str]) {
     let raw = redis::Client::open(url).unwrap().get_multiplexed_async_connection().await.unwrap();
     let now = world.store.now().await.unwrap().0;
     for key in keys {
-        let set = format!("{}:{{{}}}:to_send", world.prefix, world.lane);
-        let mut command = redis::cmd("ZADD");
-        command.arg(set).arg("XX").arg("CH").arg(now - 60_000).arg(*key);
-        let moved = async || command.query_async::<u64>(&mut raw.clone()).await.ok().filter(|moved| *moved == 1);
+        let base = world.store.base_of(&world.lane);
+        let due_sends = format!("{base}due_sends:{}", world.lane);
+        let moved = async || {
+            let mut members = redis::cmd("ZRANGE");
+            members.arg(&due_sends).arg(0).arg(-1);
+            let members: Vec<String> = members.query_async(&mut raw.clone()).await.ok()?;
+            let member = members.iter().find(|member| member.split(' ').next() == Some(*key))?;
+            let mut command = redis::cmd("ZADD");
+            command.arg(&due_sends).arg("XX").arg("CH").arg(now - 60_000).arg(member);
+            command.query_async::<u64>(&mut raw.clone()).await.ok().filter(|moved| *moved == 1)
+        };
         eventually(Duration::from_secs(10), "it to wait to be sent", moved).await;
+        let mut ready = redis::cmd("ZADD");
+        ready.arg(format!("{base}ready")).arg(now).arg(world.lane.to_string());
+        ready.query_async::<()>(&mut raw.clone()).await.unwrap();
     }
 }

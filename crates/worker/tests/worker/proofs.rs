@@ -5,7 +5,7 @@ use std::sync::Arc;
 use bursar_domain::{
     Answer, Confirm, Fen, GatewayText, JobView, OnAmbiguous, Reading, Reason, Received, State, Suspicion,
 };
-use bursar_store::{Operator, Settings, Store};
+use bursar_store::Operator;
 use bursar_test_support as support;
 use redis::aio::MultiplexedConnection;
 
@@ -23,13 +23,10 @@ fn read(reading: Reading) -> Act {
 }
 
 /// A world on the shared Redis, with a way to change what stands there.
-async fn with_redis() -> (World, MultiplexedConnection, String) {
+async fn with_redis() -> (World, MultiplexedConnection) {
     let url = support::redis().await.url.clone();
-    let prefix = support::unique_prefix();
-    let mut world = World::new().await;
-    world.store = Store::connect(&Settings { url: url.clone(), prefix: prefix.clone() }).await.unwrap();
     let connection = redis::Client::open(url).unwrap().get_multiplexed_async_connection().await.unwrap();
-    (world, connection, prefix)
+    (World::new().await, connection)
 }
 
 async fn in_review(world: &World, key: &str, code: &str) -> JobView {
@@ -44,17 +41,17 @@ async fn in_review(world: &World, key: &str, code: &str) -> JobView {
 /// Somebody writes into Redis: the amount and the payee of a job that waits.
 #[tokio::test(flavor = "multi_thread")]
 async fn what_was_changed_in_redis_is_not_sent() {
-    let (world, mut connection, prefix) = with_redis().await;
-    world.store.pause(&world.lane, OPERATOR).await.unwrap();
+    let (world, mut connection) = with_redis().await;
+    world.pause(OPERATOR).await;
     world.submit(keys(2)).await;
-    let record = format!("{prefix}:{{main/transfer}}:job:K1");
-    let first: String = redis::cmd("HGET").arg(&record).arg("1").query_async(&mut connection).await.unwrap();
+    let record = format!("{}job:main/transfer:K1", world.store.base_of(&world.lane));
+    let first: String = redis::cmd("GET").arg(&record).query_async(&mut connection).await.unwrap();
     let changed = first.replace("00061967", "00061968");
     assert_ne!(first, changed);
-    let _: u64 = redis::cmd("HSET").arg(&record).arg("1").arg(changed).query_async(&mut connection).await.unwrap();
+    redis::cmd("SET").arg(&record).arg(changed).query_async::<()>(&mut connection).await.unwrap();
     let gateway = Arc::new(Scripted::new(Act::Answer(Answer::Succeeded)));
     let worker = world.worker("w1", &gateway);
-    world.store.resume(&world.lane, OPERATOR).await.unwrap();
+    world.resume(OPERATOR).await;
     let job = in_review(&world, "K1", "content_changed").await;
     assert_eq!(job.attempts, 0, "nothing left: {job:?}");
     world.until("K2", State::Succeeded).await;
@@ -170,7 +167,7 @@ async fn a_suspected_misconfiguration_pauses_the_lane_and_the_job_is_in_doubt() 
     let worker = world.worker("w1", &gateway);
     let job = in_review(&world, "K1", "no_response_and_held").await;
     assert_eq!(job.attempts, 1, "{job:?}");
-    let paused = world.store.lane_status(&world.lane).await.unwrap().paused;
+    let paused = world.status().await.paused;
     assert!(matches!(paused, Some(Reason::SuspectedMisconfiguration(_))), "the lane waits for a person");
     worker.stop().await;
 }

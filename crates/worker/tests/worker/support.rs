@@ -6,15 +6,17 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bursar_domain::{
-    AccountRules, Answer, GatewayKind, Job, JobView, Key, Kind, Lane, NewJob, OnAmbiguous, Policy, Reading, Received,
-    State,
+    AccountRules, ActionKind, Answer, GatewayKind, HistoryEvent, Job, JobView, Kind, Lane, Millis, NewJob, OnAmbiguous,
+    Policy, Reading, Received, State,
 };
 use bursar_gateways::{BoxFuture, Gateway, Order};
-use bursar_store::{Settings as StoreSettings, Store, Submission};
+use bursar_store::{
+    JobRecord, Operator, QueueStatus, Settings as StoreSettings, Store, StoreError, StoredAs, Submission,
+};
 use bursar_test_support as support;
-use bursar_worker::{Account, Settings};
+use bursar_worker::{Account, Fit, Settings};
 use serde_json::json;
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
@@ -151,7 +153,6 @@ impl Gateway for Scripted {
 /// One lane `main/transfer` on a prefix of its own.
 pub(crate) struct World {
     pub(crate) store: Store,
-    pub(crate) prefix: String,
     pub(crate) lane: Lane,
     pub(crate) policy: Policy,
     pub(crate) rate_per_second: f64,
@@ -169,7 +170,6 @@ impl World {
         let short = Duration::from_millis(50);
         Self {
             store: Store::connect(&settings).await.unwrap(),
-            prefix: settings.prefix.clone(),
             lane: "main/transfer".parse().unwrap(),
             policy: Policy {
                 on_ambiguous: OnAmbiguous::Resend,
@@ -200,18 +200,49 @@ impl World {
     }
 
     pub(crate) fn worker_at(&self, name: &str, gateway: Arc<dyn Gateway>) -> Running {
-        let account = Account {
-            name: self.lane.account.clone(),
+        self.worker_with(name, vec![self.account(self.lane.account.as_str(), gateway)], fit())
+    }
+
+    /// A worker that serves the world's lane, and so many others: `a0/transfer`, `a1/transfer` …
+    pub(crate) fn worker_of(&self, name: &str, gateway: &Arc<Scripted>, others: usize) -> Running {
+        let others = (0..others).map(|number| format!("a{number}"));
+        let names = std::iter::once(self.lane.account.to_string()).chain(others);
+        let accounts = names.map(|account| self.account(&account, Arc::clone(gateway) as Arc<dyn Gateway>));
+        self.worker_with(name, accounts.collect(), fit())
+    }
+
+    pub(crate) fn account(&self, name: &str, gateway: Arc<dyn Gateway>) -> Account {
+        Account {
+            name: name.parse().unwrap(),
             identity: String::new(),
             gateway,
             policy: self.policy.clone(),
             rate_per_second: self.rate_per_second,
             kinds: vec![Kind::Transfer],
-        };
+        }
+    }
+
+    pub(crate) fn worker_with(&self, name: &str, accounts: Vec<Account>, fit: watch::Receiver<Fit>) -> Running {
         let drain = CancellationToken::new();
         let settings = Settings { name: name.into(), ..self.settings.clone() };
-        let task = tokio::spawn(bursar_worker::run(self.store.clone(), settings, vec![account], fit(), drain.clone()));
+        let task = tokio::spawn(bursar_worker::run(self.store.clone(), settings, accounts, fit, drain.clone()));
         Running { drain, task }
+    }
+
+    /// Submits `K1` to another lane.
+    pub(crate) async fn submit_to(&self, lane: &str) {
+        self.submit_at(lane, None).await;
+    }
+
+    /// The same, due tomorrow.
+    pub(crate) async fn submit_later(&self, lane: &str) {
+        let tomorrow = self.store.now().await.unwrap().plus(Duration::from_secs(24 * 3600));
+        self.submit_at(lane, Some(tomorrow)).await;
+    }
+
+    async fn submit_at(&self, lane: &str, run_at: Option<Millis>) {
+        let job = Job { lane: lane.parse().unwrap(), run_at, ..job("K1") };
+        assert_eq!(self.store.submit(&[job]).await.unwrap(), [Submission::New]);
     }
 
     pub(crate) async fn submit(&self, keys: impl IntoIterator<Item = String>) {
@@ -220,16 +251,38 @@ impl World {
         assert!(submitted.iter().all(|submission| *submission == Submission::New));
     }
 
+    pub(crate) async fn pause(&self, operator: Operator<'_>) {
+        assert!(self.store.pause(&self.lane, &operator.reason(ActionKind::Pause)).await.unwrap());
+    }
+
+    pub(crate) async fn resume(&self, operator: Operator<'_>) {
+        assert!(self.store.resume(&self.lane, &operator.reason(ActionKind::Resume)).await.unwrap());
+    }
+
+    /// A job that can be read.
+    pub(crate) async fn record(&self, key: &str) -> Result<JobRecord, StoreError> {
+        match self.store.job(&self.lane, &key.parse().unwrap()).await? {
+            Some(StoredAs::Job(record)) => Ok(*record),
+            other => panic!("{key}: {other:?}"),
+        }
+    }
+
     pub(crate) async fn view(&self, key: &str) -> JobView {
-        let key: Key = key.parse().unwrap();
-        self.store.job(&self.lane, &key).await.unwrap().unwrap().view()
+        self.record(key).await.unwrap().view()
+    }
+
+    pub(crate) async fn history(&self, key: &str) -> Vec<HistoryEvent> {
+        self.store.history(&self.record(key).await.unwrap()).await.unwrap()
+    }
+
+    pub(crate) async fn status(&self) -> QueueStatus {
+        self.store.status(&self.lane).await.unwrap()
     }
 
     pub(crate) async fn until(&self, key: &str, state: State) -> JobView {
         support::eventually(Duration::from_secs(20), &format!("{key} to be {state}"), async || {
             // A test may have restarted Redis: then the first look meets the connection that is gone.
-            let job = self.store.job(&self.lane, &key.parse().unwrap()).await.map_err(|error| error.chain())?;
-            let view = job.ok_or("no such job")?.view();
+            let view = self.record(key).await.map_err(|error| error.chain())?.view();
             if view.state == state { Ok(view) } else { Err(format!("{view:?}")) }
         })
         .await
@@ -237,7 +290,7 @@ impl World {
 
     pub(crate) async fn until_done(&self, jobs: u64) {
         support::eventually(Duration::from_secs(30), "all jobs to end", async || {
-            let status = self.store.lane_status(&self.lane).await.unwrap();
+            let status = self.status().await;
             if status.done == jobs { Ok(()) } else { Err(status) }
         })
         .await;
@@ -275,6 +328,6 @@ pub(crate) fn keys(count: usize) -> impl Iterator<Item = String> {
 }
 
 /// A Redis that is fit for money, for good.
-pub(crate) fn fit() -> tokio::sync::watch::Receiver<bursar_worker::Fit> {
-    tokio::sync::watch::channel(bursar_worker::Fit::ForMoney).1
+pub(crate) fn fit() -> watch::Receiver<Fit> {
+    watch::channel(Fit::ForMoney).1
 }

@@ -1,0 +1,124 @@
+//! How much queues have to deliver. Many queues are read in a few round trips.
+
+use bursar_domain::Millis;
+use redis::Cmd;
+
+use super::record::{DeliveryEntry, StoredDelivery};
+use crate::many::AT_ONCE;
+use crate::reply::{LOOKED_AT, from_reply, only, score};
+use crate::{Origin, Store, StoreError};
+
+/// Deliveries that are looked at in all queues together, as long as [`LEAST`] are in each: a tenth of a second of Redis.
+const LOOKED_AT_ALL: usize = 20_000;
+
+/// Fewest deliveries of a queue that are looked at, however many queues have any.
+const LEAST: usize = 25;
+
+/// How much a queue has to deliver, at a glance.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DeliveryStatus {
+    /// Jobs, or notifications, with a waiting event.
+    pub waiting: u64,
+    /// When the first of them is to be tried.
+    pub next_due: Option<Millis>,
+    /// When the event was tried first that has been tried longest, among those that are due first: [`LOOKED_AT`] of them, or fewer where
+    /// many queues have something to deliver.
+    pub first_tried: Option<Millis>,
+    /// When this was so, in Redis time.
+    pub now: Millis,
+}
+
+impl Store {
+    /// How much a queue has to deliver.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn delivery_status(&self, origin: &Origin) -> Result<DeliveryStatus, StoreError> {
+        only(self.delivery_statuses(std::slice::from_ref(origin)).await?)
+    }
+
+    /// The same of many queues, in their order.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn delivery_statuses(&self, origins: &[Origin]) -> Result<Vec<DeliveryStatus>, StoreError> {
+        let mut statuses = Vec::with_capacity(origins.len());
+        for origins in origins.chunks(AT_ONCE) {
+            let due = |origin| self.queues.of(origin).set("due_deliveries");
+            let (waiting, now) =
+                self.many("ZCARD", origins.iter().map(|origin| Cmd::zcard(due(origin))).collect()).await?;
+            for waiting in &waiting {
+                let waiting = from_reply("ZCARD", Some(waiting))?;
+                statuses.push(DeliveryStatus { waiting, next_due: None, first_tried: None, now });
+            }
+        }
+        let mut delivering: Vec<(&Origin, &mut DeliveryStatus)> =
+            origins.iter().zip(&mut statuses).filter(|(_, status)| status.waiting > 0).collect();
+        let share = looked_at(delivering.len());
+        for delivering in delivering.chunks_mut((AT_ONCE / 2 / share).max(1)) {
+            self.look_at_first(delivering, share).await?;
+        }
+        Ok(statuses)
+    }
+
+    /// Reads what is due first in each of these queues.
+    async fn look_at_first(
+        &self,
+        delivering: &mut [(&Origin, &mut DeliveryStatus)],
+        share: usize,
+    ) -> Result<(), StoreError> {
+        let last = isize::try_from(share).unwrap_or(isize::MAX) - 1;
+        let firsts = delivering.iter().map(|(origin, _)| {
+            let queue = self.queues.of(*origin);
+            Cmd::zrange_withscores(queue.set("due_deliveries"), 0, last)
+        });
+        let (firsts, _) = self.many("ZRANGE", firsts.collect()).await?;
+        let mut events: Vec<Vec<(String, f64)>> = Vec::with_capacity(firsts.len());
+        for first in &firsts {
+            events.push(from_reply("ZRANGE", Some(first))?);
+        }
+        let mut asked = Vec::new();
+        for ((origin, _), events) in delivering.iter().zip(&events) {
+            let queue = self.queues.of(*origin);
+            for (key, _) in events {
+                asked.push(Cmd::get(queue.of_key("delivery", key)));
+                asked.push(Cmd::hget(queue.set("delivery_claims"), key));
+            }
+        }
+        let (tried, _) = self.many("GET", asked).await?;
+        let mut tried = tried.chunks_exact(2);
+        for ((_, status), events) in delivering.iter_mut().zip(events) {
+            status.next_due = events.first().map(|(_, due)| score(*due));
+            for row in tried.by_ref().take(events.len()) {
+                let record: Option<String> = from_reply("GET", row.first())?;
+                let claim: Option<String> = from_reply("HGET", row.get(1))?;
+                let at = first_tried(record.as_deref(), claim.as_deref());
+                status.first_tried = status.first_tried.into_iter().chain(at).min();
+            }
+        }
+        Ok(())
+    }
+}
+
+/// When an event was tried first; `None` when it was not.
+fn first_tried(record: Option<&str>, claim: Option<&str>) -> Option<Millis> {
+    let record = StoredDelivery::read(record).ok()?;
+    record.first_tried_at.or(claim.and_then(DeliveryEntry::read).map(|entry| entry.since()))
+}
+
+/// Deliveries of a queue that are looked at where so many queues have any: [`LOOKED_AT`] as long as they are few.
+fn looked_at(queues: usize) -> usize {
+    (LOOKED_AT_ALL / queues.max(1)).clamp(LEAST, LOOKED_AT)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn fewer_deliveries_of_a_queue_are_looked_at_where_many_queues_have_some() {
+        for (queues, each) in [(0, 1_000), (1, 1_000), (20, 1_000), (40, 500), (200, 100), (800, 25), (20_000, 25)] {
+            assert_eq!(looked_at(queues), each, "{queues}");
+        }
+    }
+}
