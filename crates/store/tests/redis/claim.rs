@@ -187,24 +187,6 @@ async fn a_lease_that_has_ended_is_left_to_its_worker_where_that_is_wanted() {
 }
 
 #[tokio::test]
-async fn a_renewed_lease_moves_and_what_has_moved_on_is_named() {
-    let scene = Scene::new().await;
-    scene.submit(&["K1", "K2"]).await;
-    let jobs = scene.claim("w", 2).await.jobs;
-    let claims: Vec<_> = jobs.iter().map(held).collect();
-    scene.set_due("due_queries", "K1", 1).await;
-    scene.commit(&then(&jobs[1], State::Succeeded, Due::Never)).await;
-    let renewal = bursar_store::Renewal::new("w", LEASE);
-    let renewed = scene.store.renew(&scene.lane, &renewal, &claims).await.unwrap();
-    assert_eq!((renewed.gone, renewed.lost_writes), (vec!["K2".to_owned()], false));
-    assert_eq!(scene.claim("v", 1).await.jobs, [], "K1 is w's still");
-    scene.set_due("due_queries", "K1", 1).await;
-    scene.claim_one("v").await;
-    let renewed = scene.store.renew(&scene.lane, &renewal, &claims[..1]).await.unwrap();
-    assert_eq!((renewed.gone, renewed.lost_writes, scene.era().await), (vec!["K1".to_owned()], false, None));
-}
-
-#[tokio::test]
 async fn another_gateway_claims_nothing() {
     let scene = Scene::new().await;
     scene.submit(&["K1"]).await;
