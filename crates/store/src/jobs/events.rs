@@ -81,7 +81,7 @@ impl Event {
         self.fields.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
     }
 
-    /// The job that it is about, if it is about one.
+    /// The key of the job that it is about, if it is about one.
     #[must_use]
     pub fn key(&self) -> Option<Key> {
         self.field("key")?.parse().ok()
@@ -111,10 +111,10 @@ pub struct EventWatch {
 pub(crate) type Entry = (String, Vec<(Vec<u8>, Vec<u8>)>);
 
 impl Store {
-    /// The partition whose stream has a queue's events.
+    /// The partition whose stream has the events of a queue, or of an account's notifications.
     #[must_use]
-    pub fn partition_of(&self, lane: &Lane) -> u16 {
-        self.queues.partition_of(lane)
+    pub fn partition_of(&self, queue: &impl std::fmt::Display) -> u16 {
+        self.queues.partition_of(queue)
     }
 
     /// All partitions.
@@ -283,6 +283,10 @@ mod tests {
         let paused =
             events_of(7, entry(&["queue", "main/transfer", "event", "paused", "reason", &reason])).unwrap().remove(0);
         assert_eq!((paused.field("event"), paused.reason()), (Some("paused"), Some(Reason::LostWrites)));
+        let given_up =
+            events_of(7, entry(&["queue", "main/transfer", "event", "webhook_given_up", "key", "A"])).unwrap();
+        assert_eq!(given_up.len(), 1);
+        assert_eq!((given_up[0].field("event"), given_up[0].key()), (Some("webhook_given_up"), key("A")));
     }
 
     #[test]
