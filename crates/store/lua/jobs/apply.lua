@@ -180,6 +180,7 @@ if #entries > 0 then redis.call('HSET', claims_name, unpack(entries)) end
 for set, members in pairs(going) do
   if #members > 0 then redis.call('ZADD', queue_key(set), unpack(members)) end
 end
+if soonest < math.huge then bring_forward(whole(soonest), is_delivery and 'ready_deliveries' or 'ready') end
 if #done > 0 then redis.call('ZADD', queue_key('done'), 'NX', unpack(done)) end
 for set, members in pairs(leaving) do
   if #members > 0 then redis.call('ZREM', queue_key(set), unpack(members)) end
@@ -189,8 +190,5 @@ if #forgotten > 0 then redis.pcall('HDEL', queue_key('responses'), unpack(forgot
 for _, delivery in ipairs(deliveries) do enqueue_delivery(delivery[1], delivery[2], now_text) end
 make_deliveries_due(now_text, ARGV[3])
 for _, words in ipairs(changed) do redis.call('XADD', base .. 'events', 'MAXLEN', '~', ARGV[4], '*', unpack(words)) end
-if soonest < math.huge then
-  bring_forward(whole(soonest), is_delivery and 'ready_deliveries' or 'ready')
-  if soonest <= now then redis.pcall('PUBLISH', is_delivery and ARGV[3] or ARGV[2], queue) end
-end
+if soonest <= now then redis.pcall('PUBLISH', is_delivery and ARGV[3] or ARGV[2], queue) end
 return answers
