@@ -1,8 +1,8 @@
 //! The way to Redis: one multiplexed connection that comes back by itself.
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::{Arc, LazyLock};
 use std::sync::atomic::AtomicU64;
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use bursar_domain::{FairBy, FairOrder, Lane, Millis};

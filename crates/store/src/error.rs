@@ -71,9 +71,12 @@ impl StoreError {
         match self {
             Self::Unreachable { .. } | Self::NotDurable { .. } => true,
             Self::Refused { source, .. } => source.code().is_none_or(|code| !FOR_GOOD.contains(&code)),
-            Self::Url(_) | Self::Authority { .. } | Self::Untrusted(_) | Self::Cluster | Self::Layout(_) | Self::Unreadable { .. } => {
-                false
-            }
+            Self::Url(_)
+            | Self::Authority { .. }
+            | Self::Untrusted(_)
+            | Self::Cluster
+            | Self::Layout(_)
+            | Self::Unreadable { .. } => false,
         }
     }
 

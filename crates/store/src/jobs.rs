@@ -56,19 +56,18 @@ pub use scan::{DueSends, ScanCursor, Scanned};
 pub use status::QueueStatus;
 pub use submit::{NewRecord, Submission};
 
-
-pub(crate) use keys::JobKeys;
 pub use activity::Stretch;
 pub use adopt::Adopted;
 pub use commit::{Evidence, Resend};
 pub use events::EventId;
+pub(crate) use keys::JobKeys;
 pub use keys::PARTITIONS;
+pub use notifications::{AHEAD_AT_MOST, LATE_AFTER};
 pub use operate::{Operated, Operator};
-pub(crate) use wish::whole_millis;
 pub use restore::{JournalDiff, JournalView, Restored};
 pub use scan::MAX_STEP;
 pub use submit::MAX_BATCH;
-pub use notifications::{AHEAD_AT_MOST, LATE_AFTER};
+pub(crate) use wish::whole_millis;
 pub use wish::{Claim, ClaimId, Known, Lapsed, MAX_CLAIM, RECEIPT_KEPT, Sends};
 
 use crate::Store;

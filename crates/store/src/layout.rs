@@ -23,7 +23,8 @@ impl Layout {
         if found.layout == LAYOUT && found.partitions > 0 {
             return Ok(found);
         }
-        let (than, what) = if found.layout > LAYOUT { ("newer", "use that build") } else { ("older", "drain it with that build") };
+        let (than, what) =
+            if found.layout > LAYOUT { ("newer", "use that build") } else { ("older", "drain it with that build") };
         Err(StoreError::Layout(format!(
             "it is layout {}, of a build {than} than this one, which works on layout {LAYOUT}: {what}, or use another redis.prefix",
             found.layout

@@ -31,7 +31,7 @@ pub use crash::crash_point;
 pub use durability::Durability;
 pub use error::{StoreError, chain};
 pub use incarnation::Incarnations;
-pub use intake::{Act, Aside, MAX_TASKS, Payload, ImportStatus, Settled, Taken, Task, Verdict};
+pub use intake::{Act, Aside, ImportStatus, MAX_TASKS, Payload, Settled, Taken, Task, Verdict};
 pub use jobs::*;
 pub use known::KnownLane;
 pub use layout::LAYOUT;

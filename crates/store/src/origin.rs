@@ -20,7 +20,6 @@ pub enum Origin {
     Notifications(AccountName),
 }
 
-
 impl From<Lane> for Origin {
     fn from(lane: Lane) -> Self {
         Self::Jobs(lane)
@@ -46,4 +45,3 @@ impl FromStr for Origin {
         }
     }
 }
-

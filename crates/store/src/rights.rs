@@ -102,7 +102,7 @@ impl RightsWanted<'_> {
 }
 
 /// A text that a pattern of keys matches as it is.
-fn glob(text: &str) -> String {
+pub(crate) fn glob(text: &str) -> String {
     let escaped = |character: char| match character {
         '*' | '?' | '[' | ']' | '\\' => format!("\\{character}"),
         // Spaces part the words of the line; this matches one.

@@ -124,7 +124,10 @@ impl Scripts {
             renew: Named::new("renew", include_str!("../lua/jobs/renew.lua")),
             apply: Named::new("apply", include_str!("../lua/jobs/apply.lua")),
             claim_deliveries: Named::new("claim_deliveries", include_str!("../lua/jobs/claim_deliveries.lua")),
-            receive_notification: Named::new("receive_notification", include_str!("../lua/jobs/receive_notification.lua")),
+            receive_notification: Named::new(
+                "receive_notification",
+                include_str!("../lua/jobs/receive_notification.lua"),
+            ),
             queue: Named::new("queue", include_str!("../lua/jobs/queue.lua")),
             wake: Named::new("wake", include_str!("../lua/jobs/wake.lua")),
             circuit: Named::new("circuit", include_str!("../lua/jobs/circuit.lua")),

@@ -27,7 +27,6 @@ impl Store {
         self.subscribe(self.queues.wake_channel()).await
     }
 
-
     pub(crate) async fn subscribe<T>(&self, channel: String) -> Result<Wakes<T>, StoreError> {
         let subscribe = async {
             let (client, switched) = self.server().client().await?;

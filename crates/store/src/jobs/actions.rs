@@ -7,6 +7,7 @@ use bursar_domain::{Due, HistoryEvent, Lane, Millis, Next, Reason};
 
 use super::apply::{Applied, Guarded, Place, Seen};
 use super::commit::place_of;
+use super::overlay::ClaimEntry;
 use super::{JobRecord, StoredAs};
 use crate::Store;
 use crate::StoreError;
@@ -111,6 +112,9 @@ impl Store {
             let StoredAs::Job(job) = job else { continue };
             let due = entries.iter().find(|(member, _)| key_of(member) == job.key.as_str());
             let Some(due) = due.map(|(_, due)| score(*due)) else { continue };
+            if ClaimEntry::read(&job.seen.claim).is_some_and(|claim| claim.is_adoption()) {
+                continue; // it has no lease
+            }
             if job.worker.is_some() {
                 // Its commit finds the right times for the rest.
                 let end = now.plus(lease);

@@ -6,12 +6,12 @@ use std::time::Duration;
 use bursar_domain::{Key, Lane, Millis};
 use redis::{Pipeline, Value};
 
-use crate::Store;
 use super::events::{Entry, Event, events_of};
 use super::read::lossy;
 use super::rows::key_of;
-use crate::reply::from_reply;
+use crate::Store;
 use crate::StoreError;
+use crate::reply::from_reply;
 
 /// Entries of each partition's stream that one round trip reads, and how many round trips there are at most: queues share a stream, and
 /// one that is quiet has its events far behind.

@@ -12,11 +12,14 @@ use serde_json::Map;
 
 use super::apply::{Applied, BusinessKey, Guarded, Place, Seen};
 use super::commit::ResponseKnownBy;
-use super::overlay::{ClaimEntry, is_open};
+use super::overlay::{ClaimEntry, LateResponse, is_open};
 use super::purge::request_ids;
+use super::read::lossy;
 use super::record::StoredJob;
-use super::{Operator, StoredAs};
+use super::{JobRecord, Operator, StoredAs};
 use crate::crash::crash_point;
+use crate::reply::score;
+use crate::rights::glob;
 use crate::{Store, StoreError};
 
 /// Keys that one step of the search looks at: about a millisecond of Redis.
@@ -78,8 +81,14 @@ struct Handed {
     stored: StoredJob,
     claim: String,
     text: String,
+    /// Whether it is in another state than the one that was published.
+    has_changed: bool,
     /// When it is due in the old queue.
     due: Option<Millis>,
+    /// Since when it has ended there, or waits for a person.
+    since: Option<Millis>,
+    /// What responses said that arrived while an adoption had claimed it.
+    late: Vec<LateResponse>,
     /// Whether the claim that stands is an adoption's.
     is_underway: bool,
     business_keys: Vec<String>,
@@ -92,8 +101,8 @@ struct Handed {
 /// What the new queue has by the same key.
 enum There {
     Nothing,
-    /// This adoption's own.
-    Ours(StoredJob),
+    /// The very job, brought there by an adoption before this one.
+    Ours(Box<JobRecord>),
     /// A job that was certainly never sent, with its text: it gives way.
     Unsent(Box<StoredJob>, String),
     /// A job of the same content that stays.
@@ -172,22 +181,9 @@ impl Store {
         if standing.is_some() && !is_underway && job.due.is_some_and(|lease| lease > now) {
             return Ok(Fate::Claimed);
         }
-        let stored = job.as_lost();
-        let lines = self.history_lines(from, key).await?;
-        let known = stored.trade_nos.iter().cloned().map(ResponseKnownBy::TradeNo);
-        let responses = known.chain(request_ids(&stored, &lines)).map(|id| id.field()).collect();
-        let handed = Handed {
-            key: key.clone(),
-            stored,
-            lines,
-            responses,
-            claim: job.seen.claim.clone(),
-            text: job.seen.record.clone(),
-            due: job.due.filter(|due| *due < FOR_EVER),
-            is_underway,
-            business_keys: business_keys.to_vec(),
-        };
-        let there = self.there(from, to, &handed).await?;
+        let late = standing.filter(|_| is_underway).map(|claim| claim.late).unwrap_or_default();
+        let handed = self.handed(&job, (is_underway, late), business_keys, now).await?;
+        let there = self.there(from, to, &handed, now).await?;
         if let There::Other | There::Same(_) = there {
             let stays = matches!(there, There::Other) || !handed.is_unsent();
             if stays && !is_same_tombstone(&there, &handed.stored) {
@@ -203,6 +199,49 @@ impl Store {
             return self.leave(from, handed, other).await;
         }
         self.hand_over(from, to, (handed, there), now, operator).await
+    }
+
+    /// What is known of a job that is handed over.
+    async fn handed(
+        &self,
+        job: &JobRecord,
+        (is_underway, late): (bool, Vec<LateResponse>),
+        business_keys: &[String],
+        now: Millis,
+    ) -> Result<Handed, StoreError> {
+        let mut stored = job.as_lost(now);
+        let has_changed = stored.state != job.seen.stored.state;
+        // A send that Redis has forgotten: waits count from the latest moment at which it can have been.
+        if has_changed && stored.last_sent_at.is_none() {
+            stored.last_sent_at = Some(now);
+        }
+        let (queue, key) = (self.queues.of(&job.lane), &job.key);
+        let lines = self.history_lines(&job.lane, key).await?;
+        let known = stored.trade_nos.iter().cloned().map(ResponseKnownBy::TradeNo);
+        let mut responses: Vec<String> = known.chain(request_ids(&stored, &lines)).map(|id| id.field()).collect();
+        let mut pipeline = Pipeline::new();
+        pipeline.zscore(queue.set("done"), key.as_str()).zscore(queue.set("review"), key.as_str());
+        // None is no command's argument.
+        pipeline.cmd("HMGET").arg(queue.set("responses")).arg("").arg(&responses);
+        type Reply = (Option<f64>, Option<f64>, Vec<Option<String>>);
+        let (done, review, owners): Reply = self.query("ZSCORE", &pipeline).await?;
+        // What a response is known by belongs to one job: another's stays.
+        let mut owners = owners.into_iter().skip(1);
+        responses.retain(|_| owners.next().flatten().as_deref() == Some(key.as_str()));
+        Ok(Handed {
+            key: key.clone(),
+            stored,
+            lines,
+            responses,
+            has_changed,
+            claim: job.seen.claim.clone(),
+            text: job.seen.record.clone(),
+            due: job.due.filter(|_| !is_underway),
+            since: done.or(review).map(score),
+            late,
+            is_underway,
+            business_keys: business_keys.to_vec(),
+        })
     }
 
     /// The three steps, as far as they were not made before.
@@ -229,9 +268,16 @@ impl Store {
         }
         crash_point("between_queues");
         let state = match there {
-            There::Ours(stored) => stored.state,
+            There::Ours(job) => {
+                if !self.tell_late(&job, &handed, now).await? {
+                    return Ok(Fate::Changed);
+                }
+                job.state
+            }
             There::Same(stored) => {
-                self.note_adopted(from, to, &handed, now, operator).await?;
+                if !stored.is_tombstone() {
+                    self.note_adopted(from, to, &handed, now, operator).await?;
+                }
                 stored.state
             }
             There::Nothing | There::Unsent(..) | There::Other => {
@@ -268,13 +314,20 @@ impl Store {
         let (old, new) = (self.queues.of(from), self.queues.of(to));
         let key = handed.key.as_str();
         let mut pipeline = Pipeline::new();
-        pipeline.lrange(old.of_key("outbox", key), 0, -1).get(old.of_key("delivery", key)).hget(new.queue_hash(), "era");
+        pipeline
+            .lrange(old.of_key("outbox", key), 0, -1)
+            .get(old.of_key("delivery", key))
+            .hget(new.queue_hash(), "era");
         type Reply = (Vec<String>, Option<String>, Option<u64>);
         let (outbox, delivery, era): Reply = self.query("LRANGE", &pipeline).await?;
         let mut record = handed.stored.clone();
         let text = match there {
             There::Unsent(theirs, text) => {
                 record.fair_group.clone_from(&theirs.fair_group); // as it stands in the sets that it leaves
+                if !record.is_tombstone() {
+                    record.callback_url = record.callback_url.or(theirs.callback_url);
+                    record.traceparent = record.traceparent.or(theirs.traceparent);
+                }
                 text
             }
             There::Nothing | There::Ours(_) | There::Same(_) | There::Other => {
@@ -286,7 +339,7 @@ impl Store {
             }
         };
         let place = match record.state {
-            _ if record.is_tombstone() => Place::Same,
+            _ if record.is_tombstone() => Place::Expired,
             State::Queued => Place::Sends(record.run_at.unwrap_or_default().max(handed.due.unwrap_or(now))),
             State::InDoubt | State::Pending => Place::Queries(handed.due.unwrap_or(now)),
             State::NeedsReview => Place::Review,
@@ -304,8 +357,9 @@ impl Store {
             group: record.fair_group.clone(),
             record: record.text(),
             place,
+            since: handed.since,
             decided: now,
-            state: (!record.is_tombstone()).then_some(record.state),
+            state: handed.has_changed.then_some(record.state),
             history,
             business_keys,
             responses: handed.responses.clone(),
@@ -335,6 +389,40 @@ impl Store {
         self.query("RPUSH", &pipeline).await
     }
 
+    /// A response may have come for the job in the old queue after it was brought to the new one: what it said is used there. `false`
+    /// when the job there has changed.
+    async fn tell_late(&self, job: &JobRecord, handed: &Handed, now: Millis) -> Result<bool, StoreError> {
+        if handed.late.is_empty() {
+            return Ok(true);
+        }
+        let known = self.history_lines(&job.lane, &job.key).await?;
+        let mut history: Vec<String> = handed.lines.iter().filter(|line| !known.contains(line)).cloned().collect();
+        let (claim, record) = (&job.seen.claim, &job.seen.record);
+        let write = Guarded::new(job.key.as_str(), claim, Seen::Text(record.clone()));
+        let write = if let Some(mut standing) = job.seen.stored.standing(ClaimEntry::read(claim)) {
+            standing.late.extend(handed.late.iter().cloned());
+            Guarded { claim: standing.text(), history, ..write }
+        } else {
+            let mut record = job.seen.stored.clone();
+            let mut again = false;
+            for late in &handed.late {
+                again |= record.heed(late);
+            }
+            let changed = record.state != job.seen.stored.state;
+            let place = match (again, record.state) {
+                (false, _) => Place::Same,
+                (true, State::NeedsReview) => Place::Review,
+                (true, _) => Place::Queries(now),
+            };
+            record.updated_at = if again { Some(now) } else { record.updated_at };
+            let webhook = if changed { record.webhook_event(now) } else { String::new() };
+            history.extend(record.overflow());
+            let (group, state) = (record.fair_group.clone(), changed.then_some(record.state));
+            Guarded { group, record: record.text(), place, decided: now, state, webhook, history, ..write }
+        };
+        Ok(self.apply(&job.lane, &[write], "").await? == [Applied::Done])
+    }
+
     /// A person must decide: the job stays in the old queue, as it was before an adoption claimed it.
     async fn leave(&self, from: &Lane, handed: Handed, other: String) -> Result<Fate, StoreError> {
         if handed.is_underway {
@@ -344,11 +432,15 @@ impl Store {
                 State::NeedsReview => Place::Review,
                 _ => Place::Queries(now),
             };
+            let mut record = handed.stored;
+            let history = record.overflow();
             let write = Guarded {
-                group: handed.stored.fair_group.clone(),
-                record: handed.stored.text(),
+                group: record.fair_group.clone(),
+                record: record.text(),
                 place,
                 decided: now,
+                state: handed.has_changed.then_some(record.state),
+                history,
                 ..Guarded::new(handed.key.as_str(), &handed.claim, Seen::Text(handed.text))
             };
             self.apply(from, &[write], "").await?;
@@ -360,21 +452,21 @@ impl Store {
         let mut pipeline = Pipeline::new();
         pipeline.lrange(self.queues.of(lane).history(key), 0, -1);
         let (lines,): (Vec<Vec<u8>>,) = self.query("LRANGE", &pipeline).await?;
-        Ok(lines.into_iter().map(super::read::lossy).collect())
+        Ok(lines.into_iter().map(lossy).collect())
     }
 
-    async fn there(&self, from: &Lane, to: &Lane, handed: &Handed) -> Result<There, StoreError> {
+    async fn there(&self, from: &Lane, to: &Lane, handed: &Handed, now: Millis) -> Result<There, StoreError> {
         let job = match self.job(to, &handed.key).await? {
             None => return Ok(There::Nothing),
             Some(StoredAs::Unreadable { .. }) => return Ok(There::Other),
             Some(StoredAs::Job(job)) => job,
         };
-        let theirs = job.as_lost();
+        let theirs = job.as_lost(now);
         let is_same = theirs.has_hash(&handed.stored.hash.0) || handed.stored.has_hash(&theirs.hash.0);
-        // The job that an adoption before this one brought there may be a tombstone by now.
-        let is_ours = is_same && handed.is_underway;
-        if is_ours || self.history(&job).await?.iter().any(|event| is_from(event, from)) {
-            return Ok(There::Ours(theirs));
+        // A job by this key that was submitted since is another one, whatever an adoption has begun: it tells nothing of sends.
+        let is_ours = is_same && !theirs.is_tombstone() && theirs.created_at == handed.stored.created_at;
+        if is_ours && self.history(&job).await?.iter().any(|event| is_from(event, from)) {
+            return Ok(There::Ours(job));
         }
         let is_unsent = theirs.state == State::Queued && theirs.sends == 0 && job.seen.claim.is_empty();
         Ok(match (is_same, is_unsent && !theirs.is_tombstone()) {
@@ -392,7 +484,12 @@ impl Store {
         let mut seen = std::collections::HashSet::new(); // a scan may tell a key twice
         loop {
             let mut command = redis::cmd("SCAN");
-            command.arg(cursor).arg("MATCH").arg(format!("{}*:{}:*", queue.base, queue.queue)).arg("COUNT").arg(STEP);
+            command
+                .arg(cursor)
+                .arg("MATCH")
+                .arg(format!("{}*:{}:*", glob(&queue.base), queue.queue))
+                .arg("COUNT")
+                .arg(STEP);
             let (next, names): (u64, Vec<Vec<u8>>) =
                 command.query_async(&mut self.connection()).await.map_err(|source| StoreError::of("SCAN", source))?;
             let names = names.into_iter().filter_map(|name| String::from_utf8(name).ok());
@@ -432,7 +529,7 @@ impl Store {
         if status.open_jobs() + status.done > 0 {
             return Ok(true);
         }
-        let jobs = self.queues.of(lane).of_key("job", "*");
+        let jobs = format!("{}*", glob(&self.queues.of(lane).of_key("job", "")));
         let mut cursor = 0_u64;
         loop {
             let mut command = redis::cmd("SCAN");
@@ -481,7 +578,14 @@ impl Handed {
     fn claim_for(&self, to: &Lane, now: Millis) -> String {
         let lost = self.stored_claim();
         let fence = lost.as_ref().map_or(self.stored.fence, |lost| lost.fence).saturating_add(1);
-        let entry = ClaimEntry { token: token(to), call: Call::Ask, fence, at: now, late: Vec::new(), after: lost.map(Box::new) };
+        let entry = ClaimEntry {
+            token: token(to),
+            call: Call::Ask,
+            fence,
+            at: now,
+            late: Vec::new(),
+            after: lost.map(Box::new),
+        };
         entry.text()
     }
 

@@ -5,10 +5,10 @@ use std::sync::Arc;
 use bursar_domain::{Answer, Call, Facts, Key, Lane, Millis, Names, OnAmbiguous, Reason, Received, State, TraceParent};
 use redis::{Pipeline, Value};
 
+use super::ClaimToken;
 use super::apply::{Guarded, Place, Seen};
 use super::overlay::{ClaimEntry, Era};
 use super::record::{StoredJob, Unreadable};
-use super::ClaimToken;
 use crate::jobs::wish::whole_millis;
 use crate::scripts::EVENTS_KEPT;
 use crate::{Claim, ClaimId, Lapsed, MAX_CLAIM, RECEIPT_KEPT, Sends, Store, StoreError};
@@ -220,8 +220,10 @@ impl Store {
         claimed.quarantined.extend(poisoned.into_iter().map(|key| (key, lost.clone())));
         for row in rows.chunks_exact(ROW) {
             let text = |at: usize| row.get(at).and_then(|value| redis::from_redis_value_ref::<String>(value).ok());
-            let (key, claim) = (text(0).unwrap_or_default(), text(1).unwrap_or_default());
-            match job(&key, &claim, text(2), text(3).as_deref(), (&token, era)) {
+            let (key, due) = (text(0).unwrap_or_default(), text(2));
+            let call = if due.is_some() { Call::Ask } else { Call::Send };
+            let claim = text(1).unwrap_or_else(|| ClaimEntry::new(&token.0, call, fence, claimed.now).text());
+            match job(&key, &claim, due, text(3).as_deref(), (&token, era)) {
                 Ok(job) => claimed.jobs.push(job),
                 Err(Unreadable::Newer { .. }) => {
                     let due = claimed.now.plus(LEFT_TO_NEWER);

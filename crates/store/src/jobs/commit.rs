@@ -4,14 +4,14 @@ use std::sync::Arc;
 
 use bursar_domain::{Answer, Call, Due, GatewayText, HistoryEvent, Lane, Millis, Next, Reason, State};
 
+use super::ClaimToken;
 use super::apply::{Applied, Guarded, Place, Seen};
 use super::claim::{ClaimedJob, Found};
 use super::overlay::{ClaimEntry, LateResponse, is_open};
 use super::record::StoredJob;
-use super::ClaimToken;
 use crate::Store;
-use crate::scripts::LOG_QUIET_AFTER;
 use crate::StoreError;
+use crate::scripts::LOG_QUIET_AFTER;
 
 /// How often a write is decided again because claim or record have changed.
 const TRIES: usize = 8;
@@ -335,6 +335,10 @@ impl Store {
             let stored = StoredJob::read(&record);
             if stored.as_ref().is_ok_and(|stored| stored.last_claim == commit.ends.token.0) {
                 return Ok(Committed::Again);
+            }
+            // A newer build has had it, or nobody can tell.
+            if stored.is_err() && !record.is_empty() {
+                return Ok(Committed::Late);
             }
             let is_tombstone = stored.as_ref().is_ok_and(StoredJob::is_tombstone);
             let stored = stored.ok().filter(|stored| !stored.is_tombstone());

@@ -16,11 +16,11 @@ use serde::Deserialize;
 pub use commit::{DeliveryCommit, DeliveryResult};
 pub use status::DeliveryStatus;
 
+use super::ClaimToken;
 use super::apply::{Guarded, Place, Records, Seen};
 use super::notifications::record::StoredNotification;
 use super::queue::Ready;
 use super::record::{StoredJob, Unreadable, WebhookEvent};
-use super::ClaimToken;
 use crate::Store;
 use crate::jobs::wish::whole_millis;
 use crate::reply::from_reply;

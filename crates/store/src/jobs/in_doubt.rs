@@ -3,11 +3,11 @@
 use bursar_domain::{Lane, State};
 use redis::Pipeline;
 
-use crate::Store;
 use super::overlay::ClaimEntry;
 use super::read::{EraFields, era_of, lossy};
 use super::record::StoredJob;
 use super::rows::{key_of, sets_of};
+use crate::Store;
 use crate::reply::from_reply;
 use crate::{LOOKED_AT, StoreError};
 

@@ -5,8 +5,8 @@ use std::str::FromStr;
 
 use bursar_domain::{IdError, Lane, Millis, State};
 
-use super::rows::{Behind, SETS, sets_of};
 use super::StoredAs;
+use super::rows::{Behind, SETS, sets_of};
 use crate::Store;
 use crate::StoreError;
 

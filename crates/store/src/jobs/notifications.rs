@@ -13,10 +13,10 @@ use serde_json::json;
 
 pub use read::{NotificationCount, NotificationDelivery, NotificationFilter};
 
-use crate::Store;
 use super::apply::{Applied, Guarded, Records, Seen};
 use super::keys::QueueKeys;
 use super::record::{RECORD_VERSION, Unreadable};
+use crate::Store;
 use crate::jobs::wish::whole_millis;
 use crate::scripts::EVENTS_KEPT;
 use crate::{Origin, StoreError, crash_point};

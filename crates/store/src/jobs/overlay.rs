@@ -51,6 +51,11 @@ pub(crate) struct Era {
 }
 
 impl ClaimEntry {
+    /// The entry of a job that nobody had claimed before.
+    pub(crate) fn new(token: &str, call: Call, fence: u64, at: Millis) -> Self {
+        Self { token: token.to_owned(), call, fence, at, late: Vec::new(), after: None }
+    }
+
     pub(crate) fn read(text: &str) -> Option<Self> {
         serde_json::from_str(text).ok()
     }
@@ -69,9 +74,9 @@ impl ClaimEntry {
         self.token.rsplit_once('/').map_or(self.token.as_str(), |(worker, _)| worker)
     }
 
-    /// The number of the worker's claim call; 0 for what no worker has claimed.
-    pub(crate) fn number(&self) -> u64 {
-        self.token.rsplit_once('/').and_then(|(_, number)| number.parse().ok()).unwrap_or_default()
+    /// Tells if an adoption has claimed the job, and no worker: no claim call has the number 0.
+    pub(crate) fn is_adoption(&self) -> bool {
+        self.token.rsplit_once('/').is_some_and(|(_, number)| number == "0")
     }
 
     /// Tells if this claim, or one that was lost before it, has the token.

@@ -5,11 +5,11 @@ use std::time::Duration;
 use bursar_domain::{HistoryEvent, Key, Lane, Millis};
 use redis::{Pipeline, Value};
 
-use crate::Store;
 use super::apply::{Applied, Guarded, Place, Seen};
 use super::commit::ResponseKnownBy;
 use super::overlay::is_open;
 use super::record::StoredJob;
+use crate::Store;
 use crate::reply::{from_reply, score};
 use crate::{MAX_BATCH, StoreError, crash_point};
 
@@ -105,10 +105,8 @@ impl Store {
         for id in &ids {
             command.arg(id);
         }
-        let owners: Vec<Option<String>> = command
-            .query_async(&mut self.connection())
-            .await
-            .map_err(|source| StoreError::of("HMGET", source))?;
+        let owners: Vec<Option<String>> =
+            command.query_async(&mut self.connection()).await.map_err(|source| StoreError::of("HMGET", source))?;
         let mut owners = owners.into_iter();
         for write in writes {
             let key = write.key.clone();

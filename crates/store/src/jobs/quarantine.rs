@@ -5,11 +5,11 @@ use bursar_domain::{Call, HistoryEvent, Lane, Millis, Quarantine, QuarantineOutc
 use redis::Pipeline;
 use serde::Deserialize;
 
-use crate::Store;
 use super::apply::{Applied, Guarded, Place, Seen, member_end};
 use super::overlay::{ClaimEntry, Era};
 use super::read::{EraFields, era_of, lossy};
 use super::record::{StoredJob, Unreadable};
+use crate::Store;
 use crate::{Operator, StoreError};
 
 /// How often a retry or a drop is decided again because the job has changed.

@@ -177,7 +177,12 @@ impl Store {
     ) -> Result<(Vec<Ready<T>>, bool), StoreError> {
         let mut pipeline = Pipeline::new();
         for partition in self.queues.partitions() {
-            pipeline.cmd("ZRANGE").arg(self.queues.partition_set(partition, set)).arg("-inf").arg(until.0).arg("BYSCORE");
+            pipeline
+                .cmd("ZRANGE")
+                .arg(self.queues.partition_set(partition, set))
+                .arg("-inf")
+                .arg(until.0)
+                .arg("BYSCORE");
             pipeline.arg("LIMIT").arg(passed_over).arg(READY_AT_ONCE).arg("WITHSCORES");
         }
         let rows: Vec<Vec<(String, f64)>> = self.query("ZRANGE", &pipeline).await?;

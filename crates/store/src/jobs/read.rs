@@ -3,11 +3,11 @@
 use bursar_domain::{Answer, HistoryEvent, Key, Lane, Millis, Reason, State};
 use redis::Pipeline;
 
-use crate::Store;
 use super::apply::member_end;
 use super::overlay::{ClaimEntry, Era};
 use super::record::{StoredJob, Unreadable};
 use super::rows::Row;
+use crate::Store;
 use crate::StoreError;
 use crate::reply::score;
 

@@ -2,14 +2,15 @@
 
 use std::time::Duration;
 
-use bursar_domain::{Lane, Millis, OnAmbiguous};
+use bursar_domain::{Call, Due, Lane, Millis, Next, OnAmbiguous};
 use redis::Value;
 
-use crate::Store;
 use super::apply::member_end;
 use super::claim::{ClaimedJob, pause_after_losses};
+use super::commit::{Commit, Committed, Resend};
 use super::overlay::ClaimEntry;
 use super::record::StoredJob;
+use crate::Store;
 use crate::jobs::wish::whole_millis;
 use crate::scripts::EVENTS_KEPT;
 use crate::{Known, MAX_CLAIM, StoreError};
@@ -102,11 +103,13 @@ impl Store {
         let (now, fence, era, lost, gone): Reply = call.run(self).await?;
         let mut renewed = Renewed { now: Millis(now), fence, era, lost_writes: lost == 1, gone: Vec::new() };
         let mut forgotten = false;
-        for row in gone.chunks_exact(3) {
+        for row in gone.chunks_exact(4) {
             let text = |at: usize| row.get(at).and_then(|value| redis::from_redis_value_ref::<String>(value).ok());
             let key = text(0).unwrap_or_default();
             let held = batch.iter().find(|held| held.key == key);
-            forgotten |= held.is_some_and(|held| was_lost(held, text(1).as_deref(), text(2).as_deref()));
+            let was_released = text(3).is_some_and(|word| word == "1");
+            forgotten |= !was_released
+                && held.is_some_and(|held| was_lost(held, text(1).as_deref(), &text(2).unwrap_or_default()));
             renewed.gone.push(key);
         }
         // Where the queue is in a later era than the worker knows, the loss has been noticed since.
@@ -116,14 +119,25 @@ impl Store {
         Ok(renewed)
     }
 
-    /// Gives back claimed jobs about which certainly no call was made. Returns how many were.
+    /// Gives back claimed jobs about which certainly no call was made. What a response to an earlier claim said meanwhile is used: such a
+    /// job is not sent, but looked at with it. Returns how many are no longer claimed.
     ///
     /// # Errors
     /// [`StoreError`]: repeat; it is done once.
     pub async fn release(&self, lane: &Lane, jobs: &[&ClaimedJob]) -> Result<usize, StoreError> {
-        let jobs: Vec<(String, String, String)> =
+        let claims: Vec<(String, String, String)> =
             jobs.iter().map(|job| (job.key.to_string(), job.group().to_owned(), job.token.0.clone())).collect();
-        self.release_until(lane, &jobs, Millis(0), "").await
+        let released = self.release_each(lane, &claims, Millis(0), "").await?;
+        let late: Vec<&ClaimedJob> =
+            jobs.iter().zip(&released).filter(|(_, reply)| *reply == "late").map(|(job, _)| *job).collect();
+        let mut count = released.iter().filter(|reply| *reply == "ok").count();
+        if !late.is_empty() {
+            let now = self.now().await?;
+            let ends: Vec<Commit> = late.into_iter().map(|job| unmade(job, now)).collect();
+            let committed = self.commit(lane, &ends).await?;
+            count += committed.iter().filter(|committed| **committed == Committed::Done).count();
+        }
+        Ok(count)
     }
 
     /// The same, due at that moment, with a line for the history.
@@ -134,7 +148,18 @@ impl Store {
         due: Millis,
         line: &str,
     ) -> Result<usize, StoreError> {
-        let mut released = 0;
+        Ok(self.release_each(lane, jobs, due, line).await?.iter().filter(|reply| *reply == "ok").count())
+    }
+
+    /// What became of each: `ok`, `gone` or `late`.
+    async fn release_each(
+        &self,
+        lane: &Lane,
+        jobs: &[(String, String, String)],
+        due: Millis,
+        line: &str,
+    ) -> Result<Vec<String>, StoreError> {
+        let mut released = Vec::with_capacity(jobs.len());
         for batch in jobs.chunks(MAX_CLAIM) {
             let queue = self.queues.of(lane);
             let mut call = self.scripts.release.on_jobs(&queue.base, &queue.queue_hash(), &queue.queue);
@@ -142,16 +167,30 @@ impl Store {
             for (key, group, token) in batch {
                 call.push(key).push(member_end(group)).push(ClaimEntry::beginning(token)).push(due.0).push(line);
             }
-            let replies: Vec<String> = call.run(self).await?;
-            released += replies.iter().filter(|reply| *reply == "ok").count();
+            let mut replies: Vec<String> = call.run(self).await?;
+            released.append(&mut replies);
         }
         Ok(released)
     }
 }
 
+/// The end of a claim for which no call was made: the job is due again at once.
+fn unmade(job: &ClaimedJob, now: Millis) -> Commit {
+    let due = match job.call {
+        Call::Send => Due::Send(now),
+        Call::Ask => Due::Ask(now),
+    };
+    let next = Next { state: job.state, due, reason: None, pause_lane: false };
+    Commit { resend: Resend::Skipped, reason: job.reason.clone(), ..Commit::new(job, now, next) }
+}
+
 /// A claim that is gone from under its worker has ended, was taken over after its lease, or was lost.
-fn was_lost(held: &Held, claim: Option<&str>, record: Option<&str>) -> bool {
-    let record = record.and_then(|text| StoredJob::read(text).ok());
+fn was_lost(held: &Held, claim: Option<&str>, record: &str) -> bool {
+    let record = match StoredJob::read(record) {
+        Ok(record) => Some(record),
+        Err(_) if record.is_empty() => None,
+        Err(_) => return false, // a newer build has had it, or nobody can tell
+    };
     let claim = claim.and_then(ClaimEntry::read);
     if record.as_ref().is_some_and(|record| record.is_tombstone() || record.last_claim == held.token.0) {
         return false;

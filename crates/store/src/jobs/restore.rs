@@ -1,6 +1,8 @@
 //! Restoring jobs that Redis has forgotten, wholly or in part, and that a journal remembers.
 
-use bursar_domain::{BusinessKeyConflict, Call, HistoryEvent, Key, Lane, Millis, Next, Reason, RestoredFromJournal, State};
+use bursar_domain::{
+    BusinessKeyConflict, Call, HistoryEvent, Key, Lane, Millis, Next, Reason, RestoredFromJournal, State,
+};
 
 use super::apply::{Applied, BusinessKey, Guarded, Place, Seen};
 use super::commit::{ResponseKnownBy, place_of};
@@ -117,7 +119,14 @@ impl Store {
             self.send_to_review(lane, rival, key, &event.operator).await?;
         }
         let now = self.now().await?;
-        let write = self.restoring(lane, key, seen, journal, (next, rival.as_deref()), RestoredFromJournal { at: now, ..event })?;
+        let write = self.restoring(
+            lane,
+            key,
+            seen,
+            journal,
+            (next, rival.as_deref()),
+            RestoredFromJournal { at: now, ..event },
+        )?;
         self.raise_fence(lane, write.fence).await?; // no claim to come has this one
         let applied = self.apply(lane, &[write.guarded], "").await?.pop();
         self.kept(since).await?;
@@ -290,16 +299,23 @@ impl JobRecord {
         found
     }
 
-    /// The same where the claim that stands is lost.
-    pub(crate) fn as_lost(&self) -> StoredJob {
+    /// The same where the claim that stands is lost, as is found now.
+    pub(crate) fn as_lost(&self, now: Millis) -> StoredJob {
         let found = self.seen.found.clone();
         match found.standing(ClaimEntry::read(&self.seen.claim)) {
             None => found,
             // It is an adoption's, which makes no call.
-            Some(claim) if claim.number() == 0 => found.found_by(&claim, Era::default()),
+            Some(claim) if claim.is_adoption() => {
+                let mut found = found.found_by(&claim, Era::default());
+                for late in &claim.late {
+                    found.heed(late);
+                }
+                found
+            }
             Some(claim) => {
-                let (fence, at) = (claim.fence, self.updated.unwrap_or(claim.at));
-                let lost = ClaimEntry { token: String::new(), call: Call::Ask, fence, at, late: Vec::new(), after: Some(Box::new(claim)) };
+                let (token, fence) = (String::new(), claim.fence);
+                let after = Some(Box::new(claim));
+                let lost = ClaimEntry { token, call: Call::Ask, fence, at: now, late: Vec::new(), after };
                 found.found_by(&lost, Era::default())
             }
         }

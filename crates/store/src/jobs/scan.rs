@@ -2,8 +2,8 @@
 
 use bursar_domain::{Lane, Millis, State};
 
-use super::rows::{Behind, SETS, sets_of};
 use super::StoredAs;
+use super::rows::{Behind, SETS, sets_of};
 use crate::Store;
 use crate::StoreError;
 

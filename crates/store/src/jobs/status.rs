@@ -3,11 +3,11 @@
 use bursar_domain::{JobView, Lane, LaneView, Millis, Reason};
 use redis::{Pipeline, Value};
 
-use crate::Store;
 use super::circuits::counts;
 use super::read::lossy;
 use super::record::StoredJob;
 use super::rows::{SETS, key_of};
+use crate::Store;
 use crate::StoreError;
 use crate::reply::{from_reply, score};
 

@@ -2,15 +2,16 @@
 
 use std::collections::BTreeSet;
 
-use bursar_domain::{Job, Lane, State, TraceParent};
+use bursar_domain::{Job, Lane, Millis, State, TraceParent};
 use redis::Value;
 use serde_json::Value as Json;
 
+use super::RECORD_VERSION;
 use super::apply::member_end;
 use super::overlay::{ClaimEntry, Era};
 use super::record::{Hash, Raw, StoredJob, Unreadable};
-use super::RECORD_VERSION;
 use crate::Store;
+use crate::reply::from_reply;
 use crate::{StoreError, crash_point};
 
 /// What became of one submission.
@@ -61,7 +62,8 @@ impl Store {
             let of_lane = jobs.iter().enumerate().filter(|(_, job)| &job.lane == lane);
             let (places, of_lane): (Vec<usize>, Vec<&Job>) = of_lane.unzip();
             let groups: Vec<String> = of_lane.iter().map(|job| order.group(lane.kind, job.content.text())).collect();
-            let new = of_lane.into_iter().zip(&groups).map(|(job, group)| NewRecord { job, group, step: order.step(group) });
+            let new =
+                of_lane.into_iter().zip(&groups).map(|(job, group)| NewRecord { job, group, step: order.step(group) });
             let new: Vec<NewRecord<'_>> = new.collect();
             for (place, answer) in places.into_iter().zip(self.submit_to(lane, &new).await?) {
                 if let Some(at) = answers.get_mut(place) {
@@ -87,22 +89,36 @@ impl Store {
             for new in batch {
                 let job = new.job;
                 let business_key = job.content.about();
-                call.push(job.key.as_str())
-                    .push(member_end(new.group))
-                    .push(new.step)
-                    .push(job.run_at.unwrap_or_default().0)
-                    .push(if business_key == job.key.as_str() { "" } else { business_key })
+                let business_key = if business_key == job.key.as_str() { "" } else { business_key };
+                call.push(format!("{}{}", job.key, member_end(new.group)))
+                    .push(terms(new.step, job.run_at.unwrap_or_default(), business_key))
                     .push(rest_of_record(new)?);
             }
-            let mut replies: Vec<Value> = call.run(self).await?;
-            let era: u64 = replies.pop().and_then(|era| redis::from_redis_value(era).ok()).unwrap_or_default();
+            let replies: Vec<Value> = call.run(self).await?;
+            let era: u64 = from_reply("submit", replies.first())?;
             let era = Era { number: era, ..Era::default() };
-            for (new, reply) in batch.iter().zip(&replies) {
-                answers.push(submission(new.job, reply, era)?);
+            let mut answered = vec![Submission::New; batch.len()];
+            for pair in replies.get(1..).unwrap_or_default().chunks(2) {
+                let number: usize = from_reply("submit", pair.first())?;
+                let place = number.wrapping_sub(1);
+                if let (Some(answer), Some(new), Some(what)) = (answered.get_mut(place), batch.get(place), pair.get(1)) {
+                    *answer = submission(new.job, what, era)?;
+                }
             }
+            answers.extend(answered);
         }
         Ok(answers)
     }
+}
+
+/// How the script reads a job's place in the fair order, its due time and its business key; empty for what most jobs have.
+fn terms(step: f64, run_at: Millis, business_key: &str) -> String {
+    #[expect(clippy::float_cmp, reason = "one is exact")]
+    let is_one = step == 1.0;
+    if is_one && run_at == Millis(0) && business_key.is_empty() {
+        return String::new();
+    }
+    format!("{step} {} {business_key}", run_at.0)
 }
 
 /// The record behind `created_at`, which the script knows: it goes on after a comma.
@@ -127,11 +143,7 @@ fn rest_of_record(new: &NewRecord<'_>) -> Result<String, StoreError> {
 
 fn submission(job: &Job, reply: &Value, era: Era) -> Result<Submission, StoreError> {
     if let Ok(word) = redis::from_redis_value_ref::<String>(reply) {
-        return match word.strip_prefix(' ') {
-            Some(first) => Ok(Submission::Conflict { first: first.to_owned() }),
-            None if word == "new" => Ok(Submission::New),
-            None => Err(unreadable(&word)),
-        };
+        return Ok(Submission::Conflict { first: word });
     }
     let (record, claim): (Vec<u8>, Vec<u8>) =
         redis::from_redis_value_ref(reply).map_err(|error| unreadable(&error.to_string()))?;

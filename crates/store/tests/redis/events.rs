@@ -1,19 +1,19 @@
-//! The lanes' events: in order, from any place on, and watched.
+//! The partitions' events: in order, from any place on, and watched.
 
-use bursar_domain::{ActionKind, Due, Operation, Reason, State};
-use bursar_store::{Commit, Event, EventId, Operator, Origin};
+use bursar_domain::{ActionKind, Due, Lane, Reason, State};
+use bursar_store::{Commit, Event, EventId};
 
-use crate::scene::{Scene, sent};
+use crate::scene::{Scene, then};
 
-const LI: Operator<'_> = Operator { who: "li", why: "why" };
-
-async fn cancel(scene: &Scene, key: &str) {
-    scene.submit(&[key]).await;
-    scene.store.operate(&scene.lane, &key.parse().unwrap(), Operation::Cancel, LI).await.unwrap();
+fn why() -> Reason {
+    Reason::operator_action(ActionKind::Pause, "li", "a look")
 }
 
-fn of(scene: &Scene) -> Origin {
-    scene.lane.clone().into()
+/// The partition of the scene's queue, and a queue of another one.
+fn partitions(scene: &Scene) -> (u16, Lane) {
+    let partition = scene.store.partition_of(&scene.lane);
+    let mut lanes = (0..).map(|number| format!("n{number}/transfer").parse::<Lane>().unwrap());
+    (partition, lanes.find(|lane| scene.store.partition_of(lane) != partition).unwrap())
 }
 
 fn keys(events: &[Event]) -> Vec<String> {
@@ -23,54 +23,57 @@ fn keys(events: &[Event]) -> Vec<String> {
 #[tokio::test]
 async fn events_are_read_from_any_place_on() {
     let scene = Scene::new().await;
-    let empty: Origin = "main/bill_upload".parse().unwrap();
+    let (partition, other) = partitions(&scene);
+    let empty = scene.store.partition_of(&other);
     for key in ["a", "b", "c"] {
-        cancel(&scene, key).await;
+        scene.bring(key, State::Failed).await;
     }
-    scene.store.pause(&scene.lane, LI).await.unwrap();
-    let beginning = [(of(&scene), EventId::default()), (empty.clone(), EventId::default())];
+    scene.store.pause(&scene.lane, &why()).await.unwrap();
+    let beginning = [(partition, EventId::default()), (empty, EventId::default())];
     let all = scene.store.events(&beginning, 100).await.unwrap();
     assert_eq!((all.len(), keys(&all)), (4, vec!["a".to_owned(), "b".into(), "c".into()]));
     assert!(all.is_sorted_by_key(|event| event.id), "{all:?}");
-    let reason = Reason::operator_action(ActionKind::Pause, "li", "why").recorded();
-    assert!(all[3].fields.contains(&("reason".into(), reason)), "{all:?}");
+    assert!(all.iter().all(|event| event.lane().as_ref() == Some(&scene.lane)), "{all:?}");
+    assert_eq!(
+        (all[0].state(), all[3].field("event"), all[3].reason()),
+        (Some(State::Failed), Some("paused"), Some(why()))
+    );
 
-    let behind_a = [(of(&scene), all[0].id)];
+    let behind_a = [(partition, all[0].id)];
     assert_eq!(keys(&scene.store.events(&behind_a, 1).await.unwrap()), ["b"]);
-    let newest = scene.store.newest_events(&[of(&scene), empty.clone()]).await.unwrap();
-    assert_eq!(newest, [(of(&scene), all[3].id), (empty, EventId::default())]);
+    let newest = scene.store.newest_events(&[partition, empty]).await.unwrap();
+    assert_eq!(newest, [(partition, all[3].id), (empty, EventId::default())]);
     assert!(scene.store.events(&newest, 100).await.unwrap().is_empty());
     assert!(scene.store.events(&[], 100).await.unwrap().is_empty());
+    assert!(scene.store.newest_events(&[]).await.unwrap().is_empty());
 }
 
 #[tokio::test]
-async fn what_one_commit_changed_is_told_one_by_one_from_any_place_on() {
+async fn one_commit_s_changes_are_told_one_by_one_from_any_place_on() {
     let scene = Scene::new().await;
-    cancel(&scene, "before").await;
-    let beginning = scene.store.newest_events(&[of(&scene)]).await.unwrap();
-    let mut watch = scene.store.watch_events(&[of(&scene)]).await.unwrap();
+    let (partition, _) = partitions(&scene);
+    scene.bring("before", State::Failed).await;
+    let beginning = scene.store.newest_events(&[partition]).await.unwrap();
+    let mut watch = scene.store.watch_events().await.unwrap();
     scene.submit_many("k", 40).await;
-    let commits: Vec<Commit> =
-        scene.claim("w", 40).await.jobs.iter().map(|job| sent(job, State::Succeeded, Due::Never)).collect();
+    let claimed = scene.claim("w", 40).await;
+    let commits: Vec<Commit> = claimed.jobs.iter().map(|job| then(job, State::Succeeded, Due::Never)).collect();
     scene.store.commit(&scene.lane, &commits).await.unwrap();
-    let changed: Vec<String> = commits.iter().map(|commit| commit.key.clone()).collect();
-    let entries: u64 = scene.command(&["XLEN", &scene.name("events")]).await;
+    let changed: Vec<String> = claimed.jobs.iter().map(|job| job.key.to_string()).collect();
+    let entries: u64 = scene.command(&["XLEN", &format!("{}events", scene.base())]).await;
     assert_eq!(entries, 1 + 3, "sixteen to an entry, and the rest");
 
-    let (mut place, mut told) = (beginning.clone(), Vec::new());
+    let (mut place, mut told) = (beginning, Vec::new());
     loop {
         let page = scene.store.events(&place, 7).await.unwrap();
         let Some(last) = page.last() else { break };
-        assert!(page.len() <= 7 && page.iter().all(|event| event.fields[1] == ("state".into(), "succeeded".into())));
-        place = vec![(of(&scene), last.id.to_string().parse().unwrap())];
+        assert!(page.len() <= 7 && page.iter().all(|event| event.state() == Some(State::Succeeded)));
+        place = vec![(partition, last.id.to_string().parse().unwrap())];
         assert!(scene.store.forgotten_events(&place).await.unwrap().is_empty());
         told.extend(keys(&page));
     }
     assert_eq!(told, changed, "each once, in the order of the commit");
-    assert_eq!(scene.store.newest_events(&[of(&scene)]).await.unwrap(), place);
-    let mut newest_first = scene.store.recent_events(&scene.lane, 20).await.unwrap().events;
-    newest_first.reverse();
-    assert_eq!(keys(&newest_first), changed[20..]);
+    assert_eq!(scene.store.newest_events(&[partition]).await.unwrap(), place);
     let mut seen = Vec::new();
     while seen.len() < 40 {
         seen.extend(watch.next().await.unwrap());
@@ -81,30 +84,50 @@ async fn what_one_commit_changed_is_told_one_by_one_from_any_place_on() {
 #[tokio::test]
 async fn a_place_that_is_kept_no_longer_is_told() {
     let scene = Scene::new().await;
+    let (partition, _) = partitions(&scene);
     for key in ["a", "b"] {
-        cancel(&scene, key).await;
+        scene.bring(key, State::Failed).await;
     }
-    let beginning = [(of(&scene), EventId::default())];
-    let first = [(of(&scene), scene.store.events(&beginning, 1).await.unwrap()[0].id)];
+    let beginning = [(partition, EventId::default())];
+    let first = [(partition, scene.store.events(&beginning, 1).await.unwrap()[0].id)];
     assert!(scene.store.forgotten_events(&first).await.unwrap().is_empty());
-    let _: u64 = scene.command(&["XTRIM", &scene.name("events"), "MAXLEN", "1"]).await;
-    assert_eq!(scene.store.forgotten_events(&first).await.unwrap(), [of(&scene)]);
+    let _: u64 = scene.command(&["XTRIM", &format!("{}events", scene.base()), "MAXLEN", "1"]).await;
+    assert_eq!(scene.store.forgotten_events(&first).await.unwrap(), [partition]);
     assert!(scene.store.forgotten_events(&beginning).await.unwrap().is_empty(), "the beginning is never gone");
 }
 
 #[tokio::test]
-async fn a_watch_tells_what_happens_and_goes_on_where_it_was() {
+async fn a_watch_tells_of_all_partitions_and_goes_on_where_it_was() {
     let scene = Scene::new().await;
-    cancel(&scene, "before").await;
-    let other: bursar_domain::Lane = "main/bill_upload".parse().unwrap();
-    let mut watch = scene.store.watch_events(&[other.clone().into(), of(&scene)]).await.unwrap();
+    let (_, other) = partitions(&scene);
+    scene.bring("before", State::Failed).await;
+    let mut watch = scene.store.watch_events().await.unwrap();
     assert!(watch.next().await.unwrap().is_empty(), "a second without news ends the look");
-    cancel(&scene, "a").await;
-    scene.store.pause(&other, LI).await.unwrap();
+    scene.bring("a", State::Failed).await;
+    scene.store.pause(&other, &why()).await.unwrap();
     let mut seen = Vec::new();
     while seen.len() < 2 {
         seen.extend(watch.next().await.unwrap());
     }
     assert_eq!(keys(&seen), ["a"]);
-    assert!(seen.iter().any(|event| event.origin == Origin::Jobs(other.clone())));
+    assert!(seen.iter().any(|event| event.lane().as_ref() == Some(&other)), "{seen:?}");
+}
+
+#[tokio::test]
+async fn an_entry_that_makes_no_sense_stops_nobody() {
+    let scene = Scene::new().await;
+    let (partition, _) = partitions(&scene);
+    let stream = format!("{}events", scene.base());
+    for _ in 0..5 {
+        let _: String = scene.command(&["XADD", &stream, "*", "what", "ever"]).await;
+    }
+    scene.bring("a", State::Failed).await;
+    let (mut place, mut told) = (vec![(partition, EventId::default())], Vec::new());
+    loop {
+        let page = scene.store.events(&place, 2).await.unwrap();
+        let Some(last) = page.last() else { break };
+        place = vec![(partition, last.id)];
+        told.extend(keys(&page));
+    }
+    assert_eq!(told, ["a"]);
 }

@@ -1,18 +1,27 @@
-//! Operators' hands, each act with who and why.
+//! Operators' actions, each with who and why.
 
-use bursar_domain::{ActionKind, Call, Due, Key, Millis, Operation, Reason, State};
-use bursar_store::{Operated, Operator};
-use serde_json::Value;
+use bursar_domain::{ActionKind, Call, Due, HistoryEvent, Job, Millis, Next, Operation, OperatorAction, Reason, State};
+use bursar_store::{Operated, Operator, Unreadable};
+use serde_json::{Value, json};
 
-use crate::scene::{Scene, asked, sent};
+use crate::scene::{LATER, OPERATOR, Scene, key, parse, then, told_transfer, transfer, transfer_json};
 
 const OPERATIONS: [Operation; 4] =
     [Operation::Ask, Operation::Send, Operation::Resolve(State::Succeeded), Operation::Cancel];
 
-const OPERATOR: Operator<'_> = Operator { who: "li", why: "because" };
+fn actions(history: &[HistoryEvent]) -> Vec<&OperatorAction> {
+    let mut actions = Vec::new();
+    for event in history {
+        if let HistoryEvent::OperatorAction(action) = event {
+            actions.push(action);
+        }
+    }
+    actions
+}
 
-async fn operate(scene: &Scene, key: &str, operation: Operation) -> Operated {
-    scene.store.operate(&scene.lane, &key.parse().unwrap(), operation, OPERATOR).await.unwrap()
+async fn history(scene: &Scene, name: &str) -> Vec<HistoryEvent> {
+    let job = scene.job(name).await;
+    scene.store.history(&job).await.unwrap()
 }
 
 #[tokio::test]
@@ -21,33 +30,34 @@ async fn every_operation_in_every_state_does_what_the_rules_say_or_changes_nothi
         for operation in OPERATIONS {
             let scene = Scene::new().await;
             scene.bring("k1", state).await;
-            let (before, log, sets) = (scene.record("k1").await, scene.log("k1").await, scene.sets("k1").await);
-            let outcome = operate(&scene, "k1", operation).await;
+            if state == State::Queued {
+                scene.set_due("due_sends", "k1", 1).await;
+            }
+            let (before, sets) = (scene.text("k1").await, scene.sets("k1").await);
+            let outcome = scene.operate("k1", operation).await;
             let Ok(next) = operation.on(state, Millis(0)) else {
                 assert!(matches!(outcome, Operated::Refused(_)), "{operation:?} on {state}: {outcome:?}");
-                assert_eq!(
-                    (scene.record("k1").await, scene.log("k1").await, scene.sets("k1").await),
-                    (before, log, sets)
-                );
+                assert_eq!((scene.text("k1").await, scene.sets("k1").await), (before, sets));
                 continue;
             };
-            let Operated::Done(record) = outcome else { panic!("{operation:?} on {state}: {outcome:?}") };
+            let Operated::Done(job) = outcome else { panic!("{operation:?} on {state}: {outcome:?}") };
             assert_eq!(
-                (record.state, record.reason),
-                (next.state, Some(Reason::operator_action(operation.into(), "li", "because")))
+                (job.state, &job.reason),
+                (next.state, &Some(Reason::operator_action(operation.into(), "li", "because")))
             );
             let expected: &[&str] = match (next.due, state) {
-                (Due::Send(_), _) => &["to_send"],
-                (Due::Ask(_), State::Succeeded) => &["to_ask", "done"],
-                (Due::Ask(_), _) => &["to_ask"],
+                (Due::Send(_), _) => &["due_sends"],
+                (Due::Ask(_), State::Succeeded) => &["due_queries", "done"],
+                (Due::Ask(_), _) => &["due_queries"],
                 (Due::Never, _) => &["done"],
             };
             assert_eq!(scene.sets("k1").await, expected, "{operation:?} on {state}");
-            let line = scene.log("k1").await.pop().unwrap();
-            let action = ActionKind::from(operation).as_str();
-            assert_eq!((line["event"].as_str(), line["action"].as_str()), (Some("operator_action"), Some(action)));
-            assert_eq!((line["from"].as_str(), line["to"].as_str()), (Some(state.as_str()), Some(next.state.as_str())));
-            assert_eq!((line["operator"].as_str(), line["comment"].as_str()), (Some("li"), Some("because")));
+            let history = history(&scene, "k1").await;
+            let action = actions(&history)[actions(&history).len() - 1];
+            assert_eq!((action.action, action.from, action.to), (ActionKind::from(operation), state, next.state));
+            assert_eq!((action.operator.as_str(), action.comment.as_str()), ("li", "because"));
+            let orders_call = matches!(operation, Operation::Ask | Operation::Send);
+            assert_eq!(job.ordered.is_some(), orders_call, "{operation:?} on {state}: deadlines run anew");
             let due = scene.claim("w", 5).await.jobs.pop();
             match next.due {
                 Due::Send(_) => assert_eq!(due.unwrap().call, Call::Send),
@@ -63,17 +73,14 @@ async fn what_an_operator_has_not_seen_is_not_acted_on() {
     for (state, operation) in [(State::Queued, Operation::Send), (State::Pending, Operation::Ask)] {
         let scene = Scene::new().await;
         scene.bring("k1", state).await;
-        let saw = scene.store.job(&scene.lane, &"k1".parse().unwrap()).await.unwrap().unwrap();
-        // A change is known by its millisecond: nobody decides within the one in which there was another.
-        while scene.now().await <= saw.updated.unwrap().0 {}
+        let saw = scene.job("k1").await;
         let act = async || scene.store.operate_as_seen(&saw, operation, OPERATOR).await.unwrap();
         let (one, other) = tokio::join!(act(), act());
         let done = [&one, &other].iter().filter(|outcome| matches!(outcome, Operated::Done(_))).count();
         assert_eq!(done, 1, "{one:?} {other:?}");
         assert_eq!(act().await, Operated::Changed, "the state is {state} still, and not as it was");
-        let acts = scene.log("k1").await.iter().filter(|line| line["event"] == "operator_action").count();
-        assert_eq!(acts, 1);
-        assert!(matches!(operate(&scene, "k1", operation).await, Operated::Done(_)), "whoever looks anew may");
+        assert_eq!(actions(&history(&scene, "k1").await).len(), 1);
+        assert!(matches!(scene.operate("k1", operation).await, Operated::Done(_)), "whoever looks anew may");
     }
 }
 
@@ -81,14 +88,14 @@ async fn what_an_operator_has_not_seen_is_not_acted_on() {
 async fn a_job_that_a_worker_is_calling_about_is_left_alone() {
     let scene = Scene::new().await;
     scene.bring("k1", State::Pending).await;
-    scene.let_come_due("to_ask", "k1").await;
+    scene.set_due("due_queries", "k1", 1).await;
     let claimed = scene.claim_one("w").await;
-    let before = (scene.record("k1").await, scene.log("k1").await, scene.due("to_ask", "k1").await);
-    let Operated::Held(record) = operate(&scene, "k1", Operation::Ask).await else { panic!("not held") };
-    assert_eq!(record.worker.as_deref(), Some("w"));
-    assert_eq!((scene.record("k1").await, scene.log("k1").await, scene.due("to_ask", "k1").await), before);
-    scene.commit(&asked(&claimed, State::Pending, Due::Ask(Millis(99_999_999_999_999)))).await;
-    assert!(matches!(operate(&scene, "k1", Operation::Ask).await, Operated::Done(_)));
+    let before = (scene.text("k1").await, scene.due("due_queries", "k1").await);
+    let Operated::Claimed(job) = scene.operate("k1", Operation::Ask).await else { panic!("not claimed") };
+    assert_eq!(job.worker.as_deref(), Some("w"));
+    assert_eq!((scene.text("k1").await, scene.due("due_queries", "k1").await), before);
+    scene.commit(&then(&claimed, State::Pending, Due::Ask(LATER))).await;
+    assert!(matches!(scene.operate("k1", Operation::Ask).await, Operated::Done(_)));
 }
 
 #[tokio::test]
@@ -96,8 +103,8 @@ async fn a_job_being_sent_for_the_first_time_cannot_be_cancelled() {
     let scene = Scene::new().await;
     scene.submit(&["k1"]).await;
     let claimed = scene.claim_one("w").await;
-    assert!(matches!(operate(&scene, "k1", Operation::Cancel).await, Operated::Refused(_)));
-    scene.commit(&sent(&claimed, State::Succeeded, Due::Never)).await;
+    assert!(matches!(scene.operate("k1", Operation::Cancel).await, Operated::Refused(_)));
+    scene.commit(&then(&claimed, State::Succeeded, Due::Never)).await;
     assert_eq!(scene.state("k1").await, State::Succeeded);
 }
 
@@ -106,21 +113,32 @@ async fn cancelling_races_with_claiming_and_exactly_one_wins() {
     for _ in 0..30 {
         let scene = Scene::new().await;
         scene.submit(&["k1"]).await;
-        let (claims, cancelled) = tokio::join!(scene.claim("w", 1), operate(&scene, "k1", Operation::Cancel));
+        let (claims, cancelled) = tokio::join!(scene.claim("w", 1), scene.operate("k1", Operation::Cancel));
         let done = matches!(cancelled, Operated::Done(_));
         assert_eq!(done, claims.jobs.is_empty(), "{cancelled:?}");
         assert_eq!(scene.state("k1").await, if done { State::Cancelled } else { State::InDoubt });
+        assert_eq!(scene.claim("v", 1).await.jobs, [], "a cancelled job is sent by nobody");
     }
 }
 
 #[tokio::test]
-async fn an_unknown_job_is_unknown() {
+async fn an_unknown_job_is_unknown_and_one_that_cannot_be_read_is_named_as_such() {
     let scene = Scene::new().await;
     for operation in OPERATIONS {
-        assert_eq!(operate(&scene, "nobody", operation).await, Operated::Unknown);
+        assert_eq!(scene.operate("nobody", operation).await, Operated::Unknown);
     }
-    assert!(scene.record("nobody").await.is_empty());
-    assert!(scene.log("nobody").await.is_empty());
+    assert_eq!(scene.text("nobody").await, None);
+    scene.submit(&["newer", "damaged"]).await;
+    let newer = r#"{"v":3,"state":"dreaming"}"#;
+    for (name, text) in [("newer", newer), ("damaged", "{")] {
+        let _: () = scene.command(&["SET", &scene.job_name(name), text]).await;
+        for operation in OPERATIONS {
+            let operated = scene.operate(name, operation).await;
+            let Operated::Unreadable(why) = operated else { panic!("{operated:?}") };
+            assert_eq!(why == Unreadable::Newer { v: 3 }, name == "newer", "{why:?}");
+        }
+        assert_eq!(scene.text(name).await.as_deref(), Some(text), "it is left as it is");
+    }
 }
 
 #[tokio::test]
@@ -140,42 +158,42 @@ async fn reasons_in_any_script_are_kept_and_stay_json() {
         let scene = Scene::new().await;
         scene.bring("k1", State::NeedsReview).await;
         let operator = Operator { who: "王\"芳\"", why };
-        let key: Key = "k1".parse().unwrap();
-        let outcome =
-            scene.store.operate(&scene.lane, &key, Operation::Resolve(State::Failed), operator).await.unwrap();
+        let operation = Operation::Resolve(State::Failed);
+        let outcome = scene.store.operate(&scene.lane, &key("k1"), operation, operator).await.unwrap();
         assert!(matches!(outcome, Operated::Done(_)), "{outcome:?}");
-        let last = scene.log("k1").await.pop().unwrap();
+        let record = scene.record("k1").await;
+        let last = record["history"].as_array().unwrap().last().unwrap();
         assert_eq!((&last["event"], &last["comment"]), (&Value::from("operator_action"), &Value::from(why)));
         assert_eq!((&last["operator"], &last["to"]), (&Value::from("王\"芳\""), &Value::from("failed")));
     }
 }
 
 #[tokio::test]
-async fn a_very_long_reason_is_whole_in_the_log_and_cut_by_characters_in_the_record() {
+async fn a_very_long_reason_is_whole_in_the_history_and_cut_by_characters_in_the_record() {
     let scene = Scene::new().await;
     scene.bring("k1", State::NeedsReview).await;
     let why = "号".repeat(5_000);
     let operator = Operator { who: "li", why: &why };
-    let key: Key = "k1".parse().unwrap();
-    let Operated::Done(record) = scene.store.operate(&scene.lane, &key, Operation::Ask, operator).await.unwrap() else {
-        panic!("not done")
-    };
-    let Some(Reason::OperatorAction { comment, .. }) = record.reason else { panic!("{record:?}") };
+    let operated = scene.store.operate(&scene.lane, &key("k1"), Operation::Ask, operator).await.unwrap();
+    let Operated::Done(job) = operated else { panic!("not done") };
+    let Some(Reason::OperatorAction { comment, .. }) = job.reason else { panic!("{job:?}") };
     assert_eq!(comment.chars().count(), 160);
-    assert_eq!(scene.log("k1").await.pop().unwrap()["comment"].as_str().unwrap().chars().count(), 5_000);
+    let history = history(&scene, "k1").await;
+    assert_eq!(actions(&history)[0].comment.chars().count(), 5_000);
 }
 
 #[tokio::test]
 async fn an_operation_on_what_changed_meanwhile_follows_the_new_state() {
     let scene = Scene::new().await;
-    scene.bring("k1", State::NeedsReview).await;
-    let (one, other) = tokio::join!(
-        operate(&scene, "k1", Operation::Resolve(State::Succeeded)),
-        operate(&scene, "k1", Operation::Resolve(State::Succeeded))
-    );
+    scene.accept(&[told_transfer("k1")]).await;
+    scene.take_to("k1", State::NeedsReview).await;
+    let resolve = async || scene.operate("k1", Operation::Resolve(State::Succeeded)).await;
+    let (one, other) = tokio::join!(resolve(), resolve());
     let done = [&one, &other].iter().filter(|outcome| matches!(outcome, Operated::Done(_))).count();
     assert_eq!(done, 1, "{one:?} {other:?}");
-    assert_eq!(scene.story("k1").await.iter().filter(|event| *event == "operator_action").count(), 1);
+    assert_eq!(actions(&history(&scene, "k1").await).len(), 1);
+    let told: Vec<Value> = scene.outbox("k1").await.iter().map(|event| event["state"].clone()).collect();
+    assert_eq!(told, [json!("needs_review"), json!("succeeded")], "its producer is told once of each");
 }
 
 #[tokio::test]
@@ -183,23 +201,25 @@ async fn an_operator_is_never_told_done_when_the_job_kept_changing() {
     // Somebody answers every look with another state than the one that was seen: a lie in the record does it.
     let scene = Scene::new().await;
     scene.bring("k1", State::Pending).await;
-    let store = scene.store.clone();
-    let lane = scene.lane.clone();
+    let (store, lane) = (scene.store.clone(), scene.lane.clone());
     let flip = async {
+        let script = "local text = redis.call('GET', KEYS[1])
+            text = string.gsub(text, '\"state\":\"%l+_?%l*\"', '\"state\":\"' .. ARGV[1] .. '\"', 1)
+            redis.call('SET', KEYS[1], text)";
+        let (script, name) = (redis::Script::new(script), scene.job_name("k1"));
         for number in 0..4_000 {
             let state = if number % 2 == 0 { "in_doubt" } else { "pending" };
-            let _: u64 = scene.command(&["HSET", &scene.name("job:k1"), "s", state]).await;
+            script.key(&name).arg(state).invoke_async::<()>(&mut scene.raw()).await.unwrap();
         }
     };
-    let key: Key = "k1".parse().unwrap();
     let operations = async {
         for _ in 0..100 {
-            let before = scene.log("k1").await.len();
-            let outcome = store.operate(&lane, &key, Operation::Ask, OPERATOR).await.unwrap();
-            let written = scene.log("k1").await.len() - before;
+            let before = actions(&history(&scene, "k1").await).len();
+            let outcome = store.operate(&lane, &key("k1"), Operation::Ask, OPERATOR).await.unwrap();
+            let written = actions(&history(&scene, "k1").await).len() - before;
             match outcome {
                 Operated::Done(_) => assert_eq!(written, 1),
-                Operated::Held(_) => assert_eq!(written, 0),
+                Operated::Claimed(_) => assert_eq!(written, 0),
                 other => panic!("{other:?}"),
             }
         }
@@ -210,17 +230,18 @@ async fn an_operator_is_never_told_done_when_the_job_kept_changing() {
 #[tokio::test]
 async fn pausing_and_resuming_tell_whether_they_changed_anything_and_who_did() {
     let scene = Scene::new().await;
-    let first = Operator { who: "li", why: "gateway \"down\" 停机" };
-    assert!(scene.store.pause(&scene.lane, first).await.unwrap());
-    assert!(!scene.store.pause(&scene.lane, OPERATOR).await.unwrap());
-    let paused = scene.store.lane_status(&scene.lane).await.unwrap().paused;
-    let first = Reason::operator_action(ActionKind::Pause, "li", "gateway \"down\" 停机");
+    let of = |operator: Operator<'_>, action| operator.reason(action);
+    let first = of(Operator { who: "li", why: "gateway \"down\" 停机" }, ActionKind::Pause);
+    assert!(scene.store.pause(&scene.lane, &first).await.unwrap());
+    assert!(!scene.store.pause(&scene.lane, &of(OPERATOR, ActionKind::Pause)).await.unwrap());
+    let paused = scene.store.status(&scene.lane).await.unwrap().paused;
     assert_eq!(paused, Some(first), "the first one's reason stays");
     let mut wakes = scene.store.wakes().await.unwrap();
-    assert!(scene.store.resume(&scene.lane, OPERATOR).await.unwrap());
+    let resume = of(OPERATOR, ActionKind::Resume);
+    assert!(scene.store.resume(&scene.lane, &resume).await.unwrap());
     assert_eq!(wakes.next().await, Some(scene.lane.clone()), "what waited can go at once");
-    assert!(!scene.store.resume(&scene.lane, OPERATOR).await.unwrap());
-    assert_eq!(scene.store.lane_status(&scene.lane).await.unwrap().paused, None);
+    assert!(!scene.store.resume(&scene.lane, &resume).await.unwrap());
+    assert_eq!(scene.store.status(&scene.lane).await.unwrap().paused, None);
     assert_eq!(scene.events().await, ["paused", "resumed"]);
 }
 
@@ -229,6 +250,87 @@ async fn an_operation_wakes_the_workers() {
     let scene = Scene::new().await;
     scene.bring("k1", State::NeedsReview).await;
     let mut wakes = scene.store.wakes().await.unwrap();
-    operate(&scene, "k1", Operation::Ask).await;
+    scene.operate("k1", Operation::Ask).await;
     assert_eq!(wakes.next().await, Some(scene.lane.clone()));
+}
+
+#[tokio::test]
+async fn while_a_journal_knows_more_nothing_is_cancelled_or_sent_on_the_word_of_redis() {
+    let scene = Scene::new().await;
+    scene.submit(&["k1"]).await;
+    let paused = async || scene.store.status(&scene.lane).await.unwrap().paused;
+    let fences = async || scene.store.fences(std::slice::from_ref(&scene.lane)).await.unwrap();
+    assert!(scene.store.pause_for_a_journal(&scene.lane).await.unwrap());
+    for operation in [Operation::Cancel, Operation::Send] {
+        let operated = scene.operate("k1", operation).await;
+        let Operated::Refused(refused) = operated else { panic!("{operated:?}") };
+        assert!(refused.to_string().contains("a journal knows of sends"), "{refused}");
+    }
+    assert_eq!(scene.state("k1").await, State::Queued);
+    scene.store.settle_lane(&scene.lane, 7).await.unwrap();
+    assert_eq!((fences().await, paused().await), (vec![7], None));
+    assert!(matches!(scene.operate("k1", Operation::Cancel).await, Operated::Done(_)));
+    // A person's pause is no journal's: it stays.
+    scene.store.pause(&scene.lane, &OPERATOR.reason(ActionKind::Pause)).await.unwrap();
+    assert!(!scene.store.pause_for_a_journal(&scene.lane).await.unwrap());
+    scene.store.settle_lane(&scene.lane, 3).await.unwrap();
+    assert_eq!(fences().await, [7], "it never falls");
+    assert!(paused().await.is_some());
+}
+
+#[tokio::test]
+async fn a_job_whose_deadline_has_passed_ends_once_unless_somebody_was_faster() {
+    let scene = Scene::new().await;
+    let mut told = transfer_json("k1");
+    told["callback_url"] = json!("https://shop.example/bursar");
+    let jobs: [Job; 4] = [parse(&told), transfer("k2"), transfer("k3"), transfer("k4")];
+    scene.accept(&jobs).await;
+    let mut seen = Vec::new();
+    for name in ["k1", "k2", "k3", "k4"] {
+        seen.push(scene.job(name).await);
+    }
+    let reason = Some(Reason::RetryDeadlinePassed(bursar_domain::GatewayText::default()));
+    let failed = Next { state: State::Failed, due: Due::Never, reason: reason.clone(), pause_lane: false };
+    let end = async |at: usize| scene.store.end_overdue(&seen[at], &failed).await.unwrap();
+    assert!(end(0).await && !end(0).await);
+    let job = scene.job("k1").await;
+    assert_eq!((job.state, &job.reason, scene.sets("k1").await), (State::Failed, &reason, vec!["done"]));
+    let [HistoryEvent::DeadlinePassed(event)] = job.recent.as_slice() else { panic!("{job:?}") };
+    assert_eq!((event.from, event.to, &event.reason), (State::Queued, State::Failed, &reason));
+    assert_eq!(scene.outbox("k1").await[0]["reason"], json!(reason));
+
+    let claimed = scene.claim_one("w").await;
+    assert_eq!((claimed.key.as_str(), end(1).await), ("k2", false), "it may have been sent by now");
+    scene.operate("k3", Operation::Send).await;
+    assert!(!end(2).await, "a person has ordered a call");
+    scene.store.pause_for_a_journal(&scene.lane).await.unwrap();
+    assert!(!end(3).await, "it may have been sent before Redis forgot it");
+    assert_eq!((scene.state("k3").await, scene.state("k4").await), (State::Queued, State::Queued));
+}
+
+#[tokio::test]
+async fn nothing_is_done_to_a_job_whose_detail_has_expired() {
+    let scene = Scene::new().await;
+    scene.bring("k1", State::Succeeded).await;
+    scene.store.purge(&scene.lane, std::time::Duration::ZERO, 10).await.unwrap();
+    let tombstone = scene.text("k1").await;
+    for operation in OPERATIONS {
+        let operated = scene.operate("k1", operation).await;
+        assert!(matches!(operated, Operated::Refused(_)), "{operation:?}: {operated:?}");
+    }
+    assert_eq!(scene.text("k1").await, tombstone);
+}
+
+#[tokio::test]
+async fn what_redis_may_have_forgotten_is_resolved_by_a_person_and_never_cancelled() {
+    let scene = Scene::new().await;
+    scene.submit(&["k1", "k2"]).await;
+    scene.store.lost_writes(&scene.lane, 0).await.unwrap();
+    assert!(matches!(scene.operate("k1", Operation::Cancel).await, Operated::Refused(_)));
+    let resolved = scene.operate("k1", Operation::Resolve(State::Failed)).await;
+    assert!(matches!(resolved, Operated::Done(_)), "{resolved:?}");
+    assert_eq!((scene.state("k1").await, scene.sets("k1").await), (State::Failed, vec!["done"]));
+    assert!(matches!(scene.operate("k2", Operation::Ask).await, Operated::Done(_)));
+    assert_eq!(scene.sets("k2").await, ["due_queries"]);
+    assert_eq!(scene.claim_one("w").await.call, Call::Ask);
 }

@@ -1,24 +1,27 @@
 //! Giving back what was certainly not sent, and nothing else.
 
-use bursar_domain::{Call, Due, Millis, State};
-use bursar_store::{Claim, Committed, Resend};
+use bursar_domain::{Answer, Call, Due, Millis, OnAmbiguous, State};
+use bursar_store::{Claim, ClaimedJob, Commit, Committed, Renewal, Resend};
 
-use crate::scene::{Scene, asked, held, sent};
+use crate::scene::{LEASE, Scene, answered, due_of, held, then};
+
+async fn release(scene: &Scene, job: &ClaimedJob) -> usize {
+    scene.store.release(&scene.lane, &[job]).await.unwrap()
+}
 
 #[tokio::test]
 async fn an_unsent_job_is_what_it_was_before_the_claim_and_due_now() {
     let scene = Scene::new().await;
     scene.submit(&["k1"]).await;
-    let before = scene.store.job(&scene.lane, &"k1".parse().unwrap()).await.unwrap().unwrap();
+    let before = scene.job("k1").await;
     let claimed = scene.claim_one("w").await;
     let mut wakes = scene.store.wakes().await.unwrap();
-    assert_eq!(scene.store.release(&scene.lane, &[held(&claimed)]).await.unwrap(), [Committed::Ok]);
+    assert_eq!(release(&scene, &claimed).await, 1);
     assert_eq!(wakes.next().await, Some(scene.lane.clone()), "somebody else is to look at it");
-    let after = scene.store.job(&scene.lane, &claimed.key).await.unwrap().unwrap();
-    assert_eq!((after.state, after.sends, after.resends, after.losses), (State::Queued, 0, 0, 0));
-    assert_eq!((after.worker, after.fence, after.created), (None, 1, before.created));
-    assert_eq!(scene.sets("k1").await, ["to_send"]);
-    assert_eq!(scene.story("k1").await, ["send_intent", "claim_released"]);
+    let after = scene.job("k1").await;
+    assert_eq!((after.state, after.sends, after.resends, after.claims_lost), (State::Queued, 0, 0, 0));
+    assert_eq!((after.worker, after.created), (None, before.created));
+    assert_eq!(scene.sets("k1").await, ["due_sends"]);
     let again = scene.claim_one("w").await;
     assert_eq!((again.call, again.state, again.sends, again.fence), (Call::Send, State::Queued, 1, 2));
     assert_eq!(again.first_sent, again.last_sent, "a send that never was starts no deadline");
@@ -30,77 +33,85 @@ async fn an_unsent_resend_is_in_doubt_or_pending_as_before_and_not_counted() {
         let scene = Scene::new().await;
         scene.submit(&["k1"]).await;
         let first = scene.claim_one("w").await;
-        scene.commit(&sent(&first, state, Due::Send(Millis(1)))).await;
+        scene.commit(&then(&first, state, Due::Send(Millis(1)))).await;
         let second = scene.claim_one("w").await;
         assert_eq!((second.sends, second.resends, second.state), (2, 1, state));
-        scene.store.release(&scene.lane, &[held(&second)]).await.unwrap();
-        let record = scene.store.job(&scene.lane, &second.key).await.unwrap().unwrap();
-        assert_eq!((record.state, record.sends, record.resends, record.worker), (state, 1, 0, None));
-        assert_eq!(scene.sets("k1").await, ["to_send"]);
+        release(&scene, &second).await;
+        let job = scene.job("k1").await;
+        assert_eq!((job.state, job.sends, job.resends, job.worker), (state, 1, 0, None));
+        assert_eq!(scene.sets("k1").await, ["due_sends"]);
         let third = scene.claim_one("w").await;
         assert_eq!((third.first_sent, third.resends), (first.first_sent, 1));
     }
 }
 
 #[tokio::test]
-async fn an_unmade_ask_is_due_again_and_changes_nothing() {
+async fn an_unmade_query_is_due_again_and_changes_nothing() {
     for state in [State::InDoubt, State::Pending] {
         let scene = Scene::new().await;
         scene.bring("k1", state).await;
-        scene.let_come_due("to_ask", "k1").await;
+        scene.set_due("due_queries", "k1", 1).await;
         let claimed = scene.claim_one("w").await;
         assert_eq!(claimed.call, Call::Ask);
-        scene.store.release(&scene.lane, &[held(&claimed)]).await.unwrap();
-        let record = scene.store.job(&scene.lane, &claimed.key).await.unwrap().unwrap();
-        assert_eq!((record.state, record.sends, record.asks, record.losses, record.worker), (state, 1, 0, 0, None));
-        assert_eq!(scene.sets("k1").await, ["to_ask"]);
-        assert_eq!(scene.claim_one("w").await.losses, 0);
+        release(&scene, &claimed).await;
+        let job = scene.job("k1").await;
+        assert_eq!((job.state, job.sends, job.queries, job.claims_lost, job.worker), (state, 1, 0, 0, None));
+        assert_eq!(scene.sets("k1").await, ["due_queries"]);
+        assert_eq!(scene.claim_one("w").await.claims_lost, 0);
     }
 }
 
 #[tokio::test]
-async fn giving_back_an_ask_never_undoes_the_send_of_a_lost_worker() {
+async fn giving_back_a_query_never_undoes_the_send_of_a_lost_worker() {
     let scene = Scene::new().await;
     scene.submit(&["k1"]).await;
-    scene.claim_one("dead").await; // it sends, the gateway pays, and it dies
-    scene.let_come_due("to_ask", "k1").await;
+    scene.lose("dead").await; // it sends, the gateway pays, and it dies
     let asking = scene.claim_one("draining").await;
     assert_eq!(asking.call, Call::Ask);
-    assert_eq!(scene.store.release(&scene.lane, &[held(&asking)]).await.unwrap(), [Committed::Ok]);
+    assert_eq!(release(&scene, &asking).await, 1);
     assert_eq!(scene.state("k1").await, State::InDoubt, "a maybe has become a no");
-    assert_eq!(scene.sets("k1").await, ["to_ask"], "it would be paid a second time");
+    assert_eq!(scene.sets("k1").await, ["due_queries"], "it would be paid a second time");
     let again = scene.claim_one("w").await;
     assert_eq!((again.call, again.state, again.sends), (Call::Ask, State::InDoubt, 1));
 }
 
 #[tokio::test]
-async fn taking_back_a_lost_claim_of_an_ask_never_undoes_the_send_of_a_lost_worker() {
+async fn recovering_a_lost_claim_of_a_query_never_undoes_the_send_of_a_lost_worker() {
     let scene = Scene::new().await;
     scene.submit(&["k1"]).await;
-    scene.claim_one("dead").await;
-    scene.let_come_due("to_ask", "k1").await;
-    let wish = Claim { number: 700, ..scene.wish("w", 1) };
-    scene.store.claim(&scene.lane, &wish).await.unwrap();
-    assert_eq!(scene.store.unclaim(&scene.lane, "w", 700).await.unwrap(), 1);
-    assert_eq!((scene.state("k1").await, scene.sets("k1").await), (State::InDoubt, vec!["to_ask"]));
+    scene.lose("dead").await;
+    scene.claim_as(Claim { number: 700, ..scene.wish("w", 1) }).await;
+    assert_eq!(scene.store.recover_claim(&scene.lane, "w", 700).await.unwrap(), 1);
+    assert_eq!((scene.state("k1").await, scene.sets("k1").await), (State::InDoubt, vec!["due_queries"]));
 }
 
 #[tokio::test]
-async fn giving_back_is_repeatable_and_refused_under_another_fence() {
+async fn a_lost_send_that_was_to_be_sent_again_is_queried_once_its_next_claim_is_given_back() {
+    let scene = Scene::new().await;
+    scene.submit(&["k1"]).await;
+    scene.lose("dead").await;
+    let query = scene.claim_one("w").await;
+    scene.commit(&answered(&query, Answer::Unseen, State::InDoubt, Due::Send(Millis(1)))).await;
+    let resend = scene.lose("dead too").await;
+    assert_eq!((resend.call, resend.sends), (Call::Send, 2));
+    let next = scene.claim_one("w").await;
+    release(&scene, &next).await;
+    assert_eq!(scene.sets("k1").await, ["due_queries"], "its resend may have been executed");
+    assert_eq!(scene.job("k1").await.sends, 2);
+}
+
+#[tokio::test]
+async fn giving_back_is_repeatable_and_refused_under_another_claim() {
     let scene = Scene::new().await;
     scene.submit(&["k1"]).await;
     let first = scene.claim_one("w1").await;
-    let unknown = bursar_store::ClaimId { key: "unknown".to_owned(), ..held(&first) };
-    let name = [held(&first), unknown];
-    assert_eq!(scene.store.release(&scene.lane, &name).await.unwrap(), [Committed::Ok, Committed::Stale]);
-    assert_eq!(scene.store.release(&scene.lane, &name).await.unwrap(), [Committed::Again, Committed::Stale]);
-    assert_eq!(scene.story("k1").await, ["send_intent", "claim_released"]);
+    assert_eq!((release(&scene, &first).await, release(&scene, &first).await), (1, 0));
     let second = scene.claim_one("w2").await;
-    let before = scene.record("k1").await;
-    assert_eq!(scene.store.release(&scene.lane, &name).await.unwrap(), [Committed::Again, Committed::Stale]);
-    assert_eq!(scene.record("k1").await, before, "the second worker's send stays in doubt");
-    assert_eq!(scene.commit(&sent(&second, State::Succeeded, Due::Never)).await, Committed::Ok);
-    assert_eq!(scene.store.release(&scene.lane, &[held(&second)]).await.unwrap(), [Committed::Again]);
+    let before = (scene.text("k1").await, scene.claims().await);
+    assert_eq!(release(&scene, &first).await, 0);
+    assert_eq!((scene.text("k1").await, scene.claims().await), before, "the second worker's send stays in doubt");
+    assert_eq!(scene.commit(&then(&second, State::Succeeded, Due::Never)).await, Committed::Done);
+    assert_eq!(release(&scene, &second).await, 0);
     assert_eq!(scene.state("k1").await, State::Succeeded);
 }
 
@@ -108,30 +119,26 @@ async fn giving_back_is_repeatable_and_refused_under_another_fence() {
 async fn a_job_taken_over_after_its_lease_cannot_be_given_back_by_the_first_worker() {
     let scene = Scene::new().await;
     scene.submit(&["k1"]).await;
-    let slow = scene.claim_one("slow").await;
-    scene.let_come_due("to_ask", "k1").await;
+    let slow = scene.lose("slow").await;
     let taken = scene.claim_one("other").await;
-    assert_eq!(scene.store.release(&scene.lane, &[held(&slow)]).await.unwrap(), [Committed::Stale]);
+    assert_eq!(release(&scene, &slow).await, 0);
     assert_eq!(scene.state("k1").await, State::InDoubt);
-    assert_eq!(scene.commit(&asked(&taken, State::Succeeded, Due::Never)).await, Committed::Ok);
+    assert_eq!(scene.commit(&then(&taken, State::Succeeded, Due::Never)).await, Committed::Done);
 }
 
 #[tokio::test]
-async fn a_job_given_back_thousands_of_times_keeps_a_bounded_log() {
+async fn a_job_given_back_hundreds_of_times_grows_no_longer() {
     let scene = Scene::new().await;
     scene.submit(&["k1"]).await;
+    let before = scene.text("k1").await;
     for _ in 0..300 {
         let claimed = scene.claim_one("w").await;
-        scene.store.release(&scene.lane, &[held(&claimed)]).await.unwrap();
+        release(&scene, &claimed).await;
     }
-    let story = scene.story("k1").await;
-    assert_eq!(story.len(), 200);
+    assert_eq!(scene.text("k1").await, before);
     assert_eq!(scene.claim_one("w").await.fence, 301);
-    assert_eq!(
-        scene.story("k1").await.last().map(String::as_str),
-        Some("send_intent"),
-        "a send is always written down"
-    );
+    let known: u64 = scene.command(&["HLEN", &scene.name("released")]).await;
+    assert_eq!(known, 1);
 }
 
 #[tokio::test]
@@ -140,32 +147,97 @@ async fn more_jobs_than_one_script_takes_are_given_back_in_several() {
     scene.submit_many("k", 600).await;
     let mut all = Vec::new();
     for _ in 0..3 {
-        all.extend(scene.claim("w", 256).await.jobs.iter().map(held));
+        all.extend(scene.claim("w", 256).await.jobs);
     }
     assert_eq!(all.len(), 600);
-    let released = scene.store.release(&scene.lane, &all).await.unwrap();
-    assert_eq!(released, vec![Committed::Ok; 600]);
-    assert_eq!(scene.store.lane_status(&scene.lane).await.unwrap().to_send, 600);
-    assert_eq!(scene.store.release(&scene.lane, &[]).await.unwrap(), []);
+    let jobs: Vec<&ClaimedJob> = all.iter().collect();
+    assert_eq!(scene.store.release(&scene.lane, &jobs).await.unwrap(), 600);
+    assert_eq!(scene.store.status(&scene.lane).await.unwrap().sends, 600);
+    assert_eq!(scene.store.release(&scene.lane, &[]).await.unwrap(), 0);
 }
 
 #[tokio::test]
 async fn a_resend_that_certainly_did_nothing_is_not_counted() {
     let scene = Scene::new().await;
     scene.submit(&["k1"]).await;
-    let first = scene.claim_one("w").await;
+    let given_back =
+        |job: &ClaimedJob| Commit { resend: Resend::GivenBack, ..then(job, State::InDoubt, Due::Send(Millis(1))) };
     // Of the first send there is nothing to give back.
-    let commit =
-        bursar_store::Commit { resend: Resend::GivenBack, ..sent(&first, State::InDoubt, Due::Send(Millis(1))) };
-    scene.commit(&commit).await;
+    scene.commit(&given_back(&scene.claim_one("w").await)).await;
     for _ in 0..3 {
         let again = scene.claim_one("w").await;
         assert_eq!(again.resends, 1);
-        let commit =
-            bursar_store::Commit { resend: Resend::GivenBack, ..sent(&again, State::InDoubt, Due::Send(Millis(1))) };
-        scene.commit(&commit).await;
+        scene.commit(&given_back(&again)).await;
     }
     let fourth = scene.claim_one("w").await;
-    scene.commit(&sent(&fourth, State::InDoubt, Due::Send(Millis(1)))).await;
+    scene.commit(&then(&fourth, State::InDoubt, Due::Send(Millis(1)))).await;
     assert_eq!(scene.claim_one("w").await.resends, 2);
+}
+
+/// A renewal that is under way while a job is given back finds its claim gone.
+#[tokio::test]
+async fn a_claim_that_was_given_back_is_no_lost_write() {
+    let scene = Scene::new().await;
+    scene.submit(&["k1", "k2"]).await;
+    let jobs = scene.claim("w", 2).await.jobs;
+    let claims: Vec<_> = jobs.iter().map(held).collect();
+    release(&scene, &jobs[0]).await;
+    let renewal = Renewal { on_ambiguous: OnAmbiguous::Hold, ..Renewal::new("w", LEASE) };
+    let renewed = scene.store.renew(&scene.lane, &renewal, &claims).await.unwrap();
+    assert_eq!((renewed.gone, renewed.lost_writes), (vec!["k1".to_owned()], false));
+    assert_eq!(scene.era().await, None);
+    let expires: i64 = scene.command(&["PTTL", &scene.name("released")]).await;
+    assert!(expires > 0, "it is not remembered for ever");
+    // A later claim of the same job that is lost with other writes is one all the same.
+    let again = scene.claim_one("w").await;
+    let _: u64 = scene.command(&["HDEL", &scene.name("claims"), "k1"]).await;
+    assert!(scene.store.renew(&scene.lane, &renewal, &[held(&again)]).await.unwrap().lost_writes);
+}
+
+#[tokio::test]
+async fn what_a_late_response_said_is_used_when_the_claim_is_given_back() {
+    for (outcome, call) in [(Answer::Succeeded, Call::Ask), (Answer::Silent, Call::Ask), (Answer::Accepted, Call::Send)]
+    {
+        let scene = Scene::new().await;
+        scene.submit(&["k1"]).await;
+        let slow = scene.lose("slow").await;
+        let mut standing = scene.claim_one("w").await;
+        if call == Call::Send {
+            scene.commit(&then(&standing, State::InDoubt, Due::Send(Millis(1)))).await;
+            standing = scene.claim_one("w").await;
+        }
+        assert_eq!(standing.call, call);
+        let state = if outcome == Answer::Succeeded { State::Succeeded } else { State::Pending };
+        let late = Commit { trade_nos: vec!["T1".into()], ..answered(&slow, outcome, state, due_of(state)) };
+        assert_eq!(scene.commit(&late).await, Committed::Late);
+        assert_eq!(release(&scene, &standing).await, 1, "{outcome:?}");
+        let job = scene.job("k1").await;
+        assert_eq!(
+            (job.state, job.sends, job.worker, &job.trade_nos[..]),
+            (State::InDoubt, 1, None, &["T1".to_owned()][..])
+        );
+        let expected = if outcome == Answer::Silent { None } else { Some(outcome) };
+        assert_eq!(job.late_outcome, expected);
+        if outcome != Answer::Silent {
+            assert_eq!(scene.sets("k1").await, ["due_queries"], "{outcome:?}: it is not sent");
+        }
+        assert_eq!(release(&scene, &standing).await, 0, "once");
+        assert_eq!(scene.era().await, None);
+    }
+}
+
+#[tokio::test]
+async fn a_record_of_a_newer_build_is_no_lost_write() {
+    let scene = Scene::new().await;
+    scene.submit(&["k1"]).await;
+    let slow = scene.lose("slow").await;
+    // A newer build has taken it over, and has ended its claim.
+    let newer = r#"{"v":3,"state":"dreaming","fence":9}"#;
+    let _: () = scene.command(&["SET", &scene.job_name("k1"), newer]).await;
+    let _: u64 = scene.command(&["DEL", &scene.name("claims")]).await;
+    let renewed = scene.store.renew(&scene.lane, &Renewal::new("slow", LEASE), &[held(&slow)]).await.unwrap();
+    assert_eq!((renewed.gone.len(), renewed.lost_writes), (1, false));
+    let late = answered(&slow, Answer::Succeeded, State::Succeeded, Due::Never);
+    assert_eq!(scene.commit(&late).await, Committed::Late);
+    assert_eq!((scene.era().await, scene.text("k1").await.as_deref()), (None, Some(newer)));
 }

@@ -1,45 +1,48 @@
-//! Another key's job about the same thing, which a Redis took that had forgotten the first, is not sent once a journal speaks.
+//! Another key's job with the same business key, which a Redis took that had forgotten the first, is not sent once a journal speaks.
 
-use bursar_domain::{Call, Due, Millis, State};
-use bursar_store::{Committed, PutBack, Standing};
+use bursar_domain::{Call, Due, HistoryEvent, Millis, State};
+use bursar_store::{Committed, JournalDiff, Restored, Submission};
 use serde_json::json;
 
-use crate::put_back::{put_back, record, remembered};
-use crate::scene::{Scene, bill, parse, sent};
+use crate::restore::{remembered, restore};
+use crate::scene::{Scene, answered, bill, bill_json, key, parse, then};
+
+async fn scene() -> Scene {
+    Scene::of("main/bill_upload").await
+}
+
+/// What a journal knows of `FIRST`, with the business key of this order, is restored.
+async fn restore_first(scene: &Scene, order: &str) -> Restored {
+    let lost = bill("FIRST", order);
+    let hash = lost.content.hash();
+    let known = remembered(&hash, lost.content.text(), lost.content.about());
+    let seen = scene.find("FIRST").await;
+    restore(scene, "FIRST", seen.as_ref(), &known, Due::Send(Millis(1))).await
+}
 
 #[tokio::test]
 async fn a_job_whose_order_another_one_has_taken_meanwhile_goes_before_a_person() {
-    let mut scene = Scene::new().await;
-    scene.lane = "main/bill_upload".parse().unwrap();
-    let lost = parse(&bill("FIRST", "order-1"));
-    let mut second = bill("SECOND", "order-1");
+    let scene = scene().await;
+    let mut second = bill_json("SECOND", "order-1");
     second["callback_url"] = json!("https://shop.example/bursar");
-    scene.store.submit(&[parse(&second)]).await.unwrap();
-    let hash = lost.content.hash();
-    let known = remembered(&hash, lost.content.text(), lost.content.about());
-    let outcome = put_back(&scene, "FIRST", None, &known, Due::Send(Millis(1))).await;
-    assert_eq!(outcome, PutBack::Beside("SECOND".into()));
-    for key in ["FIRST", "SECOND"] {
-        assert_eq!((scene.state(key).await, scene.sets(key).await), (State::NeedsReview, vec!["review"]), "{key}");
+    scene.accept(&[parse(&second)]).await;
+    assert_eq!(restore_first(&scene, "order-1").await, Restored::Beside("SECOND".into()));
+    for name in ["FIRST", "SECOND"] {
+        assert_eq!((scene.state(name).await, scene.sets(name).await), (State::NeedsReview, vec!["review"]), "{name}");
     }
-    assert_eq!(scene.story("SECOND").await, ["business_key_conflict"]);
-    assert_eq!(scene.log("SECOND").await[0]["key"], "FIRST");
+    let second = scene.job("SECOND").await;
+    let [HistoryEvent::BusinessKeyConflict(conflict)] = second.recent.as_slice() else { panic!("{second:?}") };
+    assert_eq!(conflict.key, "FIRST");
     assert_eq!(scene.claim("w", 5).await.jobs.len(), 0, "neither is sent");
-    let told: Vec<String> = scene.command(&["LRANGE", &scene.name("tell:SECOND"), "0", "-1"]).await;
-    assert!(told.len() == 1 && told[0].contains("needs_review"), "its producer hears of it: {told:?}");
+    let told = scene.outbox("SECOND").await;
+    assert!(told.len() == 1 && told[0]["state"] == "needs_review", "its producer hears of it: {told:?}");
 
-    let alone = parse(&bill("ALONE", "order-2"));
+    let alone = bill("ALONE", "order-2");
     let hash = alone.content.hash();
-    put_back(
-        &scene,
-        "ALONE",
-        None,
-        &remembered(&hash, alone.content.text(), alone.content.about()),
-        Due::Send(Millis(1)),
-    )
-    .await;
-    let again = scene.store.submit(&[parse(&bill("OTHER", "order-2"))]).await.unwrap();
-    assert_eq!(again, [bursar_store::Submission::Conflict { first: "ALONE".into() }], "its order is its own again");
+    let known = remembered(&hash, alone.content.text(), alone.content.about());
+    assert_eq!(restore(&scene, "ALONE", None, &known, Due::Send(Millis(1))).await, Restored::Done);
+    let again = scene.accept(&[bill("OTHER", "order-2")]).await;
+    assert_eq!(again, [Submission::Conflict { first: "ALONE".into() }], "its order is its own again");
 }
 
 #[tokio::test]
@@ -54,83 +57,111 @@ async fn a_rival_is_kept_back_while_it_may_still_be_sent_and_otherwise_goes_on()
         (Failed, Failed),
         (Cancelled, Cancelled),
     ] {
-        let mut scene = Scene::new().await;
-        scene.lane = "main/bill_upload".parse().unwrap();
-        scene.store.submit(&[parse(&bill("SECOND", "order-1"))]).await.unwrap();
-        scene.take_to("SECOND", state).await;
-        let lost = parse(&bill("FIRST", "order-1"));
-        let hash = lost.content.hash();
-        let known = remembered(&hash, lost.content.text(), lost.content.about());
-        assert_eq!(
-            put_back(&scene, "FIRST", None, &known, Due::Send(Millis(1))).await,
-            PutBack::Beside("SECOND".into())
-        );
+        let scene = scene().await;
+        scene.accept(&[bill("SECOND", "order-1")]).await;
+        if state != Queued {
+            scene.take_to("SECOND", state).await;
+        }
+        assert_eq!(restore_first(&scene, "order-1").await, Restored::Beside("SECOND".into()), "{state}");
         assert_eq!((scene.state("FIRST").await, scene.state("SECOND").await), (NeedsReview, expected), "{state}");
     }
 }
 
 #[tokio::test]
-async fn a_rival_that_is_out_keeps_its_claim_and_one_that_is_asked_about_loses_it() {
+async fn a_rival_that_is_out_keeps_its_claim_and_one_that_is_queried_loses_it() {
     for (call, expected, outcome) in
-        [(Call::Send, State::InDoubt, Committed::Ok), (Call::Ask, State::NeedsReview, Committed::Stale)]
+        [(Call::Send, State::InDoubt, Committed::Done), (Call::Ask, State::NeedsReview, Committed::Late)]
     {
-        let mut scene = Scene::new().await;
-        scene.lane = "main/bill_upload".parse().unwrap();
-        scene.store.submit(&[parse(&bill("SECOND", "order-1"))]).await.unwrap();
+        let scene = scene().await;
+        scene.accept(&[bill("SECOND", "order-1")]).await;
         let mut out = scene.claim_one("w").await;
         if call == Call::Ask {
-            scene.commit(&sent(&out, State::InDoubt, Due::Ask(Millis(1)))).await;
+            scene.commit(&then(&out, State::InDoubt, Due::Ask(Millis(1)))).await;
             out = scene.claim_one("w").await;
         }
         assert_eq!(out.call, call);
-        let lost = parse(&bill("FIRST", "order-1"));
-        let hash = lost.content.hash();
-        let known = remembered(&hash, lost.content.text(), lost.content.about());
-        put_back(&scene, "FIRST", None, &known, Due::Send(Millis(1))).await;
-        assert_eq!(record(&scene, "SECOND").await.unwrap().state, expected, "{call:?}");
-        let ended = sent(&out, State::Succeeded, Due::Never);
+        restore_first(&scene, "order-1").await;
+        assert_eq!(scene.state("SECOND").await, expected, "{call:?}");
+        let ended = then(&out, State::Succeeded, Due::Never);
         assert_eq!(scene.commit(&ended).await, outcome, "{call:?}");
-        let era: Option<u64> = scene.command(&["HGET", &scene.name("lane"), "era"]).await;
-        assert_eq!(era, None, "{call:?}: nothing was lost");
+        assert_eq!(scene.era().await, None, "{call:?}: nothing was lost");
     }
 }
 
 #[tokio::test]
-async fn a_key_that_was_used_again_for_something_else_does_not_open_what_it_was_about_to_another() {
-    let mut scene = Scene::new().await;
-    scene.lane = "main/bill_upload".parse().unwrap();
-    scene.store.submit(&[parse(&bill("FIRST", "order-2")), parse(&bill("SECOND", "order-1"))]).await.unwrap();
-    let seen = record(&scene, "FIRST").await.unwrap();
-    let sent_before = parse(&bill("FIRST", "order-1"));
-    let hash = sent_before.content.hash();
-    let known = remembered(&hash, sent_before.content.text(), sent_before.content.about());
-    assert_eq!(Standing::of(Some(&seen), &hash, 7, 2), Standing::OtherContent);
-    let outcome = put_back(&scene, "FIRST", Some(&seen), &known, Due::Never).await;
-    assert_eq!(outcome, PutBack::Beside("SECOND".into()));
+async fn what_a_rival_s_late_response_said_is_kept() {
+    let scene = scene().await;
+    scene.accept(&[bill("SECOND", "order-1")]).await;
+    let lost = scene.lose("slow").await;
+    scene.claim_one("w").await;
+    let late = answered(&lost, bursar_domain::Answer::Succeeded, State::Succeeded, Due::Never);
+    assert_eq!(scene.commit(&late).await, Committed::Late);
+    restore_first(&scene, "order-1").await;
+    let second = scene.job("SECOND").await;
+    assert_eq!(
+        (second.state, second.late_outcome, second.sends),
+        (State::NeedsReview, Some(bursar_domain::Answer::Succeeded), 1)
+    );
+}
+
+#[tokio::test]
+async fn a_key_that_was_used_again_for_other_content_does_not_open_its_business_key_to_another() {
+    let scene = scene().await;
+    scene.accept(&[bill("FIRST", "order-2"), bill("SECOND", "order-1")]).await;
+    let seen = scene.job("FIRST").await;
+    assert_eq!(JournalDiff::of(Some(&seen), &bill("FIRST", "order-1").content.hash(), 7, 2), JournalDiff::OtherContent);
+    assert_eq!(restore_first(&scene, "order-1").await, Restored::Beside("SECOND".into()));
     assert_eq!((scene.state("FIRST").await, scene.state("SECOND").await), (State::NeedsReview, State::NeedsReview));
 
-    let other = parse(&bill("THIRD", "order-3"));
-    scene.store.submit(&[other]).await.unwrap();
-    let seen = record(&scene, "THIRD").await.unwrap();
-    let sent_before = parse(&bill("THIRD", "order-4"));
-    let hash = sent_before.content.hash();
-    let known = remembered(&hash, sent_before.content.text(), sent_before.content.about());
-    assert_eq!(put_back(&scene, "THIRD", Some(&seen), &known, Due::Never).await, PutBack::Done);
-    let rival = scene.store.submit(&[parse(&bill("FOURTH", "order-4"))]).await.unwrap();
-    assert_eq!(rival, [bursar_store::Submission::Conflict { first: "THIRD".into() }]);
+    let scene = self::scene().await;
+    scene.accept(&[bill("FIRST", "order-3")]).await;
+    assert_eq!(restore_first(&scene, "order-4").await, Restored::Done);
+    for order in ["order-3", "order-4"] {
+        let rival = scene.accept(&[bill("FOURTH", order)]).await;
+        assert_eq!(rival, [Submission::Conflict { first: "FIRST".into() }], "{order}");
+    }
+}
+
+#[tokio::test]
+async fn a_job_whose_key_is_the_business_key_is_a_rival_too() {
+    let scene = scene().await;
+    scene.accept(&[bill("order-1/1", "order-1")]).await;
+    assert_eq!(restore_first(&scene, "order-1").await, Restored::Beside("order-1/1".into()));
+    assert_eq!(scene.state("order-1/1").await, State::NeedsReview);
 }
 
 #[tokio::test]
 async fn the_rival_of_a_job_that_ended_or_waits_is_kept_back_too() {
-    let mut scene = Scene::new().await;
-    scene.lane = "main/bill_upload".parse().unwrap();
-    scene.store.submit(&[parse(&bill("SECOND", "order-1"))]).await.unwrap();
-    let sent_before = parse(&bill("FIRST", "order-1"));
+    let scene = scene().await;
+    scene.accept(&[bill("SECOND", "order-1")]).await;
+    let sent_before = bill("FIRST", "order-1");
     let hash = sent_before.content.hash();
     let known = remembered(&hash, sent_before.content.text(), sent_before.content.about());
-    let key = "FIRST".parse().unwrap();
-    let rival = || async { scene.store.set_rival_aside(&scene.lane, &key, &known, "li").await.unwrap() };
+    let rival = async || scene.store.set_rival_aside(&scene.lane, &key("FIRST"), &known, "li").await.unwrap();
     assert_eq!(rival().await.as_deref(), Some("SECOND"));
     assert_eq!(scene.state("SECOND").await, State::NeedsReview);
     assert_eq!(rival().await, None, "once");
+    assert_eq!(scene.text("FIRST").await, None, "the job itself is left as it is");
+}
+
+/// A journal speaks of what an operator has to decide about: nothing is sent while two restorations race with workers.
+#[tokio::test]
+async fn restoring_races_with_claiming_and_the_rival_is_sent_or_kept_back_and_never_both() {
+    for _ in 0..30 {
+        let scene = scene().await;
+        scene.accept(&[bill("SECOND", "order-1")]).await;
+        let (claimed, restored) = tokio::join!(scene.claim("w", 5), restore_first(&scene, "order-1"));
+        assert_eq!(restored, Restored::Beside("SECOND".into()));
+        assert_eq!(scene.state("FIRST").await, State::NeedsReview);
+        let second = scene.job("SECOND").await;
+        match claimed.jobs.as_slice() {
+            [] => assert_eq!(second.state, State::NeedsReview),
+            [out] => assert_eq!(
+                (out.key.as_str(), second.state, second.worker.as_deref()),
+                ("SECOND", State::InDoubt, Some("w"))
+            ),
+            more => panic!("{more:?}"),
+        }
+        assert_eq!(scene.claim("v", 5).await.jobs, []);
+    }
 }

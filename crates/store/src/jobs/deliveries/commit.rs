@@ -7,10 +7,10 @@ use redis::Pipeline;
 
 use super::record::StoredDelivery;
 use super::{ClaimedDelivery, Found, owners};
-use crate::jobs::apply::{Applied, Guarded, Place, Records, Seen};
-use crate::jobs::record::StoredJob;
 use crate::Store;
 use crate::jobs::Committed;
+use crate::jobs::apply::{Applied, Guarded, Place, Records, Seen};
+use crate::jobs::record::StoredJob;
 use crate::scripts::LOG_QUIET_AFTER;
 use crate::{Origin, StoreError};
 

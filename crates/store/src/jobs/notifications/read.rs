@@ -5,8 +5,8 @@ use redis::Pipeline;
 
 use super::record::{KnownRecord, NotificationOutcome, StoredNotification};
 use super::{TRIES, held_key, queue_of};
-use crate::StoreError;
 use crate::Store;
+use crate::StoreError;
 use crate::jobs::apply::{Applied, Guarded, Records, Seen};
 use crate::jobs::keys::QueueKeys;
 use crate::jobs::read::StoredAs;

@@ -3,8 +3,7 @@
 use std::time::Duration;
 
 use bursar_domain::{Due, Key, Lane, Millis, State};
-use bursar_store::Stretch;
-use bursar_store::jobs::{Commit, Event, NewRecord};
+use bursar_store::{Commit, Event, NewRecord, Stretch};
 
 use crate::scene::{Scene, then, transfer};
 
@@ -28,14 +27,14 @@ async fn ends_are_counted_in_stretches_of_time_and_what_waits_is_found() {
     scene.submit(&["first"]).await;
     let second = Duration::from_secs(1);
     let since = Millis(scene.now().await - 60_000);
-    let stretches = scene.jobs.stretches(&scene.lane, since, second * 40, 3, 2).await.unwrap();
+    let stretches = scene.store.stretches(&scene.lane, since, second * 40, 3, 2).await.unwrap();
     assert_eq!((stretches[0].ended, stretches[0].in_review, stretches[0].some.len()), (0, 0, 0));
     assert_eq!((stretches[1].ended, stretches[1].in_review), (3, 1));
     assert_eq!(stretches[1].some.iter().map(Key::as_str).collect::<Vec<_>>(), ["done1", "done2"]);
     assert_eq!(stretches[2], Stretch::default());
-    assert!(scene.jobs.stretches(&scene.lane, since, second, 0, 2).await.unwrap().is_empty());
+    assert!(scene.store.stretches(&scene.lane, since, second, 0, 2).await.unwrap().is_empty());
     for (most, expected) in [(5, &["first", "later", "asked"][..]), (1, &["first", "asked"]), (0, &[])] {
-        let waiting = scene.jobs.waiting(&scene.lane, most).await.unwrap();
+        let waiting = scene.store.waiting(&scene.lane, most).await.unwrap();
         assert_eq!(waiting.iter().map(Key::as_str).collect::<Vec<_>>(), expected, "{most}");
     }
 }
@@ -43,7 +42,7 @@ async fn ends_are_counted_in_stretches_of_time_and_what_waits_is_found() {
 /// A queue other than the scene's, in the same partition or in another one.
 fn neighbour(scene: &Scene, is_same: bool) -> Lane {
     let mut lanes = (0..).map(|number| format!("n{number}/transfer").parse::<Lane>().unwrap());
-    lanes.find(|lane| (scene.jobs.base_of(lane) == scene.base) == is_same).unwrap()
+    lanes.find(|lane| (scene.store.base_of(lane) == scene.base()) == is_same).unwrap()
 }
 
 #[tokio::test]
@@ -52,26 +51,25 @@ async fn a_quiet_queue_s_events_are_found_behind_a_busy_neighbour_s() {
     scene.bring("quiet1", State::Succeeded).await;
     scene.bring("quiet2", State::Succeeded).await;
     let (busy, far) = (neighbour(&scene, true), neighbour(&scene, false));
-    let stream = format!("{}events", scene.base);
+    let stream = format!("{}events", scene.base());
     for number in 0..600 {
         let (queue, key) = (busy.to_string(), format!("busy{number}"));
         let words = ["XADD", &stream, "*", "queue", &queue, "key", &key, "state", "failed"];
         let _: String = scene.command(&words).await;
     }
     let job = transfer("far");
-    scene.jobs.submit(&far, &[NewRecord { job: &job, group: "", step: 1.0 }]).await.unwrap();
-    let claimed = bursar_store::jobs::Claim { wish: scene.wish("w", 1), steps: &[] };
-    let claimed = scene.jobs.claim(&far, &claimed).await.unwrap();
-    scene.jobs.commit(&far, &[then(&claimed.jobs[0], State::Failed, Due::Never)]).await.unwrap();
+    scene.store.submit_to(&far, &[NewRecord { job: &job, group: "", step: 1.0 }]).await.unwrap();
+    let claimed = scene.store.claim(&far, &scene.wish("w", 1)).await.unwrap();
+    scene.store.commit(&far, &[then(&claimed.jobs[0], State::Failed, Due::Never)]).await.unwrap();
 
     let lanes = [far, scene.lane.clone(), busy, "none/transfer".parse().unwrap()];
-    let recent = scene.jobs.recent_events(&lanes, 3).await.unwrap();
+    let recent = scene.store.recent_events(&lanes, 3).await.unwrap();
     let told: Vec<Vec<String>> = recent.events.iter().map(|events| keys(events)).collect();
     assert_eq!(told[0], ["far"]);
     assert_eq!(told[1], ["quiet2", "quiet1"], "newest first");
     assert_eq!(told[2], ["busy599", "busy598", "busy597"]);
     assert!(told[3].is_empty() && recent.now.0 <= scene.now().await && recent.now > Millis(0));
-    assert_eq!(scene.jobs.recent_events(&[], 3).await.unwrap().events, Vec::<Vec<Event>>::new());
+    assert_eq!(scene.store.recent_events(&[], 3).await.unwrap().events, Vec::<Vec<Event>>::new());
 }
 
 #[tokio::test]
@@ -80,8 +78,8 @@ async fn the_newest_events_of_one_commit_come_newest_first() {
     scene.submit_many("k", 40).await;
     let claimed = scene.claim("w", 40).await;
     let commits: Vec<Commit> = claimed.jobs.iter().map(|job| then(job, State::Succeeded, Due::Never)).collect();
-    scene.jobs.commit(&scene.lane, &commits).await.unwrap();
-    let recent = scene.jobs.recent_events(std::slice::from_ref(&scene.lane), 20).await.unwrap();
+    scene.store.commit(&scene.lane, &commits).await.unwrap();
+    let recent = scene.store.recent_events(std::slice::from_ref(&scene.lane), 20).await.unwrap();
     let mut newest = keys(&recent.events[0]);
     newest.reverse();
     assert_eq!(newest, (20..40).map(|number| format!("k{number:06}")).collect::<Vec<_>>());

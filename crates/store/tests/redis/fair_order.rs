@@ -1,14 +1,14 @@
 //! One group's flood delays nobody else's job, and nobody waits while there is nothing else to do.
 
-use bursar_domain::{Due, Job, Millis, State};
-use bursar_store::jobs::{Claim, NewRecord};
+use bursar_domain::{Due, FairBy, FairOrder, Job, Millis, State};
+use bursar_store::NewRecord;
 
 use crate::scene::{Scene, keys, then, transfer};
 
 async fn submit(scene: &Scene, group: &str, step: f64, names: &[String]) {
     let jobs: Vec<Job> = names.iter().map(|name| transfer(name)).collect();
     let new: Vec<NewRecord<'_>> = jobs.iter().map(|job| NewRecord { job, group, step }).collect();
-    scene.jobs.submit(&scene.lane, &new).await.unwrap();
+    scene.store.submit_to(&scene.lane, &new).await.unwrap();
 }
 
 fn names(prefix: &str, count: usize) -> Vec<String> {
@@ -63,8 +63,9 @@ async fn weights_count_for_what_comes_due_as_well() {
     for job in scene.claim("w", 16).await.jobs {
         scene.commit(&then(&job, State::InDoubt, Due::Send(Millis(1)))).await;
     }
-    let steps = [("a".to_owned(), 1.0 / 3.0)];
-    let claimed = scene.jobs.claim(&scene.lane, &Claim { wish: scene.wish("w", 8), steps: &steps }).await.unwrap();
+    let order = FairOrder { by: FairBy::Payer, weights: [("a".to_owned(), 3.0)].into() };
+    let store = scene.store.clone().with_fair_orders([(scene.lane.clone(), order)].into());
+    let claimed = store.claim(&scene.lane, &scene.wish("w", 8)).await.unwrap();
     assert_eq!(keys(&claimed).iter().filter(|key| key.starts_with('A')).count(), 6, "{:?}", keys(&claimed));
 }
 
@@ -86,11 +87,11 @@ async fn what_is_given_back_is_its_group_s_again() {
     let scene = Scene::new().await;
     submit(&scene, "a", 1.0, &names("A", 1)).await;
     let job = scene.claim_one("w").await;
-    scene.jobs.release(&scene.lane, &[&job]).await.unwrap();
+    scene.store.release(&scene.lane, &[&job]).await.unwrap();
     let wish = scene.wish("w", 1);
     let number = wish.number;
     assert_eq!(scene.claim_as(wish).await.jobs[0].group(), "a");
-    assert_eq!(scene.jobs.recover_claim(&scene.lane, "w", number).await.unwrap(), 1);
+    assert_eq!(scene.store.recover_claim(&scene.lane, "w", number).await.unwrap(), 1);
     assert_eq!(scene.claim_one("w").await.group(), "a");
     let members: Vec<String> = scene.command(&["ZRANGE", &scene.name("due_sends"), "0", "-1"]).await;
     assert_eq!(members, Vec::<String>::new());

@@ -1,7 +1,7 @@
 //! A response whose claim has ended is evidence: it is used by what the job is by now, and ends nothing by itself.
 
 use bursar_domain::{Answer, Due, Millis, Reason, State};
-use bursar_store::jobs::{Commit, Committed};
+use bursar_store::{Commit, Committed};
 
 use crate::scene::{LATER, Scene, answered, parse, then, transfer, transfer_json};
 
@@ -82,7 +82,7 @@ async fn a_late_response_of_a_job_that_was_ended_by_nothing_but_a_tombstone_chan
     let lost = scene.lose("a").await;
     let next = scene.claim_one("b").await;
     scene.commit(&then(&next, State::Succeeded, Due::Never)).await;
-    scene.jobs.purge(&scene.lane, std::time::Duration::ZERO, 10).await.unwrap();
+    scene.store.purge(&scene.lane, std::time::Duration::ZERO, 10).await.unwrap();
     let tombstone = scene.text("K1").await;
     let late = answered(&lost, Answer::Failed, State::Failed, Due::Never);
     assert_eq!(scene.commit(&late).await, Committed::Late);
@@ -129,5 +129,5 @@ async fn a_send_that_redis_forgot_is_in_doubt_again_when_its_response_comes() {
     let seen = scene.job("K1").await;
     assert_eq!((seen.state, seen.sends), (State::InDoubt, 1));
     assert_eq!((scene.sets("K1").await, scene.era().await), (vec!["due_queries"], Some(1)));
-    assert_eq!(scene.accept(&[transfer("K1")]).await, [bursar_store::jobs::Submission::Existing(State::InDoubt)]);
+    assert_eq!(scene.accept(&[transfer("K1")]).await, [bursar_store::Submission::Existing(State::InDoubt)]);
 }

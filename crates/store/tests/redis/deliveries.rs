@@ -4,9 +4,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use bursar_domain::{DeliveryOutcome, Due, HistoryEvent, Millis, Reason, State};
-use bursar_store::Origin;
-use bursar_store::jobs::{
-    ClaimedDeliveries, ClaimedDelivery, Committed, DeliveryClaim, DeliveryCommit, DeliveryResult, EventPayload,
+use bursar_store::{
+    ClaimedDeliveries, ClaimedDelivery, Committed, DeliveryClaim, DeliveryCommit, DeliveryResult, EventPayload, Origin,
     WebhookEvent,
 };
 use bursar_test_support::{eventually, private_redis};
@@ -24,7 +23,7 @@ fn origin(scene: &Scene) -> Origin {
 async fn claim_within(scene: &Scene, lease: Duration) -> ClaimedDeliveries {
     let number = NUMBER.fetch_add(1, Ordering::Relaxed);
     let claim = DeliveryClaim { dispatcher: "d \"1\"", number, lease, most: 100 };
-    scene.jobs.claim_deliveries(&origin(scene), &claim).await.unwrap()
+    scene.store.claim_deliveries(&origin(scene), &claim).await.unwrap()
 }
 
 async fn claim(scene: &Scene) -> ClaimedDeliveries {
@@ -38,7 +37,7 @@ async fn next(scene: &Scene) -> ClaimedDelivery {
 }
 
 async fn commit(scene: &Scene, commit: &DeliveryCommit) -> Committed {
-    scene.jobs.commit_deliveries(&origin(scene), std::slice::from_ref(commit)).await.unwrap()[0]
+    scene.store.commit_deliveries(&origin(scene), std::slice::from_ref(commit)).await.unwrap()[0]
 }
 
 async fn end(scene: &Scene, delivery: &ClaimedDelivery, result: DeliveryResult) -> Committed {
@@ -69,7 +68,7 @@ async fn queried_and(scene: &Scene, key: &str, state: State) {
 
 async fn deliveries(scene: &Scene, key: &str) -> Vec<bursar_domain::Delivery> {
     let job = scene.job(key).await;
-    let history = scene.jobs.history(&job).await.unwrap();
+    let history = scene.store.history(&job).await.unwrap();
     let delivery = |event| match event {
         HistoryEvent::Delivery(delivery) => Some(delivery),
         _ => None,
@@ -83,13 +82,13 @@ async fn kept(scene: &Scene, key: &str) -> (Option<String>, Vec<String>) {
 }
 
 async fn ready(scene: &Scene) -> Option<u64> {
-    let (ready, more) = scene.jobs.ready_deliveries(LATER).await.unwrap();
+    let (ready, more) = scene.store.ready_deliveries(LATER).await.unwrap();
     assert!(!more);
     ready.iter().find(|ready| ready.lane == origin(scene)).map(|ready| ready.due.0)
 }
 
 async fn waiting(scene: &Scene) -> u64 {
-    scene.jobs.delivery_status(&origin(scene)).await.unwrap().waiting
+    scene.store.delivery_status(&origin(scene)).await.unwrap().waiting
 }
 
 #[tokio::test]
@@ -136,8 +135,8 @@ async fn a_job_without_a_callback_url_leaves_nothing() {
     scene.accept(&[transfer("k1")]).await;
     let claimed = scene.claim_one("w").await;
     scene.commit(&then(&claimed, State::Succeeded, Due::Never)).await;
-    let names: Vec<String> = scene.command(&["KEYS", &format!("{}*deliver*", scene.base)]).await;
-    let outboxes: Vec<String> = scene.command(&["KEYS", &format!("{}outbox*", scene.base)]).await;
+    let names: Vec<String> = scene.command(&["KEYS", &format!("{}*deliver*", scene.base())]).await;
+    let outboxes: Vec<String> = scene.command(&["KEYS", &format!("{}outbox*", scene.base())]).await;
     assert_eq!((names, outboxes), (vec![], vec![]));
 }
 
@@ -232,7 +231,7 @@ async fn a_delivery_that_was_put_off_was_not_tried() {
     let first = next(&scene).await;
     end(&scene, &first, DeliveryResult::PutOff(Millis(1))).await;
     assert_eq!(kept(&scene, "k1").await, (None, vec![]), "the time for which it is tried has not begun");
-    let status = scene.jobs.delivery_status(&origin(&scene)).await.unwrap();
+    let status = scene.store.delivery_status(&origin(&scene)).await.unwrap();
     assert_eq!(status.first_tried, None);
     let again = next(&scene).await;
     assert_eq!((again.sequence, again.failures), (1, 0));
@@ -250,7 +249,7 @@ async fn a_receiver_that_is_gone_gets_no_more_events() {
     claim(&scene).await;
     assert_eq!((waiting(&scene).await, ready(&scene).await), (0, None));
     assert!(scene.events().await.contains(&"webhook_gone".to_owned()));
-    assert_eq!(scene.jobs.purge(&scene.lane, Duration::ZERO, 10).await.unwrap(), 1);
+    assert_eq!(scene.store.purge(&scene.lane, Duration::ZERO, 10).await.unwrap(), 1);
     assert_eq!(kept(&scene, "k1").await, (None, vec![]), "nothing is left of it");
 }
 
@@ -269,11 +268,11 @@ async fn a_job_with_a_waiting_event_keeps_its_detail() {
     let scene = Scene::new().await;
     reviewed(&scene, "k1").await;
     queried_and(&scene, "k1", State::Failed).await;
-    assert_eq!(scene.jobs.purge(&scene.lane, Duration::ZERO, 10).await.unwrap(), 0);
+    assert_eq!(scene.store.purge(&scene.lane, Duration::ZERO, 10).await.unwrap(), 0);
     for _ in 0..2 {
         end(&scene, &next(&scene).await, DeliveryResult::Delivered).await;
     }
-    assert_eq!(scene.jobs.purge(&scene.lane, Duration::ZERO, 10).await.unwrap(), 1);
+    assert_eq!(scene.store.purge(&scene.lane, Duration::ZERO, 10).await.unwrap(), 1);
 }
 
 #[tokio::test]
@@ -305,7 +304,7 @@ async fn an_outbox_that_nobody_empties_stays_short_and_keeps_the_end() {
 #[tokio::test]
 async fn an_event_wakes_dispatchers_and_makes_its_queue_ready() {
     let scene = Scene::new().await;
-    let mut wakes = scene.jobs.delivery_wakes().await.unwrap();
+    let mut wakes = scene.store.delivery_wakes().await.unwrap();
     assert_eq!(ready(&scene).await, None);
     reviewed(&scene, "k1").await;
     assert_eq!(wakes.next().await, Some(origin(&scene)));
@@ -320,7 +319,7 @@ async fn an_event_wakes_dispatchers_and_makes_its_queue_ready() {
 #[tokio::test]
 async fn an_end_is_delivered_even_while_memory_is_full() {
     let redis = private_redis(|options| options);
-    let scene = Scene::at(redis.url(), "bursar", "main/transfer").await;
+    let scene = Scene::at(redis.url()).await;
     scene.accept(&[told_transfer("k1")]).await;
     let claimed = scene.claim_one("w").await;
     let _: () = scene.command(&["CONFIG", "SET", "maxmemory", "1"]).await;
@@ -343,7 +342,7 @@ async fn what_cannot_be_delivered_keeps_no_other_waiting() {
     assert_eq!(claimed.due.iter().map(|due| due.key.as_str()).collect::<Vec<_>>(), ["k3"]);
     let mut apart: Vec<String> = claimed.quarantined.iter().map(|(key, _)| key.clone()).collect();
     apart.sort();
-    let listed = scene.jobs.quarantined_deliveries(&origin(&scene)).await.unwrap();
+    let listed = scene.store.quarantined_deliveries(&origin(&scene)).await.unwrap();
     let mut keys: Vec<&String> = listed.iter().map(|(key, _)| key).collect();
     keys.sort();
     assert_eq!((apart.as_slice(), keys), (["ghost".to_owned(), "k1".to_owned()].as_slice(), apart.iter().collect()));
@@ -354,8 +353,8 @@ async fn what_cannot_be_delivered_keeps_no_other_waiting() {
     let _: u64 = scene.command(&["DEL", &format!("{}:k1", scene.name("outbox"))]).await;
     queried_and(&scene, "k1", State::Succeeded).await;
     assert_eq!(event(&next(&scene).await).state, State::Succeeded, "mended");
-    assert!(scene.jobs.retry_delivery(&origin(&scene), "ghost").await.unwrap());
-    assert!(!scene.jobs.retry_delivery(&origin(&scene), "ghost").await.unwrap());
+    assert!(scene.store.retry_delivery(&origin(&scene), "ghost").await.unwrap());
+    assert!(!scene.store.retry_delivery(&origin(&scene), "ghost").await.unwrap());
     assert_eq!(claim(&scene).await.quarantined.len(), 1, "it is tried again");
 }
 
@@ -378,7 +377,7 @@ async fn a_newer_build_s_job_or_delivery_is_left_for_one() {
 #[tokio::test]
 async fn how_much_waits_and_since_when_is_known_at_a_glance() {
     let scene = Scene::new().await;
-    let status = async || scene.jobs.delivery_status(&origin(&scene)).await.unwrap();
+    let status = async || scene.store.delivery_status(&origin(&scene)).await.unwrap();
     let nothing = status().await;
     assert_eq!((nothing.waiting, nothing.next_due, nothing.first_tried), (0, None, None));
     for key in ["k1", "k2"] {
