@@ -4,6 +4,7 @@
 //! Any number of processes may tell. Nothing here decides anything about a job.
 
 mod addresses;
+mod agenda;
 mod hosts;
 mod message;
 mod post;

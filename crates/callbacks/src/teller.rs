@@ -1,12 +1,17 @@
 //! Takes what is due to be told, as much as can be told at once, and records what became of it.
 //!
-//! It sleeps until something is due that it knows of, a message names an origin, or an attempt has ended.
+//! It sleeps until something is due that it knows of, a message names an origin, or an attempt has ended. Which origins have something due
+//! it learns of the partitions, however many origins there are.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bursar_domain::{Delivery, DeliveryError, DeliveryOutcome, Millis};
-use bursar_store::{Callback, Callbacks, Happened, Origin, Store, StoreError, Telling, ToldOrNot, Wakes, crash_point};
+use bursar_domain::{DeliveryError, Millis};
+use bursar_store::{
+    ClaimedDeliveries, ClaimedDelivery, DeliveryClaim, DeliveryCommit, DeliveryResult, EventPayload, Origin,
+    READY_AT_ONCE, Store, StoreError, Wakes, crash_point,
+};
 use bursar_telemetry::{OriginMetrics, Role, Span, Told, Traces};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -14,13 +19,17 @@ use tokio::time::{Instant, sleep, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 use url::Url;
 
+use crate::agenda::Agenda;
 use crate::hosts::Hosts;
 use crate::message::Message;
 use crate::post::{Heard, Post};
 use crate::{Secrets, Settings, SettingsError, Telemetry, schedule};
 
-/// How often an origin is looked at in which nothing is known to be due: a message may have been lost.
+/// How often the partitions are looked at: a message may have been lost.
 const LOOK_AGAIN: Duration = Duration::from_secs(2);
+
+/// Pages of the partitions' due origins that one look reads at most: most of them may be no origins of this process's.
+const MAX_PAGES: usize = 40;
 
 /// How long after a failure of Redis it is tried again.
 const PAUSE: Duration = Duration::from_millis(500);
@@ -31,11 +40,19 @@ const LEASE_TIMEOUTS: u32 = 3;
 /// Tells until it is told to end.
 pub struct Teller {
     store: Store,
+    /// Its name among the claims: no other process has it.
+    name: String,
+    /// The number of its last claim.
+    claims: u64,
     post: Post,
     settings: Arc<Settings>,
     telemetry: Telemetry,
     secrets: SecretsInUse,
-    looks: Vec<Look>,
+    /// Whose events it tells, and no others.
+    origins: HashMap<Origin, Arc<OriginMetrics>>,
+    agenda: Agenda,
+    /// When the partitions are looked at next.
+    look_at: Instant,
     hosts: Hosts,
     under_way: JoinSet<Ended>,
     trouble: bool,
@@ -52,18 +69,11 @@ impl SecretsInUse {
     }
 }
 
-/// When an origin is looked at next.
-struct Look {
-    origin: Origin,
-    metrics: Arc<OriginMetrics>,
-    at: Instant,
-}
-
 /// One event that was taken: to whom, and until when its attempt may begin.
 struct Taken {
     origin: Origin,
     metrics: Arc<OriginMetrics>,
-    callback: Callback,
+    delivery: ClaimedDelivery,
     host: String,
     begin_by: Instant,
     clock: RedisClock,
@@ -109,15 +119,19 @@ impl Teller {
         if settings.secrets.is_empty() {
             tracing::warn!("callbacks are not signed: callbacks.secrets_file names nothing to sign them with");
         }
-        let now = Instant::now();
-        let look = |origin| Look { metrics: Arc::new(telemetry.metrics.origin(&origin)), origin, at: now };
+        let metrics = |origin| (Arc::new(telemetry.metrics.origin(&origin)), origin);
+        let origins = origins.into_iter().map(metrics).map(|(metrics, origin)| (origin, metrics)).collect();
         let (secrets, in_use) = watch::channel(settings.secrets.clone());
         Ok(Self {
+            name: format!("{}-{:012x}", std::process::id(), fastrand::u64(..1 << 48)),
+            claims: 0,
             post: Post::new(&settings, in_use)?,
             secrets: SecretsInUse(secrets),
             hosts: Hosts::new(settings.concurrency),
             settings: Arc::new(settings),
-            looks: origins.into_iter().map(look).collect(),
+            origins,
+            agenda: Agenda::default(),
+            look_at: Instant::now(),
             telemetry,
             under_way: JoinSet::new(),
             trouble: false,
@@ -136,15 +150,18 @@ impl Teller {
         let mut wakes = None;
         while !drain.is_cancelled() {
             if wakes.is_none() {
-                wakes = self.store.callback_wakes().await.ok();
-                self.look_everywhere();
+                wakes = self.store.delivery_wakes().await.ok();
+                self.look_at = Instant::now();
             }
-            self.look().await;
+            if self.look_at <= Instant::now() {
+                self.look_at_partitions().await;
+            }
+            self.claim_due().await;
             let next = self.next_look();
             tokio::select! {
                 () = drain.cancelled() => {}
                 named = named(&mut wakes) => match named {
-                    Some(origin) => self.look_at(&origin, Instant::now()),
+                    Some(origin) => self.note(&origin, Instant::now()),
                     None => wakes = None,
                 },
                 Some(ended) = self.under_way.join_next() => self.leave(ended.ok()),
@@ -162,49 +179,72 @@ impl Teller {
     }
 
     fn next_look(&self) -> Instant {
-        let next = self.looks.iter().map(|look| look.at).min();
-        let later = Instant::now() + LOOK_AGAIN;
         // With every place taken, the end of an attempt is what is waited for.
-        if self.free() == 0 { later } else { next.unwrap_or(later) }
+        let next = self.agenda.next().filter(|_| self.free() > 0);
+        next.into_iter().chain([self.look_at]).min().unwrap_or(self.look_at)
     }
 
-    fn look_everywhere(&mut self) {
-        let now = Instant::now();
-        self.looks.iter_mut().for_each(|look| look.at = now);
-    }
-
-    fn look_at(&mut self, origin: &Origin, at: Instant) {
-        if let Some(look) = self.looks.iter_mut().find(|look| look.origin == *origin) {
-            look.at = look.at.min(at);
+    /// Has an origin looked at by this time, if it is one of this process's.
+    fn note(&mut self, origin: &Origin, at: Instant) {
+        if self.origins.contains_key(origin) {
+            self.agenda.bring_forward(origin, at);
         }
     }
 
     fn leave(&mut self, ended: Option<Ended>) {
         let Some(Ended { origin, host, lasted }) = ended else { return };
         self.hosts.leave(&host, lasted);
-        self.look_at(&origin, Instant::now()); // what is behind it is due
+        self.note(&origin, Instant::now()); // what is behind it is due
     }
 
-    /// Takes what is due in every origin whose time has come, as long as places are free; the one longest due first.
-    async fn look(&mut self) {
-        self.looks.sort_by_key(|look| look.at);
-        for index in 0..self.looks.len() {
-            let free = self.free();
-            if free == 0 || self.looks[index].at > Instant::now() {
-                return;
+    /// Learns which origins have something due before the next such look.
+    async fn look_at_partitions(&mut self) {
+        match self.find_ready().await {
+            Ok(()) => {
+                self.trouble = false;
+                self.look_at = Instant::now() + LOOK_AGAIN;
             }
-            let origin = self.looks[index].origin.clone();
-            let asked = Instant::now();
+            Err(error) => {
+                self.noticed(&error);
+                self.look_at = Instant::now() + PAUSE;
+            }
+        }
+    }
+
+    async fn find_ready(&mut self) -> Result<(), StoreError> {
+        let clock = RedisClock { at: self.store.now().await?, seen: Instant::now() };
+        for page in 0..MAX_PAGES {
+            let until = clock.at.plus(LOOK_AGAIN);
+            let (ready, is_full) = self.store.ready_deliveries_behind(until, page * READY_AT_ONCE).await?;
+            for ready in ready {
+                self.note(&ready.lane, clock.seen + ready.due.since(clock.at));
+            }
+            if !is_full {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// Claims what is due of every origin whose time has come, as long as places are free; the one longest due first.
+    async fn claim_due(&mut self) {
+        while self.free() > 0 {
+            let Some(origin) = self.agenda.take_due(Instant::now()) else { return };
+            let (free, asked) = (self.free(), Instant::now());
+            self.claims += 1;
             let lease = self.settings.timeout * LEASE_TIMEOUTS;
-            match self.store.claim_callbacks(&origin, lease, free).await {
-                Ok(callbacks) => {
+            let claim = DeliveryClaim { dispatcher: &self.name, number: self.claims, lease, most: free };
+            match self.store.claim_deliveries(&origin, &claim).await {
+                Ok(claimed) => {
                     self.trouble = false;
-                    self.looks[index].at = next_look(&callbacks, free);
-                    self.begin(index, callbacks, asked).await;
+                    if let Some(at) = next_look(&claimed) {
+                        self.note(&origin, at);
+                    }
+                    self.begin(&origin, claimed, asked).await;
                 }
                 Err(error) => {
                     self.noticed(&error);
-                    self.looks[index].at = Instant::now() + PAUSE;
+                    self.note(&origin, Instant::now() + PAUSE);
                 }
             }
         }
@@ -217,24 +257,33 @@ impl Teller {
         self.trouble = true;
     }
 
-    async fn begin(&mut self, index: usize, callbacks: Callbacks, asked: Instant) {
-        let (origin, metrics) = (self.looks[index].origin.clone(), Arc::clone(&self.looks[index].metrics));
-        let clock = RedisClock { at: callbacks.now, seen: Instant::now() };
+    async fn begin(&mut self, origin: &Origin, claimed: ClaimedDeliveries, asked: Instant) {
+        let Some(metrics) = self.origins.get(origin).cloned() else { return };
+        for (key, why) in &claimed.quarantined {
+            tracing::error!(%origin, key, "nobody will be told: its events are in quarantine, {why}");
+        }
+        for key in &claimed.left {
+            tracing::debug!(%origin, key, "left to a newer build");
+        }
+        let clock = RedisClock { at: claimed.now, seen: Instant::now() };
         let mut put_off = Vec::new();
-        for callback in callbacks.due {
-            let host = Url::parse(&callback.url).map(|url| host_of(&url)).unwrap_or_default();
+        for delivery in claimed.due {
+            let host = Url::parse(&delivery.url).map(|url| host_of(&url)).unwrap_or_default();
             if let Err(wait) = self.hosts.enter(&host, Instant::now()) {
-                let telling = Telling::PutOff(clock.now().plus(wait));
-                put_off.push(ToldOrNot { key: callback.key, fence: callback.fence, telling, delivery: None });
+                let now = clock.now();
+                put_off.push(DeliveryCommit::new(&delivery, now, DeliveryResult::PutOff(now.plus(wait))));
                 continue;
             }
             let begin_by = asked + self.settings.timeout;
             let (origin, metrics) = (origin.clone(), Arc::clone(&metrics));
-            let taken = Taken { origin, metrics, callback, host, begin_by, clock };
+            let taken = Taken { origin, metrics, delivery, host, begin_by, clock };
             let (post, traces) = (self.post.clone(), self.telemetry.traces.clone());
             self.under_way.spawn(attempt(self.store.clone(), post, traces, Arc::clone(&self.settings), taken));
         }
-        if let Err(error) = self.store.commit_callbacks(&origin, &put_off).await {
+        if put_off.is_empty() {
+            return;
+        }
+        if let Err(error) = self.store.commit_deliveries(origin, &put_off).await {
             self.noticed(&error); // they come due when their leases end
         }
     }
@@ -251,13 +300,10 @@ async fn named(wakes: &mut Option<Wakes<Origin>>) -> Option<Origin> {
     }
 }
 
-fn next_look(callbacks: &Callbacks, asked_for: usize) -> Instant {
-    let now = Instant::now();
-    if callbacks.due.len() == asked_for {
-        return now;
-    }
-    let wait = callbacks.next_due.map_or(LOOK_AGAIN, |due| due.since(callbacks.now));
-    now + wait.min(LOOK_AGAIN)
+/// When an origin is looked at next after a claim; `None` when nothing waits there, or not before the partitions are looked at.
+fn next_look(claimed: &ClaimedDeliveries) -> Option<Instant> {
+    let wait = claimed.next_due.map(|due| due.since(claimed.now));
+    wait.filter(|wait| *wait <= LOOK_AGAIN).map(|wait| Instant::now() + wait)
 }
 
 /// Host and port: what is slow together.
@@ -268,45 +314,51 @@ fn host_of(url: &Url) -> String {
 
 async fn attempt(store: Store, post: Post, traces: Traces, settings: Arc<Settings>, taken: Taken) -> Ended {
     let began = Instant::now();
-    let outcome = if began > taken.begin_by {
+    let commit = if began > taken.begin_by {
         // This process stood still: others may be telling it by now.
-        let Callback { key, fence, .. } = &taken.callback;
-        ToldOrNot { key: key.clone(), fence: *fence, telling: Telling::PutOff(taken.clock.now()), delivery: None }
+        let now = taken.clock.now();
+        DeliveryCommit::new(&taken.delivery, now, DeliveryResult::PutOff(now))
     } else {
-        let span = traces.begin(taken.callback.trace.as_ref(), "callback", Role::Call, Duration::ZERO);
+        let span = traces.begin(taken.delivery.trace.as_ref(), "callback", Role::Call, Duration::ZERO);
         let (message, heard) = tell(&post, &taken, span.as_ref()).await;
-        let outcome = judge(&settings, &taken, &message, heard, began.elapsed());
-        count(&taken, heard, outcome.telling, began.elapsed());
+        let (result, commit) = judge(&settings, &taken, &message, heard, began.elapsed());
+        count(&taken, heard, result, began.elapsed());
         end(span, &taken, &message, heard);
-        outcome
+        commit
     };
     let lasted = began.elapsed();
     crash_point("after_callback");
-    record(&store, &taken, outcome, settings.timeout * LEASE_TIMEOUTS).await;
+    record(&store, &taken, commit, settings.timeout * LEASE_TIMEOUTS).await;
     Ended { origin: taken.origin, host: taken.host, lasted }
 }
 
 async fn tell(post: &Post, taken: &Taken, span: Option<&Span>) -> (Message, Heard) {
-    let Taken { origin, callback, clock, .. } = taken;
-    let message = match &callback.what {
-        Happened::Job(job) => Message::of_job(origin, callback, job),
-        Happened::Notified(notification) => Message::of_notification(origin, callback, notification),
+    let Taken { origin, delivery, clock, .. } = taken;
+    let message = match (origin, &delivery.what) {
+        (Origin::Jobs(lane), EventPayload::Job(event)) => Message::of_job(lane, &delivery.key, event),
+        (Origin::Notifications(_), EventPayload::Notification(notification)) => {
+            Message::of_notification(origin, (delivery.sequence, delivery.at), notification)
+        }
+        // The store reads an origin's events as what its origin has.
+        (Origin::Jobs(_), EventPayload::Notification(_)) | (Origin::Notifications(_), EventPayload::Job(_)) => {
+            return (Message::default(), Heard::Nothing(DeliveryError::UnreadableEvent));
+        }
     };
-    let Ok(url) = Url::parse(&callback.url) else {
+    let Ok(url) = Url::parse(&delivery.url) else {
         return (message, Heard::Nothing(DeliveryError::UnreadableUrl));
     };
     // What the receiver does about it belongs to the same trace, whether or not this process tells its own part.
-    let trace = span.and_then(Span::parent).or_else(|| callback.trace.clone());
+    let trace = span.and_then(Span::parent).or_else(|| delivery.trace.clone());
     let heard = post.post(&url, message.clone(), trace.as_ref(), clock.now().0 / 1_000).await;
     (message, heard)
 }
 
 /// Counts an attempt.
-fn count(taken: &Taken, heard: Heard, telling: Telling, lasted: Duration) {
-    match telling {
-        Telling::Told => taken.metrics.told(taken.clock.now().since(taken.callback.at)),
-        Telling::GivenUp => taken.metrics.given_up(),
-        Telling::Failed(_) | Telling::Gone | Telling::PutOff(_) => {}
+fn count(taken: &Taken, heard: Heard, result: DeliveryResult, lasted: Duration) {
+    match result {
+        DeliveryResult::Delivered => taken.metrics.told(taken.clock.now().since(taken.delivery.at)),
+        DeliveryResult::GivenUp => taken.metrics.given_up(),
+        DeliveryResult::Failed(_) | DeliveryResult::Gone | DeliveryResult::PutOff(_) => {}
     }
     taken.metrics.attempted(heard.told(), lasted);
 }
@@ -315,7 +367,7 @@ fn count(taken: &Taken, heard: Heard, telling: Telling, lasted: Duration) {
 fn end(span: Option<Span>, taken: &Taken, message: &Message, heard: Heard) {
     let Some(mut span) = span else { return };
     span.tell("bursar.lane", taken.origin.to_string());
-    span.tell("bursar.key", taken.callback.key.clone());
+    span.tell("bursar.key", taken.delivery.key.clone());
     span.tell("bursar.callback", message.id.clone());
     span.tell("bursar.outcome", heard.told().as_str());
     span.tell("server.address", taken.host.clone());
@@ -329,13 +381,19 @@ fn end(span: Option<Span>, taken: &Taken, message: &Message, heard: Heard) {
 }
 
 /// What follows from what was heard.
-fn judge(settings: &Settings, taken: &Taken, message: &Message, heard: Heard, lasted: Duration) -> ToldOrNot {
-    let Taken { callback, clock, host, .. } = taken;
+fn judge(
+    settings: &Settings,
+    taken: &Taken,
+    message: &Message,
+    heard: Heard,
+    lasted: Duration,
+) -> (DeliveryResult, DeliveryCommit) {
+    let Taken { delivery, clock, host, .. } = taken;
     let now = clock.now();
     let asked = heard.asked(now);
-    let (telling, outcome) = match heard.told() {
-        Told::Told => (Telling::Told, DeliveryOutcome::Delivered),
-        Told::Gone => (Telling::Gone, DeliveryOutcome::Gone),
+    let result = match heard.told() {
+        Told::Told => DeliveryResult::Delivered,
+        Told::Gone => DeliveryResult::Gone,
         Told::Busy
         | Told::Refused
         | Told::Failing
@@ -345,57 +403,58 @@ fn judge(settings: &Settings, taken: &Taken, message: &Message, heard: Heard, la
         | Told::Broken
         | Told::NotAllowed
         | Told::Unfit => {
-            let wait = schedule::wait(callback.failures.saturating_add(1), |below| fastrand::u64(..below));
-            match schedule::again(now, callback.first_tried, settings.retry_for, wait, asked) {
-                Some(again) => (Telling::Failed(again), DeliveryOutcome::Failed),
-                None => (Telling::GivenUp, DeliveryOutcome::GivenUp),
+            let wait = schedule::wait(delivery.failures.saturating_add(1), |below| fastrand::u64(..below));
+            match schedule::again(now, delivery.first_tried, settings.retry_for, wait, asked) {
+                Some(again) => DeliveryResult::Failed(again),
+                None => DeliveryResult::GivenUp,
             }
         }
     };
-    let mut delivery = Delivery {
-        sequence: Some(callback.number),
-        webhook_id: Some(message.id.clone()),
-        host: Some(host.to_owned()),
-        ms: Some(u64::try_from(lasted.as_millis()).unwrap_or(u64::MAX)),
-        ..Delivery::of(outcome)
-    };
+    let mut commit = DeliveryCommit::new(delivery, now, result);
+    commit.attempt.webhook_id = Some(message.id.clone());
+    commit.attempt.host = Some(host.to_owned());
+    commit.attempt.ms = Some(u64::try_from(lasted.as_millis()).unwrap_or(u64::MAX));
     let heard = match heard {
         Heard::Status { code, .. } => {
-            delivery.http = Some(code);
+            commit.attempt.http = Some(code);
             format!("HTTP {code}")
         }
         Heard::Nothing(error) => {
-            delivery.error = Some(error);
+            commit.attempt.error = Some(error);
             error.to_string()
         }
     };
-    if let (Telling::Failed(again), Some(_)) = (telling, asked) {
-        delivery.retry_after = Some(again.rfc3339());
+    if let (DeliveryResult::Failed(again), Some(_)) = (result, asked) {
+        commit.attempt.retry_after = Some(again.rfc3339());
     }
-    let key = callback.key.as_str();
-    match telling {
-        Telling::GivenUp => {
+    let key = delivery.key.as_str();
+    match result {
+        DeliveryResult::GivenUp => {
             tracing::error!(origin = %taken.origin, key, host, "given up: nobody will be told, {heard}")
         }
-        Telling::Gone => tracing::error!(origin = %taken.origin, key, host, "gone: nobody will be told, {heard}"),
-        Telling::Failed(_) => {
+        DeliveryResult::Gone => {
+            tracing::error!(origin = %taken.origin, key, host, "gone: nobody will be told, {heard}")
+        }
+        DeliveryResult::Failed(_) => {
             tracing::info!(origin = %taken.origin, key, host, "not told yet: {heard}")
         }
-        Telling::Told | Telling::PutOff(_) => tracing::debug!(origin = %taken.origin, key, host, "{heard}"),
+        DeliveryResult::Delivered | DeliveryResult::PutOff(_) => {
+            tracing::debug!(origin = %taken.origin, key, host, "{heard}")
+        }
     }
-    ToldOrNot { key: callback.key.clone(), fence: callback.fence, telling, delivery: Some(delivery) }
+    (result, commit)
 }
 
 /// Records an outcome, however often that takes, until the lease has ended and others tell it again.
-async fn record(store: &Store, taken: &Taken, outcome: ToldOrNot, lease: Duration) {
-    let outcomes = [outcome];
+async fn record(store: &Store, taken: &Taken, commit: DeliveryCommit, lease: Duration) {
+    let commits = [commit];
     let recorded = timeout(lease, async {
-        while let Err(error) = store.commit_callbacks(&taken.origin, &outcomes).await {
+        while let Err(error) = store.commit_deliveries(&taken.origin, &commits).await {
             tracing::warn!(origin = %taken.origin, "what became of a callback waits for Redis: {}", error.chain());
             sleep(PAUSE).await;
         }
     });
     if recorded.await.is_err() {
-        tracing::warn!(origin = %taken.origin, key = taken.callback.key, "it may be told again: Redis did not take the outcome");
+        tracing::warn!(origin = %taken.origin, key = taken.delivery.key, "it may be told again: Redis did not take the outcome");
     }
 }

@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use bursar_callbacks::{Allowed, Secrets, Settings, Telemetry, Teller};
 use bursar_domain::{AccountRules, GatewayKind, HistoryEvent, Job, Key, Lane, Millis, Next, Operation, Reason, State};
-use bursar_store::{Asked, Claim, Commit, Operator, Origin, Resend, Store};
-use bursar_test_support::{Answer, Receiver, eventually, redis, unique_prefix};
+use bursar_store::{Claim, Commit, JobRecord, Operator, Origin, Store, StoredAs};
+use bursar_test_support::{Answer, Receiver, eventually, private_redis, redis, unique_prefix};
 use serde_json::{Value, json};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -19,7 +19,6 @@ const SOON: Duration = Duration::from_secs(20);
 struct Scene {
     store: Store,
     lane: Lane,
-    prefix: String,
     claims: AtomicUsize,
     drain: CancellationToken,
 }
@@ -43,11 +42,10 @@ fn settings() -> Settings {
 
 impl Scene {
     async fn new() -> Self {
-        let prefix = unique_prefix();
-        let place = bursar_store::Settings { url: redis().await.url.clone(), prefix: prefix.clone() };
+        let place = bursar_store::Settings { url: redis().await.url.clone(), prefix: unique_prefix() };
         let store = Store::connect(&place).await.unwrap();
         let lane = "main/transfer".parse().unwrap();
-        Self { store, lane, prefix, claims: AtomicUsize::new(1), drain: CancellationToken::new() }
+        Self { store, lane, claims: AtomicUsize::new(1), drain: CancellationToken::new() }
     }
 
     fn tell(&self, settings: Settings) -> JoinHandle<()> {
@@ -69,27 +67,8 @@ impl Scene {
         let wish = Claim::new("w", number, Duration::from_secs(30), keys.len());
         let claims = self.store.claim(&self.lane, &wish).await.unwrap();
         assert_eq!(claims.jobs.len(), keys.len());
-        let commits: Vec<Commit> = claims
-            .jobs
-            .iter()
-            .map(|job| Commit {
-                key: job.key.to_string(),
-                fence: job.fence,
-                token: job.token.clone(),
-                era: job.era,
-                decided: bursar_domain::Millis(0),
-                hash: job.hash.clone(),
-                evidence: bursar_store::Evidence::None,
-                next: Next::review(Reason::WorkersLost),
-                asked: Asked::No,
-                resend: Resend::Counts,
-                trade_nos: None,
-                known_trade_nos: Vec::new(),
-                gateway_status: None,
-                response: None,
-                line: None,
-            })
-            .collect();
+        let review = || Next::review(Reason::WorkersLost);
+        let commits: Vec<Commit> = claims.jobs.iter().map(|job| Commit::new(job, claims.now, review())).collect();
         self.store.commit(&self.lane, &commits).await.unwrap();
     }
 
@@ -99,26 +78,40 @@ impl Scene {
         self.store.operate(&self.lane, &key, Operation::Resolve(State::Succeeded), operator).await.unwrap();
     }
 
-    /// The lines about callbacks in a job's log.
+    async fn job(&self, key: &str) -> Box<JobRecord> {
+        match self.store.job(&self.lane, &key.parse().unwrap()).await.unwrap() {
+            Some(StoredAs::Job(job)) => job,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    /// The events about callbacks in a job's history.
     async fn attempts(&self, key: &str) -> Vec<Value> {
-        let history = self.store.history(&self.lane, &key.parse().unwrap()).await.unwrap();
+        let history = self.store.history(&*self.job(key).await).await.unwrap();
         history.iter().filter(|event| event.name() == "delivery").map(HistoryEvent::view).collect()
     }
 
-    async fn to_tell(&self, command: &str, arguments: &[&str]) -> ::redis::Value {
+    /// A command on one of the sets of deliveries.
+    async fn raw(&self, command: &str, set: &str, arguments: &[&str]) -> ::redis::Value {
         let client = ::redis::Client::open(redis().await.url.as_str()).unwrap();
         let mut connection = client.get_multiplexed_async_connection().await.unwrap();
-        let set = format!("{}:{{{}}}:to_tell", self.prefix, self.lane);
+        let set = format!("{}{set}", self.store.base_of(&self.lane));
         ::redis::cmd(command).arg(set).arg(arguments).query_async(&mut connection).await.unwrap()
     }
 
+    async fn waiting(&self) -> u64 {
+        self.store.delivery_status(&self.lane.clone().into()).await.unwrap().waiting
+    }
+
     async fn let_come_due(&self, key: &str) {
-        self.to_tell("ZADD", &["XX", "1", key]).await;
+        let lane = self.lane.to_string();
+        self.raw("ZADD", &format!("due_deliveries:{lane}"), &["XX", "1", key]).await;
+        self.raw("ZADD", "ready_deliveries", &["1", &lane]).await;
     }
 
     async fn all_told(&self) {
         eventually(SOON, "everything to be told", async || {
-            let untold = self.store.lane_status(&self.lane).await.unwrap().to_tell;
+            let untold = self.waiting().await;
             if untold == 0 { Ok(()) } else { Err(untold) }
         })
         .await;
@@ -131,7 +124,8 @@ impl Scene {
             if attempts.len() >= times { Ok(attempts) } else { Err(attempts) }
         })
         .await;
-        let due: f64 = ::redis::from_redis_value(self.to_tell("ZSCORE", &[key]).await).unwrap();
+        let due = self.raw("ZSCORE", &format!("due_deliveries:{}", self.lane), &[key]).await;
+        let due: f64 = ::redis::from_redis_value(due).unwrap();
         (lines, Millis(format!("{due:.0}").parse().unwrap()))
     }
 
@@ -327,6 +321,39 @@ async fn a_teller_that_drains_finishes_what_is_under_way_and_records_it() {
     eventually(SOON, "the message to arrive", async || (!receiver.received().is_empty()).then_some(())).await;
     scene.drain.cancel();
     teller.await.unwrap();
-    assert_eq!(scene.store.lane_status(&scene.lane).await.unwrap().to_tell, 0);
+    assert_eq!(scene.waiting().await, 0);
     assert_eq!(scene.attempts("k1").await[0]["outcome"], "delivered");
+}
+
+#[tokio::test]
+async fn a_queue_that_this_process_does_not_know_is_left_to_others() {
+    let scene = Scene::new().await;
+    let receiver = Receiver::content().await;
+    let others = vec!["shop/transfer".parse().unwrap(), "main/notify".parse().unwrap()];
+    let teller = Teller::new(settings(), Telemetry::default(), scene.store.clone(), others).unwrap();
+    tokio::spawn(teller.run(scene.drain.clone()));
+    scene.reviewed(&["k1"], &receiver.url("k1")).await;
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    assert_eq!((scene.waiting().await, receiver.received().len()), (1, 0));
+    scene.tell(settings());
+    scene.all_told().await;
+}
+
+/// The partitions' sets are looked at, and not the queues.
+#[tokio::test]
+async fn ten_thousand_idle_queues_cost_no_more_than_one() {
+    let server = private_redis(|options| options);
+    let place = bursar_store::Settings { url: server.url().to_owned(), prefix: unique_prefix() };
+    let store = Store::connect(&place).await.unwrap();
+    let origins = (0..10_000).map(|number| format!("m{number}/transfer").parse().unwrap()).collect();
+    let drain = CancellationToken::new();
+    let teller = Teller::new(settings(), Telemetry::default(), store, origins).unwrap();
+    let teller = tokio::spawn(teller.run(drain.clone()));
+    let commands = async || server.told("total_commands_processed").await.unwrap().parse::<u64>().unwrap();
+    let before = commands().await;
+    tokio::time::sleep(Duration::from_secs(4)).await;
+    let made = commands().await - before;
+    drain.cancel();
+    teller.await.unwrap();
+    assert!(made < 200, "{made} commands in two looks at 32 partitions");
 }

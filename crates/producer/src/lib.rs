@@ -19,6 +19,7 @@
 //!         Ok(Outcome::New | Outcome::Existing(_)) => break,
 //!         Ok(Outcome::Conflict { first }) => return Err(format!("{first} is there already").into()),
 //!         Ok(Outcome::Invalid(invalid)) => return Err(invalid.into()),
+//!         Ok(Outcome::Unreadable(why)) => return Err(why.into()),
 //!         Err(unavailable) if unavailable.is_repeatable() => tokio::time::sleep(Duration::from_millis(200)).await,
 //!         Err(unavailable) => return Err(unavailable.into()),
 //!     }
@@ -38,12 +39,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bursar_domain::Job;
-use bursar_store::{Store, StoredAs, Submission};
+use bursar_store::{Store, Submission};
 
 pub use bursar_domain::{
     AccountRules, Fen, FieldError, GatewayKind, Invalid, JobView, Key, Kind, Lane, NewJob, State, TraceParent,
 };
-pub use bursar_store::{Durability, Settings, StoreError};
+pub use bursar_store::{Durability, Settings, StoreError, Unreadable};
 
 pub use bodies::{Arrival, BillUpload, Goods, Order, Party, Receiver, Split, TradeType, Transfer};
 
@@ -69,9 +70,9 @@ pub enum Outcome {
     },
     /// Refused: it breaks these rules. Nothing was stored.
     Invalid(Invalid),
-    /// There is a job by this key that this build cannot read, for the reason that is given. Nobody knows if it is the same one: an
-    /// operator must look (`bursar quarantine list`), or a newer build of the producer. Nothing was stored.
-    Unreadable(String),
+    /// A job with this key is stored, and this build cannot read it: nobody knows if it is the same job. Nothing was stored. A newer build
+    /// can tell, or an operator must look at the record (`bursar quarantine`).
+    Unreadable(Unreadable),
 }
 
 /// Redis could not take it, or did not answer: nobody knows whether it did. Repeating is safe and tells.
@@ -235,15 +236,9 @@ impl Producer {
     /// How a job stands; `None` when there is none by that name.
     ///
     /// # Errors
-    /// [`StoreError`]: ask again. [`StoreError::Unreadable`] where the job is there and this build cannot read it.
+    /// [`StoreError`]: ask again. [`StoreError::Unreadable`] for a job that this build cannot read.
     pub async fn status(&self, lane: &Lane, key: &Key) -> Result<Option<JobView>, StoreError> {
-        match self.store.job(lane, key).await? {
-            None => Ok(None),
-            Some(StoredAs::Job(record)) => Ok(Some(record.view())),
-            Some(StoredAs::Unreadable { key, why }) => {
-                Err(StoreError::Unreadable { what: format!("the record of {key} in {lane}"), detail: why.to_string() })
-            }
-        }
+        Ok(self.store.job(lane, key).await?.map(|job| job.readable(lane)).transpose()?.map(|job| job.view()))
     }
 
     /// Waits until a job has ended or needs review, `patience` at most; then how it stands by then.
@@ -273,7 +268,7 @@ impl From<Submission> for Outcome {
             Submission::New => Self::New,
             Submission::Existing(state) => Self::Existing(state),
             Submission::Conflict { first } => Self::Conflict { first },
-            Submission::Unreadable(why) => Self::Unreadable(why.to_string()),
+            Submission::Unreadable(why) => Self::Unreadable(why),
         }
     }
 }

@@ -1,28 +1,37 @@
-//! News of jobs, once per process: one watch over the events wakes whoever waits for a job, and whoever follows the
-//! events. News are a hint only; everybody reads for themselves, and looks now and then without any.
+//! News of jobs, once per process: one watch over the partitions' events wakes whoever waits for a job, and whoever follows the
+//! events. News are a hint only; everybody reads for themselves, and looks now and then without any. While nobody waits, nothing is watched.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use bursar_domain::{Key, Lane};
-use bursar_store::{Event, Origin, Store};
-use tokio::sync::watch;
+use bursar_store::{Event, EventWatch, Store};
+use tokio::sync::{Notify, watch};
+use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 
 /// Between tries to reach a Redis that is away.
 const PAUSE: Duration = Duration::from_secs(1);
+
+/// After news the next are waited for so long later: however much happens, Redis tells it this often at most.
+const PACE: Duration = Duration::from_millis(20);
+
+/// How long the watch goes on when nobody waits any more: somebody often does soon.
+const LINGER: Duration = Duration::from_secs(10);
 
 /// Who waits for what.
 #[derive(Debug)]
 pub(crate) struct Feed {
     jobs: Mutex<HashMap<(Lane, Key), watch::Sender<()>>>,
     anything: watch::Sender<()>,
+    /// Rung when somebody begins to wait.
+    wanted: Notify,
 }
 
 impl Default for Feed {
     fn default() -> Self {
-        Self { jobs: Mutex::default(), anything: watch::Sender::new(()) }
+        Self { jobs: Mutex::default(), anything: watch::Sender::new(()), wanted: Notify::new() }
     }
 }
 
@@ -39,20 +48,28 @@ impl Feed {
         let name = (lane.clone(), key.clone());
         let mut jobs = self.jobs.lock().unwrap_or_else(PoisonError::into_inner);
         let news = jobs.entry(name.clone()).or_insert_with(|| watch::Sender::new(())).subscribe();
+        drop(jobs);
+        self.wanted.notify_one();
         Waiting { feed: self, name, news }
     }
 
     /// Tells when anything has happened.
     pub(crate) fn of_anything(&self) -> watch::Receiver<()> {
-        self.anything.subscribe()
+        let news = self.anything.subscribe();
+        self.wanted.notify_one();
+        news
+    }
+
+    fn is_wanted(&self) -> bool {
+        let jobs = self.jobs.lock().unwrap_or_else(PoisonError::into_inner);
+        !jobs.is_empty() || self.anything.receiver_count() > 0
     }
 
     fn tell(&self, events: &[Event]) {
         let jobs = self.jobs.lock().unwrap_or_else(PoisonError::into_inner);
-        for event in events {
-            let Origin::Jobs(lane) = &event.origin else { continue };
-            let waiting = event.key().and_then(|key| jobs.get(&(lane.clone(), key)));
-            if let Some(waiting) = waiting {
+        for event in events.iter().filter(|_| !jobs.is_empty()) {
+            let name = event.lane().zip(event.key());
+            if let Some(waiting) = name.and_then(|name| jobs.get(&name)) {
                 waiting.send_replace(());
             }
         }
@@ -70,36 +87,50 @@ impl Feed {
         self.anything.send_replace(());
     }
 
-    /// Brings the news of these streams until `ended`.
-    pub(crate) async fn follow(&self, store: &Store, origins: &[Origin], ended: CancellationToken) {
-        if origins.is_empty() {
-            return; // nothing can happen
-        }
+    /// Brings the news until `ended`.
+    pub(crate) async fn follow(&self, store: &Store, ended: CancellationToken) {
         tokio::select! {
             () = ended.cancelled() => {}
-            () = self.follow_on(store, origins) => {}
+            () = self.follow_on(store) => {}
         }
     }
 
-    async fn follow_on(&self, store: &Store, origins: &[Origin]) {
+    async fn follow_on(&self, store: &Store) {
         loop {
-            match store.watch_events(origins).await {
+            while !self.is_wanted() {
+                self.wanted.notified().await;
+            }
+            match store.watch_events().await {
                 Ok(mut watch) => {
                     self.tell_all();
-                    loop {
-                        match watch.next().await {
-                            Ok(events) if events.is_empty() => {}
-                            Ok(events) => self.tell(&events),
-                            Err(error) => {
-                                tracing::debug!(error = %error.chain(), "the events cannot be watched");
-                                break;
-                            }
-                        }
-                    }
+                    self.watch(&mut watch).await;
                 }
-                Err(error) => tracing::debug!(error = %error.chain(), "the events cannot be watched"),
+                Err(error) => {
+                    tracing::debug!(error = %error.chain(), "the events cannot be watched");
+                    sleep(PAUSE).await;
+                }
             }
-            tokio::time::sleep(PAUSE).await;
+        }
+    }
+
+    /// Brings the news until nobody has waited for a while, or Redis fails.
+    async fn watch(&self, watch: &mut EventWatch) {
+        let mut wanted = Instant::now();
+        while self.is_wanted() || wanted.elapsed() < LINGER {
+            if self.is_wanted() {
+                wanted = Instant::now();
+            }
+            match watch.next().await {
+                Ok(events) if events.is_empty() => {}
+                Ok(events) => {
+                    self.tell(&events);
+                    sleep(PACE).await;
+                }
+                Err(error) => {
+                    tracing::debug!(error = %error.chain(), "the events cannot be watched");
+                    return sleep(PAUSE).await;
+                }
+            }
         }
     }
 }
@@ -131,7 +162,7 @@ mod tests {
     fn finished(lane: &Lane, key: &str) -> Event {
         let field = |name: &str, value: &str| (name.to_owned(), value.to_owned());
         let fields = vec![field("key", key), field("state", "succeeded")];
-        Event { id: EventId::default(), origin: lane.clone().into(), fields }
+        Event { id: EventId::default(), partition: 0, queue: lane.to_string(), fields }
     }
 
     #[tokio::test]
@@ -151,5 +182,20 @@ mod tests {
         second.news().await;
         drop((second, other));
         assert!(feed.jobs.lock().unwrap().is_empty());
+    }
+
+    #[tokio::test]
+    async fn nothing_is_watched_while_nobody_waits() {
+        let feed = Feed::default();
+        assert!(!feed.is_wanted());
+        let waiting = feed.of_job(&"main/transfer".parse().unwrap(), &"A".parse().unwrap());
+        assert!(feed.is_wanted());
+        feed.wanted.notified().await;
+        drop(waiting);
+        assert!(!feed.is_wanted());
+        let news = feed.of_anything();
+        assert!(feed.is_wanted());
+        drop(news);
+        assert!(!feed.is_wanted());
     }
 }

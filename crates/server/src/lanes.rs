@@ -3,7 +3,7 @@
 use axum::Json;
 use axum::extract::State;
 use axum::routing::{get, post};
-use bursar_domain::{Lane, LaneView};
+use bursar_domain::{ActionKind, Lane, LaneView};
 use bursar_store::Operator;
 use serde_json::{Value, json};
 
@@ -28,7 +28,7 @@ pub(crate) fn part() -> Part {
 
 async fn lanes(who: Allowed<Read>, State(app): State<Shared>, _: NoQuery) -> Result<Json<Value>, Problem> {
     let lanes: Vec<Lane> = app.lanes.of(&who.bearer).into_iter().cloned().collect();
-    let statuses = app.store.lane_statuses(&lanes).await?;
+    let statuses = app.store.statuses(&lanes).await?;
     let views: Vec<LaneView> = lanes.iter().zip(statuses).map(|(lane, status)| status.view(lane)).collect();
     Ok(Json(json!({"lanes": views})))
 }
@@ -83,7 +83,8 @@ pub(crate) async fn turn(app: &App, lane: &Lane, wanted: Turn, operator: Operato
 }
 
 async fn pause_lane(app: &App, lane: &Lane, operator: Operator<'_>) -> Changed {
-    let changed = app.store.pause(lane, operator).await.map_err(|error| Problem::of_store(&error, UNKNOWN))?;
+    let changed = app.store.pause(lane, &operator.reason(ActionKind::Pause)).await;
+    let changed = changed.map_err(|error| Problem::of_store(&error, UNKNOWN))?;
     let view = app.lane_view(lane).await?;
     if changed {
         return Ok(Json(view));
@@ -93,7 +94,8 @@ async fn pause_lane(app: &App, lane: &Lane, operator: Operator<'_>) -> Changed {
 }
 
 async fn resume_lane(app: &App, lane: &Lane, operator: Operator<'_>) -> Changed {
-    let changed = app.store.resume(lane, operator).await.map_err(|error| Problem::of_store(&error, UNKNOWN))?;
+    let changed = app.store.resume(lane, &operator.reason(ActionKind::Resume)).await;
+    let changed = changed.map_err(|error| Problem::of_store(&error, UNKNOWN))?;
     let view = app.lane_view(lane).await?;
     if changed {
         return Ok(Json(view));
@@ -112,6 +114,6 @@ fn reason(body: &JsonBody) -> Result<String, Problem> {
 
 impl App {
     async fn lane_view(&self, lane: &Lane) -> Result<LaneView, Problem> {
-        Ok(self.store.lane_status(lane).await?.view(lane))
+        Ok(self.store.status(lane).await?.view(lane))
     }
 }

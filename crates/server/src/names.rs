@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::extract::{FromRequestParts, Path};
 use axum::http::request::Parts;
 use bursar_domain::{AccountName, Key, Kind as JobKind, Lane};
-use bursar_store::Origin;
+use bursar_store::{JobRecord, Origin, StoredAs, Unreadable};
 
 use crate::app::{App, Shared};
 use crate::notify::read::{notified, number as read_number};
@@ -18,11 +18,6 @@ pub(crate) struct Lanes(Vec<Lane>);
 impl Lanes {
     pub(crate) fn new(lanes: Vec<Lane>) -> Self {
         Self(lanes)
-    }
-
-    /// All of them: for what the server does by itself, and never for what it answers.
-    pub(crate) fn every(&self) -> &[Lane] {
-        &self.0
     }
 
     /// Those of the accounts that this bearer's token is for.
@@ -58,6 +53,20 @@ impl JobName {
     /// There is no job by that name.
     pub(crate) fn unknown(&self) -> Problem {
         Problem::new(Kind::NotFound, format!("there is no job {} in {}", self.key, self.lane))
+    }
+
+    /// There is a job by that name, and this build cannot read it.
+    pub(crate) fn unreadable(&self, why: &Unreadable) -> Problem {
+        let then = then(why);
+        Problem::unreadable(format!("job {} in {} cannot be read by this build: {why}; {then}", self.key, self.lane))
+    }
+}
+
+/// What is to be done about a job that cannot be read.
+pub(crate) const fn then(why: &Unreadable) -> &'static str {
+    match why {
+        Unreadable::Newer { .. } => "a server of that build can read it",
+        Unreadable::Damaged(_) => "`bursar quarantine` lists it once it has come due, for an operator to look at",
     }
 }
 
@@ -108,6 +117,18 @@ async fn path<T: serde::de::DeserializeOwned + Send>(parts: &mut Parts) -> Resul
 }
 
 impl App {
+    /// The job of that name.
+    ///
+    /// # Errors
+    /// A problem for a job that is not there, and for one that cannot be read.
+    pub(crate) async fn job(&self, name: &JobName) -> Result<JobRecord, Problem> {
+        match self.store.job(&name.lane, &name.key).await? {
+            Some(StoredAs::Job(job)) => Ok(*job),
+            Some(StoredAs::Unreadable { why, .. }) => Err(name.unreadable(&why)),
+            None => Err(name.unknown()),
+        }
+    }
+
     /// The lanes that this bearer may know, of this account and kind where they are given.
     pub(crate) fn lanes_of(
         &self,

@@ -16,7 +16,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use bursar_domain::{AccountName, HeldReason, Kind, Lane, Millis};
 use bursar_gateways::{MAX_NOTIFICATION_BYTES, Notification, NotificationError, NotificationReader, SignRule};
-use bursar_store::{Kept, Notified, Stands, Store, StoreError, crash_point};
+use bursar_store::{Finality, Store, StoreError, StoreOutcome, VerifiedNotification, crash_point};
 use sha2::{Digest, Sha256};
 
 use crate::app::{App, Shared};
@@ -126,38 +126,41 @@ async fn keep(app: &App, account: &NotifiedAccount, text: &str) -> Result<(), Re
     let store = &app.store;
     let notification = account.reader.read(text, account.sign_rule).map_err(|error| unfit(&error))?;
     let read = judged(account, &notification);
-    let notified = Notified {
+    let verified = VerifiedNotification {
         method: &notification.method,
         record_id: read.record_id.as_deref(),
         hash: Sha256::digest(notification.biz_content.as_bytes()).into(),
         content: &notification.biz_content,
         written: notification.timestamp.and_then(|at| u64::try_from(at.as_millisecond()).ok()).map(Millis),
         sign_rule: notification.rule.as_str(),
-        standing: read.standing,
-        why_held: read.why_held.as_ref(),
+        finality: read.finality,
+        held_reason: read.why_held.as_ref(),
         callback_url: account.callback_url.as_deref(),
         kind: read.job.as_ref().map(|(kind, _)| *kind),
         retention: account.retention,
         max_age: account.max_age,
     };
-    let (kept, number) = store.notify(&account.name, &notified).await.map_err(|error| not_kept(&error))?;
+    let (kept, number) =
+        store.receive_notification(&account.name, &verified).await.map_err(|error| not_kept(&error))?;
     let (name, method) = (account.name.as_str(), notification.method.as_str());
     match (kept, &read.why_held) {
-        (Kept::Ahead, _) => {
+        (StoreOutcome::Ahead, _) => {
             return Err(Refusal::Unfit(
                 StatusCode::BAD_REQUEST,
                 format!("{method}: its timestamp lies ahead of Redis's clock"),
             ));
         }
-        (Kept::TooMany, _) => return Err(Refusal::NotKept(format!("{method}: its record has too many versions"))),
-        (Kept::Held | Kept::Again, Some(why)) => {
+        (StoreOutcome::TooMany, _) => {
+            return Err(Refusal::NotKept(format!("{method}: its record has too many versions")));
+        }
+        (StoreOutcome::Held | StoreOutcome::Again, Some(why)) => {
             return Err(Refusal::Held(format!("{method}, number {number}: {why}")));
         }
-        (Kept::TooOld, _) => {
+        (StoreOutcome::TooOld, _) => {
             let why = "it was written longer ago than notify_max_age: the replay of one that is forgotten, or of no use any more";
             return Err(Refusal::Held(format!("{method}, number {number}: {why}")));
         }
-        (Kept::Regressed, _) => {
+        (StoreOutcome::Regressed, _) => {
             tracing::error!(
                 account = name,
                 method,
@@ -166,11 +169,11 @@ async fn keep(app: &App, account: &NotifiedAccount, text: &str) -> Result<(), Re
             );
         }
         // Whoever has seen one can deliver it as often as he likes.
-        (Kept::Again, None) => {
+        (StoreOutcome::Again, None) => {
             tracing::debug!(account = name, method, number, "a notification is delivered again");
             return Ok(());
         }
-        (Kept::New | Kept::Changed | Kept::Unlinked | Kept::Held, _) => {
+        (StoreOutcome::New | StoreOutcome::Changed | StoreOutcome::Unlinked | StoreOutcome::Held, _) => {
             tracing::info!(account = name, method, number, outcome = ?kept, "a notification is kept");
         }
     }
@@ -178,7 +181,7 @@ async fn keep(app: &App, account: &NotifiedAccount, text: &str) -> Result<(), Re
         let lane = Lane { account: account.name.clone(), kind };
         let known = wake(store, &lane, &about, number, method).await.map_err(|error| not_kept(&error))?;
         if known {
-            store.linked(&account.name, number).await.map_err(|error| not_kept(&error))?;
+            store.notification_linked(&account.name, number).await.map_err(|error| not_kept(&error))?;
         }
     }
     crash_point("before_success");
@@ -190,7 +193,7 @@ async fn keep(app: &App, account: &NotifiedAccount, text: &str) -> Result<(), Re
 async fn wake(store: &Store, lane: &Lane, name: &str, number: u64, method: &str) -> Result<bool, StoreError> {
     let mut any = false;
     for about in lane.kind.abouts(name) {
-        let Some(key) = store.mention(lane, &about, number, method).await? else { continue };
+        let Some(key) = store.link_notification(lane, &about, number, method).await? else { continue };
         any = true;
         let woken = store.wake(lane, &key).await?;
         tracing::info!(%lane, %key, number, woken, "a notification names a job");
@@ -204,13 +207,13 @@ async fn wake(store: &Store, lane: &Lane, name: &str, number: u64, method: &str)
 /// What a verified notification says, as far as it can be read.
 struct Judged {
     record_id: Option<String>,
-    standing: Stands,
+    finality: Finality,
     job: Option<(Kind, String)>,
     why_held: Option<HeldReason>,
 }
 
 fn judged(account: &NotifiedAccount, notification: &Notification) -> Judged {
-    let held = |why| Judged { record_id: None, standing: Stands::Unsaid, job: None, why_held: Some(why) };
+    let held = |why| Judged { record_id: None, finality: Finality::Unsaid, job: None, why_held: Some(why) };
     let Some(content) = notification.content().filter(serde_json::Value::is_object) else {
         return held(HeldReason::NotAnObject); // trap 28; it is never repaired
     };
@@ -221,12 +224,12 @@ fn judged(account: &NotifiedAccount, notification: &Notification) -> Judged {
     if configured.is_some_and(|method| method.job.is_some()) {
         let job = account.job_named(&notification.method, &content);
         let Some((_, about)) = &job else { return held(HeldReason::NamesNoJob) };
-        return Judged { record_id: Some(about.clone()), standing: Stands::Unsaid, job, why_held: None };
+        return Judged { record_id: Some(about.clone()), finality: Finality::Unsaid, job, why_held: None };
     }
     if configured.is_some() && notification.method != TRANSFER_NOTIFY {
         return Judged {
             record_id: notification.text("record_id"),
-            standing: Stands::Unsaid,
+            finality: Finality::Unsaid,
             job: None,
             why_held: None,
         };
@@ -236,11 +239,11 @@ fn judged(account: &NotifiedAccount, notification: &Notification) -> Judged {
     }
     let Some(record_id) = notification.text("record_id") else { return held(HeldReason::NoRecordId) };
     // 0 not deducted, 6 under way, 1 deducted: one that has been deducted stays so (trap 32).
-    let standing = match notification.text("deduct_status").as_deref() {
-        Some("1") => Stands::ForGood,
-        Some(_) | None => Stands::Open,
+    let finality = match notification.text("deduct_status").as_deref() {
+        Some("1") => Finality::Final,
+        Some(_) | None => Finality::Open,
     };
-    Judged { record_id: Some(record_id), standing, job: None, why_held: None }
+    Judged { record_id: Some(record_id), finality, job: None, why_held: None }
 }
 
 fn unfit(error: &NotificationError) -> Refusal {

@@ -12,6 +12,9 @@ use serde_json::{Map, Value, json};
 /// When to come back to a Redis that could not take something: it is back within a second, or away for longer.
 const COME_BACK: Duration = Duration::from_secs(2);
 
+/// When to come back for a record that cannot be read: a newer build or a person must have been there first.
+const COME_BACK_FOR_A_RECORD: Duration = Duration::from_secs(60);
+
 /// The kinds of refusal. Each is a `type` that never changes its meaning.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
@@ -39,7 +42,9 @@ pub(crate) enum Kind {
     TooMany,
     /// Redis cannot take or tell it now.
     Unavailable,
-    /// Something that should not be: a record that cannot be read, a fault of ours.
+    /// Redis has a record that this build cannot read: nobody knows here how that job stands.
+    UnreadableRecord,
+    /// Something that should not be: a reply that cannot be read, a fault of ours.
     Internal,
 }
 
@@ -56,7 +61,7 @@ impl Kind {
             Self::WrongContentType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::Invalid => StatusCode::UNPROCESSABLE_ENTITY,
             Self::TooMany => StatusCode::TOO_MANY_REQUESTS,
-            Self::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Unavailable | Self::UnreadableRecord => StatusCode::SERVICE_UNAVAILABLE,
             Self::Internal => StatusCode::INTERNAL_SERVER_ERROR,
         }
     }
@@ -76,6 +81,7 @@ impl Kind {
             Self::Invalid => ("invalid", "rules are broken"),
             Self::TooMany => ("too-many", "the token's rate is used up"),
             Self::Unavailable => ("unavailable", "Redis cannot take or tell it now"),
+            Self::UnreadableRecord => ("unreadable-record", "this build cannot read the job's record"),
             Self::Internal => ("internal", "something is wrong on our side"),
         }
     }
@@ -94,6 +100,16 @@ impl Problem {
     /// `detail` is for the person who reads it; it may come from the client, and is JSON text in the answer.
     pub(crate) fn new(kind: Kind, detail: impl Into<String>) -> Self {
         Self { kind, detail: detail.into(), members: Map::new(), headers: Vec::new() }
+    }
+
+    /// A record that cannot be read.
+    pub(crate) fn unreadable(detail: impl Into<String>) -> Self {
+        Self::new(Kind::UnreadableRecord, detail).retry_after(COME_BACK_FOR_A_RECORD)
+    }
+
+    /// Whether it is about a record that cannot be read.
+    pub(crate) fn is_of_a_record(&self) -> bool {
+        self.kind == Kind::UnreadableRecord
     }
 
     /// What breaks rules, all of it.
@@ -134,7 +150,7 @@ impl Problem {
                 Self::new(Kind::Unavailable, format!("not kept as redis.durability = \"{asked}\" asks: {meaning}"))
                     .retry_after(COME_BACK)
             }
-            StoreError::Cluster => Self::new(Kind::Unavailable, error.to_string()),
+            StoreError::Cluster | StoreError::Layout(_) => Self::new(Kind::Unavailable, error.to_string()),
             StoreError::Refused { .. } => {
                 Self::new(Kind::Unavailable, format!("Redis refuses at the moment: {meaning}")).retry_after(COME_BACK)
             }

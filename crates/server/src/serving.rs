@@ -9,7 +9,7 @@ use std::time::Duration;
 use axum::Router;
 use bursar_domain::Lane;
 use bursar_producer::Producer;
-use bursar_store::{Origin, Store};
+use bursar_store::Store;
 use bursar_telemetry::Page;
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -173,9 +173,7 @@ impl Server {
 }
 
 async fn follow(app: Shared) {
-    let lanes = app.lanes.every().iter().cloned().map(Origin::Jobs);
-    let notified = app.settings.notified.iter().map(|account| Origin::Notifications(account.name.clone()));
-    app.feed.follow(&app.store, &lanes.chain(notified).collect::<Vec<_>>(), app.drain.clone()).await;
+    app.feed.follow(&app.store, app.drain.clone()).await;
 }
 
 /// The next connection, once there is a place for it.

@@ -74,7 +74,11 @@ impl Store {
     }
 
     /// The replies to these commands, in their order, and Redis's time after the last.
-    pub(crate) async fn many(&self, command: &'static str, commands: Vec<Cmd>) -> Result<(Vec<Value>, Millis), StoreError> {
+    pub(crate) async fn many(
+        &self,
+        command: &'static str,
+        commands: Vec<Cmd>,
+    ) -> Result<(Vec<Value>, Millis), StoreError> {
         let mut replies = Vec::with_capacity(commands.len() + 1);
         let mut commands = commands.into_iter().chain([redis::cmd("TIME")]).peekable();
         while commands.peek().is_some() {

@@ -4,12 +4,11 @@
 use axum::extract::{Path, State as Handed};
 use axum::http::StatusCode;
 use axum::response::Response;
-use bursar_domain::{
-    Due, Fen, HistoryEvent, MAX_REASON_CHARS, Millis, Operation, State, Subject, is_reason, without_accounts_but,
-};
-use bursar_store::{Operator, Record};
+use bursar_domain::{Due, HistoryEvent, MAX_REASON_CHARS, Millis, Operation, State, is_reason, without_accounts_but};
+use bursar_store::{JobRecord, Operator, StoredAs};
 use maud::{Markup, html};
 
+use super::amounts::amount;
 use super::fragments::{ENDS, badge, job_address, last_act, own_numbers, shown_reason};
 use super::page::{Answered, Live, Refused, Tab, form_token, page, refuse, refuse_problem, see};
 use super::visitor::{Names, Posted, Visitor};
@@ -25,9 +24,8 @@ type Path4 = Names<(String, String, String, String)>;
 struct Wanted {
     name: JobName,
     operation: Operation,
-    record: Record,
+    record: JobRecord,
     history: Vec<HistoryEvent>,
-    amount: Option<Fen>,
 }
 
 /// `GET`: what will be done.
@@ -67,10 +65,12 @@ pub(super) async fn act(Handed(app): Handed<Shared>, path: Path4, posted: Posted
         Err(problem) if problem.told().0 == StatusCode::CONFLICT => {
             let detail = problem.told().1.to_owned();
             let away = |error| refuse_problem(&visitor, &Problem::from(error));
-            let (lane, key) = (&wanted.name.lane, &wanted.name.key);
-            let record = app.store.job(lane, key).await.map_err(away)?;
-            let history = app.store.history(lane, key).await.map_err(away)?;
-            let now = Wanted { record: record.unwrap_or(wanted.record), history, ..wanted };
+            let record = match app.store.job(&wanted.name.lane, &wanted.name.key).await.map_err(away)? {
+                Some(StoredAs::Job(record)) => *record,
+                Some(StoredAs::Unreadable { .. }) | None => wanted.record,
+            };
+            let history = app.store.history(&record).await.map_err(away)?;
+            let now = Wanted { record, history, ..wanted };
             // Somebody was faster, by as little as there is between looking and acting.
             let is_still_possible =
                 now.operation.on_job(now.record.state, now.record.reason.as_ref(), Millis(0)).is_ok();
@@ -96,15 +96,13 @@ async fn meant(visitor: &Visitor, app: &App, path: Path4) -> Result<Wanted, Refu
         return Err(refused(StatusCode::FORBIDDEN, visitor.words().not_allowed));
     }
     let away = |error| refuse_problem(visitor, &Problem::from(error));
-    let record = app.store.job(&name.lane, &name.key).await.map_err(away)?.ok_or_else(not_found)?;
-    let history = app.store.history(&name.lane, &name.key).await.map_err(away)?;
-    let content = app.store.content(&name.lane, &name.key).await.map_err(away)?;
-    let amount = content.and_then(|content| Subject::of(name.lane.kind, &content).amount);
-    Ok(Wanted { name, operation, record, history, amount })
+    let record = app.job(&name).await.map_err(|problem| refuse_problem(visitor, &problem))?;
+    let history = app.store.history(&record).await.map_err(away)?;
+    Ok(Wanted { name, operation, record, history })
 }
 
 /// What the person saw when they decided: any change after it is another answer to this.
-fn seen(record: &Record) -> String {
+fn seen(record: &JobRecord) -> String {
     let updated = record.updated.unwrap_or_default().0;
     format!("{}-{}-{updated}", record.state, record.fence)
 }
@@ -119,13 +117,13 @@ fn changed(visitor: &Visitor, wanted: &Wanted) -> Response {
 
 fn asking(visitor: &Visitor, wanted: &Wanted, wrong: Option<&str>, status: StatusCode) -> Response {
     let words = visitor.words();
-    let Wanted { name, operation, record, history, amount } = wanted;
+    let Wanted { name, operation, record, history } = wanted;
     let address = job_address(&name.lane, name.key.as_str());
     let act = words.act(*operation);
     let content = html! {
         h1 { (act) " " code { (name.key) } }
         p { (name.lane) " · " (badge(words, record.state))
-            @if let Some(amount) = amount { " · " strong.amount { (amount.yuan()) } }
+            @if let Some(amount) = amount(record) { " · " strong.amount { (amount.yuan()) } }
             @if let Some(reason) = shown_reason(words, record) { " · " (reason) } }
         @if let Some(wrong) = wrong { p.notice.bad role="alert" { (wrong) } }
         (what_it_does(words, *operation, record))
@@ -156,7 +154,7 @@ fn asking(visitor: &Visitor, wanted: &Wanted, wrong: Option<&str>, status: Statu
 }
 
 /// What follows, as the domain's rule has it.
-fn what_it_does(words: &Words, operation: Operation, record: &Record) -> Markup {
+fn what_it_does(words: &Words, operation: Operation, record: &JobRecord) -> Markup {
     let Ok(next) = operation.on_job(record.state, record.reason.as_ref(), Millis(0)) else {
         return Markup::default();
     };
@@ -186,7 +184,7 @@ fn what_it_does(words: &Words, operation: Operation, record: &Record) -> Markup 
 /// Why not now: the rule, how it stands, and what was done last.
 fn not_now(visitor: &Visitor, wanted: &Wanted, rule: &str) -> Refused {
     let words = visitor.words();
-    let Wanted { name, record, history, operation, amount: _ } = wanted;
+    let Wanted { name, record, history, operation } = wanted;
     let address = job_address(&name.lane, name.key.as_str());
     let content = html! {
         h1 { (words.not_possible) }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use bursar_domain::{HistoryEvent, Lane, Millis, Operation, Reason, State, last_action, without_accounts_but};
-use bursar_store::Record;
+use bursar_store::{JobRecord, Unreadable};
 use maud::{Markup, html};
 
 use super::words::{Words, filled};
@@ -11,6 +11,11 @@ use super::words::{Words, filled};
 /// A state, by colour and word.
 pub(super) fn badge(words: &Words, state: State) -> Markup {
     html! { span.state data-state=(state.as_str()) title=(words.state_means(state)) { (words.state(state)) } }
+}
+
+/// In place of a state: that of a job is not known, and why.
+pub(super) fn unreadable(words: &Words, why: &Unreadable) -> Markup {
+    html! { span.flag.bad title=(words.record_unreadable) { (words.unreadable_job) } " " span.why { (why) } }
 }
 
 /// A moment: UTC for whoever has no script, the browser's own zone for who has.
@@ -56,9 +61,9 @@ pub(super) fn notification_address(account: &str, number: u64) -> String {
     format!("/notifications/{}/{number}", percent(account))
 }
 
-/// A part of a path or a query. No key has a space, so no + comes out.
+/// A part of a path or a query.
 pub(super) fn percent(text: &str) -> String {
-    form_urlencoded::byte_serialize(text.as_bytes()).collect()
+    form_urlencoded::byte_serialize(text.as_bytes()).collect::<String>().replace('+', "%20") // in a path a + is itself
 }
 
 /// What may be done to a job that stands like this, by the domain's rules. Its ends stand for `resolve`.
@@ -71,7 +76,7 @@ pub(super) fn allowed(state: State, reason: Option<&Reason>) -> Vec<Operation> {
 pub(super) const ENDS: [State; 3] = [State::Succeeded, State::Failed, State::Refunded];
 
 /// Links to the acts that the job's state allows.
-pub(super) fn acts(words: &Words, address: &str, job: &Record) -> Markup {
+pub(super) fn acts(words: &Words, address: &str, job: &JobRecord) -> Markup {
     html! {
         @for operation in allowed(job.state, job.reason.as_ref()) {
             a.act data-act=(operation.as_str()) href={ (address) "/" (operation.as_str()) } { (words.act(operation)) }
@@ -80,7 +85,7 @@ pub(super) fn acts(words: &Words, address: &str, job: &Record) -> Markup {
 }
 
 /// Why a job is where it is; long numbers that are none of its own by their ends.
-pub(super) fn shown_reason(words: &Words, job: &Record) -> Option<String> {
+pub(super) fn shown_reason(words: &Words, job: &JobRecord) -> Option<String> {
     let reason = words.reason(job.reason.as_ref()?);
     Some(without_accounts_but(&reason, &own_numbers(job)))
 }
@@ -93,7 +98,7 @@ pub(super) fn last_act(words: &Words, history: &[HistoryEvent], whole: &[&str]) 
 }
 
 /// Long numbers that are no account's: the job's key, and the gateway's numbers for it.
-pub(super) fn own_numbers(job: &Record) -> Vec<&str> {
+pub(super) fn own_numbers(job: &JobRecord) -> Vec<&str> {
     job.trade_nos.iter().map(String::as_str).chain([job.key.as_str()]).collect()
 }
 

@@ -2,11 +2,11 @@
 
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
-use bursar_domain::{Fen, Key, Lane, Subject, shown_fields};
-use bursar_store::Record;
+use bursar_domain::{Fen, Key, Lane, shown_fields};
+use bursar_store::JobRecord;
 use maud::{Markup, html};
 
-use super::amounts::fields;
+use super::amounts::{amount, fields};
 use super::fragments::{acts, badge, job_address, moment, percent, shown_reason};
 use super::notifications;
 use super::page::{Answered, Live, Tab, page, refuse, refuse_problem};
@@ -14,6 +14,7 @@ use super::timeline::timeline;
 use super::visitor::{Names, Visitor};
 use super::words::{Words, filled};
 use crate::app::Shared;
+use crate::names::JobName;
 use crate::problem::Problem;
 
 pub(super) async fn show(
@@ -28,10 +29,10 @@ pub(super) async fn show(
     let lane: Lane =
         app.lane(visitor.bearer(), &account, &kind).map_err(|problem| refuse_problem(&visitor, &problem))?;
     let key: Key = key.parse().map_err(|_| not_found())?;
-    let record = app.store.job(&lane, &key).await.map_err(away)?.ok_or_else(not_found)?;
-    let history = app.store.history(&lane, &key).await.map_err(away)?;
-    let content = app.store.content(&lane, &key).await.map_err(away)?;
-    let amount = content.as_deref().and_then(|content| Subject::of(lane.kind, content).amount);
+    let name = JobName { lane, key };
+    let record = app.job(&name).await.map_err(|problem| refuse_problem(&visitor, &problem))?;
+    let JobName { lane, key } = name;
+    let history = app.store.history(&record).await.map_err(away)?;
     let is_notified = app.settings.notified.iter().any(|account| account.name == lane.account);
     let address = job_address(&lane, key.as_str());
     let shown = html! {
@@ -40,26 +41,26 @@ pub(super) async fn show(
             @if is_notified { " · " a href=(notifications::of(&lane.account)) { (filled(words.notifications_of, &[lane.account.as_str()])) } }
         }
         @if visitor.may_operate() { div.buttons { (acts(words, &address, &record)) } }
-        dl.facts { (facts(words, &record, amount)) }
+        dl.facts { (facts(words, &record)) }
         h2 { (words.timeline) }
         (timeline(words, &record, &history))
         h2 { (words.content) }
-        @match content {
+        @match &record.content {
             None => { p.soft { (words.content_gone) } }
             Some(content) => {
                 p.soft { (words.content_masked) }
-                (fields(words, &shown_fields(&content), |_| false))
+                (fields(words, &shown_fields(content), |_| false))
             }
         }
     };
     Ok(page(&visitor, Tab::Jobs, Live::Yes, key.as_str(), &shown))
 }
 
-fn facts(words: &Words, record: &Record, amount: Option<Fen>) -> Markup {
+fn facts(words: &Words, record: &JobRecord) -> Markup {
     let view = record.view();
     let times = [(words.created, view.created_at), (words.updated, view.updated_at), (words.due, view.due_at)];
     let texts = [
-        (words.amount, amount.map(Fen::yuan)),
+        (words.amount, amount(record).map(Fen::yuan)),
         (words.why_so, shown_reason(words, record)),
         (words.trade_no, (!record.trade_nos.is_empty()).then(|| record.trade_nos.join(", "))),
         (words.gateway_status, view.gateway_status),

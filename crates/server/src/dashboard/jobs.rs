@@ -4,11 +4,11 @@ use axum::extract::State as Handed;
 use axum::http::{StatusCode, Uri};
 use axum::response::Response;
 use bursar_domain::{Fen, Key, Lane, State};
-use bursar_store::{Cursor, Record};
+use bursar_store::{Cursor, JobRecord, StoredAs, Unreadable};
 use maud::{Markup, html};
 
-use super::amounts::amounts;
-use super::fragments::{badge, job_address, moment, percent, shown_reason};
+use super::amounts::amount;
+use super::fragments::{badge, job_address, moment, percent, shown_reason, unreadable};
 use super::page::{Answered, Live, Tab, page, refuse, refuse_problem, see};
 use super::visitor::Visitor;
 use super::words::{Words, filled};
@@ -48,12 +48,12 @@ pub(super) async fn show(visitor: Visitor, Handed(app): Handed<Shared>, uri: Uri
     };
     let listed = app.store.list(lane, wanted.state, &wanted.after, PAGE).await;
     let listed = listed.map_err(|error| problem(&Problem::from(error)))?;
-    let amounts = amounts(&app, &listed.jobs).await.map_err(|error| problem(&Problem::from(error)))?;
+    let jobs: Vec<(&Lane, &StoredAs)> = listed.jobs.iter().map(|job| (lane, job)).collect();
     let words = visitor.words();
     let content = html! {
         h1 { (words.jobs) }
         (filter(words, &known, &wanted))
-        (table(words, &listed.jobs, &amounts))
+        (table(words, &jobs))
         @if let Some(next) = listed.next {
             p { a href=(address(&wanted, &next.to_string())) rel="next" { (words.next_page) } }
         }
@@ -69,8 +69,9 @@ async fn search(visitor: &Visitor, app: &App, key: &str) -> Answered {
     let (mut found, known) = (Vec::new(), app.lanes.of(visitor.bearer()));
     if let Ok(key) = key.parse::<Key>() {
         for lane in &known {
-            let job = app.store.job(lane, &key).await;
-            found.extend(job.map_err(|error| refuse_problem(visitor, &Problem::from(error)))?);
+            let job =
+                app.store.job(lane, &key).await.map_err(|error| refuse_problem(visitor, &Problem::from(error)))?;
+            found.extend(job.map(|job| (*lane, job)));
         }
     }
     match found.as_slice() {
@@ -79,18 +80,17 @@ async fn search(visitor: &Visitor, app: &App, key: &str) -> Answered {
             let told = filled(words.no_such_job, &[key, &lanes]);
             Err(refuse(&visitor.guest, Some(visitor), StatusCode::NOT_FOUND, &told))
         }
-        [one] => Ok(see(&job_address(&one.lane, one.key.as_str()))),
+        [(lane, one)] => Ok(see(&job_address(lane, one.key().as_str()))),
         several => {
-            let amounts =
-                amounts(app, several).await.map_err(|error| refuse_problem(visitor, &Problem::from(error)))?;
-            Ok(choice(visitor, several, &amounts))
+            let jobs: Vec<(&Lane, &StoredAs)> = several.iter().map(|(lane, job)| (*lane, job)).collect();
+            Ok(choice(visitor, &jobs))
         }
     }
 }
 
-fn choice(visitor: &Visitor, several: &[Record], amounts: &[Option<Fen>]) -> Response {
+fn choice(visitor: &Visitor, several: &[(&Lane, &StoredAs)]) -> Response {
     let words = visitor.words();
-    let content = html! { h1 { (words.several_jobs) } (table(words, several, amounts)) };
+    let content = html! { h1 { (words.several_jobs) } (table(words, several)) };
     page(visitor, Tab::Jobs, Live::No, words.several_jobs, &content)
 }
 
@@ -116,7 +116,7 @@ fn filter(words: &Words, known: &[&Lane], wanted: &Wanted) -> Markup {
 }
 
 /// Jobs, one a row, each with its amount.
-fn table(words: &Words, jobs: &[Record], amounts: &[Option<Fen>]) -> Markup {
+fn table(words: &Words, jobs: &[(&Lane, &StoredAs)]) -> Markup {
     html! {
         @if jobs.is_empty() { p.soft { (words.nothing_here) } } @else {
             div.wide { table.jobs {
@@ -125,20 +125,36 @@ fn table(words: &Words, jobs: &[Record], amounts: &[Option<Fen>]) -> Markup {
                     th.number { (words.amount) }
                     @for name in [words.why_so, words.calls, words.updated, words.due] { th { (name) } }
                 } }
-                tbody { @for (job, amount) in jobs.iter().zip(amounts) { (row(words, job, *amount)) } }
+                tbody { @for (lane, job) in jobs {
+                    @match job {
+                        StoredAs::Job(job) => { (row(words, job)) }
+                        StoredAs::Unreadable { key, why } => { (unreadable_row(words, lane, key, why)) }
+                    }
+                } }
             } }
         }
     }
 }
 
-fn row(words: &Words, job: &Record, amount: Option<Fen>) -> Markup {
+/// A job that cannot be read keeps no other from being shown.
+fn unreadable_row(words: &Words, lane: &Lane, key: &Key, why: &Unreadable) -> Markup {
+    html! {
+        tr {
+            th scope="row" { a.key href=(job_address(lane, key.as_str())) { (key) } }
+            td data-name=(words.lane) { (lane) }
+            td data-name=(words.state_name) colspan="6" { (unreadable(words, why)) }
+        }
+    }
+}
+
+fn row(words: &Words, job: &JobRecord) -> Markup {
     let view = job.view();
     html! {
         tr {
             th scope="row" { a.key href=(job_address(&job.lane, job.key.as_str())) { (job.key) } }
             td data-name=(words.lane) { (job.lane) }
             td data-name=(words.state_name) { (badge(words, job.state)) }
-            td.number data-name=(words.amount) { (amount.map_or_else(|| "–".to_owned(), Fen::yuan)) }
+            td.number data-name=(words.amount) { (amount(job).map_or_else(|| "–".to_owned(), Fen::yuan)) }
             td.reason data-name=(words.why_so) { (shown_reason(words, job).unwrap_or_default()) }
             td.calls data-name=(words.calls) { (filled(words.calls_made, &[&view.attempts.to_string(), &view.asks.to_string()])) }
             td data-name=(words.updated) { (moment(&view.updated_at.unwrap_or_default())) }

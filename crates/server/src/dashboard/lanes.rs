@@ -1,8 +1,8 @@
 //! `GET /`: every lane at a glance.
 
 use axum::extract::State;
-use bursar_domain::Lane;
-use bursar_store::{LaneStatus, Recent};
+use bursar_domain::{Lane, Millis};
+use bursar_store::{Event, QueueStatus};
 use maud::{Markup, html};
 
 use super::fragments::{due, percent, span};
@@ -15,15 +15,16 @@ use crate::app::{App, Shared};
 use crate::problem::Problem;
 use crate::tokens::Bearer;
 
-/// Events that a lane's rate is computed from, at most: a millisecond of Redis for each lane.
+/// Events that a lane's rate is computed from, at most.
 const LOOKED_AT: usize = 500;
 
 /// One row.
 struct Row {
     lane: Lane,
-    status: LaneStatus,
+    status: QueueStatus,
     in_doubt: usize,
-    recent: Recent,
+    /// Its newest events.
+    events: Vec<Event>,
 }
 
 /// `GET /`
@@ -32,18 +33,18 @@ pub(super) async fn show(visitor: Visitor, State(app): State<Shared>) -> Answere
     let notified = notifications::overview(&app, visitor.bearer()).await;
     let notified = notified.map_err(|problem| refuse_problem(&visitor, &problem))?;
     let words = visitor.words();
-    let sum = |of: fn(&LaneStatus) -> u64| rows.iter().map(|row| of(&row.status)).sum::<u64>();
+    let sum = |of: fn(&QueueStatus) -> u64| rows.iter().map(|row| of(&row.status)).sum::<u64>();
     let in_doubt: usize = rows.iter().map(|row| row.in_doubt).sum();
     let paused = rows.iter().filter(|row| row.status.paused.is_some()).count();
     let content = html! {
         h1 { (words.lanes) }
         dl.totals {
-            (total(words.to_send, sum(|status| status.to_send), ""))
-            (total(words.to_ask, sum(|status| status.to_ask), ""))
+            (total(words.to_send, sum(|status| status.sends), ""))
+            (total(words.to_ask, sum(|status| status.queries), ""))
             (total(words.in_doubt, in_doubt, "warn"))
             (total(words.in_review, sum(|status| status.review), "bad"))
             (total(words.paused_lanes, paused, "bad"))
-            (total(words.set_aside, sum(|status| status.orphans), "bad"))
+            (total(words.set_aside, sum(|status| status.quarantined), "bad"))
             @if !notified.is_empty() {
                 (total(words.notifications_held, notified.iter().map(|(_, count)| count.held).sum::<u64>(), "bad"))
             }
@@ -66,14 +67,11 @@ pub(super) async fn show(visitor: Visitor, State(app): State<Shared>) -> Answere
 
 async fn rows(app: &App, bearer: &Bearer) -> Result<Vec<Row>, Problem> {
     let lanes: Vec<Lane> = app.lanes.of(bearer).into_iter().cloned().collect();
-    let statuses = app.store.lane_statuses(&lanes).await?;
-    let in_doubt = app.store.in_doubt_in(&lanes.iter().collect::<Vec<_>>()).await?;
-    let mut rows = Vec::with_capacity(lanes.len());
-    for ((lane, status), in_doubt) in lanes.iter().zip(statuses).zip(in_doubt) {
-        let recent = app.store.recent_events(lane, LOOKED_AT).await?;
-        rows.push(Row { lane: lane.clone(), status, in_doubt, recent });
-    }
-    Ok(rows)
+    let statuses = app.store.statuses(&lanes).await?;
+    let in_doubt = app.store.in_doubt_of(&lanes).await?;
+    let events = app.store.recent_events(&lanes, LOOKED_AT).await?.events;
+    let found = lanes.into_iter().zip(statuses).zip(in_doubt).zip(events);
+    Ok(found.map(|(((lane, status), in_doubt), events)| Row { lane, status, in_doubt, events }).collect())
 }
 
 fn total(name: &str, count: impl Into<Count>, alarm: &str) -> Markup {
@@ -98,15 +96,15 @@ impl From<usize> for Count {
 
 fn row_of(visitor: &Visitor, row: &Row) -> Markup {
     let words = visitor.words();
-    let Row { lane, status, in_doubt, recent } = row;
+    let Row { lane, status, in_doubt, events } = row;
     let jobs = format!("/jobs?lane={}", percent(&lane.to_string()));
     let cells: [(&str, u64, &str); 6] = [
-        (words.to_send, status.to_send, "queued"),
-        (words.to_ask, status.to_ask, "pending"),
+        (words.to_send, status.sends, "queued"),
+        (words.to_ask, status.queries, "pending"),
         (words.in_doubt, Count::from(*in_doubt).0, "in_doubt"),
         (words.in_review, status.review, "needs_review"),
         (words.ended, status.done, ""),
-        (words.set_aside, status.orphans, ""),
+        (words.set_aside, status.quarantined, ""),
     ];
     html! {
         tr data-lane=(lane) {
@@ -116,16 +114,16 @@ fn row_of(visitor: &Visitor, row: &Row) -> Markup {
                     @if count > 0 && !state.is_empty() { a href={ (jobs) "&state=" (state) } { (count) } } @else { (count) }
                 }
             }
-            td data-name=(words.next_due) { (due(words, status.next_due, recent.now)) }
-            td.rate data-name=(words.rate) { (rate_of(words, recent)) }
+            td data-name=(words.next_due) { (due(words, status.next_due, status.now)) }
+            td.rate data-name=(words.rate) { (rate_of(words, status.now, events)) }
             td.sending data-name=(words.sending) { div { (sending(visitor, lane, status)) } }
         }
     }
 }
 
 /// Ends a minute, and over which time.
-fn rate_of(words: &Words, recent: &Recent) -> Markup {
-    match rate(recent) {
+fn rate_of(words: &Words, now: Millis, events: &[Event]) -> Markup {
+    match rate(now, events) {
         None => html! { span.soft { "–" } },
         Some(rate) => {
             let over = filled(words.rate_over, &[&span(words, rate.over)]);
@@ -135,7 +133,7 @@ fn rate_of(words: &Words, recent: &Recent) -> Markup {
 }
 
 /// Whether sends go on, and how to change that.
-fn sending(visitor: &Visitor, lane: &Lane, status: &LaneStatus) -> Markup {
+fn sending(visitor: &Visitor, lane: &Lane, status: &QueueStatus) -> Markup {
     let words = visitor.words();
     let paused = status.paused.as_ref();
     let address = format!("/lanes/{}/{}", lane.account, lane.kind);

@@ -4,7 +4,7 @@
 use axum::extract::{Path, State as Handed};
 use axum::http::StatusCode;
 use bursar_domain::{HistoryEvent, Lane, NotificationView, shown_fields};
-use bursar_store::Tells;
+use bursar_store::{NotificationDelivery, StoredAs};
 use maud::{Markup, html};
 use serde_json::Value;
 
@@ -40,8 +40,8 @@ pub(super) async fn show(visitor: Visitor, Handed(app): Handed<Shared>, path: Na
     let away = |error| refused(Problem::from(error));
     let view = app.store.notification(&account.name, id).await.map_err(away)?.ok_or_else(not_found)?;
     let versions = app.store.notification_versions(&account.name, id).await.map_err(away)?;
-    let tells = app.store.notification_tells(&account.name, id).await.map_err(away)?;
-    let log = app.store.notification_log(&account.name, id).await.map_err(away)?;
+    let tells = app.store.notification_delivery(&account.name, id).await.map_err(away)?;
+    let log = app.store.notification_history(&account.name, id).await.map_err(away)?;
     let named = named(&app, account, &view).await.map_err(refused)?;
     let before = versions.iter().rev().find(|version| version.id < id);
     let content = html! {
@@ -66,8 +66,8 @@ async fn named(app: &App, account: &NotifiedAccount, view: &NotificationView) ->
     let lane = Lane { account: account.name.clone(), kind };
     let mut jobs = Vec::new();
     for name in kind.abouts(&about) {
-        let key = app.store.job_about(&lane, &name).await?;
-        jobs.extend(key.map(|key| (lane.clone(), key.to_string())));
+        let job = app.store.job_by_business_key(&lane, &name).await?;
+        jobs.extend(job.as_ref().map(StoredAs::key).map(|key| (lane.clone(), key.to_string())));
     }
     jobs.dedup();
     Ok(if jobs.is_empty() { Named::Nobody(lane, about) } else { Named::Jobs(jobs) })
@@ -99,13 +99,13 @@ fn facts(words: &Words, view: &NotificationView, named: &Named) -> Markup {
 }
 
 /// Who was to be told, whether that is still to come, and each attempt.
-fn telling(words: &Words, view: &NotificationView, tells: Tells, log: &[HistoryEvent]) -> Markup {
+fn telling(words: &Words, view: &NotificationView, tells: NotificationDelivery, log: &[HistoryEvent]) -> Markup {
     html! {
         p.tells {
             @match tells {
-                Tells::Nobody => { (words.tells_nobody) }
-                Tells::Due(due) => { (words.tells_due) " " (moment(&due.rfc3339())) }
-                Tells::Over => { (words.tells_over) }
+                NotificationDelivery::NoReceiver => { (words.tells_nobody) }
+                NotificationDelivery::Due(due) => { (words.tells_due) " " (moment(&due.rfc3339())) }
+                NotificationDelivery::Over => { (words.tells_over) }
             }
         }
         @if !log.is_empty() { ol.timeline { @for event in log { (line(words, event, &[], &view.account)) } } }

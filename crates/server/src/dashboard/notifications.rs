@@ -4,7 +4,7 @@
 use axum::extract::State as Handed;
 use axum::http::Uri;
 use bursar_domain::{AccountName, NotificationView};
-use bursar_store::{NotificationCount, Shelf};
+use bursar_store::{NotificationCount, NotificationFilter};
 use maud::{Markup, html};
 
 use super::amounts::amount_of_content;
@@ -26,7 +26,7 @@ const PAGE: usize = 99;
 struct Wanted {
     account: AccountName,
     /// One shelf alone; `None` for both.
-    shelf: Option<Shelf>,
+    shelf: Option<NotificationFilter>,
     before: Option<u64>,
 }
 
@@ -37,8 +37,8 @@ pub(super) async fn show(visitor: Visitor, Handed(app): Handed<Shared>, uri: Uri
     let account = query.take("account", |name| Ok(name.to_owned()));
     let shelf = query.take("held", |text| match text {
         "" => Ok(None),
-        "true" => Ok(Some(Shelf::Held)),
-        "false" => Ok(Some(Shelf::Read)),
+        "true" => Ok(Some(NotificationFilter::Held)),
+        "false" => Ok(Some(NotificationFilter::Read)),
         _ => Err("must be true or false".to_owned()),
     });
     let before = query.take("before", number);
@@ -73,7 +73,7 @@ pub(super) async fn show(visitor: Visitor, Handed(app): Handed<Shared>, uri: Uri
 /// One more than a page, if there are so many; both shelves are numbered together.
 async fn list(app: &App, wanted: &Wanted) -> Result<Vec<NotificationView>, Problem> {
     let mut listed = Vec::new();
-    for shelf in [Shelf::Read, Shelf::Held] {
+    for shelf in [NotificationFilter::Read, NotificationFilter::Held] {
         if wanted.shelf.is_none_or(|one| one == shelf) {
             listed.extend(app.store.notifications(&wanted.account, shelf, wanted.before, PAGE + 1).await?);
         }
@@ -86,8 +86,8 @@ async fn list(app: &App, wanted: &Wanted) -> Result<Vec<NotificationView>, Probl
 fn address(wanted: &Wanted, before: u64) -> String {
     let held = match wanted.shelf {
         None => "",
-        Some(Shelf::Held) => "true",
-        Some(Shelf::Read) => "false",
+        Some(NotificationFilter::Held) => "true",
+        Some(NotificationFilter::Read) => "false",
     };
     format!("/notifications?account={}&held={held}&before={before}", percent(wanted.account.as_str()))
 }
@@ -95,8 +95,8 @@ fn address(wanted: &Wanted, before: u64) -> String {
 fn filter(words: &Words, known: &[&NotifiedAccount], wanted: &Wanted) -> Markup {
     let shelves = [
         ("", words.every_notification, None),
-        ("true", words.only_held, Some(Shelf::Held)),
-        ("false", words.only_read, Some(Shelf::Read)),
+        ("true", words.only_held, Some(NotificationFilter::Held)),
+        ("false", words.only_read, Some(NotificationFilter::Read)),
     ];
     html! {
         form.filter action="/notifications" method="get" {

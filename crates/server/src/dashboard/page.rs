@@ -150,7 +150,12 @@ pub(super) fn refuse(guest: &Guest, visitor: Option<&Visitor>, status: StatusCod
 /// The same for a problem of the interface's; its sentence is the interface's own.
 pub(super) fn refuse_problem(visitor: &Visitor, problem: &Problem) -> Refused {
     let (status, sentence) = problem.told();
-    refuse(&visitor.guest, Some(visitor), status, &explained(visitor.words(), status, sentence))
+    let explained = if problem.is_of_a_record() {
+        format!("{} ({sentence})", visitor.words().record_unreadable)
+    } else {
+        explained(visitor.words(), status, sentence)
+    };
+    refuse(&visitor.guest, Some(visitor), status, &explained)
 }
 
 fn explained(words: &Words, status: StatusCode, sentence: &str) -> String {

@@ -4,7 +4,7 @@ use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::Response;
 use bursar_domain::{Lane, MAX_REASON_CHARS, is_reason};
-use bursar_store::{LaneStatus, Operator};
+use bursar_store::{Operator, QueueStatus};
 use maud::html;
 
 use super::page::{Answered, Live, Refused, Tab, form_token, page, refuse, refuse_problem, see};
@@ -19,7 +19,7 @@ type Name = Names<(String, String, String)>;
 /// `GET`: what will be done.
 pub(super) async fn show(visitor: Visitor, State(app): State<Shared>, name: Name) -> Answered {
     let (lane, wanted) = meant(&visitor, &app, name)?;
-    let status = app.store.lane_status(&lane).await.map_err(|error| refuse_problem(&visitor, &Problem::from(error)))?;
+    let status = app.store.status(&lane).await.map_err(|error| refuse_problem(&visitor, &Problem::from(error)))?;
     Ok(asking(&visitor, &lane, wanted, &status, None))
 }
 
@@ -30,8 +30,7 @@ pub(super) async fn act(State(app): State<Shared>, name: Name, posted: Posted) -
     let words = visitor.words();
     let reason = form.text("reason");
     if !is_reason(reason) {
-        let status =
-            app.store.lane_status(&lane).await.map_err(|error| refuse_problem(&visitor, &Problem::from(error)))?;
+        let status = app.store.status(&lane).await.map_err(|error| refuse_problem(&visitor, &Problem::from(error)))?;
         let mut again = asking(&visitor, &lane, wanted, &status, Some(words.reason_rule));
         *again.status_mut() = StatusCode::UNPROCESSABLE_ENTITY;
         return Ok(again);
@@ -41,7 +40,7 @@ pub(super) async fn act(State(app): State<Shared>, name: Name, posted: Posted) -
         Ok(_) => Ok(see("/")),
         // Somebody was faster: they are told who, and what for.
         Err(problem) if problem.told().0 == StatusCode::CONFLICT => {
-            let status = app.store.lane_status(&lane).await;
+            let status = app.store.status(&lane).await;
             let status = status.map_err(|error| refuse_problem(&visitor, &Problem::from(error)))?;
             let lane = lane.to_string();
             let told = match &status.paused {
@@ -68,13 +67,13 @@ fn meant(visitor: &Visitor, app: &App, name: Name) -> Result<(Lane, Turn), Refus
     Ok((lane, wanted))
 }
 
-fn asking(visitor: &Visitor, lane: &Lane, wanted: Turn, status: &LaneStatus, wrong: Option<&str>) -> Response {
+fn asking(visitor: &Visitor, lane: &Lane, wanted: Turn, status: &QueueStatus, wrong: Option<&str>) -> Response {
     let words = visitor.words();
     let (name, does) = match wanted {
         Turn::Pause => (words.pause, words.pause_does),
         Turn::Resume => (words.resume, words.resume_does),
     };
-    let to_send = status.to_send.to_string();
+    let to_send = status.sends.to_string();
     let content = html! {
         h1 { (name) " " (lane) }
         p.does { (filled(does, &[&to_send])) }

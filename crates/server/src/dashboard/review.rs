@@ -1,12 +1,12 @@
 //! `GET /review`: every job that waits for a person, with what may be done about it.
 
 use axum::extract::State as Handed;
-use bursar_domain::{Fen, Operation, State};
-use bursar_store::{Cursor, Record};
+use bursar_domain::{Key, Lane, Operation, State};
+use bursar_store::{Cursor, JobRecord, StoredAs, Unreadable};
 use maud::{Markup, html};
 
-use super::amounts::amounts;
-use super::fragments::{acts, badge, job_address, moment, percent, shown_reason};
+use super::amounts::amount;
+use super::fragments::{acts, badge, job_address, moment, percent, shown_reason, unreadable};
 use super::page::{Answered, Live, Tab, page, refuse_problem};
 use super::visitor::Visitor;
 use super::words::filled;
@@ -23,19 +23,22 @@ pub(super) async fn show(visitor: Visitor, Handed(app): Handed<Shared>) -> Answe
         let listed = app.store.list(lane, Some(State::NeedsReview), &Cursor::default(), SHOWN).await;
         let listed = listed.map_err(|error| refuse_problem(&visitor, &Problem::from(error)))?;
         if !listed.jobs.is_empty() {
-            let amounts = amounts(&app, &listed.jobs).await;
-            let amounts = amounts.map_err(|error| refuse_problem(&visitor, &Problem::from(error)))?;
-            queues.push((lane, listed, amounts));
+            queues.push((lane, listed));
         }
     }
-    let count: usize = queues.iter().map(|(_, listed, _)| listed.jobs.len()).sum();
+    let count: usize = queues.iter().map(|(_, listed)| listed.jobs.len()).sum();
     let content = html! {
         h1 { (words.review) @if count > 0 { " " span.count { (count) } } }
         p.soft { (words.review_note) }
         @if queues.is_empty() { p.notice.good { (words.review_empty) } }
-        @for (lane, listed, amounts) in &queues {
+        @for (lane, listed) in &queues {
             h2 { (lane) }
-            ul.queue { @for (job, amount) in listed.jobs.iter().zip(amounts) { (entry(&visitor, job, *amount)) } }
+            ul.queue { @for job in &listed.jobs {
+                @match job {
+                    StoredAs::Job(job) => { (entry(&visitor, job)) }
+                    StoredAs::Unreadable { key, why } => { (unreadable_entry(&visitor, lane, key, why)) }
+                }
+            } }
             @if listed.next.is_some() {
                 p { a href={ "/jobs?lane=" (percent(&lane.to_string())) "&state=" (State::NeedsReview.as_str()) } { (words.next_page) } }
             }
@@ -45,7 +48,14 @@ pub(super) async fn show(visitor: Visitor, Handed(app): Handed<Shared>) -> Answe
     Ok(page(&visitor, Tab::Review, Live::Yes, words.review, &content))
 }
 
-fn entry(visitor: &Visitor, job: &Record, amount: Option<Fen>) -> Markup {
+/// A job of which nobody knows here if it waits for a person.
+fn unreadable_entry(visitor: &Visitor, lane: &Lane, key: &Key, why: &Unreadable) -> Markup {
+    html! {
+        li { div { a.key href=(job_address(lane, key.as_str())) { (key) } " " (unreadable(visitor.words(), why)) } }
+    }
+}
+
+fn entry(visitor: &Visitor, job: &JobRecord) -> Markup {
     let words = visitor.words();
     let address = job_address(&job.lane, job.key.as_str());
     let view = job.view();
@@ -53,7 +63,7 @@ fn entry(visitor: &Visitor, job: &Record, amount: Option<Fen>) -> Markup {
         li {
             div {
                 a.key href=(address) { (job.key) } " " (badge(words, job.state)) " "
-                @if let Some(amount) = amount { strong.amount { (amount.yuan()) } " " }
+                @if let Some(amount) = amount(job) { strong.amount { (amount.yuan()) } " " }
                 span.soft { (moment(&view.updated_at.unwrap_or_default())) " · " (filled(words.calls_made, &[&view.attempts.to_string(), &view.asks.to_string()])) }
             }
             div.reason { (shown_reason(words, job).unwrap_or_default()) }

@@ -5,7 +5,7 @@ use bursar_domain::{
     Answer, Call, DeadlinePassed, Delivery, DeliveryOutcome, Fen, HistoryEvent, Millis, OperatorAction,
     QuarantineOutcome, Response, RestoredFromJournal, without_accounts_but,
 };
-use bursar_store::Record;
+use bursar_store::JobRecord;
 use maud::{Markup, html};
 use serde_json::{Map, Value};
 
@@ -27,7 +27,7 @@ struct Line {
     told: &'static [&'static str],
 }
 
-pub(super) fn timeline(words: &Words, record: &Record, history: &[HistoryEvent]) -> Markup {
+pub(super) fn timeline(words: &Words, record: &JobRecord, history: &[HistoryEvent]) -> Markup {
     let left_out = history.len().saturating_sub(SHOWN);
     let whole = own_numbers(record);
     html! {

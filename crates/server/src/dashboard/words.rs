@@ -141,6 +141,8 @@ pub(super) struct Words {
     /// {0} is a number.
     pub(super) notification_number: &'static str,
     pub(super) unreadable: &'static str,
+    pub(super) unreadable_job: &'static str,
+    pub(super) record_unreadable: &'static str,
     pub(super) came_late: &'static str,
     pub(super) reason: &'static str,
     pub(super) reason_rule: &'static str,

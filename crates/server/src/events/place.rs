@@ -1,24 +1,24 @@
-//! Where a client is in the events: a place in each stream, written as the id of every event.
+//! Where a client is in the events: a place in the stream of each partition, written as the id of every event.
 
-use bursar_store::{Event, EventId, Origin};
+use bursar_store::{Event, EventId};
 
 /// The longest id that is read, in bytes.
 const MAX_BYTES: usize = 64 * 1024;
 
-/// A place in some streams.
+/// A place in some partitions' streams.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Place(Vec<(Origin, EventId)>);
+pub(super) struct Place(Vec<(u16, EventId)>);
 
 impl Place {
-    pub(super) fn at(places: Vec<(Origin, EventId)>) -> Self {
+    pub(super) fn at(places: Vec<(u16, EventId)>) -> Self {
         Self(places)
     }
 
-    /// Reads an id for these streams: `0` is the beginning; one that it does not name is at its beginning, one that is not
+    /// Reads an id for these partitions: `0` is the beginning; one that it does not name is at its beginning, one that is not
     /// asked for is passed over. `None` when it is no id.
-    pub(super) fn read(id: &str, origins: &[Origin]) -> Option<Self> {
-        let mut places: Vec<(Origin, EventId)> =
-            origins.iter().map(|origin| (origin.clone(), EventId::default())).collect();
+    pub(super) fn read(id: &str, partitions: &[u16]) -> Option<Self> {
+        let mut places: Vec<(u16, EventId)> =
+            partitions.iter().map(|partition| (*partition, EventId::default())).collect();
         if id == "0" {
             return Some(Self(places));
         }
@@ -27,36 +27,47 @@ impl Place {
         }
         for part in id.split(',') {
             let (name, at) = part.split_once('=')?;
-            let (name, at): (Origin, EventId) = (name.parse().ok()?, at.parse().ok()?);
-            if let Some((_, place)) = places.iter_mut().find(|(origin, _)| *origin == name) {
+            let (name, at): (u16, EventId) = (name.parse().ok()?, at.parse().ok()?);
+            if let Some((_, place)) = places.iter_mut().find(|(partition, _)| *partition == name) {
                 *place = at;
             }
         }
         Some(Self(places))
     }
 
-    pub(super) fn streams(&self) -> &[(Origin, EventId)] {
+    pub(super) fn streams(&self) -> &[(u16, EventId)] {
         &self.0
     }
 
     /// Goes on behind this event.
     pub(super) fn behind(&mut self, event: &Event) {
-        if let Some((_, place)) = self.0.iter_mut().find(|(origin, _)| *origin == event.origin) {
+        if let Some(place) = self.of(event.partition) {
             *place = event.id;
         }
     }
+
+    /// Goes on behind this event at the latest.
+    pub(super) fn no_later_than(&mut self, partition: u16, latest: EventId) {
+        if let Some(place) = self.of(partition) {
+            *place = latest.min(*place);
+        }
+    }
+
+    fn of(&mut self, partition: u16) -> Option<&mut EventId> {
+        self.0.iter_mut().find(|(known, _)| *known == partition).map(|(_, place)| place)
+    }
 }
 
-/// The streams in which anything has happened, with their places.
+/// The partitions in which anything has happened, with their places.
 impl std::fmt::Display for Place {
     fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let mut named = self.0.iter().filter(|(_, id)| *id != EventId::default()).peekable();
         if named.peek().is_none() {
             return out.write_str("0");
         }
-        for (index, (origin, id)) in named.enumerate() {
+        for (index, (partition, id)) in named.enumerate() {
             let comma = if index == 0 { "" } else { "," };
-            write!(out, "{comma}{origin}={id}")?;
+            write!(out, "{comma}{partition}={id}")?;
         }
         Ok(())
     }
@@ -64,25 +75,35 @@ impl std::fmt::Display for Place {
 
 #[cfg(test)]
 mod tests {
+    use bursar_domain::Millis;
+
     use super::*;
 
-    fn origins() -> Vec<Origin> {
-        ["main/transfer", "main/notify", "shop/split"].map(|name| name.parse().unwrap()).to_vec()
-    }
-
     #[test]
-    fn a_place_reads_as_it_is_written_for_the_streams_that_are_asked_for() {
-        for id in ["0", "main/transfer=17-0", "main/transfer=17-0,shop/split=9-3", "main/notify=4-0"] {
-            assert_eq!(Place::read(id, &origins()).unwrap().to_string(), id);
+    fn a_place_reads_as_it_is_written_for_the_partitions_that_are_asked_for() {
+        for id in ["0", "7=17-0", "7=17-0,31=9-3.2", "12=4-0"] {
+            assert_eq!(Place::read(id, &[7, 12, 31]).unwrap().to_string(), id);
         }
-        let fewer = Place::read("main/transfer=17-0,shop/split=9-3", &origins()[1..]).unwrap();
-        assert_eq!(fewer.to_string(), "shop/split=9-3");
+        let fewer = Place::read("7=17-0,31=9-3", &[12, 31]).unwrap();
+        assert_eq!(fewer.to_string(), "31=9-3");
     }
 
     #[test]
     fn what_is_no_place_is_refused() {
-        for wrong in ["", "1", "main/transfer", "main/transfer=x", "pay/transfer/=1-0", "main/transfer=1-0,"] {
-            assert_eq!(Place::read(wrong, &origins()), None, "{wrong}");
+        for wrong in ["", "1", "7", "7=x", "main/transfer=1-0", "7=1-0,", "-1=1-0", "70000=1-0"] {
+            assert_eq!(Place::read(wrong, &[7]), None, "{wrong}");
         }
+    }
+
+    #[test]
+    fn a_place_moves_behind_an_event_and_back_to_what_a_redis_still_has() {
+        let mut place = Place::read("7=17-0", &[7]).unwrap();
+        let id = |text: &str| text.parse::<EventId>().unwrap();
+        place.behind(&Event { id: id("20-1.3"), partition: 7, queue: "main/transfer".into(), fields: Vec::new() });
+        assert_eq!(place.to_string(), "7=20-1.3");
+        place.no_later_than(7, id("25-0"));
+        assert_eq!(place.to_string(), "7=20-1.3");
+        place.no_later_than(7, EventId { at: Millis(19), ..EventId::default() });
+        assert_eq!(place.to_string(), "7=19-0");
     }
 }

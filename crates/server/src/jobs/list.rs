@@ -5,12 +5,13 @@ use axum::extract::State as Handed;
 use axum::http::Uri;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use bursar_domain::{JobView, Kind, Lane, State};
+use bursar_domain::{Kind, Lane, State};
 use bursar_store::Cursor;
 use serde::Serialize;
 
 use crate::app::Shared;
 use crate::auth::{Allowed, Read};
+use crate::jobs::JobEntry;
 use crate::problem::Problem;
 use crate::query::Query;
 
@@ -23,7 +24,7 @@ const MAX_LANES: usize = 50;
 /// A page of jobs.
 #[derive(Serialize)]
 pub(super) struct Page {
-    jobs: Vec<JobView>,
+    jobs: Vec<JobEntry>,
     /// What `after` is to be for the next page; null at the end.
     next: Option<String>,
 }
@@ -58,7 +59,7 @@ pub(super) async fn list(who: Allowed<Read>, Handed(app): Handed<Shared>, uri: U
             return Ok(Json(Page { jobs, next: Some(written(lane, &cursor)) }));
         }
         let page = app.store.list(lane, state, &cursor, limit - jobs.len()).await?;
-        jobs.extend(page.jobs.iter().map(bursar_store::Record::view));
+        jobs.extend(page.jobs.iter().map(|job| JobEntry::of(lane, job)));
         if let Some(next) = page.next {
             return Ok(Json(Page { jobs, next: Some(written(lane, &next)) }));
         }
@@ -90,7 +91,7 @@ mod tests {
     #[test]
     fn a_place_is_read_as_it_was_written_and_nothing_else_is_one() {
         let lane: Lane = "main/transfer".parse().unwrap();
-        for text in ["", "to_send:17:A:1"] {
+        for text in ["", "due_sends:17:A:1"] {
             let cursor: Cursor = text.parse().unwrap();
             assert_eq!(place(&written(&lane, &cursor)), Some((lane.clone(), cursor)));
         }

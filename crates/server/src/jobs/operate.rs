@@ -4,12 +4,13 @@
 use axum::Json;
 use axum::extract::State as Handed;
 use bursar_domain::{HistoryEvent, JobView, Operation, last_action};
-use bursar_store::{Operated, Operator, Record};
+use bursar_store::{JobRecord, Operated, Operator, StoredAs};
 use serde_json::json;
 
 use crate::app::{App, Shared};
 use crate::auth::{Allowed, Operate};
 use crate::body::JsonBody;
+use crate::jobs::JobEntry;
 use crate::names::JobName;
 use crate::orders::Order;
 use crate::problem::{Kind, Problem};
@@ -71,7 +72,7 @@ pub(crate) async fn operate(
     name: &JobName,
     operation: Operation,
     operator: Operator<'_>,
-    saw: Option<&Record>,
+    saw: Option<&JobRecord>,
 ) -> Done {
     let operated = match saw {
         Some(saw) => app.store.operate_as_seen(saw, operation, operator).await,
@@ -80,9 +81,10 @@ pub(crate) async fn operate(
     match operated.map_err(|error| Problem::of_store(&error, UNKNOWN))? {
         Operated::Done(record) => Ok(Json(record.view())),
         Operated::Unknown => Err(name.unknown()),
-        Operated::Held(record) => {
+        Operated::Unreadable(why) => Err(name.unreadable(&why)),
+        Operated::Claimed(record) => {
             let detail = "a worker is calling the gateway about it at this moment; try again when it has finished";
-            Err(not_now(app, name, detail.to_owned(), Some(*record)).await)
+            Err(not_now(app, name, detail.to_owned(), Some(StoredAs::Job(record))).await)
         }
         Operated::Changed => {
             let record = app.store.job(&name.lane, &name.key).await?;
@@ -96,13 +98,16 @@ pub(crate) async fn operate(
 }
 
 /// Why not now: how the job stands, and the last action on it.
-async fn not_now(app: &App, name: &JobName, mut detail: String, record: Option<Record>) -> Problem {
-    let history = app.store.history(&name.lane, &name.key).await.unwrap_or_default();
+async fn not_now(app: &App, name: &JobName, mut detail: String, record: Option<StoredAs>) -> Problem {
+    let history = match &record {
+        Some(StoredAs::Job(record)) => app.store.history(record).await.unwrap_or_default(),
+        Some(StoredAs::Unreadable { .. }) | None => Vec::new(),
+    };
     let last = last_action(&history).map(|last| {
         detail.push_str(&format!(". The last action was {last}"));
         HistoryEvent::OperatorAction(last.clone()).view()
     });
     Problem::new(Kind::NotNow, detail)
-        .with("job", json!(record.map(|record| record.view())))
+        .with("job", json!(record.map(|record| JobEntry::of(&name.lane, &record))))
         .with("last_action", json!(last))
 }

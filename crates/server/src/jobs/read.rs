@@ -6,7 +6,6 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::Uri;
 use bursar_domain::{HistoryEvent, JobView};
-use bursar_store::StoreError;
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
@@ -32,19 +31,18 @@ pub(super) async fn job(
     let mut query = Query::of(&uri);
     let patience = query.take("wait", wait).unwrap_or_default();
     query.finish()?;
-    waited(&app, &name, patience).await?.map(Json).ok_or_else(|| name.unknown())
+    waited(&app, &name, patience).await.map(Json)
 }
 
 /// The job once it is at rest, or as it stands when the time is up or the server is about to end.
-async fn waited(app: &App, name: &JobName, patience: Duration) -> Result<Option<JobView>, StoreError> {
+async fn waited(app: &App, name: &JobName, patience: Duration) -> Result<JobView, Problem> {
     let until = Instant::now() + patience;
     let mut waiting = app.feed.of_job(&name.lane, &name.key);
     loop {
-        let job = app.producer.status(&name.lane, &name.key).await?;
-        let at_rest = job.as_ref().is_none_or(|job| job.state.is_at_rest());
+        let job = app.job(name).await?;
         let left = until.saturating_duration_since(Instant::now());
-        if at_rest || left.is_zero() || app.drain.is_cancelled() {
-            return Ok(job);
+        if job.state.is_at_rest() || left.is_zero() || app.drain.is_cancelled() {
+            return Ok(job.view());
         }
         tokio::select! {
             () = waiting.news() => {}
@@ -61,10 +59,7 @@ pub(super) async fn history(
     name: JobName,
     _: NoQuery,
 ) -> Result<Json<Value>, Problem> {
-    if app.store.job(&name.lane, &name.key).await?.is_none() {
-        return Err(name.unknown());
-    }
-    let history = app.store.history(&name.lane, &name.key).await?;
+    let history = app.store.history(&app.job(&name).await?).await?;
     Ok(Json(json!({"history": history.iter().map(HistoryEvent::view).collect::<Vec<_>>()})))
 }
 

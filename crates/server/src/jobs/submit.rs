@@ -16,6 +16,7 @@ use serde_json::{Map, Value, json};
 use crate::app::{App, Shared};
 use crate::auth::{Allowed, Submit};
 use crate::body::JsonBody;
+use crate::names::then;
 use crate::problem::{Kind, Problem};
 use crate::query::NoQuery;
 use crate::tokens::{Accounts, Bearer};
@@ -167,6 +168,9 @@ fn told(text: &[u8], outcome: &Outcome) -> (StatusCode, Map<String, Value>) {
         Outcome::Existing(state) => (StatusCode::OK, "existing", ("state", json!(state))),
         Outcome::Conflict { first } => (StatusCode::CONFLICT, "conflict", ("first", json!(first))),
         Outcome::Invalid(_) => (StatusCode::UNPROCESSABLE_ENTITY, "invalid", ("errors", Value::Null)),
+        Outcome::Unreadable(why) => {
+            (StatusCode::SERVICE_UNAVAILABLE, "unreadable", ("unreadable", json!(why.to_string())))
+        }
     };
     members.insert("outcome".into(), word.into());
     members.insert(name.into(), value);
@@ -191,6 +195,14 @@ fn one(text: &[u8], outcome: &Outcome, durability: &str) -> Result<Response, Pro
         }
         Outcome::Invalid(invalid) => {
             let problem = Problem::invalid(&invalid.errors);
+            Err(members.into_iter().fold(problem, |problem, (name, value)| problem.with(&name, value)))
+        }
+        Outcome::Unreadable(why) => {
+            let problem = Problem::unreadable(format!(
+                "a job with this key is stored, and this build cannot read it ({why}): whether it is the same job is not known, and \
+                 nothing was accepted; {}",
+                then(why)
+            ));
             Err(members.into_iter().fold(problem, |problem, (name, value)| problem.with(&name, value)))
         }
         Outcome::Conflict { first } => {

@@ -5,7 +5,7 @@ use axum::extract::State;
 use axum::http::Uri;
 use bursar_domain::{AccountName, NotificationView};
 use bursar_gateways::masked;
-use bursar_store::Shelf;
+use bursar_store::NotificationFilter;
 use serde_json::{Value, json};
 
 use crate::app::{App, Shared};
@@ -26,9 +26,9 @@ const MAX_NUMBER: u64 = (1 << 53) - 1;
 pub(super) async fn list(who: Allowed<Read>, State(app): State<Shared>, uri: Uri) -> Result<Json<Value>, Problem> {
     let mut query = Query::of(&uri);
     let account = query.take("account", |name| Ok(name.to_owned()));
-    let shelf = query.take("held", |text| match text {
-        "true" => Ok(Shelf::Held),
-        "false" => Ok(Shelf::Read),
+    let filter = query.take("held", |text| match text {
+        "true" => Ok(NotificationFilter::Held),
+        "false" => Ok(NotificationFilter::Read),
         _ => Err("must be true or false".to_owned()),
     });
     let before = query.take("before", number);
@@ -42,7 +42,7 @@ pub(super) async fn list(who: Allowed<Read>, State(app): State<Shared>, uri: Uri
         None => only(&app, &who.bearer)?,
     };
     let limit = limit.unwrap_or(MAX_PAGE);
-    let page = app.store.notifications(&account, shelf.unwrap_or_default(), before, limit).await?;
+    let page = app.store.notifications(&account, filter.unwrap_or_default(), before, limit).await?;
     let next = page.last().filter(|_| page.len() == limit).map(|last| last.id);
     let shown: Vec<NotificationView> = page.into_iter().map(|view| shown(who.bearer.role, view)).collect();
     Ok(Json(json!({"notifications": shown, "next": next})))
@@ -57,7 +57,7 @@ pub(super) async fn one(
 ) -> Result<Json<Value>, Problem> {
     let NotificationName { account, number } = &name;
     let view = app.store.notification(account, *number).await?.ok_or_else(|| name.unknown())?;
-    let callbacks = app.store.notification_log(account, *number).await?;
+    let callbacks = app.store.notification_history(account, *number).await?;
     Ok(Json(json!({"notification": shown(who.bearer.role, view), "callbacks": callbacks})))
 }
 

@@ -173,7 +173,19 @@ impl Store {
     /// # Errors
     /// [`StoreError`]: repeat.
     pub async fn ready_deliveries(&self, until: Millis) -> Result<(Vec<Ready<Origin>>, bool), StoreError> {
-        self.ready_in("ready_deliveries", until).await
+        self.ready_deliveries_behind(until, 0).await
+    }
+
+    /// The same without the first ones of each partition.
+    ///
+    /// # Errors
+    /// [`StoreError`]: repeat.
+    pub async fn ready_deliveries_behind(
+        &self,
+        until: Millis,
+        passed_over: usize,
+    ) -> Result<(Vec<Ready<Origin>>, bool), StoreError> {
+        self.ready_in("ready_deliveries", until, passed_over).await
     }
 
     /// Subscribes to the channel that names queues with something to deliver, on a connection of its own.

@@ -81,7 +81,7 @@ impl Event {
         self.fields.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
     }
 
-    /// The job that it is about, if it is about one.
+    /// The key of the job that it is about, if it is about one.
     #[must_use]
     pub fn key(&self) -> Option<Key> {
         self.field("key")?.parse().ok()
@@ -111,10 +111,10 @@ pub struct EventWatch {
 pub(crate) type Entry = (String, Vec<(Vec<u8>, Vec<u8>)>);
 
 impl Store {
-    /// The partition whose stream has a queue's events.
+    /// The partition whose stream has the events of a queue, or of an account's notifications.
     #[must_use]
-    pub fn partition_of(&self, lane: &Lane) -> u16 {
-        self.queues.partition_of(lane)
+    pub fn partition_of(&self, queue: &impl std::fmt::Display) -> u16 {
+        self.queues.partition_of(queue)
     }
 
     /// All partitions.
@@ -266,8 +266,7 @@ mod tests {
 
     #[test]
     fn an_entry_is_one_event_for_each_job_or_one_of_the_queue() {
-        let events =
-            events_of(7, entry(&["queue", "main/transfer", "failed", "A B", "pending", "C"])).unwrap();
+        let events = events_of(7, entry(&["queue", "main/transfer", "failed", "A B", "pending", "C"])).unwrap();
         let told: Vec<_> = events.iter().map(|event| (event.id.to_string(), event.key(), event.state())).collect();
         let key = |text: &str| text.parse().ok();
         assert_eq!(
@@ -283,6 +282,10 @@ mod tests {
         let paused =
             events_of(7, entry(&["queue", "main/transfer", "event", "paused", "reason", &reason])).unwrap().remove(0);
         assert_eq!((paused.field("event"), paused.reason()), (Some("paused"), Some(Reason::LostWrites)));
+        let given_up =
+            events_of(7, entry(&["queue", "main/transfer", "event", "webhook_given_up", "key", "A"])).unwrap();
+        assert_eq!(given_up.len(), 1);
+        assert_eq!((given_up[0].field("event"), given_up[0].key()), (Some("webhook_given_up"), key("A")));
     }
 
     #[test]

@@ -39,7 +39,7 @@
 //! | `held_record:QUEUE:METHOD:SHA256` | string | the same for what is held |
 //! | `last_notification:QUEUE` | string | the last number |
 
-use bursar_domain::{Key, Lane};
+use bursar_domain::Key;
 use sha2::{Digest, Sha256};
 
 /// Partitions of a new Redis.
@@ -82,8 +82,8 @@ impl JobKeys {
         QueueKeys { base: self.base(partition(&queue, self.partitions)), queue }
     }
 
-    pub(crate) fn partition_of(&self, lane: &Lane) -> u16 {
-        partition(&lane.to_string(), self.partitions)
+    pub(crate) fn partition_of(&self, queue: &impl std::fmt::Display) -> u16 {
+        partition(&queue.to_string(), self.partitions)
     }
 
     pub(crate) fn base(&self, partition: u16) -> String {

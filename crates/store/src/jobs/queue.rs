@@ -109,7 +109,7 @@ impl Store {
     /// # Errors
     /// [`StoreError`]: repeat.
     pub async fn ready_behind(&self, until: Millis, passed_over: usize) -> Result<(Vec<Ready>, bool), StoreError> {
-        self.ready_part("ready", until, passed_over).await
+        self.ready_in("ready", until, passed_over).await
     }
 
     /// Has those of these queues looked at in which something has been due for a while and that are not called ready by now. Returns those
@@ -162,14 +162,6 @@ impl Store {
 
     /// The same by another set of the partitions.
     pub(crate) async fn ready_in<T: FromStr>(
-        &self,
-        set: &str,
-        until: Millis,
-    ) -> Result<(Vec<Ready<T>>, bool), StoreError> {
-        self.ready_part(set, until, 0).await
-    }
-
-    async fn ready_part<T: FromStr>(
         &self,
         set: &str,
         until: Millis,

@@ -249,6 +249,30 @@ pub(crate) fn lossy(bytes: Vec<u8>) -> String {
     String::from_utf8(bytes).unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned())
 }
 
+impl StoredAs {
+    /// The job's key.
+    #[must_use]
+    pub fn key(&self) -> &Key {
+        match self {
+            Self::Job(job) => &job.key,
+            Self::Unreadable { key, .. } => key,
+        }
+    }
+
+    /// The job, for a caller that can do nothing without it.
+    ///
+    /// # Errors
+    /// [`StoreError::Unreadable`] that names the job of this queue.
+    pub fn readable(self, lane: &Lane) -> Result<JobRecord, StoreError> {
+        match self {
+            Self::Job(job) => Ok(*job),
+            Self::Unreadable { key, why } => {
+                Err(StoreError::Unreadable { what: format!("job {key} in {lane}"), detail: why.to_string() })
+            }
+        }
+    }
+}
+
 impl JobRecord {
     /// Whether it waits for a call.
     const fn waits(&self) -> bool {

@@ -12,7 +12,7 @@ use serde_json::{Map, Value};
 pub const RECORD_VERSION: u32 = 2;
 
 /// Events that a record holds; older ones are moved to `history:QUEUE:KEY`.
-pub(crate) const INLINE_EVENTS: usize = 8;
+pub const INLINE_EVENTS: usize = 8;
 
 /// Bytes of the content's hash that a tombstone keeps.
 pub(crate) const TOMBSTONE_HASH_BYTES: usize = 16;
@@ -102,7 +102,7 @@ pub(crate) struct StoredJob {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Unreadable {
     /// A newer build wrote it: it is left for one.
-    #[error("its version is {v}, and this build reads up to {RECORD_VERSION}")]
+    #[error("written by a newer build: its version is {v}, and this build reads up to {RECORD_VERSION}")]
     Newer {
         /// The record's version.
         v: u32,

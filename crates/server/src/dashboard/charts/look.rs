@@ -1,13 +1,14 @@
-//! What the charts are drawn from: exact counts of what ended when, and the logs of some jobs, chosen so that every part of the
+//! What the charts are drawn from: exact counts of what ended when, and the records of some jobs, chosen so that every part of the
 //! time and everything that is going wrong just now has its share.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use bursar_domain::{Answer, Call, HistoryEvent, Key, Lane, Millis, Response, State, Subject};
-use bursar_store::{Event, Recent, Stretch};
+use bursar_domain::{Answer, Call, HistoryEvent, Key, Lane, Millis, Response, State};
+use bursar_store::{Event, INLINE_EVENTS, JobRecord, Recent, StoredAs, Stretch};
 
 use crate::app::App;
+use crate::dashboard::amounts::amount;
 use crate::dashboard::fragments::millis;
 use crate::problem::Problem;
 
@@ -20,11 +21,11 @@ const ENDED: usize = 600;
 const EVENTS: usize = 400;
 const WAITING: usize = 100;
 
-/// Lines of each job's log, the newest.
-pub(super) const LINES: usize = 20;
+/// Events of each job's history, the newest: those that its record holds.
+pub(super) const LINES: usize = INLINE_EVENTS;
 
-/// Logs that are read in one step: about a millisecond of Redis.
-const LOGS_AT_ONCE: usize = 100;
+/// Records that are read in one step: about a millisecond of Redis.
+const RECORDS_AT_ONCE: usize = 100;
 
 /// What was looked at.
 pub(super) struct Seen {
@@ -37,7 +38,7 @@ pub(super) struct Seen {
     pub(super) ends_looked_at: u64,
     /// What they moved, in fen, by the word of their state.
     pub(super) amounts: BTreeMap<&'static str, u128>,
-    /// Jobs whose logs were read.
+    /// Jobs whose records were read.
     pub(super) jobs: usize,
     pub(super) calls: Vec<Told>,
 }
@@ -103,14 +104,13 @@ pub(super) async fn look(app: &App, lanes: &[&Lane], over: Duration) -> Result<S
         calls: Vec::new(),
     };
     let share = |budget: usize| (budget / lanes.len().max(1)).max(1);
+    let names: Vec<Lane> = lanes.iter().copied().cloned().collect();
+    let Recent { now, events } = app.store.recent_events(&names, share(EVENTS)).await?;
+    // What ends in this very millisecond belongs to it.
+    seen.now = now.plus(Duration::from_millis(1));
+    seen.since = Millis(seen.now.0.saturating_sub(millis(over)));
     let mut found = Vec::with_capacity(lanes.len());
-    for lane in lanes {
-        let Recent { now, events } = app.store.recent_events(lane, share(EVENTS)).await?;
-        if seen.now == Millis(0) {
-            // One end for all lanes; what ends in this very millisecond belongs to it.
-            seen.now = now.plus(Duration::from_millis(1));
-            seen.since = Millis(seen.now.0.saturating_sub(millis(over)));
-        }
+    for (lane, events) in lanes.iter().zip(events) {
         found.push((*lane, events, app.store.stretches(lane, seen.since, step, COLUMNS, ENDED / 2).await?));
     }
     // Those of which there is less first: what they leave is for the others.
@@ -120,48 +120,47 @@ pub(super) async fn look(app: &App, lanes: &[&Lane], over: Duration) -> Result<S
         let chosen = chosen(&stretches, (left / others.max(1)).max(1));
         left = left.saturating_sub(chosen.iter().map(Vec::len).sum());
         others = others.saturating_sub(1);
-        ends(app, lane, &stretches, &chosen, &mut seen).await?;
         let waiting = app.store.waiting(lane, share(WAITING)).await?;
         let named = events.iter().filter_map(Event::key);
-        let keys: BTreeSet<Key> = chosen.into_iter().flatten().chain(waiting).chain(named).collect();
-        calls(app, lane, &keys.into_iter().collect::<Vec<_>>(), &mut seen).await?;
+        let keys: BTreeSet<Key> = chosen.iter().flatten().cloned().chain(waiting).chain(named).collect();
+        let jobs = records(app, lane, &keys.into_iter().collect::<Vec<_>>()).await?;
+        ends(&stretches, &chosen, &jobs, &mut seen);
+        calls(&jobs, &mut seen);
     }
     Ok(seen)
 }
 
-/// Reads the calls of these jobs that were made in that time.
-async fn calls(app: &App, lane: &Lane, keys: &[Key], seen: &mut Seen) -> Result<(), Problem> {
-    seen.jobs += keys.len();
-    let since = seen.since;
-    for keys in keys.chunks(LOGS_AT_ONCE) {
-        let logs = app.store.recent_history(lane, keys, LINES).await?;
-        seen.calls.extend(logs.iter().flatten().filter_map(told).filter(|told| told.at >= since));
+/// The jobs by these keys, without those that cannot be read.
+async fn records(app: &App, lane: &Lane, keys: &[Key]) -> Result<BTreeMap<Key, JobRecord>, Problem> {
+    let mut jobs = BTreeMap::new();
+    for keys in keys.chunks(RECORDS_AT_ONCE) {
+        for job in app.store.jobs(lane, keys).await? {
+            if let StoredAs::Job(job) = job {
+                jobs.insert(job.key.clone(), *job);
+            }
+        }
     }
-    Ok(())
+    Ok(jobs)
+}
+
+/// The calls of these jobs that were made in that time.
+fn calls(jobs: &BTreeMap<Key, JobRecord>, seen: &mut Seen) {
+    seen.jobs += jobs.len();
+    let since = seen.since;
+    let told = jobs.values().flat_map(|job| &job.recent).filter_map(told);
+    seen.calls.extend(told.filter(|told| told.at >= since));
 }
 
 /// Counts the ends of each stretch, each by its state; where not all were looked at, by the shares of those that were.
-async fn ends(
-    app: &App,
-    lane: &Lane,
-    stretches: &[Stretch],
-    chosen: &[Vec<Key>],
-    seen: &mut Seen,
-) -> Result<(), Problem> {
-    let keys: Vec<Key> = chosen.iter().flatten().cloned().collect();
-    let states: BTreeMap<Key, State> =
-        app.store.jobs(lane, &keys).await?.into_iter().map(|record| (record.key, record.state)).collect();
-    let contents = app.store.contents(lane, &keys).await?;
-    for (key, content) in keys.iter().zip(contents) {
-        let Some(state) = states.get(key).filter(|state| state.is_terminal()) else { continue };
+fn ends(stretches: &[Stretch], chosen: &[Vec<Key>], jobs: &BTreeMap<Key, JobRecord>, seen: &mut Seen) {
+    for job in chosen.iter().flatten().filter_map(|key| jobs.get(key)).filter(|job| job.state.is_terminal()) {
         seen.ends_looked_at += 1;
-        let amount = content.and_then(|content| Subject::of(lane.kind, &content).amount);
-        if let Some(fen) = amount.and_then(|amount| u128::try_from(amount.get()).ok()) {
-            *seen.amounts.entry(state.as_str()).or_default() += fen;
+        if let Some(fen) = amount(job).and_then(|amount| u128::try_from(amount.get()).ok()) {
+            *seen.amounts.entry(job.state.as_str()).or_default() += fen;
         }
     }
     for ((column, stretch), keys) in seen.columns.iter_mut().zip(stretches).zip(chosen) {
-        let ends: Vec<State> = keys.iter().filter_map(|key| states.get(key)).copied().collect();
+        let ends: Vec<State> = keys.iter().filter_map(|key| jobs.get(key)).map(|job| job.state).collect();
         let count = |state: State| u64::try_from(ends.iter().filter(|end| **end == state).count()).unwrap_or_default();
         let terminal: Vec<State> = State::ALL.into_iter().filter(|state| state.is_terminal()).collect();
         let found: Vec<u64> = terminal.iter().map(|state| count(*state)).collect();
@@ -170,7 +169,6 @@ async fn ends(
         }
         column.add(State::NeedsReview, stretch.in_review);
     }
-    Ok(())
 }
 
 /// As many ended jobs as the budget allows, from each stretch as many as from any other, if it has them; spread over it.

@@ -45,7 +45,8 @@ impl Store {
         let mut statuses = Vec::with_capacity(origins.len());
         for origins in origins.chunks(AT_ONCE) {
             let due = |origin| self.queues.of(origin).set("due_deliveries");
-            let (waiting, now) = self.many("ZCARD", origins.iter().map(|origin| Cmd::zcard(due(origin))).collect()).await?;
+            let (waiting, now) =
+                self.many("ZCARD", origins.iter().map(|origin| Cmd::zcard(due(origin))).collect()).await?;
             for waiting in &waiting {
                 let waiting = from_reply("ZCARD", Some(waiting))?;
                 statuses.push(DeliveryStatus { waiting, next_due: None, first_tried: None, now });
