@@ -82,6 +82,7 @@ end
 local function next_call() return math.ceil((arrival - burst + interval) / 1000) end
 if allowance == 0 then return nothing(settle_ready(next_call())) end
 local room = math.min(slots, allowance)
+if room == 0 then return nothing(settle_ready(0)) end
 
 -- What has come due since gets its rank.
 local RANKED_AT_ONCE = 512
