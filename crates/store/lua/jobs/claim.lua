@@ -10,8 +10,8 @@
 --       any), then for each group that has a weight: the group with a space before it, what a unit of its work adds to its rank
 -- Returns {now (ms), next due (ms, -1 = nothing waits that this worker may claim), fence, 'ok' | 'lost_writes' | 'other_gateway', era, the
 --         era that a person answered for, when that was (ms), keys that too many workers were lost with, jobs, 1 if sends are due that were
---         left, else 0}; each job is four of `jobs`: its key, its claim (false = the call's own, with nothing before it), since when it was due (ms, false =
---         not known), its record (false = there is none)
+--         left, else 0}; each job is four of `jobs`: its key, its claim (false = the call's own, with nothing before it), since when it was
+--         due (ms, false = not known), its record (false = there is none)
 -- shared: whole.lua
 -- shared: names.lua
 -- shared: ready.lua

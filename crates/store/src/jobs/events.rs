@@ -266,8 +266,7 @@ mod tests {
 
     #[test]
     fn an_entry_is_one_event_for_each_job_or_one_of_the_queue() {
-        let events =
-            events_of(7, entry(&["queue", "main/transfer", "failed", "A B", "pending", "C"])).unwrap();
+        let events = events_of(7, entry(&["queue", "main/transfer", "failed", "A B", "pending", "C"])).unwrap();
         let told: Vec<_> = events.iter().map(|event| (event.id.to_string(), event.key(), event.state())).collect();
         let key = |text: &str| text.parse().ok();
         assert_eq!(
