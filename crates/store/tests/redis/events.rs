@@ -75,7 +75,7 @@ async fn one_commit_s_changes_are_told_one_by_one_from_any_place_on() {
     assert_eq!(told, changed, "each once, in the order of the commit");
     assert_eq!(scene.store.newest_events(&[partition]).await.unwrap(), place);
     let mut seen = Vec::new();
-    while seen.len() < 40 {
+    while seen.len() < 100 {
         seen.extend(watch.next().await.unwrap());
     }
     assert_eq!(keys(&seen), changed);
