@@ -77,7 +77,7 @@ impl Store {
             Err(error) if is_right(&error) => {} // the preflight refuses what nobody can tell
             Err(error) => return Err(StoreError::of("submit", error)),
         }
-        self.write_layout(&connection).await?;
+        self.write_layout("submit", &connection).await?;
         let mut command = redis::cmd("ZADD");
         command.arg(self.keys.lanes()).arg("NX");
         for lane in lanes {
@@ -98,7 +98,7 @@ impl Store {
             return Ok(());
         }
         let now = self.now().await?;
-        self.write_layout(&self.connection()).await?;
+        self.write_layout("ZADD", &self.connection()).await?;
         for lanes in lanes.chunks(NAMED_AT_ONCE) {
             let mut command = redis::cmd("ZADD");
             command.arg(self.keys.lanes());
@@ -112,12 +112,12 @@ impl Store {
     }
 
     /// A queue's name is written only where the layout is this build's.
-    async fn write_layout(&self, connection: &Connection) -> Result<(), StoreError> {
+    async fn write_layout(&self, command: &'static str, connection: &Connection) -> Result<(), StoreError> {
         let mut pipeline = Pipeline::new();
         let name = self.keys.layout();
         pipeline.cmd("SET").arg(&name).arg(self.layout_text()).arg("NX").ignore().get(&name);
         let found: redis::RedisResult<(String,)> = pipeline.query_async(&mut connection.clone()).await;
-        self.has_layout(&found.map_err(|source| StoreError::of("SET", source))?.0)
+        self.has_layout(&found.map_err(|source| StoreError::of(command, source))?.0)
     }
 
     /// Every lane that a job was submitted to, or that a worker has served, under this prefix.

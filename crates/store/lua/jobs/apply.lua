@@ -13,8 +13,8 @@
 --       m how many words follow, then those: a letter with a text behind it, 'q' what the quarantine says, 'h' a line for the history's
 --       list, 'b' the key of another job that has a business key ('' = none has, and the job has it now), a space and that business key,
 --       which is a guard like the record, 'n' and 'f' what a response is known by, unless it is another's, and no longer is, 'e' an event of
---       this name to publish, 'p' why the queue is paused from now on, 'w' a webhook event before the one above, 't' what was tried of the first one, 'd' deletes whatever else is
---       kept of the job, 'x' the record too, with its business keys, each 'u'
+--       this name to publish, 'p' why the queue is paused from now on, 'w' a webhook event before the one above, 't' what was tried of the
+--       first one, 'd' deletes whatever else is kept of the job, 'x' the record too, with its business keys, each 'u'
 -- Returns in turns the number of a write that was not made, counted from 1, and the reason: {'changed', claim, record} as they are ('' =
 --         none) | {'owned', key of the job that the response is known by} | 'paused' | 'repeated' (this very call has the job twice:
 --         nothing was done for the second)
@@ -104,9 +104,7 @@ local function further(key, at, count)
     elseif letter == 'f' then forgotten[#forgotten + 1] = word
     elseif letter == 'e' then published[#published + 1] = { 'queue', queue, 'event', word, 'key', key }
     elseif letter == 'p' then
-      if redis.pcall('HSETNX', KEYS[2], 'paused', word) == 1 then
-        published[#published + 1] = { 'queue', queue, 'event', 'paused', 'reason', word }
-      end
+      if redis.pcall('HSETNX', KEYS[2], 'paused', word) == 1 then published[#published + 1] = { 'queue', queue, 'event', 'paused', 'reason', word } end
     elseif letter == 'q' then redis.call('HSET', queue_key(is_delivery and 'delivery_quarantine' or 'quarantine'), key, word)
     elseif letter == 'd' then
       for _, name in ipairs({ 'history', 'delivery', 'outbox' }) do deleted[#deleted + 1] = queue_key(name) .. ':' .. key end
@@ -197,6 +195,7 @@ if #entries > 0 then redis.call('HSET', claims_name, unpack(entries)) end
 for set, members in pairs(going) do
   if #members > 0 then redis.call('ZADD', queue_key(set), unpack(members)) end
 end
+if soonest < math.huge then bring_forward(whole(soonest), is_delivery and 'ready_deliveries' or 'ready') end
 if #done > 0 then redis.call('ZADD', queue_key('done'), 'NX', unpack(done)) end
 for set, members in pairs(leaving) do
   if #members > 0 then redis.call('ZREM', queue_key(set), unpack(members)) end
@@ -211,8 +210,5 @@ for state, of_state in pairs(came) do
   end
 end
 for _, words in ipairs(published) do redis.call('XADD', base .. 'events', 'MAXLEN', '~', ARGV[4], '*', unpack(words)) end
-if soonest < math.huge then
-  bring_forward(whole(soonest), is_delivery and 'ready_deliveries' or 'ready')
-  if soonest <= now then redis.pcall('PUBLISH', is_delivery and ARGV[3] or ARGV[2], queue) end
-end
+if soonest <= now then redis.pcall('PUBLISH', is_delivery and ARGV[3] or ARGV[2], queue) end
 return answers

@@ -10,8 +10,8 @@
 --       any), then for each group that has a weight: the group with a space before it, what a unit of its work adds to its rank
 -- Returns {now (ms), next due (ms, -1 = nothing waits that this worker may claim), fence, 'ok' | 'lost_writes' | 'other_gateway', era, the
 --         era that a person answered for, when that was (ms), keys that too many workers were lost with, jobs, 1 if sends are due that were
---         left, else 0}; each job is four of `jobs`: its key, its claim (false = the call's own, with nothing before it), since when it was due (ms, false =
---         not known), its record (false = there is none)
+--         left, else 0}; each job is four of `jobs`: its key, its claim (false = the call's own, with nothing before it), since when it was
+--         due (ms, false = not known), its record (false = there is none)
 -- shared: whole.lua
 -- shared: names.lua
 -- shared: ready.lua
@@ -82,6 +82,7 @@ end
 local function next_call() return math.ceil((arrival - burst + interval) / 1000) end
 if allowance == 0 then return nothing(settle_ready(next_call())) end
 local room = math.min(slots, allowance)
+if room == 0 then return nothing(settle_ready(0)) end
 
 -- What has come due since gets its rank.
 local RANKED_AT_ONCE = 512

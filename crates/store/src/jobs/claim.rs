@@ -328,6 +328,11 @@ fn job(
     let damaged = |what: &str| Unreadable::Damaged(what.to_owned());
     let record = StoredJob::read(record.ok_or_else(|| damaged("there is no record"))?)?;
     let claim = ClaimEntry::read(claim_text).ok_or_else(|| damaged("its claim cannot be read"))?;
+    // Only an error halfway through a script leaves such a job among what is due to be sent.
+    let is_sendable = matches!(record.state, State::Queued | State::InDoubt | State::Pending);
+    if claim.call == Call::Send && !is_sendable {
+        return Err(damaged(&format!("it was due to be sent, and is {}", record.state)));
+    }
     let (created, run_at, never_claimed) = (record.created_at, record.run_at, record.last_claim.is_empty());
     let stored_state = record.state;
     let is_forgotten = record.state == State::Queued && record.era < era.number;

@@ -165,7 +165,7 @@ impl Commit {
         record.reason = reason;
         self.remember(&mut record, claim);
         // A late response knows more than this call: the job is looked at once more, with it.
-        for late in &claim.late {
+        for late in claim.late.iter().chain(claim.lost_other_content(&was.last_claim)) {
             if is_mismatch || !is_open(record.state) {
                 record.learn(if late.other_content { &[] } else { &late.trade_nos });
             } else if record.heed(late) {
@@ -408,7 +408,16 @@ impl Commit {
         }
         let mut record = stored.clone();
         let again = response.as_ref().is_some_and(|response| record.heed(response));
-        // A send that Redis has forgotten: it is counted, and waits count from the latest moment at which it can have been.
+        // Sends that Redis has forgotten, and this claim's worker knew of: they are counted, and deadlines and waits have a beginning.
+        let knew = &self.ends.found.record;
+        if again && was_lost && record.sends < knew.sends && record.has_hash(&knew.hash.0) {
+            record.sends = knew.sends;
+            record.resends = record.resends.max(knew.resends);
+            let first = [record.first_sent_at, knew.first_sent_at];
+            record.first_sent_at = first.into_iter().flatten().min();
+            record.last_sent_at = record.last_sent_at.max(knew.last_sent_at);
+        }
+        // Its own send, too: waits count from the latest moment at which it can have been.
         if again && self.is_send() && (record.last_sent_at.is_none() || was_lost) {
             let state = std::mem::replace(&mut record.state, stored.state);
             record.count_send(self.decided, false);

@@ -266,8 +266,7 @@ mod tests {
 
     #[test]
     fn an_entry_is_one_event_for_each_job_or_one_of_the_queue() {
-        let events =
-            events_of(7, entry(&["queue", "main/transfer", "failed", "A B", "pending", "C"])).unwrap();
+        let events = events_of(7, entry(&["queue", "main/transfer", "failed", "A B", "pending", "C"])).unwrap();
         let told: Vec<_> = events.iter().map(|event| (event.id.to_string(), event.key(), event.state())).collect();
         let key = |text: &str| text.parse().ok();
         assert_eq!(
@@ -283,7 +282,8 @@ mod tests {
         let paused =
             events_of(7, entry(&["queue", "main/transfer", "event", "paused", "reason", &reason])).unwrap().remove(0);
         assert_eq!((paused.field("event"), paused.reason()), (Some("paused"), Some(Reason::LostWrites)));
-        let given_up = events_of(7, entry(&["queue", "main/transfer", "event", "webhook_given_up", "key", "A"])).unwrap();
+        let given_up =
+            events_of(7, entry(&["queue", "main/transfer", "event", "webhook_given_up", "key", "A"])).unwrap();
         assert_eq!(given_up.len(), 1);
         assert_eq!((given_up[0].field("event"), given_up[0].key()), (Some("webhook_given_up"), key("A")));
     }

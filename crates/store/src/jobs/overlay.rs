@@ -84,6 +84,18 @@ impl ClaimEntry {
         self.token == token || self.after.as_ref().is_some_and(|after| after.knows(token))
     }
 
+    /// What was said of other content while claims stood that were lost since the record's last one ended: whatever follows from this claim,
+    /// a person must look.
+    pub(crate) fn lost_other_content(&self, last_claim: &str) -> Vec<&LateResponse> {
+        let mut found = Vec::new();
+        let mut lost = self.after.as_deref();
+        while let Some(claim) = lost.filter(|claim| claim.token != last_claim) {
+            found.extend(claim.late.iter().filter(|late| late.other_content));
+            lost = claim.after.as_deref();
+        }
+        found
+    }
+
     fn event(&self, at: Millis) -> ClaimEvent {
         ClaimEvent { at, fence: self.fence, worker: self.worker().to_owned(), ..ClaimEvent::default() }
     }
@@ -121,7 +133,7 @@ impl StoredJob {
         self.lose_before(lost);
         self.fence = lost.fence;
         self.claims_lost = self.claims_lost.saturating_add(1);
-        if lost.call == Call::Send {
+        if lost.call == Call::Send && !self.has_ended() {
             self.count_send(lost.at, true);
             self.state = State::InDoubt;
             self.updated_at = Some(lost.at);
@@ -131,6 +143,11 @@ impl StoredJob {
         for late in &lost.late {
             self.heed(late);
         }
+    }
+
+    /// Whether it has ended: then a claim to send it was no send, for no worker is given one of such a job.
+    const fn has_ended(&self) -> bool {
+        !is_open(self.state)
     }
 
     /// Counts a send that was made, or may have been, at that time.
@@ -189,7 +206,7 @@ impl StoredJob {
         let Some(claim) = claim else { return self.in_era(era) };
         let mut seen = self.found_by(claim, era);
         seen.fence = claim.fence;
-        if claim.call == Call::Send {
+        if claim.call == Call::Send && !seen.has_ended() {
             seen.count_send(claim.at, true);
             seen.state = State::InDoubt;
             seen.updated_at = Some(claim.at);
@@ -283,6 +300,17 @@ mod tests {
         let claim = after(entry("b/2", Call::Ask, 4, 30), entry("a/1", Call::Send, 3, 20));
         assert_eq!(ended.clone().found_by(&claim, ERA), ended);
         assert!(ended.standing(Some(claim)).is_some());
+    }
+
+    #[test]
+    fn a_claim_to_send_what_has_ended_was_no_send() {
+        for state in [State::Succeeded, State::Failed, State::Refunded, State::Cancelled] {
+            let ended = StoredJob { state, sends: 1, ..queued() };
+            let seen = ended.clone().seen_under(Some(&entry("w/1", Call::Send, 3, 20)), ERA);
+            assert_eq!((seen.state, seen.sends, seen.history.len()), (state, 1, 0));
+            let found = ended.found_by(&after(entry("w/2", Call::Ask, 4, 30), entry("w/1", Call::Send, 3, 20)), ERA);
+            assert_eq!((found.state, found.sends, found.claims_lost), (state, 1, 1));
+        }
     }
 
     #[test]

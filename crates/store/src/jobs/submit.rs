@@ -101,7 +101,8 @@ impl Store {
             for pair in replies.get(1..).unwrap_or_default().chunks(2) {
                 let number: usize = from_reply("submit", pair.first())?;
                 let place = number.wrapping_sub(1);
-                if let (Some(answer), Some(new), Some(what)) = (answered.get_mut(place), batch.get(place), pair.get(1)) {
+                if let (Some(answer), Some(new), Some(what)) = (answered.get_mut(place), batch.get(place), pair.get(1))
+                {
                     *answer = submission(new.job, what, era)?;
                 }
             }

@@ -1,10 +1,10 @@
 //! What became of a claim is recorded once, under the claim that it ends.
 
-use bursar_domain::{Answer, Due, Millis, Reason, State};
+use bursar_domain::{Answer, Call, Due, GatewayText, HistoryEvent, Millis, Operation, Reason, State};
 use bursar_store::{Commit, Committed, ResponseKnownBy};
 use serde_json::json;
 
-use crate::scene::{LATER, SKIPPED, Scene, answered, known_by, parse, then, transfer_json};
+use crate::scene::{LATER, OPERATOR, SKIPPED, Scene, answered, known_by, parse, then, transfer_json};
 
 #[tokio::test]
 async fn a_finished_job_tells_all_that_happened_in_its_own_record() {
@@ -148,4 +148,288 @@ async fn a_producer_is_told_in_the_same_step_and_once() {
     assert_eq!((&event["sequence"], &event["state"], &event["sends"]), (&json!(1), &json!("succeeded"), &json!(1)));
     let due: Option<f64> = scene.command(&["ZSCORE", &scene.name("due_deliveries"), "K1"]).await;
     assert!(due.is_some());
+}
+
+#[tokio::test]
+async fn a_commit_repeated_after_a_lost_reply_changes_and_records_nothing_twice() {
+    let scene = Scene::new().await;
+    scene.submit(&["k1"]).await;
+    let claimed = scene.claim_one("w").await;
+    let commit = answered(&claimed, Answer::Accepted, State::Pending, Due::Ask(LATER));
+    assert_eq!(scene.commit(&commit).await, Committed::Done);
+    let before = (scene.text("k1").await, scene.events().await);
+    for _ in 0..3 {
+        assert_eq!(scene.commit(&commit).await, Committed::Again);
+    }
+    assert_eq!((scene.text("k1").await, scene.events().await), before);
+}
+
+#[tokio::test]
+async fn numbers_and_status_are_kept_until_others_come_and_a_reason_ends_with_its_cause() {
+    let scene = Scene::new().await;
+    scene.submit(&["k1"]).await;
+    let first = scene.claim_one("w").await;
+    let reason = Some(Reason::LastResponse(GatewayText::new(None, Some("busy \"quotes\" 号"))));
+    let commit = Commit {
+        trade_nos: vec!["T1".into(), "T2".into()],
+        gateway_status: Some("n".into()),
+        reason: reason.clone(),
+        ..then(&first, State::Pending, Due::Ask(Millis(1)))
+    };
+    scene.commit(&commit).await;
+    let job = scene.job("k1").await;
+    assert_eq!(
+        (job.trade_nos.as_slice(), job.gateway_status.as_deref()),
+        (&["T1".to_owned(), "T2".into()][..], Some("n"))
+    );
+    assert_eq!(job.reason, reason);
+    let second = scene.claim_one("w").await;
+    assert_eq!((second.trade_nos.len(), &second.reason), (2, &reason), "its worker goes on with them");
+    let commit = Commit { trade_nos: vec!["T3".into()], ..then(&second, State::Pending, Due::Ask(Millis(1))) };
+    scene.commit(&commit).await;
+    let job = scene.job("k1").await;
+    assert_eq!((job.trade_nos.last().map(String::as_str), job.gateway_status.as_deref()), (Some("T3"), Some("n")));
+    assert_eq!((job.trade_nos.len(), job.reason), (3, None));
+}
+
+#[tokio::test]
+async fn a_configuration_fault_pauses_the_lane_once_and_a_repetition_does_not_undo_the_operators_resume() {
+    let scene = Scene::new().await;
+    scene.submit(&["k1", "k2"]).await;
+    let jobs = scene.claim("w", 2).await.jobs;
+    let fault = |said| Some(Reason::Misconfigured(GatewayText::new(None, Some(said))));
+    let pausing = |job, said| {
+        let mut commit = answered(job, Answer::ConfigFault, State::Queued, Due::Send(Millis(1)));
+        (commit.next.pause_lane, commit.reason) = (true, fault(said));
+        commit
+    };
+    let commit = pausing(&jobs[0], "no rights");
+    assert_eq!(scene.commit(&commit).await, Committed::Done);
+    let paused = async || scene.store.status(&scene.lane).await.unwrap().paused;
+    assert_eq!((paused().await, scene.events().await), (fault("no rights"), vec!["paused".to_owned()]));
+    assert_eq!(scene.commit(&pausing(&jobs[1], "another fault")).await, Committed::Done);
+    assert_eq!(paused().await, fault("no rights"), "the first reason stays");
+    assert_eq!(scene.events().await, ["paused"]);
+    assert_eq!(scene.claim("w", 5).await.jobs, [], "nothing is sent meanwhile");
+
+    let resume = OPERATOR.reason(bursar_domain::ActionKind::Resume);
+    scene.store.resume(&scene.lane, &resume).await.unwrap();
+    assert_eq!(scene.commit(&commit).await, Committed::Again);
+    assert_eq!(paused().await, None);
+}
+
+#[tokio::test]
+async fn a_batch_is_answered_in_order_and_each_job_by_itself() {
+    let scene = Scene::new().await;
+    scene.submit_many("k", 300).await;
+    let mut jobs = scene.claim("w", 256).await.jobs;
+    jobs.extend(scene.claim("w", 256).await.jobs);
+    scene.store.release(&scene.lane, &[&jobs[7]]).await.unwrap();
+    let other = scene.claim_one("v").await;
+    assert_eq!(other.key, jobs[7].key);
+    let commits: Vec<Commit> =
+        jobs.iter().map(|job| answered(job, Answer::Succeeded, State::Succeeded, Due::Never)).collect();
+    let committed = scene.store.commit(&scene.lane, &commits).await.unwrap();
+    assert_eq!(committed.len(), 300);
+    for (index, committed) in committed.iter().enumerate() {
+        assert_eq!(*committed, if index == 7 { Committed::Late } else { Committed::Done });
+    }
+    let again = scene.store.commit(&scene.lane, &commits).await.unwrap();
+    assert_eq!(again.iter().filter(|committed| **committed == Committed::Again).count(), 299);
+    assert_eq!(scene.store.status(&scene.lane).await.unwrap().done, 299);
+    assert_eq!(scene.store.commit(&scene.lane, &[]).await.unwrap(), []);
+}
+
+#[tokio::test]
+async fn queries_that_change_nothing_are_counted_but_after_a_while_no_longer_written() {
+    let scene = Scene::new().await;
+    scene.submit(&["k1"]).await;
+    scene.commit(&answered(&scene.claim_one("w").await, Answer::Accepted, State::Pending, Due::Ask(Millis(1)))).await;
+    for _ in 0..230 {
+        let claimed = scene.claim_one("w").await;
+        scene.commit(&answered(&claimed, Answer::Accepted, State::Pending, Due::Ask(Millis(1)))).await;
+    }
+    assert_eq!((scene.job("k1").await.queries, scene.story("k1").await.len()), (230, 1 + 200));
+    assert_eq!(scene.events().await, ["k1 pending"], "230 queries are one change");
+    let last = scene.claim_one("w").await;
+    assert_eq!(last.queries, 230);
+    scene.commit(&answered(&last, Answer::Succeeded, State::Succeeded, Due::Never)).await;
+    assert_eq!(scene.story("k1").await.len(), 1 + 200 + 1, "the last word is written however long it took");
+    assert_eq!(scene.events().await, ["k1 pending", "k1 succeeded"]);
+}
+
+#[tokio::test]
+async fn a_history_of_a_foreign_type_keeps_no_response_from_its_record_and_stops_nobody() {
+    let scene = Scene::new().await;
+    scene.submit(&["a", "bad", "c"]).await;
+    let _: () = scene.command(&["SET", &format!("{}:bad", scene.name("history")), "no list at all"]).await;
+    let _: () = scene.command(&["SET", &scene.name("responses"), "no hash"]).await;
+    for round in 0..12 {
+        let jobs = scene.claim("w", 3).await.jobs;
+        assert_eq!(jobs.len(), 3, "{round}");
+        let commits: Vec<Commit> = jobs
+            .iter()
+            .map(|job| Commit {
+                response: known_by(&format!("T{}", job.key)),
+                ..answered(job, Answer::Accepted, State::Pending, Due::Ask(Millis(1)))
+            })
+            .collect();
+        assert_eq!(scene.store.commit(&scene.lane, &commits).await.unwrap(), vec![Committed::Done; 3], "{round}");
+    }
+    assert_eq!(scene.job("bad").await.queries, 11);
+}
+
+#[tokio::test]
+async fn one_commit_twice_in_a_call_is_recorded_once() {
+    let scene = Scene::new().await;
+    scene.submit(&["k1"]).await;
+    let commit = answered(&scene.claim_one("w").await, Answer::Failed, State::Failed, Due::Never);
+    let committed = scene.store.commit(&scene.lane, &[commit.clone(), commit]).await.unwrap();
+    assert_eq!(committed, [Committed::Done, Committed::Again]);
+    assert_eq!((scene.story("k1").await.len(), scene.events().await), (1, vec!["k1 failed".to_owned()]));
+}
+
+#[tokio::test]
+async fn what_was_recorded_before_an_error_is_recorded_once_and_comes_due() {
+    let scene = Scene::new().await;
+    scene.submit(&["k1"]).await;
+    let commit = answered(&scene.claim_one("w").await, Answer::Succeeded, State::Succeeded, Due::Never);
+    let _: () = scene.command(&["SET", &scene.name("done"), "foreign"]).await;
+    scene.store.commit(&scene.lane, std::slice::from_ref(&commit)).await.unwrap_err();
+    let _: u64 = scene.command(&["DEL", &scene.name("done")]).await;
+    assert_eq!(scene.commit(&commit).await, Committed::Again);
+    assert_eq!((scene.state("k1").await, scene.story("k1").await.len()), (State::Succeeded, 1));
+    scene.set_due("due_queries", "k1", 1).await;
+    let claimed = scene.claim_one("w").await;
+    assert_eq!((claimed.call, claimed.state, claimed.claims_lost), (Call::Ask, State::Succeeded, 0));
+}
+
+#[tokio::test]
+async fn a_record_of_a_foreign_type_keeps_no_other_job_s_response_waiting() {
+    let scene = Scene::new().await;
+    scene.submit(&["bad", "good"]).await;
+    let jobs = scene.claim("w", 2).await.jobs;
+    let _: u64 = scene.command(&["DEL", &scene.job_name("bad")]).await;
+    let _: u64 = scene.command(&["RPUSH", &scene.job_name("bad"), "mine"]).await;
+    let _: u64 = scene.command(&["HDEL", &scene.name("claims"), "bad"]).await;
+    let commits: Vec<Commit> =
+        jobs.iter().map(|job| answered(job, Answer::Succeeded, State::Succeeded, Due::Never)).collect();
+    let committed = scene.store.commit(&scene.lane, &commits).await.unwrap();
+    assert_eq!(committed, [Committed::Late, Committed::Done]);
+    let kind: String = scene.command(&["TYPE", &scene.job_name("bad")]).await;
+    assert_eq!(kind, "list", "it is nobody's to write over");
+}
+
+#[tokio::test]
+async fn the_events_of_a_partition_are_bounded() {
+    let scene = Scene::new().await;
+    let script = redis::Script::new(
+        "for i = 1, 12000 do redis.call('XADD', KEYS[1], '*', 'queue', 'q', 'key', 'old', 'state', 'failed') end",
+    );
+    let stream = format!("{}events", scene.base());
+    script.key(&stream).invoke_async::<()>(&mut scene.raw()).await.unwrap();
+    scene.bring("k1", State::Succeeded).await;
+    let kept: u64 = scene.command(&["XLEN", &stream]).await;
+    assert!((10_000..10_200).contains(&kept), "{kept}");
+}
+
+#[tokio::test]
+async fn a_last_word_changed_by_the_gateway_keeps_the_day_of_the_first() {
+    let scene = Scene::new().await;
+    scene.bring("k1", State::Succeeded).await;
+    scene.set_due("done", "k1", 12_345).await;
+    scene.operate("k1", Operation::Ask).await;
+    let claimed = scene.claim_one("w").await;
+    assert_eq!((claimed.call, claimed.state), (Call::Ask, State::Succeeded));
+    scene.commit(&answered(&claimed, Answer::Refunded, State::Refunded, Due::Never)).await;
+    assert_eq!((scene.state("k1").await, scene.due("done", "k1").await), (State::Refunded, Some(12_345)));
+    assert_eq!(scene.sets("k1").await, ["done"]);
+}
+
+#[tokio::test]
+async fn a_commit_without_a_call_writes_no_event_and_events_in_any_script_stay_json() {
+    let scene = Scene::new().await;
+    scene.submit(&["k1"]).await;
+    let claimed = scene.claim_one("w").await;
+    let message = "余额不足 \"quoted\" \\ back\nline %s %d {}";
+    let mut commit = answered(&claimed, Answer::Failed, State::InDoubt, Due::Ask(Millis(1)));
+    if let Some(HistoryEvent::Response(response)) = &mut commit.event {
+        response.read.message = Some(message.into());
+    }
+    scene.commit(&commit).await;
+    assert_eq!(scene.record("k1").await["history"][0]["message"], message);
+    let second = scene.claim_one("w").await;
+    scene.commit(&then(&second, State::NeedsReview, Due::Never)).await;
+    assert_eq!(scene.story("k1").await.len(), 1);
+}
+
+#[tokio::test]
+async fn a_mismatch_is_a_person_s_whatever_was_decided_and_takes_nothing_of_the_other_s_words() {
+    let number = known_by("T1");
+    let request = Some(ResponseKnownBy::RequestId("R1".into()));
+    for id in [number, request] {
+        for (state, due) in [
+            (State::Failed, Due::Never),
+            (State::Succeeded, Due::Never),
+            (State::Pending, Due::Ask(Millis(1))),
+            (State::Queued, Due::Send(Millis(1))),
+            (State::InDoubt, Due::Send(Millis(1))),
+        ] {
+            let scene = Scene::new().await;
+            scene.submit(&["k1", "k2"]).await;
+            let jobs = scene.claim("w", 2).await.jobs;
+            let first =
+                Commit { response: id.clone(), ..answered(&jobs[0], Answer::Succeeded, State::Succeeded, Due::Never) };
+            assert_eq!(scene.commit(&first).await, Committed::Done);
+            let commit = Commit {
+                response: id.clone(),
+                trade_nos: vec!["T1".into()],
+                gateway_status: Some("0".into()),
+                resend: bursar_store::Resend::GivenBack,
+                ..answered(&jobs[1], Answer::Accepted, state, due)
+            };
+            assert_eq!(scene.commit(&commit).await, Committed::Mismatch, "{state}");
+            let job = scene.job("k2").await;
+            assert_eq!(
+                (job.state, job.sends, job.trade_nos.len(), &job.gateway_status),
+                (State::NeedsReview, 1, 0, &None)
+            );
+            assert_eq!(
+                (scene.sets("k2").await, scene.story("k2").await.len()),
+                (vec!["review"], 1),
+                "{state}: evidence"
+            );
+            assert_eq!(scene.state("k1").await, State::Succeeded);
+            assert_eq!(scene.commit(&commit).await, Committed::Again, "{state}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_a_late_or_repeated_commit_is_known_by_is_neither_taken_nor_judged() {
+    let scene = Scene::new().await;
+    scene.submit(&["k1"]).await;
+    let lost = scene.lose("slow").await;
+    let next = scene.claim_one("w").await;
+    let late = Commit { response: known_by("T2"), ..answered(&lost, Answer::Succeeded, State::Succeeded, Due::Never) };
+    assert_eq!(scene.commit(&late).await, Committed::Late);
+    let commit =
+        Commit { response: known_by("T2"), ..answered(&next, Answer::Succeeded, State::Succeeded, Due::Never) };
+    assert_eq!(scene.commit(&commit).await, Committed::Done, "a claim that is gone has named nothing");
+    assert_eq!(scene.commit(&commit).await, Committed::Again, "its reply was lost");
+}
+
+#[tokio::test]
+async fn what_has_ended_stays_ended_whoever_has_its_number() {
+    let scene = Scene::new().await;
+    scene.submit(&["k1", "k2"]).await;
+    let jobs = scene.claim("w", 2).await.jobs;
+    let known = |commit| Commit { response: known_by("T1"), ..commit };
+    scene.commit(&known(then(&jobs[0], State::Succeeded, Due::Never))).await;
+    scene.commit(&then(&jobs[1], State::Succeeded, Due::Never)).await;
+    scene.operate("k2", Operation::Ask).await;
+    let claimed = scene.claim_one("w").await;
+    let again = known(answered(&claimed, Answer::Succeeded, State::Succeeded, Due::Never));
+    assert_eq!(scene.commit(&again).await, Committed::Done);
+    assert_eq!(scene.state("k2").await, State::Succeeded);
 }

@@ -264,7 +264,7 @@ async fn giving_up_is_published_and_the_next_event_s_turn_comes() {
 }
 
 #[tokio::test]
-async fn a_job_with_a_waiting_event_keeps_its_detail() {
+async fn a_job_with_something_untold_keeps_its_detail() {
     let scene = Scene::new().await;
     reviewed(&scene, "k1").await;
     queried_and(&scene, "k1", State::Failed).await;

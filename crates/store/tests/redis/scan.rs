@@ -52,7 +52,7 @@ async fn every_job_is_met_once_although_thousands_have_one_and_the_same_time() {
 }
 
 #[tokio::test]
-async fn what_leaves_meanwhile_hides_nothing() {
+async fn no_ended_job_is_missed_while_older_ones_expire_and_new_ones_end() {
     let scene = Scene::new().await;
     end(&scene, "old", 600).await;
     for number in 0..600 {

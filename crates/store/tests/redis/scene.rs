@@ -5,8 +5,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use bursar_domain::{
-    AccountRules, Answer, Call, Due, FairBy, FairOrder, GatewayKind, HistoryEvent, Job, Key, Lane, Millis, Next,
-    OnAmbiguous, Operation, Response, ResponseEvidence, State,
+    AccountRules, ActionKind, Answer, Call, Due, FairBy, FairOrder, GatewayKind, HistoryEvent, Job, Key, Lane, Millis,
+    Next, OnAmbiguous, Operation, Reason, Response, ResponseEvidence, State,
 };
 use bursar_store::{
     Claim, Claimed, ClaimedJob, Commit, Committed, Evidence, Held, JobRecord, Known, Operated, Operator, Resend,
@@ -34,8 +34,8 @@ pub(crate) struct Scene {
     pub(crate) store: Store,
     pub(crate) lane: Lane,
     pub(crate) prefix: String,
-    raw: MultiplexedConnection,
-    number: AtomicU64,
+    pub(crate) raw: MultiplexedConnection,
+    pub(crate) number: AtomicU64,
 }
 
 impl Scene {
@@ -193,6 +193,11 @@ impl Scene {
         let _: u64 = self.command(&["ZADD", &self.name(set), "XX", &due.to_string(), member]).await;
     }
 
+    /// Lets a lease, or the time of a query, end now.
+    pub(crate) async fn let_come_due(&self, key: &str) {
+        self.set_due("due_queries", key, 1).await;
+    }
+
     pub(crate) async fn due(&self, set: &str, member: &str) -> Option<u64> {
         let due: Option<f64> = self.command(&["ZSCORE", &self.name(set), member]).await;
         due.map(|due| due as u64)
@@ -277,9 +282,9 @@ impl Scene {
 
 /// What an entry of a stream says, shortly.
 fn told(words: &[String]) -> Vec<String> {
-    match words[2].as_str() {
-        "key" => words[2..].chunks(4).map(|words| format!("{} {}", words[1], words[3])).collect(),
-        _ => vec![words[3].clone()],
+    match words[2].parse::<State>() {
+        Ok(_) => words[2..].chunks(2).flat_map(|words| words[1].split(' ').map(|key| format!("{key} {}", words[0]))).collect(),
+        Err(_) => vec![words[3].clone()],
     }
 }
 
@@ -407,6 +412,14 @@ pub(crate) fn holding(wish: Claim<'_>, fence: u64) -> Claim<'_> {
 
 pub(crate) fn known_by(trade_no: &str) -> Option<ResponseKnownBy> {
     Some(ResponseKnownBy::TradeNo(trade_no.to_owned()))
+}
+
+pub(crate) fn pause() -> Reason {
+    OPERATOR.reason(ActionKind::Pause)
+}
+
+pub(crate) fn resume() -> Reason {
+    OPERATOR.reason(ActionKind::Resume)
 }
 
 pub(crate) const SKIPPED: Resend = Resend::Skipped;

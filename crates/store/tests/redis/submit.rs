@@ -1,10 +1,10 @@
 //! A job is accepted whole or not at all, once, and its record is JSON that anybody can read.
 
 use bursar_domain::{Due, Millis, State};
-use bursar_store::{NewRecord, Submission};
+use bursar_store::{MAX_BATCH, NewRecord, Submission};
 use serde_json::json;
 
-use crate::scene::{LATER, Scene, parse, then, transfer, transfer_json};
+use crate::scene::{LATER, Scene, bill, bill_json, parse, then, transfer, transfer_json};
 
 #[tokio::test]
 async fn a_record_is_one_json_text_with_full_names_and_the_content_as_it_was_accepted() {
@@ -49,12 +49,6 @@ async fn the_same_job_is_there_and_other_content_under_its_key_is_refused() {
 #[tokio::test]
 async fn a_second_job_with_the_same_business_key_is_refused_in_one_batch_and_in_two() {
     let scene = Scene::of("main/bill_upload").await;
-    let bill = |key: &str, order: &str| {
-        parse(&json!({"account": "main", "kind": "bill_upload", "platform_no": key, "body": {
-            "node_id": "100001", "store_id": "20008221", "trade_type": "1", "order_id": order,
-            "order_amount": 100, "order_time": "20240301131800"}}))
-    };
-    let conflict = |first: &str| Submission::Conflict { first: first.into() };
     assert_eq!(scene.accept(&[bill("B1", "o1"), bill("B2", "o1")]).await, [Submission::New, conflict("B1")]);
     assert_eq!(
         scene.accept(&[bill("B3", "o1"), bill("B1", "o1"), bill("B4", "o2")]).await,
@@ -87,4 +81,250 @@ async fn a_key_of_a_foreign_type_is_no_job_and_stays() {
     assert_eq!(scene.claim("w", 5).await.jobs, []);
     let length: u64 = scene.command(&["LLEN", &scene.job_name("K1")]).await;
     assert_eq!(length, 1);
+}
+
+fn conflict(first: &str) -> Submission {
+    Submission::Conflict { first: first.to_owned() }
+}
+
+#[tokio::test]
+async fn the_same_job_again_changes_nothing_and_makes_it_due_for_no_send() {
+    let scene = Scene::new().await;
+    scene.submit(&["k1"]).await;
+    scene.claim_one("w").await;
+    let before = (scene.text("k1").await, scene.claims().await);
+    assert_eq!(scene.accept(&[transfer("k1")]).await, [Submission::Existing(State::InDoubt)]);
+    assert_eq!((scene.text("k1").await, scene.claims().await), before);
+    assert_eq!(scene.sets("k1").await, ["due_queries"]);
+}
+
+#[tokio::test]
+async fn a_trace_is_kept_where_there_is_one_and_is_no_part_of_what_makes_a_job_the_same() {
+    let scene = Scene::new().await;
+    let traced = |key: &str, trace: &str| {
+        let mut job = transfer_json(key);
+        job["traceparent"] = json!(trace);
+        parse(&job)
+    };
+    let (first, second) = (
+        format!("00-{}-{}-01", "a".repeat(32), "b".repeat(16)),
+        format!("00-{}-{}-00", "c".repeat(32), "d".repeat(16)),
+    );
+    assert_eq!(scene.accept(&[traced("k1", &first), transfer("k2")]).await, vec![Submission::New; 2]);
+    let again = [traced("k1", &second), transfer("k1"), traced("k2", &second)];
+    assert_eq!(scene.accept(&again).await, vec![Submission::Existing(State::Queued); 3]);
+    assert_eq!(scene.record("k1").await["traceparent"], json!(first), "the first one stays");
+    assert_eq!(scene.record("k2").await.get("traceparent"), None, "a job without a trace has no field for it");
+    let claimed = scene.claim("w", 2).await;
+    let traces: Vec<Option<String>> =
+        claimed.jobs.iter().map(|job| job.trace.as_ref().map(ToString::to_string)).collect();
+    assert_eq!(traces, [Some(first), None]);
+}
+
+#[tokio::test]
+async fn a_key_that_is_also_a_business_key_does_not_hide_a_second_job_with_it() {
+    for (first, second) in [("order-1/1", "k2"), ("k2", "order-1/1")] {
+        let scene = Scene::of("main/bill_upload").await;
+        assert_eq!(scene.accept(&[bill(first, "order-1")]).await, [Submission::New]);
+        assert_eq!(scene.accept(&[bill(second, "order-1")]).await, [conflict(first)], "{first} then {second}");
+        let scene = Scene::of("main/bill_upload").await;
+        let both = [bill(first, "order-1"), bill(second, "order-1")];
+        assert_eq!(scene.accept(&both).await, [Submission::New, conflict(first)], "in one batch");
+    }
+}
+
+#[tokio::test]
+async fn a_batch_of_all_kinds_of_answers_over_several_queues_is_answered_in_order() {
+    let scene = Scene::new().await;
+    scene.submit(&["old", "unreadable"]).await;
+    let _: () = scene.command(&["SET", &scene.job_name("unreadable"), "{"]).await;
+    let mut changed = transfer_json("old");
+    changed["body"]["total_amount"] = json!(99);
+    let mut elsewhere = transfer_json("old");
+    elsewhere["account"] = json!("pay");
+    let jobs = [
+        transfer("new-1"),
+        bill("b1", "order-1"),
+        transfer("old"),
+        parse(&changed),
+        bill("b2", "order-1"),
+        transfer("new-1"),
+        parse(&elsewhere),
+        transfer("unreadable"),
+    ];
+    let answers = scene.accept(&jobs).await;
+    let expected = [
+        Submission::New,
+        Submission::New,
+        Submission::Existing(State::Queued),
+        conflict("old"),
+        conflict("b1"),
+        Submission::Existing(State::Queued),
+        Submission::New,
+    ];
+    assert_eq!(answers[..7], expected);
+    assert!(matches!(answers[7], Submission::Unreadable(_)), "never answered for: {answers:?}");
+    assert_eq!(scene.accept(&[]).await, []);
+    let mut known: Vec<String> =
+        scene.store.known_lanes().await.unwrap().into_iter().map(|known| known.lane.to_string()).collect();
+    known.sort();
+    assert_eq!(known, ["main/bill_upload", "main/transfer", "pay/transfer"], "none is out of sight");
+    for lane in ["main/bill_upload", "pay/transfer"] {
+        assert_eq!(scene.on(lane).claim("w", 5).await.jobs.len(), 1, "{lane}");
+    }
+}
+
+#[tokio::test]
+async fn more_jobs_than_one_script_takes_go_in_several_and_are_all_answered() {
+    let scene = Scene::new().await;
+    let jobs: Vec<_> = (0..=MAX_BATCH * 2).map(|number| transfer(&format!("k{number}"))).collect();
+    let answers = scene.accept(&jobs).await;
+    assert_eq!(answers.len(), jobs.len());
+    assert!(answers.iter().all(|answer| *answer == Submission::New));
+    assert_eq!(scene.store.status(&scene.lane).await.unwrap().sends, jobs.len() as u64);
+}
+
+#[tokio::test]
+async fn a_job_for_later_is_not_due_before_and_one_for_the_past_is_due_now() {
+    let scene = Scene::new().await;
+    let now = scene.now().await;
+    let mut later = transfer("later");
+    later.run_at = Some(Millis(now + 20_000));
+    let mut past = transfer("past");
+    past.run_at = Some(Millis(5));
+    scene.accept(&[later, past, transfer("now")]).await;
+    assert_eq!(scene.due("due_sends", "later").await, Some(now + 20_000));
+    let claimed = scene.claim("w", 10).await;
+    assert_eq!(crate::scene::keys(&claimed), ["past", "now"]);
+    assert_eq!(claimed.next_due.map(|due| due.0), Some(now + 20_000).min(Some(claimed.now.0 + 30_000)));
+}
+
+#[tokio::test]
+async fn a_far_future_due_time_is_kept_to_the_millisecond() {
+    let scene = Scene::new().await;
+    let mut job = transfer("k1");
+    job.run_at = Some(Millis(253_402_300_799_999)); // the last millisecond of the year 9999
+    scene.accept(&[job]).await;
+    assert_eq!(scene.job("k1").await.due, Some(Millis(253_402_300_799_999)));
+    assert_eq!(scene.claim("w", 1).await.next_due, Some(Millis(253_402_300_799_999)));
+}
+
+#[tokio::test]
+async fn new_jobs_wake_the_workers_of_their_queue_and_repetitions_do_not() {
+    let scene = Scene::new().await;
+    let mut wakes = scene.store.wakes().await.unwrap();
+    scene.submit(&["k1"]).await;
+    assert_eq!(wakes.next().await, Some(scene.lane.clone()));
+    scene.accept(&[transfer("k1")]).await;
+    scene.accept(&[bill("b1", "o1")]).await;
+    assert_eq!(wakes.next().await.unwrap().to_string(), "main/bill_upload", "the repetition woke nobody");
+}
+
+#[tokio::test]
+async fn a_callback_url_of_any_length_is_kept() {
+    let scene = Scene::new().await;
+    for length in [1, 63, 64, 65, 1_900] {
+        let url = format!("https://shop.example/{}", "ä".repeat(length));
+        let key = format!("k{length}");
+        let mut job = transfer_json(&key);
+        job["callback_url"] = json!(url);
+        scene.accept(&[parse(&job)]).await;
+        assert_eq!(scene.job(&key).await.callback_url, Some(url));
+    }
+    scene.submit(&["none"]).await;
+    assert_eq!(scene.job("none").await.callback_url, None);
+}
+
+#[tokio::test]
+async fn content_of_any_length_and_script_comes_back_byte_for_byte() {
+    let scene = Scene::of("main/bill_upload").await;
+    let goods =
+        |name: String| json!([{"goods_id": "1", "goods_name": name, "quantity": 1, "price": 1, "real_price": 1}]);
+    let mut jobs = Vec::new();
+    for length in [0_usize, 1, 7, 50, 100, 150, 200, 255] {
+        let mut job = bill_json(&format!("k{length}"), &format!("order-{length}"));
+        job["body"]["goods_detail"] = goods(format!("茶\"\\\u{1f375}{}", "号".repeat(length / 2)));
+        job["body"]["extra"] = json!({"note": "ß".repeat(length * 8 + 1)});
+        jobs.push(parse(&job));
+    }
+    scene.accept(&jobs).await;
+    for job in &jobs {
+        assert_eq!(scene.job(job.key.as_str()).await.content.as_deref(), Some(job.content.text()));
+    }
+    let claimed = scene.claim("w", 100).await;
+    assert_eq!(claimed.jobs.len(), jobs.len());
+    for claimed in &claimed.jobs {
+        let job = jobs.iter().find(|job| job.key == claimed.key).unwrap();
+        assert_eq!((claimed.content.as_str(), &claimed.hash[..]), (job.content.text(), &job.content.hash()[..]));
+    }
+}
+
+#[tokio::test]
+async fn what_ends_a_submission_halfway_leaves_nothing_that_is_forgotten() {
+    let scene = Scene::new().await;
+    let sends = scene.name("sends");
+    let _: () = scene.command(&["SET", &sends, "foreign"]).await;
+    let jobs = ["a", "b"].map(transfer);
+    let error = scene.store.submit(&jobs).await.unwrap_err();
+    assert!(error.chain().contains("WRONGTYPE"), "{}", error.chain());
+    assert_eq!((scene.text("a").await, scene.text("b").await), (None, None));
+    let _: u64 = scene.command(&["DEL", &sends]).await;
+    // What is due and was not written is put aside, and nobody's loss: its producer was told nothing.
+    let _: u64 = scene.command(&["ZADD", &sends, "1", "a"]).await;
+    let claimed = scene.claim("w", 5).await;
+    assert_eq!((claimed.jobs.len(), claimed.quarantined.len()), (0, 1));
+    assert_eq!(scene.accept(&jobs).await, vec![Submission::New; 2]);
+    assert_eq!(scene.claim("w", 5).await.jobs.len(), 2);
+}
+
+#[tokio::test]
+async fn a_job_submitted_again_while_its_send_is_out_is_in_doubt_even_where_its_record_is_gone() {
+    let scene = Scene::new().await;
+    scene.submit(&["k1"]).await;
+    scene.claim_one("w").await;
+    let _: u64 = scene.command(&["DEL", &scene.job_name("k1")]).await;
+    assert_eq!(scene.accept(&[transfer("k1")]).await, [Submission::New]);
+    assert_eq!(scene.state("k1").await, State::InDoubt);
+    scene.set_due("due_queries", "k1", 1).await;
+    let jobs = scene.claim("v", 5).await.jobs;
+    assert!(
+        jobs.iter().all(|job| job.state == State::InDoubt && job.claims_lost > 0),
+        "it may have been sent: {jobs:?}"
+    );
+}
+
+#[tokio::test]
+async fn many_producers_of_one_key_make_one_job() {
+    let scene = Scene::new().await;
+    let tasks: Vec<_> = (0..20)
+        .map(|_| {
+            let store = scene.store.clone();
+            tokio::spawn(async move { store.submit(&[transfer("k1")]).await.unwrap()[0].clone() })
+        })
+        .collect();
+    let mut new = 0;
+    for task in tasks {
+        new += usize::from(task.await.unwrap() == Submission::New);
+    }
+    assert_eq!((new, scene.claim("w", 30).await.jobs.len()), (1, 1));
+}
+
+#[tokio::test]
+async fn jobs_of_many_queues_at_once_are_each_in_their_own_fair_order() {
+    let scene = Scene::new().await;
+    // By who pays, as every queue is that is not told otherwise.
+    let jobs: Vec<_> = (0..60)
+        .map(|number| {
+            let mut job = transfer_json(&format!("k{number:02}"));
+            job["account"] = json!(format!("a{}", number % 3));
+            job["body"]["payer_store_no"] = json!(if number < 57 { "flood" } else { "last" });
+            parse(&job)
+        })
+        .collect();
+    assert!(scene.accept(&jobs).await.iter().all(|answer| *answer == Submission::New));
+    for account in 0..3 {
+        let claimed = scene.on(&format!("a{account}/transfer")).claim("w", 2).await;
+        let groups: Vec<&str> = claimed.jobs.iter().map(bursar_store::ClaimedJob::group).collect();
+        assert!(groups.contains(&"last"), "{account}: the flood delays nobody else's first: {groups:?}");
+    }
 }

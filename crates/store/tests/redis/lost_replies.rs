@@ -1,0 +1,250 @@
+//! The script ran and nobody learnt of it: whatever was lost, nothing is paid twice, forgotten or called a no.
+
+use std::time::Duration;
+
+use bursar_domain::{Answer, Due, Key, Millis, Operation, State};
+use bursar_store::{Claim, Committed, Operated, StoreError, Submission};
+use bursar_test_support::{Fault, FaultProxy, Listen, Options, OwnRedis, eventually, private_redis, unique_prefix};
+
+use crate::scene::{LATER, LEASE, OPERATOR, SOON, Scene, answered, held, pause, resume, then, transfer};
+
+/// A store behind a network that loses replies on request.
+struct Lossy {
+    scene: Scene,
+    proxy: FaultProxy,
+    redis: OwnRedis,
+}
+
+impl Lossy {
+    async fn new() -> Self {
+        let redis = private_redis(|options| Options { listen: Listen::Loopback, ..options });
+        let proxy = FaultProxy::start(redis.url()).await;
+        let scene = Scene::between(&proxy.redis_url(), redis.url(), &unique_prefix()).await;
+        Self { scene, proxy, redis }
+    }
+
+    /// Runs `call` once while its reply is lost: Redis has run it when this returns, and the caller has an error.
+    async fn losing<T: std::fmt::Debug>(&self, call: impl Future<Output = Result<T, StoreError>>) {
+        let lost = self.proxy.lost_reply_bytes();
+        self.proxy.set(Fault::DropReplies);
+        let lift = async {
+            eventually(SOON, "a lost reply", async || (self.proxy.lost_reply_bytes() > lost).then_some(())).await;
+            self.proxy.set(Fault::None);
+        };
+        let (outcome, ()) = tokio::join!(call, lift);
+        assert!(matches!(outcome, Err(StoreError::Unreachable { .. })), "{outcome:?}");
+    }
+
+    /// The same call until it is answered, as every caller does.
+    async fn repeat<T>(&self, mut call: impl AsyncFnMut() -> Result<T, StoreError>) -> T {
+        eventually(SOON, "an answer", async || call().await).await
+    }
+}
+
+/// Scripts are told to the server at first use: that must not be what is lost.
+async fn warm(scene: &Scene) {
+    let key: Key = "warm".parse().unwrap();
+    scene.bring("warm", State::Pending).await;
+    scene.let_come_due("warm").await;
+    let claimed = scene.claim_one("w0").await;
+    scene.store.renew(&scene.lane, &bursar_store::Renewal::new("w0", LEASE), &[held(&claimed)]).await.unwrap();
+    scene.store.release(&scene.lane, &[&claimed]).await.unwrap();
+    scene.store.recover_claim(&scene.lane, "nobody", 1).await.unwrap();
+    scene.store.wake(&scene.lane, &key).await.unwrap();
+    let claimed = scene.claim_one("w0").await;
+    scene.commit(&then(&claimed, State::NeedsReview, Due::Never)).await;
+    scene.operate("warm", Operation::Resolve(State::Failed)).await;
+    scene.store.purge(&scene.lane, Duration::ZERO, 10).await.unwrap();
+    scene.store.pause(&scene.lane, &pause()).await.unwrap();
+    scene.store.resume(&scene.lane, &resume()).await.unwrap();
+    assert_eq!(scene.events().await.last().map(String::as_str), Some("resumed"));
+}
+
+#[tokio::test]
+async fn a_submission_repeated_after_a_lost_reply_makes_no_second_job() {
+    let lossy = Lossy::new().await;
+    let scene = &lossy.scene;
+    warm(scene).await;
+    let jobs: Vec<_> = (0..50).map(|number| transfer(&format!("k{number}"))).collect();
+    lossy.losing(scene.store.submit(&jobs)).await;
+    let answers = lossy.repeat(async || scene.store.submit(&jobs).await).await;
+    assert_eq!(answers, vec![Submission::Existing(State::Queued); 50]);
+    assert_eq!(scene.store.status(&scene.lane).await.unwrap().sends, 50);
+    assert_eq!(scene.claim("w", 100).await.jobs.len(), 50);
+}
+
+#[tokio::test]
+async fn a_claim_whose_reply_is_lost_is_given_back_whole_and_unsent() {
+    let lossy = Lossy::new().await;
+    let scene = &lossy.scene;
+    warm(scene).await;
+    scene.bring("asked", State::Pending).await;
+    scene.submit(&["k1", "k2"]).await;
+    scene.let_come_due("asked").await;
+    let wish = Claim { number: 50, ..scene.wish("w", 10) };
+    lossy.losing(scene.store.claim(&scene.lane, &wish)).await;
+    assert_eq!(scene.state("k1").await, State::InDoubt, "the claim was made");
+    assert_eq!(lossy.repeat(async || scene.store.recover_claim(&scene.lane, "w", 50).await).await, 3);
+    for key in ["k1", "k2"] {
+        let job = scene.job(key).await;
+        assert_eq!((job.state, job.sends, job.claims_lost, job.worker), (State::Queued, 0, 0, None));
+        assert_eq!(scene.sets(key).await, ["due_sends"]);
+    }
+    let job = scene.job("asked").await;
+    assert_eq!((job.state, job.queries, job.claims_lost, job.worker), (State::Pending, 0, 0, None));
+    assert_eq!(scene.store.recover_claim(&scene.lane, "w", 50).await.unwrap(), 0, "a repetition finds nothing held");
+    let again = scene.store.claim(&scene.lane, &Claim { number: 51, ..wish }).await.unwrap();
+    assert_eq!(again.jobs.len(), 3);
+    assert!(again.jobs.iter().all(|job| job.claims_lost == 0));
+}
+
+#[tokio::test]
+async fn a_claim_that_reaches_redis_only_after_it_was_given_up_takes_nothing() {
+    let lossy = Lossy::new().await;
+    let scene = &lossy.scene;
+    warm(scene).await;
+    scene.submit(&["k1"]).await;
+    // The worker reached Redis on another connection while this one's bytes lay in the network.
+    let healthy = Scene::between(lossy.redis.url(), lossy.redis.url(), &scene.prefix).await;
+    let wish = Claim { number: 50, ..scene.wish("w", 10) };
+    lossy.proxy.set(Fault::Blackhole);
+    let late = scene.store.claim(&scene.lane, &wish);
+    let meanwhile = async {
+        assert_eq!(healthy.store.recover_claim(&scene.lane, "w", 50).await.unwrap(), 0);
+        lossy.proxy.set(Fault::None);
+    };
+    let (late, ()) = tokio::join!(late, meanwhile);
+    assert!(late.is_err() || late.unwrap().jobs.is_empty());
+    assert_eq!((scene.state("k1").await, scene.sets("k1").await), (State::Queued, vec!["sends"]));
+}
+
+#[tokio::test]
+async fn a_lost_unclaim_is_repeated_and_gives_back_everything() {
+    let lossy = Lossy::new().await;
+    let scene = &lossy.scene;
+    warm(scene).await;
+    scene.submit(&["k1", "k2"]).await;
+    let wish = Claim { number: 50, ..scene.wish("w", 10) };
+    lossy.losing(scene.store.claim(&scene.lane, &wish)).await;
+    eventually(SOON, "the connection to be back", async || scene.store.ping().await).await;
+    lossy.losing(scene.store.recover_claim(&scene.lane, "w", 50)).await;
+    lossy.repeat(async || scene.store.recover_claim(&scene.lane, "w", 50).await).await;
+    assert_eq!(scene.store.status(&scene.lane).await.unwrap().sends, 2);
+    assert_eq!(scene.claims().await, Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn a_worker_that_dies_after_a_lost_claim_leaves_jobs_that_are_asked_about_not_sent() {
+    let lossy = Lossy::new().await;
+    let scene = &lossy.scene;
+    warm(scene).await;
+    scene.submit(&["k1"]).await;
+    lossy.losing(scene.store.claim(&scene.lane, &scene.wish("w", 10))).await;
+    scene.let_come_due("k1").await;
+    let claims = lossy.repeat(async || scene.store.claim(&scene.lane, &scene.wish("other", 10)).await).await;
+    assert_eq!(claims.jobs[0].call, bursar_domain::Call::Ask);
+}
+
+#[tokio::test]
+async fn a_commit_whose_reply_is_lost_is_recorded_once() {
+    let lossy = Lossy::new().await;
+    let scene = &lossy.scene;
+    warm(scene).await;
+    scene.submit(&["k1"]).await;
+    let claimed = scene.claim_one("w").await;
+    let commits = [answered(&claimed, Answer::Accepted, State::Pending, Due::Ask(Millis(1)))];
+    let events = scene.events().await.len();
+    lossy.losing(scene.store.commit(&scene.lane, &commits)).await;
+    let answer = lossy.repeat(async || scene.store.commit(&scene.lane, &commits).await).await;
+    assert_eq!(answer, [Committed::Again]);
+    assert_eq!(scene.story("k1").await, ["response"]);
+    assert_eq!((scene.job("k1").await.sends, scene.events().await.len()), (1, events + 1));
+}
+
+#[tokio::test]
+async fn a_commit_that_another_workers_claim_overtook_is_not_done_again_and_the_job_is_followed() {
+    let lossy = Lossy::new().await;
+    let scene = &lossy.scene;
+    warm(scene).await;
+    scene.submit(&["k1"]).await;
+    let claimed = scene.claim_one("w").await;
+    let commits = [then(&claimed, State::Pending, Due::Ask(Millis(1)))];
+    lossy.losing(scene.store.commit(&scene.lane, &commits)).await;
+    let next = lossy.repeat(async || scene.store.claim(&scene.lane, &scene.wish("other", 1)).await).await;
+    assert_eq!(next.jobs[0].claims_lost, 0);
+    assert_eq!(scene.store.commit(&scene.lane, &commits).await.unwrap(), [Committed::Again]);
+    assert_eq!(scene.commit(&then(&next.jobs[0], State::Succeeded, Due::Never)).await, Committed::Done);
+    assert_eq!(scene.state("k1").await, State::Succeeded);
+}
+
+#[tokio::test]
+async fn lost_replies_of_renew_release_and_wake_do_no_harm() {
+    let lossy = Lossy::new().await;
+    let scene = &lossy.scene;
+    warm(scene).await;
+    scene.submit(&["k1"]).await;
+    let claimed = scene.claim_one("w").await;
+    let name = [held(&claimed)];
+    lossy.losing(scene.store.renew(&scene.lane, &bursar_store::Renewal::new("w", LEASE), &name)).await;
+    assert!(
+        lossy
+            .repeat(async || scene.store.renew(&scene.lane, &bursar_store::Renewal::new("w", LEASE), &name).await)
+            .await
+            .gone
+            .is_empty()
+    );
+    lossy.losing(scene.store.release(&scene.lane, &[&claimed])).await;
+    assert_eq!(lossy.repeat(async || scene.store.release(&scene.lane, &[&claimed]).await).await, 0);
+    assert_eq!((scene.state("k1").await, scene.sets("k1").await), (State::Queued, vec!["due_sends"]));
+    scene.commit(&then(&scene.claim_one("w").await, State::Pending, Due::Ask(LATER))).await;
+    let key: Key = "k1".parse().unwrap();
+    lossy.losing(scene.store.wake(&scene.lane, &key)).await;
+    assert!(!lossy.repeat(async || scene.store.wake(&scene.lane, &key).await).await, "it is due already");
+    assert_eq!(scene.claim("w", 5).await.jobs.len(), 1);
+}
+
+#[tokio::test]
+async fn an_operation_whose_reply_is_lost_is_refused_on_repetition_or_harmless() {
+    let lossy = Lossy::new().await;
+    let scene = &lossy.scene;
+    warm(scene).await;
+    scene.bring("k1", State::NeedsReview).await;
+    let key: Key = "k1".parse().unwrap();
+    let operate = async |operation| scene.store.operate(&scene.lane, &key, operation, OPERATOR).await;
+    // `operate` reads first: the reading passes, and what is lost is the reply to what has changed the record.
+    let before = scene.text("k1").await;
+    lossy.proxy.set(Fault::Latency(Duration::from_millis(60)));
+    let lost = async {
+        while scene.text("k1").await == before {}
+        lossy
+            .losing(async {
+                let source = redis::RedisError::from(std::io::Error::other(""));
+                Err::<(), _>(StoreError::Unreachable { command: "", source })
+            })
+            .await;
+    };
+    let (outcome, ()) = tokio::join!(operate(Operation::Send), lost);
+    assert!(matches!(outcome, Err(StoreError::Unreachable { .. })), "{outcome:?}");
+    assert_eq!(scene.state("k1").await, State::InDoubt, "it was done");
+    let again = lossy.repeat(async || operate(Operation::Send).await).await;
+    assert!(matches!(again, Operated::Refused(_)), "{again:?}");
+    assert_eq!(scene.claim("w", 5).await.jobs.len(), 1, "sent once");
+    assert_eq!(scene.claim("w", 5).await.jobs.len(), 0);
+}
+
+#[tokio::test]
+async fn a_pause_and_a_purge_whose_replies_are_lost_are_done_once() {
+    let lossy = Lossy::new().await;
+    let scene = &lossy.scene;
+    warm(scene).await;
+    lossy.losing(scene.store.pause(&scene.lane, &pause())).await;
+    assert!(!lossy.repeat(async || scene.store.pause(&scene.lane, &pause()).await).await);
+    lossy.losing(scene.store.resume(&scene.lane, &resume())).await;
+    assert!(!lossy.repeat(async || scene.store.resume(&scene.lane, &resume()).await).await);
+    scene.bring("k1", State::Succeeded).await;
+    lossy.losing(scene.store.purge(&scene.lane, Duration::ZERO, 10)).await;
+    // Whichever reply it was: the job is reduced once, and stays so.
+    lossy.repeat(async || scene.store.purge(&scene.lane, Duration::ZERO, 10).await).await;
+    assert_eq!(scene.store.purge(&scene.lane, Duration::ZERO, 10).await.unwrap(), 0);
+    assert_eq!(scene.store.submit(&[transfer("k1")]).await.unwrap(), [Submission::Existing(State::Succeeded)]);
+}

@@ -1,0 +1,100 @@
+//! Behind Sentinel the store speaks with the primary, whichever that is, and with nobody else.
+
+use std::time::{Duration, Instant};
+
+use bursar_domain::State;
+use bursar_store::StoreError;
+use bursar_test_support::{Sentinels, eventually, unique_prefix};
+
+use crate::scene::{LEASE, SOON, Scene, transfer};
+
+/// A store that follows the sentinels; the looks behind its back are at the replica.
+async fn scene(redis: &Sentinels) -> Scene {
+    Scene::between(&redis.url(), redis.replica.url(), &unique_prefix()).await
+}
+
+/// The same after the promotion, which ends every connection to the replica.
+async fn fresh(redis: &Sentinels, before: &Scene) -> Scene {
+    Scene::between(&redis.url(), redis.replica.url(), &before.prefix).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_store_follows_the_primary_and_leaves_the_one_that_was_alone() {
+    let redis = Sentinels::start().await;
+    let scene = scene(&redis).await;
+    scene.submit(&["K1", "K2"]).await;
+    assert_eq!(scene.claim("w", 1).await.jobs.len(), 1);
+    eventually(SOON, "the replica to have it", async || scene.due("due_queries", "K1").await).await;
+    let mut wakes = scene.store.wakes().await.unwrap();
+    redis.primary.kill().unwrap();
+    redis.until_promoted().await;
+    let promoted = Instant::now();
+    assert_eq!(wakes.next().await, None, "whoever listened there must listen anew");
+    eventually(SOON, "the new primary", async || scene.store.submit(&[transfer("K3")]).await).await;
+    let took = promoted.elapsed();
+    println!("the first submission after the promotion came {took:?} after it");
+    assert!(took < Duration::from_secs(2), "{took:?}");
+
+    // Back, and for some seconds a primary by its own account.
+    redis.primary.start_again().unwrap();
+    assert_eq!(redis.primary.told("role").await.as_deref(), Some("master"));
+    for number in 0..50 {
+        scene.submit(&[&format!("L{number}")]).await;
+    }
+    let fresh = fresh(&redis, &scene).await;
+    fresh.submit(&["M1"]).await;
+    let commands = redis.primary.command(&["INFO", "commandstats"]).await.unwrap();
+    assert!(!commands.contains("cmdstat_evalsha"), "a script was run there: {commands}");
+    let kept: u64 = fresh.command(&["ZCARD", &fresh.name("sends")]).await;
+    assert_eq!(kept, 53, "all but the one that is claimed are at the new primary");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_first_claim_at_a_new_primary_is_an_error_so_that_lost_writes_can_be_told_of_first() {
+    let redis = Sentinels::start().await;
+    let scene = scene(&redis).await;
+    scene.submit(&["K1"]).await;
+    eventually(SOON, "the replica to have it", async || scene.due("sends", "K1").await).await;
+    redis.primary.kill().unwrap();
+    redis.until_promoted().await;
+    eventually(SOON, "the new primary", async || scene.store.ping().await).await;
+    let wish = scene.wish("w", 1);
+    let error = scene.store.claim(&scene.lane, &wish).await.unwrap_err();
+    assert!(matches!(error, StoreError::Unreachable { command: "claim", .. }), "{}", error.chain());
+    assert_eq!(scene.store.recover_claim(&scene.lane, "w", wish.number).await.unwrap(), 0);
+    assert_eq!(scene.claim("w", 1).await.jobs.len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_primary_that_hangs_is_waited_for_no_longer_than_until_another_is_promoted() {
+    let redis = Sentinels::start().await;
+    let scene = scene(&redis).await;
+    scene.submit(&["K1"]).await;
+    let held = scene.claim_one("w").await;
+    redis.primary.freeze().unwrap();
+    let renew = async {
+        let held = [crate::scene::held(&held)];
+        let outcome = scene.store.renew(&scene.lane, &bursar_store::Renewal::new("w", LEASE), &held).await;
+        (outcome, Instant::now())
+    };
+    let promoted = async {
+        redis.until_promoted().await;
+        Instant::now()
+    };
+    let ((outcome, told), promoted) = tokio::join!(renew, promoted);
+    assert!(matches!(outcome, Err(StoreError::Unreachable { .. })), "{outcome:?}");
+    let late = told.saturating_duration_since(promoted);
+    assert!(late < Duration::from_secs(1), "{late:?}");
+    redis.primary.thaw().unwrap();
+    eventually(SOON, "the new primary", async || scene.store.submit(&[transfer("K2")]).await).await;
+    assert_eq!(fresh(&redis, &scene).await.state("K2").await, State::Queued, "at the new primary");
+}
+
+#[tokio::test]
+async fn sentinels_that_nobody_runs_are_out_of_reach_and_name_no_password() {
+    let url = "redis+sentinel://:secret@127.0.0.1:1,127.0.0.1:2/payments";
+    let settings = bursar_store::Settings { url: url.into(), prefix: "p".into() };
+    let error = bursar_store::Store::connect(&settings).await.unwrap_err();
+    assert!(matches!(error, StoreError::Unreachable { .. }), "{}", error.chain());
+    assert!(!error.chain().contains("secret"), "{}", error.chain());
+}
