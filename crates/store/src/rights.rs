@@ -15,9 +15,10 @@ const ON_KEYS: [&[&str]; 46] = [
     &["hexists", "KEY", "f"],
     &["hget", "KEY", "f"],
     &["hgetall", "KEY"],
-    &["hincrby", "KEY", "f", "1"],
+    &["hkeys", "KEY"],
     &["hlen", "KEY"],
     &["hmget", "KEY", "f"],
+    &["hscan", "KEY", "0"],
     &["hset", "KEY", "f", "1"],
     &["hsetnx", "KEY", "f", "1"],
     &["hstrlen", "KEY", "f"],
@@ -30,16 +31,16 @@ const ON_KEYS: [&[&str]; 46] = [
     &["lrange", "KEY", "0", "0"],
     &["lrem", "KEY", "0", "x"],
     &["lset", "KEY", "0", "x"],
+    &["mget", "KEY"],
+    &["mset", "KEY", "x"],
     &["pexpire", "KEY", "1000"],
     &["pttl", "KEY"],
-    &["rename", "KEY", "KEY"],
     &["rpush", "KEY", "x"],
-    &["sadd", "KEY", "x"],
     &["scan", "0", "COUNT", "1"],
-    &["scard", "KEY"],
     &["set", "KEY", "x", "PX", "1000"],
-    &["srem", "KEY", "x"],
     &["time"],
+    &["type", "KEY"],
+    &["unlink", "KEY"],
     &["xadd", "KEY", "MAXLEN", "~", "1", "*", "f", "1"],
     &["xrange", "KEY", "-", "+", "COUNT", "1"],
     &["xread", "COUNT", "1", "STREAMS", "KEY", "0"],
@@ -47,11 +48,10 @@ const ON_KEYS: [&[&str]; 46] = [
     &["zadd", "KEY", "1", "x"],
     &["zcard", "KEY"],
     &["zcount", "KEY", "0", "1"],
+    &["zmscore", "KEY", "x"],
     &["zrange", "KEY", "0", "0"],
     &["zrangebyscore", "KEY", "0", "0"],
-    &["zrank", "KEY", "x"],
     &["zrem", "KEY", "x"],
-    &["zrevrangebyscore", "KEY", "0", "0"],
     &["zscore", "KEY", "x"],
     &["ping"],
 ];
@@ -212,8 +212,8 @@ mod tests {
     /// Every script, those that are shared included, with its name.
     fn sources() -> Vec<(String, String)> {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("lua");
-        let files =
-            [folder.clone(), folder.join("shared")].into_iter().flat_map(|folder| std::fs::read_dir(folder).unwrap());
+        let folders = ["", "shared", "jobs", "jobs/shared"].map(|name| folder.join(name));
+        let files = folders.into_iter().flat_map(|folder| std::fs::read_dir(folder).unwrap());
         let files = files.map(|file| file.unwrap().path()).filter(|file| file.is_file());
         files.map(|file| (file.display().to_string(), std::fs::read_to_string(&file).unwrap())).collect()
     }
