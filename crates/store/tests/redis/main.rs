@@ -27,6 +27,7 @@ mod events;
 mod fair_order;
 mod incarnation;
 mod late;
+mod layout;
 mod link;
 mod list;
 mod lost_replies;
