@@ -25,6 +25,7 @@ mod deliveries;
 mod durability;
 mod events;
 mod fair_order;
+mod history;
 mod incarnation;
 mod late;
 mod layout;
