@@ -60,8 +60,11 @@ impl Store {
         }
         let since = self.since();
         let mut pipeline = Pipeline::new();
-        let fields: Vec<(&String, u8)> = of.iter().map(|id| (id, 1)).collect();
-        pipeline.hset_multiple(self.keys.settled_incarnations(), &fields).ignore();
+        pipeline.cmd("HSET").arg(self.keys.settled_incarnations()); // `hset_multiple` would send HMSET
+        for id in of {
+            pipeline.arg(id).arg(1);
+        }
+        pipeline.ignore();
         let () = self.query("HSET", &pipeline).await?;
         self.kept(since).await
     }

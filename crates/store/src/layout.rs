@@ -18,9 +18,12 @@ struct Layout {
 
 impl Layout {
     fn read(text: &str) -> Result<Self, StoreError> {
-        let found: Self = serde_json::from_str(text)
-            .map_err(|_| StoreError::Layout(format!("its text, {text:?}, is none that this build knows")))?;
-        if found.layout == LAYOUT && found.partitions > 0 {
+        let unknown = || StoreError::Layout(format!("its text, {text:?}, is none that this build knows"));
+        let found: Self = serde_json::from_str(text).map_err(|_| unknown())?;
+        if found.partitions == 0 {
+            return Err(unknown());
+        }
+        if found.layout == LAYOUT {
             return Ok(found);
         }
         let (than, what) =

@@ -35,14 +35,14 @@ impl Named {
         Self { name, script: Script::new(&whole) }
     }
 
-    /// Begins a call on the keys of one lane, of an account's notifications, or of its balance.
+    /// Begins a call on the keys of an account's balance, or of the preflight.
     ///
-    /// Two keys are declared, `base`, which never exists, and one more of the same slot: while that slot migrates to another
+    /// Two keys are declared, `base` and one more of the same slot, neither of which exists: while that slot migrates to another
     /// server of a cluster, Redis then answers `TRYAGAIN` on both, and the script does not run where half of the keys are.
     /// With one key that does not exist it would run on the importing server, where a job that is known is new.
     pub(crate) fn on(&self, base: &str) -> Call<'_> {
         let mut command = redis::cmd("EVALSHA");
-        command.arg(self.script.get_hash()).arg(2).arg(base).arg(format!("{base}lane"));
+        command.arg(self.script.get_hash()).arg(2).arg(base).arg(format!("{base}guard"));
         Call { named: self, command }
     }
 

@@ -10,7 +10,7 @@ use serde_json::json;
 use crate::scene::{LEASE, Scene, answered, known_by, parse, told_transfer};
 
 /// Calls by command, as INFO commandstats counts them; scripts and what this file itself asks are left out.
-async fn commands(scene: &Scene) -> HashMap<String, u64> {
+pub(crate) async fn commands(scene: &Scene) -> HashMap<String, u64> {
     let info: String = scene.command(&["INFO", "commandstats"]).await;
     let calls = info.lines().filter_map(|line| {
         let (name, rest) = line.strip_prefix("cmdstat_")?.split_once(":calls=")?;
@@ -19,6 +19,12 @@ async fn commands(scene: &Scene) -> HashMap<String, u64> {
         Some((name.to_owned(), rest.split(',').next()?.parse().ok()?))
     });
     calls.collect()
+}
+
+/// How many commands were executed since.
+pub(crate) async fn since(scene: &Scene, before: &HashMap<String, u64>) -> u64 {
+    let now = commands(scene).await;
+    now.iter().map(|(name, calls)| calls - before.get(name).copied().unwrap_or_default()).sum()
 }
 
 struct Counter<'a> {
@@ -179,4 +185,47 @@ async fn bytes_per_job_stay_within_their_bounds() {
     let bytes: u64 = scene.command(&["MEMORY", "USAGE", &scene.job_name("1001XP20250000000000")]).await;
     println!("tombstone: {bytes} bytes: {}", scene.text("1001XP20250000000000").await.unwrap());
     assert!(bytes + 8 <= 192, "{bytes}");
+}
+
+#[tokio::test]
+async fn an_idle_claim_and_an_idle_look_execute_a_handful_of_commands() {
+    let (_redis, scene) = quiet().await;
+    scene.claim("w", 8).await;
+    let before = commands(&scene).await;
+    scene.claim("w", 8).await;
+    let idle = since(&scene, &before).await;
+    assert!(idle <= 9, "an idle claim: {idle}");
+    for accounts in [1, 200] {
+        for number in 0..accounts {
+            let mut job = crate::scene::transfer_json("k");
+            job["account"] = json!(format!("a{number}"));
+            scene.accept(&[parse(&job)]).await;
+        }
+        let before = commands(&scene).await;
+        scene.store.ready(Millis(1)).await.unwrap();
+        assert_eq!(since(&scene, &before).await, 32, "a look at {accounts} accounts: a head of each partition");
+    }
+}
+
+#[tokio::test]
+async fn giving_back_and_restoring_execute_few_commands() {
+    let (_redis, scene) = quiet().await;
+    submit(&scene, "k", JOBS_A_BATCH).await;
+    for round in ["warm", "measured"] {
+        let claimed = scene.claim("w", JOBS_A_BATCH).await;
+        let jobs: Vec<_> = claimed.jobs.iter().collect();
+        let mut counter = Counter::new(&scene).await;
+        scene.store.release(&scene.lane, &jobs).await.unwrap();
+        counter.step(&format!("release, {round}"), 12).await;
+        let held: Vec<_> = claimed.jobs.iter().map(crate::scene::held).collect();
+        scene.store.renew(&scene.lane, &bursar_store::Renewal::new("w", LEASE), &held).await.unwrap();
+        counter.step(&format!("renew of what is gone, {round}"), 5 + 2 * JOBS_A_BATCH as u64).await;
+        let claimed = scene.claim("w", JOBS_A_BATCH).await;
+        let held: Vec<_> = claimed.jobs.iter().map(crate::scene::held).collect();
+        let mut counter = Counter::new(&scene).await;
+        scene.store.renew(&scene.lane, &bursar_store::Renewal::new("w", LEASE), &held).await.unwrap();
+        counter.step(&format!("renew, {round}"), 5).await;
+        let jobs: Vec<_> = claimed.jobs.iter().collect();
+        scene.store.release(&scene.lane, &jobs).await.unwrap();
+    }
 }

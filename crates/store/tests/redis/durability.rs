@@ -134,6 +134,7 @@ async fn a_redis_that_came_back_with_an_older_memory_vouches_for_nothing_written
     let older = std::fs::metadata(&file).unwrap().len();
     let second = submit("K2"); // written while the first one waits, so that its own wait comes next
     eventually(SOON, "the second job to be written", async || scene.text("K2").await).await;
+    store.ping().await.unwrap(); // on the same connection: its reply has come
 
     primary.kill().unwrap();
     std::fs::File::options().write(true).open(&file).unwrap().set_len(older).unwrap();

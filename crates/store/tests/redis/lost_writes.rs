@@ -1,9 +1,9 @@
 //! A Redis that knows less than its workers has lost writes: what it calls queued may have been sent.
 
-use bursar_domain::{Call, Due, Reason, State};
-use bursar_store::{Claim, Committed};
+use bursar_domain::{Answer, Call, Due, Reason, State};
+use bursar_store::{Claim, Committed, Known};
 
-use crate::scene::{LATER, LEASE, Scene, held, holding, then};
+use crate::scene::{LATER, LEASE, Scene, answered, held, holding, pause, resume, then};
 
 #[tokio::test]
 async fn a_claim_by_a_worker_that_knows_more_takes_nothing_and_makes_the_queued_doubtful() {
@@ -74,4 +74,57 @@ async fn a_commit_whose_claim_and_record_are_gone_says_so() {
     let _: u64 = scene.command(&["DEL", &scene.job_name("K1"), &scene.name("claims")]).await;
     assert_eq!(scene.commit(&then(&job, State::Succeeded, Due::Never)).await, Committed::Late);
     assert_eq!((scene.text("K1").await, scene.era().await), (None, Some(1)), "no record is made of an end");
+}
+
+#[tokio::test]
+async fn a_commit_ahead_of_its_record_says_that_the_claim_was_lost() {
+    let scene = Scene::new().await;
+    scene.submit(&["K1", "K2"]).await;
+    let job = scene.claim_one("w").await;
+    // This Redis never saw the claim.
+    let _: u64 = scene.command(&["DEL", &scene.name("claims"), &scene.name("queue"), &scene.name("due_queries")]).await;
+    let _: u64 = scene.command(&["ZADD", &scene.name("sends"), "1", "K1"]).await;
+    let late = answered(&job, Answer::Silent, State::InDoubt, Due::Send(LATER));
+    assert_eq!(scene.commit(&late).await, Committed::Late);
+    assert_eq!(scene.era().await, Some(1));
+    let jobs = scene.claim("v", 5).await.jobs;
+    assert!(jobs.len() == 2 && jobs.iter().all(|job| job.state == State::InDoubt), "{jobs:?}");
+    assert_eq!(jobs.iter().filter(|job| job.call == Call::Ask).count(), 1, "and what came late is looked at first");
+}
+
+#[tokio::test]
+async fn where_the_account_holds_the_queue_stands_until_a_person_resumes_it() {
+    let scene = Scene::new().await;
+    scene.submit(&["K1"]).await;
+    scene.store.pause(&scene.lane, &pause()).await.unwrap();
+    assert!(scene.claim_as(holding(scene.wish("w", 1), 7)).await.lost_writes);
+    let paused = scene.store.status(&scene.lane).await.unwrap().paused;
+    assert_eq!(paused, Some(Reason::QueueLostWrites), "more than the pause that was there");
+    assert!(scene.claim_as(holding(scene.wish("w", 1), 0)).await.jobs.is_empty());
+    // Journals that were reconciled are no person's word.
+    scene.store.settle_lane(&scene.lane, 9).await.unwrap();
+    assert!(scene.claim_as(holding(scene.wish("w", 1), 0)).await.jobs.is_empty());
+    scene.store.resume(&scene.lane, &resume()).await.unwrap();
+    let job = scene.claim_as(holding(scene.wish("w", 1), 0)).await.jobs.remove(0);
+    assert_eq!(job.state, State::InDoubt);
+    assert!(job.ordered > job.sent_before, "the person's word is an order to send");
+}
+
+#[tokio::test]
+async fn what_was_queued_then_is_sent_as_what_may_have_been_sent_and_stays_so() {
+    let scene = Scene::new().await;
+    scene.submit(&["K1"]).await;
+    let known = Known { receipt: 7, ..Known::default() };
+    assert!(scene.claim_as(Claim { known, ..scene.wish("w", 5) }).await.lost_writes);
+    scene.submit(&["K2"]).await;
+    let jobs = scene.claim("w", 5).await.jobs;
+    let taken: Vec<_> = jobs.iter().map(|job| (job.key.as_str(), job.call, job.state, job.resends)).collect();
+    assert_eq!(taken, [("K1", Call::Send, State::InDoubt, 1), ("K2", Call::Send, State::Queued, 0)]);
+    // Given back, it is in doubt still.
+    scene.store.release(&scene.lane, &[&jobs[0]]).await.unwrap();
+    assert_eq!((scene.state("K1").await, scene.sets("K1").await), (State::InDoubt, vec!["due_sends"]));
+    // A send that certainly did nothing leaves the doubt about the one that Redis has forgotten.
+    let again = scene.claim_one("w").await;
+    scene.commit(&answered(&again, Answer::NotExecuted, State::InDoubt, Due::Send(LATER))).await;
+    assert_eq!(scene.record("K1").await["state"], "in_doubt", "and now the record itself says so");
 }

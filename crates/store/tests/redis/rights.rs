@@ -1,0 +1,367 @@
+//! What Bursar does under a user that may do nothing else, and under users that lack something.
+
+use std::collections::HashMap;
+
+use bursar_domain::{AccountName, Answer, Due, Kind, Millis, Next, Operation, Reason, RestoredFromJournal, State};
+use bursar_store::{
+    Act, BalanceParts, Claim, Cursor, DeliveryClaim, DeliveryCommit, DeliveryResult, Durability, EventId, Finality,
+    Finding, JournalView, NotificationFilter, Operated, Origin, Renewal, RightsWanted, ScanCursor, Severity, Store,
+    StoreError, Submission, Verdict, VerifiedNotification, Wanted,
+};
+use bursar_test_support::{Listen, Options, OwnRedis, private_redis};
+
+use crate::scene::{
+    LATER, LEASE, OPERATOR, Scene, answered, bill, held, key, known_by, pause, resume, then, told_transfer, transfer,
+};
+
+const PREFIX: &str = "bursar";
+
+fn loopback() -> OwnRedis {
+    private_redis(|options| Options { listen: Listen::Loopback, ..options })
+}
+
+/// The server's address for the user `bursar`, in another database than the first.
+fn as_user(redis: &OwnRedis) -> String {
+    let place = redis.url().trim_start_matches("redis://").split('/').next().unwrap().to_owned();
+    format!("redis://bursar:pw@{place}/3")
+}
+
+fn printed(durability: Durability) -> String {
+    RightsWanted { user: "bursar", prefix: PREFIX, queues: &[], durability, sentinels: false }.acl_line()
+}
+
+/// Makes the user of this line, with a password.
+async fn make_user(redis: &OwnRedis, line: &str) {
+    let client = redis::Client::open(redis.url()).unwrap();
+    let mut admin = client.get_multiplexed_async_connection().await.unwrap();
+    let mut command = redis::cmd("ACL");
+    command.arg("SETUSER").arg("bursar").arg("reset").arg(">pw");
+    for word in line.split(' ').skip(2) {
+        command.arg(word);
+    }
+    command.query_async::<()>(&mut admin).await.unwrap();
+    redis::cmd("ACL").arg("LOG").arg("RESET").query_async::<()>(&mut admin).await.unwrap();
+}
+
+async fn scene(redis: &OwnRedis) -> Scene {
+    let url = as_user(redis);
+    let admin = format!("{}/3", redis.url().trim_end_matches('/').trim_end_matches("/0"));
+    Scene::between(&url, &admin, PREFIX).await
+}
+
+async fn findings(store: &Store, url: &str) -> Vec<Finding> {
+    let wanted = Wanted {
+        url: url.to_owned(),
+        lease: LEASE,
+        call_timeout: None,
+        local_now_ms: store.now().await.unwrap_or_default().0,
+    };
+    store.preflight(&wanted).await.unwrap()
+}
+
+fn of<'a>(findings: &'a [Finding], check: &str) -> &'a Finding {
+    findings
+        .iter()
+        .find(|finding| finding.check == check)
+        .unwrap_or_else(|| panic!("nothing about {check}: {findings:?}"))
+}
+
+/// A job's whole life, with all that operators, dispatchers and servers do and read.
+pub(crate) async fn live(scene: &Scene) {
+    let (store, lane) = (&scene.store, &scene.lane);
+    let mut wakes = store.wakes().await.unwrap();
+    let jobs = [told_transfer("k1"), transfer("k2"), transfer("k3"), transfer("k4"), bill("b1", "o1")];
+    assert_eq!(scene.accept(&jobs).await, vec![Submission::New; 5]);
+    assert!(wakes.next().await.is_some());
+    let first = scene.claim_one("w").await;
+    let renewal = Renewal::new("w", LEASE);
+    assert!(store.renew(lane, &renewal, &[held(&first)]).await.unwrap().gone.is_empty());
+    let mut accepted = answered(&first, Answer::Accepted, State::Pending, Due::Ask(Millis(1)));
+    (accepted.trade_nos, accepted.response) = (vec!["T1".into()], known_by("T1"));
+    scene.commit(&accepted).await;
+    let again = scene.claim("w", 2).await.jobs;
+    store.release(lane, &again.iter().collect::<Vec<_>>()).await.unwrap();
+    store.renew(lane, &renewal, &again.iter().map(held).collect::<Vec<_>>()).await.unwrap();
+    let wish = scene.wish("w", 1);
+    let number = wish.number;
+    scene.claim_as(Claim { rate_per_second: 100.0, gateway: "here", ..wish }).await;
+    store.recover_claim(lane, "w", number).await.unwrap();
+    scene.let_come_due("k1").await;
+    let claimed = scene.claim("w", 4).await;
+    for job in &claimed.jobs {
+        let ended = if job.key == key("k1") { State::Succeeded } else { State::NeedsReview };
+        scene.commit(&answered(job, Answer::Succeeded, ended, Due::Never)).await;
+    }
+    // What comes late, twice, and for a job that is gone.
+    scene.commit(&then(&first, State::Failed, Due::Never)).await;
+    scene.commit(&answered(&again[0], Answer::Succeeded, State::Succeeded, Due::Never)).await;
+    for name in ["k2", "k3"] {
+        for operation in [Operation::Cancel, Operation::Ask, Operation::Send] {
+            let operated = scene.operate(name, operation).await;
+            assert!(matches!(operated, Operated::Done(_) | Operated::Refused(_)), "{operated:?}");
+        }
+    }
+    store.pause(lane, &pause()).await.unwrap();
+    store.resume(lane, &resume()).await.unwrap();
+    store.pause_for_a_journal(lane).await.unwrap();
+    store.settle_lane(lane, 50).await.unwrap();
+    store.lost_writes(lane, 0).await.unwrap();
+    store.wake(lane, &key("k1")).await.unwrap();
+    store.set_clock_back(lane, LEASE).await.unwrap();
+    store.circuit(lane, "w", Some(LEASE)).await.unwrap();
+    store.circuit(lane, "w", None).await.unwrap();
+    store.take_rate_token(lane, 5.0).await.unwrap();
+    store.serves(std::slice::from_ref(lane)).await.unwrap();
+    store.set_gateway(lane, Some("here"), "there", OPERATOR).await.unwrap();
+    store.incarnate("one").await.unwrap();
+    store.settle_incarnations(&["before".to_owned()].into()).await.unwrap();
+    quarantine(scene).await;
+    deliver(scene).await;
+    restore(scene).await;
+    notify(scene).await;
+    import(scene).await;
+    balance(scene).await;
+    read(scene).await;
+    store.adopt(lane, &"pay/transfer".parse().unwrap(), OPERATOR).await.unwrap();
+    store.has_jobs(lane).await.unwrap();
+    store.purge(&"pay/transfer".parse().unwrap(), std::time::Duration::ZERO, 100).await.unwrap();
+}
+
+async fn quarantine(scene: &Scene) {
+    let whole = scene.text("k4").await.unwrap();
+    let _: () = scene.command(&["SET", &scene.job_name("k4"), "{"]).await;
+    let member: u64 = scene.command(&["ZADD", &scene.name("sends"), "0", "k4"]).await;
+    assert!(member <= 1);
+    scene.claim("w", 10).await;
+    assert_eq!(scene.store.quarantined(&scene.lane, 10).await.unwrap().len(), 1);
+    scene.store.drop_quarantined(&scene.lane, "k4", OPERATOR).await.unwrap();
+    let _: () = scene.command(&["SET", &scene.job_name("k4"), &whole]).await;
+    let _: u64 = scene.command(&["HSET", &scene.name("quarantine"), "k4", "{}"]).await;
+    scene.store.retry_quarantined(&scene.lane, "k4", OPERATOR).await.unwrap();
+}
+
+async fn deliver(scene: &Scene) {
+    let (store, origin) = (&scene.store, Origin::Jobs(scene.lane.clone()));
+    drop(store.delivery_wakes().await.unwrap());
+    for (number, result) in
+        (1..).zip([DeliveryResult::PutOff(Millis(1)), DeliveryResult::Failed(Millis(1)), DeliveryResult::Delivered])
+    {
+        let claim = DeliveryClaim { dispatcher: "d", number, lease: LEASE, most: 10 };
+        let due = store.claim_deliveries(&origin, &claim).await.unwrap().due;
+        let commits: Vec<DeliveryCommit> =
+            due.iter().map(|delivery| DeliveryCommit::new(delivery, Millis(1), result)).collect();
+        assert!(!commits.is_empty(), "{number}");
+        store.commit_deliveries(&origin, &commits).await.unwrap();
+        store.commit_deliveries(&origin, &commits).await.unwrap();
+    }
+    let _: u64 = scene.command(&["HSET", &scene.name("delivery_quarantine"), "k9", "{}"]).await;
+    assert!(store.retry_delivery(&origin, "k9").await.unwrap());
+    store.quarantined_deliveries(&origin).await.unwrap();
+    store.delivery_status(&origin).await.unwrap();
+    store.ready_deliveries(LATER).await.unwrap();
+}
+
+async fn restore(scene: &Scene) {
+    let job = bill("b9", "o9");
+    let hash = job.content.hash();
+    let journal = JournalView {
+        hash: &hash,
+        content: job.content.text(),
+        business_key: job.content.about(),
+        fence: 3,
+        sends: 1,
+        resends: 0,
+        first_sent: Millis(1),
+        last_sent: Millis(1),
+        trade_nos: &["T9".to_owned()],
+    };
+    let event = RestoredFromJournal {
+        at: Millis(0),
+        operator: "li".into(),
+        was: None,
+        sends: 1,
+        response: None,
+        more: serde_json::Map::new(),
+    };
+    let next = Next::review(Reason::RestoredFromJournal);
+    scene.store.restore(&job.lane, &job.key, None, &journal, &next, event).await.unwrap();
+    scene.store.set_rival_aside(&job.lane, &key("b10"), &journal, "li").await.unwrap();
+}
+
+async fn notify(scene: &Scene) {
+    let (store, account): (_, AccountName) = (&scene.store, "main".parse().unwrap());
+    let notification = |content: &'static str| VerifiedNotification {
+        method: "m",
+        record_id: Some("r"),
+        hash: [content.len() as u8; 32],
+        content,
+        written: None,
+        sign_rule: "a",
+        finality: Finality::Open,
+        held_reason: None,
+        callback_url: Some("https://shop.example"),
+        kind: Some(Kind::Transfer),
+        retention: LEASE,
+        max_age: LEASE,
+    };
+    for content in ["{}", "{\"a\":1}", "{}"] {
+        store.receive_notification(&account, &notification(content)).await.unwrap();
+    }
+    store.notifications(&account, NotificationFilter::Read, None, 10).await.unwrap();
+    store.notification(&account, 1).await.unwrap();
+    store.notification_counts(std::slice::from_ref(&account)).await.unwrap();
+    for named in ["k1", "k2"] {
+        store.link_notification(&scene.lane, named, 1, "m").await.unwrap();
+    }
+    store.notification_linked(&account, 1).await.unwrap();
+    store.notification_history(&account, 1).await.unwrap();
+    store.notification_versions(&account, 1).await.unwrap();
+    store.notification_delivery(&account, 1).await.unwrap();
+    store.job_by_business_key(&scene.lane, "k1").await.unwrap();
+}
+
+async fn import(scene: &Scene) {
+    let queue = format!("{PREFIX}:imported");
+    let _: u64 = scene.command(&["HSET", &format!("{queue}:data"), "1", "payload"]).await;
+    let _: u64 = scene.command(&["RPUSH", &format!("{queue}:active"), "1"]).await;
+    let tasks = scene.store.waiting_tasks(&queue, "w").await.unwrap();
+    assert_eq!(tasks.len(), 1);
+    let refused: Vec<_> = tasks.into_iter().map(|task| (task, Verdict::Refused("no job".into()))).collect();
+    scene.store.take_tasks(&queue, &refused).await.unwrap();
+    let aside = scene.store.kept_aside(&queue, 0, 5).await.unwrap();
+    scene.store.payload_aside(&queue, aside[0].number).await.unwrap();
+    scene.store.settle_aside(&queue, aside[0].number, Act::Dropped, OPERATOR).await.unwrap();
+    scene.store.settled_asides(&queue, 5).await.unwrap();
+    scene.store.import_status(&queue).await.unwrap();
+}
+
+async fn balance(scene: &Scene) {
+    let account = &scene.lane.account;
+    for _ in 0..2 {
+        scene.store.balance_turn(account, LEASE).await.unwrap();
+    }
+    let told = BalanceParts { available: Some(1), ..BalanceParts::default() };
+    scene.store.keep_balance(account, "paying", Some(told)).await.unwrap();
+    scene.store.balance(account, "paying").await.unwrap();
+}
+
+async fn read(scene: &Scene) {
+    let (store, lane) = (&scene.store, &scene.lane);
+    store.ping().await.unwrap();
+    store.probe_write().await.unwrap();
+    store.status(lane).await.unwrap();
+    store.in_doubt(lane).await.unwrap();
+    store.ready(LATER).await.unwrap();
+    store.list(lane, None, &Cursor::default(), 100).await.unwrap();
+    store.scan(lane, None, &ScanCursor::default(), 100).await.unwrap();
+    store.due_sends(lane, &ScanCursor::default(), LATER, 100).await.unwrap();
+    store.waiting(lane, 5).await.unwrap();
+    store.stretches(lane, Millis(1), LEASE, 2, 2).await.unwrap();
+    let job = scene.job("k2").await;
+    store.history(&job).await.unwrap();
+    let partition = store.partition_of(lane);
+    store.newest_events(&[partition]).await.unwrap();
+    store.events(&[(partition, EventId::default())], 10).await.unwrap();
+    store.forgotten_events(&[(partition, EventId { at: Millis(5), ..EventId::default() })]).await.unwrap();
+    store.recent_events(std::slice::from_ref(lane), 10).await.unwrap();
+    store.watch_events().await.unwrap().next().await.unwrap();
+    store.known_lanes().await.unwrap();
+    store.unserved_queues(&[]).await.unwrap();
+    store.incarnations().await.unwrap();
+    store.fences(std::slice::from_ref(lane)).await.unwrap();
+    store.gateways(std::slice::from_ref(lane)).await.unwrap();
+    store.oldest_ended(std::slice::from_ref(lane)).await.unwrap();
+}
+
+#[tokio::test]
+async fn everything_works_under_the_rights_that_are_printed_and_asks_for_no_other() {
+    let redis = loopback();
+    make_user(&redis, &printed(Durability::Fast)).await;
+    let scene = scene(&redis).await;
+    let findings = findings(&scene.store, &as_user(&redis)).await;
+    for check in ["redis.rights", "redis.channels", "redis.appendfsync", "clock"] {
+        assert_eq!(of(&findings, check).severity, Severity::Fine, "{findings:?}");
+    }
+    live(&scene).await;
+    let refused: Vec<HashMap<String, String>> = scene.command(&["ACL", "LOG"]).await;
+    let refused: Vec<&str> = refused.iter().map(|entry| entry["object"].as_str()).collect();
+    // The client library would name itself to the server, and does without it.
+    assert!(refused.iter().all(|command| command.starts_with("client")), "{refused:?}");
+}
+
+#[tokio::test]
+async fn a_right_that_is_missing_is_refused_by_its_name() {
+    let redis = loopback();
+    let all = "user bursar on ~* &* +@all";
+    for (line, check, named) in [
+        (format!("{all} -script"), "redis.rights", "script|load"),
+        (format!("{all} -@scripting"), "redis.rights", "script|load"),
+        (format!("{all} -hset -xadd"), "redis.rights", "hset xadd"),
+        (format!("{all} -time"), "redis.rights", "time"),
+        ("user bursar on ~app:* &* +@all".into(), "redis.rights", "~bursar:*"),
+        (format!("{all} -info"), "redis.info", "+info"),
+        (format!("{all} -@admin -@dangerous"), "redis.info", "+info"),
+    ] {
+        make_user(&redis, &line).await;
+        let store = scene(&redis).await.store;
+        let findings = findings(&store, &as_user(&redis)).await;
+        let found = of(&findings, check);
+        assert_eq!(found.severity, Severity::Refuse, "{line}: {findings:?}");
+        assert!(found.text.contains(named), "{line}: {found:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_server_that_forbids_wait_is_refused_where_durability_needs_it() {
+    let redis = loopback();
+    make_user(&redis, "user bursar on ~* &* +@all -wait").await;
+    let store = scene(&redis).await.store;
+    assert_eq!(of(&findings(&store, &as_user(&redis)).await, "redis.rights").severity, Severity::Fine);
+    let store = store.with_durability(Durability::Replicated(1)).await.unwrap();
+    let findings = findings(&store, &as_user(&redis)).await;
+    assert!(of(&findings, "redis.rights").text.contains("lacks wait"), "{findings:?}");
+}
+
+#[tokio::test]
+async fn a_message_that_may_not_be_published_fails_nothing_that_was_stored() {
+    let redis = loopback();
+    make_user(&redis, "user bursar on resetchannels ~bursar:* +@all").await;
+    let scene = scene(&redis).await;
+    let findings = findings(&scene.store, &as_user(&redis)).await;
+    let hints = of(&findings, "redis.channels");
+    assert_eq!(hints.severity, Severity::Warn, "{findings:?}");
+    assert!(hints.text.contains("lacks publish subscribe &bursar:*"), "{hints:?}");
+    assert_eq!(of(&findings, "redis.rights").severity, Severity::Fine, "{findings:?}");
+
+    let (store, lane) = (&scene.store, &scene.lane);
+    assert_eq!(store.submit(&[told_transfer("k1")]).await.unwrap(), [Submission::New]);
+    store.pause(lane, &pause()).await.unwrap();
+    store.resume(lane, &resume()).await.unwrap();
+    let claimed = scene.claim_one("w").await;
+    store.release(lane, &[&claimed]).await.unwrap();
+    let claimed = scene.claim_one("w").await;
+    scene.commit(&then(&claimed, State::NeedsReview, Due::Never)).await;
+    let done = scene.operate("k1", Operation::Ask).await;
+    assert!(matches!(done, Operated::Done(_)), "{done:?}");
+}
+
+#[tokio::test]
+async fn a_cluster_is_refused_and_takes_no_job() {
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let redis = private_redis(|options| {
+        let options = Options { listen: Listen::Loopback, ..options };
+        options.setting("cluster-enabled", "yes").setting("cluster-port", port.to_string())
+    });
+    let scene = Scene::at(redis.url()).await;
+    let _: () = scene.command(&["CLUSTER", "ADDSLOTSRANGE", "0", "16383"]).await;
+    bursar_test_support::eventually(crate::scene::SOON, "the cluster to be well", async || {
+        scene.store.probe_write().await.map_err(|error| error.chain())
+    })
+    .await;
+    let findings = findings(&scene.store, redis.url()).await;
+    assert_eq!(of(&findings, "redis.cluster").severity, Severity::Refuse, "{findings:?}");
+    let refused = scene.store.submit(&[transfer("k1")]).await;
+    assert!(matches!(refused, Err(StoreError::Cluster)), "{refused:?}");
+    assert!(!refused.unwrap_err().is_repeatable());
+    assert_eq!(scene.find("k1").await, None);
+}
