@@ -12,7 +12,7 @@
 -- shared: ready.lua
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
-local TOLD_FOR, MOST_TOLD = 600000, 10000 -- ms, longer than any renewal is under way; and keys
+local TOLD_FOR, MOST_TOLD = 600000, 10000 -- ms, longer than any renewal is under way; and claims
 local answers, keys = {}, {}
 local ended, restored, sends, queries, leaving, released, soonest = {}, {}, {}, {}, {}, {}, math.huge
 for at = 3, #ARGV, 5 do keys[#keys + 1] = ARGV[at] end
@@ -31,7 +31,7 @@ for number, key in ipairs(keys) do
     soonest = math.min(soonest, tonumber(due))
     local _, after = string.find(claim, ',"after":', #beginning, true)
     local place = #released
-    released[place + 1], released[place + 2] = key, beginning
+    released[place + 1], released[place + 2] = key .. ' ' .. beginning, now
     place = #restored
     if after then
       restored[place + 1], restored[place + 2] = key, string.sub(claim, after + 1, -2)

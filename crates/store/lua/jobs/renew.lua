@@ -9,6 +9,7 @@
 --         and its record ('' = none), and '1' if the claim was released
 -- shared: whole.lua
 -- shared: names.lua
+-- shared: ready.lua
 -- shared: lost_writes.lua
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
@@ -29,10 +30,13 @@ for number, key in ipairs(keys) do
   else
     local place, record = #gone, redis.pcall('GET', job_key(key))
     gone[place + 1], gone[place + 2], gone[place + 3] = key, claim, type(record) == 'string' and record or ''
-    gone[place + 4] = redis.call('HGET', queue_key('released'), key) == beginning and '1' or ''
+    gone[place + 4] = redis.call('HEXISTS', queue_key('released'), key .. ' ' .. beginning) == 1 and '1' or ''
   end
 end
-if #renewed > 0 then redis.call('ZADD', queue_key('due_queries'), 'XX', unpack(renewed)) end
+if #renewed > 0 then
+  redis.call('ZADD', queue_key('due_queries'), 'XX', unpack(renewed))
+  bring_forward(lease_end) -- a lease may be shorter than it was
+end
 if lost then
   fence = math.max(fence, known_fence) + 1
   era = begin_era(era, fence, ARGV[4])

@@ -109,7 +109,7 @@ impl Store {
             let held = batch.iter().find(|held| held.key == key);
             let was_released = text(3).is_some_and(|word| word == "1");
             forgotten |= !was_released
-                && held.is_some_and(|held| was_lost(held, text(1).as_deref(), &text(2).unwrap_or_default()));
+                && held.is_some_and(|held| was_lost(held, &text(1).unwrap_or_default(), &text(2).unwrap_or_default()));
             renewed.gone.push(key);
         }
         // Where the queue is in a later era than the worker knows, the loss has been noticed since.
@@ -185,13 +185,13 @@ fn unmade(job: &ClaimedJob, now: Millis) -> Commit {
 }
 
 /// A claim that is gone from under its worker has ended, was taken over after its lease, or was lost.
-fn was_lost(held: &Held, claim: Option<&str>, record: &str) -> bool {
+fn was_lost(held: &Held, claim: &str, record: &str) -> bool {
     let record = match StoredJob::read(record) {
         Ok(record) => Some(record),
         Err(_) if record.is_empty() => None,
         Err(_) => return false, // a newer build has had it, or nobody can tell
     };
-    let claim = claim.and_then(ClaimEntry::read);
+    let Ok(claim) = ClaimEntry::of(claim) else { return false };
     if record.as_ref().is_some_and(|record| record.is_tombstone() || record.last_claim == held.token.0) {
         return false;
     }
