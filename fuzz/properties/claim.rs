@@ -1,18 +1,31 @@
-//! Whatever a claim's reply holds in a job's place: a job that can be acted on, or the name of what cannot be read.
+//! Whatever stands in a claim's place: it is an entry that is written back as it was read, or none; and what a claim's reply holds in a
+//! job's place is a job that can be acted on, or the name of what cannot be read.
 //!
-//! The input is a job's three values, an array in Redis's own protocol.
+//! The first line of the input is the claim's entry, the rest the job's record.
 
+use bursar_domain::{Call, State};
 use bursar_store::fuzzing;
 
 pub(crate) fn check(bytes: &[u8]) {
-    // The client's reader gives up at a depth of its own; rows are two deep.
-    if bytes.iter().filter(|byte| matches!(byte, b'*' | b'%' | b'~' | b'>' | b'|')).count() > 64 {
+    let Ok(text) = std::str::from_utf8(bytes) else { return };
+    let (claim, record) = text.split_once('\n').unwrap_or((text, ""));
+    let Some((token, lost, written)) = fuzzing::claim_entry(claim) else {
+        assert!(fuzzing::claimed("K1", claim, record, 0).is_err(), "a job of no claim");
         return;
+    };
+    assert_eq!(fuzzing::claim_entry(&written), Some((token.clone(), lost, written.clone())));
+    for era in [0, 1, u64::MAX] {
+        let Ok(job) = fuzzing::claimed("K1", claim, record, era) else { continue };
+        assert_eq!((job.key.as_str(), &job.token.0), ("K1", &token));
+        let facts = job.facts(true, true, false);
+        assert_eq!((facts.state, facts.sends, facts.losses), (job.state, job.sends, job.claims_lost));
+        match job.call {
+            Call::Send => {
+                assert!(job.sends > 0 && job.last_sent.is_some() && job.first_sent.is_some(), "a send without intent");
+                assert!(!job.state.is_terminal(), "what is {} is sent", job.state);
+            }
+            Call::Ask => assert_ne!(job.state, State::Queued, "what is queried may have been sent"),
+        }
+        assert!(usize::try_from(job.claims_lost).expect("small") >= lost || record.contains("last_claim"));
     }
-    let Some(Ok(job)) = fuzzing::claimed_row(bytes) else { return };
-    assert!((1..=64).contains(&job.key.as_str().len()), "{:?}", job.key);
-    let facts = job.facts(true, true, false);
-    assert_eq!((facts.state, facts.sends, facts.losses), (job.state, job.sends, job.losses));
-    assert!(job.trade_nos.iter().all(|number| !number.is_empty() && !number.contains(' ')), "{:?}", job.trade_nos);
-    assert!(job.first_sent.is_none_or(|at| at.0 > 0) && job.last_sent.is_none_or(|at| at.0 > 0), "0 is no time");
 }

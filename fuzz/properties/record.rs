@@ -1,40 +1,38 @@
-//! Whatever stands in Redis in a record's or a log line's place: it is read or named unreadable, and what is read can be
-//! shown.
+//! Whatever stands in Redis in a record's or a history line's place: it is read or named unreadable, what is read can be shown, and it is
+//! written back as what was read.
 //!
-//! The input is one log line; split at line ends into `name=value`, it is a record's fields, with `held` for the claim beside it.
+//! The input is a history line; and its first line is the claim that stands beside the record in the lines after it.
 
-use std::collections::HashMap;
-
-use bursar_domain::{HistoryEvent, Key, Lane, Millis};
-use bursar_store::{StoreError, fuzzing};
+use bursar_domain::{HistoryEvent, Key, Lane, State};
+use bursar_store::fuzzing;
 
 pub(crate) fn check(bytes: &[u8]) {
     let event = HistoryEvent::read(bytes);
     assert_eq!(HistoryEvent::read(event.recorded().as_bytes()), event, "what is read is recorded as it is");
     assert!(event.view()["event"].is_string(), "every line can be shown");
 
+    let Ok(text) = std::str::from_utf8(bytes) else { return };
+    let (claim, record) = text.split_once('\n').unwrap_or(("", text));
+    match fuzzing::rewritten(record) {
+        Ok(written) => assert_eq!(fuzzing::rewritten(&written), Ok(written.clone()), "written back once and for all"),
+        Err(why) => assert!(!why.to_string().is_empty()),
+    }
     let lane: Lane = "main/transfer".parse().expect("a lane");
     let key: Key = "K1".parse().expect("a key");
-    let mut fields: HashMap<String, Vec<u8>> = bytes
-        .split(|byte| *byte == b'\n')
-        .filter_map(|line| {
-            let at = line.iter().position(|byte| *byte == b'=')?;
-            Some((String::from_utf8_lossy(&line[..at]).into_owned(), line[at + 1..].to_vec()))
-        })
-        .collect();
-    let held = fields.remove("held");
-    let content = fuzzing::in_pieces(&fields, "");
-    assert_eq!(content.is_some(), fields.contains_key("1"), "content begins with its first piece");
-    let none = fields.is_empty();
-    match fuzzing::record(&lane, &key, fields, held.as_deref(), Some(Millis(1))) {
-        Ok(None) => assert!(none, "fields are a job"),
-        Ok(Some(record)) => {
-            serde_json::to_string(&record.view()).expect("every record can be shown");
-            assert_eq!((&record.lane, &record.key), (&lane, &key));
-        }
-        Err(StoreError::Unreadable { what, detail }) => {
-            assert!(what.contains("K1") && detail.starts_with("field "), "{what}: {detail}");
-        }
-        Err(error) => panic!("{error}"),
+    for era in [0, 1, u64::MAX] {
+        let alone = fuzzing::record(&lane, &key, record, "", era);
+        let beside = fuzzing::record(&lane, &key, record, claim, era);
+        assert!(alone.is_ok() || beside.is_err(), "no claim makes a record of what is none");
+        let (Ok(alone), Ok(job)) = (alone, beside) else { continue };
+        assert_eq!((&job.lane, &job.key), (&lane, &key));
+        serde_json::to_string(&job.view()).expect("every record can be shown");
+        assert_eq!(job.facts(false).state, job.state);
+        assert_eq!((job.created, &job.content, &job.hash), (alone.created, &alone.content, &alone.hash));
+        assert!(alone.worker.is_none() && job.sends >= alone.sends && job.claims_lost >= alone.claims_lost);
+        // A claim that stands may be a send: it makes nothing certain, and nothing of what has ended.
+        let becomes = [alone.state, State::InDoubt, State::NeedsReview].contains(&job.state);
+        assert!(becomes, "{} becomes {}", alone.state, job.state);
+        assert!(!alone.state.is_terminal() || job.state == alone.state, "{} becomes {}", alone.state, job.state);
+        assert!(job.state != State::Queued || job.sends == alone.sends, "a send that is out is called unsent");
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use bursar_domain::{HistoryEvent, Job, State};
+use bursar_domain::{Call, HistoryEvent, Job, State};
 use bursar_producer::{AccountRules, Outcome};
 use bursar_simulator::Kind;
 use serde_json::Value;

@@ -58,12 +58,16 @@ pub use submit::{NewRecord, Submission};
 
 pub use activity::Stretch;
 pub use adopt::Adopted;
+pub(crate) use claim::job as claimed_job;
 pub use commit::{Evidence, Resend};
 pub use events::EventId;
 pub(crate) use keys::JobKeys;
 pub use keys::PARTITIONS;
 pub use notifications::{AHEAD_AT_MOST, LATE_AFTER};
 pub use operate::{Operated, Operator};
+pub(crate) use overlay::{ClaimEntry, Era};
+pub(crate) use read::record as read_record;
+pub(crate) use record::StoredJob;
 pub use restore::{JournalDiff, JournalView, Restored};
 pub use scan::MAX_STEP;
 pub use submit::MAX_BATCH;

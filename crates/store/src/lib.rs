@@ -7,6 +7,8 @@ mod connection;
 mod crash;
 mod durability;
 mod error;
+#[doc(hidden)]
+pub mod fuzzing;
 mod incarnation;
 mod intake;
 mod jobs;

@@ -9,6 +9,7 @@
 --         and its record ('' = none)
 -- shared: whole.lua
 -- shared: names.lua
+-- shared: ready.lua
 -- shared: lost_writes.lua
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
@@ -31,7 +32,10 @@ for number, key in ipairs(keys) do
     gone[place + 1], gone[place + 2], gone[place + 3] = key, claim, type(record) == 'string' and record or ''
   end
 end
-if #renewed > 0 then redis.call('ZADD', queue_key('due_queries'), 'XX', unpack(renewed)) end
+if #renewed > 0 then
+  redis.call('ZADD', queue_key('due_queries'), 'XX', unpack(renewed))
+  bring_forward(lease_end) -- a lease may be shorter than it was
+end
 if lost then
   fence = math.max(fence, known_fence) + 1
   era = begin_era(era, fence, ARGV[4])

@@ -318,7 +318,7 @@ impl Store {
             .lrange(old.of_key("outbox", key), 0, -1)
             .get(old.of_key("delivery", key))
             .hget(new.queue_hash(), "era");
-        type Reply = (Vec<String>, Option<String>, Option<u64>);
+        type Reply = (Vec<Vec<u8>>, Option<Vec<u8>>, Option<u64>);
         let (outbox, delivery, era): Reply = self.query("LRANGE", &pipeline).await?;
         let mut record = handed.stored.clone();
         let text = match there {
@@ -363,8 +363,8 @@ impl Store {
             history,
             business_keys,
             responses: handed.responses.clone(),
-            outbox,
-            delivery: delivery.unwrap_or_default(),
+            outbox: outbox.into_iter().map(lossy).collect(),
+            delivery: delivery.map(lossy).unwrap_or_default(),
             ..Guarded::new(key, "", Seen::Text(text))
         };
         let state = record.state;

@@ -8,6 +8,7 @@ use redis::{Pipeline, Value};
 use super::ClaimToken;
 use super::apply::{Guarded, Place, Seen};
 use super::overlay::{ClaimEntry, Era};
+use super::read::lossy;
 use super::record::{StoredJob, Unreadable};
 use crate::jobs::wish::whole_millis;
 use crate::scripts::EVENTS_KEPT;
@@ -231,7 +232,7 @@ impl Store {
                     claimed.left.push(key);
                 }
                 Err(why) => {
-                    self.quarantine(lane, &key, &claim, claimed.now, &why).await?;
+                    self.quarantine(lane, &key, (&claim, &token), claimed.now, &why).await?;
                     claimed.quarantined.push((key, why));
                 }
             }
@@ -244,14 +245,13 @@ impl Store {
         &self,
         lane: &Lane,
         key: &str,
-        claim: &str,
+        (claim, token): (&str, &ClaimToken),
         now: Millis,
         why: &Unreadable,
     ) -> Result<(), StoreError> {
-        let before = ClaimEntry::read(claim).and_then(|claim| claim.after).map(|before| before.text());
         let entry = serde_json::json!({"at": now.0, "code": "unreadable_record", "detail": why.to_string()});
         let write = Guarded {
-            claim: before.unwrap_or_default(),
+            claim: ClaimEntry::text_before(claim, &token.0).to_owned(),
             place: Place::Quarantine(entry.to_string()),
             ..Guarded::new(key, claim, Seen::Any)
         };
@@ -266,8 +266,8 @@ impl Store {
         let sends = queue.set("sends");
         pipeline.cmd("ZRANGE").arg(&sends).arg(0).arg(PROBE_LOOK - 1);
         pipeline.cmd("ZRANGE").arg(&sends).arg(0).arg(PROBE_LOOK - 1).arg("REV");
-        let (first, last): (Vec<String>, Vec<String>) = self.query("ZRANGE", &pipeline).await?;
-        let members: Vec<String> = first.into_iter().chain(last).collect();
+        let (first, last): (Vec<Vec<u8>>, Vec<Vec<u8>>) = self.query("ZRANGE", &pipeline).await?;
+        let members: Vec<String> = first.into_iter().chain(last).map(lossy).collect();
         if members.is_empty() {
             return Ok(None);
         }
@@ -276,10 +276,10 @@ impl Store {
             let key = member.split_once(' ').map_or(member.as_str(), |(key, _)| key);
             command.arg(format!("{}job:{}:{key}", queue.base, queue.queue));
         }
-        let texts: Vec<Option<String>> =
+        let texts: Vec<Option<Vec<u8>>> =
             command.query_async(&mut self.connection()).await.map_err(|source| StoreError::of("MGET", source))?;
-        let never_sent = |text: &Option<String>| {
-            let record = text.as_deref().and_then(|text| StoredJob::read(text).ok());
+        let never_sent = |text: &Option<Vec<u8>>| {
+            let record = text.clone().and_then(|text| StoredJob::read(&lossy(text)).ok());
             record.is_some_and(|record| record.state == State::Queued)
         };
         let unsent: Vec<&String> =
@@ -318,7 +318,7 @@ pub(crate) fn pause_after_losses(on_ambiguous: OnAmbiguous) -> String {
 }
 
 /// A claimed job from a row of the reply.
-fn job(
+pub(crate) fn job(
     key: &str,
     claim_text: &str,
     due: Option<String>,

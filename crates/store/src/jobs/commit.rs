@@ -8,6 +8,7 @@ use super::ClaimToken;
 use super::apply::{Applied, Guarded, Place, Seen};
 use super::claim::{ClaimedJob, Found};
 use super::overlay::{ClaimEntry, LateResponse, is_open};
+use super::read::lossy;
 use super::record::StoredJob;
 use crate::Store;
 use crate::StoreError;
@@ -337,7 +338,7 @@ impl Store {
                 return Ok(Committed::Again);
             }
             // A newer build has had it, or nobody can tell.
-            if stored.is_err() && !record.is_empty() {
+            if (stored.is_err() && !record.is_empty()) || ClaimEntry::of(&claim).is_err() {
                 return Ok(Committed::Late);
             }
             let is_tombstone = stored.as_ref().is_ok_and(StoredJob::is_tombstone);
@@ -355,7 +356,8 @@ impl Store {
             known.cmd("LRANGE").arg(queue.set("history") + ":" + &commit.ends.key).arg(-4).arg(-1);
             let field = commit.response.as_ref().map(ResponseKnownBy::field).unwrap_or_default();
             known.cmd("HGET").arg(queue.set("responses")).arg(field);
-            let (lines, owner): (Vec<String>, Option<String>) = self.query("LRANGE", &known).await?;
+            let (lines, owner): (Vec<Vec<u8>>, Option<String>) = self.query("LRANGE", &known).await?;
+            let lines: Vec<String> = lines.into_iter().map(lossy).collect();
             let owned = owner.is_some_and(|owner| owner != commit.ends.key);
             let Some(write) = commit.late_write(&stored, &record, standing.as_ref(), &claim, (was_lost, owned), &lines)
             else {

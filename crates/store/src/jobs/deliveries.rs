@@ -277,12 +277,15 @@ impl ClaimedDeliveries {
 
 impl Row {
     fn of(values: &[Value]) -> Result<Self, StoreError> {
+        // Bytes that are no text are no event, and keep no other from being delivered.
+        let bytes = |at: usize| from_reply::<Vec<u8>>("claim_deliveries", values.get(at));
+        let text = |at: usize| from_reply::<Option<Vec<u8>>>("claim_deliveries", values.get(at));
         Ok(Self {
-            key: from_reply("claim_deliveries", values.first())?,
-            claim: from_reply("claim_deliveries", values.get(1))?,
-            event: from_reply("claim_deliveries", values.get(2))?,
-            delivery: from_reply("claim_deliveries", values.get(3))?,
-            owner: from_reply("claim_deliveries", values.get(4))?,
+            key: lossy(bytes(0)?),
+            claim: lossy(bytes(1)?),
+            event: text(2)?.map(lossy),
+            delivery: text(3)?.map(lossy),
+            owner: text(4)?.map(lossy),
         })
     }
 

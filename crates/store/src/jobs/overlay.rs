@@ -7,7 +7,7 @@
 use bursar_domain::{Answer, Call, ClaimEvent, HistoryEvent, Millis, Reason, State};
 use serde::{Deserialize, Serialize};
 
-use super::record::StoredJob;
+use super::record::{StoredJob, Unreadable};
 
 /// A worker's claim, as it stands in `claims:QUEUE`. `claim.lua` writes one, and the scripts know a claim by how its text begins.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -58,6 +58,21 @@ impl ClaimEntry {
 
     pub(crate) fn read(text: &str) -> Option<Self> {
         serde_json::from_str(text).ok()
+    }
+
+    /// The claim of what stands beside a record: none where there is nothing.
+    pub(crate) fn of(text: &str) -> Result<Option<Self>, Unreadable> {
+        match (text.is_empty(), Self::read(text)) {
+            (true, _) => Ok(None),
+            (false, Some(claim)) => Ok(Some(claim)),
+            (false, None) => Err(Unreadable::Damaged("its claim cannot be read".into())),
+        }
+    }
+
+    /// The text of the claim that was lost before, of a claim with this token, whether or not it can be read; empty for none.
+    pub(crate) fn text_before<'a>(text: &'a str, token: &str) -> &'a str {
+        let own = text.strip_prefix(Self::beginning(token).as_str()).and_then(|rest| rest.strip_suffix('}'));
+        own.and_then(|own| own.split_once(",\"after\":")).map_or("", |(_, before)| before)
     }
 
     pub(crate) fn text(&self) -> String {
@@ -263,6 +278,11 @@ mod tests {
         assert_eq!(claim.worker(), "w \"x\"");
         assert!(claim.knows("w/1") && claim.knows("w \"x\"/2") && !claim.knows("w/3"));
         assert_eq!(ClaimEntry::read("send queued 2"), None);
+        assert!(ClaimEntry::of("send queued 2").is_err() && ClaimEntry::of("") == Ok(None));
+        assert_eq!(ClaimEntry::text_before(&text, "w \"x\"/2"), entry("w/1", Call::Send, 8, 60).text());
+        let odd = r#"{"claim":"w/2","call":"query","fence":9,"at":70,"after":{"moods":[","after":{}}"]}}"#;
+        assert_eq!(ClaimEntry::text_before(odd, "w/2"), r#"{"moods":[","after":{}}"]}"#);
+        assert_eq!(ClaimEntry::text_before(&entry("w/1", Call::Send, 8, 60).text(), "w/1"), "");
     }
 
     #[test]

@@ -8,6 +8,7 @@ use redis::{Pipeline, Value};
 use super::apply::{Applied, Guarded, Place, Seen};
 use super::commit::ResponseKnownBy;
 use super::overlay::is_open;
+use super::read::lossy;
 use super::record::StoredJob;
 use crate::Store;
 use crate::reply::{from_reply, score};
@@ -30,8 +31,8 @@ impl Store {
         let mut pipeline = Pipeline::new();
         pipeline.cmd("ZRANGE").arg(queue.set("done")).arg("-inf").arg(until).arg("BYSCORE");
         pipeline.arg("LIMIT").arg(0).arg(limit.min(MAX_BATCH));
-        let (names,): (Vec<String>,) = self.query("ZRANGE", &pipeline).await?;
-        let keys: Vec<Key> = names.iter().filter_map(|name| name.parse().ok()).collect();
+        let (names,): (Vec<Vec<u8>>,) = self.query("ZRANGE", &pipeline).await?;
+        let keys: Vec<Key> = names.into_iter().filter_map(|name| lossy(name).parse().ok()).collect();
         if keys.is_empty() {
             return Ok(0);
         }
@@ -44,11 +45,11 @@ impl Store {
         let replies: Vec<Value> = self.query("GET", &pipeline).await?;
         let (mut writes, mut busy) = (Vec::new(), Vec::new());
         for (key, reply) in keys.iter().zip(replies.chunks(5)) {
-            let text: Option<String> = from_reply("GET", reply.first())?;
-            let claim: Option<String> = from_reply("HGET", reply.get(1))?;
+            let text: Option<Vec<u8>> = from_reply("GET", reply.first())?;
+            let claim: Option<Vec<u8>> = from_reply("HGET", reply.get(1))?;
             let waits: [Option<f64>; 2] = [from_reply("ZSCORE", reply.get(2))?, from_reply("ZSCORE", reply.get(3))?];
             let lines: Vec<Vec<u8>> = from_reply("LRANGE", reply.get(4)).unwrap_or_default();
-            let text = text.unwrap_or_default();
+            let text = lossy(text.unwrap_or_default());
             let stored = StoredJob::read(&text);
             match stored {
                 // It is queried again, or its producer is still to be told: its time begins again, and it blocks nothing behind it.

@@ -110,9 +110,7 @@ impl Look {
         if self.claim.is_empty() {
             return Ok(stored.clone());
         }
-        let claim = ClaimEntry::read(&self.claim);
-        let claim = claim.ok_or_else(|| Unreadable::Damaged("its claim cannot be read".into()))?;
-        let Some(lost) = stored.standing(Some(claim)) else { return Ok(stored.clone()) };
+        let Some(lost) = stored.standing(ClaimEntry::of(&self.claim)?) else { return Ok(stored.clone()) };
         let fence = lost.fence.saturating_add(1); // a late response to the lost claim finds that more has happened
         let next = ClaimEntry {
             token: String::new(),

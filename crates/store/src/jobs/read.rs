@@ -159,10 +159,8 @@ impl Store {
         for (((key, claim), text), due) in keys.iter().zip(claims).zip(records).zip(dues) {
             jobs.push(text.map(|text| {
                 let (claim, text) = (lossy(claim.unwrap_or_default()), lossy(text));
-                match StoredJob::read(&text) {
-                    Ok(stored) => {
-                        StoredAs::Job(Box::new(record(lane, key, stored, (claim, text), due.map(score), era)))
-                    }
+                match record(lane, key, (claim, text), due.map(score), era) {
+                    Ok(job) => StoredAs::Job(Box::new(job)),
                     Err(why) => StoredAs::Unreadable { key: key.clone(), why },
                 }
             }));
@@ -290,17 +288,18 @@ impl StoredJob {
     }
 }
 
-fn record(
+/// A job of its claim and its record. What a claim says that this build cannot read is not known: the job may be being sent.
+pub(crate) fn record(
     lane: &Lane,
     key: &Key,
-    stored: StoredJob,
     (claim, text): (String, String),
     due: Option<Millis>,
     era: Era,
-) -> JobRecord {
-    let standing = stored.standing(ClaimEntry::read(&claim));
+) -> Result<JobRecord, Unreadable> {
+    let stored = StoredJob::read(&text)?;
+    let standing = stored.standing(ClaimEntry::of(&claim)?);
     let laid = stored.clone().seen_under(standing.as_ref(), era);
-    JobRecord {
+    Ok(JobRecord {
         lane: lane.clone(),
         key: key.clone(),
         state: laid.state,
@@ -325,5 +324,5 @@ fn record(
         due,
         recent: laid.history,
         seen: Seen { claim, record: text, found: stored.clone().in_era(era), stored },
-    }
+    })
 }

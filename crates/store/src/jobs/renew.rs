@@ -107,7 +107,7 @@ impl Store {
             let text = |at: usize| row.get(at).and_then(|value| redis::from_redis_value_ref::<String>(value).ok());
             let key = text(0).unwrap_or_default();
             let held = batch.iter().find(|held| held.key == key);
-            forgotten |= held.is_some_and(|held| was_lost(held, text(1).as_deref(), &text(2).unwrap_or_default()));
+            forgotten |= held.is_some_and(|held| was_lost(held, &text(1).unwrap_or_default(), &text(2).unwrap_or_default()));
             renewed.gone.push(key);
         }
         // Where the queue is in a later era than the worker knows, the loss has been noticed since.
@@ -178,13 +178,13 @@ fn unmade(job: &ClaimedJob, now: Millis) -> Commit {
 }
 
 /// A claim that is gone from under its worker has ended, was taken over after its lease, or was lost.
-fn was_lost(held: &Held, claim: Option<&str>, record: &str) -> bool {
+fn was_lost(held: &Held, claim: &str, record: &str) -> bool {
     let record = match StoredJob::read(record) {
         Ok(record) => Some(record),
         Err(_) if record.is_empty() => None,
         Err(_) => return false, // a newer build has had it, or nobody can tell
     };
-    let claim = claim.and_then(ClaimEntry::read);
+    let Ok(claim) = ClaimEntry::of(claim) else { return false };
     if record.as_ref().is_some_and(|record| record.is_tombstone() || record.last_claim == held.token.0) {
         return false;
     }

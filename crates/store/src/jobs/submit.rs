@@ -149,13 +149,13 @@ fn submission(job: &Job, reply: &Value, era: Era) -> Result<Submission, StoreErr
     let (record, claim): (Vec<u8>, Vec<u8>) =
         redis::from_redis_value_ref(reply).map_err(|error| unreadable(&error.to_string()))?;
     let (record, claim) = (String::from_utf8_lossy(&record), String::from_utf8_lossy(&claim));
-    Ok(match StoredJob::read(&record) {
-        Ok(record) if record.has_hash(&job.content.hash()) => {
-            let claim = record.standing(ClaimEntry::read(&claim));
+    Ok(match (StoredJob::read(&record), ClaimEntry::of(&claim)) {
+        (Ok(record), _) if !record.has_hash(&job.content.hash()) => Submission::Conflict { first: job.key.to_string() },
+        (Ok(record), Ok(claim)) => {
+            let claim = record.standing(claim);
             Submission::Existing(record.seen_under(claim.as_ref(), era).state)
         }
-        Ok(_) => Submission::Conflict { first: job.key.to_string() },
-        Err(why) => Submission::Unreadable(why),
+        (Err(why), _) | (Ok(_), Err(why)) => Submission::Unreadable(why),
     })
 }
 

@@ -424,4 +424,36 @@ async fn a_job_whose_claim_cannot_be_read_is_put_aside_and_neither_sent_nor_quer
     let mut quarantined: Vec<&str> = claimed.quarantined.iter().map(|(key, _)| key.as_str()).collect();
     quarantined.sort_unstable();
     assert_eq!((claimed.jobs.len(), quarantined), (0, vec!["held", "queued"]));
+    // What the claims said stays, for whoever can read it: they may have been sends.
+    for (name, claim) in [("held", "sparkling"), ("queued", r#"{"claim":7}"#)] {
+        let kept: String = scene.command(&["HGET", &claims, name]).await;
+        assert_eq!(kept, claim);
+        let stored = scene.store.job(&scene.lane, &crate::scene::key(name)).await.unwrap();
+        assert!(matches!(stored, Some(bursar_store::StoredAs::Unreadable { .. })), "{stored:?}");
+        let again = scene.accept(&[transfer(name)]).await;
+        assert!(matches!(again[..], [bursar_store::Submission::Unreadable(_)]), "{again:?}");
+        for operation in [bursar_domain::Operation::Cancel, bursar_domain::Operation::Send] {
+            let operated = scene.operate(name, operation).await;
+            assert!(matches!(operated, bursar_store::Operated::Unreadable(_)), "{operated:?}");
+        }
+        let retried = scene.store.retry_quarantined(&scene.lane, name, OPERATOR).await.unwrap();
+        assert!(matches!(retried, bursar_store::Retried::Unreadable(_)), "{retried:?}");
+    }
+}
+
+#[tokio::test]
+async fn bytes_that_are_no_text_stop_no_claim_and_no_probe() {
+    let scene = Scene::new().await;
+    scene.submit(&["bad", "good"]).await;
+    let bytes: &[u8] = &[0xff, 0xfe];
+    let _: () = redis::cmd("SET").arg(scene.job_name("bad")).arg(bytes).query_async(&mut scene.raw()).await.unwrap();
+    let probe = scene.claim_as(Claim { sends: Sends::Probe, ..scene.wish("w", 5) }).await;
+    assert_eq!(keys(&probe), ["good"]);
+    let claimed = scene.claim("w", 5).await;
+    assert_eq!((claimed.jobs.len(), claimed.quarantined[0].0.as_str()), (0, "bad"));
+    assert_eq!(scene.sets("bad").await, Vec::<&str>::new());
+    // Nor retention.
+    let _: u64 = scene.command(&["ZADD", &scene.name("done"), "1", "bad"]).await;
+    scene.commit(&then(&probe.jobs[0], State::Succeeded, Due::Never)).await;
+    assert_eq!(scene.store.purge(&scene.lane, Duration::ZERO, 10).await.unwrap(), 1);
 }

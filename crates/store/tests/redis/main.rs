@@ -35,6 +35,7 @@ mod lost_replies;
 mod lost_writes;
 mod many;
 mod migrating;
+mod model;
 mod notifications;
 mod operate;
 mod outage;

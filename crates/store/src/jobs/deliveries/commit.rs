@@ -10,6 +10,7 @@ use super::{ClaimedDelivery, Found, owners};
 use crate::Store;
 use crate::jobs::Committed;
 use crate::jobs::apply::{Applied, Guarded, Place, Records, Seen};
+use crate::jobs::read::lossy;
 use crate::jobs::record::StoredJob;
 use crate::scripts::LOG_QUIET_AFTER;
 use crate::{Origin, StoreError};
@@ -171,8 +172,9 @@ impl Store {
             pipeline.lrange(queue.of_key("history", &commit.key), -LOOKED_BACK, -1);
             pipeline.get(queue.of_key(records.name(), &commit.key));
             pipeline.hget(queue.set(records.claims()), &commit.key);
-            type Reply = (Vec<String>, Option<String>, Option<String>);
+            type Reply = (Vec<Vec<u8>>, Option<Vec<u8>>, Option<String>);
             let (lines, text, claim): Reply = self.query("LRANGE", &pipeline).await?;
+            let (lines, text): (Vec<String>, _) = (lines.into_iter().map(lossy).collect(), text.map(lossy));
             if lines.contains(&line) {
                 return Ok(Committed::Again);
             }

@@ -1,0 +1,98 @@
+//! Random stories of producers, workers, people and passing time in two queues of one partition, told to the store and to a reference in
+//! plain Rust: after each step both were told the same and stand the same. A story that goes wrong is shortened to the steps that it needs.
+//!
+//! `PROPTEST_CASES=5000` tells more stories. What went wrong once is told again first (`model-failures.txt` in Cargo's
+//! folder for this crate's tests).
+
+mod picture;
+mod real;
+mod reference;
+mod story;
+
+use std::sync::LazyLock;
+
+use proptest::strategy::{BoxedStrategy, Just, Strategy};
+use proptest::test_runner::{Config, FileFailurePersistence};
+use proptest_state_machine::{ReferenceStateMachine, StateMachineTest, prop_state_machine};
+use tokio::runtime::Runtime;
+
+use picture::Picture;
+use real::Real;
+use reference::Model;
+use story::Step;
+
+/// Stories in one run: about a quarter of a minute.
+const STORIES: u32 = 120;
+
+/// How long a story that went wrong is shortened at most, in milliseconds.
+const SHORTENING_MS: u32 = 60_000;
+
+/// One for all stories: the connections of a story end with it.
+static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| {
+    tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().expect("a runtime")
+});
+
+fn config() -> Config {
+    let told = concat!(env!("CARGO_TARGET_TMPDIR"), "/model-failures.txt");
+    let asked_for = std::env::var("PROPTEST_CASES").ok().and_then(|cases| cases.parse().ok());
+    Config {
+        cases: asked_for.unwrap_or(STORIES),
+        max_shrink_time: SHORTENING_MS,
+        failure_persistence: Some(Box::new(FileFailurePersistence::Direct(told))),
+        ..Config::default()
+    }
+}
+
+struct Reference;
+
+impl ReferenceStateMachine for Reference {
+    type State = Model;
+    type Transition = Step;
+
+    fn init_state() -> BoxedStrategy<Model> {
+        Just(Model::default()).boxed()
+    }
+
+    fn transitions(model: &Model) -> BoxedStrategy<Step> {
+        story::next(model)
+    }
+
+    fn preconditions(model: &Model, step: &Step) -> bool {
+        model.allows(step)
+    }
+
+    fn apply(model: Model, step: &Step) -> Model {
+        model.after(step)
+    }
+}
+
+struct TheStore;
+
+impl StateMachineTest for TheStore {
+    type SystemUnderTest = Real;
+    type Reference = Reference;
+
+    fn init_test(_: &Model) -> Real {
+        RUNTIME.block_on(Real::new())
+    }
+
+    fn apply(mut real: Real, model: &Model, step: Step) -> Real {
+        let told = RUNTIME.block_on(real.does(&step, model));
+        assert_eq!(told, model.told, "told by the store, and what the reference says, of: {step:?}");
+        real.before = model.clone();
+        real
+    }
+
+    fn check_invariants(real: &Real, model: &Model) {
+        model.keeps_its_promises();
+        let seen = RUNTIME.block_on(Picture::of_redis(&real.scenes));
+        assert_eq!(seen, Picture::of_model(model), "how the store stands, and how the reference does");
+    }
+}
+
+prop_state_machine! {
+    #![proptest_config(config())]
+
+    #[test]
+    fn whatever_producers_workers_and_people_do_the_store_is_told_and_stands_as_its_rules_say(sequential 1..80 => TheStore);
+}

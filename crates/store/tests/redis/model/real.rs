@@ -1,0 +1,258 @@
+//! The same story on the store itself.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use bursar_domain::{Call, Due, FairBy, FairOrder, HistoryEvent, Job, Millis, Next, Response, ResponseEvidence};
+use bursar_store::{Claim, ClaimedJob, Commit, Held, Known, Operated, Renewal, Resend, Sends, Submission, fuzzing};
+
+use super::picture::ticks;
+use super::reference::{Ending, HandedOut, Model, Told};
+use super::story::{Deed, GROUPS, Handed, KEYS, Order, Outcome, QUEUES, Reply, Step, TICK_MINUTES, Then, Wish};
+use crate::scene::{OPERATOR, Scene, bill_json, key, parse, pause, resume};
+
+/// Lets time pass for one queue: everything that it remembers becomes older by so many milliseconds.
+const AGE: &str = "
+    local base, queue, ms = KEYS[1], ARGV[1], tonumber(ARGV[2])
+    local function name(of) return base .. of .. ':' .. queue end
+    for _, set in ipairs({ 'due_sends', 'due_queries', 'review', 'done' }) do
+      for _, member in ipairs(redis.call('ZRANGE', name(set), 0, -1)) do redis.call('ZINCRBY', name(set), -ms, member) end
+    end
+    if redis.call('ZSCORE', base .. 'ready', queue) then redis.call('ZINCRBY', base .. 'ready', -ms, queue) end
+    local function older(text)
+      local function times(word, time) return word .. string.format('%d', time - ms) end
+      text = string.gsub(text, '(_at\":)(%d+)', times)
+      return (string.gsub(text, '(\"at\":)(%d+)', times))
+    end
+    for at = 3, #ARGV do
+      local job = name('job') .. ':' .. ARGV[at]
+      local text = redis.call('GET', job)
+      if text then redis.call('SET', job, older(text)) end
+      text = redis.call('HGET', name('claims'), ARGV[at])
+      if text then redis.call('HSET', name('claims'), ARGV[at], older(text)) end
+    end
+    for field, by in pairs({ resumed_at = ms, rate_arrival = ms * 1000 }) do
+      if redis.call('HEXISTS', name('queue'), field) == 1 then redis.call('HINCRBY', name('queue'), field, -by) end
+    end
+    for _, worker in ipairs({ 'w1', 'w2', 'w3' }) do
+      local receipt = name('receipt') .. ':' .. worker
+      local left = redis.call('PTTL', receipt)
+      if left > ms then redis.call('PEXPIRE', receipt, left - ms)
+      elseif left >= 0 then redis.call('DEL', receipt) end
+    end";
+
+/// The queues of a real Redis, all in one partition.
+pub(crate) struct Real {
+    pub(crate) scenes: Vec<Scene>,
+    /// How things stood before the step that comes next.
+    pub(crate) before: Model,
+    /// When the step that is under way began, and when the last one was over, in Redis time.
+    at_ms: u64,
+    over_ms: u64,
+    /// What was handed out, by its queue.
+    jobs: HashMap<(usize, &'static str, u64), ClaimedJob>,
+}
+
+fn tick(ticks: u64) -> Duration {
+    Duration::from_secs(ticks * TICK_MINUTES * 60)
+}
+
+impl Real {
+    pub(crate) async fn new() -> Self {
+        let scene = Scene::new().await;
+        let order = FairOrder {
+            by: FairBy::Payer,
+            weights: GROUPS.into_iter().map(|(group, weight)| (group.to_owned(), weight)).collect(),
+        };
+        let orders = QUEUES.into_iter().map(|queue| (queue.parse().unwrap(), order.clone())).collect();
+        let store = scene.store.clone().with_partitions(1).await.unwrap().with_fair_orders(orders);
+        let scene = Scene { store, ..scene };
+        let scenes: Vec<Scene> = QUEUES.into_iter().map(|queue| scene.on(queue)).collect();
+        assert_eq!(scenes[0].base(), scenes[1].base(), "one partition");
+        Self { scenes, before: Model::default(), at_ms: 0, over_ms: 0, jobs: HashMap::new() }
+    }
+
+    /// Does one step; what it was told. `after` is the reference after the same step.
+    pub(crate) async fn does(&mut self, step: &Step, after: &Model) -> Told {
+        // No two steps in one millisecond, or which of them came first would be decided by the keys' names.
+        while self.at_ms <= self.over_ms {
+            self.at_ms = self.scenes[0].now().await;
+        }
+        let told = self.tells(step, after).await;
+        self.over_ms = self.scenes[0].now().await;
+        told
+    }
+
+    async fn tells(&mut self, Step { queue, deed }: &Step, after: &Model) -> Told {
+        let scene = &self.scenes[*queue];
+        let (store, lane) = (&scene.store, &scene.lane);
+        match deed {
+            Deed::Submit(orders) => {
+                let jobs: Vec<Job> = orders.iter().map(|order| self.job(*queue, order)).collect();
+                Told::Submitted(store.submit(&jobs).await.unwrap().iter().map(in_words).collect())
+            }
+            Deed::Claim(wish) => self.claim(*queue, wish, after).await,
+            Deed::Recover(worker) => {
+                let number = after.queues[*queue].workers[worker].claims;
+                Told::Count(store.recover_claim(lane, worker, number).await.unwrap())
+            }
+            Deed::Renew(handed, lease) => {
+                let renewal = Renewal::new(handed.worker, tick(*lease));
+                let job = &self.jobs[&(*queue, handed.key, handed.fence)];
+                let held = Held { key: job.key.to_string(), fence: job.fence, token: job.token.clone() };
+                let renewed = store.renew(lane, &renewal, &[held]).await.unwrap();
+                assert!(!renewed.lost_writes, "nothing was lost");
+                Told::Keys(renewed.gone.iter().map(|key| known(key)).collect())
+            }
+            Deed::Commit(handed, outcome) => {
+                let commit = self.commit(*queue, handed, *outcome);
+                Told::Committed(store.commit(lane, &[commit]).await.unwrap()[0])
+            }
+            Deed::Release(handed) => {
+                let job = &self.jobs[&(*queue, handed.key, handed.fence)];
+                Told::Count(store.release(lane, &[job]).await.unwrap())
+            }
+            Deed::Operate(name, operation) => {
+                let operated = store.operate(lane, &key(name), *operation, OPERATOR).await.unwrap();
+                Told::Operated(match operated {
+                    Operated::Done(_) => "done",
+                    Operated::Unknown => "unknown",
+                    Operated::Unreadable(_) => "unreadable",
+                    Operated::Claimed(_) => "claimed",
+                    Operated::Changed => "changed",
+                    Operated::Refused(_) => "refused",
+                })
+            }
+            Deed::Pause => Told::Changed(store.pause(lane, &pause()).await.unwrap()),
+            Deed::Resume => Told::Changed(store.resume(lane, &resume()).await.unwrap()),
+            Deed::Purge { retention, limit } => Told::Count(store.purge(lane, tick(*retention), *limit).await.unwrap()),
+            Deed::Wake(name) => Told::Changed(store.wake(lane, &key(name)).await.unwrap()),
+            Deed::TimePasses(ticks) => {
+                for scene in &self.scenes {
+                    let age = redis::Script::new(AGE);
+                    let mut call = age.key(scene.base());
+                    call.arg(scene.lane.to_string()).arg(tick(*ticks).as_millis() as u64).arg(&KEYS[..]);
+                    call.invoke_async::<()>(&mut scene.raw()).await.unwrap();
+                }
+                let jobs = std::mem::take(&mut self.jobs).into_iter();
+                self.jobs = jobs.map(|(name, job)| (name, fuzzing::older(job, tick(*ticks)))).collect();
+                Told::Nothing
+            }
+        }
+    }
+
+    async fn claim(&mut self, queue: usize, wish: &Wish, after: &Model) -> Told {
+        let (scene, after) = (&self.scenes[queue], &after.queues[queue]);
+        let (store, lane) = (&scene.store, &scene.lane);
+        let (receipt, fence) = self.before.queues[queue].known(wish.worker);
+        let number = after.workers[wish.worker].claims;
+        let claim = Claim {
+            rate_per_second: wish.every.map_or(0.0, |every| 1.0 / tick(every).as_secs_f64()),
+            known: Known { receipt, fence, era: 0 },
+            sends: if wish.sends { Sends::Allowed } else { Sends::NotYet },
+            ..Claim::new(wish.worker, number, tick(wish.lease), wish.slots)
+        };
+        if wish.reply == Reply::IsGivenUpFirst {
+            assert_eq!(store.recover_claim(lane, wish.worker, number).await.unwrap(), 0, "nothing was given yet");
+        }
+        let claimed = store.claim(lane, &claim).await.unwrap();
+        assert!(!claimed.lost_writes, "nothing was lost");
+        assert_eq!(claimed.fence, after.fence, "the queue's fence");
+        if wish.reply == Reply::IsLost {
+            return Told::Nothing;
+        }
+        let now = claimed.now;
+        let jobs = claimed.jobs.iter().map(|job| handed_out(wish.worker, job, now)).collect();
+        let told = Told::Claimed(jobs, claimed.next_due.map(|due| from_now(due, now)));
+        self.jobs.extend(claimed.jobs.into_iter().map(|job| ((queue, known(job.key.as_str()), job.fence), job)));
+        told
+    }
+
+    fn job(&self, queue: usize, order: &Order) -> Job {
+        let mut json = bill_json(order.key, order.order);
+        json["account"] = self.scenes[queue].lane.account.to_string().into();
+        json["body"]["order_amount"] = order.fen.into();
+        json["body"]["store_id"] = order.group.into();
+        let mut job = parse(&json);
+        job.run_at = (order.run_in > 0).then(|| Millis(self.at_ms).plus(tick(order.run_in)));
+        job
+    }
+
+    fn commit(&self, queue: usize, handed: &Handed, outcome: Outcome) -> Commit {
+        let ending = Ending::of(handed, outcome);
+        let due = match ending.then {
+            Some(Then::SendIn(ticks)) => Due::Send(Millis(self.at_ms).plus(tick(ticks))),
+            Some(Then::AskIn(ticks)) => Due::Ask(Millis(self.at_ms).plus(tick(ticks))),
+            None => Due::Never,
+        };
+        let next = Next { state: ending.state, due, reason: ending.reason.clone(), pause_lane: ending.pauses };
+        let job = &self.jobs[&(queue, handed.key, handed.fence)];
+        Commit {
+            reason: ending.reason,
+            queried: handed.call == Call::Ask,
+            resend: if ending.never_left { Resend::GivenBack } else { Resend::Counts },
+            trade_nos: if matches!(outcome, Outcome::Accepted(_)) {
+                vec![format!("T{}", handed.fence)]
+            } else {
+                vec![]
+            },
+            event: Some(response(handed, Millis(self.at_ms))),
+            ..Commit::new(job, Millis(self.at_ms), next)
+        }
+    }
+}
+
+/// A response to the call of this claim.
+fn response(handed: &Handed, at: Millis) -> HistoryEvent {
+    HistoryEvent::Response(Response {
+        fence: handed.fence,
+        call: handed.call,
+        worker: String::new(),
+        at,
+        ms: 58,
+        read: ResponseEvidence {
+            outcome: bursar_domain::Answer::Accepted,
+            trade_no: None,
+            status: None,
+            code: None,
+            message: None,
+            request_id: None,
+            http: None,
+            amount: None,
+        },
+        late: false,
+        more: serde_json::Map::new(),
+    })
+}
+
+fn handed_out(worker: &'static str, job: &ClaimedJob, now: Millis) -> HandedOut {
+    let ago = |moment: Option<Millis>| moment.map(|at| from_now(now, at) as u64);
+    HandedOut {
+        handed: Handed { worker, key: known(job.key.as_str()), fence: job.fence, call: job.call, state: job.state },
+        counts: [job.sends, job.resends, job.queries, job.claims_lost],
+        first_sent: ago(job.first_sent),
+        last_sent: ago(job.last_sent),
+        sent_before: ago(job.sent_before),
+        ordered: ago(job.ordered),
+        trade_nos: job.trade_nos.clone(),
+        group: GROUPS.into_iter().map(|(group, _)| group).find(|group| *group == job.group()).unwrap(),
+    }
+}
+
+/// In ticks.
+fn from_now(at: Millis, now: Millis) -> i64 {
+    ticks(at.0.cast_signed() - now.0.cast_signed())
+}
+
+fn known(key: &str) -> &'static str {
+    KEYS.into_iter().find(|known| *known == key).unwrap()
+}
+
+fn in_words(submission: &Submission) -> String {
+    match submission {
+        Submission::New => "new".into(),
+        Submission::Existing(state) => format!("existing {state}"),
+        Submission::Conflict { first } => format!("conflict {first}"),
+        Submission::Unreadable(why) => format!("unreadable {why}"),
+    }
+}
