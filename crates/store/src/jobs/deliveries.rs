@@ -211,12 +211,7 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError`]: repeat.
-    pub async fn retry_delivery(
-        &self,
-        origin: &Origin,
-        key: &str,
-        operator: Operator<'_>,
-    ) -> Result<bool, StoreError> {
+    pub async fn retry_delivery(&self, origin: &Origin, key: &str, operator: Operator<'_>) -> Result<bool, StoreError> {
         let (queue, at) = (self.queues.of(origin), self.now().await?);
         let quarantine = queue.set("delivery_quarantine");
         let mut pipeline = Pipeline::new();
