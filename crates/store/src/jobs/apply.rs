@@ -303,10 +303,7 @@ fn push(call: &mut crate::scripts::Call<'_>, writes: &[Guarded]) {
 
 /// What most writes have nothing of: words of a letter and a text.
 fn further(write: &Guarded) -> Vec<String> {
-    let quarantine = match &write.place {
-        Place::Quarantine(why) => Some(format!("q{why}")),
-        _ => None,
-    };
+    let quarantine = if let Place::Quarantine(why) = &write.place { Some(format!("q{why}")) } else { None };
     let deletes = write.deletes_history.then(|| "d".to_owned()).into_iter();
     let lines = write.history.iter().map(|line| format!("h{line}"));
     let business = write.business_keys.iter().map(|key| format!("b{} {}", key.rival, key.name));
