@@ -208,7 +208,10 @@ async fn a_client_is_told_when_events_that_it_missed_are_kept_no_longer() {
     let world = Plan::new().start().await;
     let server = world.serve().await;
     cancel(&world, &server, "T").await;
-    let mut events = Events::of(&server, "", Some("main/transfer=1-0")).await;
+    let (id, _, _) = Events::of(&server, "", Some("0")).await.next().await;
+    let (partition, _) = id.split_once('=').unwrap();
+    let place = format!("{partition}=1-0");
+    let mut events = Events::of(&server, "", Some(&place)).await;
     let (_, name, data) = events.next().await;
     assert_eq!((name.as_str(), &data["kind"]), ("gap", &json!("transfer")));
     assert_eq!(events.next().await.2["platform_no"], "T");

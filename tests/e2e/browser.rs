@@ -186,7 +186,7 @@ async fn browser_an_operator_signs_in_finds_a_job_reads_it_resolves_it_and_pause
     browser.write("input[name=key]", "1001XP2025010110000001").await;
     browser.click(".search button").await;
     browser.says("h1", "1001XP2025010110000001").await;
-    browser.says(".timeline", "About to be sent").await;
+    browser.says(".timeline", "Sent →").await;
     browser.says(".timeline", "no answer").await;
     browser.says(".content", "****9a").await;
     browser.picture("job").await;

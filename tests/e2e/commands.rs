@@ -142,7 +142,7 @@ async fn jobs_are_shown_and_listed_with_exactly_the_fields_of_the_interface() {
         }
     }
     let text = world.ok(&["show", "T"]).await;
-    for word in ["main/transfer T", "state           succeeded", "1 sent,", "send_intent", "response"] {
+    for word in ["main/transfer T", "state           succeeded", "1 sent,", "response"] {
         assert!(text.contains(word), "{word}: {text}");
     }
     assert!(world.refused(&["show", "NOBODY"]).await.contains("there is no job NOBODY"));

@@ -143,7 +143,7 @@ async fn a_job_is_found_by_its_key_and_its_timeline_tells_everything_that_was_do
     let address = "/jobs/main/transfer/1001XP2025010110000001";
     assert_eq!((found.status, found.header("location")), (303, address), "{found:?}");
     let page = browser.get(address).await;
-    page.says("About to be sent").says("Sent → no answer").says("needs review").says("1001XP2025010110000001");
+    page.says("Sent → no answer").says("needs review").says("1001XP2025010110000001");
     page.says("payer_store_no").says("****9a").does_not_say("amy99a");
     let missing = browser.get("/jobs?key=T2").await;
     assert_eq!(missing.status, 404, "{missing:?}");
@@ -318,7 +318,7 @@ async fn a_list_has_pages_and_charts_count_what_all_workers_did() {
     let _worker = world.worker().await;
     world.settled().await;
     let charts = browser.get("/charts").await;
-    charts.says("130 jobs ended in the last 60 min").says("from the logs of 130 jobs").says("<svg").says("p99");
+    charts.says("130 jobs ended in the last 60 min").says("from the histories of 130 jobs").says("<svg").says("p99");
     charts.says("· succeeded 130").says("sends p95").says("¥13.00").says("of 130 of 130 jobs that ended");
     for (address, said) in [
         ("/charts?lane=shop%2Fsplit", "0 jobs ended"),

@@ -66,7 +66,11 @@ async fn meet(world: &World, on: &str, jobs: &[(&str, Value)]) -> Vec<Value> {
     for job in &jobs {
         let shown = world.job(jobs::key(job)).await;
         let log = shown["history"].as_array().expect("a log");
-        let intents = log.iter().filter(|line| line["event"] == "send_intent").count() as u64;
+        // A response tells of its send; an intent is in the history where no response came.
+        let tells_of_a_send = |line: &&Value| {
+            line["event"] == "send_intent" || (line["event"] == "response" && line["call"] == "send" && line["late"] != true)
+        };
+        let intents = log.iter().filter(tells_of_a_send).count() as u64;
         let requests = ledger.keys.get(&jobs::ledger_key(job)).map_or(0, |record| record.requests);
         assert!(intents >= requests, "{requests} sends arrived: {shown}");
         assert_eq!(json!(intents), shown["attempts"], "{shown}");

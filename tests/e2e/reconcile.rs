@@ -42,8 +42,8 @@ async fn books_that_agree_end_with_exit_0_and_what_cannot_be_asked_is_counted() 
     assert_eq!(
         summary["by_state"],
         json!({
-            "pending": {"jobs": 1, "fen": 10, "agree": 1, "differ": 0, "unanswered": 0, "not_askable": 0},
-            "succeeded": {"jobs": 6, "fen": 40 + 199, "agree": 4, "differ": 0, "unanswered": 0, "not_askable": 2},
+            "pending": {"jobs": 1, "fen": 10, "agree": 1, "differ": 0, "unanswered": 0, "not_askable": 0, "unreadable": 0},
+            "succeeded": {"jobs": 6, "fen": 40 + 199, "agree": 4, "differ": 0, "unanswered": 0, "not_askable": 2, "unreadable": 0},
         })
     );
     let (_, _, transfers) = reconcile(&world, &["--account", "main", "--kind", "transfer"]).await;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use bursar_domain::{HistoryEvent, Job, State};
+use bursar_domain::{Call, HistoryEvent, Job, State};
 use bursar_producer::{AccountRules, Outcome};
 use bursar_simulator::Kind;
 use serde_json::Value;
@@ -202,10 +202,13 @@ fn sends_on_record(evidence: &Evidence) -> Vec<Breach> {
     let wrong = |(number, thing, stored): (usize, &Thing, &Stored)| {
         let (arrived, recorded) = (evidence.at_gateway(thing)?.requests, u64::from(stored.record.sends));
         let mut logged: BTreeSet<u64> = BTreeSet::new();
-        for (event, fence, _) in lines(stored) {
+        for event in &stored.history {
+            let (fence, _) = event.claim().unwrap_or_default();
+            // The intent of a send is in the claim; the history has it where no response tells of the send.
             match event {
-                "send_intent" => drop(logged.insert(fence)),
-                "claim_released" | "send_skipped" => drop(logged.remove(&fence)),
+                HistoryEvent::SendIntent(_) => drop(logged.insert(fence)),
+                HistoryEvent::Response(response) if response.call == Call::Send => drop(logged.insert(fence)),
+                HistoryEvent::ClaimReleased(_) | HistoryEvent::SendSkipped(_) => drop(logged.remove(&fence)),
                 _ => {}
             }
         }

@@ -1,11 +1,12 @@
 //! From configured accounts to what the rest of Bursar works with: rules for the validator, lanes for the worker,
 //! settings for the gateways. Secrets are read here, when they are needed, and nowhere else.
 
+use std::collections::HashMap;
 use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use bursar_domain::{AccountRules, Lane, PartyTypes};
+use bursar_domain::{AccountRules, FairOrder, Lane, PartyTypes};
 use bursar_gateways::{Beingfi, BeingfiSettings, ResponseSign, Secret, SharedParts, Transport, Yzt, YztSettings};
 use url::Url;
 
@@ -74,6 +75,12 @@ impl Config {
             account.rules().kinds().iter().map(move |kind| Lane { account: name.clone(), kind: *kind })
         };
         self.accounts.iter().flat_map(of_account).collect()
+    }
+
+    /// The fair order of each lane.
+    pub(crate) fn fair_orders(&self) -> HashMap<Lane, FairOrder> {
+        let order = |lane: Lane| Some((self.accounts.get(&lane.account)?.fair_order.clone(), lane));
+        self.lanes().into_iter().filter_map(order).map(|(order, lane)| (lane, order)).collect()
     }
 }
 

@@ -72,6 +72,8 @@ pub(crate) enum Command {
     Pause(commands::pause::Arguments),
     /// Let a lane's sends go on.
     Resume(commands::pause::Arguments),
+    /// List what no build can read or deliver and is kept out of the way; try it again, or drop it.
+    Quarantine(commands::quarantine::Arguments),
     /// Compare with the gateway, job by job; or put back what Redis has forgotten and journals remember.
     Reconcile(commands::reconcile::Arguments),
     /// Ask the gateway for an account's balance.

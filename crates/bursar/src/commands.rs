@@ -14,6 +14,7 @@ pub(crate) mod list;
 pub(crate) mod notifications;
 pub(crate) mod operate;
 pub(crate) mod pause;
+pub(crate) mod quarantine;
 pub(crate) mod reconcile;
 pub(crate) mod redis_acl;
 pub(crate) mod serve;

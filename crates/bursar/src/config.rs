@@ -8,6 +8,7 @@ mod advice;
 mod balance;
 mod callbacks;
 mod environment;
+mod fair;
 mod fault;
 mod notify;
 mod rules;
@@ -40,6 +41,9 @@ use source::{Entry, File, Table};
 
 /// Calls in flight per process at most: each holds a connection and its buffers.
 const MAX_CONCURRENCY: u32 = 4_096;
+
+/// Partitions at most: each is looked at every few seconds by each idle worker.
+const MAX_PARTITIONS: u32 = 1_024;
 
 /// Requests a second of one token at most: more than one process answers.
 const MAX_REQUESTS: u32 = 1_000_000;
@@ -76,6 +80,8 @@ pub(crate) struct Redis {
     pub(crate) ca_file: Option<PathBuf>,
     /// What every key begins with.
     pub(crate) prefix: String,
+    /// Into how many partitions a new Redis is divided; `None` for whatever it has.
+    pub(crate) partitions: Option<u16>,
     /// What follows when this Redis can lose money's records.
     pub(crate) preflight: Preflight,
     /// The memory that it must have when a process begins.
@@ -311,6 +317,9 @@ impl Redis {
                 .unwrap_or_else(|| RedisUrl::new("redis://127.0.0.1:6379/0".into())),
             ca_file: section.read("ca_file", rules::file),
             prefix: section.read("prefix", rules::name).unwrap_or_else(|| "bursar".into()),
+            partitions: section
+                .read("partitions", rules::whole(1..=MAX_PARTITIONS))
+                .and_then(|partitions| u16::try_from(partitions).ok()),
             preflight: section.read("preflight", preflight).unwrap_or(Preflight::Refuse),
             expect: section.read("expect", expect).unwrap_or(Expect::Any),
             durability: section.read("durability", durability).unwrap_or_default(),

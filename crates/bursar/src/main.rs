@@ -60,6 +60,7 @@ async fn run(command: &Command, global: &Global) -> anyhow::Result<Exit> {
         Command::Cancel(arguments) => commands::operate::cancel(arguments, global).await,
         Command::Pause(arguments) => commands::pause::pause(arguments, global).await,
         Command::Resume(arguments) => commands::pause::resume(arguments, global).await,
+        Command::Quarantine(arguments) => commands::quarantine::run(arguments, global).await,
         Command::Reconcile(arguments) => commands::reconcile::run(arguments, global).await,
         Command::Balance(arguments) => commands::balance::run(arguments, global).await,
         Command::Bind(arguments) => commands::bind::run(arguments, global).await,
@@ -71,6 +72,16 @@ async fn run(command: &Command, global: &Global) -> anyhow::Result<Exit> {
         Command::Token(arguments) => commands::token::run(arguments, global),
         Command::Config(arguments) => commands::config::run(arguments, global),
     }
+}
+
+/// Redis's part in it.
+fn store_error(error: &anyhow::Error) -> Option<&StoreError> {
+    error.downcast_ref().or_else(|| error.downcast_ref().map(|Unavailable(source)| source))
+}
+
+/// Whether the configuration names a Redis that this build cannot use.
+fn is_configuration(error: &StoreError) -> bool {
+    matches!(error, StoreError::Url(_) | StoreError::Authority { .. } | StoreError::Layout(_))
 }
 
 /// Tells what went wrong, once, and what that means for whoever called.
@@ -86,10 +97,9 @@ fn failed(error: &anyhow::Error) -> Exit {
         || error.is::<bursar_telemetry::TracesError>()
         || error.is::<bursar_server::ServeError>()
         || error.is::<commands::bind::Misuse>()
-        || matches!(error.downcast_ref(), Some(StoreError::Url(_) | StoreError::Authority { .. }));
+        || store_error(error).is_some_and(is_configuration);
     if misused {
         return Exit::Misused;
     }
-    let unreachable = error.is::<StoreError>() || error.is::<Unavailable>();
-    if unreachable { Exit::Unreachable } else { Exit::No }
+    if store_error(error).is_some() { Exit::Unreachable } else { Exit::No }
 }

@@ -29,7 +29,7 @@ impl Pace {
     pub(crate) async fn turn(&self, store: &Store, lane: &Lane) -> Result<(), StoreError> {
         let mut next = self.next.lock().await;
         tokio::time::sleep_until(*next).await;
-        while let Some(wait) = store.take_turn(lane, self.rate_per_second).await? {
+        while let Some(wait) = store.take_rate_token(lane, self.rate_per_second).await? {
             tokio::time::sleep(wait).await;
         }
         *next = Instant::now() + self.interval;
@@ -54,7 +54,7 @@ impl AccountRate {
     async fn taken(&self, kind: Kind) -> Result<(), StoreError> {
         let lane = Lane { account: self.account.clone(), kind };
         let _first = self.first.lock().await;
-        while let Some(wait) = self.store.take_turn(&lane, self.rate_per_second).await? {
+        while let Some(wait) = self.store.take_rate_token(&lane, self.rate_per_second).await? {
             tokio::time::sleep(wait).await;
         }
         Ok(())

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use bursar_domain::{AccountName, Kind, Lane};
+use bursar_domain::{AccountName, ActionKind, Kind, Lane};
 use bursar_store::{Operator, Store, StoreError};
 
 use crate::config::Config;
@@ -28,10 +28,10 @@ pub(crate) async fn pause_beside_another_name(config: &Config, store: &Store) ->
         let Some(account) = config.accounts.get(&lane.account) else { continue };
         for other in others.get(&(lane.kind, account.identity())).into_iter().flatten() {
             if store.has_jobs(other).await? {
-                let open = store.lane_status(other).await?.open_jobs();
+                let open = store.status(other).await?.open_jobs();
                 let why = why(&other.account, &lane.account, open);
                 tracing::error!(%lane, "paused: {why}");
-                store.pause(lane, Operator { who: OURSELVES, why: &why }).await?;
+                store.pause(lane, &Operator { who: OURSELVES, why: &why }.reason(ActionKind::Pause)).await?;
             }
         }
     }

@@ -5,7 +5,7 @@ use std::path::Path;
 use anyhow::Context;
 use bursar_domain::{Key, Kind, Lane};
 use bursar_producer::Producer;
-use bursar_store::{Record, Settings, Store};
+use bursar_store::{Settings, Store, StoredAs};
 
 use crate::accounts::read_file;
 use crate::commands::bind::Misuse;
@@ -45,11 +45,11 @@ impl Session {
         Ok(lanes)
     }
 
-    /// All jobs by this key: it is unique within a lane only.
-    pub(crate) async fn find(&self, key: &Key, lanes: &[Lane]) -> anyhow::Result<Vec<Record>> {
+    /// All jobs by this key, each with its lane: a key is unique within a lane only.
+    pub(crate) async fn find<'a>(&self, key: &Key, lanes: &'a [Lane]) -> anyhow::Result<Vec<(&'a Lane, StoredAs)>> {
         let mut found = Vec::new();
         for lane in lanes {
-            found.extend(self.store.job(lane, key).await?);
+            found.extend(self.store.job(lane, key).await?.map(|job| (lane, job)));
         }
         Ok(found)
     }
@@ -62,5 +62,9 @@ pub(crate) async fn connect(config: &Config) -> anyhow::Result<Store> {
     let store = Store::connect_trusting(&settings, ca_pem.as_deref())
         .await
         .with_context(|| format!("redis.url {}", config.redis.url))?;
-    Ok(store.with_durability(config.redis.durability).await?)
+    let store = match config.redis.partitions {
+        Some(partitions) => store.with_partitions(partitions).await?,
+        None => store,
+    };
+    Ok(store.with_fair_orders(config.fair_orders()).with_durability(config.redis.durability).await?)
 }

@@ -45,6 +45,7 @@ fn ended(mut span: Span, outcome: &Outcome) {
             Outcome::Existing(_) => "existing",
             Outcome::Conflict { .. } => "conflict",
             Outcome::Invalid(_) => "invalid",
+            Outcome::Unreadable(_) => "unreadable",
         },
     );
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use bursar_domain::{GatewayKind, Reason, State};
-use bursar_store::{Cursor, Store, StoreError};
+use bursar_store::{Cursor, Store, StoreError, StoredAs};
 
 use crate::config::Config;
 
@@ -30,8 +30,11 @@ pub(crate) async fn codes(config: &Config, store: &Store) -> Result<Vec<Unlisted
     for lane in config.lanes().into_iter().filter(at_yzt) {
         let listed = store.list(&lane, Some(State::NeedsReview), &Cursor::default(), MAX_LOOKED_AT).await?;
         let mut codes: BTreeMap<&str, usize> = BTreeMap::new();
-        for code in listed.jobs.iter().filter_map(|job| code_of(job.reason.as_ref()?)) {
-            *codes.entry(code).or_default() += 1;
+        for job in &listed.jobs {
+            let StoredAs::Job(job) = job else { continue };
+            if let Some(code) = job.reason.as_ref().and_then(code_of) {
+                *codes.entry(code).or_default() += 1;
+            }
         }
         let of_lane = |(code, jobs): (&str, usize)| Unlisted { lane: lane.to_string(), code: code.to_owned(), jobs };
         found.extend(codes.into_iter().map(of_lane));

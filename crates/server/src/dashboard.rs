@@ -18,6 +18,7 @@ mod notification;
 mod notifications;
 mod page;
 mod pauses;
+mod quarantine;
 mod rate;
 mod review;
 mod session;
@@ -43,6 +44,8 @@ pub(crate) fn part() -> Part {
         .route("/jobs/{account}/{kind}/{platform_no}", get(job::show))
         .route("/jobs/{account}/{kind}/{platform_no}/{act}", get(acts::show).post(acts::act))
         .route("/review", get(review::show))
+        .route("/quarantine", get(quarantine::show))
+        .route("/quarantine/{account}/{kind}/{key}/{act}", get(quarantine::ask).post(quarantine::act))
         .route("/notifications", get(notifications::show))
         .route("/notifications/{account}/{id}", get(notification::show))
         .route("/charts", get(charts::show))

@@ -203,8 +203,9 @@ fn whose(origin: &Origin) -> Value {
 fn shown(event: &Event, origin: &Origin) -> (&'static str, Value) {
     let mut data = whose(origin);
     let name = match (event.field("event"), event.field("key")) {
-        (None, key) => {
-            data["platform_no"] = json!(key);
+        (None, None) => "other",
+        (None, Some(key)) => {
+            data["platform_no"] = key.into();
             data["state"] = json!(event.field("state"));
             "job"
         }

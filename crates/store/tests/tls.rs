@@ -101,7 +101,7 @@ async fn a_redis_by_an_authority_of_ones_own_is_trusted_where_that_is_named() {
     assert_eq!(woken, Some(lane.clone()));
     let stored =
         eventually(Duration::from_secs(10), "the job", async || store.job(&lane, &job.key).await.unwrap()).await;
-    assert_eq!(stored.key, job.key);
+    assert_eq!(*stored.key(), job.key);
 }
 
 #[tokio::test]

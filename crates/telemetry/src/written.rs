@@ -72,7 +72,7 @@ pub(crate) fn written(read: Option<&Read<'_>>) -> String {
 
 /// Tells if there is anything to tell of a lane: most lanes of many accounts never had a job.
 fn is_used(status: &QueueStatus) -> bool {
-    status.open_jobs() + status.done + status.quarantined > 0 || status.paused.is_some()
+    status.open_jobs() + status.done + status.all_quarantined() > 0 || status.paused.is_some()
 }
 
 fn write_lanes(to: &mut Registry, lanes: &[(&Lane, QueueStatus)]) {
@@ -89,7 +89,7 @@ fn write_lanes(to: &mut Registry, lanes: &[(&Lane, QueueStatus)]) {
         due_age.put([&lane, Call::Send.as_str()], age(status.next_send, status.now));
         due_age.put([&lane, Call::Ask.as_str()], age(status.next_query, status.now));
         paused.put([&lane], u64::from(status.paused.is_some()));
-        orphans.put([&lane], status.quarantined);
+        orphans.put([&lane], status.all_quarantined());
     }
     for Column(metric, family) in [jobs, paused, orphans] {
         register(to, metric, family);
@@ -108,7 +108,7 @@ fn write_in_doubt(to: &mut Registry, lanes: &[(&Lane, usize)]) {
 fn write_unserved(to: &mut Registry, lanes: &[(Lane, QueueStatus)]) {
     let unserved = Whole::new(names::UNSERVED);
     for (lane, status) in lanes {
-        unserved.put([&lane.to_string()], status.open_jobs() + status.quarantined);
+        unserved.put([&lane.to_string()], status.open_jobs() + status.all_quarantined());
     }
     register(to, unserved.0, unserved.1);
 }

@@ -1,4 +1,5 @@
-//! Retention: the detail of jobs that ended long ago is reduced, a little at a time.
+//! What is done for every lane now and then: the detail of jobs that ended long ago is reduced, a little at a time, and no lane stays
+//! overlooked.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -37,10 +38,7 @@ pub(crate) async fn purge(store: Store, settings: Arc<Settings>, lanes: Arc<Lane
         for look in &due {
             looks.remove(look);
         }
-        let kept = kept_for(&store, &lanes, &numbers, settings.retention).await.unwrap_or_else(|error| {
-            tracing::warn!(error = %error.chain(), "ended jobs could not be looked at; trying again in a minute");
-            vec![LOOKS.0; numbers.len()]
-        });
+        let kept = look_at_all(&store, &lanes, &numbers, settings.retention).await;
         for (number, kept) in numbers.into_iter().zip(kept) {
             let wait = if kept.is_zero() { reduce(&store, lanes.get(number), settings.retention).await } else { kept };
             looks.insert((Instant::now() + wait.clamp(LOOKS.0, LOOKS.1), number));
@@ -49,14 +47,38 @@ pub(crate) async fn purge(store: Store, settings: Arc<Settings>, lanes: Arc<Lane
     stopped.cancelled().await;
 }
 
-/// How long each lane's oldest ended job is still kept.
-async fn kept_for(
+/// How long each lane's oldest ended job is still kept. A lane with a key that cannot be read keeps no other from being looked at.
+async fn look_at_all(store: &Store, lanes: &Lanes, numbers: &[LaneNumber], retention: Duration) -> Vec<Duration> {
+    let later = |error: &StoreError, numbers: &[LaneNumber]| {
+        let first = numbers.first().map(|number| lanes.get(*number).lane.to_string());
+        tracing::warn!(error = %error.chain(), lane = first, lanes = numbers.len(), "could not be looked after; trying again in a minute");
+        vec![LOOKS.0; numbers.len()]
+    };
+    match look(store, lanes, numbers, retention).await {
+        Ok(kept) => kept,
+        Err(error) if error.is_repeatable() || numbers.len() == 1 => later(&error, numbers),
+        Err(_) => {
+            let mut kept = Vec::with_capacity(numbers.len());
+            for number in numbers.chunks(1) {
+                let looked = look(store, lanes, number, retention).await;
+                kept.extend(looked.unwrap_or_else(|error| later(&error, number)));
+            }
+            kept
+        }
+    }
+}
+
+/// How long each lane's oldest ended job is still kept. Something due that no worker would look for is said to be there.
+async fn look(
     store: &Store,
     lanes: &Lanes,
     numbers: &[LaneNumber],
     retention: Duration,
 ) -> Result<Vec<Duration>, StoreError> {
     let named: Vec<Lane> = numbers.iter().map(|number| lanes.get(*number).lane.clone()).collect();
+    for lane in store.find_overlooked(&named).await? {
+        tracing::error!(%lane, "something is due in this lane, and Redis did not call it ready: it is claimed now");
+    }
     let now = store.now().await?;
     let oldest = store.oldest_ended(&named).await?;
     let kept = oldest.into_iter().map(|ended| ended.unwrap_or(now).plus(retention).since(now));

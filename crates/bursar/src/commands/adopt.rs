@@ -48,7 +48,7 @@ pub(crate) async fn run(arguments: &Arguments, global: &Global) -> anyhow::Resul
                     .to_owned(),
             )
         } else if !lanes.contains(&to) {
-            let open = session.store.lane_status(&from).await?.open_jobs();
+            let open = session.store.status(&from).await?.open_jobs();
             (open > 0).then(|| format!("it has {open} open jobs, and {new} takes no jobs of this kind"))
         } else {
             other_gateway(&session, &from, &to, &account.identity()).await?
@@ -65,7 +65,7 @@ pub(crate) async fn run(arguments: &Arguments, global: &Global) -> anyhow::Resul
             } else {
                 exit = Exit::No;
             }
-            if let Some(paused) = session.store.lane_status(&to).await?.paused {
+            if let Some(paused) = session.store.status(&to).await?.paused {
                 eprintln!("bursar: {to} is paused ({paused}): `bursar resume {to}` lets its sends go on");
             }
         }
@@ -87,18 +87,18 @@ async fn other_gateway(session: &Session, from: &Lane, to: &Lane, ours: &str) ->
 }
 
 fn told(from: &Lane, to: &Lane, adopted: &Adopted, global: &Global) -> anyhow::Result<()> {
-    let Adopted { moved, in_doubt, held, conflicts, unreadable } = adopted;
+    let Adopted { moved, in_doubt, claimed, conflicts, unreadable } = adopted;
     if global.json {
         let conflicts: Vec<_> = conflicts.iter().map(|(key, first)| json!({"key": key, "first": first})).collect();
         return Ok(line(json!({
             "from": from.to_string(), "to": to.to_string(), "moved": moved, "in_doubt": in_doubt,
-            "held": held, "conflicts": conflicts, "unreadable": unreadable,
+            "claimed": claimed, "conflicts": conflicts, "unreadable": unreadable,
         }))?);
     }
     line(format_args!(
         "{from} -> {to}: {moved} jobs are {to}'s now, {in_doubt} of them may have been sent and are followed"
     ))?;
-    for key in held {
+    for key in claimed {
         line(format_args!("  {key}: a worker's lease on it has not ended; try again when it has"))?;
     }
     for (key, first) in conflicts {

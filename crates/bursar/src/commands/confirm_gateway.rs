@@ -1,7 +1,7 @@
 //! `bursar confirm-gateway LANE --reason …`: a lane's jobs are for the gateway that the configuration names now.
 
 use bursar_domain::Lane;
-use bursar_store::LaneStatus;
+use bursar_store::QueueStatus;
 use clap::Args;
 use serde_json::json;
 
@@ -36,7 +36,7 @@ pub(crate) async fn run(arguments: &Arguments, global: &Global) -> anyhow::Resul
     if before.as_ref() == Some(&ours) {
         return told(lane, "is its gateway already", before.as_deref(), &ours, global);
     }
-    let sent = may_have_been_sent(&store.lane_status(lane).await?, store.in_doubt(lane).await?);
+    let sent = may_have_been_sent(&store.status(lane).await?, store.in_doubt(lane).await?);
     if before.is_some() && sent > 0 && !arguments.with_open_jobs {
         eprintln!(
             "bursar: {lane} has {sent} jobs that may have been sent to {}: {ours} knows nothing of them. Let them end first, with the configuration as it was; or, if it is the same gateway under another address, say --with-open-jobs",
@@ -52,8 +52,8 @@ pub(crate) async fn run(arguments: &Arguments, global: &Global) -> anyhow::Resul
 }
 
 /// Jobs that a gateway may know: those that wait to be asked about or to be sent again, and those before a person.
-fn may_have_been_sent(status: &LaneStatus, in_doubt: usize) -> u64 {
-    (status.to_ask + status.review).max(u64::try_from(in_doubt).unwrap_or(u64::MAX))
+fn may_have_been_sent(status: &QueueStatus, in_doubt: usize) -> u64 {
+    (status.queries + status.review).max(u64::try_from(in_doubt).unwrap_or(u64::MAX))
 }
 
 fn told(lane: &Lane, what: &str, before: Option<&str>, ours: &str, global: &Global) -> anyhow::Result<Exit> {

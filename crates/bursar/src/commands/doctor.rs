@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use bursar_domain::{GatewayKind, OnAmbiguous};
 use bursar_gateways::SharedParts;
-use bursar_store::{Finding, QueueStatus, Severity, Store, StoreError};
+use bursar_store::{Finding, ImportStatus, Severity, Store, StoreError};
 use clap::Args;
 use tokio::net::TcpStream;
 use url::Url;
@@ -45,7 +45,7 @@ pub(crate) async fn run(_: &Arguments, global: &Global) -> anyhow::Result<Exit> 
         Err(error) => findings.push(finding(Severity::Refuse, "lanes", format!("cannot be read: {}", error.chain()))),
     }
     for queue in &config.intake.queues {
-        findings.push(door(queue, store.queue_status(queue).await?));
+        findings.push(door(queue, store.import_status(queue).await?));
     }
     let mut exit = Exit::Done;
     for finding in findings {
@@ -85,8 +85,8 @@ fn advised(advice: &Advice) -> Finding {
 }
 
 /// What stands in a queue of apalis-redis, and whether a person must look.
-fn door(queue: &str, status: QueueStatus) -> Finding {
-    let QueueStatus { waiting, kept_aside } = status;
+fn door(queue: &str, status: ImportStatus) -> Finding {
+    let ImportStatus { waiting, kept_aside } = status;
     let text = format!("{queue}: {waiting} tasks wait, {kept_aside} are kept aside");
     if kept_aside == 0 {
         return finding(Severity::Fine, "intake", text);
@@ -126,9 +126,19 @@ fn unlisted_code(found: &unlisted::Unlisted) -> Finding {
 /// Codes that no list has, lanes whose jobs are for another gateway, and open jobs that nobody follows.
 async fn found_in_lanes(config: &Config, store: &Store) -> Result<Vec<Finding>, StoreError> {
     let mut findings: Vec<Finding> = unlisted::codes(config, store).await?.iter().map(unlisted_code).collect();
-    for lane in config.lanes() {
+    let lanes = config.lanes();
+    for (lane, status) in lanes.iter().zip(store.statuses(&lanes).await?) {
+        if status.all_quarantined() > 0 {
+            let text = format!(
+                "{lane}: {} keys are in quarantine: `bursar quarantine list` says why",
+                status.all_quarantined()
+            );
+            findings.push(finding(Severity::Warn, "quarantine", text));
+        }
+    }
+    for (lane, gateway) in lanes.iter().zip(store.gateways(&lanes).await?) {
         let ours = config.accounts.get(&lane.account).map(Account::identity);
-        if let Some(theirs) = store.gateway(&lane).await?.filter(|theirs| Some(theirs) != ours.as_ref()) {
+        if let Some(theirs) = gateway.filter(|theirs| Some(theirs) != ours.as_ref()) {
             let text = format!(
                 "{lane}: its jobs are for {theirs}, and this configuration says {}: nothing is claimed there. If the gateway has changed: `bursar confirm-gateway {lane}`",
                 ours.unwrap_or_default()
@@ -136,11 +146,11 @@ async fn found_in_lanes(config: &Config, store: &Store) -> Result<Vec<Finding>, 
             findings.push(finding(Severity::Refuse, "account.same_gateway", text));
         }
     }
-    for (lane, status) in store.unserved_lanes(&config.lanes()).await? {
+    for (lane, status) in store.unserved_queues(&lanes).await? {
         let text = format!(
             "{lane}: {} open jobs, {} to be told, and no account of the configuration: nobody follows them. If the account has another name now: `bursar adopt {} NEW`",
-            status.open_jobs() + status.orphans,
-            status.to_tell,
+            status.open_jobs() + status.all_quarantined(),
+            status.deliveries,
             lane.account
         );
         findings.push(finding(Severity::Refuse, "account.unserved", text));

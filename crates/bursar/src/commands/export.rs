@@ -1,12 +1,12 @@
 //! `bursar export`: jobs with all that was done about them, a JSON object a line, to be kept before their detail expires.
 
 use bursar_domain::{Millis, State};
-use bursar_store::{Mark, Record, Store};
+use bursar_store::{JobRecord, ScanCursor, Store, StoredAs};
 use clap::Args;
 use futures_util::future::try_join_all;
 
 use crate::cli::{Exit, Global};
-use crate::commands::show::{Place, object};
+use crate::commands::show::{Place, object, unreadable, unreadable_object};
 use crate::output::line;
 use crate::session::Session;
 
@@ -15,7 +15,7 @@ const STEP: usize = 200;
 
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Example:\n  bursar export --before 2026-01-01T00:00:00+08:00 > jobs-2025.jsonl\n  bursar export --account main --kind transfer --state succeeded --content\n\nWhile others work, a job that moves on may be printed twice: the later line is the newer. No ended job is missed; an open one\nthat moves back meanwhile (from an ask to a send) may be. What has expired is not there any more (redis.retention)."
+    after_help = "Example:\n  bursar export --before 2026-01-01T00:00:00+08:00 > jobs-2025.jsonl\n  bursar export --account main --kind transfer --state succeeded --content\n\nWhile others work, a job that moves on may be printed twice: the later line is the newer. No ended job is missed; an open one\nthat moves back meanwhile (from an ask to a send) may be. What has expired is not there any more (redis.retention). A job that this build cannot read is\nprinted as `unreadable`, whatever state and time are asked for."
 )]
 pub(crate) struct Arguments {
     #[command(flatten)]
@@ -44,10 +44,20 @@ pub(crate) async fn run(arguments: &Arguments, global: &Global) -> anyhow::Resul
     let session = Session::open(global.config.as_deref()).await?;
     let mut printed = 0_u64;
     for lane in session.lanes(arguments.place.account.as_deref(), arguments.place.kind)? {
-        let mut next = Some(Mark::default());
+        let mut next = Some(ScanCursor::default());
         while let Some(from) = next {
-            let step = session.store.walk(&lane, arguments.state, &from, STEP).await?;
-            let wanted: Vec<&Record> = step.jobs.iter().filter(|record| arguments.wants(record)).collect();
+            let step = session.store.scan(&lane, arguments.state, &from, STEP).await?;
+            let mut wanted: Vec<&JobRecord> = Vec::with_capacity(step.jobs.len());
+            for job in &step.jobs {
+                match job {
+                    StoredAs::Job(record) if arguments.wants(record) => wanted.push(record),
+                    StoredAs::Job(_) => {}
+                    StoredAs::Unreadable { key, why } => {
+                        line(unreadable_object(&lane, key, why))?;
+                        eprintln!("bursar: {}", unreadable(&lane, key, why));
+                    }
+                }
+            }
             let objects = wanted.iter().map(|record| exported(&session.store, record, arguments.content));
             for object in try_join_all(objects).await? {
                 line(object)?;
@@ -61,16 +71,16 @@ pub(crate) async fn run(arguments: &Arguments, global: &Global) -> anyhow::Resul
 }
 
 impl Arguments {
-    fn wants(&self, record: &Record) -> bool {
+    fn wants(&self, record: &JobRecord) -> bool {
         let changed = record.updated.unwrap_or_default();
         self.after.is_none_or(|after| changed >= after) && self.before.is_none_or(|before| changed < before)
     }
 }
 
-async fn exported(store: &Store, record: &Record, with_content: bool) -> anyhow::Result<serde_json::Value> {
-    let mut job = object(record, &store.history(&record.lane, &record.key).await?)?;
+async fn exported(store: &Store, record: &JobRecord, with_content: bool) -> anyhow::Result<serde_json::Value> {
+    let mut job = object(record, &store.history(record).await?)?;
     if with_content {
-        job["content"] = store.content(&record.lane, &record.key).await?.into();
+        job["content"] = record.content.clone().into();
     }
     Ok(job)
 }

@@ -4,7 +4,7 @@ use std::io::Write;
 use std::sync::Arc;
 
 use bursar_domain::Millis;
-use bursar_store::{Act, Aside, QueueStatus, Settled, Store, StoreError, Verdict};
+use bursar_store::{Act, Aside, ImportStatus, Settled, Store, StoreError, Verdict};
 use clap::{Args, Subcommand};
 use serde_json::json;
 
@@ -109,7 +109,7 @@ async fn list(session: &Session, arguments: &Arguments, global: &Global) -> anyh
     let mut left = arguments.limit;
     for queue in &queues {
         if !global.json {
-            print_queue(queue, session.store.queue_status(queue).await?, global)?;
+            print_queue(queue, session.store.import_status(queue).await?, global)?;
         }
         let entries = read(&session.store, queue, left).await?;
         left -= entries.len();
@@ -135,8 +135,8 @@ async fn read(store: &Store, queue: &str, limit: usize) -> Result<Vec<Aside>, St
 }
 
 /// One queue at a glance; `bursar lanes` shows it, too.
-pub(crate) fn print_queue(queue: &str, status: QueueStatus, global: &Global) -> std::io::Result<()> {
-    let QueueStatus { waiting, kept_aside } = status;
+pub(crate) fn print_queue(queue: &str, status: ImportStatus, global: &Global) -> std::io::Result<()> {
+    let ImportStatus { waiting, kept_aside } = status;
     if global.json {
         return line(json!({"queue": queue, "waiting": waiting, "kept_aside": kept_aside}));
     }

@@ -19,7 +19,7 @@ pub(crate) async fn run(_: &Arguments, global: &Global) -> anyhow::Result<Exit> 
         line(format_args!("{:<28} {:>9} {:>9} {:>9} {:>9}  next due", "lane", "to send", "to ask", "review", "ended"))?;
     }
     let lanes = session.config.lanes();
-    for (lane, status) in lanes.iter().zip(session.store.lane_statuses(&lanes).await?) {
+    for (lane, status) in lanes.iter().zip(session.store.statuses(&lanes).await?) {
         if global.json {
             line(serde_json::to_string(&status.view(lane))?)?;
             continue;
@@ -30,26 +30,31 @@ pub(crate) async fn run(_: &Arguments, global: &Global) -> anyhow::Result<Exit> 
             1 => "  circuit open in 1 worker".to_owned(),
             workers => format!("  circuit open in {workers} workers"),
         };
-        let paused =
-            status.paused.map(|reason| format!("  PAUSED: {}", one_line(&reason.to_string()))).unwrap_or_default();
-        let orphans =
-            if status.orphans > 0 { format!("  {} keys without a record", status.orphans) } else { String::new() };
-        let untold = if status.to_tell > 0 { format!("  {} to be told", status.to_tell) } else { String::new() };
-        let (send, ask, review, done) = (status.to_send, status.to_ask, status.review, status.done);
+        let paused = status
+            .paused
+            .as_ref()
+            .map(|reason| format!("  PAUSED: {}", one_line(&reason.to_string())))
+            .unwrap_or_default();
+        let quarantined = match status.all_quarantined() {
+            0 => String::new(),
+            count => format!("  {count} in quarantine (`bursar quarantine list`)"),
+        };
+        let untold = if status.deliveries > 0 { format!("  {} to be told", status.deliveries) } else { String::new() };
+        let (send, ask, review, done) = (status.sends, status.queries, status.review, status.done);
         let next_due = next_due.unwrap_or_else(|| "-".into());
         line(format_args!(
-            "{:<28} {send:>9} {ask:>9} {review:>9} {done:>9}  {next_due}{paused}{circuits}{untold}{orphans}",
+            "{:<28} {send:>9} {ask:>9} {review:>9} {done:>9}  {next_due}{paused}{circuits}{untold}{quarantined}",
             lane.to_string()
         ))?;
     }
-    for (lane, status) in session.store.unserved_lanes(&lanes).await? {
+    for (lane, status) in session.store.unserved_queues(&lanes).await? {
         if global.json {
             let mut view = serde_json::to_value(status.view(&lane))?;
             view["unserved"] = true.into();
             line(view)?;
             continue;
         }
-        let (send, ask, review, done) = (status.to_send, status.to_ask, status.review, status.done);
+        let (send, ask, review, done) = (status.sends, status.queries, status.review, status.done);
         line(format_args!(
             "{:<28} {send:>9} {ask:>9} {review:>9} {done:>9}  NOBODY FOLLOWS THESE: the configuration has no account {} (`bursar adopt`)",
             lane.to_string(),
@@ -57,7 +62,7 @@ pub(crate) async fn run(_: &Arguments, global: &Global) -> anyhow::Result<Exit> 
         ))?;
     }
     let queues = &session.config.intake.queues;
-    for (queue, status) in queues.iter().zip(session.store.queue_statuses(queues).await?) {
+    for (queue, status) in queues.iter().zip(session.store.import_statuses(queues).await?) {
         print_queue(queue, status, global)?;
     }
     Ok(Exit::Done)

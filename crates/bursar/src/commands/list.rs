@@ -1,11 +1,11 @@
 //! `bursar list`: jobs by lane and state.
 
-use bursar_domain::State;
-use bursar_store::{Cursor, Record};
+use bursar_domain::{Lane, State};
+use bursar_store::{Cursor, StoredAs};
 use clap::Args;
 
 use crate::cli::{Exit, Global, how_many};
-use crate::commands::show::Place;
+use crate::commands::show::{Place, unreadable_object};
 use crate::output::{line, one_line};
 use crate::session::Session;
 
@@ -31,8 +31,8 @@ pub(crate) async fn run(arguments: &Arguments, global: &Global) -> anyhow::Resul
         let mut next = Some(Cursor::default());
         while let Some(from) = next.filter(|_| left > 0) {
             let page = session.store.list(&lane, arguments.state, &from, left).await?;
-            for record in &page.jobs {
-                print(record, global)?;
+            for job in &page.jobs {
+                print(&lane, job, global)?;
             }
             left = left.saturating_sub(page.jobs.len());
             next = page.next;
@@ -44,7 +44,15 @@ pub(crate) async fn run(arguments: &Arguments, global: &Global) -> anyhow::Resul
     Ok(Exit::Done)
 }
 
-fn print(record: &Record, global: &Global) -> anyhow::Result<()> {
+fn print(lane: &Lane, job: &StoredAs, global: &Global) -> anyhow::Result<()> {
+    let record = match job {
+        StoredAs::Job(record) => record,
+        StoredAs::Unreadable { key, why } if global.json => return Ok(line(unreadable_object(lane, key, why))?),
+        StoredAs::Unreadable { key, why } => {
+            let why = one_line(&why.to_string());
+            return Ok(line(format_args!("{:<24} {:<24} {:<12} {why}", lane.to_string(), key.as_str(), "unreadable"))?);
+        }
+    };
     let view = record.view();
     if global.json {
         return Ok(line(serde_json::to_string(&view)?)?);

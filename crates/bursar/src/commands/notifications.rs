@@ -2,7 +2,7 @@
 
 use bursar_domain::{AccountName, HistoryEvent, Millis, NotificationView};
 use bursar_gateways::masked;
-use bursar_store::{Shelf, Store};
+use bursar_store::{NotificationFilter, Store};
 use clap::Args;
 
 use crate::cli::{Exit, Global, how_many};
@@ -44,12 +44,12 @@ pub(crate) async fn run(arguments: &Arguments, global: &Global) -> anyhow::Resul
 }
 
 async fn list(arguments: &Arguments, global: &Global, store: &Store, accounts: &[AccountName]) -> anyhow::Result<Exit> {
-    let shelf = if arguments.held { Shelf::Held } else { Shelf::Read };
+    let filter = if arguments.held { NotificationFilter::Held } else { NotificationFilter::Read };
     let mut left = arguments.limit;
     for account in accounts {
         let mut before = None;
         while left > 0 {
-            let page = store.notifications(account, shelf, before, left).await?;
+            let page = store.notifications(account, filter, before, left).await?;
             let Some(last) = page.last().map(|view| view.id) else { break };
             before = Some(last);
             left = left.saturating_sub(page.len());
@@ -75,7 +75,7 @@ async fn one(
         eprintln!("bursar: {account} has no notification {number}");
         return Ok(Exit::No);
     };
-    let callbacks = store.notification_log(account, number).await?;
+    let callbacks = store.notification_history(account, number).await?;
     print(&shown(view, arguments), &callbacks, global)?;
     Ok(Exit::Done)
 }

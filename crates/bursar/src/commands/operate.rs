@@ -1,11 +1,11 @@
 //! `bursar ask|send|resolve|cancel KEY --reason …`: an operator's hand on one job, recorded with who and why.
 
 use bursar_domain::{Key, MAX_REASON_CHARS, Operation, State, is_reason, last_action};
-use bursar_store::{Operated, Operator};
+use bursar_store::{Operated, Operator, StoredAs};
 use clap::Args;
 
 use crate::cli::{Exit, Global};
-use crate::commands::show::{Place, show};
+use crate::commands::show::{Place, show, unreadable};
 use crate::output::{line, one_line};
 use crate::session::Session;
 
@@ -80,10 +80,11 @@ async fn operate(arguments: &Arguments, operation: Operation, global: &Global) -
     let lanes = session.lanes(arguments.place.account.as_deref(), arguments.place.kind)?;
     let found = session.find(&arguments.key, &lanes).await?;
     let record = match found.as_slice() {
-        [record] => record,
+        [(_, StoredAs::Job(record))] => record,
+        [(lane, StoredAs::Unreadable { key, why })] => return Ok(no(unreadable(lane, key, why))),
         [] => return Ok(no(format_args!("there is no job {}", arguments.key))),
         several => {
-            let lanes: Vec<String> = several.iter().map(|record| record.lane.to_string()).collect();
+            let lanes: Vec<String> = several.iter().map(|(lane, _)| lane.to_string()).collect();
             return Ok(no(format_args!(
                 "{} is the key of several jobs ({}): name one with --account and --kind",
                 arguments.key,
@@ -102,13 +103,14 @@ async fn operate(arguments: &Arguments, operation: Operation, global: &Global) -
             Exit::Done
         }
         Operated::Unknown => no(format_args!("there is no job {}", arguments.key)),
-        Operated::Held(_) => no(format_args!(
+        Operated::Unreadable(why) => no(unreadable(&record.lane, &record.key, &why)),
+        Operated::Claimed(_) => no(format_args!(
             "a worker is calling the gateway about {} at this moment; try again when it has finished",
             arguments.key
         )),
         Operated::Changed => no(format_args!("{} has changed meanwhile: look again", arguments.key)),
         Operated::Refused(refused) => {
-            let log = session.store.history(&record.lane, &record.key).await?;
+            let log = session.store.history(record).await?;
             match last_action(&log) {
                 Some(last) => no(format_args!("{refused}. The last action was {}", one_line(&last.to_string()))),
                 None => no(refused),

@@ -1,6 +1,6 @@
 //! `bursar pause|resume LANE --reason …`: stops a lane's sends, or lets them go on. What was sent is followed either way.
 
-use bursar_domain::{Lane, Reason};
+use bursar_domain::{ActionKind, Lane, Reason};
 use clap::Args;
 use serde_json::json;
 
@@ -26,11 +26,12 @@ pub(crate) async fn pause(arguments: &Arguments, global: &Global) -> anyhow::Res
     if !known(&session, &arguments.lane) {
         return Ok(Exit::No);
     }
-    let changed = session.store.pause(&arguments.lane, arguments.because.operator()).await?;
+    let reason = arguments.because.operator().reason(ActionKind::Pause);
+    let changed = session.store.pause(&arguments.lane, &reason).await?;
     if changed {
         return told(&arguments.lane, "paused", None, global);
     }
-    let first = session.store.lane_status(&arguments.lane).await?.paused;
+    let first = session.store.status(&arguments.lane).await?.paused;
     told(&arguments.lane, "was paused already", first.as_ref(), global)
 }
 
@@ -39,7 +40,8 @@ pub(crate) async fn resume(arguments: &Arguments, global: &Global) -> anyhow::Re
     if !known(&session, &arguments.lane) {
         return Ok(Exit::No);
     }
-    let changed = session.store.resume(&arguments.lane, arguments.because.operator()).await?;
+    let reason = arguments.because.operator().reason(ActionKind::Resume);
+    let changed = session.store.resume(&arguments.lane, &reason).await?;
     told(&arguments.lane, if changed { "resumed" } else { "was not paused" }, None, global)
 }
 

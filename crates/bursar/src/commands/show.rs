@@ -1,9 +1,9 @@
 //! `bursar show KEY`: where one job stands, and everything that was done about it.
 
-use bursar_domain::{HistoryEvent, Key, Kind, Millis};
-use bursar_store::Record;
+use bursar_domain::{HistoryEvent, Key, Kind, Lane, Millis};
+use bursar_store::{JobRecord, StoredAs, Unreadable};
 use clap::Args;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::cli::{Exit, Global};
 use crate::output::{line, one_line};
@@ -33,30 +33,63 @@ pub(crate) async fn run(arguments: &Arguments, global: &Global) -> anyhow::Resul
     let session = Session::open(global.config.as_deref()).await?;
     let lanes = session.lanes(arguments.place.account.as_deref(), arguments.place.kind)?;
     let found = session.find(&arguments.key, &lanes).await?;
-    for record in &found {
-        let history = session.store.history(&record.lane, &record.key).await?;
-        if global.json {
-            line(object(record, &history)?)?;
-        } else {
-            show(record, &history)?;
+    let mut exit = Exit::Done;
+    for (lane, job) in &found {
+        match job {
+            StoredAs::Job(record) => {
+                let history = session.store.history(record).await?;
+                if global.json {
+                    line(object(record, &history)?)?;
+                } else {
+                    show(record, &history)?;
+                }
+            }
+            StoredAs::Unreadable { key, why } => {
+                if global.json {
+                    line(unreadable_object(lane, key, why))?;
+                }
+                eprintln!("bursar: {}", unreadable(lane, key, why));
+                exit = Exit::No;
+            }
         }
     }
     if found.is_empty() {
         eprintln!("bursar: there is no job {} in {} lanes", arguments.key, lanes.len());
         return Ok(Exit::No);
     }
-    Ok(Exit::Done)
+    Ok(exit)
+}
+
+/// Says that there is a job that this build cannot read, and what to do.
+pub(crate) fn unreadable(lane: &Lane, key: &Key, why: &Unreadable) -> String {
+    let then = match why {
+        Unreadable::Newer { .. } => "use that build",
+        Unreadable::Damaged(_) => "`bursar quarantine list` names it once it has come due",
+    };
+    format!(
+        "job {} in {lane} cannot be read by this build: {}; {then}",
+        one_line(key.as_str()),
+        one_line(&why.to_string())
+    )
+}
+
+/// The same for machines: no state has this word.
+pub(crate) fn unreadable_object(lane: &Lane, key: &Key, why: &Unreadable) -> Value {
+    json!({
+        "account": lane.account, "kind": lane.kind, "platform_no": key, "state": "unreadable",
+        "unreadable": why.to_string(),
+    })
 }
 
 /// A job as machines read it, with its history.
-pub(crate) fn object(record: &Record, history: &[HistoryEvent]) -> serde_json::Result<Value> {
+pub(crate) fn object(record: &JobRecord, history: &[HistoryEvent]) -> serde_json::Result<Value> {
     let mut job = serde_json::to_value(record.view())?;
     job["history"] = history.iter().map(HistoryEvent::view).collect();
     Ok(job)
 }
 
 /// A job as a person reads it.
-pub(crate) fn show(record: &Record, history: &[HistoryEvent]) -> std::io::Result<()> {
+pub(crate) fn show(record: &JobRecord, history: &[HistoryEvent]) -> std::io::Result<()> {
     let view = record.view();
     line(format_args!("{} {}", record.lane, record.key))?;
     let facts = [

@@ -24,7 +24,7 @@ const BATCH: usize = 500;
 
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Example:\n  bursar submit jobs.jsonl --config bursar.toml\n  echo '{\"account\":\"main\",…}' | bursar submit -\n\nSubmitting again is safe: the same job is the same job. Exit 1 if any was refused; the others are submitted all the same."
+    after_help = "Example:\n  bursar submit jobs.jsonl --config bursar.toml\n  echo '{\"account\":\"main\",…}' | bursar submit -\n\nSubmitting again is safe: the same job is the same job. Exit 1 if any was refused, or is `unreadable`: a job with its key is stored that this build cannot read, so nobody knows if it is the\nsame. The others are submitted all the same."
 )]
 pub(crate) struct Arguments {
     /// A file with one job, or one job a line; - for standard input.
@@ -66,7 +66,7 @@ async fn submit_all(
         }
         any = true;
         for (job, outcome) in batch.iter().zip(submit(producer, &batch).await?) {
-            if matches!(outcome, Outcome::Conflict { .. } | Outcome::Invalid(_)) {
+            if !matches!(outcome, Outcome::New | Outcome::Existing(_)) {
                 exit = Exit::No;
             }
             told = told.and_then(|()| tell(job, &outcome, global));
@@ -102,6 +102,11 @@ fn as_text(job: &Numbered, outcome: &Outcome) -> String {
         }
         Outcome::Conflict { first } => format!("conflict {name}: {first} is about the same thing and was there first"),
         Outcome::Invalid(invalid) => format!("invalid {name}: {invalid}"),
+        Outcome::Unreadable(why) => {
+            format!(
+                "unreadable {name}: a job with this key is stored, and this build cannot read it ({why}): nothing was submitted"
+            )
+        }
     }
 }
 
@@ -113,6 +118,9 @@ fn as_json(job: &Numbered, outcome: &Outcome) -> Value {
         Outcome::Conflict { first } => json!({"line": line, "platform_no": key, "outcome": "conflict", "first": first}),
         Outcome::Invalid(invalid) => {
             json!({"line": line, "platform_no": key, "outcome": "invalid", "errors": invalid.errors})
+        }
+        Outcome::Unreadable(why) => {
+            json!({"line": line, "platform_no": key, "outcome": "unreadable", "unreadable": why.to_string()})
         }
     }
 }
@@ -128,7 +136,7 @@ impl Numbered {
     fn key(&self, outcome: &Outcome) -> Option<String> {
         match outcome {
             Outcome::Invalid(invalid) => invalid.key.clone(),
-            Outcome::New | Outcome::Existing(_) | Outcome::Conflict { .. } => {
+            Outcome::New | Outcome::Existing(_) | Outcome::Conflict { .. } | Outcome::Unreadable(_) => {
                 let job: Value = serde_json::from_slice(&self.text).ok()?;
                 Some(job.get("platform_no")?.as_str()?.to_owned())
             }

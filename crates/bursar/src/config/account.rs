@@ -4,12 +4,13 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use bursar_domain::{AccountName, Confirm, GatewayKind, OnAmbiguous, PartyTypes, Policy};
+use bursar_domain::{AccountName, Confirm, FairOrder, GatewayKind, OnAmbiguous, PartyTypes, Policy};
 use bursar_gateways::{
     Channel, ContentType, QueryKey, RefusalTexts, SplitMethods, SubCodes, TooManyRequests, UnsignedErrors, UploadMethod,
 };
 
 use super::balance::{self, Balance};
+use super::fair;
 use super::notify::{self, Notify};
 use super::rules::{self, DAY, HOUR, MINUTE, SECOND, SHORTEST};
 use super::section::{Notes, Section};
@@ -49,6 +50,8 @@ pub(crate) struct Account {
     pub(crate) keep_alive: Duration,
     /// Calls a second over all replicas; 0 for no limit.
     pub(crate) rate_per_second: f64,
+    /// Which jobs of a queue share its turns.
+    pub(crate) fair_order: FairOrder,
     /// Waits, deadlines and bounds.
     pub(crate) policy: Policy,
     /// How the gateway's notifications are treated.
@@ -229,6 +232,7 @@ fn read_account(section: &mut Section<'_>, read_gateway: fn(&mut Section<'_>, &m
         call_timeout: section.read("call_timeout", rules::duration(SHORTEST..=MINUTE * 10)).unwrap_or(SECOND * 30),
         keep_alive: section.read("keep_alive", rules::duration(Duration::ZERO..=MINUTE)).unwrap_or(Duration::ZERO),
         rate_per_second: section.read("rate_per_second", rules::number(0.0..=MAX_RATE)).unwrap_or(10.0),
+        fair_order: fair::read(section),
         policy,
         notify,
         balance,

@@ -1,10 +1,11 @@
 //! Takes a section apart key by key: every wrong key is noted with its rule and place, what nobody asked for is unknown.
 
+use std::collections::BTreeMap;
 #[cfg(test)]
 use std::collections::BTreeSet;
 
 use super::fault::Fault;
-use super::source::{Entry, Origin, Table, Value};
+use super::source::{Entry, Origin, Raw, Table, Value};
 
 /// How alike a mistyped key must be to a known one to be taken for it; `strsim`'s scale from 0 to 1.
 const ALIKE: f64 = 0.7;
@@ -44,6 +45,39 @@ impl<'a> Section<'a> {
             self.note(key, "is required".into(), self.table.origin.clone());
         }
         self.read(key, rule).unwrap_or_default()
+    }
+
+    /// The entries of the table `key`, each by `rule`; in the environment `a=1,b=2`. What is wrong is noted and left out.
+    pub(super) fn read_entries<T>(
+        &mut self,
+        key: &'static str,
+        rule: impl Fn(&Value) -> Result<T, String>,
+    ) -> BTreeMap<String, T> {
+        const RULE: &str = "must be a table, for example { amy99a = 3 }";
+        self.asked.push(key);
+        let mut read = BTreeMap::new();
+        let entries = match self.table.entries.remove(key) {
+            None => return read,
+            Some(Entry::Table(table)) => table.entries.into_iter().collect(),
+            Some(Entry::Value(value)) => match pairs(&value) {
+                Some(pairs) => pairs,
+                None => {
+                    self.note(key, RULE.to_owned(), Some(value.origin));
+                    return read;
+                }
+            },
+        };
+        for (name, entry) in entries {
+            let (result, origin) = match entry {
+                Entry::Value(value) => (rule(&value), Some(value.origin)),
+                Entry::Table(table) => (Err("must be a value, not a section".to_owned()), table.origin),
+            };
+            match result {
+                Ok(value) => drop(read.insert(name, value)),
+                Err(rule) => self.note(&format!("{key}.{name}"), rule, origin),
+            }
+        }
+        read
     }
 
     /// Whether `key` stands there, right or wrong.
@@ -122,4 +156,15 @@ impl<'a> Section<'a> {
         #[cfg(test)]
         self.notes.known.extend(self.asked.iter().map(|key| format!("{}.{key}", self.path)));
     }
+}
+
+/// The entries of a table that an environment variable holds; `None` for any other value.
+fn pairs(value: &Value) -> Option<Vec<(String, Entry)>> {
+    let Raw::Environment(text) = &value.raw else { return None };
+    let pair = |pair: &str| {
+        let (name, text) = pair.split_once('=')?;
+        let raw = Raw::Environment(text.trim().to_owned());
+        Some((name.trim().to_owned(), Entry::Value(Value { raw, origin: value.origin.clone() })))
+    };
+    text.split(',').filter(|pair| !pair.trim().is_empty()).map(pair).collect()
 }

@@ -11,7 +11,7 @@ use bursar_store::Durability;
 
 use super::account::{Account, Beingfi, Gateway, PlainHttp, Yzt};
 use super::rules::duration_text;
-use super::{Balance, Config, Expect, LogFormat, Preflight};
+use super::{Balance, Config, Expect, LogFormat, Preflight, fair};
 
 const MASK: &str = "***";
 
@@ -56,6 +56,7 @@ impl Config {
             ("retention", duration(self.redis.retention)),
         ]);
         shown.extend(self.redis.ca_file.as_deref().map(|file| ("ca_file".to_owned(), path(file))));
+        shown.extend(self.redis.partitions.map(|count| ("partitions".to_owned(), i64::from(count).into())));
         shown
     }
 
@@ -131,6 +132,7 @@ fn shown_account(account: &Account) -> Table {
         ("retry_max", duration(policy.retry_max)),
         ("retry_deadline", duration(policy.retry_deadline)),
     ]);
+    shown.extend(fair::shown(&account.fair_order));
     shown.extend(account.environment.as_deref().map(|name| ("environment".to_owned(), name.into())));
     shown.extend(account.ca_file.as_deref().map(|file| ("ca_file".to_owned(), path(file))));
     match &account.gateway {
@@ -225,7 +227,7 @@ pub(super) fn whole(number: usize) -> Value {
 }
 
 /// `10`, not `10.0`.
-fn number(number: f64) -> Value {
+pub(super) fn number(number: f64) -> Value {
     number.to_string().parse::<i64>().map_or(number.into(), Into::into)
 }
 

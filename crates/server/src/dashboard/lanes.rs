@@ -8,6 +8,7 @@ use maud::{Markup, html};
 use super::fragments::{due, percent, span};
 use super::notifications;
 use super::page::{Answered, Live, Tab, page, refuse_problem};
+use super::quarantine;
 use super::rate::rate;
 use super::visitor::Visitor;
 use super::words::{Words, filled};
@@ -35,6 +36,7 @@ pub(super) async fn show(visitor: Visitor, State(app): State<Shared>) -> Answere
     let words = visitor.words();
     let sum = |of: fn(&QueueStatus) -> u64| rows.iter().map(|row| of(&row.status)).sum::<u64>();
     let in_doubt: usize = rows.iter().map(|row| row.in_doubt).sum();
+    let quarantined = sum(QueueStatus::all_quarantined);
     let paused = rows.iter().filter(|row| row.status.paused.is_some()).count();
     let content = html! {
         h1 { (words.lanes) }
@@ -44,7 +46,7 @@ pub(super) async fn show(visitor: Visitor, State(app): State<Shared>) -> Answere
             (total(words.in_doubt, in_doubt, "warn"))
             (total(words.in_review, sum(|status| status.review), "bad"))
             (total(words.paused_lanes, paused, "bad"))
-            (total(words.set_aside, sum(|status| status.quarantined), "bad"))
+            (linked_total(words.set_aside, &html! { a href=(quarantine::ADDRESS) { (quarantined) } }, quarantined, "bad"))
             @if !notified.is_empty() {
                 (total(words.notifications_held, notified.iter().map(|(_, count)| count.held).sum::<u64>(), "bad"))
             }
@@ -76,7 +78,12 @@ async fn rows(app: &App, bearer: &Bearer) -> Result<Vec<Row>, Problem> {
 
 fn total(name: &str, count: impl Into<Count>, alarm: &str) -> Markup {
     let Count(count) = count.into();
-    html! { div data-alarm=[(count > 0 && !alarm.is_empty()).then_some(alarm)] { dt { (name) } dd { (count) } } }
+    linked_total(name, &html! { (count) }, count, alarm)
+}
+
+/// The same with the count as it is shown.
+fn linked_total(name: &str, shown: &Markup, count: u64, alarm: &str) -> Markup {
+    html! { div data-alarm=[(count > 0 && !alarm.is_empty()).then_some(alarm)] { dt { (name) } dd { (shown) } } }
 }
 
 /// However it is counted.
@@ -98,20 +105,21 @@ fn row_of(visitor: &Visitor, row: &Row) -> Markup {
     let words = visitor.words();
     let Row { lane, status, in_doubt, events } = row;
     let jobs = format!("/jobs?lane={}", percent(&lane.to_string()));
-    let cells: [(&str, u64, &str); 6] = [
-        (words.to_send, status.sends, "queued"),
-        (words.to_ask, status.queries, "pending"),
-        (words.in_doubt, Count::from(*in_doubt).0, "in_doubt"),
-        (words.in_review, status.review, "needs_review"),
-        (words.ended, status.done, ""),
-        (words.set_aside, status.quarantined, ""),
+    let of_state = |state: &str| Some(format!("{jobs}&state={state}"));
+    let cells: [(&str, u64, &str, Option<String>); 6] = [
+        (words.to_send, status.sends, "queued", of_state("queued")),
+        (words.to_ask, status.queries, "pending", of_state("pending")),
+        (words.in_doubt, Count::from(*in_doubt).0, "in_doubt", of_state("in_doubt")),
+        (words.in_review, status.review, "needs_review", of_state("needs_review")),
+        (words.ended, status.done, "", None),
+        (words.set_aside, status.all_quarantined(), "", Some(quarantine::ADDRESS.to_owned())),
     ];
     html! {
         tr data-lane=(lane) {
             th scope="row" { a href=(jobs) { (lane) } }
-            @for (name, count, state) in cells {
+            @for (name, count, state, address) in cells {
                 td.number data-name=(name) data-zero[count == 0] data-state=[(count > 0 && !state.is_empty()).then_some(state)] {
-                    @if count > 0 && !state.is_empty() { a href={ (jobs) "&state=" (state) } { (count) } } @else { (count) }
+                    @match address.filter(|_| count > 0) { Some(address) => { a href=(address) { (count) } } None => { (count) } }
                 }
             }
             td data-name=(words.next_due) { (due(words, status.next_due, status.now)) }

@@ -143,6 +143,19 @@ pub(super) struct Words {
     pub(super) unreadable: &'static str,
     pub(super) unreadable_job: &'static str,
     pub(super) record_unreadable: &'static str,
+    pub(super) quarantine: &'static str,
+    pub(super) quarantine_note: &'static str,
+    pub(super) quarantine_empty: &'static str,
+    /// {0} is a number.
+    pub(super) quarantine_cut: &'static str,
+    pub(super) retry: &'static str,
+    pub(super) retry_does: &'static str,
+    pub(super) deliver_does: &'static str,
+    pub(super) drop: &'static str,
+    pub(super) drop_does: &'static str,
+    pub(super) drop_refused: &'static str,
+    /// {0} is a key.
+    pub(super) not_in_quarantine: &'static str,
     pub(super) came_late: &'static str,
     pub(super) reason: &'static str,
     pub(super) reason_rule: &'static str,
@@ -230,6 +243,8 @@ pub(super) struct Words {
     acts: [&'static str; 4],
     /// The outcomes of responses, in the domain's order.
     answer_names: [&'static str; Answer::ALL.len()],
+    /// Why a key is in quarantine, by the word on record.
+    quarantine_codes: [(&'static str, &'static str); 3],
     /// Where notifications stand, each by its word on record.
     outcomes: [(&'static str, &'static str); 4],
     outcomes_mean: [(&'static str, &'static str); 4],
@@ -286,6 +301,11 @@ impl Words {
             ActionKind::Adopt => self.adopt,
             ActionKind::ConfirmGateway => self.confirm_gateway,
         }
+    }
+
+    /// Why a key is in quarantine, by the word on record; another build's word as it is.
+    pub(super) fn quarantined_for<'a>(&self, code: &'a str) -> &'a str {
+        by_word(&self.quarantine_codes, code).unwrap_or(code)
     }
 
     /// Where a notification stands, by its word on record.

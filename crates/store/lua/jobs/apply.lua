@@ -3,19 +3,21 @@
 -- webhook deliveries. Each is written only if claim and record still are what the decision was made of; nothing is decided here.
 -- KEYS  1 the partition's base, which never exists, 2 the queue's hash
 -- ARGV  1 queue, 2 wake channel, 3 delivery channel, 4 events kept, 5 '' or why a queue is paused in which nothing of this may be done,
---       6 whose records: 'job' | 'delivery' | 'notification', 7 the hash with their claims, then for each:
---       key, group ('' = none) with a space before it, claim seen ('' = none), record seen ('-' = it may be any, '' = none), record to
---       write ('' = as it is), claim to write ('' = none), place ('sends'|'queries'|'review'|'done'|'expired'|'quarantine'|'' = as it is; of
---       a delivery 'again'|'next' = this event is over|'none' = no further ones are wanted|'quarantine'), due (ms, or what the quarantine
---       says; of 'review' and 'done' since when, '' = now), the decider's idea of Redis's time (ms, 0 = none), state to publish
---       ('' = unchanged), webhook event ('' = none), what the response is known by ('' = nothing), further arguments, then those: a letter
---       with a text behind it, 'h' a line for the history's list, 'b' the key of another job that has a business key ('' = none has, and the
---       job has it now), a space and that business key, which is a guard like the record, 'n' and 'f' what a response is known by, unless it
---       is another's, and no longer is, 'e' an event of this name to publish, 'p' why the queue is paused from now on, 'w' a webhook event
---       before the one above, 't' what was tried of the first one, 'd' deletes whatever else is kept of the job, 'x' the record too, with its
---       business keys, each 'u'
--- Returns for each job 'ok' | {'changed', claim, record} as they are ('' = none) | {'owned', key of the job that the response is known by}
---         | 'paused' | 'repeated' (this very call has the job twice: nothing was done for the second)
+--       6 whose records: 'job' | 'delivery' | 'notification', 7 the hash with their claims, 8 how many runs follow, then those: what so many
+--       writes in a row have in common, 'COUNT PLACE STATE LETTERS', '-' for none. PLACE is where it goes: 'sends'|'queries'|'review'|'done'|
+--       'expired'|'quarantine'|'-' = it stays; of a delivery 'again'|'next' = this event is over|'none' = no further ones are wanted|
+--       'quarantine'. STATE is published. LETTERS say which further arguments a write has. Then for each write: key,
+--       claim seen ('' = none), and in this order:
+--       t the record to write, r the record seen ('' = none; else it may be any), c the claim to write, d when it is due (ms; of 'review' and
+--       'done' since when it is there, else now) and the decider's idea of Redis's time (ms), g its group with a space before it, i what the response is known by, w the webhook event,
+--       m how many words follow, then those: a letter with a text behind it, 'q' what the quarantine says, 'h' a line for the history's
+--       list, 'b' the key of another job that has a business key ('' = none has, and the job has it now), a space and that business key,
+--       which is a guard like the record, 'n' and 'f' what a response is known by, unless it is another's, and no longer is, 'e' an event of
+--       this name to publish, 'p' why the queue is paused from now on, 'w' a webhook event before the one above, 't' what was tried of the
+--       first one, 'd' deletes whatever else is kept of the job, 'x' the record too, with its business keys, each 'u'
+-- Returns in turns the number of a write that was not made, counted from 1, and the reason: {'changed', claim, record} as they are ('' =
+--         none) | {'owned', key of the job that the response is known by} | 'paused' | 'repeated' (this very call has the job twice:
+--         nothing was done for the second)
 -- shared: whole.lua
 -- shared: names.lua
 -- shared: ready.lua
@@ -23,22 +25,28 @@
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local now_text = whole(now)
-local WORDS = 13
 local is_delivery = ARGV[6] == 'delivery'
 local job_base, claims_name = queue_key(ARGV[6]) .. ':', queue_key(ARGV[7])
-local keys, starts = {}, {}
+local HEAD = 2 -- arguments that every write has
+local keys, starts, shapes, count, ids, owners = {}, {}, {}, 0, {}, {}
 do
-  local at = 8
-  while at <= #ARGV do
-    keys[#keys + 1], starts[#starts + 1] = ARGV[at], at
-    at = at + WORDS + ARGV[at + 12]
+  local at = 9 + ARGV[8]
+  for run = 9, at - 1 do
+    local writes, place, state, letters = string.match(ARGV[run], '^(%d+) (%S+) (%S+) (%S+)$')
+    local shape = { place = place, state = state, size = HEAD }
+    for letter in string.gmatch(letters, '%l') do
+      shape[letter] = shape.size
+      shape.size = shape.size + (letter == 'd' and 2 or 1)
+    end
+    for _ = 1, writes do
+      count = count + 1
+      keys[count], starts[count], shapes[count] = ARGV[at], at, shape
+      if shape.i then ids[#ids + 1] = ARGV[at + shape.i] end
+      at = at + shape.size + (shape.m and ARGV[at + shape.m] or 0)
+    end
   end
 end
 local claims = redis.call('HMGET', claims_name, unpack(keys))
-local ids, owners = {}, {}
-for _, at in ipairs(starts) do
-  if ARGV[at + 11] ~= '' then ids[#ids + 1] = ARGV[at + 11] end
-end
 if #ids > 0 then
   local known = redis.pcall('HMGET', queue_key('responses'), unpack(ids)) -- a foreign type must not keep responses from their records
   for at = 1, #ids do owners[ids[at]] = known[at] end
@@ -56,17 +64,9 @@ local function add(list, first, second)
   local place = #list
   list[place + 1], list[place + 2] = first, second
 end
--- What changed, several jobs to an entry of the stream: an entry of its own costs each job a command.
-local EVENTS_AN_ENTRY, WORDS_AN_EVENT = 16, 4
-local changed, event, event_words = {}, nil, 0
-local function add_event(key, state)
-  if not event or event_words == EVENTS_AN_ENTRY * WORDS_AN_EVENT then
-    event, event_words = { 'queue', queue }, 0
-    changed[#changed + 1] = event
-  end
-  event[event_words + 3], event[event_words + 4], event[event_words + 5], event[event_words + 6] = 'key', key, 'state', state
-  event_words = event_words + WORDS_AN_EVENT
-end
+-- The keys that came to each state: an entry of its own would cost each job a command. And other events.
+local KEYS_AN_ENTRY = 64
+local came, published = {}, {}
 local over = {} -- jobs of this very call
 -- A key of a foreign type holds no record, keeps no other job's answer waiting, and is nobody's to write over.
 local function record_of(key)
@@ -102,11 +102,10 @@ local function further(key, at, count)
       leaving.due_deliveries[#leaving.due_deliveries + 1], leaving.done[#leaving.done + 1] = key, key
     elseif letter == 'u' then deleted[#deleted + 1] = queue_key('business') .. ':' .. word
     elseif letter == 'f' then forgotten[#forgotten + 1] = word
-    elseif letter == 'e' then changed[#changed + 1] = { 'queue', queue, 'event', word, 'key', key }
+    elseif letter == 'e' then published[#published + 1] = { 'queue', queue, 'event', word, 'key', key }
     elseif letter == 'p' then
-      if redis.pcall('HSETNX', KEYS[2], 'paused', word) == 1 then
-        changed[#changed + 1], event = { 'queue', queue, 'event', 'paused', 'reason', word }, nil
-      end
+      if redis.pcall('HSETNX', KEYS[2], 'paused', word) == 1 then published[#published + 1] = { 'queue', queue, 'event', 'paused', 'reason', word } end
+    elseif letter == 'q' then redis.call('HSET', queue_key(is_delivery and 'delivery_quarantine' or 'quarantine'), key, word)
     elseif letter == 'd' then
       for _, name in ipairs({ 'history', 'delivery', 'outbox' }) do deleted[#deleted + 1] = queue_key(name) .. ':' .. key end
     end
@@ -119,7 +118,6 @@ local function move_delivery(key, place, due)
     deleted[#deleted + 1] = job_base .. key
     if redis.call('EXISTS', outbox) == 1 then place, due = 'again', now_text end
   elseif place == 'none' then deleted[#deleted + 1] = outbox
-  elseif place == 'quarantine' then redis.call('HSET', queue_key('delivery_quarantine'), key, due)
   end
   if place ~= 'again' then
     leaving.due_deliveries[#leaving.due_deliveries + 1] = key
@@ -139,7 +137,6 @@ local function move(key, group, claim, place, due, decided, state)
   elseif place == 'sends' then add(going.due_sends, due, key .. group)
   elseif place == 'review' then add(going.review, due ~= '' and due or now_text, key)
   elseif place == 'expired' then leaving.done[#leaving.done + 1] = key
-  else redis.call('HSET', queue_key('quarantine'), key, due)
   end
   if place == 'sends' or place == 'queries' then soonest = math.min(soonest, tonumber(due)) end
   if place ~= 'queries' then leaving.due_queries[#leaving.due_queries + 1] = key end
@@ -148,37 +145,47 @@ local function move(key, group, claim, place, due, decided, state)
     if place ~= 'sends' then leaving.due_sends[#leaving.due_sends + 1] = key .. group end
     if place ~= 'review' then leaving.review[#leaving.review + 1] = key end
     -- What has ended and is only queried once more stays among what has; what is another state's again does not.
-    if place == 'review' or place == 'sends' or (place == 'queries' and state ~= '') then leaving.done[#leaving.done + 1] = key end
+    if place == 'review' or place == 'sends' or (place == 'queries' and state ~= '-') then leaving.done[#leaving.done + 1] = key end
   end
 end
 local function decide(number, at)
-  local key, group, claim, record, text, entry, place, due, decided, state, webhook, id, more = unpack(ARGV, at, at + WORDS - 1)
+  local shape, key, claim = shapes[number], keys[number], ARGV[at + 1]
   if over[key] then return 'repeated' end
   local claim_now = claims[number] or ''
-  if claim ~= claim_now or record ~= '-' then
+  if claim ~= claim_now or shape.r then
     local record_now, is_foreign = record_of(key)
-    if is_foreign or claim ~= claim_now or record ~= record_now then return { 'changed', claim_now, record_now } end
+    if is_foreign or claim ~= claim_now or ARGV[at + shape.r] ~= record_now then return { 'changed', claim_now, record_now } end
   end
-  if more ~= '0' and has_other_rival(key, at + WORDS, more) then return { 'changed', claim_now, (record_of(key)) } end
-  if id ~= '' then
+  local more = shape.m and tonumber(ARGV[at + shape.m]) or 0
+  if more > 0 and has_other_rival(key, at + shape.size, more) then return { 'changed', claim_now, (record_of(key)) } end
+  if shape.i then
+    local id = ARGV[at + shape.i]
     if owners[id] then return { 'owned', owners[id] } end
     owners[id] = key
     add(named, id, key)
   end
   over[key] = true
-  if text ~= '' then records[written + 1], records[written + 2], written = job_base .. key, text, written + 2 end
-  if entry ~= '' then add(entries, key, entry)
+  if shape.t then records[written + 1], records[written + 2], written = job_base .. key, ARGV[at + shape.t], written + 2 end
+  if shape.c then add(entries, key, ARGV[at + shape.c])
   elseif claim ~= '' then
     over_count = over_count + 1
     ended[over_count] = key
   end
-  if place ~= '' then move(key, group, claim, place, due, decided, state) end
-  if state ~= '' then add_event(key, state) end
-  if more ~= '0' then further(key, at + WORDS, more) end
-  if webhook ~= '' then deliveries[#deliveries + 1] = { key, webhook } end
-  return 'ok'
+  if shape.place ~= '-' then
+    move(key, shape.g and ARGV[at + shape.g] or '', claim, shape.place, shape.d and ARGV[at + shape.d] or '', shape.d and ARGV[at + shape.d + 1] or 0, shape.state)
+  end
+  if shape.state ~= '-' then
+    local of_state = came[shape.state] or {}
+    came[shape.state] = of_state
+    of_state[#of_state + 1] = key
+  end
+  if more > 0 then further(key, at + shape.size, more) end
+  if shape.w then deliveries[#deliveries + 1] = { key, ARGV[at + shape.w] } end
 end
-for number, at in ipairs(starts) do answers[number] = is_paused and 'paused' or decide(number, at) end
+for number = 1, count do
+  local why = is_paused and 'paused' or decide(number, starts[number])
+  if why then add(answers, number, why) end
+end
 -- Records first, and no claim outlives the record that tells its end. Should an error follow, from a key of a foreign type, the job is
 -- due to be looked at still.
 if #deleted > 0 then redis.call('UNLINK', unpack(deleted)) end
@@ -188,6 +195,7 @@ if #entries > 0 then redis.call('HSET', claims_name, unpack(entries)) end
 for set, members in pairs(going) do
   if #members > 0 then redis.call('ZADD', queue_key(set), unpack(members)) end
 end
+if soonest < math.huge then bring_forward(whole(soonest), is_delivery and 'ready_deliveries' or 'ready') end
 if #done > 0 then redis.call('ZADD', queue_key('done'), 'NX', unpack(done)) end
 for set, members in pairs(leaving) do
   if #members > 0 then redis.call('ZREM', queue_key(set), unpack(members)) end
@@ -196,9 +204,11 @@ if #named > 0 then redis.pcall('HSET', queue_key('responses'), unpack(named)) en
 if #forgotten > 0 then redis.pcall('HDEL', queue_key('responses'), unpack(forgotten)) end
 for _, delivery in ipairs(deliveries) do enqueue_delivery(delivery[1], delivery[2], now_text) end
 make_deliveries_due(now_text, ARGV[3])
-for _, words in ipairs(changed) do redis.call('XADD', base .. 'events', 'MAXLEN', '~', ARGV[4], '*', unpack(words)) end
-if soonest < math.huge then
-  bring_forward(whole(soonest), is_delivery and 'ready_deliveries' or 'ready')
-  if soonest <= now then redis.pcall('PUBLISH', is_delivery and ARGV[3] or ARGV[2], queue) end
+for state, of_state in pairs(came) do
+  for at = 1, #of_state, KEYS_AN_ENTRY do
+    published[#published + 1] = { 'queue', queue, state, table.concat(of_state, ' ', at, math.min(at + KEYS_AN_ENTRY - 1, #of_state)) }
+  end
 end
+for _, words in ipairs(published) do redis.call('XADD', base .. 'events', 'MAXLEN', '~', ARGV[4], '*', unpack(words)) end
+if soonest <= now then redis.pcall('PUBLISH', is_delivery and ARGV[3] or ARGV[2], queue) end
 return answers

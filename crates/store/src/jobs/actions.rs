@@ -86,6 +86,12 @@ impl Store {
                 }
             }
         }
+        // When the queue is looked at was reckoned by the other clock, too. The next claim finds when that is to be.
+        let now = self.now().await?;
+        let mut pipeline = redis::Pipeline::new();
+        let ready = queue.below_base("ready");
+        pipeline.cmd("ZADD").arg(ready).arg("XX").arg("LT").arg(now.0).arg(&queue.queue).ignore();
+        let () = self.query("ZADD", &pipeline).await?;
         Ok(changed)
     }
 

@@ -430,7 +430,12 @@ impl Store {
             let place = match handed.stored.state {
                 State::Queued => Place::Sends(handed.stored.run_at.unwrap_or(now)),
                 State::NeedsReview => Place::Review,
-                _ => Place::Queries(now),
+                State::InDoubt
+                | State::Pending
+                | State::Succeeded
+                | State::Failed
+                | State::Refunded
+                | State::Cancelled => Place::Queries(now),
             };
             let mut record = handed.stored;
             let history = record.overflow();

@@ -6,6 +6,7 @@ use redis::Value;
 use super::keys::QueueKeys;
 use crate::Store;
 use crate::StoreError;
+use crate::reply::from_reply;
 use crate::scripts::EVENTS_KEPT;
 
 /// Jobs of one call: a bound on how long the script holds Redis.
@@ -200,56 +201,109 @@ impl Store {
                 .push(unless_paused)
                 .push(records.name())
                 .push(records.claims());
-            for write in batch {
-                push(&mut call, write);
+            push(&mut call, batch);
+            let unwritten: Vec<Value> = call.run(self).await?;
+            let mut outcomes = vec![Applied::Done; batch.len()];
+            for pair in unwritten.chunks(2) {
+                let number: usize = from_reply("apply", pair.first())?;
+                if let (Some(outcome), Some(why)) = (outcomes.get_mut(number.wrapping_sub(1)), pair.get(1)) {
+                    *outcome = applied(why)?;
+                }
             }
-            let replies: Vec<Value> = call.run(self).await?;
-            for reply in &replies {
-                answers.push(applied(reply)?);
-            }
+            answers.extend(outcomes);
         }
         Ok(answers)
     }
 }
 
-fn push(call: &mut crate::scripts::Call<'_>, write: &Guarded) {
-    let since = || write.since.map(|since| since.0.to_string()).unwrap_or_default();
-    let (place, due) = match &write.place {
-        Place::Same => ("", String::new()),
-        Place::Sends(at) => ("sends", at.0.to_string()),
-        Place::Queries(at) => ("queries", at.0.to_string()),
-        Place::Review => ("review", since()),
-        Place::Done => ("done", since()),
-        Place::Expired => ("expired", String::new()),
-        Place::Quarantine(why) => ("quarantine", why.clone()),
-        Place::Again(at) => ("again", at.0.to_string()),
-        Place::NextEvent => ("next", String::new()),
-        Place::NoMoreEvents => ("none", String::new()),
+/// What several writes have in common, as the script reads it.
+fn shape(write: &Guarded, more: &[String]) -> String {
+    let place = match write.place {
+        Place::Same => "-",
+        Place::Sends(_) => "sends",
+        Place::Queries(_) => "queries",
+        Place::Review => "review",
+        Place::Done => "done",
+        Place::Expired => "expired",
+        Place::Quarantine(_) => "quarantine",
+        Place::Again(_) => "again",
+        Place::NextEvent => "next",
+        Place::NoMoreEvents => "none",
     };
-    let more = further(write);
-    call.push(&write.key)
-        .push(member_end(&write.group))
-        .push(&write.claim_seen)
-        .push(match &write.record_seen {
-            Seen::Any => "-",
-            Seen::Text(text) => text.as_str(),
-        })
-        .push(&write.record)
-        .push(&write.claim)
-        .push(place)
-        .push(due)
-        .push(write.decided.0)
-        .push(write.state.map(State::as_str).unwrap_or_default())
-        .push(&write.webhook)
-        .push(&write.response)
-        .push(more.len());
-    for word in more {
-        call.push(word);
+    let has = [
+        ('t', !write.record.is_empty()),
+        ('r', write.record_seen != Seen::Any),
+        ('c', !write.claim.is_empty()),
+        ('d', write.due().is_some()),
+        ('g', write.needs_group()),
+        ('i', !write.response.is_empty()),
+        ('w', !write.webhook.is_empty()),
+        ('m', !more.is_empty()),
+    ];
+    let letters: String = has.into_iter().filter_map(|(letter, has)| has.then_some(letter)).collect();
+    let letters = if letters.is_empty() { "-" } else { &letters };
+    format!("{place} {} {letters}", write.state.map_or("-", State::as_str))
+}
+
+impl Guarded {
+    /// When it is due where it goes, or since when it is there.
+    const fn due(&self) -> Option<Millis> {
+        match self.place {
+            Place::Sends(at) | Place::Queries(at) | Place::Again(at) => Some(at),
+            Place::Review | Place::Done => self.since,
+            Place::Same | Place::Expired | Place::Quarantine(_) | Place::NextEvent | Place::NoMoreEvents => None,
+        }
+    }
+
+    /// Only who enters or leaves the sets of sends is known there by its group.
+    fn needs_group(&self) -> bool {
+        !self.group.is_empty() && (self.claim_seen.is_empty() || matches!(self.place, Place::Sends(_)))
+    }
+}
+
+/// Adds the arguments for these writes.
+fn push(call: &mut crate::scripts::Call<'_>, writes: &[Guarded]) {
+    let more: Vec<Vec<String>> = writes.iter().map(further).collect();
+    let shapes: Vec<String> = writes.iter().zip(&more).map(|(write, more)| shape(write, more)).collect();
+    let runs: Vec<&[String]> = shapes.chunk_by(PartialEq::eq).collect();
+    call.push(runs.len());
+    for run in runs {
+        call.push(format!("{} {}", run.len(), run.first().map(String::as_str).unwrap_or_default()));
+    }
+    for (write, more) in writes.iter().zip(more) {
+        call.push(&write.key).push(&write.claim_seen);
+        if !write.record.is_empty() {
+            call.push(&write.record);
+        }
+        if let Seen::Text(text) = &write.record_seen {
+            call.push(text);
+        }
+        if !write.claim.is_empty() {
+            call.push(&write.claim);
+        }
+        if let Some(due) = write.due() {
+            call.push(due.0).push(write.decided.0);
+        }
+        if write.needs_group() {
+            call.push(member_end(&write.group));
+        }
+        for text in [&write.response, &write.webhook] {
+            if !text.is_empty() {
+                call.push(text);
+            }
+        }
+        if !more.is_empty() {
+            call.push(more.len());
+            for word in more {
+                call.push(word);
+            }
+        }
     }
 }
 
 /// What most writes have nothing of: words of a letter and a text.
 fn further(write: &Guarded) -> Vec<String> {
+    let quarantine = if let Place::Quarantine(why) = &write.place { Some(format!("q{why}")) } else { None };
     let deletes = write.deletes_history.then(|| "d".to_owned()).into_iter();
     let lines = write.history.iter().map(|line| format!("h{line}"));
     let business = write.business_keys.iter().map(|key| format!("b{} {}", key.rival, key.name));
@@ -262,7 +316,7 @@ fn further(write: &Guarded) -> Vec<String> {
     let gone = write.deletes.iter().flat_map(|business_keys| {
         std::iter::once("x".to_owned()).chain(business_keys.iter().map(|name| format!("u{name}")))
     });
-    let words = deletes.chain(lines).chain(business).chain(responses).chain(forgotten);
+    let words = quarantine.into_iter().chain(deletes).chain(lines).chain(business).chain(responses).chain(forgotten);
     words.chain(published).chain(pauses).chain(outbox).chain(delivery).chain(gone).collect()
 }
 
@@ -276,7 +330,6 @@ fn applied(reply: &Value) -> Result<Applied, StoreError> {
         || StoreError::Unreadable { what: "the reply of apply".into(), detail: format!("{reply:?} is no answer") };
     if let Ok(word) = redis::from_redis_value_ref::<String>(reply) {
         return match word.as_str() {
-            "ok" => Ok(Applied::Done),
             "paused" => Ok(Applied::Paused),
             "repeated" => Ok(Applied::Repeated),
             _ => Err(unreadable()),

@@ -221,8 +221,10 @@ impl Store {
         claimed.quarantined.extend(poisoned.into_iter().map(|key| (key, lost.clone())));
         for row in rows.chunks_exact(ROW) {
             let text = |at: usize| row.get(at).and_then(|value| redis::from_redis_value_ref::<String>(value).ok());
-            let (key, claim) = (text(0).unwrap_or_default(), text(1).unwrap_or_default());
-            match job(&key, &claim, text(2), text(3).as_deref(), (&token, era)) {
+            let (key, due) = (text(0).unwrap_or_default(), text(2));
+            let call = if due.is_some() { Call::Ask } else { Call::Send };
+            let claim = text(1).unwrap_or_else(|| ClaimEntry::new(&token.0, call, fence, claimed.now).text());
+            match job(&key, &claim, due, text(3).as_deref(), (&token, era)) {
                 Ok(job) => claimed.jobs.push(job),
                 Err(Unreadable::Newer { .. }) => {
                     let due = claimed.now.plus(LEFT_TO_NEWER);
@@ -343,7 +345,9 @@ pub(crate) fn job(
     }
     // A person who has resumed the queue since has ordered what may have been sent to be sent.
     let answered_for = is_forgotten && found.last_sent_at.is_none() && era.resumed >= era.number;
-    let ordered = if answered_for { found.ordered_at.max(Some(era.resumed_at)) } else { found.ordered_at };
+    if answered_for {
+        found.ordered_at = found.ordered_at.max(Some(era.resumed_at));
+    }
     let mut counted = found.clone();
     if claim.call == Call::Send {
         counted.count_send(claim.at, true);
@@ -365,7 +369,7 @@ pub(crate) fn job(
         first_sent: counted.first_sent_at,
         last_sent: counted.last_sent_at,
         sent_before: found.last_sent_at,
-        ordered,
+        ordered: found.ordered_at,
         due: due.or(run_at.max(created).filter(|_| never_claimed)),
         created,
         late_response: found.late_outcome,

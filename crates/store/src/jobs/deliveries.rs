@@ -9,7 +9,7 @@ mod status;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bursar_domain::{DeliveryError, Millis, TraceParent};
+use bursar_domain::{DeliveryError, HistoryEvent, Millis, Quarantine, QuarantineOutcome, TraceParent};
 use redis::{Pipeline, Value};
 use serde::Deserialize;
 
@@ -19,13 +19,14 @@ pub use status::DeliveryStatus;
 use super::ClaimToken;
 use super::apply::{Guarded, Place, Records, Seen};
 use super::notifications::record::StoredNotification;
+use super::quarantine::Quarantined;
 use super::queue::Ready;
 use super::read::lossy;
 use super::record::{StoredJob, Unreadable, WebhookEvent};
 use crate::Store;
 use crate::jobs::wish::whole_millis;
 use crate::reply::from_reply;
-use crate::{ClaimId, MAX_DELIVERIES, Origin, StoreError, Wakes};
+use crate::{ClaimId, MAX_DELIVERIES, Operator, Origin, StoreError, Wakes};
 use record::{DeliveryEntry, StoredDelivery};
 
 /// How long an event that a newer build wrote is left to one before it is looked at again.
@@ -197,34 +198,39 @@ impl Store {
         self.subscribe(self.queues.delivery_channel()).await
     }
 
-    /// Deliveries in quarantine: their keys, each with since when and why as JSON.
+    /// At most about `limit` keys whose deliveries are in quarantine, the oldest of them first.
     ///
     /// # Errors
     /// [`StoreError`].
-    pub async fn quarantined_deliveries(&self, origin: &Origin) -> Result<Vec<(String, String)>, StoreError> {
-        let mut pipeline = Pipeline::new();
-        pipeline.hgetall(self.queues.of(origin).set("delivery_quarantine"));
-        let (entries,): (Vec<(String, String)>,) = self.query("HGETALL", &pipeline).await?;
-        Ok(entries)
+    pub async fn quarantined_deliveries(&self, origin: &Origin, limit: usize) -> Result<Vec<Quarantined>, StoreError> {
+        self.quarantine_entries(&self.queues.of(origin).set("delivery_quarantine"), limit).await
     }
 
-    /// Tries a delivery that is in quarantine again, now. `false` when it is not there.
+    /// Tries a delivery that is in quarantine again, now, on an operator's word, which is in the history of the job or notification.
+    /// `false` when it is not there.
     ///
     /// # Errors
     /// [`StoreError`]: repeat.
-    pub async fn retry_delivery(&self, origin: &Origin, key: &str) -> Result<bool, StoreError> {
-        let (queue, now) = (self.queues.of(origin), self.now().await?);
+    pub async fn retry_delivery(&self, origin: &Origin, key: &str, operator: Operator<'_>) -> Result<bool, StoreError> {
+        let (queue, at) = (self.queues.of(origin), self.now().await?);
         let quarantine = queue.set("delivery_quarantine");
         let mut pipeline = Pipeline::new();
-        pipeline.hexists(&quarantine, key);
-        let (is_there,): (bool,) = self.query("HEXISTS", &pipeline).await?;
-        if !is_there {
-            return Ok(false);
-        }
+        pipeline.hget(&quarantine, key);
+        let (entry,): (Option<Vec<u8>>,) = self.query("HGET", &pipeline).await?;
+        let Some(entry) = entry else { return Ok(false) };
+        let event = HistoryEvent::Quarantine(Quarantine {
+            at,
+            outcome: QuarantineOutcome::Retried,
+            operator: operator.who.to_owned(),
+            comment: operator.why.to_owned(),
+            code: Quarantined::read(String::new(), &lossy(entry)).code,
+            more: serde_json::Map::new(),
+        });
         let mut pipeline = Pipeline::new();
         // Due first: what is due and in quarantine is tried, what is neither would be forgotten.
-        pipeline.atomic().cmd("ZADD").arg(queue.set("due_deliveries")).arg("NX").arg(now.0).arg(key).ignore();
-        pipeline.cmd("ZADD").arg(queue.below_base("ready_deliveries")).arg("LT").arg(now.0).arg(&queue.queue).ignore();
+        pipeline.atomic().cmd("ZADD").arg(queue.set("due_deliveries")).arg("NX").arg(at.0).arg(key).ignore();
+        pipeline.cmd("ZADD").arg(queue.below_base("ready_deliveries")).arg("LT").arg(at.0).arg(&queue.queue).ignore();
+        pipeline.rpush(queue.of_key("history", key), event.recorded()).ignore();
         pipeline.hdel(quarantine, key).ignore();
         let _: () = self.query("ZADD", &pipeline).await?;
         Ok(true)

@@ -1,5 +1,5 @@
 //! The streams of events, one of each partition: what changed in its queues, in the order in which it did; read from any place on, and
-//! watched. An entry is `queue Q key K state S key K2 state S2 …`, or `queue Q event … reason …`.
+//! watched. An entry is `queue Q STATE "K1 K2 …"` for jobs that came to that state, or `queue Q event … reason …`.
 
 use std::str::FromStr;
 
@@ -229,28 +229,26 @@ impl EventWatch {
     }
 }
 
-/// An entry's events, in their order: each that is about a job begins with its key. An entry that this build cannot make sense of is an
-/// event as well, so that whoever reads on from it does not stop there.
+/// An entry's events, in their order. An entry that this build cannot make sense of is an event as well, so that whoever reads on from
+/// it does not stop there.
 pub(crate) fn events_of(partition: u16, (id, fields): Entry) -> Result<Vec<Event>, StoreError> {
     let entry: EventId = id.parse().map_err(|_| unreadable(&id))?;
     let mut fields = fields.into_iter().map(|(name, value)| (lossy(name), lossy(value))).peekable();
     let queue = fields.next_if(|(name, _)| name == "queue").map(|(_, queue)| queue).unwrap_or_default();
-    let mut events: Vec<Event> = Vec::new();
-    for field in fields {
-        match events.last_mut() {
-            // What became of a queue, or of a webhook, is one event, and may name a key.
-            Some(event) if field.0 != "key" || event.field("event").is_some() => event.fields.push(field),
-            Some(_) | None => {
-                let part = u64::try_from(events.len()).unwrap_or(u64::MAX);
-                let id = EventId { part, ..entry };
-                events.push(Event { id, partition, queue: queue.clone(), fields: vec![field] });
-            }
+    let (mut found, mut others) = (Vec::new(), Vec::new());
+    for (name, value) in fields {
+        if name.parse::<State>().is_ok() {
+            let of_key = |key: &str| vec![("key".to_owned(), key.to_owned()), ("state".to_owned(), name.clone())];
+            found.extend(value.split(' ').map(of_key));
+        } else {
+            others.push((name, value));
         }
     }
-    if events.is_empty() {
-        events.push(Event { id: entry, partition, queue, fields: Vec::new() });
+    if found.is_empty() || !others.is_empty() {
+        found.push(others);
     }
-    Ok(events)
+    let event = |(part, fields)| Event { id: EventId { part, ..entry }, partition, queue: queue.clone(), fields };
+    Ok((0..).zip(found).map(event).collect())
 }
 
 fn unreadable(id: &str) -> StoreError {
@@ -268,12 +266,17 @@ mod tests {
 
     #[test]
     fn an_entry_is_one_event_for_each_job_or_one_of_the_queue() {
-        let events =
-            events_of(7, entry(&["queue", "main/transfer", "key", "A", "state", "failed", "key", "B", "state", "x"]))
-                .unwrap();
+        let events = events_of(7, entry(&["queue", "main/transfer", "failed", "A B", "pending", "C"])).unwrap();
         let told: Vec<_> = events.iter().map(|event| (event.id.to_string(), event.key(), event.state())).collect();
         let key = |text: &str| text.parse().ok();
-        assert_eq!(told, [("5-1".to_owned(), key("A"), Some(State::Failed)), ("5-1.1".to_owned(), key("B"), None)]);
+        assert_eq!(
+            told,
+            [
+                ("5-1".to_owned(), key("A"), Some(State::Failed)),
+                ("5-1.1".to_owned(), key("B"), Some(State::Failed)),
+                ("5-1.2".to_owned(), key("C"), Some(State::Pending)),
+            ]
+        );
         assert!(events.iter().all(|event| event.lane() == "main/transfer".parse().ok() && event.partition == 7));
         let reason = Reason::LostWrites.recorded();
         let paused =

@@ -51,6 +51,11 @@ pub(crate) struct Era {
 }
 
 impl ClaimEntry {
+    /// The entry of a job that nobody had claimed before.
+    pub(crate) fn new(token: &str, call: Call, fence: u64, at: Millis) -> Self {
+        Self { token: token.to_owned(), call, fence, at, late: Vec::new(), after: None }
+    }
+
     pub(crate) fn read(text: &str) -> Option<Self> {
         serde_json::from_str(text).ok()
     }

@@ -84,7 +84,7 @@ struct Look {
 }
 
 impl Quarantined {
-    fn read(key: String, entry: &str) -> Self {
+    pub(super) fn read(key: String, entry: &str) -> Self {
         match serde_json::from_str::<Entry>(entry) {
             Ok(Entry { at, code, detail }) => Self { key, since: at, code, detail },
             Err(_) => Self { key, since: Millis(0), code: "unreadable".into(), detail: entry.to_owned() },
@@ -155,11 +155,18 @@ impl Store {
     /// # Errors
     /// [`StoreError`].
     pub async fn quarantined(&self, lane: &Lane, limit: usize) -> Result<Vec<Quarantined>, StoreError> {
-        let quarantine = self.queues.of(lane).set("quarantine");
+        self.quarantine_entries(&self.queues.of(lane).set("quarantine"), limit).await
+    }
+
+    pub(super) async fn quarantine_entries(
+        &self,
+        quarantine: &str,
+        limit: usize,
+    ) -> Result<Vec<Quarantined>, StoreError> {
         let (mut found, mut cursor) = (Vec::new(), "0".to_owned());
         loop {
             let mut command = redis::cmd("HSCAN");
-            command.arg(&quarantine).arg(&cursor).arg("COUNT").arg(ENTRIES_AT_ONCE.min(limit.max(1)));
+            command.arg(quarantine).arg(&cursor).arg("COUNT").arg(ENTRIES_AT_ONCE.min(limit.max(1)));
             let mut connection = self.connection();
             let (next, entries): Page =
                 command.query_async(&mut connection).await.map_err(|source| StoreError::of("HSCAN", source))?;

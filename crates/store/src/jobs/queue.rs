@@ -1,17 +1,24 @@
 //! What a queue says of itself: paused or not, its fence, its era, its gateway; and which queues have something due.
 
 use std::str::FromStr;
+use std::time::Duration;
 
 use bursar_domain::{Key, Lane, Millis, Reason};
-use redis::Pipeline;
+use redis::{Pipeline, Value};
 
 use crate::Store;
 use crate::StoreError;
-use crate::reply::score;
+use crate::reply::{from_reply, score};
 use crate::scripts::EVENTS_KEPT;
 
 /// Queues of a partition that one look reads.
 pub const READY_AT_ONCE: usize = 500;
+
+/// Queues that [`Store::find_overlooked`] reads in one round trip: four commands each.
+const LOOKED_THROUGH_AT_ONCE: usize = 250;
+
+/// How long something is due before its queue is overlooked. Longer than a paused queue's sends are left alone.
+const OVERLOOKED_AFTER: Duration = Duration::from_secs(120);
 
 /// A queue with something due.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -103,6 +110,54 @@ impl Store {
     /// [`StoreError`]: repeat.
     pub async fn ready_behind(&self, until: Millis, passed_over: usize) -> Result<(Vec<Ready>, bool), StoreError> {
         self.ready_in("ready", until, passed_over).await
+    }
+
+    /// Has those of these queues looked at in which something has been due for a while and that are not called ready by now. Returns those
+    /// that were not called so at all, which no script leaves behind: somebody has written into Redis, or a key of a foreign type has ended
+    /// a script halfway.
+    ///
+    /// # Errors
+    /// [`StoreError`]: repeat.
+    pub async fn find_overlooked(&self, lanes: &[Lane]) -> Result<Vec<Lane>, StoreError> {
+        let mut overlooked = Vec::new();
+        for lanes in lanes.chunks(LOOKED_THROUGH_AT_ONCE) {
+            let mut pipeline = Pipeline::new();
+            pipeline.cmd("TIME");
+            for lane in lanes {
+                let queue = self.queues.of(lane);
+                for set in ["due_sends", "due_queries"] {
+                    pipeline.zrange_withscores(queue.set(set), 0, 0);
+                }
+                pipeline.exists(queue.set("sends"));
+                pipeline.zscore(queue.below_base("ready"), &queue.queue);
+            }
+            let replies: Vec<Value> = self.query("ZRANGE", &pipeline).await?;
+            let (time, rows) = replies.split_first().map_or((None, [].as_slice()), |(time, rows)| (Some(time), rows));
+            let (seconds, _): (u64, u64) = from_reply("TIME", time)?;
+            let now = Millis(seconds * 1_000);
+            let mut forward = Pipeline::new();
+            for (lane, row) in lanes.iter().zip(rows.chunks_exact(4)) {
+                let head = |at: usize| -> Result<Option<Millis>, StoreError> {
+                    let rows: Vec<(Vec<u8>, f64)> = from_reply("ZRANGE", row.get(at))?;
+                    Ok(rows.first().map(|(_, due)| score(*due)))
+                };
+                let is_ranked: bool = from_reply("EXISTS", row.get(2))?;
+                let ready: Option<f64> = from_reply("ZSCORE", row.get(3))?;
+                let due = [head(0)?, head(1)?, is_ranked.then_some(Millis(0))].into_iter().flatten().min();
+                if due.is_none_or(|due| due.plus(OVERLOOKED_AFTER) > now)
+                    || ready.is_some_and(|ready| score(ready) <= now.plus(OVERLOOKED_AFTER))
+                {
+                    continue;
+                }
+                let queue = self.queues.of(lane);
+                forward.cmd("ZADD").arg(queue.below_base("ready")).arg("LT").arg(now.0).arg(&queue.queue).ignore();
+                overlooked.extend(ready.is_none().then(|| lane.clone()));
+            }
+            if forward.cmd_iter().next().is_some() {
+                let () = self.query("ZADD", &forward).await?;
+            }
+        }
+        Ok(overlooked)
     }
 
     /// The same by another set of the partitions.

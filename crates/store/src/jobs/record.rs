@@ -397,6 +397,14 @@ mod tests {
     }
 
     #[test]
+    fn the_newest_trade_numbers_stay() {
+        let mut record = finished();
+        record.trade_nos = (1..=MAX_TRADE_NOS).map(|number| number.to_string()).collect();
+        record.learn(&["1".into(), "9".into()]);
+        assert_eq!(record.trade_nos, ["2", "3", "4", "5", "6", "7", "8", "9"]);
+    }
+
+    #[test]
     fn events_beyond_the_newest_leave_the_record_oldest_first() {
         let mut record = finished();
         let event = |at: u64| HistoryEvent::read(format!(r#"{{"event":"blessed","at":{at}}}"#).as_bytes());

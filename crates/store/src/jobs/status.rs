@@ -11,11 +11,11 @@ use crate::Store;
 use crate::StoreError;
 use crate::reply::{from_reply, score};
 
-/// Queues that one round trip reads: 12 commands each, about a millisecond of Redis.
+/// Queues that one round trip reads: 13 commands each, about a millisecond of Redis.
 const QUEUES_AT_ONCE: usize = 100;
 
 /// Commands for each queue.
-const COMMANDS: usize = 12;
+const COMMANDS: usize = 13;
 
 /// A queue at a glance.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -32,6 +32,8 @@ pub struct QueueStatus {
     pub deliveries: u64,
     /// Keys in quarantine.
     pub quarantined: u64,
+    /// Keys whose webhooks are in quarantine.
+    pub deliveries_quarantined: u64,
     /// The earliest due time.
     pub next_due: Option<Millis>,
     /// When this was so, in Redis time.
@@ -53,6 +55,12 @@ impl QueueStatus {
         self.sends + self.queries + self.review
     }
 
+    /// Jobs and webhooks in quarantine.
+    #[must_use]
+    pub const fn all_quarantined(&self) -> u64 {
+        self.quarantined + self.deliveries_quarantined
+    }
+
     /// The queue as outsiders read it.
     #[must_use]
     pub fn view(&self, lane: &Lane) -> LaneView {
@@ -65,7 +73,7 @@ impl QueueStatus {
             review: self.review,
             done: self.done,
             to_tell: self.deliveries,
-            orphans: self.quarantined,
+            orphans: self.all_quarantined(),
             next_due: JobView::time(self.next_due),
             paused: self.paused.clone(),
             circuits_open: self.circuits_open.len(),
@@ -120,7 +128,7 @@ impl Store {
             pipeline.zrange_withscores(queue.set(set), 0, 0);
         }
         pipeline.zrange(queue.set("sends"), 0, 0);
-        pipeline.hvals(queue.set("circuits"));
+        pipeline.hvals(queue.set("circuits")).hlen(queue.set("delivery_quarantine"));
     }
 
     /// The fair order knows ranks and no times: since when its first job is due is in that job's record.
@@ -172,6 +180,7 @@ fn status(row: &[Value], now: Millis) -> Result<(QueueStatus, Option<String>), S
         done: count(4)?,
         deliveries: count(5)?,
         quarantined: count(6)?,
+        deliveries_quarantined: count(12)?,
         next_due: earliest(next_send, next_query),
         now,
         next_send,

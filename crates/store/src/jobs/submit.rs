@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use bursar_domain::{Job, Lane, State, TraceParent};
+use bursar_domain::{Job, Lane, Millis, State, TraceParent};
 use redis::Value;
 use serde_json::Value as Json;
 
@@ -11,6 +11,7 @@ use super::apply::member_end;
 use super::overlay::{ClaimEntry, Era};
 use super::record::{Hash, Raw, StoredJob, Unreadable};
 use crate::Store;
+use crate::reply::from_reply;
 use crate::{StoreError, crash_point};
 
 /// What became of one submission.
@@ -88,22 +89,37 @@ impl Store {
             for new in batch {
                 let job = new.job;
                 let business_key = job.content.about();
-                call.push(job.key.as_str())
-                    .push(member_end(new.group))
-                    .push(new.step)
-                    .push(job.run_at.unwrap_or_default().0)
-                    .push(if business_key == job.key.as_str() { "" } else { business_key })
+                let business_key = if business_key == job.key.as_str() { "" } else { business_key };
+                call.push(format!("{}{}", job.key, member_end(new.group)))
+                    .push(terms(new.step, job.run_at.unwrap_or_default(), business_key))
                     .push(rest_of_record(new)?);
             }
-            let mut replies: Vec<Value> = call.run(self).await?;
-            let era: u64 = replies.pop().and_then(|era| redis::from_redis_value(era).ok()).unwrap_or_default();
+            let replies: Vec<Value> = call.run(self).await?;
+            let era: u64 = from_reply("submit", replies.first())?;
             let era = Era { number: era, ..Era::default() };
-            for (new, reply) in batch.iter().zip(&replies) {
-                answers.push(submission(new.job, reply, era)?);
+            let mut answered = vec![Submission::New; batch.len()];
+            for pair in replies.get(1..).unwrap_or_default().chunks(2) {
+                let number: usize = from_reply("submit", pair.first())?;
+                let place = number.wrapping_sub(1);
+                if let (Some(answer), Some(new), Some(what)) = (answered.get_mut(place), batch.get(place), pair.get(1))
+                {
+                    *answer = submission(new.job, what, era)?;
+                }
             }
+            answers.extend(answered);
         }
         Ok(answers)
     }
+}
+
+/// How the script reads a job's place in the fair order, its due time and its business key; empty for what most jobs have.
+fn terms(step: f64, run_at: Millis, business_key: &str) -> String {
+    #[expect(clippy::float_cmp, reason = "one is exact")]
+    let is_one = step == 1.0;
+    if is_one && run_at == Millis(0) && business_key.is_empty() {
+        return String::new();
+    }
+    format!("{step} {} {business_key}", run_at.0)
 }
 
 /// The record behind `created_at`, which the script knows: it goes on after a comma.
@@ -128,11 +144,7 @@ fn rest_of_record(new: &NewRecord<'_>) -> Result<String, StoreError> {
 
 fn submission(job: &Job, reply: &Value, era: Era) -> Result<Submission, StoreError> {
     if let Ok(word) = redis::from_redis_value_ref::<String>(reply) {
-        return match word.strip_prefix(' ') {
-            Some(first) => Ok(Submission::Conflict { first: first.to_owned() }),
-            None if word == "new" => Ok(Submission::New),
-            None => Err(unreadable(&word)),
-        };
+        return Ok(Submission::Conflict { first: word });
     }
     let (record, claim): (Vec<u8>, Vec<u8>) =
         redis::from_redis_value_ref(reply).map_err(|error| unreadable(&error.to_string()))?;

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use bursar_domain::{DeliveryOutcome, Due, HistoryEvent, Millis, Reason, State};
 use bursar_store::{
-    ClaimedDeliveries, ClaimedDelivery, Committed, DeliveryClaim, DeliveryCommit, DeliveryResult, EventPayload, Origin,
-    WebhookEvent,
+    ClaimedDeliveries, ClaimedDelivery, Committed, DeliveryClaim, DeliveryCommit, DeliveryResult, EventPayload,
+    Operator, Origin, WebhookEvent,
 };
 use bursar_test_support::{eventually, private_redis};
 
@@ -342,8 +342,10 @@ async fn what_cannot_be_delivered_keeps_no_other_waiting() {
     assert_eq!(claimed.due.iter().map(|due| due.key.as_str()).collect::<Vec<_>>(), ["k3"]);
     let mut apart: Vec<String> = claimed.quarantined.iter().map(|(key, _)| key.clone()).collect();
     apart.sort();
-    let listed = scene.store.quarantined_deliveries(&origin(&scene)).await.unwrap();
-    let mut keys: Vec<&String> = listed.iter().map(|(key, _)| key).collect();
+    let listed = scene.store.quarantined_deliveries(&origin(&scene), 100).await.unwrap();
+    assert!(listed.iter().all(|found| found.code == "undeliverable" && found.since > Millis(0)), "{listed:?}");
+    assert_eq!(scene.store.status(&scene.lane).await.unwrap().deliveries_quarantined, 2);
+    let mut keys: Vec<&String> = listed.iter().map(|found| &found.key).collect();
     keys.sort();
     assert_eq!((apart.as_slice(), keys), (["ghost".to_owned(), "k1".to_owned()].as_slice(), apart.iter().collect()));
     let unread = deliveries(&scene, "k2").await;
@@ -353,8 +355,12 @@ async fn what_cannot_be_delivered_keeps_no_other_waiting() {
     let _: u64 = scene.command(&["DEL", &format!("{}:k1", scene.name("outbox"))]).await;
     queried_and(&scene, "k1", State::Succeeded).await;
     assert_eq!(event(&next(&scene).await).state, State::Succeeded, "mended");
-    assert!(scene.store.retry_delivery(&origin(&scene), "ghost").await.unwrap());
-    assert!(!scene.store.retry_delivery(&origin(&scene), "ghost").await.unwrap());
+    let li = Operator { who: "li", why: "mended" };
+    assert!(scene.store.retry_delivery(&origin(&scene), "k1", li).await.unwrap());
+    let history = scene.store.history(&scene.job("k1").await).await.unwrap();
+    assert!(history.iter().any(|event| matches!(event, HistoryEvent::Quarantine(event) if event.operator == "li")));
+    assert!(scene.store.retry_delivery(&origin(&scene), "ghost", li).await.unwrap());
+    assert!(!scene.store.retry_delivery(&origin(&scene), "ghost", li).await.unwrap());
     assert_eq!(claim(&scene).await.quarantined.len(), 1, "it is tried again");
 }
 

@@ -55,13 +55,13 @@ async fn one_commit_s_changes_are_told_one_by_one_from_any_place_on() {
     scene.bring("before", State::Failed).await;
     let beginning = scene.store.newest_events(&[partition]).await.unwrap();
     let mut watch = scene.store.watch_events().await.unwrap();
-    scene.submit_many("k", 40).await;
-    let claimed = scene.claim("w", 40).await;
+    scene.submit_many("k", 100).await;
+    let claimed = scene.claim("w", 100).await;
     let commits: Vec<Commit> = claimed.jobs.iter().map(|job| then(job, State::Succeeded, Due::Never)).collect();
     scene.store.commit(&scene.lane, &commits).await.unwrap();
     let changed: Vec<String> = claimed.jobs.iter().map(|job| job.key.to_string()).collect();
     let entries: u64 = scene.command(&["XLEN", &format!("{}events", scene.base())]).await;
-    assert_eq!(entries, 1 + 3, "sixteen to an entry, and the rest");
+    assert_eq!(entries, 1 + 2, "sixty-four to an entry, and the rest");
 
     let (mut place, mut told) = (beginning, Vec::new());
     loop {
@@ -75,7 +75,7 @@ async fn one_commit_s_changes_are_told_one_by_one_from_any_place_on() {
     assert_eq!(told, changed, "each once, in the order of the commit");
     assert_eq!(scene.store.newest_events(&[partition]).await.unwrap(), place);
     let mut seen = Vec::new();
-    while seen.len() < 40 {
+    while seen.len() < 100 {
         seen.extend(watch.next().await.unwrap());
     }
     assert_eq!(keys(&seen), changed);

@@ -155,8 +155,8 @@ async fn deliver(scene: &Scene) {
         store.commit_deliveries(&origin, &commits).await.unwrap();
     }
     let _: u64 = scene.command(&["HSET", &scene.name("delivery_quarantine"), "k9", "{}"]).await;
-    assert!(store.retry_delivery(&origin, "k9").await.unwrap());
-    store.quarantined_deliveries(&origin).await.unwrap();
+    assert!(store.retry_delivery(&origin, "k9", OPERATOR).await.unwrap());
+    store.quarantined_deliveries(&origin, 10).await.unwrap();
     store.delivery_status(&origin).await.unwrap();
     store.ready_deliveries(LATER).await.unwrap();
 }

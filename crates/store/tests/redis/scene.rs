@@ -282,9 +282,12 @@ impl Scene {
 
 /// What an entry of a stream says, shortly.
 fn told(words: &[String]) -> Vec<String> {
-    match words[2].as_str() {
-        "key" => words[2..].chunks(4).map(|words| format!("{} {}", words[1], words[3])).collect(),
-        _ => vec![words[3].clone()],
+    match words[2].parse::<State>() {
+        Ok(_) => words[2..]
+            .chunks(2)
+            .flat_map(|words| words[1].split(' ').map(|key| format!("{key} {}", words[0])))
+            .collect(),
+        Err(_) => vec![words[3].clone()],
     }
 }
 

@@ -124,6 +124,39 @@ async fn a_redis_that_is_emptied_under_a_living_worker_is_noticed_before_anythin
     worker.stop().await;
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_record_that_cannot_be_read_is_not_forgotten_and_settles_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let redis = private_redis(|options| options);
+    let mut world = World::on(redis.url()).await;
+    let gateway = Arc::new(Scripted::new(Act::Answer(Answer::Succeeded)));
+    keeps_a_journal(&mut world, folder.path(), "w1", WIDE).await;
+    let worker = world.worker("w1", &gateway);
+    world.submit(keys(1)).await;
+    world.until("K1", State::Succeeded).await;
+    worker.stop().await;
+    world.settings.journal = None; // its file is closed
+    let mut connection = redis::Client::open(redis.url()).unwrap().get_multiplexed_async_connection().await.unwrap();
+    let record = format!("{}job:main/transfer:K1", world.store.base_of(&world.lane));
+    redis::cmd("SET").arg(record).arg(r#"{"v":99}"#).query_async::<()>(&mut connection).await.unwrap();
+    assert_eq!(reasons(&world, folder.path()).await, [], "it is there");
+
+    keeps_a_journal(&mut world, folder.path(), "w2", Room { bytes: 1, ..WIDE }).await;
+    let worker = world.worker("w2", &gateway);
+    world.submit(["K2".to_owned()]).await;
+    world.until("K2", State::Succeeded).await;
+    let has_k1 = || {
+        let named = |file: PathBuf| bursar_journal::jobs_in(&file).ok().map(|jobs| jobs.named);
+        journals(folder.path()).into_iter().filter_map(named).flatten().any(|((_, key), _)| key == "K1")
+    };
+    let until = tokio::time::Instant::now() + LONG_ENOUGH;
+    while tokio::time::Instant::now() < until {
+        assert!(has_k1(), "its journal went although nobody knows how it ended");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    worker.stop().await;
+}
+
 fn journals(folder: &Path) -> Vec<PathBuf> {
     bursar_journal::files(folder).unwrap()
 }

@@ -313,6 +313,27 @@ async fn while_one_worker_takes_tasks_another_leaves_them_alone_for_a_while_only
     .await;
 }
 
+/// The job may be the task's own, or another one by its key: nobody knows.
+#[tokio::test]
+async fn a_task_whose_job_cannot_be_read_stays_where_it_is_and_holds_nothing_up() {
+    let door = Door::new().await;
+    let record = format!("{}job:main/transfer:UNREAD", door.store.base_of(&door.lane));
+    let _: String = door.command(&["SET", &record, r#"{"v":99}"#]).await;
+    door.push(vec![transfer("UNREAD"), transfer("GOOD")]).await;
+    let open = door.open("w");
+    eventually(SOON, "the other task to be taken", async || door.job("GOOD").await).await;
+    let aside = eventually(SOON, "one task to be left", async || match door.status().await {
+        ImportStatus { waiting: 1, kept_aside } => Ok(kept_aside),
+        other => Err(other),
+    })
+    .await;
+    assert_eq!(aside, 0);
+    let _: u64 = door.command(&["DEL", &record]).await;
+    assert_eq!(door.until_drained().await.kept_aside, 0);
+    assert!(door.job("UNREAD").await.is_some());
+    open.close().await;
+}
+
 /// Producers of other apalis versions put what is to run at once into a list.
 #[tokio::test]
 async fn what_stands_among_the_active_tasks_is_taken_too() {

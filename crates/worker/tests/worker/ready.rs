@@ -150,6 +150,37 @@ async fn a_lane_of_another_gateway_is_looked_at_now_and_then_and_at_once_when_th
     worker.stop().await;
 }
 
+/// No script leaves that behind; whoever edits Redis by hand does.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_lane_that_redis_does_not_call_ready_is_found_all_the_same() {
+    let redis = private_redis(|options| options);
+    let world = World::on(redis.url()).await;
+    world.submit(keys(1)).await;
+    let ready = format!("{}ready", world.store.base_of(&world.lane));
+    let removed: u64 = command(&redis, &["ZREM", &ready, "main/transfer"]).await;
+    assert_eq!(removed, 1);
+    let gateway = Arc::new(Scripted::new(Act::Answer(Answer::Succeeded)));
+    let worker = world.worker("w1", &gateway);
+    until_sent(&gateway, "K1", Duration::from_secs(8)).await;
+    worker.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_clock_that_was_set_back_keeps_no_lane_from_being_looked_at() {
+    let redis = private_redis(|options| options);
+    let world = World::on(redis.url()).await;
+    world.submit(keys(1)).await;
+    let ready = format!("{}ready", world.store.base_of(&world.lane));
+    let now = world.store.now().await.unwrap();
+    let in_an_hour = now.plus(Duration::from_secs(3_600)).0.to_string();
+    let _: u64 = command(&redis, &["ZADD", &ready, "XX", &in_an_hour, "main/transfer"]).await;
+    world.store.set_clock_back(&world.lane, world.settings.lease).await.unwrap();
+    let (ready, _) = world.store.ready(now.plus(Duration::from_secs(60))).await.unwrap();
+    assert_eq!(ready.into_iter().map(|ready| ready.lane).collect::<Vec<_>>(), std::slice::from_ref(&world.lane));
+    world.store.set_clock_back(&"idle/transfer".parse().unwrap(), world.settings.lease).await.unwrap();
+    assert_eq!(world.store.ready(now.plus(Duration::from_secs(60))).await.unwrap().0.len(), 1);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn lanes_share_what_is_free_and_none_waits_for_another_s_backlog() {
     let mut world = World::new().await;

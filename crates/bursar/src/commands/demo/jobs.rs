@@ -57,7 +57,7 @@ impl Mix {
     pub(super) async fn ended(&self, store: &Store) -> anyhow::Result<u32> {
         let mut ended = 0;
         for lane in &self.lanes {
-            let status = store.lane_status(lane).await?;
+            let status = store.status(lane).await?;
             ended += status.done + status.review;
         }
         Ok(u32::try_from(ended)?)

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use bursar_domain::{Kind, State};
 use bursar_simulator::{KeyRecord, Ledger};
-use bursar_store::{Cursor, Store};
+use bursar_store::{Cursor, Store, StoredAs};
 use comfy_table::{Table, presets};
 use serde_json::json;
 
@@ -46,18 +46,22 @@ pub(super) async fn reach(
     killed: u32,
     took: Duration,
 ) -> anyhow::Result<Verdict> {
-    let mut states = HashMap::new();
+    let (mut states, mut complaints) = (HashMap::new(), Vec::new());
     for lane in mix.lanes() {
         let mut next = Some(Cursor::default());
         while let Some(from) = next {
             let page = store.list(lane, None, &from, PAGE).await?;
-            states.extend(page.jobs.into_iter().map(|job| (job.key.to_string(), job.state)));
+            for job in page.jobs {
+                match job {
+                    StoredAs::Job(job) => drop(states.insert(job.key.to_string(), job.state)),
+                    StoredAs::Unreadable { key, why } => complaints.push(format!("{key} cannot be read: {why}")),
+                }
+            }
             next = page.next;
         }
     }
     let mut rows: Vec<Row> = Kind::ALL.into_iter().map(Row::new).collect();
-    let mut complaints: Vec<String> =
-        ledger.violations.iter().map(|violation| format!("the gateway complains: {}", violation.text)).collect();
+    complaints.extend(ledger.violations.iter().map(|violation| format!("the gateway complains: {}", violation.text)));
     for job in mix.jobs() {
         let Some(row) = rows.iter_mut().find(|row| row.kind.as_str() == job.kind) else { continue };
         let Some(state) = states.get(&job.platform_no) else {

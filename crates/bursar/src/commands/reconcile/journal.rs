@@ -1,6 +1,6 @@
 //! Compares Redis with journals, and puts back what it has forgotten.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use anyhow::{Context, bail};
@@ -9,7 +9,7 @@ use bursar_domain::{
     about, recalled,
 };
 use bursar_gateways::{Gateway, Order, SharedParts};
-use bursar_store::{PutBack, Record, Remembered, Standing, Store};
+use bursar_store::{JobRecord, JournalDiff, JournalView, Restored, Store, StoredAs, Unreadable};
 use comfy_table::{Table, presets};
 use serde_json::{Map, Value, json};
 
@@ -17,6 +17,7 @@ use super::Arguments;
 use super::memory::{Known, Memory, Sends};
 use crate::cli::{Exit, Global};
 use crate::commands::bind::Misuse;
+use crate::commands::show::unreadable;
 use crate::journals;
 use crate::output::{line, one_line};
 use crate::session::Session;
@@ -32,7 +33,7 @@ const TRIES: usize = 5;
 struct Difference {
     lane: Lane,
     key: Key,
-    standing: Standing,
+    found: Found,
     /// As Redis had it.
     was: Option<State>,
     /// As it stands now, or would.
@@ -41,6 +42,15 @@ struct Difference {
     note: Option<String>,
     /// The gateway's last answer to a send, as the journals have it.
     answer: Option<Value>,
+}
+
+/// How Redis's record differs from what the journals know.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Found {
+    /// As the store says.
+    Diff(JournalDiff),
+    /// There is a record that this build cannot read.
+    Unreadable,
 }
 
 /// What both sides of the comparison of one lane need.
@@ -60,7 +70,7 @@ pub(super) async fn run(session: &Session, arguments: &Arguments, global: &Globa
         bail!(Misuse("there is no journal in what --journal names".into()));
     }
     let mut differences = Vec::new();
-    let (mut jobs, mut unknown) = (0, Vec::new());
+    let (mut jobs, mut unknown, mut newer) = (0, Vec::new(), BTreeSet::new());
     let (lanes, parts) = (session.config.lanes(), SharedParts::default());
     for (lane, known) in &memory.lanes {
         jobs += known.len();
@@ -80,10 +90,14 @@ pub(super) async fn run(session: &Session, arguments: &Arguments, global: &Globa
             policy: account.policy.for_kind(lane.kind),
             now: session.store.now().await?,
         };
-        differences.extend(reconciler.lane(known).await?);
+        let found = reconciler.lane(known).await?;
+        if found.has_newer {
+            newer.insert(lane.clone());
+        }
+        differences.extend(found.differences);
     }
     if !arguments.dry_run {
-        settle(session, &memory, unknown.is_empty()).await?;
+        settle(session, &memory, &newer, unknown.is_empty()).await?;
     }
     print(&differences, arguments, global)?;
     for complaint in memory.complaints.iter().chain(&unknown) {
@@ -105,36 +119,48 @@ pub(super) async fn run(session: &Session, arguments: &Arguments, global: &Globa
 ///
 /// Jobs of an account that the configuration does not have are not put back, and its producer may repeat them under a new name: then
 /// files of another Redis stay unsettled.
-async fn settle(session: &Session, memory: &Memory, all_known: bool) -> anyhow::Result<()> {
+///
+/// A record of a newer build may have forgotten a send, and workers of that build send it again: a lane with one stays paused until that
+/// build has compared it. One that is damaged is sent by nobody.
+async fn settle(session: &Session, memory: &Memory, newer: &BTreeSet<Lane>, all_known: bool) -> anyhow::Result<()> {
     let store = &session.store;
-    for lane in session.config.lanes() {
-        if let Some(epoch) = memory.epochs.get(&lane) {
-            store.settle_lane(&lane, *epoch).await?;
+    for lane in session.config.lanes().into_iter().filter(|lane| !newer.contains(lane)) {
+        if let Some(fence) = memory.fences.get(&lane) {
+            store.settle_lane(&lane, *fence).await?;
         }
     }
     // An empty Redis is one that Bursar has come to now: a person has said so by putting its jobs back.
     store.incarnate(&journals::fresh()).await?;
-    if all_known {
+    if all_known && newer.is_empty() {
         store.settle_incarnations(&memory.incarnations).await?;
     }
     Ok(())
 }
 
+/// What was found in one lane.
+#[derive(Default)]
+struct OfLane {
+    differences: Vec<Difference>,
+    /// Whether a newer build wrote a record of which a journal knows a send.
+    has_newer: bool,
+}
+
 impl Reconciler<'_> {
-    async fn lane(&self, known: &BTreeMap<Key, Known>) -> anyhow::Result<Vec<Difference>> {
-        let mut differences = Vec::new();
+    async fn lane(&self, known: &BTreeMap<Key, Known>) -> anyhow::Result<OfLane> {
+        let mut found = OfLane::default();
         let all: Vec<(&Key, &Known)> = known.iter().collect();
         for batch in all.chunks(BATCH) {
             let keys: Vec<Key> = batch.iter().map(|(key, _)| (*key).clone()).collect();
-            let records = self.store.jobs(self.lane, &keys).await?;
-            let records: HashMap<&Key, &Record> = records.iter().map(|record| (&record.key, record)).collect();
+            let stored = self.store.jobs(self.lane, &keys).await?;
+            let mut stored: HashMap<Key, StoredAs> = stored.into_iter().map(|job| (job.key().clone(), job)).collect();
             for (key, known) in batch {
                 if let Some(sends) = known.sends() {
-                    differences.extend(self.job(key, known, &sends, records.get(key).copied()).await?);
+                    let job = stored.remove(*key);
+                    found.differences.extend(self.job(key, known, &sends, job, &mut found.has_newer).await?);
                 }
             }
         }
-        Ok(differences)
+        Ok(found)
     }
 
     /// Looks at one job until it agrees, or has been put back.
@@ -143,49 +169,45 @@ impl Reconciler<'_> {
         key: &Key,
         known: &Known,
         sends: &Sends,
-        record: Option<&Record>,
+        mut stored: Option<StoredAs>,
+        has_newer: &mut bool,
     ) -> anyhow::Result<Option<Difference>> {
-        let mut record = record.cloned();
         for _ in 0..TRIES {
-            let standing = Standing::of(record.as_ref(), &sends.last.hash, sends.fence, sends.sends);
+            let record = match &stored {
+                None => None,
+                Some(StoredAs::Job(record)) => Some(&**record),
+                Some(StoredAs::Unreadable { why, .. }) => {
+                    *has_newer |= matches!(why, Unreadable::Newer { .. });
+                    return self.unreadable(key, known, sends, why).await.map(Some);
+                }
+            };
+            let diff = JournalDiff::of(record, &sends.last.hash, sends.fence, sends.sends);
             let difference = |next, note| Difference {
-                lane: self.lane.clone(),
-                key: key.clone(),
-                standing,
-                was: record.as_ref().map(|record| record.state),
+                was: record.map(|record| record.state),
                 next,
                 note,
-                answer: known.answer().cloned(),
+                ..self.difference(key, known, Found::Diff(diff))
             };
-            let is_its_own = record.as_ref().is_some_and(|record| record.hash == sends.last.hash);
-            if is_its_own && standing == Standing::Agrees {
+            let is_its_own = record.is_some_and(|record| record.hash == sends.last.hash);
+            if is_its_own && diff == JournalDiff::Agrees {
                 return Ok(None);
             }
             let content = self.content(sends)?;
-            let trade_nos = known.trade_nos(record.as_ref().map_or(&[], |record| &record.trade_nos));
-            let remembered = Remembered {
-                hash: &sends.last.hash,
-                content: &content,
-                about: &about(self.lane.kind, key, &content),
-                fence: sends.highest_fence,
-                sends: sends.sends,
-                resends: sends.resends,
-                first_sent: sends.first,
-                last_sent: sends.last_at(),
-                trade_nos: &trade_nos,
-            };
-            match standing {
-                Standing::Agrees => {
-                    let rival = self.rival(key, &remembered).await?;
+            let trade_nos = known.trade_nos(record.map_or(&[], |record| &record.trade_nos));
+            let business_key = about(self.lane.kind, key, &content);
+            let view = view(sends, &content, &business_key, &trade_nos);
+            match diff {
+                JournalDiff::Agrees => {
+                    let rival = self.rival(key, &view).await?;
                     return Ok(rival.map(|rival| difference(None, Some(rival))));
                 }
-                Standing::Missing | Standing::Behind | Standing::OtherContent | Standing::EndedUnsent => {}
+                JournalDiff::Missing | JournalDiff::Behind | JournalDiff::OtherContent | JournalDiff::EndedUnsent => {}
             }
-            let next = self.next(standing, key, sends, record.as_ref(), &content, &trade_nos);
+            let next = self.next(diff, key, sends, record, &content, &trade_nos);
             if self.arguments.dry_run {
                 return Ok(Some(difference(Some(next), None)));
             }
-            let was = record.as_ref().map(|record| record.state);
+            let was = record.map(|record| record.state);
             let event = RestoredFromJournal {
                 at: Millis::default(),
                 operator: self.arguments.who.clone(),
@@ -195,26 +217,46 @@ impl Reconciler<'_> {
                 response: known.answer().and_then(|read| serde_json::from_value(read.clone()).ok()),
                 more: Map::new(),
             };
-            match self.store.put_back(self.lane, key, record.as_ref(), &remembered, &next, event).await? {
-                PutBack::Done => return Ok(Some(difference(Some(next), None))),
-                PutBack::Beside(other) => {
+            match self.store.restore(self.lane, key, record, &view, &next, event).await? {
+                Restored::Done => return Ok(Some(difference(Some(next), None))),
+                Restored::Beside(other) => {
                     let note = format!("about the same thing as {other}");
                     let next = Next::review(Reason::RestoredBesideAnotherJob { key: other });
                     return Ok(Some(difference(Some(next), Some(note))));
                 }
-                PutBack::Changed => record = self.store.job(self.lane, key).await?,
+                Restored::Changed => stored = self.store.job(self.lane, key).await?,
             }
         }
         bail!("job {key} in {} changes while it is put back: stop the workers, then try again", self.lane)
     }
 
+    fn difference(&self, key: &Key, known: &Known, found: Found) -> Difference {
+        let (lane, key, answer) = (self.lane.clone(), key.clone(), known.answer().cloned());
+        Difference { lane, key, found, was: None, next: None, note: None, answer }
+    }
+
+    /// Nothing is known of the job's record, and nothing is written to it. Another key does not get the same order, all the same.
+    async fn unreadable(
+        &self,
+        key: &Key,
+        known: &Known,
+        sends: &Sends,
+        why: &Unreadable,
+    ) -> anyhow::Result<Difference> {
+        let content = self.content(sends)?;
+        let business_key = about(self.lane.kind, key, &content);
+        let rival = self.rival(key, &view(sends, &content, &business_key, &[])).await?;
+        let note = [Some(unreadable(self.lane, key, why)), rival].into_iter().flatten().collect::<Vec<_>>().join("; ");
+        Ok(Difference { note: Some(note), ..self.difference(key, known, Found::Unreadable) })
+    }
+
     /// A record that says nothing of what was sent by its key does not keep another key from the same order. Puts that one before a
     /// person, and tells of it.
-    async fn rival(&self, key: &Key, remembered: &Remembered<'_>) -> anyhow::Result<Option<String>> {
+    async fn rival(&self, key: &Key, view: &JournalView<'_>) -> anyhow::Result<Option<String>> {
         if self.arguments.dry_run {
             return Ok(None);
         }
-        let rival = self.store.set_rival_aside(self.lane, key, remembered, &self.arguments.who).await?;
+        let rival = self.store.set_rival_aside(self.lane, key, view, &self.arguments.who).await?;
         Ok(rival.map(|rival| format!("{rival}, about the same thing, was put before a person")))
     }
 
@@ -228,19 +270,19 @@ impl Reconciler<'_> {
     /// What the rules make of it.
     fn next(
         &self,
-        standing: Standing,
+        diff: JournalDiff,
         key: &Key,
         sends: &Sends,
-        record: Option<&Record>,
+        record: Option<&JobRecord>,
         content: &str,
         trade_nos: &[String],
     ) -> Next {
         let is_its_own = record.is_none_or(|record| record.hash == sends.last.hash);
-        if standing == Standing::OtherContent || (standing == Standing::EndedUnsent && !is_its_own) {
+        if diff == JournalDiff::OtherContent || (diff == JournalDiff::EndedUnsent && !is_its_own) {
             return Next::review(Reason::OtherContentInJournal);
         }
         // It ended as never executed in a Redis that had forgotten a send: somebody acted on that.
-        if standing == Standing::EndedUnsent {
+        if diff == JournalDiff::EndedUnsent {
             return Next::review(Reason::RestoredFromJournal);
         }
         let order = Order {
@@ -255,7 +297,7 @@ impl Reconciler<'_> {
             state: State::InDoubt,
             sends: sends.sends,
             resends: sends.resends.max(record.map_or(0, |record| record.resends)),
-            asks: record.map_or(0, |record| record.asks),
+            asks: record.map_or(0, |record| record.queries),
             losses: 0,
             first_sent: Some(sends.first),
             last_sent: Some(sends.last_at()),
@@ -274,14 +316,30 @@ impl Reconciler<'_> {
     }
 }
 
+/// What the journals know of a job's sends, for the store.
+fn view<'a>(sends: &'a Sends, content: &'a str, business_key: &'a str, trade_nos: &'a [String]) -> JournalView<'a> {
+    JournalView {
+        hash: &sends.last.hash,
+        content,
+        business_key,
+        fence: sends.highest_fence,
+        sends: sends.sends,
+        resends: sends.resends,
+        first_sent: sends.first,
+        last_sent: sends.last_at(),
+        trade_nos,
+    }
+}
+
 impl Difference {
     fn found(&self) -> &'static str {
-        match self.standing {
-            Standing::Agrees => "agrees",
-            Standing::Missing => "missing",
-            Standing::Behind => "behind",
-            Standing::OtherContent => "other content",
-            Standing::EndedUnsent => "ended, and a send is known",
+        match self.found {
+            Found::Diff(JournalDiff::Agrees) => "agrees",
+            Found::Diff(JournalDiff::Missing) => "missing",
+            Found::Diff(JournalDiff::Behind) => "behind",
+            Found::Diff(JournalDiff::OtherContent) => "other content",
+            Found::Diff(JournalDiff::EndedUnsent) => "ended, and a send is known",
+            Found::Unreadable => "unreadable",
         }
     }
 

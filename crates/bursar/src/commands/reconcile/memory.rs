@@ -16,8 +16,8 @@ const MAX_TRADE_NOS: usize = 8;
 pub(super) struct Memory {
     pub(super) files: Vec<PathBuf>,
     pub(super) lanes: BTreeMap<Lane, BTreeMap<Key, Known>>,
-    /// The highest epoch of each lane.
-    pub(super) epochs: BTreeMap<Lane, u64>,
+    /// The highest fence of each lane.
+    pub(super) fences: BTreeMap<Lane, u64>,
     /// On which Redis the files were begun.
     pub(super) incarnations: BTreeSet<String>,
     /// The names of claims, each with a number of its own.
@@ -158,8 +158,8 @@ impl Memory {
         match entry {
             Entry::Opened { .. } => {}
             Entry::Intent(intent) => {
-                let epoch = self.epochs.entry(intent.lane.parse().ok()?).or_default();
-                *epoch = intent.epoch.max(*epoch);
+                let fence = self.fences.entry(intent.lane.parse().ok()?).or_default();
+                *fence = intent.fence.max(*fence);
                 let claim = self.claim(&intent.token, writer, intent.fence);
                 let known = self.known(&intent.lane, &intent.key)?;
                 let Intent { at, sends, resends, trade_nos, hash, .. } = intent;
@@ -230,7 +230,6 @@ mod tests {
             key: "K".into(),
             fence,
             token: token.to_owned().into(),
-            epoch: 1,
             sends,
             resends: 0,
             trade_nos: Vec::new().into(),

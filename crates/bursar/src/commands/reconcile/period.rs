@@ -7,7 +7,7 @@ use std::time::Duration;
 use anyhow::bail;
 use bursar_domain::{Fen, JobView, Lane, Millis, Reading, State, Subject};
 use bursar_gateways::{Gateway, Order, SharedParts};
-use bursar_store::{Mark, Record, Store};
+use bursar_store::{JobRecord, ScanCursor, Store, StoredAs};
 use futures_util::{StreamExt, TryStreamExt, stream};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::json;
@@ -18,6 +18,7 @@ use super::summary::{Looked, Summary};
 use super::verdict::{Verdict, What, compare};
 use crate::cli::{Exit, Global};
 use crate::commands::bind::Misuse;
+use crate::commands::show::unreadable;
 use crate::output::{line, one_line};
 use crate::pace::Pace;
 use crate::session::Session;
@@ -37,7 +38,7 @@ const JOBS_A_LINE: u64 = 1_000;
 
 /// One job as it was compared.
 struct Compared {
-    record: Record,
+    record: JobRecord,
     amount: Option<Fen>,
     looked: Looked,
     difference: Option<(What, Reading)>,
@@ -79,8 +80,9 @@ pub(super) async fn run(session: &Session, arguments: &Arguments, global: &Globa
             arguments,
         };
         loop {
-            let step = session.store.walk(&lane, None, &position.mark, STEP).await?;
-            for compared in asker.compare_all(step.jobs, &position).await? {
+            let step = session.store.scan(&lane, None, &position.mark, STEP).await?;
+            let jobs = asker.readable(step.jobs, &mut position.summary);
+            for compared in asker.compare_all(jobs, &position).await? {
                 position.summary.add(compared.record.state, compared.amount, compared.looked);
                 asker.told(&compared, &output).await?;
             }
@@ -90,14 +92,14 @@ pub(super) async fn run(session: &Session, arguments: &Arguments, global: &Globa
             keeper.keep(&position)?;
         }
         position.lanes.remove(0);
-        position.mark = Mark::ended_from(position.from);
+        position.mark = ScanCursor::ended_from(position.from);
         keeper.keep(&position)?;
     }
     progress.end();
     output.end(&position)?;
     keeper.done();
     let total = position.summary.total();
-    Ok(match (total.differ, total.unanswered) {
+    Ok(match (total.differ + total.unreadable, total.unanswered) {
         (0, 0) => Exit::Done,
         (0, _) => Exit::Unreachable,
         (_, _) => Exit::No,
@@ -116,7 +118,7 @@ async fn begun(session: &Session, arguments: &Arguments) -> anyhow::Result<Posit
     }
     let lanes = session.lanes(arguments.place.account.as_deref(), arguments.place.kind)?;
     let lanes = lanes.iter().map(ToString::to_string).collect();
-    Ok(Position { from, to, lanes, mark: Mark::ended_from(from), summary: Summary::default() })
+    Ok(Position { from, to, lanes, mark: ScanCursor::ended_from(from), summary: Summary::default() })
 }
 
 /// A run that was cut short goes on with its own period.
@@ -129,16 +131,31 @@ fn resumed(found: Position, arguments: &Arguments) -> anyhow::Result<Position> {
 }
 
 impl Asker<'_> {
-    async fn compare_all(&self, jobs: Vec<Record>, period: &Position) -> anyhow::Result<Vec<Compared>> {
+    /// The jobs that can be compared; those that cannot be read are counted, and named on standard error.
+    fn readable(&self, jobs: Vec<StoredAs>, summary: &mut Summary) -> Vec<JobRecord> {
+        let mut readable = Vec::with_capacity(jobs.len());
+        for job in jobs {
+            match job {
+                StoredAs::Job(record) => readable.push(*record),
+                StoredAs::Unreadable { key, why } => {
+                    eprintln!("bursar: {}", unreadable(self.lane, &key, &why));
+                    summary.add_unreadable();
+                }
+            }
+        }
+        readable
+    }
+
+    async fn compare_all(&self, jobs: Vec<JobRecord>, period: &Position) -> anyhow::Result<Vec<Compared>> {
         let of_period =
-            |record: &Record| record.created.is_some_and(|created| (period.from..period.to).contains(&created));
+            |record: &JobRecord| record.created.is_some_and(|created| (period.from..period.to).contains(&created));
         let jobs = jobs.into_iter().filter(of_period);
         stream::iter(jobs).map(|record| self.compare(record)).buffered(AT_ONCE).try_collect().await
     }
 
     /// Asks about one job. One that changes meanwhile is compared as it is afterwards.
-    async fn compare(&self, record: Record) -> anyhow::Result<Compared> {
-        let content = self.store.content(self.lane, &record.key).await?.unwrap_or_default();
+    async fn compare(&self, record: JobRecord) -> anyhow::Result<Compared> {
+        let content = record.content.clone().unwrap_or_default();
         let amount = Subject::of(self.lane.kind, &content).amount;
         let order = Order {
             kind: self.lane.kind,
@@ -156,10 +173,10 @@ impl Asker<'_> {
         let mut record = record;
         let mut verdict = compare(record.state, amount, &reading);
         if verdict == Verdict::Differs(What::State)
-            && let Some(now) = self.store.job(self.lane, &record.key).await?
+            && let Some(StoredAs::Job(now)) = self.store.job(self.lane, &record.key).await?
         {
             verdict = compare(now.state, amount, &reading);
-            record = now;
+            record = *now;
         }
         let (looked, difference) = match verdict {
             Verdict::Agrees => (Looked::Agrees, None),

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use bursar_domain::Millis;
-use bursar_store::Mark;
+use bursar_store::ScanCursor;
 use serde::{Deserialize, Serialize};
 
 use super::summary::Summary;
@@ -19,7 +19,7 @@ pub(super) struct Position {
     /// The lanes that are left, the present one first.
     pub(super) lanes: Vec<String>,
     /// How far the present one has come.
-    pub(super) mark: Mark,
+    pub(super) mark: ScanCursor,
     /// What all that is behind came to.
     pub(super) summary: Summary,
 }

@@ -19,6 +19,9 @@ pub(super) struct Counts {
     pub(super) unanswered: u64,
     /// There is no way to ask: splits at BeingFi, bills, transfers without the gateway's number.
     pub(super) not_askable: u64,
+    /// This build cannot read the job.
+    #[serde(default)]
+    pub(super) unreadable: u64,
 }
 
 /// What became of one job's comparison.
@@ -50,6 +53,13 @@ impl Summary {
         } += 1;
     }
 
+    /// Counts a job that cannot be read: its state is not known, nor if it was accepted in the period.
+    pub(super) fn add_unreadable(&mut self) {
+        let counts = self.by_state.entry("unreadable".into()).or_default();
+        counts.jobs += 1;
+        counts.unreadable += 1;
+    }
+
     pub(super) fn total(&self) -> Counts {
         self.by_state.values().fold(Counts::default(), |sum, counts| Counts {
             jobs: sum.jobs + counts.jobs,
@@ -58,6 +68,7 @@ impl Summary {
             differ: sum.differ + counts.differ,
             unanswered: sum.unanswered + counts.unanswered,
             not_askable: sum.not_askable + counts.not_askable,
+            unreadable: sum.unreadable + counts.unreadable,
         })
     }
 
@@ -68,9 +79,10 @@ impl Summary {
     pub(super) fn table(&self) -> Table {
         let mut table = Table::new();
         table.load_style(presets::UTF8_HORIZONTAL_ONLY);
-        table.set_header(["state", "jobs", "fen", "agree", "differ", "no answer", "cannot be asked"]);
+        table.set_header(["state", "jobs", "fen", "agree", "differ", "no answer", "cannot be asked", "unreadable"]);
         let row = |name: &str, counts: &Counts| {
-            let numbers = [counts.jobs, counts.fen, counts.agree, counts.differ, counts.unanswered, counts.not_askable];
+            let Counts { jobs, fen, agree, differ, unanswered, not_askable, unreadable } = counts;
+            let numbers = [jobs, fen, agree, differ, unanswered, not_askable, unreadable];
             std::iter::once(name.to_owned()).chain(numbers.map(|number| number.to_string())).collect::<Vec<_>>()
         };
         for (state, counts) in &self.by_state {

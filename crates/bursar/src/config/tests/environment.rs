@@ -32,10 +32,14 @@ fn lists_are_separated_by_commas_and_empty_for_none() {
         ("BURSAR_ACCOUNTS__MAIN__REQUIRE_RESPONSE_SIGN", "false"),
         ("BURSAR_ACCOUNTS__MAIN__RATE_PER_SECOND", "0.5"),
         ("BURSAR_ACCOUNTS__MAIN__MAX_AMOUNT", "5000"),
+        ("BURSAR_ACCOUNTS__MAIN__FAIR_WEIGHTS", "amy99a=3, amy99b = 0.5"),
     ];
     let account = &right(YZT, &variables).accounts[&"main".parse().unwrap()];
     assert_eq!(account.policy.poll, [5, 10].map(Duration::from_secs));
     assert_eq!(account.rate_per_second.to_string(), "0.5");
+    let weights: Vec<String> =
+        account.fair_order.weights.iter().map(|(group, weight)| format!("{group} {weight}")).collect();
+    assert_eq!(weights, ["amy99a 3", "amy99b 0.5"]);
     assert_eq!(account.rules().max_amount.map(bursar_domain::Fen::get), Some(5000));
 }
 

@@ -17,6 +17,7 @@ const TABLE: &[(&str, &str, &[&str], &str)] = &[
     ("redis.expect", "'existing'", &["'empty'", "true", "1"], "must be \"any\" or \"existing\""),
     ("redis.preflight", "'warn'", &["'no'", "true", "1"], "must be \"refuse\" or \"warn\""),
     ("redis.durability", "'local'", &["'safe'", "2"], "must be \"fast\" or \"local\""),
+    ("redis.partitions", "1024", &["0", "1025", "'32'"], "must be a whole number from 1 to 1024"),
     ("redis.replicas", "2", &["0", "17", "'1'"], "must be a whole number from 1 to 16"),
     ("redis.retention", "'7d'", &["'1m'", "7"], "must be a duration from \"1h\" to \"3650d\""),
     ("worker.concurrency", "4096", &["0", "4097", "-1", "1.5", "'8'"], "must be a whole number from 1 to 4096"),
@@ -49,6 +50,8 @@ const TABLE: &[(&str, &str, &[&str], &str)] = &[
     ("accounts.main.call_timeout", "'2s'", &["'0s'", "'1h'"], "must be a duration from \"1ms\" to \"10m\""),
     ("accounts.main.keep_alive", "'0s'", &["-1", "0", "'2m'"], "must be a duration from \"0ms\" to \"1m\""),
     ("accounts.main.rate_per_second", "0", &["-1", "10001", "nan", "inf", "'10'"], "must be a number from 0 to 10000"),
+    ("accounts.main.fair_by", "'node_id'", &["''", "true"], "must"),
+    ("accounts.main.fair_weights", "{ a = 0.5, b = 3 }", &["3", "'a=1'", "[]"], "must be a table, for example {"),
     ("accounts.main.on_ambiguous", "'hold'", &["'retry'"], "must be \"resend\" or \"hold\""),
     ("accounts.main.settle", "'2s'", &["'0s'", "60", "'2d'"], "must be a duration from \"1ms\" to \"1d\""),
     ("accounts.main.resend_max", "0", &["11", "-1", "1.0"], "must be a whole number from 0 to 10"),
@@ -118,6 +121,25 @@ fn every_key_takes_what_its_rule_says_and_nothing_else() {
             assert!(faults.len() == 1 && faults[0].contains(&format!(": {key} {rule}")), "{key} = {value}: {faults:?}");
             assert!(faults[0].starts_with("/etc/bursar/bursar.toml:"), "{faults:?}");
         }
+    }
+}
+
+#[test]
+fn a_group_s_weight_is_a_number_that_leaves_others_their_turns() {
+    for wrong in ["0", "-1", "inf", "nan", "1001", "'3'", "{ x = 1 }"] {
+        let faults = faults(&format!("{YZT}fair_weights = {{ amy99a = 2, amy99b = {wrong} }}\n"), &[]);
+        assert!(
+            faults.len() == 1 && faults[0].contains(": accounts.main.fair_weights.amy99b must be a "),
+            "{faults:?}"
+        );
+    }
+    let long = format!("{YZT}fair_weights = {{ {} = 2 }}\n", "x".repeat(65));
+    let nothing = format!("{YZT}fair_by = 'none'\nfair_weights = {{ a = 2 }}\n");
+    let many: String = (0..101).map(|number| format!("m{number} = 2\n")).collect();
+    let many = format!("{YZT}[accounts.main.fair_weights]\n{many}");
+    for (text, rule) in [(long, "at most 64 characters"), (nothing, "has no meaning"), (many, "at most 100 groups")] {
+        let faults = faults(&text, &[]);
+        assert!(faults.len() == 1 && faults[0].contains(rule), "{faults:?}");
     }
 }
 

@@ -17,10 +17,11 @@ balance_merchant_id = 1000000000926
 balance_store_no = "amy99a"
 balance_sub_types = ["paying", "collecting"]
 balance_low = 100000
+fair_weights = { amy99a = 3, "shop 7" = 0.5 }
 "#;
 
 /// The same of the account at BeingFi.
-const FURTHER_BEINGFI: &str = "environment = 'production'\nchannel = 'wxpay'\nsplit_query_path = '/api/division/query'\nfinal_texts = ['订单已关闭']\n";
+const FURTHER_BEINGFI: &str = "environment = 'production'\nchannel = 'wxpay'\nsplit_query_path = '/api/division/query'\nfinal_texts = ['订单已关闭']\nfair_by = 'receivers'\n";
 
 /// A worker's own listener, and where traces go.
 const TELLING: &str = "[worker]\nlisten = '127.0.0.1:9100'\n[telemetry]\notlp_endpoint = 'http://127.0.0.1:4318'\n";
@@ -40,6 +41,7 @@ otlp_endpoint = 'https://collector.example'
 preflight = 'warn'
 expect = 'existing'
 ca_file = 'ca.pem'
+partitions = 64
 [journal]
 dir = '/var/lib/bursar/journal'
 files = 3
@@ -63,7 +65,7 @@ session_key_file = 'key'
 
 #[test]
 fn every_key_that_has_a_value_is_shown() {
-    let sections = "[redis]\nca_file = 'ca.pem'\n[journal]\ndir = 'j'\n[callbacks]\nca_file = 'ca.pem'\nsecrets_file = 'secrets'\n[server]\nsession_key_file = 'key'\n";
+    let sections = "[redis]\nca_file = 'ca.pem'\npartitions = 1\n[journal]\ndir = 'j'\n[callbacks]\nca_file = 'ca.pem'\nsecrets_file = 'secrets'\n[server]\nsession_key_file = 'key'\n";
     let shown = right(&format!("{YZT}{FURTHER}{BEINGFI}{FURTHER_BEINGFI}{sections}{TELLING}"), &[]).shown();
     let mut keys: Vec<String> = Vec::new();
     for (section, inner) in &shown {

@@ -1,0 +1,197 @@
+//! `bursar quarantine`: keys whose records no build could read when they came due, jobs with which worker after worker was lost, and webhooks
+//! that nobody can deliver: listed, tried again, dropped.
+
+use bursar_domain::{JobView, Lane, Millis};
+use bursar_store::{Dropped, Origin, Quarantined, Retried};
+use clap::{Args, Subcommand};
+use serde_json::json;
+
+use crate::cli::{Exit, Global, how_many};
+use crate::commands::bind::Misuse;
+use crate::commands::operate::Because;
+use crate::output::{line, one_line};
+use crate::session::Session;
+
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Example:\n  bursar quarantine list\n  bursar quarantine retry 1001XP2025010110000001 --queue main/transfer --reason 'the record is mended'\n  bursar quarantine drop ghost --queue main/transfer --reason 'left by a test'\n\nNothing that stands in quarantine is sent, queried or delivered. Exit 1 if nothing was done."
+)]
+pub(crate) struct Arguments {
+    #[command(subcommand)]
+    act: Act,
+}
+
+#[derive(Debug, Subcommand)]
+enum Act {
+    /// List what is in quarantine, and why.
+    #[command(after_help = "Example:\n  bursar quarantine list --account main --json")]
+    List {
+        /// Only this account's.
+        #[arg(long, value_name = "ACCOUNT")]
+        account: Option<String>,
+        /// At most this many.
+        #[arg(long, default_value_t = 100, value_name = "N", value_parser = how_many)]
+        limit: usize,
+    },
+    /// Put a job back where its state belongs, or try a webhook again.
+    #[command(
+        after_help = "Example:\n  bursar quarantine retry 1001XP2025010110000001 --queue main/transfer --reason 'the record is mended'\n  bursar quarantine retry 17 --queue main/notify --webhook --reason 'its receiver is set now'\n\nA send that a lost worker may have made is in doubt then, and followed. Exit 1 if the job still cannot be read, or is not in quarantine."
+    )]
+    Retry {
+        #[command(flatten)]
+        name: Name,
+        /// The webhook of that job or notification, not the job.
+        #[arg(long)]
+        webhook: bool,
+        #[command(flatten)]
+        because: Because,
+    },
+    /// Take a key out of quarantine under which there is nothing that any build can read. What it holds stays, and is never sent.
+    #[command(
+        after_help = "Example:\n  bursar quarantine drop ghost --queue main/transfer --reason 'left by a test'\n\nA submission with that key is still refused. Exit 1 if there is a job that can be read, or one of a newer build."
+    )]
+    Drop {
+        #[command(flatten)]
+        name: Name,
+        #[command(flatten)]
+        because: Because,
+    },
+}
+
+/// What is in quarantine, as `bursar quarantine list` names it.
+#[derive(Debug, Args)]
+struct Name {
+    /// The key, as it is listed.
+    key: String,
+    /// Account and kind: main/transfer; of a notification main/notify.
+    #[arg(long, value_name = "QUEUE")]
+    queue: Origin,
+}
+
+/// Whether a key stands there as a job or as a webhook.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Of {
+    Job,
+    Webhook,
+}
+
+impl Of {
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Job => "job",
+            Self::Webhook => "webhook",
+        }
+    }
+}
+
+pub(crate) async fn run(arguments: &Arguments, global: &Global) -> anyhow::Result<Exit> {
+    let session = Session::open(global.config.as_deref()).await?;
+    match &arguments.act {
+        Act::List { account, limit } => list(&session, account.as_deref(), *limit, global).await,
+        Act::Retry { name, webhook: false, because } => retry(&session, name, because, global).await,
+        Act::Retry { name, webhook: true, because } => retry_webhook(&session, name, because, global).await,
+        Act::Drop { name, because } => drop(&session, name, because, global).await,
+    }
+}
+
+async fn list(session: &Session, account: Option<&str>, limit: usize, global: &Global) -> anyhow::Result<Exit> {
+    let lanes = session.lanes(account, None)?;
+    let mut left = limit;
+    for (lane, status) in lanes.iter().zip(session.store.statuses(&lanes).await?) {
+        let origin = Origin::Jobs(lane.clone());
+        if status.quarantined > 0 {
+            left -= print_all(&origin, Of::Job, session.store.quarantined(lane, left).await?, global)?;
+        }
+        if status.deliveries_quarantined > 0 {
+            let found = session.store.quarantined_deliveries(&origin, left).await?;
+            left -= print_all(&origin, Of::Webhook, found, global)?;
+        }
+    }
+    let mut accounts: Vec<_> = lanes.into_iter().map(|lane| lane.account).collect();
+    accounts.dedup(); // an account's lanes stand together
+    for origin in accounts.into_iter().map(Origin::Notifications) {
+        let found = session.store.quarantined_deliveries(&origin, left).await?;
+        left -= print_all(&origin, Of::Webhook, found, global)?;
+    }
+    if left == 0 && !global.json {
+        eprintln!("bursar: {limit} shown; there may be more (--limit)");
+    }
+    Ok(Exit::Done)
+}
+
+/// Prints what was found, and returns how much that is.
+fn print_all(origin: &Origin, of: Of, found: Vec<Quarantined>, global: &Global) -> anyhow::Result<usize> {
+    let count = found.len();
+    for Quarantined { key, since, code, detail } in found {
+        let since = Some(since).filter(|since| *since > Millis(0));
+        if global.json {
+            line(json!({
+                "queue": origin.to_string(), "key": key, "of": of.as_str(), "since": JobView::time(since), "code": code,
+                "detail": detail,
+            }))?;
+            continue;
+        }
+        let since = since.map_or_else(|| "-".to_owned(), Millis::rfc3339);
+        let (key, why) = (one_line(&key), one_line(&detail));
+        line(format_args!(
+            "{:<24} {key:<24} {:<7} {since} {}: {why}",
+            origin.to_string(),
+            of.as_str(),
+            one_line(&code)
+        ))?;
+    }
+    Ok(count)
+}
+
+/// The queue that was named, if jobs can be in it.
+fn of_jobs(name: &Name) -> Result<&Lane, Misuse> {
+    match &name.queue {
+        Origin::Jobs(lane) => Ok(lane),
+        Origin::Notifications(_) => Err(Misuse(format!(
+            "{} has notifications, and no jobs: their webhooks are tried again by --webhook",
+            name.queue
+        ))),
+    }
+}
+
+async fn retry(session: &Session, name: &Name, because: &Because, global: &Global) -> anyhow::Result<Exit> {
+    let lane = of_jobs(name)?;
+    Ok(match session.store.retry_quarantined(lane, &name.key, because.operator()).await? {
+        Retried::Back(state) => done(name, &format!("is {state} again"), global)?,
+        Retried::WasBack(state) => done(name, &format!("was back already, and is {state}"), global)?,
+        Retried::NotThere => no(name, "is not in quarantine"),
+        Retried::Unreadable(why) => no(name, &format!("still cannot be read: {}", one_line(&why.to_string()))),
+        Retried::Changed => no(name, "changes as fast as it is looked at: try again"),
+    })
+}
+
+async fn retry_webhook(session: &Session, name: &Name, because: &Because, global: &Global) -> anyhow::Result<Exit> {
+    if session.store.retry_delivery(&name.queue, &name.key, because.operator()).await? {
+        return done(name, "has its webhook tried again", global);
+    }
+    Ok(no(name, "has no webhook in quarantine"))
+}
+
+async fn drop(session: &Session, name: &Name, because: &Because, global: &Global) -> anyhow::Result<Exit> {
+    let lane = of_jobs(name)?;
+    Ok(match session.store.drop_quarantined(lane, &name.key, because.operator()).await? {
+        Dropped::Done => done(name, "is left alone from now on", global)?,
+        Dropped::NotThere => no(name, "is not in quarantine"),
+        Dropped::Readable => no(name, "has a job that this build or a newer one can read: `bursar quarantine retry`"),
+        Dropped::Changed => no(name, "changes as fast as it is looked at: try again"),
+    })
+}
+
+fn done(name: &Name, what: &str, global: &Global) -> anyhow::Result<Exit> {
+    if global.json {
+        line(json!({"queue": name.queue.to_string(), "key": name.key, "outcome": what}))?;
+    } else {
+        line(format_args!("{} {} {what}", name.queue, one_line(&name.key)))?;
+    }
+    Ok(Exit::Done)
+}
+
+fn no(name: &Name, why: &str) -> Exit {
+    eprintln!("bursar: {} of {} {why}", one_line(&name.key), name.queue);
+    Exit::No
+}
