@@ -345,7 +345,9 @@ pub(crate) fn job(
     }
     // A person who has resumed the queue since has ordered what may have been sent to be sent.
     let answered_for = is_forgotten && found.last_sent_at.is_none() && era.resumed >= era.number;
-    let ordered = if answered_for { found.ordered_at.max(Some(era.resumed_at)) } else { found.ordered_at };
+    if answered_for {
+        found.ordered_at = found.ordered_at.max(Some(era.resumed_at));
+    }
     let mut counted = found.clone();
     if claim.call == Call::Send {
         counted.count_send(claim.at, true);
@@ -367,7 +369,7 @@ pub(crate) fn job(
         first_sent: counted.first_sent_at,
         last_sent: counted.last_sent_at,
         sent_before: found.last_sent_at,
-        ordered,
+        ordered: found.ordered_at,
         due: due.or(run_at.max(created).filter(|_| never_claimed)),
         created,
         late_response: found.late_outcome,
