@@ -150,6 +150,17 @@ async fn jobs_are_shown_and_listed_with_exactly_the_fields_of_the_interface() {
 }
 
 #[tokio::test]
+async fn a_job_tells_the_environment_that_it_was_submitted_in() {
+    let world = Plan::new().set("accounts.main.environment", "production").start().await;
+    world.submit_new(&[transfer("T"), split("S", "P1")]).await;
+    assert_eq!(world.job("T").await["environment"], "production");
+    assert!(world.ok(&["show", "T"]).await.contains("environment     production"));
+    assert_eq!(world.job("S").await.get("environment"), None, "its account names none");
+    let _worker = world.worker().await;
+    assert_eq!(world.until("T", "succeeded").await["environment"], "production", "it stays");
+}
+
+#[tokio::test]
 async fn lists_are_narrowed_by_lane_and_state_and_page_by_themselves() {
     let world = Plan::new().start().await;
     world.submit_new(&jobs::transfers("T", 1_100)).await;

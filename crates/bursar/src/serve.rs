@@ -78,6 +78,11 @@ fn notified(config: &Config) -> Result<Vec<NotifiedAccount>, AccountError> {
 
 /// The one way in for jobs: the same as for any other Rust service.
 pub(crate) fn producer(config: &Config, store: Store) -> Producer {
-    let accounts = config.accounts.iter();
-    accounts.fold(Producer::on(store), |producer, (name, account)| producer.account(name.as_str(), account.rules()))
+    config.accounts.iter().fold(Producer::on(store), |producer, (name, account)| {
+        let producer = producer.account(name.as_str(), account.rules());
+        match &account.environment {
+            Some(environment) => producer.environment(name.as_str(), environment),
+            None => producer,
+        }
+    })
 }

@@ -58,6 +58,7 @@ fn as_it_was(lane: &Lane, key: &str, event: &WebhookEvent) -> JobView {
         updated_at: JobView::time(Some(event.at)),
         due_at: None,
         reason: event.reason.clone(),
+        environment: event.environment.clone(),
     }
 }
 
@@ -78,6 +79,7 @@ mod tests {
             trade_no: Some("T1".into()),
             gateway_status: Some("1".into()),
             reason: None,
+            environment: None,
         }
     }
 

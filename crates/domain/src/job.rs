@@ -78,6 +78,8 @@ pub struct Job {
     pub callback_url: Option<String>,
     /// The trace that it belongs to. No part of the content: the same job may come with another one.
     pub trace: Option<TraceParent>,
+    /// The name of the environment that it was submitted in. No part of the content either.
+    pub environment: Option<String>,
 }
 
 /// A job as producers write it: the JSON of the interface, not yet validated. It can be read back, as queues that carry it
@@ -231,6 +233,7 @@ impl Job {
             run_at: run_at.max(not_before),
             callback_url,
             trace,
+            environment: None,
         })
     }
 }

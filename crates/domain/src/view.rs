@@ -30,6 +30,9 @@ pub struct JobView {
     /// Why it is where it is: `code`, `message` and the code's parameters.
     #[serde(serialize_with = "reason::view")]
     pub reason: Option<Reason>,
+    /// The name of the environment that it was submitted in; left out where its submitter had none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub environment: Option<String>,
 }
 
 impl JobView {

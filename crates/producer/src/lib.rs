@@ -111,6 +111,7 @@ pub type Told = Box<dyn FnOnce(&Outcome) + Send>;
 pub struct Producer {
     store: Store,
     accounts: HashMap<String, AccountRules>,
+    environments: HashMap<String, String>,
     witness: Option<Arc<dyn Witness>>,
     within: Option<TraceParent>,
 }
@@ -127,7 +128,7 @@ impl Producer {
     /// On a connection that is there already.
     #[must_use]
     pub fn on(store: Store) -> Self {
-        Self { store, accounts: HashMap::new(), witness: None, within: None }
+        Self { store, accounts: HashMap::new(), environments: HashMap::new(), witness: None, within: None }
     }
 
     /// From now on a submission is answered only once it is kept as `durability` says; what cannot be kept so is
@@ -149,6 +150,13 @@ impl Producer {
     #[must_use]
     pub fn account(mut self, name: &str, rules: AccountRules) -> Self {
         self.accounts.insert(name.to_owned(), rules);
+        self
+    }
+
+    /// Names the environment in which an account's jobs are submitted: their records have it.
+    #[must_use]
+    pub fn environment(mut self, account: &str, name: &str) -> Self {
+        self.environments.insert(account.to_owned(), name.to_owned());
         self
     }
 
@@ -205,7 +213,8 @@ impl Producer {
         let mut outcomes: Vec<Option<Outcome>> = Vec::with_capacity(read.len());
         for result in read {
             match result {
-                Ok(job) => {
+                Ok(mut job) => {
+                    job.environment = self.environments.get(job.lane.account.as_str()).cloned();
                     jobs.push(job);
                     outcomes.push(None);
                 }

@@ -98,6 +98,7 @@ pub(crate) fn show(record: &JobRecord, history: &[HistoryEvent]) -> std::io::Res
         ("trade_no", view.trade_no),
         ("gateway_status", view.gateway_status),
         ("attempts", Some(format!("{} sent, {} asked", view.attempts, view.asks))),
+        ("environment", view.environment),
         ("created_at", view.created_at),
         ("updated_at", view.updated_at),
         ("due_at", view.due_at),

@@ -110,6 +110,7 @@ pub(super) struct Words {
     pub(super) calls_made: &'static str,
     pub(super) held_by: &'static str,
     pub(super) callback: &'static str,
+    pub(super) environment: &'static str,
     pub(super) timeline: &'static str,
     pub(super) content: &'static str,
     pub(super) content_masked: &'static str,

@@ -46,6 +46,7 @@ impl JobRecord {
             updated_at: JobView::time(self.updated),
             due_at: JobView::time(self.due),
             reason: self.reason.clone(),
+            environment: self.seen.stored.environment.clone(),
         }
     }
 }

@@ -89,6 +89,9 @@ pub(crate) struct StoredJob {
     pub(crate) callback_url: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) traceparent: Option<String>,
+    /// The name of the environment that it was submitted in.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) environment: Option<String>,
     /// Webhook events so far.
     #[serde(default, skip_serializing_if = "is_zero_u32")]
     pub(crate) webhooks: u32,
@@ -165,6 +168,7 @@ impl StoredJob {
             reason: None,
             callback_url: None,
             traceparent: None,
+            environment: None,
             webhooks: 0,
             history: Vec::new(),
             more: Map::new(),
@@ -186,6 +190,7 @@ impl StoredJob {
             content: Some(content),
             callback_url: job.callback_url.clone(),
             traceparent: job.trace.as_ref().map(|trace| TraceParent::as_str(trace).to_owned()),
+            environment: job.environment.clone(),
             ..Self::new(State::Queued, Hash(job.content.hash().to_vec()))
         })
     }
@@ -231,6 +236,7 @@ impl StoredJob {
             trade_no: self.trade_nos.last().cloned(),
             gateway_status: self.gateway_status.clone(),
             reason: self.reason.clone(),
+            environment: self.environment.clone(),
         };
         serde_json::to_string(&event).unwrap_or_default() // texts and numbers: writing them cannot fail
     }
@@ -279,6 +285,9 @@ pub struct WebhookEvent {
     /// The reason.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<Reason>,
+    /// The name of the environment that the job was submitted in.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub environment: Option<String>,
 }
 
 /// A hash's bytes, written in Base64.

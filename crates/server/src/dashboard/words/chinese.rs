@@ -83,6 +83,7 @@ pub(in crate::dashboard) static CHINESE: Words = Words {
     calls_made: "发送 {0} 次，查询 {1} 次",
     held_by: "处理者",
     callback: "回调",
+    environment: "环境",
     timeline: "时间线",
     content: "内容",
     content_masked: "发送的内容与受理时逐字节一致。可能涉及个人或账户的字段只显示末尾。",

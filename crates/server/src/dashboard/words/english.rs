@@ -85,6 +85,7 @@ pub(in crate::dashboard) static ENGLISH: Words = Words {
     calls_made: "{0} sent, {1} asked",
     held_by: "Held by",
     callback: "Callback",
+    environment: "Environment",
     timeline: "Timeline",
     content: "Content",
     content_masked: "What is sent, byte for byte as it was accepted. What may name people or accounts is shown by its end.",
