@@ -25,6 +25,8 @@ async fn nobody_sees_or_does_anything_without_signing_in() {
         "/jobs/main/transfer/T",
         "/jobs/main/transfer/T/send",
         "/review",
+        "/quarantine",
+        "/quarantine/main/transfer/T/drop",
         "/notifications",
         "/notifications/main/1",
         "/charts",

@@ -68,7 +68,8 @@ async fn meet(world: &World, on: &str, jobs: &[(&str, Value)]) -> Vec<Value> {
         let log = shown["history"].as_array().expect("a log");
         // A response tells of its send; an intent is in the history where no response came.
         let tells_of_a_send = |line: &&Value| {
-            line["event"] == "send_intent" || (line["event"] == "response" && line["call"] == "send" && line["late"] != true)
+            line["event"] == "send_intent"
+                || (line["event"] == "response" && line["call"] == "send" && line["late"] != true)
         };
         let intents = log.iter().filter(tells_of_a_send).count() as u64;
         let requests = ledger.keys.get(&jobs::ledger_key(job)).map_or(0, |record| record.requests);

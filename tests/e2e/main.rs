@@ -56,6 +56,7 @@ mod pages;
 mod personal;
 mod plan;
 mod private_ca;
+mod quarantine;
 mod rate;
 mod readme;
 mod reconcile;

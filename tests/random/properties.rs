@@ -205,11 +205,14 @@ fn sends_on_record(evidence: &Evidence) -> Vec<Breach> {
         for event in &stored.history {
             let (fence, _) = event.claim().unwrap_or_default();
             // The intent of a send is in the claim; the history has it where no response tells of the send.
-            match event {
-                HistoryEvent::SendIntent(_) => drop(logged.insert(fence)),
-                HistoryEvent::Response(response) if response.call == Call::Send => drop(logged.insert(fence)),
-                HistoryEvent::ClaimReleased(_) | HistoryEvent::SendSkipped(_) => drop(logged.remove(&fence)),
-                _ => {}
+            if let HistoryEvent::Response(response) = event {
+                if response.call == Call::Send {
+                    logged.insert(fence);
+                }
+            } else if matches!(event, HistoryEvent::SendIntent(_)) {
+                logged.insert(fence);
+            } else if matches!(event, HistoryEvent::ClaimReleased(_) | HistoryEvent::SendSkipped(_)) {
+                logged.remove(&fence);
             }
         }
         let logged = u64::try_from(logged.len()).unwrap_or(u64::MAX);

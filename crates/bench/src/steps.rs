@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use bursar_domain::{
-    AccountRules, Answer, Call, Due, GatewayKind, HistoryEvent, Job, Lane, Millis, Next, Reading, Response, ResponseEvidence,
-    State,
+    AccountRules, Answer, Call, Due, GatewayKind, HistoryEvent, Job, Lane, Millis, Next, Reading, Response,
+    ResponseEvidence, State,
 };
 use bursar_store::{Claim, ClaimedJob, Commit, Evidence, Held, MAX_CLAIM, Renewal, ResponseKnownBy, Store};
 
@@ -106,7 +106,8 @@ impl<'a> Steps<'a> {
     }
 
     pub(crate) async fn renew(&mut self, cost: &mut Cost, claimed: &[ClaimedJob]) -> anyhow::Result<()> {
-        let held = claimed.iter().map(|job| Held { key: job.key.to_string(), fence: job.fence, token: job.token.clone() });
+        let held =
+            claimed.iter().map(|job| Held { key: job.key.to_string(), fence: job.fence, token: job.token.clone() });
         let held: Vec<Held> = held.collect();
         let step = async |store: &Store, lane: &Lane| {
             Ok(store.renew(lane, &Renewal::new("bench-steps", LEASE), &held).await?)
@@ -183,13 +184,11 @@ fn commit(job: &ClaimedJob, end: End) -> Commit {
     let call = if queried { Call::Ask } else { Call::Send };
     let worker = job.token.0.rsplit_once('/').map_or("", |(worker, _)| worker).to_owned();
     let (fence, at) = (job.fence, ANSWERED);
-    let response = Response { fence, call, worker, at, ms: 23, read: evidence, late: false, more: serde_json::Map::new() };
+    let response =
+        Response { fence, call, worker, at, ms: 23, read: evidence, late: false, more: serde_json::Map::new() };
     let is_new = job.trade_nos.is_empty();
-    let mut commit = Commit::new(
-        job,
-        job.last_sent.unwrap_or_default(),
-        Next { state, due, reason: None, pause_lane: false },
-    );
+    let mut commit =
+        Commit::new(job, job.last_sent.unwrap_or_default(), Next { state, due, reason: None, pause_lane: false });
     commit.evidence = Evidence::MaybeExecuted;
     commit.queried = queried;
     commit.trade_nos = is_new.then(|| number.clone()).into_iter().collect();

@@ -69,15 +69,15 @@ impl FairOrder {
         let text = fields.iter().find_map(|field| match content.get(field)? {
             Value::String(text) if !text.is_empty() => Some(text.clone()),
             Value::Number(number) => Some(number.to_string()),
-            Value::String(_) | Value::Null | Value::Bool(_) | Value::Array(_) | Value::Object(_) => None,
+            Value::Null | Value::Bool(_) | Value::String(_) | Value::Array(_) | Value::Object(_) => None,
         });
         let text = text.unwrap_or_default();
         text.chars().filter(|character| !character.is_control()).take(MAX_GROUP).collect()
     }
 
     /// How far a job of this group moves the group back: 1 divided by its weight.
+    #[allow(clippy::float_arithmetic, reason = "a rank is a place among others, and no amount")]
     #[must_use]
-    #[allow(clippy::float_arithmetic, reason = "a share of the calls; no money is counted here")]
     pub fn step(&self, group: &str) -> f64 {
         self.weights.get(group).map_or(1.0, |weight| 1.0 / weight)
     }

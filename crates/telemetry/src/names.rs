@@ -133,7 +133,7 @@ metrics! {
     IN_DOUBT = "bursar_jobs_in_doubt", Gauge, Redis, ["lane"], "Jobs of which nobody knows yet whether they were executed, and that no worker is calling about, among those that are due first in each set: 1000, or fewer (20 at least) where more than 10 lanes have jobs that wait. Missing where none waits.";
     DUE_AGE = "bursar_due_age_seconds", Gauge, Redis, ["lane", "call"], "For how long the job that waits longest has been due, in seconds; 0 when none is.";
     PAUSED = "bursar_lane_paused", Gauge, Redis, ["lane"], "1 while the lane's sends are paused, else 0.";
-    ORPHANS = "bursar_orphans", Gauge, Redis, ["lane"], "Due keys without a readable record, put aside for a person.";
+    ORPHANS = "bursar_orphans", Gauge, Redis, ["lane"], "Keys in quarantine: due keys without a readable record, jobs with which worker after worker was lost, webhooks that cannot be delivered (`bursar quarantine list`).";
     UNSERVED = "bursar_unserved_jobs", Gauge, Redis, ["lane"], "Open jobs of a lane that neither this process's configuration nor any worker within the last minute names: nobody follows them. Missing where there are none.";
     CALLBACKS_WAITING = "bursar_callbacks_waiting", Gauge, Redis, ["origin"], "Jobs, or notifications, with something that is still to be told.";
     CALLBACK_DUE_AGE = "bursar_callback_due_age_seconds", Gauge, Redis, ["origin"], "For how long what waits longest for an attempt to tell it has been due, in seconds; 0 when nothing is.";

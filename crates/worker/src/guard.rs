@@ -67,8 +67,10 @@ pub(crate) struct Guard {
 /// The memory of the journals.
 #[derive(Default)]
 struct Memory {
-    /// The files that were there before; nothing until they were read.
+    /// The files that were there when they were read last; nothing until then.
     before: Option<Recall>,
+    /// The id of the Redis for which they were read.
+    read_for: String,
     /// The sends of this process.
     own: FileRecall,
     own_fences: BTreeMap<String, u64>,
@@ -176,10 +178,11 @@ impl Guard {
 
     async fn look(&self) -> Result<Vec<Ahead>, StoreError> {
         let Some(expected) = &self.expected else { return Ok(Vec::new()) };
-        if let Err(why) = self.read().await {
+        let current = self.store.incarnations().await?.current;
+        if let Err(why) = self.read(current.as_deref().unwrap_or_default()).await {
             return Ok(vec![Ahead::Unreadable(why)]);
         }
-        let current = match self.store.incarnations().await?.current {
+        let current = match current {
             None if expected.existing => return Ok(vec![Ahead::Empty]),
             None => self.store.incarnate(&(expected.fresh)()).await?,
             Some(current) => current,
@@ -202,15 +205,20 @@ impl Guard {
         *known = unread;
     }
 
-    /// Reads the files that are there, once. They can be large, and the disk slow.
-    async fn read(&self) -> Result<(), String> {
-        let Some(journal) = self.journal.as_ref().filter(|_| locked(&self.memory).before.is_none()) else {
-            return Ok(());
+    /// Reads the files that are there, once for each Redis: they can be large, and the disk slow. What other workers have written since
+    /// is in this Redis, unless it was emptied or replaced; then their files say what they sent before.
+    async fn read(&self, incarnation: &str) -> Result<(), String> {
+        let is_read = {
+            let memory = locked(&self.memory);
+            memory.before.is_some() && memory.read_for == incarnation
         };
+        let Some(journal) = self.journal.as_ref().filter(|_| !is_read) else { return Ok(()) };
         let folder = journal.folder().to_path_buf();
         let read = tokio::task::spawn_blocking(move || recall(&folder)).await;
         let before = read.map_err(|error| error.to_string())?.map_err(|error| error.to_string())?;
-        locked(&self.memory).before = Some(before);
+        let mut memory = locked(&self.memory);
+        memory.before = Some(before);
+        incarnation.clone_into(&mut memory.read_for);
         Ok(())
     }
 

@@ -278,10 +278,10 @@ async fn give_back(runtime: &Runtime, held: &mut Held, why: &'static str) {
     }
     let served = runtime.lanes.get(held.lane);
     let (lane, fence) = (&served.lane, held.job.fence);
-    match runtime.store.release(lane, &[&held.job]).await {
-        // Another claim stands, or a response to an earlier one has come meanwhile, with which the job is looked at.
-        Ok(0) => tracing::warn!(%lane, key = %held.job.key, fence, "not given back, for it has moved on: {why}"),
-        Ok(_) => {
+    match runtime.store.withdraw(lane, &held.job).await {
+        // Another claim stands.
+        Ok(false) => tracing::warn!(%lane, key = %held.job.key, fence, "not given back, for it has moved on: {why}"),
+        Ok(true) => {
             served.metrics.lost(Lost::GivenBack, 1);
             tracing::warn!(%lane, key = %held.job.key, fence, "given back unsent: {why}");
         }

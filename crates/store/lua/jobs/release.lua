@@ -1,18 +1,20 @@
 #!lua flags=allow-oom
--- Gives back jobs of a claim that nobody has begun to work on: each is what it was before the claim. A claim that was lost before it
+-- Gives back claimed jobs for which certainly no call was made: each is what it was before the claim. A claim that was lost before it
 -- stands again, for its send may have been executed.
 -- KEYS  1 the partition's base, which never exists, 2 the queue's hash
 -- ARGV  1 queue, 2 wake channel, then for each job: key, group ('' = none) with a space before it, how the claim's text begins, due (ms,
 --       0 = now), line for the history ('' = none)
 -- Returns for each job 'ok' | 'gone' (another claim stands, or none) | 'late' (a response to an earlier claim arrived meanwhile: the claim
 --         must be ended with what it said)
+-- A released claim leaves no trace in its record: `released` says for a while that it was not lost, to a renewal that is under way.
 -- shared: whole.lua
 -- shared: names.lua
 -- shared: ready.lua
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
+local TOLD_FOR, MOST_TOLD = 600000, 10000 -- ms, longer than any renewal is under way; and claims
 local answers, keys = {}, {}
-local ended, restored, sends, queries, leaving, soonest = {}, {}, {}, {}, {}, math.huge
+local ended, restored, sends, queries, leaving, released, soonest = {}, {}, {}, {}, {}, {}, math.huge
 for at = 3, #ARGV, 5 do keys[#keys + 1] = ARGV[at] end
 local claims = redis.call('HMGET', queue_key('claims'), unpack(keys))
 for number, key in ipairs(keys) do
@@ -28,7 +30,9 @@ for number, key in ipairs(keys) do
     due = whole(math.max(now, tonumber(due)))
     soonest = math.min(soonest, tonumber(due))
     local _, after = string.find(claim, ',"after":', #beginning, true)
-    local place = #restored
+    local place = #released
+    released[place + 1], released[place + 2] = key .. ' ' .. beginning, now
+    place = #restored
     if after then
       restored[place + 1], restored[place + 2] = key, string.sub(claim, after + 1, -2)
     else
@@ -44,6 +48,12 @@ for number, key in ipairs(keys) do
     end
     if line ~= '' then redis.pcall('RPUSH', queue_key('history') .. ':' .. key, line) end
   end
+end
+if #released > 0 then
+  local name = queue_key('released')
+  if redis.call('HLEN', name) > MOST_TOLD then redis.call('UNLINK', name) end
+  redis.call('HSET', name, unpack(released))
+  redis.call('PEXPIRE', name, TOLD_FOR)
 end
 if #sends > 0 then redis.call('ZADD', queue_key('due_sends'), unpack(sends)) end
 if #queries > 0 then redis.call('ZADD', queue_key('due_queries'), unpack(queries)) end

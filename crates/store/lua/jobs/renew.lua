@@ -6,7 +6,7 @@
 --       as it remembers them (0 = not), 7 why the queue is paused after lost writes ('' = it is not), 8 the worker's idea of Redis's time
 --       (ms, 0 = none), then for each job: key, how the claim's text begins
 -- Returns {now (ms), fence, era, 1 if Redis has lost writes else 0, what is no longer this worker's}: of each such job its key, its claim
---         and its record ('' = none)
+--         and its record ('' = none), and '1' if the claim was released
 -- shared: whole.lua
 -- shared: names.lua
 -- shared: ready.lua
@@ -30,6 +30,7 @@ for number, key in ipairs(keys) do
   else
     local place, record = #gone, redis.pcall('GET', job_key(key))
     gone[place + 1], gone[place + 2], gone[place + 3] = key, claim, type(record) == 'string' and record or ''
+    gone[place + 4] = redis.call('HEXISTS', queue_key('released'), key .. ' ' .. beginning) == 1 and '1' or ''
   end
 end
 if #renewed > 0 then

@@ -14,6 +14,7 @@
 //! | `due_queries:QUEUE` | sorted set | keys by when they are due to be queried (ms); a claimed job stands there at its lease's end |
 //! | `review:QUEUE`, `done:QUEUE` | sorted sets | keys by the time they got there |
 //! | `claims:QUEUE` | hash | the claims that stand, by key: see `overlay.rs` |
+//! | `released:QUEUE` | hash | claims that were given back, by key and how the claim's text began → when (ms); expires |
 //! | `responses:QUEUE` | hash | what responses are known by → the key of the job that they were for |
 //! | `circuits:QUEUE` | hash | workers whose circuit breaker is open → until when (ms); expires |
 //! | `quarantine:QUEUE` | hash | keys whose records no build here can read → since when, and why |

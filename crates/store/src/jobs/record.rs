@@ -3,10 +3,12 @@
 //! Fields that are empty or zero are left out. Fields that this build does not know are kept when it writes the record back, so that
 //! builds of two neighbouring versions can work on one Redis.
 
-use bursar_domain::{Answer, HistoryEvent, Millis, Reason, State};
+use bursar_domain::{Answer, HistoryEvent, Job, Millis, Reason, State, TraceParent};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
+
+use crate::StoreError;
 
 /// The layout of a record that this build writes, and the newest one that it reads.
 pub const RECORD_VERSION: u32 = 2;
@@ -167,6 +169,25 @@ impl StoredJob {
             history: Vec::new(),
             more: Map::new(),
         }
+    }
+
+    /// The record of a job that is accepted. What the script adds is when, and in which era.
+    ///
+    /// # Errors
+    /// When its content is no JSON.
+    pub(crate) fn accepted(job: &Job, group: &str) -> Result<Self, StoreError> {
+        let content = Raw::new(job.content.text()).ok_or_else(|| StoreError::Unreadable {
+            what: format!("the content of job {}", job.key),
+            detail: "it is no JSON".into(),
+        })?;
+        Ok(Self {
+            run_at: job.run_at,
+            fair_group: group.to_owned(),
+            content: Some(content),
+            callback_url: job.callback_url.clone(),
+            traceparent: job.trace.as_ref().map(|trace| TraceParent::as_str(trace).to_owned()),
+            ..Self::new(State::Queued, Hash(job.content.hash().to_vec()))
+        })
     }
 
     pub(crate) fn is_tombstone(&self) -> bool {

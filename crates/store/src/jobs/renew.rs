@@ -103,12 +103,13 @@ impl Store {
         let (now, fence, era, lost, gone): Reply = call.run(self).await?;
         let mut renewed = Renewed { now: Millis(now), fence, era, lost_writes: lost == 1, gone: Vec::new() };
         let mut forgotten = false;
-        for row in gone.chunks_exact(3) {
+        for row in gone.chunks_exact(4) {
             let text = |at: usize| row.get(at).and_then(|value| redis::from_redis_value_ref::<String>(value).ok());
             let key = text(0).unwrap_or_default();
             let held = batch.iter().find(|held| held.key == key);
-            forgotten |=
-                held.is_some_and(|held| was_lost(held, &text(1).unwrap_or_default(), &text(2).unwrap_or_default()));
+            let was_released = text(3).is_some_and(|word| word == "1");
+            forgotten |= !was_released
+                && held.is_some_and(|held| was_lost(held, &text(1).unwrap_or_default(), &text(2).unwrap_or_default()));
             renewed.gone.push(key);
         }
         // Where the queue is in a later era than the worker knows, the loss has been noticed since.
@@ -118,23 +119,39 @@ impl Store {
         Ok(renewed)
     }
 
-    /// Gives back claimed jobs about which certainly no call was made. The record keeps the claim's fence, so that a journal with an intent
-    /// of it knows no more than Redis. What a response to an earlier claim said meanwhile is used: such a job is not sent, but looked at
-    /// with it. Returns how many are no longer claimed.
+    /// Gives back claimed jobs about which certainly no call was made. What a response to an earlier claim said meanwhile is used: such a
+    /// job is not sent, but looked at with it. Returns how many are no longer claimed.
     ///
     /// # Errors
-    /// [`StoreError`]: repeat, or let the leases end.
+    /// [`StoreError`]: repeat; it is done once.
     pub async fn release(&self, lane: &Lane, jobs: &[&ClaimedJob]) -> Result<usize, StoreError> {
-        if jobs.is_empty() {
-            return Ok(0);
+        let claims: Vec<(String, String, String)> =
+            jobs.iter().map(|job| (job.key.to_string(), job.group().to_owned(), job.token.0.clone())).collect();
+        let released = self.release_each(lane, &claims, Millis(0), "").await?;
+        let late: Vec<&ClaimedJob> =
+            jobs.iter().zip(&released).filter(|(_, reply)| *reply == "late").map(|(job, _)| *job).collect();
+        let mut count = released.iter().filter(|reply| *reply == "ok").count();
+        if !late.is_empty() {
+            let now = self.now().await?;
+            let ends: Vec<Commit> = late.into_iter().map(|job| unmade(job, now)).collect();
+            let committed = self.commit(lane, &ends).await?;
+            count += committed.iter().filter(|committed| **committed == Committed::Done).count();
         }
-        let now = self.now().await?;
-        let ends: Vec<Commit> = jobs.iter().map(|job| unmade(job, now)).collect();
-        let committed = self.commit(lane, &ends).await?;
-        Ok(committed.iter().filter(|committed| **committed == Committed::Done).count())
+        Ok(count)
     }
 
-    /// Gives back what a claim call took, due at that moment, with a line for the history: none of it was begun.
+    /// Ends the claim of a job about which certainly no call was made, although its intent may be in a journal: the record keeps the
+    /// claim's fence, so that the journal knows no more than Redis. `false` when the claim has ended already.
+    ///
+    /// # Errors
+    /// [`StoreError`]: repeat, or let the lease end.
+    pub async fn withdraw(&self, lane: &Lane, job: &ClaimedJob) -> Result<bool, StoreError> {
+        let now = self.now().await?;
+        let committed = self.commit(lane, &[unmade(job, now)]).await?;
+        Ok(committed.first() == Some(&Committed::Done))
+    }
+
+    /// Gives back what a claim call took, due at that moment, with a line for the history.
     pub(crate) async fn release_until(
         &self,
         lane: &Lane,

@@ -2,14 +2,14 @@
 
 use std::collections::BTreeSet;
 
-use bursar_domain::{Job, Lane, Millis, State, TraceParent};
+use bursar_domain::{Job, Lane, Millis, State};
 use redis::Value;
 use serde_json::Value as Json;
 
 use super::RECORD_VERSION;
 use super::apply::member_end;
 use super::overlay::{ClaimEntry, Era};
-use super::record::{Hash, Raw, StoredJob, Unreadable};
+use super::record::{StoredJob, Unreadable};
 use crate::Store;
 use crate::reply::from_reply;
 use crate::{StoreError, crash_point};
@@ -124,20 +124,7 @@ fn terms(step: f64, run_at: Millis, business_key: &str) -> String {
 
 /// The record behind `created_at`, which the script knows: it goes on after a comma.
 fn rest_of_record(new: &NewRecord<'_>) -> Result<String, StoreError> {
-    let job = new.job;
-    let content = Raw::new(job.content.text()).ok_or_else(|| StoreError::Unreadable {
-        what: format!("the content of job {}", job.key),
-        detail: "it is no JSON".into(),
-    })?;
-    let record = StoredJob {
-        run_at: job.run_at,
-        fair_group: new.group.to_owned(),
-        content: Some(content),
-        callback_url: job.callback_url.clone(),
-        traceparent: job.trace.as_ref().map(|trace| TraceParent::as_str(trace).to_owned()),
-        ..StoredJob::new(State::Queued, Hash(job.content.hash().to_vec()))
-    };
-    let text = record.text();
+    let text = StoredJob::accepted(new.job, new.group)?.text();
     let beginning = format!("{{\"v\":{RECORD_VERSION},\"state\":\"queued\"");
     Ok(text.strip_prefix(&beginning).unwrap_or_default().to_owned())
 }

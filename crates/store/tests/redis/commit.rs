@@ -224,7 +224,7 @@ async fn a_batch_is_answered_in_order_and_each_job_by_itself() {
     scene.submit_many("k", 300).await;
     let mut jobs = scene.claim("w", 256).await.jobs;
     jobs.extend(scene.claim("w", 256).await.jobs);
-    scene.set_due("due_queries", &jobs[7].key.to_string(), 1).await;
+    scene.store.release(&scene.lane, &[&jobs[7]]).await.unwrap();
     let other = scene.claim_one("v").await;
     assert_eq!(other.key, jobs[7].key);
     let commits: Vec<Commit> =

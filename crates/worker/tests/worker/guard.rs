@@ -157,6 +157,41 @@ async fn a_record_that_cannot_be_read_is_not_forgotten_and_settles_nothing() {
     worker.stop().await;
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_worker_that_sent_nothing_itself_reads_what_others_sent_when_redis_was_emptied_under_it() {
+    let (theirs, ours) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let redis = private_redis(|options| options);
+    let mut world = World::on(redis.url()).await;
+    world.policy.on_ambiguous = OnAmbiguous::Hold;
+    let gateway = Arc::new(Scripted::new(Act::Answer(Answer::Succeeded)));
+    keeps_a_journal(&mut world, theirs.path(), "w1", WIDE).await;
+    let main = std::mem::replace(&mut world.lane, "other/transfer".parse().unwrap());
+    let first = world.worker("w1", &gateway);
+    world.submit(keys(1)).await;
+    world.until("K1", State::Succeeded).await;
+    first.stop().await;
+
+    world.lane = main;
+    keeps_a_journal(&mut world, ours.path(), "w2", WIDE).await;
+    let second = world.worker("w2", &gateway);
+    tokio::time::sleep(LONG_ENOUGH).await; // it has read the folder
+    for file in journals(theirs.path()) {
+        std::fs::copy(&file, ours.path().join(file.file_name().unwrap())).unwrap(); // as if written meanwhile
+    }
+    flush(redis.url()).await;
+    let mut connection = redis::Client::open(redis.url()).unwrap().get_multiplexed_async_connection().await.unwrap();
+    redis::cmd("CLIENT").arg("KILL").arg("TYPE").arg("pubsub").query_async::<()>(&mut connection).await.unwrap();
+    eventually(SOON, "the worker to listen again", async || {
+        let channels: Vec<String> =
+            redis::cmd("PUBSUB").arg("CHANNELS").arg("*:wake").query_async(&mut connection.clone()).await.unwrap();
+        if channels.len() == 1 { Ok(()) } else { Err(channels) }
+    })
+    .await;
+    world.submit(keys(1)).await;
+    stays_unsent(&gateway, 1).await;
+    second.stop().await;
+}
+
 fn journals(folder: &Path) -> Vec<PathBuf> {
     bursar_journal::files(folder).unwrap()
 }

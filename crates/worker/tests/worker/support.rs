@@ -246,7 +246,8 @@ impl World {
     }
 
     pub(crate) async fn submit(&self, keys: impl IntoIterator<Item = String>) {
-        let jobs: Vec<Job> = keys.into_iter().map(|key| job(&key)).collect();
+        let of_lane = |key: String| Job { lane: self.lane.clone(), ..job(&key) };
+        let jobs: Vec<Job> = keys.into_iter().map(of_lane).collect();
         let submitted = self.store.submit(&jobs).await.unwrap();
         assert!(submitted.iter().all(|submission| *submission == Submission::New));
     }

@@ -180,7 +180,7 @@ impl Queue {
             return Told::Count(0);
         }
         let gave = receipt.gave.clone();
-        let released = gave.into_iter().filter(|(key, fence)| self.give_back(key, *fence));
+        let released = gave.into_iter().filter(|(key, fence)| self.release(key, *fence));
         Told::Count(released.count())
     }
 

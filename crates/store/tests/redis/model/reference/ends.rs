@@ -65,27 +65,8 @@ impl Queue {
         Committed::Done
     }
 
-    /// Whether there was anything to release. The claims that were lost before are part of the record then.
+    /// Whether there was anything to release.
     pub(super) fn release(&mut self, key: &'static str, fence: u64) -> bool {
-        let now = self.now;
-        let job = self.jobs.get_mut(key).expect("what was handed out has a record");
-        let Some(claim) = job.claims.last().copied().filter(|claim| claim.fence == fence) else { return false };
-        let before = job.state;
-        *job = job.found();
-        job.claims.clear();
-        (job.fence, job.ended) = (fence, Some(fence));
-        (job.to_send, job.to_query) = match claim.call {
-            Call::Send => (Some(Sends::At(now)), None),
-            Call::Ask => (None, Some(now)),
-        };
-        if job.state != before {
-            self.events.push(format!("{key} {}", job.state));
-        }
-        true
-    }
-
-    /// Whether there was anything to give back of what a claim took whose reply was lost: all is as if it had not been.
-    pub(super) fn give_back(&mut self, key: &'static str, fence: u64) -> bool {
         let now = self.now;
         let job = self.jobs.get_mut(key).expect("what was handed out has a record");
         let Some(claim) = job.claims.pop_if(|claim| claim.fence == fence) else { return false };
