@@ -57,7 +57,8 @@ impl ClaimEntry {
     }
 
     pub(crate) fn read(text: &str) -> Option<Self> {
-        serde_json::from_str(text).ok()
+        // A record that was never claimed has no last claim: a claim without a token would pass for its end.
+        serde_json::from_str(text).ok().filter(|claim: &Self| !claim.knows(""))
     }
 
     /// The claim of what stands beside a record: none where there is nothing.

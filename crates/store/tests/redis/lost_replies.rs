@@ -35,6 +35,20 @@ impl Lossy {
         assert!(matches!(outcome, Err(StoreError::Unreachable { .. })), "{outcome:?}");
     }
 
+    /// Runs `call`, which reads first: the reading passes, and what is lost is the reply to what has changed the record.
+    async fn losing_a_write<T>(&self, key: &str, before: Option<String>, call: impl Future<Output = T>) -> T {
+        self.proxy.set(Fault::Latency(Duration::from_millis(60)));
+        let lost = async {
+            while self.scene.text(key).await == before {}
+            self.losing(async {
+                let source = redis::RedisError::from(std::io::Error::other(""));
+                Err::<(), _>(StoreError::Unreachable { command: "", source })
+            })
+            .await;
+        };
+        tokio::join!(call, lost).0
+    }
+
     /// The same call until it is answered, as every caller does.
     async fn repeat<T>(&self, mut call: impl AsyncFnMut() -> Result<T, StoreError>) -> T {
         eventually(SOON, "an answer", async || call().await).await
@@ -178,7 +192,7 @@ async fn a_commit_that_another_workers_claim_overtook_is_not_done_again_and_the_
 }
 
 #[tokio::test]
-async fn lost_replies_of_renew_release_and_wake_do_no_harm() {
+async fn lost_replies_of_renew_release_withdraw_and_wake_do_no_harm() {
     let lossy = Lossy::new().await;
     let scene = &lossy.scene;
     warm(scene).await;
@@ -196,6 +210,11 @@ async fn lost_replies_of_renew_release_and_wake_do_no_harm() {
     lossy.losing(scene.store.release(&scene.lane, &[&claimed])).await;
     assert_eq!(lossy.repeat(async || scene.store.release(&scene.lane, &[&claimed]).await).await, 0);
     assert_eq!((scene.state("k1").await, scene.sets("k1").await), (State::Queued, vec!["due_sends"]));
+    let (claimed, before) = (scene.claim_one("w").await, scene.text("k1").await);
+    let outcome = lossy.losing_a_write("k1", before, scene.store.withdraw(&scene.lane, &claimed)).await;
+    assert!(matches!(outcome, Err(StoreError::Unreachable { .. })), "{outcome:?}");
+    assert!(!lossy.repeat(async || scene.store.withdraw(&scene.lane, &claimed).await).await);
+    assert_eq!((scene.state("k1").await, scene.sets("k1").await), (State::Queued, vec!["due_sends"]));
     scene.commit(&then(&scene.claim_one("w").await, State::Pending, Due::Ask(LATER))).await;
     let key: Key = "k1".parse().unwrap();
     lossy.losing(scene.store.wake(&scene.lane, &key)).await;
@@ -211,19 +230,8 @@ async fn an_operation_whose_reply_is_lost_is_refused_on_repetition_or_harmless()
     scene.bring("k1", State::NeedsReview).await;
     let key: Key = "k1".parse().unwrap();
     let operate = async |operation| scene.store.operate(&scene.lane, &key, operation, OPERATOR).await;
-    // `operate` reads first: the reading passes, and what is lost is the reply to what has changed the record.
     let before = scene.text("k1").await;
-    lossy.proxy.set(Fault::Latency(Duration::from_millis(60)));
-    let lost = async {
-        while scene.text("k1").await == before {}
-        lossy
-            .losing(async {
-                let source = redis::RedisError::from(std::io::Error::other(""));
-                Err::<(), _>(StoreError::Unreachable { command: "", source })
-            })
-            .await;
-    };
-    let (outcome, ()) = tokio::join!(operate(Operation::Send), lost);
+    let outcome = lossy.losing_a_write("k1", before, operate(Operation::Send)).await;
     assert!(matches!(outcome, Err(StoreError::Unreachable { .. })), "{outcome:?}");
     assert_eq!(scene.state("k1").await, State::InDoubt, "it was done");
     let again = lossy.repeat(async || operate(Operation::Send).await).await;

@@ -108,6 +108,9 @@ async fn where_the_account_holds_the_queue_stands_until_a_person_resumes_it() {
     let job = scene.claim_as(holding(scene.wish("w", 1), 0)).await.jobs.remove(0);
     assert_eq!(job.state, State::InDoubt);
     assert!(job.ordered > job.sent_before, "the person's word is an order to send");
+    assert!(scene.store.withdraw(&scene.lane, &job).await.unwrap());
+    let again = scene.claim_as(holding(scene.wish("w", 1), 0)).await.jobs.remove(0);
+    assert_eq!((again.state, again.ordered), (State::InDoubt, job.ordered), "and stays one until something is sent");
 }
 
 #[tokio::test]

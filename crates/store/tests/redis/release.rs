@@ -241,3 +241,46 @@ async fn a_record_of_a_newer_build_is_no_lost_write() {
     assert_eq!(scene.commit(&late).await, Committed::Late);
     assert_eq!((scene.era().await, scene.text("k1").await.as_deref()), (None, Some(newer)));
 }
+
+/// A send whose intent stands in the worker's journal, and that was not made: the record knows as much as the journal.
+#[tokio::test]
+async fn a_withdrawn_send_is_what_it_was_and_its_record_keeps_its_fence() {
+    let scene = Scene::new().await;
+    scene.submit(&["k1"]).await;
+    let claimed = scene.claim_one("w").await;
+    let mut wakes = scene.store.wakes().await.unwrap();
+    assert!(scene.store.withdraw(&scene.lane, &claimed).await.unwrap());
+    assert_eq!(wakes.next().await, Some(scene.lane.clone()), "somebody else is to look at it");
+    let job = scene.job("k1").await;
+    assert_eq!((job.state, job.fence, job.sends, job.first_sent), (State::Queued, claimed.fence, 0, None));
+    assert_eq!((scene.sets("k1").await, scene.claims().await.len()), (vec!["due_sends"], 0));
+    assert_eq!((scene.story("k1").await, scene.events().await), (vec![], vec![]));
+    let renewal = Renewal { on_ambiguous: OnAmbiguous::Hold, ..Renewal::new("w", LEASE) };
+    let again = scene.claim_one("v").await;
+    assert_eq!((again.call, again.state, again.sends, again.resends), (Call::Send, State::Queued, 1, 0));
+    assert!(!scene.store.withdraw(&scene.lane, &claimed).await.unwrap(), "another's send stays in doubt");
+    assert_eq!(scene.state("k1").await, State::InDoubt);
+    assert!(scene.store.withdraw(&scene.lane, &again).await.unwrap());
+    // Renewals that were under way meanwhile.
+    for job in [&claimed, &again] {
+        let renewed = scene.store.renew(&scene.lane, &renewal, &[held(job)]).await.unwrap();
+        assert_eq!((renewed.gone.len(), renewed.lost_writes), (1, false));
+    }
+}
+
+#[tokio::test]
+async fn a_withdrawn_resend_is_in_doubt_as_before_and_a_lost_send_before_it_stays_on_record() {
+    let scene = Scene::new().await;
+    scene.submit(&["k1"]).await;
+    scene.commit(&then(&scene.claim_one("w").await, State::InDoubt, Due::Send(Millis(1)))).await;
+    let resend = scene.claim_one("w").await;
+    assert!(scene.store.withdraw(&scene.lane, &resend).await.unwrap());
+    let job = scene.job("k1").await;
+    assert_eq!((job.state, job.sends, job.resends), (State::InDoubt, 1, 0));
+    scene.lose("dead").await; // it sends once more, and dies
+    let query = scene.claim_one("w").await;
+    assert!(scene.store.withdraw(&scene.lane, &query).await.unwrap());
+    let job = scene.job("k1").await;
+    assert_eq!((job.state, job.sends, job.resends, job.claims_lost), (State::InDoubt, 2, 1, 1));
+    assert_eq!(scene.sets("k1").await, ["due_queries"], "it would be paid a second time");
+}

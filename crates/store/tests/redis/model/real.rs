@@ -112,6 +112,10 @@ impl Real {
                 let job = &self.jobs[&(*queue, handed.key, handed.fence)];
                 Told::Count(store.release(lane, &[job]).await.unwrap())
             }
+            Deed::Withdraw(handed) => {
+                let job = &self.jobs[&(*queue, handed.key, handed.fence)];
+                Told::Changed(store.withdraw(lane, job).await.unwrap())
+            }
             Deed::Operate(name, operation) => {
                 let operated = store.operate(lane, &key(name), *operation, OPERATOR).await.unwrap();
                 Told::Operated(match operated {

@@ -214,7 +214,7 @@ impl Queue {
             Deed::Claim(wish) => !self.lost_a_reply(wish.worker),
             Deed::Recover(worker) => self.lost_a_reply(worker),
             Deed::Renew(handed, _) => self.handed.contains(handed),
-            Deed::Commit(handed, _) | Deed::Release(handed) => {
+            Deed::Commit(handed, _) | Deed::Release(handed) | Deed::Withdraw(handed) => {
                 // Whoever ends a claim twice ends it the same way.
                 let finished = self.finished.get(&(handed.key, handed.fence));
                 self.handed.contains(handed) && finished.is_none_or(|finished| finished == deed)
@@ -249,6 +249,11 @@ impl Queue {
                 self.finished.insert((handed.key, handed.fence), deed.clone());
                 self.maybe_sent.remove(&(handed.key, handed.fence));
                 Told::Count(usize::from(self.release(handed.key, handed.fence)))
+            }
+            Deed::Withdraw(handed) => {
+                self.finished.insert((handed.key, handed.fence), deed.clone());
+                self.maybe_sent.remove(&(handed.key, handed.fence));
+                Told::Changed(self.withdraw(handed.key, handed.fence))
             }
             Deed::Operate(key, operation) => Told::Operated(self.operate(key, *operation)),
             Deed::Pause => Told::Changed(self.pause()),

@@ -41,6 +41,7 @@ pub(crate) enum Deed {
     Renew(Handed, u64),
     Commit(Handed, Outcome),
     Release(Handed),
+    Withdraw(Handed),
     Operate(&'static str, Operation),
     Pause,
     Resume,
@@ -183,6 +184,7 @@ fn next_in(queue: &Queue) -> BoxedStrategy<Deed> {
         steps.push((2, handed().prop_flat_map(commit).boxed()));
         steps.push((1, (handed(), 1..3_u64).prop_map(|(handed, lease)| Deed::Renew(handed, lease)).boxed()));
         steps.push((2, handed().prop_map(Deed::Release).boxed()));
+        steps.push((1, handed().prop_map(Deed::Withdraw).boxed()));
     }
     proptest::strategy::Union::new_weighted(steps).boxed()
 }
@@ -239,6 +241,7 @@ impl fmt::Debug for Deed {
             Self::Renew(handed, lease) => write!(out, "{} renews {handed:?} for {}", handed.worker, minutes(*lease)),
             Self::Commit(handed, outcome) => write!(out, "{} commits {handed:?}: {outcome:?}", handed.worker),
             Self::Release(handed) => write!(out, "{} releases {handed:?}, not called about", handed.worker),
+            Self::Withdraw(handed) => write!(out, "{} withdraws {handed:?}, not called about", handed.worker),
             Self::Operate(key, operation) => write!(out, "a person: {operation:?} {key}"),
             Self::Pause => out.write_str("a person pauses the queue"),
             Self::Resume => out.write_str("a person resumes the queue"),

@@ -78,6 +78,25 @@ impl Queue {
         true
     }
 
+    /// Whether there was anything to withdraw. The record tells of the claim then, and of those that were lost before it.
+    pub(super) fn withdraw(&mut self, key: &'static str, fence: u64) -> bool {
+        let now = self.now;
+        let job = self.jobs.get_mut(key).expect("what was handed out has a record");
+        let Some(claim) = job.claims.last().copied().filter(|claim| claim.fence == fence) else { return false };
+        let before = job.state;
+        *job = job.found();
+        job.claims.clear();
+        (job.fence, job.ended) = (fence, Some(fence));
+        (job.to_send, job.to_query) = match claim.call {
+            Call::Send => (Some(Sends::At(now)), None),
+            Call::Ask => (None, Some(now)),
+        };
+        if job.state != before {
+            self.events.push(format!("{key} {}", job.state));
+        }
+        true
+    }
+
     pub(super) fn operate(&mut self, key: &'static str, operation: Operation) -> &'static str {
         use State::{Cancelled, InDoubt, NeedsReview, Pending, Queued, Succeeded};
         let now = self.now;
