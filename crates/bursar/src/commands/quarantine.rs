@@ -1,5 +1,5 @@
-//! `bursar quarantine`: keys whose records no build could read when they came due, jobs with which worker after worker was lost, and webhooks
-//! that nobody can deliver: listed, tried again, dropped.
+//! `bursar quarantine` lists keys whose records no build could read, jobs that worker after worker died of, and webhooks without a receiver.
+//! An operator tries them again or drops them.
 
 use bursar_domain::{JobView, Lane, Millis};
 use bursar_store::{Dropped, Origin, Quarantined, Retried};
@@ -58,7 +58,7 @@ enum Act {
     },
 }
 
-/// What is in quarantine, as `bursar quarantine list` names it.
+/// The name of an entry, as `bursar quarantine list` prints it.
 #[derive(Debug, Args)]
 struct Name {
     /// The key, as it is listed.
@@ -68,7 +68,7 @@ struct Name {
     queue: Origin,
 }
 
-/// Whether a key stands there as a job or as a webhook.
+/// The two sorts of entries.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Of {
     Job,

@@ -368,7 +368,10 @@ impl Store {
                 _ => return Ok(Committed::Late),
             }
         }
-        Ok(Committed::Late)
+        Err(StoreError::Unreadable {
+            what: format!("the job {} of a late response", commit.ends.key),
+            detail: "it changes as fast as it is looked at".into(),
+        })
     }
 }
 

@@ -7,7 +7,7 @@ use bursar_domain::{
 use super::apply::{Applied, BusinessKey, Guarded, Place, Seen};
 use super::commit::{ResponseKnownBy, place_of};
 use super::overlay::{ClaimEntry, Era};
-use super::record::{Hash, Raw, StoredJob};
+use super::record::{Hash, Raw, StoredJob, Unreadable};
 use super::{JobRecord, StoredAs};
 use crate::{Store, StoreError};
 
@@ -238,7 +238,18 @@ impl Store {
     async fn send_to_review(&self, lane: &Lane, rival: &str, sent: &Key, who: &str) -> Result<bool, StoreError> {
         let Ok(key) = rival.parse::<Key>() else { return Ok(false) };
         for _ in 0..TRIES {
-            let Some(StoredAs::Job(job)) = self.job(lane, &key).await? else { return Ok(false) };
+            let job = match self.job(lane, &key).await? {
+                Some(StoredAs::Job(job)) => job,
+                // A worker of that build may send it, and this one cannot keep it back.
+                Some(StoredAs::Unreadable { why: why @ Unreadable::Newer { .. }, .. }) => {
+                    return Err(StoreError::Unreadable {
+                        what: format!("job {rival}, which has the business key of {sent}"),
+                        detail: format!("{why}; use that build"),
+                    });
+                }
+                // No build sends it.
+                Some(StoredAs::Unreadable { why: Unreadable::Damaged(_), .. }) | None => return Ok(false),
+            };
             let claim = job.seen.stored.standing(ClaimEntry::read(&job.seen.claim));
             let is_sent = claim.as_ref().is_some_and(|claim| claim.call == Call::Send);
             if is_sent || job.created.is_none() || !matches!(job.state, State::Queued | State::InDoubt) {

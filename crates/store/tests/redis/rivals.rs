@@ -1,10 +1,10 @@
 //! Another key's job with the same business key, which a Redis took that had forgotten the first, is not sent once a journal speaks.
 
-use bursar_domain::{Call, Due, HistoryEvent, Millis, State};
+use bursar_domain::{Call, Due, HistoryEvent, Millis, Next, Reason, State};
 use bursar_store::{Committed, JournalDiff, Restored, Submission};
 use serde_json::json;
 
-use crate::restore::{remembered, restore};
+use crate::restore::{remembered, restore, restore_as};
 use crate::scene::{Scene, answered, bill, bill_json, key, parse, then};
 
 async fn scene() -> Scene {
@@ -43,6 +43,24 @@ async fn a_job_whose_order_another_one_has_taken_meanwhile_goes_before_a_person(
     assert_eq!(restore(&scene, "ALONE", None, &known, Due::Send(Millis(1))).await, Restored::Done);
     let again = scene.accept(&[bill("OTHER", "order-2")]).await;
     assert_eq!(again, [Submission::Conflict { first: "ALONE".into() }], "its order is its own again");
+}
+
+#[tokio::test]
+async fn a_rival_of_a_newer_build_cannot_be_kept_back_so_nothing_is_restored_beside_it() {
+    let scene = scene().await;
+    scene.accept(&[bill("SECOND", "order-1")]).await;
+    let newer = scene.text("SECOND").await.unwrap().replace("\"v\":2", "\"v\":3");
+    let _: String = scene.command(&["SET", &scene.job_name("SECOND"), &newer]).await;
+    let lost = bill("FIRST", "order-1");
+    let hash = lost.content.hash();
+    let known = remembered(&hash, lost.content.text(), lost.content.about());
+    let next = Next::review(Reason::LostWrites);
+    let first = key("FIRST");
+    let restored = restore_as(&scene, "FIRST", None, &known, &next).await.unwrap_err();
+    assert!(restored.to_string().contains("SECOND") && restored.to_string().contains("use that build"), "{restored}");
+    let set_aside = scene.store.set_rival_aside(&scene.lane, &first, &known, "li").await.unwrap_err();
+    assert!(set_aside.to_string().contains("SECOND"), "{set_aside}");
+    assert_eq!(scene.store.job(&scene.lane, &first).await.unwrap(), None);
 }
 
 #[tokio::test]

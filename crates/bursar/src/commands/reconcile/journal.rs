@@ -44,7 +44,7 @@ struct Difference {
     answer: Option<Value>,
 }
 
-/// How Redis's record differs from what the journals know.
+/// The difference between Redis's record and the journals.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Found {
     /// As the store says.
@@ -121,7 +121,7 @@ pub(super) async fn run(session: &Session, arguments: &Arguments, global: &Globa
 /// files of another Redis stay unsettled.
 ///
 /// A record of a newer build may have forgotten a send, and workers of that build send it again: a lane with one stays paused until that
-/// build has compared it. One that is damaged is sent by nobody.
+/// build has compared it. No build sends a damaged one.
 async fn settle(session: &Session, memory: &Memory, newer: &BTreeSet<Lane>, all_known: bool) -> anyhow::Result<()> {
     let store = &session.store;
     for lane in session.config.lanes().into_iter().filter(|lane| !newer.contains(lane)) {
@@ -137,11 +137,11 @@ async fn settle(session: &Session, memory: &Memory, newer: &BTreeSet<Lane>, all_
     Ok(())
 }
 
-/// What was found in one lane.
+/// The outcome for one lane.
 #[derive(Default)]
 struct OfLane {
     differences: Vec<Difference>,
-    /// Whether a newer build wrote a record of which a journal knows a send.
+    /// A newer build wrote the record of a job with a send in the journals.
     has_newer: bool,
 }
 
@@ -316,7 +316,7 @@ impl Reconciler<'_> {
     }
 }
 
-/// What the journals know of a job's sends, for the store.
+/// A job's sends in the journals, as the store takes them.
 fn view<'a>(sends: &'a Sends, content: &'a str, business_key: &'a str, trade_nos: &'a [String]) -> JournalView<'a> {
     JournalView {
         hash: &sends.last.hash,
