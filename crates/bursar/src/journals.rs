@@ -30,11 +30,10 @@ pub(crate) fn fresh() -> String {
     format!("{:032x}", fastrand::u128(..))
 }
 
-/// The memory that a worker compares with Redis; none where there is no journal and any Redis will do.
-pub(crate) fn expected(config: &Config, incarnation: &str) -> Option<Expected> {
+/// The Redis that a worker begins on.
+pub(crate) fn expected(config: &Config, incarnation: &str) -> Expected {
     let existing = config.redis.expect == Expect::Existing;
-    let needed = existing || config.journal.dir.is_some();
-    needed.then(|| Expected { incarnation: incarnation.to_owned(), existing, fresh })
+    Expected { incarnation: incarnation.to_owned(), existing, fresh }
 }
 
 /// The journal that the configuration asks for.

@@ -66,7 +66,7 @@ pub(crate) async fn work(
     let incarnation = journals::begin(config, &store).await?;
     let settings = Settings {
         journal: journals::open(&config.journal, &name, &incarnation)?,
-        expected: journals::expected(config, &incarnation),
+        expected: Some(journals::expected(config, &incarnation)),
         name,
         concurrency: config.worker.concurrency,
         lease: config.worker.lease,

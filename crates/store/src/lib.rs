@@ -42,4 +42,4 @@ pub use origin::{MAX_DELIVERIES, Origin};
 pub use preflight::{CLUSTER, Finding, LOSSES_ON_EVERYSEC, Severity, Wanted};
 pub use reply::LOOKED_AT;
 pub use rights::RightsWanted;
-pub use wakes::Wakes;
+pub use wakes::{Wake, Wakes};

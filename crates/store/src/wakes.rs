@@ -1,9 +1,10 @@
-//! The wake channel: tells, within about a millisecond, in which lane something has become due.
+//! The wake channel: tells, within about a millisecond, in which lane something has become due, and when Redis is to be looked at.
 
 use std::marker::PhantomData;
 use std::str::FromStr;
 
-use bursar_domain::Lane;
+use bursar_domain::{IdError, Lane};
+use redis::Pipeline;
 
 use crate::connection::Switched;
 use crate::subscription::Subscription;
@@ -11,14 +12,44 @@ use crate::{Store, StoreError};
 
 /// A subscription. It ends with its connection: subscribe anew, and look at every lane, for a message may have been missed.
 /// `T` is what is named.
-pub struct Wakes<T = Lane> {
+pub struct Wakes<T = Wake> {
     messages: Subscription,
     /// Ends when another server is the primary: whoever wakes somebody speaks there.
     switched: Switched,
     named: PhantomData<T>,
 }
 
+/// A message to all workers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Wake {
+    /// Something in this lane is due.
+    Due(Lane),
+    /// Redis was emptied or replaced by another: whoever knows of what was there is to say so.
+    Look,
+}
+
+/// [`Wake::Look`] as a message. No lane has this name.
+const LOOK: &str = "*";
+
+impl FromStr for Wake {
+    type Err = IdError;
+
+    fn from_str(text: &str) -> Result<Self, IdError> {
+        if text == LOOK { Ok(Self::Look) } else { text.parse().map(Self::Due) }
+    }
+}
+
 impl Store {
+    /// Has every worker look at Redis and say what it knows of it. Those that do not listen at this moment are not reached.
+    ///
+    /// # Errors
+    /// [`StoreError`]: nobody may have been told.
+    pub async fn wake_to_look(&self) -> Result<(), StoreError> {
+        let mut pipeline = Pipeline::new();
+        pipeline.cmd("PUBLISH").arg(self.queues.wake_channel()).arg(LOOK).ignore();
+        self.query("PUBLISH", &pipeline).await
+    }
+
     /// Subscribes to the wake channel, on a connection of its own.
     ///
     /// # Errors
@@ -38,7 +69,7 @@ impl Store {
 }
 
 impl<T: FromStr> Wakes<T> {
-    /// The next lane with something due. `None` when the connection is gone, at the latest ten seconds after it has died without
+    /// The next message. `None` when the connection is gone, at the latest ten seconds after it has died without
     /// a word.
     pub async fn next(&mut self) -> Option<T> {
         loop {

@@ -10,7 +10,8 @@ use std::time::Duration;
 
 use bursar_domain::{Call, Lane, Millis};
 use bursar_store::{
-    Claim, Claimed, ClaimedJob, Lapsed, Links, MAX_CLAIM, READY_AT_ONCE, Ready, Sends, Store, StoreError, crash_point,
+    Claim, Claimed, ClaimedJob, Lapsed, Links, MAX_CLAIM, READY_AT_ONCE, Ready, Sends, Store, StoreError, Wake,
+    crash_point,
 };
 use bursar_telemetry::{Doing, Lost, Role, Span, Traces};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
@@ -90,7 +91,7 @@ pub(crate) fn start(
 }
 
 /// What the claimer is told.
-enum Wake {
+enum Notice {
     /// Something has become due in this lane.
     One(LaneNumber),
     /// This worker has committed a job that is due there soon.
@@ -104,7 +105,7 @@ enum Wake {
 /// Tells the claimer what this worker itself has made due.
 #[derive(Clone)]
 pub(crate) struct Bell {
-    wake: mpsc::Sender<Wake>,
+    wake: mpsc::Sender<Notice>,
     /// Whether something could not be told.
     missed: Arc<AtomicBool>,
 }
@@ -113,16 +114,16 @@ impl Bell {
     /// Something in `lane` is due in `wait`. What is due later is found by a look.
     pub(crate) fn ring(&self, lane: LaneNumber, wait: Duration) {
         if wait < AHEAD {
-            self.tell(Wake::Due(lane, Instant::now() + wait));
+            self.tell(Notice::Due(lane, Instant::now() + wait));
         }
     }
 
     /// How many sends may be claimed of `lane` has changed.
     pub(crate) fn circuit_turned(&self, lane: LaneNumber) {
-        self.tell(Wake::CircuitTurned(lane));
+        self.tell(Notice::CircuitTurned(lane));
     }
 
-    fn tell(&self, wake: Wake) {
+    fn tell(&self, wake: Notice) {
         if self.wake.try_send(wake).is_err() {
             self.missed.store(true, Ordering::Relaxed); // a full channel wakes the claimer as well
         }
@@ -149,15 +150,18 @@ async fn listen(
             Ok(mut messages) => {
                 patience.over();
                 hears.store(true, Ordering::Relaxed);
-                bell.tell(Wake::All);
-                while let Some(Some(lane)) = stopped.run_until_cancelled(messages.next()).await {
-                    // Most are other workers' lanes, where there are many accounts.
-                    if let Some(number) = lanes.find(&lane) {
-                        bell.tell(Wake::One(number));
+                bell.tell(Notice::All);
+                while let Some(Some(message)) = stopped.run_until_cancelled(messages.next()).await {
+                    match message {
+                        // Most are other workers' lanes, where there are many accounts.
+                        Wake::Due(lane) => {
+                            lanes.find(&lane).into_iter().for_each(|number| bell.tell(Notice::One(number)))
+                        }
+                        Wake::Look => trouble.noticed(),
                     }
                 }
                 hears.store(false, Ordering::Relaxed);
-                bell.tell(Wake::All);
+                bell.tell(Notice::All);
                 trouble.noticed();
             }
             Err(error) => {
@@ -192,7 +196,7 @@ struct Claimer {
 }
 
 impl Claimer {
-    async fn run(mut self, mut wakes: mpsc::Receiver<Wake>) {
+    async fn run(mut self, mut wakes: mpsc::Receiver<Notice>) {
         let drain = self.drain.clone();
         // Only the waiting is cut short: a claim under way is seen to its end, for it may have taken jobs.
         while drain.run_until_cancelled(self.wait(&mut wakes)).await.is_some() {
@@ -202,13 +206,13 @@ impl Claimer {
     }
 
     /// Until there is a step to take and a slot is free. Between any two steps all wakes are heard.
-    async fn wait(&mut self, wakes: &mut mpsc::Receiver<Wake>) {
+    async fn wait(&mut self, wakes: &mut mpsc::Receiver<Notice>) {
         loop {
             while let Ok(wake) = wakes.try_recv() {
                 self.woken(&wake);
             }
             if self.missed.swap(false, Ordering::Relaxed) {
-                self.woken(&Wake::All);
+                self.woken(&Notice::All);
             }
             let now = Instant::now();
             self.schedule.come_due(now);
@@ -234,12 +238,12 @@ impl Claimer {
         }
     }
 
-    fn woken(&mut self, wake: &Wake) {
+    fn woken(&mut self, wake: &Notice) {
         match wake {
-            Wake::One(lane) => self.schedule.wake(*lane, Instant::now()),
-            Wake::Due(lane, at) => self.schedule.will_be_due(*lane, *at),
-            Wake::CircuitTurned(lane) => self.schedule.reconsider(*lane),
-            Wake::All => (self.look_at, self.passed_over) = (Instant::now(), 0),
+            Notice::One(lane) => self.schedule.wake(*lane, Instant::now()),
+            Notice::Due(lane, at) => self.schedule.will_be_due(*lane, *at),
+            Notice::CircuitTurned(lane) => self.schedule.reconsider(*lane),
+            Notice::All => (self.look_at, self.passed_over) = (Instant::now(), 0),
         }
     }
 
@@ -337,11 +341,13 @@ impl Claimer {
         let share = if allowance == Allowance::Probe { 1 } else { share };
         let slots: Vec<OwnedSemaphorePermit> =
             std::iter::from_fn(|| Arc::clone(&self.slots).try_acquire_owned().ok()).take(share).collect();
-        self.claims += 1;
-        self.shared.settings.metrics.pulse().tried();
-        let claim = self.wish(lane, slots.len(), allowance, fit);
         let asked = Instant::now();
-        match self.shared.store.claim(&served.lane, &claim).await {
+        match self.claim_of_this_redis(lane, slots.len(), allowance, fit).await {
+            Ok(claimed) if claimed.other_redis => {
+                self.patience.over();
+                self.shared.guard.suspect();
+                self.schedule.again(lane, Instant::now() + LOOK_AT_GUARD, None);
+            }
             Ok(claimed) if claimed.other_gateway => {
                 self.patience.over();
                 let claim_at = asked + LOOK_AT_BLOCKED;
@@ -370,6 +376,32 @@ impl Claimer {
         }
     }
 
+    /// Claims, and where the lane is new to this Redis, once more after a look at whether Redis still is the one that it was.
+    async fn claim_of_this_redis(
+        &mut self,
+        lane: LaneNumber,
+        slots: usize,
+        allowance: Allowance,
+        fit: Fit,
+    ) -> Result<Claimed, StoreError> {
+        let incarnation = self.shared.guard.incarnation();
+        let mut looked = false;
+        loop {
+            self.claims += 1;
+            self.shared.settings.metrics.pulse().tried();
+            let claim = Claim { incarnation: &incarnation, looked, ..self.wish(lane, slots, allowance, fit) };
+            let served = self.shared.lanes.get(lane);
+            let claimed = self.shared.store.claim(&served.lane, &claim).await?;
+            if !claimed.other_redis || looked {
+                return Ok(claimed);
+            }
+            looked = self.shared.store.incarnations().await?.current.as_ref() == Some(&incarnation);
+            if !looked {
+                return Ok(claimed);
+            }
+        }
+    }
+
     fn wish(&self, lane: LaneNumber, slots: usize, allowance: Allowance, fit: Fit) -> Claim<'_> {
         let served = self.shared.lanes.get(lane);
         Claim {
@@ -391,6 +423,8 @@ impl Claimer {
             },
             clock: self.shared.memory.clock(),
             gateway: &served.identity,
+            incarnation: "",
+            looked: false,
             over: match (allowance, fit) {
                 (Allowance::All | Allowance::Probe, Fit::ForMoneyOver(link)) => Some(link),
                 (Allowance::NotBefore(_), _) | (_, Fit::ForMoney | Fit::NotForMoney) => None,

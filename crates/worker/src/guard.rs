@@ -62,6 +62,8 @@ pub(crate) struct Guard {
     memory: Mutex<Memory>,
     /// The records that could not be read when they were last compared.
     unread: Mutex<Vec<Unread>>,
+    /// The id of the Redis that was looked at last; empty where nothing is guarded.
+    incarnation: Mutex<String>,
 }
 
 /// The memory of the journals.
@@ -104,12 +106,14 @@ impl Guard {
         }
         let (found, suspected, memory) = (Mutex::new(Found::Nothing), Mutex::new(Instant::now()), Mutex::new(memory));
         let unread = Mutex::default();
-        Self { store, lanes, journal, expected, trouble, metrics, found, suspected, memory, unread }
+        let incarnation = expected.as_ref().map(|expected| expected.incarnation.clone()).unwrap_or_default();
+        let incarnation = Mutex::new(incarnation);
+        Self { store, lanes, journal, expected, trouble, metrics, found, suspected, memory, unread, incarnation }
     }
 
     /// Tells if there is anything to guard.
     fn is_needed(&self) -> bool {
-        self.expected.as_ref().is_some_and(|expected| expected.existing || self.journal.is_some())
+        self.expected.is_some()
     }
 
     /// Tells if Redis has been looked at since the last trouble with it, and knows what the journals know.
@@ -129,9 +133,14 @@ impl Guard {
         self.trouble.look_again();
     }
 
+    /// The id of the Redis that this worker has looked at last.
+    pub(crate) fn incarnation(&self) -> String {
+        locked(&self.incarnation).clone()
+    }
+
     /// A send is about to be written down.
     pub(crate) fn sends(&self, lane: &Lane, key: &str, fence: u64) {
-        if !self.is_needed() {
+        if self.journal.is_none() {
             return;
         }
         let lane = lane.to_string();
@@ -187,8 +196,10 @@ impl Guard {
             None => self.store.incarnate(&(expected.fresh)()).await?,
             Some(current) => current,
         };
+        self.note_incarnation(&current).await;
         if self.journal.is_none() {
-            return Ok(if current == expected.incarnation { Vec::new() } else { vec![Ahead::Replaced] });
+            let is_replaced = expected.existing && current != expected.incarnation;
+            return Ok(if is_replaced { vec![Ahead::Replaced] } else { Vec::new() });
         }
         let lanes: Vec<Lane> = self.lanes.numbers().map(|number| self.lanes.get(number).lane.clone()).collect();
         let recall = locked(&self.memory).whole();
@@ -196,6 +207,20 @@ impl Guard {
         self.note_unread(unread);
         reasons.extend(self.journal.as_ref().filter(|journal| !journal.is_fit()).map(|_| Ahead::Unwritable));
         Ok(reasons)
+    }
+
+    /// Where Redis was emptied or replaced, has all workers say what they know, and lets nothing be sent before they have had the time to:
+    /// each may be the only one that knows of a send.
+    async fn note_incarnation(&self, current: &str) {
+        if *locked(&self.incarnation) == current {
+            return;
+        }
+        tracing::warn!("Redis was emptied or replaced by another while this worker ran");
+        if let Err(error) = self.store.wake_to_look().await {
+            tracing::debug!(error = %error.chain(), "other workers could not be told");
+        }
+        self.trouble.noticed();
+        current.clone_into(&mut locked(&self.incarnation));
     }
 
     /// Says once of each record that it cannot be read.

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bursar_store::{ClaimedJob, Held, Renewal, StoreError};
 use bursar_telemetry::{Doing, Lost};
+use futures_util::{StreamExt, TryStreamExt, stream};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
@@ -14,6 +15,9 @@ use crate::shared::Shared;
 
 /// A lease is renewed this many times before it would end.
 pub(crate) const RENEWALS_PER_LEASE: u32 = 3;
+
+/// Lanes that are renewed at once.
+const AT_ONCE: usize = 64;
 
 type Claims = HashSet<(LaneNumber, Held)>;
 
@@ -114,10 +118,9 @@ impl Renewer {
                 held.entry(number).or_default();
             }
         }
-        for (number, held) in held {
-            self.renew(number, &held).await?;
-        }
-        Ok(())
+        // At once, for who waits to send waits for a moment only.
+        let renewals: Vec<_> = held.iter().map(|(number, held)| self.renew(*number, held)).collect();
+        stream::iter(renewals).buffer_unordered(AT_ONCE).try_collect().await
     }
 
     async fn renew(&self, number: LaneNumber, held: &[Held]) -> Result<(), StoreError> {

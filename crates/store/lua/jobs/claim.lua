@@ -7,11 +7,13 @@
 --       paused after lost writes ('' = it is not), 13 'sends'|'queries': whether sends may be claimed, 14 the one send that may be ('' =
 --       any): a probe of the gateway, 15 the worker's idea of Redis's time (ms, 0 = none), 16 '1' while a claim whose lease has ended is
 --       left to its worker: after an outage that worker may hold the response, and its commit comes first, 17 the worker's gateway ('' =
---       any), then for each group that has a weight: the group with a space before it, what a unit of its work adds to its rank
--- Returns {now (ms), next due (ms, -1 = nothing waits that this worker may claim), fence, 'ok' | 'lost_writes' | 'other_gateway', era, the
---         era that a person answered for, when that was (ms), keys that too many workers were lost with, jobs, 1 if sends are due that were
---         left, else 0}; each job is four of `jobs`: its key, its claim (false = the call's own, with nothing before it), since when it was
---         due (ms, false = not known), its record (false = there is none)
+--       any), 18 the Redis that the worker has looked at, by its id ('' = sends may be claimed whichever it is), 19 '1' if it has looked since
+--       it learnt that this queue's is another or none, then for each group that has a weight: the group with a space before it, what a unit
+--       of its work adds to its rank
+-- Returns {now (ms), next due (ms, -1 = nothing waits that this worker may claim), fence, 'ok' | 'lost_writes' | 'other_gateway' | 'other_redis',
+--         era, the era that a person answered for, when that was (ms), keys that too many workers were lost with, jobs, 1 if sends are due
+--         that were left, else 0}; each job is four of `jobs`: its key, its claim (false = the call's own, with nothing before it), since
+--         when it was due (ms, false = not known), its record (false = there is none)
 -- shared: whole.lua
 -- shared: names.lua
 -- shared: ready.lua
@@ -24,8 +26,9 @@ local sends_allowed, probe = ARGV[13] == 'sends', ARGV[14]
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local now_us = time[1] * 1000000 + time[2]
-local paused, arrival_text, turn, fence, era, resumed, resumed_at, gateway =
-  unpack(redis.call('HMGET', KEYS[2], 'paused', 'rate_arrival', 'turn', 'fence', 'era', 'resumed', 'resumed_at', 'gateway'))
+local fields = { 'paused', 'rate_arrival', 'turn', 'fence', 'era', 'resumed', 'resumed_at', 'gateway', 'incarnation' }
+local paused, arrival_text, turn, fence, era, resumed, resumed_at, gateway, incarnation =
+  unpack(redis.call('HMGET', KEYS[2], unpack(fields)))
 fence, era, resumed, resumed_at = tonumber(fence) or 0, tonumber(era) or 0, tonumber(resumed) or 0, tonumber(resumed_at) or 0
 local function nothing(next_due, sends_left, what)
   return { now, next_due, fence, what or 'ok', era, resumed, resumed_at, {}, {}, sends_left or 0 }
@@ -50,6 +53,12 @@ end
 paused = pause_after_losses(era, resumed, ARGV[12], paused, ARGV[8])
 if lost then return nothing(now, 0, 'lost_writes') end
 sends_allowed = sends_allowed and not paused
+
+-- A Redis that was emptied knows of no send, and has its queues anew. Who has not looked since might send again what a journal knows of.
+if sends_allowed and ARGV[18] ~= '' and incarnation ~= ARGV[18] then
+  if ARGV[19] ~= '1' then return nothing(now, 0, 'other_redis') end
+  redis.call('HSET', KEYS[2], 'incarnation', ARGV[18])
+end
 
 -- Sends that a pause keeps are looked at as seldom as this (ms): their deadlines pass all the same.
 local PAUSED_LOOK = 60000
@@ -90,7 +99,7 @@ if sends_allowed then
   local due = redis.call('ZRANGEBYSCORE', queue_key('due_sends'), '-inf', now, 'LIMIT', 0, RANKED_AT_ONCE)
   if #due > 0 then
     local steps, ranked = {}, {}
-    for at = 18, #ARGV, 2 do steps[ARGV[at]] = tonumber(ARGV[at + 1]) end
+    for at = 20, #ARGV, 2 do steps[ARGV[at]] = tonumber(ARGV[at + 1]) end
     for _, member in ipairs(due) do
       local group, at = string.match(member, '^%S+(.*)$'), #ranked
       ranked[at + 1], ranked[at + 2] = rank_of(group, steps[group] or 1), member

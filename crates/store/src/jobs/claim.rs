@@ -48,6 +48,9 @@ pub struct Claimed {
     pub lost_writes: bool,
     /// Whether the queue's jobs are another gateway's than the worker's; it then took nothing.
     pub other_gateway: bool,
+    /// Whether the queue may be new because Redis was emptied; no send was claimed. Claim with [`Claim::looked`] once
+    /// [`Store::incarnations`] has said that it is the Redis that the worker knows.
+    pub other_redis: bool,
 }
 
 /// What a claim found of a job: what its end is made of.
@@ -187,7 +190,9 @@ impl Store {
             .push(probe.map(|probe| probe.0).unwrap_or_default())
             .push(claim.clock.unwrap_or_default().0)
             .push(u8::from(claim.lapsed == Lapsed::Left))
-            .push(claim.gateway);
+            .push(claim.gateway)
+            .push(claim.incarnation)
+            .push(u8::from(claim.looked));
         for (group, step) in self.fair_order(lane).steps() {
             call.push(super::apply::member_end(&group)).push(step);
         }
@@ -216,6 +221,7 @@ impl Store {
             era: number,
             lost_writes: what == "lost_writes",
             other_gateway: what == "other_gateway",
+            other_redis: what == "other_redis",
         };
         let lost = Unreadable::Damaged("worker after worker was lost with it".into());
         claimed.quarantined.extend(poisoned.into_iter().map(|key| (key, lost.clone())));

@@ -18,7 +18,7 @@
 //! | `responses:QUEUE` | hash | what responses are known by → the key of the job that they were for |
 //! | `circuits:QUEUE` | hash | workers whose circuit breaker is open → until when (ms); expires |
 //! | `quarantine:QUEUE` | hash | keys whose records no build here can read → since when, and why |
-//! | `queue:QUEUE` | hash | `paused` (the reason), `fence`, `era`, `resumed`, `resumed_at`, `gateway`, `rate_arrival` (µs), `turn`, `virtual_time` |
+//! | `queue:QUEUE` | hash | `paused` (the reason), `fence`, `era`, `resumed`, `resumed_at`, `gateway`, `incarnation` (the Redis that was looked at before its first send), `rate_arrival` (µs), `turn`, `virtual_time` |
 //! | `receipt:QUEUE:WORKER` | string | the number of the worker's last claim that gave it jobs or was given up, and the jobs; expires |
 //! | `outbox:QUEUE:KEY` | list | webhook events of a job that wait, oldest first |
 //! | `due_deliveries:QUEUE` | sorted set | keys with a waiting event, by when to try (ms); a claimed one stands there at its lease's end |

@@ -41,6 +41,11 @@ pub struct Claim<'a> {
     pub clock: Option<Millis>,
     /// The worker's gateway; the first that claims in a lane makes it the lane's. Empty for whichever it is.
     pub gateway: &'a str,
+    /// The id of the Redis that the worker has looked at: of a queue that has another one or none, no send is claimed. Empty for
+    /// whichever it is.
+    pub incarnation: &'a str,
+    /// Whether the worker has looked at Redis since it was told of another one; then the queue is this one's.
+    pub looked: bool,
     /// The only connection over which the claim may be made; `None` for any.
     pub over: Option<Link>,
 }
@@ -49,10 +54,22 @@ impl<'a> Claim<'a> {
     /// A claim without a rate limit by a worker that remembers nothing, for an account that resends.
     #[must_use]
     pub fn new(worker: &'a str, number: u64, lease: Duration, slots: usize) -> Self {
-        let (known, on_ambiguous, sends) = (Known::default(), OnAmbiguous::Resend, Sends::Allowed);
-        let (lapsed, clock, gateway, over) = (Lapsed::TakenOver, None, "", None);
-        let rate_per_second = 0.0;
-        Self { worker, lease, slots, rate_per_second, number, known, on_ambiguous, sends, lapsed, clock, gateway, over }
+        Self {
+            worker,
+            lease,
+            slots,
+            rate_per_second: 0.0,
+            number,
+            known: Known::default(),
+            on_ambiguous: OnAmbiguous::Resend,
+            sends: Sends::Allowed,
+            lapsed: Lapsed::TakenOver,
+            clock: None,
+            gateway: "",
+            incarnation: "",
+            looked: false,
+            over: None,
+        }
     }
 }
 

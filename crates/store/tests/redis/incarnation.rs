@@ -2,7 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use bursar_store::Incarnations;
+use bursar_domain::{Call, State};
+use bursar_store::{Claim, Claimed, Incarnations, Sends, Wake};
 
 use crate::scene::Scene;
 
@@ -18,4 +19,35 @@ async fn a_redis_keeps_the_first_id_that_it_is_given_and_knows_those_whose_journ
     for (id, known) in [("one", true), ("before", true), ("long before", true), ("two", false), ("", false)] {
         assert_eq!(found.knows(id), known, "{id}");
     }
+}
+
+fn calls(claimed: &Claimed) -> Vec<(&str, Call)> {
+    claimed.jobs.iter().map(|job| (job.key.as_str(), job.call)).collect()
+}
+
+#[tokio::test]
+async fn no_send_is_claimed_of_a_queue_that_another_redis_or_none_had_before_somebody_has_looked() {
+    let scene = Scene::new().await;
+    scene.bring("asked", State::Pending).await;
+    scene.let_come_due("asked").await;
+    scene.submit(&["k1", "k2"]).await;
+    let here = |incarnation| Claim { incarnation, ..scene.wish("w", 1) };
+    let first = scene.claim_as(here("one")).await;
+    assert!(first.other_redis && first.jobs.is_empty(), "nobody has looked: {first:?}");
+    let asks = scene.claim_as(Claim { sends: Sends::NotYet, ..here("one") }).await;
+    assert_eq!((calls(&asks), asks.other_redis), (vec![("asked", Call::Ask)], false), "an ask pays nobody");
+    let looked = scene.claim_as(Claim { looked: true, ..here("one") }).await;
+    assert_eq!((calls(&looked), looked.other_redis), (vec![("k1", Call::Send)], false));
+
+    let other = scene.claim_as(here("two")).await;
+    assert!(other.other_redis && other.jobs.is_empty(), "it has looked at another one: {other:?}");
+    assert_eq!(calls(&scene.claim_as(here("one")).await), [("k2", Call::Send)], "and the others go on");
+}
+
+#[tokio::test]
+async fn who_finds_redis_emptied_can_have_every_worker_look() {
+    let scene = Scene::new().await;
+    let mut wakes = scene.store.wakes().await.unwrap();
+    scene.store.wake_to_look().await.unwrap();
+    assert_eq!(wakes.next().await, Some(Wake::Look));
 }

@@ -1,7 +1,7 @@
 //! Operators' actions, each with who and why.
 
 use bursar_domain::{ActionKind, Call, Due, HistoryEvent, Job, Millis, Next, Operation, OperatorAction, Reason, State};
-use bursar_store::{Operated, Operator, Unreadable};
+use bursar_store::{Operated, Operator, Unreadable, Wake};
 use serde_json::{Value, json};
 
 use crate::scene::{LATER, OPERATOR, Scene, key, parse, then, told_transfer, transfer, transfer_json};
@@ -239,7 +239,7 @@ async fn pausing_and_resuming_tell_whether_they_changed_anything_and_who_did() {
     let mut wakes = scene.store.wakes().await.unwrap();
     let resume = of(OPERATOR, ActionKind::Resume);
     assert!(scene.store.resume(&scene.lane, &resume).await.unwrap());
-    assert_eq!(wakes.next().await, Some(scene.lane.clone()), "what waited can go at once");
+    assert_eq!(wakes.next().await, Some(Wake::Due(scene.lane.clone())), "what waited can go at once");
     assert!(!scene.store.resume(&scene.lane, &resume).await.unwrap());
     assert_eq!(scene.store.status(&scene.lane).await.unwrap().paused, None);
     assert_eq!(scene.events().await, ["paused", "resumed"]);
@@ -251,7 +251,7 @@ async fn an_operation_wakes_the_workers() {
     scene.bring("k1", State::NeedsReview).await;
     let mut wakes = scene.store.wakes().await.unwrap();
     scene.operate("k1", Operation::Ask).await;
-    assert_eq!(wakes.next().await, Some(scene.lane.clone()));
+    assert_eq!(wakes.next().await, Some(Wake::Due(scene.lane.clone())));
 }
 
 #[tokio::test]

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use bursar_domain::{Due, State};
-use bursar_store::{Committed, Settings, Store, StoreError};
+use bursar_store::{Committed, Settings, Store, StoreError, Wake};
 use bursar_test_support::{Fault, FaultProxy, Listen, Options, eventually, private_redis, unique_prefix};
 
 use crate::scene::{SOON, Scene, keys, then, transfer};
@@ -103,7 +103,7 @@ async fn a_wake_subscription_that_dies_without_a_word_ends_and_a_new_one_hears_a
     let scene = Scene::between(&proxy.redis_url(), redis.url(), &unique_prefix()).await;
     let mut wakes = scene.store.wakes().await.unwrap();
     scene.submit(&["k1"]).await;
-    assert_eq!(wakes.next().await, Some(scene.lane.clone()));
+    assert_eq!(wakes.next().await, Some(Wake::Due(scene.lane.clone())));
     proxy.strand();
     let began = Instant::now();
     assert_eq!(wakes.next().await, None);
@@ -111,7 +111,7 @@ async fn a_wake_subscription_that_dies_without_a_word_ends_and_a_new_one_hears_a
     let mut wakes = scene.store.wakes().await.unwrap();
     eventually(SOON, "the store to be back", async || scene.store.ping().await).await;
     scene.submit(&["k2"]).await;
-    assert_eq!(wakes.next().await, Some(scene.lane.clone()));
+    assert_eq!(wakes.next().await, Some(Wake::Due(scene.lane.clone())));
 }
 
 #[tokio::test]
@@ -121,7 +121,7 @@ async fn a_quiet_subscription_goes_on() {
     let quiet = tokio::time::timeout(2 * SILENT_FOR, wakes.next()).await;
     assert!(quiet.is_err(), "{:?}", quiet.ok().flatten());
     scene.submit(&["k1"]).await;
-    assert_eq!(wakes.next().await, Some(scene.lane.clone()));
+    assert_eq!(wakes.next().await, Some(Wake::Due(scene.lane.clone())));
 }
 
 #[tokio::test]
@@ -136,7 +136,7 @@ async fn a_wake_subscription_ends_with_its_connection_and_a_new_one_hears_again(
     let mut wakes = eventually(SOON, "a subscription", async || scene.store.wakes().await).await;
     eventually(SOON, "the store to be back", async || scene.store.ping().await).await;
     scene.submit(&["k1"]).await;
-    assert_eq!(wakes.next().await, Some(scene.lane.clone()));
+    assert_eq!(wakes.next().await, Some(Wake::Due(scene.lane.clone())));
 }
 
 #[tokio::test]
@@ -147,7 +147,7 @@ async fn messages_that_name_no_lane_are_passed_over() {
         let _: u64 = scene.command(&["PUBLISH", &format!("{}:wake", scene.prefix), message]).await;
     }
     scene.submit(&["k1"]).await;
-    assert_eq!(wakes.next().await, Some(scene.lane.clone()));
+    assert_eq!(wakes.next().await, Some(Wake::Due(scene.lane.clone())));
 }
 
 #[tokio::test]

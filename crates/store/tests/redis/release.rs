@@ -1,7 +1,7 @@
 //! Giving back what was certainly not sent, and nothing else.
 
 use bursar_domain::{Answer, Call, Due, Millis, OnAmbiguous, State};
-use bursar_store::{Claim, ClaimedJob, Commit, Committed, Renewal, Resend};
+use bursar_store::{Claim, ClaimedJob, Commit, Committed, Renewal, Resend, Wake};
 
 use crate::scene::{LEASE, Scene, answered, due_of, held, then};
 
@@ -17,7 +17,7 @@ async fn an_unsent_job_is_what_it_was_before_the_claim_and_due_now() {
     let claimed = scene.claim_one("w").await;
     let mut wakes = scene.store.wakes().await.unwrap();
     assert_eq!(release(&scene, &claimed).await, 1);
-    assert_eq!(wakes.next().await, Some(scene.lane.clone()), "somebody else is to look at it");
+    assert_eq!(wakes.next().await, Some(Wake::Due(scene.lane.clone())), "somebody else is to look at it");
     let after = scene.job("k1").await;
     assert_eq!((after.state, after.sends, after.resends, after.claims_lost), (State::Queued, 0, 0, 0));
     assert_eq!((after.worker, after.created), (None, before.created));
@@ -250,7 +250,7 @@ async fn a_withdrawn_send_is_what_it_was_and_its_record_keeps_its_fence() {
     let claimed = scene.claim_one("w").await;
     let mut wakes = scene.store.wakes().await.unwrap();
     assert!(scene.store.withdraw(&scene.lane, &claimed).await.unwrap());
-    assert_eq!(wakes.next().await, Some(scene.lane.clone()), "somebody else is to look at it");
+    assert_eq!(wakes.next().await, Some(Wake::Due(scene.lane.clone())), "somebody else is to look at it");
     let job = scene.job("k1").await;
     assert_eq!((job.state, job.fence, job.sends, job.first_sent), (State::Queued, claimed.fence, 0, None));
     assert_eq!((scene.sets("k1").await, scene.claims().await.len()), (vec!["due_sends"], 0));

@@ -1,7 +1,7 @@
 //! A job is accepted whole or not at all, once, and its record is JSON that anybody can read.
 
 use bursar_domain::{Due, Millis, State};
-use bursar_store::{MAX_BATCH, NewRecord, Submission};
+use bursar_store::{MAX_BATCH, NewRecord, Submission, Wake};
 use serde_json::json;
 
 use crate::scene::{LATER, Scene, bill, bill_json, parse, then, transfer, transfer_json};
@@ -214,10 +214,10 @@ async fn new_jobs_wake_the_workers_of_their_queue_and_repetitions_do_not() {
     let scene = Scene::new().await;
     let mut wakes = scene.store.wakes().await.unwrap();
     scene.submit(&["k1"]).await;
-    assert_eq!(wakes.next().await, Some(scene.lane.clone()));
+    assert_eq!(wakes.next().await, Some(Wake::Due(scene.lane.clone())));
     scene.accept(&[transfer("k1")]).await;
     scene.accept(&[bill("b1", "o1")]).await;
-    assert_eq!(wakes.next().await.unwrap().to_string(), "main/bill_upload", "the repetition woke nobody");
+    assert_eq!(wakes.next().await, Some(Wake::Due("main/bill_upload".parse().unwrap())), "the repetition woke nobody");
 }
 
 #[tokio::test]

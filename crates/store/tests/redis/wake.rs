@@ -1,6 +1,7 @@
 //! Bringing the next query forward, on a notification's word.
 
 use bursar_domain::{Call, Due, State};
+use bursar_store::Wake;
 
 use crate::scene::{LATER, Scene, key, then};
 
@@ -15,7 +16,7 @@ async fn a_job_that_waits_to_be_queried_is_queried_at_once() {
     assert!(scene.claim("w", 5).await.jobs.is_empty());
     let mut wakes = scene.store.wakes().await.unwrap();
     assert!(wake(&scene, "k1").await);
-    assert_eq!(wakes.next().await, Some(scene.lane.clone()));
+    assert_eq!(wakes.next().await, Some(Wake::Due(scene.lane.clone())));
     assert_eq!(scene.claim_one("w").await.call, Call::Ask);
 }
 

@@ -179,17 +179,53 @@ async fn a_worker_that_sent_nothing_itself_reads_what_others_sent_when_redis_was
         std::fs::copy(&file, ours.path().join(file.file_name().unwrap())).unwrap(); // as if written meanwhile
     }
     flush(redis.url()).await;
-    let mut connection = redis::Client::open(redis.url()).unwrap().get_multiplexed_async_connection().await.unwrap();
-    redis::cmd("CLIENT").arg("KILL").arg("TYPE").arg("pubsub").query_async::<()>(&mut connection).await.unwrap();
-    eventually(SOON, "the worker to listen again", async || {
-        let channels: Vec<String> =
-            redis::cmd("PUBSUB").arg("CHANNELS").arg("*:wake").query_async(&mut connection.clone()).await.unwrap();
-        if channels.len() == 1 { Ok(()) } else { Err(channels) }
-    })
-    .await;
-    world.submit(keys(1)).await;
+    world.submit(keys(1)).await; // no connection breaks, and the worker knows of nothing else either
     stays_unsent(&gateway, 1).await;
     second.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_worker_without_a_free_place_says_what_it_knows_when_another_finds_redis_emptied() {
+    let redis = private_redis(|options| options);
+    let mut world = World::on(redis.url()).await;
+    world.policy.on_ambiguous = OnAmbiguous::Hold;
+    world.settings.concurrency = 1;
+    let gateway = Arc::new(Scripted::new(Act::WaitAtTheGate(Answer::Succeeded)));
+    without_a_journal(&mut world).await;
+    let first = world.worker("w1", &gateway);
+    world.submit(keys(1)).await;
+    gateway.until_in_flight(1).await;
+    let second = world.worker("w2", &gateway);
+    tokio::time::sleep(LONG_ENOUGH).await; // it listens, and may send
+
+    flush(redis.url()).await;
+    world.submit(keys(1)).await;
+    stays_unsent(&gateway, 1).await;
+    assert_eq!(world.status().await.paused, Some(Reason::QueueLostWrites));
+    gateway.gate.add_permits(1);
+    first.stop().await;
+    second.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_emptied_redis_that_no_worker_knows_anything_of_is_sent_from_soon() {
+    let redis = private_redis(|options| options);
+    let mut world = World::on(redis.url()).await;
+    world.policy.on_ambiguous = OnAmbiguous::Hold;
+    let gateway = Arc::new(Scripted::new(Act::Answer(Answer::Succeeded)));
+    without_a_journal(&mut world).await;
+    let worker = world.worker("w1", &gateway);
+    tokio::time::sleep(LONG_ENOUGH).await;
+    flush(redis.url()).await;
+    world.submit(keys(1)).await;
+    world.until("K1", State::Succeeded).await;
+    worker.stop().await;
+}
+
+/// Has the world's workers begin on this Redis, and keep no journal.
+async fn without_a_journal(world: &mut World) {
+    let incarnation = world.store.incarnate("at first").await.unwrap();
+    world.settings.expected = Some(Expected { incarnation, existing: false, fresh });
 }
 
 fn journals(folder: &Path) -> Vec<PathBuf> {
