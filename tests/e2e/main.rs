@@ -66,5 +66,6 @@ mod server;
 mod surroundings;
 mod tools;
 mod traces;
+mod upgrades;
 mod whole;
 mod world;

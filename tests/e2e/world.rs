@@ -1,6 +1,6 @@
 //! One test's world: a configuration, a simulator, workers, and Bursar's commands to act on them.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
@@ -31,6 +31,8 @@ pub(crate) struct World {
     submitted: RefCell<Vec<Value>>,
     workers: RefCell<u32>,
     files: RefCell<u32>,
+    /// The version of records that the commands of this world write; `None` for the build's own.
+    record_version: Cell<Option<u32>>,
 }
 
 /// `bursar`, without anything of this machine's environment that could steer it.
@@ -74,6 +76,7 @@ impl World {
             submitted: RefCell::default(),
             workers: RefCell::default(),
             files: RefCell::default(),
+            record_version: Cell::default(),
         };
         let settings = toml::to_string(&plan.at(&ready).settings).expect("settings are TOML");
         std::fs::write(world.config(), settings).expect("writing the configuration");
@@ -110,6 +113,11 @@ impl World {
         key.split('.').try_fold(&settings, |table, name| table.get(name)).cloned()
     }
 
+    /// Every command from now on is of a build that writes records of this version.
+    pub(crate) fn upgraded_to(&self, record_version: impl Into<Option<u32>>) {
+        self.record_version.set(record_version.into());
+    }
+
     /// A file in the world's folder with this content.
     pub(crate) fn file(&self, content: impl AsRef<[u8]>) -> PathBuf {
         let mut files = self.files.borrow_mut();
@@ -123,6 +131,9 @@ impl World {
     pub(crate) fn command(&self, arguments: &[&str]) -> Command {
         let mut command = bursar(arguments);
         command.arg("--config").arg(self.config());
+        if let Some(version) = self.record_version.get() {
+            command.env("BURSAR_RECORD_VERSION", version.to_string());
+        }
         command
     }
 

@@ -23,6 +23,7 @@ use crate::Fit;
 use crate::circuit::Allowance;
 use crate::handoff::{Handoff, Held, RedisClock};
 use crate::lanes::{LaneNumber, Lanes, ServedLane};
+use crate::newer::Newer;
 use crate::patience::Patience;
 use crate::schedule::{Blocked, Schedule, Turn};
 use crate::shared::Shared;
@@ -85,6 +86,7 @@ pub(crate) fn start(
         handoff: Arc::clone(&handoff),
         drain,
         patience: Patience::new(Doing::Claiming, shared.trouble.clone()),
+        newer: Newer::default(),
         shared,
     };
     (handoff, bell, tokio::spawn(claimer.run(wakes)))
@@ -193,6 +195,7 @@ struct Claimer {
     claims: u64,
     drain: CancellationToken,
     patience: Patience,
+    newer: Newer,
 }
 
 impl Claimer {
@@ -423,6 +426,7 @@ impl Claimer {
             },
             clock: self.shared.memory.clock(),
             gateway: &served.identity,
+            newer_left_for: self.newer.wait(lane, Instant::now()),
             incarnation: "",
             looked: false,
             over: match (allowance, fit) {
@@ -453,7 +457,7 @@ impl Claimer {
     }
 
     /// Hands on what a claim gave, and tells what it could not give.
-    fn hand_on(&self, lane: LaneNumber, claimed: Claimed, slots: Vec<OwnedSemaphorePermit>, asked: Instant) {
+    fn hand_on(&mut self, lane: LaneNumber, claimed: Claimed, slots: Vec<OwnedSemaphorePermit>, asked: Instant) {
         let served = self.shared.lanes.get(lane);
         if claimed.lost_writes {
             self.shared.guard.suspect();
@@ -462,8 +466,8 @@ impl Claimer {
         for (key, why) in &claimed.quarantined {
             tracing::error!(lane = %served.lane, key, %why, "in quarantine: it was due and cannot be read; see `bursar quarantine list`");
         }
-        for key in &claimed.left {
-            tracing::warn!(lane = %served.lane, key, "left to a worker of a newer build, which wrote it");
+        if self.newer.note(lane, claimed.left.len(), Instant::now()) {
+            tracing::warn!(lane = %served.lane, keys = claimed.left.join(" "), "left to a worker of a newer build, which wrote them");
         }
         if !claimed.jobs.is_empty() {
             crash_point("after_claim");

@@ -19,6 +19,7 @@ mod intake;
 mod lanes;
 mod lease;
 mod memory;
+mod newer;
 mod patience;
 mod pruning;
 mod schedule;

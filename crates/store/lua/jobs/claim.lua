@@ -10,10 +10,11 @@
 --       any), 18 the Redis that the worker has looked at, by its id ('' = sends may be claimed whichever it is), 19 '1' if it has looked since
 --       it learnt that this queue's is another or none, then for each group that has a weight: the group with a space before it, what a unit
 --       of its work adds to its rank
--- Returns {now (ms), next due (ms, -1 = nothing waits that this worker may claim), fence, 'ok' | 'lost_writes' | 'other_gateway' | 'other_redis',
+-- Returns {now (ms), next due (ms, -1 = nothing waits that this worker may claim), fence,
+--         'ok' | 'lost_writes' | 'other_gateway' | 'other_redis',
 --         era, the era that a person answered for, when that was (ms), keys that too many workers were lost with, jobs, 1 if sends are due
---         that were left, else 0}; each job is four of `jobs`: its key, its claim (false = the call's own, with nothing before it), since
---         when it was due (ms, false = not known), its record (false = there is none)
+--         that were left, else 0}; each job is four of `jobs`: its key, of a send with its group as in `sends`; its claim (false = the
+--         call's own, with nothing before it); since when it was due (ms, false = not known); its record (false = there is none)
 -- shared: whole.lua
 -- shared: names.lua
 -- shared: ready.lua
@@ -161,7 +162,7 @@ local function take(at, entry, due)
   local claim = add_claim(key, entry, lapsed, lease_end)
   receipt[#receipt + 1] = members[at] or key
   local place = #jobs
-  jobs[place + 1], jobs[place + 2], jobs[place + 3], jobs[place + 4] = key, lapsed and claim, due, records[at]
+  jobs[place + 1], jobs[place + 2], jobs[place + 3], jobs[place + 4] = members[at] or key, lapsed and claim, due, records[at]
 end
 local send = entry_of(token, 'send', now_text, fence_text)
 for at = 1, take_sends do take(at, send, false) end

@@ -1,7 +1,7 @@
 -- Accepts jobs of one queue, each with its record and its place among what is due in one step, or tells what is there already.
 -- KEYS  1 the partition's base, which never exists, 2 the queue's hash
--- ARGV  1 queue, 2 wake channel, 3 '1' where nothing but its key ever names a job's business key, '' elsewhere, then for each job:
---       key, followed by its group with a space before it where it has one; 'STEP DUE BUSINESS_KEY', which are what a unit of work of that
+-- ARGV  1 queue, 2 wake channel, 3 '1' where nothing but its key ever names a job's business key, '' elsewhere, 4 how a record begins before
+--       `created_at`, then for each job: key, followed by its group with a space before it where it has one; 'STEP DUE BUSINESS_KEY', which are what a unit of work of that
 --       group adds to its rank, when it is due (ms of Redis time, 0 = now), and its business key ('' = its key), or '' for '1 0 '; how its
 --       record goes on after `created_at`
 -- Returns the era, then in turns the number of a job that is not new, counted from 1, and what it met: {record, claim ('' = none)} of the
@@ -14,11 +14,11 @@ local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local now_text = whole(now)
 local era = redis.call('HGET', KEYS[2], 'era')
-local BEGINNING = '{"v":2,"state":"queued","created_at":' .. now_text .. (era and ',"era":' .. era or '')
+local beginning = ARGV[4] .. ',"created_at":' .. now_text .. (era and ',"era":' .. era or '')
 local WORDS = 3
 local job_base, business_base, by_key = queue_key('job') .. ':', queue_key('business') .. ':', ARGV[3] == '1'
 local keys, names, businesses, by_business, count = {}, {}, {}, {}, 0
-for at = 4, #ARGV, WORDS do
+for at = 5, #ARGV, WORDS do
   count = count + 1
   local key, business = string.match(ARGV[at], '^%S+'), string.match(ARGV[at + 1], '^%S+ %S+ (.+)$')
   keys[count], names[count], businesses[count] = key, job_base .. key, business
@@ -34,7 +34,7 @@ local function answer(number, what)
   answers[place + 1], answers[place + 2] = number, what
 end
 for number = 1, count do
-  local at = 1 + number * WORDS
+  local at = 2 + number * WORDS
   local key, business, first = keys[number], businesses[number], nil
   if business or not by_key then
     first_at = first_at + 1
@@ -52,7 +52,7 @@ for number = 1, count do
   elseif first then
     answer(number, first)
   else
-    record = BEGINNING .. ARGV[at + 2]
+    record = beginning .. ARGV[at + 2]
     local place = #written
     written[place + 1], written[place + 2] = names[number], record
     seen[names[number]] = record

@@ -14,9 +14,6 @@ use crate::jobs::wish::whole_millis;
 use crate::scripts::EVENTS_KEPT;
 use crate::{Claim, ClaimId, Lapsed, MAX_CLAIM, RECEIPT_KEPT, Sends, Store, StoreError};
 
-/// How long a job that a newer build wrote is left to one before it is looked at again.
-const LEFT_TO_NEWER: std::time::Duration = std::time::Duration::from_secs(30);
-
 /// Jobs at both ends of what is due that are looked at for a probe. What waits longest is mostly in doubt, and what is in doubt may be so
 /// by its own responses, which say nothing of the gateway.
 const PROBE_LOOK: isize = 64;
@@ -223,25 +220,28 @@ impl Store {
             other_gateway: what == "other_gateway",
             other_redis: what == "other_redis",
         };
+        let newer_left_for = claim.newer_left_for;
         let lost = Unreadable::Damaged("worker after worker was lost with it".into());
         claimed.quarantined.extend(poisoned.into_iter().map(|key| (key, lost.clone())));
+        let mut newer = Vec::new();
         for row in rows.chunks_exact(ROW) {
             let text = |at: usize| row.get(at).and_then(|value| redis::from_redis_value_ref::<String>(value).ok());
-            let (key, due) = (text(0).unwrap_or_default(), text(2));
+            let (member, due) = (text(0).unwrap_or_default(), text(2));
+            let (key, group) = member.split_once(' ').unwrap_or((&member, ""));
             let call = if due.is_some() { Call::Ask } else { Call::Send };
             let claim = text(1).unwrap_or_else(|| ClaimEntry::new(&token.0, call, fence, claimed.now).text());
-            match job(&key, &claim, due, text(3).as_deref(), (&token, era)) {
+            match job(key, &claim, due, text(3).as_deref(), (&token, era)) {
                 Ok(job) => claimed.jobs.push(job),
-                Err(Unreadable::Newer { .. }) => {
-                    let due = claimed.now.plus(LEFT_TO_NEWER);
-                    self.release_until(lane, &[(key.clone(), String::new(), token.0.clone())], due, "").await?;
-                    claimed.left.push(key);
-                }
+                Err(Unreadable::Newer { .. }) => newer.push((key.to_owned(), group.to_owned(), token.0.clone())),
                 Err(why) => {
-                    self.quarantine(lane, &key, (&claim, &token), claimed.now, &why).await?;
-                    claimed.quarantined.push((key, why));
+                    self.quarantine(lane, key, (&claim, &token), claimed.now, &why).await?;
+                    claimed.quarantined.push((key.to_owned(), why));
                 }
             }
+        }
+        if !newer.is_empty() {
+            self.release_until(lane, &newer, claimed.now.plus(newer_left_for), "").await?;
+            claimed.left = newer.into_iter().map(|(key, ..)| key).collect();
         }
         Ok(claimed)
     }

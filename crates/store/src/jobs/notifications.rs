@@ -15,7 +15,7 @@ pub use read::{NotificationCount, NotificationDelivery, NotificationFilter};
 
 use super::apply::{Applied, Guarded, Records, Seen};
 use super::keys::QueueKeys;
-use super::record::{RECORD_VERSION, Unreadable};
+use super::record::{Unreadable, record_version};
 use crate::Store;
 use crate::jobs::wish::whole_millis;
 use crate::scripts::EVENTS_KEPT;
@@ -415,7 +415,7 @@ impl VerifiedNotification<'_> {
         })?;
         let held_reason = if too_old { Some(&HeldReason::TooOld) } else { self.held_reason };
         Ok(StoredNotification {
-            v: RECORD_VERSION,
+            v: record_version(),
             method: self.method.to_owned(),
             record_id: self.record_id.map(str::to_owned),
             received_at: now,

@@ -11,7 +11,21 @@ use serde_json::{Map, Value};
 use crate::StoreError;
 
 /// The layout of a record that this build writes, and the newest one that it reads.
-pub const RECORD_VERSION: u32 = 2;
+const RECORD_VERSION: u32 = 2;
+
+/// The layout of a record that this build writes, and the newest one that it reads. In a debug build `BURSAR_RECORD_VERSION` names
+/// another one, so that a test can have processes of two versions work on one Redis.
+#[must_use]
+pub fn record_version() -> u32 {
+    #[cfg(debug_assertions)]
+    {
+        static CHOSEN: std::sync::LazyLock<Option<u32>> =
+            std::sync::LazyLock::new(|| std::env::var("BURSAR_RECORD_VERSION").ok()?.parse().ok());
+        CHOSEN.unwrap_or(RECORD_VERSION)
+    }
+    #[cfg(not(debug_assertions))]
+    RECORD_VERSION
+}
 
 /// Events that a record holds; older ones are moved to `history:QUEUE:KEY`.
 pub const INLINE_EVENTS: usize = 8;
@@ -107,7 +121,7 @@ pub(crate) struct StoredJob {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Unreadable {
     /// A newer build wrote it: it is left for one.
-    #[error("written by a newer build: its version is {v}, and this build reads up to {RECORD_VERSION}")]
+    #[error("written by a newer build: its version is {v}, and this build reads up to {}", record_version())]
     Newer {
         /// The record's version.
         v: u32,
@@ -121,7 +135,8 @@ impl StoredJob {
     /// Reads a record's text.
     pub(crate) fn read(text: &str) -> Result<Self, Unreadable> {
         match serde_json::from_str::<Self>(text) {
-            Ok(record) if record.v <= RECORD_VERSION => Ok(record),
+            // What this build writes back has its own layout.
+            Ok(record) if record.v <= record_version() => Ok(Self { v: record_version(), ..record }),
             Ok(record) => Err(Unreadable::Newer { v: record.v }),
             Err(error) => Err(newer(text).unwrap_or_else(|| Unreadable::Damaged(error.to_string()))),
         }
@@ -144,7 +159,7 @@ impl StoredJob {
     /// A record without anything but its state and hash.
     pub(crate) fn new(state: State, hash: Hash) -> Self {
         Self {
-            v: RECORD_VERSION,
+            v: record_version(),
             state,
             created_at: None,
             run_at: None,
@@ -255,7 +270,7 @@ pub(crate) fn newer(text: &str) -> Option<Unreadable> {
         v: u32,
     }
     let Version { v } = serde_json::from_str(text).ok()?;
-    (v > RECORD_VERSION).then_some(Unreadable::Newer { v })
+    (v > record_version()).then_some(Unreadable::Newer { v })
 }
 
 /// What a producer is told of a job: its end, or that a person must look.

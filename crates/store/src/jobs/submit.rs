@@ -6,10 +6,10 @@ use bursar_domain::{Job, Lane, Millis, State};
 use redis::Value;
 use serde_json::Value as Json;
 
-use super::RECORD_VERSION;
 use super::apply::member_end;
 use super::overlay::{ClaimEntry, Era};
 use super::record::{StoredJob, Unreadable};
+use super::record_version;
 use crate::Store;
 use crate::reply::from_reply;
 use crate::{StoreError, crash_point};
@@ -85,7 +85,9 @@ impl Store {
         for batch in new.chunks(MAX_BATCH) {
             let queue = self.queues.of(lane);
             let mut call = self.scripts.submit.on_jobs(&queue.base, &queue.queue_hash(), &queue.queue);
-            call.push(self.queues.wake_channel()).push(if lane.kind.is_named_by_key() { "1" } else { "" });
+            call.push(self.queues.wake_channel())
+                .push(if lane.kind.is_named_by_key() { "1" } else { "" })
+                .push(beginning());
             for new in batch {
                 let job = new.job;
                 let business_key = job.content.about();
@@ -122,11 +124,15 @@ fn terms(step: f64, run_at: Millis, business_key: &str) -> String {
     format!("{step} {} {business_key}", run_at.0)
 }
 
+/// How the record of an accepted job begins.
+fn beginning() -> String {
+    format!("{{\"v\":{},\"state\":\"queued\"", record_version())
+}
+
 /// The record behind `created_at`, which the script knows: it goes on after a comma.
 fn rest_of_record(new: &NewRecord<'_>) -> Result<String, StoreError> {
     let text = StoredJob::accepted(new.job, new.group)?.text();
-    let beginning = format!("{{\"v\":{RECORD_VERSION},\"state\":\"queued\"");
-    Ok(text.strip_prefix(&beginning).unwrap_or_default().to_owned())
+    Ok(text.strip_prefix(&beginning()).unwrap_or_default().to_owned())
 }
 
 fn submission(job: &Job, reply: &Value, era: Era) -> Result<Submission, StoreError> {

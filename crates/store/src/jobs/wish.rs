@@ -15,6 +15,9 @@ pub const MAX_CLAIM: usize = 256;
 /// How long a worker can still learn what a claim gave it whose reply was lost: longer than networks deliver late.
 pub const RECEIPT_KEPT: Duration = Duration::from_secs(3600);
 
+/// How long a job that a newer build wrote is left to one by who has no other idea of it.
+const LEFT_TO_NEWER: Duration = Duration::from_secs(30);
+
 /// One worker's wish for due jobs of one lane.
 #[derive(Clone, Copy, Debug)]
 pub struct Claim<'a> {
@@ -41,6 +44,8 @@ pub struct Claim<'a> {
     pub clock: Option<Millis>,
     /// The worker's gateway; the first that claims in a lane makes it the lane's. Empty for whichever it is.
     pub gateway: &'a str,
+    /// How long jobs of a newer build are left before they come due again.
+    pub newer_left_for: Duration,
     /// The id of the Redis that the worker has looked at: of a queue that has another one or none, no send is claimed. Empty for
     /// whichever it is.
     pub incarnation: &'a str,
@@ -66,6 +71,7 @@ impl<'a> Claim<'a> {
             lapsed: Lapsed::TakenOver,
             clock: None,
             gateway: "",
+            newer_left_for: LEFT_TO_NEWER,
             incarnation: "",
             looked: false,
             over: None,

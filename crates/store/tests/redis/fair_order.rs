@@ -1,7 +1,9 @@
 //! One group's flood delays nobody else's job, and nobody waits while there is nothing else to do.
 
+use std::time::Duration;
+
 use bursar_domain::{Due, FairBy, FairOrder, Job, Millis, State};
-use bursar_store::NewRecord;
+use bursar_store::{Claim, NewRecord};
 
 use crate::scene::{Scene, keys, then, transfer};
 
@@ -27,6 +29,17 @@ async fn a_flood_of_one_group_stands_behind_its_own_jobs() {
     next.sort_unstable();
     assert_eq!(next, ["A0005", "B0000", "N0000"], "each group has its turn");
     assert_eq!(scene.claim("w", 100).await.jobs.len(), 100, "and whoever is alone has all of them");
+}
+
+#[tokio::test]
+async fn a_newer_build_s_job_that_is_left_stays_its_group_s() {
+    let scene = Scene::new().await;
+    submit(&scene, "m", 1.0, &names("A", 1)).await;
+    let _: String = scene.command(&["SET", &scene.job_name("A0000"), r#"{"v":3}"#]).await;
+    let claimed = scene.claim_as(Claim { newer_left_for: Duration::from_secs(5), ..scene.wish("w", 1) }).await;
+    assert_eq!(claimed.left, ["A0000"]);
+    let due: Vec<String> = scene.command(&["ZRANGE", &scene.name("due_sends"), "0", "-1", "WITHSCORES"]).await;
+    assert_eq!(due, ["A0000 m", &claimed.now.plus(Duration::from_secs(5)).0.to_string()]);
 }
 
 #[tokio::test]

@@ -4,7 +4,7 @@ use bursar_domain::Millis;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::jobs::record::{RECORD_VERSION, Unreadable, is_zero_u32, newer};
+use crate::jobs::record::{Unreadable, is_zero_u32, newer, record_version};
 
 /// What was tried of the event that is next: `delivery:QUEUE:KEY`. There is none before something has failed.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -31,7 +31,7 @@ pub(crate) struct StoredDelivery {
 impl StoredDelivery {
     pub(crate) fn new() -> Self {
         Self {
-            v: RECORD_VERSION,
+            v: record_version(),
             last_claim: String::new(),
             failures: 0,
             first_tried_at: None,

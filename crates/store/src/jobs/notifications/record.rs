@@ -6,7 +6,7 @@ use bursar_domain::{AccountName, HeldReason, Millis, NotificationView};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::jobs::record::{RECORD_VERSION, Raw, Unreadable, newer};
+use crate::jobs::record::{Raw, Unreadable, newer, record_version};
 
 /// One notification: `notification:QUEUE:NUMBER`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -126,7 +126,7 @@ pub(crate) struct KnownRecord {
 impl KnownRecord {
     pub(crate) fn read(text: Option<&str>) -> Result<Self, Unreadable> {
         let nothing = Self {
-            v: RECORD_VERSION,
+            v: record_version(),
             versions: BTreeMap::new(),
             newest_written_at: None,
             is_final: false,
