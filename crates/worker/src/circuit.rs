@@ -1,6 +1,9 @@
 //! A circuit per lane: a gateway that is down, or most of whose responses are lost, is probed and not hammered. Asks go on.
+//!
+//! A gateway is not down because one merchant's responses cannot be read: where others get responses, that merchant's group alone is held
+//! up, and where nobody else sends, a probe is of another group as soon as there is one.
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -19,8 +22,14 @@ const TOO_MANY_PERCENT: usize = 75;
 /// The first rest after it opens, and the longest: it doubles with every probe that fails.
 const RESTS: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(30));
 
+/// The longest rest where one group alone was seen: what another group submits meanwhile waits no longer to show that the gateway is well.
+const LONGEST_FOR_ONE_GROUP: Duration = Duration::from_secs(5);
+
 /// A probe that has told nothing for so long was given back, or its worker's code failed: another one may go.
 const PROBE_PATIENCE: Duration = Duration::from_secs(60);
+
+/// Groups of a lane of which anything is remembered, at most. Only those whose last sends got no response are.
+const GROUPS: usize = 1_000;
 
 /// How many sends a lane may claim now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,6 +47,8 @@ pub(crate) enum Allowance {
 pub(crate) enum Turn {
     Opened(Duration),
     Closed,
+    /// The sends of one group are held up.
+    GroupHeld(Duration),
 }
 
 /// One lane's circuit.
@@ -48,9 +59,25 @@ pub(crate) struct Circuit {
 
 #[derive(Default)]
 struct Inner {
-    /// Whether each of the last sends was of use.
-    window: VecDeque<bool>,
+    /// The last sends.
+    window: VecDeque<Sent>,
     open: Option<Open>,
+    /// The group that alone was seen when the circuit opened; empty for many, or none.
+    only: String,
+    groups: HashMap<String, Group>,
+}
+
+struct Sent {
+    group: String,
+    /// Whether a response came of it that can be relied on.
+    of_use: bool,
+}
+
+/// A group whose last sends got no response.
+#[derive(Clone, Copy, Default)]
+struct Group {
+    useless: usize,
+    held: Option<Open>,
 }
 
 #[derive(Clone, Copy)]
@@ -60,6 +87,17 @@ struct Open {
     probe: Option<Instant>,
 }
 
+impl Open {
+    fn rests(now: Instant, rest: Duration) -> Self {
+        Self { until: now + rest, rest, probe: None }
+    }
+
+    /// When the next probe may go.
+    fn rested(&self) -> Instant {
+        self.probe.map_or(self.until, |probe| probe + PROBE_PATIENCE)
+    }
+}
+
 impl Circuit {
     fn lock(&self) -> MutexGuard<'_, Inner> {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
@@ -67,8 +105,13 @@ impl Circuit {
 
     pub(crate) fn allowance(&self, now: Instant) -> Allowance {
         let Some(open) = self.lock().open else { return Allowance::All };
-        let rested = open.probe.map_or(open.until, |probe| probe + PROBE_PATIENCE);
+        let rested = open.rested();
         if now < rested { Allowance::NotBefore(rested) } else { Allowance::Probe }
+    }
+
+    /// The group that a probe had better not be of; empty for none.
+    pub(crate) fn sick_group(&self) -> String {
+        self.lock().only.clone()
     }
 
     /// A send was claimed as a probe: no other one until it has told.
@@ -78,28 +121,40 @@ impl Circuit {
         }
     }
 
-    /// Takes note of a send. It counts against the gateway that nothing came of it which can be relied on; what a response said
-    /// does not: one whose code nobody knows is its job's trouble, and comes from a gateway that works.
-    pub(crate) fn sent(&self, received: Received, now: Instant) -> Option<Turn> {
+    /// For how long a send of this group is held up. The first one after the rest may be made, and is the group's probe.
+    pub(crate) fn holds(&self, group: &str, now: Instant) -> Option<Duration> {
+        let mut inner = self.lock();
+        let held = inner.groups.get_mut(group)?.held.as_mut()?;
+        let rested = held.rested();
+        if now < rested {
+            return Some(rested - now);
+        }
+        held.probe = Some(now);
+        None
+    }
+
+    /// Takes note of a send of this group (empty where jobs have none). It counts against the gateway that nothing came of it which can be
+    /// relied on; what a response said does not: one whose code nobody knows is its job's trouble, and comes from a gateway that works.
+    pub(crate) fn sent(&self, group: &str, received: Received, now: Instant) -> Option<Turn> {
         let of_use = match received {
             Received::Response => true,
             Received::Nothing => false,
         };
         let mut inner = self.lock();
+        let of_group = inner.note_group(group, of_use, now);
         match (inner.open, of_use) {
-            (Some(_), true) => {
-                *inner = Inner::default();
-                Some(Turn::Closed)
+            (Some(_), true) => Some(inner.close(group, now)),
+            (Some(open), false) if open.probe.is_some() => {
+                let longest = if inner.only.is_empty() { RESTS.1 } else { LONGEST_FOR_ONE_GROUP };
+                Some(inner.rest(now, (open.rest * 2).min(longest)))
             }
-            (Some(open), false) if open.probe.is_some() => Some(inner.rest(now, (open.rest * 2).min(RESTS.1))),
             (Some(_), false) => None, // it was out when the circuit opened, and says nothing new
             (None, _) => {
-                inner.window.push_back(of_use);
+                inner.window.push_back(Sent { group: group.to_owned(), of_use });
                 if inner.window.len() > WINDOW {
                     inner.window.pop_front();
                 }
-                let (seen, useless) = (inner.window.len(), inner.window.iter().filter(|of_use| !**of_use).count());
-                (seen >= ENOUGH && useless * 100 >= seen * TOO_MANY_PERCENT).then(|| inner.rest(now, RESTS.0))
+                inner.judge(group, now).or(of_group)
             }
         }
     }
@@ -108,8 +163,59 @@ impl Circuit {
 impl Inner {
     fn rest(&mut self, now: Instant, rest: Duration) -> Turn {
         self.window.clear();
-        self.open = Some(Open { until: now + rest, rest, probe: None });
+        self.open = Some(Open::rests(now, rest));
         Turn::Opened(rest)
+    }
+
+    /// A response came. Where one group alone had been seen, it was that group's trouble if the response is another's.
+    fn close(&mut self, group: &str, now: Instant) -> Turn {
+        let only = std::mem::take(&mut self.only);
+        self.window.clear();
+        self.open = None;
+        if !only.is_empty() && only != group {
+            self.hold(&only, now, RESTS.0);
+        }
+        Turn::Closed
+    }
+
+    /// What a group's send says of the group.
+    fn note_group(&mut self, group: &str, of_use: bool, now: Instant) -> Option<Turn> {
+        if of_use || group.is_empty() {
+            self.groups.remove(group);
+            return None;
+        }
+        if self.groups.len() >= GROUPS && !self.groups.contains_key(group) {
+            return None;
+        }
+        let known = self.groups.entry(group.to_owned()).or_default();
+        known.useless += 1;
+        let held = known.held.filter(|held| held.probe.is_some())?;
+        Some(self.hold(group, now, (held.rest * 2).min(RESTS.1)))
+    }
+
+    fn hold(&mut self, group: &str, now: Instant, rest: Duration) -> Turn {
+        self.groups.entry(group.to_owned()).or_default().held = Some(Open::rests(now, rest));
+        Turn::GroupHeld(rest)
+    }
+
+    /// Whether the last sends say that the gateway is down, or that this group's responses cannot be read.
+    fn judge(&mut self, group: &str, now: Instant) -> Option<Turn> {
+        let useless = || self.window.iter().filter(|sent| !sent.of_use);
+        let one = |mut groups: Box<dyn Iterator<Item = &Sent> + '_>| {
+            let first = groups.next().map(|sent| sent.group.as_str()).filter(|group| !group.is_empty())?;
+            groups.all(|sent| sent.group == first).then(|| first.to_owned())
+        };
+        let (seen, count) = (self.window.len(), useless().count());
+        let is_sick = seen >= ENOUGH && count * 100 >= seen * TOO_MANY_PERCENT;
+        let (only_seen, only_useless) = (one(Box::new(self.window.iter())), one(Box::new(useless())));
+        if is_sick && (only_seen.is_some() || only_useless.is_none()) {
+            self.only = only_seen.unwrap_or_default();
+            return Some(self.rest(now, RESTS.0));
+        }
+        // Others get responses.
+        let known = self.groups.get(group).copied()?;
+        let others_are_well = self.window.iter().any(|sent| sent.of_use && sent.group != group);
+        (known.useless >= ENOUGH && known.held.is_none() && others_are_well).then(|| self.hold(group, now, RESTS.0))
     }
 }
 
@@ -120,7 +226,7 @@ mod tests {
     use super::*;
 
     fn after(circuit: &Circuit, received: &[Received], now: Instant) -> Option<Turn> {
-        received.iter().filter_map(|received| circuit.sent(*received, now)).last()
+        received.iter().filter_map(|received| circuit.sent("", *received, now)).last()
     }
 
     #[test]
@@ -128,7 +234,7 @@ mod tests {
         let now = Instant::now();
         let circuit = Circuit::default();
         assert_eq!(after(&circuit, &[Nothing; ENOUGH - 1], now), None, "too few to tell");
-        assert_eq!(circuit.sent(Nothing, now), Some(Turn::Opened(RESTS.0)));
+        assert_eq!(circuit.sent("", Nothing, now), Some(Turn::Opened(RESTS.0)));
         assert_eq!(circuit.allowance(now), Allowance::NotBefore(now + RESTS.0));
 
         let mixed = Circuit::default();
@@ -145,16 +251,16 @@ mod tests {
         after(&circuit, &[Nothing; ENOUGH], start);
         let (mut now, mut rest) = (start, RESTS.0);
         for _ in 0..8 {
-            assert_eq!(circuit.sent(Nothing, now), None, "what was out when it opened is no probe");
+            assert_eq!(circuit.sent("", Nothing, now), None, "what was out when it opened is no probe");
             now += rest;
             assert_eq!(circuit.allowance(now), Allowance::Probe);
             circuit.probing(now);
             assert_eq!(circuit.allowance(now), Allowance::NotBefore(now + PROBE_PATIENCE), "one at a time");
             rest = (rest * 2).min(RESTS.1);
-            assert_eq!(circuit.sent(Nothing, now), Some(Turn::Opened(rest)));
+            assert_eq!(circuit.sent("", Nothing, now), Some(Turn::Opened(rest)));
         }
         now += rest;
-        assert_eq!(circuit.sent(Response, now), Some(Turn::Closed));
+        assert_eq!(circuit.sent("", Response, now), Some(Turn::Closed));
         assert_eq!(circuit.allowance(now), Allowance::All);
     }
 
@@ -164,7 +270,79 @@ mod tests {
         assert_eq!(after(&circuit, &[Response; WINDOW * 2], Instant::now()), None);
         let now = Instant::now();
         after(&circuit, &[Nothing; WINDOW], now);
-        assert_eq!(circuit.sent(Response, now), Some(Turn::Closed), "also one that was out when it opened");
+        assert_eq!(circuit.sent("", Response, now), Some(Turn::Closed), "also one that was out when it opened");
         assert_eq!(circuit.allowance(now), Allowance::All);
+    }
+
+    /// Sends of each of these groups in turn, of which those of `sick` get nothing.
+    fn sends(circuit: &Circuit, groups: &[&str], sick: &[&str], rounds: usize, now: Instant) -> Vec<Turn> {
+        let all = std::iter::repeat_n(groups, rounds).flatten();
+        all.filter_map(|group| circuit.sent(group, if sick.contains(group) { Nothing } else { Response }, now))
+            .collect()
+    }
+
+    #[test]
+    fn one_group_that_gets_no_response_is_held_up_alone_while_others_get_theirs() {
+        let now = Instant::now();
+        for groups in [&["a", "b"][..], &["a", "b", "c", "d", "e"], &["a", "a", "a", "a", "a", "b"]] {
+            let circuit = Circuit::default();
+            assert_eq!(sends(&circuit, groups, &["a"], ENOUGH, now)[..1], [Turn::GroupHeld(RESTS.0)], "{groups:?}");
+            assert_eq!(circuit.allowance(now), Allowance::All);
+            assert_eq!((circuit.holds("a", now), circuit.holds("b", now)), (Some(RESTS.0), None));
+        }
+    }
+
+    #[test]
+    fn a_held_group_s_probe_frees_it_or_doubles_its_rest() {
+        let mut now = Instant::now();
+        let circuit = Circuit::default();
+        sends(&circuit, &["a", "b"], &["a"], ENOUGH, now);
+        for rest in [1, 2, 4, 8, 16, 30, 30].map(Duration::from_secs) {
+            assert_eq!(circuit.sent("a", Nothing, now), None, "what was out when it was held is no probe");
+            assert_eq!(circuit.holds("a", now), Some(rest));
+            now += rest;
+            assert_eq!(circuit.holds("a", now), None, "its probe");
+            assert_eq!(circuit.holds("a", now), Some(PROBE_PATIENCE), "one at a time");
+            assert_eq!(circuit.sent("a", Nothing, now), Some(Turn::GroupHeld((rest * 2).min(RESTS.1))));
+        }
+        now += RESTS.1;
+        assert_eq!(circuit.holds("a", now), None);
+        assert_eq!(circuit.sent("a", Response, now), None);
+        assert_eq!(circuit.holds("a", now), None, "it is free");
+    }
+
+    #[test]
+    fn where_one_group_alone_sends_the_circuit_opens_and_a_probe_of_another_shows_whose_trouble_it_is() {
+        let now = Instant::now();
+        let circuit = Circuit::default();
+        assert_eq!(sends(&circuit, &["a"], &["a"], ENOUGH, now), [Turn::Opened(RESTS.0)]);
+        assert_eq!(circuit.sick_group(), "a");
+        for _ in 0..8 {
+            circuit.probing(now);
+            let Some(Turn::Opened(rest)) = circuit.sent("a", Nothing, now) else { panic!("it rests") };
+            assert!(rest <= LONGEST_FOR_ONE_GROUP, "{rest:?}");
+        }
+        circuit.probing(now);
+        assert_eq!(circuit.sent("b", Response, now), Some(Turn::Closed));
+        assert_eq!((circuit.holds("a", now), circuit.sick_group()), (Some(RESTS.0), String::new()));
+    }
+
+    #[test]
+    fn a_gateway_that_answers_nobody_is_down_however_many_groups_there_are() {
+        let now = Instant::now();
+        for groups in [&["a", "b"][..], &["a", "b", "c", "d"], &["a", ""]] {
+            let circuit = Circuit::default();
+            assert_eq!(sends(&circuit, groups, groups, ENOUGH, now)[..1], [Turn::Opened(RESTS.0)], "{groups:?}");
+            assert_eq!(circuit.sick_group(), "", "nobody in particular");
+        }
+    }
+
+    #[test]
+    fn what_is_remembered_of_groups_is_bounded() {
+        let (now, circuit) = (Instant::now(), Circuit::default());
+        for number in 0..2 * GROUPS {
+            circuit.sent(&number.to_string(), Nothing, now);
+        }
+        assert_eq!(circuit.lock().groups.len(), GROUPS);
     }
 }

@@ -10,8 +10,7 @@ use std::time::Duration;
 
 use bursar_domain::{Call, Lane, Millis};
 use bursar_store::{
-    Claim, Claimed, ClaimedJob, Lapsed, Links, MAX_CLAIM, READY_AT_ONCE, Ready, Sends, Store, StoreError, Wake,
-    crash_point,
+    Claim, Claimed, ClaimedJob, Lapsed, Links, MAX_CLAIM, READY_AT_ONCE, Ready, Sends, Store, StoreError, crash_point,
 };
 use bursar_telemetry::{Doing, Lost, Role, Span, Traces};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
@@ -22,12 +21,12 @@ use tokio_util::sync::CancellationToken;
 use crate::Fit;
 use crate::circuit::Allowance;
 use crate::handoff::{Handoff, Held, RedisClock};
-use crate::lanes::{LaneNumber, Lanes, ServedLane};
+use crate::lanes::{LaneNumber, ServedLane};
 use crate::newer::Newer;
 use crate::patience::Patience;
 use crate::schedule::{Blocked, Schedule, Turn};
 use crate::shared::Shared;
-use crate::trouble::Trouble;
+use crate::waker::{Notice, Waker, listen};
 
 /// How often Redis is asked which lanes are ready while something waits, or while no wake message can be heard: another worker may have
 /// died with what waits.
@@ -37,7 +36,7 @@ const LOOK_AT_WAITING: Duration = Duration::from_secs(1);
 const LOOK_AT_IDLE: Duration = Duration::from_secs(5);
 
 /// What is due within this time is known after a look: no lane comes due between two looks without a word.
-const AHEAD: Duration = Duration::from_secs(6);
+pub(crate) const AHEAD: Duration = Duration::from_secs(6);
 
 /// Lanes that are ready, after which the next look may be as late as an idle worker's: there is enough to do.
 const MANY: usize = 1_000;
@@ -57,22 +56,18 @@ const LOOK_AT_GUARD: Duration = Duration::from_millis(100);
 /// The same while the preflight looks at a new connection.
 const LOOK_AT_UNCHECKED: Duration = Duration::from_millis(50);
 
-/// Wake messages on their way to the claimer; when they are more, Redis is asked which lanes are ready.
-const WAKES_WAITING: usize = 1_024;
-
 /// Starts claiming until `drain`; what was claimed by then and not taken for work is given back before the task ends.
 pub(crate) fn start(
     shared: Shared,
     fit: watch::Receiver<Fit>,
     drain: CancellationToken,
     stopped: CancellationToken,
-) -> (Arc<Handoff>, Bell, JoinHandle<()>) {
+) -> (Arc<Handoff>, Waker, JoinHandle<()>) {
     let handoff = Arc::new(Handoff::default());
-    let (wake, wakes) = mpsc::channel(WAKES_WAITING);
     let hears = Arc::new(AtomicBool::new(false));
-    let bell = Bell { wake, missed: Arc::default() };
+    let (waker, wakes) = Waker::new();
     let (trouble, lanes) = (shared.trouble.clone(), Arc::clone(&shared.lanes));
-    tokio::spawn(listen(shared.store.clone(), lanes, bell.clone(), trouble, Arc::clone(&hears), stopped));
+    tokio::spawn(listen(shared.store.clone(), lanes, waker.clone(), trouble, Arc::clone(&hears), stopped));
     let claimer = Claimer {
         slots: Arc::new(Semaphore::new(shared.settings.concurrency)),
         schedule: Schedule::default(),
@@ -82,98 +77,14 @@ pub(crate) fn start(
         links: shared.store.links(),
         claims: 0,
         hears,
-        missed: Arc::clone(&bell.missed),
+        missed: waker.missed(),
         handoff: Arc::clone(&handoff),
         drain,
         patience: Patience::new(Doing::Claiming, shared.trouble.clone()),
         newer: Newer::default(),
         shared,
     };
-    (handoff, bell, tokio::spawn(claimer.run(wakes)))
-}
-
-/// What the claimer is told.
-enum Notice {
-    /// Something has become due in this lane.
-    One(LaneNumber),
-    /// This worker has committed a job that is due there soon.
-    Due(LaneNumber, Instant),
-    /// The lane's circuit has opened or closed, or rests for longer.
-    CircuitTurned(LaneNumber),
-    /// The channel was down: a message may have been missed.
-    All,
-}
-
-/// Tells the claimer what this worker itself has made due.
-#[derive(Clone)]
-pub(crate) struct Bell {
-    wake: mpsc::Sender<Notice>,
-    /// Whether something could not be told.
-    missed: Arc<AtomicBool>,
-}
-
-impl Bell {
-    /// Something in `lane` is due in `wait`. What is due later is found by a look.
-    pub(crate) fn ring(&self, lane: LaneNumber, wait: Duration) {
-        if wait < AHEAD {
-            self.tell(Notice::Due(lane, Instant::now() + wait));
-        }
-    }
-
-    /// How many sends may be claimed of `lane` has changed.
-    pub(crate) fn circuit_turned(&self, lane: LaneNumber) {
-        self.tell(Notice::CircuitTurned(lane));
-    }
-
-    fn tell(&self, wake: Notice) {
-        if self.wake.try_send(wake).is_err() {
-            self.missed.store(true, Ordering::Relaxed); // a full channel wakes the claimer as well
-        }
-    }
-}
-
-/// How long after Redis has refused to let this worker listen it is tried again: a person must give it the right.
-const LISTEN_REFUSED: Duration = Duration::from_secs(10);
-
-/// Follows the wake channel, for ever anew, until the worker has `stopped`. It is a hint: without it Redis is asked more often, and
-/// nothing else is different. While the worker drains it claims no more, and this is how it learns at once that Redis may not be the one
-/// it was.
-async fn listen(
-    store: Store,
-    lanes: Arc<Lanes>,
-    bell: Bell,
-    trouble: Trouble,
-    hears: Arc<AtomicBool>,
-    stopped: CancellationToken,
-) {
-    let mut patience = Patience::new(Doing::Listening, trouble.clone());
-    while !stopped.is_cancelled() {
-        match store.wakes().await {
-            Ok(mut messages) => {
-                patience.over();
-                hears.store(true, Ordering::Relaxed);
-                bell.tell(Notice::All);
-                while let Some(Some(message)) = stopped.run_until_cancelled(messages.next()).await {
-                    match message {
-                        // Most are other workers' lanes, where there are many accounts.
-                        Wake::Due(lane) => {
-                            lanes.find(&lane).into_iter().for_each(|number| bell.tell(Notice::One(number)))
-                        }
-                        Wake::Look => trouble.noticed(),
-                    }
-                }
-                hears.store(false, Ordering::Relaxed);
-                bell.tell(Notice::All);
-                trouble.noticed();
-            }
-            Err(error) => {
-                patience.wait(&error).await;
-                if !error.is_repeatable() {
-                    stopped.run_until_cancelled(tokio::time::sleep(LISTEN_REFUSED)).await;
-                }
-            }
-        }
-    }
+    (handoff, waker, tokio::spawn(claimer.run(wakes)))
 }
 
 struct Claimer {
@@ -388,11 +299,17 @@ impl Claimer {
         fit: Fit,
     ) -> Result<Claimed, StoreError> {
         let incarnation = self.shared.guard.incarnation();
+        let sick_group = self.shared.lanes.get(lane).circuit.sick_group();
         let mut looked = false;
         loop {
             self.claims += 1;
             self.shared.settings.metrics.pulse().tried();
-            let claim = Claim { incarnation: &incarnation, looked, ..self.wish(lane, slots, allowance, fit) };
+            let claim = Claim {
+                incarnation: &incarnation,
+                looked,
+                sick_group: &sick_group,
+                ..self.wish(lane, slots, allowance, fit)
+            };
             let served = self.shared.lanes.get(lane);
             let claimed = self.shared.store.claim(&served.lane, &claim).await?;
             if !claimed.other_redis || looked {
@@ -426,6 +343,7 @@ impl Claimer {
             },
             clock: self.shared.memory.clock(),
             gateway: &served.identity,
+            sick_group: "",
             newer_left_for: self.newer.wait(lane, Instant::now()),
             incarnation: "",
             looked: false,

@@ -16,17 +16,17 @@ use tokio::time::Instant;
 
 use crate::chronicle::Chronicle;
 use crate::circuit::Turn;
-use crate::claimer::Bell;
 use crate::committer::Commits;
 use crate::handoff::Held;
-use crate::lanes::{LaneNumber, Lanes, ServedLane};
+use crate::lanes::{Lanes, ServedLane};
+use crate::waker::Waker;
 
 /// What every handler call shares.
 pub(crate) struct Runtime {
     pub(crate) store: Store,
     pub(crate) lanes: Arc<Lanes>,
     pub(crate) commits: Commits,
-    pub(crate) bell: Bell,
+    pub(crate) waker: Waker,
     /// How long after its claim a send may begin. Past it the job is given back unsent: a lease is never stretched over a
     /// send that has not begun, and the settle time, which runs from the claim, is not eaten up by waiting.
     pub(crate) begin_within: Duration,
@@ -55,6 +55,9 @@ pub(crate) async fn handle(mut held: Held, runtime: Data<Arc<Runtime>>) {
         Action::Commit(next) => without_a_call(&held, next, &runtime.name),
         Action::Send if held.claimed.elapsed() > runtime.begin_within => {
             return give_back(&runtime, &mut held, "this worker was too slow to begin").await;
+        }
+        Action::Send if let Some(wait) = served.circuit.holds(held.job.group(), Instant::now()) => {
+            return hold_up(&runtime, &mut held, wait).await;
         }
         Action::Send => {
             let patience = runtime.begin_within.saturating_sub(held.claimed.elapsed());
@@ -116,7 +119,7 @@ async fn call(runtime: &Runtime, held: &Held, order: &mut Order, facts: Facts, c
     }
     drop(calling);
     if call == Call::Send {
-        tell_the_circuit(runtime, held.lane, reading.received);
+        tell_the_circuit(runtime, held, reading.received);
     }
     let trade_nos = learn(order, &reading);
     let response = known_by(held, call, &reading);
@@ -180,33 +183,33 @@ fn evidence(call: Call, answer: Answer) -> Evidence {
     }
 }
 
-fn tell_the_circuit(runtime: &Runtime, lane: LaneNumber, received: Received) {
-    let served = runtime.lanes.get(lane);
-    let turn = served.circuit.sent(received, Instant::now());
-    if let Some(turn) = turn {
-        runtime.bell.circuit_turned(lane);
-        tell_people(runtime, served, turn);
+fn tell_the_circuit(runtime: &Runtime, held: &Held, received: Received) {
+    let served = runtime.lanes.get(held.lane);
+    let turn = served.circuit.sent(held.job.group(), received, Instant::now());
+    if turn.is_some() {
+        runtime.waker.circuit_turned(held.lane);
     }
     match turn {
         Some(Turn::Opened(rest)) => {
+            tell_people(runtime, served, Some(rest));
             served.metrics.circuit_opened();
             tracing::warn!(lane = %served.lane, rest_s = rest.as_secs(), "most sends get no response that can be relied on: resting, then one probe; asks go on");
         }
         Some(Turn::Closed) => {
+            tell_people(runtime, served, None);
             served.metrics.circuit_closed();
             tracing::info!(lane = %served.lane, "the gateway answers again: sends go on");
+        }
+        Some(Turn::GroupHeld(rest)) => {
+            tracing::warn!(lane = %served.lane, key = %held.job.key, rest_s = rest.as_secs(), "the sends of this job's group get no response that can be relied on, and others do: the group rests, then one probe");
         }
         None => {}
     }
 }
 
 /// For the dashboard. Nobody waits for it, and without it nothing is amiss but the picture.
-fn tell_people(runtime: &Runtime, served: &ServedLane, turn: Turn) {
+fn tell_people(runtime: &Runtime, served: &ServedLane, rest: Option<Duration>) {
     let (store, lane, worker) = (runtime.store.clone(), served.lane.clone(), runtime.name.clone());
-    let rest = match turn {
-        Turn::Opened(rest) => Some(rest),
-        Turn::Closed => None,
-    };
     tokio::spawn(async move {
         if let Err(error) = store.circuit(&lane, &worker, rest).await {
             tracing::debug!(error = %error.chain(), %lane, "whether the circuit is open could not be told");
@@ -271,6 +274,20 @@ fn without_a_call(held: &Held, mut next: Next, worker: &str) -> Commit {
     }
 }
 
+/// Not sent while its group rests: it is due after that.
+async fn hold_up(runtime: &Runtime, held: &mut Held, wait: Duration) {
+    if let Some(attempt) = &mut held.span {
+        attempt.failed("its group rests");
+    }
+    let served = runtime.lanes.get(held.lane);
+    match runtime.store.release_due(&served.lane, &[&held.job], held.clock.now().plus(wait)).await {
+        Ok(released) => served.metrics.lost(Lost::GivenBack, released),
+        Err(error) => {
+            tracing::warn!(error = %error.chain(), lane = %served.lane, key = %held.job.key, fence = held.job.fence, "could not be given back; it comes due when its lease ends");
+        }
+    }
+}
+
 /// Certainly not sent.
 async fn give_back(runtime: &Runtime, held: &mut Held, why: &'static str) {
     if let Some(attempt) = &mut held.span {
@@ -311,7 +328,7 @@ async fn record(runtime: &Runtime, mut held: Held, commit: Commit) {
     }
     match (committed, due) {
         (Some(Committed::Done | Committed::Again), Due::Send(at) | Due::Ask(at)) => {
-            runtime.bell.ring(held.lane, at.since(held.clock.now()));
+            runtime.waker.ring(held.lane, at.since(held.clock.now()));
         }
         (Some(Committed::Done | Committed::Again), Due::Never) => {}
         (Some(Committed::Mismatch), _) => {

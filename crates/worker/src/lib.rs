@@ -26,6 +26,7 @@ mod schedule;
 mod shared;
 mod trouble;
 mod upkeep;
+mod waker;
 
 use std::sync::Arc;
 
@@ -75,7 +76,7 @@ pub async fn run(
     let shared = Shared::new(store.clone(), Arc::clone(&settings), Arc::clone(&lanes));
     let guard = Arc::clone(&shared.guard);
     let commits = committer::start(store.clone(), Arc::clone(&lanes), shared.trouble.clone());
-    let (handoff, bell, claimer) = claimer::start(shared.clone(), fit, drain.clone(), stopped.clone());
+    let (handoff, waker, claimer) = claimer::start(shared.clone(), fit, drain.clone(), stopped.clone());
     let loops = [
         tokio::spawn(deadlines::watch(shared.clone(), stopped.clone())),
         tokio::spawn(Renewer(shared).run(stopped.clone())),
@@ -87,8 +88,16 @@ pub async fn run(
     let chronicle = Chronicle::new(settings.journal.clone(), guard);
     let metrics = Arc::clone(&settings.metrics);
     let name = settings.name.clone();
-    let runtime =
-        Arc::new(Runtime { store, lanes, commits, bell, begin_within, chronicle, metrics: Arc::clone(&metrics), name });
+    let runtime = Arc::new(Runtime {
+        store,
+        lanes,
+        commits,
+        waker,
+        begin_within,
+        chronicle,
+        metrics: Arc::clone(&metrics),
+        name,
+    });
     let monitor = Monitor::new().shutdown_timeout(settings.drain).register(move |_restarts| {
         WorkerBuilder::new(settings.name.as_str())
             .backend(Lanewise::new(handoff.clone()))

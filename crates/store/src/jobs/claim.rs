@@ -164,7 +164,7 @@ impl Store {
     /// [`StoreError`]: jobs may have been claimed all the same; [`Store::recover_claim`] finds and returns them.
     pub async fn claim(&self, lane: &Lane, claim: &Claim<'_>) -> Result<Claimed, StoreError> {
         let probe = match claim.sends {
-            Sends::Probe => self.probe(lane).await?,
+            Sends::Probe => self.probe(lane, claim.sick_group).await?,
             Sends::Allowed | Sends::NotYet => None,
         };
         let queue = self.queues.of(lane);
@@ -264,9 +264,9 @@ impl Store {
         self.apply(lane, &[write], "").await.map(drop)
     }
 
-    /// The send that shows how the gateway is: one of a job that was never sent, if one is found. Of those that were never sent, too,
-    /// many may be one merchant's, so not always the first one is taken.
-    async fn probe(&self, lane: &Lane) -> Result<Option<Probe>, StoreError> {
+    /// The send that shows how the gateway is: one of a job that was never sent, and of another group than the one that is sick, if one is
+    /// found. Of those that were never sent, too, many may be one merchant's, so not always the first one is taken.
+    async fn probe(&self, lane: &Lane, sick_group: &str) -> Result<Option<Probe>, StoreError> {
         let queue = self.queues.of(lane);
         let mut pipeline = Pipeline::new();
         let sends = queue.set("sends");
@@ -290,7 +290,10 @@ impl Store {
         };
         let unsent: Vec<&String> =
             members.iter().zip(&texts).filter(|(_, text)| never_sent(text)).map(|(member, _)| member).collect();
-        Ok(fastrand::choice(unsent).map(|member| Probe(member.clone())))
+        let group_of = |member: &str| member.split_once(' ').map_or(String::new(), |(_, group)| group.to_owned());
+        let (sick, well): (Vec<&String>, Vec<&String>) =
+            unsent.into_iter().partition(|member| !sick_group.is_empty() && group_of(member) == sick_group);
+        Ok(fastrand::choice(if well.is_empty() { sick } else { well }).map(|member| Probe(member.clone())))
     }
 
     /// After a claim whose reply was lost: gives back, unsent, whatever that claim had taken, and returns how many jobs that were. A

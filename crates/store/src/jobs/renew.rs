@@ -125,9 +125,17 @@ impl Store {
     /// # Errors
     /// [`StoreError`]: repeat; it is done once.
     pub async fn release(&self, lane: &Lane, jobs: &[&ClaimedJob]) -> Result<usize, StoreError> {
+        self.release_due(lane, jobs, Millis(0)).await
+    }
+
+    /// The same, and they come due at that moment.
+    ///
+    /// # Errors
+    /// [`StoreError`]: repeat; it is done once.
+    pub async fn release_due(&self, lane: &Lane, jobs: &[&ClaimedJob], due: Millis) -> Result<usize, StoreError> {
         let claims: Vec<(String, String, String)> =
             jobs.iter().map(|job| (job.key.to_string(), job.group().to_owned(), job.token.0.clone())).collect();
-        let released = self.release_each(lane, &claims, Millis(0), "").await?;
+        let released = self.release_each(lane, &claims, due, "").await?;
         let late: Vec<&ClaimedJob> =
             jobs.iter().zip(&released).filter(|(_, reply)| *reply == "late").map(|(job, _)| *job).collect();
         let mut count = released.iter().filter(|reply| *reply == "ok").count();

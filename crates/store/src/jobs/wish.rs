@@ -44,6 +44,8 @@ pub struct Claim<'a> {
     pub clock: Option<Millis>,
     /// The worker's gateway; the first that claims in a lane makes it the lane's. Empty for whichever it is.
     pub gateway: &'a str,
+    /// The group whose jobs a probe is not, if there are others: it is what makes the gateway look sick. Empty for none.
+    pub sick_group: &'a str,
     /// How long jobs of a newer build are left before they come due again.
     pub newer_left_for: Duration,
     /// The id of the Redis that the worker has looked at: of a queue that has another one or none, no send is claimed. Empty for
@@ -71,6 +73,7 @@ impl<'a> Claim<'a> {
             lapsed: Lapsed::TakenOver,
             clock: None,
             gateway: "",
+            sick_group: "",
             newer_left_for: LEFT_TO_NEWER,
             incarnation: "",
             looked: false,

@@ -1,0 +1,114 @@
+//! What wakes the claimer: the wake channel, and what this worker itself has made due.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use bursar_store::{Store, Wake};
+use bursar_telemetry::Doing;
+use tokio::sync::mpsc;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use crate::claimer::AHEAD;
+use crate::lanes::{LaneNumber, Lanes};
+use crate::patience::Patience;
+use crate::trouble::Trouble;
+
+/// Wake messages on their way to the claimer; when they are more, Redis is asked which lanes are ready.
+const WAKES_WAITING: usize = 1_024;
+
+/// What the claimer is told.
+pub(crate) enum Notice {
+    /// Something has become due in this lane.
+    One(LaneNumber),
+    /// This worker has committed a job that is due there soon.
+    Due(LaneNumber, Instant),
+    /// The lane's circuit has opened or closed, or rests for longer.
+    CircuitTurned(LaneNumber),
+    /// The channel was down: a message may have been missed.
+    All,
+}
+
+/// Tells the claimer what this worker itself has made due.
+#[derive(Clone)]
+pub(crate) struct Waker {
+    wake: mpsc::Sender<Notice>,
+    /// Whether something could not be told.
+    missed: Arc<AtomicBool>,
+}
+
+impl Waker {
+    /// A waker, and what the claimer reads.
+    pub(crate) fn new() -> (Self, mpsc::Receiver<Notice>) {
+        let (wake, wakes) = mpsc::channel(WAKES_WAITING);
+        (Self { wake, missed: Arc::default() }, wakes)
+    }
+
+    /// Whether something could not be told.
+    pub(crate) fn missed(&self) -> Arc<AtomicBool> {
+        Arc::clone(&self.missed)
+    }
+
+    /// Something in `lane` is due in `wait`. What is due later is found by a look.
+    pub(crate) fn ring(&self, lane: LaneNumber, wait: Duration) {
+        if wait < AHEAD {
+            self.tell(Notice::Due(lane, Instant::now() + wait));
+        }
+    }
+
+    /// How many sends may be claimed of `lane` has changed.
+    pub(crate) fn circuit_turned(&self, lane: LaneNumber) {
+        self.tell(Notice::CircuitTurned(lane));
+    }
+
+    fn tell(&self, wake: Notice) {
+        if self.wake.try_send(wake).is_err() {
+            self.missed.store(true, Ordering::Relaxed); // a full channel wakes the claimer as well
+        }
+    }
+}
+
+/// How long after Redis has refused to let this worker listen it is tried again: a person must give it the right.
+const LISTEN_REFUSED: Duration = Duration::from_secs(10);
+
+/// Follows the wake channel, for ever anew, until the worker has `stopped`. It is a hint: without it Redis is asked more often, and
+/// nothing else is different. While the worker drains it claims no more, and this is how it learns at once that Redis may not be the one
+/// it was.
+pub(crate) async fn listen(
+    store: Store,
+    lanes: Arc<Lanes>,
+    waker: Waker,
+    trouble: Trouble,
+    hears: Arc<AtomicBool>,
+    stopped: CancellationToken,
+) {
+    let mut patience = Patience::new(Doing::Listening, trouble.clone());
+    while !stopped.is_cancelled() {
+        match store.wakes().await {
+            Ok(mut messages) => {
+                patience.over();
+                hears.store(true, Ordering::Relaxed);
+                waker.tell(Notice::All);
+                while let Some(Some(message)) = stopped.run_until_cancelled(messages.next()).await {
+                    match message {
+                        // Most are other workers' lanes, where there are many accounts.
+                        Wake::Due(lane) => {
+                            lanes.find(&lane).into_iter().for_each(|number| waker.tell(Notice::One(number)))
+                        }
+                        Wake::Look => trouble.noticed(),
+                    }
+                }
+                hears.store(false, Ordering::Relaxed);
+                waker.tell(Notice::All);
+                trouble.noticed();
+            }
+            Err(error) => {
+                patience.wait(&error).await;
+                if !error.is_repeatable() {
+                    stopped.run_until_cancelled(tokio::time::sleep(LISTEN_REFUSED)).await;
+                }
+            }
+        }
+    }
+}
