@@ -6,7 +6,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bursar_domain::{AccountRules, Job, MAX_DAYS_AHEAD, MAX_JOB_BYTES, Millis, is_too_far_ahead};
-use bursar_store::{Act, Aside, Operator, Payload, Store, StoreError, Submission, Task, Verdict, crash_point};
+use bursar_store::{
+    Act, Aside, Operator, Payload, Store, StoreError, Submission, Task, Unreadable, Verdict, crash_point,
+};
 use bursar_telemetry::{Doing, Metrics};
 use futures_util::future::join_all;
 use tokio_util::sync::CancellationToken;
@@ -174,6 +176,12 @@ fn verdict(job: &Job, submission: Submission) -> Result<Verdict, String> {
         Submission::Conflict { first } => {
             Verdict::Refused(format!("{name} is about the same thing as {first}, which was there first"))
         }
-        Submission::Unreadable(why) => return Err(format!("{name} is there, and its record cannot be read: {why}")),
+        // A newer build's worker can tell.
+        Submission::Unreadable(why @ Unreadable::Newer { .. }) => {
+            return Err(format!("{name} is there, and its record cannot be read: {why}"));
+        }
+        Submission::Unreadable(why @ Unreadable::Damaged(_)) => Verdict::Refused(format!(
+            "{name} is there, and its record cannot be read: {why}; retry this when it is mended"
+        )),
     })
 }

@@ -20,6 +20,9 @@ const LOOKED_THROUGH_AT_ONCE: usize = 250;
 /// How long something is due before its queue is overlooked. Longer than a paused queue's sends are left alone.
 const OVERLOOKED_AFTER: Duration = Duration::from_secs(120);
 
+/// The highest fence to which one is raised: Lua's numbers count exactly to 2^53, and claims go on from here.
+const HIGHEST_FENCE: u64 = (1 << 53) - (1 << 40);
+
 /// A queue with something due.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Ready<T = Lane> {
@@ -70,8 +73,12 @@ impl Store {
     /// Raises a queue's fence: a journal knows a higher one.
     ///
     /// # Errors
-    /// [`StoreError`]: repeat.
+    /// [`StoreError::Unreadable`] for one that no queue ever reaches: it was not written by a worker. Otherwise repeat.
     pub async fn raise_fence(&self, lane: &Lane, fence: u64) -> Result<bool, StoreError> {
+        if fence > HIGHEST_FENCE {
+            let detail = format!("it is {fence}, and a script counts to {HIGHEST_FENCE}");
+            return Err(StoreError::Unreadable { what: format!("a fence of {lane}"), detail });
+        }
         self.change(lane, &["fence", &fence.to_string()]).await
     }
 

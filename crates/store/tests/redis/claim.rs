@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use bursar_domain::{ActionKind, Answer, Call, Due, Millis, State};
-use bursar_store::{Claim, ClaimedJob, Committed, Lapsed, MAX_CLAIM, Renewal, Sends};
+use bursar_store::{Claim, ClaimedJob, Committed, Lapsed, MAX_CLAIM, Renewal, Sends, StoreError};
 use bursar_test_support::eventually;
 use serde_json::json;
 
@@ -360,7 +360,10 @@ async fn a_worker_that_dies_with_what_had_ended_leaves_it_ended() {
 async fn large_fences_stay_exact() {
     let scene = Scene::new().await;
     scene.submit(&["k1"]).await;
-    scene.store.raise_fence(&scene.lane, 9_007_199_254_740_989).await.unwrap();
+    for none in [9_007_199_254_740_989, u64::MAX] {
+        assert!(matches!(scene.store.raise_fence(&scene.lane, none).await, Err(StoreError::Unreadable { .. })));
+    }
+    let _: u64 = scene.command(&["HSET", &scene.name("queue"), "fence", "9007199254740989"]).await;
     let claimed = scene.claim_one("w").await;
     assert_eq!(claimed.fence, 9_007_199_254_740_990);
     assert_eq!(scene.job("k1").await.fence, 9_007_199_254_740_990);

@@ -315,7 +315,7 @@ async fn while_one_worker_takes_tasks_another_leaves_them_alone_for_a_while_only
 
 /// The job may be the task's own, or another one by its key: nobody knows.
 #[tokio::test]
-async fn a_task_whose_job_cannot_be_read_stays_where_it_is_and_holds_nothing_up() {
+async fn a_task_whose_job_a_newer_build_wrote_stays_where_it_is_and_holds_nothing_up() {
     let door = Door::new().await;
     let record = format!("{}job:main/transfer:UNREAD", door.store.base_of(&door.lane));
     let _: String = door.command(&["SET", &record, r#"{"v":99}"#]).await;
@@ -331,6 +331,22 @@ async fn a_task_whose_job_cannot_be_read_stays_where_it_is_and_holds_nothing_up(
     let _: u64 = door.command(&["DEL", &record]).await;
     assert_eq!(door.until_drained().await.kept_aside, 0);
     assert!(door.job("UNREAD").await.is_some());
+    open.close().await;
+}
+
+/// More than one step looks at.
+#[tokio::test]
+async fn tasks_whose_jobs_nobody_can_read_are_kept_aside_and_hold_nothing_up() {
+    let door = Door::new().await;
+    let unread: Vec<String> = (0..300).map(|number| format!("UNREAD{number}")).collect();
+    for key in &unread {
+        let record = format!("{}job:main/transfer:{key}", door.store.base_of(&door.lane));
+        let _: String = door.command(&["SET", &record, "{"]).await;
+    }
+    door.push(unread.iter().map(|key| transfer(key)).chain([transfer("GOOD")]).collect()).await;
+    let open = door.open("w");
+    assert_eq!(door.until_drained().await.kept_aside, 300);
+    assert!(door.job("GOOD").await.is_some());
     open.close().await;
 }
 
