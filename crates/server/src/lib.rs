@@ -4,31 +4,15 @@
 //! Whatever refuses, refuses by a problem (`problem.rs`). Nothing here decides anything about a job: the producer's validator and the
 //! store's scripts do.
 
-mod app;
-mod auth;
-mod body;
-mod connection;
+mod api;
 mod dashboard;
-mod events;
-mod feed;
-mod health;
-mod jobs;
-mod lanes;
-mod metrics;
-mod names;
-mod notify;
-mod openapi;
-mod orders;
-mod problem;
-mod query;
-mod rate;
-mod request;
+mod http;
 mod routes;
-mod serving;
-mod tokens;
+mod server;
+mod state;
 
-pub use app::Settings;
-pub use dashboard::SessionKeyError;
-pub use notify::{NotifiedAccount, NotifiedMethod};
-pub use serving::{NoTokens, ServeError, Server};
-pub use tokens::{Role, TokensError, new_token};
+pub use api::notify::{NotifiedAccount, NotifiedMethod};
+pub use server::{NoTokens, ServeError, Server};
+pub use state::Settings;
+pub use state::sessions::SessionKeyError;
+pub use state::tokens::{Role, TokensError, new_token};

@@ -6,9 +6,11 @@ use axum::middleware;
 use axum::routing::MethodRouter;
 use tower_http::catch_panic::CatchPanicLayer;
 
-use crate::app::Shared;
-use crate::problem::{Kind, Problem};
-use crate::{dashboard, events, health, jobs, lanes, metrics, notify, openapi, request};
+use crate::api::{events, health, jobs, lanes, metrics, notify, openapi};
+use crate::dashboard;
+use crate::http::problem::{Kind, Problem};
+use crate::http::request;
+use crate::state::Shared;
 
 /// One part of the interface.
 pub(crate) struct Part {
@@ -36,7 +38,7 @@ impl Part {
 /// All of the interface.
 pub(crate) fn parts() -> Vec<Part> {
     let work = [jobs::part(), lanes::part(), events::part(), notify::part()];
-    work.into_iter().chain([health::part(), metrics::part(), openapi::part(), dashboard::part()]).collect()
+    work.into_iter().chain([health::part(), metrics::part(), openapi::part(), dashboard::pages::part()]).collect()
 }
 
 /// The routes with what surrounds them.

@@ -4,7 +4,8 @@
 
 mod answers;
 mod latency;
-mod look;
+mod sampling;
+mod svg;
 mod throughput;
 
 use std::collections::BTreeMap;
@@ -15,14 +16,14 @@ use axum::http::Uri;
 use bursar_domain::{Lane, Millis};
 use maud::{Markup, html};
 
-use self::look::{Seen, Told, look};
-use super::fragments::span;
+use self::sampling::{Seen, Told, look};
+use super::charts::svg::Axis;
+use super::components::span;
+use super::i18n::{Words, filled};
 use super::page::{Answered, Live, Tab, page, refuse_problem};
-use super::svg::Axis;
-use super::visitor::Visitor;
-use super::words::{Words, filled};
-use crate::app::Shared;
-use crate::query::Query;
+use super::signed_in::Visitor;
+use crate::http::query::Query;
+use crate::state::Shared;
 
 /// Lanes that one page looks at; beyond that, one is to be chosen.
 const LANES: usize = 20;
@@ -113,5 +114,5 @@ fn by_column(seen: &Seen) -> Vec<Vec<&Told>> {
 }
 
 fn covered(words: &Words, seen: &Seen) -> String {
-    filled(words.calls_covered, &[&seen.calls.len().to_string(), &seen.jobs.to_string(), &look::LINES.to_string()])
+    filled(words.calls_covered, &[&seen.calls.len().to_string(), &seen.jobs.to_string(), &sampling::LINES.to_string()])
 }

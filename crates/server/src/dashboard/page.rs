@@ -5,10 +5,10 @@ use axum::response::{IntoResponse, Response};
 use maud::{DOCTYPE, Markup, html};
 
 use super::assets;
-use super::language::{self, local};
-use super::visitor::{Guest, Visitor};
-use super::words::Words;
-use crate::problem::Problem;
+use super::i18n::Words;
+use super::i18n::language::{self, local};
+use super::signed_in::{Guest, Visitor};
+use crate::http::problem::Problem;
 
 /// Everything from this server, nothing inline, no frame around it, forms to here only.
 const POLICY: &str = "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; connect-src 'self'; \
