@@ -3,6 +3,7 @@
 pub(crate) mod auth;
 pub(crate) mod body;
 pub(crate) mod connection;
+pub(crate) mod part;
 pub(crate) mod path;
 pub(crate) mod problem;
 pub(crate) mod query;

@@ -20,11 +20,11 @@ use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::api::health::Health;
 use crate::http::connection::Connection;
-use crate::http::path::Lanes;
 use crate::routes;
 use crate::state::job_watch::Feed;
+use crate::state::lanes::Lanes;
+use crate::state::readiness::Readiness;
 use crate::state::sessions::{SessionKeyError, Sessions};
 use crate::state::tokens::{Tokens, TokensError};
 use crate::state::{App, Settings, Shared};
@@ -118,7 +118,7 @@ impl Server {
             page,
             sessions,
             feed: Feed::default(),
-            health: Health::default(),
+            readiness: Readiness::default(),
             drain,
         });
         Ok(Self { listener, address, hangup, app })

@@ -1,7 +1,11 @@
 //! What every request is answered with: the way into Bursar, who may do what, and whether the server is about to end.
 
 pub(crate) mod job_watch;
+pub(crate) mod lanes;
+pub(crate) mod notified;
 pub(crate) mod rate;
+pub(crate) mod readiness;
+pub(crate) mod refusal;
 pub(crate) mod sessions;
 pub(crate) mod tokens;
 
@@ -15,10 +19,10 @@ use bursar_store::Store;
 use bursar_telemetry::Page;
 use tokio_util::sync::CancellationToken;
 
-use crate::api::health::Health;
-use crate::api::notify::NotifiedAccount;
-use crate::http::path::Lanes;
 use crate::state::job_watch::Feed;
+use crate::state::lanes::Lanes;
+use crate::state::notified::NotifiedAccount;
+use crate::state::readiness::Readiness;
 use crate::state::sessions::Sessions;
 use crate::state::tokens::Tokens;
 
@@ -57,7 +61,7 @@ pub(crate) struct App {
     /// News of jobs.
     pub(crate) feed: Feed,
     /// What was found lately about Redis.
-    pub(crate) health: Health,
+    pub(crate) readiness: Readiness,
     /// Told when the server is to end: whoever waits for a client's sake stops then.
     pub(crate) drain: CancellationToken,
 }

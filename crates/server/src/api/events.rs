@@ -24,11 +24,11 @@ use tokio::sync::{OwnedSemaphorePermit, watch};
 use tokio::time::{Instant, timeout};
 
 use crate::http::auth::{Allowed, Read};
+use crate::http::part::Part;
 use crate::http::problem::{Kind as Refusal, Problem};
 use crate::http::query::Query;
-use crate::routes::Part;
 use crate::state::Shared;
-use crate::state::tokens::Bearer;
+use crate::state::tokens::{Bearer, STREAMS_PER_TOKEN};
 use place::Place;
 
 /// Events of each stream in one page: what one slow client can make us hold.
@@ -39,9 +39,6 @@ const KEEP_ALIVE: Duration = Duration::from_secs(15);
 
 /// How long a client waits before it comes back, in milliseconds.
 const COME_BACK_MS: u32 = 2_000;
-
-/// Streams of one token at a time.
-pub(crate) const STREAMS_PER_TOKEN: usize = 16;
 
 const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
 

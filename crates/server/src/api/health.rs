@@ -1,25 +1,14 @@
 //! `/healthz` and `/readyz`: for whoever restarts processes and directs traffic. No token is needed.
 
-use std::time::Duration;
-
 use axum::Json;
 use axum::extract::State;
 use axum::routing::get;
-use bursar_store::{Store, StoreError};
 use bursar_telemetry::Unwell;
 use serde_json::{Value, json};
-use tokio::sync::Mutex;
-use tokio::time::Instant;
 
+use crate::http::part::Part;
 use crate::http::problem::{Kind, Problem};
-use crate::routes::Part;
 use crate::state::Shared;
-
-/// How long Redis may take to answer a question about health: those who ask give up after a few seconds.
-const PATIENCE: Duration = Duration::from_secs(2);
-
-/// How long an answer about health holds for the next who ask.
-const LATELY: Duration = Duration::from_millis(500);
 
 pub(crate) fn part() -> Part {
     Part::new(include_str!("health/openapi.json")).route("/healthz", get(healthy)).route("/readyz", get(ready))
@@ -38,44 +27,10 @@ async fn ready(State(app): State<Shared>) -> Result<Json<Value>, Problem> {
         return Err(Problem::new(Kind::Unavailable, "the server is about to end"));
     }
     app.page.able().map_err(|why| unwell(&why))?;
-    app.health.writes(&app.store).await?;
+    app.readiness.writes(&app.store).await?;
     Ok(Json(json!({"status": "ok"})))
 }
 
 fn unwell(why: &Unwell) -> Problem {
     Problem::new(Kind::Unavailable, format!("the worker {why}"))
-}
-
-/// What was found lately. Anybody may ask about health, and none of them is to keep Redis busy.
-#[derive(Debug, Default)]
-pub(crate) struct Health {
-    writes: Found,
-}
-
-type Found = Mutex<Option<(Instant, Result<(), Problem>)>>;
-
-impl Health {
-    async fn writes(&self, store: &Store) -> Result<(), Problem> {
-        lately(&self.writes, || answer(store.probe_write())).await
-    }
-}
-
-/// What was found a moment ago, or is found now; those who ask meanwhile wait for it.
-async fn lately<Look: Future<Output = Result<(), Problem>>>(
-    found: &Found,
-    look: impl FnOnce() -> Look,
-) -> Result<(), Problem> {
-    let mut found = found.lock().await;
-    if let Some((_, answer)) = found.as_ref().filter(|(at, _)| at.elapsed() < LATELY) {
-        return answer.clone();
-    }
-    let answer = look().await;
-    *found = Some((Instant::now(), answer.clone()));
-    answer
-}
-
-async fn answer(asked: impl Future<Output = Result<(), StoreError>>) -> Result<(), Problem> {
-    let answer = tokio::time::timeout(PATIENCE, asked).await;
-    let late = || Problem::new(Kind::Unavailable, format!("Redis did not answer within {} s", PATIENCE.as_secs()));
-    answer.map_err(|_| late())?.map_err(Problem::from)
 }

@@ -1,7 +1,7 @@
 //! Jobs: submitted, read, waited for, and operated on.
 
 mod list;
-pub(crate) mod operate;
+mod operate;
 mod read;
 mod submit;
 
@@ -10,7 +10,7 @@ use bursar_domain::{JobView, Kind, Lane};
 use bursar_store::StoredAs;
 use serde::Serialize;
 
-use crate::routes::Part;
+use crate::http::part::Part;
 
 pub(crate) fn part() -> Part {
     Part::new(include_str!("jobs/openapi.json"))

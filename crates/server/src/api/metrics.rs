@@ -7,7 +7,7 @@ use axum::http::header::CONTENT_TYPE;
 use axum::routing::get;
 use bursar_telemetry::TEXT_FORMAT;
 
-use crate::routes::Part;
+use crate::http::part::Part;
 use crate::state::Shared;
 
 pub(crate) fn part() -> Part {

@@ -1,5 +1,6 @@
 //! Pieces that several pages show: states, times, acts.
 
+pub(super) mod action_form;
 pub(super) mod amounts;
 pub(super) mod rate;
 pub(super) mod timeline;

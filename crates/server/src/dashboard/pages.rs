@@ -1,9 +1,11 @@
 //! The pages, each with its handlers.
 
+mod charts;
 mod job;
 mod job_actions;
 mod jobs;
 mod lanes;
+mod language;
 mod live;
 mod notification;
 mod notifications;
@@ -15,9 +17,7 @@ mod sign_in;
 use axum::routing::{get, post};
 
 use super::assets;
-use super::charts;
-use super::i18n::language;
-use crate::routes::Part;
+use crate::http::part::Part;
 
 pub(crate) fn part() -> Part {
     // Pages for people: OpenAPI describes none of them.

@@ -9,6 +9,8 @@ use bursar_domain::FieldError;
 use bursar_store::StoreError;
 use serde_json::{Map, Value, json};
 
+use crate::state::refusal::Refusal;
+
 /// When to come back to a Redis that could not take something: it is back within a second, or away for longer.
 const COME_BACK: Duration = Duration::from_secs(2);
 
@@ -142,8 +144,7 @@ impl Problem {
     }
 
     /// Redis did not do its part; `meaning` is what that means for the client.
-    pub(crate) fn of_store(error: &StoreError, meaning: &str) -> Self {
-        tracing::warn!(error = %error.chain(), "{meaning}");
+    fn of_store(error: &StoreError, meaning: &str) -> Self {
         match error {
             StoreError::Unreadable { what, .. } => Self::new(Kind::Internal, format!("{what} cannot be read")),
             StoreError::NotDurable { asked, .. } => {
@@ -164,10 +165,20 @@ impl Problem {
     }
 }
 
-/// Reading changes nothing.
+impl From<Refusal> for Problem {
+    fn from(refusal: Refusal) -> Self {
+        match refusal {
+            Refusal::NotFound(detail) => Self::new(Kind::NotFound, detail),
+            Refusal::UnreadableRecord(detail) => Self::unreadable(detail),
+            Refusal::Store { error, meaning } => Self::of_store(&error, meaning),
+            Refusal::Late(detail) => Self::new(Kind::Unavailable, detail),
+        }
+    }
+}
+
 impl From<StoreError> for Problem {
     fn from(error: StoreError) -> Self {
-        Self::of_store(&error, "ask again")
+        Self::from(Refusal::from(error))
     }
 }
 

@@ -13,7 +13,6 @@ use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 use tokio::sync::Semaphore;
 
-use crate::api::events::STREAMS_PER_TOKEN;
 use crate::state::rate::Rate;
 
 /// The longest tokens file that is read, in bytes: each token is compared with every request's.
@@ -24,6 +23,9 @@ const MAX_NAME_CHARS: usize = 64;
 
 /// Bytes of chance in a token that we make: nobody guesses 32.
 const TOKEN_BYTES: usize = 32;
+
+/// Streams of events of one token at a time.
+pub(crate) const STREAMS_PER_TOKEN: usize = 16;
 
 /// What a token's bearer may do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize)]

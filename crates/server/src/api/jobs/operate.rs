@@ -3,8 +3,8 @@
 
 use axum::Json;
 use axum::extract::State as Handed;
-use bursar_domain::{HistoryEvent, JobView, Operation, last_action};
-use bursar_store::{JobRecord, Operated, Operator, StoredAs};
+use bursar_domain::{HistoryEvent, JobView, Operation};
+use bursar_store::Operator;
 use serde_json::json;
 
 use crate::api::jobs::JobEntry;
@@ -14,12 +14,11 @@ use crate::http::body::JsonBody;
 use crate::http::path::JobName;
 use crate::http::problem::{Kind, Problem};
 use crate::http::query::NoQuery;
+use crate::ops;
+use crate::ops::operate::{NotNow, NotOperated};
 use crate::state::{App, Shared};
 
-/// What an act that got no answer from Redis means.
-const UNKNOWN: &str = "it may have been done; look at the job before you repeat it";
-
-pub(crate) type Done = Result<Json<JobView>, Problem>;
+type Done = Result<Json<JobView>, Problem>;
 
 pub(super) async fn ask(who: Allowed<Operate>, app: Handed<Shared>, name: JobName, _: NoQuery, body: JsonBody) -> Done {
     plain(&who, &app, &name, &body, Operation::Ask).await
@@ -55,59 +54,30 @@ pub(super) async fn resolve(
     let mut order = Order::read(&body.0)?;
     let (reason, end) = (order.reason(), order.end());
     order.finish()?;
-    operate(&app, &name, Operation::Resolve(end), Operator { who: &who.bearer.name, why: &reason }, None).await
+    operate(&who, &app, &name, Operation::Resolve(end), &reason).await
 }
 
 async fn plain(who: &Allowed<Operate>, app: &App, name: &JobName, body: &JsonBody, operation: Operation) -> Done {
     let mut order = Order::read(&body.0)?;
     let reason = order.reason();
     order.finish()?;
-    operate(app, name, operation, Operator { who: &who.bearer.name, why: &reason }, None).await
+    operate(who, app, name, operation, &reason).await
 }
 
-/// Does it, if the state allows it and the job still is what the operator `saw`, where that is known; what refuses says how
-/// the job stands and what was done last.
-pub(crate) async fn operate(
-    app: &App,
-    name: &JobName,
-    operation: Operation,
-    operator: Operator<'_>,
-    saw: Option<&JobRecord>,
-) -> Done {
-    let operated = match saw {
-        Some(saw) => app.store.operate_as_seen(saw, operation, operator).await,
-        None => app.store.operate(&name.lane, &name.key, operation, operator).await,
-    };
-    match operated.map_err(|error| Problem::of_store(&error, UNKNOWN))? {
-        Operated::Done(record) => Ok(Json(record.view())),
-        Operated::Unknown => Err(name.unknown()),
-        Operated::Unreadable(why) => Err(name.unreadable(&why)),
-        Operated::Claimed(record) => {
-            let detail = "a worker is calling the gateway about it at this moment; try again when it has finished";
-            Err(not_now(app, name, detail.to_owned(), Some(StoredAs::Job(record))).await)
-        }
-        Operated::Changed => {
-            let record = app.store.job(&name.lane, &name.key).await?;
-            Err(not_now(app, name, "it has changed since it was looked at: nothing was done".to_owned(), record).await)
-        }
-        Operated::Refused(refused) => {
-            let record = app.store.job(&name.lane, &name.key).await?;
-            Err(not_now(app, name, refused.to_string(), record).await)
-        }
+async fn operate(who: &Allowed<Operate>, app: &App, name: &JobName, operation: Operation, reason: &str) -> Done {
+    let operator = Operator { who: &who.bearer.name, why: reason };
+    match ops::operate::operate(app, (&name.lane, &name.key), operation, operator, None).await {
+        Ok(record) => Ok(Json(record.view())),
+        Err(NotOperated::NotNow(refused)) => Err(not_now(name, *refused)),
+        Err(NotOperated::Refused(refusal)) => Err(refusal.into()),
     }
 }
 
 /// Why not now: how the job stands, and the last action on it.
-async fn not_now(app: &App, name: &JobName, mut detail: String, record: Option<StoredAs>) -> Problem {
-    let history = match &record {
-        Some(StoredAs::Job(record)) => app.store.history(record).await.unwrap_or_default(),
-        Some(StoredAs::Unreadable { .. }) | None => Vec::new(),
-    };
-    let last = last_action(&history).map(|last| {
-        detail.push_str(&format!(". The last action was {last}"));
-        HistoryEvent::OperatorAction(last.clone()).view()
-    });
+fn not_now(name: &JobName, refused: NotNow) -> Problem {
+    let NotNow { detail, job, last_action } = refused;
+    let last = last_action.map(|last| HistoryEvent::OperatorAction(last).view());
     Problem::new(Kind::NotNow, detail)
-        .with("job", json!(record.map(|record| JobEntry::of(&name.lane, &record))))
+        .with("job", json!(job.map(|job| JobEntry::of(&name.lane, &job))))
         .with("last_action", json!(last))
 }

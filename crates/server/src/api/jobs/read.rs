@@ -13,6 +13,7 @@ use crate::http::auth::{Allowed, Read};
 use crate::http::path::JobName;
 use crate::http::problem::Problem;
 use crate::http::query::{NoQuery, Query};
+use crate::ops::jobs::job as read;
 use crate::state::{App, Shared};
 
 /// The longest that one request waits for a job: what lies between may cut a connection that is silent for longer.
@@ -39,7 +40,7 @@ async fn waited(app: &App, name: &JobName, patience: Duration) -> Result<JobView
     let until = Instant::now() + patience;
     let mut waiting = app.feed.of_job(&name.lane, &name.key);
     loop {
-        let job = app.job(name).await?;
+        let job = read(app, &name.lane, &name.key).await?;
         let left = until.saturating_duration_since(Instant::now());
         if job.state.is_at_rest() || left.is_zero() || app.drain.is_cancelled() {
             return Ok(job.view());
@@ -59,7 +60,7 @@ pub(super) async fn history(
     name: JobName,
     _: NoQuery,
 ) -> Result<Json<Value>, Problem> {
-    let history = app.store.history(&app.job(&name).await?).await?;
+    let history = app.store.history(&read(&app, &name.lane, &name.key).await?).await?;
     Ok(Json(json!({"history": history.iter().map(HistoryEvent::view).collect::<Vec<_>>()})))
 }
 

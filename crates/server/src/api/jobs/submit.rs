@@ -8,21 +8,18 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use bursar_domain::FieldError;
 use bursar_producer::{Outcome, TraceParent};
-use bursar_store::{Durability, MAX_BATCH};
+use bursar_store::MAX_BATCH;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use serde_json::{Map, Value, json};
 
 use crate::http::auth::{Allowed, Submit};
 use crate::http::body::JsonBody;
-use crate::http::path::then;
 use crate::http::problem::{Kind, Problem};
 use crate::http::query::NoQuery;
-use crate::state::tokens::{Accounts, Bearer};
-use crate::state::{App, Shared};
-
-/// What a submission that got no answer from Redis means.
-const UNKNOWN: &str = "the jobs may or may not have been accepted; submit them again";
+use crate::ops;
+use crate::state::Shared;
+use crate::state::refusal::then;
 
 pub(super) async fn submit(
     who: Allowed<Submit>,
@@ -32,39 +29,15 @@ pub(super) async fn submit(
     JsonBody(body): JsonBody,
 ) -> Result<Response, Problem> {
     let trace = traced(&headers);
+    let durability = app.store.durability().as_str(); // what an acknowledgement is worth here
     let Some(jobs) = batch(&body)? else {
-        let outcomes = app.accept(&who.bearer, &[&body[..]], trace).await?;
-        return outcomes.first().map_or_else(|| Err(no_outcome()), |outcome| one(&body, outcome, app.durability()));
+        let outcomes = ops::submit::submit(&app, &who.bearer, &[&body[..]], trace).await?;
+        return outcomes.first().map_or_else(|| Err(no_outcome()), |outcome| one(&body, outcome, durability));
     };
     let texts: Vec<&[u8]> = jobs.iter().map(|job| job.get().as_bytes()).collect();
-    let outcomes = app.accept(&who.bearer, &texts, trace).await?;
+    let outcomes = ops::submit::submit(&app, &who.bearer, &texts, trace).await?;
     let jobs: Vec<Value> = texts.iter().zip(&outcomes).map(|(text, outcome)| of_many(text, outcome)).collect();
-    Ok(Json(json!({"durability": app.durability(), "jobs": jobs})).into_response())
-}
-
-impl App {
-    async fn accept(
-        &self,
-        bearer: &Bearer,
-        jobs: &[&[u8]],
-        trace: Option<TraceParent>,
-    ) -> Result<Vec<Outcome>, Problem> {
-        let mut producer = Cow::Borrowed(&self.producer);
-        if let Accounts::Only(accounts) = &bearer.accounts {
-            let may = |name: &str| accounts.iter().any(|account| account.as_str() == name);
-            producer = Cow::Owned(producer.into_owned().only(may));
-        }
-        if let Some(trace) = trace {
-            producer = Cow::Owned(producer.into_owned().within(trace));
-        }
-        producer.submit_json(jobs).await.map_err(|error| Problem::of_store(&error.0, UNKNOWN))
-    }
-
-    /// What an acknowledgement is worth here.
-    fn durability(&self) -> &'static str {
-        let durability: Durability = self.store.durability();
-        durability.as_str()
-    }
+    Ok(Json(json!({"durability": durability, "jobs": jobs})).into_response())
 }
 
 /// The trace that the request belongs to, for jobs that name none of their own. A header that cannot be read is passed over, as

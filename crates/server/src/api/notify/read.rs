@@ -8,19 +8,16 @@ use bursar_gateways::masked;
 use bursar_store::NotificationFilter;
 use serde_json::{Value, json};
 
-use crate::api::notify::NotifiedAccount;
 use crate::http::auth::{Allowed, Read};
-use crate::http::path::NotificationName;
-use crate::http::problem::{Kind, Problem};
+use crate::http::path::{NotificationName, notification_number};
+use crate::http::problem::Problem;
 use crate::http::query::{NoQuery, Query};
+use crate::state::Shared;
+use crate::state::notified::{notified, of_account};
 use crate::state::tokens::{Bearer, Role};
-use crate::state::{App, Shared};
 
 /// Notifications of one page, at most and unless asked for fewer.
 const MAX_PAGE: usize = 100;
-
-/// No notification has a higher number: Redis counts exactly up to 2^53 - 1.
-const MAX_NUMBER: u64 = (1 << 53) - 1;
 
 /// `GET /v1/notifications?account=&held=&before=&limit=`: newest first.
 pub(super) async fn list(who: Allowed<Read>, State(app): State<Shared>, uri: Uri) -> Result<Json<Value>, Problem> {
@@ -31,7 +28,7 @@ pub(super) async fn list(who: Allowed<Read>, State(app): State<Shared>, uri: Uri
         "false" => Ok(NotificationFilter::Read),
         _ => Err("must be true or false".to_owned()),
     });
-    let before = query.take("before", number);
+    let before = query.take("before", notification_number);
     let limit = query.take("limit", |text| {
         let limit = text.parse::<usize>().ok().filter(|limit| (1..=MAX_PAGE).contains(limit));
         limit.ok_or_else(|| format!("must be a whole number from 1 to {MAX_PAGE}"))
@@ -59,23 +56,6 @@ pub(super) async fn one(
     let view = app.store.notification(account, *number).await?.ok_or_else(|| name.unknown())?;
     let callbacks = app.store.notification_history(account, *number).await?;
     Ok(Json(json!({"notification": shown(who.bearer.role, view), "callbacks": callbacks})))
-}
-
-/// A notification's number.
-pub(crate) fn number(text: &str) -> Result<u64, String> {
-    let number = text.parse::<u64>().ok().filter(|number| *number <= MAX_NUMBER);
-    number.ok_or_else(|| "must be a notification's number".to_owned())
-}
-
-/// The accounts that are notified and that this bearer may know.
-pub(crate) fn notified<'a>(app: &'a App, bearer: &Bearer) -> Vec<&'a NotifiedAccount> {
-    app.settings.notified.iter().filter(|account| bearer.accounts.have(&account.name)).collect()
-}
-
-/// The account of that name, if it is notified.
-pub(crate) fn of_account<'a>(app: &'a App, bearer: &Bearer, name: &str) -> Result<&'a NotifiedAccount, Problem> {
-    let found = notified(app, bearer).into_iter().find(|account| account.name.as_str() == name);
-    found.ok_or_else(|| Problem::new(Kind::NotFound, "no account of that name is notified"))
 }
 
 /// The account, where there is but one that is notified.

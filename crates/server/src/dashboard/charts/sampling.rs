@@ -9,8 +9,8 @@ use bursar_store::{Event, INLINE_EVENTS, JobRecord, Recent, StoredAs, Stretch};
 
 use crate::dashboard::components::amounts::amount;
 use crate::dashboard::components::millis;
-use crate::http::problem::Problem;
 use crate::state::App;
+use crate::state::refusal::Refusal;
 
 /// In how many columns the time is cut.
 const COLUMNS: u32 = 30;
@@ -28,7 +28,7 @@ pub(super) const LINES: usize = INLINE_EVENTS;
 const RECORDS_AT_ONCE: usize = 100;
 
 /// What was looked at.
-pub(super) struct Seen {
+pub(in crate::dashboard) struct Seen {
     pub(super) now: Millis,
     pub(super) since: Millis,
     /// How long a column is.
@@ -90,7 +90,7 @@ impl Seen {
 }
 
 /// Looks at these lanes over that time, up to now.
-pub(super) async fn look(app: &App, lanes: &[&Lane], over: Duration) -> Result<Seen, Problem> {
+pub(in crate::dashboard) async fn look(app: &App, lanes: &[&Lane], over: Duration) -> Result<Seen, Refusal> {
     let step = over / COLUMNS;
     let columns = vec![Looked::default(); usize::try_from(COLUMNS).unwrap_or_default()];
     let mut seen = Seen {
@@ -131,7 +131,7 @@ pub(super) async fn look(app: &App, lanes: &[&Lane], over: Duration) -> Result<S
 }
 
 /// The jobs by these keys, without those that cannot be read.
-async fn records(app: &App, lane: &Lane, keys: &[Key]) -> Result<BTreeMap<Key, JobRecord>, Problem> {
+async fn records(app: &App, lane: &Lane, keys: &[Key]) -> Result<BTreeMap<Key, JobRecord>, Refusal> {
     let mut jobs = BTreeMap::new();
     for keys in keys.chunks(RECORDS_AT_ONCE) {
         for job in app.store.jobs(lane, keys).await? {

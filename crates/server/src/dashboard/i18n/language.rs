@@ -1,20 +1,12 @@
 //! In which language a page is: by the visitor's choice, else by what the browser asks for.
 
-use axum::extract::rejection::QueryRejection;
-use axum::extract::{Path, Query};
-use axum::http::{HeaderMap, StatusCode, header};
-use axum::response::{IntoResponse, Response};
-use serde::Deserialize;
+use axum::http::{HeaderMap, header};
 
 use super::{CHINESE, ENGLISH, Words};
 use crate::dashboard::cookie;
-use crate::dashboard::signed_in::Names;
 
 /// The cookie that keeps the choice.
-const COOKIE: &str = "bursar_language";
-
-/// How long the choice is kept, in seconds: a year.
-const KEPT_SECONDS: u32 = 365 * 24 * 60 * 60;
+pub(in crate::dashboard) const COOKIE: &str = "bursar_language";
 
 /// Every language, each by its own tag.
 pub(in crate::dashboard) const ALL: [&Words; 2] = [&ENGLISH, &CHINESE];
@@ -26,7 +18,7 @@ pub(in crate::dashboard) fn of(headers: &HeaderMap) -> &'static Words {
     chosen.or_else(asked).unwrap_or(&ENGLISH)
 }
 
-fn by_tag(tag: &str) -> Option<&'static Words> {
+pub(in crate::dashboard) fn by_tag(tag: &str) -> Option<&'static Words> {
     let primary = tag.split(['-', '_']).next().unwrap_or_default();
     ALL.into_iter().find(|words| words.tag.eq_ignore_ascii_case(primary))
 }
@@ -47,21 +39,6 @@ fn preferred(header: &str) -> Option<&'static Words> {
             |best: Option<(u32, &Words)>, wish| if best.is_none_or(|best| wish.0 > best.0) { Some(wish) } else { best },
         )
         .map(|(_, words)| words)
-}
-
-/// Where to go back to.
-#[derive(Deserialize)]
-pub(in crate::dashboard) struct Back {
-    #[serde(default)]
-    to: String,
-}
-
-/// `GET /language/{tag}?to=…`: keeps the choice and goes back.
-pub(in crate::dashboard) async fn choose(tag: Names<String>, back: Result<Query<Back>, QueryRejection>) -> Response {
-    let back = back.map(|Query(back)| back.to).unwrap_or_default();
-    let Some(words) = tag.ok().and_then(|Path(tag)| by_tag(&tag)) else { return StatusCode::NOT_FOUND.into_response() };
-    let kept = format!("{COOKIE}={}; Path=/; Max-Age={KEPT_SECONDS}; SameSite=Lax; HttpOnly", words.tag);
-    (StatusCode::SEE_OTHER, [(header::SET_COOKIE, kept), (header::LOCATION, local(&back).to_owned())]).into_response()
 }
 
 /// A path of ours; anything that could lead elsewhere is the first page.

@@ -12,9 +12,9 @@ use crate::dashboard::components::timeline::timeline;
 use crate::dashboard::components::{acts, badge, job_address, moment, percent, shown_reason};
 use crate::dashboard::i18n::{Words, filled};
 use crate::dashboard::page::{Answered, Live, Tab, page, refuse, refuse_problem};
-use crate::dashboard::signed_in::{Names, Visitor};
-use crate::http::path::JobName;
-use crate::http::problem::Problem;
+use crate::dashboard::signed_in::Visitor;
+use crate::http::path::Names;
+use crate::ops::jobs::job as read;
 use crate::state::Shared;
 
 pub(super) async fn show(
@@ -24,14 +24,12 @@ pub(super) async fn show(
 ) -> Answered {
     let words = visitor.words();
     let not_found = || refuse(&visitor.guest, Some(&visitor), StatusCode::NOT_FOUND, words.not_found);
-    let away = |error| refuse_problem(&visitor, &Problem::from(error));
+    let away = |error| refuse_problem(&visitor, error);
     let Path((account, kind, key)) = path.map_err(|_| not_found())?;
     let lane: Lane =
-        app.lane(visitor.bearer(), &account, &kind).map_err(|problem| refuse_problem(&visitor, &problem))?;
+        app.lane(visitor.bearer(), &account, &kind).map_err(|problem| refuse_problem(&visitor, problem))?;
     let key: Key = key.parse().map_err(|_| not_found())?;
-    let name = JobName { lane, key };
-    let record = app.job(&name).await.map_err(|problem| refuse_problem(&visitor, &problem))?;
-    let JobName { lane, key } = name;
+    let record = read(&app, &lane, &key).await.map_err(|refusal| refuse_problem(&visitor, refusal))?;
     let history = app.store.history(&record).await.map_err(away)?;
     let is_notified = app.settings.notified.iter().any(|account| account.name == lane.account);
     let address = job_address(&lane, key.as_str());

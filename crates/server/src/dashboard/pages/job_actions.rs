@@ -4,18 +4,21 @@
 use axum::extract::{Path, State as Handed};
 use axum::http::StatusCode;
 use axum::response::Response;
-use bursar_domain::{Due, HistoryEvent, MAX_REASON_CHARS, Millis, Operation, State, is_reason, without_accounts_but};
+use bursar_domain::{Due, HistoryEvent, Millis, Operation, State, is_reason, without_accounts_but};
 use bursar_store::{JobRecord, Operator, StoredAs};
 use maud::{Markup, html};
 
-use crate::api::jobs::operate::operate;
+use crate::dashboard::access::Posted;
+use crate::dashboard::components::action_form::ActionForm;
 use crate::dashboard::components::amounts::amount;
 use crate::dashboard::components::{ENDS, badge, job_address, last_act, own_numbers, shown_reason};
 use crate::dashboard::i18n::{Words, filled};
-use crate::dashboard::page::{Answered, Live, Refused, Tab, form_token, page, refuse, refuse_problem, see};
-use crate::dashboard::signed_in::{Names, Posted, Visitor};
+use crate::dashboard::page::{Answered, Live, Refused, Tab, page, refuse, refuse_problem, see};
+use crate::dashboard::signed_in::Visitor;
 use crate::http::path::JobName;
-use crate::http::problem::Problem;
+use crate::http::path::Names;
+use crate::ops::jobs::job as read;
+use crate::ops::operate::{NotOperated, operate};
 use crate::state::{App, Shared};
 
 type Path4 = Names<(String, String, String, String)>;
@@ -60,11 +63,10 @@ pub(super) async fn act(Handed(app): Handed<Shared>, path: Path4, posted: Posted
         return Ok(asking(&visitor, &wanted, Some(words.reason_rule), StatusCode::UNPROCESSABLE_ENTITY));
     }
     let operator = Operator { who: visitor.name(), why: reason };
-    match operate(&app, &wanted.name, wanted.operation, operator, Some(&wanted.record)).await {
+    match operate(&app, (&wanted.name.lane, &wanted.name.key), wanted.operation, operator, Some(&wanted.record)).await {
         Ok(_) => Ok(see(&job_address(&wanted.name.lane, wanted.name.key.as_str()))),
-        Err(problem) if problem.told().0 == StatusCode::CONFLICT => {
-            let detail = problem.told().1.to_owned();
-            let away = |error| refuse_problem(&visitor, &Problem::from(error));
+        Err(NotOperated::NotNow(refused)) => {
+            let away = |error| refuse_problem(&visitor, error);
             let record = match app.store.job(&wanted.name.lane, &wanted.name.key).await.map_err(away)? {
                 Some(StoredAs::Job(record)) => *record,
                 Some(StoredAs::Unreadable { .. }) | None => wanted.record,
@@ -77,9 +79,9 @@ pub(super) async fn act(Handed(app): Handed<Shared>, path: Path4, posted: Posted
             if is_still_possible && form.text("seen") != seen(&now.record) {
                 return Ok(changed(&visitor, &now));
             }
-            Err(not_now(&visitor, &now, &detail))
+            Err(not_now(&visitor, &now, &refused.detail))
         }
-        Err(problem) => Err(refuse_problem(&visitor, &problem)),
+        Err(NotOperated::Refused(refusal)) => Err(refuse_problem(&visitor, refusal)),
     }
 }
 
@@ -90,13 +92,13 @@ async fn meant(visitor: &Visitor, app: &App, path: Path4) -> Result<Wanted, Refu
     let Path((account, kind, key, act)) = path.map_err(|_| not_found())?;
     let every = [Operation::Ask, Operation::Send, Operation::Resolve(State::Succeeded), Operation::Cancel];
     let operation = every.into_iter().find(|operation| operation.as_str() == act).ok_or_else(not_found)?;
-    let lane = app.lane(visitor.bearer(), &account, &kind).map_err(|problem| refuse_problem(visitor, &problem))?;
+    let lane = app.lane(visitor.bearer(), &account, &kind).map_err(|problem| refuse_problem(visitor, problem))?;
     let name = JobName { lane, key: key.parse().map_err(|_| not_found())? };
     if !visitor.may_operate() {
         return Err(refused(StatusCode::FORBIDDEN, visitor.words().not_allowed));
     }
-    let away = |error| refuse_problem(visitor, &Problem::from(error));
-    let record = app.job(&name).await.map_err(|problem| refuse_problem(visitor, &problem))?;
+    let away = |error| refuse_problem(visitor, error);
+    let record = read(app, &name.lane, &name.key).await.map_err(|refusal| refuse_problem(visitor, refusal))?;
     let history = app.store.history(&record).await.map_err(away)?;
     Ok(Wanted { name, operation, record, history })
 }
@@ -120,6 +122,18 @@ fn asking(visitor: &Visitor, wanted: &Wanted, wrong: Option<&str>, status: Statu
     let Wanted { name, operation, record, history } = wanted;
     let address = job_address(&name.lane, name.key.as_str());
     let act = words.act(*operation);
+    let fields = html! {
+        input type="hidden" name="seen" value=(seen(record));
+        @if let Operation::Resolve(_) = operation {
+            fieldset {
+                legend { (words.resolve_as) }
+                @for end in ENDS {
+                    label.choice { input type="radio" name="as" value=(end.as_str()) required; (badge(words, end)) " " (words.state_means(end)) }
+                }
+            }
+        }
+    };
+    let form = ActionForm { name: act, fields, back: &address, is_dangerous: *operation == Operation::Send };
     let content = html! {
         h1 { (act) " " code { (name.key) } }
         p { (name.lane) " · " (badge(words, record.state))
@@ -128,25 +142,7 @@ fn asking(visitor: &Visitor, wanted: &Wanted, wrong: Option<&str>, status: Statu
         @if let Some(wrong) = wrong { p.notice.bad role="alert" { (wrong) } }
         (what_it_does(words, *operation, record))
         @if let Some(last) = last_act(words, history, &own_numbers(record)).filter(|_| wrong.is_none()) { p.soft { (last) } }
-        form.order method="post" {
-            (form_token(visitor))
-            input type="hidden" name="seen" value=(seen(record));
-            @if let Operation::Resolve(_) = operation {
-                fieldset {
-                    legend { (words.resolve_as) }
-                    @for end in ENDS {
-                        label.choice { input type="radio" name="as" value=(end.as_str()) required; (badge(words, end)) " " (words.state_means(end)) }
-                    }
-                }
-            }
-            label for="reason" { (words.reason) }
-            textarea #reason name="reason" rows="3" maxlength=(MAX_REASON_CHARS) required autofocus {}
-            p.soft { (filled(words.on_record, &[visitor.name()])) }
-            div.buttons {
-                button.main.danger[*operation == Operation::Send] type="submit" { (act) }
-                a href=(address) { (words.never_mind) }
-            }
-        }
+        (form.shown(visitor))
     };
     let mut response = page(visitor, Tab::Jobs, Live::No, act, &content);
     *response.status_mut() = status;

@@ -12,7 +12,6 @@ use crate::dashboard::components::{badge, job_address, moment, percent, shown_re
 use crate::dashboard::i18n::{Words, filled};
 use crate::dashboard::page::{Answered, Live, Tab, page, refuse, refuse_problem, see};
 use crate::dashboard::signed_in::Visitor;
-use crate::http::problem::Problem;
 use crate::http::query::Query;
 use crate::state::{App, Shared};
 
@@ -27,13 +26,12 @@ struct Wanted {
 }
 
 pub(super) async fn show(visitor: Visitor, Handed(app): Handed<Shared>, uri: Uri) -> Answered {
-    let problem = |problem: &Problem| refuse_problem(&visitor, problem);
     let mut query = Query::of(&uri);
     let key = query.take("key", |key| Ok(key.trim().to_owned()));
     let lane = query.take("lane", |lane| lane.parse::<Lane>().map_err(|error| error.to_string()));
     let state = query.take("state", |state| state.parse::<State>().map_err(|error| error.to_string()));
     let after = query.take("after", |after| after.parse::<Cursor>().map_err(|error| error.to_string()));
-    query.finish().map_err(|wrong| problem(&wrong))?;
+    query.finish().map_err(|wrong| refuse_problem(&visitor, wrong))?;
     if let Some(key) = key {
         return search(&visitor, &app, &key).await;
     }
@@ -47,7 +45,7 @@ pub(super) async fn show(visitor: Visitor, Handed(app): Handed<Shared>, uri: Uri
         return Err(refuse(&visitor.guest, Some(&visitor), StatusCode::NOT_FOUND, visitor.words().not_found));
     };
     let listed = app.store.list(lane, wanted.state, &wanted.after, PAGE).await;
-    let listed = listed.map_err(|error| problem(&Problem::from(error)))?;
+    let listed = listed.map_err(|error| refuse_problem(&visitor, error))?;
     let jobs: Vec<(&Lane, &StoredAs)> = listed.jobs.iter().map(|job| (lane, job)).collect();
     let words = visitor.words();
     let content = html! {
@@ -69,8 +67,7 @@ async fn search(visitor: &Visitor, app: &App, key: &str) -> Answered {
     let (mut found, known) = (Vec::new(), app.lanes.of(visitor.bearer()));
     if let Ok(key) = key.parse::<Key>() {
         for lane in &known {
-            let job =
-                app.store.job(lane, &key).await.map_err(|error| refuse_problem(visitor, &Problem::from(error)))?;
+            let job = app.store.job(lane, &key).await.map_err(|error| refuse_problem(visitor, error))?;
             found.extend(job.map(|job| (*lane, job)));
         }
     }

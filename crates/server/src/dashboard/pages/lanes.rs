@@ -12,7 +12,7 @@ use crate::dashboard::components::{due, percent, span};
 use crate::dashboard::i18n::{Words, filled};
 use crate::dashboard::page::{Answered, Live, Tab, page, refuse_problem};
 use crate::dashboard::signed_in::Visitor;
-use crate::http::problem::Problem;
+use crate::state::refusal::Refusal;
 use crate::state::tokens::Bearer;
 use crate::state::{App, Shared};
 
@@ -30,9 +30,9 @@ struct Row {
 
 /// `GET /`
 pub(super) async fn show(visitor: Visitor, State(app): State<Shared>) -> Answered {
-    let rows = rows(&app, visitor.bearer()).await.map_err(|problem| refuse_problem(&visitor, &problem))?;
+    let rows = rows(&app, visitor.bearer()).await.map_err(|problem| refuse_problem(&visitor, problem))?;
     let notified = notifications::overview(&app, visitor.bearer()).await;
-    let notified = notified.map_err(|problem| refuse_problem(&visitor, &problem))?;
+    let notified = notified.map_err(|problem| refuse_problem(&visitor, problem))?;
     let words = visitor.words();
     let sum = |of: fn(&QueueStatus) -> u64| rows.iter().map(|row| of(&row.status)).sum::<u64>();
     let in_doubt: usize = rows.iter().map(|row| row.in_doubt).sum();
@@ -67,7 +67,7 @@ pub(super) async fn show(visitor: Visitor, State(app): State<Shared>) -> Answere
     Ok(page(&visitor, Tab::Lanes, Live::Yes, words.lanes, &content))
 }
 
-async fn rows(app: &App, bearer: &Bearer) -> Result<Vec<Row>, Problem> {
+async fn rows(app: &App, bearer: &Bearer) -> Result<Vec<Row>, Refusal> {
     let lanes: Vec<Lane> = app.lanes.of(bearer).into_iter().cloned().collect();
     let statuses = app.store.statuses(&lanes).await?;
     let in_doubt = app.store.in_doubt_of(&lanes).await?;

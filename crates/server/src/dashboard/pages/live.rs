@@ -10,11 +10,11 @@ use axum::extract::State;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 
-use crate::api::events::STREAMS_PER_TOKEN;
 use crate::dashboard::page::{Answered, refuse};
 use crate::dashboard::signed_in::Visitor;
 use crate::state::Shared;
 use crate::state::sessions;
+use crate::state::tokens::STREAMS_PER_TOKEN;
 
 /// The shortest time between two words, however much happens: each makes a page be read.
 const PACE: Duration = Duration::from_secs(2);

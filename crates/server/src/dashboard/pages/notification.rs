@@ -3,46 +3,36 @@
 
 use axum::extract::{Path, State as Handed};
 use axum::http::StatusCode;
-use bursar_domain::{HistoryEvent, Lane, NotificationView, shown_fields};
-use bursar_store::{NotificationDelivery, StoredAs};
+use bursar_domain::{HistoryEvent, NotificationView, shown_fields};
+use bursar_store::NotificationDelivery;
 use maud::{Markup, html};
 use serde_json::Value;
 
 use super::notifications::{of, standing};
-use crate::api::notify::NotifiedAccount;
-use crate::api::notify::read::{number, of_account};
 use crate::dashboard::components::amounts::{amount_of_content, fields};
 use crate::dashboard::components::timeline::line;
 use crate::dashboard::components::{job_address, moment, notification_address};
 use crate::dashboard::i18n::{Words, filled};
 use crate::dashboard::page::{Answered, Live, Tab, page, refuse, refuse_problem};
-use crate::dashboard::signed_in::{Names, Visitor};
-use crate::http::problem::Problem;
-use crate::state::{App, Shared};
-
-/// What a notification names.
-enum Named {
-    /// Its method is not one that names jobs.
-    Nothing,
-    /// These jobs.
-    Jobs(Vec<(Lane, String)>),
-    /// A job that nobody has submitted.
-    Nobody(Lane, String),
-}
+use crate::dashboard::signed_in::Visitor;
+use crate::http::path::Names;
+use crate::http::path::notification_number;
+use crate::ops::notifications::{Named, named};
+use crate::state::Shared;
+use crate::state::notified::of_account;
 
 pub(super) async fn show(visitor: Visitor, Handed(app): Handed<Shared>, path: Names<(String, String)>) -> Answered {
     let words = visitor.words();
     let not_found = || refuse(&visitor.guest, Some(&visitor), StatusCode::NOT_FOUND, words.not_found);
-    let refused = |problem: Problem| refuse_problem(&visitor, &problem);
     let Path((account, id)) = path.map_err(|_| not_found())?;
-    let account = of_account(&app, visitor.bearer(), &account).map_err(refused)?;
-    let id = number(&id).map_err(|_| not_found())?;
-    let away = |error| refused(Problem::from(error));
+    let account = of_account(&app, visitor.bearer(), &account).map_err(|refusal| refuse_problem(&visitor, refusal))?;
+    let id = notification_number(&id).map_err(|_| not_found())?;
+    let away = |error| refuse_problem(&visitor, error);
     let view = app.store.notification(&account.name, id).await.map_err(away)?.ok_or_else(not_found)?;
     let versions = app.store.notification_versions(&account.name, id).await.map_err(away)?;
     let tells = app.store.notification_delivery(&account.name, id).await.map_err(away)?;
     let log = app.store.notification_history(&account.name, id).await.map_err(away)?;
-    let named = named(&app, account, &view).await.map_err(refused)?;
+    let named = named(&app, account, &view).await.map_err(|refusal| refuse_problem(&visitor, refusal))?;
     let before = versions.iter().rev().find(|version| version.id < id);
     let content = html! {
         h1 { (words.notification) " " code { (view.account) " " (id) } " " (standing(words, &view)) }
@@ -58,19 +48,6 @@ pub(super) async fn show(visitor: Visitor, Handed(app): Handed<Shared>, path: Na
         (fields(words, &shown_fields(&as_text(&view.content)), |path| before.is_some_and(|before| differs(before, &view, path))))
     };
     Ok(page(&visitor, Tab::Notifications, Live::Yes, &format!("{} {id}", words.notification), &content))
-}
-
-/// The job that it names by the configuration as it is now; nothing of this changes a job.
-async fn named(app: &App, account: &NotifiedAccount, view: &NotificationView) -> Result<Named, Problem> {
-    let Some((kind, about)) = account.job_named(&view.method, &view.content) else { return Ok(Named::Nothing) };
-    let lane = Lane { account: account.name.clone(), kind };
-    let mut jobs = Vec::new();
-    for name in kind.abouts(&about) {
-        let job = app.store.job_by_business_key(&lane, &name).await?;
-        jobs.extend(job.as_ref().map(StoredAs::key).map(|key| (lane.clone(), key.to_string())));
-    }
-    jobs.dedup();
-    Ok(if jobs.is_empty() { Named::Nobody(lane, about) } else { Named::Jobs(jobs) })
 }
 
 fn facts(words: &Words, view: &NotificationView, named: &Named) -> Markup {

@@ -7,15 +7,15 @@ use bursar_domain::{AccountName, NotificationView};
 use bursar_store::{NotificationCount, NotificationFilter};
 use maud::{Markup, html};
 
-use crate::api::notify::NotifiedAccount;
-use crate::api::notify::read::{notified, number, of_account};
 use crate::dashboard::components::amounts::amount_of_content;
 use crate::dashboard::components::{moment, notification_address, percent};
 use crate::dashboard::i18n::{Words, filled};
 use crate::dashboard::page::{Answered, Live, Tab, page, refuse_problem};
 use crate::dashboard::signed_in::Visitor;
-use crate::http::problem::Problem;
+use crate::http::path::notification_number;
 use crate::http::query::Query;
+use crate::state::notified::{NotifiedAccount, notified, of_account};
+use crate::state::refusal::Refusal;
 use crate::state::tokens::Bearer;
 use crate::state::{App, Shared};
 
@@ -31,7 +31,6 @@ struct Wanted {
 }
 
 pub(super) async fn show(visitor: Visitor, Handed(app): Handed<Shared>, uri: Uri) -> Answered {
-    let problem = |problem: &Problem| refuse_problem(&visitor, problem);
     let words = visitor.words();
     let mut query = Query::of(&uri);
     let account = query.take("account", |name| Ok(name.to_owned()));
@@ -41,12 +40,13 @@ pub(super) async fn show(visitor: Visitor, Handed(app): Handed<Shared>, uri: Uri
         "false" => Ok(Some(NotificationFilter::Read)),
         _ => Err("must be true or false".to_owned()),
     });
-    let before = query.take("before", number);
-    query.finish().map_err(|wrong| problem(&wrong))?;
+    let before = query.take("before", notification_number);
+    query.finish().map_err(|wrong| refuse_problem(&visitor, wrong))?;
     let known = notified(&app, visitor.bearer());
     let account = match account {
         Some(name) => {
-            let account = of_account(&app, visitor.bearer(), &name).map_err(|unknown| problem(&unknown))?;
+            let account =
+                of_account(&app, visitor.bearer(), &name).map_err(|unknown| refuse_problem(&visitor, unknown))?;
             Some(account.name.clone())
         }
         None => known.first().map(|account| account.name.clone()),
@@ -56,7 +56,7 @@ pub(super) async fn show(visitor: Visitor, Handed(app): Handed<Shared>, uri: Uri
         return Ok(page(&visitor, Tab::Notifications, Live::No, words.notifications, &content));
     };
     let wanted = Wanted { account, shelf: shelf.flatten(), before };
-    let mut listed = list(&app, &wanted).await.map_err(|away| problem(&away))?;
+    let mut listed = list(&app, &wanted).await.map_err(|away| refuse_problem(&visitor, away))?;
     let next = (listed.len() > PAGE).then(|| listed.get(PAGE - 1).map(|last| last.id)).flatten();
     listed.truncate(PAGE);
     let content = html! {
@@ -71,7 +71,7 @@ pub(super) async fn show(visitor: Visitor, Handed(app): Handed<Shared>, uri: Uri
 }
 
 /// One more than a page, if there are so many; both shelves are numbered together.
-async fn list(app: &App, wanted: &Wanted) -> Result<Vec<NotificationView>, Problem> {
+async fn list(app: &App, wanted: &Wanted) -> Result<Vec<NotificationView>, Refusal> {
     let mut listed = Vec::new();
     for shelf in [NotificationFilter::Read, NotificationFilter::Held] {
         if wanted.shelf.is_none_or(|one| one == shelf) {
@@ -150,7 +150,7 @@ pub(super) fn standing(words: &Words, view: &NotificationView) -> Markup {
 }
 
 /// Every notified account that this bearer may know, with how many notifications it has, each leading to its list.
-pub(super) async fn overview(app: &App, bearer: &Bearer) -> Result<Vec<(AccountName, NotificationCount)>, Problem> {
+pub(super) async fn overview(app: &App, bearer: &Bearer) -> Result<Vec<(AccountName, NotificationCount)>, Refusal> {
     let accounts: Vec<AccountName> = notified(app, bearer).iter().map(|account| account.name.clone()).collect();
     let counts = app.store.notification_counts(&accounts).await?;
     Ok(accounts.into_iter().zip(counts).collect())

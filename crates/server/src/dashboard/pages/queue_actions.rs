@@ -3,15 +3,17 @@
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::Response;
-use bursar_domain::{Lane, MAX_REASON_CHARS, is_reason};
+use bursar_domain::{Lane, is_reason};
 use bursar_store::{Operator, QueueStatus};
 use maud::html;
 
-use crate::api::lanes::{Turn, turn};
+use crate::dashboard::access::Posted;
+use crate::dashboard::components::action_form::ActionForm;
 use crate::dashboard::i18n::filled;
-use crate::dashboard::page::{Answered, Live, Refused, Tab, form_token, page, refuse, refuse_problem, see};
-use crate::dashboard::signed_in::{Names, Posted, Visitor};
-use crate::http::problem::Problem;
+use crate::dashboard::page::{Answered, Live, Refused, Tab, page, refuse, refuse_problem, see};
+use crate::dashboard::signed_in::Visitor;
+use crate::http::path::Names;
+use crate::ops::lanes::{NotTurned, Turn, turn};
 use crate::state::{App, Shared};
 
 type Name = Names<(String, String, String)>;
@@ -19,7 +21,7 @@ type Name = Names<(String, String, String)>;
 /// `GET`: what will be done.
 pub(super) async fn show(visitor: Visitor, State(app): State<Shared>, name: Name) -> Answered {
     let (lane, wanted) = meant(&visitor, &app, name)?;
-    let status = app.store.status(&lane).await.map_err(|error| refuse_problem(&visitor, &Problem::from(error)))?;
+    let status = app.store.status(&lane).await.map_err(|error| refuse_problem(&visitor, error))?;
     Ok(asking(&visitor, &lane, wanted, &status, None))
 }
 
@@ -30,7 +32,7 @@ pub(super) async fn act(State(app): State<Shared>, name: Name, posted: Posted) -
     let words = visitor.words();
     let reason = form.text("reason");
     if !is_reason(reason) {
-        let status = app.store.status(&lane).await.map_err(|error| refuse_problem(&visitor, &Problem::from(error)))?;
+        let status = app.store.status(&lane).await.map_err(|error| refuse_problem(&visitor, error))?;
         let mut again = asking(&visitor, &lane, wanted, &status, Some(words.reason_rule));
         *again.status_mut() = StatusCode::UNPROCESSABLE_ENTITY;
         return Ok(again);
@@ -39,9 +41,7 @@ pub(super) async fn act(State(app): State<Shared>, name: Name, posted: Posted) -
     match turn(&app, &lane, wanted, operator).await {
         Ok(_) => Ok(see("/")),
         // Somebody was faster: they are told who, and what for.
-        Err(problem) if problem.told().0 == StatusCode::CONFLICT => {
-            let status = app.store.status(&lane).await;
-            let status = status.map_err(|error| refuse_problem(&visitor, &Problem::from(error)))?;
+        Err(NotTurned::Already(status)) => {
             let lane = lane.to_string();
             let told = match &status.paused {
                 Some(by) => filled(words.paused_already, &[&lane, &words.reason(by)]),
@@ -49,7 +49,7 @@ pub(super) async fn act(State(app): State<Shared>, name: Name, posted: Posted) -
             };
             Err(refuse(&visitor.guest, Some(&visitor), StatusCode::CONFLICT, &told))
         }
-        Err(problem) => Err(refuse_problem(&visitor, &problem)),
+        Err(NotTurned::Refused(refusal)) => Err(refuse_problem(&visitor, refusal)),
     }
 }
 
@@ -60,7 +60,7 @@ fn meant(visitor: &Visitor, app: &App, name: Name) -> Result<(Lane, Turn), Refus
     let Ok(Path((account, kind, act))) = name else { return Err(refused(StatusCode::NOT_FOUND, words.not_found)) };
     let wanted = [Turn::Pause, Turn::Resume].into_iter().find(|turn| turn.as_str() == act);
     let wanted = wanted.ok_or_else(|| refused(StatusCode::NOT_FOUND, words.not_found))?;
-    let lane = app.lane(visitor.bearer(), &account, &kind).map_err(|problem| refuse_problem(visitor, &problem))?;
+    let lane = app.lane(visitor.bearer(), &account, &kind).map_err(|problem| refuse_problem(visitor, problem))?;
     if !visitor.may_operate() {
         return Err(refused(StatusCode::FORBIDDEN, words.not_allowed));
     }
@@ -79,16 +79,7 @@ fn asking(visitor: &Visitor, lane: &Lane, wanted: Turn, status: &QueueStatus, wr
         p.does { (filled(does, &[&to_send])) }
         @if let Some(paused) = &status.paused { p.notice { (words.paused) ": " (words.reason(paused)) } }
         @if let Some(wrong) = wrong { p.notice.bad role="alert" { (wrong) } }
-        form.order method="post" {
-            (form_token(visitor))
-            label for="reason" { (words.reason) }
-            textarea #reason name="reason" rows="3" maxlength=(MAX_REASON_CHARS) required autofocus {}
-            p.soft { (filled(words.on_record, &[visitor.name()])) }
-            div.buttons {
-                button.main type="submit" { (name) }
-                a href="/" { (words.never_mind) }
-            }
-        }
+        (ActionForm::new(name, "/").shown(visitor))
     };
     page(visitor, Tab::Lanes, Live::No, name, &content)
 }

@@ -10,7 +10,6 @@ use crate::dashboard::components::{acts, badge, job_address, moment, percent, sh
 use crate::dashboard::i18n::filled;
 use crate::dashboard::page::{Answered, Live, Tab, page, refuse_problem};
 use crate::dashboard::signed_in::Visitor;
-use crate::http::problem::Problem;
 use crate::state::Shared;
 
 /// Jobs of one lane on this page; the rest stands in the lane's list.
@@ -21,7 +20,7 @@ pub(super) async fn show(visitor: Visitor, Handed(app): Handed<Shared>) -> Answe
     let mut queues = Vec::new();
     for lane in app.lanes.of(visitor.bearer()) {
         let listed = app.store.list(lane, Some(State::NeedsReview), &Cursor::default(), SHOWN).await;
-        let listed = listed.map_err(|error| refuse_problem(&visitor, &Problem::from(error)))?;
+        let listed = listed.map_err(|error| refuse_problem(&visitor, error))?;
         if !listed.jobs.is_empty() {
             queues.push((lane, listed));
         }

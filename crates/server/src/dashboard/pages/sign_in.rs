@@ -7,10 +7,12 @@ use axum::response::Response;
 use maud::html;
 use serde::Deserialize;
 
+use crate::dashboard::access;
+use crate::dashboard::access::Posted;
 use crate::dashboard::cookie;
 use crate::dashboard::i18n::language::local;
 use crate::dashboard::page::{Answered, Live, Tab, framed, refuse, see};
-use crate::dashboard::signed_in::{self, Guest, Posted};
+use crate::dashboard::signed_in::Guest;
 use crate::http::auth::MAX_TOKEN_BYTES;
 use crate::state::Shared;
 use crate::state::sessions;
@@ -57,10 +59,10 @@ fn asking(guest: &Guest, to: &str, tried: Tried) -> Response {
 /// `POST /sign-in`
 pub(super) async fn sign_in(State(app): State<Shared>, guest: Guest, request: Request) -> Answered {
     let headers = request.headers().clone();
-    if !signed_in::is_from_here(&headers) {
+    if !access::is_from_here(&headers) {
         return Err(refuse(&guest, None, StatusCode::FORBIDDEN, guest.words.form_foreign));
     }
-    let form = signed_in::read(request, &app).await;
+    let form = access::read(request, &app).await;
     let form = form.map_err(|status| refuse(&guest, None, status, guest.words.form_unreadable))?;
     let token = form.text("token");
     let bearer = Some(token).filter(|token| token.len() <= MAX_TOKEN_BYTES).and_then(|token| app.tokens.bearer(token));
