@@ -1,6 +1,6 @@
 //! Bursar over HTTP: submitting, following and operating jobs from any language, and what tells how Bursar is.
 //!
-//! The crate is in layers. `state` holds what every request needs and
+//! The crate is in layers, and `layers.rs` checks that each names only those below it. `state` holds what every request needs and
 //! knows no HTTP; `ops` does what the API and the dashboard both do; `http` reads requests and refuses them by a problem; `api` and
 //! `dashboard` answer, and never name each other. A part of the interface is a module with its handlers and its page of the OpenAPI
 //! description; `routes` joins them, and `server` listens. Nothing here decides anything about a job: the producer's validator and
@@ -9,6 +9,8 @@
 mod api;
 mod dashboard;
 mod http;
+#[cfg(test)]
+mod layers;
 mod ops;
 mod routes;
 mod server;
