@@ -1,34 +1,23 @@
 //! Bursar over HTTP: submitting, following and operating jobs from any language, and what tells how Bursar is.
 //!
-//! A part of the interface is a module with its handlers and its page of the OpenAPI description, joined in `routes.rs`.
-//! Whatever refuses, refuses by a problem (`problem.rs`). Nothing here decides anything about a job: the producer's validator and the
-//! store's scripts do.
+//! The crate is in layers, and `layers.rs` checks that each names only those below it. `state` holds what every request needs and
+//! knows no HTTP; `ops` does what the API and the dashboard both do; `http` reads requests and refuses them by a problem; `api` and
+//! `dashboard` answer, and never name each other. A part of the interface is a module with its handlers and its page of the OpenAPI
+//! description; `routes` joins them, and `server` listens. Nothing here decides anything about a job: the producer's validator and
+//! the store's scripts do.
 
-mod app;
-mod auth;
-mod body;
-mod connection;
+mod api;
 mod dashboard;
-mod events;
-mod feed;
-mod health;
-mod jobs;
-mod lanes;
-mod metrics;
-mod names;
-mod notify;
-mod openapi;
-mod orders;
-mod problem;
-mod query;
-mod rate;
-mod request;
+mod http;
+#[cfg(test)]
+mod layers;
+mod ops;
 mod routes;
-mod serving;
-mod tokens;
+mod server;
+mod state;
 
-pub use app::Settings;
-pub use dashboard::SessionKeyError;
-pub use notify::{NotifiedAccount, NotifiedMethod};
-pub use serving::{NoTokens, ServeError, Server};
-pub use tokens::{Role, TokensError, new_token};
+pub use server::{NoTokens, ServeError, Server};
+pub use state::Settings;
+pub use state::notified::{NotifiedAccount, NotifiedMethod};
+pub use state::sessions::SessionKeyError;
+pub use state::tokens::{Role, TokensError, new_token};

@@ -3,40 +3,22 @@
 use axum::Router;
 use axum::extract::Request;
 use axum::middleware;
-use axum::routing::MethodRouter;
 use tower_http::catch_panic::CatchPanicLayer;
 
-use crate::app::Shared;
-use crate::problem::{Kind, Problem};
-use crate::{dashboard, events, health, jobs, lanes, metrics, notify, openapi, request};
-
-/// One part of the interface.
-pub(crate) struct Part {
-    pub(crate) router: Router<Shared>,
-    /// The paths, as the router has them.
-    pub(crate) paths: Vec<&'static str>,
-    /// The part's page: an OpenAPI object with `paths` and `components` of its own. Empty for pages that are for people.
-    pub(crate) description: &'static str,
-}
-
-impl Part {
-    /// A part that `description` (the text of a JSON file beside it) describes; "" for pages.
-    pub(crate) fn new(description: &'static str) -> Self {
-        Self { router: Router::new(), paths: Vec::new(), description }
-    }
-
-    /// Adds a route. Its path must stand in the description, if there is one.
-    pub(crate) fn route(mut self, path: &'static str, methods: MethodRouter<Shared>) -> Self {
-        self.router = self.router.route(path, methods);
-        self.paths.push(path);
-        self
-    }
-}
+use crate::api::{events, health, jobs, lanes, metrics, notify, openapi};
+use crate::dashboard;
+use crate::http::part::Part;
+use crate::http::problem::{Kind, Problem};
+use crate::http::request;
+use crate::state::Shared;
 
 /// All of the interface.
-pub(crate) fn parts() -> Vec<Part> {
+fn parts() -> Vec<Part> {
     let work = [jobs::part(), lanes::part(), events::part(), notify::part()];
-    work.into_iter().chain([health::part(), metrics::part(), openapi::part(), dashboard::part()]).collect()
+    let mut parts: Vec<Part> = work.into_iter().chain([health::part(), metrics::part()]).collect();
+    parts.push(openapi::part(&parts));
+    parts.push(dashboard::pages::part());
+    parts
 }
 
 /// The routes with what surrounds them.
@@ -56,4 +38,23 @@ async fn no_route() -> Problem {
 
 async fn wrong_method(request: Request) -> Problem {
     Problem::new(Kind::WrongMethod, format!("this route has no {}", request.method()))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::Value;
+
+    use super::*;
+
+    #[test]
+    fn every_route_is_described_and_nothing_else_is() {
+        for part in parts().iter().filter(|part| !part.description.is_empty()) {
+            let page: Value = serde_json::from_str(part.description).unwrap();
+            let mut described: Vec<&str> = page["paths"].as_object().unwrap().keys().map(String::as_str).collect();
+            let mut routed = part.paths.clone();
+            described.sort_unstable();
+            routed.sort_unstable();
+            assert_eq!(described, routed);
+        }
+    }
 }

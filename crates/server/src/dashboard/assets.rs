@@ -7,7 +7,7 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use sha2::{Digest, Sha256};
 
-use super::visitor::Names;
+use crate::http::path::Names;
 
 /// A file.
 pub(super) struct Asset {

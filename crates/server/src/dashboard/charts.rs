@@ -1,81 +1,30 @@
-//! `GET /charts`: throughput, answers and latency over time. Ends are counted where the store has them by time, however many there
+//! Throughput, answers and latency over time. Ends are counted where the store has them by time, however many there
 //! are; what calls came to is read from the logs of some jobs, by all workers, whichever process answers. Each chart says what
 //! it covers.
 
 mod answers;
 mod latency;
-mod look;
+pub(super) mod sampling;
+mod svg;
 mod throughput;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use axum::extract::State as Handed;
-use axum::http::Uri;
-use bursar_domain::{Lane, Millis};
+use bursar_domain::Millis;
 use maud::{Markup, html};
 
-use self::look::{Seen, Told, look};
-use super::fragments::span;
-use super::page::{Answered, Live, Tab, page, refuse_problem};
-use super::svg::Axis;
-use super::visitor::Visitor;
-use super::words::{Words, filled};
-use crate::app::Shared;
-use crate::query::Query;
+use self::sampling::{Seen, Told};
+use self::svg::Axis;
+use super::i18n::{Words, filled};
 
-/// Lanes that one page looks at; beyond that, one is to be chosen.
-const LANES: usize = 20;
-
-/// Over which time a page looks, by the word in its address; the first if none is said.
-const PERIODS: [(&str, Duration); 4] = [
-    ("1h", Duration::from_secs(3_600)),
-    ("6h", Duration::from_secs(6 * 3_600)),
-    ("24h", Duration::from_secs(24 * 3_600)),
-    ("7d", Duration::from_secs(7 * 24 * 3_600)),
-];
-
-pub(super) async fn show(visitor: Visitor, Handed(app): Handed<Shared>, uri: Uri) -> Answered {
-    let mut query = Query::of(&uri);
-    let chosen = query.take("lane", |lane| match lane {
-        "" => Ok(None),
-        lane => lane.parse::<Lane>().map(Some).map_err(|error| error.to_string()),
-    });
-    let over = query.take("over", |word| {
-        let known = PERIODS.into_iter().find(|(known, _)| *known == word);
-        known.ok_or_else(|| format!("must be {}", PERIODS.map(|(known, _)| known).join(", ")))
-    });
-    query.finish().map_err(|wrong| refuse_problem(&visitor, &wrong))?;
-    let known = app.lanes.of(visitor.bearer());
-    let chosen = chosen.flatten().filter(|lane| known.contains(&lane));
-    let lanes: Vec<&Lane> = match &chosen {
-        Some(lane) => vec![lane],
-        None => known.iter().copied().take(LANES).collect(),
-    };
-    let [shortest, ..] = PERIODS;
-    let (word, over) = over.unwrap_or(shortest);
-    let seen = look(&app, &lanes, over).await.map_err(|error| refuse_problem(&visitor, &error))?;
-    let words = visitor.words();
-    let content = html! {
-        h1 { (words.charts) }
-        form.filter action="/charts" method="get" {
-            label { (words.lane) " " select name="lane" {
-                option value="" { (words.every_lane) }
-                @for lane in &known { option value=(lane) selected[chosen.as_ref() == Some(lane)] { (lane) } }
-            } }
-            label { (words.over) " " select name="over" {
-                @for (name, over) in PERIODS { option value=(name) selected[name == word] { (span(words, over)) } }
-            } }
-            button type="submit" { (words.show) }
-        }
-        @if chosen.is_none() && known.len() > LANES { p.notice { (filled(words.lanes_of_many, &[&LANES.to_string()])) } }
-        section { (throughput::chart(words, &seen)) }
-        section { (answers::chart(words, &seen)) }
-        section { (latency::chart(words, &seen)) }
-    };
-    // Over a longer time nothing changes that somebody would wait for.
-    let live = if word == shortest.0 { Live::Yes } else { Live::No };
-    Ok(page(&visitor, Tab::Charts, live, words.charts, &content))
+/// Every chart.
+pub(super) fn sections(words: &Words, seen: &Seen) -> Markup {
+    html! {
+        section { (throughput::chart(words, seen)) }
+        section { (answers::chart(words, seen)) }
+        section { (latency::chart(words, seen)) }
+    }
 }
 
 /// A moment on an axis; a script writes it in the browser's own zone.
@@ -113,5 +62,5 @@ fn by_column(seen: &Seen) -> Vec<Vec<&Told>> {
 }
 
 fn covered(words: &Words, seen: &Seen) -> String {
-    filled(words.calls_covered, &[&seen.calls.len().to_string(), &seen.jobs.to_string(), &look::LINES.to_string()])
+    filled(words.calls_covered, &[&seen.calls.len().to_string(), &seen.jobs.to_string(), &sampling::LINES.to_string()])
 }

@@ -2,7 +2,7 @@
 
 use axum::http::{HeaderMap, header};
 
-use super::session::LASTS;
+use crate::state::sessions::LASTS;
 
 /// The session's cookie.
 pub(super) const SESSION: &str = "bursar_session";

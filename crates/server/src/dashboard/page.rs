@@ -5,10 +5,11 @@ use axum::response::{IntoResponse, Response};
 use maud::{DOCTYPE, Markup, html};
 
 use super::assets;
-use super::language::{self, local};
-use super::visitor::{Guest, Visitor};
-use super::words::Words;
-use crate::problem::Problem;
+use super::components::action_form::form_token;
+use super::i18n::Words;
+use super::i18n::language::{self, local};
+use super::signed_in::{Guest, Visitor};
+use crate::http::problem::Problem;
 
 /// Everything from this server, nothing inline, no frame around it, forms to here only.
 const POLICY: &str = "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; connect-src 'self'; \
@@ -129,11 +130,6 @@ fn switch(guest: &Guest) -> Markup {
     }
 }
 
-/// What every form that does something brings along.
-pub(super) fn form_token(visitor: &Visitor) -> Markup {
-    html! { input type="hidden" name="form_token" value=(visitor.form_token); }
-}
-
 /// A page that says why not.
 pub(super) fn refuse(guest: &Guest, visitor: Option<&Visitor>, status: StatusCode, why: &str) -> Refused {
     let words = guest.words;
@@ -148,7 +144,8 @@ pub(super) fn refuse(guest: &Guest, visitor: Option<&Visitor>, status: StatusCod
 }
 
 /// The same for a problem of the interface's; its sentence is the interface's own.
-pub(super) fn refuse_problem(visitor: &Visitor, problem: &Problem) -> Refused {
+pub(super) fn refuse_problem(visitor: &Visitor, problem: impl Into<Problem>) -> Refused {
+    let problem = problem.into();
     let (status, sentence) = problem.told();
     let explained = if problem.is_of_a_record() {
         format!("{} ({sentence})", visitor.words().record_unreadable)

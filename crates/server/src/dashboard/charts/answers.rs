@@ -3,10 +3,10 @@
 use bursar_domain::{Answer, Call};
 use maud::{Markup, html};
 
-use super::look::{Seen, Told, shares};
+use super::sampling::{Seen, Told, shares};
 use super::{axis, by_column, count, covered, when};
-use crate::dashboard::svg::{Column, columns, rows};
-use crate::dashboard::words::Words;
+use crate::dashboard::charts::svg::{Column, columns, rows};
+use crate::dashboard::i18n::Words;
 
 pub(super) fn chart(words: &Words, seen: &Seen) -> Markup {
     let given = given(seen);

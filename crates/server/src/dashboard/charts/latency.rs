@@ -3,10 +3,10 @@
 use bursar_domain::Call;
 use maud::{Markup, html};
 
-use super::look::{Seen, Told};
+use super::sampling::{Seen, Told};
 use super::{axis, by_column, covered, when};
-use crate::dashboard::svg::{Column, lines, rows};
-use crate::dashboard::words::Words;
+use crate::dashboard::charts::svg::{Column, lines, rows};
+use crate::dashboard::i18n::Words;
 
 /// Upper ends of the latency's classes, in milliseconds.
 const CLASSES: [u64; 9] = [20, 50, 100, 200, 500, 1_000, 2_000, 5_000, 10_000];

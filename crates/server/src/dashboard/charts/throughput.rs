@@ -3,11 +3,11 @@
 use bursar_domain::{State, yuan};
 use maud::{Markup, html};
 
-use super::look::{Looked, Seen};
+use super::sampling::{Looked, Seen};
 use super::{axis, when};
-use crate::dashboard::fragments::span;
-use crate::dashboard::svg::{Column, columns};
-use crate::dashboard::words::{Words, filled};
+use crate::dashboard::charts::svg::{Column, columns};
+use crate::dashboard::components::span;
+use crate::dashboard::i18n::{Words, filled};
 
 /// The states that are counted, with the classes of their colours.
 const COUNTED: [(State, &str); 5] = [

@@ -1,0 +1,10 @@
+//! The API: a part of it is a module with its handlers and its page of the OpenAPI description.
+
+pub(crate) mod events;
+pub(crate) mod health;
+pub(crate) mod jobs;
+pub(crate) mod lanes;
+pub(crate) mod metrics;
+pub(crate) mod notify;
+pub(crate) mod openapi;
+mod operator_request;

@@ -1,0 +1,102 @@
+//! `GET /v1/jobs`: jobs by lane and state, a page at a time.
+
+use axum::Json;
+use axum::extract::State as Handed;
+use axum::http::Uri;
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use bursar_domain::{Kind, Lane, State};
+use bursar_store::Cursor;
+use serde::Serialize;
+
+use crate::api::jobs::JobEntry;
+use crate::http::auth::{Allowed, Read};
+use crate::http::problem::Problem;
+use crate::http::query::Query;
+use crate::state::Shared;
+
+/// Jobs in one page unless told otherwise, and at most.
+const LIMIT: (usize, usize) = (100, 1_000);
+
+/// Lanes that one page looks into, at most: each costs a look even when it holds nothing.
+const MAX_LANES: usize = 50;
+
+/// A page of jobs.
+#[derive(Serialize)]
+pub(super) struct Page {
+    jobs: Vec<JobEntry>,
+    /// What `after` is to be for the next page; null at the end.
+    next: Option<String>,
+}
+
+pub(super) async fn list(who: Allowed<Read>, Handed(app): Handed<Shared>, uri: Uri) -> Result<Json<Page>, Problem> {
+    let mut query = Query::of(&uri);
+    let account = query.take("account", |account| Ok(account.to_owned()));
+    let kind = query.take("kind", |kind| kind.parse::<Kind>().map_err(|error| error.to_string()));
+    let state = query.take("state", |state| state.parse::<State>().map_err(|error| error.to_string()));
+    let limit = query.take("limit", limit).unwrap_or(LIMIT.0);
+    let after = query.take("after", |after| {
+        if after.is_empty() {
+            return Ok(None); // the first page, for clients that always name it
+        }
+        let place = place(after).filter(|(lane, _)| app.lanes.of(&who.bearer).contains(&lane));
+        place.map(Some).ok_or_else(|| "must be the next of a page before".to_owned())
+    });
+    query.finish()?;
+    let lanes = app.lanes_of(&who.bearer, account.as_deref(), kind)?;
+    let (first, mut cursor) = match after.flatten() {
+        None => (0, Cursor::default()),
+        // Where the lane is not asked for, the page is of other jobs than the one before: it begins anew.
+        Some((lane, cursor)) => match lanes.iter().position(|known| *known == lane) {
+            Some(index) => (index, cursor),
+            None => (0, Cursor::default()),
+        },
+    };
+    let mut jobs = Vec::new();
+    let rest = lanes.get(first..).unwrap_or_default();
+    for (index, lane) in rest.iter().enumerate() {
+        if jobs.len() >= limit || index >= MAX_LANES {
+            return Ok(Json(Page { jobs, next: Some(written(lane, &cursor)) }));
+        }
+        let page = app.store.list(lane, state, &cursor, limit - jobs.len()).await?;
+        jobs.extend(page.jobs.iter().map(|job| JobEntry::of(lane, job)));
+        if let Some(next) = page.next {
+            return Ok(Json(Page { jobs, next: Some(written(lane, &next)) }));
+        }
+        cursor = Cursor::default();
+    }
+    Ok(Json(Page { jobs, next: None }))
+}
+
+fn limit(text: &str) -> Result<usize, String> {
+    let limit = text.parse().ok().filter(|limit| (1..=LIMIT.1).contains(limit));
+    limit.ok_or_else(|| format!("must be a whole number from 1 to {}", LIMIT.1))
+}
+
+/// A place as clients carry it: nobody is to take it apart.
+fn written(lane: &Lane, cursor: &Cursor) -> String {
+    URL_SAFE_NO_PAD.encode(format!("{lane}:{cursor}"))
+}
+
+fn place(text: &str) -> Option<(Lane, Cursor)> {
+    let text = String::from_utf8(URL_SAFE_NO_PAD.decode(text).ok()?).ok()?;
+    let (lane, cursor) = text.split_once(':')?;
+    Some((lane.parse().ok()?, cursor.parse().ok()?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_place_is_read_as_it_was_written_and_nothing_else_is_one() {
+        let lane: Lane = "main/transfer".parse().unwrap();
+        for text in ["", "due_sends:17:A:1"] {
+            let cursor: Cursor = text.parse().unwrap();
+            assert_eq!(place(&written(&lane, &cursor)), Some((lane.clone(), cursor)));
+        }
+        for wrong in ["", "x", "bWFpbg", "main/transfer:"] {
+            assert_eq!(place(wrong), None, "{wrong}");
+        }
+    }
+}

@@ -1,0 +1,152 @@
+//! Whether somebody is signed in, and whether what a form wants was wanted by the person before it.
+
+use axum::body::to_bytes;
+use axum::extract::{FromRequest, FromRequestParts, Request};
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, Method, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use tokio::time::Instant;
+
+use super::cookie;
+use super::i18n::language;
+use super::page::{Refused, refuse};
+use super::signed_in::{Guest, Visitor};
+use crate::state::{Shared, sessions};
+
+/// The longest form, in bytes: a reason of 1,000 characters, each in twelve bytes, and some names.
+const MAX_FORM_BYTES: usize = 16 * 1024;
+
+/// A form that was sent by this visitor from a page of ours.
+pub(super) struct Posted {
+    pub(super) visitor: Visitor,
+    pub(super) form: Form,
+}
+
+/// A form's fields.
+#[derive(Debug, Default)]
+pub(super) struct Form(Vec<(String, String)>);
+
+impl Form {
+    /// A field's text, "" for one that was left out.
+    pub(super) fn text(&self, name: &str) -> &str {
+        self.0.iter().find(|(given, _)| given == name).map_or("", |(_, text)| text.trim())
+    }
+}
+
+impl Guest {
+    fn of(parts: &Parts) -> Self {
+        let here = parts.uri.path_and_query().map_or("/", axum::http::uri::PathAndQuery::as_str).to_owned();
+        Self { words: language::of(&parts.headers), here }
+    }
+}
+
+impl<S: Sync> FromRequestParts<S> for Guest {
+    type Rejection = std::convert::Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Self::Rejection> {
+        Ok(Self::of(parts))
+    }
+}
+
+impl FromRequestParts<Shared> for Visitor {
+    type Rejection = Refused;
+
+    async fn from_request_parts(parts: &mut Parts, app: &Shared) -> Result<Self, Refused> {
+        let guest = Guest::of(parts);
+        let cookie = cookie::value(&parts.headers, cookie::SESSION);
+        let Some(session) = cookie.and_then(|cookie| app.sessions.read(cookie, &app.tokens, sessions::now())) else {
+            return Err(to_sign_in(parts, &guest));
+        };
+        if session.bearer.rate.take(app.settings.rate_per_second, Instant::now()).is_err() {
+            return Err(refuse(&guest, None, StatusCode::TOO_MANY_REQUESTS, guest.words.too_many));
+        }
+        let form_token = app.sessions.form_token(&session);
+        Ok(Self { session, form_token, guest })
+    }
+}
+
+/// Back here after signing in, where that only shows something. An act is not done by coming back to it.
+fn to_sign_in(parts: &Parts, guest: &Guest) -> Refused {
+    let back = if parts.method == Method::GET && guest.here != "/" {
+        let here: String = form_urlencoded::byte_serialize(guest.here.as_bytes()).collect();
+        format!("/sign-in?to={here}")
+    } else {
+        "/sign-in".to_owned()
+    };
+    (StatusCode::SEE_OTHER, [(header::LOCATION, back)]).into_response().into()
+}
+
+impl FromRequest<Shared> for Posted {
+    type Rejection = Refused;
+
+    async fn from_request(request: Request, app: &Shared) -> Result<Self, Refused> {
+        let (mut parts, body) = request.into_parts();
+        let visitor = Visitor::from_request_parts(&mut parts, app).await?;
+        let form = read(Request::from_parts(parts.clone(), body), app)
+            .await
+            .map_err(|status| refuse(&visitor.guest, Some(&visitor), status, visitor.words().form_unreadable))?;
+        if !is_from_here(&parts.headers) || !app.sessions.is_form_token(&visitor.session, form.text("form_token")) {
+            return Err(refuse(&visitor.guest, Some(&visitor), StatusCode::FORBIDDEN, visitor.words().form_foreign));
+        }
+        Ok(Self { visitor, form })
+    }
+}
+
+/// Reads a form, whoever sent it.
+pub(super) async fn read(request: Request, app: &Shared) -> Result<Form, StatusCode> {
+    let content_type =
+        request.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    if !content_type.starts_with("application/x-www-form-urlencoded") {
+        return Err(StatusCode::UNSUPPORTED_MEDIA_TYPE);
+    }
+    let body = tokio::time::timeout(app.settings.patience, to_bytes(request.into_body(), MAX_FORM_BYTES)).await;
+    let body = body.map_err(|_| StatusCode::REQUEST_TIMEOUT)?.map_err(|_| StatusCode::PAYLOAD_TOO_LARGE)?;
+    Ok(Form(form_urlencoded::parse(&body).into_owned().collect()))
+}
+
+/// Whether a browser sent this from a page of this site. What it says of where a form comes from no page can forge.
+pub(super) fn is_from_here(headers: &HeaderMap) -> bool {
+    let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
+    if let Some(site) = text("sec-fetch-site") {
+        return site == "same-origin" || site == "none";
+    }
+    let Some(origin) = text("origin") else { return true }; // no browser, or an old one: the form's token decides
+    let host = text("x-forwarded-host").or_else(|| text("host")).unwrap_or_default();
+    origin.split_once("://").is_some_and(|(_, from)| from == host)
+}
+
+impl From<Response> for Refused {
+    fn from(response: Response) -> Self {
+        Self(Box::new(response))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn headers(pairs: &[(&'static str, &'static str)]) -> HeaderMap {
+        pairs.iter().map(|(name, value)| ((*name).parse().unwrap(), value.parse().unwrap())).collect()
+    }
+
+    #[test]
+    fn a_form_from_another_site_is_known_by_what_the_browser_says() {
+        for own in [
+            &[("sec-fetch-site", "same-origin")][..],
+            &[("sec-fetch-site", "same-origin"), ("origin", "https://bursar.example"), ("host", "10.0.0.1:8080")],
+            &[("origin", "http://localhost:8080"), ("host", "localhost:8080")],
+            &[("origin", "https://bursar.example"), ("host", "10.0.0.1"), ("x-forwarded-host", "bursar.example")],
+            &[],
+        ] {
+            assert!(is_from_here(&headers(own)), "{own:?}");
+        }
+        for foreign in [
+            &[("sec-fetch-site", "cross-site")][..],
+            &[("sec-fetch-site", "same-site")],
+            &[("origin", "https://evil.example"), ("host", "bursar.example")],
+            &[("origin", "null"), ("host", "bursar.example")],
+        ] {
+            assert!(!is_from_here(&headers(foreign)), "{foreign:?}");
+        }
+    }
+}

@@ -1,0 +1,236 @@
+//! What the charts are drawn from: exact counts of what ended when, and the records of some jobs, chosen so that every part of the
+//! time and everything that is going wrong just now has its share.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use bursar_domain::{Answer, Call, HistoryEvent, Key, Lane, Millis, Response, State};
+use bursar_store::{Event, INLINE_EVENTS, JobRecord, Recent, StoredAs, Stretch};
+
+use crate::dashboard::components::amounts::amount;
+use crate::dashboard::components::millis;
+use crate::state::App;
+use crate::state::refusal::Refusal;
+
+/// In how many columns the time is cut.
+const COLUMNS: u32 = 30;
+
+/// Ended jobs that are looked at in all lanes together, the newest events, the jobs that wait: each costs Redis a few
+/// microseconds.
+const ENDED: usize = 600;
+const EVENTS: usize = 400;
+const WAITING: usize = 100;
+
+/// Events of each job's history, the newest: those that its record holds.
+pub(super) const LINES: usize = INLINE_EVENTS;
+
+/// Records that are read in one step: about a millisecond of Redis.
+const RECORDS_AT_ONCE: usize = 100;
+
+/// What was looked at.
+pub(in crate::dashboard) struct Seen {
+    pub(super) now: Millis,
+    pub(super) since: Millis,
+    /// How long a column is.
+    pub(super) step: Duration,
+    pub(super) columns: Vec<Looked>,
+    /// Ended jobs whose state and amount were read.
+    pub(super) ends_looked_at: u64,
+    /// What they moved, in fen, by the word of their state.
+    pub(super) amounts: BTreeMap<&'static str, u128>,
+    /// Jobs whose records were read.
+    pub(super) jobs: usize,
+    pub(super) calls: Vec<Told>,
+}
+
+/// One column: how many jobs, by the word of their state.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Looked(BTreeMap<&'static str, u64>);
+
+impl Looked {
+    pub(super) fn of(&self, state: State) -> u64 {
+        self.0.get(state.as_str()).copied().unwrap_or_default()
+    }
+
+    /// Jobs that ended.
+    pub(super) fn ended(&self) -> u64 {
+        State::ALL.into_iter().filter(|state| state.is_terminal()).map(|state| self.of(state)).sum()
+    }
+
+    fn add(&mut self, state: State, count: u64) {
+        if count > 0 {
+            *self.0.entry(state.as_str()).or_default() += count;
+        }
+    }
+}
+
+/// One call, as its line in the log tells it.
+pub(super) struct Told {
+    pub(super) call: Call,
+    pub(super) answer: Answer,
+    pub(super) ms: u64,
+    pub(super) at: Millis,
+}
+
+impl Seen {
+    pub(super) fn over(&self) -> Duration {
+        self.now.since(self.since)
+    }
+
+    /// In which column a moment lies.
+    pub(super) fn column_of(&self, at: Millis) -> usize {
+        let index = millis(at.since(self.since)) / millis(self.step).max(1);
+        usize::try_from(index).unwrap_or(usize::MAX).min(self.columns.len().saturating_sub(1))
+    }
+
+    /// When a column begins.
+    pub(super) fn begin_of(&self, index: usize) -> Millis {
+        self.since.plus(self.step * u32::try_from(index).unwrap_or(u32::MAX))
+    }
+}
+
+/// Looks at these lanes over that time, up to now.
+pub(in crate::dashboard) async fn look(app: &App, lanes: &[&Lane], over: Duration) -> Result<Seen, Refusal> {
+    let step = over / COLUMNS;
+    let columns = vec![Looked::default(); usize::try_from(COLUMNS).unwrap_or_default()];
+    let mut seen = Seen {
+        now: Millis(0),
+        since: Millis(0),
+        step,
+        columns,
+        ends_looked_at: 0,
+        amounts: BTreeMap::new(),
+        jobs: 0,
+        calls: Vec::new(),
+    };
+    let share = |budget: usize| (budget / lanes.len().max(1)).max(1);
+    let names: Vec<Lane> = lanes.iter().copied().cloned().collect();
+    let Recent { now, events } = app.store.recent_events(&names, share(EVENTS)).await?;
+    // What ends in this very millisecond belongs to it.
+    seen.now = now.plus(Duration::from_millis(1));
+    seen.since = Millis(seen.now.0.saturating_sub(millis(over)));
+    let mut found = Vec::with_capacity(lanes.len());
+    for (lane, events) in lanes.iter().zip(events) {
+        found.push((*lane, events, app.store.stretches(lane, seen.since, step, COLUMNS, ENDED / 2).await?));
+    }
+    // Those of which there is less first: what they leave is for the others.
+    found.sort_by_key(|(_, _, stretches)| stretches.iter().map(|stretch| stretch.some.len()).sum::<usize>());
+    let (mut left, mut others) = (ENDED, found.len());
+    for (lane, events, stretches) in found {
+        let chosen = chosen(&stretches, (left / others.max(1)).max(1));
+        left = left.saturating_sub(chosen.iter().map(Vec::len).sum());
+        others = others.saturating_sub(1);
+        let waiting = app.store.waiting(lane, share(WAITING)).await?;
+        let named = events.iter().filter_map(Event::key);
+        let keys: BTreeSet<Key> = chosen.iter().flatten().cloned().chain(waiting).chain(named).collect();
+        let jobs = records(app, lane, &keys.into_iter().collect::<Vec<_>>()).await?;
+        ends(&stretches, &chosen, &jobs, &mut seen);
+        calls(&jobs, &mut seen);
+    }
+    Ok(seen)
+}
+
+/// The jobs by these keys, without those that cannot be read.
+async fn records(app: &App, lane: &Lane, keys: &[Key]) -> Result<BTreeMap<Key, JobRecord>, Refusal> {
+    let mut jobs = BTreeMap::new();
+    for keys in keys.chunks(RECORDS_AT_ONCE) {
+        for job in app.store.jobs(lane, keys).await? {
+            if let StoredAs::Job(job) = job {
+                jobs.insert(job.key.clone(), *job);
+            }
+        }
+    }
+    Ok(jobs)
+}
+
+/// The calls of these jobs that were made in that time.
+fn calls(jobs: &BTreeMap<Key, JobRecord>, seen: &mut Seen) {
+    seen.jobs += jobs.len();
+    let since = seen.since;
+    let told = jobs.values().flat_map(|job| &job.recent).filter_map(told);
+    seen.calls.extend(told.filter(|told| told.at >= since));
+}
+
+/// Counts the ends of each stretch, each by its state; where not all were looked at, by the shares of those that were.
+fn ends(stretches: &[Stretch], chosen: &[Vec<Key>], jobs: &BTreeMap<Key, JobRecord>, seen: &mut Seen) {
+    for job in chosen.iter().flatten().filter_map(|key| jobs.get(key)).filter(|job| job.state.is_terminal()) {
+        seen.ends_looked_at += 1;
+        if let Some(fen) = amount(job).and_then(|amount| u128::try_from(amount.get()).ok()) {
+            *seen.amounts.entry(job.state.as_str()).or_default() += fen;
+        }
+    }
+    for ((column, stretch), keys) in seen.columns.iter_mut().zip(stretches).zip(chosen) {
+        let ends: Vec<State> = keys.iter().filter_map(|key| jobs.get(key)).map(|job| job.state).collect();
+        let count = |state: State| u64::try_from(ends.iter().filter(|end| **end == state).count()).unwrap_or_default();
+        let terminal: Vec<State> = State::ALL.into_iter().filter(|state| state.is_terminal()).collect();
+        let found: Vec<u64> = terminal.iter().map(|state| count(*state)).collect();
+        for (state, count) in terminal.into_iter().zip(shares(stretch.ended, &found)) {
+            column.add(state, count);
+        }
+        column.add(State::NeedsReview, stretch.in_review);
+    }
+}
+
+/// As many ended jobs as the budget allows, from each stretch as many as from any other, if it has them; spread over it.
+fn chosen(stretches: &[Stretch], budget: usize) -> Vec<Vec<Key>> {
+    let total = |most: usize| stretches.iter().map(|stretch| stretch.some.len().min(most)).sum::<usize>();
+    let most = (1..=budget).rev().find(|most| total(*most) <= budget).unwrap_or(1);
+    let spread = |stretch: &Stretch| {
+        let (have, take) = (stretch.some.len(), stretch.some.len().min(most));
+        (0..take).filter_map(|index| stretch.some.get(index * have / take.max(1)).cloned()).collect()
+    };
+    stretches.iter().map(spread).collect()
+}
+
+/// Divides `total` as `found` is divided: whole numbers that come to `total`, the largest remainders rounded up. Nothing where
+/// nothing was found.
+pub(super) fn shares(total: u64, found: &[u64]) -> Vec<u64> {
+    let all: u128 = found.iter().map(|count| u128::from(*count)).sum();
+    if all == 0 {
+        return Vec::new();
+    }
+    let exact = |count: u64| u128::from(count) * u128::from(total);
+    let mut parts: Vec<u64> = found.iter().map(|count| u64::try_from(exact(*count) / all).unwrap_or(total)).collect();
+    let mut order: Vec<usize> = (0..found.len()).collect();
+    order.sort_by_key(|index| std::cmp::Reverse(found.get(*index).map_or(0, |count| exact(*count) % all)));
+    let left = total.saturating_sub(parts.iter().sum());
+    for index in order.into_iter().take(usize::try_from(left).unwrap_or_default()) {
+        if let Some(count) = parts.get_mut(index) {
+            *count += 1;
+        }
+    }
+    parts
+}
+
+fn told(event: &HistoryEvent) -> Option<Told> {
+    let HistoryEvent::Response(Response { call, read, ms, at, .. }) = event else { return None };
+    Some(Told { call: *call, answer: read.outcome, ms: *ms, at: *at })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn stretch(name: &str, count: usize) -> Stretch {
+        let some = (0..count).map(|index| format!("{name}{index}").parse().unwrap()).collect();
+        Stretch { ended: u64::try_from(count).unwrap(), some, in_review: 0 }
+    }
+
+    #[test]
+    fn every_part_of_the_time_has_its_share_of_those_that_are_looked_at() {
+        let stretches = [stretch("a", 100), stretch("b", 2), stretch("c", 0), stretch("d", 10)];
+        let lengths = |budget| chosen(&stretches, budget).iter().map(Vec::len).collect::<Vec<_>>();
+        assert_eq!(lengths(1_000), [100, 2, 0, 10]);
+        assert_eq!(lengths(20), [9, 2, 0, 9]);
+        assert_eq!(lengths(1), [1, 1, 0, 1], "none is left out");
+        let spread: Vec<String> = chosen(&stretches, 12)[0].iter().map(ToString::to_string).collect();
+        assert_eq!(spread, ["a0", "a20", "a40", "a60", "a80"]);
+    }
+
+    #[test]
+    fn shares_are_whole_and_come_to_what_was_counted() {
+        assert_eq!(shares(3, &[2, 1, 0]), [2, 1, 0], "where all were looked at they are what they are");
+        assert_eq!(shares(100, &[2, 1, 0]), [67, 33, 0]);
+        assert!(shares(5, &[0, 0]).is_empty());
+    }
+}

@@ -1,0 +1,132 @@
+//! Pieces that several pages show: states, times, acts.
+
+pub(super) mod action_form;
+pub(super) mod amounts;
+pub(super) mod rate;
+pub(super) mod timeline;
+
+use std::time::Duration;
+
+use bursar_domain::{HistoryEvent, Lane, Millis, Operation, Reason, State, last_action, without_accounts_but};
+use bursar_store::{JobRecord, Unreadable};
+use maud::{Markup, html};
+
+use super::i18n::{Words, filled};
+
+/// A state, by colour and word.
+pub(super) fn badge(words: &Words, state: State) -> Markup {
+    html! { span.state data-state=(state.as_str()) title=(words.state_means(state)) { (words.state(state)) } }
+}
+
+/// In place of a state: that of a job is not known, and why.
+pub(super) fn unreadable(words: &Words, why: &Unreadable) -> Markup {
+    html! { span.flag.bad title=(words.record_unreadable) { (words.unreadable_job) } " " span.why { (why) } }
+}
+
+/// A moment: UTC for whoever has no script, the browser's own zone for who has.
+pub(super) fn moment(at: &str) -> Markup {
+    let shown: String = at.get(..19).unwrap_or(at).replace('T', " ");
+    html! { @if at.is_empty() { "–" } @else { time datetime=(at) { (shown) "Z" } } }
+}
+
+/// How far a due time is away, and when it is.
+pub(super) fn due(words: &Words, at: Option<Millis>, now: Millis) -> Markup {
+    let Some(at) = at else { return html! { span.soft { "–" } } };
+    let overdue = now > at;
+    let apart = if overdue { now.since(at) } else { at.since(now) };
+    let template = if overdue { words.ago } else { words.ahead };
+    html! { span title=(at.rfc3339()) { (filled(template, &[&span(words, apart)])) } }
+}
+
+/// A span of time in its largest unit.
+pub(super) fn span(words: &Words, span: Duration) -> String {
+    let seconds = span.as_secs();
+    let (count, unit) = match seconds {
+        0..120 => (seconds, words.seconds),
+        120..7_200 => (seconds / 60, words.minutes),
+        7_200..172_800 => (seconds / 3_600, words.hours),
+        _ => (seconds / 86_400, words.days),
+    };
+    filled(unit, &[&count.to_string()])
+}
+
+/// A span of time in whole milliseconds.
+pub(super) fn millis(span: Duration) -> u64 {
+    u64::try_from(span.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// Where a job's page is.
+pub(super) fn job_address(lane: &Lane, key: &str) -> String {
+    let key: String = percent(key);
+    format!("/jobs/{}/{}/{key}", lane.account, lane.kind)
+}
+
+/// Where a notification's page is.
+pub(super) fn notification_address(account: &str, number: u64) -> String {
+    format!("/notifications/{}/{number}", percent(account))
+}
+
+/// A part of a path or a query.
+pub(super) fn percent(text: &str) -> String {
+    form_urlencoded::byte_serialize(text.as_bytes()).collect::<String>().replace('+', "%20") // in a path a + is itself
+}
+
+/// What may be done to a job that stands like this, by the domain's rules. Its ends stand for `resolve`.
+pub(super) fn allowed(state: State, reason: Option<&Reason>) -> Vec<Operation> {
+    let every = [Operation::Ask, Operation::Send, Operation::Resolve(State::Succeeded), Operation::Cancel];
+    every.into_iter().filter(|operation| operation.on_job(state, reason, Millis(0)).is_ok()).collect()
+}
+
+/// As what a job can be resolved.
+pub(super) const ENDS: [State; 3] = [State::Succeeded, State::Failed, State::Refunded];
+
+/// Links to the acts that the job's state allows.
+pub(super) fn acts(words: &Words, address: &str, job: &JobRecord) -> Markup {
+    html! {
+        @for operation in allowed(job.state, job.reason.as_ref()) {
+            a.act data-act=(operation.as_str()) href={ (address) "/" (operation.as_str()) } { (words.act(operation)) }
+        }
+    }
+}
+
+/// Why a job is where it is; long numbers that are none of its own by their ends.
+pub(super) fn shown_reason(words: &Words, job: &JobRecord) -> Option<String> {
+    let reason = words.reason(job.reason.as_ref()?);
+    Some(without_accounts_but(&reason, &own_numbers(job)))
+}
+
+/// The last action of an operator in a job's history; the words in `whole` may stand whole in its comment.
+pub(super) fn last_act(words: &Words, history: &[HistoryEvent], whole: &[&str]) -> Option<String> {
+    let last = last_action(history)?;
+    let (at, comment) = (last.at.rfc3339(), without_accounts_but(&last.comment, whole));
+    Some(filled(words.last_act, &[&last.operator, words.action(last.action), at.get(..19).unwrap_or(&at), &comment]))
+}
+
+/// Long numbers that are no account's: the job's key, and the gateway's numbers for it.
+pub(super) fn own_numbers(job: &JobRecord) -> Vec<&str> {
+    job.trade_nos.iter().map(String::as_str).chain([job.key.as_str()]).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::dashboard::i18n::ENGLISH;
+
+    #[test]
+    fn what_is_offered_is_what_the_rules_allow() {
+        let named = |allowed: Vec<Operation>| allowed.into_iter().map(Operation::as_str).collect::<Vec<_>>();
+        let names = |state| named(allowed(state, None));
+        assert_eq!(names(State::NeedsReview), ["ask", "send", "resolve"]);
+        assert_eq!(names(State::Queued), ["send", "cancel"]);
+        assert_eq!(names(State::Pending), ["ask"]);
+        assert_eq!(named(allowed(State::Pending, Some(&Reason::CannotBeQueried))), ["ask", "resolve"]);
+        assert!(names(State::Failed).is_empty() && names(State::Cancelled).is_empty());
+    }
+
+    #[test]
+    fn a_span_is_told_in_the_unit_that_says_most() {
+        for (seconds, told) in [(0, "0 s"), (119, "119 s"), (120, "2 min"), (7_200, "2 h"), (172_800, "2 d")] {
+            assert_eq!(span(&ENGLISH, Duration::from_secs(seconds)), told);
+        }
+    }
+}

@@ -1,0 +1,48 @@
+//! The form that every act has: a reason, on whose name it goes on record, and the way back.
+
+use bursar_domain::MAX_REASON_CHARS;
+use maud::{Markup, html};
+
+use crate::dashboard::i18n::filled;
+use crate::dashboard::signed_in::Visitor;
+
+/// What differs from act to act.
+pub(in crate::dashboard) struct ActionForm<'a> {
+    /// What the act is called, on its button.
+    pub(in crate::dashboard) name: &'a str,
+    /// Fields before the reason.
+    pub(in crate::dashboard) fields: Markup,
+    /// Where it leads back to.
+    pub(in crate::dashboard) back: &'a str,
+    /// Whether its button warns.
+    pub(in crate::dashboard) is_dangerous: bool,
+}
+
+impl<'a> ActionForm<'a> {
+    /// An act that only wants a reason.
+    pub(in crate::dashboard) fn new(name: &'a str, back: &'a str) -> Self {
+        Self { name, fields: Markup::default(), back, is_dangerous: false }
+    }
+
+    pub(in crate::dashboard) fn shown(&self, visitor: &Visitor) -> Markup {
+        let words = visitor.words();
+        html! {
+            form.order method="post" {
+                (form_token(visitor))
+                (self.fields)
+                label for="reason" { (words.reason) }
+                textarea #reason name="reason" rows="3" maxlength=(MAX_REASON_CHARS) required autofocus {}
+                p.soft { (filled(words.on_record, &[visitor.name()])) }
+                div.buttons {
+                    button.main.danger[self.is_dangerous] type="submit" { (self.name) }
+                    a href=(self.back) { (words.never_mind) }
+                }
+            }
+        }
+    }
+}
+
+/// What every form that does something brings along.
+pub(in crate::dashboard) fn form_token(visitor: &Visitor) -> Markup {
+    html! { input type="hidden" name="form_token" value=(visitor.form_token); }
+}

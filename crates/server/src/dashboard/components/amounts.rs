@@ -1,0 +1,39 @@
+//! Amounts, in yuan to the last fen; never a float.
+
+use bursar_domain::{Fen, Subject, yuan_of_field};
+use bursar_store::JobRecord;
+use maud::{Markup, html};
+use serde_json::Value;
+
+use crate::dashboard::i18n::Words;
+
+/// What a job moves, as its content says; `None` where it says nothing, or has expired.
+pub(in crate::dashboard) fn amount(job: &JobRecord) -> Option<Fen> {
+    Subject::of(job.lane.kind, job.content.as_deref()?).amount
+}
+
+/// What a notification says that came in.
+pub(in crate::dashboard) fn amount_of_content(content: &Value) -> Option<String> {
+    content.get("trans_amount").and_then(Fen::read).map(Fen::yuan)
+}
+
+/// A content's fields by their names; what is in fen is told in yuan beside it. `changed` marks a field.
+pub(in crate::dashboard) fn fields(
+    words: &Words,
+    fields: &[(String, String)],
+    changed: impl Fn(&str) -> bool,
+) -> Markup {
+    html! {
+        dl.facts.content {
+            @for (path, text) in fields {
+                div {
+                    dt { code { (path) } @if changed(path) { " " span.flag { (words.changed_field) } } }
+                    dd { @match yuan_of_field(path, text) {
+                        Some(yuan) => { (yuan) " " span.soft { (text) } }
+                        None => { (text) }
+                    } }
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,281 @@
+//! A history as a person reads it, a job's or a notification's: what was asked, what was answered, who did what, oldest first. An
+//! event that this build does not know is told by its name and fields.
+
+use bursar_domain::{
+    Answer, Call, DeadlinePassed, Delivery, DeliveryOutcome, Fen, HistoryEvent, Millis, OperatorAction,
+    QuarantineOutcome, Response, RestoredFromJournal, without_accounts_but,
+};
+use bursar_store::JobRecord;
+use maud::{Markup, html};
+use serde_json::{Map, Value};
+
+use super::{moment, notification_address, own_numbers};
+use crate::dashboard::i18n::{Words, filled};
+
+/// Lines that a page shows of one history; the newest, as what is older explains less.
+const SHOWN: usize = 400;
+
+/// Fields of every event that are told in its sentence, or beside it.
+const TOLD: [&str; 5] = ["event", "at", "fence", "worker", "late"];
+
+/// One event, read.
+struct Line {
+    /// What kind of thing it is: what it is coloured by.
+    tone: &'static str,
+    what: String,
+    /// Further fields that its sentence tells.
+    told: &'static [&'static str],
+}
+
+pub(in crate::dashboard) fn timeline(words: &Words, record: &JobRecord, history: &[HistoryEvent]) -> Markup {
+    let left_out = history.len().saturating_sub(SHOWN);
+    let whole = own_numbers(record);
+    html! {
+        ol.timeline {
+            @if let Some(created) = record.created {
+                li data-tone="plain" { (moment(&created.rfc3339())) " " span.what { (words.accepted) } }
+            }
+            @if left_out > 0 { li data-tone="plain" { (filled(words.left_out, &[&left_out.to_string()])) } }
+            @for event in history.iter().skip(left_out) { (line(words, event, &whole, record.lane.account.as_str())) }
+        }
+        @if history.is_empty() && record.created.is_none() { p.soft { (words.log_gone) } }
+    }
+}
+
+/// One event of a history of this account's; the words in `whole` are no accounts.
+pub(in crate::dashboard) fn line(words: &Words, event: &HistoryEvent, whole: &[&str], account: &str) -> Markup {
+    let Line { tone, what, told } = read(words, event, whole);
+    let view = event.view();
+    let at = event.at().map(Millis::rfc3339).unwrap_or_default();
+    let notification = if let HistoryEvent::Notification(named) = event { Some(named.number) } else { None };
+    html! {
+        li data-tone=(tone) data-event=(event.name()) {
+            (moment(&at)) " "
+            span.what { (what) }
+            @if let Some(number) = notification {
+                " " a href=(notification_address(account, number)) { (filled(words.notification_number, &[&number.to_string()])) }
+            }
+            @if view.get("late") == Some(&Value::Bool(true)) { " " span.flag { (words.came_late) } }
+            @if let Value::Object(fields) = &view {
+                @for (name, value) in pairs(fields, told, whole) { " " span.pair { span.soft { (words.field(name)) } " " (value) } }
+            }
+            @if let Some((fence, worker)) = event.claim() { " " span.soft title=(worker) { "#" (fence) } }
+        }
+    }
+}
+
+/// An event's sentence; one that this build does not know has its name.
+fn read(words: &Words, event: &HistoryEvent, whole: &[&str]) -> Line {
+    let plain = |tone, what: &str| Line { tone, what: what.to_owned(), told: &[] };
+    match event {
+        HistoryEvent::SendIntent(_) => plain("send", words.intent),
+        HistoryEvent::Response(response) => answered(words, response),
+        HistoryEvent::ClaimReleased(_) => plain("plain", words.released),
+        HistoryEvent::SendSkipped(_) => plain("plain", words.withheld),
+        HistoryEvent::DeadlinePassed(passed) => deadline_passed(words, passed),
+        HistoryEvent::WorkerLost(_) => plain("warn", words.lost),
+        HistoryEvent::OperatorAction(action) => operated(words, action, whole),
+        HistoryEvent::Adopted(adopted) => Line {
+            tone: "act",
+            what: filled(
+                words.adopted,
+                &[&adopted.operator, &adopted.queue, &without_accounts_but(&adopted.comment, whole)],
+            ),
+            told: &["queue", "operator", "comment"],
+        },
+        HistoryEvent::RestoredFromJournal(restored) => restored_from_journal(words, restored),
+        HistoryEvent::BusinessKeyConflict(conflict) => Line {
+            tone: "warn",
+            what: filled(words.rival, &[&conflict.operator, &conflict.key]),
+            told: &["operator", "key"],
+        },
+        HistoryEvent::Quarantine(quarantine) => Line {
+            tone: "act",
+            what: filled(
+                match quarantine.outcome {
+                    QuarantineOutcome::Retried => words.retried,
+                    QuarantineOutcome::Dropped => words.dropped,
+                },
+                &[&quarantine.operator, &without_accounts_but(&quarantine.comment, whole)],
+            ),
+            told: &["outcome", "operator", "comment"],
+        },
+        HistoryEvent::Delivery(delivery) => delivered(words, delivery),
+        HistoryEvent::Notification(_) => Line { tone: "ask", what: words.notified.to_owned(), told: &["number"] },
+        HistoryEvent::Unreadable(_) => plain("warn", words.unreadable),
+        HistoryEvent::Other(other) => plain("plain", &other.event),
+    }
+}
+
+fn answered(words: &Words, response: &Response) -> Line {
+    let call = match response.call {
+        Call::Send => words.was_sent,
+        Call::Ask => words.was_asked,
+    };
+    let outcome = response.read.outcome;
+    Line { tone: tone(outcome), what: format!("{call} → {}", words.answer(outcome)), told: &["call", "outcome"] }
+}
+
+fn deadline_passed(words: &Words, passed: &DeadlinePassed) -> Line {
+    let why = passed.reason.as_ref().map(|reason| format!(": {}", words.reason(reason))).unwrap_or_default();
+    Line { tone: "warn", what: format!("{}{why}", words.deadline_passed), told: &["from", "to", "reason"] }
+}
+
+fn operated(words: &Words, action: &OperatorAction, whole: &[&str]) -> Line {
+    let comment = without_accounts_but(&action.comment, whole);
+    let states = if action.from == action.to {
+        words.state(action.from).to_owned()
+    } else {
+        format!("{} → {}", words.state(action.from), words.state(action.to))
+    };
+    Line {
+        tone: "act",
+        what: format!("{} {}: {comment} ({states})", action.operator, words.action(action.action)),
+        told: &["action", "operator", "comment", "from", "to"],
+    }
+}
+
+/// A send that Redis had forgotten and a journal knew: what there was, and what the journal has read of the response.
+fn restored_from_journal(words: &Words, restored: &RestoredFromJournal) -> Line {
+    let was = restored.was.map_or(words.no_record, |state| words.state(state));
+    let response = restored.response.as_ref().map_or(words.no_answer_there, |read| words.answer(read.outcome));
+    let what = filled(words.put_back, &[&restored.operator, &restored.sends.to_string(), was, response]);
+    Line { tone: "warn", what, told: &["operator", "was", "sends", "response"] }
+}
+
+/// What became of a delivery, with the receiver's response.
+fn delivered(words: &Words, delivery: &Delivery) -> Line {
+    let tone = match delivery.outcome {
+        DeliveryOutcome::Delivered => "good",
+        DeliveryOutcome::Failed => "warn",
+        DeliveryOutcome::Gone | DeliveryOutcome::GivenUp | DeliveryOutcome::Dropped => "bad",
+    };
+    let heard = match (delivery.http, delivery.error) {
+        (Some(status), _) => format!("HTTP {status}"),
+        (None, Some(error)) => words.delivery_error(error).to_owned(),
+        (None, None) => String::new(),
+    };
+    let number = delivery.sequence.map_or_else(|| "–".to_owned(), |number| number.to_string());
+    let state = delivery.state.map_or("", |state| words.state(state));
+    let what = filled(words.delivery(delivery.outcome), &[&number, &heard, state]);
+    Line { tone, what, told: &["sequence", "outcome", "http", "error", "state"] }
+}
+
+const fn tone(outcome: Answer) -> &'static str {
+    match outcome {
+        Answer::Succeeded => "good",
+        Answer::Failed | Answer::Refused | Answer::Contradiction | Answer::ConfigFault => "bad",
+        Answer::Silent | Answer::NotExecuted | Answer::NotReady | Answer::Unseen => "warn",
+        Answer::Accepted | Answer::Refunded => "plain",
+    }
+}
+
+/// An event's further fields; long numbers that are none of the job's own by their ends.
+fn pairs<'a>(fields: &'a Map<String, Value>, told: &[&str], whole: &[&str]) -> Vec<(&'a str, String)> {
+    let pair = |(name, value): (&'a String, &Value)| {
+        let name = name.as_str();
+        let text = match value {
+            Value::String(text) => text.clone(),
+            Value::Null => return None,
+            Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_) => value.to_string(),
+        };
+        // The gateway's ids of requests and trades are what its support asks for.
+        let is_number = ["trade_no", "request_id", "code", "webhook_id"].contains(&name);
+        (!TOLD.contains(&name) && !told.contains(&name)).then(|| {
+            let amount = (name == "amount").then(|| Fen::read(value)).flatten();
+            let shown = match (name, amount) {
+                (_, Some(fen)) => fen.yuan(),
+                ("ms", None) => format!("{text} ms"),
+                ("retry_after", None) => text.get(..19).unwrap_or(&text).replace('T', " ") + "Z",
+                (_, None) if is_number => text,
+                (_, None) => without_accounts_but(&text, whole),
+            };
+            (name, shown)
+        })
+    };
+    fields.iter().filter_map(pair).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use bursar_domain::DeliveryError;
+    use serde_json::json;
+
+    use super::*;
+    use crate::dashboard::i18n::language::ALL;
+    use crate::dashboard::i18n::{CHINESE, ENGLISH};
+
+    fn told_in(words: &Words, event: &str, mut detail: Value) -> String {
+        (detail["event"], detail["at"]) = (json!(event), json!(1_767_225_600_000_u64));
+        let event = HistoryEvent::read(detail.to_string().as_bytes());
+        line(words, &event, &["1001XP2025010110000001"], "main").into_string()
+    }
+
+    fn told(event: &str, detail: Value) -> String {
+        told_in(&ENGLISH, event, detail)
+    }
+
+    fn says(told: &str, parts: &[&str]) {
+        for part in parts {
+            assert!(told.contains(part), "{part}: {told}");
+        }
+    }
+
+    #[test]
+    fn no_two_outcomes_of_a_delivery_and_no_two_errors_are_told_alike() {
+        for words in ALL {
+            let outcomes: BTreeSet<&str> = DeliveryOutcome::ALL.iter().map(|one| words.delivery(*one)).collect();
+            let errors: BTreeSet<&str> = DeliveryError::ALL.iter().map(|one| words.delivery_error(*one)).collect();
+            assert_eq!((outcomes.len(), errors.len()), (DeliveryOutcome::ALL.len(), DeliveryError::ALL.len()));
+        }
+        for error in DeliveryError::ALL {
+            assert_eq!(ENGLISH.delivery_error(error), error.to_string());
+        }
+    }
+
+    #[test]
+    fn an_answer_is_told_with_what_was_read() {
+        let told = told(
+            "response",
+            json!({"call": "send", "outcome": "no_response", "ms": 5012, "message": "no answer", "fence": 2, "amount": 123_456}),
+        );
+        says(&told, &["Sent → no answer", "5012 ms", "no answer", "#2", "data-tone=\"warn\"", "¥1,234.56"]);
+    }
+
+    #[test]
+    fn what_the_receiver_of_a_callback_answered_is_in_the_sentence() {
+        let failed = told(
+            "delivery",
+            json!({"sequence": 2, "outcome": "failed", "http": 503, "webhook_id": "msg_1", "host": "shop.example:443",
+                "ms": 7, "retry_after": "2026-01-01T08:00:00.000Z"}),
+        );
+        says(&failed, &["HTTP 503", "shop.example:443", "7 ms", "2026-01-01 08:00:00Z", "data-tone=\"warn\""]);
+        assert_eq!(failed.matches("503").count(), 1, "once: {failed}");
+        let broken = json!({"sequence": 1, "outcome": "given_up", "error": "timed_out", "late": true});
+        says(&told("delivery", broken.clone()), &["the receiver did not answer in time", "came late"]);
+        says(&told_in(&CHINESE, "delivery", broken), &["对方未按时应答"]);
+        let told = told("delivery", json!({"outcome": "dropped", "sequence": 3, "state": "needs_review"}));
+        says(&told, &["needs review", "3"]);
+        assert!(!told.contains('{') && !told.contains("&quot;"), "{told}");
+    }
+
+    #[test]
+    fn a_notification_leads_to_its_page_and_a_journal_is_told_with_what_it_knew() {
+        let told = told("notification", json!({"number": 17, "method": "bkfunds.order.notify"}));
+        says(&told, &["href=\"/notifications/main/17\"", "bkfunds.order.notify"]);
+        let restored = json!({"operator": "li", "sends": 2, "response": {"outcome": "succeeded", "trade_no": "T1"}});
+        says(&self::told("restored_from_journal", restored), &["li", "2 sends", "no record", "succeeded"]);
+    }
+
+    #[test]
+    fn a_kind_of_line_that_nobody_knows_yet_is_told_by_its_own_words_without_accounts_and_markup() {
+        let told = told(
+            "of_a_newer_build",
+            json!({"to": "x", "payee": "6222021234567890123", "of": "1001XP2025010110000001", "n": "<b>"}),
+        );
+        says(&told, &["of_a_newer_build", "****0123", "&lt;b&gt;", "1001XP2025010110000001"]);
+        assert!(!told.contains("6222021234567890123"));
+    }
+}

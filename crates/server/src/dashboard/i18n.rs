@@ -1,0 +1,489 @@
+//! Every text of the dashboard, in every language. A language is one value of [`Words`]: the compiler does not let it lack
+//! one. `{0}`, `{1}` are what is filled in.
+
+mod chinese;
+mod chinese_reasons;
+mod english;
+pub(super) mod language;
+
+use bursar_domain::{ActionKind, Answer, DeliveryError, DeliveryOutcome, HeldReason, Operation, Reason, State};
+
+pub(super) use chinese::CHINESE;
+pub(super) use english::ENGLISH;
+
+/// The texts of one language.
+#[derive(Debug, serde::Serialize)]
+#[allow(missing_docs, reason = "a text's name and its English say what it is")]
+pub(super) struct Words {
+    /// The language's tag, as addresses and cookies have it.
+    pub(super) tag: &'static str,
+    /// The same for browsers.
+    pub(super) html_lang: &'static str,
+    /// What the language calls itself.
+    pub(super) language: &'static str,
+    /// A link for whoever cannot see the page.
+    pub(super) skip: &'static str,
+    pub(super) navigation: &'static str,
+    pub(super) lanes: &'static str,
+    pub(super) jobs: &'static str,
+    pub(super) review: &'static str,
+    pub(super) charts: &'static str,
+    pub(super) search: &'static str,
+    pub(super) search_key: &'static str,
+    pub(super) live_on: &'static str,
+    pub(super) live_off: &'static str,
+    pub(super) signed_in_as: &'static str,
+    pub(super) sign_in: &'static str,
+    pub(super) sign_out: &'static str,
+    pub(super) sign_in_how: &'static str,
+    pub(super) sign_in_make: &'static str,
+    pub(super) token: &'static str,
+    pub(super) token_unknown: &'static str,
+    pub(super) too_many: &'static str,
+    pub(super) form_unreadable: &'static str,
+    pub(super) form_foreign: &'static str,
+    pub(super) not_possible: &'static str,
+    pub(super) not_found: &'static str,
+    pub(super) not_allowed: &'static str,
+    pub(super) redis_away: &'static str,
+    pub(super) back_to_lanes: &'static str,
+    pub(super) to_the_job: &'static str,
+    pub(super) never_mind: &'static str,
+    /// Spans of time: {0} is the number.
+    pub(super) seconds: &'static str,
+    pub(super) minutes: &'static str,
+    pub(super) hours: &'static str,
+    pub(super) days: &'static str,
+    /// {0} is a span.
+    pub(super) ago: &'static str,
+    /// {0} is a span.
+    pub(super) ahead: &'static str,
+    pub(super) lane: &'static str,
+    pub(super) every_lane: &'static str,
+    pub(super) to_send: &'static str,
+    pub(super) to_ask: &'static str,
+    pub(super) in_doubt: &'static str,
+    pub(super) in_review: &'static str,
+    pub(super) ended: &'static str,
+    /// Keys without a readable record.
+    pub(super) set_aside: &'static str,
+    pub(super) next_due: &'static str,
+    pub(super) rate: &'static str,
+    /// {0} is a number.
+    pub(super) per_minute: &'static str,
+    /// {0} is a span.
+    pub(super) rate_over: &'static str,
+    pub(super) sending: &'static str,
+    pub(super) goes_on: &'static str,
+    pub(super) circuit_open: &'static str,
+    pub(super) circuit_in: &'static str,
+    pub(super) circuit_means: &'static str,
+    pub(super) paused: &'static str,
+    pub(super) paused_lanes: &'static str,
+    pub(super) pause: &'static str,
+    pub(super) resume: &'static str,
+    /// {0} is a number.
+    pub(super) pause_does: &'static str,
+    /// {0} is a number.
+    pub(super) resume_does: &'static str,
+    /// {0} is the lane, {1} who and why.
+    pub(super) paused_already: &'static str,
+    /// {0} is the lane.
+    pub(super) not_paused: &'static str,
+    pub(super) lanes_note: &'static str,
+    pub(super) key: &'static str,
+    pub(super) state_name: &'static str,
+    pub(super) every_state: &'static str,
+    pub(super) show: &'static str,
+    pub(super) next_page: &'static str,
+    pub(super) nothing_here: &'static str,
+    /// {0} is the key, {1} the number of lanes.
+    pub(super) no_such_job: &'static str,
+    pub(super) several_jobs: &'static str,
+    pub(super) created: &'static str,
+    pub(super) updated: &'static str,
+    pub(super) due: &'static str,
+    pub(super) why_so: &'static str,
+    pub(super) trade_no: &'static str,
+    pub(super) gateway_status: &'static str,
+    pub(super) calls: &'static str,
+    /// {0} sends, {1} asks.
+    pub(super) calls_made: &'static str,
+    pub(super) held_by: &'static str,
+    pub(super) callback: &'static str,
+    pub(super) environment: &'static str,
+    pub(super) timeline: &'static str,
+    pub(super) content: &'static str,
+    pub(super) content_masked: &'static str,
+    pub(super) content_gone: &'static str,
+    pub(super) log_gone: &'static str,
+    /// {0} is a number.
+    pub(super) left_out: &'static str,
+    pub(super) accepted: &'static str,
+    pub(super) intent: &'static str,
+    pub(super) was_sent: &'static str,
+    pub(super) was_asked: &'static str,
+    pub(super) released: &'static str,
+    pub(super) withheld: &'static str,
+    pub(super) deadline_passed: &'static str,
+    pub(super) lost: &'static str,
+    /// {0} who, {1} a key.
+    pub(super) retried: &'static str,
+    pub(super) dropped: &'static str,
+    pub(super) rival: &'static str,
+    /// {0} who, {1} a number of sends, {2} the state before, {3} an answer.
+    pub(super) put_back: &'static str,
+    /// {0} is a name, {1} a lane, {2} why.
+    pub(super) adopted: &'static str,
+    pub(super) adopt: &'static str,
+    pub(super) confirm_gateway: &'static str,
+    pub(super) no_record: &'static str,
+    pub(super) no_answer_there: &'static str,
+    pub(super) notified: &'static str,
+    /// {0} is a number.
+    pub(super) notification_number: &'static str,
+    pub(super) unreadable: &'static str,
+    pub(super) unreadable_job: &'static str,
+    pub(super) record_unreadable: &'static str,
+    pub(super) quarantine: &'static str,
+    pub(super) quarantine_note: &'static str,
+    pub(super) quarantine_empty: &'static str,
+    /// {0} is a number.
+    pub(super) quarantine_cut: &'static str,
+    pub(super) retry: &'static str,
+    pub(super) retry_does: &'static str,
+    pub(super) deliver_does: &'static str,
+    pub(super) drop: &'static str,
+    pub(super) drop_does: &'static str,
+    pub(super) drop_refused: &'static str,
+    /// {0} is a key.
+    pub(super) not_in_quarantine: &'static str,
+    pub(super) came_late: &'static str,
+    pub(super) reason: &'static str,
+    pub(super) reason_rule: &'static str,
+    pub(super) end_rule: &'static str,
+    /// {0} is a name.
+    pub(super) on_record: &'static str,
+    pub(super) resolve_as: &'static str,
+    pub(super) ask_does: &'static str,
+    pub(super) send_does: &'static str,
+    pub(super) resolve_does: &'static str,
+    pub(super) cancel_does: &'static str,
+    pub(super) then_sent: &'static str,
+    pub(super) then_asked: &'static str,
+    pub(super) then_over: &'static str,
+    pub(super) as_you_say: &'static str,
+    pub(super) has_changed: &'static str,
+    /// {0} is the act, {1} the state.
+    pub(super) act_refused: &'static str,
+    /// {0} who, {1} what, {2} when, {3} why.
+    pub(super) last_act: &'static str,
+    pub(super) review_note: &'static str,
+    pub(super) review_empty: &'static str,
+    pub(super) throughput: &'static str,
+    pub(super) over: &'static str,
+    /// {0} a number, {1} and {2} spans, {3} a number.
+    pub(super) throughput_covers: &'static str,
+    /// {0} is a number.
+    pub(super) states_of_some: &'static str,
+    /// {0} of {1} jobs.
+    pub(super) amounts_of: &'static str,
+    pub(super) answers: &'static str,
+    pub(super) latency: &'static str,
+    /// {0} calls, {1} jobs, {2} lines.
+    pub(super) calls_covered: &'static str,
+    /// {0} is a number.
+    pub(super) lanes_of_many: &'static str,
+    pub(super) sends: &'static str,
+    pub(super) asks: &'static str,
+    pub(super) notifications: &'static str,
+    pub(super) notification: &'static str,
+    pub(super) notifications_note: &'static str,
+    pub(super) nobody_notified: &'static str,
+    /// {0} is an account.
+    pub(super) notifications_of: &'static str,
+    pub(super) notifications_held: &'static str,
+    /// {0} is a number.
+    pub(super) so_many_held: &'static str,
+    pub(super) account: &'static str,
+    pub(super) every_notification: &'static str,
+    pub(super) only_held: &'static str,
+    pub(super) only_read: &'static str,
+    pub(super) number: &'static str,
+    pub(super) received: &'static str,
+    pub(super) written: &'static str,
+    pub(super) standing: &'static str,
+    pub(super) method: &'static str,
+    pub(super) record: &'static str,
+    pub(super) version: &'static str,
+    /// {0} is a number.
+    pub(super) version_number: &'static str,
+    pub(super) amount: &'static str,
+    pub(super) deliveries: &'static str,
+    /// {0} is a number.
+    pub(super) times: &'static str,
+    pub(super) sign_rule: &'static str,
+    pub(super) late: &'static str,
+    pub(super) late_means: &'static str,
+    pub(super) names_job: &'static str,
+    pub(super) names_nothing: &'static str,
+    /// {0} is a name, {1} a lane.
+    pub(super) names_nobody: &'static str,
+    pub(super) versions: &'static str,
+    pub(super) this_one: &'static str,
+    pub(super) changed_field: &'static str,
+    pub(super) telling: &'static str,
+    pub(super) tells_nobody: &'static str,
+    pub(super) tells_due: &'static str,
+    pub(super) tells_over: &'static str,
+    pub(super) notification_masked: &'static str,
+    /// The states, in the domain's order.
+    states: [&'static str; State::ALL.len()],
+    /// What each means.
+    states_mean: [&'static str; State::ALL.len()],
+    /// Ask, send, resolve, cancel.
+    acts: [&'static str; 4],
+    /// The outcomes of responses, in the domain's order.
+    answer_names: [&'static str; Answer::ALL.len()],
+    /// Why a key is in quarantine, by the word on record.
+    quarantine_codes: [(&'static str, &'static str); 3],
+    /// Where notifications stand, each by its word on record.
+    outcomes: [(&'static str, &'static str); 4],
+    outcomes_mean: [(&'static str, &'static str); 4],
+    /// A reason in this language.
+    #[serde(skip)]
+    reasons: fn(&Reason) -> String,
+    /// Why a notification is held, in the domain's order.
+    held_reasons: [&'static str; HeldReason::ALL.len()],
+    /// What became of a delivery, in the domain's order: {0} is the event's number, {1} what was heard, {2} a state.
+    deliveries_end: [&'static str; DeliveryOutcome::ALL.len()],
+    /// Why nothing was heard, in the domain's order.
+    delivery_errors: [&'static str; DeliveryError::ALL.len()],
+    /// Fields of log lines, by their names there.
+    fields: [(&'static str, &'static str); 14],
+}
+
+impl Words {
+    /// A state's name.
+    pub(super) fn state(&self, state: State) -> &'static str {
+        of(&State::ALL, &self.states, |known| *known == state).unwrap_or(state.as_str())
+    }
+
+    /// What a state means.
+    pub(super) fn state_means(&self, state: State) -> &'static str {
+        of(&State::ALL, &self.states_mean, |known| *known == state).unwrap_or_default()
+    }
+
+    /// How a response was understood.
+    pub(super) fn answer(&self, answer: Answer) -> &'static str {
+        of(&Answer::ALL, &self.answer_names, |known| *known == answer).unwrap_or(answer.as_str())
+    }
+
+    /// An act.
+    pub(super) fn act(&self, operation: Operation) -> &'static str {
+        let [ask, send, resolve, cancel] = self.acts;
+        match operation {
+            Operation::Ask => ask,
+            Operation::Send => send,
+            Operation::Resolve(_) => resolve,
+            Operation::Cancel => cancel,
+        }
+    }
+
+    /// An operator's action.
+    pub(super) fn action(&self, action: ActionKind) -> &'static str {
+        let [ask, send, resolve, cancel] = self.acts;
+        match action {
+            ActionKind::Query => ask,
+            ActionKind::Send => send,
+            ActionKind::Resolve => resolve,
+            ActionKind::Cancel => cancel,
+            ActionKind::Pause => self.pause,
+            ActionKind::Resume => self.resume,
+            ActionKind::Adopt => self.adopt,
+            ActionKind::ConfirmGateway => self.confirm_gateway,
+        }
+    }
+
+    /// Why a key is in quarantine, by the word on record; another build's word as it is.
+    pub(super) fn quarantined_for<'a>(&self, code: &'a str) -> &'a str {
+        by_word(&self.quarantine_codes, code).unwrap_or(code)
+    }
+
+    /// Where a notification stands, by its word on record.
+    pub(super) fn outcome<'a>(&self, outcome: &'a str) -> &'a str {
+        by_word(&self.outcomes, outcome).unwrap_or(outcome)
+    }
+
+    /// What that means.
+    pub(super) fn outcome_means(&self, outcome: &str) -> &'static str {
+        by_word(&self.outcomes_mean, outcome).unwrap_or_default()
+    }
+
+    /// Why a job, or a lane, is where it is: the rule in this language, what the gateway or an operator said as it is.
+    pub(super) fn reason(&self, reason: &Reason) -> String {
+        (self.reasons)(reason)
+    }
+
+    /// Why a notification is held.
+    pub(super) fn held_reason<'a>(&self, reason: &'a HeldReason) -> &'a str {
+        of(&HeldReason::ALL, &self.held_reasons, |known| known == reason).unwrap_or(reason.code())
+    }
+
+    /// What became of a delivery.
+    pub(super) fn delivery(&self, outcome: DeliveryOutcome) -> &'static str {
+        of(&DeliveryOutcome::ALL, &self.deliveries_end, |known| *known == outcome).unwrap_or_default()
+    }
+
+    /// Why a receiver was not heard.
+    pub(super) fn delivery_error(&self, error: DeliveryError) -> &'static str {
+        of(&DeliveryError::ALL, &self.delivery_errors, |known| *known == error).unwrap_or_default()
+    }
+
+    /// A field of a log line; one that is not known by its own name.
+    pub(super) fn field<'a>(&self, name: &'a str) -> &'a str {
+        by_word(&self.fields, name).unwrap_or(name)
+    }
+}
+
+/// The text for what stands on record by this word.
+fn by_word(texts: &[(&str, &'static str)], word: &str) -> Option<&'static str> {
+    texts.iter().find(|(known, _)| *known == word).map(|(_, told)| *told)
+}
+
+/// The text that stands where the thing stands.
+fn of<T>(things: &[T], texts: &[&'static str], is: impl Fn(&T) -> bool) -> Option<&'static str> {
+    things.iter().position(is).and_then(|index| texts.get(index).copied())
+}
+
+/// A text with its places filled in.
+pub(super) fn filled(template: &str, values: &[&str]) -> String {
+    let mut text = String::with_capacity(template.len());
+    let mut rest = template;
+    while let Some((before, after)) = rest.split_once('{') {
+        text.push_str(before);
+        let (index, after) = after.split_once('}').unwrap_or(("", after));
+        text.push_str(index.parse().ok().and_then(|index: usize| values.get(index)).unwrap_or(&""));
+        rest = after;
+    }
+    text + rest
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::Value;
+
+    use super::*;
+    use crate::dashboard::i18n::language::ALL;
+
+    /// Every text of a language, with where it stands.
+    fn texts(words: &Words) -> Vec<(String, String)> {
+        let mut found = Vec::new();
+        let mut open = vec![(String::new(), serde_json::to_value(words).unwrap())];
+        while let Some((place, value)) = open.pop() {
+            match value {
+                Value::Object(object) => open.extend(object),
+                Value::Array(list) => {
+                    open.extend(
+                        list.into_iter().enumerate().map(|(index, value)| (format!("{place}[{index}]"), value)),
+                    );
+                }
+                Value::String(text) => found.push((place, text)),
+                Value::Null | Value::Bool(_) | Value::Number(_) => panic!("{place} is no text"),
+            }
+        }
+        found.sort();
+        found
+    }
+
+    fn places(text: &str) -> Vec<&str> {
+        let mut places: Vec<&str> = text.split('{').skip(1).filter_map(|rest| rest.split('}').next()).collect();
+        places.sort_unstable();
+        places
+    }
+
+    #[test]
+    fn no_language_lacks_a_text_or_a_place_in_one() {
+        let english = texts(&ENGLISH);
+        assert!(english.len() > 100);
+        for words in ALL {
+            for ((place, text), (same, said)) in texts(words).iter().zip(&english) {
+                assert_eq!(place, same);
+                assert!(!text.trim().is_empty(), "{}: {place}", words.tag);
+                assert_eq!(places(text), places(said), "{}: {place}: {text}", words.tag);
+            }
+        }
+    }
+
+    #[test]
+    fn every_state_has_its_own_name() {
+        for state in State::ALL {
+            assert_eq!(ENGLISH.state(state), state.as_str().replace('_', " "));
+        }
+    }
+
+    #[test]
+    fn a_held_notification_s_reason_is_told_in_each_language() {
+        for reason in HeldReason::ALL {
+            assert_eq!(ENGLISH.held_reason(&reason), reason.to_string());
+        }
+        let newer = HeldReason::Other("of_a_newer_build".into());
+        assert_eq!(CHINESE.held_reason(&newer), "of_a_newer_build");
+    }
+
+    #[test]
+    fn a_reason_is_told_in_each_language_with_the_gateways_words_behind_it() {
+        for (recorded, english, chinese) in [
+            (
+                r#"{"code":"in_doubt_until_poll_deadline","gateway_code":"40004"}"#,
+                "in doubt until the poll deadline; 40004",
+                "到查询期限结果仍未知; 40004",
+            ),
+            (r#"{"code":"last_response","gateway_message":"busy"}"#, "busy", "busy"),
+            (
+                r#"{"code":"operator_action","action":"resolve","operator":"li","comment":"seen"}"#,
+                "li: seen",
+                "li：seen",
+            ),
+            (
+                r#"{"code":"late_outcome_unconfirmed","outcome":"refunded"}"#,
+                "a late response says refunded, and nothing confirms it",
+                "迟到的应答称已退款，但无从证实",
+            ),
+            (
+                r#"{"code":"adopted_pause","queue":"old/split","pause":{"code":"journals_reconciled"}}"#,
+                "old/split was paused: the journals were reconciled",
+                "old/split 先前已暂停：已与发送日志对账",
+            ),
+            (r#"{"code":"of_a_newer_build","since":5}"#, "of_a_newer_build; since 5", "of_a_newer_build; since 5"),
+        ] {
+            let reason = Reason::read(recorded);
+            assert_eq!((ENGLISH.reason(&reason), CHINESE.reason(&reason)), (english.to_owned(), chinese.to_owned()));
+        }
+    }
+
+    #[test]
+    fn each_language_is_written_in_itself() {
+        let chinese = |text: &str| text.chars().any(|character| ('\u{4e00}'..='\u{9fff}').contains(&character));
+        for (place, text) in texts(&ENGLISH) {
+            assert!(!chinese(&text), "{place}: {text}");
+        }
+        // Names of fields, tags and what is the same in both.
+        let same = ["tag", "html_lang"];
+        for (place, text) in texts(&CHINESE) {
+            assert!(
+                chinese(&text)
+                    || same.contains(&place.as_str())
+                    || place.starts_with("fields")
+                    || place.ends_with("][0]"),
+                "{place}: {text}"
+            );
+        }
+    }
+
+    #[test]
+    fn places_are_filled_by_number_and_what_is_filled_in_is_not_read_again() {
+        assert_eq!(filled("{1} by {0}", &["li", "{0}"]), "{0} by li");
+        assert_eq!(filled("{2}, {", &["a"]), ", ");
+    }
+}

@@ -1,0 +1,69 @@
+//! `GET /charts`: one lane or the first of all, over a time.
+
+use std::time::Duration;
+
+use axum::extract::State as Handed;
+use axum::http::Uri;
+use bursar_domain::Lane;
+use maud::html;
+
+use crate::dashboard::charts::sampling::look;
+use crate::dashboard::charts::sections;
+use crate::dashboard::components::span;
+use crate::dashboard::i18n::filled;
+use crate::dashboard::page::{Answered, Live, Tab, page, refuse_problem};
+use crate::dashboard::signed_in::Visitor;
+use crate::http::query::Query;
+use crate::state::Shared;
+
+/// Lanes that one page looks at; beyond that, one is to be chosen.
+const LANES: usize = 20;
+
+/// Over which time a page looks, by the word in its address; the first if none is said.
+const PERIODS: [(&str, Duration); 4] = [
+    ("1h", Duration::from_secs(3_600)),
+    ("6h", Duration::from_secs(6 * 3_600)),
+    ("24h", Duration::from_secs(24 * 3_600)),
+    ("7d", Duration::from_secs(7 * 24 * 3_600)),
+];
+
+pub(super) async fn show(visitor: Visitor, Handed(app): Handed<Shared>, uri: Uri) -> Answered {
+    let mut query = Query::of(&uri);
+    let chosen = query.take("lane", |lane| match lane {
+        "" => Ok(None),
+        lane => lane.parse::<Lane>().map(Some).map_err(|error| error.to_string()),
+    });
+    let over = query.take("over", |word| {
+        let known = PERIODS.into_iter().find(|(known, _)| *known == word);
+        known.ok_or_else(|| format!("must be {}", PERIODS.map(|(known, _)| known).join(", ")))
+    });
+    query.finish().map_err(|wrong| refuse_problem(&visitor, wrong))?;
+    let known = app.lanes.of(visitor.bearer());
+    let chosen = chosen.flatten().filter(|lane| known.contains(&lane));
+    let lanes: Vec<&Lane> = match &chosen {
+        Some(lane) => vec![lane],
+        None => known.iter().copied().take(LANES).collect(),
+    };
+    let [shortest, ..] = PERIODS;
+    let (word, over) = over.unwrap_or(shortest);
+    let seen = look(&app, &lanes, over).await.map_err(|error| refuse_problem(&visitor, error))?;
+    let words = visitor.words();
+    let content = html! {
+        h1 { (words.charts) }
+        form.filter action="/charts" method="get" {
+            label { (words.lane) " " select name="lane" {
+                option value="" { (words.every_lane) }
+                @for lane in &known { option value=(lane) selected[chosen.as_ref() == Some(lane)] { (lane) } }
+            } }
+            label { (words.over) " " select name="over" {
+                @for (name, over) in PERIODS { option value=(name) selected[name == word] { (span(words, over)) } }
+            } }
+            button type="submit" { (words.show) }
+        }
+        @if chosen.is_none() && known.len() > LANES { p.notice { (filled(words.lanes_of_many, &[&LANES.to_string()])) } }
+        (sections(words, &seen))
+    };
+    // Over a longer time nothing changes that somebody would wait for.
+    let live = if word == shortest.0 { Live::Yes } else { Live::No };
+    Ok(page(&visitor, Tab::Charts, live, words.charts, &content))
+}

@@ -1,0 +1,105 @@
+//! `GET /jobs/{account}/{kind}/{platform_no}`: where one job stands, what is in it, and everything that was done about it.
+
+use axum::extract::{Path, State};
+use axum::http::StatusCode;
+use bursar_domain::{Fen, Key, Lane, shown_fields};
+use bursar_store::JobRecord;
+use maud::{Markup, html};
+
+use super::notifications;
+use crate::dashboard::components::amounts::{amount, fields};
+use crate::dashboard::components::timeline::timeline;
+use crate::dashboard::components::{acts, badge, job_address, moment, percent, shown_reason};
+use crate::dashboard::i18n::{Words, filled};
+use crate::dashboard::page::{Answered, Live, Tab, page, refuse, refuse_problem};
+use crate::dashboard::signed_in::Visitor;
+use crate::http::path::Names;
+use crate::ops::jobs::job as read;
+use crate::state::Shared;
+
+pub(super) async fn show(
+    visitor: Visitor,
+    State(app): State<Shared>,
+    path: Names<(String, String, String)>,
+) -> Answered {
+    let words = visitor.words();
+    let not_found = || refuse(&visitor.guest, Some(&visitor), StatusCode::NOT_FOUND, words.not_found);
+    let away = |error| refuse_problem(&visitor, error);
+    let Path((account, kind, key)) = path.map_err(|_| not_found())?;
+    let lane: Lane =
+        app.lane(visitor.bearer(), &account, &kind).map_err(|problem| refuse_problem(&visitor, problem))?;
+    let key: Key = key.parse().map_err(|_| not_found())?;
+    let record = read(&app, &lane, &key).await.map_err(|refusal| refuse_problem(&visitor, refusal))?;
+    let history = app.store.history(&record).await.map_err(away)?;
+    let is_notified = app.settings.notified.iter().any(|account| account.name == lane.account);
+    let address = job_address(&lane, key.as_str());
+    let shown = html! {
+        h1 { code.key { (key) } " " (badge(words, record.state)) }
+        p.soft { a href={ "/jobs?lane=" (percent(&lane.to_string())) } { (lane) } " · " (words.state_means(record.state))
+            @if is_notified { " · " a href=(notifications::of(&lane.account)) { (filled(words.notifications_of, &[lane.account.as_str()])) } }
+        }
+        @if visitor.may_operate() { div.buttons { (acts(words, &address, &record)) } }
+        dl.facts { (facts(words, &record)) }
+        h2 { (words.timeline) }
+        (timeline(words, &record, &history))
+        h2 { (words.content) }
+        @match &record.content {
+            None => { p.soft { (words.content_gone) } }
+            Some(content) => {
+                p.soft { (words.content_masked) }
+                (fields(words, &shown_fields(content), |_| false))
+            }
+        }
+    };
+    Ok(page(&visitor, Tab::Jobs, Live::Yes, key.as_str(), &shown))
+}
+
+fn facts(words: &Words, record: &JobRecord) -> Markup {
+    let view = record.view();
+    let times = [(words.created, view.created_at), (words.updated, view.updated_at), (words.due, view.due_at)];
+    let texts = [
+        (words.amount, amount(record).map(Fen::yuan)),
+        (words.why_so, shown_reason(words, record)),
+        (words.trade_no, (!record.trade_nos.is_empty()).then(|| record.trade_nos.join(", "))),
+        (words.gateway_status, view.gateway_status),
+        (words.calls, Some(filled(words.calls_made, &[&view.attempts.to_string(), &view.asks.to_string()]))),
+        (words.environment, view.environment),
+        (words.held_by, record.worker.clone()),
+        (words.callback, record.callback_url.as_deref().map(without_query)),
+    ];
+    html! {
+        @for (name, text) in texts { @if let Some(text) = text { div { dt { (name) } dd { (text) } } } }
+        @for (name, at) in times { @if let Some(at) = at { div { dt { (name) } dd { (moment(&at)) } } } }
+    }
+}
+
+/// An address without what may be a secret in it: name and password, query.
+fn without_query(url: &str) -> String {
+    let bare = url.split(['?', '#']).next().unwrap_or_default();
+    let hidden = if bare.len() < url.len() { "?****" } else { "" };
+    match bare.split_once("://") {
+        Some((scheme, rest)) => {
+            let (host, path) =
+                rest.split_once('/').map_or((rest, String::new()), |(host, path)| (host, format!("/{path}")));
+            let host = host.rsplit_once('@').map_or(host, |(_, host)| host);
+            format!("{scheme}://{host}{path}{hidden}")
+        }
+        None => format!("{bare}{hidden}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_is_shown_without_what_may_be_secret() {
+        for (url, shown) in [
+            ("https://shop.example/bursar", "https://shop.example/bursar"),
+            ("https://shop.example/bursar?token=x", "https://shop.example/bursar?****"),
+            ("https://li:pass@shop.example", "https://shop.example"),
+        ] {
+            assert_eq!(without_query(url), shown);
+        }
+    }
+}

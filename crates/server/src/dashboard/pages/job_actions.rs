@@ -1,0 +1,195 @@
+//! `/jobs/…/{ask|send|resolve|cancel}`: says what it will do, takes a reason, and does what the state allows. Whoever comes
+//! second is told what the first did.
+
+use axum::extract::{Path, State as Handed};
+use axum::http::StatusCode;
+use axum::response::Response;
+use bursar_domain::{Due, HistoryEvent, Millis, Operation, State, is_reason, without_accounts_but};
+use bursar_store::{JobRecord, Operator, StoredAs};
+use maud::{Markup, html};
+
+use crate::dashboard::access::Posted;
+use crate::dashboard::components::action_form::ActionForm;
+use crate::dashboard::components::amounts::amount;
+use crate::dashboard::components::{ENDS, badge, job_address, last_act, own_numbers, shown_reason};
+use crate::dashboard::i18n::{Words, filled};
+use crate::dashboard::page::{Answered, Live, Refused, Tab, page, refuse, refuse_problem, see};
+use crate::dashboard::signed_in::Visitor;
+use crate::http::path::JobName;
+use crate::http::path::Names;
+use crate::ops::jobs::job as read;
+use crate::ops::operate::{NotOperated, operate};
+use crate::state::{App, Shared};
+
+type Path4 = Names<(String, String, String, String)>;
+
+/// A job, and what somebody wants to do to it.
+struct Wanted {
+    name: JobName,
+    operation: Operation,
+    record: JobRecord,
+    history: Vec<HistoryEvent>,
+}
+
+/// `GET`: what will be done.
+pub(super) async fn show(visitor: Visitor, Handed(app): Handed<Shared>, path: Path4) -> Answered {
+    let wanted = meant(&visitor, &app, path).await?;
+    if let Err(refused) = wanted.operation.on_job(wanted.record.state, wanted.record.reason.as_ref(), Millis(0)) {
+        return Err(not_now(&visitor, &wanted, refused.rule));
+    }
+    Ok(asking(&visitor, &wanted, None, StatusCode::OK))
+}
+
+/// `POST`: does it.
+pub(super) async fn act(Handed(app): Handed<Shared>, path: Path4, posted: Posted) -> Answered {
+    let Posted { visitor, form } = posted;
+    let mut wanted = meant(&visitor, &app, path).await?;
+    let words = visitor.words();
+    if let Operation::Resolve(_) = wanted.operation {
+        let end = ENDS.into_iter().find(|end| end.as_str() == form.text("as"));
+        let Some(end) = end else {
+            return Ok(asking(&visitor, &wanted, Some(words.end_rule), StatusCode::UNPROCESSABLE_ENTITY));
+        };
+        wanted.operation = Operation::Resolve(end);
+    }
+    if let Err(refused) = wanted.operation.on_job(wanted.record.state, wanted.record.reason.as_ref(), Millis(0)) {
+        return Err(not_now(&visitor, &wanted, refused.rule));
+    }
+    if form.text("seen") != seen(&wanted.record) {
+        return Ok(changed(&visitor, &wanted));
+    }
+    let reason = form.text("reason");
+    if !is_reason(reason) {
+        return Ok(asking(&visitor, &wanted, Some(words.reason_rule), StatusCode::UNPROCESSABLE_ENTITY));
+    }
+    let operator = Operator { who: visitor.name(), why: reason };
+    match operate(&app, (&wanted.name.lane, &wanted.name.key), wanted.operation, operator, Some(&wanted.record)).await {
+        Ok(_) => Ok(see(&job_address(&wanted.name.lane, wanted.name.key.as_str()))),
+        Err(NotOperated::NotNow(refused)) => {
+            let away = |error| refuse_problem(&visitor, error);
+            let record = match app.store.job(&wanted.name.lane, &wanted.name.key).await.map_err(away)? {
+                Some(StoredAs::Job(record)) => *record,
+                Some(StoredAs::Unreadable { .. }) | None => wanted.record,
+            };
+            let history = app.store.history(&record).await.map_err(away)?;
+            let now = Wanted { record, history, ..wanted };
+            // Somebody was faster, by as little as there is between looking and acting.
+            let is_still_possible =
+                now.operation.on_job(now.record.state, now.record.reason.as_ref(), Millis(0)).is_ok();
+            if is_still_possible && form.text("seen") != seen(&now.record) {
+                return Ok(changed(&visitor, &now));
+            }
+            Err(not_now(&visitor, &now, &refused.detail))
+        }
+        Err(NotOperated::Refused(refusal)) => Err(refuse_problem(&visitor, refusal)),
+    }
+}
+
+/// The job and the act that a path names, for somebody who may.
+async fn meant(visitor: &Visitor, app: &App, path: Path4) -> Result<Wanted, Refused> {
+    let refused = |status, why| refuse(&visitor.guest, Some(visitor), status, why);
+    let not_found = || refused(StatusCode::NOT_FOUND, visitor.words().not_found);
+    let Path((account, kind, key, act)) = path.map_err(|_| not_found())?;
+    let every = [Operation::Ask, Operation::Send, Operation::Resolve(State::Succeeded), Operation::Cancel];
+    let operation = every.into_iter().find(|operation| operation.as_str() == act).ok_or_else(not_found)?;
+    let lane = app.lane(visitor.bearer(), &account, &kind).map_err(|problem| refuse_problem(visitor, problem))?;
+    let name = JobName { lane, key: key.parse().map_err(|_| not_found())? };
+    if !visitor.may_operate() {
+        return Err(refused(StatusCode::FORBIDDEN, visitor.words().not_allowed));
+    }
+    let away = |error| refuse_problem(visitor, error);
+    let record = read(app, &name.lane, &name.key).await.map_err(|refusal| refuse_problem(visitor, refusal))?;
+    let history = app.store.history(&record).await.map_err(away)?;
+    Ok(Wanted { name, operation, record, history })
+}
+
+/// What the person saw when they decided: any change after it is another answer to this.
+fn seen(record: &JobRecord) -> String {
+    let updated = record.updated.unwrap_or_default().0;
+    format!("{}-{}-{updated}", record.state, record.fence)
+}
+
+/// What was read before the decision is no longer so: what was done meanwhile, and the question anew.
+fn changed(visitor: &Visitor, wanted: &Wanted) -> Response {
+    let words = visitor.words();
+    let told = last_act(words, &wanted.history, &own_numbers(&wanted.record)).unwrap_or_default();
+    let told = format!("{} {told}", words.has_changed);
+    asking(visitor, wanted, Some(&told), StatusCode::CONFLICT)
+}
+
+fn asking(visitor: &Visitor, wanted: &Wanted, wrong: Option<&str>, status: StatusCode) -> Response {
+    let words = visitor.words();
+    let Wanted { name, operation, record, history } = wanted;
+    let address = job_address(&name.lane, name.key.as_str());
+    let act = words.act(*operation);
+    let fields = html! {
+        input type="hidden" name="seen" value=(seen(record));
+        @if let Operation::Resolve(_) = operation {
+            fieldset {
+                legend { (words.resolve_as) }
+                @for end in ENDS {
+                    label.choice { input type="radio" name="as" value=(end.as_str()) required; (badge(words, end)) " " (words.state_means(end)) }
+                }
+            }
+        }
+    };
+    let form = ActionForm { name: act, fields, back: &address, is_dangerous: *operation == Operation::Send };
+    let content = html! {
+        h1 { (act) " " code { (name.key) } }
+        p { (name.lane) " · " (badge(words, record.state))
+            @if let Some(amount) = amount(record) { " · " strong.amount { (amount.yuan()) } }
+            @if let Some(reason) = shown_reason(words, record) { " · " (reason) } }
+        @if let Some(wrong) = wrong { p.notice.bad role="alert" { (wrong) } }
+        (what_it_does(words, *operation, record))
+        @if let Some(last) = last_act(words, history, &own_numbers(record)).filter(|_| wrong.is_none()) { p.soft { (last) } }
+        (form.shown(visitor))
+    };
+    let mut response = page(visitor, Tab::Jobs, Live::No, act, &content);
+    *response.status_mut() = status;
+    response
+}
+
+/// What follows, as the domain's rule has it.
+fn what_it_does(words: &Words, operation: Operation, record: &JobRecord) -> Markup {
+    let Ok(next) = operation.on_job(record.state, record.reason.as_ref(), Millis(0)) else {
+        return Markup::default();
+    };
+    let caution = match operation {
+        Operation::Ask => words.ask_does,
+        Operation::Send => words.send_does,
+        Operation::Resolve(_) => words.resolve_does,
+        Operation::Cancel => words.cancel_does,
+    };
+    let then = match next.due {
+        Due::Send(_) => words.then_sent,
+        Due::Ask(_) => words.then_asked,
+        Due::Never => words.then_over,
+    };
+    html! {
+        div.does data-act=(operation.as_str()) {
+            p { strong { (caution) } }
+            p {
+                (badge(words, record.state)) " → "
+                @if let Operation::Resolve(_) = operation { (words.as_you_say) } @else { (badge(words, next.state)) }
+                " · " (then)
+            }
+        }
+    }
+}
+
+/// Why not now: the rule, how it stands, and what was done last.
+fn not_now(visitor: &Visitor, wanted: &Wanted, rule: &str) -> Refused {
+    let words = visitor.words();
+    let Wanted { name, record, history, operation } = wanted;
+    let address = job_address(&name.lane, name.key.as_str());
+    let content = html! {
+        h1 { (words.not_possible) }
+        p.notice.bad role="alert" { (filled(words.act_refused, &[words.act(*operation), words.state(record.state)])) }
+        p.soft { (without_accounts_but(rule, &own_numbers(record))) }
+        @if let Some(last) = last_act(words, history, &own_numbers(record)) { p { (last) } }
+        p { a href=(address) { (words.to_the_job) } }
+    };
+    let mut response = page(visitor, Tab::Jobs, Live::No, words.not_possible, &content);
+    *response.status_mut() = StatusCode::CONFLICT;
+    response.into()
+}

@@ -1,0 +1,161 @@
+//! `GET /jobs`: one job by its key, or a lane's jobs by state, a page at a time.
+
+use axum::extract::State as Handed;
+use axum::http::{StatusCode, Uri};
+use axum::response::Response;
+use bursar_domain::{Fen, Key, Lane, State};
+use bursar_store::{Cursor, JobRecord, StoredAs, Unreadable};
+use maud::{Markup, html};
+
+use crate::dashboard::components::amounts::amount;
+use crate::dashboard::components::{badge, job_address, moment, percent, shown_reason, unreadable};
+use crate::dashboard::i18n::{Words, filled};
+use crate::dashboard::page::{Answered, Live, Tab, page, refuse, refuse_problem, see};
+use crate::dashboard::signed_in::Visitor;
+use crate::http::query::Query;
+use crate::state::{App, Shared};
+
+/// Jobs on one page.
+const PAGE: usize = 100;
+
+/// What was asked for.
+struct Wanted {
+    lane: Option<Lane>,
+    state: Option<State>,
+    after: Cursor,
+}
+
+pub(super) async fn show(visitor: Visitor, Handed(app): Handed<Shared>, uri: Uri) -> Answered {
+    let mut query = Query::of(&uri);
+    let key = query.take("key", |key| Ok(key.trim().to_owned()));
+    let lane = query.take("lane", |lane| lane.parse::<Lane>().map_err(|error| error.to_string()));
+    let state = query.take("state", |state| state.parse::<State>().map_err(|error| error.to_string()));
+    let after = query.take("after", |after| after.parse::<Cursor>().map_err(|error| error.to_string()));
+    query.finish().map_err(|wrong| refuse_problem(&visitor, wrong))?;
+    if let Some(key) = key {
+        return search(&visitor, &app, &key).await;
+    }
+    let known = app.lanes.of(visitor.bearer());
+    let lane = match lane {
+        Some(lane) => known.contains(&&lane).then_some(lane),
+        None => known.first().copied().cloned(),
+    };
+    let wanted = Wanted { lane, state, after: after.unwrap_or_default() };
+    let Some(lane) = &wanted.lane else {
+        return Err(refuse(&visitor.guest, Some(&visitor), StatusCode::NOT_FOUND, visitor.words().not_found));
+    };
+    let listed = app.store.list(lane, wanted.state, &wanted.after, PAGE).await;
+    let listed = listed.map_err(|error| refuse_problem(&visitor, error))?;
+    let jobs: Vec<(&Lane, &StoredAs)> = listed.jobs.iter().map(|job| (lane, job)).collect();
+    let words = visitor.words();
+    let content = html! {
+        h1 { (words.jobs) }
+        (filter(words, &known, &wanted))
+        (table(words, &jobs))
+        @if let Some(next) = listed.next {
+            p { a href=(address(&wanted, &next.to_string())) rel="next" { (words.next_page) } }
+        }
+    };
+    // A page in the middle of a list is read, not watched.
+    let live = if wanted.after == Cursor::default() { Live::Yes } else { Live::No };
+    Ok(page(&visitor, Tab::Jobs, live, words.jobs, &content))
+}
+
+/// The job of this key; where several lanes have one, all of them.
+async fn search(visitor: &Visitor, app: &App, key: &str) -> Answered {
+    let words = visitor.words();
+    let (mut found, known) = (Vec::new(), app.lanes.of(visitor.bearer()));
+    if let Ok(key) = key.parse::<Key>() {
+        for lane in &known {
+            let job = app.store.job(lane, &key).await.map_err(|error| refuse_problem(visitor, error))?;
+            found.extend(job.map(|job| (*lane, job)));
+        }
+    }
+    match found.as_slice() {
+        [] => {
+            let lanes = known.len().to_string();
+            let told = filled(words.no_such_job, &[key, &lanes]);
+            Err(refuse(&visitor.guest, Some(visitor), StatusCode::NOT_FOUND, &told))
+        }
+        [(lane, one)] => Ok(see(&job_address(lane, one.key().as_str()))),
+        several => {
+            let jobs: Vec<(&Lane, &StoredAs)> = several.iter().map(|(lane, job)| (*lane, job)).collect();
+            Ok(choice(visitor, &jobs))
+        }
+    }
+}
+
+fn choice(visitor: &Visitor, several: &[(&Lane, &StoredAs)]) -> Response {
+    let words = visitor.words();
+    let content = html! { h1 { (words.several_jobs) } (table(words, several)) };
+    page(visitor, Tab::Jobs, Live::No, words.several_jobs, &content)
+}
+
+fn address(wanted: &Wanted, after: &str) -> String {
+    let lane = wanted.lane.as_ref().map(ToString::to_string).unwrap_or_default();
+    let state = wanted.state.map_or("", State::as_str);
+    format!("/jobs?lane={}&state={state}&after={}", percent(&lane), percent(after))
+}
+
+fn filter(words: &Words, known: &[&Lane], wanted: &Wanted) -> Markup {
+    html! {
+        form.filter action="/jobs" method="get" {
+            label { (words.lane) " " select name="lane" {
+                @for lane in known { option value=(lane) selected[wanted.lane.as_ref() == Some(lane)] { (lane) } }
+            } }
+            label { (words.state_name) " " select name="state" {
+                option value="" { (words.every_state) }
+                @for state in State::ALL { option value=(state.as_str()) selected[wanted.state == Some(state)] { (words.state(state)) } }
+            } }
+            button type="submit" { (words.show) }
+        }
+    }
+}
+
+/// Jobs, one a row, each with its amount.
+fn table(words: &Words, jobs: &[(&Lane, &StoredAs)]) -> Markup {
+    html! {
+        @if jobs.is_empty() { p.soft { (words.nothing_here) } } @else {
+            div.wide { table.jobs {
+                thead { tr {
+                    @for name in [words.key, words.lane, words.state_name] { th { (name) } }
+                    th.number { (words.amount) }
+                    @for name in [words.why_so, words.calls, words.updated, words.due] { th { (name) } }
+                } }
+                tbody { @for (lane, job) in jobs {
+                    @match job {
+                        StoredAs::Job(job) => { (row(words, job)) }
+                        StoredAs::Unreadable { key, why } => { (unreadable_row(words, lane, key, why)) }
+                    }
+                } }
+            } }
+        }
+    }
+}
+
+/// A job that cannot be read keeps no other from being shown.
+fn unreadable_row(words: &Words, lane: &Lane, key: &Key, why: &Unreadable) -> Markup {
+    html! {
+        tr {
+            th scope="row" { a.key href=(job_address(lane, key.as_str())) { (key) } }
+            td data-name=(words.lane) { (lane) }
+            td data-name=(words.state_name) colspan="6" { (unreadable(words, why)) }
+        }
+    }
+}
+
+fn row(words: &Words, job: &JobRecord) -> Markup {
+    let view = job.view();
+    html! {
+        tr {
+            th scope="row" { a.key href=(job_address(&job.lane, job.key.as_str())) { (job.key) } }
+            td data-name=(words.lane) { (job.lane) }
+            td data-name=(words.state_name) { (badge(words, job.state)) }
+            td.number data-name=(words.amount) { (amount(job).map_or_else(|| "–".to_owned(), Fen::yuan)) }
+            td.reason data-name=(words.why_so) { (shown_reason(words, job).unwrap_or_default()) }
+            td.calls data-name=(words.calls) { (filled(words.calls_made, &[&view.attempts.to_string(), &view.asks.to_string()])) }
+            td data-name=(words.updated) { (moment(&view.updated_at.unwrap_or_default())) }
+            td data-name=(words.due) { (moment(&view.due_at.unwrap_or_default())) }
+        }
+    }
+}

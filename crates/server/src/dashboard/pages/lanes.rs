@@ -1,0 +1,161 @@
+//! `GET /`: every lane at a glance.
+
+use axum::extract::State;
+use bursar_domain::{Lane, Millis};
+use bursar_store::{Event, QueueStatus};
+use maud::{Markup, html};
+
+use super::notifications;
+use super::quarantine;
+use crate::dashboard::components::rate::rate;
+use crate::dashboard::components::{due, percent, span};
+use crate::dashboard::i18n::{Words, filled};
+use crate::dashboard::page::{Answered, Live, Tab, page, refuse_problem};
+use crate::dashboard::signed_in::Visitor;
+use crate::state::refusal::Refusal;
+use crate::state::tokens::Bearer;
+use crate::state::{App, Shared};
+
+/// Events that a lane's rate is computed from, at most.
+const LOOKED_AT: usize = 500;
+
+/// One row.
+struct Row {
+    lane: Lane,
+    status: QueueStatus,
+    in_doubt: usize,
+    /// Its newest events.
+    events: Vec<Event>,
+}
+
+/// `GET /`
+pub(super) async fn show(visitor: Visitor, State(app): State<Shared>) -> Answered {
+    let rows = rows(&app, visitor.bearer()).await.map_err(|problem| refuse_problem(&visitor, problem))?;
+    let notified = notifications::overview(&app, visitor.bearer()).await;
+    let notified = notified.map_err(|problem| refuse_problem(&visitor, problem))?;
+    let words = visitor.words();
+    let sum = |of: fn(&QueueStatus) -> u64| rows.iter().map(|row| of(&row.status)).sum::<u64>();
+    let in_doubt: usize = rows.iter().map(|row| row.in_doubt).sum();
+    let quarantined = sum(QueueStatus::all_quarantined);
+    let paused = rows.iter().filter(|row| row.status.paused.is_some()).count();
+    let content = html! {
+        h1 { (words.lanes) }
+        dl.totals {
+            (total(words.to_send, sum(|status| status.sends), ""))
+            (total(words.to_ask, sum(|status| status.queries), ""))
+            (total(words.in_doubt, in_doubt, "warn"))
+            (total(words.in_review, sum(|status| status.review), "bad"))
+            (total(words.paused_lanes, paused, "bad"))
+            (linked_total(words.set_aside, &html! { a href=(quarantine::ADDRESS) { (quarantined) } }, quarantined, "bad"))
+            @if !notified.is_empty() {
+                (total(words.notifications_held, notified.iter().map(|(_, count)| count.held).sum::<u64>(), "bad"))
+            }
+        }
+        div.wide { table.lanes {
+            thead { tr {
+                th { (words.lane) }
+                @for name in [words.to_send, words.to_ask, words.in_doubt, words.in_review, words.ended, words.set_aside] { th.number { (name) } }
+                th { (words.next_due) }
+                th { (words.rate) }
+                th { (words.sending) }
+            } }
+            tbody { @for row in &rows { (row_of(&visitor, row)) } }
+        } }
+        (notifications::links(words, &notified))
+        p.soft { (words.lanes_note) }
+    };
+    Ok(page(&visitor, Tab::Lanes, Live::Yes, words.lanes, &content))
+}
+
+async fn rows(app: &App, bearer: &Bearer) -> Result<Vec<Row>, Refusal> {
+    let lanes: Vec<Lane> = app.lanes.of(bearer).into_iter().cloned().collect();
+    let statuses = app.store.statuses(&lanes).await?;
+    let in_doubt = app.store.in_doubt_of(&lanes).await?;
+    let events = app.store.recent_events(&lanes, LOOKED_AT).await?.events;
+    let found = lanes.into_iter().zip(statuses).zip(in_doubt).zip(events);
+    Ok(found.map(|(((lane, status), in_doubt), events)| Row { lane, status, in_doubt, events }).collect())
+}
+
+fn total(name: &str, count: impl Into<Count>, alarm: &str) -> Markup {
+    let Count(count) = count.into();
+    linked_total(name, &html! { (count) }, count, alarm)
+}
+
+/// The same with the count as it is shown.
+fn linked_total(name: &str, shown: &Markup, count: u64, alarm: &str) -> Markup {
+    html! { div data-alarm=[(count > 0 && !alarm.is_empty()).then_some(alarm)] { dt { (name) } dd { (shown) } } }
+}
+
+/// However it is counted.
+struct Count(u64);
+
+impl From<u64> for Count {
+    fn from(count: u64) -> Self {
+        Self(count)
+    }
+}
+
+impl From<usize> for Count {
+    fn from(count: usize) -> Self {
+        Self(u64::try_from(count).unwrap_or(u64::MAX))
+    }
+}
+
+fn row_of(visitor: &Visitor, row: &Row) -> Markup {
+    let words = visitor.words();
+    let Row { lane, status, in_doubt, events } = row;
+    let jobs = format!("/jobs?lane={}", percent(&lane.to_string()));
+    let of_state = |state: &str| Some(format!("{jobs}&state={state}"));
+    let cells: [(&str, u64, &str, Option<String>); 6] = [
+        (words.to_send, status.sends, "queued", of_state("queued")),
+        (words.to_ask, status.queries, "pending", of_state("pending")),
+        (words.in_doubt, Count::from(*in_doubt).0, "in_doubt", of_state("in_doubt")),
+        (words.in_review, status.review, "needs_review", of_state("needs_review")),
+        (words.ended, status.done, "", None),
+        (words.set_aside, status.all_quarantined(), "", Some(quarantine::ADDRESS.to_owned())),
+    ];
+    html! {
+        tr data-lane=(lane) {
+            th scope="row" { a href=(jobs) { (lane) } }
+            @for (name, count, state, address) in cells {
+                td.number data-name=(name) data-zero[count == 0] data-state=[(count > 0 && !state.is_empty()).then_some(state)] {
+                    @match address.filter(|_| count > 0) { Some(address) => { a href=(address) { (count) } } None => { (count) } }
+                }
+            }
+            td data-name=(words.next_due) { (due(words, status.next_due, status.now)) }
+            td.rate data-name=(words.rate) { (rate_of(words, status.now, events)) }
+            td.sending data-name=(words.sending) { div { (sending(visitor, lane, status)) } }
+        }
+    }
+}
+
+/// Ends a minute, and over which time.
+fn rate_of(words: &Words, now: Millis, events: &[Event]) -> Markup {
+    match rate(now, events) {
+        None => html! { span.soft { "–" } },
+        Some(rate) => {
+            let over = filled(words.rate_over, &[&span(words, rate.over)]);
+            html! { span title=(over) { (filled(words.per_minute, &[&rate.per_minute])) } }
+        }
+    }
+}
+
+/// Whether sends go on, and how to change that.
+fn sending(visitor: &Visitor, lane: &Lane, status: &QueueStatus) -> Markup {
+    let words = visitor.words();
+    let paused = status.paused.as_ref();
+    let address = format!("/lanes/{}/{}", lane.account, lane.kind);
+    let (act, name) = if paused.is_some() { ("resume", words.resume) } else { ("pause", words.pause) };
+    html! {
+        @match paused {
+            Some(reason) => { span.flag.bad { (words.paused) } " " span.why { (words.reason(reason)) } }
+            None if status.circuits_open.is_empty() => { span.flag.good { (words.goes_on) } }
+            None => {}
+        }
+        @if !status.circuits_open.is_empty() {
+            " " span.flag.warn title=(words.circuit_means) { (words.circuit_open) }
+            " " span.why { (filled(words.circuit_in, &[&status.circuits_open.len().to_string()])) }
+        }
+        @if visitor.may_operate() { " " a.act data-act=(act) href={ (address) "/" (act) } { (name) } }
+    }
+}

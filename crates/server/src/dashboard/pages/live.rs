@@ -1,0 +1,66 @@
+//! `GET /live`: a word to the page whenever anything has changed, as server-sent events. The page then reads itself again:
+//! what it shows is always what the server wrote.
+
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::body::{Body, Bytes};
+use axum::extract::State;
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+
+use crate::dashboard::page::{Answered, refuse};
+use crate::dashboard::signed_in::Visitor;
+use crate::state::Shared;
+use crate::state::sessions;
+use crate::state::tokens::STREAMS_PER_TOKEN;
+
+/// The shortest time between two words, however much happens: each makes a page be read.
+const PACE: Duration = Duration::from_secs(2);
+
+/// After so long without one the line is told to be alive. Proxies cut lines that are silent for a minute.
+const KEEP_ALIVE: Duration = Duration::from_secs(15);
+
+pub(super) async fn events(visitor: Visitor, State(app): State<Shared>) -> Answered {
+    let Ok(place) = Arc::clone(&visitor.session.bearer.streams).try_acquire_owned() else {
+        let why = format!("{STREAMS_PER_TOKEN}");
+        return Err(refuse(&visitor.guest, Some(&visitor), StatusCode::TOO_MANY_REQUESTS, &why));
+    };
+    let news = app.feed.of_anything();
+    let first = Bytes::from_static(b"retry: 5000\n\nevent: hello\ndata: -\n\n");
+    let words = futures_util::stream::unfold((Some(first), news, app, visitor, place), async |mut line| {
+        let (first, news, app, visitor, _) = &mut line;
+        let word = match first.take() {
+            Some(first) => first,
+            None => next(news, app, visitor).await?,
+        };
+        Some((Ok::<_, Infallible>(word), line))
+    });
+    let headers = [
+        (header::CONTENT_TYPE, HeaderValue::from_static("text/event-stream")),
+        (header::CACHE_CONTROL, HeaderValue::from_static("no-store")),
+        (axum::http::HeaderName::from_static("x-accel-buffering"), HeaderValue::from_static("no")),
+    ];
+    let response: Response = (headers, Body::from_stream(words)).into_response();
+    Ok(response)
+}
+
+/// The next word; `None` at the end: the server is about to, or the session is over.
+async fn next(news: &mut tokio::sync::watch::Receiver<()>, app: &Shared, visitor: &Visitor) -> Option<Bytes> {
+    tokio::select! {
+        () = app.drain.cancelled() => return None,
+        () = tokio::time::sleep(PACE) => {}
+    }
+    let changed = tokio::select! {
+        () = app.drain.cancelled() => return None,
+        changed = tokio::time::timeout(KEEP_ALIVE, news.changed()) => changed,
+    };
+    if sessions::now() >= visitor.session.until || !app.tokens.still_knows(&visitor.session.bearer) {
+        return None;
+    }
+    Some(match changed {
+        Ok(_) => Bytes::from_static(b"event: change\ndata: -\n\n"),
+        Err(_) => Bytes::from_static(b": still here\n\n"),
+    })
+}

@@ -1,0 +1,91 @@
+//! Signing in by a token of the API, and out again.
+
+use axum::extract::rejection::QueryRejection;
+use axum::extract::{Query, Request, State};
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::Response;
+use maud::html;
+use serde::Deserialize;
+
+use crate::dashboard::access;
+use crate::dashboard::access::Posted;
+use crate::dashboard::cookie;
+use crate::dashboard::i18n::language::local;
+use crate::dashboard::page::{Answered, Live, Tab, framed, refuse, see};
+use crate::dashboard::signed_in::Guest;
+use crate::http::auth::MAX_TOKEN_BYTES;
+use crate::state::Shared;
+use crate::state::sessions;
+
+/// Where to go once signed in.
+#[derive(Default, Deserialize)]
+pub(super) struct To {
+    #[serde(default)]
+    to: String,
+}
+
+/// Whether a token was tried that nobody knows.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Tried {
+    Nothing,
+    Wrong,
+}
+
+/// `GET /sign-in`
+pub(super) async fn show(guest: Guest, to: Result<Query<To>, QueryRejection>) -> Response {
+    let to = to.map(|Query(to)| to.to).unwrap_or_default();
+    asking(&guest, &to, Tried::Nothing)
+}
+
+fn asking(guest: &Guest, to: &str, tried: Tried) -> Response {
+    let words = guest.words;
+    let content = html! {
+        div.sign-in {
+            h1 { (words.sign_in) }
+            p.soft { (words.sign_in_how) }
+            @if tried == Tried::Wrong { p.notice.bad role="alert" { (words.token_unknown) } }
+            form action="/sign-in" method="post" {
+                input type="hidden" name="to" value=(local(to));
+                label for="token" { (words.token) }
+                input #token type="password" name="token" autocomplete="current-password" maxlength=(MAX_TOKEN_BYTES) required autofocus;
+                button.main type="submit" { (words.sign_in) }
+            }
+            p.soft { (words.sign_in_make) " " code { "bursar token NAME --role operator" } }
+        }
+    };
+    framed(guest, None, Tab::None, Live::No, words.sign_in, &content)
+}
+
+/// `POST /sign-in`
+pub(super) async fn sign_in(State(app): State<Shared>, guest: Guest, request: Request) -> Answered {
+    let headers = request.headers().clone();
+    if !access::is_from_here(&headers) {
+        return Err(refuse(&guest, None, StatusCode::FORBIDDEN, guest.words.form_foreign));
+    }
+    let form = access::read(request, &app).await;
+    let form = form.map_err(|status| refuse(&guest, None, status, guest.words.form_unreadable))?;
+    let token = form.text("token");
+    let bearer = Some(token).filter(|token| token.len() <= MAX_TOKEN_BYTES).and_then(|token| app.tokens.bearer(token));
+    let Some(bearer) = bearer else {
+        let mut again = asking(&guest, form.text("to"), Tried::Wrong);
+        *again.status_mut() = StatusCode::UNAUTHORIZED;
+        return Ok(again);
+    };
+    let value = app
+        .sessions
+        .begin(&bearer, sessions::now())
+        .map_err(|error| refuse(&guest, None, StatusCode::INTERNAL_SERVER_ERROR, &error.to_string()))?;
+    tracing::info!(who = bearer.name, role = bearer.role.as_str(), "signed in to the dashboard");
+    Ok(with_cookie(see(local(form.text("to"))), &cookie::session(&headers, &value)))
+}
+
+/// `POST /sign-out`
+pub(super) async fn sign_out(State(app): State<Shared>, headers: axum::http::HeaderMap, posted: Posted) -> Response {
+    app.sessions.end(&posted.visitor.session, sessions::now());
+    with_cookie(see("/sign-in"), &cookie::session(&headers, ""))
+}
+
+fn with_cookie(mut response: Response, cookie: &str) -> Response {
+    response.headers_mut().extend(HeaderValue::try_from(cookie).ok().map(|cookie| (header::SET_COOKIE, cookie)));
+    response
+}

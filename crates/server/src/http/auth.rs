@@ -1,0 +1,93 @@
+//! Who asks, and whether their role allows it. A handler says by its first argument who may call it.
+
+use std::marker::PhantomData;
+use std::sync::Arc;
+
+use axum::extract::FromRequestParts;
+use axum::http::request::Parts;
+use axum::http::{HeaderValue, header};
+use tokio::time::Instant;
+
+use crate::http::problem::{Kind, Problem};
+use crate::state::tokens::{Bearer, Role};
+use crate::state::{App, Shared};
+
+/// The longest token that is looked at, in bytes.
+pub(crate) const MAX_TOKEN_BYTES: usize = 512;
+
+/// Something that some roles may do.
+pub(crate) trait Right {
+    /// The roles.
+    const ROLES: &'static [Role];
+}
+
+/// Reading jobs, lanes and events.
+pub(crate) struct Read;
+/// Submitting jobs.
+pub(crate) struct Submit;
+/// Acting on jobs and lanes.
+pub(crate) struct Operate;
+
+impl Right for Read {
+    const ROLES: &'static [Role] = &[Role::Producer, Role::Operator, Role::Reader];
+}
+
+impl Right for Submit {
+    const ROLES: &'static [Role] = &[Role::Producer];
+}
+
+impl Right for Operate {
+    const ROLES: &'static [Role] = &[Role::Operator];
+}
+
+/// The bearer of a token whose role has the right `R`. A handler's first argument, so that nothing else of a request is read
+/// for a stranger.
+pub(crate) struct Allowed<R> {
+    /// Who it is.
+    pub(crate) bearer: Arc<Bearer>,
+    right: PhantomData<R>,
+}
+
+impl<R: Right> FromRequestParts<Shared> for Allowed<R> {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, app: &Shared) -> Result<Self, Problem> {
+        let bearer = app.bearer(parts)?;
+        parts.extensions.insert(Arc::clone(&bearer)); // for the names in the path, which not everybody may know
+        if !R::ROLES.contains(&bearer.role) {
+            let roles: Vec<&str> = R::ROLES.iter().map(|role| role.as_str()).collect();
+            let detail = format!("{} is a {}; this is for {}", bearer.name, bearer.role.as_str(), roles.join(" or "));
+            return Err(Problem::new(Kind::WrongRole, detail));
+        }
+        Ok(Self { bearer, right: PhantomData })
+    }
+}
+
+impl App {
+    /// The bearer of the request's token, within its rate.
+    fn bearer(&self, parts: &Parts) -> Result<Arc<Bearer>, Problem> {
+        let given = parts.headers.get(header::AUTHORIZATION);
+        let token = given.and_then(|value| value.to_str().ok()).and_then(bearer_token);
+        let known = token.filter(|token| token.len() <= MAX_TOKEN_BYTES).and_then(|token| self.tokens.bearer(token));
+        let Some(bearer) = known else {
+            let detail = match given {
+                None => "send Authorization: Bearer TOKEN; `bursar token` makes one",
+                Some(_) => "the token is not one that is known here",
+            };
+            let challenge = HeaderValue::from_static("Bearer realm=\"bursar\"");
+            return Err(Problem::new(Kind::NoToken, detail).header(header::WWW_AUTHENTICATE, challenge));
+        };
+        bearer.rate.take(self.settings.rate_per_second, Instant::now()).map_err(|wait| {
+            let per_second = self.settings.rate_per_second;
+            let detail = format!("{} may make {per_second} requests a second here; send jobs in batches", bearer.name);
+            Problem::new(Kind::TooMany, detail).retry_after(wait)
+        })?;
+        Ok(bearer)
+    }
+}
+
+/// The scheme's name has no case.
+fn bearer_token(header: &str) -> Option<&str> {
+    let (scheme, token) = header.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then(|| token.trim_start())
+}

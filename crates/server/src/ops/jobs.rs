@@ -1,0 +1,19 @@
+//! Reading one job.
+
+use bursar_domain::{Key, Lane};
+use bursar_store::{JobRecord, StoredAs};
+
+use crate::state::App;
+use crate::state::refusal::Refusal;
+
+/// The job of that key.
+///
+/// # Errors
+/// A [`Refusal`] for a job that is not there, and for one that cannot be read.
+pub(crate) async fn job(app: &App, lane: &Lane, key: &Key) -> Result<JobRecord, Refusal> {
+    match app.store.job(lane, key).await? {
+        Some(StoredAs::Job(job)) => Ok(*job),
+        Some(StoredAs::Unreadable { why, .. }) => Err(Refusal::unreadable_job(lane, key, &why)),
+        None => Err(Refusal::unknown_job(lane, key)),
+    }
+}

@@ -1,0 +1,120 @@
+//! What is in quarantine, and what an operator can do about a key in it.
+
+use bursar_domain::Lane;
+use bursar_store::{Dropped, Operator, Origin, Quarantined, Retried, StoreError, Unreadable};
+
+use crate::state::App;
+use crate::state::notified::notified;
+use crate::state::refusal::Refusal;
+use crate::state::tokens::Bearer;
+
+/// What an act that got no answer from Redis means.
+const UNKNOWN: &str = "it may have been done; look before you repeat it";
+
+/// What can be done about a key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Act {
+    /// The job goes where its state belongs.
+    Retry,
+    /// The webhook is tried again.
+    Deliver,
+    /// The key is left alone.
+    Drop,
+}
+
+impl Act {
+    pub(crate) const ALL: [Self; 3] = [Self::Retry, Self::Deliver, Self::Drop];
+
+    /// The word for it in addresses.
+    pub(crate) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Retry => "retry",
+            Self::Deliver => "deliver",
+            Self::Drop => "drop",
+        }
+    }
+}
+
+/// What of one queue is in quarantine.
+pub(crate) struct Found {
+    pub(crate) origin: Origin,
+    pub(crate) jobs: Vec<Quarantined>,
+    pub(crate) webhooks: Vec<Quarantined>,
+}
+
+/// Why an act on a key was not done.
+#[derive(Debug)]
+pub(crate) enum NotDone {
+    /// The key is not in quarantine.
+    NotThere,
+    /// This build cannot read the job yet.
+    Unreadable(Unreadable),
+    /// There is a job that can be read: it is to be retried.
+    Readable,
+    /// The job changes as fast as it is looked at.
+    Changed,
+    /// Anything else.
+    Refused(Refusal),
+}
+
+/// What this bearer may know of the quarantine: of each queue so many jobs and so many webhooks, at most.
+///
+/// # Errors
+/// [`Refusal::Store`].
+pub(crate) async fn found(app: &App, bearer: &Bearer, limit: usize) -> Result<Vec<Found>, Refusal> {
+    let lanes: Vec<Lane> = app.lanes.of(bearer).into_iter().cloned().collect();
+    let mut found = Vec::new();
+    for (lane, status) in lanes.iter().zip(app.store.statuses(&lanes).await?) {
+        if status.all_quarantined() == 0 {
+            continue;
+        }
+        let origin = Origin::Jobs(lane.clone());
+        let jobs = app.store.quarantined(lane, limit).await?;
+        let webhooks = app.store.quarantined_deliveries(&origin, limit).await?;
+        found.push(Found { origin, jobs, webhooks });
+    }
+    for account in notified(app, bearer) {
+        let origin = Origin::Notifications(account.name.clone());
+        let webhooks = app.store.quarantined_deliveries(&origin, limit).await?;
+        if !webhooks.is_empty() {
+            found.push(Found { origin, jobs: Vec::new(), webhooks });
+        }
+    }
+    Ok(found)
+}
+
+/// Does it.
+///
+/// # Errors
+/// [`NotDone`]: nothing was done, or nobody knows whether it was.
+pub(crate) async fn act(
+    app: &App,
+    (origin, key): (&Origin, &str),
+    act: Act,
+    operator: Operator<'_>,
+) -> Result<(), NotDone> {
+    let unclear = |error: StoreError| NotDone::Refused(Refusal::of_store(error, UNKNOWN));
+    match (act, origin) {
+        (Act::Retry, Origin::Jobs(lane)) => {
+            match app.store.retry_quarantined(lane, key, operator).await.map_err(unclear)? {
+                Retried::Back(_) | Retried::WasBack(_) => Ok(()),
+                Retried::NotThere => Err(NotDone::NotThere),
+                Retried::Unreadable(why) => Err(NotDone::Unreadable(why)),
+                Retried::Changed => Err(NotDone::Changed),
+            }
+        }
+        (Act::Drop, Origin::Jobs(lane)) => {
+            match app.store.drop_quarantined(lane, key, operator).await.map_err(unclear)? {
+                Dropped::Done => Ok(()),
+                Dropped::NotThere => Err(NotDone::NotThere),
+                Dropped::Readable => Err(NotDone::Readable),
+                Dropped::Changed => Err(NotDone::Changed),
+            }
+        }
+        (Act::Deliver, _) => {
+            let is_there = app.store.retry_delivery(origin, key, operator).await.map_err(unclear)?;
+            if is_there { Ok(()) } else { Err(NotDone::NotThere) }
+        }
+        (Act::Retry | Act::Drop, Origin::Notifications(_)) => Err(NotDone::NotThere),
+    }
+}

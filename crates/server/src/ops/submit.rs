@@ -1,0 +1,34 @@
+//! Submitting jobs, by the same way in as the library and the command line.
+
+use std::borrow::Cow;
+
+use bursar_producer::{Outcome, TraceParent};
+
+use crate::state::App;
+use crate::state::refusal::Refusal;
+use crate::state::tokens::{Accounts, Bearer};
+
+/// What a submission that got no answer from Redis means.
+const UNKNOWN: &str = "the jobs may or may not have been accepted; submit them again";
+
+/// Submits the jobs that these JSON texts are, of the accounts that the bearer's token is for; an outcome for each. `trace` is
+/// the trace of jobs that name none of their own.
+///
+/// # Errors
+/// [`Refusal::Store`]: the jobs may or may not have been accepted.
+pub(crate) async fn submit(
+    app: &App,
+    bearer: &Bearer,
+    jobs: &[&[u8]],
+    trace: Option<TraceParent>,
+) -> Result<Vec<Outcome>, Refusal> {
+    let mut producer = Cow::Borrowed(&app.producer);
+    if let Accounts::Only(accounts) = &bearer.accounts {
+        let may = |name: &str| accounts.iter().any(|account| account.as_str() == name);
+        producer = Cow::Owned(producer.into_owned().only(may));
+    }
+    if let Some(trace) = trace {
+        producer = Cow::Owned(producer.into_owned().within(trace));
+    }
+    producer.submit_json(jobs).await.map_err(|error| Refusal::of_store(error.0, UNKNOWN))
+}

@@ -1,0 +1,63 @@
+//! The accounts whose gateway may notify them, and which of them a bearer may know.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bursar_domain::{AccountName, Kind};
+use bursar_gateways::{NotificationReader, SignRule};
+
+use super::App;
+use super::refusal::Refusal;
+use super::tokens::Bearer;
+
+/// An account that its gateway may notify.
+#[derive(Clone, Debug)]
+pub struct NotifiedAccount {
+    /// Its name.
+    pub name: AccountName,
+    /// Verifies that the platform wrote it.
+    pub reader: Arc<NotificationReader>,
+    /// The rule of its signatures, once known.
+    pub sign_rule: Option<SignRule>,
+    /// What is expected beside the bank credits.
+    pub methods: Vec<NotifiedMethod>,
+    /// Who is told.
+    pub callback_url: Option<String>,
+    /// How long notifications are kept.
+    pub retention: Duration,
+    /// The greatest age of a notification that is passed on.
+    pub max_age: Duration,
+}
+
+/// A kind of notification that an operator expects.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NotifiedMethod {
+    /// The method.
+    pub name: String,
+    /// Where in its content it names a job, by its key or by what the job is about, and of which kind.
+    pub job: Option<(Kind, String)>,
+}
+
+impl NotifiedAccount {
+    /// Which job a notification of this method with this content names: by its key, or by what the job is about.
+    pub(crate) fn job_named(&self, method: &str, content: &serde_json::Value) -> Option<(Kind, String)> {
+        let configured = self.methods.iter().find(|configured| configured.name == method)?;
+        let (kind, pointer) = configured.job.as_ref()?;
+        let about = content.pointer(pointer)?.as_str().filter(|about| !about.is_empty())?;
+        Some((*kind, about.to_owned()))
+    }
+}
+
+/// The accounts that are notified and that this bearer may know.
+pub(crate) fn notified<'a>(app: &'a App, bearer: &Bearer) -> Vec<&'a NotifiedAccount> {
+    app.settings.notified.iter().filter(|account| bearer.accounts.have(&account.name)).collect()
+}
+
+/// The account of that name, if it is notified.
+///
+/// # Errors
+/// [`Refusal::NotFound`].
+pub(crate) fn of_account<'a>(app: &'a App, bearer: &Bearer, name: &str) -> Result<&'a NotifiedAccount, Refusal> {
+    let found = notified(app, bearer).into_iter().find(|account| account.name.as_str() == name);
+    found.ok_or_else(|| Refusal::NotFound("no account of that name is notified".to_owned()))
+}

@@ -1,0 +1,58 @@
+//! Why something cannot be had or done, in words that no protocol knows: the API says it as a problem, a page as a sentence.
+
+use std::sync::Arc;
+
+use bursar_domain::{Key, Lane};
+use bursar_store::{StoreError, Unreadable};
+
+/// One refusal.
+#[derive(Clone, Debug)]
+pub(crate) enum Refusal {
+    /// Nothing has that name, or the bearer's token is not for it.
+    NotFound(String),
+    /// This build cannot read the job's record.
+    UnreadableRecord(String),
+    /// Redis did not do its part; `meaning` is what that means for the client.
+    Store {
+        /// What the store met.
+        error: Arc<StoreError>,
+        /// What that means for the client.
+        meaning: &'static str,
+    },
+    /// Redis took too long.
+    Late(String),
+}
+
+impl Refusal {
+    /// Redis did not do its part. The log has the whole chain, once.
+    pub(crate) fn of_store(error: StoreError, meaning: &'static str) -> Self {
+        tracing::warn!(error = %error.chain(), "{meaning}");
+        Self::Store { error: Arc::new(error), meaning }
+    }
+
+    /// There is no job of that key.
+    pub(crate) fn unknown_job(lane: &Lane, key: &Key) -> Self {
+        Self::NotFound(format!("there is no job {key} in {lane}"))
+    }
+
+    /// There is a job of that key, and this build cannot read it.
+    pub(crate) fn unreadable_job(lane: &Lane, key: &Key, why: &Unreadable) -> Self {
+        let then = then(why);
+        Self::UnreadableRecord(format!("job {key} in {lane} cannot be read by this build: {why}; {then}"))
+    }
+}
+
+/// Reading changes nothing.
+impl From<StoreError> for Refusal {
+    fn from(error: StoreError) -> Self {
+        Self::of_store(error, "ask again")
+    }
+}
+
+/// What is to be done about a job that cannot be read.
+pub(crate) const fn then(why: &Unreadable) -> &'static str {
+    match why {
+        Unreadable::Newer { .. } => "a server of that build can read it",
+        Unreadable::Damaged(_) => "`bursar quarantine` lists it once it has come due, for an operator to look at",
+    }
+}
