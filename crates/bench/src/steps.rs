@@ -6,7 +6,7 @@ use bursar_domain::{
     AccountRules, Answer, Call, Due, GatewayKind, HistoryEvent, Job, Lane, Millis, Next, Reading, Response,
     ResponseEvidence, State,
 };
-use bursar_store::{Claim, ClaimedJob, Commit, Evidence, Held, MAX_CLAIM, Renewal, ResponseKnownBy, Store};
+use bursar_store::{Claim, ClaimedJob, Commit, Evidence, LeasedClaim, MAX_CLAIM, Renewal, ResponseKnownBy, Store};
 
 use crate::jobs;
 use crate::observed::Observed;
@@ -106,9 +106,12 @@ impl<'a> Steps<'a> {
     }
 
     pub(crate) async fn renew(&mut self, cost: &mut Cost, claimed: &[ClaimedJob]) -> anyhow::Result<()> {
-        let held =
-            claimed.iter().map(|job| Held { key: job.key.to_string(), fence: job.fence, token: job.token.clone() });
-        let held: Vec<Held> = held.collect();
+        let held = claimed.iter().map(|job| LeasedClaim {
+            key: job.key.to_string(),
+            fence: job.fence,
+            token: job.token.clone(),
+        });
+        let held: Vec<LeasedClaim> = held.collect();
         let step = async |store: &Store, lane: &Lane| {
             Ok(store.renew(lane, &Renewal::new("bench-steps", LEASE), &held).await?)
         };

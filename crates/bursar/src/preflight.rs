@@ -10,7 +10,7 @@ use bursar_domain::Lane;
 use bursar_gateways::local_now_ms;
 use bursar_store::{CLUSTER, Finding, Severity, Store, StoreError, Wanted};
 use bursar_telemetry::Metrics;
-use bursar_worker::Fit;
+use bursar_worker::SendGate;
 
 use crate::config::{self, Config};
 use crate::renamed;
@@ -58,7 +58,7 @@ impl<'a> Preflight<'a> {
     ///
     /// # Errors
     /// [`StoreError`] when Redis does not answer: then nothing can be told.
-    pub(crate) async fn look(&mut self) -> Result<Fit, StoreError> {
+    pub(crate) async fn look(&mut self) -> Result<SendGate, StoreError> {
         let link = self.store.link().await?;
         let findings = self.store.preflight_over(link, &wanted(self.config)).await?;
         let refused = |finding: &&Finding| finding.severity == Severity::Refuse;
@@ -73,18 +73,18 @@ impl<'a> Preflight<'a> {
         let overruled = self.config.redis.preflight == config::Preflight::Warn
             && !findings.iter().filter(refused).any(|finding| finding.check == CLUSTER);
         let fit = match (findings.iter().any(|finding| refused(&finding)), overruled) {
-            (_, true) => Fit::ForMoney,
-            (false, false) => Fit::ForMoneyOver(link),
-            (true, false) => Fit::NotForMoney,
+            (_, true) => SendGate::Open,
+            (false, false) => SendGate::OpenOver(link),
+            (true, false) => SendGate::Closed,
         };
-        if fit != Fit::NotForMoney && !self.renames_seen {
+        if fit != SendGate::Closed && !self.renames_seen {
             renamed::pause_beside_another_name(self.config, &self.store).await?;
             self.renames_seen = true;
         }
-        self.unfit.store(fit == Fit::NotForMoney, Ordering::Relaxed);
+        self.unfit.store(fit == SendGate::Closed, Ordering::Relaxed);
         if let Some((metrics, lanes)) = &self.worker {
             metrics.preflight(findings.iter().filter_map(grave));
-            metrics.fit_for_money(fit != Fit::NotForMoney);
+            metrics.fit_for_money(fit != SendGate::Closed);
             if let Err(error) = self.store.serves(lanes).await {
                 tracing::debug!(error = %error.chain(), "Redis was not told which lanes this worker serves");
             }
@@ -94,7 +94,7 @@ impl<'a> Preflight<'a> {
 
     /// Looks over each new connection and now and then, and says what it comes to. Never ends: a Redis that does not answer now
     /// sends nothing either way.
-    pub(crate) async fn look_again_and_again(&mut self, tell: impl Fn(Fit)) {
+    pub(crate) async fn look_again_and_again(&mut self, tell: impl Fn(SendGate)) {
         let mut links = self.store.links();
         let mut wait = ROUND;
         loop {

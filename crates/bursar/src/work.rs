@@ -10,7 +10,7 @@ use bursar_domain::{AccountName, Lane};
 use bursar_gateways::{Beingfi, Gateway, Rate, SharedParts, Yzt};
 use bursar_store::Store;
 use bursar_telemetry::{Metrics, Page, Traces};
-use bursar_worker::{Account, Fit, Intake, Settings};
+use bursar_worker::{Account, Intake, SendGate, Settings};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
@@ -44,7 +44,7 @@ pub(crate) async fn work(
     let mut preflight = Preflight::of_worker(config, store.clone(), Arc::clone(&metrics));
     let mut first = preflight.look().await?;
     // Where somebody asks `/readyz`, it is told there until it is mended. Elsewhere only the end is noticed.
-    if first == Fit::NotForMoney && config.worker.listen.is_none() {
+    if first == SendGate::Closed && config.worker.listen.is_none() {
         return Ok(Exit::No);
     }
     let _listener = match config.worker.listen {
@@ -54,12 +54,12 @@ pub(crate) async fn work(
         }
         None => None,
     };
-    while first == Fit::NotForMoney {
+    while first == SendGate::Closed {
         metrics.pulse().tried();
         if drain.run_until_cancelled(tokio::time::sleep(WAIT_FOR_FIT)).await.is_none() {
             return Ok(Exit::Done);
         }
-        first = preflight.look().await.unwrap_or(Fit::NotForMoney);
+        first = preflight.look().await.unwrap_or(SendGate::Closed);
     }
     let (tell, fit) = watch::channel(first);
     let name = worker_name();

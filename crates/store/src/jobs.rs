@@ -51,7 +51,7 @@ pub use quarantine::{Dropped, Quarantined, Retried};
 pub use queue::{READY_AT_ONCE, Ready};
 pub use read::{JobRecord, StoredAs};
 pub use record::{INLINE_EVENTS, Unreadable, WebhookEvent, record_version};
-pub use renew::{ClaimToken, Held, Renewal, Renewed};
+pub use renew::{ClaimToken, LeasedClaim, Renewal, Renewed};
 pub use scan::{DueSends, ScanCursor, Scanned};
 pub use status::QueueStatus;
 pub use submit::{NewRecord, Submission};

@@ -53,6 +53,15 @@ pub struct KnownLane {
     pub is_served: bool,
 }
 
+/// What is said of queues that are named.
+#[derive(Clone, Copy, Debug)]
+enum Served {
+    /// A worker serves them at this moment.
+    At(Millis),
+    /// Nothing.
+    NotSaid,
+}
+
 impl Store {
     /// Makes lanes known before their first job, and refuses a cluster. One more round trip for the first submission of each
     /// lane over a connection, none after.
@@ -77,14 +86,9 @@ impl Store {
             Err(error) if is_right(&error) => {} // the preflight refuses what nobody can tell
             Err(error) => return Err(StoreError::of("submit", error)),
         }
-        self.write_layout("submit", &connection).await?;
-        let mut command = redis::cmd("ZADD");
-        command.arg(self.keys.lanes()).arg("NX");
-        for lane in lanes {
-            command.arg(0).arg(lane.to_string());
+        for lanes in lanes.chunks(NAMED_AT_ONCE) {
+            self.name_queues(lanes, Served::NotSaid, &connection).await?;
         }
-        let added: redis::RedisResult<()> = command.query_async(&mut connection).await;
-        added.map_err(|source| StoreError::of("submit", source))?;
         self.introduced.add(link, lanes);
         Ok(())
     }
@@ -98,26 +102,44 @@ impl Store {
             return Ok(());
         }
         let now = self.now().await?;
-        self.write_layout("ZADD", &self.connection()).await?;
         for lanes in lanes.chunks(NAMED_AT_ONCE) {
-            let mut command = redis::cmd("ZADD");
-            command.arg(self.keys.lanes());
-            for lane in lanes {
-                command.arg(now.0).arg(lane.to_string());
-            }
-            let named: redis::RedisResult<()> = command.query_async(&mut self.connection()).await;
-            named.map_err(|source| StoreError::of("ZADD", source))?;
+            let lanes: Vec<&Lane> = lanes.iter().collect();
+            self.name_queues(&lanes, Served::At(now), &self.connection()).await?;
         }
         Ok(())
     }
 
-    /// A queue's name is written only where the layout is this build's.
-    async fn write_layout(&self, command: &'static str, connection: &Connection) -> Result<(), StoreError> {
-        let mut pipeline = Pipeline::new();
-        let name = self.keys.layout();
-        pipeline.cmd("SET").arg(&name).arg(self.layout_text()).arg("NX").ignore().get(&name);
-        let found: redis::RedisResult<(String,)> = pipeline.query_async(&mut connection.clone()).await;
-        self.has_layout(&found.map_err(|source| StoreError::of(command, source))?.0)
+    /// Writes queues' names where the layout is this store's; where there is none, together with it: queues without a layout are an older
+    /// build's, and a Redis that is emptied at that moment has both or neither.
+    async fn name_queues(&self, lanes: &[&Lane], served: Served, connection: &Connection) -> Result<(), StoreError> {
+        let command = match served {
+            Served::At(_) => "ZADD",
+            Served::NotSaid => "submit",
+        };
+        let mut connection = connection.clone();
+        let failed = |source| StoreError::of(command, source);
+        let layout = self.keys.layout();
+        let found: Option<String> =
+            redis::cmd("GET").arg(&layout).query_async(&mut connection).await.map_err(failed)?;
+        if let Some(found) = found {
+            self.has_layout(&found)?;
+        }
+        let mut pipeline = redis::pipe();
+        pipeline.atomic().cmd("SET").arg(&layout).arg(self.layout_text()).arg("NX").ignore();
+        pipeline.cmd("ZADD").arg(self.keys.lanes());
+        let at = match served {
+            Served::At(now) => now.0,
+            Served::NotSaid => {
+                pipeline.arg("NX");
+                0
+            }
+        };
+        for lane in lanes {
+            pipeline.arg(at).arg(lane.to_string());
+        }
+        pipeline.ignore().get(&layout);
+        let (found,): (String,) = pipeline.query_async(&mut connection).await.map_err(failed)?;
+        self.has_layout(&found) // another process may have been first
     }
 
     /// Every lane that a job was submitted to, or that a worker has served, under this prefix.

@@ -53,11 +53,11 @@ pub struct Account {
 
 /// Whether money may be sent, as far as the preflight knows. A worker that may not send goes on asking.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Fit {
+pub enum SendGate {
     /// Redis keeps what it is told, or the operator takes the risk, over whichever connection.
-    ForMoney,
+    Open,
     /// Redis keeps what it is told, as far as it was looked at over this connection: no send is claimed over another one.
-    ForMoneyOver(Link),
+    OpenOver(Link),
     /// It may lose a payment's record.
-    NotForMoney,
+    Closed,
 }

@@ -11,22 +11,22 @@ use apalis_core::task::builder::TaskBuilder;
 use apalis_core::task::task_id::TaskId;
 use apalis_core::worker::context::WorkerContext;
 
-use crate::handoff::{Handoff, Held};
+use crate::claimed_jobs::{ActiveClaim, ClaimedJobs};
 
 /// All lanes of a worker as one apalis backend. There is nothing to acknowledge to it: a job's end is the handler's
 /// commit in the store, under the claim's fence.
-pub(crate) struct Lanewise {
-    handoff: Arc<Handoff>,
+pub(crate) struct QueueBackend {
+    claimed_jobs: Arc<ClaimedJobs>,
 }
 
-impl Lanewise {
-    pub(crate) fn new(handoff: Arc<Handoff>) -> Self {
-        Self { handoff }
+impl QueueBackend {
+    pub(crate) fn new(claimed_jobs: Arc<ClaimedJobs>) -> Self {
+        Self { claimed_jobs }
     }
 }
 
-impl Backend for Lanewise {
-    type Task = Task<Held>;
+impl Backend for QueueBackend {
+    type Task = Task<ActiveClaim>;
     type Error = Infallible;
 
     fn poll_ready(&mut self, _: &mut Context<'_>, _: &WorkerContext) -> Poll<Result<(), Infallible>> {
@@ -38,7 +38,7 @@ impl Backend for Lanewise {
         context: &mut Context<'_>,
         _: &WorkerContext,
     ) -> Poll<Option<Result<Self::Task, Infallible>>> {
-        self.handoff.poll_take(context).map(|held| {
+        self.claimed_jobs.poll_take(context).map(|held| {
             // apalis' tracing layer shows it in the span of everything that is logged about the job.
             let name = TaskId::from_string(format!("{}#{}", held.job.key, held.job.fence));
             Some(Ok(TaskBuilder::new(held).task_id(name).build()))
@@ -50,8 +50,8 @@ impl Backend for Lanewise {
     }
 }
 
-impl BackendConfig for Lanewise {
-    type Args = Held;
+impl BackendConfig for QueueBackend {
+    type Args = ActiveClaim;
     type Id = String;
     type Kind = Ephemeral;
     type Config = ();

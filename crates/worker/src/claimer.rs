@@ -18,12 +18,12 @@ use tokio::task::JoinHandle;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use crate::Fit;
-use crate::circuit::Allowance;
-use crate::handoff::{Handoff, Held, RedisClock};
+use crate::SendGate;
+use crate::circuit_breaker::SendBudget;
+use crate::claimed_jobs::{ActiveClaim, ClaimedJobs, RedisClock};
 use crate::lanes::{LaneNumber, ServedLane};
 use crate::newer::Newer;
-use crate::patience::Patience;
+use crate::redis_backoff::RedisBackoff;
 use crate::schedule::{Blocked, Schedule, Turn};
 use crate::shared::Shared;
 use crate::waker::{Notice, Waker, listen};
@@ -59,15 +59,15 @@ const LOOK_AT_UNCHECKED: Duration = Duration::from_millis(50);
 /// Starts claiming until `drain`; what was claimed by then and not taken for work is given back before the task ends.
 pub(crate) fn start(
     shared: Shared,
-    fit: watch::Receiver<Fit>,
+    fit: watch::Receiver<SendGate>,
     drain: CancellationToken,
     stopped: CancellationToken,
-) -> (Arc<Handoff>, Waker, JoinHandle<()>) {
-    let handoff = Arc::new(Handoff::default());
+) -> (Arc<ClaimedJobs>, Waker, JoinHandle<()>) {
+    let claimed_jobs = Arc::new(ClaimedJobs::default());
     let hears = Arc::new(AtomicBool::new(false));
     let (waker, wakes) = Waker::new();
-    let (trouble, lanes) = (shared.trouble.clone(), Arc::clone(&shared.lanes));
-    tokio::spawn(listen(shared.store.clone(), lanes, waker.clone(), trouble, Arc::clone(&hears), stopped));
+    let (redis_health, lanes) = (shared.redis_health.clone(), Arc::clone(&shared.lanes));
+    tokio::spawn(listen(shared.store.clone(), lanes, waker.clone(), redis_health, Arc::clone(&hears), stopped));
     let claimer = Claimer {
         slots: Arc::new(Semaphore::new(shared.settings.concurrency)),
         schedule: Schedule::default(),
@@ -78,18 +78,18 @@ pub(crate) fn start(
         claims: 0,
         hears,
         missed: waker.missed(),
-        handoff: Arc::clone(&handoff),
+        claimed_jobs: Arc::clone(&claimed_jobs),
         drain,
-        patience: Patience::new(Doing::Claiming, shared.trouble.clone()),
+        backoff: RedisBackoff::new(Doing::Claiming, shared.redis_health.clone()),
         newer: Newer::default(),
         shared,
     };
-    (handoff, waker, tokio::spawn(claimer.run(wakes)))
+    (claimed_jobs, waker, tokio::spawn(claimer.run(wakes)))
 }
 
 struct Claimer {
     shared: Shared,
-    handoff: Arc<Handoff>,
+    claimed_jobs: Arc<ClaimedJobs>,
     slots: Arc<Semaphore>,
     schedule: Schedule,
     /// When Redis is asked next which lanes are ready.
@@ -100,12 +100,12 @@ struct Claimer {
     hears: Arc<AtomicBool>,
     /// Whether a wake was missed.
     missed: Arc<AtomicBool>,
-    fit: watch::Receiver<Fit>,
+    fit: watch::Receiver<SendGate>,
     links: Links,
     /// Numbers the claims of this process.
     claims: u64,
     drain: CancellationToken,
-    patience: Patience,
+    backoff: RedisBackoff,
     newer: Newer,
 }
 
@@ -116,7 +116,7 @@ impl Claimer {
         while drain.run_until_cancelled(self.wait(&mut wakes)).await.is_some() {
             self.step().await;
         }
-        self.give_back().await;
+        self.release().await;
     }
 
     /// Until there is a step to take and a slot is free. Between any two steps all wakes are heard.
@@ -156,7 +156,7 @@ impl Claimer {
         match wake {
             Notice::One(lane) => self.schedule.wake(*lane, Instant::now()),
             Notice::Due(lane, at) => self.schedule.will_be_due(*lane, *at),
-            Notice::CircuitTurned(lane) => self.schedule.reconsider(*lane),
+            Notice::CircuitChanged(lane) => self.schedule.reconsider(*lane),
             Notice::All => (self.look_at, self.passed_over) = (Instant::now(), 0),
         }
     }
@@ -177,7 +177,7 @@ impl Claimer {
         let asked = Instant::now();
         match self.ready().await {
             Ok((now, ready, is_full)) => {
-                self.patience.over();
+                self.backoff.over();
                 self.shared.observe_clock(now, asked);
                 let waits = self.note_ready(now, &ready);
                 if is_full {
@@ -188,7 +188,7 @@ impl Claimer {
                 let soon = waits && ready.len() < MANY || !self.hears.load(Ordering::Relaxed);
                 self.look_at = Instant::now() + if soon { LOOK_AT_WAITING } else { LOOK_AT_IDLE };
             }
-            Err(error) => self.patience.wait(&error).await,
+            Err(error) => self.backoff.wait(&error).await,
         }
     }
 
@@ -221,22 +221,22 @@ impl Claimer {
     }
 
     /// How many sends may be claimed of a lane now.
-    fn allowance(&self, served: &ServedLane, fit: Fit) -> Allowance {
-        let (now, sends_from) = (Instant::now(), self.shared.trouble.sends_from());
+    fn budget(&self, served: &ServedLane, fit: SendGate) -> SendBudget {
+        let (now, sends_from) = (Instant::now(), self.shared.redis_health.sends_from());
         match fit {
-            Fit::NotForMoney => Allowance::NotBefore(now + LOOK_AT_FITNESS),
+            SendGate::Closed => SendBudget::NotBefore(now + LOOK_AT_FITNESS),
             // The look at the server behind the new connection is under way.
-            Fit::ForMoneyOver(link) if link != self.links.newest() => Allowance::NotBefore(now + LOOK_AT_UNCHECKED),
-            Fit::ForMoney | Fit::ForMoneyOver(_)
+            SendGate::OpenOver(link) if link != self.links.newest() => SendBudget::NotBefore(now + LOOK_AT_UNCHECKED),
+            SendGate::Open | SendGate::OpenOver(_)
                 if self.shared.settings.journal.as_ref().is_some_and(|journal| !journal.is_fit()) =>
             {
-                Allowance::NotBefore(now + LOOK_AT_FITNESS)
+                SendBudget::NotBefore(now + LOOK_AT_FITNESS)
             }
-            Fit::ForMoney | Fit::ForMoneyOver(_) if now < sends_from => Allowance::NotBefore(sends_from),
-            Fit::ForMoney | Fit::ForMoneyOver(_) if !self.shared.guard.allows() => {
-                Allowance::NotBefore(now + LOOK_AT_GUARD)
+            SendGate::Open | SendGate::OpenOver(_) if now < sends_from => SendBudget::NotBefore(sends_from),
+            SendGate::Open | SendGate::OpenOver(_) if !self.shared.guard.allows() => {
+                SendBudget::NotBefore(now + LOOK_AT_GUARD)
             }
-            Fit::ForMoney | Fit::ForMoneyOver(_) => served.circuit.allowance(now),
+            SendGate::Open | SendGate::OpenOver(_) => served.circuit.budget(now),
         }
     }
 
@@ -246,46 +246,46 @@ impl Claimer {
         let lanes = Arc::clone(&self.shared.lanes);
         let served = lanes.get(lane);
         let fit = *self.fit.borrow(); // once: what is allowed by it goes over its connection
-        let allowance = self.allowance(served, fit);
-        if let (Some(blocked), Allowance::NotBefore(moment)) = (turn.blocked, allowance)
+        let budget = self.budget(served, fit);
+        if let (Some(blocked), SendBudget::NotBefore(moment)) = (turn.blocked, budget)
             && Instant::now() < blocked.claim_at
         {
             return self.schedule.again(lane, moment.min(blocked.claim_at), Some(blocked)); // nothing has changed
         }
-        let share = if allowance == Allowance::Probe { 1 } else { share };
+        let share = if budget == SendBudget::Probe { 1 } else { share };
         let slots: Vec<OwnedSemaphorePermit> =
             std::iter::from_fn(|| Arc::clone(&self.slots).try_acquire_owned().ok()).take(share).collect();
         let asked = Instant::now();
-        match self.claim_of_this_redis(lane, slots.len(), allowance, fit).await {
+        match self.claim_of_this_redis(lane, slots.len(), budget, fit).await {
             Ok(claimed) if claimed.other_redis => {
-                self.patience.over();
+                self.backoff.over();
                 self.shared.guard.suspect();
                 self.schedule.again(lane, Instant::now() + LOOK_AT_GUARD, None);
             }
             Ok(claimed) if claimed.other_gateway => {
-                self.patience.over();
+                self.backoff.over();
                 let claim_at = asked + LOOK_AT_BLOCKED;
                 self.schedule.again(lane, claim_at, Some(Blocked { since: asked, claim_at }));
                 if served.note_foreign(true) {
-                    tell_of_other_gateway(&self.shared.store, served).await;
+                    log_other_gateway(&self.shared.store, served).await;
                 }
             }
             Ok(claimed) => {
-                self.patience.over();
+                self.backoff.over();
                 served.note_foreign(false);
                 self.shared.memory.claimed(lane, self.claims, &claimed);
                 self.shared.observe_clock(claimed.now, asked);
-                if allowance == Allowance::Probe && claimed.jobs.iter().any(|job| job.call == Call::Send) {
+                if budget == SendBudget::Probe && claimed.jobs.iter().any(|job| job.call == Call::Send) {
                     served.circuit.probing(asked);
                 }
-                self.claim_again(lane, &claimed, allowance, asked);
+                self.claim_again(lane, &claimed, budget, asked);
                 self.hand_on(lane, claimed, slots, asked);
             }
             Err(error) => {
                 drop(slots);
                 self.recover(lane, &error).await;
                 self.schedule.again(lane, Instant::now(), None);
-                self.shared.trouble.noticed();
+                self.shared.redis_health.noticed();
             }
         }
     }
@@ -295,8 +295,8 @@ impl Claimer {
         &mut self,
         lane: LaneNumber,
         slots: usize,
-        allowance: Allowance,
-        fit: Fit,
+        budget: SendBudget,
+        fit: SendGate,
     ) -> Result<Claimed, StoreError> {
         let incarnation = self.shared.guard.incarnation();
         let sick_group = self.shared.lanes.get(lane).circuit.sick_group();
@@ -308,7 +308,7 @@ impl Claimer {
                 incarnation: &incarnation,
                 looked,
                 sick_group: &sick_group,
-                ..self.wish(lane, slots, allowance, fit)
+                ..self.wish(lane, slots, budget, fit)
             };
             let served = self.shared.lanes.get(lane);
             let claimed = self.shared.store.claim(&served.lane, &claim).await?;
@@ -322,7 +322,7 @@ impl Claimer {
         }
     }
 
-    fn wish(&self, lane: LaneNumber, slots: usize, allowance: Allowance, fit: Fit) -> Claim<'_> {
+    fn wish(&self, lane: LaneNumber, slots: usize, budget: SendBudget, fit: SendGate) -> Claim<'_> {
         let served = self.shared.lanes.get(lane);
         Claim {
             worker: &self.shared.settings.name,
@@ -332,12 +332,12 @@ impl Claimer {
             number: self.claims,
             known: self.shared.memory.known(lane),
             on_ambiguous: served.policy.on_ambiguous,
-            sends: match allowance {
-                Allowance::All => Sends::Allowed,
-                Allowance::Probe => Sends::Probe,
-                Allowance::NotBefore(_) => Sends::NotYet,
+            sends: match budget {
+                SendBudget::All => Sends::Allowed,
+                SendBudget::Probe => Sends::Probe,
+                SendBudget::NotBefore(_) => Sends::NotYet,
             },
-            lapsed: match Instant::now() < self.shared.trouble.sends_from() {
+            lapsed: match Instant::now() < self.shared.redis_health.sends_from() {
                 true => Lapsed::Left,
                 false => Lapsed::TakenOver,
             },
@@ -347,26 +347,26 @@ impl Claimer {
             newer_left_for: self.newer.wait(lane, Instant::now()),
             incarnation: "",
             looked: false,
-            over: match (allowance, fit) {
-                (Allowance::All | Allowance::Probe, Fit::ForMoneyOver(link)) => Some(link),
-                (Allowance::NotBefore(_), _) | (_, Fit::ForMoney | Fit::NotForMoney) => None,
+            over: match (budget, fit) {
+                (SendBudget::All | SendBudget::Probe, SendGate::OpenOver(link)) => Some(link),
+                (SendBudget::NotBefore(_), _) | (_, SendGate::Open | SendGate::Closed) => None,
             },
         }
     }
 
     /// Notes when the lane is to be claimed from again. What is due later than looks see ahead is found by a look.
-    fn claim_again(&mut self, lane: LaneNumber, claimed: &Claimed, allowance: Allowance, asked: Instant) {
+    fn claim_again(&mut self, lane: LaneNumber, claimed: &Claimed, budget: SendBudget, asked: Instant) {
         self.shared.left.note(lane, claimed.sends_left);
         let now = Instant::now();
         let gave_nothing = claimed.jobs.is_empty() && claimed.quarantined.is_empty() && claimed.left.is_empty();
         let due = claimed.next_due.map(|due| now + due.since(claimed.now));
         let due = due.map(|due| if gave_nothing { due.max(now + LOOK_AFTER_NOTHING) } else { due });
-        match allowance {
-            Allowance::NotBefore(moment) if claimed.sends_left => {
+        match budget {
+            SendBudget::NotBefore(moment) if claimed.sends_left => {
                 let claim_at = due.unwrap_or(now + LOOK_AT_BLOCKED).min(now + LOOK_AT_BLOCKED);
                 self.schedule.again(lane, claim_at.min(moment), Some(Blocked { since: asked, claim_at }));
             }
-            Allowance::All | Allowance::Probe | Allowance::NotBefore(_) => {
+            SendBudget::All | SendBudget::Probe | SendBudget::NotBefore(_) => {
                 if let Some(due) = due.filter(|due| *due < now + AHEAD) {
                     self.schedule.again(lane, due, None);
                 }
@@ -379,7 +379,7 @@ impl Claimer {
         let served = self.shared.lanes.get(lane);
         if claimed.lost_writes {
             self.shared.guard.suspect();
-            served.tell_of_lost_writes();
+            served.log_lost_writes();
         }
         for (key, why) in &claimed.quarantined {
             tracing::error!(lane = %served.lane, key, %why, "in quarantine: it was due and cannot be read; see `bursar quarantine list`");
@@ -397,15 +397,15 @@ impl Claimer {
         let held = claimed.jobs.into_iter().zip(slots).map(|(job, slot)| {
             let lease = self.shared.leases.hold(lane, &job);
             let span = attempt(&self.shared.settings.traces, &served.lane, &job, asked);
-            Held { job, lane, claimed: asked, clock, span, _lease: lease, slot }
+            ActiveClaim { job, lane, claimed: asked, clock, span, _lease: lease, slot }
         });
-        self.handoff.put(held);
+        self.claimed_jobs.put(held);
     }
 
     /// After a failed claim nobody knows whether it took effect: wait for Redis, and give back what it took, unsent.
     /// A worker that is told to drain meanwhile leaves that to the end of the lease.
     async fn recover(&mut self, lane: LaneNumber, error: &StoreError) {
-        self.patience.wait(error).await;
+        self.backoff.wait(error).await;
         let served = self.shared.lanes.get(lane);
         let lane = &served.lane;
         while !self.drain.is_cancelled() {
@@ -417,14 +417,14 @@ impl Claimer {
                     tracing::info!(%lane, given_back, "gave back jobs of a claim whose reply was lost");
                     return;
                 }
-                Err(error) => self.patience.wait(&error).await,
+                Err(error) => self.backoff.wait(&error).await,
             }
         }
     }
 
     /// Certainly not called about: back to where they were, for another worker.
-    async fn give_back(&self) {
-        for held in self.handoff.take_all() {
+    async fn release(&self) {
+        for held in self.claimed_jobs.take_all() {
             let served = self.shared.lanes.get(held.lane);
             match self.shared.store.release(&served.lane, &[&held.job]).await {
                 Ok(_) => served.metrics.lost(Lost::GivenBack, 1),
@@ -447,7 +447,7 @@ fn attempt(traces: &Traces, lane: &Lane, job: &ClaimedJob, asked: Instant) -> Op
     Some(span)
 }
 
-async fn tell_of_other_gateway(store: &Store, served: &ServedLane) {
+async fn log_other_gateway(store: &Store, served: &ServedLane) {
     let (lane, ours) = (&served.lane, &served.identity);
     let theirs = store.gateway(lane).await.ok().flatten().unwrap_or_else(|| "another gateway".into());
     tracing::error!(%lane, "the lane's jobs are for {theirs}, and this worker's configuration says {ours}: it claims nothing there. If the gateway has changed, say so: `bursar confirm-gateway {lane}`");

@@ -10,8 +10,8 @@ use bursar_telemetry::Doing;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::lanes::{LaneNumber, Lanes};
-use crate::patience::Patience;
-use crate::trouble::Trouble;
+use crate::redis_backoff::RedisBackoff;
+use crate::redis_health::RedisHealth;
 
 /// Where handlers put their commits.
 #[derive(Clone)]
@@ -45,38 +45,38 @@ impl Commits {
 }
 
 /// Starts the loop. It ends when the last [`Commits`] is dropped and everything in the queue has been committed.
-pub(crate) fn start(store: Store, lanes: Arc<Lanes>, trouble: Trouble) -> Commits {
+pub(crate) fn start(store: Store, lanes: Arc<Lanes>, redis_health: RedisHealth) -> Commits {
     let (queue, waiting) = mpsc::channel(MAX_CLAIM);
-    tokio::spawn(run(store, lanes, trouble, waiting));
+    tokio::spawn(run(store, lanes, redis_health, waiting));
     Commits { queue }
 }
 
-async fn run(store: Store, lanes: Arc<Lanes>, trouble: Trouble, mut waiting: mpsc::Receiver<Waiting>) {
+async fn run(store: Store, lanes: Arc<Lanes>, redis_health: RedisHealth, mut waiting: mpsc::Receiver<Waiting>) {
     let mut group = Vec::with_capacity(MAX_CLAIM);
     while waiting.recv_many(&mut group, MAX_CLAIM).await > 0 {
         group.sort_by_key(|waiting| waiting.lane);
         while let Some(first) = group.first() {
             let lane = first.lane;
             let of_lane = group.iter().take_while(|waiting| waiting.lane == lane).count();
-            commit_group(&store, &lanes, &trouble, lane, group.drain(..of_lane).collect()).await;
+            commit_group(&store, &lanes, &redis_health, lane, group.drain(..of_lane).collect()).await;
         }
     }
 }
 
 /// Tries until Redis has them: nothing in flight is forgotten, and repeating is harmless under the fences.
-async fn commit_group(store: &Store, lanes: &Lanes, trouble: &Trouble, lane: LaneNumber, group: Vec<Waiting>) {
+async fn commit_group(store: &Store, lanes: &Lanes, redis_health: &RedisHealth, lane: LaneNumber, group: Vec<Waiting>) {
     let (commits, replies): (Vec<Commit>, Vec<_>) =
         group.into_iter().map(|waiting| (waiting.commit, waiting.done)).unzip();
     crash_point("before_commit");
-    let mut patience = Patience::new(Doing::Committing, trouble.clone());
+    let mut backoff = RedisBackoff::new(Doing::Committing, redis_health.clone());
     let committed = loop {
         match store.commit(&lanes.get(lane).lane, &commits).await {
             Ok(committed) => break committed,
-            Err(error) => patience.wait(&error).await,
+            Err(error) => backoff.wait(&error).await,
         }
     };
     crash_point("after_commit");
-    patience.over();
+    backoff.over();
     for (reply, committed) in replies.into_iter().zip(committed) {
         // A handler that is gone (its worker was torn down) needs no answer.
         reply.send(committed).ok();

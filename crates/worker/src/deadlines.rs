@@ -57,7 +57,7 @@ pub(crate) async fn watch(shared: Shared, stopped: CancellationToken) {
     let mut cursors: HashMap<LaneNumber, ScanCursor> = HashMap::new();
     while stopped.run_until_cancelled(rounds.tick()).await.is_some() {
         // Should Redis have lost a send, what it calls never sent may have been: who knows of that is to speak first.
-        if Instant::now() < shared.trouble.sends_from() || !shared.guard.allows() {
+        if Instant::now() < shared.redis_health.sends_from() || !shared.guard.allows() {
             continue;
         }
         let lanes = shared.left.all();

@@ -16,7 +16,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::ahead::{Ahead, Unread, compare};
 use crate::lanes::Lanes;
-use crate::trouble::Trouble;
+use crate::redis_health::RedisHealth;
 
 /// The pause between looks at Redis while all is well: FLUSHALL breaks no connection.
 const ROUND: Duration = Duration::from_secs(10);
@@ -54,7 +54,7 @@ pub(crate) struct Guard {
     lanes: Arc<Lanes>,
     journal: Option<Journal>,
     expected: Option<Expected>,
-    pub(crate) trouble: Trouble,
+    pub(crate) redis_health: RedisHealth,
     metrics: Arc<Metrics>,
     found: Mutex<Found>,
     /// When a claim last found that writes were lost.
@@ -96,7 +96,7 @@ impl Guard {
         lanes: Arc<Lanes>,
         journal: Option<Journal>,
         expected: Option<Expected>,
-        trouble: Trouble,
+        redis_health: RedisHealth,
         metrics: Arc<Metrics>,
     ) -> Self {
         let mut memory = Memory::default();
@@ -108,7 +108,7 @@ impl Guard {
         let unread = Mutex::default();
         let incarnation = expected.as_ref().map(|expected| expected.incarnation.clone()).unwrap_or_default();
         let incarnation = Mutex::new(incarnation);
-        Self { store, lanes, journal, expected, trouble, metrics, found, suspected, memory, unread, incarnation }
+        Self { store, lanes, journal, expected, redis_health, metrics, found, suspected, memory, unread, incarnation }
     }
 
     /// Tells if there is anything to guard.
@@ -123,14 +123,14 @@ impl Guard {
         }
         match *locked(&self.found) {
             Found::Nothing | Found::Ahead => false,
-            Found::Well(from) => from >= self.trouble.last().max(*locked(&self.suspected)),
+            Found::Well(from) => from >= self.redis_health.last().max(*locked(&self.suspected)),
         }
     }
 
     /// Redis has lost writes: nothing is sent until it was looked at.
     pub(crate) fn suspect(&self) {
         *locked(&self.suspected) = Instant::now();
-        self.trouble.look_again();
+        self.redis_health.look_again();
     }
 
     /// The id of the Redis that this worker has looked at last.
@@ -179,7 +179,7 @@ impl Guard {
             };
             tokio::select! {
                 () = stopped.cancelled() => return,
-                () = self.trouble.wants_a_look() => {}
+                () = self.redis_health.wants_a_look() => {}
                 () = tokio::time::sleep(wait) => {}
             }
         }
@@ -219,7 +219,7 @@ impl Guard {
         if let Err(error) = self.store.wake_to_look().await {
             tracing::debug!(error = %error.chain(), "other workers could not be told");
         }
-        self.trouble.noticed();
+        self.redis_health.noticed();
         current.clone_into(&mut locked(&self.incarnation));
     }
 

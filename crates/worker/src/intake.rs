@@ -13,8 +13,8 @@ use bursar_telemetry::{Doing, Metrics};
 use futures_util::future::join_all;
 use tokio_util::sync::CancellationToken;
 
-use crate::patience::Patience;
-use crate::trouble::Trouble;
+use crate::redis_backoff::RedisBackoff;
+use crate::redis_health::RedisHealth;
 
 /// First and longest wait between looks at a queue. apalis-redis 1.0 announces nothing that it pushes: it puts all of it
 /// among what is scheduled, without a message. Two looks a second cost Redis about 10 µs each.
@@ -40,21 +40,21 @@ impl Intake {
     }
 
     async fn follow(&self, store: &Store, queue: &str, drain: &CancellationToken) {
-        let mut patience = Patience::new(Doing::Taking, Trouble::now(Arc::clone(&self.metrics)));
+        let mut backoff = RedisBackoff::new(Doing::Taking, RedisHealth::now(Arc::clone(&self.metrics)));
         let (first, longest) = LOOKS;
         let (mut pause, mut unread) = (first, HashSet::new());
         while !drain.is_cancelled() {
             match self.step(store, queue, &mut unread).await {
                 Ok(0) => {
-                    patience.over();
+                    backoff.over();
                     drain.run_until_cancelled(tokio::time::sleep(pause)).await;
                     pause = (pause * 2).min(longest);
                 }
                 Ok(_) => {
-                    patience.over();
+                    backoff.over();
                     pause = first;
                 }
-                Err(error) => patience.wait(&error).await,
+                Err(error) => backoff.wait(&error).await,
             }
         }
     }

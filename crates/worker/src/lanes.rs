@@ -9,7 +9,7 @@ use bursar_gateways::{BADLY_SIGNED, Gateway};
 use bursar_telemetry::{LaneMetrics, Metrics};
 
 use crate::Account;
-use crate::circuit::Circuit;
+use crate::circuit_breaker::CircuitBreaker;
 
 /// Every lane of every account.
 pub(crate) struct Lanes {
@@ -28,13 +28,13 @@ pub(crate) struct ServedLane {
     badly_signed: AtomicBool,
     pub(crate) policy: Policy,
     pub(crate) rate_per_second: f64,
-    pub(crate) circuit: Circuit,
+    pub(crate) circuit: CircuitBreaker,
     pub(crate) metrics: LaneMetrics,
 }
 
 impl ServedLane {
     /// Says that Redis was found to have lost writes here.
-    pub(crate) fn tell_of_lost_writes(&self) {
+    pub(crate) fn log_lost_writes(&self) {
         let lane = &self.lane;
         self.metrics.lost_writes();
         match self.policy.on_ambiguous {
@@ -101,7 +101,7 @@ impl Lanes {
                     foreign: AtomicBool::new(false),
                     badly_signed: AtomicBool::new(false),
                     rate_per_second,
-                    circuit: Circuit::default(),
+                    circuit: CircuitBreaker::default(),
                 }
             })
         });

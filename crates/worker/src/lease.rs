@@ -3,14 +3,14 @@
 use std::collections::{BTreeMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use bursar_store::{ClaimedJob, Held, Renewal, StoreError};
+use bursar_store::{ClaimedJob, LeasedClaim, Renewal, StoreError};
 use bursar_telemetry::{Doing, Lost};
 use futures_util::{StreamExt, TryStreamExt, stream};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::lanes::LaneNumber;
-use crate::patience::Patience;
+use crate::redis_backoff::RedisBackoff;
 use crate::shared::Shared;
 
 /// A lease is renewed this many times before it would end.
@@ -19,36 +19,36 @@ pub(crate) const RENEWALS_PER_LEASE: u32 = 3;
 /// Lanes that are renewed at once.
 const AT_ONCE: usize = 64;
 
-type Claims = HashSet<(LaneNumber, Held)>;
+type Claims = HashSet<(LaneNumber, LeasedClaim)>;
 
 /// All claims of this worker whose leases are to be renewed.
 #[derive(Default)]
 pub(crate) struct Leases {
-    held: Mutex<Claims>,
+    leased: Mutex<Claims>,
 }
 
 impl Leases {
     fn lock(&self) -> MutexGuard<'_, Claims> {
         // Nothing panics while it holds the lock; if something did, the set itself is still whole.
-        self.held.lock().unwrap_or_else(PoisonError::into_inner)
+        self.leased.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Has a lease renewed until the returned guard is dropped.
     pub(crate) fn hold(self: &Arc<Self>, lane: LaneNumber, job: &ClaimedJob) -> Lease {
-        let claim = (lane, Held { key: job.key.to_string(), fence: job.fence, token: job.token.clone() });
+        let claim = (lane, LeasedClaim { key: job.key.to_string(), fence: job.fence, token: job.token.clone() });
         self.lock().insert(claim.clone());
         Lease { leases: Arc::clone(self), claim }
     }
 
     /// How many of these are still worked on.
-    fn count_held(&self, lane: LaneNumber, claims: &[Held], keys: &[String]) -> usize {
-        let held = self.lock();
+    fn count_leased(&self, lane: LaneNumber, claims: &[LeasedClaim], keys: &[String]) -> usize {
+        let leased = self.lock();
         let lost = claims.iter().filter(|claim| keys.contains(&claim.key));
-        lost.filter(|claim| held.contains(&(lane, Held::clone(claim)))).count()
+        lost.filter(|claim| leased.contains(&(lane, LeasedClaim::clone(claim)))).count()
     }
 
-    fn by_lane(&self) -> BTreeMap<LaneNumber, Vec<Held>> {
-        let mut by_lane: BTreeMap<LaneNumber, Vec<Held>> = BTreeMap::new();
+    fn by_lane(&self) -> BTreeMap<LaneNumber, Vec<LeasedClaim>> {
+        let mut by_lane: BTreeMap<LaneNumber, Vec<LeasedClaim>> = BTreeMap::new();
         for (lane, claim) in self.lock().iter() {
             by_lane.entry(*lane).or_default().push(claim.clone());
         }
@@ -56,10 +56,10 @@ impl Leases {
     }
 }
 
-/// One held lease. Dropped, also by a panic, it is no longer renewed.
+/// One leased lease. Dropped, also by a panic, it is no longer renewed.
 pub(crate) struct Lease {
     leases: Arc<Leases>,
-    claim: (LaneNumber, Held),
+    claim: (LaneNumber, LeasedClaim),
 }
 
 impl Drop for Lease {
@@ -77,8 +77,8 @@ impl Renewer {
     pub(crate) async fn run(self, stopped: CancellationToken) {
         let mut ticks = tokio::time::interval(self.0.settings.lease / RENEWALS_PER_LEASE);
         ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-        let mut troubled = self.0.trouble.watch();
-        let mut patience = Patience::new(Doing::Renewing, self.0.trouble.clone());
+        let mut troubled = self.0.redis_health.watch();
+        let mut backoff = RedisBackoff::new(Doing::Renewing, self.0.redis_health.clone());
         let mut spoken_at = Instant::now();
         loop {
             let woken = async {
@@ -91,39 +91,39 @@ impl Renewer {
             if stopped.run_until_cancelled(woken).await.is_none() {
                 return;
             }
-            // Trouble that comes while this speaks makes it speak once more.
+            // RedisHealth that comes while this speaks makes it speak once more.
             while !stopped.is_cancelled() {
-                let (began, speaks) = (Instant::now(), spoken_at <= self.0.trouble.last());
+                let (began, speaks) = (Instant::now(), spoken_at <= self.0.redis_health.last());
                 match self.round(speaks).await {
                     Ok(()) => {
-                        patience.over();
+                        backoff.over();
                         if speaks {
                             spoken_at = began;
                         }
                         break;
                     }
                     // No send begins so late that it would need a renewal which fails meanwhile.
-                    Err(error) => drop(stopped.run_until_cancelled(patience.wait(&error)).await),
+                    Err(error) => drop(stopped.run_until_cancelled(backoff.wait(&error)).await),
                 }
             }
         }
     }
 
-    /// Every lane where a lease is held; where it `speaks`, every lane of which anything is remembered.
+    /// Every lane where a lease is leased; where it `speaks`, every lane of which anything is remembered.
     async fn round(&self, speaks: bool) -> Result<(), StoreError> {
         let Shared { lanes, leases, memory, .. } = &self.0;
-        let mut held = leases.by_lane();
+        let mut leased = leases.by_lane();
         if speaks {
             for number in memory.remembered(lanes) {
-                held.entry(number).or_default();
+                leased.entry(number).or_default();
             }
         }
         // At once, for who waits to send waits for a moment only.
-        let renewals: Vec<_> = held.iter().map(|(number, held)| self.renew(*number, held)).collect();
+        let renewals: Vec<_> = leased.iter().map(|(number, leased)| self.renew(*number, leased)).collect();
         stream::iter(renewals).buffer_unordered(AT_ONCE).try_collect().await
     }
 
-    async fn renew(&self, number: LaneNumber, held: &[Held]) -> Result<(), StoreError> {
+    async fn renew(&self, number: LaneNumber, leased: &[LeasedClaim]) -> Result<(), StoreError> {
         let Shared { store, settings, lanes, leases, memory, .. } = &self.0;
         let served = lanes.get(number);
         let lane = &served.lane;
@@ -135,16 +135,16 @@ impl Renewer {
             clock: memory.clock(),
         };
         let asked = Instant::now();
-        let renewed = store.renew(lane, &renewal, held).await?;
+        let renewed = store.renew(lane, &renewal, leased).await?;
         memory.renewed(number, &renewed);
         self.0.observe_clock(renewed.now, asked);
         if renewed.lost_writes {
             self.0.guard.suspect();
-            served.tell_of_lost_writes();
+            served.log_lost_writes();
         }
         // Committed meanwhile, taken over, or lost: then the late commit will be refused, and used as evidence.
-        served.metrics.lost(Lost::Lease, leases.count_held(number, held, &renewed.gone));
-        tracing::trace!(%lane, renewed = held.len(), gone = renewed.gone.len(), "leases renewed");
+        served.metrics.lost(Lost::Lease, leases.count_leased(number, leased, &renewed.gone));
+        tracing::trace!(%lane, renewed = leased.len(), gone = renewed.gone.len(), "leases renewed");
         Ok(())
     }
 }

@@ -7,25 +7,25 @@
 mod account;
 mod ahead;
 mod backend;
-mod chronicle;
-mod circuit;
+mod circuit_breaker;
+mod claimed_jobs;
 mod claimer;
 mod committer;
 mod deadlines;
 mod guard;
 mod handler;
-mod handoff;
 mod intake;
 mod lanes;
 mod lease;
 mod memory;
 mod newer;
-mod patience;
 mod pruning;
+mod redis_backoff;
+mod redis_health;
+mod retention;
 mod schedule;
+mod send_journal;
 mod shared;
-mod trouble;
-mod upkeep;
 mod waker;
 
 use std::sync::Arc;
@@ -37,16 +37,16 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 
-pub use account::{Account, Fit, Settings};
+pub use account::{Account, SendGate, Settings};
 pub use ahead::{Ahead, ahead};
 pub use guard::Expected;
 pub use intake::Intake;
 
-use backend::Lanewise;
-use chronicle::Chronicle;
-use handler::{Runtime, handle};
+use backend::QueueBackend;
+use handler::{HandlerContext, handle};
 use lanes::Lanes;
 use lease::Renewer;
+use send_journal::SendJournal;
 use shared::Shared;
 
 /// Why a worker stopped without being told to.
@@ -66,7 +66,7 @@ pub async fn run(
     store: Store,
     settings: Settings,
     accounts: Vec<Account>,
-    fit: watch::Receiver<Fit>,
+    fit: watch::Receiver<SendGate>,
     drain: CancellationToken,
 ) -> Result<(), WorkerError> {
     let settings = Arc::new(settings);
@@ -75,38 +75,38 @@ pub async fn run(
     let stopped = CancellationToken::new();
     let shared = Shared::new(store.clone(), Arc::clone(&settings), Arc::clone(&lanes));
     let guard = Arc::clone(&shared.guard);
-    let commits = committer::start(store.clone(), Arc::clone(&lanes), shared.trouble.clone());
-    let (handoff, waker, claimer) = claimer::start(shared.clone(), fit, drain.clone(), stopped.clone());
+    let commits = committer::start(store.clone(), Arc::clone(&lanes), shared.redis_health.clone());
+    let (claimed_jobs, waker, claimer) = claimer::start(shared.clone(), fit, drain.clone(), stopped.clone());
     let loops = [
         tokio::spawn(deadlines::watch(shared.clone(), stopped.clone())),
         tokio::spawn(Renewer(shared).run(stopped.clone())),
         tokio::spawn(Arc::clone(&guard).watch(stopped.clone())),
         tokio::spawn(pruning::prune(store.clone(), settings.journal.clone(), Arc::clone(&guard), stopped.clone())),
-        tokio::spawn(upkeep::purge(store.clone(), Arc::clone(&settings), Arc::clone(&lanes), stopped.clone())),
+        tokio::spawn(retention::purge(store.clone(), Arc::clone(&settings), Arc::clone(&lanes), stopped.clone())),
     ];
     let begin_within = settings.lease / lease::RENEWALS_PER_LEASE;
-    let chronicle = Chronicle::new(settings.journal.clone(), guard);
+    let send_journal = SendJournal::new(settings.journal.clone(), guard);
     let metrics = Arc::clone(&settings.metrics);
     let name = settings.name.clone();
-    let runtime = Arc::new(Runtime {
+    let context = Arc::new(HandlerContext {
         store,
         lanes,
         commits,
         waker,
         begin_within,
-        chronicle,
+        send_journal,
         metrics: Arc::clone(&metrics),
         name,
     });
     let monitor = Monitor::new().shutdown_timeout(settings.drain).register(move |_restarts| {
         WorkerBuilder::new(settings.name.as_str())
-            .backend(Lanewise::new(handoff.clone()))
+            .backend(QueueBackend::new(claimed_jobs.clone()))
             // Each job is a task of its own: what a call computes, its signature above all, uses every core. Torn down with
             // the worker: what goes on behind its back would outlive its leases.
             .parallelize(|job| AbortOnDropHandle::new(tokio::spawn(job)))
             .catch_panic() // around everything in the task: a panic anywhere below costs one claim, not the worker
             .enable_tracing()
-            .data(Arc::clone(&runtime))
+            .data(Arc::clone(&context))
             .build(handle)
     });
     let ended = monitor

@@ -7,7 +7,7 @@ use bursar_domain::{Call, Millis};
 use bursar_store::{Claimed, Known, RECEIPT_KEPT, Renewed};
 use tokio::time::Instant;
 
-use crate::handoff::RedisClock;
+use crate::claimed_jobs::RedisClock;
 use crate::lanes::{LaneNumber, Lanes};
 
 /// How long a worker relies on Redis having its last receipt: well within the time for which Redis keeps it.
@@ -94,7 +94,7 @@ impl Memory {
     }
 
     /// Takes note of the time in a reply to what was asked at `asked`; a step when it is not where it should be.
-    pub(crate) fn told_the_time(&self, now: Millis, asked: Instant) -> Option<ClockStep> {
+    pub(crate) fn observe_clock(&self, now: Millis, asked: Instant) -> Option<ClockStep> {
         let before = self.lock().clock.replace(RedisClock::new(now))?;
         let expected = before.now();
         let tolerance = STEP + asked.elapsed();
@@ -128,16 +128,16 @@ mod tests {
     async fn a_step_of_the_clock_is_told_from_time_that_passes() {
         let memory = Memory::of(0);
         let at = |seconds: u64| Millis(1_800_000_000_000 + seconds * 1_000);
-        assert_eq!(memory.told_the_time(at(0), Instant::now()), None, "there is nothing to compare with");
+        assert_eq!(memory.observe_clock(at(0), Instant::now()), None, "there is nothing to compare with");
         tokio::time::advance(Duration::from_secs(100)).await;
-        assert_eq!(memory.told_the_time(at(100), Instant::now()), None);
-        let step = memory.told_the_time(at(3_700), Instant::now());
+        assert_eq!(memory.observe_clock(at(100), Instant::now()), None);
+        let step = memory.observe_clock(at(3_700), Instant::now());
         assert_eq!(step, Some(ClockStep::Forward(Duration::from_secs(3_600))));
-        assert_eq!(memory.told_the_time(at(3_701), Instant::now()), None, "a step is told once");
-        let step = memory.told_the_time(at(101), Instant::now());
+        assert_eq!(memory.observe_clock(at(3_701), Instant::now()), None, "a step is told once");
+        let step = memory.observe_clock(at(101), Instant::now());
         assert_eq!(step, Some(ClockStep::Back(Duration::from_secs(3_600))));
         let asked = Instant::now();
         tokio::time::advance(Duration::from_secs(4)).await;
-        assert_eq!(memory.told_the_time(at(101), asked), None, "a slow reply was written while it was waited for");
+        assert_eq!(memory.observe_clock(at(101), asked), None, "a slow reply was written while it was waited for");
     }
 }

@@ -12,7 +12,7 @@ use crate::guard::Guard;
 use crate::lanes::Lanes;
 use crate::lease::Leases;
 use crate::memory::{ClockStep, Memory};
-use crate::trouble::Trouble;
+use crate::redis_health::RedisHealth;
 
 /// Cheap to clone.
 #[derive(Clone)]
@@ -22,7 +22,7 @@ pub(crate) struct Shared {
     pub(crate) lanes: Arc<Lanes>,
     pub(crate) leases: Arc<Leases>,
     pub(crate) memory: Arc<Memory>,
-    pub(crate) trouble: Trouble,
+    pub(crate) redis_health: RedisHealth,
     pub(crate) guard: Arc<Guard>,
     pub(crate) left: Arc<LeftSends>,
 }
@@ -30,24 +30,24 @@ pub(crate) struct Shared {
 impl Shared {
     pub(crate) fn new(store: Store, settings: Arc<Settings>, lanes: Arc<Lanes>) -> Self {
         let memory = Memory::of(lanes.count());
-        let trouble = Trouble::now(Arc::clone(&settings.metrics));
+        let redis_health = RedisHealth::now(Arc::clone(&settings.metrics));
         let guard = Guard::new(
             store.clone(),
             Arc::clone(&lanes),
             settings.journal.clone(),
             settings.expected.clone(),
-            trouble.clone(),
+            redis_health.clone(),
             Arc::clone(&settings.metrics),
         );
         let (leases, left) = (Arc::default(), Arc::default());
-        Self { store, settings, lanes, leases, memory, trouble, guard: Arc::new(guard), left }
+        Self { store, settings, lanes, leases, memory, redis_health, guard: Arc::new(guard), left }
     }
 
     /// Takes note of Redis's time in a reply, and when that was asked for. All times of jobs are Redis's, so a clock that was wrong
     /// for a while leaves wrong times behind: after a step back, what was to become due by the other clock is brought to where
     /// it belongs. Other workers may do the same; done twice, it changes nothing more.
     pub(crate) fn observe_clock(&self, now: Millis, asked: Instant) {
-        match self.memory.told_the_time(now, asked) {
+        match self.memory.observe_clock(now, asked) {
             None => {}
             Some(ClockStep::Forward(by)) => {
                 tracing::warn!(

@@ -12,8 +12,8 @@ use tokio_util::sync::CancellationToken;
 
 use crate::claimer::AHEAD;
 use crate::lanes::{LaneNumber, Lanes};
-use crate::patience::Patience;
-use crate::trouble::Trouble;
+use crate::redis_backoff::RedisBackoff;
+use crate::redis_health::RedisHealth;
 
 /// Wake messages on their way to the claimer; when they are more, Redis is asked which lanes are ready.
 const WAKES_WAITING: usize = 1_024;
@@ -25,7 +25,7 @@ pub(crate) enum Notice {
     /// This worker has committed a job that is due there soon.
     Due(LaneNumber, Instant),
     /// The lane's circuit has opened or closed, or rests for longer.
-    CircuitTurned(LaneNumber),
+    CircuitChanged(LaneNumber),
     /// The channel was down: a message may have been missed.
     All,
 }
@@ -58,8 +58,8 @@ impl Waker {
     }
 
     /// How many sends may be claimed of `lane` has changed.
-    pub(crate) fn circuit_turned(&self, lane: LaneNumber) {
-        self.tell(Notice::CircuitTurned(lane));
+    pub(crate) fn circuit_changed(&self, lane: LaneNumber) {
+        self.tell(Notice::CircuitChanged(lane));
     }
 
     fn tell(&self, wake: Notice) {
@@ -79,15 +79,15 @@ pub(crate) async fn listen(
     store: Store,
     lanes: Arc<Lanes>,
     waker: Waker,
-    trouble: Trouble,
+    redis_health: RedisHealth,
     hears: Arc<AtomicBool>,
     stopped: CancellationToken,
 ) {
-    let mut patience = Patience::new(Doing::Listening, trouble.clone());
+    let mut backoff = RedisBackoff::new(Doing::Listening, redis_health.clone());
     while !stopped.is_cancelled() {
         match store.wakes().await {
             Ok(mut messages) => {
-                patience.over();
+                backoff.over();
                 hears.store(true, Ordering::Relaxed);
                 waker.tell(Notice::All);
                 while let Some(Some(message)) = stopped.run_until_cancelled(messages.next()).await {
@@ -96,15 +96,15 @@ pub(crate) async fn listen(
                         Wake::Due(lane) => {
                             lanes.find(&lane).into_iter().for_each(|number| waker.tell(Notice::One(number)))
                         }
-                        Wake::Look => trouble.noticed(),
+                        Wake::Look => redis_health.noticed(),
                     }
                 }
                 hears.store(false, Ordering::Relaxed);
                 waker.tell(Notice::All);
-                trouble.noticed();
+                redis_health.noticed();
             }
             Err(error) => {
-                patience.wait(&error).await;
+                backoff.wait(&error).await;
                 if !error.is_repeatable() {
                     stopped.run_until_cancelled(tokio::time::sleep(LISTEN_REFUSED)).await;
                 }

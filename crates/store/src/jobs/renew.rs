@@ -60,7 +60,7 @@ pub struct Renewed {
 
 /// A claim that is to be renewed.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Held {
+pub struct LeasedClaim {
     /// The job's key.
     pub key: String,
     /// The claim's fence.
@@ -74,7 +74,7 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError`]: try again before the leases end.
-    pub async fn renew(&self, lane: &Lane, renewal: &Renewal<'_>, held: &[Held]) -> Result<Renewed, StoreError> {
+    pub async fn renew(&self, lane: &Lane, renewal: &Renewal<'_>, held: &[LeasedClaim]) -> Result<Renewed, StoreError> {
         let (first, others) = held.split_at(held.len().min(MAX_CLAIM));
         let mut renewed = self.renew_batch(lane, renewal, first).await?;
         for batch in others.chunks(MAX_CLAIM) {
@@ -86,7 +86,12 @@ impl Store {
         Ok(renewed)
     }
 
-    async fn renew_batch(&self, lane: &Lane, renewal: &Renewal<'_>, batch: &[Held]) -> Result<Renewed, StoreError> {
+    async fn renew_batch(
+        &self,
+        lane: &Lane,
+        renewal: &Renewal<'_>,
+        batch: &[LeasedClaim],
+    ) -> Result<Renewed, StoreError> {
         let queue = self.queues.of(lane);
         let mut call = self.scripts.renew.on_jobs(&queue.base, &queue.queue_hash(), &queue.queue);
         call.push(renewal.worker)
@@ -204,7 +209,7 @@ fn unmade(job: &ClaimedJob, now: Millis) -> Commit {
 }
 
 /// A claim that is gone from under its worker has ended, was taken over after its lease, or was lost.
-fn was_lost(held: &Held, claim: &str, record: &str) -> bool {
+fn was_lost(held: &LeasedClaim, claim: &str, record: &str) -> bool {
     let record = match StoredJob::read(record) {
         Ok(record) => Some(record),
         Err(_) if record.is_empty() => None,

@@ -3,14 +3,14 @@
 use std::time::Duration;
 
 use bursar_domain::{Due, Millis, State};
-use bursar_store::{ClaimToken, ClaimedJob, Held, MAX_CLAIM, Renewal};
+use bursar_store::{ClaimToken, ClaimedJob, LeasedClaim, MAX_CLAIM, Renewal};
 
 use crate::scene::{LATER, LEASE, Scene, held, then};
 
 const HOUR: Duration = Duration::from_secs(3600);
 
 /// Renews these leases as a worker that remembers nothing else; returns the keys that are no longer its own.
-async fn renew(scene: &Scene, worker: &str, lease: Duration, held: &[Held]) -> Vec<String> {
+async fn renew(scene: &Scene, worker: &str, lease: Duration, held: &[LeasedClaim]) -> Vec<String> {
     let renewed = scene.store.renew(&scene.lane, &Renewal::new(worker, lease), held).await.unwrap();
     assert!(!renewed.lost_writes, "{renewed:?}");
     renewed.gone
@@ -34,7 +34,7 @@ async fn what_is_no_longer_claimed_is_named_and_never_raised_from_the_dead() {
     let scene = Scene::new().await;
     scene.submit(&["ended", "given-back", "taken", "held"]).await;
     let jobs = scene.claim("w", 4).await.jobs;
-    let all: Vec<Held> = jobs.iter().map(held).collect();
+    let all: Vec<LeasedClaim> = jobs.iter().map(held).collect();
     let of = |key: &str| -> &ClaimedJob { jobs.iter().find(|job| job.key.as_str() == key).unwrap() };
     scene.commit(&then(of("ended"), State::Succeeded, Due::Never)).await;
     scene.store.release(&scene.lane, &[of("given-back")]).await.unwrap();
@@ -45,7 +45,7 @@ async fn what_is_no_longer_claimed_is_named_and_never_raised_from_the_dead() {
     gone.sort_unstable();
     assert_eq!(gone, ["ended", "given-back", "taken"]);
     assert_eq!(scene.sets("ended").await, ["done"]);
-    let stranger = Held { token: ClaimToken("stranger/1".into()), ..held(taken) };
+    let stranger = LeasedClaim { token: ClaimToken("stranger/1".into()), ..held(taken) };
     let renewed = scene.store.renew(&scene.lane, &Renewal::new("stranger", LEASE), &[stranger]).await.unwrap();
     assert_eq!(renewed.gone, ["taken"], "a fence alone does not make it ours");
     scene.commit(&then(taken, State::Pending, Due::Ask(LATER))).await;
@@ -76,7 +76,7 @@ async fn a_job_that_was_taken_over_and_ended_is_gone_and_nothing_is_lost() {
 async fn more_leases_than_one_script_takes_move_all() {
     let scene = Scene::new().await;
     scene.submit_many("k", MAX_CLAIM + 20).await;
-    let mut all: Vec<Held> = scene.claim("w", MAX_CLAIM).await.jobs.iter().map(held).collect();
+    let mut all: Vec<LeasedClaim> = scene.claim("w", MAX_CLAIM).await.jobs.iter().map(held).collect();
     all.extend(scene.claim("w", MAX_CLAIM).await.jobs.iter().map(held));
     assert_eq!(renew(&scene, "w", HOUR, &all).await, Vec::<String>::new());
     let soon = (scene.now().await + 3_500_000).to_string();

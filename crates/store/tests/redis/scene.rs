@@ -9,7 +9,7 @@ use bursar_domain::{
     Next, OnAmbiguous, Operation, Reason, Response, ResponseEvidence, State,
 };
 use bursar_store::{
-    Claim, Claimed, ClaimedJob, Commit, Committed, Evidence, Held, JobRecord, Known, Operated, Operator, Resend,
+    Claim, Claimed, ClaimedJob, Commit, Committed, Evidence, JobRecord, Known, LeasedClaim, Operated, Operator, Resend,
     ResponseKnownBy, Sends, Settings, Store, StoredAs, Submission,
 };
 use bursar_test_support::{redis, unique_prefix};
@@ -395,8 +395,8 @@ fn response(job: &ClaimedJob, outcome: Answer) -> Response {
     }
 }
 
-pub(crate) fn held(job: &ClaimedJob) -> Held {
-    Held { key: job.key.to_string(), fence: job.fence, token: job.token.clone() }
+pub(crate) fn held(job: &ClaimedJob) -> LeasedClaim {
+    LeasedClaim { key: job.key.to_string(), fence: job.fence, token: job.token.clone() }
 }
 
 pub(crate) fn keys(claimed: &Claimed) -> Vec<&str> {

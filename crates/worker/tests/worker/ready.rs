@@ -8,7 +8,7 @@ use bursar_domain::{Answer, Lane, State};
 use bursar_gateways::Gateway;
 use bursar_store::{Claim, Operator};
 use bursar_test_support::{OwnRedis, eventually, private_redis};
-use bursar_worker::Fit;
+use bursar_worker::SendGate;
 use redis::FromRedisValue;
 use tokio::sync::watch;
 
@@ -109,7 +109,7 @@ async fn what_may_not_be_sent_is_not_claimed_again_and_again() {
     for number in 0..LANES {
         world.submit_to(&format!("a{number}/transfer")).await;
     }
-    let (allow, fit) = watch::channel(Fit::NotForMoney);
+    let (allow, fit) = watch::channel(SendGate::Closed);
     let accounts =
         (0..LANES).map(|number| world.account(&format!("a{number}"), Arc::clone(&gateway) as Arc<dyn Gateway>));
     let worker = world.worker_with("w1", accounts.collect(), fit);
@@ -119,7 +119,7 @@ async fn what_may_not_be_sent_is_not_claimed_again_and_again() {
     let calls = script_calls(&redis).await - before;
     assert!(calls <= 2 * LANES as u64, "{calls} claims of {LANES} lanes in 5 s");
     assert_eq!(gateway.sends.lock().unwrap().len(), 0);
-    allow.send(Fit::ForMoney).unwrap();
+    allow.send(SendGate::Open).unwrap();
     eventually(Duration::from_secs(3), "sends to go on", async || {
         let sends = gateway.sends.lock().unwrap().len();
         if sends == LANES { Ok(()) } else { Err(sends) }

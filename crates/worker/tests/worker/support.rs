@@ -14,7 +14,7 @@ use bursar_store::{
     JobRecord, Operator, QueueStatus, Settings as StoreSettings, Store, StoreError, StoredAs, Submission,
 };
 use bursar_test_support as support;
-use bursar_worker::{Account, Fit, Settings};
+use bursar_worker::{Account, SendGate, Settings};
 use serde_json::json;
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinHandle;
@@ -222,7 +222,7 @@ impl World {
         }
     }
 
-    pub(crate) fn worker_with(&self, name: &str, accounts: Vec<Account>, fit: watch::Receiver<Fit>) -> Running {
+    pub(crate) fn worker_with(&self, name: &str, accounts: Vec<Account>, fit: watch::Receiver<SendGate>) -> Running {
         let drain = CancellationToken::new();
         let settings = Settings { name: name.into(), ..self.settings.clone() };
         let task = tokio::spawn(bursar_worker::run(self.store.clone(), settings, accounts, fit, drain.clone()));
@@ -329,6 +329,6 @@ pub(crate) fn keys(count: usize) -> impl Iterator<Item = String> {
 }
 
 /// A Redis that is fit for money, for good.
-pub(crate) fn fit() -> watch::Receiver<Fit> {
-    watch::channel(Fit::ForMoney).1
+pub(crate) fn fit() -> watch::Receiver<SendGate> {
+    watch::channel(SendGate::Open).1
 }

@@ -4,7 +4,9 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use bursar_domain::{Call, Due, FairBy, FairOrder, HistoryEvent, Job, Millis, Next, Response, ResponseEvidence};
-use bursar_store::{Claim, ClaimedJob, Commit, Held, Known, Operated, Renewal, Resend, Sends, Submission, fuzzing};
+use bursar_store::{
+    Claim, ClaimedJob, Commit, Known, LeasedClaim, Operated, Renewal, Resend, Sends, Submission, fuzzing,
+};
 
 use super::picture::ticks;
 use super::reference::{Ending, HandedOut, Model, Told};
@@ -99,7 +101,7 @@ impl Real {
             Deed::Renew(handed, lease) => {
                 let renewal = Renewal::new(handed.worker, tick(*lease));
                 let job = &self.jobs[&(*queue, handed.key, handed.fence)];
-                let held = Held { key: job.key.to_string(), fence: job.fence, token: job.token.clone() };
+                let held = LeasedClaim { key: job.key.to_string(), fence: job.fence, token: job.token.clone() };
                 let renewed = store.renew(lane, &renewal, &[held]).await.unwrap();
                 assert!(!renewed.lost_writes, "nothing was lost");
                 Told::Keys(renewed.gone.iter().map(|key| known(key)).collect())

@@ -14,13 +14,13 @@ const GRACE_AFTER_TROUBLE: Duration = Duration::from_millis(700);
 /// Shared by everything in the worker that speaks with Redis: one connection may have come back, and another one noticed.
 /// It begins with the worker, which knows of nothing that was before.
 #[derive(Clone)]
-pub(crate) struct Trouble {
+pub(crate) struct RedisHealth {
     last: watch::Sender<Instant>,
     look: Arc<Notify>,
     metrics: Arc<Metrics>,
 }
 
-impl Trouble {
+impl RedisHealth {
     pub(crate) fn now(metrics: Arc<Metrics>) -> Self {
         Self { last: watch::Sender::new(Instant::now()), look: Arc::default(), metrics }
     }

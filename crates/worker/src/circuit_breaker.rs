@@ -33,7 +33,7 @@ const GROUPS: usize = 1_000;
 
 /// How many sends a lane may claim now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Allowance {
+pub(crate) enum SendBudget {
     /// As many as there is room for.
     All,
     /// One, to see whether the gateway is back.
@@ -44,7 +44,7 @@ pub(crate) enum Allowance {
 
 /// What changed, for the log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Turn {
+pub(crate) enum CircuitChange {
     Opened(Duration),
     Closed,
     /// The sends of one group are held up.
@@ -53,7 +53,7 @@ pub(crate) enum Turn {
 
 /// One lane's circuit.
 #[derive(Default)]
-pub(crate) struct Circuit {
+pub(crate) struct CircuitBreaker {
     inner: Mutex<Inner>,
 }
 
@@ -98,15 +98,15 @@ impl Open {
     }
 }
 
-impl Circuit {
+impl CircuitBreaker {
     fn lock(&self) -> MutexGuard<'_, Inner> {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(crate) fn allowance(&self, now: Instant) -> Allowance {
-        let Some(open) = self.lock().open else { return Allowance::All };
+    pub(crate) fn budget(&self, now: Instant) -> SendBudget {
+        let Some(open) = self.lock().open else { return SendBudget::All };
         let rested = open.rested();
-        if now < rested { Allowance::NotBefore(rested) } else { Allowance::Probe }
+        if now < rested { SendBudget::NotBefore(rested) } else { SendBudget::Probe }
     }
 
     /// The group that a probe had better not be of; empty for none.
@@ -135,7 +135,7 @@ impl Circuit {
 
     /// Takes note of a send of this group (empty where jobs have none). It counts against the gateway that nothing came of it which can be
     /// relied on; what a response said does not: one whose code nobody knows is its job's trouble, and comes from a gateway that works.
-    pub(crate) fn sent(&self, group: &str, received: Received, now: Instant) -> Option<Turn> {
+    pub(crate) fn sent(&self, group: &str, received: Received, now: Instant) -> Option<CircuitChange> {
         let of_use = match received {
             Received::Response => true,
             Received::Nothing => false,
@@ -161,25 +161,25 @@ impl Circuit {
 }
 
 impl Inner {
-    fn rest(&mut self, now: Instant, rest: Duration) -> Turn {
+    fn rest(&mut self, now: Instant, rest: Duration) -> CircuitChange {
         self.window.clear();
         self.open = Some(Open::rests(now, rest));
-        Turn::Opened(rest)
+        CircuitChange::Opened(rest)
     }
 
     /// A response came. Where one group alone had been seen, it was that group's trouble if the response is another's.
-    fn close(&mut self, group: &str, now: Instant) -> Turn {
+    fn close(&mut self, group: &str, now: Instant) -> CircuitChange {
         let only = std::mem::take(&mut self.only);
         self.window.clear();
         self.open = None;
         if !only.is_empty() && only != group {
             self.hold(&only, now, RESTS.0);
         }
-        Turn::Closed
+        CircuitChange::Closed
     }
 
     /// What a group's send says of the group.
-    fn note_group(&mut self, group: &str, of_use: bool, now: Instant) -> Option<Turn> {
+    fn note_group(&mut self, group: &str, of_use: bool, now: Instant) -> Option<CircuitChange> {
         if of_use || group.is_empty() {
             self.groups.remove(group);
             return None;
@@ -193,13 +193,13 @@ impl Inner {
         Some(self.hold(group, now, (held.rest * 2).min(RESTS.1)))
     }
 
-    fn hold(&mut self, group: &str, now: Instant, rest: Duration) -> Turn {
+    fn hold(&mut self, group: &str, now: Instant, rest: Duration) -> CircuitChange {
         self.groups.entry(group.to_owned()).or_default().held = Some(Open::rests(now, rest));
-        Turn::GroupHeld(rest)
+        CircuitChange::GroupHeld(rest)
     }
 
     /// Whether the last sends say that the gateway is down, or that this group's responses cannot be read.
-    fn judge(&mut self, group: &str, now: Instant) -> Option<Turn> {
+    fn judge(&mut self, group: &str, now: Instant) -> Option<CircuitChange> {
         let useless = || self.window.iter().filter(|sent| !sent.of_use);
         let one = |mut groups: Box<dyn Iterator<Item = &Sent> + '_>| {
             let first = groups.next().map(|sent| sent.group.as_str()).filter(|group| !group.is_empty())?;
@@ -225,19 +225,19 @@ mod tests {
 
     use super::*;
 
-    fn after(circuit: &Circuit, received: &[Received], now: Instant) -> Option<Turn> {
+    fn after(circuit: &CircuitBreaker, received: &[Received], now: Instant) -> Option<CircuitChange> {
         received.iter().filter_map(|received| circuit.sent("", *received, now)).last()
     }
 
     #[test]
     fn it_opens_when_three_of_four_sends_get_no_response_and_not_before() {
         let now = Instant::now();
-        let circuit = Circuit::default();
+        let circuit = CircuitBreaker::default();
         assert_eq!(after(&circuit, &[Nothing; ENOUGH - 1], now), None, "too few to tell");
-        assert_eq!(circuit.sent("", Nothing, now), Some(Turn::Opened(RESTS.0)));
-        assert_eq!(circuit.allowance(now), Allowance::NotBefore(now + RESTS.0));
+        assert_eq!(circuit.sent("", Nothing, now), Some(CircuitChange::Opened(RESTS.0)));
+        assert_eq!(circuit.budget(now), SendBudget::NotBefore(now + RESTS.0));
 
-        let mixed = Circuit::default();
+        let mixed = CircuitBreaker::default();
         for _ in 0..50 {
             let half = [Nothing, Response, Nothing, Response, Nothing];
             assert_eq!(after(&mixed, &half, now), None, "three of five are borne");
@@ -247,35 +247,45 @@ mod tests {
     #[test]
     fn one_probe_after_each_rest_closes_it_or_doubles_the_rest() {
         let start = Instant::now();
-        let circuit = Circuit::default();
+        let circuit = CircuitBreaker::default();
         after(&circuit, &[Nothing; ENOUGH], start);
         let (mut now, mut rest) = (start, RESTS.0);
         for _ in 0..8 {
             assert_eq!(circuit.sent("", Nothing, now), None, "what was out when it opened is no probe");
             now += rest;
-            assert_eq!(circuit.allowance(now), Allowance::Probe);
+            assert_eq!(circuit.budget(now), SendBudget::Probe);
             circuit.probing(now);
-            assert_eq!(circuit.allowance(now), Allowance::NotBefore(now + PROBE_PATIENCE), "one at a time");
+            assert_eq!(circuit.budget(now), SendBudget::NotBefore(now + PROBE_PATIENCE), "one at a time");
             rest = (rest * 2).min(RESTS.1);
-            assert_eq!(circuit.sent("", Nothing, now), Some(Turn::Opened(rest)));
+            assert_eq!(circuit.sent("", Nothing, now), Some(CircuitChange::Opened(rest)));
         }
         now += rest;
-        assert_eq!(circuit.sent("", Response, now), Some(Turn::Closed));
-        assert_eq!(circuit.allowance(now), Allowance::All);
+        assert_eq!(circuit.sent("", Response, now), Some(CircuitChange::Closed));
+        assert_eq!(circuit.budget(now), SendBudget::All);
     }
 
     #[test]
     fn responses_open_nothing_whatever_they_say_and_one_closes_it() {
-        let circuit = Circuit::default();
+        let circuit = CircuitBreaker::default();
         assert_eq!(after(&circuit, &[Response; WINDOW * 2], Instant::now()), None);
         let now = Instant::now();
         after(&circuit, &[Nothing; WINDOW], now);
-        assert_eq!(circuit.sent("", Response, now), Some(Turn::Closed), "also one that was out when it opened");
-        assert_eq!(circuit.allowance(now), Allowance::All);
+        assert_eq!(
+            circuit.sent("", Response, now),
+            Some(CircuitChange::Closed),
+            "also one that was out when it opened"
+        );
+        assert_eq!(circuit.budget(now), SendBudget::All);
     }
 
     /// Sends of each of these groups in turn, of which those of `sick` get nothing.
-    fn sends(circuit: &Circuit, groups: &[&str], sick: &[&str], rounds: usize, now: Instant) -> Vec<Turn> {
+    fn sends(
+        circuit: &CircuitBreaker,
+        groups: &[&str],
+        sick: &[&str],
+        rounds: usize,
+        now: Instant,
+    ) -> Vec<CircuitChange> {
         let all = std::iter::repeat_n(groups, rounds).flatten();
         all.filter_map(|group| circuit.sent(group, if sick.contains(group) { Nothing } else { Response }, now))
             .collect()
@@ -285,9 +295,13 @@ mod tests {
     fn one_group_that_gets_no_response_is_held_up_alone_while_others_get_theirs() {
         let now = Instant::now();
         for groups in [&["a", "b"][..], &["a", "b", "c", "d", "e"], &["a", "a", "a", "a", "a", "b"]] {
-            let circuit = Circuit::default();
-            assert_eq!(sends(&circuit, groups, &["a"], ENOUGH, now)[..1], [Turn::GroupHeld(RESTS.0)], "{groups:?}");
-            assert_eq!(circuit.allowance(now), Allowance::All);
+            let circuit = CircuitBreaker::default();
+            assert_eq!(
+                sends(&circuit, groups, &["a"], ENOUGH, now)[..1],
+                [CircuitChange::GroupHeld(RESTS.0)],
+                "{groups:?}"
+            );
+            assert_eq!(circuit.budget(now), SendBudget::All);
             assert_eq!((circuit.holds("a", now), circuit.holds("b", now)), (Some(RESTS.0), None));
         }
     }
@@ -295,7 +309,7 @@ mod tests {
     #[test]
     fn a_held_group_s_probe_frees_it_or_doubles_its_rest() {
         let mut now = Instant::now();
-        let circuit = Circuit::default();
+        let circuit = CircuitBreaker::default();
         sends(&circuit, &["a", "b"], &["a"], ENOUGH, now);
         for rest in [1, 2, 4, 8, 16, 30, 30].map(Duration::from_secs) {
             assert_eq!(circuit.sent("a", Nothing, now), None, "what was out when it was held is no probe");
@@ -303,7 +317,7 @@ mod tests {
             now += rest;
             assert_eq!(circuit.holds("a", now), None, "its probe");
             assert_eq!(circuit.holds("a", now), Some(PROBE_PATIENCE), "one at a time");
-            assert_eq!(circuit.sent("a", Nothing, now), Some(Turn::GroupHeld((rest * 2).min(RESTS.1))));
+            assert_eq!(circuit.sent("a", Nothing, now), Some(CircuitChange::GroupHeld((rest * 2).min(RESTS.1))));
         }
         now += RESTS.1;
         assert_eq!(circuit.holds("a", now), None);
@@ -314,16 +328,16 @@ mod tests {
     #[test]
     fn where_one_group_alone_sends_the_circuit_opens_and_a_probe_of_another_shows_whose_trouble_it_is() {
         let now = Instant::now();
-        let circuit = Circuit::default();
-        assert_eq!(sends(&circuit, &["a"], &["a"], ENOUGH, now), [Turn::Opened(RESTS.0)]);
+        let circuit = CircuitBreaker::default();
+        assert_eq!(sends(&circuit, &["a"], &["a"], ENOUGH, now), [CircuitChange::Opened(RESTS.0)]);
         assert_eq!(circuit.sick_group(), "a");
         for _ in 0..8 {
             circuit.probing(now);
-            let Some(Turn::Opened(rest)) = circuit.sent("a", Nothing, now) else { panic!("it rests") };
+            let Some(CircuitChange::Opened(rest)) = circuit.sent("a", Nothing, now) else { panic!("it rests") };
             assert!(rest <= LONGEST_FOR_ONE_GROUP, "{rest:?}");
         }
         circuit.probing(now);
-        assert_eq!(circuit.sent("b", Response, now), Some(Turn::Closed));
+        assert_eq!(circuit.sent("b", Response, now), Some(CircuitChange::Closed));
         assert_eq!((circuit.holds("a", now), circuit.sick_group()), (Some(RESTS.0), String::new()));
     }
 
@@ -331,15 +345,19 @@ mod tests {
     fn a_gateway_that_answers_nobody_is_down_however_many_groups_there_are() {
         let now = Instant::now();
         for groups in [&["a", "b"][..], &["a", "b", "c", "d"], &["a", ""]] {
-            let circuit = Circuit::default();
-            assert_eq!(sends(&circuit, groups, groups, ENOUGH, now)[..1], [Turn::Opened(RESTS.0)], "{groups:?}");
+            let circuit = CircuitBreaker::default();
+            assert_eq!(
+                sends(&circuit, groups, groups, ENOUGH, now)[..1],
+                [CircuitChange::Opened(RESTS.0)],
+                "{groups:?}"
+            );
             assert_eq!(circuit.sick_group(), "", "nobody in particular");
         }
     }
 
     #[test]
     fn what_is_remembered_of_groups_is_bounded() {
-        let (now, circuit) = (Instant::now(), Circuit::default());
+        let (now, circuit) = (Instant::now(), CircuitBreaker::default());
         for number in 0..2 * GROUPS {
             circuit.sent(&number.to_string(), Nothing, now);
         }

@@ -7,28 +7,28 @@ use bursar_domain::{Lane, Reading, ResponseEvidence};
 use bursar_journal::{Answered, Entry, Intent, Journal, NotKept, Withheld, hash_of};
 use bursar_store::crash_point;
 
+use crate::claimed_jobs::ActiveClaim;
 use crate::guard::Guard;
-use crate::handoff::Held;
 
 /// A worker's journal, or none: then nothing here does anything.
-pub(crate) struct Chronicle {
+pub(crate) struct SendJournal {
     journal: Option<Journal>,
     guard: Arc<Guard>,
 }
 
-impl Chronicle {
+impl SendJournal {
     pub(crate) fn new(journal: Option<Journal>, guard: Arc<Guard>) -> Self {
         Self { journal, guard }
     }
 
     /// Returns once the intent to send is on disk. On an error the send must not be made.
-    pub(crate) async fn intend(&self, lane: &Lane, held: &Held, patience: Duration) -> Result<(), NotKept> {
+    pub(crate) async fn intend(&self, lane: &Lane, claim: &ActiveClaim, within: Duration) -> Result<(), NotKept> {
         let Some(journal) = &self.journal else { return Ok(()) };
         crash_point("before_journal");
-        let job = &held.job;
+        let job = &claim.job;
         self.guard.sends(lane, job.key.as_str(), job.fence);
         let intent = Intent {
-            at: held.clock.now().0,
+            at: claim.clock.now().0,
             lane: lane.to_string().into(),
             key: job.key.as_str().into(),
             fence: job.fence,
@@ -39,25 +39,25 @@ impl Chronicle {
             hash: hash_of(&job.content).into(),
             content: job.content.as_str().into(),
         };
-        journal.keep(&Entry::Intent(intent), patience).await
+        journal.keep(&Entry::Intent(intent), within).await
     }
 
     /// The intent may be in the file, and no send followed it.
-    pub(crate) fn withheld(&self, lane: &Lane, held: &Held) {
+    pub(crate) fn withheld(&self, lane: &Lane, claim: &ActiveClaim) {
         let Some(journal) = &self.journal else { return };
-        self.guard.withheld(lane, held.job.key.as_str(), held.job.fence);
-        let (lane, key) = (lane.to_string().into(), held.job.key.as_str().into());
-        let (fence, token) = (held.job.fence, held.job.token.0.as_str().into());
+        self.guard.withheld(lane, claim.job.key.as_str(), claim.job.fence);
+        let (lane, key) = (lane.to_string().into(), claim.job.key.as_str().into());
+        let (fence, token) = (claim.job.fence, claim.job.token.0.as_str().into());
         journal.note(&Entry::Withheld(Withheld { lane, key, fence, token }));
     }
 
     /// What was read. Nobody waits for it: without it the job is merely looked at once more.
-    pub(crate) fn answered(&self, lane: &Lane, held: &Held, reading: &Reading) {
+    pub(crate) fn answered(&self, lane: &Lane, claim: &ActiveClaim, reading: &Reading) {
         let Some(journal) = &self.journal else { return };
         let Ok(read) = serde_json::to_value(ResponseEvidence::from(reading)) else { return };
-        let (at, lane, key) = (held.clock.now().0, lane.to_string().into(), held.job.key.as_str().into());
+        let (at, lane, key) = (claim.clock.now().0, lane.to_string().into(), claim.job.key.as_str().into());
         let read = std::borrow::Cow::Owned(read);
-        let (fence, token) = (held.job.fence, held.job.token.0.as_str().into());
+        let (fence, token) = (claim.job.fence, claim.job.token.0.as_str().into());
         journal.note(&Entry::Answer(Answered { at, lane, key, fence, token, read }));
     }
 }

@@ -7,7 +7,7 @@ use backoff::backoff::Backoff;
 use bursar_store::StoreError;
 use bursar_telemetry::Doing;
 
-use crate::trouble::Trouble;
+use crate::redis_health::RedisHealth;
 
 /// First wait after a failure.
 const FIRST_WAIT: Duration = Duration::from_millis(50);
@@ -15,16 +15,16 @@ const FIRST_WAIT: Duration = Duration::from_millis(50);
 /// Longest wait between tries: workers are to be back within a second of Redis.
 const LONGEST_WAIT: Duration = Duration::from_millis(500);
 
-/// One loop's patience with Redis.
-pub(crate) struct Patience {
+/// One loop's backoff with Redis.
+pub(crate) struct RedisBackoff {
     doing: Doing,
-    trouble: Trouble,
+    redis_health: RedisHealth,
     backoff: ExponentialBackoff,
     failing: bool,
 }
 
-impl Patience {
-    pub(crate) fn new(doing: Doing, trouble: Trouble) -> Self {
+impl RedisBackoff {
+    pub(crate) fn new(doing: Doing, redis_health: RedisHealth) -> Self {
         let backoff = ExponentialBackoff {
             current_interval: FIRST_WAIT,
             initial_interval: FIRST_WAIT,
@@ -32,7 +32,7 @@ impl Patience {
             max_elapsed_time: None,
             ..ExponentialBackoff::default()
         };
-        Self { doing, trouble, backoff, failing: false }
+        Self { doing, redis_health, backoff, failing: false }
     }
 
     /// Tells of the first failure of an outage, and waits.
@@ -40,12 +40,12 @@ impl Patience {
         // That a hint still cannot be heard says nothing new of Redis. Would it count, a worker that is not allowed to listen
         // would never send.
         if self.failing && self.doing == Doing::Listening {
-            self.trouble.counted(self.doing);
+            self.redis_health.counted(self.doing);
         } else {
-            self.trouble.failed(self.doing);
+            self.redis_health.failed(self.doing);
         }
         if !self.failing {
-            tracing::warn!(error = %error.chain(), "Redis is in trouble while {}; going on until it is back", self.doing.as_str());
+            tracing::warn!(error = %error.chain(), "Redis is in redis_health while {}; going on until it is back", self.doing.as_str());
             self.failing = true;
         }
         // Its jitter goes half beyond its maximum.
@@ -55,7 +55,7 @@ impl Patience {
     /// Tells that the outage is over, if there was one.
     pub(crate) fn over(&mut self) {
         if self.failing {
-            self.trouble.noticed();
+            self.redis_health.noticed();
             tracing::info!("Redis is back for {}", self.doing.as_str());
             self.failing = false;
             self.backoff.reset();

@@ -15,7 +15,7 @@ use crate::lanes::LaneNumber;
 use crate::lease::Lease;
 
 /// A job that this worker holds, with its place among the calls in flight.
-pub(crate) struct Held {
+pub(crate) struct ActiveClaim {
     pub(crate) job: ClaimedJob,
     pub(crate) lane: LaneNumber,
     /// Before the claim was asked for: its lease runs from no earlier moment.
@@ -49,23 +49,23 @@ impl RedisClock {
 
 /// The queue between the two; never longer than the worker's concurrency, for every job in it holds a slot.
 #[derive(Default)]
-pub(crate) struct Handoff {
+pub(crate) struct ClaimedJobs {
     inner: Mutex<Inner>,
 }
 
 #[derive(Default)]
 struct Inner {
-    jobs: VecDeque<Held>,
+    jobs: VecDeque<ActiveClaim>,
     waiting: Option<Waker>,
 }
 
-impl Handoff {
+impl ClaimedJobs {
     fn lock(&self) -> MutexGuard<'_, Inner> {
         // Nothing panics while it holds the lock; if something did, the queue itself is still whole.
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(crate) fn put(&self, jobs: impl Iterator<Item = Held>) {
+    pub(crate) fn put(&self, jobs: impl Iterator<Item = ActiveClaim>) {
         let mut inner = self.lock();
         inner.jobs.extend(jobs);
         if let Some(waker) = inner.waiting.take() {
@@ -73,7 +73,7 @@ impl Handoff {
         }
     }
 
-    pub(crate) fn poll_take(&self, context: &Context<'_>) -> Poll<Held> {
+    pub(crate) fn poll_take(&self, context: &Context<'_>) -> Poll<ActiveClaim> {
         let mut inner = self.lock();
         if let Some(job) = inner.jobs.pop_front() {
             return Poll::Ready(job);
@@ -82,7 +82,7 @@ impl Handoff {
         Poll::Pending
     }
 
-    pub(crate) fn take_all(&self) -> Vec<Held> {
+    pub(crate) fn take_all(&self) -> Vec<ActiveClaim> {
         self.lock().jobs.drain(..).collect()
     }
 }
