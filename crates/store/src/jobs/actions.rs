@@ -67,14 +67,14 @@ impl Store {
     /// # Errors
     /// [`StoreError`]: repeat.
     pub async fn set_clock_back(&self, lane: &Lane, lease: Duration) -> Result<usize, StoreError> {
-        let queue = self.queues.of(lane);
+        let queue_keys = self.queues.of(lane);
         let mut changed = 0;
         for set in ["due_sends", "due_queries"] {
             let mut pass_over = 0_usize;
             loop {
                 let now = self.now().await?;
                 let mut pipeline = redis::Pipeline::new();
-                pipeline.cmd("ZRANGE").arg(queue.set(set)).arg(format!("({}", now.0)).arg("+inf").arg("BYSCORE");
+                pipeline.cmd("ZRANGE").arg(queue_keys.set(set)).arg(format!("({}", now.0)).arg("+inf").arg("BYSCORE");
                 pipeline.arg("LIMIT").arg(pass_over).arg(CLOCK_STEP_JOBS).arg("WITHSCORES");
                 let (entries,): (Vec<(String, f64)>,) = self.query("ZRANGE", &pipeline).await?;
                 let read = entries.len();
@@ -89,8 +89,8 @@ impl Store {
         // When the queue is looked at was reckoned by the other clock, too. The next claim finds when that is to be.
         let now = self.now().await?;
         let mut pipeline = redis::Pipeline::new();
-        let ready = queue.below_base("ready");
-        pipeline.cmd("ZADD").arg(ready).arg("XX").arg("LT").arg(now.0).arg(&queue.queue).ignore();
+        let ready = queue_keys.below_base("ready");
+        pipeline.cmd("ZADD").arg(ready).arg("XX").arg("LT").arg(now.0).arg(&queue_keys.queue).ignore();
         let () = self.query("ZADD", &pipeline).await?;
         Ok(changed)
     }
@@ -102,7 +102,7 @@ impl Store {
         entries: &[(String, f64)],
         (now, lease): (Millis, Duration),
     ) -> Result<usize, StoreError> {
-        let queue = self.queues.of(lane);
+        let queue_keys = self.queues.of(lane);
         let key_of = |member: &str| member.split_once(' ').map_or(member, |(key, _)| key).to_owned();
         let keys: Vec<_> = entries.iter().filter_map(|(member, _)| key_of(member).parse().ok()).collect();
         let jobs = self.jobs(lane, &keys).await?;
@@ -119,7 +119,7 @@ impl Store {
                 // Its commit finds the right times for the rest.
                 let end = now.plus(lease);
                 if end < due {
-                    leases.cmd("ZADD").arg(queue.set(set)).arg("XX").arg(end.0).arg(job.key.as_str()).ignore();
+                    leases.cmd("ZADD").arg(queue_keys.set(set)).arg("XX").arg(end.0).arg(job.key.as_str()).ignore();
                     moved += 1;
                 }
                 continue;

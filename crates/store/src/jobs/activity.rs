@@ -55,12 +55,12 @@ impl Store {
         if count == 0 {
             return Ok(Vec::new());
         }
-        let queue = self.queues.of(lane);
+        let queue_keys = self.queues.of(lane);
         let mut pipeline = Pipeline::new();
         for index in 0..count {
             let (begin, end) = (from.plus(length * index).0, format!("({}", from.plus(length * (index + 1)).0));
-            pipeline.zcount(queue.set("done"), begin, &end).zcount(queue.set("review"), begin, &end);
-            pipeline.cmd("ZRANGE").arg(queue.set("done")).arg(begin).arg(&end);
+            pipeline.zcount(queue_keys.set("done"), begin, &end).zcount(queue_keys.set("review"), begin, &end);
+            pipeline.cmd("ZRANGE").arg(queue_keys.set("done")).arg(begin).arg(&end);
             pipeline.arg("BYSCORE").arg("LIMIT").arg(0).arg(some);
         }
         let replies: Vec<Value> = self.query("ZCOUNT", &pipeline).await?;
@@ -82,10 +82,10 @@ impl Store {
     /// [`StoreError`].
     pub async fn waiting(&self, lane: &Lane, most: usize) -> Result<Vec<Key>, StoreError> {
         let Some(last) = most.checked_sub(1) else { return Ok(Vec::new()) };
-        let queue = self.queues.of(lane);
+        let queue_keys = self.queues.of(lane);
         let mut pipeline = Pipeline::new();
         for set in ["sends", "due_sends", "due_queries"] {
-            pipeline.cmd("ZRANGE").arg(queue.set(set)).arg(0).arg(last);
+            pipeline.cmd("ZRANGE").arg(queue_keys.set(set)).arg(0).arg(last);
         }
         type Members = Vec<Vec<u8>>;
         let (ranked, later, queries): (Members, Members, Members) = self.query("ZRANGE", &pipeline).await?;

@@ -215,14 +215,14 @@ impl Store {
         if has_changed && stored.last_sent_at.is_none() {
             stored.last_sent_at = Some(now);
         }
-        let (queue, key) = (self.queues.of(&job.lane), &job.key);
+        let (queue_keys, key) = (self.queues.of(&job.lane), &job.key);
         let lines = self.history_lines(&job.lane, key).await?;
         let known = stored.trade_nos.iter().cloned().map(ResponseKnownBy::TradeNo);
         let mut responses: Vec<String> = known.chain(request_ids(&stored, &lines)).map(|id| id.field()).collect();
         let mut pipeline = Pipeline::new();
-        pipeline.zscore(queue.set("done"), key.as_str()).zscore(queue.set("review"), key.as_str());
+        pipeline.zscore(queue_keys.set("done"), key.as_str()).zscore(queue_keys.set("review"), key.as_str());
         // None is no command's argument.
-        pipeline.cmd("HMGET").arg(queue.set("responses")).arg("").arg(&responses);
+        pipeline.cmd("HMGET").arg(queue_keys.set("responses")).arg("").arg(&responses);
         type Reply = (Option<f64>, Option<f64>, Vec<Option<String>>);
         let (done, review, owners): Reply = self.query("ZSCORE", &pipeline).await?;
         // What a response is known by belongs to one job: another's stays.
@@ -483,8 +483,8 @@ impl Store {
 
     /// Every job under a queue's name: tombstones are in no set, so all keys of this Redis are gone through.
     async fn find_all(&self, lane: &Lane) -> Result<FoundKeys, StoreError> {
-        let queue = self.queues.of(lane);
-        let (jobs, business) = (queue.of_key("job", ""), queue.of_key("business", ""));
+        let queue_keys = self.queues.of(lane);
+        let (jobs, business) = (queue_keys.of_key("job", ""), queue_keys.of_key("business", ""));
         let (mut found, mut cursor) = (FoundKeys::default(), 0_u64);
         let mut seen = std::collections::HashSet::new(); // a scan may tell a key twice
         loop {
@@ -492,7 +492,7 @@ impl Store {
             command
                 .arg(cursor)
                 .arg("MATCH")
-                .arg(format!("{}*:{}:*", glob(&queue.base), queue.queue))
+                .arg(format!("{}*:{}:*", glob(&queue_keys.base), queue_keys.queue))
                 .arg("COUNT")
                 .arg(STEP);
             let (next, names): (u64, Vec<Vec<u8>>) =

@@ -187,14 +187,14 @@ impl Store {
     /// The same for records of this sort.
     pub(crate) async fn apply_to(
         &self,
-        queue: &QueueKeys,
+        queue_keys: &QueueKeys,
         records: Records,
         writes: &[Guarded],
         unless_paused: &str,
     ) -> Result<Vec<Applied>, StoreError> {
         let mut answers = Vec::with_capacity(writes.len());
         for batch in writes.chunks(MAX_APPLIED) {
-            let mut call = self.scripts.apply.on_jobs(&queue.base, &queue.queue_hash(), &queue.queue);
+            let mut call = self.scripts.apply.on_jobs(&queue_keys.base, &queue_keys.queue_hash(), &queue_keys.queue);
             call.push(self.queues.wake_channel())
                 .push(self.queues.delivery_channel())
                 .push(EVENTS_KEPT)

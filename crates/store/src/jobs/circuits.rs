@@ -18,8 +18,8 @@ impl Store {
     /// # Errors
     /// [`StoreError`]: nobody needs to repeat it.
     pub async fn circuit(&self, lane: &Lane, worker: &str, rest: Option<Duration>) -> Result<(), StoreError> {
-        let queue = self.queues.of(lane);
-        let mut call = self.scripts.circuit.on_jobs(&queue.base, &queue.queue_hash(), &queue.queue);
+        let queue_keys = self.queues.of(lane);
+        let mut call = self.scripts.circuit.on_jobs(&queue_keys.base, &queue_keys.queue_hash(), &queue_keys.queue);
         call.push(worker).push(rest.map(|rest| whole_millis(rest).to_string()).unwrap_or_default());
         call.push(whole_millis(TOLD_FOR));
         call.run(self).await

@@ -167,8 +167,8 @@ impl Store {
             Sends::Probe => self.probe(lane, claim.sick_group).await?,
             Sends::Allowed | Sends::NotYet => None,
         };
-        let queue = self.queues.of(lane);
-        let mut call = self.scripts.claim.on_jobs(&queue.base, &queue.queue_hash(), &queue.queue);
+        let queue_keys = self.queues.of(lane);
+        let mut call = self.scripts.claim.on_jobs(&queue_keys.base, &queue_keys.queue_hash(), &queue_keys.queue);
         call.push(claim.worker)
             .push(serde_json::Value::from(ClaimId::token(claim.worker, claim.number)).to_string())
             .push(whole_millis(claim.lease))
@@ -267,9 +267,9 @@ impl Store {
     /// The send that shows how the gateway is: one of a job that was never sent, and of another group than the one that is sick, if one is
     /// found. Of those that were never sent, too, many may be one merchant's, so not always the first one is taken.
     async fn probe(&self, lane: &Lane, sick_group: &str) -> Result<Option<Probe>, StoreError> {
-        let queue = self.queues.of(lane);
+        let queue_keys = self.queues.of(lane);
         let mut pipeline = Pipeline::new();
-        let sends = queue.set("sends");
+        let sends = queue_keys.set("sends");
         pipeline.cmd("ZRANGE").arg(&sends).arg(0).arg(PROBE_LOOK - 1);
         pipeline.cmd("ZRANGE").arg(&sends).arg(0).arg(PROBE_LOOK - 1).arg("REV");
         let (first, last): (Vec<Vec<u8>>, Vec<Vec<u8>>) = self.query("ZRANGE", &pipeline).await?;
@@ -280,7 +280,7 @@ impl Store {
         let mut command = redis::cmd("MGET");
         for member in &members {
             let key = member.split_once(' ').map_or(member.as_str(), |(key, _)| key);
-            command.arg(format!("{}job:{}:{key}", queue.base, queue.queue));
+            command.arg(format!("{}job:{}:{key}", queue_keys.base, queue_keys.queue));
         }
         let texts: Vec<Option<Vec<u8>>> =
             command.query_async(&mut self.connection()).await.map_err(|source| StoreError::of("MGET", source))?;
@@ -302,8 +302,9 @@ impl Store {
     /// # Errors
     /// [`StoreError`]: try again; what is not given back comes due when its lease ends.
     pub async fn recover_claim(&self, lane: &Lane, worker: &str, number: u64) -> Result<usize, StoreError> {
-        let queue = self.queues.of(lane);
-        let mut call = self.scripts.recover_claim.on_jobs(&queue.base, &queue.queue_hash(), &queue.queue);
+        let queue_keys = self.queues.of(lane);
+        let mut call =
+            self.scripts.recover_claim.on_jobs(&queue_keys.base, &queue_keys.queue_hash(), &queue_keys.queue);
         call.push(worker).push(number).push(whole_millis(RECEIPT_KEPT));
         let receipt: Option<String> = call.run(self).await?;
         let receipt = receipt.unwrap_or_default();

@@ -331,7 +331,7 @@ impl Store {
         mut claim: String,
         mut record: String,
     ) -> Result<Committed, StoreError> {
-        let queue = self.queues.of(lane);
+        let queue_keys = self.queues.of(lane);
         for _ in 0..TRIES {
             let stored = StoredJob::read(&record);
             if stored.as_ref().is_ok_and(|stored| stored.last_claim == commit.ends.token.0) {
@@ -353,9 +353,9 @@ impl Store {
             }
             let Some(stored) = stored else { return Ok(Committed::Late) };
             let mut known = redis::Pipeline::new();
-            known.cmd("LRANGE").arg(queue.set("history") + ":" + &commit.ends.key).arg(-4).arg(-1);
+            known.cmd("LRANGE").arg(queue_keys.set("history") + ":" + &commit.ends.key).arg(-4).arg(-1);
             let field = commit.response.as_ref().map(ResponseKnownBy::field).unwrap_or_default();
-            known.cmd("HGET").arg(queue.set("responses")).arg(field);
+            known.cmd("HGET").arg(queue_keys.set("responses")).arg(field);
             let (lines, owner): (Vec<Vec<u8>>, Option<String>) = self.query("LRANGE", &known).await?;
             let lines: Vec<String> = lines.into_iter().map(lossy).collect();
             let owned = owner.is_some_and(|owner| owner != commit.ends.key);

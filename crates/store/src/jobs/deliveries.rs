@@ -143,9 +143,10 @@ impl Store {
         origin: &Origin,
         claim: &DeliveryClaim<'_>,
     ) -> Result<ClaimedDeliveries, StoreError> {
-        let queue = self.queues.of(origin);
+        let queue_keys = self.queues.of(origin);
         let token = ClaimToken(ClaimId::token(claim.dispatcher, claim.number));
-        let mut call = self.scripts.claim_deliveries.on_jobs(&queue.base, &queue.queue_hash(), &queue.queue);
+        let mut call =
+            self.scripts.claim_deliveries.on_jobs(&queue_keys.base, &queue_keys.queue_hash(), &queue_keys.queue);
         call.push(serde_json::Value::from(token.0.as_str()).to_string())
             .push(whole_millis(claim.lease))
             .push(claim.most.min(MAX_DELIVERIES))
@@ -164,7 +165,7 @@ impl Store {
             }
         }
         if !writes.is_empty() {
-            self.apply_to(&queue, Records::Deliveries, &writes, "").await?;
+            self.apply_to(&queue_keys, Records::Deliveries, &writes, "").await?;
         }
         Ok(claimed)
     }
@@ -212,8 +213,8 @@ impl Store {
     /// # Errors
     /// [`StoreError`]: repeat.
     pub async fn retry_delivery(&self, origin: &Origin, key: &str, operator: Operator<'_>) -> Result<bool, StoreError> {
-        let (queue, at) = (self.queues.of(origin), self.now().await?);
-        let quarantine = queue.set("delivery_quarantine");
+        let (queue_keys, at) = (self.queues.of(origin), self.now().await?);
+        let quarantine = queue_keys.set("delivery_quarantine");
         let mut pipeline = Pipeline::new();
         pipeline.hget(&quarantine, key);
         let (entry,): (Option<Vec<u8>>,) = self.query("HGET", &pipeline).await?;
@@ -228,9 +229,15 @@ impl Store {
         });
         let mut pipeline = Pipeline::new();
         // Due first: what is due and in quarantine is tried, what is neither would be forgotten.
-        pipeline.atomic().cmd("ZADD").arg(queue.set("due_deliveries")).arg("NX").arg(at.0).arg(key).ignore();
-        pipeline.cmd("ZADD").arg(queue.below_base("ready_deliveries")).arg("LT").arg(at.0).arg(&queue.queue).ignore();
-        pipeline.rpush(queue.of_key("history", key), event.recorded()).ignore();
+        pipeline.atomic().cmd("ZADD").arg(queue_keys.set("due_deliveries")).arg("NX").arg(at.0).arg(key).ignore();
+        pipeline
+            .cmd("ZADD")
+            .arg(queue_keys.below_base("ready_deliveries"))
+            .arg("LT")
+            .arg(at.0)
+            .arg(&queue_keys.queue)
+            .ignore();
+        pipeline.rpush(queue_keys.of_key("history", key), event.recorded()).ignore();
         pipeline.hdel(quarantine, key).ignore();
         let _: () = self.query("ZADD", &pipeline).await?;
         Ok(true)

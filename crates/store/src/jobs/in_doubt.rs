@@ -62,9 +62,9 @@ impl Store {
             let mut pipeline = Pipeline::new();
             let sets = sets_of(State::InDoubt);
             for lane in lanes {
-                let queue = self.queues.of(lane);
+                let queue_keys = self.queues.of(lane);
                 for set in sets {
-                    pipeline.cmd("ZRANGE").arg(queue.set(set)).arg(0).arg(share - 1);
+                    pipeline.cmd("ZRANGE").arg(queue_keys.set(set)).arg(0).arg(share - 1);
                 }
             }
             let replies: Vec<Vec<Vec<u8>>> = self.query("ZRANGE", &pipeline).await?;
@@ -92,12 +92,12 @@ impl Store {
         }
         let mut pipeline = Pipeline::new();
         for (_, lane, keys) in &batch {
-            let queue = self.queues.of(lane);
-            pipeline.cmd("HMGET").arg(queue.set("claims")).arg(*keys); // before the records, as in `read.rs`
-            pipeline.cmd("HMGET").arg(queue.queue_hash()).arg("era").arg("resumed").arg("resumed_at");
+            let queue_keys = self.queues.of(lane);
+            pipeline.cmd("HMGET").arg(queue_keys.set("claims")).arg(*keys); // before the records, as in `read.rs`
+            pipeline.cmd("HMGET").arg(queue_keys.queue_hash()).arg("era").arg("resumed").arg("resumed_at");
             pipeline.cmd("MGET");
             for key in *keys {
-                pipeline.arg(format!("{}:{key}", queue.set("job")));
+                pipeline.arg(format!("{}:{key}", queue_keys.set("job")));
             }
         }
         let replies: Vec<redis::Value> = self.query("MGET", &pipeline).await?;

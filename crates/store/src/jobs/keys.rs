@@ -157,14 +157,14 @@ mod tests {
     #[test]
     fn a_queue_s_keys_share_its_partition_s_hash_tag() {
         let keys = JobKeys::new("bursar");
-        let queue = keys.of(&"main/transfer");
+        let queue_keys = keys.of(&"main/transfer");
         let tag = partition("main/transfer", PARTITIONS);
-        assert_eq!(queue.base, format!("bursar:{{{tag}}}:"));
+        assert_eq!(queue_keys.base, format!("bursar:{{{tag}}}:"));
         assert_eq!(
-            queue.job(&"K 1".parse::<Key>().unwrap_or_else(|_| "K1".parse().unwrap())),
+            queue_keys.job(&"K 1".parse::<Key>().unwrap_or_else(|_| "K1".parse().unwrap())),
             format!("bursar:{{{tag}}}:job:main/transfer:K1")
         );
-        assert_eq!(queue.set("sends"), format!("bursar:{{{tag}}}:sends:main/transfer"));
+        assert_eq!(queue_keys.set("sends"), format!("bursar:{{{tag}}}:sends:main/transfer"));
         assert_eq!(keys.partition_set(tag, "ready"), format!("bursar:{{{tag}}}:ready"));
     }
 

@@ -148,11 +148,11 @@ impl Store {
         notification: &VerifiedNotification<'_>,
     ) -> Result<(StoreOutcome, u64), StoreError> {
         crash_point("before_notification");
-        let queue = self.queues.of(&queue_of(account));
+        let queue_keys = self.queues.of(&queue_of(account));
         let since = self.since();
         let mut stored = None;
         for _ in 0..TRIES {
-            stored = self.receive(account, &queue, notification).await?;
+            stored = self.receive(account, &queue_keys, notification).await?;
             if stored.is_some() {
                 break;
             }
@@ -170,31 +170,35 @@ impl Store {
     async fn receive(
         &self,
         account: &AccountName,
-        queue: &QueueKeys,
+        queue_keys: &QueueKeys,
         notification: &VerifiedNotification<'_>,
     ) -> Result<Option<(StoreOutcome, u64)>, StoreError> {
-        let known = self.known(queue, notification).await?;
+        let known = self.known(queue_keys, notification).await?;
         let now = known.now;
-        match notification.decide(queue, known)? {
+        match notification.decide(queue_keys, known)? {
             Decision::Refused(outcome) => Ok(Some((outcome, 0))),
             Decision::Known { number, too_old } => {
-                let outcome = self.received_again(queue, notification, number).await?;
+                let outcome = self.received_again(queue_keys, notification, number).await?;
                 Ok(outcome.map(|outcome| (if too_old { StoreOutcome::TooOld } else { outcome }, number)))
             }
             Decision::Stored(stored) => {
-                let number = self.store_notification(account, queue, notification, *stored).await?;
+                let number = self.store_notification(account, queue_keys, notification, *stored).await?;
                 if number.is_some() {
-                    self.forget_expired(queue, now, notification.retention).await?;
+                    self.forget_expired(queue_keys, now, notification.retention).await?;
                 }
                 Ok(number)
             }
         }
     }
 
-    async fn known(&self, queue: &QueueKeys, notification: &VerifiedNotification<'_>) -> Result<Known, StoreError> {
+    async fn known(
+        &self,
+        queue_keys: &QueueKeys,
+        notification: &VerifiedNotification<'_>,
+    ) -> Result<Known, StoreError> {
         let mut pipeline = Pipeline::new();
-        pipeline.get(queue.below_base(&notification.record_key(queue)));
-        pipeline.get(queue.below_base(&notification.held_key(queue))).cmd("TIME");
+        pipeline.get(queue_keys.below_base(&notification.record_key(queue_keys)));
+        pipeline.get(queue_keys.below_base(&notification.held_key(queue_keys))).cmd("TIME");
         type Reply = (Option<String>, Option<String>, (u64, u64));
         let (record, held, (seconds, micros)): Reply = self.query("GET", &pipeline).await?;
         Ok(Known { now: Millis(seconds * 1_000 + micros / 1_000), record, held })
@@ -203,23 +207,27 @@ impl Store {
     /// Counts a further delivery of one that is stored. Its detail may have gone.
     async fn received_again(
         &self,
-        queue: &QueueKeys,
+        queue_keys: &QueueKeys,
         notification: &VerifiedNotification<'_>,
         number: u64,
     ) -> Result<Option<StoreOutcome>, StoreError> {
-        let text = self.notification_text(queue, number).await?;
+        let text = self.notification_text(queue_keys, number).await?;
         let Some(text) = text else { return Ok(Some(StoreOutcome::Again)) };
         let Ok(mut stored) = StoredNotification::read(&text) else { return Ok(Some(StoreOutcome::Again)) };
         stored.deliveries = stored.deliveries.saturating_add(1);
         let outcome =
             if notification.kind.is_some() && !stored.linked { StoreOutcome::Unlinked } else { StoreOutcome::Again };
-        let written = self.rewrite_notification(queue, number, text, &stored).await?;
+        let written = self.rewrite_notification(queue_keys, number, text, &stored).await?;
         Ok(written.then_some(outcome))
     }
 
-    pub(super) async fn notification_text(&self, queue: &QueueKeys, number: u64) -> Result<Option<String>, StoreError> {
+    pub(super) async fn notification_text(
+        &self,
+        queue_keys: &QueueKeys,
+        number: u64,
+    ) -> Result<Option<String>, StoreError> {
         let mut pipeline = Pipeline::new();
-        pipeline.get(queue.of_key(Records::Notifications.name(), &number.to_string()));
+        pipeline.get(queue_keys.of_key(Records::Notifications.name(), &number.to_string()));
         let (text,): (Option<String>,) = self.query("GET", &pipeline).await?;
         Ok(text)
     }
@@ -227,32 +235,33 @@ impl Store {
     /// Writes a notification if it still is what was seen.
     pub(super) async fn rewrite_notification(
         &self,
-        queue: &QueueKeys,
+        queue_keys: &QueueKeys,
         number: u64,
         seen: String,
         stored: &StoredNotification,
     ) -> Result<bool, StoreError> {
         let write = Guarded { record: stored.text(), ..Guarded::new(&number.to_string(), "", Seen::Text(seen)) };
-        let applied = self.apply_to(queue, Records::Notifications, &[write], "").await?;
+        let applied = self.apply_to(queue_keys, Records::Notifications, &[write], "").await?;
         Ok(applied.first() == Some(&Applied::Done))
     }
 
     async fn store_notification(
         &self,
         account: &AccountName,
-        queue: &QueueKeys,
+        queue_keys: &QueueKeys,
         notification: &VerifiedNotification<'_>,
         stored: Stored,
     ) -> Result<Option<(StoreOutcome, u64)>, StoreError> {
         let mut command = redis::cmd("INCR");
-        command.arg(queue.set("last_notification"));
+        command.arg(queue_keys.set("last_notification"));
         let number: u64 =
             command.query_async(&mut self.connection()).await.map_err(|source| StoreError::of("INCR", source))?;
         let Stored { notification: record, mut known, known_key, known_seen, too_old } = stored;
         known.versions.insert(record.sha256.clone(), number);
         let kept = whole_millis(notification.retention.saturating_add(TOMBSTONE_KEPT));
         let is_held = record.outcome == NotificationOutcome::Held;
-        let mut call = self.scripts.receive_notification.on_jobs(&queue.base, &queue.queue_hash(), &queue.queue);
+        let mut call =
+            self.scripts.receive_notification.on_jobs(&queue_keys.base, &queue_keys.queue_hash(), &queue_keys.queue);
         call.push(self.queues.delivery_channel())
             .push(EVENTS_KEPT)
             .push(number)
@@ -283,19 +292,19 @@ impl Store {
 
     /// Each that arrives makes room for itself: what has expired goes, but for what is still to be delivered. Should this stop half-way,
     /// the next one goes on.
-    async fn forget_expired(&self, queue: &QueueKeys, now: Millis, retention: Duration) -> Result<(), StoreError> {
+    async fn forget_expired(&self, queue_keys: &QueueKeys, now: Millis, retention: Duration) -> Result<(), StoreError> {
         let until = now.0.saturating_sub(whole_millis(retention));
         for filter in [NotificationFilter::Read, NotificationFilter::Held] {
             let mut pipeline = Pipeline::new();
-            pipeline.zrange(queue.set(filter.set()), 0, FORGOTTEN_AT_ONCE - 1);
+            pipeline.zrange(queue_keys.set(filter.set()), 0, FORGOTTEN_AT_ONCE - 1);
             let (numbers,): (Vec<u64>,) = self.query("ZRANGE", &pipeline).await?;
             if numbers.is_empty() {
                 continue;
             }
             let mut pipeline = Pipeline::new();
             for number in &numbers {
-                pipeline.get(queue.of_key(Records::Notifications.name(), &number.to_string()));
-                pipeline.zscore(queue.set("due_deliveries"), number);
+                pipeline.get(queue_keys.of_key(Records::Notifications.name(), &number.to_string()));
+                pipeline.zscore(queue_keys.set("due_deliveries"), number);
             }
             let replies: Vec<Option<String>> = self.query("GET", &pipeline).await?;
             let mut gone = Pipeline::new();
@@ -307,8 +316,8 @@ impl Store {
                     // A newer build's, or a damaged one: nothing that is not understood is thrown away.
                     Some(Err(_)) => continue,
                     _ if due.is_some() => continue,
-                    Some(Ok(stored)) => forget(&mut gone, queue, filter, *number, Some(&stored)),
-                    None => forget(&mut gone, queue, filter, *number, None),
+                    Some(Ok(stored)) => forget(&mut gone, queue_keys, filter, *number, Some(&stored)),
+                    None => forget(&mut gone, queue_keys, filter, *number, None),
                 }
             }
             if !gone.is_empty() {
@@ -321,24 +330,24 @@ impl Store {
 
 fn forget(
     gone: &mut Pipeline,
-    queue: &QueueKeys,
+    queue_keys: &QueueKeys,
     filter: NotificationFilter,
     number: u64,
     stored: Option<&StoredNotification>,
 ) {
     let number = number.to_string();
     for name in [Records::Notifications.name(), "history", "outbox", "delivery"] {
-        gone.del(queue.of_key(name, &number)).ignore();
+        gone.del(queue_keys.of_key(name, &number)).ignore();
     }
     // One that was held is received again once it can be read; what could be read is known for long.
     if let (NotificationFilter::Held, Some(stored)) = (filter, stored) {
-        gone.del(queue.below_base(&held_key(queue, &stored.method, &stored.sha256))).ignore();
+        gone.del(queue_keys.below_base(&held_key(queue_keys, &stored.method, &stored.sha256))).ignore();
     }
-    gone.zrem(queue.set(filter.set()), &number).ignore();
+    gone.zrem(queue_keys.set(filter.set()), &number).ignore();
 }
 
-fn held_key(queue: &QueueKeys, method: &str, hash: &str) -> String {
-    format!("held_record:{}:{method}:{hash}", queue.queue)
+fn held_key(queue_keys: &QueueKeys, method: &str, hash: &str) -> String {
+    format!("held_record:{}:{method}:{hash}", queue_keys.queue)
 }
 
 impl VerifiedNotification<'_> {
@@ -347,17 +356,17 @@ impl VerifiedNotification<'_> {
     }
 
     /// The key with what is known of its record, below the partition's base. One that names no record is one of its own.
-    fn record_key(&self, queue: &QueueKeys) -> String {
+    fn record_key(&self, queue_keys: &QueueKeys) -> String {
         let hash = self.hash();
-        format!("record:{}:{}:{}", queue.queue, self.method, self.record_id.unwrap_or(&hash))
+        format!("record:{}:{}:{}", queue_keys.queue, self.method, self.record_id.unwrap_or(&hash))
     }
 
-    fn held_key(&self, queue: &QueueKeys) -> String {
-        held_key(queue, self.method, &self.hash())
+    fn held_key(&self, queue_keys: &QueueKeys) -> String {
+        held_key(queue_keys, self.method, &self.hash())
     }
 
     /// What follows from what is known.
-    fn decide(&self, queue: &QueueKeys, known: Known) -> Result<Decision, StoreError> {
+    fn decide(&self, queue_keys: &QueueKeys, known: Known) -> Result<Decision, StoreError> {
         let Known { now, record, held } = known;
         let age = self.written.map(|written| now.since(written));
         if self.written.is_some_and(|written| written > now.plus(AHEAD_AT_MOST)) {
@@ -373,9 +382,9 @@ impl VerifiedNotification<'_> {
         let too_old = self.held_reason.is_none() && !is_stored && age.is_some_and(|age| age > self.max_age);
         let is_held = self.held_reason.is_some() || too_old;
         let (mut known, known_key, known_seen) = if is_held {
-            (KnownRecord::read(held.as_deref()).map_err(unreadable)?, self.held_key(queue), held)
+            (KnownRecord::read(held.as_deref()).map_err(unreadable)?, self.held_key(queue_keys), held)
         } else {
-            (of_record, self.record_key(queue), record)
+            (of_record, self.record_key(queue_keys), record)
         };
         if let Some(number) = known.versions.get(&hash) {
             return Ok(Decision::Known { number: *number, too_old });

@@ -26,10 +26,10 @@ impl Store {
     /// # Errors
     /// [`StoreError`]: repeat.
     pub async fn purge(&self, lane: &Lane, retention: Duration, limit: usize) -> Result<usize, StoreError> {
-        let queue = self.queues.of(lane);
+        let queue_keys = self.queues.of(lane);
         let until = self.now().await?.0.saturating_sub(crate::jobs::wish::whole_millis(retention));
         let mut pipeline = Pipeline::new();
-        pipeline.cmd("ZRANGE").arg(queue.set("done")).arg("-inf").arg(until).arg("BYSCORE");
+        pipeline.cmd("ZRANGE").arg(queue_keys.set("done")).arg("-inf").arg(until).arg("BYSCORE");
         pipeline.arg("LIMIT").arg(0).arg(limit.min(MAX_BATCH));
         let (names,): (Vec<Vec<u8>>,) = self.query("ZRANGE", &pipeline).await?;
         let keys: Vec<Key> = names.into_iter().filter_map(|name| lossy(name).parse().ok()).collect();
@@ -38,9 +38,11 @@ impl Store {
         }
         let mut pipeline = Pipeline::new();
         for key in &keys {
-            pipeline.get(queue.job(key)).hget(queue.set("claims"), key.as_str());
-            pipeline.zscore(queue.set("due_queries"), key.as_str()).zscore(queue.set("due_deliveries"), key.as_str());
-            pipeline.lrange(queue.history(key), 0, MAX_LINES - 1);
+            pipeline.get(queue_keys.job(key)).hget(queue_keys.set("claims"), key.as_str());
+            pipeline
+                .zscore(queue_keys.set("due_queries"), key.as_str())
+                .zscore(queue_keys.set("due_deliveries"), key.as_str());
+            pipeline.lrange(queue_keys.history(key), 0, MAX_LINES - 1);
         }
         let replies: Vec<Value> = self.query("GET", &pipeline).await?;
         let (mut writes, mut busy) = (Vec::new(), Vec::new());
@@ -70,7 +72,7 @@ impl Store {
             let now = self.now().await?;
             let mut later = Pipeline::new();
             for key in busy {
-                later.cmd("ZADD").arg(queue.set("done")).arg("XX").arg(now.0).arg(key.as_str()).ignore();
+                later.cmd("ZADD").arg(queue_keys.set("done")).arg("XX").arg(now.0).arg(key.as_str()).ignore();
             }
             let _: () = self.query("ZADD", &later).await?;
         }
@@ -96,13 +98,13 @@ impl Store {
 
     /// What a response is known by belongs to one job: another's stays.
     async fn forget_only_own(&self, lane: &Lane, writes: &mut [Guarded]) -> Result<(), StoreError> {
-        let queue = self.queues.of(lane);
+        let queue_keys = self.queues.of(lane);
         let ids: Vec<&String> = writes.iter().flat_map(|write| &write.forgotten).collect();
         if ids.is_empty() {
             return Ok(());
         }
         let mut command = redis::cmd("HMGET");
-        command.arg(queue.set("responses"));
+        command.arg(queue_keys.set("responses"));
         for id in &ids {
             command.arg(id);
         }

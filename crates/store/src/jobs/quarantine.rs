@@ -269,20 +269,20 @@ impl Store {
         record: &[u8],
         line: &str,
     ) -> Result<bool, StoreError> {
-        let queue = self.queues.of(lane);
-        let mut call = self.scripts.quarantine.on_jobs(&queue.base, &queue.queue_hash(), &queue.queue);
+        let queue_keys = self.queues.of(lane);
+        let mut call = self.scripts.quarantine.on_jobs(&queue_keys.base, &queue_keys.queue_hash(), &queue_keys.queue);
         call.push(key).push(entry).push(record).push(line);
         let taken: u8 = call.run(self).await?;
         Ok(taken == 1)
     }
 
     async fn look_at_quarantined(&self, lane: &Lane, key: &str) -> Result<Option<Look>, StoreError> {
-        let queue = self.queues.of(lane);
+        let queue_keys = self.queues.of(lane);
         let mut pipeline = Pipeline::new();
-        pipeline.cmd("TIME").cmd("HGET").arg(queue.set("quarantine")).arg(key);
-        pipeline.cmd("HGET").arg(queue.set("claims")).arg(key);
-        pipeline.cmd("MGET").arg(format!("{}:{key}", queue.set("job"))); // a foreign type is no text
-        pipeline.cmd("HMGET").arg(queue.queue_hash()).arg("era").arg("resumed").arg("resumed_at");
+        pipeline.cmd("TIME").cmd("HGET").arg(queue_keys.set("quarantine")).arg(key);
+        pipeline.cmd("HGET").arg(queue_keys.set("claims")).arg(key);
+        pipeline.cmd("MGET").arg(format!("{}:{key}", queue_keys.set("job"))); // a foreign type is no text
+        pipeline.cmd("HMGET").arg(queue_keys.queue_hash()).arg("era").arg("resumed").arg("resumed_at");
         type Reply = ((u64, u64), Option<String>, Option<Vec<u8>>, Vec<Option<Vec<u8>>>, EraFields);
         let ((seconds, micros), entry, claim, records, era): Reply = self.query("HGET", &pipeline).await?;
         let Some(entry) = entry else { return Ok(None) };
@@ -307,14 +307,14 @@ impl Store {
     }
 
     async fn is_in_a_set(&self, lane: &Lane, key: &str, stored: &StoredJob) -> Result<bool, StoreError> {
-        let queue = self.queues.of(lane);
+        let queue_keys = self.queues.of(lane);
         let send = format!("{key}{}", member_end(&stored.fair_group));
         let mut pipeline = Pipeline::new();
         for set in ["due_sends", "sends"] {
-            pipeline.zscore(queue.set(set), &send);
+            pipeline.zscore(queue_keys.set(set), &send);
         }
         for set in ["due_queries", "review", "done"] {
-            pipeline.zscore(queue.set(set), key);
+            pipeline.zscore(queue_keys.set(set), key);
         }
         let scores: Vec<Option<f64>> = self.query("ZSCORE", &pipeline).await?;
         Ok(scores.iter().any(Option::is_some))

@@ -34,8 +34,8 @@ pub struct Ready<T = Lane> {
 
 impl Store {
     pub(crate) async fn change(&self, lane: &Lane, words: &[&str]) -> Result<bool, StoreError> {
-        let queue = self.queues.of(lane);
-        let mut call = self.scripts.queue.on_jobs(&queue.base, &queue.queue_hash(), &queue.queue);
+        let queue_keys = self.queues.of(lane);
+        let mut call = self.scripts.queue.on_jobs(&queue_keys.base, &queue_keys.queue_hash(), &queue_keys.queue);
         call.push(self.queues.wake_channel()).push(EVENTS_KEPT);
         for word in words {
             call.push(word);
@@ -95,8 +95,8 @@ impl Store {
     /// # Errors
     /// [`StoreError`]: repeat.
     pub async fn wake(&self, lane: &Lane, key: &Key) -> Result<bool, StoreError> {
-        let queue = self.queues.of(lane);
-        let mut call = self.scripts.wake.on_jobs(&queue.base, &queue.queue_hash(), &queue.queue);
+        let queue_keys = self.queues.of(lane);
+        let mut call = self.scripts.wake.on_jobs(&queue_keys.base, &queue_keys.queue_hash(), &queue_keys.queue);
         call.push(self.queues.wake_channel()).push(key.as_str());
         let woken: u8 = call.run(self).await?;
         Ok(woken == 1)
@@ -131,12 +131,12 @@ impl Store {
             let mut pipeline = Pipeline::new();
             pipeline.cmd("TIME");
             for lane in lanes {
-                let queue = self.queues.of(lane);
+                let queue_keys = self.queues.of(lane);
                 for set in ["due_sends", "due_queries"] {
-                    pipeline.zrange_withscores(queue.set(set), 0, 0);
+                    pipeline.zrange_withscores(queue_keys.set(set), 0, 0);
                 }
-                pipeline.exists(queue.set("sends"));
-                pipeline.zscore(queue.below_base("ready"), &queue.queue);
+                pipeline.exists(queue_keys.set("sends"));
+                pipeline.zscore(queue_keys.below_base("ready"), &queue_keys.queue);
             }
             let replies: Vec<Value> = self.query("ZRANGE", &pipeline).await?;
             let (time, rows) = replies.split_first().map_or((None, [].as_slice()), |(time, rows)| (Some(time), rows));
@@ -156,8 +156,14 @@ impl Store {
                 {
                     continue;
                 }
-                let queue = self.queues.of(lane);
-                forward.cmd("ZADD").arg(queue.below_base("ready")).arg("LT").arg(now.0).arg(&queue.queue).ignore();
+                let queue_keys = self.queues.of(lane);
+                forward
+                    .cmd("ZADD")
+                    .arg(queue_keys.below_base("ready"))
+                    .arg("LT")
+                    .arg(now.0)
+                    .arg(&queue_keys.queue)
+                    .ignore();
                 overlooked.extend(ready.is_none().then(|| lane.clone()));
             }
             if forward.cmd_iter().next().is_some() {

@@ -17,8 +17,9 @@ impl Store {
         if rate_per_second <= 0.0 {
             return Ok(None); // no limit
         }
-        let queue = self.queues.of(lane);
-        let mut call = self.scripts.take_rate_token.on_jobs(&queue.base, &queue.queue_hash(), &queue.queue);
+        let queue_keys = self.queues.of(lane);
+        let mut call =
+            self.scripts.take_rate_token.on_jobs(&queue_keys.base, &queue_keys.queue_hash(), &queue_keys.queue);
         call.push(rate_per_second);
         let wait_ms: u64 = call.run(self).await?;
         Ok((wait_ms > 0).then(|| Duration::from_millis(wait_ms)))

@@ -135,19 +135,19 @@ impl Store {
         if keys.is_empty() {
             return Ok(Vec::new());
         }
-        let queue = self.queues.of(lane);
+        let queue_keys = self.queues.of(lane);
         let mut pipeline = Pipeline::new();
         // Claims first: one that ends in between is told by the record itself, which then has its token.
-        pipeline.cmd("HMGET").arg(queue.set("claims"));
+        pipeline.cmd("HMGET").arg(queue_keys.set("claims"));
         for key in keys {
             pipeline.arg(key.as_str());
         }
-        pipeline.cmd("HMGET").arg(queue.queue_hash()).arg("era").arg("resumed").arg("resumed_at");
+        pipeline.cmd("HMGET").arg(queue_keys.queue_hash()).arg("era").arg("resumed").arg("resumed_at");
         pipeline.cmd("MGET");
         for key in keys {
-            pipeline.arg(queue.job(key));
+            pipeline.arg(queue_keys.job(key));
         }
-        pipeline.cmd("ZMSCORE").arg(queue.set("due_queries"));
+        pipeline.cmd("ZMSCORE").arg(queue_keys.set("due_queries"));
         for key in keys {
             pipeline.arg(key.as_str());
         }
@@ -176,10 +176,10 @@ impl Store {
         if missing.is_empty() {
             return Ok(());
         }
-        let queue = self.queues.of(lane);
+        let queue_keys = self.queues.of(lane);
         let mut pipeline = Pipeline::new();
         for (key, _) in &missing {
-            pipeline.cmd("TYPE").arg(queue.job(key));
+            pipeline.cmd("TYPE").arg(queue_keys.job(key));
         }
         let types: Vec<String> = self.query("TYPE", &pipeline).await?;
         for ((key, job), kind) in missing.into_iter().zip(types) {
@@ -204,10 +204,10 @@ impl Store {
         if waiting.is_empty() {
             return Ok(());
         }
-        let queue = self.queues.of(lane);
+        let queue_keys = self.queues.of(lane);
         let mut pipeline = Pipeline::new();
         for set in ["due_sends", "sends"] {
-            pipeline.cmd("ZMSCORE").arg(queue.set(set));
+            pipeline.cmd("ZMSCORE").arg(queue_keys.set(set));
             for job in &waiting {
                 pipeline.arg(format!("{}{}", job.key, member_end(&job.seen.stored.fair_group)));
             }
@@ -224,9 +224,9 @@ impl Store {
     /// # Errors
     /// [`StoreError`].
     pub async fn history(&self, job: &JobRecord) -> Result<Vec<HistoryEvent>, StoreError> {
-        let queue = self.queues.of(&job.lane);
+        let queue_keys = self.queues.of(&job.lane);
         let mut pipeline = Pipeline::new();
-        pipeline.lrange(queue.history(&job.key), 0, -1);
+        pipeline.lrange(queue_keys.history(&job.key), 0, -1);
         let (lines,): (Vec<Vec<u8>>,) = self.query("LRANGE", &pipeline).await?;
         let mut events: Vec<HistoryEvent> = lines.iter().map(|line| HistoryEvent::read(line)).collect();
         events.extend(job.recent.iter().cloned());

@@ -92,8 +92,8 @@ impl Store {
         renewal: &Renewal<'_>,
         batch: &[LeasedClaim],
     ) -> Result<Renewed, StoreError> {
-        let queue = self.queues.of(lane);
-        let mut call = self.scripts.renew.on_jobs(&queue.base, &queue.queue_hash(), &queue.queue);
+        let queue_keys = self.queues.of(lane);
+        let mut call = self.scripts.renew.on_jobs(&queue_keys.base, &queue_keys.queue_hash(), &queue_keys.queue);
         call.push(renewal.worker)
             .push(whole_millis(renewal.lease))
             .push(EVENTS_KEPT)
@@ -185,8 +185,8 @@ impl Store {
     ) -> Result<Vec<String>, StoreError> {
         let mut released = Vec::with_capacity(jobs.len());
         for batch in jobs.chunks(MAX_CLAIM) {
-            let queue = self.queues.of(lane);
-            let mut call = self.scripts.release.on_jobs(&queue.base, &queue.queue_hash(), &queue.queue);
+            let queue_keys = self.queues.of(lane);
+            let mut call = self.scripts.release.on_jobs(&queue_keys.base, &queue_keys.queue_hash(), &queue_keys.queue);
             call.push(self.queues.wake_channel());
             for (key, group, token) in batch {
                 call.push(key).push(member_end(group)).push(ClaimEntry::beginning(token)).push(due.0).push(line);

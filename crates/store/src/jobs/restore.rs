@@ -225,9 +225,9 @@ impl Store {
 
     /// The key of another job with this business key. Redis refuses one at submission, unless it has forgotten the first job.
     pub(crate) async fn rival(&self, lane: &Lane, key: &Key, business_key: &str) -> Result<Option<String>, StoreError> {
-        let queue = self.queues.of(lane);
+        let queue_keys = self.queues.of(lane);
         let mut pipeline = redis::Pipeline::new();
-        pipeline.get(queue.of_key("business", business_key)).exists(queue.of_key("job", business_key));
+        pipeline.get(queue_keys.of_key("business", business_key)).exists(queue_keys.of_key("job", business_key));
         let (owner, is_a_key): (Option<String>, bool) = self.query("GET", &pipeline).await?;
         let rival = owner.or_else(|| is_a_key.then(|| business_key.to_owned()));
         Ok(rival.filter(|rival| rival != key.as_str()))

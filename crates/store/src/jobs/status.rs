@@ -118,17 +118,17 @@ impl Store {
     }
 
     fn ask_status(&self, lane: &Lane, pipeline: &mut Pipeline) {
-        let queue = self.queues.of(lane);
+        let queue_keys = self.queues.of(lane);
         for set in SETS {
-            pipeline.zcard(queue.set(set));
+            pipeline.zcard(queue_keys.set(set));
         }
-        pipeline.zcard(queue.set("due_deliveries")).hlen(queue.set("quarantine"));
-        pipeline.hget(queue.queue_hash(), "paused");
+        pipeline.zcard(queue_keys.set("due_deliveries")).hlen(queue_keys.set("quarantine"));
+        pipeline.hget(queue_keys.queue_hash(), "paused");
         for set in ["due_sends", "due_queries"] {
-            pipeline.zrange_withscores(queue.set(set), 0, 0);
+            pipeline.zrange_withscores(queue_keys.set(set), 0, 0);
         }
-        pipeline.zrange(queue.set("sends"), 0, 0);
-        pipeline.hvals(queue.set("circuits")).hlen(queue.set("delivery_quarantine"));
+        pipeline.zrange(queue_keys.set("sends"), 0, 0);
+        pipeline.hvals(queue_keys.set("circuits")).hlen(queue_keys.set("delivery_quarantine"));
     }
 
     /// The fair order knows ranks and no times: since when its first job is due is in that job's record.

@@ -83,8 +83,8 @@ impl Store {
     pub async fn submit_to(&self, lane: &Lane, new: &[NewRecord<'_>]) -> Result<Vec<Submission>, StoreError> {
         let mut answers = Vec::with_capacity(new.len());
         for batch in new.chunks(MAX_BATCH) {
-            let queue = self.queues.of(lane);
-            let mut call = self.scripts.submit.on_jobs(&queue.base, &queue.queue_hash(), &queue.queue);
+            let queue_keys = self.queues.of(lane);
+            let mut call = self.scripts.submit.on_jobs(&queue_keys.base, &queue_keys.queue_hash(), &queue_keys.queue);
             call.push(self.queues.wake_channel())
                 .push(if lane.kind.is_named_by_key() { "1" } else { "" })
                 .push(beginning());

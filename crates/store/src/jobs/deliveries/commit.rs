@@ -135,9 +135,9 @@ impl Store {
         origin: &Origin,
         commits: &[DeliveryCommit],
     ) -> Result<Vec<Committed>, StoreError> {
-        let queue = self.queues.of(origin);
+        let queue_keys = self.queues.of(origin);
         let writes: Vec<Guarded> = commits.iter().map(DeliveryCommit::write).collect();
-        let applied = self.apply_to(&queue, Records::Deliveries, &writes, "").await?;
+        let applied = self.apply_to(&queue_keys, Records::Deliveries, &writes, "").await?;
         let mut answers = Vec::with_capacity(commits.len());
         for (commit, applied) in commits.iter().zip(applied) {
             answers.push(match applied {
@@ -166,12 +166,12 @@ impl Store {
             // Nothing was tried, so nothing is missed.
             return Ok(if claim.is_empty() { Committed::Again } else { Committed::Late });
         };
-        let (queue, records) = (self.queues.of(origin), owners(origin));
+        let (queue_keys, records) = (self.queues.of(origin), owners(origin));
         for _ in 0..TRIES {
             let mut pipeline = Pipeline::new();
-            pipeline.lrange(queue.of_key("history", &commit.key), -LOOKED_BACK, -1);
-            pipeline.get(queue.of_key(records.name(), &commit.key));
-            pipeline.hget(queue.set(records.claims()), &commit.key);
+            pipeline.lrange(queue_keys.of_key("history", &commit.key), -LOOKED_BACK, -1);
+            pipeline.get(queue_keys.of_key(records.name(), &commit.key));
+            pipeline.hget(queue_keys.set(records.claims()), &commit.key);
             type Reply = (Vec<Vec<u8>>, Option<Vec<u8>>, Option<String>);
             let (lines, text, claim): Reply = self.query("LRANGE", &pipeline).await?;
             let (lines, text): (Vec<String>, _) = (lines.into_iter().map(lossy).collect(), text.map(lossy));
@@ -187,7 +187,7 @@ impl Store {
                 history: vec![late_line.clone()],
                 ..Guarded::new(&commit.key, &claim, Seen::Text(text))
             };
-            match self.apply_to(&queue, records, &[note], "").await?.pop() {
+            match self.apply_to(&queue_keys, records, &[note], "").await?.pop() {
                 Some(Applied::Changed { .. }) => {} // once more
                 _ => return Ok(Committed::Late),
             }

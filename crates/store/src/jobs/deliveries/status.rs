@@ -69,8 +69,8 @@ impl Store {
     ) -> Result<(), StoreError> {
         let last = isize::try_from(share).unwrap_or(isize::MAX) - 1;
         let firsts = delivering.iter().map(|(origin, _)| {
-            let queue = self.queues.of(*origin);
-            Cmd::zrange_withscores(queue.set("due_deliveries"), 0, last)
+            let queue_keys = self.queues.of(*origin);
+            Cmd::zrange_withscores(queue_keys.set("due_deliveries"), 0, last)
         });
         let (firsts, _) = self.many("ZRANGE", firsts.collect()).await?;
         let mut events: Vec<Vec<(String, f64)>> = Vec::with_capacity(firsts.len());
@@ -79,10 +79,10 @@ impl Store {
         }
         let mut asked = Vec::new();
         for ((origin, _), events) in delivering.iter().zip(&events) {
-            let queue = self.queues.of(*origin);
+            let queue_keys = self.queues.of(*origin);
             for (key, _) in events {
-                asked.push(Cmd::get(queue.of_key("delivery", key)));
-                asked.push(Cmd::hget(queue.set("delivery_claims"), key));
+                asked.push(Cmd::get(queue_keys.of_key("delivery", key)));
+                asked.push(Cmd::hget(queue_keys.set("delivery_claims"), key));
             }
         }
         let (tried, _) = self.many("GET", asked).await?;

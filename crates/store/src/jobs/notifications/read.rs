@@ -71,13 +71,13 @@ impl Store {
         before: Option<u64>,
         limit: usize,
     ) -> Result<Vec<NotificationView>, StoreError> {
-        let queue = self.queues.of(&queue_of(account));
+        let queue_keys = self.queues.of(&queue_of(account));
         let from = before.map_or_else(|| "+inf".to_owned(), |before| format!("({before}"));
         let mut pipeline = Pipeline::new();
-        pipeline.cmd("ZRANGE").arg(queue.set(filter.set())).arg(from).arg("-inf").arg("BYSCORE").arg("REV");
+        pipeline.cmd("ZRANGE").arg(queue_keys.set(filter.set())).arg(from).arg("-inf").arg("BYSCORE").arg("REV");
         pipeline.arg("LIMIT").arg(0).arg(limit.min(PAGE));
         let (numbers,): (Vec<u64>,) = self.query("ZRANGE", &pipeline).await?;
-        self.views(account, &queue, &numbers).await
+        self.views(account, &queue_keys, &numbers).await
     }
 
     /// One notification by its number.
@@ -89,8 +89,8 @@ impl Store {
         account: &AccountName,
         number: u64,
     ) -> Result<Option<NotificationView>, StoreError> {
-        let queue = self.queues.of(&queue_of(account));
-        Ok(self.views(account, &queue, &[number]).await?.pop())
+        let queue_keys = self.queues.of(&queue_of(account));
+        Ok(self.views(account, &queue_keys, &[number]).await?.pop())
     }
 
     /// The attempts to deliver a notification, oldest first.
@@ -102,9 +102,9 @@ impl Store {
         account: &AccountName,
         number: u64,
     ) -> Result<Vec<HistoryEvent>, StoreError> {
-        let queue = self.queues.of(&queue_of(account));
+        let queue_keys = self.queues.of(&queue_of(account));
         let mut pipeline = Pipeline::new();
-        pipeline.lrange(queue.of_key("history", &number.to_string()), 0, -1);
+        pipeline.lrange(queue_keys.of_key("history", &number.to_string()), 0, -1);
         let (lines,): (Vec<Vec<u8>>,) = self.query("LRANGE", &pipeline).await?;
         Ok(lines.iter().map(|line| HistoryEvent::read(line)).collect())
     }
@@ -119,23 +119,23 @@ impl Store {
         account: &AccountName,
         number: u64,
     ) -> Result<Vec<NotificationView>, StoreError> {
-        let queue = self.queues.of(&queue_of(account));
-        let text = self.notification_text(&queue, number).await?;
+        let queue_keys = self.queues.of(&queue_of(account));
+        let text = self.notification_text(&queue_keys, number).await?;
         let Some(stored) = text.and_then(|text| StoredNotification::read(&text).ok()) else { return Ok(Vec::new()) };
         let key = match stored.outcome {
-            NotificationOutcome::Held => held_key(&queue, &stored.method, &stored.sha256),
+            NotificationOutcome::Held => held_key(&queue_keys, &stored.method, &stored.sha256),
             NotificationOutcome::New | NotificationOutcome::Changed | NotificationOutcome::Regressed => {
                 let record = stored.record_id.as_ref().unwrap_or(&stored.sha256);
-                format!("record:{}:{}:{record}", queue.queue, stored.method)
+                format!("record:{}:{}:{record}", queue_keys.queue, stored.method)
             }
         };
         let mut pipeline = Pipeline::new();
-        pipeline.get(queue.below_base(&key));
+        pipeline.get(queue_keys.below_base(&key));
         let (text,): (Option<String>,) = self.query("GET", &pipeline).await?;
         let known = KnownRecord::read(text.as_deref()).map(|known| known.versions).unwrap_or_default();
         let mut numbers: Vec<u64> = known.into_values().collect();
         numbers.sort_unstable();
-        self.views(account, &queue, &numbers).await
+        self.views(account, &queue_keys, &numbers).await
     }
 
     /// Whether a notification is still to be delivered.
@@ -147,10 +147,10 @@ impl Store {
         account: &AccountName,
         number: u64,
     ) -> Result<NotificationDelivery, StoreError> {
-        let queue = self.queues.of(&queue_of(account));
+        let queue_keys = self.queues.of(&queue_of(account));
         let mut pipeline = Pipeline::new();
-        pipeline.get(queue.of_key(Records::Notifications.name(), &number.to_string()));
-        pipeline.zscore(queue.set("due_deliveries"), number);
+        pipeline.get(queue_keys.of_key(Records::Notifications.name(), &number.to_string()));
+        pipeline.zscore(queue_keys.set("due_deliveries"), number);
         let (text, due): (Option<String>, Option<f64>) = self.query("GET", &pipeline).await?;
         let stored = text.and_then(|text| StoredNotification::read(&text).ok());
         Ok(match (stored.and_then(|stored| stored.callback_url), due) {
@@ -170,9 +170,9 @@ impl Store {
         }
         let mut pipeline = Pipeline::new();
         for account in accounts {
-            let queue = self.queues.of(&queue_of(account));
-            pipeline.zcard(queue.set(NotificationFilter::Read.set()));
-            pipeline.zcard(queue.set(NotificationFilter::Held.set()));
+            let queue_keys = self.queues.of(&queue_of(account));
+            pipeline.zcard(queue_keys.set(NotificationFilter::Read.set()));
+            pipeline.zcard(queue_keys.set(NotificationFilter::Held.set()));
         }
         let counts: Vec<u64> = self.query("ZCARD", &pipeline).await?;
         let pair = |pair: &[u64]| NotificationCount {
@@ -214,9 +214,9 @@ impl Store {
                 Some(StoredAs::Job(job)) if job.created.is_none() => return Ok(Some(job.key)),
                 Some(StoredAs::Job(job)) => job,
             };
-            let queue = self.queues.of(lane);
+            let queue_keys = self.queues.of(lane);
             let mut pipeline = Pipeline::new();
-            pipeline.lrange(queue.history(&key.key), -LOOKED_BACK, -1).cmd("TIME");
+            pipeline.lrange(queue_keys.history(&key.key), -LOOKED_BACK, -1).cmd("TIME");
             let (lines, (seconds, micros)): (Vec<Vec<u8>>, (u64, u64)) = self.query("LRANGE", &pipeline).await?;
             let at = Millis(seconds * 1_000 + micros / 1_000);
             let is_it =
@@ -247,12 +247,12 @@ impl Store {
     /// # Errors
     /// [`StoreError`]: repeat; without it the next delivery links it again.
     pub async fn notification_linked(&self, account: &AccountName, number: u64) -> Result<(), StoreError> {
-        let queue = self.queues.of(&queue_of(account));
+        let queue_keys = self.queues.of(&queue_of(account));
         for _ in 0..TRIES {
-            let Some(text) = self.notification_text(&queue, number).await? else { return Ok(()) };
+            let Some(text) = self.notification_text(&queue_keys, number).await? else { return Ok(()) };
             let Ok(stored) = StoredNotification::read(&text) else { return Ok(()) };
             let linked = StoredNotification { linked: true, ..stored };
-            if self.rewrite_notification(&queue, number, text, &linked).await? {
+            if self.rewrite_notification(&queue_keys, number, text, &linked).await? {
                 return Ok(());
             }
         }
@@ -262,7 +262,7 @@ impl Store {
     async fn views(
         &self,
         account: &AccountName,
-        queue: &QueueKeys,
+        queue_keys: &QueueKeys,
         numbers: &[u64],
     ) -> Result<Vec<NotificationView>, StoreError> {
         if numbers.is_empty() {
@@ -270,7 +270,7 @@ impl Store {
         }
         let mut pipeline = Pipeline::new();
         for number in numbers {
-            pipeline.get(queue.of_key(Records::Notifications.name(), &number.to_string()));
+            pipeline.get(queue_keys.of_key(Records::Notifications.name(), &number.to_string()));
         }
         let texts: Vec<Option<String>> = self.query("GET", &pipeline).await?;
         let found = numbers.iter().zip(texts).filter_map(|(number, text)| {
