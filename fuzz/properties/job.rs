@@ -58,14 +58,14 @@ fn taken(job: &Job, bytes: &[u8]) {
     assert!((1..=64).contains(&job.key.as_str().len()) && !job.key.as_str().chars().any(char::is_control));
     assert!(!text.bytes().any(|byte| byte < b' '), "content stands on one line");
     let content: Map<String, Value> = serde_json::from_str(text).expect("content is a JSON object");
-    if job.lane.account.as_str() == "capped" && job.lane.kind == Kind::Transfer {
+    if job.queue.account.as_str() == "capped" && job.queue.kind == Kind::Transfer {
         assert!(content["total_amount"].as_i64().is_some_and(|amount| (1..=CAP).contains(&amount)), "{text}");
     }
     same(job, Job::parse(bytes, rules), "read twice");
 
     let built = NewJob {
-        account: job.lane.account.to_string(),
-        kind: job.lane.kind.to_string(),
+        account: job.queue.account.to_string(),
+        kind: job.queue.kind.to_string(),
         platform_no: job.key.to_string(),
         body: body_of(job, content),
         run_at: job.run_at.map(bursar_domain::Millis::rfc3339),
@@ -83,7 +83,7 @@ fn same(job: &Job, again: Result<Job, Invalid>, how: &str) {
     let again = again.unwrap_or_else(|invalid| panic!("{how}: {invalid}\n{}", job.content.text()));
     assert_eq!(again.content, job.content, "{how}");
     assert_eq!(again.content.hash(), job.content.hash(), "{how}");
-    assert_eq!((&again.lane, &again.key), (&job.lane, &job.key), "{how}");
+    assert_eq!((&again.queue, &again.key), (&job.queue, &job.key), "{how}");
     assert_eq!((again.run_at, &again.callback_url), (job.run_at, &job.callback_url), "{how}");
     assert_eq!(again.trace, job.trace, "{how}");
 }
@@ -96,7 +96,7 @@ fn body_of(job: &Job, mut content: Map<String, Value>) -> Map<String, Value> {
             content.insert(name.to_owned(), list);
         }
     };
-    match (job.lane.kind, rules(job.lane.account.as_str()).map(|rules| rules.gateway)) {
+    match (job.queue.kind, rules(job.queue.account.as_str()).map(|rules| rules.gateway)) {
         (Kind::Transfer, _) | (Kind::Split, Some(GatewayKind::Yzt)) => {
             content.remove("platform_no");
         }

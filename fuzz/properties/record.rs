@@ -3,7 +3,7 @@
 //!
 //! The input is a history line; and its first line is the claim that stands beside the record in the lines after it.
 
-use bursar_domain::{HistoryEvent, Key, Lane, State};
+use bursar_domain::{HistoryEvent, Key, Queue, State};
 use bursar_store::fuzzing;
 
 pub(crate) fn check(bytes: &[u8]) {
@@ -24,14 +24,14 @@ pub(crate) fn check(bytes: &[u8]) {
         }
         Err(why) => assert!(!why.to_string().is_empty()),
     }
-    let lane: Lane = "main/transfer".parse().expect("a lane");
+    let queue: Queue = "main/transfer".parse().expect("a queue");
     let key: Key = "K1".parse().expect("a key");
     for era in [0, 1, u64::MAX] {
-        let alone = fuzzing::record(&lane, &key, record, "", era);
-        let beside = fuzzing::record(&lane, &key, record, claim, era);
+        let alone = fuzzing::record(&queue, &key, record, "", era);
+        let beside = fuzzing::record(&queue, &key, record, claim, era);
         assert!(alone.is_ok() || beside.is_err(), "no claim makes a record of what is none");
         let (Ok(alone), Ok(job)) = (alone, beside) else { continue };
-        assert_eq!((&job.lane, &job.key), (&lane, &key));
+        assert_eq!((&job.queue, &job.key), (&queue, &key));
         serde_json::to_string(&job.view()).expect("every record can be shown");
         assert_eq!(job.facts(false).state, job.state);
         assert_eq!((job.created, &job.content, &job.hash), (alone.created, &alone.content, &alone.hash));

@@ -76,7 +76,7 @@ async fn what_other_accounts_have_is_neither_listed_nor_found() {
     let audit = Restricted { server: &server, token };
     assert_eq!(accounts(&server.read("/v1/jobs").await["jobs"]), BTreeSet::from(["main", "shop"]));
     assert_eq!(accounts(&audit.get("/v1/jobs").await.body["jobs"]), BTreeSet::from(["main"]));
-    assert_eq!(accounts(&audit.get("/v1/lanes").await.body["lanes"]), BTreeSet::from(["main"]));
+    assert_eq!(accounts(&audit.get("/v1/queues").await.body["queues"]), BTreeSet::from(["main"]));
     assert_eq!(audit.get("/v1/jobs/main/transfer/T").await.status, 200);
     assert_eq!(audit.get("/v1/jobs?kind=split").await.body["jobs"], json!([]));
     for path in [
@@ -110,11 +110,11 @@ async fn an_operator_acts_on_its_accounts_and_on_no_other() {
     }
     li.cannot_tell("POST", "/v1/jobs/OTHER/split/S/resolve", &json!({"reason": "x", "as": "failed"})).await;
     for turn in ["pause", "resume"] {
-        li.cannot_tell("POST", &format!("/v1/lanes/OTHER/split/{turn}"), &why).await;
+        li.cannot_tell("POST", &format!("/v1/queues/OTHER/split/{turn}"), &why).await;
     }
     assert_eq!(world.job("S").await["history"], json!([]), "nothing was done");
     assert_eq!(li.post("/v1/jobs/main/transfer/T/cancel", &why).await.status, 200);
-    assert_eq!(li.post("/v1/lanes/main/transfer/pause", &why).await.status, 200);
+    assert_eq!(li.post("/v1/queues/main/transfer/pause", &why).await.status, 200);
     world.books_agree().await;
 }
 

@@ -126,7 +126,7 @@ async fn a_head_that_never_ends_is_given_up_on() {
     let (head, idle) = tokio::join!(raw(&server, &["GET /healthz HTTP/1.1\r\nHost: "]), raw(&server, &[]));
     assert!(!head.contains("200 OK") && idle.is_empty(), "{head} {idle}");
     assert!(began.elapsed() < SOON, "{:?}", began.elapsed());
-    server.get("/v1/lanes").await;
+    server.get("/v1/queues").await;
 }
 
 #[tokio::test]
@@ -138,9 +138,9 @@ async fn wrong_methods_and_unknown_routes_are_problems_too() {
         ("DELETE", "/v1/jobs"),
         ("PUT", "/v1/jobs/main/transfer/T"),
         ("GET", "/v1/jobs/main/transfer/T/ask"),
-        ("POST", "/v1/lanes"),
+        ("POST", "/v1/queues"),
         ("POST", "/v1/events"),
-        ("GET", "/v1/lanes/main/transfer/pause"),
+        ("GET", "/v1/queues/main/transfer/pause"),
         ("POST", "/healthz"),
         ("PATCH", "/openapi.json"),
     ] {
@@ -155,7 +155,7 @@ async fn wrong_methods_and_unknown_routes_are_problems_too() {
 }
 
 #[tokio::test]
-async fn what_no_job_and_no_lane_is_called_is_not_found() {
+async fn what_no_job_and_no_queue_is_called_is_not_found() {
     let world = Plan::new().start().await;
     let server = world.serve().await;
     let long = format!("main/transfer/{}", "x".repeat(65));
@@ -177,7 +177,7 @@ async fn what_no_job_and_no_lane_is_called_is_not_found() {
     for path in ["/v1/jobs?account=nobody", "/v1/events?account=nobody"] {
         server.get(path).await.refuses(404, "not-found");
     }
-    server.act("/v1/lanes/nobody/transfer/pause", &json!({"reason": "x"})).await.refuses(404, "not-found");
+    server.act("/v1/queues/nobody/transfer/pause", &json!({"reason": "x"})).await.refuses(404, "not-found");
 }
 
 #[tokio::test]
@@ -219,7 +219,7 @@ async fn an_order_without_a_good_reason_is_no_order() {
         (json!({"reason": "x", "who": "root"}), vec!["who"]),
         (json!([]), vec!["body"]),
     ] {
-        for path in ["/v1/jobs/main/transfer/T/cancel", "/v1/lanes/main/transfer/pause"] {
+        for path in ["/v1/jobs/main/transfer/T/cancel", "/v1/queues/main/transfer/pause"] {
             let refused = server.act(path, &body).await;
             refused.refuses(422, "invalid");
             assert_eq!(refused.wrong_fields(), fields, "{path} {body}: {refused:?}");
@@ -238,7 +238,7 @@ async fn a_token_that_asks_too_often_is_told_when_to_come_back() {
     let server = world.serve().await;
     let mut refused = None;
     for _ in 0..200 {
-        let answer = server.get("/v1/lanes").await;
+        let answer = server.get("/v1/queues").await;
         if answer.status != 200 {
             refused = Some(answer);
             break;

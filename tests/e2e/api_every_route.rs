@@ -32,8 +32,8 @@ async fn world(plan: Plan) -> (World, Server, Vec<Route>) {
 async fn untouched(world: &World) {
     assert_eq!(world.list().await.len(), 1, "{:?}", world.list().await);
     assert_eq!(world.job("T").await["history"], json!([]));
-    let lanes = world.ok(&["lanes", "--json"]).await;
-    assert!(lanes.lines().all(|lane| lane.contains("\"paused\":null")), "{lanes}");
+    let queues = world.ok(&["queues", "--json"]).await;
+    assert!(queues.lines().all(|queue| queue.contains("\"paused\":null")), "{queues}");
     world.books_agree().await;
 }
 

@@ -170,7 +170,7 @@ async fn events_come_as_they_happen_and_go_on_behind_the_last_one_that_was_seen(
     cancel(&world, &server, "BEFORE").await;
     let mut events = Events::of(&server, "", None).await;
     cancel(&world, &server, "A").await;
-    server.act("/v1/lanes/main/bill_upload/pause", &json!({"reason": "maintenance"})).await;
+    server.act("/v1/queues/main/bill_upload/pause", &json!({"reason": "maintenance"})).await;
     let seen = events.take(2).await;
     assert_eq!(
         (seen[0].1.as_str(), &seen[0].2["platform_no"], &seen[0].2["state"]),
@@ -178,8 +178,8 @@ async fn events_come_as_they_happen_and_go_on_behind_the_last_one_that_was_seen(
         "{seen:?}"
     );
     assert_eq!(
-        (seen[1].1.as_str(), &seen[1].2["lane"], &seen[1].2["reason"]["message"]),
-        ("lane", &json!("paused"), &json!("li: maintenance")),
+        (seen[1].1.as_str(), &seen[1].2["queue"], &seen[1].2["reason"]["message"]),
+        ("queue", &json!("paused"), &json!("li: maintenance")),
         "{seen:?}"
     );
     assert_eq!(seen[1].2["kind"], "bill_upload", "{seen:?}");
@@ -193,7 +193,7 @@ async fn events_come_as_they_happen_and_go_on_behind_the_last_one_that_was_seen(
     assert_eq!(keys(&again.take(2).await), ["B", "C"], "what happened meanwhile, once");
     let mut from_a = Events::of(&server, "", Some(&seen[0].0)).await;
     let missed = from_a.take(3).await;
-    assert_eq!((missed[0].1.as_str(), keys(&missed[1..])), ("lane", vec![json!("B"), json!("C")]));
+    assert_eq!((missed[0].1.as_str(), keys(&missed[1..])), ("queue", vec![json!("B"), json!("C")]));
     let mut all = Events::of(&server, "?kind=transfer&last_event_id=0", None).await;
     assert_eq!(keys(&all.take(4).await), ["BEFORE", "A", "B", "C"]);
     cancel(&world, &server, "D").await;

@@ -74,28 +74,28 @@ async fn a_job_is_asked_about_and_sent_on_an_operator_s_word() {
 }
 
 #[tokio::test]
-async fn lanes_are_seen_paused_and_resumed() {
+async fn queues_are_seen_paused_and_resumed() {
     let world = Plan::new().start().await;
     let server = world.serve().await;
-    let paused = server.act("/v1/lanes/main/transfer/pause", &json!({"reason": "maintenance"})).await;
+    let paused = server.act("/v1/queues/main/transfer/pause", &json!({"reason": "maintenance"})).await;
     assert_eq!((paused.status, &paused.body["paused"]["message"]), (200, &json!("li: maintenance")), "{paused:?}");
-    let second = server.act("/v1/lanes/main/transfer/pause", &json!({"reason": "I, too"})).await;
+    let second = server.act("/v1/queues/main/transfer/pause", &json!({"reason": "I, too"})).await;
     second.refuses(409, "not-now");
     assert!(second.body["detail"].as_str().unwrap().contains("paused already: li: maintenance"), "{second:?}");
 
-    let lanes = server.read("/v1/lanes").await;
+    let queues = server.read("/v1/queues").await;
     let told: Vec<Value> =
-        world.ok(&["lanes", "--json"]).await.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
-    assert_eq!(lanes["lanes"], json!(told), "the same as the command tells");
+        world.ok(&["queues", "--json"]).await.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(queues["queues"], json!(told), "the same as the command tells");
 
     let _worker = world.worker().await;
     assert_eq!(server.submit(&transfer("T")).await.status, 201);
     world.accepted(transfer("T"));
     let waiting = server.read("/v1/jobs/main/transfer/T?wait=300ms").await;
     assert_eq!(waiting["state"], "queued", "nothing is sent: {waiting}");
-    let resumed = server.act("/v1/lanes/main/transfer/resume", &json!({"reason": "over"})).await;
+    let resumed = server.act("/v1/queues/main/transfer/resume", &json!({"reason": "over"})).await;
     assert_eq!((resumed.status, &resumed.body["paused"]), (200, &Value::Null), "{resumed:?}");
-    server.act("/v1/lanes/main/transfer/resume", &json!({"reason": "over"})).await.refuses(409, "not-now");
+    server.act("/v1/queues/main/transfer/resume", &json!({"reason": "over"})).await.refuses(409, "not-now");
     assert_eq!(server.read("/v1/jobs/main/transfer/T?wait=30s").await["state"], "succeeded");
     world.books_agree().await;
 }

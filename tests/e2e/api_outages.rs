@@ -121,7 +121,7 @@ async fn a_request_that_is_under_way_is_answered_while_the_server_drains() {
     let mut under_way = TcpStream::connect(&server.address).await.unwrap();
     under_way.write_all(head.as_bytes()).await.unwrap();
     let _idle = TcpStream::connect(&server.address).await.unwrap();
-    assert_eq!(server.get("/v1/lanes").await.status, 200, "both connections were taken by now");
+    assert_eq!(server.get("/v1/queues").await.status, 200, "both connections were taken by now");
     server.process.terminate();
     server.process.wait_line(SOON, "word that it drains", |line| line.contains("draining")).await;
     let refused = eventually(SOON, "new connections to be refused", async || {
@@ -147,7 +147,7 @@ async fn a_drain_is_bounded() {
     );
     let mut never_ends = TcpStream::connect(&server.address).await.unwrap();
     never_ends.write_all(head.as_bytes()).await.unwrap();
-    assert_eq!(server.get("/v1/lanes").await.status, 200);
+    assert_eq!(server.get("/v1/queues").await.status, 200);
     server.process.terminate();
     let began = Instant::now();
     let finished = server.process.finished(SOON).await;

@@ -9,7 +9,7 @@ use crate::server::{Server, answer, token, tokens};
 use crate::world::{SOON, World};
 
 async fn status(server: &Server, token: &str) -> u16 {
-    answer(server.request("GET", "/v1/lanes", token)).await.status
+    answer(server.request("GET", "/v1/queues", token)).await.status
 }
 
 async fn until_status(server: &Server, token: &str, wanted: u16) {

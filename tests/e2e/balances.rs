@@ -1,4 +1,4 @@
-//! Balances that the configuration asks for: asked by one worker at a time, within the lane's rate, and told by all.
+//! Balances that the configuration asks for: asked by one worker at a time, within the queue's rate, and told by all.
 
 use bursar_test_support::{Answer, Process, Receiver, eventually};
 use serde_json::Value;
@@ -87,14 +87,14 @@ async fn a_gateway_that_tells_nothing_is_asked_once_by_all_workers_and_never_by_
 }
 
 #[tokio::test]
-async fn a_question_for_a_balance_takes_its_place_in_the_lane_s_rate() {
+async fn a_question_for_a_balance_takes_its_place_in_the_queue_s_rate() {
     // One call in a quarter of an hour: whoever comes first has it.
     let world = asking("1h").set("accounts.main.rate_per_second", 0.001).start().await;
     let (_worker, address) = worker(&world).await;
     told(&address, "a balance", available).await;
     world.submit_new(&[transfer("WAITS")]).await;
     let due = |text: &str| {
-        let of = ["lane=\"main/transfer\"", "call=\"send\""];
+        let of = ["queue=\"main/transfer\"", "call=\"send\""];
         sample(text, "bursar_due_age_seconds", &of).filter(|age| *age > 1.0)
     };
     told(&address, "the transfer to have been due for a while", due).await;

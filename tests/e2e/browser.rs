@@ -171,7 +171,7 @@ impl Browser {
 
 #[tokio::test]
 #[ignore = "needs Chromium and chromedriver; .ci/run installs them and runs this"]
-async fn browser_an_operator_signs_in_finds_a_job_reads_it_resolves_it_and_pauses_a_lane() {
+async fn browser_an_operator_signs_in_finds_a_job_reads_it_resolves_it_and_pauses_a_queue() {
     let world = Plan::new().both("on_ambiguous", "hold").start().await;
     let _worker = world.worker().await;
     world.in_review("1001XP2025010110000001").await;
@@ -205,19 +205,19 @@ async fn browser_an_operator_signs_in_finds_a_job_reads_it_resolves_it_and_pause
     assert_eq!(world.job("1001XP2025010110000001").await["state"], "succeeded");
 
     browser.click("nav a[href='/']").await;
-    browser.click("tr[data-lane='main/transfer'] a[data-act=pause]").await;
+    browser.click("tr[data-queue='main/transfer'] a[data-act=pause]").await;
     browser.write("#reason", "the gateway announced maintenance").await;
     browser.click("button.main").await;
-    browser.says("tr[data-lane='main/transfer']", "li: the gateway announced maintenance").await;
-    let lanes = world.ok(&["lanes"]).await;
-    assert!(lanes.contains("PAUSED: li: the gateway announced maintenance"), "{lanes}");
-    browser.picture("lanes").await;
+    browser.says("tr[data-queue='main/transfer']", "li: the gateway announced maintenance").await;
+    let queues = world.ok(&["queues"]).await;
+    assert!(queues.contains("PAUSED: li: the gateway announced maintenance"), "{queues}");
+    browser.picture("queues").await;
 
     // What happens meanwhile is seen without anybody's doing.
     browser.find(".live[data-state=on]").await;
     world.submit_new(&[transfer("LATER")]).await;
     world.ok(&["resume", "main/transfer", "--reason", "it is over"]).await;
-    browser.says("tr[data-lane='main/transfer'] .flag", "goes on").await;
+    browser.says("tr[data-queue='main/transfer'] .flag", "goes on").await;
     browser.click(".who button").await;
     browser.find("#token").await;
     browser.goto("/").await;
@@ -266,8 +266,8 @@ async fn eventful() -> (World, Server, Receiver) {
 async fn browser_every_page_fits_a_desk_and_a_phone_by_day_and_night_in_both_languages() {
     let (world, server, _receiver) = eventful().await;
     let pages = [
-        ("lanes", "/", ".totals"),
-        ("jobs", "/jobs?lane=main%2Ftransfer", "table.jobs"),
+        ("queues", "/", ".totals"),
+        ("jobs", "/jobs?queue=main%2Ftransfer", "table.jobs"),
         ("told-job", "/jobs/main/transfer/TOLD", "[data-event=delivery][data-tone=good]"),
         ("named-job", "/jobs/main/bill_upload/BILL", "a[href='/notifications/main/4']"),
         ("review", "/review", ".queue"),

@@ -44,10 +44,12 @@ fn stories(received: &[Received]) -> BTreeMap<String, Vec<(String, u64)>> {
 /// Waits until nothing is left to tell.
 async fn all_told(world: &World) {
     eventually(SOON, "everything to be told", async || {
-        let lanes = world.ok(&["lanes", "--json"]).await;
-        let untold: u64 =
-            lanes.lines().map(|lane| serde_json::from_str::<Value>(lane).unwrap()["to_tell"].as_u64().unwrap()).sum();
-        if untold == 0 { Ok(()) } else { Err(lanes) }
+        let queues = world.ok(&["queues", "--json"]).await;
+        let untold: u64 = queues
+            .lines()
+            .map(|queue| serde_json::from_str::<Value>(queue).unwrap()["to_tell"].as_u64().unwrap())
+            .sum();
+        if untold == 0 { Ok(()) } else { Err(queues) }
     })
     .await;
 }

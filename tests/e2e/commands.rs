@@ -161,7 +161,7 @@ async fn a_job_tells_the_environment_that_it_was_submitted_in() {
 }
 
 #[tokio::test]
-async fn lists_are_narrowed_by_lane_and_state_and_page_by_themselves() {
+async fn lists_are_narrowed_by_queue_and_state_and_page_by_themselves() {
     let world = Plan::new().start().await;
     world.submit_new(&jobs::transfers("T", 1_100)).await;
     world.submit_new(&[bill("B", "100010001"), split("S", "P1")]).await;
@@ -198,7 +198,7 @@ async fn a_reader_that_leaves_early_is_no_error() {
 }
 
 #[tokio::test]
-async fn one_key_in_two_lanes_is_told_apart() {
+async fn one_key_in_two_queues_is_told_apart() {
     let world = Plan::new().start().await;
     world.ok(&["pause", "main/transfer", "--reason", "x"]).await;
     world.submit_new(&[transfer("BOTH"), split("BOTH", "P1")]).await;
@@ -219,7 +219,7 @@ async fn what_machines_read_is_one_object_a_line() {
     let commands: [&[&str]; 11] = [
         &["show", "T"],
         &["list"],
-        &["lanes"],
+        &["queues"],
         &["export"],
         &["reconcile"],
         &["pause", "main/transfer", "--reason", "x"],
@@ -263,7 +263,7 @@ async fn a_reason_of_many_lines_is_kept_whole_and_shown_on_one() {
     assert_eq!(refused.code, Some(2), "a terminal obeys it: {refused:?}");
     world.ok(&["cancel", "T", "--reason", reason, "--who", who]).await;
     assert_eq!(world.job("T").await["history"][0]["comment"], reason);
-    for arguments in [&["list"][..], &["show", "T"], &["lanes"]] {
+    for arguments in [&["list"][..], &["show", "T"], &["queues"]] {
         let text = world.ok(arguments).await;
         let wanted = r"li\u{1b}[2J: ordered twice\nmain/transfer FORGED succeeded";
         assert!(text.contains(wanted) && !text.contains('\u{1b}'), "{arguments:?}: {text}");

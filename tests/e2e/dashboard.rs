@@ -37,7 +37,7 @@ async fn nobody_sees_or_does_anything_without_signing_in() {
         assert!(page.header("location").starts_with("/sign-in"), "{path}: {page:?}");
         assert!(page.text.is_empty(), "{path}: {page:?}");
     }
-    for path in ["/jobs/main/transfer/T/cancel", "/lanes/main/transfer/pause", "/sign-out"] {
+    for path in ["/jobs/main/transfer/T/cancel", "/queues/main/transfer/pause", "/sign-out"] {
         let page = stranger.post(path, &[("reason", "because"), ("form_token", "x")]).await;
         assert_eq!((page.status, page.header("location")), (303, "/sign-in"), "{path}: {page:?}");
     }
@@ -114,16 +114,16 @@ async fn who_may_only_look_is_offered_nothing_and_allowed_nothing() {
     let server = world.serve().await;
     world.submit_new(&[transfer("T")]).await;
     let operator = Browser::signed_in(&server, &server.tokens.operator).await;
-    operator.get("/").await.says("/lanes/main/transfer/pause");
+    operator.get("/").await.says("/queues/main/transfer/pause");
     operator.get("/jobs/main/transfer/T").await.says("/T/cancel").says("/T/send").does_not_say("/T/resolve");
     for token in [&server.tokens.reader, &server.tokens.producer] {
         let looker = Browser::signed_in(&server, token).await;
-        let lanes = looker.get("/").await;
-        lanes.does_not_say("/pause");
+        let queues = looker.get("/").await;
+        queues.does_not_say("/pause");
         looker.get("/jobs/main/transfer/T").await.does_not_say("/T/cancel");
-        for path in ["/jobs/main/transfer/T/cancel", "/jobs/main/transfer/T/send", "/lanes/main/transfer/pause"] {
+        for path in ["/jobs/main/transfer/T/cancel", "/jobs/main/transfer/T/send", "/queues/main/transfer/pause"] {
             assert_eq!(looker.get(path).await.status, 403, "{path}");
-            let form = [("form_token", lanes.field("form_token")), ("reason", "because"), ("seen", "")];
+            let form = [("form_token", queues.field("form_token")), ("reason", "because"), ("seen", "")];
             assert_eq!(looker.post(path, &form).await.status, 403, "{path}");
         }
     }
@@ -164,7 +164,7 @@ async fn what_people_write_and_gateways_say_is_text_on_every_page() {
     let key = "<b>\"x\"&'y'</b>";
     world.submit_new(&[with(transfer(key), "payer_store_no", json!("6222021234567890123"))]).await;
     let browser = Browser::signed_in(&server, &server.tokens.operator).await;
-    let listed = browser.get("/jobs?lane=main%2Ftransfer").await;
+    let listed = browser.get("/jobs?queue=main%2Ftransfer").await;
     listed.says("&lt;b&gt;").does_not_say("<b>");
     let path = "/jobs/main/transfer/%3Cb%3E%22x%22%26'y'%3C%2Fb%3E";
     let page = browser.get(path).await;
@@ -173,7 +173,7 @@ async fn what_people_write_and_gateways_say_is_text_on_every_page() {
     let why = "<script>alert(1)</script> 6222021234567890123";
     let done = browser.act(&format!("{path}/cancel"), &[("reason", why)]).await;
     assert_eq!(done.status, 303, "{done:?}");
-    for path in [path, "/jobs?lane=main%2Ftransfer&state=cancelled"] {
+    for path in [path, "/jobs?queue=main%2Ftransfer&state=cancelled"] {
         browser
             .get(path)
             .await
@@ -283,23 +283,23 @@ async fn of_two_who_act_at_once_one_does_and_the_other_is_told_what_was_done() {
 }
 
 #[tokio::test]
-async fn a_lane_is_paused_and_resumed_with_a_reason_and_the_second_is_told_who_did() {
+async fn a_queue_is_paused_and_resumed_with_a_reason_and_the_second_is_told_who_did() {
     let world = Plan::new().start().await;
     let server = world.serve().await;
     let browser = Browser::signed_in(&server, &server.tokens.operator).await;
-    browser.get("/lanes/main/transfer/pause").await.says("Nothing new is sent from now on");
-    let empty = browser.act("/lanes/main/transfer/pause", &[("reason", "")]).await;
+    browser.get("/queues/main/transfer/pause").await.says("Nothing new is sent from now on");
+    let empty = browser.act("/queues/main/transfer/pause", &[("reason", "")]).await;
     assert_eq!(empty.status, 422, "{empty:?}");
-    let done = browser.act("/lanes/main/transfer/pause", &[("reason", "the gateway announced maintenance")]).await;
+    let done = browser.act("/queues/main/transfer/pause", &[("reason", "the gateway announced maintenance")]).await;
     assert_eq!((done.status, done.header("location")), (303, "/"), "{done:?}");
-    browser.get("/").await.says("li: the gateway announced maintenance").says("/lanes/main/transfer/resume");
-    let late = browser.act("/lanes/main/transfer/pause", &[("reason", "me too")]).await;
+    browser.get("/").await.says("li: the gateway announced maintenance").says("/queues/main/transfer/resume");
+    let late = browser.act("/queues/main/transfer/pause", &[("reason", "me too")]).await;
     assert_eq!(late.status, 409, "{late:?}");
     late.says("was paused already: li: the gateway announced maintenance");
-    let done = browser.act("/lanes/main/transfer/resume", &[("reason", "it is over")]).await;
+    let done = browser.act("/queues/main/transfer/resume", &[("reason", "it is over")]).await;
     assert_eq!(done.status, 303, "{done:?}");
-    assert_eq!(browser.act("/lanes/main/transfer/resume", &[("reason", "again")]).await.status, 409);
-    for path in ["/lanes/main/transfer/stop", "/lanes/main/pay/pause", "/lanes/none/transfer/pause"] {
+    assert_eq!(browser.act("/queues/main/transfer/resume", &[("reason", "again")]).await.status, 409);
+    for path in ["/queues/main/transfer/stop", "/queues/main/pay/pause", "/queues/none/transfer/pause"] {
         assert_eq!(browser.get(path).await.status, 404, "{path}");
     }
 }
@@ -310,11 +310,11 @@ async fn a_list_has_pages_and_charts_count_what_all_workers_did() {
     let server = world.serve().await;
     world.submit_new(&transfers("T", 130)).await;
     let browser = Browser::signed_in(&server, &server.tokens.reader).await;
-    let first = browser.get("/jobs?lane=main%2Ftransfer&state=queued").await;
+    let first = browser.get("/jobs?queue=main%2Ftransfer&state=queued").await;
     assert_eq!(first.text.matches("class=\"key\"").count(), 100);
-    let next = first.text.split_once("href=\"/jobs?lane=main%2Ftransfer&amp;state=queued&amp;after=").unwrap().1;
+    let next = first.text.split_once("href=\"/jobs?queue=main%2Ftransfer&amp;state=queued&amp;after=").unwrap().1;
     let next = next.split('"').next().unwrap();
-    let second = browser.get(&format!("/jobs?lane=main%2Ftransfer&state=queued&after={next}")).await;
+    let second = browser.get(&format!("/jobs?queue=main%2Ftransfer&state=queued&after={next}")).await;
     assert_eq!(second.text.matches("class=\"key\"").count(), 30, "{second:?}");
     second.does_not_say("rel=\"next\"");
     let _worker = world.worker().await;
@@ -323,9 +323,9 @@ async fn a_list_has_pages_and_charts_count_what_all_workers_did() {
     charts.says("130 jobs ended in the last 60 min").says("from the histories of 130 jobs").says("<svg").says("p99");
     charts.says("· succeeded 130").says("sends p95").says("¥13.00").says("of 130 of 130 jobs that ended");
     for (address, said) in [
-        ("/charts?lane=shop%2Fsplit", "0 jobs ended"),
-        ("/charts?lane=&over=7d", "130 jobs ended in the last 7 d"),
-        ("/charts?lane=main%2Ftransfer&over=24h", "130 jobs ended in the last 24 h"),
+        ("/charts?queue=shop%2Fsplit", "0 jobs ended"),
+        ("/charts?queue=&over=7d", "130 jobs ended in the last 7 d"),
+        ("/charts?queue=main%2Ftransfer&over=24h", "130 jobs ended in the last 24 h"),
     ] {
         browser.get(address).await.says(said);
     }
@@ -342,7 +342,7 @@ async fn pages_are_chinese_for_whoever_asks_for_it_and_stay_so() {
     let server = world.serve().await;
     let mut browser = Browser::signed_in(&server, &server.tokens.operator).await;
     browser.language = "zh-CN,zh;q=0.9,en;q=0.8";
-    browser.get("/").await.says("lang=\"zh-CN\"").says("通道").does_not_say("To send");
+    browser.get("/").await.says("lang=\"zh-CN\"").says("队列").does_not_say("To send");
     let chosen = browser.get("/language/en?to=%2Fjobs").await;
     assert_eq!((chosen.status, chosen.header("location")), (303, "/jobs"), "{chosen:?}");
     browser.cookie = format!("{}; {}", browser.cookie, chosen.header("set-cookie").split(';').next().unwrap());
@@ -374,7 +374,7 @@ async fn forms_that_are_too_long_or_no_forms_and_wrong_methods_are_refused() {
     let world = Plan::new().start().await;
     let server = world.serve().await;
     let browser = Browser::signed_in(&server, &server.tokens.operator).await;
-    let path = "/lanes/main/transfer/pause";
+    let path = "/queues/main/transfer/pause";
     let long = browser.post(path, &[("reason", &"x".repeat(20_000))]).await;
     assert_eq!(long.status, 413, "{long:?}");
     let json = browser.client.post(format!("{}{path}", browser.address)).body(Value::Null.to_string());
@@ -402,14 +402,14 @@ async fn a_session_of_a_token_for_some_accounts_shows_those_alone() {
     for path in [
         "/jobs/shop/split/S",
         "/jobs/shop/split/S/cancel",
-        "/jobs?lane=shop/split",
+        "/jobs?queue=shop/split",
         "/jobs?key=S",
-        "/lanes/shop/split/pause",
+        "/queues/shop/split/pause",
     ] {
         let page = browser.get(path).await;
         assert_eq!(page.status, 404, "{path}: {page:?}");
         page.does_not_say("order-1").does_not_say("shop/split,");
     }
-    browser.get("/charts?lane=shop/split").await.does_not_say("value=\"shop/split\"");
+    browser.get("/charts?queue=shop/split").await.does_not_say("value=\"shop/split\"");
     world.books_agree().await;
 }

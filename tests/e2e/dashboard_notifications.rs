@@ -25,8 +25,8 @@ async fn notifications_are_listed_in_pages_those_held_are_marked_and_nobody_is_n
     let unread = signed(&app, "<b>odd</b>.notify", &credit("r101", "6"), &stamp(0));
     assert_eq!(post(&server, &unread).await.0, 422);
     let browser = Browser::signed_in(&server, &server.tokens.operator).await;
-    let lanes = browser.get("/").await;
-    lanes.says("href=\"/notifications?account=main\"").says("1 held");
+    let queues = browser.get("/").await;
+    queues.says("href=\"/notifications?account=main\"").says("1 held");
 
     let page = browser.get("/notifications").await;
     assert_eq!(page.text.matches("class=\"key\"").count(), 99, "{page:?}");

@@ -53,7 +53,7 @@ async fn a_second_job_about_the_same_thing_is_refused_and_names_the_first() {
     world.settled().await;
     assert_eq!(world.submit(&second).await, [about("B2", "B1"), about("S2", "S1")]);
 
-    // A refund of the same order is another thing, and so is the same key in another lane.
+    // A refund of the same order is another thing, and so is the same key in another queue.
     let mut refund = with(bill("B3", "100010001"), "trade_type", json!("2"));
     refund["body"]["org_order_id"] = json!("100010001");
     world.submit_new(&[refund, transfer("B1")]).await;

@@ -85,9 +85,9 @@ async fn after_a_failover_that_lost_writes_an_account_that_holds_sends_nothing_a
     let plan = Plan::new().both("on_ambiguous", "hold").simulate(&["--ignore-keys"]);
     let (world, _workers) = under_load(&redis, plan).await;
     fail_over(&redis, &world).await;
-    eventually(SOON, "the lane to be paused", async || {
-        let lanes = world.ok(&["lanes", "--json"]).await;
-        if lanes.contains("queue_lost_writes") { Ok(()) } else { Err(lanes) }
+    eventually(SOON, "the queue to be paused", async || {
+        let queues = world.ok(&["queues", "--json"]).await;
+        if queues.contains("queue_lost_writes") { Ok(()) } else { Err(queues) }
     })
     .await;
     // Whatever was in a worker's hands is over by then, for no call takes longer.
@@ -221,9 +221,9 @@ async fn what_was_pushed_and_is_pushed_back_by_a_failover_is_sent_no_second_time
     let queue = unique_prefix();
     let plan = Plan::new().both("on_ambiguous", "hold").simulate(&["--ignore-keys"]);
     let (world, _workers) = fail_over_while_it_drains(&redis, &queue, plan).await;
-    eventually(SOON, "the lane to be paused", async || {
-        let lanes = world.ok(&["lanes", "--json"]).await;
-        if lanes.contains("queue_lost_writes") { Ok(()) } else { Err(lanes) }
+    eventually(SOON, "the queue to be paused", async || {
+        let queues = world.ok(&["queues", "--json"]).await;
+        if queues.contains("queue_lost_writes") { Ok(()) } else { Err(queues) }
     })
     .await;
     until_waiting(&redis.replica, &queue, |waiting| waiting == 0).await;

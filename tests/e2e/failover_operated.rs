@@ -1,4 +1,4 @@
-//! A failover while operators act. One seed decides who does what to which job and lane, and when the replica is held back, the
+//! A failover while operators act. One seed decides who does what to which job and queue, and when the replica is held back, the
 //! primary dies and returns. Each act that was confirmed has then survived; any other may have or not.
 //!
 //! `BURSAR_SEED=17,18` runs these seeds again, `BURSAR_SEEDS=20` as many of chance.
@@ -25,10 +25,10 @@ const BASE: Range<u64> = 1..4;
 /// A seed mostly waits.
 const AT_ONCE: usize = 3;
 
-/// The lanes that are paused and resumed.
-const LANES: [&str; 2] = ["main/transfer", "shop/split"];
+/// The queues that are paused and resumed.
+const QUEUES: [&str; 2] = ["main/transfer", "shop/split"];
 
-/// How many jobs each lane has, and how many of a transfer's lost answers wait for a person.
+/// How many jobs each queue has, and how many of a transfer's lost answers wait for a person.
 const JOBS: usize = 40;
 const REVIEWS: usize = 8;
 
@@ -109,17 +109,17 @@ impl Story {
                 _ => {}
             }
         }
-        for (lane, moments) in LANES.iter().zip(moments[30..].chunks(15)) {
+        for (queue, moments) in QUEUES.iter().zip(moments[30..].chunks(15)) {
             let mut moments: Vec<Duration> = moments[..9].to_vec();
             moments.sort_unstable();
-            let does = |at| Act { at, does: if rng.u8(..5) < 3 { "pause" } else { "resume" }, to: (*lane).into() };
+            let does = |at| Act { at, does: if rng.u8(..5) < 3 { "pause" } else { "resume" }, to: (*queue).into() };
             operators.push(moments.into_iter().map(does).collect());
         }
         Self { held_back, killed, back, operators }
     }
 }
 
-/// Two workers in the middle of slow lanes at a gateway that executes whatever it receives, and transfers that wait for a person.
+/// Two workers in the middle of slow queues at a gateway that executes whatever it receives, and transfers that wait for a person.
 async fn under_load(redis: &Sentinels) -> World {
     let plan = Plan::new()
         .both("on_ambiguous", "hold")
@@ -180,7 +180,7 @@ async fn play(redis: &Sentinels, world: &Rc<World>, story: Story) -> Vec<Vec<Don
     local.run_until(play).await
 }
 
-/// Which act the lane must stand as: the last confirmed one, or `None` after an unconfirmed one of the other kind.
+/// Which act the queue must stand as: the last confirmed one, or `None` after an unconfirmed one of the other kind.
 fn certain(acts: &[Done]) -> Option<&'static str> {
     acts.iter().fold(None, |known, done| match (done.confirmed(), known) {
         (true, _) => Some(done.act.does),
@@ -189,38 +189,38 @@ fn certain(acts: &[Done]) -> Option<&'static str> {
     })
 }
 
-/// Workers sent nothing in a lane between a confirmed pause and the next attempt to resume it.
-async fn nothing_left_while_paused(world: &World, lane: &str, acts: &[Done]) {
+/// Workers sent nothing in a queue between a confirmed pause and the next attempt to resume it.
+async fn nothing_left_while_paused(world: &World, queue: &str, acts: &[Done]) {
     let ledger = world.ledger().await;
-    let of_lane = |key: &str| key.starts_with('P') == (lane == "shop/split");
-    let sends = ledger.keys.iter().filter(|(key, _)| of_lane(key));
+    let of_queue = |key: &str| key.starts_with('P') == (queue == "shop/split");
+    let sends = ledger.keys.iter().filter(|(key, _)| of_queue(key));
     let sends: Vec<(&String, i64)> =
         sends.flat_map(|(key, record)| record.request_times_ms.iter().map(move |time| (key, *time))).collect();
     for (at, pause) in acts.iter().enumerate().filter(|(_, done)| done.act.does == "pause" && done.confirmed()) {
         let resumed = acts[at..].iter().find(|done| done.act.does == "resume").map_or(i64::MAX, |done| done.from_ms);
         let within = pause.until_ms + CLAIMED..resumed;
         let left: Vec<_> = sends.iter().filter(|(_, time)| within.contains(time)).collect();
-        assert!(left.is_empty(), "sent in {lane}, which was paused: {left:?}\n{pause:?}\n{acts:#?}");
+        assert!(left.is_empty(), "sent in {queue}, which was paused: {left:?}\n{pause:?}\n{acts:#?}");
     }
 }
 
-/// Each lane is as its last confirmation says, and workers send nothing where it is paused.
-async fn lanes_are_as_told(world: &World, operators: &[Vec<Done>]) {
+/// Each queue is as its last confirmation says, and workers send nothing where it is paused.
+async fn queues_are_as_told(world: &World, operators: &[Vec<Done>]) {
     // When this is confirmed, the new primary serves and has a replica.
     until_confirmed(world, &["pause", "main/bill_upload", "--reason", "a test"]).await;
     sleep(Duration::from_secs(1)).await; // for what would be sent if a pause had been lost
-    let listed = world.ok(&["lanes", "--json"]).await;
+    let listed = world.ok(&["queues", "--json"]).await;
     let listed: Vec<Value> = listed.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
-    for lane in LANES {
-        let acts = operators.iter().find(|acts| acts.iter().any(|done| done.act.to == lane)).unwrap();
-        let shown = listed.iter().find(|shown| shown["lane"] == lane).unwrap();
+    for queue in QUEUES {
+        let acts = operators.iter().find(|acts| acts.iter().any(|done| done.act.to == queue)).unwrap();
+        let shown = listed.iter().find(|shown| shown["queue"] == queue).unwrap();
         let by_operator = shown["paused"]["operator"] == "tester";
         match certain(acts) {
             Some("pause") => assert!(shown["paused"].is_object(), "the pause is lost: {shown}\n{acts:#?}"),
             Some(_) => assert!(!by_operator, "the resume is lost: {shown}\n{acts:#?}"),
             None => {}
         }
-        nothing_left_while_paused(world, lane, acts).await;
+        nothing_left_while_paused(world, queue, acts).await;
     }
 }
 
@@ -238,7 +238,7 @@ fn jobs_are_as_told(settled: &[Value], told: &[&Done]) {
         let state = match done.act.does {
             "cancel" => "cancelled",
             "resolve" => "succeeded",
-            _ => continue, // a lane's
+            _ => continue, // a queue's
         };
         let job = settled.iter().find(|job| job["platform_no"] == done.act.to.as_str()).unwrap();
         assert_eq!(job["state"], state, "{done:#?}\n{job}");
@@ -261,9 +261,9 @@ async fn run(seed: u64) {
     world.submit_new(&splits).await;
 
     let operators = play(&redis, &world, story).await;
-    lanes_are_as_told(&world, &operators).await;
-    for lane in LANES {
-        until_confirmed(&world, &["resume", lane, "--reason", "the story is over"]).await;
+    queues_are_as_told(&world, &operators).await;
+    for queue in QUEUES {
+        until_confirmed(&world, &["resume", queue, "--reason", "the story is over"]).await;
     }
     let settled = world.settled().await;
     let all: Vec<&Done> = operators.iter().flatten().collect();

@@ -20,7 +20,7 @@ fn faults() -> Vec<&'static str> {
     faults.into_iter().filter(|fault| *fault != PAUSES).collect()
 }
 
-/// A lane is paused by it until a person has mended the account: tried apart from the others.
+/// A queue is paused by it until a person has mended the account: tried apart from the others.
 const PAUSES: &str = "account-disabled";
 
 /// Divided, and the one answer that would have told is lost, cannot be believed, or proves nothing.
@@ -106,7 +106,7 @@ async fn whatever_befalls_a_split_it_is_divided_at_most_once_and_nothing_is_gues
     let world = Plan::new().set("accounts.shop.poll_deadline", "5s").start().await;
     let jobs: Vec<(&str, Value)> = faults()
         .into_iter()
-        .filter(|fault| *fault != "invalid-timestamp") // pauses the lane: see below
+        .filter(|fault| *fault != "invalid-timestamp") // pauses the queue: see below
         .map(|fault| (fault, split(&format!("S-{fault}"), &format!("P-{fault}"))))
         .collect();
     for job in meet(&world, "send", &jobs).await {
@@ -122,7 +122,7 @@ async fn whatever_befalls_a_split_it_is_divided_at_most_once_and_nothing_is_gues
 }
 
 #[tokio::test]
-async fn what_is_refused_until_a_person_mends_the_account_pauses_its_lane_and_is_executed_once_after_that() {
+async fn what_is_refused_until_a_person_mends_the_account_pauses_its_queue_and_is_executed_once_after_that() {
     for (fault, job) in [
         ("invalid-timestamp", split("S1", "P1")),
         (PAUSES, split("S2", "P2")),
@@ -130,25 +130,25 @@ async fn what_is_refused_until_a_person_mends_the_account_pauses_its_lane_and_is
         (PAUSES, bill("B1", "O1")),
     ] {
         let world = Plan::new().start().await;
-        let lane = format!("{}/{}", job["account"].as_str().unwrap(), job["kind"].as_str().unwrap());
+        let queue = format!("{}/{}", job["account"].as_str().unwrap(), job["kind"].as_str().unwrap());
         world.faults(json!([once(&jobs::ledger_key(&job), "send", fault)])).await;
         let _worker = world.worker().await;
         world.submit_new(std::slice::from_ref(&job)).await;
-        eventually(SOON, "the lane to be paused", async || {
-            let lanes = world.ok(&["lanes"]).await;
-            if lanes.lines().any(|line| line.contains(&lane) && line.contains("misconfigur")) {
+        eventually(SOON, "the queue to be paused", async || {
+            let queues = world.ok(&["queues"]).await;
+            if queues.lines().any(|line| line.contains(&queue) && line.contains("misconfigur")) {
                 Ok(())
             } else {
-                Err(lanes)
+                Err(queues)
             }
         })
         .await;
         let key = jobs::key(&job);
-        assert_eq!(world.job(key).await["state"], "queued", "{fault} {lane}");
-        world.ok(&["resume", &lane, "--reason", "the account is mended"]).await;
+        assert_eq!(world.job(key).await["state"], "queued", "{fault} {queue}");
+        world.ok(&["resume", &queue, "--reason", "the account is mended"]).await;
         world.until(key, "succeeded").await;
         let executed = world.books_agree().await.keys[&jobs::ledger_key(&job)].executions;
-        assert_eq!(executed, 1, "{fault} {lane}");
+        assert_eq!(executed, 1, "{fault} {queue}");
     }
 }
 

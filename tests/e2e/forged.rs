@@ -65,9 +65,9 @@ async fn an_unsigned_error_never_has_a_holding_account_pay_again_nor_say_that_it
     world.books_agree().await;
 }
 
-/// It may stop the lane, for keys may be wrong; the job was sent all the same.
+/// It may stop the queue, for keys may be wrong; the job was sent all the same.
 #[tokio::test]
-async fn an_unsigned_configuration_error_pauses_the_lane_and_leaves_the_job_in_doubt() {
+async fn an_unsigned_configuration_error_pauses_the_queue_and_leaves_the_job_in_doubt() {
     let world = world().await;
     let forger = Forger::before(&world.gateway, |exchange: &Exchange| {
         (exchange.method == APPLY).then(|| forged("40002", "isv.invalid-app-id", ""))
@@ -78,9 +78,9 @@ async fn an_unsigned_configuration_error_pauses_the_lane_and_leaves_the_job_in_d
     world.submit_new(&[transfer("CONFIG")]).await;
     let job = world.until("CONFIG", "needs_review").await;
     assert_eq!(job["attempts"], 1, "{job}");
-    let lanes = world.ok(&["lanes", "--json"]).await;
-    let lane = lanes.lines().find(|line| line.contains("main/transfer") || line.contains(r#""transfer""#)).unwrap();
-    assert!(lane.contains("suspected_misconfiguration"), "{lane}");
+    let queues = world.ok(&["queues", "--json"]).await;
+    let queue = queues.lines().find(|line| line.contains("main/transfer") || line.contains(r#""transfer""#)).unwrap();
+    assert!(queue.contains("suspected_misconfiguration"), "{queue}");
     world.ok(&["resume", "main/transfer", "--reason", "the keys are right"]).await;
     assert_eq!(world.job("CONFIG").await["state"], "needs_review", "resuming sends nothing again");
     assert_eq!(world.at_gateway("CONFIG").await.unwrap().executions, 1);

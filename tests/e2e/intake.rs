@@ -26,39 +26,39 @@ const DRAINED_WITHIN: Duration = Duration::from_secs(180);
 /// A world with an open door.
 struct Door {
     world: World,
-    queue: String,
+    import_queue: String,
 }
 
 impl Door {
     async fn start() -> Self {
-        let queue = unique_prefix();
-        let world = Plan::new().set("intake.queues", vec![queue.clone()]).start().await;
-        Self { world, queue }
+        let import_queue = unique_prefix();
+        let world = Plan::new().set("intake.queues", vec![import_queue.clone()]).start().await;
+        Self { world, import_queue }
     }
 
     /// The service pushes `count` payments.
     async fn push(&self, prefix: &str, count: usize) {
-        example::push(&redis().await.url, &self.queue, prefix, count).await.unwrap();
+        example::push(&redis().await.url, &self.import_queue, prefix, count).await.unwrap();
     }
 
     /// It pushes what is no payment.
     async fn push_job(&self, job: NewJob) {
-        let mut storage = example::storage(&redis().await.url, &self.queue).await.unwrap();
+        let mut storage = example::storage(&redis().await.url, &self.import_queue).await.unwrap();
         storage.push(job).await.unwrap();
     }
 
-    /// The queue and the lane of its jobs, as `bursar lanes` shows them.
-    async fn lanes(&self) -> (Value, Value) {
-        let lanes = self.world.ok(&["lanes", "--json"]).await;
-        let lines: Vec<Value> = lanes.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    /// The queue and the queue of its jobs, as `bursar queues` shows them.
+    async fn queues(&self) -> (Value, Value) {
+        let queues = self.world.ok(&["queues", "--json"]).await;
+        let lines: Vec<Value> = queues.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
         let find = |name: &str, value: &str| lines.iter().find(|line| line[name] == value).unwrap().clone();
-        (find("queue", &self.queue), find("lane", "main/transfer"))
+        (find("import_queue", &self.import_queue), find("queue", "main/transfer"))
     }
 
     async fn until_waiting(&self, at_most: u64) {
         eventually(DRAINED_WITHIN, &format!("at most {at_most} tasks to wait"), async || {
-            let (queue, _) = self.lanes().await;
-            if queue["waiting"].as_u64().unwrap() <= at_most { Ok(()) } else { Err(queue) }
+            let (import_queue, _) = self.queues().await;
+            if import_queue["waiting"].as_u64().unwrap() <= at_most { Ok(()) } else { Err(import_queue) }
         })
         .await;
     }
@@ -97,8 +97,8 @@ async fn twenty_thousand_pushed_jobs_enter_the_store_once_each_while_workers_are
         worker = door.world.worker().await;
     }
     door.until_waiting(0).await;
-    let (queue, lane) = door.lanes().await;
-    assert_eq!((&queue["kept_aside"], &lane["to_send"]), (&json!(2), &json!(MANY)));
+    let (import_queue, queue) = door.queues().await;
+    assert_eq!((&import_queue["kept_aside"], &queue["to_send"]), (&json!(2), &json!(MANY)));
     let keys: BTreeSet<String> =
         door.world.list().await.iter().map(|job| job["platform_no"].as_str().unwrap().to_owned()).collect();
     assert_eq!(keys, (1..=MANY).map(|number| format!("DOOR-{number:05}")).collect());
@@ -140,7 +140,7 @@ async fn an_operator_sees_what_was_kept_aside_and_tries_it_again_or_drops_it() {
     door.until_waiting(0).await;
     let doctor = door.world.run(&["doctor"]).await.stdout;
     assert!(
-        doctor.contains(&format!("{}: 0 tasks wait, 2 are kept aside: `bursar intake` says why", door.queue)),
+        doctor.contains(&format!("{}: 0 tasks wait, 2 are kept aside: `bursar intake` says why", door.import_queue)),
         "{doctor}"
     );
     let listed = door.world.ok(&["intake"]).await;
@@ -191,5 +191,5 @@ async fn a_name_that_no_queue_has_is_wrong_use() {
         let finished = door.world.run(arguments).await;
         assert_eq!(finished.code, Some(2), "{finished:?}");
     }
-    door.world.refused(&["intake", "drop", &format!("{}/1", door.queue), "--reason", "x"]).await;
+    door.world.refused(&["intake", "drop", &format!("{}/1", door.import_queue), "--reason", "x"]).await;
 }

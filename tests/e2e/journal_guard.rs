@@ -79,11 +79,11 @@ async fn what_was_paid_is_not_paid_again_when_redis_comes_back_empty_the_worker_
     let outcomes = repeat(world, &jobs).await;
     assert!(outcomes.iter().all(|outcome| outcome.starts_with("new ")), "Redis knows of nothing: {outcomes:?}");
     sends_nothing(world, &worker, &page).await;
-    let lanes = world.ok(&["lanes"]).await;
+    let queues = world.ok(&["queues"]).await;
     assert_eq!(
-        lanes.matches("run `bursar reconcile --journal`").count(),
+        queues.matches("run `bursar reconcile --journal`").count(),
         3,
-        "for workers that keep no journal: {lanes}"
+        "for workers that keep no journal: {queues}"
     );
     assert!(world.list().await.iter().all(|job| job["state"] == "queued"));
     for act in ["cancel", "send"] {
@@ -157,9 +157,15 @@ async fn what_was_paid_under_an_account_s_old_name_is_not_paid_again_under_its_n
     let (finished, differences) = scene.reconcile(&[]).await;
     assert_eq!((finished.code, differences.len()), (Some(1), 1), "{finished:?}");
     world.set("accounts.main", None);
-    world.ok(&["adopt", "main", "pay", "--reason", "it has another name"]).await;
     sends_again(world, &page).await;
+    let queues = world.ok(&["queues"]).await;
+    assert!(queues.contains("bursar adopt main pay"), "the new name waits for a person: {queues}");
+    world.ok(&["adopt", "main", "pay", "--reason", "it has another name"]).await;
     world.until("K", "succeeded").await;
+    world.ok(&["resume", "pay/transfer", "--reason", "adopted"]).await;
+    let next = jobs::having(transfer("NEXT"), "account", "pay".into());
+    world.submit_new(&[next]).await;
+    world.until("NEXT", "succeeded").await;
     assert_eq!(world.at_gateway("K").await.unwrap().requests, 1);
 }
 
@@ -216,7 +222,7 @@ async fn a_redis_that_is_said_to_exist_and_is_empty_is_refused_by_every_command_
     world.set("redis.expect", None);
     let outcomes = repeat(world, &[transfer("K")]).await;
     assert_eq!(outcomes, ["new K"], "that command is told to take any");
-    let told = worker.wait_line(SOON, "the lane's word", |line| line.contains("Redis has lost writes")).await;
+    let told = worker.wait_line(SOON, "the queue's word", |line| line.contains("Redis has lost writes")).await;
     assert!(told.contains("main/transfer"), "{told}");
     assert_eq!(world.at_gateway("K").await.unwrap().requests, 1);
 }
@@ -254,7 +260,7 @@ async fn in_the_middle_of_the_work() -> (Scene, [Process; 2], Vec<Value>) {
     (scene, workers, jobs)
 }
 
-/// The journals are reconciled, everything is submitted once more, lanes that lost writes are resumed, and every job ends or waits
+/// The journals are reconciled, everything is submitted once more, queues that lost writes are resumed, and every job ends or waits
 /// for a person.
 async fn repeated_and_settled(scene: &Scene, jobs: &[Value]) {
     let world = &scene.world;
@@ -262,7 +268,7 @@ async fn repeated_and_settled(scene: &Scene, jobs: &[Value]) {
     assert!(finished.stderr.contains(" jobs in "), "{finished:?}");
     assert_eq!(repeat(world, jobs).await.len(), jobs.len());
     eventually(SOON * 2, "every job to end", async || {
-        // Each worker that knows of the loss pauses the lane once.
+        // Each worker that knows of the loss pauses the queue once.
         world.run(&["resume", "main/transfer", "--reason", "the journals were reconciled"]).await;
         let open = |job: &Value| !["succeeded", "needs_review"].contains(&job["state"].as_str().unwrap());
         let (listed, left) = (world.list().await, world.list().await.into_iter().filter(open).count());

@@ -1,4 +1,4 @@
-//! JSON logs: fields by stable names, and whatever speaks of a job names its lane, its key and the attempt.
+//! JSON logs: fields by stable names, and whatever speaks of a job names its queue, its key and the attempt.
 
 use std::collections::BTreeSet;
 
@@ -10,7 +10,7 @@ use crate::plan::Plan;
 use crate::world::SOON;
 
 #[tokio::test]
-async fn every_line_about_a_job_names_its_lane_its_key_and_the_attempt() {
+async fn every_line_about_a_job_names_its_queue_its_key_and_the_attempt() {
     let plan = Plan::new().set("log.format", "json").set("log.level", "debug");
     let world = plan.start().await;
     world.faults(json!([{"key": "LOST", "fault": "lost-answer"}, {"key": "REFUSED", "fault": "refused"}])).await;
@@ -26,7 +26,7 @@ async fn every_line_about_a_job_names_its_lane_its_key_and_the_attempt() {
             assert!(event[name].is_string(), "{name}: {line}");
         }
         if line.contains("LOST") || line.contains("REFUSED") {
-            assert_eq!(event["lane"], "main/transfer", "{line}");
+            assert_eq!(event["queue"], "main/transfer", "{line}");
             told.insert(event["key"].as_str().unwrap_or_else(|| panic!("no key: {line}")).to_owned());
             attempts.insert(event["fence"].as_u64().unwrap_or_else(|| panic!("no attempt: {line}")));
         }

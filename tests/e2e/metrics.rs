@@ -41,7 +41,7 @@ async fn listening(world: &World) -> (Process, String) {
 }
 
 #[tokio::test]
-async fn what_was_done_is_counted_and_how_the_lanes_stand_is_told() {
+async fn what_was_done_is_counted_and_how_the_queues_stand_is_told() {
     let world = Plan::new().start().await;
     world.faults(json!([{"key": "LOST", "fault": "lost-answer"}])).await;
     let (_worker, address) = listening(&world).await;
@@ -52,22 +52,22 @@ async fn what_was_done_is_counted_and_how_the_lanes_stand_is_told() {
 
     let text = eventually(SOON, "the paused bill to have been due for a while", async || {
         let text = scraped(&address).await;
-        let age = sample(&text, "bursar_due_age_seconds", &["lane=\"main/bill_upload\"", "call=\"send\""]);
+        let age = sample(&text, "bursar_due_age_seconds", &["queue=\"main/bill_upload\"", "call=\"send\""]);
         if age.is_some_and(|age| age > 1.0) { Ok(text) } else { Err(text) }
     })
     .await;
-    let transfers = "lane=\"main/transfer\"";
+    let transfers = "queue=\"main/transfer\"";
     let told = |name, having: &[&str]| sample(&text, name, having);
     let sends = world.ledger().await.keys["GOOD"].requests + world.ledger().await.keys["LOST"].requests;
     assert_eq!(told("bursar_answers_total", &[transfers, "call=\"send\""]), Some(sends as f64), "{text}");
     assert_eq!(told("bursar_answers_total", &[transfers, "answer=\"no_response\""]), Some(1.0), "{text}");
     assert_eq!(told("bursar_time_to_end_seconds_count", &[transfers, "state=\"succeeded\""]), Some(2.0), "{text}");
     assert!(told("bursar_pickup_delay_seconds_count", &[transfers, "call=\"send\""]) >= Some(2.0), "{text}");
-    assert_eq!(told("bursar_commits_total", &["lane=\"main/bill_upload\"", "state=\"succeeded\""]), Some(1.0));
+    assert_eq!(told("bursar_commits_total", &["queue=\"main/bill_upload\"", "state=\"succeeded\""]), Some(1.0));
     assert_eq!(told("bursar_jobs", &[transfers, "place=\"done\""]), Some(2.0), "{text}");
-    assert_eq!(told("bursar_jobs", &["lane=\"main/bill_upload\"", "place=\"to_send\""]), Some(1.0), "{text}");
-    assert_eq!(told("bursar_lane_paused", &["lane=\"main/bill_upload\""]), Some(1.0), "{text}");
-    assert_eq!(told("bursar_lane_paused", &[transfers]), Some(0.0), "{text}");
+    assert_eq!(told("bursar_jobs", &["queue=\"main/bill_upload\"", "place=\"to_send\""]), Some(1.0), "{text}");
+    assert_eq!(told("bursar_queue_paused", &["queue=\"main/bill_upload\""]), Some(1.0), "{text}");
+    assert_eq!(told("bursar_queue_paused", &[transfers]), Some(0.0), "{text}");
     assert_eq!((told("bursar_redis_up", &[]), told("bursar_concurrency", &[])), (Some(1.0), Some(8.0)), "{text}");
     assert!(told("bursar_last_try_age_seconds", &[]) < Some(10.0), "{text}");
     world.ok(&["resume", "main/bill_upload", "--reason", "they are open again"]).await;
@@ -84,7 +84,11 @@ async fn what_nobody_knows_yet_is_counted_as_in_doubt() {
     world.submit_new(&[transfer("LOST")]).await;
     eventually(SOON, "one job to be in doubt", async || {
         let text = scraped(&address).await;
-        if sample(&text, "bursar_jobs_in_doubt", &["lane=\"main/transfer\""]) == Some(1.0) { Ok(()) } else { Err(text) }
+        if sample(&text, "bursar_jobs_in_doubt", &["queue=\"main/transfer\""]) == Some(1.0) {
+            Ok(())
+        } else {
+            Err(text)
+        }
     })
     .await;
 }
@@ -117,7 +121,7 @@ async fn every_metric_on_the_page_is_in_the_table_and_the_other_way_round() {
         .set("accounts.main.balance_every", "1h")
         .set("accounts.main.balance_low", 1);
     let world = plan.start().await;
-    // A lane with an open job that no configuration names any more, for the metric that is missing otherwise.
+    // A queue with an open job that no configuration names any more, for the metric that is missing otherwise.
     world.set("accounts.gone", world.setting("accounts.main").unwrap());
     world.set("accounts.gone.app_id", toml::Value::from("20250101000000000000000000000"));
     let unserved = world.file(having(transfer("UNSERVED"), "account", json!("gone")).to_string()).display().to_string();
@@ -167,7 +171,7 @@ async fn accounts_in_which_nothing_happened_have_no_line() {
         if ended == Some(1.0) { Ok(text) } else { Err(text) }
     })
     .await;
-    for line in text.lines().filter(|line| line.contains("lane=") || line.contains("origin=")) {
+    for line in text.lines().filter(|line| line.contains("queue=") || line.contains("origin=")) {
         assert!(line.contains("\"m07/transfer\""), "{line}");
     }
     let complete = sample(&text, "bursar_redis_read_complete", &[]);
@@ -214,7 +218,7 @@ async fn the_server_serves_metrics_and_up_its_worker_s_as_well() {
         }
         let text = scraped(&server.address).await;
         assert_eq!(sample(&text, "bursar_redis_up", &[]), Some(1.0), "{text}");
-        let sent = sample(&text, "bursar_answers_total", &["lane=\"main/transfer\"", "call=\"send\""]);
+        let sent = sample(&text, "bursar_answers_total", &["queue=\"main/transfer\"", "call=\"send\""]);
         assert_eq!(sent.is_some_and(|sent| sent > 0.0), works, "{command}: {text}");
         assert_eq!(http::read(&server.address, "/healthz").await.0, 200);
         assert_eq!(http::read(&server.address, "/readyz").await.0, 200);

@@ -186,7 +186,7 @@ async fn what_a_gateway_quotes_of_secrets_and_people_is_written_nowhere() {
         &["show", "QUOTED-SPLIT"],
         &["list"],
         &["list", "--json"],
-        &["lanes"],
+        &["queues"],
         &["config", "show"],
         &["config", "check"],
         &["doctor"],

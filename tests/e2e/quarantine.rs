@@ -71,7 +71,7 @@ async fn a_record_that_cannot_be_read_is_named_everywhere_and_stops_nothing() {
         assert!(world.refused(&["cancel", "BROKEN", "--reason", "x"]).await.contains(says));
 
         let browser = Browser::signed_in(&server, &server.tokens.operator).await;
-        browser.get("/jobs?lane=main%2Ftransfer").await.says("unreadable").says("LATER");
+        browser.get("/jobs?queue=main%2Ftransfer").await.says("unreadable").says("LATER");
         let page = browser.get("/jobs/main/transfer/BROKEN").await;
         assert_eq!(page.status, 503, "{page:?}");
         page.says("its state is not known here").does_not_say("Redis does not answer");
@@ -94,7 +94,7 @@ async fn what_is_in_quarantine_waits_for_an_operator_and_goes_on_as_it_was() {
     let found = eventually(SOON, "the broken one in quarantine", async || quarantined(&world).await.pop()).await;
     let told = ["queue", "key", "of", "code"].map(|name| found[name].clone());
     assert_eq!(json!(told), json!(["main/transfer", "BROKEN", "job", "unreadable_record"]), "{found}");
-    assert!(world.ok(&["lanes"]).await.contains("1 in quarantine"));
+    assert!(world.ok(&["queues"]).await.contains("1 in quarantine"));
 
     let retry = ["quarantine", "retry", "BROKEN", "--queue", "main/transfer", "--reason", "perhaps", "--who", "li"];
     assert!(world.refused(&retry).await.contains("still cannot be read"));
@@ -161,7 +161,7 @@ async fn a_redis_of_another_layout_is_left_alone() {
     let layout: String = redis::cmd("GET").arg(&name).query_async(&mut redis).await.unwrap();
     assert_eq!(layout, r#"{"layout":2,"partitions":4}"#);
     world.set("redis.partitions", toml::Value::from(8));
-    for command in [&["list"][..], &["worker"], &["serve"], &["lanes"]] {
+    for command in [&["list"][..], &["worker"], &["serve"], &["queues"]] {
         let refused = world.run(command).await;
         assert_eq!(refused.code, Some(2), "{command:?}: {refused:?}");
         assert!(refused.stderr.contains("set redis.partitions = 4"), "{command:?}: {refused:?}");

@@ -1,4 +1,4 @@
-//! A lane's rate is one for all replicas together.
+//! A queue's rate is one for all replicas together.
 
 use std::collections::BTreeSet;
 

@@ -71,7 +71,7 @@ fn under_the_new_name(key: &str) -> Value {
 
 /// The last worker's word that it serves the old name is made old.
 async fn let_a_minute_pass(world: &World, redis: &OwnRedis) {
-    raw(redis.url(), &["ZADD", &format!("{}:lanes", prefix(world)), "1", "main/transfer", "1", "main/bill_upload"])
+    raw(redis.url(), &["ZADD", &format!("{}:queues", prefix(world)), "1", "main/transfer", "1", "main/bill_upload"])
         .await;
 }
 
@@ -145,7 +145,7 @@ async fn the_open_jobs_of_a_renamed_account_are_seen_and_go_on_and_nothing_is_pa
     let doctor = world.run(&["doctor"]).await;
     assert_eq!(doctor.code, Some(1), "{doctor:?}");
     assert!(doctor.stdout.contains("main/transfer: 2 open jobs"), "{doctor:?}");
-    assert!(world.ok(&["lanes"]).await.contains("NOBODY FOLLOWS THESE"));
+    assert!(world.ok(&["queues"]).await.contains("NOBODY FOLLOWS THESE"));
     let file = world.file(under_the_new_name("QUEUED").to_string()).display().to_string();
     assert!(world.ok(&["submit", &file]).await.contains("new"), "nobody knows yet");
     let worker = world.worker().await;

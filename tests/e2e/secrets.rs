@@ -52,7 +52,7 @@ async fn a_full_run_at_the_finest_level_shows_no_secret() {
         jobs.push(transfer(&format!("T-{fault}")));
         orders.push(json!({"key": format!("T-{fault}"), "fault": fault}));
         if fault != "invalid-timestamp" {
-            // At BeingFi that is this machine's clock and pauses the lane.
+            // At BeingFi that is this machine's clock and pauses the queue.
             jobs.push(split(&format!("S-{fault}"), &format!("P-{fault}")));
             orders.push(json!({"key": format!("P-{fault}"), "fault": fault}));
         }
@@ -80,7 +80,7 @@ async fn a_full_run_at_the_finest_level_shows_no_secret() {
         &["doctor"],
         &["balance", "--node-id", "00061783"],
         &["bind", &receiver],
-        &["lanes"],
+        &["queues"],
     ];
     let mut written = String::new();
     for arguments in commands {

@@ -103,7 +103,7 @@ impl Server {
         std::fs::write(world.tokens_file(), format!("{}{lines}", self.tokens.file)).expect("writing the tokens file");
         self.hang_up();
         eventually(SOON, "the token to be known", async || {
-            let status = answer(self.request("GET", "/v1/lanes", &token)).await.status;
+            let status = answer(self.request("GET", "/v1/queues", &token)).await.status;
             if status == 200 { Ok(()) } else { Err(status) }
         })
         .await;

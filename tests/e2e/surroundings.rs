@@ -14,7 +14,7 @@ const NEED_REDIS: [&[&str]; 16] = [
     &["submit", "/dev/null"],
     &["show", "T"],
     &["list"],
-    &["lanes"],
+    &["queues"],
     &["notifications"],
     &["intake"],
     &["export"],

@@ -111,7 +111,7 @@ async fn the_configuration_is_checked_and_what_is_shown_reads_back_as_the_same()
     let world = Plan::new().start().await;
     let said = world.ok(&["config", "check"]).await;
     let last = said.lines().last().unwrap();
-    assert_eq!(last, "the configuration is right; lanes: main/bill_upload, main/transfer, shop/split");
+    assert_eq!(last, "the configuration is right; queues: main/bill_upload, main/transfer, shop/split");
     let shown = world.ok(&["config", "show"]).await;
     assert!(shown.contains("drain = \"5s\"") && shown.contains("retention = \"30d\""), "{shown}");
     std::fs::write(world.config(), &shown).unwrap();

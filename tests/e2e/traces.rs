@@ -118,7 +118,7 @@ async fn each_attempt_to_tell_a_job_s_producer_is_a_part_of_its_trace_and_the_re
     for (span, message) in callbacks.iter().zip(&messages) {
         assert_eq!((hex(&span.trace_id).as_str(), &span.parent_span_id), (TRACE, &submit.span_id), "{span:?}");
         assert_eq!(said(span, "bursar.key").as_deref(), Some("TRACED"));
-        assert_eq!(said(span, "bursar.lane").as_deref(), Some("main/transfer"));
+        assert_eq!(said(span, "bursar.queue").as_deref(), Some("main/transfer"));
         assert_eq!(said(span, "bursar.callback").as_ref(), Some(&message.id));
         assert_eq!(said(span, "http.response.status_code"), Some(message.answered.to_string()));
         assert_eq!(message.traceparent, format!("00-{TRACE}-{}-01", hex(&span.span_id)));

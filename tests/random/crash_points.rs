@@ -38,7 +38,7 @@ impl Scene {
     }
 
     async fn stored(&self) -> Option<Stored> {
-        stored(&self.world.store, &self.thing.lane, &self.thing.key(0)).await.unwrap()
+        stored(&self.world.store, &self.thing.queue, &self.thing.key(0)).await.unwrap()
     }
 
     async fn books(&self) -> Books {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use bursar_producer::Lane;
+use bursar_producer::Queue;
 use bursar_test_support::Fault;
 
 use crate::renaming::{Cut, Ending};
@@ -58,9 +58,9 @@ pub(crate) enum Event {
     /// Every connection on the wire is reset, once.
     Cut(Wire),
     /// `bursar pause`.
-    PauseLane(Lane),
+    PauseQueue(Queue),
     /// `bursar resume`.
-    ResumeLane(Lane),
+    ResumeQueue(Queue),
     /// An operator's order to one of the jobs that it fits, whichever this number hits.
     Operate(Order, usize),
 }
@@ -87,7 +87,7 @@ impl Event {
             Self::Fill => "fill Redis".into(),
             Self::Disturb(wire, fault) => format!("{} {}", wire.word(), fault_word(*fault)),
             Self::Cut(wire) => format!("{} cut", wire.word()),
-            Self::PauseLane(_) => "pause lane".into(),
+            Self::PauseQueue(_) => "pause queue".into(),
             Self::Operate(order, _) => format!("operator {order:?}").to_lowercase(),
             Self::Start(_)
             | Self::Thaw(_)
@@ -95,7 +95,7 @@ impl Event {
             | Self::ThawRedis
             | Self::Empty
             | Self::Calm(_)
-            | Self::ResumeLane(_) => return None,
+            | Self::ResumeQueue(_) => return None,
         })
     }
 }

@@ -3,18 +3,18 @@
 use std::collections::{BTreeSet, HashMap};
 use std::time::Duration;
 
-use bursar_domain::{HistoryEvent, Key, Lane, State};
+use bursar_domain::{HistoryEvent, Key, Queue, State};
 use bursar_simulator::{KeyRecord, Ledger, Stats};
 use bursar_store::{EventId, JobRecord, MAX_BATCH, QueueStatus, Store, StoreError, StoredAs};
 use bursar_test_support::Received;
 
 use crate::door::QUEUE;
-use crate::jobs::{Thing, lanes};
+use crate::jobs::{Thing, queues};
 use crate::plan::Plan;
 use crate::producers::Ack;
 use crate::world::World;
 
-/// More events than a seed makes in one lane.
+/// More events than a seed makes in one queue.
 const ALL_EVENTS: usize = 100_000;
 
 /// One job as Redis has it.
@@ -51,10 +51,10 @@ pub(crate) struct Evidence {
     pub(crate) stored: Vec<Vec<Option<Stored>>>,
     /// Things whose job is there under both names of its account.
     pub(crate) twins: Vec<usize>,
-    pub(crate) lanes: Vec<(String, QueueStatus)>,
+    pub(crate) queues: Vec<(String, QueueStatus)>,
     /// By receiver: everything that came, in order.
     pub(crate) received: Vec<Vec<Received>>,
-    /// By lane and key: the ends and reviews that are on record, in order.
+    /// By queue and key: the ends and reviews that are on record, in order.
     pub(crate) told_of: HashMap<(String, Key), Vec<State>>,
     pub(crate) aside: Vec<Aside>,
     /// How long after the last event everything had ended; `None` when it had not in time.
@@ -75,10 +75,10 @@ impl Evidence {
         self.ledger.keys.get(&thing.ledger_key)
     }
 
-    /// Whether the thing's lane stands still until somebody has looked into the gateway's books.
+    /// Whether the thing's queue stands still until somebody has looked into the gateway's books.
     pub(crate) fn waits_for_ever(&self, thing: &Thing) -> bool {
-        let lane = self.lanes.iter().find(|(name, _)| *name == thing.lane.to_string());
-        lane.is_some_and(|(_, status)| self.plan.waits_for_ever(status.paused.as_ref()))
+        let queue = self.queues.iter().find(|(name, _)| *name == thing.queue.to_string());
+        queue.is_some_and(|(_, status)| self.plan.waits_for_ever(status.paused.as_ref()))
     }
 
     /// Every thing, with the job that was accepted for it: the variant's number and the record. A thing whose job is lost, or
@@ -91,9 +91,9 @@ impl Evidence {
     }
 }
 
-/// One job as Redis has it in this lane, if it has it.
-pub(crate) async fn stored(store: &Store, lane: &Lane, key: &Key) -> Result<Option<Stored>, StoreError> {
-    let record = match store.job(lane, key).await? {
+/// One job as Redis has it in this queue, if it has it.
+pub(crate) async fn stored(store: &Store, queue: &Queue, key: &Key) -> Result<Option<Stored>, StoreError> {
+    let record = match store.job(queue, key).await? {
         None => return Ok(None),
         Some(StoredAs::Job(record)) => *record,
         Some(StoredAs::Unreadable { key, why }) => panic!("{key}: {why}"),
@@ -102,10 +102,10 @@ pub(crate) async fn stored(store: &Store, lane: &Lane, key: &Key) -> Result<Opti
     Ok(Some(Stored { content: record.content.clone(), record, history }))
 }
 
-/// What each job came to that is told, by the lanes' events.
+/// What each job came to that is told, by the queues' events.
 async fn told_of(store: &Store) -> Result<HashMap<(String, Key), Vec<State>>, StoreError> {
-    let of_lanes: BTreeSet<u16> = lanes().iter().map(|lane| store.partition_of(lane)).collect();
-    let beginnings: Vec<_> = of_lanes.into_iter().map(|partition| (partition, EventId::default())).collect();
+    let of_queues: BTreeSet<u16> = queues().iter().map(|queue| store.partition_of(queue)).collect();
+    let beginnings: Vec<_> = of_queues.into_iter().map(|partition| (partition, EventId::default())).collect();
     let mut told_of: HashMap<(String, Key), Vec<State>> = HashMap::new();
     for event in store.events(&beginnings, ALL_EVENTS).await? {
         let (Some(key), Some(state)) = (event.key(), event.state()) else { continue };
@@ -142,9 +142,9 @@ pub(crate) async fn gather(
         let mut of_variants = Vec::new();
         for variant in 0..thing.variants.len() {
             let key = thing.key(variant);
-            let its = stored(&world.store, &thing.lane, &key).await?;
-            let other = match plan.other_lane(thing) {
-                Some(lane) => stored(&world.store, &lane, &key).await?,
+            let its = stored(&world.store, &thing.queue, &key).await?;
+            let other = match plan.other_queue(thing) {
+                Some(queue) => stored(&world.store, &queue, &key).await?,
                 None => None,
             };
             if its.is_some() && other.is_some() {
@@ -154,9 +154,9 @@ pub(crate) async fn gather(
         }
         of_things.push(of_variants);
     }
-    let mut of_lanes = Vec::new();
-    for lane in plan.lanes() {
-        of_lanes.push((lane.to_string(), world.store.status(&lane).await?));
+    let mut of_queues = Vec::new();
+    for queue in plan.queues() {
+        of_queues.push((queue.to_string(), world.store.status(&queue).await?));
     }
     let told_of = told_of(&world.store).await?;
     let aside = if plan.door.is_some() { aside(&world.store).await? } else { Vec::new() };
@@ -169,7 +169,7 @@ pub(crate) async fn gather(
         acks,
         stored: of_things,
         twins,
-        lanes: of_lanes,
+        queues: of_queues,
         received: world.receivers.received(),
         told_of,
         aside,

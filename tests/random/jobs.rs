@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use bursar_producer::{AccountRules, GatewayKind, Key, Kind, Lane, NewJob};
+use bursar_producer::{AccountRules, GatewayKind, Key, Kind, NewJob, Queue};
 use bursar_simulator::Fault;
 use fastrand::Rng;
 use serde_json::json;
@@ -47,7 +47,7 @@ const SPOILS: [Fault; 12] = [
 pub(crate) struct Thing {
     /// Its name in the gateway's ledger.
     pub(crate) ledger_key: String,
-    pub(crate) lane: Lane,
+    pub(crate) queue: Queue,
     /// The statuses that it goes through once it is executed.
     pub(crate) life: &'static str,
     /// Whether the gateway keeps its number back while it waits.
@@ -68,15 +68,15 @@ impl Thing {
     }
 }
 
-/// Every lane of every account.
-pub(crate) fn lanes() -> Vec<Lane> {
-    ACCOUNTS.iter().flat_map(|(account, gateway)| lanes_of(account, *gateway)).collect()
+/// Every queue of every account.
+pub(crate) fn queues() -> Vec<Queue> {
+    ACCOUNTS.iter().flat_map(|(account, gateway)| queues_of(account, *gateway)).collect()
 }
 
-/// Every lane of an account of this name.
-pub(crate) fn lanes_of(account: &str, gateway: GatewayKind) -> Vec<Lane> {
-    let lane = |kind: &Kind| Lane { account: account.parse().expect("an account's name"), kind: *kind };
-    AccountRules::new(gateway).kinds().iter().map(lane).collect()
+/// Every queue of an account of this name.
+pub(crate) fn queues_of(account: &str, gateway: GatewayKind) -> Vec<Queue> {
+    let queue = |kind: &Kind| Queue { account: account.parse().expect("an account's name"), kind: *kind };
+    AccountRules::new(gateway).kinds().iter().map(queue).collect()
 }
 
 /// An entry, each as likely as its weight.
@@ -115,7 +115,7 @@ pub(crate) fn draw(dice: &mut Rng, number: usize) -> Thing {
             Kind::BillUpload => format!("order{number}/1"),
             Kind::Split => format!("pay{number}"),
         },
-        lane: Lane { account: account.parse().expect("an account's name"), kind },
+        queue: Queue { account: account.parse().expect("an account's name"), kind },
         life: weighted(dice, &LIVES),
         withholds_number: dice.u32(..8) == 0,
         spoilt: (dice.u32(..8) == 0).then(|| (SPOILS[dice.usize(..SPOILS.len())], dice.u32(1..4))),
@@ -130,7 +130,7 @@ pub(crate) fn draw(dice: &mut Rng, number: usize) -> Thing {
 pub(crate) fn one_transfer(life: &'static str) -> Thing {
     Thing {
         ledger_key: "transfer-1".into(),
-        lane: "main/transfer".parse().expect("a lane's name"),
+        queue: "main/transfer".parse().expect("a queue's name"),
         life,
         withholds_number: false,
         spoilt: None,

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use bursar_domain::{ActionKind, Operation, State};
-use bursar_producer::Lane;
+use bursar_producer::Queue;
 use bursar_simulator::{KeyRecord, Ledger};
 use bursar_store::{Cursor, JobRecord, Operated, Operator, Store, StoreError, StoredAs};
 
@@ -13,25 +13,25 @@ use crate::jobs::Thing;
 /// Who acts in these tests.
 const OPERATOR: Operator<'_> = Operator { who: "chaos", why: "the seed says so" };
 
-/// Pauses or resumes a lane; says what came of it.
-pub(crate) async fn pause(store: Store, lane: Lane) -> String {
-    said(store.pause(&lane, &OPERATOR.reason(ActionKind::Pause)).await.map(|changed| format!("changed: {changed}")))
+/// Pauses or resumes a queue; says what came of it.
+pub(crate) async fn pause(store: Store, queue: Queue) -> String {
+    said(store.pause(&queue, &OPERATOR.reason(ActionKind::Pause)).await.map(|changed| format!("changed: {changed}")))
 }
 
 /// See [`pause`].
-pub(crate) async fn resume(store: Store, lane: Lane) -> String {
-    said(store.resume(&lane, &OPERATOR.reason(ActionKind::Resume)).await.map(|changed| format!("changed: {changed}")))
+pub(crate) async fn resume(store: Store, queue: Queue) -> String {
+    said(store.resume(&queue, &OPERATOR.reason(ActionKind::Resume)).await.map(|changed| format!("changed: {changed}")))
 }
 
-/// Gives `order` to the job on which `number` falls, of those in these lanes that it is for; says what came of it.
+/// Gives `order` to the job on which `number` falls, of those in these queues that it is for; says what came of it.
 pub(crate) async fn operate(
     store: Store,
     things: Arc<Vec<Thing>>,
     ledger: Ledger,
-    lanes: Vec<Lane>,
+    queues: Vec<Queue>,
     (order, number): (Order, usize),
 ) -> String {
-    said(try_to_operate(&store, &things, &ledger, &lanes, (order, number)).await)
+    said(try_to_operate(&store, &things, &ledger, &queues, (order, number)).await)
 }
 
 fn said(outcome: Result<String, StoreError>) -> String {
@@ -42,7 +42,7 @@ async fn try_to_operate(
     store: &Store,
     things: &[Thing],
     ledger: &Ledger,
-    lanes: &[Lane],
+    queues: &[Queue],
     (order, number): (Order, usize),
 ) -> Result<String, StoreError> {
     let state = match order {
@@ -50,7 +50,7 @@ async fn try_to_operate(
         Order::Ask => None,
         Order::Send | Order::Resolve => Some(State::NeedsReview),
     };
-    let jobs = list(store, lanes, state).await?;
+    let jobs = list(store, queues, state).await?;
     let Some(job) = number.checked_rem(jobs.len()).map(|at| &jobs[at]) else { return Ok("there is none".into()) };
     let operation = match order {
         Order::Cancel => Operation::Cancel,
@@ -61,7 +61,7 @@ async fn try_to_operate(
             None => return Ok(format!("{}: the gateway has no last word", job.key)),
         },
     };
-    let operated = match store.operate(&job.lane, &job.key, operation, OPERATOR).await? {
+    let operated = match store.operate(&job.queue, &job.key, operation, OPERATOR).await? {
         Operated::Done(record) => format!("is {} now", record.state),
         Operated::Unknown => "unknown".into(),
         Operated::Claimed(_) => "claimed by a worker".into(),
@@ -72,12 +72,12 @@ async fn try_to_operate(
     Ok(format!("{operation:?} {}: {operated}", job.key))
 }
 
-async fn list(store: &Store, lanes: &[Lane], state: Option<State>) -> Result<Vec<JobRecord>, StoreError> {
+async fn list(store: &Store, queues: &[Queue], state: Option<State>) -> Result<Vec<JobRecord>, StoreError> {
     let mut jobs = Vec::new();
-    for lane in lanes {
+    for queue in queues {
         let mut next = Some(Cursor::default());
         while let Some(cursor) = next {
-            let page = store.list(lane, state, &cursor, 500).await?;
+            let page = store.list(queue, state, &cursor, 500).await?;
             jobs.extend(page.jobs.into_iter().filter_map(|job| match job {
                 StoredAs::Job(job) => Some(*job),
                 StoredAs::Unreadable { .. } => None,

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use bursar_domain::Reason;
-use bursar_producer::{AccountRules, Lane};
+use bursar_producer::{AccountRules, Queue};
 use bursar_simulator::FaultProfile;
 use bursar_test_support::Fsync;
 use fastrand::Rng;
@@ -224,7 +224,7 @@ impl Plan {
             return;
         }
         let renaming = Renaming::draw(&mut dice, &self.things, &mut self.timeline, self.workers);
-        for thing in self.things.iter_mut().filter(|thing| thing.lane.account.as_str() == renaming.old) {
+        for thing in self.things.iter_mut().filter(|thing| thing.queue.account.as_str() == renaming.old) {
             thing.variants.truncate(1);
             thing.told.truncate(1);
         }
@@ -235,15 +235,15 @@ impl Plan {
         self.renaming = Some(renaming);
     }
 
-    /// Every lane of the seed, under whichever name.
-    pub(crate) fn lanes(&self) -> Vec<Lane> {
-        jobs::lanes().into_iter().chain(self.renaming.iter().flat_map(Renaming::lanes)).collect()
+    /// Every queue of the seed, under whichever name.
+    pub(crate) fn queues(&self) -> Vec<Queue> {
+        jobs::queues().into_iter().chain(self.renaming.iter().flat_map(Renaming::queues)).collect()
     }
 
-    /// The lane in which the thing's job is, too, once its account has another name.
-    pub(crate) fn other_lane(&self, thing: &Thing) -> Option<Lane> {
-        let renaming = self.renaming.as_ref().filter(|renaming| thing.lane.account.as_str() == renaming.old)?;
-        renaming.lanes().into_iter().find(|lane| lane.kind == thing.lane.kind)
+    /// The queue in which the thing's job is, too, once its account has another name.
+    pub(crate) fn other_queue(&self, thing: &Thing) -> Option<Queue> {
+        let renaming = self.renaming.as_ref().filter(|renaming| thing.queue.account.as_str() == renaming.old)?;
+        renaming.queues().into_iter().find(|queue| queue.kind == thing.queue.kind)
     }
 
     /// What producers know of the accounts.
@@ -287,7 +287,7 @@ impl Plan {
         self.batches[..pushers].iter().flatten().any(|batch| batch.jobs.contains(&(thing, variant)))
     }
 
-    /// Whether a lane paused like this stays so: Redis has lost writes, and whatever the lane sends twice is paid twice.
+    /// Whether a queue paused like this stays so: Redis has lost writes, and whatever the queue sends twice is paid twice.
     pub(crate) fn waits_for_ever(&self, paused: Option<&Reason>) -> bool {
         paused == Some(&Reason::QueueLostWrites)
             && (self.memory, self.gateway) == (Memory::Older, Gateway::ExecutesEverySend)

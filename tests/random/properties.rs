@@ -73,7 +73,7 @@ fn executed_once(evidence: &Evidence, gateway: Gateway) -> Vec<Breach> {
         return Vec::new();
     }
     // Where every send is executed, a bill may be uploaded again: that moves no money.
-    let counts = |thing: &Thing| gateway == Gateway::HonoursKeys || thing.lane.kind.moves_money();
+    let counts = |thing: &Thing| gateway == Gateway::HonoursKeys || thing.queue.kind.moves_money();
     let things = evidence.plan.things.iter().enumerate().filter(|(_, thing)| counts(thing));
     let executions = |thing: &Thing| evidence.at_gateway(thing).map_or(0, |record| record.executions);
     let twice = things.filter(|(_, thing)| executions(thing) > 1);
@@ -329,10 +329,10 @@ fn none_invalid(evidence: &Evidence) -> Vec<Breach> {
 
 fn nothing_left(evidence: &Evidence) -> Vec<Breach> {
     let mut breaches = Vec::new();
-    for (lane, status) in &evidence.lanes {
+    for (queue, status) in &evidence.queues {
         let to_send = if evidence.plan.waits_for_ever(status.paused.as_ref()) { 0 } else { status.sends };
         if to_send + status.queries + status.deliveries + status.quarantined > 0 {
-            breaches.push(Breach { thing: None, text: format!("{lane}: {status:?}") });
+            breaches.push(Breach { thing: None, text: format!("{queue}: {status:?}") });
         }
     }
     for (number, _, stored) in evidence.jobs() {

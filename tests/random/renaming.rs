@@ -4,7 +4,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use bursar_producer::{AccountRules, GatewayKind, Lane, NewJob};
+use bursar_producer::{AccountRules, GatewayKind, NewJob, Queue};
 use bursar_store::Store;
 use bursar_test_support::Process;
 use fastrand::Rng;
@@ -12,7 +12,7 @@ use tokio::sync::watch;
 use tokio::time::{Instant, sleep};
 
 use crate::event::Event;
-use crate::jobs::{ACCOUNTS, Thing, lanes, lanes_of};
+use crate::jobs::{ACCOUNTS, Thing, queues, queues_of};
 use crate::operators;
 use crate::plan::{Batch, PRODUCERS};
 use crate::timeline::Moment;
@@ -93,8 +93,8 @@ impl Renaming {
         Self { old, gateway, by_producers, repeats: repeats(dice, things, old, at_ms) }
     }
 
-    pub(crate) fn lanes(&self) -> Vec<Lane> {
-        lanes_of(NEW_NAME, self.gateway)
+    pub(crate) fn queues(&self) -> Vec<Queue> {
+        queues_of(NEW_NAME, self.gateway)
     }
 
     pub(crate) fn rules(&self) -> AccountRules {
@@ -109,7 +109,7 @@ impl Renaming {
 
 /// Whatever the account has, once or twice.
 fn repeats(dice: &mut Rng, things: &[Thing], old: &str, at_ms: u64) -> Vec<Batch> {
-    let its = things.iter().enumerate().filter(|(_, thing)| thing.lane.account.as_str() == old);
+    let its = things.iter().enumerate().filter(|(_, thing)| thing.queue.account.as_str() == old);
     let mut jobs: Vec<(usize, usize)> = its.map(|(number, _)| (number, 0)).collect();
     jobs.extend(jobs.clone().into_iter().filter(|_| dice.u32(..4) == 0));
     dice.shuffle(&mut jobs);
@@ -123,11 +123,11 @@ fn repeats(dice: &mut Rng, things: &[Thing], old: &str, at_ms: u64) -> Vec<Batch
     batches
 }
 
-/// The lanes that operators have their hands on in this stage.
-pub(crate) fn lanes_in_hand(renaming: Option<&Renaming>, stage: Stage) -> Vec<Lane> {
-    let Some(renaming) = renaming.filter(|_| stage != Stage::Old) else { return lanes() };
-    let others = lanes().into_iter().filter(|lane| lane.account.as_str() != renaming.old);
-    others.chain((stage == Stage::Adopted).then(|| renaming.lanes()).into_iter().flatten()).collect()
+/// The queues that operators have their hands on in this stage.
+pub(crate) fn queues_in_hand(renaming: Option<&Renaming>, stage: Stage) -> Vec<Queue> {
+    let Some(renaming) = renaming.filter(|_| stage != Stage::Old) else { return queues() };
+    let others = queues().into_iter().filter(|queue| queue.account.as_str() != renaming.old);
+    others.chain((stage == Stage::Adopted).then(|| renaming.queues()).into_iter().flatten()).collect()
 }
 
 /// What an operator needs to hand the jobs on.
@@ -149,8 +149,8 @@ impl HandingOn {
             let (code, line) = self.adopt(cuts.next()).await;
             said.push(line);
             if code == Some(0) {
-                for lane in self.renaming.lanes() {
-                    said.push(operators::resume(self.store.clone(), lane).await);
+                for queue in self.renaming.queues() {
+                    said.push(operators::resume(self.store.clone(), queue).await);
                 }
                 self.stage.send_replace(Stage::Adopted);
                 return said.join("; ");
@@ -179,12 +179,12 @@ impl HandingOn {
         (finished.code, format!("{:?} {lines}", finished.code))
     }
 
-    /// No worker of the old name runs any more; its last word about the old lanes is made old.
+    /// No worker of the old name runs any more; its last word about the old queues is made old.
     async fn let_a_minute_pass(&self) {
         let mut command = redis::cmd("ZADD");
-        command.arg("bursar:lanes").arg("XX");
-        for lane in lanes_of(self.renaming.old, self.renaming.gateway) {
-            command.arg(1).arg(lane.to_string());
+        command.arg("bursar:queues").arg("XX");
+        for queue in queues_of(self.renaming.old, self.renaming.gateway) {
+            command.arg(1).arg(queue.to_string());
         }
         let said = async {
             let client = redis::Client::open(self.redis_url.as_str())?;

@@ -170,7 +170,8 @@ fn full(evidence: &Evidence, judged: &[(&str, Vec<Breach>)]) -> String {
 }
 
 fn tell_thing(text: &mut String, evidence: &Evidence, number: usize, thing: &Thing) {
-    let _ = writeln!(text, "\n{} in {} (life {}, spoilt {:?})", thing.ledger_key, thing.lane, thing.life, thing.spoilt);
+    let _ =
+        writeln!(text, "\n{} in {} (life {}, spoilt {:?})", thing.ledger_key, thing.queue, thing.life, thing.spoilt);
     let _ = writeln!(text, "  the gateway: {:?}", evidence.at_gateway(thing));
     for ack in evidence.acks.iter().filter(|ack| ack.thing == number) {
         let _ = writeln!(text, "  a producer: {ack:?}");

@@ -8,7 +8,7 @@ use tokio::time::{Instant, sleep};
 
 use crate::door::QUEUE;
 use crate::evidence::{Evidence, Happened, gather};
-use crate::jobs::lanes;
+use crate::jobs::queues;
 use crate::operators;
 use crate::plan::{HANG, Memory, Plan};
 use crate::producers::{self, Producers};
@@ -81,7 +81,7 @@ async fn play(world: &mut World, plan: &Plan, started: Instant, producers: &Prod
 }
 
 /// What the runbook orders once Redis was wiped: the journals are reconciled, producers repeat everything that they ever
-/// submitted, and only then lanes go on.
+/// submitted, and only then queues go on.
 async fn recover(world: &mut World, plan: &Plan, producers: &Producers) {
     let calm = Instant::now();
     while !producers.are_done() && calm.elapsed() < QUIET_WITHIN {
@@ -89,12 +89,12 @@ async fn recover(world: &mut World, plan: &Plan, producers: &Producers) {
         sleep(LOOK).await;
     }
     world.reconcile().await;
-    while world.store.status(&lanes()[0]).await.is_err() {
+    while world.store.status(&queues()[0]).await.is_err() {
         sleep(LOOK).await; // its connection is from before Redis was away
     }
     producers::submit_again(plan, &world.store).await;
-    for lane in lanes() {
-        operators::resume(world.store.clone(), lane).await;
+    for queue in queues() {
+        operators::resume(world.store.clone(), queue).await;
     }
 }
 
@@ -136,8 +136,8 @@ async fn is_quiet(world: &World, plan: &Plan) -> bool {
     if !is_taken(world, plan).await {
         return false;
     }
-    for lane in plan.lanes() {
-        match world.store.status(&lane).await {
+    for queue in plan.queues() {
+        match world.store.status(&queue).await {
             Ok(status) if status.sends + status.queries + status.deliveries == 0 => {}
             // Nobody who looked would let these sends go on.
             Ok(status) if plan.waits_for_ever(status.paused.as_ref()) => {
@@ -148,7 +148,7 @@ async fn is_quiet(world: &World, plan: &Plan) -> bool {
             Ok(status) => {
                 // A gateway's word has paused it, and an operator has seen to that.
                 if status.paused.is_some() {
-                    operators::resume(world.store.clone(), lane).await;
+                    operators::resume(world.store.clone(), queue).await;
                 }
                 return false;
             }

@@ -3,13 +3,13 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use bursar_producer::Lane;
+use bursar_producer::Queue;
 use bursar_test_support::Fault;
 use fastrand::Rng;
 
 use crate::door::Door;
 use crate::event::{Event, Order, Wire};
-use crate::jobs::{lanes, weighted};
+use crate::jobs::{queues, weighted};
 use crate::telling::Telling;
 use crate::workers::Role;
 
@@ -39,7 +39,7 @@ enum Target {
     Worker(usize),
     Redis,
     Wire(Wire),
-    Lane(Lane),
+    Queue(Queue),
 }
 
 #[derive(Clone, Copy)]
@@ -59,7 +59,7 @@ enum Episode {
     RedisWire,
     GatewayWire,
     ProducersWire,
-    LanePaused,
+    QueuePaused,
     Operator,
 }
 
@@ -79,7 +79,7 @@ const EPISODES: [(Episode, u32); 17] = [
     (Episode::RedisWire, 16),
     (Episode::GatewayWire, 12),
     (Episode::ProducersWire, 4),
-    (Episode::LanePaused, 3),
+    (Episode::QueuePaused, 3),
     (Episode::Operator, 14),
 ];
 
@@ -202,11 +202,11 @@ impl Draft<'_> {
             Episode::RedisWire => self.wire(Wire::Redis(worker)),
             Episode::GatewayWire => self.wire(Wire::Gateway(worker)),
             Episode::ProducersWire => self.wire(Wire::Producers),
-            Episode::LanePaused => {
-                let lanes = lanes();
-                let lane = &lanes[self.dice.usize(..lanes.len())];
-                let target = Target::Lane(lane.clone());
-                self.span(target, 200..2_000, Event::PauseLane(lane.clone()), Event::ResumeLane(lane.clone()));
+            Episode::QueuePaused => {
+                let queues = queues();
+                let queue = &queues[self.dice.usize(..queues.len())];
+                let target = Target::Queue(queue.clone());
+                self.span(target, 200..2_000, Event::PauseQueue(queue.clone()), Event::ResumeQueue(queue.clone()));
             }
             Episode::Operator => {
                 let orders = [(Order::Cancel, 3), (Order::Ask, 4), (Order::Send, 3), (Order::Resolve, 2)];

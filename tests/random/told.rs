@@ -64,7 +64,7 @@ impl Told<'_> {
     /// The ends and reviews that are on record, in order.
     fn on_record<'a>(&self, evidence: &'a Evidence) -> &'a [State] {
         let key = self.thing.key(self.variant);
-        evidence.told_of.get(&(self.thing.lane.to_string(), key)).map_or(&[], Vec::as_slice)
+        evidence.told_of.get(&(self.thing.queue.to_string(), key)).map_or(&[], Vec::as_slice)
     }
 }
 

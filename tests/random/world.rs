@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use bursar_producer::{Lane, Settings};
+use bursar_producer::{Queue, Settings};
 use bursar_simulator::{Life, Options, Simulator, TradeNo};
 use bursar_store::Store;
 use bursar_test_support::{Fault, FaultProxy, Fsync, Listen, OwnRedis, Process, private_redis};
@@ -19,7 +19,7 @@ use crate::event::{Event, Order, Wire};
 use crate::jobs::Thing;
 use crate::operators;
 use crate::plan::{self, Gateway, Memory, Plan, QueryKey};
-use crate::renaming::{Cut, HandingOn, Renaming, Stage, lanes_in_hand};
+use crate::renaming::{Cut, HandingOn, Renaming, Stage, queues_in_hand};
 use crate::settings;
 use crate::telling::Receivers;
 use crate::workers::{Role, Workers, bursar};
@@ -190,21 +190,23 @@ impl World {
                 self.wire(*wire).cut();
                 "done"
             }
-            Event::PauseLane(lane) | Event::ResumeLane(lane) if !self.lanes_in_hand().contains(lane) => NOBODY_WOULD,
-            Event::PauseLane(lane) => self.let_operator(operators::pause(self.store.clone(), lane.clone())),
-            Event::ResumeLane(lane) => self.let_operator(operators::resume(self.store.clone(), lane.clone())),
+            Event::PauseQueue(queue) | Event::ResumeQueue(queue) if !self.queues_in_hand().contains(queue) => {
+                NOBODY_WOULD
+            }
+            Event::PauseQueue(queue) => self.let_operator(operators::pause(self.store.clone(), queue.clone())),
+            Event::ResumeQueue(queue) => self.let_operator(operators::resume(self.store.clone(), queue.clone())),
             Event::Operate(Order::Send, _) if self.gateway == Gateway::ExecutesEverySend => NOBODY_WOULD,
             Event::Operate(order, number) => {
                 let (things, ledger) = (Arc::clone(&self.things), self.simulator.ledger());
-                let lanes = self.lanes_in_hand();
-                self.let_operator(operators::operate(self.store.clone(), things, ledger, lanes, (*order, *number)))
+                let queues = self.queues_in_hand();
+                self.let_operator(operators::operate(self.store.clone(), things, ledger, queues, (*order, *number)))
             }
         };
         done.to_owned()
     }
 
-    pub(crate) fn lanes_in_hand(&self) -> Vec<Lane> {
-        lanes_in_hand(self.renaming.as_ref(), *self.stage.borrow())
+    pub(crate) fn queues_in_hand(&self) -> Vec<Queue> {
+        queues_in_hand(self.renaming.as_ref(), *self.stage.borrow())
     }
 
     /// What an operator does about the jobs of an account that has another name.
@@ -299,20 +301,20 @@ impl World {
         "done"
     }
 
-    /// After the timeline: workers run, and no lane is paused.
+    /// After the timeline: workers run, and no queue is paused.
     pub(crate) async fn heal(&mut self, plan: &Plan) {
         self.workers.heal().await;
         if plan.memory == Memory::Older {
             if plan.journal {
                 self.reconcile().await;
             }
-            return; // its lanes may be paused for a reason
+            return; // its queues may be paused for a reason
         }
         if plan.memory == Memory::Wiped {
             return; // nothing goes on before the journals are reconciled
         }
-        for lane in self.lanes_in_hand() {
-            operators::resume(self.store.clone(), lane).await;
+        for queue in self.queues_in_hand() {
+            operators::resume(self.store.clone(), queue).await;
         }
     }
 

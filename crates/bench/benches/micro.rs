@@ -27,8 +27,8 @@ const KEY: &str = "1001XP2025010110000001";
 
 fn new_job() -> NewJob {
     let body = json!({"node_id": "00061967", "total_amount": 12_500,
-        "payer_store_no": "M880012345678-ST-000017-T-0017-lane-4-payer", "payer_type": "1",
-        "payee_store_no": "M880012345678-ST-000017-T-0017-lane-4-payee-wxpay-CNY", "payee_type": "2", "arrive_time": "T0"});
+        "payer_store_no": "M880012345678-ST-000017-T-0017-queue-4-payer", "payer_type": "1",
+        "payee_store_no": "M880012345678-ST-000017-T-0017-queue-4-payee-wxpay-CNY", "payee_type": "2", "arrive_time": "T0"});
     NewJob::new("main", "transfer", KEY, body)
 }
 

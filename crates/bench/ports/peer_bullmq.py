@@ -37,7 +37,7 @@ def job(number):
         "currency": "CNY",
         "merchant": "M880012345678",
         "callback_url": f"https://pos.example.com/n/{number % 5000:06}",
-        "attached": "lane 4, shift B",
+        "attached": "queue 4, shift B",
         "submitted_us": time.time_ns() // 1000,
     }
 

@@ -81,8 +81,8 @@ pub(crate) async fn server(arguments: &ServerArguments) -> anyhow::Result<()> {
         notified: Vec::new(),
     };
     let accounts = jobs::accounts(arguments.accounts);
-    let (producer, lanes) = (jobs::producer_for(&store, &accounts), jobs::queues(&accounts)?);
-    let places = Places { lanes: lanes.clone(), ..Places::default() };
+    let (producer, queues) = (jobs::producer_for(&store, &accounts), jobs::queues(&accounts)?);
+    let places = Places { queues: queues.clone(), ..Places::default() };
     let page = Page {
         worker: None,
         callbacks: None,
@@ -90,7 +90,7 @@ pub(crate) async fn server(arguments: &ServerArguments) -> anyhow::Result<()> {
         unfit: Arc::default(),
     };
     let drain = CancellationToken::new();
-    let server = Server::bind(settings, NoTokens::Refuse, store, producer, lanes, page, drain).await?;
+    let server = Server::bind(settings, NoTokens::Refuse, store, producer, queues, page, drain).await?;
     say(&json!({"listen": server.address().to_string(), "token": token}).to_string())?;
     server.serve().await;
     Ok(())

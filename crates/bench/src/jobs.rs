@@ -1,6 +1,6 @@
 //! The jobs that are measured: transfers whose content is about 300 bytes.
 
-use bursar_domain::{AccountRules, GatewayKind, Kind, Lane};
+use bursar_domain::{AccountRules, GatewayKind, Kind, Queue};
 use bursar_producer::{NewJob, Outcome, Producer};
 use bursar_store::Store;
 use serde_json::json;
@@ -11,9 +11,9 @@ pub(crate) const ACCOUNT: &str = "main";
 /// Jobs in one call where they are submitted to be worked on, not to be measured.
 const BATCH: u32 = 500;
 
-/// The one lane that jobs are in.
-pub(crate) fn lane() -> anyhow::Result<Lane> {
-    Ok(Lane { account: ACCOUNT.parse()?, kind: Kind::Transfer })
+/// The one queue that jobs are in.
+pub(crate) fn queue() -> anyhow::Result<Queue> {
+    Ok(Queue { account: ACCOUNT.parse()?, kind: Kind::Transfer })
 }
 
 /// The names of so many accounts; one alone is [`ACCOUNT`].
@@ -27,9 +27,9 @@ pub(crate) fn kinds() -> Vec<Kind> {
 }
 
 /// The queues of these accounts.
-pub(crate) fn queues(accounts: &[String]) -> anyhow::Result<Vec<Lane>> {
+pub(crate) fn queues(accounts: &[String]) -> anyhow::Result<Vec<Queue>> {
     let queues = accounts.iter().flat_map(|account| kinds().into_iter().map(move |kind| (account, kind)));
-    queues.map(|(account, kind)| Ok(Lane { account: account.parse()?, kind })).collect()
+    queues.map(|(account, kind)| Ok(Queue { account: account.parse()?, kind })).collect()
 }
 
 /// A producer that knows the account.
@@ -50,7 +50,7 @@ pub(crate) fn job(number: u32) -> NewJob {
 
 /// The same under another key.
 pub(crate) fn named(number: u32, key: &str) -> NewJob {
-    let store = |side: &str| format!("M880012345678-ST-{:06}-T-{:04}-lane-4-{side}", number % 5_000, number % 9_999);
+    let store = |side: &str| format!("M880012345678-ST-{:06}-T-{:04}-queue-4-{side}", number % 5_000, number % 9_999);
     let body = json!({
         "node_id": format!("{:08}", number % 64),
         "total_amount": 1_000 + (u64::from(number) * 37) % 90_000,

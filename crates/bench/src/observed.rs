@@ -184,8 +184,8 @@ impl Observed {
             }
             let bytes: Vec<Option<u64>> = pipeline.query_async(&mut self.connection).await?;
             for (key, bytes) in keys.iter().zip(bytes) {
-                let after_lane = key.split_once("}:").map_or(key.as_str(), |(_, rest)| rest);
-                let used_for = after_lane.split(':').next().unwrap_or_default();
+                let after_queue = key.split_once("}:").map_or(key.as_str(), |(_, rest)| rest);
+                let used_for = after_queue.split(':').next().unwrap_or_default();
                 *sums.entry(used_for.to_owned()).or_default() += bytes.unwrap_or_default();
             }
         }

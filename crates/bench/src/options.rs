@@ -87,7 +87,7 @@ pub(crate) enum Name {
     Scripts,
     /// One, two and four workers on one Redis.
     Workers,
-    /// Submit, claim and commit at 10³, 10⁵ and 10⁶ queued jobs and in 1,000 lanes. Takes two minutes and over 1 GB: only when named.
+    /// Submit, claim and commit at 10³, 10⁵ and 10⁶ queued jobs and in 1,000 queues. Takes two minutes and over 1 GB: only when named.
     Growth,
     /// An idle worker's commands, and how soon it takes a job, with 1, 1,000 and 10,000 accounts. Only when named.
     Accounts,

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use bursar_domain::{
-    AccountRules, Answer, Call, Due, GatewayKind, HistoryEvent, Job, Lane, Millis, Next, Reading, Response,
+    AccountRules, Answer, Call, Due, GatewayKind, HistoryEvent, Job, Millis, Next, Queue, Reading, Response,
     ResponseEvidence, State,
 };
 use bursar_store::{Claim, ClaimedJob, Commit, Evidence, LeasedClaim, MAX_CLAIM, Renewal, ResponseKnownBy, Store};
@@ -46,14 +46,14 @@ impl Cost {
 pub(crate) struct Steps<'a> {
     pub(crate) store: Store,
     redis: &'a mut Observed,
-    lane: Lane,
+    queue: Queue,
     claims: u64,
 }
 
 impl<'a> Steps<'a> {
     pub(crate) async fn on(redis: &'a mut Observed) -> anyhow::Result<Self> {
         let store = redis.fresh_store().await?;
-        Ok(Self { store, redis, lane: jobs::lane()?, claims: 0 })
+        Ok(Self { store, redis, queue: jobs::queue()?, claims: 0 })
     }
 
     /// See [`Observed::settles`].
@@ -61,9 +61,9 @@ impl<'a> Steps<'a> {
         self.redis.settles().await
     }
 
-    /// From now on in the lane of this account.
+    /// From now on in the queue of this account.
     pub(crate) fn turn_to(&mut self, account: &str) -> anyhow::Result<()> {
-        self.lane.account = account.parse()?;
+        self.queue.account = account.parse()?;
         Ok(())
     }
 
@@ -71,10 +71,10 @@ impl<'a> Steps<'a> {
         &mut self,
         cost: &mut Cost,
         jobs: u32,
-        step: impl AsyncFnOnce(&Store, &Lane) -> anyhow::Result<T>,
+        step: impl AsyncFnOnce(&Store, &Queue) -> anyhow::Result<T>,
     ) -> anyhow::Result<T> {
         let before = self.redis.info().await?;
-        let done = step(&self.store, &self.lane).await?;
+        let done = step(&self.store, &self.queue).await?;
         let after = self.redis.info().await?;
         let calls = |info: &crate::observed::Info| info.commands().values().sum::<u64>();
         cost.micros.push((after.script_micros() - before.script_micros()) as f64 / f64::from(jobs));
@@ -83,26 +83,26 @@ impl<'a> Steps<'a> {
     }
 
     pub(crate) async fn submit(&mut self, cost: &mut Cost, from: u32) -> anyhow::Result<()> {
-        let jobs = made(&self.lane, from, from + BATCH)?;
+        let jobs = made(&self.queue, from, from + BATCH)?;
         self.measured(cost, BATCH, async |store, _| Ok(store.submit(&jobs).await.map(drop)?)).await
     }
 
     pub(crate) async fn claim(&mut self, cost: &mut Cost) -> anyhow::Result<Vec<ClaimedJob>> {
         self.claims += 1;
         let claim = Claim::new("bench-steps", self.claims, LEASE, BATCH as usize);
-        let claims = self.measured(cost, BATCH, async |store, lane| Ok(store.claim(lane, &claim).await?)).await?;
+        let claims = self.measured(cost, BATCH, async |store, queue| Ok(store.claim(queue, &claim).await?)).await?;
         anyhow::ensure!(claims.jobs.len() == BATCH as usize, "{} jobs claimed", claims.jobs.len());
         Ok(claims.jobs)
     }
 
     pub(crate) async fn commit(&mut self, cost: &mut Cost, claimed: &[ClaimedJob], end: End) -> anyhow::Result<()> {
         let commits: Vec<Commit> = claimed.iter().map(|job| commit(job, end)).collect();
-        self.measured(cost, BATCH, async |store, lane| Ok(store.commit(lane, &commits).await.map(drop)?)).await
+        self.measured(cost, BATCH, async |store, queue| Ok(store.commit(queue, &commits).await.map(drop)?)).await
     }
 
     pub(crate) async fn release(&mut self, cost: &mut Cost, claimed: &[ClaimedJob]) -> anyhow::Result<()> {
         let held: Vec<&ClaimedJob> = claimed.iter().collect();
-        self.measured(cost, BATCH, async |store, lane| Ok(store.release(lane, &held).await.map(drop)?)).await
+        self.measured(cost, BATCH, async |store, queue| Ok(store.release(queue, &held).await.map(drop)?)).await
     }
 
     pub(crate) async fn renew(&mut self, cost: &mut Cost, claimed: &[ClaimedJob]) -> anyhow::Result<()> {
@@ -112,8 +112,8 @@ impl<'a> Steps<'a> {
             token: job.token.clone(),
         });
         let held: Vec<LeasedClaim> = held.collect();
-        let step = async |store: &Store, lane: &Lane| {
-            Ok(store.renew(lane, &Renewal::new("bench-steps", LEASE), &held).await?)
+        let step = async |store: &Store, queue: &Queue| {
+            Ok(store.renew(queue, &Renewal::new("bench-steps", LEASE), &held).await?)
         };
         self.measured(cost, BATCH, step).await.map(drop)
     }
@@ -122,12 +122,12 @@ impl<'a> Steps<'a> {
     pub(crate) async fn claim_nothing(&mut self, cost: &mut Cost) -> anyhow::Result<()> {
         self.claims += 1;
         let claim = Claim::new("bench-steps", self.claims, LEASE, BATCH as usize);
-        self.measured(cost, 1, async |store, lane| Ok(store.claim(lane, &claim).await.map(drop)?)).await
+        self.measured(cost, 1, async |store, queue| Ok(store.claim(queue, &claim).await.map(drop)?)).await
     }
 
     /// Reduces up to `most` ended jobs; tells how many.
     pub(crate) async fn purge(&mut self, cost: &mut Cost, most: u32) -> anyhow::Result<u32> {
-        let step = async |store: &Store, lane: &Lane| Ok(store.purge(lane, Duration::ZERO, most as usize).await?);
+        let step = async |store: &Store, queue: &Queue| Ok(store.purge(queue, Duration::ZERO, most as usize).await?);
         Ok(u32::try_from(self.measured(cost, most, step).await?)?)
     }
 
@@ -138,9 +138,9 @@ impl<'a> Steps<'a> {
         while left > 0 {
             self.claims += 1;
             let claim = Claim::new("bench-steps", self.claims, LEASE, MAX_CLAIM);
-            let claims = self.store.claim(&self.lane, &claim).await?;
+            let claims = self.store.claim(&self.queue, &claim).await?;
             let pending: Vec<Commit> = claims.jobs.iter().map(|job| commit(job, End::Pending)).collect();
-            self.store.commit(&self.lane, &pending).await?;
+            self.store.commit(&self.queue, &pending).await?;
             left -= claims.jobs.len();
         }
         Ok(())
@@ -191,7 +191,7 @@ fn commit(job: &ClaimedJob, end: End) -> Commit {
         Response { fence, call, worker, at, ms: 23, read: evidence, late: false, more: serde_json::Map::new() };
     let is_new = job.trade_nos.is_empty();
     let mut commit =
-        Commit::new(job, job.last_sent.unwrap_or_default(), Next { state, due, reason: None, pause_lane: false });
+        Commit::new(job, job.last_sent.unwrap_or_default(), Next { state, due, reason: None, pause_queue: false });
     commit.evidence = Evidence::MaybeExecuted;
     commit.queried = queried;
     commit.trade_nos = is_new.then(|| number.clone()).into_iter().collect();
@@ -201,9 +201,9 @@ fn commit(job: &ClaimedJob, end: End) -> Commit {
     commit
 }
 
-/// Validated jobs of a lane's account.
-fn made(lane: &Lane, from: u32, to: u32) -> anyhow::Result<Vec<Job>> {
-    let account = lane.account.to_string();
+/// Validated jobs of a queue's account.
+fn made(queue: &Queue, from: u32, to: u32) -> anyhow::Result<Vec<Job>> {
+    let account = queue.account.to_string();
     let validated = (from..to).map(|number| {
         let mut new = jobs::job(number);
         new.account.clone_from(&account);

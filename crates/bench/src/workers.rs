@@ -90,8 +90,8 @@ impl Worker {
 /// Waits until the first of `count` jobs is claimed: a worker that has just started sends nothing for most of a second, in case
 /// somebody knows of writes that Redis has lost.
 pub(crate) async fn begun(store: &Store, count: u32) -> anyhow::Result<()> {
-    let (lane, until) = (jobs::lane()?, Instant::now() + PATIENCE);
-    while store.status(&lane).await?.sends == u64::from(count) {
+    let (queue, until) = (jobs::queue()?, Instant::now() + PATIENCE);
+    while store.status(&queue).await?.sends == u64::from(count) {
         anyhow::ensure!(Instant::now() < until, "no job was claimed within {PATIENCE:?}");
         tokio::time::sleep(LOOK).await;
     }
@@ -100,9 +100,9 @@ pub(crate) async fn begun(store: &Store, count: u32) -> anyhow::Result<()> {
 
 /// Waits until `count` jobs have ended, on record.
 pub(crate) async fn all_ended(store: &Store, count: u32) -> anyhow::Result<()> {
-    let (lane, until) = (jobs::lane()?, Instant::now() + PATIENCE);
+    let (queue, until) = (jobs::queue()?, Instant::now() + PATIENCE);
     loop {
-        let status = store.status(&lane).await?;
+        let status = store.status(&queue).await?;
         if status.done == u64::from(count) {
             return Ok(());
         }

@@ -1,4 +1,4 @@
-//! From configured accounts to what the rest of Bursar works with: rules for the validator, lanes for the worker,
+//! From configured accounts to what the rest of Bursar works with: rules for the validator, queues for the worker,
 //! settings for the gateways. Secrets are read here, when they are needed, and nowhere else.
 
 use std::collections::HashMap;
@@ -6,7 +6,7 @@ use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use bursar_domain::{AccountRules, FairOrder, Lane, PartyTypes};
+use bursar_domain::{AccountRules, FairOrder, PartyTypes, Queue};
 use bursar_gateways::{Beingfi, BeingfiSettings, ResponseSign, Secret, SharedParts, Transport, Yzt, YztSettings};
 use url::Url;
 
@@ -68,19 +68,19 @@ pub(crate) enum GatewaySettings {
 }
 
 impl Config {
-    /// Every lane of every account, in a fixed order.
-    pub(crate) fn lanes(&self) -> Vec<Lane> {
+    /// Every queue of every account, in a fixed order.
+    pub(crate) fn queues(&self) -> Vec<Queue> {
         let of_account = |(name, account): (&bursar_domain::AccountName, &Account)| {
             let name = name.clone();
-            account.rules().kinds().iter().map(move |kind| Lane { account: name.clone(), kind: *kind })
+            account.rules().kinds().iter().map(move |kind| Queue { account: name.clone(), kind: *kind })
         };
         self.accounts.iter().flat_map(of_account).collect()
     }
 
-    /// The fair order of each lane.
-    pub(crate) fn fair_orders(&self) -> HashMap<Lane, FairOrder> {
-        let order = |lane: Lane| Some((self.accounts.get(&lane.account)?.fair_order.clone(), lane));
-        self.lanes().into_iter().filter_map(order).map(|(order, lane)| (lane, order)).collect()
+    /// The fair order of each queue.
+    pub(crate) fn fair_orders(&self) -> HashMap<Queue, FairOrder> {
+        let order = |queue: Queue| Some((self.accounts.get(&queue.account)?.fair_order.clone(), queue));
+        self.queues().into_iter().filter_map(order).map(|(order, queue)| (queue, order)).collect()
     }
 }
 
@@ -94,7 +94,7 @@ impl Account {
         AccountRules { gateway: self.gateway.kind(), max_amount: self.policy.max_amount, generic_split, party_types }
     }
 
-    /// Which gateway the account is at, and whose it is there: what a lane's jobs are bound to. Spellings of one address are one, and
+    /// Which gateway the account is at, and whose it is there: what a queue's jobs are bound to. Spellings of one address are one, and
     /// so are all addresses of one `environment`.
     pub(crate) fn identity(&self) -> String {
         let base_url = Url::parse(&self.base_url).map_or(self.base_url.clone(), String::from);

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use bursar_domain::{AccountName, Kind, Lane, Reading};
+use bursar_domain::{AccountName, Kind, Queue, Reading};
 use bursar_gateways::{AccountSubType, Balance, BalanceQuery, SharedParts, Yzt};
 use bursar_store::{BalanceParts, Store, StoreError};
 use bursar_telemetry::{BalanceMetrics, Metrics, WatchedBalance};
@@ -26,7 +26,7 @@ struct Watched {
     query: BalanceQuery,
     sub_types: Vec<(AccountSubType, BalanceMetrics)>,
     /// Whose rate the questions are taken from: balances are what transfers are paid from.
-    lane: Lane,
+    queue: Queue,
     pace: Pace,
     store: Store,
 }
@@ -70,7 +70,7 @@ impl Balances {
                 every: balance.every,
                 query: balance.query.clone(),
                 sub_types: balance.sub_types.iter().copied().map(counted).collect(),
-                lane: Lane { account: name.clone(), kind: Kind::Transfer },
+                queue: Queue { account: name.clone(), kind: Kind::Transfer },
                 pace: Pace::of(account.rate_per_second),
                 store: store.clone(),
             });
@@ -106,14 +106,14 @@ impl Watched {
     /// Asks, and keeps what was told; nothing is waited for then: the next turn says how long.
     async fn ask_all(&self) -> Result<Duration, StoreError> {
         for (sub_type, metrics) in &self.sub_types {
-            // A lane that is always busy must not have two turns wait for it.
-            let told = match timeout(self.every, self.pace.turn(&self.store, &self.lane)).await {
+            // A queue that is always busy must not have two turns wait for it.
+            let told = match timeout(self.every, self.pace.turn(&self.store, &self.queue)).await {
                 Ok(turn) => {
                     turn?;
                     self.ask(*sub_type).await
                 }
                 Err(_) => {
-                    tracing::warn!(account = %self.account, "the lane's rate left no room to ask for the balance");
+                    tracing::warn!(account = %self.account, "the queue's rate left no room to ask for the balance");
                     None
                 }
             };

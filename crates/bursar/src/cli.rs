@@ -45,12 +45,12 @@ pub(crate) enum Command {
     Submit(commands::submit::Arguments),
     /// Show where one job stands, and everything that was done about it.
     Show(commands::show::Arguments),
-    /// List jobs by lane and state.
+    /// List jobs by queue and state.
     List(commands::list::Arguments),
     /// Print jobs with all that was done about them, a JSON object a line, before their detail expires.
     Export(commands::export::Arguments),
-    /// Show every lane at a glance.
-    Lanes(commands::lanes::Arguments),
+    /// Show every queue at a glance.
+    Queues(commands::queues::Arguments),
     /// Show what waits in queues of apalis-redis and what of it was kept aside; try that again, or drop it.
     Intake(commands::intake::Arguments),
     /// List what the gateways have notified.
@@ -68,9 +68,9 @@ pub(crate) enum Command {
     /// Take back a job that was certainly not executed.
     #[command(after_help = "Example:\n  bursar cancel 1001XP2025010110000001 --reason 'ordered twice by mistake'")]
     Cancel(commands::operate::Arguments),
-    /// Stop a lane's sends; what was sent is followed.
+    /// Stop a queue's sends; what was sent is followed.
     Pause(commands::pause::Arguments),
-    /// Let a lane's sends go on.
+    /// Let a queue's sends go on.
     Resume(commands::pause::Arguments),
     /// List what no build can read or deliver and is kept out of the way; try it again, or drop it.
     Quarantine(commands::quarantine::Arguments),
@@ -82,7 +82,7 @@ pub(crate) enum Command {
     Bind(commands::bind::Arguments),
     /// Hand the open jobs of an account that was renamed to its new name.
     Adopt(commands::adopt::Arguments),
-    /// Say that a lane's jobs are for the gateway that the configuration names now.
+    /// Say that a queue's jobs are for the gateway that the configuration names now.
     ConfirmGateway(commands::confirm_gateway::Arguments),
     /// Print the rights that Bursar needs in Redis, as a line for its ACL.
     RedisAcl(commands::redis_acl::Arguments),

@@ -6,7 +6,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use anyhow::{Context, bail};
-use bursar_domain::Lane;
+use bursar_domain::Queue;
 use bursar_journal::{Journal, Room, recall};
 use bursar_store::{Finding, Severity, Store, crash_point};
 use bursar_worker::{Ahead, Expected, ahead};
@@ -61,7 +61,7 @@ pub(crate) async fn findings(config: &Config, store: &Store) -> anyhow::Result<V
     }
     if let Some(folder) = &config.journal.dir {
         findings.push(written(folder));
-        findings.extend(compared(store, &config.lanes(), folder).await?);
+        findings.extend(compared(store, &config.queues(), folder).await?);
     }
     Ok(findings)
 }
@@ -111,7 +111,7 @@ fn unwritable(folder: &Path, error: &io::Error) -> Finding {
     finding(Severity::Refuse, "journal", text)
 }
 
-async fn compared(store: &Store, lanes: &[Lane], folder: &Path) -> anyhow::Result<Vec<Finding>> {
+async fn compared(store: &Store, queues: &[Queue], folder: &Path) -> anyhow::Result<Vec<Finding>> {
     let read = folder.to_path_buf();
     let recall = match tokio::task::spawn_blocking(move || recall(&read)).await.context("reading the journals")? {
         Ok(recall) => recall,
@@ -120,7 +120,7 @@ async fn compared(store: &Store, lanes: &[Lane], folder: &Path) -> anyhow::Resul
             return Ok(vec![finding(Severity::Refuse, reason.check(), reason.to_string())]);
         }
     };
-    let reasons = ahead(store, lanes, &recall).await?;
+    let reasons = ahead(store, queues, &recall).await?;
     if reasons.is_empty() {
         let text = format!("{} files with sends, and none that Redis has forgotten", recall.files.len());
         return Ok(vec![finding(Severity::Fine, "journal.ahead", text)]);

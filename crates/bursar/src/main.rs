@@ -51,7 +51,7 @@ async fn run(command: &Command, global: &Global) -> anyhow::Result<Exit> {
         Command::Show(arguments) => commands::show::run(arguments, global).await,
         Command::List(arguments) => commands::list::run(arguments, global).await,
         Command::Export(arguments) => commands::export::run(arguments, global).await,
-        Command::Lanes(arguments) => commands::lanes::run(arguments, global).await,
+        Command::Queues(arguments) => commands::queues::run(arguments, global).await,
         Command::Intake(arguments) => commands::intake::run(arguments, global).await,
         Command::Notifications(arguments) => commands::notifications::run(arguments, global).await,
         Command::Ask(arguments) => commands::operate::ask(arguments, global).await,

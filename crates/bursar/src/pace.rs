@@ -1,8 +1,8 @@
-//! How fast the gateway is asked for what no claim has paid for: within the lane's own rate, beside workers that need it too.
+//! How fast the gateway is asked for what no claim has paid for: within the queue's own rate, beside workers that need it too.
 
 use std::time::Duration;
 
-use bursar_domain::{AccountName, Kind, Lane};
+use bursar_domain::{AccountName, Kind, Queue};
 use bursar_gateways::{BoxFuture, Rate, Turn};
 use bursar_store::{Store, StoreError};
 use tokio::sync::Mutex;
@@ -26,10 +26,10 @@ impl Pace {
     }
 
     /// Returns when one more question may be asked.
-    pub(crate) async fn turn(&self, store: &Store, lane: &Lane) -> Result<(), StoreError> {
+    pub(crate) async fn turn(&self, store: &Store, queue: &Queue) -> Result<(), StoreError> {
         let mut next = self.next.lock().await;
         tokio::time::sleep_until(*next).await;
-        while let Some(wait) = store.take_rate_token(lane, self.rate_per_second).await? {
+        while let Some(wait) = store.take_rate_token(queue, self.rate_per_second).await? {
             tokio::time::sleep(wait).await;
         }
         *next = Instant::now() + self.interval;
@@ -52,9 +52,9 @@ impl AccountRate {
     }
 
     async fn taken(&self, kind: Kind) -> Result<(), StoreError> {
-        let lane = Lane { account: self.account.clone(), kind };
+        let queue = Queue { account: self.account.clone(), kind };
         let _first = self.first.lock().await;
-        while let Some(wait) = self.store.take_rate_token(&lane, self.rate_per_second).await? {
+        while let Some(wait) = self.store.take_rate_token(&queue, self.rate_per_second).await? {
             tokio::time::sleep(wait).await;
         }
         Ok(())

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use bursar_domain::Lane;
+use bursar_domain::Queue;
 use bursar_gateways::local_now_ms;
 use bursar_store::{CLUSTER, Finding, Severity, Store, StoreError, Wanted};
 use bursar_telemetry::Metrics;
@@ -25,8 +25,8 @@ const AGAIN: Duration = Duration::from_secs(1);
 pub(crate) struct Preflight<'a> {
     config: &'a Config,
     store: Store,
-    /// A worker's numbers, and the lanes that it serves; none of a server.
-    worker: Option<(Arc<Metrics>, Vec<Lane>)>,
+    /// A worker's numbers, and the queues that it serves; none of a server.
+    worker: Option<(Arc<Metrics>, Vec<Queue>)>,
     unfit: Arc<AtomicBool>,
     /// What was told of last, so that a look without news tells nothing.
     told: BTreeMap<&'static str, Severity>,
@@ -39,7 +39,7 @@ impl<'a> Preflight<'a> {
         for advice in config.advice() {
             tracing::warn!(check = "configuration", "{} {}", advice.key, advice.text);
         }
-        let worker = Some((metrics, config.lanes()));
+        let worker = Some((metrics, config.queues()));
         Self { config, store, worker, unfit: Arc::default(), told: BTreeMap::new(), renames_seen: false }
     }
 
@@ -82,11 +82,11 @@ impl<'a> Preflight<'a> {
             self.renames_seen = true;
         }
         self.unfit.store(fit == SendGate::Closed, Ordering::Relaxed);
-        if let Some((metrics, lanes)) = &self.worker {
+        if let Some((metrics, queues)) = &self.worker {
             metrics.preflight(findings.iter().filter_map(grave));
             metrics.fit_for_money(fit != SendGate::Closed);
-            if let Err(error) = self.store.serves(lanes).await {
-                tracing::debug!(error = %error.chain(), "Redis was not told which lanes this worker serves");
+            if let Err(error) = self.store.serves(queues).await {
+                tracing::debug!(error = %error.chain(), "Redis was not told which queues this worker serves");
             }
         }
         Ok(fit)

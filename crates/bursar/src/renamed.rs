@@ -2,52 +2,92 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use bursar_domain::{AccountName, ActionKind, Kind, Lane};
+use bursar_domain::{AccountName, ActionKind, Kind, Queue};
 use bursar_store::{Operator, Store, StoreError};
 
 use crate::config::Config;
 
-/// Who pauses a lane here.
+/// Who pauses a queue here.
 const OURSELVES: &str = "bursar";
 
-/// Pauses lanes that were never served where another name, which the configuration does not have, has jobs at the same gateway: an
+/// Pauses queues that were never served where another name, which the configuration does not have, has jobs at the same gateway: an
 /// account was renamed, and what its producers repeat under the new name would be paid a second time, the ended jobs too.
 ///
 /// # Errors
 /// [`StoreError`].
 pub(crate) async fn pause_beside_another_name(config: &Config, store: &Store) -> Result<(), StoreError> {
-    let ours = config.lanes();
+    let ours = config.queues();
     let gateways = store.gateways(&ours).await?;
-    let unclaimed: Vec<&Lane> =
-        ours.iter().zip(gateways).filter(|(_, gateway)| gateway.is_none()).map(|(lane, _)| lane).collect();
+    let unclaimed: Vec<&Queue> =
+        ours.iter().zip(gateways).filter(|(_, gateway)| gateway.is_none()).map(|(queue, _)| queue).collect();
     if unclaimed.is_empty() {
         return Ok(());
     }
     let others = others(&ours, store).await?;
-    for lane in unclaimed {
-        let Some(account) = config.accounts.get(&lane.account) else { continue };
-        for other in others.get(&(lane.kind, account.identity())).into_iter().flatten() {
+    for queue in unclaimed {
+        let Some(account) = config.accounts.get(&queue.account) else { continue };
+        for other in others.get(&(queue.kind, account.identity())).into_iter().flatten() {
             if store.has_jobs(other).await? {
                 let open = store.status(other).await?.open_jobs();
-                let why = why(&other.account, &lane.account, open);
-                tracing::error!(%lane, "paused: {why}");
-                store.pause(lane, &Operator { who: OURSELVES, why: &why }.reason(ActionKind::Pause)).await?;
+                let why = why(&other.account, &queue.account, open);
+                tracing::error!(%queue, "paused: {why}");
+                store.pause(queue, &Operator { who: OURSELVES, why: &why }.reason(ActionKind::Pause)).await?;
             }
         }
     }
     Ok(())
 }
 
-/// The lanes that are known and not ours, by their kind and gateway.
-async fn others(ours: &[Lane], store: &Store) -> Result<BTreeMap<(Kind, String), Vec<Lane>>, StoreError> {
-    let ours: BTreeSet<&Lane> = ours.iter().collect();
-    let known = store.known_lanes().await?.into_iter().map(|known| known.lane);
-    let lanes: Vec<Lane> = known.filter(|lane| !ours.contains(lane)).collect();
-    let gateways = store.gateways(&lanes).await?;
-    let mut others: BTreeMap<(Kind, String), Vec<Lane>> = BTreeMap::new();
-    for (lane, gateway) in lanes.into_iter().zip(gateways) {
+/// Pauses every other queue of the same kind and gateway beside queues whose jobs were put back from journals: one of the two names is
+/// an old one, and what its producer has repeated under the new name would be paid a second time. Returns the queues that are paused.
+///
+/// # Errors
+/// [`StoreError`].
+pub(crate) async fn pause_beside_restored(
+    config: &Config,
+    store: &Store,
+    restored: &[&Queue],
+) -> Result<BTreeSet<Queue>, StoreError> {
+    let configured = config.queues().into_iter();
+    let known = store.known_queues().await?.into_iter().map(|known| known.queue);
+    let all: BTreeSet<Queue> = configured.chain(known).collect();
+    let all: Vec<Queue> = all.into_iter().collect();
+    let stored = store.gateways(&all).await?;
+    // A queue that no configuration here names, and that no worker has claimed from, may be any gateway's.
+    let identities: Vec<Option<String>> = all
+        .iter()
+        .zip(stored)
+        .map(|(queue, stored)| config.accounts.get(&queue.account).map(|account| account.identity()).or(stored))
+        .collect();
+    let mut paused = BTreeSet::new();
+    for queue in restored {
+        let Some(account) = config.accounts.get(&queue.account) else { continue };
+        let ours = account.identity();
+        for (other, theirs) in all.iter().zip(&identities) {
+            let is_beside = other != *queue && other.kind == queue.kind;
+            if !is_beside || theirs.as_ref().is_some_and(|theirs| *theirs != ours) {
+                continue;
+            }
+            let open = store.status(queue).await?.open_jobs();
+            let why = why(&queue.account, &other.account, open);
+            tracing::error!(queue = %other, "paused: {why}");
+            store.pause(other, &Operator { who: OURSELVES, why: &why }.reason(ActionKind::Pause)).await?;
+            paused.insert(other.clone());
+        }
+    }
+    Ok(paused)
+}
+
+/// The queues that are known and not ours, by their kind and gateway.
+async fn others(ours: &[Queue], store: &Store) -> Result<BTreeMap<(Kind, String), Vec<Queue>>, StoreError> {
+    let ours: BTreeSet<&Queue> = ours.iter().collect();
+    let known = store.known_queues().await?.into_iter().map(|known| known.queue);
+    let queues: Vec<Queue> = known.filter(|queue| !ours.contains(queue)).collect();
+    let gateways = store.gateways(&queues).await?;
+    let mut others: BTreeMap<(Kind, String), Vec<Queue>> = BTreeMap::new();
+    for (queue, gateway) in queues.into_iter().zip(gateways) {
         if let Some(gateway) = gateway {
-            others.entry((lane.kind, gateway)).or_default().push(lane);
+            others.entry((queue.kind, gateway)).or_default().push(queue);
         }
     }
     Ok(others)

@@ -36,15 +36,15 @@ pub(crate) async fn listen(
     };
     let producer = traces::witnessed(producer(config, store.clone()), &telling.traces);
     let page = Page { worker, callbacks: Some(Arc::clone(&telling.metrics)), stored: stored(config, &store), unfit };
-    Ok(Server::bind(settings, no_tokens, store, producer, config.lanes(), page, drain).await?)
+    Ok(Server::bind(settings, no_tokens, store, producer, config.queues(), page, drain).await?)
 }
 
 /// What Redis knows, for metrics.
 pub(crate) fn stored(config: &Config, store: &Store) -> Arc<Stored> {
     let places = Places {
-        lanes: config.lanes(),
+        queues: config.queues(),
         origins: tell::origins(config),
-        queues: config.intake.queues.clone(),
+        import_queues: config.intake.queues.clone(),
         balances: balances::told(config),
     };
     Arc::new(Stored::new(store.clone(), places))

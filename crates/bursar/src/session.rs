@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use anyhow::Context;
-use bursar_domain::{Key, Kind, Lane};
+use bursar_domain::{Key, Kind, Queue};
 use bursar_producer::Producer;
 use bursar_store::{Settings, Store, StoredAs};
 
@@ -31,25 +31,25 @@ impl Session {
         serve::producer(&self.config, self.store.clone())
     }
 
-    /// The lanes of the configuration that a command is about.
+    /// The queues of the configuration that a command is about.
     ///
     /// # Errors
     /// [`Misuse`] when no account has that name: an empty answer would look as if there were no such job.
-    pub(crate) fn lanes(&self, account: Option<&str>, kind: Option<Kind>) -> Result<Vec<Lane>, Misuse> {
-        let mut lanes = self.config.lanes();
-        if let Some(name) = account.filter(|name| !lanes.iter().any(|lane| lane.account.as_str() == *name)) {
+    pub(crate) fn queues(&self, account: Option<&str>, kind: Option<Kind>) -> Result<Vec<Queue>, Misuse> {
+        let mut queues = self.config.queues();
+        if let Some(name) = account.filter(|name| !queues.iter().any(|queue| queue.account.as_str() == *name)) {
             return Err(Misuse(format!("the configuration has no account {name}")));
         }
-        lanes.retain(|lane| account.is_none_or(|name| lane.account.as_str() == name));
-        lanes.retain(|lane| kind.is_none_or(|kind| lane.kind == kind));
-        Ok(lanes)
+        queues.retain(|queue| account.is_none_or(|name| queue.account.as_str() == name));
+        queues.retain(|queue| kind.is_none_or(|kind| queue.kind == kind));
+        Ok(queues)
     }
 
-    /// All jobs by this key, each with its lane: a key is unique within a lane only.
-    pub(crate) async fn find<'a>(&self, key: &Key, lanes: &'a [Lane]) -> anyhow::Result<Vec<(&'a Lane, StoredAs)>> {
+    /// All jobs by this key, each with its queue: a key is unique within a queue only.
+    pub(crate) async fn find<'a>(&self, key: &Key, queues: &'a [Queue]) -> anyhow::Result<Vec<(&'a Queue, StoredAs)>> {
         let mut found = Vec::new();
-        for lane in lanes {
-            found.extend(self.store.job(lane, key).await?.map(|job| (lane, job)));
+        for queue in queues {
+            found.extend(self.store.job(queue, key).await?.map(|job| (queue, job)));
         }
         Ok(found)
     }

@@ -32,7 +32,7 @@ pub(crate) fn start(
 
 /// Whose events are told.
 pub(crate) fn origins(config: &Config) -> Vec<Origin> {
-    let jobs = config.lanes().into_iter().map(Origin::Jobs);
+    let jobs = config.queues().into_iter().map(Origin::Jobs);
     let notifications = config.accounts.keys().cloned().map(Origin::Notifications);
     jobs.chain(notifications).collect()
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use bursar_producer::{Key, Lane, Outcome, Producer, Told, TraceParent, Witness};
+use bursar_producer::{Key, Outcome, Producer, Queue, Told, TraceParent, Witness};
 use bursar_telemetry::{Role, Span, Traces, TracesError};
 
 use crate::config::Config;
@@ -28,9 +28,9 @@ pub(crate) fn witnessed(producer: Producer, traces: &Traces) -> Producer {
 struct Submissions(Traces);
 
 impl Witness for Submissions {
-    fn submits(&self, lane: &Lane, key: &Key, trace: &TraceParent) -> Option<(TraceParent, Told)> {
+    fn submits(&self, queue: &Queue, key: &Key, trace: &TraceParent) -> Option<(TraceParent, Told)> {
         let mut span = self.0.begin(Some(trace), "submit", Role::Inside, std::time::Duration::ZERO)?;
-        span.tell("bursar.lane", lane.to_string());
+        span.tell("bursar.queue", queue.to_string());
         span.tell("bursar.key", key.to_string());
         let below = span.parent()?;
         Some((below, Box::new(move |outcome| ended(span, outcome))))

@@ -7,28 +7,28 @@ use bursar_store::{Cursor, Store, StoreError, StoredAs};
 
 use crate::config::Config;
 
-/// Jobs in review that are looked at in each lane: `doctor` gives advice, it counts no books.
+/// Jobs in review that are looked at in each queue: `doctor` gives advice, it counts no books.
 const MAX_LOOKED_AT: usize = 200;
 
-/// One code of one lane, and how many of the jobs that were looked at wait for it.
+/// One code of one queue, and how many of the jobs that were looked at wait for it.
 pub(crate) struct Unlisted {
-    pub(crate) lane: String,
+    pub(crate) queue: String,
     /// As the reason has it: code and sub-code.
     pub(crate) code: String,
     pub(crate) jobs: usize,
 }
 
-/// The codes of every lane at YZT: no other gateway has sub-codes to list.
+/// The codes of every queue at YZT: no other gateway has sub-codes to list.
 ///
 /// # Errors
 /// [`StoreError`].
 pub(crate) async fn codes(config: &Config, store: &Store) -> Result<Vec<Unlisted>, StoreError> {
     let mut found = Vec::new();
-    let at_yzt = |lane: &bursar_domain::Lane| {
-        config.accounts.get(&lane.account).is_some_and(|account| account.gateway.kind() == GatewayKind::Yzt)
+    let at_yzt = |queue: &bursar_domain::Queue| {
+        config.accounts.get(&queue.account).is_some_and(|account| account.gateway.kind() == GatewayKind::Yzt)
     };
-    for lane in config.lanes().into_iter().filter(at_yzt) {
-        let listed = store.list(&lane, Some(State::NeedsReview), &Cursor::default(), MAX_LOOKED_AT).await?;
+    for queue in config.queues().into_iter().filter(at_yzt) {
+        let listed = store.list(&queue, Some(State::NeedsReview), &Cursor::default(), MAX_LOOKED_AT).await?;
         let mut codes: BTreeMap<&str, usize> = BTreeMap::new();
         for job in &listed.jobs {
             let StoredAs::Job(job) = job else { continue };
@@ -36,8 +36,8 @@ pub(crate) async fn codes(config: &Config, store: &Store) -> Result<Vec<Unlisted
                 *codes.entry(code).or_default() += 1;
             }
         }
-        let of_lane = |(code, jobs): (&str, usize)| Unlisted { lane: lane.to_string(), code: code.to_owned(), jobs };
-        found.extend(codes.into_iter().map(of_lane));
+        let of_queue = |(code, jobs): (&str, usize)| Unlisted { queue: queue.to_string(), code: code.to_owned(), jobs };
+        found.extend(codes.into_iter().map(of_queue));
     }
     Ok(found)
 }

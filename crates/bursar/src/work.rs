@@ -6,7 +6,7 @@ use std::thread;
 use std::time::Duration;
 
 use anyhow::{Context, anyhow};
-use bursar_domain::{AccountName, Lane};
+use bursar_domain::{AccountName, Queue};
 use bursar_gateways::{Beingfi, Gateway, Rate, SharedParts, Yzt};
 use bursar_store::Store;
 use bursar_telemetry::{Metrics, Page, Traces};
@@ -25,7 +25,7 @@ use crate::{journals, listener, serve};
 /// How often a worker that waits for a Redis that is fit for money looks at it.
 const WAIT_FOR_FIT: Duration = Duration::from_secs(2);
 
-/// Lanes that the log names when a worker starts: some of a thousand say as much as all.
+/// Queues that the log names when a worker starts: some of a thousand say as much as all.
 const MOST_NAMED: usize = 20;
 
 /// Fewer accounts are not worth a thread.
@@ -75,8 +75,8 @@ pub(crate) async fn work(
         metrics: Arc::clone(&metrics),
         traces,
     };
-    let lanes = named(&config.lanes());
-    tracing::info!(worker = settings.name, lanes, concurrency = settings.concurrency, "working");
+    let queues = named(&config.queues());
+    tracing::info!(worker = settings.name, queues, concurrency = settings.concurrency, "working");
     let intake = intake(config, &settings.name, Arc::clone(&settings.metrics));
     let balances = Balances::of(config, &store, &settings.metrics, &parts)?;
     // A worker that ends, for whatever reason, has told everything beside it to drain.
@@ -96,10 +96,10 @@ pub(crate) async fn work(
     Ok(Exit::Done)
 }
 
-/// The lanes' names, as many as a line of the log has room for.
-fn named(lanes: &[Lane]) -> String {
-    let names: Vec<String> = lanes.iter().take(MOST_NAMED).map(ToString::to_string).collect();
-    match lanes.len() - names.len() {
+/// The queues' names, as many as a line of the log has room for.
+fn named(queues: &[Queue]) -> String {
+    let names: Vec<String> = queues.iter().take(MOST_NAMED).map(ToString::to_string).collect();
+    match queues.len() - names.len() {
         0 => names.join(" "),
         more => format!("{} and {more} more", names.join(" ")),
     }
@@ -204,10 +204,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_line_of_the_log_names_some_lanes_of_many() {
-        let lanes = |count: usize| (0..count).map(|at| format!("m{at}/split").parse().unwrap()).collect::<Vec<Lane>>();
-        assert_eq!(named(&lanes(2)), "m0/split m1/split");
-        assert!(named(&lanes(MOST_NAMED)).ends_with(" m19/split"));
-        assert!(named(&lanes(MOST_NAMED + 3)).ends_with(" m19/split and 3 more"));
+    fn a_line_of_the_log_names_some_queues_of_many() {
+        let queues =
+            |count: usize| (0..count).map(|at| format!("m{at}/split").parse().unwrap()).collect::<Vec<Queue>>();
+        assert_eq!(named(&queues(2)), "m0/split m1/split");
+        assert!(named(&queues(MOST_NAMED)).ends_with(" m19/split"));
+        assert!(named(&queues(MOST_NAMED + 3)).ends_with(" m19/split and 3 more"));
     }
 }

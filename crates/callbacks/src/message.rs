@@ -1,6 +1,6 @@
 //! What is told: the body of one event, and the name by which a receiver knows it again. Both are the same at each attempt.
 
-use bursar_domain::{JobView, Lane, Millis};
+use bursar_domain::{JobView, Millis, Queue};
 use bursar_store::{Origin, WebhookEvent};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
@@ -19,12 +19,12 @@ pub(crate) struct Message {
 
 impl Message {
     /// A job came to an end or before a person.
-    pub(crate) fn of_job(lane: &Lane, key: &str, event: &WebhookEvent) -> Self {
+    pub(crate) fn of_job(queue: &Queue, key: &str, event: &WebhookEvent) -> Self {
         let WebhookEvent { sequence, at: Millis(at), state, .. } = event;
         let kind = format!("job.{state}");
         // Not by its number alone: should Redis lose writes, the number may come again with another event.
-        let name = format!("{lane}/{key}/{sequence}/{at}/{kind}");
-        Self::new((u64::from(*sequence), event.at), &name, &kind, &json!(as_it_was(lane, key, event)))
+        let name = format!("{queue}/{key}/{sequence}/{at}/{kind}");
+        Self::new((u64::from(*sequence), event.at), &name, &kind, &json!(as_it_was(queue, key, event)))
     }
 
     /// The gateway has notified an account. What it said names the message, and nothing of ours: should Redis forget that it was
@@ -44,10 +44,10 @@ impl Message {
 }
 
 /// The job as it was when the event happened.
-fn as_it_was(lane: &Lane, key: &str, event: &WebhookEvent) -> JobView {
+fn as_it_was(queue: &Queue, key: &str, event: &WebhookEvent) -> JobView {
     JobView {
-        account: lane.account.to_string(),
-        kind: lane.kind.to_string(),
+        account: queue.account.to_string(),
+        kind: queue.kind.to_string(),
         platform_no: key.to_owned(),
         state: event.state,
         trade_no: event.trade_no.clone(),
@@ -85,8 +85,8 @@ mod tests {
 
     #[test]
     fn a_receiver_reads_what_happened_when_and_to_which_job() {
-        let lane = "main/transfer".parse().unwrap();
-        let message = Message::of_job(&lane, "k1", &event(2, 1_700_000_000_000, State::Succeeded));
+        let queue = "main/transfer".parse().unwrap();
+        let message = Message::of_job(&queue, "k1", &event(2, 1_700_000_000_000, State::Succeeded));
         let body: Value = serde_json::from_str(&message.body).unwrap();
         assert_eq!((&body["type"], &body["sequence"]), (&json!("job.succeeded"), &json!(2)));
         assert_eq!(body["timestamp"], "2023-11-14T22:13:20.000Z");
@@ -98,8 +98,8 @@ mod tests {
 
     #[test]
     fn an_event_keeps_its_name_and_no_other_has_it() {
-        let lane = "main/transfer".parse().unwrap();
-        let id = |number, at, state| Message::of_job(&lane, "k1", &event(number, at, state)).id;
+        let queue = "main/transfer".parse().unwrap();
+        let id = |number, at, state| Message::of_job(&queue, "k1", &event(number, at, state)).id;
         let first = id(1, 5, State::Succeeded);
         assert_eq!(first, id(1, 5, State::Succeeded));
         for other in [id(2, 5, State::Succeeded), id(1, 6, State::Succeeded), id(1, 5, State::NeedsReview)] {

@@ -217,7 +217,7 @@ impl Teller {
             let until = clock.at.plus(LOOK_AGAIN);
             let (ready, is_full) = self.store.ready_deliveries_behind(until, page * READY_AT_ONCE).await?;
             for ready in ready {
-                self.note(&ready.lane, clock.seen + ready.due.since(clock.at));
+                self.note(&ready.queue, clock.seen + ready.due.since(clock.at));
             }
             if !is_full {
                 break;
@@ -335,7 +335,7 @@ async fn attempt(store: Store, post: Post, traces: Traces, settings: Arc<Setting
 async fn tell(post: &Post, taken: &Taken, span: Option<&Span>) -> (Message, Heard) {
     let Taken { origin, delivery, clock, .. } = taken;
     let message = match (origin, &delivery.what) {
-        (Origin::Jobs(lane), EventPayload::Job(event)) => Message::of_job(lane, &delivery.key, event),
+        (Origin::Jobs(queue), EventPayload::Job(event)) => Message::of_job(queue, &delivery.key, event),
         (Origin::Notifications(_), EventPayload::Notification(notification)) => {
             Message::of_notification(origin, (delivery.sequence, delivery.at), notification)
         }
@@ -366,7 +366,7 @@ fn count(taken: &Taken, heard: Heard, result: DeliveryResult, lasted: Duration) 
 /// Ends the span of an attempt.
 fn end(span: Option<Span>, taken: &Taken, message: &Message, heard: Heard) {
     let Some(mut span) = span else { return };
-    span.tell("bursar.lane", taken.origin.to_string());
+    span.tell("bursar.queue", taken.origin.to_string());
     span.tell("bursar.key", taken.delivery.key.clone());
     span.tell("bursar.callback", message.id.clone());
     span.tell("bursar.outcome", heard.told().as_str());

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use bursar_callbacks::{Allowed, Secrets, Settings, Telemetry, Teller};
-use bursar_domain::{AccountRules, GatewayKind, HistoryEvent, Job, Key, Lane, Millis, Next, Operation, Reason, State};
+use bursar_domain::{AccountRules, GatewayKind, HistoryEvent, Job, Key, Millis, Next, Operation, Queue, Reason, State};
 use bursar_store::{Claim, Commit, JobRecord, Operator, Origin, Store, StoredAs};
 use bursar_test_support::{Answer, Receiver, eventually, private_redis, redis, unique_prefix};
 use serde_json::{Value, json};
@@ -18,7 +18,7 @@ const SOON: Duration = Duration::from_secs(20);
 
 struct Scene {
     store: Store,
-    lane: Lane,
+    queue: Queue,
     claims: AtomicUsize,
     drain: CancellationToken,
 }
@@ -44,12 +44,12 @@ impl Scene {
     async fn new() -> Self {
         let place = bursar_store::Settings { url: redis().await.url.clone(), prefix: unique_prefix() };
         let store = Store::connect(&place).await.unwrap();
-        let lane = "main/transfer".parse().unwrap();
-        Self { store, lane, claims: AtomicUsize::new(1), drain: CancellationToken::new() }
+        let queue = "main/transfer".parse().unwrap();
+        Self { store, queue, claims: AtomicUsize::new(1), drain: CancellationToken::new() }
     }
 
     fn tell(&self, settings: Settings) -> JoinHandle<()> {
-        let origins = vec![Origin::Jobs(self.lane.clone())];
+        let origins = vec![Origin::Jobs(self.queue.clone())];
         let teller = Teller::new(settings, Telemetry::default(), self.store.clone(), origins).unwrap();
         tokio::spawn(teller.run(self.drain.clone()))
     }
@@ -65,21 +65,21 @@ impl Scene {
         self.store.submit(&keys.iter().map(job).collect::<Vec<_>>()).await.unwrap();
         let number = self.claims.fetch_add(1, Ordering::SeqCst) as u64;
         let wish = Claim::new("w", number, Duration::from_secs(30), keys.len());
-        let claims = self.store.claim(&self.lane, &wish).await.unwrap();
+        let claims = self.store.claim(&self.queue, &wish).await.unwrap();
         assert_eq!(claims.jobs.len(), keys.len());
         let review = || Next::review(Reason::WorkersLost);
         let commits: Vec<Commit> = claims.jobs.iter().map(|job| Commit::new(job, claims.now, review())).collect();
-        self.store.commit(&self.lane, &commits).await.unwrap();
+        self.store.commit(&self.queue, &commits).await.unwrap();
     }
 
     async fn resolve(&self, key: &str) {
         let operator = Operator { who: "li", why: "seen" };
         let key: Key = key.parse().unwrap();
-        self.store.operate(&self.lane, &key, Operation::Resolve(State::Succeeded), operator).await.unwrap();
+        self.store.operate(&self.queue, &key, Operation::Resolve(State::Succeeded), operator).await.unwrap();
     }
 
     async fn job(&self, key: &str) -> Box<JobRecord> {
-        match self.store.job(&self.lane, &key.parse().unwrap()).await.unwrap() {
+        match self.store.job(&self.queue, &key.parse().unwrap()).await.unwrap() {
             Some(StoredAs::Job(job)) => job,
             other => panic!("{other:?}"),
         }
@@ -95,18 +95,18 @@ impl Scene {
     async fn raw(&self, command: &str, set: &str, arguments: &[&str]) -> ::redis::Value {
         let client = ::redis::Client::open(redis().await.url.as_str()).unwrap();
         let mut connection = client.get_multiplexed_async_connection().await.unwrap();
-        let set = format!("{}{set}", self.store.base_of(&self.lane));
+        let set = format!("{}{set}", self.store.base_of(&self.queue));
         ::redis::cmd(command).arg(set).arg(arguments).query_async(&mut connection).await.unwrap()
     }
 
     async fn waiting(&self) -> u64 {
-        self.store.delivery_status(&self.lane.clone().into()).await.unwrap().waiting
+        self.store.delivery_status(&self.queue.clone().into()).await.unwrap().waiting
     }
 
     async fn let_come_due(&self, key: &str) {
-        let lane = self.lane.to_string();
-        self.raw("ZADD", &format!("due_deliveries:{lane}"), &["XX", "1", key]).await;
-        self.raw("ZADD", "ready_deliveries", &["1", &lane]).await;
+        let queue = self.queue.to_string();
+        self.raw("ZADD", &format!("due_deliveries:{queue}"), &["XX", "1", key]).await;
+        self.raw("ZADD", "ready_deliveries", &["1", &queue]).await;
     }
 
     async fn all_told(&self) {
@@ -124,7 +124,7 @@ impl Scene {
             if attempts.len() >= times { Ok(attempts) } else { Err(attempts) }
         })
         .await;
-        let due = self.raw("ZSCORE", &format!("due_deliveries:{}", self.lane), &[key]).await;
+        let due = self.raw("ZSCORE", &format!("due_deliveries:{}", self.queue), &[key]).await;
         let due: f64 = ::redis::from_redis_value(due).unwrap();
         (lines, Millis(format!("{due:.0}").parse().unwrap()))
     }
@@ -294,7 +294,7 @@ async fn secrets_that_change_sign_the_next_attempt_also_of_what_was_tried_before
         Receiver::start(move |_| Answer::Status(if count.fetch_add(1, Ordering::SeqCst) == 0 { 500 } else { 200 }))
             .await;
     let secret = |line: &str| Secrets::parse(line).unwrap();
-    let origins = vec![Origin::Jobs(scene.lane.clone())];
+    let origins = vec![Origin::Jobs(scene.queue.clone())];
     let first = secret("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw");
     let teller =
         Teller::new(Settings { secrets: first, ..settings() }, Telemetry::default(), scene.store.clone(), origins)

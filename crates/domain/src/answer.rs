@@ -32,7 +32,7 @@ pub enum Answer {
     NotExecuted,
     /// This call certainly took no effect, for what it is about is not ready: an order that is not paid yet. A few more tries.
     NotReady,
-    /// This call certainly took no effect, and none will until a person mends keys, rights or clocks: pause the lane.
+    /// This call certainly took no effect, and none will until a person mends keys, rights or clocks: pause the queue.
     #[serde(rename = "misconfigured")]
     ConfigFault,
     /// This call certainly took no effect: the gateway refuses the job for good.
@@ -155,7 +155,7 @@ pub enum Names {
 /// The misconfiguration that a response suggests which proves nothing: one that its signature does not vouch for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Suspicion {
-    /// Keys, rights, methods or clocks may be wrong: the lane had better wait for a person.
+    /// Keys, rights, methods or clocks may be wrong: the queue had better wait for a person.
     Misconfigured,
     /// Nothing of the kind.
     Nothing,

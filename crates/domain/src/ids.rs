@@ -1,4 +1,4 @@
-//! Names: of an account, of a job within its lane, and of a lane.
+//! Names: of an account, of a job within its queue, and of a queue.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -106,24 +106,24 @@ impl fmt::Display for Key {
 
 /// Account × kind, written `main/transfer`: the unit of fairness, rate limit, pause and sharding.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Lane {
+pub struct Queue {
     /// Whose credentials.
     pub account: AccountName,
     /// Which kind of job.
     pub kind: Kind,
 }
 
-impl fmt::Display for Lane {
+impl fmt::Display for Queue {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(out, "{}/{}", self.account, self.kind)
     }
 }
 
-impl FromStr for Lane {
+impl FromStr for Queue {
     type Err = IdError;
 
     fn from_str(text: &str) -> Result<Self, IdError> {
-        let wrong = IdError::new("a lane is written ACCOUNT/KIND, for example main/transfer");
+        let wrong = IdError::new("a queue is written ACCOUNT/KIND, for example main/transfer");
         let (account, kind) = text.split_once('/').ok_or_else(|| wrong.clone())?;
         Ok(Self { account: account.parse().map_err(|_| wrong.clone())?, kind: kind.parse().map_err(|_| wrong)? })
     }
@@ -164,11 +164,11 @@ mod tests {
     }
 
     #[test]
-    fn a_lane_reads_as_it_is_written() {
-        let lane: Lane = "main/bill_upload".parse().unwrap();
-        assert_eq!(lane.to_string(), "main/bill_upload");
+    fn a_queue_reads_as_it_is_written() {
+        let queue: Queue = "main/bill_upload".parse().unwrap();
+        assert_eq!(queue.to_string(), "main/bill_upload");
         for wrong in ["main", "main/", "/transfer", "main/pay", "a b/transfer"] {
-            assert!(wrong.parse::<Lane>().is_err(), "{wrong}");
+            assert!(wrong.parse::<Queue>().is_err(), "{wrong}");
         }
     }
 }

@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 
 use crate::fields::{FieldError, Reader, Written, shown, write_object};
-use crate::{AccountName, AccountRules, Key, Kind, Lane, Millis, TraceParent, kinds};
+use crate::{AccountName, AccountRules, Key, Kind, Millis, Queue, TraceParent, kinds};
 
 /// The longest job JSON that any door reads, in bytes.
 pub const MAX_JOB_BYTES: usize = 256 * 1024;
@@ -67,8 +67,8 @@ impl Content {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Job {
     /// Account and kind.
-    pub lane: Lane,
-    /// The producer's name for it within its lane.
+    pub queue: Queue,
+    /// The producer's name for it within its queue.
     pub key: Key,
     /// What will be sent.
     pub content: Content,
@@ -227,7 +227,7 @@ impl Job {
         let kind = kind?;
         let (content, not_before) = kinds::content(kind, &rules?, key.as_ref(), body?, errors)?;
         Some(Self {
-            lane: Lane { account: account?, kind },
+            queue: Queue { account: account?, kind },
             key: key?,
             content,
             run_at: run_at.max(not_before),

@@ -29,7 +29,7 @@ impl Kind {
     /// Every kind.
     pub const ALL: [Self; 3] = [Self::BillUpload, Self::Transfer, Self::Split];
 
-    /// The word for it in job JSON, lanes, commands and metrics.
+    /// The word for it in job JSON, queues, commands and metrics.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -181,7 +181,7 @@ impl AccountRules {
         Self { gateway, max_amount: Some(DEFAULT_MAX_AMOUNT), generic_split: false, party_types }
     }
 
-    /// The kinds of job that the account takes: its lanes.
+    /// The kinds of job that the account takes: its queues.
     #[must_use]
     pub fn kinds(&self) -> &'static [Kind] {
         match (self.gateway, self.generic_split) {

@@ -33,7 +33,7 @@ pub use history::{
     ResponseEvidence, RestoredFromJournal, Unreadable, last_action,
 };
 pub use identifier::{identifier_fault, invisible_character};
-pub use ids::{AccountName, IdError, Key, Lane};
+pub use ids::{AccountName, IdError, Key, Queue};
 pub use job::{Content, Invalid, Job, MAX_DAYS_AHEAD, MAX_JOB_BYTES, NewJob, is_too_far_ahead};
 pub use kinds::{AccountRules, GatewayKind, Kind, PartyTypes, Subject, about};
 pub use mask::{shown_fields, without_accounts, without_accounts_but};
@@ -51,4 +51,4 @@ pub use transition::{
     recalled,
 };
 pub use unsendable::{Unsendable, check_content};
-pub use view::{JobView, LaneView};
+pub use view::{JobView, QueueView};

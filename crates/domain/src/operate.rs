@@ -82,7 +82,7 @@ impl Operation {
     /// [`OperationRefused`] where the state does not allow it; nothing changes.
     pub fn on(self, state: State, now: Millis) -> Result<Next, OperationRefused> {
         let refused = |what, rule| Err(OperationRefused { state, what, rule });
-        let next = |state, due| Ok(Next { state, due, reason: None, pause_lane: false });
+        let next = |state, due| Ok(Next { state, due, reason: None, pause_queue: false });
         match (self, state) {
             (Self::Ask, State::InDoubt | State::Pending | State::Succeeded) => next(state, Due::Ask(now)),
             (Self::Ask, State::NeedsReview) => next(State::InDoubt, Due::Ask(now)),

@@ -86,13 +86,13 @@ pub struct Next {
     pub due: Due,
     /// Why, where the state alone does not say it.
     pub reason: Option<Reason>,
-    /// Whether the lane must stop sending until a person has mended the account.
-    pub pause_lane: bool,
+    /// Whether the queue must stop sending until a person has mended the account.
+    pub pause_queue: bool,
 }
 
 impl Next {
     fn to(state: State, due: Due) -> Self {
-        Self { state, due, reason: None, pause_lane: false }
+        Self { state, due, reason: None, pause_queue: false }
     }
 
     fn because(mut self, reason: Reason) -> Self {
@@ -100,20 +100,20 @@ impl Next {
         self
     }
 
-    /// Also stops the lane. A reason that the job already has says more about it than the lane's pause does.
+    /// Also stops the queue. A reason that the job already has says more about it than the queue's pause does.
     fn pausing(mut self) -> Self {
-        self.pause_lane = true;
+        self.pause_queue = true;
         self.reason = self.reason.or(Some(Reason::Misconfigured(NO_TEXT)));
         self
     }
 
-    /// The same, the lane stopped where the response suggests that the account is misconfigured. A suspicion changes nothing
+    /// The same, the queue stopped where the response suggests that the account is misconfigured. A suspicion changes nothing
     /// else: the response that it comes from proves nothing, least of all that the call was not executed.
     #[must_use]
     pub fn heeding(mut self, suspicion: Suspicion) -> Self {
         match suspicion {
             Suspicion::Misconfigured => {
-                self.pause_lane = true;
+                self.pause_queue = true;
                 self.reason = self.reason.or(Some(Reason::SuspectedMisconfiguration(NO_TEXT)));
             }
             Suspicion::Nothing => {}
@@ -205,7 +205,7 @@ fn by_late_response(facts: &Facts, call: Call, policy: &Policy, now: Millis) -> 
     }
 }
 
-/// What becomes of a job that waits to be sent although its deadline has passed, because its lane is paused or its circuit
+/// What becomes of a job that waits to be sent although its deadline has passed, because its queue is paused or its circuit
 /// open; `None` while there is time.
 #[must_use]
 pub fn overdue(facts: &Facts, policy: &Policy, now: Millis) -> Option<Next> {

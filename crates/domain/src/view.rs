@@ -43,11 +43,11 @@ impl JobView {
     }
 }
 
-/// A lane at a glance.
+/// A queue at a glance.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
-pub struct LaneView {
+pub struct QueueView {
     /// `main/transfer`.
-    pub lane: String,
+    pub queue: String,
     /// The account's name.
     pub account: String,
     /// The kind's word.

@@ -43,10 +43,10 @@ pub struct Intent<'a> {
     /// When, in ms of Redis time.
     pub at: u64,
     /// `main/transfer`.
-    pub lane: Cow<'a, str>,
-    /// The job's key in its lane.
+    pub queue: Cow<'a, str>,
+    /// The job's key in its queue.
     pub key: Cow<'a, str>,
-    /// The claim's fence, the lane's highest so far: a Redis whose fence is lower has lost that claim.
+    /// The claim's fence, the queue's highest so far: a Redis whose fence is lower has lost that claim.
     pub fence: u64,
     /// The claim's token. Fences are repeated once Redis has lost writes; a token never is. Empty in files of builds without one.
     #[serde(default, skip_serializing_if = "str::is_empty")]
@@ -71,8 +71,8 @@ pub struct Answered<'a> {
     /// When, in ms of Redis time.
     pub at: u64,
     /// `main/transfer`.
-    pub lane: Cow<'a, str>,
-    /// The job's key in its lane.
+    pub queue: Cow<'a, str>,
+    /// The job's key in its queue.
     pub key: Cow<'a, str>,
     /// The claim's fence.
     pub fence: u64,
@@ -87,8 +87,8 @@ pub struct Answered<'a> {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Withheld<'a> {
     /// `main/transfer`.
-    pub lane: Cow<'a, str>,
-    /// The job's key in its lane.
+    pub queue: Cow<'a, str>,
+    /// The job's key in its queue.
     pub key: Cow<'a, str>,
     /// The claim's fence.
     pub fence: u64,
@@ -158,12 +158,12 @@ mod tests {
 
     fn entries() -> Vec<Entry<'static>> {
         let content = r#"{"total_amount":10,"remark":"备注\n"}"#;
-        let (lane, key) = (Cow::Borrowed("main/transfer"), Cow::Borrowed("号\\1"));
+        let (queue, key) = (Cow::Borrowed("main/transfer"), Cow::Borrowed("号\\1"));
         vec![
             Entry::Opened { version: VERSION, worker: "host-1-abc".into(), incarnation: "0f3a".into() },
             Entry::Intent(Intent {
                 at: 1_700_000_000_000,
-                lane: lane.clone(),
+                queue: queue.clone(),
                 key: key.clone(),
                 fence: 9_007_199_254_740_991,
                 token: "host-1-abc/4".into(),
@@ -175,13 +175,13 @@ mod tests {
             }),
             Entry::Answer(Answered {
                 at: 1,
-                lane: lane.clone(),
+                queue: queue.clone(),
                 key: key.clone(),
                 fence: 3,
                 token: "host-1-abc/5".into(),
                 read: Cow::Owned(json!({"outcome": "accepted", "trade_no": "T2"})),
             }),
-            Entry::Withheld(Withheld { lane, key, fence: 3, token: "".into() }),
+            Entry::Withheld(Withheld { queue, key, fence: 3, token: "".into() }),
         ]
     }
 
@@ -213,7 +213,7 @@ mod tests {
         let content = "{}";
         let hash = hash_of(content);
         let intent = format!(
-            r#"{{"event":"send_intent","at":1,"lane":"main/transfer","key":"K","fence":2,"sends":1,"resends":0,"hash":"{hash}","content":"{content}"}}"#
+            r#"{{"event":"send_intent","at":1,"queue":"main/transfer","key":"K","fence":2,"sends":1,"resends":0,"hash":"{hash}","content":"{content}"}}"#
         );
         let line = |object: &str| format!("{} {object}", checksum(object.as_bytes()));
         let Ok(Entry::Intent(intent)) = parsed(line(&intent).as_bytes()) else { panic!("an intent") };

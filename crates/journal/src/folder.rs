@@ -168,7 +168,7 @@ pub fn remove(path: &Path) -> io::Result<()> {
 /// The jobs of which a file says anything.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Jobs {
-    /// The highest fence that it has of each, by lane and key.
+    /// The highest fence that it has of each, by queue and key.
     pub named: BTreeMap<(String, String), u64>,
     /// Lines that cannot be read: which jobs they name is unknown.
     pub damaged: u64,
@@ -187,13 +187,13 @@ impl Jobs {
 pub fn jobs_in(path: &Path) -> io::Result<Jobs> {
     let mut jobs = Jobs::default();
     let summary = read(path, |entry, _| {
-        let (lane, key, fence) = match entry {
+        let (queue, key, fence) = match entry {
             Entry::Opened { .. } => return,
-            Entry::Intent(intent) => (intent.lane, intent.key, intent.fence),
-            Entry::Answer(answered) => (answered.lane, answered.key, answered.fence),
-            Entry::Withheld(withheld) => (withheld.lane, withheld.key, withheld.fence),
+            Entry::Intent(intent) => (intent.queue, intent.key, intent.fence),
+            Entry::Answer(answered) => (answered.queue, answered.key, answered.fence),
+            Entry::Withheld(withheld) => (withheld.queue, withheld.key, withheld.fence),
         };
-        let highest = jobs.named.entry((lane.into_owned(), key.into_owned())).or_default();
+        let highest = jobs.named.entry((queue.into_owned(), key.into_owned())).or_default();
         *highest = fence.max(*highest);
     })?;
     jobs.damaged = summary.damaged_lines;

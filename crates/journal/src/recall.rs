@@ -1,6 +1,6 @@
 //! The memory of a folder's files at a glance: enough to see that a Redis has forgotten some of it.
 //!
-//! Whatever a Redis loses, it loses the newest first. So the newest sends of each file and the highest fence of each lane tell,
+//! Whatever a Redis loses, it loses the newest first. So the newest sends of each file and the highest fence of each queue tell,
 //! and a folder of a gigabyte needs no more memory than a small one.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -18,8 +18,8 @@ const NEWEST: usize = 64;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Send {
     /// `main/transfer`.
-    pub lane: String,
-    /// The job's key in its lane.
+    pub queue: String,
+    /// The job's key in its queue.
     pub key: String,
     /// The claim's fence.
     pub fence: u64,
@@ -39,8 +39,8 @@ impl Newest {
     }
 
     /// It was not made after all.
-    pub fn withhold(&mut self, lane: &str, key: &str, fence: u64) {
-        self.0.retain(|send| (send.lane.as_str(), send.key.as_str(), send.fence) != (lane, key, fence));
+    pub fn withhold(&mut self, queue: &str, key: &str, fence: u64) {
+        self.0.retain(|send| (send.queue.as_str(), send.key.as_str(), send.fence) != (queue, key, fence));
     }
 
     /// All of them.
@@ -56,8 +56,8 @@ pub struct FileRecall {
     pub path: PathBuf,
     /// The incarnation of Redis that its worker began on; empty where the file does not say.
     pub incarnation: String,
-    /// The lanes of which it has an intent.
-    pub lanes: BTreeSet<String>,
+    /// The queues of which it has an intent.
+    pub queues: BTreeSet<String>,
     /// Its newest sends.
     pub newest: Newest,
 }
@@ -67,7 +67,7 @@ pub struct FileRecall {
 pub struct Recall {
     /// File by file, those with an intent.
     pub files: Vec<FileRecall>,
-    /// The highest fence of each lane.
+    /// The highest fence of each queue.
     pub fences: BTreeMap<String, u64>,
 }
 
@@ -82,19 +82,19 @@ pub fn recall(folder: &Path) -> io::Result<Recall> {
         let found = read(&path, |entry, _| match entry {
             Entry::Opened { incarnation, .. } => file.incarnation = incarnation.into_owned(),
             Entry::Intent(intent) => {
-                let fence = recall.fences.entry(intent.lane.to_string()).or_default();
+                let fence = recall.fences.entry(intent.queue.to_string()).or_default();
                 *fence = intent.fence.max(*fence);
-                file.lanes.insert(intent.lane.to_string());
-                let (lane, key) = (intent.lane.into_owned(), intent.key.into_owned());
-                file.newest.add(Send { lane, key, fence: intent.fence });
+                file.queues.insert(intent.queue.to_string());
+                let (queue, key) = (intent.queue.into_owned(), intent.key.into_owned());
+                file.newest.add(Send { queue, key, fence: intent.fence });
             }
             Entry::Answer(_) => {}
-            Entry::Withheld(withheld) => file.newest.withhold(&withheld.lane, &withheld.key, withheld.fence),
+            Entry::Withheld(withheld) => file.newest.withhold(&withheld.queue, &withheld.key, withheld.fence),
         });
         match found {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {} // removed a moment ago: nothing in it was open
             Err(error) => return Err(io::Error::new(error.kind(), format!("{}: {error}", path.display()))),
-            Ok(_) if file.lanes.is_empty() => {}
+            Ok(_) if file.queues.is_empty() => {}
             Ok(_) => recall.files.push(file),
         }
     }

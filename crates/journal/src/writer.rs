@@ -192,8 +192,8 @@ mod tests {
     use crate::{Withheld, read};
 
     fn entry(key: &str) -> Vec<u8> {
-        let (lane, key) = ("main/transfer".into(), key.to_owned().into());
-        written(&Entry::Withheld(Withheld { lane, key, fence: 1, token: "w/1".into() }))
+        let (queue, key) = ("main/transfer".into(), key.to_owned().into());
+        written(&Entry::Withheld(Withheld { queue, key, fence: 1, token: "w/1".into() }))
     }
 
     /// Appends a line that somebody waits for, and one that nobody does; what the waiting one is told.

@@ -32,11 +32,11 @@ fn intent(key: &str) -> Entry<'static> {
     intent_of("main/transfer", key, 1)
 }
 
-fn intent_of(lane: &str, key: &str, fence: u64) -> Entry<'static> {
+fn intent_of(queue: &str, key: &str, fence: u64) -> Entry<'static> {
     let content = format!(r#"{{"platform_no":"{key}"}}"#);
     Entry::Intent(Intent {
         at: 1,
-        lane: lane.to_owned().into(),
+        queue: queue.to_owned().into(),
         key: key.to_owned().into(),
         fence,
         token: "w/1".into(),
@@ -50,7 +50,7 @@ fn intent_of(lane: &str, key: &str, fence: u64) -> Entry<'static> {
 
 fn withheld(key: &str) -> Entry<'static> {
     Entry::Withheld(Withheld {
-        lane: "main/transfer".into(),
+        queue: "main/transfer".into(),
         key: key.to_owned().into(),
         fence: 1,
         token: "w/1".into(),
@@ -212,7 +212,7 @@ async fn files_without_an_entry_go_by_themselves_and_never_one_with_an_entry_or_
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_folder_recalls_the_newest_sends_of_each_file_and_the_highest_fence_of_each_lane() {
+async fn a_folder_recalls_the_newest_sends_of_each_file_and_the_highest_fence_of_each_queue() {
     let folder = tempfile::tempdir().unwrap();
     let journal = open_as("one", folder.path(), MANY);
     for number in 1..=70 {
@@ -220,7 +220,7 @@ async fn a_folder_recalls_the_newest_sends_of_each_file_and_the_highest_fence_of
     }
     journal.keep(&intent_of("shop/split", "S", 4), PATIENCE).await.unwrap();
     journal.note(&Entry::Withheld(Withheld {
-        lane: "main/transfer".into(),
+        queue: "main/transfer".into(),
         key: "K70".into(),
         fence: 70,
         token: "w/1".into(),
@@ -232,12 +232,12 @@ async fn a_folder_recalls_the_newest_sends_of_each_file_and_the_highest_fence_of
 
     let recall = recall(folder.path()).unwrap();
     assert_eq!(
-        recall.fences.iter().map(|(lane, fence)| (lane.as_str(), *fence)).collect::<Vec<_>>(),
+        recall.fences.iter().map(|(queue, fence)| (queue.as_str(), *fence)).collect::<Vec<_>>(),
         [("main/transfer", 70), ("shop/split", 4)]
     );
     let [one, two] = &recall.files[..] else { panic!("the files with intents: {recall:?}") };
-    assert_eq!((one.incarnation.as_str(), one.lanes.len(), one.newest.iter().count()), ("i", 2, 63));
-    let last = Send { lane: "shop/split".into(), key: "S".into(), fence: 4 };
+    assert_eq!((one.incarnation.as_str(), one.queues.len(), one.newest.iter().count()), ("i", 2, 63));
+    let last = Send { queue: "shop/split".into(), key: "S".into(), fence: 4 };
     assert_eq!(one.newest.iter().last(), Some(&last));
     assert!(one.newest.iter().all(|send| send.key != "K70"), "it was withheld");
     assert_eq!(two.newest.iter().map(|send| send.fence).collect::<Vec<_>>(), [9]);

@@ -24,8 +24,8 @@
 //!         Err(unavailable) => return Err(unavailable.into()),
 //!     }
 //! }
-//! let lane = "main/transfer".parse()?;
-//! let job = producer.wait(&lane, &job.platform_no.parse()?, Duration::from_secs(30)).await?;
+//! let queue = "main/transfer".parse()?;
+//! let job = producer.wait(&queue, &job.platform_no.parse()?, Duration::from_secs(30)).await?;
 //! println!("{}", job.map_or("unknown", |job| job.state.as_str()));
 //! # Ok(())
 //! # }
@@ -42,7 +42,7 @@ use bursar_domain::Job;
 use bursar_store::{Store, Submission};
 
 pub use bursar_domain::{
-    AccountRules, Fen, FieldError, GatewayKind, Invalid, JobView, Key, Kind, Lane, NewJob, State, TraceParent,
+    AccountRules, Fen, FieldError, GatewayKind, Invalid, JobView, Key, Kind, NewJob, Queue, State, TraceParent,
 };
 pub use bursar_store::{Durability, Settings, StoreError, Unreadable};
 
@@ -100,7 +100,7 @@ impl Unavailable {
 pub trait Witness: fmt::Debug + Send + Sync {
     /// A job is about to be submitted within `trace`. Answers what its record carries in place of that, so that what
     /// follows stands below the submission, and who is to be told how it ended.
-    fn submits(&self, lane: &Lane, key: &Key, trace: &TraceParent) -> Option<(TraceParent, Told)>;
+    fn submits(&self, queue: &Queue, key: &Key, trace: &TraceParent) -> Option<(TraceParent, Told)>;
 }
 
 /// Is told how one submission ended; dropped when nobody knows.
@@ -214,7 +214,7 @@ impl Producer {
         for result in read {
             match result {
                 Ok(mut job) => {
-                    job.environment = self.environments.get(job.lane.account.as_str()).cloned();
+                    job.environment = self.environments.get(job.queue.account.as_str()).cloned();
                     jobs.push(job);
                     outcomes.push(None);
                 }
@@ -237,7 +237,7 @@ impl Producer {
         if job.trace.is_none() {
             job.trace.clone_from(&self.within);
         }
-        let (below, told) = self.witness.as_ref()?.submits(&job.lane, &job.key, job.trace.as_ref()?)?;
+        let (below, told) = self.witness.as_ref()?.submits(&job.queue, &job.key, job.trace.as_ref()?)?;
         job.trace = Some(below);
         Some(told)
     }
@@ -246,8 +246,8 @@ impl Producer {
     ///
     /// # Errors
     /// [`StoreError`]: ask again. [`StoreError::Unreadable`] for a job that this build cannot read.
-    pub async fn status(&self, lane: &Lane, key: &Key) -> Result<Option<JobView>, StoreError> {
-        Ok(self.store.job(lane, key).await?.map(|job| job.readable(lane)).transpose()?.map(|job| job.view()))
+    pub async fn status(&self, queue: &Queue, key: &Key) -> Result<Option<JobView>, StoreError> {
+        Ok(self.store.job(queue, key).await?.map(|job| job.readable(queue)).transpose()?.map(|job| job.view()))
     }
 
     /// Waits until a job has ended or needs review, `patience` at most; then how it stands by then.
@@ -255,11 +255,11 @@ impl Producer {
     ///
     /// # Errors
     /// [`StoreError`]: ask again.
-    pub async fn wait(&self, lane: &Lane, key: &Key, patience: Duration) -> Result<Option<JobView>, StoreError> {
+    pub async fn wait(&self, queue: &Queue, key: &Key, patience: Duration) -> Result<Option<JobView>, StoreError> {
         let until = tokio::time::Instant::now() + patience;
         let (mut pause, longest) = LOOKS;
         loop {
-            let job = self.status(lane, key).await?;
+            let job = self.status(queue, key).await?;
             let ended = job.as_ref().is_none_or(|job| job.state.is_at_rest());
             let left = until.saturating_duration_since(tokio::time::Instant::now());
             if ended || left.is_zero() {

@@ -3,8 +3,8 @@
 pub(crate) mod events;
 pub(crate) mod health;
 pub(crate) mod jobs;
-pub(crate) mod lanes;
 pub(crate) mod metrics;
 pub(crate) mod notify;
 pub(crate) mod openapi;
 mod operator_request;
+pub(crate) mod queues;

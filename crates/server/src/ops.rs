@@ -2,8 +2,8 @@
 //! about a job: the producer's validator and the store's scripts do.
 
 pub(crate) mod jobs;
-pub(crate) mod lanes;
 pub(crate) mod notifications;
 pub(crate) mod operate;
 pub(crate) mod quarantine;
+pub(crate) mod queues;
 pub(crate) mod submit;

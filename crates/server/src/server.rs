@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use bursar_domain::Lane;
+use bursar_domain::Queue;
 use bursar_producer::Producer;
 use bursar_store::Store;
 use bursar_telemetry::Page;
@@ -23,7 +23,7 @@ use tokio_util::task::TaskTracker;
 use crate::http::connection::Connection;
 use crate::routes;
 use crate::state::job_watch::Feed;
-use crate::state::lanes::Lanes;
+use crate::state::queues::Queues;
 use crate::state::readiness::Readiness;
 use crate::state::sessions::{SessionKeyError, Sessions};
 use crate::state::tokens::{Tokens, TokensError};
@@ -79,7 +79,7 @@ pub enum NoTokens {
 }
 
 impl Server {
-    /// Reads the tokens and listens. `producer` knows the accounts, `lanes` are all of theirs.
+    /// Reads the tokens and listens. `producer` knows the accounts, `queues` are all of theirs.
     ///
     /// # Errors
     /// [`ServeError`]; nothing listens then.
@@ -88,13 +88,13 @@ impl Server {
         no_tokens: NoTokens,
         store: Store,
         producer: Producer,
-        lanes: Vec<Lane>,
+        queues: Vec<Queue>,
         page: Page,
         drain: CancellationToken,
     ) -> Result<Self, ServeError> {
         let listen = settings.listen;
         let failed = |source| ServeError::Listen { listen, source };
-        let accounts: BTreeSet<_> = lanes.iter().map(|lane| lane.account.clone()).collect();
+        let accounts: BTreeSet<_> = queues.iter().map(|queue| queue.account.clone()).collect();
         let tokens = match Tokens::read(&settings.tokens_file, accounts.clone()) {
             Err(error) if error.is_missing() && no_tokens == NoTokens::Warn => {
                 tracing::warn!(
@@ -113,7 +113,7 @@ impl Server {
             settings,
             store,
             producer,
-            lanes: Lanes::new(lanes),
+            queues: Queues::new(queues),
             tokens,
             page,
             sessions,

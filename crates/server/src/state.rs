@@ -1,8 +1,8 @@
 //! What every request is answered with: the way into Bursar, who may do what, and whether the server is about to end.
 
 pub(crate) mod job_watch;
-pub(crate) mod lanes;
 pub(crate) mod notified;
+pub(crate) mod queues;
 pub(crate) mod rate;
 pub(crate) mod readiness;
 pub(crate) mod refusal;
@@ -20,8 +20,8 @@ use bursar_telemetry::Page;
 use tokio_util::sync::CancellationToken;
 
 use crate::state::job_watch::Feed;
-use crate::state::lanes::Lanes;
 use crate::state::notified::NotifiedAccount;
+use crate::state::queues::Queues;
 use crate::state::readiness::Readiness;
 use crate::state::sessions::Sessions;
 use crate::state::tokens::Tokens;
@@ -51,8 +51,8 @@ pub(crate) struct App {
     pub(crate) store: Store,
     /// The one way in for jobs.
     pub(crate) producer: Producer,
-    /// The lanes of the configuration.
-    pub(crate) lanes: Lanes,
+    /// The queues of the configuration.
+    pub(crate) queues: Queues,
     pub(crate) tokens: Tokens,
     /// What this process tells of itself, its worker included where it has one.
     pub(crate) page: Page,

@@ -5,7 +5,7 @@ use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
-use bursar_domain::{FairBy, FairOrder, Lane, Millis};
+use bursar_domain::{FairBy, FairOrder, Millis, Queue};
 use redis::aio::MultiplexedConnection;
 use redis::{AsyncConnectionConfig, Client, IntoConnectionInfo, RedisResult};
 use tokio::sync::watch;
@@ -115,7 +115,7 @@ pub struct Store {
     pub(crate) keys: Keys,
     pub(crate) queues: JobKeys,
     /// The queues whose fair order is not the default one.
-    pub(crate) fair_orders: Arc<HashMap<Lane, FairOrder>>,
+    pub(crate) fair_orders: Arc<HashMap<Queue, FairOrder>>,
     pub(crate) scripts: Arc<Scripts>,
     pub(crate) introduced: Introduced,
     pub(crate) durability: Durability,
@@ -173,15 +173,15 @@ impl Store {
 
     /// From now on jobs of these queues are submitted and claimed in these fair orders; others by who pays.
     #[must_use]
-    pub fn with_fair_orders(mut self, fair_orders: HashMap<Lane, FairOrder>) -> Self {
+    pub fn with_fair_orders(mut self, fair_orders: HashMap<Queue, FairOrder>) -> Self {
         self.fair_orders = Arc::new(fair_orders);
         self
     }
 
     /// The fair order of a queue.
-    pub(crate) fn fair_order(&self, lane: &Lane) -> &FairOrder {
+    pub(crate) fn fair_order(&self, queue: &Queue) -> &FairOrder {
         static BY_PAYER: FairOrder = FairOrder { by: FairBy::Payer, weights: BTreeMap::new() };
-        self.fair_orders.get(lane).unwrap_or(&BY_PAYER)
+        self.fair_orders.get(queue).unwrap_or(&BY_PAYER)
     }
 
     /// One more connection to the same server, made when it is first used.

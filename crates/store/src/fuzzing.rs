@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use bursar_domain::{Key, Lane, Millis};
+use bursar_domain::{Key, Millis, Queue};
 
 use crate::jobs::{ClaimEntry, Era, StoredJob, claimed_job, read_record, whole_millis};
 use crate::{ClaimToken, ClaimedJob, JobRecord, Unreadable};
@@ -13,8 +13,8 @@ use crate::{ClaimToken, ClaimedJob, JobRecord, Unreadable};
 ///
 /// # Errors
 /// [`Unreadable`].
-pub fn record(lane: &Lane, key: &Key, text: &str, claim: &str, era: u64) -> Result<JobRecord, Unreadable> {
-    read_record(lane, key, (claim.to_owned(), text.to_owned()), None, Era { number: era, ..Era::default() })
+pub fn record(queue: &Queue, key: &Key, text: &str, claim: &str, era: u64) -> Result<JobRecord, Unreadable> {
+    read_record(queue, key, (claim.to_owned(), text.to_owned()), None, Era { number: era, ..Era::default() })
 }
 
 /// A record as it is written back.

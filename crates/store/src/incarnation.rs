@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use bursar_domain::Lane;
+use bursar_domain::Queue;
 use redis::Pipeline;
 
 use crate::{Store, StoreError};
@@ -73,13 +73,13 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError`].
-    pub async fn fences(&self, lanes: &[Lane]) -> Result<Vec<u64>, StoreError> {
-        if lanes.is_empty() {
+    pub async fn fences(&self, queues: &[Queue]) -> Result<Vec<u64>, StoreError> {
+        if queues.is_empty() {
             return Ok(Vec::new());
         }
         let mut pipeline = Pipeline::new();
-        for lane in lanes {
-            pipeline.hget(self.queues.of(lane).queue_hash(), "fence");
+        for queue in queues {
+            pipeline.hget(self.queues.of(queue).queue_hash(), "fence");
         }
         let fences: Vec<Option<u64>> = self.query("HGET", &pipeline).await?;
         Ok(fences.into_iter().map(Option::unwrap_or_default).collect())

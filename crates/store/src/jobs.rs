@@ -79,7 +79,7 @@ use crate::Store;
 impl Store {
     /// What every key of a queue's partition begins with.
     #[must_use]
-    pub fn base_of(&self, lane: &bursar_domain::Lane) -> String {
-        self.queues.of(lane).base
+    pub fn base_of(&self, queue: &bursar_domain::Queue) -> String {
+        self.queues.of(queue).base
     }
 }

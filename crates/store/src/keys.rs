@@ -3,7 +3,7 @@
 //! | key | type | holds |
 //! |---|---|---|
 //! | `PREFIX:layout` | string | the layout of what is kept under this prefix, and the number of its partitions: see `layout.rs` |
-//! | `PREFIX:lanes` | sorted set | the names of all queues, by when a worker last said that it serves each (ms; 0 = none did yet) |
+//! | `PREFIX:queues` | sorted set | the names of all queues, by when a worker last said that it serves each (ms; 0 = none did yet) |
 //! | `PREFIX:incarnation` | string | which Redis this is |
 //! | `PREFIX:incarnations` | hash | earlier ones whose journals have been reconciled with it |
 //! | `PREFIX:sync` | string | is written before a wait for disk or replicas |
@@ -57,8 +57,8 @@ impl Keys {
     }
 
     /// Every queue under this prefix, by when a worker last said that it serves it.
-    pub(crate) fn lanes(&self) -> String {
-        format!("{}:lanes", self.prefix)
+    pub(crate) fn queues(&self) -> String {
+        format!("{}:queues", self.prefix)
     }
 
     /// The layout of what is kept under this prefix.

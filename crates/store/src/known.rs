@@ -1,10 +1,10 @@
-//! Lanes that are known under this prefix, whoever's configuration names them: so that no open job is out of sight.
+//! Queues that are known under this prefix, whoever's configuration names them: so that no open job is out of sight.
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use bursar_domain::{Lane, Millis};
+use bursar_domain::{Millis, Queue};
 use redis::Pipeline;
 
 use crate::link::{Connection, Link};
@@ -12,41 +12,41 @@ use crate::reply::score;
 use crate::rights::is_right;
 use crate::{Store, StoreError};
 
-/// A lane that no worker has named for so long is served by none.
+/// A queue that no worker has named for so long is served by none.
 const SERVED_WITHIN: Duration = Duration::from_secs(60);
 
-/// Lanes that one command names: a millisecond of Redis.
+/// Queues that one command names: a millisecond of Redis.
 const NAMED_AT_ONCE: usize = 1_000;
 
-/// Lanes that this process has made known over one connection: another one may lead to a Redis that does not know them.
+/// Queues that this process has made known over one connection: another one may lead to a Redis that does not know them.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Introduced(Arc<Mutex<(Option<Link>, BTreeSet<Lane>)>>);
+pub(crate) struct Introduced(Arc<Mutex<(Option<Link>, BTreeSet<Queue>)>>);
 
 impl Introduced {
-    fn lock(&self) -> MutexGuard<'_, (Option<Link>, BTreeSet<Lane>)> {
+    fn lock(&self) -> MutexGuard<'_, (Option<Link>, BTreeSet<Queue>)> {
         // Nothing panics while it holds the lock; if something did, the set is still one.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn has(&self, link: Link, lanes: &[&Lane]) -> bool {
+    fn has(&self, link: Link, queues: &[&Queue]) -> bool {
         let known = self.lock();
-        known.0 == Some(link) && lanes.iter().all(|lane| known.1.contains(*lane))
+        known.0 == Some(link) && queues.iter().all(|queue| known.1.contains(*queue))
     }
 
-    fn add(&self, link: Link, lanes: &[&Lane]) {
+    fn add(&self, link: Link, queues: &[&Queue]) {
         let mut known = self.lock();
         if known.0 != Some(link) {
             *known = (Some(link), BTreeSet::new());
         }
-        known.1.extend(lanes.iter().copied().cloned());
+        known.1.extend(queues.iter().copied().cloned());
     }
 }
 
-/// A lane under this prefix.
+/// A queue under this prefix.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct KnownLane {
+pub struct KnownQueue {
     /// Its name.
-    pub lane: Lane,
+    pub queue: Queue,
     /// When a worker last said that it serves it; `None` when none ever did.
     pub served: Option<Millis>,
     /// Whether a worker has said so within the last minute.
@@ -63,17 +63,17 @@ enum Served {
 }
 
 impl Store {
-    /// Makes lanes known before their first job, and refuses a cluster. One more round trip for the first submission of each
-    /// lane over a connection, none after.
+    /// Makes queues known before their first job, and refuses a cluster. One more round trip for the first submission of each
+    /// queue over a connection, none after.
     ///
     /// # Errors
     /// [`StoreError::Cluster`], or Redis's own.
-    pub(crate) async fn introduce(&self, lanes: &[&Lane]) -> Result<(), StoreError> {
-        if lanes.is_empty() {
+    pub(crate) async fn introduce(&self, queues: &[&Queue]) -> Result<(), StoreError> {
+        if queues.is_empty() {
             return Ok(());
         }
         let link = self.link().await?;
-        if self.introduced.has(link, lanes) {
+        if self.introduced.has(link, queues) {
             return Ok(());
         }
         let mut connection = self.connection().over(link);
@@ -86,32 +86,32 @@ impl Store {
             Err(error) if is_right(&error) => {} // the preflight refuses what nobody can tell
             Err(error) => return Err(StoreError::of("submit", error)),
         }
-        for lanes in lanes.chunks(NAMED_AT_ONCE) {
-            self.name_queues(lanes, Served::NotSaid, &connection).await?;
+        for queues in queues.chunks(NAMED_AT_ONCE) {
+            self.name_queues(queues, Served::NotSaid, &connection).await?;
         }
-        self.introduced.add(link, lanes);
+        self.introduced.add(link, queues);
         Ok(())
     }
 
-    /// Says that a worker serves these lanes now; to be repeated well within a minute.
+    /// Says that a worker serves these queues now; to be repeated well within a minute.
     ///
     /// # Errors
     /// [`StoreError`]: repeat.
-    pub async fn serves(&self, lanes: &[Lane]) -> Result<(), StoreError> {
-        if lanes.is_empty() {
+    pub async fn serves(&self, queues: &[Queue]) -> Result<(), StoreError> {
+        if queues.is_empty() {
             return Ok(());
         }
         let now = self.now().await?;
-        for lanes in lanes.chunks(NAMED_AT_ONCE) {
-            let lanes: Vec<&Lane> = lanes.iter().collect();
-            self.name_queues(&lanes, Served::At(now), &self.connection()).await?;
+        for queues in queues.chunks(NAMED_AT_ONCE) {
+            let queues: Vec<&Queue> = queues.iter().collect();
+            self.name_queues(&queues, Served::At(now), &self.connection()).await?;
         }
         Ok(())
     }
 
     /// Writes queues' names where the layout is this store's; where there is none, together with it: queues without a layout are an older
     /// build's, and a Redis that is emptied at that moment has both or neither.
-    async fn name_queues(&self, lanes: &[&Lane], served: Served, connection: &Connection) -> Result<(), StoreError> {
+    async fn name_queues(&self, queues: &[&Queue], served: Served, connection: &Connection) -> Result<(), StoreError> {
         let command = match served {
             Served::At(_) => "ZADD",
             Served::NotSaid => "submit",
@@ -126,7 +126,7 @@ impl Store {
         }
         let mut pipeline = redis::pipe();
         pipeline.atomic().cmd("SET").arg(&layout).arg(self.layout_text()).arg("NX").ignore();
-        pipeline.cmd("ZADD").arg(self.keys.lanes());
+        pipeline.cmd("ZADD").arg(self.keys.queues());
         let at = match served {
             Served::At(now) => now.0,
             Served::NotSaid => {
@@ -134,27 +134,27 @@ impl Store {
                 0
             }
         };
-        for lane in lanes {
-            pipeline.arg(at).arg(lane.to_string());
+        for queue in queues {
+            pipeline.arg(at).arg(queue.to_string());
         }
         pipeline.ignore().get(&layout);
         let (found,): (String,) = pipeline.query_async(&mut connection).await.map_err(failed)?;
         self.has_layout(&found) // another process may have been first
     }
 
-    /// Every lane that a job was submitted to, or that a worker has served, under this prefix.
+    /// Every queue that a job was submitted to, or that a worker has served, under this prefix.
     ///
     /// # Errors
     /// [`StoreError`].
-    pub async fn known_lanes(&self) -> Result<Vec<KnownLane>, StoreError> {
+    pub async fn known_queues(&self) -> Result<Vec<KnownQueue>, StoreError> {
         let mut pipeline = Pipeline::new();
-        pipeline.cmd("ZRANGE").arg(self.keys.lanes()).arg(0).arg(-1).arg("WITHSCORES").cmd("TIME");
-        let (lanes, time): (Vec<(String, f64)>, (u64, u64)) = self.query("ZRANGE", &pipeline).await?;
+        pipeline.cmd("ZRANGE").arg(self.keys.queues()).arg(0).arg(-1).arg("WITHSCORES").cmd("TIME");
+        let (queues, time): (Vec<(String, f64)>, (u64, u64)) = self.query("ZRANGE", &pipeline).await?;
         let now = Millis(time.0 * 1_000 + time.1 / 1_000);
-        let known = lanes.into_iter().filter_map(|(name, at)| {
+        let known = queues.into_iter().filter_map(|(name, at)| {
             let served = (at > 0.0).then(|| score(at));
             let is_served = served.is_some_and(|at| now.since(at) < SERVED_WITHIN);
-            Some(KnownLane { lane: name.parse().ok()?, served, is_served })
+            Some(KnownQueue { queue: name.parse().ok()?, served, is_served })
         });
         Ok(known.collect())
     }

@@ -39,7 +39,7 @@ impl Store {
     /// Learns the layout of this Redis, where it has one.
     pub(crate) async fn with_layout_found(mut self) -> Result<Self, StoreError> {
         let mut pipeline = redis::Pipeline::new();
-        pipeline.get(self.keys.layout()).exists(self.keys.lanes());
+        pipeline.get(self.keys.layout()).exists(self.keys.queues());
         let found: Result<(Option<String>, bool), StoreError> = self.query("GET", &pipeline).await;
         match found {
             Ok((Some(text), _)) => {

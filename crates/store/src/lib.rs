@@ -35,7 +35,7 @@ pub use error::{StoreError, chain};
 pub use incarnation::Incarnations;
 pub use intake::{Act, Aside, ImportStatus, MAX_TASKS, Payload, Settled, Taken, Task, Verdict};
 pub use jobs::*;
-pub use known::KnownLane;
+pub use known::KnownQueue;
 pub use layout::LAYOUT;
 pub use link::{Link, Links};
 pub use origin::{MAX_DELIVERIES, Origin};

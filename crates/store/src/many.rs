@@ -1,7 +1,7 @@
 //! Reads many queues at once, in round trips of so many commands: neither the way to Redis nor Redis itself is held up by how many
 //! queues there are.
 
-use bursar_domain::{AccountName, Lane, Millis};
+use bursar_domain::{AccountName, Millis, Queue};
 use redis::{Cmd, Pipeline, Value};
 
 use crate::balance::{BalanceStatus, balance_of};
@@ -17,15 +17,15 @@ const COMMANDS: usize = 1_000;
 pub(crate) const AT_ONCE: usize = 10_000;
 
 impl Store {
-    /// The gateways that these lanes' jobs are for, in the order of the lanes, as the first worker that served each named its own;
+    /// The gateways that these queues' jobs are for, in the order of the queues, as the first worker that served each named its own;
     /// `None` before that.
     ///
     /// # Errors
     /// [`StoreError`].
-    pub async fn gateways(&self, lanes: &[Lane]) -> Result<Vec<Option<String>>, StoreError> {
-        let mut gateways = Vec::with_capacity(lanes.len());
-        for lanes in lanes.chunks(AT_ONCE) {
-            let asked = lanes.iter().map(|lane| Cmd::hget(self.queues.of(lane).queue_hash(), "gateway")).collect();
+    pub async fn gateways(&self, queues: &[Queue]) -> Result<Vec<Option<String>>, StoreError> {
+        let mut gateways = Vec::with_capacity(queues.len());
+        for queues in queues.chunks(AT_ONCE) {
+            let asked = queues.iter().map(|queue| Cmd::hget(self.queues.of(queue).queue_hash(), "gateway")).collect();
             let (replies, _) = self.many("HGET", asked).await?;
             for reply in &replies {
                 gateways.push(from_reply("HGET", Some(reply))?);

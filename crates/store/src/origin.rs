@@ -3,33 +3,33 @@
 use std::fmt;
 use std::str::FromStr;
 
-use bursar_domain::{AccountName, IdError, Lane};
+use bursar_domain::{AccountName, IdError, Queue};
 
 /// Events in one call of a script: a bound on how long it holds Redis.
 pub const MAX_DELIVERIES: usize = 256;
 
-/// What stands in a lane's name where an account's notifications have their keys.
+/// What stands in a queue's name where an account's notifications have their keys.
 const NOTIFICATIONS: &str = "notify";
 
 /// Whose events they are: what shares a hash tag.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Origin {
-    /// Jobs of a lane.
-    Jobs(Lane),
+    /// Jobs of a queue.
+    Jobs(Queue),
     /// The gateway's notifications to an account.
     Notifications(AccountName),
 }
 
-impl From<Lane> for Origin {
-    fn from(lane: Lane) -> Self {
-        Self::Jobs(lane)
+impl From<Queue> for Origin {
+    fn from(queue: Queue) -> Self {
+        Self::Jobs(queue)
     }
 }
 
 impl fmt::Display for Origin {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Jobs(lane) => lane.fmt(out),
+            Self::Jobs(queue) => queue.fmt(out),
             Self::Notifications(account) => write!(out, "{account}/{NOTIFICATIONS}"),
         }
     }

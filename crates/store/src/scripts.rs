@@ -6,7 +6,7 @@ use crate::StoreError;
 use crate::connection::Store;
 use crate::link::Connection;
 
-/// Entries kept in a lane's `events` stream, about; one tells of up to sixteen state changes.
+/// Entries kept in a queue's `events` stream, about; one tells of up to sixteen state changes.
 pub(crate) const EVENTS_KEPT: u32 = 10_000;
 
 /// Lines in a job's log after which what changed nothing (an ask, a claim given back) is no longer written.

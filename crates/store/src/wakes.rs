@@ -1,16 +1,16 @@
-//! The wake channel: tells, within about a millisecond, in which lane something has become due, and when Redis is to be looked at.
+//! The wake channel: tells, within about a millisecond, in which queue something has become due, and when Redis is to be looked at.
 
 use std::marker::PhantomData;
 use std::str::FromStr;
 
-use bursar_domain::{IdError, Lane};
+use bursar_domain::{IdError, Queue};
 use redis::Pipeline;
 
 use crate::connection::Switched;
 use crate::subscription::Subscription;
 use crate::{Store, StoreError};
 
-/// A subscription. It ends with its connection: subscribe anew, and look at every lane, for a message may have been missed.
+/// A subscription. It ends with its connection: subscribe anew, and look at every queue, for a message may have been missed.
 /// `T` is what is named.
 pub struct Wakes<T = Wake> {
     messages: Subscription,
@@ -22,13 +22,13 @@ pub struct Wakes<T = Wake> {
 /// A message to all workers.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Wake {
-    /// Something in this lane is due.
-    Due(Lane),
+    /// Something in this queue is due.
+    Due(Queue),
     /// Redis was emptied or replaced by another: whoever knows of what was there is to say so.
     Look,
 }
 
-/// [`Wake::Look`] as a message. No lane has this name.
+/// [`Wake::Look`] as a message. No queue has this name.
 const LOOK: &str = "*";
 
 impl FromStr for Wake {

@@ -10,7 +10,7 @@ use std::net::TcpListener;
 use std::path::Path;
 use std::time::Duration;
 
-use bursar_domain::{AccountRules, GatewayKind, Job, Lane};
+use bursar_domain::{AccountRules, GatewayKind, Job, Queue};
 use bursar_store::{Settings, Store, StoreError, Submission, Wake};
 use bursar_test_support::{OwnRedis, eventually, private_redis};
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
@@ -95,12 +95,12 @@ async fn a_redis_by_an_authority_of_ones_own_is_trusted_where_that_is_named() {
     let mut wakes = store.wakes().await.unwrap();
     let job = transfer();
     assert_eq!(store.submit(std::slice::from_ref(&job)).await.unwrap(), [Submission::New]);
-    let lane: Lane = job.lane.clone();
+    let queue: Queue = job.queue.clone();
     let woken =
         tokio::time::timeout(Duration::from_secs(10), wakes.next()).await.expect("a second connection, by TLS too");
-    assert_eq!(woken, Some(Wake::Due(lane.clone())));
+    assert_eq!(woken, Some(Wake::Due(queue.clone())));
     let stored =
-        eventually(Duration::from_secs(10), "the job", async || store.job(&lane, &job.key).await.unwrap()).await;
+        eventually(Duration::from_secs(10), "the job", async || store.job(&queue, &job.key).await.unwrap()).await;
     assert_eq!(*stored.key(), job.key);
 }
 

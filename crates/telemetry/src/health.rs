@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// A worker that has not claimed or tried for so long is not well. Its claimer looks at every lane each 5 s at most, and
+/// A worker that has not claimed or tried for so long is not well. Its claimer looks at every queue each 5 s at most, and
 /// while Redis is away it tries twice a second.
 const STILL: Duration = Duration::from_secs(30);
 
@@ -27,8 +27,8 @@ pub enum Unwell {
     /// A journal knows of sends that Redis has forgotten, or Redis is not the one that it is said to be.
     #[error("sends nothing: {0} refuses; `bursar doctor` tells why, and asks go on")]
     Guarded(&'static str),
-    /// A lane's jobs are for another gateway than the configuration's.
-    #[error("leaves a lane alone whose jobs are for another gateway: `bursar doctor` tells which")]
+    /// A queue's jobs are for another gateway than the configuration's.
+    #[error("leaves a queue alone whose jobs are for another gateway: `bursar doctor` tells which")]
     OtherGateway,
 }
 

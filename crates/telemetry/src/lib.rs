@@ -18,4 +18,4 @@ pub use health::{Pulse, Unwell};
 pub use page::{Page, TEXT_FORMAT, serve};
 pub use stored::{Places, Stored, WatchedBalance};
 pub use traces::{Role, Span, Traces, TracesError};
-pub use work::{BalanceMetrics, Doing, LaneMetrics, Lost, Metrics};
+pub use work::{BalanceMetrics, Doing, Lost, Metrics, QueueMetrics};

@@ -54,12 +54,12 @@ pub struct Metric {
 
 /// Every label with the values that it takes: all are bounded by the configuration or by our own enums.
 pub const LABELS: [(&str, &str); 17] = [
-    ("lane", "`account/kind` of each configured lane, or of one that was"),
-    ("origin", "whose events: `account/kind` of each configured lane, `account/notify` of each account"),
+    ("queue", "`account/kind` of each configured queue, or of one that was"),
+    ("origin", "whose events: `account/kind` of each configured queue, `account/notify` of each account"),
     ("account", "each account with `balance_every`"),
     ("sub_type", "which of the account's balances: `collecting`, `paying`"),
     ("part", "`available`, `frozen`, `retained`, `total`"),
-    ("queue", "each queue of `intake.queues`"),
+    ("import_queue", "each queue of `intake.queues`"),
     ("call", "`send`, `query`"),
     (
         "answer",
@@ -102,39 +102,39 @@ macro_rules! metrics {
 
 metrics! {
     BUILD_INFO = "bursar_build_info", Gauge, Worker, ["version"], "Always 1: which build this process runs.";
-    CALL_DURATION = "bursar_call_duration_seconds", Histogram, Worker, ["lane", "call", "answer"], "How long calls to the gateway took, in seconds.";
-    ANSWERS = "bursar_answers_total", Counter, Worker, ["lane", "call", "answer"], "Calls to the gateway, by how the answer was understood.";
-    PICKUP_DELAY = "bursar_pickup_delay_seconds", Histogram, Worker, ["lane", "call"], "From a job's due time to its claim, in seconds.";
-    TIME_TO_END = "bursar_time_to_end_seconds", Histogram, Worker, ["lane", "state"], "From a job's submission to its end, in seconds, by the state in which it ended.";
-    COMMITS = "bursar_commits_total", Counter, Worker, ["lane", "state"], "Claims that ended with a commit, by the state that was committed.";
-    STALE_COMMITS = "bursar_stale_commits_total", Counter, Worker, ["lane"], "Commits that came too late: the job had moved on under another fence. The answer is in its log.";
-    GIVEN_BACK = "bursar_given_back_total", Counter, Worker, ["lane"], "Claims given back unsent: the worker drained, was too slow to begin, or had lost the claim's reply.";
-    LOST_LEASES = "bursar_lost_leases_total", Counter, Worker, ["lane"], "Leases that could not be renewed because another worker had taken the job meanwhile.";
+    CALL_DURATION = "bursar_call_duration_seconds", Histogram, Worker, ["queue", "call", "answer"], "How long calls to the gateway took, in seconds.";
+    ANSWERS = "bursar_answers_total", Counter, Worker, ["queue", "call", "answer"], "Calls to the gateway, by how the answer was understood.";
+    PICKUP_DELAY = "bursar_pickup_delay_seconds", Histogram, Worker, ["queue", "call"], "From a job's due time to its claim, in seconds.";
+    TIME_TO_END = "bursar_time_to_end_seconds", Histogram, Worker, ["queue", "state"], "From a job's submission to its end, in seconds, by the state in which it ended.";
+    COMMITS = "bursar_commits_total", Counter, Worker, ["queue", "state"], "Claims that ended with a commit, by the state that was committed.";
+    STALE_COMMITS = "bursar_stale_commits_total", Counter, Worker, ["queue"], "Commits that came too late: the job had moved on under another fence. The answer is in its log.";
+    GIVEN_BACK = "bursar_given_back_total", Counter, Worker, ["queue"], "Claims given back unsent: the worker drained, was too slow to begin, or had lost the claim's reply.";
+    LOST_LEASES = "bursar_lost_leases_total", Counter, Worker, ["queue"], "Leases that could not be renewed because another worker had taken the job meanwhile.";
     IN_FLIGHT = "bursar_calls_in_flight", Gauge, Worker, [], "Jobs that this process is working on now.";
     CONCURRENCY = "bursar_concurrency", Gauge, Worker, [], "Jobs that it may work on at once (`worker.concurrency`).";
-    CIRCUIT_TURNS = "bursar_circuit_turns_total", Counter, Worker, ["lane", "turn"], "How often a lane's circuit opened (most sends came to nothing: rest, then one probe) and closed.";
-    CIRCUIT_OPEN = "bursar_circuit_open", Gauge, Worker, ["lane"], "1 while this process rests its sends because most of them came to nothing, else 0.";
+    CIRCUIT_TURNS = "bursar_circuit_turns_total", Counter, Worker, ["queue", "turn"], "How often a queue's circuit opened (most sends came to nothing: rest, then one probe) and closed.";
+    CIRCUIT_OPEN = "bursar_circuit_open", Gauge, Worker, ["queue"], "1 while this process rests its sends because most of them came to nothing, else 0.";
     REDIS_TROUBLES = "bursar_redis_troubles_total", Counter, Worker, ["doing"], "Tries that failed because of Redis, by what the worker was doing.";
-    LOST_WRITES = "bursar_lost_writes_total", Counter, Worker, ["lane"], "How often this worker found that Redis had lost writes of a lane.";
-    SENDS_SKIPPED = "bursar_sends_skipped_total", Counter, Worker, ["lane", "reason"], "Sends that were not made because what Redis holds of the job must not be sent: it is not the accepted content, or above `max_amount`.";
-    MISMATCHES = "bursar_mismatches_total", Counter, Worker, ["lane"], "Responses that were known by a trade number or a request's id that another response had: replayed, or another job's.";
+    LOST_WRITES = "bursar_lost_writes_total", Counter, Worker, ["queue"], "How often this worker found that Redis had lost writes of a queue.";
+    SENDS_SKIPPED = "bursar_sends_skipped_total", Counter, Worker, ["queue", "reason"], "Sends that were not made because what Redis holds of the job must not be sent: it is not the accepted content, or above `max_amount`.";
+    MISMATCHES = "bursar_mismatches_total", Counter, Worker, ["queue"], "Responses that were known by a trade number or a request's id that another response had: replayed, or another job's.";
     FIT_FOR_MONEY = "bursar_fit_for_money", Gauge, Worker, [], "1 when the preflight, and the journals where there are any, allow this worker to send, 0 when they do not.";
     PREFLIGHT = "bursar_preflight_findings", Gauge, Worker, ["check", "severity"], "1 for each check of the preflight that is not fine, by how bad it is.";
-    OTHER_GATEWAY = "bursar_other_gateway", Gauge, Worker, ["lane"], "1 while this worker leaves a lane alone because the lane's jobs are for another gateway than the one that it is configured for, else 0.";
+    OTHER_GATEWAY = "bursar_other_gateway", Gauge, Worker, ["queue"], "1 while this worker leaves a queue alone because the queue's jobs are for another gateway than the one that it is configured for, else 0.";
     LAST_TRY = "bursar_last_try_age_seconds", Gauge, Worker, [], "Since this worker last claimed or tried to, in seconds.";
-    BALANCE_FAILURES = "bursar_account_balance_failures_total", Counter, Worker, ["account", "sub_type"], "Questions for a balance that came to nothing: no answer, a refusal, or no room within the lane's rate.";
+    BALANCE_FAILURES = "bursar_account_balance_failures_total", Counter, Worker, ["account", "sub_type"], "Questions for a balance that came to nothing: no answer, a refusal, or no room within the queue's rate.";
     CALLBACK_ATTEMPTS = "bursar_callback_attempts_total", Counter, Server, ["origin", "outcome"], "Attempts to tell producers, by what they came to.";
     CALLBACK_DURATION = "bursar_callback_duration_seconds", Histogram, Server, ["origin", "outcome"], "How long attempts to tell took, in seconds.";
     CALLBACK_DELAY = "bursar_callback_delay_seconds", Histogram, Server, ["origin"], "From an event to its being told, in seconds; what is never told is not in it.";
     CALLBACKS_GIVEN_UP = "bursar_callbacks_given_up_total", Counter, Server, ["origin"], "Events that were tried for as long as `callbacks.retry_for` has it, and are told to nobody.";
     REDIS_UP = "bursar_redis_up", Gauge, Redis, [], "1 when Redis answers, 0 when it does not: then the metrics below are missing.";
     REDIS_READ_COMPLETE = "bursar_redis_read_complete", Gauge, Redis, [], "1 when everything below was read within 3 s, 0 when some of it is missing because it was not.";
-    JOBS = "bursar_jobs", Gauge, Redis, ["lane", "place"], "Jobs by where they wait; a claimed job waits in `to_ask`.";
-    IN_DOUBT = "bursar_jobs_in_doubt", Gauge, Redis, ["lane"], "Jobs of which nobody knows yet whether they were executed, and that no worker is calling about, among those that are due first in each set: 1000, or fewer (20 at least) where more than 10 lanes have jobs that wait. Missing where none waits.";
-    DUE_AGE = "bursar_due_age_seconds", Gauge, Redis, ["lane", "call"], "For how long the job that waits longest has been due, in seconds; 0 when none is.";
-    PAUSED = "bursar_lane_paused", Gauge, Redis, ["lane"], "1 while the lane's sends are paused, else 0.";
-    ORPHANS = "bursar_orphans", Gauge, Redis, ["lane"], "Keys in quarantine: due keys without a readable record, jobs with which worker after worker was lost, webhooks that cannot be delivered (`bursar quarantine list`).";
-    UNSERVED = "bursar_unserved_jobs", Gauge, Redis, ["lane"], "Open jobs of a lane that neither this process's configuration nor any worker within the last minute names: nobody follows them. Missing where there are none.";
+    JOBS = "bursar_jobs", Gauge, Redis, ["queue", "place"], "Jobs by where they wait; a claimed job waits in `to_ask`.";
+    IN_DOUBT = "bursar_jobs_in_doubt", Gauge, Redis, ["queue"], "Jobs of which nobody knows yet whether they were executed, and that no worker is calling about, among those that are due first in each set: 1000, or fewer (20 at least) where more than 10 queues have jobs that wait. Missing where none waits.";
+    DUE_AGE = "bursar_due_age_seconds", Gauge, Redis, ["queue", "call"], "For how long the job that waits longest has been due, in seconds; 0 when none is.";
+    PAUSED = "bursar_queue_paused", Gauge, Redis, ["queue"], "1 while the queue's sends are paused, else 0.";
+    ORPHANS = "bursar_orphans", Gauge, Redis, ["queue"], "Keys in quarantine: due keys without a readable record, jobs with which worker after worker was lost, webhooks that cannot be delivered (`bursar quarantine list`).";
+    UNSERVED = "bursar_unserved_jobs", Gauge, Redis, ["queue"], "Open jobs of a queue that neither this process's configuration nor any worker within the last minute names: nobody follows them. Missing where there are none.";
     CALLBACKS_WAITING = "bursar_callbacks_waiting", Gauge, Redis, ["origin"], "Jobs, or notifications, with something that is still to be told.";
     CALLBACK_DUE_AGE = "bursar_callback_due_age_seconds", Gauge, Redis, ["origin"], "For how long what waits longest for an attempt to tell it has been due, in seconds; 0 when nothing is.";
     CALLBACK_TRIED_AGE = "bursar_callback_tried_age_seconds", Gauge, Redis, ["origin"], "For how long the event that has been tried longest in vain has been tried, in seconds, among those that are due first: 1000, or fewer (25 at least) where more than 20 origins have something to tell; 0 when none was.";
@@ -142,8 +142,8 @@ metrics! {
     BALANCE_AGE = "bursar_account_balance_age_seconds", Gauge, Redis, ["account", "sub_type"], "Since the gateway last told this balance, in seconds; as long as it never did, since it was first asked.";
     BALANCE_EVERY = "bursar_account_balance_every_seconds", Gauge, Redis, ["account"], "How often the balance is asked for (`balance_every`), in seconds.";
     BALANCE_LOW = "bursar_account_balance_low_fen", Gauge, Redis, ["account"], "Below so much an available balance is low (`balance_low`), in fen; missing where the configuration says nothing.";
-    INTAKE_WAITING = "bursar_intake_waiting", Gauge, Redis, ["queue"], "Tasks of apalis-redis that wait to become jobs.";
-    INTAKE_ASIDE = "bursar_intake_set_aside", Gauge, Redis, ["queue"], "Tasks of apalis-redis that were no job, kept aside for a person.";
+    INTAKE_WAITING = "bursar_intake_waiting", Gauge, Redis, ["import_queue"], "Tasks of apalis-redis that wait to become jobs.";
+    INTAKE_ASIDE = "bursar_intake_set_aside", Gauge, Redis, ["import_queue"], "Tasks of apalis-redis that were no job, kept aside for a person.";
 }
 
 #[cfg(test)]
@@ -155,9 +155,9 @@ mod tests {
             "# Metrics\n\nEvery metric that Bursar gives, at `/metrics` of `bursar serve` and `bursar up`, and of workers with `worker.listen`. \
              This page is made from\n`crates/telemetry/src/names.rs`; a test keeps the two the same.\n\n\
              What a worker or a server knows itself is to be added up over them. What is read from Redis is the same from every process: take the\n\
-             largest (`max by (lane) (bursar_jobs)`). It is at most a second old, and all of it missing while `bursar_redis_up` is 0.\n\n\
-             What never happened has no line, so that a thousand idle accounts cost nothing. A counter, a histogram or a gauge of a lane appears\n\
-             with its first event; what is read from Redis of a lane has lines while the lane holds a job (an ended one counts) or is paused,\n\
+             largest (`max by (queue) (bursar_jobs)`). It is at most a second old, and all of it missing while `bursar_redis_up` is 0.\n\n\
+             What never happened has no line, so that a thousand idle accounts cost nothing. A counter, a histogram or a gauge of a queue appears\n\
+             with its first event; what is read from Redis of a queue has lines while the queue holds a job (an ended one counts) or is paused,\n\
              what is read of an origin while it has something to tell. `increase` does not count what a line begins with: write\n\
              `(NAME unless NAME offset 15m) or increase(NAME[15m])`, as [alerts.yml](alerts.yml) does. Where a missing line means 0, and not that\n\
              nobody looked, `… or 0 * max(bursar_redis_read_complete == 1)` says so, as the dashboard does.\n\n\

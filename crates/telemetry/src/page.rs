@@ -78,7 +78,7 @@ impl Page {
             if !worker.is_fit_for_money() {
                 return Err(Unwell::NotForMoney);
             }
-            if worker.leaves_a_lane_alone() {
+            if worker.leaves_a_queue_alone() {
                 return Err(Unwell::OtherGateway);
             }
         }

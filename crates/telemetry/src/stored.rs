@@ -1,8 +1,8 @@
-//! What Redis knows of the lanes, read when somebody scrapes.
+//! What Redis knows of the queues, read when somebody scrapes.
 
 use std::time::Duration;
 
-use bursar_domain::{AccountName, Fen, Lane};
+use bursar_domain::{AccountName, Fen, Queue};
 use bursar_store::{BalanceStatus, DeliveryStatus, ImportStatus, Origin, QueueStatus, Store, StoreError};
 use tokio::sync::Mutex;
 use tokio::time::{Instant, timeout, timeout_at};
@@ -18,12 +18,12 @@ const PATIENCE: Duration = Duration::from_secs(3);
 /// Where in Redis it is looked.
 #[derive(Clone, Debug, Default)]
 pub struct Places {
-    /// Lanes.
-    pub lanes: Vec<Lane>,
+    /// Queues.
+    pub queues: Vec<Queue>,
     /// Whose events are told.
     pub origins: Vec<Origin>,
     /// Queues of apalis-redis.
-    pub queues: Vec<String>,
+    pub import_queues: Vec<String>,
     /// Balances that are asked for.
     pub balances: Vec<WatchedBalance>,
 }
@@ -53,11 +53,11 @@ pub struct Stored {
 pub(crate) struct Read<'a> {
     /// Whether every part was.
     pub(crate) complete: bool,
-    pub(crate) lanes: Vec<(&'a Lane, QueueStatus)>,
-    pub(crate) in_doubt: Vec<(&'a Lane, usize)>,
-    pub(crate) unserved: Vec<(Lane, QueueStatus)>,
+    pub(crate) queues: Vec<(&'a Queue, QueueStatus)>,
+    pub(crate) in_doubt: Vec<(&'a Queue, usize)>,
+    pub(crate) unserved: Vec<(Queue, QueueStatus)>,
     pub(crate) origins: Vec<(&'a Origin, DeliveryStatus)>,
-    pub(crate) queues: Vec<(&'a str, ImportStatus)>,
+    pub(crate) import_queues: Vec<(&'a str, ImportStatus)>,
     pub(crate) balances: Vec<(&'a WatchedBalance, BalanceStatus)>,
 }
 
@@ -78,7 +78,7 @@ impl Stored {
     pub(crate) async fn text(&self) -> String {
         let mut last = self.last.lock().await;
         if let Some((at, text)) = last.as_ref().filter(|(at, _)| at.elapsed() < KEPT) {
-            tracing::trace!(age_ms = at.elapsed().as_millis(), "what was read of the lanes is told again");
+            tracing::trace!(age_ms = at.elapsed().as_millis(), "what was read of the queues is told again");
             return text.clone();
         }
         let by = Instant::now() + PATIENCE;
@@ -95,44 +95,52 @@ impl Stored {
     /// Reads part by part. One that fails, or that there is no time for, keeps no other from being told.
     async fn read(&self, by: Instant) -> Read<'_> {
         let (store, places) = (&self.store, &self.places);
-        let lanes = within(by, "lanes", store.statuses(&places.lanes)).await;
-        let unserved = within(by, "lanes that nobody serves", store.unserved_queues(&places.lanes)).await;
+        let queues = within(by, "queues", store.statuses(&places.queues)).await;
+        let unserved = within(by, "queues that nobody serves", store.unserved_queues(&places.queues)).await;
         let origins = within(by, "callbacks", store.delivery_statuses(&places.origins)).await;
-        let queues = within(by, "queues of apalis-redis", store.import_statuses(&places.queues)).await;
+        let import_queues = within(by, "queues of apalis-redis", store.import_statuses(&places.import_queues)).await;
         let watched: Vec<(&AccountName, &str)> =
             places.balances.iter().map(|balance| (&balance.account, balance.sub_type)).collect();
         let balances = within(by, "balances", store.balances(&watched)).await;
-        let lanes: Option<Vec<(&Lane, QueueStatus)>> =
-            lanes.map(|statuses| places.lanes.iter().zip(statuses).collect());
+        let queues: Option<Vec<(&Queue, QueueStatus)>> =
+            queues.map(|statuses| places.queues.iter().zip(statuses).collect());
         // Last, for it is the most: jobs are looked at, and not only counted.
-        let in_doubt = match &lanes {
-            Some(lanes) => within(by, "jobs in doubt", in_doubt(store, lanes)).await,
+        let in_doubt = match &queues {
+            Some(queues) => within(by, "jobs in doubt", in_doubt(store, queues)).await,
             None => None,
         };
-        let complete = lanes.is_some()
+        let complete = queues.is_some()
             && unserved.is_some()
             && origins.is_some()
-            && queues.is_some()
+            && import_queues.is_some()
             && balances.is_some()
             && in_doubt.is_some();
         Read {
             complete,
-            lanes: lanes.unwrap_or_default(),
+            queues: queues.unwrap_or_default(),
             in_doubt: in_doubt.unwrap_or_default(),
             unserved: unserved.unwrap_or_default(),
             origins: places.origins.iter().zip(origins.unwrap_or_default()).collect(),
-            queues: places.queues.iter().map(String::as_str).zip(queues.unwrap_or_default()).collect(),
+            import_queues: places
+                .import_queues
+                .iter()
+                .map(String::as_str)
+                .zip(import_queues.unwrap_or_default())
+                .collect(),
             balances: places.balances.iter().zip(balances.unwrap_or_default()).collect(),
         }
     }
 }
 
-/// How many jobs are in doubt, of each lane that has any which may be.
-async fn in_doubt<'a>(store: &Store, lanes: &[(&'a Lane, QueueStatus)]) -> Result<Vec<(&'a Lane, usize)>, StoreError> {
-    let waiting = lanes.iter().filter(|(_, status)| status.sends + status.queries > 0);
-    let waiting: Vec<&Lane> = waiting.map(|(lane, _)| *lane).collect();
-    let lanes: Vec<Lane> = waiting.iter().copied().cloned().collect();
-    let counts = store.in_doubt_of(&lanes).await?;
+/// How many jobs are in doubt, of each queue that has any which may be.
+async fn in_doubt<'a>(
+    store: &Store,
+    queues: &[(&'a Queue, QueueStatus)],
+) -> Result<Vec<(&'a Queue, usize)>, StoreError> {
+    let waiting = queues.iter().filter(|(_, status)| status.sends + status.queries > 0);
+    let waiting: Vec<&Queue> = waiting.map(|(queue, _)| *queue).collect();
+    let queues: Vec<Queue> = waiting.iter().copied().cloned().collect();
+    let counts = store.in_doubt_of(&queues).await?;
     Ok(waiting.into_iter().zip(counts).collect())
 }
 

@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
-use bursar_domain::{AccountName, Answer, Call, Lane, State, Unsendable};
+use bursar_domain::{AccountName, Answer, Call, Queue, State, Unsendable};
 use prometheus_client::encoding::{EncodeMetric, MetricEncoder};
 use prometheus_client::metrics::MetricType;
 use prometheus_client::metrics::counter::Counter;
@@ -80,7 +80,7 @@ pub struct Metrics {
     fit_for_money: Gauge,
     fitness: Mutex<Fitness>,
     pulse: Arc<Pulse>,
-    /// Lanes that are left alone.
+    /// Queues that are left alone.
     left_alone: Arc<AtomicI64>,
 }
 
@@ -169,11 +169,11 @@ impl Default for Metrics {
 }
 
 impl Metrics {
-    /// One lane's numbers.
+    /// One queue's numbers.
     #[must_use]
-    pub fn lane(&self, lane: &Lane) -> LaneMetrics {
-        LaneMetrics {
-            lane: lane.to_string(),
+    pub fn queue(&self, queue: &Queue) -> QueueMetrics {
+        QueueMetrics {
+            queue: queue.to_string(),
             families: Arc::clone(&self.families),
             found: OnceLock::new(),
             left_alone: Arc::clone(&self.left_alone),
@@ -220,8 +220,8 @@ impl Metrics {
         self.change(|fitness| fitness.preflight = fit);
     }
 
-    /// Whether a lane is left alone because its jobs are for another gateway.
-    pub(crate) fn leaves_a_lane_alone(&self) -> bool {
+    /// Whether a queue is left alone because its jobs are for another gateway.
+    pub(crate) fn leaves_a_queue_alone(&self) -> bool {
         self.left_alone.load(Ordering::Relaxed) > 0
     }
 
@@ -303,18 +303,18 @@ const REFUSE: &str = "refuse";
 
 const CALLS: [Call; 2] = [Call::Send, Call::Ask];
 
-/// One lane's numbers. What happens in it for the first time gets its line on the page then, and not before.
+/// One queue's numbers. What happens in it for the first time gets its line on the page then, and not before.
 #[derive(Debug)]
-pub struct LaneMetrics {
-    lane: String,
+pub struct QueueMetrics {
+    queue: String,
     families: Arc<Families>,
-    /// Nothing as long as the lane is idle.
+    /// Nothing as long as the queue is idle.
     found: OnceLock<Box<Found>>,
-    /// Lanes of this worker that are left alone.
+    /// Queues of this worker that are left alone.
     left_alone: Arc<AtomicI64>,
 }
 
-/// Each series of a lane that had an event.
+/// Each series of a queue that had an event.
 #[derive(Debug, Default)]
 struct Found {
     answers: [[Series<Counter>; Answer::ALL.len()]; CALLS.len()],
@@ -334,7 +334,7 @@ struct Found {
     other_gateway: Series<Gauge>,
 }
 
-impl LaneMetrics {
+impl QueueMetrics {
     fn found(&self) -> &Found {
         self.found.get_or_init(Box::default)
     }
@@ -342,7 +342,7 @@ impl LaneMetrics {
     /// A call was answered, or was not.
     pub fn answered(&self, call: Call, answer: Answer, took: Duration) {
         let (of, found) = (&self.families, self.found());
-        let values = [self.lane.as_str(), call.as_str(), answer.as_str()];
+        let values = [self.queue.as_str(), call.as_str(), answer.as_str()];
         found.answers[call as usize][answer as usize].of(&of.answers, names::ANSWERS, values).inc();
         let duration =
             found.durations[call as usize][answer as usize].of(&of.call_duration, names::CALL_DURATION, values);
@@ -351,19 +351,19 @@ impl LaneMetrics {
 
     /// A job was claimed so long after it was due.
     pub fn claimed(&self, call: Call, late: Duration) {
-        let (family, values) = (&self.families.pickup_delay, [self.lane.as_str(), call.as_str()]);
+        let (family, values) = (&self.families.pickup_delay, [self.queue.as_str(), call.as_str()]);
         self.found().pickup[call as usize].of(family, names::PICKUP_DELAY, values).observe(late.as_secs_f64());
     }
 
     /// A claim ended with this state.
     pub fn committed(&self, state: State) {
-        let values = [self.lane.as_str(), state.as_str()];
+        let values = [self.queue.as_str(), state.as_str()];
         self.found().commits[state as usize].of(&self.families.commits, names::COMMITS, values).inc();
     }
 
     /// A job ended so long after it was submitted.
     pub fn ended(&self, state: State, after: Duration) {
-        let (family, values) = (&self.families.time_to_end, [self.lane.as_str(), state.as_str()]);
+        let (family, values) = (&self.families.time_to_end, [self.queue.as_str(), state.as_str()]);
         self.found().ends[state as usize].of(family, names::TIME_TO_END, values).observe(after.as_secs_f64());
     }
 
@@ -378,32 +378,32 @@ impl LaneMetrics {
             Lost::Lease => (&found.lost_leases, &of.lost_leases, names::LOST_LEASES),
             Lost::GivenBack => (&found.given_back, &of.given_back, names::GIVEN_BACK),
         };
-        series.of(family, metric, [&self.lane]).inc_by(u64::try_from(count).unwrap_or_default());
+        series.of(family, metric, [&self.queue]).inc_by(u64::try_from(count).unwrap_or_default());
     }
 
     /// Redis was found to have lost writes.
     pub fn lost_writes(&self) {
-        self.found().lost_writes.of(&self.families.lost_writes, names::LOST_WRITES, [&self.lane]).inc();
+        self.found().lost_writes.of(&self.families.lost_writes, names::LOST_WRITES, [&self.queue]).inc();
     }
 
     /// A send was not made, for what Redis holds of the job must not be sent.
     pub fn skipped(&self, why: Unsendable) {
-        let values = [self.lane.as_str(), why.label()];
+        let values = [self.queue.as_str(), why.label()];
         self.found().skipped[why as usize].of(&self.families.skipped, names::SENDS_SKIPPED, values).inc();
     }
 
     /// A response was known by a number that another one has.
     pub fn mismatch(&self) {
-        self.found().mismatches.of(&self.families.mismatches, names::MISMATCHES, [&self.lane]).inc();
+        self.found().mismatches.of(&self.families.mismatches, names::MISMATCHES, [&self.queue]).inc();
     }
 
-    /// The lane's jobs are for another gateway than this worker's, or are not.
+    /// The queue's jobs are for another gateway than this worker's, or are not.
     pub fn other_gateway(&self, other: bool) {
         let ever = self.found.get().and_then(|found| found.other_gateway.made()).is_some();
         if !other && !ever {
-            return; // as it is in nearly every lane, each time that the lane is looked at
+            return; // as it is in nearly every queue, each time that the queue is looked at
         }
-        let gauge = self.found().other_gateway.of(&self.families.other_gateway, names::OTHER_GATEWAY, [&self.lane]);
+        let gauge = self.found().other_gateway.of(&self.families.other_gateway, names::OTHER_GATEWAY, [&self.queue]);
         let other = i64::from(other);
         self.left_alone.fetch_add(other - gauge.set(other), Ordering::Relaxed);
     }
@@ -422,11 +422,11 @@ impl LaneMetrics {
     }
 
     fn circuit_open(&self) -> &Gauge {
-        self.found().circuit_open.of(&self.families.circuit_open, names::CIRCUIT_OPEN, [&self.lane])
+        self.found().circuit_open.of(&self.families.circuit_open, names::CIRCUIT_OPEN, [&self.queue])
     }
 
     fn turned(&self, series: &Series<Counter>, turn: &str) {
-        series.of(&self.families.circuit_turns, names::CIRCUIT_TURNS, [&self.lane, turn]).inc();
+        series.of(&self.families.circuit_turns, names::CIRCUIT_TURNS, [&self.queue, turn]).inc();
     }
 }
 
@@ -444,25 +444,25 @@ mod tests {
     }
 
     #[test]
-    fn what_is_counted_is_told_under_its_lane() {
+    fn what_is_counted_is_told_under_its_queue() {
         let metrics = Metrics::default();
-        let lane = metrics.lane(&"main/transfer".parse().unwrap());
-        lane.answered(Call::Send, Answer::Accepted, Duration::from_millis(30));
-        lane.answered(Call::Send, Answer::Accepted, Duration::from_millis(30));
-        lane.claimed(Call::Ask, Duration::from_millis(2));
-        lane.committed(State::Pending);
-        lane.ended(State::Succeeded, Duration::from_secs(70));
-        lane.lost(Lost::GivenBack, 3);
-        lane.circuit_opened();
-        lane.circuit_opened();
-        lane.skipped(Unsendable::Changed);
-        lane.mismatch();
+        let queue = metrics.queue(&"main/transfer".parse().unwrap());
+        queue.answered(Call::Send, Answer::Accepted, Duration::from_millis(30));
+        queue.answered(Call::Send, Answer::Accepted, Duration::from_millis(30));
+        queue.claimed(Call::Ask, Duration::from_millis(2));
+        queue.committed(State::Pending);
+        queue.ended(State::Succeeded, Duration::from_secs(70));
+        queue.lost(Lost::GivenBack, 3);
+        queue.circuit_opened();
+        queue.circuit_opened();
+        queue.skipped(Unsendable::Changed);
+        queue.mismatch();
         metrics.trouble(Doing::Renewing);
         let working = metrics.working();
         metrics.preflight([("redis.aof", "refuse")].into_iter());
         let mut text = String::new();
         metrics.write(&mut text).unwrap();
-        let of = "lane=\"main/transfer\"";
+        let of = "queue=\"main/transfer\"";
         for line in [
             format!("bursar_answers_total{{{of},call=\"send\",answer=\"accepted\"}} 2"),
             format!("bursar_call_duration_seconds_bucket{{{of},call=\"send\",answer=\"accepted\",le=\"0.05\"}} 2"),
@@ -494,20 +494,20 @@ mod tests {
     #[test]
     fn every_metric_of_a_worker_has_a_line_once_it_happened() {
         let metrics = Metrics::default();
-        let lane = metrics.lane(&"main/transfer".parse().unwrap());
+        let queue = metrics.queue(&"main/transfer".parse().unwrap());
         let second = Duration::from_secs(1);
-        lane.answered(Call::Send, Answer::Accepted, second);
-        lane.claimed(Call::Send, second);
-        lane.committed(State::Pending);
-        lane.ended(State::Succeeded, second);
+        queue.answered(Call::Send, Answer::Accepted, second);
+        queue.claimed(Call::Send, second);
+        queue.committed(State::Pending);
+        queue.ended(State::Succeeded, second);
         for lost in [Lost::Commit, Lost::Lease, Lost::GivenBack] {
-            lane.lost(lost, 1);
+            queue.lost(lost, 1);
         }
-        lane.lost_writes();
-        lane.skipped(Unsendable::Changed);
-        lane.mismatch();
-        lane.circuit_opened();
-        lane.other_gateway(true);
+        queue.lost_writes();
+        queue.skipped(Unsendable::Changed);
+        queue.mismatch();
+        queue.circuit_opened();
+        queue.other_gateway(true);
         metrics.balance(&"main".parse().unwrap(), "paying").failed();
         metrics.preflight([("redis.aof", "refuse")].into_iter());
         let mut text = String::new();
@@ -519,11 +519,11 @@ mod tests {
     }
 
     #[test]
-    fn a_lane_in_which_nothing_happened_has_no_line() {
+    fn a_queue_in_which_nothing_happened_has_no_line() {
         let metrics = Metrics::default();
-        let lane = metrics.lane(&"main/transfer".parse().unwrap());
-        lane.other_gateway(false);
-        lane.lost(Lost::Lease, 0);
+        let queue = metrics.queue(&"main/transfer".parse().unwrap());
+        queue.other_gateway(false);
+        queue.lost(Lost::Lease, 0);
         let _balance = metrics.balance(&"main".parse().unwrap(), "paying");
         let mut text = String::new();
         metrics.write(&mut text).unwrap();
@@ -531,15 +531,15 @@ mod tests {
     }
 
     #[test]
-    fn a_lane_that_is_left_alone_for_a_while_says_so_and_then_that_it_no_longer_is() {
+    fn a_queue_that_is_left_alone_for_a_while_says_so_and_then_that_it_no_longer_is() {
         let metrics = Metrics::default();
-        let lane = metrics.lane(&"main/transfer".parse().unwrap());
+        let queue = metrics.queue(&"main/transfer".parse().unwrap());
         for (other, left_alone) in [(true, true), (true, true), (false, false), (true, true), (false, false)] {
-            lane.other_gateway(other);
-            assert_eq!(metrics.leaves_a_lane_alone(), left_alone);
+            queue.other_gateway(other);
+            assert_eq!(metrics.leaves_a_queue_alone(), left_alone);
             let mut text = String::new();
             metrics.write(&mut text).unwrap();
-            let line = format!("bursar_other_gateway{{lane=\"main/transfer\"}} {}", u8::from(other));
+            let line = format!("bursar_other_gateway{{queue=\"main/transfer\"}} {}", u8::from(other));
             assert!(text.lines().any(|told| told == line), "{line} is not in:\n{text}");
         }
     }

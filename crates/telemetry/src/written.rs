@@ -3,7 +3,7 @@
 use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
-use bursar_domain::{Call, Lane, Millis};
+use bursar_domain::{Call, Millis, Queue};
 use bursar_store::{BalanceStatus, DeliveryStatus, ImportStatus, Origin, QueueStatus};
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
@@ -58,11 +58,11 @@ pub(crate) fn written(read: Option<&Read<'_>>) -> String {
     let complete = Whole::new(names::REDIS_READ_COMPLETE);
     complete.put([], u64::from(read.is_some_and(|read| read.complete)));
     register(to, complete.0, complete.1);
-    write_lanes(to, read.map_or(&[], |read| &read.lanes));
+    write_queues(to, read.map_or(&[], |read| &read.queues));
     write_in_doubt(to, read.map_or(&[], |read| &read.in_doubt));
     write_unserved(to, read.map_or(&[], |read| &read.unserved));
     write_origins(to, read.map_or(&[], |read| &read.origins));
-    write_queues(to, read.map_or(&[], |read| &read.queues));
+    write_import_queues(to, read.map_or(&[], |read| &read.import_queues));
     write_balances(to, read.map_or(&[], |read| &read.balances));
     let mut text = String::new();
     // Only a writer can fail, and a text does not.
@@ -70,26 +70,26 @@ pub(crate) fn written(read: Option<&Read<'_>>) -> String {
     text
 }
 
-/// Tells if there is anything to tell of a lane: most lanes of many accounts never had a job.
+/// Tells if there is anything to tell of a queue: most queues of many accounts never had a job.
 fn is_used(status: &QueueStatus) -> bool {
     status.open_jobs() + status.done + status.all_quarantined() > 0 || status.paused.is_some()
 }
 
-fn write_lanes(to: &mut Registry, lanes: &[(&Lane, QueueStatus)]) {
+fn write_queues(to: &mut Registry, queues: &[(&Queue, QueueStatus)]) {
     let jobs = Whole::new(names::JOBS);
     let (paused, orphans) = (Whole::new(names::PAUSED), Whole::new(names::ORPHANS));
     let due_age = Fraction::new(names::DUE_AGE);
-    for (lane, status) in lanes.iter().filter(|(_, status)| is_used(status)) {
-        let lane = lane.to_string();
+    for (queue, status) in queues.iter().filter(|(_, status)| is_used(status)) {
+        let queue = queue.to_string();
         let places =
             [("to_send", status.sends), ("to_ask", status.queries), ("review", status.review), ("done", status.done)];
         for (place, count) in places {
-            jobs.put([&lane, place], count);
+            jobs.put([&queue, place], count);
         }
-        due_age.put([&lane, Call::Send.as_str()], age(status.next_send, status.now));
-        due_age.put([&lane, Call::Ask.as_str()], age(status.next_query, status.now));
-        paused.put([&lane], u64::from(status.paused.is_some()));
-        orphans.put([&lane], status.all_quarantined());
+        due_age.put([&queue, Call::Send.as_str()], age(status.next_send, status.now));
+        due_age.put([&queue, Call::Ask.as_str()], age(status.next_query, status.now));
+        paused.put([&queue], u64::from(status.paused.is_some()));
+        orphans.put([&queue], status.all_quarantined());
     }
     for Column(metric, family) in [jobs, paused, orphans] {
         register(to, metric, family);
@@ -97,18 +97,18 @@ fn write_lanes(to: &mut Registry, lanes: &[(&Lane, QueueStatus)]) {
     register(to, due_age.0, due_age.1);
 }
 
-fn write_in_doubt(to: &mut Registry, lanes: &[(&Lane, usize)]) {
+fn write_in_doubt(to: &mut Registry, queues: &[(&Queue, usize)]) {
     let in_doubt = Whole::new(names::IN_DOUBT);
-    for (lane, count) in lanes {
-        in_doubt.put([&lane.to_string()], u64::try_from(*count).unwrap_or(u64::MAX));
+    for (queue, count) in queues {
+        in_doubt.put([&queue.to_string()], u64::try_from(*count).unwrap_or(u64::MAX));
     }
     register(to, in_doubt.0, in_doubt.1);
 }
 
-fn write_unserved(to: &mut Registry, lanes: &[(Lane, QueueStatus)]) {
+fn write_unserved(to: &mut Registry, queues: &[(Queue, QueueStatus)]) {
     let unserved = Whole::new(names::UNSERVED);
-    for (lane, status) in lanes {
-        unserved.put([&lane.to_string()], status.open_jobs() + status.all_quarantined());
+    for (queue, status) in queues {
+        unserved.put([&queue.to_string()], status.open_jobs() + status.all_quarantined());
     }
     register(to, unserved.0, unserved.1);
 }
@@ -128,11 +128,11 @@ fn write_origins(to: &mut Registry, origins: &[(&Origin, DeliveryStatus)]) {
     }
 }
 
-fn write_queues(to: &mut Registry, queues: &[(&str, ImportStatus)]) {
+fn write_import_queues(to: &mut Registry, import_queues: &[(&str, ImportStatus)]) {
     let (waiting, aside) = (Whole::new(names::INTAKE_WAITING), Whole::new(names::INTAKE_ASIDE));
-    for (queue, status) in queues {
-        waiting.put([queue], status.waiting);
-        aside.put([queue], status.kept_aside);
+    for (import_queue, status) in import_queues {
+        waiting.put([import_queue], status.waiting);
+        aside.put([import_queue], status.kept_aside);
     }
     for Column(metric, family) in [waiting, aside] {
         register(to, metric, family);

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
-use bursar_domain::{AccountName, AccountRules, ActionKind, GatewayKind, Job, Key, Lane, Operation};
+use bursar_domain::{AccountName, AccountRules, ActionKind, GatewayKind, Job, Key, Operation, Queue};
 use bursar_store::{Operated, Operator, Origin, Settings, Store};
 use bursar_telemetry::{Page, Places, Stored, WatchedBalance, names};
 use bursar_test_support::{redis, unique_prefix};
@@ -23,19 +23,19 @@ impl Scene {
     async fn new() -> Self {
         let settings = Settings { url: redis().await.url.clone(), prefix: unique_prefix() };
         let accounts: Vec<AccountName> = (0..ACCOUNTS).map(|number| format!("m{number:03}").parse().unwrap()).collect();
-        let lanes: Vec<Lane> = accounts
+        let queues: Vec<Queue> = accounts
             .iter()
             .flat_map(|account| ["transfer", "bill_upload"].map(|kind| format!("{account}/{kind}").parse().unwrap()))
             .collect();
         let places = Places {
-            origins: lanes
+            origins: queues
                 .iter()
                 .cloned()
                 .map(Origin::Jobs)
                 .chain(accounts.into_iter().map(Origin::Notifications))
                 .collect(),
-            lanes,
-            queues: Vec::new(),
+            queues,
+            import_queues: Vec::new(),
             balances: Vec::new(),
         };
         Self { store: Store::connect(&settings).await.unwrap(), places }
@@ -70,25 +70,25 @@ async fn accounts_that_never_had_a_job_have_no_line() {
     scene.submit("m007", "T1").await;
     scene.store.pause(&"m008/transfer".parse().unwrap(), &LI.reason(ActionKind::Pause)).await.unwrap();
     scene.submit("m009", "T2").await;
-    let (lane, key): (Lane, Key) = ("m009/transfer".parse().unwrap(), "T2".parse().unwrap());
-    let cancelled = scene.store.operate(&lane, &key, Operation::Cancel, LI).await.unwrap();
+    let (queue, key): (Queue, Key) = ("m009/transfer".parse().unwrap(), "T2".parse().unwrap());
+    let cancelled = scene.store.operate(&queue, &key, Operation::Cancel, LI).await.unwrap();
     assert!(matches!(cancelled, Operated::Done(_)), "its producer is to be told");
     let text = scene.text().await;
     for (line, value) in [
         ("bursar_callbacks_waiting{origin=\"m009/transfer\"}", "1"),
         ("bursar_callback_tried_age_seconds{origin=\"m009/transfer\"}", "0.0"),
-        ("bursar_jobs{lane=\"m007/transfer\",place=\"to_send\"}", "1"),
-        ("bursar_jobs{lane=\"m007/transfer\",place=\"done\"}", "0"),
-        ("bursar_jobs_in_doubt{lane=\"m007/transfer\"}", "0"),
-        ("bursar_lane_paused{lane=\"m007/transfer\"}", "0"),
-        ("bursar_lane_paused{lane=\"m008/transfer\"}", "1"),
-        ("bursar_orphans{lane=\"m008/transfer\"}", "0"),
+        ("bursar_jobs{queue=\"m007/transfer\",place=\"to_send\"}", "1"),
+        ("bursar_jobs{queue=\"m007/transfer\",place=\"done\"}", "0"),
+        ("bursar_jobs_in_doubt{queue=\"m007/transfer\"}", "0"),
+        ("bursar_queue_paused{queue=\"m007/transfer\"}", "0"),
+        ("bursar_queue_paused{queue=\"m008/transfer\"}", "1"),
+        ("bursar_orphans{queue=\"m008/transfer\"}", "0"),
     ] {
         assert!(lines(&text, line).contains(&format!("{line} {value}").as_str()), "{line} {value} is not in:\n{text}");
     }
     assert_eq!(lines(&text, "bursar_callback_due_age_seconds{").len(), 1, "{text}");
     for line in lines(&text, "{") {
-        assert!(["m007/transfer", "m008/transfer", "m009/transfer"].iter().any(|lane| line.contains(lane)), "{line}");
+        assert!(["m007/transfer", "m008/transfer", "m009/transfer"].iter().any(|queue| line.contains(queue)), "{line}");
     }
 }
 
@@ -105,8 +105,8 @@ async fn what_cannot_be_read_is_missing_and_redis_is_up_all_the_same() {
     scene.submit("m007", "T1").await;
     let client = redis::Client::open(redis().await.url.as_str()).unwrap();
     let mut raw = client.get_multiplexed_async_connection().await.unwrap();
-    let lane = "m299/transfer".parse().unwrap();
-    let broken = format!("{}review:{lane}", scene.store.base_of(&lane));
+    let queue = "m299/transfer".parse().unwrap();
+    let broken = format!("{}review:{queue}", scene.store.base_of(&queue));
     let () = redis::cmd("SET").arg(&broken).arg("x").query_async(&mut raw).await.unwrap();
     let text = scene.text().await;
     assert_eq!(lines(&text, "bursar_redis_"), ["bursar_redis_up 1", "bursar_redis_read_complete 0"], "{text}");

@@ -41,13 +41,13 @@ pub struct Account {
     pub name: AccountName,
     /// The way to its gateway.
     pub gateway: Arc<dyn Gateway>,
-    /// Which gateway that is, and whose account there: a lane that has another one is left alone.
+    /// Which gateway that is, and whose account there: a queue that has another one is left alone.
     pub identity: String,
     /// How patient to be.
     pub policy: Policy,
-    /// Calls a second in each of its lanes, over all replicas; 0 for no limit.
+    /// Calls a second in each of its queues, over all replicas; 0 for no limit.
     pub rate_per_second: f64,
-    /// The kinds it takes: its lanes.
+    /// The kinds it takes: its queues.
     pub kinds: Vec<Kind>,
 }
 

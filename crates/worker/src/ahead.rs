@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::path::PathBuf;
 
-use bursar_domain::{Key, Lane, State};
+use bursar_domain::{Key, Queue, State};
 use bursar_journal::{FileRecall, Recall, Send};
 use bursar_store::{Incarnations, JobRecord, Store, StoreError, StoredAs, Unreadable};
 
@@ -19,17 +19,17 @@ pub enum Ahead {
     Unreadable(String),
     /// The journal of this worker cannot be written.
     Unwritable,
-    /// A file with sends of this lane was written on a Redis that was another one.
+    /// A file with sends of this queue was written on a Redis that was another one.
     OtherRedis {
-        /// The lane.
-        lane: Lane,
+        /// The queue.
+        queue: Queue,
         /// The file, or the folder for this process's own.
         file: PathBuf,
     },
-    /// Redis has seen fewer claims of this lane than a journal.
+    /// Redis has seen fewer claims of this queue than a journal.
     OlderMemory {
-        /// The lane.
-        lane: Lane,
+        /// The queue.
+        queue: Queue,
         /// The journals' highest fence.
         journal: u64,
         /// Redis's.
@@ -37,8 +37,8 @@ pub enum Ahead {
     },
     /// Redis does not know of this send.
     Forgotten {
-        /// The lane.
-        lane: Lane,
+        /// The queue.
+        queue: Queue,
         /// The job's key.
         key: String,
     },
@@ -57,12 +57,14 @@ impl Ahead {
         }
     }
 
-    /// The lane that it is about, if it is about one.
+    /// The queue that it is about, if it is about one.
     #[must_use]
-    pub const fn lane(&self) -> Option<&Lane> {
+    pub const fn queue(&self) -> Option<&Queue> {
         match self {
             Self::Empty | Self::Replaced | Self::Unreadable(_) | Self::Unwritable => None,
-            Self::OtherRedis { lane, .. } | Self::OlderMemory { lane, .. } | Self::Forgotten { lane, .. } => Some(lane),
+            Self::OtherRedis { queue, .. } | Self::OlderMemory { queue, .. } | Self::Forgotten { queue, .. } => {
+                Some(queue)
+            }
         }
     }
 }
@@ -81,18 +83,18 @@ impl fmt::Display for Ahead {
             ),
             Self::Unreadable(why) => write!(out, "the journals cannot be read: {why}"),
             Self::Unwritable => out.write_str("the journal cannot be written: look at the disk and the rights of journal.dir"),
-            Self::OtherRedis { lane, file } => write!(
+            Self::OtherRedis { queue, file } => write!(
                 out,
-                "{} holds sends of {lane} that were made on another Redis, or on this one before it was emptied: {RECONCILE}; \
+                "{} holds sends of {queue} that were made on another Redis, or on this one before it was emptied: {RECONCILE}; \
                  if it is the journal of another installation, give each its own journal.dir",
                 file.display()
             ),
-            Self::OlderMemory { lane, journal, redis } => write!(
+            Self::OlderMemory { queue, journal, redis } => write!(
                 out,
-                "Redis has an older memory of {lane} than a journal (fence {redis} and {journal}): {RECONCILE}"
+                "Redis has an older memory of {queue} than a journal (fence {redis} and {journal}): {RECONCILE}"
             ),
-            Self::Forgotten { lane, key } => {
-                write!(out, "a journal knows of a send of {key} in {lane} that Redis has forgotten: {RECONCILE}")
+            Self::Forgotten { queue, key } => {
+                write!(out, "a journal knows of a send of {key} in {queue} that Redis has forgotten: {RECONCILE}")
             }
         }
     }
@@ -101,7 +103,7 @@ impl fmt::Display for Ahead {
 /// A job that a journal knows, whose record this build cannot read. Redis has not forgotten it: it is there.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Unread {
-    lane: Lane,
+    queue: Queue,
     key: Key,
     why: Unreadable,
 }
@@ -109,17 +111,17 @@ pub(crate) struct Unread {
 impl Unread {
     /// Says so in the log.
     pub(crate) fn tell(&self) {
-        let Self { lane, key, why } = self;
-        tracing::warn!(%lane, %key, %why, "a journal knows of a send of this job, and its record cannot be read: it is not compared");
+        let Self { queue, key, why } = self;
+        tracing::warn!(%queue, %key, %why, "a journal knows of a send of this job, and its record cannot be read: it is not compared");
     }
 }
 
-/// Lays what journals remember of these lanes beside Redis; one reason a lane and kind at most.
+/// Lays what journals remember of these queues beside Redis; one reason a queue and kind at most.
 ///
 /// # Errors
 /// [`StoreError`] when Redis does not answer: then nothing is known.
-pub async fn ahead(store: &Store, lanes: &[Lane], recall: &Recall) -> Result<Vec<Ahead>, StoreError> {
-    let (reasons, unread) = compare(store, lanes, recall).await?;
+pub async fn ahead(store: &Store, queues: &[Queue], recall: &Recall) -> Result<Vec<Ahead>, StoreError> {
+    let (reasons, unread) = compare(store, queues, recall).await?;
     unread.iter().for_each(Unread::tell);
     Ok(reasons)
 }
@@ -127,33 +129,33 @@ pub async fn ahead(store: &Store, lanes: &[Lane], recall: &Recall) -> Result<Vec
 /// The same, with the records that could not be compared.
 pub(crate) async fn compare(
     store: &Store,
-    lanes: &[Lane],
+    queues: &[Queue],
     recall: &Recall,
 ) -> Result<(Vec<Ahead>, Vec<Unread>), StoreError> {
     let incarnations = store.incarnations().await?;
-    let mut reasons: Vec<Ahead> = unlisted(lanes, recall, &incarnations).into_iter().collect();
+    let mut reasons: Vec<Ahead> = unlisted(queues, recall, &incarnations).into_iter().collect();
     let mut unread = Vec::new();
-    // Lanes that no journal names have nothing to be compared with.
+    // Queues that no journal names have nothing to be compared with.
     let is_named =
-        |name: &String| recall.fences.contains_key(name) || recall.files.iter().any(|file| file.lanes.contains(name));
-    let lanes: Vec<Lane> = lanes.iter().filter(|lane| is_named(&lane.to_string())).cloned().collect();
-    for (lane, redis) in lanes.iter().zip(store.fences(&lanes).await?) {
-        let name = lane.to_string();
-        let of_lane = recall.files.iter().filter(|file| file.lanes.contains(&name));
+        |name: &String| recall.fences.contains_key(name) || recall.files.iter().any(|file| file.queues.contains(name));
+    let queues: Vec<Queue> = queues.iter().filter(|queue| is_named(&queue.to_string())).cloned().collect();
+    for (queue, redis) in queues.iter().zip(store.fences(&queues).await?) {
+        let name = queue.to_string();
+        let of_queue = recall.files.iter().filter(|file| file.queues.contains(&name));
         reasons.extend(
-            of_lane
+            of_queue
                 .clone()
                 .find(|file| is_foreign(file, &incarnations))
-                .map(|file| Ahead::OtherRedis { lane: lane.clone(), file: file.path.clone() }),
+                .map(|file| Ahead::OtherRedis { queue: queue.clone(), file: file.path.clone() }),
         );
         let journal = recall.fences.get(&name).copied().unwrap_or_default();
         if journal > redis {
-            reasons.push(Ahead::OlderMemory { lane: lane.clone(), journal, redis });
+            reasons.push(Ahead::OlderMemory { queue: queue.clone(), journal, redis });
         }
-        for file in of_lane {
-            let sends: Vec<&Send> = file.newest.iter().filter(|send| send.lane == name).collect();
-            if let Some(key) = forgotten(store, lane, &sends, &mut unread).await? {
-                reasons.push(Ahead::Forgotten { lane: lane.clone(), key });
+        for file in of_queue {
+            let sends: Vec<&Send> = file.newest.iter().filter(|send| send.queue == name).collect();
+            if let Some(key) = forgotten(store, queue, &sends, &mut unread).await? {
+                reasons.push(Ahead::Forgotten { queue: queue.clone(), key });
                 break;
             }
         }
@@ -161,13 +163,13 @@ pub(crate) async fn compare(
     Ok((reasons, unread))
 }
 
-/// A file of another Redis with sends of a lane that is not served: its account may have another name by now, under which its producer
+/// A file of another Redis with sends of a queue that is not served: its account may have another name by now, under which its producer
 /// repeats the same jobs.
-fn unlisted(lanes: &[Lane], recall: &Recall, incarnations: &Incarnations) -> Option<Ahead> {
+fn unlisted(queues: &[Queue], recall: &Recall, incarnations: &Incarnations) -> Option<Ahead> {
     let foreign = recall.files.iter().filter(|file| is_foreign(file, incarnations));
-    foreign.flat_map(|file| file.lanes.iter().map(move |lane| (file, lane))).find_map(|(file, lane)| {
-        let lane = lane.parse::<Lane>().ok().filter(|lane| !lanes.contains(lane))?;
-        Some(Ahead::OtherRedis { lane, file: file.path.clone() })
+    foreign.flat_map(|file| file.queues.iter().map(move |queue| (file, queue))).find_map(|(file, queue)| {
+        let queue = queue.parse::<Queue>().ok().filter(|queue| !queues.contains(queue))?;
+        Some(Ahead::OtherRedis { queue, file: file.path.clone() })
     })
 }
 
@@ -179,14 +181,14 @@ fn is_foreign(file: &FileRecall, incarnations: &Incarnations) -> bool {
 /// The key of the newest of these sends that Redis does not know of. Jobs that cannot be read are added to `unread`.
 async fn forgotten(
     store: &Store,
-    lane: &Lane,
+    queue: &Queue,
     sends: &[&Send],
     unread: &mut Vec<Unread>,
 ) -> Result<Option<String>, StoreError> {
     let keys: BTreeSet<&str> = sends.iter().map(|send| send.key.as_str()).collect();
     // A key that no build accepts was sent by none.
     let keys: Vec<Key> = keys.into_iter().filter_map(|key| key.parse().ok()).collect();
-    let jobs = store.jobs(lane, &keys).await?;
+    let jobs = store.jobs(queue, &keys).await?;
     let knows = |send: &Send| {
         jobs.iter().any(|job| match job {
             StoredAs::Job(record) => record.key.as_str() == send.key && knows(record, send.fence),
@@ -197,7 +199,7 @@ async fn forgotten(
     let forgotten = sends.iter().rev().find(|send| !known(send)).map(|send| send.key.clone());
     for job in jobs {
         if let StoredAs::Unreadable { key, why } = job {
-            unread.push(Unread { lane: lane.clone(), key, why });
+            unread.push(Unread { queue: queue.clone(), key, why });
         }
     }
     Ok(forgotten)

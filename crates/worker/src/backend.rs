@@ -13,7 +13,7 @@ use apalis_core::worker::context::WorkerContext;
 
 use crate::claimed_jobs::{ActiveClaim, ClaimedJobs};
 
-/// All lanes of a worker as one apalis backend. There is nothing to acknowledge to it: a job's end is the handler's
+/// All queues of a worker as one apalis backend. There is nothing to acknowledge to it: a job's end is the handler's
 /// commit in the store, under the claim's fence.
 pub(crate) struct QueueBackend {
     claimed_jobs: Arc<ClaimedJobs>,

@@ -1,4 +1,4 @@
-//! A circuit per lane: a gateway that is down, or most of whose responses are lost, is probed and not hammered. Asks go on.
+//! A circuit per queue: a gateway that is down, or most of whose responses are lost, is probed and not hammered. Asks go on.
 //!
 //! A gateway is not down because one merchant's responses cannot be read: where others get responses, that merchant's group alone is held
 //! up, and where nobody else sends, a probe is of another group as soon as there is one.
@@ -28,10 +28,10 @@ const LONGEST_FOR_ONE_GROUP: Duration = Duration::from_secs(5);
 /// A probe that has told nothing for so long was given back, or its worker's code failed: another one may go.
 const PROBE_PATIENCE: Duration = Duration::from_secs(60);
 
-/// Groups of a lane of which anything is remembered, at most. Only those whose last sends got no response are.
+/// Groups of a queue of which anything is remembered, at most. Only those whose last sends got no response are.
 const GROUPS: usize = 1_000;
 
-/// How many sends a lane may claim now.
+/// How many sends a queue may claim now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum SendBudget {
     /// As many as there is room for.
@@ -51,7 +51,7 @@ pub(crate) enum CircuitChange {
     GroupHeld(Duration),
 }
 
-/// One lane's circuit.
+/// One queue's circuit.
 #[derive(Default)]
 pub(crate) struct CircuitBreaker {
     inner: Mutex<Inner>,

@@ -11,13 +11,13 @@ use bursar_telemetry::Span;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::Instant;
 
-use crate::lanes::LaneNumber;
 use crate::lease::Lease;
+use crate::queues::QueueNumber;
 
 /// A job that this worker holds, with its place among the calls in flight.
 pub(crate) struct ActiveClaim {
     pub(crate) job: ClaimedJob,
-    pub(crate) lane: LaneNumber,
+    pub(crate) queue: QueueNumber,
     /// Before the claim was asked for: its lease runs from no earlier moment.
     pub(crate) claimed: Instant,
     pub(crate) clock: RedisClock,

@@ -1,14 +1,14 @@
-//! Claims due jobs, only as many as can be called about at once, lane after lane in turn, and only of lanes in which something is due.
+//! Claims due jobs, only as many as can be called about at once, queue after queue in turn, and only of queues in which something is due.
 //!
-//! It sleeps until something is due that it knows of, a wake message names a lane, or a slot becomes free. What is due it learns from
-//! Redis, which has the lanes with something due in a few sets, however many lanes there are; from its own claims and commits; and from
+//! It sleeps until something is due that it knows of, a wake message names a queue, or a slot becomes free. What is due it learns from
+//! Redis, which has the queues with something due in a few sets, however many queues there are; from its own claims and commits; and from
 //! wake messages, which are hints: a lost one is found by the next look.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use bursar_domain::{Call, Lane, Millis};
+use bursar_domain::{Call, Millis, Queue};
 use bursar_store::{
     Claim, Claimed, ClaimedJob, Lapsed, Links, MAX_CLAIM, READY_AT_ONCE, Ready, Sends, Store, StoreError, crash_point,
 };
@@ -21,30 +21,30 @@ use tokio_util::sync::CancellationToken;
 use crate::SendGate;
 use crate::circuit_breaker::SendBudget;
 use crate::claimed_jobs::{ActiveClaim, ClaimedJobs, RedisClock};
-use crate::lanes::{LaneNumber, ServedLane};
 use crate::newer::Newer;
+use crate::queues::{QueueNumber, ServedQueue};
 use crate::redis_backoff::RedisBackoff;
 use crate::schedule::{Blocked, Schedule, Turn};
 use crate::shared::Shared;
 use crate::waker::{Notice, Waker, listen};
 
-/// How often Redis is asked which lanes are ready while something waits, or while no wake message can be heard: another worker may have
+/// How often Redis is asked which queues are ready while something waits, or while no wake message can be heard: another worker may have
 /// died with what waits.
 const LOOK_AT_WAITING: Duration = Duration::from_secs(1);
 
 /// The same where nothing waits: everything that comes due sends a wake message, and this is for a lost one.
 const LOOK_AT_IDLE: Duration = Duration::from_secs(5);
 
-/// What is due within this time is known after a look: no lane comes due between two looks without a word.
+/// What is due within this time is known after a look: no queue comes due between two looks without a word.
 pub(crate) const AHEAD: Duration = Duration::from_secs(6);
 
-/// Lanes that are ready, after which the next look may be as late as an idle worker's: there is enough to do.
+/// Queues that are ready, after which the next look may be as late as an idle worker's: there is enough to do.
 const MANY: usize = 1_000;
 
-/// How soon a lane is claimed from again at the latest that is blocked, or is another gateway's.
+/// How soon a queue is claimed from again at the latest that is blocked, or is another gateway's.
 const LOOK_AT_BLOCKED: Duration = Duration::from_secs(5);
 
-/// The pause before a lane is claimed from again whose claim gave nothing although something is due.
+/// The pause before a queue is claimed from again whose claim gave nothing although something is due.
 const LOOK_AFTER_NOTHING: Duration = Duration::from_millis(50);
 
 /// The pause before it is looked again whether sends are allowed: whether Redis is fit, or the journal.
@@ -66,8 +66,8 @@ pub(crate) fn start(
     let claimed_jobs = Arc::new(ClaimedJobs::default());
     let hears = Arc::new(AtomicBool::new(false));
     let (waker, wakes) = Waker::new();
-    let (redis_health, lanes) = (shared.redis_health.clone(), Arc::clone(&shared.lanes));
-    tokio::spawn(listen(shared.store.clone(), lanes, waker.clone(), redis_health, Arc::clone(&hears), stopped));
+    let (redis_health, queues) = (shared.redis_health.clone(), Arc::clone(&shared.queues));
+    tokio::spawn(listen(shared.store.clone(), queues, waker.clone(), redis_health, Arc::clone(&hears), stopped));
     let claimer = Claimer {
         slots: Arc::new(Semaphore::new(shared.settings.concurrency)),
         schedule: Schedule::default(),
@@ -92,9 +92,9 @@ struct Claimer {
     claimed_jobs: Arc<ClaimedJobs>,
     slots: Arc<Semaphore>,
     schedule: Schedule,
-    /// When Redis is asked next which lanes are ready.
+    /// When Redis is asked next which queues are ready.
     look_at: Instant,
-    /// How many ready lanes of each partition the next look passes over: the last one has read these.
+    /// How many ready queues of each partition the next look passes over: the last one has read these.
     passed_over: usize,
     /// Whether wake messages are heard at present.
     hears: Arc<AtomicBool>,
@@ -154,14 +154,14 @@ impl Claimer {
 
     fn woken(&mut self, wake: &Notice) {
         match wake {
-            Notice::One(lane) => self.schedule.wake(*lane, Instant::now()),
-            Notice::Due(lane, at) => self.schedule.will_be_due(*lane, *at),
-            Notice::CircuitChanged(lane) => self.schedule.reconsider(*lane),
+            Notice::One(queue) => self.schedule.wake(*queue, Instant::now()),
+            Notice::Due(queue, at) => self.schedule.will_be_due(*queue, *at),
+            Notice::CircuitChanged(queue) => self.schedule.reconsider(*queue),
             Notice::All => (self.look_at, self.passed_over) = (Instant::now(), 0),
         }
     }
 
-    /// Looks which lanes are ready, or claims from the lane whose turn it is, its share of the free slots.
+    /// Looks which queues are ready, or claims from the queue whose turn it is, its share of the free slots.
     async fn step(&mut self) {
         if self.look_at <= Instant::now() {
             return self.look().await;
@@ -171,7 +171,7 @@ impl Claimer {
         self.claim(turn, free.div_ceil(turn.sharing.max(1)).min(MAX_CLAIM)).await;
     }
 
-    /// Asks Redis which lanes are ready: in one round trip, unless they are very many.
+    /// Asks Redis which queues are ready: in one round trip, unless they are very many.
     async fn look(&mut self) {
         self.shared.settings.metrics.pulse().tried();
         let asked = Instant::now();
@@ -204,12 +204,12 @@ impl Claimer {
         Ok((now, ready, is_full))
     }
 
-    /// Takes note of them; whether anything waits in a lane of this worker that it may claim.
+    /// Takes note of them; whether anything waits in a queue of this worker that it may claim.
     fn note_ready(&mut self, now: Millis, ready: &[Ready]) -> bool {
         let read = Instant::now();
         let mut waits = false;
-        for Ready { lane, due } in ready {
-            let Some(number) = self.shared.lanes.find(lane) else { continue }; // another worker's
+        for Ready { queue, due } in ready {
+            let Some(number) = self.shared.queues.find(queue) else { continue }; // another worker's
             let at = match now.since(*due) {
                 Duration::ZERO => read + due.since(now),
                 ago => read.checked_sub(ago).unwrap_or(read),
@@ -220,8 +220,8 @@ impl Claimer {
         waits
     }
 
-    /// How many sends may be claimed of a lane now.
-    fn budget(&self, served: &ServedLane, fit: SendGate) -> SendBudget {
+    /// How many sends may be claimed of a queue now.
+    fn budget(&self, served: &ServedQueue, fit: SendGate) -> SendBudget {
         let (now, sends_from) = (Instant::now(), self.shared.redis_health.sends_from());
         match fit {
             SendGate::Closed => SendBudget::NotBefore(now + LOOK_AT_FITNESS),
@@ -240,32 +240,32 @@ impl Claimer {
         }
     }
 
-    /// Claims at most `share` jobs of one lane and hands them on.
+    /// Claims at most `share` jobs of one queue and hands them on.
     async fn claim(&mut self, turn: Turn, share: usize) {
-        let lane = turn.lane;
-        let lanes = Arc::clone(&self.shared.lanes);
-        let served = lanes.get(lane);
+        let queue = turn.queue;
+        let queues = Arc::clone(&self.shared.queues);
+        let served = queues.get(queue);
         let fit = *self.fit.borrow(); // once: what is allowed by it goes over its connection
         let budget = self.budget(served, fit);
         if let (Some(blocked), SendBudget::NotBefore(moment)) = (turn.blocked, budget)
             && Instant::now() < blocked.claim_at
         {
-            return self.schedule.again(lane, moment.min(blocked.claim_at), Some(blocked)); // nothing has changed
+            return self.schedule.again(queue, moment.min(blocked.claim_at), Some(blocked)); // nothing has changed
         }
         let share = if budget == SendBudget::Probe { 1 } else { share };
         let slots: Vec<OwnedSemaphorePermit> =
             std::iter::from_fn(|| Arc::clone(&self.slots).try_acquire_owned().ok()).take(share).collect();
         let asked = Instant::now();
-        match self.claim_of_this_redis(lane, slots.len(), budget, fit).await {
+        match self.claim_of_this_redis(queue, slots.len(), budget, fit).await {
             Ok(claimed) if claimed.other_redis => {
                 self.backoff.over();
                 self.shared.guard.suspect();
-                self.schedule.again(lane, Instant::now() + LOOK_AT_GUARD, None);
+                self.schedule.again(queue, Instant::now() + LOOK_AT_GUARD, None);
             }
             Ok(claimed) if claimed.other_gateway => {
                 self.backoff.over();
                 let claim_at = asked + LOOK_AT_BLOCKED;
-                self.schedule.again(lane, claim_at, Some(Blocked { since: asked, claim_at }));
+                self.schedule.again(queue, claim_at, Some(Blocked { since: asked, claim_at }));
                 if served.note_foreign(true) {
                     log_other_gateway(&self.shared.store, served).await;
                 }
@@ -273,33 +273,33 @@ impl Claimer {
             Ok(claimed) => {
                 self.backoff.over();
                 served.note_foreign(false);
-                self.shared.memory.claimed(lane, self.claims, &claimed);
+                self.shared.memory.claimed(queue, self.claims, &claimed);
                 self.shared.observe_clock(claimed.now, asked);
                 if budget == SendBudget::Probe && claimed.jobs.iter().any(|job| job.call == Call::Send) {
                     served.circuit.probing(asked);
                 }
-                self.claim_again(lane, &claimed, budget, asked);
-                self.hand_on(lane, claimed, slots, asked);
+                self.claim_again(queue, &claimed, budget, asked);
+                self.hand_on(queue, claimed, slots, asked);
             }
             Err(error) => {
                 drop(slots);
-                self.recover(lane, &error).await;
-                self.schedule.again(lane, Instant::now(), None);
+                self.recover(queue, &error).await;
+                self.schedule.again(queue, Instant::now(), None);
                 self.shared.redis_health.noticed();
             }
         }
     }
 
-    /// Claims, and where the lane is new to this Redis, once more after a look at whether Redis still is the one that it was.
+    /// Claims, and where the queue is new to this Redis, once more after a look at whether Redis still is the one that it was.
     async fn claim_of_this_redis(
         &mut self,
-        lane: LaneNumber,
+        queue: QueueNumber,
         slots: usize,
         budget: SendBudget,
         fit: SendGate,
     ) -> Result<Claimed, StoreError> {
         let incarnation = self.shared.guard.incarnation();
-        let sick_group = self.shared.lanes.get(lane).circuit.sick_group();
+        let sick_group = self.shared.queues.get(queue).circuit.sick_group();
         let mut looked = false;
         loop {
             self.claims += 1;
@@ -308,10 +308,10 @@ impl Claimer {
                 incarnation: &incarnation,
                 looked,
                 sick_group: &sick_group,
-                ..self.wish(lane, slots, budget, fit)
+                ..self.wish(queue, slots, budget, fit)
             };
-            let served = self.shared.lanes.get(lane);
-            let claimed = self.shared.store.claim(&served.lane, &claim).await?;
+            let served = self.shared.queues.get(queue);
+            let claimed = self.shared.store.claim(&served.queue, &claim).await?;
             if !claimed.other_redis || looked {
                 return Ok(claimed);
             }
@@ -322,15 +322,15 @@ impl Claimer {
         }
     }
 
-    fn wish(&self, lane: LaneNumber, slots: usize, budget: SendBudget, fit: SendGate) -> Claim<'_> {
-        let served = self.shared.lanes.get(lane);
+    fn wish(&self, queue: QueueNumber, slots: usize, budget: SendBudget, fit: SendGate) -> Claim<'_> {
+        let served = self.shared.queues.get(queue);
         Claim {
             worker: &self.shared.settings.name,
             lease: self.shared.settings.lease,
             slots,
             rate_per_second: served.rate_per_second,
             number: self.claims,
-            known: self.shared.memory.known(lane),
+            known: self.shared.memory.known(queue),
             on_ambiguous: served.policy.on_ambiguous,
             sends: match budget {
                 SendBudget::All => Sends::Allowed,
@@ -344,7 +344,7 @@ impl Claimer {
             clock: self.shared.memory.clock(),
             gateway: &served.identity,
             sick_group: "",
-            newer_left_for: self.newer.wait(lane, Instant::now()),
+            newer_left_for: self.newer.wait(queue, Instant::now()),
             incarnation: "",
             looked: false,
             over: match (budget, fit) {
@@ -354,9 +354,9 @@ impl Claimer {
         }
     }
 
-    /// Notes when the lane is to be claimed from again. What is due later than looks see ahead is found by a look.
-    fn claim_again(&mut self, lane: LaneNumber, claimed: &Claimed, budget: SendBudget, asked: Instant) {
-        self.shared.left.note(lane, claimed.sends_left);
+    /// Notes when the queue is to be claimed from again. What is due later than looks see ahead is found by a look.
+    fn claim_again(&mut self, queue: QueueNumber, claimed: &Claimed, budget: SendBudget, asked: Instant) {
+        self.shared.left.note(queue, claimed.sends_left);
         let now = Instant::now();
         let gave_nothing = claimed.jobs.is_empty() && claimed.quarantined.is_empty() && claimed.left.is_empty();
         let due = claimed.next_due.map(|due| now + due.since(claimed.now));
@@ -364,28 +364,28 @@ impl Claimer {
         match budget {
             SendBudget::NotBefore(moment) if claimed.sends_left => {
                 let claim_at = due.unwrap_or(now + LOOK_AT_BLOCKED).min(now + LOOK_AT_BLOCKED);
-                self.schedule.again(lane, claim_at.min(moment), Some(Blocked { since: asked, claim_at }));
+                self.schedule.again(queue, claim_at.min(moment), Some(Blocked { since: asked, claim_at }));
             }
             SendBudget::All | SendBudget::Probe | SendBudget::NotBefore(_) => {
                 if let Some(due) = due.filter(|due| *due < now + AHEAD) {
-                    self.schedule.again(lane, due, None);
+                    self.schedule.again(queue, due, None);
                 }
             }
         }
     }
 
     /// Hands on what a claim gave, and tells what it could not give.
-    fn hand_on(&mut self, lane: LaneNumber, claimed: Claimed, slots: Vec<OwnedSemaphorePermit>, asked: Instant) {
-        let served = self.shared.lanes.get(lane);
+    fn hand_on(&mut self, queue: QueueNumber, claimed: Claimed, slots: Vec<OwnedSemaphorePermit>, asked: Instant) {
+        let served = self.shared.queues.get(queue);
         if claimed.lost_writes {
             self.shared.guard.suspect();
             served.log_lost_writes();
         }
         for (key, why) in &claimed.quarantined {
-            tracing::error!(lane = %served.lane, key, %why, "in quarantine: it was due and cannot be read; see `bursar quarantine list`");
+            tracing::error!(queue = %served.queue, key, %why, "in quarantine: it was due and cannot be read; see `bursar quarantine list`");
         }
-        if self.newer.note(lane, claimed.left.len(), Instant::now()) {
-            tracing::warn!(lane = %served.lane, keys = claimed.left.join(" "), "left to a worker of a newer build, which wrote them");
+        if self.newer.note(queue, claimed.left.len(), Instant::now()) {
+            tracing::warn!(queue = %served.queue, keys = claimed.left.join(" "), "left to a worker of a newer build, which wrote them");
         }
         if !claimed.jobs.is_empty() {
             crash_point("after_claim");
@@ -395,26 +395,26 @@ impl Claimer {
             served.metrics.claimed(job.call, job.due.map_or(Duration::ZERO, |due| claimed.now.since(due)));
         }
         let held = claimed.jobs.into_iter().zip(slots).map(|(job, slot)| {
-            let lease = self.shared.leases.hold(lane, &job);
-            let span = attempt(&self.shared.settings.traces, &served.lane, &job, asked);
-            ActiveClaim { job, lane, claimed: asked, clock, span, _lease: lease, slot }
+            let lease = self.shared.leases.hold(queue, &job);
+            let span = attempt(&self.shared.settings.traces, &served.queue, &job, asked);
+            ActiveClaim { job, queue, claimed: asked, clock, span, _lease: lease, slot }
         });
         self.claimed_jobs.put(held);
     }
 
     /// After a failed claim nobody knows whether it took effect: wait for Redis, and give back what it took, unsent.
     /// A worker that is told to drain meanwhile leaves that to the end of the lease.
-    async fn recover(&mut self, lane: LaneNumber, error: &StoreError) {
+    async fn recover(&mut self, queue: QueueNumber, error: &StoreError) {
         self.backoff.wait(error).await;
-        let served = self.shared.lanes.get(lane);
-        let lane = &served.lane;
+        let served = self.shared.queues.get(queue);
+        let queue = &served.queue;
         while !self.drain.is_cancelled() {
             self.shared.settings.metrics.pulse().tried();
-            match self.shared.store.recover_claim(lane, &self.shared.settings.name, self.claims).await {
+            match self.shared.store.recover_claim(queue, &self.shared.settings.name, self.claims).await {
                 Ok(0) => return,
                 Ok(given_back) => {
                     served.metrics.lost(Lost::GivenBack, given_back);
-                    tracing::info!(%lane, given_back, "gave back jobs of a claim whose reply was lost");
+                    tracing::info!(%queue, given_back, "gave back jobs of a claim whose reply was lost");
                     return;
                 }
                 Err(error) => self.backoff.wait(&error).await,
@@ -425,11 +425,11 @@ impl Claimer {
     /// Certainly not called about: back to where they were, for another worker.
     async fn release(&self) {
         for held in self.claimed_jobs.take_all() {
-            let served = self.shared.lanes.get(held.lane);
-            match self.shared.store.release(&served.lane, &[&held.job]).await {
+            let served = self.shared.queues.get(held.queue);
+            match self.shared.store.release(&served.queue, &[&held.job]).await {
                 Ok(_) => served.metrics.lost(Lost::GivenBack, 1),
                 Err(error) => {
-                    tracing::warn!(error = %error.chain(), lane = %served.lane, key = %held.job.key, fence = held.job.fence, "could not be given back; it comes due when its lease ends");
+                    tracing::warn!(error = %error.chain(), queue = %served.queue, key = %held.job.key, fence = held.job.fence, "could not be given back; it comes due when its lease ends");
                 }
             }
         }
@@ -437,9 +437,9 @@ impl Claimer {
 }
 
 /// The span of one claim, from when it was asked for to its end.
-fn attempt(traces: &Traces, lane: &Lane, job: &ClaimedJob, asked: Instant) -> Option<Span> {
+fn attempt(traces: &Traces, queue: &Queue, job: &ClaimedJob, asked: Instant) -> Option<Span> {
     let mut span = traces.begin(job.trace.as_ref(), "attempt", Role::Inside, asked.elapsed())?;
-    span.tell("bursar.lane", lane.to_string());
+    span.tell("bursar.queue", queue.to_string());
     span.tell("bursar.key", job.key.to_string());
     span.tell("bursar.fence", i64::try_from(job.fence).unwrap_or(i64::MAX));
     span.tell("bursar.call", job.call.as_str());
@@ -447,8 +447,8 @@ fn attempt(traces: &Traces, lane: &Lane, job: &ClaimedJob, asked: Instant) -> Op
     Some(span)
 }
 
-async fn log_other_gateway(store: &Store, served: &ServedLane) {
-    let (lane, ours) = (&served.lane, &served.identity);
-    let theirs = store.gateway(lane).await.ok().flatten().unwrap_or_else(|| "another gateway".into());
-    tracing::error!(%lane, "the lane's jobs are for {theirs}, and this worker's configuration says {ours}: it claims nothing there. If the gateway has changed, say so: `bursar confirm-gateway {lane}`");
+async fn log_other_gateway(store: &Store, served: &ServedQueue) {
+    let (queue, ours) = (&served.queue, &served.identity);
+    let theirs = store.gateway(queue).await.ok().flatten().unwrap_or_else(|| "another gateway".into());
+    tracing::error!(%queue, "the queue's jobs are for {theirs}, and this worker's configuration says {ours}: it claims nothing there. If the gateway has changed, say so: `bursar confirm-gateway {queue}`");
 }

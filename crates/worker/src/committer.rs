@@ -9,7 +9,7 @@ use bursar_store::{Commit, Committed, MAX_CLAIM, Store, crash_point};
 use bursar_telemetry::Doing;
 use tokio::sync::{mpsc, oneshot};
 
-use crate::lanes::{LaneNumber, Lanes};
+use crate::queues::{QueueNumber, Queues};
 use crate::redis_backoff::RedisBackoff;
 use crate::redis_health::RedisHealth;
 
@@ -20,7 +20,7 @@ pub(crate) struct Commits {
 }
 
 struct Waiting {
-    lane: LaneNumber,
+    queue: QueueNumber,
     commit: Commit,
     done: oneshot::Sender<Committed>,
 }
@@ -37,40 +37,46 @@ impl Queued {
 
 impl Commits {
     /// Has the end of a claim recorded; returns once it is in the queue. `None` only when the worker is being torn down.
-    pub(crate) async fn put(&self, lane: LaneNumber, commit: Commit) -> Option<Queued> {
+    pub(crate) async fn put(&self, queue: QueueNumber, commit: Commit) -> Option<Queued> {
         let (done, committed) = oneshot::channel();
-        self.queue.send(Waiting { lane, commit, done }).await.ok()?;
+        self.queue.send(Waiting { queue, commit, done }).await.ok()?;
         Some(Queued(committed))
     }
 }
 
 /// Starts the loop. It ends when the last [`Commits`] is dropped and everything in the queue has been committed.
-pub(crate) fn start(store: Store, lanes: Arc<Lanes>, redis_health: RedisHealth) -> Commits {
+pub(crate) fn start(store: Store, queues: Arc<Queues>, redis_health: RedisHealth) -> Commits {
     let (queue, waiting) = mpsc::channel(MAX_CLAIM);
-    tokio::spawn(run(store, lanes, redis_health, waiting));
+    tokio::spawn(run(store, queues, redis_health, waiting));
     Commits { queue }
 }
 
-async fn run(store: Store, lanes: Arc<Lanes>, redis_health: RedisHealth, mut waiting: mpsc::Receiver<Waiting>) {
+async fn run(store: Store, queues: Arc<Queues>, redis_health: RedisHealth, mut waiting: mpsc::Receiver<Waiting>) {
     let mut group = Vec::with_capacity(MAX_CLAIM);
     while waiting.recv_many(&mut group, MAX_CLAIM).await > 0 {
-        group.sort_by_key(|waiting| waiting.lane);
+        group.sort_by_key(|waiting| waiting.queue);
         while let Some(first) = group.first() {
-            let lane = first.lane;
-            let of_lane = group.iter().take_while(|waiting| waiting.lane == lane).count();
-            commit_group(&store, &lanes, &redis_health, lane, group.drain(..of_lane).collect()).await;
+            let queue = first.queue;
+            let of_queue = group.iter().take_while(|waiting| waiting.queue == queue).count();
+            commit_group(&store, &queues, &redis_health, queue, group.drain(..of_queue).collect()).await;
         }
     }
 }
 
 /// Tries until Redis has them: nothing in flight is forgotten, and repeating is harmless under the fences.
-async fn commit_group(store: &Store, lanes: &Lanes, redis_health: &RedisHealth, lane: LaneNumber, group: Vec<Waiting>) {
+async fn commit_group(
+    store: &Store,
+    queues: &Queues,
+    redis_health: &RedisHealth,
+    queue: QueueNumber,
+    group: Vec<Waiting>,
+) {
     let (commits, replies): (Vec<Commit>, Vec<_>) =
         group.into_iter().map(|waiting| (waiting.commit, waiting.done)).unzip();
     crash_point("before_commit");
     let mut backoff = RedisBackoff::new(Doing::Committing, redis_health.clone());
     let committed = loop {
-        match store.commit(&lanes.get(lane).lane, &commits).await {
+        match store.commit(&queues.get(queue).queue, &commits).await {
             Ok(committed) => break committed,
             Err(error) => backoff.wait(&error).await,
         }

@@ -1,4 +1,4 @@
-//! Deadlines of jobs that wait to be sent where nothing is sent: in a paused lane, behind an open circuit, while Redis is not fit for
+//! Deadlines of jobs that wait to be sent where nothing is sent: in a paused queue, behind an open circuit, while Redis is not fit for
 //! money. A claim looks at none of them, so this does.
 
 use std::collections::{BTreeSet, HashMap};
@@ -10,10 +10,10 @@ use bursar_store::{JobRecord, MAX_STEP, ScanCursor, StoreError, StoredAs};
 use tokio::time::{Instant, MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
 
-use crate::lanes::{LaneNumber, ServedLane};
+use crate::queues::{QueueNumber, ServedQueue};
 use crate::shared::Shared;
 
-/// The pause between looks. A look reads one page of a lane, so that a long queue costs Redis no more than a short one.
+/// The pause between looks. A look reads one page of a queue, so that a long queue costs Redis no more than a short one.
 const ROUND: Duration = Duration::from_secs(5);
 
 /// How long a job has been due before its deadline is looked at here: where sends go on, claims take it within this time.
@@ -22,31 +22,31 @@ const LEFT_TO_CLAIMS: Duration = Duration::from_secs(5);
 /// How long a claim's word counts that it left sends. Where sends wait, a worker claims at least once a minute.
 const COUNTS_FOR: Duration = Duration::from_secs(120);
 
-/// The lanes in which sends are due that this worker's last claim left.
+/// The queues in which sends are due that this worker's last claim left.
 #[derive(Default)]
 pub(crate) struct LeftSends {
-    lanes: Mutex<HashMap<LaneNumber, Instant>>,
+    queues: Mutex<HashMap<QueueNumber, Instant>>,
 }
 
 impl LeftSends {
-    fn lock(&self) -> MutexGuard<'_, HashMap<LaneNumber, Instant>> {
-        // Nothing panics while it holds the lock; if something did, the lanes are still whole.
-        self.lanes.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, HashMap<QueueNumber, Instant>> {
+        // Nothing panics while it holds the lock; if something did, the queues are still whole.
+        self.queues.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// A claim has left due sends, or none.
-    pub(crate) fn note(&self, lane: LaneNumber, sends_left: bool) {
+    pub(crate) fn note(&self, queue: QueueNumber, sends_left: bool) {
         if sends_left {
-            self.lock().insert(lane, Instant::now());
+            self.lock().insert(queue, Instant::now());
         } else {
-            self.lock().remove(&lane);
+            self.lock().remove(&queue);
         }
     }
 
-    fn all(&self) -> BTreeSet<LaneNumber> {
-        let mut lanes = self.lock();
-        lanes.retain(|_, noted| noted.elapsed() < COUNTS_FOR);
-        lanes.keys().copied().collect()
+    fn all(&self) -> BTreeSet<QueueNumber> {
+        let mut queues = self.lock();
+        queues.retain(|_, noted| noted.elapsed() < COUNTS_FOR);
+        queues.keys().copied().collect()
     }
 }
 
@@ -54,31 +54,31 @@ impl LeftSends {
 pub(crate) async fn watch(shared: Shared, stopped: CancellationToken) {
     let mut rounds = tokio::time::interval(ROUND);
     rounds.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let mut cursors: HashMap<LaneNumber, ScanCursor> = HashMap::new();
+    let mut cursors: HashMap<QueueNumber, ScanCursor> = HashMap::new();
     while stopped.run_until_cancelled(rounds.tick()).await.is_some() {
         // Should Redis have lost a send, what it calls never sent may have been: who knows of that is to speak first.
         if Instant::now() < shared.redis_health.sends_from() || !shared.guard.allows() {
             continue;
         }
-        let lanes = shared.left.all();
-        cursors.retain(|number, _| lanes.contains(number));
-        for number in lanes {
+        let queues = shared.left.all();
+        cursors.retain(|number, _| queues.contains(number));
+        for number in queues {
             match look(&shared, number, cursors.remove(&number).unwrap_or_default()).await {
                 Ok(Some(cursor)) => drop(cursors.insert(number, cursor)),
                 Ok(None) => {}
                 Err(error) => {
-                    tracing::debug!(error = %error.chain(), lane = %shared.lanes.get(number).lane, "deadlines could not be looked at");
+                    tracing::debug!(error = %error.chain(), queue = %shared.queues.get(number).queue, "deadlines could not be looked at");
                 }
             }
         }
     }
 }
 
-/// One page of a lane; where the next one begins.
-async fn look(shared: &Shared, number: LaneNumber, from: ScanCursor) -> Result<Option<ScanCursor>, StoreError> {
-    let served = shared.lanes.get(number);
+/// One page of a queue; where the next one begins.
+async fn look(shared: &Shared, number: QueueNumber, from: ScanCursor) -> Result<Option<ScanCursor>, StoreError> {
+    let served = shared.queues.get(number);
     let Some(now) = shared.memory.clock() else { return Ok(None) };
-    let page = shared.store.due_sends(&served.lane, &from, due_before(now), MAX_STEP).await?;
+    let page = shared.store.due_sends(&served.queue, &from, due_before(now), MAX_STEP).await?;
     for job in page.jobs {
         match job {
             StoredAs::Job(record) => end_if_overdue(shared, served, &record, now).await?,
@@ -90,12 +90,12 @@ async fn look(shared: &Shared, number: LaneNumber, from: ScanCursor) -> Result<O
 
 async fn end_if_overdue(
     shared: &Shared,
-    served: &ServedLane,
+    served: &ServedQueue,
     record: &JobRecord,
     now: Millis,
 ) -> Result<(), StoreError> {
-    let lane = &served.lane;
-    let next_day = record.content.as_ref().is_some_and(|content| Subject::of(lane.kind, content).next_day);
+    let queue = &served.queue;
+    let next_day = record.content.as_ref().is_some_and(|content| Subject::of(queue.kind, content).next_day);
     let Some(next) = overdue(&record.facts(next_day), &served.policy, now) else { return Ok(()) };
     if !matches!(next.state, State::Failed | State::NeedsReview) || !shared.store.end_overdue(record, &next).await? {
         return Ok(()); // it has moved on
@@ -103,9 +103,9 @@ async fn end_if_overdue(
     let reason = next.reason.map(|reason| reason.to_string()).unwrap_or_default();
     served.metrics.committed(next.state);
     if next.state == State::NeedsReview {
-        tracing::error!(%lane, key = %record.key, reason, "needs review");
+        tracing::error!(%queue, key = %record.key, reason, "needs review");
     } else {
-        tracing::info!(%lane, key = %record.key, reason, "failed");
+        tracing::info!(%queue, key = %record.key, reason, "failed");
     }
     Ok(())
 }

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use bursar_domain::Lane;
+use bursar_domain::Queue;
 use bursar_journal::{FileRecall, Journal, Newest, Recall, Send, recall};
 use bursar_store::{Store, StoreError};
 use bursar_telemetry::Metrics;
@@ -15,7 +15,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::ahead::{Ahead, Unread, compare};
-use crate::lanes::Lanes;
+use crate::queues::Queues;
 use crate::redis_health::RedisHealth;
 
 /// The pause between looks at Redis while all is well: FLUSHALL breaks no connection.
@@ -51,7 +51,7 @@ enum Found {
 
 pub(crate) struct Guard {
     store: Store,
-    lanes: Arc<Lanes>,
+    queues: Arc<Queues>,
     journal: Option<Journal>,
     expected: Option<Expected>,
     pub(crate) redis_health: RedisHealth,
@@ -82,8 +82,8 @@ impl Memory {
     fn whole(&self) -> Recall {
         let mut recall = self.before.clone().unwrap_or_default();
         recall.files.push(self.own.clone());
-        for (lane, fence) in &self.own_fences {
-            let highest = recall.fences.entry(lane.clone()).or_default();
+        for (queue, fence) in &self.own_fences {
+            let highest = recall.fences.entry(queue.clone()).or_default();
             *highest = (*fence).max(*highest);
         }
         recall
@@ -93,7 +93,7 @@ impl Memory {
 impl Guard {
     pub(crate) fn new(
         store: Store,
-        lanes: Arc<Lanes>,
+        queues: Arc<Queues>,
         journal: Option<Journal>,
         expected: Option<Expected>,
         redis_health: RedisHealth,
@@ -108,7 +108,7 @@ impl Guard {
         let unread = Mutex::default();
         let incarnation = expected.as_ref().map(|expected| expected.incarnation.clone()).unwrap_or_default();
         let incarnation = Mutex::new(incarnation);
-        Self { store, lanes, journal, expected, redis_health, metrics, found, suspected, memory, unread, incarnation }
+        Self { store, queues, journal, expected, redis_health, metrics, found, suspected, memory, unread, incarnation }
     }
 
     /// Tells if there is anything to guard.
@@ -139,21 +139,21 @@ impl Guard {
     }
 
     /// A send is about to be written down.
-    pub(crate) fn sends(&self, lane: &Lane, key: &str, fence: u64) {
+    pub(crate) fn sends(&self, queue: &Queue, key: &str, fence: u64) {
         if self.journal.is_none() {
             return;
         }
-        let lane = lane.to_string();
+        let queue = queue.to_string();
         let mut memory = locked(&self.memory);
-        memory.own.lanes.insert(lane.clone());
-        let highest = memory.own_fences.entry(lane.clone()).or_default();
+        memory.own.queues.insert(queue.clone());
+        let highest = memory.own_fences.entry(queue.clone()).or_default();
         *highest = fence.max(*highest);
-        memory.own.newest.add(Send { lane, key: key.to_owned(), fence });
+        memory.own.newest.add(Send { queue, key: key.to_owned(), fence });
     }
 
     /// It was not made.
-    pub(crate) fn withheld(&self, lane: &Lane, key: &str, fence: u64) {
-        locked(&self.memory).own.newest.withhold(&lane.to_string(), key, fence);
+    pub(crate) fn withheld(&self, queue: &Queue, key: &str, fence: u64) {
+        locked(&self.memory).own.newest.withhold(&queue.to_string(), key, fence);
     }
 
     /// Looks again and again until `stopped`.
@@ -201,9 +201,9 @@ impl Guard {
             let is_replaced = expected.existing && current != expected.incarnation;
             return Ok(if is_replaced { vec![Ahead::Replaced] } else { Vec::new() });
         }
-        let lanes: Vec<Lane> = self.lanes.numbers().map(|number| self.lanes.get(number).lane.clone()).collect();
+        let queues: Vec<Queue> = self.queues.numbers().map(|number| self.queues.get(number).queue.clone()).collect();
         let recall = locked(&self.memory).whole();
-        let (mut reasons, unread) = compare(&self.store, &lanes, &recall).await?;
+        let (mut reasons, unread) = compare(&self.store, &queues, &recall).await?;
         self.note_unread(unread);
         reasons.extend(self.journal.as_ref().filter(|journal| !journal.is_fit()).map(|_| Ahead::Unwritable));
         Ok(reasons)
@@ -259,7 +259,7 @@ impl Guard {
         }
     }
 
-    /// Says so, and pauses the lanes for the workers that know nothing of it.
+    /// Says so, and pauses the queues for the workers that know nothing of it.
     async fn ahead(&self, reasons: &[Ahead]) {
         let was = std::mem::replace(&mut *locked(&self.found), Found::Ahead);
         let [first, ..] = reasons else { return };
@@ -270,13 +270,13 @@ impl Guard {
         for reason in reasons {
             tracing::error!(check = reason.check(), "nothing is sent: {reason}");
         }
-        for served in self.lanes.numbers().map(|number| self.lanes.get(number)) {
-            let concerned = reasons.iter().any(|reason| reason.lane() == Some(&served.lane));
+        for served in self.queues.numbers().map(|number| self.queues.get(number)) {
+            let concerned = reasons.iter().any(|reason| reason.queue() == Some(&served.queue));
             if !concerned {
                 continue;
             }
-            if let Err(error) = self.store.pause_for_a_journal(&served.lane).await {
-                tracing::warn!(error = %error.chain(), lane = %served.lane, "the lane could not be paused for other workers");
+            if let Err(error) = self.store.pause_for_a_journal(&served.queue).await {
+                tracing::warn!(error = %error.chain(), queue = %served.queue, "the queue could not be paused for other workers");
             }
         }
     }

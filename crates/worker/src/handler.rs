@@ -17,14 +17,14 @@ use tokio::time::Instant;
 use crate::circuit_breaker::CircuitChange;
 use crate::claimed_jobs::ActiveClaim;
 use crate::committer::Commits;
-use crate::lanes::{Lanes, ServedLane};
+use crate::queues::{Queues, ServedQueue};
 use crate::send_journal::SendJournal;
 use crate::waker::Waker;
 
 /// What every handler call shares.
 pub(crate) struct HandlerContext {
     pub(crate) store: Store,
-    pub(crate) lanes: Arc<Lanes>,
+    pub(crate) queues: Arc<Queues>,
     pub(crate) commits: Commits,
     pub(crate) waker: Waker,
     /// How long after its claim a send may begin. Past it the job is given back unsent: a lease is never stretched over a
@@ -39,10 +39,10 @@ pub(crate) struct HandlerContext {
 /// Handles one claimed job to its commit. Nothing that happens to the job is an error of the worker.
 pub(crate) async fn handle(mut claim: ActiveClaim, context: Data<Arc<HandlerContext>>) {
     let _working = context.metrics.working();
-    let served = context.lanes.get(claim.lane);
-    let subject = Subject::of(served.lane.kind, &claim.job.content);
+    let served = context.queues.get(claim.queue);
+    let subject = Subject::of(served.queue.kind, &claim.job.content);
     let mut order = Order {
-        kind: served.lane.kind,
+        kind: served.queue.kind,
         key: claim.job.key.to_string(),
         content: claim.job.content.as_str().into(),
         trade_nos: claim.job.trade_nos.clone(),
@@ -61,14 +61,14 @@ pub(crate) async fn handle(mut claim: ActiveClaim, context: Data<Arc<HandlerCont
         }
         Action::Send => {
             let remaining = context.begin_within.saturating_sub(claim.claimed.elapsed());
-            if context.send_journal.intend(&served.lane, &claim, remaining).await.is_err() {
+            if context.send_journal.intend(&served.queue, &claim, remaining).await.is_err() {
                 release(&context, &mut claim, "its intent could not be written to the journal").await;
                 // Who dies here leaves an intent that nothing followed, and nothing says so: it is taken for a send.
                 crash_point("before_withheld");
-                return context.send_journal.withheld(&served.lane, &claim);
+                return context.send_journal.withheld(&served.queue, &claim);
             }
             let (commit, reading) = call(&context, &claim, &mut order, facts, Call::Send).await;
-            context.send_journal.answered(&served.lane, &claim, &reading);
+            context.send_journal.answered(&served.queue, &claim, &reading);
             commit
         }
         Action::Ask => call(&context, &claim, &mut order, facts, Call::Ask).await.0,
@@ -77,18 +77,18 @@ pub(crate) async fn handle(mut claim: ActiveClaim, context: Data<Arc<HandlerCont
 }
 
 /// The same action, or a person's turn in place of a send of what must not be sent.
-fn fit_to_send(served: &ServedLane, claim: &ActiveClaim, action: Action) -> Action {
+fn fit_to_send(served: &ServedQueue, claim: &ActiveClaim, action: Action) -> Action {
     match action {
         Action::Send => {}
         Action::Ask | Action::Commit(_) => return action,
     }
     let job = &claim.job;
-    match check_content(served.lane.kind, &job.content, &job.hash, &served.policy) {
+    match check_content(served.queue.kind, &job.content, &job.hash, &served.policy) {
         Ok(()) => Action::Send,
         Err(why) => {
             served.metrics.skipped(why);
             let reason = Reason::from(why);
-            tracing::error!(lane = %served.lane, key = %job.key, fence = job.fence, %reason, "not sent");
+            tracing::error!(queue = %served.queue, key = %job.key, fence = job.fence, %reason, "not sent");
             Action::Commit(Next::review(reason))
         }
     }
@@ -102,7 +102,7 @@ async fn call(
     facts: Facts,
     call: Call,
 ) -> (Commit, Reading) {
-    let served = context.lanes.get(claim.lane);
+    let served = context.queues.get(claim.queue);
     crash_point(match call {
         Call::Send => "before_send",
         Call::Ask => "before_ask",
@@ -138,7 +138,7 @@ async fn call(
     };
     let now = claim.clock.now();
     let next = after(&facts, call, reading.answer, &served.policy, now).unwrap_or_else(|illegal| {
-        tracing::error!(lane = %served.lane, key = %claim.job.key, fence = claim.job.fence, %illegal, "a person must look at this job");
+        tracing::error!(queue = %served.queue, key = %claim.job.key, fence = claim.job.fence, %illegal, "a person must look at this job");
         Next::review(Reason::ImpossibleResponse(GatewayText::default()))
     });
     let next = with_gateway_text(next.heeding(reading.suspicion), &reading);
@@ -190,35 +190,35 @@ fn evidence(call: Call, answer: Answer) -> Evidence {
 }
 
 fn count_send(context: &HandlerContext, claim: &ActiveClaim, received: Received) {
-    let served = context.lanes.get(claim.lane);
+    let served = context.queues.get(claim.queue);
     let turn = served.circuit.sent(claim.job.group(), received, Instant::now());
     if turn.is_some() {
-        context.waker.circuit_changed(claim.lane);
+        context.waker.circuit_changed(claim.queue);
     }
     match turn {
         Some(CircuitChange::Opened(rest)) => {
             publish_breaker(context, served, Some(rest));
             served.metrics.circuit_opened();
-            tracing::warn!(lane = %served.lane, rest_s = rest.as_secs(), "most sends get no response that can be relied on: resting, then one probe; asks go on");
+            tracing::warn!(queue = %served.queue, rest_s = rest.as_secs(), "most sends get no response that can be relied on: resting, then one probe; asks go on");
         }
         Some(CircuitChange::Closed) => {
             publish_breaker(context, served, None);
             served.metrics.circuit_closed();
-            tracing::info!(lane = %served.lane, "the gateway answers again: sends go on");
+            tracing::info!(queue = %served.queue, "the gateway answers again: sends go on");
         }
         Some(CircuitChange::GroupHeld(rest)) => {
-            tracing::warn!(lane = %served.lane, key = %claim.job.key, rest_s = rest.as_secs(), "the sends of this job's group get no response that can be relied on, and others do: the group rests, then one probe");
+            tracing::warn!(queue = %served.queue, key = %claim.job.key, rest_s = rest.as_secs(), "the sends of this job's group get no response that can be relied on, and others do: the group rests, then one probe");
         }
         None => {}
     }
 }
 
 /// For the dashboard. Nobody waits for it, and without it nothing is amiss but the picture.
-fn publish_breaker(context: &HandlerContext, served: &ServedLane, rest: Option<Duration>) {
-    let (store, lane, worker) = (context.store.clone(), served.lane.clone(), context.name.clone());
+fn publish_breaker(context: &HandlerContext, served: &ServedQueue, rest: Option<Duration>) {
+    let (store, queue, worker) = (context.store.clone(), served.queue.clone(), context.name.clone());
     tokio::spawn(async move {
-        if let Err(error) = store.circuit(&lane, &worker, rest).await {
-            tracing::debug!(error = %error.chain(), %lane, "whether the circuit is open could not be told");
+        if let Err(error) = store.circuit(&queue, &worker, rest).await {
+            tracing::debug!(error = %error.chain(), %queue, "whether the circuit is open could not be told");
         }
     });
 }
@@ -285,11 +285,11 @@ async fn release_until_rested(context: &HandlerContext, claim: &mut ActiveClaim,
     if let Some(attempt) = &mut claim.span {
         attempt.failed("its group rests");
     }
-    let served = context.lanes.get(claim.lane);
-    match context.store.release_due(&served.lane, &[&claim.job], claim.clock.now().plus(wait)).await {
+    let served = context.queues.get(claim.queue);
+    match context.store.release_due(&served.queue, &[&claim.job], claim.clock.now().plus(wait)).await {
         Ok(released) => served.metrics.lost(Lost::GivenBack, released),
         Err(error) => {
-            tracing::warn!(error = %error.chain(), lane = %served.lane, key = %claim.job.key, fence = claim.job.fence, "could not be given back; it comes due when its lease ends");
+            tracing::warn!(error = %error.chain(), queue = %served.queue, key = %claim.job.key, fence = claim.job.fence, "could not be given back; it comes due when its lease ends");
         }
     }
 }
@@ -299,30 +299,30 @@ async fn release(context: &HandlerContext, claim: &mut ActiveClaim, why: &'stati
     if let Some(attempt) = &mut claim.span {
         attempt.failed(why);
     }
-    let served = context.lanes.get(claim.lane);
-    let (lane, fence) = (&served.lane, claim.job.fence);
-    match context.store.withdraw(lane, &claim.job).await {
+    let served = context.queues.get(claim.queue);
+    let (queue, fence) = (&served.queue, claim.job.fence);
+    match context.store.withdraw(queue, &claim.job).await {
         // Another claim stands.
-        Ok(false) => tracing::warn!(%lane, key = %claim.job.key, fence, "not given back, for it has moved on: {why}"),
+        Ok(false) => tracing::warn!(%queue, key = %claim.job.key, fence, "not given back, for it has moved on: {why}"),
         Ok(true) => {
             served.metrics.lost(Lost::GivenBack, 1);
-            tracing::warn!(%lane, key = %claim.job.key, fence, "given back unsent: {why}");
+            tracing::warn!(%queue, key = %claim.job.key, fence, "given back unsent: {why}");
         }
         Err(error) => {
-            tracing::warn!(error = %error.chain(), %lane, key = %claim.job.key, fence, "could not be given back; it comes due when its lease ends")
+            tracing::warn!(error = %error.chain(), %queue, key = %claim.job.key, fence, "could not be given back; it comes due when its lease ends")
         }
     }
 }
 
 /// Commits, and tells what an operator should see. The call's place is free as soon as its commit is on its way: Redis and
-/// the gateway then work at the same time. Only what pauses the lane keeps it, so that no send overtakes the pause.
+/// the gateway then work at the same time. Only what pauses the queue keeps it, so that no send overtakes the pause.
 async fn record(context: &HandlerContext, mut claim: ActiveClaim, commit: Commit) {
-    let served = context.lanes.get(claim.lane);
-    let (lane, fence) = (&served.lane, claim.job.fence);
-    let Next { state, due, pause_lane: paused, .. } = commit.next;
+    let served = context.queues.get(claim.queue);
+    let (queue, fence) = (&served.queue, claim.job.fence);
+    let Next { state, due, pause_queue: paused, .. } = commit.next;
     let reason = commit.next.reason.as_ref().map(Reason::to_string).unwrap_or_default();
     let committing = claim.span.as_ref().and_then(|attempt| attempt.child("commit", Role::Call));
-    let Some(queued) = context.commits.put(claim.lane, commit).await else { return }; // torn down; the lease will end
+    let Some(queued) = context.commits.put(claim.queue, commit).await else { return }; // torn down; the lease will end
     let slot = paused.then_some(claim.slot);
     let committed = queued.committed().await;
     drop((slot, committing));
@@ -334,35 +334,35 @@ async fn record(context: &HandlerContext, mut claim: ActiveClaim, commit: Commit
     }
     match (committed, due) {
         (Some(Committed::Done | Committed::Again), Due::Send(at) | Due::Ask(at)) => {
-            context.waker.ring(claim.lane, at.since(claim.clock.now()));
+            context.waker.ring(claim.queue, at.since(claim.clock.now()));
         }
         (Some(Committed::Done | Committed::Again), Due::Never) => {}
         (Some(Committed::Mismatch), _) => {
             served.metrics.mismatch();
             served.metrics.committed(State::NeedsReview);
-            tracing::error!(%lane, key = %claim.job.key, fence, "needs review: the response is known by a number that another one has");
+            tracing::error!(%queue, key = %claim.job.key, fence, "needs review: the response is known by a number that another one has");
             return;
         }
         (Some(Committed::Late), _) => {
             served.metrics.lost(Lost::Commit, 1);
-            tracing::warn!(%lane, key = %claim.job.key, fence, "came too late: the job has moved on; the answer is evidence for what follows");
+            tracing::warn!(%queue, key = %claim.job.key, fence, "came too late: the job has moved on; the answer is evidence for what follows");
             return;
         }
         (None, _) => return, // the worker is being torn down; the lease will end
     }
     count(served, &claim.job, state, claim.clock.now());
     if paused {
-        tracing::error!(%lane, key = %claim.job.key, fence, %reason, "the lane is paused: mend the account, then `bursar resume {lane}`");
+        tracing::error!(%queue, key = %claim.job.key, fence, %reason, "the queue is paused: mend the account, then `bursar resume {queue}`");
     }
     if state == State::NeedsReview {
-        tracing::error!(%lane, key = %claim.job.key, fence, %reason, "needs review");
+        tracing::error!(%queue, key = %claim.job.key, fence, %reason, "needs review");
     } else {
-        tracing::debug!(%lane, key = %claim.job.key, fence, state = state.as_str(), %reason, "committed");
+        tracing::debug!(%queue, key = %claim.job.key, fence, state = state.as_str(), %reason, "committed");
     }
 }
 
 /// Counts a claim's end, and the job's own if this was it.
-fn count(served: &ServedLane, job: &ClaimedJob, state: State, now: Millis) {
+fn count(served: &ServedQueue, job: &ClaimedJob, state: State, now: Millis) {
     served.metrics.committed(state);
     if let (true, false, Some(created)) = (state.is_terminal(), job.state.is_terminal(), job.created) {
         served.metrics.ended(state, now.since(created));

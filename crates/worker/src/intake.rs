@@ -167,7 +167,7 @@ fn read(payload: &Payload, run_at: Option<Millis>, accounts: &HashMap<String, Ac
 /// # Errors
 /// Why there is no telling whether the store has the job.
 fn verdict(job: &Job, submission: Submission) -> Result<Verdict, String> {
-    let name = format!("{} {}", job.lane, job.key);
+    let name = format!("{} {}", job.queue, job.key);
     Ok(match submission {
         Submission::New | Submission::Existing(_) => Verdict::Accepted,
         Submission::Conflict { first } if first == job.key.as_str() => {

@@ -9,17 +9,17 @@ use futures_util::{StreamExt, TryStreamExt, stream};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use crate::lanes::LaneNumber;
+use crate::queues::QueueNumber;
 use crate::redis_backoff::RedisBackoff;
 use crate::shared::Shared;
 
 /// A lease is renewed this many times before it would end.
 pub(crate) const RENEWALS_PER_LEASE: u32 = 3;
 
-/// Lanes that are renewed at once.
+/// Queues that are renewed at once.
 const AT_ONCE: usize = 64;
 
-type Claims = HashSet<(LaneNumber, LeasedClaim)>;
+type Claims = HashSet<(QueueNumber, LeasedClaim)>;
 
 /// All claims of this worker whose leases are to be renewed.
 #[derive(Default)]
@@ -34,32 +34,32 @@ impl Leases {
     }
 
     /// Has a lease renewed until the returned guard is dropped.
-    pub(crate) fn hold(self: &Arc<Self>, lane: LaneNumber, job: &ClaimedJob) -> Lease {
-        let claim = (lane, LeasedClaim { key: job.key.to_string(), fence: job.fence, token: job.token.clone() });
+    pub(crate) fn hold(self: &Arc<Self>, queue: QueueNumber, job: &ClaimedJob) -> Lease {
+        let claim = (queue, LeasedClaim { key: job.key.to_string(), fence: job.fence, token: job.token.clone() });
         self.lock().insert(claim.clone());
         Lease { leases: Arc::clone(self), claim }
     }
 
     /// How many of these are still worked on.
-    fn count_leased(&self, lane: LaneNumber, claims: &[LeasedClaim], keys: &[String]) -> usize {
+    fn count_leased(&self, queue: QueueNumber, claims: &[LeasedClaim], keys: &[String]) -> usize {
         let leased = self.lock();
         let lost = claims.iter().filter(|claim| keys.contains(&claim.key));
-        lost.filter(|claim| leased.contains(&(lane, LeasedClaim::clone(claim)))).count()
+        lost.filter(|claim| leased.contains(&(queue, LeasedClaim::clone(claim)))).count()
     }
 
-    fn by_lane(&self) -> BTreeMap<LaneNumber, Vec<LeasedClaim>> {
-        let mut by_lane: BTreeMap<LaneNumber, Vec<LeasedClaim>> = BTreeMap::new();
-        for (lane, claim) in self.lock().iter() {
-            by_lane.entry(*lane).or_default().push(claim.clone());
+    fn by_queue(&self) -> BTreeMap<QueueNumber, Vec<LeasedClaim>> {
+        let mut by_queue: BTreeMap<QueueNumber, Vec<LeasedClaim>> = BTreeMap::new();
+        for (queue, claim) in self.lock().iter() {
+            by_queue.entry(*queue).or_default().push(claim.clone());
         }
-        by_lane
+        by_queue
     }
 }
 
 /// One leased lease. Dropped, also by a panic, it is no longer renewed.
 pub(crate) struct Lease {
     leases: Arc<Leases>,
-    claim: (LaneNumber, LeasedClaim),
+    claim: (QueueNumber, LeasedClaim),
 }
 
 impl Drop for Lease {
@@ -68,7 +68,7 @@ impl Drop for Lease {
     }
 }
 
-/// Renews all leases, three times in the life of one, until `stopped`; and after any trouble with Redis says of every lane what
+/// Renews all leases, three times in the life of one, until `stopped`; and after any trouble with Redis says of every queue what
 /// this worker knows, at once: it may be the only one who knows of writes that Redis has lost, and it may have no place free to
 /// claim with.
 pub(crate) struct Renewer(pub(crate) Shared);
@@ -109,12 +109,12 @@ impl Renewer {
         }
     }
 
-    /// Every lane where a lease is leased; where it `speaks`, every lane of which anything is remembered.
+    /// Every queue where a lease is leased; where it `speaks`, every queue of which anything is remembered.
     async fn round(&self, speaks: bool) -> Result<(), StoreError> {
-        let Shared { lanes, leases, memory, .. } = &self.0;
-        let mut leased = leases.by_lane();
+        let Shared { queues, leases, memory, .. } = &self.0;
+        let mut leased = leases.by_queue();
         if speaks {
-            for number in memory.remembered(lanes) {
+            for number in memory.remembered(queues) {
                 leased.entry(number).or_default();
             }
         }
@@ -123,10 +123,10 @@ impl Renewer {
         stream::iter(renewals).buffer_unordered(AT_ONCE).try_collect().await
     }
 
-    async fn renew(&self, number: LaneNumber, leased: &[LeasedClaim]) -> Result<(), StoreError> {
-        let Shared { store, settings, lanes, leases, memory, .. } = &self.0;
-        let served = lanes.get(number);
-        let lane = &served.lane;
+    async fn renew(&self, number: QueueNumber, leased: &[LeasedClaim]) -> Result<(), StoreError> {
+        let Shared { store, settings, queues, leases, memory, .. } = &self.0;
+        let served = queues.get(number);
+        let queue = &served.queue;
         let renewal = Renewal {
             worker: &settings.name,
             lease: settings.lease,
@@ -135,7 +135,7 @@ impl Renewer {
             clock: memory.clock(),
         };
         let asked = Instant::now();
-        let renewed = store.renew(lane, &renewal, leased).await?;
+        let renewed = store.renew(queue, &renewal, leased).await?;
         memory.renewed(number, &renewed);
         self.0.observe_clock(renewed.now, asked);
         if renewed.lost_writes {
@@ -144,7 +144,7 @@ impl Renewer {
         }
         // Committed meanwhile, taken over, or lost: then the late commit will be refused, and used as evidence.
         served.metrics.lost(Lost::Lease, leases.count_leased(number, leased, &renewed.gone));
-        tracing::trace!(%lane, renewed = leased.len(), gone = renewed.gone.len(), "leases renewed");
+        tracing::trace!(%queue, renewed = leased.len(), gone = renewed.gone.len(), "leases renewed");
         Ok(())
     }
 }

@@ -15,11 +15,11 @@ mod deadlines;
 mod guard;
 mod handler;
 mod intake;
-mod lanes;
 mod lease;
 mod memory;
 mod newer;
 mod pruning;
+mod queues;
 mod redis_backoff;
 mod redis_health;
 mod retention;
@@ -44,8 +44,8 @@ pub use intake::Intake;
 
 use backend::QueueBackend;
 use handler::{HandlerContext, handle};
-use lanes::Lanes;
 use lease::Renewer;
+use queues::Queues;
 use send_journal::SendJournal;
 use shared::Shared;
 
@@ -70,19 +70,19 @@ pub async fn run(
     drain: CancellationToken,
 ) -> Result<(), WorkerError> {
     let settings = Arc::new(settings);
-    let lanes = Arc::new(Lanes::new(accounts, &settings.metrics));
+    let queues = Arc::new(Queues::new(accounts, &settings.metrics));
     settings.metrics.concurrency(settings.concurrency);
     let stopped = CancellationToken::new();
-    let shared = Shared::new(store.clone(), Arc::clone(&settings), Arc::clone(&lanes));
+    let shared = Shared::new(store.clone(), Arc::clone(&settings), Arc::clone(&queues));
     let guard = Arc::clone(&shared.guard);
-    let commits = committer::start(store.clone(), Arc::clone(&lanes), shared.redis_health.clone());
+    let commits = committer::start(store.clone(), Arc::clone(&queues), shared.redis_health.clone());
     let (claimed_jobs, waker, claimer) = claimer::start(shared.clone(), fit, drain.clone(), stopped.clone());
     let loops = [
         tokio::spawn(deadlines::watch(shared.clone(), stopped.clone())),
         tokio::spawn(Renewer(shared).run(stopped.clone())),
         tokio::spawn(Arc::clone(&guard).watch(stopped.clone())),
         tokio::spawn(pruning::prune(store.clone(), settings.journal.clone(), Arc::clone(&guard), stopped.clone())),
-        tokio::spawn(retention::purge(store.clone(), Arc::clone(&settings), Arc::clone(&lanes), stopped.clone())),
+        tokio::spawn(retention::purge(store.clone(), Arc::clone(&settings), Arc::clone(&queues), stopped.clone())),
     ];
     let begin_within = settings.lease / lease::RENEWALS_PER_LEASE;
     let send_journal = SendJournal::new(settings.journal.clone(), guard);
@@ -90,7 +90,7 @@ pub async fn run(
     let name = settings.name.clone();
     let context = Arc::new(HandlerContext {
         store,
-        lanes,
+        queues,
         commits,
         waker,
         begin_within,

@@ -1,4 +1,4 @@
-//! What this worker remembers of each lane, and of Redis's clock. A Redis that knows less has lost writes.
+//! What this worker remembers of each queue, and of Redis's clock. A Redis that knows less has lost writes.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -8,7 +8,7 @@ use bursar_store::{Claimed, Known, RECEIPT_KEPT, Renewed};
 use tokio::time::Instant;
 
 use crate::claimed_jobs::RedisClock;
-use crate::lanes::{LaneNumber, Lanes};
+use crate::queues::{QueueNumber, Queues};
 
 /// How long a worker relies on Redis having its last receipt: well within the time for which Redis keeps it.
 const RECEIPT_TRUSTED: Duration = RECEIPT_KEPT.saturating_sub(Duration::from_secs(600));
@@ -32,20 +32,20 @@ pub(crate) struct Memory {
 
 #[derive(Default)]
 struct Inner {
-    lanes: Vec<LaneMemory>,
+    queues: Vec<QueueMemory>,
     clock: Option<RedisClock>,
 }
 
 #[derive(Clone, Copy)]
-struct LaneMemory {
+struct QueueMemory {
     known: Known,
     receipt_at: Instant,
 }
 
 impl Memory {
-    pub(crate) fn of(lanes: usize) -> Arc<Self> {
-        let nothing = LaneMemory { known: Known::default(), receipt_at: Instant::now() };
-        Arc::new(Self { inner: Mutex::new(Inner { lanes: vec![nothing; lanes], clock: None }) })
+    pub(crate) fn of(queues: usize) -> Arc<Self> {
+        let nothing = QueueMemory { known: Known::default(), receipt_at: Instant::now() };
+        Arc::new(Self { inner: Mutex::new(Inner { queues: vec![nothing; queues], clock: None }) })
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
@@ -53,9 +53,9 @@ impl Memory {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// What Redis must know of this lane, as far as this worker can tell.
-    pub(crate) fn known(&self, lane: LaneNumber) -> Known {
-        let memory = self.lock().lanes[lane.index()];
+    /// What Redis must know of this queue, as far as this worker can tell.
+    pub(crate) fn known(&self, queue: QueueNumber) -> Known {
+        let memory = self.lock().queues[queue.index()];
         let receipt = if memory.receipt_at.elapsed() < RECEIPT_TRUSTED { memory.known.receipt } else { 0 };
         Known { receipt, ..memory.known }
     }
@@ -67,9 +67,9 @@ impl Memory {
 
     /// Takes note of what a claim call, the `number`th, has shown. The fence of one that gave no sends is not remembered: nobody has waited
     /// until it is kept, and to lose it in a failover is to lose nothing.
-    pub(crate) fn claimed(&self, lane: LaneNumber, number: u64, claimed: &Claimed) {
+    pub(crate) fn claimed(&self, queue: QueueNumber, number: u64, claimed: &Claimed) {
         let mut inner = self.lock();
-        let memory = &mut inner.lanes[lane.index()];
+        let memory = &mut inner.queues[queue.index()];
         if claimed.lost_writes {
             memory.lost_writes(claimed.fence, claimed.era);
         } else if claimed.jobs.iter().any(|job| job.call == Call::Send) {
@@ -79,18 +79,18 @@ impl Memory {
     }
 
     /// Takes note of what a renewal has shown. A fence that it merely saw is not remembered, for the same reason.
-    pub(crate) fn renewed(&self, lane: LaneNumber, renewed: &Renewed) {
+    pub(crate) fn renewed(&self, queue: QueueNumber, renewed: &Renewed) {
         if renewed.lost_writes {
             let mut inner = self.lock();
-            inner.lanes[lane.index()].lost_writes(renewed.fence, renewed.era);
+            inner.queues[queue.index()].lost_writes(renewed.fence, renewed.era);
         }
     }
 
-    /// The lanes of which anything is remembered.
-    pub(crate) fn remembered(&self, lanes: &Lanes) -> Vec<LaneNumber> {
+    /// The queues of which anything is remembered.
+    pub(crate) fn remembered(&self, queues: &Queues) -> Vec<QueueNumber> {
         let inner = self.lock();
-        let is_known = |number: &LaneNumber| inner.lanes[number.index()].known != Known::default();
-        lanes.numbers().filter(is_known).collect()
+        let is_known = |number: &QueueNumber| inner.queues[number.index()].known != Known::default();
+        queues.numbers().filter(is_known).collect()
     }
 
     /// Takes note of the time in a reply to what was asked at `asked`; a step when it is not where it should be.
@@ -106,7 +106,7 @@ impl Memory {
     }
 }
 
-impl LaneMemory {
+impl QueueMemory {
     /// Replies are not read in the order in which they were made: an older one teaches nothing.
     fn saw(&mut self, fence: u64, era: u64) {
         if fence >= self.known.fence {

@@ -1,14 +1,14 @@
 //! Jobs that a newer build wrote: how long this worker leaves them before it looks at them again.
 //!
 //! While workers of both builds run, a short wait lets a newer worker have the job soon. Where no newer worker runs, many such jobs at the
-//! head of a lane would keep this worker from those behind them, so the wait grows with how many it has met.
+//! head of a queue would keep this worker from those behind them, so the wait grows with how many it has met.
 
 use std::collections::HashMap;
 use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::lanes::LaneNumber;
+use crate::queues::QueueNumber;
 
 /// The wait where few are met.
 const SHORTEST: Duration = Duration::from_secs(1);
@@ -22,13 +22,13 @@ const PER_JOB: Duration = Duration::from_millis(1);
 /// For how long what was met counts.
 const WINDOW: Duration = Duration::from_secs(60);
 
-/// The jobs of newer builds that were met in each lane.
+/// The jobs of newer builds that were met in each queue.
 #[derive(Debug, Default)]
 pub(crate) struct Newer {
-    lanes: HashMap<LaneNumber, Met>,
+    queues: HashMap<QueueNumber, Met>,
 }
 
-/// Those of one lane.
+/// Those of one queue.
 #[derive(Debug)]
 struct Met {
     since: Instant,
@@ -36,20 +36,20 @@ struct Met {
 }
 
 impl Newer {
-    /// How long the next ones of this lane are left.
-    pub(crate) fn wait(&self, lane: LaneNumber, now: Instant) -> Duration {
-        let met = self.lanes.get(&lane).filter(|met| now.duration_since(met.since) < WINDOW);
+    /// How long the next ones of this queue are left.
+    pub(crate) fn wait(&self, queue: QueueNumber, now: Instant) -> Duration {
+        let met = self.queues.get(&queue).filter(|met| now.duration_since(met.since) < WINDOW);
         let jobs = met.map_or(0, |met| met.jobs);
         (SHORTEST + PER_JOB.saturating_mul(jobs)).min(LONGEST)
     }
 
     /// Takes note of so many; `true` if they are the first of a window, so that a log need not name each again and again.
-    pub(crate) fn note(&mut self, lane: LaneNumber, jobs: usize, now: Instant) -> bool {
+    pub(crate) fn note(&mut self, queue: QueueNumber, jobs: usize, now: Instant) -> bool {
         let jobs = u32::try_from(jobs).unwrap_or(u32::MAX);
         if jobs == 0 {
             return false;
         }
-        let met = self.lanes.entry(lane).or_insert(Met { since: now, jobs: 0 });
+        let met = self.queues.entry(queue).or_insert(Met { since: now, jobs: 0 });
         let is_over = now.duration_since(met.since) >= WINDOW;
         if is_over {
             *met = Met { since: now, jobs: 0 };
@@ -66,19 +66,19 @@ mod tests {
 
     #[test]
     fn the_wait_grows_with_what_is_met_and_what_was_met_long_ago_counts_no_more() {
-        let (lane, other, now) = (LaneNumber::of(0), LaneNumber::of(1), Instant::now());
+        let (queue, other, now) = (QueueNumber::of(0), QueueNumber::of(1), Instant::now());
         let mut newer = Newer::default();
-        assert_eq!(newer.wait(lane, now), SHORTEST);
-        assert!(!newer.note(lane, 0, now), "nothing was met");
+        assert_eq!(newer.wait(queue, now), SHORTEST);
+        assert!(!newer.note(queue, 0, now), "nothing was met");
         let mut met = 0;
         for (jobs, seconds) in [(1, 1.001), (999, 2.0), (57_000, 59.0), (5_000, 60.0), (usize::MAX, 60.0)] {
-            assert_eq!(newer.note(lane, jobs, now), met == 0, "the first alone is told");
+            assert_eq!(newer.note(queue, jobs, now), met == 0, "the first alone is told");
             met += 1;
-            assert_eq!(newer.wait(lane, now).as_secs_f64(), seconds, "after {jobs} more");
+            assert_eq!(newer.wait(queue, now).as_secs_f64(), seconds, "after {jobs} more");
         }
-        assert_eq!(newer.wait(other, now), SHORTEST, "each lane for itself");
+        assert_eq!(newer.wait(other, now), SHORTEST, "each queue for itself");
         let later = now + WINDOW;
-        assert_eq!(newer.wait(lane, later), SHORTEST);
-        assert!(newer.note(lane, 1, later));
+        assert_eq!(newer.wait(queue, later), SHORTEST);
+        assert!(newer.note(queue, 1, later));
     }
 }

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use bursar_domain::{Key, Lane, State};
+use bursar_domain::{Key, Queue, State};
 use bursar_journal::{Closed, Journal, closed, jobs_in, remove, remove_empty, surplus};
 use bursar_store::{JobRecord, Store, StoredAs};
 use tokio::task::spawn_blocking;
@@ -24,7 +24,7 @@ const BATCH: usize = 500;
 /// Why a file that should go stays.
 enum Stays {
     /// This job, with the highest fence that the file has of it, is not settled: it is looked at first the next time.
-    For(Lane, Key, u64),
+    For(Queue, Key, u64),
     /// It has lines that cannot be read, or names jobs that cannot be: a person must decide.
     Damaged,
 }
@@ -59,7 +59,7 @@ async fn round(store: &Store, journal: &Journal, staying: &mut HashMap<PathBuf, 
     for Closed { path, .. } in surplus(&closed, journal.room()) {
         match staying.get(path) {
             Some(Stays::Damaged) => continue,
-            Some(Stays::For(lane, key, fence)) if !is_settled(store, lane, key, *fence).await? => continue,
+            Some(Stays::For(queue, key, fence)) if !is_settled(store, queue, key, *fence).await? => continue,
             Some(Stays::For(..)) | None => {}
         }
         match open_job(store, path).await? {
@@ -82,29 +82,29 @@ async fn open_job(store: &Store, path: &Path) -> Result<Option<Stays>, Failed> {
     if jobs.damaged > 0 {
         return Ok(Some(Stays::Damaged));
     }
-    let mut by_lane: HashMap<Lane, Vec<(Key, u64)>> = HashMap::new();
-    for ((lane, key), fence) in jobs.named {
-        let (Ok(lane), Ok(key)) = (lane.parse(), key.parse()) else { return Ok(Some(Stays::Damaged)) };
-        by_lane.entry(lane).or_default().push((key, fence));
+    let mut by_queue: HashMap<Queue, Vec<(Key, u64)>> = HashMap::new();
+    for ((queue, key), fence) in jobs.named {
+        let (Ok(queue), Ok(key)) = (queue.parse(), key.parse()) else { return Ok(Some(Stays::Damaged)) };
+        by_queue.entry(queue).or_default().push((key, fence));
     }
-    for (lane, jobs) in by_lane {
+    for (queue, jobs) in by_queue {
         for batch in jobs.chunks(BATCH) {
             let keys: Vec<Key> = batch.iter().map(|(key, _)| key.clone()).collect();
-            let jobs = store.jobs(&lane, &keys).await.map_err(Failed::of)?;
+            let jobs = store.jobs(&queue, &keys).await.map_err(Failed::of)?;
             let records: HashMap<&Key, &JobRecord> = jobs.iter().filter_map(readable).collect();
             let is_open =
                 |(key, fence): &&(Key, u64)| !records.get(key).is_some_and(|record| has_settled(record, *fence));
             let open = batch.iter().find(is_open);
             if let Some((key, fence)) = open {
-                return Ok(Some(Stays::For(lane, key.clone(), *fence)));
+                return Ok(Some(Stays::For(queue, key.clone(), *fence)));
             }
         }
     }
     Ok(None)
 }
 
-async fn is_settled(store: &Store, lane: &Lane, key: &Key, fence: u64) -> Result<bool, Failed> {
-    let job = store.job(lane, key).await.map_err(Failed::of)?;
+async fn is_settled(store: &Store, queue: &Queue, key: &Key, fence: u64) -> Result<bool, Failed> {
+    let job = store.job(queue, key).await.map_err(Failed::of)?;
     Ok(job.as_ref().and_then(readable).is_some_and(|(_, record)| has_settled(record, fence)))
 }
 

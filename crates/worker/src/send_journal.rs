@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use bursar_domain::{Lane, Reading, ResponseEvidence};
+use bursar_domain::{Queue, Reading, ResponseEvidence};
 use bursar_journal::{Answered, Entry, Intent, Journal, NotKept, Withheld, hash_of};
 use bursar_store::crash_point;
 
@@ -22,14 +22,14 @@ impl SendJournal {
     }
 
     /// Returns once the intent to send is on disk. On an error the send must not be made.
-    pub(crate) async fn intend(&self, lane: &Lane, claim: &ActiveClaim, within: Duration) -> Result<(), NotKept> {
+    pub(crate) async fn intend(&self, queue: &Queue, claim: &ActiveClaim, within: Duration) -> Result<(), NotKept> {
         let Some(journal) = &self.journal else { return Ok(()) };
         crash_point("before_journal");
         let job = &claim.job;
-        self.guard.sends(lane, job.key.as_str(), job.fence);
+        self.guard.sends(queue, job.key.as_str(), job.fence);
         let intent = Intent {
             at: claim.clock.now().0,
-            lane: lane.to_string().into(),
+            queue: queue.to_string().into(),
             key: job.key.as_str().into(),
             fence: job.fence,
             token: job.token.0.as_str().into(),
@@ -43,21 +43,21 @@ impl SendJournal {
     }
 
     /// The intent may be in the file, and no send followed it.
-    pub(crate) fn withheld(&self, lane: &Lane, claim: &ActiveClaim) {
+    pub(crate) fn withheld(&self, queue: &Queue, claim: &ActiveClaim) {
         let Some(journal) = &self.journal else { return };
-        self.guard.withheld(lane, claim.job.key.as_str(), claim.job.fence);
-        let (lane, key) = (lane.to_string().into(), claim.job.key.as_str().into());
+        self.guard.withheld(queue, claim.job.key.as_str(), claim.job.fence);
+        let (queue, key) = (queue.to_string().into(), claim.job.key.as_str().into());
         let (fence, token) = (claim.job.fence, claim.job.token.0.as_str().into());
-        journal.note(&Entry::Withheld(Withheld { lane, key, fence, token }));
+        journal.note(&Entry::Withheld(Withheld { queue, key, fence, token }));
     }
 
     /// What was read. Nobody waits for it: without it the job is merely looked at once more.
-    pub(crate) fn answered(&self, lane: &Lane, claim: &ActiveClaim, reading: &Reading) {
+    pub(crate) fn answered(&self, queue: &Queue, claim: &ActiveClaim, reading: &Reading) {
         let Some(journal) = &self.journal else { return };
         let Ok(read) = serde_json::to_value(ResponseEvidence::from(reading)) else { return };
-        let (at, lane, key) = (claim.clock.now().0, lane.to_string().into(), claim.job.key.as_str().into());
+        let (at, queue, key) = (claim.clock.now().0, queue.to_string().into(), claim.job.key.as_str().into());
         let read = std::borrow::Cow::Owned(read);
         let (fence, token) = (claim.job.fence, claim.job.token.0.as_str().into());
-        journal.note(&Entry::Answer(Answered { at, lane, key, fence, token, read }));
+        journal.note(&Entry::Answer(Answered { at, queue, key, fence, token, read }));
     }
 }

@@ -9,9 +9,9 @@ use tokio::time::Instant;
 use crate::Settings;
 use crate::deadlines::LeftSends;
 use crate::guard::Guard;
-use crate::lanes::Lanes;
 use crate::lease::Leases;
 use crate::memory::{ClockStep, Memory};
+use crate::queues::Queues;
 use crate::redis_health::RedisHealth;
 
 /// Cheap to clone.
@@ -19,7 +19,7 @@ use crate::redis_health::RedisHealth;
 pub(crate) struct Shared {
     pub(crate) store: Store,
     pub(crate) settings: Arc<Settings>,
-    pub(crate) lanes: Arc<Lanes>,
+    pub(crate) queues: Arc<Queues>,
     pub(crate) leases: Arc<Leases>,
     pub(crate) memory: Arc<Memory>,
     pub(crate) redis_health: RedisHealth,
@@ -28,19 +28,19 @@ pub(crate) struct Shared {
 }
 
 impl Shared {
-    pub(crate) fn new(store: Store, settings: Arc<Settings>, lanes: Arc<Lanes>) -> Self {
-        let memory = Memory::of(lanes.count());
+    pub(crate) fn new(store: Store, settings: Arc<Settings>, queues: Arc<Queues>) -> Self {
+        let memory = Memory::of(queues.count());
         let redis_health = RedisHealth::now(Arc::clone(&settings.metrics));
         let guard = Guard::new(
             store.clone(),
-            Arc::clone(&lanes),
+            Arc::clone(&queues),
             settings.journal.clone(),
             settings.expected.clone(),
             redis_health.clone(),
             Arc::clone(&settings.metrics),
         );
         let (leases, left) = (Arc::default(), Arc::default());
-        Self { store, settings, lanes, leases, memory, redis_health, guard: Arc::new(guard), left }
+        Self { store, settings, queues, leases, memory, redis_health, guard: Arc::new(guard), left }
     }
 
     /// Takes note of Redis's time in a reply, and when that was asked for. All times of jobs are Redis's, so a clock that was wrong
@@ -66,13 +66,13 @@ impl Shared {
     }
 
     async fn set_back(self) {
-        for number in self.lanes.numbers() {
-            let lane = &self.lanes.get(number).lane;
-            match self.store.set_clock_back(lane, self.settings.lease).await {
+        for number in self.queues.numbers() {
+            let queue = &self.queues.get(number).queue;
+            match self.store.set_clock_back(queue, self.settings.lease).await {
                 Ok(0) => {}
-                Ok(jobs) => tracing::info!(%lane, jobs, "due times were set back"),
+                Ok(jobs) => tracing::info!(%queue, jobs, "due times were set back"),
                 Err(error) => {
-                    tracing::warn!(error = %error.chain(), %lane, "due times could not be set back: jobs may come due late");
+                    tracing::warn!(error = %error.chain(), %queue, "due times could not be set back: jobs may come due late");
                 }
             }
         }

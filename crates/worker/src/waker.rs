@@ -11,21 +11,21 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::claimer::AHEAD;
-use crate::lanes::{LaneNumber, Lanes};
+use crate::queues::{QueueNumber, Queues};
 use crate::redis_backoff::RedisBackoff;
 use crate::redis_health::RedisHealth;
 
-/// Wake messages on their way to the claimer; when they are more, Redis is asked which lanes are ready.
+/// Wake messages on their way to the claimer; when they are more, Redis is asked which queues are ready.
 const WAKES_WAITING: usize = 1_024;
 
 /// What the claimer is told.
 pub(crate) enum Notice {
-    /// Something has become due in this lane.
-    One(LaneNumber),
+    /// Something has become due in this queue.
+    One(QueueNumber),
     /// This worker has committed a job that is due there soon.
-    Due(LaneNumber, Instant),
-    /// The lane's circuit has opened or closed, or rests for longer.
-    CircuitChanged(LaneNumber),
+    Due(QueueNumber, Instant),
+    /// The queue's circuit has opened or closed, or rests for longer.
+    CircuitChanged(QueueNumber),
     /// The channel was down: a message may have been missed.
     All,
 }
@@ -50,16 +50,16 @@ impl Waker {
         Arc::clone(&self.missed)
     }
 
-    /// Something in `lane` is due in `wait`. What is due later is found by a look.
-    pub(crate) fn ring(&self, lane: LaneNumber, wait: Duration) {
+    /// Something in `queue` is due in `wait`. What is due later is found by a look.
+    pub(crate) fn ring(&self, queue: QueueNumber, wait: Duration) {
         if wait < AHEAD {
-            self.tell(Notice::Due(lane, Instant::now() + wait));
+            self.tell(Notice::Due(queue, Instant::now() + wait));
         }
     }
 
-    /// How many sends may be claimed of `lane` has changed.
-    pub(crate) fn circuit_changed(&self, lane: LaneNumber) {
-        self.tell(Notice::CircuitChanged(lane));
+    /// How many sends may be claimed of `queue` has changed.
+    pub(crate) fn circuit_changed(&self, queue: QueueNumber) {
+        self.tell(Notice::CircuitChanged(queue));
     }
 
     fn tell(&self, wake: Notice) {
@@ -77,7 +77,7 @@ const LISTEN_REFUSED: Duration = Duration::from_secs(10);
 /// it was.
 pub(crate) async fn listen(
     store: Store,
-    lanes: Arc<Lanes>,
+    queues: Arc<Queues>,
     waker: Waker,
     redis_health: RedisHealth,
     hears: Arc<AtomicBool>,
@@ -92,9 +92,9 @@ pub(crate) async fn listen(
                 waker.tell(Notice::All);
                 while let Some(Some(message)) = stopped.run_until_cancelled(messages.next()).await {
                     match message {
-                        // Most are other workers' lanes, where there are many accounts.
-                        Wake::Due(lane) => {
-                            lanes.find(&lane).into_iter().for_each(|number| waker.tell(Notice::One(number)))
+                        // Most are other workers' queues, where there are many accounts.
+                        Wake::Due(queue) => {
+                            queues.find(&queue).into_iter().for_each(|number| waker.tell(Notice::One(number)))
                         }
                         Wake::Look => redis_health.noticed(),
                     }

@@ -39,7 +39,7 @@ impl Job {
             currency: "CNY".into(),
             merchant: "M880012345678".into(),
             callback_url: format!("https://pos.example.com/n/{:06}", number % 5_000),
-            attached: "lane 4, shift B".into(),
+            attached: "queue 4, shift B".into(),
             submitted_us: wall_micros(),
         }
     }

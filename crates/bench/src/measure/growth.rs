@@ -1,5 +1,5 @@
 //! Whether a submit, a claim and a commit cost the same however many jobs are queued, wait to be asked about, or lie in
-//! other lanes. Each size has a server of its own, and their calls take turns: a machine whose speed changes within a minute
+//! other queues. Each size has a server of its own, and their calls take turns: a machine whose speed changes within a minute
 //! would else look like growth.
 
 use anyhow::Context;
@@ -18,8 +18,8 @@ const ASKS: u32 = 100_000;
 /// Calls of each step at each size.
 const CALLS: u32 = 40;
 
-/// Lanes, beside the one, each with one batch of jobs.
-const LANES: u32 = 1_000;
+/// Queues, beside the one, each with one batch of jobs.
+const QUEUES: u32 = 1_000;
 
 /// Queued jobs, and the figures' names.
 const SIZES: [(u32, &str, [&str; 3]); 3] = [
@@ -28,15 +28,15 @@ const SIZES: [(u32, &str, [&str; 3]); 3] = [
     (1_000_000, "10⁶ queued, 10⁵ to be asked about", ["growth.submit_1e6", "growth.claim_1e6", "growth.commit_1e6"]),
 ];
 
-const IN_LANES: [&str; 3] = ["growth.submit_lanes", "growth.claim_lanes", "growth.commit_lanes"];
+const IN_QUEUES: [&str; 3] = ["growth.submit_queues", "growth.claim_queues", "growth.commit_queues"];
 
 /// One size, on its own server.
 struct Side<'a> {
     says: &'static str,
     names: &'static [&'static str; 3],
     steps: Steps<'a>,
-    lanes: u32,
-    /// Jobs submitted so far, to each of its lanes.
+    queues: u32,
+    /// Jobs submitted so far, to each of its queues.
     made: u32,
     costs: [Cost; 3],
 }
@@ -56,7 +56,7 @@ pub(crate) async fn measure(options: &Options, report: &mut Report<'_>) -> anyho
         let steps = Steps::on(server).await?;
         sides.push(match sizes.get(at) {
             Some((size, says, names)) => Side::of_size(*size, says, names, steps).await?,
-            None => Side::in_lanes(steps).await?,
+            None => Side::in_queues(steps).await?,
         });
     }
     for call in 0..CALLS {
@@ -95,16 +95,16 @@ impl<'a> Side<'a> {
         steps.fill_asks(ASKS).await?;
         let made = ASKS + size;
         jobs::fill_from(&steps.store, ASKS, made).await?;
-        Self::settled(Self { says, names, steps, lanes: 1, made, costs: Default::default() }).await
+        Self::settled(Self { says, names, steps, queues: 1, made, costs: Default::default() }).await
     }
 
-    async fn in_lanes(mut steps: Steps<'a>) -> anyhow::Result<Self> {
-        for lane in 0..LANES {
-            steps.turn_to(&account(lane))?;
+    async fn in_queues(mut steps: Steps<'a>) -> anyhow::Result<Self> {
+        for queue in 0..QUEUES {
+            steps.turn_to(&account(queue))?;
             steps.submit(&mut Cost::default(), 0).await?;
         }
-        let says = "10⁵ queued in 1,000 lanes";
-        Self::settled(Self { says, names: &IN_LANES, steps, lanes: LANES, made: BATCH, costs: Default::default() })
+        let says = "10⁵ queued in 1,000 queues";
+        Self::settled(Self { says, names: &IN_QUEUES, steps, queues: QUEUES, made: BATCH, costs: Default::default() })
             .await
     }
 
@@ -117,8 +117,8 @@ impl<'a> Side<'a> {
 
     /// Submits as many as it ends, so that the size stays.
     async fn turn(&mut self, call: u32) -> anyhow::Result<()> {
-        if self.lanes > 1 {
-            self.steps.turn_to(&account(call * (self.lanes / CALLS)))?;
+        if self.queues > 1 {
+            self.steps.turn_to(&account(call * (self.queues / CALLS)))?;
         }
         let [submit, claim, commit] = &mut self.costs;
         self.steps.submit(submit, self.made + call * BATCH).await?;
@@ -127,8 +127,8 @@ impl<'a> Side<'a> {
     }
 }
 
-fn account(lane: u32) -> String {
-    format!("a{lane:03}")
+fn account(queue: u32) -> String {
+    format!("a{queue:03}")
 }
 
 fn tell(

@@ -1,4 +1,4 @@
-//! Bytes in Redis for a queued job, a finished one with its log, and a tombstone; without the lane's stream of events, which
+//! Bytes in Redis for a queued job, a finished one with its log, and a tombstone; without the queue's stream of events, which
 //! is bounded whatever the number of jobs.
 
 use std::collections::BTreeMap;
@@ -79,10 +79,10 @@ async fn stage(redis: &mut Observed, before: u64) -> anyhow::Result<Stage> {
 }
 
 async fn purge(store: &Store, count: u32) -> anyhow::Result<()> {
-    let lane = jobs::lane()?;
+    let queue = jobs::queue()?;
     let mut left = usize::try_from(count)?;
     while left > 0 {
-        let reduced = store.purge(&lane, Duration::ZERO, MAX_BATCH).await?;
+        let reduced = store.purge(&queue, Duration::ZERO, MAX_BATCH).await?;
         anyhow::ensure!(reduced > 0, "{left} ended jobs could not be reduced");
         left -= reduced;
     }

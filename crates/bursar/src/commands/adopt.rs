@@ -1,6 +1,6 @@
 //! `bursar adopt OLD NEW --reason …`: the jobs of an account that was renamed go on under its new name.
 
-use bursar_domain::{AccountName, Lane};
+use bursar_domain::{AccountName, Queue};
 use bursar_store::Adopted;
 use clap::Args;
 use serde_json::json;
@@ -37,17 +37,17 @@ pub(crate) async fn run(arguments: &Arguments, global: &Global) -> anyhow::Resul
             Misuse(format!("the configuration still has the account {old}: its workers go on with its jobs")).into()
         );
     }
-    let lanes = session.config.lanes();
+    let queues = session.config.queues();
     let mut exit = Exit::Done;
-    for known in session.store.known_lanes().await?.into_iter().filter(|known| known.lane.account == *old) {
-        let from = known.lane;
-        let to = Lane { account: new.clone(), kind: from.kind };
+    for known in session.store.known_queues().await?.into_iter().filter(|known| known.queue.account == *old) {
+        let from = known.queue;
+        let to = Queue { account: new.clone(), kind: from.kind };
         let obstacle = if known.is_served {
             Some(
                 "a worker has served it within the last minute: stop the workers that still have the old name"
                     .to_owned(),
             )
-        } else if !lanes.contains(&to) {
+        } else if !queues.contains(&to) {
             let open = session.store.status(&from).await?.open_jobs();
             (open > 0).then(|| format!("it has {open} open jobs, and {new} takes no jobs of this kind"))
         } else {
@@ -56,7 +56,7 @@ pub(crate) async fn run(arguments: &Arguments, global: &Global) -> anyhow::Resul
         if let Some(why) = obstacle {
             eprintln!("bursar: {from} stays as it is: {why}");
             exit = Exit::No;
-        } else if lanes.contains(&to) {
+        } else if queues.contains(&to) {
             let adopted = session.store.adopt(&from, &to, because.operator()).await?;
             told(&from, &to, &adopted, global)?;
             if adopted.is_whole() {
@@ -73,20 +73,20 @@ pub(crate) async fn run(arguments: &Arguments, global: &Global) -> anyhow::Resul
     Ok(exit)
 }
 
-/// Why the two lanes are not at one gateway; a lane that was never served is at any, and is so until all jobs are handed on: until
+/// Why the two queues are not at one gateway; a queue that was never served is at any, and is so until all jobs are handed on: until
 /// then its first worker pauses it.
-async fn other_gateway(session: &Session, from: &Lane, to: &Lane, ours: &str) -> anyhow::Result<Option<String>> {
-    for lane in [from, to] {
-        if let Some(theirs) = session.store.gateway(lane).await?.filter(|theirs| theirs != ours) {
+async fn other_gateway(session: &Session, from: &Queue, to: &Queue, ours: &str) -> anyhow::Result<Option<String>> {
+    for queue in [from, to] {
+        if let Some(theirs) = session.store.gateway(queue).await?.filter(|theirs| theirs != ours) {
             return Ok(Some(format!(
-                "the jobs of {lane} are for {theirs}, and {to} is at {ours} by this configuration"
+                "the jobs of {queue} are for {theirs}, and {to} is at {ours} by this configuration"
             )));
         }
     }
     Ok(None)
 }
 
-fn told(from: &Lane, to: &Lane, adopted: &Adopted, global: &Global) -> anyhow::Result<()> {
+fn told(from: &Queue, to: &Queue, adopted: &Adopted, global: &Global) -> anyhow::Result<()> {
     let Adopted { moved, in_doubt, claimed, conflicts, unreadable } = adopted;
     if global.json {
         let conflicts: Vec<_> = conflicts.iter().map(|(key, first)| json!({"key": key, "first": first})).collect();

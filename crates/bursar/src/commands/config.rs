@@ -46,8 +46,8 @@ fn show(global: &Global) -> anyhow::Result<Exit> {
 }
 
 fn check(global: &Global) -> anyhow::Result<Exit> {
-    let (findings, lanes) = match Config::load(global.config.as_deref()) {
-        Ok(config) => (findings(&config), config.lanes()),
+    let (findings, queues) = match Config::load(global.config.as_deref()) {
+        Ok(config) => (findings(&config), config.queues()),
         Err(ConfigError::Invalid(faults)) => (faults.iter().map(of_fault).collect(), Vec::new()),
         Err(error @ ConfigError::Unreadable { .. }) => return Err(error.into()),
     };
@@ -61,13 +61,13 @@ fn check(global: &Global) -> anyhow::Result<Exit> {
     if findings.iter().any(|finding| finding.level == Level::Error) {
         return Ok(Exit::Misused);
     }
-    let lanes: Vec<String> = lanes.iter().map(ToString::to_string).collect();
+    let queues: Vec<String> = queues.iter().map(ToString::to_string).collect();
     if global.json {
-        line(serde_json::json!({"level": "ok", "lanes": lanes}))?;
-    } else if lanes.is_empty() {
+        line(serde_json::json!({"level": "ok", "queues": queues}))?;
+    } else if queues.is_empty() {
         line("the configuration is right; it has no accounts")?;
     } else {
-        line(format_args!("the configuration is right; lanes: {}", lanes.join(", ")))?;
+        line(format_args!("the configuration is right; queues: {}", queues.join(", ")))?;
     }
     Ok(Exit::Done)
 }

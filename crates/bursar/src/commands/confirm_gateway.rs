@@ -1,6 +1,6 @@
-//! `bursar confirm-gateway LANE --reason …`: a lane's jobs are for the gateway that the configuration names now.
+//! `bursar confirm-gateway QUEUE --reason …`: a queue's jobs are for the gateway that the configuration names now.
 
-use bursar_domain::Lane;
+use bursar_domain::Queue;
 use bursar_store::QueueStatus;
 use clap::Args;
 use serde_json::json;
@@ -16,8 +16,8 @@ use crate::session::Session;
 )]
 pub(crate) struct Arguments {
     /// Account and kind: main/transfer.
-    #[arg(value_name = "LANE")]
-    lane: Lane,
+    #[arg(value_name = "QUEUE")]
+    queue: Queue,
     /// Also while jobs wait that may have been sent: only where it is the same gateway under another address.
     #[arg(long)]
     with_open_jobs: bool,
@@ -27,28 +27,28 @@ pub(crate) struct Arguments {
 
 pub(crate) async fn run(arguments: &Arguments, global: &Global) -> anyhow::Result<Exit> {
     let Session { config, store } = Session::open(global.config.as_deref()).await?;
-    let lane = &arguments.lane;
-    let Some(account) = config.accounts.get(&lane.account).filter(|_| config.lanes().contains(lane)) else {
-        eprintln!("bursar: no account of the configuration has the lane {lane}");
+    let queue = &arguments.queue;
+    let Some(account) = config.accounts.get(&queue.account).filter(|_| config.queues().contains(queue)) else {
+        eprintln!("bursar: no account of the configuration has the queue {queue}");
         return Ok(Exit::No);
     };
-    let (ours, before) = (account.identity(), store.gateway(lane).await?);
+    let (ours, before) = (account.identity(), store.gateway(queue).await?);
     if before.as_ref() == Some(&ours) {
-        return told(lane, "is its gateway already", before.as_deref(), &ours, global);
+        return told(queue, "is its gateway already", before.as_deref(), &ours, global);
     }
-    let sent = may_have_been_sent(&store.status(lane).await?, store.in_doubt(lane).await?);
+    let sent = may_have_been_sent(&store.status(queue).await?, store.in_doubt(queue).await?);
     if before.is_some() && sent > 0 && !arguments.with_open_jobs {
         eprintln!(
-            "bursar: {lane} has {sent} jobs that may have been sent to {}: {ours} knows nothing of them. Let them end first, with the configuration as it was; or, if it is the same gateway under another address, say --with-open-jobs",
+            "bursar: {queue} has {sent} jobs that may have been sent to {}: {ours} knows nothing of them. Let them end first, with the configuration as it was; or, if it is the same gateway under another address, say --with-open-jobs",
             before.unwrap_or_default()
         );
         return Ok(Exit::No);
     }
-    if !store.set_gateway(lane, before.as_deref(), &ours, arguments.because.operator()).await? {
-        eprintln!("bursar: the gateway of {lane} has changed meanwhile: look again");
+    if !store.set_gateway(queue, before.as_deref(), &ours, arguments.because.operator()).await? {
+        eprintln!("bursar: the gateway of {queue} has changed meanwhile: look again");
         return Ok(Exit::No);
     }
-    told(lane, "is its gateway now", before.as_deref(), &ours, global)
+    told(queue, "is its gateway now", before.as_deref(), &ours, global)
 }
 
 /// Jobs that a gateway may know: those that wait to be asked about or to be sent again, and those before a person.
@@ -56,11 +56,11 @@ fn may_have_been_sent(status: &QueueStatus, in_doubt: usize) -> u64 {
     (status.queries + status.review).max(u64::try_from(in_doubt).unwrap_or(u64::MAX))
 }
 
-fn told(lane: &Lane, what: &str, before: Option<&str>, ours: &str, global: &Global) -> anyhow::Result<Exit> {
+fn told(queue: &Queue, what: &str, before: Option<&str>, ours: &str, global: &Global) -> anyhow::Result<Exit> {
     if global.json {
-        line(json!({"lane": lane.to_string(), "gateway": ours, "before": before}))?;
+        line(json!({"queue": queue.to_string(), "gateway": ours, "before": before}))?;
     } else {
-        line(format_args!("{lane}: {ours} {what}"))?;
+        line(format_args!("{queue}: {ours} {what}"))?;
     }
     Ok(Exit::Done)
 }

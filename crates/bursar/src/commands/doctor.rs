@@ -40,9 +40,9 @@ pub(crate) async fn run(_: &Arguments, global: &Global) -> anyhow::Result<Exit> 
         findings.push(reach(name.as_str(), account).await);
     }
     // A user who may read nothing has been told so above.
-    match found_in_lanes(&config, &store).await {
+    match found_in_queues(&config, &store).await {
         Ok(found) => findings.extend(found),
-        Err(error) => findings.push(finding(Severity::Refuse, "lanes", format!("cannot be read: {}", error.chain()))),
+        Err(error) => findings.push(finding(Severity::Refuse, "queues", format!("cannot be read: {}", error.chain()))),
     }
     for queue in &config.intake.queues {
         findings.push(door(queue, store.import_status(queue).await?));
@@ -115,43 +115,43 @@ fn doubts(name: &str, account: &Account) -> Finding {
 
 /// What to do about a code that no list has.
 fn unlisted_code(found: &unlisted::Unlisted) -> Finding {
-    let unlisted::Unlisted { lane, code, jobs } = found;
+    let unlisted::Unlisted { queue, code, jobs } = found;
     let text = format!(
-        "{lane}: {jobs} jobs in review were answered by {code}, which leaves them in doubt. If it says that the gateway has the job \
+        "{queue}: {jobs} jobs in review were answered by {code}, which leaves them in doubt. If it says that the gateway has the job \
          already, add its sub-code to the account's duplicate_sub_codes (RUNBOOK, \"answered by a code\")"
     );
     finding(Severity::Warn, "account.sub_codes", text)
 }
 
-/// Codes that no list has, lanes whose jobs are for another gateway, and open jobs that nobody follows.
-async fn found_in_lanes(config: &Config, store: &Store) -> Result<Vec<Finding>, StoreError> {
+/// Codes that no list has, queues whose jobs are for another gateway, and open jobs that nobody follows.
+async fn found_in_queues(config: &Config, store: &Store) -> Result<Vec<Finding>, StoreError> {
     let mut findings: Vec<Finding> = unlisted::codes(config, store).await?.iter().map(unlisted_code).collect();
-    let lanes = config.lanes();
-    for (lane, status) in lanes.iter().zip(store.statuses(&lanes).await?) {
+    let queues = config.queues();
+    for (queue, status) in queues.iter().zip(store.statuses(&queues).await?) {
         if status.all_quarantined() > 0 {
             let text = format!(
-                "{lane}: {} keys are in quarantine: `bursar quarantine list` says why",
+                "{queue}: {} keys are in quarantine: `bursar quarantine list` says why",
                 status.all_quarantined()
             );
             findings.push(finding(Severity::Warn, "quarantine", text));
         }
     }
-    for (lane, gateway) in lanes.iter().zip(store.gateways(&lanes).await?) {
-        let ours = config.accounts.get(&lane.account).map(Account::identity);
+    for (queue, gateway) in queues.iter().zip(store.gateways(&queues).await?) {
+        let ours = config.accounts.get(&queue.account).map(Account::identity);
         if let Some(theirs) = gateway.filter(|theirs| Some(theirs) != ours.as_ref()) {
             let text = format!(
-                "{lane}: its jobs are for {theirs}, and this configuration says {}: nothing is claimed there. If the gateway has changed: `bursar confirm-gateway {lane}`",
+                "{queue}: its jobs are for {theirs}, and this configuration says {}: nothing is claimed there. If the gateway has changed: `bursar confirm-gateway {queue}`",
                 ours.unwrap_or_default()
             );
             findings.push(finding(Severity::Refuse, "account.same_gateway", text));
         }
     }
-    for (lane, status) in store.unserved_queues(&lanes).await? {
+    for (queue, status) in store.unserved_queues(&queues).await? {
         let text = format!(
-            "{lane}: {} open jobs, {} to be told, and no account of the configuration: nobody follows them. If the account has another name now: `bursar adopt {} NEW`",
+            "{queue}: {} open jobs, {} to be told, and no account of the configuration: nobody follows them. If the account has another name now: `bursar adopt {} NEW`",
             status.open_jobs() + status.all_quarantined(),
             status.deliveries,
-            lane.account
+            queue.account
         );
         findings.push(finding(Severity::Refuse, "account.unserved", text));
     }

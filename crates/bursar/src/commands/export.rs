@@ -43,18 +43,18 @@ pub(crate) fn time(text: &str) -> Result<Millis, String> {
 pub(crate) async fn run(arguments: &Arguments, global: &Global) -> anyhow::Result<Exit> {
     let session = Session::open(global.config.as_deref()).await?;
     let mut printed = 0_u64;
-    for lane in session.lanes(arguments.place.account.as_deref(), arguments.place.kind)? {
+    for queue in session.queues(arguments.place.account.as_deref(), arguments.place.kind)? {
         let mut next = Some(ScanCursor::default());
         while let Some(from) = next {
-            let step = session.store.scan(&lane, arguments.state, &from, STEP).await?;
+            let step = session.store.scan(&queue, arguments.state, &from, STEP).await?;
             let mut wanted: Vec<&JobRecord> = Vec::with_capacity(step.jobs.len());
             for job in &step.jobs {
                 match job {
                     StoredAs::Job(record) if arguments.wants(record) => wanted.push(record),
                     StoredAs::Job(_) => {}
                     StoredAs::Unreadable { key, why } => {
-                        line(unreadable_object(&lane, key, why))?;
-                        eprintln!("bursar: {}", unreadable(&lane, key, why));
+                        line(unreadable_object(&queue, key, why))?;
+                        eprintln!("bursar: {}", unreadable(&queue, key, why));
                     }
                 }
             }

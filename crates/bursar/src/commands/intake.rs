@@ -134,11 +134,11 @@ async fn read(store: &Store, queue: &str, limit: usize) -> Result<Vec<Aside>, St
     }
 }
 
-/// One queue at a glance; `bursar lanes` shows it, too.
+/// One queue at a glance; `bursar queues` shows it, too.
 pub(crate) fn print_queue(queue: &str, status: ImportStatus, global: &Global) -> std::io::Result<()> {
     let ImportStatus { waiting, kept_aside } = status;
     if global.json {
-        return line(json!({"queue": queue, "waiting": waiting, "kept_aside": kept_aside}));
+        return line(json!({"import_queue": queue, "waiting": waiting, "kept_aside": kept_aside}));
     }
     let look = if kept_aside > 0 { ": bursar intake" } else { "" };
     line(format_args!("queue {}: {waiting} wait, {kept_aside} kept aside{look}", one_line(queue)))
@@ -149,7 +149,7 @@ fn print(queue: &str, entry: &Aside, global: &Global) -> std::io::Result<()> {
     let (id, at, run_at) = (String::from_utf8_lossy(&entry.id), entry.at.rfc3339(), entry.run_at.map(Millis::rfc3339));
     if global.json {
         return line(json!({
-            "name": name, "queue": queue, "number": entry.number, "task_id": id, "kept_aside_at": at, "run_at": run_at,
+            "name": name, "import_queue": queue, "number": entry.number, "task_id": id, "kept_aside_at": at, "run_at": run_at,
             "bytes": entry.bytes, "why": entry.why,
         }));
     }

@@ -1,6 +1,6 @@
-//! `bursar list`: jobs by lane and state.
+//! `bursar list`: jobs by queue and state.
 
-use bursar_domain::{Lane, State};
+use bursar_domain::{Queue, State};
 use bursar_store::{Cursor, StoredAs};
 use clap::Args;
 
@@ -27,12 +27,12 @@ pub(crate) struct Arguments {
 pub(crate) async fn run(arguments: &Arguments, global: &Global) -> anyhow::Result<Exit> {
     let session = Session::open(global.config.as_deref()).await?;
     let mut left = arguments.limit;
-    for lane in session.lanes(arguments.place.account.as_deref(), arguments.place.kind)? {
+    for queue in session.queues(arguments.place.account.as_deref(), arguments.place.kind)? {
         let mut next = Some(Cursor::default());
         while let Some(from) = next.filter(|_| left > 0) {
-            let page = session.store.list(&lane, arguments.state, &from, left).await?;
+            let page = session.store.list(&queue, arguments.state, &from, left).await?;
             for job in &page.jobs {
-                print(&lane, job, global)?;
+                print(&queue, job, global)?;
             }
             left = left.saturating_sub(page.jobs.len());
             next = page.next;
@@ -44,13 +44,18 @@ pub(crate) async fn run(arguments: &Arguments, global: &Global) -> anyhow::Resul
     Ok(Exit::Done)
 }
 
-fn print(lane: &Lane, job: &StoredAs, global: &Global) -> anyhow::Result<()> {
+fn print(queue: &Queue, job: &StoredAs, global: &Global) -> anyhow::Result<()> {
     let record = match job {
         StoredAs::Job(record) => record,
-        StoredAs::Unreadable { key, why } if global.json => return Ok(line(unreadable_object(lane, key, why))?),
+        StoredAs::Unreadable { key, why } if global.json => return Ok(line(unreadable_object(queue, key, why))?),
         StoredAs::Unreadable { key, why } => {
             let why = one_line(&why.to_string());
-            return Ok(line(format_args!("{:<24} {:<24} {:<12} {why}", lane.to_string(), key.as_str(), "unreadable"))?);
+            return Ok(line(format_args!(
+                "{:<24} {:<24} {:<12} {why}",
+                queue.to_string(),
+                key.as_str(),
+                "unreadable"
+            ))?);
         }
     };
     let view = record.view();
@@ -59,6 +64,7 @@ fn print(lane: &Lane, job: &StoredAs, global: &Global) -> anyhow::Result<()> {
     }
     let reason = one_line(&view.reason.map(|reason| reason.to_string()).unwrap_or_default());
     let updated = view.updated_at.unwrap_or_default();
-    let row = format!("{:<24} {:<24} {:<12} {updated} {reason}", record.lane.to_string(), view.platform_no, view.state);
+    let row =
+        format!("{:<24} {:<24} {:<12} {updated} {reason}", record.queue.to_string(), view.platform_no, view.state);
     Ok(line(row.trim_end())?)
 }

@@ -34,9 +34,9 @@ pub(crate) struct Arguments {
 
 pub(crate) async fn run(arguments: &Arguments, global: &Global) -> anyhow::Result<Exit> {
     let session = Session::open(global.config.as_deref()).await?;
-    let lanes = session.lanes(arguments.account.as_deref(), None)?;
-    let mut accounts: Vec<AccountName> = lanes.into_iter().map(|lane| lane.account).collect();
-    accounts.dedup(); // an account's lanes stand together
+    let queues = session.queues(arguments.account.as_deref(), None)?;
+    let mut accounts: Vec<AccountName> = queues.into_iter().map(|queue| queue.account).collect();
+    accounts.dedup(); // an account's queues stand together
     match arguments.number {
         Some(number) => one(arguments, global, &session.store, &accounts, number).await,
         None => list(arguments, global, &session.store, &accounts).await,

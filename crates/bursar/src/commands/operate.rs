@@ -77,23 +77,23 @@ pub(crate) async fn cancel(arguments: &Arguments, global: &Global) -> anyhow::Re
 
 async fn operate(arguments: &Arguments, operation: Operation, global: &Global) -> anyhow::Result<Exit> {
     let session = Session::open(global.config.as_deref()).await?;
-    let lanes = session.lanes(arguments.place.account.as_deref(), arguments.place.kind)?;
-    let found = session.find(&arguments.key, &lanes).await?;
+    let queues = session.queues(arguments.place.account.as_deref(), arguments.place.kind)?;
+    let found = session.find(&arguments.key, &queues).await?;
     let record = match found.as_slice() {
         [(_, StoredAs::Job(record))] => record,
-        [(lane, StoredAs::Unreadable { key, why })] => return Ok(no(unreadable(lane, key, why))),
+        [(queue, StoredAs::Unreadable { key, why })] => return Ok(no(unreadable(queue, key, why))),
         [] => return Ok(no(format_args!("there is no job {}", arguments.key))),
         several => {
-            let lanes: Vec<String> = several.iter().map(|(lane, _)| lane.to_string()).collect();
+            let queues: Vec<String> = several.iter().map(|(queue, _)| queue.to_string()).collect();
             return Ok(no(format_args!(
                 "{} is the key of several jobs ({}): name one with --account and --kind",
                 arguments.key,
-                lanes.join(", ")
+                queues.join(", ")
             )));
         }
     };
     let operator = arguments.because.operator();
-    Ok(match session.store.operate(&record.lane, &record.key, operation, operator).await? {
+    Ok(match session.store.operate(&record.queue, &record.key, operation, operator).await? {
         Operated::Done(record) => {
             if global.json {
                 line(serde_json::to_string(&record.view())?)?
@@ -103,7 +103,7 @@ async fn operate(arguments: &Arguments, operation: Operation, global: &Global) -
             Exit::Done
         }
         Operated::Unknown => no(format_args!("there is no job {}", arguments.key)),
-        Operated::Unreadable(why) => no(unreadable(&record.lane, &record.key, &why)),
+        Operated::Unreadable(why) => no(unreadable(&record.queue, &record.key, &why)),
         Operated::Claimed(_) => no(format_args!(
             "a worker is calling the gateway about {} at this moment; try again when it has finished",
             arguments.key

@@ -1,7 +1,7 @@
 //! `bursar quarantine` lists keys whose records no build could read, jobs that worker after worker died of, and webhooks without a receiver.
 //! An operator tries them again or drops them.
 
-use bursar_domain::{JobView, Lane, Millis};
+use bursar_domain::{JobView, Millis, Queue};
 use bursar_store::{Dropped, Origin, Quarantined, Retried};
 use clap::{Args, Subcommand};
 use serde_json::json;
@@ -95,20 +95,20 @@ pub(crate) async fn run(arguments: &Arguments, global: &Global) -> anyhow::Resul
 }
 
 async fn list(session: &Session, account: Option<&str>, limit: usize, global: &Global) -> anyhow::Result<Exit> {
-    let lanes = session.lanes(account, None)?;
+    let queues = session.queues(account, None)?;
     let mut left = limit;
-    for (lane, status) in lanes.iter().zip(session.store.statuses(&lanes).await?) {
-        let origin = Origin::Jobs(lane.clone());
+    for (queue, status) in queues.iter().zip(session.store.statuses(&queues).await?) {
+        let origin = Origin::Jobs(queue.clone());
         if status.quarantined > 0 {
-            left -= print_all(&origin, Of::Job, session.store.quarantined(lane, left).await?, global)?;
+            left -= print_all(&origin, Of::Job, session.store.quarantined(queue, left).await?, global)?;
         }
         if status.deliveries_quarantined > 0 {
             let found = session.store.quarantined_deliveries(&origin, left).await?;
             left -= print_all(&origin, Of::Webhook, found, global)?;
         }
     }
-    let mut accounts: Vec<_> = lanes.into_iter().map(|lane| lane.account).collect();
-    accounts.dedup(); // an account's lanes stand together
+    let mut accounts: Vec<_> = queues.into_iter().map(|queue| queue.account).collect();
+    accounts.dedup(); // an account's queues stand together
     for origin in accounts.into_iter().map(Origin::Notifications) {
         let found = session.store.quarantined_deliveries(&origin, left).await?;
         left -= print_all(&origin, Of::Webhook, found, global)?;
@@ -144,9 +144,9 @@ fn print_all(origin: &Origin, of: Of, found: Vec<Quarantined>, global: &Global) 
 }
 
 /// The queue that was named, if jobs can be in it.
-fn of_jobs(name: &Name) -> Result<&Lane, Misuse> {
+fn of_jobs(name: &Name) -> Result<&Queue, Misuse> {
     match &name.queue {
-        Origin::Jobs(lane) => Ok(lane),
+        Origin::Jobs(queue) => Ok(queue),
         Origin::Notifications(_) => Err(Misuse(format!(
             "{} has notifications, and no jobs: their webhooks are tried again by --webhook",
             name.queue
@@ -155,8 +155,8 @@ fn of_jobs(name: &Name) -> Result<&Lane, Misuse> {
 }
 
 async fn retry(session: &Session, name: &Name, because: &Because, global: &Global) -> anyhow::Result<Exit> {
-    let lane = of_jobs(name)?;
-    Ok(match session.store.retry_quarantined(lane, &name.key, because.operator()).await? {
+    let queue = of_jobs(name)?;
+    Ok(match session.store.retry_quarantined(queue, &name.key, because.operator()).await? {
         Retried::Back(state) => done(name, &format!("is {state} again"), global)?,
         Retried::WasBack(state) => done(name, &format!("was back already, and is {state}"), global)?,
         Retried::NotThere => no(name, "is not in quarantine"),
@@ -173,8 +173,8 @@ async fn retry_webhook(session: &Session, name: &Name, because: &Because, global
 }
 
 async fn drop(session: &Session, name: &Name, because: &Because, global: &Global) -> anyhow::Result<Exit> {
-    let lane = of_jobs(name)?;
-    Ok(match session.store.drop_quarantined(lane, &name.key, because.operator()).await? {
+    let queue = of_jobs(name)?;
+    Ok(match session.store.drop_quarantined(queue, &name.key, because.operator()).await? {
         Dropped::Done => done(name, "is left alone from now on", global)?,
         Dropped::NotThere => no(name, "is not in quarantine"),
         Dropped::Readable => no(name, "has a job that this build or a newer one can read: `bursar quarantine retry`"),

@@ -1,6 +1,6 @@
 //! `bursar show KEY`: where one job stands, and everything that was done about it.
 
-use bursar_domain::{HistoryEvent, Key, Kind, Lane, Millis};
+use bursar_domain::{HistoryEvent, Key, Kind, Millis, Queue};
 use bursar_store::{JobRecord, StoredAs, Unreadable};
 use clap::Args;
 use serde_json::{Value, json};
@@ -18,7 +18,7 @@ pub(crate) struct Arguments {
     place: Place,
 }
 
-/// Narrows a command to some lanes; a key is unique within one lane only.
+/// Narrows a command to some queues; a key is unique within one queue only.
 #[derive(Debug, Args)]
 pub(crate) struct Place {
     /// Only this account.
@@ -31,10 +31,10 @@ pub(crate) struct Place {
 
 pub(crate) async fn run(arguments: &Arguments, global: &Global) -> anyhow::Result<Exit> {
     let session = Session::open(global.config.as_deref()).await?;
-    let lanes = session.lanes(arguments.place.account.as_deref(), arguments.place.kind)?;
-    let found = session.find(&arguments.key, &lanes).await?;
+    let queues = session.queues(arguments.place.account.as_deref(), arguments.place.kind)?;
+    let found = session.find(&arguments.key, &queues).await?;
     let mut exit = Exit::Done;
-    for (lane, job) in &found {
+    for (queue, job) in &found {
         match job {
             StoredAs::Job(record) => {
                 let history = session.store.history(record).await?;
@@ -46,37 +46,37 @@ pub(crate) async fn run(arguments: &Arguments, global: &Global) -> anyhow::Resul
             }
             StoredAs::Unreadable { key, why } => {
                 if global.json {
-                    line(unreadable_object(lane, key, why))?;
+                    line(unreadable_object(queue, key, why))?;
                 }
-                eprintln!("bursar: {}", unreadable(lane, key, why));
+                eprintln!("bursar: {}", unreadable(queue, key, why));
                 exit = Exit::No;
             }
         }
     }
     if found.is_empty() {
-        eprintln!("bursar: there is no job {} in {} lanes", arguments.key, lanes.len());
+        eprintln!("bursar: there is no job {} in {} queues", arguments.key, queues.len());
         return Ok(Exit::No);
     }
     Ok(exit)
 }
 
 /// Says that there is a job that this build cannot read, and what to do.
-pub(crate) fn unreadable(lane: &Lane, key: &Key, why: &Unreadable) -> String {
+pub(crate) fn unreadable(queue: &Queue, key: &Key, why: &Unreadable) -> String {
     let then = match why {
         Unreadable::Newer { .. } => "use that build",
         Unreadable::Damaged(_) => "`bursar quarantine list` names it once it has come due",
     };
     format!(
-        "job {} in {lane} cannot be read by this build: {}; {then}",
+        "job {} in {queue} cannot be read by this build: {}; {then}",
         one_line(key.as_str()),
         one_line(&why.to_string())
     )
 }
 
 /// The same for machines: no state has this word.
-pub(crate) fn unreadable_object(lane: &Lane, key: &Key, why: &Unreadable) -> Value {
+pub(crate) fn unreadable_object(queue: &Queue, key: &Key, why: &Unreadable) -> Value {
     json!({
-        "account": lane.account, "kind": lane.kind, "platform_no": key, "state": "unreadable",
+        "account": queue.account, "kind": queue.kind, "platform_no": key, "state": "unreadable",
         "unreadable": why.to_string(),
     })
 }
@@ -91,7 +91,7 @@ pub(crate) fn object(record: &JobRecord, history: &[HistoryEvent]) -> serde_json
 /// A job as a person reads it.
 pub(crate) fn show(record: &JobRecord, history: &[HistoryEvent]) -> std::io::Result<()> {
     let view = record.view();
-    line(format_args!("{} {}", record.lane, record.key))?;
+    line(format_args!("{} {}", record.queue, record.key))?;
     let facts = [
         ("state", Some(view.state.to_string())),
         ("reason", view.reason.map(|reason| reason.to_string())),

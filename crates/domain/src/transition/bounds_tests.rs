@@ -211,8 +211,8 @@ fn every_reason_fits_and_every_job_in_review_has_one() {
 }
 
 #[test]
-fn a_configuration_fault_and_nothing_else_pauses_the_lane() {
-    in_every_case(|case| assert_eq!(case.next.pause_lane, case.answer == Answer::ConfigFault, "{case:?}"));
+fn a_configuration_fault_and_nothing_else_pauses_the_queue() {
+    in_every_case(|case| assert_eq!(case.next.pause_queue, case.answer == Answer::ConfigFault, "{case:?}"));
 }
 
 #[test]
@@ -351,7 +351,7 @@ fn what_is_not_ready_is_tried_a_few_times_a_minute_apart_and_then_put_before_a_p
         let first = after(&facts, Call::Send, Answer::NotReady, &policy, SENT).unwrap();
         assert!(matches!(first.due, Due::Send(at) if at >= SENT.plus(policy.not_ready_wait)), "{facts:?} {first:?}");
         let (last, at) = story((Answer::NotReady, Answer::Silent), Facts { sends: 0, ..facts.clone() }, &policy);
-        assert_eq!((last.state, last.pause_lane), (State::NeedsReview, false), "{facts:?}");
+        assert_eq!((last.state, last.pause_queue), (State::NeedsReview, false), "{facts:?}");
         let tries = MAX_NOT_READY_SENDS - 1;
         assert!(at >= SENT.plus(policy.not_ready_wait * tries), "{facts:?} ended at {at:?}");
         assert!(at <= SENT.plus(policy.not_ready_wait * (tries + 1)), "{facts:?} ended at {at:?}");
@@ -396,7 +396,7 @@ fn what_a_journal_recalls_is_in_doubt_or_before_a_person_and_is_never_sent_befor
                     (State::NeedsReview, Due::Never) => !allowed,
                     _ => false,
                 };
-                assert!(fits && !next.pause_lane, "{facts:?}\nunder {policy:?} at {now:?}\nbecame {next:?}");
+                assert!(fits && !next.pause_queue, "{facts:?}\nunder {policy:?} at {now:?}\nbecame {next:?}");
             }
         }
     }

@@ -3,7 +3,7 @@
 use super::*;
 
 /// Where the gateway can be asked, one second after the send, whatever the account's policy:
-/// state, call, answer, the state it becomes, what it is due for next, and whether the lane is paused.
+/// state, call, answer, the state it becomes, what it is due for next, and whether the queue is paused.
 const CAN_BE_ASKED: &str = "
     queued     send   not_executed   queued        send
     queued     send   not_ready      queued        send
@@ -125,7 +125,7 @@ fn outcome((state, call, answer): Triple, reach: Reach, on_ambiguous: OnAmbiguou
         Due::Ask(_) => "ask",
         Due::Never => "never",
     };
-    Some(format!("{} {due}{}", next.state, if next.pause_lane { " pause" } else { "" }))
+    Some(format!("{} {due}{}", next.state, if next.pause_queue { " pause" } else { "" }))
 }
 
 #[derive(Clone, Copy)]
@@ -289,7 +289,7 @@ fn a_send_that_was_answered_is_never_put_before_a_person_as_unanswered() {
     }
 }
 
-/// A suspicion stops the lane, and leaves the job where a call that taught nothing leaves it: never queued, never failed.
+/// A suspicion stops the queue, and leaves the job where a call that taught nothing leaves it: never queued, never failed.
 #[test]
 fn a_suspected_misconfiguration_pauses_and_decides_nothing() {
     for on_ambiguous in [OnAmbiguous::Resend, OnAmbiguous::Hold] {
@@ -302,7 +302,7 @@ fn a_suspected_misconfiguration_pauses_and_decides_nothing() {
                 assert_eq!(next.clone().heeding(Suspicion::Nothing), next);
                 let heeded = next.clone().heeding(Suspicion::Misconfigured);
                 assert_eq!(
-                    (heeded.state, heeded.due, heeded.pause_lane),
+                    (heeded.state, heeded.due, heeded.pause_queue),
                     (next.state, next.due, true),
                     "{state} {call:?}"
                 );

@@ -27,7 +27,7 @@ fn a_job_is_read_with_its_time_and_its_callback() {
     submitted["callback_url"] = json!("https://shop.example/bursar");
     submitted["traceparent"] = json!("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01");
     let parsed = parse(&submitted.to_string()).unwrap();
-    assert_eq!(parsed.lane.to_string(), "main/transfer");
+    assert_eq!(parsed.queue.to_string(), "main/transfer");
     assert_eq!(parsed.key.as_str(), "1001XP2025010110000001");
     assert_eq!(parsed.run_at.map(bursar_domain::Millis::rfc3339).as_deref(), Some("2026-01-01T00:00:00.000Z"));
     assert_eq!(parsed.callback_url.as_deref(), Some("https://shop.example/bursar"));
@@ -210,9 +210,9 @@ fn what_a_job_is_about_can_be_read_from_its_stored_content_again() {
     ];
     for job in jobs {
         let job = parse(&job.to_string()).unwrap();
-        let read = bursar_domain::about(job.lane.kind, &job.key, job.content.text());
+        let read = bursar_domain::about(job.queue.kind, &job.key, job.content.text());
         assert_eq!(read, job.content.about(), "{}", job.content.text());
         let by_key = job.content.about() == job.key.as_str();
-        assert!(by_key || !job.lane.kind.is_named_by_key(), "{}", job.content.text());
+        assert!(by_key || !job.queue.kind.is_named_by_key(), "{}", job.content.text());
     }
 }

@@ -103,7 +103,7 @@ impl Reader<'_> {
         Ok(Words { class, data, reading, notes, said })
     }
 
-    /// A wrong clock of ours refuses every request: that pauses the lane. A right one was merely too long under way.
+    /// A wrong clock of ours refuses every request: that pauses the queue. A right one was merely too long under way.
     fn judge_clock(&self, class: Class, date: Option<Timestamp>, now: Timestamp, notes: &mut Vec<String>) -> Class {
         let (Class::Clock, Some(date)) = (class, date) else { return class };
         let skew = now.duration_since(date);

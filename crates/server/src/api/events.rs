@@ -183,7 +183,7 @@ impl Following {
 fn is_of(event: &Event, origin: &Origin, wanted: Option<Kind>) -> bool {
     let Some(wanted) = wanted else { return true };
     match origin {
-        Origin::Jobs(lane) => lane.kind == wanted,
+        Origin::Jobs(queue) => queue.kind == wanted,
         Origin::Notifications(_) => event.field("kind") == Some(wanted.as_str()),
     }
 }
@@ -191,7 +191,7 @@ fn is_of(event: &Event, origin: &Origin, wanted: Option<Kind>) -> bool {
 /// Whose events these are.
 fn whose(origin: &Origin) -> Value {
     match origin {
-        Origin::Jobs(lane) => json!({"account": lane.account, "kind": lane.kind.as_str()}),
+        Origin::Jobs(queue) => json!({"account": queue.account, "kind": queue.kind.as_str()}),
         Origin::Notifications(account) => json!({"account": account}),
     }
 }
@@ -221,9 +221,9 @@ fn shown(event: &Event, origin: &Origin) -> (&'static str, Value) {
             "callback"
         }
         (Some(what), None) => {
-            data["lane"] = what.into();
+            data["queue"] = what.into();
             data["reason"] = json!(event.reason().map(|reason| reason.view()));
-            "lane"
+            "queue"
         }
     };
     data["at"] = event.id.at.rfc3339().into();
@@ -249,9 +249,9 @@ mod tests {
 
     #[test]
     fn an_event_is_named_by_what_it_is_about() {
-        let lane: Origin = "main/transfer".parse().unwrap();
+        let queue: Origin = "main/transfer".parse().unwrap();
         let shown = |fields: &[(&str, &str)]| {
-            let (name, mut data) = shown(&event(fields), &lane);
+            let (name, mut data) = shown(&event(fields), &queue);
             for known in ["account", "kind", "at"] {
                 assert!(data.as_object_mut().unwrap().remove(known).is_some(), "{known}");
             }
@@ -260,8 +260,8 @@ mod tests {
         let job = shown(&[("key", "A"), ("state", "succeeded")]);
         assert_eq!(job, ("job", json!({"platform_no": "A", "state": "succeeded"})));
         let paused = shown(&[("event", "paused"), ("reason", &Reason::LostWrites.recorded())]);
-        assert_eq!(paused, ("lane", json!({"lane": "paused", "reason": Reason::LostWrites.view()})));
-        assert_eq!(shown(&[("event", "lost_writes")]), ("lane", json!({"lane": "lost_writes", "reason": null})));
+        assert_eq!(paused, ("queue", json!({"queue": "paused", "reason": Reason::LostWrites.view()})));
+        assert_eq!(shown(&[("event", "lost_writes")]), ("queue", json!({"queue": "lost_writes", "reason": null})));
         let given_up = shown(&[("event", "webhook_given_up"), ("key", "A")]);
         assert_eq!(given_up, ("callback", json!({"callback": "given_up", "key": "A"})));
     }

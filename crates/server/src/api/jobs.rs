@@ -6,7 +6,7 @@ mod read;
 mod submit;
 
 use axum::routing::{get, post};
-use bursar_domain::{JobView, Kind, Lane};
+use bursar_domain::{JobView, Kind, Queue};
 use bursar_store::StoredAs;
 use serde::Serialize;
 
@@ -46,12 +46,12 @@ pub(crate) struct UnreadableJob {
 }
 
 impl JobEntry {
-    pub(crate) fn of(lane: &Lane, stored: &StoredAs) -> Self {
+    pub(crate) fn of(queue: &Queue, stored: &StoredAs) -> Self {
         match stored {
             StoredAs::Job(job) => Self::Job(Box::new(job.view())),
             StoredAs::Unreadable { key, why } => Self::Unreadable(UnreadableJob {
-                account: lane.account.to_string(),
-                kind: lane.kind,
+                account: queue.account.to_string(),
+                kind: queue.kind,
                 platform_no: key.to_string(),
                 state: "unreadable",
                 unreadable: why.to_string(),

@@ -1,4 +1,4 @@
-//! `GET /metrics`: what Prometheus reads, of this process and of Redis. No token is needed: names of lanes and counts are shown,
+//! `GET /metrics`: what Prometheus reads, of this process and of Redis. No token is needed: names of queues and counts are shown,
 //! and nothing of any job.
 
 use axum::extract::State;

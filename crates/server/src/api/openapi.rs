@@ -46,11 +46,11 @@ fn joined(left: Value, right: Value) -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::api::{events, health, jobs, lanes, metrics, notify};
+    use crate::api::{events, health, jobs, metrics, notify, queues};
 
     #[test]
     fn every_reference_leads_somewhere() {
-        let work = [jobs::part(), lanes::part(), events::part(), notify::part(), health::part(), metrics::part()];
+        let work = [jobs::part(), queues::part(), events::part(), notify::part(), health::part(), metrics::part()];
         let document = document(&work);
         let mut looked_at = 0;
         let mut open = vec![&document];

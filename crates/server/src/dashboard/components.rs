@@ -7,7 +7,7 @@ pub(super) mod timeline;
 
 use std::time::Duration;
 
-use bursar_domain::{HistoryEvent, Lane, Millis, Operation, Reason, State, last_action, without_accounts_but};
+use bursar_domain::{HistoryEvent, Millis, Operation, Queue, Reason, State, last_action, without_accounts_but};
 use bursar_store::{JobRecord, Unreadable};
 use maud::{Markup, html};
 
@@ -56,9 +56,9 @@ pub(super) fn millis(span: Duration) -> u64 {
 }
 
 /// Where a job's page is.
-pub(super) fn job_address(lane: &Lane, key: &str) -> String {
+pub(super) fn job_address(queue: &Queue, key: &str) -> String {
     let key: String = percent(key);
-    format!("/jobs/{}/{}/{key}", lane.account, lane.kind)
+    format!("/jobs/{}/{}/{key}", queue.account, queue.kind)
 }
 
 /// Where a notification's page is.

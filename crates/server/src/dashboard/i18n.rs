@@ -24,7 +24,7 @@ pub(super) struct Words {
     /// A link for whoever cannot see the page.
     pub(super) skip: &'static str,
     pub(super) navigation: &'static str,
-    pub(super) lanes: &'static str,
+    pub(super) queues: &'static str,
     pub(super) jobs: &'static str,
     pub(super) review: &'static str,
     pub(super) charts: &'static str,
@@ -46,7 +46,7 @@ pub(super) struct Words {
     pub(super) not_found: &'static str,
     pub(super) not_allowed: &'static str,
     pub(super) redis_away: &'static str,
-    pub(super) back_to_lanes: &'static str,
+    pub(super) back_to_queues: &'static str,
     pub(super) to_the_job: &'static str,
     pub(super) never_mind: &'static str,
     /// Spans of time: {0} is the number.
@@ -58,8 +58,8 @@ pub(super) struct Words {
     pub(super) ago: &'static str,
     /// {0} is a span.
     pub(super) ahead: &'static str,
-    pub(super) lane: &'static str,
-    pub(super) every_lane: &'static str,
+    pub(super) queue: &'static str,
+    pub(super) every_queue: &'static str,
     pub(super) to_send: &'static str,
     pub(super) to_ask: &'static str,
     pub(super) in_doubt: &'static str,
@@ -79,25 +79,25 @@ pub(super) struct Words {
     pub(super) circuit_in: &'static str,
     pub(super) circuit_means: &'static str,
     pub(super) paused: &'static str,
-    pub(super) paused_lanes: &'static str,
+    pub(super) paused_queues: &'static str,
     pub(super) pause: &'static str,
     pub(super) resume: &'static str,
     /// {0} is a number.
     pub(super) pause_does: &'static str,
     /// {0} is a number.
     pub(super) resume_does: &'static str,
-    /// {0} is the lane, {1} who and why.
+    /// {0} is the queue, {1} who and why.
     pub(super) paused_already: &'static str,
-    /// {0} is the lane.
+    /// {0} is the queue.
     pub(super) not_paused: &'static str,
-    pub(super) lanes_note: &'static str,
+    pub(super) queues_note: &'static str,
     pub(super) key: &'static str,
     pub(super) state_name: &'static str,
     pub(super) every_state: &'static str,
     pub(super) show: &'static str,
     pub(super) next_page: &'static str,
     pub(super) nothing_here: &'static str,
-    /// {0} is the key, {1} the number of lanes.
+    /// {0} is the key, {1} the number of queues.
     pub(super) no_such_job: &'static str,
     pub(super) several_jobs: &'static str,
     pub(super) created: &'static str,
@@ -133,7 +133,7 @@ pub(super) struct Words {
     pub(super) rival: &'static str,
     /// {0} who, {1} a number of sends, {2} the state before, {3} an answer.
     pub(super) put_back: &'static str,
-    /// {0} is a name, {1} a lane, {2} why.
+    /// {0} is a name, {1} a queue, {2} why.
     pub(super) adopted: &'static str,
     pub(super) adopt: &'static str,
     pub(super) confirm_gateway: &'static str,
@@ -193,7 +193,7 @@ pub(super) struct Words {
     /// {0} calls, {1} jobs, {2} lines.
     pub(super) calls_covered: &'static str,
     /// {0} is a number.
-    pub(super) lanes_of_many: &'static str,
+    pub(super) queues_of_many: &'static str,
     pub(super) sends: &'static str,
     pub(super) asks: &'static str,
     pub(super) notifications: &'static str,
@@ -227,7 +227,7 @@ pub(super) struct Words {
     pub(super) late_means: &'static str,
     pub(super) names_job: &'static str,
     pub(super) names_nothing: &'static str,
-    /// {0} is a name, {1} a lane.
+    /// {0} is a name, {1} a queue.
     pub(super) names_nobody: &'static str,
     pub(super) versions: &'static str,
     pub(super) this_one: &'static str,
@@ -320,7 +320,7 @@ impl Words {
         by_word(&self.outcomes_mean, outcome).unwrap_or_default()
     }
 
-    /// Why a job, or a lane, is where it is: the rule in this language, what the gateway or an operator said as it is.
+    /// Why a job, or a queue, is where it is: the rule in this language, what the gateway or an operator said as it is.
     pub(super) fn reason(&self, reason: &Reason) -> String {
         (self.reasons)(reason)
     }

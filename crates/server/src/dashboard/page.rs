@@ -18,7 +18,7 @@ const POLICY: &str = "default-src 'none'; style-src 'self'; script-src 'self'; i
 /// Which part of the dashboard a page belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Tab {
-    Lanes,
+    Queues,
     Jobs,
     Review,
     Notifications,
@@ -87,7 +87,7 @@ pub(super) fn framed(
 fn top(guest: &Guest, visitor: Option<&Visitor>, tab: Tab) -> Markup {
     let words = guest.words;
     let tabs = [
-        (Tab::Lanes, "/", words.lanes),
+        (Tab::Queues, "/", words.queues),
         (Tab::Jobs, "/jobs", words.jobs),
         (Tab::Review, "/review", words.review),
         (Tab::Notifications, "/notifications", words.notifications),
@@ -136,7 +136,7 @@ pub(super) fn refuse(guest: &Guest, visitor: Option<&Visitor>, status: StatusCod
     let content = html! {
         h1 { (words.not_possible) }
         p.notice.bad { (why) }
-        p { a href="/" { (words.back_to_lanes) } }
+        p { a href="/" { (words.back_to_queues) } }
     };
     let mut response = framed(guest, visitor, Tab::None, Live::No, words.not_possible, &content);
     *response.status_mut() = status;

@@ -4,13 +4,13 @@ mod charts;
 mod job;
 mod job_actions;
 mod jobs;
-mod lanes;
 mod language;
 mod live;
 mod notification;
 mod notifications;
 mod quarantine;
 mod queue_actions;
+mod queues;
 mod review;
 mod sign_in;
 
@@ -22,8 +22,8 @@ use crate::http::part::Part;
 pub(crate) fn part() -> Part {
     // Pages for people: OpenAPI describes none of them.
     Part::new("")
-        .route("/", get(lanes::show))
-        .route("/lanes/{account}/{kind}/{act}", get(queue_actions::show).post(queue_actions::act))
+        .route("/", get(queues::show))
+        .route("/queues/{account}/{kind}/{act}", get(queue_actions::show).post(queue_actions::act))
         .route("/jobs", get(jobs::show))
         .route("/jobs/{account}/{kind}/{platform_no}", get(job::show))
         .route("/jobs/{account}/{kind}/{platform_no}/{act}", get(job_actions::show).post(job_actions::act))

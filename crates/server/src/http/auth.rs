@@ -21,11 +21,11 @@ pub(crate) trait Right {
     const ROLES: &'static [Role];
 }
 
-/// Reading jobs, lanes and events.
+/// Reading jobs, queues and events.
 pub(crate) struct Read;
 /// Submitting jobs.
 pub(crate) struct Submit;
-/// Acting on jobs and lanes.
+/// Acting on jobs and queues.
 pub(crate) struct Operate;
 
 impl Right for Read {

@@ -1,11 +1,11 @@
-//! Jobs and lanes as paths name them. What is no name, what no account has, and what the token is not for, is not found.
+//! Jobs and queues as paths name them. What is no name, what no account has, and what the token is not for, is not found.
 
 use std::sync::Arc;
 
 use axum::extract::rejection::PathRejection;
 use axum::extract::{FromRequestParts, Path};
 use axum::http::request::Parts;
-use bursar_domain::{AccountName, Key, Lane};
+use bursar_domain::{AccountName, Key, Queue};
 
 use crate::http::problem::{Kind, Problem};
 use crate::state::Shared;
@@ -17,12 +17,12 @@ pub(crate) type Names<T> = Result<Path<T>, PathRejection>;
 /// No notification has a higher number: Redis counts exactly up to 2^53 - 1.
 const MAX_NUMBER: u64 = (1 << 53) - 1;
 
-/// `{account}/{kind}` of a path: a lane of the configuration.
-pub(crate) struct LaneName(pub(crate) Lane);
+/// `{account}/{kind}` of a path: a queue of the configuration.
+pub(crate) struct QueueName(pub(crate) Queue);
 
 /// `{account}/{kind}/{platform_no}` of a path.
 pub(crate) struct JobName {
-    pub(crate) lane: Lane,
+    pub(crate) queue: Queue,
     pub(crate) key: Key,
 }
 
@@ -40,12 +40,12 @@ impl NotificationName {
     }
 }
 
-impl FromRequestParts<Shared> for LaneName {
+impl FromRequestParts<Shared> for QueueName {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, app: &Shared) -> Result<Self, Problem> {
         let Path((account, kind)) = path::<(String, String)>(parts).await?;
-        Ok(Self(app.lane(&*bearer(parts)?, &account, &kind)?))
+        Ok(Self(app.queue(&*bearer(parts)?, &account, &kind)?))
     }
 }
 
@@ -54,10 +54,10 @@ impl FromRequestParts<Shared> for JobName {
 
     async fn from_request_parts(parts: &mut Parts, app: &Shared) -> Result<Self, Problem> {
         let Path((account, kind, key)) = path::<(String, String, String)>(parts).await?;
-        let lane = app.lane(&*bearer(parts)?, &account, &kind)?;
+        let queue = app.queue(&*bearer(parts)?, &account, &kind)?;
         let key =
             key.parse().map_err(|error| Problem::new(Kind::NotFound, format!("no job has that key: it {error}")))?;
-        Ok(Self { lane, key })
+        Ok(Self { queue, key })
     }
 }
 

@@ -24,7 +24,7 @@ pub(crate) enum Kind {
     NoToken,
     /// The token's role may not do that.
     WrongRole,
-    /// Nothing by that name: a route, a job, a lane.
+    /// Nothing by that name: a route, a job, a queue.
     NotFound,
     /// The route is there, for other methods.
     WrongMethod,
@@ -32,7 +32,7 @@ pub(crate) enum Kind {
     TooSlow,
     /// The key stands for other content, or another key for the same thing.
     Conflict,
-    /// The job or lane is not, or no longer, as the action needs it.
+    /// The job or queue is not, or no longer, as the action needs it.
     NotNow,
     /// The body, or the batch in it, is over the limit.
     TooLarge,

@@ -1,6 +1,6 @@
 //! Reading one job.
 
-use bursar_domain::{Key, Lane};
+use bursar_domain::{Key, Queue};
 use bursar_store::{JobRecord, StoredAs};
 
 use crate::state::App;
@@ -10,10 +10,10 @@ use crate::state::refusal::Refusal;
 ///
 /// # Errors
 /// A [`Refusal`] for a job that is not there, and for one that cannot be read.
-pub(crate) async fn job(app: &App, lane: &Lane, key: &Key) -> Result<JobRecord, Refusal> {
-    match app.store.job(lane, key).await? {
+pub(crate) async fn job(app: &App, queue: &Queue, key: &Key) -> Result<JobRecord, Refusal> {
+    match app.store.job(queue, key).await? {
         Some(StoredAs::Job(job)) => Ok(*job),
-        Some(StoredAs::Unreadable { why, .. }) => Err(Refusal::unreadable_job(lane, key, &why)),
-        None => Err(Refusal::unknown_job(lane, key)),
+        Some(StoredAs::Unreadable { why, .. }) => Err(Refusal::unreadable_job(queue, key, &why)),
+        None => Err(Refusal::unknown_job(queue, key)),
     }
 }

@@ -1,6 +1,6 @@
 //! Notifications: one that comes in is verified, kept, and wakes the job that it names; one that is read names jobs.
 
-use bursar_domain::{HeldReason, Kind, Lane, Millis, NotificationView};
+use bursar_domain::{HeldReason, Kind, Millis, NotificationView, Queue};
 use bursar_gateways::{Notification, NotificationError};
 use bursar_store::{Finality, Store, StoreError, StoreOutcome, StoredAs, VerifiedNotification, crash_point};
 use sha2::{Digest, Sha256};
@@ -32,9 +32,9 @@ pub(crate) enum Named {
     /// Its method is not one that names jobs.
     Nothing,
     /// These jobs.
-    Jobs(Vec<(Lane, String)>),
+    Jobs(Vec<(Queue, String)>),
     /// A job that nobody has submitted.
-    Nobody(Lane, String),
+    Nobody(Queue, String),
 }
 
 /// Verifies and keeps one notification; wakes the job that it names.
@@ -94,8 +94,8 @@ pub(crate) async fn keep(app: &App, account: &NotifiedAccount, text: &str) -> Re
         }
     }
     if let Some((kind, about)) = read.job {
-        let lane = Lane { account: account.name.clone(), kind };
-        let known = wake(store, &lane, &about, number, method).await.map_err(|error| not_kept(&error))?;
+        let queue = Queue { account: account.name.clone(), kind };
+        let known = wake(store, &queue, &about, number, method).await.map_err(|error| not_kept(&error))?;
         if known {
             store.notification_linked(&account.name, number).await.map_err(|error| not_kept(&error))?;
         }
@@ -106,16 +106,16 @@ pub(crate) async fn keep(app: &App, account: &NotifiedAccount, text: &str) -> Re
 
 /// Writes into the log of each job that `name` may mean that it was named, and has the gateway asked about it soon, if it
 /// waits for that. Whether there is such a job.
-async fn wake(store: &Store, lane: &Lane, name: &str, number: u64, method: &str) -> Result<bool, StoreError> {
+async fn wake(store: &Store, queue: &Queue, name: &str, number: u64, method: &str) -> Result<bool, StoreError> {
     let mut any = false;
-    for about in lane.kind.abouts(name) {
-        let Some(key) = store.link_notification(lane, &about, number, method).await? else { continue };
+    for about in queue.kind.abouts(name) {
+        let Some(key) = store.link_notification(queue, &about, number, method).await? else { continue };
         any = true;
-        let woken = store.wake(lane, &key).await?;
-        tracing::info!(%lane, %key, number, woken, "a notification names a job");
+        let woken = store.wake(queue, &key).await?;
+        tracing::info!(%queue, %key, number, woken, "a notification names a job");
     }
     if !any {
-        tracing::warn!(%lane, number, "a notification names a job that nobody submitted");
+        tracing::warn!(%queue, number, "a notification names a job that nobody submitted");
     }
     Ok(any)
 }
@@ -183,12 +183,12 @@ fn not_kept(error: &StoreError) -> NotAcknowledged {
 /// [`Refusal::Store`].
 pub(crate) async fn named(app: &App, account: &NotifiedAccount, view: &NotificationView) -> Result<Named, Refusal> {
     let Some((kind, about)) = account.job_named(&view.method, &view.content) else { return Ok(Named::Nothing) };
-    let lane = Lane { account: account.name.clone(), kind };
+    let queue = Queue { account: account.name.clone(), kind };
     let mut jobs = Vec::new();
     for name in kind.abouts(&about) {
-        let job = app.store.job_by_business_key(&lane, &name).await?;
-        jobs.extend(job.as_ref().map(StoredAs::key).map(|key| (lane.clone(), key.to_string())));
+        let job = app.store.job_by_business_key(&queue, &name).await?;
+        jobs.extend(job.as_ref().map(StoredAs::key).map(|key| (queue.clone(), key.to_string())));
     }
     jobs.dedup();
-    Ok(if jobs.is_empty() { Named::Nobody(lane, about) } else { Named::Jobs(jobs) })
+    Ok(if jobs.is_empty() { Named::Nobody(queue, about) } else { Named::Jobs(jobs) })
 }

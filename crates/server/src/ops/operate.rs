@@ -1,6 +1,6 @@
 //! An operator's hand on one job, recorded with a name and a reason. Whoever comes second is told what the first did.
 
-use bursar_domain::{Key, Lane, Operation, OperatorAction, last_action};
+use bursar_domain::{Key, Operation, OperatorAction, Queue, last_action};
 use bursar_store::{JobRecord, Operated, Operator, StoreError, StoredAs};
 
 use crate::state::App;
@@ -47,29 +47,29 @@ impl From<StoreError> for NotOperated {
 /// [`NotOperated`]: nothing was done, or nobody knows whether it was.
 pub(crate) async fn operate(
     app: &App,
-    (lane, key): (&Lane, &Key),
+    (queue, key): (&Queue, &Key),
     operation: Operation,
     operator: Operator<'_>,
     saw: Option<&JobRecord>,
 ) -> Result<Box<JobRecord>, NotOperated> {
     let operated = match saw {
         Some(saw) => app.store.operate_as_seen(saw, operation, operator).await,
-        None => app.store.operate(lane, key, operation, operator).await,
+        None => app.store.operate(queue, key, operation, operator).await,
     };
     match operated.map_err(|error| Refusal::of_store(error, UNKNOWN))? {
         Operated::Done(record) => Ok(record),
-        Operated::Unknown => Err(Refusal::unknown_job(lane, key).into()),
-        Operated::Unreadable(why) => Err(Refusal::unreadable_job(lane, key, &why).into()),
+        Operated::Unknown => Err(Refusal::unknown_job(queue, key).into()),
+        Operated::Unreadable(why) => Err(Refusal::unreadable_job(queue, key, &why).into()),
         Operated::Claimed(record) => {
             let detail = "a worker is calling the gateway about it at this moment; try again when it has finished";
             Err(not_now(app, detail.to_owned(), Some(StoredAs::Job(record))).await)
         }
         Operated::Changed => {
-            let record = app.store.job(lane, key).await?;
+            let record = app.store.job(queue, key).await?;
             Err(not_now(app, "it has changed since it was looked at: nothing was done".to_owned(), record).await)
         }
         Operated::Refused(refused) => {
-            let record = app.store.job(lane, key).await?;
+            let record = app.store.job(queue, key).await?;
             Err(not_now(app, refused.to_string(), record).await)
         }
     }

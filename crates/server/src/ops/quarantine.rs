@@ -1,6 +1,6 @@
 //! What is in quarantine, and what an operator can do about a key in it.
 
-use bursar_domain::Lane;
+use bursar_domain::Queue;
 use bursar_store::{Dropped, Operator, Origin, Quarantined, Retried, StoreError, Unreadable};
 
 use crate::state::App;
@@ -62,14 +62,14 @@ pub(crate) enum NotDone {
 /// # Errors
 /// [`Refusal::Store`].
 pub(crate) async fn found(app: &App, bearer: &Bearer, limit: usize) -> Result<Vec<Found>, Refusal> {
-    let lanes: Vec<Lane> = app.lanes.of(bearer).into_iter().cloned().collect();
+    let queues: Vec<Queue> = app.queues.of(bearer).into_iter().cloned().collect();
     let mut found = Vec::new();
-    for (lane, status) in lanes.iter().zip(app.store.statuses(&lanes).await?) {
+    for (queue, status) in queues.iter().zip(app.store.statuses(&queues).await?) {
         if status.all_quarantined() == 0 {
             continue;
         }
-        let origin = Origin::Jobs(lane.clone());
-        let jobs = app.store.quarantined(lane, limit).await?;
+        let origin = Origin::Jobs(queue.clone());
+        let jobs = app.store.quarantined(queue, limit).await?;
         let webhooks = app.store.quarantined_deliveries(&origin, limit).await?;
         found.push(Found { origin, jobs, webhooks });
     }
@@ -95,16 +95,16 @@ pub(crate) async fn act(
 ) -> Result<(), NotDone> {
     let unclear = |error: StoreError| NotDone::Refused(Refusal::of_store(error, UNKNOWN));
     match (act, origin) {
-        (Act::Retry, Origin::Jobs(lane)) => {
-            match app.store.retry_quarantined(lane, key, operator).await.map_err(unclear)? {
+        (Act::Retry, Origin::Jobs(queue)) => {
+            match app.store.retry_quarantined(queue, key, operator).await.map_err(unclear)? {
                 Retried::Back(_) | Retried::WasBack(_) => Ok(()),
                 Retried::NotThere => Err(NotDone::NotThere),
                 Retried::Unreadable(why) => Err(NotDone::Unreadable(why)),
                 Retried::Changed => Err(NotDone::Changed),
             }
         }
-        (Act::Drop, Origin::Jobs(lane)) => {
-            match app.store.drop_quarantined(lane, key, operator).await.map_err(unclear)? {
+        (Act::Drop, Origin::Jobs(queue)) => {
+            match app.store.drop_quarantined(queue, key, operator).await.map_err(unclear)? {
                 Dropped::Done => Ok(()),
                 Dropped::NotThere => Err(NotDone::NotThere),
                 Dropped::Readable => Err(NotDone::Readable),

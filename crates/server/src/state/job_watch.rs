@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use bursar_domain::{Key, Lane};
+use bursar_domain::{Key, Queue};
 use bursar_store::{Event, EventWatch, Store};
 use tokio::sync::{Notify, watch};
 use tokio::time::{Instant, sleep};
@@ -23,7 +23,7 @@ const LINGER: Duration = Duration::from_secs(10);
 /// Who waits for what.
 #[derive(Debug)]
 pub(crate) struct Feed {
-    jobs: Mutex<HashMap<(Lane, Key), watch::Sender<()>>>,
+    jobs: Mutex<HashMap<(Queue, Key), watch::Sender<()>>>,
     anything: watch::Sender<()>,
     /// Rung when somebody begins to wait.
     wanted: Notify,
@@ -38,14 +38,14 @@ impl Default for Feed {
 /// A wait for news of one job. Whoever has gone costs nothing.
 pub(crate) struct Waiting<'a> {
     feed: &'a Feed,
-    name: (Lane, Key),
+    name: (Queue, Key),
     news: watch::Receiver<()>,
 }
 
 impl Feed {
     /// Waits for news of this job from now on.
-    pub(crate) fn of_job(&self, lane: &Lane, key: &Key) -> Waiting<'_> {
-        let name = (lane.clone(), key.clone());
+    pub(crate) fn of_job(&self, queue: &Queue, key: &Key) -> Waiting<'_> {
+        let name = (queue.clone(), key.clone());
         let mut jobs = self.jobs.lock().unwrap_or_else(PoisonError::into_inner);
         let news = jobs.entry(name.clone()).or_insert_with(|| watch::Sender::new(())).subscribe();
         drop(jobs);
@@ -68,7 +68,7 @@ impl Feed {
     fn tell(&self, events: &[Event]) {
         let jobs = self.jobs.lock().unwrap_or_else(PoisonError::into_inner);
         for event in events.iter().filter(|_| !jobs.is_empty()) {
-            let name = event.lane().zip(event.key());
+            let name = event.queue().zip(event.key());
             if let Some(waiting) = name.and_then(|name| jobs.get(&name)) {
                 waiting.send_replace(());
             }
@@ -159,26 +159,26 @@ mod tests {
 
     use super::*;
 
-    fn finished(lane: &Lane, key: &str) -> Event {
+    fn finished(queue: &Queue, key: &str) -> Event {
         let field = |name: &str, value: &str| (name.to_owned(), value.to_owned());
         let fields = vec![field("key", key), field("state", "succeeded")];
-        Event { id: EventId::default(), partition: 0, queue: lane.to_string(), fields }
+        Event { id: EventId::default(), partition: 0, queue: queue.to_string(), fields }
     }
 
     #[tokio::test]
     async fn news_wake_those_who_wait_for_the_job_and_nobody_is_kept_after_they_go() {
         let feed = Feed::default();
-        let lane: Lane = "main/transfer".parse().unwrap();
-        let mut first = feed.of_job(&lane, &"A".parse().unwrap());
-        let mut second = feed.of_job(&lane, &"A".parse().unwrap());
-        let mut other = feed.of_job(&lane, &"B".parse().unwrap());
-        feed.tell(&[finished(&lane, "A"), finished(&lane, "C")]);
+        let queue: Queue = "main/transfer".parse().unwrap();
+        let mut first = feed.of_job(&queue, &"A".parse().unwrap());
+        let mut second = feed.of_job(&queue, &"A".parse().unwrap());
+        let mut other = feed.of_job(&queue, &"B".parse().unwrap());
+        feed.tell(&[finished(&queue, "A"), finished(&queue, "C")]);
         first.news().await;
         second.news().await;
         let nothing = tokio::time::timeout(Duration::from_millis(20), other.news()).await;
         assert!(nothing.is_err());
         drop(first);
-        feed.tell(&[finished(&lane, "A")]);
+        feed.tell(&[finished(&queue, "A")]);
         second.news().await;
         drop((second, other));
         assert!(feed.jobs.lock().unwrap().is_empty());

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use bursar_domain::{Key, Lane};
+use bursar_domain::{Key, Queue};
 use bursar_store::{StoreError, Unreadable};
 
 /// One refusal.
@@ -31,14 +31,14 @@ impl Refusal {
     }
 
     /// There is no job of that key.
-    pub(crate) fn unknown_job(lane: &Lane, key: &Key) -> Self {
-        Self::NotFound(format!("there is no job {key} in {lane}"))
+    pub(crate) fn unknown_job(queue: &Queue, key: &Key) -> Self {
+        Self::NotFound(format!("there is no job {key} in {queue}"))
     }
 
     /// There is a job of that key, and this build cannot read it.
-    pub(crate) fn unreadable_job(lane: &Lane, key: &Key, why: &Unreadable) -> Self {
+    pub(crate) fn unreadable_job(queue: &Queue, key: &Key, why: &Unreadable) -> Self {
         let then = then(why);
-        Self::UnreadableRecord(format!("job {key} in {lane} cannot be read by this build: {why}; {then}"))
+        Self::UnreadableRecord(format!("job {key} in {queue} cannot be read by this build: {why}; {then}"))
     }
 }
 

@@ -33,7 +33,7 @@ pub(crate) const STREAMS_PER_TOKEN: usize = 16;
 pub enum Role {
     /// Submits jobs, and reads.
     Producer,
-    /// Acts on jobs and lanes, and reads.
+    /// Acts on jobs and queues, and reads.
     Operator,
     /// Reads.
     Reader,

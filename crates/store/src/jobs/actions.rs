@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use bursar_domain::{Due, HistoryEvent, Lane, Millis, Next, Reason};
+use bursar_domain::{Due, HistoryEvent, Millis, Next, Queue, Reason};
 
 use super::apply::{Applied, Guarded, Place, Seen};
 use super::commit::place_of;
@@ -53,7 +53,7 @@ impl Store {
         let now = self.now().await?;
         let write = write(seen, &action, now);
         let paused = action.unless_paused.map(Reason::recorded).unwrap_or_default();
-        match self.apply(&seen.lane, &[write], &paused).await?.pop() {
+        match self.apply(&seen.queue, &[write], &paused).await?.pop() {
             Some(Applied::Done) => Ok(Acted::Done),
             Some(Applied::Paused) => Ok(Acted::Paused),
             Some(Applied::Changed { .. } | Applied::Owned(_) | Applied::Repeated) | None => Ok(Acted::Changed),
@@ -66,8 +66,8 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError`]: repeat.
-    pub async fn set_clock_back(&self, lane: &Lane, lease: Duration) -> Result<usize, StoreError> {
-        let queue_keys = self.queues.of(lane);
+    pub async fn set_clock_back(&self, queue: &Queue, lease: Duration) -> Result<usize, StoreError> {
+        let queue_keys = self.queues.of(queue);
         let mut changed = 0;
         for set in ["due_sends", "due_queries"] {
             let mut pass_over = 0_usize;
@@ -78,7 +78,7 @@ impl Store {
                 pipeline.arg("LIMIT").arg(pass_over).arg(CLOCK_STEP_JOBS).arg("WITHSCORES");
                 let (entries,): (Vec<(String, f64)>,) = self.query("ZRANGE", &pipeline).await?;
                 let read = entries.len();
-                let moved = self.bring_back(lane, set, &entries, (now, lease)).await?;
+                let moved = self.bring_back(queue, set, &entries, (now, lease)).await?;
                 changed += moved;
                 pass_over += read.saturating_sub(moved);
                 if read < CLOCK_STEP_JOBS {
@@ -97,15 +97,15 @@ impl Store {
 
     async fn bring_back(
         &self,
-        lane: &Lane,
+        queue: &Queue,
         set: &str,
         entries: &[(String, f64)],
         (now, lease): (Millis, Duration),
     ) -> Result<usize, StoreError> {
-        let queue_keys = self.queues.of(lane);
+        let queue_keys = self.queues.of(queue);
         let key_of = |member: &str| member.split_once(' ').map_or(member, |(key, _)| key).to_owned();
         let keys: Vec<_> = entries.iter().filter_map(|(member, _)| key_of(member).parse().ok()).collect();
-        let jobs = self.jobs(lane, &keys).await?;
+        let jobs = self.jobs(queue, &keys).await?;
         let (mut writes, mut leases) = (Vec::new(), redis::Pipeline::new());
         let mut moved = 0;
         for job in jobs {
@@ -143,7 +143,7 @@ impl Store {
         if moved > 0 {
             let _: () = self.query("ZADD", &leases).await?;
         }
-        let applied = self.apply(lane, &writes, "").await?;
+        let applied = self.apply(queue, &writes, "").await?;
         Ok(moved + applied.iter().filter(|applied| **applied == Applied::Done).count())
     }
 }

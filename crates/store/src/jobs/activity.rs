@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use bursar_domain::{Key, Lane, Millis};
+use bursar_domain::{Key, Millis, Queue};
 use redis::{Pipeline, Value};
 
 use super::events::{Entry, Event, events_of};
@@ -27,7 +27,7 @@ pub struct Recent {
     pub events: Vec<Vec<Event>>,
 }
 
-/// A stretch of time in a lane.
+/// A stretch of time in a queue.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Stretch {
     /// Jobs that ended in it, those left out that are tombstones by now.
@@ -46,7 +46,7 @@ impl Store {
     /// [`StoreError`].
     pub async fn stretches(
         &self,
-        lane: &Lane,
+        queue: &Queue,
         from: Millis,
         length: Duration,
         count: u32,
@@ -55,7 +55,7 @@ impl Store {
         if count == 0 {
             return Ok(Vec::new());
         }
-        let queue_keys = self.queues.of(lane);
+        let queue_keys = self.queues.of(queue);
         let mut pipeline = Pipeline::new();
         for index in 0..count {
             let (begin, end) = (from.plus(length * index).0, format!("({}", from.plus(length * (index + 1)).0));
@@ -80,9 +80,9 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError`].
-    pub async fn waiting(&self, lane: &Lane, most: usize) -> Result<Vec<Key>, StoreError> {
+    pub async fn waiting(&self, queue: &Queue, most: usize) -> Result<Vec<Key>, StoreError> {
         let Some(last) = most.checked_sub(1) else { return Ok(Vec::new()) };
-        let queue_keys = self.queues.of(lane);
+        let queue_keys = self.queues.of(queue);
         let mut pipeline = Pipeline::new();
         for set in ["sends", "due_sends", "due_queries"] {
             pipeline.cmd("ZRANGE").arg(queue_keys.set(set)).arg(0).arg(last);
@@ -97,12 +97,12 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError`].
-    pub async fn recent_events(&self, lanes: &[Lane], limit: usize) -> Result<Recent, StoreError> {
+    pub async fn recent_events(&self, queues: &[Queue], limit: usize) -> Result<Recent, StoreError> {
         let mut places: BTreeMap<u16, Vec<usize>> = BTreeMap::new();
-        for (place, lane) in lanes.iter().enumerate() {
-            places.entry(self.partition_of(lane)).or_default().push(place);
+        for (place, queue) in queues.iter().enumerate() {
+            places.entry(self.partition_of(queue)).or_default().push(place);
         }
-        let mut recent = Recent { now: Millis(0), events: vec![Vec::new(); lanes.len()] };
+        let mut recent = Recent { now: Millis(0), events: vec![Vec::new(); queues.len()] };
         let mut until: BTreeMap<u16, String> = places.keys().map(|partition| (*partition, "+".to_owned())).collect();
         for _ in 0..MAX_LOOKS {
             let mut pipeline = Pipeline::new();
@@ -120,7 +120,7 @@ impl Store {
                 let entries: Vec<Entry> = from_reply("XREVRANGE", Some(&stream))?;
                 let oldest = (entries.len() == ENTRIES_AT_ONCE).then(|| entries.last().map(|entry| entry.0.clone()));
                 let wanted = places.get(&partition).map(Vec::as_slice).unwrap_or_default();
-                let is_short = take_newest(lanes, wanted, partition, entries, limit, &mut recent.events)?;
+                let is_short = take_newest(queues, wanted, partition, entries, limit, &mut recent.events)?;
                 match oldest.flatten().filter(|_| is_short) {
                     Some(oldest) => drop(until.insert(partition, format!("({oldest}"))),
                     None => drop(until.remove(&partition)),
@@ -136,7 +136,7 @@ impl Store {
 
 /// Adds what entries, newest first, say of the wanted queues. `true` when one of these has fewer events than it may have.
 fn take_newest(
-    lanes: &[Lane],
+    queues: &[Queue],
     wanted: &[usize],
     partition: u16,
     entries: Vec<Entry>,
@@ -144,7 +144,7 @@ fn take_newest(
     found: &mut [Vec<Event>],
 ) -> Result<bool, StoreError> {
     let by_name: BTreeMap<String, usize> =
-        wanted.iter().filter_map(|place| Some((lanes.get(*place)?.to_string(), *place))).collect();
+        wanted.iter().filter_map(|place| Some((queues.get(*place)?.to_string(), *place))).collect();
     for entry in entries {
         for event in events_of(partition, entry)?.into_iter().rev() {
             let place = by_name.get(&event.queue);

@@ -6,7 +6,7 @@
 
 use std::collections::HashMap;
 
-use bursar_domain::{Call, HistoryEvent, Key, Lane, Millis, Reason, State};
+use bursar_domain::{Call, HistoryEvent, Key, Millis, Queue, Reason, State};
 use redis::Pipeline;
 use serde_json::Map;
 
@@ -118,7 +118,7 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError`]: some jobs may have been moved; repeat.
-    pub async fn adopt(&self, from: &Lane, to: &Lane, operator: Operator<'_>) -> Result<Adopted, StoreError> {
+    pub async fn adopt(&self, from: &Queue, to: &Queue, operator: Operator<'_>) -> Result<Adopted, StoreError> {
         self.introduce(&[to]).await?;
         if let Some(pause) = self.status(from).await?.paused {
             let pause = Reason::AdoptedPause { queue: from.to_string(), pause: Box::new(pause) };
@@ -147,8 +147,8 @@ impl Store {
 
     async fn adopt_job(
         &self,
-        from: &Lane,
-        to: &Lane,
+        from: &Queue,
+        to: &Queue,
         key: &Key,
         business_keys: &[String],
         operator: Operator<'_>,
@@ -164,8 +164,8 @@ impl Store {
 
     async fn adopt_once(
         &self,
-        from: &Lane,
-        to: &Lane,
+        from: &Queue,
+        to: &Queue,
         key: &Key,
         business_keys: &[String],
         operator: Operator<'_>,
@@ -215,8 +215,8 @@ impl Store {
         if has_changed && stored.last_sent_at.is_none() {
             stored.last_sent_at = Some(now);
         }
-        let (queue_keys, key) = (self.queues.of(&job.lane), &job.key);
-        let lines = self.history_lines(&job.lane, key).await?;
+        let (queue_keys, key) = (self.queues.of(&job.queue), &job.key);
+        let lines = self.history_lines(&job.queue, key).await?;
         let known = stored.trade_nos.iter().cloned().map(ResponseKnownBy::TradeNo);
         let mut responses: Vec<String> = known.chain(request_ids(&stored, &lines)).map(|id| id.field()).collect();
         let mut pipeline = Pipeline::new();
@@ -247,8 +247,8 @@ impl Store {
     /// The three steps, as far as they were not made before.
     async fn hand_over(
         &self,
-        from: &Lane,
-        to: &Lane,
+        from: &Queue,
+        to: &Queue,
         (mut handed, there): (Handed, There),
         now: Millis,
         operator: Operator<'_>,
@@ -304,8 +304,8 @@ impl Store {
     /// Writes the job into its new queue. `None` when something else is there by now.
     async fn bring(
         &self,
-        from: &Lane,
-        to: &Lane,
+        from: &Queue,
+        to: &Queue,
         handed: &Handed,
         there: There,
         now: Millis,
@@ -375,8 +375,8 @@ impl Store {
     /// The old queue's job was certainly never sent and gives way to the new one's: that one's history says so.
     async fn note_adopted(
         &self,
-        from: &Lane,
-        to: &Lane,
+        from: &Queue,
+        to: &Queue,
         handed: &Handed,
         now: Millis,
         operator: Operator<'_>,
@@ -395,7 +395,7 @@ impl Store {
         if handed.late.is_empty() {
             return Ok(true);
         }
-        let known = self.history_lines(&job.lane, &job.key).await?;
+        let known = self.history_lines(&job.queue, &job.key).await?;
         let mut history: Vec<String> = handed.lines.iter().filter(|line| !known.contains(line)).cloned().collect();
         let (claim, record) = (&job.seen.claim, &job.seen.record);
         let write = Guarded::new(job.key.as_str(), claim, Seen::Text(record.clone()));
@@ -420,11 +420,11 @@ impl Store {
             let (group, state) = (record.fair_group.clone(), changed.then_some(record.state));
             Guarded { group, record: record.text(), place, decided: now, state, webhook, history, ..write }
         };
-        Ok(self.apply(&job.lane, &[write], "").await? == [Applied::Done])
+        Ok(self.apply(&job.queue, &[write], "").await? == [Applied::Done])
     }
 
     /// A person must decide: the job stays in the old queue, as it was before an adoption claimed it.
-    async fn leave(&self, from: &Lane, handed: Handed, other: String) -> Result<Fate, StoreError> {
+    async fn leave(&self, from: &Queue, handed: Handed, other: String) -> Result<Fate, StoreError> {
         if handed.is_underway {
             let now = self.now().await?;
             let place = match handed.stored.state {
@@ -453,14 +453,14 @@ impl Store {
         Ok(Fate::Conflict(other))
     }
 
-    async fn history_lines(&self, lane: &Lane, key: &Key) -> Result<Vec<String>, StoreError> {
+    async fn history_lines(&self, queue: &Queue, key: &Key) -> Result<Vec<String>, StoreError> {
         let mut pipeline = Pipeline::new();
-        pipeline.lrange(self.queues.of(lane).history(key), 0, -1);
+        pipeline.lrange(self.queues.of(queue).history(key), 0, -1);
         let (lines,): (Vec<Vec<u8>>,) = self.query("LRANGE", &pipeline).await?;
         Ok(lines.into_iter().map(lossy).collect())
     }
 
-    async fn there(&self, from: &Lane, to: &Lane, handed: &Handed, now: Millis) -> Result<There, StoreError> {
+    async fn there(&self, from: &Queue, to: &Queue, handed: &Handed, now: Millis) -> Result<There, StoreError> {
         let job = match self.job(to, &handed.key).await? {
             None => return Ok(There::Nothing),
             Some(StoredAs::Unreadable { .. }) => return Ok(There::Other),
@@ -482,8 +482,8 @@ impl Store {
     }
 
     /// Every job under a queue's name: tombstones are in no set, so all keys of this Redis are gone through.
-    async fn find_all(&self, lane: &Lane) -> Result<FoundKeys, StoreError> {
-        let queue_keys = self.queues.of(lane);
+    async fn find_all(&self, queue: &Queue) -> Result<FoundKeys, StoreError> {
+        let queue_keys = self.queues.of(queue);
         let (jobs, business) = (queue_keys.of_key("job", ""), queue_keys.of_key("business", ""));
         let (mut found, mut cursor) = (FoundKeys::default(), 0_u64);
         let mut seen = std::collections::HashSet::new(); // a scan may tell a key twice
@@ -529,12 +529,12 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError`].
-    pub async fn has_jobs(&self, lane: &Lane) -> Result<bool, StoreError> {
-        let status = self.status(lane).await?;
+    pub async fn has_jobs(&self, queue: &Queue) -> Result<bool, StoreError> {
+        let status = self.status(queue).await?;
         if status.open_jobs() + status.done > 0 {
             return Ok(true);
         }
-        let jobs = format!("{}*", glob(&self.queues.of(lane).of_key("job", "")));
+        let jobs = format!("{}*", glob(&self.queues.of(queue).of_key("job", "")));
         let mut cursor = 0_u64;
         loop {
             let mut command = redis::cmd("SCAN");
@@ -550,11 +550,11 @@ impl Store {
 }
 
 /// The token of an adoption's claim: no worker has this name.
-fn token(to: &Lane) -> String {
+fn token(to: &Queue) -> String {
     format!("adopted by {to}/0")
 }
 
-fn adopted(from: &Lane, at: Millis, operator: Operator<'_>) -> HistoryEvent {
+fn adopted(from: &Queue, at: Millis, operator: Operator<'_>) -> HistoryEvent {
     HistoryEvent::Adopted(bursar_domain::Adopted {
         at,
         queue: from.to_string(),
@@ -564,7 +564,7 @@ fn adopted(from: &Lane, at: Millis, operator: Operator<'_>) -> HistoryEvent {
     })
 }
 
-fn is_from(event: &HistoryEvent, from: &Lane) -> bool {
+fn is_from(event: &HistoryEvent, from: &Queue) -> bool {
     matches!(event, HistoryEvent::Adopted(adopted) if adopted.queue == from.to_string())
 }
 
@@ -580,7 +580,7 @@ impl Handed {
     }
 
     /// The claim of an adoption, with the one that was lost before.
-    fn claim_for(&self, to: &Lane, now: Millis) -> String {
+    fn claim_for(&self, to: &Queue, now: Millis) -> String {
         let lost = self.stored_claim();
         let fence = lost.as_ref().map_or(self.stored.fence, |lost| lost.fence).saturating_add(1);
         let entry = ClaimEntry {

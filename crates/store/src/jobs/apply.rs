@@ -1,6 +1,6 @@
 //! One guarded write: what was decided about a job is written if its claim and its record still are what was seen.
 
-use bursar_domain::{Lane, Millis, State};
+use bursar_domain::{Millis, Queue, State};
 use redis::Value;
 
 use super::keys::QueueKeys;
@@ -177,11 +177,11 @@ impl Store {
     /// queue is paused for the reason `unless_paused` (as recorded; empty: whatever it is).
     pub(crate) async fn apply(
         &self,
-        lane: &Lane,
+        queue: &Queue,
         writes: &[Guarded],
         unless_paused: &str,
     ) -> Result<Vec<Applied>, StoreError> {
-        self.apply_to(&self.queues.of(lane), Records::Jobs, writes, unless_paused).await
+        self.apply_to(&self.queues.of(queue), Records::Jobs, writes, unless_paused).await
     }
 
     /// The same for records of this sort.

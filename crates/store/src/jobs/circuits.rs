@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use bursar_domain::{Lane, Millis};
+use bursar_domain::{Millis, Queue};
 
 use crate::Store;
 use crate::StoreError;
@@ -17,8 +17,8 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError`]: nobody needs to repeat it.
-    pub async fn circuit(&self, lane: &Lane, worker: &str, rest: Option<Duration>) -> Result<(), StoreError> {
-        let queue_keys = self.queues.of(lane);
+    pub async fn circuit(&self, queue: &Queue, worker: &str, rest: Option<Duration>) -> Result<(), StoreError> {
+        let queue_keys = self.queues.of(queue);
         let mut call = self.scripts.circuit.on_jobs(&queue_keys.base, &queue_keys.queue_hash(), &queue_keys.queue);
         call.push(worker).push(rest.map(|rest| whole_millis(rest).to_string()).unwrap_or_default());
         call.push(whole_millis(TOLD_FOR));

@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use bursar_domain::{Answer, Call, Facts, Key, Lane, Millis, Names, OnAmbiguous, Reason, Received, State, TraceParent};
+use bursar_domain::{
+    Answer, Call, Facts, Key, Millis, Names, OnAmbiguous, Queue, Reason, Received, State, TraceParent,
+};
 use redis::{Pipeline, Value};
 
 use super::ClaimToken;
@@ -162,12 +164,12 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError`]: jobs may have been claimed all the same; [`Store::recover_claim`] finds and returns them.
-    pub async fn claim(&self, lane: &Lane, claim: &Claim<'_>) -> Result<Claimed, StoreError> {
+    pub async fn claim(&self, queue: &Queue, claim: &Claim<'_>) -> Result<Claimed, StoreError> {
         let probe = match claim.sends {
-            Sends::Probe => self.probe(lane, claim.sick_group).await?,
+            Sends::Probe => self.probe(queue, claim.sick_group).await?,
             Sends::Allowed | Sends::NotYet => None,
         };
-        let queue_keys = self.queues.of(lane);
+        let queue_keys = self.queues.of(queue);
         let mut call = self.scripts.claim.on_jobs(&queue_keys.base, &queue_keys.queue_hash(), &queue_keys.queue);
         call.push(claim.worker)
             .push(serde_json::Value::from(ClaimId::token(claim.worker, claim.number)).to_string())
@@ -190,12 +192,12 @@ impl Store {
             .push(claim.gateway)
             .push(claim.incarnation)
             .push(u8::from(claim.looked));
-        for (group, step) in self.fair_order(lane).steps() {
+        for (group, step) in self.fair_order(queue).steps() {
             call.push(super::apply::member_end(&group)).push(step);
         }
         let since = self.since();
         let reply: Reply = call.run_on(self.to_claim_on(claim.over)?).await?;
-        let claimed = self.claimed(lane, claim, reply).await?;
+        let claimed = self.claimed(queue, claim, reply).await?;
         // No send leaves before its intent is kept as the operator asked for.
         if claimed.jobs.iter().any(|job| job.call == Call::Send) {
             self.kept(since).await?;
@@ -203,7 +205,7 @@ impl Store {
         Ok(claimed)
     }
 
-    async fn claimed(&self, lane: &Lane, claim: &Claim<'_>, reply: Reply) -> Result<Claimed, StoreError> {
+    async fn claimed(&self, queue: &Queue, claim: &Claim<'_>, reply: Reply) -> Result<Claimed, StoreError> {
         let (now, next_due, fence, what, number, resumed, resumed_at, poisoned, rows, sends_left) = reply;
         let era = Era { number, resumed, resumed_at: Millis(resumed_at) };
         let token = ClaimToken(ClaimId::token(claim.worker, claim.number));
@@ -234,13 +236,13 @@ impl Store {
                 Ok(job) => claimed.jobs.push(job),
                 Err(Unreadable::Newer { .. }) => newer.push((key.to_owned(), group.to_owned(), token.0.clone())),
                 Err(why) => {
-                    self.quarantine(lane, key, (&claim, &token), claimed.now, &why).await?;
+                    self.quarantine(queue, key, (&claim, &token), claimed.now, &why).await?;
                     claimed.quarantined.push((key.to_owned(), why));
                 }
             }
         }
         if !newer.is_empty() {
-            self.release_until(lane, &newer, claimed.now.plus(newer_left_for), "").await?;
+            self.release_until(queue, &newer, claimed.now.plus(newer_left_for), "").await?;
             claimed.left = newer.into_iter().map(|(key, ..)| key).collect();
         }
         Ok(claimed)
@@ -249,7 +251,7 @@ impl Store {
     /// Puts a claimed job out of the way that this build cannot read. A claim that was lost before stands again.
     async fn quarantine(
         &self,
-        lane: &Lane,
+        queue: &Queue,
         key: &str,
         (claim, token): (&str, &ClaimToken),
         now: Millis,
@@ -261,13 +263,13 @@ impl Store {
             place: Place::Quarantine(entry.to_string()),
             ..Guarded::new(key, claim, Seen::Any)
         };
-        self.apply(lane, &[write], "").await.map(drop)
+        self.apply(queue, &[write], "").await.map(drop)
     }
 
     /// The send that shows how the gateway is: one of a job that was never sent, and of another group than the one that is sick, if one is
     /// found. Of those that were never sent, too, many may be one merchant's, so not always the first one is taken.
-    async fn probe(&self, lane: &Lane, sick_group: &str) -> Result<Option<Probe>, StoreError> {
-        let queue_keys = self.queues.of(lane);
+    async fn probe(&self, queue: &Queue, sick_group: &str) -> Result<Option<Probe>, StoreError> {
+        let queue_keys = self.queues.of(queue);
         let mut pipeline = Pipeline::new();
         let sends = queue_keys.set("sends");
         pipeline.cmd("ZRANGE").arg(&sends).arg(0).arg(PROBE_LOOK - 1);
@@ -301,8 +303,8 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError`]: try again; what is not given back comes due when its lease ends.
-    pub async fn recover_claim(&self, lane: &Lane, worker: &str, number: u64) -> Result<usize, StoreError> {
-        let queue_keys = self.queues.of(lane);
+    pub async fn recover_claim(&self, queue: &Queue, worker: &str, number: u64) -> Result<usize, StoreError> {
+        let queue_keys = self.queues.of(queue);
         let mut call =
             self.scripts.recover_claim.on_jobs(&queue_keys.base, &queue_keys.queue_hash(), &queue_keys.queue);
         call.push(worker).push(number).push(whole_millis(RECEIPT_KEPT));
@@ -315,7 +317,7 @@ impl Store {
             .map(|member| member.split_once(' ').unwrap_or((member, "")))
             .map(|(key, group)| (key.to_owned(), group.to_owned(), token.clone()))
             .collect();
-        self.release_until(lane, &jobs, Millis(0), "").await
+        self.release_until(queue, &jobs, Millis(0), "").await
     }
 }
 

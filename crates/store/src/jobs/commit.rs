@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use bursar_domain::{Answer, Call, Due, GatewayText, HistoryEvent, Lane, Millis, Next, Reason, State};
+use bursar_domain::{Answer, Call, Due, GatewayText, HistoryEvent, Millis, Next, Queue, Reason, State};
 
 use super::ClaimToken;
 use super::apply::{Applied, Guarded, Place, Seen};
@@ -194,7 +194,7 @@ impl Commit {
     fn pauses(&self) -> Option<String> {
         let why = || self.reason.as_ref().or(self.next.reason.as_ref()).cloned();
         let unnamed = || Reason::Misconfigured(GatewayText::default());
-        self.next.pause_lane.then(|| why().unwrap_or_else(unnamed).recorded())
+        self.next.pause_queue.then(|| why().unwrap_or_else(unnamed).recorded())
     }
 
     /// Adds what happened to the history. Queries that changed nothing are only counted once there are very many.
@@ -254,7 +254,7 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError`]: repeat until Redis answers.
-    pub async fn commit(&self, lane: &Lane, commits: &[Commit]) -> Result<Vec<Committed>, StoreError> {
+    pub async fn commit(&self, queue: &Queue, commits: &[Commit]) -> Result<Vec<Committed>, StoreError> {
         let mut turns: Vec<Turn> = commits
             .iter()
             .map(|commit| Turn::Ends {
@@ -278,10 +278,10 @@ impl Store {
             if writes.is_empty() {
                 break;
             }
-            let applied = self.apply(lane, &writes, "").await?;
+            let applied = self.apply(queue, &writes, "").await?;
             for (place, applied) in places.into_iter().zip(applied) {
                 let (Some(commit), Some(turn)) = (commits.get(place), turns.get_mut(place)) else { continue };
-                self.turn(lane, commit, turn, applied).await?;
+                self.turn(queue, commit, turn, applied).await?;
             }
         }
         let answer = |turn| match turn {
@@ -295,7 +295,7 @@ impl Store {
     }
 
     /// What a write's outcome makes of a commit.
-    async fn turn(&self, lane: &Lane, commit: &Commit, turn: &mut Turn, applied: Applied) -> Result<(), StoreError> {
+    async fn turn(&self, queue: &Queue, commit: &Commit, turn: &mut Turn, applied: Applied) -> Result<(), StoreError> {
         match applied {
             Applied::Done => {
                 let mismatched = matches!(turn, Turn::Ends { mismatch: Some(_), .. });
@@ -314,7 +314,7 @@ impl Store {
                             (*seen, *text) = (now, claim);
                         }
                     }
-                    Some(_) | None => *turn = Turn::Over(self.came_late(lane, commit, claim, record).await?),
+                    Some(_) | None => *turn = Turn::Over(self.came_late(queue, commit, claim, record).await?),
                 }
             }
             Applied::Paused | Applied::Repeated => {} // the next call has it
@@ -326,12 +326,12 @@ impl Store {
     /// is still used.
     async fn came_late(
         &self,
-        lane: &Lane,
+        queue: &Queue,
         commit: &Commit,
         mut claim: String,
         mut record: String,
     ) -> Result<Committed, StoreError> {
-        let queue_keys = self.queues.of(lane);
+        let queue_keys = self.queues.of(queue);
         for _ in 0..TRIES {
             let stored = StoredJob::read(&record);
             if stored.as_ref().is_ok_and(|stored| stored.last_claim == commit.ends.token.0) {
@@ -349,7 +349,7 @@ impl Store {
             // Fences only rise, and are repeated once Redis has lost writes.
             let was_lost = !knows && !is_tombstone && newest.unwrap_or(0) <= commit.ends.found.claim.fence;
             if was_lost {
-                self.lost_writes(lane, commit.ends.era).await?;
+                self.lost_writes(queue, commit.ends.era).await?;
             }
             let Some(stored) = stored else { return Ok(Committed::Late) };
             let mut known = redis::Pipeline::new();
@@ -363,7 +363,7 @@ impl Store {
             else {
                 return Ok(Committed::Late);
             };
-            match self.apply(lane, &[write], "").await?.pop() {
+            match self.apply(queue, &[write], "").await?.pop() {
                 Some(Applied::Changed { claim: now, record: then }) => (claim, record) = (now, then),
                 _ => return Ok(Committed::Late),
             }

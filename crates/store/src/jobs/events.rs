@@ -3,7 +3,7 @@
 
 use std::str::FromStr;
 
-use bursar_domain::{IdError, Key, Lane, Millis, Reason, State};
+use bursar_domain::{IdError, Key, Millis, Queue, Reason, State};
 use redis::Pipeline;
 
 use super::read::lossy;
@@ -71,7 +71,7 @@ pub struct Event {
 impl Event {
     /// The queue; `None` for an entry that names none.
     #[must_use]
-    pub fn lane(&self) -> Option<Lane> {
+    pub fn queue(&self) -> Option<Queue> {
         self.queue.parse().ok()
     }
 
@@ -277,7 +277,7 @@ mod tests {
                 ("5-1.2".to_owned(), key("C"), Some(State::Pending)),
             ]
         );
-        assert!(events.iter().all(|event| event.lane() == "main/transfer".parse().ok() && event.partition == 7));
+        assert!(events.iter().all(|event| event.queue() == "main/transfer".parse().ok() && event.partition == 7));
         let reason = Reason::LostWrites.recorded();
         let paused =
             events_of(7, entry(&["queue", "main/transfer", "event", "paused", "reason", &reason])).unwrap().remove(0);

@@ -34,8 +34,8 @@ impl JobRecord {
     #[must_use]
     pub fn view(&self) -> JobView {
         JobView {
-            account: self.lane.account.to_string(),
-            kind: self.lane.kind.to_string(),
+            account: self.queue.account.to_string(),
+            kind: self.queue.kind.to_string(),
             platform_no: self.key.to_string(),
             state: self.state,
             trade_no: self.trade_nos.last().cloned(),

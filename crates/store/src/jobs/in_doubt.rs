@@ -1,6 +1,6 @@
 //! How many jobs are in doubt and claimed by no worker. No set has them alone, so records are read, within a bound.
 
-use bursar_domain::{Lane, State};
+use bursar_domain::{Queue, State};
 use redis::Pipeline;
 
 use super::overlay::ClaimEntry;
@@ -28,41 +28,41 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError`].
-    pub async fn in_doubt(&self, lane: &Lane) -> Result<usize, StoreError> {
-        Ok(self.in_doubt_of(std::slice::from_ref(lane)).await?.pop().unwrap_or_default())
+    pub async fn in_doubt(&self, queue: &Queue) -> Result<usize, StoreError> {
+        Ok(self.in_doubt_of(std::slice::from_ref(queue)).await?.pop().unwrap_or_default())
     }
 
     /// The same of many queues, in their order. The more queues there are, the fewer jobs of each are looked at.
     ///
     /// # Errors
     /// [`StoreError`].
-    pub async fn in_doubt_of(&self, lanes: &[Lane]) -> Result<Vec<usize>, StoreError> {
-        let share = (LOOKED_AT_ALL / lanes.len().max(1)).clamp(LEAST, LOOKED_AT);
-        let mut counts = vec![0; lanes.len()];
+    pub async fn in_doubt_of(&self, queues: &[Queue]) -> Result<Vec<usize>, StoreError> {
+        let share = (LOOKED_AT_ALL / queues.len().max(1)).clamp(LEAST, LOOKED_AT);
+        let mut counts = vec![0; queues.len()];
         let mut batch: Vec<(usize, Vec<String>)> = Vec::new();
         let mut records = 0;
-        for (at, keys) in self.perhaps_in_doubt(lanes, share).await? {
+        for (at, keys) in self.perhaps_in_doubt(queues, share).await? {
             for keys in keys.chunks(RECORDS_AT_ONCE) {
                 records += keys.len();
                 batch.push((at, keys.to_vec()));
                 if records >= RECORDS_AT_ONCE {
-                    self.count_in_doubt(lanes, &std::mem::take(&mut batch), &mut counts).await?;
+                    self.count_in_doubt(queues, &std::mem::take(&mut batch), &mut counts).await?;
                     records = 0;
                 }
             }
         }
-        self.count_in_doubt(lanes, &batch, &mut counts).await?;
+        self.count_in_doubt(queues, &batch, &mut counts).await?;
         Ok(counts)
     }
 
     /// For each queue by its place the keys in the sets in which jobs in doubt may be.
-    async fn perhaps_in_doubt(&self, lanes: &[Lane], share: usize) -> Result<Vec<(usize, Vec<String>)>, StoreError> {
+    async fn perhaps_in_doubt(&self, queues: &[Queue], share: usize) -> Result<Vec<(usize, Vec<String>)>, StoreError> {
         let mut found = Vec::new();
-        for (chunk, lanes) in lanes.chunks(QUEUES_AT_ONCE).enumerate() {
+        for (chunk, queues) in queues.chunks(QUEUES_AT_ONCE).enumerate() {
             let mut pipeline = Pipeline::new();
             let sets = sets_of(State::InDoubt);
-            for lane in lanes {
-                let queue_keys = self.queues.of(lane);
+            for queue in queues {
+                let queue_keys = self.queues.of(queue);
                 for set in sets {
                     pipeline.cmd("ZRANGE").arg(queue_keys.set(set)).arg(0).arg(share - 1);
                 }
@@ -81,18 +81,18 @@ impl Store {
 
     async fn count_in_doubt(
         &self,
-        lanes: &[Lane],
+        queues: &[Queue],
         batch: &[(usize, Vec<String>)],
         counts: &mut [usize],
     ) -> Result<(), StoreError> {
-        let batch: Vec<(usize, &Lane, &Vec<String>)> =
-            batch.iter().filter_map(|(at, keys)| Some((*at, lanes.get(*at)?, keys))).collect();
+        let batch: Vec<(usize, &Queue, &Vec<String>)> =
+            batch.iter().filter_map(|(at, keys)| Some((*at, queues.get(*at)?, keys))).collect();
         if batch.is_empty() {
             return Ok(());
         }
         let mut pipeline = Pipeline::new();
-        for (_, lane, keys) in &batch {
-            let queue_keys = self.queues.of(lane);
+        for (_, queue, keys) in &batch {
+            let queue_keys = self.queues.of(queue);
             pipeline.cmd("HMGET").arg(queue_keys.set("claims")).arg(*keys); // before the records, as in `read.rs`
             pipeline.cmd("HMGET").arg(queue_keys.queue_hash()).arg("era").arg("resumed").arg("resumed_at");
             pipeline.cmd("MGET");

@@ -3,7 +3,7 @@
 
 use std::str::FromStr;
 
-use bursar_domain::{IdError, Lane, Millis, State};
+use bursar_domain::{IdError, Millis, Queue, State};
 
 use super::StoredAs;
 use super::rows::{Behind, SETS, sets_of};
@@ -61,7 +61,7 @@ impl Store {
     /// [`StoreError`].
     pub async fn list(
         &self,
-        lane: &Lane,
+        queue: &Queue,
         state: Option<State>,
         from: &Cursor,
         limit: usize,
@@ -70,9 +70,9 @@ impl Store {
         let (mut from, mut jobs, mut looked) = (from.0.clone(), Vec::new(), 0);
         while jobs.len() < limit && looked < MAX_LOOKS {
             let step = (limit - jobs.len()).clamp(STEP.0, STEP.1);
-            let found = self.rows(lane, sets, from.as_ref(), Millis(0), step).await?;
+            let found = self.rows(queue, sets, from.as_ref(), Millis(0), step).await?;
             looked += found.rows.len();
-            for (row, job) in self.jobs_of_rows(lane, found.set, &found.rows).await? {
+            for (row, job) in self.jobs_of_rows(queue, found.set, &found.rows).await? {
                 if !job.is_in(state) {
                     continue;
                 }

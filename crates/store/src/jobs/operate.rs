@@ -1,7 +1,7 @@
 //! Operators' actions on jobs and queues: each is recorded with who and why.
 
 use bursar_domain::{
-    ActionKind, DeadlinePassed, HistoryEvent, Key, Lane, Next, Operation, OperationRefused, OperatorAction, Reason,
+    ActionKind, DeadlinePassed, HistoryEvent, Key, Next, Operation, OperationRefused, OperatorAction, Queue, Reason,
     State,
 };
 use serde_json::Map;
@@ -54,13 +54,13 @@ impl Store {
     /// [`StoreError`]: it may have been done; look before repeating.
     pub async fn operate(
         &self,
-        lane: &Lane,
+        queue: &Queue,
         key: &Key,
         operation: Operation,
         operator: Operator<'_>,
     ) -> Result<Operated, StoreError> {
         let since = self.since();
-        let operated = self.operate_repeatedly(lane, key, operation, operator).await?;
+        let operated = self.operate_repeatedly(queue, key, operation, operator).await?;
         // A refusal vouches for the state that it names, as an action does for what it did.
         self.kept(since).await?;
         Ok(operated)
@@ -68,13 +68,13 @@ impl Store {
 
     async fn operate_repeatedly(
         &self,
-        lane: &Lane,
+        queue: &Queue,
         key: &Key,
         operation: Operation,
         operator: Operator<'_>,
     ) -> Result<Operated, StoreError> {
         for _ in 0..TRIES {
-            let record = match self.job(lane, key).await? {
+            let record = match self.job(queue, key).await? {
                 None => return Ok(Operated::Unknown),
                 Some(StoredAs::Unreadable { why, .. }) => return Ok(Operated::Unreadable(why)),
                 Some(StoredAs::Job(record)) => record,
@@ -85,7 +85,7 @@ impl Store {
             }
         }
         // It changes as fast as it is looked at: workers are at it.
-        Ok(match self.job(lane, key).await? {
+        Ok(match self.job(queue, key).await? {
             None => Operated::Unknown,
             Some(StoredAs::Unreadable { why, .. }) => Operated::Unreadable(why),
             Some(StoredAs::Job(record)) => Operated::Claimed(record),
@@ -141,7 +141,7 @@ impl Store {
             unless_paused: certain.map(|_| &Reason::JournalAhead),
         };
         match self.act(record, action).await? {
-            Acted::Done => Ok(match self.job(&record.lane, &record.key).await? {
+            Acted::Done => Ok(match self.job(&record.queue, &record.key).await? {
                 Some(StoredAs::Job(record)) => Operated::Done(record),
                 Some(StoredAs::Unreadable { why, .. }) => Operated::Unreadable(why),
                 None => Operated::Unknown,
@@ -174,8 +174,8 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError`]: repeat.
-    pub async fn pause_for_a_journal(&self, lane: &Lane) -> Result<bool, StoreError> {
-        self.pause(lane, &Reason::JournalAhead).await
+    pub async fn pause_for_a_journal(&self, queue: &Queue) -> Result<bool, StoreError> {
+        self.pause(queue, &Reason::JournalAhead).await
     }
 
     /// The journals' sends of this queue are on record again, up to this fence: the queue's fence is no lower from now on, and a pause
@@ -183,17 +183,17 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError`]: repeat.
-    pub async fn settle_lane(&self, lane: &Lane, fence: u64) -> Result<(), StoreError> {
-        self.raise_fence(lane, fence).await?;
-        self.resume_from(lane, &Reason::JournalAhead, &Reason::JournalsReconciled).await.map(drop)
+    pub async fn settle_queue(&self, queue: &Queue, fence: u64) -> Result<(), StoreError> {
+        self.raise_fence(queue, fence).await?;
+        self.resume_from(queue, &Reason::JournalAhead, &Reason::JournalsReconciled).await.map(drop)
     }
 
     /// The gateway that a queue's jobs are for, as the first worker that served it named its own; `None` before that.
     ///
     /// # Errors
     /// [`StoreError`].
-    pub async fn gateway(&self, lane: &Lane) -> Result<Option<String>, StoreError> {
-        crate::reply::only(self.gateways(std::slice::from_ref(lane)).await?)
+    pub async fn gateway(&self, queue: &Queue) -> Result<Option<String>, StoreError> {
+        crate::reply::only(self.gateways(std::slice::from_ref(queue)).await?)
     }
 
     /// Makes `gateway` that of a queue's jobs, if it still is the one that was `seen`: workers with any other claim none of them.
@@ -203,13 +203,13 @@ impl Store {
     /// [`StoreError`]: look before repeating.
     pub async fn set_gateway(
         &self,
-        lane: &Lane,
+        queue: &Queue,
         seen: Option<&str>,
         gateway: &str,
         operator: Operator<'_>,
     ) -> Result<bool, StoreError> {
         let reason = operator.reason(ActionKind::ConfirmGateway).recorded();
-        self.change(lane, &["gateway", seen.unwrap_or_default(), gateway, &reason]).await
+        self.change(queue, &["gateway", seen.unwrap_or_default(), gateway, &reason]).await
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use bursar_domain::{HistoryEvent, Key, Lane, Millis};
+use bursar_domain::{HistoryEvent, Key, Millis, Queue};
 use redis::{Pipeline, Value};
 
 use super::apply::{Applied, Guarded, Place, Seen};
@@ -25,8 +25,8 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError`]: repeat.
-    pub async fn purge(&self, lane: &Lane, retention: Duration, limit: usize) -> Result<usize, StoreError> {
-        let queue_keys = self.queues.of(lane);
+    pub async fn purge(&self, queue: &Queue, retention: Duration, limit: usize) -> Result<usize, StoreError> {
+        let queue_keys = self.queues.of(queue);
         let until = self.now().await?.0.saturating_sub(crate::jobs::wish::whole_millis(retention));
         let mut pipeline = Pipeline::new();
         pipeline.cmd("ZRANGE").arg(queue_keys.set("done")).arg("-inf").arg(until).arg("BYSCORE");
@@ -61,9 +61,9 @@ impl Store {
                 Ok(_) | Err(_) => busy.push(key),
             }
         }
-        self.forget_only_own(lane, &mut writes).await?;
+        self.forget_only_own(queue, &mut writes).await?;
         crash_point("before_purge");
-        let applied = self.apply(lane, &writes, "").await?;
+        let applied = self.apply(queue, &writes, "").await?;
         let reduced = applied.iter().filter(|applied| **applied == Applied::Done).count();
         if reduced > 0 {
             crash_point("after_purge");
@@ -83,12 +83,12 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError`]: repeat.
-    pub async fn oldest_ended(&self, lanes: &[Lane]) -> Result<Vec<Option<Millis>>, StoreError> {
-        let mut oldest = Vec::with_capacity(lanes.len());
-        for lanes in lanes.chunks(QUEUES_AT_ONCE) {
+    pub async fn oldest_ended(&self, queues: &[Queue]) -> Result<Vec<Option<Millis>>, StoreError> {
+        let mut oldest = Vec::with_capacity(queues.len());
+        for queues in queues.chunks(QUEUES_AT_ONCE) {
             let mut pipeline = Pipeline::new();
-            for lane in lanes {
-                pipeline.zrange_withscores(self.queues.of(lane).set("done"), 0, 0);
+            for queue in queues {
+                pipeline.zrange_withscores(self.queues.of(queue).set("done"), 0, 0);
             }
             let rows: Vec<Vec<(Vec<u8>, f64)>> = self.query("ZRANGE", &pipeline).await?;
             oldest.extend(rows.into_iter().map(|rows| rows.first().map(|(_, at)| score(*at))));
@@ -97,8 +97,8 @@ impl Store {
     }
 
     /// What a response is known by belongs to one job: another's stays.
-    async fn forget_only_own(&self, lane: &Lane, writes: &mut [Guarded]) -> Result<(), StoreError> {
-        let queue_keys = self.queues.of(lane);
+    async fn forget_only_own(&self, queue: &Queue, writes: &mut [Guarded]) -> Result<(), StoreError> {
+        let queue_keys = self.queues.of(queue);
         let ids: Vec<&String> = writes.iter().flat_map(|write| &write.forgotten).collect();
         if ids.is_empty() {
             return Ok(());

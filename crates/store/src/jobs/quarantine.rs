@@ -1,7 +1,7 @@
 //! Quarantine: keys whose records could not be read when they came due, and jobs with which worker after worker was lost. They are in no
 //! set, and are named here until an operator retries or drops them.
 
-use bursar_domain::{Call, HistoryEvent, Lane, Millis, Quarantine, QuarantineOutcome, State};
+use bursar_domain::{Call, HistoryEvent, Millis, Quarantine, QuarantineOutcome, Queue, State};
 use redis::Pipeline;
 use serde::Deserialize;
 
@@ -154,8 +154,8 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError`].
-    pub async fn quarantined(&self, lane: &Lane, limit: usize) -> Result<Vec<Quarantined>, StoreError> {
-        self.quarantine_entries(&self.queues.of(lane).set("quarantine"), limit).await
+    pub async fn quarantined(&self, queue: &Queue, limit: usize) -> Result<Vec<Quarantined>, StoreError> {
+        self.quarantine_entries(&self.queues.of(queue).set("quarantine"), limit).await
     }
 
     pub(super) async fn quarantine_entries(
@@ -189,19 +189,19 @@ impl Store {
     /// [`StoreError`]: repeat.
     pub async fn retry_quarantined(
         &self,
-        lane: &Lane,
+        queue: &Queue,
         key: &str,
         operator: Operator<'_>,
     ) -> Result<Retried, StoreError> {
         let since = self.since();
-        let retried = self.retry_repeatedly(lane, key, operator).await?;
+        let retried = self.retry_repeatedly(queue, key, operator).await?;
         self.kept(since).await?;
         Ok(retried)
     }
 
-    async fn retry_repeatedly(&self, lane: &Lane, key: &str, operator: Operator<'_>) -> Result<Retried, StoreError> {
+    async fn retry_repeatedly(&self, queue: &Queue, key: &str, operator: Operator<'_>) -> Result<Retried, StoreError> {
         for _ in 0..TRIES {
-            let Some(look) = self.look_at_quarantined(lane, key).await? else { return Ok(Retried::NotThere) };
+            let Some(look) = self.look_at_quarantined(queue, key).await? else { return Ok(Retried::NotThere) };
             let stored = match &look.stored {
                 Ok(stored) => stored,
                 Err(why) => return Ok(Retried::Unreadable(why.clone())),
@@ -214,16 +214,16 @@ impl Store {
                     Err(why) => return Ok(Retried::Unreadable(why)),
                 };
                 let state = record.state;
-                self.raise_fence(lane, record.fence).await?; // no claim to come has this one
+                self.raise_fence(queue, record.fence).await?; // no claim to come has this one
                 let event = look.event(QuarantineOutcome::Retried, operator);
                 let write = look.back(key, stored, record, event);
-                if self.apply(lane, &[write], "").await? != [Applied::Done] {
+                if self.apply(queue, &[write], "").await? != [Applied::Done] {
                     continue;
                 }
                 Retried::Back(state)
             };
             // A worker may have put it in quarantine again: then it stays there.
-            self.take_out(lane, key, &look.entry, b"-", "").await?;
+            self.take_out(queue, key, &look.entry, b"-", "").await?;
             return Ok(retried);
         }
         Ok(Retried::Changed)
@@ -236,25 +236,25 @@ impl Store {
     /// [`StoreError`]: repeat.
     pub async fn drop_quarantined(
         &self,
-        lane: &Lane,
+        queue: &Queue,
         key: &str,
         operator: Operator<'_>,
     ) -> Result<Dropped, StoreError> {
         let since = self.since();
-        let dropped = self.drop_repeatedly(lane, key, operator).await?;
+        let dropped = self.drop_repeatedly(queue, key, operator).await?;
         self.kept(since).await?;
         Ok(dropped)
     }
 
-    async fn drop_repeatedly(&self, lane: &Lane, key: &str, operator: Operator<'_>) -> Result<Dropped, StoreError> {
+    async fn drop_repeatedly(&self, queue: &Queue, key: &str, operator: Operator<'_>) -> Result<Dropped, StoreError> {
         for _ in 0..TRIES {
-            let Some(look) = self.look_at_quarantined(lane, key).await? else { return Ok(Dropped::NotThere) };
+            let Some(look) = self.look_at_quarantined(queue, key).await? else { return Ok(Dropped::NotThere) };
             match look.stored {
                 Ok(_) | Err(Unreadable::Newer { .. }) => return Ok(Dropped::Readable),
                 Err(Unreadable::Damaged(_)) => {}
             }
             let line = look.event(QuarantineOutcome::Dropped, operator).recorded();
-            if self.take_out(lane, key, &look.entry, &look.record, &line).await? {
+            if self.take_out(queue, key, &look.entry, &look.record, &line).await? {
                 return Ok(Dropped::Done);
             }
         }
@@ -263,21 +263,21 @@ impl Store {
 
     async fn take_out(
         &self,
-        lane: &Lane,
+        queue: &Queue,
         key: &str,
         entry: &str,
         record: &[u8],
         line: &str,
     ) -> Result<bool, StoreError> {
-        let queue_keys = self.queues.of(lane);
+        let queue_keys = self.queues.of(queue);
         let mut call = self.scripts.quarantine.on_jobs(&queue_keys.base, &queue_keys.queue_hash(), &queue_keys.queue);
         call.push(key).push(entry).push(record).push(line);
         let taken: u8 = call.run(self).await?;
         Ok(taken == 1)
     }
 
-    async fn look_at_quarantined(&self, lane: &Lane, key: &str) -> Result<Option<Look>, StoreError> {
-        let queue_keys = self.queues.of(lane);
+    async fn look_at_quarantined(&self, queue: &Queue, key: &str) -> Result<Option<Look>, StoreError> {
+        let queue_keys = self.queues.of(queue);
         let mut pipeline = Pipeline::new();
         pipeline.cmd("TIME").cmd("HGET").arg(queue_keys.set("quarantine")).arg(key);
         pipeline.cmd("HGET").arg(queue_keys.set("claims")).arg(key);
@@ -292,7 +292,7 @@ impl Store {
             None => Err(Unreadable::Damaged("there is no record".into())),
         };
         let is_back = match &stored {
-            Ok(stored) => self.is_in_a_set(lane, key, stored).await?,
+            Ok(stored) => self.is_in_a_set(queue, key, stored).await?,
             Err(_) => false,
         };
         Ok(Some(Look {
@@ -306,8 +306,8 @@ impl Store {
         }))
     }
 
-    async fn is_in_a_set(&self, lane: &Lane, key: &str, stored: &StoredJob) -> Result<bool, StoreError> {
-        let queue_keys = self.queues.of(lane);
+    async fn is_in_a_set(&self, queue: &Queue, key: &str, stored: &StoredJob) -> Result<bool, StoreError> {
+        let queue_keys = self.queues.of(queue);
         let send = format!("{key}{}", member_end(&stored.fair_group));
         let mut pipeline = Pipeline::new();
         for set in ["due_sends", "sends"] {

@@ -3,7 +3,7 @@
 use std::str::FromStr;
 use std::time::Duration;
 
-use bursar_domain::{Key, Lane, Millis, Reason};
+use bursar_domain::{Key, Millis, Queue, Reason};
 use redis::{Pipeline, Value};
 
 use crate::Store;
@@ -25,16 +25,16 @@ const HIGHEST_FENCE: u64 = (1 << 53) - (1 << 40);
 
 /// A queue with something due.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Ready<T = Lane> {
+pub struct Ready<T = Queue> {
     /// The queue.
-    pub lane: T,
+    pub queue: T,
     /// When its next job is due.
     pub due: Millis,
 }
 
 impl Store {
-    pub(crate) async fn change(&self, lane: &Lane, words: &[&str]) -> Result<bool, StoreError> {
-        let queue_keys = self.queues.of(lane);
+    pub(crate) async fn change(&self, queue: &Queue, words: &[&str]) -> Result<bool, StoreError> {
+        let queue_keys = self.queues.of(queue);
         let mut call = self.scripts.queue.on_jobs(&queue_keys.base, &queue_keys.queue_hash(), &queue_keys.queue);
         call.push(self.queues.wake_channel()).push(EVENTS_KEPT);
         for word in words {
@@ -50,52 +50,52 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError`]: repeat.
-    pub async fn pause(&self, lane: &Lane, reason: &Reason) -> Result<bool, StoreError> {
-        self.change(lane, &["pause", &reason.recorded()]).await
+    pub async fn pause(&self, queue: &Queue, reason: &Reason) -> Result<bool, StoreError> {
+        self.change(queue, &["pause", &reason.recorded()]).await
     }
 
     /// Resumes a queue on an operator's word, who answers for what was lost until now. `false` when it was not paused.
     ///
     /// # Errors
     /// [`StoreError`]: repeat.
-    pub async fn resume(&self, lane: &Lane, reason: &Reason) -> Result<bool, StoreError> {
-        self.change(lane, &["resume", &reason.recorded(), "", "operator"]).await
+    pub async fn resume(&self, queue: &Queue, reason: &Reason) -> Result<bool, StoreError> {
+        self.change(queue, &["resume", &reason.recorded(), "", "operator"]).await
     }
 
     /// Resumes a queue that is paused for this reason. It is no operator's word.
     ///
     /// # Errors
     /// [`StoreError`]: repeat.
-    pub async fn resume_from(&self, lane: &Lane, paused: &Reason, reason: &Reason) -> Result<bool, StoreError> {
-        self.change(lane, &["resume", &reason.recorded(), &paused.recorded(), ""]).await
+    pub async fn resume_from(&self, queue: &Queue, paused: &Reason, reason: &Reason) -> Result<bool, StoreError> {
+        self.change(queue, &["resume", &reason.recorded(), &paused.recorded(), ""]).await
     }
 
     /// Raises a queue's fence: a journal knows a higher one.
     ///
     /// # Errors
     /// [`StoreError::Unreadable`] for one that no queue ever reaches: it was not written by a worker. Otherwise repeat.
-    pub async fn raise_fence(&self, lane: &Lane, fence: u64) -> Result<bool, StoreError> {
+    pub async fn raise_fence(&self, queue: &Queue, fence: u64) -> Result<bool, StoreError> {
         if fence > HIGHEST_FENCE {
             let detail = format!("it is {fence}, and a script counts to {HIGHEST_FENCE}");
-            return Err(StoreError::Unreadable { what: format!("a fence of {lane}"), detail });
+            return Err(StoreError::Unreadable { what: format!("a fence of {queue}"), detail });
         }
-        self.change(lane, &["fence", &fence.to_string()]).await
+        self.change(queue, &["fence", &fence.to_string()]).await
     }
 
     /// Says that Redis has lost writes of this queue. `false` when that was noticed since the era `known`.
     ///
     /// # Errors
     /// [`StoreError`]: repeat.
-    pub async fn lost_writes(&self, lane: &Lane, known: u64) -> Result<bool, StoreError> {
-        self.change(lane, &["lost_writes", &known.to_string()]).await
+    pub async fn lost_writes(&self, queue: &Queue, known: u64) -> Result<bool, StoreError> {
+        self.change(queue, &["lost_writes", &known.to_string()]).await
     }
 
     /// Brings forward the next query of a job. `false` when it does not wait for one.
     ///
     /// # Errors
     /// [`StoreError`]: repeat.
-    pub async fn wake(&self, lane: &Lane, key: &Key) -> Result<bool, StoreError> {
-        let queue_keys = self.queues.of(lane);
+    pub async fn wake(&self, queue: &Queue, key: &Key) -> Result<bool, StoreError> {
+        let queue_keys = self.queues.of(queue);
         let mut call = self.scripts.wake.on_jobs(&queue_keys.base, &queue_keys.queue_hash(), &queue_keys.queue);
         call.push(self.queues.wake_channel()).push(key.as_str());
         let woken: u8 = call.run(self).await?;
@@ -125,13 +125,13 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError`]: repeat.
-    pub async fn find_overlooked(&self, lanes: &[Lane]) -> Result<Vec<Lane>, StoreError> {
+    pub async fn find_overlooked(&self, queues: &[Queue]) -> Result<Vec<Queue>, StoreError> {
         let mut overlooked = Vec::new();
-        for lanes in lanes.chunks(LOOKED_THROUGH_AT_ONCE) {
+        for queues in queues.chunks(LOOKED_THROUGH_AT_ONCE) {
             let mut pipeline = Pipeline::new();
             pipeline.cmd("TIME");
-            for lane in lanes {
-                let queue_keys = self.queues.of(lane);
+            for queue in queues {
+                let queue_keys = self.queues.of(queue);
                 for set in ["due_sends", "due_queries"] {
                     pipeline.zrange_withscores(queue_keys.set(set), 0, 0);
                 }
@@ -143,7 +143,7 @@ impl Store {
             let (seconds, _): (u64, u64) = from_reply("TIME", time)?;
             let now = Millis(seconds * 1_000);
             let mut forward = Pipeline::new();
-            for (lane, row) in lanes.iter().zip(rows.chunks_exact(4)) {
+            for (queue, row) in queues.iter().zip(rows.chunks_exact(4)) {
                 let head = |at: usize| -> Result<Option<Millis>, StoreError> {
                     let rows: Vec<(Vec<u8>, f64)> = from_reply("ZRANGE", row.get(at))?;
                     Ok(rows.first().map(|(_, due)| score(*due)))
@@ -156,7 +156,7 @@ impl Store {
                 {
                     continue;
                 }
-                let queue_keys = self.queues.of(lane);
+                let queue_keys = self.queues.of(queue);
                 forward
                     .cmd("ZADD")
                     .arg(queue_keys.below_base("ready"))
@@ -164,7 +164,7 @@ impl Store {
                     .arg(now.0)
                     .arg(&queue_keys.queue)
                     .ignore();
-                overlooked.extend(ready.is_none().then(|| lane.clone()));
+                overlooked.extend(ready.is_none().then(|| queue.clone()));
             }
             if forward.cmd_iter().next().is_some() {
                 let () = self.query("ZADD", &forward).await?;
@@ -193,7 +193,7 @@ impl Store {
         let rows: Vec<Vec<(String, f64)>> = self.query("ZRANGE", &pipeline).await?;
         let is_full = rows.iter().any(|rows| rows.len() == READY_AT_ONCE);
         let ready = rows.into_iter().flatten();
-        let ready = ready.filter_map(|(queue, due)| Some(Ready { lane: queue.parse().ok()?, due: score(due) }));
+        let ready = ready.filter_map(|(queue, due)| Some(Ready { queue: queue.parse().ok()?, due: score(due) }));
         Ok((ready.collect(), is_full))
     }
 }

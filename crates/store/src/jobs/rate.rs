@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use bursar_domain::Lane;
+use bursar_domain::Queue;
 
 use crate::Store;
 use crate::StoreError;
@@ -13,11 +13,11 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError`]: a place may have been taken all the same; nothing else has happened.
-    pub async fn take_rate_token(&self, lane: &Lane, rate_per_second: f64) -> Result<Option<Duration>, StoreError> {
+    pub async fn take_rate_token(&self, queue: &Queue, rate_per_second: f64) -> Result<Option<Duration>, StoreError> {
         if rate_per_second <= 0.0 {
             return Ok(None); // no limit
         }
-        let queue_keys = self.queues.of(lane);
+        let queue_keys = self.queues.of(queue);
         let mut call =
             self.scripts.take_rate_token.on_jobs(&queue_keys.base, &queue_keys.queue_hash(), &queue_keys.queue);
         call.push(rate_per_second);

@@ -1,6 +1,6 @@
 //! Reading jobs. No list fails because of one record: what this build cannot read is named as such.
 
-use bursar_domain::{Answer, HistoryEvent, Key, Lane, Millis, Reason, State};
+use bursar_domain::{Answer, HistoryEvent, Key, Millis, Queue, Reason, State};
 use redis::Pipeline;
 
 use super::apply::member_end;
@@ -29,7 +29,7 @@ pub enum StoredAs {
 #[derive(Clone, Debug, PartialEq)]
 pub struct JobRecord {
     /// Account and kind.
-    pub lane: Lane,
+    pub queue: Queue,
     /// The key.
     pub key: Key,
     /// State.
@@ -93,29 +93,29 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError`].
-    pub async fn job(&self, lane: &Lane, key: &Key) -> Result<Option<StoredAs>, StoreError> {
-        Ok(self.jobs(lane, std::slice::from_ref(key)).await?.pop())
+    pub async fn job(&self, queue: &Queue, key: &Key) -> Result<Option<StoredAs>, StoreError> {
+        Ok(self.jobs(queue, std::slice::from_ref(key)).await?.pop())
     }
 
     /// The jobs by these keys, without those that do not exist.
     ///
     /// # Errors
     /// [`StoreError`].
-    pub async fn jobs(&self, lane: &Lane, keys: &[Key]) -> Result<Vec<StoredAs>, StoreError> {
-        let mut jobs: Vec<StoredAs> = self.read_each(lane, keys).await?.into_iter().flatten().collect();
-        self.find_due_sends(lane, &mut jobs).await?;
+    pub async fn jobs(&self, queue: &Queue, keys: &[Key]) -> Result<Vec<StoredAs>, StoreError> {
+        let mut jobs: Vec<StoredAs> = self.read_each(queue, keys).await?.into_iter().flatten().collect();
+        self.find_due_sends(queue, &mut jobs).await?;
         Ok(jobs)
     }
 
     /// The jobs of some rows of a set, without those that do not exist.
     pub(crate) async fn jobs_of_rows(
         &self,
-        lane: &Lane,
+        queue: &Queue,
         set: &str,
         rows: &[Row],
     ) -> Result<Vec<(Row, StoredAs)>, StoreError> {
         let (rows, keys): (Vec<&Row>, Vec<Key>) = rows.iter().filter_map(|row| Some((row, row.key()?))).unzip();
-        let jobs = self.read_each(lane, &keys).await?;
+        let jobs = self.read_each(queue, &keys).await?;
         let found = rows.into_iter().zip(jobs).filter_map(|(row, job)| {
             let mut job = job?;
             if let StoredAs::Job(job) = &mut job {
@@ -131,11 +131,11 @@ impl Store {
     }
 
     /// The jobs by these keys, in their order; `None` for those that do not exist. When a send is due is left open.
-    async fn read_each(&self, lane: &Lane, keys: &[Key]) -> Result<Vec<Option<StoredAs>>, StoreError> {
+    async fn read_each(&self, queue: &Queue, keys: &[Key]) -> Result<Vec<Option<StoredAs>>, StoreError> {
         if keys.is_empty() {
             return Ok(Vec::new());
         }
-        let queue_keys = self.queues.of(lane);
+        let queue_keys = self.queues.of(queue);
         let mut pipeline = Pipeline::new();
         // Claims first: one that ends in between is told by the record itself, which then has its token.
         pipeline.cmd("HMGET").arg(queue_keys.set("claims"));
@@ -159,24 +159,24 @@ impl Store {
         for (((key, claim), text), due) in keys.iter().zip(claims).zip(records).zip(dues) {
             jobs.push(text.map(|text| {
                 let (claim, text) = (lossy(claim.unwrap_or_default()), lossy(text));
-                match record(lane, key, (claim, text), due.map(score), era) {
+                match record(queue, key, (claim, text), due.map(score), era) {
                     Ok(job) => StoredAs::Job(Box::new(job)),
                     Err(why) => StoredAs::Unreadable { key: key.clone(), why },
                 }
             }));
         }
-        self.find_foreign(lane, keys, &mut jobs).await?;
+        self.find_foreign(queue, keys, &mut jobs).await?;
         Ok(jobs)
     }
 
     /// A key of another type has no text, and exists all the same.
-    async fn find_foreign(&self, lane: &Lane, keys: &[Key], jobs: &mut [Option<StoredAs>]) -> Result<(), StoreError> {
+    async fn find_foreign(&self, queue: &Queue, keys: &[Key], jobs: &mut [Option<StoredAs>]) -> Result<(), StoreError> {
         let missing: Vec<(&Key, &mut Option<StoredAs>)> =
             keys.iter().zip(jobs).filter(|(_, job)| job.is_none()).collect();
         if missing.is_empty() {
             return Ok(());
         }
-        let queue_keys = self.queues.of(lane);
+        let queue_keys = self.queues.of(queue);
         let mut pipeline = Pipeline::new();
         for (key, _) in &missing {
             pipeline.cmd("TYPE").arg(queue_keys.job(key));
@@ -193,7 +193,7 @@ impl Store {
     }
 
     /// When the sends among these are due.
-    async fn find_due_sends(&self, lane: &Lane, jobs: &mut [StoredAs]) -> Result<(), StoreError> {
+    async fn find_due_sends(&self, queue: &Queue, jobs: &mut [StoredAs]) -> Result<(), StoreError> {
         let waiting: Vec<&mut JobRecord> = jobs
             .iter_mut()
             .filter_map(|job| match job {
@@ -204,7 +204,7 @@ impl Store {
         if waiting.is_empty() {
             return Ok(());
         }
-        let queue_keys = self.queues.of(lane);
+        let queue_keys = self.queues.of(queue);
         let mut pipeline = Pipeline::new();
         for set in ["due_sends", "sends"] {
             pipeline.cmd("ZMSCORE").arg(queue_keys.set(set));
@@ -224,7 +224,7 @@ impl Store {
     /// # Errors
     /// [`StoreError`].
     pub async fn history(&self, job: &JobRecord) -> Result<Vec<HistoryEvent>, StoreError> {
-        let queue_keys = self.queues.of(&job.lane);
+        let queue_keys = self.queues.of(&job.queue);
         let mut pipeline = Pipeline::new();
         pipeline.lrange(queue_keys.history(&job.key), 0, -1);
         let (lines,): (Vec<Vec<u8>>,) = self.query("LRANGE", &pipeline).await?;
@@ -261,11 +261,11 @@ impl StoredAs {
     ///
     /// # Errors
     /// [`StoreError::Unreadable`] that names the job of this queue.
-    pub fn readable(self, lane: &Lane) -> Result<JobRecord, StoreError> {
+    pub fn readable(self, queue: &Queue) -> Result<JobRecord, StoreError> {
         match self {
             Self::Job(job) => Ok(*job),
             Self::Unreadable { key, why } => {
-                Err(StoreError::Unreadable { what: format!("job {key} in {lane}"), detail: why.to_string() })
+                Err(StoreError::Unreadable { what: format!("job {key} in {queue}"), detail: why.to_string() })
             }
         }
     }
@@ -290,7 +290,7 @@ impl StoredJob {
 
 /// A job of its claim and its record. What a claim says that this build cannot read is not known: the job may be being sent.
 pub(crate) fn record(
-    lane: &Lane,
+    queue: &Queue,
     key: &Key,
     (claim, text): (String, String),
     due: Option<Millis>,
@@ -300,7 +300,7 @@ pub(crate) fn record(
     let standing = stored.standing(ClaimEntry::of(&claim)?);
     let laid = stored.clone().seen_under(standing.as_ref(), era);
     Ok(JobRecord {
-        lane: lane.clone(),
+        queue: queue.clone(),
         key: key.clone(),
         state: laid.state,
         hash: laid.hash.0,

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use bursar_domain::{Call, Due, Lane, Millis, Next, OnAmbiguous};
+use bursar_domain::{Call, Due, Millis, Next, OnAmbiguous, Queue};
 use redis::Value;
 
 use super::apply::member_end;
@@ -22,9 +22,9 @@ pub struct Renewal<'a> {
     pub worker: &'a str,
     /// How long the jobs stay its own from now.
     pub lease: Duration,
-    /// What it remembers of the lane.
+    /// What it remembers of the queue.
     pub known: Known,
-    /// What the account does about unanswered sends: where it holds, lost writes pause the lane.
+    /// What the account does about unanswered sends: where it holds, lost writes pause the queue.
     pub on_ambiguous: OnAmbiguous,
     /// Its idea of Redis's time.
     pub clock: Option<Millis>,
@@ -74,11 +74,16 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError`]: try again before the leases end.
-    pub async fn renew(&self, lane: &Lane, renewal: &Renewal<'_>, held: &[LeasedClaim]) -> Result<Renewed, StoreError> {
+    pub async fn renew(
+        &self,
+        queue: &Queue,
+        renewal: &Renewal<'_>,
+        held: &[LeasedClaim],
+    ) -> Result<Renewed, StoreError> {
         let (first, others) = held.split_at(held.len().min(MAX_CLAIM));
-        let mut renewed = self.renew_batch(lane, renewal, first).await?;
+        let mut renewed = self.renew_batch(queue, renewal, first).await?;
         for batch in others.chunks(MAX_CLAIM) {
-            let further = self.renew_batch(lane, renewal, batch).await?;
+            let further = self.renew_batch(queue, renewal, batch).await?;
             renewed.gone.extend(further.gone);
             let lost_writes = renewed.lost_writes || further.lost_writes;
             renewed = Renewed { gone: renewed.gone, lost_writes, ..further };
@@ -88,11 +93,11 @@ impl Store {
 
     async fn renew_batch(
         &self,
-        lane: &Lane,
+        queue: &Queue,
         renewal: &Renewal<'_>,
         batch: &[LeasedClaim],
     ) -> Result<Renewed, StoreError> {
-        let queue_keys = self.queues.of(lane);
+        let queue_keys = self.queues.of(queue);
         let mut call = self.scripts.renew.on_jobs(&queue_keys.base, &queue_keys.queue_hash(), &queue_keys.queue);
         call.push(renewal.worker)
             .push(whole_millis(renewal.lease))
@@ -118,7 +123,7 @@ impl Store {
             renewed.gone.push(key);
         }
         // Where the queue is in a later era than the worker knows, the loss has been noticed since.
-        if forgotten && !renewed.lost_writes && era <= renewal.known.era && self.lost_writes(lane, era).await? {
+        if forgotten && !renewed.lost_writes && era <= renewal.known.era && self.lost_writes(queue, era).await? {
             renewed = Renewed { fence: fence + 1, era: era + 1, lost_writes: true, ..renewed };
         }
         Ok(renewed)
@@ -129,25 +134,25 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError`]: repeat; it is done once.
-    pub async fn release(&self, lane: &Lane, jobs: &[&ClaimedJob]) -> Result<usize, StoreError> {
-        self.release_due(lane, jobs, Millis(0)).await
+    pub async fn release(&self, queue: &Queue, jobs: &[&ClaimedJob]) -> Result<usize, StoreError> {
+        self.release_due(queue, jobs, Millis(0)).await
     }
 
     /// The same, and they come due at that moment.
     ///
     /// # Errors
     /// [`StoreError`]: repeat; it is done once.
-    pub async fn release_due(&self, lane: &Lane, jobs: &[&ClaimedJob], due: Millis) -> Result<usize, StoreError> {
+    pub async fn release_due(&self, queue: &Queue, jobs: &[&ClaimedJob], due: Millis) -> Result<usize, StoreError> {
         let claims: Vec<(String, String, String)> =
             jobs.iter().map(|job| (job.key.to_string(), job.group().to_owned(), job.token.0.clone())).collect();
-        let released = self.release_each(lane, &claims, due, "").await?;
+        let released = self.release_each(queue, &claims, due, "").await?;
         let late: Vec<&ClaimedJob> =
             jobs.iter().zip(&released).filter(|(_, reply)| *reply == "late").map(|(job, _)| *job).collect();
         let mut count = released.iter().filter(|reply| *reply == "ok").count();
         if !late.is_empty() {
             let now = self.now().await?;
             let ends: Vec<Commit> = late.into_iter().map(|job| unmade(job, now)).collect();
-            let committed = self.commit(lane, &ends).await?;
+            let committed = self.commit(queue, &ends).await?;
             count += committed.iter().filter(|committed| **committed == Committed::Done).count();
         }
         Ok(count)
@@ -158,34 +163,34 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError`]: repeat, or let the lease end.
-    pub async fn withdraw(&self, lane: &Lane, job: &ClaimedJob) -> Result<bool, StoreError> {
+    pub async fn withdraw(&self, queue: &Queue, job: &ClaimedJob) -> Result<bool, StoreError> {
         let now = self.now().await?;
-        let committed = self.commit(lane, &[unmade(job, now)]).await?;
+        let committed = self.commit(queue, &[unmade(job, now)]).await?;
         Ok(committed.first() == Some(&Committed::Done))
     }
 
     /// Gives back what a claim call took, due at that moment, with a line for the history.
     pub(crate) async fn release_until(
         &self,
-        lane: &Lane,
+        queue: &Queue,
         jobs: &[(String, String, String)],
         due: Millis,
         line: &str,
     ) -> Result<usize, StoreError> {
-        Ok(self.release_each(lane, jobs, due, line).await?.iter().filter(|reply| *reply == "ok").count())
+        Ok(self.release_each(queue, jobs, due, line).await?.iter().filter(|reply| *reply == "ok").count())
     }
 
     /// What became of each: `ok`, `gone` or `late`.
     async fn release_each(
         &self,
-        lane: &Lane,
+        queue: &Queue,
         jobs: &[(String, String, String)],
         due: Millis,
         line: &str,
     ) -> Result<Vec<String>, StoreError> {
         let mut released = Vec::with_capacity(jobs.len());
         for batch in jobs.chunks(MAX_CLAIM) {
-            let queue_keys = self.queues.of(lane);
+            let queue_keys = self.queues.of(queue);
             let mut call = self.scripts.release.on_jobs(&queue_keys.base, &queue_keys.queue_hash(), &queue_keys.queue);
             call.push(self.queues.wake_channel());
             for (key, group, token) in batch {
@@ -204,7 +209,7 @@ fn unmade(job: &ClaimedJob, now: Millis) -> Commit {
         Call::Send => Due::Send(now),
         Call::Ask => Due::Ask(now),
     };
-    let next = Next { state: job.state, due, reason: None, pause_lane: false };
+    let next = Next { state: job.state, due, reason: None, pause_queue: false };
     Commit { resend: Resend::Skipped, reason: job.reason.clone(), ..Commit::new(job, now, next) }
 }
 

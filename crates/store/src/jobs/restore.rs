@@ -1,7 +1,7 @@
 //! Restoring jobs that Redis has forgotten, wholly or in part, and that a journal remembers.
 
 use bursar_domain::{
-    BusinessKeyConflict, Call, HistoryEvent, Key, Lane, Millis, Next, Reason, RestoredFromJournal, State,
+    BusinessKeyConflict, Call, HistoryEvent, Key, Millis, Next, Queue, Reason, RestoredFromJournal, State,
 };
 
 use super::apply::{Applied, BusinessKey, Guarded, Place, Seen};
@@ -102,7 +102,7 @@ impl Store {
     /// [`StoreError`]: it may have been done; look before repeating.
     pub async fn restore(
         &self,
-        lane: &Lane,
+        queue: &Queue,
         key: &Key,
         seen: Option<&JobRecord>,
         journal: &JournalView<'_>,
@@ -110,25 +110,25 @@ impl Store {
         event: RestoredFromJournal,
     ) -> Result<Restored, StoreError> {
         // A full Redis takes no new name, and takes back what it has forgotten.
-        if let Err(error @ (StoreError::Cluster | StoreError::Layout(_))) = self.introduce(&[lane]).await {
+        if let Err(error @ (StoreError::Cluster | StoreError::Layout(_))) = self.introduce(&[queue]).await {
             return Err(error);
         }
         let since = self.since();
-        let rival = self.rival(lane, key, journal.business_key).await?;
+        let rival = self.rival(queue, key, journal.business_key).await?;
         if let Some(rival) = &rival {
-            self.send_to_review(lane, rival, key, &event.operator).await?;
+            self.send_to_review(queue, rival, key, &event.operator).await?;
         }
         let now = self.now().await?;
         let write = self.restoring(
-            lane,
+            queue,
             key,
             seen,
             journal,
             (next, rival.as_deref()),
             RestoredFromJournal { at: now, ..event },
         )?;
-        self.raise_fence(lane, write.fence).await?; // no claim to come has this one
-        let applied = self.apply(lane, &[write.guarded], "").await?.pop();
+        self.raise_fence(queue, write.fence).await?; // no claim to come has this one
+        let applied = self.apply(queue, &[write.guarded], "").await?.pop();
         self.kept(since).await?;
         Ok(match (applied, rival) {
             (Some(Applied::Done), None) => Restored::Done,
@@ -139,7 +139,7 @@ impl Store {
 
     fn restoring(
         &self,
-        lane: &Lane,
+        queue: &Queue,
         key: &Key,
         seen: Option<&JobRecord>,
         journal: &JournalView<'_>,
@@ -149,7 +149,7 @@ impl Store {
         let now = event.at;
         let mut record = match seen {
             Some(seen) => seen.as_found(),
-            None => self.forgotten(lane, key, journal)?,
+            None => self.forgotten(queue, key, journal)?,
         };
         let before = seen.map(|seen| seen.state);
         let first = [record.first_sent_at.or(record.last_sent_at), Some(journal.first_sent)];
@@ -191,14 +191,14 @@ impl Store {
     }
 
     /// A job of which Redis has nothing.
-    fn forgotten(&self, lane: &Lane, key: &Key, journal: &JournalView<'_>) -> Result<StoredJob, StoreError> {
+    fn forgotten(&self, queue: &Queue, key: &Key, journal: &JournalView<'_>) -> Result<StoredJob, StoreError> {
         let content = Raw::new(journal.content).ok_or_else(|| StoreError::Unreadable {
             what: format!("the journal's content of job {key}"),
             detail: "it is no JSON".into(),
         })?;
         Ok(StoredJob {
             created_at: Some(journal.first_sent),
-            fair_group: self.fair_order(lane).group(lane.kind, journal.content),
+            fair_group: self.fair_order(queue).group(queue.kind, journal.content),
             content: Some(content),
             ..StoredJob::new(State::InDoubt, Hash(journal.hash.to_vec()))
         })
@@ -211,21 +211,26 @@ impl Store {
     /// [`StoreError`]: it may have been done; repeating it is safe.
     pub async fn set_rival_aside(
         &self,
-        lane: &Lane,
+        queue: &Queue,
         key: &Key,
         journal: &JournalView<'_>,
         who: &str,
     ) -> Result<Option<String>, StoreError> {
         let since = self.since();
-        let Some(rival) = self.rival(lane, key, journal.business_key).await? else { return Ok(None) };
-        let set_aside = self.send_to_review(lane, &rival, key, who).await?;
+        let Some(rival) = self.rival(queue, key, journal.business_key).await? else { return Ok(None) };
+        let set_aside = self.send_to_review(queue, &rival, key, who).await?;
         self.kept(since).await?;
         Ok(set_aside.then_some(rival))
     }
 
     /// The key of another job with this business key. Redis refuses one at submission, unless it has forgotten the first job.
-    pub(crate) async fn rival(&self, lane: &Lane, key: &Key, business_key: &str) -> Result<Option<String>, StoreError> {
-        let queue_keys = self.queues.of(lane);
+    pub(crate) async fn rival(
+        &self,
+        queue: &Queue,
+        key: &Key,
+        business_key: &str,
+    ) -> Result<Option<String>, StoreError> {
+        let queue_keys = self.queues.of(queue);
         let mut pipeline = redis::Pipeline::new();
         pipeline.get(queue_keys.of_key("business", business_key)).exists(queue_keys.of_key("job", business_key));
         let (owner, is_a_key): (Option<String>, bool) = self.query("GET", &pipeline).await?;
@@ -235,10 +240,10 @@ impl Store {
 
     /// A journal knows a send with the same business key by another key, `sent`: a rival that may still be sent waits for a person. One
     /// that is being sent, or that the gateway has accepted, goes on: it is too late to keep it back. Returns if it waits from now on.
-    async fn send_to_review(&self, lane: &Lane, rival: &str, sent: &Key, who: &str) -> Result<bool, StoreError> {
+    async fn send_to_review(&self, queue: &Queue, rival: &str, sent: &Key, who: &str) -> Result<bool, StoreError> {
         let Ok(key) = rival.parse::<Key>() else { return Ok(false) };
         for _ in 0..TRIES {
-            let job = match self.job(lane, &key).await? {
+            let job = match self.job(queue, &key).await? {
                 Some(StoredAs::Job(job)) => job,
                 // A worker of that build may send it, and this one cannot keep it back.
                 Some(StoredAs::Unreadable { why: why @ Unreadable::Newer { .. }, .. }) => {
@@ -281,7 +286,7 @@ impl Store {
                 history,
                 ..Guarded::new(rival, &job.seen.claim, Seen::Text(job.seen.record.clone()))
             };
-            if self.apply(lane, &[write], "").await? == [Applied::Done] {
+            if self.apply(queue, &[write], "").await? == [Applied::Done] {
                 return Ok(true);
             }
         }

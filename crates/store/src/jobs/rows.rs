@@ -4,7 +4,7 @@
 use std::cmp::Ordering;
 use std::str::FromStr;
 
-use bursar_domain::{IdError, Key, Lane, Millis, State};
+use bursar_domain::{IdError, Key, Millis, Queue, State};
 use serde::{Deserialize, Serialize};
 
 use crate::Store;
@@ -160,7 +160,7 @@ impl Store {
     /// At most about `limit` rows of these sets behind a place, of one of the sets. Ends before `ended_from` are passed over.
     pub(crate) async fn rows(
         &self,
-        lane: &Lane,
+        queue: &Queue,
         sets: &[&'static str],
         from: Option<&Behind>,
         ended_from: Millis,
@@ -174,7 +174,7 @@ impl Store {
             (None, "done") => ended_from.0.to_string(),
             (None, _) => "-inf".to_owned(),
         };
-        let (rows, is_full) = self.rows_after(lane, set, &low, after, limit).await?;
+        let (rows, is_full) = self.rows_after(queue, set, &low, after, limit).await?;
         let next = match rows.last() {
             Some(last) if is_full => Some(Behind { set, row: Some(last.clone()) }),
             Some(_) | None => sets.get(at + 1).map(|set| Behind { set, row: None }),
@@ -186,13 +186,13 @@ impl Store {
     /// read until one is new.
     async fn rows_after(
         &self,
-        lane: &Lane,
+        queue: &Queue,
         set: &str,
         low: &str,
         after: Option<&Row>,
         mut limit: usize,
     ) -> Result<(Vec<Row>, bool), StoreError> {
-        let set = self.queues.of(lane).set(set);
+        let set = self.queues.of(queue).set(set);
         loop {
             let mut command = redis::cmd("ZRANGE");
             command.arg(&set).arg(low).arg("+inf").arg("BYSCORE").arg("LIMIT").arg(0).arg(limit).arg("WITHSCORES");

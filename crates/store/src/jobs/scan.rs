@@ -1,6 +1,6 @@
 //! Scanning all jobs of a queue while others work on them, and those that are due to be sent.
 
-use bursar_domain::{Lane, Millis, State};
+use bursar_domain::{Millis, Queue, State};
 
 use super::StoredAs;
 use super::rows::{Behind, SETS, sets_of};
@@ -54,15 +54,15 @@ impl Store {
     /// [`StoreError`]: repeat from the same cursor.
     pub async fn scan(
         &self,
-        lane: &Lane,
+        queue: &Queue,
         state: Option<State>,
         from: &ScanCursor,
         limit: usize,
     ) -> Result<Scanned, StoreError> {
         let sets = state.map_or(&SETS[..], sets_of);
         let ended_from = from.ended_from;
-        let found = self.rows(lane, sets, from.behind.as_ref(), ended_from, limit.clamp(1, MAX_STEP)).await?;
-        let jobs = self.jobs_of_rows(lane, found.set, &found.rows).await?.into_iter().map(|(_, job)| job);
+        let found = self.rows(queue, sets, from.behind.as_ref(), ended_from, limit.clamp(1, MAX_STEP)).await?;
+        let jobs = self.jobs_of_rows(queue, found.set, &found.rows).await?.into_iter().map(|(_, job)| job);
         let jobs = jobs.filter(|job| job.is_in(state)).collect();
         Ok(Scanned { jobs, next: found.next.map(|behind| ScanCursor { behind: Some(behind), ended_from }) })
     }
@@ -74,13 +74,13 @@ impl Store {
     /// [`StoreError`]: repeat.
     pub async fn due_sends(
         &self,
-        lane: &Lane,
+        queue: &Queue,
         from: &ScanCursor,
         until: Millis,
         limit: usize,
     ) -> Result<DueSends, StoreError> {
         let sets = ["due_sends", "sends"];
-        let mut found = self.rows(lane, &sets, from.behind.as_ref(), Millis(0), limit.clamp(1, MAX_STEP)).await?;
+        let mut found = self.rows(queue, &sets, from.behind.as_ref(), Millis(0), limit.clamp(1, MAX_STEP)).await?;
         if found.set == "due_sends" {
             let read = found.rows.len();
             found.rows.retain(|row| row.score.time() < until);
@@ -88,7 +88,7 @@ impl Store {
                 found.next = Some(Behind { set: "sends", row: None });
             }
         }
-        let jobs = self.jobs_of_rows(lane, found.set, &found.rows).await?.into_iter().map(|(_, job)| job);
+        let jobs = self.jobs_of_rows(queue, found.set, &found.rows).await?.into_iter().map(|(_, job)| job);
         let is_due = |job: &StoredAs| match job {
             StoredAs::Job(job) => job.due.is_some_and(|due| due < until),
             StoredAs::Unreadable { .. } => true,

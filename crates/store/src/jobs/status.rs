@@ -1,6 +1,6 @@
 //! Queues at a glance: how many jobs wait where, since when, and what keeps them. Many queues are read in a few round trips.
 
-use bursar_domain::{JobView, Lane, LaneView, Millis, Reason};
+use bursar_domain::{JobView, Millis, Queue, QueueView, Reason};
 use redis::{Pipeline, Value};
 
 use super::circuits::counts;
@@ -63,11 +63,11 @@ impl QueueStatus {
 
     /// The queue as outsiders read it.
     #[must_use]
-    pub fn view(&self, lane: &Lane) -> LaneView {
-        LaneView {
-            lane: lane.to_string(),
-            account: lane.account.to_string(),
-            kind: lane.kind.to_string(),
+    pub fn view(&self, queue: &Queue) -> QueueView {
+        QueueView {
+            queue: queue.to_string(),
+            account: queue.account.to_string(),
+            kind: queue.kind.to_string(),
             to_send: self.sends,
             to_ask: self.queries,
             review: self.review,
@@ -86,8 +86,8 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError`].
-    pub async fn status(&self, lane: &Lane) -> Result<QueueStatus, StoreError> {
-        let status = self.statuses(std::slice::from_ref(lane)).await?.pop();
+    pub async fn status(&self, queue: &Queue) -> Result<QueueStatus, StoreError> {
+        let status = self.statuses(std::slice::from_ref(queue)).await?.pop();
         status.ok_or_else(|| StoreError::Unreadable { what: "a queue's status".into(), detail: "there is none".into() })
     }
 
@@ -95,30 +95,30 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError`].
-    pub async fn statuses(&self, lanes: &[Lane]) -> Result<Vec<QueueStatus>, StoreError> {
-        let mut statuses = Vec::with_capacity(lanes.len());
-        for lanes in lanes.chunks(QUEUES_AT_ONCE) {
+    pub async fn statuses(&self, queues: &[Queue]) -> Result<Vec<QueueStatus>, StoreError> {
+        let mut statuses = Vec::with_capacity(queues.len());
+        for queues in queues.chunks(QUEUES_AT_ONCE) {
             let mut pipeline = Pipeline::new();
             pipeline.cmd("TIME");
-            for lane in lanes {
-                self.ask_status(lane, &mut pipeline);
+            for queue in queues {
+                self.ask_status(queue, &mut pipeline);
             }
             let mut replies: Vec<Value> = self.query("ZCARD", &pipeline).await?;
             let rows = replies.split_off(1.min(replies.len()));
             let (seconds, micros): (u64, u64) = from_reply("TIME", replies.first())?;
             let now = Millis(seconds * 1_000 + micros / 1_000);
-            let mut found = Vec::with_capacity(lanes.len());
+            let mut found = Vec::with_capacity(queues.len());
             for row in rows.chunks_exact(COMMANDS) {
                 found.push(status(row, now)?);
             }
-            self.find_first_sends(lanes, &mut found).await?;
+            self.find_first_sends(queues, &mut found).await?;
             statuses.extend(found.into_iter().map(|(status, _)| status));
         }
         Ok(statuses)
     }
 
-    fn ask_status(&self, lane: &Lane, pipeline: &mut Pipeline) {
-        let queue_keys = self.queues.of(lane);
+    fn ask_status(&self, queue: &Queue, pipeline: &mut Pipeline) {
+        let queue_keys = self.queues.of(queue);
         for set in SETS {
             pipeline.zcard(queue_keys.set(set));
         }
@@ -134,13 +134,13 @@ impl Store {
     /// The fair order knows ranks and no times: since when its first job is due is in that job's record.
     async fn find_first_sends(
         &self,
-        lanes: &[Lane],
+        queues: &[Queue],
         found: &mut [(QueueStatus, Option<String>)],
     ) -> Result<(), StoreError> {
         let (mut pipeline, mut asked) = (Pipeline::new(), Vec::new());
-        for (lane, (status, first)) in lanes.iter().zip(found) {
+        for (queue, (status, first)) in queues.iter().zip(found) {
             let Some(key) = first.as_deref().and_then(key_of) else { continue };
-            pipeline.cmd("MGET").arg(self.queues.of(lane).job(&key)); // a foreign type is no text
+            pipeline.cmd("MGET").arg(self.queues.of(queue).job(&key)); // a foreign type is no text
             asked.push(status);
         }
         if asked.is_empty() {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use bursar_domain::{Job, Lane, Millis, State};
+use bursar_domain::{Job, Millis, Queue, State};
 use redis::Value;
 use serde_json::Value as Json;
 
@@ -53,19 +53,19 @@ impl Store {
     pub async fn submit(&self, jobs: &[Job]) -> Result<Vec<Submission>, StoreError> {
         crash_point("before_submit");
         let since = self.since();
-        let lanes: BTreeSet<&Lane> = jobs.iter().map(|job| &job.lane).collect();
-        let lanes: Vec<&Lane> = lanes.into_iter().collect();
-        self.introduce(&lanes).await?;
+        let queues: BTreeSet<&Queue> = jobs.iter().map(|job| &job.queue).collect();
+        let queues: Vec<&Queue> = queues.into_iter().collect();
+        self.introduce(&queues).await?;
         let mut answers = vec![None; jobs.len()];
-        for lane in lanes {
-            let order = self.fair_order(lane);
-            let of_lane = jobs.iter().enumerate().filter(|(_, job)| &job.lane == lane);
-            let (places, of_lane): (Vec<usize>, Vec<&Job>) = of_lane.unzip();
-            let groups: Vec<String> = of_lane.iter().map(|job| order.group(lane.kind, job.content.text())).collect();
+        for queue in queues {
+            let order = self.fair_order(queue);
+            let of_queue = jobs.iter().enumerate().filter(|(_, job)| &job.queue == queue);
+            let (places, of_queue): (Vec<usize>, Vec<&Job>) = of_queue.unzip();
+            let groups: Vec<String> = of_queue.iter().map(|job| order.group(queue.kind, job.content.text())).collect();
             let new =
-                of_lane.into_iter().zip(&groups).map(|(job, group)| NewRecord { job, group, step: order.step(group) });
+                of_queue.into_iter().zip(&groups).map(|(job, group)| NewRecord { job, group, step: order.step(group) });
             let new: Vec<NewRecord<'_>> = new.collect();
-            for (place, answer) in places.into_iter().zip(self.submit_to(lane, &new).await?) {
+            for (place, answer) in places.into_iter().zip(self.submit_to(queue, &new).await?) {
                 if let Some(at) = answers.get_mut(place) {
                     *at = Some(answer);
                 }
@@ -80,13 +80,13 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError`]: any part of the jobs may have been accepted; repeating tells.
-    pub async fn submit_to(&self, lane: &Lane, new: &[NewRecord<'_>]) -> Result<Vec<Submission>, StoreError> {
+    pub async fn submit_to(&self, queue: &Queue, new: &[NewRecord<'_>]) -> Result<Vec<Submission>, StoreError> {
         let mut answers = Vec::with_capacity(new.len());
         for batch in new.chunks(MAX_BATCH) {
-            let queue_keys = self.queues.of(lane);
+            let queue_keys = self.queues.of(queue);
             let mut call = self.scripts.submit.on_jobs(&queue_keys.base, &queue_keys.queue_hash(), &queue_keys.queue);
             call.push(self.queues.wake_channel())
-                .push(if lane.kind.is_named_by_key() { "1" } else { "" })
+                .push(if queue.kind.is_named_by_key() { "1" } else { "" })
                 .push(beginning());
             for new in batch {
                 let job = new.job;

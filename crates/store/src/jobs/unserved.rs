@@ -1,22 +1,22 @@
 //! Queues that nobody serves, so that no open job is out of sight.
 
-use bursar_domain::Lane;
+use bursar_domain::Queue;
 
 use super::QueueStatus;
 use crate::Store;
-use crate::{KnownLane, StoreError};
+use crate::{KnownQueue, StoreError};
 
 impl Store {
     /// Queues other than `ours` with open jobs, with a waiting delivery or with keys in quarantine, that no worker serves.
     ///
     /// # Errors
     /// [`StoreError`].
-    pub async fn unserved_queues(&self, ours: &[Lane]) -> Result<Vec<(Lane, QueueStatus)>, StoreError> {
-        let ours: std::collections::BTreeSet<&Lane> = ours.iter().collect();
-        let known = self.known_lanes().await?.into_iter();
-        let others: Vec<Lane> = known
-            .filter(|KnownLane { lane, is_served, .. }| !is_served && !ours.contains(lane))
-            .map(|known| known.lane)
+    pub async fn unserved_queues(&self, ours: &[Queue]) -> Result<Vec<(Queue, QueueStatus)>, StoreError> {
+        let ours: std::collections::BTreeSet<&Queue> = ours.iter().collect();
+        let known = self.known_queues().await?.into_iter();
+        let others: Vec<Queue> = known
+            .filter(|KnownQueue { queue, is_served, .. }| !is_served && !ours.contains(queue))
+            .map(|known| known.queue)
             .collect();
         let statuses = self.statuses(&others).await?;
         let waits = |status: &QueueStatus| status.open_jobs() + status.deliveries + status.all_quarantined() > 0;

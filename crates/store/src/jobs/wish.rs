@@ -18,7 +18,7 @@ pub const RECEIPT_KEPT: Duration = Duration::from_secs(3600);
 /// How long a job that a newer build wrote is left to one by who has no other idea of it.
 const LEFT_TO_NEWER: Duration = Duration::from_secs(30);
 
-/// One worker's wish for due jobs of one lane.
+/// One worker's wish for due jobs of one queue.
 #[derive(Clone, Copy, Debug)]
 pub struct Claim<'a> {
     /// The worker's name, unique per process start.
@@ -29,12 +29,12 @@ pub struct Claim<'a> {
     pub slots: usize,
     /// Calls a second over all replicas; 0 for no limit.
     pub rate_per_second: f64,
-    /// Rises with each claim of this worker in this lane, so that one whose reply was lost can be told from the one
+    /// Rises with each claim of this worker in this queue, so that one whose reply was lost can be told from the one
     /// before. A claim whose number does not rise takes nothing: it is one that was delivered late or twice.
     pub number: u64,
-    /// What this worker remembers of the lane.
+    /// What this worker remembers of the queue.
     pub known: Known,
-    /// What the account does about unanswered sends: where it holds, lost writes pause the lane.
+    /// What the account does about unanswered sends: where it holds, lost writes pause the queue.
     pub on_ambiguous: OnAmbiguous,
     /// Whether sends may be claimed.
     pub sends: Sends,
@@ -42,7 +42,7 @@ pub struct Claim<'a> {
     pub lapsed: Lapsed,
     /// This worker's idea of Redis's time, once it has one: receipts say nothing after a clock was set forward.
     pub clock: Option<Millis>,
-    /// The worker's gateway; the first that claims in a lane makes it the lane's. Empty for whichever it is.
+    /// The worker's gateway; the first that claims in a queue makes it the queue's. Empty for whichever it is.
     pub gateway: &'a str,
     /// The group whose jobs a probe is not, if there are others: it is what makes the gateway look sick. Empty for none.
     pub sick_group: &'a str,
@@ -82,7 +82,7 @@ impl<'a> Claim<'a> {
     }
 }
 
-/// What a worker remembers of a lane from one claim to the next. Should Redis know less, it has lost writes.
+/// What a worker remembers of a queue from one claim to the next. Should Redis know less, it has lost writes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Known {
     /// The number of the worker's last claim that gave it jobs; 0 when it does not remember one.

@@ -10,7 +10,7 @@ use bursar_store::{Acted, Action, Claim, Committed, JobRecord};
 use crate::scene::{LATER, Scene, answered, holding, parse, then, transfer_json};
 
 fn next(state: State, due: Due) -> Next {
-    Next { state, due, reason: None, pause_lane: false }
+    Next { state, due, reason: None, pause_queue: false }
 }
 
 fn operator(kind: ActionKind, seen: &JobRecord, next: &Next) -> HistoryEvent {
@@ -106,7 +106,7 @@ async fn what_redis_may_have_forgotten_counts_as_sent_until_now() {
 async fn nothing_is_done_in_a_queue_that_waits_for_its_journals() {
     let scene = Scene::new().await;
     scene.submit(&["K1"]).await;
-    scene.store.pause(&scene.lane, &Reason::JournalAhead).await.unwrap();
+    scene.store.pause(&scene.queue, &Reason::JournalAhead).await.unwrap();
     let seen = scene.job("K1").await;
     let failed = next(State::Failed, Due::Never);
     let action = |unless| Action {
@@ -136,18 +136,18 @@ async fn a_clock_that_was_set_back_leaves_nothing_due_in_a_far_future() {
     // As if the clock had been a day ahead: decided then, due five seconds later.
     let mut commit = then(&jobs[0], State::Pending, Due::Ask(now.plus(day + Duration::from_secs(5))));
     commit.decided = now.plus(day);
-    let text = scene.store.commit(&scene.lane, &[commit]).await.unwrap();
+    let text = scene.store.commit(&scene.queue, &[commit]).await.unwrap();
     assert_eq!(text, [Committed::Done]);
     let due = scene.job("K1").await.due.unwrap();
     assert!(due < now.plus(Duration::from_secs(60)), "what was decided by the other clock comes due by this one");
     scene.set_due("due_queries", "K1", now.plus(day + Duration::from_secs(5)).0).await;
     scene.set_due("due_queries", jobs[1].key.as_str(), now.plus(day).0).await;
-    assert_eq!(scene.store.set_clock_back(&scene.lane, Duration::from_secs(30)).await.unwrap(), 2);
+    assert_eq!(scene.store.set_clock_back(&scene.queue, Duration::from_secs(30)).await.unwrap(), 2);
     let soon = now.plus(Duration::from_secs(60));
     for key in ["K1", "K2"] {
         assert!(scene.job(key).await.due.unwrap() < soon, "{key}");
     }
     assert!(scene.job("K1").await.updated.unwrap() < soon);
-    assert_eq!(scene.store.set_clock_back(&scene.lane, Duration::from_secs(30)).await.unwrap(), 0, "done twice");
+    assert_eq!(scene.store.set_clock_back(&scene.queue, Duration::from_secs(30)).await.unwrap(), 0, "done twice");
     assert!(scene.job("K1").await.due.unwrap() < LATER);
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use bursar_domain::{Due, Key, Lane, Millis, State};
+use bursar_domain::{Due, Key, Millis, Queue, State};
 use bursar_store::{Commit, Event, NewRecord, Stretch};
 
 use crate::scene::{Scene, then, transfer};
@@ -27,22 +27,22 @@ async fn ends_are_counted_in_stretches_of_time_and_what_waits_is_found() {
     scene.submit(&["first"]).await;
     let second = Duration::from_secs(1);
     let since = Millis(scene.now().await - 60_000);
-    let stretches = scene.store.stretches(&scene.lane, since, second * 40, 3, 2).await.unwrap();
+    let stretches = scene.store.stretches(&scene.queue, since, second * 40, 3, 2).await.unwrap();
     assert_eq!((stretches[0].ended, stretches[0].in_review, stretches[0].some.len()), (0, 0, 0));
     assert_eq!((stretches[1].ended, stretches[1].in_review), (3, 1));
     assert_eq!(stretches[1].some.iter().map(Key::as_str).collect::<Vec<_>>(), ["done1", "done2"]);
     assert_eq!(stretches[2], Stretch::default());
-    assert!(scene.store.stretches(&scene.lane, since, second, 0, 2).await.unwrap().is_empty());
+    assert!(scene.store.stretches(&scene.queue, since, second, 0, 2).await.unwrap().is_empty());
     for (most, expected) in [(5, &["first", "later", "asked"][..]), (1, &["first", "asked"]), (0, &[])] {
-        let waiting = scene.store.waiting(&scene.lane, most).await.unwrap();
+        let waiting = scene.store.waiting(&scene.queue, most).await.unwrap();
         assert_eq!(waiting.iter().map(Key::as_str).collect::<Vec<_>>(), expected, "{most}");
     }
 }
 
 /// A queue other than the scene's, in the same partition or in another one.
-fn neighbour(scene: &Scene, is_same: bool) -> Lane {
-    let mut lanes = (0..).map(|number| format!("n{number}/transfer").parse::<Lane>().unwrap());
-    lanes.find(|lane| (scene.store.base_of(lane) == scene.base()) == is_same).unwrap()
+fn neighbour(scene: &Scene, is_same: bool) -> Queue {
+    let mut queues = (0..).map(|number| format!("n{number}/transfer").parse::<Queue>().unwrap());
+    queues.find(|queue| (scene.store.base_of(queue) == scene.base()) == is_same).unwrap()
 }
 
 #[tokio::test]
@@ -62,8 +62,8 @@ async fn a_quiet_queue_s_events_are_found_behind_a_busy_neighbour_s() {
     let claimed = scene.store.claim(&far, &scene.wish("w", 1)).await.unwrap();
     scene.store.commit(&far, &[then(&claimed.jobs[0], State::Failed, Due::Never)]).await.unwrap();
 
-    let lanes = [far, scene.lane.clone(), busy, "none/transfer".parse().unwrap()];
-    let recent = scene.store.recent_events(&lanes, 3).await.unwrap();
+    let queues = [far, scene.queue.clone(), busy, "none/transfer".parse().unwrap()];
+    let recent = scene.store.recent_events(&queues, 3).await.unwrap();
     let told: Vec<Vec<String>> = recent.events.iter().map(|events| keys(events)).collect();
     assert_eq!(told[0], ["far"]);
     assert_eq!(told[1], ["quiet2", "quiet1"], "newest first");
@@ -78,8 +78,8 @@ async fn the_newest_events_of_one_commit_come_newest_first() {
     scene.submit_many("k", 40).await;
     let claimed = scene.claim("w", 40).await;
     let commits: Vec<Commit> = claimed.jobs.iter().map(|job| then(job, State::Succeeded, Due::Never)).collect();
-    scene.store.commit(&scene.lane, &commits).await.unwrap();
-    let recent = scene.store.recent_events(std::slice::from_ref(&scene.lane), 20).await.unwrap();
+    scene.store.commit(&scene.queue, &commits).await.unwrap();
+    let recent = scene.store.recent_events(std::slice::from_ref(&scene.queue), 20).await.unwrap();
     let mut newest = keys(&recent.events[0]);
     newest.reverse();
     assert_eq!(newest, (20..40).map(|number| format!("k{number:06}")).collect::<Vec<_>>());

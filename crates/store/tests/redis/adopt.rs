@@ -25,11 +25,11 @@ fn renamed(mut job: Value) -> Job {
 
 /// The scene as seen from the new name.
 fn as_new(scene: &Scene) -> Scene {
-    scene.on(&format!("pay/{}", scene.lane.kind))
+    scene.on(&format!("pay/{}", scene.queue.kind))
 }
 
 async fn adopt(scene: &Scene) -> Adopted {
-    scene.store.adopt(&scene.lane, &as_new(scene).lane, RENAMED).await.unwrap()
+    scene.store.adopt(&scene.queue, &as_new(scene).queue, RENAMED).await.unwrap()
 }
 
 async fn state_of(scene: &Scene, key: &str) -> Option<State> {
@@ -38,18 +38,18 @@ async fn state_of(scene: &Scene, key: &str) -> Option<State> {
 
 /// What is kept of single jobs under the old name.
 async fn left_of(scene: &Scene) -> Vec<String> {
-    let left: Vec<String> = scene.command(&["KEYS", &format!("{}*:{}:*", scene.base(), scene.lane)]).await;
+    let left: Vec<String> = scene.command(&["KEYS", &format!("{}*:{}:*", scene.base(), scene.queue)]).await;
     left.into_iter().filter(|name| !name.contains(":receipt:")).collect()
 }
 
 /// Adopts in a process of its own that dies at this crash point when it comes by there for the `pass`th time.
 async fn adopt_and_die(scene: &Scene, point: &str, pass: usize) {
-    let lanes = [("ADOPT_FROM", scene.lane.to_string()), ("ADOPT_TO", as_new(scene).lane.to_string())];
+    let queues = [("ADOPT_FROM", scene.queue.to_string()), ("ADOPT_TO", as_new(scene).queue.to_string())];
     let status = tokio::process::Command::new(std::env::current_exe().unwrap())
         .args(["--exact", "adopt::the_process_that_dies", "--nocapture"])
         .env("ADOPT_URL", &redis().await.url)
         .env("ADOPT_PREFIX", &scene.prefix)
-        .envs(lanes)
+        .envs(queues)
         .env("BURSAR_CRASH_AT", format!("{point}:{pass}"))
         .output()
         .await
@@ -90,8 +90,8 @@ async fn every_state_goes_on_under_the_new_name_and_a_resubmission_is_recognised
     }
     let adopted = adopt(&old).await;
     assert_eq!((adopted.moved, adopted.in_doubt, adopted.is_whole()), (8, 1, true), "{adopted:?}");
-    assert!(old.store.list(&old.lane, None, &Default::default(), 100).await.unwrap().jobs.is_empty());
-    assert!(old.claims().await.is_empty() && !old.store.has_jobs(&old.lane).await.unwrap());
+    assert!(old.store.list(&old.queue, None, &Default::default(), 100).await.unwrap().jobs.is_empty());
+    assert!(old.claims().await.is_empty() && !old.store.has_jobs(&old.queue).await.unwrap());
     let new = as_new(&old);
     for was in &before {
         let is = new.job(was.key.as_str()).await;
@@ -106,7 +106,7 @@ async fn every_state_goes_on_under_the_new_name_and_a_resubmission_is_recognised
         let sets = new.sets(was.key.as_str()).await;
         assert_eq!(sets.len(), 1, "{} {sets:?}", was.key);
     }
-    let listed = new.store.list(&new.lane, None, &Default::default(), 100).await.unwrap();
+    let listed = new.store.list(&new.queue, None, &Default::default(), 100).await.unwrap();
     assert_eq!(listed.jobs.len(), before.len());
     for (set, ended) in [("done", "succeeded"), ("review", "needs_review")] {
         assert_eq!(new.due(set, ended).await, Some(12_345), "since when it is there");
@@ -124,7 +124,7 @@ async fn a_tombstone_and_a_business_key_are_recognised_under_the_new_name() {
     assert_eq!(accepted, [Submission::New, Submission::New]);
     let claimed = old.claim_one("w").await;
     old.commit(&then(&claimed, State::Succeeded, Due::Never)).await;
-    assert_eq!(old.store.purge(&old.lane, Duration::ZERO, 10).await.unwrap(), 1);
+    assert_eq!(old.store.purge(&old.queue, Duration::ZERO, 10).await.unwrap(), 1);
     let adopted = adopt(&old).await;
     assert_eq!((adopted.moved, adopted.in_doubt), (2, 0));
     let new = as_new(&old);
@@ -210,7 +210,7 @@ async fn a_duplicate_that_was_never_sent_gives_way_and_one_that_may_have_been_is
 async fn a_tombstone_takes_the_place_of_a_duplicate_that_was_never_sent() {
     let old = Scene::new().await;
     old.bring("k1", State::Failed).await;
-    old.store.purge(&old.lane, Duration::ZERO, 10).await.unwrap();
+    old.store.purge(&old.queue, Duration::ZERO, 10).await.unwrap();
     let new = as_new(&old);
     assert_eq!(new.store.submit(&[renamed(transfer_json("k1"))]).await.unwrap(), [Submission::New]);
     assert_eq!(adopt(&old).await.moved, 1);
@@ -234,7 +234,7 @@ async fn what_was_never_sent_under_the_old_name_gives_way_to_the_same_job_of_the
     old.submit(&["k1"]).await;
     assert_eq!(old.accept(&[parse(&other), transfer("k3")]).await, [Submission::New, Submission::New]);
     new.set_due("done", "k3", 1).await;
-    assert_eq!(new.store.purge(&new.lane, Duration::from_secs(3600), 10).await.unwrap(), 1);
+    assert_eq!(new.store.purge(&new.queue, Duration::from_secs(3600), 10).await.unwrap(), 1);
     let adopted = adopt(&old).await;
     assert_eq!((adopted.moved, adopted.in_doubt), (2, 0), "{adopted:?}");
     assert_eq!(adopted.conflicts, [("k2".to_owned(), "k2".to_owned())]);
@@ -270,29 +270,29 @@ async fn another_job_with_the_same_business_key_is_a_person_s() {
 }
 
 #[tokio::test]
-async fn a_lane_has_jobs_until_its_last_tombstone_is_handed_on() {
+async fn a_queue_has_jobs_until_its_last_tombstone_is_handed_on() {
     let old = Scene::new().await;
-    let has_jobs = async || old.store.has_jobs(&old.lane).await.unwrap();
+    let has_jobs = async || old.store.has_jobs(&old.queue).await.unwrap();
     assert!(!has_jobs().await);
     old.bring("k1", State::Succeeded).await;
     assert!(has_jobs().await);
-    assert_eq!(old.store.purge(&old.lane, Duration::ZERO, 10).await.unwrap(), 1);
+    assert_eq!(old.store.purge(&old.queue, Duration::ZERO, 10).await.unwrap(), 1);
     assert!(has_jobs().await);
     assert_eq!(adopt(&old).await.moved, 1);
     assert!(!has_jobs().await);
 }
 
 #[tokio::test]
-async fn what_the_old_lane_doubted_or_paused_stays_so() {
+async fn what_the_old_queue_doubted_or_paused_stays_so() {
     let old = Scene::new().await;
     old.submit(&["k1"]).await;
-    old.store.lost_writes(&old.lane, 0).await.unwrap();
+    old.store.lost_writes(&old.queue, 0).await.unwrap();
     let reason = RENAMED.reason(bursar_domain::ActionKind::Pause);
-    old.store.pause(&old.lane, &reason).await.unwrap();
+    old.store.pause(&old.queue, &reason).await.unwrap();
     let new = as_new(&old);
     // The new queue's eras are its own.
-    new.store.lost_writes(&new.lane, 0).await.unwrap();
-    new.store.lost_writes(&new.lane, 1).await.unwrap();
+    new.store.lost_writes(&new.queue, 0).await.unwrap();
+    new.store.lost_writes(&new.queue, 1).await.unwrap();
     let before = old.now().await;
     let adopted = adopt(&old).await;
     assert_eq!((adopted.moved, adopted.in_doubt), (1, 1));
@@ -300,14 +300,14 @@ async fn what_the_old_lane_doubted_or_paused_stays_so() {
     assert_eq!((job.state, new.sets("k1").await), (State::InDoubt, vec!["due_queries"]));
     assert!(job.last_sent >= Some(Millis(before)), "waits count from the latest moment at which it can have been sent");
     assert_eq!(new.events_of_queue().await.last().unwrap(), "k1 in_doubt");
-    let paused = new.store.status(&new.lane).await.unwrap().paused;
+    let paused = new.store.status(&new.queue).await.unwrap().paused;
     let expected = Reason::AdoptedPause { queue: "main/transfer".into(), pause: Box::new(reason) };
     assert_eq!(paused, Some(expected));
     // Queued in both, and certainly not sent: that is known in the new queue's present era.
     let sure = Scene::new().await;
     let new = as_new(&sure);
     sure.submit(&["k1"]).await;
-    new.store.lost_writes(&new.lane, 0).await.unwrap();
+    new.store.lost_writes(&new.queue, 0).await.unwrap();
     assert_eq!(adopt(&sure).await.in_doubt, 0);
     assert_eq!((state_of(&new, "k1").await, new.sets("k1").await), (Some(State::Queued), vec!["due_sends"]));
 }
@@ -382,7 +382,7 @@ async fn busy() -> Scene {
     old.lose("gone").await;
     old.bring("tombstone", State::Failed).await;
     let _: u64 = old.command(&["ZADD", &old.name("done"), "1", "tombstone"]).await;
-    assert_eq!(old.store.purge(&old.lane, Duration::from_secs(3600), 10).await.unwrap(), 1);
+    assert_eq!(old.store.purge(&old.queue, Duration::from_secs(3600), 10).await.unwrap(), 1);
     old.submit(&["queued"]).await;
     old
 }
@@ -411,7 +411,7 @@ async fn a_crash_at_any_step_of_any_job_leaves_it_in_one_queue_and_the_next_adop
             let at = format!("{point}:{pass}");
             // Whoever looks meanwhile: no job may be sent from both.
             let sendable = async |scene: &Scene| {
-                let listed = scene.store.list(&scene.lane, None, &Default::default(), 100).await.unwrap().jobs;
+                let listed = scene.store.list(&scene.queue, None, &Default::default(), 100).await.unwrap().jobs;
                 let mut sendable = Vec::new();
                 for name in names(&listed) {
                     let in_sends = scene.sets(name).await.iter().any(|set| ["sends", "due_sends"].contains(set));
@@ -425,7 +425,7 @@ async fn a_crash_at_any_step_of_any_job_leaves_it_in_one_queue_and_the_next_adop
             assert!(both.iter().filter(|key| *key == "queued").count() <= 1, "{at}: {both:?}");
             let adopted = adopt(&old).await;
             assert!(adopted.is_whole(), "{at}: {adopted:?}");
-            assert!(!old.store.has_jobs(&old.lane).await.unwrap(), "{at}");
+            assert!(!old.store.has_jobs(&old.queue).await.unwrap(), "{at}");
             assert!(old.claims().await.is_empty() && new.claims().await.is_empty(), "{at}");
             for (name, state, sends, sets) in EXPECTED {
                 let job = new.job(name).await;
@@ -454,16 +454,16 @@ async fn what_an_adoption_has_claimed_is_nobody_s_until_it_goes_on() {
     assert_eq!((old.sets("k1").await, state_of(&new, "k1").await), (vec!["due_queries"], None));
     assert_eq!(old.job("k1").await.worker.as_deref(), Some("adopted by pay/transfer"));
     assert_eq!(claimable(&old).await, []);
-    assert!(!old.store.wake(&old.lane, &key("k1")).await.unwrap());
+    assert!(!old.store.wake(&old.queue, &key("k1")).await.unwrap());
     let operated = old.operate("k1", bursar_domain::Operation::Cancel).await;
     assert!(matches!(operated, bursar_store::Operated::Claimed(_)), "{operated:?}");
     // Nor after Redis's clock was set back, which shortens leases.
     let before = old.due("due_queries", "k1").await;
-    assert_eq!(old.store.set_clock_back(&old.lane, SHORT_LEASE).await.unwrap(), 0);
+    assert_eq!(old.store.set_clock_back(&old.queue, SHORT_LEASE).await.unwrap(), 0);
     assert_eq!(old.due("due_queries", "k1").await, before);
     // Another name than the one that it was going to cannot have it: it may be there already.
     let third = old.on("third/transfer");
-    let adopted = old.store.adopt(&old.lane, &third.lane, RENAMED).await.unwrap();
+    let adopted = old.store.adopt(&old.queue, &third.queue, RENAMED).await.unwrap();
     assert_eq!((adopted.moved, adopted.claimed), (0, vec!["k1".to_owned()]));
     assert_eq!(adopt(&old).await.moved, 1);
     assert_eq!(state_of(&new, "k1").await, Some(State::Queued));
@@ -554,7 +554,7 @@ async fn a_worker_that_renews_its_lease_in_time_keeps_its_job() {
     let claimed = old.claim_one("slow").await;
     old.set_due("due_queries", "k1", 1).await;
     let renewal = bursar_store::Renewal::new("slow", LEASE);
-    old.store.renew(&old.lane, &renewal, &[crate::scene::held(&claimed)]).await.unwrap();
+    old.store.renew(&old.queue, &renewal, &[crate::scene::held(&claimed)]).await.unwrap();
     assert_eq!(adopt(&old).await.claimed, ["k1"]);
     assert_eq!(old.commit(&then(&claimed, State::Succeeded, Due::Never)).await, Committed::Done);
 }
@@ -569,32 +569,32 @@ async fn jobs_in_quarantine_go_with_the_others() {
     assert_eq!(old.claim("w", 1).await.quarantined.len(), 1);
     let _: () = old.command(&["SET", &old.job_name("k1"), &whole]).await;
     assert_eq!(adopt(&old).await.moved, 1);
-    assert_eq!(old.store.quarantined(&old.lane, 10).await.unwrap(), []);
+    assert_eq!(old.store.quarantined(&old.queue, 10).await.unwrap(), []);
     assert_eq!(as_new(&old).sets("k1").await, ["due_queries"]);
 }
 
 #[tokio::test]
-async fn lanes_are_known_from_their_first_submission_and_served_while_a_worker_says_so() {
+async fn queues_are_known_from_their_first_submission_and_served_while_a_worker_says_so() {
     let scene = Scene::new().await;
-    assert_eq!(scene.store.known_lanes().await.unwrap(), []);
+    assert_eq!(scene.store.known_queues().await.unwrap(), []);
     scene.submit(&["k1"]).await;
-    let known = scene.store.known_lanes().await.unwrap();
-    assert_eq!((known[0].lane.clone(), known[0].served, known[0].is_served), (scene.lane.clone(), None, false));
-    scene.store.serves(std::slice::from_ref(&scene.lane)).await.unwrap();
-    assert!(scene.store.known_lanes().await.unwrap()[0].is_served);
+    let known = scene.store.known_queues().await.unwrap();
+    assert_eq!((known[0].queue.clone(), known[0].served, known[0].is_served), (scene.queue.clone(), None, false));
+    scene.store.serves(std::slice::from_ref(&scene.queue)).await.unwrap();
+    assert!(scene.store.known_queues().await.unwrap()[0].is_served);
     let long_ago = (scene.now().await - 61_000).to_string();
-    let lanes = format!("{}:lanes", scene.prefix);
-    let _: u64 = scene.command(&["ZADD", &lanes, &long_ago, "main/transfer"]).await;
-    assert!(!scene.store.known_lanes().await.unwrap()[0].is_served);
+    let queues = format!("{}:queues", scene.prefix);
+    let _: u64 = scene.command(&["ZADD", &queues, &long_ago, "main/transfer"]).await;
+    assert!(!scene.store.known_queues().await.unwrap()[0].is_served);
     // A submission does not make it one that is served, or not served.
     let url = &redis().await.url;
     let other = Scene::between(url, url, &scene.prefix).await;
     other.accept(&[transfer("k2")]).await;
-    assert!(scene.store.known_lanes().await.unwrap()[0].served.is_some());
+    assert!(scene.store.known_queues().await.unwrap()[0].served.is_some());
 }
 
 #[tokio::test]
-async fn a_lane_is_the_first_worker_s_gateway_s_and_one_with_another_takes_nothing_until_a_person_says_so() {
+async fn a_queue_is_the_first_worker_s_gateway_s_and_one_with_another_takes_nothing_until_a_person_says_so() {
     let scene = Scene::new().await;
     scene.submit(&["k1"]).await;
     let claim = async |gateway: &str| {
@@ -602,11 +602,11 @@ async fn a_lane_is_the_first_worker_s_gateway_s_and_one_with_another_takes_nothi
         (claimed.jobs.len(), claimed.other_gateway, claimed.fence)
     };
     scene.claim_as(Claim { gateway: "production", slots: 0, ..scene.wish("w", 1) }).await;
-    assert_eq!(scene.store.gateway(&scene.lane).await.unwrap().as_deref(), Some("production"));
+    assert_eq!(scene.store.gateway(&scene.queue).await.unwrap().as_deref(), Some("production"));
     assert_eq!(claim("staging").await, (0, true, 0));
     assert_eq!(scene.sets("k1").await, ["sends"]);
-    assert!(!scene.store.set_gateway(&scene.lane, Some("other"), "staging", RENAMED).await.unwrap());
-    assert!(scene.store.set_gateway(&scene.lane, Some("production"), "moved", RENAMED).await.unwrap());
+    assert!(!scene.store.set_gateway(&scene.queue, Some("other"), "staging", RENAMED).await.unwrap());
+    assert!(scene.store.set_gateway(&scene.queue, Some("production"), "moved", RENAMED).await.unwrap());
     assert_eq!(claim("production").await, (0, true, 0));
     assert_eq!(claim("moved").await, (1, false, 1));
 }

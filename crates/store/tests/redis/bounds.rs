@@ -46,7 +46,7 @@ async fn a_full_redis_refuses_new_jobs_and_claims_with_nothing_half_written() {
     fill(&scene).await;
     let jobs: Vec<_> = (0..50).map(|number| transfer(&format!("new{number}"))).collect();
     out_of_memory(scene.store.submit(&jobs).await);
-    out_of_memory(scene.store.claim(&scene.lane, &scene.wish("w", 10)).await);
+    out_of_memory(scene.store.claim(&scene.queue, &scene.wish("w", 10)).await);
     assert_eq!(everything(&scene).await, before);
     let _: () = scene.command(&["CONFIG", "SET", "maxmemory", "0"]).await;
     scene.store.submit(&jobs).await.unwrap();
@@ -64,18 +64,18 @@ async fn a_full_redis_still_records_what_became_of_what_was_sent() {
     fill(&scene).await;
     let names: Vec<_> = jobs.iter().map(held).collect();
     assert!(
-        scene.store.renew(&scene.lane, &bursar_store::Renewal::new("w", LEASE), &names).await.unwrap().gone.is_empty()
+        scene.store.renew(&scene.queue, &bursar_store::Renewal::new("w", LEASE), &names).await.unwrap().gone.is_empty()
     );
     assert_eq!(scene.commit(&then(&jobs[0], State::Succeeded, Due::Never)).await, Committed::Done);
     assert_eq!(scene.commit(&then(&jobs[1], State::Pending, Due::Ask(Millis(1)))).await, Committed::Done);
-    assert_eq!(scene.store.release(&scene.lane, &[&jobs[2]]).await.unwrap(), 1);
-    assert_eq!(scene.store.recover_claim(&scene.lane, "w", 1_000).await.unwrap(), 0);
+    assert_eq!(scene.store.release(&scene.queue, &[&jobs[2]]).await.unwrap(), 1);
+    assert_eq!(scene.store.recover_claim(&scene.queue, "w", 1_000).await.unwrap(), 0);
     let done = scene.operate("in-review", Operation::Resolve(State::Failed)).await;
     assert!(matches!(done, Operated::Done(_)));
-    assert!(scene.store.pause(&scene.lane, &pause()).await.unwrap());
-    assert!(scene.store.resume(&scene.lane, &resume()).await.unwrap());
-    assert!(scene.store.wake(&scene.lane, &"woken".parse().unwrap()).await.unwrap());
-    assert_eq!(scene.store.purge(&scene.lane, Duration::ZERO, 10).await.unwrap(), 2, "this is what makes room");
+    assert!(scene.store.pause(&scene.queue, &pause()).await.unwrap());
+    assert!(scene.store.resume(&scene.queue, &resume()).await.unwrap());
+    assert!(scene.store.wake(&scene.queue, &"woken".parse().unwrap()).await.unwrap());
+    assert_eq!(scene.store.purge(&scene.queue, Duration::ZERO, 10).await.unwrap(), 2, "this is what makes room");
     assert_eq!(scene.state("k2").await, State::Pending);
     assert_eq!(scene.sets("k3").await, ["due_sends"]);
 }
@@ -87,9 +87,9 @@ async fn memory_that_fills_between_claim_and_commit_loses_no_answer() {
     let jobs = scene.claim("w", 200).await.jobs;
     fill(&scene).await;
     let commits: Vec<_> = jobs.iter().map(|job| then(job, State::Succeeded, Due::Never)).collect();
-    let committed = scene.store.commit(&scene.lane, &commits).await.unwrap();
+    let committed = scene.store.commit(&scene.queue, &commits).await.unwrap();
     assert_eq!(committed, vec![Committed::Done; 200]);
-    assert_eq!(scene.store.status(&scene.lane).await.unwrap().done, 200);
+    assert_eq!(scene.store.status(&scene.queue).await.unwrap().done, 200);
     let again = then(&jobs[0], State::Failed, Due::Never);
     assert_eq!(scene.commit(&again).await, Committed::Again);
 }

@@ -33,12 +33,12 @@ async fn what_is_given_back_is_what_it_was() {
     scene.submit(&["K1"]).await;
     let before = scene.text("K1").await;
     let job = scene.claim_one("w").await;
-    assert_eq!(scene.store.release(&scene.lane, &[&job]).await.unwrap(), 1);
+    assert_eq!(scene.store.release(&scene.queue, &[&job]).await.unwrap(), 1);
     assert_eq!((scene.text("K1").await, scene.claims().await), (before, vec![]));
-    assert_eq!(scene.store.release(&scene.lane, &[&job]).await.unwrap(), 0, "once");
+    assert_eq!(scene.store.release(&scene.queue, &[&job]).await.unwrap(), 0, "once");
     let again = scene.claim_one("v").await;
     assert_eq!((again.state, again.sends), (State::Queued, 1), "it was certainly not sent");
-    assert_eq!(scene.store.release(&scene.lane, &[&job]).await.unwrap(), 0, "another claim stands");
+    assert_eq!(scene.store.release(&scene.queue, &[&job]).await.unwrap(), 0, "another claim stands");
     assert_eq!(scene.commit(&then(&again, State::Succeeded, Due::Never)).await, Committed::Done);
 }
 
@@ -50,7 +50,7 @@ async fn a_lost_send_is_in_doubt_for_the_next_claim_and_for_the_one_after_a_rele
     let next = scene.claim_one("b").await;
     assert_eq!((next.call, next.state, next.sends, next.claims_lost), (Call::Ask, State::InDoubt, 1, 1));
     assert_eq!(next.last_sent, lost.last_sent);
-    assert_eq!(scene.store.release(&scene.lane, &[&next]).await.unwrap(), 1);
+    assert_eq!(scene.store.release(&scene.queue, &[&next]).await.unwrap(), 1);
     let seen = scene.job("K1").await;
     assert_eq!((seen.state, seen.sends), (State::InDoubt, 1), "the lost claim stands again: {seen:?}");
     let third = scene.claim_one("c").await;
@@ -101,8 +101,8 @@ async fn a_claim_whose_reply_was_lost_is_found_and_given_back() {
     let wish = scene.wish("w", 2);
     let number = wish.number;
     scene.claim_as(wish).await;
-    assert_eq!(scene.store.recover_claim(&scene.lane, "w", number).await.unwrap(), 2);
-    assert_eq!(scene.store.recover_claim(&scene.lane, "w", number + 1).await.unwrap(), 0);
+    assert_eq!(scene.store.recover_claim(&scene.queue, "w", number).await.unwrap(), 2);
+    assert_eq!(scene.store.recover_claim(&scene.queue, "w", number + 1).await.unwrap(), 0);
     let late = scene.claim_as(Claim { number: number + 1, ..scene.wish("w", 2) }).await;
     assert_eq!(late.jobs, [], "given up before it arrived");
     assert_eq!(scene.claim("w", 2).await.jobs.len(), 2);
@@ -132,7 +132,7 @@ async fn left_in_doubt(scene: &Scene, count: usize) {
     scene.submit_many("d", count).await;
     let claimed = scene.claim("w", count).await;
     let commits: Vec<_> = claimed.jobs.iter().map(|job| then(job, State::InDoubt, Due::Send(Millis(1)))).collect();
-    scene.store.commit(&scene.lane, &commits).await.unwrap();
+    scene.store.commit(&scene.queue, &commits).await.unwrap();
     // They have come due before anything else, and have their ranks.
     assert_eq!(scene.claim_one("w").await.state, State::InDoubt);
 }
@@ -215,7 +215,7 @@ async fn intent_fence_and_lease_are_on_record_whatever_the_worker_is_called() {
     let history = scene.store.history(&seen).await.unwrap();
     assert_eq!((history[0].name(), history[0].claim()), ("send_intent", Some((1, "w\"1\\"))));
     assert_eq!(history[0].at(), Some(claimed.now));
-    assert_eq!(scene.store.release(&scene.lane, &[job]).await.unwrap(), 1, "its own, whatever it is called");
+    assert_eq!(scene.store.release(&scene.queue, &[job]).await.unwrap(), 1, "its own, whatever it is called");
 }
 
 #[tokio::test]
@@ -282,12 +282,12 @@ async fn a_paused_queue_is_queried_and_sends_nothing() {
     scene.bring("asked", State::Pending).await;
     scene.submit(&["unsent"]).await;
     scene.set_due("due_queries", "asked", 1).await;
-    assert!(scene.store.pause(&scene.lane, &OPERATOR.reason(ActionKind::Pause)).await.unwrap());
+    assert!(scene.store.pause(&scene.queue, &OPERATOR.reason(ActionKind::Pause)).await.unwrap());
     let claimed = scene.claim("w", 10).await;
     assert_eq!((keys(&claimed), claimed.sends_left), (vec!["asked"], true));
     assert_eq!(claimed.next_due, Some(claimed.now.plus(LEASE)), "what may not be sent is not waited for");
     assert_eq!(scene.state("unsent").await, State::Queued);
-    assert!(scene.store.resume(&scene.lane, &OPERATOR.reason(ActionKind::Resume)).await.unwrap());
+    assert!(scene.store.resume(&scene.queue, &OPERATOR.reason(ActionKind::Resume)).await.unwrap());
     assert_eq!(keys(&scene.claim("w", 10).await), ["unsent"]);
 }
 
@@ -337,7 +337,7 @@ async fn what_has_ended_or_waits_for_a_person_is_never_claimed_for_a_send() {
         assert_eq!((scene.text("k1").await, scene.claims().await), (before, vec![]), "{state}");
         let set = if state == State::NeedsReview { "review" } else { "done" };
         assert_eq!((scene.state("k1").await, scene.sets("k1").await), (state, vec![set]));
-        let retried = scene.store.retry_quarantined(&scene.lane, "k1", OPERATOR).await.unwrap();
+        let retried = scene.store.retry_quarantined(&scene.queue, "k1", OPERATOR).await.unwrap();
         assert_eq!(retried, bursar_store::Retried::WasBack(state));
     }
 }
@@ -361,18 +361,18 @@ async fn large_fences_stay_exact() {
     let scene = Scene::new().await;
     scene.submit(&["k1"]).await;
     for none in [9_007_199_254_740_989, u64::MAX] {
-        assert!(matches!(scene.store.raise_fence(&scene.lane, none).await, Err(StoreError::Unreadable { .. })));
+        assert!(matches!(scene.store.raise_fence(&scene.queue, none).await, Err(StoreError::Unreadable { .. })));
     }
     let _: u64 = scene.command(&["HSET", &scene.name("queue"), "fence", "9007199254740989"]).await;
     let claimed = scene.claim_one("w").await;
     assert_eq!(claimed.fence, 9_007_199_254_740_990);
     assert_eq!(scene.job("k1").await.fence, 9_007_199_254_740_990);
-    let renewed = scene.store.renew(&scene.lane, &Renewal::new("w", LEASE), &[held(&claimed)]).await.unwrap();
+    let renewed = scene.store.renew(&scene.queue, &Renewal::new("w", LEASE), &[held(&claimed)]).await.unwrap();
     assert!(renewed.gone.is_empty());
     assert_eq!(scene.commit(&then(&claimed, State::Pending, Due::Ask(Millis(1)))).await, Committed::Done);
     let second = scene.claim_one("w").await;
     assert_eq!(second.fence, 9_007_199_254_740_991);
-    assert_eq!(scene.store.release(&scene.lane, &[&second]).await.unwrap(), 1);
+    assert_eq!(scene.store.release(&scene.queue, &[&second]).await.unwrap(), 1);
 }
 
 #[tokio::test]
@@ -383,7 +383,7 @@ async fn a_claim_that_arrives_late_or_twice_takes_nothing() {
     assert_eq!(claim("w", 5).await, 2);
     assert_eq!((claim("w", 5).await, claim("w", 4).await), (0, 0), "twice, and late");
     assert_eq!(claim("w", 6).await, 2);
-    assert_eq!(scene.store.recover_claim(&scene.lane, "w", 8).await.unwrap(), 0, "not arrived yet");
+    assert_eq!(scene.store.recover_claim(&scene.queue, "w", 8).await.unwrap(), 0, "not arrived yet");
     assert_eq!(claim("w", 8).await, 0, "given up before it arrived");
     assert_eq!(claim("w", 9).await, 2);
     assert_eq!(claim("w2", 1).await, 2, "workers count for themselves");
@@ -431,7 +431,7 @@ async fn a_job_whose_claim_cannot_be_read_is_put_aside_and_neither_sent_nor_quer
     for (name, claim) in [("held", "sparkling"), ("queued", r#"{"claim":7}"#)] {
         let kept: String = scene.command(&["HGET", &claims, name]).await;
         assert_eq!(kept, claim);
-        let stored = scene.store.job(&scene.lane, &crate::scene::key(name)).await.unwrap();
+        let stored = scene.store.job(&scene.queue, &crate::scene::key(name)).await.unwrap();
         assert!(matches!(stored, Some(bursar_store::StoredAs::Unreadable { .. })), "{stored:?}");
         let again = scene.accept(&[transfer(name)]).await;
         assert!(matches!(again[..], [bursar_store::Submission::Unreadable(_)]), "{again:?}");
@@ -439,7 +439,7 @@ async fn a_job_whose_claim_cannot_be_read_is_put_aside_and_neither_sent_nor_quer
             let operated = scene.operate(name, operation).await;
             assert!(matches!(operated, bursar_store::Operated::Unreadable(_)), "{operated:?}");
         }
-        let retried = scene.store.retry_quarantined(&scene.lane, name, OPERATOR).await.unwrap();
+        let retried = scene.store.retry_quarantined(&scene.queue, name, OPERATOR).await.unwrap();
         assert!(matches!(retried, bursar_store::Retried::Unreadable(_)), "{retried:?}");
     }
 }
@@ -458,5 +458,5 @@ async fn bytes_that_are_no_text_stop_no_claim_and_no_probe() {
     // Nor retention.
     let _: u64 = scene.command(&["ZADD", &scene.name("done"), "1", "bad"]).await;
     scene.commit(&then(&probe.jobs[0], State::Succeeded, Due::Never)).await;
-    assert_eq!(scene.store.purge(&scene.lane, Duration::ZERO, 10).await.unwrap(), 1);
+    assert_eq!(scene.store.purge(&scene.queue, Duration::ZERO, 10).await.unwrap(), 1);
 }

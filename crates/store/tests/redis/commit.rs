@@ -100,7 +100,7 @@ async fn a_response_by_another_job_s_number_goes_before_a_person() {
         ..answered(job, Answer::Succeeded, State::Succeeded, Due::Never)
     };
     let commits = [named(&jobs[0], known_by("T1")), named(&jobs[1], known_by("T1"))];
-    let committed = scene.store.commit(&scene.lane, &commits).await.unwrap();
+    let committed = scene.store.commit(&scene.queue, &commits).await.unwrap();
     assert_eq!(committed, [Committed::Done, Committed::Mismatch], "in one batch");
     let second = scene.job("K2").await;
     let why = Reason::TradeNoOfAnotherJob { trade_no: "T1".into(), key: "K1".into() };
@@ -193,19 +193,19 @@ async fn numbers_and_status_are_kept_until_others_come_and_a_reason_ends_with_it
 }
 
 #[tokio::test]
-async fn a_configuration_fault_pauses_the_lane_once_and_a_repetition_does_not_undo_the_operators_resume() {
+async fn a_configuration_fault_pauses_the_queue_once_and_a_repetition_does_not_undo_the_operators_resume() {
     let scene = Scene::new().await;
     scene.submit(&["k1", "k2"]).await;
     let jobs = scene.claim("w", 2).await.jobs;
     let fault = |said| Some(Reason::Misconfigured(GatewayText::new(None, Some(said))));
     let pausing = |job, said| {
         let mut commit = answered(job, Answer::ConfigFault, State::Queued, Due::Send(Millis(1)));
-        (commit.next.pause_lane, commit.reason) = (true, fault(said));
+        (commit.next.pause_queue, commit.reason) = (true, fault(said));
         commit
     };
     let commit = pausing(&jobs[0], "no rights");
     assert_eq!(scene.commit(&commit).await, Committed::Done);
-    let paused = async || scene.store.status(&scene.lane).await.unwrap().paused;
+    let paused = async || scene.store.status(&scene.queue).await.unwrap().paused;
     assert_eq!((paused().await, scene.events().await), (fault("no rights"), vec!["paused".to_owned()]));
     assert_eq!(scene.commit(&pausing(&jobs[1], "another fault")).await, Committed::Done);
     assert_eq!(paused().await, fault("no rights"), "the first reason stays");
@@ -213,7 +213,7 @@ async fn a_configuration_fault_pauses_the_lane_once_and_a_repetition_does_not_un
     assert_eq!(scene.claim("w", 5).await.jobs, [], "nothing is sent meanwhile");
 
     let resume = OPERATOR.reason(bursar_domain::ActionKind::Resume);
-    scene.store.resume(&scene.lane, &resume).await.unwrap();
+    scene.store.resume(&scene.queue, &resume).await.unwrap();
     assert_eq!(scene.commit(&commit).await, Committed::Again);
     assert_eq!(paused().await, None);
 }
@@ -224,20 +224,20 @@ async fn a_batch_is_answered_in_order_and_each_job_by_itself() {
     scene.submit_many("k", 300).await;
     let mut jobs = scene.claim("w", 256).await.jobs;
     jobs.extend(scene.claim("w", 256).await.jobs);
-    scene.store.release(&scene.lane, &[&jobs[7]]).await.unwrap();
+    scene.store.release(&scene.queue, &[&jobs[7]]).await.unwrap();
     let other = scene.claim_one("v").await;
     assert_eq!(other.key, jobs[7].key);
     let commits: Vec<Commit> =
         jobs.iter().map(|job| answered(job, Answer::Succeeded, State::Succeeded, Due::Never)).collect();
-    let committed = scene.store.commit(&scene.lane, &commits).await.unwrap();
+    let committed = scene.store.commit(&scene.queue, &commits).await.unwrap();
     assert_eq!(committed.len(), 300);
     for (index, committed) in committed.iter().enumerate() {
         assert_eq!(*committed, if index == 7 { Committed::Late } else { Committed::Done });
     }
-    let again = scene.store.commit(&scene.lane, &commits).await.unwrap();
+    let again = scene.store.commit(&scene.queue, &commits).await.unwrap();
     assert_eq!(again.iter().filter(|committed| **committed == Committed::Again).count(), 299);
-    assert_eq!(scene.store.status(&scene.lane).await.unwrap().done, 299);
-    assert_eq!(scene.store.commit(&scene.lane, &[]).await.unwrap(), []);
+    assert_eq!(scene.store.status(&scene.queue).await.unwrap().done, 299);
+    assert_eq!(scene.store.commit(&scene.queue, &[]).await.unwrap(), []);
 }
 
 #[tokio::test]
@@ -274,7 +274,7 @@ async fn a_history_of_a_foreign_type_keeps_no_response_from_its_record_and_stops
                 ..answered(job, Answer::Accepted, State::Pending, Due::Ask(Millis(1)))
             })
             .collect();
-        assert_eq!(scene.store.commit(&scene.lane, &commits).await.unwrap(), vec![Committed::Done; 3], "{round}");
+        assert_eq!(scene.store.commit(&scene.queue, &commits).await.unwrap(), vec![Committed::Done; 3], "{round}");
     }
     assert_eq!(scene.job("bad").await.queries, 11);
 }
@@ -284,7 +284,7 @@ async fn one_commit_twice_in_a_call_is_recorded_once() {
     let scene = Scene::new().await;
     scene.submit(&["k1"]).await;
     let commit = answered(&scene.claim_one("w").await, Answer::Failed, State::Failed, Due::Never);
-    let committed = scene.store.commit(&scene.lane, &[commit.clone(), commit]).await.unwrap();
+    let committed = scene.store.commit(&scene.queue, &[commit.clone(), commit]).await.unwrap();
     assert_eq!(committed, [Committed::Done, Committed::Again]);
     assert_eq!((scene.story("k1").await.len(), scene.events().await), (1, vec!["k1 failed".to_owned()]));
 }
@@ -295,7 +295,7 @@ async fn what_was_recorded_before_an_error_is_recorded_once_and_comes_due() {
     scene.submit(&["k1"]).await;
     let commit = answered(&scene.claim_one("w").await, Answer::Succeeded, State::Succeeded, Due::Never);
     let _: () = scene.command(&["SET", &scene.name("done"), "foreign"]).await;
-    scene.store.commit(&scene.lane, std::slice::from_ref(&commit)).await.unwrap_err();
+    scene.store.commit(&scene.queue, std::slice::from_ref(&commit)).await.unwrap_err();
     let _: u64 = scene.command(&["DEL", &scene.name("done")]).await;
     assert_eq!(scene.commit(&commit).await, Committed::Again);
     assert_eq!((scene.state("k1").await, scene.story("k1").await.len()), (State::Succeeded, 1));
@@ -314,7 +314,7 @@ async fn a_record_of_a_foreign_type_keeps_no_other_job_s_response_waiting() {
     let _: u64 = scene.command(&["HDEL", &scene.name("claims"), "bad"]).await;
     let commits: Vec<Commit> =
         jobs.iter().map(|job| answered(job, Answer::Succeeded, State::Succeeded, Due::Never)).collect();
-    let committed = scene.store.commit(&scene.lane, &commits).await.unwrap();
+    let committed = scene.store.commit(&scene.queue, &commits).await.unwrap();
     assert_eq!(committed, [Committed::Late, Committed::Done]);
     let kind: String = scene.command(&["TYPE", &scene.job_name("bad")]).await;
     assert_eq!(kind, "list", "it is nobody's to write over");

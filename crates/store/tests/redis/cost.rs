@@ -70,7 +70,7 @@ fn transfer(key: &str) -> Job {
 async fn submit(scene: &Scene, prefix: &str, count: usize) {
     let jobs: Vec<Job> = (0..count).map(|number| transfer(&format!("{prefix}{number:06}"))).collect();
     let new: Vec<NewRecord<'_>> = jobs.iter().map(|job| NewRecord { job, group: "amy99a", step: 1.0 }).collect();
-    scene.store.submit_to(&scene.lane, &new).await.unwrap();
+    scene.store.submit_to(&scene.queue, &new).await.unwrap();
 }
 
 /// The end of a send that succeeded at once, with a response as long as they are.
@@ -89,18 +89,18 @@ async fn each_step_of_a_batch_executes_few_commands() {
     let (_redis, scene) = quiet().await;
     submit(&scene, "warm", 3).await;
     let warm = scene.claim("w", 3).await;
-    scene.store.commit(&scene.lane, &warm.jobs.iter().map(succeeded).collect::<Vec<_>>()).await.unwrap();
+    scene.store.commit(&scene.queue, &warm.jobs.iter().map(succeeded).collect::<Vec<_>>()).await.unwrap();
     let mut counter = Counter::new(&scene).await;
     submit(&scene, "k", JOBS_A_BATCH).await;
     counter.step("submit", 12 + JOBS_A_BATCH as u64).await;
     let claims = scene.claim("w", JOBS_A_BATCH).await;
     counter.step("claim to send", 24).await;
     let pending = |job| Commit { ..answered(job, Answer::Accepted, State::Pending, Due::Ask(Millis(1))) };
-    scene.store.commit(&scene.lane, &claims.jobs.iter().map(pending).collect::<Vec<_>>()).await.unwrap();
+    scene.store.commit(&scene.queue, &claims.jobs.iter().map(pending).collect::<Vec<_>>()).await.unwrap();
     counter.step("commit accepted", 20).await;
     let claims = scene.claim("w", JOBS_A_BATCH).await;
     counter.step("claim to query", 20).await;
-    scene.store.commit(&scene.lane, &claims.jobs.iter().map(succeeded).collect::<Vec<_>>()).await.unwrap();
+    scene.store.commit(&scene.queue, &claims.jobs.iter().map(succeeded).collect::<Vec<_>>()).await.unwrap();
     counter.step("commit ended", 20).await;
 }
 
@@ -113,9 +113,9 @@ async fn deliveries_of_a_batch_execute_few_commands() {
         scene.accept(&jobs).await;
         let claims = scene.claim("w", JOBS_A_BATCH).await;
         let mut counter = Counter::new(&scene).await;
-        scene.store.commit(&scene.lane, &claims.jobs.iter().map(succeeded).collect::<Vec<_>>()).await.unwrap();
+        scene.store.commit(&scene.queue, &claims.jobs.iter().map(succeeded).collect::<Vec<_>>()).await.unwrap();
         counter.step("commit ended, with webhooks", 20 + most).await;
-        let origin = Origin::Jobs(scene.lane.clone());
+        let origin = Origin::Jobs(scene.queue.clone());
         let number = prefix.len() as u64;
         let claim = DeliveryClaim { dispatcher: "d", number, lease: LEASE, most: JOBS_A_BATCH };
         let due = scene.store.claim_deliveries(&origin, &claim).await.unwrap().due;
@@ -168,7 +168,7 @@ async fn bytes_per_job_stay_within_their_bounds() {
         let claims = scene.claim("host-12345-abcd", 100).await;
         claiming += cpu_us(&scene).await - before;
         let commits: Vec<_> = claims.jobs.iter().map(succeeded).collect();
-        ended = if commits.is_empty() { 0 } else { scene.store.commit(&scene.lane, &commits).await.unwrap().len() };
+        ended = if commits.is_empty() { 0 } else { scene.store.commit(&scene.queue, &commits).await.unwrap().len() };
     }
     let ran = cpu_us(&scene).await;
     println!(
@@ -180,7 +180,7 @@ async fn bytes_per_job_stay_within_their_bounds() {
     let _: u64 = scene.command(&["DEL", &format!("{}events", scene.base())]).await;
     per_job("finished, with its attempts", empty, used(&scene).await, 1_300);
     println!("{}", scene.text("1001XP20250000000000").await.unwrap());
-    while scene.store.purge(&scene.lane, std::time::Duration::ZERO, 1_000).await.unwrap() > 0 {}
+    while scene.store.purge(&scene.queue, std::time::Duration::ZERO, 1_000).await.unwrap() > 0 {}
     // The tables are still as large as the jobs made them, so a tombstone is measured by itself, with its place in a table.
     let bytes: u64 = scene.command(&["MEMORY", "USAGE", &scene.job_name("1001XP20250000000000")]).await;
     println!("tombstone: {bytes} bytes: {}", scene.text("1001XP20250000000000").await.unwrap());
@@ -215,17 +215,17 @@ async fn giving_back_and_restoring_execute_few_commands() {
         let claimed = scene.claim("w", JOBS_A_BATCH).await;
         let jobs: Vec<_> = claimed.jobs.iter().collect();
         let mut counter = Counter::new(&scene).await;
-        scene.store.release(&scene.lane, &jobs).await.unwrap();
+        scene.store.release(&scene.queue, &jobs).await.unwrap();
         counter.step(&format!("release, {round}"), 12).await;
         let held: Vec<_> = claimed.jobs.iter().map(crate::scene::held).collect();
-        scene.store.renew(&scene.lane, &bursar_store::Renewal::new("w", LEASE), &held).await.unwrap();
+        scene.store.renew(&scene.queue, &bursar_store::Renewal::new("w", LEASE), &held).await.unwrap();
         counter.step(&format!("renew of what is gone, {round}"), 5 + 2 * JOBS_A_BATCH as u64).await;
         let claimed = scene.claim("w", JOBS_A_BATCH).await;
         let held: Vec<_> = claimed.jobs.iter().map(crate::scene::held).collect();
         let mut counter = Counter::new(&scene).await;
-        scene.store.renew(&scene.lane, &bursar_store::Renewal::new("w", LEASE), &held).await.unwrap();
+        scene.store.renew(&scene.queue, &bursar_store::Renewal::new("w", LEASE), &held).await.unwrap();
         counter.step(&format!("renew, {round}"), 5).await;
         let jobs: Vec<_> = claimed.jobs.iter().collect();
-        scene.store.release(&scene.lane, &jobs).await.unwrap();
+        scene.store.release(&scene.queue, &jobs).await.unwrap();
     }
 }

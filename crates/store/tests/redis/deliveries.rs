@@ -17,7 +17,7 @@ const SOON: Duration = Duration::from_secs(10);
 static NUMBER: AtomicU64 = AtomicU64::new(1);
 
 fn origin(scene: &Scene) -> Origin {
-    Origin::Jobs(scene.lane.clone())
+    Origin::Jobs(scene.queue.clone())
 }
 
 async fn claim_within(scene: &Scene, lease: Duration) -> ClaimedDeliveries {
@@ -84,7 +84,7 @@ async fn kept(scene: &Scene, key: &str) -> (Option<String>, Vec<String>) {
 async fn ready(scene: &Scene) -> Option<u64> {
     let (ready, more) = scene.store.ready_deliveries(LATER).await.unwrap();
     assert!(!more);
-    ready.iter().find(|ready| ready.lane == origin(scene)).map(|ready| ready.due.0)
+    ready.iter().find(|ready| ready.queue == origin(scene)).map(|ready| ready.due.0)
 }
 
 async fn waiting(scene: &Scene) -> u64 {
@@ -249,7 +249,7 @@ async fn a_receiver_that_is_gone_gets_no_more_events() {
     claim(&scene).await;
     assert_eq!((waiting(&scene).await, ready(&scene).await), (0, None));
     assert!(scene.events().await.contains(&"webhook_gone".to_owned()));
-    assert_eq!(scene.store.purge(&scene.lane, Duration::ZERO, 10).await.unwrap(), 1);
+    assert_eq!(scene.store.purge(&scene.queue, Duration::ZERO, 10).await.unwrap(), 1);
     assert_eq!(kept(&scene, "k1").await, (None, vec![]), "nothing is left of it");
 }
 
@@ -268,11 +268,11 @@ async fn a_job_with_something_untold_keeps_its_detail() {
     let scene = Scene::new().await;
     reviewed(&scene, "k1").await;
     queried_and(&scene, "k1", State::Failed).await;
-    assert_eq!(scene.store.purge(&scene.lane, Duration::ZERO, 10).await.unwrap(), 0);
+    assert_eq!(scene.store.purge(&scene.queue, Duration::ZERO, 10).await.unwrap(), 0);
     for _ in 0..2 {
         end(&scene, &next(&scene).await, DeliveryResult::Delivered).await;
     }
-    assert_eq!(scene.store.purge(&scene.lane, Duration::ZERO, 10).await.unwrap(), 1);
+    assert_eq!(scene.store.purge(&scene.queue, Duration::ZERO, 10).await.unwrap(), 1);
 }
 
 #[tokio::test]
@@ -344,7 +344,7 @@ async fn what_cannot_be_delivered_keeps_no_other_waiting() {
     apart.sort();
     let listed = scene.store.quarantined_deliveries(&origin(&scene), 100).await.unwrap();
     assert!(listed.iter().all(|found| found.code == "undeliverable" && found.since > Millis(0)), "{listed:?}");
-    assert_eq!(scene.store.status(&scene.lane).await.unwrap().deliveries_quarantined, 2);
+    assert_eq!(scene.store.status(&scene.queue).await.unwrap().deliveries_quarantined, 2);
     let mut keys: Vec<&String> = listed.iter().map(|found| &found.key).collect();
     keys.sort();
     assert_eq!((apart.as_slice(), keys), (["ghost".to_owned(), "k1".to_owned()].as_slice(), apart.iter().collect()));

@@ -88,9 +88,9 @@ async fn no_send_is_handed_out_before_its_intent_is_kept() {
     let fast = store(&primary, Durability::Fast).await.unwrap();
     fast.submit(&[transfer("K1")]).await.unwrap();
     let wish = scene.wish("w", 1);
-    let error = scene.store.claim(&scene.lane, &wish).await.unwrap_err();
+    let error = scene.store.claim(&scene.queue, &wish).await.unwrap_err();
     assert!(matches!(error, StoreError::NotDurable { .. }), "{}", error.chain());
-    let given_back = scene.store.recover_claim(&scene.lane, "w", wish.number).await.unwrap();
+    let given_back = scene.store.recover_claim(&scene.queue, "w", wish.number).await.unwrap();
     assert_eq!((given_back, scene.state("K1").await), (1, State::Queued));
 
     let replica = replica(&primary).await;
@@ -143,7 +143,7 @@ async fn a_redis_that_came_back_with_an_older_memory_vouches_for_nothing_written
     assert!(first.await.unwrap().is_err());
     let error = second.await.unwrap().unwrap_err();
     assert!(matches!(error, StoreError::NotDurable { .. }), "{}", error.chain());
-    let read = async || store.job(&scene.lane, &"K2".parse().unwrap()).await;
+    let read = async || store.job(&scene.queue, &"K2".parse().unwrap()).await;
     assert_eq!(eventually(SOON, "Redis to be back", read).await, None, "it was lost");
     // A submission before its replica is back would be written and not acknowledged, and the next one would find it.
     let looks = Scene::between(primary.url(), primary.url(), "bursar").await;
@@ -164,14 +164,14 @@ async fn what_an_operator_is_told_is_kept_like_what_a_producer_is_told() {
     let key: Key = "K1".parse().unwrap();
     let is_not_kept = |error: Option<StoreError>| matches!(error, Some(StoreError::NotDurable { .. }));
     assert!(is_not_kept(scene.store.submit(&[transfer("K1")]).await.err()));
-    assert!(is_not_kept(scene.store.pause(&scene.lane, &operator.reason(ActionKind::Pause)).await.err()));
-    assert!(is_not_kept(scene.store.operate(&scene.lane, &key, Operation::Cancel, operator).await.err()));
+    assert!(is_not_kept(scene.store.pause(&scene.queue, &operator.reason(ActionKind::Pause)).await.err()));
+    assert!(is_not_kept(scene.store.operate(&scene.queue, &key, Operation::Cancel, operator).await.err()));
     let _replica = replica(&redis).await;
     eventually(SOON, "the replica to acknowledge", async || {
-        scene.store.pause(&scene.lane, &operator.reason(ActionKind::Pause)).await
+        scene.store.pause(&scene.queue, &operator.reason(ActionKind::Pause)).await
     })
     .await;
-    let again = scene.store.operate(&scene.lane, &key, Operation::Cancel, operator).await.unwrap();
+    let again = scene.store.operate(&scene.queue, &key, Operation::Cancel, operator).await.unwrap();
     assert!(matches!(again, Operated::Refused(_)), "it is cancelled, and that is kept now: {again:?}");
     assert_eq!(scene.state("K1").await, State::Cancelled);
 }

@@ -1,6 +1,6 @@
 //! The partitions' events: in order, from any place on, and watched.
 
-use bursar_domain::{ActionKind, Due, Lane, Reason, State};
+use bursar_domain::{ActionKind, Due, Queue, Reason, State};
 use bursar_store::{Commit, Event, EventId};
 
 use crate::scene::{Scene, then};
@@ -10,10 +10,10 @@ fn why() -> Reason {
 }
 
 /// The partition of the scene's queue, and a queue of another one.
-fn partitions(scene: &Scene) -> (u16, Lane) {
-    let partition = scene.store.partition_of(&scene.lane);
-    let mut lanes = (0..).map(|number| format!("n{number}/transfer").parse::<Lane>().unwrap());
-    (partition, lanes.find(|lane| scene.store.partition_of(lane) != partition).unwrap())
+fn partitions(scene: &Scene) -> (u16, Queue) {
+    let partition = scene.store.partition_of(&scene.queue);
+    let mut queues = (0..).map(|number| format!("n{number}/transfer").parse::<Queue>().unwrap());
+    (partition, queues.find(|queue| scene.store.partition_of(queue) != partition).unwrap())
 }
 
 fn keys(events: &[Event]) -> Vec<String> {
@@ -28,12 +28,12 @@ async fn events_are_read_from_any_place_on() {
     for key in ["a", "b", "c"] {
         scene.bring(key, State::Failed).await;
     }
-    scene.store.pause(&scene.lane, &why()).await.unwrap();
+    scene.store.pause(&scene.queue, &why()).await.unwrap();
     let beginning = [(partition, EventId::default()), (empty, EventId::default())];
     let all = scene.store.events(&beginning, 100).await.unwrap();
     assert_eq!((all.len(), keys(&all)), (4, vec!["a".to_owned(), "b".into(), "c".into()]));
     assert!(all.is_sorted_by_key(|event| event.id), "{all:?}");
-    assert!(all.iter().all(|event| event.lane().as_ref() == Some(&scene.lane)), "{all:?}");
+    assert!(all.iter().all(|event| event.queue().as_ref() == Some(&scene.queue)), "{all:?}");
     assert_eq!(
         (all[0].state(), all[3].field("event"), all[3].reason()),
         (Some(State::Failed), Some("paused"), Some(why()))
@@ -58,7 +58,7 @@ async fn one_commit_s_changes_are_told_one_by_one_from_any_place_on() {
     scene.submit_many("k", 100).await;
     let claimed = scene.claim("w", 100).await;
     let commits: Vec<Commit> = claimed.jobs.iter().map(|job| then(job, State::Succeeded, Due::Never)).collect();
-    scene.store.commit(&scene.lane, &commits).await.unwrap();
+    scene.store.commit(&scene.queue, &commits).await.unwrap();
     let changed: Vec<String> = claimed.jobs.iter().map(|job| job.key.to_string()).collect();
     let entries: u64 = scene.command(&["XLEN", &format!("{}events", scene.base())]).await;
     assert_eq!(entries, 1 + 2, "sixty-four to an entry, and the rest");
@@ -110,7 +110,7 @@ async fn a_watch_tells_of_all_partitions_and_goes_on_where_it_was() {
         seen.extend(watch.next().await.unwrap());
     }
     assert_eq!(keys(&seen), ["a"]);
-    assert!(seen.iter().any(|event| event.lane().as_ref() == Some(&other)), "{seen:?}");
+    assert!(seen.iter().any(|event| event.queue().as_ref() == Some(&other)), "{seen:?}");
 }
 
 #[tokio::test]

@@ -10,7 +10,7 @@ use crate::scene::{Scene, keys, then, transfer};
 async fn submit(scene: &Scene, group: &str, step: f64, names: &[String]) {
     let jobs: Vec<Job> = names.iter().map(|name| transfer(name)).collect();
     let new: Vec<NewRecord<'_>> = jobs.iter().map(|job| NewRecord { job, group, step }).collect();
-    scene.store.submit_to(&scene.lane, &new).await.unwrap();
+    scene.store.submit_to(&scene.queue, &new).await.unwrap();
 }
 
 fn names(prefix: &str, count: usize) -> Vec<String> {
@@ -77,8 +77,8 @@ async fn weights_count_for_what_comes_due_as_well() {
         scene.commit(&then(&job, State::InDoubt, Due::Send(Millis(1)))).await;
     }
     let order = FairOrder { by: FairBy::Payer, weights: [("a".to_owned(), 3.0)].into() };
-    let store = scene.store.clone().with_fair_orders([(scene.lane.clone(), order)].into());
-    let claimed = store.claim(&scene.lane, &scene.wish("w", 8)).await.unwrap();
+    let store = scene.store.clone().with_fair_orders([(scene.queue.clone(), order)].into());
+    let claimed = store.claim(&scene.queue, &scene.wish("w", 8)).await.unwrap();
     assert_eq!(keys(&claimed).iter().filter(|key| key.starts_with('A')).count(), 6, "{:?}", keys(&claimed));
 }
 
@@ -100,11 +100,11 @@ async fn what_is_given_back_is_its_group_s_again() {
     let scene = Scene::new().await;
     submit(&scene, "a", 1.0, &names("A", 1)).await;
     let job = scene.claim_one("w").await;
-    scene.store.release(&scene.lane, &[&job]).await.unwrap();
+    scene.store.release(&scene.queue, &[&job]).await.unwrap();
     let wish = scene.wish("w", 1);
     let number = wish.number;
     assert_eq!(scene.claim_as(wish).await.jobs[0].group(), "a");
-    assert_eq!(scene.store.recover_claim(&scene.lane, "w", number).await.unwrap(), 1);
+    assert_eq!(scene.store.recover_claim(&scene.queue, "w", number).await.unwrap(), 1);
     assert_eq!(scene.claim_one("w").await.group(), "a");
     let members: Vec<String> = scene.command(&["ZRANGE", &scene.name("due_sends"), "0", "-1"]).await;
     assert_eq!(members, Vec::<String>::new());

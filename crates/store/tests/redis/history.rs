@@ -52,11 +52,11 @@ async fn several_jobs_are_read_at_once_and_the_missing_are_left_out() {
     let scene = Scene::new().await;
     scene.submit(&["a", "b"]).await;
     let wanted: Vec<Key> = ["b", "nobody", "a"].map(key).to_vec();
-    let jobs = scene.store.jobs(&scene.lane, &wanted).await.unwrap();
+    let jobs = scene.store.jobs(&scene.queue, &wanted).await.unwrap();
     assert_eq!(names(&jobs), ["b", "a"]);
     assert!(jobs.iter().all(|job| matches!(job, StoredAs::Job(job) if job.content.is_some())));
-    assert_eq!(scene.store.job(&scene.lane, &wanted[1]).await.unwrap(), None);
-    assert_eq!(scene.store.jobs(&scene.lane, &[]).await.unwrap(), []);
+    assert_eq!(scene.store.job(&scene.queue, &wanted[1]).await.unwrap(), None);
+    assert_eq!(scene.store.jobs(&scene.queue, &[]).await.unwrap(), []);
 }
 
 #[tokio::test]
@@ -124,7 +124,7 @@ async fn a_send_that_was_skipped_or_given_back_is_none() {
         let seen = scene.job("k1").await;
         assert_eq!((seen.sends, seen.resends), (1, 0));
         let released = scene.claim_one("w").await;
-        scene.store.release(&scene.lane, &[&released]).await.unwrap();
+        scene.store.release(&scene.queue, &[&released]).await.unwrap();
         assert_eq!(scene.job("k1").await.sends, 1);
     }
     let review = scene.claim_one("w").await;

@@ -82,7 +82,7 @@ async fn a_late_response_of_a_job_that_was_ended_by_nothing_but_a_tombstone_chan
     let lost = scene.lose("a").await;
     let next = scene.claim_one("b").await;
     scene.commit(&then(&next, State::Succeeded, Due::Never)).await;
-    scene.store.purge(&scene.lane, std::time::Duration::ZERO, 10).await.unwrap();
+    scene.store.purge(&scene.queue, std::time::Duration::ZERO, 10).await.unwrap();
     let tombstone = scene.text("K1").await;
     let late = answered(&lost, Answer::Failed, State::Failed, Due::Never);
     assert_eq!(scene.commit(&late).await, Committed::Late);

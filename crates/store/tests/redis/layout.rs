@@ -32,8 +32,8 @@ fn refusal<T: std::fmt::Debug>(outcome: Result<T, StoreError>) -> String {
 #[tokio::test]
 async fn it_is_written_with_the_first_job_or_by_the_first_worker_and_by_nobody_who_looks() {
     let scene = Scene::new().await;
-    scene.store.known_lanes().await.unwrap();
-    scene.store.status(&scene.lane).await.unwrap();
+    scene.store.known_queues().await.unwrap();
+    scene.store.status(&scene.queue).await.unwrap();
     scene.claim("w", 1).await;
     assert_eq!(text(&scene).await, None);
     scene.submit(&["K1"]).await;
@@ -42,7 +42,7 @@ async fn it_is_written_with_the_first_job_or_by_the_first_worker_and_by_nobody_w
     connect(&scene.prefix).await.unwrap();
 
     let served = Scene::new().await;
-    served.store.serves(std::slice::from_ref(&served.lane)).await.unwrap();
+    served.store.serves(std::slice::from_ref(&served.queue)).await.unwrap();
     assert_eq!(text(&served).await, Some(expected));
 }
 
@@ -60,9 +60,9 @@ async fn another_layout_is_refused_before_anything_is_touched() {
         let refused = refusal(connect(&scene.prefix).await);
         assert!(refused.contains(says), "{refused}");
         refusal(scene.store.submit(&[transfer("K1")]).await);
-        refusal(scene.store.serves(std::slice::from_ref(&scene.lane)).await);
+        refusal(scene.store.serves(std::slice::from_ref(&scene.queue)).await);
         let to = "pay/transfer".parse().unwrap();
-        refusal(scene.store.adopt(&scene.lane, &to, crate::scene::OPERATOR).await);
+        refusal(scene.store.adopt(&scene.queue, &to, crate::scene::OPERATOR).await);
         assert_eq!((names(&scene).await, text(&scene).await.as_deref()), (before, Some(found)), "{found}");
     }
 }
@@ -70,7 +70,7 @@ async fn another_layout_is_refused_before_anything_is_touched() {
 #[tokio::test]
 async fn queues_without_a_layout_are_an_older_build_s() {
     let scene = Scene::new().await;
-    let _: u64 = scene.command(&["ZADD", &format!("{}:lanes", scene.prefix), "0", "main/transfer"]).await;
+    let _: u64 = scene.command(&["ZADD", &format!("{}:queues", scene.prefix), "0", "main/transfer"]).await;
     let refused = refusal(connect(&scene.prefix).await);
     assert!(refused.contains("before layout 2") && refused.contains("redis.prefix"), "{refused}");
     assert_eq!(names(&scene).await.len(), 1);
@@ -86,7 +86,7 @@ async fn a_redis_keeps_the_number_of_partitions_that_its_first_job_found() {
 
     // Whoever connects from now on learns it.
     let learnt = connect(&prefix).await.unwrap();
-    assert_eq!((learnt.partitions().len(), learnt.base_of(&scene.lane)), (4, four.base_of(&scene.lane)));
+    assert_eq!((learnt.partitions().len(), learnt.base_of(&scene.queue)), (4, four.base_of(&scene.queue)));
     assert_eq!(learnt.submit(&[transfer("K1")]).await.unwrap(), [Submission::Existing(State::Queued)]);
     let refused = refusal(connect(&prefix).await.unwrap().with_partitions(8).await);
     assert!(refused.contains("4 partitions") && refused.contains("redis.partitions = 4"), "{refused}");

@@ -17,19 +17,19 @@ async fn a_claim_for_a_connection_that_is_gone_takes_nothing_until_the_new_one_w
     let _: u64 = scene.command(&["CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes"]).await;
     let wish = || Claim { over: Some(looked_at), ..scene.wish("w", 5) };
     for _ in 0..3 {
-        let claimed = scene.store.claim(&scene.lane, &wish()).await;
+        let claimed = scene.store.claim(&scene.queue, &wish()).await;
         assert!(claimed.is_err(), "{claimed:?}");
         assert!(scene.due("sends", "k1").await.is_some());
     }
     // Other commands make a new connection, and tell of it.
     eventually(SOON, "a new connection", async || scene.store.ping().await.map_err(|error| error.chain())).await;
     links.changed().await;
-    assert!(scene.store.claim(&scene.lane, &wish()).await.is_err());
+    assert!(scene.store.claim(&scene.queue, &wish()).await.is_err());
     let newest = scene.store.link().await.unwrap();
     assert_ne!(newest, looked_at);
     assert!(scene.store.preflight_over(looked_at, &crate::preflight::wanted(redis.url(), 0)).await.is_err());
     let claim = Claim { over: Some(newest), ..scene.wish("w", 5) };
-    assert_eq!(scene.store.claim(&scene.lane, &claim).await.unwrap().jobs.len(), 1);
+    assert_eq!(scene.store.claim(&scene.queue, &claim).await.unwrap().jobs.len(), 1);
 }
 
 #[tokio::test]

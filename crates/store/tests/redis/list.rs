@@ -11,7 +11,7 @@ use crate::scene::{LATER, Scene, due_of, key, names, then, transfer};
 async fn all(scene: &Scene, state: Option<State>) -> (Vec<StoredAs>, usize) {
     let (mut jobs, mut pages, mut cursor) = (Vec::new(), 0, Some(Cursor::default()));
     while let Some(from) = cursor {
-        let listed = scene.store.list(&scene.lane, state, &from, 500).await.unwrap();
+        let listed = scene.store.list(&scene.queue, state, &from, 500).await.unwrap();
         pages += 1;
         assert!(pages < 50, "the pages do not end");
         jobs.extend(listed.jobs);
@@ -29,7 +29,7 @@ async fn thousands_of_jobs_are_listed_by_state_each_once() {
     for state in states {
         let claimed = scene.claim("w", 256).await;
         let commits: Vec<Commit> = claimed.jobs.iter().map(|job| then(job, state, due_of(state))).collect();
-        scene.store.commit(&scene.lane, &commits).await.unwrap();
+        scene.store.commit(&scene.queue, &commits).await.unwrap();
         expected.push((state, commits.len()));
     }
     scene.claim("w", 256).await; // they stay in doubt
@@ -43,7 +43,7 @@ async fn thousands_of_jobs_are_listed_by_state_each_once() {
     assert_eq!((jobs.len(), names(&jobs).into_iter().collect::<HashSet<_>>().len()), (2_300, 2_300));
     assert!(pages >= 5);
     assert!(all(&scene, Some(State::Refunded)).await.0.is_empty());
-    let status = scene.store.status(&scene.lane).await.unwrap();
+    let status = scene.store.status(&scene.queue).await.unwrap();
     assert_eq!((status.sends, status.queries, status.review, status.done), (1_020, 512, 256, 512));
 }
 
@@ -55,16 +55,16 @@ async fn a_page_goes_on_behind_a_job_that_has_left() {
         for number in 0..300 {
             let (job, group) = (transfer(&format!("k{number:03}")), format!("shop {number}"));
             let new = [NewRecord { job: &job, group: &group, step: 1.0 }];
-            scene.store.submit_to(&scene.lane, &new).await.unwrap();
+            scene.store.submit_to(&scene.queue, &new).await.unwrap();
         }
-        let first = scene.store.list(&scene.lane, Some(State::Queued), &Cursor::default(), 100).await.unwrap();
+        let first = scene.store.list(&scene.queue, Some(State::Queued), &Cursor::default(), 100).await.unwrap();
         let next: Cursor = first.next.unwrap().to_string().parse().unwrap();
         if let Some(index) = gone {
             let member = format!("k{index:03} shop {index}");
             let removed: u64 = scene.command(&["ZREM", &scene.name("sends"), &member]).await;
             assert_eq!(removed, 1);
         }
-        let rest = scene.store.list(&scene.lane, Some(State::Queued), &next, 1_000).await.unwrap();
+        let rest = scene.store.list(&scene.queue, Some(State::Queued), &next, 1_000).await.unwrap();
         let seen: Vec<&str> = [names(&first.jobs), names(&rest.jobs)].concat();
         assert_eq!(seen.len(), 300, "{gone:?}");
         assert_eq!(seen.into_iter().collect::<HashSet<_>>().len(), 300, "none twice");
@@ -77,10 +77,10 @@ async fn a_page_has_as_many_jobs_as_were_asked_for() {
     let scene = Scene::new().await;
     scene.submit_many("k", 120).await;
     for limit in [1, 50, 119, 120] {
-        let page = scene.store.list(&scene.lane, None, &Cursor::default(), limit).await.unwrap();
+        let page = scene.store.list(&scene.queue, None, &Cursor::default(), limit).await.unwrap();
         assert_eq!(page.jobs.len(), limit);
     }
-    let page = scene.store.list(&scene.lane, Some(State::Pending), &Cursor::default(), 10).await.unwrap();
+    let page = scene.store.list(&scene.queue, Some(State::Pending), &Cursor::default(), 10).await.unwrap();
     assert!(page.jobs.is_empty() && page.next.is_none());
 }
 
@@ -91,7 +91,7 @@ async fn every_job_says_when_it_is_due() {
     scene.bring("later", State::Queued).await;
     let job = transfer("due");
     let new = [NewRecord { job: &job, group: "shop 1", step: 1.0 }];
-    scene.store.submit_to(&scene.lane, &new).await.unwrap();
+    scene.store.submit_to(&scene.queue, &new).await.unwrap();
     let created = scene.job("due").await.created;
     for expected in [("asked", Some(LATER)), ("later", Some(LATER)), ("due", created)] {
         assert_eq!(scene.job(expected.0).await.due, expected.1, "{}", expected.0);
@@ -133,7 +133,7 @@ async fn a_job_that_cannot_be_read_is_named_in_every_list_and_breaks_none() {
         let unreadable = listed.iter().filter(|job| matches!(job, StoredAs::Unreadable { .. })).count();
         assert_eq!(unreadable, 4, "{state:?}");
     }
-    let read = scene.store.jobs(&scene.lane, &keys.map(key)).await.unwrap();
+    let read = scene.store.jobs(&scene.queue, &keys.map(key)).await.unwrap();
     assert_eq!(names(&read), keys);
-    assert_eq!(scene.store.in_doubt(&scene.lane).await.unwrap(), 0);
+    assert_eq!(scene.store.in_doubt(&scene.queue).await.unwrap(), 0);
 }

@@ -61,16 +61,16 @@ async fn warm(scene: &Scene) {
     scene.bring("warm", State::Pending).await;
     scene.let_come_due("warm").await;
     let claimed = scene.claim_one("w0").await;
-    scene.store.renew(&scene.lane, &bursar_store::Renewal::new("w0", LEASE), &[held(&claimed)]).await.unwrap();
-    scene.store.release(&scene.lane, &[&claimed]).await.unwrap();
-    scene.store.recover_claim(&scene.lane, "nobody", 1).await.unwrap();
-    scene.store.wake(&scene.lane, &key).await.unwrap();
+    scene.store.renew(&scene.queue, &bursar_store::Renewal::new("w0", LEASE), &[held(&claimed)]).await.unwrap();
+    scene.store.release(&scene.queue, &[&claimed]).await.unwrap();
+    scene.store.recover_claim(&scene.queue, "nobody", 1).await.unwrap();
+    scene.store.wake(&scene.queue, &key).await.unwrap();
     let claimed = scene.claim_one("w0").await;
     scene.commit(&then(&claimed, State::NeedsReview, Due::Never)).await;
     scene.operate("warm", Operation::Resolve(State::Failed)).await;
-    scene.store.purge(&scene.lane, Duration::ZERO, 10).await.unwrap();
-    scene.store.pause(&scene.lane, &pause()).await.unwrap();
-    scene.store.resume(&scene.lane, &resume()).await.unwrap();
+    scene.store.purge(&scene.queue, Duration::ZERO, 10).await.unwrap();
+    scene.store.pause(&scene.queue, &pause()).await.unwrap();
+    scene.store.resume(&scene.queue, &resume()).await.unwrap();
     assert_eq!(scene.events().await.last().map(String::as_str), Some("resumed"));
 }
 
@@ -83,7 +83,7 @@ async fn a_submission_repeated_after_a_lost_reply_makes_no_second_job() {
     lossy.losing(scene.store.submit(&jobs)).await;
     let answers = lossy.repeat(async || scene.store.submit(&jobs).await).await;
     assert_eq!(answers, vec![Submission::Existing(State::Queued); 50]);
-    assert_eq!(scene.store.status(&scene.lane).await.unwrap().sends, 50);
+    assert_eq!(scene.store.status(&scene.queue).await.unwrap().sends, 50);
     assert_eq!(scene.claim("w", 100).await.jobs.len(), 50);
 }
 
@@ -96,9 +96,9 @@ async fn a_claim_whose_reply_is_lost_is_given_back_whole_and_unsent() {
     scene.submit(&["k1", "k2"]).await;
     scene.let_come_due("asked").await;
     let wish = Claim { number: 50, ..scene.wish("w", 10) };
-    lossy.losing(scene.store.claim(&scene.lane, &wish)).await;
+    lossy.losing(scene.store.claim(&scene.queue, &wish)).await;
     assert_eq!(scene.state("k1").await, State::InDoubt, "the claim was made");
-    assert_eq!(lossy.repeat(async || scene.store.recover_claim(&scene.lane, "w", 50).await).await, 3);
+    assert_eq!(lossy.repeat(async || scene.store.recover_claim(&scene.queue, "w", 50).await).await, 3);
     for key in ["k1", "k2"] {
         let job = scene.job(key).await;
         assert_eq!((job.state, job.sends, job.claims_lost, job.worker), (State::Queued, 0, 0, None));
@@ -106,8 +106,8 @@ async fn a_claim_whose_reply_is_lost_is_given_back_whole_and_unsent() {
     }
     let job = scene.job("asked").await;
     assert_eq!((job.state, job.queries, job.claims_lost, job.worker), (State::Pending, 0, 0, None));
-    assert_eq!(scene.store.recover_claim(&scene.lane, "w", 50).await.unwrap(), 0, "a repetition finds nothing held");
-    let again = scene.store.claim(&scene.lane, &Claim { number: 51, ..wish }).await.unwrap();
+    assert_eq!(scene.store.recover_claim(&scene.queue, "w", 50).await.unwrap(), 0, "a repetition finds nothing held");
+    let again = scene.store.claim(&scene.queue, &Claim { number: 51, ..wish }).await.unwrap();
     assert_eq!(again.jobs.len(), 3);
     assert!(again.jobs.iter().all(|job| job.claims_lost == 0));
 }
@@ -122,9 +122,9 @@ async fn a_claim_that_reaches_redis_only_after_it_was_given_up_takes_nothing() {
     let healthy = Scene::between(lossy.redis.url(), lossy.redis.url(), &scene.prefix).await;
     let wish = Claim { number: 50, ..scene.wish("w", 10) };
     lossy.proxy.set(Fault::Blackhole);
-    let late = scene.store.claim(&scene.lane, &wish);
+    let late = scene.store.claim(&scene.queue, &wish);
     let meanwhile = async {
-        assert_eq!(healthy.store.recover_claim(&scene.lane, "w", 50).await.unwrap(), 0);
+        assert_eq!(healthy.store.recover_claim(&scene.queue, "w", 50).await.unwrap(), 0);
         lossy.proxy.set(Fault::None);
     };
     let (late, ()) = tokio::join!(late, meanwhile);
@@ -139,11 +139,11 @@ async fn a_lost_unclaim_is_repeated_and_gives_back_everything() {
     warm(scene).await;
     scene.submit(&["k1", "k2"]).await;
     let wish = Claim { number: 50, ..scene.wish("w", 10) };
-    lossy.losing(scene.store.claim(&scene.lane, &wish)).await;
+    lossy.losing(scene.store.claim(&scene.queue, &wish)).await;
     eventually(SOON, "the connection to be back", async || scene.store.ping().await).await;
-    lossy.losing(scene.store.recover_claim(&scene.lane, "w", 50)).await;
-    lossy.repeat(async || scene.store.recover_claim(&scene.lane, "w", 50).await).await;
-    assert_eq!(scene.store.status(&scene.lane).await.unwrap().sends, 2);
+    lossy.losing(scene.store.recover_claim(&scene.queue, "w", 50)).await;
+    lossy.repeat(async || scene.store.recover_claim(&scene.queue, "w", 50).await).await;
+    assert_eq!(scene.store.status(&scene.queue).await.unwrap().sends, 2);
     assert_eq!(scene.claims().await, Vec::<String>::new());
 }
 
@@ -153,9 +153,9 @@ async fn a_worker_that_dies_after_a_lost_claim_leaves_jobs_that_are_asked_about_
     let scene = &lossy.scene;
     warm(scene).await;
     scene.submit(&["k1"]).await;
-    lossy.losing(scene.store.claim(&scene.lane, &scene.wish("w", 10))).await;
+    lossy.losing(scene.store.claim(&scene.queue, &scene.wish("w", 10))).await;
     scene.let_come_due("k1").await;
-    let claims = lossy.repeat(async || scene.store.claim(&scene.lane, &scene.wish("other", 10)).await).await;
+    let claims = lossy.repeat(async || scene.store.claim(&scene.queue, &scene.wish("other", 10)).await).await;
     assert_eq!(claims.jobs[0].call, bursar_domain::Call::Ask);
 }
 
@@ -168,8 +168,8 @@ async fn a_commit_whose_reply_is_lost_is_recorded_once() {
     let claimed = scene.claim_one("w").await;
     let commits = [answered(&claimed, Answer::Accepted, State::Pending, Due::Ask(Millis(1)))];
     let events = scene.events().await.len();
-    lossy.losing(scene.store.commit(&scene.lane, &commits)).await;
-    let answer = lossy.repeat(async || scene.store.commit(&scene.lane, &commits).await).await;
+    lossy.losing(scene.store.commit(&scene.queue, &commits)).await;
+    let answer = lossy.repeat(async || scene.store.commit(&scene.queue, &commits).await).await;
     assert_eq!(answer, [Committed::Again]);
     assert_eq!(scene.story("k1").await, ["response"]);
     assert_eq!((scene.job("k1").await.sends, scene.events().await.len()), (1, events + 1));
@@ -183,10 +183,10 @@ async fn a_commit_that_another_workers_claim_overtook_is_not_done_again_and_the_
     scene.submit(&["k1"]).await;
     let claimed = scene.claim_one("w").await;
     let commits = [then(&claimed, State::Pending, Due::Ask(Millis(1)))];
-    lossy.losing(scene.store.commit(&scene.lane, &commits)).await;
-    let next = lossy.repeat(async || scene.store.claim(&scene.lane, &scene.wish("other", 1)).await).await;
+    lossy.losing(scene.store.commit(&scene.queue, &commits)).await;
+    let next = lossy.repeat(async || scene.store.claim(&scene.queue, &scene.wish("other", 1)).await).await;
     assert_eq!(next.jobs[0].claims_lost, 0);
-    assert_eq!(scene.store.commit(&scene.lane, &commits).await.unwrap(), [Committed::Again]);
+    assert_eq!(scene.store.commit(&scene.queue, &commits).await.unwrap(), [Committed::Again]);
     assert_eq!(scene.commit(&then(&next.jobs[0], State::Succeeded, Due::Never)).await, Committed::Done);
     assert_eq!(scene.state("k1").await, State::Succeeded);
 }
@@ -199,26 +199,26 @@ async fn lost_replies_of_renew_release_withdraw_and_wake_do_no_harm() {
     scene.submit(&["k1"]).await;
     let claimed = scene.claim_one("w").await;
     let name = [held(&claimed)];
-    lossy.losing(scene.store.renew(&scene.lane, &bursar_store::Renewal::new("w", LEASE), &name)).await;
+    lossy.losing(scene.store.renew(&scene.queue, &bursar_store::Renewal::new("w", LEASE), &name)).await;
     assert!(
         lossy
-            .repeat(async || scene.store.renew(&scene.lane, &bursar_store::Renewal::new("w", LEASE), &name).await)
+            .repeat(async || scene.store.renew(&scene.queue, &bursar_store::Renewal::new("w", LEASE), &name).await)
             .await
             .gone
             .is_empty()
     );
-    lossy.losing(scene.store.release(&scene.lane, &[&claimed])).await;
-    assert_eq!(lossy.repeat(async || scene.store.release(&scene.lane, &[&claimed]).await).await, 0);
+    lossy.losing(scene.store.release(&scene.queue, &[&claimed])).await;
+    assert_eq!(lossy.repeat(async || scene.store.release(&scene.queue, &[&claimed]).await).await, 0);
     assert_eq!((scene.state("k1").await, scene.sets("k1").await), (State::Queued, vec!["due_sends"]));
     let (claimed, before) = (scene.claim_one("w").await, scene.text("k1").await);
-    let outcome = lossy.losing_a_write("k1", before, scene.store.withdraw(&scene.lane, &claimed)).await;
+    let outcome = lossy.losing_a_write("k1", before, scene.store.withdraw(&scene.queue, &claimed)).await;
     assert!(matches!(outcome, Err(StoreError::Unreachable { .. })), "{outcome:?}");
-    assert!(!lossy.repeat(async || scene.store.withdraw(&scene.lane, &claimed).await).await);
+    assert!(!lossy.repeat(async || scene.store.withdraw(&scene.queue, &claimed).await).await);
     assert_eq!((scene.state("k1").await, scene.sets("k1").await), (State::Queued, vec!["due_sends"]));
     scene.commit(&then(&scene.claim_one("w").await, State::Pending, Due::Ask(LATER))).await;
     let key: Key = "k1".parse().unwrap();
-    lossy.losing(scene.store.wake(&scene.lane, &key)).await;
-    assert!(!lossy.repeat(async || scene.store.wake(&scene.lane, &key).await).await, "it is due already");
+    lossy.losing(scene.store.wake(&scene.queue, &key)).await;
+    assert!(!lossy.repeat(async || scene.store.wake(&scene.queue, &key).await).await, "it is due already");
     assert_eq!(scene.claim("w", 5).await.jobs.len(), 1);
 }
 
@@ -229,7 +229,7 @@ async fn an_operation_whose_reply_is_lost_is_refused_on_repetition_or_harmless()
     warm(scene).await;
     scene.bring("k1", State::NeedsReview).await;
     let key: Key = "k1".parse().unwrap();
-    let operate = async |operation| scene.store.operate(&scene.lane, &key, operation, OPERATOR).await;
+    let operate = async |operation| scene.store.operate(&scene.queue, &key, operation, OPERATOR).await;
     let before = scene.text("k1").await;
     let outcome = lossy.losing_a_write("k1", before, operate(Operation::Send)).await;
     assert!(matches!(outcome, Err(StoreError::Unreachable { .. })), "{outcome:?}");
@@ -245,14 +245,14 @@ async fn a_pause_and_a_purge_whose_replies_are_lost_are_done_once() {
     let lossy = Lossy::new().await;
     let scene = &lossy.scene;
     warm(scene).await;
-    lossy.losing(scene.store.pause(&scene.lane, &pause())).await;
-    assert!(!lossy.repeat(async || scene.store.pause(&scene.lane, &pause()).await).await);
-    lossy.losing(scene.store.resume(&scene.lane, &resume())).await;
-    assert!(!lossy.repeat(async || scene.store.resume(&scene.lane, &resume()).await).await);
+    lossy.losing(scene.store.pause(&scene.queue, &pause())).await;
+    assert!(!lossy.repeat(async || scene.store.pause(&scene.queue, &pause()).await).await);
+    lossy.losing(scene.store.resume(&scene.queue, &resume())).await;
+    assert!(!lossy.repeat(async || scene.store.resume(&scene.queue, &resume()).await).await);
     scene.bring("k1", State::Succeeded).await;
-    lossy.losing(scene.store.purge(&scene.lane, Duration::ZERO, 10)).await;
+    lossy.losing(scene.store.purge(&scene.queue, Duration::ZERO, 10)).await;
     // Whichever reply it was: the job is reduced once, and stays so.
-    lossy.repeat(async || scene.store.purge(&scene.lane, Duration::ZERO, 10).await).await;
-    assert_eq!(scene.store.purge(&scene.lane, Duration::ZERO, 10).await.unwrap(), 0);
+    lossy.repeat(async || scene.store.purge(&scene.queue, Duration::ZERO, 10).await).await;
+    assert_eq!(scene.store.purge(&scene.queue, Duration::ZERO, 10).await.unwrap(), 0);
     assert_eq!(scene.store.submit(&[transfer("k1")]).await.unwrap(), [Submission::Existing(State::Succeeded)]);
 }

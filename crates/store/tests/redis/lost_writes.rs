@@ -17,7 +17,7 @@ async fn a_claim_by_a_worker_that_knows_more_takes_nothing_and_makes_the_queued_
     scene.submit(&["K2"]).await;
     assert_eq!(scene.state("K2").await, State::Queued, "accepted since");
     let reason = Reason::operator_action(bursar_domain::ActionKind::Resume, "li", "looked at all of them");
-    assert!(scene.store.resume(&scene.lane, &reason).await.unwrap());
+    assert!(scene.store.resume(&scene.queue, &reason).await.unwrap());
     let jobs = scene.claim_as(holding(scene.wish("w", 2), 8)).await.jobs;
     let first = jobs.iter().find(|job| job.key.as_str() == "K1").unwrap();
     assert_eq!((first.state, first.resends), (State::InDoubt, 1));
@@ -52,7 +52,7 @@ async fn a_claim_that_is_gone_from_under_its_worker_is_lost_writes_and_no_other_
                 assert!(next.iter().any(|job| job.call == Call::Ask));
             }
             "released" => {
-                scene.store.release(&scene.lane, &[&job]).await.unwrap();
+                scene.store.release(&scene.queue, &[&job]).await.unwrap();
                 scene.claim("v", 2).await;
             }
             _ => {
@@ -60,7 +60,7 @@ async fn a_claim_that_is_gone_from_under_its_worker_is_lost_writes_and_no_other_
             }
         }
         let renewed =
-            scene.store.renew(&scene.lane, &bursar_store::Renewal::new("w", LEASE), &[held(&job)]).await.unwrap();
+            scene.store.renew(&scene.queue, &bursar_store::Renewal::new("w", LEASE), &[held(&job)]).await.unwrap();
         assert_eq!((renewed.lost_writes, scene.era().await), (lost, lost.then_some(1)), "{how}");
         assert_eq!(renewed.gone, ["K1"], "{how}");
     }
@@ -96,19 +96,19 @@ async fn a_commit_ahead_of_its_record_says_that_the_claim_was_lost() {
 async fn where_the_account_holds_the_queue_stands_until_a_person_resumes_it() {
     let scene = Scene::new().await;
     scene.submit(&["K1"]).await;
-    scene.store.pause(&scene.lane, &pause()).await.unwrap();
+    scene.store.pause(&scene.queue, &pause()).await.unwrap();
     assert!(scene.claim_as(holding(scene.wish("w", 1), 7)).await.lost_writes);
-    let paused = scene.store.status(&scene.lane).await.unwrap().paused;
+    let paused = scene.store.status(&scene.queue).await.unwrap().paused;
     assert_eq!(paused, Some(Reason::QueueLostWrites), "more than the pause that was there");
     assert!(scene.claim_as(holding(scene.wish("w", 1), 0)).await.jobs.is_empty());
     // Journals that were reconciled are no person's word.
-    scene.store.settle_lane(&scene.lane, 9).await.unwrap();
+    scene.store.settle_queue(&scene.queue, 9).await.unwrap();
     assert!(scene.claim_as(holding(scene.wish("w", 1), 0)).await.jobs.is_empty());
-    scene.store.resume(&scene.lane, &resume()).await.unwrap();
+    scene.store.resume(&scene.queue, &resume()).await.unwrap();
     let job = scene.claim_as(holding(scene.wish("w", 1), 0)).await.jobs.remove(0);
     assert_eq!(job.state, State::InDoubt);
     assert!(job.ordered > job.sent_before, "the person's word is an order to send");
-    assert!(scene.store.withdraw(&scene.lane, &job).await.unwrap());
+    assert!(scene.store.withdraw(&scene.queue, &job).await.unwrap());
     let again = scene.claim_as(holding(scene.wish("w", 1), 0)).await.jobs.remove(0);
     assert_eq!((again.state, again.ordered), (State::InDoubt, job.ordered), "and stays one until something is sent");
 }
@@ -124,7 +124,7 @@ async fn what_was_queued_then_is_sent_as_what_may_have_been_sent_and_stays_so() 
     let taken: Vec<_> = jobs.iter().map(|job| (job.key.as_str(), job.call, job.state, job.resends)).collect();
     assert_eq!(taken, [("K1", Call::Send, State::InDoubt, 1), ("K2", Call::Send, State::Queued, 0)]);
     // Given back, it is in doubt still.
-    scene.store.release(&scene.lane, &[&jobs[0]]).await.unwrap();
+    scene.store.release(&scene.queue, &[&jobs[0]]).await.unwrap();
     assert_eq!((scene.state("K1").await, scene.sets("K1").await), (State::InDoubt, vec!["due_sends"]));
     // A send that certainly did nothing leaves the doubt about the one that Redis has forgotten.
     let again = scene.claim_one("w").await;

@@ -1,6 +1,6 @@
 //! Many queues read at once: each as it is read alone, in their order, over several round trips.
 
-use bursar_domain::{AccountName, ActionKind, Due, Lane, State};
+use bursar_domain::{AccountName, ActionKind, Due, Queue, State};
 use bursar_store::{BalanceParts, Claim, DeliveryClaim, Origin, QueueStatus};
 use serde_json::json;
 
@@ -9,7 +9,7 @@ use crate::scene::{LATER, LEASE, OPERATOR, Scene, parse, then, told_transfer, tr
 /// Queues whose reading takes several round trips.
 const QUEUES: usize = 250;
 
-fn lanes() -> Vec<Lane> {
+fn queues() -> Vec<Queue> {
     (0..QUEUES).map(|number| format!("m{number:03}/transfer").parse().unwrap()).collect()
 }
 
@@ -18,7 +18,7 @@ impl Scene {
     async fn bring_all(&self, keys: &[&str], state: State) {
         let job = |key: &&str| {
             let mut job = transfer_json(key);
-            job["account"] = json!(self.lane.account.as_str());
+            job["account"] = json!(self.queue.account.as_str());
             parse(&job)
         };
         self.accept(&keys.iter().map(job).collect::<Vec<_>>()).await;
@@ -31,8 +31,8 @@ impl Scene {
 
 #[tokio::test]
 async fn each_queue_is_as_it_is_read_alone() {
-    let (scene, lanes) = (Scene::new().await, lanes());
-    let empty = scene.store.statuses(&lanes).await.unwrap();
+    let (scene, queues) = (Scene::new().await, queues());
+    let empty = scene.store.statuses(&queues).await.unwrap();
     assert_eq!(empty.len(), QUEUES);
     assert!(empty.iter().all(|status| status.open_jobs() + status.done == 0 && status.paused.is_none()));
 
@@ -43,40 +43,40 @@ async fn each_queue_is_as_it_is_read_alone() {
         (100, &["k1", "k2", "k3"], State::Succeeded),
         (QUEUES - 1, &["k1"], State::InDoubt),
     ] {
-        scene.on(&lanes[at].to_string()).bring_all(keys, state).await;
+        scene.on(&queues[at].to_string()).bring_all(keys, state).await;
     }
     let reason = OPERATOR.reason(ActionKind::Pause);
-    scene.store.pause(&lanes[101], &reason).await.unwrap();
+    scene.store.pause(&queues[101], &reason).await.unwrap();
 
-    let statuses = scene.store.statuses(&lanes).await.unwrap();
-    for (lane, status) in lanes.iter().zip(&statuses) {
-        let alone = scene.store.status(lane).await.unwrap();
-        assert_eq!(QueueStatus { now: alone.now, ..status.clone() }, alone, "{lane}");
+    let statuses = scene.store.statuses(&queues).await.unwrap();
+    for (queue, status) in queues.iter().zip(&statuses) {
+        let alone = scene.store.status(queue).await.unwrap();
+        assert_eq!(QueueStatus { now: alone.now, ..status.clone() }, alone, "{queue}");
     }
     let open: Vec<(usize, u64)> =
         statuses.iter().map(QueueStatus::open_jobs).enumerate().filter(|(_, open)| *open > 0).collect();
     assert_eq!(open, [(0, 2), (99, 1), (QUEUES - 1, 1)]);
     assert_eq!((statuses[100].done, &statuses[101].paused), (3, &Some(reason)));
 
-    let doubtful = [0, 1, 99, 100, QUEUES - 1].map(|at| lanes[at].clone());
+    let doubtful = [0, 1, 99, 100, QUEUES - 1].map(|at| queues[at].clone());
     assert_eq!(scene.store.in_doubt_of(&doubtful).await.unwrap(), [2, 0, 0, 0, 1]);
-    let all = scene.store.in_doubt_of(&lanes).await.unwrap();
+    let all = scene.store.in_doubt_of(&queues).await.unwrap();
     assert_eq!((all.len(), all.iter().sum::<usize>(), all[0]), (QUEUES, 3, 2));
     assert_eq!(scene.store.in_doubt_of(&[]).await.unwrap(), [0; 0]);
 }
 
 #[tokio::test]
 async fn each_queue_s_gateway_and_fence_are_told() {
-    let (scene, lanes) = (Scene::new().await, lanes());
+    let (scene, queues) = (Scene::new().await, queues());
     for (at, gateway) in [(1, "here"), (249, "there")] {
-        scene.store.claim(&lanes[at], &Claim { gateway, ..scene.wish("w", 0) }).await.unwrap();
-        scene.store.raise_fence(&lanes[at], at as u64).await.unwrap();
+        scene.store.claim(&queues[at], &Claim { gateway, ..scene.wish("w", 0) }).await.unwrap();
+        scene.store.raise_fence(&queues[at], at as u64).await.unwrap();
     }
-    let gateways = scene.store.gateways(&lanes).await.unwrap();
+    let gateways = scene.store.gateways(&queues).await.unwrap();
     let named: Vec<(usize, &str)> =
         gateways.iter().enumerate().filter_map(|(at, gateway)| Some((at, gateway.as_deref()?))).collect();
     assert_eq!((gateways.len(), named), (QUEUES, vec![(1, "here"), (249, "there")]));
-    let fences = scene.store.fences(&lanes).await.unwrap();
+    let fences = scene.store.fences(&queues).await.unwrap();
     assert_eq!((fences.len(), fences[1], fences[249], fences.iter().sum::<u64>()), (QUEUES, 1, 249, 250));
 }
 
@@ -87,8 +87,8 @@ async fn what_each_origin_has_to_deliver_is_known_among_many_that_have_nothing()
     for claimed in scene.claim("w", 2).await.jobs {
         scene.commit(&then(&claimed, State::NeedsReview, Due::Never)).await;
     }
-    let mut origins: Vec<Origin> = lanes().into_iter().map(Origin::Jobs).collect();
-    origins.insert(100, Origin::Jobs(scene.lane.clone()));
+    let mut origins: Vec<Origin> = queues().into_iter().map(Origin::Jobs).collect();
+    origins.insert(100, Origin::Jobs(scene.queue.clone()));
     origins.push(Origin::Notifications("main".parse().unwrap()));
     let claim = DeliveryClaim { dispatcher: "d", number: 1, lease: LEASE, most: 1 };
     let taken = scene.store.claim_deliveries(&origins[100], &claim).await.unwrap().due;
@@ -104,7 +104,7 @@ async fn what_each_origin_has_to_deliver_is_known_among_many_that_have_nothing()
 #[tokio::test]
 async fn each_balance_is_as_it_is_read_alone() {
     let scene = Scene::new().await;
-    let accounts: Vec<AccountName> = lanes().into_iter().map(|lane| lane.account).collect();
+    let accounts: Vec<AccountName> = queues().into_iter().map(|queue| queue.account).collect();
     let parts = BalanceParts { available: Some(7), ..BalanceParts::default() };
     scene.store.keep_balance(&accounts[5], "paying", Some(parts)).await.unwrap();
     let wanted: Vec<(&AccountName, &str)> =

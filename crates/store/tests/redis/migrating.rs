@@ -61,7 +61,7 @@ async fn while_a_slot_migrates_no_script_runs_on_either_server() {
     let slot = slot.to_string();
     target.command::<()>(&["CLUSTER", "SETSLOT", &slot, "IMPORTING", &source.id().await]).await.unwrap();
     source.command::<()>(&["CLUSTER", "SETSLOT", &slot, "MIGRATING", &target.id().await]).await.unwrap();
-    let claim = scene.store.claim(&scene.lane, &scene.wish("w", 1)).await.unwrap_err().chain();
+    let claim = scene.store.claim(&scene.queue, &scene.wish("w", 1)).await.unwrap_err().chain();
     assert!(claim.contains("TRYAGAIN") || claim.contains("Multiple keys"), "{claim}");
     let mut asking = redis::pipe();
     asking.cmd("ASKING").ignore().cmd("EVAL").arg("return 'it runs'").arg(2).arg(&base).arg(scene.name("queue"));

@@ -298,7 +298,7 @@ async fn pages_go_back_from_the_newest() {
         notify(&scene, &VerifiedNotification { record_id: Some(&content), ..notified(&content, now, Finality::Open) })
             .await;
     }
-    let page = |before| scene.store.notifications(&scene.lane.account, NotificationFilter::Read, before, 3);
+    let page = |before| scene.store.notifications(&scene.queue.account, NotificationFilter::Read, before, 3);
     let ids = |page: Vec<NotificationView>| page.iter().map(|view| view.id).collect::<Vec<_>>();
     assert_eq!(ids(page(None).await.unwrap()), [7, 6, 5]);
     assert_eq!(ids(page(Some(5)).await.unwrap()), [4, 3, 2]);
@@ -385,7 +385,7 @@ async fn a_job_is_named_once_by_each_notification_and_keeps_its_state() {
     scene.accept(&[parse(&bill)]).await;
     let claimed = scene.claim_one("w").await;
     let link = async |named: &str, number| {
-        scene.store.link_notification(&scene.lane, named, number, "some.method").await.unwrap()
+        scene.store.link_notification(&scene.queue, named, number, "some.method").await.unwrap()
     };
     assert_eq!(link("k1", 6).await, Some(key("k1")), "also while it is claimed");
     scene.commit(&then(&claimed, State::Succeeded, Due::Never)).await;
@@ -395,7 +395,7 @@ async fn a_job_is_named_once_by_each_notification_and_keeps_its_state() {
     }
     assert_eq!(link("nobody", 7).await, None);
     for (named, found) in [("order-1/1", true), ("k1", true), ("nobody", false), ("", false)] {
-        let job = scene.store.job_by_business_key(&scene.lane, named).await.unwrap();
+        let job = scene.store.job_by_business_key(&scene.queue, named).await.unwrap();
         assert_eq!(matches!(job, Some(StoredAs::Job(_))), found, "{named}");
     }
     assert_eq!((scene.text("k1").await, scene.sets("k1").await), (before, sets));

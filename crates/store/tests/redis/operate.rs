@@ -159,7 +159,7 @@ async fn reasons_in_any_script_are_kept_and_stay_json() {
         scene.bring("k1", State::NeedsReview).await;
         let operator = Operator { who: "王\"芳\"", why };
         let operation = Operation::Resolve(State::Failed);
-        let outcome = scene.store.operate(&scene.lane, &key("k1"), operation, operator).await.unwrap();
+        let outcome = scene.store.operate(&scene.queue, &key("k1"), operation, operator).await.unwrap();
         assert!(matches!(outcome, Operated::Done(_)), "{outcome:?}");
         let record = scene.record("k1").await;
         let last = record["history"].as_array().unwrap().last().unwrap();
@@ -174,7 +174,7 @@ async fn a_very_long_reason_is_whole_in_the_history_and_cut_by_characters_in_the
     scene.bring("k1", State::NeedsReview).await;
     let why = "号".repeat(5_000);
     let operator = Operator { who: "li", why: &why };
-    let operated = scene.store.operate(&scene.lane, &key("k1"), Operation::Ask, operator).await.unwrap();
+    let operated = scene.store.operate(&scene.queue, &key("k1"), Operation::Ask, operator).await.unwrap();
     let Operated::Done(job) = operated else { panic!("not done") };
     let Some(Reason::OperatorAction { comment, .. }) = job.reason else { panic!("{job:?}") };
     assert_eq!(comment.chars().count(), 160);
@@ -201,7 +201,7 @@ async fn an_operator_is_never_told_done_when_the_job_kept_changing() {
     // Somebody answers every look with another state than the one that was seen: a lie in the record does it.
     let scene = Scene::new().await;
     scene.bring("k1", State::Pending).await;
-    let (store, lane) = (scene.store.clone(), scene.lane.clone());
+    let (store, queue) = (scene.store.clone(), scene.queue.clone());
     let flip = async {
         let script = "local text = redis.call('GET', KEYS[1])
             text = string.gsub(text, '\"state\":\"%l+_?%l*\"', '\"state\":\"' .. ARGV[1] .. '\"', 1)
@@ -215,7 +215,7 @@ async fn an_operator_is_never_told_done_when_the_job_kept_changing() {
     let operations = async {
         for _ in 0..100 {
             let before = actions(&history(&scene, "k1").await).len();
-            let outcome = store.operate(&lane, &key("k1"), Operation::Ask, OPERATOR).await.unwrap();
+            let outcome = store.operate(&queue, &key("k1"), Operation::Ask, OPERATOR).await.unwrap();
             let written = actions(&history(&scene, "k1").await).len() - before;
             match outcome {
                 Operated::Done(_) => assert_eq!(written, 1),
@@ -232,16 +232,16 @@ async fn pausing_and_resuming_tell_whether_they_changed_anything_and_who_did() {
     let scene = Scene::new().await;
     let of = |operator: Operator<'_>, action| operator.reason(action);
     let first = of(Operator { who: "li", why: "gateway \"down\" 停机" }, ActionKind::Pause);
-    assert!(scene.store.pause(&scene.lane, &first).await.unwrap());
-    assert!(!scene.store.pause(&scene.lane, &of(OPERATOR, ActionKind::Pause)).await.unwrap());
-    let paused = scene.store.status(&scene.lane).await.unwrap().paused;
+    assert!(scene.store.pause(&scene.queue, &first).await.unwrap());
+    assert!(!scene.store.pause(&scene.queue, &of(OPERATOR, ActionKind::Pause)).await.unwrap());
+    let paused = scene.store.status(&scene.queue).await.unwrap().paused;
     assert_eq!(paused, Some(first), "the first one's reason stays");
     let mut wakes = scene.store.wakes().await.unwrap();
     let resume = of(OPERATOR, ActionKind::Resume);
-    assert!(scene.store.resume(&scene.lane, &resume).await.unwrap());
-    assert_eq!(wakes.next().await, Some(Wake::Due(scene.lane.clone())), "what waited can go at once");
-    assert!(!scene.store.resume(&scene.lane, &resume).await.unwrap());
-    assert_eq!(scene.store.status(&scene.lane).await.unwrap().paused, None);
+    assert!(scene.store.resume(&scene.queue, &resume).await.unwrap());
+    assert_eq!(wakes.next().await, Some(Wake::Due(scene.queue.clone())), "what waited can go at once");
+    assert!(!scene.store.resume(&scene.queue, &resume).await.unwrap());
+    assert_eq!(scene.store.status(&scene.queue).await.unwrap().paused, None);
     assert_eq!(scene.events().await, ["paused", "resumed"]);
 }
 
@@ -251,29 +251,29 @@ async fn an_operation_wakes_the_workers() {
     scene.bring("k1", State::NeedsReview).await;
     let mut wakes = scene.store.wakes().await.unwrap();
     scene.operate("k1", Operation::Ask).await;
-    assert_eq!(wakes.next().await, Some(Wake::Due(scene.lane.clone())));
+    assert_eq!(wakes.next().await, Some(Wake::Due(scene.queue.clone())));
 }
 
 #[tokio::test]
 async fn while_a_journal_knows_more_nothing_is_cancelled_or_sent_on_the_word_of_redis() {
     let scene = Scene::new().await;
     scene.submit(&["k1"]).await;
-    let paused = async || scene.store.status(&scene.lane).await.unwrap().paused;
-    let fences = async || scene.store.fences(std::slice::from_ref(&scene.lane)).await.unwrap();
-    assert!(scene.store.pause_for_a_journal(&scene.lane).await.unwrap());
+    let paused = async || scene.store.status(&scene.queue).await.unwrap().paused;
+    let fences = async || scene.store.fences(std::slice::from_ref(&scene.queue)).await.unwrap();
+    assert!(scene.store.pause_for_a_journal(&scene.queue).await.unwrap());
     for operation in [Operation::Cancel, Operation::Send] {
         let operated = scene.operate("k1", operation).await;
         let Operated::Refused(refused) = operated else { panic!("{operated:?}") };
         assert!(refused.to_string().contains("a journal knows of sends"), "{refused}");
     }
     assert_eq!(scene.state("k1").await, State::Queued);
-    scene.store.settle_lane(&scene.lane, 7).await.unwrap();
+    scene.store.settle_queue(&scene.queue, 7).await.unwrap();
     assert_eq!((fences().await, paused().await), (vec![7], None));
     assert!(matches!(scene.operate("k1", Operation::Cancel).await, Operated::Done(_)));
     // A person's pause is no journal's: it stays.
-    scene.store.pause(&scene.lane, &OPERATOR.reason(ActionKind::Pause)).await.unwrap();
-    assert!(!scene.store.pause_for_a_journal(&scene.lane).await.unwrap());
-    scene.store.settle_lane(&scene.lane, 3).await.unwrap();
+    scene.store.pause(&scene.queue, &OPERATOR.reason(ActionKind::Pause)).await.unwrap();
+    assert!(!scene.store.pause_for_a_journal(&scene.queue).await.unwrap());
+    scene.store.settle_queue(&scene.queue, 3).await.unwrap();
     assert_eq!(fences().await, [7], "it never falls");
     assert!(paused().await.is_some());
 }
@@ -290,7 +290,7 @@ async fn a_job_whose_deadline_has_passed_ends_once_unless_somebody_was_faster() 
         seen.push(scene.job(name).await);
     }
     let reason = Some(Reason::RetryDeadlinePassed(bursar_domain::GatewayText::default()));
-    let failed = Next { state: State::Failed, due: Due::Never, reason: reason.clone(), pause_lane: false };
+    let failed = Next { state: State::Failed, due: Due::Never, reason: reason.clone(), pause_queue: false };
     let end = async |at: usize| scene.store.end_overdue(&seen[at], &failed).await.unwrap();
     assert!(end(0).await && !end(0).await);
     let job = scene.job("k1").await;
@@ -303,7 +303,7 @@ async fn a_job_whose_deadline_has_passed_ends_once_unless_somebody_was_faster() 
     assert_eq!((claimed.key.as_str(), end(1).await), ("k2", false), "it may have been sent by now");
     scene.operate("k3", Operation::Send).await;
     assert!(!end(2).await, "a person has ordered a call");
-    scene.store.pause_for_a_journal(&scene.lane).await.unwrap();
+    scene.store.pause_for_a_journal(&scene.queue).await.unwrap();
     assert!(!end(3).await, "it may have been sent before Redis forgot it");
     assert_eq!((scene.state("k3").await, scene.state("k4").await), (State::Queued, State::Queued));
 }
@@ -312,7 +312,7 @@ async fn a_job_whose_deadline_has_passed_ends_once_unless_somebody_was_faster() 
 async fn nothing_is_done_to_a_job_whose_detail_has_expired() {
     let scene = Scene::new().await;
     scene.bring("k1", State::Succeeded).await;
-    scene.store.purge(&scene.lane, std::time::Duration::ZERO, 10).await.unwrap();
+    scene.store.purge(&scene.queue, std::time::Duration::ZERO, 10).await.unwrap();
     let tombstone = scene.text("k1").await;
     for operation in OPERATIONS {
         let operated = scene.operate("k1", operation).await;
@@ -325,7 +325,7 @@ async fn nothing_is_done_to_a_job_whose_detail_has_expired() {
 async fn what_redis_may_have_forgotten_is_resolved_by_a_person_and_never_cancelled() {
     let scene = Scene::new().await;
     scene.submit(&["k1", "k2"]).await;
-    scene.store.lost_writes(&scene.lane, 0).await.unwrap();
+    scene.store.lost_writes(&scene.queue, 0).await.unwrap();
     assert!(matches!(scene.operate("k1", Operation::Cancel).await, Operated::Refused(_)));
     let resolved = scene.operate("k1", Operation::Resolve(State::Failed)).await;
     assert!(matches!(resolved, Operated::Done(_)), "{resolved:?}");

@@ -17,7 +17,7 @@ async fn the_same_store_works_within_a_second_of_a_killed_redis_coming_back_and_
     redis.kill().unwrap();
     let error = scene.store.submit(&[transfer("k3")]).await.unwrap_err();
     assert!(matches!(error, StoreError::Unreachable { .. }), "{error:?}");
-    let error = scene.store.claim(&scene.lane, &scene.wish("w", 1)).await.unwrap_err();
+    let error = scene.store.claim(&scene.queue, &scene.wish("w", 1)).await.unwrap_err();
     assert!(matches!(error, StoreError::Unreachable { .. }), "{error:?}");
     redis.start_again().unwrap();
     let back = Instant::now();
@@ -26,10 +26,10 @@ async fn the_same_store_works_within_a_second_of_a_killed_redis_coming_back_and_
 
     // Scripts are gone with the server's memory; the jobs are not.
     let commits = [then(&claimed, State::Succeeded, Due::Never)];
-    assert_eq!(scene.store.commit(&scene.lane, &commits).await.unwrap(), [Committed::Done]);
+    assert_eq!(scene.store.commit(&scene.queue, &commits).await.unwrap(), [Committed::Done]);
     let after = Scene::between(redis.url(), redis.url(), &scene.prefix).await;
     assert_eq!(after.state("k1").await, State::Succeeded);
-    assert_eq!(keys(&after.store.claim(&after.lane, &after.wish("w9", 5)).await.unwrap()), ["k2"]);
+    assert_eq!(keys(&after.store.claim(&after.queue, &after.wish("w9", 5)).await.unwrap()), ["k2"]);
 }
 
 #[tokio::test]
@@ -39,7 +39,7 @@ async fn a_command_in_flight_when_redis_dies_fails_as_unreachable() {
     scene.submit(&["k1"]).await;
     redis.freeze().unwrap();
     let wish = scene.wish("w", 1);
-    let (outcome, ()) = tokio::join!(scene.store.claim(&scene.lane, &wish), async {
+    let (outcome, ()) = tokio::join!(scene.store.claim(&scene.queue, &wish), async {
         tokio::time::sleep(Duration::from_millis(50)).await;
         redis.kill().unwrap();
     });
@@ -103,7 +103,7 @@ async fn a_wake_subscription_that_dies_without_a_word_ends_and_a_new_one_hears_a
     let scene = Scene::between(&proxy.redis_url(), redis.url(), &unique_prefix()).await;
     let mut wakes = scene.store.wakes().await.unwrap();
     scene.submit(&["k1"]).await;
-    assert_eq!(wakes.next().await, Some(Wake::Due(scene.lane.clone())));
+    assert_eq!(wakes.next().await, Some(Wake::Due(scene.queue.clone())));
     proxy.strand();
     let began = Instant::now();
     assert_eq!(wakes.next().await, None);
@@ -111,7 +111,7 @@ async fn a_wake_subscription_that_dies_without_a_word_ends_and_a_new_one_hears_a
     let mut wakes = scene.store.wakes().await.unwrap();
     eventually(SOON, "the store to be back", async || scene.store.ping().await).await;
     scene.submit(&["k2"]).await;
-    assert_eq!(wakes.next().await, Some(Wake::Due(scene.lane.clone())));
+    assert_eq!(wakes.next().await, Some(Wake::Due(scene.queue.clone())));
 }
 
 #[tokio::test]
@@ -121,7 +121,7 @@ async fn a_quiet_subscription_goes_on() {
     let quiet = tokio::time::timeout(2 * SILENT_FOR, wakes.next()).await;
     assert!(quiet.is_err(), "{:?}", quiet.ok().flatten());
     scene.submit(&["k1"]).await;
-    assert_eq!(wakes.next().await, Some(Wake::Due(scene.lane.clone())));
+    assert_eq!(wakes.next().await, Some(Wake::Due(scene.queue.clone())));
 }
 
 #[tokio::test]
@@ -136,18 +136,18 @@ async fn a_wake_subscription_ends_with_its_connection_and_a_new_one_hears_again(
     let mut wakes = eventually(SOON, "a subscription", async || scene.store.wakes().await).await;
     eventually(SOON, "the store to be back", async || scene.store.ping().await).await;
     scene.submit(&["k1"]).await;
-    assert_eq!(wakes.next().await, Some(Wake::Due(scene.lane.clone())));
+    assert_eq!(wakes.next().await, Some(Wake::Due(scene.queue.clone())));
 }
 
 #[tokio::test]
-async fn messages_that_name_no_lane_are_passed_over() {
+async fn messages_that_name_no_queue_are_passed_over() {
     let scene = Scene::new().await;
     let mut wakes = scene.store.wakes().await.unwrap();
     for message in ["nonsense", "main/pay", ""] {
         let _: u64 = scene.command(&["PUBLISH", &format!("{}:wake", scene.prefix), message]).await;
     }
     scene.submit(&["k1"]).await;
-    assert_eq!(wakes.next().await, Some(Wake::Due(scene.lane.clone())));
+    assert_eq!(wakes.next().await, Some(Wake::Due(scene.queue.clone())));
 }
 
 #[tokio::test]

@@ -9,7 +9,7 @@ use serde_json::json;
 use crate::scene::{Scene, answered, bill, due_of, key, known_by, parse, then, transfer, transfer_json};
 
 async fn purge(scene: &Scene, limit: usize) -> usize {
-    scene.store.purge(&scene.lane, Duration::ZERO, limit).await.unwrap()
+    scene.store.purge(&scene.queue, Duration::ZERO, limit).await.unwrap()
 }
 
 #[tokio::test]
@@ -47,8 +47,8 @@ async fn a_tombstone_is_out_of_every_hands_reach() {
         let outcome = scene.operate("k1", operation).await;
         assert!(matches!(outcome, Operated::Refused(_)), "{operation:?}: {outcome:?}");
     }
-    assert!(!scene.store.wake(&scene.lane, &claimed.key).await.unwrap());
-    assert_eq!(scene.store.release(&scene.lane, &[&claimed]).await.unwrap(), 0);
+    assert!(!scene.store.wake(&scene.queue, &claimed.key).await.unwrap());
+    assert_eq!(scene.store.release(&scene.queue, &[&claimed]).await.unwrap(), 0);
     let late = answered(&claimed, Answer::Failed, State::Failed, Due::Never);
     assert_eq!(scene.commit(&late).await, Committed::Late);
     assert_eq!((scene.text("k1").await, scene.era().await), (before, None));
@@ -75,13 +75,13 @@ async fn only_what_ended_longer_ago_than_the_retention_goes_and_no_more_than_ask
         scene.bring(&format!("k{number}"), State::Succeeded).await;
     }
     let hour = Duration::from_secs(3600);
-    let purge = async |limit| scene.store.purge(&scene.lane, hour, limit).await.unwrap();
+    let purge = async |limit| scene.store.purge(&scene.queue, hour, limit).await.unwrap();
     assert_eq!(purge(100).await, 0);
     for number in 0..5 {
         scene.set_due("done", &format!("k{number}"), 1).await;
     }
     assert_eq!((purge(0).await, purge(3).await, purge(100).await), (0, 3, 2));
-    assert_eq!(scene.store.status(&scene.lane).await.unwrap().done, 2);
+    assert_eq!(scene.store.status(&scene.queue).await.unwrap().done, 2);
 }
 
 #[tokio::test]
@@ -100,7 +100,7 @@ async fn what_is_queried_once_more_is_kept_and_blocks_nothing_behind_it() {
     }
     let mut reduced = 0;
     for _ in 0..3 {
-        reduced += scene.store.purge(&scene.lane, Duration::from_secs(60), 1).await.unwrap();
+        reduced += scene.store.purge(&scene.queue, Duration::from_secs(60), 1).await.unwrap();
     }
     assert_eq!(reduced, 1);
     assert_eq!(scene.sets("old").await, Vec::<&str>::new());
@@ -170,7 +170,7 @@ async fn a_purged_job_takes_what_its_responses_are_known_by_with_it_and_nothing_
     let gone = ["history", "outbox", "delivery"].map(|name| format!("{}:k1", scene.name(name)));
     let left: u64 = scene.command(&["EXISTS", &gone[0], &gone[1], &gone[2]]).await;
     assert_eq!(left, 0);
-    assert!(scene.store.job(&scene.lane, &key("k1")).await.unwrap().is_some());
+    assert!(scene.store.job(&scene.queue, &key("k1")).await.unwrap().is_some());
 }
 
 #[tokio::test]
@@ -179,7 +179,7 @@ async fn which_job_is_kept_longest_is_known_of_many_queues() {
     scene.bring("k1", State::Succeeded).await;
     scene.bring("k2", State::Failed).await;
     scene.set_due("done", "k2", 777).await;
-    let lanes = ["main/bill_upload".parse().unwrap(), scene.lane.clone()];
-    assert_eq!(scene.store.oldest_ended(&lanes).await.unwrap(), [None, Some(Millis(777))]);
+    let queues = ["main/bill_upload".parse().unwrap(), scene.queue.clone()];
+    assert_eq!(scene.store.oldest_ended(&queues).await.unwrap(), [None, Some(Millis(777))]);
     assert_eq!(scene.store.oldest_ended(&[]).await.unwrap(), []);
 }

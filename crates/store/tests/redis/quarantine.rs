@@ -21,11 +21,11 @@ async fn damage(scene: &Scene, key: &str) -> String {
 }
 
 async fn retry(scene: &Scene, key: &str) -> Retried {
-    scene.store.retry_quarantined(&scene.lane, key, LI).await.unwrap()
+    scene.store.retry_quarantined(&scene.queue, key, LI).await.unwrap()
 }
 
 async fn listed(scene: &Scene) -> Vec<Quarantined> {
-    scene.store.quarantined(&scene.lane, 100).await.unwrap()
+    scene.store.quarantined(&scene.queue, 100).await.unwrap()
 }
 
 #[tokio::test]
@@ -49,8 +49,8 @@ async fn keys_are_listed_with_since_when_and_why() {
     for number in 0..1_200 {
         let _: u64 = scene.command(&["HSET", &scene.name("quarantine"), &format!("K{number:04}"), "{}"]).await;
     }
-    assert_eq!(scene.store.quarantined(&scene.lane, 5_000).await.unwrap().len(), 1_202);
-    assert_eq!(scene.store.quarantined(&scene.lane, 7).await.unwrap().len(), 7);
+    assert_eq!(scene.store.quarantined(&scene.queue, 5_000).await.unwrap().len(), 1_202);
+    assert_eq!(scene.store.quarantined(&scene.queue, 7).await.unwrap().len(), 7);
 }
 
 #[tokio::test]
@@ -153,7 +153,7 @@ async fn a_drop_is_recorded_and_leaves_what_the_key_holds() {
     let scene = Scene::new().await;
     scene.submit(&["K1", "K2", "K3"]).await;
     let whole = damage(&scene, "K1").await;
-    let dropped = async |key: &str| scene.store.drop_quarantined(&scene.lane, key, LI).await.unwrap();
+    let dropped = async |key: &str| scene.store.drop_quarantined(&scene.queue, key, LI).await.unwrap();
     assert_eq!(dropped("K2").await, Dropped::NotThere);
     set(&scene, "K1", r#"{"v":3,"state":"dreaming"}"#).await;
     assert_eq!(dropped("K1").await, Dropped::Readable, "by a newer build");
@@ -170,7 +170,7 @@ async fn a_drop_is_recorded_and_leaves_what_the_key_holds() {
     let HistoryEvent::Quarantine(event) = event else { panic!("{event:?}") };
     assert_eq!((event.outcome, event.operator.as_str()), (QuarantineOutcome::Dropped, "li"));
     assert!(matches!(scene.accept(&[transfer("K1")]).await[..], [Submission::Unreadable(_)]), "never answered for");
-    let stored = scene.store.job(&scene.lane, &key("K1")).await.unwrap();
+    let stored = scene.store.job(&scene.queue, &key("K1")).await.unwrap();
     assert!(matches!(stored, Some(StoredAs::Unreadable { .. })));
 }
 
@@ -180,10 +180,10 @@ async fn a_key_of_nothing_can_be_dropped_and_a_tombstone_is_back_already() {
     for ghost in ["ghost", "not a key"] {
         let _: u64 = scene.command(&["HSET", &scene.name("quarantine"), ghost, "{\"at\":5,\"code\":\"x\"}"]).await;
         assert!(matches!(retry(&scene, ghost).await, Retried::Unreadable(_)));
-        assert_eq!(scene.store.drop_quarantined(&scene.lane, ghost, LI).await.unwrap(), Dropped::Done);
+        assert_eq!(scene.store.drop_quarantined(&scene.queue, ghost, LI).await.unwrap(), Dropped::Done);
     }
     scene.bring("K1", State::Succeeded).await;
-    scene.store.purge(&scene.lane, std::time::Duration::ZERO, 10).await.unwrap();
+    scene.store.purge(&scene.queue, std::time::Duration::ZERO, 10).await.unwrap();
     let _: u64 = scene.command(&["HSET", &scene.name("quarantine"), "K1", "{\"at\":5,\"code\":\"x\"}"]).await;
     assert_eq!(retry(&scene, "K1").await, Retried::WasBack(State::Succeeded));
     assert_eq!((scene.sets("K1").await, listed(&scene).await), (Vec::<&str>::new(), vec![]));

@@ -20,11 +20,11 @@ async fn who_asks_beside_the_workers_takes_its_turns_from_the_same_rate() {
     let (mut jobs, mut tokens, mut last) = (0, 0_u64, began);
     while last < began + 1_500 {
         // A claim takes all that there is, so each is the first one in every other round.
-        tokens += u64::from(scene.store.take_rate_token(&scene.lane, rate).await.unwrap().is_none());
+        tokens += u64::from(scene.store.take_rate_token(&scene.queue, rate).await.unwrap().is_none());
         for _ in 0..2 {
             jobs += claim_at(&scene, rate).await as u64;
         }
-        tokens += u64::from(scene.store.take_rate_token(&scene.lane, rate).await.unwrap().is_none());
+        tokens += u64::from(scene.store.take_rate_token(&scene.queue, rate).await.unwrap().is_none());
         last = scene.now().await;
     }
     let most = rate * (last + 1 - began) as f64 / 1e3 + 2.5;
@@ -38,13 +38,13 @@ async fn who_asks_beside_the_workers_takes_its_turns_from_the_same_rate() {
 #[tokio::test]
 async fn a_full_bucket_tells_how_long_to_wait_and_no_limit_is_none() {
     let scene = Scene::new().await;
-    assert_eq!(scene.store.take_rate_token(&scene.lane, 2.0).await.unwrap(), None);
-    let wait = scene.store.take_rate_token(&scene.lane, 2.0).await.unwrap().unwrap();
+    assert_eq!(scene.store.take_rate_token(&scene.queue, 2.0).await.unwrap(), None);
+    let wait = scene.store.take_rate_token(&scene.queue, 2.0).await.unwrap().unwrap();
     assert!(wait <= Duration::from_millis(501) && wait > Duration::from_millis(1), "{wait:?}");
-    assert_eq!(scene.store.take_rate_token(&scene.lane, 0.0).await.unwrap(), None);
+    assert_eq!(scene.store.take_rate_token(&scene.queue, 0.0).await.unwrap(), None);
     let hour_ahead = ((scene.now().await + 3_600_000) * 1_000).to_string();
     let _: u64 = scene.command(&["HSET", &scene.name("queue"), "rate_arrival", &hour_ahead]).await;
-    assert_eq!(scene.store.take_rate_token(&scene.lane, 2.0).await.unwrap(), None, "the clock was set back");
+    assert_eq!(scene.store.take_rate_token(&scene.queue, 2.0).await.unwrap(), None, "the clock was set back");
 }
 
 /// Two workers claim as fast as they can for a while; returns jobs and the time between the first and the last claim.

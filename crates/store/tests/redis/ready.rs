@@ -1,6 +1,6 @@
 //! An idle worker looks at 32 heads, however many queues there are, and finds every queue in which something is due.
 
-use bursar_domain::{ActionKind, Due, Lane, Millis, Reason, State};
+use bursar_domain::{ActionKind, Due, Millis, Queue, Reason, State};
 use bursar_store::Claim;
 
 use crate::scene::{LATER, Scene, then};
@@ -8,7 +8,7 @@ use crate::scene::{LATER, Scene, then};
 async fn ready(scene: &Scene) -> Option<u64> {
     let (ready, more) = scene.store.ready(LATER).await.unwrap();
     assert!(!more);
-    ready.iter().find(|ready| ready.lane == scene.lane).map(|ready| ready.due.0)
+    ready.iter().find(|ready| ready.queue == scene.queue).map(|ready| ready.due.0)
 }
 
 #[tokio::test]
@@ -27,7 +27,7 @@ async fn a_queue_is_ready_when_its_next_job_is_due() {
     scene.commit(&then(&second, State::Succeeded, Due::Never)).await;
     scene.claim("w", 1).await;
     assert_eq!(ready(&scene).await, Some(now + 5_000));
-    scene.store.wake(&scene.lane, &first.key).await.unwrap();
+    scene.store.wake(&scene.queue, &first.key).await.unwrap();
     assert!(ready(&scene).await.unwrap() <= scene.now().await);
     let query = scene.claim_one("w").await;
     scene.commit(&then(&query, State::Succeeded, Due::Never)).await;
@@ -39,13 +39,13 @@ async fn a_queue_is_ready_when_its_next_job_is_due() {
 async fn sends_of_a_paused_queue_are_looked_at_each_minute_and_resuming_makes_them_due() {
     let scene = Scene::new().await;
     let reason = Reason::operator_action(ActionKind::Pause, "li", "a look");
-    assert!(scene.store.pause(&scene.lane, &reason).await.unwrap());
-    assert!(!scene.store.pause(&scene.lane, &reason).await.unwrap());
+    assert!(scene.store.pause(&scene.queue, &reason).await.unwrap());
+    assert!(!scene.store.pause(&scene.queue, &reason).await.unwrap());
     scene.submit(&["K1"]).await;
     let claimed = scene.claim("w", 1).await;
     assert!(claimed.sends_left && claimed.jobs.is_empty());
     assert_eq!(ready(&scene).await, Some(claimed.now.0 + 60_000));
-    assert!(scene.store.resume(&scene.lane, &reason).await.unwrap());
+    assert!(scene.store.resume(&scene.queue, &reason).await.unwrap());
     assert!(ready(&scene).await.unwrap() <= scene.now().await);
     assert_eq!(scene.claim("w", 1).await.jobs.len(), 1);
 }
@@ -63,11 +63,11 @@ async fn a_rate_puts_the_queue_off_until_the_next_call() {
 #[tokio::test]
 async fn one_look_reads_the_queues_of_all_partitions() {
     let scene = Scene::new().await;
-    let lanes: Vec<Lane> = (0..200).map(|number| format!("a{number}/transfer").parse().unwrap()).collect();
-    for lane in &lanes {
+    let queues: Vec<Queue> = (0..200).map(|number| format!("a{number}/transfer").parse().unwrap()).collect();
+    for queue in &queues {
         let job = crate::scene::transfer("K1");
         let new = [bursar_store::NewRecord { job: &job, group: "", step: 1.0 }];
-        scene.store.submit_to(lane, &new).await.unwrap();
+        scene.store.submit_to(queue, &new).await.unwrap();
     }
     let (ready, more) = scene.store.ready(LATER).await.unwrap();
     assert!(!more && ready.len() == 200, "{}", ready.len());

@@ -6,7 +6,7 @@ use bursar_store::{Claim, ClaimedJob, Commit, Committed, Renewal, Resend, Wake};
 use crate::scene::{LEASE, Scene, answered, due_of, held, then};
 
 async fn release(scene: &Scene, job: &ClaimedJob) -> usize {
-    scene.store.release(&scene.lane, &[job]).await.unwrap()
+    scene.store.release(&scene.queue, &[job]).await.unwrap()
 }
 
 #[tokio::test]
@@ -17,7 +17,7 @@ async fn an_unsent_job_is_what_it_was_before_the_claim_and_due_now() {
     let claimed = scene.claim_one("w").await;
     let mut wakes = scene.store.wakes().await.unwrap();
     assert_eq!(release(&scene, &claimed).await, 1);
-    assert_eq!(wakes.next().await, Some(Wake::Due(scene.lane.clone())), "somebody else is to look at it");
+    assert_eq!(wakes.next().await, Some(Wake::Due(scene.queue.clone())), "somebody else is to look at it");
     let after = scene.job("k1").await;
     assert_eq!((after.state, after.sends, after.resends, after.claims_lost), (State::Queued, 0, 0, 0));
     assert_eq!((after.worker, after.created), (None, before.created));
@@ -81,7 +81,7 @@ async fn recovering_a_lost_claim_of_a_query_never_undoes_the_send_of_a_lost_work
     scene.submit(&["k1"]).await;
     scene.lose("dead").await;
     scene.claim_as(Claim { number: 700, ..scene.wish("w", 1) }).await;
-    assert_eq!(scene.store.recover_claim(&scene.lane, "w", 700).await.unwrap(), 1);
+    assert_eq!(scene.store.recover_claim(&scene.queue, "w", 700).await.unwrap(), 1);
     assert_eq!((scene.state("k1").await, scene.sets("k1").await), (State::InDoubt, vec!["due_queries"]));
 }
 
@@ -151,9 +151,9 @@ async fn more_jobs_than_one_script_takes_are_given_back_in_several() {
     }
     assert_eq!(all.len(), 600);
     let jobs: Vec<&ClaimedJob> = all.iter().collect();
-    assert_eq!(scene.store.release(&scene.lane, &jobs).await.unwrap(), 600);
-    assert_eq!(scene.store.status(&scene.lane).await.unwrap().sends, 600);
-    assert_eq!(scene.store.release(&scene.lane, &[]).await.unwrap(), 0);
+    assert_eq!(scene.store.release(&scene.queue, &jobs).await.unwrap(), 600);
+    assert_eq!(scene.store.status(&scene.queue).await.unwrap().sends, 600);
+    assert_eq!(scene.store.release(&scene.queue, &[]).await.unwrap(), 0);
 }
 
 #[tokio::test]
@@ -183,7 +183,7 @@ async fn a_claim_that_was_given_back_is_no_lost_write() {
     let claims: Vec<_> = jobs.iter().map(held).collect();
     release(&scene, &jobs[0]).await;
     let renewal = Renewal { on_ambiguous: OnAmbiguous::Hold, ..Renewal::new("w", LEASE) };
-    let renewed = scene.store.renew(&scene.lane, &renewal, &claims).await.unwrap();
+    let renewed = scene.store.renew(&scene.queue, &renewal, &claims).await.unwrap();
     assert_eq!((renewed.gone, renewed.lost_writes), (vec!["k1".to_owned()], false));
     assert_eq!(scene.era().await, None);
     let expires: i64 = scene.command(&["PTTL", &scene.name("released")]).await;
@@ -191,7 +191,7 @@ async fn a_claim_that_was_given_back_is_no_lost_write() {
     // A later claim of the same job that is lost with other writes is one all the same.
     let again = scene.claim_one("w").await;
     let _: u64 = scene.command(&["HDEL", &scene.name("claims"), "k1"]).await;
-    assert!(scene.store.renew(&scene.lane, &renewal, &[held(&again)]).await.unwrap().lost_writes);
+    assert!(scene.store.renew(&scene.queue, &renewal, &[held(&again)]).await.unwrap().lost_writes);
 }
 
 #[tokio::test]
@@ -235,7 +235,7 @@ async fn a_record_of_a_newer_build_is_no_lost_write() {
     let newer = r#"{"v":3,"state":"dreaming","fence":9}"#;
     let _: () = scene.command(&["SET", &scene.job_name("k1"), newer]).await;
     let _: u64 = scene.command(&["DEL", &scene.name("claims")]).await;
-    let renewed = scene.store.renew(&scene.lane, &Renewal::new("slow", LEASE), &[held(&slow)]).await.unwrap();
+    let renewed = scene.store.renew(&scene.queue, &Renewal::new("slow", LEASE), &[held(&slow)]).await.unwrap();
     assert_eq!((renewed.gone.len(), renewed.lost_writes), (1, false));
     let late = answered(&slow, Answer::Succeeded, State::Succeeded, Due::Never);
     assert_eq!(scene.commit(&late).await, Committed::Late);
@@ -249,8 +249,8 @@ async fn a_withdrawn_send_is_what_it_was_and_its_record_keeps_its_fence() {
     scene.submit(&["k1"]).await;
     let claimed = scene.claim_one("w").await;
     let mut wakes = scene.store.wakes().await.unwrap();
-    assert!(scene.store.withdraw(&scene.lane, &claimed).await.unwrap());
-    assert_eq!(wakes.next().await, Some(Wake::Due(scene.lane.clone())), "somebody else is to look at it");
+    assert!(scene.store.withdraw(&scene.queue, &claimed).await.unwrap());
+    assert_eq!(wakes.next().await, Some(Wake::Due(scene.queue.clone())), "somebody else is to look at it");
     let job = scene.job("k1").await;
     assert_eq!((job.state, job.fence, job.sends, job.first_sent), (State::Queued, claimed.fence, 0, None));
     assert_eq!((scene.sets("k1").await, scene.claims().await.len()), (vec!["due_sends"], 0));
@@ -258,12 +258,12 @@ async fn a_withdrawn_send_is_what_it_was_and_its_record_keeps_its_fence() {
     let renewal = Renewal { on_ambiguous: OnAmbiguous::Hold, ..Renewal::new("w", LEASE) };
     let again = scene.claim_one("v").await;
     assert_eq!((again.call, again.state, again.sends, again.resends), (Call::Send, State::Queued, 1, 0));
-    assert!(!scene.store.withdraw(&scene.lane, &claimed).await.unwrap(), "another's send stays in doubt");
+    assert!(!scene.store.withdraw(&scene.queue, &claimed).await.unwrap(), "another's send stays in doubt");
     assert_eq!(scene.state("k1").await, State::InDoubt);
-    assert!(scene.store.withdraw(&scene.lane, &again).await.unwrap());
+    assert!(scene.store.withdraw(&scene.queue, &again).await.unwrap());
     // Renewals that were under way meanwhile.
     for job in [&claimed, &again] {
-        let renewed = scene.store.renew(&scene.lane, &renewal, &[held(job)]).await.unwrap();
+        let renewed = scene.store.renew(&scene.queue, &renewal, &[held(job)]).await.unwrap();
         assert_eq!((renewed.gone.len(), renewed.lost_writes), (1, false));
     }
 }
@@ -274,12 +274,12 @@ async fn a_withdrawn_resend_is_in_doubt_as_before_and_a_lost_send_before_it_stay
     scene.submit(&["k1"]).await;
     scene.commit(&then(&scene.claim_one("w").await, State::InDoubt, Due::Send(Millis(1)))).await;
     let resend = scene.claim_one("w").await;
-    assert!(scene.store.withdraw(&scene.lane, &resend).await.unwrap());
+    assert!(scene.store.withdraw(&scene.queue, &resend).await.unwrap());
     let job = scene.job("k1").await;
     assert_eq!((job.state, job.sends, job.resends), (State::InDoubt, 1, 0));
     scene.lose("dead").await; // it sends once more, and dies
     let query = scene.claim_one("w").await;
-    assert!(scene.store.withdraw(&scene.lane, &query).await.unwrap());
+    assert!(scene.store.withdraw(&scene.queue, &query).await.unwrap());
     let job = scene.job("k1").await;
     assert_eq!((job.state, job.sends, job.resends, job.claims_lost), (State::InDoubt, 2, 1, 1));
     assert_eq!(scene.sets("k1").await, ["due_queries"], "it would be paid a second time");

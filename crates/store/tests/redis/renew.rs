@@ -11,7 +11,7 @@ const HOUR: Duration = Duration::from_secs(3600);
 
 /// Renews these leases as a worker that remembers nothing else; returns the keys that are no longer its own.
 async fn renew(scene: &Scene, worker: &str, lease: Duration, held: &[LeasedClaim]) -> Vec<String> {
-    let renewed = scene.store.renew(&scene.lane, &Renewal::new(worker, lease), held).await.unwrap();
+    let renewed = scene.store.renew(&scene.queue, &Renewal::new(worker, lease), held).await.unwrap();
     assert!(!renewed.lost_writes, "{renewed:?}");
     renewed.gone
 }
@@ -37,7 +37,7 @@ async fn what_is_no_longer_claimed_is_named_and_never_raised_from_the_dead() {
     let all: Vec<LeasedClaim> = jobs.iter().map(held).collect();
     let of = |key: &str| -> &ClaimedJob { jobs.iter().find(|job| job.key.as_str() == key).unwrap() };
     scene.commit(&then(of("ended"), State::Succeeded, Due::Never)).await;
-    scene.store.release(&scene.lane, &[of("given-back")]).await.unwrap();
+    scene.store.release(&scene.queue, &[of("given-back")]).await.unwrap();
     scene.set_due("due_queries", "taken", 1).await;
     let claimed = scene.claim("other", 2).await.jobs;
     let taken = claimed.iter().find(|job| job.key.as_str() == "taken").unwrap();
@@ -46,7 +46,7 @@ async fn what_is_no_longer_claimed_is_named_and_never_raised_from_the_dead() {
     assert_eq!(gone, ["ended", "given-back", "taken"]);
     assert_eq!(scene.sets("ended").await, ["done"]);
     let stranger = LeasedClaim { token: ClaimToken("stranger/1".into()), ..held(taken) };
-    let renewed = scene.store.renew(&scene.lane, &Renewal::new("stranger", LEASE), &[stranger]).await.unwrap();
+    let renewed = scene.store.renew(&scene.queue, &Renewal::new("stranger", LEASE), &[stranger]).await.unwrap();
     assert_eq!(renewed.gone, ["taken"], "a fence alone does not make it ours");
     scene.commit(&then(taken, State::Pending, Due::Ask(LATER))).await;
     renew(&scene, "other", LEASE, &[held(taken)]).await;
@@ -68,7 +68,7 @@ async fn a_job_that_was_taken_over_and_ended_is_gone_and_nothing_is_lost() {
     assert_eq!(renew(&scene, "slow", LEASE, &[held(&slow)]).await, ["k1"]);
     let query = scene.claim_one("w").await;
     scene.commit(&then(&query, State::Succeeded, Due::Never)).await;
-    scene.store.purge(&scene.lane, Duration::ZERO, 5).await.unwrap();
+    scene.store.purge(&scene.queue, Duration::ZERO, 5).await.unwrap();
     assert_eq!(renew(&scene, "slow", LEASE, &[held(&slow)]).await, ["k1"], "also where its detail has expired");
 }
 

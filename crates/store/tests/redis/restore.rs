@@ -24,7 +24,7 @@ pub(crate) fn remembered<'a>(hash: &'a [u8], content: &'a str, business_key: &'a
 }
 
 fn in_doubt(due: Due) -> Next {
-    Next { state: State::InDoubt, due, reason: Some(Reason::RestoredFromJournal), pause_lane: false }
+    Next { state: State::InDoubt, due, reason: Some(Reason::RestoredFromJournal), pause_queue: false }
 }
 
 pub(crate) async fn restore(
@@ -52,7 +52,7 @@ pub(crate) async fn restore_as(
         response: None,
         more: serde_json::Map::new(),
     };
-    scene.store.restore(&scene.lane, &key(name), seen, journal, next, event).await
+    scene.store.restore(&scene.queue, &key(name), seen, journal, next, event).await
 }
 
 #[tokio::test]
@@ -201,7 +201,7 @@ async fn an_end_that_is_in_doubt_again_is_among_the_ended_no_more() {
         let known = remembered(&seen.hash, "", "K1");
         assert_eq!(restore(&scene, "K1", Some(&seen), &known, due).await, Restored::Done);
         assert_eq!((scene.state("K1").await, scene.sets("K1").await), (State::InDoubt, vec![set]));
-        assert_eq!(scene.store.purge(&scene.lane, std::time::Duration::ZERO, 10).await.unwrap(), 0);
+        assert_eq!(scene.store.purge(&scene.queue, std::time::Duration::ZERO, 10).await.unwrap(), 0);
     }
 }
 
@@ -219,7 +219,7 @@ async fn a_job_that_has_changed_since_it_was_seen_is_left_as_it_is() {
     assert_eq!((scene.text("K1").await, scene.claims().await), claimed);
 
     scene.bring("K2", State::Succeeded).await;
-    scene.store.purge(&scene.lane, std::time::Duration::ZERO, 10).await.unwrap();
+    scene.store.purge(&scene.queue, std::time::Duration::ZERO, 10).await.unwrap();
     let tombstone = scene.text("K2").await;
     let restored = restore(&scene, "K2", None, &known, Due::Ask(Millis(1))).await;
     assert_eq!(restored, Restored::Changed, "a tombstone is an end");
@@ -261,7 +261,7 @@ async fn only_a_record_that_has_forgotten_a_send_differs() {
         assert_eq!(of(&[0; 32], fence, sends), expected, "{state}");
     }
     assert_eq!(JournalDiff::of(None, &[], 1, 1), JournalDiff::Missing);
-    scene.store.purge(&scene.lane, std::time::Duration::ZERO, 10).await.unwrap();
+    scene.store.purge(&scene.queue, std::time::Duration::ZERO, 10).await.unwrap();
     let tombstone = scene.job("cancelled").await;
     assert_eq!(JournalDiff::of(Some(&tombstone), &[0; 32], 9, 9), JournalDiff::Agrees, "nothing is known of it");
 }
@@ -321,7 +321,7 @@ async fn a_full_redis_takes_back_what_it_has_forgotten() {
 async fn what_was_restored_before_writes_were_lost_again_is_in_doubt_still() {
     let scene = Scene::new().await;
     scene.submit(&["K1"]).await;
-    scene.store.lost_writes(&scene.lane, 0).await.unwrap();
+    scene.store.lost_writes(&scene.queue, 0).await.unwrap();
     let seen = scene.job("K1").await;
     assert_eq!(seen.state, State::InDoubt);
     // It may have been sent; the journal knows how often.

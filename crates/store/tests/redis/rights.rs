@@ -68,24 +68,24 @@ fn of<'a>(findings: &'a [Finding], check: &str) -> &'a Finding {
 
 /// A job's whole life, with all that operators, dispatchers and servers do and read.
 pub(crate) async fn live(scene: &Scene) {
-    let (store, lane) = (&scene.store, &scene.lane);
+    let (store, queue) = (&scene.store, &scene.queue);
     let mut wakes = store.wakes().await.unwrap();
     let jobs = [told_transfer("k1"), transfer("k2"), transfer("k3"), transfer("k4"), bill("b1", "o1")];
     assert_eq!(scene.accept(&jobs).await, vec![Submission::New; 5]);
     assert!(wakes.next().await.is_some());
     let first = scene.claim_one("w").await;
     let renewal = Renewal::new("w", LEASE);
-    assert!(store.renew(lane, &renewal, &[held(&first)]).await.unwrap().gone.is_empty());
+    assert!(store.renew(queue, &renewal, &[held(&first)]).await.unwrap().gone.is_empty());
     let mut accepted = answered(&first, Answer::Accepted, State::Pending, Due::Ask(Millis(1)));
     (accepted.trade_nos, accepted.response) = (vec!["T1".into()], known_by("T1"));
     scene.commit(&accepted).await;
     let again = scene.claim("w", 2).await.jobs;
-    store.release(lane, &again.iter().collect::<Vec<_>>()).await.unwrap();
-    store.renew(lane, &renewal, &again.iter().map(held).collect::<Vec<_>>()).await.unwrap();
+    store.release(queue, &again.iter().collect::<Vec<_>>()).await.unwrap();
+    store.renew(queue, &renewal, &again.iter().map(held).collect::<Vec<_>>()).await.unwrap();
     let wish = scene.wish("w", 1);
     let number = wish.number;
     scene.claim_as(Claim { rate_per_second: 100.0, gateway: "here", ..wish }).await;
-    store.recover_claim(lane, "w", number).await.unwrap();
+    store.recover_claim(queue, "w", number).await.unwrap();
     scene.let_come_due("k1").await;
     let claimed = scene.claim("w", 4).await;
     for job in &claimed.jobs {
@@ -101,18 +101,18 @@ pub(crate) async fn live(scene: &Scene) {
             assert!(matches!(operated, Operated::Done(_) | Operated::Refused(_)), "{operated:?}");
         }
     }
-    store.pause(lane, &pause()).await.unwrap();
-    store.resume(lane, &resume()).await.unwrap();
-    store.pause_for_a_journal(lane).await.unwrap();
-    store.settle_lane(lane, 50).await.unwrap();
-    store.lost_writes(lane, 0).await.unwrap();
-    store.wake(lane, &key("k1")).await.unwrap();
-    store.set_clock_back(lane, LEASE).await.unwrap();
-    store.circuit(lane, "w", Some(LEASE)).await.unwrap();
-    store.circuit(lane, "w", None).await.unwrap();
-    store.take_rate_token(lane, 5.0).await.unwrap();
-    store.serves(std::slice::from_ref(lane)).await.unwrap();
-    store.set_gateway(lane, Some("here"), "there", OPERATOR).await.unwrap();
+    store.pause(queue, &pause()).await.unwrap();
+    store.resume(queue, &resume()).await.unwrap();
+    store.pause_for_a_journal(queue).await.unwrap();
+    store.settle_queue(queue, 50).await.unwrap();
+    store.lost_writes(queue, 0).await.unwrap();
+    store.wake(queue, &key("k1")).await.unwrap();
+    store.set_clock_back(queue, LEASE).await.unwrap();
+    store.circuit(queue, "w", Some(LEASE)).await.unwrap();
+    store.circuit(queue, "w", None).await.unwrap();
+    store.take_rate_token(queue, 5.0).await.unwrap();
+    store.serves(std::slice::from_ref(queue)).await.unwrap();
+    store.set_gateway(queue, Some("here"), "there", OPERATOR).await.unwrap();
     store.incarnate("one").await.unwrap();
     store.settle_incarnations(&["before".to_owned()].into()).await.unwrap();
     quarantine(scene).await;
@@ -122,8 +122,8 @@ pub(crate) async fn live(scene: &Scene) {
     import(scene).await;
     balance(scene).await;
     read(scene).await;
-    store.adopt(lane, &"pay/transfer".parse().unwrap(), OPERATOR).await.unwrap();
-    store.has_jobs(lane).await.unwrap();
+    store.adopt(queue, &"pay/transfer".parse().unwrap(), OPERATOR).await.unwrap();
+    store.has_jobs(queue).await.unwrap();
     store.purge(&"pay/transfer".parse().unwrap(), std::time::Duration::ZERO, 100).await.unwrap();
 }
 
@@ -133,15 +133,15 @@ async fn quarantine(scene: &Scene) {
     let member: u64 = scene.command(&["ZADD", &scene.name("sends"), "0", "k4"]).await;
     assert!(member <= 1);
     scene.claim("w", 10).await;
-    assert_eq!(scene.store.quarantined(&scene.lane, 10).await.unwrap().len(), 1);
-    scene.store.drop_quarantined(&scene.lane, "k4", OPERATOR).await.unwrap();
+    assert_eq!(scene.store.quarantined(&scene.queue, 10).await.unwrap().len(), 1);
+    scene.store.drop_quarantined(&scene.queue, "k4", OPERATOR).await.unwrap();
     let _: () = scene.command(&["SET", &scene.job_name("k4"), &whole]).await;
     let _: u64 = scene.command(&["HSET", &scene.name("quarantine"), "k4", "{}"]).await;
-    scene.store.retry_quarantined(&scene.lane, "k4", OPERATOR).await.unwrap();
+    scene.store.retry_quarantined(&scene.queue, "k4", OPERATOR).await.unwrap();
 }
 
 async fn deliver(scene: &Scene) {
-    let (store, origin) = (&scene.store, Origin::Jobs(scene.lane.clone()));
+    let (store, origin) = (&scene.store, Origin::Jobs(scene.queue.clone()));
     drop(store.delivery_wakes().await.unwrap());
     for (number, result) in
         (1..).zip([DeliveryResult::PutOff(Millis(1)), DeliveryResult::Failed(Millis(1)), DeliveryResult::Delivered])
@@ -184,8 +184,8 @@ async fn restore(scene: &Scene) {
         more: serde_json::Map::new(),
     };
     let next = Next::review(Reason::RestoredFromJournal);
-    scene.store.restore(&job.lane, &job.key, None, &journal, &next, event).await.unwrap();
-    scene.store.set_rival_aside(&job.lane, &key("b10"), &journal, "li").await.unwrap();
+    scene.store.restore(&job.queue, &job.key, None, &journal, &next, event).await.unwrap();
+    scene.store.set_rival_aside(&job.queue, &key("b10"), &journal, "li").await.unwrap();
 }
 
 async fn notify(scene: &Scene) {
@@ -211,13 +211,13 @@ async fn notify(scene: &Scene) {
     store.notification(&account, 1).await.unwrap();
     store.notification_counts(std::slice::from_ref(&account)).await.unwrap();
     for named in ["k1", "k2"] {
-        store.link_notification(&scene.lane, named, 1, "m").await.unwrap();
+        store.link_notification(&scene.queue, named, 1, "m").await.unwrap();
     }
     store.notification_linked(&account, 1).await.unwrap();
     store.notification_history(&account, 1).await.unwrap();
     store.notification_versions(&account, 1).await.unwrap();
     store.notification_delivery(&account, 1).await.unwrap();
-    store.job_by_business_key(&scene.lane, "k1").await.unwrap();
+    store.job_by_business_key(&scene.queue, "k1").await.unwrap();
 }
 
 async fn import(scene: &Scene) {
@@ -236,7 +236,7 @@ async fn import(scene: &Scene) {
 }
 
 async fn balance(scene: &Scene) {
-    let account = &scene.lane.account;
+    let account = &scene.queue.account;
     for _ in 0..2 {
         scene.store.balance_turn(account, LEASE).await.unwrap();
     }
@@ -246,31 +246,31 @@ async fn balance(scene: &Scene) {
 }
 
 async fn read(scene: &Scene) {
-    let (store, lane) = (&scene.store, &scene.lane);
+    let (store, queue) = (&scene.store, &scene.queue);
     store.ping().await.unwrap();
     store.probe_write().await.unwrap();
-    store.status(lane).await.unwrap();
-    store.in_doubt(lane).await.unwrap();
+    store.status(queue).await.unwrap();
+    store.in_doubt(queue).await.unwrap();
     store.ready(LATER).await.unwrap();
-    store.list(lane, None, &Cursor::default(), 100).await.unwrap();
-    store.scan(lane, None, &ScanCursor::default(), 100).await.unwrap();
-    store.due_sends(lane, &ScanCursor::default(), LATER, 100).await.unwrap();
-    store.waiting(lane, 5).await.unwrap();
-    store.stretches(lane, Millis(1), LEASE, 2, 2).await.unwrap();
+    store.list(queue, None, &Cursor::default(), 100).await.unwrap();
+    store.scan(queue, None, &ScanCursor::default(), 100).await.unwrap();
+    store.due_sends(queue, &ScanCursor::default(), LATER, 100).await.unwrap();
+    store.waiting(queue, 5).await.unwrap();
+    store.stretches(queue, Millis(1), LEASE, 2, 2).await.unwrap();
     let job = scene.job("k2").await;
     store.history(&job).await.unwrap();
-    let partition = store.partition_of(lane);
+    let partition = store.partition_of(queue);
     store.newest_events(&[partition]).await.unwrap();
     store.events(&[(partition, EventId::default())], 10).await.unwrap();
     store.forgotten_events(&[(partition, EventId { at: Millis(5), ..EventId::default() })]).await.unwrap();
-    store.recent_events(std::slice::from_ref(lane), 10).await.unwrap();
+    store.recent_events(std::slice::from_ref(queue), 10).await.unwrap();
     store.watch_events().await.unwrap().next().await.unwrap();
-    store.known_lanes().await.unwrap();
+    store.known_queues().await.unwrap();
     store.unserved_queues(&[]).await.unwrap();
     store.incarnations().await.unwrap();
-    store.fences(std::slice::from_ref(lane)).await.unwrap();
-    store.gateways(std::slice::from_ref(lane)).await.unwrap();
-    store.oldest_ended(std::slice::from_ref(lane)).await.unwrap();
+    store.fences(std::slice::from_ref(queue)).await.unwrap();
+    store.gateways(std::slice::from_ref(queue)).await.unwrap();
+    store.oldest_ended(std::slice::from_ref(queue)).await.unwrap();
 }
 
 #[tokio::test]
@@ -333,12 +333,12 @@ async fn a_message_that_may_not_be_published_fails_nothing_that_was_stored() {
     assert!(hints.text.contains("lacks publish subscribe &bursar:*"), "{hints:?}");
     assert_eq!(of(&findings, "redis.rights").severity, Severity::Fine, "{findings:?}");
 
-    let (store, lane) = (&scene.store, &scene.lane);
+    let (store, queue) = (&scene.store, &scene.queue);
     assert_eq!(store.submit(&[told_transfer("k1")]).await.unwrap(), [Submission::New]);
-    store.pause(lane, &pause()).await.unwrap();
-    store.resume(lane, &resume()).await.unwrap();
+    store.pause(queue, &pause()).await.unwrap();
+    store.resume(queue, &resume()).await.unwrap();
     let claimed = scene.claim_one("w").await;
-    store.release(lane, &[&claimed]).await.unwrap();
+    store.release(queue, &[&claimed]).await.unwrap();
     let claimed = scene.claim_one("w").await;
     scene.commit(&then(&claimed, State::NeedsReview, Due::Never)).await;
     let done = scene.operate("k1", Operation::Ask).await;

@@ -58,9 +58,9 @@ async fn a_rival_of_a_newer_build_cannot_be_kept_back_so_nothing_is_restored_bes
     let first = key("FIRST");
     let restored = restore_as(&scene, "FIRST", None, &known, &next).await.unwrap_err();
     assert!(restored.to_string().contains("SECOND") && restored.to_string().contains("use that build"), "{restored}");
-    let set_aside = scene.store.set_rival_aside(&scene.lane, &first, &known, "li").await.unwrap_err();
+    let set_aside = scene.store.set_rival_aside(&scene.queue, &first, &known, "li").await.unwrap_err();
     assert!(set_aside.to_string().contains("SECOND"), "{set_aside}");
-    assert_eq!(scene.store.job(&scene.lane, &first).await.unwrap(), None);
+    assert_eq!(scene.store.job(&scene.queue, &first).await.unwrap(), None);
 }
 
 #[tokio::test]
@@ -155,7 +155,7 @@ async fn the_rival_of_a_job_that_ended_or_waits_is_kept_back_too() {
     let sent_before = bill("FIRST", "order-1");
     let hash = sent_before.content.hash();
     let known = remembered(&hash, sent_before.content.text(), sent_before.content.about());
-    let rival = async || scene.store.set_rival_aside(&scene.lane, &key("FIRST"), &known, "li").await.unwrap();
+    let rival = async || scene.store.set_rival_aside(&scene.queue, &key("FIRST"), &known, "li").await.unwrap();
     assert_eq!(rival().await.as_deref(), Some("SECOND"));
     assert_eq!(scene.state("SECOND").await, State::NeedsReview);
     assert_eq!(rival().await, None, "once");

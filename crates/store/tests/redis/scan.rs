@@ -15,7 +15,7 @@ async fn end(scene: &Scene, prefix: &str, count: usize) {
     while left > 0 {
         let claimed = scene.claim("w", MAX_CLAIM).await;
         let ends: Vec<Commit> = claimed.jobs.iter().map(|job| then(job, State::Succeeded, Due::Never)).collect();
-        left -= scene.store.commit(&scene.lane, &ends).await.unwrap().len();
+        left -= scene.store.commit(&scene.queue, &ends).await.unwrap().len();
     }
 }
 
@@ -25,7 +25,7 @@ async fn scanned(scene: &Scene, state: Option<State>, between: impl AsyncFn()) -
     while let Some(from) = next {
         let text = serde_json::to_string(&from).unwrap();
         let from: ScanCursor = serde_json::from_str(&text).unwrap();
-        let step = scene.store.scan(&scene.lane, state, &from, 200).await.unwrap();
+        let step = scene.store.scan(&scene.queue, state, &from, 200).await.unwrap();
         for key in names(&step.jobs) {
             *met.entry(key.to_owned()).or_default() += 1;
         }
@@ -61,7 +61,7 @@ async fn no_ended_job_is_missed_while_older_ones_expire_and_new_ones_end() {
     end(&scene, "kept", 900).await;
     let age = Duration::from_millis(scene.now().await - 100);
     let met = scanned(&scene, None, async || {
-        scene.store.purge(&scene.lane, age, 150).await.unwrap();
+        scene.store.purge(&scene.queue, age, 150).await.unwrap();
     })
     .await;
     let kept: Vec<_> = met.iter().filter(|(key, _)| key.starts_with("kept")).collect();
@@ -75,14 +75,14 @@ async fn no_ended_job_is_missed_while_older_ones_expire_and_new_ones_end() {
 async fn a_job_that_moves_on_ahead_of_the_scan_is_met_again_as_it_is_then() {
     let scene = Scene::new().await;
     scene.bring("later", State::Queued).await;
-    let first = scene.store.scan(&scene.lane, None, &ScanCursor::default(), 200).await.unwrap();
+    let first = scene.store.scan(&scene.queue, None, &ScanCursor::default(), 200).await.unwrap();
     assert_eq!(names(&first.jobs), ["later"]);
     scene.set_due("due_sends", "later", 1).await;
     let job = scene.claim_one("w").await;
     scene.commit(&then(&job, State::Succeeded, Due::Never)).await;
     let (mut later, mut next) = (Vec::new(), first.next);
     while let Some(from) = next {
-        let step = scene.store.scan(&scene.lane, None, &from, 200).await.unwrap();
+        let step = scene.store.scan(&scene.queue, None, &from, 200).await.unwrap();
         later.extend(step.jobs.into_iter().map(|job| match job {
             StoredAs::Job(job) => (job.key.to_string(), job.state),
             StoredAs::Unreadable { key, why } => panic!("{key}: {why}"),
@@ -102,7 +102,7 @@ async fn a_scan_may_leave_out_what_ended_before_a_moment() {
     scene.submit_many("queued", 1).await;
     let (mut met, mut next) = (Vec::new(), Some(ScanCursor::ended_from(Millis(3))));
     while let Some(from) = next {
-        let step = scene.store.scan(&scene.lane, None, &from, 1).await.unwrap();
+        let step = scene.store.scan(&scene.queue, None, &from, 1).await.unwrap();
         met.extend(names(&step.jobs).into_iter().map(str::to_owned));
         next = step.next;
     }
@@ -113,7 +113,7 @@ async fn a_scan_may_leave_out_what_ended_before_a_moment() {
 async fn due_sends(scene: &Scene, until: Millis, limit: usize) -> Vec<String> {
     let (mut due, mut next, mut pages) = (Vec::new(), Some(ScanCursor::default()), 0);
     while let Some(from) = next {
-        let page = scene.store.due_sends(&scene.lane, &from, until, limit).await.unwrap();
+        let page = scene.store.due_sends(&scene.queue, &from, until, limit).await.unwrap();
         due.extend(names(&page.jobs).into_iter().map(str::to_owned));
         next = page.next;
         pages += 1;
@@ -136,7 +136,7 @@ async fn due_sends_are_found_in_both_sets_and_what_is_not_due_is_not() {
     }
     for number in 1..=3 {
         let (job, group) = (transfer(&format!("ranked{number}")), format!("shop {number}"));
-        scene.store.submit_to(&scene.lane, &[NewRecord { job: &job, group: &group, step: 1.0 }]).await.unwrap();
+        scene.store.submit_to(&scene.queue, &[NewRecord { job: &job, group: &group, step: 1.0 }]).await.unwrap();
     }
     let created = scene.job("ranked3").await.created.unwrap();
     for limit in [1, 2, 100] {
@@ -145,10 +145,10 @@ async fn due_sends_are_found_in_both_sets_and_what_is_not_due_is_not() {
         assert_eq!(due_sends(&scene, behind, limit).await, all, "{limit}");
         assert_eq!(due_sends(&scene, Millis(7), limit).await, ["timed1", "timed2"], "{limit}");
     }
-    let page = scene.store.due_sends(&scene.lane, &ScanCursor::default(), Millis(7), 1).await.unwrap();
+    let page = scene.store.due_sends(&scene.queue, &ScanCursor::default(), Millis(7), 1).await.unwrap();
     let StoredAs::Job(job) = &page.jobs[0] else { panic!("{page:?}") };
     assert_eq!((job.due, job.content.is_some(), job.facts(false).state), (Some(Millis(5)), true, State::InDoubt));
     let _: String = scene.command(&["SET", &scene.job_name("timed1"), "damaged"]).await;
     assert_eq!(due_sends(&scene, Millis(6), 1).await, ["timed1", "timed2"], "named, and in nobody's way");
-    assert!(matches!(scene.store.job(&scene.lane, &key("timed1")).await.unwrap(), Some(StoredAs::Unreadable { .. })));
+    assert!(matches!(scene.store.job(&scene.queue, &key("timed1")).await.unwrap(), Some(StoredAs::Unreadable { .. })));
 }

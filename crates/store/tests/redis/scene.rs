@@ -5,8 +5,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use bursar_domain::{
-    AccountRules, ActionKind, Answer, Call, Due, FairBy, FairOrder, GatewayKind, HistoryEvent, Job, Key, Lane, Millis,
-    Next, OnAmbiguous, Operation, Reason, Response, ResponseEvidence, State,
+    AccountRules, ActionKind, Answer, Call, Due, FairBy, FairOrder, GatewayKind, HistoryEvent, Job, Key, Millis, Next,
+    OnAmbiguous, Operation, Queue, Reason, Response, ResponseEvidence, State,
 };
 use bursar_store::{
     Claim, Claimed, ClaimedJob, Commit, Committed, Evidence, JobRecord, Known, LeasedClaim, Operated, Operator, Resend,
@@ -32,7 +32,7 @@ pub(crate) const OPERATOR: Operator<'_> = Operator { who: "li", why: "because" }
 
 pub(crate) struct Scene {
     pub(crate) store: Store,
-    pub(crate) lane: Lane,
+    pub(crate) queue: Queue,
     pub(crate) prefix: String,
     pub(crate) raw: MultiplexedConnection,
     pub(crate) number: AtomicU64,
@@ -44,9 +44,9 @@ impl Scene {
         Self::of("main/transfer").await
     }
 
-    pub(crate) async fn of(lane: &str) -> Self {
+    pub(crate) async fn of(queue: &str) -> Self {
         let scene = Self::at(&redis().await.url).await;
-        Self { lane: lane.parse().unwrap(), ..scene }
+        Self { queue: queue.parse().unwrap(), ..scene }
     }
 
     /// On that Redis.
@@ -62,7 +62,7 @@ impl Scene {
         let store = Store::connect(&settings).await.unwrap().with_fair_orders(unfair());
         Self {
             store,
-            lane: "main/transfer".parse().unwrap(),
+            queue: "main/transfer".parse().unwrap(),
             prefix: prefix.to_owned(),
             raw,
             number: AtomicU64::new(1),
@@ -70,11 +70,11 @@ impl Scene {
     }
 
     /// The same with another queue of the same store.
-    pub(crate) fn on(&self, lane: &str) -> Self {
+    pub(crate) fn on(&self, queue: &str) -> Self {
         let number = self.number.load(Ordering::Relaxed) + 1_000_000;
         Self {
             store: self.store.clone(),
-            lane: lane.parse().unwrap(),
+            queue: queue.parse().unwrap(),
             prefix: self.prefix.clone(),
             raw: self.raw(),
             number: number.into(),
@@ -83,12 +83,12 @@ impl Scene {
 
     /// What every key of the queue's partition begins with.
     pub(crate) fn base(&self) -> String {
-        self.store.base_of(&self.lane)
+        self.store.base_of(&self.queue)
     }
 
     /// One of the queue's own keys.
     pub(crate) fn name(&self, set: &str) -> String {
-        format!("{}{set}:{}", self.base(), self.lane)
+        format!("{}{set}:{}", self.base(), self.queue)
     }
 
     pub(crate) fn job_name(&self, key: &str) -> String {
@@ -160,7 +160,7 @@ impl Scene {
     }
 
     pub(crate) async fn operate(&self, key: &str, operation: Operation) -> Operated {
-        self.store.operate(&self.lane, &key.parse().unwrap(), operation, OPERATOR).await.unwrap()
+        self.store.operate(&self.queue, &key.parse().unwrap(), operation, OPERATOR).await.unwrap()
     }
 
     pub(crate) fn wish<'a>(&self, worker: &'a str, slots: usize) -> Claim<'a> {
@@ -168,7 +168,7 @@ impl Scene {
     }
 
     pub(crate) async fn claim_as(&self, wish: Claim<'_>) -> Claimed {
-        self.store.claim(&self.lane, &wish).await.unwrap()
+        self.store.claim(&self.queue, &wish).await.unwrap()
     }
 
     pub(crate) async fn claim(&self, worker: &str, slots: usize) -> Claimed {
@@ -219,7 +219,7 @@ impl Scene {
     }
 
     pub(crate) async fn find(&self, key: &str) -> Option<JobRecord> {
-        match self.store.job(&self.lane, &key.parse().unwrap()).await.unwrap()? {
+        match self.store.job(&self.queue, &key.parse().unwrap()).await.unwrap()? {
             StoredAs::Job(job) => Some(*job),
             StoredAs::Unreadable { why, .. } => panic!("{key}: {why}"),
         }
@@ -267,12 +267,12 @@ impl Scene {
     pub(crate) async fn events_of_queue(&self) -> Vec<String> {
         let stream = format!("{}events", self.base());
         let entries: Vec<(String, Vec<String>)> = self.command(&["XRANGE", &stream, "-", "+"]).await;
-        let ours = entries.into_iter().filter(|(_, words)| words[1] == self.lane.to_string());
+        let ours = entries.into_iter().filter(|(_, words)| words[1] == self.queue.to_string());
         ours.flat_map(|(_, words)| told(&words)).collect()
     }
 
     pub(crate) async fn commit(&self, commit: &Commit) -> Committed {
-        self.store.commit(&self.lane, std::slice::from_ref(commit)).await.unwrap()[0]
+        self.store.commit(&self.queue, std::slice::from_ref(commit)).await.unwrap()[0]
     }
 
     pub(crate) async fn era(&self) -> Option<u64> {
@@ -313,10 +313,10 @@ fn name(job: &StoredAs) -> &str {
 }
 
 /// The queues of these tests, none of them in fair order.
-fn unfair() -> HashMap<Lane, FairOrder> {
+fn unfair() -> HashMap<Queue, FairOrder> {
     let order = FairOrder { by: FairBy::Nothing, ..FairOrder::default() };
-    let lanes = ["main/transfer", "main/bill_upload", "pay/transfer", "pay/bill_upload"];
-    lanes.into_iter().map(|lane| (lane.parse().unwrap(), order.clone())).collect()
+    let queues = ["main/transfer", "main/bill_upload", "pay/transfer", "pay/bill_upload"];
+    queues.into_iter().map(|queue| (queue.parse().unwrap(), order.clone())).collect()
 }
 
 pub(crate) fn rules(_: &str) -> Option<AccountRules> {
@@ -356,7 +356,7 @@ pub(crate) fn told_transfer(key: &str) -> Job {
 
 /// What follows a claim: this state, looked at again as said.
 pub(crate) fn then(job: &ClaimedJob, state: State, due: Due) -> Commit {
-    let next = Next { state, due, reason: None, pause_lane: false };
+    let next = Next { state, due, reason: None, pause_queue: false };
     Commit::new(job, job.last_sent.or(job.created).unwrap_or_default(), next)
 }
 

@@ -59,9 +59,9 @@ async fn the_first_claim_at_a_new_primary_is_an_error_so_that_lost_writes_can_be
     redis.until_promoted().await;
     eventually(SOON, "the new primary", async || scene.store.ping().await).await;
     let wish = scene.wish("w", 1);
-    let error = scene.store.claim(&scene.lane, &wish).await.unwrap_err();
+    let error = scene.store.claim(&scene.queue, &wish).await.unwrap_err();
     assert!(matches!(error, StoreError::Unreachable { command: "claim", .. }), "{}", error.chain());
-    assert_eq!(scene.store.recover_claim(&scene.lane, "w", wish.number).await.unwrap(), 0);
+    assert_eq!(scene.store.recover_claim(&scene.queue, "w", wish.number).await.unwrap(), 0);
     assert_eq!(scene.claim("w", 1).await.jobs.len(), 1);
 }
 
@@ -74,7 +74,7 @@ async fn a_primary_that_hangs_is_waited_for_no_longer_than_until_another_is_prom
     redis.primary.freeze().unwrap();
     let renew = async {
         let held = [crate::scene::held(&held)];
-        let outcome = scene.store.renew(&scene.lane, &bursar_store::Renewal::new("w", LEASE), &held).await;
+        let outcome = scene.store.renew(&scene.queue, &bursar_store::Renewal::new("w", LEASE), &held).await;
         (outcome, Instant::now())
     };
     let promoted = async {

@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
-use bursar_domain::{ActionKind, Due, Lane, Millis, Reason, State};
+use bursar_domain::{ActionKind, Due, Millis, Queue, Reason, State};
 use bursar_store::{NewRecord, QueueStatus, Sends};
 
 use crate::scene::{LATER, Scene, holding, then, transfer};
 
 async fn status(scene: &Scene) -> QueueStatus {
-    scene.store.status(&scene.lane).await.unwrap()
+    scene.store.status(&scene.queue).await.unwrap()
 }
 
 #[tokio::test]
@@ -26,13 +26,13 @@ async fn a_queue_at_a_glance_tells_what_waits_where_since_when_and_why() {
     let _: u64 = scene.command(&["HSET", &scene.name("quarantine"), "x", "{}"]).await;
     let _: u64 = scene.command(&["ZADD", &scene.name("due_deliveries"), "1", "done"]).await;
     let reason = Reason::operator_action(ActionKind::Pause, "li", "a look");
-    scene.store.pause(&scene.lane, &reason).await.unwrap();
+    scene.store.pause(&scene.queue, &reason).await.unwrap();
     let created = scene.job("due1").await.created;
     let seen = status(&scene).await;
     assert_eq!((seen.sends, seen.queries, seen.review, seen.done), (3, 1, 1, 1));
     assert_eq!((seen.deliveries, seen.quarantined, seen.open_jobs()), (1, 1, 5));
     assert_eq!((seen.next_send, seen.next_due, seen.paused.as_ref()), (created, created, Some(&reason)));
-    assert_eq!(seen.view(&scene.lane).paused, Some(reason));
+    assert_eq!(seen.view(&scene.queue).paused, Some(reason));
     assert!(seen.now >= created.unwrap());
 }
 
@@ -55,13 +55,13 @@ async fn a_head_that_cannot_be_read_hides_no_status() {
 #[tokio::test]
 async fn many_queues_are_read_in_their_order() {
     let scene = Scene::new().await;
-    let lanes: Vec<Lane> = (0..250).map(|number| format!("a{number}/transfer").parse().unwrap()).collect();
-    for (number, lane) in lanes.iter().enumerate().filter(|(number, _)| number % 50 == 7) {
+    let queues: Vec<Queue> = (0..250).map(|number| format!("a{number}/transfer").parse().unwrap()).collect();
+    for (number, queue) in queues.iter().enumerate().filter(|(number, _)| number % 50 == 7) {
         let jobs: Vec<_> = (0..=number).map(|key| transfer(&format!("K{key}"))).collect();
         let new: Vec<NewRecord<'_>> = jobs.iter().map(|job| NewRecord { job, group: "", step: 1.0 }).collect();
-        scene.store.submit_to(lane, &new).await.unwrap();
+        scene.store.submit_to(queue, &new).await.unwrap();
     }
-    let statuses = scene.store.statuses(&lanes).await.unwrap();
+    let statuses = scene.store.statuses(&queues).await.unwrap();
     let sends: Vec<u64> = statuses.iter().map(|status| status.sends).collect();
     let expected: Vec<u64> = (0..250).map(|number| if number % 50 == 7 { number + 1 } else { 0 }).collect();
     assert_eq!(sends, expected);
@@ -72,7 +72,7 @@ async fn many_queues_are_read_in_their_order() {
 #[tokio::test]
 async fn only_what_is_in_doubt_and_claimed_by_nobody_is_counted() {
     let scene = Scene::new().await;
-    let in_doubt = async || scene.store.in_doubt(&scene.lane).await.unwrap();
+    let in_doubt = async || scene.store.in_doubt(&scene.queue).await.unwrap();
     assert_eq!(in_doubt().await, 0);
     scene.bring("asked", State::Pending).await;
     scene.bring("doubt1", State::InDoubt).await;
@@ -86,8 +86,8 @@ async fn only_what_is_in_doubt_and_claimed_by_nobody_is_counted() {
     let lost = scene.claim_as(bursar_store::Claim { sends: Sends::NotYet, ..holding(scene.wish("w", 1), 7) }).await;
     assert!(lost.lost_writes);
     assert_eq!(in_doubt().await, 3, "what was queued may have been sent");
-    let empty: Lane = "main/bill_upload".parse().unwrap();
-    let counts = scene.store.in_doubt_of(&[empty.clone(), scene.lane.clone(), empty]).await.unwrap();
+    let empty: Queue = "main/bill_upload".parse().unwrap();
+    let counts = scene.store.in_doubt_of(&[empty.clone(), scene.queue.clone(), empty]).await.unwrap();
     assert_eq!(counts, [0, 3, 0]);
 }
 
@@ -95,16 +95,16 @@ async fn only_what_is_in_doubt_and_claimed_by_nobody_is_counted() {
 async fn circuit_breakers_are_told_and_forgotten_with_their_workers() {
     let scene = Scene::new().await;
     let rest = Some(Duration::from_secs(20));
-    scene.store.circuit(&scene.lane, "w1", rest).await.unwrap();
-    scene.store.circuit(&scene.lane, "w2", rest).await.unwrap();
+    scene.store.circuit(&scene.queue, "w1", rest).await.unwrap();
+    scene.store.circuit(&scene.queue, "w2", rest).await.unwrap();
     let seen = status(&scene).await;
     assert_eq!(seen.circuits_open.len(), 2);
     assert!(seen.circuits_open.iter().all(|until| until.0.abs_diff(seen.now.0 + 20_000) < 5_000));
-    scene.store.circuit(&scene.lane, "w1", None).await.unwrap();
+    scene.store.circuit(&scene.queue, "w1", None).await.unwrap();
     assert_eq!(status(&scene).await.circuits_open.len(), 1);
     let _: u64 = scene.command(&["HSET", &scene.name("circuits"), "w2", "5"]).await;
     assert!(status(&scene).await.circuits_open.is_empty(), "its worker has died");
-    scene.store.circuit(&scene.lane, "w3", rest).await.unwrap();
+    scene.store.circuit(&scene.queue, "w3", rest).await.unwrap();
     let known: Vec<String> = scene.command(&["HKEYS", &scene.name("circuits")]).await;
     assert_eq!(known, ["w3"]);
     let expires: i64 = scene.command(&["PTTL", &scene.name("circuits")]).await;
@@ -114,20 +114,20 @@ async fn circuit_breakers_are_told_and_forgotten_with_their_workers() {
 #[tokio::test]
 async fn queues_that_nobody_serves_are_found_with_what_waits_there() {
     let scene = Scene::new().await;
-    let lanes = ["main/transfer", "old/transfer", "empty/transfer"];
-    let known = format!("{}:lanes", scene.prefix);
-    for lane in lanes {
-        let _: u64 = scene.command(&["ZADD", &known, "0", lane]).await;
+    let queues = ["main/transfer", "old/transfer", "empty/transfer"];
+    let known = format!("{}:queues", scene.prefix);
+    for queue in queues {
+        let _: u64 = scene.command(&["ZADD", &known, "0", queue]).await;
     }
-    let old: Lane = "old/transfer".parse().unwrap();
+    let old: Queue = "old/transfer".parse().unwrap();
     let job = transfer("K1");
-    for lane in [&scene.lane, &old] {
-        scene.store.submit_to(lane, &[NewRecord { job: &job, group: "", step: 1.0 }]).await.unwrap();
+    for queue in [&scene.queue, &old] {
+        scene.store.submit_to(queue, &[NewRecord { job: &job, group: "", step: 1.0 }]).await.unwrap();
     }
-    let unserved = scene.store.unserved_queues(std::slice::from_ref(&scene.lane)).await.unwrap();
-    let found: Vec<(&Lane, u64)> = unserved.iter().map(|(lane, status)| (lane, status.sends)).collect();
+    let unserved = scene.store.unserved_queues(std::slice::from_ref(&scene.queue)).await.unwrap();
+    let found: Vec<(&Queue, u64)> = unserved.iter().map(|(queue, status)| (queue, status.sends)).collect();
     assert_eq!(found, [(&old, 1)]);
     let _: u64 = scene.command(&["ZADD", &known, &scene.now().await.to_string(), "old/transfer"]).await;
-    assert!(scene.store.unserved_queues(std::slice::from_ref(&scene.lane)).await.unwrap().is_empty());
+    assert!(scene.store.unserved_queues(std::slice::from_ref(&scene.queue)).await.unwrap().is_empty());
     assert!(status(&scene).await.now > Millis(0));
 }

@@ -76,7 +76,7 @@ async fn a_key_of_a_foreign_type_is_no_job_and_stays() {
     let _: u64 = scene.command(&["RPUSH", &scene.job_name("K1"), "mine"]).await;
     let job = transfer("K1");
     let new = [NewRecord { job: &job, group: "", step: 1.0 }];
-    let answer = scene.store.submit_to(&scene.lane, &new).await.unwrap();
+    let answer = scene.store.submit_to(&scene.queue, &new).await.unwrap();
     assert!(matches!(answer[..], [Submission::Unreadable(_)]), "{answer:?}");
     assert_eq!(scene.claim("w", 5).await.jobs, []);
     let length: u64 = scene.command(&["LLEN", &scene.job_name("K1")]).await;
@@ -166,11 +166,11 @@ async fn a_batch_of_all_kinds_of_answers_over_several_queues_is_answered_in_orde
     assert!(matches!(answers[7], Submission::Unreadable(_)), "never answered for: {answers:?}");
     assert_eq!(scene.accept(&[]).await, []);
     let mut known: Vec<String> =
-        scene.store.known_lanes().await.unwrap().into_iter().map(|known| known.lane.to_string()).collect();
+        scene.store.known_queues().await.unwrap().into_iter().map(|known| known.queue.to_string()).collect();
     known.sort();
     assert_eq!(known, ["main/bill_upload", "main/transfer", "pay/transfer"], "none is out of sight");
-    for lane in ["main/bill_upload", "pay/transfer"] {
-        assert_eq!(scene.on(lane).claim("w", 5).await.jobs.len(), 1, "{lane}");
+    for queue in ["main/bill_upload", "pay/transfer"] {
+        assert_eq!(scene.on(queue).claim("w", 5).await.jobs.len(), 1, "{queue}");
     }
 }
 
@@ -181,7 +181,7 @@ async fn more_jobs_than_one_script_takes_go_in_several_and_are_all_answered() {
     let answers = scene.accept(&jobs).await;
     assert_eq!(answers.len(), jobs.len());
     assert!(answers.iter().all(|answer| *answer == Submission::New));
-    assert_eq!(scene.store.status(&scene.lane).await.unwrap().sends, jobs.len() as u64);
+    assert_eq!(scene.store.status(&scene.queue).await.unwrap().sends, jobs.len() as u64);
 }
 
 #[tokio::test]
@@ -214,7 +214,7 @@ async fn new_jobs_wake_the_workers_of_their_queue_and_repetitions_do_not() {
     let scene = Scene::new().await;
     let mut wakes = scene.store.wakes().await.unwrap();
     scene.submit(&["k1"]).await;
-    assert_eq!(wakes.next().await, Some(Wake::Due(scene.lane.clone())));
+    assert_eq!(wakes.next().await, Some(Wake::Due(scene.queue.clone())));
     scene.accept(&[transfer("k1")]).await;
     scene.accept(&[bill("b1", "o1")]).await;
     assert_eq!(wakes.next().await, Some(Wake::Due("main/bill_upload".parse().unwrap())), "the repetition woke nobody");

@@ -56,12 +56,12 @@ async fn a_late_commit_does_not_end_another_claim_of_the_same_fence() {
 async fn neither_release_nor_renewal_touches_another_claim_of_the_same_fence() {
     let (scene, first, second) = twice_claimed().await;
     let due = scene.due("due_queries", "K1").await;
-    let renewed = scene.store.renew(&scene.lane, &Renewal::new("w1", LEASE), &[held(&first)]).await.unwrap();
+    let renewed = scene.store.renew(&scene.queue, &Renewal::new("w1", LEASE), &[held(&first)]).await.unwrap();
     assert_eq!((renewed.gone, renewed.lost_writes), (vec!["K1".to_owned()], true));
-    assert_eq!(scene.store.release(&scene.lane, &[&first]).await.unwrap(), 0);
+    assert_eq!(scene.store.release(&scene.queue, &[&first]).await.unwrap(), 0);
     assert_eq!(scene.due("due_queries", "K1").await, due, "its lease is the second's own");
-    assert_eq!(scene.store.release(&scene.lane, &[&second]).await.unwrap(), 1);
-    assert_eq!(scene.store.release(&scene.lane, &[&first]).await.unwrap(), 0);
+    assert_eq!(scene.store.release(&scene.queue, &[&second]).await.unwrap(), 1);
+    assert_eq!(scene.store.release(&scene.queue, &[&first]).await.unwrap(), 0);
 }
 
 #[tokio::test]
@@ -70,11 +70,11 @@ async fn a_worker_without_a_free_place_says_what_it_knows_when_it_renews() {
     scene.submit(&["K1", "K2"]).await;
     let known = Known { receipt: 7, fence: 3, era: 0 };
     let renewal = Renewal { known, on_ambiguous: OnAmbiguous::Hold, ..Renewal::new("w1", LEASE) };
-    let renewed = scene.store.renew(&scene.lane, &renewal, &[]).await.unwrap();
+    let renewed = scene.store.renew(&scene.queue, &renewal, &[]).await.unwrap();
     assert!(renewed.lost_writes && renewed.fence > 3 && renewed.era == 1);
-    assert_eq!(scene.store.status(&scene.lane).await.unwrap().paused, Some(Reason::QueueLostWrites));
+    assert_eq!(scene.store.status(&scene.queue).await.unwrap().paused, Some(Reason::QueueLostWrites));
     let again = Renewal { known: Known { receipt: 0, fence: renewed.fence, era: 1 }, ..renewal };
-    let renewed = scene.store.renew(&scene.lane, &again, &[]).await.unwrap();
+    let renewed = scene.store.renew(&scene.queue, &again, &[]).await.unwrap();
     assert!(!renewed.lost_writes, "it is found once");
 }
 
@@ -85,8 +85,8 @@ async fn a_loss_that_was_noticed_since_is_the_same_loss() {
     let job = scene.claim_one("w1").await;
     lose_the_claim(&scene, "K1").await;
     let renewal = Renewal::new("w1", LEASE);
-    assert!(scene.store.renew(&scene.lane, &renewal, &[held(&job)]).await.unwrap().lost_writes);
-    let renewed = scene.store.renew(&scene.lane, &renewal, &[held(&job)]).await.unwrap();
+    assert!(scene.store.renew(&scene.queue, &renewal, &[held(&job)]).await.unwrap().lost_writes);
+    let renewed = scene.store.renew(&scene.queue, &renewal, &[held(&job)]).await.unwrap();
     assert_eq!((renewed.lost_writes, scene.era().await), (false, Some(1)));
 }
 
@@ -95,15 +95,15 @@ async fn what_was_queued_when_writes_were_lost_reads_lists_and_operates_as_in_do
     let scene = Scene::new().await;
     scene.submit(&["K1", "K2", "K3"]).await;
     let renewal = Renewal { known: Known { receipt: 9, ..Known::default() }, ..Renewal::new("w1", LEASE) };
-    assert!(scene.store.renew(&scene.lane, &renewal, &[]).await.unwrap().lost_writes);
+    assert!(scene.store.renew(&scene.queue, &renewal, &[]).await.unwrap().lost_writes);
     scene.submit(&["later"]).await;
 
     let job = scene.job("K1").await;
     assert_eq!((job.state, job.reason), (State::InDoubt, Some(Reason::LostWrites)));
     let listed =
-        async |state| scene.store.list(&scene.lane, Some(state), &Cursor::default(), 10).await.unwrap().jobs.len();
+        async |state| scene.store.list(&scene.queue, Some(state), &Cursor::default(), 10).await.unwrap().jobs.len();
     assert_eq!((listed(State::InDoubt).await, listed(State::Queued).await), (3, 1));
-    assert_eq!(scene.store.in_doubt(&scene.lane).await.unwrap(), 3);
+    assert_eq!(scene.store.in_doubt(&scene.queue).await.unwrap(), 3);
     let repeated = scene.accept(&[transfer("K1"), transfer("later")]).await;
     assert_eq!(repeated, [Submission::Existing(State::InDoubt), Submission::Existing(State::Queued)]);
 
@@ -128,7 +128,7 @@ async fn a_clock_that_was_set_back_makes_no_lost_send_certain() {
     record["created_at"] = (scene.now().await + HOUR).into();
     let _: () = scene.command(&["SET", &scene.job_name("K1"), &record.to_string()]).await;
     let renewal = Renewal { known: Known { receipt: 9, ..Known::default() }, ..Renewal::new("w1", LEASE) };
-    scene.store.renew(&scene.lane, &renewal, &[]).await.unwrap();
+    scene.store.renew(&scene.queue, &renewal, &[]).await.unwrap();
     let claimed = scene.claim_one("w").await;
     assert_eq!((claimed.call, claimed.state), (Call::Send, State::InDoubt));
 }
@@ -256,8 +256,12 @@ async fn what_became_due_by_a_clock_that_was_set_back_comes_due_by_the_right_one
     scene.set_due("due_queries", "polled", now + HOUR + 5_000).await;
     scene.set_due("due_queries", "out", now + HOUR + 30_000).await;
 
-    assert_eq!(scene.store.set_clock_back(&scene.lane, LEASE).await.unwrap(), 2);
-    assert_eq!(scene.store.set_clock_back(&scene.lane, LEASE).await.unwrap(), 0, "done twice, it changes nothing more");
+    assert_eq!(scene.store.set_clock_back(&scene.queue, LEASE).await.unwrap(), 2);
+    assert_eq!(
+        scene.store.set_clock_back(&scene.queue, LEASE).await.unwrap(),
+        0,
+        "done twice, it changes nothing more"
+    );
     let from_now = scene.now().await;
     let polled = scene.due("due_queries", "polled").await.unwrap();
     assert!((now + 5_000..=from_now + 5_000).contains(&polled), "five seconds after it was committed");
@@ -308,8 +312,8 @@ async fn a_job_to_which_other_content_was_sent_goes_before_a_person_when_its_cla
             assert_eq!(next.call, Call::Ask);
             scene.commit(&answered(&next, Answer::Unseen, State::InDoubt, Due::Send(Millis(1)))).await;
         } else {
-            assert_eq!(scene.store.release(&scene.lane, &[&second]).await.unwrap(), 1);
-            assert_eq!(scene.store.release(&scene.lane, &[&second]).await.unwrap(), 0);
+            assert_eq!(scene.store.release(&scene.queue, &[&second]).await.unwrap(), 1);
+            assert_eq!(scene.store.release(&scene.queue, &[&second]).await.unwrap(), 0);
         }
         let job = scene.job("K1").await;
         assert_eq!((job.state, &job.reason), (State::NeedsReview, &Some(Reason::OtherContentSent)), "lost: {is_lost}");

@@ -20,7 +20,7 @@ async fn a_newer_build_s_job_is_left_for_one_and_others_go_on() {
     assert_eq!((scene.sets("K1").await, scene.text("K1").await.as_deref()), (vec!["due_sends"], Some(NEWER)));
     let newer = Unreadable::Newer { v: 3 };
     assert_eq!(scene.accept(&[transfer("K1")]).await, [Submission::Unreadable(newer.clone())]);
-    let stored = scene.store.job(&scene.lane, &key("K1")).await.unwrap();
+    let stored = scene.store.job(&scene.queue, &key("K1")).await.unwrap();
     assert_eq!(stored, Some(StoredAs::Unreadable { key: key("K1"), why: newer }));
 }
 
@@ -36,7 +36,7 @@ async fn a_damaged_job_is_put_in_quarantine_with_the_reason_and_breaks_no_list()
     assert_eq!(quarantined, ["K1", "K3"]);
     let listed: Vec<String> = scene.command(&["HKEYS", &scene.name("quarantine")]).await;
     assert_eq!(listed.len(), 2, "{listed:?}");
-    let jobs = scene.store.jobs(&scene.lane, &[key("K1"), key("K2"), key("K3")]).await.unwrap();
+    let jobs = scene.store.jobs(&scene.queue, &[key("K1"), key("K2"), key("K3")]).await.unwrap();
     assert_eq!(jobs.len(), 2, "the one that can be read, and the one that cannot: {jobs:?}");
     assert!(matches!(scene.accept(&[transfer("K1")]).await[..], [Submission::Unreadable(_)]));
     assert_eq!(scene.claims().await, ["K2"]);

@@ -6,7 +6,7 @@ use bursar_store::Wake;
 use crate::scene::{LATER, Scene, key, then};
 
 async fn wake(scene: &Scene, name: &str) -> bool {
-    scene.store.wake(&scene.lane, &key(name)).await.unwrap()
+    scene.store.wake(&scene.queue, &key(name)).await.unwrap()
 }
 
 #[tokio::test]
@@ -16,7 +16,7 @@ async fn a_job_that_waits_to_be_queried_is_queried_at_once() {
     assert!(scene.claim("w", 5).await.jobs.is_empty());
     let mut wakes = scene.store.wakes().await.unwrap();
     assert!(wake(&scene, "k1").await);
-    assert_eq!(wakes.next().await, Some(Wake::Due(scene.lane.clone())));
+    assert_eq!(wakes.next().await, Some(Wake::Due(scene.queue.clone())));
     assert_eq!(scene.claim_one("w").await.call, Call::Ask);
 }
 

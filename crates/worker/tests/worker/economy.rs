@@ -68,9 +68,9 @@ async fn claims_and_commits_travel_in_groups() {
     worker.stop().await;
 }
 
-/// Whatever speaks to Redis: the claimer's looks at 32 partitions, the subscription's signs of life, and nothing a lane.
+/// Whatever speaks to Redis: the claimer's looks at 32 partitions, the subscription's signs of life, and nothing a queue.
 #[tokio::test(flavor = "multi_thread")]
-async fn an_idle_worker_says_ten_words_a_second_however_many_lanes_it_serves() {
+async fn an_idle_worker_says_ten_words_a_second_however_many_queues_it_serves() {
     const WINDOW: Duration = Duration::from_secs(11);
     let redis = harness::private_redis(|options: Options| options);
     let world = World::on(redis.url()).await;

@@ -188,12 +188,12 @@ async fn every_send_has_its_answer_on_record_in_order() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_config_fault_pauses_the_lane_and_keeps_every_job() {
+async fn a_config_fault_pauses_the_queue_and_keeps_every_job() {
     let world = World::new().await;
     let gateway = Arc::new(Scripted::new(Act::Answer(Answer::ConfigFault)));
     let worker = world.worker("w1", &gateway);
     world.submit(keys(30)).await;
-    let paused = bursar_test_support::eventually(Duration::from_secs(5), "the lane to be paused", async || {
+    let paused = bursar_test_support::eventually(Duration::from_secs(5), "the queue to be paused", async || {
         world.status().await.paused
     });
     assert!(matches!(paused.await, Reason::Misconfigured(_)));
@@ -224,7 +224,7 @@ async fn a_gateway_that_is_down_is_probed_and_not_hammered_while_asks_go_on() {
     let sends = gateway.sends.lock().unwrap().len();
     assert!(sends < 40, "{sends} sends: what was in flight when the circuit opened, and a probe or two");
     let open = async || world.status().await.circuits_open.len();
-    bursar_test_support::eventually(Duration::from_secs(5), "the lane tells of it", async || match open().await {
+    bursar_test_support::eventually(Duration::from_secs(5), "the queue tells of it", async || match open().await {
         1 => Ok(()),
         other => Err(other),
     })

@@ -35,7 +35,7 @@ async fn keeps_a_journal(world: &mut World, folder: &Path, worker: &str, room: R
 
 async fn reasons(world: &World, folder: &Path) -> Vec<Ahead> {
     let recall = bursar_journal::recall(folder).unwrap();
-    ahead(&world.store, std::slice::from_ref(&world.lane), &recall).await.unwrap()
+    ahead(&world.store, std::slice::from_ref(&world.queue), &recall).await.unwrap()
 }
 
 /// Redis is emptied behind everybody's back.
@@ -52,9 +52,9 @@ async fn stays_unsent(gateway: &Scripted, sends: usize) {
     }
 }
 
-/// The lane's sends that the journal knows are taken for settled, as `bursar reconcile --journal` does.
+/// The queue's sends that the journal knows are taken for settled, as `bursar reconcile --journal` does.
 async fn settle(world: &World) {
-    world.store.settle_lane(&world.lane, 1).await.unwrap();
+    world.store.settle_queue(&world.queue, 1).await.unwrap();
     world.store.settle_incarnations(&BTreeSet::from(["made for w1".to_owned()])).await.unwrap();
 }
 
@@ -117,9 +117,9 @@ async fn a_redis_that_is_emptied_under_a_living_worker_is_noticed_before_anythin
     flush(redis.url()).await;
     world.submit(keys(1)).await;
     stays_unsent(&gateway, 1).await;
-    // Whatever a person says who only looks at the lane: the journal knows better.
+    // Whatever a person says who only looks at the queue: the journal knows better.
     let operator = Operator { who: "p", why: "because" };
-    world.store.resume(&world.lane, &operator.reason(ActionKind::Resume)).await.unwrap();
+    world.store.resume(&world.queue, &operator.reason(ActionKind::Resume)).await.unwrap();
     stays_unsent(&gateway, 1).await;
     worker.stop().await;
 }
@@ -137,7 +137,7 @@ async fn a_record_that_cannot_be_read_is_not_forgotten_and_settles_nothing() {
     worker.stop().await;
     world.settings.journal = None; // its file is closed
     let mut connection = redis::Client::open(redis.url()).unwrap().get_multiplexed_async_connection().await.unwrap();
-    let record = format!("{}job:main/transfer:K1", world.store.base_of(&world.lane));
+    let record = format!("{}job:main/transfer:K1", world.store.base_of(&world.queue));
     redis::cmd("SET").arg(record).arg(r#"{"v":99}"#).query_async::<()>(&mut connection).await.unwrap();
     assert_eq!(reasons(&world, folder.path()).await, [], "it is there");
 
@@ -165,13 +165,13 @@ async fn a_worker_that_sent_nothing_itself_reads_what_others_sent_when_redis_was
     world.policy.on_ambiguous = OnAmbiguous::Hold;
     let gateway = Arc::new(Scripted::new(Act::Answer(Answer::Succeeded)));
     keeps_a_journal(&mut world, theirs.path(), "w1", WIDE).await;
-    let main = std::mem::replace(&mut world.lane, "other/transfer".parse().unwrap());
+    let main = std::mem::replace(&mut world.queue, "other/transfer".parse().unwrap());
     let first = world.worker("w1", &gateway);
     world.submit(keys(1)).await;
     world.until("K1", State::Succeeded).await;
     first.stop().await;
 
-    world.lane = main;
+    world.queue = main;
     keeps_a_journal(&mut world, ours.path(), "w2", WIDE).await;
     let second = world.worker("w2", &gateway);
     tokio::time::sleep(LONG_ENOUGH).await; // it has read the folder

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use apalis::prelude::{TaskBuilder, TaskId, TaskSink};
 use apalis_redis::{Config, RedisStorage};
-use bursar_domain::{AccountRules, GatewayKind, Key, Lane, MAX_JOB_BYTES, Millis, NewJob};
+use bursar_domain::{AccountRules, GatewayKind, Key, MAX_JOB_BYTES, Millis, NewJob, Queue};
 use bursar_store::{
     Act, Aside, ImportStatus, JobRecord, MAX_TASKS, Operator, Payload, Settings, Store, StoredAs, Verdict,
 };
@@ -27,8 +27,8 @@ const LI: Operator<'static> = Operator { who: "li", why: "looked at it" };
 struct Door {
     store: Store,
     url: String,
-    queue: String,
-    lane: Lane,
+    import_queue: String,
+    queue: Queue,
 }
 
 impl Door {
@@ -37,7 +37,7 @@ impl Door {
         let prefix = unique_prefix();
         let settings = Settings { url: url.clone(), prefix: prefix.clone() };
         let store = Store::connect(&settings).await.unwrap();
-        Self { store, url, queue: format!("{prefix}:payments"), lane: "main/transfer".parse().unwrap() }
+        Self { store, url, import_queue: format!("{prefix}:payments"), queue: "main/transfer".parse().unwrap() }
     }
 
     async fn storage<T: Serialize + DeserializeOwned>(&self) -> RedisStorage<T> {
@@ -45,7 +45,7 @@ impl Door {
         let config = ConnectionManagerConfig::new().set_response_timeout(Some(SOON));
         let client = apalis_redis::Client::open(self.url.as_str()).unwrap();
         let connection = client.get_connection_manager_with_config(config).await.unwrap();
-        RedisStorage::new(connection).with_config(Config::default().queue(&self.queue))
+        RedisStorage::new(connection).with_config(Config::default().queue(&self.import_queue))
     }
 
     async fn push(&self, jobs: Vec<NewJob>) {
@@ -62,7 +62,7 @@ impl Door {
 
     fn intake(&self, name: &str) -> Intake {
         let accounts = HashMap::from([("main".to_owned(), AccountRules::new(GatewayKind::Yzt))]);
-        Intake { name: name.to_owned(), queues: vec![self.queue.clone()], accounts, metrics: Arc::default() }
+        Intake { name: name.to_owned(), queues: vec![self.import_queue.clone()], accounts, metrics: Arc::default() }
     }
 
     fn open(&self, name: &str) -> Open {
@@ -72,7 +72,7 @@ impl Door {
     }
 
     async fn status(&self) -> ImportStatus {
-        self.store.import_status(&self.queue).await.unwrap()
+        self.store.import_status(&self.import_queue).await.unwrap()
     }
 
     async fn until_drained(&self) -> ImportStatus {
@@ -92,18 +92,18 @@ impl Door {
     }
 
     async fn job(&self, key: &str) -> Option<JobRecord> {
-        match self.store.job(&self.lane, &key.parse::<Key>().unwrap()).await.unwrap()? {
+        match self.store.job(&self.queue, &key.parse::<Key>().unwrap()).await.unwrap()? {
             StoredAs::Job(record) => Some(*record),
             StoredAs::Unreadable { .. } => panic!("{key} cannot be read"),
         }
     }
 
     async fn queued(&self) -> u64 {
-        self.store.status(&self.lane).await.unwrap().sends
+        self.store.status(&self.queue).await.unwrap().sends
     }
 
     async fn aside(&self) -> Vec<Aside> {
-        self.store.kept_aside(&self.queue, 0, 1_000).await.unwrap()
+        self.store.kept_aside(&self.import_queue, 0, 1_000).await.unwrap()
     }
 
     async fn command<T: redis::FromRedisValue>(&self, words: &[&str]) -> T {
@@ -117,7 +117,7 @@ impl Door {
     }
 
     fn key(&self, name: &str) -> String {
-        format!("{}:{name}", self.queue)
+        format!("{}:{name}", self.import_queue)
     }
 
     /// The keys of the queue itself that are left.
@@ -161,7 +161,7 @@ async fn a_backlog_that_stops_apalis_redis_itself_is_taken_in_bounded_steps() {
     let door = Door::new().await;
     door.push(transfers(8_500)).await;
     assert_eq!(door.status().await, ImportStatus { waiting: 8_500, kept_aside: 0 });
-    let step = door.store.waiting_tasks(&door.queue, "w").await.unwrap();
+    let step = door.store.waiting_tasks(&door.import_queue, "w").await.unwrap();
     assert_eq!(step.len(), MAX_TASKS);
     assert_eq!(door.drained().await.kept_aside, 0);
     assert_eq!(door.queued().await, 8_500);
@@ -251,12 +251,12 @@ async fn what_is_no_job_is_kept_aside_with_its_reason_and_its_bytes_and_holds_no
     }
     let payload = async |id: &str| {
         let entry = aside.iter().find(|entry| entry.id == id.as_bytes()).unwrap();
-        door.store.payload_aside(&door.queue, entry.number).await.unwrap()
+        door.store.payload_aside(&door.import_queue, entry.number).await.unwrap()
     };
     assert_eq!(payload("bytes").await, Some(b"\x01no JSON".to_vec()));
     assert_eq!(payload("no payload").await, None);
     let longest = aside.iter().max_by_key(|entry| entry.bytes).unwrap();
-    let bytes = door.store.payload_aside(&door.queue, longest.number).await.unwrap().unwrap();
+    let bytes = door.store.payload_aside(&door.import_queue, longest.number).await.unwrap().unwrap();
     assert_eq!((bytes.len() as u64, bytes.len() > MAX_JOB_BYTES), (longest.bytes, true), "all of them");
     assert_eq!(door.left().await, [""; 0]);
 }
@@ -269,17 +269,21 @@ async fn what_was_kept_aside_is_tried_again_or_dropped_on_an_operator_s_word() {
     assert_eq!(door.drained().await.kept_aside, 2);
     let aside = door.aside().await;
     let mut intake = door.intake("");
-    let retry = async |intake: &Intake, entry: &Aside| intake.retry(&door.store, &door.queue, entry, LI).await.unwrap();
+    let retry =
+        async |intake: &Intake, entry: &Aside| intake.retry(&door.store, &door.import_queue, entry, LI).await.unwrap();
     let refused = retry(&intake, &aside[0]).await;
     assert_eq!(refused, Verdict::Refused("account names no configured account: late".into()));
     assert_eq!(door.status().await.kept_aside, 2, "what is refused again stays");
 
     intake.accounts.insert("late".into(), AccountRules::new(GatewayKind::Yzt));
     assert_eq!(retry(&intake, &aside[0]).await, Verdict::Accepted);
-    assert!(door.store.settle_aside(&door.queue, aside[1].number, Act::Dropped, LI).await.unwrap());
-    assert!(!door.store.settle_aside(&door.queue, aside[1].number, Act::Dropped, LI).await.unwrap(), "it is gone");
+    assert!(door.store.settle_aside(&door.import_queue, aside[1].number, Act::Dropped, LI).await.unwrap());
+    assert!(
+        !door.store.settle_aside(&door.import_queue, aside[1].number, Act::Dropped, LI).await.unwrap(),
+        "it is gone"
+    );
     assert_eq!(door.status().await.kept_aside, 0);
-    let late: Lane = "late/transfer".parse().unwrap();
+    let late: Queue = "late/transfer".parse().unwrap();
     assert_eq!(door.store.status(&late).await.unwrap().sends, 1, "the dropped one is no job");
 }
 
@@ -290,12 +294,12 @@ async fn another_job_pushed_under_a_taken_task_s_id_is_not_taken_for_the_first()
     let mut storage = door.storage::<NewJob>().await;
     let task = |key: &str| TaskBuilder::new(transfer(key)).task_id(TaskId::from_string("ORDER-1")).build();
     storage.push_task(task("FIRST")).await.unwrap();
-    let slow = door.store.waiting_tasks(&door.queue, "slow").await.unwrap();
-    door.store.take_tasks(&door.queue, &[(slow[0].clone(), Verdict::Accepted)]).await.unwrap();
+    let slow = door.store.waiting_tasks(&door.import_queue, "slow").await.unwrap();
+    door.store.take_tasks(&door.import_queue, &[(slow[0].clone(), Verdict::Accepted)]).await.unwrap();
     storage.push_task(task("SECOND")).await.unwrap();
-    let taken = door.store.take_tasks(&door.queue, &[(slow[0].clone(), Verdict::Accepted)]).await.unwrap();
+    let taken = door.store.take_tasks(&door.import_queue, &[(slow[0].clone(), Verdict::Accepted)]).await.unwrap();
     assert_eq!((taken.tasks, door.status().await.waiting), (0, 1));
-    let next = door.store.waiting_tasks(&door.queue, "slow").await.unwrap();
+    let next = door.store.waiting_tasks(&door.import_queue, "slow").await.unwrap();
     assert!(matches!(&next[0].payload, Payload::Bytes(bytes) if String::from_utf8_lossy(bytes).contains("SECOND")));
 }
 
@@ -303,11 +307,11 @@ async fn another_job_pushed_under_a_taken_task_s_id_is_not_taken_for_the_first()
 async fn while_one_worker_takes_tasks_another_leaves_them_alone_for_a_while_only() {
     let door = Door::new().await;
     door.push(transfers(3)).await;
-    assert_eq!(door.store.waiting_tasks(&door.queue, "w1").await.unwrap().len(), 3);
-    assert_eq!(door.store.waiting_tasks(&door.queue, "w2").await.unwrap().len(), 0);
-    assert_eq!(door.store.waiting_tasks(&door.queue, "w1").await.unwrap().len(), 3);
+    assert_eq!(door.store.waiting_tasks(&door.import_queue, "w1").await.unwrap().len(), 3);
+    assert_eq!(door.store.waiting_tasks(&door.import_queue, "w2").await.unwrap().len(), 0);
+    assert_eq!(door.store.waiting_tasks(&door.import_queue, "w1").await.unwrap().len(), 3);
     eventually(SOON, "the turn to end with its holder gone", async || {
-        let tasks = door.store.waiting_tasks(&door.queue, "w2").await.unwrap();
+        let tasks = door.store.waiting_tasks(&door.import_queue, "w2").await.unwrap();
         (tasks.len() == 3).then_some(())
     })
     .await;
@@ -317,7 +321,7 @@ async fn while_one_worker_takes_tasks_another_leaves_them_alone_for_a_while_only
 #[tokio::test]
 async fn a_task_whose_job_a_newer_build_wrote_stays_where_it_is_and_holds_nothing_up() {
     let door = Door::new().await;
-    let record = format!("{}job:main/transfer:UNREAD", door.store.base_of(&door.lane));
+    let record = format!("{}job:main/transfer:UNREAD", door.store.base_of(&door.queue));
     let _: String = door.command(&["SET", &record, r#"{"v":99}"#]).await;
     door.push(vec![transfer("UNREAD"), transfer("GOOD")]).await;
     let open = door.open("w");
@@ -340,7 +344,7 @@ async fn tasks_whose_jobs_nobody_can_read_are_kept_aside_and_hold_nothing_up() {
     let door = Door::new().await;
     let unread: Vec<String> = (0..300).map(|number| format!("UNREAD{number}")).collect();
     for key in &unread {
-        let record = format!("{}job:main/transfer:{key}", door.store.base_of(&door.lane));
+        let record = format!("{}job:main/transfer:{key}", door.store.base_of(&door.queue));
         let _: String = door.command(&["SET", &record, "{"]).await;
     }
     door.push(unread.iter().map(|key| transfer(key)).chain([transfer("GOOD")]).collect()).await;

@@ -73,8 +73,8 @@ async fn an_account_that_holds_sends_nothing_until_a_person_says_so() {
     world.policy.on_ambiguous = OnAmbiguous::Hold;
     let gateway = Arc::new(Scripted::new(Act::Answer(Answer::Succeeded)));
     let worker = sent_and_forgotten(&world, &redis, &folder, &gateway).await;
-    let paused = harness::eventually(Duration::from_secs(10), "the lane to be paused", async || {
-        world.store.status(&world.lane).await.ok()?.paused
+    let paused = harness::eventually(Duration::from_secs(10), "the queue to be paused", async || {
+        world.store.status(&world.queue).await.ok()?.paused
     });
     assert_eq!(paused.await, Reason::QueueLostWrites);
     assert_eq!((gateway.sends_of("K1"), gateway.sends_of("K2")), (1, 1), "nothing was sent a second time");

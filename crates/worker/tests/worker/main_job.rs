@@ -52,9 +52,9 @@ async fn a_transfer_is_sent_once_and_followed_to_its_last_word() {
                       "payee_store_no": "amy99b", "payee_type": "2", "arrive_time": "T0"});
     let job = NewJob::new("main", "transfer", "1001XP2025010110000001", body);
     assert_eq!(producer.submit(&job).await.unwrap(), Outcome::New);
-    let lane = "main/transfer".parse().unwrap();
+    let queue = "main/transfer".parse().unwrap();
     let ended =
-        producer.wait(&lane, &job.platform_no.parse().unwrap(), Duration::from_secs(20)).await.unwrap().unwrap();
+        producer.wait(&queue, &job.platform_no.parse().unwrap(), Duration::from_secs(20)).await.unwrap().unwrap();
 
     assert_eq!(ended.state, State::Succeeded, "{ended:?}");
     assert_eq!(ended.attempts, 1);

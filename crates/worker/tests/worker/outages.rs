@@ -48,8 +48,8 @@ impl Saturated {
         let Self { world, gateway, worker, redis, data, older } = self;
         restore(&redis, &data, &older);
         let fresh = world.worker("w2", &gateway);
-        let paused = eventually(Duration::from_secs(10), "the lane to be paused", async || {
-            world.store.status(&world.lane).await.ok()?.paused
+        let paused = eventually(Duration::from_secs(10), "the queue to be paused", async || {
+            world.store.status(&world.queue).await.ok()?.paused
         });
         assert_eq!(paused.await, Reason::QueueLostWrites);
         gateway.gate.add_permits(1);
@@ -105,7 +105,7 @@ async fn outage(answered: Answered) {
         gateway.gate.add_permits(12);
     }
     eventually(Duration::from_secs(10), "every payment to succeed", async || {
-        let status = world.store.status(&world.lane).await.map_err(|error| error.chain())?;
+        let status = world.store.status(&world.queue).await.map_err(|error| error.chain())?;
         if status.done == 12 { Ok(()) } else { Err(format!("{status:?}")) }
     })
     .await;
@@ -135,7 +135,7 @@ async fn calls_that_outlast_such_an_outage_keep_their_claims() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn deadlines_end_jobs_in_a_paused_lane() {
+async fn deadlines_end_jobs_in_a_paused_queue() {
     let mut world = World::new().await;
     world.policy.poll_deadline = Duration::from_secs(1);
     world.policy.retry_deadline = Duration::from_secs(1);
@@ -157,7 +157,7 @@ async fn deadlines_end_jobs_in_a_paused_lane() {
     assert!(matches!(view.reason, Some(Reason::InDoubtUntilPollDeadline(_))), "{view:?}");
     let view = world.until("K2", State::Failed).await;
     assert!(matches!(view.reason, Some(Reason::RetryDeadlinePassed(_))), "{view:?}");
-    assert_eq!((gateway.sends_of("K1"), gateway.sends_of("K2")), (1, 1), "nothing is sent in a paused lane");
+    assert_eq!((gateway.sends_of("K1"), gateway.sends_of("K2")), (1, 1), "nothing is sent in a paused queue");
     worker.stop().await;
 }
 
@@ -167,8 +167,8 @@ async fn make_due(world: &World, keys: &[&str]) {
     let raw = redis::Client::open(url).unwrap().get_multiplexed_async_connection().await.unwrap();
     let now = world.store.now().await.unwrap().0;
     for key in keys {
-        let base = world.store.base_of(&world.lane);
-        let due_sends = format!("{base}due_sends:{}", world.lane);
+        let base = world.store.base_of(&world.queue);
+        let due_sends = format!("{base}due_sends:{}", world.queue);
         let moved = async || {
             let mut members = redis::cmd("ZRANGE");
             members.arg(&due_sends).arg(0).arg(-1);
@@ -180,7 +180,7 @@ async fn make_due(world: &World, keys: &[&str]) {
         };
         eventually(Duration::from_secs(10), "it to wait to be sent", moved).await;
         let mut ready = redis::cmd("ZADD");
-        ready.arg(format!("{base}ready")).arg(now).arg(world.lane.to_string());
+        ready.arg(format!("{base}ready")).arg(now).arg(world.queue.to_string());
         ready.query_async::<()>(&mut raw.clone()).await.unwrap();
     }
 }

@@ -44,7 +44,7 @@ async fn what_was_changed_in_redis_is_not_sent() {
     let (world, mut connection) = with_redis().await;
     world.pause(OPERATOR).await;
     world.submit(keys(2)).await;
-    let record = format!("{}job:main/transfer:K1", world.store.base_of(&world.lane));
+    let record = format!("{}job:main/transfer:K1", world.store.base_of(&world.queue));
     let first: String = redis::cmd("GET").arg(&record).query_async(&mut connection).await.unwrap();
     let changed = first.replace("00061967", "00061968");
     assert_ne!(first, changed);
@@ -57,7 +57,7 @@ async fn what_was_changed_in_redis_is_not_sent() {
     world.until("K2", State::Succeeded).await;
     assert_eq!((gateway.sends_of("K1"), gateway.sends_of("K2")), (0, 1));
     // A person's order does not send it either.
-    world.store.operate(&world.lane, &"K1".parse().unwrap(), bursar_domain::Operation::Send, OPERATOR).await.unwrap();
+    world.store.operate(&world.queue, &"K1".parse().unwrap(), bursar_domain::Operation::Send, OPERATOR).await.unwrap();
     in_review(&world, "K1", "content_changed").await;
     assert_eq!(gateway.sends_of("K1"), 0);
     worker.stop().await;
@@ -156,7 +156,7 @@ async fn a_failure_that_a_query_denies_or_cannot_confirm_fails_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_suspected_misconfiguration_pauses_the_lane_and_the_job_is_in_doubt() {
+async fn a_suspected_misconfiguration_pauses_the_queue_and_the_job_is_in_doubt() {
     let mut world = World::new().await;
     world.policy.on_ambiguous = OnAmbiguous::Hold;
     world.submit(keys(1)).await;
@@ -168,6 +168,6 @@ async fn a_suspected_misconfiguration_pauses_the_lane_and_the_job_is_in_doubt() 
     let job = in_review(&world, "K1", "no_response_and_held").await;
     assert_eq!(job.attempts, 1, "{job:?}");
     let paused = world.status().await.paused;
-    assert!(matches!(paused, Some(Reason::SuspectedMisconfiguration(_))), "the lane waits for a person");
+    assert!(matches!(paused, Some(Reason::SuspectedMisconfiguration(_))), "the queue waits for a person");
     worker.stop().await;
 }

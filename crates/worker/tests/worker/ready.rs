@@ -1,10 +1,10 @@
-//! Claims go to lanes in which something is due, and nowhere else: what a worker hears, what it finds, and what it leaves alone.
+//! Claims go to queues in which something is due, and nowhere else: what a worker hears, what it finds, and what it leaves alone.
 
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use bursar_domain::{Answer, Lane, State};
+use bursar_domain::{Answer, Queue, State};
 use bursar_gateways::Gateway;
 use bursar_store::{Claim, Operator};
 use bursar_test_support::{OwnRedis, eventually, private_redis};
@@ -44,7 +44,7 @@ async fn until_sent(gateway: &Scripted, key: &str, within: Duration) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_wake_is_acted_on_at_once_beside_a_thousand_idle_lanes() {
+async fn a_wake_is_acted_on_at_once_beside_a_thousand_idle_queues() {
     let redis = private_redis(|options| options);
     let world = World::on(redis.url()).await;
     let gateway = Arc::new(Scripted::new(Act::Answer(Answer::Succeeded)));
@@ -57,7 +57,7 @@ async fn a_wake_is_acted_on_at_once_beside_a_thousand_idle_lanes() {
     let took = began.elapsed();
     assert!(took < Duration::from_secs(1), "{took:?}: a look finds it within five seconds, a wake at once");
     let calls = script_calls(&redis).await - before;
-    assert!(calls <= 10, "{calls} calls: nothing is claimed of idle lanes");
+    assert!(calls <= 10, "{calls} calls: nothing is claimed of idle queues");
     worker.stop().await;
 }
 
@@ -68,11 +68,11 @@ async fn a_lost_wake_is_found_by_the_next_look() {
     let gateway = Arc::new(Scripted::new(Act::Answer(Answer::Succeeded)));
     let worker = world.worker_of("w1", &gateway, 100);
     has_begun(&world, &gateway).await;
-    let lane: Lane = "a77/transfer".parse().unwrap();
+    let queue: Queue = "a77/transfer".parse().unwrap();
     world.submit_later("a77/transfer").await;
     // It becomes due, and nobody says so.
-    let (base, now) = (world.store.base_of(&lane), world.store.now().await.unwrap().0.to_string());
-    let due_sends = format!("{base}due_sends:{lane}");
+    let (base, now) = (world.store.base_of(&queue), world.store.now().await.unwrap().0.to_string());
+    let due_sends = format!("{base}due_sends:{queue}");
     let members: Vec<String> = command(&redis, &["ZRANGE", &due_sends, "0", "-1"]).await;
     let _: u64 = command(&redis, &["ZADD", &due_sends, "XX", "CH", &now, &members[0]]).await;
     let _: u64 = command(&redis, &["ZADD", &format!("{base}ready"), &now, "a77/transfer"]).await;
@@ -81,14 +81,14 @@ async fn a_lost_wake_is_found_by_the_next_look() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn work_in_a_lane_of_a_worker_that_died_is_taken_over() {
+async fn work_in_a_queue_of_a_worker_that_died_is_taken_over() {
     // One lease ends within what a look sees ahead, and one beyond it.
     for lease in [Duration::from_secs(2), Duration::from_secs(8)] {
         let redis = private_redis(|options| options);
         let world = World::on(redis.url()).await;
         world.submit(keys(1)).await;
         let claim = Claim::new("dead", 1, lease, 1);
-        assert_eq!(world.store.claim(&world.lane, &claim).await.unwrap().jobs.len(), 1);
+        assert_eq!(world.store.claim(&world.queue, &claim).await.unwrap().jobs.len(), 1);
         let claimed = Instant::now();
         let gateway = Arc::new(Scripted::new(Act::Answer(Answer::Succeeded)));
         let worker = world.worker_of("w1", &gateway, 100);
@@ -102,37 +102,37 @@ async fn work_in_a_lane_of_a_worker_that_died_is_taken_over() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_may_not_be_sent_is_not_claimed_again_and_again() {
-    const LANES: usize = 50;
+    const QUEUES: usize = 50;
     let redis = private_redis(|options| options);
     let world = World::on(redis.url()).await;
     let gateway = Arc::new(Scripted::new(Act::Answer(Answer::Succeeded)));
-    for number in 0..LANES {
+    for number in 0..QUEUES {
         world.submit_to(&format!("a{number}/transfer")).await;
     }
     let (allow, fit) = watch::channel(SendGate::Closed);
     let accounts =
-        (0..LANES).map(|number| world.account(&format!("a{number}"), Arc::clone(&gateway) as Arc<dyn Gateway>));
+        (0..QUEUES).map(|number| world.account(&format!("a{number}"), Arc::clone(&gateway) as Arc<dyn Gateway>));
     let worker = world.worker_with("w1", accounts.collect(), fit);
     tokio::time::sleep(Duration::from_secs(1)).await;
     let before = script_calls(&redis).await;
     tokio::time::sleep(Duration::from_secs(5)).await; // the thing measured is what happens while nothing may
     let calls = script_calls(&redis).await - before;
-    assert!(calls <= 2 * LANES as u64, "{calls} claims of {LANES} lanes in 5 s");
+    assert!(calls <= 2 * QUEUES as u64, "{calls} claims of {QUEUES} queues in 5 s");
     assert_eq!(gateway.sends.lock().unwrap().len(), 0);
     allow.send(SendGate::Open).unwrap();
     eventually(Duration::from_secs(3), "sends to go on", async || {
         let sends = gateway.sends.lock().unwrap().len();
-        if sends == LANES { Ok(()) } else { Err(sends) }
+        if sends == QUEUES { Ok(()) } else { Err(sends) }
     })
     .await;
     worker.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_lane_of_another_gateway_is_looked_at_now_and_then_and_at_once_when_that_is_mended() {
+async fn a_queue_of_another_gateway_is_looked_at_now_and_then_and_at_once_when_that_is_mended() {
     let redis = private_redis(|options| options);
     let world = World::on(redis.url()).await;
-    world.store.set_gateway(&world.lane, None, "theirs", OPERATOR).await.unwrap();
+    world.store.set_gateway(&world.queue, None, "theirs", OPERATOR).await.unwrap();
     world.submit(keys(1)).await;
     let gateway = Arc::new(Scripted::new(Act::Answer(Answer::Succeeded)));
     let mut account = world.account("main", Arc::clone(&gateway) as Arc<dyn Gateway>);
@@ -144,7 +144,7 @@ async fn a_lane_of_another_gateway_is_looked_at_now_and_then_and_at_once_when_th
     let calls = script_calls(&redis).await - before;
     assert!(calls <= 2, "{calls} claims");
     let began = Instant::now();
-    assert!(world.store.set_gateway(&world.lane, Some("theirs"), "ours", OPERATOR).await.unwrap());
+    assert!(world.store.set_gateway(&world.queue, Some("theirs"), "ours", OPERATOR).await.unwrap());
     until_sent(&gateway, "K1", Duration::from_secs(4)).await;
     assert!(began.elapsed() < Duration::from_secs(1), "{:?}", began.elapsed());
     worker.stop().await;
@@ -152,11 +152,11 @@ async fn a_lane_of_another_gateway_is_looked_at_now_and_then_and_at_once_when_th
 
 /// No script leaves that behind; whoever edits Redis by hand does.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_lane_that_redis_does_not_call_ready_is_found_all_the_same() {
+async fn a_queue_that_redis_does_not_call_ready_is_found_all_the_same() {
     let redis = private_redis(|options| options);
     let world = World::on(redis.url()).await;
     world.submit(keys(1)).await;
-    let ready = format!("{}ready", world.store.base_of(&world.lane));
+    let ready = format!("{}ready", world.store.base_of(&world.queue));
     let removed: u64 = command(&redis, &["ZREM", &ready, "main/transfer"]).await;
     assert_eq!(removed, 1);
     let gateway = Arc::new(Scripted::new(Act::Answer(Answer::Succeeded)));
@@ -166,23 +166,23 @@ async fn a_lane_that_redis_does_not_call_ready_is_found_all_the_same() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_clock_that_was_set_back_keeps_no_lane_from_being_looked_at() {
+async fn a_clock_that_was_set_back_keeps_no_queue_from_being_looked_at() {
     let redis = private_redis(|options| options);
     let world = World::on(redis.url()).await;
     world.submit(keys(1)).await;
-    let ready = format!("{}ready", world.store.base_of(&world.lane));
+    let ready = format!("{}ready", world.store.base_of(&world.queue));
     let now = world.store.now().await.unwrap();
     let in_an_hour = now.plus(Duration::from_secs(3_600)).0.to_string();
     let _: u64 = command(&redis, &["ZADD", &ready, "XX", &in_an_hour, "main/transfer"]).await;
-    world.store.set_clock_back(&world.lane, world.settings.lease).await.unwrap();
+    world.store.set_clock_back(&world.queue, world.settings.lease).await.unwrap();
     let (ready, _) = world.store.ready(now.plus(Duration::from_secs(60))).await.unwrap();
-    assert_eq!(ready.into_iter().map(|ready| ready.lane).collect::<Vec<_>>(), std::slice::from_ref(&world.lane));
+    assert_eq!(ready.into_iter().map(|ready| ready.queue).collect::<Vec<_>>(), std::slice::from_ref(&world.queue));
     world.store.set_clock_back(&"idle/transfer".parse().unwrap(), world.settings.lease).await.unwrap();
     assert_eq!(world.store.ready(now.plus(Duration::from_secs(60))).await.unwrap().0.len(), 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn lanes_share_what_is_free_and_none_waits_for_another_s_backlog() {
+async fn queues_share_what_is_free_and_none_waits_for_another_s_backlog() {
     let mut world = World::new().await;
     world.settings.concurrency = 1;
     world.submit(keys(60)).await;
@@ -198,7 +198,7 @@ async fn lanes_share_what_is_free_and_none_waits_for_another_s_backlog() {
     let place = |sends: &[String]| sends.iter().filter(|key| *key == "K1").count();
     world.until_done(60).await;
     let sends = gateway.sends.lock().unwrap().clone();
-    assert_eq!(place(&sends), 4, "one of each lane");
+    assert_eq!(place(&sends), 4, "one of each queue");
     let last = sends.iter().rposition(|key| key == "K1").unwrap();
     assert!(last < 55, "the last of them is send {last} of {}", sends.len());
     worker.stop().await;
@@ -210,7 +210,7 @@ async fn what_cannot_be_read_is_put_in_quarantine_and_holds_nothing_up() {
     let world = World::on(redis.url()).await;
     world.pause(OPERATOR).await;
     world.submit(keys(3)).await;
-    let base = world.store.base_of(&world.lane);
+    let base = world.store.base_of(&world.queue);
     for (key, text) in [("K1", "no record"), ("K2", r#"{"v":99,"state":"queued","sha256":"AA"}"#)] {
         let _: String = command(&redis, &["SET", &format!("{base}job:main/transfer:{key}"), text]).await;
     }
@@ -219,7 +219,7 @@ async fn what_cannot_be_read_is_put_in_quarantine_and_holds_nothing_up() {
     world.resume(OPERATOR).await;
     world.until("K3", State::Succeeded).await;
     let quarantined = eventually(Duration::from_secs(5), "K1 to be in quarantine", async || {
-        let found = world.store.quarantined(&world.lane, 10).await.unwrap();
+        let found = world.store.quarantined(&world.queue, 10).await.unwrap();
         (!found.is_empty()).then_some(found)
     });
     let keys: HashMap<String, String> =

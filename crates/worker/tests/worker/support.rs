@@ -6,8 +6,8 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bursar_domain::{
-    AccountRules, ActionKind, Answer, GatewayKind, HistoryEvent, Job, JobView, Kind, Lane, Millis, NewJob, OnAmbiguous,
-    Policy, Reading, Received, State,
+    AccountRules, ActionKind, Answer, GatewayKind, HistoryEvent, Job, JobView, Kind, Millis, NewJob, OnAmbiguous,
+    Policy, Queue, Reading, Received, State,
 };
 use bursar_gateways::{BoxFuture, Gateway, Order};
 use bursar_store::{
@@ -150,10 +150,10 @@ impl Gateway for Scripted {
     }
 }
 
-/// One lane `main/transfer` on a prefix of its own.
+/// One queue `main/transfer` on a prefix of its own.
 pub(crate) struct World {
     pub(crate) store: Store,
-    pub(crate) lane: Lane,
+    pub(crate) queue: Queue,
     pub(crate) policy: Policy,
     pub(crate) rate_per_second: f64,
     pub(crate) settings: Settings,
@@ -170,7 +170,7 @@ impl World {
         let short = Duration::from_millis(50);
         Self {
             store: Store::connect(&settings).await.unwrap(),
-            lane: "main/transfer".parse().unwrap(),
+            queue: "main/transfer".parse().unwrap(),
             policy: Policy {
                 on_ambiguous: OnAmbiguous::Resend,
                 settle: Duration::from_millis(300),
@@ -200,13 +200,13 @@ impl World {
     }
 
     pub(crate) fn worker_at(&self, name: &str, gateway: Arc<dyn Gateway>) -> Running {
-        self.worker_with(name, vec![self.account(self.lane.account.as_str(), gateway)], fit())
+        self.worker_with(name, vec![self.account(self.queue.account.as_str(), gateway)], fit())
     }
 
-    /// A worker that serves the world's lane, and so many others: `a0/transfer`, `a1/transfer` …
+    /// A worker that serves the world's queue, and so many others: `a0/transfer`, `a1/transfer` …
     pub(crate) fn worker_of(&self, name: &str, gateway: &Arc<Scripted>, others: usize) -> Running {
         let others = (0..others).map(|number| format!("a{number}"));
-        let names = std::iter::once(self.lane.account.to_string()).chain(others);
+        let names = std::iter::once(self.queue.account.to_string()).chain(others);
         let accounts = names.map(|account| self.account(&account, Arc::clone(gateway) as Arc<dyn Gateway>));
         self.worker_with(name, accounts.collect(), fit())
     }
@@ -229,40 +229,40 @@ impl World {
         Running { drain, task }
     }
 
-    /// Submits `K1` to another lane.
-    pub(crate) async fn submit_to(&self, lane: &str) {
-        self.submit_at(lane, None).await;
+    /// Submits `K1` to another queue.
+    pub(crate) async fn submit_to(&self, queue: &str) {
+        self.submit_at(queue, None).await;
     }
 
     /// The same, due tomorrow.
-    pub(crate) async fn submit_later(&self, lane: &str) {
+    pub(crate) async fn submit_later(&self, queue: &str) {
         let tomorrow = self.store.now().await.unwrap().plus(Duration::from_secs(24 * 3600));
-        self.submit_at(lane, Some(tomorrow)).await;
+        self.submit_at(queue, Some(tomorrow)).await;
     }
 
-    async fn submit_at(&self, lane: &str, run_at: Option<Millis>) {
-        let job = Job { lane: lane.parse().unwrap(), run_at, ..job("K1") };
+    async fn submit_at(&self, queue: &str, run_at: Option<Millis>) {
+        let job = Job { queue: queue.parse().unwrap(), run_at, ..job("K1") };
         assert_eq!(self.store.submit(&[job]).await.unwrap(), [Submission::New]);
     }
 
     pub(crate) async fn submit(&self, keys: impl IntoIterator<Item = String>) {
-        let of_lane = |key: String| Job { lane: self.lane.clone(), ..job(&key) };
-        let jobs: Vec<Job> = keys.into_iter().map(of_lane).collect();
+        let of_queue = |key: String| Job { queue: self.queue.clone(), ..job(&key) };
+        let jobs: Vec<Job> = keys.into_iter().map(of_queue).collect();
         let submitted = self.store.submit(&jobs).await.unwrap();
         assert!(submitted.iter().all(|submission| *submission == Submission::New));
     }
 
     pub(crate) async fn pause(&self, operator: Operator<'_>) {
-        assert!(self.store.pause(&self.lane, &operator.reason(ActionKind::Pause)).await.unwrap());
+        assert!(self.store.pause(&self.queue, &operator.reason(ActionKind::Pause)).await.unwrap());
     }
 
     pub(crate) async fn resume(&self, operator: Operator<'_>) {
-        assert!(self.store.resume(&self.lane, &operator.reason(ActionKind::Resume)).await.unwrap());
+        assert!(self.store.resume(&self.queue, &operator.reason(ActionKind::Resume)).await.unwrap());
     }
 
     /// A job that can be read.
     pub(crate) async fn record(&self, key: &str) -> Result<JobRecord, StoreError> {
-        match self.store.job(&self.lane, &key.parse().unwrap()).await? {
+        match self.store.job(&self.queue, &key.parse().unwrap()).await? {
             Some(StoredAs::Job(record)) => Ok(*record),
             other => panic!("{key}: {other:?}"),
         }
@@ -277,7 +277,7 @@ impl World {
     }
 
     pub(crate) async fn status(&self) -> QueueStatus {
-        self.store.status(&self.lane).await.unwrap()
+        self.store.status(&self.queue).await.unwrap()
     }
 
     pub(crate) async fn until(&self, key: &str, state: State) -> JobView {

@@ -1,6 +1,6 @@
 //! The demo's jobs: a third of each kind, in the form of the pages' own examples.
 
-use bursar_domain::{Kind, Lane};
+use bursar_domain::{Kind, Queue};
 use bursar_producer::NewJob;
 use bursar_simulator::{Life, Simulator};
 use bursar_store::Store;
@@ -21,24 +21,24 @@ pub(super) fn lives() -> anyhow::Result<Vec<(Life, u32)>> {
 /// The jobs of one demo.
 pub(super) struct Mix {
     jobs: Vec<NewJob>,
-    lanes: Vec<Lane>,
+    queues: Vec<Queue>,
 }
 
 impl Mix {
     pub(super) fn new(count: u32) -> Self {
         let jobs: Vec<NewJob> = (1..=count).map(job).collect();
-        let mut lanes: Vec<Lane> = jobs.iter().filter_map(lane).collect();
-        lanes.sort_unstable();
-        lanes.dedup();
-        Self { jobs, lanes }
+        let mut queues: Vec<Queue> = jobs.iter().filter_map(queue).collect();
+        queues.sort_unstable();
+        queues.dedup();
+        Self { jobs, queues }
     }
 
     pub(super) fn jobs(&self) -> &[NewJob] {
         &self.jobs
     }
 
-    pub(super) fn lanes(&self) -> &[Lane] {
-        &self.lanes
+    pub(super) fn queues(&self) -> &[Queue] {
+        &self.queues
     }
 
     /// A division that its gateway has only accepted cannot be followed (it has no query), so the demo's divisions end
@@ -56,8 +56,8 @@ impl Mix {
     /// How many jobs have ended or wait for a person.
     pub(super) async fn ended(&self, store: &Store) -> anyhow::Result<u32> {
         let mut ended = 0;
-        for lane in &self.lanes {
-            let status = store.status(lane).await?;
+        for queue in &self.queues {
+            let status = store.status(queue).await?;
             ended += status.done + status.review;
         }
         Ok(u32::try_from(ended)?)
@@ -74,8 +74,8 @@ pub(super) fn ledger_key(job: &NewJob) -> String {
     }
 }
 
-pub(super) fn lane(job: &NewJob) -> Option<Lane> {
-    Some(Lane { account: job.account.parse().ok()?, kind: job.kind.parse().ok()? })
+pub(super) fn queue(job: &NewJob) -> Option<Queue> {
+    Some(Queue { account: job.account.parse().ok()?, kind: job.kind.parse().ok()? })
 }
 
 fn job(number: u32) -> NewJob {

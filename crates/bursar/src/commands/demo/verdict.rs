@@ -47,10 +47,10 @@ pub(super) async fn reach(
     took: Duration,
 ) -> anyhow::Result<Verdict> {
     let (mut states, mut complaints) = (HashMap::new(), Vec::new());
-    for lane in mix.lanes() {
+    for queue in mix.queues() {
         let mut next = Some(Cursor::default());
         while let Some(from) = next {
-            let page = store.list(lane, None, &from, PAGE).await?;
+            let page = store.list(queue, None, &from, PAGE).await?;
             for job in page.jobs {
                 match job {
                     StoredAs::Job(job) => drop(states.insert(job.key.to_string(), job.state)),

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use anyhow::{Context, bail};
 use bursar_domain::{
-    Facts, JobView, Key, Lane, Millis, Names, Next, Policy, Reason, Received, RestoredFromJournal, State, Subject,
+    Facts, JobView, Key, Millis, Names, Next, Policy, Queue, Reason, Received, RestoredFromJournal, State, Subject,
     about, recalled,
 };
 use bursar_gateways::{Gateway, Order, SharedParts};
@@ -20,6 +20,7 @@ use crate::commands::bind::Misuse;
 use crate::commands::show::unreadable;
 use crate::journals;
 use crate::output::{line, one_line};
+use crate::renamed;
 use crate::session::Session;
 use crate::work::gateway;
 
@@ -31,7 +32,7 @@ const TRIES: usize = 5;
 
 /// One difference, and what was done about it.
 struct Difference {
-    lane: Lane,
+    queue: Queue,
     key: Key,
     found: Found,
     /// As Redis had it.
@@ -53,12 +54,12 @@ enum Found {
     Unreadable,
 }
 
-/// What both sides of the comparison of one lane need.
+/// What both sides of the comparison of one queue need.
 struct Reconciler<'a> {
     store: &'a Store,
     memory: &'a Memory,
     arguments: &'a Arguments,
-    lane: &'a Lane,
+    queue: &'a Queue,
     gateway: Arc<dyn Gateway>,
     policy: Policy,
     now: Millis,
@@ -71,12 +72,13 @@ pub(super) async fn run(session: &Session, arguments: &Arguments, global: &Globa
     }
     let mut differences = Vec::new();
     let (mut jobs, mut unknown, mut newer) = (0, Vec::new(), BTreeSet::new());
-    let (lanes, parts) = (session.config.lanes(), SharedParts::default());
-    for (lane, known) in &memory.lanes {
+    let mut restored = Vec::new();
+    let (queues, parts) = (session.config.queues(), SharedParts::default());
+    for (queue, known) in &memory.queues {
         jobs += known.len();
-        let Some(account) = session.config.accounts.get(&lane.account).filter(|_| lanes.contains(lane)) else {
+        let Some(account) = session.config.accounts.get(&queue.account).filter(|_| queues.contains(queue)) else {
             unknown.push(format!(
-                "{} jobs of {lane}, which the configuration does not have: name that account, reconcile again, and hand its jobs on by `bursar adopt` if it has another name now",
+                "{} jobs of {queue}, which the configuration does not have: name that account, reconcile again, and hand its jobs on by `bursar adopt` if it has another name now",
                 known.len()
             ));
             continue;
@@ -85,19 +87,23 @@ pub(super) async fn run(session: &Session, arguments: &Arguments, global: &Globa
             store: &session.store,
             memory: &memory,
             arguments,
-            lane,
-            gateway: gateway(lane.account.as_str(), account, &parts)?,
-            policy: account.policy.for_kind(lane.kind),
+            queue,
+            gateway: gateway(queue.account.as_str(), account, &parts)?,
+            policy: account.policy.for_kind(queue.kind),
             now: session.store.now().await?,
         };
-        let found = reconciler.lane(known).await?;
+        let found = reconciler.queue(known).await?;
+        if !known.is_empty() {
+            restored.push(queue);
+        }
         if found.has_newer {
-            newer.insert(lane.clone());
+            newer.insert(queue.clone());
         }
         differences.extend(found.differences);
     }
     if !arguments.dry_run {
-        settle(session, &memory, &newer, unknown.is_empty()).await?;
+        let beside = renamed::pause_beside_restored(&session.config, &session.store, &restored).await?;
+        settle(session, &memory, &newer, &beside, unknown.is_empty()).await?;
     }
     print(&differences, arguments, global)?;
     for complaint in memory.complaints.iter().chain(&unknown) {
@@ -120,13 +126,25 @@ pub(super) async fn run(session: &Session, arguments: &Arguments, global: &Globa
 /// Jobs of an account that the configuration does not have are not put back, and its producer may repeat them under a new name: then
 /// files of another Redis stay unsettled.
 ///
-/// A record of a newer build may have forgotten a send, and workers of that build send it again: a lane with one stays paused until that
+/// A queue beside one that has another name for the same account stays paused: `bursar adopt` and a person's word let it go on.
+///
+/// A record of a newer build may have forgotten a send, and workers of that build send it again: a queue with one stays paused until that
 /// build has compared it. No build sends a damaged one.
-async fn settle(session: &Session, memory: &Memory, newer: &BTreeSet<Lane>, all_known: bool) -> anyhow::Result<()> {
+async fn settle(
+    session: &Session,
+    memory: &Memory,
+    newer: &BTreeSet<Queue>,
+    beside: &BTreeSet<Queue>,
+    all_known: bool,
+) -> anyhow::Result<()> {
     let store = &session.store;
-    for lane in session.config.lanes().into_iter().filter(|lane| !newer.contains(lane)) {
-        if let Some(fence) = memory.fences.get(&lane) {
-            store.settle_lane(&lane, *fence).await?;
+    for queue in session.config.queues().into_iter().filter(|queue| !newer.contains(queue)) {
+        if let Some(fence) = memory.fences.get(&queue) {
+            if beside.contains(&queue) {
+                store.raise_fence(&queue, *fence).await?;
+            } else {
+                store.settle_queue(&queue, *fence).await?;
+            }
         }
     }
     // An empty Redis is one that Bursar has come to now: a person has said so by putting its jobs back.
@@ -137,21 +155,21 @@ async fn settle(session: &Session, memory: &Memory, newer: &BTreeSet<Lane>, all_
     Ok(())
 }
 
-/// The outcome for one lane.
+/// The outcome for one queue.
 #[derive(Default)]
-struct OfLane {
+struct OfQueue {
     differences: Vec<Difference>,
     /// A newer build wrote the record of a job with a send in the journals.
     has_newer: bool,
 }
 
 impl Reconciler<'_> {
-    async fn lane(&self, known: &BTreeMap<Key, Known>) -> anyhow::Result<OfLane> {
-        let mut found = OfLane::default();
+    async fn queue(&self, known: &BTreeMap<Key, Known>) -> anyhow::Result<OfQueue> {
+        let mut found = OfQueue::default();
         let all: Vec<(&Key, &Known)> = known.iter().collect();
         for batch in all.chunks(BATCH) {
             let keys: Vec<Key> = batch.iter().map(|(key, _)| (*key).clone()).collect();
-            let stored = self.store.jobs(self.lane, &keys).await?;
+            let stored = self.store.jobs(self.queue, &keys).await?;
             let mut stored: HashMap<Key, StoredAs> = stored.into_iter().map(|job| (job.key().clone(), job)).collect();
             for (key, known) in batch {
                 if let Some(sends) = known.sends() {
@@ -194,7 +212,7 @@ impl Reconciler<'_> {
             }
             let content = self.content(sends)?;
             let trade_nos = known.trade_nos(record.map_or(&[], |record| &record.trade_nos));
-            let business_key = about(self.lane.kind, key, &content);
+            let business_key = about(self.queue.kind, key, &content);
             let view = view(sends, &content, &business_key, &trade_nos);
             match diff {
                 JournalDiff::Agrees => {
@@ -217,22 +235,22 @@ impl Reconciler<'_> {
                 response: known.answer().and_then(|read| serde_json::from_value(read.clone()).ok()),
                 more: Map::new(),
             };
-            match self.store.restore(self.lane, key, record, &view, &next, event).await? {
+            match self.store.restore(self.queue, key, record, &view, &next, event).await? {
                 Restored::Done => return Ok(Some(difference(Some(next), None))),
                 Restored::Beside(other) => {
                     let note = format!("about the same thing as {other}");
                     let next = Next::review(Reason::RestoredBesideAnotherJob { key: other });
                     return Ok(Some(difference(Some(next), Some(note))));
                 }
-                Restored::Changed => stored = self.store.job(self.lane, key).await?,
+                Restored::Changed => stored = self.store.job(self.queue, key).await?,
             }
         }
-        bail!("job {key} in {} changes while it is put back: stop the workers, then try again", self.lane)
+        bail!("job {key} in {} changes while it is put back: stop the workers, then try again", self.queue)
     }
 
     fn difference(&self, key: &Key, known: &Known, found: Found) -> Difference {
-        let (lane, key, answer) = (self.lane.clone(), key.clone(), known.answer().cloned());
-        Difference { lane, key, found, was: None, next: None, note: None, answer }
+        let (queue, key, answer) = (self.queue.clone(), key.clone(), known.answer().cloned());
+        Difference { queue, key, found, was: None, next: None, note: None, answer }
     }
 
     /// Nothing is known of the job's record, and nothing is written to it. Another key does not get the same order, all the same.
@@ -244,9 +262,9 @@ impl Reconciler<'_> {
         why: &Unreadable,
     ) -> anyhow::Result<Difference> {
         let content = self.content(sends)?;
-        let business_key = about(self.lane.kind, key, &content);
+        let business_key = about(self.queue.kind, key, &content);
         let rival = self.rival(key, &view(sends, &content, &business_key, &[])).await?;
-        let note = [Some(unreadable(self.lane, key, why)), rival].into_iter().flatten().collect::<Vec<_>>().join("; ");
+        let note = [Some(unreadable(self.queue, key, why)), rival].into_iter().flatten().collect::<Vec<_>>().join("; ");
         Ok(Difference { note: Some(note), ..self.difference(key, known, Found::Unreadable) })
     }
 
@@ -256,7 +274,7 @@ impl Reconciler<'_> {
         if self.arguments.dry_run {
             return Ok(None);
         }
-        let rival = self.store.set_rival_aside(self.lane, key, view, &self.arguments.who).await?;
+        let rival = self.store.set_rival_aside(self.queue, key, view, &self.arguments.who).await?;
         Ok(rival.map(|rival| format!("{rival}, about the same thing, was put before a person")))
     }
 
@@ -286,7 +304,7 @@ impl Reconciler<'_> {
             return Next::review(Reason::RestoredFromJournal);
         }
         let order = Order {
-            kind: self.lane.kind,
+            kind: self.queue.kind,
             key: key.to_string(),
             content: content.into(),
             trade_nos: trade_nos.to_vec(),
@@ -309,7 +327,7 @@ impl Reconciler<'_> {
             received: Received::Nothing,
             not_ready: false,
             resend_tells: self.gateway.resend_tells(),
-            next_day: Subject::of(self.lane.kind, content).next_day,
+            next_day: Subject::of(self.queue.kind, content).next_day,
             seed: key.seed(),
         };
         recalled(&facts, &self.policy, self.now)
@@ -356,7 +374,7 @@ impl Difference {
 
     fn json(&self, dry_run: bool) -> Value {
         json!({
-            "account": self.lane.account, "kind": self.lane.kind, "platform_no": self.key, "found": self.found(),
+            "account": self.queue.account, "kind": self.queue.kind, "platform_no": self.key, "found": self.found(),
             "was": self.was, "state": self.next.as_ref().map(|next| next.state), "due_at": self.due(),
             "reason": self.reason().map(Reason::view), "note": self.note, "last_response": self.answer, "dry_run": dry_run,
         })
@@ -366,7 +384,7 @@ impl Difference {
         let state = |state: Option<State>| state.map_or_else(|| "-".to_owned(), |state| state.to_string());
         let answer = self.answer.as_ref().and_then(|read| read.get("outcome")?.as_str()).unwrap_or("none read");
         [
-            self.lane.to_string(),
+            self.queue.to_string(),
             one_line(self.key.as_str()),
             self.note
                 .as_ref()
@@ -391,7 +409,7 @@ fn print(differences: &[Difference], arguments: &Arguments, global: &Global) -> 
     }
     let mut table = Table::new();
     table.load_style(presets::UTF8_HORIZONTAL_ONLY);
-    table.set_header(["lane", "key", "found", "was", "put back as", "due", "last response"]);
+    table.set_header(["queue", "key", "found", "was", "put back as", "due", "last response"]);
     for difference in differences {
         table.add_row(difference.row());
     }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
-use bursar_domain::{Key, Lane, Millis};
+use bursar_domain::{Key, Millis, Queue};
 use bursar_journal::{Answered, Entry, Intent, Place};
 use serde_json::Value;
 
@@ -15,9 +15,9 @@ const MAX_TRADE_NOS: usize = 8;
 #[derive(Default)]
 pub(super) struct Memory {
     pub(super) files: Vec<PathBuf>,
-    pub(super) lanes: BTreeMap<Lane, BTreeMap<Key, Known>>,
-    /// The highest fence of each lane.
-    pub(super) fences: BTreeMap<Lane, u64>,
+    pub(super) queues: BTreeMap<Queue, BTreeMap<Key, Known>>,
+    /// The highest fence of each queue.
+    pub(super) fences: BTreeMap<Queue, u64>,
     /// On which Redis the files were begun.
     pub(super) incarnations: BTreeSet<String>,
     /// The names of claims, each with a number of its own.
@@ -147,28 +147,28 @@ impl Memory {
             self.complaints.push(format!("{name}: {more} more lines are damaged"));
         }
         if strange > 0 {
-            self.complaints.push(format!("{name}: {strange} lines name no lane or key of this build"));
+            self.complaints.push(format!("{name}: {strange} lines name no queue or key of this build"));
         }
         self.files.push(path);
         Ok(())
     }
 
-    /// `None` when the entry is of a lane or key that cannot be.
+    /// `None` when the entry is of a queue or key that cannot be.
     fn take(&mut self, entry: Entry<'static>, writer: &str, file: usize, place: Place) -> Option<()> {
         match entry {
             Entry::Opened { .. } => {}
             Entry::Intent(intent) => {
-                let fence = self.fences.entry(intent.lane.parse().ok()?).or_default();
+                let fence = self.fences.entry(intent.queue.parse().ok()?).or_default();
                 *fence = intent.fence.max(*fence);
                 let claim = self.claim(&intent.token, writer, intent.fence);
-                let known = self.known(&intent.lane, &intent.key)?;
+                let known = self.known(&intent.queue, &intent.key)?;
                 let Intent { at, sends, resends, trade_nos, hash, .. } = intent;
                 trade_nos.iter().for_each(|number| known.number(number));
                 let hash = hash_bytes(&hash)?;
                 known.sent.push(Sent { at: Millis(at), claim, sends, resends, hash, file, place });
             }
-            Entry::Answer(Answered { lane, key, fence, read, .. }) => {
-                let known = self.known(&lane, &key)?;
+            Entry::Answer(Answered { queue, key, fence, read, .. }) => {
+                let known = self.known(&queue, &key)?;
                 if let Some(number) = read.get("trade_no").and_then(Value::as_str) {
                     known.number(number);
                 }
@@ -178,7 +178,7 @@ impl Memory {
             }
             Entry::Withheld(withheld) => {
                 let claim = self.claim(&withheld.token, writer, withheld.fence);
-                self.known(&withheld.lane, &withheld.key)?.withheld.insert(claim);
+                self.known(&withheld.queue, &withheld.key)?.withheld.insert(claim);
             }
         }
         Some(())
@@ -191,8 +191,8 @@ impl Memory {
         Claim { name, fence }
     }
 
-    fn known(&mut self, lane: &str, key: &str) -> Option<&mut Known> {
-        Some(self.lanes.entry(lane.parse().ok()?).or_default().entry(key.parse().ok()?).or_default())
+    fn known(&mut self, queue: &str, key: &str) -> Option<&mut Known> {
+        Some(self.queues.entry(queue.parse().ok()?).or_default().entry(key.parse().ok()?).or_default())
     }
 }
 
@@ -226,7 +226,7 @@ mod tests {
     fn intent(token: &str, fence: u64, sends: u32) -> Entry<'static> {
         Entry::Intent(Intent {
             at: 1,
-            lane: "main/transfer".into(),
+            queue: "main/transfer".into(),
             key: "K".into(),
             fence,
             token: token.to_owned().into(),
@@ -240,7 +240,7 @@ mod tests {
 
     fn withheld(token: &str, fence: u64) -> Entry<'static> {
         let token = token.to_owned().into();
-        Entry::Withheld(Withheld { lane: "main/transfer".into(), key: "K".into(), fence, token })
+        Entry::Withheld(Withheld { queue: "main/transfer".into(), key: "K".into(), fence, token })
     }
 
     fn sends(entries: Vec<(&str, Entry<'static>)>) -> Option<(u64, u32)> {
@@ -248,7 +248,7 @@ mod tests {
         for (worker, entry) in entries {
             memory.take(entry, worker, 0, Place { offset: 0, length: 0 }).unwrap();
         }
-        let known = &memory.lanes[&"main/transfer".parse::<Lane>().unwrap()][&"K".parse::<Key>().unwrap()];
+        let known = &memory.queues[&"main/transfer".parse::<Queue>().unwrap()][&"K".parse::<Key>().unwrap()];
         known.sends().map(|sends| (sends.fence, sends.sends))
     }
 

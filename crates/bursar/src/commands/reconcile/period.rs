@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::bail;
-use bursar_domain::{Fen, JobView, Lane, Millis, Reading, State, Subject};
+use bursar_domain::{Fen, JobView, Millis, Queue, Reading, State, Subject};
 use bursar_gateways::{Gateway, Order, SharedParts};
 use bursar_store::{JobRecord, ScanCursor, Store, StoredAs};
 use futures_util::{StreamExt, TryStreamExt, stream};
@@ -44,10 +44,10 @@ struct Compared {
     difference: Option<(What, Reading)>,
 }
 
-/// One lane, and the way to ask about its jobs.
+/// One queue, and the way to ask about its jobs.
 struct Asker<'a> {
     store: &'a Store,
-    lane: &'a Lane,
+    queue: &'a Queue,
     gateway: Arc<dyn Gateway>,
     pace: Pace,
     arguments: &'a Arguments,
@@ -63,24 +63,24 @@ pub(super) async fn run(session: &Session, arguments: &Arguments, global: &Globa
     let output = Output { arguments, global };
     output.begin()?;
     let parts = SharedParts::default();
-    while let Some(name) = position.lanes.first().cloned() {
-        let lane: Lane = name.parse().map_err(|error| Misuse(format!("{name}: {error}")))?;
-        let Some(account) = session.config.accounts.get(&lane.account) else {
-            bail!(Misuse(format!("the configuration has no account {}", lane.account)));
+    while let Some(name) = position.queues.first().cloned() {
+        let queue: Queue = name.parse().map_err(|error| Misuse(format!("{name}: {error}")))?;
+        let Some(account) = session.config.accounts.get(&queue.account) else {
+            bail!(Misuse(format!("the configuration has no account {}", queue.account)));
         };
         let ours = account.identity();
-        if let Some(theirs) = session.store.gateway(&lane).await?.filter(|theirs| *theirs != ours) {
-            bail!(Misuse(format!("the jobs of {lane} are for {theirs}, and the configuration says {ours}")));
+        if let Some(theirs) = session.store.gateway(&queue).await?.filter(|theirs| *theirs != ours) {
+            bail!(Misuse(format!("the jobs of {queue} are for {theirs}, and the configuration says {ours}")));
         }
         let asker = Asker {
             store: &session.store,
-            lane: &lane,
-            gateway: paced_gateway(&lane.account, account, &session.store, &parts)?,
+            queue: &queue,
+            gateway: paced_gateway(&queue.account, account, &session.store, &parts)?,
             pace: Pace::of(account.rate_per_second),
             arguments,
         };
         loop {
-            let step = session.store.scan(&lane, None, &position.mark, STEP).await?;
+            let step = session.store.scan(&queue, None, &position.mark, STEP).await?;
             let jobs = asker.readable(step.jobs, &mut position.summary);
             for compared in asker.compare_all(jobs, &position).await? {
                 position.summary.add(compared.record.state, compared.amount, compared.looked);
@@ -91,7 +91,7 @@ pub(super) async fn run(session: &Session, arguments: &Arguments, global: &Globa
             position.mark = mark;
             keeper.keep(&position)?;
         }
-        position.lanes.remove(0);
+        position.queues.remove(0);
         position.mark = ScanCursor::ended_from(position.from);
         keeper.keep(&position)?;
     }
@@ -116,9 +116,9 @@ async fn begun(session: &Session, arguments: &Arguments) -> anyhow::Result<Posit
     if from >= to {
         bail!(Misuse("the period ends before it begins".into()));
     }
-    let lanes = session.lanes(arguments.place.account.as_deref(), arguments.place.kind)?;
-    let lanes = lanes.iter().map(ToString::to_string).collect();
-    Ok(Position { from, to, lanes, mark: ScanCursor::ended_from(from), summary: Summary::default() })
+    let queues = session.queues(arguments.place.account.as_deref(), arguments.place.kind)?;
+    let queues = queues.iter().map(ToString::to_string).collect();
+    Ok(Position { from, to, queues, mark: ScanCursor::ended_from(from), summary: Summary::default() })
 }
 
 /// A run that was cut short goes on with its own period.
@@ -138,7 +138,7 @@ impl Asker<'_> {
             match job {
                 StoredAs::Job(record) => readable.push(*record),
                 StoredAs::Unreadable { key, why } => {
-                    eprintln!("bursar: {}", unreadable(self.lane, &key, &why));
+                    eprintln!("bursar: {}", unreadable(self.queue, &key, &why));
                     summary.add_unreadable();
                 }
             }
@@ -156,9 +156,9 @@ impl Asker<'_> {
     /// Asks about one job. One that changes meanwhile is compared as it is afterwards.
     async fn compare(&self, record: JobRecord) -> anyhow::Result<Compared> {
         let content = record.content.clone().unwrap_or_default();
-        let amount = Subject::of(self.lane.kind, &content).amount;
+        let amount = Subject::of(self.queue.kind, &content).amount;
         let order = Order {
-            kind: self.lane.kind,
+            kind: self.queue.kind,
             key: record.key.to_string(),
             content: content.into(),
             trade_nos: record.trade_nos.clone(),
@@ -168,12 +168,12 @@ impl Asker<'_> {
         if !self.gateway.can_ask(&order) {
             return Ok(Compared { record, amount, looked: Looked::NotAskable, difference: None });
         }
-        self.pace.turn(self.store, self.lane).await?;
+        self.pace.turn(self.store, self.queue).await?;
         let reading = self.gateway.ask(&order).await;
         let mut record = record;
         let mut verdict = compare(record.state, amount, &reading);
         if verdict == Verdict::Differs(What::State)
-            && let Some(StoredAs::Job(now)) = self.store.job(self.lane, &record.key).await?
+            && let Some(StoredAs::Job(now)) = self.store.job(self.queue, &record.key).await?
         {
             verdict = compare(now.state, amount, &reading);
             record = *now;
@@ -191,7 +191,7 @@ impl Asker<'_> {
         let Some((what, reading)) = &compared.difference else { return Ok(()) };
         let woken = match compared.record.state {
             State::InDoubt | State::Pending if self.arguments.wake => {
-                self.store.wake(self.lane, &compared.record.key).await?
+                self.store.wake(self.queue, &compared.record.key).await?
             }
             State::InDoubt
             | State::Pending
@@ -243,7 +243,7 @@ impl Output<'_> {
         let message = reading.message.as_deref().unwrap_or_default();
         if self.global.json {
             return Ok(line(json!({
-                "account": record.lane.account, "kind": record.lane.kind, "platform_no": record.key,
+                "account": record.queue.account, "kind": record.queue.kind, "platform_no": record.key,
                 "differs_in": what.as_str(), "state": record.state, "gateway": reading.answer,
                 "gateway_status": reading.status, "fen": fen, "gateway_fen": gateway_fen, "trade_no": trade_no,
                 "message": message, "woken": woken,
@@ -251,8 +251,8 @@ impl Output<'_> {
         }
         let number = |fen: Option<i64>| fen.map(|fen| fen.to_string()).unwrap_or_default();
         let cells = [
-            record.lane.account.to_string(),
-            record.lane.kind.to_string(),
+            record.queue.account.to_string(),
+            record.queue.kind.to_string(),
             record.key.to_string(),
             what.as_str().to_owned(),
             record.state.to_string(),
@@ -267,11 +267,11 @@ impl Output<'_> {
             return Ok(line(cells.map(|cell| quoted(&cell)).join(","))?);
         }
         let [account, kind, key, what, state, gateway, fen, gateway_fen, trade_no, message, _] = cells;
-        let lane = format!("{account}/{kind}");
+        let queue = format!("{account}/{kind}");
         let fen = if fen == gateway_fen || gateway_fen.is_empty() { fen } else { format!("{fen}≠{gateway_fen}") };
         let woken = if woken { " (asked about soon)" } else { "" };
         let row = format!(
-            "{lane:<24} {:<24} {what:<6} {state:<12} gateway: {gateway:<10} {fen:>10} {trade_no} {}{woken}",
+            "{queue:<24} {:<24} {what:<6} {state:<12} gateway: {gateway:<10} {fen:>10} {trade_no} {}{woken}",
             one_line(&key),
             one_line(&message)
         );

@@ -16,8 +16,8 @@ pub(super) struct Position {
     /// The period.
     pub(super) from: Millis,
     pub(super) to: Millis,
-    /// The lanes that are left, the present one first.
-    pub(super) lanes: Vec<String>,
+    /// The queues that are left, the present one first.
+    pub(super) queues: Vec<String>,
     /// How far the present one has come.
     pub(super) mark: ScanCursor,
     /// What all that is behind came to.

@@ -52,8 +52,8 @@ fn an_account_can_stand_in_the_environment_alone() {
         ("BURSAR_ACCOUNTS__SHOP_2__APP_ID", "1"),
         ("BURSAR_ACCOUNTS__SHOP_2__SECRET_FILE", "/run/secrets/beingfi"),
     ];
-    let lanes: Vec<String> = right("", &variables).lanes().iter().map(ToString::to_string).collect();
-    assert_eq!(lanes, ["shop_2/split"]);
+    let queues: Vec<String> = right("", &variables).queues().iter().map(ToString::to_string).collect();
+    assert_eq!(queues, ["shop_2/split"]);
 }
 
 #[test]

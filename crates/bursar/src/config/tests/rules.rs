@@ -310,10 +310,10 @@ fn waits_that_do_not_fit_together_are_advised_against() {
 }
 
 #[test]
-fn an_account_tells_its_lanes_and_its_rules() {
+fn an_account_tells_its_queues_and_its_rules() {
     let config = right(&format!("{YZT}split_method = 'bkfunds.split.apply'\nmax_amount = 7\n{BEINGFI}"), &[]);
-    let lanes: Vec<String> = config.lanes().iter().map(ToString::to_string).collect();
-    assert_eq!(lanes, ["main/bill_upload", "main/transfer", "main/split", "shop/split"]);
+    let queues: Vec<String> = config.queues().iter().map(ToString::to_string).collect();
+    assert_eq!(queues, ["main/bill_upload", "main/transfer", "main/split", "shop/split"]);
     let rules = config.accounts[&"main".parse().unwrap()].rules();
     assert_eq!((rules.generic_split, rules.max_amount), (true, bursar_domain::Fen::new(7)));
 }
@@ -345,7 +345,7 @@ fn what_is_said_of_a_balance_has_its_rules_and_needs_its_interval() {
 }
 
 #[test]
-fn a_lane_is_bound_to_the_environment_where_there_is_one_and_to_the_address_where_there_is_none() {
+fn a_queue_is_bound_to_the_environment_where_there_is_one_and_to_the_address_where_there_is_none() {
     let identity = |lines: &str| {
         let text = YZT.replace("https://yzt.example.com", lines.split_once('|').unwrap().0);
         let config = right(&format!("{text}{}\n", lines.split_once('|').unwrap().1), &[]);

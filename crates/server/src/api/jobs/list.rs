@@ -1,11 +1,11 @@
-//! `GET /v1/jobs`: jobs by lane and state, a page at a time.
+//! `GET /v1/jobs`: jobs by queue and state, a page at a time.
 
 use axum::Json;
 use axum::extract::State as Handed;
 use axum::http::Uri;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use bursar_domain::{Kind, Lane, State};
+use bursar_domain::{Kind, Queue, State};
 use bursar_store::Cursor;
 use serde::Serialize;
 
@@ -18,8 +18,8 @@ use crate::state::Shared;
 /// Jobs in one page unless told otherwise, and at most.
 const LIMIT: (usize, usize) = (100, 1_000);
 
-/// Lanes that one page looks into, at most: each costs a look even when it holds nothing.
-const MAX_LANES: usize = 50;
+/// Queues that one page looks into, at most: each costs a look even when it holds nothing.
+const MAX_QUEUES: usize = 50;
 
 /// A page of jobs.
 #[derive(Serialize)]
@@ -39,29 +39,29 @@ pub(super) async fn list(who: Allowed<Read>, Handed(app): Handed<Shared>, uri: U
         if after.is_empty() {
             return Ok(None); // the first page, for clients that always name it
         }
-        let place = place(after).filter(|(lane, _)| app.lanes.of(&who.bearer).contains(&lane));
+        let place = place(after).filter(|(queue, _)| app.queues.of(&who.bearer).contains(&queue));
         place.map(Some).ok_or_else(|| "must be the next of a page before".to_owned())
     });
     query.finish()?;
-    let lanes = app.lanes_of(&who.bearer, account.as_deref(), kind)?;
+    let queues = app.queues_of(&who.bearer, account.as_deref(), kind)?;
     let (first, mut cursor) = match after.flatten() {
         None => (0, Cursor::default()),
-        // Where the lane is not asked for, the page is of other jobs than the one before: it begins anew.
-        Some((lane, cursor)) => match lanes.iter().position(|known| *known == lane) {
+        // Where the queue is not asked for, the page is of other jobs than the one before: it begins anew.
+        Some((queue, cursor)) => match queues.iter().position(|known| *known == queue) {
             Some(index) => (index, cursor),
             None => (0, Cursor::default()),
         },
     };
     let mut jobs = Vec::new();
-    let rest = lanes.get(first..).unwrap_or_default();
-    for (index, lane) in rest.iter().enumerate() {
-        if jobs.len() >= limit || index >= MAX_LANES {
-            return Ok(Json(Page { jobs, next: Some(written(lane, &cursor)) }));
+    let rest = queues.get(first..).unwrap_or_default();
+    for (index, queue) in rest.iter().enumerate() {
+        if jobs.len() >= limit || index >= MAX_QUEUES {
+            return Ok(Json(Page { jobs, next: Some(written(queue, &cursor)) }));
         }
-        let page = app.store.list(lane, state, &cursor, limit - jobs.len()).await?;
-        jobs.extend(page.jobs.iter().map(|job| JobEntry::of(lane, job)));
+        let page = app.store.list(queue, state, &cursor, limit - jobs.len()).await?;
+        jobs.extend(page.jobs.iter().map(|job| JobEntry::of(queue, job)));
         if let Some(next) = page.next {
-            return Ok(Json(Page { jobs, next: Some(written(lane, &next)) }));
+            return Ok(Json(Page { jobs, next: Some(written(queue, &next)) }));
         }
         cursor = Cursor::default();
     }
@@ -74,14 +74,14 @@ fn limit(text: &str) -> Result<usize, String> {
 }
 
 /// A place as clients carry it: nobody is to take it apart.
-fn written(lane: &Lane, cursor: &Cursor) -> String {
-    URL_SAFE_NO_PAD.encode(format!("{lane}:{cursor}"))
+fn written(queue: &Queue, cursor: &Cursor) -> String {
+    URL_SAFE_NO_PAD.encode(format!("{queue}:{cursor}"))
 }
 
-fn place(text: &str) -> Option<(Lane, Cursor)> {
+fn place(text: &str) -> Option<(Queue, Cursor)> {
     let text = String::from_utf8(URL_SAFE_NO_PAD.decode(text).ok()?).ok()?;
-    let (lane, cursor) = text.split_once(':')?;
-    Some((lane.parse().ok()?, cursor.parse().ok()?))
+    let (queue, cursor) = text.split_once(':')?;
+    Some((queue.parse().ok()?, cursor.parse().ok()?))
 }
 
 #[cfg(test)]
@@ -90,10 +90,10 @@ mod tests {
 
     #[test]
     fn a_place_is_read_as_it_was_written_and_nothing_else_is_one() {
-        let lane: Lane = "main/transfer".parse().unwrap();
+        let queue: Queue = "main/transfer".parse().unwrap();
         for text in ["", "due_sends:17:A:1"] {
             let cursor: Cursor = text.parse().unwrap();
-            assert_eq!(place(&written(&lane, &cursor)), Some((lane.clone(), cursor)));
+            assert_eq!(place(&written(&queue, &cursor)), Some((queue.clone(), cursor)));
         }
         for wrong in ["", "x", "bWFpbg", "main/transfer:"] {
             assert_eq!(place(wrong), None, "{wrong}");

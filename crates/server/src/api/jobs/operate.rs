@@ -66,7 +66,7 @@ async fn plain(who: &Allowed<Operate>, app: &App, name: &JobName, body: &JsonBod
 
 async fn operate(who: &Allowed<Operate>, app: &App, name: &JobName, operation: Operation, reason: &str) -> Done {
     let operator = Operator { who: &who.bearer.name, why: reason };
-    match ops::operate::operate(app, (&name.lane, &name.key), operation, operator, None).await {
+    match ops::operate::operate(app, (&name.queue, &name.key), operation, operator, None).await {
         Ok(record) => Ok(Json(record.view())),
         Err(NotOperated::NotNow(refused)) => Err(not_now(name, *refused)),
         Err(NotOperated::Refused(refusal)) => Err(refusal.into()),
@@ -78,6 +78,6 @@ fn not_now(name: &JobName, refused: NotNow) -> Problem {
     let NotNow { detail, job, last_action } = refused;
     let last = last_action.map(|last| HistoryEvent::OperatorAction(last).view());
     Problem::new(Kind::NotNow, detail)
-        .with("job", json!(job.map(|job| JobEntry::of(&name.lane, &job))))
+        .with("job", json!(job.map(|job| JobEntry::of(&name.queue, &job))))
         .with("last_action", json!(last))
 }

@@ -38,9 +38,9 @@ pub(super) async fn job(
 /// The job once it is at rest, or as it stands when the time is up or the server is about to end.
 async fn waited(app: &App, name: &JobName, patience: Duration) -> Result<JobView, Problem> {
     let until = Instant::now() + patience;
-    let mut waiting = app.feed.of_job(&name.lane, &name.key);
+    let mut waiting = app.feed.of_job(&name.queue, &name.key);
     loop {
-        let job = read(app, &name.lane, &name.key).await?;
+        let job = read(app, &name.queue, &name.key).await?;
         let left = until.saturating_duration_since(Instant::now());
         if job.state.is_at_rest() || left.is_zero() || app.drain.is_cancelled() {
             return Ok(job.view());
@@ -60,7 +60,7 @@ pub(super) async fn history(
     name: JobName,
     _: NoQuery,
 ) -> Result<Json<Value>, Problem> {
-    let history = app.store.history(&read(&app, &name.lane, &name.key).await?).await?;
+    let history = app.store.history(&read(&app, &name.queue, &name.key).await?).await?;
     Ok(Json(json!({"history": history.iter().map(HistoryEvent::view).collect::<Vec<_>>()})))
 }
 

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use bursar_domain::{Answer, Call, HistoryEvent, Key, Lane, Millis, Response, State};
+use bursar_domain::{Answer, Call, HistoryEvent, Key, Millis, Queue, Response, State};
 use bursar_store::{Event, INLINE_EVENTS, JobRecord, Recent, StoredAs, Stretch};
 
 use crate::dashboard::components::amounts::amount;
@@ -15,7 +15,7 @@ use crate::state::refusal::Refusal;
 /// In how many columns the time is cut.
 const COLUMNS: u32 = 30;
 
-/// Ended jobs that are looked at in all lanes together, the newest events, the jobs that wait: each costs Redis a few
+/// Ended jobs that are looked at in all queues together, the newest events, the jobs that wait: each costs Redis a few
 /// microseconds.
 const ENDED: usize = 600;
 const EVENTS: usize = 400;
@@ -89,8 +89,8 @@ impl Seen {
     }
 }
 
-/// Looks at these lanes over that time, up to now.
-pub(in crate::dashboard) async fn look(app: &App, lanes: &[&Lane], over: Duration) -> Result<Seen, Refusal> {
+/// Looks at these queues over that time, up to now.
+pub(in crate::dashboard) async fn look(app: &App, queues: &[&Queue], over: Duration) -> Result<Seen, Refusal> {
     let step = over / COLUMNS;
     let columns = vec![Looked::default(); usize::try_from(COLUMNS).unwrap_or_default()];
     let mut seen = Seen {
@@ -103,27 +103,27 @@ pub(in crate::dashboard) async fn look(app: &App, lanes: &[&Lane], over: Duratio
         jobs: 0,
         calls: Vec::new(),
     };
-    let share = |budget: usize| (budget / lanes.len().max(1)).max(1);
-    let names: Vec<Lane> = lanes.iter().copied().cloned().collect();
+    let share = |budget: usize| (budget / queues.len().max(1)).max(1);
+    let names: Vec<Queue> = queues.iter().copied().cloned().collect();
     let Recent { now, events } = app.store.recent_events(&names, share(EVENTS)).await?;
     // What ends in this very millisecond belongs to it.
     seen.now = now.plus(Duration::from_millis(1));
     seen.since = Millis(seen.now.0.saturating_sub(millis(over)));
-    let mut found = Vec::with_capacity(lanes.len());
-    for (lane, events) in lanes.iter().zip(events) {
-        found.push((*lane, events, app.store.stretches(lane, seen.since, step, COLUMNS, ENDED / 2).await?));
+    let mut found = Vec::with_capacity(queues.len());
+    for (queue, events) in queues.iter().zip(events) {
+        found.push((*queue, events, app.store.stretches(queue, seen.since, step, COLUMNS, ENDED / 2).await?));
     }
     // Those of which there is less first: what they leave is for the others.
     found.sort_by_key(|(_, _, stretches)| stretches.iter().map(|stretch| stretch.some.len()).sum::<usize>());
     let (mut left, mut others) = (ENDED, found.len());
-    for (lane, events, stretches) in found {
+    for (queue, events, stretches) in found {
         let chosen = chosen(&stretches, (left / others.max(1)).max(1));
         left = left.saturating_sub(chosen.iter().map(Vec::len).sum());
         others = others.saturating_sub(1);
-        let waiting = app.store.waiting(lane, share(WAITING)).await?;
+        let waiting = app.store.waiting(queue, share(WAITING)).await?;
         let named = events.iter().filter_map(Event::key);
         let keys: BTreeSet<Key> = chosen.iter().flatten().cloned().chain(waiting).chain(named).collect();
-        let jobs = records(app, lane, &keys.into_iter().collect::<Vec<_>>()).await?;
+        let jobs = records(app, queue, &keys.into_iter().collect::<Vec<_>>()).await?;
         ends(&stretches, &chosen, &jobs, &mut seen);
         calls(&jobs, &mut seen);
     }
@@ -131,10 +131,10 @@ pub(in crate::dashboard) async fn look(app: &App, lanes: &[&Lane], over: Duratio
 }
 
 /// The jobs by these keys, without those that cannot be read.
-async fn records(app: &App, lane: &Lane, keys: &[Key]) -> Result<BTreeMap<Key, JobRecord>, Refusal> {
+async fn records(app: &App, queue: &Queue, keys: &[Key]) -> Result<BTreeMap<Key, JobRecord>, Refusal> {
     let mut jobs = BTreeMap::new();
     for keys in keys.chunks(RECORDS_AT_ONCE) {
-        for job in app.store.jobs(lane, keys).await? {
+        for job in app.store.jobs(queue, keys).await? {
             if let StoredAs::Job(job) = job {
                 jobs.insert(job.key.clone(), *job);
             }

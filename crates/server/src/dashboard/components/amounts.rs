@@ -9,7 +9,7 @@ use crate::dashboard::i18n::Words;
 
 /// What a job moves, as its content says; `None` where it says nothing, or has expired.
 pub(in crate::dashboard) fn amount(job: &JobRecord) -> Option<Fen> {
-    Subject::of(job.lane.kind, job.content.as_deref()?).amount
+    Subject::of(job.queue.kind, job.content.as_deref()?).amount
 }
 
 /// What a notification says that came in.

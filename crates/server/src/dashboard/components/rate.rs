@@ -1,4 +1,4 @@
-//! How many jobs of a lane ended, a minute, from its newest events.
+//! How many jobs of a queue ended, a minute, from its newest events.
 
 use std::time::Duration;
 
@@ -7,17 +7,17 @@ use bursar_store::Event;
 
 use super::millis;
 
-/// The time that a lane's rate covers at most.
+/// The time that a queue's rate covers at most.
 const RATE_OVER: Duration = Duration::from_secs(10 * 60);
 
-/// How many jobs of a lane ended, a minute.
+/// How many jobs of a queue ended, a minute.
 pub(in crate::dashboard) struct Rate {
     /// With one decimal.
     pub(in crate::dashboard) per_minute: String,
     pub(in crate::dashboard) over: Duration,
 }
 
-/// A lane's rate; `None` where nothing has happened.
+/// A queue's rate; `None` where nothing has happened.
 pub(in crate::dashboard) fn rate(now: Millis, events: &[Event]) -> Option<Rate> {
     let oldest = events.last()?.id.at;
     let since = Millis(now.0.saturating_sub(millis(RATE_OVER))).max(oldest);

@@ -36,7 +36,7 @@ pub(in crate::dashboard) fn timeline(words: &Words, record: &JobRecord, history:
                 li data-tone="plain" { (moment(&created.rfc3339())) " " span.what { (words.accepted) } }
             }
             @if left_out > 0 { li data-tone="plain" { (filled(words.left_out, &[&left_out.to_string()])) } }
-            @for event in history.iter().skip(left_out) { (line(words, event, &whole, record.lane.account.as_str())) }
+            @for event in history.iter().skip(left_out) { (line(words, event, &whole, record.queue.account.as_str())) }
         }
         @if history.is_empty() && record.created.is_none() { p.soft { (words.log_gone) } }
     }

@@ -1,10 +1,10 @@
-//! `GET /charts`: one lane or the first of all, over a time.
+//! `GET /charts`: one queue or the first of all, over a time.
 
 use std::time::Duration;
 
 use axum::extract::State as Handed;
 use axum::http::Uri;
-use bursar_domain::Lane;
+use bursar_domain::Queue;
 use maud::html;
 
 use crate::dashboard::charts::sampling::look;
@@ -16,8 +16,8 @@ use crate::dashboard::signed_in::Visitor;
 use crate::http::query::Query;
 use crate::state::Shared;
 
-/// Lanes that one page looks at; beyond that, one is to be chosen.
-const LANES: usize = 20;
+/// Queues that one page looks at; beyond that, one is to be chosen.
+const QUEUES: usize = 20;
 
 /// Over which time a page looks, by the word in its address; the first if none is said.
 const PERIODS: [(&str, Duration); 4] = [
@@ -29,38 +29,38 @@ const PERIODS: [(&str, Duration); 4] = [
 
 pub(super) async fn show(visitor: Visitor, Handed(app): Handed<Shared>, uri: Uri) -> Answered {
     let mut query = Query::of(&uri);
-    let chosen = query.take("lane", |lane| match lane {
+    let chosen = query.take("queue", |queue| match queue {
         "" => Ok(None),
-        lane => lane.parse::<Lane>().map(Some).map_err(|error| error.to_string()),
+        queue => queue.parse::<Queue>().map(Some).map_err(|error| error.to_string()),
     });
     let over = query.take("over", |word| {
         let known = PERIODS.into_iter().find(|(known, _)| *known == word);
         known.ok_or_else(|| format!("must be {}", PERIODS.map(|(known, _)| known).join(", ")))
     });
     query.finish().map_err(|wrong| refuse_problem(&visitor, wrong))?;
-    let known = app.lanes.of(visitor.bearer());
-    let chosen = chosen.flatten().filter(|lane| known.contains(&lane));
-    let lanes: Vec<&Lane> = match &chosen {
-        Some(lane) => vec![lane],
-        None => known.iter().copied().take(LANES).collect(),
+    let known = app.queues.of(visitor.bearer());
+    let chosen = chosen.flatten().filter(|queue| known.contains(&queue));
+    let queues: Vec<&Queue> = match &chosen {
+        Some(queue) => vec![queue],
+        None => known.iter().copied().take(QUEUES).collect(),
     };
     let [shortest, ..] = PERIODS;
     let (word, over) = over.unwrap_or(shortest);
-    let seen = look(&app, &lanes, over).await.map_err(|error| refuse_problem(&visitor, error))?;
+    let seen = look(&app, &queues, over).await.map_err(|error| refuse_problem(&visitor, error))?;
     let words = visitor.words();
     let content = html! {
         h1 { (words.charts) }
         form.filter action="/charts" method="get" {
-            label { (words.lane) " " select name="lane" {
-                option value="" { (words.every_lane) }
-                @for lane in &known { option value=(lane) selected[chosen.as_ref() == Some(lane)] { (lane) } }
+            label { (words.queue) " " select name="queue" {
+                option value="" { (words.every_queue) }
+                @for queue in &known { option value=(queue) selected[chosen.as_ref() == Some(queue)] { (queue) } }
             } }
             label { (words.over) " " select name="over" {
                 @for (name, over) in PERIODS { option value=(name) selected[name == word] { (span(words, over)) } }
             } }
             button type="submit" { (words.show) }
         }
-        @if chosen.is_none() && known.len() > LANES { p.notice { (filled(words.lanes_of_many, &[&LANES.to_string()])) } }
+        @if chosen.is_none() && known.len() > QUEUES { p.notice { (filled(words.queues_of_many, &[&QUEUES.to_string()])) } }
         (sections(words, &seen))
     };
     // Over a longer time nothing changes that somebody would wait for.

@@ -2,7 +2,7 @@
 
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
-use bursar_domain::{Fen, Key, Lane, shown_fields};
+use bursar_domain::{Fen, Key, Queue, shown_fields};
 use bursar_store::JobRecord;
 use maud::{Markup, html};
 
@@ -26,17 +26,17 @@ pub(super) async fn show(
     let not_found = || refuse(&visitor.guest, Some(&visitor), StatusCode::NOT_FOUND, words.not_found);
     let away = |error| refuse_problem(&visitor, error);
     let Path((account, kind, key)) = path.map_err(|_| not_found())?;
-    let lane: Lane =
-        app.lane(visitor.bearer(), &account, &kind).map_err(|problem| refuse_problem(&visitor, problem))?;
+    let queue: Queue =
+        app.queue(visitor.bearer(), &account, &kind).map_err(|problem| refuse_problem(&visitor, problem))?;
     let key: Key = key.parse().map_err(|_| not_found())?;
-    let record = read(&app, &lane, &key).await.map_err(|refusal| refuse_problem(&visitor, refusal))?;
+    let record = read(&app, &queue, &key).await.map_err(|refusal| refuse_problem(&visitor, refusal))?;
     let history = app.store.history(&record).await.map_err(away)?;
-    let is_notified = app.settings.notified.iter().any(|account| account.name == lane.account);
-    let address = job_address(&lane, key.as_str());
+    let is_notified = app.settings.notified.iter().any(|account| account.name == queue.account);
+    let address = job_address(&queue, key.as_str());
     let shown = html! {
         h1 { code.key { (key) } " " (badge(words, record.state)) }
-        p.soft { a href={ "/jobs?lane=" (percent(&lane.to_string())) } { (lane) } " · " (words.state_means(record.state))
-            @if is_notified { " · " a href=(notifications::of(&lane.account)) { (filled(words.notifications_of, &[lane.account.as_str()])) } }
+        p.soft { a href={ "/jobs?queue=" (percent(&queue.to_string())) } { (queue) } " · " (words.state_means(record.state))
+            @if is_notified { " · " a href=(notifications::of(&queue.account)) { (filled(words.notifications_of, &[queue.account.as_str()])) } }
         }
         @if visitor.may_operate() { div.buttons { (acts(words, &address, &record)) } }
         dl.facts { (facts(words, &record)) }

@@ -63,11 +63,12 @@ pub(super) async fn act(Handed(app): Handed<Shared>, path: Path4, posted: Posted
         return Ok(asking(&visitor, &wanted, Some(words.reason_rule), StatusCode::UNPROCESSABLE_ENTITY));
     }
     let operator = Operator { who: visitor.name(), why: reason };
-    match operate(&app, (&wanted.name.lane, &wanted.name.key), wanted.operation, operator, Some(&wanted.record)).await {
-        Ok(_) => Ok(see(&job_address(&wanted.name.lane, wanted.name.key.as_str()))),
+    match operate(&app, (&wanted.name.queue, &wanted.name.key), wanted.operation, operator, Some(&wanted.record)).await
+    {
+        Ok(_) => Ok(see(&job_address(&wanted.name.queue, wanted.name.key.as_str()))),
         Err(NotOperated::NotNow(refused)) => {
             let away = |error| refuse_problem(&visitor, error);
-            let record = match app.store.job(&wanted.name.lane, &wanted.name.key).await.map_err(away)? {
+            let record = match app.store.job(&wanted.name.queue, &wanted.name.key).await.map_err(away)? {
                 Some(StoredAs::Job(record)) => *record,
                 Some(StoredAs::Unreadable { .. }) | None => wanted.record,
             };
@@ -92,13 +93,13 @@ async fn meant(visitor: &Visitor, app: &App, path: Path4) -> Result<Wanted, Refu
     let Path((account, kind, key, act)) = path.map_err(|_| not_found())?;
     let every = [Operation::Ask, Operation::Send, Operation::Resolve(State::Succeeded), Operation::Cancel];
     let operation = every.into_iter().find(|operation| operation.as_str() == act).ok_or_else(not_found)?;
-    let lane = app.lane(visitor.bearer(), &account, &kind).map_err(|problem| refuse_problem(visitor, problem))?;
-    let name = JobName { lane, key: key.parse().map_err(|_| not_found())? };
+    let queue = app.queue(visitor.bearer(), &account, &kind).map_err(|problem| refuse_problem(visitor, problem))?;
+    let name = JobName { queue, key: key.parse().map_err(|_| not_found())? };
     if !visitor.may_operate() {
         return Err(refused(StatusCode::FORBIDDEN, visitor.words().not_allowed));
     }
     let away = |error| refuse_problem(visitor, error);
-    let record = read(app, &name.lane, &name.key).await.map_err(|refusal| refuse_problem(visitor, refusal))?;
+    let record = read(app, &name.queue, &name.key).await.map_err(|refusal| refuse_problem(visitor, refusal))?;
     let history = app.store.history(&record).await.map_err(away)?;
     Ok(Wanted { name, operation, record, history })
 }
@@ -120,7 +121,7 @@ fn changed(visitor: &Visitor, wanted: &Wanted) -> Response {
 fn asking(visitor: &Visitor, wanted: &Wanted, wrong: Option<&str>, status: StatusCode) -> Response {
     let words = visitor.words();
     let Wanted { name, operation, record, history } = wanted;
-    let address = job_address(&name.lane, name.key.as_str());
+    let address = job_address(&name.queue, name.key.as_str());
     let act = words.act(*operation);
     let fields = html! {
         input type="hidden" name="seen" value=(seen(record));
@@ -136,7 +137,7 @@ fn asking(visitor: &Visitor, wanted: &Wanted, wrong: Option<&str>, status: Statu
     let form = ActionForm { name: act, fields, back: &address, is_dangerous: *operation == Operation::Send };
     let content = html! {
         h1 { (act) " " code { (name.key) } }
-        p { (name.lane) " · " (badge(words, record.state))
+        p { (name.queue) " · " (badge(words, record.state))
             @if let Some(amount) = amount(record) { " · " strong.amount { (amount.yuan()) } }
             @if let Some(reason) = shown_reason(words, record) { " · " (reason) } }
         @if let Some(wrong) = wrong { p.notice.bad role="alert" { (wrong) } }
@@ -181,7 +182,7 @@ fn what_it_does(words: &Words, operation: Operation, record: &JobRecord) -> Mark
 fn not_now(visitor: &Visitor, wanted: &Wanted, rule: &str) -> Refused {
     let words = visitor.words();
     let Wanted { name, record, history, operation } = wanted;
-    let address = job_address(&name.lane, name.key.as_str());
+    let address = job_address(&name.queue, name.key.as_str());
     let content = html! {
         h1 { (words.not_possible) }
         p.notice.bad role="alert" { (filled(words.act_refused, &[words.act(*operation), words.state(record.state)])) }

@@ -1,9 +1,9 @@
-//! `GET /jobs`: one job by its key, or a lane's jobs by state, a page at a time.
+//! `GET /jobs`: one job by its key, or a queue's jobs by state, a page at a time.
 
 use axum::extract::State as Handed;
 use axum::http::{StatusCode, Uri};
 use axum::response::Response;
-use bursar_domain::{Fen, Key, Lane, State};
+use bursar_domain::{Fen, Key, Queue, State};
 use bursar_store::{Cursor, JobRecord, StoredAs, Unreadable};
 use maud::{Markup, html};
 
@@ -20,7 +20,7 @@ const PAGE: usize = 100;
 
 /// What was asked for.
 struct Wanted {
-    lane: Option<Lane>,
+    queue: Option<Queue>,
     state: Option<State>,
     after: Cursor,
 }
@@ -28,25 +28,25 @@ struct Wanted {
 pub(super) async fn show(visitor: Visitor, Handed(app): Handed<Shared>, uri: Uri) -> Answered {
     let mut query = Query::of(&uri);
     let key = query.take("key", |key| Ok(key.trim().to_owned()));
-    let lane = query.take("lane", |lane| lane.parse::<Lane>().map_err(|error| error.to_string()));
+    let queue = query.take("queue", |queue| queue.parse::<Queue>().map_err(|error| error.to_string()));
     let state = query.take("state", |state| state.parse::<State>().map_err(|error| error.to_string()));
     let after = query.take("after", |after| after.parse::<Cursor>().map_err(|error| error.to_string()));
     query.finish().map_err(|wrong| refuse_problem(&visitor, wrong))?;
     if let Some(key) = key {
         return search(&visitor, &app, &key).await;
     }
-    let known = app.lanes.of(visitor.bearer());
-    let lane = match lane {
-        Some(lane) => known.contains(&&lane).then_some(lane),
+    let known = app.queues.of(visitor.bearer());
+    let queue = match queue {
+        Some(queue) => known.contains(&&queue).then_some(queue),
         None => known.first().copied().cloned(),
     };
-    let wanted = Wanted { lane, state, after: after.unwrap_or_default() };
-    let Some(lane) = &wanted.lane else {
+    let wanted = Wanted { queue, state, after: after.unwrap_or_default() };
+    let Some(queue) = &wanted.queue else {
         return Err(refuse(&visitor.guest, Some(&visitor), StatusCode::NOT_FOUND, visitor.words().not_found));
     };
-    let listed = app.store.list(lane, wanted.state, &wanted.after, PAGE).await;
+    let listed = app.store.list(queue, wanted.state, &wanted.after, PAGE).await;
     let listed = listed.map_err(|error| refuse_problem(&visitor, error))?;
-    let jobs: Vec<(&Lane, &StoredAs)> = listed.jobs.iter().map(|job| (lane, job)).collect();
+    let jobs: Vec<(&Queue, &StoredAs)> = listed.jobs.iter().map(|job| (queue, job)).collect();
     let words = visitor.words();
     let content = html! {
         h1 { (words.jobs) }
@@ -61,47 +61,47 @@ pub(super) async fn show(visitor: Visitor, Handed(app): Handed<Shared>, uri: Uri
     Ok(page(&visitor, Tab::Jobs, live, words.jobs, &content))
 }
 
-/// The job of this key; where several lanes have one, all of them.
+/// The job of this key; where several queues have one, all of them.
 async fn search(visitor: &Visitor, app: &App, key: &str) -> Answered {
     let words = visitor.words();
-    let (mut found, known) = (Vec::new(), app.lanes.of(visitor.bearer()));
+    let (mut found, known) = (Vec::new(), app.queues.of(visitor.bearer()));
     if let Ok(key) = key.parse::<Key>() {
-        for lane in &known {
-            let job = app.store.job(lane, &key).await.map_err(|error| refuse_problem(visitor, error))?;
-            found.extend(job.map(|job| (*lane, job)));
+        for queue in &known {
+            let job = app.store.job(queue, &key).await.map_err(|error| refuse_problem(visitor, error))?;
+            found.extend(job.map(|job| (*queue, job)));
         }
     }
     match found.as_slice() {
         [] => {
-            let lanes = known.len().to_string();
-            let told = filled(words.no_such_job, &[key, &lanes]);
+            let queues = known.len().to_string();
+            let told = filled(words.no_such_job, &[key, &queues]);
             Err(refuse(&visitor.guest, Some(visitor), StatusCode::NOT_FOUND, &told))
         }
-        [(lane, one)] => Ok(see(&job_address(lane, one.key().as_str()))),
+        [(queue, one)] => Ok(see(&job_address(queue, one.key().as_str()))),
         several => {
-            let jobs: Vec<(&Lane, &StoredAs)> = several.iter().map(|(lane, job)| (*lane, job)).collect();
+            let jobs: Vec<(&Queue, &StoredAs)> = several.iter().map(|(queue, job)| (*queue, job)).collect();
             Ok(choice(visitor, &jobs))
         }
     }
 }
 
-fn choice(visitor: &Visitor, several: &[(&Lane, &StoredAs)]) -> Response {
+fn choice(visitor: &Visitor, several: &[(&Queue, &StoredAs)]) -> Response {
     let words = visitor.words();
     let content = html! { h1 { (words.several_jobs) } (table(words, several)) };
     page(visitor, Tab::Jobs, Live::No, words.several_jobs, &content)
 }
 
 fn address(wanted: &Wanted, after: &str) -> String {
-    let lane = wanted.lane.as_ref().map(ToString::to_string).unwrap_or_default();
+    let queue = wanted.queue.as_ref().map(ToString::to_string).unwrap_or_default();
     let state = wanted.state.map_or("", State::as_str);
-    format!("/jobs?lane={}&state={state}&after={}", percent(&lane), percent(after))
+    format!("/jobs?queue={}&state={state}&after={}", percent(&queue), percent(after))
 }
 
-fn filter(words: &Words, known: &[&Lane], wanted: &Wanted) -> Markup {
+fn filter(words: &Words, known: &[&Queue], wanted: &Wanted) -> Markup {
     html! {
         form.filter action="/jobs" method="get" {
-            label { (words.lane) " " select name="lane" {
-                @for lane in known { option value=(lane) selected[wanted.lane.as_ref() == Some(lane)] { (lane) } }
+            label { (words.queue) " " select name="queue" {
+                @for queue in known { option value=(queue) selected[wanted.queue.as_ref() == Some(queue)] { (queue) } }
             } }
             label { (words.state_name) " " select name="state" {
                 option value="" { (words.every_state) }
@@ -113,19 +113,19 @@ fn filter(words: &Words, known: &[&Lane], wanted: &Wanted) -> Markup {
 }
 
 /// Jobs, one a row, each with its amount.
-fn table(words: &Words, jobs: &[(&Lane, &StoredAs)]) -> Markup {
+fn table(words: &Words, jobs: &[(&Queue, &StoredAs)]) -> Markup {
     html! {
         @if jobs.is_empty() { p.soft { (words.nothing_here) } } @else {
             div.wide { table.jobs {
                 thead { tr {
-                    @for name in [words.key, words.lane, words.state_name] { th { (name) } }
+                    @for name in [words.key, words.queue, words.state_name] { th { (name) } }
                     th.number { (words.amount) }
                     @for name in [words.why_so, words.calls, words.updated, words.due] { th { (name) } }
                 } }
-                tbody { @for (lane, job) in jobs {
+                tbody { @for (queue, job) in jobs {
                     @match job {
                         StoredAs::Job(job) => { (row(words, job)) }
-                        StoredAs::Unreadable { key, why } => { (unreadable_row(words, lane, key, why)) }
+                        StoredAs::Unreadable { key, why } => { (unreadable_row(words, queue, key, why)) }
                     }
                 } }
             } }
@@ -134,11 +134,11 @@ fn table(words: &Words, jobs: &[(&Lane, &StoredAs)]) -> Markup {
 }
 
 /// A job that cannot be read keeps no other from being shown.
-fn unreadable_row(words: &Words, lane: &Lane, key: &Key, why: &Unreadable) -> Markup {
+fn unreadable_row(words: &Words, queue: &Queue, key: &Key, why: &Unreadable) -> Markup {
     html! {
         tr {
-            th scope="row" { a.key href=(job_address(lane, key.as_str())) { (key) } }
-            td data-name=(words.lane) { (lane) }
+            th scope="row" { a.key href=(job_address(queue, key.as_str())) { (key) } }
+            td data-name=(words.queue) { (queue) }
             td data-name=(words.state_name) colspan="6" { (unreadable(words, why)) }
         }
     }
@@ -148,8 +148,8 @@ fn row(words: &Words, job: &JobRecord) -> Markup {
     let view = job.view();
     html! {
         tr {
-            th scope="row" { a.key href=(job_address(&job.lane, job.key.as_str())) { (job.key) } }
-            td data-name=(words.lane) { (job.lane) }
+            th scope="row" { a.key href=(job_address(&job.queue, job.key.as_str())) { (job.key) } }
+            td data-name=(words.queue) { (job.queue) }
             td data-name=(words.state_name) { (badge(words, job.state)) }
             td.number data-name=(words.amount) { (amount(job).map_or_else(|| "–".to_owned(), Fen::yuan)) }
             td.reason data-name=(words.why_so) { (shown_reason(words, job).unwrap_or_default()) }

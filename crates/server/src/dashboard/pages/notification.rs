@@ -63,8 +63,8 @@ fn facts(words: &Words, view: &NotificationView, named: &Named) -> Markup {
         div { dt { (words.names_job) } dd {
             @match named {
                 Named::Nothing => { span.soft { (words.names_nothing) } }
-                Named::Jobs(jobs) => { @for (lane, key) in jobs { a.key href=(job_address(lane, key)) { (key) } " " span.soft { (lane) } " " } }
-                Named::Nobody(lane, about) => { (filled(words.names_nobody, &[about, &lane.to_string()])) }
+                Named::Jobs(jobs) => { @for (queue, key) in jobs { a.key href=(job_address(queue, key)) { (key) } " " span.soft { (queue) } " " } }
+                Named::Nobody(queue, about) => { (filled(words.names_nobody, &[about, &queue.to_string()])) }
             }
         } }
         @for (name, text) in texts { @if let Some(text) = text { div { dt { (name) } dd { (text) } } } }

@@ -70,7 +70,7 @@ fn entry(visitor: &Visitor, origin: &Origin, found: &Quarantined, acts: &[Act]) 
         li {
             div {
                 @match origin {
-                    Origin::Jobs(lane) => { a.key href=(job_address(lane, &found.key)) { (found.key) } }
+                    Origin::Jobs(queue) => { a.key href=(job_address(queue, &found.key)) { (found.key) } }
                     Origin::Notifications(_) => { code.key { (found.key) } }
                 }
                 " " span.flag.bad { (words.quarantined_for(&found.code)) } " " span.soft { (moment(&since)) }

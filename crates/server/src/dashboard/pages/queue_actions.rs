@@ -1,9 +1,9 @@
-//! `/lanes/{account}/{kind}/{pause|resume}`: says what it will do, takes a reason, does it.
+//! `/queues/{account}/{kind}/{pause|resume}`: says what it will do, takes a reason, does it.
 
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::Response;
-use bursar_domain::{Lane, is_reason};
+use bursar_domain::{Queue, is_reason};
 use bursar_store::{Operator, QueueStatus};
 use maud::html;
 
@@ -13,39 +13,39 @@ use crate::dashboard::i18n::filled;
 use crate::dashboard::page::{Answered, Live, Refused, Tab, page, refuse, refuse_problem, see};
 use crate::dashboard::signed_in::Visitor;
 use crate::http::path::Names;
-use crate::ops::lanes::{NotTurned, Turn, turn};
+use crate::ops::queues::{NotTurned, Turn, turn};
 use crate::state::{App, Shared};
 
 type Name = Names<(String, String, String)>;
 
 /// `GET`: what will be done.
 pub(super) async fn show(visitor: Visitor, State(app): State<Shared>, name: Name) -> Answered {
-    let (lane, wanted) = meant(&visitor, &app, name)?;
-    let status = app.store.status(&lane).await.map_err(|error| refuse_problem(&visitor, error))?;
-    Ok(asking(&visitor, &lane, wanted, &status, None))
+    let (queue, wanted) = meant(&visitor, &app, name)?;
+    let status = app.store.status(&queue).await.map_err(|error| refuse_problem(&visitor, error))?;
+    Ok(asking(&visitor, &queue, wanted, &status, None))
 }
 
 /// `POST`: does it.
 pub(super) async fn act(State(app): State<Shared>, name: Name, posted: Posted) -> Answered {
     let Posted { visitor, form } = posted;
-    let (lane, wanted) = meant(&visitor, &app, name)?;
+    let (queue, wanted) = meant(&visitor, &app, name)?;
     let words = visitor.words();
     let reason = form.text("reason");
     if !is_reason(reason) {
-        let status = app.store.status(&lane).await.map_err(|error| refuse_problem(&visitor, error))?;
-        let mut again = asking(&visitor, &lane, wanted, &status, Some(words.reason_rule));
+        let status = app.store.status(&queue).await.map_err(|error| refuse_problem(&visitor, error))?;
+        let mut again = asking(&visitor, &queue, wanted, &status, Some(words.reason_rule));
         *again.status_mut() = StatusCode::UNPROCESSABLE_ENTITY;
         return Ok(again);
     }
     let operator = Operator { who: visitor.name(), why: reason };
-    match turn(&app, &lane, wanted, operator).await {
+    match turn(&app, &queue, wanted, operator).await {
         Ok(_) => Ok(see("/")),
         // Somebody was faster: they are told who, and what for.
         Err(NotTurned::Already(status)) => {
-            let lane = lane.to_string();
+            let queue = queue.to_string();
             let told = match &status.paused {
-                Some(by) => filled(words.paused_already, &[&lane, &words.reason(by)]),
-                None => filled(words.not_paused, &[&lane]),
+                Some(by) => filled(words.paused_already, &[&queue, &words.reason(by)]),
+                None => filled(words.not_paused, &[&queue]),
             };
             Err(refuse(&visitor.guest, Some(&visitor), StatusCode::CONFLICT, &told))
         }
@@ -53,21 +53,21 @@ pub(super) async fn act(State(app): State<Shared>, name: Name, posted: Posted) -
     }
 }
 
-/// The lane and the act that a path names, for somebody who may.
-fn meant(visitor: &Visitor, app: &App, name: Name) -> Result<(Lane, Turn), Refused> {
+/// The queue and the act that a path names, for somebody who may.
+fn meant(visitor: &Visitor, app: &App, name: Name) -> Result<(Queue, Turn), Refused> {
     let refused = |status, why| refuse(&visitor.guest, Some(visitor), status, why);
     let words = visitor.words();
     let Ok(Path((account, kind, act))) = name else { return Err(refused(StatusCode::NOT_FOUND, words.not_found)) };
     let wanted = [Turn::Pause, Turn::Resume].into_iter().find(|turn| turn.as_str() == act);
     let wanted = wanted.ok_or_else(|| refused(StatusCode::NOT_FOUND, words.not_found))?;
-    let lane = app.lane(visitor.bearer(), &account, &kind).map_err(|problem| refuse_problem(visitor, problem))?;
+    let queue = app.queue(visitor.bearer(), &account, &kind).map_err(|problem| refuse_problem(visitor, problem))?;
     if !visitor.may_operate() {
         return Err(refused(StatusCode::FORBIDDEN, words.not_allowed));
     }
-    Ok((lane, wanted))
+    Ok((queue, wanted))
 }
 
-fn asking(visitor: &Visitor, lane: &Lane, wanted: Turn, status: &QueueStatus, wrong: Option<&str>) -> Response {
+fn asking(visitor: &Visitor, queue: &Queue, wanted: Turn, status: &QueueStatus, wrong: Option<&str>) -> Response {
     let words = visitor.words();
     let (name, does) = match wanted {
         Turn::Pause => (words.pause, words.pause_does),
@@ -75,11 +75,11 @@ fn asking(visitor: &Visitor, lane: &Lane, wanted: Turn, status: &QueueStatus, wr
     };
     let to_send = status.sends.to_string();
     let content = html! {
-        h1 { (name) " " (lane) }
+        h1 { (name) " " (queue) }
         p.does { (filled(does, &[&to_send])) }
         @if let Some(paused) = &status.paused { p.notice { (words.paused) ": " (words.reason(paused)) } }
         @if let Some(wrong) = wrong { p.notice.bad role="alert" { (wrong) } }
         (ActionForm::new(name, "/").shown(visitor))
     };
-    page(visitor, Tab::Lanes, Live::No, name, &content)
+    page(visitor, Tab::Queues, Live::No, name, &content)
 }

@@ -1,7 +1,7 @@
 //! `GET /review`: every job that waits for a person, with what may be done about it.
 
 use axum::extract::State as Handed;
-use bursar_domain::{Key, Lane, Operation, State};
+use bursar_domain::{Key, Operation, Queue, State};
 use bursar_store::{Cursor, JobRecord, StoredAs, Unreadable};
 use maud::{Markup, html};
 
@@ -12,17 +12,17 @@ use crate::dashboard::page::{Answered, Live, Tab, page, refuse_problem};
 use crate::dashboard::signed_in::Visitor;
 use crate::state::Shared;
 
-/// Jobs of one lane on this page; the rest stands in the lane's list.
+/// Jobs of one queue on this page; the rest stands in the queue's list.
 const SHOWN: usize = 100;
 
 pub(super) async fn show(visitor: Visitor, Handed(app): Handed<Shared>) -> Answered {
     let words = visitor.words();
     let mut queues = Vec::new();
-    for lane in app.lanes.of(visitor.bearer()) {
-        let listed = app.store.list(lane, Some(State::NeedsReview), &Cursor::default(), SHOWN).await;
+    for queue in app.queues.of(visitor.bearer()) {
+        let listed = app.store.list(queue, Some(State::NeedsReview), &Cursor::default(), SHOWN).await;
         let listed = listed.map_err(|error| refuse_problem(&visitor, error))?;
         if !listed.jobs.is_empty() {
-            queues.push((lane, listed));
+            queues.push((queue, listed));
         }
     }
     let count: usize = queues.iter().map(|(_, listed)| listed.jobs.len()).sum();
@@ -30,16 +30,16 @@ pub(super) async fn show(visitor: Visitor, Handed(app): Handed<Shared>) -> Answe
         h1 { (words.review) @if count > 0 { " " span.count { (count) } } }
         p.soft { (words.review_note) }
         @if queues.is_empty() { p.notice.good { (words.review_empty) } }
-        @for (lane, listed) in &queues {
-            h2 { (lane) }
+        @for (queue, listed) in &queues {
+            h2 { (queue) }
             ul.queue { @for job in &listed.jobs {
                 @match job {
                     StoredAs::Job(job) => { (entry(&visitor, job)) }
-                    StoredAs::Unreadable { key, why } => { (unreadable_entry(&visitor, lane, key, why)) }
+                    StoredAs::Unreadable { key, why } => { (unreadable_entry(&visitor, queue, key, why)) }
                 }
             } }
             @if listed.next.is_some() {
-                p { a href={ "/jobs?lane=" (percent(&lane.to_string())) "&state=" (State::NeedsReview.as_str()) } { (words.next_page) } }
+                p { a href={ "/jobs?queue=" (percent(&queue.to_string())) "&state=" (State::NeedsReview.as_str()) } { (words.next_page) } }
             }
         }
         @if count > 0 { (legend(&visitor)) }
@@ -48,15 +48,15 @@ pub(super) async fn show(visitor: Visitor, Handed(app): Handed<Shared>) -> Answe
 }
 
 /// A job of which nobody knows here if it waits for a person.
-fn unreadable_entry(visitor: &Visitor, lane: &Lane, key: &Key, why: &Unreadable) -> Markup {
+fn unreadable_entry(visitor: &Visitor, queue: &Queue, key: &Key, why: &Unreadable) -> Markup {
     html! {
-        li { div { a.key href=(job_address(lane, key.as_str())) { (key) } " " (unreadable(visitor.words(), why)) } }
+        li { div { a.key href=(job_address(queue, key.as_str())) { (key) } " " (unreadable(visitor.words(), why)) } }
     }
 }
 
 fn entry(visitor: &Visitor, job: &JobRecord) -> Markup {
     let words = visitor.words();
-    let address = job_address(&job.lane, job.key.as_str());
+    let address = job_address(&job.queue, job.key.as_str());
     let view = job.view();
     html! {
         li {

@@ -1,6 +1,6 @@
 //! Reading notifications, and linking them with the jobs that they name.
 
-use bursar_domain::{AccountName, HistoryEvent, Key, Lane, Millis, NotificationNamed, NotificationView};
+use bursar_domain::{AccountName, HistoryEvent, Key, Millis, NotificationNamed, NotificationView, Queue};
 use redis::Pipeline;
 
 use super::record::{KnownRecord, NotificationOutcome, StoredNotification};
@@ -186,12 +186,12 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError`].
-    pub async fn job_by_business_key(&self, lane: &Lane, business_key: &str) -> Result<Option<StoredAs>, StoreError> {
+    pub async fn job_by_business_key(&self, queue: &Queue, business_key: &str) -> Result<Option<StoredAs>, StoreError> {
         let mut pipeline = Pipeline::new();
-        pipeline.get(self.queues.of(lane).of_key("business", business_key));
+        pipeline.get(self.queues.of(queue).of_key("business", business_key));
         let (named,): (Option<String>,) = self.query("GET", &pipeline).await?;
         let Ok(key) = named.as_deref().unwrap_or(business_key).parse::<Key>() else { return Ok(None) };
-        self.job(lane, &key).await
+        self.job(queue, &key).await
     }
 
     /// Writes into the history of the job that a notification names, by its key or its business key, that it was named: once for each
@@ -201,20 +201,20 @@ impl Store {
     /// [`StoreError`]: repeat.
     pub async fn link_notification(
         &self,
-        lane: &Lane,
+        queue: &Queue,
         business_key: &str,
         number: u64,
         method: &str,
     ) -> Result<Option<Key>, StoreError> {
         for _ in 0..TRIES {
-            let key = match self.job_by_business_key(lane, business_key).await? {
+            let key = match self.job_by_business_key(queue, business_key).await? {
                 None => return Ok(None),
                 Some(StoredAs::Unreadable { key, .. }) => return Ok(Some(key)),
                 // What has no detail any more gets no history.
                 Some(StoredAs::Job(job)) if job.created.is_none() => return Ok(Some(job.key)),
                 Some(StoredAs::Job(job)) => job,
             };
-            let queue_keys = self.queues.of(lane);
+            let queue_keys = self.queues.of(queue);
             let mut pipeline = Pipeline::new();
             pipeline.lrange(queue_keys.history(&key.key), -LOOKED_BACK, -1).cmd("TIME");
             let (lines, (seconds, micros)): (Vec<Vec<u8>>, (u64, u64)) = self.query("LRANGE", &pipeline).await?;
@@ -232,7 +232,7 @@ impl Store {
                 history: vec![line],
                 ..Guarded::new(key.key.as_str(), &key.seen.claim, Seen::Text(key.seen.record.clone()))
             };
-            if self.apply(lane, &[write], "").await?.first() == Some(&Applied::Done) {
+            if self.apply(queue, &[write], "").await?.first() == Some(&Applied::Done) {
                 return Ok(Some(key.key));
             }
         }

@@ -53,7 +53,13 @@ pub(crate) fn ticks(millis: i64) -> i64 {
 
 impl Picture {
     pub(crate) fn of_model(model: &Model) -> Self {
-        Self(QUEUES.into_iter().zip(&model.queues).map(|(name, queue)| (name, QueuePicture::of_model(queue))).collect())
+        Self(
+            QUEUES
+                .into_iter()
+                .zip(&model.queues)
+                .map(|(name, at_queue)| (name, QueuePicture::of_model(at_queue)))
+                .collect(),
+        )
     }
 
     pub(crate) async fn of_redis(scenes: &[Scene]) -> Self {
@@ -66,15 +72,15 @@ impl Picture {
 }
 
 impl QueuePicture {
-    fn of_model(queue: &Queue) -> Self {
-        let jobs = queue.jobs.iter().map(|(key, job)| ((*key).to_owned(), JobPicture::of_model(job, queue)));
+    fn of_model(at_queue: &Queue) -> Self {
+        let jobs = at_queue.jobs.iter().map(|(key, job)| ((*key).to_owned(), JobPicture::of_model(job, at_queue)));
         Self {
             jobs: jobs.collect(),
-            paused: queue.paused,
-            fence: queue.fence,
-            virtual_time: queue.virtual_time,
-            ranks: queue.ranks.iter().map(|(group, rank)| (format!(" {group}"), *rank)).collect(),
-            events: queue.events.clone(),
+            paused: at_queue.paused,
+            fence: at_queue.fence,
+            virtual_time: at_queue.virtual_time,
+            ranks: at_queue.ranks.iter().map(|(group, rank)| (format!(" {group}"), *rank)).collect(),
+            events: at_queue.events.clone(),
             ..Self::default()
         }
     }
@@ -83,18 +89,18 @@ impl QueuePicture {
         let now = scene.now().await;
         let rows = rows(scene, now.cast_signed()).await;
         let mut jobs = BTreeMap::new();
-        let read = scene.store.jobs(&scene.lane, &KEYS.map(|name| name.parse().unwrap())).await.unwrap();
+        let read = scene.store.jobs(&scene.queue, &KEYS.map(|name| name.parse().unwrap())).await.unwrap();
         for job in read {
             let StoredAs::Job(job) = job else { panic!("{job:?}") };
             let sets = rows.get(job.key.as_str()).cloned().unwrap_or_default();
             jobs.insert(job.key.to_string(), JobPicture::of_redis(scene, *job, sets, now.cast_signed()).await);
         }
-        let status = scene.store.status(&scene.lane).await.unwrap();
+        let status = scene.store.status(&scene.queue).await.unwrap();
         let field = async |name: &str| scene.command::<Option<f64>>(&["HGET", &scene.name("queue"), name]).await;
         let bucket_us = field("rate_arrival").await.unwrap_or_default();
         let due = [status.next_send, status.next_query].into_iter().flatten().min();
         let ready: Option<f64> =
-            scene.command(&["ZSCORE", &format!("{}ready", scene.base()), &scene.lane.to_string()]).await;
+            scene.command(&["ZSCORE", &format!("{}ready", scene.base()), &scene.queue.to_string()]).await;
         Self {
             jobs,
             paused: status.paused.is_some(),
@@ -114,11 +120,11 @@ impl QueuePicture {
 }
 
 impl JobPicture {
-    fn of_model(job: &Job, queue: &Queue) -> Self {
+    fn of_model(job: &Job, at_queue: &Queue) -> Self {
         if job.expired {
             return Self::expired(job.state.as_str());
         }
-        let from = |at: super::reference::Moment| at.from(queue.now).to_string();
+        let from = |at: super::reference::Moment| at.from(at_queue.now).to_string();
         let sends = job.to_send.map(|sends| match sends {
             Sends::At(at) => ("due_sends", from(at)),
             Sends::Ranked(rank) => ("sends", rank.to_string()),
@@ -132,7 +138,7 @@ impl JobPicture {
             state: seen.state.to_string(),
             numbers: [seen.fence, seen.sends.into(), seen.resends.into(), seen.queries.into(), seen.claims_lost.into()],
             worker: job.claims.last().map(|claim| claim.worker.to_owned()),
-            times: [seen.first_sent, seen.last_sent, seen.ordered].map(|at| Some(at?.from(queue.now))),
+            times: [seen.first_sent, seen.last_sent, seen.ordered].map(|at| Some(at?.from(at_queue.now))),
             sets: [sends, queries, review, done].into_iter().flatten().collect(),
             trade_nos: seen.trade_nos,
             reason: seen.reason,

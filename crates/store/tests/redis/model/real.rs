@@ -15,12 +15,12 @@ use crate::scene::{OPERATOR, Scene, bill_json, key, parse, pause, resume};
 
 /// Lets time pass for one queue: everything that it remembers becomes older by so many milliseconds.
 const AGE: &str = "
-    local base, queue, ms = KEYS[1], ARGV[1], tonumber(ARGV[2])
-    local function name(of) return base .. of .. ':' .. queue end
+    local base, at_queue, ms = KEYS[1], ARGV[1], tonumber(ARGV[2])
+    local function name(of) return base .. of .. ':' .. at_queue end
     for _, set in ipairs({ 'due_sends', 'due_queries', 'review', 'done' }) do
       for _, member in ipairs(redis.call('ZRANGE', name(set), 0, -1)) do redis.call('ZINCRBY', name(set), -ms, member) end
     end
-    if redis.call('ZSCORE', base .. 'ready', queue) then redis.call('ZINCRBY', base .. 'ready', -ms, queue) end
+    if redis.call('ZSCORE', base .. 'ready', at_queue) then redis.call('ZINCRBY', base .. 'ready', -ms, at_queue) end
     local function older(text)
       local function times(word, time) return word .. string.format('%d', time - ms) end
       text = string.gsub(text, '(_at\":)(%d+)', times)
@@ -66,10 +66,10 @@ impl Real {
             by: FairBy::Payer,
             weights: GROUPS.into_iter().map(|(group, weight)| (group.to_owned(), weight)).collect(),
         };
-        let orders = QUEUES.into_iter().map(|queue| (queue.parse().unwrap(), order.clone())).collect();
+        let orders = QUEUES.into_iter().map(|at_queue| (at_queue.parse().unwrap(), order.clone())).collect();
         let store = scene.store.clone().with_partitions(1).await.unwrap().with_fair_orders(orders);
         let scene = Scene { store, ..scene };
-        let scenes: Vec<Scene> = QUEUES.into_iter().map(|queue| scene.on(queue)).collect();
+        let scenes: Vec<Scene> = QUEUES.into_iter().map(|at_queue| scene.on(at_queue)).collect();
         assert_eq!(scenes[0].base(), scenes[1].base(), "one partition");
         Self { scenes, before: Model::default(), at_ms: 0, over_ms: 0, jobs: HashMap::new() }
     }
@@ -85,41 +85,41 @@ impl Real {
         told
     }
 
-    async fn tells(&mut self, Step { queue, deed }: &Step, after: &Model) -> Told {
-        let scene = &self.scenes[*queue];
-        let (store, lane) = (&scene.store, &scene.lane);
+    async fn tells(&mut self, Step { at_queue, deed }: &Step, after: &Model) -> Told {
+        let scene = &self.scenes[*at_queue];
+        let (store, queue) = (&scene.store, &scene.queue);
         match deed {
             Deed::Submit(orders) => {
-                let jobs: Vec<Job> = orders.iter().map(|order| self.job(*queue, order)).collect();
+                let jobs: Vec<Job> = orders.iter().map(|order| self.job(*at_queue, order)).collect();
                 Told::Submitted(store.submit(&jobs).await.unwrap().iter().map(in_words).collect())
             }
-            Deed::Claim(wish) => self.claim(*queue, wish, after).await,
+            Deed::Claim(wish) => self.claim(*at_queue, wish, after).await,
             Deed::Recover(worker) => {
-                let number = after.queues[*queue].workers[worker].claims;
-                Told::Count(store.recover_claim(lane, worker, number).await.unwrap())
+                let number = after.queues[*at_queue].workers[worker].claims;
+                Told::Count(store.recover_claim(queue, worker, number).await.unwrap())
             }
             Deed::Renew(handed, lease) => {
                 let renewal = Renewal::new(handed.worker, tick(*lease));
-                let job = &self.jobs[&(*queue, handed.key, handed.fence)];
+                let job = &self.jobs[&(*at_queue, handed.key, handed.fence)];
                 let held = LeasedClaim { key: job.key.to_string(), fence: job.fence, token: job.token.clone() };
-                let renewed = store.renew(lane, &renewal, &[held]).await.unwrap();
+                let renewed = store.renew(queue, &renewal, &[held]).await.unwrap();
                 assert!(!renewed.lost_writes, "nothing was lost");
                 Told::Keys(renewed.gone.iter().map(|key| known(key)).collect())
             }
             Deed::Commit(handed, outcome) => {
-                let commit = self.commit(*queue, handed, *outcome);
-                Told::Committed(store.commit(lane, &[commit]).await.unwrap()[0])
+                let commit = self.commit(*at_queue, handed, *outcome);
+                Told::Committed(store.commit(queue, &[commit]).await.unwrap()[0])
             }
             Deed::Release(handed) => {
-                let job = &self.jobs[&(*queue, handed.key, handed.fence)];
-                Told::Count(store.release(lane, &[job]).await.unwrap())
+                let job = &self.jobs[&(*at_queue, handed.key, handed.fence)];
+                Told::Count(store.release(queue, &[job]).await.unwrap())
             }
             Deed::Withdraw(handed) => {
-                let job = &self.jobs[&(*queue, handed.key, handed.fence)];
-                Told::Changed(store.withdraw(lane, job).await.unwrap())
+                let job = &self.jobs[&(*at_queue, handed.key, handed.fence)];
+                Told::Changed(store.withdraw(queue, job).await.unwrap())
             }
             Deed::Operate(name, operation) => {
-                let operated = store.operate(lane, &key(name), *operation, OPERATOR).await.unwrap();
+                let operated = store.operate(queue, &key(name), *operation, OPERATOR).await.unwrap();
                 Told::Operated(match operated {
                     Operated::Done(_) => "done",
                     Operated::Unknown => "unknown",
@@ -129,15 +129,17 @@ impl Real {
                     Operated::Refused(_) => "refused",
                 })
             }
-            Deed::Pause => Told::Changed(store.pause(lane, &pause()).await.unwrap()),
-            Deed::Resume => Told::Changed(store.resume(lane, &resume()).await.unwrap()),
-            Deed::Purge { retention, limit } => Told::Count(store.purge(lane, tick(*retention), *limit).await.unwrap()),
-            Deed::Wake(name) => Told::Changed(store.wake(lane, &key(name)).await.unwrap()),
+            Deed::Pause => Told::Changed(store.pause(queue, &pause()).await.unwrap()),
+            Deed::Resume => Told::Changed(store.resume(queue, &resume()).await.unwrap()),
+            Deed::Purge { retention, limit } => {
+                Told::Count(store.purge(queue, tick(*retention), *limit).await.unwrap())
+            }
+            Deed::Wake(name) => Told::Changed(store.wake(queue, &key(name)).await.unwrap()),
             Deed::TimePasses(ticks) => {
                 for scene in &self.scenes {
                     let age = redis::Script::new(AGE);
                     let mut call = age.key(scene.base());
-                    call.arg(scene.lane.to_string()).arg(tick(*ticks).as_millis() as u64).arg(&KEYS[..]);
+                    call.arg(scene.queue.to_string()).arg(tick(*ticks).as_millis() as u64).arg(&KEYS[..]);
                     call.invoke_async::<()>(&mut scene.raw()).await.unwrap();
                 }
                 let jobs = std::mem::take(&mut self.jobs).into_iter();
@@ -147,10 +149,10 @@ impl Real {
         }
     }
 
-    async fn claim(&mut self, queue: usize, wish: &Wish, after: &Model) -> Told {
-        let (scene, after) = (&self.scenes[queue], &after.queues[queue]);
-        let (store, lane) = (&scene.store, &scene.lane);
-        let (receipt, fence) = self.before.queues[queue].known(wish.worker);
+    async fn claim(&mut self, at_queue: usize, wish: &Wish, after: &Model) -> Told {
+        let (scene, after) = (&self.scenes[at_queue], &after.queues[at_queue]);
+        let (store, queue) = (&scene.store, &scene.queue);
+        let (receipt, fence) = self.before.queues[at_queue].known(wish.worker);
         let number = after.workers[wish.worker].claims;
         let claim = Claim {
             rate_per_second: wish.every.map_or(0.0, |every| 1.0 / tick(every).as_secs_f64()),
@@ -159,24 +161,24 @@ impl Real {
             ..Claim::new(wish.worker, number, tick(wish.lease), wish.slots)
         };
         if wish.reply == Reply::IsGivenUpFirst {
-            assert_eq!(store.recover_claim(lane, wish.worker, number).await.unwrap(), 0, "nothing was given yet");
+            assert_eq!(store.recover_claim(queue, wish.worker, number).await.unwrap(), 0, "nothing was given yet");
         }
-        let claimed = store.claim(lane, &claim).await.unwrap();
+        let claimed = store.claim(queue, &claim).await.unwrap();
         assert!(!claimed.lost_writes, "nothing was lost");
-        assert_eq!(claimed.fence, after.fence, "the queue's fence");
+        assert_eq!(claimed.fence, after.fence, "the at_queue's fence");
         if wish.reply == Reply::IsLost {
             return Told::Nothing;
         }
         let now = claimed.now;
         let jobs = claimed.jobs.iter().map(|job| handed_out(wish.worker, job, now)).collect();
         let told = Told::Claimed(jobs, claimed.next_due.map(|due| from_now(due, now)));
-        self.jobs.extend(claimed.jobs.into_iter().map(|job| ((queue, known(job.key.as_str()), job.fence), job)));
+        self.jobs.extend(claimed.jobs.into_iter().map(|job| ((at_queue, known(job.key.as_str()), job.fence), job)));
         told
     }
 
-    fn job(&self, queue: usize, order: &Order) -> Job {
+    fn job(&self, at_queue: usize, order: &Order) -> Job {
         let mut json = bill_json(order.key, order.order);
-        json["account"] = self.scenes[queue].lane.account.to_string().into();
+        json["account"] = self.scenes[at_queue].queue.account.to_string().into();
         json["body"]["order_amount"] = order.fen.into();
         json["body"]["store_id"] = order.group.into();
         let mut job = parse(&json);
@@ -184,15 +186,15 @@ impl Real {
         job
     }
 
-    fn commit(&self, queue: usize, handed: &Handed, outcome: Outcome) -> Commit {
+    fn commit(&self, at_queue: usize, handed: &Handed, outcome: Outcome) -> Commit {
         let ending = Ending::of(handed, outcome);
         let due = match ending.then {
             Some(Then::SendIn(ticks)) => Due::Send(Millis(self.at_ms).plus(tick(ticks))),
             Some(Then::AskIn(ticks)) => Due::Ask(Millis(self.at_ms).plus(tick(ticks))),
             None => Due::Never,
         };
-        let next = Next { state: ending.state, due, reason: ending.reason.clone(), pause_lane: ending.pauses };
-        let job = &self.jobs[&(queue, handed.key, handed.fence)];
+        let next = Next { state: ending.state, due, reason: ending.reason.clone(), pause_queue: ending.pauses };
+        let job = &self.jobs[&(at_queue, handed.key, handed.fence)];
         Commit {
             reason: ending.reason,
             queried: handed.call == Call::Ask,

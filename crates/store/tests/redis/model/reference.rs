@@ -170,7 +170,7 @@ pub(crate) struct Model {
 
 impl std::fmt::Debug for Model {
     fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let jobs: Vec<usize> = self.queues.iter().map(|queue| queue.jobs.len()).collect();
+        let jobs: Vec<usize> = self.queues.iter().map(|at_queue| at_queue.jobs.len()).collect();
         write!(out, "queues with {jobs:?} jobs")
     }
 }
@@ -178,17 +178,17 @@ impl std::fmt::Debug for Model {
 impl Model {
     /// Whether the actors of a story could do this now.
     pub(crate) fn allows(&self, step: &Step) -> bool {
-        self.queues[step.queue].allows(&step.deed)
+        self.queues[step.at_queue].allows(&step.deed)
     }
 
     pub(crate) fn after(mut self, step: &Step) -> Self {
-        for queue in &mut self.queues {
-            queue.now.step += 1;
+        for at_queue in &mut self.queues {
+            at_queue.now.step += 1;
             if let Deed::TimePasses(ticks) = step.deed {
-                queue.grows_older(ticks);
+                at_queue.grows_older(ticks);
             }
         }
-        self.told = self.queues[step.queue].tells(&step.deed);
+        self.told = self.queues[step.at_queue].tells(&step.deed);
         self
     }
 

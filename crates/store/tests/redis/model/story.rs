@@ -28,7 +28,7 @@ const ORDERS: [&str; 6] = ["O1", "O2", "O3", "O4", "O5", "O1"];
 #[derive(Clone, PartialEq)]
 pub(crate) struct Step {
     /// The queue in which it is, by its place among [`QUEUES`]; time passes in all.
-    pub(crate) queue: usize,
+    pub(crate) at_queue: usize,
     pub(crate) deed: Deed,
 }
 
@@ -105,7 +105,7 @@ pub(crate) struct Handed {
 pub(crate) enum Outcome {
     /// Certainly not executed: later.
     DidNothing(Then),
-    /// Certainly not executed, and the lane must stop.
+    /// Certainly not executed, and the queue must stop.
     ConfigFault(Then),
     /// Certainly not executed, and never will be.
     Refused,
@@ -153,11 +153,12 @@ impl Outcome {
 
 /// The next step from where the model stands.
 pub(crate) fn next(model: &Model) -> BoxedStrategy<Step> {
-    let in_queue = |queue: usize| next_in(&model.queues[queue]).prop_map(move |deed| Step { queue, deed }).boxed();
+    let in_queue =
+        |at_queue: usize| next_in(&model.queues[at_queue]).prop_map(move |deed| Step { at_queue, deed }).boxed();
     proptest::strategy::Union::new_weighted(vec![(3, in_queue(0)), (1, in_queue(1))]).boxed()
 }
 
-fn next_in(queue: &Queue) -> BoxedStrategy<Deed> {
+fn next_in(at_queue: &Queue) -> BoxedStrategy<Deed> {
     let mut steps = vec![
         (4, proptest::collection::vec(order(), 1..4).prop_map(Deed::Submit).boxed()),
         (6, wish().prop_map(Deed::Claim).boxed()),
@@ -168,14 +169,14 @@ fn next_in(queue: &Queue) -> BoxedStrategy<Deed> {
         (1, (0..3_u64, 1..3_usize).prop_map(|(retention, limit)| Deed::Purge { retention, limit }).boxed()),
         (1, select(&KEYS[..]).prop_map(Deed::Wake).boxed()),
     ];
-    let waiting: Vec<&'static str> = WORKERS.into_iter().filter(|worker| queue.lost_a_reply(worker)).collect();
+    let waiting: Vec<&'static str> = WORKERS.into_iter().filter(|worker| at_queue.lost_a_reply(worker)).collect();
     if !waiting.is_empty() {
         steps.push((3, select(waiting).prop_map(Deed::Recover).boxed()));
     }
-    if !queue.handed.is_empty() {
-        let finished = queue.finished.clone();
-        let handed = || select(queue.handed.clone());
-        let newest: Vec<Handed> = queue.handed.iter().rev().take(3).cloned().collect();
+    if !at_queue.handed.is_empty() {
+        let finished = at_queue.finished.clone();
+        let handed = || select(at_queue.handed.clone());
+        let newest: Vec<Handed> = at_queue.handed.iter().rev().take(3).cloned().collect();
         let commit = move |handed: Handed| match finished.get(&(handed.key, handed.fence)) {
             Some(finish) => Just(finish.clone()).boxed(), // a repetition
             None => commit(handed),
@@ -228,7 +229,7 @@ fn minutes(ticks: u64) -> String {
 
 impl fmt::Debug for Step {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(out, "{}: {:?}", QUEUES[self.queue], self.deed)
+        write!(out, "{}: {:?}", QUEUES[self.at_queue], self.deed)
     }
 }
 
@@ -289,7 +290,7 @@ impl fmt::Debug for Outcome {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::DidNothing(then) => write!(out, "certainly not executed, {then:?}"),
-            Self::ConfigFault(then) => write!(out, "certainly not executed, pause the queue, {then:?}"),
+            Self::ConfigFault(then) => write!(out, "certainly not executed, pause the at_queue, {then:?}"),
             Self::Refused => out.write_str("refused for good"),
             Self::Accepted(then) => write!(out, "accepted, {then:?}"),
             Self::Silent(then) => write!(out, "no answer, {then:?}"),

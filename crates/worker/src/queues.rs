@@ -1,66 +1,66 @@
-//! The lanes that this worker serves, by number.
+//! The queues that this worker serves, by number.
 
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use bursar_domain::{Lane, OnAmbiguous, Policy, Reading, Received};
+use bursar_domain::{OnAmbiguous, Policy, Queue, Reading, Received};
 use bursar_gateways::{BADLY_SIGNED, Gateway};
-use bursar_telemetry::{LaneMetrics, Metrics};
+use bursar_telemetry::{Metrics, QueueMetrics};
 
 use crate::Account;
 use crate::circuit_breaker::CircuitBreaker;
 
-/// Every lane of every account.
-pub(crate) struct Lanes {
-    served: Vec<ServedLane>,
-    numbers: HashMap<Lane, LaneNumber>,
+/// Every queue of every account.
+pub(crate) struct Queues {
+    served: Vec<ServedQueue>,
+    numbers: HashMap<Queue, QueueNumber>,
 }
 
-/// One lane with what it needs of its account.
-pub(crate) struct ServedLane {
-    pub(crate) lane: Lane,
+/// One queue with what it needs of its account.
+pub(crate) struct ServedQueue {
+    pub(crate) queue: Queue,
     pub(crate) gateway: Arc<dyn Gateway>,
     pub(crate) identity: String,
-    /// Whether the lane's jobs are another gateway's: then nothing is done there.
+    /// Whether the queue's jobs are another gateway's: then nothing is done there.
     foreign: AtomicBool,
     /// Whether the last answers were signed by another key.
     badly_signed: AtomicBool,
     pub(crate) policy: Policy,
     pub(crate) rate_per_second: f64,
     pub(crate) circuit: CircuitBreaker,
-    pub(crate) metrics: LaneMetrics,
+    pub(crate) metrics: QueueMetrics,
 }
 
-impl ServedLane {
+impl ServedQueue {
     /// Says that Redis was found to have lost writes here.
     pub(crate) fn log_lost_writes(&self) {
-        let lane = &self.lane;
+        let queue = &self.queue;
         self.metrics.lost_writes();
         match self.policy.on_ambiguous {
             OnAmbiguous::Resend => {
-                tracing::error!(%lane, "Redis has lost writes: what was queued there may have been sent, and is sent again as such");
+                tracing::error!(%queue, "Redis has lost writes: what was queued there may have been sent, and is sent again as such");
             }
             OnAmbiguous::Hold => {
-                tracing::error!(%lane, "Redis has lost writes: what was queued there may have been sent; the lane is paused. Look at its jobs, then `bursar resume {lane}`");
+                tracing::error!(%queue, "Redis has lost writes: what was queued there may have been sent; the queue is paused. Look at its jobs, then `bursar resume {queue}`");
             }
         }
     }
 
-    /// Whether the lane's jobs are another gateway's.
+    /// Whether the queue's jobs are another gateway's.
     pub(crate) fn is_foreign(&self) -> bool {
         self.foreign.load(Ordering::Relaxed)
     }
 
     /// Says once that answers are signed by another key than the configured one, and once that they no longer are.
     pub(crate) fn note_signature(&self, reading: &Reading) {
-        let lane = &self.lane;
+        let queue = &self.queue;
         if reading.message.as_deref().is_some_and(|message| message.contains(BADLY_SIGNED)) {
             if !self.badly_signed.swap(true, Ordering::Relaxed) {
-                tracing::error!(%lane, "the answer's signature does not verify: is platform_public_key_file the gateway's key?");
+                tracing::error!(%queue, "the answer's signature does not verify: is platform_public_key_file the gateway's key?");
             }
         } else if reading.received == Received::Response && self.badly_signed.swap(false, Ordering::Relaxed) {
-            tracing::info!(%lane, "answers are signed by the platform's key again");
+            tracing::info!(%queue, "answers are signed by the platform's key again");
         }
     }
 
@@ -71,11 +71,11 @@ impl ServedLane {
     }
 }
 
-/// A lane's place in [`Lanes`].
+/// A queue's place in [`Queues`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(crate) struct LaneNumber(usize);
+pub(crate) struct QueueNumber(usize);
 
-impl LaneNumber {
+impl QueueNumber {
     pub(crate) fn index(self) -> usize {
         self.0
     }
@@ -86,16 +86,16 @@ impl LaneNumber {
     }
 }
 
-impl Lanes {
+impl Queues {
     pub(crate) fn new(accounts: Vec<Account>, metrics: &Metrics) -> Self {
-        let lanes = accounts.into_iter().flat_map(|account| {
+        let queues = accounts.into_iter().flat_map(|account| {
             let Account { name, gateway, identity, policy, rate_per_second, kinds } = account;
             kinds.into_iter().map(move |kind| {
-                let lane = Lane { account: name.clone(), kind };
-                ServedLane {
-                    metrics: metrics.lane(&lane),
+                let queue = Queue { account: name.clone(), kind };
+                ServedQueue {
+                    metrics: metrics.queue(&queue),
                     policy: policy.for_kind(kind),
-                    lane,
+                    queue,
                     gateway: Arc::clone(&gateway),
                     identity: identity.clone(),
                     foreign: AtomicBool::new(false),
@@ -105,14 +105,14 @@ impl Lanes {
                 }
             })
         });
-        let served: Vec<ServedLane> = lanes.collect();
-        let number = |(number, served): (usize, &ServedLane)| (served.lane.clone(), LaneNumber(number));
+        let served: Vec<ServedQueue> = queues.collect();
+        let number = |(number, served): (usize, &ServedQueue)| (served.queue.clone(), QueueNumber(number));
         let numbers = served.iter().enumerate().map(number).collect();
         Self { served, numbers }
     }
 
-    /// Numbers are only made by this table, so every one of them has its lane.
-    pub(crate) fn get(&self, number: LaneNumber) -> &ServedLane {
+    /// Numbers are only made by this table, so every one of them has its queue.
+    pub(crate) fn get(&self, number: QueueNumber) -> &ServedQueue {
         &self.served[number.0]
     }
 
@@ -120,11 +120,11 @@ impl Lanes {
         self.served.len()
     }
 
-    pub(crate) fn numbers(&self) -> impl Iterator<Item = LaneNumber> + use<> {
-        (0..self.served.len()).map(LaneNumber)
+    pub(crate) fn numbers(&self) -> impl Iterator<Item = QueueNumber> + use<> {
+        (0..self.served.len()).map(QueueNumber)
     }
 
-    pub(crate) fn find(&self, lane: &Lane) -> Option<LaneNumber> {
-        self.numbers.get(lane).copied()
+    pub(crate) fn find(&self, queue: &Queue) -> Option<QueueNumber> {
+        self.numbers.get(queue).copied()
     }
 }

@@ -1,15 +1,15 @@
-//! Pausing and resuming a lane.
+//! Pausing and resuming a queue.
 
-use bursar_domain::{ActionKind, Lane};
+use bursar_domain::{ActionKind, Queue};
 use bursar_store::{Operator, QueueStatus, StoreError};
 
 use crate::state::App;
 use crate::state::refusal::Refusal;
 
 /// What an act that got no answer from Redis means.
-const UNKNOWN: &str = "it may have been done; look at the lane before you repeat it";
+const UNKNOWN: &str = "it may have been done; look at the queue before you repeat it";
 
-/// What an operator can do about a lane's sends.
+/// What an operator can do about a queue's sends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Turn {
     /// Stop them.
@@ -28,10 +28,10 @@ impl Turn {
     }
 }
 
-/// Why a lane was not paused or resumed.
+/// Why a queue was not paused or resumed.
 #[derive(Debug)]
 pub(crate) enum NotTurned {
-    /// Somebody was faster; the lane as it is.
+    /// Somebody was faster; the queue as it is.
     Already(Box<QueueStatus>),
     /// Anything else.
     Refused(Refusal),
@@ -43,21 +43,21 @@ impl From<StoreError> for NotTurned {
     }
 }
 
-/// Pauses or resumes a lane; the lane as it is then.
+/// Pauses or resumes a queue; the queue as it is then.
 ///
 /// # Errors
 /// [`NotTurned`]: nothing was done, or nobody knows whether it was.
 pub(crate) async fn turn(
     app: &App,
-    lane: &Lane,
+    queue: &Queue,
     wanted: Turn,
     operator: Operator<'_>,
 ) -> Result<Box<QueueStatus>, NotTurned> {
     let changed = match wanted {
-        Turn::Pause => app.store.pause(lane, &operator.reason(ActionKind::Pause)).await,
-        Turn::Resume => app.store.resume(lane, &operator.reason(ActionKind::Resume)).await,
+        Turn::Pause => app.store.pause(queue, &operator.reason(ActionKind::Pause)).await,
+        Turn::Resume => app.store.resume(queue, &operator.reason(ActionKind::Resume)).await,
     };
     let changed = changed.map_err(|error| NotTurned::Refused(Refusal::of_store(error, UNKNOWN)))?;
-    let status = Box::new(app.store.status(lane).await?);
+    let status = Box::new(app.store.status(queue).await?);
     if changed { Ok(status) } else { Err(NotTurned::Already(status)) }
 }

@@ -1,4 +1,4 @@
-//! A lane stops and goes on: by an operator, and by itself when an account's configuration is at fault.
+//! A queue stops and goes on: by an operator, and by itself when an account's configuration is at fault.
 
 use bursar_test_support::eventually;
 use serde_json::{Value, json};
@@ -8,14 +8,14 @@ use crate::pages::Browser;
 use crate::plan::Plan;
 use crate::world::{SOON, World, simulate};
 
-async fn lane(world: &World, name: &str) -> Value {
-    let lanes = world.ok(&["lanes", "--json"]).await;
-    let lanes: Vec<Value> = lanes.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
-    lanes.iter().find(|lane| lane["lane"] == name).unwrap_or_else(|| panic!("no {name} in {lanes:?}")).clone()
+async fn queue(world: &World, name: &str) -> Value {
+    let queues = world.ok(&["queues", "--json"]).await;
+    let queues: Vec<Value> = queues.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    queues.iter().find(|queue| queue["queue"] == name).unwrap_or_else(|| panic!("no {name} in {queues:?}")).clone()
 }
 
 #[tokio::test]
-async fn a_paused_lane_sends_nothing_follows_what_was_sent_and_holds_up_no_other_lane() {
+async fn a_paused_queue_sends_nothing_follows_what_was_sent_and_holds_up_no_other_queue() {
     let world = Plan::new().simulate(&["--life-step", "1s"]).start().await;
     world.life("SENT", "9-1").await;
     let _worker = world.worker().await;
@@ -30,12 +30,12 @@ async fn a_paused_lane_sends_nothing_follows_what_was_sent_and_holds_up_no_other
     world.until("B", "succeeded").await;
     world.until("S", "succeeded").await;
     let sent = world.until("SENT", "succeeded").await;
-    assert!(sent["asks"].as_u64() >= Some(1), "it was followed in the paused lane: {sent}");
+    assert!(sent["asks"].as_u64() >= Some(1), "it was followed in the paused queue: {sent}");
     let waits = world.job("WAITS").await;
     assert_eq!((&waits["state"], &waits["attempts"]), (&json!("queued"), &json!(0)), "{waits}");
-    let paused = lane(&world, "main/transfer").await;
+    let paused = queue(&world, "main/transfer").await;
     assert_eq!(paused["paused"]["message"], "tester: the gateway announced maintenance", "{paused}");
-    assert_eq!(lane(&world, "main/bill_upload").await["paused"], Value::Null);
+    assert_eq!(queue(&world, "main/bill_upload").await["paused"], Value::Null);
 
     assert_eq!(world.ok(&["resume", "main/transfer", "--reason", "over"]).await, "main/transfer resumed");
     world.until("WAITS", "succeeded").await;
@@ -44,7 +44,7 @@ async fn a_paused_lane_sends_nothing_follows_what_was_sent_and_holds_up_no_other
 }
 
 #[tokio::test]
-async fn whose_gateway_is_down_is_seen_in_the_lane_whoever_looks() {
+async fn whose_gateway_is_down_is_seen_in_the_queue_whoever_looks() {
     let world = Plan::new().start().await;
     let server = world.serve().await;
     let browser = Browser::signed_in(&server, &server.tokens.reader).await;
@@ -52,19 +52,19 @@ async fn whose_gateway_is_down_is_seen_in_the_lane_whoever_looks() {
     world.set("accounts.main.base_url", toml::Value::from("http://127.0.0.1:1"));
     let _worker = world.worker().await;
     world.submit_new(&transfers("T", 30)).await;
-    let open = async || (lane(&world, "main/transfer").await["circuits_open"] == 1).then_some(());
+    let open = async || (queue(&world, "main/transfer").await["circuits_open"] == 1).then_some(());
     eventually(SOON, "an open circuit", open).await;
-    assert_eq!(lane(&world, "main/bill_upload").await["circuits_open"], 0);
-    assert!(world.ok(&["lanes"]).await.contains("circuit open in 1 worker"));
+    assert_eq!(queue(&world, "main/bill_upload").await["circuits_open"], 0);
+    assert!(world.ok(&["queues"]).await.contains("circuit open in 1 worker"));
     browser.get("/").await.says("circuit open").says("in 1 worker(s)");
-    let read = server.read("/v1/lanes").await["lanes"].clone();
+    let read = server.read("/v1/queues").await["queues"].clone();
     let open =
-        |name| read.as_array().unwrap().iter().find(|lane| lane["lane"] == name).unwrap()["circuits_open"].clone();
+        |name| read.as_array().unwrap().iter().find(|queue| queue["queue"] == name).unwrap()["circuits_open"].clone();
     assert_eq!((open("main/transfer"), open("main/bill_upload")), (json!(1), json!(0)), "{read}");
 }
 
 #[tokio::test]
-async fn a_lane_that_no_account_has_is_refused_with_those_that_there_are() {
+async fn a_queue_that_no_account_has_is_refused_with_those_that_there_are() {
     let world = Plan::new().start().await;
     for command in ["pause", "resume"] {
         let said = world.refused(&[command, "main/split", "--reason", "x"]).await;
@@ -77,7 +77,7 @@ async fn a_lane_that_no_account_has_is_refused_with_those_that_there_are() {
 }
 
 #[tokio::test]
-async fn a_wrong_key_pauses_the_lane_keeps_the_job_and_is_mended_without_a_loss() {
+async fn a_wrong_key_pauses_the_queue_keeps_the_job_and_is_mended_without_a_loss() {
     let other = tempfile::tempdir().unwrap();
     let keys = other.path().display().to_string();
     let (stranger, ready) = simulate(&["--keys".into(), keys]).await;
@@ -91,8 +91,8 @@ async fn a_wrong_key_pauses_the_lane_keeps_the_job_and_is_mended_without_a_loss(
 
     let worker = world.worker().await;
     world.submit_new(&[transfer("T1"), split("S", "P1")]).await;
-    worker.wait_line(SOON, "word of the pause", |line| line.contains("the lane is paused")).await;
-    let paused = lane(&world, "main/transfer").await;
+    worker.wait_line(SOON, "word of the pause", |line| line.contains("the queue is paused")).await;
+    let paused = queue(&world, "main/transfer").await;
     let why = [&paused["paused"]["code"], &paused["paused"]["gateway_code"]];
     assert_eq!(why, ["misconfigured", "40002/isv.invalid-signature"], "{paused}");
     let job = world.job("T1").await;

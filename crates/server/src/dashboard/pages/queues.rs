@@ -1,7 +1,7 @@
-//! `GET /`: every lane at a glance.
+//! `GET /`: every queue at a glance.
 
 use axum::extract::State;
-use bursar_domain::{Lane, Millis};
+use bursar_domain::{Millis, Queue};
 use bursar_store::{Event, QueueStatus};
 use maud::{Markup, html};
 
@@ -16,12 +16,12 @@ use crate::state::refusal::Refusal;
 use crate::state::tokens::Bearer;
 use crate::state::{App, Shared};
 
-/// Events that a lane's rate is computed from, at most.
+/// Events that a queue's rate is computed from, at most.
 const LOOKED_AT: usize = 500;
 
 /// One row.
 struct Row {
-    lane: Lane,
+    queue: Queue,
     status: QueueStatus,
     in_doubt: usize,
     /// Its newest events.
@@ -39,21 +39,21 @@ pub(super) async fn show(visitor: Visitor, State(app): State<Shared>) -> Answere
     let quarantined = sum(QueueStatus::all_quarantined);
     let paused = rows.iter().filter(|row| row.status.paused.is_some()).count();
     let content = html! {
-        h1 { (words.lanes) }
+        h1 { (words.queues) }
         dl.totals {
             (total(words.to_send, sum(|status| status.sends), ""))
             (total(words.to_ask, sum(|status| status.queries), ""))
             (total(words.in_doubt, in_doubt, "warn"))
             (total(words.in_review, sum(|status| status.review), "bad"))
-            (total(words.paused_lanes, paused, "bad"))
+            (total(words.paused_queues, paused, "bad"))
             (linked_total(words.set_aside, &html! { a href=(quarantine::ADDRESS) { (quarantined) } }, quarantined, "bad"))
             @if !notified.is_empty() {
                 (total(words.notifications_held, notified.iter().map(|(_, count)| count.held).sum::<u64>(), "bad"))
             }
         }
-        div.wide { table.lanes {
+        div.wide { table.queues {
             thead { tr {
-                th { (words.lane) }
+                th { (words.queue) }
                 @for name in [words.to_send, words.to_ask, words.in_doubt, words.in_review, words.ended, words.set_aside] { th.number { (name) } }
                 th { (words.next_due) }
                 th { (words.rate) }
@@ -62,18 +62,18 @@ pub(super) async fn show(visitor: Visitor, State(app): State<Shared>) -> Answere
             tbody { @for row in &rows { (row_of(&visitor, row)) } }
         } }
         (notifications::links(words, &notified))
-        p.soft { (words.lanes_note) }
+        p.soft { (words.queues_note) }
     };
-    Ok(page(&visitor, Tab::Lanes, Live::Yes, words.lanes, &content))
+    Ok(page(&visitor, Tab::Queues, Live::Yes, words.queues, &content))
 }
 
 async fn rows(app: &App, bearer: &Bearer) -> Result<Vec<Row>, Refusal> {
-    let lanes: Vec<Lane> = app.lanes.of(bearer).into_iter().cloned().collect();
-    let statuses = app.store.statuses(&lanes).await?;
-    let in_doubt = app.store.in_doubt_of(&lanes).await?;
-    let events = app.store.recent_events(&lanes, LOOKED_AT).await?.events;
-    let found = lanes.into_iter().zip(statuses).zip(in_doubt).zip(events);
-    Ok(found.map(|(((lane, status), in_doubt), events)| Row { lane, status, in_doubt, events }).collect())
+    let queues: Vec<Queue> = app.queues.of(bearer).into_iter().cloned().collect();
+    let statuses = app.store.statuses(&queues).await?;
+    let in_doubt = app.store.in_doubt_of(&queues).await?;
+    let events = app.store.recent_events(&queues, LOOKED_AT).await?.events;
+    let found = queues.into_iter().zip(statuses).zip(in_doubt).zip(events);
+    Ok(found.map(|(((queue, status), in_doubt), events)| Row { queue, status, in_doubt, events }).collect())
 }
 
 fn total(name: &str, count: impl Into<Count>, alarm: &str) -> Markup {
@@ -103,8 +103,8 @@ impl From<usize> for Count {
 
 fn row_of(visitor: &Visitor, row: &Row) -> Markup {
     let words = visitor.words();
-    let Row { lane, status, in_doubt, events } = row;
-    let jobs = format!("/jobs?lane={}", percent(&lane.to_string()));
+    let Row { queue, status, in_doubt, events } = row;
+    let jobs = format!("/jobs?queue={}", percent(&queue.to_string()));
     let of_state = |state: &str| Some(format!("{jobs}&state={state}"));
     let cells: [(&str, u64, &str, Option<String>); 6] = [
         (words.to_send, status.sends, "queued", of_state("queued")),
@@ -115,8 +115,8 @@ fn row_of(visitor: &Visitor, row: &Row) -> Markup {
         (words.set_aside, status.all_quarantined(), "", Some(quarantine::ADDRESS.to_owned())),
     ];
     html! {
-        tr data-lane=(lane) {
-            th scope="row" { a href=(jobs) { (lane) } }
+        tr data-queue=(queue) {
+            th scope="row" { a href=(jobs) { (queue) } }
             @for (name, count, state, address) in cells {
                 td.number data-name=(name) data-zero[count == 0] data-state=[(count > 0 && !state.is_empty()).then_some(state)] {
                     @match address.filter(|_| count > 0) { Some(address) => { a href=(address) { (count) } } None => { (count) } }
@@ -124,7 +124,7 @@ fn row_of(visitor: &Visitor, row: &Row) -> Markup {
             }
             td data-name=(words.next_due) { (due(words, status.next_due, status.now)) }
             td.rate data-name=(words.rate) { (rate_of(words, status.now, events)) }
-            td.sending data-name=(words.sending) { div { (sending(visitor, lane, status)) } }
+            td.sending data-name=(words.sending) { div { (sending(visitor, queue, status)) } }
         }
     }
 }
@@ -141,10 +141,10 @@ fn rate_of(words: &Words, now: Millis, events: &[Event]) -> Markup {
 }
 
 /// Whether sends go on, and how to change that.
-fn sending(visitor: &Visitor, lane: &Lane, status: &QueueStatus) -> Markup {
+fn sending(visitor: &Visitor, queue: &Queue, status: &QueueStatus) -> Markup {
     let words = visitor.words();
     let paused = status.paused.as_ref();
-    let address = format!("/lanes/{}/{}", lane.account, lane.kind);
+    let address = format!("/queues/{}/{}", queue.account, queue.kind);
     let (act, name) = if paused.is_some() { ("resume", words.resume) } else { ("pause", words.pause) };
     html! {
         @match paused {

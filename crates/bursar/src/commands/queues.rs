@@ -1,4 +1,4 @@
-//! `bursar lanes`: every lane at a glance.
+//! `bursar queues`: every queue at a glance.
 
 use clap::Args;
 
@@ -10,18 +10,21 @@ use crate::output::{line, one_line};
 use crate::session::Session;
 
 #[derive(Debug, Args)]
-#[command(after_help = "Example:\n  bursar lanes")]
+#[command(after_help = "Example:\n  bursar queues")]
 pub(crate) struct Arguments {}
 
 pub(crate) async fn run(_: &Arguments, global: &Global) -> anyhow::Result<Exit> {
     let session = Session::open(global.config.as_deref()).await?;
     if !global.json {
-        line(format_args!("{:<28} {:>9} {:>9} {:>9} {:>9}  next due", "lane", "to send", "to ask", "review", "ended"))?;
+        line(format_args!(
+            "{:<28} {:>9} {:>9} {:>9} {:>9}  next due",
+            "queue", "to send", "to ask", "review", "ended"
+        ))?;
     }
-    let lanes = session.config.lanes();
-    for (lane, status) in lanes.iter().zip(session.store.statuses(&lanes).await?) {
+    let queues = session.config.queues();
+    for (queue, status) in queues.iter().zip(session.store.statuses(&queues).await?) {
         if global.json {
-            line(serde_json::to_string(&status.view(lane))?)?;
+            line(serde_json::to_string(&status.view(queue))?)?;
             continue;
         }
         let next_due = status.next_due.map(Millis::rfc3339);
@@ -44,12 +47,12 @@ pub(crate) async fn run(_: &Arguments, global: &Global) -> anyhow::Result<Exit> 
         let next_due = next_due.unwrap_or_else(|| "-".into());
         line(format_args!(
             "{:<28} {send:>9} {ask:>9} {review:>9} {done:>9}  {next_due}{paused}{circuits}{untold}{quarantined}",
-            lane.to_string()
+            queue.to_string()
         ))?;
     }
-    for (lane, status) in session.store.unserved_queues(&lanes).await? {
+    for (queue, status) in session.store.unserved_queues(&queues).await? {
         if global.json {
-            let mut view = serde_json::to_value(status.view(&lane))?;
+            let mut view = serde_json::to_value(status.view(&queue))?;
             view["unserved"] = true.into();
             line(view)?;
             continue;
@@ -57,8 +60,8 @@ pub(crate) async fn run(_: &Arguments, global: &Global) -> anyhow::Result<Exit> 
         let (send, ask, review, done) = (status.sends, status.queries, status.review, status.done);
         line(format_args!(
             "{:<28} {send:>9} {ask:>9} {review:>9} {done:>9}  NOBODY FOLLOWS THESE: the configuration has no account {} (`bursar adopt`)",
-            lane.to_string(),
-            lane.account
+            queue.to_string(),
+            queue.account
         ))?;
     }
     let queues = &session.config.intake.queues;

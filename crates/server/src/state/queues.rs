@@ -1,0 +1,77 @@
+//! The queues of the configuration, and which of them a bearer may know. What a token is not for does not exist for its bearer.
+
+use bursar_domain::{Kind, Queue};
+use bursar_store::Origin;
+
+use super::App;
+use super::notified::notified;
+use super::refusal::Refusal;
+use super::tokens::Bearer;
+
+/// Every queue of the configuration, in its order.
+pub(crate) struct Queues(Vec<Queue>);
+
+impl Queues {
+    pub(crate) fn new(queues: Vec<Queue>) -> Self {
+        Self(queues)
+    }
+
+    /// Those of the accounts that this bearer's token is for.
+    pub(crate) fn of(&self, bearer: &Bearer) -> Vec<&Queue> {
+        self.0.iter().filter(|queue| bearer.accounts.have(&queue.account)).collect()
+    }
+}
+
+impl App {
+    /// The queues that this bearer may know, of this account and kind where they are given.
+    ///
+    /// # Errors
+    /// [`Refusal::NotFound`] for an account that the bearer knows no queue of.
+    pub(crate) fn queues_of(
+        &self,
+        bearer: &Bearer,
+        account: Option<&str>,
+        kind: Option<Kind>,
+    ) -> Result<Vec<Queue>, Refusal> {
+        let queues = self.queues.of(bearer);
+        let unknown = account.filter(|name| !queues.iter().any(|queue| queue.account.as_str() == *name));
+        if unknown.is_some() {
+            // An empty answer would look as if there were no jobs.
+            return Err(Refusal::NotFound("no account has that name".to_owned()));
+        }
+        let fits = |queue: &&Queue| {
+            account.is_none_or(|name| queue.account.as_str() == name) && kind.is_none_or(|kind| queue.kind == kind)
+        };
+        Ok(queues.into_iter().filter(fits).cloned().collect())
+    }
+
+    /// Whatever has events of its own and that this bearer may know: the queues of this account and kind, and the account's
+    /// notifications.
+    ///
+    /// # Errors
+    /// As [`App::queues_of`].
+    pub(crate) fn origins(
+        &self,
+        bearer: &Bearer,
+        account: Option<&str>,
+        kind: Option<Kind>,
+    ) -> Result<Vec<Origin>, Refusal> {
+        let queues = self.queues_of(bearer, account, kind)?.into_iter().map(Origin::Jobs);
+        let notified = notified(self, bearer).into_iter().map(|notified| &notified.name);
+        let notified = notified.filter(|name| account.is_none_or(|account| name.as_str() == account));
+        Ok(queues.chain(notified.cloned().map(Origin::Notifications)).collect())
+    }
+
+    /// The queue of that account and kind, if this bearer may know it.
+    ///
+    /// # Errors
+    /// [`Refusal::NotFound`], with the queues that there are.
+    pub(crate) fn queue(&self, bearer: &Bearer, account: &str, kind: &str) -> Result<Queue, Refusal> {
+        let queues = self.queues.of(bearer);
+        let found = queues.iter().find(|queue| queue.account.as_str() == account && queue.kind.as_str() == kind);
+        found.map(|queue| (*queue).clone()).ok_or_else(|| {
+            let queues: Vec<String> = queues.iter().map(ToString::to_string).collect();
+            Refusal::NotFound(format!("no account has that queue; there are {}", queues.join(", ")))
+        })
+    }
+}
