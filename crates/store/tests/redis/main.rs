@@ -27,6 +27,7 @@ mod events;
 mod fair_order;
 mod history;
 mod incarnation;
+mod lanes;
 mod late;
 mod layout;
 mod link;
