@@ -112,13 +112,8 @@ impl Store {
                 String::new()
             }
         };
-        let place = match record.state {
-            _ if record.is_tombstone() => Place::Expired,
-            State::Queued => Place::Sends(record.run_at.unwrap_or_default().max(handed.due.unwrap_or(now))),
-            State::InDoubt | State::Pending => Place::Queries(handed.due.unwrap_or(now)),
-            State::NeedsReview => Place::Review,
-            State::Succeeded | State::Failed | State::Refunded | State::Cancelled => Place::Done,
-        };
+        let due = handed.due.unwrap_or(now);
+        let place = if record.is_tombstone() { Place::Expired } else { Place::of(&record, due) };
         let mut history = handed.lines.clone();
         if !record.is_tombstone() {
             record.era = era.unwrap_or_default();
@@ -170,29 +165,24 @@ impl Store {
             return Ok(true);
         }
         let known = self.history_lines(&job.lane, &job.key).await?;
-        let mut history: Vec<String> = handed.lines.iter().filter(|line| !known.contains(line)).cloned().collect();
+        let history: Vec<String> = handed.lines.iter().filter(|line| !known.contains(line)).cloned().collect();
         let (claim, record) = (&job.seen.claim, &job.seen.record);
-        let write = Guarded::new(job.key.as_str(), claim, Seen::Text(record.clone()));
+        let write = Guarded { history, ..Guarded::new(job.key.as_str(), claim, Seen::Text(record.clone())) };
         let write = if let Some(mut standing) = job.seen.stored.standing(ClaimEntry::read(claim)) {
             standing.late.extend(handed.late.iter().cloned());
-            Guarded { claim: standing.text(), history, ..write }
+            Guarded { claim: standing.text(), ..write }
         } else {
             let mut record = job.seen.stored.clone();
             let mut again = false;
             for late in &handed.late {
                 again |= record.heed(late);
             }
-            let changed = record.state != job.seen.stored.state;
-            let place = match (again, record.state) {
-                (false, _) => Place::Same,
-                (true, State::NeedsReview) => Place::Review,
-                (true, _) => Place::Queries(now),
-            };
-            record.updated_at = if again { Some(now) } else { record.updated_at };
-            let webhook = if changed { record.webhook_event(now) } else { String::new() };
-            history.extend(record.overflow());
-            let (group, state) = (record.fair_group.clone(), changed.then_some(record.state));
-            Guarded { group, record: record.text(), place, decided: now, state, webhook, history, ..write }
+            let mut place = Place::Same;
+            if again {
+                record.updated_at = Some(now);
+                place = Place::after_late_response(record.state, now);
+            }
+            write.with_record(record, job.seen.stored.state, place, now)
         };
         Ok(self.apply(&job.lane, &[write], "").await? == [Applied::Done])
     }
