@@ -9,7 +9,8 @@ mod hand_over;
 mod handed;
 mod there;
 
-use bursar_domain::{Key, Lane, Reason, State};
+use bursar_domain::{HistoryEvent, Key, Lane, Millis, Reason, State};
+use serde_json::Map;
 
 use super::apply::{Guarded, Place, Seen};
 use super::overlay::ClaimEntry;
@@ -45,6 +46,27 @@ impl Adopted {
     }
 }
 
+/// The queues of an adoption, and the operator who ordered it.
+#[derive(Clone, Copy)]
+struct Adoption<'a> {
+    from: &'a Lane,
+    to: &'a Lane,
+    operator: Operator<'a>,
+}
+
+impl Adoption<'_> {
+    /// The event that a job's history gets.
+    fn event(&self, at: Millis) -> HistoryEvent {
+        HistoryEvent::Adopted(bursar_domain::Adopted {
+            at,
+            queue: self.from.to_string(),
+            operator: self.operator.who.to_owned(),
+            comment: self.operator.why.to_owned(),
+            more: Map::new(),
+        })
+    }
+}
+
 /// What became of one job.
 enum Fate {
     Moved(State),
@@ -72,11 +94,12 @@ impl Store {
         }
         let mut found = self.find_all(from).await?;
         let mut adopted = Adopted { unreadable: std::mem::take(&mut found.unreadable), ..Adopted::default() };
+        let adoption = Adoption { from, to, operator };
         let since = self.since();
         for key in &found.jobs {
             crash_point("before_adopt");
             let business_keys = found.business_keys.remove(key.as_str()).unwrap_or_default();
-            match self.adopt_job(from, to, key, &business_keys, operator).await? {
+            match self.adopt_job(adoption, key, &business_keys).await? {
                 Fate::Moved(state) => {
                     adopted.moved += 1;
                     adopted.in_doubt += usize::from(state == State::InDoubt);
@@ -91,16 +114,9 @@ impl Store {
         Ok(adopted)
     }
 
-    async fn adopt_job(
-        &self,
-        from: &Lane,
-        to: &Lane,
-        key: &Key,
-        business_keys: &[String],
-        operator: Operator<'_>,
-    ) -> Result<Fate, StoreError> {
+    async fn adopt_job(&self, adoption: Adoption<'_>, key: &Key, business_keys: &[String]) -> Result<Fate, StoreError> {
         for _ in 0..TRIES {
-            let fate = self.adopt_once(from, to, key, business_keys, operator).await?;
+            let fate = self.adopt_once(adoption, key, business_keys).await?;
             if !matches!(fate, Fate::Changed) {
                 return Ok(fate);
             }
@@ -110,12 +126,11 @@ impl Store {
 
     async fn adopt_once(
         &self,
-        from: &Lane,
-        to: &Lane,
+        adoption: Adoption<'_>,
         key: &Key,
         business_keys: &[String],
-        operator: Operator<'_>,
     ) -> Result<Fate, StoreError> {
+        let Adoption { from, to, .. } = adoption;
         let job = match self.job(from, key).await? {
             None => return Ok(Fate::Gone),
             Some(StoredAs::Unreadable { .. }) => return Ok(Fate::Unreadable),
@@ -144,7 +159,7 @@ impl Store {
         if let Some(other) = self.rival(to, key, key.as_str()).await? {
             return self.leave(from, handed, other).await;
         }
-        self.hand_over(from, to, (handed, there), now, operator).await
+        self.hand_over(adoption, handed, there, now).await
     }
 
     /// A person must decide: the job stays in the old queue, as it was before an adoption claimed it.

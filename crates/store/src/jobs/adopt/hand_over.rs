@@ -1,17 +1,16 @@
 //! The three guarded steps that take one job from the old queue to the new one.
 
-use bursar_domain::{HistoryEvent, Lane, Millis, State};
+use bursar_domain::{Millis, State};
 use redis::Pipeline;
-use serde_json::Map;
 
-use super::Fate;
 use super::handed::Handed;
 use super::there::There;
+use super::{Adoption, Fate};
 use crate::crash::crash_point;
+use crate::jobs::JobRecord;
 use crate::jobs::apply::{Applied, BusinessKey, Guarded, Place, Seen};
 use crate::jobs::overlay::{ClaimEntry, is_open};
 use crate::jobs::read::lossy;
-use crate::jobs::{JobRecord, Operator};
 use crate::{Store, StoreError};
 
 /// When the adoption's claim of a job ends: never.
@@ -21,12 +20,12 @@ impl Store {
     /// The three steps, as far as they were not made before.
     pub(super) async fn hand_over(
         &self,
-        from: &Lane,
-        to: &Lane,
-        (mut handed, there): (Handed, There),
+        adoption: Adoption<'_>,
+        mut handed: Handed,
+        there: There,
         now: Millis,
-        operator: Operator<'_>,
     ) -> Result<Fate, StoreError> {
+        let Adoption { from, to, .. } = adoption;
         if is_open(handed.stored.state) && !handed.stored.is_tombstone() && !handed.is_underway {
             let claim = handed.claim_for(to, now);
             let write = Guarded {
@@ -50,12 +49,12 @@ impl Store {
             }
             There::Same(stored) => {
                 if !stored.is_tombstone() {
-                    self.note_adopted(from, to, &handed, now, operator).await?;
+                    self.note_adopted(adoption, &handed, now).await?;
                 }
                 stored.state
             }
             There::Nothing | There::Unsent(..) | There::Other => {
-                let Some(state) = self.bring(from, to, &handed, there, now, operator).await? else {
+                let Some(state) = self.bring(adoption, &handed, there, now).await? else {
                     return Ok(Fate::Changed);
                 };
                 state
@@ -78,13 +77,12 @@ impl Store {
     /// Writes the job into its new queue. `None` when something else is there by now.
     async fn bring(
         &self,
-        from: &Lane,
-        to: &Lane,
+        adoption: Adoption<'_>,
         handed: &Handed,
         there: There,
         now: Millis,
-        operator: Operator<'_>,
     ) -> Result<Option<State>, StoreError> {
+        let Adoption { from, to, .. } = adoption;
         let (old, new) = (self.queues.of(from), self.queues.of(to));
         let key = handed.key.as_str();
         let mut pipeline = Pipeline::new();
@@ -117,7 +115,7 @@ impl Store {
         let mut history = handed.lines.clone();
         if !record.is_tombstone() {
             record.era = era.unwrap_or_default();
-            record.history.push(adopted(from, now, operator));
+            record.history.push(adoption.event(now));
             history.extend(record.overflow());
         }
         let names = handed.business_keys.iter().cloned().chain(std::iter::once(key.to_owned()));
@@ -142,19 +140,12 @@ impl Store {
     }
 
     /// The old queue's job was certainly never sent and gives way to the new one's: that one's history says so.
-    async fn note_adopted(
-        &self,
-        from: &Lane,
-        to: &Lane,
-        handed: &Handed,
-        now: Millis,
-        operator: Operator<'_>,
-    ) -> Result<(), StoreError> {
+    async fn note_adopted(&self, adoption: Adoption<'_>, handed: &Handed, now: Millis) -> Result<(), StoreError> {
         if handed.stored.is_tombstone() {
             return Ok(());
         }
         let mut pipeline = Pipeline::new();
-        pipeline.rpush(self.queues.of(to).history(&handed.key), adopted(from, now, operator).recorded()).ignore();
+        pipeline.rpush(self.queues.of(adoption.to).history(&handed.key), adoption.event(now).recorded()).ignore();
         self.query("RPUSH", &pipeline).await
     }
 
@@ -186,14 +177,4 @@ impl Store {
         };
         Ok(self.apply(&job.lane, &[write], "").await? == [Applied::Done])
     }
-}
-
-fn adopted(from: &Lane, at: Millis, operator: Operator<'_>) -> HistoryEvent {
-    HistoryEvent::Adopted(bursar_domain::Adopted {
-        at,
-        queue: from.to_string(),
-        operator: operator.who.to_owned(),
-        comment: operator.why.to_owned(),
-        more: Map::new(),
-    })
 }

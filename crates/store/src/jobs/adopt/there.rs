@@ -21,6 +21,7 @@ pub(super) enum There {
 }
 
 impl Store {
+    /// What the queue `to` has by the key of a job that is handed over from `from`.
     pub(super) async fn there(
         &self,
         from: &Lane,
