@@ -26,18 +26,11 @@ impl Store {
     pub(super) async fn find_all(&self, lane: &Lane) -> Result<FoundKeys, StoreError> {
         let queue = self.queues.of(lane);
         let (jobs, business) = (queue.of_key("job", ""), queue.of_key("business", ""));
+        let pattern = format!("{}*:{}:*", glob(&queue.base), queue.queue);
         let (mut found, mut cursor) = (FoundKeys::default(), 0_u64);
         let mut seen = HashSet::new(); // a scan may tell a key twice
         loop {
-            let mut command = redis::cmd("SCAN");
-            command
-                .arg(cursor)
-                .arg("MATCH")
-                .arg(format!("{}*:{}:*", glob(&queue.base), queue.queue))
-                .arg("COUNT")
-                .arg(STEP);
-            let (next, names): (u64, Vec<Vec<u8>>) =
-                command.query_async(&mut self.connection()).await.map_err(|source| StoreError::of("SCAN", source))?;
+            let (next, names) = self.search(cursor, &pattern).await?;
             let names = names.into_iter().filter_map(|name| String::from_utf8(name).ok());
             let names: Vec<String> = names.filter(|name| seen.insert(name.clone())).collect();
             for name in names.iter().filter_map(|name| name.strip_prefix(&jobs)) {
@@ -78,14 +71,18 @@ impl Store {
         let jobs = format!("{}*", glob(&self.queues.of(lane).of_key("job", "")));
         let mut cursor = 0_u64;
         loop {
-            let mut command = redis::cmd("SCAN");
-            command.arg(cursor).arg("MATCH").arg(&jobs).arg("COUNT").arg(STEP);
-            let (next, names): (u64, Vec<Vec<u8>>) =
-                command.query_async(&mut self.connection()).await.map_err(|source| StoreError::of("SCAN", source))?;
+            let (next, names) = self.search(cursor, &jobs).await?;
             if !names.is_empty() || next == 0 {
                 return Ok(!names.is_empty());
             }
             cursor = next;
         }
+    }
+
+    /// One step through all keys of this Redis: the next step's cursor, 0 after the last one, and the keys that match.
+    async fn search(&self, cursor: u64, pattern: &str) -> Result<(u64, Vec<Vec<u8>>), StoreError> {
+        let mut command = redis::cmd("SCAN");
+        command.arg(cursor).arg("MATCH").arg(pattern).arg("COUNT").arg(STEP);
+        command.query_async(&mut self.connection()).await.map_err(|source| StoreError::of("SCAN", source))
     }
 }

@@ -79,10 +79,9 @@ impl Store {
         })
     }
 
+    /// The list of a job's history as texts, as they are written again elsewhere.
     pub(super) async fn history_lines(&self, lane: &Lane, key: &Key) -> Result<Vec<String>, StoreError> {
-        let mut pipeline = Pipeline::new();
-        pipeline.lrange(self.queues.of(lane).history(key), 0, -1);
-        let (lines,): (Vec<Vec<u8>>,) = self.query("LRANGE", &pipeline).await?;
+        let lines = self.history_list(&self.queues.of(lane), key.as_str()).await?;
         Ok(lines.into_iter().map(lossy).collect())
     }
 }
