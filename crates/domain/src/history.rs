@@ -1,16 +1,20 @@
 //! All that happened to a job, or to a notification: typed events with one serde form in Redis, exports, the API, the CLI and the
 //! dashboard. What a newer build wrote is kept and shown.
 
+mod action;
+mod delivery;
 mod quarantine;
-
-use std::fmt;
+mod response;
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+pub use action::{ActionKind, OperatorAction, last_action};
+pub use delivery::{Delivery, DeliveryError, DeliveryOutcome};
 pub use quarantine::{Quarantine, QuarantineOutcome};
+pub use response::{Response, ResponseEvidence};
 
-use crate::{Answer, Call, Fen, Millis, Operation, Reading, Reason, State};
+use crate::{Millis, Reason, State};
 
 /// One event. Its serde form is `{"event": "…", "at": …, …}`: the variant's name in snake case, the time in ms, its fields. Fields
 /// that this build does not know stay in `more`; an event that it does not know is [`HistoryEvent::Other`].
@@ -69,76 +73,6 @@ pub struct ClaimEvent {
     pub more: More,
 }
 
-/// A response to a call, or its absence.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Response {
-    /// The claim's fence.
-    pub fence: u64,
-    /// The call.
-    pub call: Call,
-    /// The worker; empty where the line does not say.
-    #[serde(default, skip_serializing_if = "String::is_empty")]
-    pub worker: String,
-    /// When it was read.
-    #[serde(default, skip_serializing_if = "is_unset")]
-    pub at: Millis,
-    /// How long the call took.
-    #[serde(default)]
-    pub ms: u64,
-    /// What was read.
-    #[serde(flatten)]
-    pub read: ResponseEvidence,
-    /// Whether its claim had ended when it arrived: it is evidence and decided nothing by itself.
-    #[serde(default, skip_serializing_if = "is_false")]
-    pub late: bool,
-    /// Unknown fields.
-    #[serde(flatten)]
-    pub more: More,
-}
-
-/// The evidence of a response: how it was understood, and the gateway's own words. Its texts are bounded by whoever reads responses.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ResponseEvidence {
-    /// How it was understood.
-    pub outcome: Answer,
-    /// The gateway's number for the job, if the response names one.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub trade_no: Option<String>,
-    /// The gateway's status as it wrote it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub status: Option<String>,
-    /// The gateway's code and sub-code: `40004/isv.name-error`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub code: Option<String>,
-    /// The gateway's message, or ours about why nothing could be read.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub message: Option<String>,
-    /// The gateway's id of the request, for a call to its support.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub request_id: Option<String>,
-    /// The HTTP status, if a response arrived.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub http: Option<u16>,
-    /// The amount that the response names, if it names one.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub amount: Option<Fen>,
-}
-
-impl From<&Reading> for ResponseEvidence {
-    fn from(reading: &Reading) -> Self {
-        Self {
-            outcome: reading.answer,
-            trade_no: reading.trade_no.clone(),
-            status: reading.status.clone(),
-            code: reading.code.clone(),
-            message: reading.message.clone(),
-            request_id: reading.request_id.clone(),
-            http: reading.http,
-            amount: reading.amount,
-        }
-    }
-}
-
 /// A deadline that ended a job while nothing was sent: its queue was paused, or the circuit breaker open.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DeadlinePassed {
@@ -155,84 +89,6 @@ pub struct DeadlinePassed {
     /// Unknown fields.
     #[serde(flatten)]
     pub more: More,
-}
-
-/// The kinds of an operator's actions.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum ActionKind {
-    /// Query the gateway now.
-    Query,
-    /// Send the identical bytes.
-    Send,
-    /// Close a job as what it is known to be.
-    Resolve,
-    /// Cancel a job that was never sent.
-    Cancel,
-    /// Pause a queue.
-    Pause,
-    /// Resume a queue.
-    Resume,
-    /// Hand on the jobs of a renamed account.
-    Adopt,
-    /// Confirm that a queue's jobs are for another gateway now.
-    ConfirmGateway,
-}
-
-impl From<Operation> for ActionKind {
-    fn from(operation: Operation) -> Self {
-        match operation {
-            Operation::Ask => Self::Query,
-            Operation::Send => Self::Send,
-            Operation::Resolve(_) => Self::Resolve,
-            Operation::Cancel => Self::Cancel,
-        }
-    }
-}
-
-impl ActionKind {
-    /// The word for it on record.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Query => "query",
-            Self::Send => "send",
-            Self::Resolve => "resolve",
-            Self::Cancel => "cancel",
-            Self::Pause => "pause",
-            Self::Resume => "resume",
-            Self::Adopt => "adopt",
-            Self::ConfirmGateway => "confirm_gateway",
-        }
-    }
-}
-
-/// An operator's action on one job.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct OperatorAction {
-    /// When.
-    #[serde(default, skip_serializing_if = "is_unset")]
-    pub at: Millis,
-    /// The action.
-    pub action: ActionKind,
-    /// The state before.
-    pub from: State,
-    /// The state after.
-    pub to: State,
-    /// The operator's name.
-    pub operator: String,
-    /// The operator's reason.
-    pub comment: String,
-    /// Unknown fields.
-    #[serde(flatten)]
-    pub more: More,
-}
-
-/// `resolve by li at 2026-01-01T00:00:00.000Z: seen on the statement`.
-impl fmt::Display for OperatorAction {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(out, "{} by {} at {}: {}", self.action.as_str(), self.operator, self.at.rfc3339(), self.comment)
-    }
 }
 
 /// A job that was handed on from the queue of an account that has another name now.
@@ -301,128 +157,6 @@ pub struct NotificationNamed {
     /// Unknown fields.
     #[serde(flatten)]
     pub more: More,
-}
-
-/// An attempt to deliver a webhook, or its end without one.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Delivery {
-    /// When.
-    #[serde(default, skip_serializing_if = "is_unset")]
-    pub at: Millis,
-    /// What became of it.
-    pub outcome: DeliveryOutcome,
-    /// The event's number among those of its job.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub sequence: Option<u64>,
-    /// The state that the event tells of; of a dropped one alone.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub state: Option<State>,
-    /// The message's `webhook-id`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub webhook_id: Option<String>,
-    /// The receiver's host and port.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub host: Option<String>,
-    /// The receiver's HTTP status.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub http: Option<u16>,
-    /// Why there is no HTTP status.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub error: Option<DeliveryError>,
-    /// How long the attempt took.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub ms: Option<u64>,
-    /// The time until which the receiver asked to wait, RFC 3339 in UTC.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub retry_after: Option<String>,
-    /// Whether its lease had ended: another attempt may have been made.
-    #[serde(default, skip_serializing_if = "is_false")]
-    pub late: bool,
-    /// Unknown fields.
-    #[serde(flatten)]
-    pub more: More,
-}
-
-impl Delivery {
-    /// One of which nothing but the outcome is known.
-    #[must_use]
-    pub fn of(outcome: DeliveryOutcome) -> Self {
-        Self {
-            at: Millis::default(),
-            outcome,
-            sequence: None,
-            state: None,
-            webhook_id: None,
-            host: None,
-            http: None,
-            error: None,
-            ms: None,
-            retry_after: None,
-            late: false,
-            more: More::new(),
-        }
-    }
-}
-
-/// What became of an attempt to deliver a webhook.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum DeliveryOutcome {
-    /// The receiver has it.
-    Delivered,
-    /// It will be tried again.
-    Failed,
-    /// It was tried for long enough.
-    GivenUp,
-    /// The receiver wants no more about this job.
-    Gone,
-    /// It was never tried: too many events of this job waited.
-    Dropped,
-}
-
-impl DeliveryOutcome {
-    /// Every one.
-    pub const ALL: [Self; 5] = [Self::Delivered, Self::Failed, Self::GivenUp, Self::Gone, Self::Dropped];
-}
-
-/// Why a delivery got no HTTP status.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, thiserror::Error)]
-#[serde(rename_all = "snake_case")]
-pub enum DeliveryError {
-    /// The address is not public, and the configuration does not allow it.
-    #[error("the address is not public, and callbacks.allow does not name it")]
-    AddressNotAllowed,
-    /// The receiver did not answer in time.
-    #[error("the receiver did not answer in time")]
-    TimedOut,
-    /// No connection could be made.
-    #[error("cannot connect to the receiver")]
-    CannotConnect,
-    /// The connection broke before the receiver answered.
-    #[error("the connection broke before the receiver answered")]
-    ConnectionBroken,
-    /// The message could not be signed.
-    #[error("the message cannot be signed")]
-    CannotSign,
-    /// The URL cannot be read.
-    #[error("the callback URL cannot be read")]
-    UnreadableUrl,
-    /// This build cannot read the event.
-    #[error("this build cannot read the event")]
-    UnreadableEvent,
-}
-
-impl DeliveryError {
-    /// Every one.
-    pub const ALL: [Self; 7] = [
-        Self::AddressNotAllowed,
-        Self::TimedOut,
-        Self::CannotConnect,
-        Self::ConnectionBroken,
-        Self::CannotSign,
-        Self::UnreadableUrl,
-        Self::UnreadableEvent,
-    ];
 }
 
 /// A line of a history that is no event.
@@ -535,28 +269,6 @@ impl HistoryEvent {
             | Self::Other(_) => None,
         }
     }
-}
-
-/// The last action of an operator in a job's history.
-#[must_use]
-pub fn last_action(history: &[HistoryEvent]) -> Option<&OperatorAction> {
-    history.iter().rev().find_map(|event| match event {
-        HistoryEvent::OperatorAction(action) => Some(action),
-        HistoryEvent::SendIntent(_)
-        | HistoryEvent::Response(_)
-        | HistoryEvent::SendSkipped(_)
-        | HistoryEvent::ClaimReleased(_)
-        | HistoryEvent::WorkerLost(_)
-        | HistoryEvent::DeadlinePassed(_)
-        | HistoryEvent::Adopted(_)
-        | HistoryEvent::RestoredFromJournal(_)
-        | HistoryEvent::BusinessKeyConflict(_)
-        | HistoryEvent::Notification(_)
-        | HistoryEvent::Delivery(_)
-        | HistoryEvent::Quarantine(_)
-        | HistoryEvent::Unreadable(_)
-        | HistoryEvent::Other(_) => None,
-    })
 }
 
 const fn is_unset(at: &Millis) -> bool {

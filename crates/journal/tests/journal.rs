@@ -74,7 +74,7 @@ fn keys(path: &Path) -> (Vec<String>, Summary) {
     (keys, summary.unwrap())
 }
 
-/// Waits until `look` finds it.
+/// Waits until `look` finds it, and looks every few milliseconds; fails after [`PATIENCE`].
 async fn eventually<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
     let began = Instant::now();
     loop {

@@ -1,16 +1,18 @@
 //! What a worker counts.
 
-use std::sync::atomic::{AtomicI64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
-use std::time::Duration;
+mod queue;
 
-use bursar_domain::{AccountName, Answer, Call, Queue, State, Unsendable};
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use bursar_domain::{AccountName, Queue};
 use prometheus_client::encoding::{EncodeMetric, MetricEncoder};
 use prometheus_client::metrics::MetricType;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::gauge::Gauge;
-use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
+
+pub use queue::{Lost, QueueMetrics};
 
 use crate::Pulse;
 use crate::families::{Counters, Gauges, Histograms, Series, histograms, labels, register};
@@ -56,17 +58,6 @@ impl Doing {
             Self::Taking => "taking jobs from a queue of apalis-redis",
         }
     }
-}
-
-/// A claim that came to nothing.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Lost {
-    /// Its commit came too late.
-    Commit,
-    /// Its lease could not be renewed.
-    Lease,
-    /// It was given back unsent.
-    GivenBack,
 }
 
 /// All that one worker process counts.
@@ -172,12 +163,7 @@ impl Metrics {
     /// One queue's numbers.
     #[must_use]
     pub fn queue(&self, queue: &Queue) -> QueueMetrics {
-        QueueMetrics {
-            queue: queue.to_string(),
-            families: Arc::clone(&self.families),
-            found: OnceLock::new(),
-            left_alone: Arc::clone(&self.left_alone),
-        }
+        QueueMetrics::new(queue, &self.families, &self.left_alone)
     }
 
     /// What is counted of asking for one balance.
@@ -301,246 +287,5 @@ impl Drop for Working {
 /// The severity of a check that keeps money from being sent.
 const REFUSE: &str = "refuse";
 
-const CALLS: [Call; 2] = [Call::Send, Call::Ask];
-
-/// One queue's numbers. What happens in it for the first time gets its line on the page then, and not before.
-#[derive(Debug)]
-pub struct QueueMetrics {
-    queue: String,
-    families: Arc<Families>,
-    /// Nothing as long as the queue is idle.
-    found: OnceLock<Box<Found>>,
-    /// Queues of this worker that are left alone.
-    left_alone: Arc<AtomicI64>,
-}
-
-/// Each series of a queue that had an event.
-#[derive(Debug, Default)]
-struct Found {
-    answers: [[Series<Counter>; Answer::ALL.len()]; CALLS.len()],
-    durations: [[Series<Histogram>; Answer::ALL.len()]; CALLS.len()],
-    pickup: [Series<Histogram>; CALLS.len()],
-    ends: [Series<Histogram>; State::ALL.len()],
-    commits: [Series<Counter>; State::ALL.len()],
-    stale_commits: Series<Counter>,
-    given_back: Series<Counter>,
-    lost_leases: Series<Counter>,
-    lost_writes: Series<Counter>,
-    skipped: [Series<Counter>; Unsendable::ALL.len()],
-    mismatches: Series<Counter>,
-    opened: Series<Counter>,
-    closed: Series<Counter>,
-    circuit_open: Series<Gauge>,
-    other_gateway: Series<Gauge>,
-}
-
-impl QueueMetrics {
-    fn found(&self) -> &Found {
-        self.found.get_or_init(Box::default)
-    }
-
-    /// A call was answered, or was not.
-    pub fn answered(&self, call: Call, answer: Answer, took: Duration) {
-        let (of, found) = (&self.families, self.found());
-        let values = [self.queue.as_str(), call.as_str(), answer.as_str()];
-        found.answers[call as usize][answer as usize].of(&of.answers, names::ANSWERS, values).inc();
-        let duration =
-            found.durations[call as usize][answer as usize].of(&of.call_duration, names::CALL_DURATION, values);
-        duration.observe(took.as_secs_f64());
-    }
-
-    /// A job was claimed so long after it was due.
-    pub fn claimed(&self, call: Call, late: Duration) {
-        let (family, values) = (&self.families.pickup_delay, [self.queue.as_str(), call.as_str()]);
-        self.found().pickup[call as usize].of(family, names::PICKUP_DELAY, values).observe(late.as_secs_f64());
-    }
-
-    /// A claim ended with this state.
-    pub fn committed(&self, state: State) {
-        let values = [self.queue.as_str(), state.as_str()];
-        self.found().commits[state as usize].of(&self.families.commits, names::COMMITS, values).inc();
-    }
-
-    /// A job ended so long after it was submitted.
-    pub fn ended(&self, state: State, after: Duration) {
-        let (family, values) = (&self.families.time_to_end, [self.queue.as_str(), state.as_str()]);
-        self.found().ends[state as usize].of(family, names::TIME_TO_END, values).observe(after.as_secs_f64());
-    }
-
-    /// So many claims came to nothing.
-    pub fn lost(&self, what: Lost, count: usize) {
-        if count == 0 {
-            return;
-        }
-        let (of, found) = (&self.families, self.found());
-        let (series, family, metric) = match what {
-            Lost::Commit => (&found.stale_commits, &of.stale_commits, names::STALE_COMMITS),
-            Lost::Lease => (&found.lost_leases, &of.lost_leases, names::LOST_LEASES),
-            Lost::GivenBack => (&found.given_back, &of.given_back, names::GIVEN_BACK),
-        };
-        series.of(family, metric, [&self.queue]).inc_by(u64::try_from(count).unwrap_or_default());
-    }
-
-    /// Redis was found to have lost writes.
-    pub fn lost_writes(&self) {
-        self.found().lost_writes.of(&self.families.lost_writes, names::LOST_WRITES, [&self.queue]).inc();
-    }
-
-    /// A send was not made, for what Redis holds of the job must not be sent.
-    pub fn skipped(&self, why: Unsendable) {
-        let values = [self.queue.as_str(), why.label()];
-        self.found().skipped[why as usize].of(&self.families.skipped, names::SENDS_SKIPPED, values).inc();
-    }
-
-    /// A response was known by a number that another one has.
-    pub fn mismatch(&self) {
-        self.found().mismatches.of(&self.families.mismatches, names::MISMATCHES, [&self.queue]).inc();
-    }
-
-    /// The queue's jobs are for another gateway than this worker's, or are not.
-    pub fn other_gateway(&self, other: bool) {
-        let ever = self.found.get().and_then(|found| found.other_gateway.made()).is_some();
-        if !other && !ever {
-            return; // as it is in nearly every queue, each time that the queue is looked at
-        }
-        let gauge = self.found().other_gateway.of(&self.families.other_gateway, names::OTHER_GATEWAY, [&self.queue]);
-        let other = i64::from(other);
-        self.left_alone.fetch_add(other - gauge.set(other), Ordering::Relaxed);
-    }
-
-    /// The circuit opened, or a probe failed and it rests for longer.
-    pub fn circuit_opened(&self) {
-        if self.circuit_open().set(1) == 0 {
-            self.turned(&self.found().opened, "opened");
-        }
-    }
-
-    /// The circuit closed.
-    pub fn circuit_closed(&self) {
-        self.circuit_open().set(0);
-        self.turned(&self.found().closed, "closed");
-    }
-
-    fn circuit_open(&self) -> &Gauge {
-        self.found().circuit_open.of(&self.families.circuit_open, names::CIRCUIT_OPEN, [&self.queue])
-    }
-
-    fn turned(&self, series: &Series<Counter>, turn: &str) {
-        series.of(&self.families.circuit_turns, names::CIRCUIT_TURNS, [&self.queue, turn]).inc();
-    }
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn enums_count_where_their_names_stand() {
-        assert!(Answer::ALL.iter().enumerate().all(|(at, answer)| *answer as usize == at));
-        assert!(State::ALL.iter().enumerate().all(|(at, state)| *state as usize == at));
-        assert!(CALLS.iter().enumerate().all(|(at, call)| *call as usize == at));
-        assert!(Unsendable::ALL.iter().enumerate().all(|(at, why)| *why as usize == at));
-        assert!(Doing::ALL.iter().enumerate().all(|(at, doing)| *doing as usize == at));
-    }
-
-    #[test]
-    fn what_is_counted_is_told_under_its_queue() {
-        let metrics = Metrics::default();
-        let queue = metrics.queue(&"main/transfer".parse().unwrap());
-        queue.answered(Call::Send, Answer::Accepted, Duration::from_millis(30));
-        queue.answered(Call::Send, Answer::Accepted, Duration::from_millis(30));
-        queue.claimed(Call::Ask, Duration::from_millis(2));
-        queue.committed(State::Pending);
-        queue.ended(State::Succeeded, Duration::from_secs(70));
-        queue.lost(Lost::GivenBack, 3);
-        queue.circuit_opened();
-        queue.circuit_opened();
-        queue.skipped(Unsendable::Changed);
-        queue.mismatch();
-        metrics.trouble(Doing::Renewing);
-        let working = metrics.working();
-        metrics.preflight([("redis.aof", "refuse")].into_iter());
-        let mut text = String::new();
-        metrics.write(&mut text).unwrap();
-        let of = "queue=\"main/transfer\"";
-        for line in [
-            format!("bursar_answers_total{{{of},call=\"send\",answer=\"accepted\"}} 2"),
-            format!("bursar_call_duration_seconds_bucket{{{of},call=\"send\",answer=\"accepted\",le=\"0.05\"}} 2"),
-            format!("bursar_pickup_delay_seconds_count{{{of},call=\"query\"}} 1"),
-            format!("bursar_commits_total{{{of},state=\"pending\"}} 1"),
-            format!("bursar_time_to_end_seconds_count{{{of},state=\"succeeded\"}} 1"),
-            format!("bursar_given_back_total{{{of}}} 3"),
-            format!("bursar_circuit_turns_total{{{of},turn=\"opened\"}} 1"),
-            format!("bursar_circuit_open{{{of}}} 1"),
-            format!("bursar_sends_skipped_total{{{of},reason=\"content_changed\"}} 1"),
-            format!("bursar_mismatches_total{{{of}}} 1"),
-            "bursar_redis_troubles_total{doing=\"renewing leases\"} 1".to_owned(),
-            "bursar_calls_in_flight 1".to_owned(),
-            "bursar_preflight_findings{check=\"redis.aof\",severity=\"refuse\"} 1".to_owned(),
-        ] {
-            assert!(text.lines().any(|told| told == line), "{line} is not in:\n{text}");
-        }
-        for missing in
-            ["state=\"failed\"", "above_max_amount", "call=\"send\",answer=\"no_response\"", "bursar_lost_leases_total"]
-        {
-            assert!(!text.contains(missing), "{missing} never happened:\n{text}");
-        }
-        drop(working);
-        metrics.preflight(std::iter::empty());
-        text.clear();
-        metrics.write(&mut text).unwrap();
-        assert!(text.contains("bursar_calls_in_flight 0") && !text.contains("redis.aof"), "{text}");
-    }
-    #[test]
-    fn every_metric_of_a_worker_has_a_line_once_it_happened() {
-        let metrics = Metrics::default();
-        let queue = metrics.queue(&"main/transfer".parse().unwrap());
-        let second = Duration::from_secs(1);
-        queue.answered(Call::Send, Answer::Accepted, second);
-        queue.claimed(Call::Send, second);
-        queue.committed(State::Pending);
-        queue.ended(State::Succeeded, second);
-        for lost in [Lost::Commit, Lost::Lease, Lost::GivenBack] {
-            queue.lost(lost, 1);
-        }
-        queue.lost_writes();
-        queue.skipped(Unsendable::Changed);
-        queue.mismatch();
-        queue.circuit_opened();
-        queue.other_gateway(true);
-        metrics.balance(&"main".parse().unwrap(), "paying").failed();
-        metrics.preflight([("redis.aof", "refuse")].into_iter());
-        let mut text = String::new();
-        metrics.write(&mut text).unwrap();
-        for metric in names::ALL.iter().filter(|metric| metric.source == names::Source::Worker) {
-            let is_of = |line: &str| line.split(['{', ' ']).next().is_some_and(|name| name.starts_with(metric.name));
-            assert!(text.lines().any(is_of), "{} has no line in:\n{text}", metric.name);
-        }
-    }
-
-    #[test]
-    fn a_queue_in_which_nothing_happened_has_no_line() {
-        let metrics = Metrics::default();
-        let queue = metrics.queue(&"main/transfer".parse().unwrap());
-        queue.other_gateway(false);
-        queue.lost(Lost::Lease, 0);
-        let _balance = metrics.balance(&"main".parse().unwrap(), "paying");
-        let mut text = String::new();
-        metrics.write(&mut text).unwrap();
-        assert!(!text.contains("main"), "{text}");
-    }
-
-    #[test]
-    fn a_queue_that_is_left_alone_for_a_while_says_so_and_then_that_it_no_longer_is() {
-        let metrics = Metrics::default();
-        let queue = metrics.queue(&"main/transfer".parse().unwrap());
-        for (other, left_alone) in [(true, true), (true, true), (false, false), (true, true), (false, false)] {
-            queue.other_gateway(other);
-            assert_eq!(metrics.leaves_a_queue_alone(), left_alone);
-            let mut text = String::new();
-            metrics.write(&mut text).unwrap();
-            let line = format!("bursar_other_gateway{{queue=\"main/transfer\"}} {}", u8::from(other));
-            assert!(text.lines().any(|told| told == line), "{line} is not in:\n{text}");
-        }
-    }
-}
+mod tests;

@@ -58,7 +58,7 @@ pub enum Act {
     Close,
     /// Ends the connection with a reset.
     Reset,
-    /// Says nothing for a long time.
+    /// Keeps the connection and says nothing, ever.
     Hang,
 }
 
@@ -113,7 +113,7 @@ impl Server {
                 let (stream, _) = listener.accept().await.unwrap();
                 let (acceptor, received, body) = (acceptor.clone(), received.clone(), body.clone());
                 tokio::spawn(async move {
-                    tokio::time::sleep(pause).await;
+                    tokio::time::sleep(pause).await; // the server's slowness itself
                     let Ok(mut stream) = acceptor.accept(stream).await else { return };
                     while let Some(request) = read_request(&mut stream).await {
                         received.lock().unwrap().push(request);
@@ -174,10 +174,7 @@ async fn serve_tcp(mut stream: TcpStream, script: Arc<Script>, received: Arc<Mut
                 stream.set_zero_linger().unwrap();
                 return;
             }
-            Act::Hang => {
-                tokio::time::sleep(Duration::from_secs(3600)).await;
-                return;
-            }
+            Act::Hang => std::future::pending().await,
         };
         if written.is_err() {
             return;

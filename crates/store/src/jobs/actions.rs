@@ -154,7 +154,6 @@ const CLOCK_STEP_JOBS: usize = 200;
 /// The guarded write of an action.
 pub(crate) fn write(seen: &JobRecord, action: &Action<'_>, now: Millis) -> Guarded {
     let next = action.next;
-    let before = seen.state;
     let mut record = seen.seen.found.clone();
     // A send that Redis has forgotten: waits count from the latest moment at which it can have been.
     if record.state != seen.seen.stored.state && record.last_sent_at.is_none() {
@@ -172,17 +171,7 @@ pub(crate) fn write(seen: &JobRecord, action: &Action<'_>, now: Millis) -> Guard
         Due::Ask(at) => Due::Ask(at.max(now)),
         Due::Never => Due::Never,
     };
-    let changed = next.state != before;
-    let webhook = if changed { record.webhook_event(now) } else { String::new() };
-    let history = record.overflow();
-    Guarded {
-        group: record.fair_group.clone(),
-        record: record.text(),
-        place: place_of(&Next { due, ..next.clone() }),
-        decided: now,
-        state: changed.then_some(next.state),
-        webhook,
-        history,
-        ..Guarded::new(seen.key.as_str(), &seen.seen.claim, Seen::Text(seen.seen.record.clone()))
-    }
+    let place = place_of(&Next { due, ..next.clone() });
+    Guarded::new(seen.key.as_str(), &seen.seen.claim, Seen::Text(seen.seen.record.clone()))
+        .with_record(record, seen.state, place, now)
 }

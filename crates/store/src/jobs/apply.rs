@@ -4,6 +4,7 @@ use bursar_domain::{Millis, Queue, State};
 use redis::Value;
 
 use super::keys::QueueKeys;
+use super::record::StoredJob;
 use crate::Store;
 use crate::StoreError;
 use crate::reply::from_reply;
@@ -35,6 +36,32 @@ pub enum Place {
     NextEvent,
     /// Of a delivery: no further events are wanted.
     NoMoreEvents,
+}
+
+impl Place {
+    /// Where the record's state belongs: no call is made about the job before `at`.
+    pub(crate) fn of(record: &StoredJob, at: Millis) -> Self {
+        match record.state {
+            State::Queued => Self::Sends(record.run_at.unwrap_or_default().max(at)),
+            State::InDoubt | State::Pending => Self::Queries(at),
+            State::NeedsReview => Self::Review,
+            State::Succeeded | State::Failed | State::Refunded | State::Cancelled => Self::Done,
+        }
+    }
+
+    /// Where a job goes that a late response says more of: it is looked at once more.
+    pub(crate) const fn after_late_response(state: State, now: Millis) -> Self {
+        match state {
+            State::NeedsReview => Self::Review,
+            State::Queued
+            | State::InDoubt
+            | State::Pending
+            | State::Succeeded
+            | State::Failed
+            | State::Refunded
+            | State::Cancelled => Self::Queries(now),
+        }
+    }
 }
 
 /// Whose records a write is about.
@@ -152,6 +179,17 @@ impl Guarded {
             deletes_history: false,
             deletes: None,
         }
+    }
+
+    /// Writes this record of a job that was in the state `before`. A new state is published, and the producer is told of it where there is
+    /// something to tell; events that are too many for the record go to the history's list.
+    pub(crate) fn with_record(mut self, mut record: StoredJob, before: State, place: Place, decided: Millis) -> Self {
+        if record.state != before {
+            self.webhook = record.webhook_event(decided);
+            self.state = Some(record.state);
+        }
+        self.history.extend(record.overflow());
+        Self { group: record.fair_group.clone(), record: record.text(), place, decided, ..self }
     }
 }
 

@@ -173,20 +173,15 @@ impl Commit {
                 place = if late.other_content { Place::Review } else { Place::Queries(self.decided) };
             }
         }
-        let changed = record.state != self.ends.found.stored_state;
-        let webhook = if changed { record.webhook_event(self.decided) } else { String::new() };
-        let history = record.overflow();
         Guarded {
-            group: record.fair_group.clone(),
-            record: record.text(),
-            place,
-            decided: self.decided,
-            state: changed.then_some(record.state),
-            webhook,
             pauses: self.pauses().filter(|_| !is_mismatch),
             response: self.response.as_ref().map(ResponseKnownBy::field).unwrap_or_default(),
-            history,
-            ..Guarded::new(&self.ends.key, claim_text, Seen::Any)
+            ..Guarded::new(&self.ends.key, claim_text, Seen::Any).with_record(
+                record,
+                self.ends.found.stored_state,
+                place,
+                self.decided,
+            )
         }
     }
 
@@ -429,25 +424,13 @@ impl Commit {
             record.state = state;
         }
         record.history.extend(event);
-        record.updated_at = if again { Some(self.decided) } else { record.updated_at };
-        let changed = record.state != stored.state;
-        let place = match (again, record.state) {
-            (false, _) => Place::Same,
-            (true, State::NeedsReview) => Place::Review,
-            (true, _) => Place::Queries(self.decided),
-        };
-        let webhook = if changed { record.webhook_event(self.decided) } else { String::new() };
-        let history = record.overflow();
-        Some(Guarded {
-            group: record.fair_group.clone(),
-            record: record.text(),
-            place,
-            decided: self.decided,
-            state: changed.then_some(record.state),
-            webhook,
-            history,
-            ..Guarded::new(&self.ends.key, "", Seen::Text(text.to_owned()))
-        })
+        let mut place = Place::Same;
+        if again {
+            record.updated_at = Some(self.decided);
+            place = Place::after_late_response(record.state, self.decided);
+        }
+        let write = Guarded::new(&self.ends.key, "", Seen::Text(text.to_owned()));
+        Some(write.with_record(record, stored.state, place, self.decided))
     }
 
     fn late_response(&self, stored: &StoredJob, owned: bool) -> Option<LateResponse> {

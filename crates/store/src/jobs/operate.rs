@@ -60,35 +60,31 @@ impl Store {
         operator: Operator<'_>,
     ) -> Result<Operated, StoreError> {
         let since = self.since();
-        let operated = self.operate_repeatedly(queue, key, operation, operator).await?;
+        let mut operated = Operated::Changed;
+        for _ in 0..TRIES {
+            operated = match self.operable(queue, key).await? {
+                Ok(record) => self.operate_on(&record, operation, operator).await?,
+                Err(outcome) => outcome,
+            };
+            if operated != Operated::Changed {
+                break;
+            }
+        }
+        if operated == Operated::Changed {
+            // It changes as fast as it is looked at: workers are at it.
+            operated = self.operable(queue, key).await?.map_or_else(|outcome| outcome, Operated::Claimed);
+        }
         // A refusal vouches for the state that it names, as an action does for what it did.
         self.kept(since).await?;
         Ok(operated)
     }
 
-    async fn operate_repeatedly(
-        &self,
-        queue: &Queue,
-        key: &Key,
-        operation: Operation,
-        operator: Operator<'_>,
-    ) -> Result<Operated, StoreError> {
-        for _ in 0..TRIES {
-            let record = match self.job(queue, key).await? {
-                None => return Ok(Operated::Unknown),
-                Some(StoredAs::Unreadable { why, .. }) => return Ok(Operated::Unreadable(why)),
-                Some(StoredAs::Job(record)) => record,
-            };
-            let operated = self.operate_on(&record, operation, operator).await?;
-            if operated != Operated::Changed {
-                return Ok(operated);
-            }
-        }
-        // It changes as fast as it is looked at: workers are at it.
+    /// The job by this key; `Err` with the outcome where there is none, or none that this build can read.
+    async fn operable(&self, queue: &Queue, key: &Key) -> Result<Result<Box<JobRecord>, Operated>, StoreError> {
         Ok(match self.job(queue, key).await? {
-            None => Operated::Unknown,
-            Some(StoredAs::Unreadable { why, .. }) => Operated::Unreadable(why),
-            Some(StoredAs::Job(record)) => Operated::Claimed(record),
+            None => Err(Operated::Unknown),
+            Some(StoredAs::Unreadable { why, .. }) => Err(Operated::Unreadable(why)),
+            Some(StoredAs::Job(record)) => Ok(record),
         })
     }
 
@@ -141,11 +137,10 @@ impl Store {
             unless_paused: certain.map(|_| &Reason::JournalAhead),
         };
         match self.act(record, action).await? {
-            Acted::Done => Ok(match self.job(&record.queue, &record.key).await? {
-                Some(StoredAs::Job(record)) => Operated::Done(record),
-                Some(StoredAs::Unreadable { why, .. }) => Operated::Unreadable(why),
-                None => Operated::Unknown,
-            }),
+            Acted::Done => {
+                let there = self.operable(&record.queue, &record.key).await?;
+                Ok(there.map_or_else(|outcome| outcome, Operated::Done))
+            }
             Acted::Claimed => Ok(Operated::Claimed(Box::new(record.clone()))),
             Acted::Changed => Ok(Operated::Changed),
             Acted::Paused => Ok(Operated::Refused(OperationRefused {

@@ -127,25 +127,13 @@ impl Look {
     fn back(&self, key: &str, stored: &StoredJob, mut record: StoredJob, event: HistoryEvent) -> Guarded {
         record.updated_at = Some(self.now);
         record.history.push(event);
-        let changed = record.state != stored.state;
-        let webhook = if changed { record.webhook_event(self.now) } else { String::new() };
-        let place = match record.state {
-            State::Queued => Place::Sends(record.run_at.unwrap_or_default().max(self.now)),
-            State::InDoubt | State::Pending => Place::Queries(self.now),
-            State::NeedsReview => Place::Review,
-            State::Succeeded | State::Failed | State::Refunded | State::Cancelled => Place::Done,
-        };
-        let history = record.overflow();
-        Guarded {
-            group: record.fair_group.clone(),
-            record: record.text(),
+        let place = Place::of(&record, self.now);
+        Guarded::new(key, &self.claim, Seen::Text(lossy(self.record.clone()))).with_record(
+            record,
+            stored.state,
             place,
-            decided: self.now,
-            state: changed.then_some(record.state),
-            webhook,
-            history,
-            ..Guarded::new(key, &self.claim, Seen::Text(lossy(self.record.clone())))
-        }
+            self.now,
+        )
     }
 }
 

@@ -4,6 +4,7 @@ use bursar_domain::{Answer, HistoryEvent, Key, Millis, Queue, Reason, State};
 use redis::Pipeline;
 
 use super::apply::member_end;
+use super::keys::QueueKeys;
 use super::overlay::{ClaimEntry, Era};
 use super::record::{StoredJob, Unreadable};
 use super::rows::Row;
@@ -224,14 +225,19 @@ impl Store {
     /// # Errors
     /// [`StoreError`].
     pub async fn history(&self, job: &JobRecord) -> Result<Vec<HistoryEvent>, StoreError> {
-        let queue_keys = self.queues.of(&job.queue);
-        let mut pipeline = Pipeline::new();
-        pipeline.lrange(queue_keys.history(&job.key), 0, -1);
-        let (lines,): (Vec<Vec<u8>>,) = self.query("LRANGE", &pipeline).await?;
+        let lines = self.history_list(&self.queues.of(&job.queue), job.key.as_str()).await?;
         let mut events: Vec<HistoryEvent> = lines.iter().map(|line| HistoryEvent::read(line)).collect();
         events.extend(job.recent.iter().cloned());
         events.sort_by_key(|event| event.at().unwrap_or_default()); // stable: what has one time stays in order
         Ok(events)
+    }
+
+    /// The lines in the list of a job's or a notification's history, oldest first.
+    pub(crate) async fn history_list(&self, queue_keys: &QueueKeys, key: &str) -> Result<Vec<Vec<u8>>, StoreError> {
+        let mut pipeline = Pipeline::new();
+        pipeline.lrange(queue_keys.of_key("history", key), 0, -1);
+        let (lines,) = self.query("LRANGE", &pipeline).await?;
+        Ok(lines)
     }
 }
 

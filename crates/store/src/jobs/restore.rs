@@ -274,18 +274,12 @@ impl Store {
                 key: sent.to_string(),
                 more: serde_json::Map::new(),
             }));
-            let webhook = record.webhook_event(now);
-            let history = record.overflow();
-            let write = Guarded {
-                group: record.fair_group.clone(),
-                record: record.text(),
-                place: Place::Review,
-                decided: now,
-                state: Some(record.state),
-                webhook,
-                history,
-                ..Guarded::new(rival, &job.seen.claim, Seen::Text(job.seen.record.clone()))
-            };
+            let write = Guarded::new(rival, &job.seen.claim, Seen::Text(job.seen.record.clone())).with_record(
+                record,
+                job.state,
+                Place::Review,
+                now,
+            );
             if self.apply(queue, &[write], "").await? == [Applied::Done] {
                 return Ok(true);
             }

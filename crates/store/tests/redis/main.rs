@@ -42,6 +42,7 @@ mod outage;
 mod preflight;
 mod purge;
 mod quarantine;
+mod queues;
 mod rate;
 mod ready;
 mod release;

@@ -34,13 +34,16 @@ async fn the_same_store_works_within_a_second_of_a_killed_redis_coming_back_and_
 
 #[tokio::test]
 async fn a_command_in_flight_when_redis_dies_fails_as_unreachable() {
-    let redis = private_redis(|options| options);
-    let scene = Scene::at(redis.url()).await;
+    let redis = private_redis(|options| Options { listen: Listen::Loopback, ..options });
+    let proxy = FaultProxy::start(redis.url()).await;
+    let scene = Scene::between(&proxy.redis_url(), redis.url(), &unique_prefix()).await;
     scene.submit(&["k1"]).await;
     redis.freeze().unwrap();
+    let sent_before = proxy.request_bytes();
     let wish = scene.wish("w", 1);
     let (outcome, ()) = tokio::join!(scene.store.claim(&scene.queue, &wish), async {
-        tokio::time::sleep(Duration::from_millis(50)).await;
+        let is_sent = async || (proxy.request_bytes() > sent_before).then_some(());
+        eventually(SOON, "the claim to be sent", is_sent).await;
         redis.kill().unwrap();
     });
     assert!(matches!(outcome, Err(StoreError::Unreachable { command: "claim", .. })), "{outcome:?}");
@@ -53,7 +56,7 @@ async fn a_stall_shorter_than_the_patience_is_no_error() {
     redis.freeze().unwrap();
     let job = [transfer("k1")];
     let (outcome, ()) = tokio::join!(scene.store.submit(&job), async {
-        tokio::time::sleep(Duration::from_millis(1_200)).await;
+        tokio::time::sleep(Duration::from_millis(1_200)).await; // the stall itself
         redis.thaw().unwrap();
     });
     assert!(outcome.is_ok(), "{outcome:?}");

@@ -102,10 +102,7 @@ impl Store {
         account: &AccountName,
         number: u64,
     ) -> Result<Vec<HistoryEvent>, StoreError> {
-        let queue_keys = self.queues.of(&queue_of(account));
-        let mut pipeline = Pipeline::new();
-        pipeline.lrange(queue_keys.of_key("history", &number.to_string()), 0, -1);
-        let (lines,): (Vec<Vec<u8>>,) = self.query("LRANGE", &pipeline).await?;
+        let lines = self.history_list(&self.queues.of(&queue_of(account)), &number.to_string()).await?;
         Ok(lines.iter().map(|line| HistoryEvent::read(line)).collect())
     }
 
