@@ -6,8 +6,9 @@ use serde_json::{Value, json};
 
 use crate::jobs::{having, split, transfer};
 use crate::plan::Plan;
-use crate::server::{Answer, Server, answer};
+use crate::server::Server;
 use crate::world::{SOON, World};
+use bursar_test_support::api::{Answer, answer};
 
 /// Who reads with a token for `main` alone.
 struct Restricted<'a> {

@@ -8,8 +8,9 @@ use tokio::net::TcpStream;
 
 use crate::jobs::{having, transfer, transfers, with};
 use crate::plan::Plan;
-use crate::server::{Server, answer, with_json};
+use crate::server::Server;
 use crate::world::SOON;
+use bursar_test_support::api::{answer, with_json};
 
 /// A request by hand, for what no client library sends; the answer as it came until the server closed.
 async fn raw(server: &Server, parts: &[&str]) -> String {

@@ -10,8 +10,9 @@ use tokio::net::TcpStream;
 use crate::described::{Description, Route, by_role, samples};
 use crate::jobs::{transfer, transfers};
 use crate::plan::Plan;
-use crate::server::{Server, answer, with_json};
+use crate::server::Server;
 use crate::world::{SOON, World};
+use bursar_test_support::api::{answer, with_json};
 
 const METHODS: [&str; 8] = ["GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "PAY"];
 

@@ -8,8 +8,9 @@ use serde_json::{Value, json};
 
 use crate::jobs::{self, bill, having, transfer, transfers};
 use crate::plan::Plan;
-use crate::server::{NOT_YET, Server};
+use crate::server::Server;
 use crate::world::{SOON, World};
+use bursar_test_support::api::NOT_YET;
 
 #[tokio::test]
 async fn a_wait_ends_with_the_job_or_with_its_time() {

@@ -17,8 +17,9 @@ use sha2::Sha256;
 
 use crate::jobs::{self, bill, split};
 use crate::plan::Plan;
-use crate::server::{Server, answer};
+use crate::server::Server;
 use crate::world::{SOON, World};
+use bursar_test_support::api::answer;
 
 const VECTORS: &str = include_str!("../vectors/vectors.json");
 pub(crate) const METHOD: &str = "bkfunds.acct.transfer.notify";

@@ -9,9 +9,13 @@
     reason = "a test ends by a panic, and its helpers do too"
 )]
 
+pub mod api;
 mod cleanup;
 mod container;
+pub mod described;
 mod fault_proxy;
+pub mod jobs;
+pub mod pages;
 mod process;
 mod receiver;
 mod sentinels;
@@ -25,4 +29,4 @@ pub use process::{Finished, Process};
 pub use receiver::{Answer, Received, Receiver};
 pub use sentinels::Sentinels;
 pub use shared_redis::{OwnRedis, Source, TestRedis, private_redis, redis, unique_prefix};
-pub use wait::{Seen, eventually};
+pub use wait::{SOON, Seen, eventually};
