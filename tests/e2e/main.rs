@@ -3,7 +3,6 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test and its helpers end by a panic")]
 
 mod api_accounts;
-mod api_bad_input;
 mod api_every_route;
 mod api_follow;
 mod api_operate;
