@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test and its helpers end by a panic")]
 
 mod api_bad_input;
+mod api_every_route;
 mod world;
 
-use bursar_test_support::jobs;
+use bursar_test_support::{described, jobs};
