@@ -13,6 +13,7 @@ pub mod api;
 mod cleanup;
 mod container;
 pub mod described;
+pub mod events;
 mod fault_proxy;
 pub mod jobs;
 pub mod pages;

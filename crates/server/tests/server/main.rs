@@ -4,6 +4,7 @@
 
 mod api_bad_input;
 mod api_every_route;
+mod api_follow;
 mod world;
 
 use bursar_test_support::{described, jobs};
