@@ -2,6 +2,7 @@
 //! What needs a worker, a gateway or the executable is tested from outside (`tests/e2e`).
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test and its helpers end by a panic")]
 
+mod api_accounts;
 mod api_bad_input;
 mod api_every_route;
 mod api_follow;
