@@ -6,6 +6,7 @@ mod api_accounts;
 mod api_bad_input;
 mod api_every_route;
 mod api_follow;
+mod api_operate;
 mod world;
 
 use bursar_test_support::{described, jobs};
