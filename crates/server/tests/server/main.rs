@@ -7,6 +7,7 @@ mod api_bad_input;
 mod api_every_route;
 mod api_follow;
 mod api_operate;
+mod api_submit;
 mod world;
 
 use bursar_test_support::{described, jobs};
