@@ -8,6 +8,7 @@ mod api_every_route;
 mod api_follow;
 mod api_operate;
 mod api_submit;
+mod dashboard;
 mod world;
 
-use bursar_test_support::{described, jobs};
+use bursar_test_support::{described, jobs, pages};
