@@ -16,6 +16,7 @@ pub mod described;
 pub mod events;
 mod fault_proxy;
 pub mod jobs;
+pub mod notifications;
 pub mod pages;
 mod process;
 mod receiver;

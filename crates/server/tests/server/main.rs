@@ -9,6 +9,8 @@ mod api_follow;
 mod api_operate;
 mod api_submit;
 mod dashboard;
+mod dashboard_notifications;
+mod notifications;
 mod world;
 
 use bursar_test_support::{described, jobs, pages};

@@ -6,18 +6,14 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use aws_lc_rs::encoding::{AsDer, PublicKeyX509Der};
-use aws_lc_rs::rsa::{KeyPair, KeySize};
-use aws_lc_rs::signature::KeyPair as _;
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
-use bursar_domain::{AccountRules, GatewayKind, HistoryEvent, Key, Lane, PartyTypes};
+use bursar_domain::{AccountRules, GatewayKind, HistoryEvent, Key, Kind, Lane, PartyTypes};
 use bursar_gateways::NotificationReader;
 use bursar_producer::{Outcome, Producer};
-use bursar_server::{NoTokens, NotifiedAccount, Settings, new_token};
+use bursar_server::{NoTokens, NotifiedAccount, NotifiedMethod, Settings, new_token};
 use bursar_store::{Cursor, Settings as StoreSettings, Store, StoredAs};
 use bursar_telemetry::{Page, Places, Stored};
 use bursar_test_support::api::{Api, Tokens, answer};
+use bursar_test_support::notifications::{BILLS, platform_public_key};
 use bursar_test_support::{SOON, eventually, redis, unique_prefix};
 use nix::sys::signal::{Signal, raise};
 use serde_json::Value;
@@ -27,6 +23,9 @@ use tokio_util::sync::CancellationToken;
 
 /// The lanes of two accounts, one at each gateway.
 const LANES: [&str; 3] = ["main/transfer", "main/bill_upload", "shop/split"];
+
+/// The app of the account that is notified.
+pub(crate) const APP_ID: &str = "20240101000000000000000001";
 
 const A_DAY: Duration = Duration::from_secs(24 * 3_600);
 
@@ -80,17 +79,6 @@ async fn tokens() -> &'static Tokens {
         .await
 }
 
-/// The key by which the platform's notifications are verified, the same for all tests: making one takes a while.
-async fn platform_public_key() -> &'static str {
-    static KEY: OnceCell<String> = OnceCell::const_new();
-    KEY.get_or_init(async || {
-        let pair = KeyPair::generate(KeySize::Rsa2048).unwrap();
-        let public: PublicKeyX509Der<'_> = pair.public_key().as_der().unwrap();
-        STANDARD.encode(public.as_ref())
-    })
-    .await
-}
-
 impl World {
     pub(crate) async fn start() -> Self {
         Self::with(|_| {}).await
@@ -119,9 +107,12 @@ impl World {
             drain: Duration::from_secs(5),
             notified: vec![NotifiedAccount {
                 name: "main".parse().unwrap(),
-                reader: Arc::new(NotificationReader::new("app", platform_public_key().await).unwrap()),
+                reader: Arc::new(NotificationReader::new(APP_ID, &platform_public_key()).unwrap()),
                 sign_rule: None,
-                methods: Vec::new(),
+                methods: vec![NotifiedMethod {
+                    name: BILLS.to_owned(),
+                    job: Some((Kind::BillUpload, "/order_id".to_owned())),
+                }],
                 callback_url: None,
                 retention: A_DAY,
                 max_age: A_DAY,
