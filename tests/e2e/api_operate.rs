@@ -37,25 +37,6 @@ async fn a_job_in_review_is_resolved_and_the_second_to_do_so_is_told_of_the_firs
 }
 
 #[tokio::test]
-async fn of_two_who_cancel_at_once_one_does_and_the_other_is_told() {
-    let world = Plan::new().start().await;
-    let server = world.serve().await;
-    world.submit_new(&[transfer("T")]).await;
-    let cancel = |reason: &'static str| {
-        let server = &server;
-        async move { server.act("/v1/jobs/main/transfer/T/cancel", &json!({"reason": reason})).await }
-    };
-    let (one, other) = tokio::join!(cancel("one"), cancel("other"));
-    let (done, refused) = if one.status == 200 { (one, other) } else { (other, one) };
-    assert_eq!((done.status, &done.body["state"]), (200, &json!("cancelled")), "{done:?}");
-    refused.refuses(409, "not-now");
-    assert_eq!(refused.body["last_action"]["action"], "cancel", "{refused:?}");
-    let log = world.job("T").await["history"].clone();
-    assert_eq!(log.as_array().map(Vec::len), Some(1), "{log}");
-    world.books_agree().await;
-}
-
-#[tokio::test]
 async fn a_job_is_asked_about_and_sent_on_an_operator_s_word() {
     let world = holding().start().await;
     let _worker = world.worker().await;

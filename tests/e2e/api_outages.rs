@@ -9,8 +9,9 @@ use tokio::net::TcpStream;
 
 use crate::jobs::{transfer, transfers};
 use crate::plan::Plan;
-use crate::server::{Server, answer};
+use crate::server::Server;
 use crate::world::SOON;
+use bursar_test_support::api::answer;
 
 #[tokio::test]
 async fn a_full_redis_takes_nothing_and_says_so_and_repeating_is_safe() {

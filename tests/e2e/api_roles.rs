@@ -5,8 +5,9 @@ use serde_json::{Value, json};
 
 use crate::jobs::transfer;
 use crate::plan::Plan;
-use crate::server::{Server, answer, token, tokens};
+use crate::server::{Server, token, tokens};
 use crate::world::{SOON, World};
+use bursar_test_support::api::answer;
 
 async fn status(server: &Server, token: &str) -> u16 {
     answer(server.request("GET", "/v1/queues", token)).await.status

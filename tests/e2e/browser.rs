@@ -5,13 +5,14 @@ use std::process::Command;
 use std::sync::Mutex;
 use std::time::Duration;
 
+use bursar_test_support::notifications::{BILLS, METHOD, credit, post, signed, stamp, success};
 use bursar_test_support::{Answer, Process, Receiver};
 use fantoccini::elements::Element;
 use fantoccini::{Client, ClientBuilder, Locator};
 use serde_json::{Value, json};
 
 use crate::jobs::{bill, having, split, transfer, transfers, with};
-use crate::notifications::{BILLS, METHOD, app_id, credit, post, signed, stamp, success, trust};
+use crate::notifications::{app_id, trust};
 use crate::plan::Plan;
 use crate::server::Server;
 use crate::world::{SOON, World};

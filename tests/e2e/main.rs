@@ -3,7 +3,6 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test and its helpers end by a panic")]
 
 mod api_accounts;
-mod api_bad_input;
 mod api_every_route;
 mod api_follow;
 mod api_operate;
@@ -24,7 +23,6 @@ mod dashboard;
 mod dashboard_notifications;
 mod databases;
 mod deadlines;
-mod described;
 mod division_query;
 mod draining;
 mod duplicates;
@@ -39,7 +37,6 @@ mod guarantees;
 mod holding;
 mod http;
 mod intake;
-mod jobs;
 mod journal;
 mod journal_guard;
 mod kinds;
@@ -51,7 +48,6 @@ mod monitoring;
 mod notifications;
 mod outages;
 mod outbox;
-mod pages;
 mod personal;
 mod plan;
 mod private_ca;
@@ -69,3 +65,5 @@ mod traces;
 mod upgrades;
 mod whole;
 mod world;
+
+use bursar_test_support::{described, jobs, pages};

@@ -1,65 +1,16 @@
 //! The gateway notifies: whatever it tells is kept before it reads `success`, once, and changes no job's state.
 
-use std::collections::BTreeMap;
-
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
+use bursar_test_support::api::answer;
+use bursar_test_support::notifications::{
+    BILLS, METHOD, announced, credit, platform_public_key, post, signed, stamp, success,
+};
 use bursar_test_support::{Receiver, eventually};
-use jiff::tz::Offset;
-use jiff::{SignedDuration, Timestamp};
-use reqwest::header::CONTENT_TYPE;
-use rsa::RsaPrivateKey;
-use rsa::pkcs1v15::SigningKey;
-use rsa::pkcs8::DecodePrivateKey;
-use rsa::signature::{SignatureEncoding, Signer};
 use serde_json::{Value, json};
-use sha2::Sha256;
 
-use crate::jobs::{self, bill, split};
+use crate::jobs::bill;
 use crate::plan::Plan;
-use crate::server::{Server, answer};
+use crate::server::Server;
 use crate::world::{SOON, World};
-
-const VECTORS: &str = include_str!("../vectors/vectors.json");
-pub(crate) const METHOD: &str = "bkfunds.acct.transfer.notify";
-pub(crate) const BILLS: &str = "bkfunds.order.notify";
-
-fn vectors() -> Value {
-    serde_json::from_str(VECTORS).unwrap()
-}
-
-/// A notification of this method and content, written at `timestamp`, signed by the platform.
-pub(crate) fn signed(app_id: &str, method: &str, content: &str, timestamp: &str) -> String {
-    let mut params: BTreeMap<&str, &str> = BTreeMap::from_iter([
-        ("app_id", app_id),
-        ("method", method),
-        ("version", "1.0"),
-        ("charset", "utf-8"),
-        ("format", "json"),
-        ("sign_type", "RSA2"),
-        ("timestamp", timestamp),
-        ("biz_content", content),
-    ]);
-    let text: Vec<String> = params.iter().map(|(name, value)| format!("{name}={value}")).collect();
-    let key = STANDARD.decode(vectors()["keys"]["platform_private_pkcs8"].as_str().unwrap()).unwrap();
-    let signing = SigningKey::<Sha256>::new(RsaPrivateKey::from_pkcs8_der(&key).unwrap());
-    let sign = STANDARD.encode(signing.sign(text.join("&").as_bytes()).to_bytes());
-    params.insert("sign", &sign);
-    json!(params).to_string()
-}
-
-/// The page's timestamp, this many minutes from now.
-pub(crate) fn stamp(minutes: i64) -> String {
-    let at = Timestamp::now() + SignedDuration::from_mins(minutes);
-    Offset::constant(8).to_datetime(at).strftime("%Y-%m-%d %H:%M:%S").to_string()
-}
-
-/// A bank credit.
-pub(crate) fn credit(record: &str, deduct_status: &str) -> String {
-    json!({"channel": "02", "record_id": record, "in_acct_name": "王小明", "in_acct_no": "6222021234567890123",
-        "trans_amount": "100000", "ccy_code": "RMB", "deduct_status": deduct_status})
-    .to_string()
-}
 
 /// A world whose account trusts the vectors' platform, and so no answer of the simulator's.
 pub(crate) async fn world() -> World {
@@ -81,7 +32,7 @@ pub(crate) async fn with_a_bill() -> World {
 }
 
 pub(crate) fn trust(world: &World) {
-    let key = world.file(vectors()["keys"]["platform_public_spki"].as_str().unwrap());
+    let key = world.file(platform_public_key());
     world.set("accounts.main.platform_public_key_file", toml::Value::from(key.display().to_string()));
     world.set("accounts.main.notify_methods", toml::Value::from(vec![format!("{BILLS} bill_upload /order_id")]));
 }
@@ -90,19 +41,6 @@ pub(crate) fn trust(world: &World) {
 pub(crate) fn app_id(world: &World) -> String {
     let settings: toml::Table = std::fs::read_to_string(world.config()).unwrap().parse().unwrap();
     settings["accounts"]["main"]["app_id"].as_str().unwrap().to_owned()
-}
-
-pub(crate) async fn post(server: &Server, body: &str) -> (u16, Value) {
-    let answer = answer(
-        server.request("POST", "/notify/main", "").header(CONTENT_TYPE, "application/json").body(body.to_owned()),
-    )
-    .await;
-    assert!(answer.header("content-type").starts_with("text/plain"), "{answer:?}");
-    (answer.status, answer.body)
-}
-
-pub(crate) fn success() -> (u16, Value) {
-    (200, json!("success"))
 }
 
 #[tokio::test]
@@ -148,33 +86,6 @@ async fn a_notification_is_kept_once_shown_masked_to_readers_and_told_whole() {
     let one = world.ok(&["notifications", "1", "--account", "main", "--full", "--json"]).await;
     assert!(one.contains("王小明"), "{one}");
     assert!(!server.process.stderr().contains("小明") && !server.process.stderr().contains("6222021234567890123"));
-}
-
-#[tokio::test]
-async fn what_must_not_be_acknowledged_is_answered_fail() {
-    let world = world().await;
-    let server = world.serve().await;
-    let app = app_id(&world);
-    let good = signed(&app, METHOD, &credit("r1", "6"), &stamp(0));
-    let refused = [
-        (good.replace("100000", "900000"), 401),
-        (signed("20990101000000000000000000", METHOD, &credit("r1", "6"), &stamp(0)), 401),
-        ("[]".to_owned(), 400),
-        ("x".repeat(70_000), 413),
-        (signed(&app, METHOD, &credit("r1", "6"), &stamp(6)), 400),
-        // What is signed and cannot be read is kept apart, and told again by the gateway.
-        (signed(&app, METHOD, "{\"record_id\":\"r1\"}}", &stamp(0)), 422),
-        (signed(&app, METHOD, "{\"record_id\":\"\"}", &stamp(0)), 422),
-        (signed(&app, "some.other.notify", &credit("r1", "6"), &stamp(0)), 422),
-        (signed(&app, BILLS, "{\"no_order\":1}", &stamp(0)), 422),
-    ];
-    for (body, status) in refused {
-        assert_eq!(post(&server, &body).await, (status, json!("fail")), "{body:.200}");
-    }
-    assert_eq!(server.read("/v1/notifications").await["notifications"], json!([]));
-    let held = server.read("/v1/notifications?held=true").await;
-    assert_eq!(held["notifications"].as_array().unwrap().len(), 4, "{held}");
-    assert_eq!(answer(server.request("POST", "/notify/nobody", "").body(good)).await.status, 404);
 }
 
 #[tokio::test]
@@ -260,42 +171,6 @@ async fn a_notification_of_long_ago_is_kept_apart_and_its_receiver_hears_nothing
     assert!(bodies.iter().all(|body| body.contains("\"r2\"")), "{bodies:?}");
 }
 
-/// Every event of a notification since the beginning that this bearer is told of. The event of a last job, which comes after
-/// them all, is the end of what is read.
-async fn announced_to(world: &World, server: &Server, token: &str, query: &str, last: Value) -> Vec<Value> {
-    world.submit_new(std::slice::from_ref(&last)).await;
-    let last = jobs::key(&last);
-    world.ok(&["cancel", last, "--reason", "the last event"]).await;
-    let path = format!("/v1/events?last_event_id=0{query}");
-    let mut stream = server.request("GET", &path, token).send().await.unwrap();
-    let mut told = String::new();
-    while !told.contains(&format!("\"{last}\"")) {
-        let chunk = tokio::time::timeout(SOON, stream.chunk()).await.expect("news in time").unwrap().expect("a stream");
-        told.push_str(&String::from_utf8_lossy(&chunk));
-    }
-    let events = told.split("event: notification\ndata: ").skip(1);
-    events.map(|event| serde_json::from_str(event.lines().next().unwrap()).unwrap()).collect()
-}
-
-async fn announced(world: &World, server: &Server, last: &str) -> Vec<Value> {
-    announced_to(world, server, &server.tokens.reader, "", bill(last, last)).await
-}
-
-#[tokio::test]
-async fn who_follows_one_kind_is_told_of_the_notifications_that_name_a_job_of_it() {
-    let world = world().await;
-    let server = world.serve().await;
-    let app = app_id(&world);
-    assert_eq!(post(&server, &signed(&app, METHOD, &credit("r1", "6"), &stamp(0))).await, success());
-    assert_eq!(post(&server, &signed(&app, BILLS, "{\"order_id\":\"order-7\"}", &stamp(0))).await, success());
-    let all = announced(&world, &server, "FIRST").await;
-    let kinds: Vec<&Value> = all.iter().map(|event| &event["kind"]).collect();
-    assert_eq!(kinds, [&Value::Null, &json!("bill_upload")], "{all:?}");
-    let last = bill("SECOND", "SECOND");
-    let bills = announced_to(&world, &server, &server.tokens.reader, "&kind=bill_upload", last).await;
-    assert_eq!(bills, [all[1].clone()]);
-}
-
 /// Whether the server died before it answered.
 async fn dies(server: &Server, body: &str) -> bool {
     let request = server.request("POST", "/notify/main", "").body(body.to_owned());
@@ -317,34 +192,13 @@ async fn a_server_that_dies_at_any_point_acknowledges_nothing_that_is_not_kept_w
         let listed = world.ok(&["notifications", "--json"]).await;
         assert_eq!(listed.lines().count(), kept, "{point}: {listed}");
         let next = world.serve().await;
-        let events = announced(&world, &next, "FIRST").await;
+        let events = announced(&next, "FIRST").await;
         assert_eq!(events.len(), kept, "{point}: it is kept with its event: {events:?}");
         assert_eq!(post(&next, &body).await, success(), "{point}");
         let listed = world.ok(&["notifications", "--json"]).await;
         assert_eq!(listed.lines().count(), 1, "{point}: the resend is recognised: {listed}");
-        let events = announced(&world, &next, "SECOND").await;
+        let events = announced(&next, "SECOND").await;
         assert_eq!(events.len(), 1, "{point}: and is no news: {events:?}");
         assert_eq!((&events[0]["notification"], &events[0]["account"]), (&json!("1"), &json!("main")), "{events:?}");
     }
-}
-
-#[tokio::test]
-async fn who_has_a_token_for_other_accounts_finds_no_notification_and_is_told_of_none() {
-    let world = world().await;
-    let server = world.serve().await;
-    assert_eq!(post(&server, &signed(&app_id(&world), METHOD, &credit("r1", "1"), &stamp(0))).await, success());
-    let other = server.admit(&world, "producer", &["shop"]).await;
-    for path in ["/v1/notifications?account=main", "/v1/notifications/main/1"] {
-        assert_eq!(answer(server.request("GET", path, &server.tokens.producer)).await.status, 200, "{path}");
-        answer(server.request("GET", path, &other)).await.refuses(404, "not-found");
-    }
-    let all = answer(server.request("GET", "/v1/notifications", &other)).await;
-    all.refuses(422, "invalid");
-    assert!(!all.body.to_string().contains("main"), "{all:?}");
-    let told = announced_to(&world, &server, &other, "", split("S", "order-1")).await;
-    assert_eq!(told, [""; 0]);
-    let own = server.admit(&world, "producer", &["main"]).await;
-    assert_eq!(announced_to(&world, &server, &own, "", bill("B", "order-1")).await.len(), 1);
-    let listed = answer(server.request("GET", "/v1/notifications", &own)).await;
-    assert_eq!(listed.body["notifications"].as_array().map(Vec::len), Some(1), "{listed:?}");
 }

@@ -9,8 +9,8 @@ use serde_json::{Value, json};
 use crate::collector::{Collector, hex, said};
 use crate::jobs::{having, transfer};
 use crate::plan::Plan;
-use crate::server::{answer, with_json};
 use crate::world::{SOON, World};
+use bursar_test_support::api::{answer, with_json};
 
 const TRACE: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
 const PARENT: &str = "00f067aa0ba902b7";

@@ -17,7 +17,7 @@ use crate::{http, jobs, ledger};
 const BURSAR: &str = env!("CARGO_BIN_EXE_bursar");
 
 /// Long against anything that a test waits for without measuring it, also on a busy machine.
-pub(crate) const SOON: Duration = Duration::from_secs(30);
+pub(crate) const SOON: Duration = bursar_test_support::SOON;
 
 /// Between looks that cost a process each.
 const LOOK: Duration = Duration::from_millis(40);

@@ -1,5 +1,5 @@
 //! What the tests of several crates share: a Redis per test process, private ones to break, processes to kill, a network
-//! that fails on request, and waiting for a state instead of sleeping.
+//! that fails on request, waiting for a state instead of sleeping, and clients of the API and the dashboard.
 //!
 //! Everything here panics with a sentence that names what is wrong: it is only for tests.
 #![allow(
@@ -9,9 +9,15 @@
     reason = "a test ends by a panic, and its helpers do too"
 )]
 
+pub mod api;
 mod cleanup;
 mod container;
+pub mod described;
+pub mod events;
 mod fault_proxy;
+pub mod jobs;
+pub mod notifications;
+pub mod pages;
 mod process;
 mod receiver;
 mod sentinels;
@@ -25,4 +31,4 @@ pub use process::{Finished, Process};
 pub use receiver::{Answer, Received, Receiver};
 pub use sentinels::Sentinels;
 pub use shared_redis::{OwnRedis, Source, TestRedis, private_redis, redis, unique_prefix};
-pub use wait::{Seen, eventually};
+pub use wait::{SOON, Seen, eventually};

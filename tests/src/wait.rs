@@ -5,6 +5,9 @@ use std::{
     time::{Duration, Instant},
 };
 
+/// Long against anything that a test waits for without measuring it, also on a busy machine.
+pub const SOON: Duration = Duration::from_secs(30);
+
 /// Short against anything a test waits for, long against one look.
 const LOOK: Duration = Duration::from_millis(3);
 

@@ -2,14 +2,14 @@
 
 use std::time::{Duration, Instant};
 
+use bursar_test_support::SOON;
+use bursar_test_support::api::{answer, with_json};
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 use crate::jobs::{having, transfer, transfers, with};
-use crate::plan::Plan;
-use crate::server::{Server, answer, with_json};
-use crate::world::SOON;
+use crate::world::{Server, World};
 
 /// A request by hand, for what no client library sends; the answer as it came until the server closed.
 async fn raw(server: &Server, parts: &[&str]) -> String {
@@ -24,7 +24,7 @@ async fn raw(server: &Server, parts: &[&str]) -> String {
 
 #[tokio::test]
 async fn every_wrong_field_of_a_job_is_named_and_nothing_is_stored() {
-    let world = Plan::new().start().await;
+    let world = World::start().await;
     let server = world.serve().await;
     let job = with(with(transfer("T"), "total_amount", json!("ten")), "arrive_time", json!("tomorrow"));
     let job = having(having(job, "run_at", json!(7)), "callback_url", json!("ftp://x"));
@@ -40,7 +40,7 @@ async fn every_wrong_field_of_a_job_is_named_and_nothing_is_stored() {
 
 #[tokio::test]
 async fn a_body_that_is_no_job_is_refused_by_what_it_is() {
-    let world = Plan::new().start().await;
+    let world = World::start().await;
     let server = world.serve().await;
     let texts = ["", "{", "7", "null", "[]", "\"x\"", "{}", "{\"account\":\"main\",\"account\":\"main\"}", "\u{0}"];
     for text in texts {
@@ -63,7 +63,7 @@ async fn a_body_that_is_no_job_is_refused_by_what_it_is() {
 
 #[tokio::test]
 async fn what_is_too_large_is_told_so_even_while_it_is_still_being_sent() {
-    let world = Plan::new().start().await;
+    let world = World::start().await;
     let server = world.serve().await;
     let many = json!({"jobs": transfers("T", 1_001)});
     let refused = server.submit(&many).await;
@@ -80,7 +80,7 @@ async fn what_is_too_large_is_told_so_even_while_it_is_still_being_sent() {
 
 #[tokio::test]
 async fn a_body_is_json_by_its_own_account_or_it_is_not_read() {
-    let world = Plan::new().start().await;
+    let world = World::start().await;
     let server = world.serve().await;
     for content_type in [None, Some("text/plain"), Some("application/x-www-form-urlencoded")] {
         let request = server.request("POST", "/v1/jobs", &server.tokens.producer).body(transfer("T").to_string());
@@ -96,7 +96,7 @@ async fn a_body_is_json_by_its_own_account_or_it_is_not_read() {
 
 #[tokio::test]
 async fn a_body_that_comes_too_slowly_is_given_up_on_and_ties_up_nobody_else() {
-    let world = Plan::new().set("server.patience", "1s").start().await;
+    let world = World::with(|settings| settings.patience = Duration::from_secs(1)).await;
     let server = world.serve().await;
     let head = format!(
         "POST /v1/jobs HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {}\r\nContent-Type: application/json\r\nContent-Length: 1000\r\n\r\n{{",
@@ -120,7 +120,7 @@ async fn a_body_that_comes_too_slowly_is_given_up_on_and_ties_up_nobody_else() {
 
 #[tokio::test]
 async fn a_head_that_never_ends_is_given_up_on() {
-    let world = Plan::new().set("server.patience", "1s").start().await;
+    let world = World::with(|settings| settings.patience = Duration::from_secs(1)).await;
     let server = world.serve().await;
     let began = Instant::now();
     let (head, idle) = tokio::join!(raw(&server, &["GET /healthz HTTP/1.1\r\nHost: "]), raw(&server, &[]));
@@ -131,7 +131,7 @@ async fn a_head_that_never_ends_is_given_up_on() {
 
 #[tokio::test]
 async fn wrong_methods_and_unknown_routes_are_problems_too() {
-    let world = Plan::new().start().await;
+    let world = World::start().await;
     let server = world.serve().await;
     let token = &server.tokens.operator;
     for (method, path) in [
@@ -156,7 +156,7 @@ async fn wrong_methods_and_unknown_routes_are_problems_too() {
 
 #[tokio::test]
 async fn what_no_job_and_no_queue_is_called_is_not_found() {
-    let world = Plan::new().start().await;
+    let world = World::start().await;
     let server = world.serve().await;
     let long = format!("main/transfer/{}", "x".repeat(65));
     let names = [
@@ -182,7 +182,7 @@ async fn what_no_job_and_no_queue_is_called_is_not_found() {
 
 #[tokio::test]
 async fn every_wrong_parameter_is_named() {
-    let world = Plan::new().start().await;
+    let world = World::start().await;
     let server = world.serve().await;
     world.submit_new(&[transfer("T")]).await;
     for (path, fields) in [
@@ -205,7 +205,7 @@ async fn every_wrong_parameter_is_named() {
 
 #[tokio::test]
 async fn an_order_without_a_good_reason_is_no_order() {
-    let world = Plan::new().start().await;
+    let world = World::start().await;
     let server = world.serve().await;
     world.submit_new(&[transfer("T")]).await;
     let long = "x".repeat(1_001);
@@ -234,7 +234,7 @@ async fn an_order_without_a_good_reason_is_no_order() {
 
 #[tokio::test]
 async fn a_token_that_asks_too_often_is_told_when_to_come_back() {
-    let world = Plan::new().set("server.rate_per_second", 5).start().await;
+    let world = World::with(|settings| settings.rate_per_second = 5).await;
     let server = world.serve().await;
     let mut refused = None;
     for _ in 0..200 {

@@ -3,56 +3,68 @@
 use reqwest::header::{ACCEPT_LANGUAGE, COOKIE, HeaderMap};
 use reqwest::{Client, redirect};
 
-use crate::server::Server;
-use crate::world::SOON;
+use crate::api::Api;
+use crate::wait::SOON;
 
 /// A page, or what was answered instead.
 #[derive(Debug)]
-pub(crate) struct Page {
-    pub(crate) status: u16,
-    pub(crate) headers: HeaderMap,
-    pub(crate) text: String,
+pub struct Page {
+    /// The status.
+    pub status: u16,
+    /// The headers.
+    pub headers: HeaderMap,
+    /// The body.
+    pub text: String,
 }
 
 impl Page {
-    pub(crate) fn header(&self, name: &str) -> &str {
+    /// A header's text, "" where there is none.
+    pub fn header(&self, name: &str) -> &str {
         self.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
     }
 
     /// The first value of a form's hidden field of this name.
-    pub(crate) fn field(&self, name: &str) -> &str {
+    pub fn field(&self, name: &str) -> &str {
         let begin = format!("name=\"{name}\" value=\"");
         let rest = self.text.split_once(&begin).unwrap_or_else(|| panic!("no field {name} in {}", self.text)).1;
         rest.split('"').next().unwrap()
     }
 
-    pub(crate) fn says(&self, text: &str) -> &Self {
+    /// Checks that the text is on the page.
+    pub fn says(&self, text: &str) -> &Self {
         assert!(self.text.contains(text), "{text:?} is not said: {} {}", self.status, self.text);
         self
     }
 
-    pub(crate) fn does_not_say(&self, text: &str) -> &Self {
+    /// Checks that the text is not on the page.
+    pub fn does_not_say(&self, text: &str) -> &Self {
         assert!(!self.text.contains(text), "{text:?} is said: {}", self.text);
         self
     }
 }
 
 /// Somebody with a browser.
-pub(crate) struct Browser {
-    pub(crate) client: Client,
-    pub(crate) address: String,
-    pub(crate) cookie: String,
-    pub(crate) language: &'static str,
+#[derive(Debug)]
+pub struct Browser {
+    /// What its requests are made with.
+    pub client: Client,
+    /// The server's address.
+    pub address: String,
+    /// The cookies that it has.
+    pub cookie: String,
+    /// The languages that it asks for.
+    pub language: &'static str,
 }
 
 impl Browser {
-    pub(crate) fn new(server: &Server) -> Self {
+    /// Not signed in.
+    pub fn new(server: &Api) -> Self {
         let client = Client::builder().timeout(SOON).redirect(redirect::Policy::none()).build().unwrap();
         Self { client, address: format!("http://{}", server.address), cookie: String::new(), language: "en" }
     }
 
     /// Signed in by this token.
-    pub(crate) async fn signed_in(server: &Server, token: &str) -> Self {
+    pub async fn signed_in(server: &Api, token: &str) -> Self {
         let mut browser = Self::new(server);
         let page = browser.post("/sign-in", &[("token", token), ("to", "/")]).await;
         assert_eq!((page.status, page.header("location")), (303, "/"), "{page:?}");
@@ -60,30 +72,34 @@ impl Browser {
         browser
     }
 
-    pub(crate) async fn answer(&self, request: reqwest::RequestBuilder) -> Page {
+    /// Sends a request with the browser's cookies.
+    pub async fn answer(&self, request: reqwest::RequestBuilder) -> Page {
         let request = request.header(COOKIE, &self.cookie).header(ACCEPT_LANGUAGE, self.language);
         let response = request.send().await.unwrap();
         let (status, headers) = (response.status().as_u16(), response.headers().clone());
         Page { status, headers, text: response.text().await.unwrap() }
     }
 
-    pub(crate) async fn get(&self, path: &str) -> Page {
+    /// Reads a page.
+    pub async fn get(&self, path: &str) -> Page {
         self.answer(self.client.get(format!("{}{path}", self.address))).await
     }
 
-    pub(crate) fn form(&self, path: &str, fields: &[(&str, &str)]) -> reqwest::RequestBuilder {
+    /// A form with these fields, not sent yet.
+    pub fn form(&self, path: &str, fields: &[(&str, &str)]) -> reqwest::RequestBuilder {
         let mut form = form_urlencoded::Serializer::new(String::new());
         form.extend_pairs(fields);
         let request = self.client.post(format!("{}{path}", self.address));
         request.header("content-type", "application/x-www-form-urlencoded").body(form.finish())
     }
 
-    pub(crate) async fn post(&self, path: &str, fields: &[(&str, &str)]) -> Page {
+    /// Sends a form.
+    pub async fn post(&self, path: &str, fields: &[(&str, &str)]) -> Page {
         self.answer(self.form(path, fields)).await
     }
 
     /// Opens an act's page and does what it says, with this reason and further fields.
-    pub(crate) async fn act(&self, path: &str, fields: &[(&str, &str)]) -> Page {
+    pub async fn act(&self, path: &str, fields: &[(&str, &str)]) -> Page {
         let asking = self.get(path).await;
         assert_eq!(asking.status, 200, "{asking:?}");
         let mut all = vec![("form_token", asking.field("form_token"))];

@@ -6,7 +6,7 @@ use bursar_domain::Millis;
 use serde_json::{Value, json};
 
 /// The example of `bkfunds.balance.pay.apply`.
-pub(crate) fn transfer(key: &str) -> Value {
+pub fn transfer(key: &str) -> Value {
     json!({"account": "main", "kind": "transfer", "platform_no": key, "body": {
         "node_id": "00061967", "total_amount": 10, "payer_store_no": "amy99a", "payer_type": "1",
         "payee_store_no": "amy99b", "payee_type": "2", "arrive_time": "T0",
@@ -14,7 +14,7 @@ pub(crate) fn transfer(key: &str) -> Value {
 }
 
 /// The example of `funds.bill.upload`: all its fields, its goods, and the two fields that its table does not know.
-pub(crate) fn bill(key: &str, order_id: &str) -> Value {
+pub fn bill(key: &str, order_id: &str) -> Value {
     json!({"account": "main", "kind": "bill_upload", "platform_no": key, "body": {
         "fee_amount": 1, "node_id": "100001", "order_amount": 199, "order_id": order_id,
         "order_time": "20240301131800", "org_order_id": "100010000", "pay_merchant_id": "1302329392",
@@ -31,7 +31,7 @@ pub(crate) fn bill(key: &str, order_id: &str) -> Value {
 }
 
 /// The example of `/api/division/exec`, empty groups included.
-pub(crate) fn split(key: &str, order: &str) -> Value {
+pub fn split(key: &str, order: &str) -> Value {
     json!({"account": "shop", "kind": "split", "platform_no": key, "body": {
         "payOrderId": order, "useSysAutoDivisionReceivers": "0",
         "receivers": [
@@ -41,39 +41,41 @@ pub(crate) fn split(key: &str, order: &str) -> Value {
     }})
 }
 
-pub(crate) fn now_ms() -> i64 {
+/// Milliseconds since 1970 by this machine's clock.
+pub fn now_ms() -> i64 {
     let since = std::time::UNIX_EPOCH.elapsed().expect("the clock is past 1970");
     i64::try_from(since.as_millis()).expect("a time of this age")
 }
 
 /// A moment so far ahead that nothing of a test happens then.
-pub(crate) fn in_days(days: u64) -> Millis {
+pub fn in_days(days: u64) -> Millis {
     Millis(now_ms().cast_unsigned()).plus(Duration::from_secs(days * 24 * 3600))
 }
 
 /// `count` transfers, `PREFIX-001` and on.
-pub(crate) fn transfers(prefix: &str, count: usize) -> Vec<Value> {
+pub fn transfers(prefix: &str, count: usize) -> Vec<Value> {
     (1..=count).map(|number| transfer(&format!("{prefix}-{number:03}"))).collect()
 }
 
 /// The job with one field of its body set to `value`, or taken out by null.
-pub(crate) fn with(mut job: Value, field: &str, value: Value) -> Value {
+pub fn with(mut job: Value, field: &str, value: Value) -> Value {
     job["body"][field] = value;
     job
 }
 
 /// The job with one of its own fields set.
-pub(crate) fn having(mut job: Value, field: &str, value: Value) -> Value {
+pub fn having(mut job: Value, field: &str, value: Value) -> Value {
     job[field] = value;
     job
 }
 
-pub(crate) fn key(job: &Value) -> &str {
+/// A job's key.
+pub fn key(job: &Value) -> &str {
     job["platform_no"].as_str().expect("a job of these tests has a key")
 }
 
 /// The name under which the gateway's ledger has the job.
-pub(crate) fn ledger_key(job: &Value) -> String {
+pub fn ledger_key(job: &Value) -> String {
     let text = |name: &str| job["body"][name].as_str().unwrap_or_default();
     match job["kind"].as_str() {
         Some("bill_upload") => format!("{}/{}", text("order_id"), text("trade_type")),

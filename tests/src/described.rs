@@ -2,26 +2,29 @@
 
 use serde_json::{Map, Value, json};
 
+use crate::api::{Answer, Api, answer};
 use crate::jobs::transfer;
-use crate::server::{Answer, Server, answer};
 
 /// The whole description, and what it says of references.
-pub(crate) struct Description(Value);
+#[derive(Debug)]
+pub struct Description(Value);
 
 impl Description {
-    pub(crate) async fn read(server: &Server) -> Self {
+    /// Reads it from the server.
+    pub async fn read(server: &Api) -> Self {
         Self(answer(server.request("GET", "/openapi.json", "")).await.body)
     }
 
     /// What a reference leads to; everything else is itself.
-    pub(crate) fn resolved<'a>(&'a self, value: &'a Value) -> &'a Value {
+    pub fn resolved<'a>(&'a self, value: &'a Value) -> &'a Value {
         match value["$ref"].as_str().and_then(|reference| reference.strip_prefix('#')) {
             Some(pointer) => self.resolved(self.0.pointer(pointer).expect("a reference leads somewhere")),
             None => value,
         }
     }
 
-    pub(crate) fn routes(&self) -> Vec<Route> {
+    /// Every operation.
+    pub fn routes(&self) -> Vec<Route> {
         let paths = self.0["paths"].as_object().expect("paths");
         let items = paths.iter().flat_map(|(path, item)| {
             let methods = item.as_object().expect("a path item").keys().filter(|name| *name != "parameters");
@@ -30,7 +33,8 @@ impl Description {
         items.map(|(path, item, method)| self.route(path, item, method)).collect()
     }
 
-    pub(crate) fn route(&self, template: &str, item: &Value, method: &str) -> Route {
+    /// One operation.
+    pub fn route(&self, template: &str, item: &Value, method: &str) -> Route {
         let operation = &item[method];
         let listed = [&item["parameters"], &operation["parameters"]].into_iter().filter_map(Value::as_array).flatten();
         let parameters: Vec<&Value> = listed.map(|parameter| self.resolved(parameter)).collect();
@@ -59,7 +63,7 @@ impl Description {
     }
 
     /// The objects that a body may be, each as its properties with their schemas.
-    pub(crate) fn objects(&self, schema: &Value) -> Vec<Map<String, Value>> {
+    pub fn objects(&self, schema: &Value) -> Vec<Map<String, Value>> {
         let schema = self.resolved(schema);
         if let Some(variants) = schema["oneOf"].as_array() {
             return variants.iter().flat_map(|variant| self.objects(variant)).collect();
@@ -70,20 +74,26 @@ impl Description {
 }
 
 /// One operation as it is described.
-pub(crate) struct Route {
-    pub(crate) method: String,
-    pub(crate) template: String,
+#[derive(Debug)]
+pub struct Route {
+    /// In capitals.
+    pub method: String,
+    /// The path with its names in braces.
+    pub template: String,
     /// What the path names.
-    pub(crate) names: Vec<String>,
-    pub(crate) query: Vec<(String, Value)>,
+    pub names: Vec<String>,
+    /// The parameters of its query, with their schemas.
+    pub query: Vec<(String, Value)>,
     /// By status, the types of what is answered.
-    pub(crate) answers: Vec<(String, Vec<String>)>,
-    pub(crate) bodies: Option<Vec<Map<String, Value>>>,
-    pub(crate) closed: bool,
+    pub answers: Vec<(String, Vec<String>)>,
+    /// The objects that its body may be, as properties with their schemas; `None` where it has no body.
+    pub bodies: Option<Vec<Map<String, Value>>>,
+    /// Whether it wants a token.
+    pub closed: bool,
 }
 
 /// What a path's or a body's name stands for where nothing is wrong.
-pub(crate) fn sample(name: &str) -> Value {
+pub fn sample(name: &str) -> Value {
     match name {
         "account" | "kind" | "platform_no" | "body" => transfer("T")[name].clone(),
         "id" => json!("1"),
@@ -97,17 +107,19 @@ pub(crate) fn sample(name: &str) -> Value {
     }
 }
 
-pub(crate) fn samples(object: &Map<String, Value>) -> Map<String, Value> {
+/// An object in which nothing is wrong.
+pub fn samples(object: &Map<String, Value>) -> Map<String, Value> {
     object.keys().map(|name| (name.clone(), sample(name))).collect()
 }
 
 impl Route {
     /// A body in which nothing is wrong.
-    pub(crate) fn body(&self) -> Value {
+    pub fn body(&self) -> Value {
         json!(self.bodies.iter().flatten().next().map(samples))
     }
 
-    pub(crate) fn path_with(&self, name: &str, value: &str) -> String {
+    /// A path in which this name is that value.
+    pub fn path_with(&self, name: &str, value: &str) -> String {
         self.names.iter().fold(self.template.clone(), |path, known| {
             let own = sample(known);
             let own = if known == name { value } else { own.as_str().expect("a path's names are texts") };
@@ -115,17 +127,18 @@ impl Route {
         })
     }
 
-    pub(crate) fn path(&self) -> String {
+    /// A path in which nothing is wrong.
+    pub fn path(&self) -> String {
         self.path_with("", "")
     }
 
     /// The gateway's own door: it reads words, not problems.
-    pub(crate) fn is_for_gateways(&self) -> bool {
+    pub fn is_for_gateways(&self) -> bool {
         self.template.starts_with("/notify/")
     }
 
     /// Whoever has the right role, among them by `tokens`.
-    pub(crate) fn roles(&self) -> &'static [&'static str] {
+    pub fn roles(&self) -> &'static [&'static str] {
         match (self.method.as_str(), self.template.as_str()) {
             ("GET", _) => &["producer", "operator", "reader"],
             ("POST", "/v1/jobs") => &["producer"],
@@ -133,12 +146,13 @@ impl Route {
         }
     }
 
-    pub(crate) fn token<'a>(&self, server: &'a Server) -> &'a str {
+    /// A token that is right, "" where it wants none.
+    pub fn token<'a>(&self, server: &'a Api) -> &'a str {
         if self.closed { by_role(server, self.roles()[0]) } else { "" }
     }
 
     /// Checks that this is refused so, and that it is described.
-    pub(crate) fn refuses(&self, answer: &Answer, status: u16, kind: &str) {
+    pub fn refuses(&self, answer: &Answer, status: u16, kind: &str) {
         let described = self.answers.iter().find(|(known, _)| *known == status.to_string());
         let (_, types) = described.unwrap_or_else(|| panic!("{self} describes no {status}: {answer:?}"));
         assert!(types.contains(&answer.header("content-type").to_owned()), "{self}: {types:?}: {answer:?}");
@@ -151,7 +165,7 @@ impl Route {
     }
 
     /// Checks that it is refused as breaking rules, of this field among others.
-    pub(crate) fn blames(&self, answer: &Answer, field: &str, given: &str) {
+    pub fn blames(&self, answer: &Answer, field: &str, given: &str) {
         self.refuses(answer, 422, "invalid");
         let within = format!("{field}.");
         let named = answer.wrong_fields().into_iter().any(|wrong| wrong == field || wrong.starts_with(&within));
@@ -167,7 +181,8 @@ impl std::fmt::Display for Route {
     }
 }
 
-pub(crate) fn by_role<'a>(server: &'a Server, role: &str) -> &'a str {
+/// The token of this role.
+pub fn by_role<'a>(server: &'a Api, role: &str) -> &'a str {
     match role {
         "producer" => &server.tokens.producer,
         "operator" => &server.tokens.operator,

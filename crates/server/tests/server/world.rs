@@ -1,0 +1,238 @@
+//! One test's world: jobs in a part of the shared Redis, and servers that answer about them.
+
+use std::cell::RefCell;
+use std::ops::Deref;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bursar_domain::{AccountRules, GatewayKind, HistoryEvent, Key, Kind, PartyTypes, Queue};
+use bursar_gateways::NotificationReader;
+use bursar_producer::{Outcome, Producer};
+use bursar_server::{NoTokens, NotifiedAccount, NotifiedMethod, Settings, new_token};
+use bursar_store::{Cursor, Settings as StoreSettings, Store, StoredAs};
+use bursar_telemetry::{Page, Places, Stored};
+use bursar_test_support::api::{Api, Tokens, answer};
+use bursar_test_support::notifications::{BILLS, platform_public_key};
+use bursar_test_support::{SOON, eventually, redis, unique_prefix};
+use nix::sys::signal::{Signal, raise};
+use serde_json::Value;
+use tempfile::TempDir;
+use tokio::sync::OnceCell;
+use tokio_util::sync::CancellationToken;
+
+/// The queues of two accounts, one at each gateway.
+const QUEUES: [&str; 3] = ["main/transfer", "main/bill_upload", "shop/split"];
+
+/// The app of the account that is notified.
+pub(crate) const APP_ID: &str = "20240101000000000000000001";
+
+const A_DAY: Duration = Duration::from_secs(24 * 3_600);
+
+/// One test's world.
+pub(crate) struct World {
+    store: Store,
+    producer: Producer,
+    queues: Vec<Queue>,
+    settings: Settings,
+    folder: TempDir,
+    accepted: RefCell<Vec<Value>>,
+}
+
+/// A running server. It ends with its test.
+pub(crate) struct Server {
+    api: Api,
+    drain: CancellationToken,
+}
+
+impl Deref for Server {
+    type Target = Api;
+
+    fn deref(&self) -> &Api {
+        &self.api
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.drain.cancel();
+    }
+}
+
+/// A new token's value and its lines for the tokens file.
+pub(crate) fn token(name: &str, role: &str, accounts: &[&str]) -> (String, String) {
+    let (token, sha256) = new_token().unwrap();
+    let accounts = if accounts.is_empty() { String::new() } else { format!("accounts = {accounts:?}\n") };
+    (token, format!("[[token]]\nname = \"{name}\"\nrole = \"{role}\"\nsha256 = \"{sha256}\"\n{accounts}\n"))
+}
+
+/// The tokens that all tests share.
+async fn tokens() -> &'static Tokens {
+    static TOKENS: OnceCell<Tokens> = OnceCell::const_new();
+    TOKENS
+        .get_or_init(async || {
+            let (producer, shop) = token("shop", "producer", &[]);
+            let (operator, li) = token("li", "operator", &[]);
+            let (reader, audit) = token("audit", "reader", &[]);
+            Tokens { producer, operator, reader, file: [shop, li, audit].concat() }
+        })
+        .await
+}
+
+impl World {
+    pub(crate) async fn start() -> Self {
+        Self::with(|_| {}).await
+    }
+
+    /// A world whose server has other settings.
+    pub(crate) async fn with(adjust: impl FnOnce(&mut Settings)) -> Self {
+        let settings = StoreSettings { url: redis().await.url.clone(), prefix: unique_prefix() };
+        let store = Store::connect(&settings).await.unwrap();
+        let rules = |gateway| AccountRules {
+            gateway,
+            max_amount: None,
+            generic_split: false,
+            party_types: PartyTypes::default(),
+        };
+        let producer = Producer::on(store.clone())
+            .account("main", rules(GatewayKind::Yzt))
+            .account("shop", rules(GatewayKind::Beingfi));
+        let folder = tempfile::Builder::new().prefix("bursar-server-").tempdir().unwrap();
+        let mut settings = Settings {
+            listen: "127.0.0.1:0".parse().unwrap(), // any free port: many tests run at once
+            tokens_file: folder.path().join("tokens.toml"),
+            session_key_file: None,
+            rate_per_second: 500,
+            patience: Duration::from_secs(30),
+            drain: Duration::from_secs(5),
+            notified: vec![NotifiedAccount {
+                name: "main".parse().unwrap(),
+                reader: Arc::new(NotificationReader::new(APP_ID, &platform_public_key()).unwrap()),
+                sign_rule: None,
+                methods: vec![NotifiedMethod {
+                    name: BILLS.to_owned(),
+                    job: Some((Kind::BillUpload, "/order_id".to_owned())),
+                }],
+                callback_url: None,
+                retention: A_DAY,
+                max_age: A_DAY,
+            }],
+        };
+        adjust(&mut settings);
+        let queues = QUEUES.iter().map(|queue| queue.parse().unwrap()).collect();
+        Self { store, producer, queues, settings, folder, accepted: RefCell::default() }
+    }
+
+    /// Writes the tokens file and starts a server.
+    pub(crate) async fn serve(&self) -> Server {
+        let tokens = tokens().await;
+        std::fs::write(self.tokens_file(), &tokens.file).unwrap();
+        let drain = CancellationToken::new();
+        let places =
+            Places { queues: self.queues.clone(), origins: Vec::new(), queues: Vec::new(), balances: Vec::new() };
+        let stored = Arc::new(Stored::new(self.store.clone(), places));
+        let page = Page { worker: None, callbacks: None, stored, unfit: Arc::default() };
+        let (store, producer) = (self.store.clone(), self.producer.clone());
+        let server = bursar_server::Server::bind(
+            self.settings.clone(),
+            NoTokens::Refuse,
+            store,
+            producer,
+            self.queues.clone(),
+            page,
+            drain.clone(),
+        );
+        let server = server.await.unwrap();
+        let api = Api::new(server.address().to_string(), tokens);
+        tokio::spawn(server.serve());
+        Server { api, drain }
+    }
+
+    /// Where servers look for their tokens.
+    pub(crate) fn tokens_file(&self) -> PathBuf {
+        self.settings.tokens_file.clone()
+    }
+
+    /// Signs sessions with a key of a file from now on, as replicas do.
+    pub(crate) fn share_session_key(&mut self) {
+        let path = self.folder.path().join("session-key");
+        std::fs::write(&path, "k".repeat(40)).unwrap();
+        self.settings.session_key_file = Some(path);
+    }
+
+    /// Takes a job into account that was accepted over HTTP.
+    pub(crate) fn accepted(&self, job: Value) {
+        self.accepted.borrow_mut().push(job);
+    }
+
+    /// Submits jobs that must all be new.
+    pub(crate) async fn submit_new(&self, jobs: &[Value]) {
+        let texts: Vec<String> = jobs.iter().map(Value::to_string).collect();
+        let outcomes = self.producer.submit_json(&texts).await.unwrap();
+        assert!(outcomes.iter().all(|outcome| *outcome == Outcome::New), "{outcomes:?}");
+        self.accepted.borrow_mut().extend_from_slice(jobs);
+    }
+
+    /// How a job stands, with its history.
+    pub(crate) async fn job(&self, key: &str) -> Value {
+        let key: Key = key.parse().unwrap();
+        for queue in &self.queues {
+            let Some(stored) = self.store.job(queue, &key).await.unwrap() else { continue };
+            let StoredAs::Job(record) = stored else { panic!("{key} cannot be read") };
+            let history = self.store.history(&record).await.unwrap();
+            let mut job = serde_json::to_value(record.view()).unwrap();
+            job["history"] = history.iter().map(HistoryEvent::view).collect();
+            return job;
+        }
+        panic!("there is no job {key}")
+    }
+
+    /// Every job of the world.
+    pub(crate) async fn list(&self) -> Vec<Value> {
+        let mut found = Vec::new();
+        for queue in &self.queues {
+            let mut next = Some(Cursor::default());
+            while let Some(cursor) = next {
+                let page = self.store.list(queue, None, &cursor, 1_000).await.unwrap();
+                found.extend(page.jobs.iter().map(|stored| match stored {
+                    StoredAs::Job(record) => serde_json::to_value(record.view()).unwrap(),
+                    StoredAs::Unreadable { key, why } => panic!("{key} cannot be read: {why}"),
+                }));
+                next = page.next;
+            }
+        }
+        found
+    }
+
+    /// Checks that the jobs that were accepted are stored, and no others, and that none has been sent.
+    pub(crate) async fn books_agree(&self) {
+        let name = |job: &Value| ["account", "kind", "platform_no"].map(|name| job[name].to_string());
+        let listed = self.list().await;
+        let mut stored: Vec<_> = listed.iter().map(name).collect();
+        let mut accepted: Vec<_> = self.accepted.borrow().iter().map(name).collect();
+        stored.sort_unstable();
+        accepted.sort_unstable();
+        assert_eq!(stored, accepted);
+        assert!(listed.iter().all(|job| job["attempts"] == 0), "{listed:?}");
+    }
+}
+
+impl Server {
+    /// Makes a token of this role for these accounts alone, and has the server know it beside those of all tests.
+    pub(crate) async fn admit(&self, world: &World, role: &str, accounts: &[&str]) -> String {
+        let (token, lines) = token("restricted", role, accounts);
+        std::fs::write(world.tokens_file(), format!("{}{lines}", self.tokens.file)).unwrap();
+        hang_up();
+        eventually(SOON, "the token to be known", async || {
+            let status = answer(self.request("GET", "/v1/queues", &token)).await.status;
+            if status == 200 { Ok(()) } else { Err(status) }
+        })
+        .await;
+        token
+    }
+}
+
+/// Tells every server of this process to read its tokens again.
+pub(crate) fn hang_up() {
+    raise(Signal::SIGHUP).unwrap();
+}
