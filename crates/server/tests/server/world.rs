@@ -128,8 +128,12 @@ impl World {
         let tokens = tokens().await;
         std::fs::write(self.tokens_file(), &tokens.file).unwrap();
         let drain = CancellationToken::new();
-        let places =
-            Places { queues: self.queues.clone(), origins: Vec::new(), queues: Vec::new(), balances: Vec::new() };
+        let places = Places {
+            queues: self.queues.clone(),
+            origins: Vec::new(),
+            import_queues: Vec::new(),
+            balances: Vec::new(),
+        };
         let stored = Arc::new(Stored::new(self.store.clone(), places));
         let page = Page { worker: None, callbacks: None, stored, unfit: Arc::default() };
         let (store, producer) = (self.store.clone(), self.producer.clone());
