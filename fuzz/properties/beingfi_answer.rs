@@ -76,10 +76,10 @@ pub(crate) fn check(bytes: &[u8]) {
     assert!(stranger.answer == reading.answer || stranger.answer == Answer::Silent, "{stranger:?} against {reading:?}");
     assert!(stranger.answer.last_word().is_none(), "believed under another secret: {stranger:?}");
 
-    let asked = accounts.right.understand(Call::Ask, order, &body);
+    let asked = accounts.right.understand(Call::Query, order, &body);
     assert_bounds(&asked, SECRET);
     assert!(!matches!(asked.answer, Answer::Refused | Answer::NotReady), "an ask is answered {asked:?}");
-    let stranger = accounts.stranger.understand(Call::Ask, order, &body);
+    let stranger = accounts.stranger.understand(Call::Query, order, &body);
     assert!(stranger.answer.last_word().is_none(), "believed under another secret: {stranger:?}");
 
     for (account, secret) in [(&accounts.right, SECRET), (&accounts.stranger, STRANGERS_SECRET)] {
@@ -101,14 +101,14 @@ fn check_reading(reading: &Reading, secret: &str) {
             state,
             sends: 1,
             resends: 0,
-            asks: 0,
+            queries: 0,
             losses: 0,
             first_sent: Some(Millis(0)),
             last_sent: Some(Millis(0)),
             sent_before: None,
             ordered: None,
             late_response: None,
-            can_ask: false,
+            can_query: false,
             names: Names::Job,
             received: Received::Nothing,
             not_ready: false,

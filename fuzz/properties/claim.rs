@@ -24,7 +24,7 @@ pub(crate) fn check(bytes: &[u8]) {
                 assert!(job.sends > 0 && job.last_sent.is_some() && job.first_sent.is_some(), "a send without intent");
                 assert!(!job.state.is_terminal(), "what is {} is sent", job.state);
             }
-            Call::Ask => assert_ne!(job.state, State::Queued, "what is queried may have been sent"),
+            Call::Query => assert_ne!(job.state, State::Queued, "what is queried may have been sent"),
         }
         assert!(usize::try_from(job.claims_lost).expect("small") >= lost || record.contains("last_claim"));
     }

@@ -76,7 +76,7 @@ pub(crate) fn check(bytes: &[u8]) {
     let Some((choice, body)) = bytes.split_first() else { return };
     let Ok(body) = std::str::from_utf8(body) else { return };
     let accounts = &*ACCOUNTS;
-    let call = if choice & 1 == 0 { Call::Send } else { Call::Ask };
+    let call = if choice & 1 == 0 { Call::Send } else { Call::Query };
     let order = &accounts.orders[usize::from(choice >> 1) % accounts.orders.len()];
 
     let waived = accounts.waived.understand(call, order, body);
@@ -102,12 +102,12 @@ pub(crate) fn check(bytes: &[u8]) {
 fn check_reading(reading: &Reading, call: Call, body: &str) {
     let forbidden = match call {
         Call::Send => Answer::Unseen,
-        Call::Ask => Answer::Refused,
+        Call::Query => Answer::Refused,
     };
     assert_ne!(reading.answer, forbidden, "to {call:?}");
     let states: &[State] = match call {
         Call::Send => &[State::Queued, State::InDoubt, State::Pending],
-        Call::Ask => &[State::InDoubt, State::Pending, State::Succeeded],
+        Call::Query => &[State::InDoubt, State::Pending, State::Succeeded],
     };
     for state in states {
         assert!(after(&facts(*state), call, reading.answer, &Policy::default(), Millis(1000)).is_ok(), "{reading:?}");
@@ -136,14 +136,14 @@ fn facts(state: State) -> Facts {
         state,
         sends: 1,
         resends: 0,
-        asks: 1,
+        queries: 1,
         losses: 0,
         first_sent: Some(Millis(0)),
         last_sent: Some(Millis(0)),
         sent_before: None,
         ordered: None,
         late_response: None,
-        can_ask: true,
+        can_query: true,
         names: Names::Job,
         received: Received::Nothing,
         not_ready: false,
@@ -160,11 +160,11 @@ fn says_the_last_word(reading: &Reading, call: Call, order: &Order, body: &str) 
     let outer: Object = serde_json::from_str(body).expect("an object");
     let own: &[&str] = match (call, order.kind) {
         (Call::Send, Kind::Transfer) => &["bkfunds_balance_pay_apply_response"],
-        (Call::Ask, Kind::Transfer) => &["bkfunds_balance_pay_query_response"],
+        (Call::Query, Kind::Transfer) => &["bkfunds_balance_pay_query_response"],
         (Call::Send, Kind::Split) => &["bkfunds_split_apply_response"],
-        (Call::Ask, Kind::Split) => &["bkfunds_split_query_response"],
+        (Call::Query, Kind::Split) => &["bkfunds_split_query_response"],
         (Call::Send, Kind::BillUpload) => &["funds_bill_upload_response", "bkfunds_order_upload_response"],
-        (Call::Ask, Kind::BillUpload) => &["_response"], // there is no method to name
+        (Call::Query, Kind::BillUpload) => &["_response"], // there is no method to name
     };
     let is_duplicate = |node: &str| {
         let node: Option<Object> = serde_json::from_str(node).ok();
@@ -194,7 +194,7 @@ fn node_says(reading: &Reading, call: Call, order: &Order, node: &str) -> bool {
     let status = words.iter().find(|(word, _)| *word == answer).map(|(_, status)| *status);
     let key = value(&data, "platform_no").filter(|key| *key != "");
     let amount = value(&data, "total_amount").filter(|amount| *amount != "");
-    let named = call == Call::Ask || reading.names == Names::Job;
+    let named = call == Call::Query || reading.names == Names::Job;
     if matches!(word(&data, "trade_type").as_deref(), Some("r" | "R")) && answer != Answer::Refunded {
         return false;
     }

@@ -44,7 +44,7 @@ async fn of_two_acts_at_once_on_one_job_the_second_is_told_what_the_first_did() 
     };
     let mut told = 0;
     for (number, (one, two)) in pairs.into_iter().enumerate() {
-        for (prefix, possible) in [("R", ["ask", "send", "resolve"].as_slice()), ("Q", &["send", "cancel"])] {
+        for (prefix, possible) in [("R", ["query", "send", "resolve"].as_slice()), ("Q", &["send", "cancel"])] {
             let path = |act: &str| format!("/v1/jobs/main/transfer/{prefix}-{:03}/{act}", number + 1);
             let (one_path, two_path, one_body, two_body) = (path(one), path(two), order(one), order(two));
             let both = (server.act(&one_path, &one_body), server.post(&two_path, &wang, &two_body));
@@ -53,10 +53,10 @@ async fn of_two_acts_at_once_on_one_job_the_second_is_told_what_the_first_did() 
             let done: Vec<_> = by.iter().filter(|(answer, ..)| answer.status == 200).collect();
             assert_eq!(done.is_empty(), !by.iter().any(|(_, act, _)| possible.contains(&act.as_str())), "{by:?}");
             for (refused, act, _) in by.iter().filter(|(answer, ..)| answer.status != 200) {
-                refused.refuses(409, "not-now");
+                refused.refuses(409, "invalid-state");
                 let Some((_, first, who)) = done.first().filter(|_| possible.contains(&act.as_str())) else { continue };
                 let last = &refused.body["last_action"];
-                let first = if first.as_str() == "ask" { "query" } else { first.as_str() };
+                let first = if first.as_str() == "query" { "query" } else { first.as_str() };
                 assert_eq!((&last["action"], &last["operator"]), (&json!(first), &json!(who)), "{act}: {refused:?}");
                 let detail = refused.body["detail"].as_str().unwrap();
                 assert!(detail.contains(&format!("{first} by {who}")) && detail.contains("of two"), "{detail}");

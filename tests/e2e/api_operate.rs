@@ -21,7 +21,7 @@ async fn a_job_in_review_is_resolved_and_the_second_to_do_so_is_told_of_the_firs
     assert_eq!(done.body["reason"]["message"], "li: seen on the bank statement", "{done:?}");
 
     let second = server.act("/v1/jobs/main/transfer/T/resolve", &json!({"as": "failed", "reason": "no"})).await;
-    second.refuses(409, "not-now");
+    second.refuses(409, "invalid-state");
     assert_eq!(second.body["job"]["state"], "succeeded", "{second:?}");
     assert_eq!(
         (&second.body["last_action"]["action"], &second.body["last_action"]["operator"]),
@@ -47,10 +47,10 @@ async fn a_job_is_asked_about_and_sent_on_an_operator_s_word() {
     assert_eq!((sent.status, &sent.body["state"]), (200, &json!("in_doubt")), "{sent:?}");
     let ended = server.read("/v1/jobs/main/transfer/T?wait=30s").await;
     assert_eq!(ended["state"], "succeeded", "{ended}");
-    let asked = server.act("/v1/jobs/main/transfer/T/ask", &json!({"reason": "the customer is on the phone"})).await;
+    let asked = server.act("/v1/jobs/main/transfer/T/query", &json!({"reason": "the customer is on the phone"})).await;
     assert_eq!(asked.status, 200, "{asked:?}");
     let refused = server.act("/v1/jobs/main/transfer/T/send", &json!({"reason": "once more"})).await;
-    refused.refuses(409, "not-now");
+    refused.refuses(409, "invalid-state");
     world.books_agree().await;
 }
 
@@ -61,7 +61,7 @@ async fn queues_are_seen_paused_and_resumed() {
     let paused = server.act("/v1/queues/main/transfer/pause", &json!({"reason": "maintenance"})).await;
     assert_eq!((paused.status, &paused.body["paused"]["message"]), (200, &json!("li: maintenance")), "{paused:?}");
     let second = server.act("/v1/queues/main/transfer/pause", &json!({"reason": "I, too"})).await;
-    second.refuses(409, "not-now");
+    second.refuses(409, "invalid-state");
     assert!(second.body["detail"].as_str().unwrap().contains("paused already: li: maintenance"), "{second:?}");
 
     let queues = server.read("/v1/queues").await;
@@ -76,7 +76,7 @@ async fn queues_are_seen_paused_and_resumed() {
     assert_eq!(waiting["state"], "queued", "nothing is sent: {waiting}");
     let resumed = server.act("/v1/queues/main/transfer/resume", &json!({"reason": "over"})).await;
     assert_eq!((resumed.status, &resumed.body["paused"]), (200, &Value::Null), "{resumed:?}");
-    server.act("/v1/queues/main/transfer/resume", &json!({"reason": "over"})).await.refuses(409, "not-now");
+    server.act("/v1/queues/main/transfer/resume", &json!({"reason": "over"})).await.refuses(409, "invalid-state");
     assert_eq!(server.read("/v1/jobs/main/transfer/T?wait=30s").await["state"], "succeeded");
     world.books_agree().await;
 }

@@ -102,7 +102,7 @@ async fn a_question_for_a_balance_takes_its_place_in_the_queue_s_rate() {
 }
 
 #[tokio::test]
-async fn nobody_asks_for_a_balance_unless_the_configuration_does() {
+async fn nobody_queries_for_a_balance_unless_the_configuration_does() {
     let world = Plan::new().set("worker.listen", "127.0.0.1:0").start().await;
     let gateway = Receiver::start(|_| Answer::Status(500)).await;
     world.set("accounts.main.base_url", toml::Value::from(gateway.url("gateway")));

@@ -34,7 +34,7 @@ async fn a_queued_job_is_taken_back_and_never_sent() {
 
 #[tokio::test]
 async fn a_job_that_may_have_been_executed_is_not_taken_back() {
-    let plan = Plan::new().both("on_ambiguous", "hold").set("accounts.main.settle", "1h");
+    let plan = Plan::new().both("on_ambiguous", "hold").set("accounts.main.resend_after", "1h");
     let world = plan.start().await;
     world.life("PENDING", "9").await;
     for key in ["DOUBT", "P-REVIEW"] {

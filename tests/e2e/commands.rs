@@ -12,7 +12,6 @@ use crate::world::{SOON, World, bursar};
 /// The fields of a job as read, in the interface's words.
 const FIELDS: [&str; 13] = [
     "account",
-    "asks",
     "attempts",
     "created_at",
     "due_at",
@@ -20,6 +19,7 @@ const FIELDS: [&str; 13] = [
     "history",
     "kind",
     "platform_no",
+    "queries",
     "reason",
     "state",
     "trade_no",
@@ -90,7 +90,7 @@ async fn wrong_use_is_exit_code_2_and_touches_nothing() {
         }
     }
     for place in [["--account", "nobody"], ["--account", "shop/split"]] {
-        for command in [&["list"][..], &["show", "T"], &["ask", "T", "--reason", "x"]] {
+        for command in [&["list"][..], &["show", "T"], &["query", "T", "--reason", "x"]] {
             let finished = world.run(&[command, &place].concat()).await;
             assert_eq!(finished.code, Some(2), "{command:?}: {finished:?}");
             assert!(finished.stderr.contains("the configuration has no account"), "{finished:?}");

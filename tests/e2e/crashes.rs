@@ -68,10 +68,10 @@ async fn pending_jobs_of_a_dead_worker_are_asked_about_by_another_before_long() 
     for job in &all {
         world.life(jobs::key(job), "9-1").await;
     }
-    world.faults(json!({"key": held, "on": "ask", "fault": "hang-before"})).await;
+    world.faults(json!({"key": held, "on": "query", "fault": "hang-before"})).await;
     let dying = world.worker().await;
     world.submit_new(&all).await;
-    let asked = async || world.at_gateway(&held).await.map_or(0, |record| record.asks);
+    let asked = async || world.at_gateway(&held).await.map_or(0, |record| record.queries);
     eventually(SOON, "the question to be out", async || (asked().await == 1).then_some(())).await;
     world
         .until_all("every send to be over", |job| ["pending", "succeeded"].iter().any(|state| job["state"] == *state))
@@ -118,13 +118,13 @@ async fn workers_that_die_one_after_another_under_load_pay_nobody_twice_and_lose
 async fn a_job_that_kills_every_worker_ends_with_a_person() {
     let world = Plan::new().set("worker.lease", "1s").both("call_timeout", CALL).start().await;
     world.life("POISON", "9").await;
-    world.faults(json!({"key": "POISON", "on": "ask", "fault": "hang-before", "always": true})).await;
+    world.faults(json!({"key": "POISON", "on": "query", "fault": "hang-before", "always": true})).await;
     let first = world.worker().await;
     world.submit_new(&[transfer("POISON")]).await;
     let mut worker = first;
-    for asks in 1..=6 {
-        let asked = async || world.at_gateway("POISON").await.map_or(0, |record| record.asks);
-        eventually(SOON, "the question to be out", async || (asked().await >= asks).then_some(())).await;
+    for queries in 1..=6 {
+        let asked = async || world.at_gateway("POISON").await.map_or(0, |record| record.queries);
+        eventually(SOON, "the question to be out", async || (asked().await >= queries).then_some(())).await;
         worker.kill();
         worker = world.worker().await;
     }

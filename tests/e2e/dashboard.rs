@@ -71,7 +71,7 @@ async fn a_job_in_review_is_resolved_with_a_reason_and_the_second_is_told_what_t
         .get("/review")
         .await
         .says("/jobs/main/transfer/T/resolve")
-        .says("/T/ask")
+        .says("/T/query")
         .says("/T/send")
         .does_not_say("/T/cancel");
     let path = "/jobs/main/transfer/T/resolve";

@@ -17,14 +17,14 @@ async fn a_transfer_that_is_not_finished_by_the_poll_deadline_ends_with_a_person
         let job = world.until(key, "needs_review").await;
         assert_eq!(job["reason"]["code"], "unfinished_until_poll_deadline", "{job}");
         assert_eq!(job["attempts"], 1, "{job}");
-        assert!(job["asks"].as_u64() >= Some(2), "{job}");
+        assert!(job["queries"].as_u64() >= Some(2), "{job}");
     }
     world.books_agree().await;
 }
 
 #[tokio::test]
 async fn answers_that_stay_lost_end_with_a_person_after_as_many_sends_as_are_allowed() {
-    let world = Plan::new().set("accounts.main.resend_max", 2).set("accounts.main.settle", "300ms").start().await;
+    let world = Plan::new().set("accounts.main.resend_max", 2).set("accounts.main.resend_after", "300ms").start().await;
     world.faults(json!({"key": "LOST", "on": "send", "fault": "lost-answer", "always": true})).await;
     let _worker = world.worker().await;
     world.submit_new(&[transfer("LOST")]).await;

@@ -24,7 +24,7 @@ async fn a_split_that_was_only_accepted_is_followed_to_its_end() {
         assert_eq!(job["attempts"], 1, "{job}");
         assert!(job["trade_no"].as_str().is_some_and(|number| number.starts_with('D')), "BeingFi's own number: {job}");
     }
-    assert!(world.job("PAID").await["asks"].as_u64() >= Some(1));
+    assert!(world.job("PAID").await["queries"].as_u64() >= Some(1));
     let said = world.refused(&["resolve", "WAITS", "--as", "succeeded", "--reason", "impatience"]).await;
     assert!(said.contains("only a job in review, or one that is pending and cannot be asked about"), "{said}");
     world.books_agree().await;
@@ -58,7 +58,7 @@ async fn whatever_befalls_a_query_no_split_is_sent_again_for_it() {
     let jobs: Vec<Value> = faults.iter().map(|fault| split(&format!("S-{fault}"), &format!("P-{fault}"))).collect();
     for (fault, job) in faults.iter().zip(&jobs) {
         world.life(&jobs::ledger_key(job), "9-1").await;
-        world.faults(json!({"key": jobs::ledger_key(job), "on": "ask", "fault": fault})).await;
+        world.faults(json!({"key": jobs::ledger_key(job), "on": "query", "fault": fault})).await;
     }
     let _worker = world.worker().await;
     world.submit_new(&jobs).await;

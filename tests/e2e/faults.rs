@@ -159,7 +159,7 @@ async fn whatever_befalls_a_question_the_transfer_is_never_sent_again_for_it() {
     for (_, job) in &jobs {
         world.life(jobs::key(job), "9-1").await;
     }
-    for job in meet(&world, "ask", &jobs).await {
+    for job in meet(&world, "query", &jobs).await {
         // An answer about another payment proves nothing about this one, so a person looks.
         let contradicts = job["platform_no"].as_str().unwrap().contains("other-");
         assert_eq!(job["state"], if contradicts { "needs_review" } else { "succeeded" }, "{job}");

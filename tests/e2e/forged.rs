@@ -110,7 +110,7 @@ async fn a_replayed_failure_is_another_jobs_by_its_number() {
     let _worker = world.worker().await;
     world.submit_new(&[transfer("FAILS")]).await;
     let failed = world.until("FAILS", "failed").await;
-    assert_eq!(failed["asks"], 1, "a query has confirmed it: {failed}");
+    assert_eq!(failed["queries"], 1, "a query has confirmed it: {failed}");
     world.submit_new(&[transfer("PAID")]).await;
     let job = world.until("PAID", "needs_review").await;
     let reason = ["code", "key", "trade_no"].map(|name| &job["reason"][name]);

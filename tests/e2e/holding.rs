@@ -93,15 +93,15 @@ async fn on_a_person_s_word_the_identical_bytes_are_sent_again() {
 }
 
 #[tokio::test]
-async fn asking_about_a_job_without_a_number_to_ask_by_sends_nothing_and_returns_to_review() {
+async fn asking_about_a_job_without_a_number_to_query_by_sends_nothing_and_returns_to_review() {
     let world = one_in_review(Plan::new().simulate(&["--ignore-keys"])).await;
     let _worker = world.worker().await;
-    world.ok(&["ask", "HELD", "--reason", "perhaps it knows by now"]).await;
+    world.ok(&["query", "HELD", "--reason", "perhaps it knows by now"]).await;
     let job = world.until("HELD", "needs_review").await;
     assert_eq!(operations(&job), [["query", "tester", "perhaps it knows by now"]]);
     assert_eq!((&job["attempts"], &job["due_at"]), (&json!(1), &Value::Null), "{job}");
     let record = world.books_agree().await.keys["HELD"].clone();
-    assert_eq!((record.executions, record.requests, record.asks), (1, 1, 0));
+    assert_eq!((record.executions, record.requests, record.queries), (1, 1, 0));
 }
 
 #[tokio::test]
@@ -112,7 +112,7 @@ async fn a_job_in_review_that_can_be_asked_about_is_asked_on_a_person_s_word_and
     world.submit_new(&[transfer("SLOW")]).await;
     world.until("SLOW", "needs_review").await;
     world.life("SLOW", "9-1").await;
-    world.ok(&["ask", "SLOW", "--reason", "the customer says that it has arrived"]).await;
+    world.ok(&["query", "SLOW", "--reason", "the customer says that it has arrived"]).await;
     let job = world.until("SLOW", "succeeded").await;
     assert_eq!(operations(&job), [["query", "tester", "the customer says that it has arrived"]]);
     assert_eq!(world.books_agree().await.keys["SLOW"].requests, 1);
@@ -126,6 +126,6 @@ async fn where_the_gateway_can_be_asked_by_key_a_lost_answer_needs_neither_a_sec
     let _worker = world.worker().await;
     world.submit_new(&[transfer("LOST")]).await;
     let job = world.until("LOST", "succeeded").await;
-    assert_eq!((&job["attempts"], job["asks"].as_u64() >= Some(1)), (&json!(1), true), "{job}");
+    assert_eq!((&job["attempts"], job["queries"].as_u64() >= Some(1)), (&json!(1), true), "{job}");
     assert_eq!(world.books_agree().await.keys["LOST"].requests, 1);
 }

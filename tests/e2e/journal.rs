@@ -274,7 +274,7 @@ async fn what_was_given_back_and_not_noted_as_withheld_is_asked_about_or_put_bef
         assert_ne!(taken_for_a_send(&scene).await, "queued", "{query_key}");
         let _worker = world.worker().await;
         let job = world.until("T", "needs_review").await;
-        assert_eq!(job["asks"].as_u64() > Some(0), query_key == "platform_no", "{job}");
+        assert_eq!(job["queries"].as_u64() > Some(0), query_key == "platform_no", "{job}");
         assert!(world.at_gateway("T").await.is_none(), "{query_key}: nothing was sent, and nothing is");
     }
 }

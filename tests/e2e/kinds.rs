@@ -110,7 +110,7 @@ async fn every_life_of_a_transfer_is_followed_to_its_last_word() {
     for (life, end) in lives {
         let job = world.until(&format!("LIFE-{life}"), end).await;
         assert_eq!(job["attempts"], 1, "what can be asked about is never sent again: {job}");
-        assert_eq!(job["asks"] == 0, life == "1", "{job}");
+        assert_eq!(job["queries"] == 0, life == "1", "{job}");
     }
     // Without a number it cannot be asked about: the identical bytes are sent again, and tell.
     let nameless = world.until("NAMELESS", "succeeded").await;

@@ -78,7 +78,7 @@ async fn what_was_done_is_counted_and_how_the_queues_stand_is_told() {
 /// A job in doubt is counted where it waits.
 #[tokio::test]
 async fn what_nobody_knows_yet_is_counted_as_in_doubt() {
-    let world = Plan::new().both("settle", "20s").start().await;
+    let world = Plan::new().both("resend_after", "20s").start().await;
     world.faults(json!([{"key": "LOST", "fault": "lost-answer"}])).await;
     let (_worker, address) = listening(&world).await;
     world.submit_new(&[transfer("LOST")]).await;

@@ -160,8 +160,8 @@ async fn a_worker_that_stood_still_past_its_lease_comes_too_late_and_its_answer_
 
 #[tokio::test]
 async fn a_worker_that_stands_still_with_many_jobs_in_hand_harms_none_of_them() {
-    // What stood still may begin a send when it goes on: the settle time is what outlasts that.
-    let plan = Plan::new().both("resend_max", 10).both("settle", "6s");
+    // What stood still may begin a send when it goes on: the time of `resend_after` is what outlasts that.
+    let plan = Plan::new().both("resend_max", 10).both("resend_after", "6s");
     let world = plan.simulate(&["--latency", "50ms"]).start().await;
     let workers = [world.worker().await, world.worker().await];
     world.submit_new(&jobs::transfers("MANY", 150)).await;

@@ -8,7 +8,7 @@ use crate::world::World;
 
 /// Waits that a test can sit out, in the proportions of the defaults: a call ends before its send has settled.
 const PATIENCE: [(&str, &str); 8] = [
-    ("settle", "2s"),
+    ("resend_after", "2s"),
     ("connect_timeout", "500ms"),
     ("call_timeout", "1s"),
     ("poll_deadline", "30s"),
@@ -58,7 +58,7 @@ impl Plan {
             .set("redis.preflight", "warn") // the tests' shared Redis may be one that money would be refused on
     }
 
-    /// Sets one key of the configuration: `accounts.main.settle`.
+    /// Sets one key of the configuration: `accounts.main.resend_after`.
     pub(crate) fn set(mut self, key: &str, value: impl Into<Value>) -> Self {
         self.settings = changed(self.settings, key, Some(value.into()));
         self

@@ -30,7 +30,7 @@ async fn a_paused_queue_sends_nothing_follows_what_was_sent_and_holds_up_no_othe
     world.until("B", "succeeded").await;
     world.until("S", "succeeded").await;
     let sent = world.until("SENT", "succeeded").await;
-    assert!(sent["asks"].as_u64() >= Some(1), "it was followed in the paused queue: {sent}");
+    assert!(sent["queries"].as_u64() >= Some(1), "it was followed in the paused queue: {sent}");
     let waits = world.job("WAITS").await;
     assert_eq!((&waits["state"], &waits["attempts"]), (&json!("queued"), &json!(0)), "{waits}");
     let paused = queue(&world, "main/transfer").await;

@@ -55,7 +55,7 @@ async fn two_workers_together_never_exceed_the_rate() {
 
 /// One ask may make several requests, one for each number that the gateway has named for the job.
 #[tokio::test]
-async fn an_ask_by_several_numbers_pays_for_each_of_its_requests() {
+async fn an_query_by_several_numbers_pays_for_each_of_its_requests() {
     const ASKED: usize = 12;
     let plan = Plan::new().set("accounts.main.rate_per_second", 10).set("accounts.main.poll", vec!["100ms"]);
     let world =
@@ -79,10 +79,10 @@ async fn an_ask_by_several_numbers_pays_for_each_of_its_requests() {
         let _: String = redis::cmd("SET").arg(&names[0]).arg(record.to_string()).query_async(&mut redis).await.unwrap();
     }
     let _workers = [world.worker().await, world.worker().await];
-    let asks = async || http::get(&world.gateway, "/_stats").await["asks"].as_u64().unwrap();
-    let (before, begun) = (asks().await, std::time::Instant::now());
+    let queries = async || http::get(&world.gateway, "/_stats").await["queries"].as_u64().unwrap();
+    let (before, begun) = (queries().await, std::time::Instant::now());
     eventually(SOON, "a few dozen questions", async || {
-        let asked = asks().await - before;
+        let asked = queries().await - before;
         let slack_ms = u128::from(UNSCHEDULED_MS);
         let most = u64::try_from(10 * (begun.elapsed().as_millis() + slack_ms) / 1_000).unwrap() + BURST as u64;
         assert!(asked <= most, "{asked} requests in {:?}", begun.elapsed());

@@ -42,8 +42,8 @@ async fn books_that_agree_end_with_exit_0_and_what_cannot_be_asked_is_counted() 
     assert_eq!(
         summary["by_state"],
         json!({
-            "pending": {"jobs": 1, "fen": 10, "agree": 1, "differ": 0, "unanswered": 0, "not_askable": 0, "unreadable": 0},
-            "succeeded": {"jobs": 6, "fen": 40 + 199, "agree": 4, "differ": 0, "unanswered": 0, "not_askable": 2, "unreadable": 0},
+            "pending": {"jobs": 1, "fen": 10, "agree": 1, "differ": 0, "unanswered": 0, "not_queryable": 0, "unreadable": 0},
+            "succeeded": {"jobs": 6, "fen": 40 + 199, "agree": 4, "differ": 0, "unanswered": 0, "not_queryable": 2, "unreadable": 0},
         })
     );
     let (_, _, transfers) = reconcile(&world, &["--account", "main", "--kind", "transfer"]).await;
@@ -61,8 +61,8 @@ async fn each_difference_of_state_amount_and_key_is_told_and_nothing_of_a_job_is
     let before = world.list().await;
     world.life("T-001", "2").await;
     world.life("OPEN", "1").await;
-    world.faults(json!({"key": "T-002", "on": "ask", "fault": "other-amount", "times": 3})).await;
-    world.faults(json!({"key": "T-003", "on": "ask", "fault": "other-key", "times": 3})).await;
+    world.faults(json!({"key": "T-002", "on": "query", "fault": "other-amount", "times": 3})).await;
+    world.faults(json!({"key": "T-003", "on": "query", "fault": "other-key", "times": 3})).await;
 
     let (finished, differences, summary) = reconcile(&world, &[]).await;
     assert_eq!(finished.code, Some(1), "{finished:?}");
@@ -95,7 +95,7 @@ async fn each_difference_of_state_amount_and_key_is_told_and_nothing_of_a_job_is
     assert!(csv.stderr.contains("cannot be asked"), "the summary: {csv:?}");
     let text = world.run(&["reconcile"]).await;
     assert!(text.stdout.contains("main/transfer") && text.stdout.contains("jobs accepted from "), "{text:?}");
-    assert_eq!(world.list().await, before, "it asks only");
+    assert_eq!(world.list().await, before, "it queries only");
 }
 
 #[tokio::test]
@@ -112,7 +112,7 @@ async fn an_open_job_that_differs_is_looked_at_soon_if_that_is_asked_for() {
 #[tokio::test]
 async fn a_gateway_that_does_not_answer_is_no_agreement() {
     let (world, _worker) = world().await;
-    world.faults(json!({"key": "T-001", "on": "ask", "fault": "busy", "always": true})).await;
+    world.faults(json!({"key": "T-001", "on": "query", "fault": "busy", "always": true})).await;
     let (finished, differences, summary) = reconcile(&world, &[]).await;
     assert_eq!((finished.code, differences.len()), (Some(3), 0), "{finished:?}");
     assert_eq!(summary["total"]["unanswered"], 1);
@@ -128,8 +128,8 @@ async fn it_keeps_to_half_of_the_rate_and_goes_on_where_it_was_cut_short() {
     worker.terminate();
     worker.finished(SOON).await;
     world.set("accounts.main.rate_per_second", toml::Value::from(40));
-    let asks = async || world.ledger().await.keys.values().map(|record| record.asks).sum::<u64>();
-    let before = asks().await;
+    let queries = async || world.ledger().await.keys.values().map(|record| record.queries).sum::<u64>();
+    let before = queries().await;
     let position = world.config().with_file_name("position");
     let file = position.display().to_string();
 
@@ -137,11 +137,11 @@ async fn it_keeps_to_half_of_the_rate_and_goes_on_where_it_was_cut_short() {
     let arguments = ["reconcile", "--account", "main", "--kind", "transfer", "--resume", file.as_str()];
     let cut_short = Process::start("bursar reconcile", world.command(&arguments));
     eventually(SOON, "two steps to be behind it", async || {
-        let asked = asks().await - before;
+        let asked = queries().await - before;
         (position.exists() && asked > 40).then_some(())
     })
     .await;
-    let (took, asked) = (began.elapsed(), asks().await - before);
+    let (took, asked) = (began.elapsed(), queries().await - before);
     cut_short.kill();
     let most = Duration::from_millis(50) * u32::try_from(asked.saturating_sub(2)).unwrap();
     assert!(took >= most, "{asked} questions in {took:?} at 20 a second");
@@ -149,7 +149,7 @@ async fn it_keeps_to_half_of_the_rate_and_goes_on_where_it_was_cut_short() {
     let (finished, differences, summary) = reconcile(&world, &arguments[1..]).await;
     assert_eq!((finished.code, differences.len()), (Some(0), 0), "{finished:?}");
     assert_eq!(summary["total"]["agree"], JOBS, "all of them, those before the cut included");
-    let twice = asks().await - before - u64::from(JOBS);
+    let twice = queries().await - before - u64::from(JOBS);
     assert!(twice <= 28, "{twice} questions were asked again");
     assert!(!position.exists(), "the next run begins anew");
     let misused = world.run(&["reconcile", "--from", "2026-01-02T00:00:00Z", "--to", "2026-01-01T00:00:00Z"]).await;

@@ -19,7 +19,7 @@ const NEED_REDIS: [&[&str]; 16] = [
     &["intake"],
     &["export"],
     &["reconcile"],
-    &["ask", "T", "--reason", "x"],
+    &["query", "T", "--reason", "x"],
     &["cancel", "T", "--reason", "x"],
     &["pause", "main/transfer", "--reason", "x"],
     &["worker"],

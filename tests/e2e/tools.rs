@@ -36,7 +36,7 @@ async fn the_balance_is_what_the_gateway_says() {
     assert!(said.stderr.contains("account shop is not at YZT"), "{said:?}");
     assert_eq!(world.run(&["balance", "--account", "nobody"]).await.code, Some(2));
     for (fault, code) in [("busy", 3), ("bad-signature", 3), ("lost-answer", 3)] {
-        world.faults(json!({"next": 1, "on": "ask", "fault": fault})).await;
+        world.faults(json!({"next": 1, "on": "query", "fault": fault})).await;
         let finished = world.run(&query).await;
         assert_eq!((finished.code, finished.stdout.as_str()), (Some(code), ""), "{fault}: {finished:?}");
         world.faults(json!({"clear": true})).await;
@@ -117,9 +117,9 @@ async fn the_configuration_is_checked_and_what_is_shown_reads_back_as_the_same()
     std::fs::write(world.config(), &shown).unwrap();
     assert_eq!(world.ok(&["config", "show"]).await, shown);
 
-    world.set("accounts.main.settle", toml::Value::from("10ms"));
+    world.set("accounts.main.resend_after", toml::Value::from("10ms"));
     let said = world.ok(&["config", "check"]).await;
-    assert!(said.contains("warning: accounts.main.settle is 10ms, shorter than call_timeout"), "{said}");
+    assert!(said.contains("warning: accounts.main.resend_after is 10ms, shorter than call_timeout"), "{said}");
     world.set("redis.url", toml::Value::from("redis://app:hunter2@127.0.0.1:6379/0"));
     let shown = world.ok(&["config", "show"]).await;
     assert!(shown.contains("redis://app:***@127.0.0.1:6379/0") && !shown.contains("hunter2"), "{shown}");

@@ -137,7 +137,7 @@ async fn an_account_that_holds_puts_what_a_dead_worker_left_before_a_person_exec
 
 #[tokio::test]
 async fn a_worker_that_dies_around_a_question_has_it_asked_again_and_nothing_sent() {
-    for point in ["before_ask", "after_answer:2", "before_commit:2", "after_commit:1"] {
+    for point in ["before_query", "after_answer:2", "before_commit:2", "after_commit:1"] {
         let (left, ended) = ((State::Pending, 1, 1, 1), (State::Succeeded, 1, 1, 1));
         dies(point, "9-1", OnAmbiguous::Hold, left, ended).await;
     }

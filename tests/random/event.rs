@@ -116,7 +116,7 @@ fn fault_word(fault: Fault) -> &'static str {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Order {
     Cancel,
-    Ask,
+    Query,
     /// A job in review; only where the gateway honours keys.
     Send,
     /// A job in review, as the gateway's own books have it.

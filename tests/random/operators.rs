@@ -47,14 +47,14 @@ async fn try_to_operate(
 ) -> Result<String, StoreError> {
     let state = match order {
         Order::Cancel => Some(State::Queued),
-        Order::Ask => None,
+        Order::Query => None,
         Order::Send | Order::Resolve => Some(State::NeedsReview),
     };
     let jobs = list(store, queues, state).await?;
     let Some(job) = number.checked_rem(jobs.len()).map(|at| &jobs[at]) else { return Ok("there is none".into()) };
     let operation = match order {
         Order::Cancel => Operation::Cancel,
-        Order::Ask => Operation::Ask,
+        Order::Query => Operation::Query,
         Order::Send => Operation::Send,
         Order::Resolve => match truth(things, ledger, job) {
             Some(state) => Operation::Resolve(state),

@@ -169,7 +169,7 @@ fn violations(evidence: &Evidence, fits: impl Fn(&str) -> bool) -> Vec<Breach> {
         .collect()
 }
 
-/// A worker that stood still may begin its send when it goes on, whatever others have done meanwhile; the settle time is what
+/// A worker that stood still may begin its send when it goes on, whatever others have done meanwhile; the time of `resend_after` is what
 /// makes that rare, and the gateway's keys, or the account's holding, are what makes it harmless.
 fn one_send_at_a_time(evidence: &Evidence) -> Vec<Breach> {
     if evidence.plan.memory.is_lost() {

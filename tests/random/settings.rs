@@ -82,7 +82,7 @@ fn account(plan: &Plan, ready: &Ready, name: &str, gateway: GatewayKind, policy:
         ),
     };
     format!(
-        "[accounts.{name}]\n{own}base_url = \"http://{}\"\nenvironment = \"simulator\"\non_ambiguous = \"{policy}\"\nsettle = \"{}ms\"\n\
+        "[accounts.{name}]\n{own}base_url = \"http://{}\"\nenvironment = \"simulator\"\non_ambiguous = \"{policy}\"\nresend_after = \"{}ms\"\n\
          resend_max = {}\nconnect_timeout = \"250ms\"\ncall_timeout = \"{}ms\"\nrate_per_second = {}\n\
          poll = [\"100ms\", \"200ms\", \"400ms\"]\npoll_deadline = \"{}ms\"\nretry_initial = \"50ms\"\n\
          retry_max = \"500ms\"\nretry_deadline = \"{}ms\"\n",

@@ -18,7 +18,7 @@ const HORIZON_MS: u64 = 4_000;
 
 /// Places in the worker's path at which it can be made to end.
 pub(crate) const CRASH_POINTS: [&str; 6] =
-    ["after_claim", "before_send", "before_ask", "after_answer", "before_commit", "after_commit"];
+    ["after_claim", "before_send", "before_query", "after_answer", "before_commit", "after_commit"];
 
 /// The place at which a receiver has answered, and nothing of that is on record.
 const TOLD_POINT: &str = "after_callback";
@@ -172,7 +172,7 @@ impl Draft<'_> {
                 let armed = Event::Arm(worker, point, self.dice.u32(1..12));
                 self.span(Target::Worker(worker), 400..2_000, armed, Event::Start(worker));
             }
-            // Longer than a lease and, as a rule, than the settle time: the others have gone on with what it has in hand.
+            // Longer than a lease and, as a rule, than the time of `resend_after`: the others have gone on with what it has in hand.
             Episode::Halt => {
                 let point = CRASH_POINTS[self.dice.usize(..CRASH_POINTS.len())];
                 let halted = Event::Halt(worker, point, self.dice.u32(1..30));
@@ -209,7 +209,7 @@ impl Draft<'_> {
                 self.span(target, 200..2_000, Event::PauseQueue(queue.clone()), Event::ResumeQueue(queue.clone()));
             }
             Episode::Operator => {
-                let orders = [(Order::Cancel, 3), (Order::Ask, 4), (Order::Send, 3), (Order::Resolve, 2)];
+                let orders = [(Order::Cancel, 3), (Order::Query, 4), (Order::Send, 3), (Order::Resolve, 2)];
                 let order = weighted(self.dice, &orders);
                 let at = self.dice.u64(300..HORIZON_MS + 1_000);
                 let event = Event::Operate(order, self.dice.usize(..1_000));
@@ -227,7 +227,7 @@ impl Draft<'_> {
         for _ in 0..self.dice.usize(1..6) {
             // A job that was before a person and ends has two things to tell of it, the second while the first may be untold.
             for _ in 0..4 {
-                let order = weighted(self.dice, &[(Order::Resolve, 4), (Order::Send, 2), (Order::Ask, 1)]);
+                let order = weighted(self.dice, &[(Order::Resolve, 4), (Order::Send, 2), (Order::Query, 1)]);
                 let event = Event::Operate(order, self.dice.usize(..1_000));
                 let at = Duration::from_millis(self.dice.u64(1_500..HORIZON_MS + 2_000));
                 self.moments.push(Moment { at, event });
@@ -260,7 +260,7 @@ impl Draft<'_> {
         }
     }
 
-    /// No wire holds a request for longer than the settle time allows for: what is longer under way than that, a gateway
+    /// No wire holds a request for longer than the time of `resend_after` allows for: what is longer under way than that, a gateway
     /// may meet beside the next send of the same key.
     fn wire(&mut self, wire: Wire) {
         let longest_ms = match wire {

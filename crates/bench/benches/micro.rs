@@ -106,14 +106,14 @@ fn rules(criterion: &mut Criterion) {
         state: State::Pending,
         sends: 1,
         resends: 0,
-        asks: 3,
+        queries: 3,
         losses: 0,
         first_sent: Some(Millis(1_764_000_000_000)),
         last_sent: Some(Millis(1_764_000_000_000)),
         sent_before: None,
         ordered: None,
         late_response: None,
-        can_ask: true,
+        can_query: true,
         names: Names::Job,
         received: Received::Nothing,
         not_ready: false,
@@ -123,10 +123,10 @@ fn rules(criterion: &mut Criterion) {
     };
     let now = Millis(1_764_000_000_000).plus(Duration::from_secs(30));
     criterion.bench_function("next_action", |bencher| {
-        bencher.iter(|| next_action(black_box(&facts), Call::Ask, &policy, now));
+        bencher.iter(|| next_action(black_box(&facts), Call::Query, &policy, now));
     });
     criterion.bench_function("after", |bencher| {
-        bencher.iter(|| after(black_box(&facts), Call::Ask, Answer::Accepted, &policy, now).unwrap());
+        bencher.iter(|| after(black_box(&facts), Call::Query, Answer::Accepted, &policy, now).unwrap());
     });
 }
 

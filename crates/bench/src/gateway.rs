@@ -58,11 +58,11 @@ impl Gateway for Yes {
         Box::pin(std::future::ready(self.answer(order)))
     }
 
-    fn ask<'a>(&'a self, order: &'a Order) -> BoxFuture<'a, Reading> {
+    fn query<'a>(&'a self, order: &'a Order) -> BoxFuture<'a, Reading> {
         Box::pin(std::future::ready(self.answer(order)))
     }
 
-    fn can_ask(&self, _: &Order) -> bool {
+    fn can_query(&self, _: &Order) -> bool {
         true
     }
 

@@ -132,7 +132,7 @@ impl<'a> Steps<'a> {
     }
 
     /// `count` jobs that have been sent and wait to be asked about, much later.
-    pub(crate) async fn fill_asks(&mut self, count: u32) -> anyhow::Result<()> {
+    pub(crate) async fn fill_queries(&mut self, count: u32) -> anyhow::Result<()> {
         jobs::fill_from(&self.store, 0, count).await?;
         let mut left = count as usize;
         while left > 0 {
@@ -169,10 +169,10 @@ fn commit(job: &ClaimedJob, end: End) -> Commit {
         End::Succeeded => (State::Succeeded, Due::Never, false),
         End::Pending => {
             let sent = job.last_sent.unwrap_or(Millis(1));
-            (State::Pending, Due::Ask(sent.plus(Duration::from_secs(24 * 3600))), false)
+            (State::Pending, Due::Query(sent.plus(Duration::from_secs(24 * 3600))), false)
         }
-        End::PendingDueNow => (State::Pending, Due::Ask(Millis(1)), false),
-        End::UnchangedDueNow => (State::Pending, Due::Ask(Millis(1)), true),
+        End::PendingDueNow => (State::Pending, Due::Query(Millis(1)), false),
+        End::UnchangedDueNow => (State::Pending, Due::Query(Millis(1)), true),
         End::AskedSucceeded => (State::Succeeded, Due::Never, true),
     };
     let number = format!("20250101{}", job.key); // no two jobs have one number
@@ -184,7 +184,7 @@ fn commit(job: &ClaimedJob, end: End) -> Commit {
         status: Some("1".into()),
         ..ResponseEvidence::from(&Reading::of(answer, ""))
     };
-    let call = if queried { Call::Ask } else { Call::Send };
+    let call = if queried { Call::Query } else { Call::Send };
     let worker = job.token.0.rsplit_once('/').map_or("", |(worker, _)| worker).to_owned();
     let (fence, at) = (job.fence, ANSWERED);
     let response =

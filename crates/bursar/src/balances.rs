@@ -89,7 +89,7 @@ impl Watched {
         let mut trouble = false;
         loop {
             let wait = match self.store.balance_turn(&self.account, self.every).await {
-                Ok(None) => self.ask_all().await,
+                Ok(None) => self.query_all().await,
                 Ok(Some(wait)) => Ok(wait),
                 Err(error) => Err(error),
             };
@@ -104,13 +104,13 @@ impl Watched {
     }
 
     /// Asks, and keeps what was told; nothing is waited for then: the next turn says how long.
-    async fn ask_all(&self) -> Result<Duration, StoreError> {
+    async fn query_all(&self) -> Result<Duration, StoreError> {
         for (sub_type, metrics) in &self.sub_types {
             // A queue that is always busy must not have two turns wait for it.
             let told = match timeout(self.every, self.pace.turn(&self.store, &self.queue)).await {
                 Ok(turn) => {
                     turn?;
-                    self.ask(*sub_type).await
+                    self.query(*sub_type).await
                 }
                 Err(_) => {
                     tracing::warn!(account = %self.account, "the queue's rate left no room to ask for the balance");
@@ -125,7 +125,7 @@ impl Watched {
         Ok(Duration::ZERO)
     }
 
-    async fn ask(&self, sub_type: AccountSubType) -> Option<BalanceParts> {
+    async fn query(&self, sub_type: AccountSubType) -> Option<BalanceParts> {
         let query = BalanceQuery { account_sub_type: Some(sub_type.code().to_owned()), ..self.query.clone() };
         match self.gateway.balance(&query).await {
             Ok(balance) => Some(parts(&balance)),

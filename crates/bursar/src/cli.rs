@@ -56,8 +56,8 @@ pub(crate) enum Command {
     /// List what the gateways have notified.
     Notifications(commands::notifications::Arguments),
     /// Ask the gateway about a job now.
-    #[command(after_help = "Example:\n  bursar ask 1001XP2025010110000001 --reason 'the customer is on the phone'")]
-    Ask(commands::operate::Arguments),
+    #[command(after_help = "Example:\n  bursar query 1001XP2025010110000001 --reason 'the customer is on the phone'")]
+    Query(commands::operate::Arguments),
     /// Send a job's stored bytes again, on your word.
     #[command(
         after_help = "Example:\n  bursar send 1001XP2025010110000001 --reason 'the gateway confirmed that it never arrived'"

@@ -54,7 +54,7 @@ async fn run(command: &Command, global: &Global) -> anyhow::Result<Exit> {
         Command::Queues(arguments) => commands::queues::run(arguments, global).await,
         Command::Intake(arguments) => commands::intake::run(arguments, global).await,
         Command::Notifications(arguments) => commands::notifications::run(arguments, global).await,
-        Command::Ask(arguments) => commands::operate::ask(arguments, global).await,
+        Command::Query(arguments) => commands::operate::query(arguments, global).await,
         Command::Send(arguments) => commands::operate::send(arguments, global).await,
         Command::Resolve(arguments) => commands::operate::resolve(arguments, global).await,
         Command::Cancel(arguments) => commands::operate::cancel(arguments, global).await,

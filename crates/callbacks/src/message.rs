@@ -53,7 +53,7 @@ fn as_it_was(queue: &Queue, key: &str, event: &WebhookEvent) -> JobView {
         trade_no: event.trade_no.clone(),
         gateway_status: event.gateway_status.clone(),
         attempts: event.sends,
-        asks: event.queries,
+        queries: event.queries,
         created_at: JobView::time(event.created_at),
         updated_at: JobView::time(Some(event.at)),
         due_at: None,
@@ -92,7 +92,7 @@ mod tests {
         assert_eq!(body["timestamp"], "2023-11-14T22:13:20.000Z");
         assert_eq!((&body["data"]["platform_no"], &body["data"]["state"]), (&json!("k1"), &json!("succeeded")));
         let told =
-            ["account", "kind", "attempts", "asks", "trade_no", "updated_at"].map(|name| body["data"][name].clone());
+            ["account", "kind", "attempts", "queries", "trade_no", "updated_at"].map(|name| body["data"][name].clone());
         assert_eq!(json!(told), json!(["main", "transfer", 1, 2, "T1", "2023-11-14T22:13:20.000Z"]));
     }
 

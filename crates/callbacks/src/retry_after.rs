@@ -48,7 +48,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_neither_asks_for_nothing() {
+    fn what_is_neither_queries_for_nothing() {
         for text in ["", "-1", "1.5", "soon", "1994-11-06T08:49:37Z", "12 s"] {
             assert_eq!(RetryAfter::read(text), None, "{text}");
         }

@@ -265,7 +265,7 @@ async fn what_fails_for_too_long_is_given_up_on_record() {
 }
 
 #[tokio::test]
-async fn a_receiver_that_asks_for_patience_is_told_when_it_asked_to_be() {
+async fn a_receiver_that_queries_for_patience_is_told_when_it_asked_to_be() {
     let scene = Scene::new().await;
     let busy = AtomicUsize::new(0);
     let receiver = Receiver::start(move |message| match busy.fetch_add(1, Ordering::SeqCst) {

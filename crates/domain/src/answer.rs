@@ -10,7 +10,7 @@ pub enum Call {
     Send,
     /// Never moves money.
     #[serde(rename = "query")]
-    Ask,
+    Query,
 }
 
 impl Call {
@@ -19,7 +19,7 @@ impl Call {
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Send => "send",
-            Self::Ask => "query",
+            Self::Query => "query",
         }
     }
 }

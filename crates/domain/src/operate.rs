@@ -16,7 +16,7 @@ pub fn is_reason(text: &str) -> bool {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Operation {
     /// Ask the gateway now.
-    Ask,
+    Query,
     /// Send the identical bytes again, on the operator's word.
     Send,
     /// Close a job in review as what it is known to be.
@@ -30,7 +30,7 @@ impl Operation {
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
-            Self::Ask => "ask",
+            Self::Query => "query",
             Self::Send => "send",
             Self::Resolve(_) => "resolve",
             Self::Cancel => "cancel",
@@ -72,7 +72,7 @@ impl Operation {
             Self::Resolve(_) if stuck => {
                 self.on(State::NeedsReview, now).map_err(|refused| OperationRefused { state, ..refused })
             }
-            Self::Ask | Self::Send | Self::Resolve(_) | Self::Cancel => self.on(state, now),
+            Self::Query | Self::Send | Self::Resolve(_) | Self::Cancel => self.on(state, now),
         }
     }
 
@@ -84,9 +84,9 @@ impl Operation {
         let refused = |what, rule| Err(OperationRefused { state, what, rule });
         let next = |state, due| Ok(Next { state, due, reason: None, pause_queue: false });
         match (self, state) {
-            (Self::Ask, State::InDoubt | State::Pending | State::Succeeded) => next(state, Due::Ask(now)),
-            (Self::Ask, State::NeedsReview) => next(State::InDoubt, Due::Ask(now)),
-            (Self::Ask, State::Queued | State::Failed | State::Refunded | State::Cancelled) => {
+            (Self::Query, State::InDoubt | State::Pending | State::Succeeded) => next(state, Due::Query(now)),
+            (Self::Query, State::NeedsReview) => next(State::InDoubt, Due::Query(now)),
+            (Self::Query, State::Queued | State::Failed | State::Refunded | State::Cancelled) => {
                 refused("asked about", "only what may have been executed can be asked about")
             }
             (Self::Send, State::NeedsReview) => next(State::InDoubt, Due::Send(now)),
@@ -150,16 +150,16 @@ mod tests {
         use State::{Cancelled, Failed, InDoubt, NeedsReview, Pending, Queued, Refunded, Succeeded};
         let resolve = Operation::Resolve(Succeeded);
         let allowed = [
-            (Operation::Ask, InDoubt, InDoubt),
-            (Operation::Ask, Pending, Pending),
-            (Operation::Ask, Succeeded, Succeeded),
-            (Operation::Ask, NeedsReview, InDoubt),
+            (Operation::Query, InDoubt, InDoubt),
+            (Operation::Query, Pending, Pending),
+            (Operation::Query, Succeeded, Succeeded),
+            (Operation::Query, NeedsReview, InDoubt),
             (Operation::Send, NeedsReview, InDoubt),
             (Operation::Send, Queued, Queued),
             (resolve, NeedsReview, Succeeded),
             (Operation::Cancel, Queued, Cancelled),
         ];
-        for operation in [Operation::Ask, Operation::Send, resolve, Operation::Cancel] {
+        for operation in [Operation::Query, Operation::Send, resolve, Operation::Cancel] {
             for state in State::ALL {
                 let expected = allowed.iter().find(|(o, s, _)| (*o, *s) == (operation, state)).map(|(_, _, to)| *to);
                 assert_eq!(
@@ -180,7 +180,7 @@ mod tests {
     fn a_pending_job_is_resolved_only_where_its_gateway_cannot_be_asked_about_it() {
         let ends = [State::Succeeded, State::Failed, State::Refunded];
         let every = || {
-            State::ALL.map(Operation::Resolve).into_iter().chain([Operation::Ask, Operation::Send, Operation::Cancel])
+            State::ALL.map(Operation::Resolve).into_iter().chain([Operation::Query, Operation::Send, Operation::Cancel])
         };
         let looked = Reason::operator_action(ActionKind::Query, "li", "looked");
         for operation in every() {
@@ -195,7 +195,7 @@ mod tests {
                             assert_eq!(next.map(|next| (next.state, next.due)), Ok((to, Due::Never)));
                         }
                         Operation::Resolve(_) if stuck => assert_eq!(next.unwrap_err().state, state),
-                        Operation::Ask | Operation::Send | Operation::Resolve(_) | Operation::Cancel => {
+                        Operation::Query | Operation::Send | Operation::Resolve(_) | Operation::Cancel => {
                             assert_eq!(next, operation.on(state, Millis(1)), "{operation:?} {state} {reason:?}");
                         }
                     }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::{DEFAULT_MAX_AMOUNT, Fen, Kind};
 
-/// What follows a send whose answer was lost, once the settle time has passed and asking did not help.
+/// What follows a send whose answer was lost, once the time of `resend_after` has passed and asking did not help.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum OnAmbiguous {
@@ -60,7 +60,7 @@ pub struct Policy {
     /// What follows an unanswered send.
     pub on_ambiguous: OnAmbiguous,
     /// How long a request that was sent may still take effect, counted from its first byte.
-    pub settle: Duration,
+    pub resend_after: Duration,
     /// How often at most the identical bytes go out again by themselves.
     pub resend_max: u32,
     /// Waits between asks; the last one repeats. Never empty.
@@ -98,7 +98,7 @@ impl Default for Policy {
         const HOUR: u64 = 3600;
         Self {
             on_ambiguous: OnAmbiguous::default(),
-            settle: Duration::from_secs(60),
+            resend_after: Duration::from_secs(60),
             resend_max: 3,
             poll: [5, 10, 20, 30, 60, 120, 300, 600].map(Duration::from_secs).to_vec(),
             poll_deadline: Duration::from_secs(24 * HOUR),

@@ -44,18 +44,18 @@ pub fn not_ready_delay(policy: &Policy, sends: u32, seed: u64) -> Duration {
 
 /// The wait before ask number `asks + 1`: the policy's list, its last entry for ever after, ± 20 %.
 #[must_use]
-pub fn poll_delay(policy: &Policy, asks: u32, seed: u64) -> Duration {
-    let index = usize::try_from(asks).unwrap_or(usize::MAX).min(policy.poll.len().saturating_sub(1));
+pub fn poll_delay(policy: &Policy, queries: u32, seed: u64) -> Duration {
+    let index = usize::try_from(queries).unwrap_or(usize::MAX).min(policy.poll.len().saturating_sub(1));
     let base = policy.poll.get(index).copied().map_or(0, millis);
     let spread = base / 100 * POLL_SPREAD_PERCENT + base % 100 * POLL_SPREAD_PERCENT / 100;
-    Duration::from_millis(draw(seed, asks, base - spread, base.saturating_add(spread)))
+    Duration::from_millis(draw(seed, queries, base - spread, base.saturating_add(spread)))
 }
 
-/// A short wait on top of the settle time, a tenth of it and at most a second: jobs that fell in doubt together, when a
+/// A short wait on top of the time of `resend_after`, a tenth of it and at most a second: jobs that fell in doubt together, when a
 /// gateway or a worker went down, are not sent again together.
 #[must_use]
 pub fn settle_spread(policy: &Policy, seed: u64) -> Duration {
-    Duration::from_millis(draw(seed, u32::MAX, 0, millis(policy.settle / 10).min(1_000)))
+    Duration::from_millis(draw(seed, u32::MAX, 0, millis(policy.resend_after / 10).min(1_000)))
 }
 
 /// A number from `low` to `high`, the same for the same seed and step.
@@ -99,10 +99,10 @@ mod tests {
     #[test]
     fn polls_follow_the_list_within_a_fifth_and_stay_at_its_last() {
         let policy = Policy::default();
-        for (asks, base_s) in [(0, 5), (1, 10), (7, 600), (8, 600), (u32::MAX, 600)] {
+        for (queries, base_s) in [(0, 5), (1, 10), (7, 600), (8, 600), (u32::MAX, 600)] {
             for seed in 0..200 {
-                let delay = poll_delay(&policy, asks, seed).as_millis();
-                assert!((base_s * 800..=base_s * 1200).contains(&delay), "{asks}: {delay}");
+                let delay = poll_delay(&policy, queries, seed).as_millis();
+                assert!((base_s * 800..=base_s * 1200).contains(&delay), "{queries}: {delay}");
             }
         }
     }

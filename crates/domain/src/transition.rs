@@ -36,7 +36,7 @@ pub struct Facts {
     /// Sends made while an earlier one might have executed, this one included.
     pub resends: u32,
     /// Asks so far, this one included.
-    pub asks: u32,
+    pub queries: u32,
     /// Workers lost while they held the job.
     pub losses: u32,
     /// When the first intent to send was recorded.
@@ -50,7 +50,7 @@ pub struct Facts {
     /// What a response said that came when its claim was gone: evidence where the gateway cannot be asked.
     pub late_response: Option<Answer>,
     /// Whether the gateway can be asked about it, with what is known by now.
-    pub can_ask: bool,
+    pub can_query: bool,
     /// Whether the response at hand names the job. Without one, nothing does.
     pub names: Names,
     /// Whether the last send was answered by a response that can be relied on, whatever it said.
@@ -72,7 +72,7 @@ pub enum Due {
     /// Send it, not before this moment.
     Send(Millis),
     /// Ask about it, not before this moment.
-    Ask(Millis),
+    Query(Millis),
     /// Not by itself.
     Never,
 }
@@ -134,7 +134,7 @@ pub enum Action {
     /// Send the stored bytes.
     Send,
     /// Ask the gateway.
-    Ask,
+    Query,
     /// No call: record this.
     Commit(Next),
 }
@@ -162,17 +162,17 @@ pub fn next_action(facts: &Facts, call: Call, policy: &Policy, now: Millis) -> A
         (Call::Send, State::InDoubt | State::Pending) if allowed(facts, policy) => Action::Send,
         (Call::Send, State::InDoubt) => Action::Commit(doubtful(&unsent(facts), policy, now)),
         (Call::Send, State::Pending) => Action::Commit(accepted(&unsent(facts), policy, now)),
-        (Call::Ask, State::InDoubt | State::Pending) if facts.losses > MAX_LOSSES => {
+        (Call::Query, State::InDoubt | State::Pending) if facts.losses > MAX_LOSSES => {
             Action::Commit(Next::review(Reason::WorkersLost))
         }
-        (Call::Ask, State::Succeeded) if facts.losses > MAX_LOSSES => {
+        (Call::Query, State::Succeeded) if facts.losses > MAX_LOSSES => {
             Action::Commit(Next::to(State::Succeeded, Due::Never).because(Reason::WorkersLost))
         }
-        (Call::Ask, State::InDoubt | State::Pending | State::Succeeded) if facts.can_ask => Action::Ask,
-        (Call::Ask, State::InDoubt) => Action::Commit(doubtful(facts, policy, now)),
-        (Call::Ask, State::Pending) => Action::Commit(accepted(facts, policy, now)),
+        (Call::Query, State::InDoubt | State::Pending | State::Succeeded) if facts.can_query => Action::Query,
+        (Call::Query, State::InDoubt) => Action::Commit(doubtful(facts, policy, now)),
+        (Call::Query, State::Pending) => Action::Commit(accepted(facts, policy, now)),
         // What follows should not be due for this call: put it where it belongs.
-        (Call::Ask, State::Queued) => Action::Commit(Next::to(State::Queued, Due::Send(now))),
+        (Call::Query, State::Queued) => Action::Commit(Next::to(State::Queued, Due::Send(now))),
         (_, State::NeedsReview | State::Succeeded | State::Failed | State::Refunded | State::Cancelled) => {
             Action::Commit(Next::to(facts.state, Due::Never))
         }
@@ -189,19 +189,19 @@ fn by_late_response(facts: &Facts, call: Call, policy: &Policy, now: Millis) -> 
         (Call::Send, State::InDoubt | State::Pending, _) => (late.last_word().is_some()
             && facts.ordered <= facts.sent_before)
             .then(|| Next::review(Reason::LateOutcomeNotFound)),
-        (Call::Ask, State::InDoubt | State::Pending, _) if facts.can_ask => None,
+        (Call::Query, State::InDoubt | State::Pending, _) if facts.can_query => None,
         // What came late is not known to name the job, so it ends by itself no more than it would have in time.
-        (Call::Ask, State::InDoubt | State::Pending, Answer::Failed) => {
+        (Call::Query, State::InDoubt | State::Pending, Answer::Failed) => {
             Some(Next::review(Reason::LateOutcomeUnconfirmed { outcome: late }))
         }
-        (Call::Ask, State::InDoubt | State::Pending, Answer::Refunded) if policy.confirm != Confirm::Never => {
+        (Call::Query, State::InDoubt | State::Pending, Answer::Refunded) if policy.confirm != Confirm::Never => {
             Some(Next::review(Reason::LateOutcomeUnconfirmed { outcome: late }))
         }
-        (Call::Ask, State::InDoubt | State::Pending, Answer::Succeeded) if policy.confirm == Confirm::Always => {
+        (Call::Query, State::InDoubt | State::Pending, Answer::Succeeded) if policy.confirm == Confirm::Always => {
             Some(Next::review(Reason::LateOutcomeUnconfirmed { outcome: late }))
         }
-        (Call::Ask, State::InDoubt, Answer::Accepted) => Some(accepted(facts, policy, now)),
-        (Call::Ask, State::InDoubt | State::Pending, _) => late.last_word().map(|end| Next::to(end, Due::Never)),
+        (Call::Query, State::InDoubt, Answer::Accepted) => Some(accepted(facts, policy, now)),
+        (Call::Query, State::InDoubt | State::Pending, _) => late.last_word().map(|end| Next::to(end, Due::Never)),
     }
 }
 
@@ -235,7 +235,7 @@ pub fn after(facts: &Facts, call: Call, answer: Answer, policy: &Policy, now: Mi
         Accepted, ConfigFault, Contradiction, Failed, NotExecuted, NotReady, Refunded, Refused, Silent, Succeeded,
         Unseen,
     };
-    use Call::{Ask, Send};
+    use Call::{Query, Send};
     let state = facts.state;
     let facts = &counted(facts, call, answer);
     let next = match (state, call, answer) {
@@ -247,17 +247,17 @@ pub fn after(facts: &Facts, call: Call, answer: Answer, policy: &Policy, now: Mi
         }
 
         // The gateway's last word ends every job that was open.
-        (State::Queued | State::InDoubt | State::Pending, Send | Ask, Succeeded | Failed | Refunded)
-            if (state, call) != (State::Queued, Ask) =>
+        (State::Queued | State::InDoubt | State::Pending, Send | Query, Succeeded | Failed | Refunded)
+            if (state, call) != (State::Queued, Query) =>
         {
             Next::to(answer.last_word().unwrap_or(State::NeedsReview), Due::Never)
         }
         (State::Queued | State::InDoubt | State::Pending, Send, Accepted) => accepted(facts, policy, now),
-        (State::InDoubt | State::Pending, Ask, Accepted) => accepted(facts, policy, now),
+        (State::InDoubt | State::Pending, Query, Accepted) => accepted(facts, policy, now),
         (State::Queued | State::InDoubt | State::Pending, Send, Contradiction) => {
             Next::review(Reason::ResponseMismatch(NO_TEXT))
         }
-        (State::InDoubt | State::Pending, Ask, Contradiction) => Next::review(Reason::ResponseMismatch(NO_TEXT)),
+        (State::InDoubt | State::Pending, Query, Contradiction) => Next::review(Reason::ResponseMismatch(NO_TEXT)),
 
         // Never executed for certain: the only road on which a failure of ours may end in `failed`.
         (State::Queued, Send, NotExecuted) => retried(facts, policy, now),
@@ -273,22 +273,22 @@ pub fn after(facts: &Facts, call: Call, answer: Answer, policy: &Policy, now: Mi
         (State::Queued | State::InDoubt, Send, Silent) => doubtful(facts, policy, now),
         (State::InDoubt, Send, NotExecuted | NotReady) => resent_later(facts, policy, now),
         (State::InDoubt, Send, ConfigFault) => resent_later(facts, policy, now).pausing(),
-        (State::InDoubt, Send, Refused) if facts.can_ask => doubtful(facts, policy, now),
+        (State::InDoubt, Send, Refused) if facts.can_query => doubtful(facts, policy, now),
         (State::InDoubt, Send, Refused) => Next::review(Reason::ResendRejected(NO_TEXT)),
-        (State::InDoubt, Ask, NotExecuted | Silent) => asked_later(facts, policy, now),
-        (State::InDoubt, Ask, ConfigFault) => asked_later(facts, policy, now).pausing(),
-        (State::InDoubt, Ask, Unseen) => unseen(facts, policy, now),
+        (State::InDoubt, Query, NotExecuted | Silent) => asked_later(facts, policy, now),
+        (State::InDoubt, Query, ConfigFault) => asked_later(facts, policy, now).pausing(),
+        (State::InDoubt, Query, Unseen) => unseen(facts, policy, now),
 
         // Accepted and not finished: nothing but a last word or the deadline changes that.
         (State::Pending, Send, NotExecuted | NotReady | Refused | Silent) => accepted(facts, policy, now),
-        (State::Pending, Ask, NotExecuted | Silent | Unseen) => accepted(facts, policy, now),
-        (State::Pending, Send | Ask, ConfigFault) => accepted(facts, policy, now).pausing(),
+        (State::Pending, Query, NotExecuted | Silent | Unseen) => accepted(facts, policy, now),
+        (State::Pending, Send | Query, ConfigFault) => accepted(facts, policy, now).pausing(),
 
         // Terminal states are asked about on an operator's word only, and leave only from 1 to 2.
-        (State::Succeeded, Ask, Refunded) => Next::to(State::Refunded, Due::Never),
-        (State::Succeeded, Ask, Succeeded | NotExecuted | Silent | Unseen) => Next::to(State::Succeeded, Due::Never),
-        (State::Succeeded, Ask, ConfigFault) => Next::to(State::Succeeded, Due::Never).pausing(),
-        (State::Succeeded, Ask, Failed | Accepted | Contradiction) => {
+        (State::Succeeded, Query, Refunded) => Next::to(State::Refunded, Due::Never),
+        (State::Succeeded, Query, Succeeded | NotExecuted | Silent | Unseen) => Next::to(State::Succeeded, Due::Never),
+        (State::Succeeded, Query, ConfigFault) => Next::to(State::Succeeded, Due::Never).pausing(),
+        (State::Succeeded, Query, Failed | Accepted | Contradiction) => {
             Next::to(State::Succeeded, Due::Never).because(Reason::FinalStatusChanged)
         }
         _ => return Err(Illegal { state, call, answer }),
@@ -297,12 +297,13 @@ pub fn after(facts: &Facts, call: Call, answer: Answer, policy: &Policy, now: Mi
 }
 
 /// What becomes of a job whose record has forgotten a send that is known from elsewhere (`facts` count it): it is in doubt.
-/// It is asked about at once where that is possible; else it waits out the settle time and follows the policy.
+/// It is asked about at once where that is possible; else it waits out the time of `resend_after` and follows the policy.
 #[must_use]
 pub fn recalled(facts: &Facts, policy: &Policy, now: Millis) -> Next {
     // A person restores it, however long ago it was sent: deadlines run anew.
     let ordered = Facts { ordered: facts.ordered.max(Some(now)), ..facts.clone() };
-    let next = if facts.can_ask { Next::to(State::InDoubt, Due::Ask(now)) } else { doubtful(&ordered, policy, now) };
+    let next =
+        if facts.can_query { Next::to(State::InDoubt, Due::Query(now)) } else { doubtful(&ordered, policy, now) };
     next.because(Reason::RestoredFromJournal)
 }
 
@@ -344,7 +345,7 @@ fn poll_deadline(facts: &Facts, policy: &Policy, now: Millis) -> Millis {
 }
 
 fn settled_at(facts: &Facts, policy: &Policy, now: Millis) -> Millis {
-    facts.last_sent.unwrap_or(now).plus(policy.settle)
+    facts.last_sent.unwrap_or(now).plus(policy.resend_after)
 }
 
 fn may_resend(facts: &Facts, policy: &Policy) -> bool {
@@ -390,15 +391,15 @@ fn accepted(facts: &Facts, policy: &Policy, now: Millis) -> Next {
     if now >= deadline {
         return Next::review(Reason::UnfinishedUntilPollDeadline(NO_TEXT));
     }
-    let due = if facts.can_ask {
-        Due::Ask(now.plus(poll_delay(policy, facts.asks, facts.seed)).min(deadline))
+    let due = if facts.can_query {
+        Due::Query(now.plus(poll_delay(policy, facts.queries, facts.seed)).min(deadline))
     } else if facts.resend_tells && may_resend(facts, policy) {
         Due::Send(settled_at(facts, policy, now).max(now))
     } else {
-        Due::Ask(deadline)
+        Due::Query(deadline)
     };
     let next = Next::to(State::Pending, due);
-    if facts.can_ask { next } else { next.because(Reason::CannotBeQueried) }
+    if facts.can_query { next } else { next.because(Reason::CannotBeQueried) }
 }
 
 /// Whether a last word ends the job only when a query has confirmed it.
@@ -413,16 +414,16 @@ fn is_to_confirm(facts: &Facts, answer: Answer, policy: &Policy) -> bool {
 /// One query at once, and then by the schedule. Pending, for as long as that takes: the gateway has the job, and nothing is sent
 /// again. Without a number to ask by a person looks: the word may be another job's, and this one executed.
 fn to_confirm(facts: &Facts, now: Millis) -> Next {
-    if facts.can_ask {
-        Next::to(State::Pending, Due::Ask(now)).because(Reason::AwaitingConfirmation)
+    if facts.can_query {
+        Next::to(State::Pending, Due::Query(now)).because(Reason::AwaitingConfirmation)
     } else {
         Next::review(Reason::CannotBeConfirmed(NO_TEXT))
     }
 }
 
-/// A send may have taken effect: ask if the gateway can be asked, else wait out the settle time and follow the policy.
+/// A send may have taken effect: ask if the gateway can be asked, else wait out the time of `resend_after` and follow the policy.
 fn doubtful(facts: &Facts, policy: &Policy, now: Millis) -> Next {
-    if facts.can_ask {
+    if facts.can_query {
         return asked_later(facts, policy, now);
     }
     if now >= poll_deadline(facts, policy, now) {
@@ -432,7 +433,7 @@ fn doubtful(facts: &Facts, policy: &Policy, now: Millis) -> Next {
     let next = if may_resend(facts, policy) {
         Next::to(State::InDoubt, Due::Send(settled_at.plus(settle_spread(policy, facts.seed)).max(now)))
     } else if now < settled_at {
-        Next::to(State::InDoubt, Due::Ask(settled_at))
+        Next::to(State::InDoubt, Due::Query(settled_at))
     } else {
         return out_of_sends(facts, policy);
     };
@@ -456,12 +457,12 @@ fn asked_later(facts: &Facts, policy: &Policy, now: Millis) -> Next {
     if now >= deadline {
         return Next::review(Reason::InDoubtUntilPollDeadline(NO_TEXT));
     }
-    Next::to(State::InDoubt, Due::Ask(now.plus(poll_delay(policy, facts.asks, facts.seed)).min(deadline)))
+    Next::to(State::InDoubt, Due::Query(now.plus(poll_delay(policy, facts.queries, facts.seed)).min(deadline)))
 }
 
 /// The repeated send certainly did nothing; the first is as unknown as before.
 fn resent_later(facts: &Facts, policy: &Policy, now: Millis) -> Next {
-    if facts.can_ask {
+    if facts.can_query {
         return asked_later(facts, policy, now);
     }
     if now >= poll_deadline(facts, policy, now) {
@@ -473,20 +474,20 @@ fn resent_later(facts: &Facts, policy: &Policy, now: Millis) -> Next {
     out_of_sends(facts, policy)
 }
 
-/// Asked, the gateway does not know it: proof of nothing until the settle time is over, and a reason to send the
+/// Asked, the gateway does not know it: proof of nothing until the time of `resend_after` is over, and a reason to send the
 /// identical bytes again only where the account allows it.
 fn unseen(facts: &Facts, policy: &Policy, now: Millis) -> Next {
     let settled_at = settled_at(facts, policy, now);
     if now < settled_at {
         return Next::to(
             State::InDoubt,
-            Due::Ask(now.plus(poll_delay(policy, facts.asks, facts.seed)).min(settled_at)),
+            Due::Query(now.plus(poll_delay(policy, facts.queries, facts.seed)).min(settled_at)),
         );
     }
     if may_resend(facts, policy) {
         return Next::to(State::InDoubt, Due::Send(now));
     }
-    if now < facts.last_sent.unwrap_or(now).plus(policy.settle.max(UNSEEN_GRACE)) {
+    if now < facts.last_sent.unwrap_or(now).plus(policy.resend_after.max(UNSEEN_GRACE)) {
         return asked_later(facts, policy, now);
     }
     Next::review(Reason::NotFoundAtGateway(NO_TEXT))

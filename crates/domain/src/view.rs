@@ -20,7 +20,7 @@ pub struct JobView {
     /// How often it was sent, in intent: each was on record before its first byte left.
     pub attempts: u32,
     /// How often the gateway was asked about it.
-    pub asks: u32,
+    pub queries: u32,
     /// When it was accepted.
     pub created_at: Option<String>,
     /// When anything about it last changed.
@@ -55,7 +55,7 @@ pub struct QueueView {
     /// Jobs that wait to be sent.
     pub to_send: u64,
     /// Jobs that wait to be asked about, or are held by a worker.
-    pub to_ask: u64,
+    pub to_query: u64,
     /// Jobs that wait for a person.
     pub review: u64,
     /// Jobs that ended and are not yet reduced to tombstones.

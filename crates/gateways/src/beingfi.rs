@@ -123,7 +123,7 @@ impl Beingfi {
     pub fn understand(&self, call: Call, order: &Order, body: &str) -> Reading {
         match call {
             Call::Send => self.divide_heard(&answered(body), order),
-            Call::Ask => self.query_heard(&answered(body), order),
+            Call::Query => self.query_heard(&answered(body), order),
         }
     }
 
@@ -277,11 +277,11 @@ impl Gateway for Beingfi {
         Box::pin(self.divide(order))
     }
 
-    fn ask<'a>(&'a self, order: &'a Order) -> BoxFuture<'a, Reading> {
+    fn query<'a>(&'a self, order: &'a Order) -> BoxFuture<'a, Reading> {
         Box::pin(self.query(order))
     }
 
-    fn can_ask(&self, order: &Order) -> bool {
+    fn can_query(&self, order: &Order) -> bool {
         self.query_path.is_some() && query::question(order).is_some()
     }
 

@@ -80,10 +80,10 @@ pub trait Gateway: Send + Sync {
 
     /// Asks how the job stands: never moves money. Never answers [`Refused`](bursar_domain::Answer::Refused) or
     /// [`NotReady`](bursar_domain::Answer::NotReady).
-    fn ask<'a>(&'a self, order: &'a Order) -> BoxFuture<'a, Reading>;
+    fn query<'a>(&'a self, order: &'a Order) -> BoxFuture<'a, Reading>;
 
     /// Whether the gateway can be asked about this job, with what is known by now.
-    fn can_ask(&self, order: &Order) -> bool;
+    fn can_query(&self, order: &Order) -> bool;
 
     /// Whether a repeated identical send is answered with how the first one stands.
     fn resend_tells(&self) -> bool;

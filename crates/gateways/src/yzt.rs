@@ -150,7 +150,7 @@ impl Yzt {
         }
     }
 
-    fn ask_method(&self, kind: Kind) -> Option<&str> {
+    fn query_method(&self, kind: Kind) -> Option<&str> {
         match kind {
             Kind::Transfer => Some("bkfunds.balance.pay.query"),
             Kind::BillUpload => None, // no page describes one
@@ -170,13 +170,13 @@ impl Yzt {
     pub fn understand(&self, call: Call, order: &Order, body: &str) -> Reading {
         let method = match call {
             Call::Send => self.send_method(order.kind),
-            Call::Ask => self.ask_method(order.kind),
+            Call::Query => self.query_method(order.kind),
         };
         let heard = Heard::Answer(Answered { http: 200, date: None, body: body.to_owned() });
         match self.reader().read(&heard, method.unwrap_or_default(), clock::now()) {
             Spoken::Words(words) => match call {
                 Call::Send => self.reader().sent(words, order),
-                Call::Ask => self.reader().asked(words, order),
+                Call::Query => self.reader().asked(words, order),
             },
             Spoken::Nothing(reading) => reading,
         }
@@ -195,8 +195,8 @@ impl Yzt {
 
     /// Asks by the newest number and falls back to older ones only when the gateway did speak and could not tell. All
     /// questions together take no longer than one call, and each has its place in the account's rate.
-    async fn ask_each(&self, order: &Order) -> Reading {
-        let (Some(method), questions) = (self.ask_method(order.kind), self.questions(order)) else {
+    async fn query_each(&self, order: &Order) -> Reading {
+        let (Some(method), questions) = (self.query_method(order.kind), self.questions(order)) else {
             return Reading::of(Answer::Silent, "the gateway cannot be asked about this kind of job");
         };
         let end = Instant::now() + self.http.call_timeout();
@@ -257,16 +257,16 @@ impl Gateway for Yzt {
         Box::pin(self.send_once(order))
     }
 
-    fn ask<'a>(&'a self, order: &'a Order) -> BoxFuture<'a, Reading> {
-        Box::pin(self.ask_each(order))
+    fn query<'a>(&'a self, order: &'a Order) -> BoxFuture<'a, Reading> {
+        Box::pin(self.query_each(order))
     }
 
-    fn can_ask(&self, order: &Order) -> bool {
+    fn can_query(&self, order: &Order) -> bool {
         let keyed = match self.query_key {
             QueryKey::TradeNo => !order.trade_nos.is_empty(),
             QueryKey::PlatformNo | QueryKey::Both => true,
         };
-        keyed && self.ask_method(order.kind).is_some()
+        keyed && self.query_method(order.kind).is_some()
     }
 
     /// A repeated apply is answered with the trade as it stands (inferred from the key's name, not

@@ -246,7 +246,7 @@ async fn what_an_operator_says_of_a_text_comes_before_the_table_and_doubt_before
     ] {
         let server = Server::answering(refusal(code, msg)).await;
         let gateway = taught(&server.url());
-        let read = [gateway.send(&split()).await.answer, gateway.ask(&again(split())).await.answer];
+        let read = [gateway.send(&split()).await.answer, gateway.query(&again(split())).await.answer];
         assert_eq!(read, [sent, asked], "{code} {msg}");
     }
 }
@@ -255,8 +255,8 @@ async fn what_an_operator_says_of_a_text_comes_before_the_table_and_doubt_before
 async fn a_split_cannot_be_asked_about_and_a_repeat_does_not_tell() {
     // Unless the operator names a vendor's address for it.
     let gateway = accounts::beingfi("http://127.0.0.1:9");
-    assert!(!gateway.can_ask(&again(split())) && !gateway.resend_tells());
-    assert_eq!(gateway.ask(&again(split())).await.answer, Answer::Silent);
+    assert!(!gateway.can_query(&again(split())) && !gateway.resend_tells());
+    assert_eq!(gateway.query(&again(split())).await.answer, Answer::Silent);
 }
 
 #[tokio::test]

@@ -42,7 +42,7 @@ fn records(records: &Value) -> String {
 
 async fn asked(body: &str, order: &Order) -> Reading {
     let server = Server::answering(body).await;
-    asking(&server.url()).ask(order).await
+    asking(&server.url()).query(order).await
 }
 
 #[tokio::test]
@@ -55,8 +55,8 @@ async fn a_query_names_the_order_as_the_split_does_and_the_batch_as_soon_as_it_i
     ] {
         let server = Server::answering("{}").await;
         let gateway = asking(&server.url());
-        assert!(gateway.can_ask(&order));
-        gateway.ask(&order).await;
+        assert!(gateway.can_query(&order));
+        gateway.query(&order).await;
         let request = &server.received()[0];
         assert_eq!(request.path(), "/api/division/query");
         let mut params = request.params();

@@ -56,14 +56,14 @@ fn is_legal(state: State, call: Call, answer: Answer) -> bool {
         state,
         sends: 1,
         resends: 0,
-        asks: 1,
+        queries: 1,
         losses: 0,
         first_sent: Some(Millis(0)),
         last_sent: Some(Millis(0)),
         sent_before: None,
         ordered: None,
         late_response: None,
-        can_ask: true,
+        can_query: true,
         names: Names::Job,
         received: Received::Nothing,
         not_ready: false,
@@ -88,7 +88,7 @@ async fn every_answer_can_follow_in_every_state_that_its_call_is_made_in() {
     let settings = YztSettings { sub_codes, query_key: QueryKey::PlatformNo, ..accounts::yzt_settings(&server.url()) };
     let (yzt, beingfi) = (Yzt::new(settings).unwrap(), accounts::beingfi(&server.url()));
 
-    let (mut to_sends, mut to_asks) = (BTreeSet::new(), BTreeSet::new());
+    let (mut to_sends, mut to_queries) = (BTreeSet::new(), BTreeSet::new());
     for order in [transfer(), again(transfer()), bill(), split()] {
         for _ in 0..count {
             to_sends.insert(yzt.send(&order).await.answer.as_str());
@@ -100,7 +100,7 @@ async fn every_answer_can_follow_in_every_state_that_its_call_is_made_in() {
         }
     }
     for _ in 0..count {
-        to_asks.insert(yzt.ask(&numbered(&[])).await.answer.as_str());
+        to_queries.insert(yzt.query(&numbered(&[])).await.answer.as_str());
     }
 
     // A vendor of BeingFi's family that can be asked about divisions.
@@ -108,18 +108,22 @@ async fn every_answer_can_follow_in_every_state_that_its_call_is_made_in() {
     let settings = BeingfiSettings { split_query_path: path, ..accounts::beingfi_settings(&server.url()) };
     let asked = Beingfi::new(settings).unwrap();
     for _ in 0..count {
-        to_asks.insert(asked.ask(&again(split())).await.answer.as_str());
+        to_queries.insert(asked.query(&again(split())).await.answer.as_str());
     }
 
     for answer in Answer::ALL {
         let name = answer.as_str();
         assert_eq!(to_sends.contains(name), answer != Answer::Unseen, "{name} to a send");
-        assert_eq!(to_asks.contains(name), !matches!(answer, Answer::Refused | Answer::NotReady), "{name} to an ask");
+        assert_eq!(
+            to_queries.contains(name),
+            !matches!(answer, Answer::Refused | Answer::NotReady),
+            "{name} to an ask"
+        );
         for state in [State::Queued, State::InDoubt, State::Pending] {
             assert!(!to_sends.contains(name) || is_legal(state, Call::Send, answer), "{state}, send, {name}");
         }
         for state in [State::InDoubt, State::Pending, State::Succeeded] {
-            assert!(!to_asks.contains(name) || is_legal(state, Call::Ask, answer), "{state}, ask, {name}");
+            assert!(!to_queries.contains(name) || is_legal(state, Call::Query, answer), "{state}, ask, {name}");
         }
     }
 }

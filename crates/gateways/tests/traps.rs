@@ -32,7 +32,7 @@ async fn trap_01_each_call_goes_by_the_name_of_its_page_and_not_of_its_example()
     let server = Server::answering("{}").await;
     let gateway = accounts::yzt(&server.url());
     gateway.send(&transfer()).await;
-    gateway.ask(&numbered(&["1"])).await;
+    gateway.query(&numbered(&["1"])).await;
     gateway.balance(&BalanceQuery::default()).await.unwrap_err();
     gateway.send(&bill()).await;
     let methods: Vec<String> = server.received().iter().map(|request| request.params()["method"].clone()).collect();
@@ -111,7 +111,7 @@ async fn trap_11_amounts_are_compared_whether_they_come_as_integers_or_as_digits
     {
         let data = format!(r#"{{"status":"1","platform_no":"{}","total_amount":{amount}}}"#, accounts::KEY);
         let server = Server::answering(sign::queried(&data)).await;
-        let reading = accounts::yzt(&server.url()).ask(&numbered(&["1"])).await;
+        let reading = accounts::yzt(&server.url()).query(&numbered(&["1"])).await;
         assert_eq!(reading.answer, answer, "{amount}");
     }
 }
@@ -120,7 +120,7 @@ async fn trap_11_amounts_are_compared_whether_they_come_as_integers_or_as_digits
 async fn trap_12_an_amount_in_yuan_is_never_taken_for_fen() {
     let data = format!(r#"{{"status":"1","platform_no":"{}","total_amount":"0.10"}}"#, accounts::KEY);
     let server = Server::answering(sign::queried(&data)).await;
-    let reading = accounts::yzt(&server.url()).ask(&numbered(&["1"])).await;
+    let reading = accounts::yzt(&server.url()).query(&numbered(&["1"])).await;
     assert_eq!((reading.answer, reading.amount), (Answer::Contradiction, None));
 }
 

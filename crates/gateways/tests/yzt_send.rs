@@ -22,7 +22,7 @@ async fn sent_order(body: impl Into<String>, order: Order) -> Reading {
 
 async fn asked(body: impl Into<String>) -> Reading {
     let server = Server::answering(body).await;
-    accounts::yzt(&server.url()).ask(&numbered(&[TRADE_NO])).await
+    accounts::yzt(&server.url()).query(&numbered(&[TRADE_NO])).await
 }
 
 #[tokio::test]
@@ -221,7 +221,7 @@ async fn a_bill_that_was_received_has_succeeded_under_either_node_and_either_nam
             let reading = gateway.send(&bill()).await;
             assert_eq!(reading.answer, Answer::Succeeded, "{node}: {reading:?}");
             assert!(server.received()[0].params()["method"].ends_with(".upload"));
-            assert!(!gateway.can_ask(&bill()));
+            assert!(!gateway.can_query(&bill()));
         }
     }
 }
@@ -372,7 +372,7 @@ async fn a_refused_timestamp_is_judged_by_the_gateways_clock() {
         })
         .await;
         let gateway = accounts::yzt(&server.url());
-        for reading in [gateway.send(&transfer()).await, gateway.ask(&numbered(&[TRADE_NO])).await] {
+        for reading in [gateway.send(&transfer()).await, gateway.query(&numbered(&[TRADE_NO])).await] {
             assert_eq!(reading.answer, answer, "{reading:?}");
             assert!(reading.message.unwrap().contains(note), "{note}");
         }
@@ -392,8 +392,8 @@ async fn the_generic_split_goes_out_under_its_configured_names_or_not_at_all() {
     assert_eq!(gateway.send(&split()).await.answer, Answer::Accepted);
     assert_eq!(server.received()[0].params()["method"], "bkfunds.split.apply");
     let known = Order { trade_nos: vec![TRADE_NO.into()], ..split() };
-    assert!(gateway.can_ask(&known) && !gateway.can_ask(&split()));
-    assert!(!split_at(Some(methods(None))).unwrap().can_ask(&known));
+    assert!(gateway.can_query(&known) && !gateway.can_query(&split()));
+    assert!(!split_at(Some(methods(None))).unwrap().can_query(&known));
     assert_eq!(
         split_at(Some(SplitMethods { apply: String::new(), query: None })).err().unwrap().setting,
         "split_method"

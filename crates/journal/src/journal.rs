@@ -93,7 +93,7 @@ impl Fitness {
 
     pub(crate) fn lost(&self, why: &dyn std::fmt::Display) {
         if self.fit.swap(false, Ordering::SeqCst) {
-            tracing::error!(error = %why, "the journal cannot be written: nothing is sent until it can; asks go on");
+            tracing::error!(error = %why, "the journal cannot be written: nothing is sent until it can; queries go on");
         }
     }
 

@@ -24,14 +24,14 @@ fn a_fresh_server_answers_soon() {
     // Tens of milliseconds; the rest is room for a machine that compiles meanwhile.
     assert!(began.elapsed() < Duration::from_secs(5), "took {:?}", began.elapsed());
     assert!(redis.url().starts_with("redis+unix:///"), "{}", redis.url());
-    assert_eq!(ask(&redis, "PING"), "+PONG");
+    assert_eq!(query(&redis, "PING"), "+PONG");
 }
 
 #[test]
 fn what_was_acknowledged_is_there_after_a_crash() {
     let folder = tempfile::tempdir().unwrap();
     let redis = PrivateRedis::start(Options::new(folder.path())).unwrap();
-    assert_eq!(ask(&redis, "SET paid once"), "+OK");
+    assert_eq!(query(&redis, "SET paid once"), "+OK");
     let first = redis.pid().unwrap();
 
     redis.kill().unwrap();
@@ -39,7 +39,7 @@ fn what_was_acknowledged_is_there_after_a_crash() {
     redis.start_again().unwrap();
 
     assert_ne!(redis.pid().unwrap(), first);
-    assert_eq!(ask(&redis, "GETRANGE paid 0 -1"), "$4 once");
+    assert_eq!(query(&redis, "GETRANGE paid 0 -1"), "$4 once");
 }
 
 #[test]
@@ -56,7 +56,7 @@ fn a_server_that_ended_by_itself_is_noticed_and_can_be_started_again() {
     }
 
     redis.start_again().unwrap();
-    assert_eq!(ask(&redis, "GETRANGE paid 0 -1"), "$4 once");
+    assert_eq!(query(&redis, "GETRANGE paid 0 -1"), "$4 once");
 }
 
 #[test]
@@ -72,7 +72,7 @@ fn many_servers_at_once_get_a_port_each() {
         .collect();
     let servers: Vec<_> = servers.into_iter().map(|thread| thread.join().unwrap()).collect();
     for (redis, _folder) in &servers {
-        assert!(ask(redis, "INFO server").contains(&format!("process_id:{}", redis.pid().unwrap())));
+        assert!(query(redis, "INFO server").contains(&format!("process_id:{}", redis.pid().unwrap())));
     }
 }
 
@@ -82,12 +82,12 @@ fn a_restart_keeps_the_address_and_the_writes() {
     let options = Options { listen: Listen::Loopback, fsync: Fsync::EverySecond, ..Options::new(folder.path()) };
     let redis = PrivateRedis::start(options).unwrap();
     let url = redis.url().to_owned();
-    assert_eq!(ask(&redis, "SET paid once"), "+OK");
+    assert_eq!(query(&redis, "SET paid once"), "+OK");
 
     redis.restart().unwrap();
 
     assert_eq!(redis.url(), url);
-    assert_eq!(ask(&redis, "GETRANGE paid 0 -1"), "$4 once");
+    assert_eq!(query(&redis, "GETRANGE paid 0 -1"), "$4 once");
 }
 
 #[test]
@@ -108,7 +108,7 @@ fn a_second_supervisor_on_the_same_folder_is_refused() {
     let first = PrivateRedis::start(Options::new(folder.path())).unwrap();
     let second = PrivateRedis::start(Options::new(folder.path())).unwrap_err();
     assert!(matches!(second, Error::InUse { .. }), "{second}");
-    assert_eq!(ask(&first, "PING"), "+PONG");
+    assert_eq!(query(&first, "PING"), "+PONG");
 
     drop(first);
     PrivateRedis::start(Options::new(folder.path())).unwrap();
@@ -124,7 +124,7 @@ fn a_frozen_server_is_silent_until_it_is_thawed_and_can_be_stopped() {
     assert!(stream.read(&mut [0; 8]).is_err(), "a frozen server answered");
 
     redis.thaw().unwrap();
-    assert_eq!(ask(&redis, "PING"), "+PONG");
+    assert_eq!(query(&redis, "PING"), "+PONG");
     redis.freeze().unwrap();
     redis.stop().unwrap();
     assert!(matches!(redis.freeze(), Err(Error::NotRunning)));
@@ -134,7 +134,7 @@ fn a_frozen_server_is_silent_until_it_is_thawed_and_can_be_stopped() {
 fn a_folder_with_a_long_name_gets_a_socket_elsewhere() {
     let folder = tempfile::tempdir().unwrap();
     let redis = PrivateRedis::start(Options::new(folder.path().join("d".repeat(120)))).unwrap();
-    assert_eq!(ask(&redis, "PING"), "+PONG");
+    assert_eq!(query(&redis, "PING"), "+PONG");
     let socket = redis.url().trim_start_matches("redis+unix://").to_owned();
     drop(redis);
     assert!(!Path::new(&socket).parent().unwrap().exists(), "{socket} was left behind");
@@ -154,21 +154,21 @@ fn the_server_outlives_the_thread_that_called_for_it() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().to_owned();
     let redis = std::thread::spawn(move || PrivateRedis::start(Options::new(path)).unwrap()).join().unwrap();
-    assert_eq!(ask(&redis, "PING"), "+PONG", "the server went away with the thread that called start");
+    assert_eq!(query(&redis, "PING"), "+PONG", "the server went away with the thread that called start");
 }
 
 #[test]
 fn the_server_leaves_when_its_owner_is_killed() {
     let folder = tempfile::tempdir().unwrap();
     let (mut owner, url) = spawn_owner(folder.path());
-    assert_eq!(ask_at(&url, "SET paid once"), "+OK");
+    assert_eq!(query_at(&url, "SET paid once"), "+OK");
 
     owner.kill().unwrap();
     owner.wait().unwrap();
 
     // The server holds the folder's lock as long as it lives, so this succeeds only once it is gone.
     let next = PrivateRedis::start(Options::new(folder.path())).unwrap();
-    assert_eq!(ask(&next, "GETRANGE paid 0 -1"), "$4 once");
+    assert_eq!(query(&next, "GETRANGE paid 0 -1"), "$4 once");
 }
 
 /// Not a test: what this program does when the test above runs it again as the owner.
@@ -213,12 +213,12 @@ fn connect(url: &str) -> Box<dyn Stream> {
     }
 }
 
-fn ask(redis: &PrivateRedis, command: &str) -> String {
-    ask_at(redis.url(), command)
+fn query(redis: &PrivateRedis, command: &str) -> String {
+    query_at(redis.url(), command)
 }
 
 /// One command, its answer's lines joined by spaces.
-fn ask_at(url: &str, command: &str) -> String {
+fn query_at(url: &str, command: &str) -> String {
     let mut stream = connect(url);
     stream.write_all(format!("{command}\r\nQUIT\r\n").as_bytes()).unwrap();
     let mut answer = String::new();
@@ -228,6 +228,6 @@ fn ask_at(url: &str, command: &str) -> String {
 }
 
 fn setting(redis: &PrivateRedis, name: &str) -> String {
-    let answer = ask(redis, &format!("CONFIG GET {name}"));
+    let answer = query(redis, &format!("CONFIG GET {name}"));
     answer.split(' ').next_back().unwrap().to_owned()
 }

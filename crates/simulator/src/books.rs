@@ -97,7 +97,7 @@ struct Pages {
 struct Entry {
     order: Order,
     requests: u64,
-    asks: u64,
+    queries: u64,
     in_work: u32,
     times_ms: Vec<i64>,
     execution: Option<Execution>,
@@ -166,14 +166,14 @@ impl Books {
         let mut pages = self.lock();
         let all = match call {
             Call::Send => &mut pages.stats.sends,
-            Call::Ask => &mut pages.stats.asks,
+            Call::Query => &mut pages.stats.queries,
         };
         *all += 1;
         let before = *all - 1;
         match about.and_then(|name| pages.find_mut(name)) {
             Some(entry) => {
-                entry.asks += 1;
-                entry.asks - 1
+                entry.queries += 1;
+                entry.queries - 1
             }
             None => before,
         }
@@ -298,7 +298,7 @@ impl Pages {
 
 impl Entry {
     fn new(order: &Order) -> Self {
-        Self { order: order.clone(), requests: 0, asks: 0, in_work: 0, times_ms: Vec::new(), execution: None }
+        Self { order: order.clone(), requests: 0, queries: 0, in_work: 0, times_ms: Vec::new(), execution: None }
     }
 
     fn execute(&mut self, order: &Order, trade_no: String, life: Life, now_ms: i64, step: Duration) -> Payment {
@@ -321,7 +321,7 @@ impl Entry {
             method: self.order.method.to_owned(),
             executions: execution.map_or(0, |execution| execution.count),
             requests: self.requests,
-            asks: self.asks,
+            queries: self.queries,
             bytes: self.order.bytes.clone(),
             status: execution.map(|execution| self.order.scale.told(execution.status(step))),
             trade_no: execution.map(|execution| execution.trade_no.clone()),

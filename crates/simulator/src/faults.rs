@@ -122,7 +122,7 @@ const HOSTILE: &[(Fault, u32)] = &[
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum Call {
     Send,
-    Ask,
+    Query,
 }
 
 /// A fault that was asked for.
@@ -230,7 +230,7 @@ impl Faults {
     fn drawn(&self, profile: FaultProfile, occasion: &Occasion<'_>) -> Option<Injected> {
         let about = match occasion.call {
             Call::Send => "send",
-            Call::Ask => "ask",
+            Call::Query => "query",
         };
         let chance = chance::draw(self.seed, about, occasion.key, occasion.number);
         if chance % THOUSAND >= profile.faulty_per_thousand() {
@@ -291,13 +291,19 @@ mod tests {
     fn a_rule_is_used_up_and_is_only_for_what_it_names() {
         let faults = Faults::new(FaultProfile::None, 0, Duration::ZERO);
         faults
-            .add(Rule { key: Some("K1".to_owned()), on: Some(Call::Ask), fault: Fault::Busy, times: Some(1), ms: None })
+            .add(Rule {
+                key: Some("K1".to_owned()),
+                on: Some(Call::Query),
+                fault: Fault::Busy,
+                times: Some(1),
+                ms: None,
+            })
             .unwrap();
         let pick = |key, call| faults.pick(&Occasion { key, call, number: 0 }).map(|injected| injected.fault);
-        assert_eq!(pick("K2", Call::Ask), None);
+        assert_eq!(pick("K2", Call::Query), None);
         assert_eq!(pick("K1", Call::Send), None);
-        assert_eq!(pick("K1", Call::Ask), Some(Fault::Busy));
-        assert_eq!(pick("K1", Call::Ask), None);
+        assert_eq!(pick("K1", Call::Query), Some(Fault::Busy));
+        assert_eq!(pick("K1", Call::Query), None);
     }
 
     #[test]

@@ -79,11 +79,11 @@ impl Request {
     /// A bind moves no money, but like a payment it makes something new each time it is sent.
     fn call(&self) -> Call {
         match self {
-            Self::BeingFi(beingfi::Request::Query(_)) => Call::Ask,
+            Self::BeingFi(beingfi::Request::Query(_)) => Call::Query,
             Self::BeingFi(beingfi::Request::Exec(_) | beingfi::Request::Bind(_)) => Call::Send,
             Self::Yzt(request) => match &request.work {
                 yzt::Work::Order(_) => Call::Send,
-                yzt::Work::Query(_) | yzt::Work::Balance => Call::Ask,
+                yzt::Work::Query(_) | yzt::Work::Balance => Call::Query,
             },
         }
     }

@@ -55,7 +55,7 @@ pub struct KeyRecord {
     /// Sends that arrived under this key and passed the gateway's checks, executed or not.
     pub requests: u64,
     /// Asks about this key.
-    pub asks: u64,
+    pub queries: u64,
     /// The content as received: `biz_content`; at BeingFi the sorted parameters that say what is to be done.
     pub bytes: String,
     /// Where its life is now: `0 1 2 9 n` of a transfer, `received` of a bill upload, `1 2 3` of a split; none when it
@@ -88,7 +88,7 @@ pub struct Stats {
     /// Those that may move money and passed the gateway's checks.
     pub sends: u64,
     /// Those that only ask and passed the gateway's checks.
-    pub asks: u64,
+    pub queries: u64,
     /// Executions.
     pub executed: u64,
     /// Receivers bound at BeingFi.

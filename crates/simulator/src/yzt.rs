@@ -111,8 +111,8 @@ impl Method {
                 let key = format!("{}/{}", page::text(&bill, "order_id"), page::text(&bill, "trade_type"));
                 order(Kind::BillUpload, Scale::Received, key, &bill, "order_amount")
             }
-            Self::PayQuery => asks(gateway, Kind::Transfer, &pages::query(biz_content, query_by)?),
-            Self::SplitQuery => asks(gateway, Kind::Split, &pages::query(biz_content, query_by)?),
+            Self::PayQuery => queries(gateway, Kind::Transfer, &pages::query(biz_content, query_by)?),
+            Self::SplitQuery => queries(gateway, Kind::Split, &pages::query(biz_content, query_by)?),
             Self::BalanceQuery => {
                 pages::balance(biz_content)?;
                 Work::Balance
@@ -122,7 +122,7 @@ impl Method {
 }
 
 /// By its number if that is known, else by its key if one is given.
-fn asks(gateway: &Gateway, kind: Kind, query: &Map<String, Value>) -> Work {
+fn queries(gateway: &Gateway, kind: Kind, query: &Map<String, Value>) -> Work {
     let by_number = gateway.books.name_of(page::text(query, "trade_no"));
     let by_key = || Some(Name { kind, key: query.get("platform_no")?.as_str()?.to_owned() });
     Work::Query(by_number.or_else(by_key))

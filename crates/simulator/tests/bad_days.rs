@@ -187,7 +187,7 @@ async fn answers_about_something_else_are_signed_all_the_same() {
         ("other-amount", "total_amount", "11"),
         ("unknown-status", "status", "x"),
     ] {
-        let rule = json!({ "key": "K1", "on": "ask", "fault": fault });
+        let rule = json!({ "key": "K1", "on": "query", "fault": fault });
         assert_eq!(merchant.put("/_faults", rule).await, 200);
         let queried = merchant.node(&merchant.query(trade_no).await.unwrap());
         assert_eq!(queried["data"][field], value, "{fault}");

@@ -33,7 +33,7 @@ async fn a_transfer_is_executed_answered_and_found_again() {
 
     let record = merchant.record("K1").await;
     assert_eq!(record.kind, Kind::Transfer);
-    assert_eq!((record.executions, record.requests, record.asks), (1, 1, 1));
+    assert_eq!((record.executions, record.requests, record.queries), (1, 1, 1));
     assert_eq!(record.bytes, transfer("K1", 10));
     assert_eq!(record.amount, Some(10));
     assert_eq!(record.status.as_deref(), Some("1"));
@@ -224,7 +224,7 @@ async fn where_divisions_can_be_queried_each_is_told_by_its_order_and_batch() {
             assert_eq!(records.as_array().unwrap().len(), 1);
             assert_eq!((&records[0]["receiverId"], &records[0]["state"]), (&json!("800029"), &json!(state)));
         }
-        assert_eq!(merchant.record(pay_order).await.asks, 2);
+        assert_eq!(merchant.record(pay_order).await.queries, 2);
     }
     for params in [&[("payOrderId", "P9")][..], &[("payOrderId", "P1"), ("batchOrderId", "D0")]] {
         assert_eq!(merchant.beingfi_data(&query(&merchant, params).await).unwrap()["records"], "[]");

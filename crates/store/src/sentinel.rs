@@ -160,7 +160,7 @@ impl Sentinels {
         });
     }
 
-    /// Who is the primary. Asks only when there is a reason to.
+    /// Who is the primary. Queries only when there is a reason to.
     pub(crate) async fn primary(&self) -> RedisResult<Current> {
         let known = self.current.borrow().clone();
         if !known.suspected {
@@ -171,12 +171,12 @@ impl Sentinels {
         if !known.suspected {
             return Ok(known);
         }
-        self.ask_again().await?;
+        self.query_again().await?;
         Ok(self.current.borrow().clone())
     }
 
-    async fn ask_again(&self) -> RedisResult<()> {
-        let (word, answers) = self.ask().await?;
+    async fn query_again(&self) -> RedisResult<()> {
+        let (word, answers) = self.query().await?;
         let is_most = answers * 2 > self.asked.len();
         let mut believed = true;
         self.current.send_modify(|current| {
@@ -196,8 +196,9 @@ impl Sentinels {
     }
 
     /// The newest word, and how many sentinels had one.
-    async fn ask(&self) -> RedisResult<(Word, usize)> {
-        let mut asking: FuturesUnordered<_> = self.asked.iter().map(|sentinel| ask_one(sentinel, &self.name)).collect();
+    async fn query(&self) -> RedisResult<(Word, usize)> {
+        let mut asking: FuturesUnordered<_> =
+            self.asked.iter().map(|sentinel| query_one(sentinel, &self.name)).collect();
         let mut until = Instant::now() + CONNECT_TIMEOUT;
         let (mut newest, mut answers, mut failure): (Option<Word>, _, _) = (None, 0, None);
         while let Ok(Some(told)) = tokio::time::timeout_at(until, asking.next()).await {
@@ -251,7 +252,7 @@ impl Sentinels {
     }
 }
 
-async fn ask_one(sentinel: &Client, name: &str) -> RedisResult<Word> {
+async fn query_one(sentinel: &Client, name: &str) -> RedisResult<Word> {
     let mut connection = open_to(sentinel).await?;
     let mut command = redis::cmd("SENTINEL");
     command.arg("MASTER").arg(name);
@@ -299,7 +300,7 @@ async fn listen(sentinel: &Client, sentinels: &Weak<Sentinels>) -> RedisResult<(
 
 async fn look_again(sentinels: &Weak<Sentinels>) {
     if let Some(sentinels) = sentinels.upgrade() {
-        sentinels.ask_again().await.ok(); // whoever needs the primary next is told what is wrong
+        sentinels.query_again().await.ok(); // whoever needs the primary next is told what is wrong
     }
 }
 

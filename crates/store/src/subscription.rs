@@ -36,7 +36,7 @@ impl Subscription {
         let late = |_| RedisError::from(io::Error::from(io::ErrorKind::TimedOut));
         let (sink, messages) = timeout(CONNECT_TIMEOUT, subscribe).await.map_err(late)??.split();
         let (alive, lost) = watch::channel(());
-        Ok(Self { messages, lost, asking: tokio::spawn(ask(sink, alive)) })
+        Ok(Self { messages, lost, asking: tokio::spawn(query(sink, alive)) })
     }
 
     /// The next message; `None` when the connection is gone.
@@ -55,7 +55,7 @@ impl Drop for Subscription {
 }
 
 /// Asks for signs of life until there is none.
-async fn ask(mut sink: PubSubSink, alive: watch::Sender<()>) {
+async fn query(mut sink: PubSubSink, alive: watch::Sender<()>) {
     loop {
         sleep(SIGN_OF_LIFE).await;
         match timeout(RESPONSE_TIMEOUT, sink.ping::<Value>()).await {

@@ -25,7 +25,7 @@ pub enum Unwell {
     #[error("no money is sent on this Redis: `bursar doctor` tells why")]
     NotForMoney,
     /// A journal knows of sends that Redis has forgotten, or Redis is not the one that it is said to be.
-    #[error("sends nothing: {0} refuses; `bursar doctor` tells why, and asks go on")]
+    #[error("sends nothing: {0} refuses; `bursar doctor` tells why, and queries go on")]
     Guarded(&'static str),
     /// A queue's jobs are for another gateway than the configuration's.
     #[error("leaves a queue alone whose jobs are for another gateway: `bursar doctor` tells which")]

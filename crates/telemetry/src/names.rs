@@ -66,7 +66,7 @@ pub const LABELS: [(&str, &str); 17] = [
         "how an answer was understood: `not_executed`, `misconfigured`, `rejected`, `accepted`, `succeeded`, `failed`, `refunded`, `no_response`, `not_found`, `mismatch`",
     ),
     ("state", "`queued`, `in_doubt`, `pending`, `needs_review`, `succeeded`, `failed`, `refunded`, `cancelled`"),
-    ("place", "where jobs wait: `to_send`, `to_ask`, `review`, `done`"),
+    ("place", "where jobs wait: `to_send`, `to_query`, `review`, `done`"),
     ("turn", "`opened`, `closed`"),
     ("reason", "why a send was not made: `content_changed`, `above_max_amount`"),
     (
@@ -129,7 +129,7 @@ metrics! {
     CALLBACKS_GIVEN_UP = "bursar_callbacks_given_up_total", Counter, Server, ["origin"], "Events that were tried for as long as `callbacks.retry_for` has it, and are told to nobody.";
     REDIS_UP = "bursar_redis_up", Gauge, Redis, [], "1 when Redis answers, 0 when it does not: then the metrics below are missing.";
     REDIS_READ_COMPLETE = "bursar_redis_read_complete", Gauge, Redis, [], "1 when everything below was read within 3 s, 0 when some of it is missing because it was not.";
-    JOBS = "bursar_jobs", Gauge, Redis, ["queue", "place"], "Jobs by where they wait; a claimed job waits in `to_ask`.";
+    JOBS = "bursar_jobs", Gauge, Redis, ["queue", "place"], "Jobs by where they wait; a claimed job waits in `to_query`.";
     IN_DOUBT = "bursar_jobs_in_doubt", Gauge, Redis, ["queue"], "Jobs of which nobody knows yet whether they were executed, and that no worker is calling about, among those that are due first in each set: 1000, or fewer (20 at least) where more than 10 queues have jobs that wait. Missing where none waits.";
     DUE_AGE = "bursar_due_age_seconds", Gauge, Redis, ["queue", "call"], "For how long the job that waits longest has been due, in seconds; 0 when none is.";
     PAUSED = "bursar_queue_paused", Gauge, Redis, ["queue"], "1 while the queue's sends are paused, else 0.";

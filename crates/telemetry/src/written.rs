@@ -82,12 +82,12 @@ fn write_queues(to: &mut Registry, queues: &[(&Queue, QueueStatus)]) {
     for (queue, status) in queues.iter().filter(|(_, status)| is_used(status)) {
         let queue = queue.to_string();
         let places =
-            [("to_send", status.sends), ("to_ask", status.queries), ("review", status.review), ("done", status.done)];
+            [("to_send", status.sends), ("to_query", status.queries), ("review", status.review), ("done", status.done)];
         for (place, count) in places {
             jobs.put([&queue, place], count);
         }
         due_age.put([&queue, Call::Send.as_str()], age(status.next_send, status.now));
-        due_age.put([&queue, Call::Ask.as_str()], age(status.next_query, status.now));
+        due_age.put([&queue, Call::Query.as_str()], age(status.next_query, status.now));
         paused.put([&queue], u64::from(status.paused.is_some()));
         orphans.put([&queue], status.all_quarantined());
     }

@@ -1,4 +1,4 @@
-//! A circuit per queue: a gateway that is down, or most of whose responses are lost, is probed and not hammered. Asks go on.
+//! A circuit per queue: a gateway that is down, or most of whose responses are lost, is probed and not hammered. Queries go on.
 //!
 //! A gateway is not down because one merchant's responses cannot be read: where others get responses, that merchant's group alone is held
 //! up, and where nobody else sends, a probe is of another group as soon as there is one.

@@ -1,4 +1,4 @@
-//! Sends nothing while a journal knows more than Redis, or while a Redis is empty that is said not to be. Asks go on.
+//! Sends nothing while a journal knows more than Redis, or while a Redis is empty that is said not to be. Queries go on.
 //!
 //! The journals are looked at when the worker starts; after any trouble with Redis, and when a claim finds that writes were lost,
 //! nothing is sent until Redis was looked at again.

@@ -28,7 +28,7 @@ pub(crate) struct HandlerContext {
     pub(crate) commits: Commits,
     pub(crate) waker: Waker,
     /// How long after its claim a send may begin. Past it the job is given back unsent: a lease is never stretched over a
-    /// send that has not begun, and the settle time, which runs from the claim, is not eaten up by waiting.
+    /// send that has not begun, and the time of `resend_after`, which runs from the claim, is not eaten up by waiting.
     pub(crate) begin_within: Duration,
     pub(crate) send_journal: SendJournal,
     pub(crate) metrics: Arc<Metrics>,
@@ -49,7 +49,7 @@ pub(crate) async fn handle(mut claim: ActiveClaim, context: Data<Arc<HandlerCont
         sent_before: claim.job.state != State::Queued,
         send_by: Some((claim.claimed + context.begin_within).into_std()),
     };
-    let facts = claim.job.facts(served.gateway.can_ask(&order), served.gateway.resend_tells(), subject.next_day);
+    let facts = claim.job.facts(served.gateway.can_query(&order), served.gateway.resend_tells(), subject.next_day);
     let action = next_action(&facts, claim.job.call, &served.policy, claim.clock.now());
     let commit = match fit_to_send(served, &claim, action) {
         Action::Commit(next) => without_a_call(&claim, next, &context.name),
@@ -71,7 +71,7 @@ pub(crate) async fn handle(mut claim: ActiveClaim, context: Data<Arc<HandlerCont
             context.send_journal.answered(&served.queue, &claim, &reading);
             commit
         }
-        Action::Ask => call(&context, &claim, &mut order, facts, Call::Ask).await.0,
+        Action::Query => call(&context, &claim, &mut order, facts, Call::Query).await.0,
     };
     record(&context, claim, commit).await;
 }
@@ -80,7 +80,7 @@ pub(crate) async fn handle(mut claim: ActiveClaim, context: Data<Arc<HandlerCont
 fn fit_to_send(served: &ServedQueue, claim: &ActiveClaim, action: Action) -> Action {
     match action {
         Action::Send => {}
-        Action::Ask | Action::Commit(_) => return action,
+        Action::Query | Action::Commit(_) => return action,
     }
     let job = &claim.job;
     match check_content(served.queue.kind, &job.content, &job.hash, &served.policy) {
@@ -105,13 +105,13 @@ async fn call(
     let served = context.queues.get(claim.queue);
     crash_point(match call {
         Call::Send => "before_send",
-        Call::Ask => "before_ask",
+        Call::Query => "before_query",
     });
     let mut calling = claim.span.as_ref().and_then(|attempt| attempt.child(call.as_str(), Role::Call));
     let started = Instant::now();
     let reading = match call {
         Call::Send => served.gateway.send(order).await,
-        Call::Ask => served.gateway.ask(order).await,
+        Call::Query => served.gateway.query(order).await,
     };
     crash_point("after_answer");
     let took = started.elapsed();
@@ -130,8 +130,8 @@ async fn call(
     let trade_nos = learn(order, &reading);
     let response = known_by(claim, call, &reading);
     let facts = Facts {
-        asks: facts.asks + u32::from(call == Call::Ask),
-        can_ask: served.gateway.can_ask(order),
+        queries: facts.queries + u32::from(call == Call::Query),
+        can_query: served.gateway.can_query(order),
         names: reading.names,
         received: if call == Call::Send { reading.received } else { facts.received },
         ..facts
@@ -154,7 +154,7 @@ async fn call(
     });
     let commit = Commit {
         evidence: evidence(call, reading.answer),
-        queried: call == Call::Ask,
+        queried: call == Call::Query,
         resend: if call == Call::Send && reading.answer.did_nothing() { Resend::GivenBack } else { Resend::Counts },
         trade_nos,
         gateway_status: reading.status.clone(),
@@ -177,7 +177,7 @@ fn evidence(call: Call, answer: Answer) -> Evidence {
         (Call::Send, Answer::Silent | Answer::Unseen | Answer::Contradiction) => Evidence::MaybeExecuted,
         (Call::Send, Answer::NotExecuted | Answer::NotReady | Answer::ConfigFault | Answer::Refused)
         | (
-            Call::Ask,
+            Call::Query,
             Answer::NotExecuted
             | Answer::NotReady
             | Answer::ConfigFault
@@ -199,7 +199,7 @@ fn count_send(context: &HandlerContext, claim: &ActiveClaim, received: Received)
         Some(CircuitChange::Opened(rest)) => {
             publish_breaker(context, served, Some(rest));
             served.metrics.circuit_opened();
-            tracing::warn!(queue = %served.queue, rest_s = rest.as_secs(), "most sends get no response that can be relied on: resting, then one probe; asks go on");
+            tracing::warn!(queue = %served.queue, rest_s = rest.as_secs(), "most sends get no response that can be relied on: resting, then one probe; queries go on");
         }
         Some(CircuitChange::Closed) => {
             publish_breaker(context, served, None);
@@ -237,9 +237,9 @@ fn learn(order: &mut Order, reading: &Reading) -> Vec<String> {
 /// vouched for, so a response to a send is looked at whatever it names.
 fn known_by(claim: &ActiveClaim, call: Call, reading: &Reading) -> Option<ResponseKnownBy> {
     match (reading.received, &reading.trade_no, call) {
-        (Received::Nothing, _, _) | (Received::Response, None, Call::Ask) => None,
-        (Received::Response, Some(number), Call::Ask) if claim.job.trade_nos.contains(number) => None,
-        (Received::Response, Some(number), Call::Send | Call::Ask) => Some(ResponseKnownBy::TradeNo(number.clone())),
+        (Received::Nothing, _, _) | (Received::Response, None, Call::Query) => None,
+        (Received::Response, Some(number), Call::Query) if claim.job.trade_nos.contains(number) => None,
+        (Received::Response, Some(number), Call::Send | Call::Query) => Some(ResponseKnownBy::TradeNo(number.clone())),
         (Received::Response, None, Call::Send) => reading.request_id.clone().map(ResponseKnownBy::RequestId),
     }
 }
@@ -268,7 +268,7 @@ fn without_a_call(claim: &ActiveClaim, mut next: Next, worker: &str) -> Commit {
             worker: worker.to_owned(),
             more: Map::new(),
         })),
-        Call::Ask => None,
+        Call::Query => None,
     };
     // The last response's words stay with the reason that it gave.
     let same = |had: &&Reason| next.reason.as_ref().is_some_and(|rule| rule.has_code_of(had));
@@ -333,7 +333,7 @@ async fn record(context: &HandlerContext, mut claim: ActiveClaim, commit: Commit
         }
     }
     match (committed, due) {
-        (Some(Committed::Done | Committed::Again), Due::Send(at) | Due::Ask(at)) => {
+        (Some(Committed::Done | Committed::Again), Due::Send(at) | Due::Query(at)) => {
             context.waker.ring(claim.queue, at.since(claim.clock.now()));
         }
         (Some(Committed::Done | Committed::Again), Due::Never) => {}

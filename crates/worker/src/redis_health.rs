@@ -62,7 +62,7 @@ impl RedisHealth {
         self.last.subscribe()
     }
 
-    /// Before this moment asks are claimed only.
+    /// Before this moment queries are claimed only.
     pub(crate) fn sends_from(&self) -> Instant {
         self.last() + GRACE_AFTER_TROUBLE
     }

@@ -54,8 +54,8 @@ async fn without_a_fault_bytes_pass_both_ways() {
 #[tokio::test]
 async fn a_stranded_connection_is_silent_for_ever_and_a_new_one_is_not() {
     let (proxy, mut client) = echo_through_proxy().await;
-    say(&mut client, "ask").await.unwrap();
-    assert_eq!(hear(&mut client).await.unwrap(), "ask\n");
+    say(&mut client, "query").await.unwrap();
+    assert_eq!(hear(&mut client).await.unwrap(), "query\n");
     proxy.strand();
     say(&mut client, "pay").await.unwrap();
     assert!(hears_nothing(&mut client).await);

@@ -92,7 +92,7 @@ impl<'a> Side<'a> {
         names: &'static [&'static str; 3],
         mut steps: Steps<'a>,
     ) -> anyhow::Result<Self> {
-        steps.fill_asks(ASKS).await?;
+        steps.fill_queries(ASKS).await?;
         let made = ASKS + size;
         jobs::fill_from(&steps.store, ASKS, made).await?;
         Self::settled(Self { says, names, steps, queues: 1, made, costs: Default::default() }).await

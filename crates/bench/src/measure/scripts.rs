@@ -34,7 +34,7 @@ pub(crate) async fn measure(_: &Options, redis: &mut Observed, report: &mut Repo
 async fn every_script(redis: &mut Observed) -> anyhow::Result<Vec<(&'static str, &'static str, Cost)>> {
     let mut steps = Steps::on(redis).await?;
     let mut costs: [Cost; 9] = Default::default();
-    let [submit, claim, release, renew, commit, ask, unchanged, idle, purge] = &mut costs;
+    let [submit, claim, release, renew, commit, query, unchanged, idle, purge] = &mut costs;
     for call in 0..CALLS {
         steps.submit(submit, call * BATCH).await?;
     }
@@ -51,9 +51,9 @@ async fn every_script(redis: &mut Observed) -> anyhow::Result<Vec<(&'static str,
             steps.commit(commit, &claimed, End::Succeeded).await?;
         } else {
             steps.commit(&mut rest, &claimed, End::PendingDueNow).await?;
-            let asking = steps.claim(ask).await?;
+            let asking = steps.claim(query).await?;
             steps.commit(unchanged, &asking, End::UnchangedDueNow).await?;
-            let asking = steps.claim(ask).await?;
+            let asking = steps.claim(query).await?;
             steps.commit(&mut rest, &asking, End::AskedSucceeded).await?;
         }
     }
@@ -67,7 +67,7 @@ async fn every_script(redis: &mut Observed) -> anyhow::Result<Vec<(&'static str,
         ("script.release", "release, unsent"),
         ("script.renew", "renew"),
         ("script.commit_end", "commit, ended"),
-        ("script.claim_ask", "claim to ask"),
+        ("script.claim_query", "claim to ask"),
         ("script.commit_unchanged", "commit, asked and unchanged"),
         ("script.claim_nothing", "a claim that finds nothing"),
         ("script.purge", "purge"),

@@ -59,11 +59,11 @@ impl Gateway for Meter {
         Box::pin(self.handle(order))
     }
 
-    fn ask<'a>(&'a self, _: &'a Order) -> BoxFuture<'a, Reading> {
+    fn query<'a>(&'a self, _: &'a Order) -> BoxFuture<'a, Reading> {
         Box::pin(std::future::ready(Reading::of(Answer::Silent, "the stub cannot be asked")))
     }
 
-    fn can_ask(&self, _: &Order) -> bool {
+    fn can_query(&self, _: &Order) -> bool {
         false
     }
 

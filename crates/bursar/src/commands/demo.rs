@@ -179,7 +179,7 @@ fn configuration(redis: &Redis, ready: &Ready) -> String {
     let (private_key, platform_key) = (path(&ready.app_private_key_file), path(&ready.platform_public_key_file));
     let secret = path(&ready.beingfi_secret_file);
     // The simulator recognises repeated keys, which no gateway's page promises.
-    let patience = "on_ambiguous = \"resend\"\nsettle = \"2s\"\nresend_max = 10\nconnect_timeout = \"500ms\"\ncall_timeout = \"1s\"\nretry_initial = \"100ms\"\nretry_max = \"1s\"\nrate_per_second = 0\npoll = [\"200ms\", \"300ms\", \"500ms\"]";
+    let patience = "on_ambiguous = \"resend\"\nresend_after = \"2s\"\nresend_max = 10\nconnect_timeout = \"500ms\"\ncall_timeout = \"1s\"\nretry_initial = \"100ms\"\nretry_max = \"1s\"\nrate_per_second = 0\npoll = [\"200ms\", \"300ms\", \"500ms\"]";
     let (yzt, beingfi, app_id) = (jobs::YZT, jobs::BEINGFI, &ready.app_id);
     let (mch_no, beingfi_app_id) = (&ready.mch_no, &ready.beingfi_app_id);
     format!(

@@ -1,4 +1,4 @@
-//! `bursar ask|send|resolve|cancel KEY --reason …`: an operator's hand on one job, recorded with who and why.
+//! `bursar query|send|resolve|cancel KEY --reason …`: an operator's hand on one job, recorded with who and why.
 
 use bursar_domain::{Key, MAX_REASON_CHARS, Operation, State, is_reason, last_action};
 use bursar_store::{Operated, Operator, StoredAs};
@@ -59,8 +59,8 @@ fn end(text: &str) -> Result<State, &'static str> {
     ends.into_iter().find(|end| end.as_str() == text).ok_or("must be succeeded, failed or refunded")
 }
 
-pub(crate) async fn ask(arguments: &Arguments, global: &Global) -> anyhow::Result<Exit> {
-    operate(arguments, Operation::Ask, global).await
+pub(crate) async fn query(arguments: &Arguments, global: &Global) -> anyhow::Result<Exit> {
+    operate(arguments, Operation::Query, global).await
 }
 
 pub(crate) async fn send(arguments: &Arguments, global: &Global) -> anyhow::Result<Exit> {

@@ -18,7 +18,7 @@ pub(crate) async fn run(_: &Arguments, global: &Global) -> anyhow::Result<Exit> 
     if !global.json {
         line(format_args!(
             "{:<28} {:>9} {:>9} {:>9} {:>9}  next due",
-            "queue", "to send", "to ask", "review", "ended"
+            "queue", "to send", "to query", "review", "ended"
         ))?;
     }
     let queues = session.config.queues();
@@ -43,10 +43,10 @@ pub(crate) async fn run(_: &Arguments, global: &Global) -> anyhow::Result<Exit> 
             count => format!("  {count} in quarantine (`bursar quarantine list`)"),
         };
         let untold = if status.deliveries > 0 { format!("  {} to be told", status.deliveries) } else { String::new() };
-        let (send, ask, review, done) = (status.sends, status.queries, status.review, status.done);
+        let (send, query, review, done) = (status.sends, status.queries, status.review, status.done);
         let next_due = next_due.unwrap_or_else(|| "-".into());
         line(format_args!(
-            "{:<28} {send:>9} {ask:>9} {review:>9} {done:>9}  {next_due}{paused}{circuits}{untold}{quarantined}",
+            "{:<28} {send:>9} {query:>9} {review:>9} {done:>9}  {next_due}{paused}{circuits}{untold}{quarantined}",
             queue.to_string()
         ))?;
     }
@@ -57,9 +57,9 @@ pub(crate) async fn run(_: &Arguments, global: &Global) -> anyhow::Result<Exit> 
             line(view)?;
             continue;
         }
-        let (send, ask, review, done) = (status.sends, status.queries, status.review, status.done);
+        let (send, query, review, done) = (status.sends, status.queries, status.review, status.done);
         line(format_args!(
-            "{:<28} {send:>9} {ask:>9} {review:>9} {done:>9}  NOBODY FOLLOWS THESE: the configuration has no account {} (`bursar adopt`)",
+            "{:<28} {send:>9} {query:>9} {review:>9} {done:>9}  NOBODY FOLLOWS THESE: the configuration has no account {} (`bursar adopt`)",
             queue.to_string(),
             queue.account
         ))?;

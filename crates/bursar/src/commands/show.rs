@@ -97,7 +97,7 @@ pub(crate) fn show(record: &JobRecord, history: &[HistoryEvent]) -> std::io::Res
         ("reason", view.reason.map(|reason| reason.to_string())),
         ("trade_no", view.trade_no),
         ("gateway_status", view.gateway_status),
-        ("attempts", Some(format!("{} sent, {} asked", view.attempts, view.asks))),
+        ("attempts", Some(format!("{} sent, {} asked", view.attempts, view.queries))),
         ("environment", view.environment),
         ("created_at", view.created_at),
         ("updated_at", view.updated_at),

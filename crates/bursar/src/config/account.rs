@@ -246,7 +246,7 @@ fn read_policy(section: &mut Section<'_>) -> Policy {
     let deadline = || rules::duration(SHORTEST..=LONGEST_DEADLINE);
     Policy {
         on_ambiguous: section.read("on_ambiguous", rules::word(&policies)).unwrap_or(default.on_ambiguous),
-        settle: section.read("settle", rules::duration(SHORTEST..=DAY)).unwrap_or(default.settle),
+        resend_after: section.read("resend_after", rules::duration(SHORTEST..=DAY)).unwrap_or(default.resend_after),
         resend_max: section.read("resend_max", rules::whole(0..=MAX_RESENDS)).unwrap_or(default.resend_max),
         poll: section.read("poll", rules::durations(SHORTEST..=DAY)).unwrap_or(default.poll),
         poll_deadline: section.read("poll_deadline", deadline()).unwrap_or(default.poll_deadline),

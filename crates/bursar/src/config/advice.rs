@@ -42,14 +42,14 @@ fn account_advice(account: &Account, lease: Duration) -> Vec<(&'static str, Stri
     let mut advice = Vec::new();
     let policy = &account.policy;
     let text = rules::duration_text;
-    // A send may begin as late as that after its claim, from when `settle` is counted.
+    // A send may begin as late as that after its claim, from when `resend_after` is counted.
     let begins = lease / 3;
-    if policy.settle < account.call_timeout + begins {
+    if policy.resend_after < account.call_timeout + begins {
         advice.push((
-            "settle",
+            "resend_after",
             format!(
                 "is {}, shorter than call_timeout ({}) and a third of worker.lease ({}), within which a send begins: a request may be repeated that was given up on, not finished",
-                text(policy.settle),
+                text(policy.resend_after),
                 text(account.call_timeout),
                 text(begins)
             ),

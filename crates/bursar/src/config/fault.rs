@@ -8,7 +8,7 @@ use super::source::Origin;
 /// One wrong key, with the rule that it breaks and the place where it was given.
 #[derive(Debug)]
 pub(crate) struct Fault {
-    /// `accounts.main.settle`; `None` when the file itself is wrong.
+    /// `accounts.main.resend_after`; `None` when the file itself is wrong.
     pub(super) key: Option<String>,
     /// To be read after the key: `must be a duration …`.
     pub(super) rule: String,

@@ -124,7 +124,7 @@ fn shown_account(account: &Account) -> Table {
         ("keep_alive", duration(account.keep_alive)),
         ("rate_per_second", number(account.rate_per_second)),
         ("on_ambiguous", policy.on_ambiguous.as_str().into()),
-        ("settle", duration(policy.settle)),
+        ("resend_after", duration(policy.resend_after)),
         ("resend_max", i64::from(policy.resend_max).into()),
         ("poll", poll.into()),
         ("poll_deadline", duration(policy.poll_deadline)),

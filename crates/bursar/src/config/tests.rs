@@ -53,7 +53,7 @@ fn faults(text: &str, variables: &[(&str, &str)]) -> Vec<String> {
     }
 }
 
-/// Every key that exists, as `accounts.*.settle`.
+/// Every key that exists, as `accounts.*.resend_after`.
 fn every_key() -> Vec<String> {
     let (_, notes) = read(&format!("{YZT}{BEINGFI}"), Path::new(""), owned(&[]));
     let general = |key: &String| key.replace("accounts.main.", "accounts.*.").replace("accounts.shop.", "accounts.*.");

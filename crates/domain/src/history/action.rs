@@ -32,7 +32,7 @@ pub enum ActionKind {
 impl From<Operation> for ActionKind {
     fn from(operation: Operation) -> Self {
         match operation {
-            Operation::Ask => Self::Query,
+            Operation::Query => Self::Query,
             Operation::Send => Self::Send,
             Operation::Resolve(_) => Self::Resolve,
             Operation::Cancel => Self::Cancel,

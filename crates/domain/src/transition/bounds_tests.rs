@@ -20,7 +20,7 @@ impl Case {
     }
 
     fn settled(&self) -> bool {
-        self.now >= SENT.plus(self.policy.settle)
+        self.now >= SENT.plus(self.policy.resend_after)
     }
 }
 
@@ -35,7 +35,7 @@ fn policies() -> Vec<Policy> {
     let with = |on_ambiguous, resend_max, settle_s| Policy {
         on_ambiguous,
         resend_max,
-        settle: Duration::from_secs(settle_s),
+        resend_after: Duration::from_secs(settle_s),
         ..Policy::default()
     };
     vec![
@@ -48,7 +48,7 @@ fn policies() -> Vec<Policy> {
 
 /// Just before, at and after every moment that a rule speaks of.
 fn moments(policy: &Policy) -> Vec<Millis> {
-    let spoken_of = [Duration::ZERO, policy.settle, UNSEEN_GRACE, policy.retry_deadline, policy.poll_deadline_t1]
+    let spoken_of = [Duration::ZERO, policy.resend_after, UNSEEN_GRACE, policy.retry_deadline, policy.poll_deadline_t1]
         .map(|delay| SENT.plus(delay));
     let around = |at: Millis| [Millis(at.0 - 1), at, at.plus(Duration::from_secs(1))];
     spoken_of.into_iter().flat_map(around).filter(|at| *at >= SENT).collect()
@@ -59,19 +59,19 @@ fn every_fact() -> Vec<Facts> {
     for state in State::ALL {
         for flags in 0..64_u8 {
             for resends in [0, 1, 2, 3, u32::MAX] {
-                for (sends, asks) in [(1, 0), (4, 7), (MAX_SENDS, 1_000), (u32::MAX, u32::MAX)] {
+                for (sends, queries) in [(1, 0), (4, 7), (MAX_SENDS, 1_000), (u32::MAX, u32::MAX)] {
                     all.push(Facts {
                         state,
                         sends,
                         resends,
-                        asks,
-                        losses: asks,
+                        queries,
+                        losses: queries,
                         first_sent: Some(SENT),
                         last_sent: Some(SENT),
                         sent_before: None,
                         ordered: None,
                         late_response: None,
-                        can_ask: flags & 1 > 0,
+                        can_query: flags & 1 > 0,
                         names: if flags & 8 > 0 { Names::Job } else { Names::Nothing },
                         received: if flags & 16 > 0 { Received::Response } else { Received::Nothing },
                         not_ready: flags & 32 > 0,
@@ -92,7 +92,7 @@ fn in_every_case(check: impl Fn(&Case)) {
     for policy in policies() {
         for now in moments(&policy) {
             for facts in &facts {
-                for call in [Call::Send, Call::Ask] {
+                for call in [Call::Send, Call::Query] {
                     for answer in Answer::ALL {
                         let Ok(next) = after(facts, call, answer, &policy, now) else { continue };
                         let (facts, policy) = (facts.clone(), policy.clone());
@@ -148,7 +148,7 @@ fn nothing_is_sent_again_before_the_settle_time_unless_this_send_certainly_did_n
         if case.next.state == State::Queued {
             assert!(certainly_nothing && case.facts.state == State::Queued, "{case:?}");
         } else if !(certainly_nothing && case.facts.state == State::InDoubt) {
-            assert!(at >= SENT.plus(case.policy.settle), "{case:?}");
+            assert!(at >= SENT.plus(case.policy.resend_after), "{case:?}");
         }
     });
 }
@@ -157,7 +157,7 @@ fn nothing_is_sent_again_before_the_settle_time_unless_this_send_certainly_did_n
 fn never_seen_proves_nothing_until_the_settle_time_is_over() {
     in_every_case(|case| {
         if case.answer == Answer::Unseen && case.facts.state == State::InDoubt && !case.settled() {
-            assert!(matches!(case.next.due, Due::Ask(_)) && case.next.state == State::InDoubt, "{case:?}");
+            assert!(matches!(case.next.due, Due::Query(_)) && case.next.state == State::InDoubt, "{case:?}");
         }
     });
 }
@@ -194,9 +194,9 @@ fn what_is_in_review_or_at_its_end_is_due_for_nothing_and_everything_else_is_due
 #[test]
 fn nothing_is_due_in_the_past_or_after_the_last_deadline_and_its_longest_wait() {
     in_every_case(|case| {
-        let (Due::Send(at) | Due::Ask(at)) = case.next.due else { return };
+        let (Due::Send(at) | Due::Query(at)) = case.next.due else { return };
         let policy = &case.policy;
-        let longest = policy.poll_deadline_t1.max(policy.retry_deadline).max(policy.settle);
+        let longest = policy.poll_deadline_t1.max(policy.retry_deadline).max(policy.resend_after);
         assert!(at >= case.now, "{case:?}");
         assert!(at <= case.now.max(SENT.plus(longest)).plus(policy.retry_max), "{case:?}");
     });
@@ -220,16 +220,16 @@ fn a_claim_without_a_call_obeys_the_same_bounds() {
     for policy in policies() {
         for now in moments(&policy) {
             for facts in every_fact() {
-                let Action::Commit(next) = next_action(&facts, Call::Ask, &policy, now) else { continue };
+                let Action::Commit(next) = next_action(&facts, Call::Query, &policy, now) else { continue };
                 let open = matches!(facts.state, State::InDoubt | State::Pending);
                 assert!(!open || !next.state.is_terminal(), "{facts:?} {next:?}");
                 match next.due {
                     Due::Send(at) if open => {
                         assert_eq!(policy.on_ambiguous, OnAmbiguous::Resend, "{facts:?}");
                         assert!(facts.resends < policy.resend_max, "{facts:?}");
-                        assert!(at >= now && at >= SENT.plus(policy.settle), "{facts:?}");
+                        assert!(at >= now && at >= SENT.plus(policy.resend_after), "{facts:?}");
                     }
-                    Due::Send(at) | Due::Ask(at) => assert!(at >= now, "{facts:?} {next:?}"),
+                    Due::Send(at) | Due::Query(at) => assert!(at >= now, "{facts:?} {next:?}"),
                     Due::Never => assert!(next.state.is_terminal() || next.state == State::NeedsReview, "{facts:?}"),
                 }
             }
@@ -241,7 +241,7 @@ fn a_claim_without_a_call_obeys_the_same_bounds() {
 fn a_job_that_its_workers_do_not_survive_is_put_before_a_person() {
     for state in [State::InDoubt, State::Pending, State::Succeeded] {
         for facts in every_fact().into_iter().filter(|facts| facts.state == state && facts.losses > MAX_LOSSES) {
-            let Action::Commit(next) = next_action(&facts, Call::Ask, &Policy::default(), SENT) else {
+            let Action::Commit(next) = next_action(&facts, Call::Query, &Policy::default(), SENT) else {
                 panic!("{facts:?} is called about again");
             };
             let expected = if state == State::Succeeded { State::Succeeded } else { State::NeedsReview };
@@ -252,7 +252,7 @@ fn a_job_that_its_workers_do_not_survive_is_put_before_a_person() {
 
 /// Tells the whole story of one job whose gateway answers every call in the same way.
 fn story(answers: (Answer, Answer), mut facts: Facts, policy: &Policy) -> (Next, Millis) {
-    let mut call = if facts.state == State::Queued { Call::Send } else { Call::Ask };
+    let mut call = if facts.state == State::Queued { Call::Send } else { Call::Query };
     let mut now = SENT;
     for _ in 0..10_000 {
         let next = match next_action(&facts, call, policy, now) {
@@ -265,15 +265,15 @@ fn story(answers: (Answer, Answer), mut facts: Facts, policy: &Policy) -> (Next,
                 facts.resends -= u32::from(facts.state != State::Queued && answers.0.did_nothing());
                 next
             }
-            Action::Ask => {
-                facts.asks += 1;
-                after(&facts, Call::Ask, answers.1, policy, now).unwrap()
+            Action::Query => {
+                facts.queries += 1;
+                after(&facts, Call::Query, answers.1, policy, now).unwrap()
             }
         };
         facts.state = next.state;
         (call, now) = match next.due {
             Due::Send(at) => (Call::Send, at),
-            Due::Ask(at) => (Call::Ask, at),
+            Due::Query(at) => (Call::Query, at),
             Due::Never => return (next, now),
         };
         assert!(facts.resends <= policy.resend_max, "{facts:?}");
@@ -288,14 +288,14 @@ fn whatever_a_gateway_keeps_saying_a_job_ends_or_is_before_a_person_by_its_deadl
     let open = |facts: &Facts| matches!(facts.state, State::Queued | State::InDoubt | State::Pending);
     for facts in every_fact().into_iter().filter(|facts| open(facts) && facts.sends == 1 && facts.resends == 0) {
         for policy in policies() {
-            for answers in sent.into_iter().flat_map(|send| asked.map(|ask| (send, ask))) {
+            for answers in sent.into_iter().flat_map(|send| asked.map(|query| (send, query))) {
                 let (next, at) = story(answers, facts.clone(), &policy);
                 let never_executed =
                     facts.state == State::Queued && answers.0 == Answer::NotExecuted && !facts.not_ready;
                 let expected = if never_executed { State::Failed } else { State::NeedsReview };
                 assert_eq!(next.state, expected, "{answers:?} {facts:?} {policy:?}");
-                // A job may be sent for the last time just before its deadline, and then has its settle time.
-                let patience = policy.poll_deadline_t1 + policy.settle + policy.retry_max;
+                // A job may be sent for the last time just before its deadline, and then has its time of `resend_after`.
+                let patience = policy.poll_deadline_t1 + policy.resend_after + policy.retry_max;
                 assert!(at <= SENT.plus(patience), "{answers:?} {facts:?} ended at {at:?}");
             }
         }
@@ -305,7 +305,7 @@ fn whatever_a_gateway_keeps_saying_a_job_ends_or_is_before_a_person_by_its_deadl
 /// A job of a holding account that was sent at [`SENT`] and is due to be sent again.
 fn due_while_holding(state: State, ordered: Option<Millis>) -> (Facts, Policy) {
     let policy = Policy { on_ambiguous: OnAmbiguous::Hold, ..Policy::default() };
-    let facts = every_fact().into_iter().find(|facts| facts.state == state && !facts.can_ask).unwrap();
+    let facts = every_fact().into_iter().find(|facts| facts.state == state && !facts.can_query).unwrap();
     (Facts { sends: 2, resends: 1, sent_before: Some(SENT), ordered, ..facts }, policy)
 }
 
@@ -315,7 +315,7 @@ fn a_switch_to_holding_stops_the_resends_that_were_due() {
         [State::InDoubt, State::Pending].into_iter().flat_map(|state| [(state, None), (state, Some(SENT))])
     {
         let (facts, policy) = due_while_holding(state, ordered);
-        let now = SENT.plus(policy.settle);
+        let now = SENT.plus(policy.resend_after);
         let Action::Commit(next) = next_action(&facts, Call::Send, &policy, now) else {
             panic!("sent again: {facts:?}")
         };
@@ -326,7 +326,7 @@ fn a_switch_to_holding_stops_the_resends_that_were_due() {
 #[test]
 fn a_holding_account_sends_again_once_for_each_order_of_a_person() {
     let (facts, policy) = due_while_holding(State::InDoubt, Some(SENT.plus(Duration::from_secs(1))));
-    let now = SENT.plus(policy.settle);
+    let now = SENT.plus(policy.resend_after);
     assert_eq!(next_action(&facts, Call::Send, &policy, now), Action::Send);
     let sent = Facts { last_sent: Some(now), ..facts };
     let next = after(&sent, Call::Send, Answer::Silent, &policy, now).unwrap();
@@ -337,9 +337,10 @@ fn a_holding_account_sends_again_once_for_each_order_of_a_person() {
 fn a_persons_order_gives_a_job_its_whole_patience_anew() {
     let policy = Policy::default();
     let late = SENT.plus(policy.poll_deadline_t1 * 2);
-    let facts = every_fact().into_iter().find(|facts| facts.state == State::InDoubt && facts.can_ask).unwrap();
-    let told =
-        |ordered| after(&Facts { ordered, ..facts.clone() }, Call::Ask, Answer::Accepted, &policy, late).unwrap().state;
+    let facts = every_fact().into_iter().find(|facts| facts.state == State::InDoubt && facts.can_query).unwrap();
+    let told = |ordered| {
+        after(&Facts { ordered, ..facts.clone() }, Call::Query, Answer::Accepted, &policy, late).unwrap().state
+    };
     assert_eq!((told(None), told(Some(late))), (State::NeedsReview, State::Pending));
 }
 
@@ -389,10 +390,10 @@ fn what_a_journal_recalls_is_in_doubt_or_before_a_person_and_is_never_sent_befor
         for now in moments(&policy) {
             for facts in every_fact() {
                 let next = recalled(&facts, &policy, now);
-                let allowed = may_resend(&facts, &policy) && !facts.can_ask;
+                let allowed = may_resend(&facts, &policy) && !facts.can_query;
                 let fits = match (next.state, next.due) {
-                    (State::InDoubt, Due::Send(at)) => allowed && at >= SENT.plus(policy.settle),
-                    (State::InDoubt, Due::Ask(_)) => true,
+                    (State::InDoubt, Due::Send(at)) => allowed && at >= SENT.plus(policy.resend_after),
+                    (State::InDoubt, Due::Query(_)) => true,
                     (State::NeedsReview, Due::Never) => !allowed,
                     _ => false,
                 };

@@ -9,53 +9,53 @@ const CAN_BE_ASKED: &str = "
     queued     send   not_ready      queued        send
     queued     send   misconfigured  queued        send   pause
     queued     send   rejected       failed        never
-    queued     send   accepted       pending       ask
+    queued     send   accepted       pending       query
     queued     send   succeeded      succeeded     never
     queued     send   failed         failed        never
     queued     send   refunded       refunded      never
-    queued     send   no_response    in_doubt      ask
+    queued     send   no_response    in_doubt      query
     queued     send   mismatch       needs_review  never
 
-    in_doubt   send   not_executed   in_doubt      ask
-    in_doubt   send   not_ready      in_doubt      ask
-    in_doubt   send   misconfigured  in_doubt      ask    pause
-    in_doubt   send   rejected       in_doubt      ask
-    in_doubt   send   accepted       pending       ask
+    in_doubt   send   not_executed   in_doubt      query
+    in_doubt   send   not_ready      in_doubt      query
+    in_doubt   send   misconfigured  in_doubt      query    pause
+    in_doubt   send   rejected       in_doubt      query
+    in_doubt   send   accepted       pending       query
     in_doubt   send   succeeded      succeeded     never
     in_doubt   send   failed         failed        never
     in_doubt   send   refunded       refunded      never
-    in_doubt   send   no_response    in_doubt      ask
+    in_doubt   send   no_response    in_doubt      query
     in_doubt   send   mismatch       needs_review  never
 
-    in_doubt   query  not_executed   in_doubt      ask
-    in_doubt   query  misconfigured  in_doubt      ask    pause
-    in_doubt   query  accepted       pending       ask
+    in_doubt   query  not_executed   in_doubt      query
+    in_doubt   query  misconfigured  in_doubt      query    pause
+    in_doubt   query  accepted       pending       query
     in_doubt   query  succeeded      succeeded     never
     in_doubt   query  failed         failed        never
     in_doubt   query  refunded       refunded      never
-    in_doubt   query  no_response    in_doubt      ask
-    in_doubt   query  not_found      in_doubt      ask
+    in_doubt   query  no_response    in_doubt      query
+    in_doubt   query  not_found      in_doubt      query
     in_doubt   query  mismatch       needs_review  never
 
-    pending    send   not_executed   pending       ask
-    pending    send   not_ready      pending       ask
-    pending    send   misconfigured  pending       ask    pause
-    pending    send   rejected       pending       ask
-    pending    send   accepted       pending       ask
+    pending    send   not_executed   pending       query
+    pending    send   not_ready      pending       query
+    pending    send   misconfigured  pending       query    pause
+    pending    send   rejected       pending       query
+    pending    send   accepted       pending       query
     pending    send   succeeded      succeeded     never
     pending    send   failed         failed        never
     pending    send   refunded       refunded      never
-    pending    send   no_response    pending       ask
+    pending    send   no_response    pending       query
     pending    send   mismatch       needs_review  never
 
-    pending    query  not_executed   pending       ask
-    pending    query  misconfigured  pending       ask    pause
-    pending    query  accepted       pending       ask
+    pending    query  not_executed   pending       query
+    pending    query  misconfigured  pending       query    pause
+    pending    query  accepted       pending       query
     pending    query  succeeded      succeeded     never
     pending    query  failed         failed        never
     pending    query  refunded       refunded      never
-    pending    query  no_response    pending       ask
-    pending    query  not_found      pending       ask
+    pending    query  no_response    pending       query
+    pending    query  not_found      pending       query
     pending    query  mismatch       needs_review  never
 
     succeeded  query  not_executed   succeeded     never
@@ -106,7 +106,7 @@ type Triple = (State, Call, Answer);
 
 /// A table's rows: the triple, and the rest of the row as it stands.
 fn rows(table: &str) -> Vec<(Triple, String)> {
-    let call_of = |word: &str| [Call::Send, Call::Ask].into_iter().find(|call| call.as_str() == word).unwrap();
+    let call_of = |word: &str| [Call::Send, Call::Query].into_iter().find(|call| call.as_str() == word).unwrap();
     let answer_of = |word: &str| Answer::ALL.into_iter().find(|answer| answer.as_str() == word).unwrap();
     table
         .lines()
@@ -122,7 +122,7 @@ fn outcome((state, call, answer): Triple, reach: Reach, on_ambiguous: OnAmbiguou
     let next = after(&fresh(state, reach), call, answer, &policy, Millis(1_001_000)).ok()?;
     let due = match next.due {
         Due::Send(_) => "send",
-        Due::Ask(_) => "ask",
+        Due::Query(_) => "query",
         Due::Never => "never",
     };
     Some(format!("{} {due}{}", next.state, if next.pause_queue { " pause" } else { "" }))
@@ -130,8 +130,8 @@ fn outcome((state, call, answer): Triple, reach: Reach, on_ambiguous: OnAmbiguou
 
 #[derive(Clone, Copy)]
 enum Reach {
-    CanAsk,
-    CannotAsk,
+    CanQuery,
+    CannotQuery,
 }
 
 /// A job that was sent once, a second ago.
@@ -140,14 +140,14 @@ fn fresh(state: State, reach: Reach) -> Facts {
         state,
         sends: 1,
         resends: 0,
-        asks: 1,
+        queries: 1,
         losses: 0,
         first_sent: Some(Millis(1_000_000)),
         last_sent: Some(Millis(1_000_000)),
         sent_before: None,
         ordered: None,
         late_response: None,
-        can_ask: matches!(reach, Reach::CanAsk),
+        can_query: matches!(reach, Reach::CanQuery),
         names: Names::Job,
         received: Received::Nothing,
         not_ready: false,
@@ -159,7 +159,7 @@ fn fresh(state: State, reach: Reach) -> Facts {
 
 fn every_triple() -> impl Iterator<Item = Triple> {
     State::ALL.into_iter().flat_map(|state| {
-        [Call::Send, Call::Ask]
+        [Call::Send, Call::Query]
             .into_iter()
             .flat_map(move |call| Answer::ALL.into_iter().map(move |answer| (state, call, answer)))
     })
@@ -185,20 +185,20 @@ fn changed(mut rows: Vec<(Triple, String)>, changes: &str) -> Vec<(Triple, Strin
 #[test]
 fn where_the_gateway_can_be_asked_the_table_names_every_legal_transition_and_no_other_exists() {
     for on_ambiguous in [OnAmbiguous::Resend, OnAmbiguous::Hold] {
-        proves(&rows(CAN_BE_ASKED), Reach::CanAsk, on_ambiguous);
+        proves(&rows(CAN_BE_ASKED), Reach::CanQuery, on_ambiguous);
     }
 }
 
 #[test]
 fn where_it_cannot_be_asked_the_same_transitions_are_legal_and_resend_sends_again() {
     let table = changed(rows(CAN_BE_ASKED), CANNOT_BE_ASKED_RESEND);
-    proves(&table, Reach::CannotAsk, OnAmbiguous::Resend);
+    proves(&table, Reach::CannotQuery, OnAmbiguous::Resend);
 }
 
 #[test]
 fn where_it_cannot_be_asked_the_same_transitions_are_legal_and_hold_waits_for_a_person() {
     let table = changed(rows(CAN_BE_ASKED), CANNOT_BE_ASKED_HOLD);
-    proves(&table, Reach::CannotAsk, OnAmbiguous::Hold);
+    proves(&table, Reach::CannotQuery, OnAmbiguous::Hold);
 }
 
 /// A last word to a send whose response names no job, by `confirm`, the word and whether the gateway can be asked: what it
@@ -206,15 +206,15 @@ fn where_it_cannot_be_asked_the_same_transitions_are_legal_and_hold_waits_for_a_
 const NAMES_NO_JOB: &str = "
     failures  succeeded  can     succeeded     never
     failures  succeeded  cannot  succeeded     never
-    failures  failed     can     pending       ask
+    failures  failed     can     pending       query
     failures  failed     cannot  needs_review  never
-    failures  refunded   can     pending       ask
+    failures  refunded   can     pending       query
     failures  refunded   cannot  needs_review  never
-    always    succeeded  can     pending       ask
+    always    succeeded  can     pending       query
     always    succeeded  cannot  needs_review  never
-    always    failed     can     pending       ask
+    always    failed     can     pending       query
     always    failed     cannot  needs_review  never
-    always    refunded   can     pending       ask
+    always    refunded   can     pending       query
     always    refunded   cannot  needs_review  never
     never     succeeded  can     succeeded     never
     never     succeeded  cannot  succeeded     never
@@ -233,7 +233,7 @@ fn a_last_word_that_names_no_job_is_confirmed_first() {
         rows += 1;
         let confirm = Confirm::ALL.into_iter().find(|confirm| confirm.as_str() == words[0]).unwrap();
         let answer = Answer::ALL.into_iter().find(|answer| answer.as_str() == words[1]).unwrap();
-        let reach = if words[2] == "can" { Reach::CanAsk } else { Reach::CannotAsk };
+        let reach = if words[2] == "can" { Reach::CanQuery } else { Reach::CannotQuery };
         for on_ambiguous in [OnAmbiguous::Resend, OnAmbiguous::Hold] {
             let policy = Policy { on_ambiguous, confirm, ..Policy::default() };
             for state in [State::Queued, State::InDoubt, State::Pending] {
@@ -241,8 +241,8 @@ fn a_last_word_that_names_no_job_is_confirmed_first() {
                 let next = after(&facts, Call::Send, answer, &policy, now).unwrap();
                 let due = match next.due {
                     Due::Send(_) => "send",
-                    Due::Ask(at) if at == now => "ask",
-                    Due::Ask(_) => "ask later",
+                    Due::Query(at) if at == now => "query",
+                    Due::Query(_) => "ask later",
                     Due::Never => "never",
                 };
                 assert_eq!(format!("{} {due}", next.state), words[3..].join(" "), "{line} while {state}");
@@ -261,8 +261,8 @@ fn what_waits_to_be_confirmed_is_ended_by_a_query_alone() {
     for on_ambiguous in [OnAmbiguous::Resend, OnAmbiguous::Hold] {
         let policy = Policy { on_ambiguous, ..Policy::default() };
         for answer in Answer::ALL {
-            let facts = fresh(State::Pending, Reach::CanAsk);
-            let Ok(next) = after(&facts, Call::Ask, answer, &policy, Millis(1_001_000)) else { continue };
+            let facts = fresh(State::Pending, Reach::CanQuery);
+            let Ok(next) = after(&facts, Call::Query, answer, &policy, Millis(1_001_000)) else { continue };
             assert_eq!(next.state.is_terminal(), answer.last_word().is_some(), "{answer:?}");
             assert!(!matches!(next.due, Due::Send(_)), "{answer:?}");
         }
@@ -272,7 +272,7 @@ fn what_waits_to_be_confirmed_is_ended_by_a_query_alone() {
 /// A response with a code that no list has leaves its own words as the reason, not that there was no answer.
 #[test]
 fn a_send_that_was_answered_is_never_put_before_a_person_as_unanswered() {
-    let late = Millis(1_000_000).plus(Policy::default().settle);
+    let late = Millis(1_000_000).plus(Policy::default().resend_after);
     for (on_ambiguous, silence) in [
         (OnAmbiguous::Hold, Reason::NoResponseAndHeld(NO_TEXT)),
         (OnAmbiguous::Resend, Reason::ResendsExhausted(NO_TEXT)),
@@ -280,10 +280,10 @@ fn a_send_that_was_answered_is_never_put_before_a_person_as_unanswered() {
         let policy = Policy { on_ambiguous, resend_max: 0, ..Policy::default() };
         let undecided = Reason::UndecidedResponse(NO_TEXT);
         for (received, reason) in [(Received::Response, undecided.clone()), (Received::Nothing, silence)] {
-            let facts = Facts { received, ..fresh(State::InDoubt, Reach::CannotAsk) };
+            let facts = Facts { received, ..fresh(State::InDoubt, Reach::CannotQuery) };
             let soon = after(&facts, Call::Send, Answer::Silent, &policy, Millis(1_001_000)).unwrap();
             assert_eq!(soon.reason, (received == Received::Response).then_some(undecided.clone()), "{policy:?}");
-            let Action::Commit(next) = next_action(&facts, Call::Ask, &policy, late) else { panic!("{facts:?}") };
+            let Action::Commit(next) = next_action(&facts, Call::Query, &policy, late) else { panic!("{facts:?}") };
             assert_eq!((next.state, next.reason), (State::NeedsReview, Some(reason)), "{policy:?}");
         }
     }
@@ -294,7 +294,7 @@ fn a_send_that_was_answered_is_never_put_before_a_person_as_unanswered() {
 fn a_suspected_misconfiguration_pauses_and_decides_nothing() {
     for on_ambiguous in [OnAmbiguous::Resend, OnAmbiguous::Hold] {
         let policy = Policy { on_ambiguous, ..Policy::default() };
-        for reach in [Reach::CanAsk, Reach::CannotAsk] {
+        for reach in [Reach::CanQuery, Reach::CannotQuery] {
             for (state, call, _) in every_triple().filter(|(_, _, answer)| *answer == Answer::Silent) {
                 let Ok(next) = after(&fresh(state, reach), call, Answer::Silent, &policy, Millis(1_001_000)) else {
                     continue;
@@ -316,7 +316,7 @@ fn a_suspected_misconfiguration_pauses_and_decides_nothing() {
 #[test]
 fn an_illegal_answer_says_what_cannot_follow_what() {
     let illegal =
-        after(&fresh(State::Failed, Reach::CanAsk), Call::Ask, Answer::Succeeded, &Policy::default(), Millis(1));
+        after(&fresh(State::Failed, Reach::CanQuery), Call::Query, Answer::Succeeded, &Policy::default(), Millis(1));
     assert_eq!(illegal.unwrap_err().to_string(), "query cannot be answered succeeded while failed");
 }
 
@@ -326,14 +326,14 @@ fn a_claimed_job_is_sent_asked_about_or_put_where_it_belongs() {
     let now = Millis(1_001_000);
     let policy = Policy { on_ambiguous: OnAmbiguous::Resend, ..Policy::default() };
     for state in State::ALL {
-        for call in [Call::Send, Call::Ask] {
-            let action = next_action(&fresh(state, Reach::CanAsk), call, &policy, now);
+        for call in [Call::Send, Call::Query] {
+            let action = next_action(&fresh(state, Reach::CanQuery), call, &policy, now);
             let expected = match (call, state) {
                 (Call::Send, State::Queued | State::InDoubt | State::Pending) => Action::Send,
-                (Call::Ask, State::InDoubt | State::Pending | State::Succeeded) => Action::Ask,
-                (Call::Ask, State::Queued) => Action::Commit(Next::to(State::Queued, Due::Send(now))),
+                (Call::Query, State::InDoubt | State::Pending | State::Succeeded) => Action::Query,
+                (Call::Query, State::Queued) => Action::Commit(Next::to(State::Queued, Due::Send(now))),
                 (
-                    Call::Send | Call::Ask,
+                    Call::Send | Call::Query,
                     State::NeedsReview | State::Succeeded | State::Failed | State::Refunded | State::Cancelled,
                 ) => Action::Commit(Next::to(state, Due::Never)),
             };
@@ -361,14 +361,15 @@ fn a_late_last_word_ends_what_cannot_be_asked_about_and_stops_every_further_send
     ] {
         for state in [State::InDoubt, State::Pending] {
             let facts = |reach| Facts { late_response: Some(late), ..fresh(state, reach) };
-            assert_eq!(next_action(&facts(Reach::CanAsk), Call::Ask, &policy, now), Action::Ask, "{late:?}");
-            let asked = next_action(&facts(Reach::CannotAsk), Call::Ask, &policy, now);
+            assert_eq!(next_action(&facts(Reach::CanQuery), Call::Query, &policy, now), Action::Query, "{late:?}");
+            let asked = next_action(&facts(Reach::CannotQuery), Call::Query, &policy, now);
             let Action::Commit(next) = asked else { panic!("{late:?} while {state} calls: {asked:?}") };
             assert_eq!(next.state, ends.unwrap_or(State::Pending), "{late:?} while {state}");
-            let sending = next_action(&facts(Reach::CannotAsk), Call::Send, &policy, now);
+            let sending = next_action(&facts(Reach::CannotQuery), Call::Send, &policy, now);
             let is_review = matches!(&sending, Action::Commit(next) if next.state == State::NeedsReview);
             assert_eq!(is_review, late.last_word().is_some(), "{late:?} while {state}: {sending:?}");
-            let ordered = Facts { ordered: Some(now), sent_before: Some(Millis(1_000_000)), ..facts(Reach::CannotAsk) };
+            let ordered =
+                Facts { ordered: Some(now), sent_before: Some(Millis(1_000_000)), ..facts(Reach::CannotQuery) };
             assert_eq!(next_action(&ordered, Call::Send, &policy, now), Action::Send, "a person has ordered it");
         }
     }
@@ -386,7 +387,7 @@ fn a_job_that_waits_to_be_sent_past_its_deadline_ends_or_needs_review() {
     for on_ambiguous in [OnAmbiguous::Resend, OnAmbiguous::Hold] {
         let policy = Policy { on_ambiguous, ..policy.clone() };
         for (state, deadline, becomes) in deadlines {
-            let facts = fresh(state, Reach::CannotAsk);
+            let facts = fresh(state, Reach::CannotQuery);
             let at = sent.plus(deadline);
             assert_eq!(overdue(&facts, &policy, Millis(at.0 - 1)), None, "{state}");
             assert_eq!(overdue(&facts, &policy, at).map(|next| next.state), Some(becomes), "{state}");
@@ -394,9 +395,9 @@ fn a_job_that_waits_to_be_sent_past_its_deadline_ends_or_needs_review() {
             assert_eq!(overdue(&ordered, &policy, at), None, "a person's order begins it anew");
         }
         for state in [State::NeedsReview, State::Succeeded, State::Failed, State::Refunded, State::Cancelled] {
-            assert_eq!(overdue(&fresh(state, Reach::CannotAsk), &policy, Millis(u64::MAX / 2)), None, "{state}");
+            assert_eq!(overdue(&fresh(state, Reach::CannotQuery), &policy, Millis(u64::MAX / 2)), None, "{state}");
         }
-        let never_sent = Facts { first_sent: None, ..fresh(State::Queued, Reach::CannotAsk) };
+        let never_sent = Facts { first_sent: None, ..fresh(State::Queued, Reach::CannotQuery) };
         assert_eq!(overdue(&never_sent, &policy, Millis(u64::MAX / 2)), None, "it has no deadline yet");
     }
 }

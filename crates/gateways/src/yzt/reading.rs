@@ -184,7 +184,7 @@ impl Reader<'_> {
     pub(super) fn asked(&self, mut words: Words<'_>, order: &Order) -> Reading {
         let answer = match words.class {
             Class::Done => match words.stand(order, &self.secrets) {
-                Ok(stand) => stand.after_ask(&mut words),
+                Ok(stand) => stand.after_query(&mut words),
                 Err(Unclear) => words.unreadable(),
             },
             Class::NotExecuted | Class::Clock => Answer::NotExecuted,
@@ -330,7 +330,7 @@ impl Stand {
     /// The answer to a query must name the key, and for a last word the amount: its page promises both, and the number
     /// that we asked by is the gateway's, not ours. What cannot be tied to the job teaches nothing; it is asked again,
     /// and in the end a person looks.
-    fn after_ask(&self, words: &mut Words<'_>) -> Answer {
+    fn after_query(&self, words: &mut Words<'_>) -> Answer {
         match (self.key, self.amount, self.word) {
             (Match::Other, _, _) => words.note("the answer names another platform_no", Answer::Contradiction),
             (_, Match::Other, _) => words.note("the answer names another amount", Answer::Contradiction),

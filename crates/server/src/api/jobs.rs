@@ -17,7 +17,7 @@ pub(crate) fn part() -> Part {
         .route("/v1/jobs", get(list::list).post(submit::submit))
         .route("/v1/jobs/{account}/{kind}/{platform_no}", get(read::job))
         .route("/v1/jobs/{account}/{kind}/{platform_no}/history", get(read::history))
-        .route("/v1/jobs/{account}/{kind}/{platform_no}/ask", post(operate::ask))
+        .route("/v1/jobs/{account}/{kind}/{platform_no}/query", post(operate::query))
         .route("/v1/jobs/{account}/{kind}/{platform_no}/send", post(operate::send))
         .route("/v1/jobs/{account}/{kind}/{platform_no}/resolve", post(operate::resolve))
         .route("/v1/jobs/{account}/{kind}/{platform_no}/cancel", post(operate::cancel))

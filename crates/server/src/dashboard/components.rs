@@ -73,7 +73,7 @@ pub(super) fn percent(text: &str) -> String {
 
 /// What may be done to a job that stands like this, by the domain's rules. Its ends stand for `resolve`.
 pub(super) fn allowed(state: State, reason: Option<&Reason>) -> Vec<Operation> {
-    let every = [Operation::Ask, Operation::Send, Operation::Resolve(State::Succeeded), Operation::Cancel];
+    let every = [Operation::Query, Operation::Send, Operation::Resolve(State::Succeeded), Operation::Cancel];
     every.into_iter().filter(|operation| operation.on_job(state, reason, Millis(0)).is_ok()).collect()
 }
 
@@ -116,10 +116,10 @@ mod tests {
     fn what_is_offered_is_what_the_rules_allow() {
         let named = |allowed: Vec<Operation>| allowed.into_iter().map(Operation::as_str).collect::<Vec<_>>();
         let names = |state| named(allowed(state, None));
-        assert_eq!(names(State::NeedsReview), ["ask", "send", "resolve"]);
+        assert_eq!(names(State::NeedsReview), ["query", "send", "resolve"]);
         assert_eq!(names(State::Queued), ["send", "cancel"]);
-        assert_eq!(names(State::Pending), ["ask"]);
-        assert_eq!(named(allowed(State::Pending, Some(&Reason::CannotBeQueried))), ["ask", "resolve"]);
+        assert_eq!(names(State::Pending), ["query"]);
+        assert_eq!(named(allowed(State::Pending, Some(&Reason::CannotBeQueried))), ["query", "resolve"]);
         assert!(names(State::Failed).is_empty() && names(State::Cancelled).is_empty());
     }
 

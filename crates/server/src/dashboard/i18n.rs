@@ -61,7 +61,7 @@ pub(super) struct Words {
     pub(super) queue: &'static str,
     pub(super) every_queue: &'static str,
     pub(super) to_send: &'static str,
-    pub(super) to_ask: &'static str,
+    pub(super) to_query: &'static str,
     pub(super) in_doubt: &'static str,
     pub(super) in_review: &'static str,
     pub(super) ended: &'static str,
@@ -165,7 +165,7 @@ pub(super) struct Words {
     /// {0} is a name.
     pub(super) on_record: &'static str,
     pub(super) resolve_as: &'static str,
-    pub(super) ask_does: &'static str,
+    pub(super) query_does: &'static str,
     pub(super) send_does: &'static str,
     pub(super) resolve_does: &'static str,
     pub(super) cancel_does: &'static str,
@@ -195,7 +195,7 @@ pub(super) struct Words {
     /// {0} is a number.
     pub(super) queues_of_many: &'static str,
     pub(super) sends: &'static str,
-    pub(super) asks: &'static str,
+    pub(super) queries: &'static str,
     pub(super) notifications: &'static str,
     pub(super) notification: &'static str,
     pub(super) notifications_note: &'static str,
@@ -281,9 +281,9 @@ impl Words {
 
     /// An act.
     pub(super) fn act(&self, operation: Operation) -> &'static str {
-        let [ask, send, resolve, cancel] = self.acts;
+        let [query, send, resolve, cancel] = self.acts;
         match operation {
-            Operation::Ask => ask,
+            Operation::Query => query,
             Operation::Send => send,
             Operation::Resolve(_) => resolve,
             Operation::Cancel => cancel,
@@ -292,9 +292,9 @@ impl Words {
 
     /// An operator's action.
     pub(super) fn action(&self, action: ActionKind) -> &'static str {
-        let [ask, send, resolve, cancel] = self.acts;
+        let [query, send, resolve, cancel] = self.acts;
         match action {
-            ActionKind::Query => ask,
+            ActionKind::Query => query,
             ActionKind::Send => send,
             ActionKind::Resolve => resolve,
             ActionKind::Cancel => cancel,

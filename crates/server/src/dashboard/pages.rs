@@ -29,7 +29,7 @@ pub(crate) fn part() -> Part {
         .route("/jobs/{account}/{kind}/{platform_no}/{act}", get(job_actions::show).post(job_actions::act))
         .route("/review", get(review::show))
         .route("/quarantine", get(quarantine::show))
-        .route("/quarantine/{account}/{kind}/{key}/{act}", get(quarantine::ask).post(quarantine::act))
+        .route("/quarantine/{account}/{kind}/{key}/{act}", get(quarantine::query).post(quarantine::act))
         .route("/notifications", get(notifications::show))
         .route("/notifications/{account}/{id}", get(notification::show))
         .route("/charts", get(charts::show))

@@ -105,7 +105,7 @@ async fn an_operator_acts_on_its_accounts_and_on_no_other() {
     let token = server.admit(&world, "operator", &["main"]).await;
     let li = Restricted { server: &server, token };
     let why = json!({"reason": "x"});
-    for act in ["jobs/OTHER/split/S/ask", "jobs/OTHER/split/S/send", "jobs/OTHER/split/S/cancel"] {
+    for act in ["jobs/OTHER/split/S/query", "jobs/OTHER/split/S/send", "jobs/OTHER/split/S/cancel"] {
         li.cannot_tell("POST", &format!("/v1/{act}"), &why).await;
     }
     li.cannot_tell("POST", "/v1/jobs/OTHER/split/S/resolve", &json!({"reason": "x", "as": "failed"})).await;

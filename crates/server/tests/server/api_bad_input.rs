@@ -67,11 +67,11 @@ async fn what_is_too_large_is_told_so_even_while_it_is_still_being_sent() {
     let server = world.serve().await;
     let many = json!({"jobs": transfers("T", 1_001)});
     let refused = server.submit(&many).await;
-    refused.refuses(413, "too-large");
+    refused.refuses(413, "payload-too-large");
     assert!(refused.body["detail"].as_str().unwrap().contains("1000"), "{refused:?}");
     for megabytes in [9, 20] {
         let request = server.request("POST", "/v1/jobs", &server.tokens.producer);
-        answer(with_json(request, vec![b' '; megabytes << 20])).await.refuses(413, "too-large");
+        answer(with_json(request, vec![b' '; megabytes << 20])).await.refuses(413, "payload-too-large");
     }
     let long = with(transfer("T"), "remark", json!("x".repeat(300_000)));
     server.submit(&long).await.refuses(422, "invalid");
@@ -113,7 +113,7 @@ async fn a_body_that_comes_too_slowly_is_given_up_on_and_ties_up_nobody_else() {
         }
     };
     let (slow, ()) = tokio::join!(slow, others);
-    assert!(slow.starts_with("HTTP/1.1 408 ") && slow.contains("urn:bursar:problem:too-slow"), "{slow}");
+    assert!(slow.starts_with("HTTP/1.1 408 ") && slow.contains("urn:bursar:problem:request-timeout"), "{slow}");
     assert!((Duration::from_millis(900)..SOON).contains(&began.elapsed()), "{:?}", began.elapsed());
     world.books_agree().await;
 }
@@ -137,7 +137,7 @@ async fn wrong_methods_and_unknown_routes_are_problems_too() {
     for (method, path) in [
         ("DELETE", "/v1/jobs"),
         ("PUT", "/v1/jobs/main/transfer/T"),
-        ("GET", "/v1/jobs/main/transfer/T/ask"),
+        ("GET", "/v1/jobs/main/transfer/T/query"),
         ("POST", "/v1/queues"),
         ("POST", "/v1/events"),
         ("GET", "/v1/queues/main/transfer/pause"),
@@ -145,7 +145,7 @@ async fn wrong_methods_and_unknown_routes_are_problems_too() {
         ("PATCH", "/openapi.json"),
     ] {
         let refused = answer(server.request(method, path, token)).await;
-        refused.refuses(405, "wrong-method");
+        refused.refuses(405, "method-not-allowed");
         assert!(!refused.header("allow").is_empty(), "{method} {path}: {refused:?}");
     }
     for path in ["/v1", "/v1/", "/v2/jobs", "/v1/jobs/main", "/v1/jobs/main/transfer/T/pay", "/etc/passwd", "/v1/jobs/"]
@@ -233,7 +233,7 @@ async fn an_order_without_a_good_reason_is_no_order() {
 }
 
 #[tokio::test]
-async fn a_token_that_asks_too_often_is_told_when_to_come_back() {
+async fn a_token_that_queries_too_often_is_told_when_to_come_back() {
     let world = World::with(|settings| settings.rate_per_second = 5).await;
     let server = world.serve().await;
     let mut refused = None;
@@ -245,7 +245,7 @@ async fn a_token_that_asks_too_often_is_told_when_to_come_back() {
         }
     }
     let refused = refused.expect("two hundred requests are more than five a second");
-    refused.refuses(429, "too-many");
+    refused.refuses(429, "rate-limited");
     assert!(refused.header("retry-after").parse::<u64>().is_ok_and(|seconds| seconds >= 1), "{refused:?}");
     assert_eq!(server.submit(&transfer("T")).await.status, 201, "another token has a rate of its own");
     world.accepted(transfer("T"));

@@ -53,7 +53,7 @@ async fn a_wrong_method_is_told_the_right_ones() {
         for method in METHODS.into_iter().filter(|method| !is_there(method)) {
             for token in ["", &server.tokens.producer, &server.tokens.operator] {
                 let refused = answer(with_json(server.request(method, &there[0].path(), token), "{}")).await;
-                refused.refuses(405, "wrong-method");
+                refused.refuses(405, "method-not-allowed");
                 let told: BTreeSet<&str> = refused.header("allow").split(',').map(str::trim).collect();
                 let mut right: BTreeSet<&str> = there.iter().map(|route| route.method.as_str()).collect();
                 right.extend(is_there("GET").then_some("HEAD"));
@@ -92,7 +92,7 @@ async fn without_a_token_that_is_known_no_route_but_the_open_ones_does_anything(
             let request =
                 given.iter().fold(request, |request, given| request.header("authorization", given.as_bytes()));
             let refused = answer(request).await;
-            route.refuses(&refused, 401, "no-token");
+            route.refuses(&refused, 401, "unauthenticated");
             assert!(refused.header("www-authenticate").starts_with("Bearer"), "{route}: {refused:?}");
         }
     }
@@ -113,7 +113,7 @@ async fn a_wrong_role_is_told_which_it_takes_before_anything_else_is_looked_at()
             for (path, body) in [(route.path(), b"{}".to_vec()), (route.path_with("account", "nobody"), long)] {
                 let request = server.request(&route.method, &format!("{path}?x=1"), by_role(&server, role));
                 let refused = answer(request.body(body)).await;
-                route.refuses(&refused, 403, "wrong-role");
+                route.refuses(&refused, 403, "forbidden");
                 let told = refused.body["detail"].as_str().unwrap();
                 assert!(told.contains(role) && told.ends_with(route.roles()[0]), "{told}");
             }
@@ -192,7 +192,7 @@ async fn a_body_of_another_type_or_length_is_refused_as_such() {
                 route.refuses(&answer(typed).await, 415, "wrong-content-type");
             }
         }
-        route.refuses(&answer(with_json(request(), vec![b' '; TOO_LONG])).await, 413, "too-large");
+        route.refuses(&answer(with_json(request(), vec![b' '; TOO_LONG])).await, 413, "payload-too-large");
         let chunked = format!("Transfer-Encoding: chunked\r\n\r\n{TOO_LONG:x}\r\n");
         let told = raw(&server, route, &chunked, TOO_LONG, "\r\n0\r\n\r\n").await;
         assert!(told.starts_with("HTTP/1.1 413 "), "{route}: {told}");
@@ -266,7 +266,7 @@ async fn a_body_that_never_comes_is_given_up_on() {
         .map(|route| async move { (route, raw(server, route, "Content-Length: 1000\r\n\r\n{", 0, "").await) });
     for (route, told) in futures_util::future::join_all(slow).await {
         assert!(told.starts_with("HTTP/1.1 408 "), "{route}: {told}");
-        let word = if route.is_for_gateways() { "fail" } else { "urn:bursar:problem:too-slow" };
+        let word = if route.is_for_gateways() { "fail" } else { "urn:bursar:problem:request-timeout" };
         assert!(told.contains(word), "{route}: {told}");
     }
     untouched(&world, server).await;

@@ -143,7 +143,7 @@ async fn one_token_follows_a_bounded_number_of_streams_and_those_that_end_make_r
     for _ in 0..16 {
         open.push(Events::of(&server, "", None).await);
     }
-    server.get("/v1/events").await.refuses(429, "too-many");
+    server.get("/v1/events").await.refuses(429, "rate-limited");
     open.truncate(15);
     // The server learns of the end when it writes, or reads that the client has closed.
     eventually(SOON, "room for another", async || {

@@ -17,7 +17,7 @@ async fn of_two_who_cancel_at_once_one_does_and_the_other_is_told() {
     let (one, other) = tokio::join!(cancel("one"), cancel("other"));
     let (done, refused) = if one.status == 200 { (one, other) } else { (other, one) };
     assert_eq!((done.status, &done.body["state"]), (200, &json!("cancelled")), "{done:?}");
-    refused.refuses(409, "not-now");
+    refused.refuses(409, "invalid-state");
     assert_eq!(refused.body["last_action"]["action"], "cancel", "{refused:?}");
     let log = world.job("T").await["history"].clone();
     assert_eq!(log.as_array().map(Vec::len), Some(1), "{log}");

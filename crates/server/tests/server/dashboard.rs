@@ -157,7 +157,7 @@ async fn a_queue_is_paused_and_resumed_with_a_reason_and_the_second_is_told_who_
 }
 
 #[tokio::test]
-async fn pages_are_chinese_for_whoever_asks_for_it_and_stay_so() {
+async fn pages_are_chinese_for_whoever_queries_for_it_and_stay_so() {
     let world = World::start().await;
     let server = world.serve().await;
     let mut browser = Browser::signed_in(&server, &server.tokens.operator).await;

@@ -168,7 +168,7 @@ pub(crate) fn write(seen: &JobRecord, action: &Action<'_>, now: Millis) -> Guard
     record.history.push(action.event.clone());
     let due = match next.due {
         Due::Send(at) => Due::Send(at.max(now)),
-        Due::Ask(at) => Due::Ask(at.max(now)),
+        Due::Query(at) => Due::Query(at.max(now)),
         Due::Never => Due::Never,
     };
     let place = place_of(&Next { due, ..next.clone() });

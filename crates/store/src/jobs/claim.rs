@@ -128,19 +128,19 @@ impl ClaimedJob {
 
     /// The facts for the state machine. What the gateway can do is the caller's knowledge.
     #[must_use]
-    pub fn facts(&self, can_ask: bool, resend_tells: bool, next_day: bool) -> Facts {
+    pub fn facts(&self, can_query: bool, resend_tells: bool, next_day: bool) -> Facts {
         Facts {
             state: self.state,
             sends: self.sends,
             resends: self.resends,
-            asks: self.queries,
+            queries: self.queries,
             losses: self.claims_lost,
             first_sent: self.first_sent,
             last_sent: self.last_sent,
             sent_before: self.sent_before,
             ordered: self.ordered,
             late_response: self.late_response,
-            can_ask,
+            can_query,
             names: Names::Nothing,
             received: match self.reason {
                 Some(Reason::UndecidedResponse(_)) => Received::Response,
@@ -230,7 +230,7 @@ impl Store {
             let text = |at: usize| row.get(at).and_then(|value| redis::from_redis_value_ref::<String>(value).ok());
             let (member, due) = (text(0).unwrap_or_default(), text(2));
             let (key, group) = member.split_once(' ').unwrap_or((&member, ""));
-            let call = if due.is_some() { Call::Ask } else { Call::Send };
+            let call = if due.is_some() { Call::Query } else { Call::Send };
             let claim = text(1).unwrap_or_else(|| ClaimEntry::new(&token.0, call, fence, claimed.now).text());
             match job(key, &claim, due, text(3).as_deref(), (&token, era)) {
                 Ok(job) => claimed.jobs.push(job),
@@ -351,7 +351,7 @@ pub(crate) fn job(
     let mut found = record.found_by(&claim, era);
     let content = found.content.as_ref().ok_or_else(|| damaged("it has no content"))?.text().to_owned();
     // Only a claim brings what is queued among what is to be queried, and that claim is gone.
-    if claim.call == Call::Ask && found.state == State::Queued {
+    if claim.call == Call::Query && found.state == State::Queued {
         found.state = State::InDoubt;
         found.reason = Some(Reason::LostWrites);
     }

@@ -230,7 +230,7 @@ impl Commit {
 pub(crate) fn place_of(next: &Next) -> Place {
     match (next.due, next.state) {
         (Due::Send(at), _) => Place::Sends(at),
-        (Due::Ask(at), _) => Place::Queries(at),
+        (Due::Query(at), _) => Place::Queries(at),
         (Due::Never, State::Succeeded | State::Failed | State::Refunded | State::Cancelled) => Place::Done,
         (Due::Never, State::Queued | State::InDoubt | State::Pending | State::NeedsReview) => Place::Review,
     }

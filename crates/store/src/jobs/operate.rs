@@ -133,7 +133,7 @@ impl Store {
             next: &next,
             reason: Some(operator.reason(operation.into())),
             event,
-            orders_call: matches!(operation, Operation::Send | Operation::Ask),
+            orders_call: matches!(operation, Operation::Send | Operation::Query),
             unless_paused: certain.map(|_| &Reason::JournalAhead),
         };
         match self.act(record, action).await? {
@@ -213,7 +213,7 @@ const fn needs_certainty(operation: Operation) -> Option<&'static str> {
     match operation {
         Operation::Cancel => Some("cancelled"),
         Operation::Send => Some("sent"),
-        Operation::Ask | Operation::Resolve(_) => None,
+        Operation::Query | Operation::Resolve(_) => None,
     }
 }
 

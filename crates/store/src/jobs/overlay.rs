@@ -268,7 +268,7 @@ mod tests {
 
     #[test]
     fn an_entry_reads_as_it_is_written_and_begins_with_its_token() {
-        let claim = after(entry("w \"x\"/2", Call::Ask, 9, 70), entry("w/1", Call::Send, 8, 60));
+        let claim = after(entry("w \"x\"/2", Call::Query, 9, 70), entry("w/1", Call::Send, 8, 60));
         let text = claim.text();
         assert!(text.starts_with(&ClaimEntry::beginning("w \"x\"/2")), "{text}");
         assert_eq!(
@@ -297,13 +297,13 @@ mod tests {
         });
         assert_eq!(names(&seen), ["send_intent 20"]);
         let pending = StoredJob { state: State::Pending, sends: 1, ..queued() };
-        let seen = pending.clone().seen_under(Some(&entry("w/2", Call::Ask, 4, 30)), ERA);
+        let seen = pending.clone().seen_under(Some(&entry("w/2", Call::Query, 4, 30)), ERA);
         assert_eq!(seen, StoredJob { fence: 4, ..pending });
     }
 
     #[test]
     fn every_lost_claim_is_counted_and_a_lost_send_stays_one() {
-        let lost = after(entry("b/2", Call::Ask, 4, 30), entry("a/1", Call::Send, 3, 20));
+        let lost = after(entry("b/2", Call::Query, 4, 30), entry("a/1", Call::Send, 3, 20));
         let claim = after(entry("c/3", Call::Send, 5, 40), lost);
         let found = queued().found_by(&claim, ERA);
         assert_eq!((found.state, found.sends, found.resends, found.claims_lost), (State::InDoubt, 1, 0, 2));
@@ -318,7 +318,7 @@ mod tests {
     fn an_entry_whose_end_the_record_tells_counts_for_nothing() {
         let ended = StoredJob { last_claim: "a/1".into(), state: State::Pending, sends: 1, ..queued() };
         assert_eq!(ended.standing(Some(entry("a/1", Call::Send, 3, 20))), None);
-        let claim = after(entry("b/2", Call::Ask, 4, 30), entry("a/1", Call::Send, 3, 20));
+        let claim = after(entry("b/2", Call::Query, 4, 30), entry("a/1", Call::Send, 3, 20));
         assert_eq!(ended.clone().found_by(&claim, ERA), ended);
         assert!(ended.standing(Some(claim)).is_some());
     }
@@ -329,7 +329,7 @@ mod tests {
             let ended = StoredJob { state, sends: 1, ..queued() };
             let seen = ended.clone().seen_under(Some(&entry("w/1", Call::Send, 3, 20)), ERA);
             assert_eq!((seen.state, seen.sends, seen.history.len()), (state, 1, 0));
-            let found = ended.found_by(&after(entry("w/2", Call::Ask, 4, 30), entry("w/1", Call::Send, 3, 20)), ERA);
+            let found = ended.found_by(&after(entry("w/2", Call::Query, 4, 30), entry("w/1", Call::Send, 3, 20)), ERA);
             assert_eq!((found.state, found.sends, found.claims_lost), (state, 1, 1));
         }
     }
@@ -378,7 +378,7 @@ mod tests {
     fn what_arrived_late_for_a_lost_claim_is_used_by_the_next_one() {
         let lost = ClaimEntry {
             late: vec![LateResponse { outcome: None, trade_nos: Vec::new(), other_content: true }],
-            ..entry("a/1", Call::Ask, 3, 20)
+            ..entry("a/1", Call::Query, 3, 20)
         };
         let found = queued().found_by(&after(entry("b/2", Call::Send, 4, 30), lost), ERA);
         assert_eq!((found.state, found.reason), (State::NeedsReview, Some(Reason::OtherContentSent)));

@@ -114,7 +114,7 @@ impl Look {
         let fence = lost.fence.saturating_add(1); // a late response to the lost claim finds that more has happened
         let next = ClaimEntry {
             token: String::new(),
-            call: Call::Ask,
+            call: Call::Query,
             fence,
             at: self.now,
             late: Vec::new(),

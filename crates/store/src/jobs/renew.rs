@@ -207,7 +207,7 @@ impl Store {
 fn unmade(job: &ClaimedJob, now: Millis) -> Commit {
     let due = match job.call {
         Call::Send => Due::Send(now),
-        Call::Ask => Due::Ask(now),
+        Call::Query => Due::Query(now),
     };
     let next = Next { state: job.state, due, reason: None, pause_queue: false };
     Commit { resend: Resend::Skipped, reason: job.reason.clone(), ..Commit::new(job, now, next) }

@@ -325,7 +325,7 @@ impl JobRecord {
             Some(claim) => {
                 let (token, fence) = (String::new(), claim.fence);
                 let after = Some(Box::new(claim));
-                let lost = ClaimEntry { token, call: Call::Ask, fence, at: now, late: Vec::new(), after };
+                let lost = ClaimEntry { token, call: Call::Query, fence, at: now, late: Vec::new(), after };
                 found.found_by(&lost, Era::default())
             }
         }

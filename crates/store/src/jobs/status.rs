@@ -69,7 +69,7 @@ impl QueueStatus {
             account: queue.account.to_string(),
             kind: queue.kind.to_string(),
             to_send: self.sends,
-            to_ask: self.queries,
+            to_query: self.queries,
             review: self.review,
             done: self.done,
             to_tell: self.deliveries,
@@ -101,7 +101,7 @@ impl Store {
             let mut pipeline = Pipeline::new();
             pipeline.cmd("TIME");
             for queue in queues {
-                self.ask_status(queue, &mut pipeline);
+                self.query_status(queue, &mut pipeline);
             }
             let mut replies: Vec<Value> = self.query("ZCARD", &pipeline).await?;
             let rows = replies.split_off(1.min(replies.len()));
@@ -117,7 +117,7 @@ impl Store {
         Ok(statuses)
     }
 
-    fn ask_status(&self, queue: &Queue, pipeline: &mut Pipeline) {
+    fn query_status(&self, queue: &Queue, pipeline: &mut Pipeline) {
         let queue_keys = self.queues.of(queue);
         for set in SETS {
             pipeline.zcard(queue_keys.set(set));

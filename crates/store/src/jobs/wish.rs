@@ -96,12 +96,12 @@ pub struct Known {
 /// Whether a claim may take jobs to send.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Sends {
-    /// Sends and asks.
+    /// Sends and queries.
     Allowed,
     /// One job, and if that is a send, of a job that was never sent as long as one is found: it is to show how the gateway is,
     /// which a job does not whose own answers cannot be understood.
     Probe,
-    /// Asks only.
+    /// Queries only.
     NotYet,
 }
 

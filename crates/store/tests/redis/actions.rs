@@ -84,7 +84,7 @@ async fn an_order_to_call_is_due_at_once_and_deadlines_run_anew() {
     assert!(job.ordered > job.sent_before, "{job:?}");
     scene.commit(&then(&job, State::Succeeded, Due::Never)).await;
     let seen = scene.job("K1").await;
-    let query = next(State::Succeeded, Due::Ask(Millis(0)));
+    let query = next(State::Succeeded, Due::Query(Millis(0)));
     assert_eq!(act(&scene, &seen, ActionKind::Query, &query).await, Acted::Done);
     assert_eq!(scene.sets("K1").await, ["due_queries", "done"], "it has ended all the same");
 }
@@ -96,7 +96,7 @@ async fn what_redis_may_have_forgotten_counts_as_sent_until_now() {
     scene.claim_as(Claim { on_ambiguous: OnAmbiguous::Resend, ..holding(scene.wish("w", 1), 7) }).await;
     let before = scene.job("K1").await;
     assert_eq!(before.state, State::InDoubt);
-    let asked = next(State::InDoubt, Due::Ask(Millis(0)));
+    let asked = next(State::InDoubt, Due::Query(Millis(0)));
     assert_eq!(act(&scene, &before, ActionKind::Query, &asked).await, Acted::Done);
     let after = scene.job("K1").await;
     assert!(after.last_sent.is_some() && after.sends == 0, "{after:?}");
@@ -134,7 +134,7 @@ async fn a_clock_that_was_set_back_leaves_nothing_due_in_a_far_future() {
     let day = Duration::from_secs(86_400);
     let now = Millis(scene.now().await);
     // As if the clock had been a day ahead: decided then, due five seconds later.
-    let mut commit = then(&jobs[0], State::Pending, Due::Ask(now.plus(day + Duration::from_secs(5))));
+    let mut commit = then(&jobs[0], State::Pending, Due::Query(now.plus(day + Duration::from_secs(5))));
     commit.decided = now.plus(day);
     let text = scene.store.commit(&scene.queue, &[commit]).await.unwrap();
     assert_eq!(text, [Committed::Done]);

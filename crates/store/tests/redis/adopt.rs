@@ -138,7 +138,7 @@ async fn a_send_whose_worker_is_gone_is_in_doubt_with_its_attempt_on_record_and_
     assert_eq!(gone.commit(&late).await, Committed::Late);
     assert_eq!((state_of(&gone, "k1").await, state_of(&new, "k1").await), (None, Some(State::InDoubt)));
     let next = new.claim_one("w").await;
-    assert_eq!((next.call, next.state, next.sends), (Call::Ask, State::InDoubt, 1));
+    assert_eq!((next.call, next.state, next.sends), (Call::Query, State::InDoubt, 1));
     assert!(next.fence > claimed.fence, "no claim has the fence of one that was made before");
 }
 
@@ -228,11 +228,11 @@ async fn webhooks_history_and_what_responses_are_known_by_go_with_the_job() {
     (commit.trade_nos, commit.response) = (vec!["T1".into()], known_by("T1"));
     old.commit(&commit).await;
     // The other one's response is the first one's, and nothing of it is its own.
-    let mut mismatch = answered(&jobs[1], Answer::Accepted, State::Pending, Due::Ask(LATER));
+    let mut mismatch = answered(&jobs[1], Answer::Accepted, State::Pending, Due::Query(LATER));
     mismatch.response = known_by("T1");
     assert_eq!(old.commit(&mismatch).await, Committed::Mismatch);
     for _ in 0..10 {
-        old.operate("k1", bursar_domain::Operation::Ask).await;
+        old.operate("k1", bursar_domain::Operation::Query).await;
         let claimed = old.claim_one("w").await;
         old.commit(&answered(&claimed, Answer::Unseen, State::NeedsReview, Due::Never)).await;
     }

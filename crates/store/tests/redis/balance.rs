@@ -15,7 +15,7 @@ fn main_account() -> AccountName {
 }
 
 #[tokio::test]
-async fn of_all_who_would_ask_one_has_the_turn_until_it_is_to_be_asked_for_again() {
+async fn of_all_who_would_query_one_has_the_turn_until_it_is_to_be_asked_for_again() {
     let scene = Scene::new().await;
     let account = main_account();
     let every = Duration::from_millis(200);

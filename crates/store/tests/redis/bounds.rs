@@ -67,7 +67,7 @@ async fn a_full_redis_still_records_what_became_of_what_was_sent() {
         scene.store.renew(&scene.queue, &bursar_store::Renewal::new("w", LEASE), &names).await.unwrap().gone.is_empty()
     );
     assert_eq!(scene.commit(&then(&jobs[0], State::Succeeded, Due::Never)).await, Committed::Done);
-    assert_eq!(scene.commit(&then(&jobs[1], State::Pending, Due::Ask(Millis(1)))).await, Committed::Done);
+    assert_eq!(scene.commit(&then(&jobs[1], State::Pending, Due::Query(Millis(1)))).await, Committed::Done);
     assert_eq!(scene.store.release(&scene.queue, &[&jobs[2]]).await.unwrap(), 1);
     assert_eq!(scene.store.recover_claim(&scene.queue, "w", 1_000).await.unwrap(), 0);
     let done = scene.operate("in-review", Operation::Resolve(State::Failed)).await;

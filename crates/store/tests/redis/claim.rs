@@ -48,7 +48,7 @@ async fn a_lost_send_is_in_doubt_for_the_next_claim_and_for_the_one_after_a_rele
     scene.submit(&["K1"]).await;
     let lost = scene.lose("a").await;
     let next = scene.claim_one("b").await;
-    assert_eq!((next.call, next.state, next.sends, next.claims_lost), (Call::Ask, State::InDoubt, 1, 1));
+    assert_eq!((next.call, next.state, next.sends, next.claims_lost), (Call::Query, State::InDoubt, 1, 1));
     assert_eq!(next.last_sent, lost.last_sent);
     assert_eq!(scene.store.release(&scene.queue, &[&next]).await.unwrap(), 1);
     let seen = scene.job("K1").await;
@@ -113,18 +113,18 @@ async fn sends_and_queries_share_the_room_and_a_rate_bounds_both() {
     let scene = Scene::new().await;
     scene.submit(&["A1", "A2", "A3"]).await;
     for job in scene.claim("w", 3).await.jobs {
-        scene.commit(&then(&job, State::Pending, Due::Ask(Millis(1)))).await;
+        scene.commit(&then(&job, State::Pending, Due::Query(Millis(1)))).await;
     }
     scene.submit(&["B1", "B2", "B3"]).await;
     let claimed = scene.claim("w", 4).await;
     let calls: Vec<Call> = claimed.jobs.iter().map(|job| job.call).collect();
-    assert_eq!(calls, [Call::Send, Call::Send, Call::Ask, Call::Ask]);
+    assert_eq!(calls, [Call::Send, Call::Send, Call::Query, Call::Query]);
     let slow = scene.claim_as(Claim { rate_per_second: 1.0, ..scene.wish("w", 2) }).await;
     assert_eq!(slow.jobs.len(), 1);
     let none = scene.claim_as(Claim { rate_per_second: 1.0, ..scene.wish("w", 2) }).await;
     assert!(none.jobs.is_empty() && none.next_due > Some(none.now), "{none:?}");
     let queries = scene.claim_as(Claim { sends: Sends::NotYet, ..scene.wish("w", 2) }).await;
-    assert!(queries.jobs.iter().all(|job| job.call == Call::Ask), "{queries:?}");
+    assert!(queries.jobs.iter().all(|job| job.call == Call::Query), "{queries:?}");
 }
 
 /// Sent once, and due again: its first response could not be understood.
@@ -183,7 +183,7 @@ async fn a_lease_that_has_ended_is_left_to_its_worker_where_that_is_wanted() {
     let lost = scene.lose("a").await;
     let left = scene.claim_as(Claim { lapsed: Lapsed::Left, ..scene.wish("b", 1) }).await;
     assert!(left.jobs.is_empty() && left.next_due > Some(left.now), "{left:?}");
-    assert_eq!(scene.commit(&then(&lost, State::Pending, Due::Ask(LATER))).await, Committed::Done);
+    assert_eq!(scene.commit(&then(&lost, State::Pending, Due::Query(LATER))).await, Committed::Done);
 }
 
 #[tokio::test]
@@ -226,10 +226,10 @@ async fn a_claim_tells_since_when_each_job_was_due_and_when_it_was_accepted() {
     let first = scene.claim_one("w").await;
     assert_eq!((first.due, first.created, &first.trace), (created, created, &None));
     let due = Millis(scene.now().await - 1_000);
-    scene.commit(&then(&first, State::Pending, Due::Ask(due))).await;
+    scene.commit(&then(&first, State::Pending, Due::Query(due))).await;
     let claimed = scene.claim("w", 2).await;
     let of = |call| claimed.jobs.iter().find(|job| job.call == call).unwrap();
-    assert_eq!((of(Call::Ask).due, of(Call::Ask).created), (Some(due), created));
+    assert_eq!((of(Call::Query).due, of(Call::Query).created), (Some(due), created));
     assert_ne!(of(Call::Send).due, Some(due));
 }
 
@@ -353,7 +353,7 @@ async fn a_worker_that_dies_with_what_had_ended_leaves_it_ended() {
     let _: u64 = scene.command(&["ZADD", &scene.name("due_queries"), "1", "k1"]).await;
     assert_eq!((scene.state("k1").await, scene.job("k1").await.sends), (State::Succeeded, 1));
     let next = scene.claim_one("v").await;
-    assert_eq!((next.call, next.state, next.sends), (Call::Ask, State::Succeeded, 1));
+    assert_eq!((next.call, next.state, next.sends), (Call::Query, State::Succeeded, 1));
 }
 
 #[tokio::test]
@@ -369,7 +369,7 @@ async fn large_fences_stay_exact() {
     assert_eq!(scene.job("k1").await.fence, 9_007_199_254_740_990);
     let renewed = scene.store.renew(&scene.queue, &Renewal::new("w", LEASE), &[held(&claimed)]).await.unwrap();
     assert!(renewed.gone.is_empty());
-    assert_eq!(scene.commit(&then(&claimed, State::Pending, Due::Ask(Millis(1)))).await, Committed::Done);
+    assert_eq!(scene.commit(&then(&claimed, State::Pending, Due::Query(Millis(1)))).await, Committed::Done);
     let second = scene.claim_one("w").await;
     assert_eq!(second.fence, 9_007_199_254_740_991);
     assert_eq!(scene.store.release(&scene.queue, &[&second]).await.unwrap(), 1);
@@ -398,7 +398,7 @@ async fn a_short_lease_is_over_when_it_says_and_the_job_is_queried_and_never_sen
     assert_eq!(Duration::from_millis(due - first.now.0), SHORT_LEASE);
     assert_eq!(scene.claim("w2", 5).await.jobs.len(), 0, "its lease is not over");
     let again = eventually(SOON, "the lease to end", async || scene.claim("w2", 5).await.jobs.pop()).await;
-    assert_eq!((again.call, again.state, again.claims_lost), (Call::Ask, State::InDoubt, 1));
+    assert_eq!((again.call, again.state, again.claims_lost), (Call::Query, State::InDoubt, 1));
 }
 
 #[tokio::test]
@@ -408,7 +408,7 @@ async fn a_job_whose_claim_is_gone_may_have_been_sent() {
     let sent_by_one = scene.lose("w1").await;
     let _: u64 = scene.command(&["DEL", &scene.name("claims")]).await;
     let claimed = scene.claim_one("w2").await;
-    assert_eq!((claimed.call, claimed.state), (Call::Ask, State::InDoubt));
+    assert_eq!((claimed.call, claimed.state), (Call::Query, State::InDoubt));
     let late = answered(&sent_by_one, Answer::Silent, State::Failed, Due::Never);
     assert_eq!(scene.commit(&late).await, Committed::Late);
     assert_eq!(scene.story("k1").await, ["response"], "what came too late is evidence");

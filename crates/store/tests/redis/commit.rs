@@ -31,8 +31,8 @@ async fn every_state_is_found_where_it_belongs() {
     for (state, due, set) in [
         (State::Queued, Due::Send(LATER), "due_sends"),
         (State::InDoubt, Due::Send(LATER), "due_sends"),
-        (State::InDoubt, Due::Ask(LATER), "due_queries"),
-        (State::Pending, Due::Ask(LATER), "due_queries"),
+        (State::InDoubt, Due::Query(LATER), "due_queries"),
+        (State::Pending, Due::Query(LATER), "due_queries"),
         (State::NeedsReview, Due::Never, "review"),
         (State::Succeeded, Due::Never, "done"),
         (State::Failed, Due::Never, "done"),
@@ -79,10 +79,10 @@ async fn old_events_leave_the_record_for_the_list_and_are_read_in_order() {
     let scene = Scene::new().await;
     scene.submit(&["K1"]).await;
     let job = scene.claim_one("w").await;
-    scene.commit(&answered(&job, Answer::Accepted, State::Pending, Due::Ask(Millis(1)))).await;
+    scene.commit(&answered(&job, Answer::Accepted, State::Pending, Due::Query(Millis(1)))).await;
     for _ in 0..11 {
         let job = scene.claim_one("w").await;
-        scene.commit(&answered(&job, Answer::Accepted, State::Pending, Due::Ask(Millis(1)))).await;
+        scene.commit(&answered(&job, Answer::Accepted, State::Pending, Due::Query(Millis(1)))).await;
     }
     let record = scene.record("K1").await;
     assert_eq!((record["history"].as_array().unwrap().len(), &record["queries"]), (8, &json!(11)));
@@ -134,7 +134,7 @@ async fn a_producer_is_told_in_the_same_step_and_once() {
     told["callback_url"] = json!("https://shop.example/bursar");
     scene.accept(&[parse(&told)]).await;
     let job = scene.claim_one("w").await;
-    scene.commit(&then(&job, State::Pending, Due::Ask(Millis(1)))).await;
+    scene.commit(&then(&job, State::Pending, Due::Query(Millis(1)))).await;
     let outbox = format!("{}:K1", scene.name("outbox"));
     let none: Vec<String> = scene.command(&["LRANGE", &outbox, "0", "-1"]).await;
     assert_eq!(none, Vec::<String>::new());
@@ -155,7 +155,7 @@ async fn a_commit_repeated_after_a_lost_reply_changes_and_records_nothing_twice(
     let scene = Scene::new().await;
     scene.submit(&["k1"]).await;
     let claimed = scene.claim_one("w").await;
-    let commit = answered(&claimed, Answer::Accepted, State::Pending, Due::Ask(LATER));
+    let commit = answered(&claimed, Answer::Accepted, State::Pending, Due::Query(LATER));
     assert_eq!(scene.commit(&commit).await, Committed::Done);
     let before = (scene.text("k1").await, scene.events().await);
     for _ in 0..3 {
@@ -174,7 +174,7 @@ async fn numbers_and_status_are_kept_until_others_come_and_a_reason_ends_with_it
         trade_nos: vec!["T1".into(), "T2".into()],
         gateway_status: Some("n".into()),
         reason: reason.clone(),
-        ..then(&first, State::Pending, Due::Ask(Millis(1)))
+        ..then(&first, State::Pending, Due::Query(Millis(1)))
     };
     scene.commit(&commit).await;
     let job = scene.job("k1").await;
@@ -185,7 +185,7 @@ async fn numbers_and_status_are_kept_until_others_come_and_a_reason_ends_with_it
     assert_eq!(job.reason, reason);
     let second = scene.claim_one("w").await;
     assert_eq!((second.trade_nos.len(), &second.reason), (2, &reason), "its worker goes on with them");
-    let commit = Commit { trade_nos: vec!["T3".into()], ..then(&second, State::Pending, Due::Ask(Millis(1))) };
+    let commit = Commit { trade_nos: vec!["T3".into()], ..then(&second, State::Pending, Due::Query(Millis(1))) };
     scene.commit(&commit).await;
     let job = scene.job("k1").await;
     assert_eq!((job.trade_nos.last().map(String::as_str), job.gateway_status.as_deref()), (Some("T3"), Some("n")));
@@ -244,10 +244,10 @@ async fn a_batch_is_answered_in_order_and_each_job_by_itself() {
 async fn queries_that_change_nothing_are_counted_but_after_a_while_no_longer_written() {
     let scene = Scene::new().await;
     scene.submit(&["k1"]).await;
-    scene.commit(&answered(&scene.claim_one("w").await, Answer::Accepted, State::Pending, Due::Ask(Millis(1)))).await;
+    scene.commit(&answered(&scene.claim_one("w").await, Answer::Accepted, State::Pending, Due::Query(Millis(1)))).await;
     for _ in 0..230 {
         let claimed = scene.claim_one("w").await;
-        scene.commit(&answered(&claimed, Answer::Accepted, State::Pending, Due::Ask(Millis(1)))).await;
+        scene.commit(&answered(&claimed, Answer::Accepted, State::Pending, Due::Query(Millis(1)))).await;
     }
     assert_eq!((scene.job("k1").await.queries, scene.story("k1").await.len()), (230, 1 + 200));
     assert_eq!(scene.events().await, ["k1 pending"], "230 queries are one change");
@@ -271,7 +271,7 @@ async fn a_history_of_a_foreign_type_keeps_no_response_from_its_record_and_stops
             .iter()
             .map(|job| Commit {
                 response: known_by(&format!("T{}", job.key)),
-                ..answered(job, Answer::Accepted, State::Pending, Due::Ask(Millis(1)))
+                ..answered(job, Answer::Accepted, State::Pending, Due::Query(Millis(1)))
             })
             .collect();
         assert_eq!(scene.store.commit(&scene.queue, &commits).await.unwrap(), vec![Committed::Done; 3], "{round}");
@@ -301,7 +301,7 @@ async fn what_was_recorded_before_an_error_is_recorded_once_and_comes_due() {
     assert_eq!((scene.state("k1").await, scene.story("k1").await.len()), (State::Succeeded, 1));
     scene.set_due("due_queries", "k1", 1).await;
     let claimed = scene.claim_one("w").await;
-    assert_eq!((claimed.call, claimed.state, claimed.claims_lost), (Call::Ask, State::Succeeded, 0));
+    assert_eq!((claimed.call, claimed.state, claimed.claims_lost), (Call::Query, State::Succeeded, 0));
 }
 
 #[tokio::test]
@@ -338,9 +338,9 @@ async fn a_last_word_changed_by_the_gateway_keeps_the_day_of_the_first() {
     let scene = Scene::new().await;
     scene.bring("k1", State::Succeeded).await;
     scene.set_due("done", "k1", 12_345).await;
-    scene.operate("k1", Operation::Ask).await;
+    scene.operate("k1", Operation::Query).await;
     let claimed = scene.claim_one("w").await;
-    assert_eq!((claimed.call, claimed.state), (Call::Ask, State::Succeeded));
+    assert_eq!((claimed.call, claimed.state), (Call::Query, State::Succeeded));
     scene.commit(&answered(&claimed, Answer::Refunded, State::Refunded, Due::Never)).await;
     assert_eq!((scene.state("k1").await, scene.due("done", "k1").await), (State::Refunded, Some(12_345)));
     assert_eq!(scene.sets("k1").await, ["done"]);
@@ -352,7 +352,7 @@ async fn a_commit_without_a_call_writes_no_event_and_events_in_any_script_stay_j
     scene.submit(&["k1"]).await;
     let claimed = scene.claim_one("w").await;
     let message = "余额不足 \"quoted\" \\ back\nline %s %d {}";
-    let mut commit = answered(&claimed, Answer::Failed, State::InDoubt, Due::Ask(Millis(1)));
+    let mut commit = answered(&claimed, Answer::Failed, State::InDoubt, Due::Query(Millis(1)));
     if let Some(HistoryEvent::Response(response)) = &mut commit.event {
         response.read.message = Some(message.into());
     }
@@ -371,7 +371,7 @@ async fn a_mismatch_is_a_person_s_whatever_was_decided_and_takes_nothing_of_the_
         for (state, due) in [
             (State::Failed, Due::Never),
             (State::Succeeded, Due::Never),
-            (State::Pending, Due::Ask(Millis(1))),
+            (State::Pending, Due::Query(Millis(1))),
             (State::Queued, Due::Send(Millis(1))),
             (State::InDoubt, Due::Send(Millis(1))),
         ] {
@@ -427,7 +427,7 @@ async fn what_has_ended_stays_ended_whoever_has_its_number() {
     let known = |commit| Commit { response: known_by("T1"), ..commit };
     scene.commit(&known(then(&jobs[0], State::Succeeded, Due::Never))).await;
     scene.commit(&then(&jobs[1], State::Succeeded, Due::Never)).await;
-    scene.operate("k2", Operation::Ask).await;
+    scene.operate("k2", Operation::Query).await;
     let claimed = scene.claim_one("w").await;
     let again = known(answered(&claimed, Answer::Succeeded, State::Succeeded, Due::Never));
     assert_eq!(scene.commit(&again).await, Committed::Done);

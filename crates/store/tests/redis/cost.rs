@@ -95,7 +95,7 @@ async fn each_step_of_a_batch_executes_few_commands() {
     counter.step("submit", 12 + JOBS_A_BATCH as u64).await;
     let claims = scene.claim("w", JOBS_A_BATCH).await;
     counter.step("claim to send", 24).await;
-    let pending = |job| Commit { ..answered(job, Answer::Accepted, State::Pending, Due::Ask(Millis(1))) };
+    let pending = |job| Commit { ..answered(job, Answer::Accepted, State::Pending, Due::Query(Millis(1))) };
     scene.store.commit(&scene.queue, &claims.jobs.iter().map(pending).collect::<Vec<_>>()).await.unwrap();
     counter.step("commit accepted", 20).await;
     let claims = scene.claim("w", JOBS_A_BATCH).await;

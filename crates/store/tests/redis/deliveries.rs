@@ -96,7 +96,7 @@ async fn each_end_and_each_review_is_delivered_in_order_as_it_was() {
     let scene = Scene::new().await;
     scene.accept(&[told_transfer("k1")]).await;
     let claimed = scene.claim_one("w").await;
-    scene.commit(&then(&claimed, State::Pending, Due::Ask(Millis(1)))).await;
+    scene.commit(&then(&claimed, State::Pending, Due::Query(Millis(1)))).await;
     assert!(claim(&scene).await.due.is_empty(), "what only goes on is not delivered");
     let claimed = scene.claim_one("w").await;
     let mut review = then(&claimed, State::NeedsReview, Due::Never);

@@ -72,7 +72,7 @@ async fn the_view_of_a_job_has_what_outsiders_are_promised() {
         "trade_no",
         "gateway_status",
         "attempts",
-        "asks",
+        "queries",
         "created_at",
         "updated_at",
         "due_at",
@@ -94,7 +94,7 @@ async fn a_claim_hands_out_the_reason_and_what_it_says_of_a_response() {
     let claimed = scene.claim_one("w").await;
     assert_eq!(claimed.reason, None);
     let why = Reason::UndecidedResponse(GatewayText::new(Some("40004/isv.order-exist"), Some("订单\n已存在")));
-    let mut commit = then(&claimed, State::InDoubt, Due::Ask(Millis(1)));
+    let mut commit = then(&claimed, State::InDoubt, Due::Query(Millis(1)));
     commit.reason = Some(why.clone());
     scene.commit(&commit).await;
     let claimed = scene.claim_one("w").await;

@@ -35,7 +35,7 @@ async fn a_response_that_comes_while_another_claim_stands_is_found_by_its_commit
 async fn a_late_word_opens_what_the_standing_claim_leaves_to_a_person_and_nothing_that_it_ends() {
     for (state, due, expected) in [
         (State::NeedsReview, Due::Never, State::InDoubt),
-        (State::Pending, Due::Ask(LATER), State::Pending),
+        (State::Pending, Due::Query(LATER), State::Pending),
         (State::Succeeded, Due::Never, State::Succeeded),
     ] {
         let scene = Scene::new().await;

@@ -156,7 +156,7 @@ async fn a_worker_that_dies_after_a_lost_claim_leaves_jobs_that_are_asked_about_
     lossy.losing(scene.store.claim(&scene.queue, &scene.wish("w", 10))).await;
     scene.let_come_due("k1").await;
     let claims = lossy.repeat(async || scene.store.claim(&scene.queue, &scene.wish("other", 10)).await).await;
-    assert_eq!(claims.jobs[0].call, bursar_domain::Call::Ask);
+    assert_eq!(claims.jobs[0].call, bursar_domain::Call::Query);
 }
 
 #[tokio::test]
@@ -166,7 +166,7 @@ async fn a_commit_whose_reply_is_lost_is_recorded_once() {
     warm(scene).await;
     scene.submit(&["k1"]).await;
     let claimed = scene.claim_one("w").await;
-    let commits = [answered(&claimed, Answer::Accepted, State::Pending, Due::Ask(Millis(1)))];
+    let commits = [answered(&claimed, Answer::Accepted, State::Pending, Due::Query(Millis(1)))];
     let events = scene.events().await.len();
     lossy.losing(scene.store.commit(&scene.queue, &commits)).await;
     let answer = lossy.repeat(async || scene.store.commit(&scene.queue, &commits).await).await;
@@ -182,7 +182,7 @@ async fn a_commit_that_another_workers_claim_overtook_is_not_done_again_and_the_
     warm(scene).await;
     scene.submit(&["k1"]).await;
     let claimed = scene.claim_one("w").await;
-    let commits = [then(&claimed, State::Pending, Due::Ask(Millis(1)))];
+    let commits = [then(&claimed, State::Pending, Due::Query(Millis(1)))];
     lossy.losing(scene.store.commit(&scene.queue, &commits)).await;
     let next = lossy.repeat(async || scene.store.claim(&scene.queue, &scene.wish("other", 1)).await).await;
     assert_eq!(next.jobs[0].claims_lost, 0);
@@ -215,7 +215,7 @@ async fn lost_replies_of_renew_release_withdraw_and_wake_do_no_harm() {
     assert!(matches!(outcome, Err(StoreError::Unreachable { .. })), "{outcome:?}");
     assert!(!lossy.repeat(async || scene.store.withdraw(&scene.queue, &claimed).await).await);
     assert_eq!((scene.state("k1").await, scene.sets("k1").await), (State::Queued, vec!["due_sends"]));
-    scene.commit(&then(&scene.claim_one("w").await, State::Pending, Due::Ask(LATER))).await;
+    scene.commit(&then(&scene.claim_one("w").await, State::Pending, Due::Query(LATER))).await;
     let key: Key = "k1".parse().unwrap();
     lossy.losing(scene.store.wake(&scene.queue, &key)).await;
     assert!(!lossy.repeat(async || scene.store.wake(&scene.queue, &key).await).await, "it is due already");

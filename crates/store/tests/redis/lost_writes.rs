@@ -45,11 +45,11 @@ async fn a_claim_that_is_gone_from_under_its_worker_is_lost_writes_and_no_other_
         scene.submit(&["K1", "K2"]).await;
         let job = scene.claim_one("w").await;
         match how {
-            "committed" => drop(scene.commit(&then(&job, State::Pending, Due::Ask(LATER))).await),
+            "committed" => drop(scene.commit(&then(&job, State::Pending, Due::Query(LATER))).await),
             "taken over" => {
                 scene.set_due("due_queries", "K1", 1).await;
                 let next = scene.claim("v", 2).await.jobs;
-                assert!(next.iter().any(|job| job.call == Call::Ask));
+                assert!(next.iter().any(|job| job.call == Call::Query));
             }
             "released" => {
                 scene.store.release(&scene.queue, &[&job]).await.unwrap();
@@ -89,7 +89,7 @@ async fn a_commit_ahead_of_its_record_says_that_the_claim_was_lost() {
     assert_eq!(scene.era().await, Some(1));
     let jobs = scene.claim("v", 5).await.jobs;
     assert!(jobs.len() == 2 && jobs.iter().all(|job| job.state == State::InDoubt), "{jobs:?}");
-    assert_eq!(jobs.iter().filter(|job| job.call == Call::Ask).count(), 1, "and what came late is looked at first");
+    assert_eq!(jobs.iter().filter(|job| job.call == Call::Query).count(), 1, "and what came late is looked at first");
 }
 
 #[tokio::test]

@@ -23,7 +23,7 @@ impl Scene {
         };
         self.accept(&keys.iter().map(job).collect::<Vec<_>>()).await;
         for claimed in self.claim("w", keys.len()).await.jobs {
-            let due = if state == State::InDoubt { Due::Ask(LATER) } else { Due::Never };
+            let due = if state == State::InDoubt { Due::Query(LATER) } else { Due::Never };
             self.commit(&then(&claimed, state, due)).await;
         }
     }

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use crate::scene::{LATER, OPERATOR, Scene, key, parse, then, told_transfer, transfer, transfer_json};
 
 const OPERATIONS: [Operation; 4] =
-    [Operation::Ask, Operation::Send, Operation::Resolve(State::Succeeded), Operation::Cancel];
+    [Operation::Query, Operation::Send, Operation::Resolve(State::Succeeded), Operation::Cancel];
 
 fn actions(history: &[HistoryEvent]) -> Vec<&OperatorAction> {
     let mut actions = Vec::new();
@@ -47,8 +47,8 @@ async fn every_operation_in_every_state_does_what_the_rules_say_or_changes_nothi
             );
             let expected: &[&str] = match (next.due, state) {
                 (Due::Send(_), _) => &["due_sends"],
-                (Due::Ask(_), State::Succeeded) => &["due_queries", "done"],
-                (Due::Ask(_), _) => &["due_queries"],
+                (Due::Query(_), State::Succeeded) => &["due_queries", "done"],
+                (Due::Query(_), _) => &["due_queries"],
                 (Due::Never, _) => &["done"],
             };
             assert_eq!(scene.sets("k1").await, expected, "{operation:?} on {state}");
@@ -56,12 +56,12 @@ async fn every_operation_in_every_state_does_what_the_rules_say_or_changes_nothi
             let action = actions(&history)[actions(&history).len() - 1];
             assert_eq!((action.action, action.from, action.to), (ActionKind::from(operation), state, next.state));
             assert_eq!((action.operator.as_str(), action.comment.as_str()), ("li", "because"));
-            let orders_call = matches!(operation, Operation::Ask | Operation::Send);
+            let orders_call = matches!(operation, Operation::Query | Operation::Send);
             assert_eq!(job.ordered.is_some(), orders_call, "{operation:?} on {state}: deadlines run anew");
             let due = scene.claim("w", 5).await.jobs.pop();
             match next.due {
                 Due::Send(_) => assert_eq!(due.unwrap().call, Call::Send),
-                Due::Ask(_) => assert_eq!(due.unwrap().call, Call::Ask),
+                Due::Query(_) => assert_eq!(due.unwrap().call, Call::Query),
                 Due::Never => assert_eq!(due, None),
             }
         }
@@ -70,7 +70,7 @@ async fn every_operation_in_every_state_does_what_the_rules_say_or_changes_nothi
 
 #[tokio::test]
 async fn what_an_operator_has_not_seen_is_not_acted_on() {
-    for (state, operation) in [(State::Queued, Operation::Send), (State::Pending, Operation::Ask)] {
+    for (state, operation) in [(State::Queued, Operation::Send), (State::Pending, Operation::Query)] {
         let scene = Scene::new().await;
         scene.bring("k1", state).await;
         let saw = scene.job("k1").await;
@@ -91,11 +91,11 @@ async fn a_job_that_a_worker_is_calling_about_is_left_alone() {
     scene.set_due("due_queries", "k1", 1).await;
     let claimed = scene.claim_one("w").await;
     let before = (scene.text("k1").await, scene.due("due_queries", "k1").await);
-    let Operated::Claimed(job) = scene.operate("k1", Operation::Ask).await else { panic!("not claimed") };
+    let Operated::Claimed(job) = scene.operate("k1", Operation::Query).await else { panic!("not claimed") };
     assert_eq!(job.worker.as_deref(), Some("w"));
     assert_eq!((scene.text("k1").await, scene.due("due_queries", "k1").await), before);
-    scene.commit(&then(&claimed, State::Pending, Due::Ask(LATER))).await;
-    assert!(matches!(scene.operate("k1", Operation::Ask).await, Operated::Done(_)));
+    scene.commit(&then(&claimed, State::Pending, Due::Query(LATER))).await;
+    assert!(matches!(scene.operate("k1", Operation::Query).await, Operated::Done(_)));
 }
 
 #[tokio::test]
@@ -174,7 +174,7 @@ async fn a_very_long_reason_is_whole_in_the_history_and_cut_by_characters_in_the
     scene.bring("k1", State::NeedsReview).await;
     let why = "号".repeat(5_000);
     let operator = Operator { who: "li", why: &why };
-    let operated = scene.store.operate(&scene.queue, &key("k1"), Operation::Ask, operator).await.unwrap();
+    let operated = scene.store.operate(&scene.queue, &key("k1"), Operation::Query, operator).await.unwrap();
     let Operated::Done(job) = operated else { panic!("not done") };
     let Some(Reason::OperatorAction { comment, .. }) = job.reason else { panic!("{job:?}") };
     assert_eq!(comment.chars().count(), 160);
@@ -215,7 +215,7 @@ async fn an_operator_is_never_told_done_when_the_job_kept_changing() {
     let operations = async {
         for _ in 0..100 {
             let before = actions(&history(&scene, "k1").await).len();
-            let outcome = store.operate(&queue, &key("k1"), Operation::Ask, OPERATOR).await.unwrap();
+            let outcome = store.operate(&queue, &key("k1"), Operation::Query, OPERATOR).await.unwrap();
             let written = actions(&history(&scene, "k1").await).len() - before;
             match outcome {
                 Operated::Done(_) => assert_eq!(written, 1),
@@ -250,7 +250,7 @@ async fn an_operation_wakes_the_workers() {
     let scene = Scene::new().await;
     scene.bring("k1", State::NeedsReview).await;
     let mut wakes = scene.store.wakes().await.unwrap();
-    scene.operate("k1", Operation::Ask).await;
+    scene.operate("k1", Operation::Query).await;
     assert_eq!(wakes.next().await, Some(Wake::Due(scene.queue.clone())));
 }
 
@@ -330,7 +330,7 @@ async fn what_redis_may_have_forgotten_is_resolved_by_a_person_and_never_cancell
     let resolved = scene.operate("k1", Operation::Resolve(State::Failed)).await;
     assert!(matches!(resolved, Operated::Done(_)), "{resolved:?}");
     assert_eq!((scene.state("k1").await, scene.sets("k1").await), (State::Failed, vec!["done"]));
-    assert!(matches!(scene.operate("k2", Operation::Ask).await, Operated::Done(_)));
+    assert!(matches!(scene.operate("k2", Operation::Query).await, Operated::Done(_)));
     assert_eq!(scene.sets("k2").await, ["due_queries"]);
-    assert_eq!(scene.claim_one("w").await.call, Call::Ask);
+    assert_eq!(scene.claim_one("w").await.call, Call::Query);
 }

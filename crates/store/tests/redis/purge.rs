@@ -43,7 +43,7 @@ async fn a_tombstone_is_out_of_every_hands_reach() {
     scene.commit(&then(&claimed, State::Succeeded, Due::Never)).await;
     purge(&scene, 10).await;
     let before = scene.text("k1").await;
-    for operation in [Operation::Ask, Operation::Send, Operation::Resolve(State::Failed), Operation::Cancel] {
+    for operation in [Operation::Query, Operation::Send, Operation::Resolve(State::Failed), Operation::Cancel] {
         let outcome = scene.operate("k1", operation).await;
         assert!(matches!(outcome, Operated::Refused(_)), "{operation:?}: {outcome:?}");
     }
@@ -92,7 +92,7 @@ async fn what_is_queried_once_more_is_kept_and_blocks_nothing_behind_it() {
         scene.set_due("done", name, at).await;
     }
     for name in ["claimed", "waiting"] {
-        let outcome = scene.operate(name, Operation::Ask).await;
+        let outcome = scene.operate(name, Operation::Query).await;
         assert!(matches!(outcome, Operated::Done(_)));
         if name == "claimed" {
             assert_eq!(scene.claim_one("w").await.key.as_str(), "claimed");

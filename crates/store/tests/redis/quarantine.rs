@@ -57,8 +57,8 @@ async fn keys_are_listed_with_since_when_and_why() {
 async fn a_mended_job_goes_back_where_its_state_belongs() {
     for (state, due, expected) in [
         (State::Queued, Due::Send(bursar_domain::Millis(1)), "due_sends"),
-        (State::InDoubt, Due::Ask(bursar_domain::Millis(1)), "due_queries"),
-        (State::Pending, Due::Ask(bursar_domain::Millis(1)), "due_queries"),
+        (State::InDoubt, Due::Query(bursar_domain::Millis(1)), "due_queries"),
+        (State::Pending, Due::Query(bursar_domain::Millis(1)), "due_queries"),
     ] {
         let scene = Scene::new().await;
         scene.submit(&["K1"]).await;
@@ -116,7 +116,7 @@ async fn a_send_that_was_lost_before_stays_one_and_its_response_is_used() {
     assert_eq!(scene.commit(&late).await, Committed::Late);
     assert_eq!(scene.era().await, None, "nothing was lost of Redis");
     let next = scene.claim_one("b").await;
-    assert_eq!((next.call, next.late_response, next.sends), (Call::Ask, Some(Answer::Succeeded), 1));
+    assert_eq!((next.call, next.late_response, next.sends), (Call::Query, Some(Answer::Succeeded), 1));
     assert!(next.fence > lost.fence);
 }
 

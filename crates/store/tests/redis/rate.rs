@@ -13,7 +13,7 @@ async fn claim_at(scene: &Scene, rate: f64) -> usize {
 }
 
 #[tokio::test]
-async fn who_asks_beside_the_workers_takes_its_turns_from_the_same_rate() {
+async fn who_queries_beside_the_workers_takes_its_turns_from_the_same_rate() {
     let scene = Scene::new().await;
     scene.submit_many("k", 200).await;
     let (rate, began) = (50.0, scene.now().await);

@@ -22,7 +22,7 @@ async fn a_queue_is_ready_when_its_next_job_is_due() {
     assert!(ready(&scene).await.unwrap() <= scene.now().await, "K2 is due");
     let second = scene.claim_one("w").await;
     assert!(ready(&scene).await.unwrap() > now + 20_000, "the end of a lease");
-    scene.commit(&then(&first, State::Pending, Due::Ask(Millis(now + 5_000)))).await;
+    scene.commit(&then(&first, State::Pending, Due::Query(Millis(now + 5_000)))).await;
     assert_eq!(ready(&scene).await, Some(now + 5_000));
     scene.commit(&then(&second, State::Succeeded, Due::Never)).await;
     scene.claim("w", 1).await;

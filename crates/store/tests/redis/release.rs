@@ -52,7 +52,7 @@ async fn an_unmade_query_is_due_again_and_changes_nothing() {
         scene.bring("k1", state).await;
         scene.set_due("due_queries", "k1", 1).await;
         let claimed = scene.claim_one("w").await;
-        assert_eq!(claimed.call, Call::Ask);
+        assert_eq!(claimed.call, Call::Query);
         release(&scene, &claimed).await;
         let job = scene.job("k1").await;
         assert_eq!((job.state, job.sends, job.queries, job.claims_lost, job.worker), (state, 1, 0, 0, None));
@@ -67,12 +67,12 @@ async fn giving_back_a_query_never_undoes_the_send_of_a_lost_worker() {
     scene.submit(&["k1"]).await;
     scene.lose("dead").await; // it sends, the gateway pays, and it dies
     let asking = scene.claim_one("draining").await;
-    assert_eq!(asking.call, Call::Ask);
+    assert_eq!(asking.call, Call::Query);
     assert_eq!(release(&scene, &asking).await, 1);
     assert_eq!(scene.state("k1").await, State::InDoubt, "a maybe has become a no");
     assert_eq!(scene.sets("k1").await, ["due_queries"], "it would be paid a second time");
     let again = scene.claim_one("w").await;
-    assert_eq!((again.call, again.state, again.sends), (Call::Ask, State::InDoubt, 1));
+    assert_eq!((again.call, again.state, again.sends), (Call::Query, State::InDoubt, 1));
 }
 
 #[tokio::test]
@@ -196,7 +196,8 @@ async fn a_claim_that_was_given_back_is_no_lost_write() {
 
 #[tokio::test]
 async fn what_a_late_response_said_is_used_when_the_claim_is_given_back() {
-    for (outcome, call) in [(Answer::Succeeded, Call::Ask), (Answer::Silent, Call::Ask), (Answer::Accepted, Call::Send)]
+    for (outcome, call) in
+        [(Answer::Succeeded, Call::Query), (Answer::Silent, Call::Query), (Answer::Accepted, Call::Send)]
     {
         let scene = Scene::new().await;
         scene.submit(&["k1"]).await;

@@ -48,7 +48,7 @@ async fn what_is_no_longer_claimed_is_named_and_never_raised_from_the_dead() {
     let stranger = LeasedClaim { token: ClaimToken("stranger/1".into()), ..held(taken) };
     let renewed = scene.store.renew(&scene.queue, &Renewal::new("stranger", LEASE), &[stranger]).await.unwrap();
     assert_eq!(renewed.gone, ["taken"], "a fence alone does not make it ours");
-    scene.commit(&then(taken, State::Pending, Due::Ask(LATER))).await;
+    scene.commit(&then(taken, State::Pending, Due::Query(LATER))).await;
     renew(&scene, "other", LEASE, &[held(taken)]).await;
     assert_eq!(
         scene.due("due_queries", "taken").await,
@@ -64,7 +64,7 @@ async fn a_job_that_was_taken_over_and_ended_is_gone_and_nothing_is_lost() {
     scene.submit(&["k1"]).await;
     let slow = scene.lose("slow").await;
     let next = scene.claim_one("w").await;
-    scene.commit(&then(&next, State::Pending, Due::Ask(Millis(1)))).await;
+    scene.commit(&then(&next, State::Pending, Due::Query(Millis(1)))).await;
     assert_eq!(renew(&scene, "slow", LEASE, &[held(&slow)]).await, ["k1"]);
     let query = scene.claim_one("w").await;
     scene.commit(&then(&query, State::Succeeded, Due::Never)).await;

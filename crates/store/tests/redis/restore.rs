@@ -65,7 +65,7 @@ async fn a_job_that_redis_forgot_wholly_has_the_content_hash_and_name_that_it_wa
 
     let hash = job.content.hash();
     let known = remembered(&hash, job.content.text(), "K1");
-    assert_eq!(restore(&scene, "K1", None, &known, Due::Ask(LATER)).await, Restored::Done);
+    assert_eq!(restore(&scene, "K1", None, &known, Due::Query(LATER)).await, Restored::Done);
     let mut back = scene.record("K1").await;
     for (field, value) in [
         ("state", json!("in_doubt")),
@@ -113,7 +113,7 @@ async fn what_is_restored_to_be_sent_is_sent_as_what_may_have_been_in_its_group_
 async fn a_content_that_is_no_json_is_no_job_s() {
     let scene = Scene::new().await;
     let known = remembered(&[1; 32], "no JSON", "K1");
-    let error = restore_as(&scene, "K1", None, &known, &in_doubt(Due::Ask(LATER))).await.unwrap_err();
+    let error = restore_as(&scene, "K1", None, &known, &in_doubt(Due::Query(LATER))).await.unwrap_err();
     assert!(matches!(error, StoreError::Unreadable { .. }), "{error}");
     assert_eq!(scene.text("K1").await, None);
 }
@@ -126,7 +126,7 @@ async fn a_record_that_lies_behind_is_put_in_doubt_and_what_comes_late_is_refuse
     assert_eq!(JournalDiff::of(Some(&before), &before.hash, 7, 2), JournalDiff::Behind);
     let numbers = ["T1".to_owned(), "T2".to_owned()];
     let known = JournalView { trade_nos: &numbers, ..remembered(&before.hash, "", "K1") };
-    assert_eq!(restore(&scene, "K1", Some(&before), &known, Due::Ask(Millis(1))).await, Restored::Done);
+    assert_eq!(restore(&scene, "K1", Some(&before), &known, Due::Query(Millis(1))).await, Restored::Done);
     let after = scene.job("K1").await;
     assert_eq!((after.state, after.fence, after.sends), (State::InDoubt, 8, 2));
     assert_eq!((after.trade_nos.as_slice(), after.created), (numbers.as_slice(), before.created));
@@ -143,7 +143,7 @@ async fn a_send_that_is_out_when_its_job_is_restored_keeps_its_intent_on_record(
     let out = scene.claim_one("w").await;
     let seen = scene.job("K1").await;
     let known = remembered(&seen.hash, "", "K1");
-    assert_eq!(restore(&scene, "K1", Some(&seen), &known, Due::Ask(LATER)).await, Restored::Done);
+    assert_eq!(restore(&scene, "K1", Some(&seen), &known, Due::Query(LATER)).await, Restored::Done);
     assert_eq!(scene.story("K1").await, ["send_intent", "restored_from_journal"]);
     let intent = &scene.job("K1").await.recent[0];
     assert_eq!(intent.claim(), Some((1, "w")));
@@ -167,9 +167,9 @@ async fn what_a_late_response_said_before_is_kept() {
     assert_eq!(scene.commit(&late).await, Committed::Late);
     let seen = scene.job("K1").await;
     let known = remembered(&seen.hash, "", "K1");
-    assert_eq!(restore(&scene, "K1", Some(&seen), &known, Due::Ask(Millis(1))).await, Restored::Done);
+    assert_eq!(restore(&scene, "K1", Some(&seen), &known, Due::Query(Millis(1))).await, Restored::Done);
     let next = scene.claim_one("v").await;
-    assert_eq!((next.call, next.late_response, next.claims_lost), (Call::Ask, Some(Answer::Succeeded), 1));
+    assert_eq!((next.call, next.late_response, next.claims_lost), (Call::Query, Some(Answer::Succeeded), 1));
     assert_eq!(next.trade_nos, ["T1"]);
 }
 
@@ -194,7 +194,7 @@ async fn what_ended_in_a_redis_that_had_forgotten_its_send_goes_before_a_person_
 
 #[tokio::test]
 async fn an_end_that_is_in_doubt_again_is_among_the_ended_no_more() {
-    for (due, set) in [(Due::Ask(LATER), "due_queries"), (Due::Send(LATER), "due_sends")] {
+    for (due, set) in [(Due::Query(LATER), "due_queries"), (Due::Send(LATER), "due_sends")] {
         let scene = Scene::new().await;
         scene.bring("K1", State::Failed).await;
         let seen = scene.job("K1").await;
@@ -212,23 +212,23 @@ async fn a_job_that_has_changed_since_it_was_seen_is_left_as_it_is() {
     let seen = scene.job("K1").await;
     let hash = seen.hash.clone();
     let known = remembered(&hash, "{}", "K1");
-    assert_eq!(restore(&scene, "K1", None, &known, Due::Ask(Millis(1))).await, Restored::Changed);
+    assert_eq!(restore(&scene, "K1", None, &known, Due::Query(Millis(1))).await, Restored::Changed);
     scene.claim_one("w").await;
     let claimed = (scene.text("K1").await, scene.claims().await);
-    assert_eq!(restore(&scene, "K1", Some(&seen), &known, Due::Ask(Millis(1))).await, Restored::Changed);
+    assert_eq!(restore(&scene, "K1", Some(&seen), &known, Due::Query(Millis(1))).await, Restored::Changed);
     assert_eq!((scene.text("K1").await, scene.claims().await), claimed);
 
     scene.bring("K2", State::Succeeded).await;
     scene.store.purge(&scene.queue, std::time::Duration::ZERO, 10).await.unwrap();
     let tombstone = scene.text("K2").await;
-    let restored = restore(&scene, "K2", None, &known, Due::Ask(Millis(1))).await;
+    let restored = restore(&scene, "K2", None, &known, Due::Query(Millis(1))).await;
     assert_eq!(restored, Restored::Changed, "a tombstone is an end");
     assert_eq!(scene.text("K2").await, tombstone);
 
     // What is no record at all is nobody's to write over.
     for (name, words) in [("damaged", ["SET", "{"]), ("foreign", ["RPUSH", "x"])] {
         let _: redis::Value = scene.command(&[words[0], &scene.job_name(name), words[1]]).await;
-        assert_eq!(restore(&scene, name, None, &known, Due::Ask(Millis(1))).await, Restored::Changed, "{name}");
+        assert_eq!(restore(&scene, name, None, &known, Due::Query(Millis(1))).await, Restored::Changed, "{name}");
         let kind: String = scene.command(&["TYPE", &scene.job_name(name)]).await;
         assert_eq!(kind, if name == "foreign" { "list" } else { "string" });
     }
@@ -284,7 +284,7 @@ async fn a_number_that_a_journal_brought_back_is_its_jobs() {
     let hash = job.content.hash();
     let numbers = ["T1".to_owned()];
     let known = JournalView { trade_nos: &numbers, ..remembered(&hash, job.content.text(), "K1") };
-    assert_eq!(restore(&scene, "K1", None, &known, Due::Ask(LATER)).await, Restored::Done);
+    assert_eq!(restore(&scene, "K1", None, &known, Due::Query(LATER)).await, Restored::Done);
     scene.submit(&["K2"]).await;
     let claimed = scene.claim_one("w").await;
     let commit = Commit { response: known_by("T1"), ..then(&claimed, State::Succeeded, Due::Never) };
@@ -297,7 +297,7 @@ async fn a_number_that_a_journal_brought_back_is_its_jobs() {
         "K2",
         Some(&seen),
         &JournalView { trade_nos: &numbers, ..remembered(&seen.hash, "", "K2") },
-        Due::Ask(LATER),
+        Due::Query(LATER),
     )
     .await;
     let owner: String = scene.command(&["HGET", &scene.name("responses"), "trade_no:T1"]).await;
@@ -313,7 +313,7 @@ async fn a_full_redis_takes_back_what_it_has_forgotten() {
     let job = transfer("K1");
     let hash = job.content.hash();
     let known = remembered(&hash, job.content.text(), "K1");
-    assert_eq!(restore(&scene, "K1", None, &known, Due::Ask(LATER)).await, Restored::Done);
+    assert_eq!(restore(&scene, "K1", None, &known, Due::Query(LATER)).await, Restored::Done);
     assert_eq!(scene.state("K1").await, State::InDoubt);
 }
 

@@ -76,7 +76,7 @@ pub(crate) async fn live(scene: &Scene) {
     let first = scene.claim_one("w").await;
     let renewal = Renewal::new("w", LEASE);
     assert!(store.renew(queue, &renewal, &[held(&first)]).await.unwrap().gone.is_empty());
-    let mut accepted = answered(&first, Answer::Accepted, State::Pending, Due::Ask(Millis(1)));
+    let mut accepted = answered(&first, Answer::Accepted, State::Pending, Due::Query(Millis(1)));
     (accepted.trade_nos, accepted.response) = (vec!["T1".into()], known_by("T1"));
     scene.commit(&accepted).await;
     let again = scene.claim("w", 2).await.jobs;
@@ -96,7 +96,7 @@ pub(crate) async fn live(scene: &Scene) {
     scene.commit(&then(&first, State::Failed, Due::Never)).await;
     scene.commit(&answered(&again[0], Answer::Succeeded, State::Succeeded, Due::Never)).await;
     for name in ["k2", "k3"] {
-        for operation in [Operation::Cancel, Operation::Ask, Operation::Send] {
+        for operation in [Operation::Cancel, Operation::Query, Operation::Send] {
             let operated = scene.operate(name, operation).await;
             assert!(matches!(operated, Operated::Done(_) | Operated::Refused(_)), "{operated:?}");
         }
@@ -274,7 +274,7 @@ async fn read(scene: &Scene) {
 }
 
 #[tokio::test]
-async fn everything_works_under_the_rights_that_are_printed_and_asks_for_no_other() {
+async fn everything_works_under_the_rights_that_are_printed_and_queries_for_no_other() {
     let redis = loopback();
     make_user(&redis, &printed(Durability::Fast)).await;
     let scene = scene(&redis).await;
@@ -341,7 +341,7 @@ async fn a_message_that_may_not_be_published_fails_nothing_that_was_stored() {
     store.release(queue, &[&claimed]).await.unwrap();
     let claimed = scene.claim_one("w").await;
     scene.commit(&then(&claimed, State::NeedsReview, Due::Never)).await;
-    let done = scene.operate("k1", Operation::Ask).await;
+    let done = scene.operate("k1", Operation::Query).await;
     assert!(matches!(done, Operated::Done(_)), "{done:?}");
 }
 

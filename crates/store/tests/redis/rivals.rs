@@ -88,13 +88,13 @@ async fn a_rival_is_kept_back_while_it_may_still_be_sent_and_otherwise_goes_on()
 #[tokio::test]
 async fn a_rival_that_is_out_keeps_its_claim_and_one_that_is_queried_loses_it() {
     for (call, expected, outcome) in
-        [(Call::Send, State::InDoubt, Committed::Done), (Call::Ask, State::NeedsReview, Committed::Late)]
+        [(Call::Send, State::InDoubt, Committed::Done), (Call::Query, State::NeedsReview, Committed::Late)]
     {
         let scene = scene().await;
         scene.accept(&[bill("SECOND", "order-1")]).await;
         let mut out = scene.claim_one("w").await;
-        if call == Call::Ask {
-            scene.commit(&then(&out, State::InDoubt, Due::Ask(Millis(1)))).await;
+        if call == Call::Query {
+            scene.commit(&then(&out, State::InDoubt, Due::Query(Millis(1)))).await;
             out = scene.claim_one("w").await;
         }
         assert_eq!(out.call, call);

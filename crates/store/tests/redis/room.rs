@@ -60,7 +60,7 @@ async fn one_slot_goes_to_sends_and_queries_by_turns() {
         assert!(scene.claim(worker, 0).await.jobs.is_empty());
         calls.push(scene.claim_one(worker).await.call);
     }
-    let expected: Vec<Call> = (0..12).map(|number| if number % 2 == 0 { Call::Send } else { Call::Ask }).collect();
+    let expected: Vec<Call> = (0..12).map(|number| if number % 2 == 0 { Call::Send } else { Call::Query }).collect();
     assert_eq!(calls, expected);
 }
 

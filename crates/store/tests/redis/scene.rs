@@ -295,7 +295,7 @@ fn told(words: &[String]) -> Vec<String> {
 pub(crate) fn due_of(state: State) -> Due {
     match state {
         State::Queued => Due::Send(LATER),
-        State::InDoubt | State::Pending => Due::Ask(LATER),
+        State::InDoubt | State::Pending => Due::Query(LATER),
         State::NeedsReview | State::Succeeded | State::Failed | State::Refunded | State::Cancelled => Due::Never,
     }
 }
@@ -363,7 +363,7 @@ pub(crate) fn then(job: &ClaimedJob, state: State, due: Due) -> Commit {
 /// The same after a response that was understood so.
 pub(crate) fn answered(job: &ClaimedJob, outcome: Answer, state: State, due: Due) -> Commit {
     let mut commit = then(job, state, due);
-    commit.queried = job.call == Call::Ask;
+    commit.queried = job.call == Call::Query;
     commit.evidence = match outcome {
         Answer::Accepted | Answer::Succeeded | Answer::Failed | Answer::Refunded => Evidence::Said(outcome),
         Answer::Silent | Answer::Unseen | Answer::Contradiction if job.call == Call::Send => Evidence::MaybeExecuted,

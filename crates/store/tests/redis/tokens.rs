@@ -113,7 +113,7 @@ async fn what_was_queued_when_writes_were_lost_reads_lists_and_operates_as_in_do
     let resolved = scene.operate("K3", Operation::Resolve(State::Succeeded)).await;
     assert!(matches!(resolved, Operated::Done(_)), "a person has seen it on the statement");
     assert_eq!((scene.state("K3").await, scene.sets("K3").await), (State::Succeeded, vec!["done"]));
-    assert!(matches!(scene.operate("K2", Operation::Ask).await, Operated::Done(_)));
+    assert!(matches!(scene.operate("K2", Operation::Query).await, Operated::Done(_)));
     assert_eq!((scene.state("K2").await, scene.sets("K2").await), (State::InDoubt, vec!["due_queries"]));
     let claimed = scene.claim("w", 10).await.jobs.into_iter().find(|job| job.key.as_str() == "K2").unwrap();
     assert!(claimed.last_sent.is_some(), "waits count from the latest moment at which it can have been sent");
@@ -189,7 +189,7 @@ async fn a_late_response_that_says_nothing_new_leaves_a_review_alone() {
         commit.trade_nos = vec!["T1".into()];
         commit
     };
-    scene.commit(&numbered(answered(&sending, Answer::Accepted, State::Pending, Due::Ask(Millis(1))))).await;
+    scene.commit(&numbered(answered(&sending, Answer::Accepted, State::Pending, Due::Query(Millis(1))))).await;
     let slow = scene.lose("slow").await;
     let next = scene.claim_one("w1").await;
     scene.commit(&answered(&next, Answer::Accepted, State::NeedsReview, Due::Never)).await;
@@ -204,7 +204,7 @@ async fn a_late_answer_to_a_query_counts_the_send_that_redis_has_forgotten_and_i
     scene.submit(&["K1"]).await;
     let accepted = scene.text("K1").await.unwrap();
     let sending = scene.claim_one("w1").await;
-    let mut commit = answered(&sending, Answer::Accepted, State::Pending, Due::Ask(Millis(1)));
+    let mut commit = answered(&sending, Answer::Accepted, State::Pending, Due::Query(Millis(1)));
     commit.trade_nos = vec!["T1".into()];
     scene.commit(&commit).await;
     let asking = scene.claim_one("w1").await;
@@ -216,7 +216,7 @@ async fn a_late_answer_to_a_query_counts_the_send_that_redis_has_forgotten_and_i
     let claimed = scene.claim_one("w2").await;
     assert_eq!(
         (claimed.state, claimed.call, claimed.late_response),
-        (State::InDoubt, Call::Ask, Some(Answer::Accepted))
+        (State::InDoubt, Call::Query, Some(Answer::Accepted))
     );
     assert_eq!(claimed.trade_nos, ["T1"], "what the worker knew makes it a job that can be queried");
     assert_eq!(claimed.sends, 1);
@@ -278,7 +278,7 @@ async fn a_due_time_set_by_a_clock_that_was_set_back_since_counts_from_now() {
     let claimed = scene.claim_one("w").await;
     let ahead = Millis(scene.now().await + HOUR);
     let later = ahead.plus(Duration::from_secs(7));
-    let commit = Commit { decided: ahead, ..then(&claimed, State::Pending, Due::Ask(later)) };
+    let commit = Commit { decided: ahead, ..then(&claimed, State::Pending, Due::Query(later)) };
     let before = scene.now().await;
     scene.commit(&commit).await;
     let due = scene.due("due_queries", "K1").await.unwrap();
@@ -309,7 +309,7 @@ async fn a_job_to_which_other_content_was_sent_goes_before_a_person_when_its_cla
         if is_lost {
             scene.set_due("due_queries", "K1", 1).await;
             let next = scene.claim_one("w3").await;
-            assert_eq!(next.call, Call::Ask);
+            assert_eq!(next.call, Call::Query);
             scene.commit(&answered(&next, Answer::Unseen, State::InDoubt, Due::Send(Millis(1)))).await;
         } else {
             assert_eq!(scene.store.release(&scene.queue, &[&second]).await.unwrap(), 1);
@@ -326,7 +326,7 @@ async fn a_job_to_which_other_content_was_sent_goes_before_a_person_when_its_cla
 async fn a_send_of_other_content_is_known_to_be_other_whatever_the_fences_say() {
     let (scene, first) = accepted_anew().await;
     let second = scene.claim_one("w2").await;
-    scene.commit(&sent(&second, State::InDoubt, Due::Ask(LATER))).await;
+    scene.commit(&sent(&second, State::InDoubt, Due::Query(LATER))).await;
     let job = scene.job("K1").await;
     assert_eq!((job.fence, first.fence), (1, 1));
     assert_eq!(JournalDiff::of(Some(&job), &first.hash, first.fence, 1), JournalDiff::OtherContent);

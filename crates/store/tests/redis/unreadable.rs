@@ -62,6 +62,6 @@ async fn an_older_build_writes_back_what_it_does_not_know() {
     let text = scene.text("K1").await.unwrap().replace(r#""sha256""#, r#""environment":"production","sha256""#);
     let _: String = scene.command(&["SET", &scene.job_name("K1"), &text]).await;
     let job = scene.claim_one("w").await;
-    assert_eq!(scene.commit(&then(&job, State::Pending, Due::Ask(LATER))).await, Committed::Done);
+    assert_eq!(scene.commit(&then(&job, State::Pending, Due::Query(LATER))).await, Committed::Done);
     assert_eq!(scene.record("K1").await["environment"], "production");
 }

@@ -17,7 +17,7 @@ async fn a_job_that_waits_to_be_queried_is_queried_at_once() {
     let mut wakes = scene.store.wakes().await.unwrap();
     assert!(wake(&scene, "k1").await);
     assert_eq!(wakes.next().await, Some(Wake::Due(scene.queue.clone())));
-    assert_eq!(scene.claim_one("w").await.call, Call::Ask);
+    assert_eq!(scene.claim_one("w").await.call, Call::Query);
 }
 
 #[tokio::test]
@@ -51,6 +51,6 @@ async fn a_job_that_a_worker_has_claimed_keeps_its_lease() {
     let due = scene.due("due_queries", "k1").await;
     assert!(!wake(&scene, "k1").await);
     assert_eq!(scene.due("due_queries", "k1").await, due, "a lease cut short hands the job to a second worker");
-    scene.commit(&then(&claimed, State::Pending, Due::Ask(LATER))).await;
+    scene.commit(&then(&claimed, State::Pending, Due::Query(LATER))).await;
     assert!(wake(&scene, "k1").await);
 }

@@ -13,7 +13,7 @@ use super::Families;
 use crate::families::Series;
 use crate::names;
 
-pub(super) const CALLS: [Call; 2] = [Call::Send, Call::Ask];
+pub(super) const CALLS: [Call; 2] = [Call::Send, Call::Query];
 
 /// A claim that came to nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

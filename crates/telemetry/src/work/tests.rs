@@ -20,7 +20,7 @@ fn what_is_counted_is_told_under_its_queue() {
     let queue = metrics.queue(&"main/transfer".parse().unwrap());
     queue.answered(Call::Send, Answer::Accepted, Duration::from_millis(30));
     queue.answered(Call::Send, Answer::Accepted, Duration::from_millis(30));
-    queue.claimed(Call::Ask, Duration::from_millis(2));
+    queue.claimed(Call::Query, Duration::from_millis(2));
     queue.committed(State::Pending);
     queue.ended(State::Succeeded, Duration::from_secs(70));
     queue.lost(Lost::GivenBack, 3);

@@ -16,7 +16,7 @@ async fn a_panic_costs_one_claim_and_the_job_is_looked_at_when_its_lease_ends() 
     world.submit(keys(20)).await;
     world.until_done(20).await;
     assert_eq!(gateway.sends_of("K1"), 1, "in doubt, it was asked about and not sent again");
-    assert_eq!(world.view("K1").await.asks, 1);
+    assert_eq!(world.view("K1").await.queries, 1);
     assert!((2..=20).all(|number| gateway.sends_of(&format!("K{number}")) == 1));
     worker.stop().await;
 }
@@ -71,11 +71,11 @@ impl Gateway for TwoAtOnce {
         Box::pin(async { Reading::of(self.compute(), "") })
     }
 
-    fn ask<'a>(&'a self, _: &'a Order) -> BoxFuture<'a, Reading> {
+    fn query<'a>(&'a self, _: &'a Order) -> BoxFuture<'a, Reading> {
         Box::pin(std::future::ready(Reading::of(Answer::Silent, "")))
     }
 
-    fn can_ask(&self, _: &Order) -> bool {
+    fn can_query(&self, _: &Order) -> bool {
         true
     }
 
@@ -110,7 +110,7 @@ async fn a_call_longer_than_the_lease_stays_its_workers_own() {
     assert_eq!(renewed.await, State::InDoubt);
     gateway.gate.add_permits(1);
     let view = world.until("K1", State::Succeeded).await;
-    assert_eq!((view.attempts, view.asks), (1, 0));
+    assert_eq!((view.attempts, view.queries), (1, 0));
     first.stop().await;
     second.stop().await;
 }
@@ -146,7 +146,7 @@ async fn a_worker_that_must_end_before_its_calls_leaves_them_in_doubt() {
     let other = Arc::new(Scripted::new(Act::Answer(Answer::Succeeded)));
     let worker = world.worker("w2", &other);
     let view = world.until("K1", State::Succeeded).await;
-    assert_eq!((view.attempts, view.asks, other.sends_of("K1")), (1, 1, 0));
+    assert_eq!((view.attempts, view.queries, other.sends_of("K1")), (1, 1, 0));
     worker.stop().await;
 }
 
@@ -166,10 +166,10 @@ async fn an_illegal_answer_goes_before_a_person_with_its_evidence() {
 #[tokio::test(flavor = "multi_thread")]
 async fn every_send_has_its_answer_on_record_in_order() {
     let mut world = World::new().await;
-    world.policy.settle = Duration::from_millis(100);
+    world.policy.resend_after = Duration::from_millis(100);
     let mut gateway = Scripted::new(Act::Answer(Answer::Succeeded))
         .on("K1", &[Act::Answer(Answer::NotExecuted), Act::Answer(Answer::Silent), Act::Answer(Answer::NotExecuted)]);
-    gateway.can_ask = false;
+    gateway.can_query = false;
     let gateway = Arc::new(gateway);
     let worker = world.worker("w1", &gateway);
     world.submit(keys(1)).await;
@@ -207,7 +207,7 @@ async fn a_config_fault_pauses_the_queue_and_keeps_every_job() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_gateway_that_is_down_is_probed_and_not_hammered_while_asks_go_on() {
+async fn a_gateway_that_is_down_is_probed_and_not_hammered_while_queries_go_on() {
     let world = World::new().await;
     let mut gateway = Scripted::new(Act::Answer(Answer::NotExecuted)).on("K1", &[Act::Answer(Answer::Accepted)]);
     gateway.is_down = true;
@@ -217,8 +217,8 @@ async fn a_gateway_that_is_down_is_probed_and_not_hammered_while_asks_go_on() {
     world.until("K1", State::Pending).await;
     world.submit((2..=200).map(|number| format!("K{number}"))).await;
     bursar_test_support::eventually(Duration::from_secs(20), "ten asks after the sends have stopped", async || {
-        let (sends, asks) = (gateway.sends.lock().unwrap().len(), gateway.asks.lock().unwrap().len());
-        if asks >= 20 { Ok(sends) } else { Err((sends, asks)) }
+        let (sends, queries) = (gateway.sends.lock().unwrap().len(), gateway.queries.lock().unwrap().len());
+        if queries >= 20 { Ok(sends) } else { Err((sends, queries)) }
     })
     .await;
     let sends = gateway.sends.lock().unwrap().len();

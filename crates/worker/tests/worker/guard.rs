@@ -1,4 +1,4 @@
-//! A journal that knows more than Redis: nothing is sent, asks go on, and a reconciliation lets the worker go on by itself.
+//! A journal that knows more than Redis: nothing is sent, queries go on, and a reconciliation lets the worker go on by itself.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -238,7 +238,7 @@ async fn files_that_are_too_many_or_too_old_go_and_never_one_with_a_job_that_has
     let mut world = World::new().await;
     world.policy.on_ambiguous = OnAmbiguous::Hold;
     let mut gateway = Scripted::new(Act::Answer(Answer::Succeeded)).on("K2", &[Act::Answer(Answer::Silent)]);
-    gateway.can_ask = false;
+    gateway.can_query = false;
     let gateway = Arc::new(gateway);
     keeps_a_journal(&mut world, folder.path(), "w1", WIDE).await;
     let worker = world.worker("w1", &gateway);

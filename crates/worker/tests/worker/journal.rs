@@ -71,7 +71,7 @@ async fn every_send_s_intent_is_on_disk_when_the_gateway_receives_it_and_its_ans
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn while_the_disk_fails_no_send_leaves_and_asks_go_on_and_it_recovers_by_itself() {
+async fn while_the_disk_fails_no_send_leaves_and_queries_go_on_and_it_recovers_by_itself() {
     let base = tempfile::tempdir().unwrap();
     let (folder, away) = (base.path().join("journal"), base.path().join("away"));
     let mut world = World::new().await;
@@ -95,9 +95,9 @@ async fn while_the_disk_fails_no_send_leaves_and_asks_go_on_and_it_recovers_by_i
     })
     .await;
     world.submit((100..120).map(|number| format!("K{number}"))).await;
-    let asks = async || gateway.asks.lock().unwrap().len();
-    let before = (asks().await, gateway.sends.lock().unwrap().len());
-    eventually(SOON, "asks to go on", async || (asks().await >= before.0 + 5).then_some(())).await;
+    let queries = async || gateway.queries.lock().unwrap().len();
+    let before = (queries().await, gateway.sends.lock().unwrap().len());
+    eventually(SOON, "asks to go on", async || (queries().await >= before.0 + 5).then_some(())).await;
     assert!((100..120).all(|number| gateway.sends_of(&format!("K{number}")) == 0), "nothing leaves");
     assert_eq!(world.view("K100").await.attempts, 0, "given back unsent, if it was claimed at all");
 

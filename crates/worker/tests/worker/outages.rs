@@ -83,7 +83,7 @@ async fn outage(answered: Answered) {
     world.policy.on_ambiguous = OnAmbiguous::Hold;
     world.settings.lease = Duration::from_millis(600);
     let mut gateway = Scripted::new(Act::WaitAtTheGate(Answer::Succeeded));
-    gateway.can_ask = false;
+    gateway.can_query = false;
     let gateway = Arc::new(gateway);
     let workers = [world.worker("w1", &gateway), world.worker("w2", &gateway)];
     world.submit(keys(12)).await;
@@ -139,10 +139,10 @@ async fn deadlines_end_jobs_in_a_paused_queue() {
     let mut world = World::new().await;
     world.policy.poll_deadline = Duration::from_secs(1);
     world.policy.retry_deadline = Duration::from_secs(1);
-    world.policy.settle = Duration::from_secs(600);
+    world.policy.resend_after = Duration::from_secs(600);
     (world.policy.retry_initial, world.policy.retry_max) = (Duration::from_secs(600), Duration::from_secs(600));
     let mut gateway = Scripted::new(Act::Answer(Answer::Silent)).on("K2", &[Act::Answer(Answer::NotExecuted)]);
-    gateway.can_ask = false;
+    gateway.can_query = false;
     let gateway = Arc::new(gateway);
     let worker = world.worker("w1", &gateway);
     world.submit(keys(2)).await;

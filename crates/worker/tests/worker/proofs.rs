@@ -91,7 +91,7 @@ async fn an_unlisted_code_stays_the_reason_until_a_person_reads_it() {
         };
         let acts: Vec<Act> = ["R1", "R2", "R3", "R4", "R5"].iter().map(|id| exists(id)).collect();
         let mut scripted = Scripted::new(Act::Panic).on("K1", &acts);
-        scripted.can_ask = false;
+        scripted.can_query = false;
         let gateway = Arc::new(scripted);
         let worker = world.worker("w1", &gateway);
         let job = in_review(&world, "K1", "undecided_response").await;
@@ -122,14 +122,14 @@ async fn a_doubled_response_is_no_proof_that_nothing_was_executed() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_failure_that_names_no_job_is_confirmed_by_one_query() {
-    for (confirm, asks) in [(Confirm::Failures, 1), (Confirm::Always, 1), (Confirm::Never, 0)] {
+    for (confirm, queries) in [(Confirm::Failures, 1), (Confirm::Always, 1), (Confirm::Never, 0)] {
         let mut world = World::new().await;
         world.policy.confirm = confirm;
         world.submit(keys(1)).await;
         let gateway = Arc::new(Scripted::new(Act::Answer(Answer::Failed)));
         let worker = world.worker("w1", &gateway);
         let job = world.until("K1", State::Failed).await;
-        assert_eq!((job.attempts, job.asks), (1, asks), "{confirm:?}: {job:?}");
+        assert_eq!((job.attempts, job.queries), (1, queries), "{confirm:?}: {job:?}");
         worker.stop().await;
     }
 }
@@ -148,7 +148,7 @@ async fn a_failure_that_a_query_denies_or_cannot_confirm_fails_nothing() {
     let world = World::new().await;
     world.submit(keys(1)).await;
     let mut scripted = Scripted::new(Act::Answer(Answer::Failed));
-    scripted.can_ask = false;
+    scripted.can_query = false;
     let gateway = Arc::new(scripted);
     let worker = world.worker("w1", &gateway);
     in_review(&world, "K1", "cannot_be_confirmed").await;
@@ -162,7 +162,7 @@ async fn a_suspected_misconfiguration_pauses_the_queue_and_the_job_is_in_doubt()
     world.submit(keys(1)).await;
     let suspected = Reading { suspicion: Suspicion::Misconfigured, ..Reading::of(Answer::Silent, "not signed") };
     let mut scripted = Scripted::new(Act::Panic).on("K1", &[read(suspected)]);
-    scripted.can_ask = false;
+    scripted.can_query = false;
     let gateway = Arc::new(scripted);
     let worker = world.worker("w1", &gateway);
     let job = in_review(&world, "K1", "no_response_and_held").await;

@@ -93,7 +93,7 @@ async fn work_in_a_queue_of_a_worker_that_died_is_taken_over() {
         let gateway = Arc::new(Scripted::new(Act::Answer(Answer::Succeeded)));
         let worker = world.worker_of("w1", &gateway, 100);
         let view = world.until("K1", State::Succeeded).await;
-        assert_eq!((view.attempts, view.asks, gateway.sends_of("K1")), (1, 1, 0), "it may have been sent");
+        assert_eq!((view.attempts, view.queries, gateway.sends_of("K1")), (1, 1, 0), "it may have been sent");
         let late = claimed.elapsed().saturating_sub(lease);
         assert!(late < Duration::from_millis(1_500), "{late:?} after the lease of {lease:?}");
         worker.stop().await;

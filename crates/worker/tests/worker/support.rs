@@ -38,10 +38,10 @@ pub(crate) struct Scripted {
     pub(crate) gate: Semaphore,
     pub(crate) sends: Mutex<Vec<String>>,
     sent_before: Mutex<Vec<String>>,
-    pub(crate) asks: Mutex<Vec<String>>,
+    pub(crate) queries: Mutex<Vec<String>>,
     pub(crate) in_flight: AtomicUsize,
     pub(crate) most_in_flight: AtomicUsize,
-    pub(crate) can_ask: bool,
+    pub(crate) can_query: bool,
     /// Until [`Scripted::back`] sends are not executed and asks find the job accepted, unless told otherwise per key.
     pub(crate) is_down: bool,
     is_back: AtomicBool,
@@ -55,10 +55,10 @@ impl Scripted {
             gate: Semaphore::new(0),
             sends: Mutex::default(),
             sent_before: Mutex::default(),
-            asks: Mutex::default(),
+            queries: Mutex::default(),
             in_flight: AtomicUsize::default(),
             most_in_flight: AtomicUsize::default(),
-            can_ask: true,
+            can_query: true,
             is_down: false,
             is_back: AtomicBool::new(false),
         }
@@ -136,13 +136,13 @@ impl Gateway for Scripted {
         Box::pin(self.act(order, self.down(Answer::NotExecuted)))
     }
 
-    fn ask<'a>(&'a self, order: &'a Order) -> BoxFuture<'a, Reading> {
-        self.asks.lock().unwrap().push(order.key.clone());
+    fn query<'a>(&'a self, order: &'a Order) -> BoxFuture<'a, Reading> {
+        self.queries.lock().unwrap().push(order.key.clone());
         Box::pin(self.act(order, self.down(Answer::Accepted)))
     }
 
-    fn can_ask(&self, _: &Order) -> bool {
-        self.can_ask
+    fn can_query(&self, _: &Order) -> bool {
+        self.can_query
     }
 
     fn resend_tells(&self) -> bool {
@@ -173,7 +173,7 @@ impl World {
             queue: "main/transfer".parse().unwrap(),
             policy: Policy {
                 on_ambiguous: OnAmbiguous::Resend,
-                settle: Duration::from_millis(300),
+                resend_after: Duration::from_millis(300),
                 poll: vec![short],
                 retry_initial: short,
                 retry_max: short,

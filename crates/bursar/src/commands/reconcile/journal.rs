@@ -315,14 +315,14 @@ impl Reconciler<'_> {
             state: State::InDoubt,
             sends: sends.sends,
             resends: sends.resends.max(record.map_or(0, |record| record.resends)),
-            asks: record.map_or(0, |record| record.queries),
+            queries: record.map_or(0, |record| record.queries),
             losses: 0,
             first_sent: Some(sends.first),
             last_sent: Some(sends.last_at()),
             sent_before: None,
             ordered: None,
             late_response: None,
-            can_ask: self.gateway.can_ask(&order),
+            can_query: self.gateway.can_query(&order),
             names: Names::Nothing,
             received: Received::Nothing,
             not_ready: false,
@@ -363,7 +363,7 @@ impl Difference {
 
     fn due(&self) -> Option<String> {
         match self.next.as_ref()?.due {
-            bursar_domain::Due::Send(at) | bursar_domain::Due::Ask(at) => JobView::time(Some(at)),
+            bursar_domain::Due::Send(at) | bursar_domain::Due::Query(at) => JobView::time(Some(at)),
             bursar_domain::Due::Never => None,
         }
     }

@@ -165,11 +165,11 @@ impl Asker<'_> {
             sent_before: true,
             send_by: None,
         };
-        if !self.gateway.can_ask(&order) {
-            return Ok(Compared { record, amount, looked: Looked::NotAskable, difference: None });
+        if !self.gateway.can_query(&order) {
+            return Ok(Compared { record, amount, looked: Looked::NotQueryable, difference: None });
         }
         self.pace.turn(self.store, self.queue).await?;
-        let reading = self.gateway.ask(&order).await;
+        let reading = self.gateway.query(&order).await;
         let mut record = record;
         let mut verdict = compare(record.state, amount, &reading);
         if verdict == Verdict::Differs(What::State)

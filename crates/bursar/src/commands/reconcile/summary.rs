@@ -18,7 +18,7 @@ pub(super) struct Counts {
     /// The gateway gave no answer that could be compared.
     pub(super) unanswered: u64,
     /// There is no way to ask: splits at BeingFi, bills, transfers without the gateway's number.
-    pub(super) not_askable: u64,
+    pub(super) not_queryable: u64,
     /// This build cannot read the job.
     #[serde(default)]
     pub(super) unreadable: u64,
@@ -30,7 +30,7 @@ pub(super) enum Looked {
     Agrees,
     Differs,
     Unanswered,
-    NotAskable,
+    NotQueryable,
 }
 
 /// Counts by state.
@@ -49,7 +49,7 @@ impl Summary {
             Looked::Agrees => &mut counts.agree,
             Looked::Differs => &mut counts.differ,
             Looked::Unanswered => &mut counts.unanswered,
-            Looked::NotAskable => &mut counts.not_askable,
+            Looked::NotQueryable => &mut counts.not_queryable,
         } += 1;
     }
 
@@ -67,7 +67,7 @@ impl Summary {
             agree: sum.agree + counts.agree,
             differ: sum.differ + counts.differ,
             unanswered: sum.unanswered + counts.unanswered,
-            not_askable: sum.not_askable + counts.not_askable,
+            not_queryable: sum.not_queryable + counts.not_queryable,
             unreadable: sum.unreadable + counts.unreadable,
         })
     }
@@ -81,8 +81,8 @@ impl Summary {
         table.load_style(presets::UTF8_HORIZONTAL_ONLY);
         table.set_header(["state", "jobs", "fen", "agree", "differ", "no answer", "cannot be asked", "unreadable"]);
         let row = |name: &str, counts: &Counts| {
-            let Counts { jobs, fen, agree, differ, unanswered, not_askable, unreadable } = counts;
-            let numbers = [jobs, fen, agree, differ, unanswered, not_askable, unreadable];
+            let Counts { jobs, fen, agree, differ, unanswered, not_queryable, unreadable } = counts;
+            let numbers = [jobs, fen, agree, differ, unanswered, not_queryable, unreadable];
             std::iter::once(name.to_owned()).chain(numbers.map(|number| number.to_string())).collect::<Vec<_>>()
         };
         for (state, counts) in &self.by_state {

@@ -117,13 +117,13 @@ fn a_variable_that_names_no_key_is_an_error() {
 
 #[test]
 fn a_wrong_value_is_told_by_its_variable_and_never_shown() {
-    let faults = faults(YZT, &[("BURSAR_ACCOUNTS__MAIN__SETTLE", "hunter2"), ("BURSAR_WORKER__CONCURRENCY", "")]);
+    let faults = faults(YZT, &[("BURSAR_ACCOUNTS__MAIN__RESEND_AFTER", "hunter2"), ("BURSAR_WORKER__CONCURRENCY", "")]);
     assert_eq!(
         faults,
         [
             "environment variable BURSAR_WORKER__CONCURRENCY: worker.concurrency must be a whole number from 1 to 4096",
-            "environment variable BURSAR_ACCOUNTS__MAIN__SETTLE: \
-             accounts.main.settle must be a duration from \"1ms\" to \"1d\"",
+            "environment variable BURSAR_ACCOUNTS__MAIN__RESEND_AFTER: \
+             accounts.main.resend_after must be a duration from \"1ms\" to \"1d\"",
         ]
     );
 }

@@ -53,7 +53,7 @@ const TABLE: &[(&str, &str, &[&str], &str)] = &[
     ("accounts.main.fair_by", "'node_id'", &["''", "true"], "must"),
     ("accounts.main.fair_weights", "{ a = 0.5, b = 3 }", &["3", "'a=1'", "[]"], "must be a table, for example {"),
     ("accounts.main.on_ambiguous", "'hold'", &["'retry'"], "must be \"resend\" or \"hold\""),
-    ("accounts.main.settle", "'2s'", &["'0s'", "60", "'2d'"], "must be a duration from \"1ms\" to \"1d\""),
+    ("accounts.main.resend_after", "'2s'", &["'0s'", "60", "'2d'"], "must be a duration from \"1ms\" to \"1d\""),
     ("accounts.main.resend_max", "0", &["11", "-1", "1.0"], "must be a whole number from 0 to 10"),
     ("accounts.main.poll", "['1s']", &["'1s'", "1"], "must be a list of durations"),
     ("accounts.main.poll", "['1s', '1d']", &["['1s', '0s']"], "entry 2: must be a duration from"),
@@ -298,13 +298,13 @@ fn what_is_believed_without_proof_is_advised_against() {
 
 #[test]
 fn waits_that_do_not_fit_together_are_advised_against() {
-    let text = format!("{YZT}settle = '10s'\nretry_initial = '10m'\n");
+    let text = format!("{YZT}resend_after = '10s'\nretry_initial = '10m'\n");
     let keys: Vec<String> = right(&text, &[]).advice().into_iter().map(|advice| advice.key).collect();
-    assert_eq!(keys, ["accounts.main.settle", "accounts.main.retry_initial"]);
+    assert_eq!(keys, ["accounts.main.resend_after", "accounts.main.retry_initial"]);
     assert_eq!(right(YZT, &[]).advice(), []);
     // A send begins within a third of the lease: 30 s of a call and 20 s are more than 45 s, and 15 s are not.
     for (lease, count) in [("60s", 1), ("45s", 0)] {
-        let text = format!("[worker]\nlease = '{lease}'\n{YZT}settle = '45s'\n");
+        let text = format!("[worker]\nlease = '{lease}'\n{YZT}resend_after = '45s'\n");
         assert_eq!(right(&text, &[]).advice().len(), count, "{lease}");
     }
 }

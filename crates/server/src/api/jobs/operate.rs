@@ -20,8 +20,14 @@ use crate::state::{App, Shared};
 
 type Done = Result<Json<JobView>, Problem>;
 
-pub(super) async fn ask(who: Allowed<Operate>, app: Handed<Shared>, name: JobName, _: NoQuery, body: JsonBody) -> Done {
-    plain(&who, &app, &name, &body, Operation::Ask).await
+pub(super) async fn query(
+    who: Allowed<Operate>,
+    app: Handed<Shared>,
+    name: JobName,
+    _: NoQuery,
+    body: JsonBody,
+) -> Done {
+    plain(&who, &app, &name, &body, Operation::Query).await
 }
 
 pub(super) async fn send(

@@ -1,4 +1,4 @@
-//! What gateways answered: shares over time, and all of them by sends and asks.
+//! What gateways answered: shares over time, and all of them by sends and queries.
 
 use bursar_domain::{Answer, Call};
 use maud::{Markup, html};
@@ -27,11 +27,11 @@ pub(super) fn chart(words: &Words, seen: &Seen) -> Markup {
     let bars: Vec<(String, Vec<u64>)> = given
         .iter()
         .map(|answer| {
-            let both = vec![of(*answer, Call::Send), of(*answer, Call::Ask)];
+            let both = vec![of(*answer, Call::Send), of(*answer, Call::Query)];
             (words.answer(*answer).to_owned(), both)
         })
         .collect();
-    let series = [("is-send", words.sends), ("is-ask", words.asks)];
+    let series = [("is-send", words.sends), ("is-query", words.queries)];
     html! {
         h2 { (words.answers) }
         @if given.is_empty() { p.soft { (words.nothing_here) } } @else {

@@ -12,7 +12,7 @@ use crate::dashboard::i18n::Words;
 const CLASSES: [u64; 9] = [20, 50, 100, 200, 500, 1_000, 2_000, 5_000, 10_000];
 
 pub(super) fn chart(words: &Words, seen: &Seen) -> Markup {
-    let both = [(words.sends, Call::Send), (words.asks, Call::Ask)];
+    let both = [(words.sends, Call::Send), (words.queries, Call::Query)];
     let moments: Vec<Column<Option<u64>>> = by_column(seen)
         .into_iter()
         .enumerate()
@@ -29,15 +29,15 @@ pub(super) fn chart(words: &Words, seen: &Seen) -> Markup {
     let names = [
         ("is-send", words.sends, "p50"),
         ("is-send is-p95", words.sends, "p95"),
-        ("is-ask", words.asks, "p50"),
-        ("is-ask is-p95", words.asks, "p95"),
+        ("is-query", words.queries, "p50"),
+        ("is-ask is-p95", words.queries, "p95"),
     ]
     .map(|(class, name, quantile)| (class, format!("{name} {quantile}")));
     let names = names.each_ref().map(|(class, name)| (*class, name.as_str()));
     let mut counts = vec![vec![0_u64, 0]; CLASSES.len() + 1];
     for told in &seen.calls {
         let class = CLASSES.iter().position(|end| told.ms <= *end).unwrap_or(CLASSES.len());
-        let count = counts.get_mut(class).and_then(|both| both.get_mut(usize::from(told.call == Call::Ask)));
+        let count = counts.get_mut(class).and_then(|both| both.get_mut(usize::from(told.call == Call::Query)));
         if let Some(count) = count {
             *count += 1;
         }
@@ -48,7 +48,7 @@ pub(super) fn chart(words: &Words, seen: &Seen) -> Markup {
     };
     let bars: Vec<(String, Vec<u64>)> =
         counts.into_iter().enumerate().map(|(index, values)| (name(index), values)).collect();
-    let series = [("is-send", words.sends), ("is-ask", words.asks)];
+    let series = [("is-send", words.sends), ("is-query", words.queries)];
     html! {
         h2 { (words.latency) }
         @if seen.calls.is_empty() { p.soft { (words.nothing_here) } } @else {
@@ -97,7 +97,7 @@ mod tests {
         let calls: Vec<Told> = (1..=100).map(call).collect();
         let of = |calls: &[Told], call| Measured::of(calls, call).told();
         assert_eq!(of(&calls, Call::Send).unwrap(), "p50 50 ms · p95 95 ms · p99 99 ms · max 100 ms");
-        assert_eq!(of(&calls, Call::Ask), None);
+        assert_eq!(of(&calls, Call::Query), None);
         assert_eq!(of(&calls[..1], Call::Send).unwrap(), "p50 1 ms · p95 1 ms · p99 1 ms · max 1 ms");
     }
 }

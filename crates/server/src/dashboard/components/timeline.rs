@@ -101,7 +101,7 @@ fn read(words: &Words, event: &HistoryEvent, whole: &[&str]) -> Line {
             told: &["outcome", "operator", "comment"],
         },
         HistoryEvent::Delivery(delivery) => delivered(words, delivery),
-        HistoryEvent::Notification(_) => Line { tone: "ask", what: words.notified.to_owned(), told: &["number"] },
+        HistoryEvent::Notification(_) => Line { tone: "query", what: words.notified.to_owned(), told: &["number"] },
         HistoryEvent::Unreadable(_) => plain("warn", words.unreadable),
         HistoryEvent::Other(other) => plain("plain", &other.event),
     }
@@ -110,7 +110,7 @@ fn read(words: &Words, event: &HistoryEvent, whole: &[&str]) -> Line {
 fn answered(words: &Words, response: &Response) -> Line {
     let call = match response.call {
         Call::Send => words.was_sent,
-        Call::Ask => words.was_asked,
+        Call::Query => words.was_asked,
     };
     let outcome = response.read.outcome;
     Line { tone: tone(outcome), what: format!("{call} → {}", words.answer(outcome)), told: &["call", "outcome"] }

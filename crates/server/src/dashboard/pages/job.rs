@@ -62,7 +62,7 @@ fn facts(words: &Words, record: &JobRecord) -> Markup {
         (words.why_so, shown_reason(words, record)),
         (words.trade_no, (!record.trade_nos.is_empty()).then(|| record.trade_nos.join(", "))),
         (words.gateway_status, view.gateway_status),
-        (words.calls, Some(filled(words.calls_made, &[&view.attempts.to_string(), &view.asks.to_string()]))),
+        (words.calls, Some(filled(words.calls_made, &[&view.attempts.to_string(), &view.queries.to_string()]))),
         (words.environment, view.environment),
         (words.held_by, record.worker.clone()),
         (words.callback, record.callback_url.as_deref().map(without_query)),

@@ -91,7 +91,7 @@ async fn meant(visitor: &Visitor, app: &App, path: Path4) -> Result<Wanted, Refu
     let refused = |status, why| refuse(&visitor.guest, Some(visitor), status, why);
     let not_found = || refused(StatusCode::NOT_FOUND, visitor.words().not_found);
     let Path((account, kind, key, act)) = path.map_err(|_| not_found())?;
-    let every = [Operation::Ask, Operation::Send, Operation::Resolve(State::Succeeded), Operation::Cancel];
+    let every = [Operation::Query, Operation::Send, Operation::Resolve(State::Succeeded), Operation::Cancel];
     let operation = every.into_iter().find(|operation| operation.as_str() == act).ok_or_else(not_found)?;
     let queue = app.queue(visitor.bearer(), &account, &kind).map_err(|problem| refuse_problem(visitor, problem))?;
     let name = JobName { queue, key: key.parse().map_err(|_| not_found())? };
@@ -156,14 +156,14 @@ fn what_it_does(words: &Words, operation: Operation, record: &JobRecord) -> Mark
         return Markup::default();
     };
     let caution = match operation {
-        Operation::Ask => words.ask_does,
+        Operation::Query => words.query_does,
         Operation::Send => words.send_does,
         Operation::Resolve(_) => words.resolve_does,
         Operation::Cancel => words.cancel_does,
     };
     let then = match next.due {
         Due::Send(_) => words.then_sent,
-        Due::Ask(_) => words.then_asked,
+        Due::Query(_) => words.then_asked,
         Due::Never => words.then_over,
     };
     html! {

@@ -153,7 +153,7 @@ fn row(words: &Words, job: &JobRecord) -> Markup {
             td data-name=(words.state_name) { (badge(words, job.state)) }
             td.number data-name=(words.amount) { (amount(job).map_or_else(|| "–".to_owned(), Fen::yuan)) }
             td.reason data-name=(words.why_so) { (shown_reason(words, job).unwrap_or_default()) }
-            td.calls data-name=(words.calls) { (filled(words.calls_made, &[&view.attempts.to_string(), &view.asks.to_string()])) }
+            td.calls data-name=(words.calls) { (filled(words.calls_made, &[&view.attempts.to_string(), &view.queries.to_string()])) }
             td data-name=(words.updated) { (moment(&view.updated_at.unwrap_or_default())) }
             td data-name=(words.due) { (moment(&view.due_at.unwrap_or_default())) }
         }

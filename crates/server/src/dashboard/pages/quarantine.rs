@@ -92,7 +92,7 @@ fn address(origin: &Origin, key: &str, act: Act) -> String {
 }
 
 /// `GET`: what will be done.
-pub(super) async fn ask(visitor: Visitor, Handed(app): Handed<Shared>, path: Path4) -> Answered {
+pub(super) async fn query(visitor: Visitor, Handed(app): Handed<Shared>, path: Path4) -> Answered {
     let wanted = meant(&visitor, &app, path)?;
     Ok(asking(&visitor, &wanted, None, StatusCode::OK))
 }

@@ -42,7 +42,7 @@ pub(super) async fn show(visitor: Visitor, State(app): State<Shared>) -> Answere
         h1 { (words.queues) }
         dl.totals {
             (total(words.to_send, sum(|status| status.sends), ""))
-            (total(words.to_ask, sum(|status| status.queries), ""))
+            (total(words.to_query, sum(|status| status.queries), ""))
             (total(words.in_doubt, in_doubt, "warn"))
             (total(words.in_review, sum(|status| status.review), "bad"))
             (total(words.paused_queues, paused, "bad"))
@@ -54,7 +54,7 @@ pub(super) async fn show(visitor: Visitor, State(app): State<Shared>) -> Answere
         div.wide { table.queues {
             thead { tr {
                 th { (words.queue) }
-                @for name in [words.to_send, words.to_ask, words.in_doubt, words.in_review, words.ended, words.set_aside] { th.number { (name) } }
+                @for name in [words.to_send, words.to_query, words.in_doubt, words.in_review, words.ended, words.set_aside] { th.number { (name) } }
                 th { (words.next_due) }
                 th { (words.rate) }
                 th { (words.sending) }
@@ -108,7 +108,7 @@ fn row_of(visitor: &Visitor, row: &Row) -> Markup {
     let of_state = |state: &str| Some(format!("{jobs}&state={state}"));
     let cells: [(&str, u64, &str, Option<String>); 6] = [
         (words.to_send, status.sends, "queued", of_state("queued")),
-        (words.to_ask, status.queries, "pending", of_state("pending")),
+        (words.to_query, status.queries, "pending", of_state("pending")),
         (words.in_doubt, Count::from(*in_doubt).0, "in_doubt", of_state("in_doubt")),
         (words.in_review, status.review, "needs_review", of_state("needs_review")),
         (words.ended, status.done, "", None),

@@ -63,7 +63,7 @@ fn entry(visitor: &Visitor, job: &JobRecord) -> Markup {
             div {
                 a.key href=(address) { (job.key) } " " (badge(words, job.state)) " "
                 @if let Some(amount) = amount(job) { strong.amount { (amount.yuan()) } " " }
-                span.soft { (moment(&view.updated_at.unwrap_or_default())) " · " (filled(words.calls_made, &[&view.attempts.to_string(), &view.asks.to_string()])) }
+                span.soft { (moment(&view.updated_at.unwrap_or_default())) " · " (filled(words.calls_made, &[&view.attempts.to_string(), &view.queries.to_string()])) }
             }
             div.reason { (shown_reason(words, job).unwrap_or_default()) }
             @if visitor.may_operate() { div.buttons { (acts(words, &address, job)) } }
@@ -75,7 +75,7 @@ fn entry(visitor: &Visitor, job: &JobRecord) -> Markup {
 fn legend(visitor: &Visitor) -> Markup {
     let words = visitor.words();
     let told = [
-        (Operation::Ask, words.ask_does),
+        (Operation::Query, words.query_does),
         (Operation::Send, words.send_does),
         (Operation::Resolve(State::Succeeded), words.resolve_does),
     ];

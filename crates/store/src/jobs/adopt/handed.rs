@@ -98,7 +98,7 @@ impl Handed {
         let fence = lost.as_ref().map_or(self.stored.fence, |lost| lost.fence).saturating_add(1);
         let entry = ClaimEntry {
             token: token(to),
-            call: Call::Ask,
+            call: Call::Query,
             fence,
             at: now,
             late: Vec::new(),

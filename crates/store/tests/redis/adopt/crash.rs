@@ -152,7 +152,7 @@ async fn a_resubmission_after_a_crash_is_no_proof_that_the_job_was_handed_over()
             assert_eq!(new.store.submit(&again).await.unwrap(), [Submission::New]);
             if sent_there {
                 let claimed = new.claim_one("w").await;
-                new.commit(&then(&claimed, State::Pending, Due::Ask(LATER))).await;
+                new.commit(&then(&claimed, State::Pending, Due::Query(LATER))).await;
             }
             let adopted = adopt(&old).await;
             let what = format!("sent there: {sent_there}, perhaps sent before: {lost}");
@@ -162,7 +162,7 @@ async fn a_resubmission_after_a_crash_is_no_proof_that_the_job_was_handed_over()
                     assert_eq!((adopted.moved, adopted.in_doubt), (1, 1), "{what}");
                     let seen = (state_of(&new, "k1").await, new.sets("k1").await);
                     assert_eq!(seen, (Some(State::InDoubt), vec!["due_queries"]), "{what}");
-                    assert_eq!(claimable(&new).await[0].call, Call::Ask, "{what}");
+                    assert_eq!(claimable(&new).await[0].call, Call::Query, "{what}");
                 }
                 (false, false) => {
                     assert_eq!((adopted.moved, adopted.in_doubt), (1, 0), "{what}");

@@ -190,14 +190,14 @@ impl Real {
         let ending = Ending::of(handed, outcome);
         let due = match ending.then {
             Some(Then::SendIn(ticks)) => Due::Send(Millis(self.at_ms).plus(tick(ticks))),
-            Some(Then::AskIn(ticks)) => Due::Ask(Millis(self.at_ms).plus(tick(ticks))),
+            Some(Then::QueryIn(ticks)) => Due::Query(Millis(self.at_ms).plus(tick(ticks))),
             None => Due::Never,
         };
         let next = Next { state: ending.state, due, reason: ending.reason.clone(), pause_queue: ending.pauses };
         let job = &self.jobs[&(at_queue, handed.key, handed.fence)];
         Commit {
             reason: ending.reason,
-            queried: handed.call == Call::Ask,
+            queried: handed.call == Call::Query,
             resend: if ending.never_left { Resend::GivenBack } else { Resend::Counts },
             trade_nos: if matches!(outcome, Outcome::Accepted(_)) {
                 vec![format!("T{}", handed.fence)]

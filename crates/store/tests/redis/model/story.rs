@@ -120,13 +120,13 @@ pub(crate) enum Outcome {
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Then {
     SendIn(u64),
-    AskIn(u64),
+    QueryIn(u64),
 }
 
 impl Outcome {
     /// Whether a worker can come to this about what it was handed (the domain's rules, much shortened).
     fn fits(self, handed: &Handed) -> bool {
-        let asked = handed.call == Call::Ask;
+        let asked = handed.call == Call::Query;
         match (self, handed.state) {
             (Self::AsBefore, state) => state.is_terminal(),
             (Self::LastWord(State::Refunded), State::Succeeded) => true,
@@ -140,7 +140,7 @@ impl Outcome {
     }
 
     fn all() -> Vec<Self> {
-        let thens = [Then::SendIn(0), Then::AskIn(0), Then::SendIn(1), Then::AskIn(1), Then::AskIn(3)];
+        let thens = [Then::SendIn(0), Then::QueryIn(0), Then::SendIn(1), Then::QueryIn(1), Then::QueryIn(3)];
         let ends = [State::Succeeded, State::Succeeded, State::Failed, State::Refunded];
         let mut all = vec![Self::Refused, Self::Review, Self::AsBefore];
         all.extend(ends.map(Self::LastWord));
@@ -219,7 +219,7 @@ fn wish() -> impl Strategy<Value = Wish> {
 
 fn operation() -> impl Strategy<Value = Operation> {
     let ends = [State::Succeeded, State::Failed, State::Refunded, State::Queued].map(Operation::Resolve);
-    let calls = [Operation::Ask, Operation::Ask, Operation::Send, Operation::Send, Operation::Cancel];
+    let calls = [Operation::Query, Operation::Query, Operation::Send, Operation::Send, Operation::Cancel];
     select([&calls[..], &ends[..]].concat())
 }
 
@@ -305,7 +305,7 @@ impl fmt::Debug for Then {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::SendIn(ticks) => write!(out, "send in {}", minutes(*ticks)),
-            Self::AskIn(ticks) => write!(out, "ask in {}", minutes(*ticks)),
+            Self::QueryIn(ticks) => write!(out, "ask in {}", minutes(*ticks)),
         }
     }
 }

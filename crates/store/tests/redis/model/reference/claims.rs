@@ -69,7 +69,7 @@ impl Queue {
         }
         self.serve(&sends);
         let sends = sends.into_iter().map(|(_, key)| (key, Call::Send));
-        let taken: Vec<_> = sends.chain(queries.into_iter().map(|key| (key, Call::Ask))).collect();
+        let taken: Vec<_> = sends.chain(queries.into_iter().map(|key| (key, Call::Query))).collect();
         self.fence += u64::from(!taken.is_empty());
         let told: Vec<HandedOut> = taken.into_iter().map(|(key, call)| self.hand_out(key, call, wish)).collect();
         if !told.is_empty() {

@@ -30,7 +30,7 @@ impl Queue {
         *job = job.found();
         job.claims.clear();
         (job.fence, job.ended) = (claim.fence, Some(claim.fence));
-        job.queries += u32::from(claim.call == Call::Ask);
+        job.queries += u32::from(claim.call == Call::Query);
         if claim.call == Call::Send {
             job.count_send(claim.at, !next.never_left);
         }
@@ -45,7 +45,7 @@ impl Queue {
         (job.to_query, job.in_review) = (None, None);
         match next.then {
             Some(Then::SendIn(ticks)) => job.to_send = Some(Sends::At(now.plus(ticks))),
-            Some(Then::AskIn(ticks)) => job.to_query = Some(now.plus(ticks)),
+            Some(Then::QueryIn(ticks)) => job.to_query = Some(now.plus(ticks)),
             None => {}
         }
         match next.state {
@@ -89,7 +89,7 @@ impl Queue {
         (job.fence, job.ended) = (fence, Some(fence));
         (job.to_send, job.to_query) = match claim.call {
             Call::Send => (Some(Sends::At(now)), None),
-            Call::Ask => (None, Some(now)),
+            Call::Query => (None, Some(now)),
         };
         if job.state != before {
             self.events.push(format!("{key} {}", job.state));
@@ -102,8 +102,8 @@ impl Queue {
         let now = self.now;
         let Some(job) = self.jobs.get_mut(key) else { return "unknown" };
         let (to, sends, queries) = match (operation, job.seen().state) {
-            (Operation::Ask, state @ (InDoubt | Pending | Succeeded)) => (state, false, true),
-            (Operation::Ask, NeedsReview) => (InDoubt, false, true),
+            (Operation::Query, state @ (InDoubt | Pending | Succeeded)) => (state, false, true),
+            (Operation::Query, NeedsReview) => (InDoubt, false, true),
             (Operation::Send, NeedsReview) => (InDoubt, true, false),
             (Operation::Send, Queued) => (Queued, true, false),
             (Operation::Resolve(end), NeedsReview) if end.is_terminal() => (end, false, false),

@@ -14,7 +14,7 @@ use support::{Act, Server, accounts, sign};
 
 async fn asked(body: impl Into<String>) -> Reading {
     let server = Server::answering(body).await;
-    accounts::yzt(&server.url()).ask(&numbered(&[TRADE_NO])).await
+    accounts::yzt(&server.url()).query(&numbered(&[TRADE_NO])).await
 }
 
 /// A query's data about the example transfer.
@@ -140,7 +140,7 @@ async fn the_newest_number_is_asked_by_first_and_older_ones_only_if_it_is_unknow
         (&[], Answer::Silent, 0),
     ] {
         let before = server.count();
-        let reading = gateway.ask(&numbered(numbers)).await;
+        let reading = gateway.query(&numbered(numbers)).await;
         assert_eq!((reading.answer, server.count() - before), (answer, requests), "{numbers:?}: {reading:?}");
     }
 }
@@ -164,14 +164,14 @@ async fn every_question_but_the_first_takes_a_place_in_the_rate() {
     {
         let (server, gateway) = knowing(&[]).await;
         let rate = Arc::new(Places(AtomicUsize::new(places)));
-        let reading = gateway.within(rate.clone()).ask(&numbered(&["a", "b", "c", "d"])).await;
+        let reading = gateway.within(rate.clone()).query(&numbered(&["a", "b", "c", "d"])).await;
         assert_eq!((reading.answer, server.count()), (answer, requests), "{places} places");
         assert_eq!(rate.0.load(Ordering::SeqCst), places - (requests - 1), "{places} places");
     }
 }
 
 #[tokio::test]
-async fn all_questions_of_one_ask_take_no_longer_than_one_call() {
+async fn all_questions_of_one_query_take_no_longer_than_one_call() {
     let server = Server::start(|number, _| match number {
         0 => Act::Answer(sign::refused("40004", "isv.else")),
         _ => Act::Hang,
@@ -182,7 +182,7 @@ async fn all_questions_of_one_ask_take_no_longer_than_one_call() {
     let transport = Transport { connect_timeout, call_timeout, ..accounts::transport(&server.url()) };
     let gateway = Yzt::new(YztSettings { transport, ..yzt_settings("http://x") }).unwrap();
     let started = tokio::time::Instant::now();
-    let reading = gateway.ask(&numbered(&["a", "b", "c"])).await;
+    let reading = gateway.query(&numbered(&["a", "b", "c"])).await;
     assert_eq!(reading.answer, Answer::Silent);
     assert!(started.elapsed() < call_timeout * 2, "{:?}", started.elapsed());
 }
@@ -190,7 +190,7 @@ async fn all_questions_of_one_ask_take_no_longer_than_one_call() {
 #[tokio::test]
 async fn a_query_is_keyed_as_configured() {
     let number = numbered(&[TRADE_NO]);
-    for (query_key, order, content, can_ask) in [
+    for (query_key, order, content, can_query) in [
         (QueryKey::TradeNo, &number, Some(r#"{"node_id":"00061967","trade_no":"2025062413293980461"}"#), true),
         (QueryKey::TradeNo, &transfer(), None, false),
         (
@@ -210,8 +210,8 @@ async fn a_query_is_keyed_as_configured() {
     ] {
         let server = Server::answering(sign::queried(&standing("9"))).await;
         let gateway = Yzt::new(YztSettings { query_key, ..yzt_settings(&server.url()) }).unwrap();
-        assert_eq!(gateway.can_ask(order), can_ask, "{query_key:?}");
-        gateway.ask(order).await;
+        assert_eq!(gateway.can_query(order), can_query, "{query_key:?}");
+        gateway.query(order).await;
         let sent = server.received().first().map(|request| request.params());
         assert_eq!(sent.as_ref().map(|params| params["biz_content"].as_str()), content, "{query_key:?}");
         if let Some(params) = sent {
