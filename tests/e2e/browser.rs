@@ -230,7 +230,7 @@ async fn browser_an_operator_signs_in_finds_a_job_reads_it_resolves_it_and_pause
 
 /// A world in which something has happened of everything that a page shows.
 async fn eventful() -> (World, Server, Receiver) {
-    let world = Plan::new().both("on_ambiguous", "hold").set("callbacks.allow", vec!["127.0.0.1"]).start().await;
+    let world = Plan::new().both("on_ambiguous", "hold").set("webhooks.allow", vec!["127.0.0.1"]).start().await;
     let statuses = Mutex::new(vec![503]);
     let receiver = Receiver::start(move |_| Answer::Status(statuses.lock().unwrap().pop().unwrap_or(200))).await;
     let worker = world.worker().await;

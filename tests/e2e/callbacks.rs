@@ -16,9 +16,9 @@ const SECRETS: [&str; 2] = ["whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", "whsec_bmV
 
 /// A world that may tell receivers on this machine.
 async fn world(plan: Plan) -> World {
-    let world = plan.set("callbacks.allow", vec!["127.0.0.1"]).set("callbacks.timeout", "1s").start().await;
+    let world = plan.set("webhooks.allow", vec!["127.0.0.1"]).set("webhooks.timeout", "1s").start().await;
     let secrets = world.file(format!("# new, then old\n{}\n", SECRETS.join("\n")));
-    world.set("callbacks.secrets_file", toml::Value::from(secrets.display().to_string()));
+    world.set("webhooks.secrets_file", toml::Value::from(secrets.display().to_string()));
     world
 }
 
@@ -132,21 +132,21 @@ async fn what_attempts_come_to_is_counted_and_what_waits_for_how_long_is_told() 
     world.submit_new(&[told("UP", &receiver.url("up")), told("DOWN", &receiver.url("down"))]).await;
     let text = eventually(SOON, "one to be told and one to have been tried for a while", async || {
         let text = scraped(&server.address).await;
-        let told = sample(&text, "bursar_callback_attempts_total", &["outcome=\"told\""]);
-        let tried = sample(&text, "bursar_callback_tried_age_seconds", &["origin=\"main/transfer\""]);
+        let told = sample(&text, "bursar_webhook_attempts_total", &["outcome=\"told\""]);
+        let tried = sample(&text, "bursar_webhook_tried_age_seconds", &["origin=\"main/transfer\""]);
         if told == Some(1.0) && tried > Some(1.0) { Ok(text) } else { Err(text) }
     })
     .await;
     let of = "origin=\"main/transfer\"";
     let sample = |name, having: &[&str]| sample(&text, name, having);
-    assert!(sample("bursar_callback_attempts_total", &[of, "outcome=\"failing\""]) >= Some(1.0), "{text}");
-    assert_eq!(sample("bursar_callback_attempts_total", &[of, "outcome=\"silent\""]), None, "{text}");
-    assert_eq!(sample("bursar_callback_duration_seconds_count", &[of, "outcome=\"told\""]), Some(1.0), "{text}");
-    assert_eq!(sample("bursar_callback_delay_seconds_count", &[of]), Some(1.0), "{text}");
-    assert_eq!(sample("bursar_callbacks_given_up_total", &[of]), None, "{text}");
-    assert_eq!(sample("bursar_callbacks_waiting", &[of]), Some(1.0), "{text}");
-    assert_eq!(sample("bursar_callbacks_waiting", &["origin=\"main/notify\""]), None, "{text}");
-    assert!(sample("bursar_callback_due_age_seconds", &[of]) < Some(5.0), "it waits for its time: {text}");
+    assert!(sample("bursar_webhook_attempts_total", &[of, "outcome=\"failing\""]) >= Some(1.0), "{text}");
+    assert_eq!(sample("bursar_webhook_attempts_total", &[of, "outcome=\"silent\""]), None, "{text}");
+    assert_eq!(sample("bursar_webhook_duration_seconds_count", &[of, "outcome=\"told\""]), Some(1.0), "{text}");
+    assert_eq!(sample("bursar_webhook_delay_seconds_count", &[of]), Some(1.0), "{text}");
+    assert_eq!(sample("bursar_webhooks_given_up_total", &[of]), None, "{text}");
+    assert_eq!(sample("bursar_webhooks_waiting", &[of]), Some(1.0), "{text}");
+    assert_eq!(sample("bursar_webhooks_waiting", &["origin=\"main/notify\""]), None, "{text}");
+    assert!(sample("bursar_webhook_due_age_seconds", &[of]) < Some(5.0), "it waits for its time: {text}");
     server.process.kill();
 
     // With nobody to tell it, what was put off comes due, and any process that Redis answers says so.
@@ -155,7 +155,7 @@ async fn what_attempts_come_to_is_counted_and_what_waits_for_how_long_is_told() 
     let address = listener(&worker).await;
     eventually(SOON * 2, "it to be overdue", async || {
         let text = scraped(&address).await;
-        let due = crate::metrics::sample(&text, "bursar_callback_due_age_seconds", &[of]);
+        let due = crate::metrics::sample(&text, "bursar_webhook_due_age_seconds", &[of]);
         if due > Some(0.5) { Ok(()) } else { Err(text) }
     })
     .await;
@@ -164,10 +164,10 @@ async fn what_attempts_come_to_is_counted_and_what_waits_for_how_long_is_told() 
 
 #[tokio::test]
 async fn secrets_are_read_again_on_a_hangup_and_a_file_that_holds_none_changes_nothing() {
-    let world = Plan::new().set("callbacks.allow", vec!["127.0.0.1"]).start().await;
+    let world = Plan::new().set("webhooks.allow", vec!["127.0.0.1"]).start().await;
     let [old, new] = SECRETS;
     let file = world.file(old);
-    world.set("callbacks.secrets_file", toml::Value::from(file.display().to_string()));
+    world.set("webhooks.secrets_file", toml::Value::from(file.display().to_string()));
     let receiver = Receiver::content().await;
     let server = world.serve_as("up").await;
     let signed_by = async |key: &str| -> Vec<&str> {
@@ -182,7 +182,7 @@ async fn secrets_are_read_again_on_a_hangup_and_a_file_that_holds_none_changes_n
     std::fs::write(&file, "whsec_short\n").unwrap();
     server.hang_up();
     let line = server.process.wait_line(SOON, "the fault", |line| line.contains("the secrets that they had")).await;
-    assert!(line.contains("callbacks.secrets_file") && line.contains("line 1 must be whsec_"), "{line}");
+    assert!(line.contains("webhooks.secrets_file") && line.contains("line 1 must be whsec_"), "{line}");
     assert!(!line.contains("whsec_short"), "{line}");
     assert_eq!(signed_by("SECOND").await, [old]);
 

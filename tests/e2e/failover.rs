@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use bursar_test_support::{OwnRedis, Process, Sentinels, eventually, unique_prefix};
 use serde_json::Value;
 
-use crate::intake::example;
+use crate::import::example;
 use crate::jobs;
 use crate::plan::Plan;
 use crate::world::{SOON, World};
@@ -163,7 +163,7 @@ const PUSHED_BACK: usize = 500;
 /// Payments are pushed by stock apalis-redis, and the primary dies when they are drained, submitted, and sent in part. Its replica
 /// knows all of that of the first, and of the others only that they were pushed.
 async fn fail_over_while_it_drains(redis: &Sentinels, queue: &str, plan: Plan) -> (World, [Process; 2]) {
-    let plan = plan.set("intake.queues", vec![queue.to_owned()]).set("worker.concurrency", 32);
+    let plan = plan.set("import.queues", vec![queue.to_owned()]).set("worker.concurrency", 32);
     let world = plan.on_redis(&redis.url()).start().await;
     let first = world.worker().await;
     example::push(redis.primary.url(), queue, "FIRST", DRAINED).await.unwrap();
@@ -207,8 +207,8 @@ async fn what_was_pushed_drains_once_through_a_failover_that_lost_writes() {
     for (key, record) in &ledger.keys {
         assert_eq!(record.executions, 1, "{key}"); // sent more often than is on record here, for some intents were lost
     }
-    let listed = world.ok(&["intake", "--json"]).await;
-    assert_eq!(listed, "", "nothing is kept aside");
+    let listed = world.ok(&["import", "list", "--json"]).await;
+    assert_eq!(listed, "", "there is no dead letter");
     is_left_alone(&redis).await;
     for worker in &workers {
         assert!(worker.is_running(), "a worker ended: {}", worker.stderr());

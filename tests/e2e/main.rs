@@ -36,7 +36,7 @@ mod forger;
 mod guarantees;
 mod holding;
 mod http;
-mod intake;
+mod import;
 mod journal;
 mod journal_guard;
 mod kinds;

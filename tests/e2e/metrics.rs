@@ -96,10 +96,10 @@ async fn what_nobody_knows_yet_is_counted_as_in_doubt() {
 /// What has no line on a good day on which everything is done. The tests of `bursar-telemetry` let each of it happen.
 const NOT_HAPPENING: [&str; 15] = [
     "bursar_account_balance_failures_total",
-    "bursar_callback_due_age_seconds",
-    "bursar_callback_tried_age_seconds",
-    "bursar_callbacks_given_up_total",
-    "bursar_callbacks_waiting",
+    "bursar_webhook_due_age_seconds",
+    "bursar_webhook_tried_age_seconds",
+    "bursar_webhooks_given_up_total",
+    "bursar_webhooks_waiting",
     "bursar_circuit_open",
     "bursar_circuit_turns_total",
     "bursar_given_back_total",
@@ -116,8 +116,8 @@ const NOT_HAPPENING: [&str; 15] = [
 #[tokio::test]
 async fn every_metric_on_the_page_is_in_the_table_and_the_other_way_round() {
     let plan = Plan::new()
-        .set("intake.queues", vec![unique_prefix()])
-        .set("callbacks.allow", vec!["127.0.0.1"])
+        .set("import.queues", vec![unique_prefix()])
+        .set("webhooks.allow", vec!["127.0.0.1"])
         .set("accounts.main.balance_every", "1h")
         .set("accounts.main.balance_low", 1);
     let world = plan.start().await;
@@ -133,7 +133,7 @@ async fn every_metric_on_the_page_is_in_the_table_and_the_other_way_round() {
     world.settled().await;
     let text = eventually(SOON, "its producer to be told", async || {
         let text = scraped(&server.address).await;
-        let told = sample(&text, "bursar_callback_attempts_total", &["outcome=\"told\""]);
+        let told = sample(&text, "bursar_webhook_attempts_total", &["outcome=\"told\""]);
         if told == Some(1.0) { Ok(text) } else { Err(text) }
     })
     .await;

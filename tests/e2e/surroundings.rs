@@ -16,7 +16,7 @@ const NEED_REDIS: [&[&str]; 16] = [
     &["list"],
     &["queues"],
     &["notifications"],
-    &["intake"],
+    &["import", "list"],
     &["export"],
     &["reconcile"],
     &["query", "T", "--reason", "x"],

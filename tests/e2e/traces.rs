@@ -83,7 +83,7 @@ async fn one_job_s_trace_holds_its_submission_and_every_attempt_of_every_worker(
 
 #[tokio::test]
 async fn each_attempt_to_tell_a_job_s_producer_is_a_part_of_its_trace_and_the_receiver_may_go_on_with_it() {
-    let (world, collector) = collected(Plan::new().set("callbacks.allow", vec!["127.0.0.1"])).await;
+    let (world, collector) = collected(Plan::new().set("webhooks.allow", vec!["127.0.0.1"])).await;
     let answers = AtomicUsize::new(0);
     let receiver = Receiver::start(move |message| {
         let first = message.path == "/TRACED" && answers.fetch_add(1, Ordering::SeqCst) == 0;

@@ -147,7 +147,7 @@ async fn a_worker_that_dies_around_a_question_has_it_asked_again_and_nothing_sen
 async fn push(scene: &Scene) -> &'static str {
     const QUEUE: &str = "payments";
     let mut config = std::fs::File::options().append(true).open(&scene.world.config).unwrap();
-    writeln!(config, "[intake]\nqueues = ['{QUEUE}']").unwrap();
+    writeln!(config, "[import]\nqueues = ['{QUEUE}']").unwrap();
     let connection = apalis_redis::connect(scene.world.producers_settings().url).await.unwrap();
     let mut storage = RedisStorage::new(connection).with_config(Config::default().queue(QUEUE));
     storage.push(scene.thing.variants[0].clone()).await.unwrap();
@@ -163,7 +163,7 @@ async fn a_worker_that_dies_between_store_and_queue_has_the_task_submitted_again
         scene.world.workers.start(0, Some(("BURSAR_CRASH_AT", point.to_owned())));
         scene.until_dead(point).await;
         assert!(scene.stored().await.is_some(), "{point}: the store has it");
-        assert_eq!(status(&scene).await, ImportStatus { waiting: left, kept_aside: 0 }, "{point}");
+        assert_eq!(status(&scene).await, ImportStatus { waiting: left, dead_letters: 0 }, "{point}");
 
         scene.world.workers.start(0, None);
         eventually(SOON, "the queue to be empty", async || {
@@ -172,7 +172,7 @@ async fn a_worker_that_dies_between_store_and_queue_has_the_task_submitted_again
         })
         .await;
         scene.another(State::Succeeded).await;
-        assert_eq!(status(&scene).await, ImportStatus { waiting: 0, kept_aside: 0 }, "{point}");
+        assert_eq!(status(&scene).await, ImportStatus { waiting: 0, dead_letters: 0 }, "{point}");
         let (state, _, _, executed) = scene.books().await;
         assert_eq!((state, executed), (State::Succeeded, 1), "{point}");
     }

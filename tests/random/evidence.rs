@@ -34,9 +34,9 @@ pub(crate) struct Happened {
     pub(crate) what: String,
 }
 
-/// What the door has kept aside.
+/// The door's dead letters.
 #[derive(Clone, Debug)]
-pub(crate) struct Aside {
+pub(crate) struct DeadLetter {
     pub(crate) why: String,
     pub(crate) payload: String,
 }
@@ -56,7 +56,7 @@ pub(crate) struct Evidence {
     pub(crate) received: Vec<Vec<Received>>,
     /// By queue and key: the ends and reviews that are on record, in order.
     pub(crate) told_of: HashMap<(String, Key), Vec<State>>,
-    pub(crate) aside: Vec<Aside>,
+    pub(crate) aside: Vec<DeadLetter>,
     /// How long after the last event everything had ended; `None` when it had not in time.
     pub(crate) quiet_after: Option<Duration>,
     pub(crate) happened: Vec<Happened>,
@@ -119,11 +119,11 @@ async fn told_of(store: &Store) -> Result<HashMap<(String, Key), Vec<State>>, St
     Ok(told_of)
 }
 
-async fn aside(store: &Store) -> Result<Vec<Aside>, StoreError> {
+async fn aside(store: &Store) -> Result<Vec<DeadLetter>, StoreError> {
     let mut all = Vec::new();
-    for aside in store.kept_aside(QUEUE, 0, MAX_BATCH).await? {
-        let payload = store.payload_aside(QUEUE, aside.number).await?.unwrap_or_default();
-        all.push(Aside { why: aside.why, payload: String::from_utf8_lossy(&payload).into_owned() });
+    for aside in store.dead_letters(QUEUE, 0, MAX_BATCH).await? {
+        let payload = store.dead_letter_payload(QUEUE, aside.number).await?.unwrap_or_default();
+        all.push(DeadLetter { why: aside.why, payload: String::from_utf8_lossy(&payload).into_owned() });
     }
     Ok(all)
 }

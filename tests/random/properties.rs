@@ -50,7 +50,7 @@ pub(crate) const PROPERTIES: [(&str, Judge); 24] = [
     ("what is logged as told is what receivers have", told::told_as_logged),
     ("every pushed job is one job, or aside because of its rival", pushed::each_is_a_job_or_aside),
     (
-        "what was pushed and is no job is kept aside with its reason, and nothing else is",
+        "what was pushed and is no job is a dead letter with its reason, and nothing else is",
         pushed::what_is_no_job_is_aside,
     ),
     ("no late duplicate is new", pushed::nothing_is_new_in_the_end),

@@ -1,4 +1,4 @@
-//! What must hold of the apalis-redis door: what was pushed is one job, or is kept aside with its reason.
+//! What must hold of the apalis-redis door: what was pushed is one job, or is a dead letter with its reason.
 
 use bursar_producer::{NewJob, Outcome};
 
@@ -18,7 +18,7 @@ pub(crate) fn each_is_a_job_or_aside(evidence: &Evidence) -> Vec<Breach> {
             let aside = evidence.aside.iter().filter(|aside| is(&aside.payload, job)).count();
             let is_accepted = accepted.contains(&variant);
             if aside > 0 && (is_accepted || !evidence.plan.is_pushed(number, variant)) {
-                breaches.push(about(number, format!("variant {variant} is kept aside: {aside}")));
+                breaches.push(about(number, format!("variant {variant} is a dead letter: {aside}")));
             }
             if aside == 0 && !is_accepted && evidence.plan.is_pushed(number, variant) {
                 breaches.push(about(number, format!("variant {variant} was pushed, and is neither a job nor aside")));
@@ -32,13 +32,14 @@ pub(crate) fn what_is_no_job_is_aside(evidence: &Evidence) -> Vec<Breach> {
     let mut breaches = Vec::new();
     let wrong = evidence.plan.door.iter().flat_map(|door| &door.wrong);
     for wrong in wrong.clone() {
-        let kept = |aside: &&crate::evidence::Aside| aside.payload.contains(&wrong.mark);
-        let mut asides = evidence.aside.iter().filter(kept).peekable();
-        if asides.peek().is_none() {
-            breaches.push(Breach { thing: None, text: format!("{} was pushed, and is not kept aside", wrong.payload) });
+        let kept = |aside: &&crate::evidence::DeadLetter| aside.payload.contains(&wrong.mark);
+        let mut dead_letters = evidence.aside.iter().filter(kept).peekable();
+        if dead_letters.peek().is_none() {
+            breaches
+                .push(Breach { thing: None, text: format!("{} was pushed, and is not a dead letter", wrong.payload) });
         }
-        for aside in asides.filter(|aside| !aside.why.contains(wrong.why)) {
-            breaches.push(Breach { thing: None, text: format!("{} is kept aside: {}", wrong.payload, aside.why) });
+        for aside in dead_letters.filter(|aside| !aside.why.contains(wrong.why)) {
+            breaches.push(Breach { thing: None, text: format!("{} is a dead letter: {}", wrong.payload, aside.why) });
         }
     }
     let variants = || evidence.plan.things.iter().flat_map(|thing| &thing.variants);

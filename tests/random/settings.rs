@@ -41,17 +41,17 @@ fn file(plan: &Plan, ready: &Ready, renamed: Option<&str>) -> String {
     );
     let told = format!(
         "[server]\nlisten = \"127.0.0.1:0\"\ntokens_file = \"tokens.toml\"\ndrain = \"2s\"\n\
-         [callbacks]\nsecrets_file = \"secrets\"\nallow = [\"127.0.0.1\"]\ntimeout = \"{}ms\"\nconcurrency = 32\n",
+         [webhooks]\nsecrets_file = \"secrets\"\nallow = [\"127.0.0.1\"]\ntimeout = \"{}ms\"\nconcurrency = 32\n",
         TIMEOUT.as_millis()
     );
-    let intake = plan.door.as_ref().map(|_| format!("[intake]\nqueues = [\"{QUEUE}\"]\n"));
+    let import = plan.door.as_ref().map(|_| format!("[import]\nqueues = [\"{QUEUE}\"]\n"));
     let journal = plan.journal.then(|| "[journal]\ndir = \"journal\"\n".to_owned());
     let accounts = ACCOUNTS.iter().zip(plan.on_ambiguous);
     let sections = accounts.map(|((name, gateway), policy)| {
         let name = if renamed == Some(*name) { NEW_NAME } else { name };
         account(plan, ready, name, *gateway, policy)
     });
-    [worker, told].into_iter().chain(intake).chain(journal).chain(sections).collect()
+    [worker, told].into_iter().chain(import).chain(journal).chain(sections).collect()
 }
 
 fn account(plan: &Plan, ready: &Ready, name: &str, gateway: GatewayKind, policy: OnAmbiguous) -> String {

@@ -51,8 +51,8 @@ pub(crate) enum Command {
     Export(commands::export::Arguments),
     /// Show every queue at a glance.
     Queues(commands::queues::Arguments),
-    /// Show what waits in queues of apalis-redis and what of it was kept aside; try that again, or drop it.
-    Intake(commands::intake::Arguments),
+    /// Show what waits in queues of apalis-redis and its dead letters; try those again, or drop them.
+    Import(commands::import::Arguments),
     /// List what the gateways have notified.
     Notifications(commands::notifications::Arguments),
     /// Ask the gateway about a job now.

@@ -8,7 +8,7 @@ pub(crate) mod confirm_gateway;
 pub(crate) mod demo;
 pub(crate) mod doctor;
 pub(crate) mod export;
-pub(crate) mod intake;
+pub(crate) mod import;
 pub(crate) mod list;
 pub(crate) mod notifications;
 pub(crate) mod operate;

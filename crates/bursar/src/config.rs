@@ -55,13 +55,13 @@ pub(crate) struct Config {
     pub(crate) redis: Redis,
     /// `[worker]`
     pub(crate) worker: Worker,
-    /// `[intake]`
-    pub(crate) intake: Intake,
+    /// `[import]`
+    pub(crate) import: Import,
     /// `[journal]`
     pub(crate) journal: Journal,
     /// `[server]`
     pub(crate) server: Server,
-    /// `[callbacks]`
+    /// `[webhooks]`
     pub(crate) callbacks: Callbacks,
     /// `[log]`
     pub(crate) log: Log,
@@ -125,7 +125,7 @@ pub(crate) struct Worker {
 
 /// Doors beside the ones that are always open.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Intake {
+pub(crate) struct Import {
     /// Queues of apalis-redis that workers drain; none for none.
     pub(crate) queues: Vec<String>,
 }
@@ -273,10 +273,10 @@ fn read(text: &str, path: &Path, variables: impl Iterator<Item = (OsString, OsSt
     let config = Config {
         redis: Redis::read(section(&mut table, "redis", &mut notes)),
         worker: Worker::read(section(&mut table, "worker", &mut notes)),
-        intake: Intake::read(section(&mut table, "intake", &mut notes)),
+        import: Import::read(section(&mut table, "import", &mut notes)),
         journal: Journal::read(section(&mut table, "journal", &mut notes)),
         server: Server::read(section(&mut table, "server", &mut notes), file.folder()),
-        callbacks: Callbacks::read(section(&mut table, "callbacks", &mut notes)),
+        callbacks: Callbacks::read(section(&mut table, "webhooks", &mut notes)),
         log: Log::read(section(&mut table, "log", &mut notes)),
         telemetry: Telemetry::read(section(&mut table, "telemetry", &mut notes)),
         accounts: account::read_all(section(&mut table, "accounts", &mut notes)),
@@ -344,11 +344,11 @@ impl Worker {
     }
 }
 
-impl Intake {
+impl Import {
     fn read(mut section: Section<'_>) -> Self {
-        let intake = Self { queues: section.read("queues", rules::queues).unwrap_or_default() };
+        let import = Self { queues: section.read("queues", rules::queues).unwrap_or_default() };
         section.finish();
-        intake
+        import
     }
 }
 

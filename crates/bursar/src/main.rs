@@ -52,7 +52,7 @@ async fn run(command: &Command, global: &Global) -> anyhow::Result<Exit> {
         Command::List(arguments) => commands::list::run(arguments, global).await,
         Command::Export(arguments) => commands::export::run(arguments, global).await,
         Command::Queues(arguments) => commands::queues::run(arguments, global).await,
-        Command::Intake(arguments) => commands::intake::run(arguments, global).await,
+        Command::Import(arguments) => commands::import::run(arguments, global).await,
         Command::Notifications(arguments) => commands::notifications::run(arguments, global).await,
         Command::Query(arguments) => commands::operate::query(arguments, global).await,
         Command::Send(arguments) => commands::operate::send(arguments, global).await,

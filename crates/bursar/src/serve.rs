@@ -44,7 +44,7 @@ pub(crate) fn stored(config: &Config, store: &Store) -> Arc<Stored> {
     let places = Places {
         queues: config.queues(),
         origins: tell::origins(config),
-        import_queues: config.intake.queues.clone(),
+        import_queues: config.import.queues.clone(),
         balances: balances::told(config),
     };
     Arc::new(Stored::new(store.clone(), places))

@@ -55,14 +55,14 @@ async fn renew(callbacks: Callbacks, in_use: SecretsInUse, mut hangup: Signal) {
     std::future::pending().await // without the signal there is nothing to renew, and telling goes on
 }
 
-/// What is wrong with the files that `[callbacks]` names.
+/// What is wrong with the files that `[webhooks]` names.
 pub(crate) fn faults(callbacks: &Callbacks) -> Option<AccountError> {
     settings(callbacks).and_then(|settings| bursar_callbacks::check(&settings).map_err(unfit)).err()
 }
 
 fn settings(callbacks: &Callbacks) -> Result<Settings, AccountError> {
     let secrets = callbacks.secrets_file.as_deref().map(secrets).transpose()?.unwrap_or_default();
-    let ca_pem = callbacks.ca_file.as_deref().map(|file| read_file("callbacks.ca_file".into(), file)).transpose()?;
+    let ca_pem = callbacks.ca_file.as_deref().map(|file| read_file("webhooks.ca_file".into(), file)).transpose()?;
     Ok(Settings {
         secrets,
         allowed: Allowed::new(callbacks.allow.clone()),
@@ -74,12 +74,12 @@ fn settings(callbacks: &Callbacks) -> Result<Settings, AccountError> {
 }
 
 fn secrets(file: &Path) -> Result<Secrets, AccountError> {
-    let key = "callbacks.secrets_file";
+    let key = "webhooks.secrets_file";
     let text = read_file(key.into(), file)?;
     let unfit = |error| AccountError::Unfit { key: key.into(), problem: format!("{}: {error}", file.display()) };
     Secrets::parse(&text).map_err(unfit)
 }
 
 fn unfit(error: bursar_callbacks::SettingsError) -> AccountError {
-    AccountError::Unfit { key: format!("callbacks.{}", error.key), problem: error.rule }
+    AccountError::Unfit { key: format!("webhooks.{}", error.key), problem: error.rule }
 }

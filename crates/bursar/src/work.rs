@@ -10,7 +10,7 @@ use bursar_domain::{AccountName, Queue};
 use bursar_gateways::{Beingfi, Gateway, Rate, SharedParts, Yzt};
 use bursar_store::Store;
 use bursar_telemetry::{Metrics, Page, Traces};
-use bursar_worker::{Account, Intake, SendGate, Settings};
+use bursar_worker::{Account, Import, SendGate, Settings};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
@@ -77,13 +77,13 @@ pub(crate) async fn work(
     };
     let queues = named(&config.queues());
     tracing::info!(worker = settings.name, queues, concurrency = settings.concurrency, "working");
-    let intake = intake(config, &settings.name, Arc::clone(&settings.metrics));
+    let import = import(config, &settings.name, Arc::clone(&settings.metrics));
     let balances = Balances::of(config, &store, &settings.metrics, &parts)?;
     // A worker that ends, for whatever reason, has told everything beside it to drain.
     let working = async {
         tokio::join!(
             bursar_worker::run(store.clone(), settings, accounts, fit, drain.clone()),
-            intake.run(&store, &drain),
+            import.run(&store, &drain),
             balances.run(&drain)
         )
         .0
@@ -106,9 +106,9 @@ fn named(queues: &[Queue]) -> String {
 }
 
 /// The doors that this configuration opens beside the others.
-pub(crate) fn intake(config: &Config, name: &str, metrics: Arc<Metrics>) -> Intake {
+pub(crate) fn import(config: &Config, name: &str, metrics: Arc<Metrics>) -> Import {
     let accounts = config.accounts.iter().map(|(name, account)| (name.to_string(), account.rules()));
-    Intake { name: name.to_owned(), queues: config.intake.queues.clone(), accounts: accounts.collect(), metrics }
+    Import { name: name.to_owned(), queues: config.import.queues.clone(), accounts: accounts.collect(), metrics }
 }
 
 /// What the worker counts, knowing how long its calls may take.

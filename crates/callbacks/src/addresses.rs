@@ -85,7 +85,7 @@ pub(crate) struct NotAllowed;
 
 impl fmt::Display for NotAllowed {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        out.write_str("the address is not public, and callbacks.allow does not name it")
+        out.write_str("the address is not public, and webhooks.allow does not name it")
     }
 }
 

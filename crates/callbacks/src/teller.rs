@@ -117,7 +117,7 @@ impl Teller {
         origins: Vec<Origin>,
     ) -> Result<Self, SettingsError> {
         if settings.secrets.is_empty() {
-            tracing::warn!("callbacks are not signed: callbacks.secrets_file names nothing to sign them with");
+            tracing::warn!("callbacks are not signed: webhooks.secrets_file names nothing to sign them with");
         }
         let metrics = |origin| (Arc::new(telemetry.metrics.origin(&origin)), origin);
         let origins = origins.into_iter().map(metrics).map(|(metrics, origin)| (origin, metrics)).collect();

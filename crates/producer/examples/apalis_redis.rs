@@ -1,5 +1,5 @@
 //! A service that already uses apalis-redis submits payments by its own storage. Nothing of Bursar's runs in its process: it
-//! needs the type [`NewJob`] alone, and Bursar's workers drain the queue (`[intake] queues = ["payments"]` in bursar.toml).
+//! needs the type [`NewJob`] alone, and Bursar's workers drain the queue (`[import] queues = ["payments"]` in bursar.toml).
 //!
 //! ```sh
 //! cargo run -p bursar-producer --example apalis_redis -- redis://127.0.0.1:6379/0 payments ORDER 10

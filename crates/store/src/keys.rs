@@ -17,14 +17,14 @@
 //! | `told:SUB_TYPE` | hash | `available`, `frozen`, `retained`, `total` (fen), `at` (when they were told, ms), `since` (when it was first asked for, ms) |
 //!
 //! A queue of apalis-redis 1.0 has its own keys, `QUEUE:` followed by `data` (hash: task id → payload), `scheduled` (sorted set:
-//! ids by run time in seconds), `active` (list of ids to run at once) and `meta:ID` (hash). Ours for it are `PREFIX:intake:QUEUE:`
+//! ids by run time in seconds), `active` (list of ids to run at once) and `meta:ID` (hash). Ours for it are `PREFIX:import:QUEUE:`
 //! followed by
 //!
 //! | key | type | holds |
 //! |---|---|---|
 //! | `turn` | string | the worker that takes tasks just now; expires |
-//! | `number` | string | the number given last to what was kept aside |
-//! | `aside` | sorted set | the numbers of what is kept aside, by themselves |
+//! | `number` | string | the number of the last dead letter |
+//! | `aside` | sorted set | the numbers of the dead letters, by themselves |
 //! | `aside:NUMBER` | hash | `id`, `payload` (absent where there was none), `why`, `at` (ms), `run_at` (ms) |
 //! | `acts` | stream | what operators did about it, who and why; bounded |
 
@@ -52,8 +52,8 @@ impl Keys {
     }
 
     /// What every key of ours for that queue begins with: it shares the queue's hash tag, if the queue has one.
-    pub(crate) fn intake(&self, queue: &str) -> String {
-        format!("{}:intake:{queue}:", self.prefix)
+    pub(crate) fn import(&self, queue: &str) -> String {
+        format!("{}:import:{queue}:", self.prefix)
     }
 
     /// Every queue under this prefix, by when a worker last said that it serves it.

@@ -5,7 +5,7 @@ use bursar_domain::{AccountName, Millis, Queue};
 use redis::{Cmd, Pipeline, Value};
 
 use crate::balance::{BalanceStatus, balance_of};
-use crate::intake::ImportStatus;
+use crate::import::ImportStatus;
 use crate::keys::Keys;
 use crate::reply::from_reply;
 use crate::{Store, StoreError};
@@ -34,13 +34,13 @@ impl Store {
         Ok(gateways)
     }
 
-    /// How many tasks wait in each of these queues of apalis-redis, and how many were kept aside.
+    /// How many tasks wait in each of these queues of apalis-redis, and how many became dead letters.
     ///
     /// # Errors
     /// [`StoreError`].
     pub async fn import_statuses(&self, queues: &[String]) -> Result<Vec<ImportStatus>, StoreError> {
         let asked = queues.iter().flat_map(|queue| {
-            let (base, ours) = (Keys::queue(queue), self.keys.intake(queue));
+            let (base, ours) = (Keys::queue(queue), self.keys.import(queue));
             [
                 Cmd::zcard(format!("{base}scheduled")),
                 Cmd::llen(format!("{base}active")),
@@ -49,9 +49,9 @@ impl Store {
         });
         let (counts, _) = self.many("ZCARD", asked.collect()).await?;
         let status = |counts: &[Value]| {
-            let (scheduled, active, kept_aside): (u64, u64, u64) =
+            let (scheduled, active, dead_letters): (u64, u64, u64) =
                 from_reply("ZCARD", Some(&Value::Array(counts.to_vec())))?;
-            Ok(ImportStatus { waiting: scheduled + active, kept_aside })
+            Ok(ImportStatus { waiting: scheduled + active, dead_letters })
         };
         counts.chunks(3).map(status).collect()
     }

@@ -99,10 +99,10 @@ impl Default for CallbackMetrics {
         let mut registry = Registry::default();
         let to = &mut registry;
         let families = Families {
-            attempts: register(to, names::CALLBACK_ATTEMPTS, Counters::default()),
-            durations: register(to, names::CALLBACK_DURATION, histograms(ATTEMPT_SECONDS)),
-            delays: register(to, names::CALLBACK_DELAY, histograms(TELLING_SECONDS)),
-            given_up: register(to, names::CALLBACKS_GIVEN_UP, Counters::default()),
+            attempts: register(to, names::WEBHOOK_ATTEMPTS, Counters::default()),
+            durations: register(to, names::WEBHOOK_DURATION, histograms(ATTEMPT_SECONDS)),
+            delays: register(to, names::WEBHOOK_DELAY, histograms(TELLING_SECONDS)),
+            given_up: register(to, names::WEBHOOKS_GIVEN_UP, Counters::default()),
         };
         Self { registry, families: Arc::new(families) }
     }
@@ -147,20 +147,20 @@ impl OriginMetrics {
     /// An attempt came to this, and took so long.
     pub fn attempted(&self, told: Told, took: Duration) {
         let (of, found, values) = (&self.families, self.found(), [self.origin.as_str(), told.as_str()]);
-        found.attempts[told as usize].of(&of.attempts, names::CALLBACK_ATTEMPTS, values).inc();
-        let duration = found.durations[told as usize].of(&of.durations, names::CALLBACK_DURATION, values);
+        found.attempts[told as usize].of(&of.attempts, names::WEBHOOK_ATTEMPTS, values).inc();
+        let duration = found.durations[told as usize].of(&of.durations, names::WEBHOOK_DURATION, values);
         duration.observe(took.as_secs_f64());
     }
 
     /// An event was told so long after it happened.
     pub fn told(&self, after: Duration) {
-        let delay = self.found().delay.of(&self.families.delays, names::CALLBACK_DELAY, [&self.origin]);
+        let delay = self.found().delay.of(&self.families.delays, names::WEBHOOK_DELAY, [&self.origin]);
         delay.observe(after.as_secs_f64());
     }
 
     /// An event was tried for long enough, and is told to nobody.
     pub fn given_up(&self) {
-        self.found().given_up.of(&self.families.given_up, names::CALLBACKS_GIVEN_UP, [&self.origin]).inc();
+        self.found().given_up.of(&self.families.given_up, names::WEBHOOKS_GIVEN_UP, [&self.origin]).inc();
     }
 }
 
@@ -188,11 +188,11 @@ mod tests {
         metrics.write(&mut text).unwrap();
         let of = "origin=\"main/notify\"";
         for line in [
-            format!("bursar_callback_attempts_total{{{of},outcome=\"busy\"}} 1"),
-            format!("bursar_callback_duration_seconds_bucket{{{of},outcome=\"told\",le=\"0.05\"}} 1"),
-            format!("bursar_callback_delay_seconds_bucket{{{of},le=\"15\"}} 0"),
-            format!("bursar_callback_delay_seconds_count{{{of}}} 1"),
-            format!("bursar_callbacks_given_up_total{{{of}}} 1"),
+            format!("bursar_webhook_attempts_total{{{of},outcome=\"busy\"}} 1"),
+            format!("bursar_webhook_duration_seconds_bucket{{{of},outcome=\"told\",le=\"0.05\"}} 1"),
+            format!("bursar_webhook_delay_seconds_bucket{{{of},le=\"15\"}} 0"),
+            format!("bursar_webhook_delay_seconds_count{{{of}}} 1"),
+            format!("bursar_webhooks_given_up_total{{{of}}} 1"),
         ] {
             assert!(text.lines().any(|told| told == line), "{line} is not in:\n{text}");
         }

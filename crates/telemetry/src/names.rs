@@ -59,7 +59,7 @@ pub const LABELS: [(&str, &str); 17] = [
     ("account", "each account with `balance_every`"),
     ("sub_type", "which of the account's balances: `collecting`, `paying`"),
     ("part", "`available`, `frozen`, `retained`, `total`"),
-    ("import_queue", "each queue of `intake.queues`"),
+    ("import_queue", "each queue of `import.queues`"),
     ("call", "`send`, `query`"),
     (
         "answer",
@@ -123,10 +123,10 @@ metrics! {
     OTHER_GATEWAY = "bursar_other_gateway", Gauge, Worker, ["queue"], "1 while this worker leaves a queue alone because the queue's jobs are for another gateway than the one that it is configured for, else 0.";
     LAST_TRY = "bursar_last_try_age_seconds", Gauge, Worker, [], "Since this worker last claimed or tried to, in seconds.";
     BALANCE_FAILURES = "bursar_account_balance_failures_total", Counter, Worker, ["account", "sub_type"], "Questions for a balance that came to nothing: no answer, a refusal, or no room within the queue's rate.";
-    CALLBACK_ATTEMPTS = "bursar_callback_attempts_total", Counter, Server, ["origin", "outcome"], "Attempts to tell producers, by what they came to.";
-    CALLBACK_DURATION = "bursar_callback_duration_seconds", Histogram, Server, ["origin", "outcome"], "How long attempts to tell took, in seconds.";
-    CALLBACK_DELAY = "bursar_callback_delay_seconds", Histogram, Server, ["origin"], "From an event to its being told, in seconds; what is never told is not in it.";
-    CALLBACKS_GIVEN_UP = "bursar_callbacks_given_up_total", Counter, Server, ["origin"], "Events that were tried for as long as `callbacks.retry_for` has it, and are told to nobody.";
+    WEBHOOK_ATTEMPTS = "bursar_webhook_attempts_total", Counter, Server, ["origin", "outcome"], "Attempts to tell producers, by what they came to.";
+    WEBHOOK_DURATION = "bursar_webhook_duration_seconds", Histogram, Server, ["origin", "outcome"], "How long attempts to tell took, in seconds.";
+    WEBHOOK_DELAY = "bursar_webhook_delay_seconds", Histogram, Server, ["origin"], "From an event to its being told, in seconds; what is never told is not in it.";
+    WEBHOOKS_GIVEN_UP = "bursar_webhooks_given_up_total", Counter, Server, ["origin"], "Events that were tried for as long as `webhooks.retry_for` has it, and are told to nobody.";
     REDIS_UP = "bursar_redis_up", Gauge, Redis, [], "1 when Redis answers, 0 when it does not: then the metrics below are missing.";
     REDIS_READ_COMPLETE = "bursar_redis_read_complete", Gauge, Redis, [], "1 when everything below was read within 3 s, 0 when some of it is missing because it was not.";
     JOBS = "bursar_jobs", Gauge, Redis, ["queue", "place"], "Jobs by where they wait; a claimed job waits in `to_query`.";
@@ -135,15 +135,15 @@ metrics! {
     PAUSED = "bursar_queue_paused", Gauge, Redis, ["queue"], "1 while the queue's sends are paused, else 0.";
     ORPHANS = "bursar_orphans", Gauge, Redis, ["queue"], "Keys in quarantine: due keys without a readable record, jobs with which worker after worker was lost, webhooks that cannot be delivered (`bursar quarantine list`).";
     UNSERVED = "bursar_unserved_jobs", Gauge, Redis, ["queue"], "Open jobs of a queue that neither this process's configuration nor any worker within the last minute names: nobody follows them. Missing where there are none.";
-    CALLBACKS_WAITING = "bursar_callbacks_waiting", Gauge, Redis, ["origin"], "Jobs, or notifications, with something that is still to be told.";
-    CALLBACK_DUE_AGE = "bursar_callback_due_age_seconds", Gauge, Redis, ["origin"], "For how long what waits longest for an attempt to tell it has been due, in seconds; 0 when nothing is.";
-    CALLBACK_TRIED_AGE = "bursar_callback_tried_age_seconds", Gauge, Redis, ["origin"], "For how long the event that has been tried longest in vain has been tried, in seconds, among those that are due first: 1000, or fewer (25 at least) where more than 20 origins have something to tell; 0 when none was.";
+    WEBHOOKS_WAITING = "bursar_webhooks_waiting", Gauge, Redis, ["origin"], "Jobs, or notifications, with something that is still to be told.";
+    WEBHOOK_DUE_AGE = "bursar_webhook_due_age_seconds", Gauge, Redis, ["origin"], "For how long what waits longest for an attempt to tell it has been due, in seconds; 0 when nothing is.";
+    WEBHOOK_TRIED_AGE = "bursar_webhook_tried_age_seconds", Gauge, Redis, ["origin"], "For how long the event that has been tried longest in vain has been tried, in seconds, among those that are due first: 1000, or fewer (25 at least) where more than 20 origins have something to tell; 0 when none was.";
     BALANCE = "bursar_account_balance_fen", Gauge, Redis, ["account", "sub_type", "part"], "An account's balance as the gateway told it last, in fen; a part that it left out is missing.";
     BALANCE_AGE = "bursar_account_balance_age_seconds", Gauge, Redis, ["account", "sub_type"], "Since the gateway last told this balance, in seconds; as long as it never did, since it was first asked.";
     BALANCE_EVERY = "bursar_account_balance_every_seconds", Gauge, Redis, ["account"], "How often the balance is asked for (`balance_every`), in seconds.";
     BALANCE_LOW = "bursar_account_balance_low_fen", Gauge, Redis, ["account"], "Below so much an available balance is low (`balance_low`), in fen; missing where the configuration says nothing.";
-    INTAKE_WAITING = "bursar_intake_waiting", Gauge, Redis, ["import_queue"], "Tasks of apalis-redis that wait to become jobs.";
-    INTAKE_ASIDE = "bursar_intake_set_aside", Gauge, Redis, ["import_queue"], "Tasks of apalis-redis that were no job, kept aside for a person.";
+    IMPORT_WAITING = "bursar_import_waiting", Gauge, Redis, ["import_queue"], "Tasks of apalis-redis that wait to become jobs.";
+    IMPORT_DEAD_LETTERS = "bursar_import_dead_letters", Gauge, Redis, ["import_queue"], "Tasks of apalis-redis that were no job: dead letters, for a person.";
 }
 
 #[cfg(test)]

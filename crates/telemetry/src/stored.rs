@@ -97,7 +97,7 @@ impl Stored {
         let (store, places) = (&self.store, &self.places);
         let queues = within(by, "queues", store.statuses(&places.queues)).await;
         let unserved = within(by, "queues that nobody serves", store.unserved_queues(&places.queues)).await;
-        let origins = within(by, "callbacks", store.delivery_statuses(&places.origins)).await;
+        let origins = within(by, "webhooks", store.delivery_statuses(&places.origins)).await;
         let import_queues = within(by, "queues of apalis-redis", store.import_statuses(&places.import_queues)).await;
         let watched: Vec<(&AccountName, &str)> =
             places.balances.iter().map(|balance| (&balance.account, balance.sub_type)).collect();

@@ -114,8 +114,8 @@ fn write_unserved(to: &mut Registry, queues: &[(Queue, QueueStatus)]) {
 }
 
 fn write_origins(to: &mut Registry, origins: &[(&Origin, DeliveryStatus)]) {
-    let waiting = Whole::new(names::CALLBACKS_WAITING);
-    let (due_age, tried_age) = (Fraction::new(names::CALLBACK_DUE_AGE), Fraction::new(names::CALLBACK_TRIED_AGE));
+    let waiting = Whole::new(names::WEBHOOKS_WAITING);
+    let (due_age, tried_age) = (Fraction::new(names::WEBHOOK_DUE_AGE), Fraction::new(names::WEBHOOK_TRIED_AGE));
     for (origin, status) in origins.iter().filter(|(_, status)| status.waiting > 0) {
         let origin = origin.to_string();
         waiting.put([&origin], status.waiting);
@@ -129,10 +129,10 @@ fn write_origins(to: &mut Registry, origins: &[(&Origin, DeliveryStatus)]) {
 }
 
 fn write_import_queues(to: &mut Registry, import_queues: &[(&str, ImportStatus)]) {
-    let (waiting, aside) = (Whole::new(names::INTAKE_WAITING), Whole::new(names::INTAKE_ASIDE));
+    let (waiting, aside) = (Whole::new(names::IMPORT_WAITING), Whole::new(names::IMPORT_DEAD_LETTERS));
     for (import_queue, status) in import_queues {
         waiting.put([import_queue], status.waiting);
-        aside.put([import_queue], status.kept_aside);
+        aside.put([import_queue], status.dead_letters);
     }
     for Column(metric, family) in [waiting, aside] {
         register(to, metric, family);

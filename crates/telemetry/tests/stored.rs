@@ -75,8 +75,8 @@ async fn accounts_that_never_had_a_job_have_no_line() {
     assert!(matches!(cancelled, Operated::Done(_)), "its producer is to be told");
     let text = scene.text().await;
     for (line, value) in [
-        ("bursar_callbacks_waiting{origin=\"m009/transfer\"}", "1"),
-        ("bursar_callback_tried_age_seconds{origin=\"m009/transfer\"}", "0.0"),
+        ("bursar_webhooks_waiting{origin=\"m009/transfer\"}", "1"),
+        ("bursar_webhook_tried_age_seconds{origin=\"m009/transfer\"}", "0.0"),
         ("bursar_jobs{queue=\"m007/transfer\",place=\"to_send\"}", "1"),
         ("bursar_jobs{queue=\"m007/transfer\",place=\"done\"}", "0"),
         ("bursar_jobs_in_doubt{queue=\"m007/transfer\"}", "0"),
@@ -86,7 +86,7 @@ async fn accounts_that_never_had_a_job_have_no_line() {
     ] {
         assert!(lines(&text, line).contains(&format!("{line} {value}").as_str()), "{line} {value} is not in:\n{text}");
     }
-    assert_eq!(lines(&text, "bursar_callback_due_age_seconds{").len(), 1, "{text}");
+    assert_eq!(lines(&text, "bursar_webhook_due_age_seconds{").len(), 1, "{text}");
     for line in lines(&text, "{") {
         assert!(["m007/transfer", "m008/transfer", "m009/transfer"].iter().any(|queue| line.contains(queue)), "{line}");
     }

@@ -14,7 +14,7 @@ mod committer;
 mod deadlines;
 mod guard;
 mod handler;
-mod intake;
+mod import;
 mod lease;
 mod memory;
 mod newer;
@@ -40,7 +40,7 @@ use tokio_util::task::AbortOnDropHandle;
 pub use account::{Account, SendGate, Settings};
 pub use ahead::{Ahead, ahead};
 pub use guard::Expected;
-pub use intake::Intake;
+pub use import::Import;
 
 use backend::QueueBackend;
 use handler::{HandlerContext, handle};

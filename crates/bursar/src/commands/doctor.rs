@@ -44,7 +44,7 @@ pub(crate) async fn run(_: &Arguments, global: &Global) -> anyhow::Result<Exit> 
         Ok(found) => findings.extend(found),
         Err(error) => findings.push(finding(Severity::Refuse, "queues", format!("cannot be read: {}", error.chain()))),
     }
-    for queue in &config.intake.queues {
+    for queue in &config.import.queues {
         findings.push(door(queue, store.import_status(queue).await?));
     }
     let mut exit = Exit::Done;
@@ -86,12 +86,12 @@ fn advised(advice: &Advice) -> Finding {
 
 /// What stands in a queue of apalis-redis, and whether a person must look.
 fn door(queue: &str, status: ImportStatus) -> Finding {
-    let ImportStatus { waiting, kept_aside } = status;
-    let text = format!("{queue}: {waiting} tasks wait, {kept_aside} are kept aside");
-    if kept_aside == 0 {
-        return finding(Severity::Fine, "intake", text);
+    let ImportStatus { waiting, dead_letters } = status;
+    let text = format!("{queue}: {waiting} tasks wait, {dead_letters} are dead letters");
+    if dead_letters == 0 {
+        return finding(Severity::Fine, "import", text);
     }
-    finding(Severity::Warn, "intake", format!("{text}: `bursar intake` says why"))
+    finding(Severity::Warn, "import", format!("{text}: `bursar import list` says why"))
 }
 
 /// What becomes of a payment whose answer was lost, and what it takes to have it otherwise.

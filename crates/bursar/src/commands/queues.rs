@@ -5,7 +5,7 @@ use clap::Args;
 use bursar_domain::Millis;
 
 use crate::cli::{Exit, Global};
-use crate::commands::intake::print_queue;
+use crate::commands::import::print_queue;
 use crate::output::{line, one_line};
 use crate::session::Session;
 
@@ -64,7 +64,7 @@ pub(crate) async fn run(_: &Arguments, global: &Global) -> anyhow::Result<Exit> 
             queue.account
         ))?;
     }
-    let queues = &session.config.intake.queues;
+    let queues = &session.config.import.queues;
     for (queue, status) in queues.iter().zip(session.store.import_statuses(queues).await?) {
         print_queue(queue, status, global)?;
     }

@@ -28,7 +28,7 @@ pub(crate) fn run(arguments: &Arguments, global: &Global) -> anyhow::Result<Exit
     let rights = RightsWanted {
         user: &arguments.user,
         prefix: &config.redis.prefix,
-        queues: &config.intake.queues,
+        queues: &config.import.queues,
         durability: config.redis.durability,
         sentinels: config.redis.url.is_sentinel(),
     };

@@ -1,4 +1,4 @@
-//! `[callbacks]`: how producers are told what became of their jobs.
+//! `[webhooks]`: how producers are told what became of their jobs.
 
 use std::path::PathBuf;
 use std::time::Duration;

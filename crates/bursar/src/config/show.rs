@@ -23,10 +23,10 @@ impl Config {
         table([
             ("redis", self.shown_redis().into()),
             ("worker", self.shown_worker().into()),
-            ("intake", table([("queues", self.intake.queues.clone().into())]).into()),
+            ("import", table([("queues", self.import.queues.clone().into())]).into()),
             ("journal", self.shown_journal().into()),
             ("server", self.shown_server().into()),
-            ("callbacks", self.callbacks.shown().into()),
+            ("webhooks", self.callbacks.shown().into()),
             ("log", self.shown_log().into()),
             ("telemetry", self.shown_telemetry().into()),
             ("accounts", accounts.into()),

@@ -92,7 +92,7 @@ impl DeliveryOutcome {
 #[serde(rename_all = "snake_case")]
 pub enum DeliveryError {
     /// The address is not public, and the configuration does not allow it.
-    #[error("the address is not public, and callbacks.allow does not name it")]
+    #[error("the address is not public, and webhooks.allow does not name it")]
     AddressNotAllowed,
     /// The receiver did not answer in time.
     #[error("the receiver did not answer in time")]

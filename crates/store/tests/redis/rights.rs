@@ -228,10 +228,10 @@ async fn import(scene: &Scene) {
     assert_eq!(tasks.len(), 1);
     let refused: Vec<_> = tasks.into_iter().map(|task| (task, Verdict::Refused("no job".into()))).collect();
     scene.store.take_tasks(&queue, &refused).await.unwrap();
-    let aside = scene.store.kept_aside(&queue, 0, 5).await.unwrap();
-    scene.store.payload_aside(&queue, aside[0].number).await.unwrap();
-    scene.store.settle_aside(&queue, aside[0].number, Act::Dropped, OPERATOR).await.unwrap();
-    scene.store.settled_asides(&queue, 5).await.unwrap();
+    let aside = scene.store.dead_letters(&queue, 0, 5).await.unwrap();
+    scene.store.dead_letter_payload(&queue, aside[0].number).await.unwrap();
+    scene.store.settle_dead_letter(&queue, aside[0].number, Act::Dropped, OPERATOR).await.unwrap();
+    scene.store.settled_dead_letters(&queue, 5).await.unwrap();
     scene.store.import_status(&queue).await.unwrap();
 }
 

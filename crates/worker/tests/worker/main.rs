@@ -4,7 +4,7 @@
 mod economy;
 mod frame;
 mod guard;
-mod intake;
+mod import;
 mod journal;
 mod lost_writes;
 mod main_job;

@@ -46,7 +46,7 @@ partitions = 64
 dir = '/var/lib/bursar/journal'
 files = 3
 keep = '7d'
-[callbacks]
+[webhooks]
 allow = ['10.20.0.0/16', '::1']
 secrets_file = 'secrets'
 [server]
@@ -65,7 +65,7 @@ session_key_file = 'key'
 
 #[test]
 fn every_key_that_has_a_value_is_shown() {
-    let sections = "[redis]\nca_file = 'ca.pem'\npartitions = 1\n[journal]\ndir = 'j'\n[callbacks]\nca_file = 'ca.pem'\nsecrets_file = 'secrets'\n[server]\nsession_key_file = 'key'\n";
+    let sections = "[redis]\nca_file = 'ca.pem'\npartitions = 1\n[journal]\ndir = 'j'\n[webhooks]\nca_file = 'ca.pem'\nsecrets_file = 'secrets'\n[server]\nsession_key_file = 'key'\n";
     let shown = right(&format!("{YZT}{FURTHER}{BEINGFI}{FURTHER_BEINGFI}{sections}{TELLING}"), &[]).shown();
     let mut keys: Vec<String> = Vec::new();
     for (section, inner) in &shown {

@@ -244,7 +244,7 @@ pub(in crate::dashboard) static CHINESE: Words = Words {
         "未曾告知：等待的消息过多，最早的一条已丢弃（消息 {0}：{2}）",
     ],
     delivery_errors: [
-        "地址不是公网地址，且 callbacks.allow 未列出",
+        "地址不是公网地址，且 webhooks.allow 未列出",
         "对方未按时应答",
         "无法连接",
         "连接在应答之前中断",

@@ -248,7 +248,7 @@ pub(in crate::dashboard) static ENGLISH: Words = Words {
         "Never told: too many messages waited, so the oldest was dropped (message {0}: {2})",
     ],
     delivery_errors: [
-        "the address is not public, and callbacks.allow does not name it",
+        "the address is not public, and webhooks.allow does not name it",
         "the receiver did not answer in time",
         "cannot connect to the receiver",
         "the connection broke before the receiver answered",

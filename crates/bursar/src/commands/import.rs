@@ -1,10 +1,10 @@
-//! `bursar intake`: queues of apalis-redis that are drained, and what of them was kept aside: shown, tried again, dropped.
+//! `bursar import`: queues of apalis-redis that are drained, and their dead letters: shown, tried again, dropped.
 
 use std::io::Write;
 use std::sync::Arc;
 
 use bursar_domain::Millis;
-use bursar_store::{Act, Aside, ImportStatus, Settled, Store, StoreError, Verdict};
+use bursar_store::{Act, DeadLetter, ImportStatus, Settled, Store, StoreError, Verdict};
 use clap::{Args, Subcommand};
 use serde_json::json;
 
@@ -20,50 +20,55 @@ const PAGE: usize = 500;
 
 #[derive(Debug, Args)]
 #[command(
-    args_conflicts_with_subcommands = true,
-    after_help = "Example:\n  bursar intake\n  bursar intake show payments/17\n  bursar intake retry --all --reason 'the account is configured now'\n  bursar intake drop payments/17 --reason 'a test of the shop'"
+    after_help = "Example:\n  bursar import list\n  bursar import show payments/17\n  bursar import retry --all --reason 'the account is configured now'\n  bursar import drop payments/17 --reason 'a test of the shop'"
 )]
 pub(crate) struct Arguments {
     #[command(subcommand)]
-    act: Option<Subcommands>,
-    /// Only this queue.
+    action: Subcommands,
+}
+
+#[derive(Debug, Args)]
+struct Listing {
+    /// Only this queue of apalis-redis.
     #[arg(long, value_name = "QUEUE")]
     queue: Option<String>,
-    /// At most this many of what is kept aside.
+    /// At most this many dead letters.
     #[arg(long, default_value_t = 100, value_name = "N", value_parser = how_many)]
     limit: usize,
 }
 
 #[derive(Debug, Subcommand)]
 enum Subcommands {
+    /// Show how many tasks wait in each queue, and what was no job that can be taken.
+    List(Listing),
     /// Print the bytes that were pushed, as they are.
     Show {
-        /// As `bursar intake` names it: QUEUE/NUMBER.
+        /// As `bursar import list` names it: QUEUE/NUMBER.
         name: Name,
     },
-    /// Submit again what was kept aside; what is refused again stays.
+    /// Submit dead letters again; what is refused again stays.
     Retry {
-        /// As `bursar intake` names it: QUEUE/NUMBER.
+        /// As `bursar import list` names it: QUEUE/NUMBER.
         #[arg(required_unless_present = "all")]
         name: Option<Name>,
-        /// Everything that is kept aside.
+        /// Every dead letter.
         #[arg(long, conflicts_with = "name")]
         all: bool,
         #[command(flatten)]
         because: Because,
     },
     /// Show what was tried again and dropped, newest first: when, by whom, and why.
-    Acts,
-    /// Throw away what was kept aside. Its bytes are gone then; who did it and why is kept.
+    Actions,
+    /// Throw a dead letter away. Its bytes are gone then; who did it and why is kept.
     Drop {
-        /// As `bursar intake` names it: QUEUE/NUMBER.
+        /// As `bursar import list` names it: QUEUE/NUMBER.
         name: Name,
         #[command(flatten)]
         because: Because,
     },
 }
 
-/// What is kept aside, by its queue and its number there.
+/// A dead letter, by its queue and its number there.
 #[derive(Clone, Debug)]
 struct Name {
     queue: String,
@@ -82,29 +87,29 @@ impl std::str::FromStr for Name {
 
 pub(crate) async fn run(arguments: &Arguments, global: &Global) -> anyhow::Result<Exit> {
     let session = Session::open(global.config.as_deref()).await?;
-    match &arguments.act {
-        None => list(&session, arguments, global).await,
-        Some(Subcommands::Show { name }) => show(&session, name).await,
-        Some(Subcommands::Retry { name, because, .. }) => retry(&session, name.as_ref(), because, global).await,
-        Some(Subcommands::Acts) => acts(&session, global).await,
-        Some(Subcommands::Drop { name, because }) => drop(&session, name, because, global).await,
+    match &arguments.action {
+        Subcommands::List(listing) => list(&session, listing, global).await,
+        Subcommands::Show { name } => show(&session, name).await,
+        Subcommands::Retry { name, because, .. } => retry(&session, name.as_ref(), because, global).await,
+        Subcommands::Actions => actions(&session, global).await,
+        Subcommands::Drop { name, because } => drop(&session, name, because, global).await,
     }
 }
 
 /// The configured queues, or the one that was named.
 fn queues(session: &Session, only: Option<&str>) -> Result<Vec<String>, Misuse> {
-    let mut queues = session.config.intake.queues.clone();
+    let mut queues = session.config.import.queues.clone();
     if let Some(name) = only.filter(|name| !queues.iter().any(|queue| queue == name)) {
-        return Err(Misuse(format!("intake.queues of the configuration does not name {name}")));
+        return Err(Misuse(format!("import.queues of the configuration does not name {name}")));
     }
     queues.retain(|queue| only.is_none_or(|name| name == queue));
     Ok(queues)
 }
 
-async fn list(session: &Session, arguments: &Arguments, global: &Global) -> anyhow::Result<Exit> {
+async fn list(session: &Session, arguments: &Listing, global: &Global) -> anyhow::Result<Exit> {
     let queues = queues(session, arguments.queue.as_deref())?;
     if queues.is_empty() {
-        eprintln!("bursar: intake.queues of the configuration names no queue");
+        eprintln!("bursar: import.queues of the configuration names no queue");
     }
     let mut left = arguments.limit;
     for queue in &queues {
@@ -123,11 +128,11 @@ async fn list(session: &Session, arguments: &Arguments, global: &Global) -> anyh
     Ok(Exit::Done)
 }
 
-/// What is kept aside of a queue, `limit` at most.
-async fn read(store: &Store, queue: &str, limit: usize) -> Result<Vec<Aside>, StoreError> {
+/// A queue's dead letters, `limit` at most.
+async fn read(store: &Store, queue: &str, limit: usize) -> Result<Vec<DeadLetter>, StoreError> {
     let (mut entries, mut from) = (Vec::new(), 0);
     loop {
-        let page = store.kept_aside(queue, from, PAGE.min(limit - entries.len())).await?;
+        let page = store.dead_letters(queue, from, PAGE.min(limit - entries.len())).await?;
         let Some(last) = page.last() else { return Ok(entries) };
         from = last.number + 1;
         entries.extend(page);
@@ -136,20 +141,20 @@ async fn read(store: &Store, queue: &str, limit: usize) -> Result<Vec<Aside>, St
 
 /// One queue at a glance; `bursar queues` shows it, too.
 pub(crate) fn print_queue(queue: &str, status: ImportStatus, global: &Global) -> std::io::Result<()> {
-    let ImportStatus { waiting, kept_aside } = status;
+    let ImportStatus { waiting, dead_letters } = status;
     if global.json {
-        return line(json!({"import_queue": queue, "waiting": waiting, "kept_aside": kept_aside}));
+        return line(json!({"import_queue": queue, "waiting": waiting, "dead_letters": dead_letters}));
     }
-    let look = if kept_aside > 0 { ": bursar intake" } else { "" };
-    line(format_args!("queue {}: {waiting} wait, {kept_aside} kept aside{look}", one_line(queue)))
+    let look = if dead_letters > 0 { ": bursar import list" } else { "" };
+    line(format_args!("queue {}: {waiting} wait, {dead_letters} dead letters{look}", one_line(queue)))
 }
 
-fn print(queue: &str, entry: &Aside, global: &Global) -> std::io::Result<()> {
+fn print(queue: &str, entry: &DeadLetter, global: &Global) -> std::io::Result<()> {
     let name = format!("{queue}/{}", entry.number);
     let (id, at, run_at) = (String::from_utf8_lossy(&entry.id), entry.at.rfc3339(), entry.run_at.map(Millis::rfc3339));
     if global.json {
         return line(json!({
-            "name": name, "import_queue": queue, "number": entry.number, "task_id": id, "kept_aside_at": at, "run_at": run_at,
+            "name": name, "import_queue": queue, "number": entry.number, "task_id": id, "dead_letter_since": at, "run_at": run_at,
             "bytes": entry.bytes, "why": entry.why,
         }));
     }
@@ -162,15 +167,15 @@ fn print(queue: &str, entry: &Aside, global: &Global) -> std::io::Result<()> {
     ))
 }
 
-async fn find(session: &Session, name: &Name) -> anyhow::Result<Option<Aside>> {
+async fn find(session: &Session, name: &Name) -> anyhow::Result<Option<DeadLetter>> {
     let queues = queues(session, Some(&name.queue))?;
     let Some(queue) = queues.first() else { return Ok(None) };
-    let found = session.store.kept_aside(queue, name.number, 1).await?.pop();
+    let found = session.store.dead_letters(queue, name.number, 1).await?.pop();
     Ok(found.filter(|entry| entry.number == name.number))
 }
 
 fn unknown(name: &Name) -> Exit {
-    eprintln!("bursar: nothing is kept aside as {}/{}", name.queue, name.number);
+    eprintln!("bursar: there is no dead letter {}/{}", name.queue, name.number);
     Exit::No
 }
 
@@ -178,7 +183,7 @@ async fn show(session: &Session, name: &Name) -> anyhow::Result<Exit> {
     if find(session, name).await?.is_none() {
         return Ok(unknown(name));
     }
-    let bytes = session.store.payload_aside(&name.queue, name.number).await?.unwrap_or_default();
+    let bytes = session.store.dead_letter_payload(&name.queue, name.number).await?.unwrap_or_default();
     std::io::stdout().lock().write_all(&bytes)?;
     Ok(Exit::Done)
 }
@@ -197,11 +202,11 @@ async fn retry(session: &Session, name: Option<&Name>, because: &Because, global
             }
         }
     }
-    let intake = work::intake(&session.config, "", Arc::default());
+    let import = work::import(&session.config, "", Arc::default());
     let mut exit = Exit::Done;
     for (queue, entry) in &entries {
         let name = format!("{queue}/{}", entry.number);
-        match intake.retry(&session.store, queue, entry, because.operator()).await? {
+        match import.retry(&session.store, queue, entry, because.operator()).await? {
             Verdict::Accepted => told(&name, "submitted", None, global)?,
             Verdict::Refused(why) => {
                 exit = Exit::No;
@@ -216,16 +221,16 @@ async fn drop(session: &Session, name: &Name, because: &Because, global: &Global
     if find(session, name).await?.is_none() {
         return Ok(unknown(name));
     }
-    if !session.store.settle_aside(&name.queue, name.number, Act::Dropped, because.operator()).await? {
+    if !session.store.settle_dead_letter(&name.queue, name.number, Act::Dropped, because.operator()).await? {
         return Ok(unknown(name));
     }
     told(&format!("{}/{}", name.queue, name.number), "dropped", None, global)?;
     Ok(Exit::Done)
 }
 
-async fn acts(session: &Session, global: &Global) -> anyhow::Result<Exit> {
+async fn actions(session: &Session, global: &Global) -> anyhow::Result<Exit> {
     for queue in queues(session, None)? {
-        for Settled { at, number, id, did, why } in session.store.settled_asides(&queue, PAGE).await? {
+        for Settled { at, number, id, did, why } in session.store.settled_dead_letters(&queue, PAGE).await? {
             let (name, at) = (format!("{queue}/{number}"), at.rfc3339());
             if global.json {
                 line(json!({"name": name, "task_id": id, "at": at, "did": did, "why": why}))?;

@@ -1,4 +1,4 @@
-//! The apalis-redis door: a stock `RedisStorage` pushes, the intake takes into the store.
+//! The apalis-redis door: a stock `RedisStorage` pushes, the import takes into the store.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -8,10 +8,10 @@ use apalis::prelude::{TaskBuilder, TaskId, TaskSink};
 use apalis_redis::{Config, RedisStorage};
 use bursar_domain::{AccountRules, GatewayKind, Key, MAX_JOB_BYTES, Millis, NewJob, Queue};
 use bursar_store::{
-    Act, Aside, ImportStatus, JobRecord, MAX_TASKS, Operator, Payload, Settings, Store, StoredAs, Verdict,
+    Act, DeadLetter, ImportStatus, JobRecord, MAX_TASKS, Operator, Payload, Settings, Store, StoredAs, Verdict,
 };
 use bursar_test_support::{eventually, redis, unique_prefix};
-use bursar_worker::Intake;
+use bursar_worker::Import;
 use redis::aio::ConnectionManagerConfig;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -60,15 +60,15 @@ impl Door {
         self.storage::<Value>().await.push(value).await.unwrap();
     }
 
-    fn intake(&self, name: &str) -> Intake {
+    fn import(&self, name: &str) -> Import {
         let accounts = HashMap::from([("main".to_owned(), AccountRules::new(GatewayKind::Yzt))]);
-        Intake { name: name.to_owned(), queues: vec![self.import_queue.clone()], accounts, metrics: Arc::default() }
+        Import { name: name.to_owned(), queues: vec![self.import_queue.clone()], accounts, metrics: Arc::default() }
     }
 
     fn open(&self, name: &str) -> Open {
-        let (store, intake, drain) = (self.store.clone(), Arc::new(self.intake(name)), CancellationToken::new());
+        let (store, import, drain) = (self.store.clone(), Arc::new(self.import(name)), CancellationToken::new());
         let stop = drain.clone();
-        Open { drain, task: tokio::spawn(async move { intake.run(&store, &stop).await }) }
+        Open { drain, task: tokio::spawn(async move { import.run(&store, &stop).await }) }
     }
 
     async fn status(&self) -> ImportStatus {
@@ -102,8 +102,8 @@ impl Door {
         self.store.status(&self.queue).await.unwrap().sends
     }
 
-    async fn aside(&self) -> Vec<Aside> {
-        self.store.kept_aside(&self.import_queue, 0, 1_000).await.unwrap()
+    async fn aside(&self) -> Vec<DeadLetter> {
+        self.store.dead_letters(&self.import_queue, 0, 1_000).await.unwrap()
     }
 
     async fn command<T: redis::FromRedisValue>(&self, words: &[&str]) -> T {
@@ -160,10 +160,10 @@ fn transfers(count: usize) -> Vec<NewJob> {
 async fn a_backlog_that_stops_apalis_redis_itself_is_taken_in_bounded_steps() {
     let door = Door::new().await;
     door.push(transfers(8_500)).await;
-    assert_eq!(door.status().await, ImportStatus { waiting: 8_500, kept_aside: 0 });
+    assert_eq!(door.status().await, ImportStatus { waiting: 8_500, dead_letters: 0 });
     let step = door.store.waiting_tasks(&door.import_queue, "w").await.unwrap();
     assert_eq!(step.len(), MAX_TASKS);
-    assert_eq!(door.drained().await.kept_aside, 0);
+    assert_eq!(door.drained().await.dead_letters, 0);
     assert_eq!(door.queued().await, 8_500);
     assert_eq!(door.left().await, [""; 0], "a task that was taken leaves nothing behind");
 }
@@ -175,7 +175,7 @@ async fn two_workers_at_one_queue_make_one_job_of_each_task() {
     for part in transfers(1_000).chunks(100) {
         door.push(part.to_vec()).await;
     }
-    assert_eq!(door.until_drained().await.kept_aside, 0);
+    assert_eq!(door.until_drained().await.dead_letters, 0);
     assert_eq!(door.queued().await, 1_000);
     for worker in workers {
         worker.close().await;
@@ -186,9 +186,9 @@ async fn two_workers_at_one_queue_make_one_job_of_each_task() {
 async fn a_job_that_is_pushed_twice_is_one_job_and_nothing_is_kept_aside() {
     let door = Door::new().await;
     door.push(vec![transfer("TWICE"), transfer("TWICE")]).await;
-    assert_eq!(door.drained().await.kept_aside, 0);
+    assert_eq!(door.drained().await.dead_letters, 0);
     door.push(vec![transfer("TWICE")]).await;
-    assert_eq!(door.drained().await.kept_aside, 0);
+    assert_eq!(door.drained().await.dead_letters, 0);
     assert_eq!(door.queued().await, 1);
 }
 
@@ -243,7 +243,7 @@ async fn what_is_no_job_is_kept_aside_with_its_reason_and_its_bytes_and_holds_no
     let door = Door::new().await;
     let reasons = push_wrong_things(&door).await;
     door.push(vec![transfer("GOOD")]).await;
-    assert_eq!(door.drained().await, ImportStatus { waiting: 0, kept_aside: 8 });
+    assert_eq!(door.drained().await, ImportStatus { waiting: 0, dead_letters: 8 });
     assert!(door.job("GOOD").await.is_some());
     let aside = door.aside().await;
     for reason in reasons {
@@ -251,12 +251,12 @@ async fn what_is_no_job_is_kept_aside_with_its_reason_and_its_bytes_and_holds_no
     }
     let payload = async |id: &str| {
         let entry = aside.iter().find(|entry| entry.id == id.as_bytes()).unwrap();
-        door.store.payload_aside(&door.import_queue, entry.number).await.unwrap()
+        door.store.dead_letter_payload(&door.import_queue, entry.number).await.unwrap()
     };
     assert_eq!(payload("bytes").await, Some(b"\x01no JSON".to_vec()));
     assert_eq!(payload("no payload").await, None);
     let longest = aside.iter().max_by_key(|entry| entry.bytes).unwrap();
-    let bytes = door.store.payload_aside(&door.import_queue, longest.number).await.unwrap().unwrap();
+    let bytes = door.store.dead_letter_payload(&door.import_queue, longest.number).await.unwrap().unwrap();
     assert_eq!((bytes.len() as u64, bytes.len() > MAX_JOB_BYTES), (longest.bytes, true), "all of them");
     assert_eq!(door.left().await, [""; 0]);
 }
@@ -266,23 +266,24 @@ async fn what_was_kept_aside_is_tried_again_or_dropped_on_an_operator_s_word() {
     let door = Door::new().await;
     let stranger = |key: &str| NewJob { account: "late".into(), ..transfer(key) };
     door.push(vec![stranger("A"), stranger("B")]).await;
-    assert_eq!(door.drained().await.kept_aside, 2);
+    assert_eq!(door.drained().await.dead_letters, 2);
     let aside = door.aside().await;
-    let mut intake = door.intake("");
-    let retry =
-        async |intake: &Intake, entry: &Aside| intake.retry(&door.store, &door.import_queue, entry, LI).await.unwrap();
-    let refused = retry(&intake, &aside[0]).await;
+    let mut import = door.import("");
+    let retry = async |import: &Import, entry: &DeadLetter| {
+        import.retry(&door.store, &door.import_queue, entry, LI).await.unwrap()
+    };
+    let refused = retry(&import, &aside[0]).await;
     assert_eq!(refused, Verdict::Refused("account names no configured account: late".into()));
-    assert_eq!(door.status().await.kept_aside, 2, "what is refused again stays");
+    assert_eq!(door.status().await.dead_letters, 2, "what is refused again stays");
 
-    intake.accounts.insert("late".into(), AccountRules::new(GatewayKind::Yzt));
-    assert_eq!(retry(&intake, &aside[0]).await, Verdict::Accepted);
-    assert!(door.store.settle_aside(&door.import_queue, aside[1].number, Act::Dropped, LI).await.unwrap());
+    import.accounts.insert("late".into(), AccountRules::new(GatewayKind::Yzt));
+    assert_eq!(retry(&import, &aside[0]).await, Verdict::Accepted);
+    assert!(door.store.settle_dead_letter(&door.import_queue, aside[1].number, Act::Dropped, LI).await.unwrap());
     assert!(
-        !door.store.settle_aside(&door.import_queue, aside[1].number, Act::Dropped, LI).await.unwrap(),
+        !door.store.settle_dead_letter(&door.import_queue, aside[1].number, Act::Dropped, LI).await.unwrap(),
         "it is gone"
     );
-    assert_eq!(door.status().await.kept_aside, 0);
+    assert_eq!(door.status().await.dead_letters, 0);
     let late: Queue = "late/transfer".parse().unwrap();
     assert_eq!(door.store.status(&late).await.unwrap().sends, 1, "the dropped one is no job");
 }
@@ -327,13 +328,13 @@ async fn a_task_whose_job_a_newer_build_wrote_stays_where_it_is_and_holds_nothin
     let open = door.open("w");
     eventually(SOON, "the other task to be taken", async || door.job("GOOD").await).await;
     let aside = eventually(SOON, "one task to be left", async || match door.status().await {
-        ImportStatus { waiting: 1, kept_aside } => Ok(kept_aside),
+        ImportStatus { waiting: 1, dead_letters } => Ok(dead_letters),
         other => Err(other),
     })
     .await;
     assert_eq!(aside, 0);
     let _: u64 = door.command(&["DEL", &record]).await;
-    assert_eq!(door.until_drained().await.kept_aside, 0);
+    assert_eq!(door.until_drained().await.dead_letters, 0);
     assert!(door.job("UNREAD").await.is_some());
     open.close().await;
 }
@@ -349,7 +350,7 @@ async fn tasks_whose_jobs_nobody_can_read_are_kept_aside_and_hold_nothing_up() {
     }
     door.push(unread.iter().map(|key| transfer(key)).chain([transfer("GOOD")]).collect()).await;
     let open = door.open("w");
-    assert_eq!(door.until_drained().await.kept_aside, 300);
+    assert_eq!(door.until_drained().await.dead_letters, 300);
     assert!(door.job("GOOD").await.is_some());
     open.close().await;
 }

@@ -53,7 +53,7 @@ pub enum Payload {
 pub enum Verdict {
     /// The store has it.
     Accepted,
-    /// The store refuses it, for this reason: it is to be kept aside.
+    /// The store refuses it, for this reason: it becomes a dead letter.
     Refused(String),
 }
 
@@ -62,8 +62,8 @@ pub enum Verdict {
 pub struct Taken {
     /// Taken out of the queue.
     pub tasks: u64,
-    /// Of these, kept aside.
-    pub kept_aside: u64,
+    /// Of these, dead letters.
+    pub dead_letters: u64,
 }
 
 /// A queue at a glance.
@@ -71,13 +71,13 @@ pub struct Taken {
 pub struct ImportStatus {
     /// Tasks that wait to be taken.
     pub waiting: u64,
-    /// What is kept aside.
-    pub kept_aside: u64,
+    /// Dead letters.
+    pub dead_letters: u64,
 }
 
-/// A task that was kept aside.
+/// A task that became a dead letter.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Aside {
+pub struct DeadLetter {
     /// Its number within its queue.
     pub number: u64,
     /// The task's id.
@@ -92,7 +92,7 @@ pub struct Aside {
     pub bytes: u64,
 }
 
-/// What an operator did about something that was kept aside.
+/// What an operator did about a dead letter.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Settled {
     /// When.
@@ -107,7 +107,7 @@ pub struct Settled {
     pub why: String,
 }
 
-/// How what was kept aside came to its end.
+/// How a dead letter ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Act {
     /// The store has its job now.
@@ -132,8 +132,8 @@ impl Store {
     /// # Errors
     /// [`StoreError`]: look again.
     pub async fn waiting_tasks(&self, queue: &str, worker: &str) -> Result<Vec<Task>, StoreError> {
-        let mut call = self.scripts.intake_look.on_queue(&Keys::queue(queue));
-        call.push(self.keys.intake(queue))
+        let mut call = self.scripts.import_look.on_queue(&Keys::queue(queue));
+        call.push(self.keys.import(queue))
             .push(worker)
             .push(whole_millis(TURN))
             .push(MAX_TASKS)
@@ -143,13 +143,13 @@ impl Store {
         Ok(replies.into_iter().map(task).collect())
     }
 
-    /// Takes tasks out of `queue`; those that the store refused are kept aside. May be repeated: what is gone is passed over.
+    /// Takes tasks out of `queue`; those that the store refused are dead letters. May be repeated: what is gone is passed over.
     ///
     /// # Errors
     /// [`StoreError`]: they may have been taken.
     pub async fn take_tasks(&self, queue: &str, tasks: &[(Task, Verdict)]) -> Result<Taken, StoreError> {
-        let mut call = self.scripts.intake_take.on_queue(&Keys::queue(queue));
-        call.push(self.keys.intake(queue));
+        let mut call = self.scripts.import_take.on_queue(&Keys::queue(queue));
+        call.push(self.keys.import(queue));
         for (task, verdict) in tasks {
             let why = match verdict {
                 Verdict::Accepted => "",
@@ -157,11 +157,11 @@ impl Store {
             };
             call.push(&task.id[..]).push(&task.token).push(&task.run_at_text).push(why);
         }
-        let (tasks, kept_aside) = call.run(self).await?;
-        Ok(Taken { tasks, kept_aside })
+        let (tasks, dead_letters) = call.run(self).await?;
+        Ok(Taken { tasks, dead_letters })
     }
 
-    /// How many tasks wait in a queue, and how many were kept aside.
+    /// How many tasks wait in a queue, and how many became dead letters.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -169,12 +169,12 @@ impl Store {
         only(self.import_statuses(&[queue.to_owned()]).await?)
     }
 
-    /// What is kept aside of a queue, oldest first, from number `from` on, `limit` at most.
+    /// A queue's dead letters, oldest first, from number `from` on, `limit` at most.
     ///
     /// # Errors
     /// [`StoreError`].
-    pub async fn kept_aside(&self, queue: &str, from: u64, limit: usize) -> Result<Vec<Aside>, StoreError> {
-        let ours = self.keys.intake(queue);
+    pub async fn dead_letters(&self, queue: &str, from: u64, limit: usize) -> Result<Vec<DeadLetter>, StoreError> {
+        let ours = self.keys.import(queue);
         let mut pipeline = Pipeline::new();
         pipeline.zrangebyscore_limit(
             format!("{ours}aside"),
@@ -199,7 +199,7 @@ impl Store {
             type Fields = (Option<Vec<u8>>, Option<Vec<u8>>, Option<u64>, Option<String>);
             let (id, why, at, run_at): Fields = crate::reply::from_reply("HMGET", reply.first())?;
             let Some(id) = id else { continue }; // settled since its number was read
-            entries.push(Aside {
+            entries.push(DeadLetter {
                 number,
                 id,
                 why: String::from_utf8_lossy(&why.unwrap_or_default()).into_owned(),
@@ -211,29 +211,29 @@ impl Store {
         Ok(entries)
     }
 
-    /// The bytes of what is kept aside under `number`; `None` when there are none.
+    /// The bytes of the dead letter with this `number`; `None` when there are none.
     ///
     /// # Errors
     /// [`StoreError`].
-    pub async fn payload_aside(&self, queue: &str, number: u64) -> Result<Option<Vec<u8>>, StoreError> {
+    pub async fn dead_letter_payload(&self, queue: &str, number: u64) -> Result<Option<Vec<u8>>, StoreError> {
         let mut pipeline = Pipeline::new();
-        pipeline.hget(format!("{}aside:{number}", self.keys.intake(queue)), "payload");
+        pipeline.hget(format!("{}aside:{number}", self.keys.import(queue)), "payload");
         let (payload,): (Option<Vec<u8>>,) = self.query("HGET", &pipeline).await?;
         Ok(payload)
     }
 
-    /// Ends what is kept aside under `number`, on an operator's word, which is kept. `false` when there is nothing.
+    /// Ends the dead letter with this `number`, on an operator's word, which is kept. `false` when there is nothing.
     ///
     /// # Errors
     /// [`StoreError`]: repeat.
-    pub async fn settle_aside(
+    pub async fn settle_dead_letter(
         &self,
         queue: &str,
         number: u64,
         act: Act,
         operator: Operator<'_>,
     ) -> Result<bool, StoreError> {
-        let mut call = self.scripts.intake_settle.on_queue(&self.keys.intake(queue));
+        let mut call = self.scripts.import_settle.on_queue(&self.keys.import(queue));
         call.push(number).push(act.as_str()).push(words(operator)).push(ACTS_KEPT);
         let since = self.since();
         let settled: u8 = call.run(self).await?;
@@ -241,13 +241,13 @@ impl Store {
         Ok(settled == 1)
     }
 
-    /// What operators did about what was kept aside of a queue, newest first, `limit` at most; about a thousand acts are kept.
+    /// What operators did about a queue's dead letters, newest first, `limit` at most; about a thousand acts are kept.
     ///
     /// # Errors
     /// [`StoreError`].
-    pub async fn settled_asides(&self, queue: &str, limit: usize) -> Result<Vec<Settled>, StoreError> {
+    pub async fn settled_dead_letters(&self, queue: &str, limit: usize) -> Result<Vec<Settled>, StoreError> {
         let mut pipeline = Pipeline::new();
-        let acts = format!("{}acts", self.keys.intake(queue));
+        let acts = format!("{}acts", self.keys.import(queue));
         pipeline.cmd("XREVRANGE").arg(acts).arg("+").arg("-").arg("COUNT").arg(limit.min(crate::MAX_BATCH));
         let (entries,): (Vec<(String, Vec<String>)>,) = self.query("XREVRANGE", &pipeline).await?;
         Ok(entries.into_iter().map(settled).collect())

@@ -1,8 +1,8 @@
 #!lua flags=allow-oom
--- Ends what was kept aside of a queue, on an operator's word, and keeps that word.
+-- Ends a dead letter of a queue, on an operator's word, and keeps that word.
 -- KEYS  1 our base for the queue
 -- ARGV  1 number, 2 'submitted'|'dropped', 3 who and why, 4 words kept
--- Returns 1, or 0 when nothing is kept aside under that number
+-- Returns 1, or 0 when no dead letter has that number
 local base, number = KEYS[1], ARGV[1]
 local entry = base .. 'aside:' .. number
 local id = redis.call('HGET', entry, 'id')

@@ -1,14 +1,14 @@
 #!lua flags=allow-oom
--- Takes tasks out of a queue of apalis-redis: those that the store has, and those that it refused, which are kept aside.
+-- Takes tasks out of a queue of apalis-redis: those that the store has, and those that it refused, which are dead letters.
 -- A task whose payload is not the one that was read is left alone: it was taken, and another pushed under its id.
 -- KEYS  1 the queue's base; its keys are made from it
--- ARGV  1 our base for the queue, then for each task: id, token, run at (ms), why it is kept aside ('' = the store has it)
--- Returns {taken, of them kept aside}
+-- ARGV  1 our base for the queue, then for each task: id, token, run at (ms), why it is a dead letter ('' = the store has it)
+-- Returns {taken, how many of them are dead letters}
 local base, ours = KEYS[1], ARGV[1]
 local data = base .. 'data'
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
-local taken, kept_aside = 0, 0
+local taken, dead_letters = 0, 0
 
 local function is_the_one(id, token)
   if token == '' then return redis.call('HEXISTS', data, id) == 0 end
@@ -30,7 +30,7 @@ for at = 2, #ARGV, 4 do
       local payload = redis.call('HGET', data, id)
       if payload then redis.call('HSET', entry, 'payload', payload) end
       redis.call('ZADD', ours .. 'aside', number, number)
-      kept_aside = kept_aside + 1
+      dead_letters = dead_letters + 1
     end
     if scheduled then redis.call('ZREM', base .. 'scheduled', id) else redis.call('LREM', base .. 'active', 1, id) end
     redis.call('HDEL', data, id)
@@ -38,4 +38,4 @@ for at = 2, #ARGV, 4 do
     taken = taken + 1
   end
 end
-return { taken, kept_aside }
+return { taken, dead_letters }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use bursar_domain::{AccountRules, Job, MAX_DAYS_AHEAD, MAX_JOB_BYTES, Millis, is_too_far_ahead};
 use bursar_store::{
-    Act, Aside, Operator, Payload, Store, StoreError, Submission, Task, Unreadable, Verdict, crash_point,
+    Act, DeadLetter, Operator, Payload, Store, StoreError, Submission, Task, Unreadable, Verdict, crash_point,
 };
 use bursar_telemetry::{Doing, Metrics};
 use futures_util::future::join_all;
@@ -22,7 +22,7 @@ const LOOKS: (Duration, Duration) = (Duration::from_millis(10), Duration::from_m
 
 /// Which queues are drained, and what must be known for that.
 #[derive(Clone, Debug)]
-pub struct Intake {
+pub struct Import {
     /// Unique per process start, as the worker's name is.
     pub name: String,
     /// The queues' names, as their producers configure them.
@@ -33,7 +33,7 @@ pub struct Intake {
     pub metrics: Arc<Metrics>,
 }
 
-impl Intake {
+impl Import {
     /// Takes what is pushed into the queues until `drain`. Redis errors never end it.
     pub async fn run(&self, store: &Store, drain: &CancellationToken) {
         join_all(self.queues.iter().map(|queue| self.follow(store, queue, drain))).await;
@@ -59,7 +59,7 @@ impl Intake {
         }
     }
 
-    /// Tries again what was kept aside, on an operator's word; it stays aside if it is refused again.
+    /// Tries a dead letter again, on an operator's word; it stays one if it is refused again.
     ///
     /// # Errors
     /// [`StoreError`]: try again. Its job may have been accepted.
@@ -67,10 +67,10 @@ impl Intake {
         &self,
         store: &Store,
         queue: &str,
-        aside: &Aside,
+        aside: &DeadLetter,
         operator: Operator<'_>,
     ) -> Result<Verdict, StoreError> {
-        let payload = store.payload_aside(queue, aside.number).await?.map_or(Payload::Missing, Payload::Bytes);
+        let payload = store.dead_letter_payload(queue, aside.number).await?.map_or(Payload::Missing, Payload::Bytes);
         let job = match read(&payload, aside.run_at, &self.accounts) {
             Ok(job) => job,
             Err(why) => return Ok(Verdict::Refused(why)),
@@ -80,7 +80,7 @@ impl Intake {
         let verdict = verdict.unwrap_or_else(|| Err("it was not answered".into())); // one answer per job
         let verdict = verdict.unwrap_or_else(Verdict::Refused);
         if verdict == Verdict::Accepted {
-            store.settle_aside(queue, aside.number, Act::Submitted, operator).await?;
+            store.settle_dead_letter(queue, aside.number, Act::Submitted, operator).await?;
         }
         Ok(verdict)
     }
@@ -108,11 +108,11 @@ impl Intake {
         crash_point("before_take");
         let taken = store.take_tasks(queue, &judged).await?;
         crash_point("after_take");
-        if taken.kept_aside > 0 {
+        if taken.dead_letters > 0 {
             tracing::warn!(
                 queue,
-                kept_aside = taken.kept_aside,
-                "what was pushed is no job that can be taken; `bursar intake` lists it"
+                dead_letters = taken.dead_letters,
+                "what was pushed is no job that can be taken; `bursar import list` lists it"
             );
         }
         Ok(judged.len())

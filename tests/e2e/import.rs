@@ -32,7 +32,7 @@ struct Door {
 impl Door {
     async fn start() -> Self {
         let import_queue = unique_prefix();
-        let world = Plan::new().set("intake.queues", vec![import_queue.clone()]).start().await;
+        let world = Plan::new().set("import.queues", vec![import_queue.clone()]).start().await;
         Self { world, import_queue }
     }
 
@@ -63,9 +63,9 @@ impl Door {
         .await;
     }
 
-    /// What `bursar intake` lists.
+    /// What `bursar import list` lists.
     async fn aside(&self) -> Vec<Value> {
-        let listed = self.world.ok(&["intake", "--json"]).await;
+        let listed = self.world.ok(&["import", "list", "--json"]).await;
         listed.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
     }
 }
@@ -98,7 +98,7 @@ async fn twenty_thousand_pushed_jobs_enter_the_store_once_each_while_workers_are
     }
     door.until_waiting(0).await;
     let (import_queue, queue) = door.queues().await;
-    assert_eq!((&import_queue["kept_aside"], &queue["to_send"]), (&json!(2), &json!(MANY)));
+    assert_eq!((&import_queue["dead_letters"], &queue["to_send"]), (&json!(2), &json!(MANY)));
     let keys: BTreeSet<String> =
         door.world.list().await.iter().map(|job| job["platform_no"].as_str().unwrap().to_owned()).collect();
     assert_eq!(keys, (1..=MANY).map(|number| format!("DOOR-{number:05}")).collect());
@@ -140,10 +140,13 @@ async fn an_operator_sees_what_was_kept_aside_and_tries_it_again_or_drops_it() {
     door.until_waiting(0).await;
     let doctor = door.world.run(&["doctor"]).await.stdout;
     assert!(
-        doctor.contains(&format!("{}: 0 tasks wait, 2 are kept aside: `bursar intake` says why", door.import_queue)),
+        doctor.contains(&format!(
+            "{}: 0 tasks wait, 2 are dead letters: `bursar import list` says why",
+            door.import_queue
+        )),
         "{doctor}"
     );
-    let listed = door.world.ok(&["intake"]).await;
+    let listed = door.world.ok(&["import", "list"]).await;
     assert!(listed.contains("body.total_amount is required"), "{listed}");
 
     let aside = door.aside().await;
@@ -152,9 +155,9 @@ async fn an_operator_sees_what_was_kept_aside_and_tries_it_again_or_drops_it() {
         entry.unwrap()["name"].as_str().unwrap().to_owned()
     };
     let (wrong, early) = (name("total_amount"), name("nobody"));
-    let bytes = door.world.ok(&["intake", "show", &wrong]).await;
+    let bytes = door.world.ok(&["import", "show", &wrong]).await;
     assert_eq!(serde_json::from_str::<Value>(&bytes).unwrap(), serde_json::to_value(without_amount("WRONG")).unwrap());
-    let finished = door.world.run(&["intake", "retry", "--all", "--reason", "once more"]).await;
+    let finished = door.world.run(&["import", "retry", "--all", "--reason", "once more"]).await;
     assert_eq!(finished.code, Some(1), "{finished:?}");
     assert!(finished.stdout.contains(&format!("refused {wrong}: body.total_amount is required")), "{finished:?}");
 
@@ -162,18 +165,18 @@ async fn an_operator_sees_what_was_kept_aside_and_tries_it_again_or_drops_it() {
         let of_main = door.world.setting(&format!("accounts.main.{key}"));
         door.world.set(&format!("accounts.nobody.{key}"), of_main);
     }
-    let finished = door.world.run(&["intake", "retry", &early, "--reason", "the account exists now"]).await;
+    let finished = door.world.run(&["import", "retry", &early, "--reason", "the account exists now"]).await;
     assert_eq!((finished.code, finished.stdout), (Some(0), format!("submitted {early}")));
     assert_eq!(door.world.job("EARLY").await["state"], "queued");
     assert_eq!(
-        door.world.ok(&["intake", "drop", &wrong, "--reason", "a test of the shop"]).await,
+        door.world.ok(&["import", "drop", &wrong, "--reason", "a test of the shop"]).await,
         format!("dropped {wrong}")
     );
-    for gone in [["intake", "show", &wrong], ["intake", "show", &early]] {
+    for gone in [["import", "show", &wrong], ["import", "show", &early]] {
         door.world.refused(&gone).await;
     }
     assert_eq!(door.aside().await, [] as [Value; 0]);
-    let acts = door.world.ok(&["intake", "acts"]).await;
+    let acts = door.world.ok(&["import", "actions"]).await;
     let acts: Vec<&str> = acts.lines().collect();
     assert!(
         acts[0].contains(&format!("dropped {wrong} task ")) && acts[0].ends_with(" by tester: a test of the shop"),
@@ -187,9 +190,11 @@ async fn an_operator_sees_what_was_kept_aside_and_tries_it_again_or_drops_it() {
 #[tokio::test]
 async fn a_name_that_no_queue_has_is_wrong_use() {
     let door = Door::start().await;
-    for arguments in [&["intake", "--queue", "other"][..], &["intake", "show", "other/1"], &["intake", "show", "17"]] {
+    for arguments in
+        [&["import", "list", "--queue", "other"][..], &["import", "show", "other/1"], &["import", "show", "17"]]
+    {
         let finished = door.world.run(arguments).await;
         assert_eq!(finished.code, Some(2), "{finished:?}");
     }
-    door.world.refused(&["intake", "drop", &format!("{}/1", door.import_queue), "--reason", "x"]).await;
+    door.world.refused(&["import", "drop", &format!("{}/1", door.import_queue), "--reason", "x"]).await;
 }
