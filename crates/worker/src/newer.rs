@@ -70,10 +70,9 @@ mod tests {
         let mut newer = Newer::default();
         assert_eq!(newer.wait(queue, now), SHORTEST);
         assert!(!newer.note(queue, 0, now), "nothing was met");
-        let mut met = 0;
-        for (jobs, seconds) in [(1, 1.001), (999, 2.0), (57_000, 59.0), (5_000, 60.0), (usize::MAX, 60.0)] {
-            assert_eq!(newer.note(queue, jobs, now), met == 0, "the first alone is told");
-            met += 1;
+        let cases = [(1, 1.001), (999, 2.0), (57_000, 59.0), (5_000, 60.0), (usize::MAX, 60.0)];
+        for (number, (jobs, seconds)) in cases.into_iter().enumerate() {
+            assert_eq!(newer.note(queue, jobs, now), number == 0, "the first alone is told");
             assert_eq!(newer.wait(queue, now).as_secs_f64(), seconds, "after {jobs} more");
         }
         assert_eq!(newer.wait(other, now), SHORTEST, "each queue for itself");
