@@ -29,7 +29,7 @@ async fn sends_nothing(world: &World, worker: &Process, page: &str) {
     })
     .await;
     let metrics = reqwest::get(format!("{page}/metrics")).await.unwrap().text().await.unwrap();
-    assert!(metrics.contains("\nbursar_fit_for_money 0\n"), "{metrics}");
+    assert!(metrics.contains("\nbursar_sends_allowed 0\n"), "{metrics}");
     assert!(metrics.contains(r#"bursar_preflight_findings{check="journal.ahead",severity="refuse"} 1"#), "{metrics}");
     let doctor = world.run(&["doctor"]).await;
     assert_eq!(doctor.code, Some(1), "{doctor:?}");

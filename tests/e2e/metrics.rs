@@ -64,12 +64,12 @@ async fn what_was_done_is_counted_and_how_the_queues_stand_is_told() {
     assert_eq!(told("bursar_time_to_end_seconds_count", &[transfers, "state=\"succeeded\""]), Some(2.0), "{text}");
     assert!(told("bursar_pickup_delay_seconds_count", &[transfers, "call=\"send\""]) >= Some(2.0), "{text}");
     assert_eq!(told("bursar_commits_total", &["queue=\"main/bill_upload\"", "state=\"succeeded\""]), Some(1.0));
-    assert_eq!(told("bursar_jobs", &[transfers, "place=\"done\""]), Some(2.0), "{text}");
-    assert_eq!(told("bursar_jobs", &["queue=\"main/bill_upload\"", "place=\"to_send\""]), Some(1.0), "{text}");
+    assert_eq!(told("bursar_jobs", &[transfers, "set=\"done\""]), Some(2.0), "{text}");
+    assert_eq!(told("bursar_jobs", &["queue=\"main/bill_upload\"", "set=\"to_send\""]), Some(1.0), "{text}");
     assert_eq!(told("bursar_queue_paused", &["queue=\"main/bill_upload\""]), Some(1.0), "{text}");
     assert_eq!(told("bursar_queue_paused", &[transfers]), Some(0.0), "{text}");
     assert_eq!((told("bursar_redis_up", &[]), told("bursar_concurrency", &[])), (Some(1.0), Some(8.0)), "{text}");
-    assert!(told("bursar_last_try_age_seconds", &[]) < Some(10.0), "{text}");
+    assert!(told("bursar_last_claim_attempt_age_seconds", &[]) < Some(10.0), "{text}");
     world.ok(&["resume", "main/bill_upload", "--reason", "they are open again"]).await;
     world.until("LATE", "succeeded").await;
     world.books_agree().await;
@@ -101,8 +101,8 @@ const NOT_HAPPENING: [&str; 15] = [
     "bursar_webhooks_given_up_total",
     "bursar_webhooks_waiting",
     "bursar_circuit_open",
-    "bursar_circuit_turns_total",
-    "bursar_given_back_total",
+    "bursar_circuit_transitions_total",
+    "bursar_claims_released_total",
     "bursar_jobs_in_doubt",
     "bursar_lost_leases_total",
     "bursar_lost_writes_total",
@@ -167,7 +167,7 @@ async fn accounts_in_which_nothing_happened_have_no_line() {
     world.until("T", "succeeded").await;
     let text = eventually(SOON, "the worker to have counted the end", async || {
         let text = scraped(&address).await;
-        let ended = sample(&text, "bursar_jobs", &["place=\"done\""]);
+        let ended = sample(&text, "bursar_jobs", &["set=\"done\""]);
         if ended == Some(1.0) { Ok(text) } else { Err(text) }
     })
     .await;
@@ -190,7 +190,7 @@ async fn a_worker_whose_redis_is_away_lives_and_is_not_ready_until_it_is_back() 
     assert_eq!(http::read(&address, "/healthz").await, (200, "ok\n".into()));
     let text = eventually(SOON, "the scrape to tell of the outage", async || {
         let text = scraped(&address).await;
-        let troubles = sample(&text, "bursar_redis_troubles_total", &["doing=\"claiming\""]);
+        let troubles = sample(&text, "bursar_redis_errors_total", &["operation=\"claiming\""]);
         let up = sample(&text, "bursar_redis_up", &[]);
         if up == Some(0.0) && troubles > Some(0.0) { Ok(text) } else { Err(text) }
     })

@@ -66,11 +66,11 @@ pub const LABELS: [(&str, &str); 17] = [
         "how an answer was understood: `not_executed`, `misconfigured`, `rejected`, `accepted`, `succeeded`, `failed`, `refunded`, `no_response`, `not_found`, `mismatch`",
     ),
     ("state", "`queued`, `in_doubt`, `pending`, `needs_review`, `succeeded`, `failed`, `refunded`, `cancelled`"),
-    ("place", "where jobs wait: `to_send`, `to_query`, `review`, `done`"),
-    ("turn", "`opened`, `closed`"),
+    ("set", "where jobs wait: `to_send`, `to_query`, `review`, `done`"),
+    ("to", "`opened`, `closed`"),
     ("reason", "why a send was not made: `content_changed`, `above_max_amount`"),
     (
-        "doing",
+        "operation",
         "what a worker was doing: `claiming`, `committing`, `renewing leases`, `listening for wake messages`, `taking jobs from a queue of apalis-redis`",
     ),
     (
@@ -108,20 +108,20 @@ metrics! {
     TIME_TO_END = "bursar_time_to_end_seconds", Histogram, Worker, ["queue", "state"], "From a job's submission to its end, in seconds, by the state in which it ended.";
     COMMITS = "bursar_commits_total", Counter, Worker, ["queue", "state"], "Claims that ended with a commit, by the state that was committed.";
     STALE_COMMITS = "bursar_stale_commits_total", Counter, Worker, ["queue"], "Commits that came too late: the job had moved on under another fence. The answer is in its log.";
-    GIVEN_BACK = "bursar_given_back_total", Counter, Worker, ["queue"], "Claims given back unsent: the worker drained, was too slow to begin, or had lost the claim's reply.";
+    CLAIMS_RELEASED = "bursar_claims_released_total", Counter, Worker, ["queue"], "Claims given back unsent: the worker drained, was too slow to begin, or had lost the claim's reply.";
     LOST_LEASES = "bursar_lost_leases_total", Counter, Worker, ["queue"], "Leases that could not be renewed because another worker had taken the job meanwhile.";
     IN_FLIGHT = "bursar_calls_in_flight", Gauge, Worker, [], "Jobs that this process is working on now.";
     CONCURRENCY = "bursar_concurrency", Gauge, Worker, [], "Jobs that it may work on at once (`worker.concurrency`).";
-    CIRCUIT_TURNS = "bursar_circuit_turns_total", Counter, Worker, ["queue", "turn"], "How often a queue's circuit opened (most sends came to nothing: rest, then one probe) and closed.";
+    CIRCUIT_TRANSITIONS = "bursar_circuit_transitions_total", Counter, Worker, ["queue", "to"], "How often a queue's circuit opened (most sends came to nothing: rest, then one probe) and closed.";
     CIRCUIT_OPEN = "bursar_circuit_open", Gauge, Worker, ["queue"], "1 while this process rests its sends because most of them came to nothing, else 0.";
-    REDIS_TROUBLES = "bursar_redis_troubles_total", Counter, Worker, ["doing"], "Tries that failed because of Redis, by what the worker was doing.";
+    REDIS_ERRORS = "bursar_redis_errors_total", Counter, Worker, ["operation"], "Tries that failed because of Redis, by what the worker was doing.";
     LOST_WRITES = "bursar_lost_writes_total", Counter, Worker, ["queue"], "How often this worker found that Redis had lost writes of a queue.";
     SENDS_SKIPPED = "bursar_sends_skipped_total", Counter, Worker, ["queue", "reason"], "Sends that were not made because what Redis holds of the job must not be sent: it is not the accepted content, or above `max_amount`.";
     MISMATCHES = "bursar_mismatches_total", Counter, Worker, ["queue"], "Responses that were known by a trade number or a request's id that another response had: replayed, or another job's.";
-    FIT_FOR_MONEY = "bursar_fit_for_money", Gauge, Worker, [], "1 when the preflight, and the journals where there are any, allow this worker to send, 0 when they do not.";
+    SENDS_ALLOWED = "bursar_sends_allowed", Gauge, Worker, [], "1 when the preflight, and the journals where there are any, allow this worker to send, 0 when they do not.";
     PREFLIGHT = "bursar_preflight_findings", Gauge, Worker, ["check", "severity"], "1 for each check of the preflight that is not fine, by how bad it is.";
     OTHER_GATEWAY = "bursar_other_gateway", Gauge, Worker, ["queue"], "1 while this worker leaves a queue alone because the queue's jobs are for another gateway than the one that it is configured for, else 0.";
-    LAST_TRY = "bursar_last_try_age_seconds", Gauge, Worker, [], "Since this worker last claimed or tried to, in seconds.";
+    LAST_TRY = "bursar_last_claim_attempt_age_seconds", Gauge, Worker, [], "Since this worker last claimed or tried to, in seconds.";
     BALANCE_FAILURES = "bursar_account_balance_failures_total", Counter, Worker, ["account", "sub_type"], "Questions for a balance that came to nothing: no answer, a refusal, or no room within the queue's rate.";
     WEBHOOK_ATTEMPTS = "bursar_webhook_attempts_total", Counter, Server, ["origin", "outcome"], "Attempts to tell producers, by what they came to.";
     WEBHOOK_DURATION = "bursar_webhook_duration_seconds", Histogram, Server, ["origin", "outcome"], "How long attempts to tell took, in seconds.";
@@ -129,7 +129,7 @@ metrics! {
     WEBHOOKS_GIVEN_UP = "bursar_webhooks_given_up_total", Counter, Server, ["origin"], "Events that were tried for as long as `webhooks.retry_for` has it, and are told to nobody.";
     REDIS_UP = "bursar_redis_up", Gauge, Redis, [], "1 when Redis answers, 0 when it does not: then the metrics below are missing.";
     REDIS_READ_COMPLETE = "bursar_redis_read_complete", Gauge, Redis, [], "1 when everything below was read within 3 s, 0 when some of it is missing because it was not.";
-    JOBS = "bursar_jobs", Gauge, Redis, ["queue", "place"], "Jobs by where they wait; a claimed job waits in `to_query`.";
+    JOBS = "bursar_jobs", Gauge, Redis, ["queue", "set"], "Jobs by where they wait; a claimed job waits in `to_query`.";
     IN_DOUBT = "bursar_jobs_in_doubt", Gauge, Redis, ["queue"], "Jobs of which nobody knows yet whether they were executed, and that no worker is calling about, among those that are due first in each set: 1000, or fewer (20 at least) where more than 10 queues have jobs that wait. Missing where none waits.";
     DUE_AGE = "bursar_due_age_seconds", Gauge, Redis, ["queue", "call"], "For how long the job that waits longest has been due, in seconds; 0 when none is.";
     PAUSED = "bursar_queue_paused", Gauge, Redis, ["queue"], "1 while the queue's sends are paused, else 0.";
@@ -193,7 +193,7 @@ mod tests {
             let Metric { name, kind, help, .. } = metric;
             assert!(name.starts_with("bursar_"), "{name}");
             assert_eq!(name.ends_with("_total"), *kind == Type::Counter, "{name}");
-            assert!(!name.contains("ms") && help.ends_with('.'), "{name}");
+            assert!(name.split('_').all(|word| word != "ms") && help.ends_with('.'), "{name}");
             assert_eq!(name.ends_with("_seconds"), help.contains("in seconds"), "{name}");
             assert_eq!(ALL.iter().filter(|other| other.name == *name).count(), 1, "{name} stands twice");
         }

@@ -128,9 +128,9 @@ impl Default for Metrics {
             time_to_end: register(to, names::TIME_TO_END, histograms(LIFE_SECONDS)),
             commits: register(to, names::COMMITS, Counters::default()),
             stale_commits: register(to, names::STALE_COMMITS, Counters::default()),
-            given_back: register(to, names::GIVEN_BACK, Counters::default()),
+            given_back: register(to, names::CLAIMS_RELEASED, Counters::default()),
             lost_leases: register(to, names::LOST_LEASES, Counters::default()),
-            circuit_turns: register(to, names::CIRCUIT_TURNS, Counters::default()),
+            circuit_turns: register(to, names::CIRCUIT_TRANSITIONS, Counters::default()),
             circuit_open: register(to, names::CIRCUIT_OPEN, Gauges::default()),
             other_gateway: register(to, names::OTHER_GATEWAY, Gauges::default()),
             lost_writes: register(to, names::LOST_WRITES, Counters::default()),
@@ -139,17 +139,17 @@ impl Default for Metrics {
             preflight: register(to, names::PREFLIGHT, Gauges::default()),
             balance_failures: register(to, names::BALANCE_FAILURES, Counters::default()),
         };
-        let troubles = register(to, names::REDIS_TROUBLES, Counters::default());
+        let troubles = register(to, names::REDIS_ERRORS, Counters::default());
         let build = register(to, names::BUILD_INFO, Gauges::default());
         build.get_or_create(&labels(names::BUILD_INFO, [env!("CARGO_PKG_VERSION")])).set(1);
         let pulse = Arc::new(Pulse::default());
         to.register(names::LAST_TRY.name, names::LAST_TRY.help.trim_end_matches('.'), LastTry(Arc::clone(&pulse)));
         Self {
             troubles: Doing::ALL
-                .map(|doing| troubles.get_or_create_owned(&labels(names::REDIS_TROUBLES, [doing.as_str()]))),
+                .map(|doing| troubles.get_or_create_owned(&labels(names::REDIS_ERRORS, [doing.as_str()]))),
             in_flight: register(to, names::IN_FLIGHT, Gauge::default()),
             concurrency: register(to, names::CONCURRENCY, Gauge::default()),
-            fit_for_money: register(to, names::FIT_FOR_MONEY, Gauge::default()),
+            fit_for_money: register(to, names::SENDS_ALLOWED, Gauge::default()),
             fitness: Mutex::default(),
             families: Arc::new(families),
             pulse,

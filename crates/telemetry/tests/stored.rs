@@ -77,8 +77,8 @@ async fn accounts_that_never_had_a_job_have_no_line() {
     for (line, value) in [
         ("bursar_webhooks_waiting{origin=\"m009/transfer\"}", "1"),
         ("bursar_webhook_tried_age_seconds{origin=\"m009/transfer\"}", "0.0"),
-        ("bursar_jobs{queue=\"m007/transfer\",place=\"to_send\"}", "1"),
-        ("bursar_jobs{queue=\"m007/transfer\",place=\"done\"}", "0"),
+        ("bursar_jobs{queue=\"m007/transfer\",set=\"to_send\"}", "1"),
+        ("bursar_jobs{queue=\"m007/transfer\",set=\"done\"}", "0"),
         ("bursar_jobs_in_doubt{queue=\"m007/transfer\"}", "0"),
         ("bursar_queue_paused{queue=\"m007/transfer\"}", "0"),
         ("bursar_queue_paused{queue=\"m008/transfer\"}", "1"),

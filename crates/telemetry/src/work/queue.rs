@@ -108,7 +108,7 @@ impl QueueMetrics {
         let (series, family, metric) = match what {
             Lost::Commit => (&found.stale_commits, &of.stale_commits, names::STALE_COMMITS),
             Lost::Lease => (&found.lost_leases, &of.lost_leases, names::LOST_LEASES),
-            Lost::GivenBack => (&found.given_back, &of.given_back, names::GIVEN_BACK),
+            Lost::GivenBack => (&found.given_back, &of.given_back, names::CLAIMS_RELEASED),
         };
         series.of(family, metric, [&self.queue]).inc_by(u64::try_from(count).unwrap_or_default());
     }
@@ -158,6 +158,6 @@ impl QueueMetrics {
     }
 
     fn turned(&self, series: &Series<Counter>, turn: &str) {
-        series.of(&self.families.circuit_turns, names::CIRCUIT_TURNS, [&self.queue, turn]).inc();
+        series.of(&self.families.circuit_turns, names::CIRCUIT_TRANSITIONS, [&self.queue, turn]).inc();
     }
 }
