@@ -218,7 +218,7 @@ async fn browser_an_operator_signs_in_finds_a_job_reads_it_resolves_it_and_pause
     browser.find(".live[data-state=on]").await;
     world.submit_new(&[transfer("LATER")]).await;
     world.ok(&["resume", "main/transfer", "--reason", "it is over"]).await;
-    browser.says("tr[data-queue='main/transfer'] .flag", "goes on").await;
+    browser.says("tr[data-queue='main/transfer'] .flag", "Active").await;
     browser.click(".who button").await;
     browser.find("#token").await;
     browser.goto("/").await;

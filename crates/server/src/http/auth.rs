@@ -56,7 +56,8 @@ impl<R: Right> FromRequestParts<Shared> for Allowed<R> {
         parts.extensions.insert(Arc::clone(&bearer)); // for the names in the path, which not everybody may know
         if !R::ROLES.contains(&bearer.role) {
             let roles: Vec<&str> = R::ROLES.iter().map(|role| role.as_str()).collect();
-            let detail = format!("{} is a {}; this is for {}", bearer.name, bearer.role.as_str(), roles.join(" or "));
+            let detail =
+                format!("{} has the role {}; this is for {}", bearer.name, bearer.role.as_str(), roles.join(" or "));
             return Err(Problem::new(Kind::WrongRole, detail));
         }
         Ok(Self { bearer, right: PhantomData })
