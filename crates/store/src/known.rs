@@ -18,6 +18,9 @@ const SERVED_WITHIN: Duration = Duration::from_secs(60);
 /// Queues that one command names: a millisecond of Redis.
 const NAMED_AT_ONCE: usize = 1_000;
 
+/// How often the layout is written that is gone at once: an emptied Redis was emptied once.
+const LAYOUT_TRIES: usize = 3;
+
 /// Queues that this process has made known over one connection: another one may lead to a Redis that does not know them.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Introduced(Arc<Mutex<(Option<Link>, BTreeSet<Queue>)>>);
@@ -109,8 +112,9 @@ impl Store {
         Ok(())
     }
 
-    /// Writes queues' names where the layout is this store's; where there is none, together with it: queues without a layout are an older
-    /// build's, and a Redis that is emptied at that moment has both or neither.
+    /// Writes queues' names where the layout is this store's, and the layout before them where there is none. Queues without a layout are
+    /// an older build's, so both go in one write, and a Redis that was emptied in the middle of it is written to again. It is no
+    /// transaction, for producers need no right to one.
     async fn name_queues(&self, queues: &[&Queue], served: Served, connection: &Connection) -> Result<(), StoreError> {
         let command = match served {
             Served::At(_) => "ZADD",
@@ -124,8 +128,8 @@ impl Store {
         if let Some(found) = found {
             self.has_layout(&found)?;
         }
-        let mut pipeline = redis::pipe();
-        pipeline.atomic().cmd("SET").arg(&layout).arg(self.layout_text()).arg("NX").ignore();
+        let mut pipeline = Pipeline::new();
+        pipeline.cmd("SET").arg(&layout).arg(self.layout_text()).arg("NX").ignore();
         pipeline.cmd("ZADD").arg(self.keys.queues());
         let at = match served {
             Served::At(now) => now.0,
@@ -138,8 +142,13 @@ impl Store {
             pipeline.arg(at).arg(queue.to_string());
         }
         pipeline.ignore().get(&layout);
-        let (found,): (String,) = pipeline.query_async(&mut connection).await.map_err(failed)?;
-        self.has_layout(&found) // another process may have been first
+        for _ in 0..LAYOUT_TRIES {
+            let (found,): (Option<String>,) = pipeline.query_async(&mut connection).await.map_err(failed)?;
+            if let Some(found) = found {
+                return self.has_layout(&found); // another process may have been first
+            }
+        }
+        Err(StoreError::Layout("it was written, and is gone again: something empties this Redis".into()))
     }
 
     /// Every queue that a job was submitted to, or that a worker has served, under this prefix.
