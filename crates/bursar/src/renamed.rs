@@ -7,7 +7,7 @@ use bursar_store::{Operator, Store, StoreError};
 
 use crate::config::Config;
 
-/// Who pauses a queue here.
+/// The operator's name in pauses that this module makes.
 const OURSELVES: &str = "bursar";
 
 /// Pauses queues that were never served where another name, which the configuration does not have, has jobs at the same gateway: an
@@ -62,6 +62,9 @@ pub(crate) async fn pause_beside_restored(
     let mut paused = BTreeSet::new();
     for queue in restored {
         let Some(account) = config.accounts.get(&queue.account) else { continue };
+        if !store.has_jobs(queue).await? {
+            continue; // they were handed on
+        }
         let ours = account.identity();
         for (other, theirs) in all.iter().zip(&identities) {
             let is_beside = other != *queue && other.kind == queue.kind;
@@ -70,8 +73,9 @@ pub(crate) async fn pause_beside_restored(
             }
             let open = store.status(queue).await?.open_jobs();
             let why = why(&queue.account, &other.account, open);
-            tracing::error!(queue = %other, "paused: {why}");
-            store.pause(other, &Operator { who: OURSELVES, why: &why }.reason(ActionKind::Pause)).await?;
+            if store.pause(other, &Operator { who: OURSELVES, why: &why }.reason(ActionKind::Pause)).await? {
+                tracing::error!(queue = %other, "paused: {why}");
+            }
             paused.insert(other.clone());
         }
     }

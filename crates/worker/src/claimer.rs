@@ -246,6 +246,8 @@ impl Claimer {
         let queues = Arc::clone(&self.shared.queues);
         let served = queues.get(queue);
         let fit = *self.fit.borrow(); // once: what is allowed by it goes over its connection
+        // Before the budget: the guard forbids sends before it names another Redis, so a claim that names it is never under the old budget.
+        let incarnation = self.shared.guard.incarnation();
         let budget = self.budget(served, fit);
         if let (Some(blocked), SendBudget::NotBefore(moment)) = (turn.blocked, budget)
             && Instant::now() < blocked.claim_at
@@ -256,7 +258,7 @@ impl Claimer {
         let slots: Vec<OwnedSemaphorePermit> =
             std::iter::from_fn(|| Arc::clone(&self.slots).try_acquire_owned().ok()).take(share).collect();
         let asked = Instant::now();
-        match self.claim_of_this_redis(queue, slots.len(), budget, fit).await {
+        match self.claim_of_this_redis(queue, slots.len(), (budget, fit), &incarnation).await {
             Ok(claimed) if claimed.other_redis => {
                 self.backoff.over();
                 self.shared.guard.suspect();
@@ -295,27 +297,21 @@ impl Claimer {
         &mut self,
         queue: QueueNumber,
         slots: usize,
-        budget: SendBudget,
-        fit: SendGate,
+        (budget, fit): (SendBudget, SendGate),
+        incarnation: &str,
     ) -> Result<Claimed, StoreError> {
-        let incarnation = self.shared.guard.incarnation();
         let sick_group = self.shared.queues.get(queue).circuit.sick_group();
         let mut looked = false;
         loop {
             self.claims += 1;
             self.shared.settings.metrics.pulse().tried();
-            let claim = Claim {
-                incarnation: &incarnation,
-                looked,
-                sick_group: &sick_group,
-                ..self.wish(queue, slots, budget, fit)
-            };
+            let claim = Claim { incarnation, looked, sick_group: &sick_group, ..self.wish(queue, slots, budget, fit) };
             let served = self.shared.queues.get(queue);
             let claimed = self.shared.store.claim(&served.queue, &claim).await?;
             if !claimed.other_redis || looked {
                 return Ok(claimed);
             }
-            looked = self.shared.store.incarnations().await?.current.as_ref() == Some(&incarnation);
+            looked = self.shared.store.incarnations().await?.current.as_deref() == Some(incarnation);
             if !looked {
                 return Ok(claimed);
             }
