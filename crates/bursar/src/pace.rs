@@ -1,4 +1,4 @@
-//! How fast the gateway is asked for what no claim has paid for: within the queue's own rate, beside workers that need it too.
+//! The pace of queries outside of claims: they share the queue's rate with the workers.
 
 use std::time::Duration;
 

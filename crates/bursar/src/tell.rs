@@ -55,7 +55,7 @@ async fn renew(callbacks: Callbacks, in_use: SecretsInUse, mut hangup: Signal) {
     std::future::pending().await // without the signal there is nothing to renew, and telling goes on
 }
 
-/// What is wrong with the files that `[webhooks]` names.
+/// The fault of a file that `[webhooks]` names; `None` when all can be used.
 pub(crate) fn faults(callbacks: &Callbacks) -> Option<AccountError> {
     settings(callbacks).and_then(|settings| bursar_callbacks::check(&settings).map_err(unfit)).err()
 }

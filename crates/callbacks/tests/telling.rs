@@ -341,7 +341,7 @@ async fn a_queue_that_this_process_does_not_know_is_left_to_others() {
     let teller = Teller::new(settings(), Telemetry::default(), scene.store.clone(), others).unwrap();
     tokio::spawn(teller.run(scene.drain.clone()));
     scene.reviewed(&["k1"], &receiver.url("k1")).await;
-    // The event of the known queue is due after k1's: when the teller has told it, the teller has passed over k1.
+    // The known queue's event is due after k1's, so its delivery proves that the dispatcher passed over k1.
     known.reviewed(&["s1"], &receiver.url("s1")).await;
     known.all_told().await;
     let paths: Vec<String> = receiver.received().into_iter().map(|message| message.path).collect();

@@ -123,7 +123,7 @@ fn unlisted_code(found: &unlisted::Unlisted) -> Finding {
     finding(Severity::Warn, "account.sub_codes", text)
 }
 
-/// Codes that no list has, queues whose jobs are for another gateway, and open jobs that nobody follows.
+/// The findings about unlisted codes, queues of another gateway, and open jobs without a worker.
 async fn found_in_queues(config: &Config, store: &Store) -> Result<Vec<Finding>, StoreError> {
     let mut findings: Vec<Finding> = unlisted::codes(config, store).await?.iter().map(unlisted_code).collect();
     let queues = config.queues();

@@ -1,4 +1,4 @@
-//! `[webhooks]`: how producers are told what became of their jobs.
+//! `[webhooks]`: addresses, secrets and times of the deliveries to producers.
 
 use std::path::PathBuf;
 use std::time::Duration;

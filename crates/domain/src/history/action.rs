@@ -1,4 +1,4 @@
-//! What an operator did to a job or a queue.
+//! An operator's actions on a job or a queue.
 
 use std::fmt;
 

@@ -195,12 +195,16 @@ async fn a_worker_without_a_free_place_says_what_it_knows_when_another_finds_red
     let first = world.worker("w1", &gateway);
     world.submit(keys(1)).await;
     gateway.until_in_flight(1).await;
-    let second = world.worker("w2", &gateway);
-    tokio::time::sleep(LONG_ENOUGH).await; // it listens, and may send
+    // The second worker shows by a job of another queue that it may send.
+    let other = Arc::new(Scripted::new(Act::Answer(Answer::Succeeded)));
+    let second = world.worker_of("w2", &other, 1);
+    world.submit_to("a0/transfer").await;
+    eventually(SOON, "the second worker to send", async || (other.sends_of("K1") == 1).then_some(())).await;
 
     flush(redis.url()).await;
     world.submit(keys(1)).await;
-    stays_unsent(&gateway, 1).await;
+    stays_unsent(&other, 1).await;
+    assert_eq!(gateway.sends_of("K1"), 1, "the first worker has no free place");
     assert_eq!(world.status().await.paused, Some(Reason::QueueLostWrites));
     gateway.gate.add_permits(1);
     first.stop().await;
@@ -215,7 +219,6 @@ async fn an_emptied_redis_that_no_worker_knows_anything_of_is_sent_from_soon() {
     let gateway = Arc::new(Scripted::new(Act::Answer(Answer::Succeeded)));
     without_a_journal(&mut world).await;
     let worker = world.worker("w1", &gateway);
-    tokio::time::sleep(LONG_ENOUGH).await;
     flush(redis.url()).await;
     world.submit(keys(1)).await;
     world.until("K1", State::Succeeded).await;

@@ -54,7 +54,7 @@ enum Found {
     Unreadable,
 }
 
-/// What both sides of the comparison of one queue need.
+/// The store, the journals and the account of one queue's comparison.
 struct Reconciler<'a> {
     store: &'a Store,
     memory: &'a Memory,
