@@ -27,6 +27,9 @@ pub fn invisible_character(text: &str) -> Option<char> {
 /// judged elsewhere.
 #[must_use]
 pub fn identifier_fault(text: &str) -> Option<String> {
+    if is_plain(text) {
+        return None;
+    }
     if text.chars().any(char::is_control) {
         return Some("must hold no control characters".into());
     }
@@ -49,6 +52,11 @@ pub fn identifier_fault(text: &str) -> Option<String> {
     None
 }
 
+/// Tells if the text is visible ASCII alone, as nearly every name is: Unicode's tables have nothing to say about it.
+fn is_plain(text: &str) -> bool {
+    text.bytes().all(|byte| byte.is_ascii_graphic())
+}
+
 /// The same for any text that is kept: white space at its ends is some program's padding.
 pub(crate) fn padding_fault(text: &str) -> Option<String> {
     let ends = [text.chars().next(), text.chars().next_back()];
@@ -57,6 +65,9 @@ pub(crate) fn padding_fault(text: &str) -> Option<String> {
 }
 
 pub(crate) fn white_space(text: &str) -> Option<char> {
+    if is_plain(text) {
+        return None;
+    }
     text.chars().find(|character| is_white_space(*character))
 }
 

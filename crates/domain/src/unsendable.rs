@@ -2,7 +2,7 @@
 
 use sha2::{Digest, Sha256};
 
-use crate::{Kind, Policy, Subject};
+use crate::{Policy, Subject};
 
 /// The rule by which a stored content must not be sent. A person must look at the job; nothing was sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,11 +31,11 @@ impl Unsendable {
 ///
 /// # Errors
 /// [`Unsendable`]: the send must not be made.
-pub fn check_content(kind: Kind, content: &str, accepted: &[u8], policy: &Policy) -> Result<(), Unsendable> {
+pub fn check_content(content: &str, subject: Subject, accepted: &[u8], policy: &Policy) -> Result<(), Unsendable> {
     if Sha256::digest(content.as_bytes()).as_slice() != accepted {
         return Err(Unsendable::Changed);
     }
-    match (Subject::of(kind, content).amount, policy.max_amount) {
+    match (subject.amount, policy.max_amount) {
         (Some(amount), Some(cap)) if amount > cap => Err(Unsendable::AboveCap),
         (Some(_) | None, Some(_) | None) => Ok(()),
     }
@@ -44,7 +44,7 @@ pub fn check_content(kind: Kind, content: &str, accepted: &[u8], policy: &Policy
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Fen;
+    use crate::{Fen, Kind};
 
     #[test]
     fn only_the_accepted_content_within_the_cap_is_sent() {
@@ -64,7 +64,11 @@ mod tests {
                 (&low, hash(&low)[..16].to_vec(), &capped, Err(Unsendable::Changed)),
                 (&low, Vec::new(), &capped, Err(Unsendable::Changed)),
             ] {
-                assert_eq!(check_content(kind, content, &accepted, policy), expected, "{kind} {content}");
+                assert_eq!(
+                    check_content(content, Subject::of(kind, content), &accepted, policy),
+                    expected,
+                    "{kind} {content}"
+                );
             }
         }
     }

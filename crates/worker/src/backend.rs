@@ -26,7 +26,7 @@ impl QueueBackend {
 }
 
 impl Backend for QueueBackend {
-    type Task = Task<ActiveClaim>;
+    type Task = Task<Box<ActiveClaim>>;
     type Error = Infallible;
 
     fn poll_ready(&mut self, _: &mut Context<'_>, _: &WorkerContext) -> Poll<Result<(), Infallible>> {
@@ -51,7 +51,7 @@ impl Backend for QueueBackend {
 }
 
 impl BackendConfig for QueueBackend {
-    type Args = ActiveClaim;
+    type Args = Box<ActiveClaim>;
     type Id = String;
     type Kind = Ephemeral;
     type Config = ();

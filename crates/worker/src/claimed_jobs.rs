@@ -55,7 +55,8 @@ pub(crate) struct ClaimedJobs {
 
 #[derive(Default)]
 struct Inner {
-    jobs: VecDeque<ActiveClaim>,
+    /// Boxed: apalis moves what it hands on about twenty times, and a claim is a kilobyte.
+    jobs: VecDeque<Box<ActiveClaim>>,
     waiting: Option<Waker>,
 }
 
@@ -65,7 +66,7 @@ impl ClaimedJobs {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(crate) fn put(&self, jobs: impl Iterator<Item = ActiveClaim>) {
+    pub(crate) fn put(&self, jobs: impl Iterator<Item = Box<ActiveClaim>>) {
         let mut inner = self.lock();
         inner.jobs.extend(jobs);
         if let Some(waker) = inner.waiting.take() {
@@ -73,7 +74,7 @@ impl ClaimedJobs {
         }
     }
 
-    pub(crate) fn poll_take(&self, context: &Context<'_>) -> Poll<ActiveClaim> {
+    pub(crate) fn poll_take(&self, context: &Context<'_>) -> Poll<Box<ActiveClaim>> {
         let mut inner = self.lock();
         if let Some(job) = inner.jobs.pop_front() {
             return Poll::Ready(job);
@@ -82,7 +83,7 @@ impl ClaimedJobs {
         Poll::Pending
     }
 
-    pub(crate) fn take_all(&self) -> Vec<ActiveClaim> {
+    pub(crate) fn take_all(&self) -> Vec<Box<ActiveClaim>> {
         self.lock().jobs.drain(..).collect()
     }
 }

@@ -393,7 +393,7 @@ impl Claimer {
         let held = claimed.jobs.into_iter().zip(slots).map(|(job, slot)| {
             let lease = self.shared.leases.hold(queue, &job);
             let span = attempt(&self.shared.settings.traces, &served.queue, &job, asked);
-            ActiveClaim { job, queue, claimed: asked, clock, span, _lease: lease, slot }
+            Box::new(ActiveClaim { job, queue, claimed: asked, clock, span, _lease: lease, slot })
         });
         self.claimed_jobs.put(held);
     }

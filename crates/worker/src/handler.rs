@@ -37,7 +37,7 @@ pub(crate) struct HandlerContext {
 }
 
 /// Handles one claimed job to its commit. Nothing that happens to the job is an error of the worker.
-pub(crate) async fn handle(mut claim: ActiveClaim, context: Data<Arc<HandlerContext>>) {
+pub(crate) async fn handle(mut claim: Box<ActiveClaim>, context: Data<Arc<HandlerContext>>) {
     let _working = context.metrics.working();
     let served = context.queues.get(claim.queue);
     let subject = Subject::of(served.queue.kind, &claim.job.content);
@@ -51,7 +51,7 @@ pub(crate) async fn handle(mut claim: ActiveClaim, context: Data<Arc<HandlerCont
     };
     let facts = claim.job.facts(served.gateway.can_query(&order), served.gateway.resend_tells(), subject.next_day);
     let action = next_action(&facts, claim.job.call, &served.policy, claim.clock.now());
-    let commit = match fit_to_send(served, &claim, action) {
+    let commit = match fit_to_send(served, &claim, subject, action) {
         Action::Commit(next) => without_a_call(&claim, next, &context.name),
         Action::Send if claim.claimed.elapsed() > context.begin_within => {
             return release(&context, &mut claim, "this worker was too slow to begin").await;
@@ -77,13 +77,13 @@ pub(crate) async fn handle(mut claim: ActiveClaim, context: Data<Arc<HandlerCont
 }
 
 /// The same action, or a person's turn in place of a send of what must not be sent.
-fn fit_to_send(served: &ServedQueue, claim: &ActiveClaim, action: Action) -> Action {
+fn fit_to_send(served: &ServedQueue, claim: &ActiveClaim, subject: Subject, action: Action) -> Action {
     match action {
         Action::Send => {}
         Action::Query | Action::Commit(_) => return action,
     }
     let job = &claim.job;
-    match check_content(served.queue.kind, &job.content, &job.hash, &served.policy) {
+    match check_content(&job.content, subject, &job.hash, &served.policy) {
         Ok(()) => Action::Send,
         Err(why) => {
             served.metrics.skipped(why);
@@ -316,7 +316,7 @@ async fn release(context: &HandlerContext, claim: &mut ActiveClaim, why: &'stati
 
 /// Commits, and tells what an operator should see. The call's place is free as soon as its commit is on its way: Redis and
 /// the gateway then work at the same time. Only what pauses the queue keeps it, so that no send overtakes the pause.
-async fn record(context: &HandlerContext, mut claim: ActiveClaim, commit: Commit) {
+async fn record(context: &HandlerContext, mut claim: Box<ActiveClaim>, commit: Commit) {
     let served = context.queues.get(claim.queue);
     let (queue, fence) = (&served.queue, claim.job.fence);
     let Next { state, due, pause_queue: paused, .. } = commit.next;

@@ -5,13 +5,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
+use bursar_producer::{NewJob, Producer};
 use futures_util::future::try_join_all;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep, sleep_until, timeout_at};
 
 use super::idle;
 use super::pickup::Waits;
-use crate::gateway::Yes;
+use crate::gateway::{Arrival, Yes};
 use crate::jobs::{self, ACCOUNT, all_new, job_of, key, producer_for};
 use crate::observed::Observed;
 use crate::options::Options;
@@ -28,6 +29,9 @@ const JOBS: u32 = 600;
 /// Between two jobs, on average. They come whether or not earlier ones have been taken: a worker that is busy with its looks would
 /// otherwise be asked for nothing meanwhile.
 const APART: Duration = Duration::from_millis(20);
+
+/// Jobs that are submitted in one call.
+const AT_ONCE: usize = 100;
 
 /// All jobs have reached the gateway by then.
 const AT_MOST: Duration = Duration::from_secs(180);
@@ -56,20 +60,41 @@ pub(crate) async fn measure(options: &Options, redis: &mut Observed, report: &mu
             }))?;
         }
 
-        report.measuring(&format!("pickup by an idle worker, accounts: {shown}"));
         let names = jobs::accounts(accounts);
-        let runs = repeat_long(options.runs.min(2), async || pickup(redis, &names, count, settle).await).await?;
-        let says = "  50 jobs/s of any account, submission to the gateway, p50";
-        report.add(Figure::of_runs(name("pickup_p50"), says, "ms", &runs, |run| run.measured.p50))?;
-        report.add(Figure::of_runs(name("pickup_p99"), "  p99", "ms", &runs, |run| run.measured.p99))?;
+        for (queues, figure, says) in [
+            (Queues::Used, "pickup", "  50 jobs/s of any account, submission to the gateway"),
+            (Queues::New, "first_pickup", "  the same while most are the first of their queue"),
+        ] {
+            report.measuring(&format!("pickup by an idle worker, accounts: {shown}"));
+            let once = async || pickup(redis, &names, queues, count, settle).await;
+            let runs = repeat_long(options.runs.min(2), once).await?;
+            report.add(Figure::of_runs(
+                name(&format!("{figure}_p50")),
+                format!("{says}, p50"),
+                "ms",
+                &runs,
+                |run| run.measured.p50,
+            ))?;
+            report
+                .add(Figure::of_runs(name(&format!("{figure}_p99")), "    p99", "ms", &runs, |run| run.measured.p99))?;
+        }
     }
     Ok(())
+}
+
+/// Whether the queues have had a job before. The first send of a queue waits for a look at whether Redis still is the same server: two
+/// round trips more.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Queues {
+    Used,
+    New,
 }
 
 /// How long the jobs waited that came at a steady rate, each of any of these accounts.
 async fn pickup(
     redis: &mut Observed,
     accounts: &[String],
+    queues: Queues,
     count: u32,
     settle: Duration,
 ) -> anyhow::Result<(Waits, Usage)> {
@@ -78,6 +103,9 @@ async fn pickup(
     let (arrived, mut arrivals) = mpsc::unbounded_channel();
     let worker = Worker::start_for(&store, accounts_at(Arc::new(Yes::telling(arrived)), accounts, 0.0)?, 64, None);
     sleep(settle).await;
+    if queues == Queues::Used {
+        use_each(&producer, accounts, count, &mut arrivals).await?;
+    }
     let span = Span::begin(redis, None).await?;
     let began = Instant::now();
     let submissions = (0..count).map(|number| {
@@ -103,4 +131,23 @@ async fn pickup(
     let numbered = (0..count).map(key).zip(submitted);
     let waits = numbered.filter_map(|(key, submitted)| Some((*taken.get(&key)? - submitted).as_secs_f64() * 1e3));
     Ok((Waits::of(waits.collect()), usage))
+}
+
+/// Has one job of each account done. Their numbers are behind the `measured` ones.
+async fn use_each(
+    producer: &Producer,
+    accounts: &[String],
+    measured: u32,
+    arrivals: &mut mpsc::UnboundedReceiver<Arrival>,
+) -> anyhow::Result<()> {
+    let jobs: Vec<NewJob> = accounts.iter().zip(measured..).map(|(account, number)| job_of(account, number)).collect();
+    for batch in jobs.chunks(AT_ONCE) {
+        all_new(&producer.submit_many(batch).await?)?;
+    }
+    let deadline = Instant::now() + AT_MOST;
+    for done in 0..jobs.len() {
+        let arrival = timeout_at(deadline, arrivals.recv()).await;
+        arrival.with_context(|| format!("{done} queues used after {AT_MOST:?}"))?.context("the worker is gone")?;
+    }
+    Ok(())
 }

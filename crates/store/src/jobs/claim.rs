@@ -360,10 +360,10 @@ pub(crate) fn job(
     if answered_for {
         found.ordered_at = found.ordered_at.max(Some(era.resumed_at));
     }
-    let mut counted = found.clone();
-    if claim.call == Call::Send {
-        counted.count_send(claim.at, true);
-    }
+    let counted = match claim.call {
+        Call::Send => found.with_send(claim.at, true),
+        Call::Query => found.send_counts(),
+    };
     let due = due.and_then(|due| due.parse().ok()).filter(|due| *due > 0).map(Millis);
     Ok(ClaimedJob {
         key: key.parse().map_err(|_| damaged("its key is none"))?,

@@ -122,6 +122,14 @@ impl ClaimEntry {
     }
 }
 
+/// A job's sends: how many, how many of them while an earlier one might have been executed, the first and the last.
+pub(crate) struct SendCounts {
+    pub(crate) sends: u32,
+    pub(crate) resends: u32,
+    pub(crate) first_sent_at: Option<Millis>,
+    pub(crate) last_sent_at: Option<Millis>,
+}
+
 impl StoredJob {
     /// The claim that stands beside the record; `None` for one whose end the record tells.
     pub(crate) fn standing(&self, claim: Option<ClaimEntry>) -> Option<ClaimEntry> {
@@ -168,12 +176,30 @@ impl StoredJob {
 
     /// Counts a send that was made, or may have been, at that time.
     pub(crate) fn count_send(&mut self, at: Millis, is_resend: bool) {
-        self.sends = self.sends.saturating_add(1);
-        if self.state != State::Queued {
-            self.resends = self.resends.saturating_add(u32::from(is_resend));
+        let SendCounts { sends, resends, first_sent_at, last_sent_at } = self.with_send(at, is_resend);
+        (self.sends, self.resends) = (sends, resends);
+        (self.first_sent_at, self.last_sent_at) = (first_sent_at, last_sent_at);
+    }
+
+    /// The counts once a send at that time is counted.
+    pub(crate) fn with_send(&self, at: Millis, is_resend: bool) -> SendCounts {
+        let counts_as_resend = is_resend && self.state != State::Queued;
+        SendCounts {
+            sends: self.sends.saturating_add(1),
+            resends: self.resends.saturating_add(u32::from(counts_as_resend)),
+            first_sent_at: self.first_sent_at(at),
+            last_sent_at: Some(at),
         }
-        self.first_sent_at = self.first_sent_at(at);
-        self.last_sent_at = Some(at);
+    }
+
+    /// The counts as they are.
+    pub(crate) fn send_counts(&self) -> SendCounts {
+        SendCounts {
+            sends: self.sends,
+            resends: self.resends,
+            first_sent_at: self.first_sent_at,
+            last_sent_at: self.last_sent_at,
+        }
     }
 
     /// When it was sent first, if it is sent now. What may have been sent before, and Redis does not know when, was sent no earlier
