@@ -21,10 +21,10 @@ const AFTER_GETTING_STARTED: &[(&str, &[&str])] = &[
     ("docs/http-api.md", &[r#""outcome":"new""#, r#""outcome":"invalid""#, r#""event":"response""#, "event: job"]),
     ("docs/webhooks.md", &["verified job.succeeded HOOK-1"]),
     ("docs/gateway-notifications.md", &["fail"]),
-    ("docs/operations.md", &["worker.concurrency", "main/transfer"]),
+    ("docs/operations.md", &["concurrency", "main/transfer", "user bursar on"]),
     ("docs/scaling.md", &["main/transfer"]),
     ("docs/import-from-apalis.md", &["payments"]),
-    ("crates/simulator/README.md", &["hostile"]),
+    ("crates/simulator/README.md", &[r#""profile":"hostile""#]),
 ];
 
 /// Pages whose `sh` blocks have a test of their own.
