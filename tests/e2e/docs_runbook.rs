@@ -17,6 +17,8 @@ fn on_this_system(block: &Block, key: &str) -> String {
         ("/var/lib/bursar/journal", "journal"),
         ("QUEUE", "main/transfer"),
         ("ACCOUNT", "main"),
+        ("NODE", "00061783"),
+        ("MERCHANT", "1000000000926"),
         ("KEY", key),
         ("adopt OLD NEW", "adopt old main"),
     ];
@@ -52,7 +54,6 @@ async fn every_block_of_the_runbook_runs() {
     let blocks: Vec<Block> = Page::read("deploy/RUNBOOK.md").blocks().into_iter().filter(|b| b.language == "sh").collect();
     assert!(blocks.len() > 30, "{}", blocks.len());
     let mut script = jobs_in_review(&blocks);
-    script += "export BURSAR_ACCOUNTS__MAIN__BALANCE_NODE_ID=00061783 BURSAR_ACCOUNTS__MAIN__BALANCE_MERCHANT_ID=1000000000926\n";
     for (number, block) in blocks.iter().enumerate() {
         let text = on_this_system(block, &key_of(number));
         write!(script, "set +e\n( set -e\n{text})\nCODE=$?; echo; echo \"block {number} ended with $CODE\"\nset -e\n").unwrap();
