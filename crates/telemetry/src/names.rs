@@ -159,7 +159,7 @@ mod tests {
              A series appears with its first event, so that a thousand idle accounts cost nothing. Metrics of a queue that are read from Redis exist\n\
              while the queue holds a job, an ended one included, or is paused; those of an origin while it has an undelivered webhook. `increase` misses\n\
              a series' first value: write `(NAME unless NAME offset 15m) or increase(NAME[15m])`, as [alerts.yml](alerts.yml) does. Where a missing\n\
-             series means 0, write `… or 0 * max(bursar_redis_read_complete == 1)`, as the dashboard does: it tells 0 from \"not read\".\n\n\
+             series means 0, write `… or 0 * max(bursar_redis_read_complete == 1)`, as the dashboard does: it separates 0 from \"not read\".\n\n\
              | metric | type | from | labels | meaning |\n|---|---|---|---|---|\n",
         );
         for metric in ALL {
