@@ -29,7 +29,8 @@ impl Page {
 
     /// The page at a path of the repository.
     pub(crate) fn read(path: &str) -> Self {
-        let text = std::fs::read_to_string(Self::project().join(path)).unwrap_or_else(|error| panic!("{path}: {error}"));
+        let text =
+            std::fs::read_to_string(Self::project().join(path)).unwrap_or_else(|error| panic!("{path}: {error}"));
         Self { text }
     }
 
@@ -43,18 +44,19 @@ impl Page {
         let mut heading = String::new();
         let mut open: Option<Block> = None;
         for (number, line) in self.text.lines().enumerate() {
-            match &mut open {
-                Some(block) if line.trim_start() == "```" => blocks.extend(open.take().or(Some(block.clone()))),
-                Some(block) => {
+            match open.take() {
+                Some(block) if line.trim_start() == "```" => blocks.push(block),
+                Some(mut block) => {
                     block.text += line;
                     block.text.push('\n');
+                    open = Some(block);
                 }
                 None => {
                     if let Some(info) = line.trim_start().strip_prefix("```") {
                         let (language, note) = info.split_once(' ').unwrap_or((info, ""));
-                        let heading = heading.clone();
                         let (language, note) = (language.to_owned(), note.to_owned());
-                        open = Some(Block { language, note, text: String::new(), line: number + 1, heading });
+                        let (line, heading) = (number + 1, heading.clone());
+                        open = Some(Block { language, note, text: String::new(), line, heading });
                     } else if line.starts_with('#') {
                         line.trim_start_matches('#').trim().clone_into(&mut heading);
                     }

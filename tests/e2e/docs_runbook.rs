@@ -51,12 +51,14 @@ async fn every_block_of_the_runbook_runs() {
         return;
     }
     let first = Page::read("docs/getting-started.md");
-    let blocks: Vec<Block> = Page::read("deploy/RUNBOOK.md").blocks().into_iter().filter(|b| b.language == "sh").collect();
+    let blocks: Vec<Block> =
+        Page::read("deploy/RUNBOOK.md").blocks().into_iter().filter(|b| b.language == "sh").collect();
     assert!(blocks.len() > 30, "{}", blocks.len());
     let mut script = jobs_in_review(&blocks);
     for (number, block) in blocks.iter().enumerate() {
         let text = on_this_system(block, &key_of(number));
-        write!(script, "set +e\n( set -e\n{text})\nCODE=$?; echo; echo \"block {number} ended with $CODE\"\nset -e\n").unwrap();
+        write!(script, "set +e\n( set -e\n{text})\nCODE=$?; echo; echo \"block {number} ended with $CODE\"\nset -e\n")
+            .unwrap();
     }
     let reader = Reader::paste("bash", &[first.commands(), script]).await;
     let output = reader.finished_pasting().await;
