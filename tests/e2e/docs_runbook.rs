@@ -8,7 +8,6 @@ use crate::docs_reader::Reader;
 /// Blocks that end with another exit code than 0 on a system without that incident.
 const OTHER_ENDS: &[(&str, i32, &str)] = &[
     ("BursarQuarantine", 1, "nothing is in quarantine here, so there is nothing to retry"),
-    ("BursarOtherGateway", 1, "jobs in review may have been sent to the gateway of before"),
 ];
 
 /// The names that a block has in place of the runbook's.
