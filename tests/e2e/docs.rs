@@ -27,7 +27,7 @@ const AFTER_GETTING_STARTED: &[(&str, &[&str])] = &[
     ("crates/simulator/README.md", &[r#""profile":"hostile""#]),
 ];
 
-/// Pages whose `sh` blocks have a test of their own.
+/// Pages whose `sh` blocks have separate tests.
 const OWN_TEST: &[&str] = &["README.md", GETTING_STARTED, "deploy/RUNBOOK.md"];
 
 /// Reasons for which a block of commands is `console` and no test of this file runs it, with the number of such blocks.

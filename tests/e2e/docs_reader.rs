@@ -14,7 +14,7 @@ use crate::docs_page::Page;
 use crate::examples::is_installed;
 use crate::world::SOON;
 
-/// Ports that the pages name; each reader has free ones of its own.
+/// Ports that the pages name; each reader gets free ones.
 const PORTS: [&str; 3] = ["4711", "8080", "9000"];
 
 /// A shell that runs a page's commands.

@@ -24,14 +24,14 @@ public class Submit {
     static final String TOKEN = env("BURSAR_TOKEN", "");
     /** Timeout of one request; longer than the wait below. */
     static final Duration TIMEOUT = Duration.ofSeconds(Long.parseLong(env("BURSAR_TIMEOUT", "45")));
-    /** How long one request is repeated before a person must look. */
-    static final Duration PATIENCE = Duration.ofSeconds(Long.parseLong(env("BURSAR_PATIENCE", "120")));
+    /** The time for which one request is repeated; after it, a person must look. */
+    static final Duration REPEAT_FOR = Duration.ofSeconds(Long.parseLong(env("BURSAR_REPEAT_FOR", "120")));
     /** What is in doubt is never "not paid". */
     static final Set<String> UNFINISHED = Set.of("queued", "in_doubt", "pending");
     static final HttpClient CLIENT =
             HttpClient.newBuilder().version(HttpClient.Version.HTTP_1_1).connectTimeout(Duration.ofSeconds(5)).build();
 
-    /** Nobody knows whether the job was taken: submit the identical job again. */
+    /** Whether Bursar has the job is unknown: submit the identical job again. */
     static class OutOfReach extends Exception {
         OutOfReach(String why) {
             super(why);
@@ -47,7 +47,7 @@ public class Submit {
     static HttpResponse<String> call(HttpRequest.Builder building, String path) throws OutOfReach, InterruptedException {
         HttpRequest request = building.uri(URI.create(URL + path)).timeout(TIMEOUT)
                 .header("Authorization", "Bearer " + TOKEN).header("Content-Type", "application/json").build();
-        Instant until = Instant.now().plus(PATIENCE);
+        Instant until = Instant.now().plus(REPEAT_FOR);
         for (long pause = 200; ; pause = Math.min(pause * 2, 5_000)) {
             String why;
             try {

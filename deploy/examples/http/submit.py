@@ -19,8 +19,8 @@ URL = os.environ.get("BURSAR_URL", "http://127.0.0.1:8080")
 TOKEN = os.environ.get("BURSAR_TOKEN", "")
 # Timeout of one request; longer than the wait below.
 TIMEOUT_SECONDS = float(os.environ.get("BURSAR_TIMEOUT", "45"))
-# How long one request is repeated before a person must look.
-PATIENCE_SECONDS = float(os.environ.get("BURSAR_PATIENCE", "120"))
+# The time for which one request is repeated; after it, a person must look.
+REPEAT_SECONDS = float(os.environ.get("BURSAR_REPEAT_FOR", "120"))
 UNFINISHED = {"queued", "in_doubt", "pending"}  # what is in doubt is never "not paid"
 
 
@@ -32,7 +32,7 @@ def call(method, path, body=None):
     """The response's status and JSON. The identical request is repeated after a lost connection, a lost response, 429 and 5xx."""
     data = None if body is None else json.dumps(body).encode()
     headers = {"Authorization": f"Bearer {TOKEN}", "Content-Type": "application/json"}
-    until, pause = time.monotonic() + PATIENCE_SECONDS, 0.2
+    until, pause = time.monotonic() + REPEAT_SECONDS, 0.2
     while True:
         request = urllib.request.Request(URL + path, data=data, headers=headers, method=method)
         try:

@@ -26,7 +26,7 @@ trap 'rm -f "$answer"' EXIT
 call() {
     printf 'header = "Authorization: Bearer %s"\n' "$BURSAR_TOKEN" |
         curl --config - --silent --show-error --connect-timeout 5 --max-time "${BURSAR_TIMEOUT:-45}" \
-            --retry 30 --retry-all-errors --retry-delay 1 --retry-max-time "${BURSAR_PATIENCE:-120}" \
+            --retry 30 --retry-all-errors --retry-delay 1 --retry-max-time "${BURSAR_REPEAT_FOR:-120}" \
             --output "$answer" --write-out '%{http_code}' "$@" || {
         echo "$url is out of reach, and whether it has the job is unknown: run this again" >&2
         exit 3

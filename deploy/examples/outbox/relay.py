@@ -88,7 +88,7 @@ def outcomes_of(rows):
             return [(rows[0][0], "invalid", str(error))]
         middle = len(rows) // 2
         return outcomes_of(rows[:middle]) + outcomes_of(rows[middle:])
-    told = []
+    marks = []
     for (number, platform_no, _), outcome in zip(rows, outcomes):
         word = outcome["outcome"]
         detail = None
@@ -97,8 +97,8 @@ def outcomes_of(rows):
             detail = "submitted before with other content" if first == platform_no else f"{first} was there first"
         elif word == "invalid":
             detail = "; ".join(f"{error['field']} {error['rule']}" for error in outcome["errors"])
-        told.append((number, word, detail))
-    return told
+        marks.append((number, word, detail))
+    return marks
 
 
 def relay_batch(database):
@@ -108,15 +108,15 @@ def relay_batch(database):
     broken = [(number, "invalid", "must be one JSON object") for number, _, job in rows if not is_json(job)]
     sound = [row for row in rows if is_json(row[2])]
     try:
-        told = broken + (outcomes_of(sound) if sound else [])
+        marks = broken + (outcomes_of(sound) if sound else [])
     except Away:
         database.rollback()  # another relay may take the rows
         raise
-    for number, word, detail in told:
+    for number, word, detail in marks:
         shortened = detail[:DETAIL_CHARACTERS] if detail else None
         database.execute(MARK.format(now=database.now), (word, shortened, number))
     database.commit()  # also without a change: a transaction that only read must not stay open
-    refused = [one for one in told if one[1] in ("conflict", "invalid")]
+    refused = [one for one in marks if one[1] in ("conflict", "invalid")]
     for number, word, detail in refused:
         print(f"row {number}: {word}: {detail}", file=sys.stderr, flush=True)
     return len(rows), len(refused)
