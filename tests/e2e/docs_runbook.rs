@@ -27,13 +27,21 @@ fn on_this_system(block: &Block, key: &str) -> String {
     text
 }
 
+/// Bursar again, with a journal; and the file of the trial.
+const WITH_A_JOURNAL: &str = r#"kill $UP && wait $UP
+BURSAR_JOURNAL__DIR="$PWD/journal" bursar up --embedded 2>> bursar.log &
+UP=$!
+curl -fs --retry 60 --retry-delay 1 --retry-connrefused -o ready http://127.0.0.1:8080/readyz
+sed 's/ORDER-1/TRIAL/' order-1.json > fen.json
+"#;
+
 fn key_of(number: usize) -> String {
     format!("RUNBOOK-{number}")
 }
 
 /// Jobs in review, one for each block: the gateway refuses them by a code that no list has.
 fn jobs_in_review(blocks: &[Block]) -> String {
-    let mut script = String::from("mkdir -p journal\nsed 's/ORDER-1/TRIAL/' order-1.json > fen.json\n");
+    let mut script = String::from(WITH_A_JOURNAL);
     let keys: Vec<String> = (0..blocks.len()).map(key_of).collect();
     for key in &keys {
         let fault = format!(r#"{{"key": "{key}", "fault": "refused"}}"#);
