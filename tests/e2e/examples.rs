@@ -111,7 +111,7 @@ async fn tells_how_it_ended(example: &Example, server: &Server) {
     assert_eq!(misused.code, Some(2), "{misused:?}");
     let mut command = example.command(&["GONE"]);
     at(&mut command, "http://127.0.0.1:1", server);
-    command.env("BURSAR_PATIENCE", "1");
+    command.env("BURSAR_REPEAT_FOR", "1");
     let unreachable = Process::run(example.file, command, ENDED_WITHIN).await;
     assert_eq!(unreachable.code, Some(3), "{unreachable:?}");
 }

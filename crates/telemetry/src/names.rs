@@ -101,49 +101,49 @@ macro_rules! metrics {
 }
 
 metrics! {
-    BUILD_INFO = "bursar_build_info", Gauge, Worker, ["version"], "Always 1: which build this process runs.";
-    CALL_DURATION = "bursar_call_duration_seconds", Histogram, Worker, ["queue", "call", "answer"], "How long calls to the gateway took, in seconds.";
-    ANSWERS = "bursar_answers_total", Counter, Worker, ["queue", "call", "answer"], "Calls to the gateway, by how the answer was understood.";
-    PICKUP_DELAY = "bursar_pickup_delay_seconds", Histogram, Worker, ["queue", "call"], "From a job's due time to its claim, in seconds.";
-    TIME_TO_END = "bursar_time_to_end_seconds", Histogram, Worker, ["queue", "state"], "From a job's submission to its end, in seconds, by the state in which it ended.";
-    COMMITS = "bursar_commits_total", Counter, Worker, ["queue", "state"], "Claims that ended with a commit, by the state that was committed.";
-    STALE_COMMITS = "bursar_stale_commits_total", Counter, Worker, ["queue"], "Commits that came too late: the job had moved on under another fence. The answer is in its log.";
-    CLAIMS_RELEASED = "bursar_claims_released_total", Counter, Worker, ["queue"], "Claims given back unsent: the worker drained, was too slow to begin, or had lost the claim's reply.";
-    LOST_LEASES = "bursar_lost_leases_total", Counter, Worker, ["queue"], "Leases that could not be renewed because another worker had taken the job meanwhile.";
-    IN_FLIGHT = "bursar_calls_in_flight", Gauge, Worker, [], "Jobs that this process is working on now.";
-    CONCURRENCY = "bursar_concurrency", Gauge, Worker, [], "Jobs that it may work on at once (`worker.concurrency`).";
-    CIRCUIT_TRANSITIONS = "bursar_circuit_transitions_total", Counter, Worker, ["queue", "to"], "How often a queue's circuit opened (most sends came to nothing: rest, then one probe) and closed.";
-    CIRCUIT_OPEN = "bursar_circuit_open", Gauge, Worker, ["queue"], "1 while this process rests its sends because most of them came to nothing, else 0.";
-    REDIS_ERRORS = "bursar_redis_errors_total", Counter, Worker, ["operation"], "Tries that failed because of Redis, by what the worker was doing.";
-    LOST_WRITES = "bursar_lost_writes_total", Counter, Worker, ["queue"], "How often this worker found that Redis had lost writes of a queue.";
-    SENDS_SKIPPED = "bursar_sends_skipped_total", Counter, Worker, ["queue", "reason"], "Sends that were not made because what Redis holds of the job must not be sent: it is not the accepted content, or above `max_amount`.";
-    MISMATCHES = "bursar_mismatches_total", Counter, Worker, ["queue"], "Responses that were known by a trade number or a request's id that another response had: replayed, or another job's.";
-    SENDS_ALLOWED = "bursar_sends_allowed", Gauge, Worker, [], "1 when the preflight, and the journals where there are any, allow this worker to send, 0 when they do not.";
-    PREFLIGHT = "bursar_preflight_findings", Gauge, Worker, ["check", "severity"], "1 for each check of the preflight that is not fine, by how bad it is.";
-    OTHER_GATEWAY = "bursar_other_gateway", Gauge, Worker, ["queue"], "1 while this worker leaves a queue alone because the queue's jobs are for another gateway than the one that it is configured for, else 0.";
-    LAST_TRY = "bursar_last_claim_attempt_age_seconds", Gauge, Worker, [], "Since this worker last claimed or tried to, in seconds.";
-    BALANCE_FAILURES = "bursar_account_balance_failures_total", Counter, Worker, ["account", "sub_type"], "Questions for a balance that came to nothing: no answer, a refusal, or no room within the queue's rate.";
-    WEBHOOK_ATTEMPTS = "bursar_webhook_attempts_total", Counter, Server, ["origin", "outcome"], "Attempts to tell producers, by what they came to.";
-    WEBHOOK_DURATION = "bursar_webhook_duration_seconds", Histogram, Server, ["origin", "outcome"], "How long attempts to tell took, in seconds.";
-    WEBHOOK_DELAY = "bursar_webhook_delay_seconds", Histogram, Server, ["origin"], "From an event to its being told, in seconds; what is never told is not in it.";
-    WEBHOOKS_GIVEN_UP = "bursar_webhooks_given_up_total", Counter, Server, ["origin"], "Events that were tried for as long as `webhooks.retry_for` has it, and are told to nobody.";
-    REDIS_UP = "bursar_redis_up", Gauge, Redis, [], "1 when Redis answers, 0 when it does not: then the metrics below are missing.";
-    REDIS_READ_COMPLETE = "bursar_redis_read_complete", Gauge, Redis, [], "1 when everything below was read within 3 s, 0 when some of it is missing because it was not.";
-    JOBS = "bursar_jobs", Gauge, Redis, ["queue", "set"], "Jobs by where they wait; a claimed job waits in `to_query`.";
-    IN_DOUBT = "bursar_jobs_in_doubt", Gauge, Redis, ["queue"], "Jobs of which nobody knows yet whether they were executed, and that no worker is calling about, among those that are due first in each set: 1000, or fewer (20 at least) where more than 10 queues have jobs that wait. Missing where none waits.";
-    DUE_AGE = "bursar_due_age_seconds", Gauge, Redis, ["queue", "call"], "For how long the job that waits longest has been due, in seconds; 0 when none is.";
+    BUILD_INFO = "bursar_build_info", Gauge, Worker, ["version"], "Always 1. The label names the build of this process.";
+    CALL_DURATION = "bursar_call_duration_seconds", Histogram, Worker, ["queue", "call", "answer"], "Duration of calls to the gateway, in seconds.";
+    ANSWERS = "bursar_answers_total", Counter, Worker, ["queue", "call", "answer"], "Calls to the gateway, by outcome.";
+    PICKUP_DELAY = "bursar_pickup_delay_seconds", Histogram, Worker, ["queue", "call"], "Time from a job's due time to its claim, in seconds.";
+    TIME_TO_END = "bursar_time_to_end_seconds", Histogram, Worker, ["queue", "state"], "Time from a job's submission to its end, in seconds, by final state.";
+    COMMITS = "bursar_commits_total", Counter, Worker, ["queue", "state"], "Commits, by the committed state.";
+    STALE_COMMITS = "bursar_stale_commits_total", Counter, Worker, ["queue"], "Commits that came too late: the job had moved on under another fence. The response is in its history.";
+    CLAIMS_RELEASED = "bursar_claims_released_total", Counter, Worker, ["queue"], "Claims released unsent: the worker drained, was too slow to begin, or did not get the claim's reply.";
+    LOST_LEASES = "bursar_lost_leases_total", Counter, Worker, ["queue"], "Leases that could not be renewed, because another worker had claimed the job.";
+    IN_FLIGHT = "bursar_calls_in_flight", Gauge, Worker, [], "Jobs in progress in this process.";
+    CONCURRENCY = "bursar_concurrency", Gauge, Worker, [], "Slots of this process (`worker.concurrency`).";
+    CIRCUIT_TRANSITIONS = "bursar_circuit_transitions_total", Counter, Worker, ["queue", "to"], "Transitions of a queue's circuit breaker. It opens when most sends get no response.";
+    CIRCUIT_OPEN = "bursar_circuit_open", Gauge, Worker, ["queue"], "1 while this process's circuit breaker of the queue is open, else 0.";
+    REDIS_ERRORS = "bursar_redis_errors_total", Counter, Worker, ["operation"], "Errors of Redis, by the worker's operation.";
+    LOST_WRITES = "bursar_lost_writes_total", Counter, Worker, ["queue"], "Times that this worker found lost writes of a queue.";
+    SENDS_SKIPPED = "bursar_sends_skipped_total", Counter, Worker, ["queue", "reason"], "Sends that a rule refused: Redis holds another content than the accepted one, or the amount is above `max_amount`.";
+    MISMATCHES = "bursar_mismatches_total", Counter, Worker, ["queue"], "Responses with a trade number or request ID that another response had: replayed, or another job's.";
+    SENDS_ALLOWED = "bursar_sends_allowed", Gauge, Worker, [], "1 if the preflight and the journals allow this worker to send, else 0.";
+    PREFLIGHT = "bursar_preflight_findings", Gauge, Worker, ["check", "severity"], "1 for each check of the preflight that warns or refuses.";
+    OTHER_GATEWAY = "bursar_other_gateway", Gauge, Worker, ["queue"], "1 while this worker does not claim in a queue, because the queue's jobs are for another gateway, else 0.";
+    LAST_TRY = "bursar_last_claim_attempt_age_seconds", Gauge, Worker, [], "Time since this worker last claimed or tried to claim, in seconds.";
+    BALANCE_FAILURES = "bursar_account_balance_failures_total", Counter, Worker, ["account", "sub_type"], "Balance queries without a balance: no response, a refusal, or no room within the queue's rate.";
+    WEBHOOK_ATTEMPTS = "bursar_webhook_attempts_total", Counter, Server, ["origin", "outcome"], "Attempts to deliver webhooks, by result.";
+    WEBHOOK_DURATION = "bursar_webhook_duration_seconds", Histogram, Server, ["origin", "outcome"], "Duration of attempts to deliver webhooks, in seconds.";
+    WEBHOOK_DELAY = "bursar_webhook_delay_seconds", Histogram, Server, ["origin"], "Time from an event to its delivery, in seconds. Undelivered events are not counted.";
+    WEBHOOKS_GIVEN_UP = "bursar_webhooks_given_up_total", Counter, Server, ["origin"], "Webhooks that were tried for `webhooks.retry_for` and given up.";
+    REDIS_UP = "bursar_redis_up", Gauge, Redis, [], "1 if Redis answers. If 0, the metrics below are missing.";
+    REDIS_READ_COMPLETE = "bursar_redis_read_complete", Gauge, Redis, [], "1 if all metrics below were read within 3 s. If 0, some are missing.";
+    JOBS = "bursar_jobs", Gauge, Redis, ["queue", "set"], "Jobs by set. A claimed job is in `to_query`.";
+    IN_DOUBT = "bursar_jobs_in_doubt", Gauge, Redis, ["queue"], "Jobs with an unknown outcome and without a call in progress, among the first due ones of each set: 1000, or fewer (at least 20) if more than 10 queues have waiting jobs. Missing if no job waits.";
+    DUE_AGE = "bursar_due_age_seconds", Gauge, Redis, ["queue", "call"], "Age of the oldest due job, in seconds; 0 if none is due.";
     PAUSED = "bursar_queue_paused", Gauge, Redis, ["queue"], "1 while the queue's sends are paused, else 0.";
-    ORPHANS = "bursar_orphans", Gauge, Redis, ["queue"], "Keys in quarantine: due keys without a readable record, jobs with which worker after worker was lost, webhooks that cannot be delivered (`bursar quarantine list`).";
-    UNSERVED = "bursar_unserved_jobs", Gauge, Redis, ["queue"], "Open jobs of a queue that neither this process's configuration nor any worker within the last minute names: nobody follows them. Missing where there are none.";
-    WEBHOOKS_WAITING = "bursar_webhooks_waiting", Gauge, Redis, ["origin"], "Jobs, or notifications, with something that is still to be told.";
-    WEBHOOK_DUE_AGE = "bursar_webhook_due_age_seconds", Gauge, Redis, ["origin"], "For how long what waits longest for an attempt to tell it has been due, in seconds; 0 when nothing is.";
-    WEBHOOK_TRIED_AGE = "bursar_webhook_tried_age_seconds", Gauge, Redis, ["origin"], "For how long the event that has been tried longest in vain has been tried, in seconds, among those that are due first: 1000, or fewer (25 at least) where more than 20 origins have something to tell; 0 when none was.";
-    BALANCE = "bursar_account_balance_fen", Gauge, Redis, ["account", "sub_type", "part"], "An account's balance as the gateway told it last, in fen; a part that it left out is missing.";
-    BALANCE_AGE = "bursar_account_balance_age_seconds", Gauge, Redis, ["account", "sub_type"], "Since the gateway last told this balance, in seconds; as long as it never did, since it was first asked.";
-    BALANCE_EVERY = "bursar_account_balance_every_seconds", Gauge, Redis, ["account"], "How often the balance is asked for (`balance_every`), in seconds.";
-    BALANCE_LOW = "bursar_account_balance_low_fen", Gauge, Redis, ["account"], "Below so much an available balance is low (`balance_low`), in fen; missing where the configuration says nothing.";
-    IMPORT_WAITING = "bursar_import_waiting", Gauge, Redis, ["import_queue"], "Tasks of apalis-redis that wait to become jobs.";
-    IMPORT_DEAD_LETTERS = "bursar_import_dead_letters", Gauge, Redis, ["import_queue"], "Tasks of apalis-redis that were no job: dead letters, for a person.";
+    ORPHANS = "bursar_orphans", Gauge, Redis, ["queue"], "Keys in quarantine: due keys without a readable record, jobs that several workers were lost with, undeliverable webhooks (`bursar quarantine list`).";
+    UNSERVED = "bursar_unserved_jobs", Gauge, Redis, ["queue"], "Open jobs of a queue that is in no configuration of this process or of a worker within the last minute. Missing if there are none.";
+    WEBHOOKS_WAITING = "bursar_webhooks_waiting", Gauge, Redis, ["origin"], "Jobs or notifications with an undelivered webhook.";
+    WEBHOOK_DUE_AGE = "bursar_webhook_due_age_seconds", Gauge, Redis, ["origin"], "Age of the oldest due webhook delivery, in seconds; 0 if none is due.";
+    WEBHOOK_TRIED_AGE = "bursar_webhook_tried_age_seconds", Gauge, Redis, ["origin"], "Age of the first attempt of the webhook that was tried longest without success, in seconds, among the first due ones: 1000, or fewer (at least 25) if more than 20 origins have undelivered webhooks; 0 if there is none.";
+    BALANCE = "bursar_account_balance_fen", Gauge, Redis, ["account", "sub_type", "part"], "An account's last known balance, in fen. A part that the gateway left out is missing.";
+    BALANCE_AGE = "bursar_account_balance_age_seconds", Gauge, Redis, ["account", "sub_type"], "Age of the last known balance, in seconds; if there is none, time since the first query.";
+    BALANCE_EVERY = "bursar_account_balance_every_seconds", Gauge, Redis, ["account"], "Interval of the balance queries (`balance_every`), in seconds.";
+    BALANCE_LOW = "bursar_account_balance_low_fen", Gauge, Redis, ["account"], "Threshold of a low available balance (`balance_low`), in fen. Missing if not configured.";
+    IMPORT_WAITING = "bursar_import_waiting", Gauge, Redis, ["import_queue"], "Tasks of apalis-redis that wait for their import.";
+    IMPORT_DEAD_LETTERS = "bursar_import_dead_letters", Gauge, Redis, ["import_queue"], "Tasks of apalis-redis that are no job: dead letters.";
 }
 
 #[cfg(test)]
@@ -152,16 +152,15 @@ mod tests {
 
     fn table() -> String {
         let mut text = String::from(
-            "# Metrics\n\nEvery metric that Bursar gives, at `/metrics` of `bursar serve` and `bursar up`, and of workers with `worker.listen`. \
-             This page is made from\n`crates/telemetry/src/names.rs`; a test keeps the two the same.\n\n\
-             What a worker or a server knows itself is to be added up over them. What is read from Redis is the same from every process: take the\n\
-             largest (`max by (queue) (bursar_jobs)`). It is at most a second old, and all of it missing while `bursar_redis_up` is 0.\n\n\
-             What never happened has no line, so that a thousand idle accounts cost nothing. A counter, a histogram or a gauge of a queue appears\n\
-             with its first event; what is read from Redis of a queue has lines while the queue holds a job (an ended one counts) or is paused,\n\
-             what is read of an origin while it has something to tell. `increase` does not count what a line begins with: write\n\
-             `(NAME unless NAME offset 15m) or increase(NAME[15m])`, as [alerts.yml](alerts.yml) does. Where a missing line means 0, and not that\n\
-             nobody looked, `… or 0 * max(bursar_redis_read_complete == 1)` says so, as the dashboard does.\n\n\
-             | metric | type | from | labels | says |\n|---|---|---|---|---|\n",
+            "# Metrics\n\nAll metrics of Bursar, at `/metrics` of `bursar serve` and `bursar up`, and of workers with `worker.listen`. \
+             This page is generated from\n`crates/telemetry/src/names.rs`; a test compares the two.\n\n\
+             Add up what each worker or server counts. Metrics read from Redis are the same from every process: take the maximum\n\
+             (`max by (queue) (bursar_jobs)`). They are at most a second old, and missing while `bursar_redis_up` is 0.\n\n\
+             A series appears with its first event, so that a thousand idle accounts cost nothing. Metrics of a queue that are read from Redis exist\n\
+             while the queue holds a job, an ended one included, or is paused; those of an origin while it has an undelivered webhook. `increase` misses\n\
+             a series' first value: write `(NAME unless NAME offset 15m) or increase(NAME[15m])`, as [alerts.yml](alerts.yml) does. Where a missing\n\
+             series means 0, write `… or 0 * max(bursar_redis_read_complete == 1)`, as the dashboard does: it separates 0 from \"not read\".\n\n\
+             | metric | type | from | labels | meaning |\n|---|---|---|---|---|\n",
         );
         for metric in ALL {
             let labels: Vec<String> = metric.labels.iter().map(|label| format!("`{label}`")).collect();

@@ -2,7 +2,7 @@
 //
 //   BURSAR_URL=http://127.0.0.1:8080 BURSAR_TOKEN=bursar_… java Submit.java ORDER-1
 //
-// Exit code: 0 it was paid; 1 refused, failed, or before a person; 2 wrong use; 3 Bursar is out of reach.
+// Exit code: 0 paid; 1 refused, failed, or needs review; 2 wrong use; 3 Bursar is out of reach.
 
 import java.io.IOException;
 import java.net.URI;
@@ -22,16 +22,16 @@ import java.util.regex.Pattern;
 public class Submit {
     static final String URL = env("BURSAR_URL", "http://127.0.0.1:8080");
     static final String TOKEN = env("BURSAR_TOKEN", "");
-    /** One request; longer than the wait below. */
+    /** Timeout of one request; longer than the wait below. */
     static final Duration TIMEOUT = Duration.ofSeconds(Long.parseLong(env("BURSAR_TIMEOUT", "45")));
-    /** How long one request is repeated before somebody must look. */
-    static final Duration PATIENCE = Duration.ofSeconds(Long.parseLong(env("BURSAR_PATIENCE", "120")));
+    /** The time for which one request is repeated; after it, a person must look. */
+    static final Duration REPEAT_FOR = Duration.ofSeconds(Long.parseLong(env("BURSAR_REPEAT_FOR", "120")));
     /** What is in doubt is never "not paid". */
     static final Set<String> UNFINISHED = Set.of("queued", "in_doubt", "pending");
     static final HttpClient CLIENT =
             HttpClient.newBuilder().version(HttpClient.Version.HTTP_1_1).connectTimeout(Duration.ofSeconds(5)).build();
 
-    /** Nobody knows whether the job was taken: submit the identical job again. */
+    /** Whether Bursar has the job is unknown: submit the identical job again. */
     static class OutOfReach extends Exception {
         OutOfReach(String why) {
             super(why);
@@ -47,7 +47,7 @@ public class Submit {
     static HttpResponse<String> call(HttpRequest.Builder building, String path) throws OutOfReach, InterruptedException {
         HttpRequest request = building.uri(URI.create(URL + path)).timeout(TIMEOUT)
                 .header("Authorization", "Bearer " + TOKEN).header("Content-Type", "application/json").build();
-        Instant until = Instant.now().plus(PATIENCE);
+        Instant until = Instant.now().plus(REPEAT_FOR);
         for (long pause = 200; ; pause = Math.min(pause * 2, 5_000)) {
             String why;
             try {
@@ -69,7 +69,7 @@ public class Submit {
     }
 
     static int pay(String platformNo) throws OutOfReach, InterruptedException {
-        // The key is chosen once and kept: it is what makes this payment this payment, whatever is repeated.
+        // Choose the key once and keep it: it identifies this payment in every repetition.
         String job = "{\"account\": \"main\", \"kind\": \"transfer\", \"platform_no\": \"" + platformNo + "\", \"body\": {"
                 + "\"node_id\": \"00061967\", \"total_amount\": 10, \"payer_store_no\": \"amy99a\", \"payer_type\": \"1\", "
                 + "\"payee_store_no\": \"amy99b\", \"payee_type\": \"2\", \"arrive_time\": \"T0\"}}";

@@ -3,17 +3,17 @@
 //
 //   BURSAR_URL=http://127.0.0.1:8080 BURSAR_TOKEN=bursar_… node submit.mjs ORDER-1
 //
-// Exit code: 0 it was paid; 1 refused, failed, or before a person; 2 wrong use; 3 Bursar is out of reach.
+// Exit code: 0 paid; 1 refused, failed, or needs review; 2 wrong use; 3 Bursar is out of reach.
 
 const url = process.env.BURSAR_URL ?? 'http://127.0.0.1:8080';
 const token = process.env.BURSAR_TOKEN;
-// One request; longer than the wait below.
+// Timeout of one request; longer than the wait below.
 const timeoutMillis = Number(process.env.BURSAR_TIMEOUT ?? '45') * 1000;
-// How long one request is repeated before somebody must look.
-const patienceMillis = Number(process.env.BURSAR_PATIENCE ?? '120') * 1000;
+// The time for which one request is repeated; after it, a person must look.
+const repeatMillis = Number(process.env.BURSAR_REPEAT_FOR ?? '120') * 1000;
 const unfinished = new Set(['queued', 'in_doubt', 'pending']); // what is in doubt is never "not paid"
 
-/** Nobody knows whether the job was taken: submit the identical job again. */
+/** Whether Bursar has the job is unknown: submit the identical job again. */
 class OutOfReach extends Error {}
 
 const sleep = (millis) => new Promise((resolve) => setTimeout(resolve, millis));
@@ -21,7 +21,7 @@ const sleep = (millis) => new Promise((resolve) => setTimeout(resolve, millis));
 /** The answer's status and JSON. Lost connections, lost answers, 429 and 5xx are repeated with the identical request. */
 async function call(method, path, body) {
   const headers = { authorization: `Bearer ${token}`, 'content-type': 'application/json' };
-  const until = Date.now() + patienceMillis;
+  const until = Date.now() + repeatMillis;
   for (let pause = 200, why; ; pause = Math.min(pause * 2, 5_000)) {
     try {
       const signal = AbortSignal.timeout(timeoutMillis);
@@ -39,7 +39,7 @@ async function call(method, path, body) {
 }
 
 async function main(platformNo) {
-  // The key is chosen once and kept: it is what makes this payment this payment, whatever is repeated.
+  // Choose the key once and keep it: it identifies this payment in every repetition.
   const job = JSON.stringify({
     account: 'main',
     kind: 'transfer',

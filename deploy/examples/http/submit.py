@@ -3,7 +3,7 @@
 
     BURSAR_URL=http://127.0.0.1:8080 BURSAR_TOKEN=bursar_… python3 submit.py ORDER-1
 
-Exit code: 0 it was paid; 1 refused, failed, or before a person; 2 wrong use; 3 Bursar is out of reach.
+Exit code: 0 paid; 1 refused, failed, or needs review; 2 wrong use; 3 Bursar is out of reach.
 """
 
 import http.client
@@ -17,22 +17,22 @@ import urllib.request
 
 URL = os.environ.get("BURSAR_URL", "http://127.0.0.1:8080")
 TOKEN = os.environ.get("BURSAR_TOKEN", "")
-# One request; longer than the wait below.
+# Timeout of one request; longer than the wait below.
 TIMEOUT_SECONDS = float(os.environ.get("BURSAR_TIMEOUT", "45"))
-# How long one request is repeated before somebody must look.
-PATIENCE_SECONDS = float(os.environ.get("BURSAR_PATIENCE", "120"))
+# The time for which one request is repeated; after it, a person must look.
+REPEAT_SECONDS = float(os.environ.get("BURSAR_REPEAT_FOR", "120"))
 UNFINISHED = {"queued", "in_doubt", "pending"}  # what is in doubt is never "not paid"
 
 
 class OutOfReach(Exception):
-    """Nobody knows whether the job was taken: submit the identical job again."""
+    """Whether Bursar has the job is unknown: submit the identical job again."""
 
 
 def call(method, path, body=None):
-    """The answer's status and JSON. Lost connections, lost answers, 429 and 5xx are repeated with the identical request."""
+    """The response's status and JSON. The identical request is repeated after a lost connection, a lost response, 429 and 5xx."""
     data = None if body is None else json.dumps(body).encode()
     headers = {"Authorization": f"Bearer {TOKEN}", "Content-Type": "application/json"}
-    until, pause = time.monotonic() + PATIENCE_SECONDS, 0.2
+    until, pause = time.monotonic() + REPEAT_SECONDS, 0.2
     while True:
         request = urllib.request.Request(URL + path, data=data, headers=headers, method=method)
         try:
@@ -54,7 +54,7 @@ def main():
     if len(sys.argv) != 2 or not TOKEN:
         print("usage: BURSAR_URL=… BURSAR_TOKEN=… submit.py PLATFORM_NO", file=sys.stderr)
         return 2
-    # The key is chosen once and kept: it is what makes this payment this payment, whatever is repeated.
+    # Choose the key once and keep it: it identifies this payment in every repetition.
     platform_no = sys.argv[1]
     job = {
         "account": "main",

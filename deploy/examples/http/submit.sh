@@ -3,7 +3,7 @@
 #
 #   BURSAR_URL=http://127.0.0.1:8080 BURSAR_TOKEN=bursar_… ./submit.sh ORDER-1
 #
-# Exit code: 0 it was paid; 1 refused, failed, or before a person; 2 wrong use; 3 Bursar is out of reach.
+# Exit code: 0 paid; 1 refused, failed, or needs review; 2 wrong use; 3 Bursar is out of reach.
 set -eu
 
 [ $# -eq 1 ] && [ -n "${BURSAR_TOKEN:-}" ] || {
@@ -12,7 +12,7 @@ set -eu
 }
 url=${BURSAR_URL:-http://127.0.0.1:8080}
 
-# The key is chosen once and kept: it is what makes this payment this payment, whatever is repeated.
+# Choose the key once and keep it: it identifies this payment in every repetition.
 platform_no=$1
 job='{"account": "main", "kind": "transfer", "platform_no": "'$platform_no'", "body": {"node_id": "00061967",
       "total_amount": 10, "payer_store_no": "amy99a", "payer_type": "1", "payee_store_no": "amy99b", "payee_type": "2",
@@ -21,14 +21,14 @@ job='{"account": "main", "kind": "transfer", "platform_no": "'$platform_no'", "b
 answer=$(mktemp)
 trap 'rm -f "$answer"' EXIT
 
-# Prints the status. Lost connections, lost answers, 429 and 5xx are repeated with the identical request. The token goes in by
-# standard input: arguments can be read by everybody on the machine.
+# Prints the status. Repeats the identical request after a lost connection, a lost response, 429 and 5xx. The token goes through
+# standard input, because every user of the machine can read arguments.
 call() {
     printf 'header = "Authorization: Bearer %s"\n' "$BURSAR_TOKEN" |
         curl --config - --silent --show-error --connect-timeout 5 --max-time "${BURSAR_TIMEOUT:-45}" \
-            --retry 30 --retry-all-errors --retry-delay 1 --retry-max-time "${BURSAR_PATIENCE:-120}" \
+            --retry 30 --retry-all-errors --retry-delay 1 --retry-max-time "${BURSAR_REPEAT_FOR:-120}" \
             --output "$answer" --write-out '%{http_code}' "$@" || {
-        echo "$url is out of reach; nobody knows whether the job was taken: run this again" >&2
+        echo "$url is out of reach, and whether it has the job is unknown: run this again" >&2
         exit 3
     }
 }

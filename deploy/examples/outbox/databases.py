@@ -1,4 +1,4 @@
-"""What SQLite, PostgreSQL and MySQL do differently about an outbox. The rest of its SQL is the same for all.
+"""The differences of SQLite, PostgreSQL and MySQL for an outbox. The rest of its SQL is the same.
 
 A database is named by its address: a file's path, postgresql://user@host/database, or mysql://user@host:3306/database.
 """
@@ -7,7 +7,7 @@ import sqlite3
 import urllib.parse
 
 UNSENT = "SELECT id, platform_no, job FROM bursar_outbox WHERE outcome IS NULL ORDER BY id LIMIT %s"
-# Rows that another relay has in hand are passed over; they are free again when it ends its transaction, or dies.
+# Rows that another relay has locked are skipped. The lock ends with its transaction, or when it dies.
 UNSENT_AND_FREE = UNSENT + " FOR UPDATE SKIP LOCKED"
 
 
@@ -17,15 +17,15 @@ class Database:
     schema: str  # the file with the table
     now: str
     unsent: str
-    errors: type  # what any statement may raise
-    away: tuple  # those among them that another try may mend: a lost connection, a lock that did not come free
+    errors: type  # the error of any statement
+    away: tuple  # errors that may pass: a lost connection, a lock that was not released
 
     def __init__(self, driver, connection):
         self.errors, self.away = driver.Error, (driver.OperationalError, driver.InterfaceError)
         self.connection = connection
 
     def execute(self, statement, parameters=()):
-        """The rows that it answers, if it answers any."""
+        """The rows of the result, if there are any."""
         cursor = self.connection.cursor()
         cursor.execute(statement, tuple(parameters))
         return cursor.fetchall() if cursor.description else []
@@ -46,7 +46,7 @@ class Database:
 
 
 class SQLite(Database):
-    """It locks all or nothing, and must not be locked for as long as a request takes: two relays may send the same rows."""
+    """SQLite locks the whole file, which a request must not do for its duration: two relays may send the same rows."""
 
     schema, now, unsent = "outbox.sqlite.sql", "strftime('%Y-%m-%dT%H:%M:%fZ', 'now')", UNSENT
 
@@ -91,8 +91,8 @@ class MySQL(Database):
             password=urllib.parse.unquote(parts.password or ""),
             database=parts.path.lstrip("/"),
             charset="utf8mb4",
-            # Under the default, REPEATABLE READ, rows that are locked lock the gap behind them, too: no app could write
-            # to the outbox for as long as a relay has a request out.
+            # Under the default, REPEATABLE READ, locked rows also lock the gap behind them: no app could write to the outbox
+            # while a relay has a request in flight.
             init_command="SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED",
             **where,
         )

@@ -1,5 +1,5 @@
--- The same for MySQL 8 (InnoDB). There are no partial indexes: the index begins with outcome, of which NULL is the part that is read.
--- `job` is text, not JSON, which would order its fields anew; keys are compared by their bytes, not by a collation.
+-- The table for MySQL 8 (InnoDB). MySQL has no partial indexes, so the index begins with outcome; the relay reads its NULL part.
+-- `job` is text, because JSON would reorder its fields. Keys are compared by their bytes, not by a collation.
 CREATE TABLE IF NOT EXISTS bursar_outbox (
     id          bigint AUTO_INCREMENT PRIMARY KEY,
     account     varchar(32)  CHARACTER SET ascii   COLLATE ascii_bin NOT NULL,

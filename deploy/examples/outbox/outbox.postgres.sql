@@ -1,4 +1,4 @@
--- The same for PostgreSQL. `job` is text, not jsonb: jsonb writes numbers anew and forgets that a field stood twice.
+-- The table for PostgreSQL. `job` is text, because jsonb rewrites numbers and drops duplicate fields.
 CREATE TABLE IF NOT EXISTS bursar_outbox (
     id          bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     account     text NOT NULL,

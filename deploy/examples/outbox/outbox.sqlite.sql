@@ -1,4 +1,4 @@
--- Payments that the app has decided on, written in the same transaction as the decision. A relay submits them.
+-- Payments on which the app has decided, stored in the same transaction as the decision. A relay submits them.
 CREATE TABLE IF NOT EXISTS bursar_outbox (
     id          INTEGER PRIMARY KEY AUTOINCREMENT,
     account     TEXT NOT NULL,

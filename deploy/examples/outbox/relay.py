@@ -1,16 +1,16 @@
 #!/usr/bin/env python3
-"""Submits what stands in the outbox, in order, and marks it by its outcome. Needs the database's driver and nothing else.
+"""Submits the rows of the outbox, in order, and marks each with its outcome. Needs only the database's driver.
 
     BURSAR_URL=http://127.0.0.1:8080 BURSAR_TOKEN=bursar_… python3 relay.py DATABASE [--once]
 
-DATABASE (or RELAY_DATABASE in the environment, where no other user reads a password) is a SQLite file,
+DATABASE (or RELAY_DATABASE in the environment, which hides a password from other users) is a SQLite file,
 postgresql://user@host/database or mysql://user@host/database.
 
-It may be killed at any moment, started again, and run twice at once: a row that was submitted and not yet marked is
-submitted again, and answered `existing`. SIGTERM ends it after the batch that is out.
+It may be killed at any moment, restarted, and run twice at once: a row that was submitted and not yet marked is submitted
+again, and the outcome is `existing`. SIGTERM ends it after the batch in flight.
 
-Exit code: 0 told to end, or with --once nothing is left that no other relay has in hand; 1 with --once something was
-refused; 2 wrong use; 3 Bursar's answer is not what it should be (a wrong token, say), or the database cannot be opened.
+Exit code: 0 after SIGTERM, or with --once when no row is left that another relay has not locked; 1 with --once if a row was
+refused; 2 wrong use; 3 if Bursar refuses the request (a wrong token, for example), or the database cannot be opened.
 """
 
 import http.client
@@ -27,31 +27,31 @@ import databases
 URL = os.environ.get("BURSAR_URL", "http://127.0.0.1:8080")
 TOKEN = os.environ.get("BURSAR_TOKEN", "")
 TIMEOUT_SECONDS = float(os.environ.get("BURSAR_TIMEOUT", "30"))
-# Rows in one request, Bursar takes 1,000 at most; fewer are tried when they are too long together.
+# Rows in one request; Bursar accepts at most 1,000. If their texts are too long together, the batch is divided.
 BATCH = int(os.environ.get("RELAY_BATCH", "500"))
-# Between looks at an empty outbox, and the longest between tries of a Bursar, or a database, that is away.
+# The wait at an empty outbox, and the longest wait while Bursar or the database is away.
 IDLE_SECONDS, LONGEST_SECONDS = 0.5, 5.0
-# Of a reason that a person reads: every database's column takes so much.
+# The length of a stored reason; the column of every database has room for it.
 DETAIL_CHARACTERS = 2000
 
-# Only what nobody has marked meanwhile: of two relays the first one's word stands.
+# A marked row is not changed: of two relays the first one's outcome counts.
 MARK = "UPDATE bursar_outbox SET outcome = %s, detail = %s, sent_at = {now} WHERE id = %s AND outcome IS NULL"
 
 
 class Away(Exception):
-    """Nobody knows whether the batch was taken: submit it again."""
+    """Whether Bursar has the batch is unknown: submit it again."""
 
 
 class Refused(Exception):
-    """The request as a whole: too long, or not what the server calls JSON. One of its rows is to blame."""
+    """The whole request is refused: too long, or not JSON for the server. One of its rows is the cause."""
 
 
 class Wrong(Exception):
-    """Not mended by trying again."""
+    """Another attempt does not help."""
 
 
 def submit(jobs):
-    """The outcomes of these jobs, in order. Their texts go out as they stand in their rows."""
+    """The outcomes of these jobs, in order. Each job is sent as its row has it."""
     body = ('{"jobs":[' + ",".join(jobs) + "]}").encode()
     headers = {"Authorization": f"Bearer {TOKEN}", "Content-Type": "application/json"}
     request = urllib.request.Request(URL + "/v1/jobs", data=body, headers=headers, method="POST")
@@ -65,7 +65,7 @@ def submit(jobs):
         if error.code in (408, 429) or error.code >= 500:
             raise Away(f"HTTP {error.code}: {detail}") from error
         raise Wrong(f"HTTP {error.code}: {detail}") from error
-    except (OSError, http.client.HTTPException, ValueError, KeyError) as error:  # an answer cut short is none
+    except (OSError, http.client.HTTPException, ValueError, KeyError) as error:  # an incomplete response is none
         raise Away(str(error)) from error
     if len(outcomes) != len(jobs):
         raise Wrong(f"{len(outcomes)} outcomes for {len(jobs)} jobs")
@@ -80,7 +80,7 @@ def is_json(text):
 
 
 def outcomes_of(rows):
-    """Id, outcome and detail for each row. One row's mistake holds no other row back."""
+    """Id, outcome and detail for each row. A faulty row delays no other row."""
     try:
         outcomes = submit([job for _, _, job in rows])
     except Refused as error:
@@ -88,7 +88,7 @@ def outcomes_of(rows):
             return [(rows[0][0], "invalid", str(error))]
         middle = len(rows) // 2
         return outcomes_of(rows[:middle]) + outcomes_of(rows[middle:])
-    told = []
+    marks = []
     for (number, platform_no, _), outcome in zip(rows, outcomes):
         word = outcome["outcome"]
         detail = None
@@ -97,33 +97,33 @@ def outcomes_of(rows):
             detail = "submitted before with other content" if first == platform_no else f"{first} was there first"
         elif word == "invalid":
             detail = "; ".join(f"{error['field']} {error['rule']}" for error in outcome["errors"])
-        told.append((number, word, detail))
-    return told
+        marks.append((number, word, detail))
+    return marks
 
 
 def relay_batch(database):
-    """One batch, in one transaction; how many rows it had, and how many of them were refused."""
+    """One batch, in one transaction: the number of its rows, and of the refused ones."""
     rows = database.execute(database.unsent, (BATCH,))
-    # What is no JSON object would spoil the request that it stands in.
+    # A row that is no JSON object would spoil the whole request.
     broken = [(number, "invalid", "must be one JSON object") for number, _, job in rows if not is_json(job)]
     sound = [row for row in rows if is_json(row[2])]
     try:
-        told = broken + (outcomes_of(sound) if sound else [])
+        marks = broken + (outcomes_of(sound) if sound else [])
     except Away:
         database.rollback()  # another relay may take the rows
         raise
-    for number, word, detail in told:
+    for number, word, detail in marks:
         shortened = detail[:DETAIL_CHARACTERS] if detail else None
         database.execute(MARK.format(now=database.now), (word, shortened, number))
-    database.commit()  # also of nothing: a transaction that only looked must not stay open
-    refused = [one for one in told if one[1] in ("conflict", "invalid")]
+    database.commit()  # also without a change: a transaction that only read must not stay open
+    refused = [one for one in marks if one[1] in ("conflict", "invalid")]
     for number, word, detail in refused:
         print(f"row {number}: {word}: {detail}", file=sys.stderr, flush=True)
     return len(rows), len(refused)
 
 
 class Relay:
-    """Batch after batch, through a Bursar and a database that come and go."""
+    """Batch after batch, while Bursar and the database come and go."""
 
     def __init__(self, address):
         self.address = address
@@ -137,7 +137,7 @@ class Relay:
         self.pause = min(self.pause * 2, LONGEST_SECONDS)
 
     def step(self):
-        """One batch; None when it came to nothing."""
+        """One batch; None if it could not be submitted."""
         try:
             done = relay_batch(self.database)
             self.pause = IDLE_SECONDS
@@ -153,7 +153,7 @@ class Relay:
         try:
             self.database.close()
         except self.database.errors:
-            pass  # it was closed by the other side
+            pass  # the other side has closed it
         try:
             self.database = databases.opened(self.address)
         except self.database.away as error:
@@ -182,7 +182,7 @@ def main():
         return 2
     try:
         relay = Relay(named[0])
-    except Exception as error:  # whatever the driver says, or that there is none
+    except Exception as error:  # any error of the driver, or a missing driver
         print(f"the database cannot be opened: {error}", file=sys.stderr)
         return 3
     signal.signal(signal.SIGTERM, lambda *_: relay.ended.set())

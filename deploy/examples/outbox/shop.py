@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""An app that decides on a payment and writes it down in the same transaction: either both happened, or neither.
+"""An app that decides on a payment and stores it in the same transaction: either both happen, or neither.
 
     python3 shop.py DATABASE ORDER-1 [ORDER-2 …]
 
@@ -17,7 +17,7 @@ ORDERS = "CREATE TABLE IF NOT EXISTS orders (number VARCHAR(64) PRIMARY KEY, sta
 
 def pay(database, order):
     """Within the caller's transaction: the order is paid, and the payment is in the outbox."""
-    platform_no = f"PAY-{order}"  # from the order's own number: whoever pays it again names the same payment
+    platform_no = f"PAY-{order}"  # from the order's number: a second attempt names the same payment
     job = {
         "account": "main",
         "kind": "transfer",
@@ -49,7 +49,7 @@ def main():
     try:
         for order in sys.argv[2:]:
             pay(database, order)
-        database.commit()  # one transaction: an order that exists already takes all of them back
+        database.commit()  # one transaction: an order that exists already rolls all of them back
     except database.errors as error:
         database.rollback()
         print(f"nothing was ordered: {error}", file=sys.stderr)
