@@ -15,7 +15,7 @@ fn acts(routes: &[Route]) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn of_two_acts_at_once_on_one_job_the_second_is_told_what_the_first_did() {
+async fn of_two_actions_on_a_job_the_second_learns_of_the_first() {
     let plan = Plan::new().both("on_ambiguous", "hold").set("server.rate_per_second", 0);
     let world = plan.start().await;
     let server = world.serve().await;

@@ -37,7 +37,7 @@ async fn a_wait_ends_with_the_job_or_with_its_time() {
 }
 
 #[tokio::test]
-async fn whoever_follows_events_or_waits_is_let_go_when_the_server_drains() {
+async fn open_streams_end_when_the_server_drains() {
     let world = Plan::new().start().await;
     let server = world.serve().await;
     world.submit_new(&[transfer("T")]).await;

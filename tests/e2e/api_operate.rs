@@ -10,7 +10,7 @@ fn holding() -> Plan {
 }
 
 #[tokio::test]
-async fn a_job_in_review_is_resolved_and_the_second_to_do_so_is_told_of_the_first() {
+async fn a_second_resolution_is_answered_with_the_first() {
     let world = holding().start().await;
     let _worker = world.worker().await;
     world.in_review("T").await;
@@ -37,7 +37,7 @@ async fn a_job_in_review_is_resolved_and_the_second_to_do_so_is_told_of_the_firs
 }
 
 #[tokio::test]
-async fn a_job_is_asked_about_and_sent_on_an_operator_s_word() {
+async fn a_job_is_queried_and_sent_by_an_operators_action() {
     let world = holding().start().await;
     let _worker = world.worker().await;
     world.in_review("T").await;

@@ -47,7 +47,7 @@ async fn ready(server: &Server) {
 }
 
 #[tokio::test]
-async fn a_redis_that_is_away_is_waited_for_and_what_was_submitted_meanwhile_may_be_repeated() {
+async fn an_absent_redis_is_waited_for_and_repeating_is_safe() {
     let redis = private_redis(|options| Options { listen: Listen::Loopback, ..options });
     let world = Plan::new().on_redis(redis.url()).start().await;
     let server = world.serve().await;
@@ -109,7 +109,7 @@ async fn dead_and_slow_clients_tie_up_nothing() {
 }
 
 #[tokio::test]
-async fn a_request_that_is_under_way_is_answered_while_the_server_drains() {
+async fn a_request_in_flight_is_answered_during_the_drain() {
     let world = Plan::new().start().await;
     let server = world.serve().await;
     let body = transfer("T").to_string();

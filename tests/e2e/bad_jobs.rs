@@ -143,7 +143,7 @@ async fn world() -> World {
 }
 
 #[tokio::test]
-async fn every_broken_rule_is_named_with_its_field_and_the_good_lines_around_it_are_accepted() {
+async fn every_broken_rule_names_its_field_and_good_lines_pass() {
     let world = world().await;
     let cases = cases();
     let mut lines = Vec::new();
@@ -169,7 +169,7 @@ async fn every_broken_rule_is_named_with_its_field_and_the_good_lines_around_it_
 }
 
 #[tokio::test]
-async fn for_machines_every_wrong_field_of_a_job_is_told_at_once() {
+async fn json_output_names_every_wrong_field_at_once() {
     let world = world().await;
     let mut job = t("total_amount", json!(0));
     job["body"]["node_id"] = json!(1);
@@ -190,7 +190,7 @@ async fn for_machines_every_wrong_field_of_a_job_is_told_at_once() {
 }
 
 #[tokio::test]
-async fn what_is_no_job_at_all_is_refused_by_its_line_and_the_next_line_is_read() {
+async fn a_line_that_is_no_job_is_refused_by_its_number() {
     let world = world().await;
     let cases: [(Vec<u8>, &str); 10] = [
         (b"nonsense".to_vec(), "must be one JSON object"),
@@ -229,7 +229,7 @@ async fn what_is_no_job_at_all_is_refused_by_its_line_and_the_next_line_is_read(
 }
 
 #[tokio::test]
-async fn one_job_may_stand_over_many_lines_and_nothing_at_all_is_no_job() {
+async fn a_job_may_span_lines_and_an_empty_input_has_none() {
     let world = world().await;
     let pretty = serde_json::to_string_pretty(&transfer("PRETTY")).unwrap();
     let mut command = world.command(&["submit", "-"]);
@@ -260,7 +260,7 @@ async fn more_lines_than_one_round_trip_takes_are_all_submitted() {
 }
 
 #[tokio::test]
-async fn a_key_that_is_refused_can_neither_forge_a_line_of_outcome_nor_fill_the_screen() {
+async fn a_refused_key_cannot_forge_an_output_line() {
     let world = world().await;
     let forged = having(transfer("X"), "platform_no", json!("x\nnew GOOD\u{1b}[2J"));
     let endless = having(transfer("X"), "platform_no", json!("k".repeat(100_000)));

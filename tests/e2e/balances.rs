@@ -36,7 +36,7 @@ async fn told<T>(address: &str, what: &str, found: impl Fn(&str) -> Option<T>) -
 }
 
 #[tokio::test]
-async fn a_balance_is_told_by_every_process_as_the_gateway_tells_it_and_follows_it() {
+async fn every_process_shows_the_gateways_balance_and_follows_it() {
     let plan = asking("1s")
         .set("accounts.main.balance_node_id", "00061783")
         .set("accounts.main.balance_sub_types", vec!["collecting", "paying"])
@@ -70,7 +70,7 @@ async fn a_balance_is_told_by_every_process_as_the_gateway_tells_it_and_follows_
 }
 
 #[tokio::test]
-async fn a_gateway_that_tells_nothing_is_asked_once_by_all_workers_and_never_by_a_scrape() {
+async fn a_silent_gateway_is_queried_once_and_by_no_scrape() {
     let world = asking("1h").start().await;
     let broken = Receiver::start(|_| Answer::Status(500)).await;
     world.set("accounts.main.base_url", toml::Value::from(broken.url("gateway")));
@@ -102,7 +102,7 @@ async fn a_question_for_a_balance_takes_its_place_in_the_queue_s_rate() {
 }
 
 #[tokio::test]
-async fn nobody_queries_for_a_balance_unless_the_configuration_does() {
+async fn no_balance_is_queried_without_configuration() {
     let world = Plan::new().set("worker.listen", "127.0.0.1:0").start().await;
     let gateway = Receiver::start(|_| Answer::Status(500)).await;
     world.set("accounts.main.base_url", toml::Value::from(gateway.url("gateway")));

@@ -172,7 +172,7 @@ impl Browser {
 
 #[tokio::test]
 #[ignore = "needs Chromium and chromedriver; .ci/run installs them and runs this"]
-async fn browser_an_operator_signs_in_finds_a_job_reads_it_resolves_it_and_pauses_a_queue() {
+async fn an_operator_signs_in_resolves_a_job_and_pauses_a_queue() {
     let world = Plan::new().both("on_ambiguous", "hold").start().await;
     let _worker = world.worker().await;
     world.in_review("1001XP2025010110000001").await;
@@ -264,7 +264,7 @@ async fn eventful() -> (World, Server, Receiver) {
 
 #[tokio::test]
 #[ignore = "needs Chromium and chromedriver; .ci/run installs them and runs this"]
-async fn browser_every_page_fits_a_desk_and_a_phone_by_day_and_night_in_both_languages() {
+async fn every_page_fits_each_screen_theme_and_language() {
     let (world, server, _receiver) = eventful().await;
     let pages = [
         ("queues", "/", ".totals"),
@@ -297,7 +297,7 @@ async fn browser_every_page_fits_a_desk_and_a_phone_by_day_and_night_in_both_lan
 
 #[tokio::test]
 #[ignore = "needs Chromium and chromedriver; .ci/run installs them and runs this"]
-async fn browser_a_reader_follows_a_job_to_the_notification_that_named_it_and_back() {
+async fn a_reader_follows_a_job_to_its_notification_and_back() {
     let (_world, server, _receiver) = eventful().await;
     let browser = Browser::open(&server, DESK).await;
     browser.sign_in(&server.tokens.reader).await;

@@ -55,7 +55,7 @@ async fn all_told(world: &World) {
 }
 
 #[tokio::test]
-async fn every_end_is_told_at_least_once_while_servers_die_under_it() {
+async fn every_end_is_delivered_while_servers_die() {
     let world = world(Plan::new()).await;
     let receiver = Receiver::start(|_| Answer::Late(Duration::from_millis(60), 200)).await;
     let keys: Vec<String> = (0..60).map(|number| format!("TOLD-{number:02}")).collect();
@@ -75,7 +75,7 @@ async fn every_end_is_told_at_least_once_while_servers_die_under_it() {
 }
 
 #[tokio::test]
-async fn a_server_that_dies_after_telling_leaves_it_to_another_to_tell_again_by_the_same_name() {
+async fn a_delivery_of_a_dead_server_is_repeated_with_the_same_id() {
     let world = world(Plan::new()).await;
     let receiver = Receiver::content().await;
     let dying = world
@@ -98,7 +98,7 @@ async fn a_server_that_dies_after_telling_leaves_it_to_another_to_tell_again_by_
 }
 
 #[tokio::test]
-async fn a_review_is_told_before_the_end_that_a_person_gives_it_whatever_fails_in_between() {
+async fn a_review_is_delivered_before_its_resolution() {
     let world = world(Plan::new().both("on_ambiguous", "hold")).await;
     world.faults(json!({"key": "REVIEWED", "on": "send", "fault": "lost-answer"})).await;
     let failures = std::sync::atomic::AtomicUsize::new(1);
@@ -125,7 +125,7 @@ async fn a_review_is_told_before_the_end_that_a_person_gives_it_whatever_fails_i
 }
 
 #[tokio::test]
-async fn what_attempts_come_to_is_counted_and_what_waits_for_how_long_is_told() {
+async fn delivery_outcomes_and_waiting_times_are_metrics() {
     let world = world(Plan::new()).await;
     let receiver = Receiver::start(|message| Answer::Status(if message.path == "/down" { 502 } else { 200 })).await;
     let server = world.serve_as("up").await;
@@ -163,7 +163,7 @@ async fn what_attempts_come_to_is_counted_and_what_waits_for_how_long_is_told() 
 }
 
 #[tokio::test]
-async fn secrets_are_read_again_on_a_hangup_and_a_file_that_holds_none_changes_nothing() {
+async fn secrets_reload_on_sighup_and_an_empty_file_changes_nothing() {
     let world = Plan::new().set("webhooks.allow", vec!["127.0.0.1"]).start().await;
     let [old, new] = SECRETS;
     let file = world.file(old);
@@ -194,7 +194,7 @@ async fn secrets_are_read_again_on_a_hangup_and_a_file_that_holds_none_changes_n
 }
 
 #[tokio::test]
-async fn a_receiver_on_this_machine_is_not_told_unless_the_operator_names_it() {
+async fn a_receiver_on_this_machine_needs_the_operators_consent() {
     let world = Plan::new().start().await;
     let receiver = Receiver::content().await;
     let server = world.serve_as("up").await;

@@ -38,7 +38,7 @@ async fn healthy_of(payer: &str, fault: &str, sick: usize) -> (World, Duration, 
 }
 
 #[tokio::test]
-async fn signed_responses_with_a_code_that_no_list_has_hold_up_nobody_else() {
+async fn signed_unknown_codes_delay_no_one_else() {
     let (world, took, logs) = healthy_beside("unknown-refusal").await;
     assert!(took < HEALTHY_WITHIN, "{took:?}");
     assert!(!logs.contains("resting"), "the gateway answers: {logs}");
@@ -46,14 +46,14 @@ async fn signed_responses_with_a_code_that_no_list_has_hold_up_nobody_else() {
 }
 
 #[tokio::test]
-async fn responses_of_one_merchant_that_cannot_be_read_hold_up_others_for_seconds_at_most() {
+async fn one_merchants_unreadable_responses_delay_others_briefly() {
     let (world, took, logs) = healthy_beside("bad-gateway-before").await;
     assert!(took < HEALTHY_WITHIN, "{took:?}: {logs}");
     world.books_agree().await;
 }
 
 #[tokio::test]
-async fn a_flood_of_one_merchant_whose_responses_cannot_be_read_holds_up_that_merchant_alone() {
+async fn a_flood_of_unreadable_responses_stops_its_merchant_alone() {
     let (world, took, logs) = healthy_of("bob11c", "bad-gateway-before", 300).await;
     println!("the healthy ones took {took:?}");
     assert!(took < HEALTHY_WITHIN, "{took:?}: {logs}");

@@ -48,7 +48,7 @@ async fn commands() -> Vec<Vec<String>> {
 }
 
 #[tokio::test]
-async fn every_command_s_help_has_an_example_that_begins_as_it_is_typed() {
+async fn every_help_text_has_an_example_to_type() {
     let commands = commands().await;
     assert!(commands.len() >= 20, "{commands:?}");
     for command in commands {
@@ -100,7 +100,7 @@ async fn wrong_use_is_exit_code_2_and_touches_nothing() {
 }
 
 #[tokio::test]
-async fn the_configuration_may_stand_before_or_after_the_command_or_in_the_environment() {
+async fn the_configuration_path_goes_anywhere_or_in_the_environment() {
     let world = Plan::new().start().await;
     world.submit_new(&[transfer("T")]).await;
     let config = world.config().display().to_string();
@@ -120,7 +120,7 @@ async fn the_configuration_may_stand_before_or_after_the_command_or_in_the_envir
 }
 
 #[tokio::test]
-async fn jobs_are_shown_and_listed_with_exactly_the_fields_of_the_interface() {
+async fn show_and_list_print_exactly_the_interfaces_fields() {
     let world = Plan::new().start().await;
     world.life("T", "9-1").await;
     let _worker = world.worker().await;
@@ -150,7 +150,7 @@ async fn jobs_are_shown_and_listed_with_exactly_the_fields_of_the_interface() {
 }
 
 #[tokio::test]
-async fn a_job_tells_the_environment_that_it_was_submitted_in() {
+async fn a_job_shows_the_environment_of_its_submission() {
     let world = Plan::new().set("accounts.main.environment", "production").start().await;
     world.submit_new(&[transfer("T"), split("S", "P1")]).await;
     assert_eq!(world.job("T").await["environment"], "production");
@@ -198,7 +198,7 @@ async fn a_reader_that_leaves_early_is_no_error() {
 }
 
 #[tokio::test]
-async fn one_key_in_two_queues_is_told_apart() {
+async fn one_key_in_two_queues_is_two_jobs() {
     let world = Plan::new().start().await;
     world.ok(&["pause", "main/transfer", "--reason", "x"]).await;
     world.submit_new(&[transfer("BOTH"), split("BOTH", "P1")]).await;
@@ -242,7 +242,7 @@ async fn what_machines_read_is_one_object_a_line() {
 }
 
 #[tokio::test]
-async fn a_reader_of_outcomes_that_leaves_early_keeps_no_job_from_being_submitted() {
+async fn a_closed_output_pipe_keeps_no_job_from_submission() {
     let world = Plan::new().start().await;
     let jobs = jobs::transfers("T", 1_200);
     let file = world.file(jobs.iter().map(|job| format!("{job}\n")).collect::<String>());
@@ -272,7 +272,7 @@ async fn a_reason_of_many_lines_is_kept_whole_and_shown_on_one() {
 }
 
 #[tokio::test]
-async fn who_comes_second_to_a_job_is_told_what_the_first_did() {
+async fn a_second_action_is_refused_with_the_first() {
     let world = Plan::new().start().await;
     world.submit_new(&[transfer("T")]).await;
     world.ok(&["cancel", "T", "--reason", "ordered twice", "--who", "li"]).await;
@@ -285,7 +285,7 @@ async fn who_comes_second_to_a_job_is_told_what_the_first_did() {
 }
 
 #[tokio::test]
-async fn an_input_without_a_job_is_told_so() {
+async fn an_input_without_a_job_is_reported() {
     let world = Plan::new().start().await;
     let empty = world.file("\n \n").display().to_string();
     let told = world.run(&["submit", &empty]).await;
@@ -294,7 +294,7 @@ async fn an_input_without_a_job_is_told_so() {
 }
 
 #[tokio::test]
-async fn a_redis_out_of_reach_is_told_once() {
+async fn an_unreachable_redis_is_reported_once() {
     let world = Plan::new().on_redis("redis://127.0.0.1:1/").start().await;
     let told = world.run(&["list"]).await;
     assert_eq!(told.code, Some(3), "{told:?}");

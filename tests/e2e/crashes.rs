@@ -46,12 +46,12 @@ async fn kill_in_the_middle_of(job: Value, fault: &str) {
 }
 
 #[tokio::test]
-async fn a_transfer_that_was_executed_when_its_worker_died_is_not_executed_again() {
+async fn an_executed_transfer_of_a_dead_worker_is_not_repeated() {
     kill_in_the_middle_of(transfer("T"), "hang-after").await;
 }
 
 #[tokio::test]
-async fn a_transfer_that_was_not_executed_when_its_worker_died_is_executed() {
+async fn an_unexecuted_transfer_of_a_dead_worker_is_executed() {
     kill_in_the_middle_of(transfer("T"), "hang-before").await;
 }
 
@@ -61,7 +61,7 @@ async fn a_bill_whose_sender_died_is_received_once() {
 }
 
 #[tokio::test]
-async fn pending_jobs_of_a_dead_worker_are_asked_about_by_another_before_long() {
+async fn a_dead_workers_pending_jobs_are_queried_by_another() {
     let world = Plan::new().both("call_timeout", CALL).simulate(&["--life-step", "3s"]).start().await;
     let all = jobs::transfers("PENDING", 20);
     let held = jobs::key(&all[0]).to_owned();
@@ -90,7 +90,7 @@ async fn pending_jobs_of_a_dead_worker_are_asked_about_by_another_before_long() 
 }
 
 #[tokio::test]
-async fn workers_that_die_one_after_another_under_load_pay_nobody_twice_and_lose_nothing() {
+async fn workers_dying_under_load_pay_nothing_twice_and_lose_nothing() {
     let world = Plan::new().both("resend_max", 10).simulate(&["--latency", "20ms", "--faults", "mild"]).start().await;
     let mut jobs = jobs::transfers("LOAD", 120);
     jobs.extend((1..=60).map(|number| bill(&format!("BILL-{number}"), &format!("ORDER-{number}"))));

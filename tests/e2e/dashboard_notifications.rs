@@ -15,7 +15,7 @@ use crate::world::SOON;
 const PERSONAL: [&str; 2] = ["小明", "6222021234567890123"];
 
 #[tokio::test]
-async fn one_notification_is_shown_with_its_versions_and_with_what_its_receiver_answered() {
+async fn a_notification_shows_its_versions_and_its_delivery() {
     let world = world().await;
     let status = AtomicU16::new(500);
     let receiver = Receiver::start(move |_| Answer::Status(status.swap(200, Ordering::SeqCst))).await;
@@ -55,7 +55,7 @@ async fn one_notification_is_shown_with_its_versions_and_with_what_its_receiver_
 }
 
 #[tokio::test]
-async fn a_job_s_timeline_leads_to_the_notification_that_named_it_and_back() {
+async fn a_timeline_links_to_its_notification_and_back() {
     let world = with_a_bill().await;
     let server = world.serve().await;
     for order in ["order-7", "order-8"] {

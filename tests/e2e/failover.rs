@@ -50,7 +50,7 @@ async fn is_left_alone(redis: &Sentinels) {
 }
 
 #[tokio::test]
-async fn after_a_failover_that_lost_writes_workers_resume_at_the_new_primary_and_nothing_is_executed_twice() {
+async fn workers_resume_at_the_new_primary_and_nothing_is_repeated() {
     let redis = Sentinels::start().await;
     let (world, workers) = under_load(&redis, Plan::new()).await;
     let promoted = fail_over(&redis, &world).await;
@@ -80,7 +80,7 @@ async fn after_a_failover_that_lost_writes_workers_resume_at_the_new_primary_and
 }
 
 #[tokio::test]
-async fn after_a_failover_that_lost_writes_an_account_that_holds_sends_nothing_a_second_time() {
+async fn after_lost_writes_an_account_that_holds_sends_nothing_twice() {
     let redis = Sentinels::start().await;
     let plan = Plan::new().both("on_ambiguous", "hold").simulate(&["--ignore-keys"]);
     let (world, _workers) = under_load(&redis, plan).await;
@@ -102,7 +102,7 @@ async fn after_a_failover_that_lost_writes_an_account_that_holds_sends_nothing_a
 }
 
 #[tokio::test]
-async fn what_was_acknowledged_as_replicated_survives_a_failover_and_pauses_nobody() {
+async fn a_replicated_submission_survives_and_pauses_no_queue() {
     let redis = Sentinels::start().await;
     let plan = Plan::new()
         .both("on_ambiguous", "hold")
@@ -185,7 +185,7 @@ async fn fail_over_while_it_drains(redis: &Sentinels, queue: &str, plan: Plan) -
 }
 
 #[tokio::test]
-async fn what_was_pushed_drains_once_through_a_failover_that_lost_writes() {
+async fn pushed_jobs_drain_once_through_lost_writes() {
     let redis = Sentinels::start().await;
     let queue = unique_prefix();
     let (world, workers) = fail_over_while_it_drains(&redis, &queue, Plan::new()).await;
@@ -216,7 +216,7 @@ async fn what_was_pushed_drains_once_through_a_failover_that_lost_writes() {
 }
 
 #[tokio::test]
-async fn what_was_pushed_and_is_pushed_back_by_a_failover_is_sent_no_second_time_where_the_account_holds() {
+async fn a_push_restored_by_a_failover_is_sent_once_under_hold() {
     let redis = Sentinels::start().await;
     let queue = unique_prefix();
     let plan = Plan::new().both("on_ambiguous", "hold").simulate(&["--ignore-keys"]);

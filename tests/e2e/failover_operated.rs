@@ -307,7 +307,7 @@ fn seeds() -> Vec<u64> {
 }
 
 #[test]
-fn what_an_operator_was_told_survives_a_failover_at_any_moment() {
+fn a_confirmed_action_survives_a_failover_at_any_moment() {
     let seeds = seeds();
     let mut broken = Vec::new();
     for some in seeds.chunks(AT_ONCE) {

@@ -80,7 +80,7 @@ async fn meet(world: &World, on: &str, jobs: &[(&str, Value)]) -> Vec<Value> {
 }
 
 #[tokio::test]
-async fn whatever_befalls_a_transfer_s_send_it_is_executed_once_and_succeeds() {
+async fn a_transfer_is_executed_once_whatever_befalls_its_send() {
     let world = Plan::new().start().await;
     let jobs: Vec<(&str, Value)> = faults().into_iter().map(|fault| (fault, transfer(&format!("T-{fault}")))).collect();
     for job in meet(&world, "send", &jobs).await {
@@ -102,7 +102,7 @@ async fn whatever_befalls_a_bill_it_is_received_once() {
 }
 
 #[tokio::test]
-async fn whatever_befalls_a_split_it_is_divided_at_most_once_and_nothing_is_guessed() {
+async fn a_split_is_executed_at_most_once_and_nothing_is_guessed() {
     let world = Plan::new().set("accounts.shop.poll_deadline", "5s").start().await;
     let jobs: Vec<(&str, Value)> = faults()
         .into_iter()
@@ -122,7 +122,7 @@ async fn whatever_befalls_a_split_it_is_divided_at_most_once_and_nothing_is_gues
 }
 
 #[tokio::test]
-async fn what_is_refused_until_a_person_mends_the_account_pauses_its_queue_and_is_executed_once_after_that() {
+async fn a_misconfigured_account_is_paused_and_its_job_executed_once() {
     for (fault, job) in [
         ("invalid-timestamp", split("S1", "P1")),
         (PAUSES, split("S2", "P2")),
@@ -153,7 +153,7 @@ async fn what_is_refused_until_a_person_mends_the_account_pauses_its_queue_and_i
 }
 
 #[tokio::test]
-async fn whatever_befalls_a_question_the_transfer_is_never_sent_again_for_it() {
+async fn a_fault_of_a_query_never_causes_a_second_send() {
     let world = Plan::new().start().await;
     let jobs: Vec<(&str, Value)> = faults().into_iter().map(|fault| (fault, transfer(&format!("A-{fault}")))).collect();
     for (_, job) in &jobs {

@@ -36,7 +36,7 @@ async fn world() -> World {
 
 /// Each error that is raised before the gateway looks at a payment, in each way that nothing vouches for it.
 #[tokio::test]
-async fn an_unsigned_error_never_has_a_holding_account_pay_again_nor_say_that_it_did_not_pay() {
+async fn an_unsigned_error_causes_no_second_send_under_hold() {
     let world = world().await;
     let errors =
         [("20000", "isv.service-busy"), ("40002", "isv.invalid-timestamp"), ("40002", "isv.invalid-parameter")];
@@ -67,7 +67,7 @@ async fn an_unsigned_error_never_has_a_holding_account_pay_again_nor_say_that_it
 
 /// It may stop the queue, for keys may be wrong; the job was sent all the same.
 #[tokio::test]
-async fn an_unsigned_configuration_error_pauses_the_queue_and_leaves_the_job_in_doubt() {
+async fn an_unsigned_misconfiguration_pauses_and_leaves_a_doubt() {
     let world = world().await;
     let forger = Forger::before(&world.gateway, |exchange: &Exchange| {
         (exchange.method == APPLY).then(|| forged("40002", "isv.invalid-app-id", ""))
@@ -122,7 +122,7 @@ async fn a_replayed_failure_is_another_jobs_by_its_number() {
 
 /// The same where the number is new to Bursar: the query that confirms it speaks of the other job.
 #[tokio::test]
-async fn a_withheld_failure_that_answers_another_job_is_not_confirmed() {
+async fn a_delayed_failure_of_another_job_is_not_confirmed() {
     let world = world().await;
     let withheld: Arc<Mutex<Option<String>>> = Arc::default();
     let tape = Arc::clone(&withheld);
@@ -152,7 +152,7 @@ async fn a_withheld_failure_that_answers_another_job_is_not_confirmed() {
 
 /// The gateway has the job, and says so by a code that no list of the account has.
 #[tokio::test]
-async fn a_code_that_no_list_has_is_the_reason_and_doctor_says_where_to_put_it() {
+async fn an_unknown_code_is_the_reason_and_doctor_explains_it() {
     let world = world().await;
     world.faults(json!({"key": "UNLISTED", "on": "send", "fault": "unknown-refusal"})).await;
     let _worker = world.worker().await;

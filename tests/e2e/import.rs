@@ -81,7 +81,7 @@ fn of_nobody(platform_no: &str) -> NewJob {
 }
 
 #[tokio::test]
-async fn twenty_thousand_pushed_jobs_enter_the_store_once_each_while_workers_are_killed() {
+async fn twenty_thousand_tasks_enter_once_each_while_workers_die() {
     let door = Door::start().await;
     // Only the door is looked at: nothing is sent.
     door.world.ok(&["pause", "main/transfer", "--reason", "a test of the door"]).await;
@@ -132,7 +132,7 @@ async fn what_is_pushed_is_paid_once_each_though_workers_are_killed() {
 }
 
 #[tokio::test]
-async fn an_operator_sees_what_was_kept_aside_and_tries_it_again_or_drops_it() {
+async fn an_operator_sees_dead_letters_and_retries_or_drops_them() {
     let door = Door::start().await;
     door.push_job(without_amount("WRONG")).await;
     door.push_job(of_nobody("EARLY")).await;

@@ -10,7 +10,7 @@ use crate::plan::Plan;
 use crate::world::SOON;
 
 #[tokio::test]
-async fn every_line_about_a_job_names_its_queue_its_key_and_the_attempt() {
+async fn every_line_about_a_job_has_queue_key_and_attempt() {
     let plan = Plan::new().set("log.format", "json").set("log.level", "debug");
     let world = plan.start().await;
     world.faults(json!([{"key": "LOST", "fault": "lost-answer"}, {"key": "REFUSED", "fault": "refused"}])).await;

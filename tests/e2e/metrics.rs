@@ -41,7 +41,7 @@ async fn listening(world: &World) -> (Process, String) {
 }
 
 #[tokio::test]
-async fn what_was_done_is_counted_and_how_the_queues_stand_is_told() {
+async fn work_is_counted_and_queues_are_described() {
     let world = Plan::new().start().await;
     world.faults(json!([{"key": "LOST", "fault": "lost-answer"}])).await;
     let (_worker, address) = listening(&world).await;
@@ -77,7 +77,7 @@ async fn what_was_done_is_counted_and_how_the_queues_stand_is_told() {
 
 /// A job in doubt is counted where it waits.
 #[tokio::test]
-async fn what_nobody_knows_yet_is_counted_as_in_doubt() {
+async fn unknown_outcomes_are_counted_as_in_doubt() {
     let world = Plan::new().both("resend_after", "20s").start().await;
     world.faults(json!([{"key": "LOST", "fault": "lost-answer"}])).await;
     let (_worker, address) = listening(&world).await;
@@ -114,7 +114,7 @@ const NOT_HAPPENING: [&str; 15] = [
 
 /// Dashboards and alerts are written against the table of names; it and the page must name the same.
 #[tokio::test]
-async fn every_metric_on_the_page_is_in_the_table_and_the_other_way_round() {
+async fn the_page_and_the_table_have_the_same_metrics() {
     let plan = Plan::new()
         .set("import.queues", vec![unique_prefix()])
         .set("webhooks.allow", vec!["127.0.0.1"])
@@ -180,7 +180,7 @@ async fn accounts_in_which_nothing_happened_have_no_line() {
 }
 
 #[tokio::test]
-async fn a_worker_whose_redis_is_away_lives_and_is_not_ready_until_it_is_back() {
+async fn a_worker_without_redis_lives_and_is_not_ready() {
     let redis = private_redis(|options| Options { listen: Listen::Loopback, ..options });
     let world = Plan::new().on_redis(redis.url()).start().await;
     let (worker, address) = listening(&world).await;

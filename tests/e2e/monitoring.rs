@@ -61,7 +61,7 @@ fn labels_in_expressions_are_their_metric_s_own() {
 }
 
 #[test]
-fn every_alert_has_its_entry_in_the_runbook_and_every_entry_its_alert() {
+fn alerts_and_runbook_entries_match() {
     let entries: Vec<&str> = entries().iter().map(|(name, _)| *name).collect();
     assert_eq!(alerts(), entries);
     for alert in alerts() {
@@ -71,7 +71,7 @@ fn every_alert_has_its_entry_in_the_runbook_and_every_entry_its_alert() {
 }
 
 #[tokio::test]
-async fn every_entry_ends_in_a_command_and_every_command_of_the_runbook_exists() {
+async fn every_runbook_entry_ends_in_a_command_that_exists() {
     let mut commands = BTreeSet::new();
     for (name, entry) in entries() {
         let last = entry.trim_end().strip_suffix("```").unwrap_or_else(|| panic!("{name} ends in a command"));

@@ -44,7 +44,7 @@ pub(crate) fn app_id(world: &World) -> String {
 }
 
 #[tokio::test]
-async fn a_notification_is_kept_once_shown_masked_to_readers_and_told_whole() {
+async fn a_notification_is_kept_once_masked_and_forwarded_whole() {
     let world = world().await;
     let receiver = Receiver::content().await;
     world.set("accounts.main.notify_callback_url", toml::Value::from(receiver.url("credits")));
@@ -89,7 +89,7 @@ async fn a_notification_is_kept_once_shown_masked_to_readers_and_told_whole() {
 }
 
 #[tokio::test]
-async fn an_old_one_is_kept_and_marked_and_one_that_goes_back_is_an_alarm() {
+async fn an_old_one_is_marked_and_one_that_goes_back_is_an_alert() {
     let world = world().await;
     let server = world.serve().await;
     let app = app_id(&world);
@@ -106,7 +106,7 @@ async fn an_old_one_is_kept_and_marked_and_one_that_goes_back_is_an_alarm() {
 }
 
 #[tokio::test]
-async fn a_notification_that_names_a_job_wakes_it_and_leaves_its_state_alone() {
+async fn a_notification_wakes_its_job_and_leaves_its_state() {
     let world = with_a_bill().await;
     let server = world.serve().await;
     let before = world.job("BILL").await;
@@ -126,7 +126,7 @@ async fn a_notification_that_names_a_job_wakes_it_and_leaves_its_state_alone() {
 }
 
 #[tokio::test]
-async fn two_notices_of_one_job_delivered_again_and_again_add_a_line_and_a_wake_each_and_no_more() {
+async fn repeated_notices_add_one_event_and_one_wake_each() {
     let world = with_a_bill().await;
     let server = world.serve().await;
     let app = app_id(&world);
@@ -152,7 +152,7 @@ async fn two_notices_of_one_job_delivered_again_and_again_add_a_line_and_a_wake_
 }
 
 #[tokio::test]
-async fn a_notification_of_long_ago_is_kept_apart_and_its_receiver_hears_nothing_of_it() {
+async fn an_old_notification_is_kept_and_not_forwarded() {
     let world = world().await;
     let receiver = Receiver::content().await;
     world.set("accounts.main.notify_callback_url", toml::Value::from(receiver.url("credits")));
@@ -178,7 +178,7 @@ async fn dies(server: &Server, body: &str) -> bool {
 }
 
 #[tokio::test]
-async fn a_server_that_dies_at_any_point_acknowledges_nothing_that_is_not_kept_with_its_event_and_knows_the_resend() {
+async fn a_dying_server_acknowledges_only_what_is_kept() {
     for (point, kept) in [("before_notification", 0), ("after_notification", 1), ("before_success", 1)] {
         let world = world().await;
         let body = signed(&app_id(&world), METHOD, &credit("r1", "1"), &stamp(0));

@@ -46,7 +46,7 @@ async fn recovers(world: &World, workers: &[Process; 2]) {
 }
 
 #[tokio::test]
-async fn redis_may_crash_and_be_away_for_seconds_in_the_middle_of_the_work() {
+async fn redis_may_crash_for_seconds_in_the_middle_of_the_work() {
     let redis = breakable();
     let (world, workers) = under_load(redis.url()).await;
     redis.kill().unwrap();
@@ -112,7 +112,7 @@ async fn goes_on(world: &World, within: Duration) {
 }
 
 #[tokio::test]
-async fn a_redis_that_packets_no_longer_reach_is_noticed_and_the_work_goes_on_when_they_do() {
+async fn an_unreachable_redis_is_noticed_and_work_resumes() {
     let redis = breakable();
     let proxy = FaultProxy::start(redis.url()).await;
     let (world, workers) = under_load(&proxy.redis_url()).await;
@@ -124,7 +124,7 @@ async fn a_redis_that_packets_no_longer_reach_is_noticed_and_the_work_goes_on_wh
 }
 
 #[tokio::test]
-async fn connections_that_died_without_a_word_are_replaced_by_new_ones() {
+async fn silently_dead_connections_are_replaced() {
     let redis = breakable();
     let proxy = FaultProxy::start(redis.url()).await;
     let (world, workers) = under_load(&proxy.redis_url()).await;
@@ -135,7 +135,7 @@ async fn connections_that_died_without_a_word_are_replaced_by_new_ones() {
 }
 
 #[tokio::test]
-async fn a_worker_that_stood_still_past_its_lease_comes_too_late_and_its_answer_is_kept_as_evidence() {
+async fn a_worker_frozen_past_its_lease_leaves_evidence() {
     // The call itself outlives the standstill, so that a real answer comes too late.
     let world = Plan::new().set("accounts.main.call_timeout", "60s").simulate(&["--latency", "700ms"]).start().await;
     let frozen = world.worker().await;
@@ -159,7 +159,7 @@ async fn a_worker_that_stood_still_past_its_lease_comes_too_late_and_its_answer_
 }
 
 #[tokio::test]
-async fn a_worker_that_stands_still_with_many_jobs_in_hand_harms_none_of_them() {
+async fn a_frozen_worker_with_many_claims_harms_no_job() {
     // What stood still may begin a send when it goes on: the time of `resend_after` is what outlasts that.
     let plan = Plan::new().both("resend_max", 10).both("resend_after", "6s");
     let world = plan.simulate(&["--latency", "50ms"]).start().await;

@@ -248,21 +248,21 @@ async fn keeps_every_promise(database: Database) {
 }
 
 #[tokio::test]
-async fn each_row_is_paid_once_though_answers_are_lost_a_relay_dies_and_two_work_at_once() {
+async fn each_row_is_paid_once_despite_lost_responses_and_two_relays() {
     if is_installed("python3") {
         each_row_is_paid_once(&Database::sqlite()).await;
     }
 }
 
 #[tokio::test]
-async fn an_order_that_is_taken_back_pays_nothing_and_a_relay_that_runs_on_takes_what_comes() {
+async fn a_withdrawn_order_pays_nothing_and_a_relay_keeps_running() {
     if is_installed("python3") {
         an_order_that_is_taken_back_pays_nothing(&Database::sqlite()).await;
     }
 }
 
 #[tokio::test]
-async fn what_is_refused_is_marked_with_its_reason_and_holds_no_row_back() {
+async fn a_refused_row_is_marked_and_blocks_no_other() {
     if is_installed("python3") {
         what_is_refused_is_marked_with_its_reason(&Database::sqlite()).await;
     }

@@ -132,7 +132,7 @@ fn written_to(folder: &Path) -> String {
 }
 
 #[tokio::test]
-async fn what_a_gateway_quotes_of_secrets_and_people_is_written_nowhere() {
+async fn quoted_secrets_and_names_are_written_nowhere() {
     let (_redis, url, folder) = locked_redis();
     let world = Plan::new().on_redis(&url).set("worker.listen", "127.0.0.1:0").start().await;
     let quoting = quoting_gateway();
@@ -218,7 +218,7 @@ async fn what_a_gateway_quotes_of_secrets_and_people_is_written_nowhere() {
 
 /// What leaves this machine in the clear, and what nothing but TLS vouches for, is said before money is sent.
 #[tokio::test]
-async fn what_the_configuration_should_not_allow_is_said_by_doctor_and_by_the_worker() {
+async fn risky_settings_are_reported_by_doctor_and_the_worker() {
     let world = Plan::new().start().await;
     for (key, value) in [
         ("accounts.main.require_response_sign", Value::from(false)),

@@ -16,7 +16,7 @@ fn authority(name: &str) -> CertifiedIssuer<'static, KeyPair> {
 }
 
 #[tokio::test]
-async fn payments_are_kept_by_a_redis_that_a_private_authority_vouches_for_and_by_no_other() {
+async fn payments_use_a_redis_of_a_private_authority_only() {
     let (ours, strangers) = (authority("ours"), authority("a stranger's"));
     let key = KeyPair::generate().unwrap();
     let certificate = CertificateParams::new(vec!["localhost".to_owned()]).unwrap().signed_by(&key, &ours).unwrap();

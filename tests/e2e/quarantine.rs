@@ -39,7 +39,7 @@ async fn quarantined(world: &World) -> Vec<Value> {
 }
 
 #[tokio::test]
-async fn a_record_that_cannot_be_read_is_named_everywhere_and_stops_nothing() {
+async fn an_unreadable_record_is_named_everywhere_and_blocks_none() {
     let world = Plan::new().start().await;
     let server = world.serve().await;
     let later = having(transfer("LATER"), "run_at", json!(in_days(300).rfc3339()));
@@ -84,7 +84,7 @@ async fn a_record_that_cannot_be_read_is_named_everywhere_and_stops_nothing() {
 }
 
 #[tokio::test]
-async fn what_is_in_quarantine_waits_for_an_operator_and_goes_on_as_it_was() {
+async fn a_quarantined_job_waits_for_an_operator_and_continues() {
     let world = Plan::new().start().await;
     let server = world.serve().await;
     world.submit_new(&[transfer("BROKEN"), transfer("WHOLE")]).await;

@@ -40,7 +40,7 @@ fn built(folder: &Path) {
 }
 
 #[tokio::test]
-async fn a_job_is_followed_from_curl_to_the_dashboard_s_timeline_by_the_readme_alone() {
+async fn a_job_is_followed_from_curl_to_the_dashboard() {
     for program in ["bash", "curl", "setpriv"] {
         if !crate::examples::is_installed(program) {
             return;

@@ -35,7 +35,7 @@ async fn world() -> (World, Process) {
 }
 
 #[tokio::test]
-async fn books_that_agree_end_with_exit_0_and_what_cannot_be_asked_is_counted() {
+async fn matching_books_exit_0_and_unqueryable_jobs_are_counted() {
     let (world, _worker) = world().await;
     let (finished, differences, summary) = reconcile(&world, &[]).await;
     assert_eq!((finished.code, differences.len()), (Some(0), 0), "{finished:?}");
@@ -54,7 +54,7 @@ async fn books_that_agree_end_with_exit_0_and_what_cannot_be_asked_is_counted() 
 }
 
 #[tokio::test]
-async fn each_difference_of_state_amount_and_key_is_told_and_nothing_of_a_job_is_written() {
+async fn each_difference_is_reported_and_no_job_is_written() {
     let (world, worker) = world().await;
     worker.terminate();
     worker.finished(SOON).await;
@@ -99,7 +99,7 @@ async fn each_difference_of_state_amount_and_key_is_told_and_nothing_of_a_job_is
 }
 
 #[tokio::test]
-async fn an_open_job_that_differs_is_looked_at_soon_if_that_is_asked_for() {
+async fn an_open_job_that_differs_is_queried_soon_on_request() {
     let (world, _worker) = world().await;
     world.life("OPEN", "1").await;
     let (finished, differences, _) = reconcile(&world, &["--wake"]).await;
@@ -119,7 +119,7 @@ async fn a_gateway_that_does_not_answer_is_no_agreement() {
 }
 
 #[tokio::test]
-async fn it_keeps_to_half_of_the_rate_and_goes_on_where_it_was_cut_short() {
+async fn it_uses_half_of_the_rate_and_resumes_after_an_end() {
     const JOBS: u32 = 70;
     let world = Plan::new().start().await;
     let worker = world.worker().await;

@@ -82,7 +82,7 @@ async fn a_receiver_is_bound_once_and_a_maybe_is_called_that() {
 }
 
 #[tokio::test]
-async fn doctor_finds_nothing_to_refuse_and_looks_at_redis_clock_keys_and_gateways() {
+async fn doctor_checks_redis_clock_keys_and_gateways() {
     let world = Plan::new().start().await;
     let text = world.ok(&["doctor"]).await;
     for check in [
@@ -107,7 +107,7 @@ async fn doctor_finds_nothing_to_refuse_and_looks_at_redis_clock_keys_and_gatewa
 }
 
 #[tokio::test]
-async fn the_configuration_is_checked_and_what_is_shown_reads_back_as_the_same() {
+async fn the_checked_configuration_shows_and_reads_back_the_same() {
     let world = Plan::new().start().await;
     let said = world.ok(&["config", "check"]).await;
     let last = said.lines().last().unwrap();

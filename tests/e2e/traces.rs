@@ -32,7 +32,7 @@ fn named<'a>(spans: &'a [Span], name: &str) -> Vec<&'a Span> {
 }
 
 #[tokio::test]
-async fn one_job_s_trace_holds_its_submission_and_every_attempt_of_every_worker() {
+async fn a_trace_has_the_submission_and_every_attempt() {
     let (world, collector) = collected(Plan::new()).await;
     world.faults(json!([{"key": "TRACED", "fault": "lost-answer"}])).await;
     let workers = [world.worker().await, world.worker().await];
@@ -82,7 +82,7 @@ async fn one_job_s_trace_holds_its_submission_and_every_attempt_of_every_worker(
 }
 
 #[tokio::test]
-async fn each_attempt_to_tell_a_job_s_producer_is_a_part_of_its_trace_and_the_receiver_may_go_on_with_it() {
+async fn each_delivery_is_in_the_jobs_trace_and_passes_it_on() {
     let (world, collector) = collected(Plan::new().set("webhooks.allow", vec!["127.0.0.1"])).await;
     let answers = AtomicUsize::new(0);
     let receiver = Receiver::start(move |message| {

@@ -283,7 +283,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_frozen_program_stands_still_until_it_is_thawed() {
+    async fn a_frozen_program_waits_until_it_is_thawed() {
         let process = Process::start("sh", shell(POLITE));
         process.wait_line(SOON, "readiness", |line| line == "ready").await;
         process.freeze();

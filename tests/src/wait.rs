@@ -84,7 +84,7 @@ mod tests {
 
     #[tokio::test]
     #[should_panic(expected = "last seen: \"pending\"")]
-    async fn the_last_thing_seen_is_told() {
+    async fn the_last_thing_seen_is_reported() {
         let job = async || Err::<(), _>("pending");
         eventually(Duration::from_millis(20), "the job to succeed", job).await;
     }

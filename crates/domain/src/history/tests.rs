@@ -52,7 +52,7 @@ fn the_documents_name_every_event_and_field() {
 }
 
 #[test]
-fn a_field_that_nobody_knows_yet_is_kept_and_shown() {
+fn an_unknown_field_is_kept_and_shown() {
     for line in TABLE.iter().filter(|line| !line.contains("unreadable")) {
         let newer = format!(r#"{},"x_of_a_newer_build":{{"deep":true}}}}"#, &line[..line.len() - 1]);
         let event = HistoryEvent::read(newer.as_bytes());
@@ -63,7 +63,7 @@ fn a_field_that_nobody_knows_yet_is_kept_and_shown() {
 }
 
 #[test]
-fn a_word_that_nobody_knows_yet_makes_an_unknown_event_of_that_name() {
+fn an_unknown_event_name_reads_as_an_unknown_event() {
     let line = r#"{"event":"response","at":1,"fence":2,"call":"send","ms":1,"outcome":"of_a_newer_build"}"#;
     let event = HistoryEvent::read(line.as_bytes());
     assert!(matches!(event, HistoryEvent::Other(_)));
@@ -72,7 +72,7 @@ fn a_word_that_nobody_knows_yet_makes_an_unknown_event_of_that_name() {
 }
 
 #[test]
-fn what_is_no_event_is_shown_as_it_stands() {
+fn an_invalid_event_is_shown_as_it_is() {
     for line in ["", "{", "[]", "{}", r#"{"at":1}"#, r#"{"event":7}"#, "\u{fffd}"] {
         let event = HistoryEvent::read(line.as_bytes());
         assert_eq!(event, HistoryEvent::Unreadable(Unreadable { line: line.into() }));

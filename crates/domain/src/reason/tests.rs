@@ -142,7 +142,7 @@ fn the_table_has_every_reason() {
 }
 
 #[test]
-fn a_gateways_words_follow_the_rule_where_there_is_a_place_for_them() {
+fn a_gateways_text_follows_the_rule_where_it_has_a_place() {
     for (recorded, message) in TABLE {
         let said = Reason::read(recorded).with_gateway_text(text());
         if said.recorded() == *recorded {

@@ -1,9 +1,8 @@
 //! What fuzzing found worth keeping about submissions (`fuzz/`), run again without libFuzzer.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "what fails here fails its test")]
 
-#[path = "../../../fuzz/properties/job.rs"]
+#[path = "../../../../fuzz/properties/job.rs"]
 mod job;
-#[path = "../../../fuzz/properties/replay.rs"]
+#[path = "../../../../fuzz/properties/replay.rs"]
 mod replay;
 
 #[test]

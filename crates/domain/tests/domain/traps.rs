@@ -1,6 +1,5 @@
 //! The traps of the gateways' pages that concern what is submitted, one test each, through the one validator.
 //! `crates/gateways/TRAPS.md` lists all 42 with their tests.
-#![allow(clippy::expect_used, reason = "what fails here fails its test")]
 
 use bursar_domain::{AccountRules, GatewayKind, Invalid, Job, PartyTypes};
 use serde_json::{Value, json};
@@ -53,7 +52,7 @@ fn with(mut body: Value, field: &str, value: Value) -> Value {
 }
 
 #[test]
-fn trap_09_each_side_is_named_by_exactly_one_of_store_and_merchant() {
+fn trap_09_each_side_is_either_a_store_or_a_merchant() {
     let both = with(transfer(), "payer_merchant_id", json!("1000000001123"));
     assert_eq!(refused("main", "transfer", &both), ["body.payer_merchant_id"]);
     let neither = with(transfer(), "payee_store_no", Value::Null);
@@ -64,7 +63,7 @@ fn trap_09_each_side_is_named_by_exactly_one_of_store_and_merchant() {
 }
 
 #[test]
-fn trap_10_types_of_accounts_are_those_of_the_page_unless_the_account_says_otherwise() {
+fn trap_10_account_types_are_the_pages_or_the_accounts_own() {
     let text = |word: &Value| {
         let body = with(transfer(), "payer_type", word.clone());
         json!({"account": "main", "kind": "transfer", "platform_no": "K", "body": body}).to_string()
@@ -102,7 +101,7 @@ fn trap_12_yuan_with_decimals_are_no_amount() {
 }
 
 #[test]
-fn trap_18_goods_are_a_list_here_and_a_text_of_bounded_length_on_the_wire() {
+fn trap_18_goods_are_a_list_here_and_a_bounded_text_on_the_wire() {
     let goods = |count: usize| {
         let item =
             json!({"goods_id": "apple-01", "goods_name": "特价手机", "quantity": 1, "price": 2, "real_price": 1});
@@ -117,20 +116,20 @@ fn trap_18_goods_are_a_list_here_and_a_text_of_bounded_length_on_the_wire() {
 }
 
 #[test]
-fn trap_19_a_field_that_stands_twice_is_refused() {
+fn trap_19_a_repeated_field_is_refused() {
     let job = r#"{"account":"main","kind":"transfer","platform_no":"a","body":{"total_amount":1,"total_amount":2}}"#;
     assert!(parse_text(job).expect_err("must be refused").to_string().contains("total_amount stands twice"));
 }
 
 #[test]
-fn trap_20_goods_that_do_not_add_up_to_the_order_are_left_as_they_are() {
+fn trap_20_goods_need_not_add_up_to_the_order() {
     let goods =
         json!([{"goods_id": "a", "goods_name": "ipad", "quantity": 1, "price": 200_000, "real_price": 199_999}]);
     assert_eq!(content("main", "bill_upload", &with(bill(), "goods_detail", goods))["order_amount"], 199);
 }
 
 #[test]
-fn trap_21_undocumented_fields_travel_in_extra_and_never_over_a_documented_one() {
+fn trap_21_extra_fields_never_replace_documented_ones() {
     let extra = with(bill(), "extra", json!({"merchant_id": "1000000000826", "remark": "备注"}));
     assert_eq!(content("main", "bill_upload", &extra)["remark"], "备注");
     for name in ["order_amount", "goods_detail", "platform_no"] {
@@ -141,7 +140,7 @@ fn trap_21_undocumented_fields_travel_in_extra_and_never_over_a_documented_one()
 }
 
 #[test]
-fn trap_22_the_original_order_is_required_for_a_refund_and_allowed_always() {
+fn trap_22_a_refund_needs_the_original_order() {
     assert!(parse("main", "bill_upload", &with(bill(), "org_order_id", json!("100010000"))).is_ok());
     let refund = with(bill(), "trade_type", json!("2"));
     assert_eq!(refused("main", "bill_upload", &refund), ["body.org_order_id"]);
@@ -149,7 +148,7 @@ fn trap_22_the_original_order_is_required_for_a_refund_and_allowed_always() {
 }
 
 #[test]
-fn trap_23_the_number_of_a_split_refund_is_needed_on_one_channel_only() {
+fn trap_23_one_channel_alone_needs_the_split_refund_number() {
     let refund = with(with(bill(), "trade_type", json!("2")), "org_order_id", json!("100010000"));
     assert!(parse("main", "bill_upload", &refund).is_ok());
     let numbered = with(refund, "split_refund_seq", json!("1001XP2025010110000001_S01_R01"));
@@ -157,7 +156,7 @@ fn trap_23_the_number_of_a_split_refund_is_needed_on_one_channel_only() {
 }
 
 #[test]
-fn trap_24_ids_have_lengths_of_their_own_and_are_refused_never_cut() {
+fn trap_24_ids_have_their_own_lengths_and_are_never_cut() {
     for (field, max) in [("order_id", 32), ("store_id", 16), ("user_id", 8), ("node_id", 8)] {
         assert!(parse("main", "bill_upload", &with(bill(), field, json!("号".repeat(max)))).is_ok(), "{field}");
         let longer = with(bill(), field, json!("号".repeat(max + 1)));
@@ -171,7 +170,7 @@ fn trap_35_the_pages_typographic_quotes_are_no_json() {
 }
 
 #[test]
-fn trap_37_receivers_have_the_pages_length_and_the_way_out_is_named() {
+fn trap_37_receivers_are_bounded_by_the_pages_length() {
     let receivers = |count: u64| {
         let list: Vec<Value> =
             (0..count).map(|id| json!({"receiverId": 800_000 + id, "divisionProfit": 0.01})).collect();

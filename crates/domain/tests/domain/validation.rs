@@ -1,5 +1,4 @@
 //! The one validator behind every door: what it takes, and how it refuses everything else, kind by kind.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "what fails here fails its test")]
 
 mod bill_upload;
 mod envelope;

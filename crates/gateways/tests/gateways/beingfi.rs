@@ -1,15 +1,12 @@
 //! BeingFi's own rules: what each answer to a split and to a bind is understood to mean.
-#![allow(clippy::unwrap_used, reason = "what fails here fails its test")]
 
-mod support;
-
+use crate::support::accounts::{again, split};
+use crate::support::{Act, Server, accounts, sign};
 use bursar_domain::{Answer, Reading};
 use bursar_gateways::{
     Beingfi, BeingfiSettings, Bound, ContentType, Gateway, Order, Receiver, RefusalTexts, Transport,
 };
 use serde_json::{Map, Value, json};
-use support::accounts::{again, split};
-use support::{Act, Server, accounts, sign};
 
 async fn sent(body: &str, order: Order) -> Reading {
     let server = Server::answering(body).await;
@@ -21,7 +18,7 @@ fn refusal(code: u32, msg: &str) -> String {
 }
 
 #[tokio::test]
-async fn a_split_is_signed_by_the_gateways_rule_and_holds_documented_fields_only() {
+async fn a_split_is_signed_and_holds_documented_fields_only() {
     for content_type in [ContentType::Form, ContentType::Json] {
         let server = Server::answering(sign::beingfi(r#"{"state":3}"#, "state=3")).await;
         let transport = Transport { content_type, ..accounts::transport(&format!("{}/pay/", server.url())) };
@@ -231,7 +228,7 @@ fn taught(url: &str) -> Beingfi {
 }
 
 #[tokio::test]
-async fn what_an_operator_says_of_a_text_comes_before_the_table_and_doubt_before_all() {
+async fn doubt_comes_before_the_operators_text_and_the_table() {
     for (code, msg, sent, asked) in [
         (9999, "渠道拒绝此订单", Answer::Refused, Answer::Silent),
         (12, "渠道拒绝此订单", Answer::Refused, Answer::Silent),
@@ -252,7 +249,7 @@ async fn what_an_operator_says_of_a_text_comes_before_the_table_and_doubt_before
 }
 
 #[tokio::test]
-async fn a_split_cannot_be_asked_about_and_a_repeat_does_not_tell() {
+async fn a_split_cannot_be_queried_and_a_repeat_proves_nothing() {
     // Unless the operator names a vendor's address for it.
     let gateway = accounts::beingfi("http://127.0.0.1:9");
     assert!(!gateway.can_query(&again(split())) && !gateway.resend_tells());

@@ -1,13 +1,10 @@
 //! The division query that some vendors of BeingFi's family have: what is asked, and what each answer is understood to mean.
-#![allow(clippy::unwrap_used, reason = "what fails here fails its test")]
 
-mod support;
-
+use crate::support::accounts::{again, order, split};
+use crate::support::{Server, accounts, sign};
 use bursar_domain::{Answer, Kind, Reading};
 use bursar_gateways::{Beingfi, BeingfiSettings, Gateway, Order};
 use serde_json::{Value, json};
-use support::accounts::{again, order, split};
-use support::{Server, accounts, sign};
 
 const PAY_ORDER: &str = "P202108271011463510002";
 const BATCH: &str = "D1793211";
@@ -46,7 +43,7 @@ async fn asked(body: &str, order: &Order) -> Reading {
 }
 
 #[tokio::test]
-async fn a_query_names_the_order_as_the_split_does_and_the_batch_as_soon_as_it_is_known() {
+async fn a_query_names_the_order_and_the_batch_once_known() {
     let by_merchant = r#"{"mchOrderNo":"20160427210604000490","useSysAutoDivisionReceivers":1}"#;
     for (order, expected) in [
         (again(split()), vec![("payOrderId", PAY_ORDER)]),
@@ -139,7 +136,7 @@ async fn an_answer_about_another_order_or_none_ends_nothing() {
 }
 
 #[tokio::test]
-async fn what_nobody_vouches_for_ends_nothing() {
+async fn an_unsigned_response_ends_nothing() {
     let data = json!({"payOrderId": PAY_ORDER, "batchOrderId": BATCH, "records": "[{\"state\":1}]"});
     for body in [
         json!({"code": 0, "data": data}).to_string(),

@@ -1,14 +1,11 @@
 //! What every gateway owes to a job, whatever its wire format: one request a call, no byte repeated, and "maybe" never
 //! read as "no". Each test runs for every kind of send at both gateways.
-#![allow(clippy::unwrap_used, reason = "what fails here fails its test")]
-
-mod support;
 
 use std::time::Duration;
 
+use crate::support::{Act, Server, accounts, sign};
 use bursar_domain::{Answer, Reading, Received};
 use bursar_gateways::{Beingfi, Gateway, Order, TooManyRequests, Transport, Yzt};
-use support::{Act, Server, accounts, sign};
 
 /// A kind of send, with what a healthy gateway answers to it.
 struct Case {
@@ -129,7 +126,7 @@ async fn a_tls_handshake_that_fails_or_hangs_executed_nothing() {
 }
 
 #[tokio::test]
-async fn silence_after_the_request_leaves_a_send_in_doubt_and_is_not_broken_by_another_request() {
+async fn silence_after_the_request_is_in_doubt_and_stays_so() {
     for case in cases() {
         for act in [Act::Close, Act::Reset, Act::Raw(b"HTTP/1.1 200 OK\r\nContent-Le".to_vec())] {
             let (reading, requests) = case.sent_to(act.clone()).await;
@@ -148,7 +145,7 @@ async fn silence_after_the_request_leaves_a_send_in_doubt_and_is_not_broken_by_a
 }
 
 #[tokio::test]
-async fn a_send_whose_worker_stood_still_too_long_is_not_made() {
+async fn a_send_of_a_worker_frozen_too_long_is_not_made() {
     for case in cases() {
         let server = Server::start(|_, _| Act::Hang).await;
         let late =
@@ -185,7 +182,7 @@ async fn a_redirection_is_not_followed() {
 }
 
 #[tokio::test]
-async fn too_many_requests_executed_nothing_only_where_the_operator_says_so() {
+async fn too_many_requests_proves_nothing_unless_the_operator_says_so() {
     for case in cases() {
         let server = Server::start(|_, _| Act::AnswerWith(429, Vec::new(), b"slow down".to_vec())).await;
         let transport = Transport { http_429: TooManyRequests::NotExecuted, ..accounts::transport(&server.url()) };
@@ -195,7 +192,7 @@ async fn too_many_requests_executed_nothing_only_where_the_operator_says_so() {
 }
 
 #[tokio::test]
-async fn what_cannot_be_read_leaves_a_send_in_doubt_and_is_quoted_briefly() {
+async fn an_unreadable_response_is_in_doubt_and_quoted_briefly() {
     for case in cases() {
         let half = &case.healthy[..case.healthy.len() / 2];
         let bodies: Vec<Vec<u8>> = vec![
@@ -232,7 +229,7 @@ fn http_without_end() -> Vec<u8> {
 /// The worst moments for a kept connection: closed right after an answer that promised to keep it, closed or reset
 /// once the next request has been read, and answered twice in one breath.
 #[tokio::test]
-async fn nothing_is_sent_twice_over_connections_that_die_at_bad_moments() {
+async fn nothing_is_sent_twice_over_dying_connections() {
     for case in cases() {
         let healthy = case.healthy.clone();
         let server = Server::start(move |number, _| match number % 4 {
@@ -256,7 +253,7 @@ async fn nothing_is_sent_twice_over_connections_that_die_at_bad_moments() {
 }
 
 #[tokio::test]
-async fn each_request_has_a_connection_of_its_own_unless_the_operator_has_them_kept() {
+async fn each_request_has_its_own_connection_unless_kept_alive() {
     for case in cases() {
         for (keeps, expected, connection) in [(false, 5, Some("close")), (true, 1, None)] {
             let server = Server::answering(case.healthy.clone()).await;

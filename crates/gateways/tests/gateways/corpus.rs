@@ -1,15 +1,14 @@
 //! What fuzzing found worth keeping about gateways and keys (`fuzz/`), run again without libFuzzer.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "what fails here fails its test")]
 
-#[path = "../../../fuzz/properties/beingfi_answer.rs"]
+#[path = "../../../../fuzz/properties/beingfi_answer.rs"]
 mod beingfi_answer;
-#[path = "../../../fuzz/properties/key_file.rs"]
+#[path = "../../../../fuzz/properties/key_file.rs"]
 mod key_file;
-#[path = "../../../fuzz/properties/notification.rs"]
+#[path = "../../../../fuzz/properties/notification.rs"]
 mod notification;
-#[path = "../../../fuzz/properties/replay.rs"]
+#[path = "../../../../fuzz/properties/replay.rs"]
 mod replay;
-#[path = "../../../fuzz/properties/yzt_answer.rs"]
+#[path = "../../../../fuzz/properties/yzt_answer.rs"]
 mod yzt_answer;
 
 #[test]

@@ -1,15 +1,12 @@
 //! Whatever a gateway says, what is understood can follow in the state machine: no answer to a call is illegal.
-#![allow(clippy::unwrap_used, reason = "what fails here fails its test")]
-
-mod support;
 
 use std::collections::BTreeSet;
 
+use crate::support::accounts::{again, bill, numbered, split, transfer};
+use crate::support::{Act, Server, accounts, sign};
 use bursar_domain::{Answer, Call, Facts, Millis, Names, Policy, Received, State, after};
 use bursar_gateways::{Beingfi, BeingfiSettings, Gateway, QueryKey, SubCodes, Yzt, YztSettings};
 use serde_json::json;
-use support::accounts::{again, bill, numbered, split, transfer};
-use support::{Act, Server, accounts, sign};
 
 /// Everything that the gateways are known to say, and much that they are not.
 fn bodies() -> Vec<String> {
@@ -75,7 +72,7 @@ fn is_legal(state: State, call: Call, answer: Answer) -> bool {
 }
 
 #[tokio::test]
-async fn every_answer_can_follow_in_every_state_that_its_call_is_made_in() {
+async fn every_outcome_is_legal_in_every_state_of_its_call() {
     let all = bodies();
     let count = all.len();
     let server = Server::start(move |number, _| Act::Answer(all[number % count].clone())).await;

@@ -1,11 +1,8 @@
 //! Nothing secret is ever shown: not by a setting's `Debug`, not by an error, not in a reading, even when the gateway
 //! itself quotes it.
-#![allow(clippy::unwrap_used, reason = "what fails here fails its test")]
 
-mod support;
-
+use crate::support::{Act, Server, accounts, sign};
 use bursar_gateways::{Beingfi, BeingfiSettings, Gateway, ResponseSign, Secret, Yzt, YztSettings};
-use support::{Act, Server, accounts, sign};
 
 /// No part of a secret of 12 characters or more stands in `text`.
 fn assert_hides(text: &str, secret: &str) {

@@ -1,15 +1,12 @@
 //! Accounts that have parts in common: what one account is told, and what it is answered, reaches no other.
-#![allow(clippy::unwrap_used, reason = "what fails here fails its test")]
-
-mod support;
 
 use std::time::Duration;
 
+use crate::support::{Act, Server, accounts, sign};
 use bursar_domain::Answer;
 use bursar_gateways::{
     Beingfi, BeingfiSettings, ContentType, Gateway, SharedParts, TooManyRequests, Transport, Yzt, YztSettings,
 };
-use support::{Act, Server, accounts, sign};
 
 fn yzt(transport: Transport, parts: &SharedParts) -> Yzt {
     Yzt::sharing(YztSettings { transport, ..accounts::yzt_settings("http://x") }, parts).unwrap()
@@ -24,7 +21,7 @@ fn healthy() -> String {
 }
 
 #[tokio::test]
-async fn each_request_has_its_own_connection_and_says_what_its_account_says() {
+async fn each_request_has_its_own_connection_and_account() {
     let server = Server::answering(healthy()).await;
     let parts = SharedParts::default();
     let at = |content_type| Transport { content_type, ..accounts::transport(&server.url()) };
@@ -48,7 +45,7 @@ async fn each_request_has_its_own_connection_and_says_what_its_account_says() {
 
 /// Two accounts on one client, and every setting that is said of a request and not of a connection.
 #[tokio::test]
-async fn an_answer_and_a_silence_mean_what_each_account_is_told_of_them() {
+async fn each_account_decides_on_its_own_outcomes_and_silences() {
     let parts = SharedParts::default();
     let busy = Server::start(|_, _| Act::AnswerWith(429, Vec::new(), b"slow down".to_vec())).await;
     for (http_429, expected) in
@@ -93,7 +90,7 @@ async fn a_connection_that_is_kept_is_kept_for_its_account_alone() {
 }
 
 #[tokio::test]
-async fn each_account_signs_with_its_own_key_and_believes_its_own_platform() {
+async fn each_account_signs_with_its_key_and_trusts_its_platform() {
     let server = Server::answering(healthy()).await;
     let parts = SharedParts::default();
     let ours = accounts::yzt_settings(&server.url());

@@ -1,9 +1,7 @@
 //! A gateway of a few lines: it reads whole requests, keeps them, and does to each connection what the test says.
-#![allow(dead_code, unreachable_pub, reason = "each test file uses its own part")]
-#![allow(clippy::unwrap_used, reason = "what fails here fails its test")]
 
-pub mod accounts;
-pub mod sign;
+pub(crate) mod accounts;
+pub(crate) mod sign;
 
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -15,17 +13,17 @@ use tokio::net::{TcpListener, TcpStream};
 
 /// One request as it arrived.
 #[derive(Clone, Debug)]
-pub struct Received {
-    pub head: String,
-    pub body: String,
+pub(crate) struct Received {
+    pub(crate) head: String,
+    pub(crate) body: String,
 }
 
 impl Received {
-    pub fn path(&self) -> &str {
+    pub(crate) fn path(&self) -> &str {
         self.head.split(' ').nth(1).unwrap()
     }
 
-    pub fn header(&self, name: &str) -> Option<String> {
+    pub(crate) fn header(&self, name: &str) -> Option<String> {
         self.head.lines().find_map(|line| {
             let (field, value) = line.split_once(": ")?;
             field.eq_ignore_ascii_case(name).then(|| value.to_owned())
@@ -33,7 +31,7 @@ impl Received {
     }
 
     /// The parameters, decoded.
-    pub fn params(&self) -> std::collections::BTreeMap<String, String> {
+    pub(crate) fn params(&self) -> std::collections::BTreeMap<String, String> {
         match self.body.starts_with('{') {
             true => serde_json::from_str(&self.body).unwrap(),
             false => form_urlencoded::parse(self.body.as_bytes()).into_owned().collect(),
@@ -43,7 +41,7 @@ impl Received {
 
 /// What the server does once a request has been read.
 #[derive(Clone, Debug)]
-pub enum Act {
+pub(crate) enum Act {
     /// Answers and keeps the connection.
     Answer(String),
     /// The same, and answers once more as soon as another request comes over the connection: an answer too many, late.
@@ -66,15 +64,15 @@ type Script = dyn Fn(usize, &Received) -> Act + Send + Sync;
 
 /// A running server. It ends with its test's runtime.
 #[derive(Clone)]
-pub struct Server {
-    pub address: SocketAddr,
+pub(crate) struct Server {
+    pub(crate) address: SocketAddr,
     received: Arc<Mutex<Vec<Received>>>,
     connections: Arc<AtomicUsize>,
 }
 
 impl Server {
     /// Starts a server; `script` is given the request's number from 0 and the request.
-    pub async fn start(script: impl Fn(usize, &Received) -> Act + Send + Sync + 'static) -> Self {
+    pub(crate) async fn start(script: impl Fn(usize, &Received) -> Act + Send + Sync + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let server =
             Self { address: listener.local_addr().unwrap(), received: Arc::default(), connections: Arc::default() };
@@ -91,18 +89,22 @@ impl Server {
     }
 
     /// Answers everything with `body`.
-    pub async fn answering(body: impl Into<String>) -> Self {
+    pub(crate) async fn answering(body: impl Into<String>) -> Self {
         let body = body.into();
         Self::start(move |_, _| Act::Answer(body.clone())).await
     }
 
     /// Starts a TLS server with `certificate`.
-    pub async fn start_tls(config: tokio_rustls::rustls::ServerConfig, body: String) -> Self {
+    pub(crate) async fn start_tls(config: tokio_rustls::rustls::ServerConfig, body: String) -> Self {
         Self::start_tls_slowly(config, body, Duration::ZERO).await
     }
 
     /// The same, with a pause before each handshake.
-    pub async fn start_tls_slowly(config: tokio_rustls::rustls::ServerConfig, body: String, pause: Duration) -> Self {
+    pub(crate) async fn start_tls_slowly(
+        config: tokio_rustls::rustls::ServerConfig,
+        body: String,
+        pause: Duration,
+    ) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let server =
             Self { address: listener.local_addr().unwrap(), received: Arc::default(), connections: Arc::default() };
@@ -125,20 +127,20 @@ impl Server {
         server
     }
 
-    pub fn url(&self) -> String {
+    pub(crate) fn url(&self) -> String {
         format!("http://{}", self.address)
     }
 
-    pub fn received(&self) -> Vec<Received> {
+    pub(crate) fn received(&self) -> Vec<Received> {
         self.received.lock().unwrap().clone()
     }
 
     /// Connections accepted so far, without TLS.
-    pub fn connections(&self) -> usize {
+    pub(crate) fn connections(&self) -> usize {
         self.connections.load(Ordering::SeqCst)
     }
 
-    pub fn count(&self) -> usize {
+    pub(crate) fn count(&self) -> usize {
         self.received.lock().unwrap().len()
     }
 }
@@ -207,7 +209,7 @@ async fn read_more(stream: &mut (impl AsyncRead + Unpin), bytes: &mut Vec<u8>) -
 }
 
 /// An HTTP answer as bytes.
-pub fn http(status: u16, headers: &[(String, String)], body: &[u8]) -> Vec<u8> {
+pub(crate) fn http(status: u16, headers: &[(String, String)], body: &[u8]) -> Vec<u8> {
     let mut head = format!("HTTP/1.1 {status} Whatever\r\nContent-Length: {}\r\n", body.len());
     for (name, value) in headers {
         head.push_str(&format!("{name}: {value}\r\n"));

@@ -1,15 +1,12 @@
 //! Certificates: what is not vouched for gets no byte of a request; a private authority is trusted where configured.
-#![allow(clippy::unwrap_used, reason = "what fails here fails its test")]
-
-mod support;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use crate::support::{Server, accounts, sign};
 use bursar_domain::Answer;
 use bursar_gateways::{Gateway, Order, SettingsError, SharedParts, Transport, Yzt, YztSettings};
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair, date_time_ymd};
-use support::{Server, accounts, sign};
 use tokio_rustls::rustls::ServerConfig;
 use tokio_rustls::rustls::crypto::aws_lc_rs;
 use tokio_rustls::rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
@@ -62,7 +59,7 @@ async fn a_private_authority_is_trusted_where_it_is_configured() {
 }
 
 #[tokio::test]
-async fn a_certificate_that_is_not_vouched_for_gets_no_byte_of_the_request() {
+async fn an_untrusted_certificate_gets_no_byte_of_the_request() {
     let (_, by_ours) = certificate_by("ours", "localhost", VALID);
     let (stranger, _) = certificate_by("a stranger's", "localhost", VALID);
     let (namesake, _) = certificate_by("ours", "localhost", VALID);
@@ -113,7 +110,7 @@ async fn an_authority_that_one_account_trusts_vouches_for_no_other() {
 }
 
 #[tokio::test]
-async fn an_authority_that_cannot_be_read_is_refused_before_anything_is_sent() {
+async fn an_unreadable_authority_is_refused_before_any_send() {
     let server = Server::answering("{}").await;
     for pem in ["", "nonsense", "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"] {
         let error = trusting(&server, Some(pem.to_owned())).err().unwrap();
@@ -123,7 +120,7 @@ async fn an_authority_that_cannot_be_read_is_refused_before_anything_is_sent() {
 
 /// The connection is there within its time and after the send's: what is looked at last of all is the moment of writing.
 #[tokio::test]
-async fn a_handshake_that_outlasts_the_last_moment_of_a_send_gets_no_byte_of_it() {
+async fn a_handshake_past_the_last_moment_gets_no_byte_of_the_send() {
     const HANDSHAKE: Duration = Duration::from_millis(700);
     let (authority, config) = certificate_for("localhost");
     let server = Server::start_tls_slowly(config, sign::applied(r#"{"status":"9"}"#), HANDSHAKE).await;

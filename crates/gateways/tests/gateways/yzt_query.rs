@@ -1,16 +1,13 @@
 //! YZT's own rules for asking: what is asked by, and what the answer is understood to mean.
-#![allow(clippy::unwrap_used, reason = "what fails here fails its test")]
-
-mod support;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
+use crate::support::accounts::{KEY, TRADE_NO, numbered, transfer, yzt_settings};
+use crate::support::{Act, Server, accounts, sign};
 use bursar_domain::{Answer, Fen, Kind, Reading};
 use bursar_gateways::{BoxFuture, Gateway, QueryKey, Rate, SubCodes, Transport, Turn, Yzt, YztSettings};
-use support::accounts::{KEY, TRADE_NO, numbered, transfer, yzt_settings};
-use support::{Act, Server, accounts, sign};
 
 async fn asked(body: impl Into<String>) -> Reading {
     let server = Server::answering(body).await;
@@ -57,7 +54,7 @@ async fn a_query_that_names_another_key_or_amount_is_a_contradiction() {
 
 /// A refund is recorded under the payment's own key: a status of 1 says that the money came back.
 #[tokio::test]
-async fn a_query_that_is_answered_with_a_refund_s_record_says_nothing_of_the_payment() {
+async fn a_refunds_record_says_nothing_of_the_payment() {
     let with = |status: &str, trade_type: &str| {
         standing(status).replacen('{', &format!(r#"{{"trade_type":"{trade_type}","#), 1)
     };
@@ -127,7 +124,7 @@ async fn knowing(answers: &'static [(&'static str, &'static str)]) -> (Server, Y
 }
 
 #[tokio::test]
-async fn the_newest_number_is_asked_by_first_and_older_ones_only_if_it_is_unknown() {
+async fn the_newest_number_is_queried_before_older_ones() {
     let (server, gateway) = knowing(&[("old", "1"), ("dead", "hang up")]).await;
     for (numbers, answer, requests) in [
         (&["old"][..], Answer::Succeeded, 1),

@@ -1,15 +1,12 @@
 //! YZT's own rules for sending: what goes out, and what each answer is understood to mean.
-#![allow(clippy::unwrap_used, reason = "what fails here fails its test")]
 
-mod support;
-
+use crate::support::accounts::{KEY, TRADE_NO, bill, numbered, split, transfer, yzt_settings};
+use crate::support::{Act, Server, accounts, sign};
 use bursar_domain::{Answer, Call, Kind, Names, Reading, Received, Suspicion};
 use bursar_gateways::{
     BalanceQuery, ContentType, Gateway, Order, ResponseSign, SplitMethods, SubCodes, Transport, UnsignedErrors,
     UploadMethod, Yzt, YztSettings,
 };
-use support::accounts::{KEY, TRADE_NO, bill, numbered, split, transfer, yzt_settings};
-use support::{Act, Server, accounts, sign};
 
 async fn sent(body: impl Into<String>) -> Reading {
     sent_order(body, transfer()).await
@@ -26,7 +23,7 @@ async fn asked(body: impl Into<String>) -> Reading {
 }
 
 #[tokio::test]
-async fn an_apply_is_signed_by_the_gateways_rule_and_carries_the_stored_content() {
+async fn an_apply_is_signed_and_carries_the_stored_content() {
     for content_type in [ContentType::Form, ContentType::Json] {
         let server = Server::answering(sign::applied(r#"{"status":"9"}"#)).await;
         let transport = Transport { content_type, ..accounts::transport(&server.url()) };
@@ -70,7 +67,7 @@ async fn the_status_of_an_apply_decides() {
 }
 
 #[tokio::test]
-async fn an_unknown_status_is_told_to_people() {
+async fn an_unknown_status_is_shown_to_people() {
     let reading = sent(sign::applied(r#"{"status":"wat"}"#)).await;
     assert!(reading.message.unwrap().contains("unknown status wat"));
 }
@@ -93,7 +90,7 @@ async fn the_gateways_number_is_recorded_when_it_is_sane() {
 }
 
 #[tokio::test]
-async fn an_apply_answered_for_another_key_or_amount_is_a_contradiction() {
+async fn an_apply_for_another_key_or_amount_is_a_mismatch() {
     for data in [r#"{"status":"1","platform_no":"other"}"#, r#"{"status":"1","total_amount":11}"#] {
         let reading = sent(sign::applied(data)).await;
         assert_eq!((reading.answer, reading.status), (Answer::Contradiction, None), "{data}");
@@ -164,7 +161,7 @@ async fn each_code_means_the_same_to_every_kind_of_send() {
 }
 
 #[tokio::test]
-async fn success_is_said_in_three_places_and_must_not_be_denied_in_any() {
+async fn success_is_in_three_places_and_denied_in_none() {
     for (node, answer) in [
         (r#"{"code":10000,"data":{"status":"1"}}"#, Answer::Succeeded),
         (r#"{"code":"10000","success":true,"sub_code":"","data":{"status":"1"}}"#, Answer::Succeeded),
@@ -213,7 +210,7 @@ async fn the_operators_lists_extend_the_table_and_never_overrule_it() {
 }
 
 #[tokio::test]
-async fn a_bill_that_was_received_has_succeeded_under_either_node_and_either_name() {
+async fn a_received_bill_has_succeeded_under_either_node_and_name() {
     for upload_method in [UploadMethod::FundsBillUpload, UploadMethod::BkfundsOrderUpload] {
         for node in ["bkfunds_order_upload_response", "funds_bill_upload_response"] {
             let server = Server::answering(sign::yzt(node, r#"{"code":"10000","success":true,"data":""}"#)).await;
@@ -292,7 +289,7 @@ fn signatures() -> [(bool, String, &'static str); 3] {
 }
 
 #[tokio::test]
-async fn an_unsigned_error_from_before_routing_is_believed_where_the_operator_says_so_and_a_badly_signed_one_nowhere() {
+async fn an_unsigned_error_counts_where_the_operator_says_so() {
     let settings = YztSettings { unsigned_errors: UnsignedErrors::Believe, ..yzt_settings("http://127.0.0.1:9") };
     let gateway = Yzt::new(settings).unwrap();
     for (code, sub_code, answer) in [
@@ -380,7 +377,7 @@ async fn a_refused_timestamp_is_judged_by_the_gateways_clock() {
 }
 
 #[tokio::test]
-async fn the_generic_split_goes_out_under_its_configured_names_or_not_at_all() {
+async fn the_generic_split_needs_its_configured_names() {
     let server = Server::answering(sign::yzt("bkfunds_split_apply_response", &sign::taken(r#"{"status":"9"}"#))).await;
     let split_at = |split| Yzt::new(YztSettings { split, ..yzt_settings(&server.url()) });
     let reading = split_at(None).unwrap().send(&split()).await;
@@ -401,7 +398,7 @@ async fn the_generic_split_goes_out_under_its_configured_names_or_not_at_all() {
 }
 
 #[tokio::test]
-async fn a_balance_is_told_as_it_was_read() {
+async fn a_balance_is_returned_as_it_was_read() {
     let data = r#"{"available_balance":12,"frozen_balance":"3","amount_retained":0}"#;
     let server = Server::answering(sign::yzt("merchant_balanceQuery_response", &sign::taken(data))).await;
     let query =
@@ -419,7 +416,7 @@ async fn a_balance_is_told_as_it_was_read() {
 }
 
 #[tokio::test]
-async fn a_success_beside_a_field_that_cannot_be_read_is_in_doubt() {
+async fn a_success_with_an_unreadable_field_is_in_doubt() {
     let right = [("code", "10000"), ("success", "true"), ("sub_code", "null")];
     let data = r#"{"status":"1"}"#;
     for unreadable in ["1e999", r#""\ud800""#, r#"["isv.x"]"#, "{}"] {

@@ -1,5 +1,4 @@
 //! What a producer is told when Redis does not take its jobs, and what it may do then.
-#![allow(clippy::unwrap_used, clippy::panic, reason = "what fails here fails its test")]
 
 use bursar_producer::{
     AccountRules, Arrival, Durability, Fen, GatewayKind, NewJob, Outcome, Party, Producer, Settings, State, Transfer,
@@ -17,7 +16,7 @@ async fn producer(url: &str, prefix: &str) -> Producer {
 }
 
 #[tokio::test]
-async fn a_redis_that_is_gone_is_worth_trying_again_and_may_have_anything() {
+async fn a_lost_redis_is_worth_a_retry_and_may_have_the_job() {
     let redis = private_redis(|options| options);
     let producer = producer(redis.url(), "bursar").await;
     redis.kill().unwrap();
@@ -43,7 +42,7 @@ async fn a_missing_right_is_not_mended_by_trying_again() {
 }
 
 #[tokio::test]
-async fn what_is_not_kept_as_surely_as_asked_is_said_so_and_is_there_all_the_same() {
+async fn weaker_durability_is_reported_and_the_job_is_there() {
     let redis = private_redis(|options| options);
     let asking = producer(redis.url(), "bursar").await.with_durability(Durability::Replicated(1)).await.unwrap();
     assert_eq!(asking.durability(), Durability::Replicated(1));

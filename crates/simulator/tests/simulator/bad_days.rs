@@ -1,14 +1,10 @@
 //! What each fault shows on the wire, and what the ledger says of it; and what a wrong request gets.
 
-#![allow(clippy::unwrap_used, reason = "a test's helper fails the test")]
-
-mod client;
-
 use std::io::ErrorKind;
 use std::time::{Duration, Instant};
 
+use crate::client::{APPLY, Merchant, bill, form, options, transfer};
 use bursar_simulator::{FaultProfile, Options};
-use client::{APPLY, Merchant, bill, form, options, transfer};
 use serde_json::{Value, json};
 
 async fn raw_apply(merchant: &Merchant, key: &str) -> std::io::Result<Vec<u8>> {
@@ -58,7 +54,7 @@ async fn a_hang_is_silent_for_its_time_and_then_closes() {
 }
 
 #[tokio::test]
-async fn a_hang_without_end_ends_with_the_client_or_with_the_simulator() {
+async fn an_endless_hang_ends_with_the_client_or_the_simulator() {
     let merchant = Merchant::with(options()).await;
     merchant.force("K1", "hang-after").await;
     let patience = Duration::from_millis(100);
@@ -77,7 +73,7 @@ async fn a_hang_without_end_ends_with_the_client_or_with_the_simulator() {
 }
 
 #[tokio::test]
-async fn an_execution_that_comes_late_comes_even_when_nobody_waits() {
+async fn a_late_execution_happens_without_a_waiting_client() {
     let merchant = Merchant::with(options()).await;
     assert_eq!(merchant.put("/_faults", json!({ "key": "K1", "fault": "late-execution", "ms": 150 })).await, 200);
     let patience = Duration::from_millis(50);
@@ -102,7 +98,7 @@ async fn pages_of_html_come_with_and_without_an_execution() {
 }
 
 #[tokio::test]
-async fn errors_of_the_gateway_are_signed_and_stand_in_the_methods_node() {
+async fn the_gateways_errors_are_signed_in_the_methods_node() {
     let merchant = Merchant::with(options()).await;
     for (fault, code, sub_code, executed) in [
         ("busy", "20000", "isv.service-busy", 0),
@@ -248,7 +244,7 @@ async fn the_other_gateway_fails_in_its_own_words() {
 }
 
 #[tokio::test]
-async fn rules_are_for_as_many_requests_as_they_say_until_they_are_cleared() {
+async fn fault_rules_count_down_until_cleared() {
     let merchant = Merchant::with(options()).await;
     let busy = async |key: &str| merchant.node(&merchant.apply(key).await.unwrap())["code"] == "20000";
     assert_eq!(merchant.put("/_faults", json!({ "next": 2, "on": "send", "fault": "busy" })).await, 200);
@@ -274,7 +270,7 @@ async fn latency_is_changed_while_it_runs() {
 }
 
 #[tokio::test]
-async fn a_patient_client_gets_every_key_executed_once_under_every_profile() {
+async fn a_client_that_repeats_executes_every_key_once() {
     for profile in [FaultProfile::Mild, FaultProfile::Hostile] {
         let hang = Duration::from_millis(20);
         let merchant = Merchant::with(Options { profile, seed: 7, hang, ..options() }).await;
@@ -299,7 +295,7 @@ async fn a_patient_client_gets_every_key_executed_once_under_every_profile() {
 }
 
 #[tokio::test]
-async fn wrong_requests_are_refused_as_the_platform_does_and_written_down() {
+async fn wrong_requests_are_refused_like_the_platform_and_recorded() {
     let merchant = Merchant::with(options()).await;
     let good = || merchant.params(APPLY, &transfer("K1", 10));
     let without = |name: &str| good().into_iter().filter(|(given, _)| given != name).collect::<Vec<_>>();
@@ -347,7 +343,7 @@ async fn a_form_with_an_unescaped_equals_sign_loses_that_parameter() {
 }
 
 #[tokio::test]
-async fn what_stands_on_no_page_is_refused() {
+async fn an_undocumented_request_is_refused() {
     let merchant = Merchant::with(options()).await;
     let changed = |change: &dyn Fn(&mut Value)| {
         let mut content: Value = serde_json::from_str(&transfer("K1", 10)).unwrap();
@@ -394,7 +390,7 @@ async fn the_other_gateway_refuses_wrong_requests_in_its_own_way() {
 }
 
 #[tokio::test]
-async fn a_route_that_is_not_there_and_a_body_that_is_too_long_are_written_down() {
+async fn an_unknown_route_and_an_oversized_body_are_recorded() {
     let merchant = Merchant::with(options()).await;
     assert_eq!(merchant.post("/gateway", String::new()).await.unwrap().status, 404);
     assert_eq!(merchant.post("/", "a".repeat(300 * 1024)).await.unwrap().status, 413);

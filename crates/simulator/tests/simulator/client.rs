@@ -1,8 +1,5 @@
 //! A merchant that signs as the pages say, with nothing of the simulator's own code in it.
 
-#![allow(dead_code, unreachable_pub, reason = "every test file uses its own part")]
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test's helper fails the test")]
-
 use std::path::Path;
 use std::sync::OnceLock;
 use std::time::Duration;
@@ -22,13 +19,13 @@ use tokio::net::TcpStream;
 /// Key files that all tests of one binary share: making RSA keys is slow.
 static KEY_DIR: OnceLock<TempDir> = OnceLock::new();
 
-pub fn vectors() -> Value {
+pub(crate) fn vectors() -> Value {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/vectors/vectors.json");
     serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap()
 }
 
 /// The default options, with the vectors' keys.
-pub fn options() -> Options {
+pub(crate) fn options() -> Options {
     let dir = KEY_DIR.get_or_init(|| {
         let dir = tempfile::tempdir().unwrap();
         let keys = &vectors()["keys"];
@@ -41,20 +38,20 @@ pub fn options() -> Options {
     Options { dir: Some(dir.path().to_owned()), ..Options::default() }
 }
 
-pub struct Merchant {
-    pub simulator: Simulator,
-    pub http: reqwest::Client,
+pub(crate) struct Merchant {
+    pub(crate) simulator: Simulator,
+    pub(crate) http: reqwest::Client,
     key: RsaKeyPair,
     platform: Vec<u8>,
     secret: String,
 }
 
 impl Merchant {
-    pub async fn with(options: Options) -> Self {
+    pub(crate) async fn with(options: Options) -> Self {
         Self::of(Simulator::start(options).await.unwrap())
     }
 
-    pub fn of(simulator: Simulator) -> Self {
+    pub(crate) fn of(simulator: Simulator) -> Self {
         let ready = simulator.ready().clone();
         let key = RsaKeyPair::from_pkcs8(&der(&ready.app_private_key_file)).unwrap();
         let http = reqwest::Client::builder()
@@ -71,23 +68,23 @@ impl Merchant {
         }
     }
 
-    pub fn url(&self, path: &str) -> String {
+    pub(crate) fn url(&self, path: &str) -> String {
         format!("http://{}{path}", self.simulator.ready().listen)
     }
 
-    pub fn sign(&self, content: &str) -> String {
+    pub(crate) fn sign(&self, content: &str) -> String {
         let mut signature = vec![0; self.key.public_modulus_len()];
         self.key.sign(&RSA_PKCS1_SHA256, &SystemRandom::new(), content.as_bytes(), &mut signature).unwrap();
         STANDARD.encode(signature)
     }
 
     /// The public parameters and `sign` of a request stamped now.
-    pub fn params(&self, method: &str, biz_content: &str) -> Vec<(String, String)> {
+    pub(crate) fn params(&self, method: &str, biz_content: &str) -> Vec<(String, String)> {
         let now = jiff::Timestamp::now().to_zoned(jiff::tz::TimeZone::fixed(jiff::tz::offset(8)));
         self.params_at(method, biz_content, &now.strftime("%Y-%m-%d %H:%M:%S").to_string())
     }
 
-    pub fn params_at(&self, method: &str, biz_content: &str, timestamp: &str) -> Vec<(String, String)> {
+    pub(crate) fn params_at(&self, method: &str, biz_content: &str, timestamp: &str) -> Vec<(String, String)> {
         let params = [
             ("app_id", self.simulator.ready().app_id.as_str()),
             ("biz_content", biz_content),
@@ -102,7 +99,7 @@ impl Merchant {
     }
 
     /// The same with a sign over them; they must be in order.
-    pub fn signed(&self, mut params: Vec<(String, String)>) -> Vec<(String, String)> {
+    pub(crate) fn signed(&self, mut params: Vec<(String, String)>) -> Vec<(String, String)> {
         let content: Vec<String> = params.iter().map(|(name, value)| format!("{name}={value}")).collect();
         let sign = self.sign(&content.join("&"));
         params.push(("sign".to_owned(), sign));
@@ -110,32 +107,32 @@ impl Merchant {
     }
 
     /// Posts a form and reads what comes back, whatever it is.
-    pub async fn post(&self, path: &str, form: String) -> Result<Answer, reqwest::Error> {
+    pub(crate) async fn post(&self, path: &str, form: String) -> Result<Answer, reqwest::Error> {
         let request = self.http.post(self.url(path));
         let request = request.header("content-type", "application/x-www-form-urlencoded").body(form);
         let response = request.send().await?;
         Ok(Answer { status: response.status().as_u16(), text: response.text().await? })
     }
 
-    pub async fn call(&self, method: &str, biz_content: &str) -> Result<Answer, reqwest::Error> {
+    pub(crate) async fn call(&self, method: &str, biz_content: &str) -> Result<Answer, reqwest::Error> {
         self.post("/", form(&self.params(method, biz_content))).await
     }
 
-    pub async fn apply(&self, key: &str) -> Result<Answer, reqwest::Error> {
+    pub(crate) async fn apply(&self, key: &str) -> Result<Answer, reqwest::Error> {
         self.call(APPLY, &transfer(key, 10)).await
     }
 
-    pub async fn query(&self, trade_no: &str) -> Result<Answer, reqwest::Error> {
+    pub(crate) async fn query(&self, trade_no: &str) -> Result<Answer, reqwest::Error> {
         self.call(QUERY, &json!({ "node_id": "00061967", "trade_no": trade_no }).to_string()).await
     }
 
     /// The node of a good answer whose signature holds.
-    pub fn node(&self, answer: &Answer) -> Value {
+    pub(crate) fn node(&self, answer: &Answer) -> Value {
         self.verified(answer).expect("a signed answer")
     }
 
     /// The node if the platform's signature over its text holds.
-    pub fn verified(&self, answer: &Answer) -> Option<Value> {
+    pub(crate) fn verified(&self, answer: &Answer) -> Option<Value> {
         let whole: std::collections::BTreeMap<&str, &RawValue> = serde_json::from_str(&answer.text).ok()?;
         let sign: String = serde_json::from_str(whole.get("sign")?.get()).ok()?;
         let node = whole.iter().find(|(name, _)| name.ends_with("_response"))?.1.get();
@@ -145,7 +142,7 @@ impl Merchant {
     }
 
     /// The form of a request to BeingFi with these parameters beside the public ones.
-    pub fn beingfi_form(&self, params: &[(&str, &str)]) -> String {
+    pub(crate) fn beingfi_form(&self, params: &[(&str, &str)]) -> String {
         let ready = self.simulator.ready();
         let now = jiff::Timestamp::now().as_millisecond().to_string();
         let mut all: Vec<(String, String)> = [
@@ -164,7 +161,7 @@ impl Merchant {
         form(&all)
     }
 
-    pub async fn exec(&self, pay_order: &str) -> Result<Answer, reqwest::Error> {
+    pub(crate) async fn exec(&self, pay_order: &str) -> Result<Answer, reqwest::Error> {
         let form = self.beingfi_form(&[
             ("payOrderId", pay_order),
             ("useSysAutoDivisionReceivers", "0"),
@@ -174,7 +171,7 @@ impl Merchant {
     }
 
     /// BeingFi's `data` if its signature holds.
-    pub fn beingfi_data(&self, answer: &Answer) -> Option<Value> {
+    pub(crate) fn beingfi_data(&self, answer: &Answer) -> Option<Value> {
         let whole: Value = serde_json::from_str(&answer.text).ok()?;
         let pairs: Vec<(String, String)> = whole["data"]
             .as_object()?
@@ -186,37 +183,37 @@ impl Merchant {
     }
 
     /// PUTs to one of the simulator's own routes.
-    pub async fn put(&self, path: &str, body: Value) -> u16 {
+    pub(crate) async fn put(&self, path: &str, body: Value) -> u16 {
         let response = self.http.put(self.url(path)).body(body.to_string()).send().await.unwrap();
         response.status().as_u16()
     }
 
     /// One request for `key` goes wrong in this way.
-    pub async fn force(&self, key: &str, fault: &str) {
+    pub(crate) async fn force(&self, key: &str, fault: &str) {
         assert_eq!(self.put("/_faults", json!({ "key": key, "fault": fault })).await, 200, "{fault}");
     }
 
-    pub async fn give_life(&self, key: &str, life: &str) {
+    pub(crate) async fn give_life(&self, key: &str, life: &str) {
         assert_eq!(self.put("/_lives", json!({ "key": key, "life": life })).await, 204, "{life}");
     }
 
-    pub async fn ledger(&self) -> Ledger {
+    pub(crate) async fn ledger(&self) -> Ledger {
         let text = self.http.get(self.url("/_ledger")).send().await.unwrap().text().await.unwrap();
         serde_json::from_str(&text).unwrap()
     }
 
-    pub async fn record(&self, key: &str) -> KeyRecord {
+    pub(crate) async fn record(&self, key: &str) -> KeyRecord {
         self.ledger().await.keys.remove(key).unwrap_or_else(|| panic!("no {key} in the ledger"))
     }
 
     /// Posts a form over a connection of its own and reads until that ends.
-    pub async fn raw(&self, path: &str, form: &str) -> std::io::Result<Vec<u8>> {
+    pub(crate) async fn raw(&self, path: &str, form: &str) -> std::io::Result<Vec<u8>> {
         exchange(self.simulator.ready().listen.clone(), request_text(path, form)).await
     }
 }
 
 /// Sends the bytes as they are and reads until the connection ends.
-pub async fn exchange(address: String, request: String) -> std::io::Result<Vec<u8>> {
+pub(crate) async fn exchange(address: String, request: String) -> std::io::Result<Vec<u8>> {
     let mut tcp = TcpStream::connect(address).await?;
     tcp.write_all(request.as_bytes()).await?;
     let mut read = Vec::new();
@@ -225,16 +222,16 @@ pub async fn exchange(address: String, request: String) -> std::io::Result<Vec<u
     Ok(read)
 }
 
-pub const APPLY: &str = "bkfunds.balance.pay.apply";
-pub const QUERY: &str = "bkfunds.balance.pay.query";
+pub(crate) const APPLY: &str = "bkfunds.balance.pay.apply";
+pub(crate) const QUERY: &str = "bkfunds.balance.pay.query";
 
 #[derive(Debug)]
-pub struct Answer {
-    pub status: u16,
-    pub text: String,
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) text: String,
 }
 
-pub fn transfer(key: &str, fen: i64) -> String {
+pub(crate) fn transfer(key: &str, fen: i64) -> String {
     json!({
         "node_id": "00061967", "platform_no": key, "total_amount": fen, "payer_store_no": "amy99a", "payer_type": "1",
         "payee_store_no": "amy99b", "payee_type": "2", "arrive_time": "T0",
@@ -242,7 +239,7 @@ pub fn transfer(key: &str, fen: i64) -> String {
     .to_string()
 }
 
-pub fn bill(order_id: &str) -> String {
+pub(crate) fn bill(order_id: &str) -> String {
     json!({
         "trade_type": "1", "node_id": "100001", "order_amount": 199, "order_id": order_id,
         "order_time": "20240301131800", "store_id": "20008221",
@@ -251,7 +248,7 @@ pub fn bill(order_id: &str) -> String {
     .to_string()
 }
 
-pub fn form(params: &[(String, String)]) -> String {
+pub(crate) fn form(params: &[(String, String)]) -> String {
     let escaped = |text: &str| utf8_percent_encode(text, NON_ALPHANUMERIC).to_string();
     let pairs: Vec<String> =
         params.iter().map(|(name, value)| format!("{}={}", escaped(name), escaped(value))).collect();
@@ -259,7 +256,7 @@ pub fn form(params: &[(String, String)]) -> String {
     pairs.join("&").replace("%5F", "_")
 }
 
-pub fn request_text(path: &str, form: &str) -> String {
+pub(crate) fn request_text(path: &str, form: &str) -> String {
     format!(
         "POST {path} HTTP/1.1\r\nHost: simulator\r\nConnection: close\r\n\
          Content-Type: application/x-www-form-urlencoded\r\nContent-Length: {}\r\n\r\n{form}",

@@ -1,11 +1,9 @@
 //! What a gateway does when nothing goes wrong: vectors, keys, lives, pages and the ledger.
 
-mod client;
-
 use std::time::Duration;
 
+use crate::client::{APPLY, Merchant, QUERY, bill, form, options, transfer, vectors};
 use bursar_simulator::{DuplicateUpload, Kind, Options, Simulator, UploadNode};
-use client::{APPLY, Merchant, QUERY, bill, form, options, transfer, vectors};
 use serde_json::{Value, json};
 
 /// Long enough that a slow machine misses no step, short enough to wait for.
@@ -65,7 +63,7 @@ async fn the_vectors_signatures_hold_and_their_wrong_ones_do_not() {
 }
 
 #[tokio::test]
-async fn a_repeated_key_is_executed_once_and_answered_with_what_became_of_it() {
+async fn a_repeated_key_is_executed_once_and_answered_with_its_result() {
     let merchant = Merchant::with(frozen()).await;
     merchant.give_life("K1", "9-1").await;
     let first = merchant.node(&merchant.apply("K1").await.unwrap());
@@ -93,7 +91,7 @@ async fn a_key_with_a_second_content_is_refused_and_written_down() {
 }
 
 #[tokio::test]
-async fn a_gateway_that_ignores_keys_pays_again_and_the_ledger_counts_it() {
+async fn a_gateway_that_ignores_keys_pays_again_and_counts_it() {
     let merchant = Merchant::with(Options { honours_keys: false, ..options() }).await;
     let first = merchant.node(&merchant.apply("K1").await.unwrap());
     let second = merchant.node(&merchant.apply("K1").await.unwrap());
@@ -144,7 +142,7 @@ async fn lives_can_be_weighed() {
 }
 
 #[tokio::test]
-async fn a_payment_is_asked_about_by_its_key_only_where_that_is_switched_on() {
+async fn a_payment_is_queried_by_key_only_where_switched_on() {
     let by_key = json!({ "platform_no": "K1" }).to_string();
     let strict = Merchant::with(options()).await;
     strict.apply("K1").await.unwrap();
@@ -204,7 +202,7 @@ async fn a_division_happens_once_whatever_comes_of_it() {
 }
 
 #[tokio::test]
-async fn where_divisions_can_be_queried_each_is_told_by_its_order_and_batch() {
+async fn each_division_is_queried_by_its_order_and_batch() {
     let query = async |merchant: &Merchant, params: &[(&str, &str)]| {
         merchant.post("/api/division/query", merchant.beingfi_form(params)).await.unwrap()
     };
@@ -282,7 +280,7 @@ async fn the_balance_falls_with_every_execution() {
 }
 
 #[tokio::test]
-async fn a_split_of_the_other_method_is_executed_and_queried_like_a_transfer() {
+async fn a_split_of_the_other_method_works_like_a_transfer() {
     let merchant = Merchant::with(options()).await;
     let content = json!({ "platform_no": "S1", "total_amount": 7, "whatever": [1] }).to_string();
     let applied = merchant.node(&merchant.call("bkfunds.split.apply", &content).await.unwrap());
@@ -304,7 +302,7 @@ async fn a_request_in_json_is_read_as_well_as_a_form() {
 }
 
 #[tokio::test]
-async fn a_request_that_arrived_is_executed_although_its_client_is_gone() {
+async fn a_request_that_arrived_is_executed_without_its_client() {
     use tokio::io::AsyncWriteExt as _;
 
     let merchant = Merchant::with(Options { latency: Duration::from_millis(200), ..options() }).await;
@@ -330,7 +328,7 @@ async fn two_sends_at_one_time_under_one_key_are_written_down() {
 }
 
 #[tokio::test]
-async fn the_ledger_shows_the_keys_it_is_asked_for_and_the_counters_add_up() {
+async fn the_ledger_shows_the_keys_queried_and_counters_add_up() {
     let merchant = Merchant::with(options()).await;
     for key in ["K1", "K2", "K3"] {
         merchant.apply(key).await.unwrap();
@@ -348,7 +346,7 @@ async fn the_ledger_shows_the_keys_it_is_asked_for_and_the_counters_add_up() {
 }
 
 #[tokio::test]
-async fn a_started_simulator_says_what_a_client_must_know_and_takes_its_keys_along() {
+async fn the_ready_line_has_all_a_client_needs() {
     let simulator = Simulator::start(Options::default()).await.unwrap();
     let ready = serde_json::to_value(simulator.ready()).unwrap();
     let names: Vec<&String> = ready.as_object().unwrap().keys().collect();

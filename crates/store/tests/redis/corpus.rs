@@ -1,11 +1,10 @@
 //! What fuzzing found worth keeping about records and claims (`fuzz/`), run again without libFuzzer.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "what fails here fails its test")]
 
-#[path = "../../../fuzz/properties/claim.rs"]
+#[path = "../../../../fuzz/properties/claim.rs"]
 mod claim;
-#[path = "../../../fuzz/properties/record.rs"]
+#[path = "../../../../fuzz/properties/record.rs"]
 mod record;
-#[path = "../../../fuzz/properties/replay.rs"]
+#[path = "../../../../fuzz/properties/replay.rs"]
 mod replay;
 
 #[test]

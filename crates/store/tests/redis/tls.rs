@@ -1,10 +1,4 @@
 //! `rediss://` against a real server with certificates of an authority of one's own.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    reason = "a test ends by a panic, and its helpers do too"
-)]
 
 use std::net::TcpListener;
 use std::path::Path;
@@ -88,7 +82,7 @@ fn transfer() -> Job {
 }
 
 #[tokio::test]
-async fn a_redis_by_an_authority_of_ones_own_is_trusted_where_that_is_named() {
+async fn a_private_authority_is_trusted_where_it_is_configured() {
     let authority = Authority::named("ours");
     let server = Server::start(&authority, &["localhost"], None);
     let store = server.store(Some(&authority.pem())).await.unwrap();
@@ -105,7 +99,7 @@ async fn a_redis_by_an_authority_of_ones_own_is_trusted_where_that_is_named() {
 }
 
 #[tokio::test]
-async fn a_redis_that_the_authority_does_not_vouch_for_is_told_nothing() {
+async fn a_redis_with_an_untrusted_certificate_gets_nothing() {
     let (authority, stranger) = (Authority::named("ours"), Authority::named("a stranger's"));
     let right = Server::start(&authority, &["localhost"], None);
     let elsewhere = Server::start(&authority, &["elsewhere.example"], None);
@@ -124,7 +118,7 @@ async fn a_redis_that_the_authority_does_not_vouch_for_is_told_nothing() {
 }
 
 #[tokio::test]
-async fn an_authority_that_cannot_be_read_is_named_before_anything_is_connected() {
+async fn an_unreadable_authority_is_reported_before_connecting() {
     for pem in [
         "",
         "nonsense",

@@ -125,7 +125,7 @@ fn each_field_has_its_rule() {
 }
 
 #[test]
-fn what_names_something_holds_nothing_that_nobody_sees_and_no_text_is_padded() {
+fn identifiers_hold_no_invisible_characters_or_padding() {
     let hidden = |character: char| {
         format!("must hold no invisible or direction-changing characters, and holds U+{:04X}", u32::from(character))
     };
@@ -228,7 +228,7 @@ fn extra_carries_what_no_table_knows_and_nothing_else() {
 }
 
 #[test]
-fn the_order_in_which_extra_was_written_does_not_change_the_content() {
+fn the_order_of_extra_does_not_change_the_content() {
     let text = |extra: &str| {
         let job = job("main", "bill_upload", &with(&body(), "extra", json!("EXTRA"))).to_string();
         parse(&job.replace("\"EXTRA\"", extra)).unwrap().content.hash()

@@ -98,7 +98,7 @@ fn no_job_is_put_off_for_more_than_400_days() {
 }
 
 #[test]
-fn a_kind_that_the_gateway_does_not_take_is_refused_with_those_that_it_takes() {
+fn a_kind_foreign_to_the_gateway_is_refused_with_its_kinds() {
     let takes = |account, kind| told(&with(&with(&transfer(), "account", json!(account)), "kind", json!(kind)));
     let yzt = "kind is not taken by this yzt account, which takes bill_upload and transfer";
     let beingfi = "kind is not taken by this beingfi account, which takes split";
@@ -108,7 +108,7 @@ fn a_kind_that_the_gateway_does_not_take_is_refused_with_those_that_it_takes() {
 }
 
 #[test]
-fn what_is_not_one_json_object_is_told_where() {
+fn an_invalid_json_object_is_reported_with_its_place() {
     let too_long = format!("{{\"a\":\"{}\"}}", "x".repeat(MAX_JOB_BYTES));
     let deep = "[".repeat(1_000);
     for (bytes, rule) in [
@@ -129,7 +129,7 @@ fn what_is_not_one_json_object_is_told_where() {
 }
 
 #[test]
-fn a_field_that_stands_twice_is_refused_at_every_level() {
+fn a_repeated_field_is_refused_at_every_level() {
     let text = transfer().to_string();
     for (once, twice, field) in [
         ("\"account\":", "\"account\":\"main\",\"account\":", "account"),
@@ -191,7 +191,7 @@ fn a_refusal_repeats_no_more_of_a_name_than_fits_a_line() {
 }
 
 #[test]
-fn what_a_job_is_about_can_be_read_from_its_stored_content_again() {
+fn a_business_key_can_be_read_from_the_stored_content() {
     let transfer = json!({
         "node_id": "00061967", "total_amount": 10, "payer_store_no": "a", "payer_type": "1", "payee_store_no": "b",
         "payee_type": "2", "arrive_time": "T0",

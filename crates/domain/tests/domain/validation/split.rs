@@ -29,7 +29,7 @@ fn the_page_s_example_is_sent_without_its_empty_groups() {
 }
 
 #[test]
-fn the_system_s_own_receivers_are_an_explicit_choice_that_is_always_sent() {
+fn the_systems_receivers_are_an_explicit_choice() {
     let by_system = json!({"mchOrderNo": "20160427210604000490", "useSysAutoDivisionReceivers": 1});
     assert_eq!(
         content(&job("shop", "split", &by_system)),
@@ -43,7 +43,7 @@ fn the_system_s_own_receivers_are_an_explicit_choice_that_is_always_sent() {
 }
 
 #[test]
-fn the_order_is_named_in_exactly_one_way_and_is_what_the_split_is_about() {
+fn the_order_is_named_once_and_is_the_business_key() {
     each_is_refused(
         "shop",
         "split",
@@ -65,7 +65,7 @@ fn the_order_is_named_in_exactly_one_way_and_is_what_the_split_is_about() {
 }
 
 #[test]
-fn without_receivers_nothing_is_sent_because_the_order_would_be_closed() {
+fn a_split_without_receivers_is_refused() {
     let rule = "is required and must not be empty: without receivers the order is closed and nobody is paid";
     let list = "must be a list of receivers (it is encoded for the wire by Bursar)";
     each_is_refused(
@@ -107,7 +107,7 @@ fn each_receiver_is_one_account_or_one_group() {
 }
 
 #[test]
-fn nobody_is_paid_twice() {
+fn no_receiver_is_paid_twice() {
     let both = json!([{"receiverId": 800_029}, {"receiverGroupId": 100_001}]);
     let rule = "body.receivers must name accounts or groups, not both: who is in a named group would be paid twice";
     assert_eq!(told(&receivers(&both)), [rule]);
@@ -144,7 +144,7 @@ fn the_encoded_list_has_the_page_s_length() {
 }
 
 #[test]
-fn a_split_waits_a_minute_after_the_payment_and_paid_at_is_not_sent() {
+fn a_split_waits_a_minute_after_the_payment() {
     let paid = with(&body(), "paid_at", json!("2026-01-01T08:00:00+08:00"));
     let mut submitted = job("shop", "split", &paid);
     let run_at = |submitted: &Value| parse(&submitted.to_string()).unwrap().run_at.map(Millis::rfc3339);

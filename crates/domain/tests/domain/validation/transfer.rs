@@ -20,7 +20,7 @@ fn the_page_s_example_is_sent_in_the_page_s_order() {
 }
 
 #[test]
-fn the_order_and_the_notation_of_a_submission_do_not_change_the_content() {
+fn order_and_notation_of_a_submission_keep_the_content() {
     let other = r#"{"kind": "transfer", "platform_no": "1001XP2025010110000001", "body": {"arrive_time": "T0",
         "payee_type": "2", "payee_store_no": "amy99b", "payer_type": "1", "payer_merchant_id": null,
         "payer_store_no": "\u0061my99a", "total_amount": "10", "node_id": "00061967"}, "account": "main"}"#;
@@ -122,7 +122,7 @@ fn each_field_has_its_rule() {
 }
 
 #[test]
-fn what_is_paid_to_its_payer_is_refused_and_another_type_of_its_accounts_is_not() {
+fn paying_the_payer_is_refused_unless_the_types_differ() {
     let rule = "must name another account than the payer's: number and type are the same";
     let stores = with(&body(), "payee_store_no", json!("amy99a"));
     assert!(parse(&job("main", "transfer", &stores).to_string()).is_ok(), "from its type 1 to its type 2");
@@ -141,7 +141,7 @@ fn what_is_paid_to_its_payer_is_refused_and_another_type_of_its_accounts_is_not(
 }
 
 #[test]
-fn extra_carries_what_a_client_sends_beyond_the_page_after_the_page_s_fields() {
+fn extra_follows_the_pages_fields() {
     let text = content(&job("main", "transfer", &with(&body(), "extra", json!({"remark": "分账", "b": 1}))));
     assert!(text.ends_with(r#""arrive_time":"T0","b":1,"remark":"分账"}"#), "{text}");
     let place = "has a place of its own and must not be given here";

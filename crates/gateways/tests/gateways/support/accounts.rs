@@ -11,11 +11,11 @@ use bursar_gateways::{
 
 use super::sign::{SECRET, key};
 
-pub const KEY: &str = "1001XP2025010110000001";
-pub const TRADE_NO: &str = "2025062413293980461";
-pub const TOKEN: &str = "01c9a4191bfd4609d26";
+pub(crate) const KEY: &str = "1001XP2025010110000001";
+pub(crate) const TRADE_NO: &str = "2025062413293980461";
+pub(crate) const TOKEN: &str = "01c9a4191bfd4609d26";
 
-pub fn transport(url: &str) -> Transport {
+pub(crate) fn transport(url: &str) -> Transport {
     Transport {
         connect_timeout: Duration::from_secs(2),
         call_timeout: Duration::from_secs(10),
@@ -23,7 +23,7 @@ pub fn transport(url: &str) -> Transport {
     }
 }
 
-pub fn yzt_settings(url: &str) -> YztSettings {
+pub(crate) fn yzt_settings(url: &str) -> YztSettings {
     YztSettings {
         transport: transport(url),
         app_id: "202404221232028501746384896".into(),
@@ -38,11 +38,11 @@ pub fn yzt_settings(url: &str) -> YztSettings {
     }
 }
 
-pub fn yzt(url: &str) -> Yzt {
+pub(crate) fn yzt(url: &str) -> Yzt {
     Yzt::new(yzt_settings(url)).unwrap()
 }
 
-pub fn beingfi_settings(url: &str) -> BeingfiSettings {
+pub(crate) fn beingfi_settings(url: &str) -> BeingfiSettings {
     BeingfiSettings {
         transport: transport(url),
         mch_no: "M1623997351".into(),
@@ -54,15 +54,15 @@ pub fn beingfi_settings(url: &str) -> BeingfiSettings {
     }
 }
 
-pub fn beingfi(url: &str) -> Beingfi {
+pub(crate) fn beingfi(url: &str) -> Beingfi {
     Beingfi::new(beingfi_settings(url)).unwrap()
 }
 
-pub const TRANSFER: &str = r#"{"node_id":"00061967","platform_no":"1001XP2025010110000001","total_amount":10,"payer_store_no":"amy99a","payer_type":"1","payee_store_no":"amy99b","payee_type":"2","arrive_time":"T0"}"#;
-pub const BILL: &str = r#"{"trade_type":"1","node_id":"100001","order_amount":199,"order_id":"100010001","order_time":"20240301131800","store_id":"20008221","goods_detail":"[{\"goods_id\":\"apple-01\",\"goods_name\":\"特价手机\",\"quantity\":1,\"price\":200000,\"real_price\":199999}]"}"#;
-pub const SPLIT: &str = r#"{"payOrderId":"P202108271011463510002","useSysAutoDivisionReceivers":0,"receivers":"[{\"receiverId\":\"800029\",\"divisionProfit\":\"0.0001\"}]"}"#;
+pub(crate) const TRANSFER: &str = r#"{"node_id":"00061967","platform_no":"1001XP2025010110000001","total_amount":10,"payer_store_no":"amy99a","payer_type":"1","payee_store_no":"amy99b","payee_type":"2","arrive_time":"T0"}"#;
+pub(crate) const BILL: &str = r#"{"trade_type":"1","node_id":"100001","order_amount":199,"order_id":"100010001","order_time":"20240301131800","store_id":"20008221","goods_detail":"[{\"goods_id\":\"apple-01\",\"goods_name\":\"特价手机\",\"quantity\":1,\"price\":200000,\"real_price\":199999}]"}"#;
+pub(crate) const SPLIT: &str = r#"{"payOrderId":"P202108271011463510002","useSysAutoDivisionReceivers":0,"receivers":"[{\"receiverId\":\"800029\",\"divisionProfit\":\"0.0001\"}]"}"#;
 
-pub fn order(kind: Kind, content: &str) -> Order {
+pub(crate) fn order(kind: Kind, content: &str) -> Order {
     Order {
         kind,
         key: KEY.into(),
@@ -73,24 +73,24 @@ pub fn order(kind: Kind, content: &str) -> Order {
     }
 }
 
-pub fn transfer() -> Order {
+pub(crate) fn transfer() -> Order {
     order(Kind::Transfer, TRANSFER)
 }
 
 /// A transfer that the gateway has named these numbers for, newest last.
-pub fn numbered(trade_nos: &[&str]) -> Order {
+pub(crate) fn numbered(trade_nos: &[&str]) -> Order {
     Order { trade_nos: trade_nos.iter().map(ToString::to_string).collect(), sent_before: true, ..transfer() }
 }
 
-pub fn bill() -> Order {
+pub(crate) fn bill() -> Order {
     order(Kind::BillUpload, BILL)
 }
 
-pub fn split() -> Order {
+pub(crate) fn split() -> Order {
     order(Kind::Split, SPLIT)
 }
 
 /// The same order after a send that may have been heard.
-pub fn again(order: Order) -> Order {
+pub(crate) fn again(order: Order) -> Order {
     Order { sent_before: true, ..order }
 }
