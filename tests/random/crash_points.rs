@@ -1,5 +1,5 @@
-//! A worker, or a producer, dies at each named place of its path: what is on record then, what was executed, and what another
-//! one makes of it.
+//! A worker, or a producer, dies at each named point of its path. Each test checks the record that is left, the executions, and the
+//! end that another worker brings the job to.
 
 use std::io::Write;
 use std::time::Duration;
@@ -14,14 +14,14 @@ use bursar_test_support::{Process, eventually};
 use crate::evidence::{Stored, stored};
 use crate::jobs::{self, Thing};
 use crate::plan::{OnAmbiguous, Plan};
-use crate::telling::Receivers;
+use crate::webhooks::Receivers;
 use crate::workers::bursar;
 use crate::world::World;
 
-/// Long against anything that is waited for.
+/// Long enough for every wait.
 const SOON: Duration = Duration::from_secs(20);
 
-/// How the books stand: the job's state and sends on record, sends that arrived, executions.
+/// Both records: the job's state and its sends in Redis, the sends that arrived, the executions.
 type Books = (State, u32, u64, u64);
 
 /// One transfer, and a world without faults for it.
@@ -62,7 +62,7 @@ impl Scene {
         producer.submit(&self.thing.variants[0]).await.unwrap()
     }
 
-    /// A worker takes the job and dies at `point`.
+    /// A worker claims the job and dies at `point`.
     async fn die_at(&mut self, point: &str) {
         self.world.workers.start(0, Some(("BURSAR_CRASH_AT", point.to_owned())));
         assert_eq!(self.submit().await, Outcome::New);
@@ -78,7 +78,7 @@ impl Scene {
         }
     }
 
-    /// Another worker comes and brings the job to `state`.
+    /// Another worker brings the job to `state`.
     async fn another(&mut self, state: State) {
         self.world.workers.start(0, None);
         self.until(state).await;
@@ -91,7 +91,7 @@ impl Scene {
     }
 }
 
-/// Dies at `point`, leaves the books as in `left`, and after another worker they are as in `ended`.
+/// A worker dies at `point` and leaves the records as in `left`; after another worker they are as in `ended`.
 async fn dies(point: &str, life: &'static str, on_ambiguous: OnAmbiguous, left: Books, ended: Books) -> Scene {
     let mut scene = Scene::start(life, on_ambiguous).await;
     scene.die_at(point).await;

@@ -1,4 +1,4 @@
-//! Seeds in which jobs come in by the apalis-redis door: producers that push and are answered nothing, and what is no job.
+//! Seeds in which jobs come in through apalis-redis: producers that push and get no reply, and tasks that are no jobs.
 
 use std::time::Duration;
 
@@ -20,27 +20,27 @@ pub(crate) const QUEUE: &str = "payments";
 /// Between a push that failed and its repetition.
 const PAUSE: Duration = Duration::from_millis(40);
 
-/// What a seed's door is for.
+/// The import of a seed.
 #[derive(Clone, Debug)]
-pub(crate) struct Door {
+pub(crate) struct ImportPlan {
     /// Producers that push, from the first on; the others submit.
     pub(crate) pushers: usize,
-    /// What is pushed beside the jobs, and is none.
+    /// Tasks that are no jobs.
     pub(crate) wrong: Vec<Wrong>,
 }
 
-/// Something that is no job.
+/// A task that is no job.
 #[derive(Clone, Debug)]
 pub(crate) struct Wrong {
     pub(crate) at: Duration,
-    /// What only its payload holds.
+    /// A text that only its payload has.
     pub(crate) mark: String,
     pub(crate) payload: Value,
-    /// What is said of it.
+    /// A part of the dead letter's reason.
     pub(crate) why: &'static str,
 }
 
-impl Door {
+impl ImportPlan {
     pub(crate) fn draw(dice: &mut Rng, producers: usize) -> Self {
         let pushers = dice.usize(1..=producers);
         let wrong = (0..dice.usize(1..8)).map(|number| wrong(dice, number)).collect();
@@ -62,26 +62,26 @@ fn wrong(dice: &mut Rng, number: usize) -> Wrong {
         0 => (json!(mark), "job"),
         1 => (json!({"account": "main", "note": mark}), "kind"),
         2 => (job("main", unpaid), "body.total_amount"),
-        _ => (job("nobody", body), "account"),
+        _ => (job("unknown", body), "account"),
     };
     Wrong { at: Duration::from_millis(dice.u64(0..2_500)), mark, payload, why }
 }
 
-/// Pushes these batches, each of jobs by thing and variant, until Redis has said that it has them; what it answers for no job.
+/// Pushes these batches, each of jobs by thing and variant, until Redis has acknowledged them. Workers send no reply.
 pub(crate) fn push_jobs(url: &str, batches: &[Batch], jobs: &[Vec<NewJob>], began: Instant) -> JoinHandle<()> {
     let of = |batch: &Batch| batch.jobs.iter().map(|(thing, variant)| jobs[*thing][*variant].clone()).collect();
     let tasks = batches.iter().map(|batch| (batch.at, of(batch))).collect();
     tokio::spawn(push(url.to_owned(), tasks, began))
 }
 
-/// Pushes what is no job.
+/// Pushes tasks that are no jobs.
 pub(crate) fn push_wrong(url: &str, wrong: &[Wrong], began: Instant) -> JoinHandle<()> {
     let mut tasks: Vec<(Duration, Vec<Value>)> = wrong.iter().map(|one| (one.at, vec![one.payload.clone()])).collect();
     tasks.sort_by_key(|(at, _)| *at);
     tokio::spawn(push(url.to_owned(), tasks, began))
 }
 
-/// A task whose push was not answered is pushed again: it may then stand in the queue twice.
+/// A task without an acknowledgement is pushed again: it may then be in the queue twice.
 async fn push<T>(url: String, tasks: Vec<(Duration, Vec<T>)>, began: Instant)
 where
     T: Serialize + DeserializeOwned + Clone + Send + Sync + Unpin + 'static,

@@ -1,4 +1,4 @@
-//! Seeds in which producers want to be told: who tells, and receivers that misbehave as the seed says.
+//! Seeds with webhooks: the dispatchers, and receivers that fail as the seed says.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::time::Duration;
@@ -10,37 +10,37 @@ use tokio::time::Instant;
 use crate::jobs::{Thing, weighted};
 use crate::workers::Role;
 
-/// What messages are signed with.
+/// The secret of the signatures.
 pub(crate) const SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
 
-/// How long one attempt may take.
+/// The timeout of one delivery.
 pub(crate) const TIMEOUT: Duration = Duration::from_secs(1);
 
-/// How long receivers misbehave after the start: shorter than the wait after a first failure, so that a second attempt is
-/// seldom a failure, too, and no seed waits for a third.
+/// The time for which receivers fail after the start: shorter than the wait after a first failure, so that a second delivery
+/// seldom fails, too, and no seed waits for a third.
 const TROUBLED: Duration = Duration::from_secs(4);
 
-/// Who tells, and whom.
+/// The dispatchers and receivers of a seed.
 #[derive(Clone, Debug)]
-pub(crate) struct Telling {
-    /// What the places for workers run: it tells, too, or works only.
+pub(crate) struct WebhookPlan {
+    /// The role of the processes in the workers' slots: with a dispatcher or without.
     pub(crate) workers: Role,
-    /// Processes that only serve and tell.
+    /// Processes that only serve and deliver.
     pub(crate) servers: usize,
     pub(crate) receivers: usize,
 }
 
-impl Telling {
+impl WebhookPlan {
     pub(crate) fn draw(dice: &mut Rng) -> Self {
         let (workers, servers) = weighted(dice, &[((Role::Worker, 1), 2), ((Role::Worker, 2), 2), ((Role::Up, 0), 2)]);
         Self { workers, servers, receivers: dice.usize(1..=3) }
     }
 
-    /// Draws who is told of each variant; some are told of nothing.
+    /// Draws the receiver of each variant; some have none.
     pub(crate) fn address(&self, dice: &mut Rng, things: &mut [Thing]) {
         for thing in things {
             let receiver = || (dice.u32(..4) > 0).then(|| dice.usize(..self.receivers));
-            thing.told = std::iter::repeat_with(receiver).take(thing.variants.len()).collect();
+            thing.receivers = std::iter::repeat_with(receiver).take(thing.variants.len()).collect();
         }
     }
 }
@@ -49,9 +49,9 @@ impl Telling {
 pub(crate) struct Receivers(Vec<(Receiver, FaultProxy)>);
 
 impl Receivers {
-    pub(crate) async fn start(seed: u64, telling: Option<&Telling>) -> Self {
+    pub(crate) async fn start(seed: u64, webhooks: Option<&WebhookPlan>) -> Self {
         let mut receivers = Vec::new();
-        for number in 0..telling.map_or(0, |telling| telling.receivers) {
+        for number in 0..webhooks.map_or(0, |webhooks| webhooks.receivers) {
             let began = Instant::now();
             let receiver = Receiver::start(move |message| answer(seed, number, began.elapsed(), message)).await;
             let wire = FaultProxy::start(&receiver.address().to_string()).await;
@@ -60,17 +60,17 @@ impl Receivers {
         Self(receivers)
     }
 
-    /// Nobody wants to be told.
+    /// No job has a `callback_url`.
     #[cfg(debug_assertions)]
     pub(crate) const fn none() -> Self {
         Self(Vec::new())
     }
 
-    /// Writes into each job where its producer wants to be told: a path of its own.
+    /// Writes the `callback_url` of each job: its own path.
     pub(crate) fn address(&self, things: &mut [Thing]) {
         for (number, thing) in things.iter_mut().enumerate() {
-            for (variant, (job, told)) in thing.variants.iter_mut().zip(&thing.told).enumerate() {
-                job.callback_url = told.map(|to| format!("{}{}", self.0[to].1.http_url(), path(number, variant)));
+            for (variant, (job, receiver)) in thing.variants.iter_mut().zip(&thing.receivers).enumerate() {
+                job.callback_url = receiver.map(|to| format!("{}{}", self.0[to].1.http_url(), path(number, variant)));
             }
         }
     }
@@ -89,13 +89,13 @@ impl Receivers {
     }
 }
 
-/// Where a variant's producer is told.
+/// The path of a variant's webhooks.
 pub(crate) fn path(thing: usize, variant: usize) -> String {
     format!("/{thing}/{variant}")
 }
 
-/// What a receiver answers: in troubled times now and then something else than that it has it, always the same to the same
-/// message, and each receiver by a temper of its own.
+/// A receiver's reply. In its failing time some replies are failures, always the same to the same message, and the share of failures
+/// differs by receiver.
 fn answer(seed: u64, receiver: usize, elapsed: Duration, message: &Received) -> Answer {
     if elapsed > TROUBLED {
         return Answer::Status(204);
@@ -114,6 +114,6 @@ fn answer(seed: u64, receiver: usize, elapsed: Duration, message: &Received) -> 
         2 => Answer::Status(404),
         3 => Answer::Redirect(format!("http://127.0.0.1:1{}", message.path)),
         4 => Answer::Late(TIMEOUT / 4, 200),
-        _ => Answer::Late(TIMEOUT * 2, 200), // it has it, and nobody learns so
+        _ => Answer::Late(TIMEOUT * 2, 200), // the message is there, and its acknowledgement comes too late
     }
 }
