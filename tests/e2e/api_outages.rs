@@ -1,4 +1,4 @@
-//! The server while Redis is full or away, while clients are slow or dead, and while it is told to end.
+//! The server while Redis is full or away, while clients are slow or dead, and while it drains.
 
 use std::time::{Duration, Instant};
 
@@ -58,7 +58,7 @@ async fn an_absent_redis_is_waited_for_and_repeating_is_safe() {
     assert!(refused.body["detail"].as_str().unwrap().contains("submit them again"), "{refused:?}");
     assert!(began.elapsed() < Duration::from_secs(15), "{:?}", began.elapsed());
     answer(server.request("GET", "/readyz", "")).await.refuses(503, "unavailable");
-    assert_eq!(answer(server.request("GET", "/healthz", "")).await.status, 200, "to start it anew would mend nothing");
+    assert_eq!(answer(server.request("GET", "/healthz", "")).await.status, 200, "a restart would not help");
     server.get("/v1/jobs/main/transfer/T").await.refuses(503, "unavailable");
     redis.start_again().unwrap();
     ready(&server).await;
@@ -75,7 +75,7 @@ async fn dead_and_slow_clients_tie_up_nothing() {
     let server = world.serve().await;
     world.submit_new(&[transfer("T")]).await;
     let token = &server.tokens.reader;
-    // Two hundred that wait and go at once, two hundred that ask and never read, two hundred that say nothing.
+    // Two hundred that wait and go at once, two hundred that request and never read, two hundred that are silent.
     let mut kept = Vec::new();
     for number in 0..600 {
         let mut connection = TcpStream::connect(&server.address).await.unwrap();

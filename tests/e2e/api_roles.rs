@@ -1,4 +1,4 @@
-//! Who may do what, and how that changes while the server runs.
+//! The permissions of roles, and their changes while the server runs.
 
 use bursar_test_support::eventually;
 use serde_json::{Value, json};
@@ -30,7 +30,7 @@ async fn tokens_reload_on_sighup_and_a_broken_file_changes_nothing() {
     std::fs::write(world.tokens_file(), &lines).unwrap();
     server.hang_up();
     until_status(&server, &new, 200).await;
-    assert_eq!(status(&server, &server.tokens.reader).await, 401, "whoever is not in the file is out");
+    assert_eq!(status(&server, &server.tokens.reader).await, 401, "a token that is not in the file is refused");
 
     for broken in ["[[token]]\nname = \"x\"\n", "[[token", "[[token]]\nname = \"x\"\nrole = \"root\"\nsha256 = \"\"\n"]
     {
@@ -44,7 +44,7 @@ async fn tokens_reload_on_sighup_and_a_broken_file_changes_nothing() {
     server.process.wait_line(SOON, "word of the missing file", |line| stay(line) && line.contains("cannot read")).await;
     assert_eq!(status(&server, &new).await, 200);
     assert!(server.process.is_running());
-    assert!(!server.process.stderr().contains(&new), "no token stands in the log");
+    assert!(!server.process.stderr().contains(&new), "the log has no token");
 }
 
 #[tokio::test]

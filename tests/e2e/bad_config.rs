@@ -117,7 +117,7 @@ async fn a_wrong_environment_variable_is_named_as_that() {
     world.books_agree().await;
 }
 
-/// The worker, the doctor and the check all name the key whose file is of no use; nobody shows what is in it.
+/// The worker, the doctor and the check all name the key whose file is unusable; none shows its content.
 async fn all_refuse(world: &World, key: &str, rule: &str) {
     for (arguments, code) in [(&["config", "check"][..], 2), (&["worker"], 2), (&["doctor"], 1)] {
         let finished = world.run(arguments).await;

@@ -1,4 +1,4 @@
-//! Balances that the configuration asks for: asked by one worker at a time, within the queue's rate, and told by all.
+//! Balances that the configuration names: queried by one worker at a time, within the queue's rate, and reported by all.
 
 use bursar_test_support::{Answer, Process, Receiver, eventually};
 use serde_json::Value;
@@ -11,7 +11,7 @@ use crate::world::{SOON, World};
 
 const COLLECTING: [&str; 2] = ["account=\"main\"", "sub_type=\"collecting\""];
 
-/// A plan that asks for a balance, and whose workers tell what they know.
+/// A plan with a balance, whose workers serve metrics.
 fn asking(every: &str) -> Plan {
     Plan::new().set("accounts.main.balance_every", every).set("worker.listen", "127.0.0.1:0")
 }
@@ -27,7 +27,7 @@ fn available(text: &str) -> Option<f64> {
 }
 
 /// Waits until a scrape has what `found` looks for.
-async fn told<T>(address: &str, what: &str, found: impl Fn(&str) -> Option<T>) -> T {
+async fn until_shown<T>(address: &str, what: &str, found: impl Fn(&str) -> Option<T>) -> T {
     eventually(SOON, what, async || {
         let text = scraped(address).await;
         found(&text).ok_or(text)
@@ -44,13 +44,13 @@ async fn every_process_shows_the_gateways_balance_and_follows_it() {
     let world = plan.start().await;
     let (_worker, address) = worker(&world).await;
     let server = world.serve().await;
-    let before = told(&address, "a balance", available).await;
+    let before = until_shown(&address, "a balance", available).await;
     let shown = world.ok(&["balance", "--account", "main", "--node-id", "00061783", "--json"]).await;
     let shown: Value = serde_json::from_str(&shown).unwrap();
     assert_eq!(Some(before), shown["available_balance"].as_f64(), "{shown}");
     world.submit_new(&[transfer("PAID")]).await;
     world.until("PAID", "succeeded").await;
-    told(&server.address, "the balance without the payment", |text| {
+    until_shown(&server.address, "the balance without the payment", |text| {
         available(text).filter(|now| *now == before - 10.0)
     })
     .await;
@@ -81,23 +81,23 @@ async fn a_silent_gateway_is_queried_once_and_by_no_scrape() {
     };
     eventually(SOON, "one failure", async || (failures().await == Some(1.0)).then_some(())).await;
     let age = |text: &str| sample(text, "bursar_account_balance_age_seconds", &COLLECTING).filter(|age| *age > 2.0);
-    told(&second, "it to have been unknown for a while", age).await;
-    assert_eq!(available(&scraped(&first).await), None, "what was never told is not shown");
+    until_shown(&second, "it to have been unknown for a while", age).await;
+    assert_eq!(available(&scraped(&first).await), None, "an unknown balance is not shown");
     assert_eq!((broken.received().len(), failures().await), (1, Some(1.0)));
 }
 
 #[tokio::test]
 async fn a_question_for_a_balance_takes_its_place_in_the_queue_s_rate() {
-    // One call in a quarter of an hour: whoever comes first has it.
+    // One call in a quarter of an hour: the first worker makes it.
     let world = asking("1h").set("accounts.main.rate_per_second", 0.001).start().await;
     let (_worker, address) = worker(&world).await;
-    told(&address, "a balance", available).await;
+    until_shown(&address, "a balance", available).await;
     world.submit_new(&[transfer("WAITS")]).await;
     let due = |text: &str| {
         let of = ["queue=\"main/transfer\"", "call=\"send\""];
         sample(text, "bursar_due_age_seconds", &of).filter(|age| *age > 1.0)
     };
-    told(&address, "the transfer to have been due for a while", due).await;
+    until_shown(&address, "the transfer to have been due for a while", due).await;
     assert!(!world.ledger().await.keys.contains_key("WAITS"));
 }
 

@@ -1,4 +1,4 @@
-//! Producers are told what became of their jobs: signed, at least once, in order for each job, and nowhere they must not be.
+//! Webhooks: signed, at least once, in order for each job, and never to an address that is not allowed.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -11,10 +11,10 @@ use crate::metrics::{listener, sample, scraped};
 use crate::plan::Plan;
 use crate::world::{SOON, World};
 
-/// What the messages are signed with, in two versions.
+/// The secrets of the signatures, in two versions.
 const SECRETS: [&str; 2] = ["whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", "whsec_bmV3IHNlY3JldCBvZiAyNyBieXRlcyEhISE="];
 
-/// A world that may tell receivers on this machine.
+/// A world that may deliver to receivers on this machine.
 async fn world(plan: Plan) -> World {
     let world = plan.set("webhooks.allow", vec!["127.0.0.1"]).set("webhooks.timeout", "1s").start().await;
     let secrets = world.file(format!("# new, then old\n{}\n", SECRETS.join("\n")));
@@ -22,11 +22,11 @@ async fn world(plan: Plan) -> World {
     world
 }
 
-fn told(key: &str, url: &str) -> Value {
+fn with_webhook(key: &str, url: &str) -> Value {
     having(transfer(key), "callback_url", json!(url))
 }
 
-/// What was told of each job: type and sequence, repetitions left out.
+/// The deliveries of each job: type and sequence, without repetitions.
 fn stories(received: &[Received]) -> BTreeMap<String, Vec<(String, u64)>> {
     let mut stories: BTreeMap<String, Vec<(String, u64)>> = BTreeMap::new();
     let mut ids = std::collections::BTreeSet::new();
@@ -41,9 +41,9 @@ fn stories(received: &[Received]) -> BTreeMap<String, Vec<(String, u64)>> {
     stories
 }
 
-/// Waits until nothing is left to tell.
+/// Waits until nothing is left to deliver.
 async fn all_told(world: &World) {
-    eventually(SOON, "everything to be told", async || {
+    eventually(SOON, "everything to be delivered", async || {
         let queues = world.ok(&["queues", "--json"]).await;
         let untold: u64 = queues
             .lines()
@@ -60,7 +60,7 @@ async fn every_end_is_delivered_while_servers_die() {
     let receiver = Receiver::start(|_| Answer::Late(Duration::from_millis(60), 200)).await;
     let keys: Vec<String> = (0..60).map(|number| format!("TOLD-{number:02}")).collect();
     let _worker = world.worker().await;
-    world.submit_new(&keys.iter().map(|key| told(key, &receiver.url("told"))).collect::<Vec<_>>()).await;
+    world.submit_new(&keys.iter().map(|key| with_webhook(key, &receiver.url("hook"))).collect::<Vec<_>>()).await;
     world.settled().await;
     let first = world.serve().await;
     eventually(SOON, "the first messages", async || (receiver.received().len() > 3).then_some(())).await;
@@ -84,7 +84,7 @@ async fn a_delivery_of_a_dead_server_is_repeated_with_the_same_id() {
         })
         .await;
     let _worker = world.worker().await;
-    world.submit_new(&[told("TWICE", &receiver.url("told"))]).await;
+    world.submit_new(&[with_webhook("TWICE", &receiver.url("hook"))]).await;
     assert_eq!(dying.process.finished(SOON).await.code, None, "it died by a signal");
     let _next = world.serve().await;
     all_told(&world).await;
@@ -111,7 +111,7 @@ async fn a_review_is_delivered_before_its_resolution() {
     })
     .await;
     let _up = world.serve_as("up").await;
-    world.submit_new(&[told("REVIEWED", &receiver.url("told"))]).await;
+    world.submit_new(&[with_webhook("REVIEWED", &receiver.url("hook"))]).await;
     world.until("REVIEWED", "needs_review").await;
     eventually(SOON, "the first attempt", async || (!receiver.received().is_empty()).then_some(())).await;
     world.ok(&["resolve", "REVIEWED", "--as", "succeeded", "--reason", "seen on the statement"]).await;
@@ -129,12 +129,12 @@ async fn delivery_outcomes_and_waiting_times_are_metrics() {
     let world = world(Plan::new()).await;
     let receiver = Receiver::start(|message| Answer::Status(if message.path == "/down" { 502 } else { 200 })).await;
     let server = world.serve_as("up").await;
-    world.submit_new(&[told("UP", &receiver.url("up")), told("DOWN", &receiver.url("down"))]).await;
-    let text = eventually(SOON, "one to be told and one to have been tried for a while", async || {
+    world.submit_new(&[with_webhook("UP", &receiver.url("up")), with_webhook("DOWN", &receiver.url("down"))]).await;
+    let text = eventually(SOON, "one to be delivered and one to have been tried for a while", async || {
         let text = scraped(&server.address).await;
-        let told = sample(&text, "bursar_webhook_attempts_total", &["outcome=\"told\""]);
+        let delivered = sample(&text, "bursar_webhook_attempts_total", &["outcome=\"told\""]);
         let tried = sample(&text, "bursar_webhook_tried_age_seconds", &["origin=\"main/transfer\""]);
-        if told == Some(1.0) && tried > Some(1.0) { Ok(text) } else { Err(text) }
+        if delivered == Some(1.0) && tried > Some(1.0) { Ok(text) } else { Err(text) }
     })
     .await;
     let of = "origin=\"main/transfer\"";
@@ -149,7 +149,7 @@ async fn delivery_outcomes_and_waiting_times_are_metrics() {
     assert!(sample("bursar_webhook_due_age_seconds", &[of]) < Some(5.0), "it waits for its time: {text}");
     server.process.kill();
 
-    // With nobody to tell it, what was put off comes due, and any process that Redis answers says so.
+    // Without a dispatcher the delayed delivery comes due, and any process that reaches Redis reports it.
     world.set("worker.listen", toml::Value::from("127.0.0.1:0"));
     let worker = world.worker().await;
     let address = listener(&worker).await;
@@ -171,7 +171,7 @@ async fn secrets_reload_on_sighup_and_an_empty_file_changes_nothing() {
     let receiver = Receiver::content().await;
     let server = world.serve_as("up").await;
     let signed_by = async |key: &str| -> Vec<&str> {
-        world.submit_new(&[told(key, &receiver.url(key))]).await;
+        world.submit_new(&[with_webhook(key, &receiver.url(key))]).await;
         let path = format!("/{key}");
         let found = async || receiver.received().into_iter().find(|message| message.path == path);
         let message = eventually(SOON, "the message", found).await;
@@ -198,7 +198,7 @@ async fn a_receiver_on_this_machine_needs_the_operators_consent() {
     let world = Plan::new().start().await;
     let receiver = Receiver::content().await;
     let server = world.serve_as("up").await;
-    world.submit_new(&[told("INSIDE", &receiver.url("admin"))]).await;
+    world.submit_new(&[with_webhook("INSIDE", &receiver.url("admin"))]).await;
     world.until("INSIDE", "succeeded").await;
     let line = eventually(SOON, "a refusal on record", async || {
         let job = world.job("INSIDE").await;

@@ -89,7 +89,7 @@ async fn wrong_use_is_exit_code_2_and_touches_nothing() {
             assert!(finished.stderr.contains(&format!("cannot read {path}")), "{finished:?}");
         }
     }
-    for place in [["--account", "nobody"], ["--account", "shop/split"]] {
+    for place in [["--account", "unknown"], ["--account", "shop/split"]] {
         for command in [&["list"][..], &["show", "T"], &["query", "T", "--reason", "x"]] {
             let finished = world.run(&[command, &place].concat()).await;
             assert_eq!(finished.code, Some(2), "{command:?}: {finished:?}");
@@ -136,7 +136,7 @@ async fn show_and_list_print_exactly_the_interfaces_fields() {
         let mut shown = world.job(jobs::key(job)).await;
         assert_eq!(field_names(&shown), FIELDS, "{shown}");
         let log = shown.as_object_mut().unwrap().remove("history").unwrap();
-        assert_eq!(&shown, job, "show and list tell the same");
+        assert_eq!(&shown, job, "show and list print the same");
         for line in log.as_array().unwrap() {
             assert!(line["at"].is_string() && line["event"].is_string(), "{line}");
         }
@@ -145,7 +145,7 @@ async fn show_and_list_print_exactly_the_interfaces_fields() {
     for word in ["main/transfer T", "state           succeeded", "1 sent,", "response"] {
         assert!(text.contains(word), "{word}: {text}");
     }
-    assert!(world.refused(&["show", "NOBODY"]).await.contains("there is no job NOBODY"));
+    assert!(world.refused(&["show", "UNKNOWN"]).await.contains("there is no job UNKNOWN"));
     world.books_agree().await;
 }
 
@@ -166,7 +166,7 @@ async fn lists_are_narrowed_by_queue_and_state_and_page_by_themselves() {
     world.submit_new(&jobs::transfers("T", 1_100)).await;
     world.submit_new(&[bill("B", "100010001"), split("S", "P1")]).await;
     let count = async |arguments: &[&str]| world.ok(&[&["list"], arguments].concat()).await.lines().count();
-    assert_eq!(count(&[]).await, 100, "a hundred, unless told otherwise");
+    assert_eq!(count(&[]).await, 100, "a hundred by default");
     assert_eq!(count(&["--limit", "1050"]).await, 1_050);
     assert_eq!(count(&["--limit", "9999"]).await, 1_102);
     assert_eq!(count(&["--limit", "9999", "--account", "main"]).await, 1_101);
@@ -277,9 +277,12 @@ async fn a_second_action_is_refused_with_the_first() {
     world.submit_new(&[transfer("T")]).await;
     world.ok(&["cancel", "T", "--reason", "ordered twice", "--who", "li"]).await;
     for act in ["cancel", "send"] {
-        let told = world.refused(&[act, "T", "--reason", "I, too"]).await;
-        assert!(told.contains("a job that is cancelled cannot be"), "{told}");
-        assert!(told.contains("The last action was cancel by li at ") && told.ends_with(": ordered twice"), "{told}");
+        let output = world.refused(&[act, "T", "--reason", "I, too"]).await;
+        assert!(output.contains("a job that is cancelled cannot be"), "{output}");
+        assert!(
+            output.contains("The last action was cancel by li at ") && output.ends_with(": ordered twice"),
+            "{output}"
+        );
     }
     world.books_agree().await;
 }
@@ -288,15 +291,15 @@ async fn a_second_action_is_refused_with_the_first() {
 async fn an_input_without_a_job_is_reported() {
     let world = Plan::new().start().await;
     let empty = world.file("\n \n").display().to_string();
-    let told = world.run(&["submit", &empty]).await;
-    assert_eq!((told.code, told.stdout.as_str()), (Some(0), ""), "{told:?}");
-    assert!(told.stderr.contains("holds no job"), "{told:?}");
+    let output = world.run(&["submit", &empty]).await;
+    assert_eq!((output.code, output.stdout.as_str()), (Some(0), ""), "{output:?}");
+    assert!(output.stderr.contains("holds no job"), "{output:?}");
 }
 
 #[tokio::test]
 async fn an_unreachable_redis_is_reported_once() {
     let world = Plan::new().on_redis("redis://127.0.0.1:1/").start().await;
-    let told = world.run(&["list"]).await;
-    assert_eq!(told.code, Some(3), "{told:?}");
-    assert_eq!(told.stderr.matches("Connection refused").count(), 1, "{told:?}");
+    let output = world.run(&["list"]).await;
+    assert_eq!(output.code, Some(3), "{output:?}");
+    assert_eq!(output.stderr.matches("Connection refused").count(), 1, "{output:?}");
 }

@@ -137,7 +137,7 @@ async fn of_two_concurrent_actions_one_wins_and_the_other_learns_it() {
         Browser::signed_in(&server, &server.tokens.operator).await,
         Browser::signed_in(&server, &server.tokens.operator).await,
     );
-    // Sending leaves a queued job queued: its state alone does not tell the second that there was a first.
+    // Sending leaves a queued job queued: its state alone does not show the second operator the first action.
     for (key, act) in keys.iter().zip(["send", "cancel"].into_iter().cycle()) {
         let path = format!("/jobs/main/transfer/{key}/{act}");
         let (one, other) =

@@ -1,4 +1,4 @@
-//! Out of patience: a maybe ends with a person, and only what certainly was not executed ends as failed.
+//! Deadlines: an unknown outcome ends in review, and only what was certainly not executed ends as failed.
 
 use serde_json::json;
 

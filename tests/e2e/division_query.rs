@@ -98,8 +98,8 @@ async fn a_finished_split_without_receivers_needs_review_at_once() {
     let world = Plan::new().start().await;
     world.faults(json!({"key": "P1", "on": "send", "fault": "nobody-paid"})).await;
     let _worker = world.worker().await;
-    world.submit_new(&[split("NOBODY", "P1")]).await;
-    let job = world.until("NOBODY", "needs_review").await;
+    world.submit_new(&[split("UNKNOWN", "P1")]).await;
+    let job = world.until("UNKNOWN", "needs_review").await;
     assert!(job["reason"]["message"].as_str().unwrap().contains("perhaps nobody was paid"), "{job}");
     assert_eq!((&job["attempts"], &job["due_at"]), (&json!(1), &Value::Null), "{job}");
 }

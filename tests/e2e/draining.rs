@@ -49,10 +49,10 @@ async fn a_call_that_outlasts_the_drain_is_in_doubt() {
     world.submit_new(&[transfer("SILENT")]).await;
     world.until_received("SILENT", 1).await;
     worker.terminate();
-    let told = Instant::now();
+    let began = Instant::now();
     let finished = worker.finished(SOON).await;
     assert_eq!(finished.code, Some(0), "{finished:?}");
-    assert!(told.elapsed() < Duration::from_secs(3), "it waited {:?} for a drain of 300 ms", told.elapsed());
+    assert!(began.elapsed() < Duration::from_secs(3), "it waited {:?} for a drain of 300 ms", began.elapsed());
     let job = world.job("SILENT").await;
     assert_eq!((&job["state"], &job["attempts"]), (&json!("in_doubt"), &json!(1)), "{job}");
 
@@ -108,10 +108,10 @@ async fn a_second_sigterm_after_five_seconds_ends_the_worker() {
     tokio::time::sleep(Duration::from_millis(5_100)).await; // the rule is the time itself
     assert!(worker.is_running(), "it waits for the call in flight");
     worker.terminate();
-    let told = Instant::now();
+    let began = Instant::now();
     let finished = worker.finished(SOON).await;
     assert_eq!(finished.code, Some(1), "{finished:?}");
-    assert!(told.elapsed() < Duration::from_secs(1), "{:?}", told.elapsed());
+    assert!(began.elapsed() < Duration::from_secs(1), "{:?}", began.elapsed());
     assert!(finished.stderr.contains("asked to end a second time"), "{}", finished.stderr);
     assert_eq!(world.job("SILENT").await["state"], "in_doubt");
 
@@ -125,8 +125,8 @@ async fn an_idle_worker_drains_at_once() {
     let world = Plan::new().set("worker.drain", "30s").start().await;
     let worker = world.worker().await;
     worker.terminate();
-    let told = Instant::now();
+    let began = Instant::now();
     assert_eq!(worker.finished(SOON).await.code, Some(0));
-    assert!(told.elapsed() < Duration::from_secs(3), "{:?}", told.elapsed());
+    assert!(began.elapsed() < Duration::from_secs(3), "{:?}", began.elapsed());
     world.books_agree().await;
 }

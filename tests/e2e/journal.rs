@@ -1,4 +1,4 @@
-//! Redis comes back with an older memory, or none, and nobody lives who remembers: the workers' journals do.
+//! Redis comes back with older data, or none, and no live worker remembers: the workers' journals do.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -11,7 +11,7 @@ use crate::jobs::{self, bill, split, transfer};
 use crate::plan::Plan;
 use crate::world::{SOON, World};
 
-/// A world whose workers keep journals, on a Redis of its own.
+/// A world whose workers keep journals, on a private Redis.
 pub(crate) struct Scene {
     pub(crate) world: World,
     redis: OwnRedis,
@@ -104,8 +104,8 @@ async fn lost_sends_are_restored_and_not_repeated_under_hold() {
 
     let _worker = world.worker().await;
     for job in world.settled().await {
-        let asked = job["kind"] == "transfer" && job["platform_no"] != "T-007";
-        let ends = asked || job["kind"] == "bill_upload"; // a bill moves no money and is sent again
+        let can_be_queried = job["kind"] == "transfer" && job["platform_no"] != "T-007";
+        let ends = can_be_queried || job["kind"] == "bill_upload"; // a bill moves no money and is sent again
         assert_eq!(job["state"], if ends { "succeeded" } else { "needs_review" }, "{job}");
     }
     let ledger = world.books_agree().await;
@@ -146,7 +146,7 @@ async fn lost_jobs_are_restored_and_end_by_themselves_under_resend() {
     assert!(outcomes.iter().all(|outcome| outcome.starts_with("existing in_doubt")), "known again: {outcomes:?}");
     let _worker = world.worker().await;
     for job in world.settled().await {
-        // BeingFi cannot be asked how a split stands: it is followed to its deadline, then a person looks.
+        // BeingFi cannot be queried about a split: it is followed to its deadline, then a person looks.
         let split = job["kind"] == "split";
         assert!(job["state"] == "succeeded" || (split && job["state"] == "needs_review"), "{job}");
     }
@@ -325,7 +325,7 @@ async fn a_damaged_line_is_reported_and_the_others_are_used() {
     assert!(finished.stderr.contains(&format!("{}:2: the checksum", file.display())), "{finished:?}");
     scene.flush().await;
     let (_, differences) = scene.reconcile(&[]).await;
-    assert_eq!(differences.len(), 1, "what can be read is put back: {differences:?}");
+    assert_eq!(differences.len(), 1, "readable entries are restored: {differences:?}");
     let missing = world.run(&["reconcile", "--journal", "/nonexistent.journal"]).await;
     assert_eq!(missing.code, Some(1), "{missing:?}");
     let empty = tempfile::tempdir().unwrap();

@@ -1,5 +1,5 @@
-//! Redis comes back empty or with an older memory, workers are started again at once and producers repeat everything, before any
-//! person is near: the journals keep what was paid from being paid again.
+//! Redis comes back empty or with older data, workers are started again at once and producers repeat everything, before any
+//! person acts: the journals prevent a second payment.
 
 use bursar_simulator::{KeyRecord, Kind, Ledger};
 use bursar_test_support::{Process, eventually};
@@ -11,7 +11,7 @@ use crate::metrics::listener;
 use crate::plan::Plan;
 use crate::world::{SOON, World};
 
-/// Submits jobs once more, as a producer does that was told nothing; the outcomes.
+/// Submits jobs once more, as a producer does that got no reply; returns the outcomes.
 async fn repeat(world: &World, jobs: &[Value]) -> Vec<String> {
     let lines: Vec<String> = jobs.iter().map(Value::to_string).collect();
     let file = world.file(lines.join("\n"));
@@ -220,9 +220,9 @@ async fn an_empty_redis_that_must_exist_is_refused_by_every_command() {
     assert_eq!(ready.status(), 503);
     world.set("redis.expect", None);
     let outcomes = repeat(world, &[transfer("K")]).await;
-    assert_eq!(outcomes, ["new K"], "that command is told to take any");
-    let told = worker.wait_line(SOON, "the queue's word", |line| line.contains("Redis has lost writes")).await;
-    assert!(told.contains("main/transfer"), "{told}");
+    assert_eq!(outcomes, ["new K"], "that command takes any Redis");
+    let output = worker.wait_line(SOON, "the queue's word", |line| line.contains("Redis has lost writes")).await;
+    assert!(output.contains("main/transfer"), "{output}");
     assert_eq!(world.at_gateway("K").await.unwrap().requests, 1);
 }
 
@@ -233,15 +233,15 @@ async fn doctor_reports_an_unwritable_or_open_journal() {
     let world = &scene.world;
     let doctor = async || world.run(&["doctor"]).await.stdout;
     std::fs::set_permissions(scene.journal.path(), PermissionsExt::from_mode(0o700)).unwrap();
-    let told = doctor().await;
-    assert!(told.contains("fine    journal "), "{told}");
+    let output = doctor().await;
+    assert!(output.contains("fine    journal "), "{output}");
     std::fs::set_permissions(scene.journal.path(), PermissionsExt::from_mode(0o755)).unwrap();
-    let told = doctor().await;
-    assert!(told.contains("warn    journal ") && told.contains("mode 755"), "{told}");
+    let output = doctor().await;
+    assert!(output.contains("warn    journal ") && output.contains("mode 755"), "{output}");
     assert_eq!(scene.files().len(), 0, "it leaves nothing there");
     world.set("journal.dir", toml::Value::from("/proc"));
-    let told = doctor().await;
-    assert!(told.contains("REFUSE  journal ") && told.contains("nothing can be written to /proc"), "{told}");
+    let output = doctor().await;
+    assert!(output.contains("REFUSE  journal ") && output.contains("nothing can be written to /proc"), "{output}");
 }
 
 /// An account that holds, at a gateway that executes whatever it receives, with some work under way.

@@ -112,7 +112,7 @@ async fn every_life_of_a_transfer_is_followed_to_its_last_word() {
         assert_eq!(job["attempts"], 1, "what can be asked about is never sent again: {job}");
         assert_eq!(job["queries"] == 0, life == "1", "{job}");
     }
-    // Without a number it cannot be asked about: the identical bytes are sent again, and tell.
+    // Without a number it cannot be queried: the identical bytes are sent again, and the response has the outcome.
     let nameless = world.until("NAMELESS", "succeeded").await;
     assert_eq!(nameless["attempts"], 2, "{nameless}");
     let ledger = world.books_agree().await;

@@ -19,7 +19,7 @@ use crate::world::SOON;
 /// Longer than a third of the lease, shorter than a connection may take.
 const HANDSHAKE: Duration = Duration::from_millis(1_200);
 
-/// TLS before a gateway that speaks none, on a port of its own. While it is slow, handshakes wait.
+/// TLS in front of a gateway that speaks none, on a separate port. While it is slow, handshakes wait.
 async fn tls_before(gateway: String, is_slow: Arc<AtomicBool>) -> (String, u16) {
     let mut authority = CertificateParams::new(Vec::new()).unwrap();
     authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);

@@ -1,4 +1,4 @@
-//! The gateway notifies: whatever it tells is kept before it reads `success`, once, and changes no job's state.
+//! Notifications from the gateway: each is kept before the gateway reads `success`, once, and changes no job's state.
 
 use bursar_test_support::api::answer;
 use bursar_test_support::notifications::{
@@ -54,12 +54,12 @@ async fn a_notification_is_kept_once_masked_and_forwarded_whole() {
         assert_eq!(post(&server, &first).await, success());
     }
     let mut stream = server.request("GET", "/v1/events?last_event_id=0", &server.tokens.reader).send().await.unwrap();
-    let mut told = String::new();
-    while !told.contains("event: notification") {
+    let mut output = String::new();
+    while !output.contains("event: notification") {
         let chunk = tokio::time::timeout(SOON, stream.chunk()).await.expect("news in time").unwrap().expect("a stream");
-        told.push_str(&String::from_utf8_lossy(&chunk));
+        output.push_str(&String::from_utf8_lossy(&chunk));
     }
-    assert!(told.contains(r#""outcome":"new""#) && !told.contains("小明"), "{told}");
+    assert!(output.contains(r#""outcome":"new""#) && !output.contains("小明"), "{output}");
     let page = server.read("/v1/notifications").await;
     assert_eq!(page["notifications"].as_array().unwrap().len(), 1, "{page}");
     let shown = &page["notifications"][0];
@@ -72,9 +72,9 @@ async fn a_notification_is_kept_once_masked_and_forwarded_whole() {
     assert_eq!(whole.body["notification"]["content"]["in_acct_name"], "王小明");
 
     eventually(SOON, "the callback", async || (!receiver.received().is_empty()).then_some(())).await;
-    let told: Value = serde_json::from_str(&receiver.received()[0].body).unwrap();
+    let message: Value = serde_json::from_str(&receiver.received()[0].body).unwrap();
     assert_eq!(
-        (&told["type"], &told["data"]["content"]["in_acct_no"]),
+        (&message["type"], &message["data"]["content"]["in_acct_no"]),
         (&json!("notification.received"), &json!("6222021234567890123"))
     );
 
@@ -102,7 +102,7 @@ async fn an_old_one_is_marked_and_one_that_goes_back_is_an_alert() {
     };
     assert_eq!(of("outcome"), ["regressed", "changed", "new"]);
     assert_eq!(of("late"), [false, false, true]);
-    assert!(server.process.stderr().contains("stands for good"), "somebody is told");
+    assert!(server.process.stderr().contains("stands for good"), "the log has it");
 }
 
 #[tokio::test]
@@ -120,8 +120,8 @@ async fn a_notification_wakes_its_job_and_leaves_its_state() {
         after["history"].as_array().unwrap().iter().filter(|line| line["event"] == "notification").collect();
     assert_eq!(named.len(), 1, "{after}");
     assert_eq!((&named[0]["number"], &named[0]["method"]), (&json!(1), &json!(BILLS)));
-    let nobody = signed(&app_id(&world), BILLS, "{\"order_id\":\"order-8\"}", &stamp(0));
-    assert_eq!(post(&server, &nobody).await, success());
+    let unknown_job = signed(&app_id(&world), BILLS, "{\"order_id\":\"order-8\"}", &stamp(0));
+    assert_eq!(post(&server, &unknown_job).await, success());
     world.books_agree().await;
 }
 
@@ -164,14 +164,14 @@ async fn an_old_notification_is_kept_and_not_forwarded() {
     }
     assert_eq!(post(&server, &signed(&app, METHOD, &credit("r2", "1"), &stamp(-23 * 60))).await, success());
     eventually(SOON, "the one in time", async || (!receiver.received().is_empty()).then_some(())).await;
-    let held = server.read("/v1/notifications?held=true").await;
-    assert_eq!(held["notifications"].as_array().unwrap().len(), 1, "{held}");
-    assert_eq!(held["notifications"][0]["reason"]["code"], "too_old", "{held}");
-    let bodies: Vec<String> = receiver.received().into_iter().map(|told| told.body).collect();
+    let listed = server.read("/v1/notifications?held=true").await;
+    assert_eq!(listed["notifications"].as_array().unwrap().len(), 1, "{listed}");
+    assert_eq!(listed["notifications"][0]["reason"]["code"], "too_old", "{listed}");
+    let bodies: Vec<String> = receiver.received().into_iter().map(|message| message.body).collect();
     assert!(bodies.iter().all(|body| body.contains("\"r2\"")), "{bodies:?}");
 }
 
-/// Whether the server died before it answered.
+/// True if the server died before it answered.
 async fn dies(server: &Server, body: &str) -> bool {
     let request = server.request("POST", "/notify/main", "").body(body.to_owned());
     request.send().await.is_err()

@@ -1,4 +1,4 @@
-//! What README.md has a newcomer do, done: its commands as they stand there, from a folder that holds what `./x demo` leaves.
+//! A newcomer's first hour by README.md: its commands as they are, from a folder that holds the files that `./x demo` leaves.
 
 use std::net::TcpListener;
 use std::os::unix::fs::{PermissionsExt, symlink};
@@ -29,7 +29,7 @@ fn free_port() -> u16 {
     TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("a free port").port()
 }
 
-/// What `./x demo` leaves: the program, which ends with whoever started it here, and a Redis to run.
+/// The files that `./x demo` leaves: the program, which ends with this test, and a Redis to run.
 fn built(folder: &Path) {
     let release = folder.join("target/release");
     std::fs::create_dir_all(&release).unwrap();
@@ -72,13 +72,13 @@ async fn a_job_is_followed_from_curl_to_the_dashboard() {
     let reader = Process::start("README.md", command);
     reader.wait_line(SOON * 2, "the end of it", |line| line == "everything done").await;
 
-    let told = reader.stdout();
+    let output = reader.stdout();
     // curl ends no line, so one may hold several.
-    let objects = told.lines().flat_map(|line| serde_json::Deserializer::from_str(line).into_iter::<Value>());
+    let objects = output.lines().flat_map(|line| serde_json::Deserializer::from_str(line).into_iter::<Value>());
     let answers: Vec<Value> = objects.filter_map(Result::ok).collect();
     let has = |name: &str, value: &str| answers.iter().any(|answer| answer[name] == value);
-    assert!(has("outcome", "new") && has("state", "succeeded"), "{told}");
-    assert!(told.contains("call=send") && !told.lines().any(|line| line.starts_with("refuse")), "{told}");
+    assert!(has("outcome", "new") && has("state", "succeeded"), "{output}");
+    assert!(output.contains("call=send") && !output.lines().any(|line| line.starts_with("refuse")), "{output}");
 
     let token = reader.wait_line(SOON, "li's token", |line| line.starts_with("the token of li")).await;
     let token = token.rsplit(' ').next().unwrap();

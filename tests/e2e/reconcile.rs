@@ -1,4 +1,4 @@
-//! `bursar reconcile`: Bursar's books beside the gateway's, job by job.
+//! `bursar reconcile`: a comparison of Bursar's record and the gateway's, job by job.
 
 use std::time::{Duration, Instant};
 
@@ -66,12 +66,12 @@ async fn each_difference_is_reported_and_no_job_is_written() {
 
     let (finished, differences, summary) = reconcile(&world, &[]).await;
     assert_eq!(finished.code, Some(1), "{finished:?}");
-    let told: Vec<[&str; 4]> = differences
+    let found: Vec<[&str; 4]> = differences
         .iter()
         .map(|one| ["platform_no", "differs_in", "state", "gateway"].map(|name| one[name].as_str().unwrap()))
         .collect();
     assert_eq!(
-        told,
+        found,
         [
             ["OPEN", "state", "pending", "succeeded"],
             ["T-001", "state", "succeeded", "refunded"],
@@ -137,21 +137,21 @@ async fn it_uses_half_of_the_rate_and_resumes_after_an_end() {
     let arguments = ["reconcile", "--account", "main", "--kind", "transfer", "--resume", file.as_str()];
     let cut_short = Process::start("bursar reconcile", world.command(&arguments));
     eventually(SOON, "two steps to be behind it", async || {
-        let asked = queries().await - before;
-        (position.exists() && asked > 40).then_some(())
+        let queried = queries().await - before;
+        (position.exists() && queried > 40).then_some(())
     })
     .await;
-    let (took, asked) = (began.elapsed(), queries().await - before);
+    let (took, queried) = (began.elapsed(), queries().await - before);
     cut_short.kill();
-    let most = Duration::from_millis(50) * u32::try_from(asked.saturating_sub(2)).unwrap();
-    assert!(took >= most, "{asked} questions in {took:?} at 20 a second");
+    let most = Duration::from_millis(50) * u32::try_from(queried.saturating_sub(2)).unwrap();
+    assert!(took >= most, "{queried} queries in {took:?} at 20 a second");
 
     let (finished, differences, summary) = reconcile(&world, &arguments[1..]).await;
     assert_eq!((finished.code, differences.len()), (Some(0), 0), "{finished:?}");
     assert_eq!(summary["total"]["agree"], JOBS, "all of them, those before the cut included");
     let twice = queries().await - before - u64::from(JOBS);
     assert!(twice <= 28, "{twice} questions were asked again");
-    assert!(!position.exists(), "the next run begins anew");
+    assert!(!position.exists(), "the next run begins at the start");
     let misused = world.run(&["reconcile", "--from", "2026-01-02T00:00:00Z", "--to", "2026-01-01T00:00:00Z"]).await;
     assert_eq!(misused.code, Some(2), "{misused:?}");
     world.books_agree().await;

@@ -147,9 +147,9 @@ async fn a_renamed_accounts_open_jobs_continue_and_pay_once() {
     assert!(doctor.stdout.contains("main/transfer: 2 open jobs"), "{doctor:?}");
     assert!(world.ok(&["queues"]).await.contains("NOBODY FOLLOWS THESE"));
     let file = world.file(under_the_new_name("QUEUED").to_string()).display().to_string();
-    assert!(world.ok(&["submit", &file]).await.contains("new"), "nobody knows yet");
+    assert!(world.ok(&["submit", &file]).await.contains("new"), "no worker has seen it yet");
     let worker = world.worker().await;
-    worker.wait_line(SOON, "a pause beside open jobs", |line| line.contains("account main has 2 open jobs")).await;
+    worker.wait_line(SOON, "a pause because of open jobs", |line| line.contains("account main has 2 open jobs")).await;
     let adopted = world.ok(&["adopt", "main", "pay", "--reason", "renamed"]).await;
     assert!(adopted.contains("2 jobs are pay/transfer's now"), "{adopted}");
     assert!(world.ok(&["submit", &file]).await.contains("existing queued"));
@@ -221,8 +221,8 @@ async fn the_apps_own_key_in_the_platforms_place_is_refused() {
     for (arguments, code) in [(&["config", "check"][..], 2), (&["doctor"], 1), (&["worker"], 2)] {
         let finished = world.run(arguments).await;
         assert_eq!(finished.code, Some(code), "{arguments:?}: {finished:?}");
-        let told = format!("{}{}", finished.stdout, finished.stderr);
-        assert!(told.contains("holds the app's own public key"), "{arguments:?}: {told}");
+        let output = format!("{}{}", finished.stdout, finished.stderr);
+        assert!(output.contains("holds the app's own public key"), "{arguments:?}: {output}");
     }
     assert_eq!(world.ledger().await.requests, 0);
 }

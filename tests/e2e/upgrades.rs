@@ -69,7 +69,7 @@ async fn builds_of_two_record_versions_work_side_by_side() {
     let again = world.submit(&transfers("LEFT", 1)).await;
     assert!(again[0].starts_with("unreadable LEFT-001: ") && again[0].contains("newer build"), "{again:?}");
     assert!(older.is_running(), "{}", older.stderr());
-    assert!(!world.ledger().await.keys.keys().any(|key| key.starts_with("LEFT")), "nobody has sent them");
+    assert!(!world.ledger().await.keys.keys().any(|key| key.starts_with("LEFT")), "no worker has sent them");
 
     // Up again, and the older build goes.
     world.upgraded_to(NEWER);

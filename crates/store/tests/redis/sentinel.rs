@@ -37,7 +37,7 @@ async fn the_store_follows_the_primary_and_leaves_the_isolated_one() {
 
     // Back, and for some seconds a primary by its own account.
     redis.primary.start_again().unwrap();
-    assert_eq!(redis.primary.told("role").await.as_deref(), Some("master"));
+    assert_eq!(redis.primary.info("role").await.as_deref(), Some("master"));
     for number in 0..50 {
         scene.submit(&[&format!("L{number}")]).await;
     }
