@@ -1,3 +1,5 @@
+use std::collections::BTreeSet;
+
 use serde_json::json;
 
 use super::*;
@@ -41,6 +43,7 @@ fn every_event_reads_as_it_is_recorded() {
 #[test]
 fn the_documents_name_every_event_and_field() {
     let (_, documents) = include_str!("../../../../docs/REASONS.md").split_once("## History").unwrap();
+    let mut names = BTreeSet::new();
     for line in TABLE.iter().filter(|line| !line.contains("newer")) {
         let event: Value = serde_json::from_str(line).unwrap();
         let name = event["event"].as_str().unwrap();
@@ -48,7 +51,9 @@ fn the_documents_name_every_event_and_field() {
         for field in event.as_object().unwrap().keys().filter(|field| !["event", "at"].contains(&field.as_str())) {
             assert!(row.contains(&format!("`{field}`")), "{name}: {field}");
         }
+        names.insert(name.to_owned());
     }
+    assert_eq!(documents.matches("\n| `").count(), names.len(), "the documents name an event that no history has");
 }
 
 #[test]
