@@ -22,6 +22,6 @@ for dashboard in "$project"/deploy/grafana/*.json; do
     } >"$rules"
     expressions=$(grep -c record "$rules" || true)
     [ "$expressions" -gt 0 ] && [ "$expressions" -eq "$(grep -c '"expr"' "$dashboard")" ] ||
-        { echo "$dashboard: its expressions do not stand on lines of their own" >&2; exit 1; }
+        { echo "$dashboard: its expressions are not on separate lines" >&2; exit 1; }
     "$promtool" check rules "$rules"
 done

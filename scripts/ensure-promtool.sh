@@ -29,7 +29,7 @@ trap 'rm -rf "$work"' EXIT
 trap 'exit 1' HUP INT TERM
 mkdir -p "$work/lists/partial" "$work/cache/archives/partial" "$work/root"
 
-# apt runs on folders of its own, so it needs neither root nor the system's lock, and still checks every signature.
+# apt runs on private folders, so it needs neither root nor the system's lock, and still checks every signature.
 private_apt() {
     apt-get -qq \
         -o Dir::State::lists="$work/lists" -o Dir::Cache="$work/cache" -o Debug::NoLocking=1 -o APT::Sandbox::User= \

@@ -25,7 +25,7 @@ use() {
 }
 
 # The archive's redis-tools holds the server's binary under another name; redis-server itself would only add a service.
-# apt runs on folders of its own, so it needs neither root nor the system's lock, and still checks every signature.
+# apt runs on private folders, so it needs neither root nor the system's lock, and still checks every signature.
 fetch_from_apt() {
     command -v apt-get >/dev/null && command -v dpkg-deb >/dev/null || return 1
     say "fetching redis-tools from this system's apt archive into $folder"

@@ -13,7 +13,7 @@ VERSION=4.32.5
 EXAMPLES=40
 SEED=20260314
 # Seconds until the server must listen.
-PATIENCE=30
+TIMEOUT=30
 
 project=$(cd "$(dirname "$0")/.." && pwd)
 folder=$project/target/schemathesis
@@ -43,8 +43,8 @@ await() {
     waited=0
     until grep -m 1 "$1" "$2"; do
         waited=$((waited + 1))
-        if [ "$waited" -gt $((PATIENCE * 10)) ]; then
-            echo "no '$1' within $PATIENCE s:" >&2
+        if [ "$waited" -gt $((TIMEOUT * 10)) ]; then
+            echo "no '$1' within $TIMEOUT s:" >&2
             cat "$2" >&2
             return 1
         fi
@@ -52,7 +52,7 @@ await() {
     done
 }
 
-# The environment of whoever runs this must not steer the server.
+# The caller's environment must not steer the server.
 for name in $(env | sed -n 's/^\(BURSAR_[A-Z_]*\)=.*/\1/p'); do
     case $name in BURSAR_REDIS_BIN | BURSAR_REDIS_DIR) ;; *) unset "$name" ;; esac
 done

@@ -1,4 +1,4 @@
-//! Two acts at once, of every pair that `/openapi.json` describes: one does it, and the other is told.
+//! Two actions at once, of every pair that `/openapi.json` describes: one succeeds, and the other is refused with the first one's result.
 
 use bursar_test_support::described::Route;
 use serde_json::json;
@@ -15,7 +15,7 @@ fn acts(routes: &[Route]) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn of_two_acts_at_once_on_one_job_the_second_is_told_what_the_first_did() {
+async fn of_two_actions_on_a_job_the_second_learns_of_the_first() {
     let plan = Plan::new().both("on_ambiguous", "hold").set("server.rate_per_second", 0);
     let world = plan.start().await;
     let server = world.serve().await;
@@ -42,7 +42,7 @@ async fn of_two_acts_at_once_on_one_job_the_second_is_told_what_the_first_did() 
         }
         body
     };
-    let mut told = 0;
+    let mut learnt = 0;
     for (number, (one, two)) in pairs.into_iter().enumerate() {
         for (prefix, possible) in [("R", ["query", "send", "resolve"].as_slice()), ("Q", &["send", "cancel"])] {
             let path = |act: &str| format!("/v1/jobs/main/transfer/{prefix}-{:03}/{act}", number + 1);
@@ -60,9 +60,9 @@ async fn of_two_acts_at_once_on_one_job_the_second_is_told_what_the_first_did() 
                 assert_eq!((&last["action"], &last["operator"]), (&json!(first), &json!(who)), "{act}: {refused:?}");
                 let detail = refused.body["detail"].as_str().unwrap();
                 assert!(detail.contains(&format!("{first} by {who}")) && detail.contains("of two"), "{detail}");
-                told += 1;
+                learnt += 1;
             }
         }
     }
-    assert!(told >= 5, "whoever comes first, two sends, two ends and two cancellations exclude each other: {told}");
+    assert!(learnt >= 5, "in both orders, two sends, two ends and two cancellations exclude each other: {learnt}");
 }

@@ -19,7 +19,7 @@ async fn a_wait_ends_with_the_job_or_with_its_time() {
     let queued = server.read("/v1/jobs/main/transfer/T?wait=300ms").await;
     assert_eq!(queued["state"], "queued");
     assert!(began.elapsed() >= Duration::from_millis(300), "{:?}", began.elapsed());
-    server.get("/v1/jobs/main/transfer/NOBODY?wait=30s").await.refuses(404, "not-found");
+    server.get("/v1/jobs/main/transfer/UNKNOWN?wait=30s").await.refuses(404, "not-found");
 
     let waiting = server.read("/v1/jobs/main/transfer/CANCELLED?wait=30s");
     let cancelling = async {
@@ -37,7 +37,7 @@ async fn a_wait_ends_with_the_job_or_with_its_time() {
 }
 
 #[tokio::test]
-async fn whoever_follows_events_or_waits_is_let_go_when_the_server_drains() {
+async fn open_streams_end_when_the_server_drains() {
     let world = Plan::new().start().await;
     let server = world.serve().await;
     world.submit_new(&[transfer("T")]).await;

@@ -1,4 +1,4 @@
-//! An operator's hands over HTTP: recorded with the token's name, and whoever comes second is told what the first did.
+//! Operators' actions over HTTP: recorded with the token's name; a second action is refused with the result of the first.
 
 use serde_json::{Value, json};
 
@@ -10,7 +10,7 @@ fn holding() -> Plan {
 }
 
 #[tokio::test]
-async fn a_job_in_review_is_resolved_and_the_second_to_do_so_is_told_of_the_first() {
+async fn a_second_resolution_is_answered_with_the_first() {
     let world = holding().start().await;
     let _worker = world.worker().await;
     world.in_review("T").await;
@@ -37,7 +37,7 @@ async fn a_job_in_review_is_resolved_and_the_second_to_do_so_is_told_of_the_firs
 }
 
 #[tokio::test]
-async fn a_job_is_asked_about_and_sent_on_an_operator_s_word() {
+async fn a_job_is_queried_and_sent_by_an_operators_action() {
     let world = holding().start().await;
     let _worker = world.worker().await;
     world.in_review("T").await;
@@ -47,8 +47,8 @@ async fn a_job_is_asked_about_and_sent_on_an_operator_s_word() {
     assert_eq!((sent.status, &sent.body["state"]), (200, &json!("in_doubt")), "{sent:?}");
     let ended = server.read("/v1/jobs/main/transfer/T?wait=30s").await;
     assert_eq!(ended["state"], "succeeded", "{ended}");
-    let asked = server.act("/v1/jobs/main/transfer/T/query", &json!({"reason": "the customer is on the phone"})).await;
-    assert_eq!(asked.status, 200, "{asked:?}");
+    let reply = server.act("/v1/jobs/main/transfer/T/query", &json!({"reason": "the customer is on the phone"})).await;
+    assert_eq!(reply.status, 200, "{reply:?}");
     let refused = server.act("/v1/jobs/main/transfer/T/send", &json!({"reason": "once more"})).await;
     refused.refuses(409, "invalid-state");
     world.books_agree().await;
@@ -65,9 +65,9 @@ async fn queues_are_seen_paused_and_resumed() {
     assert!(second.body["detail"].as_str().unwrap().contains("paused already: li: maintenance"), "{second:?}");
 
     let queues = server.read("/v1/queues").await;
-    let told: Vec<Value> =
+    let shown: Vec<Value> =
         world.ok(&["queues", "--json"]).await.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
-    assert_eq!(queues["queues"], json!(told), "the same as the command tells");
+    assert_eq!(queues["queues"], json!(shown), "the same as the command shows");
 
     let _worker = world.worker().await;
     assert_eq!(server.submit(&transfer("T")).await.status, 201);

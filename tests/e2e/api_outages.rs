@@ -1,4 +1,4 @@
-//! The server while Redis is full or away, while clients are slow or dead, and while it is told to end.
+//! The server while Redis is full or away, while clients are slow or dead, and while it drains.
 
 use std::time::{Duration, Instant};
 
@@ -47,7 +47,7 @@ async fn ready(server: &Server) {
 }
 
 #[tokio::test]
-async fn a_redis_that_is_away_is_waited_for_and_what_was_submitted_meanwhile_may_be_repeated() {
+async fn an_absent_redis_is_waited_for_and_repeating_is_safe() {
     let redis = private_redis(|options| Options { listen: Listen::Loopback, ..options });
     let world = Plan::new().on_redis(redis.url()).start().await;
     let server = world.serve().await;
@@ -58,7 +58,7 @@ async fn a_redis_that_is_away_is_waited_for_and_what_was_submitted_meanwhile_may
     assert!(refused.body["detail"].as_str().unwrap().contains("submit them again"), "{refused:?}");
     assert!(began.elapsed() < Duration::from_secs(15), "{:?}", began.elapsed());
     answer(server.request("GET", "/readyz", "")).await.refuses(503, "unavailable");
-    assert_eq!(answer(server.request("GET", "/healthz", "")).await.status, 200, "to start it anew would mend nothing");
+    assert_eq!(answer(server.request("GET", "/healthz", "")).await.status, 200, "a restart would not help");
     server.get("/v1/jobs/main/transfer/T").await.refuses(503, "unavailable");
     redis.start_again().unwrap();
     ready(&server).await;
@@ -75,7 +75,7 @@ async fn dead_and_slow_clients_tie_up_nothing() {
     let server = world.serve().await;
     world.submit_new(&[transfer("T")]).await;
     let token = &server.tokens.reader;
-    // Two hundred that wait and go at once, two hundred that ask and never read, two hundred that say nothing.
+    // Two hundred that wait and go at once, two hundred that request and never read, two hundred that are silent.
     let mut kept = Vec::new();
     for number in 0..600 {
         let mut connection = TcpStream::connect(&server.address).await.unwrap();
@@ -109,7 +109,7 @@ async fn dead_and_slow_clients_tie_up_nothing() {
 }
 
 #[tokio::test]
-async fn a_request_that_is_under_way_is_answered_while_the_server_drains() {
+async fn a_request_in_flight_is_answered_during_the_drain() {
     let world = Plan::new().start().await;
     let server = world.serve().await;
     let body = transfer("T").to_string();

@@ -1,4 +1,4 @@
-//! Who may do what, and how that changes while the server runs.
+//! The permissions of roles, and their changes while the server runs.
 
 use bursar_test_support::eventually;
 use serde_json::{Value, json};
@@ -22,7 +22,7 @@ async fn until_status(server: &Server, token: &str, wanted: u16) {
 }
 
 #[tokio::test]
-async fn tokens_come_and_go_by_sighup_and_a_broken_file_keeps_the_old_ones() {
+async fn tokens_reload_on_sighup_and_a_broken_file_changes_nothing() {
     let world = Plan::new().start().await;
     let server = world.serve().await;
     let (new, lines) = token("new", "reader").await;
@@ -30,7 +30,7 @@ async fn tokens_come_and_go_by_sighup_and_a_broken_file_keeps_the_old_ones() {
     std::fs::write(world.tokens_file(), &lines).unwrap();
     server.hang_up();
     until_status(&server, &new, 200).await;
-    assert_eq!(status(&server, &server.tokens.reader).await, 401, "whoever is not in the file is out");
+    assert_eq!(status(&server, &server.tokens.reader).await, 401, "a token that is not in the file is refused");
 
     for broken in ["[[token]]\nname = \"x\"\n", "[[token", "[[token]]\nname = \"x\"\nrole = \"root\"\nsha256 = \"\"\n"]
     {
@@ -44,7 +44,7 @@ async fn tokens_come_and_go_by_sighup_and_a_broken_file_keeps_the_old_ones() {
     server.process.wait_line(SOON, "word of the missing file", |line| stay(line) && line.contains("cannot read")).await;
     assert_eq!(status(&server, &new).await, 200);
     assert!(server.process.is_running());
-    assert!(!server.process.stderr().contains(&new), "no token stands in the log");
+    assert!(!server.process.stderr().contains(&new), "the log has no token");
 }
 
 #[tokio::test]
@@ -74,7 +74,7 @@ async fn an_address_that_is_taken_is_named() {
 }
 
 #[tokio::test]
-async fn up_without_a_tokens_file_works_and_says_that_nobody_can_use_the_api_yet() {
+async fn up_without_tokens_works_and_says_that_the_api_is_closed() {
     let world: World = Plan::new().start().await;
     let up = bursar_test_support::Process::start("bursar up", world.command(&["up"]));
     up.wait_line(SOON, "word that there are no tokens", |line| line.contains("nobody can use the API yet")).await;
@@ -84,7 +84,7 @@ async fn up_without_a_tokens_file_works_and_says_that_nobody_can_use_the_api_yet
 }
 
 #[tokio::test]
-async fn the_command_makes_a_token_that_the_file_takes_and_tells_it_once() {
+async fn the_token_command_prints_the_secret_once() {
     let finished = bursar_test_support::Process::run(
         "bursar token",
         crate::world::bursar(&["token", "shop", "--role", "producer", "--json"]),

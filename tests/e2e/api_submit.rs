@@ -30,7 +30,7 @@ async fn a_job_is_submitted_over_http_and_followed_to_its_end() {
     assert_eq!(ended["state"], "succeeded", "{ended}");
     let mut shown = world.job("T").await;
     shown.as_object_mut().unwrap().remove("history");
-    assert_eq!(ended, shown, "the API and the command line tell the same");
+    assert_eq!(ended, shown, "the API and the command line show the same");
     world.books_agree().await;
 }
 

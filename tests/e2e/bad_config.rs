@@ -71,7 +71,7 @@ async fn every_wrong_key_is_named_and_nothing_is_done() {
 }
 
 #[tokio::test]
-async fn a_file_that_is_no_configuration_is_named_with_the_place_in_it() {
+async fn an_unparsable_file_is_reported_with_line_and_column() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("bursar.toml");
     let run = async |text: Option<&[u8]>| -> Finished {
@@ -117,7 +117,7 @@ async fn a_wrong_environment_variable_is_named_as_that() {
     world.books_agree().await;
 }
 
-/// The worker, the doctor and the check all name the key whose file is of no use; nobody shows what is in it.
+/// The worker, the doctor and the check all name the key whose file is unusable; none shows its content.
 async fn all_refuse(world: &World, key: &str, rule: &str) {
     for (arguments, code) in [(&["config", "check"][..], 2), (&["worker"], 2), (&["doctor"], 1)] {
         let finished = world.run(arguments).await;
@@ -130,7 +130,7 @@ async fn all_refuse(world: &World, key: &str, rule: &str) {
 }
 
 #[tokio::test]
-async fn keys_that_cannot_be_used_are_named_and_jobs_are_still_accepted() {
+async fn unusable_keys_are_named_and_jobs_are_still_accepted() {
     let world = Plan::new().start().await;
     let set = |key: &str, path: &std::path::Path| world.set(key, Value::from(path.display().to_string()));
     let private = "accounts.main.private_key_file";

@@ -1,4 +1,4 @@
-//! Jobs that break a rule: the message names the field and the rule, nothing of them is stored, and the good ones beside
+//! Jobs that break a rule: the message names the field and the rule, nothing of them is stored, and the valid ones around
 //! them are accepted.
 
 use std::process::Stdio;
@@ -37,14 +37,24 @@ fn without(mut job: Value, field: &str) -> Value {
     job
 }
 
-fn cases() -> Vec<(Value, &'static str)> {
-    let long = |chars: usize| Value::String("门".repeat(chars));
+/// A wrong job, and the beginning of the message that it gets.
+type Case = (Value, &'static str);
+
+fn long(chars: usize) -> Value {
+    Value::String("门".repeat(chars))
+}
+
+fn cases() -> Vec<Case> {
+    [transfers(), bills(), splits()].concat()
+}
+
+fn transfers() -> Vec<Case> {
     vec![
         (without(transfer("X"), "account"), "account is required"),
         (without(transfer("X"), "kind"), "kind is required"),
         (without(transfer("X"), "platform_no"), "platform_no is required"),
         (without(transfer("X"), "body"), "body is required"),
-        (having(transfer("X"), "account", json!("nobody")), "account names no configured account: nobody"),
+        (having(transfer("X"), "account", json!("unknown")), "account names no configured account: unknown"),
         (having(transfer("X"), "account", json!(1)), "account must be a text"),
         (having(transfer("X"), "account", json!("a b")), "account must be 1 to 32 letters, digits, - or _"),
         (having(transfer("X"), "kind", json!("payment")), "kind must be bill_upload, transfer or split"),
@@ -92,6 +102,11 @@ fn cases() -> Vec<(Value, &'static str)> {
         (t("total_amount", json!("99999999999999999999")), "body.total_amount must be a positive integer of fen"),
         (t("total_amount", Value::Null), "body.total_amount is required"),
         (t("total_amount", json!(5_001)), "body.total_amount must be at most 5000 fen, this account's max_amount"),
+    ]
+}
+
+fn bills() -> Vec<Case> {
+    vec![
         (with(bill("X", "1"), "trade_type", json!("3")), "body.trade_type must be the text \"1\" or \"2\""),
         (
             with(bill("X", "1"), "order_time", json!("20240230131800")),
@@ -106,6 +121,11 @@ fn cases() -> Vec<(Value, &'static str)> {
         (goods("goods_id", Value::Null), "body.goods_detail[0].goods_id is required"),
         (goods("colour", json!("red")), "body.goods_detail[0].colour is not a known field"),
         (goods("body", long(1_025)), "body.goods_detail[0].body must be at most 1024 characters long"),
+    ]
+}
+
+fn splits() -> Vec<Case> {
+    vec![
         (without(split("X", "P1"), "payOrderId"), "body.payOrderId or mchOrderNo is required"),
         (
             with(split("X", "P1"), "mchOrderNo", json!("M1")),
@@ -143,7 +163,7 @@ async fn world() -> World {
 }
 
 #[tokio::test]
-async fn every_broken_rule_is_named_with_its_field_and_the_good_lines_around_it_are_accepted() {
+async fn every_broken_rule_names_its_field_and_good_lines_pass() {
     let world = world().await;
     let cases = cases();
     let mut lines = Vec::new();
@@ -169,7 +189,7 @@ async fn every_broken_rule_is_named_with_its_field_and_the_good_lines_around_it_
 }
 
 #[tokio::test]
-async fn for_machines_every_wrong_field_of_a_job_is_told_at_once() {
+async fn json_output_names_every_wrong_field_at_once() {
     let world = world().await;
     let mut job = t("total_amount", json!(0));
     job["body"]["node_id"] = json!(1);
@@ -190,7 +210,7 @@ async fn for_machines_every_wrong_field_of_a_job_is_told_at_once() {
 }
 
 #[tokio::test]
-async fn what_is_no_job_at_all_is_refused_by_its_line_and_the_next_line_is_read() {
+async fn a_line_that_is_no_job_is_refused_by_its_number() {
     let world = world().await;
     let cases: [(Vec<u8>, &str); 10] = [
         (b"nonsense".to_vec(), "must be one JSON object"),
@@ -229,7 +249,7 @@ async fn what_is_no_job_at_all_is_refused_by_its_line_and_the_next_line_is_read(
 }
 
 #[tokio::test]
-async fn one_job_may_stand_over_many_lines_and_nothing_at_all_is_no_job() {
+async fn a_job_may_span_lines_and_an_empty_input_has_none() {
     let world = world().await;
     let pretty = serde_json::to_string_pretty(&transfer("PRETTY")).unwrap();
     let mut command = world.command(&["submit", "-"]);
@@ -260,7 +280,7 @@ async fn more_lines_than_one_round_trip_takes_are_all_submitted() {
 }
 
 #[tokio::test]
-async fn a_key_that_is_refused_can_neither_forge_a_line_of_outcome_nor_fill_the_screen() {
+async fn a_refused_key_cannot_forge_an_output_line() {
     let world = world().await;
     let forged = having(transfer("X"), "platform_no", json!("x\nnew GOOD\u{1b}[2J"));
     let endless = having(transfer("X"), "platform_no", json!("k".repeat(100_000)));

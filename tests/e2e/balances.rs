@@ -1,4 +1,4 @@
-//! Balances that the configuration asks for: asked by one worker at a time, within the queue's rate, and told by all.
+//! Balances that the configuration names: queried by one worker at a time, within the queue's rate, and reported by all.
 
 use bursar_test_support::{Answer, Process, Receiver, eventually};
 use serde_json::Value;
@@ -11,7 +11,7 @@ use crate::world::{SOON, World};
 
 const COLLECTING: [&str; 2] = ["account=\"main\"", "sub_type=\"collecting\""];
 
-/// A plan that asks for a balance, and whose workers tell what they know.
+/// A plan with a balance, whose workers serve metrics.
 fn asking(every: &str) -> Plan {
     Plan::new().set("accounts.main.balance_every", every).set("worker.listen", "127.0.0.1:0")
 }
@@ -27,7 +27,7 @@ fn available(text: &str) -> Option<f64> {
 }
 
 /// Waits until a scrape has what `found` looks for.
-async fn told<T>(address: &str, what: &str, found: impl Fn(&str) -> Option<T>) -> T {
+async fn until_shown<T>(address: &str, what: &str, found: impl Fn(&str) -> Option<T>) -> T {
     eventually(SOON, what, async || {
         let text = scraped(address).await;
         found(&text).ok_or(text)
@@ -36,7 +36,7 @@ async fn told<T>(address: &str, what: &str, found: impl Fn(&str) -> Option<T>) -
 }
 
 #[tokio::test]
-async fn a_balance_is_told_by_every_process_as_the_gateway_tells_it_and_follows_it() {
+async fn every_process_shows_the_gateways_balance_and_follows_it() {
     let plan = asking("1s")
         .set("accounts.main.balance_node_id", "00061783")
         .set("accounts.main.balance_sub_types", vec!["collecting", "paying"])
@@ -44,13 +44,13 @@ async fn a_balance_is_told_by_every_process_as_the_gateway_tells_it_and_follows_
     let world = plan.start().await;
     let (_worker, address) = worker(&world).await;
     let server = world.serve().await;
-    let before = told(&address, "a balance", available).await;
+    let before = until_shown(&address, "a balance", available).await;
     let shown = world.ok(&["balance", "--account", "main", "--node-id", "00061783", "--json"]).await;
     let shown: Value = serde_json::from_str(&shown).unwrap();
     assert_eq!(Some(before), shown["available_balance"].as_f64(), "{shown}");
     world.submit_new(&[transfer("PAID")]).await;
     world.until("PAID", "succeeded").await;
-    told(&server.address, "the balance without the payment", |text| {
+    until_shown(&server.address, "the balance without the payment", |text| {
         available(text).filter(|now| *now == before - 10.0)
     })
     .await;
@@ -70,7 +70,7 @@ async fn a_balance_is_told_by_every_process_as_the_gateway_tells_it_and_follows_
 }
 
 #[tokio::test]
-async fn a_gateway_that_tells_nothing_is_asked_once_by_all_workers_and_never_by_a_scrape() {
+async fn a_silent_gateway_is_queried_once_and_by_no_scrape() {
     let world = asking("1h").start().await;
     let broken = Receiver::start(|_| Answer::Status(500)).await;
     world.set("accounts.main.base_url", toml::Value::from(broken.url("gateway")));
@@ -81,28 +81,28 @@ async fn a_gateway_that_tells_nothing_is_asked_once_by_all_workers_and_never_by_
     };
     eventually(SOON, "one failure", async || (failures().await == Some(1.0)).then_some(())).await;
     let age = |text: &str| sample(text, "bursar_account_balance_age_seconds", &COLLECTING).filter(|age| *age > 2.0);
-    told(&second, "it to have been unknown for a while", age).await;
-    assert_eq!(available(&scraped(&first).await), None, "what was never told is not shown");
+    until_shown(&second, "it to have been unknown for a while", age).await;
+    assert_eq!(available(&scraped(&first).await), None, "an unknown balance is not shown");
     assert_eq!((broken.received().len(), failures().await), (1, Some(1.0)));
 }
 
 #[tokio::test]
 async fn a_question_for_a_balance_takes_its_place_in_the_queue_s_rate() {
-    // One call in a quarter of an hour: whoever comes first has it.
+    // One call in a quarter of an hour: the first worker makes it.
     let world = asking("1h").set("accounts.main.rate_per_second", 0.001).start().await;
     let (_worker, address) = worker(&world).await;
-    told(&address, "a balance", available).await;
+    until_shown(&address, "a balance", available).await;
     world.submit_new(&[transfer("WAITS")]).await;
     let due = |text: &str| {
         let of = ["queue=\"main/transfer\"", "call=\"send\""];
         sample(text, "bursar_due_age_seconds", &of).filter(|age| *age > 1.0)
     };
-    told(&address, "the transfer to have been due for a while", due).await;
+    until_shown(&address, "the transfer to have been due for a while", due).await;
     assert!(!world.ledger().await.keys.contains_key("WAITS"));
 }
 
 #[tokio::test]
-async fn nobody_queries_for_a_balance_unless_the_configuration_does() {
+async fn no_balance_is_queried_without_configuration() {
     let world = Plan::new().set("worker.listen", "127.0.0.1:0").start().await;
     let gateway = Receiver::start(|_| Answer::Status(500)).await;
     world.set("accounts.main.base_url", toml::Value::from(gateway.url("gateway")));

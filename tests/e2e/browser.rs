@@ -17,7 +17,7 @@ use crate::plan::Plan;
 use crate::server::Server;
 use crate::world::{SOON, World};
 
-/// How a page that is complete is waited for.
+/// A page that has loaded.
 const LOOK: Duration = Duration::from_millis(50);
 
 /// A browser, and the driver that it ends with.
@@ -93,7 +93,7 @@ impl Browser {
             .unwrap_or_else(|error| panic!("{selector} is not on the page: {error}"))
     }
 
-    /// Opens the page anew until this is on it: not everything makes a page that is open be read again.
+    /// Opens the page again until this is on it: an open page does not reload by itself for everything.
     async fn until_shown(&self, path: &str, selector: &str) {
         bursar_test_support::eventually(SOON, &format!("{selector} to be on {path}"), async || {
             self.goto(path).await;
@@ -136,14 +136,14 @@ impl Browser {
         assert_eq!(found, json!(["flex", false]), "the page's style and script were refused");
     }
 
-    /// Nothing stands out over the side of the page: nobody scrolls sideways on a phone.
+    /// Nothing is wider than the page: no one scrolls sideways on a phone.
     async fn fits(&self, page: &str) {
         let look = "return [document.documentElement.scrollWidth, document.documentElement.clientWidth]";
         let found = self.client.execute(look, vec![]).await.unwrap();
         assert!(found[0].as_u64() <= found[1].as_u64(), "{page} is wider than its window: {found}");
     }
 
-    /// Keeps a picture of the whole page where the environment asks for pictures.
+    /// Keeps a picture of the whole page where the environment names a folder for pictures.
     async fn whole_picture(&self, name: &str, look: Look) {
         if std::env::var_os("BURSAR_PICTURES").is_none() {
             return;
@@ -157,7 +157,7 @@ impl Browser {
         self.picture(&format!("{name}-{}", look.name)).await;
     }
 
-    /// Keeps a picture where the environment asks for pictures.
+    /// Keeps a picture where the environment names a folder for pictures.
     async fn picture(&self, name: &str) {
         if let Some(folder) = std::env::var_os("BURSAR_PICTURES") {
             let path = std::path::Path::new(&folder).join(format!("{name}.png"));
@@ -172,7 +172,7 @@ impl Browser {
 
 #[tokio::test]
 #[ignore = "needs Chromium and chromedriver; .ci/run installs them and runs this"]
-async fn browser_an_operator_signs_in_finds_a_job_reads_it_resolves_it_and_pauses_a_queue() {
+async fn an_operator_signs_in_resolves_a_job_and_pauses_a_queue() {
     let world = Plan::new().both("on_ambiguous", "hold").start().await;
     let _worker = world.worker().await;
     world.in_review("1001XP2025010110000001").await;
@@ -214,7 +214,7 @@ async fn browser_an_operator_signs_in_finds_a_job_reads_it_resolves_it_and_pause
     assert!(queues.contains("PAUSED: li: the gateway announced maintenance"), "{queues}");
     browser.picture("queues").await;
 
-    // What happens meanwhile is seen without anybody's doing.
+    // The page shows the change by itself.
     browser.find(".live[data-state=on]").await;
     world.submit_new(&[transfer("LATER")]).await;
     world.ok(&["resume", "main/transfer", "--reason", "it is over"]).await;
@@ -235,9 +235,12 @@ async fn eventful() -> (World, Server, Receiver) {
     let receiver = Receiver::start(move |_| Answer::Status(statuses.lock().unwrap().pop().unwrap_or(200))).await;
     let worker = world.worker().await;
     world.life("REFUSED", "0").await;
-    let told =
-        having(with(transfer("TOLD"), "total_amount", json!(123_456)), "callback_url", json!(receiver.url("told")));
-    world.submit_new(&[told, transfer("REFUSED"), bill("BILL", "order-7")]).await;
+    let delivered = having(
+        with(transfer("DELIVERED"), "total_amount", json!(123_456)),
+        "callback_url",
+        json!(receiver.url("hook")),
+    );
+    world.submit_new(&[delivered, transfer("REFUSED"), bill("BILL", "order-7")]).await;
     world.submit_new(&transfers("T", 40)).await;
     world.submit_new(&[split("SPLIT", "order-9")]).await;
     world.settled().await;
@@ -264,12 +267,12 @@ async fn eventful() -> (World, Server, Receiver) {
 
 #[tokio::test]
 #[ignore = "needs Chromium and chromedriver; .ci/run installs them and runs this"]
-async fn browser_every_page_fits_a_desk_and_a_phone_by_day_and_night_in_both_languages() {
+async fn every_page_fits_each_screen_theme_and_language() {
     let (world, server, _receiver) = eventful().await;
     let pages = [
         ("queues", "/", ".totals"),
         ("jobs", "/jobs?queue=main%2Ftransfer", "table.jobs"),
-        ("told-job", "/jobs/main/transfer/TOLD", "[data-event=delivery][data-tone=good]"),
+        ("delivered-job", "/jobs/main/transfer/DELIVERED", "[data-event=delivery][data-tone=good]"),
         ("named-job", "/jobs/main/bill_upload/BILL", "a[href='/notifications/main/4']"),
         ("review", "/review", ".queue"),
         ("send", "/jobs/main/transfer/1001XP2025010110000001/send", ".does"),
@@ -297,7 +300,7 @@ async fn browser_every_page_fits_a_desk_and_a_phone_by_day_and_night_in_both_lan
 
 #[tokio::test]
 #[ignore = "needs Chromium and chromedriver; .ci/run installs them and runs this"]
-async fn browser_a_reader_follows_a_job_to_the_notification_that_named_it_and_back() {
+async fn a_reader_follows_a_job_to_its_notification_and_back() {
     let (_world, server, _receiver) = eventful().await;
     let browser = Browser::open(&server, DESK).await;
     browser.sign_in(&server.tokens.reader).await;

@@ -1,4 +1,4 @@
-//! Producers are told what became of their jobs: signed, at least once, in order for each job, and nowhere they must not be.
+//! Webhooks: signed, at least once, in order for each job, and never to an address that is not allowed.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -11,10 +11,10 @@ use crate::metrics::{listener, sample, scraped};
 use crate::plan::Plan;
 use crate::world::{SOON, World};
 
-/// What the messages are signed with, in two versions.
+/// The secrets of the signatures, in two versions.
 const SECRETS: [&str; 2] = ["whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", "whsec_bmV3IHNlY3JldCBvZiAyNyBieXRlcyEhISE="];
 
-/// A world that may tell receivers on this machine.
+/// A world that may deliver to receivers on this machine.
 async fn world(plan: Plan) -> World {
     let world = plan.set("webhooks.allow", vec!["127.0.0.1"]).set("webhooks.timeout", "1s").start().await;
     let secrets = world.file(format!("# new, then old\n{}\n", SECRETS.join("\n")));
@@ -22,11 +22,11 @@ async fn world(plan: Plan) -> World {
     world
 }
 
-fn told(key: &str, url: &str) -> Value {
+fn with_webhook(key: &str, url: &str) -> Value {
     having(transfer(key), "callback_url", json!(url))
 }
 
-/// What was told of each job: type and sequence, repetitions left out.
+/// The deliveries of each job: type and sequence, without repetitions.
 fn stories(received: &[Received]) -> BTreeMap<String, Vec<(String, u64)>> {
     let mut stories: BTreeMap<String, Vec<(String, u64)>> = BTreeMap::new();
     let mut ids = std::collections::BTreeSet::new();
@@ -41,9 +41,9 @@ fn stories(received: &[Received]) -> BTreeMap<String, Vec<(String, u64)>> {
     stories
 }
 
-/// Waits until nothing is left to tell.
+/// Waits until nothing is left to deliver.
 async fn all_told(world: &World) {
-    eventually(SOON, "everything to be told", async || {
+    eventually(SOON, "everything to be delivered", async || {
         let queues = world.ok(&["queues", "--json"]).await;
         let untold: u64 = queues
             .lines()
@@ -55,12 +55,12 @@ async fn all_told(world: &World) {
 }
 
 #[tokio::test]
-async fn every_end_is_told_at_least_once_while_servers_die_under_it() {
+async fn every_end_is_delivered_while_servers_die() {
     let world = world(Plan::new()).await;
     let receiver = Receiver::start(|_| Answer::Late(Duration::from_millis(60), 200)).await;
     let keys: Vec<String> = (0..60).map(|number| format!("TOLD-{number:02}")).collect();
     let _worker = world.worker().await;
-    world.submit_new(&keys.iter().map(|key| told(key, &receiver.url("told"))).collect::<Vec<_>>()).await;
+    world.submit_new(&keys.iter().map(|key| with_webhook(key, &receiver.url("hook"))).collect::<Vec<_>>()).await;
     world.settled().await;
     let first = world.serve().await;
     eventually(SOON, "the first messages", async || (receiver.received().len() > 3).then_some(())).await;
@@ -75,7 +75,7 @@ async fn every_end_is_told_at_least_once_while_servers_die_under_it() {
 }
 
 #[tokio::test]
-async fn a_server_that_dies_after_telling_leaves_it_to_another_to_tell_again_by_the_same_name() {
+async fn a_delivery_of_a_dead_server_is_repeated_with_the_same_id() {
     let world = world(Plan::new()).await;
     let receiver = Receiver::content().await;
     let dying = world
@@ -84,7 +84,7 @@ async fn a_server_that_dies_after_telling_leaves_it_to_another_to_tell_again_by_
         })
         .await;
     let _worker = world.worker().await;
-    world.submit_new(&[told("TWICE", &receiver.url("told"))]).await;
+    world.submit_new(&[with_webhook("TWICE", &receiver.url("hook"))]).await;
     assert_eq!(dying.process.finished(SOON).await.code, None, "it died by a signal");
     let _next = world.serve().await;
     all_told(&world).await;
@@ -98,7 +98,7 @@ async fn a_server_that_dies_after_telling_leaves_it_to_another_to_tell_again_by_
 }
 
 #[tokio::test]
-async fn a_review_is_told_before_the_end_that_a_person_gives_it_whatever_fails_in_between() {
+async fn a_review_is_delivered_before_its_resolution() {
     let world = world(Plan::new().both("on_ambiguous", "hold")).await;
     world.faults(json!({"key": "REVIEWED", "on": "send", "fault": "lost-answer"})).await;
     let failures = std::sync::atomic::AtomicUsize::new(1);
@@ -111,7 +111,7 @@ async fn a_review_is_told_before_the_end_that_a_person_gives_it_whatever_fails_i
     })
     .await;
     let _up = world.serve_as("up").await;
-    world.submit_new(&[told("REVIEWED", &receiver.url("told"))]).await;
+    world.submit_new(&[with_webhook("REVIEWED", &receiver.url("hook"))]).await;
     world.until("REVIEWED", "needs_review").await;
     eventually(SOON, "the first attempt", async || (!receiver.received().is_empty()).then_some(())).await;
     world.ok(&["resolve", "REVIEWED", "--as", "succeeded", "--reason", "seen on the statement"]).await;
@@ -125,16 +125,16 @@ async fn a_review_is_told_before_the_end_that_a_person_gives_it_whatever_fails_i
 }
 
 #[tokio::test]
-async fn what_attempts_come_to_is_counted_and_what_waits_for_how_long_is_told() {
+async fn delivery_outcomes_and_waiting_times_are_metrics() {
     let world = world(Plan::new()).await;
     let receiver = Receiver::start(|message| Answer::Status(if message.path == "/down" { 502 } else { 200 })).await;
     let server = world.serve_as("up").await;
-    world.submit_new(&[told("UP", &receiver.url("up")), told("DOWN", &receiver.url("down"))]).await;
-    let text = eventually(SOON, "one to be told and one to have been tried for a while", async || {
+    world.submit_new(&[with_webhook("UP", &receiver.url("up")), with_webhook("DOWN", &receiver.url("down"))]).await;
+    let text = eventually(SOON, "one to be delivered and one to have been tried for a while", async || {
         let text = scraped(&server.address).await;
-        let told = sample(&text, "bursar_webhook_attempts_total", &["outcome=\"told\""]);
+        let delivered = sample(&text, "bursar_webhook_attempts_total", &["outcome=\"told\""]);
         let tried = sample(&text, "bursar_webhook_tried_age_seconds", &["origin=\"main/transfer\""]);
-        if told == Some(1.0) && tried > Some(1.0) { Ok(text) } else { Err(text) }
+        if delivered == Some(1.0) && tried > Some(1.0) { Ok(text) } else { Err(text) }
     })
     .await;
     let of = "origin=\"main/transfer\"";
@@ -149,7 +149,7 @@ async fn what_attempts_come_to_is_counted_and_what_waits_for_how_long_is_told() 
     assert!(sample("bursar_webhook_due_age_seconds", &[of]) < Some(5.0), "it waits for its time: {text}");
     server.process.kill();
 
-    // With nobody to tell it, what was put off comes due, and any process that Redis answers says so.
+    // Without a dispatcher the delayed delivery comes due, and any process that reaches Redis reports it.
     world.set("worker.listen", toml::Value::from("127.0.0.1:0"));
     let worker = world.worker().await;
     let address = listener(&worker).await;
@@ -163,7 +163,7 @@ async fn what_attempts_come_to_is_counted_and_what_waits_for_how_long_is_told() 
 }
 
 #[tokio::test]
-async fn secrets_are_read_again_on_a_hangup_and_a_file_that_holds_none_changes_nothing() {
+async fn secrets_reload_on_sighup_and_an_empty_file_changes_nothing() {
     let world = Plan::new().set("webhooks.allow", vec!["127.0.0.1"]).start().await;
     let [old, new] = SECRETS;
     let file = world.file(old);
@@ -171,7 +171,7 @@ async fn secrets_are_read_again_on_a_hangup_and_a_file_that_holds_none_changes_n
     let receiver = Receiver::content().await;
     let server = world.serve_as("up").await;
     let signed_by = async |key: &str| -> Vec<&str> {
-        world.submit_new(&[told(key, &receiver.url(key))]).await;
+        world.submit_new(&[with_webhook(key, &receiver.url(key))]).await;
         let path = format!("/{key}");
         let found = async || receiver.received().into_iter().find(|message| message.path == path);
         let message = eventually(SOON, "the message", found).await;
@@ -194,11 +194,11 @@ async fn secrets_are_read_again_on_a_hangup_and_a_file_that_holds_none_changes_n
 }
 
 #[tokio::test]
-async fn a_receiver_on_this_machine_is_not_told_unless_the_operator_names_it() {
+async fn a_receiver_on_this_machine_needs_the_operators_consent() {
     let world = Plan::new().start().await;
     let receiver = Receiver::content().await;
     let server = world.serve_as("up").await;
-    world.submit_new(&[told("INSIDE", &receiver.url("admin"))]).await;
+    world.submit_new(&[with_webhook("INSIDE", &receiver.url("admin"))]).await;
     world.until("INSIDE", "succeeded").await;
     let line = eventually(SOON, "a refusal on record", async || {
         let job = world.job("INSIDE").await;

@@ -63,8 +63,8 @@ async fn a_job_that_may_have_been_executed_is_not_taken_back() {
             0
         );
     }
-    let said = world.refused(&["cancel", "NOBODY", "--reason", "x"]).await;
-    assert!(said.contains("there is no job NOBODY"), "{said}");
+    let said = world.refused(&["cancel", "UNKNOWN", "--reason", "x"]).await;
+    assert!(said.contains("there is no job UNKNOWN"), "{said}");
     assert_eq!(world.run(&["cancel", "DONE"]).await.code, Some(2), "without a reason nothing is done");
     world.books_agree().await;
 }

@@ -1,4 +1,4 @@
-//! One merchant's trouble is not everybody's: jobs whose own answers teach nothing, beside jobs that are well.
+//! One merchant's fault does not delay others: jobs whose responses prove nothing, together with healthy jobs.
 
 use std::time::{Duration, Instant};
 
@@ -8,12 +8,12 @@ use crate::jobs;
 use crate::plan::Plan;
 use crate::world::World;
 
-/// How long healthy jobs may take beside others, whatever becomes of those.
+/// The time in which healthy jobs end, whatever the others do.
 const HEALTHY_WITHIN: Duration = Duration::from_secs(15);
 
 /// 40 transfers of one merchant whose every send meets `fault`, then 80 of others, with two workers of few places; how long the
 /// 80 took.
-async fn healthy_beside(fault: &str) -> (World, Duration, String) {
+async fn healthy_among(fault: &str) -> (World, Duration, String) {
     healthy_of("amy99a", fault, 40).await
 }
 
@@ -38,22 +38,22 @@ async fn healthy_of(payer: &str, fault: &str, sick: usize) -> (World, Duration, 
 }
 
 #[tokio::test]
-async fn signed_responses_with_a_code_that_no_list_has_hold_up_nobody_else() {
-    let (world, took, logs) = healthy_beside("unknown-refusal").await;
+async fn signed_unknown_codes_delay_no_one_else() {
+    let (world, took, logs) = healthy_among("unknown-refusal").await;
     assert!(took < HEALTHY_WITHIN, "{took:?}");
     assert!(!logs.contains("resting"), "the gateway answers: {logs}");
     world.books_agree().await;
 }
 
 #[tokio::test]
-async fn responses_of_one_merchant_that_cannot_be_read_hold_up_others_for_seconds_at_most() {
-    let (world, took, logs) = healthy_beside("bad-gateway-before").await;
+async fn one_merchants_unreadable_responses_delay_others_briefly() {
+    let (world, took, logs) = healthy_among("bad-gateway-before").await;
     assert!(took < HEALTHY_WITHIN, "{took:?}: {logs}");
     world.books_agree().await;
 }
 
 #[tokio::test]
-async fn a_flood_of_one_merchant_whose_responses_cannot_be_read_holds_up_that_merchant_alone() {
+async fn a_flood_of_unreadable_responses_stops_its_merchant_alone() {
     let (world, took, logs) = healthy_of("bob11c", "bad-gateway-before", 300).await;
     println!("the healthy ones took {took:?}");
     assert!(took < HEALTHY_WITHIN, "{took:?}: {logs}");

@@ -1,4 +1,4 @@
-//! An OpenTelemetry collector for tests: takes OTLP over HTTP, and keeps what it is told.
+//! An OpenTelemetry collector for tests: takes OTLP over HTTP, and keeps it.
 
 use std::sync::{Arc, Mutex};
 
@@ -9,7 +9,7 @@ use prost::Message;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
-/// What came, with the service that each span was told by.
+/// The spans that arrived, each with its service.
 #[derive(Clone, Default)]
 pub(crate) struct Collector {
     spans: Arc<Mutex<Vec<Span>>>,
@@ -69,7 +69,7 @@ async fn take(mut stream: TcpStream, spans: Arc<Mutex<Vec<Span>>>) {
     }
 }
 
-/// What a span says under this name.
+/// A span's attribute of this name.
 pub(crate) fn said(span: &Span, name: &str) -> Option<String> {
     let value = span.attributes.iter().find(|one| one.key == name)?.value.as_ref()?.value.as_ref()?;
     if let Value::StringValue(text) = value {

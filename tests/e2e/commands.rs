@@ -48,7 +48,7 @@ async fn commands() -> Vec<Vec<String>> {
 }
 
 #[tokio::test]
-async fn every_command_s_help_has_an_example_that_begins_as_it_is_typed() {
+async fn every_help_text_has_an_example_to_type() {
     let commands = commands().await;
     assert!(commands.len() >= 20, "{commands:?}");
     for command in commands {
@@ -89,7 +89,7 @@ async fn wrong_use_is_exit_code_2_and_touches_nothing() {
             assert!(finished.stderr.contains(&format!("cannot read {path}")), "{finished:?}");
         }
     }
-    for place in [["--account", "nobody"], ["--account", "shop/split"]] {
+    for place in [["--account", "unknown"], ["--account", "shop/split"]] {
         for command in [&["list"][..], &["show", "T"], &["query", "T", "--reason", "x"]] {
             let finished = world.run(&[command, &place].concat()).await;
             assert_eq!(finished.code, Some(2), "{command:?}: {finished:?}");
@@ -100,7 +100,7 @@ async fn wrong_use_is_exit_code_2_and_touches_nothing() {
 }
 
 #[tokio::test]
-async fn the_configuration_may_stand_before_or_after_the_command_or_in_the_environment() {
+async fn the_configuration_path_goes_anywhere_or_in_the_environment() {
     let world = Plan::new().start().await;
     world.submit_new(&[transfer("T")]).await;
     let config = world.config().display().to_string();
@@ -120,7 +120,7 @@ async fn the_configuration_may_stand_before_or_after_the_command_or_in_the_envir
 }
 
 #[tokio::test]
-async fn jobs_are_shown_and_listed_with_exactly_the_fields_of_the_interface() {
+async fn show_and_list_print_exactly_the_interfaces_fields() {
     let world = Plan::new().start().await;
     world.life("T", "9-1").await;
     let _worker = world.worker().await;
@@ -136,7 +136,7 @@ async fn jobs_are_shown_and_listed_with_exactly_the_fields_of_the_interface() {
         let mut shown = world.job(jobs::key(job)).await;
         assert_eq!(field_names(&shown), FIELDS, "{shown}");
         let log = shown.as_object_mut().unwrap().remove("history").unwrap();
-        assert_eq!(&shown, job, "show and list tell the same");
+        assert_eq!(&shown, job, "show and list print the same");
         for line in log.as_array().unwrap() {
             assert!(line["at"].is_string() && line["event"].is_string(), "{line}");
         }
@@ -145,12 +145,12 @@ async fn jobs_are_shown_and_listed_with_exactly_the_fields_of_the_interface() {
     for word in ["main/transfer T", "state           succeeded", "1 sent,", "response"] {
         assert!(text.contains(word), "{word}: {text}");
     }
-    assert!(world.refused(&["show", "NOBODY"]).await.contains("there is no job NOBODY"));
+    assert!(world.refused(&["show", "UNKNOWN"]).await.contains("there is no job UNKNOWN"));
     world.books_agree().await;
 }
 
 #[tokio::test]
-async fn a_job_tells_the_environment_that_it_was_submitted_in() {
+async fn a_job_shows_the_environment_of_its_submission() {
     let world = Plan::new().set("accounts.main.environment", "production").start().await;
     world.submit_new(&[transfer("T"), split("S", "P1")]).await;
     assert_eq!(world.job("T").await["environment"], "production");
@@ -166,7 +166,7 @@ async fn lists_are_narrowed_by_queue_and_state_and_page_by_themselves() {
     world.submit_new(&jobs::transfers("T", 1_100)).await;
     world.submit_new(&[bill("B", "100010001"), split("S", "P1")]).await;
     let count = async |arguments: &[&str]| world.ok(&[&["list"], arguments].concat()).await.lines().count();
-    assert_eq!(count(&[]).await, 100, "a hundred, unless told otherwise");
+    assert_eq!(count(&[]).await, 100, "a hundred by default");
     assert_eq!(count(&["--limit", "1050"]).await, 1_050);
     assert_eq!(count(&["--limit", "9999"]).await, 1_102);
     assert_eq!(count(&["--limit", "9999", "--account", "main"]).await, 1_101);
@@ -198,7 +198,7 @@ async fn a_reader_that_leaves_early_is_no_error() {
 }
 
 #[tokio::test]
-async fn one_key_in_two_queues_is_told_apart() {
+async fn one_key_in_two_queues_is_two_jobs() {
     let world = Plan::new().start().await;
     world.ok(&["pause", "main/transfer", "--reason", "x"]).await;
     world.submit_new(&[transfer("BOTH"), split("BOTH", "P1")]).await;
@@ -242,7 +242,7 @@ async fn what_machines_read_is_one_object_a_line() {
 }
 
 #[tokio::test]
-async fn a_reader_of_outcomes_that_leaves_early_keeps_no_job_from_being_submitted() {
+async fn a_closed_output_pipe_keeps_no_job_from_submission() {
     let world = Plan::new().start().await;
     let jobs = jobs::transfers("T", 1_200);
     let file = world.file(jobs.iter().map(|job| format!("{job}\n")).collect::<String>());
@@ -272,31 +272,34 @@ async fn a_reason_of_many_lines_is_kept_whole_and_shown_on_one() {
 }
 
 #[tokio::test]
-async fn who_comes_second_to_a_job_is_told_what_the_first_did() {
+async fn a_second_action_is_refused_with_the_first() {
     let world = Plan::new().start().await;
     world.submit_new(&[transfer("T")]).await;
     world.ok(&["cancel", "T", "--reason", "ordered twice", "--who", "li"]).await;
     for act in ["cancel", "send"] {
-        let told = world.refused(&[act, "T", "--reason", "I, too"]).await;
-        assert!(told.contains("a job that is cancelled cannot be"), "{told}");
-        assert!(told.contains("The last action was cancel by li at ") && told.ends_with(": ordered twice"), "{told}");
+        let output = world.refused(&[act, "T", "--reason", "I, too"]).await;
+        assert!(output.contains("a job that is cancelled cannot be"), "{output}");
+        assert!(
+            output.contains("The last action was cancel by li at ") && output.ends_with(": ordered twice"),
+            "{output}"
+        );
     }
     world.books_agree().await;
 }
 
 #[tokio::test]
-async fn an_input_without_a_job_is_told_so() {
+async fn an_input_without_a_job_is_reported() {
     let world = Plan::new().start().await;
     let empty = world.file("\n \n").display().to_string();
-    let told = world.run(&["submit", &empty]).await;
-    assert_eq!((told.code, told.stdout.as_str()), (Some(0), ""), "{told:?}");
-    assert!(told.stderr.contains("holds no job"), "{told:?}");
+    let output = world.run(&["submit", &empty]).await;
+    assert_eq!((output.code, output.stdout.as_str()), (Some(0), ""), "{output:?}");
+    assert!(output.stderr.contains("holds no job"), "{output:?}");
 }
 
 #[tokio::test]
-async fn a_redis_out_of_reach_is_told_once() {
+async fn an_unreachable_redis_is_reported_once() {
     let world = Plan::new().on_redis("redis://127.0.0.1:1/").start().await;
-    let told = world.run(&["list"]).await;
-    assert_eq!(told.code, Some(3), "{told:?}");
-    assert_eq!(told.stderr.matches("Connection refused").count(), 1, "{told:?}");
+    let output = world.run(&["list"]).await;
+    assert_eq!(output.code, Some(3), "{output:?}");
+    assert_eq!(output.stderr.matches("Connection refused").count(), 1, "{output:?}");
 }

@@ -1,4 +1,4 @@
-//! Kill -9: what a worker held comes due by itself, and nobody is paid twice for it.
+//! Kill -9: a dead worker's claims come due by themselves, and nothing is paid twice.
 
 use std::time::{Duration, Instant};
 
@@ -46,12 +46,12 @@ async fn kill_in_the_middle_of(job: Value, fault: &str) {
 }
 
 #[tokio::test]
-async fn a_transfer_that_was_executed_when_its_worker_died_is_not_executed_again() {
+async fn an_executed_transfer_of_a_dead_worker_is_not_repeated() {
     kill_in_the_middle_of(transfer("T"), "hang-after").await;
 }
 
 #[tokio::test]
-async fn a_transfer_that_was_not_executed_when_its_worker_died_is_executed() {
+async fn an_unexecuted_transfer_of_a_dead_worker_is_executed() {
     kill_in_the_middle_of(transfer("T"), "hang-before").await;
 }
 
@@ -61,18 +61,18 @@ async fn a_bill_whose_sender_died_is_received_once() {
 }
 
 #[tokio::test]
-async fn pending_jobs_of_a_dead_worker_are_asked_about_by_another_before_long() {
+async fn a_dead_workers_pending_jobs_are_queried_by_another() {
     let world = Plan::new().both("call_timeout", CALL).simulate(&["--life-step", "3s"]).start().await;
     let all = jobs::transfers("PENDING", 20);
-    let held = jobs::key(&all[0]).to_owned();
+    let claimed = jobs::key(&all[0]).to_owned();
     for job in &all {
         world.life(jobs::key(job), "9-1").await;
     }
-    world.faults(json!({"key": held, "on": "query", "fault": "hang-before"})).await;
+    world.faults(json!({"key": claimed, "on": "query", "fault": "hang-before"})).await;
     let dying = world.worker().await;
     world.submit_new(&all).await;
-    let asked = async || world.at_gateway(&held).await.map_or(0, |record| record.queries);
-    eventually(SOON, "the question to be out", async || (asked().await == 1).then_some(())).await;
+    let queried = async || world.at_gateway(&claimed).await.map_or(0, |record| record.queries);
+    eventually(SOON, "the question to be out", async || (queried().await == 1).then_some(())).await;
     world
         .until_all("every send to be over", |job| ["pending", "succeeded"].iter().any(|state| job["state"] == *state))
         .await;
@@ -80,7 +80,7 @@ async fn pending_jobs_of_a_dead_worker_are_asked_about_by_another_before_long() 
     let killed = Instant::now();
 
     let _other = world.worker().await;
-    eventually(SOON, "the job to be asked about again", async || (asked().await > 1).then_some(())).await;
+    eventually(SOON, "the job to be asked about again", async || (queried().await > 1).then_some(())).await;
     let took = killed.elapsed();
     assert!(took < LEASE + Duration::from_secs(1), "asked again only after {took:?}");
     for job in world.settled().await {
@@ -90,7 +90,7 @@ async fn pending_jobs_of_a_dead_worker_are_asked_about_by_another_before_long() 
 }
 
 #[tokio::test]
-async fn workers_that_die_one_after_another_under_load_pay_nobody_twice_and_lose_nothing() {
+async fn workers_dying_under_load_pay_nothing_twice_and_lose_nothing() {
     let world = Plan::new().both("resend_max", 10).simulate(&["--latency", "20ms", "--faults", "mild"]).start().await;
     let mut jobs = jobs::transfers("LOAD", 120);
     jobs.extend((1..=60).map(|number| bill(&format!("BILL-{number}"), &format!("ORDER-{number}"))));
@@ -123,8 +123,8 @@ async fn a_job_that_kills_every_worker_ends_with_a_person() {
     world.submit_new(&[transfer("POISON")]).await;
     let mut worker = first;
     for queries in 1..=6 {
-        let asked = async || world.at_gateway("POISON").await.map_or(0, |record| record.queries);
-        eventually(SOON, "the question to be out", async || (asked().await >= queries).then_some(())).await;
+        let queried = async || world.at_gateway("POISON").await.map_or(0, |record| record.queries);
+        eventually(SOON, "the question to be out", async || (queried().await >= queries).then_some(())).await;
         worker.kill();
         worker = world.worker().await;
     }

@@ -37,7 +37,7 @@ async fn who_may_only_look_is_offered_nothing_and_allowed_nothing() {
 }
 
 #[tokio::test]
-async fn a_job_is_found_by_its_key_and_its_timeline_tells_everything_that_was_done() {
+async fn a_job_is_found_by_key_and_its_timeline_is_complete() {
     let world = holding().start().await;
     let _worker = world.worker().await;
     world.in_review("1001XP2025010110000001").await;
@@ -60,7 +60,7 @@ async fn a_job_is_found_by_its_key_and_its_timeline_tells_everything_that_was_do
 }
 
 #[tokio::test]
-async fn a_job_in_review_is_resolved_with_a_reason_and_the_second_is_told_what_the_first_did() {
+async fn a_second_resolution_shows_what_the_first_did() {
     let world = holding().start().await;
     let _worker = world.worker().await;
     world.in_review("T").await;
@@ -104,7 +104,7 @@ async fn a_job_in_review_is_resolved_with_a_reason_and_the_second_is_told_what_t
 }
 
 #[tokio::test]
-async fn an_act_on_a_job_that_has_changed_since_it_was_looked_at_is_not_done() {
+async fn an_action_on_a_job_that_has_changed_is_refused() {
     let world = holding().start().await;
     let server = world.serve().await;
     world.submit_new(&[transfer("T")]).await;
@@ -128,7 +128,7 @@ async fn an_act_on_a_job_that_has_changed_since_it_was_looked_at_is_not_done() {
 }
 
 #[tokio::test]
-async fn of_two_who_act_at_once_one_does_and_the_other_is_told_what_was_done() {
+async fn of_two_concurrent_actions_one_wins_and_the_other_learns_it() {
     let world = Plan::new().start().await;
     let server = world.serve().await;
     let keys: Vec<String> = (0..8).map(|number| format!("T{number}")).collect();
@@ -137,7 +137,7 @@ async fn of_two_who_act_at_once_one_does_and_the_other_is_told_what_was_done() {
         Browser::signed_in(&server, &server.tokens.operator).await,
         Browser::signed_in(&server, &server.tokens.operator).await,
     );
-    // Sending leaves a queued job queued: its state alone does not tell the second that there was a first.
+    // Sending leaves a queued job queued: its state alone does not show the second operator the first action.
     for (key, act) in keys.iter().zip(["send", "cancel"].into_iter().cycle()) {
         let path = format!("/jobs/main/transfer/{key}/{act}");
         let (one, other) =

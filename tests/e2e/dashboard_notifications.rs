@@ -1,5 +1,5 @@
-//! The dashboard's pages of notifications: what the gateway told by itself, masked, with its versions, the job that it names,
-//! and who was told of it.
+//! The dashboard's pages of notifications: masked, with their versions, the jobs that they name,
+//! and their deliveries.
 
 use std::sync::atomic::{AtomicU16, Ordering};
 
@@ -11,11 +11,11 @@ use crate::notifications::{app_id, with_a_bill, world};
 use crate::pages::Browser;
 use crate::world::SOON;
 
-/// What a person could be known by in [`credit`].
+/// Names and numbers in [`credit`] that identify a person.
 const PERSONAL: [&str; 2] = ["小明", "6222021234567890123"];
 
 #[tokio::test]
-async fn one_notification_is_shown_with_its_versions_and_with_what_its_receiver_answered() {
+async fn a_notification_shows_its_versions_and_its_delivery() {
     let world = world().await;
     let status = AtomicU16::new(500);
     let receiver = Receiver::start(move |_| Answer::Status(status.swap(200, Ordering::SeqCst))).await;
@@ -26,7 +26,7 @@ async fn one_notification_is_shown_with_its_versions_and_with_what_its_receiver_
         assert_eq!(post(&server, &signed(&app, METHOD, &credit("r1", status), &stamp(minutes))).await, success());
     }
     let browser = Browser::signed_in(&server, &server.tokens.reader).await;
-    eventually(SOON, "all to be told", async || {
+    eventually(SOON, "all to be delivered", async || {
         let pages = [1, 2, 3].map(async |number| browser.get(&format!("/notifications/main/{number}")).await);
         for page in pages {
             let page = page.await;
@@ -55,17 +55,17 @@ async fn one_notification_is_shown_with_its_versions_and_with_what_its_receiver_
 }
 
 #[tokio::test]
-async fn a_job_s_timeline_leads_to_the_notification_that_named_it_and_back() {
+async fn a_timeline_links_to_its_notification_and_back() {
     let world = with_a_bill().await;
     let server = world.serve().await;
     for order in ["order-7", "order-8"] {
-        let told = signed(
+        let notification = signed(
             &app_id(&world),
             BILLS,
             &json!({"order_id": order, "in_acct_name": "王小明"}).to_string(),
             &stamp(0),
         );
-        assert_eq!(post(&server, &told).await, success());
+        assert_eq!(post(&server, &notification).await, success());
     }
     let mut browser = Browser::signed_in(&server, &server.tokens.reader).await;
     let job = browser.get("/jobs/main/bill_upload/BILL").await;

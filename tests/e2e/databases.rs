@@ -1,5 +1,5 @@
 //! Databases for the outbox: a file of SQLite, or a PostgreSQL or MariaDB server that one test starts for itself, in a folder
-//! of its own and behind a Unix socket, and that ends with the test.
+//! temporary folder and behind a Unix socket, and that ends with the test.
 
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
@@ -10,15 +10,15 @@ use tempfile::TempDir;
 
 use crate::world::SOON;
 
-/// One database, as the examples are told of it.
+/// One database, as the examples address it.
 pub(crate) struct Database {
-    /// What runs Python with this database's driver.
+    /// The Python that has this database's driver.
     pub(crate) python: &'static str,
     /// The examples' word for where it is.
     pub(crate) address: String,
     /// Ends every connection but the one that says so: a statement that yields further ones, one a row.
     pub(crate) cut: &'static str,
-    /// Whether rows can be locked one by one.
+    /// True if rows can be locked one by one.
     pub(crate) locks_rows: bool,
     server: Option<Process>,
     _folder: TempDir,
@@ -47,12 +47,12 @@ fn postgres(program: &str) -> PathBuf {
 
 /// Root's number, or the one of the user by that name.
 fn user_id(arguments: &[&str]) -> u32 {
-    let told = Command::new("id").args(arguments).output().expect("id is on every system");
-    String::from_utf8_lossy(&told.stdout).trim().parse().unwrap_or_else(|_| panic!("no such user: {told:?}"))
+    let output = Command::new("id").args(arguments).output().expect("id is on every system");
+    String::from_utf8_lossy(&output.stdout).trim().parse().unwrap_or_else(|_| panic!("no such user: {output:?}"))
 }
 
 /// Does not run as root: PostgreSQL refuses to.
-fn as_nobody_special(mut command: Command, folder: &Path) -> Command {
+fn as_another_user(mut command: Command, folder: &Path) -> Command {
     if user_id(&["-u"]) == 0 {
         let postgres = user_id(&["-u", "postgres"]);
         std::os::unix::fs::chown(folder, Some(postgres), None).expect("handing the folder over");
@@ -79,10 +79,10 @@ impl Database {
         let (path, data) = (folder.path(), folder.path().join("data"));
         let mut make = Command::new(postgres("initdb"));
         make.args(["--auth=trust", "--username=shop", "--encoding=UTF8", "--locale=C", "--no-sync", "-D"]).arg(&data);
-        made("initdb", as_nobody_special(make, path)).await;
+        made("initdb", as_another_user(make, path)).await;
         let mut serve = Command::new(postgres("postgres"));
         serve.arg("-D").arg(&data).arg("-k").arg(path).args(["-c", "listen_addresses=", "-c", "fsync=off"]);
-        let server = Process::start("postgres", as_nobody_special(serve, path));
+        let server = Process::start("postgres", as_another_user(serve, path));
         server.wait_line(SOON, "readiness", |line| line.contains("ready to accept connections")).await;
         Self {
             python,

@@ -1,4 +1,4 @@
-//! Out of patience: a maybe ends with a person, and only what certainly was not executed ends as failed.
+//! Deadlines: an unknown outcome ends in review, and only what was certainly not executed ends as failed.
 
 use serde_json::json;
 
@@ -6,7 +6,7 @@ use crate::jobs::{bill, split, transfer};
 use crate::plan::Plan;
 
 #[tokio::test]
-async fn a_transfer_that_is_not_finished_by_the_poll_deadline_ends_with_a_person() {
+async fn a_transfer_unfinished_by_the_poll_deadline_needs_review() {
     let world = Plan::new().set("accounts.main.poll_deadline", "2s").start().await;
     for (key, life) in [("NINE", "9"), ("EN", "n")] {
         world.life(key, life).await;
@@ -23,7 +23,7 @@ async fn a_transfer_that_is_not_finished_by_the_poll_deadline_ends_with_a_person
 }
 
 #[tokio::test]
-async fn answers_that_stay_lost_end_with_a_person_after_as_many_sends_as_are_allowed() {
+async fn lost_responses_need_review_after_the_maximum_of_sends() {
     let world = Plan::new().set("accounts.main.resend_max", 2).set("accounts.main.resend_after", "300ms").start().await;
     world.faults(json!({"key": "LOST", "on": "send", "fault": "lost-answer", "always": true})).await;
     let _worker = world.worker().await;
@@ -36,7 +36,7 @@ async fn answers_that_stay_lost_end_with_a_person_after_as_many_sends_as_are_all
 }
 
 #[tokio::test]
-async fn what_never_left_because_nobody_listens_fails_at_its_deadline() {
+async fn an_unsent_job_of_an_absent_gateway_fails_at_its_deadline() {
     let world = Plan::new().both("retry_deadline", "1s").start().await;
     let _worker = world.worker().await;
     world.stop_gateway();
@@ -51,7 +51,7 @@ async fn what_never_left_because_nobody_listens_fails_at_its_deadline() {
 }
 
 #[tokio::test]
-async fn what_could_not_leave_is_executed_once_when_the_gateway_is_back() {
+async fn an_unsent_job_is_executed_once_when_the_gateway_is_back() {
     let world = Plan::new().start().await;
     let _worker = world.worker().await;
     world.stop_gateway();
@@ -68,7 +68,7 @@ async fn what_could_not_leave_is_executed_once_when_the_gateway_is_back() {
 }
 
 #[tokio::test]
-async fn what_a_gateway_refuses_for_good_has_failed_and_was_not_executed() {
+async fn a_final_refusal_fails_the_job_without_execution() {
     let world = Plan::new().set("accounts.main.final_sub_codes", vec!["isv.name-error"]).start().await;
     world.faults(json!({"key": "T", "on": "send", "fault": "refused"})).await;
     let _worker = world.worker().await;

@@ -31,7 +31,7 @@ async fn a_split_that_was_only_accepted_is_followed_to_its_end() {
 }
 
 #[tokio::test]
-async fn a_split_whose_answer_was_lost_is_found_by_its_order_and_sent_once() {
+async fn a_split_with_a_lost_response_is_found_by_its_order() {
     let world = with_query().await;
     world.faults(json!({"key": "P1", "on": "send", "fault": "lost-answer"})).await;
     let _worker = world.worker().await;
@@ -69,7 +69,7 @@ async fn whatever_befalls_a_query_no_split_is_sent_again_for_it() {
 }
 
 #[tokio::test]
-async fn a_split_that_cannot_be_asked_about_is_closed_by_a_person_before_its_deadline() {
+async fn an_unqueryable_split_is_closed_by_a_person() {
     let world = Plan::new().start().await;
     for key in ["P1", "ASKED"] {
         world.life(key, "9").await;
@@ -94,12 +94,12 @@ async fn a_split_that_cannot_be_asked_about_is_closed_by_a_person_before_its_dea
 }
 
 #[tokio::test]
-async fn a_split_that_is_done_and_names_nobody_is_put_before_a_person_at_once() {
+async fn a_finished_split_without_receivers_needs_review_at_once() {
     let world = Plan::new().start().await;
     world.faults(json!({"key": "P1", "on": "send", "fault": "nobody-paid"})).await;
     let _worker = world.worker().await;
-    world.submit_new(&[split("NOBODY", "P1")]).await;
-    let job = world.until("NOBODY", "needs_review").await;
+    world.submit_new(&[split("UNKNOWN", "P1")]).await;
+    let job = world.until("UNKNOWN", "needs_review").await;
     assert!(job["reason"]["message"].as_str().unwrap().contains("perhaps nobody was paid"), "{job}");
     assert_eq!((&job["attempts"], &job["due_at"]), (&json!(1), &Value::Null), "{job}");
 }

@@ -10,7 +10,7 @@ use crate::plan::Plan;
 use crate::world::SOON;
 
 #[tokio::test]
-async fn the_same_job_submitted_again_is_the_same_job_and_says_how_it_stands() {
+async fn a_resubmission_is_the_same_job_and_shows_its_state() {
     let world = Plan::new().start().await;
     assert_eq!(world.submit(&[transfer("T1")]).await, ["new T1"]);
     assert_eq!(world.submit(&[transfer("T1")]).await, ["existing queued T1"]);
@@ -28,7 +28,7 @@ async fn the_same_job_submitted_again_is_the_same_job_and_says_how_it_stands() {
 }
 
 #[tokio::test]
-async fn the_same_key_with_other_content_is_refused_before_and_after_it_was_paid() {
+async fn other_content_under_a_key_is_refused_even_after_payment() {
     let world = Plan::new().start().await;
     world.submit_new(&[transfer("T1")]).await;
     let other = with(transfer("T1"), "total_amount", json!(11));
@@ -43,7 +43,7 @@ async fn the_same_key_with_other_content_is_refused_before_and_after_it_was_paid
 }
 
 #[tokio::test]
-async fn a_second_job_about_the_same_thing_is_refused_and_names_the_first() {
+async fn a_second_job_with_a_business_key_is_refused_by_the_first() {
     let world = Plan::new().start().await;
     let _worker = world.worker().await;
     world.submit_new(&[bill("B1", "100010001"), split("S1", "P1")]).await;
@@ -62,7 +62,7 @@ async fn a_second_job_about_the_same_thing_is_refused_and_names_the_first() {
 }
 
 #[tokio::test]
-async fn of_fifty_processes_that_submit_the_same_job_at_once_exactly_one_is_told_that_it_is_new() {
+async fn of_fifty_concurrent_submissions_exactly_one_is_new() {
     let world = Plan::new().start().await;
     let _workers = [world.worker().await, world.worker().await];
     let file = world.file(transfer("RACE").to_string()).display().to_string();

@@ -16,7 +16,7 @@ use crate::world::World;
 #[path = "../../crates/producer/examples/submit.rs"]
 mod library;
 
-/// How long an example may take: a Java compiler comes up, and lost answers are waited for.
+/// The time that an example may take: a Java compiler starts, and lost replies are waited for.
 const ENDED_WITHIN: Duration = Duration::from_secs(90);
 
 /// Where the examples are.
@@ -24,7 +24,7 @@ pub(crate) fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../deploy/examples")
 }
 
-/// Whether what runs an example is installed. Where it is not, that is said past the test runner's capture; where it must be
+/// True if the example's interpreter is installed. If it is not, a line says so past the test runner's capture; where it must be
 /// (`BURSAR_TEST_EXAMPLES=all`, as in `.ci/run`), the test fails.
 pub(crate) fn is_installed(program: &str) -> bool {
     let answers = Command::new(program).arg("--version").output().is_ok_and(|output| output.status.success());
@@ -36,7 +36,7 @@ pub(crate) fn is_installed(program: &str) -> bool {
     answers
 }
 
-/// What an example is told besides its arguments.
+/// The environment of an example.
 pub(crate) fn at(command: &mut Command, url: &str, server: &Server) {
     command.env("BURSAR_URL", url).env("BURSAR_TOKEN", &server.tokens.producer).env("BURSAR_TIMEOUT", "3");
 }
@@ -83,7 +83,7 @@ async fn repeats_what_was_not_answered(example: &Example, world: &World, server:
     paid(&running.finished(ENDED_WITHIN).await, "LOST");
 }
 
-/// Redis is away: it is told so, and comes back.
+/// Redis is away: the example gets an error, and Redis comes back.
 async fn repeats_what_cannot_be_taken(example: &Example, world: &World, redis_url: &str) {
     let redis = FaultProxy::start(redis_url).await;
     let away = world.serve_with("serve", |command| {
@@ -101,7 +101,7 @@ async fn repeats_what_cannot_be_taken(example: &Example, world: &World, redis_ur
     paid(&running.finished(ENDED_WITHIN).await, "AWAY");
 }
 
-async fn tells_how_it_ended(example: &Example, server: &Server) {
+async fn prints_the_end(example: &Example, server: &Server) {
     let url = format!("http://{}", server.address);
     paid(&example.run(&url, server, "LOST").await, "LOST"); // submitted before
     let refused = example.run(&url, server, "a b").await;
@@ -122,7 +122,7 @@ async fn an_example_pays_once(example: Example) {
     let server = world.serve_as("up").await;
     repeats_what_was_not_answered(&example, &world, &server).await;
     repeats_what_cannot_be_taken(&example, &world, redis.url()).await;
-    tells_how_it_ended(&example, &server).await;
+    prints_the_end(&example, &server).await;
     world.settled().await;
     assert_eq!(world.books_agree().await.executed, 2);
 }

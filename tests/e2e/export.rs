@@ -18,7 +18,7 @@ fn keys(jobs: &[Value]) -> Vec<&str> {
 }
 
 #[tokio::test]
-async fn jobs_are_exported_as_they_are_shown_with_their_attempts_and_their_content_if_asked_for() {
+async fn an_export_has_attempts_and_content_on_request() {
     let world = Plan::new().start().await;
     let worker = world.worker().await;
     world.submit_new(&[transfer("T"), bill("B", "100010001"), split("S", "P1")]).await;
@@ -42,7 +42,7 @@ async fn jobs_are_exported_as_they_are_shown_with_their_attempts_and_their_conte
 }
 
 #[tokio::test]
-async fn an_export_is_narrowed_by_the_time_at_which_a_job_last_changed() {
+async fn an_export_is_bounded_by_the_time_of_the_last_change() {
     let world = Plan::new().start().await;
     let _worker = world.worker().await;
     world.submit_new(&[transfer("FIRST")]).await;

@@ -11,8 +11,8 @@ use crate::jobs;
 use crate::plan::Plan;
 use crate::world::{SOON, World};
 
-/// How soon after the promotion the next payment must be made: what the sentinels' word, the time for those who know of lost
-/// writes and the first claim take, and a busy machine.
+/// The time from the promotion to the next payment: the sentinels' decision, the wait for workers that know of lost
+/// writes, the first claim, and the delays of a busy machine.
 const RESUMED: Duration = Duration::from_secs(3);
 
 /// Two workers in the middle of many slow jobs.
@@ -37,20 +37,20 @@ async fn fail_over(redis: &Sentinels, world: &World) -> Instant {
     redis.hold_replica_back();
     let before = world.ledger().await.executed;
     executed(world, before + 20).await;
-    redis.lose_what_was_held_back();
+    redis.lose_delayed_writes();
     redis.primary.kill().unwrap();
     redis.until_promoted().await;
     Instant::now()
 }
 
-/// The one that was the primary is back, takes itself for one still, and nobody of ours speaks to it.
+/// The old primary is back and takes itself for the primary; no process of ours uses it.
 async fn is_left_alone(redis: &Sentinels) {
     let commands = redis.primary.command(&["INFO", "commandstats"]).await.unwrap();
     assert!(!commands.contains("cmdstat_evalsha"), "a script was run on the deposed primary: {commands}");
 }
 
 #[tokio::test]
-async fn after_a_failover_that_lost_writes_workers_resume_at_the_new_primary_and_nothing_is_executed_twice() {
+async fn workers_resume_at_the_new_primary_and_nothing_is_repeated() {
     let redis = Sentinels::start().await;
     let (world, workers) = under_load(&redis, Plan::new()).await;
     let promoted = fail_over(&redis, &world).await;
@@ -75,12 +75,12 @@ async fn after_a_failover_that_lost_writes_workers_resume_at_the_new_primary_and
     for worker in &workers {
         assert!(worker.is_running(), "a worker ended: {}", worker.stderr());
     }
-    let told = workers.iter().map(Process::stderr).collect::<String>();
-    assert!(told.contains("Redis has lost writes"), "somebody noticed: {told}");
+    let output = workers.iter().map(Process::stderr).collect::<String>();
+    assert!(output.contains("Redis has lost writes"), "the loss is in the log: {output}");
 }
 
 #[tokio::test]
-async fn after_a_failover_that_lost_writes_an_account_that_holds_sends_nothing_a_second_time() {
+async fn after_lost_writes_an_account_that_holds_sends_nothing_twice() {
     let redis = Sentinels::start().await;
     let plan = Plan::new().both("on_ambiguous", "hold").simulate(&["--ignore-keys"]);
     let (world, _workers) = under_load(&redis, plan).await;
@@ -102,7 +102,7 @@ async fn after_a_failover_that_lost_writes_an_account_that_holds_sends_nothing_a
 }
 
 #[tokio::test]
-async fn what_was_acknowledged_as_replicated_survives_a_failover_and_pauses_nobody() {
+async fn a_replicated_submission_survives_and_pauses_no_queue() {
     let redis = Sentinels::start().await;
     let plan = Plan::new()
         .both("on_ambiguous", "hold")
@@ -118,10 +118,10 @@ async fn what_was_acknowledged_as_replicated_survives_a_failover_and_pauses_nobo
     let file = world.file(jobs::transfer("LATE").to_string()).display().to_string();
     let refused = world.run(&["submit", &file]).await;
     assert_ne!(refused.code, Some(0), "{refused:?}");
-    redis.lose_what_was_held_back();
+    redis.lose_delayed_writes();
     redis.primary.kill().unwrap();
     redis.until_promoted().await;
-    redis.primary.start_again().unwrap(); // it becomes the replica that is asked for
+    redis.primary.start_again().unwrap(); // it becomes the replica that the configuration requires
 
     let late = jobs::transfer("LATE");
     eventually(SOON, "the new primary to have a replica", async || {
@@ -138,7 +138,7 @@ async fn what_was_acknowledged_as_replicated_survives_a_failover_and_pauses_nobo
     assert!(!worker.stderr().contains("Redis has lost writes"), "{}", worker.stderr());
 }
 
-/// How many tasks wait in `queue` of one server; `None` when it does not answer.
+/// The number of tasks in `queue` of one server; `None` when it does not answer.
 async fn waiting(server: &OwnRedis, queue: &str) -> Option<usize> {
     server
         .command(&["EVAL", "return tostring(redis.call('ZCARD', KEYS[1]))", "1", &format!("{queue}:scheduled")])
@@ -156,7 +156,7 @@ async fn until_waiting(server: &OwnRedis, queue: &str, fits: impl Fn(usize) -> b
     .await;
 }
 
-/// Payments that are pushed before the replica is held back and drained, and after the workers were stopped.
+/// Payments that are pushed before the replica is delayed and drained, and after the workers were stopped.
 const DRAINED: usize = 200;
 const PUSHED_BACK: usize = 500;
 
@@ -178,14 +178,14 @@ async fn fail_over_while_it_drains(redis: &Sentinels, queue: &str, plan: Plan) -
     let workers = [world.worker().await, world.worker().await];
     until_waiting(&redis.primary, queue, |waiting| waiting == 0).await;
     executed(&world, all + 20).await;
-    redis.lose_what_was_held_back();
+    redis.lose_delayed_writes();
     redis.primary.kill().unwrap();
     redis.until_promoted().await;
     (world, workers)
 }
 
 #[tokio::test]
-async fn what_was_pushed_drains_once_through_a_failover_that_lost_writes() {
+async fn pushed_jobs_drain_once_through_lost_writes() {
     let redis = Sentinels::start().await;
     let queue = unique_prefix();
     let (world, workers) = fail_over_while_it_drains(&redis, &queue, Plan::new()).await;
@@ -216,7 +216,7 @@ async fn what_was_pushed_drains_once_through_a_failover_that_lost_writes() {
 }
 
 #[tokio::test]
-async fn what_was_pushed_and_is_pushed_back_by_a_failover_is_sent_no_second_time_where_the_account_holds() {
+async fn a_push_restored_by_a_failover_is_sent_once_under_hold() {
     let redis = Sentinels::start().await;
     let queue = unique_prefix();
     let plan = Plan::new().both("on_ambiguous", "hold").simulate(&["--ignore-keys"]);
@@ -229,9 +229,9 @@ async fn what_was_pushed_and_is_pushed_back_by_a_failover_is_sent_no_second_time
     until_waiting(&redis.replica, &queue, |waiting| waiting == 0).await;
     eventually(SOON, "every job to be known, and none to be in a worker's hands", async || {
         let listed = world.list().await;
-        let held = listed.iter().filter(|job| job["state"] == "in_doubt" && !job["due_at"].is_string()).count();
+        let claimed = listed.iter().filter(|job| job["state"] == "in_doubt" && !job["due_at"].is_string()).count();
         let known: BTreeSet<&str> = listed.iter().filter_map(|job| job["platform_no"].as_str()).collect();
-        if (known.len(), held) == (DRAINED + PUSHED_BACK, 0) { Ok(()) } else { Err((known.len(), held)) }
+        if (known.len(), claimed) == (DRAINED + PUSHED_BACK, 0) { Ok(()) } else { Err((known.len(), claimed)) }
     })
     .await;
     for (key, record) in &world.ledger().await.keys {

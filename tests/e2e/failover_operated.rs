@@ -1,5 +1,5 @@
-//! A failover while operators act. One seed decides who does what to which job and queue, and when the replica is held back, the
-//! primary dies and returns. Each act that was confirmed has then survived; any other may have or not.
+//! A failover while operators act. One seed decides the actions on jobs and queues, and the times at which the replica is delayed, the
+//! primary dies and returns. Every confirmed action has then survived; any other may have or not.
 //!
 //! `BURSAR_SEED=17,18` runs these seeds again, `BURSAR_SEEDS=20` as many of chance.
 
@@ -28,17 +28,17 @@ const AT_ONCE: usize = 3;
 /// The queues that are paused and resumed.
 const QUEUES: [&str; 2] = ["main/transfer", "shop/split"];
 
-/// How many jobs each queue has, and how many of a transfer's lost answers wait for a person.
+/// The jobs of each queue, and the reviews among them.
 const JOBS: usize = 40;
 const REVIEWS: usize = 8;
 
-/// How many confirmed acts the failover must find, on however slow a machine.
+/// The least number of confirmed actions that the failover must meet, on a slow machine too.
 const AT_STAKE: usize = 6;
 
 /// After a pause was confirmed, what had been claimed may still leave for a third of the lease (2 s); the rest is for a busy machine.
 const CLAIMED: i64 = 1_500;
 
-/// What an operator does, and when, counted from the story's beginning.
+/// An operator's action, and its time from the story's beginning.
 #[derive(Clone, Debug)]
 struct Act {
     at: Duration,
@@ -46,7 +46,7 @@ struct Act {
     to: String,
 }
 
-/// What became of an act.
+/// The result of an action.
 #[derive(Debug)]
 struct Done {
     act: Act,
@@ -70,7 +70,7 @@ impl Done {
 /// All of what a seed decides.
 #[derive(Debug)]
 struct Story {
-    held_back: Duration,
+    delayed: Duration,
     killed: Duration,
     /// Counted from the promotion.
     back: Duration,
@@ -82,11 +82,11 @@ impl Story {
     fn of(seed: u64) -> Self {
         let mut rng = Rng::with_seed(seed);
         let mut millis = |range: Range<u64>| Duration::from_millis(rng.u64(range));
-        let held_back = millis(1_000..2_500);
-        let killed = held_back + millis(100..2_500);
+        let delayed = millis(1_000..2_500);
+        let killed = delayed + millis(100..2_500);
         let back = millis(0..2_000);
         let ends = killed + Duration::from_secs(4);
-        let phases = [Duration::ZERO..held_back, held_back..killed, killed..ends];
+        let phases = [Duration::ZERO..delayed, delayed..killed, killed..ends];
         let mut moment = |number: usize| {
             let phase = &phases[number % phases.len()];
             phase.start + (phase.end - phase.start).mul_f64(rng.f64())
@@ -115,7 +115,7 @@ impl Story {
             let does = |at| Act { at, does: if rng.u8(..5) < 3 { "pause" } else { "resume" }, to: (*queue).into() };
             operators.push(moments.into_iter().map(does).collect());
         }
-        Self { held_back, killed, back, operators }
+        Self { delayed, killed, back, operators }
     }
 }
 
@@ -159,18 +159,18 @@ async fn play(redis: &Sentinels, world: &Rc<World>, story: Story) -> Vec<Vec<Don
     let start = |acts| local.spawn_local(operate(Rc::clone(world), began, acts, Rc::clone(&confirmed)));
     let acts: Vec<_> = story.operators.into_iter().map(start).collect();
     let play = async {
-        sleep_until(began + story.held_back).await;
+        sleep_until(began + story.delayed).await;
         eventually(SOON, "some acts to be confirmed", async || {
             if confirmed.get() >= AT_STAKE { Ok(()) } else { Err(confirmed.get()) }
         })
         .await;
         redis.hold_replica_back();
-        sleep(story.killed - story.held_back).await;
-        redis.lose_what_was_held_back();
+        sleep(story.killed - story.delayed).await;
+        redis.lose_delayed_writes();
         redis.primary.kill().unwrap();
         redis.until_promoted().await;
         sleep(story.back).await;
-        redis.primary.start_again().unwrap(); // it becomes the replica that is asked for
+        redis.primary.start_again().unwrap(); // it becomes the replica that the configuration requires
         let mut all = Vec::new();
         for act in acts {
             all.push(act.await.expect("no operator panics"));
@@ -180,7 +180,7 @@ async fn play(redis: &Sentinels, world: &Rc<World>, story: Story) -> Vec<Vec<Don
     local.run_until(play).await
 }
 
-/// Which act the queue must stand as: the last confirmed one, or `None` after an unconfirmed one of the other kind.
+/// The state that the queue must have: that of the last confirmed action, or `None` after an unconfirmed one of the other kind.
 fn certain(acts: &[Done]) -> Option<&'static str> {
     acts.iter().fold(None, |known, done| match (done.confirmed(), known) {
         (true, _) => Some(done.act.does),
@@ -205,7 +205,7 @@ async fn nothing_left_while_paused(world: &World, queue: &str, acts: &[Done]) {
 }
 
 /// Each queue is as its last confirmation says, and workers send nothing where it is paused.
-async fn queues_are_as_told(world: &World, operators: &[Vec<Done>]) {
+async fn queues_are_as_confirmed(world: &World, operators: &[Vec<Done>]) {
     // When this is confirmed, the new primary serves and has a replica.
     until_confirmed(world, &["pause", "main/bill_upload", "--reason", "a test"]).await;
     sleep(Duration::from_secs(1)).await; // for what would be sent if a pause had been lost
@@ -233,8 +233,8 @@ async fn until_confirmed(world: &World, arguments: &[&str]) {
 }
 
 /// Each job whose cancellation or resolution was confirmed has that state.
-fn jobs_are_as_told(settled: &[Value], told: &[&Done]) {
-    for done in told {
+fn jobs_are_as_confirmed(settled: &[Value], confirmed: &[&Done]) {
+    for done in confirmed {
         let state = match done.act.does {
             "cancel" => "cancelled",
             "resolve" => "succeeded",
@@ -249,7 +249,7 @@ fn jobs_are_as_told(settled: &[Value], told: &[&Done]) {
 async fn run(seed: u64) {
     let redis = Sentinels::start().await;
     let story = Story::of(seed);
-    println!("seed {seed}: held back {:?}, killed {:?}, back after {:?}", story.held_back, story.killed, story.back);
+    println!("seed {seed}: delayed {:?}, killed {:?}, back after {:?}", story.delayed, story.killed, story.back);
     let world = Rc::new(under_load(&redis).await);
     let workers = [world.worker().await, world.worker().await];
     for number in 1..=REVIEWS {
@@ -261,28 +261,31 @@ async fn run(seed: u64) {
     world.submit_new(&splits).await;
 
     let operators = play(&redis, &world, story).await;
-    queues_are_as_told(&world, &operators).await;
+    queues_are_as_confirmed(&world, &operators).await;
     for queue in QUEUES {
         until_confirmed(&world, &["resume", queue, "--reason", "the story is over"]).await;
     }
     let settled = world.settled().await;
     let all: Vec<&Done> = operators.iter().flatten().collect();
-    let told: Vec<&Done> = all.iter().copied().filter(|done| done.confirmed()).collect();
+    let confirmed: Vec<&Done> = all.iter().copied().filter(|done| done.confirmed()).collect();
     let codes: BTreeSet<_> = all.iter().map(|done| done.finished.code).collect();
-    jobs_are_as_told(&settled, &told);
+    jobs_are_as_confirmed(&settled, &confirmed);
     let ledger = world.books_agree().await;
-    for done in told.iter().filter(|done| done.act.does == "cancel") {
+    for done in confirmed.iter().filter(|done| done.act.does == "cancel") {
         assert!(!ledger.keys.contains_key(&done.act.to), "what was cancelled arrived at the gateway: {done:#?}");
     }
     let twice: Vec<_> = ledger.keys.iter().filter(|(_, record)| record.executions > 1 || record.requests > 1).collect();
     assert!(twice.is_empty(), "{twice:#?}");
-    let of = |does| told.iter().filter(|done| done.act.does == does).count();
+    let of = |does| confirmed.iter().filter(|done| done.act.does == does).count();
     let confirmed = ["cancel", "resolve", "pause", "resume"].map(of);
     println!(
         "seed {seed}: of {} acts cancel, resolve, pause, resume were confirmed {confirmed:?} times; exit codes {codes:?}",
         all.len()
     );
-    assert!(!told.is_empty() && told.len() < all.len(), "some acts are confirmed, and some are not: {all:#?}");
+    assert!(
+        !confirmed.is_empty() && confirmed.len() < all.len(),
+        "some acts are confirmed, and some are not: {all:#?}"
+    );
     for worker in &workers {
         assert!(worker.is_running(), "a worker ended: {}", worker.stderr());
     }
@@ -307,7 +310,7 @@ fn seeds() -> Vec<u64> {
 }
 
 #[test]
-fn what_an_operator_was_told_survives_a_failover_at_any_moment() {
+fn a_confirmed_action_survives_a_failover_at_any_moment() {
     let seeds = seeds();
     let mut broken = Vec::new();
     for some in seeds.chunks(AT_ONCE) {

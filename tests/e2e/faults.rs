@@ -23,7 +23,7 @@ fn faults() -> Vec<&'static str> {
 /// A queue is paused by it until a person has mended the account: tried apart from the others.
 const PAUSES: &str = "account-disabled";
 
-/// Divided, and the one answer that would have told is lost, cannot be believed, or proves nothing.
+/// The split is executed, and its only response is lost, cannot be believed, or proves nothing.
 const EXECUTED_UNHEARD: [&str; 17] = [
     "nobody-paid",
     "failed-without-code",
@@ -66,12 +66,12 @@ async fn meet(world: &World, on: &str, jobs: &[(&str, Value)]) -> Vec<Value> {
     for job in &jobs {
         let shown = world.job(jobs::key(job)).await;
         let log = shown["history"].as_array().expect("a log");
-        // A response tells of its send; an intent is in the history where no response came.
-        let tells_of_a_send = |line: &&Value| {
+        // A response mentions its send; an intent is in the history where no response came.
+        let is_of_a_send = |line: &&Value| {
             line["event"] == "send_intent"
                 || (line["event"] == "response" && line["call"] == "send" && line["late"] != true)
         };
-        let intents = log.iter().filter(tells_of_a_send).count() as u64;
+        let intents = log.iter().filter(is_of_a_send).count() as u64;
         let requests = ledger.keys.get(&jobs::ledger_key(job)).map_or(0, |record| record.requests);
         assert!(intents >= requests, "{requests} sends arrived: {shown}");
         assert_eq!(json!(intents), shown["attempts"], "{shown}");
@@ -80,7 +80,7 @@ async fn meet(world: &World, on: &str, jobs: &[(&str, Value)]) -> Vec<Value> {
 }
 
 #[tokio::test]
-async fn whatever_befalls_a_transfer_s_send_it_is_executed_once_and_succeeds() {
+async fn a_transfer_is_executed_once_whatever_befalls_its_send() {
     let world = Plan::new().start().await;
     let jobs: Vec<(&str, Value)> = faults().into_iter().map(|fault| (fault, transfer(&format!("T-{fault}")))).collect();
     for job in meet(&world, "send", &jobs).await {
@@ -102,7 +102,7 @@ async fn whatever_befalls_a_bill_it_is_received_once() {
 }
 
 #[tokio::test]
-async fn whatever_befalls_a_split_it_is_divided_at_most_once_and_nothing_is_guessed() {
+async fn a_split_is_executed_at_most_once_and_nothing_is_guessed() {
     let world = Plan::new().set("accounts.shop.poll_deadline", "5s").start().await;
     let jobs: Vec<(&str, Value)> = faults()
         .into_iter()
@@ -110,7 +110,7 @@ async fn whatever_befalls_a_split_it_is_divided_at_most_once_and_nothing_is_gues
         .map(|fault| (fault, split(&format!("S-{fault}"), &format!("P-{fault}"))))
         .collect();
     for job in meet(&world, "send", &jobs).await {
-        // BeingFi cannot be asked and refuses repeats: whoever lost its answer waits for a person.
+        // BeingFi cannot be queried and refuses repeats: a split without a response needs review.
         let fault = job["platform_no"].as_str().unwrap().trim_start_matches("S-");
         let end = match fault {
             "refused" => "failed", // said before the order is taken, and no reason to try again
@@ -122,7 +122,7 @@ async fn whatever_befalls_a_split_it_is_divided_at_most_once_and_nothing_is_gues
 }
 
 #[tokio::test]
-async fn what_is_refused_until_a_person_mends_the_account_pauses_its_queue_and_is_executed_once_after_that() {
+async fn a_misconfigured_account_is_paused_and_its_job_executed_once() {
     for (fault, job) in [
         ("invalid-timestamp", split("S1", "P1")),
         (PAUSES, split("S2", "P2")),
@@ -153,7 +153,7 @@ async fn what_is_refused_until_a_person_mends_the_account_pauses_its_queue_and_i
 }
 
 #[tokio::test]
-async fn whatever_befalls_a_question_the_transfer_is_never_sent_again_for_it() {
+async fn a_fault_of_a_query_never_causes_a_second_send() {
     let world = Plan::new().start().await;
     let jobs: Vec<(&str, Value)> = faults().into_iter().map(|fault| (fault, transfer(&format!("A-{fault}")))).collect();
     for (_, job) in &jobs {

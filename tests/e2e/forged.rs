@@ -1,4 +1,4 @@
-//! Responses that prove nothing: forged ones, replayed ones, and ones that came for another job. Nobody is paid twice by them,
+//! Responses that prove nothing: forged ones, replayed ones, and ones that came for another job. None of them causes a second payment,
 //! and nothing that was executed ends as failed.
 
 use std::sync::{Arc, Mutex};
@@ -12,14 +12,14 @@ use crate::world::World;
 
 const APPLY: &str = "bkfunds.balance.pay.apply";
 
-/// An error as the gateway writes it, without its signature or with one that is somebody's.
+/// An error as the gateway writes it, without its signature or with another party's.
 fn forged(code: &str, sub_code: &str, signature: &str) -> String {
     let error =
         json!({"request_id": "forged", "code": code, "msg": "Service Currently Unavailable", "sub_code": sub_code});
     format!(r#"{{"error_response":{error}{signature}}}"#)
 }
 
-/// What the forger can write behind a node.
+/// The texts that the forger can write behind a node.
 fn signatures() -> [String; 3] {
     [String::new(), r#","sign":"""#.into(), format!(r#","sign":"{}AA==""#, "AAAA".repeat(85))]
 }
@@ -36,7 +36,7 @@ async fn world() -> World {
 
 /// Each error that is raised before the gateway looks at a payment, in each way that nothing vouches for it.
 #[tokio::test]
-async fn an_unsigned_error_never_has_a_holding_account_pay_again_nor_say_that_it_did_not_pay() {
+async fn an_unsigned_error_causes_no_second_send_under_hold() {
     let world = world().await;
     let errors =
         [("20000", "isv.service-busy"), ("40002", "isv.invalid-timestamp"), ("40002", "isv.invalid-parameter")];
@@ -67,7 +67,7 @@ async fn an_unsigned_error_never_has_a_holding_account_pay_again_nor_say_that_it
 
 /// It may stop the queue, for keys may be wrong; the job was sent all the same.
 #[tokio::test]
-async fn an_unsigned_configuration_error_pauses_the_queue_and_leaves_the_job_in_doubt() {
+async fn an_unsigned_misconfiguration_pauses_and_leaves_a_doubt() {
     let world = world().await;
     let forger = Forger::before(&world.gateway, |exchange: &Exchange| {
         (exchange.method == APPLY).then(|| forged("40002", "isv.invalid-app-id", ""))
@@ -122,14 +122,14 @@ async fn a_replayed_failure_is_another_jobs_by_its_number() {
 
 /// The same where the number is new to Bursar: the query that confirms it speaks of the other job.
 #[tokio::test]
-async fn a_withheld_failure_that_answers_another_job_is_not_confirmed() {
+async fn a_delayed_failure_of_another_job_is_not_confirmed() {
     let world = world().await;
-    let withheld: Arc<Mutex<Option<String>>> = Arc::default();
-    let tape = Arc::clone(&withheld);
+    let delayed: Arc<Mutex<Option<String>>> = Arc::default();
+    let tape = Arc::clone(&delayed);
     let forger = Forger::before(&world.gateway, move |exchange: &Exchange| {
         let mut tape = tape.lock().unwrap();
         match (exchange.method.as_str(), exchange.key.as_str()) {
-            (APPLY, "WITHHELD") => {
+            (APPLY, "DELAYED") => {
                 *tape = Some(exchange.real.clone());
                 Some("gone".into())
             }
@@ -139,10 +139,10 @@ async fn a_withheld_failure_that_answers_another_job_is_not_confirmed() {
     })
     .await;
     holding(&forger, &world).await;
-    world.life("WITHHELD", "0").await;
+    world.life("DELAYED", "0").await;
     let _worker = world.worker().await;
-    world.submit_new(&[transfer("WITHHELD")]).await;
-    world.until("WITHHELD", "needs_review").await;
+    world.submit_new(&[transfer("DELAYED")]).await;
+    world.until("DELAYED", "needs_review").await;
     world.submit_new(&[transfer("PAID")]).await;
     let job = world.until("PAID", "needs_review").await;
     assert!(job["reason"]["message"].as_str().unwrap().contains("the answer names another platform_no"), "{job}");
@@ -152,7 +152,7 @@ async fn a_withheld_failure_that_answers_another_job_is_not_confirmed() {
 
 /// The gateway has the job, and says so by a code that no list of the account has.
 #[tokio::test]
-async fn a_code_that_no_list_has_is_the_reason_and_doctor_says_where_to_put_it() {
+async fn an_unknown_code_is_the_reason_and_doctor_explains_it() {
     let world = world().await;
     world.faults(json!({"key": "UNLISTED", "on": "send", "fault": "unknown-refusal"})).await;
     let _worker = world.worker().await;
@@ -162,8 +162,8 @@ async fn a_code_that_no_list_has_is_the_reason_and_doctor_says_where_to_put_it()
     let expected = ["undecided_response", "40004/isv.never-documented", "未知的业务错误"];
     assert_eq!(reason[..2], expected[..2], "{job}");
     assert!(reason[2].starts_with(expected[2]), "{job}");
-    let told = world.run(&["doctor"]).await.stdout;
-    let line = told.lines().find(|line| line.contains("account.sub_codes")).unwrap_or_else(|| panic!("{told}"));
+    let output = world.run(&["doctor"]).await.stdout;
+    let line = output.lines().find(|line| line.contains("account.sub_codes")).unwrap_or_else(|| panic!("{output}"));
     assert!(line.contains("main/transfer: 1 jobs in review were answered by 40004/isv.never-documented"), "{line}");
     assert!(line.contains("duplicate_sub_codes"), "{line}");
     world.books_agree().await;

@@ -1,4 +1,4 @@
-//! Whoever is on the way behind TLS: every request reaches the gateway and is executed there, and what comes back is the
+//! A man in the middle behind TLS: every request reaches the gateway and is executed there, and what comes back is the
 //! forger's choice. It has no key of the platform's.
 
 use std::net::SocketAddr;
@@ -19,7 +19,7 @@ pub(crate) struct Exchange {
     pub(crate) real: String,
 }
 
-/// What is given back in place of the gateway's response; `None` lets it pass.
+/// The forger's reply in place of the gateway's response; `None` lets the response pass.
 type Forge = dyn Fn(&Exchange) -> Option<String> + Send + Sync;
 
 /// A forger that listens. It ends with its test.
@@ -29,7 +29,7 @@ pub(crate) struct Forger {
 }
 
 impl Forger {
-    /// Stands before the gateway at `gateway`.
+    /// Forwards to the gateway at `gateway`.
     pub(crate) async fn before(
         gateway: &str,
         forge: impl Fn(&Exchange) -> Option<String> + Send + Sync + 'static,

@@ -27,7 +27,7 @@ fn operations(job: &Value) -> Vec<[&str; 3]> {
 }
 
 #[tokio::test]
-async fn a_gateway_that_does_not_honour_keys_is_sent_one_request_and_a_person_closes_the_job() {
+async fn a_gateway_without_keys_gets_one_request_and_a_person_decides() {
     let world = one_in_review(Plan::new().simulate(&["--ignore-keys"])).await;
     let record = world.at_gateway("HELD").await.unwrap();
     assert_eq!((record.executions, record.requests), (1, 1));
@@ -53,7 +53,7 @@ async fn a_gateway_that_does_not_honour_keys_is_sent_one_request_and_a_person_cl
 }
 
 #[tokio::test]
-async fn an_account_that_says_nothing_pays_once_at_a_gateway_without_keys_and_uploads_its_bills() {
+async fn the_default_pays_once_without_keys_and_uploads_bills() {
     let plan = Plan::new().unset("accounts.main.on_ambiguous").unset("accounts.shop.on_ambiguous");
     let world = plan.simulate(&["--ignore-keys"]).start().await;
     let jobs = [transfer("PAY"), split("DIVIDE", "P1"), bill("BILL", "ORDER")];
@@ -93,7 +93,7 @@ async fn on_a_person_s_word_the_identical_bytes_are_sent_again() {
 }
 
 #[tokio::test]
-async fn asking_about_a_job_without_a_number_to_query_by_sends_nothing_and_returns_to_review() {
+async fn a_query_without_a_number_sends_nothing_and_returns_to_review() {
     let world = one_in_review(Plan::new().simulate(&["--ignore-keys"])).await;
     let _worker = world.worker().await;
     world.ok(&["query", "HELD", "--reason", "perhaps it knows by now"]).await;
@@ -105,7 +105,7 @@ async fn asking_about_a_job_without_a_number_to_query_by_sends_nothing_and_retur
 }
 
 #[tokio::test]
-async fn a_job_in_review_that_can_be_asked_about_is_asked_on_a_person_s_word_and_ends() {
+async fn a_queryable_review_is_queried_on_demand_and_ends() {
     let world = Plan::new().both("on_ambiguous", "hold").set("accounts.main.poll_deadline", "1s").start().await;
     world.life("SLOW", "9").await;
     let _worker = world.worker().await;
@@ -119,7 +119,7 @@ async fn a_job_in_review_that_can_be_asked_about_is_asked_on_a_person_s_word_and
 }
 
 #[tokio::test]
-async fn where_the_gateway_can_be_asked_by_key_a_lost_answer_needs_neither_a_second_send_nor_a_person() {
+async fn a_query_by_key_replaces_a_resend_and_a_review() {
     let plan = Plan::new().both("on_ambiguous", "hold").set("accounts.main.query_key", "platform_no");
     let world = plan.simulate(&["--query-by-key"]).start().await;
     world.faults(json!({"key": "LOST", "on": "send", "fault": "lost-answer"})).await;

@@ -8,14 +8,14 @@ use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 /// The simulator answers its own routes at once, also on a busy machine.
-const PATIENCE: Duration = Duration::from_secs(10);
+const WAITS: Duration = Duration::from_secs(10);
 
-/// What `address` answers to a GET, as JSON.
+/// The reply of `address` to a GET, as JSON.
 pub(crate) async fn get(address: &str, path: &str) -> Value {
     request(address, &format!("GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n")).await
 }
 
-/// What `address` answers to a GET: the HTTP status and the body as it is.
+/// The reply of `address` to a GET: the HTTP status and the body as it is.
 pub(crate) async fn read(address: &str, path: &str) -> (u16, String) {
     exchange(address, &format!("GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n")).await
 }
@@ -42,7 +42,7 @@ async fn exchange(address: &str, text: &str) -> (u16, String) {
         connection.read_to_string(&mut answer).await?;
         std::io::Result::Ok(answer)
     };
-    let answer = timeout(PATIENCE, exchange).await.unwrap_or_else(|_| panic!("{address} did not answer {line}"));
+    let answer = timeout(WAITS, exchange).await.unwrap_or_else(|_| panic!("{address} did not answer {line}"));
     let answer = answer.unwrap_or_else(|error| panic!("{line} at {address}: {error}"));
     let (head, body) = answer.split_once("\r\n\r\n").unwrap_or_else(|| panic!("{line}: no HTTP answer: {answer}"));
     let status = head.split(' ').nth(1).and_then(|status| status.parse().ok());

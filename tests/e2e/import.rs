@@ -1,4 +1,4 @@
-//! The apalis-redis door, with the producer's example as the service that pushes.
+//! The import from apalis-redis, with the producer's example as the service that pushes.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -20,16 +20,16 @@ const MANY: usize = 20_000;
 /// Workers that are killed while they drain it.
 const KILLS: u64 = 5;
 
-/// How long draining it may take, also on a busy machine.
+/// The time that draining may take, also on a busy machine.
 const DRAINED_WITHIN: Duration = Duration::from_secs(180);
 
-/// A world with an open door.
-struct Door {
+/// A world with an import queue.
+struct Import {
     world: World,
     import_queue: String,
 }
 
-impl Door {
+impl Import {
     async fn start() -> Self {
         let import_queue = unique_prefix();
         let world = Plan::new().set("import.queues", vec![import_queue.clone()]).start().await;
@@ -63,8 +63,8 @@ impl Door {
         .await;
     }
 
-    /// What `bursar import list` lists.
-    async fn aside(&self) -> Vec<Value> {
+    /// The entries of `bursar import list`.
+    async fn dead_letters(&self) -> Vec<Value> {
         let listed = self.world.ok(&["import", "list", "--json"]).await;
         listed.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
     }
@@ -76,125 +76,125 @@ fn without_amount(platform_no: &str) -> NewJob {
     job
 }
 
-fn of_nobody(platform_no: &str) -> NewJob {
-    NewJob { account: "nobody".into(), ..example::payment(platform_no) }
+fn of_unknown_account(platform_no: &str) -> NewJob {
+    NewJob { account: "unknown".into(), ..example::payment(platform_no) }
 }
 
 #[tokio::test]
-async fn twenty_thousand_pushed_jobs_enter_the_store_once_each_while_workers_are_killed() {
-    let door = Door::start().await;
-    // Only the door is looked at: nothing is sent.
-    door.world.ok(&["pause", "main/transfer", "--reason", "a test of the door"]).await;
-    door.push_job(without_amount("WRONG-1")).await;
-    door.push("DOOR", MANY).await;
-    door.push_job(of_nobody("WRONG-2")).await;
+async fn twenty_thousand_tasks_enter_once_each_while_workers_die() {
+    let import = Import::start().await;
+    // Only the import is tested: nothing is sent.
+    import.world.ok(&["pause", "main/transfer", "--reason", "a test of the import"]).await;
+    import.push_job(without_amount("WRONG-1")).await;
+    import.push("TASK", MANY).await;
+    import.push_job(of_unknown_account("WRONG-2")).await;
     let all = u64::try_from(MANY).unwrap() + 2;
-    let mut worker = door.world.worker().await;
+    let mut worker = import.world.worker().await;
     for kill in 1..=KILLS {
-        door.until_waiting(all - all * kill / (KILLS + 1)).await;
+        import.until_waiting(all - all * kill / (KILLS + 1)).await;
         worker.kill();
         worker.finished(SOON).await;
-        worker = door.world.worker().await;
+        worker = import.world.worker().await;
     }
-    door.until_waiting(0).await;
-    let (import_queue, queue) = door.queues().await;
+    import.until_waiting(0).await;
+    let (import_queue, queue) = import.queues().await;
     assert_eq!((&import_queue["dead_letters"], &queue["to_send"]), (&json!(2), &json!(MANY)));
     let keys: BTreeSet<String> =
-        door.world.list().await.iter().map(|job| job["platform_no"].as_str().unwrap().to_owned()).collect();
-    assert_eq!(keys, (1..=MANY).map(|number| format!("DOOR-{number:05}")).collect());
-    let wrong: BTreeSet<String> = door.aside().await.iter().map(|entry| entry["why"].to_string()).collect();
-    let reasons = ["\"account names no configured account: nobody\"", "\"body.total_amount is required\""];
+        import.world.list().await.iter().map(|job| job["platform_no"].as_str().unwrap().to_owned()).collect();
+    assert_eq!(keys, (1..=MANY).map(|number| format!("TASK-{number:05}")).collect());
+    let wrong: BTreeSet<String> = import.dead_letters().await.iter().map(|entry| entry["why"].to_string()).collect();
+    let reasons = ["\"account names no configured account: unknown\"", "\"body.total_amount is required\""];
     assert_eq!(wrong, reasons.map(str::to_owned).into());
-    assert!(door.world.ledger().await.keys.is_empty());
+    assert!(import.world.ledger().await.keys.is_empty());
 }
 
 #[tokio::test]
 async fn what_is_pushed_is_paid_once_each_though_workers_are_killed() {
-    let door = Door::start().await;
-    door.push("PAID", 60).await;
+    let import = Import::start().await;
+    import.push("PAID", 60).await;
     for number in 1..=60 {
-        door.world.accepted(serde_json::to_value(example::payment(&format!("PAID-{number:05}"))).unwrap());
+        import.world.accepted(serde_json::to_value(example::payment(&format!("PAID-{number:05}"))).unwrap());
     }
     for executed in [10, 30] {
-        let worker = door.world.worker().await;
+        let worker = import.world.worker().await;
         eventually(SOON * 2, &format!("{executed} payments to be executed"), async || {
-            let keys = door.world.ledger().await.keys.len();
+            let keys = import.world.ledger().await.keys.len();
             if keys >= executed { Ok(()) } else { Err(keys) }
         })
         .await;
         worker.kill();
         worker.finished(SOON).await;
     }
-    let _worker = door.world.worker().await;
-    door.until_waiting(0).await;
-    door.world.settled().await;
-    assert_eq!(door.world.books_agree().await.executed, 60);
+    let _worker = import.world.worker().await;
+    import.until_waiting(0).await;
+    import.world.settled().await;
+    assert_eq!(import.world.books_agree().await.executed, 60);
 }
 
 #[tokio::test]
-async fn an_operator_sees_what_was_kept_aside_and_tries_it_again_or_drops_it() {
-    let door = Door::start().await;
-    door.push_job(without_amount("WRONG")).await;
-    door.push_job(of_nobody("EARLY")).await;
-    let _worker = door.world.worker().await;
-    door.until_waiting(0).await;
-    let doctor = door.world.run(&["doctor"]).await.stdout;
+async fn an_operator_sees_dead_letters_and_retries_or_drops_them() {
+    let import = Import::start().await;
+    import.push_job(without_amount("WRONG")).await;
+    import.push_job(of_unknown_account("EARLY")).await;
+    let _worker = import.world.worker().await;
+    import.until_waiting(0).await;
+    let doctor = import.world.run(&["doctor"]).await.stdout;
     assert!(
         doctor.contains(&format!(
             "{}: 0 tasks wait, 2 are dead letters: `bursar import list` says why",
-            door.import_queue
+            import.import_queue
         )),
         "{doctor}"
     );
-    let listed = door.world.ok(&["import", "list"]).await;
+    let listed = import.world.ok(&["import", "list"]).await;
     assert!(listed.contains("body.total_amount is required"), "{listed}");
 
-    let aside = door.aside().await;
+    let dead_letters = import.dead_letters().await;
     let name = |reason: &str| {
-        let entry = aside.iter().find(|entry| entry["why"].as_str().unwrap().contains(reason));
+        let entry = dead_letters.iter().find(|entry| entry["why"].as_str().unwrap().contains(reason));
         entry.unwrap()["name"].as_str().unwrap().to_owned()
     };
-    let (wrong, early) = (name("total_amount"), name("nobody"));
-    let bytes = door.world.ok(&["import", "show", &wrong]).await;
+    let (wrong, early) = (name("total_amount"), name("unknown"));
+    let bytes = import.world.ok(&["import", "show", &wrong]).await;
     assert_eq!(serde_json::from_str::<Value>(&bytes).unwrap(), serde_json::to_value(without_amount("WRONG")).unwrap());
-    let finished = door.world.run(&["import", "retry", "--all", "--reason", "once more"]).await;
+    let finished = import.world.run(&["import", "retry", "--all", "--reason", "once more"]).await;
     assert_eq!(finished.code, Some(1), "{finished:?}");
     assert!(finished.stdout.contains(&format!("refused {wrong}: body.total_amount is required")), "{finished:?}");
 
     for key in ["gateway", "app_id", "base_url", "private_key_file", "platform_public_key_file"] {
-        let of_main = door.world.setting(&format!("accounts.main.{key}"));
-        door.world.set(&format!("accounts.nobody.{key}"), of_main);
+        let of_main = import.world.setting(&format!("accounts.main.{key}"));
+        import.world.set(&format!("accounts.unknown.{key}"), of_main);
     }
-    let finished = door.world.run(&["import", "retry", &early, "--reason", "the account exists now"]).await;
+    let finished = import.world.run(&["import", "retry", &early, "--reason", "the account exists now"]).await;
     assert_eq!((finished.code, finished.stdout), (Some(0), format!("submitted {early}")));
-    assert_eq!(door.world.job("EARLY").await["state"], "queued");
+    assert_eq!(import.world.job("EARLY").await["state"], "queued");
     assert_eq!(
-        door.world.ok(&["import", "drop", &wrong, "--reason", "a test of the shop"]).await,
+        import.world.ok(&["import", "drop", &wrong, "--reason", "a test of the shop"]).await,
         format!("dropped {wrong}")
     );
     for gone in [["import", "show", &wrong], ["import", "show", &early]] {
-        door.world.refused(&gone).await;
+        import.world.refused(&gone).await;
     }
-    assert_eq!(door.aside().await, [] as [Value; 0]);
-    let acts = door.world.ok(&["import", "actions"]).await;
+    assert_eq!(import.dead_letters().await, [] as [Value; 0]);
+    let acts = import.world.ok(&["import", "actions"]).await;
     let acts: Vec<&str> = acts.lines().collect();
     assert!(
         acts[0].contains(&format!("dropped {wrong} task ")) && acts[0].ends_with(" by tester: a test of the shop"),
         "{acts:?}"
     );
     assert!(acts[1].contains(&format!("submitted {early} task ")), "{acts:?}");
-    door.world.accepted(serde_json::to_value(of_nobody("EARLY")).unwrap());
-    door.world.books_agree().await;
+    import.world.accepted(serde_json::to_value(of_unknown_account("EARLY")).unwrap());
+    import.world.books_agree().await;
 }
 
 #[tokio::test]
 async fn a_name_that_no_queue_has_is_wrong_use() {
-    let door = Door::start().await;
+    let import = Import::start().await;
     for arguments in
         [&["import", "list", "--queue", "other"][..], &["import", "show", "other/1"], &["import", "show", "17"]]
     {
-        let finished = door.world.run(arguments).await;
+        let finished = import.world.run(arguments).await;
         assert_eq!(finished.code, Some(2), "{finished:?}");
     }
-    door.world.refused(&["import", "drop", &format!("{}/1", door.import_queue), "--reason", "x"]).await;
+    import.world.refused(&["import", "drop", &format!("{}/1", import.import_queue), "--reason", "x"]).await;
 }

@@ -1,4 +1,4 @@
-//! Redis comes back with an older memory, or none, and nobody lives who remembers: the workers' journals do.
+//! Redis comes back with older data, or none, and no live worker remembers: the workers' journals do.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -11,7 +11,7 @@ use crate::jobs::{self, bill, split, transfer};
 use crate::plan::Plan;
 use crate::world::{SOON, World};
 
-/// A world whose workers keep journals, on a Redis of its own.
+/// A world whose workers keep journals, on a private Redis.
 pub(crate) struct Scene {
     pub(crate) world: World,
     redis: OwnRedis,
@@ -77,7 +77,7 @@ pub(crate) fn mixed() -> Vec<Value> {
 }
 
 #[tokio::test]
-async fn what_redis_has_forgotten_is_put_back_from_the_journals_and_executed_no_second_time_where_the_account_holds() {
+async fn lost_sends_are_restored_and_not_repeated_under_hold() {
     // The gateway executes whatever it receives, so every second send would be a second payment.
     let scene = Scene::start(Plan::new().both("on_ambiguous", "hold").simulate(&["--ignore-keys"])).await;
     let world = &scene.world;
@@ -104,8 +104,8 @@ async fn what_redis_has_forgotten_is_put_back_from_the_journals_and_executed_no_
 
     let _worker = world.worker().await;
     for job in world.settled().await {
-        let asked = job["kind"] == "transfer" && job["platform_no"] != "T-007";
-        let ends = asked || job["kind"] == "bill_upload"; // a bill moves no money and is sent again
+        let can_be_queried = job["kind"] == "transfer" && job["platform_no"] != "T-007";
+        let ends = can_be_queried || job["kind"] == "bill_upload"; // a bill moves no money and is sent again
         assert_eq!(job["state"], if ends { "succeeded" } else { "needs_review" }, "{job}");
     }
     let ledger = world.books_agree().await;
@@ -122,7 +122,7 @@ async fn what_redis_has_forgotten_is_put_back_from_the_journals_and_executed_no_
 }
 
 #[tokio::test]
-async fn what_redis_has_lost_wholly_is_put_back_with_its_content_and_ends_by_itself_where_the_account_resends() {
+async fn lost_jobs_are_restored_and_end_by_themselves_under_resend() {
     let scene = Scene::start(Plan::new().both("call_timeout", "10s").both("poll_deadline", "6s")).await;
     let world = &scene.world;
     world.faults(json!({"key": "T-HANGS", "on": "send", "fault": "hang-after"})).await;
@@ -146,7 +146,7 @@ async fn what_redis_has_lost_wholly_is_put_back_with_its_content_and_ends_by_its
     assert!(outcomes.iter().all(|outcome| outcome.starts_with("existing in_doubt")), "known again: {outcomes:?}");
     let _worker = world.worker().await;
     for job in world.settled().await {
-        // BeingFi cannot be asked how a split stands: it is followed to its deadline, then a person looks.
+        // BeingFi cannot be queried about a split: it is followed to its deadline, then a person looks.
         let split = job["kind"] == "split";
         assert!(job["state"] == "succeeded" || (split && job["state"] == "needs_review"), "{job}");
     }
@@ -155,7 +155,7 @@ async fn what_redis_has_lost_wholly_is_put_back_with_its_content_and_ends_by_its
 }
 
 #[tokio::test]
-async fn another_key_about_the_same_order_that_a_wiped_redis_took_is_not_sent_once_the_journal_speaks() {
+async fn another_key_for_a_restored_order_is_not_sent() {
     let scene = Scene::start(Plan::new().simulate(&["--ignore-keys"])).await;
     let world = &scene.world;
     let worker = world.worker().await;
@@ -185,7 +185,7 @@ async fn another_key_about_the_same_order_that_a_wiped_redis_took_is_not_sent_on
 }
 
 #[tokio::test]
-async fn what_was_cancelled_in_a_wiped_redis_and_a_journal_knows_sent_goes_before_a_person() {
+async fn a_job_cancelled_after_a_wipe_needs_review_once_restored() {
     let scene = Scene::start(Plan::new()).await;
     let world = &scene.world;
     let worker = world.worker().await;
@@ -206,7 +206,7 @@ async fn what_was_cancelled_in_a_wiped_redis_and_a_journal_knows_sent_goes_befor
 }
 
 #[tokio::test]
-async fn a_worker_that_dies_while_it_writes_its_journal_has_sent_nothing_and_leaves_one_that_can_be_read() {
+async fn a_worker_dying_in_a_journal_write_has_sent_nothing() {
     for (point, known) in [
         ("before_journal", false),
         ("journal_half_written", false),
@@ -264,7 +264,7 @@ async fn taken_for_a_send(scene: &Scene) -> Value {
 }
 
 #[tokio::test]
-async fn what_was_given_back_and_not_noted_as_withheld_is_asked_about_or_put_before_a_person_where_the_account_holds() {
+async fn a_release_without_a_note_is_queried_or_reviewed_under_hold() {
     for (query_key, simulate) in [("trade_no", vec![]), ("platform_no", vec!["--query-by-key"])] {
         let plan = Plan::new().both("on_ambiguous", "hold").both("poll_deadline", "3s");
         let plan = plan.set("accounts.main.query_key", query_key);
@@ -280,7 +280,7 @@ async fn what_was_given_back_and_not_noted_as_withheld_is_asked_about_or_put_bef
 }
 
 #[tokio::test]
-async fn what_was_given_back_and_not_noted_as_withheld_is_sent_as_what_may_have_been_where_the_account_resends() {
+async fn a_release_without_a_note_is_possibly_sent_under_resend() {
     let scene = Scene::start(Plan::new().both("on_ambiguous", "resend")).await;
     let world = &scene.world;
     dies_before_it_notes_that_nothing_was_sent(&scene).await;
@@ -293,7 +293,7 @@ async fn what_was_given_back_and_not_noted_as_withheld_is_sent_as_what_may_have_
 }
 
 #[tokio::test]
-async fn what_was_given_back_and_not_noted_as_withheld_goes_on_by_itself_where_nobody_reconciles() {
+async fn a_release_without_a_note_continues_without_a_reconcile() {
     let scene = Scene::start(Plan::new().both("on_ambiguous", "hold").simulate(&["--ignore-keys"])).await;
     let world = &scene.world;
     dies_before_it_notes_that_nothing_was_sent(&scene).await;
@@ -306,7 +306,7 @@ async fn what_was_given_back_and_not_noted_as_withheld_goes_on_by_itself_where_n
 }
 
 #[tokio::test]
-async fn a_damaged_line_is_told_with_its_place_and_the_others_are_used() {
+async fn a_damaged_line_is_reported_and_the_others_are_used() {
     let scene = Scene::start(Plan::new().both("on_ambiguous", "hold")).await;
     let world = &scene.world;
     let worker = world.worker().await;
@@ -325,7 +325,7 @@ async fn a_damaged_line_is_told_with_its_place_and_the_others_are_used() {
     assert!(finished.stderr.contains(&format!("{}:2: the checksum", file.display())), "{finished:?}");
     scene.flush().await;
     let (_, differences) = scene.reconcile(&[]).await;
-    assert_eq!(differences.len(), 1, "what can be read is put back: {differences:?}");
+    assert_eq!(differences.len(), 1, "readable entries are restored: {differences:?}");
     let missing = world.run(&["reconcile", "--journal", "/nonexistent.journal"]).await;
     assert_eq!(missing.code, Some(1), "{missing:?}");
     let empty = tempfile::tempdir().unwrap();
@@ -334,7 +334,7 @@ async fn a_damaged_line_is_told_with_its_place_and_the_others_are_used() {
 }
 
 #[tokio::test]
-async fn a_redis_that_has_forgotten_nothing_agrees_with_the_journals_whatever_befalls_the_workers() {
+async fn an_intact_redis_agrees_with_the_journals() {
     let plan = Plan::new().both("resend_max", 10).simulate(&["--latency", "20ms", "--faults", "mild"]);
     let scene = Scene::start(plan).await;
     let world = &scene.world;

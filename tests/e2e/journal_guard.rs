@@ -1,5 +1,5 @@
-//! Redis comes back empty or with an older memory, workers are started again at once and producers repeat everything, before any
-//! person is near: the journals keep what was paid from being paid again.
+//! Redis comes back empty or with older data, workers are started again at once and producers repeat everything, before any
+//! person acts: the journals prevent a second payment.
 
 use bursar_simulator::{KeyRecord, Kind, Ledger};
 use bursar_test_support::{Process, eventually};
@@ -11,7 +11,7 @@ use crate::metrics::listener;
 use crate::plan::Plan;
 use crate::world::{SOON, World};
 
-/// Submits jobs once more, as a producer does that was told nothing; the outcomes.
+/// Submits jobs once more, as a producer does that got no reply; returns the outcomes.
 async fn repeat(world: &World, jobs: &[Value]) -> Vec<String> {
     let lines: Vec<String> = jobs.iter().map(Value::to_string).collect();
     let file = world.file(lines.join("\n"));
@@ -63,8 +63,7 @@ async fn paged_worker(world: &World) -> (Process, String) {
 }
 
 #[tokio::test]
-async fn what_was_paid_is_not_paid_again_when_redis_comes_back_empty_the_worker_restarts_and_the_producer_repeats_all()
-{
+async fn nothing_is_repeated_on_an_empty_redis_after_restarts() {
     let scene = Scene::start(Plan::new().both("on_ambiguous", "hold").simulate(&["--ignore-keys"])).await;
     let world = &scene.world;
     let jobs = mixed();
@@ -107,7 +106,7 @@ async fn what_was_paid_is_not_paid_again_when_redis_comes_back_empty_the_worker_
 }
 
 #[tokio::test]
-async fn what_was_paid_is_not_paid_again_when_redis_is_restored_from_a_backup_and_workers_restart() {
+async fn nothing_is_repeated_on_a_redis_from_a_backup() {
     let scene = Scene::start(Plan::new().both("on_ambiguous", "hold").simulate(&["--ignore-keys"])).await;
     let world = &scene.world;
     let worker = world.worker().await;
@@ -132,7 +131,7 @@ async fn what_was_paid_is_not_paid_again_when_redis_is_restored_from_a_backup_an
 }
 
 #[tokio::test]
-async fn what_was_paid_under_an_account_s_old_name_is_not_paid_again_under_its_new_one_when_redis_is_lost() {
+async fn nothing_is_repeated_under_a_new_account_name() {
     let scene = Scene::start(Plan::new().both("on_ambiguous", "hold").simulate(&["--ignore-keys"])).await;
     let world = &scene.world;
     let worker = world.worker().await;
@@ -191,7 +190,7 @@ async fn a_crash_loop_pushes_no_journal_out_that_knows_of_a_payment() {
 }
 
 #[tokio::test]
-async fn a_redis_that_is_said_to_exist_and_is_empty_is_refused_by_every_command_that_begins_on_it() {
+async fn an_empty_redis_that_must_exist_is_refused_by_every_command() {
     let scene = Scene::start(Plan::new().both("on_ambiguous", "hold")).await;
     let world = &scene.world;
     world.set("journal.dir", None);
@@ -221,28 +220,28 @@ async fn a_redis_that_is_said_to_exist_and_is_empty_is_refused_by_every_command_
     assert_eq!(ready.status(), 503);
     world.set("redis.expect", None);
     let outcomes = repeat(world, &[transfer("K")]).await;
-    assert_eq!(outcomes, ["new K"], "that command is told to take any");
-    let told = worker.wait_line(SOON, "the queue's word", |line| line.contains("Redis has lost writes")).await;
-    assert!(told.contains("main/transfer"), "{told}");
+    assert_eq!(outcomes, ["new K"], "that command takes any Redis");
+    let output = worker.wait_line(SOON, "the queue's word", |line| line.contains("Redis has lost writes")).await;
+    assert!(output.contains("main/transfer"), "{output}");
     assert_eq!(world.at_gateway("K").await.unwrap().requests, 1);
 }
 
 #[tokio::test]
-async fn doctor_says_of_a_journal_that_it_cannot_be_written_or_is_open_to_others() {
+async fn doctor_reports_an_unwritable_or_open_journal() {
     use std::os::unix::fs::PermissionsExt;
     let scene = Scene::start(Plan::new()).await;
     let world = &scene.world;
     let doctor = async || world.run(&["doctor"]).await.stdout;
     std::fs::set_permissions(scene.journal.path(), PermissionsExt::from_mode(0o700)).unwrap();
-    let told = doctor().await;
-    assert!(told.contains("fine    journal "), "{told}");
+    let output = doctor().await;
+    assert!(output.contains("fine    journal "), "{output}");
     std::fs::set_permissions(scene.journal.path(), PermissionsExt::from_mode(0o755)).unwrap();
-    let told = doctor().await;
-    assert!(told.contains("warn    journal ") && told.contains("mode 755"), "{told}");
+    let output = doctor().await;
+    assert!(output.contains("warn    journal ") && output.contains("mode 755"), "{output}");
     assert_eq!(scene.files().len(), 0, "it leaves nothing there");
     world.set("journal.dir", toml::Value::from("/proc"));
-    let told = doctor().await;
-    assert!(told.contains("REFUSE  journal ") && told.contains("nothing can be written to /proc"), "{told}");
+    let output = doctor().await;
+    assert!(output.contains("REFUSE  journal ") && output.contains("nothing can be written to /proc"), "{output}");
 }
 
 /// An account that holds, at a gateway that executes whatever it receives, with some work under way.
@@ -284,7 +283,7 @@ async fn repeated_and_settled(scene: &Scene, jobs: &[Value]) {
 }
 
 #[tokio::test]
-async fn a_redis_that_is_wiped_with_its_workers_in_the_middle_of_the_work_pays_nobody_twice_and_nobody_less() {
+async fn a_redis_wiped_with_its_workers_pays_everything_once() {
     let (scene, workers, jobs) = in_the_middle_of_the_work().await;
     workers.into_iter().for_each(|worker| worker.kill());
     scene.flush().await;
@@ -297,7 +296,7 @@ async fn a_redis_that_is_wiped_with_its_workers_in_the_middle_of_the_work_pays_n
 }
 
 #[tokio::test]
-async fn a_redis_that_is_wiped_under_living_workers_in_the_middle_of_the_work_pays_nobody_twice_and_nobody_less() {
+async fn a_redis_wiped_under_live_workers_pays_everything_once() {
     let (scene, workers, jobs) = in_the_middle_of_the_work().await;
     scene.flush().await;
     repeat(&scene.world, &jobs).await;
@@ -308,7 +307,7 @@ async fn a_redis_that_is_wiped_under_living_workers_in_the_middle_of_the_work_pa
 }
 
 #[tokio::test]
-async fn a_worker_whose_journal_cannot_be_written_says_so_where_it_is_asked_if_it_is_ready() {
+async fn readiness_reports_an_unwritable_journal() {
     let scene = Scene::start(Plan::new()).await;
     let world = &scene.world;
     world.set("journal.dir", toml::Value::from("/proc")); // a folder that is there and takes no file

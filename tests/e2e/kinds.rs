@@ -27,7 +27,7 @@ async fn a_transfer_is_executed_once_with_the_page_s_own_content() {
 }
 
 #[tokio::test]
-async fn a_bill_is_received_with_its_goods_encoded_and_its_undocumented_fields() {
+async fn a_bill_is_received_with_its_goods_and_extra_fields() {
     let world = Plan::new().start().await;
     let _worker = world.worker().await;
     let job = bill("BILL-1", "100010001");
@@ -61,7 +61,7 @@ async fn a_split_is_divided_among_its_receivers() {
 }
 
 #[tokio::test]
-async fn a_job_with_a_time_waits_for_it_and_the_others_do_not_wait_for_the_job() {
+async fn a_delayed_job_waits_and_delays_no_other() {
     let world = Plan::new().start().await;
     let _worker = world.worker().await;
     let (soon_ms, later) = (now_ms() + 3_000, jobs::in_days(300));
@@ -112,7 +112,7 @@ async fn every_life_of_a_transfer_is_followed_to_its_last_word() {
         assert_eq!(job["attempts"], 1, "what can be asked about is never sent again: {job}");
         assert_eq!(job["queries"] == 0, life == "1", "{job}");
     }
-    // Without a number it cannot be asked about: the identical bytes are sent again, and tell.
+    // Without a number it cannot be queried: the identical bytes are sent again, and the response has the outcome.
     let nameless = world.until("NAMELESS", "succeeded").await;
     assert_eq!(nameless["attempts"], 2, "{nameless}");
     let ledger = world.books_agree().await;
@@ -120,7 +120,7 @@ async fn every_life_of_a_transfer_is_followed_to_its_last_word() {
 }
 
 #[tokio::test]
-async fn a_division_that_its_channel_refuses_has_failed_and_one_that_is_only_accepted_ends_with_a_person() {
+async fn a_refused_division_fails_and_an_accepted_one_needs_review() {
     let world = Plan::new().set("accounts.shop.poll_deadline", "3s").start().await;
     world.life("P-REFUSED", "0").await;
     world.life("P-ACCEPTED", "9").await;

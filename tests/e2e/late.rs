@@ -19,7 +19,7 @@ use crate::world::SOON;
 /// Longer than a third of the lease, shorter than a connection may take.
 const HANDSHAKE: Duration = Duration::from_millis(1_200);
 
-/// TLS before a gateway that speaks none, on a port of its own. While it is slow, handshakes wait.
+/// TLS in front of a gateway that speaks none, on a separate port. While it is slow, handshakes wait.
 async fn tls_before(gateway: String, is_slow: Arc<AtomicBool>) -> (String, u16) {
     let mut authority = CertificateParams::new(Vec::new()).unwrap();
     authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
@@ -57,7 +57,7 @@ async fn tls_before(gateway: String, is_slow: Arc<AtomicBool>) -> (String, u16) 
 }
 
 #[tokio::test]
-async fn a_send_whose_connection_comes_too_late_is_never_made_and_the_job_is_sent_later() {
+async fn a_connection_past_the_last_moment_sends_nothing() {
     let plan = Plan::new().set("accounts.main.call_timeout", "6s").set("accounts.main.connect_timeout", "3s");
     let world = plan.set("accounts.main.on_ambiguous", "hold").start().await;
     let is_slow = Arc::new(AtomicBool::new(true));

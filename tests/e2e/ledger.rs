@@ -1,9 +1,9 @@
-//! The gateway's ledger, and what Bursar's books must have in common with it whatever went wrong.
+//! The gateway's ledger, and the agreement between it and Bursar's record that no fault may break.
 
 use bursar_simulator::{KeyRecord, Ledger};
 use serde_json::Value;
 
-/// How a job stands by the ledger: a state, or none when it was never executed.
+/// The job's state by the ledger; `None` if it was never executed.
 fn truth(kind: &str, record: Option<&KeyRecord>) -> Option<&'static str> {
     let status = record.filter(|record| record.executions > 0)?.status.as_deref()?;
     Some(match (kind, status) {
@@ -16,7 +16,7 @@ fn truth(kind: &str, record: Option<&KeyRecord>) -> Option<&'static str> {
 
 /// # Panics
 /// When a job that moves money was executed twice, when fewer intents are on record than sends arrived, when a job's state is not what
-/// the ledger says (and nobody is asked to look), or when the gateway noted a violation.
+/// the ledger says (and the job is not in review), or when the gateway noted a violation.
 pub(crate) fn assert_agree(ledger: &Ledger, jobs: &[(String, Value)]) {
     assert!(ledger.violations.is_empty(), "the gateway complains: {:?}", ledger.violations);
     for (ledger_key, job) in jobs {

@@ -10,7 +10,7 @@ use crate::plan::Plan;
 use crate::world::SOON;
 
 #[tokio::test]
-async fn every_line_about_a_job_names_its_queue_its_key_and_the_attempt() {
+async fn every_line_about_a_job_has_queue_key_and_attempt() {
     let plan = Plan::new().set("log.format", "json").set("log.level", "debug");
     let world = plan.start().await;
     world.faults(json!([{"key": "LOST", "fault": "lost-answer"}, {"key": "REFUSED", "fault": "refused"}])).await;
@@ -19,7 +19,7 @@ async fn every_line_about_a_job_names_its_queue_its_key_and_the_attempt() {
     world.settled().await;
     worker.terminate();
     let finished = worker.finished(SOON).await;
-    let (mut attempts, mut told) = (BTreeSet::new(), BTreeSet::new());
+    let (mut attempts, mut keys) = (BTreeSet::new(), BTreeSet::new());
     for line in finished.stderr.lines() {
         let event: Value = serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}"));
         for name in ["timestamp", "level", "message", "target"] {
@@ -27,11 +27,11 @@ async fn every_line_about_a_job_names_its_queue_its_key_and_the_attempt() {
         }
         if line.contains("LOST") || line.contains("REFUSED") {
             assert_eq!(event["queue"], "main/transfer", "{line}");
-            told.insert(event["key"].as_str().unwrap_or_else(|| panic!("no key: {line}")).to_owned());
+            keys.insert(event["key"].as_str().unwrap_or_else(|| panic!("no key: {line}")).to_owned());
             attempts.insert(event["fence"].as_u64().unwrap_or_else(|| panic!("no attempt: {line}")));
         }
     }
-    assert_eq!(told.len(), 2, "{finished:?}");
+    assert_eq!(keys.len(), 2, "{finished:?}");
     assert!(attempts.len() >= 2, "the lost answer cost a second attempt: {finished:?}");
     world.books_agree().await;
 }
@@ -46,8 +46,8 @@ async fn a_log_that_cannot_be_written_ends_no_worker_and_no_payment() {
     command.args(["-c", r#"exec "$0" "$@" 2>/dev/full"#]).arg(worker.get_program()).args(worker.get_args());
     command.env_remove("REDIS_URL").env_remove("RUST_LOG");
     let worker = Process::start("a worker whose log cannot be written", command);
-    world.submit_new(&[transfer("UNTOLD")]).await;
-    world.until("UNTOLD", "succeeded").await;
+    world.submit_new(&[transfer("QUIET")]).await;
+    world.until("QUIET", "succeeded").await;
     assert!(worker.is_running());
     worker.terminate();
     let finished = worker.finished(SOON).await;

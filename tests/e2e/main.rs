@@ -1,5 +1,5 @@
-//! The whole of Bursar from outside: the real executable, a real Redis, the gateway simulator as a process of its own.
-//! Every test ends by laying Bursar's books beside the gateway's ledger (`World::books_agree`).
+//! The whole of Bursar from outside: the real executable, a real Redis, the gateway simulator as a separate process.
+//! Every test ends with a comparison of Bursar's record and the gateway's ledger (`World::books_agree`).
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test and its helpers end by a panic")]
 
 mod api_accounts;

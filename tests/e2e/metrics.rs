@@ -1,4 +1,4 @@
-//! What a worker tells at its own listener: metrics that agree with what was done, and whether it is well and ready.
+//! A worker's listener: metrics that agree with its work, health and readiness.
 
 use bursar_telemetry::names;
 use bursar_test_support::{Listen, Options, Process, Receiver, eventually, private_redis, unique_prefix};
@@ -41,7 +41,7 @@ async fn listening(world: &World) -> (Process, String) {
 }
 
 #[tokio::test]
-async fn what_was_done_is_counted_and_how_the_queues_stand_is_told() {
+async fn work_is_counted_and_queues_are_described() {
     let world = Plan::new().start().await;
     world.faults(json!([{"key": "LOST", "fault": "lost-answer"}])).await;
     let (_worker, address) = listening(&world).await;
@@ -57,19 +57,19 @@ async fn what_was_done_is_counted_and_how_the_queues_stand_is_told() {
     })
     .await;
     let transfers = "queue=\"main/transfer\"";
-    let told = |name, having: &[&str]| sample(&text, name, having);
+    let shown = |name, having: &[&str]| sample(&text, name, having);
     let sends = world.ledger().await.keys["GOOD"].requests + world.ledger().await.keys["LOST"].requests;
-    assert_eq!(told("bursar_answers_total", &[transfers, "call=\"send\""]), Some(sends as f64), "{text}");
-    assert_eq!(told("bursar_answers_total", &[transfers, "answer=\"no_response\""]), Some(1.0), "{text}");
-    assert_eq!(told("bursar_time_to_end_seconds_count", &[transfers, "state=\"succeeded\""]), Some(2.0), "{text}");
-    assert!(told("bursar_pickup_delay_seconds_count", &[transfers, "call=\"send\""]) >= Some(2.0), "{text}");
-    assert_eq!(told("bursar_commits_total", &["queue=\"main/bill_upload\"", "state=\"succeeded\""]), Some(1.0));
-    assert_eq!(told("bursar_jobs", &[transfers, "set=\"done\""]), Some(2.0), "{text}");
-    assert_eq!(told("bursar_jobs", &["queue=\"main/bill_upload\"", "set=\"to_send\""]), Some(1.0), "{text}");
-    assert_eq!(told("bursar_queue_paused", &["queue=\"main/bill_upload\""]), Some(1.0), "{text}");
-    assert_eq!(told("bursar_queue_paused", &[transfers]), Some(0.0), "{text}");
-    assert_eq!((told("bursar_redis_up", &[]), told("bursar_concurrency", &[])), (Some(1.0), Some(8.0)), "{text}");
-    assert!(told("bursar_last_claim_attempt_age_seconds", &[]) < Some(10.0), "{text}");
+    assert_eq!(shown("bursar_answers_total", &[transfers, "call=\"send\""]), Some(sends as f64), "{text}");
+    assert_eq!(shown("bursar_answers_total", &[transfers, "answer=\"no_response\""]), Some(1.0), "{text}");
+    assert_eq!(shown("bursar_time_to_end_seconds_count", &[transfers, "state=\"succeeded\""]), Some(2.0), "{text}");
+    assert!(shown("bursar_pickup_delay_seconds_count", &[transfers, "call=\"send\""]) >= Some(2.0), "{text}");
+    assert_eq!(shown("bursar_commits_total", &["queue=\"main/bill_upload\"", "state=\"succeeded\""]), Some(1.0));
+    assert_eq!(shown("bursar_jobs", &[transfers, "set=\"done\""]), Some(2.0), "{text}");
+    assert_eq!(shown("bursar_jobs", &["queue=\"main/bill_upload\"", "set=\"to_send\""]), Some(1.0), "{text}");
+    assert_eq!(shown("bursar_queue_paused", &["queue=\"main/bill_upload\""]), Some(1.0), "{text}");
+    assert_eq!(shown("bursar_queue_paused", &[transfers]), Some(0.0), "{text}");
+    assert_eq!((shown("bursar_redis_up", &[]), shown("bursar_concurrency", &[])), (Some(1.0), Some(8.0)), "{text}");
+    assert!(shown("bursar_last_claim_attempt_age_seconds", &[]) < Some(10.0), "{text}");
     world.ok(&["resume", "main/bill_upload", "--reason", "they are open again"]).await;
     world.until("LATE", "succeeded").await;
     world.books_agree().await;
@@ -77,7 +77,7 @@ async fn what_was_done_is_counted_and_how_the_queues_stand_is_told() {
 
 /// A job in doubt is counted where it waits.
 #[tokio::test]
-async fn what_nobody_knows_yet_is_counted_as_in_doubt() {
+async fn unknown_outcomes_are_counted_as_in_doubt() {
     let world = Plan::new().both("resend_after", "20s").start().await;
     world.faults(json!([{"key": "LOST", "fault": "lost-answer"}])).await;
     let (_worker, address) = listening(&world).await;
@@ -93,7 +93,7 @@ async fn what_nobody_knows_yet_is_counted_as_in_doubt() {
     .await;
 }
 
-/// What has no line on a good day on which everything is done. The tests of `bursar-telemetry` let each of it happen.
+/// Metrics without a line on a day without faults. The tests of `bursar-telemetry` cover each of them.
 const NOT_HAPPENING: [&str; 15] = [
     "bursar_account_balance_failures_total",
     "bursar_webhook_due_age_seconds",
@@ -114,7 +114,7 @@ const NOT_HAPPENING: [&str; 15] = [
 
 /// Dashboards and alerts are written against the table of names; it and the page must name the same.
 #[tokio::test]
-async fn every_metric_on_the_page_is_in_the_table_and_the_other_way_round() {
+async fn the_page_and_the_table_have_the_same_metrics() {
     let plan = Plan::new()
         .set("import.queues", vec![unique_prefix()])
         .set("webhooks.allow", vec!["127.0.0.1"])
@@ -129,21 +129,21 @@ async fn every_metric_on_the_page_is_in_the_table_and_the_other_way_round() {
     world.set("accounts.gone", None);
     let receiver = Receiver::content().await;
     let server = world.serve_as("up").await; // a worker and a server in one
-    world.submit_new(&[having(transfer("GOOD"), "callback_url", json!(receiver.url("told")))]).await;
+    world.submit_new(&[having(transfer("GOOD"), "callback_url", json!(receiver.url("hook")))]).await;
     world.settled().await;
-    let text = eventually(SOON, "its producer to be told", async || {
+    let text = eventually(SOON, "its webhook to be delivered", async || {
         let text = scraped(&server.address).await;
-        let told = sample(&text, "bursar_webhook_attempts_total", &["outcome=\"told\""]);
-        if told == Some(1.0) { Ok(text) } else { Err(text) }
+        let delivered = sample(&text, "bursar_webhook_attempts_total", &["outcome=\"told\""]);
+        if delivered == Some(1.0) { Ok(text) } else { Err(text) }
     })
     .await;
-    let mut told: Vec<(&str, &str)> =
+    let mut shown: Vec<(&str, &str)> =
         text.lines().filter_map(|line| line.strip_prefix("# TYPE ")?.split_once(' ')).collect();
     let happened = names::ALL.iter().filter(|metric| !NOT_HAPPENING.contains(&metric.name));
     let mut table: Vec<(&str, &str)> = happened.map(|metric| (metric.name, metric.kind.as_str())).collect();
-    told.sort_unstable();
+    shown.sort_unstable();
     table.sort_unstable();
-    assert_eq!(told, table, "{text}");
+    assert_eq!(shown, table, "{text}");
     for line in text.lines().filter(|line| !line.starts_with('#')) {
         let (name, rest) = line.split_once(['{', ' ']).unwrap();
         let metric = names::ALL.iter().filter(|metric| name.starts_with(metric.name)).max_by_key(|m| m.name.len());
@@ -180,7 +180,7 @@ async fn accounts_in_which_nothing_happened_have_no_line() {
 }
 
 #[tokio::test]
-async fn a_worker_whose_redis_is_away_lives_and_is_not_ready_until_it_is_back() {
+async fn a_worker_without_redis_lives_and_is_not_ready() {
     let redis = private_redis(|options| Options { listen: Listen::Loopback, ..options });
     let world = Plan::new().on_redis(redis.url()).start().await;
     let (worker, address) = listening(&world).await;
@@ -188,14 +188,14 @@ async fn a_worker_whose_redis_is_away_lives_and_is_not_ready_until_it_is_back() 
     redis.kill().unwrap();
     assert_eq!(http::read(&address, "/readyz").await, (503, "Redis does not answer\n".into()));
     assert_eq!(http::read(&address, "/healthz").await, (200, "ok\n".into()));
-    let text = eventually(SOON, "the scrape to tell of the outage", async || {
+    let text = eventually(SOON, "the scrape to show the outage", async || {
         let text = scraped(&address).await;
-        let troubles = sample(&text, "bursar_redis_errors_total", &["operation=\"claiming\""]);
+        let errors = sample(&text, "bursar_redis_errors_total", &["operation=\"claiming\""]);
         let up = sample(&text, "bursar_redis_up", &[]);
-        if up == Some(0.0) && troubles > Some(0.0) { Ok(text) } else { Err(text) }
+        if up == Some(0.0) && errors > Some(0.0) { Ok(text) } else { Err(text) }
     })
     .await;
-    assert_eq!(sample(&text, "bursar_jobs", &[]), None, "nothing is told that nobody knows: {text}");
+    assert_eq!(sample(&text, "bursar_jobs", &[]), None, "unknown values are missing: {text}");
     redis.start_again().unwrap();
     eventually(SOON, "the worker to be ready again", async || match http::read(&address, "/readyz").await {
         (200, _) => Ok(()),

@@ -28,7 +28,7 @@ fn alerts() -> Vec<&'static str> {
     ALERTS.lines().filter_map(|line| line.trim().strip_prefix("- alert: ")).collect()
 }
 
-/// The runbook's entries: their names, and what stands under them.
+/// The runbook's entries: their names and their text.
 fn entries() -> Vec<(&'static str, &'static str)> {
     RUNBOOK.split("\n## ").skip(1).map(|entry| entry.split_once('\n').unwrap()).collect()
 }
@@ -37,9 +37,9 @@ fn entries() -> Vec<(&'static str, &'static str)> {
 fn the_dashboard_and_the_alerts_show_metrics_that_exist() {
     let known: BTreeSet<String> = names::ALL.iter().map(|metric| metric.name.to_owned()).collect();
     for (place, text) in [("the dashboard", DASHBOARD), ("the alerts", ALERTS)] {
-        let told = metrics(text);
-        assert!(told.len() > 10, "{place} names metrics: {told:?}");
-        let unknown: Vec<_> = told.difference(&known).collect();
+        let named = metrics(text);
+        assert!(named.len() > 10, "{place} names metrics: {named:?}");
+        let unknown: Vec<_> = named.difference(&known).collect();
         assert!(unknown.is_empty(), "{place}: {unknown:?}");
     }
     let unseen: Vec<_> = known.difference(&metrics(DASHBOARD)).cloned().collect();
@@ -61,7 +61,7 @@ fn labels_in_expressions_are_their_metric_s_own() {
 }
 
 #[test]
-fn every_alert_has_its_entry_in_the_runbook_and_every_entry_its_alert() {
+fn alerts_and_runbook_entries_match() {
     let entries: Vec<&str> = entries().iter().map(|(name, _)| *name).collect();
     assert_eq!(alerts(), entries);
     for alert in alerts() {
@@ -71,13 +71,13 @@ fn every_alert_has_its_entry_in_the_runbook_and_every_entry_its_alert() {
 }
 
 #[tokio::test]
-async fn every_entry_ends_in_a_command_and_every_command_of_the_runbook_exists() {
+async fn every_runbook_entry_ends_in_a_command_that_exists() {
     let mut commands = BTreeSet::new();
     for (name, entry) in entries() {
         let last = entry.trim_end().strip_suffix("```").unwrap_or_else(|| panic!("{name} ends in a command"));
         assert!(last.trim_end().lines().last().unwrap().starts_with("bursar "), "{name}: {last}");
-        let told = entry.split(['`', '\n']).filter_map(|text| text.strip_prefix("bursar "));
-        commands.extend(told.map(|line| line.split_whitespace().next().unwrap().to_owned()));
+        let named = entry.split(['`', '\n']).filter_map(|text| text.strip_prefix("bursar "));
+        commands.extend(named.map(|line| line.split_whitespace().next().unwrap().to_owned()));
     }
     assert!(commands.len() > 5, "{commands:?}");
     for command in commands {

@@ -1,4 +1,4 @@
-//! The gateway notifies: whatever it tells is kept before it reads `success`, once, and changes no job's state.
+//! Notifications from the gateway: each is kept before the gateway reads `success`, once, and changes no job's state.
 
 use bursar_test_support::api::answer;
 use bursar_test_support::notifications::{
@@ -44,7 +44,7 @@ pub(crate) fn app_id(world: &World) -> String {
 }
 
 #[tokio::test]
-async fn a_notification_is_kept_once_shown_masked_to_readers_and_told_whole() {
+async fn a_notification_is_kept_once_masked_and_forwarded_whole() {
     let world = world().await;
     let receiver = Receiver::content().await;
     world.set("accounts.main.notify_callback_url", toml::Value::from(receiver.url("credits")));
@@ -54,12 +54,12 @@ async fn a_notification_is_kept_once_shown_masked_to_readers_and_told_whole() {
         assert_eq!(post(&server, &first).await, success());
     }
     let mut stream = server.request("GET", "/v1/events?last_event_id=0", &server.tokens.reader).send().await.unwrap();
-    let mut told = String::new();
-    while !told.contains("event: notification") {
+    let mut output = String::new();
+    while !output.contains("event: notification") {
         let chunk = tokio::time::timeout(SOON, stream.chunk()).await.expect("news in time").unwrap().expect("a stream");
-        told.push_str(&String::from_utf8_lossy(&chunk));
+        output.push_str(&String::from_utf8_lossy(&chunk));
     }
-    assert!(told.contains(r#""outcome":"new""#) && !told.contains("小明"), "{told}");
+    assert!(output.contains(r#""outcome":"new""#) && !output.contains("小明"), "{output}");
     let page = server.read("/v1/notifications").await;
     assert_eq!(page["notifications"].as_array().unwrap().len(), 1, "{page}");
     let shown = &page["notifications"][0];
@@ -72,9 +72,9 @@ async fn a_notification_is_kept_once_shown_masked_to_readers_and_told_whole() {
     assert_eq!(whole.body["notification"]["content"]["in_acct_name"], "王小明");
 
     eventually(SOON, "the callback", async || (!receiver.received().is_empty()).then_some(())).await;
-    let told: Value = serde_json::from_str(&receiver.received()[0].body).unwrap();
+    let message: Value = serde_json::from_str(&receiver.received()[0].body).unwrap();
     assert_eq!(
-        (&told["type"], &told["data"]["content"]["in_acct_no"]),
+        (&message["type"], &message["data"]["content"]["in_acct_no"]),
         (&json!("notification.received"), &json!("6222021234567890123"))
     );
 
@@ -89,7 +89,7 @@ async fn a_notification_is_kept_once_shown_masked_to_readers_and_told_whole() {
 }
 
 #[tokio::test]
-async fn an_old_one_is_kept_and_marked_and_one_that_goes_back_is_an_alarm() {
+async fn an_old_one_is_marked_and_one_that_goes_back_is_an_alert() {
     let world = world().await;
     let server = world.serve().await;
     let app = app_id(&world);
@@ -102,11 +102,11 @@ async fn an_old_one_is_kept_and_marked_and_one_that_goes_back_is_an_alarm() {
     };
     assert_eq!(of("outcome"), ["regressed", "changed", "new"]);
     assert_eq!(of("late"), [false, false, true]);
-    assert!(server.process.stderr().contains("stands for good"), "somebody is told");
+    assert!(server.process.stderr().contains("stands for good"), "the log has it");
 }
 
 #[tokio::test]
-async fn a_notification_that_names_a_job_wakes_it_and_leaves_its_state_alone() {
+async fn a_notification_wakes_its_job_and_leaves_its_state() {
     let world = with_a_bill().await;
     let server = world.serve().await;
     let before = world.job("BILL").await;
@@ -120,13 +120,13 @@ async fn a_notification_that_names_a_job_wakes_it_and_leaves_its_state_alone() {
         after["history"].as_array().unwrap().iter().filter(|line| line["event"] == "notification").collect();
     assert_eq!(named.len(), 1, "{after}");
     assert_eq!((&named[0]["number"], &named[0]["method"]), (&json!(1), &json!(BILLS)));
-    let nobody = signed(&app_id(&world), BILLS, "{\"order_id\":\"order-8\"}", &stamp(0));
-    assert_eq!(post(&server, &nobody).await, success());
+    let unknown_job = signed(&app_id(&world), BILLS, "{\"order_id\":\"order-8\"}", &stamp(0));
+    assert_eq!(post(&server, &unknown_job).await, success());
     world.books_agree().await;
 }
 
 #[tokio::test]
-async fn two_notices_of_one_job_delivered_again_and_again_add_a_line_and_a_wake_each_and_no_more() {
+async fn repeated_notices_add_one_event_and_one_wake_each() {
     let world = with_a_bill().await;
     let server = world.serve().await;
     let app = app_id(&world);
@@ -152,7 +152,7 @@ async fn two_notices_of_one_job_delivered_again_and_again_add_a_line_and_a_wake_
 }
 
 #[tokio::test]
-async fn a_notification_of_long_ago_is_kept_apart_and_its_receiver_hears_nothing_of_it() {
+async fn an_old_notification_is_kept_and_not_forwarded() {
     let world = world().await;
     let receiver = Receiver::content().await;
     world.set("accounts.main.notify_callback_url", toml::Value::from(receiver.url("credits")));
@@ -164,21 +164,21 @@ async fn a_notification_of_long_ago_is_kept_apart_and_its_receiver_hears_nothing
     }
     assert_eq!(post(&server, &signed(&app, METHOD, &credit("r2", "1"), &stamp(-23 * 60))).await, success());
     eventually(SOON, "the one in time", async || (!receiver.received().is_empty()).then_some(())).await;
-    let held = server.read("/v1/notifications?held=true").await;
-    assert_eq!(held["notifications"].as_array().unwrap().len(), 1, "{held}");
-    assert_eq!(held["notifications"][0]["reason"]["code"], "too_old", "{held}");
-    let bodies: Vec<String> = receiver.received().into_iter().map(|told| told.body).collect();
+    let listed = server.read("/v1/notifications?held=true").await;
+    assert_eq!(listed["notifications"].as_array().unwrap().len(), 1, "{listed}");
+    assert_eq!(listed["notifications"][0]["reason"]["code"], "too_old", "{listed}");
+    let bodies: Vec<String> = receiver.received().into_iter().map(|message| message.body).collect();
     assert!(bodies.iter().all(|body| body.contains("\"r2\"")), "{bodies:?}");
 }
 
-/// Whether the server died before it answered.
+/// True if the server died before it answered.
 async fn dies(server: &Server, body: &str) -> bool {
     let request = server.request("POST", "/notify/main", "").body(body.to_owned());
     request.send().await.is_err()
 }
 
 #[tokio::test]
-async fn a_server_that_dies_at_any_point_acknowledges_nothing_that_is_not_kept_with_its_event_and_knows_the_resend() {
+async fn a_dying_server_acknowledges_only_what_is_kept() {
     for (point, kept) in [("before_notification", 0), ("after_notification", 1), ("before_success", 1)] {
         let world = world().await;
         let body = signed(&app_id(&world), METHOD, &credit("r1", "1"), &stamp(0));

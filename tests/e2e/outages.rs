@@ -1,4 +1,4 @@
-//! Redis goes away, stalls, or a worker stands still past its lease: nobody ends, nothing is lost, nothing is paid twice.
+//! Redis goes away or stalls, or a worker is frozen past its lease: no process ends, nothing is lost, nothing is paid twice.
 
 use std::time::{Duration, Instant};
 
@@ -9,8 +9,8 @@ use crate::jobs::{self, bill, transfer};
 use crate::plan::Plan;
 use crate::world::{SOON, World};
 
-/// How soon after Redis is back the next payment must be made: within a second workers are back and those have spoken who know of
-/// lost writes; the call itself and a busy machine take the rest.
+/// The time from the return of Redis to the next payment: within a second workers are back and those that know of lost writes have
+/// reported them; the call itself and a busy machine take the rest.
 const RESUMED: Duration = Duration::from_millis(2_500);
 
 /// A Redis that can be broken, where restarts keep its address.
@@ -40,18 +40,18 @@ async fn recovers(world: &World, workers: &[Process; 2]) {
     }
     for worker in workers {
         assert!(worker.is_running(), "a worker ended: {}", worker.stderr());
-        assert!(worker.stderr().contains("Redis is back for"), "it told of the outage: {}", worker.stderr());
+        assert!(worker.stderr().contains("Redis is back for"), "it reported the outage: {}", worker.stderr());
     }
     assert_eq!(world.books_agree().await.executed, 200);
 }
 
 #[tokio::test]
-async fn redis_may_crash_and_be_away_for_seconds_in_the_middle_of_the_work() {
+async fn redis_may_crash_for_seconds_in_the_middle_of_the_work() {
     let redis = breakable();
     let (world, workers) = under_load(redis.url()).await;
     redis.kill().unwrap();
 
-    // Nobody can submit meanwhile, and is told so.
+    // No one can submit meanwhile, and the command says so.
     let file = world.file(transfer("MEANWHILE").to_string()).display().to_string();
     let finished = world.run(&["submit", &file]).await;
     assert_eq!((finished.code, finished.stdout.as_str()), (Some(3), ""), "{finished:?}");
@@ -91,7 +91,7 @@ async fn redis_may_stall_for_longer_than_any_command_waits() {
     recovers(&world, &workers).await;
 }
 
-/// How soon a worker says that Redis does not answer: a command may take 5 s, and a busy machine the rest.
+/// The time until a worker reports that Redis does not answer: a command may take 5 s, and a busy machine the rest.
 const NOTICED: Duration = Duration::from_secs(9);
 
 /// Waits until both have noticed that no answer comes.
@@ -112,7 +112,7 @@ async fn goes_on(world: &World, within: Duration) {
 }
 
 #[tokio::test]
-async fn a_redis_that_packets_no_longer_reach_is_noticed_and_the_work_goes_on_when_they_do() {
+async fn an_unreachable_redis_is_noticed_and_work_resumes() {
     let redis = breakable();
     let proxy = FaultProxy::start(redis.url()).await;
     let (world, workers) = under_load(&proxy.redis_url()).await;
@@ -124,18 +124,18 @@ async fn a_redis_that_packets_no_longer_reach_is_noticed_and_the_work_goes_on_wh
 }
 
 #[tokio::test]
-async fn connections_that_died_without_a_word_are_replaced_by_new_ones() {
+async fn silently_dead_connections_are_replaced() {
     let redis = breakable();
     let proxy = FaultProxy::start(redis.url()).await;
     let (world, workers) = under_load(&proxy.redis_url()).await;
-    proxy.strand(); // for good: nobody brings these back
+    proxy.strand(); // for good
     notice(&workers).await;
     goes_on(&world, RESUMED).await;
     recovers(&world, &workers).await;
 }
 
 #[tokio::test]
-async fn a_worker_that_stood_still_past_its_lease_comes_too_late_and_its_answer_is_kept_as_evidence() {
+async fn a_worker_frozen_past_its_lease_leaves_evidence() {
     // The call itself outlives the standstill, so that a real answer comes too late.
     let world = Plan::new().set("accounts.main.call_timeout", "60s").simulate(&["--latency", "700ms"]).start().await;
     let frozen = world.worker().await;
@@ -159,8 +159,8 @@ async fn a_worker_that_stood_still_past_its_lease_comes_too_late_and_its_answer_
 }
 
 #[tokio::test]
-async fn a_worker_that_stands_still_with_many_jobs_in_hand_harms_none_of_them() {
-    // What stood still may begin a send when it goes on: the time of `resend_after` is what outlasts that.
+async fn a_frozen_worker_with_many_claims_harms_no_job() {
+    // A frozen worker may begin a send when it resumes: the time of `resend_after` is longer than that.
     let plan = Plan::new().both("resend_max", 10).both("resend_after", "6s");
     let world = plan.simulate(&["--latency", "50ms"]).start().await;
     let workers = [world.worker().await, world.worker().await];

@@ -14,7 +14,7 @@ use crate::plan::Plan;
 use crate::server::Server;
 use crate::world::{SOON, World};
 
-/// How long a relay may take to empty the outbox.
+/// The time that a relay may take to empty the outbox.
 const RELAYED_WITHIN: Duration = Duration::from_secs(60);
 
 /// Rows in one request of a relay.
@@ -28,7 +28,7 @@ struct Shop<'a> {
 }
 
 impl<'a> Shop<'a> {
-    /// One that nobody has ordered anything from yet.
+    /// An app without orders.
     async fn open(database: &'a Database) -> Self {
         let world = Plan::new().start().await;
         let server = world.serve_as("up").await;
@@ -64,7 +64,7 @@ impl<'a> Shop<'a> {
         format!("http://{}", self.server.address)
     }
 
-    /// What a statement answers, a list a row; changes are kept.
+    /// The rows of a statement; changes are kept.
     async fn sql(&self, statement: &str) -> Value {
         self.sql_with(statement, &[]).await
     }
@@ -81,7 +81,7 @@ impl<'a> Shop<'a> {
         serde_json::from_str(&finished.stdout).unwrap_or_else(|error| panic!("{error}: {finished:?}"))
     }
 
-    /// How many rows have which outcome.
+    /// The number of rows by outcome.
     async fn outcomes(&self) -> Value {
         self.sql("SELECT outcome, count(*) FROM bursar_outbox GROUP BY outcome ORDER BY outcome").await
     }
@@ -197,7 +197,7 @@ async fn what_is_refused_is_marked_with_its_reason(database: &Database) {
     shop.world.books_agree().await;
 }
 
-/// What a relay has in hand holds up neither the app nor another relay, also where it has all there is.
+/// A relay's open rows block neither the app nor another relay, also where it has all there are.
 async fn a_request_that_hangs_holds_up_its_own_rows_only(database: &Database) {
     let shop = Shop::open(database).await;
     assert_eq!(shop.order(&orders(1..=5)).await.code, Some(0));
@@ -248,21 +248,21 @@ async fn keeps_every_promise(database: Database) {
 }
 
 #[tokio::test]
-async fn each_row_is_paid_once_though_answers_are_lost_a_relay_dies_and_two_work_at_once() {
+async fn each_row_is_paid_once_despite_lost_responses_and_two_relays() {
     if is_installed("python3") {
         each_row_is_paid_once(&Database::sqlite()).await;
     }
 }
 
 #[tokio::test]
-async fn an_order_that_is_taken_back_pays_nothing_and_a_relay_that_runs_on_takes_what_comes() {
+async fn a_withdrawn_order_pays_nothing_and_a_relay_keeps_running() {
     if is_installed("python3") {
         an_order_that_is_taken_back_pays_nothing(&Database::sqlite()).await;
     }
 }
 
 #[tokio::test]
-async fn what_is_refused_is_marked_with_its_reason_and_holds_no_row_back() {
+async fn a_refused_row_is_marked_and_blocks_no_other() {
     if is_installed("python3") {
         what_is_refused_is_marked_with_its_reason(&Database::sqlite()).await;
     }

@@ -1,4 +1,4 @@
-//! Whatever gateways quote of a request, nothing secret and nobody's account is written anywhere: not in a log, an output or
+//! Gateways quote parts of requests: nothing secret and no account number is written anywhere: not in a log, an output or
 //! a message at the finest level, and not into Redis.
 
 use std::io::{Read, Write};
@@ -18,21 +18,21 @@ use crate::world::{SOON, World};
 
 const PASSWORD: &str = "correct-horse-battery";
 
-/// Stands in a form as something else.
+/// A secret that a form encodes differently.
 const TOKEN: &str = "202105BB/7d6c+9a4191bfd4609d26==";
 
 /// A bank account and whose it is.
 const ACCOUNT_NO: &str = "6222021234567890123";
 const NAME: &str = "欧阳锋";
 
-/// An account that a gateway names out of its own books, as `bkfunds.acct.transfer.notify` does in `out_acct_no`.
+/// An account that a gateway names from its own record, as `bkfunds.acct.transfer.notify` does in `out_acct_no`.
 const OUT_ACCOUNT_NO: &str = "110060149018800049367";
 
 /// No piece of a secret this long, in characters, may be seen.
 const PIECE: usize = 16;
 
 /// A gateway that answers every request with all of it, as a page for developers does, and with an account of its books.
-/// Names it only takes from requests: nobody could tell another from a word.
+/// Names are masked only if they are in a request: no rule can distinguish another name from a word.
 fn quoting_gateway() -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
@@ -58,7 +58,7 @@ fn quote(mut stream: TcpStream) {
             _ => {}
         }
     };
-    // What identifies people and apps first, for messages are cut.
+    // Identifiers of people and apps come first, for messages are cut.
     let mut params: Vec<&str> = body.split('&').collect();
     params.sort_by_key(|param| !(param.starts_with("app_auth_token") || param.starts_with("acc")));
     let quoted = params.join("&");
@@ -98,7 +98,7 @@ fn hidden(world: &World) -> Vec<(&'static str, String)> {
     assert!(hidden.len() > 90, "a key of 2048 bits has more base64 than {} pieces", hidden.len());
     let secret = file("shop", "secret_file").trim().to_owned();
     hidden.extend([("BeingFi's secret", secret), ("the token", TOKEN.into()), ("the password", PASSWORD.into())]);
-    hidden.push(("the token as it stands in a form", "202105BB%2F7d6c%2B9a4191bfd4609d26%3D%3D".into()));
+    hidden.push(("the token in a form", "202105BB%2F7d6c%2B9a4191bfd4609d26%3D%3D".into()));
     hidden.extend([("an account", ACCOUNT_NO.into()), ("an account of the gateway's", OUT_ACCOUNT_NO.into())]);
     hidden.push(("a name", NAME.into()));
     hidden
@@ -131,19 +131,40 @@ fn written_to(folder: &Path) -> String {
     files.map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).collect()
 }
 
-#[tokio::test]
-async fn what_a_gateway_quotes_of_secrets_and_people_is_written_nowhere() {
-    let (_redis, url, folder) = locked_redis();
-    let world = Plan::new().on_redis(&url).set("worker.listen", "127.0.0.1:0").start().await;
-    let quoting = quoting_gateway();
-    world.set("accounts.main.app_auth_token_file", toml::Value::from(world.file(TOKEN).display().to_string()));
+/// Adds two accounts like those of the world at a gateway that quotes requests.
+fn add_accounts_at(world: &World, quoting: &str) {
     for (account, like) in [("quoting", "main"), ("quoting-shop", "shop")] {
-        let mut settings = settings(&world)["accounts"][like].as_table().unwrap().clone();
-        settings.insert("base_url".into(), quoting.clone().into());
+        let mut settings = settings(world)["accounts"][like].as_table().unwrap().clone();
+        settings.insert("base_url".into(), quoting.to_owned().into());
         settings.insert("poll_deadline".into(), "2s".into());
         settings.insert("retry_deadline".into(), "2s".into());
         world.set(&format!("accounts.{account}"), toml::Value::Table(settings));
     }
+}
+
+/// The files of two receivers that name a person: one to bind, and one with a wrong field.
+fn receivers(world: &World) -> (String, String) {
+    let receiver = json!({"ifCode": "alipay", "accNo": ACCOUNT_NO, "accName": NAME, "relationType": "USER",
+        "receiverGroupId": 1, "accType": 0, "divisionProfit": "0.1"});
+    let wrong = json!({"ifCode": "alipay", "accNo": ACCOUNT_NO, "accName": NAME, "accType": 7, "acctNo": ACCOUNT_NO});
+    let file = |receiver: serde_json::Value| world.file(receiver.to_string()).display().to_string();
+    (file(receiver), file(wrong))
+}
+
+/// Runs a command at the finest log level; its name and all that it wrote.
+async fn recorded(world: &World, arguments: &[&str]) -> (String, Finished) {
+    let name = arguments.join(" ");
+    let finished = traced(&name, world.command(arguments)).await;
+    (name, finished)
+}
+
+#[tokio::test]
+async fn quoted_secrets_and_names_are_written_nowhere() {
+    let (_redis, url, folder) = locked_redis();
+    let world = Plan::new().on_redis(&url).set("worker.listen", "127.0.0.1:0").start().await;
+    let quoting = quoting_gateway();
+    world.set("accounts.main.app_auth_token_file", toml::Value::from(world.file(TOKEN).display().to_string()));
+    add_accounts_at(&world, &quoting);
     let worker = world
         .worker_as(|command| {
             command.env("RUST_LOG", "trace");
@@ -155,11 +176,7 @@ async fn what_a_gateway_quotes_of_secrets_and_people_is_written_nowhere() {
         having(split("QUOTED-SPLIT", "P1"), "account", json!("quoting-shop")),
     ];
     let file = world.file(jobs.iter().map(|job| format!("{job}\n")).collect::<String>());
-    let receiver = json!({"ifCode": "alipay", "accNo": ACCOUNT_NO, "accName": NAME, "relationType": "USER",
-        "receiverGroupId": 1, "accType": 0, "divisionProfit": "0.1"});
-    let bind = world.file(receiver.to_string()).display().to_string();
-    let wrong = json!({"ifCode": "alipay", "accNo": ACCOUNT_NO, "accName": NAME, "accType": 7, "acctNo": ACCOUNT_NO});
-    let wrong = world.file(wrong.to_string()).display().to_string();
+    let (bind, wrong) = receivers(&world);
     let submit = file.display().to_string();
     world.accepted(jobs[0].clone());
 
@@ -170,9 +187,9 @@ async fn what_a_gateway_quotes_of_secrets_and_people_is_written_nowhere() {
         (&["bind", &bind, "--account", "shop"], 0),
     ];
     for (arguments, code) in early {
-        let finished = traced(&arguments.join(" "), world.command(arguments)).await;
-        assert_eq!(finished.code, Some(code), "{arguments:?}: {finished:?}");
-        written.push((arguments.join(" "), finished));
+        let (name, finished) = recorded(&world, arguments).await;
+        assert_eq!(finished.code, Some(code), "{name}: {finished:?}");
+        written.push((name, finished));
     }
     world.until("GOOD", "succeeded").await;
     let quoted = world.until("QUOTED-SPLIT", "failed").await;
@@ -196,16 +213,15 @@ async fn what_a_gateway_quotes_of_secrets_and_people_is_written_nowhere() {
         &["cancel", "QUOTED", "--reason", "the test is over"],
     ];
     for arguments in late {
-        let finished = traced(&arguments.join(" "), world.command(arguments)).await;
-        written.push((arguments.join(" "), finished));
+        written.push(recorded(&world, arguments).await);
     }
-    let (_, told) = http::read(&metrics::listener(&worker).await, "/metrics").await;
-    assert!(told.contains("quoting/transfer"), "{told}");
+    let (_, output) = http::read(&metrics::listener(&worker).await, "/metrics").await;
+    assert!(output.contains("quoting/transfer"), "{output}");
     worker.terminate();
     written.push(("the worker".into(), worker.finished(SOON).await));
 
     let hidden = hidden(&world);
-    assert_hides(&hidden, "the metrics", &told);
+    assert_hides(&hidden, "the metrics", &output);
     for (place, finished) in &written {
         assert_hides(&hidden, place, &format!("{}\n{}", finished.stdout, finished.stderr));
     }
@@ -216,9 +232,9 @@ async fn what_a_gateway_quotes_of_secrets_and_people_is_written_nowhere() {
     assert_hides(&hidden, "Redis", &kept);
 }
 
-/// What leaves this machine in the clear, and what nothing but TLS vouches for, is said before money is sent.
+/// Unencrypted traffic, and traffic that only TLS protects, is reported before money is sent.
 #[tokio::test]
-async fn what_the_configuration_should_not_allow_is_said_by_doctor_and_by_the_worker() {
+async fn risky_settings_are_reported_by_doctor_and_the_worker() {
     let world = Plan::new().start().await;
     for (key, value) in [
         ("accounts.main.require_response_sign", Value::from(false)),
@@ -232,10 +248,11 @@ async fn what_the_configuration_should_not_allow_is_said_by_doctor_and_by_the_wo
     let worker = world.worker().await;
     worker.terminate();
     let worker = worker.finished(SOON).await;
-    for told in ["accounts.main.require_response_sign is false", "accounts.shop.base_url is plain http"] {
-        let warned = |text: &str| text.lines().any(|line| line.to_lowercase().contains("warn") && line.contains(told));
-        assert!(warned(&doctor.stdout), "{told}: {doctor:?}");
-        assert!(warned(&check.stdout), "{told}: {check:?}");
-        assert!(warned(&worker.stderr), "{told}: {worker:?}");
+    for warning in ["accounts.main.require_response_sign is false", "accounts.shop.base_url is plain http"] {
+        let warned =
+            |text: &str| text.lines().any(|line| line.to_lowercase().contains("warn") && line.contains(warning));
+        assert!(warned(&doctor.stdout), "{warning}: {doctor:?}");
+        assert!(warned(&check.stdout), "{warning}: {check:?}");
+        assert!(warned(&worker.stderr), "{warning}: {worker:?}");
     }
 }

@@ -1,4 +1,4 @@
-//! How a test wants its world: configuration keys that differ, options of the simulator, a Redis of its own.
+//! The plan of a test's world: configuration keys that differ, options of the simulator, a private Redis.
 
 use bursar_test_support::{redis, unique_prefix};
 use serde_json::Value as Json;
@@ -7,7 +7,7 @@ use toml::{Table, Value};
 use crate::world::World;
 
 /// Waits that a test can sit out, in the proportions of the defaults: a call ends before its send has settled.
-const PATIENCE: [(&str, &str); 8] = [
+const WAITS: [(&str, &str); 8] = [
     ("resend_after", "2s"),
     ("connect_timeout", "500ms"),
     ("call_timeout", "1s"),
@@ -20,7 +20,7 @@ const PATIENCE: [(&str, &str); 8] = [
 
 /// The settings with one key set to a value, or taken out.
 pub(crate) fn changed(mut settings: Table, key: &str, value: Option<Value>) -> Table {
-    let (sections, name) = key.rsplit_once('.').expect("a key stands in a section");
+    let (sections, name) = key.rsplit_once('.').expect("a key is in a section");
     let section = sections.split('.').fold(&mut settings, |table, section| {
         let inner = table.entry(section).or_insert_with(|| Value::Table(Table::new()));
         inner.as_table_mut().expect("a section is a table")
@@ -43,7 +43,7 @@ impl Plan {
     pub(crate) fn new() -> Self {
         let mut plan = Self { settings: Table::new(), simulate: Vec::new() };
         for account in ["main", "shop"] {
-            for (key, value) in PATIENCE {
+            for (key, value) in WAITS {
                 plan = plan.set(&format!("accounts.{account}.{key}"), value);
             }
             plan = plan

@@ -16,7 +16,7 @@ fn authority(name: &str) -> CertifiedIssuer<'static, KeyPair> {
 }
 
 #[tokio::test]
-async fn payments_are_kept_by_a_redis_that_a_private_authority_vouches_for_and_by_no_other() {
+async fn payments_use_a_redis_of_a_private_authority_only() {
     let (ours, strangers) = (authority("ours"), authority("a stranger's"));
     let key = KeyPair::generate().unwrap();
     let certificate = CertificateParams::new(vec!["localhost".to_owned()]).unwrap().signed_by(&key, &ours).unwrap();
@@ -42,7 +42,7 @@ async fn payments_are_kept_by_a_redis_that_a_private_authority_vouches_for_and_b
     let world = Plan::new().on_redis(&format!("rediss://localhost:{port}/")).start().await;
     let trust = |file: &str| world.set("redis.ca_file", toml::Value::from(file.to_owned()));
 
-    for (trusted, code, told) in [
+    for (trusted, code, message) in [
         (file("stranger.pem", &strangers.pem()), 3, "UnknownIssuer"),
         (file("nonsense.pem", "nonsense"), 2, "holds no PEM certificate"),
         (folder.path().join("nowhere.pem").display().to_string(), 2, "cannot read"),
@@ -51,7 +51,7 @@ async fn payments_are_kept_by_a_redis_that_a_private_authority_vouches_for_and_b
         for arguments in [["doctor"], ["list"], ["worker"]] {
             let finished = world.run(&arguments).await;
             assert_eq!(finished.code, Some(code), "{arguments:?}: {finished:?}");
-            let named = finished.stderr.contains("redis.ca_file") && finished.stderr.contains(told);
+            let named = finished.stderr.contains("redis.ca_file") && finished.stderr.contains(message);
             assert!(named, "{arguments:?}: {finished:?}");
         }
     }

@@ -1,5 +1,5 @@
-//! Records that cannot be read: no list, page, export or other job suffers from them, nobody takes them for what they are not, and an
-//! operator has the last word.
+//! Records that cannot be read: no list, page, export or other job suffers from them, no process mistakes them, and an
+//! operator decides.
 
 use bursar_test_support::eventually;
 use redis::aio::MultiplexedConnection;
@@ -16,7 +16,7 @@ async fn redis(world: &World) -> (MultiplexedConnection, String) {
     (client.get_multiplexed_async_connection().await.unwrap(), setting("redis.prefix"))
 }
 
-/// What this world's keys that end so are called.
+/// The keys of this world with this ending.
 async fn named(world: &World, end: &str) -> String {
     let (mut redis, prefix) = redis(world).await;
     let names: Vec<String> = redis::cmd("KEYS").arg(format!("{prefix}:*{end}")).query_async(&mut redis).await.unwrap();
@@ -39,7 +39,7 @@ async fn quarantined(world: &World) -> Vec<Value> {
 }
 
 #[tokio::test]
-async fn a_record_that_cannot_be_read_is_named_everywhere_and_stops_nothing() {
+async fn an_unreadable_record_is_named_everywhere_and_blocks_none() {
     let world = Plan::new().start().await;
     let server = world.serve().await;
     let later = having(transfer("LATER"), "run_at", json!(in_days(300).rfc3339()));
@@ -84,7 +84,7 @@ async fn a_record_that_cannot_be_read_is_named_everywhere_and_stops_nothing() {
 }
 
 #[tokio::test]
-async fn what_is_in_quarantine_waits_for_an_operator_and_goes_on_as_it_was() {
+async fn a_quarantined_job_waits_for_an_operator_and_continues() {
     let world = Plan::new().start().await;
     let server = world.serve().await;
     world.submit_new(&[transfer("BROKEN"), transfer("WHOLE")]).await;
@@ -92,8 +92,8 @@ async fn what_is_in_quarantine_waits_for_an_operator_and_goes_on_as_it_was() {
     let _worker = world.worker().await;
     world.until("WHOLE", "succeeded").await;
     let found = eventually(SOON, "the broken one in quarantine", async || quarantined(&world).await.pop()).await;
-    let told = ["queue", "key", "of", "code"].map(|name| found[name].clone());
-    assert_eq!(json!(told), json!(["main/transfer", "BROKEN", "job", "unreadable_record"]), "{found}");
+    let fields = ["queue", "key", "of", "code"].map(|name| found[name].clone());
+    assert_eq!(json!(fields), json!(["main/transfer", "BROKEN", "job", "unreadable_record"]), "{found}");
     assert!(world.ok(&["queues"]).await.contains("1 in quarantine"));
 
     let retry = ["quarantine", "retry", "BROKEN", "--queue", "main/transfer", "--reason", "perhaps", "--who", "li"];
@@ -142,7 +142,7 @@ async fn a_key_without_a_record_is_dropped_once_and_for_all() {
     eventually(SOON, "the ghost in quarantine", async || quarantined(&world).await.pop()).await;
     let server = world.serve().await;
     let operator = Browser::signed_in(&server, &server.tokens.operator).await;
-    let refused = operator.act("/quarantine/main/transfer/NOBODY/drop", &[("reason", "x")]).await;
+    let refused = operator.act("/quarantine/main/transfer/UNKNOWN/drop", &[("reason", "x")]).await;
     assert_eq!(refused.status, 409, "{refused:?}");
     let drop = ["quarantine", "drop", "GHOST", "--queue", "main/transfer", "--reason", "left by a test"];
     assert!(world.ok(&drop).await.contains("left alone"));

@@ -15,7 +15,7 @@ async fn queue(world: &World, name: &str) -> Value {
 }
 
 #[tokio::test]
-async fn a_paused_queue_sends_nothing_follows_what_was_sent_and_holds_up_no_other_queue() {
+async fn a_paused_queue_sends_nothing_and_delays_no_other() {
     let world = Plan::new().simulate(&["--life-step", "1s"]).start().await;
     world.life("SENT", "9-1").await;
     let _worker = world.worker().await;
@@ -44,7 +44,7 @@ async fn a_paused_queue_sends_nothing_follows_what_was_sent_and_holds_up_no_othe
 }
 
 #[tokio::test]
-async fn whose_gateway_is_down_is_seen_in_the_queue_whoever_looks() {
+async fn a_gateway_that_is_down_shows_in_its_queue() {
     let world = Plan::new().start().await;
     let server = world.serve().await;
     let browser = Browser::signed_in(&server, &server.tokens.reader).await;
@@ -64,7 +64,7 @@ async fn whose_gateway_is_down_is_seen_in_the_queue_whoever_looks() {
 }
 
 #[tokio::test]
-async fn a_queue_that_no_account_has_is_refused_with_those_that_there_are() {
+async fn an_unknown_queue_is_refused_with_the_known_ones() {
     let world = Plan::new().start().await;
     for command in ["pause", "resume"] {
         let said = world.refused(&[command, "main/split", "--reason", "x"]).await;
@@ -77,7 +77,7 @@ async fn a_queue_that_no_account_has_is_refused_with_those_that_there_are() {
 }
 
 #[tokio::test]
-async fn a_wrong_key_pauses_the_queue_keeps_the_job_and_is_mended_without_a_loss() {
+async fn a_wrong_key_pauses_the_queue_and_loses_nothing() {
     let other = tempfile::tempdir().unwrap();
     let keys = other.path().display().to_string();
     let (stranger, ready) = simulate(&["--keys".into(), keys]).await;

@@ -1,4 +1,4 @@
-//! `bursar reconcile`: Bursar's books beside the gateway's, job by job.
+//! `bursar reconcile`: a comparison of Bursar's record and the gateway's, job by job.
 
 use std::time::{Duration, Instant};
 
@@ -35,7 +35,7 @@ async fn world() -> (World, Process) {
 }
 
 #[tokio::test]
-async fn books_that_agree_end_with_exit_0_and_what_cannot_be_asked_is_counted() {
+async fn matching_books_exit_0_and_unqueryable_jobs_are_counted() {
     let (world, _worker) = world().await;
     let (finished, differences, summary) = reconcile(&world, &[]).await;
     assert_eq!((finished.code, differences.len()), (Some(0), 0), "{finished:?}");
@@ -54,7 +54,7 @@ async fn books_that_agree_end_with_exit_0_and_what_cannot_be_asked_is_counted() 
 }
 
 #[tokio::test]
-async fn each_difference_of_state_amount_and_key_is_told_and_nothing_of_a_job_is_written() {
+async fn each_difference_is_reported_and_no_job_is_written() {
     let (world, worker) = world().await;
     worker.terminate();
     worker.finished(SOON).await;
@@ -66,12 +66,12 @@ async fn each_difference_of_state_amount_and_key_is_told_and_nothing_of_a_job_is
 
     let (finished, differences, summary) = reconcile(&world, &[]).await;
     assert_eq!(finished.code, Some(1), "{finished:?}");
-    let told: Vec<[&str; 4]> = differences
+    let found: Vec<[&str; 4]> = differences
         .iter()
         .map(|one| ["platform_no", "differs_in", "state", "gateway"].map(|name| one[name].as_str().unwrap()))
         .collect();
     assert_eq!(
-        told,
+        found,
         [
             ["OPEN", "state", "pending", "succeeded"],
             ["T-001", "state", "succeeded", "refunded"],
@@ -99,7 +99,7 @@ async fn each_difference_of_state_amount_and_key_is_told_and_nothing_of_a_job_is
 }
 
 #[tokio::test]
-async fn an_open_job_that_differs_is_looked_at_soon_if_that_is_asked_for() {
+async fn an_open_job_that_differs_is_queried_soon_on_request() {
     let (world, _worker) = world().await;
     world.life("OPEN", "1").await;
     let (finished, differences, _) = reconcile(&world, &["--wake"]).await;
@@ -119,7 +119,7 @@ async fn a_gateway_that_does_not_answer_is_no_agreement() {
 }
 
 #[tokio::test]
-async fn it_keeps_to_half_of_the_rate_and_goes_on_where_it_was_cut_short() {
+async fn it_uses_half_of_the_rate_and_resumes_after_an_end() {
     const JOBS: u32 = 70;
     let world = Plan::new().start().await;
     let worker = world.worker().await;
@@ -137,21 +137,21 @@ async fn it_keeps_to_half_of_the_rate_and_goes_on_where_it_was_cut_short() {
     let arguments = ["reconcile", "--account", "main", "--kind", "transfer", "--resume", file.as_str()];
     let cut_short = Process::start("bursar reconcile", world.command(&arguments));
     eventually(SOON, "two steps to be behind it", async || {
-        let asked = queries().await - before;
-        (position.exists() && asked > 40).then_some(())
+        let queried = queries().await - before;
+        (position.exists() && queried > 40).then_some(())
     })
     .await;
-    let (took, asked) = (began.elapsed(), queries().await - before);
+    let (took, queried) = (began.elapsed(), queries().await - before);
     cut_short.kill();
-    let most = Duration::from_millis(50) * u32::try_from(asked.saturating_sub(2)).unwrap();
-    assert!(took >= most, "{asked} questions in {took:?} at 20 a second");
+    let most = Duration::from_millis(50) * u32::try_from(queried.saturating_sub(2)).unwrap();
+    assert!(took >= most, "{queried} queries in {took:?} at 20 a second");
 
     let (finished, differences, summary) = reconcile(&world, &arguments[1..]).await;
     assert_eq!((finished.code, differences.len()), (Some(0), 0), "{finished:?}");
     assert_eq!(summary["total"]["agree"], JOBS, "all of them, those before the cut included");
     let twice = queries().await - before - u64::from(JOBS);
     assert!(twice <= 28, "{twice} questions were asked again");
-    assert!(!position.exists(), "the next run begins anew");
+    assert!(!position.exists(), "the next run begins at the start");
     let misused = world.run(&["reconcile", "--from", "2026-01-02T00:00:00Z", "--to", "2026-01-01T00:00:00Z"]).await;
     assert_eq!(misused.code, Some(2), "{misused:?}");
     world.books_agree().await;

@@ -25,7 +25,7 @@ fn prefix(world: &World) -> String {
 }
 
 #[tokio::test]
-async fn a_worker_at_another_gateway_leaves_the_jobs_alone_until_a_person_says_so() {
+async fn a_worker_at_another_gateway_waits_for_a_persons_word() {
     let redis = own_redis();
     let production = Plan::new().on_redis(redis.url()).start().await;
     let first = production.worker().await;
@@ -107,7 +107,7 @@ async fn repeat_and_hand_on(world: &World, new: usize) {
 }
 
 #[tokio::test]
-async fn what_ended_under_an_account_s_old_name_is_not_paid_again_under_its_new_one() {
+async fn a_job_ended_under_an_old_name_is_not_paid_under_the_new() {
     let redis = own_redis();
     let world = paid_and_renamed(&redis).await;
     repeat_and_hand_on(&world, 2).await;
@@ -115,7 +115,7 @@ async fn what_ended_under_an_account_s_old_name_is_not_paid_again_under_its_new_
 
 #[cfg(debug_assertions)] // a release build has no crash points
 #[tokio::test]
-async fn a_worker_that_starts_while_jobs_are_handed_on_pays_none_of_them_again() {
+async fn a_worker_started_during_an_adoption_repeats_nothing() {
     let redis = own_redis();
     let world = paid_and_renamed(&redis).await;
     let mut adopt = world.command(&["adopt", "main", "pay", "--reason", "renamed"]);
@@ -126,7 +126,7 @@ async fn a_worker_that_starts_while_jobs_are_handed_on_pays_none_of_them_again()
 }
 
 #[tokio::test]
-async fn the_open_jobs_of_a_renamed_account_are_seen_and_go_on_and_nothing_is_paid_twice() {
+async fn a_renamed_accounts_open_jobs_continue_and_pay_once() {
     let redis = own_redis();
     let world = Plan::new().set("accounts.main.on_ambiguous", "hold").on_redis(redis.url()).start().await;
     world.life("PENDING", "9").await;
@@ -147,9 +147,9 @@ async fn the_open_jobs_of_a_renamed_account_are_seen_and_go_on_and_nothing_is_pa
     assert!(doctor.stdout.contains("main/transfer: 2 open jobs"), "{doctor:?}");
     assert!(world.ok(&["queues"]).await.contains("NOBODY FOLLOWS THESE"));
     let file = world.file(under_the_new_name("QUEUED").to_string()).display().to_string();
-    assert!(world.ok(&["submit", &file]).await.contains("new"), "nobody knows yet");
+    assert!(world.ok(&["submit", &file]).await.contains("new"), "no worker has seen it yet");
     let worker = world.worker().await;
-    worker.wait_line(SOON, "a pause beside open jobs", |line| line.contains("account main has 2 open jobs")).await;
+    worker.wait_line(SOON, "a pause because of open jobs", |line| line.contains("account main has 2 open jobs")).await;
     let adopted = world.ok(&["adopt", "main", "pay", "--reason", "renamed"]).await;
     assert!(adopted.contains("2 jobs are pay/transfer's now"), "{adopted}");
     assert!(world.ok(&["submit", &file]).await.contains("existing queued"));
@@ -180,7 +180,7 @@ async fn no_send_leaves_over_a_connection_that_was_not_looked_at() {
 }
 
 #[tokio::test]
-async fn a_worker_whose_user_lacks_rights_is_not_ready_and_sends_once_it_has_them() {
+async fn a_worker_without_rights_is_not_ready_until_it_has_them() {
     let redis = own_redis();
     let world = Plan::new().set("redis.preflight", "refuse").on_redis(redis.url()).start().await;
     let printed = world.ok(&["redis-acl", "--user", "payer"]).await;
@@ -212,7 +212,7 @@ async fn a_worker_whose_user_lacks_rights_is_not_ready_and_sends_once_it_has_the
 }
 
 #[tokio::test]
-async fn the_app_s_own_public_key_in_the_platform_s_place_is_refused_before_anything_is_sent() {
+async fn the_apps_own_key_in_the_platforms_place_is_refused() {
     let world = Plan::new().start().await;
     let private = world.setting("accounts.main.private_key_file").unwrap();
     let key = std::fs::read_to_string(private.as_str().unwrap()).unwrap();
@@ -221,8 +221,8 @@ async fn the_app_s_own_public_key_in_the_platform_s_place_is_refused_before_anyt
     for (arguments, code) in [(&["config", "check"][..], 2), (&["doctor"], 1), (&["worker"], 2)] {
         let finished = world.run(arguments).await;
         assert_eq!(finished.code, Some(code), "{arguments:?}: {finished:?}");
-        let told = format!("{}{}", finished.stdout, finished.stderr);
-        assert!(told.contains("holds the app's own public key"), "{arguments:?}: {told}");
+        let output = format!("{}{}", finished.stdout, finished.stderr);
+        assert!(output.contains("holds the app's own public key"), "{arguments:?}: {output}");
     }
     assert_eq!(world.ledger().await.requests, 0);
 }

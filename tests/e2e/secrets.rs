@@ -33,18 +33,8 @@ async fn traced(name: &str, mut command: Command) -> Finished {
     Process::run(name, command, SOON).await
 }
 
-#[tokio::test]
-async fn a_full_run_at_the_finest_level_shows_no_secret() {
-    let users = tempfile::NamedTempFile::new().unwrap();
-    let acl = format!("user default on nopass ~* &* +@all\nuser app on >{PASSWORD} ~* &* +@all\n");
-    std::fs::write(users.path(), acl).unwrap();
-    let redis = private_redis(|options| {
-        Options { listen: Listen::Loopback, ..options }.setting("aclfile", users.path().display().to_string())
-    });
-    let url = redis.url().replace("redis://", &format!("redis://app:{PASSWORD}@"));
-    let plan = Plan::new().on_redis(&url).set("accounts.shop.poll_deadline", "3s").set("worker.listen", "127.0.0.1:0");
-    let world = plan.start().await;
-    world.set("accounts.main.app_auth_token_file", toml::Value::from(world.file(TOKEN).display().to_string()));
+/// Jobs that meet no fault, one for each fault, and the orders for these faults.
+fn good_and_faulty() -> (Vec<Value>, Vec<Value>) {
     let mut orders = Vec::new();
     let mut jobs = vec![transfer("GOOD"), bill("BILL", "100010001"), split("SPLIT", "P1")];
     for fault in ["bad-signature", "html", "refused", "invalid-timestamp", "lost-answer", "unknown-refusal", "cut-body"]
@@ -57,6 +47,22 @@ async fn a_full_run_at_the_finest_level_shows_no_secret() {
             orders.push(json!({"key": format!("P-{fault}"), "fault": fault}));
         }
     }
+    (jobs, orders)
+}
+
+#[tokio::test]
+async fn a_full_run_at_the_finest_level_shows_no_secret() {
+    let users = tempfile::NamedTempFile::new().unwrap();
+    let acl = format!("user default on nopass ~* &* +@all\nuser app on >{PASSWORD} ~* &* +@all\n");
+    std::fs::write(users.path(), acl).unwrap();
+    let redis = private_redis(|options| {
+        Options { listen: Listen::Loopback, ..options }.setting("aclfile", users.path().display().to_string())
+    });
+    let url = redis.url().replace("redis://", &format!("redis://app:{PASSWORD}@"));
+    let plan = Plan::new().on_redis(&url).set("accounts.shop.poll_deadline", "3s").set("worker.listen", "127.0.0.1:0");
+    let world = plan.start().await;
+    world.set("accounts.main.app_auth_token_file", toml::Value::from(world.file(TOKEN).display().to_string()));
+    let (jobs, orders) = good_and_faulty();
     world.faults(Value::from(orders)).await;
     let mut workers = Vec::new();
     for format in ["text", "json"] {

@@ -34,7 +34,7 @@ pub(crate) async fn token_for(name: &str, role: &str, accounts: &[&str]) -> (Str
     let arguments: Vec<&str> = ["token", name, "--role", role].into_iter().chain(accounts).collect();
     let finished = Process::run("bursar token", bursar(&arguments), SOON).await;
     assert_eq!(finished.code, Some(0), "{finished:?}");
-    let token = finished.stderr.rsplit(' ').next().expect("the token is told").trim().to_owned();
+    let token = finished.stderr.rsplit(' ').next().expect("the command prints the token").trim().to_owned();
     assert!(!finished.stdout.contains(&token), "the file gets the hash alone: {finished:?}");
     (token, format!("{}\n", finished.stdout))
 }
@@ -83,7 +83,7 @@ impl World {
 }
 
 impl Server {
-    /// Makes a token of this role for these accounts alone, and has the server know it beside those of all tests.
+    /// Makes a token of this role for these accounts alone, and adds it to the server's tokens of all tests.
     pub(crate) async fn admit(&self, world: &World, role: &str, accounts: &[&str]) -> String {
         let (token, lines) = token_for("restricted", role, accounts).await;
         std::fs::write(world.tokens_file(), format!("{}{lines}", self.tokens.file)).expect("writing the tokens file");

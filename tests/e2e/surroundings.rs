@@ -42,7 +42,7 @@ async fn all_say_unreachable(world: &World) {
 }
 
 #[tokio::test]
-async fn a_redis_that_nobody_listens_at_is_out_of_reach() {
+async fn a_redis_without_a_listener_is_unreachable() {
     let world = Plan::new().on_redis("redis://:hunter2@127.0.0.1:1/0").start().await;
     all_say_unreachable(&world).await;
 }
@@ -92,7 +92,7 @@ async fn no_money_is_sent_on_a_redis_that_forgets_at_a_restart() {
 }
 
 #[tokio::test]
-async fn no_money_is_sent_on_a_redis_that_leaves_writing_to_the_system() {
+async fn no_money_is_sent_on_a_redis_without_own_fsync() {
     refuses_money(&[("appendfsync", "no")], "redis.appendfsync").await;
 }
 
@@ -108,7 +108,7 @@ async fn no_money_is_sent_under_a_lease_that_ends_before_a_call_does() {
 }
 
 #[tokio::test]
-async fn a_redis_that_is_full_takes_no_new_job_and_says_so_but_records_what_was_answered() {
+async fn a_full_redis_refuses_new_jobs_and_records_responses() {
     let redis = private_redis(|options| options);
     let plan = Plan::new().on_redis(redis.url()).both("call_timeout", "5s");
     let world = plan.simulate(&["--latency", "1s"]).start().await;
@@ -130,7 +130,7 @@ async fn a_redis_that_is_full_takes_no_new_job_and_says_so_but_records_what_was_
 }
 
 #[tokio::test]
-async fn a_gateway_that_nobody_listens_at_is_a_warning_before_and_a_retry_at_work() {
+async fn an_unreachable_gateway_is_a_warning_and_then_a_retry() {
     let world = Plan::new().start().await;
     world.stop_gateway();
     let doctor = world.run(&["doctor", "--json"]).await;

@@ -1,4 +1,4 @@
-//! What an operator asks beside the jobs: balance, bind, doctor, config, health.
+//! An operator's tools that concern no job: balance, bind, doctor, config, health.
 
 use serde_json::{Value, json};
 
@@ -34,7 +34,7 @@ async fn the_balance_is_what_the_gateway_says() {
     let said = world.run(&["balance", "--account", "shop"]).await;
     assert_eq!(said.code, Some(2), "{said:?}");
     assert!(said.stderr.contains("account shop is not at YZT"), "{said:?}");
-    assert_eq!(world.run(&["balance", "--account", "nobody"]).await.code, Some(2));
+    assert_eq!(world.run(&["balance", "--account", "unknown"]).await.code, Some(2));
     for (fault, code) in [("busy", 3), ("bad-signature", 3), ("lost-answer", 3)] {
         world.faults(json!({"next": 1, "on": "query", "fault": fault})).await;
         let finished = world.run(&query).await;
@@ -82,7 +82,7 @@ async fn a_receiver_is_bound_once_and_a_maybe_is_called_that() {
 }
 
 #[tokio::test]
-async fn doctor_finds_nothing_to_refuse_and_looks_at_redis_clock_keys_and_gateways() {
+async fn doctor_checks_redis_clock_keys_and_gateways() {
     let world = Plan::new().start().await;
     let text = world.ok(&["doctor"]).await;
     for check in [
@@ -107,7 +107,7 @@ async fn doctor_finds_nothing_to_refuse_and_looks_at_redis_clock_keys_and_gatewa
 }
 
 #[tokio::test]
-async fn the_configuration_is_checked_and_what_is_shown_reads_back_as_the_same() {
+async fn the_checked_configuration_shows_and_reads_back_the_same() {
     let world = Plan::new().start().await;
     let said = world.ok(&["config", "check"]).await;
     let last = said.lines().last().unwrap();

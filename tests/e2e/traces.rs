@@ -1,4 +1,4 @@
-//! A job that belongs to a trace is told in it, from its submission through every attempt, whichever worker makes it.
+//! A job of a trace is recorded in it, from its submission through every attempt of every worker.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -32,7 +32,7 @@ fn named<'a>(spans: &'a [Span], name: &str) -> Vec<&'a Span> {
 }
 
 #[tokio::test]
-async fn one_job_s_trace_holds_its_submission_and_every_attempt_of_every_worker() {
+async fn a_trace_has_the_submission_and_every_attempt() {
     let (world, collector) = collected(Plan::new()).await;
     world.faults(json!([{"key": "TRACED", "fault": "lost-answer"}])).await;
     let workers = [world.worker().await, world.worker().await];
@@ -50,7 +50,7 @@ async fn one_job_s_trace_holds_its_submission_and_every_attempt_of_every_worker(
     let log = shown["history"].as_array().unwrap();
     let answered: Vec<&Value> = log.iter().filter(|line| line["event"] == "response").collect();
     assert!(answered.len() >= 2, "the first answer was lost: {shown}");
-    let spans = eventually(SOON, "every attempt to be told", async || {
+    let spans = eventually(SOON, "every attempt to be recorded", async || {
         let spans = collector.spans();
         if named(&spans, "attempt").len() >= answered.len() { Ok(spans) } else { Err(spans) }
     })
@@ -70,7 +70,7 @@ async fn one_job_s_trace_holds_its_submission_and_every_attempt_of_every_worker(
     for line in answered {
         let fence = line["fence"].to_string();
         let attempt = attempts.iter().find(|attempt| said(attempt, "bursar.fence").as_deref() == Some(&fence));
-        let attempt = attempt.unwrap_or_else(|| panic!("attempt {fence} is told: {spans:?}"));
+        let attempt = attempt.unwrap_or_else(|| panic!("attempt {fence} is recorded: {spans:?}"));
         let below: Vec<&Span> = spans.iter().filter(|span| span.parent_span_id == attempt.span_id).collect();
         let call = below.iter().find(|span| span.name == line["call"].as_str().unwrap()).expect("its call");
         assert_eq!(said(call, "bursar.answer").as_deref(), line["outcome"].as_str());
@@ -82,7 +82,7 @@ async fn one_job_s_trace_holds_its_submission_and_every_attempt_of_every_worker(
 }
 
 #[tokio::test]
-async fn each_attempt_to_tell_a_job_s_producer_is_a_part_of_its_trace_and_the_receiver_may_go_on_with_it() {
+async fn each_delivery_is_in_the_jobs_trace_and_passes_it_on() {
     let (world, collector) = collected(Plan::new().set("webhooks.allow", vec!["127.0.0.1"])).await;
     let answers = AtomicUsize::new(0);
     let receiver = Receiver::start(move |message| {
@@ -91,17 +91,17 @@ async fn each_attempt_to_tell_a_job_s_producer_is_a_part_of_its_trace_and_the_re
     })
     .await;
     let server = world.serve_as("up").await;
-    let told = |key: &str, job: Value| having(job, "callback_url", json!(receiver.url(key)));
+    let with_webhook = |key: &str, job: Value| having(job, "callback_url", json!(receiver.url(key)));
     let jobs = [
-        told("TRACED", traced("TRACED", "01")),
-        told("UNTRACED", transfer("UNTRACED")),
-        told("UNSAMPLED", traced("UNSAMPLED", "00")),
+        with_webhook("TRACED", traced("TRACED", "01")),
+        with_webhook("UNTRACED", transfer("UNTRACED")),
+        with_webhook("UNSAMPLED", traced("UNSAMPLED", "00")),
     ];
     world.submit_new(&jobs).await;
-    eventually(SOON, "each to be told", async || {
+    eventually(SOON, "each to be delivered", async || {
         let received = receiver.received();
-        let told = received.iter().filter(|message| message.answered == 200).count();
-        if told == 3 { Ok(()) } else { Err(received) }
+        let delivered = received.iter().filter(|message| message.answered == 200).count();
+        if delivered == 3 { Ok(()) } else { Err(received) }
     })
     .await;
     server.process.terminate(); // what is gathered leaves with the process
@@ -109,13 +109,13 @@ async fn each_attempt_to_tell_a_job_s_producer_is_a_part_of_its_trace_and_the_re
 
     let spans = collector.spans();
     let submit = named(&spans, "submit")[0];
-    let mut callbacks = named(&spans, "callback");
-    callbacks.sort_by_key(|span| span.start_time_unix_nano);
+    let mut deliveries = named(&spans, "callback");
+    deliveries.sort_by_key(|span| span.start_time_unix_nano);
     let received = receiver.received();
     let of = |key: &str| received.iter().filter(|message| message.path == format!("/{key}")).collect::<Vec<_>>();
     let messages = of("TRACED");
-    assert_eq!((callbacks.len(), messages.len()), (2, 2), "{spans:?}");
-    for (span, message) in callbacks.iter().zip(&messages) {
+    assert_eq!((deliveries.len(), messages.len()), (2, 2), "{spans:?}");
+    for (span, message) in deliveries.iter().zip(&messages) {
         assert_eq!((hex(&span.trace_id).as_str(), &span.parent_span_id), (TRACE, &submit.span_id), "{span:?}");
         assert_eq!(said(span, "bursar.key").as_deref(), Some("TRACED"));
         assert_eq!(said(span, "bursar.queue").as_deref(), Some("main/transfer"));
@@ -123,7 +123,7 @@ async fn each_attempt_to_tell_a_job_s_producer_is_a_part_of_its_trace_and_the_re
         assert_eq!(said(span, "http.response.status_code"), Some(message.answered.to_string()));
         assert_eq!(message.traceparent, format!("00-{TRACE}-{}-01", hex(&span.span_id)));
     }
-    let outcomes = callbacks.iter().map(|span| said(span, "bursar.outcome").unwrap()).collect::<Vec<_>>();
+    let outcomes = deliveries.iter().map(|span| said(span, "bursar.outcome").unwrap()).collect::<Vec<_>>();
     assert_eq!(outcomes, ["failing", "told"]);
     assert_eq!(of("UNTRACED")[0].traceparent, "");
     assert_eq!(of("UNSAMPLED")[0].traceparent, format!("00-{TRACE}-{PARENT}-00"), "it is passed on as it came");

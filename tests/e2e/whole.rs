@@ -41,7 +41,7 @@ async fn up(world: &World, data: &str) -> Process {
 }
 
 #[tokio::test]
-async fn up_with_its_own_redis_works_jobs_and_keeps_them_over_a_restart_and_a_crash() {
+async fn up_with_its_own_redis_keeps_jobs_over_a_crash() {
     let world = Plan::new().set("redis.preflight", "refuse").on_redis("redis://127.0.0.1:1").start().await;
     world.set("worker.lease", toml::Value::from("4s"));
     world.set("accounts.main.call_timeout", toml::Value::from("4s"));
@@ -75,7 +75,7 @@ async fn up_with_its_own_redis_works_jobs_and_keeps_them_over_a_restart_and_a_cr
 }
 
 #[tokio::test]
-async fn up_works_on_the_configured_redis_too_and_drains_as_a_worker_does() {
+async fn up_on_a_configured_redis_drains_like_a_worker() {
     let world = Plan::new().start().await;
     let up = Process::start("bursar up", world.command(&["up"]));
     world.submit_new(&[transfer("T")]).await;

@@ -99,14 +99,14 @@ impl World {
         self.simulator.replace(Some(simulator));
     }
 
-    /// Changes one key of the configuration, for whoever reads it from now on; null takes it out.
+    /// Changes one key of the configuration, for processes that read it from now on; null takes it out.
     pub(crate) fn set(&self, key: &str, value: impl Into<Option<toml::Value>>) {
         let text = std::fs::read_to_string(self.config()).expect("reading the configuration");
         let settings = plan::changed(text.parse().expect("the configuration is TOML"), key, value.into());
         std::fs::write(self.config(), toml::to_string(&settings).expect("settings are TOML")).expect("writing it");
     }
 
-    /// One key of the configuration as it stands in the file.
+    /// One key of the configuration file.
     pub(crate) fn setting(&self, key: &str) -> Option<toml::Value> {
         let text = std::fs::read_to_string(self.config()).expect("reading the configuration");
         let settings: toml::Value = text.parse::<toml::Table>().expect("the configuration is TOML").into();
@@ -194,7 +194,7 @@ impl World {
         self.until(key, "needs_review").await;
     }
 
-    /// How a job stands, with its log.
+    /// The job, with its history.
     pub(crate) async fn job(&self, key: &str) -> Value {
         let shown = self.ok(&["show", key, "--json"]).await;
         serde_json::from_str(&shown).expect("show --json prints one object")
@@ -249,7 +249,7 @@ impl World {
         serde_json::from_value(http::get(&self.gateway, "/_ledger").await).expect("the ledger is one")
     }
 
-    /// What the ledger has of one of its keys.
+    /// The ledger's record of one of its keys.
     pub(crate) async fn at_gateway(&self, ledger_key: &str) -> Option<KeyRecord> {
         self.ledger().await.keys.remove(ledger_key)
     }
@@ -280,7 +280,7 @@ impl World {
         http::put(&self.gateway, "/_lives", &json!({"key": key, "life": life})).await;
     }
 
-    /// Lays Bursar's books beside the gateway's: nothing executed twice, nothing sent without an intent on record, every
+    /// Compares Bursar's record with the gateway's: nothing executed twice, nothing sent without an intent on record, every
     /// end the one that the ledger has, no violation.
     pub(crate) async fn books_agree(&self) -> Ledger {
         let ledger = self.books_agree_but_for("nothing at all").await;
@@ -302,7 +302,7 @@ impl World {
         };
         let pairs: Vec<(String, Value)> = submitted.iter().map(of).collect();
         ledger::assert_agree(&ledger, &pairs);
-        assert_eq!(listed.len(), submitted.len(), "jobs are listed that nobody submitted: {listed:?}");
+        assert_eq!(listed.len(), submitted.len(), "jobs are listed that were not submitted: {listed:?}");
         ledger
     }
 }

@@ -1,4 +1,4 @@
-//! What the gateway's own books say of a thing, and which states of its job they allow.
+//! The gateway's own record of a thing, and the states of its job that the record allows.
 
 use bursar_domain::State;
 use bursar_simulator::Kind;
@@ -6,7 +6,7 @@ use bursar_simulator::Kind;
 use crate::evidence::Evidence;
 use crate::jobs::Thing;
 
-/// What the gateway's books allow a job to be.
+/// The states that the gateway's record allows a job to have.
 pub(crate) struct Books<'a> {
     pub(crate) executed: bool,
     kind: Option<Kind>,
@@ -40,7 +40,7 @@ impl<'a> Books<'a> {
         match state {
             State::Queued | State::Cancelled => !self.executed,
             State::Failed => !self.paid(),
-            // A success may become a refund later, when nobody asks any more.
+            // A success may become a refund later, when no worker queries it any more.
             State::Succeeded => match self.kind {
                 None => false,
                 Some(Kind::BillUpload) => true,

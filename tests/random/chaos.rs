@@ -1,23 +1,28 @@
-//! The test: which seeds, how many at a time, and what they came to.
+//! Which seeds run, how many at a time, and the verdict over all of them.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
+use bursar_simulator::FaultProfile;
 use tokio::runtime::Handle;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout};
 
 use crate::evidence::Evidence;
-use crate::plan::Plan;
+use crate::plan::{FEW_PLACES, Gateway, Memory, OnAmbiguous, Plan, QueryKey};
 use crate::report::{Totals, Verdict, judge, say};
 use crate::run::run;
 
-/// The seeds of every run, whatever the chance.
-const BASE: std::ops::RangeInclusive<u64> = 1..=64;
+/// The seeds that every change runs. Together they have every kind of plan: see the test below.
+const EACH_CHANGE: std::ops::RangeInclusive<u64> = 1..=24;
+
+/// Further fixed seeds of `./x chaos`.
+const FURTHER: std::ops::RangeInclusive<u64> = 25..=64;
 
 /// Seeds that have found a defect, while there was one; what they decide changes when plans are drawn otherwise.
-const TELLING: [u64; 4] = [810, 958_585_402, 1_698_689_804, 2_671_735_470];
+const PROVEN: [u64; 4] = [810, 958_585_402, 1_698_689_804, 2_671_735_470];
 
-/// The seeds of chance after them.
+/// The random seeds of `./x chaos` after the fixed ones.
 const FRESH: usize = 24;
 
 /// A seed mostly waits, so several run at a time.
@@ -26,7 +31,7 @@ const AT_ONCE: usize = 4;
 /// A seed takes ten seconds; one that has not ended by now hangs.
 const SEED_WITHIN: Duration = Duration::from_secs(150);
 
-/// How long the seeds of every run may take in all: what a machine does not manage by then, it leaves out, and says so.
+/// The time within which seeds are begun where no number was asked for: a slow machine leaves out the rest, and says so.
 const RUN_WITHIN: Duration = Duration::from_mins(8);
 
 /// The seeds to run, and the time after which no further one is begun.
@@ -36,25 +41,33 @@ struct Seeds {
 }
 
 impl Seeds {
-    /// `BURSAR_SEED=17,18`, or `BURSAR_SEEDS=1000` of chance and `BURSAR_HOURS=1.5`, or those of every run; `BURSAR_RENAMES=1` takes
-    /// of chance only those in which an account is renamed.
+    /// `BURSAR_SEED=17,18`: these. `BURSAR_SEEDS=1000` or `BURSAR_HOURS=1.5`: random ones; `BURSAR_RENAMES=1` takes only those in which
+    /// an account is renamed. `BURSAR_SEEDS=all`, as `./x chaos` has it: all fixed seeds and some random ones. Else those of each change.
     fn chosen() -> Self {
         let set = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
         let renames = set("BURSAR_RENAMES").is_some();
-        let chance = std::iter::repeat_with(|| u64::from(fastrand::u32(1_000..))) // short, to be easily typed
+        let random = std::iter::repeat_with(|| u64::from(fastrand::u32(1_000..))) // short, to be easily typed
             .filter(move |seed| !renames || Plan::of(*seed).renaming.is_some());
         if let Some(named) = set("BURSAR_SEED") {
             let seed = |seed: &str| seed.trim().parse().expect("BURSAR_SEED is a number, or several with commas");
             let seeds: Vec<u64> = named.split(',').map(seed).collect();
             return Self { next: Box::new(seeds.into_iter()), within: Duration::MAX };
         }
-        let count = set("BURSAR_SEEDS").map(|count| count.parse().expect("BURSAR_SEEDS is a whole number"));
-        let hours = set("BURSAR_HOURS").map(|hours| hours.parse().expect("BURSAR_HOURS is a number"));
-        if count.is_none() && hours.is_none() {
-            return Self { next: Box::new(BASE.chain(TELLING).chain(chance.take(FRESH))), within: RUN_WITHIN };
+        let each_change = EACH_CHANGE.chain(PROVEN);
+        let (count, hours) = (set("BURSAR_SEEDS"), set("BURSAR_HOURS"));
+        match (count.as_deref(), hours) {
+            (None, None) => Self { next: Box::new(each_change), within: RUN_WITHIN },
+            (Some("all"), None) => {
+                Self { next: Box::new(each_change.chain(FURTHER).chain(random.take(FRESH))), within: RUN_WITHIN }
+            }
+            (count, hours) => {
+                let count =
+                    count.map_or(usize::MAX, |count| count.parse().expect("BURSAR_SEEDS is a whole number or all"));
+                let hours = hours.map(|hours| hours.parse().expect("BURSAR_HOURS is a number"));
+                let within = hours.map_or(Duration::MAX, |hours| Duration::from_hours(1).mul_f64(hours));
+                Self { next: Box::new(random.take(count)), within }
+            }
         }
-        let within = hours.map_or(Duration::MAX, |hours| Duration::from_hours(1).mul_f64(hours));
-        Self { next: Box::new(chance.take(count.unwrap_or(usize::MAX))), within }
     }
 }
 
@@ -88,7 +101,7 @@ async fn chaos_breaks_no_promise() {
     if seeds.within == RUN_WITHIN && seeds.next.next().is_some() {
         say("not all seeds were run: the time was over");
     }
-    say(&format!("{} in {:.0} s", totals.tell(), began.elapsed().as_secs_f32()));
+    say(&format!("{} in {:.0} s", totals.summary(), began.elapsed().as_secs_f32()));
     assert!(broken.is_empty(), "promises were broken by the seeds {broken:?}; see above");
 }
 
@@ -102,3 +115,41 @@ fn run_on_its_own_thread(seed: u64) -> Result<Evidence, String> {
         Err(_) => Err("it panicked; see above".into()),
     }
 }
+
+#[test]
+fn the_seeds_of_each_change_have_every_kind_of_plan() {
+    let plans: Vec<Plan> = EACH_CHANGE.map(Plan::of).collect();
+    let all: Vec<Plan> = EACH_CHANGE.chain(FURTHER).map(Plan::of).collect();
+    for (name, has) in KINDS_OF_PLANS {
+        assert!(plans.iter().any(has), "no seed of each change has {name}");
+    }
+    let words = |plans: &[Plan]| -> BTreeSet<String> {
+        let moments = plans.iter().flat_map(|plan| &plan.timeline);
+        moments.filter_map(|moment| moment.event.word()).collect()
+    };
+    let missing: Vec<String> = words(&all).difference(&words(&plans)).cloned().collect();
+    assert!(missing.is_empty(), "events that only further seeds have: {missing:?}");
+}
+
+/// The parts of a plan that a seed has or has not.
+const KINDS_OF_PLANS: [(&str, fn(&Plan) -> bool); 15] = [
+    ("lost writes with free places", |plan| plan.memory == Memory::Older && plan.concurrency > FEW_PLACES),
+    ("lost writes without a free place", |plan| plan.memory == Memory::Older && plan.concurrency == FEW_PLACES),
+    ("a wiped Redis", |plan| plan.memory == Memory::Wiped),
+    ("a gateway without keys", |plan| plan.gateway == Gateway::ExecutesEverySend),
+    ("a gateway without keys and lost writes", |plan| {
+        plan.gateway == Gateway::ExecutesEverySend && plan.memory == Memory::Older
+    }),
+    ("an account that resends", |plan| plan.on_ambiguous.contains(&OnAmbiguous::Resend)),
+    ("an account that holds at a gateway with keys", |plan| {
+        plan.gateway == Gateway::HonoursKeys && plan.on_ambiguous.contains(&OnAmbiguous::Hold)
+    }),
+    ("a hostile gateway", |plan| plan.profile == FaultProfile::Hostile),
+    ("queries by key", |plan| plan.query_key == QueryKey::PlatformNo),
+    ("queries by both", |plan| plan.query_key == QueryKey::Both),
+    ("webhooks", |plan| plan.webhooks.is_some()),
+    ("imports", |plan| plan.import.is_some()),
+    ("journals on a Redis that keeps its writes", |plan| plan.journal && plan.memory == Memory::Intact),
+    ("a renamed account", |plan| plan.renaming.is_some()),
+    ("a rate", |plan| plan.rate_per_second > 0),
+];

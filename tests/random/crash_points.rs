@@ -1,5 +1,5 @@
-//! A worker, or a producer, dies at each named place of its path: what is on record then, what was executed, and what another
-//! one makes of it.
+//! A worker, or a producer, dies at each named point of its path. Each test checks the record that is left, the executions, and the
+//! end that another worker brings the job to.
 
 use std::io::Write;
 use std::time::Duration;
@@ -14,14 +14,14 @@ use bursar_test_support::{Process, eventually};
 use crate::evidence::{Stored, stored};
 use crate::jobs::{self, Thing};
 use crate::plan::{OnAmbiguous, Plan};
-use crate::telling::Receivers;
+use crate::webhooks::Receivers;
 use crate::workers::bursar;
 use crate::world::World;
 
-/// Long against anything that is waited for.
+/// Long enough for every wait.
 const SOON: Duration = Duration::from_secs(20);
 
-/// How the books stand: the job's state and sends on record, sends that arrived, executions.
+/// Both records: the job's state and its sends in Redis, the sends that arrived, the executions.
 type Books = (State, u32, u64, u64);
 
 /// One transfer, and a world without faults for it.
@@ -62,7 +62,7 @@ impl Scene {
         producer.submit(&self.thing.variants[0]).await.unwrap()
     }
 
-    /// A worker takes the job and dies at `point`.
+    /// A worker claims the job and dies at `point`.
     async fn die_at(&mut self, point: &str) {
         self.world.workers.start(0, Some(("BURSAR_CRASH_AT", point.to_owned())));
         assert_eq!(self.submit().await, Outcome::New);
@@ -78,7 +78,7 @@ impl Scene {
         }
     }
 
-    /// Another worker comes and brings the job to `state`.
+    /// Another worker brings the job to `state`.
     async fn another(&mut self, state: State) {
         self.world.workers.start(0, None);
         self.until(state).await;
@@ -91,7 +91,7 @@ impl Scene {
     }
 }
 
-/// Dies at `point`, leaves the books as in `left`, and after another worker they are as in `ended`.
+/// A worker dies at `point` and leaves the records as in `left`; after another worker they are as in `ended`.
 async fn dies(point: &str, life: &'static str, on_ambiguous: OnAmbiguous, left: Books, ended: Books) -> Scene {
     let mut scene = Scene::start(life, on_ambiguous).await;
     scene.die_at(point).await;
@@ -104,7 +104,7 @@ async fn dies(point: &str, life: &'static str, on_ambiguous: OnAmbiguous, left: 
 }
 
 #[tokio::test]
-async fn a_worker_that_dies_before_the_first_byte_leaves_a_doubt_on_record_and_the_next_one_sends() {
+async fn dying_before_the_first_byte_leaves_a_doubt_and_is_sent() {
     for point in ["after_claim", "before_send"] {
         let (left, ended) = ((State::InDoubt, 1, 0, 0), (State::Succeeded, 2, 1, 1));
         let scene = dies(point, "1", OnAmbiguous::Resend, left, ended).await;
@@ -113,7 +113,7 @@ async fn a_worker_that_dies_before_the_first_byte_leaves_a_doubt_on_record_and_t
 }
 
 #[tokio::test]
-async fn a_worker_that_dies_between_answer_and_commit_has_it_asked_for_by_the_identical_bytes() {
+async fn dying_between_response_and_commit_repeats_the_same_bytes() {
     for point in ["after_answer", "before_commit"] {
         let (left, ended) = ((State::InDoubt, 1, 1, 1), (State::Succeeded, 2, 2, 1));
         dies(point, "1", OnAmbiguous::Resend, left, ended).await;
@@ -128,7 +128,7 @@ async fn a_worker_that_dies_after_its_commit_leaves_nothing_to_do() {
 }
 
 #[tokio::test]
-async fn an_account_that_holds_puts_what_a_dead_worker_left_before_a_person_executed_or_not() {
+async fn under_hold_a_dead_workers_send_needs_review() {
     for (point, arrived) in [("after_claim", 0), ("before_send", 0), ("after_answer", 1), ("before_commit", 1)] {
         let (left, ended) = ((State::InDoubt, 1, arrived, arrived), (State::NeedsReview, 1, arrived, arrived));
         dies(point, "1", OnAmbiguous::Hold, left, ended).await;
@@ -136,7 +136,7 @@ async fn an_account_that_holds_puts_what_a_dead_worker_left_before_a_person_exec
 }
 
 #[tokio::test]
-async fn a_worker_that_dies_around_a_question_has_it_asked_again_and_nothing_sent() {
+async fn dying_around_a_query_repeats_the_query_and_sends_nothing() {
     for point in ["before_query", "after_answer:2", "before_commit:2", "after_commit:1"] {
         let (left, ended) = ((State::Pending, 1, 1, 1), (State::Succeeded, 1, 1, 1));
         dies(point, "9-1", OnAmbiguous::Hold, left, ended).await;
@@ -155,7 +155,7 @@ async fn push(scene: &Scene) -> &'static str {
 }
 
 #[tokio::test]
-async fn a_worker_that_dies_between_store_and_queue_has_the_task_submitted_again_and_the_job_is_executed_once() {
+async fn dying_between_store_and_queue_submits_again_and_pays_once() {
     for (point, left) in [("before_take", 1), ("after_take", 0)] {
         let mut scene = Scene::start("1", OnAmbiguous::Resend).await;
         let queue = push(&scene).await;
@@ -193,7 +193,7 @@ async fn grow_old(scene: &Scene) {
 }
 
 #[tokio::test]
-async fn a_worker_that_dies_around_a_purge_leaves_the_job_or_its_tombstone_and_a_late_duplicate_is_recognised() {
+async fn dying_around_a_purge_leaves_the_job_or_its_tombstone() {
     for (point, expired) in [("before_purge", false), ("after_purge", true)] {
         let mut scene = Scene::start("1", OnAmbiguous::Resend).await;
         assert_eq!(scene.submit().await, Outcome::New);
@@ -238,7 +238,7 @@ async fn a_producer_that_dies_before_it_submits_has_submitted_nothing() {
 }
 
 #[tokio::test]
-async fn a_producer_that_dies_before_it_is_told_has_submitted_once_and_learns_so_when_it_repeats() {
+async fn a_dying_producer_has_submitted_once() {
     let mut scene = Scene::start("1", OnAmbiguous::Resend).await;
     submit_and_die(&scene, "after_submit").await;
     assert_eq!(scene.submit().await, Outcome::Existing(State::Queued));

@@ -1,4 +1,4 @@
-//! What can befall the system.
+//! The events that can happen in a seed.
 
 use std::time::Duration;
 
@@ -12,9 +12,9 @@ use crate::renaming::{Cut, Ending};
 pub(crate) enum Event {
     /// SIGKILL.
     Kill(usize),
-    /// The worker is replaced by one that ends by itself when it has come by this place so many times.
+    /// The worker is replaced by one that ends when it reaches this point for the given time.
     Arm(usize, &'static str, u32),
-    /// The worker is replaced by one that stands still there, until it is thawed.
+    /// The worker is replaced by one that stops at this point until it is thawed.
     Halt(usize, &'static str, u32),
     /// SIGTERM; another one takes its place.
     Drain(usize),
@@ -28,12 +28,12 @@ pub(crate) enum Event {
     StopRedis,
     /// SIGKILL to Redis.
     KillRedis,
-    /// SIGKILL to Redis, which then has forgotten what it wrote last: so many thousandths of all that it wrote since every job
+    /// SIGKILL to Redis, which then loses its last writes: so many thousandths of all that it wrote since every job
     /// was submitted.
     LoseWrites(u64),
-    /// `FLUSHALL`: Redis lives, and knows of nothing any more.
+    /// `FLUSHALL`: Redis lives, and is empty.
     Wipe,
-    /// All workers end, each as it is said here, and the configuration gives the account its other name.
+    /// All workers end in the given way, and the configuration gives the account its other name.
     Rename(Vec<Ending>),
     /// `bursar adopt`, as often as it takes; its first runs are cut short.
     Adopt(Vec<Cut>),
@@ -49,7 +49,7 @@ pub(crate) enum Event {
     RewriteFile,
     /// Redis has no memory left.
     Fill,
-    /// It has.
+    /// Redis has memory again.
     Empty,
     /// A fault on a wire.
     Disturb(Wire, Fault),
@@ -61,12 +61,12 @@ pub(crate) enum Event {
     PauseQueue(Queue),
     /// `bursar resume`.
     ResumeQueue(Queue),
-    /// An operator's order to one of the jobs that it fits, whichever this number hits.
+    /// An operator's action on one of the jobs that it fits; the number chooses the job.
     Operate(Order, usize),
 }
 
 impl Event {
-    /// What it is counted as; `None` when it is the end of something.
+    /// The name under which the event is counted; `None` for the end of another event.
     pub(crate) fn word(&self) -> Option<String> {
         Some(match self {
             Self::Kill(_) => "kill".into(),
@@ -112,18 +112,18 @@ fn fault_word(fault: Fault) -> &'static str {
     }
 }
 
-/// What operators do to jobs.
+/// The actions of operators on jobs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Order {
     Cancel,
     Query,
     /// A job in review; only where the gateway honours keys.
     Send,
-    /// A job in review, as the gateway's own books have it.
+    /// A job in review, by the gateway's own record.
     Resolve,
 }
 
-/// Where a proxy stands.
+/// The place of a proxy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Wire {
     /// Between this worker and Redis.
@@ -132,7 +132,7 @@ pub(crate) enum Wire {
     Gateway(usize),
     /// Between the producers and Redis.
     Producers,
-    /// Between those who tell and this receiver.
+    /// Between the dispatchers and this receiver.
     Receiver(usize),
 }
 

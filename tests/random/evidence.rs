@@ -1,4 +1,4 @@
-//! What is left to judge when a seed is over: both books, what producers were told, and what workers said.
+//! The evidence of a seed: both records, the producers' replies, the webhooks received, and the workers' logs.
 
 use std::collections::{BTreeSet, HashMap};
 use std::time::Duration;
@@ -8,7 +8,7 @@ use bursar_simulator::{KeyRecord, Ledger, Stats};
 use bursar_store::{EventId, JobRecord, MAX_BATCH, QueueStatus, Store, StoreError, StoredAs};
 use bursar_test_support::Received;
 
-use crate::door::QUEUE;
+use crate::import::QUEUE;
 use crate::jobs::{Thing, queues};
 use crate::plan::Plan;
 use crate::producers::Ack;
@@ -25,16 +25,16 @@ pub(crate) struct Stored {
     pub(crate) history: Vec<HistoryEvent>,
 }
 
-/// What an event came to.
+/// An event and its result.
 #[derive(Clone, Debug)]
-pub(crate) struct Happened {
+pub(crate) struct Occurrence {
     pub(crate) at: Duration,
-    /// What it is counted as, if it came about.
+    /// The name under which it is counted, if it happened.
     pub(crate) word: Option<String>,
     pub(crate) what: String,
 }
 
-/// The door's dead letters.
+/// A dead letter of the import.
 #[derive(Clone, Debug)]
 pub(crate) struct DeadLetter {
     pub(crate) why: String,
@@ -55,14 +55,14 @@ pub(crate) struct Evidence {
     /// By receiver: everything that came, in order.
     pub(crate) received: Vec<Vec<Received>>,
     /// By queue and key: the ends and reviews that are on record, in order.
-    pub(crate) told_of: HashMap<(String, Key), Vec<State>>,
-    pub(crate) aside: Vec<DeadLetter>,
-    /// How long after the last event everything had ended; `None` when it had not in time.
+    pub(crate) ended_and_reviewed: HashMap<(String, Key), Vec<State>>,
+    pub(crate) dead_letters: Vec<DeadLetter>,
+    /// The time from the last event until everything had ended; `None` when it had not in time.
     pub(crate) quiet_after: Option<Duration>,
-    pub(crate) happened: Vec<Happened>,
-    /// What the workers did that they must not do.
+    pub(crate) occurrences: Vec<Occurrence>,
+    /// Forbidden acts of the workers.
     pub(crate) worker_wrongs: Vec<String>,
-    /// What each worker wrote, with its name.
+    /// Each worker's output, with its name.
     pub(crate) words: Vec<(String, String)>,
     pub(crate) crashes: u32,
     pub(crate) lost_reply_bytes: u64,
@@ -70,19 +70,19 @@ pub(crate) struct Evidence {
 }
 
 impl Evidence {
-    /// What the gateway has of a thing.
+    /// The gateway's record of a thing.
     pub(crate) fn at_gateway(&self, thing: &Thing) -> Option<&KeyRecord> {
         self.ledger.keys.get(&thing.ledger_key)
     }
 
-    /// Whether the thing's queue stands still until somebody has looked into the gateway's books.
+    /// True if the thing's queue stays paused until an operator has looked at the gateway's record.
     pub(crate) fn waits_for_ever(&self, thing: &Thing) -> bool {
         let queue = self.queues.iter().find(|(name, _)| *name == thing.queue.to_string());
         queue.is_some_and(|(_, status)| self.plan.waits_for_ever(status.paused.as_ref()))
     }
 
     /// Every thing, with the job that was accepted for it: the variant's number and the record. A thing whose job is lost, or
-    /// was accepted twice, is other properties' matter.
+    /// was accepted twice, is a matter of other properties.
     pub(crate) fn jobs(&self) -> impl Iterator<Item = (usize, &Thing, &Stored)> {
         self.plan.things.iter().enumerate().filter_map(|(number, thing)| {
             let stored = self.stored[number].iter().flatten().next()?;
@@ -102,38 +102,38 @@ pub(crate) async fn stored(store: &Store, queue: &Queue, key: &Key) -> Result<Op
     Ok(Some(Stored { content: record.content.clone(), record, history }))
 }
 
-/// What each job came to that is told, by the queues' events.
-async fn told_of(store: &Store) -> Result<HashMap<(String, Key), Vec<State>>, StoreError> {
+/// The ends and reviews of each job, from the queues' events.
+async fn ended_and_reviewed(store: &Store) -> Result<HashMap<(String, Key), Vec<State>>, StoreError> {
     let of_queues: BTreeSet<u16> = queues().iter().map(|queue| store.partition_of(queue)).collect();
     let beginnings: Vec<_> = of_queues.into_iter().map(|partition| (partition, EventId::default())).collect();
-    let mut told_of: HashMap<(String, Key), Vec<State>> = HashMap::new();
+    let mut ended_and_reviewed: HashMap<(String, Key), Vec<State>> = HashMap::new();
     for event in store.events(&beginnings, ALL_EVENTS).await? {
         let (Some(key), Some(state)) = (event.key(), event.state()) else { continue };
         match state {
             State::Queued | State::InDoubt | State::Pending => {}
             State::NeedsReview | State::Succeeded | State::Failed | State::Refunded | State::Cancelled => {
-                told_of.entry((event.queue.clone(), key)).or_default().push(state);
+                ended_and_reviewed.entry((event.queue.clone(), key)).or_default().push(state);
             }
         }
     }
-    Ok(told_of)
+    Ok(ended_and_reviewed)
 }
 
-async fn aside(store: &Store) -> Result<Vec<DeadLetter>, StoreError> {
+async fn dead_letters(store: &Store) -> Result<Vec<DeadLetter>, StoreError> {
     let mut all = Vec::new();
-    for aside in store.dead_letters(QUEUE, 0, MAX_BATCH).await? {
-        let payload = store.dead_letter_payload(QUEUE, aside.number).await?.unwrap_or_default();
-        all.push(DeadLetter { why: aside.why, payload: String::from_utf8_lossy(&payload).into_owned() });
+    for letter in store.dead_letters(QUEUE, 0, MAX_BATCH).await? {
+        let payload = store.dead_letter_payload(QUEUE, letter.number).await?.unwrap_or_default();
+        all.push(DeadLetter { why: letter.why, payload: String::from_utf8_lossy(&payload).into_owned() });
     }
     Ok(all)
 }
 
-/// Reads both books.
+/// Reads both records.
 pub(crate) async fn gather(
     world: World,
     plan: Plan,
     acks: Vec<Ack>,
-    happened: Vec<Happened>,
+    occurrences: Vec<Occurrence>,
     quiet_after: Option<Duration>,
     took: Duration,
 ) -> Result<Evidence, StoreError> {
@@ -158,8 +158,8 @@ pub(crate) async fn gather(
     for queue in plan.queues() {
         of_queues.push((queue.to_string(), world.store.status(&queue).await?));
     }
-    let told_of = told_of(&world.store).await?;
-    let aside = if plan.door.is_some() { aside(&world.store).await? } else { Vec::new() };
+    let ended_and_reviewed = ended_and_reviewed(&world.store).await?;
+    let dead_letters = if plan.import.is_some() { dead_letters(&world.store).await? } else { Vec::new() };
     let lost_reply_bytes = world.lost_reply_bytes();
     let stats = world.simulator.stats();
     Ok(Evidence {
@@ -171,10 +171,10 @@ pub(crate) async fn gather(
         twins,
         queues: of_queues,
         received: world.receivers.received(),
-        told_of,
-        aside,
+        ended_and_reviewed,
+        dead_letters,
         quiet_after,
-        happened,
+        occurrences,
         worker_wrongs: world.workers.wrongs,
         words: world.workers.words,
         crashes: world.workers.crashes,

@@ -1,4 +1,4 @@
-//! The jobs of a seed. Each is a thing at the gateway; rivals want the same thing otherwise, or under another key, and only one
+//! The jobs of a seed. Each is a thing at the gateway. Rivals want the same thing in another form, or under another key, and only one
 //! of them can be accepted.
 
 use std::time::Duration;
@@ -8,11 +8,11 @@ use bursar_simulator::Fault;
 use fastrand::Rng;
 use serde_json::json;
 
-/// The accounts of every seed: two at one gateway, which may differ in patience, and one at the other.
+/// The accounts of every seed: two at one gateway, which may differ in their policy, and one at the other.
 pub(crate) const ACCOUNTS: [(&str, GatewayKind); 3] =
     [("main", GatewayKind::Yzt), ("keep", GatewayKind::Yzt), ("shop", GatewayKind::Beingfi)];
 
-/// What becomes of a payment, and how likely. Every life comes to its end long before a seed does, but for the last.
+/// A payment's lives at the gateway, with their weights. Every life but the last ends long before the seed.
 const LIVES: [(&str, u32); 10] = [
     ("1", 50),
     ("9-1", 15),
@@ -26,7 +26,7 @@ const LIVES: [(&str, u32); 10] = [
     ("9", 2),
 ];
 
-/// What a gateway says now and then about one job, beside its profile: refusals that a client may rightly stop on among them.
+/// Faults of single requests, in addition to the gateway's profile. Some are refusals after which a client may rightly stop.
 const SPOILS: [Fault; 12] = [
     Fault::Refused,
     Fault::NotPaid,
@@ -42,7 +42,7 @@ const SPOILS: [Fault; 12] = [
     Fault::HangAfter,
 ];
 
-/// Something that is to be paid once, and everybody who wants it.
+/// A payment that is to be made once, with all submissions that want it.
 #[derive(Clone, Debug)]
 pub(crate) struct Thing {
     /// Its name in the gateway's ledger.
@@ -50,16 +50,16 @@ pub(crate) struct Thing {
     pub(crate) queue: Queue,
     /// The statuses that it goes through once it is executed.
     pub(crate) life: &'static str,
-    /// Whether the gateway keeps its number back while it waits.
+    /// True if the gateway withholds its number while the payment waits.
     pub(crate) withholds_number: bool,
-    /// How often the first requests about it are spoilt, and by what.
+    /// The faults of its first requests, and their number.
     pub(crate) spoilt: Option<(Fault, u32)>,
-    /// How long after the start it may be sent at the earliest.
+    /// The earliest time of its send, after the start.
     pub(crate) later: Option<Duration>,
-    /// What is submitted for it; one of these can be accepted.
+    /// Its submissions; one of these can be accepted.
     pub(crate) variants: Vec<NewJob>,
-    /// By variant: which receiver its producer wants to be told at; nobody is told of the others.
-    pub(crate) told: Vec<Option<usize>>,
+    /// By variant: the receiver of its producer's webhooks; `None` for a job without them.
+    pub(crate) receivers: Vec<Option<usize>>,
 }
 
 impl Thing {
@@ -120,12 +120,12 @@ pub(crate) fn draw(dice: &mut Rng, number: usize) -> Thing {
         withholds_number: dice.u32(..8) == 0,
         spoilt: (dice.u32(..8) == 0).then(|| (SPOILS[dice.usize(..SPOILS.len())], dice.u32(1..4))),
         later: (dice.u32(..6) == 0).then(|| Duration::from_millis(dice.u64(300..3_500))),
-        told: vec![None; variants.len()],
+        receivers: vec![None; variants.len()],
         variants,
     }
 }
 
-/// One transfer of the account `main`, with nothing odd about it.
+/// One transfer of the account `main`, without faults.
 #[cfg(debug_assertions)]
 pub(crate) fn one_transfer(life: &'static str) -> Thing {
     Thing {
@@ -136,11 +136,11 @@ pub(crate) fn one_transfer(life: &'static str) -> Thing {
         spoilt: None,
         later: None,
         variants: vec![NewJob::new("main", "transfer", "transfer-1", body(Kind::Transfer, 1, 10))],
-        told: vec![None],
+        receivers: vec![None],
     }
 }
 
-/// What the gateways' pages ask for, and little more.
+/// The fields that the gateways' pages require, and little more.
 fn body(kind: Kind, number: usize, amount: u32) -> serde_json::Value {
     match kind {
         Kind::Transfer => json!({

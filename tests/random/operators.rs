@@ -1,4 +1,4 @@
-//! Operators' hands: what they do to a job, while workers are at it.
+//! Operators' actions on jobs while workers process them.
 
 use std::sync::Arc;
 
@@ -10,10 +10,10 @@ use bursar_store::{Cursor, JobRecord, Operated, Operator, Store, StoreError, Sto
 use crate::event::Order;
 use crate::jobs::Thing;
 
-/// Who acts in these tests.
+/// The operator of these tests.
 const OPERATOR: Operator<'_> = Operator { who: "chaos", why: "the seed says so" };
 
-/// Pauses or resumes a queue; says what came of it.
+/// Pauses or resumes a queue; returns the result as a text.
 pub(crate) async fn pause(store: Store, queue: Queue) -> String {
     said(store.pause(&queue, &OPERATOR.reason(ActionKind::Pause)).await.map(|changed| format!("changed: {changed}")))
 }
@@ -23,7 +23,7 @@ pub(crate) async fn resume(store: Store, queue: Queue) -> String {
     said(store.resume(&queue, &OPERATOR.reason(ActionKind::Resume)).await.map(|changed| format!("changed: {changed}")))
 }
 
-/// Gives `order` to the job on which `number` falls, of those in these queues that it is for; says what came of it.
+/// Applies `order` to one of the jobs of these queues that it fits, chosen by `number`; returns the result as a text.
 pub(crate) async fn operate(
     store: Store,
     things: Arc<Vec<Thing>>,
@@ -35,7 +35,7 @@ pub(crate) async fn operate(
 }
 
 fn said(outcome: Result<String, StoreError>) -> String {
-    outcome.unwrap_or_else(|error| format!("nobody knows: {}", error.chain()))
+    outcome.unwrap_or_else(|error| format!("unknown: {}", error.chain()))
 }
 
 async fn try_to_operate(
@@ -88,10 +88,10 @@ async fn list(store: &Store, queues: &[Queue], state: Option<State>) -> Result<V
     Ok(jobs)
 }
 
-/// What a person reads in the gateway's own books, once they are final.
+/// The gateway's own record, once it is final, as a person reads it.
 fn truth(things: &[Thing], ledger: &Ledger, job: &JobRecord) -> Option<State> {
     let named = |thing: &&Thing| (0..thing.variants.len()).any(|variant| thing.key(variant) == job.key);
-    // A key names its thing, whatever its account is called.
+    // A key names its thing under every name of its account.
     let thing = things.iter().find(named)?;
     let record: &KeyRecord = ledger.keys.get(&thing.ledger_key)?;
     match (record.kind, record.status.as_deref()?) {

@@ -1,4 +1,4 @@
-//! Producers that submit at the same time over a bad wire, and repeat what was not answered, as they are told to.
+//! Producers that submit at the same time over a bad wire, and repeat each submission without a reply.
 
 use std::time::Duration;
 
@@ -8,14 +8,14 @@ use bursar_store::Store;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
-use crate::door;
+use crate::import;
 use crate::plan::{Batch, Plan};
 use crate::renaming::Renaming;
 
 /// Between a submission that failed and its repetition.
 const PAUSE: Duration = Duration::from_millis(40);
 
-/// What one submission was answered.
+/// The reply to one submission.
 #[derive(Clone, Debug)]
 pub(crate) struct Ack {
     pub(crate) thing: usize,
@@ -23,27 +23,27 @@ pub(crate) struct Ack {
     /// The account's name in it.
     pub(crate) account: String,
     pub(crate) outcome: Outcome,
-    /// How often it was submitted for this answer; the answers before were errors, which tell nothing.
+    /// The number of submissions until this reply; the replies before were errors.
     pub(crate) tries: u32,
-    /// Whether everything was over by then.
+    /// True if the timeline was over by then.
     pub(crate) late: bool,
 }
 
 /// The producers of a seed.
 pub(crate) struct Producers {
-    /// Those who are answered.
+    /// Producers that submit.
     submit: Vec<JoinHandle<Vec<Ack>>>,
-    /// Those who are not.
+    /// Producers that push.
     push: Vec<JoinHandle<()>>,
 }
 
 impl Producers {
-    /// Whether everybody has got rid of everything.
+    /// True if every producer has a reply to everything.
     pub(crate) fn are_done(&self) -> bool {
         self.submit.iter().all(JoinHandle::is_finished) && self.push.iter().all(JoinHandle::is_finished)
     }
 
-    /// What was answered. Whoever has not come to the end by now has nothing to tell: the properties will say what is missing.
+    /// The replies. A producer that has not ended by now has none to give: the properties show the missing jobs.
     pub(crate) async fn acks(self) -> Vec<Ack> {
         let mut acks = Vec::new();
         for mut producer in self.submit {
@@ -57,7 +57,7 @@ impl Producers {
     }
 }
 
-/// Starts the producers of a plan. Each ends when everything of its own was answered.
+/// Starts the producers of a plan. Each ends when it has a reply to everything.
 pub(crate) fn start(plan: &Plan, settings: &Settings, prefix_time: Millis, began: Instant) -> Producers {
     let jobs: Vec<Vec<NewJob>> = plan
         .things
@@ -80,15 +80,15 @@ pub(crate) fn start(plan: &Plan, settings: &Settings, prefix_time: Millis, began
     };
     let repeat =
         |renaming: &Renaming| tokio::spawn(submitter(Some(Duration::ZERO)).submit_all(renaming.repeats.clone()));
-    let Some(door) = &plan.door else {
+    let Some(import) = &plan.import else {
         let submit = plan.batches.iter().enumerate().map(submit).chain(plan.renaming.as_ref().map(repeat));
         return Producers { submit: submit.collect(), push: Vec::new() };
     };
-    let (pushed, submitted) = plan.batches.split_at(door.pushers);
-    let push = pushed.iter().map(|batches| door::push_jobs(&settings.url, batches, &jobs, began));
+    let (pushed, submitted) = plan.batches.split_at(import.pushers);
+    let push = pushed.iter().map(|batches| import::push_jobs(&settings.url, batches, &jobs, began));
     Producers {
         submit: submitted.iter().enumerate().map(submit).collect(),
-        push: push.chain([door::push_wrong(&settings.url, &door.wrong, began)]).collect(),
+        push: push.chain([import::push_wrong(&settings.url, &import.wrong, began)]).collect(),
     }
 }
 
@@ -116,7 +116,7 @@ fn with_accounts(producer: Producer, accounts: &[(&str, AccountRules)]) -> Produ
 struct Submitter {
     settings: Settings,
     accounts: Vec<(&'static str, AccountRules)>,
-    /// How long after the start it uses an account's other name.
+    /// The time after the start from which it uses an account's other name.
     renaming: Option<(Renaming, Duration)>,
     jobs: Vec<Vec<NewJob>>,
     began: Instant,

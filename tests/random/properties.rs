@@ -1,4 +1,4 @@
-//! What must hold after every seed, each as a function of the evidence that names what broke it.
+//! The properties that hold after every seed, each as a function of the evidence that names its breaches.
 
 use std::collections::BTreeSet;
 
@@ -13,12 +13,12 @@ use crate::evidence::{Evidence, Stored};
 use crate::jobs::{ACCOUNTS, Thing};
 use crate::plan::{Gateway, Memory};
 use crate::producers::Ack;
-use crate::{pushed, told};
+use crate::{deliveries, pushed};
 
 /// One way in which a property was broken.
 #[derive(Clone, Debug)]
 pub(crate) struct Breach {
-    /// The number of the thing that it is about, where it is about one.
+    /// The number of the thing, where the breach is about one.
     pub(crate) thing: Option<usize>,
     pub(crate) text: String,
 }
@@ -39,19 +39,19 @@ pub(crate) const PROPERTIES: [(&str, Judge); 24] = [
     ("every accepted job exists, and nothing else", accepted_exists),
     ("one submission of a thing is accepted, and new once", new_once),
     ("no submission that is in order is called invalid", none_invalid),
-    ("nothing is left claimed, due or put aside", nothing_left),
-    ("no worker ends by itself, panics, or does not drain", workers_stand),
+    ("nothing is left claimed, due or quarantined", nothing_left),
+    ("no worker ends by itself, panics, or does not drain", no_worker_ends_by_itself),
     ("no call was made that the gateway complains of", no_violations),
-    ("every end and every review was told", told::each_end_is_told),
-    ("nothing was told that is not on record", told::nothing_else_is_told),
-    ("what was told of a job was told in order", told::told_in_order),
-    ("everything that was told was signed", told::told_with_a_signature),
-    ("nothing was told to somebody else", told::told_to_whom_it_concerns),
-    ("what is logged as told is what receivers have", told::told_as_logged),
-    ("every pushed job is one job, or aside because of its rival", pushed::each_is_a_job_or_aside),
+    ("every end and every review was delivered", deliveries::each_end_is_delivered),
+    ("nothing was delivered that is not on record", deliveries::nothing_else_is_delivered),
+    ("the events of a job were delivered in order", deliveries::delivered_in_order),
+    ("every delivery was signed", deliveries::delivered_with_a_signature),
+    ("every delivery reached the right receiver", deliveries::delivered_to_the_right_receiver),
+    ("the deliveries on record are those that receivers have", deliveries::delivered_as_logged),
+    ("every pushed job is one job, or a dead letter because of its rival", pushed::each_is_a_job_or_a_dead_letter),
     (
         "what was pushed and is no job is a dead letter with its reason, and nothing else is",
-        pushed::what_is_no_job_is_aside,
+        pushed::an_invalid_task_is_a_dead_letter,
     ),
     ("no late duplicate is new", pushed::nothing_is_new_in_the_end),
 ];
@@ -115,7 +115,7 @@ fn states_agree(evidence: &Evidence) -> Vec<Breach> {
     evidence.jobs().filter_map(wrong).collect()
 }
 
-/// The bytes that a variant stands for.
+/// The bytes of a variant's content.
 fn content(thing: &Thing, variant: usize) -> String {
     let rules = |name: &str| {
         let account = ACCOUNTS.iter().find(|(account, _)| *account == name)?;
@@ -139,7 +139,7 @@ fn bytes_never_change(evidence: &Evidence) -> Vec<Breach> {
             }
             let same = match record.kind {
                 Kind::Transfer | Kind::BillUpload => record.bytes == expected,
-                // There the gateway tells its parameters in an order of its own.
+                // There the gateway has its parameters in another order.
                 Kind::Split => {
                     let fields: serde_json::Map<String, Value> = serde_json::from_str(&expected).unwrap();
                     fields.values().all(|value| record.bytes.contains(value.as_str().unwrap_or_default()))
@@ -169,11 +169,11 @@ fn violations(evidence: &Evidence, fits: impl Fn(&str) -> bool) -> Vec<Breach> {
         .collect()
 }
 
-/// A worker that stood still may begin its send when it goes on, whatever others have done meanwhile; the time of `resend_after` is what
-/// makes that rare, and the gateway's keys, or the account's holding, are what makes it harmless.
+/// A frozen worker may begin its send when it resumes, after sends of others. The time of `resend_after` makes
+/// that rare, and the gateway's keys, or the account's `hold`, make it harmless.
 fn one_send_at_a_time(evidence: &Evidence) -> Vec<Breach> {
     if evidence.plan.memory.is_lost() {
-        return Vec::new(); // nobody knows any more when it was sent
+        return Vec::new(); // the time of its send is lost
     }
     if evidence.plan.timeline.iter().any(|moment| matches!(moment.event, Event::Freeze(_) | Event::Halt(..))) {
         return Vec::new();
@@ -193,8 +193,8 @@ fn lines(stored: &Stored) -> impl Iterator<Item = (&str, u64, bool)> {
     })
 }
 
-/// Both the record and the log have at least as many sends as arrived, without those that were given back. What Redis has lost
-/// is not there, of course.
+/// Both the record and the history have at least as many sends as arrived, without those that were released. Lost writes
+/// are not there, of course.
 fn sends_on_record(evidence: &Evidence) -> Vec<Breach> {
     if evidence.plan.memory.is_lost() {
         return Vec::new();
@@ -204,7 +204,7 @@ fn sends_on_record(evidence: &Evidence) -> Vec<Breach> {
         let mut logged: BTreeSet<u64> = BTreeSet::new();
         for event in &stored.history {
             let (fence, _) = event.claim().unwrap_or_default();
-            // The intent of a send is in the claim; the history has it where no response tells of the send.
+            // The intent of a send is in the claim; the history has it where no response mentions the send.
             if let HistoryEvent::Response(response) = event {
                 if response.call == Call::Send {
                     logged.insert(fence);
@@ -222,7 +222,7 @@ fn sends_on_record(evidence: &Evidence) -> Vec<Breach> {
     evidence.jobs().filter_map(wrong).collect()
 }
 
-/// What a claim leaves in the log stands before what later claims leave there, or says that it came too late.
+/// Events of a claim are in the history before the events of later claims, or they are marked as late.
 fn late_is_called_late(evidence: &Evidence) -> Vec<Breach> {
     if evidence.plan.memory.is_lost() {
         return Vec::new();
@@ -245,8 +245,8 @@ fn late_is_called_late(evidence: &Evidence) -> Vec<Breach> {
     breaches
 }
 
-/// Tells if a wiped Redis took a second variant of something sent, and a person must see to it, or has: the journals, or a late
-/// response, have said so.
+/// True if a wiped Redis took a second variant of something sent, and a person must decide, or has decided: the journals, or a late
+/// response, have shown it.
 fn is_left_to_a_person(evidence: &Evidence, thing: usize, variant: usize) -> bool {
     let stored = evidence.stored[thing][variant].as_ref();
     let by_hand = |event: &HistoryEvent| matches!(event, HistoryEvent::OperatorAction(action) if action.from == State::NeedsReview);
@@ -255,13 +255,13 @@ fn is_left_to_a_person(evidence: &Evidence, thing: usize, variant: usize) -> boo
     in_review && evidence.plan.memory == Memory::Wiped && evidence.plan.things[thing].variants.len() > 1
 }
 
-/// What producers were answered about a thing; where Redis was wiped, when all was over: it has forgotten what it answered before.
+/// The replies to producers about a thing. Where Redis was wiped, only the last ones count: Redis has lost the earlier ones.
 fn answers(evidence: &Evidence, thing: usize) -> impl Iterator<Item = &Ack> {
     let counts = |ack: &&Ack| ack.late || evidence.plan.memory != Memory::Wiped;
     evidence.acks.iter().filter(move |ack| ack.thing == thing).filter(counts)
 }
 
-/// The variants of a thing that some producer was told are accepted.
+/// The variants of a thing of which a producer knows that they are accepted.
 pub(crate) fn accepted(evidence: &Evidence, thing: usize) -> Vec<usize> {
     let taken = answers(evidence, thing).filter(|ack| matches!(ack.outcome, Outcome::New | Outcome::Existing(_)));
     let mut variants: Vec<usize> = taken.map(|ack| ack.variant).collect();
@@ -285,7 +285,7 @@ fn accepted_exists(evidence: &Evidence) -> Vec<Breach> {
                 .filter(|known| accepted.contains(known) || evidence.plan.is_pushed(number, *known))
                 .any(|known| thing.key(known) == thing.key(variant));
             if stored.is_some() && !known {
-                breaches.push(about(number, format!("{} exists and nobody was told so", thing.key(variant))));
+                breaches.push(about(number, format!("{} exists and no producer knows it", thing.key(variant))));
             }
         }
     }
@@ -293,7 +293,7 @@ fn accepted_exists(evidence: &Evidence) -> Vec<Breach> {
     breaches.extend(evidence.twins.iter().map(twice));
     let known = |key: &String| evidence.plan.things.iter().any(|thing| &thing.ledger_key == key);
     for key in evidence.ledger.keys.keys().filter(|key| !known(key)) {
-        breaches.push(Breach { thing: None, text: format!("the gateway was sent {key}, which nobody submitted") });
+        breaches.push(Breach { thing: None, text: format!("the gateway was sent {key}, which no producer submitted") });
     }
     breaches
 }
@@ -303,14 +303,14 @@ fn new_once(evidence: &Evidence) -> Vec<Breach> {
     for number in 0..evidence.plan.things.len() {
         let acks: Vec<_> = answers(evidence, number).collect();
         let accepted = accepted(evidence, number);
-        // Under an account's other name nobody knows what was submitted under this one, until it is handed on; and then nobody knows of
-        // it under the old name.
+        // Under an account's other name no process knows the submissions under this one until the jobs are adopted; then none knows
+        // them under the old name.
         let is_old = |name: &str| evidence.plan.renaming.as_ref().is_some_and(|renaming| renaming.old == name);
         let new =
             |old: bool| acks.iter().filter(|ack| is_old(&ack.account) == old && ack.outcome == Outcome::New).count();
         let new = new(false).max(new(true).min(1));
-        // Whoever repeats a submission without an answer may learn of its own success as of another's.
-        // Whoever pushes is answered nothing.
+        // A producer that repeats a submission without a reply may find its own success or that of another.
+        // A push gets no reply.
         let unheard = evidence.plan.memory == Memory::Wiped
             || accepted.iter().any(|variant| evidence.plan.is_pushed(number, *variant))
             || acks.iter().any(|ack| ack.tries > 1 && accepted.contains(&ack.variant));
@@ -337,12 +337,12 @@ fn nothing_left(evidence: &Evidence) -> Vec<Breach> {
     }
     for (number, _, stored) in evidence.jobs() {
         if let Some(worker) = &stored.record.worker {
-            breaches.push(about(number, format!("is held by {worker}")));
+            breaches.push(about(number, format!("is still claimed by {worker}")));
         }
     }
     breaches
 }
 
-fn workers_stand(evidence: &Evidence) -> Vec<Breach> {
+fn no_worker_ends_by_itself(evidence: &Evidence) -> Vec<Breach> {
     evidence.worker_wrongs.iter().map(|text| Breach { thing: None, text: text.clone() }).collect()
 }

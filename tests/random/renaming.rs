@@ -1,5 +1,5 @@
-//! Seeds in which an account gets another name while its jobs are open: when all workers end, what producers repeat under the new
-//! name, and when operators hand the jobs on (`bursar adopt`).
+//! Seeds in which an account gets another name while its jobs are open: the workers' ends, the producers' repetitions under the new
+//! name, and the operators' `bursar adopt`.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -21,16 +21,16 @@ use crate::workers::bursar;
 /// The account's other name.
 pub(crate) const NEW_NAME: &str = "pay";
 
-/// How long an operator repeats `bursar adopt` before the rest is left to whoever comes next.
+/// The time for which an operator repeats `bursar adopt` before the next one continues.
 const GIVEN_UP_AFTER: Duration = Duration::from_secs(25);
 
-/// How long one `bursar adopt` may take: Redis may be frozen for seconds.
+/// The longest run of one `bursar adopt`: Redis may be frozen for seconds.
 const ENDS_WITHIN: Duration = Duration::from_secs(40);
 
 /// Between a try that left something behind and the next.
 const PAUSE: Duration = Duration::from_millis(100);
 
-/// How a worker of the old name ends.
+/// The end of a worker of the old name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Ending {
     /// SIGKILL.
@@ -39,7 +39,7 @@ pub(crate) enum Ending {
     Drained,
 }
 
-/// How one run of `bursar adopt` is cut short.
+/// The end of a `bursar adopt` that is cut short.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Cut {
     /// SIGKILL so long after its start.
@@ -48,30 +48,30 @@ pub(crate) enum Cut {
     Crashes(u32),
 }
 
-/// How far a seed's renaming has come.
+/// The stages of a seed's renaming.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Stage {
     /// The account has its old name.
     Old,
-    /// The configuration names the new one, and operators touch neither before the jobs are handed on.
+    /// The configuration has the new name, and operators touch neither before the jobs are adopted.
     Renamed,
     /// The jobs of the old name are the new one's.
     Adopted,
 }
 
-/// An account's other name: who uses it from when on.
+/// An account's other name, with the times from which producers use it.
 #[derive(Clone, Debug)]
 pub(crate) struct Renaming {
     pub(crate) old: &'static str,
     gateway: GatewayKind,
-    /// By producer: how long after the start it uses the new name.
+    /// By producer: the time after the start from which it uses the new name.
     pub(crate) by_producers: [Duration; PRODUCERS],
-    /// What is repeated under the new name, whoever submitted it.
+    /// The submissions that are repeated under the new name, by any producer.
     pub(crate) repeats: Vec<Batch>,
 }
 
 impl Renaming {
-    /// Draws who uses the new name when, and adds to the timeline what workers and operators do.
+    /// Draws the producers' times of the new name, and adds the acts of workers and operators to the timeline.
     pub(crate) fn draw(dice: &mut Rng, things: &[Thing], timeline: &mut Vec<Moment>, workers: usize) -> Self {
         let (old, gateway) = ACCOUNTS[dice.usize(..ACCOUNTS.len())];
         let at_ms = dice.u64(800..4_000);
@@ -107,7 +107,7 @@ impl Renaming {
     }
 }
 
-/// Whatever the account has, once or twice.
+/// Everything that the account has, once or twice.
 fn repeats(dice: &mut Rng, things: &[Thing], old: &str, at_ms: u64) -> Vec<Batch> {
     let its = things.iter().enumerate().filter(|(_, thing)| thing.queue.account.as_str() == old);
     let mut jobs: Vec<(usize, usize)> = its.map(|(number, _)| (number, 0)).collect();
@@ -123,14 +123,14 @@ fn repeats(dice: &mut Rng, things: &[Thing], old: &str, at_ms: u64) -> Vec<Batch
     batches
 }
 
-/// The queues that operators have their hands on in this stage.
+/// The queues on which operators act in this stage.
 pub(crate) fn queues_in_hand(renaming: Option<&Renaming>, stage: Stage) -> Vec<Queue> {
     let Some(renaming) = renaming.filter(|_| stage != Stage::Old) else { return queues() };
     let others = queues().into_iter().filter(|queue| queue.account.as_str() != renaming.old);
     others.chain((stage == Stage::Adopted).then(|| renaming.queues()).into_iter().flatten()).collect()
 }
 
-/// What an operator needs to hand the jobs on.
+/// The data that an operator needs for `bursar adopt`.
 pub(crate) struct HandingOn {
     pub(crate) renaming: Renaming,
     pub(crate) config: PathBuf,
@@ -140,7 +140,7 @@ pub(crate) struct HandingOn {
 }
 
 impl HandingOn {
-    /// Says `bursar adopt` until nothing is left behind, then resumes what it has paused; says what came of it.
+    /// Runs `bursar adopt` until nothing is left behind, then resumes the queues that it has paused; returns the result as a text.
     pub(crate) async fn run(self, cuts: Vec<Cut>) -> String {
         let began = Instant::now();
         let (mut cuts, mut said) = (cuts.into_iter(), Vec::new());
@@ -179,7 +179,7 @@ impl HandingOn {
         (finished.code, format!("{:?} {lines}", finished.code))
     }
 
-    /// No worker of the old name runs any more; its last word about the old queues is made old.
+    /// No worker of the old name runs any more; its last report about the old queues is made old.
     async fn let_a_minute_pass(&self) {
         let mut command = redis::cmd("ZADD");
         command.arg("bursar:queues").arg("XX");
@@ -191,7 +191,7 @@ impl HandingOn {
             let mut connection = client.get_multiplexed_async_connection().await?;
             command.query_async::<redis::Value>(&mut connection).await
         };
-        // Where Redis is away, `bursar adopt` finds it so, too.
+        // While Redis is away, `bursar adopt` fails as well.
         let _ = tokio::time::timeout(ENDS_WITHIN, said).await;
     }
 }

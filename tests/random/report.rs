@@ -1,4 +1,4 @@
-//! What is told of a seed: one line when all is well, and everything that there is to know when it is not.
+//! The report of a seed: one line when all is well, and all evidence of a broken property.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -9,27 +9,27 @@ use crate::jobs::Thing;
 use crate::plan::Plan;
 use crate::properties::{Breach, PROPERTIES};
 use crate::renaming::NEW_NAME;
-use crate::telling::Telling;
+use crate::webhooks::WebhookPlan;
 
-/// What a report shows of one property's breaches, and of one worker's words.
+/// The most breaches of one property, and lines of one worker, in a report.
 const SHOWN_BREACHES: usize = 5;
 const SHOWN_LINES: usize = 40;
 
-/// What all seeds came to.
+/// The totals of all seeds.
 #[derive(Debug, Default)]
 pub(crate) struct Totals {
     seeds: usize,
     jobs: usize,
     gateway_faults: u64,
     crashes: u32,
-    told: usize,
+    deliveries: usize,
     pushed: usize,
     lost_reply_bytes: u64,
     events: BTreeMap<String, usize>,
     states: BTreeMap<&'static str, usize>,
 }
 
-/// How one seed ended.
+/// The verdict on one seed.
 pub(crate) enum Verdict {
     Holds,
     Broken,
@@ -37,11 +37,11 @@ pub(crate) enum Verdict {
 
 /// Past the test runner's capture, which would show it for failing tests only.
 pub(crate) fn say(text: &str) {
-    // Nobody reads it then.
+    // No one reads it then.
     let _ = writeln!(io::stderr(), "{text}");
 }
 
-/// Judges a seed, tells of it, and counts it.
+/// Judges a seed, reports it, and counts it.
 pub(crate) fn judge(evidence: &Evidence, totals: &mut Totals) -> Verdict {
     let judged: Vec<(&str, Vec<Breach>)> = PROPERTIES.iter().map(|(name, judge)| (*name, judge(evidence))).collect();
     let broken = judged.iter().any(|(_, breaches)| !breaches.is_empty());
@@ -56,7 +56,7 @@ pub(crate) fn judge(evidence: &Evidence, totals: &mut Totals) -> Verdict {
 fn line(evidence: &Evidence, totals: &mut Totals, verdict: &str) -> String {
     let plan = &evidence.plan;
     let mut events: BTreeMap<String, usize> = BTreeMap::new();
-    for word in evidence.happened.iter().filter_map(|happened| happened.word.clone()) {
+    for word in evidence.occurrences.iter().filter_map(|occurrences| occurrences.word.clone()) {
         *events.entry(word).or_default() += 1;
     }
     let mut states: BTreeMap<&'static str, usize> = BTreeMap::new();
@@ -67,8 +67,8 @@ fn line(evidence: &Evidence, totals: &mut Totals, verdict: &str) -> String {
     totals.jobs += plan.things.len();
     totals.gateway_faults += evidence.stats.faulty;
     totals.crashes += evidence.crashes;
-    let (told, pushed) = (evidence.received.iter().flatten().count(), pushed(plan));
-    totals.told += told;
+    let (deliveries, pushed) = (evidence.received.iter().flatten().count(), pushed(plan));
+    totals.deliveries += deliveries;
     totals.pushed += pushed;
     totals.lost_reply_bytes += evidence.lost_reply_bytes;
     for (name, count) in &events {
@@ -86,7 +86,7 @@ fn line(evidence: &Evidence, totals: &mut Totals, verdict: &str) -> String {
         plan.profile,
         plan.fsync,
         plan.workers,
-        more(plan, told, pushed),
+        more(plan, deliveries, pushed),
         counts(&events),
         evidence.stats.faulty,
         evidence.crashes,
@@ -104,15 +104,15 @@ fn pushed(plan: &Plan) -> usize {
     plan.things.iter().enumerate().map(variants).sum()
 }
 
-/// What there is beside workers in some seeds.
-fn more(plan: &Plan, told: usize, pushed: usize) -> String {
-    let telling = plan.telling.as_ref().map(|telling| {
-        let Telling { workers, servers, receivers } = telling;
-        format!(", {workers:?} and {servers} servers told {receivers} receivers {told} times")
+/// The parts that only some seeds have.
+fn more(plan: &Plan, deliveries: usize, pushed: usize) -> String {
+    let webhooks = plan.webhooks.as_ref().map(|webhooks| {
+        let WebhookPlan { workers, servers, receivers } = webhooks;
+        format!(", {workers:?} and {servers} servers delivered {deliveries} messages to {receivers} receivers")
     });
-    let door = plan.door.as_ref().map(|door| format!(", {pushed} jobs and {} others pushed", door.wrong.len()));
+    let import = plan.import.as_ref().map(|import| format!(", {pushed} jobs and {} others pushed", import.wrong.len()));
     let renaming = plan.renaming.as_ref().map(|renaming| format!(", {} becomes {NEW_NAME}", renaming.old));
-    telling.into_iter().chain(door).chain(renaming).collect()
+    webhooks.into_iter().chain(import).chain(renaming).collect()
 }
 
 fn counts<Name: AsRef<str>>(counts: &BTreeMap<Name, usize>) -> String {
@@ -121,17 +121,17 @@ fn counts<Name: AsRef<str>>(counts: &BTreeMap<Name, usize>) -> String {
 }
 
 impl Totals {
-    /// The last words of a run.
-    pub(crate) fn tell(&self) -> String {
+    /// The last line of a run.
+    pub(crate) fn summary(&self) -> String {
         format!(
-            "{} seeds, {} jobs ({}); {} faults of the gateway, {} crashes at crash points, {} reply bytes lost; {} messages told, {} jobs pushed; events: {}",
+            "{} seeds, {} jobs ({}); {} faults of the gateway, {} crashes at crash points, {} reply bytes lost; {} messages delivered, {} jobs pushed; events: {}",
             self.seeds,
             self.jobs,
             counts(&self.states),
             self.gateway_faults,
             self.crashes,
             self.lost_reply_bytes,
-            self.told,
+            self.deliveries,
             self.pushed,
             counts(&self.events)
         )
@@ -152,11 +152,11 @@ fn full(evidence: &Evidence, judged: &[(&str, Vec<Breach>)]) -> String {
     things.sort_unstable();
     things.dedup();
     for number in things {
-        tell_thing(&mut text, evidence, number, &evidence.plan.things[number]);
+        describe(&mut text, evidence, number, &evidence.plan.things[number]);
     }
     let _ = writeln!(text, "\nthe timeline as it went:");
-    for happened in &evidence.happened {
-        let _ = writeln!(text, "  {:>7.3} s  {}", happened.at.as_secs_f32(), happened.what);
+    for occurrences in &evidence.occurrences {
+        let _ = writeln!(text, "  {:>7.3} s  {}", occurrences.at.as_secs_f32(), occurrences.what);
     }
     for (name, words) in &evidence.words {
         let lines: Vec<&str> = words.lines().collect();
@@ -165,11 +165,11 @@ fn full(evidence: &Evidence, judged: &[(&str, Vec<Breach>)]) -> String {
             let _ = writeln!(text, "  {line}");
         }
     }
-    let _ = writeln!(text, "\nagain: BURSAR_SEED={} cargo test -p bursar --test random chaos", evidence.plan.seed);
+    let _ = writeln!(text, "\nagain: BURSAR_SEED={} cargo test --workspace --test random chaos", evidence.plan.seed);
     text
 }
 
-fn tell_thing(text: &mut String, evidence: &Evidence, number: usize, thing: &Thing) {
+fn describe(text: &mut String, evidence: &Evidence, number: usize, thing: &Thing) {
     let _ =
         writeln!(text, "\n{} in {} (life {}, spoilt {:?})", thing.ledger_key, thing.queue, thing.life, thing.spoilt);
     let _ = writeln!(text, "  the gateway: {:?}", evidence.at_gateway(thing));

@@ -6,64 +6,64 @@ use bursar_domain::Millis;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep};
 
-use crate::door::QUEUE;
-use crate::evidence::{Evidence, Happened, gather};
+use crate::evidence::{Evidence, Occurrence, gather};
+use crate::import::QUEUE;
 use crate::jobs::queues;
 use crate::operators;
 use crate::plan::{HANG, Memory, Plan};
 use crate::producers::{self, Producers};
-use crate::telling::Receivers;
+use crate::webhooks::Receivers;
 use crate::workers::NONE_RUNS;
-use crate::world::{NOBODY_WOULD, TOO_EARLY, World};
+use crate::world::{REFUSED_BY_OPERATORS, TOO_EARLY, World};
 
 /// Between looks at the workers while nothing is to be done.
 const LOOK: Duration = Duration::from_millis(20);
 
-/// How long after the last event every job must have ended: the longest deadline of a plan (6 s) from a first send that
-/// comes last, and what a busy machine adds.
+/// The time after the last event by which every job must have ended: the longest deadline of a plan (6 s) from a first send that
+/// comes last, and the delays of a busy machine.
 const QUIET_WITHIN: Duration = Duration::from_secs(30);
 
 /// Runs a seed.
 pub(crate) async fn run(mut plan: Plan) -> Evidence {
     let began = Instant::now();
-    let receivers = Receivers::start(plan.seed, plan.telling.as_ref()).await;
+    let receivers = Receivers::start(plan.seed, plan.webhooks.as_ref()).await;
     receivers.address(&mut plan.things);
     let mut world = World::start(&plan, receivers).await;
     let first = match plan.memory {
-        Memory::Kept | Memory::Wiped => plan.workers,
+        Memory::Intact | Memory::Wiped => plan.workers,
         Memory::Older => plan.workers - 1,
     };
-    let tellers = plan.workers..world.workers.slots.len();
-    for slot in (0..first).chain(tellers) {
+    let dispatchers = plan.workers..world.workers.slots.len();
+    for slot in (0..first).chain(dispatchers) {
         world.workers.start(slot, None);
     }
     let started = Instant::now();
     let producers = producers::start(&plan, &world.producers_settings(), local_now(), started);
-    let mut happened = play(&mut world, &plan, started, &producers).await;
+    let mut occurrences = play(&mut world, &plan, started, &producers).await;
     world.heal(&plan).await;
     if plan.memory == Memory::Wiped {
         recover(&mut world, &plan, &producers).await;
     }
     if plan.renaming.is_some() {
         let what = hand_on_the_rest(&mut world, &producers).await;
-        happened.push(Happened { at: started.elapsed(), word: None, what });
+        occurrences.push(Occurrence { at: started.elapsed(), word: None, what });
     }
     let quiet_after = quiet(&mut world, &plan, &producers).await;
     let late = if quiet_after.is_some() { producers::submit_again(&plan, &world.store).await } else { Vec::new() };
-    // What the gateway still means to execute, it executes now.
+    // The gateway's late executions happen now.
     sleep(HANG + Duration::from_millis(100)).await;
     world.workers.stop().await;
     for order in std::mem::take(&mut world.orders) {
         let what = format!("an operator: {}", order.await.unwrap());
-        happened.push(Happened { at: started.elapsed(), word: None, what });
+        occurrences.push(Occurrence { at: started.elapsed(), word: None, what });
     }
     let acks = producers.acks().await.into_iter().chain(late).collect();
-    gather(world, plan, acks, happened, quiet_after, began.elapsed()).await.expect("Redis is there at the end")
+    gather(world, plan, acks, occurrences, quiet_after, began.elapsed()).await.expect("Redis is there at the end")
 }
 
-/// Brings about every event of the timeline at its time, and watches the workers between them.
-async fn play(world: &mut World, plan: &Plan, started: Instant, producers: &Producers) -> Vec<Happened> {
-    let mut happened = Vec::new();
+/// Brings about every event of the timeline at its time, and watches the workers between the events.
+async fn play(world: &mut World, plan: &Plan, started: Instant, producers: &Producers) -> Vec<Occurrence> {
+    let mut occurrences = Vec::new();
     for moment in &plan.timeline {
         while started.elapsed() < moment.at {
             sleep(LOOK.min(moment.at.saturating_sub(started.elapsed()))).await;
@@ -74,14 +74,17 @@ async fn play(world: &mut World, plan: &Plan, started: Instant, producers: &Prod
         }
         let at = started.elapsed();
         let came_of_it = world.apply(&moment.event).await;
-        let word = moment.event.word().filter(|_| ![NONE_RUNS, NOBODY_WOULD, TOO_EARLY].contains(&came_of_it.as_str()));
-        happened.push(Happened { at, word, what: format!("{:?}: {came_of_it}", moment.event) });
+        let word = moment
+            .event
+            .word()
+            .filter(|_| ![NONE_RUNS, REFUSED_BY_OPERATORS, TOO_EARLY].contains(&came_of_it.as_str()));
+        occurrences.push(Occurrence { at, word, what: format!("{:?}: {came_of_it}", moment.event) });
     }
-    happened
+    occurrences
 }
 
-/// What the runbook orders once Redis was wiped: the journals are reconciled, producers repeat everything that they ever
-/// submitted, and only then queues go on.
+/// The runbook's steps after a wiped Redis: the journals are reconciled, producers repeat everything that they ever
+/// submitted, and only then the queues are resumed.
 async fn recover(world: &mut World, plan: &Plan, producers: &Producers) {
     let calm = Instant::now();
     while !producers.are_done() && calm.elapsed() < QUIET_WITHIN {
@@ -98,7 +101,7 @@ async fn recover(world: &mut World, plan: &Plan, producers: &Producers) {
     }
 }
 
-/// Who was late with the new name has submitted under the old one what nobody follows: it is handed on like the rest.
+/// A producer that was late with the new name has submitted jobs under the old one that no worker serves: they are adopted as well.
 async fn hand_on_the_rest(world: &mut World, producers: &Producers) -> String {
     let calm = Instant::now();
     while !(producers.are_done() && world.orders.iter().all(JoinHandle::is_finished)) && calm.elapsed() < QUIET_WITHIN {
@@ -113,7 +116,7 @@ async fn hand_on_the_rest(world: &mut World, producers: &Producers) -> String {
     format!("an operator, in the end: {}", handed_on.await.unwrap())
 }
 
-/// Waits until everything was submitted and nothing is due any more; how long that took.
+/// Waits until everything was submitted and nothing is due any more; returns the time that took.
 async fn quiet(world: &mut World, plan: &Plan, producers: &Producers) -> Option<Duration> {
     let calm = Instant::now();
     while calm.elapsed() < QUIET_WITHIN {
@@ -127,9 +130,9 @@ async fn quiet(world: &mut World, plan: &Plan, producers: &Producers) -> Option<
     None
 }
 
-/// Whether nothing waits at the door.
+/// True if no task waits in the import.
 async fn is_taken(world: &World, plan: &Plan) -> bool {
-    plan.door.is_none() || world.store.import_status(QUEUE).await.is_ok_and(|queue| queue.waiting == 0)
+    plan.import.is_none() || world.store.import_status(QUEUE).await.is_ok_and(|queue| queue.waiting == 0)
 }
 
 async fn is_quiet(world: &World, plan: &Plan) -> bool {
@@ -139,14 +142,14 @@ async fn is_quiet(world: &World, plan: &Plan) -> bool {
     for queue in plan.queues() {
         match world.store.status(&queue).await {
             Ok(status) if status.sends + status.queries + status.deliveries == 0 => {}
-            // Nobody who looked would let these sends go on.
+            // An operator who looks would not let these sends go on.
             Ok(status) if plan.waits_for_ever(status.paused.as_ref()) => {
                 if status.queries + status.deliveries > 0 {
                     return false;
                 }
             }
             Ok(status) => {
-                // A gateway's word has paused it, and an operator has seen to that.
+                // A gateway's response has paused it, and an operator has mended the cause.
                 if status.paused.is_some() {
                     operators::resume(world.store.clone(), queue).await;
                 }

@@ -4,15 +4,15 @@ use std::path::Path;
 
 use bursar_simulator::Ready;
 
-use crate::door::QUEUE;
+use crate::import::QUEUE;
 use crate::jobs::ACCOUNTS;
 use crate::plan::{CALL_TIMEOUT, LEASE, OnAmbiguous, Plan, QueryKey, SETTLE};
 use crate::renaming::NEW_NAME;
-use crate::telling::{SECRET, TIMEOUT};
+use crate::webhooks::{SECRET, TIMEOUT};
 use bursar_producer::GatewayKind;
 
-/// A token that nobody has: a server does not start without any.
-const TOKENS: &str = "[[token]]\nname = \"nobody\"\nrole = \"reader\"\n\
+/// A token that no client has: a server does not start without any.
+const TOKENS: &str = "[[token]]\nname = \"unused\"\nrole = \"reader\"\n\
     sha256 = \"0000000000000000000000000000000000000000000000000000000000000000\"\n";
 
 /// Writes the configuration, and the files that it names.
@@ -32,26 +32,26 @@ pub(crate) fn after_renaming(config: &Path) -> std::path::PathBuf {
     config.with_file_name("renamed.toml")
 }
 
-/// The file, but for Redis and the gateway's address, which each worker reaches over wires of its own.
+/// The file, except Redis and the gateway's address, which each worker reaches over its own wires.
 fn file(plan: &Plan, ready: &Ready, renamed: Option<&str>) -> String {
     let worker = format!(
         "[worker]\nconcurrency = {}\nlease = \"{}ms\"\ndrain = \"2s\"\n",
         plan.concurrency,
-        (LEASE * plan.patience).as_millis()
+        (LEASE * plan.slowdown).as_millis()
     );
-    let told = format!(
+    let webhooks = format!(
         "[server]\nlisten = \"127.0.0.1:0\"\ntokens_file = \"tokens.toml\"\ndrain = \"2s\"\n\
          [webhooks]\nsecrets_file = \"secrets\"\nallow = [\"127.0.0.1\"]\ntimeout = \"{}ms\"\nconcurrency = 32\n",
         TIMEOUT.as_millis()
     );
-    let import = plan.door.as_ref().map(|_| format!("[import]\nqueues = [\"{QUEUE}\"]\n"));
+    let import = plan.import.as_ref().map(|_| format!("[import]\nqueues = [\"{QUEUE}\"]\n"));
     let journal = plan.journal.then(|| "[journal]\ndir = \"journal\"\n".to_owned());
     let accounts = ACCOUNTS.iter().zip(plan.on_ambiguous);
     let sections = accounts.map(|((name, gateway), policy)| {
         let name = if renamed == Some(*name) { NEW_NAME } else { name };
         account(plan, ready, name, *gateway, policy)
     });
-    [worker, told].into_iter().chain(import).chain(journal).chain(sections).collect()
+    [worker, webhooks].into_iter().chain(import).chain(journal).chain(sections).collect()
 }
 
 fn account(plan: &Plan, ready: &Ready, name: &str, gateway: GatewayKind, policy: OnAmbiguous) -> String {
@@ -87,9 +87,9 @@ fn account(plan: &Plan, ready: &Ready, name: &str, gateway: GatewayKind, policy:
          poll = [\"100ms\", \"200ms\", \"400ms\"]\npoll_deadline = \"{}ms\"\nretry_initial = \"50ms\"\n\
          retry_max = \"500ms\"\nretry_deadline = \"{}ms\"\n",
         ready.listen,
-        (SETTLE * plan.patience).as_millis(),
+        (SETTLE * plan.slowdown).as_millis(),
         plan.resend_max,
-        (CALL_TIMEOUT * plan.patience).as_millis(),
+        (CALL_TIMEOUT * plan.slowdown).as_millis(),
         plan.rate_per_second,
         plan.poll_deadline.as_millis(),
         plan.poll_deadline.as_millis(),

@@ -1,4 +1,4 @@
-//! What befalls the system, and when: data, drawn from the seed before anything runs.
+//! The events of a seed and their times: data, drawn from the seed before anything runs.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -7,24 +7,24 @@ use bursar_producer::Queue;
 use bursar_test_support::Fault;
 use fastrand::Rng;
 
-use crate::door::Door;
 use crate::event::{Event, Order, Wire};
+use crate::import::ImportPlan;
 use crate::jobs::{queues, weighted};
-use crate::telling::Telling;
+use crate::webhooks::WebhookPlan;
 use crate::workers::Role;
 
-/// Nothing begins later than this; what has begun ends soon after.
+/// No event begins later than this; each ends soon after.
 const HORIZON_MS: u64 = 4_000;
 
-/// Places in the worker's path at which it can be made to end.
+/// Points in the worker's path at which it can be made to end.
 pub(crate) const CRASH_POINTS: [&str; 6] =
     ["after_claim", "before_send", "before_query", "after_answer", "before_commit", "after_commit"];
 
-/// The place at which a receiver has answered, and nothing of that is on record.
-const TOLD_POINT: &str = "after_callback";
+/// The point at which a receiver has acknowledged, and the record does not have it yet.
+const DELIVERED_POINT: &str = "after_callback";
 
-/// Places in the door's path.
-const DOOR_POINTS: [&str; 2] = ["before_take", "after_take"];
+/// Points in the import's path.
+const IMPORT_POINTS: [&str; 2] = ["before_take", "after_take"];
 
 /// An event and its time after the start.
 #[derive(Clone, Debug)]
@@ -33,7 +33,7 @@ pub(crate) struct Moment {
     pub(crate) event: Event,
 }
 
-/// What one thing at a time happens to.
+/// The target of an event; a target has one event at a time.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 enum Target {
     Worker(usize),
@@ -83,11 +83,11 @@ const EPISODES: [(Episode, u32); 17] = [
     (Episode::Operator, 14),
 ];
 
-/// What else there is in a seed that can be hit, and the chance that decides how: the other draws are the same without it.
+/// The parts that only some seeds have, and the dice for them: the other draws are the same without them.
 pub(crate) struct More<'a> {
     pub(crate) dice: &'a mut Rng,
-    pub(crate) telling: Option<&'a Telling>,
-    pub(crate) door: Option<&'a Door>,
+    pub(crate) webhooks: Option<&'a WebhookPlan>,
+    pub(crate) import: Option<&'a ImportPlan>,
 }
 
 /// Draws a timeline for so many workers, in order of time.
@@ -97,15 +97,15 @@ pub(crate) fn draw(dice: &mut Rng, workers: usize, more: More<'_>) -> Vec<Moment
         let episode = weighted(draft.dice, &EPISODES);
         draft.episode(episode, workers);
     }
-    let More { dice, telling, door } = more;
+    let More { dice, webhooks, import } = more;
     let mut draft = Draft { dice, free: draft.free, moments: draft.moments };
-    if let Some(telling) = telling {
-        draft.telling(telling, workers);
+    if let Some(webhooks) = webhooks {
+        draft.webhooks(webhooks, workers);
     }
-    if door.is_some() {
+    if import.is_some() {
         for _ in 0..draft.dice.usize(1..4) {
             let worker = draft.dice.usize(..workers);
-            let point = DOOR_POINTS[draft.dice.usize(..DOOR_POINTS.len())];
+            let point = IMPORT_POINTS[draft.dice.usize(..IMPORT_POINTS.len())];
             let armed = Event::Arm(worker, point, draft.dice.u32(1..6));
             draft.span(Target::Worker(worker), 400..2_000, armed, Event::Start(worker));
         }
@@ -114,8 +114,8 @@ pub(crate) fn draw(dice: &mut Rng, workers: usize, more: More<'_>) -> Vec<Moment
     draft.moments
 }
 
-/// Draws a timeline in which Redis loses writes once: blows to the gateway's wires, and the loss. The workers live through it,
-/// all but the last, which comes when Redis comes back and remembers nothing.
+/// Draws a timeline in which Redis loses writes once: faults of the gateway's wires, and the loss. The workers live through it,
+/// all but the last, which starts when Redis comes back and knows nothing of the lost writes.
 pub(crate) fn draw_loss(dice: &mut Rng, workers: usize) -> Vec<Moment> {
     let mut draft = Draft { dice, free: HashMap::new(), moments: Vec::new() };
     for _ in 0..draft.dice.usize(0..6) {
@@ -136,7 +136,7 @@ pub(crate) fn draw_loss(dice: &mut Rng, workers: usize) -> Vec<Moment> {
     draft.moments
 }
 
-/// Adds to a timeline that Redis is wiped, at a time at which it serves; whether there is one. Its workers live on, or die with it.
+/// Adds a wipe of Redis to a timeline, at a time at which Redis serves; returns if there is one. Its workers live on, or die with it.
 pub(crate) fn wipe(dice: &mut Rng, timeline: &mut Vec<Moment>, workers: usize) -> bool {
     let serves = |at: &u64| {
         let before = timeline.iter().filter(|moment| moment.at <= Duration::from_millis(*at));
@@ -157,7 +157,7 @@ pub(crate) fn wipe(dice: &mut Rng, timeline: &mut Vec<Moment>, workers: usize) -
 
 struct Draft<'a> {
     dice: &'a mut Rng,
-    /// From when on each target is at peace, in ms.
+    /// The time from which each target is free again, in ms.
     free: HashMap<Target, u64>,
     moments: Vec<Moment>,
 }
@@ -172,7 +172,7 @@ impl Draft<'_> {
                 let armed = Event::Arm(worker, point, self.dice.u32(1..12));
                 self.span(Target::Worker(worker), 400..2_000, armed, Event::Start(worker));
             }
-            // Longer than a lease and, as a rule, than the time of `resend_after`: the others have gone on with what it has in hand.
+            // Longer than a lease and, as a rule, than the time of `resend_after`: others have continued with its claims.
             Episode::Halt => {
                 let point = CRASH_POINTS[self.dice.usize(..CRASH_POINTS.len())];
                 let halted = Event::Halt(worker, point, self.dice.u32(1..30));
@@ -186,7 +186,7 @@ impl Draft<'_> {
             Episode::RedisStops => self.span(Target::Redis, 50..1_500, Event::StopRedis, Event::StartRedis),
             Episode::RedisDies => self.span(Target::Redis, 50..1_500, Event::KillRedis, Event::StartRedis),
             Episode::RedisStalls => self.span(Target::Redis, 100..2_500, Event::FreezeRedis, Event::ThawRedis),
-            // Longer than any command waits for its answer.
+            // Longer than any command waits for its reply.
             Episode::RedisStallsLong => {
                 self.span(Target::Redis, 5_200..6_500, Event::FreezeRedis, Event::ThawRedis);
             }
@@ -218,50 +218,57 @@ impl Draft<'_> {
         }
     }
 
-    /// What befalls the processes that only tell, which stand behind the workers, and the receivers.
-    fn telling(&mut self, telling: &Telling, workers: usize) {
+    /// The events of the processes that only deliver, whose slots follow the workers', and of the receivers.
+    fn webhooks(&mut self, webhooks: &WebhookPlan, workers: usize) {
         for _ in 0..self.dice.usize(1..5) {
-            let receiver = self.dice.usize(..telling.receivers);
+            let receiver = self.dice.usize(..webhooks.receivers);
             self.wire(Wire::Receiver(receiver));
         }
         for _ in 0..self.dice.usize(1..6) {
-            // A job that was before a person and ends has two things to tell of it, the second while the first may be untold.
+            // A job that was in review and ends has two events to deliver, the second while the first may be undelivered.
             for _ in 0..4 {
                 let order = weighted(self.dice, &[(Order::Resolve, 4), (Order::Send, 2), (Order::Query, 1)]);
                 let event = Event::Operate(order, self.dice.usize(..1_000));
                 let at = Duration::from_millis(self.dice.u64(1_500..HORIZON_MS + 2_000));
                 self.moments.push(Moment { at, event });
             }
-            let Some(teller) = self.teller(telling, workers) else { return };
+            let Some(dispatcher) = self.dispatcher(webhooks, workers) else { return };
             match self.dice.u32(..10) {
-                0..3 => self.span(Target::Worker(teller), 50..1_500, Event::Kill(teller), Event::Start(teller)),
+                0..3 => {
+                    self.span(Target::Worker(dispatcher), 50..1_500, Event::Kill(dispatcher), Event::Start(dispatcher))
+                }
                 3..6 => {
-                    let armed = Event::Arm(teller, TOLD_POINT, self.dice.u32(1..8));
-                    self.span(Target::Worker(teller), 400..2_000, armed, Event::Start(teller));
+                    let armed = Event::Arm(dispatcher, DELIVERED_POINT, self.dice.u32(1..8));
+                    self.span(Target::Worker(dispatcher), 400..2_000, armed, Event::Start(dispatcher));
                 }
-                // Longer than the lease of what it has taken: others have told it meanwhile.
+                // Longer than the lease of its claims: others have delivered them meanwhile.
                 6 => {
-                    let halted = Event::Halt(teller, TOLD_POINT, self.dice.u32(1..8));
-                    self.span(Target::Worker(teller), 3_500..5_000, halted, Event::Thaw(teller));
+                    let halted = Event::Halt(dispatcher, DELIVERED_POINT, self.dice.u32(1..8));
+                    self.span(Target::Worker(dispatcher), 3_500..5_000, halted, Event::Thaw(dispatcher));
                 }
-                7 => self.span(Target::Worker(teller), 5..800, Event::Drain(teller), Event::Start(teller)),
-                8 => self.span(Target::Worker(teller), 300..4_500, Event::Freeze(teller), Event::Thaw(teller)),
-                _ => self.wire(Wire::Redis(teller)),
+                7 => self.span(Target::Worker(dispatcher), 5..800, Event::Drain(dispatcher), Event::Start(dispatcher)),
+                8 => self.span(
+                    Target::Worker(dispatcher),
+                    300..4_500,
+                    Event::Freeze(dispatcher),
+                    Event::Thaw(dispatcher),
+                ),
+                _ => self.wire(Wire::Redis(dispatcher)),
             }
         }
     }
 
-    /// One that tells and works no job; where workers tell, one of them.
-    fn teller(&mut self, telling: &Telling, workers: usize) -> Option<usize> {
-        match (telling.servers, telling.workers) {
+    /// A process that delivers and works no job; where workers deliver, one of them.
+    fn dispatcher(&mut self, webhooks: &WebhookPlan, workers: usize) -> Option<usize> {
+        match (webhooks.servers, webhooks.workers) {
             (0, Role::Up) => Some(self.dice.usize(..workers)),
             (0, Role::Worker | Role::Server) => None,
             (servers, _) => Some(workers + self.dice.usize(..servers)),
         }
     }
 
-    /// No wire holds a request for longer than the time of `resend_after` allows for: what is longer under way than that, a gateway
-    /// may meet beside the next send of the same key.
+    /// No wire delays a request for longer than the time of `resend_after`: a gateway might get a later one at the same time
+    /// as the next send of the same key.
     fn wire(&mut self, wire: Wire) {
         let longest_ms = match wire {
             Wire::Gateway(_) => 700,
@@ -293,7 +300,7 @@ impl Draft<'_> {
         }
     }
 
-    /// When it begins: not before the target is at peace again; `None` when that is too late.
+    /// The time at which it begins: not before the target is free again; `None` when that is too late.
     fn begin(&mut self, target: Target, length_ms: u64) -> Option<u64> {
         let free = self.free.entry(target).or_default();
         let at = self.dice.u64(100..HORIZON_MS).max(*free);

@@ -1,5 +1,5 @@
-//! The processes of a seed that work, tell or do both: started, killed, frozen, drained, and watched. One that ends without
-//! having been told to, or made to, breaks a promise.
+//! The processes of a seed that work, deliver or do both: started, killed, frozen, drained, and watched. One that ends without
+//! a signal or a crash point breaks a promise.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -14,26 +14,26 @@ use crate::renaming::{Ending, NEW_NAME};
 /// The program under test.
 const BURSAR: &str = env!("CARGO_BIN_EXE_bursar");
 
-/// How long a worker that was told to drain may take once the network is sound: its drain time, and its goodbyes to Redis.
+/// The longest drain of a worker once the network is sound: its drain time, and its last commands to Redis.
 const DRAINED_WITHIN: Duration = Duration::from_secs(12);
 
-/// How long workers that were told to drain are waited for before their account is renamed all the same: their drain time, and more.
+/// The wait for draining workers before their account is renamed all the same: their drain time, and more.
 const RENAMED_WITHIN: Duration = Duration::from_secs(4);
 
-/// How long an ended process may take to be collected.
+/// The time until an ended process is collected.
 const COLLECTED_WITHIN: Duration = Duration::from_secs(10);
 
-/// What a blow to a worker comes to that is down already.
+/// The result of an event for a worker that does not run.
 pub(crate) const NONE_RUNS: &str = "none runs";
 
-/// What a process is there for.
+/// The role of a process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Role {
     /// `bursar worker`.
     Worker,
-    /// `bursar up`: works, serves and tells.
+    /// `bursar up`: works, serves and delivers.
     Up,
-    /// `bursar serve`: serves and tells.
+    /// `bursar serve`: serves and delivers.
     Server,
 }
 
@@ -46,7 +46,7 @@ impl Role {
         }
     }
 
-    /// What it says once it has come to its work.
+    /// The line that it writes once it works.
     const fn first_word(self) -> &'static str {
         match self {
             Self::Worker | Self::Up => " working ",
@@ -55,7 +55,7 @@ impl Role {
     }
 }
 
-/// One place for a process, with the wires that it uses.
+/// One slot for a process, with the wires that it uses.
 pub(crate) struct Slot {
     role: Role,
     pub(crate) redis: FaultProxy,
@@ -71,10 +71,10 @@ struct Running {
     process: Process,
     armed: bool,
     frozen: bool,
-    /// It may stand still at a place that it has not come by yet, and must not any more.
+    /// True if it may still stop at a point that it has not reached, and must not any more.
     released: bool,
-    /// When it was told to drain.
-    told: Option<Instant>,
+    /// The time of its SIGTERM.
+    drain_began: Option<Instant>,
 }
 
 impl Running {
@@ -87,10 +87,10 @@ impl Running {
 pub(crate) struct Workers {
     pub(crate) slots: Vec<Slot>,
     config: PathBuf,
-    /// As the configuration calls them.
+    /// Their names in the configuration.
     accounts: Vec<&'static str>,
     started: usize,
-    /// What each worker wrote, with its name; filled when they end.
+    /// Each worker's output, with its name; filled when they end.
     pub(crate) words: Vec<(String, String)>,
     /// Broken promises.
     pub(crate) wrongs: Vec<String>,
@@ -99,7 +99,7 @@ pub(crate) struct Workers {
 }
 
 impl Workers {
-    /// Each with its role, its wires to Redis and to the gateway, and how far its clock is off (ms).
+    /// Each with its role, its wires to Redis and to the gateway, and the offset of its clock (ms).
     pub(crate) fn new(slots: Vec<(Role, FaultProxy, FaultProxy, i64)>, config: &Path) -> Self {
         let slot = |(role, redis, gateway, skew_ms)| Slot {
             role,
@@ -143,7 +143,7 @@ impl Workers {
         }
         let process = Process::start(&name, command);
         self.slots[slot].running =
-            Some(Running { name, role, process, armed, frozen: false, released: false, told: None });
+            Some(Running { name, role, process, armed, frozen: false, released: false, drain_began: None });
         "done"
     }
 
@@ -181,15 +181,15 @@ impl Workers {
         .await
     }
 
-    /// Tells it to drain; its slot is free for another one at once.
+    /// Drains it; its slot is free for another one at once.
     pub(crate) async fn drain(&mut self, slot: usize) -> &'static str {
         let done = self
             .signal(slot, |running| {
                 running.process.terminate();
-                running.told = Some(Instant::now());
+                running.drain_began = Some(Instant::now());
             })
             .await;
-        let leaving = self.slots[slot].running.take_if(|running| running.told.is_some());
+        let leaving = self.slots[slot].running.take_if(|running| running.drain_began.is_some());
         self.slots[slot].leaving.extend(leaving);
         done
     }
@@ -212,13 +212,13 @@ impl Workers {
                         running.process.thaw();
                     }
                     running.released = true;
-                    running.told = Some(Instant::now());
+                    running.drain_began = Some(Instant::now());
                     self.slots[slot].leaving.push(running);
                 }
             }
         }
-        let told = Instant::now();
-        while told.elapsed() < RENAMED_WITHIN && self.slots.iter().any(|slot| !slot.leaving.is_empty()) {
+        let began = Instant::now();
+        while began.elapsed() < RENAMED_WITHIN && self.slots.iter().any(|slot| !slot.leaving.is_empty()) {
             tokio::time::sleep(Duration::from_millis(10)).await;
             self.watch().await;
         }
@@ -248,8 +248,8 @@ impl Workers {
         }
     }
 
-    /// Looks for workers that have ended. One that never came to work, for Redis was away, is started again, as whatever
-    /// supervises workers would.
+    /// Looks for workers that have ended. One that never started to work, because Redis was away, is started again, as a
+    /// supervisor would.
     pub(crate) async fn watch(&mut self) {
         for slot in 0..self.slots.len() {
             let Slot { running, leaving, .. } = &self.slots[slot];
@@ -279,7 +279,7 @@ impl Workers {
                 match (began, code) {
                     (true, None) if armed => self.crashes += 1,
                     (true, Some(0)) | (false, _) => {}
-                    (true, _) => self.wrongs.push(format!("{name} was told to drain and ended with {code:?}")),
+                    (true, _) => self.wrongs.push(format!("{name} was drained and ended with {code:?}")),
                 }
             }
         }
@@ -310,9 +310,9 @@ impl Workers {
         for slot in 0..self.slots.len() {
             self.drain(slot).await;
         }
-        let told = Instant::now();
+        let began = Instant::now();
         while self.slots.iter().any(|slot| !slot.leaving.is_empty()) {
-            if told.elapsed() > DRAINED_WITHIN {
+            if began.elapsed() > DRAINED_WITHIN {
                 self.give_up();
             }
             tokio::time::sleep(Duration::from_millis(10)).await;
@@ -329,7 +329,7 @@ impl Workers {
     }
 }
 
-/// `bursar`, without anything of this machine's environment that could steer it.
+/// `bursar`, without the variables of this machine's environment.
 pub(crate) fn bursar(arguments: &[&str]) -> Command {
     let mut command = Command::new(BURSAR);
     command.args(arguments).stdin(Stdio::null());

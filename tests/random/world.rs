@@ -1,4 +1,4 @@
-//! One seed's world: Redis, the gateway, the wires and the workers, and how each event of a timeline is brought about.
+//! One seed's world: Redis, the gateway, the wires and the workers, and the acts behind each event of a timeline.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -21,22 +21,22 @@ use crate::operators;
 use crate::plan::{self, Gateway, Memory, Plan, QueryKey};
 use crate::renaming::{Cut, HandingOn, Renaming, Stage, queues_in_hand};
 use crate::settings;
-use crate::telling::Receivers;
+use crate::webhooks::Receivers;
 use crate::workers::{Role, Workers, bursar};
 
-/// How long a Redis that was stopped may take to be back: another program may hold its port for a moment.
+/// The time until a stopped Redis is back: another program may hold its port for a moment.
 const BACK_WITHIN: Duration = Duration::from_secs(20);
 
-/// How long the disk may take to catch up.
+/// The time until the disk has caught up.
 const CAUGHT_UP_WITHIN: Duration = Duration::from_secs(2);
 
-/// How long a reconciliation of a seed's few files may take on a busy machine.
+/// The longest reconciliation of a seed's few files on a busy machine.
 const RECONCILED_WITHIN: Duration = Duration::from_secs(20);
 
-/// What an order comes to that no operator would give.
-pub(crate) const NOBODY_WOULD: &str = "nobody would";
+/// The result of an action that no operator would take.
+pub(crate) const REFUSED_BY_OPERATORS: &str = "no operator would";
 
-/// What a loss of writes comes to while not everything is submitted.
+/// The result of a loss of writes while not everything is submitted.
 pub(crate) const TOO_EARLY: &str = "not everything was submitted by then";
 
 /// One seed's world. Everything of it ends with it.
@@ -48,21 +48,21 @@ pub(crate) struct World {
     /// The test's own way to Redis, without a proxy.
     pub(crate) store: Store,
     pub(crate) things: Arc<Vec<Thing>>,
-    /// What operators were told to do and has not come back yet.
+    /// Operators' commands that have not ended yet.
     pub(crate) orders: Vec<JoinHandle<String>>,
     redis: OwnRedis,
     fsync: Fsync,
     gateway: Gateway,
     renaming: Option<Renaming>,
     stage: watch::Sender<Stage>,
-    /// How much Redis had written when everything was submitted.
+    /// The bytes that Redis had written when everything was submitted.
     written_bytes: Option<u64>,
     /// The workers' configuration.
     pub(crate) config: PathBuf,
     _folder: TempDir,
 }
 
-/// Where all seeds find the gateway's keys: making them takes longer than most seeds.
+/// The folder of the gateway's keys for all seeds: making them takes longer than most seeds.
 async fn keys() -> PathBuf {
     static KEYS: OnceCell<()> = OnceCell::const_new();
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("random-keys");
@@ -108,7 +108,8 @@ impl World {
             private_redis(|options| bursar_test_support::Options { listen: Listen::Loopback, fsync, ..options });
         let folder = tempfile::Builder::new().prefix("bursar-chaos-").tempdir().expect("a folder for a configuration");
         let config = settings::write(plan, simulator.ready(), folder.path()).expect("writing the configuration");
-        let (working, servers) = plan.telling.as_ref().map_or((Role::Worker, 0), |told| (told.workers, told.servers));
+        let (working, servers) =
+            plan.webhooks.as_ref().map_or((Role::Worker, 0), |webhooks| (webhooks.workers, webhooks.servers));
         let workers = plan.skews_ms[..plan.workers].iter().map(|skew_ms| (working, *skew_ms));
         let mut slots = Vec::new();
         for (role, skew_ms) in workers.chain(std::iter::repeat_n((Role::Server, 0), servers)) {
@@ -136,12 +137,12 @@ impl World {
         }
     }
 
-    /// How producers reach Redis.
+    /// The producers' settings for Redis.
     pub(crate) fn producers_settings(&self) -> Settings {
         Settings { url: self.producers_wire.redis_url(), prefix: "bursar".to_owned() }
     }
 
-    /// Brings an event about; says what came of it.
+    /// Brings an event about; returns the result as a text.
     pub(crate) async fn apply(&mut self, event: &Event) -> String {
         let done = match event {
             Event::Kill(slot) => self.workers.kill(*slot).await,
@@ -173,7 +174,7 @@ impl World {
             }
             Event::Adopt(cuts) => {
                 self.orders.push(self.hand_on(cuts.clone()));
-                "ordered"
+                "begun"
             }
             Event::StartRedis => self.start_redis().await,
             Event::FreezeRedis => self.order_redis(|redis| redis.freeze()),
@@ -191,11 +192,11 @@ impl World {
                 "done"
             }
             Event::PauseQueue(queue) | Event::ResumeQueue(queue) if !self.queues_in_hand().contains(queue) => {
-                NOBODY_WOULD
+                REFUSED_BY_OPERATORS
             }
             Event::PauseQueue(queue) => self.let_operator(operators::pause(self.store.clone(), queue.clone())),
             Event::ResumeQueue(queue) => self.let_operator(operators::resume(self.store.clone(), queue.clone())),
-            Event::Operate(Order::Send, _) if self.gateway == Gateway::ExecutesEverySend => NOBODY_WOULD,
+            Event::Operate(Order::Send, _) if self.gateway == Gateway::ExecutesEverySend => REFUSED_BY_OPERATORS,
             Event::Operate(order, number) => {
                 let (things, ledger) = (Arc::clone(&self.things), self.simulator.ledger());
                 let queues = self.queues_in_hand();
@@ -209,7 +210,7 @@ impl World {
         queues_in_hand(self.renaming.as_ref(), *self.stage.borrow())
     }
 
-    /// What an operator does about the jobs of an account that has another name.
+    /// An operator's `bursar adopt` for the jobs of a renamed account.
     pub(crate) fn hand_on(&self, cuts: Vec<Cut>) -> JoinHandle<String> {
         let handing_on = HandingOn {
             renaming: self.renaming.clone().expect("a plan with a renaming"),
@@ -225,7 +226,7 @@ impl World {
     /// An operator's command may hang where Redis does; the timeline goes on.
     fn let_operator(&mut self, act: impl Future<Output = String> + Send + 'static) -> &'static str {
         self.orders.push(tokio::spawn(act));
-        "ordered"
+        "begun"
     }
 
     fn order_redis<E: std::fmt::Debug>(&self, order: impl FnOnce(&OwnRedis) -> Result<(), E>) -> &'static str {
@@ -233,18 +234,18 @@ impl World {
         "done"
     }
 
-    /// What was acknowledged is in the system's hands before each answer where it is forced to the disk each time. Where it is
-    /// forced there once a second, Redis holds answers' writes back while the disk is slow, so it is killed when it is not.
+    /// With a sync on each write, acknowledged writes are in the system's hands before each reply. With a sync a second,
+    /// Redis delays replies while the disk is slow, so it is killed when the disk is not slow.
     async fn kill_redis(&self) -> &'static str {
         let began = Instant::now();
-        while self.fsync == Fsync::EverySecond && self.redis.told("aof_pending_bio_fsync").await.as_deref() != Some("0")
+        while self.fsync == Fsync::EverySecond && self.redis.info("aof_pending_bio_fsync").await.as_deref() != Some("0")
         {
             assert!(began.elapsed() < CAUGHT_UP_WITHIN, "the disk did not catch up");
         }
         self.order_redis(|redis| redis.kill())
     }
 
-    /// Remembers how much Redis has written, once everything is submitted: it forgets no submission.
+    /// Notes the bytes that Redis has written once everything is submitted: a loss takes no submission.
     pub(crate) fn all_submitted(&mut self) {
         if self.written_bytes.is_none() {
             self.written_bytes = Some(length(&self.redis.append_only_file()));
@@ -318,7 +319,7 @@ impl World {
         }
     }
 
-    /// What an operator does first when workers say that their journals know more than Redis.
+    /// An operator's first act when workers report that their journals know more than Redis.
     pub(crate) async fn reconcile(&self) {
         let mut command = bursar(&["reconcile", "--journal"]);
         command.arg(self.config.with_file_name("journal")).arg("--config").arg(&self.config);
@@ -327,7 +328,7 @@ impl World {
         assert!(matches!(finished.code, Some(0 | 1)), "{finished:?}");
     }
 
-    /// Reply bytes that wires have lost.
+    /// Reply bytes that wires have dropped.
     pub(crate) fn lost_reply_bytes(&self) -> u64 {
         let of_workers = self.workers.slots.iter().flat_map(|slot| [&slot.redis, &slot.gateway]);
         of_workers.chain([&self.producers_wire]).chain(self.receivers.wires()).map(FaultProxy::lost_reply_bytes).sum()

@@ -20,7 +20,7 @@ pub struct Tokens {
     pub file: String,
 }
 
-/// What was answered: the status, the headers, the body.
+/// A reply: the status, the headers, the body.
 #[derive(Debug)]
 pub struct Answer {
     /// The status.
@@ -36,7 +36,7 @@ pub struct Answer {
 pub struct Api {
     /// Where it listens.
     pub address: String,
-    /// What it is asked with.
+    /// The tokens of its requests.
     pub tokens: &'static Tokens,
     client: Client,
 }
@@ -48,7 +48,7 @@ impl Api {
         Self { address, tokens, client }
     }
 
-    /// A request of the bearer of `token`, "" for nobody.
+    /// A request of the bearer of `token`; "" for a client without a token.
     pub fn request(&self, method: &str, path: &str, token: &str) -> RequestBuilder {
         let method = Method::from_bytes(method.as_bytes()).expect("a method");
         let request = self.client.request(method, format!("http://{}{path}", self.address));
@@ -88,7 +88,7 @@ pub fn with_json(request: RequestBuilder, body: impl Into<reqwest::Body>) -> Req
     request.header(header::CONTENT_TYPE, "application/json").body(body)
 }
 
-/// What is answered to the request.
+/// Sends the request; returns the reply.
 pub async fn answer(request: RequestBuilder) -> Answer {
     read(request.send().await.unwrap_or_else(|error| panic!("no answer: {error:?}"))).await
 }

@@ -1,4 +1,4 @@
-//! What must be gone after the test process, however that ends. Statics are never dropped and a killed process runs no
+//! The cleanup after the test process, in whichever way that ends. Statics are never dropped and a killed process runs no
 //! code, so a small shell waits on a pipe that only this process holds: the pipe closes, the shell cleans up.
 
 use std::{
@@ -7,7 +7,7 @@ use std::{
 };
 
 /// Runs `script` (POSIX sh, with `argument` as `$1`) once this process has ended, by whatever cause.
-#[expect(clippy::zombie_processes, reason = "it ends after this process, so nobody here can wait for it")]
+#[expect(clippy::zombie_processes, reason = "it ends after this process, so this process cannot wait for it")]
 pub(crate) fn after_this_process(script: &str, argument: &str) {
     let mut shell = Command::new("sh")
         .args(["-c", &format!("cat >/dev/null; {script}"), "after-tests", argument])

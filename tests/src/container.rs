@@ -14,10 +14,10 @@ use tokio::time::timeout;
 const LOCAL_IMAGE: &str = "bursar-test/redis:local";
 
 /// An engine on this machine answers in milliseconds; one that takes longer is not fit for tests.
-const ENGINE_PATIENCE: Duration = Duration::from_secs(3);
+const ENGINE_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// A container starts in under a second on an idle machine.
-const START_PATIENCE: Duration = Duration::from_secs(30);
+const START_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Starts a container that goes away with this process, and returns its URL, or why there is none.
 pub(crate) async fn start() -> Result<String, String> {
@@ -28,7 +28,7 @@ pub(crate) async fn start() -> Result<String, String> {
     let container = GenericImage::new(name, tag)
         .with_exposed_port(6379.tcp())
         .with_wait_for(WaitFor::message_on_stdout("Ready to accept connections"))
-        .with_startup_timeout(START_PATIENCE)
+        .with_startup_timeout(START_TIMEOUT)
         .start()
         .await
         .map_err(|error| format!("{image} did not start: {}", whole(&error)))?;
@@ -44,13 +44,13 @@ pub(crate) async fn start() -> Result<String, String> {
 /// Asks the engine for the image first: starting with a missing one would go and pull it.
 async fn probe(image: &str) -> Result<(), String> {
     let engine = Docker::connect_with_defaults().map_err(|error| format!("no Docker engine: {}", whole(&error)))?;
-    let engine = timeout(ENGINE_PATIENCE, engine.negotiate_version())
+    let engine = timeout(ENGINE_TIMEOUT, engine.negotiate_version())
         .await
-        .map_err(|_| format!("the Docker engine did not answer within {ENGINE_PATIENCE:?}"))?
+        .map_err(|_| format!("the Docker engine did not answer within {ENGINE_TIMEOUT:?}"))?
         .map_err(|error| format!("no Docker engine: {}", whole(&error)))?;
-    timeout(ENGINE_PATIENCE, engine.inspect_image(image))
+    timeout(ENGINE_TIMEOUT, engine.inspect_image(image))
         .await
-        .map_err(|_| format!("the Docker engine did not answer within {ENGINE_PATIENCE:?}"))?
+        .map_err(|_| format!("the Docker engine did not answer within {ENGINE_TIMEOUT:?}"))?
         .map_err(|error| {
             if matches!(error, Error::DockerResponseServerError { status_code: 404, .. }) {
                 format!("the Docker engine has no image {image}; scripts/redis-image.sh builds it")
@@ -66,5 +66,5 @@ async fn probe(image: &str) -> Result<(), String> {
 /// The error with its causes: the first alone says little more than that something did not work.
 fn whole(error: &dyn std::error::Error) -> String {
     let causes = std::iter::successors(error.source(), |cause| cause.source());
-    causes.fold(error.to_string(), |told, cause| format!("{told}: {cause}"))
+    causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
 }

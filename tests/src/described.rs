@@ -15,7 +15,7 @@ impl Description {
         Self(answer(server.request("GET", "/openapi.json", "")).await.body)
     }
 
-    /// What a reference leads to; everything else is itself.
+    /// The target of a reference; everything else is itself.
     pub fn resolved<'a>(&'a self, value: &'a Value) -> &'a Value {
         match value["$ref"].as_str().and_then(|reference| reference.strip_prefix('#')) {
             Some(pointer) => self.resolved(self.0.pointer(pointer).expect("a reference leads somewhere")),
@@ -56,7 +56,7 @@ impl Description {
             template: template.to_owned(),
             names: of("path").map(|(name, _)| name).collect(),
             query: of("query").collect(),
-            answers: responses.map(|(status, told)| (status.clone(), types(self.resolved(told)))).collect(),
+            answers: responses.map(|(status, response)| (status.clone(), types(self.resolved(response)))).collect(),
             bodies: schema.map(|schema| self.objects(schema)),
             closed: operation["security"] != json!([]),
         }
@@ -80,19 +80,19 @@ pub struct Route {
     pub method: String,
     /// The path with its names in braces.
     pub template: String,
-    /// What the path names.
+    /// The names in the path.
     pub names: Vec<String>,
     /// The parameters of its query, with their schemas.
     pub query: Vec<(String, Value)>,
-    /// By status, the types of what is answered.
+    /// By status, the types of the replies.
     pub answers: Vec<(String, Vec<String>)>,
     /// The objects that its body may be, as properties with their schemas; `None` where it has no body.
     pub bodies: Option<Vec<Map<String, Value>>>,
-    /// Whether it wants a token.
+    /// True if it needs a token.
     pub closed: bool,
 }
 
-/// What a path's or a body's name stands for where nothing is wrong.
+/// A valid value for a parameter of a path or a body.
 pub fn sample(name: &str) -> Value {
     match name {
         "account" | "kind" | "platform_no" | "body" => transfer("T")[name].clone(),
@@ -132,12 +132,12 @@ impl Route {
         self.path_with("", "")
     }
 
-    /// The gateway's own door: it reads words, not problems.
+    /// The gateway's own route: it reads words, not problems.
     pub fn is_for_gateways(&self) -> bool {
         self.template.starts_with("/notify/")
     }
 
-    /// Whoever has the right role, among them by `tokens`.
+    /// The roles that may call it.
     pub fn roles(&self) -> &'static [&'static str] {
         match (self.method.as_str(), self.template.as_str()) {
             ("GET", _) => &["producer", "operator", "reader"],

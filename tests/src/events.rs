@@ -8,7 +8,7 @@ use crate::wait::SOON;
 /// One event: its id, its name, its data.
 pub type Event = (String, String, Value);
 
-/// The events that a client sees, from the moment it asked on.
+/// The events that a client sees, from its request on.
 #[derive(Debug)]
 pub struct Events {
     response: reqwest::Response,

@@ -24,12 +24,12 @@ use tokio::{
 /// Large enough that an ordinary request or reply is one chunk.
 const CHUNK_BYTES: usize = 16 * 1024;
 
-/// What happens to every connection, from the moment it is set.
+/// The fault of every connection, from the moment it is set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fault {
     /// Bytes pass.
     None,
-    /// Each chunk is held for this long, both ways.
+    /// Each chunk is delayed for this long, both ways.
     Latency(Duration),
     /// A partition: nothing passes and nothing is lost. What was sent meanwhile arrives when the fault is lifted.
     Blackhole,
@@ -53,7 +53,7 @@ pub struct FaultProxy {
     accepting: JoinHandle<()>,
 }
 
-/// What all connections look at.
+/// The state that all connections share.
 #[derive(Clone, Copy, Debug)]
 struct Weather {
     fault: Fault,
@@ -70,7 +70,7 @@ struct Seen {
     lost_reply_bytes: AtomicU64,
 }
 
-/// How one direction of a connection ends.
+/// The end of one direction of a connection.
 enum End {
     Closed,
     Reset,
@@ -117,7 +117,7 @@ impl FaultProxy {
         self.weather.send_modify(|weather| weather.cuts += 1);
     }
 
-    /// Nothing passes any more over the connections that are open now, and nobody is told: what was in between has forgotten
+    /// Nothing passes any more over the connections that are open now, and neither side is informed: a device in between has forgotten
     /// them. New ones are not concerned.
     pub fn strand(&self) {
         self.weather.send_modify(|weather| weather.strands += 1);

@@ -63,7 +63,7 @@ pub fn with(mut job: Value, field: &str, value: Value) -> Value {
     job
 }
 
-/// The job with one of its own fields set.
+/// The job with one field set.
 pub fn having(mut job: Value, field: &str, value: Value) -> Value {
     job[field] = value;
     job

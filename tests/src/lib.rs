@@ -1,4 +1,4 @@
-//! What the tests of several crates share: a Redis per test process, private ones to break, processes to kill, a network
+//! The shared parts of several crates' tests: a Redis per test process, private ones to break, processes to kill, a network
 //! that fails on request, waiting for a state instead of sleeping, and clients of the API and the dashboard.
 //!
 //! Everything here panics with a sentence that names what is wrong: it is only for tests.

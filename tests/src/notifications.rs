@@ -1,4 +1,4 @@
-//! What the gateway tells by itself: written and signed as its platform does.
+//! Notifications from the gateway: written and signed as its platform does.
 
 use std::collections::BTreeMap;
 
@@ -66,7 +66,7 @@ pub fn credit(record: &str, deduct_status: &str) -> String {
     .to_string()
 }
 
-/// What the server answers to a notification.
+/// The server's reply to a notification.
 pub async fn post(api: &Api, body: &str) -> (u16, Value) {
     let answer =
         answer(api.request("POST", "/notify/main", "").header(CONTENT_TYPE, "application/json").body(body.to_owned()))
@@ -75,12 +75,12 @@ pub async fn post(api: &Api, body: &str) -> (u16, Value) {
     (answer.status, answer.body)
 }
 
-/// What is answered to a notification that is kept.
+/// The reply to a notification that is kept.
 pub fn success() -> (u16, Value) {
     (200, json!("success"))
 }
 
-/// Every event of a notification since the beginning that this bearer is told of. The event of a last job, which comes after
+/// Every event of a notification since the beginning that this bearer sees. The event of a last job, which comes after
 /// them all, is the end of what is read.
 pub async fn announced_to(api: &Api, token: &str, query: &str, last: Value) -> Vec<Value> {
     let submitted = api.submit(&last).await;
@@ -92,12 +92,12 @@ pub async fn announced_to(api: &Api, token: &str, query: &str, last: Value) -> V
     assert_eq!(cancelled.status, 200, "{cancelled:?}");
     let path = format!("/v1/events?last_event_id=0{query}");
     let mut stream = api.request("GET", &path, token).send().await.unwrap();
-    let mut told = String::new();
-    while !told.contains(&format!("\"{key}\"")) {
+    let mut text = String::new();
+    while !text.contains(&format!("\"{key}\"")) {
         let chunk = tokio::time::timeout(SOON, stream.chunk()).await.expect("news in time").unwrap().expect("a stream");
-        told.push_str(&String::from_utf8_lossy(&chunk));
+        text.push_str(&String::from_utf8_lossy(&chunk));
     }
-    let events = told.split("event: notification\ndata: ").skip(1);
+    let events = text.split("event: notification\ndata: ").skip(1);
     events.map(|event| serde_json::from_str(event.lines().next().unwrap()).unwrap()).collect()
 }
 

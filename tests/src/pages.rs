@@ -43,16 +43,16 @@ impl Page {
     }
 }
 
-/// Somebody with a browser.
+/// A person with a browser.
 #[derive(Debug)]
 pub struct Browser {
-    /// What its requests are made with.
+    /// The client of its requests.
     pub client: Client,
     /// The server's address.
     pub address: String,
     /// The cookies that it has.
     pub cookie: String,
-    /// The languages that it asks for.
+    /// The languages that it accepts.
     pub language: &'static str,
 }
 

@@ -14,11 +14,11 @@ use std::{
     time::Duration,
 };
 
-/// What a failed wait repeats of the program's output.
+/// The lines of the program's output that a failed wait repeats.
 const QUOTED_LINES: usize = 40;
 
-/// How long an ended program's last lines may take through the pipes.
-const PIPE_PATIENCE: Duration = Duration::from_secs(5);
+/// The time that an ended program's last lines may take through the pipes.
+const PIPE_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Where a line was written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,7 +33,7 @@ struct Output {
     open_pipes: usize,
 }
 
-/// How a program ended and what it wrote.
+/// A program's exit code and its output.
 #[derive(Clone, Debug)]
 pub struct Finished {
     /// The exit code; `None` when a signal ended it.
@@ -76,7 +76,7 @@ impl Process {
 
     /// The process number.
     pub fn pid(&self) -> u32 {
-        held(&self.child).id()
+        locked(&self.child).id()
     }
 
     /// The first line, of stdout or stderr and since the start, that is `wanted`.
@@ -87,8 +87,8 @@ impl Process {
         let whose = format!("{what} from {}", self.name);
         let found = eventually(within, &whose, async || {
             // Asked before the lines are read, or a last line could slip between.
-            let over = held(&self.output).open_pipes == 0;
-            let found = held(&self.output).lines.iter().map(|(_, line)| line).find(|line| wanted(line)).cloned();
+            let over = locked(&self.output).open_pipes == 0;
+            let found = locked(&self.output).lines.iter().map(|(_, line)| line).find(|line| wanted(line)).cloned();
             match found {
                 Some(line) => Ok(Some(line)),
                 None if over => Ok(None),
@@ -133,7 +133,7 @@ impl Process {
         self.signal(SIGCONT);
     }
 
-    /// Whether it has not ended yet.
+    /// True if it has not ended yet.
     pub fn is_running(&self) -> bool {
         self.exit_status().is_none()
     }
@@ -146,17 +146,17 @@ impl Process {
         let what = format!("the end of {}", self.name);
         let status = eventually(within, &what, async || self.exit_status().ok_or_else(|| Quoted(self.tail()))).await;
         let what = format!("the last lines of {}", self.name);
-        eventually(PIPE_PATIENCE, &what, async || (held(&self.output).open_pipes == 0).then_some(())).await;
+        eventually(PIPE_TIMEOUT, &what, async || (locked(&self.output).open_pipes == 0).then_some(())).await;
         Finished { code: status.code(), stdout: self.stdout(), stderr: self.stderr() }
     }
 
     fn exit_status(&self) -> Option<ExitStatus> {
-        held(&self.child).try_wait().unwrap_or_else(|error| panic!("could not look at {}: {error}", self.name))
+        locked(&self.child).try_wait().unwrap_or_else(|error| panic!("could not look at {}: {error}", self.name))
     }
 
     fn signal(&self, signal: Signal) {
         // The lock keeps others from reaping it meanwhile, so the number is still this program's.
-        let mut child = held(&self.child);
+        let mut child = locked(&self.child);
         if let Ok(Some(status)) = child.try_wait() {
             panic!("{} had ended ({status}) before {signal}; it wrote\n{}", self.name, self.tail());
         }
@@ -165,13 +165,13 @@ impl Process {
     }
 
     fn text(&self, stream: Stream) -> String {
-        let output = held(&self.output);
+        let output = locked(&self.output);
         let lines = output.lines.iter().filter(|(from, _)| *from == stream);
         lines.map(|(_, line)| line.as_str()).collect::<Vec<_>>().join("\n")
     }
 
     fn tail(&self) -> String {
-        let output = held(&self.output);
+        let output = locked(&self.output);
         let last = &output.lines[output.lines.len().saturating_sub(QUOTED_LINES)..];
         last.iter().map(|(_, line)| format!("  {line}")).collect::<Vec<_>>().join("\n")
     }
@@ -179,7 +179,7 @@ impl Process {
 
 impl Drop for Process {
     fn drop(&mut self) {
-        let mut child = held(&self.child);
+        let mut child = locked(&self.child);
         let _ = child.kill();
         let _ = child.wait();
     }
@@ -220,15 +220,15 @@ fn collect(pipe: impl Read + Send + 'static, stream: Stream, output: &Arc<Mutex<
         let mut line = Vec::new();
         while pipe.read_until(b'\n', &mut line).is_ok_and(|bytes| bytes > 0) {
             let text = String::from_utf8_lossy(&line).trim_end_matches(['\n', '\r']).to_owned();
-            held(&output).lines.push((stream, text));
+            locked(&output).lines.push((stream, text));
             line.clear();
         }
-        held(&output).open_pipes -= 1;
+        locked(&output).open_pipes -= 1;
     });
 }
 
 /// A test that panicked elsewhere must not hide its message behind a poisoned lock.
-fn held<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -283,14 +283,14 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_frozen_program_stands_still_until_it_is_thawed() {
+    async fn a_frozen_program_waits_until_it_is_thawed() {
         let process = Process::start("sh", shell(POLITE));
         process.wait_line(SOON, "readiness", |line| line == "ready").await;
         process.freeze();
         process.terminate();
         // Only the freeze keeps it from ending now.
         let state = || std::fs::read_to_string(format!("/proc/{}/stat", process.pid())).unwrap_or_default();
-        eventually(SOON, "the process to stand still", async || {
+        eventually(SOON, "the process to be frozen", async || {
             let state = state();
             if state.contains(") T ") { Ok(()) } else { Err(state) }
         })

@@ -1,4 +1,4 @@
-//! A receiver of callbacks: keeps what it is told, and answers as a test says.
+//! A receiver of webhooks: keeps what it receives, and replies as a test says.
 
 use std::{
     net::SocketAddr,
@@ -35,12 +35,12 @@ pub struct Received {
     pub traceparent: String,
     /// The body.
     pub body: String,
-    /// What it was answered with.
+    /// The status of its reply.
     pub answered: u16,
 }
 
 impl Received {
-    /// Whether one of its signatures is by this secret (`whsec_…`), checked as its receiver would: over id, time and body.
+    /// True if one of its signatures is by this secret (`whsec_…`), checked as its receiver would: over id, time and body.
     ///
     /// # Panics
     /// When the secret is none.
@@ -61,7 +61,7 @@ fn hmac(key: &[u8], text: &[u8]) -> Vec<u8> {
     Sha256::new().chain_update(block.map(|byte| byte ^ 0x5c)).chain_update(inner).finalize().to_vec()
 }
 
-/// What a message is answered with.
+/// The reply to a message.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Answer {
     /// This status.
@@ -146,8 +146,8 @@ async fn receive(State(shared): State<Shared>, uri: Uri, headers: HeaderMap, bod
         answered: 0,
     };
     let answer = (shared.answers)(&message);
-    type Told = Option<(HeaderName, String)>;
-    let (delay, status, told): (_, _, Told) = match answer {
+    type Header = Option<(HeaderName, String)>;
+    let (delay, status, header): (_, _, Header) = match answer {
         Answer::Status(status) => (Duration::ZERO, status, None),
         Answer::Late(delay, status) => (delay, status, None),
         Answer::Redirect(to) => (Duration::ZERO, 307, Some((LOCATION, to))),
@@ -157,7 +157,7 @@ async fn receive(State(shared): State<Shared>, uri: Uri, headers: HeaderMap, bod
     shared.received.lock().unwrap_or_else(PoisonError::into_inner).push(message);
     sleep(delay).await;
     let status = StatusCode::from_u16(status).expect("a status");
-    match told {
+    match header {
         Some(header) => (status, [header]).into_response(),
         None => status.into_response(),
     }

@@ -5,21 +5,21 @@ use bursar_private_redis::{Listen, Options};
 use std::{collections::HashMap, net::TcpListener, path::Path, process::Command, process::Stdio, time::Duration};
 use tempfile::TempDir;
 
-/// What the sentinels call the primary.
+/// The sentinels' name for the primary.
 const NAME: &str = "payments";
 
-/// How many sentinels there are; two of them must agree.
+/// The number of sentinels; two of them must agree.
 const COUNT: usize = 3;
 
-/// How long the primary may be silent before a sentinel calls it down.
+/// The silence of the primary after which a sentinel calls it down.
 const DOWN_AFTER: Duration = Duration::from_millis(700);
 
-/// How soon a failed failover is tried again (twice this), and a replica that copies from elsewhere is corrected: longer
+/// The wait before a failed failover is tried again (twice this), and before a replica that copies from elsewhere is corrected: longer
 /// than a test, for its replica copies through a proxy.
 const FAILOVER_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// How long servers and sentinels may take to find each other, and to agree on a failover.
-const PATIENCE: Duration = Duration::from_secs(60);
+/// The time in which servers and sentinels find each other, and agree on a failover.
+const WITHIN: Duration = Duration::from_secs(60);
 
 /// The whole of it. Ended when dropped.
 #[derive(Debug)]
@@ -63,13 +63,13 @@ impl Sentinels {
         format!("redis+sentinel://{}/{NAME}/0", hosts.join(","))
     }
 
-    /// From now on the replica learns nothing more of what the primary is told.
+    /// From now on the replica receives no write of the primary.
     pub fn hold_replica_back(&self) {
         self.between.set(Fault::Blackhole);
     }
 
-    /// What was held back is lost for good: as if it had been in the wires when the primary died.
-    pub fn lose_what_was_held_back(&self) {
+    /// The delayed writes are lost for good: as if they had been in the wires when the primary died.
+    pub fn lose_delayed_writes(&self) {
         self.between.set(Fault::Reset);
     }
 
@@ -78,14 +78,14 @@ impl Sentinels {
     /// # Panics
     /// When they do not.
     pub async fn until_promoted(&self) {
-        eventually(PATIENCE, "the replica to be promoted", async || {
-            let role = self.replica.told("role").await;
+        eventually(WITHIN, "the replica to be promoted", async || {
+            let role = self.replica.info("role").await;
             if role.as_deref() != Some("master") {
                 return Err(format!("it is {role:?}"));
             }
             // A sentinel names it before it has written that down, and says until then that the primary is down.
-            let told = self.told_by(0).await.ok_or("no answer")?;
-            let seen = (told.get("port").cloned(), told.get("flags").cloned());
+            let reported = self.reported_by(0).await.ok_or("no answer")?;
+            let seen = (reported.get("port").cloned(), reported.get("flags").cloned());
             let wanted = (Some(port_of(&self.replica).to_string()), Some("master".to_owned()));
             if seen == wanted { Ok(()) } else { Err(format!("{seen:?}")) }
         })
@@ -93,15 +93,15 @@ impl Sentinels {
     }
 
     async fn until_complete(&self) {
-        eventually(PATIENCE, "the replica to be in step", async || {
-            let state = self.replica.told("master_link_status").await;
+        eventually(WITHIN, "the replica to be in step", async || {
+            let state = self.replica.info("master_link_status").await;
             if state.as_deref() == Some("up") { Ok(()) } else { Err(state) }
         })
         .await;
         for sentinel in 0..COUNT {
-            eventually(PATIENCE, "the sentinels to know each other and both servers", async || {
-                let told = self.told_by(sentinel).await.ok_or("no answer")?;
-                let count = |field: &str| told.get(field).cloned().unwrap_or_default();
+            eventually(WITHIN, "the sentinels to know each other and both servers", async || {
+                let reported = self.reported_by(sentinel).await.ok_or("no answer")?;
+                let count = |field: &str| reported.get(field).cloned().unwrap_or_default();
                 let seen = (count("num-other-sentinels"), count("num-slaves"), count("flags"));
                 let wanted = ((COUNT - 1).to_string(), "1".to_owned(), "master".to_owned());
                 if seen == wanted { Ok(()) } else { Err(format!("{seen:?}")) }
@@ -110,8 +110,8 @@ impl Sentinels {
         }
     }
 
-    /// What one sentinel says of the primary.
-    async fn told_by(&self, sentinel: usize) -> Option<HashMap<String, String>> {
+    /// One sentinel's view of the primary.
+    async fn reported_by(&self, sentinel: usize) -> Option<HashMap<String, String>> {
         let client = redis::Client::open(format!("redis://127.0.0.1:{}/", self.ports[sentinel])).ok()?;
         let mut connection = client.get_multiplexed_async_connection().await.ok()?;
         redis::cmd("SENTINEL").arg("MASTER").arg(NAME).query_async(&mut connection).await.ok()
@@ -124,7 +124,7 @@ fn port_of(redis: &OwnRedis) -> u16 {
     port.and_then(|port| port.parse().ok()).expect("it listens on a port")
 }
 
-/// A port that nobody listens on now. Another process may take it before the sentinel does; then the test says so.
+/// A port without a listener. Another process may take it before the sentinel does; then the test says so.
 fn free_port() -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
     listener.local_addr().expect("a bound socket has an address").port()

@@ -1,18 +1,18 @@
-//! Commands to a private server, on a connection of their own: to make it stall, fill up, or tell how it is.
+//! Commands to a private server, on a separate connection: to make it stall, fill up, or report its state.
 
 use crate::OwnRedis;
 use std::{path::PathBuf, time::Duration};
 
 /// A server that is there answers in milliseconds; one that is frozen or gone must not hold the test up.
-const PATIENCE: Duration = Duration::from_secs(2);
+const WITHIN: Duration = Duration::from_secs(2);
 
 impl OwnRedis {
-    /// What the server answers to one command, as text: `["CLIENT", "PAUSE", "500", "ALL"]`.
+    /// The server's reply to one command, as text: `["CLIENT", "PAUSE", "500", "ALL"]`.
     ///
     /// # Errors
     /// Why there is no answer. Whether it was obeyed is then unknown.
     pub async fn command(&self, words: &[&str]) -> Result<String, String> {
-        let asked = async {
+        let answered = async {
             let mut connection = redis::Client::open(self.url())?.get_multiplexed_async_connection().await?;
             let mut command = redis::Cmd::new();
             for word in words {
@@ -20,9 +20,9 @@ impl OwnRedis {
             }
             command.query_async::<String>(&mut connection).await
         };
-        match tokio::time::timeout(PATIENCE, asked).await {
+        match tokio::time::timeout(WITHIN, answered).await {
             Ok(answer) => answer.map_err(|error| error.to_string()),
-            Err(_) => Err(format!("no answer within {PATIENCE:?}")),
+            Err(_) => Err(format!("no answer within {WITHIN:?}")),
         }
     }
 
@@ -39,8 +39,8 @@ impl OwnRedis {
         file.clone()
     }
 
-    /// One field of `INFO`; `None` when it is not told.
-    pub async fn told(&self, field: &str) -> Option<String> {
+    /// One field of `INFO`; `None` when it is missing.
+    pub async fn info(&self, field: &str) -> Option<String> {
         let info = self.command(&["INFO"]).await.ok()?;
         let line = info.lines().find_map(|line| line.strip_prefix(field)?.strip_prefix(':'))?;
         Some(line.trim_end().to_owned())

@@ -13,8 +13,8 @@ use std::{
 use tempfile::TempDir;
 use tokio::sync::OnceCell;
 
-/// A Redis that somebody named must answer within this.
-const NAMED_PATIENCE: Duration = Duration::from_secs(5);
+/// A Redis that the environment names must answer within this.
+const NAMED_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Where a server comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,7 +49,7 @@ pub struct TestRedis {
     _local: Option<PrivateRedis>,
 }
 
-/// The shared Redis, started by the first test that asks: `REDIS_URL`, else a container, else a private local server.
+/// The shared Redis, started by the first test that needs it: `REDIS_URL`, else a container, else a private local server.
 /// `BURSAR_TEST_REDIS=url|container|local` pins one. Says once on stderr which it is, and why not the ones before it.
 ///
 /// # Panics
@@ -151,17 +151,17 @@ async fn start_from(source: Source) -> Result<(String, Option<PrivateRedis>), St
 /// The Redis of `REDIS_URL`.
 ///
 /// # Panics
-/// When it is set and does not answer: whoever set it wants that one, not another.
+/// It is set and does not answer: the operator wants that one, not another.
 async fn named() -> Result<String, String> {
     let url = env::var("REDIS_URL").ok().filter(|url| !url.is_empty()).ok_or("REDIS_URL is not set")?;
-    let asked = async {
+    let answered = async {
         let mut connection = redis::Client::open(url.as_str())?.get_multiplexed_async_connection().await?;
         redis::cmd("PING").query_async::<()>(&mut connection).await
     };
-    match tokio::time::timeout(NAMED_PATIENCE, asked).await {
+    match tokio::time::timeout(NAMED_TIMEOUT, answered).await {
         Ok(Ok(())) => Ok(url),
         Ok(Err(error)) => panic!("REDIS_URL names a Redis that cannot be used: {error}"),
-        Err(_) => panic!("the Redis that REDIS_URL names did not answer within {NAMED_PATIENCE:?}"),
+        Err(_) => panic!("the Redis that REDIS_URL names did not answer within {NAMED_TIMEOUT:?}"),
     }
 }
 

@@ -11,23 +11,23 @@ pub const SOON: Duration = Duration::from_secs(30);
 /// Short against anything a test waits for, long against one look.
 const LOOK: Duration = Duration::from_millis(3);
 
-/// What one look at the world found: the thing waited for, or what was there instead.
+/// The result of one look at the world: the thing waited for, or what was there instead.
 pub trait Seen {
     /// The thing waited for.
-    type Wanted;
+    type Goal;
     /// The thing, or a description of what was there instead.
-    fn seen(self) -> Result<Self::Wanted, String>;
+    fn seen(self) -> Result<Self::Goal, String>;
 }
 
 impl<T> Seen for Option<T> {
-    type Wanted = T;
+    type Goal = T;
     fn seen(self) -> Result<T, String> {
         self.ok_or_else(|| "nothing yet".into())
     }
 }
 
 impl<T, Other: Debug> Seen for Result<T, Other> {
-    type Wanted = T;
+    type Goal = T;
     fn seen(self) -> Result<T, String> {
         self.map_err(|other| format!("{other:?}"))
     }
@@ -39,7 +39,7 @@ impl<T, Other: Debug> Seen for Result<T, Other> {
 /// # Panics
 /// When `within` has passed, naming `what` and the last thing seen. One look may take that long too.
 #[track_caller]
-pub fn eventually<Look, Found>(within: Duration, what: &str, mut look: Look) -> impl Future<Output = Found::Wanted>
+pub fn eventually<Look, Found>(within: Duration, what: &str, mut look: Look) -> impl Future<Output = Found::Goal>
 where
     Look: AsyncFnMut() -> Found,
     Found: Seen,
@@ -84,7 +84,7 @@ mod tests {
 
     #[tokio::test]
     #[should_panic(expected = "last seen: \"pending\"")]
-    async fn the_last_thing_seen_is_told() {
+    async fn the_last_thing_seen_is_reported() {
         let job = async || Err::<(), _>("pending");
         eventually(Duration::from_millis(20), "the job to succeed", job).await;
     }

@@ -232,7 +232,7 @@ mod tests {
     }
 
     #[test]
-    fn every_file_that_cannot_be_used_is_told_by_its_key() {
+    fn every_unusable_file_is_reported_by_its_key() {
         let folder = tempfile::tempdir().unwrap();
         let config = config(folder.path());
         let at = |file: &str| folder.path().join(file).display().to_string();
@@ -250,7 +250,7 @@ mod tests {
     }
 
     #[test]
-    fn a_key_that_is_none_is_told_without_its_content() {
+    fn an_invalid_key_is_reported_without_its_content() {
         let folder = tempfile::tempdir().unwrap();
         for file in ["app.pem", "token"] {
             std::fs::write(folder.path().join(file), "hunter2").unwrap();
@@ -261,7 +261,7 @@ mod tests {
     }
 
     #[test]
-    fn secrets_are_read_without_their_editor_s_line_end_and_cannot_be_printed() {
+    fn secrets_lose_their_line_end_and_cannot_be_printed() {
         let folder = tempfile::tempdir().unwrap();
         std::fs::write(folder.path().join("secret"), "hunter2\n").unwrap();
         let config = config(folder.path());

@@ -127,7 +127,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_second_request_ends_at_once_unless_it_is_the_first_ones_echo() {
+    fn a_second_request_ends_at_once_unless_it_is_an_echo() {
         let ms = |ms| Some(Duration::from_millis(ms));
         for (request, since, expected) in [
             (Request::Terminate, None, Verdict::Drain),

@@ -135,7 +135,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_on_the_public_internet_is_not_told() {
+    fn a_receiver_off_the_public_internet_gets_nothing() {
         let inside = [
             "127.0.0.1",
             "127.9.9.9",
@@ -169,7 +169,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_operator_names_is_told_and_nothing_beside_it() {
+    fn only_the_addresses_that_the_operator_names_are_allowed() {
         let allowed = Allowed::new(vec!["10.20.0.0/16".parse().unwrap(), "::1/128".parse().unwrap()]);
         for text in ["10.20.3.4", "::ffff:10.20.3.4", "::1", "1.1.1.1"] {
             assert!(allowed.permits(address(text)), "{text}");

@@ -109,7 +109,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_gateway_said_has_one_name_whenever_it_is_told_and_under_whichever_number() {
+    fn a_gateway_message_has_one_id_at_every_delivery() {
         let origin: Origin = "main/notify".parse().unwrap();
         let note =
             |record: &str, hash: &str| json!({"id": 1, "method": "m", "record_id": record, "content_sha256": hash});

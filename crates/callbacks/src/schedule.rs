@@ -46,7 +46,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_receiver_that_queries_for_patience_is_given_it_within_the_schedule_s_bounds() {
+    fn retry_after_is_respected_within_the_schedules_bounds() {
         let day = Duration::from_secs(86_400);
         let (now, first) = (Millis(100_000), Millis(40_000));
         let again = |asked| again(now, first, day, Duration::from_secs(5), asked);
@@ -57,7 +57,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_tried_for_long_enough_is_given_up_whatever_the_receiver_queries_for() {
+    fn a_delivery_past_its_time_is_given_up_despite_retry_after() {
         let again = |now, asked| again(Millis(now), Millis(0), Duration::from_secs(60), Duration::from_secs(5), asked);
         assert_eq!(again(55_000, None), Some(Millis(60_000)));
         assert_eq!(again(55_001, None), None);

@@ -98,7 +98,7 @@ mod tests {
     }
 
     #[test]
-    fn while_secrets_change_each_message_carries_a_signature_by_each() {
+    fn during_rotation_each_message_carries_every_signature() {
         let both = Secrets::parse(&format!("# old\n{EXAMPLE}\n\n{PREFIX}{}\n", STANDARD.encode([7; 32]))).unwrap();
         let signatures = both.sign("id", 1, "{}");
         let alone = Secrets::parse(EXAMPLE).unwrap().sign("id", 1, "{}");

@@ -154,7 +154,7 @@ fn types(receiver: &Receiver, path: &str) -> Vec<(String, u16)> {
 }
 
 #[tokio::test]
-async fn a_receiver_that_fails_is_told_again_by_the_same_name_and_what_is_next_waits_for_it() {
+async fn a_failing_receiver_gets_the_same_id_again_before_the_next() {
     let scene = Scene::new().await;
     let count = Arc::new(AtomicUsize::new(0));
     let answers = Arc::clone(&count);
@@ -179,7 +179,7 @@ async fn a_receiver_that_fails_is_told_again_by_the_same_name_and_what_is_next_w
 }
 
 #[tokio::test]
-async fn a_receiver_that_is_slow_holds_nobody_else_up() {
+async fn a_slow_receiver_delays_no_other() {
     let scene = Scene::new().await;
     let slow = Receiver::start(|_| Answer::Late(Duration::from_secs(60), 200)).await;
     let quick = Receiver::content().await;
@@ -195,7 +195,7 @@ async fn a_receiver_that_is_slow_holds_nobody_else_up() {
 }
 
 #[tokio::test]
-async fn what_is_put_off_for_a_busy_receiver_is_told_all_the_same() {
+async fn a_delayed_delivery_to_a_busy_receiver_is_made() {
     let scene = Scene::new().await;
     let receiver = Receiver::start(|_| Answer::Late(Duration::from_millis(5), 200)).await;
     let keys: Vec<String> = (0..200).map(|number| format!("k{number:03}")).collect();
@@ -211,7 +211,7 @@ async fn what_is_put_off_for_a_busy_receiver_is_told_all_the_same() {
 }
 
 #[tokio::test]
-async fn an_address_of_this_machine_is_not_told_unless_it_is_allowed() {
+async fn an_address_of_this_machine_gets_nothing_unless_allowed() {
     let scene = Scene::new().await;
     let receiver = Receiver::content().await;
     scene.tell(Settings { allowed: Allowed::default(), ..settings() });
@@ -240,7 +240,7 @@ async fn a_redirect_is_a_failure_and_is_not_followed() {
 }
 
 #[tokio::test]
-async fn whoever_answers_410_is_told_no_more_about_the_job() {
+async fn after_a_410_a_jobs_receiver_gets_no_more() {
     let scene = Scene::new().await;
     let receiver = Receiver::start(|_| Answer::Status(410)).await;
     scene.tell(settings());
@@ -265,7 +265,7 @@ async fn what_fails_for_too_long_is_given_up_on_record() {
 }
 
 #[tokio::test]
-async fn a_receiver_that_queries_for_patience_is_told_when_it_asked_to_be() {
+async fn a_receivers_retry_after_is_respected() {
     let scene = Scene::new().await;
     let busy = AtomicUsize::new(0);
     let receiver = Receiver::start(move |message| match busy.fetch_add(1, Ordering::SeqCst) {
@@ -294,7 +294,7 @@ async fn a_receiver_that_queries_for_patience_is_told_when_it_asked_to_be() {
 }
 
 #[tokio::test]
-async fn secrets_that_change_sign_the_next_attempt_also_of_what_was_tried_before() {
+async fn changed_secrets_sign_the_next_try_of_older_messages_too() {
     let scene = Scene::new().await;
     let count = AtomicUsize::new(0);
     let receiver =
@@ -320,7 +320,7 @@ async fn secrets_that_change_sign_the_next_attempt_also_of_what_was_tried_before
 }
 
 #[tokio::test]
-async fn a_teller_that_drains_finishes_what_is_under_way_and_records_it() {
+async fn draining_finishes_and_records_what_is_under_way() {
     let scene = Scene::new().await;
     let receiver = Receiver::start(|_| Answer::Late(Duration::from_millis(300), 200)).await;
     let teller = scene.tell(settings());
@@ -360,7 +360,7 @@ async fn ten_thousand_idle_queues_cost_no_more_than_one() {
     let drain = CancellationToken::new();
     let teller = Teller::new(settings(), Telemetry::default(), store, origins).unwrap();
     let teller = tokio::spawn(teller.run(drain.clone()));
-    let commands = async || server.told("total_commands_processed").await.unwrap().parse::<u64>().unwrap();
+    let commands = async || server.info("total_commands_processed").await.unwrap().parse::<u64>().unwrap();
     let before = commands().await;
     tokio::time::sleep(Duration::from_secs(4)).await; // the thing measured is what the teller does while nothing is due
     let made = commands().await - before;

@@ -111,7 +111,7 @@ mod tests {
     ];
 
     #[test]
-    fn what_cannot_be_seen_is_refused_by_its_number_wherever_it_stands() {
+    fn an_invisible_character_is_refused_by_its_number() {
         for hidden in HIDDEN {
             for text in [format!("{hidden}PAY1"), format!("PAY{hidden}1"), format!("PAY1{hidden}"), hidden.to_string()]
             {

@@ -146,7 +146,7 @@ mod tests {
     }
 
     #[test]
-    fn a_key_that_looks_like_another_one_is_refused_and_the_character_named() {
+    fn a_lookalike_key_is_refused_and_the_character_named() {
         for (wrong, character) in [
             ("PAY1\u{200b}", "U+200B"),
             ("PAY1\u{202c}", "U+202C"),

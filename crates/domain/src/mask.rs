@@ -140,7 +140,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn numbers_that_may_be_accounts_are_shown_by_their_last_four_digits() {
+    fn possible_account_numbers_show_their_last_four_digits() {
         assert_eq!(
             without_accounts("账户6222021234567890123不存在, order 12345678901"),
             "账户****0123不存在, order 12345678901"
@@ -154,7 +154,7 @@ mod tests {
     }
 
     #[test]
-    fn of_a_content_only_what_is_known_to_be_harmless_is_shown_whole() {
+    fn only_harmless_fields_of_a_content_are_shown_whole() {
         let content = r#"{"node_id":"00061967","platform_no":"T1","total_amount":10,"payer_store_no":"amy99a",
             "payee_merchant_id":"1302329392001","acc_name":"欧阳锋","remark":"6222021234567890123",
             "receivers":"[{\"receiverId\":\"80002912\",\"divisionProfit\":\"0.0001\"}]"}"#;

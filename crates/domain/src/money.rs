@@ -113,7 +113,7 @@ mod tests {
     }
 
     #[test]
-    fn only_what_the_pages_have_in_fen_is_told_in_yuan() {
+    fn only_documented_amounts_in_fen_are_shown_in_yuan() {
         assert_eq!(yuan_of_field("total_amount", "123456").as_deref(), Some("¥1,234.56"));
         assert_eq!(yuan_of_field("goods_detail[0].price", "5").as_deref(), Some("¥0.05"));
         for (path, text) in [("quantity", "5"), ("price.of", "5"), ("total_amount", "1.5"), ("total_amount", "")] {

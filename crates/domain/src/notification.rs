@@ -120,7 +120,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_held_reason_reads_as_it_is_recorded_and_an_unknown_code_is_shown() {
+    fn a_reason_reads_back_and_an_unknown_code_is_shown() {
         for reason in HeldReason::ALL {
             assert_eq!(HeldReason::read(reason.code()), reason);
             assert_ne!(reason.to_string(), reason.code());

@@ -135,7 +135,7 @@ mod tests {
     use crate::ActionKind;
 
     #[test]
-    fn a_reason_says_something_within_its_bounds_that_a_terminal_shows_as_it_is() {
+    fn an_operators_reason_is_bounded_and_printable() {
         let long = "因".repeat(MAX_REASON_CHARS);
         for fit in ["x", "seen on the statement,\n\tpage 3", &long] {
             assert!(is_reason(fit), "{fit:?}");
@@ -146,7 +146,7 @@ mod tests {
     }
 
     #[test]
-    fn every_operation_on_every_state_is_allowed_or_refused_as_the_table_says() {
+    fn every_operation_in_every_state_follows_the_table() {
         use State::{Cancelled, Failed, InDoubt, NeedsReview, Pending, Queued, Refunded, Succeeded};
         let resolve = Operation::Resolve(Succeeded);
         let allowed = [
@@ -177,7 +177,7 @@ mod tests {
     }
 
     #[test]
-    fn a_pending_job_is_resolved_only_where_its_gateway_cannot_be_asked_about_it() {
+    fn a_pending_job_is_resolved_only_if_it_cannot_be_queried() {
         let ends = [State::Succeeded, State::Failed, State::Refunded];
         let every = || {
             State::ALL.map(Operation::Resolve).into_iter().chain([Operation::Query, Operation::Send, Operation::Cancel])

@@ -118,7 +118,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_moves_money_follows_the_account_and_a_bill_is_sent_again_always() {
+    fn a_payment_follows_the_account_and_a_bill_is_always_resent() {
         for on_ambiguous in [OnAmbiguous::Resend, OnAmbiguous::Hold] {
             let policy = Policy { on_ambiguous, ..Policy::default() };
             for kind in Kind::ALL {

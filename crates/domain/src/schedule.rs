@@ -72,7 +72,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn retries_double_from_the_initial_wait_to_the_maximum_and_never_pass_it() {
+    fn retries_double_up_to_the_maximum() {
         let policy = Policy::default();
         for (sends, ceiling_s) in [(1, 1), (2, 2), (3, 4), (9, 256), (10, 300), (500, 300)] {
             let longest = (0..2_000).map(|seed| retry_delay(&policy, sends, seed)).max().unwrap();

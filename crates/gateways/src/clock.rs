@@ -54,7 +54,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn trap_05_timestamps_are_written_with_their_space_and_read_strictly() {
+    fn trap_05_timestamps_have_a_space_and_are_read_strictly() {
         let at: Timestamp = "2026-11-22T01:30:00Z".parse().unwrap();
         assert_eq!(yzt_stamp(at), "2026-11-22 09:30:00");
         assert_eq!(read_yzt_stamp("2026-11-22 09:30:00"), Some(at));

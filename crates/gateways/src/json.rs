@@ -97,7 +97,7 @@ mod tests {
     }
 
     #[test]
-    fn trap_19_a_field_that_stands_twice_decides_nothing_and_harms_nothing_else() {
+    fn trap_19_a_repeated_field_decides_nothing() {
         let object = RawObject::parse(r#"{"goods_id":"a","goods_id":"b","status":"1"}"#).unwrap();
         assert_eq!(object.word("goods_id"), Err(Unclear));
         assert_eq!(object.word("status"), Ok(Some("1".into())));

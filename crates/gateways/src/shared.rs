@@ -114,7 +114,7 @@ mod tests {
 
     /// Everything that a client is made of, and what is said of each request instead.
     #[test]
-    fn accounts_have_a_client_in_common_only_where_they_connect_alike() {
+    fn accounts_share_a_client_only_if_they_connect_alike() {
         let one = Transport::new("https://gateway.example", ContentType::Form);
         let second = Duration::from_secs(1);
         let authority = rcgen::generate_simple_self_signed(Vec::new()).unwrap().cert.pem();

@@ -74,7 +74,7 @@ mod tests {
     }
 
     #[test]
-    fn a_secret_is_found_as_it_stands_in_a_form() {
+    fn a_secret_is_found_in_its_form_encoding() {
         let secret = Secret::new("a+b/c=d".into());
         assert_eq!(message("token=a%2Bb%2Fc%3Dd&x", &[&secret]), "token=(secret)&x");
     }

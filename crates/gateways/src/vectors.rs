@@ -59,7 +59,7 @@ pub(crate) fn yzt(app_id: &str, token: Option<String>) -> Yzt {
 }
 
 #[test]
-fn the_vector_of_the_gateways_own_framework_is_verified_by_both_implementations() {
+fn the_frameworks_vector_is_verified_by_both_implementations() {
     let vector = &vectors()["external_sop"];
     let (content, sign, key) = (text(&vector["content"]), text(&vector["sign"]), text(&vector["public_key_spki"]));
     assert_eq!(hex::encode(Sha256::digest(&content)), text(&vector["sha256_hex"]));
@@ -133,7 +133,7 @@ fn every_answer_vector_is_verified_over_its_received_text() {
 }
 
 #[test]
-fn every_notification_vector_is_verified_by_the_rule_it_was_signed_with() {
+fn every_notification_vector_is_verified_by_its_rule() {
     use crate::SignRule::{A, B};
     let all = vectors();
     for (name, vector) in all["yzt_notifications"].as_object().unwrap() {

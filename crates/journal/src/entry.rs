@@ -195,7 +195,7 @@ mod tests {
     }
 
     #[test]
-    fn a_line_that_is_cut_anywhere_or_has_any_byte_changed_is_damaged() {
+    fn a_cut_line_or_a_changed_byte_is_damage() {
         for entry in entries() {
             let line = written(&entry);
             let line = &line[..line.len() - 1];
@@ -224,7 +224,7 @@ mod tests {
     }
 
     #[test]
-    fn a_version_that_is_not_known_and_a_content_that_is_not_its_hash_s_are_told() {
+    fn an_unknown_version_and_a_wrong_hash_are_reported() {
         let newer = written(&Entry::Opened { version: VERSION + 1, worker: "w".into(), incarnation: "".into() });
         assert_eq!(parsed(&newer[..newer.len() - 1]), Err(Damage::Unknown("the file is of version 2".into())));
         let Entry::Intent(intent) = entries().remove(1) else { panic!("the second is an intent") };

@@ -216,7 +216,7 @@ mod tests {
     }
 
     #[test]
-    fn files_go_by_bytes_and_by_age_the_oldest_first_and_never_by_their_number() {
+    fn files_go_by_bytes_and_age_the_oldest_first() {
         let crash_loop: Vec<Closed> = (0..500).map(|_| file("w", 63, 0)).collect();
         let closed = [vec![file("old", 100, 9), file("big", 600, 3)], crash_loop].concat();
         for (bytes, days, expected) in [

@@ -220,7 +220,7 @@ mod tests {
     }
 
     #[test]
-    fn a_disk_that_becomes_full_keeps_nothing_and_a_new_file_is_begun_with_what_was_noted() {
+    fn a_full_disk_keeps_nothing_and_a_new_file_has_what_was_noted() {
         let folder = tempfile::tempdir().unwrap();
         let settings = Settings {
             folder: folder.path().to_path_buf(),

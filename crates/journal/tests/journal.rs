@@ -87,7 +87,7 @@ async fn eventually<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_was_kept_is_in_the_file_at_once_whole_and_for_nobody_else_to_read() {
+async fn a_kept_entry_is_in_a_private_file_at_once() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path().join("deep/journal");
     let journal = open(&folder, MANY);
@@ -130,7 +130,7 @@ async fn the_place_of_an_intent_leads_back_to_its_content() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_nobody_waits_for_is_written_soon_and_at_the_end_at_the_latest() {
+async fn unawaited_entries_are_written_soon_and_at_the_end() {
     let folder = tempfile::tempdir().unwrap();
     let journal = open(folder.path(), MANY);
     journal.note(&withheld("K1"));
@@ -141,7 +141,7 @@ async fn what_nobody_waits_for_is_written_soon_and_at_the_end_at_the_latest() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_torn_last_line_is_passed_over_and_a_damaged_one_in_the_middle_is_told() {
+async fn a_torn_last_line_is_ignored_and_a_damaged_one_reported() {
     let folder = tempfile::tempdir().unwrap();
     let journal = open(folder.path(), MANY);
     for key in ["K1", "K2", "K3"] {
@@ -172,7 +172,7 @@ async fn a_torn_last_line_is_passed_over_and_a_damaged_one_in_the_middle_is_told
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn files_are_bounded_by_size_and_only_those_that_nobody_writes_may_go() {
+async fn files_are_bounded_and_only_closed_ones_may_go() {
     let folder = tempfile::tempdir().unwrap();
     let other = open_as("other", folder.path(), MANY);
     other.keep(&intent("OTHER"), PATIENCE).await.unwrap();
@@ -193,7 +193,7 @@ async fn files_are_bounded_by_size_and_only_those_that_nobody_writes_may_go() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn files_without_an_entry_go_by_themselves_and_never_one_with_an_entry_or_in_use_or_just_made() {
+async fn an_empty_closed_file_goes_by_itself() {
     let folder = tempfile::tempdir().unwrap();
     open_as("full", folder.path(), MANY).keep(&intent("K"), PATIENCE).await.unwrap();
     for start in 0..18 {
@@ -212,7 +212,7 @@ async fn files_without_an_entry_go_by_themselves_and_never_one_with_an_entry_or_
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_folder_recalls_the_newest_sends_of_each_file_and_the_highest_fence_of_each_queue() {
+async fn a_folder_knows_the_newest_sends_and_the_highest_fences() {
     let folder = tempfile::tempdir().unwrap();
     let journal = open_as("one", folder.path(), MANY);
     for number in 1..=70 {
@@ -245,7 +245,7 @@ async fn a_folder_recalls_the_newest_sends_of_each_file_and_the_highest_fence_of
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_disk_that_fails_keeps_nothing_says_so_and_is_tried_until_it_is_back() {
+async fn a_failing_disk_keeps_nothing_and_is_tried_until_it_is_back() {
     let base = tempfile::tempdir().unwrap();
     let (folder, away) = (base.path().join("journal"), base.path().join("away"));
     let journal = open(&folder, 1); // each group gets a file of its own

@@ -89,7 +89,7 @@ mod tests {
     }
 
     #[test]
-    fn a_foreign_program_in_the_path_is_passed_over_for_the_fetched_server() {
+    fn a_foreign_program_in_the_path_is_not_taken() {
         let (path, fetched) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
         program(path.path(), "redis-server", "something else entirely");
         program(fetched.path(), "redis-server", "Valkey server v=9.1.2 sha=0");

@@ -43,7 +43,7 @@ fn what_was_acknowledged_is_there_after_a_crash() {
 }
 
 #[test]
-fn a_server_that_ended_by_itself_is_noticed_and_can_be_started_again() {
+fn a_server_that_ended_is_noticed_and_can_start_again() {
     let folder = tempfile::tempdir().unwrap();
     let redis = PrivateRedis::start(Options::new(folder.path())).unwrap();
     let mut stream = connect(redis.url());
@@ -115,7 +115,7 @@ fn a_second_supervisor_on_the_same_folder_is_refused() {
 }
 
 #[test]
-fn a_frozen_server_is_silent_until_it_is_thawed_and_can_be_stopped() {
+fn a_frozen_server_is_silent_until_thawed_and_can_be_stopped() {
     let folder = tempfile::tempdir().unwrap();
     let redis = PrivateRedis::start(Options::new(folder.path())).unwrap();
     redis.freeze().unwrap();

@@ -144,7 +144,7 @@ fn layer_of(file: &str) -> Option<&'static Layer> {
 }
 
 #[test]
-fn every_file_is_of_a_layer_and_names_nothing_that_it_may_not_know() {
+fn every_file_has_a_layer_and_names_only_what_it_may() {
     let mut all = Vec::new();
     files(&sources(), &mut all);
     let mut wrong = Vec::new();

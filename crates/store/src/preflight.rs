@@ -370,7 +370,7 @@ mod tests {
     }
 
     #[test]
-    fn each_fault_that_no_test_can_bring_about_is_refused_by_name_and_nothing_else_is() {
+    fn each_untestable_fault_is_refused_by_name() {
         let faults = [
             ("aof_last_write_status", "err", "redis.appendonly_health"),
             ("aof_last_bgrewrite_status", "err", "redis.appendonly_health"),

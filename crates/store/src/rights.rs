@@ -244,7 +244,7 @@ mod tests {
     }
 
     #[test]
-    fn no_right_is_asked_for_that_nobody_uses() {
+    fn every_printed_right_is_used() {
         let folders = ["src", "src/jobs", "src/jobs/adopt", "src/jobs/deliveries", "src/jobs/notifications"];
         let mut texts = files(&folders, "rs");
         texts.retain(|(name, _)| !name.ends_with("rights.rs"));
@@ -265,7 +265,7 @@ mod tests {
     }
 
     #[test]
-    fn the_line_names_keys_channels_and_what_durability_and_sentinels_need() {
+    fn the_acl_names_keys_channels_durability_and_sentinel() {
         let queues = ["pay*".to_owned()];
         let line = RightsWanted { queues: &queues, sentinels: true, ..wanted(Durability::Replicated(1)) }.acl_line();
         assert!(

@@ -177,7 +177,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_told_is_counted_under_whose_events_they_are() {
+    fn deliveries_are_counted_by_origin() {
         let metrics = CallbackMetrics::default();
         let origin = metrics.origin(&"main/notify".parse().unwrap());
         origin.attempted(Told::Busy, Duration::from_millis(30));
@@ -203,7 +203,7 @@ mod tests {
     }
 
     #[test]
-    fn an_origin_that_had_nothing_to_tell_has_no_line() {
+    fn an_origin_without_events_has_no_line() {
         let metrics = CallbackMetrics::default();
         let _origin = metrics.origin(&"main/notify".parse().unwrap());
         let mut text = String::new();

@@ -109,7 +109,7 @@ mod tests {
     const SECOND: Duration = Duration::from_secs(1);
 
     #[tokio::test(start_paused = true)]
-    async fn a_worker_that_has_not_tried_for_half_a_minute_is_not_well_until_it_tries_again() {
+    async fn a_worker_that_stops_claiming_is_unhealthy_until_it_resumes() {
         let pulse = Pulse::default();
         tokio::time::advance(STILL).await;
         assert_eq!(pulse.well(), Ok(()));
@@ -120,7 +120,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn one_whose_slots_are_all_taken_may_wait_as_long_as_its_slowest_call() {
+    async fn a_fully_busy_worker_may_wait_for_its_slowest_call() {
         let pulse = Pulse::default();
         pulse.slowest_call(SECOND * 60);
         pulse.slowest_call(SECOND * 5);

@@ -63,7 +63,7 @@ pub const LABELS: [(&str, &str); 17] = [
     ("call", "`send`, `query`"),
     (
         "answer",
-        "how an answer was understood: `not_executed`, `misconfigured`, `rejected`, `accepted`, `succeeded`, `failed`, `refunded`, `no_response`, `not_found`, `mismatch`",
+        "how an answer was understood: `not_executed`, `not_ready`, `misconfigured`, `rejected`, `accepted`, `succeeded`, `failed`, `refunded`, `no_response`, `not_found`, `mismatch`",
     ),
     ("state", "`queued`, `in_doubt`, `pending`, `needs_review`, `succeeded`, `failed`, `refunded`, `cancelled`"),
     ("set", "where jobs wait: `to_send`, `to_query`, `review`, `done`"),

@@ -217,7 +217,7 @@ mod tests {
     }
 
     #[tokio::test(flavor = "multi_thread")]
-    async fn only_what_its_producer_samples_is_traced_and_what_follows_is_below_it() {
+    async fn only_sampled_traces_are_recorded_with_their_children() {
         let traces = Traces::export("http://127.0.0.1:9", "test").unwrap();
         let begin = |parent: Option<&TraceParent>| traces.begin(parent, "attempt", Role::Inside, Duration::ZERO);
         assert!(begin(None).is_none());

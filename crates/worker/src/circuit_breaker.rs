@@ -230,7 +230,7 @@ mod tests {
     }
 
     #[test]
-    fn it_opens_when_three_of_four_sends_get_no_response_and_not_before() {
+    fn it_opens_when_three_of_four_sends_get_no_response() {
         let now = Instant::now();
         let circuit = CircuitBreaker::default();
         assert_eq!(after(&circuit, &[Nothing; ENOUGH - 1], now), None, "too few to tell");
@@ -292,7 +292,7 @@ mod tests {
     }
 
     #[test]
-    fn one_group_that_gets_no_response_is_held_up_alone_while_others_get_theirs() {
+    fn one_group_without_responses_is_stopped_alone() {
         let now = Instant::now();
         for groups in [&["a", "b"][..], &["a", "b", "c", "d", "e"], &["a", "a", "a", "a", "a", "b"]] {
             let circuit = CircuitBreaker::default();
@@ -307,7 +307,7 @@ mod tests {
     }
 
     #[test]
-    fn a_held_group_s_probe_frees_it_or_doubles_its_rest() {
+    fn a_stopped_groups_probe_frees_it_or_doubles_its_wait() {
         let mut now = Instant::now();
         let circuit = CircuitBreaker::default();
         sends(&circuit, &["a", "b"], &["a"], ENOUGH, now);
@@ -326,7 +326,7 @@ mod tests {
     }
 
     #[test]
-    fn where_one_group_alone_sends_the_circuit_opens_and_a_probe_of_another_shows_whose_trouble_it_is() {
+    fn a_probe_of_another_group_shows_where_the_fault_is() {
         let now = Instant::now();
         let circuit = CircuitBreaker::default();
         assert_eq!(sends(&circuit, &["a"], &["a"], ENOUGH, now), [CircuitChange::Opened(RESTS.0)]);
@@ -342,7 +342,7 @@ mod tests {
     }
 
     #[test]
-    fn a_gateway_that_answers_nobody_is_down_however_many_groups_there_are() {
+    fn a_gateway_that_answers_no_one_is_down() {
         let now = Instant::now();
         for groups in [&["a", "b"][..], &["a", "b", "c", "d"], &["a", ""]] {
             let circuit = CircuitBreaker::default();

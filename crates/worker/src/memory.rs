@@ -125,7 +125,7 @@ mod tests {
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn a_step_of_the_clock_is_told_from_time_that_passes() {
+    async fn a_step_of_the_clock_differs_from_passing_time() {
         let memory = Memory::of(0);
         let at = |seconds: u64| Millis(1_800_000_000_000 + seconds * 1_000);
         assert_eq!(memory.observe_clock(at(0), Instant::now()), None, "there is nothing to compare with");

@@ -65,7 +65,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_wait_grows_with_what_is_met_and_what_was_met_long_ago_counts_no_more() {
+    fn the_wait_grows_with_each_encounter_and_decays() {
         let (queue, other, now) = (QueueNumber::of(0), QueueNumber::of(1), Instant::now());
         let mut newer = Newer::default();
         assert_eq!(newer.wait(queue, now), SHORTEST);

@@ -194,7 +194,7 @@ mod tests {
     }
 
     #[test]
-    fn who_has_been_due_longest_is_first_and_each_has_one_turn_in_a_round() {
+    fn the_longest_due_queue_is_first_with_one_turn_a_round() {
         let (mut schedule, now) = (Schedule::default(), Instant::now());
         for (number, ago) in [(1, 1), (2, 3), (3, 2)] {
             schedule.is_ready(queue(number), now - SECOND * ago);
@@ -216,7 +216,7 @@ mod tests {
     }
 
     #[test]
-    fn a_queue_that_wakes_does_not_wait_behind_all_others_and_starves_none() {
+    fn a_woken_queue_skips_the_line_and_starves_none() {
         let (mut schedule, now) = (Schedule::default(), Instant::now());
         (10..20).for_each(|number| schedule.is_ready(queue(number), now));
         schedule.come_due(now);
@@ -240,7 +240,7 @@ mod tests {
     }
 
     #[test]
-    fn a_blocked_queue_is_left_alone_whatever_redis_calls_it_and_wakes_it_at_most_ten_times_a_second() {
+    fn a_blocked_queue_is_left_alone_despite_wakes() {
         let (mut schedule, now) = (Schedule::default(), Instant::now());
         let blocked = Blocked { since: now, claim_at: now + SECOND * 5 };
         schedule.again(queue(1), now + SECOND, Some(blocked));

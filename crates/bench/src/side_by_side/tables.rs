@@ -167,7 +167,7 @@ mod tests {
     }
 
     #[test]
-    fn a_peer_s_line_tells_the_median_and_how_bursar_stands_to_it() {
+    fn a_peers_line_has_the_median_and_bursars_ratio_to_it() {
         let outcomes =
             [outcome("other", 90.0), outcome("bursar", 300.0), outcome("other", 110.0), outcome("other", 100.0)];
         let text = all(&outcomes);
@@ -177,7 +177,7 @@ mod tests {
     }
 
     #[test]
-    fn a_peer_that_cannot_be_installed_is_reached_through_one_that_can() {
+    fn an_uninstallable_peer_is_reached_through_another() {
         let text = all(&[outcome("bursar", 10_000.0), outcome("rusty-sidekiq", 5_000.0)]);
         // Elsewhere rusty-sidekiq did 9,193 and BullMQ 7,986: 2 × 9,193 / 7,986.
         assert!(text.contains("Bursar is × 2.30 bullmq"), "{text}");

@@ -190,7 +190,7 @@ mod tests {
     }
 
     #[test]
-    fn an_error_is_told_with_the_line_on_which_it_stands() {
+    fn an_error_is_reported_with_its_line() {
         let faults = parse("a = 1\nb = \n\nc = [\n", &File::new(Path::new("bursar.toml"))).unwrap_err();
         assert!(faults.iter().any(|fault| fault.line() == 2), "{faults:?}");
     }

@@ -1,3 +1,5 @@
+use std::collections::BTreeSet;
+
 use serde_json::json;
 
 use super::*;
@@ -41,6 +43,7 @@ fn every_event_reads_as_it_is_recorded() {
 #[test]
 fn the_documents_name_every_event_and_field() {
     let (_, documents) = include_str!("../../../../docs/REASONS.md").split_once("## History").unwrap();
+    let mut names = BTreeSet::new();
     for line in TABLE.iter().filter(|line| !line.contains("newer")) {
         let event: Value = serde_json::from_str(line).unwrap();
         let name = event["event"].as_str().unwrap();
@@ -48,11 +51,13 @@ fn the_documents_name_every_event_and_field() {
         for field in event.as_object().unwrap().keys().filter(|field| !["event", "at"].contains(&field.as_str())) {
             assert!(row.contains(&format!("`{field}`")), "{name}: {field}");
         }
+        names.insert(name.to_owned());
     }
+    assert_eq!(documents.matches("\n| `").count(), names.len(), "the documents name an event that no history has");
 }
 
 #[test]
-fn a_field_that_nobody_knows_yet_is_kept_and_shown() {
+fn an_unknown_field_is_kept_and_shown() {
     for line in TABLE.iter().filter(|line| !line.contains("unreadable")) {
         let newer = format!(r#"{},"x_of_a_newer_build":{{"deep":true}}}}"#, &line[..line.len() - 1]);
         let event = HistoryEvent::read(newer.as_bytes());
@@ -63,7 +68,7 @@ fn a_field_that_nobody_knows_yet_is_kept_and_shown() {
 }
 
 #[test]
-fn a_word_that_nobody_knows_yet_makes_an_unknown_event_of_that_name() {
+fn an_unknown_event_name_reads_as_an_unknown_event() {
     let line = r#"{"event":"response","at":1,"fence":2,"call":"send","ms":1,"outcome":"of_a_newer_build"}"#;
     let event = HistoryEvent::read(line.as_bytes());
     assert!(matches!(event, HistoryEvent::Other(_)));
@@ -72,7 +77,7 @@ fn a_word_that_nobody_knows_yet_makes_an_unknown_event_of_that_name() {
 }
 
 #[test]
-fn what_is_no_event_is_shown_as_it_stands() {
+fn an_invalid_event_is_shown_as_it_is() {
     for line in ["", "{", "[]", "{}", r#"{"at":1}"#, r#"{"event":7}"#, "\u{fffd}"] {
         let event = HistoryEvent::read(line.as_bytes());
         assert_eq!(event, HistoryEvent::Unreadable(Unreadable { line: line.into() }));

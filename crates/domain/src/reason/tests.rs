@@ -142,7 +142,7 @@ fn the_table_has_every_reason() {
 }
 
 #[test]
-fn a_gateways_words_follow_the_rule_where_there_is_a_place_for_them() {
+fn a_gateways_text_follows_the_rule_where_it_has_a_place() {
     for (recorded, message) in TABLE {
         let said = Reason::read(recorded).with_gateway_text(text());
         if said.recorded() == *recorded {
@@ -170,10 +170,13 @@ fn a_gateways_words_follow_the_rule_where_there_is_a_place_for_them() {
 #[test]
 fn the_documents_name_every_code() {
     let (documents, _) = include_str!("../../../../docs/REASONS.md").split_once("## History").unwrap();
+    let mut codes = BTreeSet::new();
     for (recorded, _) in TABLE.iter().filter(|(recorded, _)| !recorded.contains("newer")) {
         let code = Reason::read(recorded).view()["code"].as_str().unwrap().to_owned();
         assert_eq!(documents.matches(&format!("\n| `{code}` | ")).count(), 1, "{code}");
+        codes.insert(code);
     }
+    assert_eq!(documents.matches("\n| `").count(), codes.len(), "the documents name a code that no reason has");
 }
 
 #[test]

@@ -114,7 +114,7 @@ fn out_of_attempts_never_turns_maybe_into_no() {
 }
 
 #[test]
-fn only_the_gateway_s_last_word_ends_what_may_have_been_executed() {
+fn only_a_final_outcome_ends_what_may_have_been_executed() {
     in_every_case(|case| {
         if case.open_doubt() && case.next.state.is_terminal() {
             assert_eq!(Some(case.next.state), case.answer.last_word(), "{case:?}");
@@ -123,7 +123,7 @@ fn only_the_gateway_s_last_word_ends_what_may_have_been_executed() {
 }
 
 #[test]
-fn what_may_have_been_executed_is_never_queued_or_cancelled_again() {
+fn what_may_have_been_executed_is_never_queued_or_cancelled() {
     in_every_case(|case| {
         if case.facts.state != State::Queued {
             assert!(!matches!(case.next.state, State::Queued | State::Cancelled), "{case:?}");
@@ -132,7 +132,7 @@ fn what_may_have_been_executed_is_never_queued_or_cancelled_again() {
 }
 
 #[test]
-fn an_account_that_holds_never_sends_again_what_may_have_been_executed() {
+fn an_account_that_holds_never_resends_a_possible_execution() {
     in_every_case(|case| {
         if case.policy.on_ambiguous == OnAmbiguous::Hold && case.next.state != State::Queued {
             assert!(!matches!(case.next.due, Due::Send(_)), "{case:?}");
@@ -141,7 +141,7 @@ fn an_account_that_holds_never_sends_again_what_may_have_been_executed() {
 }
 
 #[test]
-fn nothing_is_sent_again_before_the_settle_time_unless_this_send_certainly_did_nothing() {
+fn nothing_is_resent_before_resend_after_without_a_proof() {
     in_every_case(|case| {
         let Due::Send(at) = case.next.due else { return };
         let certainly_nothing = case.call == Call::Send && case.answer.did_nothing();
@@ -184,7 +184,7 @@ fn an_end_is_left_only_from_succeeded_to_refunded() {
 }
 
 #[test]
-fn what_is_in_review_or_at_its_end_is_due_for_nothing_and_everything_else_is_due() {
+fn a_job_is_due_unless_it_is_in_review_or_has_ended() {
     in_every_case(|case| {
         let over = case.next.state.is_terminal() || case.next.state == State::NeedsReview;
         assert_eq!(case.next.due == Due::Never, over, "{case:?}");
@@ -192,7 +192,7 @@ fn what_is_in_review_or_at_its_end_is_due_for_nothing_and_everything_else_is_due
 }
 
 #[test]
-fn nothing_is_due_in_the_past_or_after_the_last_deadline_and_its_longest_wait() {
+fn nothing_is_due_in_the_past_or_too_far_ahead() {
     in_every_case(|case| {
         let (Due::Send(at) | Due::Query(at)) = case.next.due else { return };
         let policy = &case.policy;
@@ -282,7 +282,7 @@ fn story(answers: (Answer, Answer), mut facts: Facts, policy: &Policy) -> (Next,
 }
 
 #[test]
-fn whatever_a_gateway_keeps_saying_a_job_ends_or_is_before_a_person_by_its_deadline() {
+fn every_job_ends_or_is_in_review_by_its_deadline() {
     let sent = [Answer::NotExecuted, Answer::NotReady, Answer::Accepted, Answer::Silent];
     let asked = [Answer::NotExecuted, Answer::Accepted, Answer::Silent, Answer::Unseen];
     let open = |facts: &Facts| matches!(facts.state, State::Queued | State::InDoubt | State::Pending);
@@ -324,7 +324,7 @@ fn a_switch_to_holding_stops_the_resends_that_were_due() {
 }
 
 #[test]
-fn a_holding_account_sends_again_once_for_each_order_of_a_person() {
+fn an_account_that_holds_resends_once_per_operator_send() {
     let (facts, policy) = due_while_holding(State::InDoubt, Some(SENT.plus(Duration::from_secs(1))));
     let now = SENT.plus(policy.resend_after);
     assert_eq!(next_action(&facts, Call::Send, &policy, now), Action::Send);
@@ -334,7 +334,7 @@ fn a_holding_account_sends_again_once_for_each_order_of_a_person() {
 }
 
 #[test]
-fn a_persons_order_gives_a_job_its_whole_patience_anew() {
+fn an_operators_action_restarts_a_jobs_deadlines() {
     let policy = Policy::default();
     let late = SENT.plus(policy.poll_deadline_t1 * 2);
     let facts = every_fact().into_iter().find(|facts| facts.state == State::InDoubt && facts.can_query).unwrap();
@@ -345,7 +345,7 @@ fn a_persons_order_gives_a_job_its_whole_patience_anew() {
 }
 
 #[test]
-fn what_is_not_ready_is_tried_a_few_times_a_minute_apart_and_then_put_before_a_person() {
+fn a_job_not_ready_is_tried_a_few_times_then_reviewed() {
     let policy = Policy::default();
     let once = |facts: &Facts| facts.state == State::Queued && facts.sends == 1 && facts.resends == 0;
     for facts in every_fact().into_iter().filter(once) {
@@ -361,7 +361,7 @@ fn what_is_not_ready_is_tried_a_few_times_a_minute_apart_and_then_put_before_a_p
 
 /// Some gateways say so of an order that was divided: whatever is said afterwards, that it was never executed is not certain.
 #[test]
-fn what_was_once_not_ready_never_ends_as_never_executed_by_our_own_deadlines() {
+fn a_job_once_not_ready_never_ends_as_never_executed() {
     let policy = Policy::default();
     let late = SENT.plus(policy.retry_deadline);
     for facts in every_fact().into_iter().filter(|facts| facts.state == State::Queued) {
@@ -385,7 +385,7 @@ fn what_was_once_not_ready_never_ends_as_never_executed_by_our_own_deadlines() {
 }
 
 #[test]
-fn what_a_journal_recalls_is_in_doubt_or_before_a_person_and_is_never_sent_before_it_has_settled() {
+fn a_job_from_the_journal_is_in_doubt_or_in_review() {
     for policy in policies() {
         for now in moments(&policy) {
             for facts in every_fact() {

@@ -183,20 +183,20 @@ fn changed(mut rows: Vec<(Triple, String)>, changes: &str) -> Vec<(Triple, Strin
 }
 
 #[test]
-fn where_the_gateway_can_be_asked_the_table_names_every_legal_transition_and_no_other_exists() {
+fn the_table_is_complete_where_the_gateway_can_be_queried() {
     for on_ambiguous in [OnAmbiguous::Resend, OnAmbiguous::Hold] {
         proves(&rows(CAN_BE_ASKED), Reach::CanQuery, on_ambiguous);
     }
 }
 
 #[test]
-fn where_it_cannot_be_asked_the_same_transitions_are_legal_and_resend_sends_again() {
+fn unqueryable_jobs_are_sent_again_under_resend() {
     let table = changed(rows(CAN_BE_ASKED), CANNOT_BE_ASKED_RESEND);
     proves(&table, Reach::CannotQuery, OnAmbiguous::Resend);
 }
 
 #[test]
-fn where_it_cannot_be_asked_the_same_transitions_are_legal_and_hold_waits_for_a_person() {
+fn unqueryable_jobs_wait_for_a_person_under_hold() {
     let table = changed(rows(CAN_BE_ASKED), CANNOT_BE_ASKED_HOLD);
     proves(&table, Reach::CannotQuery, OnAmbiguous::Hold);
 }
@@ -271,7 +271,7 @@ fn what_waits_to_be_confirmed_is_ended_by_a_query_alone() {
 
 /// A response with a code that no list has leaves its own words as the reason, not that there was no answer.
 #[test]
-fn a_send_that_was_answered_is_never_put_before_a_person_as_unanswered() {
+fn a_send_with_a_response_never_needs_review_for_having_none() {
     let late = Millis(1_000_000).plus(Policy::default().resend_after);
     for (on_ambiguous, silence) in [
         (OnAmbiguous::Hold, Reason::NoResponseAndHeld(NO_TEXT)),
@@ -322,7 +322,7 @@ fn an_illegal_answer_says_what_cannot_follow_what() {
 
 /// What [`next_action`] says for every state and call: a call, or a commit of the state and due that stand here.
 #[test]
-fn a_claimed_job_is_sent_asked_about_or_put_where_it_belongs() {
+fn a_claimed_job_is_sent_queried_or_moved_to_its_state() {
     let now = Millis(1_001_000);
     let policy = Policy { on_ambiguous: OnAmbiguous::Resend, ..Policy::default() };
     for state in State::ALL {
@@ -344,7 +344,7 @@ fn a_claimed_job_is_sent_asked_about_or_put_where_it_belongs() {
 
 /// What a late response makes of an open job, for every answer that can come late: where the gateway can be asked it decides.
 #[test]
-fn a_late_last_word_ends_what_cannot_be_asked_about_and_stops_every_further_send() {
+fn a_late_final_outcome_ends_the_job_and_every_further_send() {
     let now = Millis(1_001_000);
     let by = |confirm| Policy { confirm, ..Policy::default() };
     for (policy, late, ends) in [
@@ -376,7 +376,7 @@ fn a_late_last_word_ends_what_cannot_be_asked_about_and_stops_every_further_send
 }
 
 #[test]
-fn a_job_that_waits_to_be_sent_past_its_deadline_ends_or_needs_review() {
+fn an_unsent_job_past_its_deadline_ends_or_needs_review() {
     let policy = Policy::default();
     let sent = Millis(1_000_000);
     let deadlines = [

@@ -124,7 +124,7 @@ mod tests {
     }
 
     #[test]
-    fn a_span_is_told_in_the_unit_that_says_most() {
+    fn a_span_is_shown_in_its_largest_unit() {
         for (seconds, told) in [(0, "0 s"), (119, "119 s"), (120, "2 min"), (7_200, "2 h"), (172_800, "2 d")] {
             assert_eq!(span(&ENGLISH, Duration::from_secs(seconds)), told);
         }

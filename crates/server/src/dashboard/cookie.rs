@@ -42,7 +42,7 @@ mod tests {
     }
 
     #[test]
-    fn a_session_s_cookie_is_out_of_scripts_reach_and_secure_behind_tls() {
+    fn a_session_cookie_is_http_only_and_secure_behind_tls() {
         let mut headers = HeaderMap::new();
         let plain = session(&headers, "v");
         assert!(

@@ -423,7 +423,7 @@ mod tests {
     }
 
     #[test]
-    fn a_held_notification_s_reason_is_told_in_each_language() {
+    fn a_quarantined_notifications_reason_is_translated() {
         for reason in HeldReason::ALL {
             assert_eq!(ENGLISH.held_reason(&reason), reason.to_string());
         }
@@ -432,7 +432,7 @@ mod tests {
     }
 
     #[test]
-    fn a_reason_is_told_in_each_language_with_the_gateways_words_behind_it() {
+    fn a_reason_is_translated_and_quotes_the_gateway() {
         for (recorded, english, chinese) in [
             (
                 r#"{"code":"in_doubt_until_poll_deadline","gateway_code":"40004"}"#,
@@ -482,7 +482,7 @@ mod tests {
     }
 
     #[test]
-    fn places_are_filled_by_number_and_what_is_filled_in_is_not_read_again() {
+    fn placeholders_are_filled_by_number_and_only_once() {
         assert_eq!(filled("{1} by {0}", &["li", "{0}"]), "{0} by li");
         assert_eq!(filled("{2}, {", &["a"]), ", ");
     }

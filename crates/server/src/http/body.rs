@@ -70,7 +70,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn json_is_known_by_its_media_type_whatever_stands_after_it() {
+    fn json_is_known_by_its_media_type_with_any_parameters() {
         for json in ["application/json", "Application/JSON; charset=utf-8", "application/vnd.shop+json"] {
             assert!(is_json(json), "{json}");
         }

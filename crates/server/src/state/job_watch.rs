@@ -166,7 +166,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn news_wake_those_who_wait_for_the_job_and_nobody_is_kept_after_they_go() {
+    async fn news_wake_waiting_requests_and_no_entry_is_left_behind() {
         let feed = Feed::default();
         let queue: Queue = "main/transfer".parse().unwrap();
         let mut first = feed.of_job(&queue, &"A".parse().unwrap());
@@ -185,7 +185,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn nothing_is_watched_while_nobody_waits() {
+    async fn nothing_is_watched_without_a_waiting_request() {
         let feed = Feed::default();
         assert!(!feed.is_wanted());
         let waiting = feed.of_job(&"main/transfer".parse().unwrap(), &"A".parse().unwrap());

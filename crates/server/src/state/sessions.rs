@@ -207,7 +207,7 @@ mod tests {
     }
 
     #[test]
-    fn an_ended_session_and_one_whose_token_was_made_anew_are_over() {
+    fn a_session_ends_with_a_sign_out_or_a_new_token() {
         let (sessions, tokens, kept) = scene();
         let cookie = sessions.begin(&tokens.named("li").unwrap(), 100).unwrap();
         let other = sessions.begin(&tokens.named("li").unwrap(), 100).unwrap();
@@ -245,7 +245,7 @@ mod tests {
     }
 
     #[test]
-    fn replicas_with_one_key_file_know_each_other_s_sessions_and_a_short_key_is_refused() {
+    fn replicas_with_one_key_file_share_sessions() {
         let (_, tokens, _file) = scene();
         let key = tempfile::NamedTempFile::new().unwrap();
         std::fs::write(key.path(), "k".repeat(MIN_KEY_BYTES) + "\n").unwrap();

@@ -119,7 +119,7 @@ async fn an_operator_acts_on_its_accounts_and_on_no_other() {
 }
 
 #[tokio::test]
-async fn the_events_tell_of_its_accounts_alone_and_end_when_these_change() {
+async fn events_are_of_its_accounts_only_and_end_when_they_change() {
     let (world, server) = with_a_job_in_each_account().await;
     let token = server.admit(&world, "reader", &["main"]).await;
     let mut stream = server.request("GET", "/v1/events?last_event_id=0", &token).send().await.unwrap();

@@ -62,7 +62,7 @@ async fn a_body_that_is_no_job_is_refused_by_what_it_is() {
 }
 
 #[tokio::test]
-async fn what_is_too_large_is_told_so_even_while_it_is_still_being_sent() {
+async fn an_oversized_body_is_refused_while_it_is_still_sent() {
     let world = World::start().await;
     let server = world.serve().await;
     let many = json!({"jobs": transfers("T", 1_001)});
@@ -95,7 +95,7 @@ async fn a_body_is_json_by_its_own_account_or_it_is_not_read() {
 }
 
 #[tokio::test]
-async fn a_body_that_comes_too_slowly_is_given_up_on_and_ties_up_nobody_else() {
+async fn a_slow_body_is_given_up_and_blocks_no_other_client() {
     let world = World::with(|settings| settings.patience = Duration::from_secs(1)).await;
     let server = world.serve().await;
     let head = format!(
@@ -233,7 +233,7 @@ async fn an_order_without_a_good_reason_is_no_order() {
 }
 
 #[tokio::test]
-async fn a_token_that_queries_too_often_is_told_when_to_come_back() {
+async fn a_token_above_its_rate_learns_the_wait() {
     let world = World::with(|settings| settings.rate_per_second = 5).await;
     let server = world.serve().await;
     let mut refused = None;

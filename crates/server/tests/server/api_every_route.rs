@@ -44,7 +44,7 @@ async fn untouched(world: &World, server: &Server) {
 }
 
 #[tokio::test]
-async fn a_wrong_method_is_told_the_right_ones() {
+async fn a_wrong_method_is_answered_with_the_right_ones() {
     let (world, server, routes) = world(|_| {}).await;
     let paths: BTreeSet<&str> = routes.iter().map(|route| route.template.as_str()).collect();
     for template in paths {
@@ -65,7 +65,7 @@ async fn a_wrong_method_is_told_the_right_ones() {
 }
 
 #[tokio::test]
-async fn without_a_token_that_is_known_no_route_but_the_open_ones_does_anything() {
+async fn without_a_known_token_only_open_routes_do_anything() {
     let (world, server, routes) = world(|_| {}).await;
     let open: BTreeSet<&str> =
         routes.iter().filter(|route| !route.closed).map(|route| route.template.as_str()).collect();
@@ -100,7 +100,7 @@ async fn without_a_token_that_is_known_no_route_but_the_open_ones_does_anything(
 }
 
 #[tokio::test]
-async fn a_wrong_role_is_told_which_it_takes_before_anything_else_is_looked_at() {
+async fn a_wrong_role_is_refused_before_anything_else_is_checked() {
     let (world, server, routes) = world(|_| {}).await;
     for route in routes.iter().filter(|route| route.closed) {
         for role in ["producer", "operator", "reader"] {
@@ -123,7 +123,7 @@ async fn a_wrong_role_is_told_which_it_takes_before_anything_else_is_looked_at()
 }
 
 #[tokio::test]
-async fn what_a_path_names_and_nobody_has_is_not_found() {
+async fn an_unknown_name_in_a_path_is_not_found() {
     let (world, server, routes) = world(|_| {}).await;
     let long = "x".repeat(3_000);
     let wrong =

@@ -81,7 +81,7 @@ async fn cancel(world: &World, server: &Server, key: &str) {
 }
 
 #[tokio::test]
-async fn events_come_as_they_happen_and_go_on_behind_the_last_one_that_was_seen() {
+async fn events_arrive_live_and_resume_after_the_last_one_seen() {
     let world = World::start().await;
     let server = world.serve().await;
     cancel(&world, &server, "BEFORE").await;
@@ -121,7 +121,7 @@ async fn events_come_as_they_happen_and_go_on_behind_the_last_one_that_was_seen(
 }
 
 #[tokio::test]
-async fn a_client_is_told_when_events_that_it_missed_are_kept_no_longer() {
+async fn a_client_learns_that_missed_events_are_gone() {
     let world = World::start().await;
     let server = world.serve().await;
     cancel(&world, &server, "T").await;
@@ -136,7 +136,7 @@ async fn a_client_is_told_when_events_that_it_missed_are_kept_no_longer() {
 }
 
 #[tokio::test]
-async fn one_token_follows_a_bounded_number_of_streams_and_those_that_end_make_room() {
+async fn a_tokens_streams_are_bounded_and_closed_ones_make_room() {
     let world = World::start().await;
     let server = world.serve().await;
     let mut open = Vec::new();

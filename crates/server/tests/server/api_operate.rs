@@ -6,7 +6,7 @@ use crate::jobs::transfer;
 use crate::world::World;
 
 #[tokio::test]
-async fn of_two_who_cancel_at_once_one_does_and_the_other_is_told() {
+async fn of_two_concurrent_cancellations_one_learns_of_the_other() {
     let world = World::start().await;
     let server = world.serve().await;
     world.submit_new(&[transfer("T")]).await;

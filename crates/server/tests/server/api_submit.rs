@@ -6,7 +6,7 @@ use crate::jobs::{bill, having, split, transfer, with};
 use crate::world::World;
 
 #[tokio::test]
-async fn a_batch_is_answered_job_by_job_and_bad_ones_keep_no_good_one_back() {
+async fn a_batch_is_answered_job_by_job_despite_bad_ones() {
     let world = World::start().await;
     let server = world.serve().await;
     world.submit_new(&[bill("B1", "order-1")]).await;
@@ -30,7 +30,7 @@ async fn a_batch_is_answered_job_by_job_and_bad_ones_keep_no_good_one_back() {
 }
 
 #[tokio::test]
-async fn a_job_that_breaks_rules_is_refused_by_all_of_its_wrong_fields() {
+async fn an_invalid_job_is_refused_with_all_its_wrong_fields() {
     let world = World::start().await;
     let server = world.serve().await;
     let refused = server.submit(&having(with(transfer("T"), "total_amount", json!("ten")), "run_at", json!(7))).await;

@@ -9,7 +9,7 @@ use crate::pages::Browser;
 use crate::world::{World, hang_up, token};
 
 #[tokio::test]
-async fn nobody_sees_or_does_anything_without_signing_in() {
+async fn nothing_is_shown_or_done_without_signing_in() {
     let world = World::start().await;
     let server = world.serve().await;
     world.submit_new(&[transfer("T")]).await;
@@ -46,7 +46,7 @@ async fn nobody_sees_or_does_anything_without_signing_in() {
 }
 
 #[tokio::test]
-async fn a_session_is_a_cookie_out_of_scripts_reach_and_pages_are_kept_by_nobody() {
+async fn a_session_is_an_http_only_cookie_and_pages_are_not_cached() {
     let world = World::start().await;
     let server = world.serve().await;
     let browser = Browser::new(&server);
@@ -135,7 +135,7 @@ async fn what_people_write_and_gateways_say_is_text_on_every_page() {
 }
 
 #[tokio::test]
-async fn a_queue_is_paused_and_resumed_with_a_reason_and_the_second_is_told_who_did() {
+async fn a_second_pause_is_answered_with_who_did_the_first() {
     let world = World::start().await;
     let server = world.serve().await;
     let browser = Browser::signed_in(&server, &server.tokens.operator).await;
@@ -157,7 +157,7 @@ async fn a_queue_is_paused_and_resumed_with_a_reason_and_the_second_is_told_who_
 }
 
 #[tokio::test]
-async fn pages_are_chinese_for_whoever_queries_for_it_and_stay_so() {
+async fn pages_are_chinese_on_request_and_stay_so() {
     let world = World::start().await;
     let server = world.serve().await;
     let mut browser = Browser::signed_in(&server, &server.tokens.operator).await;
@@ -171,7 +171,7 @@ async fn pages_are_chinese_for_whoever_queries_for_it_and_stay_so() {
 }
 
 #[tokio::test]
-async fn a_token_that_leaves_the_file_takes_its_sessions_with_it_and_a_shared_key_serves_all_replicas() {
+async fn a_removed_token_ends_its_sessions_on_all_replicas() {
     let mut world = World::start().await;
     world.share_session_key();
     let (one, other) = (world.serve().await, world.serve().await);
@@ -189,7 +189,7 @@ async fn a_token_that_leaves_the_file_takes_its_sessions_with_it_and_a_shared_ke
 }
 
 #[tokio::test]
-async fn forms_that_are_too_long_or_no_forms_and_wrong_methods_are_refused() {
+async fn oversized_or_foreign_forms_and_wrong_methods_are_refused() {
     let world = World::start().await;
     let server = world.serve().await;
     let browser = Browser::signed_in(&server, &server.tokens.operator).await;

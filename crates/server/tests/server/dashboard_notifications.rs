@@ -9,7 +9,7 @@ use crate::world::{APP_ID, World};
 const PERSONAL: [&str; 2] = ["小明", "6222021234567890123"];
 
 #[tokio::test]
-async fn notifications_are_listed_in_pages_those_held_are_marked_and_nobody_is_named() {
+async fn the_list_has_pages_marks_reviews_and_masks_names() {
     let world = World::start().await;
     let server = world.serve().await;
     for number in 1..=100 {
@@ -43,7 +43,7 @@ async fn notifications_are_listed_in_pages_those_held_are_marked_and_nobody_is_n
 }
 
 #[tokio::test]
-async fn what_is_asked_for_wrongly_is_refused_by_name() {
+async fn a_wrong_parameter_is_refused_by_name() {
     let world = World::start().await;
     let server = world.serve().await;
     let browser = Browser::signed_in(&server, &server.tokens.reader).await;

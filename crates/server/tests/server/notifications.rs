@@ -36,7 +36,7 @@ async fn what_must_not_be_acknowledged_is_answered_fail() {
 }
 
 #[tokio::test]
-async fn who_follows_one_kind_is_told_of_the_notifications_that_name_a_job_of_it() {
+async fn a_follower_of_one_kind_gets_the_notifications_of_its_jobs() {
     let world = World::start().await;
     let server = world.serve().await;
     assert_eq!(post(&server, &signed(APP_ID, METHOD, &credit("r1", "6"), &stamp(0))).await, success());
@@ -50,7 +50,7 @@ async fn who_follows_one_kind_is_told_of_the_notifications_that_name_a_job_of_it
 }
 
 #[tokio::test]
-async fn who_has_a_token_for_other_accounts_finds_no_notification_and_is_told_of_none() {
+async fn a_token_of_other_accounts_sees_no_notification() {
     let world = World::start().await;
     let server = world.serve().await;
     assert_eq!(post(&server, &signed(APP_ID, METHOD, &credit("r1", "1"), &stamp(0))).await, success());

@@ -313,7 +313,7 @@ mod tests {
     }
 
     #[test]
-    fn a_send_that_is_out_makes_the_job_one_in_doubt_and_a_query_changes_nothing() {
+    fn a_claimed_send_reads_as_in_doubt_and_a_query_changes_nothing() {
         let send = entry("w/1", Call::Send, 3, 20);
         let seen = queued().seen_under(Some(&send), ERA);
         assert_eq!((seen.state, seen.sends, seen.resends, seen.fence), (State::InDoubt, 1, 0, 3));
@@ -341,7 +341,7 @@ mod tests {
     }
 
     #[test]
-    fn an_entry_whose_end_the_record_tells_counts_for_nothing() {
+    fn an_entry_whose_end_is_on_record_counts_for_nothing() {
         let ended = StoredJob { last_claim: "a/1".into(), state: State::Pending, sends: 1, ..queued() };
         assert_eq!(ended.standing(Some(entry("a/1", Call::Send, 3, 20))), None);
         let claim = after(entry("b/2", Call::Query, 4, 30), entry("a/1", Call::Send, 3, 20));
@@ -361,7 +361,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_queued_in_an_earlier_era_may_have_been_sent_since_it_was_accepted() {
+    fn what_was_queued_before_lost_writes_may_have_been_sent() {
         let era = Era { number: 2, ..ERA };
         let old = queued().in_era(era);
         assert_eq!((old.state, &old.reason), (State::InDoubt, &Some(Reason::LostWrites)));

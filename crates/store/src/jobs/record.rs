@@ -377,7 +377,7 @@ mod tests {
     }
 
     #[test]
-    fn a_record_reads_as_it_was_written_and_keeps_the_content_byte_for_byte() {
+    fn a_record_reads_back_with_its_content_byte_for_byte() {
         let text = finished().text();
         let read = StoredJob::read(&text).unwrap();
         assert_eq!(read, finished());
@@ -407,7 +407,7 @@ mod tests {
     }
 
     #[test]
-    fn a_newer_version_is_told_from_a_damaged_text() {
+    fn a_newer_version_differs_from_a_damaged_text() {
         for (text, expected) in [
             (r#"{"v":3,"state":"queued","sha256":""}"#, Some(3)),
             (r#"{"v":3,"state":"dreaming"}"#, Some(3)),
@@ -427,7 +427,7 @@ mod tests {
     }
 
     #[test]
-    fn a_tombstone_knows_its_content_by_half_of_its_hash_and_nothing_else() {
+    fn a_tombstone_has_half_of_its_contents_hash() {
         let tombstone = finished().tombstone();
         assert_eq!(tombstone.text(), r#"{"v":2,"state":"succeeded","sha256":"BwcHBwcHBwcHBwcHBwcHBw"}"#);
         let read = StoredJob::read(&tombstone.text()).unwrap();

@@ -70,7 +70,7 @@ async fn a_claimed_job_is_its_worker_s() {
 }
 
 #[tokio::test]
-async fn an_order_to_call_is_due_at_once_and_deadlines_run_anew() {
+async fn an_action_to_call_is_due_at_once_with_new_deadlines() {
     let scene = Scene::new().await;
     scene.submit(&["K1"]).await;
     let job = scene.claim_one("w").await;

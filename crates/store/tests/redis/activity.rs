@@ -12,7 +12,7 @@ fn keys(events: &[Event]) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn ends_are_counted_in_stretches_of_time_and_what_waits_is_found() {
+async fn ended_jobs_are_counted_by_interval_and_waiting_ones_found() {
     let scene = Scene::new().await;
     for (key, state) in [
         ("done1", State::Succeeded),

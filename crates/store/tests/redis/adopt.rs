@@ -41,7 +41,7 @@ async fn left_of(scene: &Scene) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn every_state_goes_on_under_the_new_name_and_a_resubmission_is_recognised() {
+async fn every_state_moves_and_a_resubmission_is_recognised() {
     let old = Scene::new().await;
     let states = [
         State::InDoubt,
@@ -91,7 +91,7 @@ async fn every_state_goes_on_under_the_new_name_and_a_resubmission_is_recognised
 }
 
 #[tokio::test]
-async fn a_tombstone_and_a_business_key_are_recognised_under_the_new_name() {
+async fn a_tombstone_and_a_business_key_are_recognised_after_adoption() {
     let old = Scene::of("main/bill_upload").await;
     let accepted = old.accept(&[parse(&bill_json("B1", "order-1")), parse(&bill_json("B3", "order-3"))]).await;
     assert_eq!(accepted, [Submission::New, Submission::New]);
@@ -114,7 +114,7 @@ async fn a_tombstone_and_a_business_key_are_recognised_under_the_new_name() {
 }
 
 #[tokio::test]
-async fn a_send_whose_worker_is_gone_is_in_doubt_with_its_attempt_on_record_and_one_that_lives_is_left() {
+async fn a_dead_workers_send_is_in_doubt_and_a_live_one_is_left() {
     let old = Scene::new().await;
     old.submit(&["k1"]).await;
     old.claim_one("alive").await;
@@ -197,7 +197,7 @@ async fn what_the_old_queue_doubted_or_paused_stays_so() {
 }
 
 #[tokio::test]
-async fn what_a_newer_build_wrote_or_nobody_can_read_stays() {
+async fn a_newer_or_unreadable_record_stays() {
     let old = Scene::new().await;
     old.submit(&["newer", "damaged", "fine"]).await;
     let _: () = old.command(&["SET", &old.job_name("newer"), r#"{"v":3,"state":"dreaming"}"#]).await;
@@ -220,7 +220,7 @@ async fn what_a_newer_build_wrote_or_nobody_can_read_stays() {
 }
 
 #[tokio::test]
-async fn webhooks_history_and_what_responses_are_known_by_go_with_the_job() {
+async fn webhooks_history_and_response_ids_move_with_the_job() {
     let old = Scene::new().await;
     old.accept(&[told_transfer("k1"), transfer("k2")]).await;
     let jobs = old.claim("w", 2).await.jobs;

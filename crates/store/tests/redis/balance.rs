@@ -15,7 +15,7 @@ fn main_account() -> AccountName {
 }
 
 #[tokio::test]
-async fn of_all_who_would_query_one_has_the_turn_until_it_is_to_be_asked_for_again() {
+async fn one_of_many_queries_at_a_time_until_the_next_is_due() {
     let scene = Scene::new().await;
     let account = main_account();
     let every = Duration::from_millis(200);
@@ -42,7 +42,7 @@ async fn a_turn_taken_for_longer_than_is_waited_now_is_cut_short() {
 }
 
 #[tokio::test]
-async fn what_was_told_last_is_known_with_its_time_and_what_is_left_out_is_not() {
+async fn the_last_balance_is_kept_with_its_time() {
     let scene = Scene::new().await;
     let account = main_account();
     let known = async || scene.store.balance(&account, "paying").await.unwrap();

@@ -37,7 +37,7 @@ fn out_of_memory<T: std::fmt::Debug>(outcome: Result<T, StoreError>) {
 }
 
 #[tokio::test]
-async fn a_full_redis_refuses_new_jobs_and_claims_with_nothing_half_written() {
+async fn a_full_redis_refuses_jobs_and_claims_without_half_writes() {
     let (_redis, scene) = scene().await;
     scene.bring("asked", State::Pending).await;
     scene.submit(&["k1", "k2", "k3"]).await;

@@ -10,7 +10,7 @@ use serde_json::json;
 use crate::scene::{LATER, LEASE, OPERATOR, SHORT_LEASE, SOON, Scene, answered, held, keys, then, transfer};
 
 #[tokio::test]
-async fn a_claimed_send_is_in_doubt_before_anybody_knows_and_its_record_is_untouched() {
+async fn a_claimed_send_reads_as_in_doubt_and_leaves_its_record() {
     let scene = Scene::new().await;
     scene.submit(&["K1", "K2"]).await;
     let before = scene.text("K1").await;
@@ -43,7 +43,7 @@ async fn what_is_given_back_is_what_it_was() {
 }
 
 #[tokio::test]
-async fn a_lost_send_is_in_doubt_for_the_next_claim_and_for_the_one_after_a_release() {
+async fn a_lost_send_is_in_doubt_for_every_later_claim() {
     let scene = Scene::new().await;
     scene.submit(&["K1"]).await;
     let lost = scene.lose("a").await;
@@ -77,7 +77,7 @@ async fn workers_that_are_lost_again_and_again_are_all_counted() {
 }
 
 #[tokio::test]
-async fn a_job_that_kills_whoever_touches_it_is_put_in_quarantine_and_nothing_is_forgotten() {
+async fn a_job_that_kills_its_workers_is_quarantined() {
     let scene = Scene::new().await;
     scene.submit(&["K1"]).await;
     let mut found = Vec::new();
@@ -145,7 +145,7 @@ async fn probed(scene: &Scene) -> ClaimedJob {
 }
 
 #[tokio::test]
-async fn a_probe_is_made_by_a_job_that_was_never_sent_as_long_as_one_is_found() {
+async fn a_probe_is_an_unsent_job_while_one_is_found() {
     let scene = Scene::new().await;
     left_in_doubt(&scene, 200).await;
     scene.submit(&["a", "b", "c"]).await;
@@ -162,7 +162,7 @@ async fn a_probe_is_made_by_a_job_that_was_never_sent_as_long_as_one_is_found() 
 }
 
 #[tokio::test]
-async fn a_probe_finds_what_was_never_sent_also_before_what_came_due_later() {
+async fn a_probe_prefers_an_unsent_job_that_was_due_earlier() {
     let scene = Scene::new().await;
     scene.submit(&["unsent"]).await;
     let rank: f64 = scene.command(&["ZSCORE", &scene.name("sends"), "unsent"]).await;
@@ -177,7 +177,7 @@ async fn a_probe_finds_what_was_never_sent_also_before_what_came_due_later() {
 }
 
 #[tokio::test]
-async fn a_lease_that_has_ended_is_left_to_its_worker_where_that_is_wanted() {
+async fn an_expired_lease_can_be_left_to_its_worker() {
     let scene = Scene::new().await;
     scene.submit(&["K1"]).await;
     let lost = scene.lose("a").await;
@@ -197,7 +197,7 @@ async fn another_gateway_claims_nothing() {
 }
 
 #[tokio::test]
-async fn intent_fence_and_lease_are_on_record_whatever_the_worker_is_called() {
+async fn intent_fence_and_lease_are_recorded_for_any_worker_name() {
     let scene = Scene::new().await;
     scene.submit(&["k1"]).await;
     let claimed = scene.claim("w\"1\\", 8).await;
@@ -219,7 +219,7 @@ async fn intent_fence_and_lease_are_on_record_whatever_the_worker_is_called() {
 }
 
 #[tokio::test]
-async fn a_claim_tells_since_when_each_job_was_due_and_when_it_was_accepted() {
+async fn a_claim_has_each_jobs_due_and_acceptance_times() {
     let scene = Scene::new().await;
     scene.submit(&["sent", "queried"]).await;
     let created = scene.job("sent").await.created;
@@ -234,7 +234,7 @@ async fn a_claim_tells_since_when_each_job_was_due_and_when_it_was_accepted() {
 }
 
 #[tokio::test]
-async fn never_more_jobs_than_slots_and_never_more_than_one_script_takes() {
+async fn claims_are_bounded_by_slots_and_the_scripts_maximum() {
     let scene = Scene::new().await;
     scene.submit_many("k", MAX_CLAIM + 50).await;
     for (slots, taken) in [(0, 0), (3, 3), (10_000, MAX_CLAIM), (10_000, 47), (10_000, 0)] {
@@ -326,7 +326,7 @@ async fn a_second_send_keeps_the_moment_of_the_first() {
 }
 
 #[tokio::test]
-async fn what_has_ended_or_waits_for_a_person_is_never_claimed_for_a_send() {
+async fn ended_and_reviewed_jobs_are_never_claimed_for_a_send() {
     for state in [State::NeedsReview, State::Succeeded, State::Failed, State::Refunded, State::Cancelled] {
         let scene = Scene::new().await;
         scene.bring("k1", state).await;
@@ -390,7 +390,7 @@ async fn a_claim_that_arrives_late_or_twice_takes_nothing() {
 }
 
 #[tokio::test]
-async fn a_short_lease_is_over_when_it_says_and_the_job_is_queried_and_never_sent() {
+async fn a_short_lease_expires_on_time_and_the_job_is_queried() {
     let scene = Scene::new().await;
     scene.submit(&["k1"]).await;
     let first = scene.claim_as(Claim { lease: SHORT_LEASE, ..scene.wish("dead", 1) }).await;
@@ -417,7 +417,7 @@ async fn a_job_whose_claim_is_gone_may_have_been_sent() {
 }
 
 #[tokio::test]
-async fn a_job_whose_claim_cannot_be_read_is_put_aside_and_neither_sent_nor_queried() {
+async fn an_unreadable_claim_is_quarantined_and_not_called() {
     let scene = Scene::new().await;
     scene.submit(&["held", "queued"]).await;
     scene.lose("w1").await;

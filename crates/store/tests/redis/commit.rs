@@ -7,7 +7,7 @@ use serde_json::json;
 use crate::scene::{LATER, OPERATOR, SKIPPED, Scene, answered, known_by, parse, then, transfer_json};
 
 #[tokio::test]
-async fn a_finished_job_tells_all_that_happened_in_its_own_record() {
+async fn a_finished_jobs_record_has_its_whole_history() {
     let scene = Scene::new().await;
     scene.submit(&["K1"]).await;
     let job = scene.claim_one("w").await;
@@ -75,7 +75,7 @@ async fn resends_are_counted_apart_and_a_given_back_one_is_not() {
 }
 
 #[tokio::test]
-async fn old_events_leave_the_record_for_the_list_and_are_read_in_order() {
+async fn old_events_move_to_the_list_and_are_read_in_order() {
     let scene = Scene::new().await;
     scene.submit(&["K1"]).await;
     let job = scene.claim_one("w").await;
@@ -128,7 +128,7 @@ async fn a_job_s_own_number_is_no_mismatch() {
 }
 
 #[tokio::test]
-async fn a_producer_is_told_in_the_same_step_and_once() {
+async fn a_webhook_is_enqueued_in_the_same_step_and_once() {
     let scene = Scene::new().await;
     let mut told = transfer_json("K1");
     told["callback_url"] = json!("https://shop.example/bursar");
@@ -151,7 +151,7 @@ async fn a_producer_is_told_in_the_same_step_and_once() {
 }
 
 #[tokio::test]
-async fn a_commit_repeated_after_a_lost_reply_changes_and_records_nothing_twice() {
+async fn a_commit_repeated_after_a_lost_reply_changes_nothing() {
     let scene = Scene::new().await;
     scene.submit(&["k1"]).await;
     let claimed = scene.claim_one("w").await;
@@ -165,7 +165,7 @@ async fn a_commit_repeated_after_a_lost_reply_changes_and_records_nothing_twice(
 }
 
 #[tokio::test]
-async fn numbers_and_status_are_kept_until_others_come_and_a_reason_ends_with_its_cause() {
+async fn fields_stay_until_replaced_and_a_reason_ends_with_its_cause() {
     let scene = Scene::new().await;
     scene.submit(&["k1"]).await;
     let first = scene.claim_one("w").await;
@@ -193,7 +193,7 @@ async fn numbers_and_status_are_kept_until_others_come_and_a_reason_ends_with_it
 }
 
 #[tokio::test]
-async fn a_configuration_fault_pauses_the_queue_once_and_a_repetition_does_not_undo_the_operators_resume() {
+async fn a_configuration_fault_pauses_the_queue_once() {
     let scene = Scene::new().await;
     scene.submit(&["k1", "k2"]).await;
     let jobs = scene.claim("w", 2).await.jobs;
@@ -241,7 +241,7 @@ async fn a_batch_is_answered_in_order_and_each_job_by_itself() {
 }
 
 #[tokio::test]
-async fn queries_that_change_nothing_are_counted_but_after_a_while_no_longer_written() {
+async fn idle_queries_are_counted_and_soon_no_longer_written() {
     let scene = Scene::new().await;
     scene.submit(&["k1"]).await;
     scene.commit(&answered(&scene.claim_one("w").await, Answer::Accepted, State::Pending, Due::Query(Millis(1)))).await;
@@ -259,7 +259,7 @@ async fn queries_that_change_nothing_are_counted_but_after_a_while_no_longer_wri
 }
 
 #[tokio::test]
-async fn a_history_of_a_foreign_type_keeps_no_response_from_its_record_and_stops_nobody() {
+async fn a_history_of_a_foreign_type_blocks_no_response() {
     let scene = Scene::new().await;
     scene.submit(&["a", "bad", "c"]).await;
     let _: () = scene.command(&["SET", &format!("{}:bad", scene.name("history")), "no list at all"]).await;
@@ -290,7 +290,7 @@ async fn one_commit_twice_in_a_call_is_recorded_once() {
 }
 
 #[tokio::test]
-async fn what_was_recorded_before_an_error_is_recorded_once_and_comes_due() {
+async fn an_event_before_an_error_is_recorded_once_and_is_due() {
     let scene = Scene::new().await;
     scene.submit(&["k1"]).await;
     let commit = answered(&scene.claim_one("w").await, Answer::Succeeded, State::Succeeded, Due::Never);
@@ -305,7 +305,7 @@ async fn what_was_recorded_before_an_error_is_recorded_once_and_comes_due() {
 }
 
 #[tokio::test]
-async fn a_record_of_a_foreign_type_keeps_no_other_job_s_response_waiting() {
+async fn a_record_of_a_foreign_type_blocks_no_other_job() {
     let scene = Scene::new().await;
     scene.submit(&["bad", "good"]).await;
     let jobs = scene.claim("w", 2).await.jobs;
@@ -334,7 +334,7 @@ async fn the_events_of_a_partition_are_bounded() {
 }
 
 #[tokio::test]
-async fn a_last_word_changed_by_the_gateway_keeps_the_day_of_the_first() {
+async fn a_changed_final_state_keeps_the_first_ones_day() {
     let scene = Scene::new().await;
     scene.bring("k1", State::Succeeded).await;
     scene.set_due("done", "k1", 12_345).await;
@@ -347,7 +347,7 @@ async fn a_last_word_changed_by_the_gateway_keeps_the_day_of_the_first() {
 }
 
 #[tokio::test]
-async fn a_commit_without_a_call_writes_no_event_and_events_in_any_script_stay_json() {
+async fn a_commit_without_a_call_writes_no_event() {
     let scene = Scene::new().await;
     scene.submit(&["k1"]).await;
     let claimed = scene.claim_one("w").await;
@@ -364,7 +364,7 @@ async fn a_commit_without_a_call_writes_no_event_and_events_in_any_script_stay_j
 }
 
 #[tokio::test]
-async fn a_mismatch_is_a_person_s_whatever_was_decided_and_takes_nothing_of_the_other_s_words() {
+async fn a_mismatch_needs_review_and_takes_none_of_its_numbers() {
     let number = known_by("T1");
     let request = Some(ResponseKnownBy::RequestId("R1".into()));
     for id in [number, request] {
@@ -406,7 +406,7 @@ async fn a_mismatch_is_a_person_s_whatever_was_decided_and_takes_nothing_of_the_
 }
 
 #[tokio::test]
-async fn what_a_late_or_repeated_commit_is_known_by_is_neither_taken_nor_judged() {
+async fn response_ids_of_a_late_or_repeated_commit_are_ignored() {
     let scene = Scene::new().await;
     scene.submit(&["k1"]).await;
     let lost = scene.lose("slow").await;
@@ -420,7 +420,7 @@ async fn what_a_late_or_repeated_commit_is_known_by_is_neither_taken_nor_judged(
 }
 
 #[tokio::test]
-async fn what_has_ended_stays_ended_whoever_has_its_number() {
+async fn an_ended_job_stays_ended_for_every_holder_of_its_number() {
     let scene = Scene::new().await;
     scene.submit(&["k1", "k2"]).await;
     let jobs = scene.claim("w", 2).await.jobs;

@@ -264,7 +264,7 @@ async fn giving_up_is_published_and_the_next_event_s_turn_comes() {
 }
 
 #[tokio::test]
-async fn a_job_with_something_untold_keeps_its_detail() {
+async fn a_job_with_an_undelivered_event_keeps_its_detail() {
     let scene = Scene::new().await;
     reviewed(&scene, "k1").await;
     queried_and(&scene, "k1", State::Failed).await;
@@ -276,7 +276,7 @@ async fn a_job_with_something_untold_keeps_its_detail() {
 }
 
 #[tokio::test]
-async fn an_outbox_that_nobody_empties_stays_short_and_keeps_the_end() {
+async fn an_outbox_without_a_dispatcher_is_bounded_and_keeps_the_end() {
     let scene = Scene::new().await;
     reviewed(&scene, "k1").await;
     let first = next(&scene).await;

@@ -47,7 +47,7 @@ async fn on_a_redis_that_writes_through_local_costs_no_wait() {
 }
 
 #[tokio::test]
-async fn local_waits_for_the_disk_or_says_that_this_server_cannot_tell() {
+async fn local_waits_for_the_disk_or_reports_that_it_cannot() {
     let redis = redis(Fsync::EverySecond);
     let looks = Scene::between(redis.url(), redis.url(), "bursar").await;
     let known: Vec<redis::Value> = looks.command(&["COMMAND", "INFO", "WAITAOF"]).await;
@@ -67,7 +67,7 @@ async fn local_waits_for_the_disk_or_says_that_this_server_cannot_tell() {
 }
 
 #[tokio::test]
-async fn without_its_replica_a_submission_is_not_acknowledged_and_repeating_it_is_safe() {
+async fn without_its_replica_a_submission_is_not_acknowledged() {
     let primary = redis(Fsync::EverySecond);
     let store = store(&primary, Durability::Replicated(1)).await.unwrap();
     for _ in 0..2 {
@@ -117,7 +117,7 @@ async fn what_is_submitted_at_once_waits_together() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_redis_that_came_back_with_an_older_memory_vouches_for_nothing_written_before() {
+async fn a_redis_that_lost_writes_vouches_for_no_earlier_write() {
     let primary = redis(Fsync::Always);
     let replica = replica(&primary).await;
     let store = store(&primary, Durability::Replicated(1)).await.unwrap();
@@ -157,7 +157,7 @@ async fn a_redis_that_came_back_with_an_older_memory_vouches_for_nothing_written
 }
 
 #[tokio::test]
-async fn what_an_operator_is_told_is_kept_like_what_a_producer_is_told() {
+async fn an_operators_action_is_as_durable_as_a_submission() {
     let redis = redis(Fsync::Always);
     let scene = scene(&redis, store(&redis, Durability::Replicated(1)).await.unwrap()).await;
     let operator = Operator { who: "ann", why: "no replica is there" };

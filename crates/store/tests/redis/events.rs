@@ -49,7 +49,7 @@ async fn events_are_read_from_any_place_on() {
 }
 
 #[tokio::test]
-async fn one_commit_s_changes_are_told_one_by_one_from_any_place_on() {
+async fn a_commits_changes_are_read_one_by_one_from_any_place() {
     let scene = Scene::new().await;
     let (partition, _) = partitions(&scene);
     scene.bring("before", State::Failed).await;
@@ -82,7 +82,7 @@ async fn one_commit_s_changes_are_told_one_by_one_from_any_place_on() {
 }
 
 #[tokio::test]
-async fn a_place_that_is_kept_no_longer_is_told() {
+async fn a_place_that_is_gone_is_reported() {
     let scene = Scene::new().await;
     let (partition, _) = partitions(&scene);
     for key in ["a", "b"] {
@@ -97,7 +97,7 @@ async fn a_place_that_is_kept_no_longer_is_told() {
 }
 
 #[tokio::test]
-async fn a_watch_tells_of_all_partitions_and_goes_on_where_it_was() {
+async fn a_watch_reads_all_partitions_and_resumes() {
     let scene = Scene::new().await;
     let (_, other) = partitions(&scene);
     scene.bring("before", State::Failed).await;
@@ -114,7 +114,7 @@ async fn a_watch_tells_of_all_partitions_and_goes_on_where_it_was() {
 }
 
 #[tokio::test]
-async fn an_entry_that_makes_no_sense_stops_nobody() {
+async fn a_senseless_entry_blocks_no_other() {
     let scene = Scene::new().await;
     let (partition, _) = partitions(&scene);
     let stream = format!("{}events", scene.base());

@@ -18,7 +18,7 @@ fn names(prefix: &str, count: usize) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn a_flood_of_one_group_stands_behind_its_own_jobs() {
+async fn a_flood_of_one_group_delays_its_own_jobs_only() {
     let scene = Scene::new().await;
     submit(&scene, "merchant-a", 1.0, &names("A", 300)).await;
     assert_eq!(keys(&scene.claim("w", 5).await), ["A0000", "A0001", "A0002", "A0003", "A0004"]);

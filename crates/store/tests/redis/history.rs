@@ -23,7 +23,7 @@ async fn one_line_that_cannot_be_read_does_not_hide_the_others() {
 }
 
 #[tokio::test]
-async fn a_history_is_told_in_order_wherever_its_events_stand() {
+async fn a_history_is_in_order_wherever_its_events_are() {
     let scene = Scene::new().await;
     scene.submit(&["k1"]).await;
     scene.operate("k1", Operation::Send).await;

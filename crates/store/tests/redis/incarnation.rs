@@ -8,7 +8,7 @@ use bursar_store::{Claim, Claimed, Incarnations, Sends, Wake};
 use crate::scene::Scene;
 
 #[tokio::test]
-async fn a_redis_keeps_the_first_id_that_it_is_given_and_knows_those_whose_journals_were_reconciled() {
+async fn a_redis_keeps_its_first_id_and_the_reconciled_ones() {
     let scene = Scene::new().await;
     assert_eq!(scene.store.incarnations().await.unwrap(), Incarnations::default(), "to look gives it none");
     assert_eq!(scene.store.incarnate("one").await.unwrap(), "one");
@@ -26,7 +26,7 @@ fn calls(claimed: &Claimed) -> Vec<(&str, Call)> {
 }
 
 #[tokio::test]
-async fn no_send_is_claimed_of_a_queue_that_another_redis_or_none_had_before_somebody_has_looked() {
+async fn no_send_is_claimed_on_an_unknown_redis() {
     let scene = Scene::new().await;
     scene.bring("asked", State::Pending).await;
     scene.let_come_due("asked").await;

@@ -10,7 +10,7 @@ fn numbered(commit: Commit, trade_no: &str) -> Commit {
 }
 
 #[tokio::test]
-async fn a_response_that_comes_while_another_claim_stands_is_found_by_its_commit() {
+async fn a_late_response_is_found_by_the_next_claims_commit() {
     let scene = Scene::new().await;
     scene.submit(&["K1"]).await;
     let lost = scene.lose("a").await;
@@ -32,7 +32,7 @@ async fn a_response_that_comes_while_another_claim_stands_is_found_by_its_commit
 }
 
 #[tokio::test]
-async fn a_late_word_opens_what_the_standing_claim_leaves_to_a_person_and_nothing_that_it_ends() {
+async fn a_late_outcome_reopens_a_review_but_no_end() {
     for (state, due, expected) in [
         (State::NeedsReview, Due::Never, State::InDoubt),
         (State::Pending, Due::Query(LATER), State::Pending),
@@ -54,7 +54,7 @@ async fn a_late_word_opens_what_the_standing_claim_leaves_to_a_person_and_nothin
 }
 
 #[tokio::test]
-async fn a_response_that_comes_when_no_claim_stands_opens_the_job_again() {
+async fn a_late_response_without_a_claim_reopens_the_job() {
     for (state, due, expected) in [
         (State::InDoubt, Due::Send(LATER), State::InDoubt),
         (State::NeedsReview, Due::Never, State::InDoubt),
@@ -76,7 +76,7 @@ async fn a_response_that_comes_when_no_claim_stands_opens_the_job_again() {
 }
 
 #[tokio::test]
-async fn a_late_response_of_a_job_that_was_ended_by_nothing_but_a_tombstone_changes_nothing() {
+async fn a_late_response_to_a_tombstone_changes_nothing() {
     let scene = Scene::new().await;
     scene.submit(&["K1"]).await;
     let lost = scene.lose("a").await;
@@ -90,7 +90,7 @@ async fn a_late_response_of_a_job_that_was_ended_by_nothing_but_a_tombstone_chan
 }
 
 #[tokio::test]
-async fn a_response_to_other_content_by_the_same_key_leaves_it_to_a_person() {
+async fn a_late_response_to_other_content_needs_review() {
     for claimed in [false, true] {
         let scene = Scene::new().await;
         scene.submit(&["K1"]).await;
@@ -118,7 +118,7 @@ async fn a_response_to_other_content_by_the_same_key_leaves_it_to_a_person() {
 }
 
 #[tokio::test]
-async fn a_send_that_redis_forgot_is_in_doubt_again_when_its_response_comes() {
+async fn a_send_lost_by_redis_is_in_doubt_once_its_response_arrives() {
     let scene = Scene::new().await;
     scene.submit(&["K1"]).await;
     let forgotten = scene.claim_one("a").await;

@@ -30,7 +30,7 @@ fn refusal<T: std::fmt::Debug>(outcome: Result<T, StoreError>) -> String {
 }
 
 #[tokio::test]
-async fn it_is_written_with_the_first_job_or_by_the_first_worker_and_by_nobody_who_looks() {
+async fn only_the_first_job_or_worker_writes_the_layout() {
     let scene = Scene::new().await;
     scene.store.known_queues().await.unwrap();
     scene.store.status(&scene.queue).await.unwrap();
@@ -77,7 +77,7 @@ async fn queues_without_a_layout_are_an_older_build_s() {
 }
 
 #[tokio::test]
-async fn a_redis_keeps_the_number_of_partitions_that_its_first_job_found() {
+async fn a_redis_keeps_the_partition_count_of_its_first_job() {
     let prefix = unique_prefix();
     let scene = Scene::between(&redis().await.url, &redis().await.url, &prefix).await;
     let four = connect(&prefix).await.unwrap().with_partitions(4).await.unwrap();

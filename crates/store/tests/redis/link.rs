@@ -6,7 +6,7 @@ use bursar_test_support::{Listen, Options, eventually, private_redis};
 use crate::scene::{SOON, Scene};
 
 #[tokio::test]
-async fn a_claim_for_a_connection_that_is_gone_takes_nothing_until_the_new_one_was_looked_at() {
+async fn a_claim_on_a_dead_connection_waits_for_the_new_preflight() {
     let redis = private_redis(|options| Options { listen: Listen::Loopback, ..options });
     let scene = Scene::at(redis.url()).await;
     scene.submit(&["k1"]).await;

@@ -73,7 +73,7 @@ async fn a_page_goes_on_behind_a_job_that_has_left() {
 }
 
 #[tokio::test]
-async fn a_page_has_as_many_jobs_as_were_asked_for() {
+async fn a_page_has_the_requested_number_of_jobs() {
     let scene = Scene::new().await;
     scene.submit_many("k", 120).await;
     for limit in [1, 50, 119, 120] {
@@ -107,7 +107,7 @@ async fn every_job_says_when_it_is_due() {
 }
 
 #[tokio::test]
-async fn a_job_that_cannot_be_read_is_named_in_every_list_and_breaks_none() {
+async fn an_unreadable_job_is_named_in_every_list() {
     let scene = Scene::new().await;
     let keys: [&str; 5] = ["newer", "damaged", "bytes", "foreign", "fine"];
     let jobs: Vec<Job> = keys.iter().map(|key| transfer(key)).collect();

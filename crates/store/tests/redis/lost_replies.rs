@@ -113,7 +113,7 @@ async fn a_claim_whose_reply_is_lost_is_given_back_whole_and_unsent() {
 }
 
 #[tokio::test]
-async fn a_claim_that_reaches_redis_only_after_it_was_given_up_takes_nothing() {
+async fn a_claim_that_arrives_after_its_timeout_takes_nothing() {
     let lossy = Lossy::new().await;
     let scene = &lossy.scene;
     warm(scene).await;
@@ -148,7 +148,7 @@ async fn a_lost_unclaim_is_repeated_and_gives_back_everything() {
 }
 
 #[tokio::test]
-async fn a_worker_that_dies_after_a_lost_claim_leaves_jobs_that_are_asked_about_not_sent() {
+async fn jobs_of_a_lost_claim_are_queried_and_not_sent() {
     let lossy = Lossy::new().await;
     let scene = &lossy.scene;
     warm(scene).await;
@@ -176,7 +176,7 @@ async fn a_commit_whose_reply_is_lost_is_recorded_once() {
 }
 
 #[tokio::test]
-async fn a_commit_that_another_workers_claim_overtook_is_not_done_again_and_the_job_is_followed() {
+async fn a_commit_overtaken_by_another_claim_is_not_repeated() {
     let lossy = Lossy::new().await;
     let scene = &lossy.scene;
     warm(scene).await;
@@ -223,7 +223,7 @@ async fn lost_replies_of_renew_release_withdraw_and_wake_do_no_harm() {
 }
 
 #[tokio::test]
-async fn an_operation_whose_reply_is_lost_is_refused_on_repetition_or_harmless() {
+async fn an_operation_with_a_lost_reply_is_safe_to_repeat() {
     let lossy = Lossy::new().await;
     let scene = &lossy.scene;
     warm(scene).await;

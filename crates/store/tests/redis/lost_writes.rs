@@ -6,7 +6,7 @@ use bursar_store::{Claim, Committed, Known};
 use crate::scene::{LATER, LEASE, Scene, answered, held, holding, pause, resume, then};
 
 #[tokio::test]
-async fn a_claim_by_a_worker_that_knows_more_takes_nothing_and_makes_the_queued_doubtful() {
+async fn a_claim_after_lost_writes_puts_queued_jobs_in_doubt() {
     let scene = Scene::new().await;
     scene.submit(&["K1"]).await;
     let found = scene.claim_as(holding(scene.wish("w", 1), 7)).await;
@@ -39,7 +39,7 @@ async fn a_receipt_that_is_gone_is_lost_writes() {
 }
 
 #[tokio::test]
-async fn a_claim_that_is_gone_from_under_its_worker_is_lost_writes_and_no_other_end_of_it_is() {
+async fn only_a_claim_gone_from_redis_means_lost_writes() {
     for (lost, how) in [(false, "committed"), (false, "taken over"), (false, "released"), (true, "forgotten")] {
         let scene = Scene::new().await;
         scene.submit(&["K1", "K2"]).await;
@@ -93,7 +93,7 @@ async fn a_commit_ahead_of_its_record_says_that_the_claim_was_lost() {
 }
 
 #[tokio::test]
-async fn where_the_account_holds_the_queue_stands_until_a_person_resumes_it() {
+async fn under_hold_the_queue_stops_until_an_operator_resumes() {
     let scene = Scene::new().await;
     scene.submit(&["K1"]).await;
     scene.store.pause(&scene.queue, &pause()).await.unwrap();
@@ -114,7 +114,7 @@ async fn where_the_account_holds_the_queue_stands_until_a_person_resumes_it() {
 }
 
 #[tokio::test]
-async fn what_was_queued_then_is_sent_as_what_may_have_been_sent_and_stays_so() {
+async fn what_was_queued_then_stays_possibly_sent() {
     let scene = Scene::new().await;
     scene.submit(&["K1"]).await;
     let known = Known { receipt: 7, ..Known::default() };

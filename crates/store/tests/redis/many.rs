@@ -66,7 +66,7 @@ async fn each_queue_is_as_it_is_read_alone() {
 }
 
 #[tokio::test]
-async fn each_queue_s_gateway_and_fence_are_told() {
+async fn each_queues_gateway_and_fence_are_returned() {
     let (scene, queues) = (Scene::new().await, queues());
     for (at, gateway) in [(1, "here"), (249, "there")] {
         scene.store.claim(&queues[at], &Claim { gateway, ..scene.wish("w", 0) }).await.unwrap();
@@ -81,7 +81,7 @@ async fn each_queue_s_gateway_and_fence_are_told() {
 }
 
 #[tokio::test]
-async fn what_each_origin_has_to_deliver_is_known_among_many_that_have_nothing() {
+async fn each_origins_deliveries_are_found_among_many_idle_ones() {
     let scene = Scene::new().await;
     scene.accept(&[told_transfer("k1"), told_transfer("k2")]).await;
     for claimed in scene.claim("w", 2).await.jobs {

@@ -94,5 +94,5 @@ prop_state_machine! {
     #![proptest_config(config())]
 
     #[test]
-    fn whatever_producers_workers_and_people_do_the_store_is_told_and_stands_as_its_rules_say(sequential 1..80 => TheStore);
+    fn the_store_follows_its_rules_whatever_its_clients_do(sequential 1..80 => TheStore);
 }

@@ -71,7 +71,7 @@ async fn delivered(scene: &Scene, delivery: &ClaimedDelivery) {
 }
 
 #[tokio::test]
-async fn a_notification_that_is_delivered_again_is_kept_once_and_counted() {
+async fn a_repeated_notification_is_kept_once_and_counted() {
     let scene = Scene::new().await;
     let now = scene.now().await;
     let first = notified("{\"record_id\":\"r1\",\"n\":1}", now, Finality::Open);
@@ -89,7 +89,7 @@ async fn a_notification_that_is_delivered_again_is_kept_once_and_counted() {
 }
 
 #[tokio::test]
-async fn a_changed_content_is_a_further_version_and_what_stands_for_good_does_not_go_back() {
+async fn a_changed_content_is_a_new_version_and_finals_stay() {
     let scene = Scene::new().await;
     let now = scene.now().await;
     assert_eq!(notify(&scene, &notified("6", now - 3000, Finality::Open)).await, StoreOutcome::New);
@@ -159,7 +159,7 @@ async fn an_old_timestamp_is_kept_and_marked_and_one_ahead_is_refused() {
 }
 
 #[tokio::test]
-async fn what_cannot_be_read_stands_apart_and_comes_in_anew_once_it_can() {
+async fn an_unreadable_one_is_quarantined_and_returns_once_readable() {
     let scene = Scene::new().await;
     let now = scene.now().await;
     let held = VerifiedNotification {
@@ -181,7 +181,7 @@ async fn what_cannot_be_read_stands_apart_and_comes_in_anew_once_it_can() {
 }
 
 #[tokio::test]
-async fn a_notification_is_told_to_whom_the_account_names_with_its_content() {
+async fn a_notification_is_forwarded_with_its_content() {
     let scene = Scene::new().await;
     let mut wakes = scene.store.delivery_wakes().await.unwrap();
     let now = scene.now().await;
@@ -204,7 +204,7 @@ async fn a_notification_is_told_to_whom_the_account_names_with_its_content() {
 }
 
 #[tokio::test]
-async fn what_has_expired_goes_but_for_what_is_still_to_be_told() {
+async fn expired_notifications_go_unless_undelivered() {
     let scene = Scene::new().await;
     let now = scene.now().await;
     let kept_for = |content, url| VerifiedNotification {
@@ -222,7 +222,7 @@ async fn what_has_expired_goes_but_for_what_is_still_to_be_told() {
 }
 
 #[tokio::test]
-async fn what_was_seen_and_forgotten_is_no_news_when_it_is_delivered_again() {
+async fn a_forgotten_notification_is_no_news_when_repeated() {
     let scene = Scene::new().await;
     let now = scene.now().await;
     let short = |content| VerifiedNotification {
@@ -246,7 +246,7 @@ async fn what_was_seen_and_forgotten_is_no_news_when_it_is_delivered_again() {
 }
 
 #[tokio::test]
-async fn what_was_written_too_long_ago_is_kept_apart_and_told_to_nobody() {
+async fn an_old_notification_is_quarantined_and_not_forwarded() {
     let scene = Scene::new().await;
     let now = scene.now().await;
     let told = |content, age| VerifiedNotification {
@@ -308,7 +308,7 @@ async fn pages_go_back_from_the_newest() {
 }
 
 #[tokio::test]
-async fn a_notification_is_read_with_its_records_versions_and_whether_it_is_still_to_be_told() {
+async fn a_notification_is_read_with_versions_and_delivery() {
     let scene = Scene::new().await;
     let now = scene.now().await;
     notify(&scene, &notified("6", now - 10, Finality::Open)).await;

@@ -25,7 +25,7 @@ async fn history(scene: &Scene, name: &str) -> Vec<HistoryEvent> {
 }
 
 #[tokio::test]
-async fn every_operation_in_every_state_does_what_the_rules_say_or_changes_nothing() {
+async fn every_operation_in_every_state_does_what_the_rules_say() {
     for state in State::ALL {
         for operation in OPERATIONS {
             let scene = Scene::new().await;
@@ -122,7 +122,7 @@ async fn cancelling_races_with_claiming_and_exactly_one_wins() {
 }
 
 #[tokio::test]
-async fn an_unknown_job_is_unknown_and_one_that_cannot_be_read_is_named_as_such() {
+async fn an_unknown_job_and_an_unreadable_one_are_distinct_errors() {
     let scene = Scene::new().await;
     for operation in OPERATIONS {
         assert_eq!(scene.operate("nobody", operation).await, Operated::Unknown);
@@ -169,7 +169,7 @@ async fn reasons_in_any_script_are_kept_and_stay_json() {
 }
 
 #[tokio::test]
-async fn a_very_long_reason_is_whole_in_the_history_and_cut_by_characters_in_the_record() {
+async fn a_long_reason_is_whole_in_the_history_and_cut_elsewhere() {
     let scene = Scene::new().await;
     scene.bring("k1", State::NeedsReview).await;
     let why = "号".repeat(5_000);
@@ -197,7 +197,7 @@ async fn an_operation_on_what_changed_meanwhile_follows_the_new_state() {
 }
 
 #[tokio::test]
-async fn an_operator_is_never_told_done_when_the_job_kept_changing() {
+async fn an_action_on_a_job_that_keeps_changing_is_never_done() {
     // Somebody answers every look with another state than the one that was seen: a lie in the record does it.
     let scene = Scene::new().await;
     scene.bring("k1", State::Pending).await;
@@ -228,7 +228,7 @@ async fn an_operator_is_never_told_done_when_the_job_kept_changing() {
 }
 
 #[tokio::test]
-async fn pausing_and_resuming_tell_whether_they_changed_anything_and_who_did() {
+async fn pausing_and_resuming_report_changes_and_their_author() {
     let scene = Scene::new().await;
     let of = |operator: Operator<'_>, action| operator.reason(action);
     let first = of(Operator { who: "li", why: "gateway \"down\" 停机" }, ActionKind::Pause);
@@ -255,7 +255,7 @@ async fn an_operation_wakes_the_workers() {
 }
 
 #[tokio::test]
-async fn while_a_journal_knows_more_nothing_is_cancelled_or_sent_on_the_word_of_redis() {
+async fn lost_writes_forbid_cancelling_and_sending_unsent_jobs() {
     let scene = Scene::new().await;
     scene.submit(&["k1"]).await;
     let paused = async || scene.store.status(&scene.queue).await.unwrap().paused;
@@ -279,7 +279,7 @@ async fn while_a_journal_knows_more_nothing_is_cancelled_or_sent_on_the_word_of_
 }
 
 #[tokio::test]
-async fn a_job_whose_deadline_has_passed_ends_once_unless_somebody_was_faster() {
+async fn a_job_past_its_deadline_ends_once() {
     let scene = Scene::new().await;
     let mut told = transfer_json("k1");
     told["callback_url"] = json!("https://shop.example/bursar");
@@ -322,7 +322,7 @@ async fn nothing_is_done_to_a_job_whose_detail_has_expired() {
 }
 
 #[tokio::test]
-async fn what_redis_may_have_forgotten_is_resolved_by_a_person_and_never_cancelled() {
+async fn a_possibly_sent_job_is_resolved_and_never_cancelled() {
     let scene = Scene::new().await;
     scene.submit(&["k1", "k2"]).await;
     scene.store.lost_writes(&scene.queue, 0).await.unwrap();

@@ -9,7 +9,7 @@ use bursar_test_support::{Fault, FaultProxy, Listen, Options, eventually, privat
 use crate::scene::{SOON, Scene, keys, then, transfer};
 
 #[tokio::test]
-async fn the_same_store_works_within_a_second_of_a_killed_redis_coming_back_and_nothing_is_lost() {
+async fn the_store_works_within_a_second_of_a_restart() {
     let redis = private_redis(|options| options);
     let scene = Scene::at(redis.url()).await;
     scene.submit(&["k1", "k2"]).await;
@@ -50,7 +50,7 @@ async fn a_command_in_flight_when_redis_dies_fails_as_unreachable() {
 }
 
 #[tokio::test]
-async fn a_stall_shorter_than_the_patience_is_no_error() {
+async fn a_stall_shorter_than_the_timeout_is_no_error() {
     let redis = private_redis(|options| options);
     let scene = Scene::at(redis.url()).await;
     redis.freeze().unwrap();
@@ -84,7 +84,7 @@ async fn a_reset_connection_comes_back_by_itself() {
 const SILENT_FOR: Duration = Duration::from_millis(5_500);
 
 #[tokio::test]
-async fn a_connection_that_dies_without_a_word_is_replaced_when_a_command_has_waited_for_it() {
+async fn a_dead_connection_is_replaced_after_a_command_times_out() {
     let redis = private_redis(|options| Options { listen: Listen::Loopback, ..options });
     let proxy = FaultProxy::start(redis.url()).await;
     let scene = Scene::between(&proxy.redis_url(), redis.url(), &unique_prefix()).await;
@@ -100,7 +100,7 @@ async fn a_connection_that_dies_without_a_word_is_replaced_when_a_command_has_wa
 }
 
 #[tokio::test]
-async fn a_wake_subscription_that_dies_without_a_word_ends_and_a_new_one_hears_again() {
+async fn a_silent_wake_subscription_ends_and_a_new_one_works() {
     let redis = private_redis(|options| Options { listen: Listen::Loopback, ..options });
     let proxy = FaultProxy::start(redis.url()).await;
     let scene = Scene::between(&proxy.redis_url(), redis.url(), &unique_prefix()).await;
@@ -128,7 +128,7 @@ async fn a_quiet_subscription_goes_on() {
 }
 
 #[tokio::test]
-async fn a_wake_subscription_ends_with_its_connection_and_a_new_one_hears_again() {
+async fn a_wake_subscription_ends_with_its_connection() {
     let redis = private_redis(|options| options);
     let scene = Scene::at(redis.url()).await;
     let mut wakes = scene.store.wakes().await.unwrap();
@@ -154,7 +154,7 @@ async fn messages_that_name_no_queue_are_passed_over() {
 }
 
 #[tokio::test]
-async fn nothing_there_and_a_wrong_url_are_told_apart_and_name_no_password() {
+async fn no_server_and_a_wrong_url_differ_and_hide_the_password() {
     let connect =
         async |url: &str| Store::connect(&Settings { url: url.to_owned(), prefix: "p".to_owned() }).await.unwrap_err();
     assert!(matches!(connect("redis://:secret@127.0.0.1:1/").await, StoreError::Unreachable { .. }));

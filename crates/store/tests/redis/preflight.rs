@@ -110,7 +110,7 @@ async fn nearly_full_memory_is_a_warning() {
 }
 
 #[tokio::test]
-async fn a_server_that_forbids_config_is_warned_of_not_assumed_to_be_right() {
+async fn a_server_that_forbids_config_is_warned_of() {
     let redis = private_redis(|options| options);
     let scene = Scene::at(redis.url()).await;
     let _: () = scene.command(&["ACL", "SETUSER", "default", "-config"]).await;
@@ -168,7 +168,7 @@ async fn a_redis_that_does_not_answer_is_an_error_and_not_fine() {
 }
 
 #[tokio::test]
-async fn behind_sentinels_a_primary_that_would_go_on_alone_is_warned_of() {
+async fn a_sentinel_primary_that_accepts_writes_alone_is_warned_of() {
     let redis = private_redis(|options| options);
     let scene = Scene::at(redis.url()).await;
     let behind_sentinels = wanted("redis+sentinel://127.0.0.1:26379/payments", scene.now().await);

@@ -13,7 +13,7 @@ async fn purge(scene: &Scene, limit: usize) -> usize {
 }
 
 #[tokio::test]
-async fn an_expired_job_is_still_recognised_and_still_refuses_other_content() {
+async fn an_expired_job_is_recognised_and_refuses_other_content() {
     for state in [State::Succeeded, State::Failed, State::Refunded, State::Cancelled] {
         let scene = Scene::new().await;
         scene.bring("k1", state).await;
@@ -58,7 +58,7 @@ async fn a_tombstone_is_out_of_every_hands_reach() {
 }
 
 #[tokio::test]
-async fn the_business_key_of_an_expired_job_still_refuses_a_second_one() {
+async fn an_expired_jobs_business_key_refuses_a_second_job() {
     let scene = Scene::of("main/bill_upload").await;
     scene.accept(&[bill("k1", "order-1")]).await;
     let claimed = scene.claim_one("w").await;
@@ -69,7 +69,7 @@ async fn the_business_key_of_an_expired_job_still_refuses_a_second_one() {
 }
 
 #[tokio::test]
-async fn only_what_ended_longer_ago_than_the_retention_goes_and_no_more_than_asked() {
+async fn only_jobs_past_retention_go_and_no_more_than_asked() {
     let scene = Scene::new().await;
     for number in 0..7 {
         scene.bring(&format!("k{number}"), State::Succeeded).await;
@@ -85,7 +85,7 @@ async fn only_what_ended_longer_ago_than_the_retention_goes_and_no_more_than_ask
 }
 
 #[tokio::test]
-async fn what_is_queried_once_more_is_kept_and_blocks_nothing_behind_it() {
+async fn a_job_due_for_a_query_is_kept_and_blocks_none_behind_it() {
     let scene = Scene::new().await;
     for (name, at) in [("claimed", 1), ("waiting", 2), ("old", 3)] {
         scene.bring(name, State::Succeeded).await;
@@ -136,7 +136,7 @@ async fn a_job_that_has_not_ended_is_never_thrown_away() {
 }
 
 #[tokio::test]
-async fn a_purged_job_takes_what_its_responses_are_known_by_with_it_and_nothing_of_another() {
+async fn a_purge_deletes_the_jobs_own_response_ids_only() {
     let scene = Scene::new().await;
     scene.submit(&["k1", "k2", "k3"]).await;
     let jobs = scene.claim("w", 3).await.jobs;

@@ -101,7 +101,7 @@ async fn a_job_in_any_other_state_is_found_where_it_belongs_too() {
 }
 
 #[tokio::test]
-async fn a_send_that_was_lost_before_stays_one_and_its_response_is_used() {
+async fn an_earlier_lost_send_survives_and_its_response_is_used() {
     let scene = Scene::new().await;
     scene.submit(&["K1"]).await;
     let lost = scene.lose("a").await;
@@ -175,7 +175,7 @@ async fn a_drop_is_recorded_and_leaves_what_the_key_holds() {
 }
 
 #[tokio::test]
-async fn a_key_of_nothing_can_be_dropped_and_a_tombstone_is_back_already() {
+async fn a_key_without_a_job_is_dropped_and_a_tombstone_needs_nothing() {
     let scene = Scene::new().await;
     for ghost in ["ghost", "not a key"] {
         let _: u64 = scene.command(&["HSET", &scene.name("quarantine"), ghost, "{\"at\":5,\"code\":\"x\"}"]).await;

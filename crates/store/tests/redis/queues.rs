@@ -6,7 +6,7 @@ use bursar_test_support::redis;
 use crate::scene::{OPERATOR, Scene, transfer};
 
 #[tokio::test]
-async fn queues_are_known_from_their_first_submission_and_served_while_a_worker_says_so() {
+async fn a_queue_is_known_from_its_first_job_and_served_on_report() {
     let scene = Scene::new().await;
     assert_eq!(scene.store.known_queues().await.unwrap(), []);
     scene.submit(&["k1"]).await;
@@ -26,7 +26,7 @@ async fn queues_are_known_from_their_first_submission_and_served_while_a_worker_
 }
 
 #[tokio::test]
-async fn a_queue_is_the_first_worker_s_gateway_s_and_one_with_another_takes_nothing_until_a_person_says_so() {
+async fn a_queue_is_bound_to_its_first_workers_gateway() {
     let scene = Scene::new().await;
     scene.submit(&["k1"]).await;
     let claim = async |gateway: &str| {

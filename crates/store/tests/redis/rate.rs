@@ -13,7 +13,7 @@ async fn claim_at(scene: &Scene, rate: f64) -> usize {
 }
 
 #[tokio::test]
-async fn who_queries_beside_the_workers_takes_its_turns_from_the_same_rate() {
+async fn a_query_outside_the_workers_takes_from_the_same_rate() {
     let scene = Scene::new().await;
     scene.submit_many("k", 200).await;
     let (rate, began) = (50.0, scene.now().await);
@@ -36,7 +36,7 @@ async fn who_queries_beside_the_workers_takes_its_turns_from_the_same_rate() {
 }
 
 #[tokio::test]
-async fn a_full_bucket_tells_how_long_to_wait_and_no_limit_is_none() {
+async fn a_full_bucket_returns_its_wait_and_no_limit_none() {
     let scene = Scene::new().await;
     assert_eq!(scene.store.take_rate_token(&scene.queue, 2.0).await.unwrap(), None);
     let wait = scene.store.take_rate_token(&scene.queue, 2.0).await.unwrap().unwrap();
@@ -73,7 +73,7 @@ async fn two_workers_together_never_exceed_the_rate_and_use_it_up() {
 }
 
 #[tokio::test]
-async fn a_full_bucket_tells_every_worker_the_same_moment_and_keeps_it() {
+async fn a_full_bucket_gives_every_worker_the_same_moment() {
     let scene = Scene::new().await;
     scene.submit_many("k", 5).await;
     let claim = async |worker| scene.claim_as(Claim { rate_per_second: 4.0, ..scene.wish(worker, 50) }).await;
@@ -88,7 +88,7 @@ async fn a_full_bucket_tells_every_worker_the_same_moment_and_keeps_it() {
 }
 
 #[tokio::test]
-async fn a_queue_without_work_waits_for_nothing_once_the_bucket_is_empty() {
+async fn an_idle_queue_does_not_wait_for_the_bucket() {
     let scene = Scene::new().await;
     scene.submit_many("k", 1).await;
     let claimed = scene.claim_as(Claim { rate_per_second: 1_000.0, ..scene.wish("w", 50) }).await;
@@ -109,7 +109,7 @@ async fn a_clock_set_back_or_a_raised_rate_does_not_stop_the_queue() {
 }
 
 #[tokio::test]
-async fn a_claim_without_a_free_slot_takes_nothing_of_the_rate_and_reads_no_jobs() {
+async fn a_claim_without_a_slot_takes_no_rate_and_reads_no_jobs() {
     let scene = Scene::new().await;
     scene.submit_many("k", 5).await;
     for _ in 0..3 {

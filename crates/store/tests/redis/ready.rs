@@ -36,7 +36,7 @@ async fn a_queue_is_ready_when_its_next_job_is_due() {
 }
 
 #[tokio::test]
-async fn sends_of_a_paused_queue_are_looked_at_each_minute_and_resuming_makes_them_due() {
+async fn a_paused_queue_is_checked_each_minute_and_due_on_resume() {
     let scene = Scene::new().await;
     let reason = Reason::operator_action(ActionKind::Pause, "li", "a look");
     assert!(scene.store.pause(&scene.queue, &reason).await.unwrap());

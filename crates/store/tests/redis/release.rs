@@ -28,7 +28,7 @@ async fn an_unsent_job_is_what_it_was_before_the_claim_and_due_now() {
 }
 
 #[tokio::test]
-async fn an_unsent_resend_is_in_doubt_or_pending_as_before_and_not_counted() {
+async fn an_unsent_resend_keeps_its_state_and_is_not_counted() {
     for state in [State::InDoubt, State::Pending] {
         let scene = Scene::new().await;
         scene.submit(&["k1"]).await;
@@ -76,7 +76,7 @@ async fn giving_back_a_query_never_undoes_the_send_of_a_lost_worker() {
 }
 
 #[tokio::test]
-async fn recovering_a_lost_claim_of_a_query_never_undoes_the_send_of_a_lost_worker() {
+async fn recovering_a_query_claim_keeps_a_lost_workers_send() {
     let scene = Scene::new().await;
     scene.submit(&["k1"]).await;
     scene.lose("dead").await;
@@ -86,7 +86,7 @@ async fn recovering_a_lost_claim_of_a_query_never_undoes_the_send_of_a_lost_work
 }
 
 #[tokio::test]
-async fn a_lost_send_that_was_to_be_sent_again_is_queried_once_its_next_claim_is_given_back() {
+async fn a_lost_resend_is_queried_after_its_next_claim_is_released() {
     let scene = Scene::new().await;
     scene.submit(&["k1"]).await;
     scene.lose("dead").await;
@@ -116,7 +116,7 @@ async fn giving_back_is_repeatable_and_refused_under_another_claim() {
 }
 
 #[tokio::test]
-async fn a_job_taken_over_after_its_lease_cannot_be_given_back_by_the_first_worker() {
+async fn an_overtaken_claim_cannot_be_released() {
     let scene = Scene::new().await;
     scene.submit(&["k1"]).await;
     let slow = scene.lose("slow").await;
@@ -195,7 +195,7 @@ async fn a_claim_that_was_given_back_is_no_lost_write() {
 }
 
 #[tokio::test]
-async fn what_a_late_response_said_is_used_when_the_claim_is_given_back() {
+async fn a_late_response_is_used_on_release() {
     for (outcome, call) in
         [(Answer::Succeeded, Call::Query), (Answer::Silent, Call::Query), (Answer::Accepted, Call::Send)]
     {
@@ -245,7 +245,7 @@ async fn a_record_of_a_newer_build_is_no_lost_write() {
 
 /// A send whose intent stands in the worker's journal, and that was not made: the record knows as much as the journal.
 #[tokio::test]
-async fn a_withdrawn_send_is_what_it_was_and_its_record_keeps_its_fence() {
+async fn a_withdrawn_send_keeps_its_state_and_fence() {
     let scene = Scene::new().await;
     scene.submit(&["k1"]).await;
     let claimed = scene.claim_one("w").await;
@@ -270,7 +270,7 @@ async fn a_withdrawn_send_is_what_it_was_and_its_record_keeps_its_fence() {
 }
 
 #[tokio::test]
-async fn a_withdrawn_resend_is_in_doubt_as_before_and_a_lost_send_before_it_stays_on_record() {
+async fn a_withdrawn_resend_keeps_its_doubt_and_its_lost_send() {
     let scene = Scene::new().await;
     scene.submit(&["k1"]).await;
     scene.commit(&then(&scene.claim_one("w").await, State::InDoubt, Due::Send(Millis(1)))).await;

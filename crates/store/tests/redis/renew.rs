@@ -30,7 +30,7 @@ async fn the_leases_of_claimed_jobs_move() {
 }
 
 #[tokio::test]
-async fn what_is_no_longer_claimed_is_named_and_never_raised_from_the_dead() {
+async fn a_lost_claim_is_named_and_never_revived() {
     let scene = Scene::new().await;
     scene.submit(&["ended", "given-back", "taken", "held"]).await;
     let jobs = scene.claim("w", 4).await.jobs;
@@ -59,7 +59,7 @@ async fn what_is_no_longer_claimed_is_named_and_never_raised_from_the_dead() {
 }
 
 #[tokio::test]
-async fn a_job_that_was_taken_over_and_ended_is_gone_and_nothing_is_lost() {
+async fn a_job_that_was_overtaken_and_ended_is_gone() {
     let scene = Scene::new().await;
     scene.submit(&["k1"]).await;
     let slow = scene.lose("slow").await;

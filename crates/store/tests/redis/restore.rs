@@ -56,7 +56,7 @@ pub(crate) async fn restore_as(
 }
 
 #[tokio::test]
-async fn a_job_that_redis_forgot_wholly_has_the_content_hash_and_name_that_it_was_submitted_with() {
+async fn a_forgotten_job_has_its_content_hash_and_name_again() {
     let scene = Scene::new().await;
     let job = transfer("K1");
     scene.submit(&["K1"]).await;
@@ -95,7 +95,7 @@ async fn a_job_that_redis_forgot_wholly_has_the_content_hash_and_name_that_it_wa
 }
 
 #[tokio::test]
-async fn what_is_restored_to_be_sent_is_sent_as_what_may_have_been_in_its_group_s_turn() {
+async fn a_restored_resend_waits_its_turn_and_is_possibly_sent() {
     let scene = Scene::of("shop/transfer").await; // by who pays
     let mut job = transfer_json("K1");
     job["account"] = json!("shop");
@@ -119,7 +119,7 @@ async fn a_content_that_is_no_json_is_no_job_s() {
 }
 
 #[tokio::test]
-async fn a_record_that_lies_behind_is_put_in_doubt_and_what_comes_late_is_refused_and_kept_as_evidence() {
+async fn an_outdated_record_is_in_doubt_and_late_commits_are_evidence() {
     let scene = Scene::new().await;
     scene.submit(&["K1"]).await;
     let before = scene.job("K1").await;
@@ -137,7 +137,7 @@ async fn a_record_that_lies_behind_is_put_in_doubt_and_what_comes_late_is_refuse
 }
 
 #[tokio::test]
-async fn a_send_that_is_out_when_its_job_is_restored_keeps_its_intent_on_record() {
+async fn a_send_in_flight_during_a_restore_keeps_its_intent() {
     let scene = Scene::new().await;
     scene.submit(&["K1"]).await;
     let out = scene.claim_one("w").await;
@@ -174,7 +174,7 @@ async fn what_a_late_response_said_before_is_kept() {
 }
 
 #[tokio::test]
-async fn what_ended_in_a_redis_that_had_forgotten_its_send_goes_before_a_person_and_its_producer_hears_of_it() {
+async fn a_job_ended_by_an_outdated_redis_needs_review() {
     let scene = Scene::new().await;
     scene.accept(&[told_transfer("K1")]).await;
     scene.take_to("K1", State::Cancelled).await;
@@ -318,7 +318,7 @@ async fn a_full_redis_takes_back_what_it_has_forgotten() {
 }
 
 #[tokio::test]
-async fn what_was_restored_before_writes_were_lost_again_is_in_doubt_still() {
+async fn a_restored_job_stays_in_doubt_after_more_lost_writes() {
     let scene = Scene::new().await;
     scene.submit(&["K1"]).await;
     scene.store.lost_writes(&scene.queue, 0).await.unwrap();

@@ -274,7 +274,7 @@ async fn read(scene: &Scene) {
 }
 
 #[tokio::test]
-async fn everything_works_under_the_rights_that_are_printed_and_queries_for_no_other() {
+async fn the_printed_rights_suffice_and_all_are_needed() {
     let redis = loopback();
     make_user(&redis, &printed(Durability::Fast)).await;
     let scene = scene(&redis).await;
@@ -312,7 +312,7 @@ async fn a_right_that_is_missing_is_refused_by_its_name() {
 }
 
 #[tokio::test]
-async fn a_server_that_forbids_wait_is_refused_where_durability_needs_it() {
+async fn a_server_that_forbids_wait_is_refused_for_durability() {
     let redis = loopback();
     make_user(&redis, "user bursar on ~* &* +@all -wait").await;
     let store = scene(&redis).await.store;
@@ -323,7 +323,7 @@ async fn a_server_that_forbids_wait_is_refused_where_durability_needs_it() {
 }
 
 #[tokio::test]
-async fn a_message_that_may_not_be_published_fails_nothing_that_was_stored() {
+async fn a_message_that_may_not_be_published_fails_no_write() {
     let redis = loopback();
     make_user(&redis, "user bursar on resetchannels ~bursar:* +@all").await;
     let scene = scene(&redis).await;

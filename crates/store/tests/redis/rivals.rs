@@ -21,7 +21,7 @@ async fn restore_first(scene: &Scene, order: &str) -> Restored {
 }
 
 #[tokio::test]
-async fn a_job_whose_order_another_one_has_taken_meanwhile_goes_before_a_person() {
+async fn a_job_whose_business_key_was_taken_needs_review() {
     let scene = scene().await;
     let mut second = bill_json("SECOND", "order-1");
     second["callback_url"] = json!("https://shop.example/bursar");
@@ -46,7 +46,7 @@ async fn a_job_whose_order_another_one_has_taken_meanwhile_goes_before_a_person(
 }
 
 #[tokio::test]
-async fn a_rival_of_a_newer_build_cannot_be_kept_back_so_nothing_is_restored_beside_it() {
+async fn an_unreadable_rival_prevents_the_restore() {
     let scene = scene().await;
     scene.accept(&[bill("SECOND", "order-1")]).await;
     let newer = scene.text("SECOND").await.unwrap().replace("\"v\":2", "\"v\":3");
@@ -64,7 +64,7 @@ async fn a_rival_of_a_newer_build_cannot_be_kept_back_so_nothing_is_restored_bes
 }
 
 #[tokio::test]
-async fn a_rival_is_kept_back_while_it_may_still_be_sent_and_otherwise_goes_on() {
+async fn a_rival_is_stopped_only_while_it_may_be_sent() {
     use State::{Cancelled, Failed, InDoubt, NeedsReview, Pending, Queued, Succeeded};
     for (state, expected) in [
         (Queued, NeedsReview),
@@ -86,7 +86,7 @@ async fn a_rival_is_kept_back_while_it_may_still_be_sent_and_otherwise_goes_on()
 }
 
 #[tokio::test]
-async fn a_rival_that_is_out_keeps_its_claim_and_one_that_is_queried_loses_it() {
+async fn a_rival_in_flight_keeps_its_claim_and_a_query_loses_it() {
     for (call, expected, outcome) in
         [(Call::Send, State::InDoubt, Committed::Done), (Call::Query, State::NeedsReview, Committed::Late)]
     {
@@ -123,7 +123,7 @@ async fn what_a_rival_s_late_response_said_is_kept() {
 }
 
 #[tokio::test]
-async fn a_key_that_was_used_again_for_other_content_does_not_open_its_business_key_to_another() {
+async fn a_reused_key_does_not_free_its_business_key() {
     let scene = scene().await;
     scene.accept(&[bill("FIRST", "order-2"), bill("SECOND", "order-1")]).await;
     let seen = scene.job("FIRST").await;
@@ -164,7 +164,7 @@ async fn the_rival_of_a_job_that_ended_or_waits_is_kept_back_too() {
 
 /// A journal speaks of what an operator has to decide about: nothing is sent while two restorations race with workers.
 #[tokio::test]
-async fn restoring_races_with_claiming_and_the_rival_is_sent_or_kept_back_and_never_both() {
+async fn a_restore_racing_with_a_claim_stops_the_rival_or_lets_it_go() {
     for _ in 0..30 {
         let scene = scene().await;
         scene.accept(&[bill("SECOND", "order-1")]).await;

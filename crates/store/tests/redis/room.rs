@@ -35,7 +35,7 @@ fn sends(claimed: &Claimed) -> usize {
 }
 
 #[tokio::test]
-async fn each_has_half_of_the_room_and_what_it_leaves_goes_to_the_other() {
+async fn sends_and_queries_share_the_slots_by_halves() {
     for (queued, queries, slots, expected_sends) in
         [(10, 10, 8, 4), (10, 10, 7, 4), (10, 1, 8, 7), (1, 10, 8, 1), (10, 0, 8, 8), (0, 10, 8, 0), (3, 2, 8, 3)]
     {
@@ -65,7 +65,7 @@ async fn one_slot_goes_to_sends_and_queries_by_turns() {
 }
 
 #[tokio::test]
-async fn a_hundred_thousand_pending_queries_neither_starve_nor_burden_a_send() {
+async fn a_hundred_thousand_queries_do_not_delay_a_send() {
     let redis = private_redis(|options| options);
     let scene = Scene::at(redis.url()).await;
     scene.claim("w", 1).await;
@@ -104,7 +104,7 @@ async fn script_time(scene: &Scene) -> u64 {
 }
 
 #[tokio::test]
-async fn a_million_due_jobs_after_an_outage_drain_as_steadily_as_a_thousand() {
+async fn a_million_due_jobs_drain_as_steadily_as_a_thousand() {
     const CLAIMS: usize = 20;
     const SLOTS: usize = 50;
     let redis = private_redis(|options| Options { fsync: Fsync::EverySecond, ..options });

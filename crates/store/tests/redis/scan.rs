@@ -38,7 +38,7 @@ async fn scanned(scene: &Scene, state: Option<State>, between: impl AsyncFn()) -
 }
 
 #[tokio::test]
-async fn every_job_is_met_once_although_thousands_have_one_and_the_same_time() {
+async fn every_job_is_visited_once_though_thousands_share_a_time() {
     let scene = Scene::new().await;
     end(&scene, "ended", 1_500).await;
     for number in 0..1_500 {
@@ -52,7 +52,7 @@ async fn every_job_is_met_once_although_thousands_have_one_and_the_same_time() {
 }
 
 #[tokio::test]
-async fn no_ended_job_is_missed_while_older_ones_expire_and_new_ones_end() {
+async fn no_ended_job_is_missed_while_others_expire_and_end() {
     let scene = Scene::new().await;
     end(&scene, "old", 600).await;
     for number in 0..600 {
@@ -72,7 +72,7 @@ async fn no_ended_job_is_missed_while_older_ones_expire_and_new_ones_end() {
 }
 
 #[tokio::test]
-async fn a_job_that_moves_on_ahead_of_the_scan_is_met_again_as_it_is_then() {
+async fn a_job_that_moves_ahead_of_the_scan_is_visited_again() {
     let scene = Scene::new().await;
     scene.bring("later", State::Queued).await;
     let first = scene.store.scan(&scene.queue, None, &ScanCursor::default(), 200).await.unwrap();

@@ -19,7 +19,7 @@ async fn fresh(redis: &Sentinels, before: &Scene) -> Scene {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_store_follows_the_primary_and_leaves_the_one_that_was_alone() {
+async fn the_store_follows_the_primary_and_leaves_the_isolated_one() {
     let redis = Sentinels::start().await;
     let scene = scene(&redis).await;
     scene.submit(&["K1", "K2"]).await;
@@ -37,7 +37,7 @@ async fn the_store_follows_the_primary_and_leaves_the_one_that_was_alone() {
 
     // Back, and for some seconds a primary by its own account.
     redis.primary.start_again().unwrap();
-    assert_eq!(redis.primary.told("role").await.as_deref(), Some("master"));
+    assert_eq!(redis.primary.info("role").await.as_deref(), Some("master"));
     for number in 0..50 {
         scene.submit(&[&format!("L{number}")]).await;
     }
@@ -50,7 +50,7 @@ async fn the_store_follows_the_primary_and_leaves_the_one_that_was_alone() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_first_claim_at_a_new_primary_is_an_error_so_that_lost_writes_can_be_told_of_first() {
+async fn the_first_claim_on_a_new_primary_reports_an_error_first() {
     let redis = Sentinels::start().await;
     let scene = scene(&redis).await;
     scene.submit(&["K1"]).await;
@@ -66,7 +66,7 @@ async fn the_first_claim_at_a_new_primary_is_an_error_so_that_lost_writes_can_be
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_primary_that_hangs_is_waited_for_no_longer_than_until_another_is_promoted() {
+async fn a_hung_primary_is_waited_for_until_a_promotion() {
     let redis = Sentinels::start().await;
     let scene = scene(&redis).await;
     scene.submit(&["K1"]).await;
@@ -91,7 +91,7 @@ async fn a_primary_that_hangs_is_waited_for_no_longer_than_until_another_is_prom
 }
 
 #[tokio::test]
-async fn sentinels_that_nobody_runs_are_out_of_reach_and_name_no_password() {
+async fn dead_sentinels_are_unreachable_and_hide_the_password() {
     let url = "redis+sentinel://:secret@127.0.0.1:1,127.0.0.1:2/payments";
     let settings = bursar_store::Settings { url: url.into(), prefix: "p".into() };
     let error = bursar_store::Store::connect(&settings).await.unwrap_err();

@@ -12,7 +12,7 @@ async fn status(scene: &Scene) -> QueueStatus {
 }
 
 #[tokio::test]
-async fn a_queue_at_a_glance_tells_what_waits_where_since_when_and_why() {
+async fn a_queues_status_has_counts_ages_and_reasons() {
     let scene = Scene::new().await;
     let empty = status(&scene).await;
     assert_eq!((empty.open_jobs(), empty.done, empty.next_due, empty.paused), (0, 0, None, None));
@@ -70,7 +70,7 @@ async fn many_queues_are_read_in_their_order() {
 }
 
 #[tokio::test]
-async fn only_what_is_in_doubt_and_claimed_by_nobody_is_counted() {
+async fn only_unclaimed_jobs_in_doubt_are_counted() {
     let scene = Scene::new().await;
     let in_doubt = async || scene.store.in_doubt(&scene.queue).await.unwrap();
     assert_eq!(in_doubt().await, 0);
@@ -92,7 +92,7 @@ async fn only_what_is_in_doubt_and_claimed_by_nobody_is_counted() {
 }
 
 #[tokio::test]
-async fn circuit_breakers_are_told_and_forgotten_with_their_workers() {
+async fn circuit_breakers_are_listed_until_their_workers_end() {
     let scene = Scene::new().await;
     let rest = Some(Duration::from_secs(20));
     scene.store.circuit(&scene.queue, "w1", rest).await.unwrap();
@@ -112,7 +112,7 @@ async fn circuit_breakers_are_told_and_forgotten_with_their_workers() {
 }
 
 #[tokio::test]
-async fn queues_that_nobody_serves_are_found_with_what_waits_there() {
+async fn queues_without_a_worker_are_found_with_their_jobs() {
     let scene = Scene::new().await;
     let queues = ["main/transfer", "old/transfer", "empty/transfer"];
     let known = format!("{}:queues", scene.prefix);

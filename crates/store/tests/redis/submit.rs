@@ -7,7 +7,7 @@ use serde_json::json;
 use crate::scene::{LATER, Scene, bill, bill_json, parse, then, transfer, transfer_json};
 
 #[tokio::test]
-async fn a_record_is_one_json_text_with_full_names_and_the_content_as_it_was_accepted() {
+async fn a_record_is_json_with_full_names_and_the_accepted_content() {
     let scene = Scene::new().await;
     let before = scene.now().await;
     let mut with_more = transfer_json("K1");
@@ -29,7 +29,7 @@ async fn a_record_is_one_json_text_with_full_names_and_the_content_as_it_was_acc
 }
 
 #[tokio::test]
-async fn the_same_job_is_there_and_other_content_under_its_key_is_refused() {
+async fn the_same_job_exists_and_other_content_is_refused() {
     let scene = Scene::new().await;
     let mut other = transfer_json("K1");
     other["body"]["total_amount"] = json!(11);
@@ -47,7 +47,7 @@ async fn the_same_job_is_there_and_other_content_under_its_key_is_refused() {
 }
 
 #[tokio::test]
-async fn a_second_job_with_the_same_business_key_is_refused_in_one_batch_and_in_two() {
+async fn a_second_job_with_the_same_business_key_is_refused() {
     let scene = Scene::of("main/bill_upload").await;
     assert_eq!(scene.accept(&[bill("B1", "o1"), bill("B2", "o1")]).await, [Submission::New, conflict("B1")]);
     assert_eq!(
@@ -88,7 +88,7 @@ fn conflict(first: &str) -> Submission {
 }
 
 #[tokio::test]
-async fn the_same_job_again_changes_nothing_and_makes_it_due_for_no_send() {
+async fn a_resubmission_changes_nothing_and_makes_no_send_due() {
     let scene = Scene::new().await;
     scene.submit(&["k1"]).await;
     scene.claim_one("w").await;
@@ -99,7 +99,7 @@ async fn the_same_job_again_changes_nothing_and_makes_it_due_for_no_send() {
 }
 
 #[tokio::test]
-async fn a_trace_is_kept_where_there_is_one_and_is_no_part_of_what_makes_a_job_the_same() {
+async fn a_trace_is_stored_and_is_no_part_of_the_identity() {
     let scene = Scene::new().await;
     let traced = |key: &str, trace: &str| {
         let mut job = transfer_json(key);
@@ -122,7 +122,7 @@ async fn a_trace_is_kept_where_there_is_one_and_is_no_part_of_what_makes_a_job_t
 }
 
 #[tokio::test]
-async fn a_key_that_is_also_a_business_key_does_not_hide_a_second_job_with_it() {
+async fn a_key_equal_to_a_business_key_hides_no_second_job() {
     for (first, second) in [("order-1/1", "k2"), ("k2", "order-1/1")] {
         let scene = Scene::of("main/bill_upload").await;
         assert_eq!(scene.accept(&[bill(first, "order-1")]).await, [Submission::New]);
@@ -134,7 +134,7 @@ async fn a_key_that_is_also_a_business_key_does_not_hide_a_second_job_with_it() 
 }
 
 #[tokio::test]
-async fn a_batch_of_all_kinds_of_answers_over_several_queues_is_answered_in_order() {
+async fn a_mixed_batch_over_several_queues_is_answered_in_order() {
     let scene = Scene::new().await;
     scene.submit(&["old", "unreadable"]).await;
     let _: () = scene.command(&["SET", &scene.job_name("unreadable"), "{"]).await;
@@ -175,7 +175,7 @@ async fn a_batch_of_all_kinds_of_answers_over_several_queues_is_answered_in_orde
 }
 
 #[tokio::test]
-async fn more_jobs_than_one_script_takes_go_in_several_and_are_all_answered() {
+async fn a_large_batch_takes_several_scripts_and_all_are_answered() {
     let scene = Scene::new().await;
     let jobs: Vec<_> = (0..=MAX_BATCH * 2).map(|number| transfer(&format!("k{number}"))).collect();
     let answers = scene.accept(&jobs).await;
@@ -185,7 +185,7 @@ async fn more_jobs_than_one_script_takes_go_in_several_and_are_all_answered() {
 }
 
 #[tokio::test]
-async fn a_job_for_later_is_not_due_before_and_one_for_the_past_is_due_now() {
+async fn a_delayed_job_is_due_on_time_and_a_past_one_now() {
     let scene = Scene::new().await;
     let now = scene.now().await;
     let mut later = transfer("later");
@@ -210,7 +210,7 @@ async fn a_far_future_due_time_is_kept_to_the_millisecond() {
 }
 
 #[tokio::test]
-async fn new_jobs_wake_the_workers_of_their_queue_and_repetitions_do_not() {
+async fn only_new_jobs_wake_the_workers_of_their_queue() {
     let scene = Scene::new().await;
     let mut wakes = scene.store.wakes().await.unwrap();
     scene.submit(&["k1"]).await;
@@ -260,7 +260,7 @@ async fn content_of_any_length_and_script_comes_back_byte_for_byte() {
 }
 
 #[tokio::test]
-async fn what_ends_a_submission_halfway_leaves_nothing_that_is_forgotten() {
+async fn an_interrupted_submission_leaves_nothing_forgotten() {
     let scene = Scene::new().await;
     let sends = scene.name("sends");
     let _: () = scene.command(&["SET", &sends, "foreign"]).await;
@@ -278,7 +278,7 @@ async fn what_ends_a_submission_halfway_leaves_nothing_that_is_forgotten() {
 }
 
 #[tokio::test]
-async fn a_job_submitted_again_while_its_send_is_out_is_in_doubt_even_where_its_record_is_gone() {
+async fn a_resubmission_during_a_send_is_in_doubt_without_a_record() {
     let scene = Scene::new().await;
     scene.submit(&["k1"]).await;
     scene.claim_one("w").await;

@@ -24,7 +24,7 @@ fn scripts() -> Vec<(String, String)> {
 }
 
 #[test]
-fn every_script_opens_with_what_it_is_for_its_keys_arguments_and_returns() {
+fn every_script_documents_purpose_keys_arguments_and_returns() {
     for (name, code) in scripts() {
         let header: Vec<&str> =
             code.lines().filter(|line| !line.starts_with("#!")).take_while(|line| line.starts_with("--")).collect();
@@ -54,7 +54,7 @@ fn only_scripts_that_take_on_new_work_stop_when_memory_is_full() {
 }
 
 #[test]
-fn no_script_of_jobs_takes_a_record_apart_or_reads_another_clock() {
+fn no_jobs_script_parses_records_or_reads_another_clock() {
     for (name, code) in scripts_in("lua/jobs").into_iter().chain(scripts_in("lua/jobs/shared")) {
         for word in ["os.", "math.random", "cjson", "HGETALL", "EVAL"] {
             assert!(!code.contains(word), "{name}: {word}");

@@ -53,7 +53,7 @@ async fn a_late_commit_does_not_end_another_claim_of_the_same_fence() {
 }
 
 #[tokio::test]
-async fn neither_release_nor_renewal_touches_another_claim_of_the_same_fence() {
+async fn release_and_renewal_leave_another_claim_of_the_same_fence() {
     let (scene, first, second) = twice_claimed().await;
     let due = scene.due("due_queries", "K1").await;
     let renewed = scene.store.renew(&scene.queue, &Renewal::new("w1", LEASE), &[held(&first)]).await.unwrap();
@@ -65,7 +65,7 @@ async fn neither_release_nor_renewal_touches_another_claim_of_the_same_fence() {
 }
 
 #[tokio::test]
-async fn a_worker_without_a_free_place_says_what_it_knows_when_it_renews() {
+async fn a_worker_without_a_free_slot_reports_on_renewal() {
     let scene = Scene::new().await;
     scene.submit(&["K1", "K2"]).await;
     let known = Known { receipt: 7, fence: 3, era: 0 };
@@ -91,7 +91,7 @@ async fn a_loss_that_was_noticed_since_is_the_same_loss() {
 }
 
 #[tokio::test]
-async fn what_was_queued_when_writes_were_lost_reads_lists_and_operates_as_in_doubt() {
+async fn after_lost_writes_queued_jobs_read_and_operate_as_in_doubt() {
     let scene = Scene::new().await;
     scene.submit(&["K1", "K2", "K3"]).await;
     let renewal = Renewal { known: Known { receipt: 9, ..Known::default() }, ..Renewal::new("w1", LEASE) };
@@ -134,7 +134,7 @@ async fn a_clock_that_was_set_back_makes_no_lost_send_certain() {
 }
 
 #[tokio::test]
-async fn a_late_response_moves_a_job_that_was_believed_unsent_into_doubt_with_its_numbers() {
+async fn a_late_response_puts_an_unsent_job_in_doubt() {
     let scene = Scene::new().await;
     scene.submit(&["K1", "K2"]).await;
     let jobs = scene.claim("w1", 2).await.jobs;
@@ -199,7 +199,7 @@ async fn a_late_response_that_says_nothing_new_leaves_a_review_alone() {
 }
 
 #[tokio::test]
-async fn a_late_answer_to_a_query_counts_the_send_that_redis_has_forgotten_and_its_deadline_runs() {
+async fn a_late_query_response_counts_the_forgotten_send() {
     let scene = Scene::new().await;
     scene.submit(&["K1"]).await;
     let accepted = scene.text("K1").await.unwrap();
@@ -238,7 +238,7 @@ async fn a_receipt_that_a_step_of_the_clock_has_expired_says_nothing() {
 }
 
 #[tokio::test]
-async fn what_became_due_by_a_clock_that_was_set_back_comes_due_by_the_right_one() {
+async fn a_due_time_of_a_reset_clock_follows_the_right_clock() {
     let scene = Scene::new().await;
     let mut planned = transfer_json("planned");
     planned["run_at"] = Millis(scene.now().await + HOUR).rfc3339().into();
@@ -272,7 +272,7 @@ async fn what_became_due_by_a_clock_that_was_set_back_comes_due_by_the_right_one
 }
 
 #[tokio::test]
-async fn a_due_time_set_by_a_clock_that_was_set_back_since_counts_from_now() {
+async fn a_due_time_set_before_a_clock_reset_counts_from_now() {
     let scene = Scene::new().await;
     scene.submit(&["K1"]).await;
     let claimed = scene.claim_one("w").await;
@@ -300,7 +300,7 @@ async fn accepted_anew() -> (Scene, ClaimedJob) {
 }
 
 #[tokio::test]
-async fn a_job_to_which_other_content_was_sent_goes_before_a_person_when_its_claim_is_given_back_or_lost() {
+async fn a_send_of_other_content_needs_review_after_release_or_loss() {
     for is_lost in [false, true] {
         let (scene, first) = accepted_anew().await;
         let second = scene.claim_one("w2").await;
@@ -323,7 +323,7 @@ async fn a_job_to_which_other_content_was_sent_goes_before_a_person_when_its_cla
 }
 
 #[tokio::test]
-async fn a_send_of_other_content_is_known_to_be_other_whatever_the_fences_say() {
+async fn other_content_is_recognised_whatever_the_fences() {
     let (scene, first) = accepted_anew().await;
     let second = scene.claim_one("w2").await;
     scene.commit(&sent(&second, State::InDoubt, Due::Query(LATER))).await;
@@ -334,7 +334,7 @@ async fn a_send_of_other_content_is_known_to_be_other_whatever_the_fences_say() 
 }
 
 #[tokio::test]
-async fn two_workers_of_one_name_are_told_apart_by_the_numbers_of_their_claims() {
+async fn workers_of_one_name_differ_by_their_claim_numbers() {
     let scene = Scene::new().await;
     scene.submit(&["K1"]).await;
     let first = scene.claim_one("w").await;

@@ -25,7 +25,7 @@ async fn a_newer_build_s_job_is_left_for_one_and_others_go_on() {
 }
 
 #[tokio::test]
-async fn a_damaged_job_is_put_in_quarantine_with_the_reason_and_breaks_no_list() {
+async fn a_damaged_job_is_quarantined_and_breaks_no_list() {
     let scene = Scene::new().await;
     scene.submit(&["K1", "K2", "K3"]).await;
     let _: String = scene.command(&["SET", &scene.job_name("K1"), "{\"v\":2,"]).await;
@@ -43,7 +43,7 @@ async fn a_damaged_job_is_put_in_quarantine_with_the_reason_and_breaks_no_list()
 }
 
 #[tokio::test]
-async fn a_lost_claim_of_a_damaged_job_still_stands() {
+async fn a_lost_claim_of_a_damaged_job_is_kept() {
     let scene = Scene::new().await;
     scene.submit(&["K1"]).await;
     scene.lose("a").await;

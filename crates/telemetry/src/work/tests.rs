@@ -15,7 +15,7 @@ fn enums_count_where_their_names_stand() {
 }
 
 #[test]
-fn what_is_counted_is_told_under_its_queue() {
+fn counts_are_exported_by_queue() {
     let metrics = Metrics::default();
     let queue = metrics.queue(&"main/transfer".parse().unwrap());
     queue.answered(Call::Send, Answer::Accepted, Duration::from_millis(30));
@@ -103,7 +103,7 @@ fn a_queue_in_which_nothing_happened_has_no_line() {
 }
 
 #[test]
-fn a_queue_that_is_left_alone_for_a_while_says_so_and_then_that_it_no_longer_is() {
+fn a_neglected_queue_is_reported_and_so_is_its_return() {
     let metrics = Metrics::default();
     let queue = metrics.queue(&"main/transfer".parse().unwrap());
     for (other, left_alone) in [(true, true), (true, true), (false, false), (true, true), (false, false)] {

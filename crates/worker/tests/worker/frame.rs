@@ -9,7 +9,7 @@ use bursar_domain::{Answer, HistoryEvent, Reading, Reason, State};
 use bursar_gateways::{BoxFuture, Gateway, Order};
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_panic_costs_one_claim_and_the_job_is_looked_at_when_its_lease_ends() {
+async fn a_panic_costs_one_claim_and_the_job_returns_after_its_lease() {
     let world = World::new().await;
     let gateway = Arc::new(Scripted::new(Act::Answer(Answer::Succeeded)).on("K1", &[Act::Panic]));
     let worker = world.worker("w1", &gateway);
@@ -120,7 +120,7 @@ fn millis(rfc3339: &str) -> u64 {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_draining_worker_finishes_what_is_in_flight_and_claims_nothing_new() {
+async fn a_draining_worker_finishes_its_calls_and_claims_no_more() {
     let world = World::new().await;
     let gateway = Arc::new(Scripted::new(Act::WaitAtTheGate(Answer::Succeeded)));
     let worker = world.worker("w1", &gateway);
@@ -207,7 +207,7 @@ async fn a_config_fault_pauses_the_queue_and_keeps_every_job() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_gateway_that_is_down_is_probed_and_not_hammered_while_queries_go_on() {
+async fn a_gateway_that_is_down_is_probed_while_queries_go_on() {
     let world = World::new().await;
     let mut gateway = Scripted::new(Act::Answer(Answer::NotExecuted)).on("K1", &[Act::Answer(Answer::Accepted)]);
     gateway.is_down = true;

@@ -59,7 +59,7 @@ async fn settle(world: &World) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_worker_whose_journal_knows_of_another_redis_sends_nothing_and_goes_on_when_that_is_settled() {
+async fn a_journal_of_another_redis_stops_sends_until_reconciled() {
     let folder = tempfile::tempdir().unwrap();
     let redis = private_redis(|options| options);
     let mut world = World::on(redis.url()).await;
@@ -103,7 +103,7 @@ async fn a_worker_whose_journal_knows_of_another_redis_sends_nothing_and_goes_on
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_redis_that_is_emptied_under_a_living_worker_is_noticed_before_anything_is_sent_again() {
+async fn an_emptied_redis_is_noticed_before_the_next_send() {
     let folder = tempfile::tempdir().unwrap();
     let redis = private_redis(|options| options);
     let mut world = World::on(redis.url()).await;
@@ -125,7 +125,7 @@ async fn a_redis_that_is_emptied_under_a_living_worker_is_noticed_before_anythin
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_record_that_cannot_be_read_is_not_forgotten_and_settles_nothing() {
+async fn an_unreadable_record_counts_as_known_and_opens_no_gate() {
     let folder = tempfile::tempdir().unwrap();
     let redis = private_redis(|options| options);
     let mut world = World::on(redis.url()).await;
@@ -158,7 +158,7 @@ async fn a_record_that_cannot_be_read_is_not_forgotten_and_settles_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_worker_that_sent_nothing_itself_reads_what_others_sent_when_redis_was_emptied_under_it() {
+async fn after_a_wipe_an_idle_worker_reads_what_others_sent() {
     let (theirs, ours) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     let redis = private_redis(|options| options);
     let mut world = World::on(redis.url()).await;
@@ -185,7 +185,7 @@ async fn a_worker_that_sent_nothing_itself_reads_what_others_sent_when_redis_was
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_worker_without_a_free_place_says_what_it_knows_when_another_finds_redis_emptied() {
+async fn a_busy_worker_reports_when_another_finds_redis_emptied() {
     let redis = private_redis(|options| options);
     let mut world = World::on(redis.url()).await;
     world.policy.on_ambiguous = OnAmbiguous::Hold;
@@ -212,7 +212,7 @@ async fn a_worker_without_a_free_place_says_what_it_knows_when_another_finds_red
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_emptied_redis_that_no_worker_knows_anything_of_is_sent_from_soon() {
+async fn an_emptied_redis_unknown_to_all_workers_is_soon_used() {
     let redis = private_redis(|options| options);
     let mut world = World::on(redis.url()).await;
     world.policy.on_ambiguous = OnAmbiguous::Hold;
@@ -236,7 +236,7 @@ fn journals(folder: &Path) -> Vec<PathBuf> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn files_that_are_too_many_or_too_old_go_and_never_one_with_a_job_that_has_not_ended() {
+async fn old_files_go_unless_one_of_their_jobs_is_open() {
     let folder = tempfile::tempdir().unwrap();
     let mut world = World::new().await;
     world.policy.on_ambiguous = OnAmbiguous::Hold;

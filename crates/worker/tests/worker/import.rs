@@ -157,7 +157,7 @@ fn transfers(count: usize) -> Vec<NewJob> {
 
 /// apalis-redis 1.0 itself stops at 8,000 tasks that are due.
 #[tokio::test]
-async fn a_backlog_that_stops_apalis_redis_itself_is_taken_in_bounded_steps() {
+async fn a_backlog_that_stops_apalis_is_taken_in_bounded_steps() {
     let door = Door::new().await;
     door.push(transfers(8_500)).await;
     assert_eq!(door.status().await, ImportStatus { waiting: 8_500, dead_letters: 0 });
@@ -183,7 +183,7 @@ async fn two_workers_at_one_queue_make_one_job_of_each_task() {
 }
 
 #[tokio::test]
-async fn a_job_that_is_pushed_twice_is_one_job_and_nothing_is_kept_aside() {
+async fn a_job_pushed_twice_is_one_job_and_no_dead_letter() {
     let door = Door::new().await;
     door.push(vec![transfer("TWICE"), transfer("TWICE")]).await;
     assert_eq!(door.drained().await.dead_letters, 0);
@@ -193,7 +193,7 @@ async fn a_job_that_is_pushed_twice_is_one_job_and_nothing_is_kept_aside() {
 }
 
 #[tokio::test]
-async fn a_task_for_later_is_taken_at_once_and_its_job_waits_for_the_task_s_time() {
+async fn a_delayed_task_is_taken_at_once_and_its_job_waits() {
     let days = |days: u64| bursar_gateways::local_now_ms() / 1000 + days * 24 * 3600;
     let (later, latest) = (days(300), Millis(days(350) * 1000));
     let door = Door::new().await;
@@ -239,7 +239,7 @@ async fn push_wrong_things(door: &Door) -> [&'static str; 8] {
 }
 
 #[tokio::test]
-async fn what_is_no_job_is_kept_aside_with_its_reason_and_its_bytes_and_holds_nothing_up() {
+async fn an_invalid_task_is_a_dead_letter_with_reason_and_bytes() {
     let door = Door::new().await;
     let reasons = push_wrong_things(&door).await;
     door.push(vec![transfer("GOOD")]).await;
@@ -262,7 +262,7 @@ async fn what_is_no_job_is_kept_aside_with_its_reason_and_its_bytes_and_holds_no
 }
 
 #[tokio::test]
-async fn what_was_kept_aside_is_tried_again_or_dropped_on_an_operator_s_word() {
+async fn a_dead_letter_is_retried_or_dropped_by_an_operator() {
     let door = Door::new().await;
     let stranger = |key: &str| NewJob { account: "late".into(), ..transfer(key) };
     door.push(vec![stranger("A"), stranger("B")]).await;
@@ -290,7 +290,7 @@ async fn what_was_kept_aside_is_tried_again_or_dropped_on_an_operator_s_word() {
 
 /// Between reading a task and taking it another worker may have taken it, and a producer have pushed another job under its id.
 #[tokio::test]
-async fn another_job_pushed_under_a_taken_task_s_id_is_not_taken_for_the_first() {
+async fn another_job_under_a_taken_tasks_id_is_another_job() {
     let door = Door::new().await;
     let mut storage = door.storage::<NewJob>().await;
     let task = |key: &str| TaskBuilder::new(transfer(key)).task_id(TaskId::from_string("ORDER-1")).build();
@@ -305,7 +305,7 @@ async fn another_job_pushed_under_a_taken_task_s_id_is_not_taken_for_the_first()
 }
 
 #[tokio::test]
-async fn while_one_worker_takes_tasks_another_leaves_them_alone_for_a_while_only() {
+async fn tasks_taken_by_one_worker_are_free_after_a_while() {
     let door = Door::new().await;
     door.push(transfers(3)).await;
     assert_eq!(door.store.waiting_tasks(&door.import_queue, "w1").await.unwrap().len(), 3);
@@ -320,7 +320,7 @@ async fn while_one_worker_takes_tasks_another_leaves_them_alone_for_a_while_only
 
 /// The job may be the task's own, or another one by its key: nobody knows.
 #[tokio::test]
-async fn a_task_whose_job_a_newer_build_wrote_stays_where_it_is_and_holds_nothing_up() {
+async fn a_task_of_a_newer_builds_job_stays_and_blocks_none() {
     let door = Door::new().await;
     let record = format!("{}job:main/transfer:UNREAD", door.store.base_of(&door.queue));
     let _: String = door.command(&["SET", &record, r#"{"v":99}"#]).await;
@@ -341,7 +341,7 @@ async fn a_task_whose_job_a_newer_build_wrote_stays_where_it_is_and_holds_nothin
 
 /// More than one step looks at.
 #[tokio::test]
-async fn tasks_whose_jobs_nobody_can_read_are_kept_aside_and_hold_nothing_up() {
+async fn tasks_of_unreadable_jobs_are_dead_letters_and_block_none() {
     let door = Door::new().await;
     let unread: Vec<String> = (0..300).map(|number| format!("UNREAD{number}")).collect();
     for key in &unread {
@@ -357,7 +357,7 @@ async fn tasks_whose_jobs_nobody_can_read_are_kept_aside_and_hold_nothing_up() {
 
 /// Producers of other apalis versions put what is to run at once into a list.
 #[tokio::test]
-async fn what_stands_among_the_active_tasks_is_taken_too() {
+async fn active_tasks_are_taken_too() {
     let door = Door::new().await;
     let payload = serde_json::to_string(&transfer("ACTIVE")).unwrap();
     let _: u64 = door.command(&["HSET", &door.key("data"), "T1", &payload]).await;

@@ -44,7 +44,7 @@ fn story(folder: &Path, wanted: &str) -> Vec<String> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn every_send_s_intent_is_on_disk_when_the_gateway_receives_it_and_its_answer_soon_after() {
+async fn each_sends_intent_is_on_disk_before_the_gateway_has_it() {
     let folder = tempfile::tempdir().unwrap();
     let mut world = World::new().await;
     world.settings.journal = Some(journal(folder.path()));
@@ -71,7 +71,7 @@ async fn every_send_s_intent_is_on_disk_when_the_gateway_receives_it_and_its_ans
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn while_the_disk_fails_no_send_leaves_and_queries_go_on_and_it_recovers_by_itself() {
+async fn a_failing_disk_stops_sends_and_queries_continue() {
     let base = tempfile::tempdir().unwrap();
     let (folder, away) = (base.path().join("journal"), base.path().join("away"));
     let mut world = World::new().await;

@@ -55,7 +55,7 @@ async fn sent_and_forgotten(
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_account_that_resends_goes_on_by_itself_with_what_may_have_been_sent() {
+async fn an_account_that_resends_continues_by_itself() {
     let (redis, folder) = redis();
     let world = World::on(redis.url()).await;
     let gateway = Arc::new(Scripted::new(Act::Answer(Answer::Succeeded)));

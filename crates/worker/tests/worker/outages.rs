@@ -65,7 +65,7 @@ impl Saturated {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_worker_whose_places_are_all_taken_says_that_writes_were_lost() {
+async fn a_fully_busy_worker_reports_lost_writes() {
     Saturated::new().await.nothing_is_sent_twice().await;
 }
 
@@ -125,7 +125,7 @@ enum Answered {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn responses_held_through_an_outage_longer_than_the_lease_win() {
+async fn responses_kept_through_an_outage_longer_than_the_lease_win() {
     outage(Answered::WhileRedisIsAway).await;
 }
 

@@ -136,7 +136,7 @@ async fn a_failure_that_names_no_job_is_confirmed_by_one_query() {
 
 /// What the query says counts, and a failure that cannot be asked about waits for a person.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_failure_that_a_query_denies_or_cannot_confirm_fails_nothing() {
+async fn a_failure_denied_by_a_query_fails_no_job() {
     let world = World::new().await;
     world.submit(keys(1)).await;
     let denied = [Act::Answer(Answer::Failed), Act::Answer(Answer::Accepted), Act::Answer(Answer::Succeeded)];
@@ -156,7 +156,7 @@ async fn a_failure_that_a_query_denies_or_cannot_confirm_fails_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_suspected_misconfiguration_pauses_the_queue_and_the_job_is_in_doubt() {
+async fn a_suspected_misconfiguration_pauses_and_leaves_a_doubt() {
     let mut world = World::new().await;
     world.policy.on_ambiguous = OnAmbiguous::Hold;
     world.submit(keys(1)).await;

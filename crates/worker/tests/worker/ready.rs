@@ -44,7 +44,7 @@ async fn until_sent(gateway: &Scripted, key: &str, within: Duration) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_wake_is_acted_on_at_once_beside_a_thousand_idle_queues() {
+async fn a_wake_is_served_at_once_among_a_thousand_idle_queues() {
     let redis = private_redis(|options| options);
     let world = World::on(redis.url()).await;
     let gateway = Arc::new(Scripted::new(Act::Answer(Answer::Succeeded)));
@@ -129,7 +129,7 @@ async fn what_may_not_be_sent_is_not_claimed_again_and_again() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_queue_of_another_gateway_is_looked_at_now_and_then_and_at_once_when_that_is_mended() {
+async fn a_queue_of_another_gateway_is_retried_once_mended() {
     let redis = private_redis(|options| options);
     let world = World::on(redis.url()).await;
     world.store.set_gateway(&world.queue, None, "theirs", OPERATOR).await.unwrap();
@@ -166,7 +166,7 @@ async fn a_queue_that_redis_does_not_call_ready_is_found_all_the_same() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_clock_that_was_set_back_keeps_no_queue_from_being_looked_at() {
+async fn a_clock_set_back_keeps_no_queue_waiting() {
     let redis = private_redis(|options| options);
     let world = World::on(redis.url()).await;
     world.submit(keys(1)).await;
@@ -182,7 +182,7 @@ async fn a_clock_that_was_set_back_keeps_no_queue_from_being_looked_at() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn queues_share_what_is_free_and_none_waits_for_another_s_backlog() {
+async fn queues_share_free_slots_and_none_waits_for_a_backlog() {
     let mut world = World::new().await;
     world.settings.concurrency = 1;
     world.submit(keys(60)).await;
@@ -205,7 +205,7 @@ async fn queues_share_what_is_free_and_none_waits_for_another_s_backlog() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_cannot_be_read_is_put_in_quarantine_and_holds_nothing_up() {
+async fn an_unreadable_job_is_quarantined_and_blocks_none() {
     let redis = private_redis(|options| options);
     let world = World::on(redis.url()).await;
     world.pause(OPERATOR).await;

@@ -253,7 +253,7 @@ mod tests {
     }
 
     #[test]
-    fn a_send_that_was_withheld_hides_none_that_was_made_under_the_same_fence() {
+    fn a_skipped_send_hides_no_send_of_the_same_fence() {
         // Another worker's, in files without tokens; one of the same worker, which claimed again after Redis had lost writes.
         for (maker, token, other_token) in [("a", "", ""), ("b", "b/1", "b/2")] {
             let made = (maker, intent(token, 1, 1));

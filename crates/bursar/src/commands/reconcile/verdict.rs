@@ -64,7 +64,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_state_agrees_with_the_answers_of_the_table_and_with_no_other() {
+    fn each_state_agrees_with_the_outcomes_of_the_table_only() {
         let agreeing = [
             (State::Queued, Answer::Unseen),
             (State::InDoubt, Answer::Unseen),

@@ -49,7 +49,7 @@ fn what_the_file_calls_required_is() {
 }
 
 #[test]
-fn every_key_stands_in_the_file() {
+fn every_key_is_in_the_file() {
     let mut section = "";
     let mut keys: Vec<String> = Vec::new();
     for line in DEPLOY.lines().map(|line| commented_out(line).unwrap_or(line)).filter(|line| !line.starts_with('#')) {

@@ -95,7 +95,7 @@ fn redis_url_alone_counts_when_nothing_else_says_where_redis_is() {
 }
 
 #[test]
-fn a_variable_without_two_underscores_in_a_row_is_not_configuration() {
+fn a_variable_without_a_double_underscore_is_ignored() {
     let variables = [("BURSAR_CONFIG", "x"), ("BURSAR_REDIS_BIN", "x"), ("BURSAR_TEST_REDIS", "x"), ("OTHER__X", "1")];
     assert_eq!(right("", &variables), right("", &[]));
 }
@@ -116,7 +116,7 @@ fn a_variable_that_names_no_key_is_an_error() {
 }
 
 #[test]
-fn a_wrong_value_is_told_by_its_variable_and_never_shown() {
+fn a_wrong_value_is_reported_by_its_variable_and_never_shown() {
     let faults = faults(YZT, &[("BURSAR_ACCOUNTS__MAIN__RESEND_AFTER", "hunter2"), ("BURSAR_WORKER__CONCURRENCY", "")]);
     assert_eq!(
         faults,
@@ -129,7 +129,7 @@ fn a_wrong_value_is_told_by_its_variable_and_never_shown() {
 }
 
 #[test]
-fn a_value_that_is_not_utf_8_is_told_by_its_variable() {
+fn a_value_that_is_not_utf_8_is_reported_by_its_variable() {
     let variables = [(OsString::from("BURSAR_REDIS__URL"), OsString::from_vec(vec![0xff]))];
     let result = Config::parse("", Path::new(""), variables.into_iter());
     let Err(ConfigError::Invalid(faults)) = result else { panic!("{result:?}") };
@@ -137,7 +137,7 @@ fn a_value_that_is_not_utf_8_is_told_by_its_variable() {
 }
 
 #[test]
-fn files_are_relative_to_the_file_s_folder_and_from_the_environment_to_the_current_one() {
+fn paths_are_relative_to_the_file_or_the_current_folder() {
     let config = right(YZT, &[("BURSAR_ACCOUNTS__MAIN__PRIVATE_KEY_FILE", "keys/app.pem")]);
     let Gateway::Yzt(yzt) = &config.accounts[&"main".parse().unwrap()].gateway else { panic!("{config:?}") };
     assert_eq!(yzt.private_key_file, Path::new("keys/app.pem"));

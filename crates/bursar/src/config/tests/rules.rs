@@ -144,7 +144,7 @@ fn a_group_s_weight_is_a_number_that_leaves_others_their_turns() {
 }
 
 #[test]
-fn everything_that_is_wrong_is_told_at_once_in_the_order_of_the_file() {
+fn all_errors_are_reported_in_the_order_of_the_file() {
     let text = "[redis]\nprefx = 'a'\n[worker]\nconcurrency = 0\n[accounts.main]\ngateway = 'yzt'\n[log]\nlevel = 1\n";
     let wrong = faults(text, &[("BURSAR_LOG__FORMAT", "xml")]);
     let places: Vec<&str> = wrong.iter().map(|fault| fault.split(": ").next().unwrap()).collect();
@@ -175,7 +175,7 @@ fn an_unknown_key_is_an_error_that_names_key_and_file() {
 }
 
 #[test]
-fn a_file_that_is_not_toml_is_told_line_by_line() {
+fn a_file_that_is_not_toml_is_reported_by_its_lines() {
     let faults = faults("url = redis://h\nprefix =\n", &[]);
     assert_eq!(faults.len(), 2, "{faults:?}");
     assert!(faults[0].starts_with("/etc/bursar/bursar.toml:1: is not TOML: "), "{faults:?}");
@@ -259,7 +259,7 @@ fn an_account_is_named_by_the_domain_s_rule() {
 }
 
 #[test]
-fn plain_http_beyond_this_machine_is_taken_on_request_and_advised_against() {
+fn plain_http_to_another_machine_needs_consent_and_is_warned_of() {
     let text = YZT.replace("https://yzt.example.com", "http://yzt.example.com");
     assert!(parse(&text, &[]).is_err());
     let advice = right(&text, &[("BURSAR_ACCOUNTS__MAIN__ALLOW_HTTP", "true")]).advice();
@@ -310,7 +310,7 @@ fn waits_that_do_not_fit_together_are_advised_against() {
 }
 
 #[test]
-fn an_account_tells_its_queues_and_its_rules() {
+fn an_account_has_its_queues_and_its_rules() {
     let config = right(&format!("{YZT}split_method = 'bkfunds.split.apply'\nmax_amount = 7\n{BEINGFI}"), &[]);
     let queues: Vec<String> = config.queues().iter().map(ToString::to_string).collect();
     assert_eq!(queues, ["main/bill_upload", "main/transfer", "main/split", "shop/split"]);
@@ -319,7 +319,7 @@ fn an_account_tells_its_queues_and_its_rules() {
 }
 
 #[test]
-fn what_is_said_of_a_balance_has_its_rules_and_needs_its_interval() {
+fn balance_keys_have_rules_and_need_the_interval() {
     let of = |lines: &str| format!("{YZT}balance_every = '5m'\n{lines}");
     right(&of("balance_sub_types = ['paying']\nbalance_merchant_id = 1000000000926\nbalance_low = 1\n"), &[]);
     for (key, refused, rule) in [
@@ -345,7 +345,7 @@ fn what_is_said_of_a_balance_has_its_rules_and_needs_its_interval() {
 }
 
 #[test]
-fn a_queue_is_bound_to_the_environment_where_there_is_one_and_to_the_address_where_there_is_none() {
+fn a_queue_is_bound_to_its_environment_or_else_its_address() {
     let identity = |lines: &str| {
         let text = YZT.replace("https://yzt.example.com", lines.split_once('|').unwrap().0);
         let config = right(&format!("{text}{}\n", lines.split_once('|').unwrap().1), &[]);

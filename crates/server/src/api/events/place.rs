@@ -80,7 +80,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_place_reads_as_it_is_written_for_the_partitions_that_are_asked_for() {
+    fn a_place_reads_back_for_the_partitions_asked_for() {
         for id in ["0", "7=17-0", "7=17-0,31=9-3.2", "12=4-0"] {
             assert_eq!(Place::read(id, &[7, 12, 31]).unwrap().to_string(), id);
         }
@@ -96,7 +96,7 @@ mod tests {
     }
 
     #[test]
-    fn a_place_moves_behind_an_event_and_back_to_what_a_redis_still_has() {
+    fn a_place_moves_past_an_event_and_back_to_the_oldest_left() {
         let mut place = Place::read("7=17-0", &[7]).unwrap();
         let id = |text: &str| text.parse::<EventId>().unwrap();
         place.behind(&Event { id: id("20-1.3"), partition: 7, queue: "main/transfer".into(), fields: Vec::new() });

@@ -217,7 +217,7 @@ mod tests {
     }
 
     #[test]
-    fn every_part_of_the_time_has_its_share_of_those_that_are_looked_at() {
+    fn every_part_of_the_time_has_its_share_of_the_sample() {
         let stretches = [stretch("a", 100), stretch("b", 2), stretch("c", 0), stretch("d", 10)];
         let lengths = |budget| chosen(&stretches, budget).iter().map(Vec::len).collect::<Vec<_>>();
         assert_eq!(lengths(1_000), [100, 2, 0, 10]);

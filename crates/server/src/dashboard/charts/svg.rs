@@ -189,7 +189,7 @@ mod tests {
     }
 
     #[test]
-    fn the_top_of_a_chart_is_a_number_that_is_easily_read_and_halved() {
+    fn a_charts_top_is_a_round_number_that_halves_well() {
         for (highest, top) in
             [(0, 2), (1, 2), (2, 2), (3, 4), (9, 10), (10, 10), (11, 12), (101, 120), (999, 1_000), (1_234, 1_400)]
         {

@@ -224,7 +224,7 @@ mod tests {
     }
 
     #[test]
-    fn no_two_outcomes_of_a_delivery_and_no_two_errors_are_told_alike() {
+    fn no_two_delivery_outcomes_or_errors_read_alike() {
         for words in ALL {
             let outcomes: BTreeSet<&str> = DeliveryOutcome::ALL.iter().map(|one| words.delivery(*one)).collect();
             let errors: BTreeSet<&str> = DeliveryError::ALL.iter().map(|one| words.delivery_error(*one)).collect();
@@ -236,7 +236,7 @@ mod tests {
     }
 
     #[test]
-    fn an_answer_is_told_with_what_was_read() {
+    fn a_response_is_shown_with_its_fields() {
         let told = told(
             "response",
             json!({"call": "send", "outcome": "no_response", "ms": 5012, "message": "no answer", "fence": 2, "amount": 123_456}),
@@ -262,7 +262,7 @@ mod tests {
     }
 
     #[test]
-    fn a_notification_leads_to_its_page_and_a_journal_is_told_with_what_it_knew() {
+    fn a_notification_links_to_its_page_and_a_journal_says_more() {
         let told = told("notification", json!({"number": 17, "method": "bkfunds.order.notify"}));
         says(&told, &["href=\"/notifications/main/17\"", "bkfunds.order.notify"]);
         let restored = json!({"operator": "li", "sends": 2, "response": {"outcome": "succeeded", "trade_no": "T1"}});
@@ -270,7 +270,7 @@ mod tests {
     }
 
     #[test]
-    fn a_kind_of_line_that_nobody_knows_yet_is_told_by_its_own_words_without_accounts_and_markup() {
+    fn an_unknown_event_is_shown_masked_and_escaped() {
         let told = told(
             "of_a_newer_build",
             json!({"to": "x", "payee": "6222021234567890123", "of": "1001XP2025010110000001", "n": "<b>"}),

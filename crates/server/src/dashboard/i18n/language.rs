@@ -68,7 +68,7 @@ mod tests {
     }
 
     #[test]
-    fn nobody_is_sent_elsewhere() {
+    fn the_language_switch_leads_to_no_other_site() {
         assert_eq!(local("/jobs?key=a%20b"), "/jobs?key=a%20b");
         for elsewhere in
             ["", "//evil.example", "/\\evil.example", "https://evil.example", "/a\r\nSet-Cookie: x", "javascript:x"]

@@ -107,7 +107,7 @@ mod tests {
     }
 
     #[test]
-    fn an_entry_says_since_when_it_is_tried_and_what_stands_without_it() {
+    fn an_entry_knows_its_first_try_and_its_defaults() {
         let lost = r#"{"claim":"a/1","call":"deliver","at":20}"#;
         let entry =
             DeliveryEntry::read(&format!(r#"{{"claim":"b/2","call":"deliver","at":30,"after":{lost}}}"#)).unwrap();

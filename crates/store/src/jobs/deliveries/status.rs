@@ -116,7 +116,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn fewer_deliveries_of_a_queue_are_looked_at_where_many_queues_have_some() {
+    fn samples_shrink_with_the_number_of_queues() {
         for (queues, each) in [(0, 1_000), (1, 1_000), (20, 1_000), (40, 500), (200, 100), (800, 25), (20_000, 25)] {
             assert_eq!(looked_at(queues), each, "{queues}");
         }

@@ -158,7 +158,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_object_is_embedded_as_it_was_signed_and_anything_else_as_a_text() {
+    fn an_object_is_embedded_as_signed_and_anything_else_as_text() {
         for (content, expected) in [
             (r#"{"b":1,  "a":"王"}"#, r#"{"b":1,  "a":"王"}"#),
             ("6", r#""6""#),

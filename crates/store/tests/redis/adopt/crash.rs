@@ -69,7 +69,7 @@ async fn claimable(scene: &Scene) -> Vec<ClaimedJob> {
 }
 
 #[tokio::test]
-async fn a_crash_at_any_step_of_any_job_leaves_it_in_one_queue_and_the_next_adoption_goes_on() {
+async fn after_a_crash_at_any_step_the_job_is_in_one_queue() {
     for point in POINTS {
         for pass in [1, 2, 4, 6] {
             let old = busy().await;
@@ -113,7 +113,7 @@ async fn a_crash_at_any_step_of_any_job_leaves_it_in_one_queue_and_the_next_adop
 }
 
 #[tokio::test]
-async fn what_an_adoption_has_claimed_is_nobody_s_until_it_goes_on() {
+async fn a_job_claimed_by_an_adoption_waits_for_it() {
     let old = Scene::new().await;
     old.submit(&["k1"]).await;
     adopt_and_die(&old, "between_queues", 1).await;
@@ -138,7 +138,7 @@ async fn what_an_adoption_has_claimed_is_nobody_s_until_it_goes_on() {
 
 /// Between the crash and the next adoption a producer submits the job by its new name.
 #[tokio::test]
-async fn a_resubmission_after_a_crash_is_no_proof_that_the_job_was_handed_over() {
+async fn a_resubmission_after_a_crash_does_not_prove_the_move() {
     for sent_there in [false, true] {
         for lost in [false, true] {
             let old = Scene::new().await;
@@ -185,7 +185,7 @@ async fn a_resubmission_after_a_crash_is_no_proof_that_the_job_was_handed_over()
 }
 
 #[tokio::test]
-async fn a_response_that_comes_in_the_middle_of_an_adoption_is_used_in_the_new_queue() {
+async fn a_response_during_an_adoption_is_used_in_the_new_queue() {
     for point in ["between_queues", "before_leaving"] {
         for claimed_there in [false, true] {
             let old = Scene::new().await;

@@ -10,7 +10,7 @@ use super::{adopt, as_new, renamed, state_of};
 use crate::scene::{Scene, bill_json, parse, then, told_transfer, transfer, transfer_json};
 
 #[tokio::test]
-async fn a_duplicate_that_was_never_sent_gives_way_and_one_that_may_have_been_is_a_person_s() {
+async fn an_unsent_duplicate_gives_way_and_another_needs_review() {
     let old = Scene::new().await;
     old.accept(&[told_transfer("k1")]).await;
     let claimed = old.claim_one("w").await;
@@ -36,7 +36,7 @@ async fn a_duplicate_that_was_never_sent_gives_way_and_one_that_may_have_been_is
 }
 
 #[tokio::test]
-async fn a_tombstone_takes_the_place_of_a_duplicate_that_was_never_sent() {
+async fn a_tombstone_replaces_an_unsent_duplicate() {
     let old = Scene::new().await;
     old.bring("k1", State::Failed).await;
     old.store.purge(&old.queue, Duration::ZERO, 10).await.unwrap();
@@ -49,7 +49,7 @@ async fn a_tombstone_takes_the_place_of_a_duplicate_that_was_never_sent() {
 }
 
 #[tokio::test]
-async fn what_was_never_sent_under_the_old_name_gives_way_to_the_same_job_of_the_new_one() {
+async fn an_unsent_old_job_gives_way_to_the_new_one() {
     let old = Scene::new().await;
     let new = as_new(&old);
     let jobs = ["k1", "k2", "k3"].map(|key| renamed(transfer_json(key)));

@@ -1,0 +1,219 @@
+//! YZT's own rules for asking: what is asked by, and what the answer is understood to mean.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use crate::support::accounts::{KEY, TRADE_NO, numbered, transfer, yzt_settings};
+use crate::support::{Act, Server, accounts, sign};
+use bursar_domain::{Answer, Fen, Kind, Reading};
+use bursar_gateways::{BoxFuture, Gateway, QueryKey, Rate, SubCodes, Transport, Turn, Yzt, YztSettings};
+
+async fn asked(body: impl Into<String>) -> Reading {
+    let server = Server::answering(body).await;
+    accounts::yzt(&server.url()).query(&numbered(&[TRADE_NO])).await
+}
+
+/// A query's data about the example transfer.
+fn standing(status: &str) -> String {
+    format!(r#"{{"status":"{status}","total_amount":"10","platform_no":"{KEY}","trade_no":"{TRADE_NO}"}}"#)
+}
+
+#[tokio::test]
+async fn a_query_that_matches_key_and_amount_decides() {
+    for (status, answer) in [
+        ("1", Answer::Succeeded),
+        ("0", Answer::Failed),
+        ("2", Answer::Refunded),
+        ("9", Answer::Accepted),
+        ("n", Answer::Accepted),
+        ("?", Answer::Accepted),
+    ] {
+        let reading = asked(sign::queried(&standing(status))).await;
+        assert_eq!((reading.answer, reading.status.as_deref()), (answer, Some(status)), "{reading:?}");
+        assert_eq!((reading.trade_no.as_deref(), reading.amount), (Some(TRADE_NO), Fen::new(10)));
+    }
+}
+
+#[tokio::test]
+async fn a_query_that_names_another_key_or_amount_is_a_contradiction() {
+    let right = standing("1");
+    for wrong in [
+        right.replace(KEY, "1001XP2025010110000002"),
+        right.replace(r#""10""#, r#""11""#),
+        right.replace(r#""10""#, "11"),
+        right.replace(r#""10""#, r#""0.10""#),
+        right.replace(r#""10""#, "10.0"),
+        right.replace(r#""10""#, "-10"),
+    ] {
+        let reading = asked(sign::queried(&wrong)).await;
+        assert_eq!(reading.answer, Answer::Contradiction, "{wrong}: {reading:?}");
+        assert_eq!((reading.trade_no, reading.status), (None, None), "another job's words do not go on record");
+    }
+}
+
+/// A refund is recorded under the payment's own key: a status of 1 says that the money came back.
+#[tokio::test]
+async fn a_refunds_record_says_nothing_of_the_payment() {
+    let with = |status: &str, trade_type: &str| {
+        standing(status).replacen('{', &format!(r#"{{"trade_type":"{trade_type}","#), 1)
+    };
+    for status in ["0", "1", "9", "n"] {
+        for refund in ["r", "R"] {
+            let reading = asked(sign::queried(&with(status, refund))).await;
+            assert_eq!((reading.answer, reading.status, reading.trade_no), (Answer::Silent, None, None), "{status}");
+            assert!(reading.message.unwrap().contains("refund"));
+        }
+        let payment = asked(sign::queried(&with(status, "p"))).await;
+        assert_eq!(payment.answer, asked(sign::queried(&standing(status))).await.answer, "{status}");
+    }
+    assert_eq!(asked(sign::queried(&with("2", "r"))).await.answer, Answer::Refunded, "one word under either type");
+    let unreadable = standing("1").replacen('{', r#"{"trade_type":["p"],"#, 1);
+    assert_eq!(asked(sign::queried(&unreadable)).await.answer, Answer::Silent);
+}
+
+/// An answer that cannot be tied to the job teaches nothing: it is asked again, and in the end a person looks.
+#[tokio::test]
+async fn a_query_that_leaves_key_or_amount_out_is_not_believed() {
+    let right = standing("1");
+    let keyless = right.replace(&format!(r#","platform_no":"{KEY}""#), "");
+    let priceless = right.replace(r#","total_amount":"10""#, "");
+    for (data, answer) in [
+        (keyless.clone(), Answer::Silent),
+        (keyless.replace(r#""1""#, r#""9""#), Answer::Silent),
+        (priceless.clone(), Answer::Silent),
+        (priceless.replace(r#""status":"1""#, r#""status":"0""#), Answer::Silent),
+        (priceless.replace(r#""status":"1""#, r#""status":"9""#), Answer::Accepted),
+        ("\"\"".into(), Answer::Silent),
+        ("{}".into(), Answer::Silent),
+    ] {
+        let reading = asked(sign::queried(&data)).await;
+        assert_eq!(reading.answer, answer, "{data}: {reading:?}");
+        assert_eq!(reading.message.is_some(), answer == Answer::Silent, "{data}: what is not believed is explained");
+    }
+}
+
+#[tokio::test]
+async fn a_refused_question_says_nothing_about_the_job() {
+    for (code, sub_code, answer) in [
+        ("40004", "isv.name-error", Answer::Silent),
+        ("40002", "isv.invalid-parameter", Answer::Silent),
+        ("40002", "isv.invalid-signature", Answer::ConfigFault),
+        ("20000", "isv.service-busy", Answer::NotExecuted),
+        ("20000", "isp.unknown-error", Answer::Silent),
+        ("88888", "x", Answer::Silent),
+    ] {
+        assert_eq!(asked(sign::refused(code, sub_code)).await.answer, answer, "{code}/{sub_code}");
+    }
+}
+
+/// A server that knows trades by number: `answers` per `trade_no`, "isv.trade-not-exist" for the rest.
+async fn knowing(answers: &'static [(&'static str, &'static str)]) -> (Server, Yzt) {
+    let server = Server::start(move |_, request| {
+        let query: serde_json::Value = serde_json::from_str(&request.params()["biz_content"]).unwrap();
+        match answers.iter().find(|(number, _)| query["trade_no"] == *number) {
+            Some((_, "hang up")) => Act::Close,
+            Some((_, status)) => Act::Answer(sign::queried(&standing(status))),
+            None => Act::Answer(sign::refused("40004", "isv.trade-not-exist")),
+        }
+    })
+    .await;
+    let sub_codes = SubCodes { unseen: vec!["isv.trade-not-exist".into()], ..SubCodes::default() };
+    let gateway = Yzt::new(YztSettings { sub_codes, ..yzt_settings(&server.url()) }).unwrap();
+    (server, gateway)
+}
+
+#[tokio::test]
+async fn the_newest_number_is_queried_before_older_ones() {
+    let (server, gateway) = knowing(&[("old", "1"), ("dead", "hang up")]).await;
+    for (numbers, answer, requests) in [
+        (&["old"][..], Answer::Succeeded, 1),
+        (&["older", "old"], Answer::Succeeded, 1),
+        (&["old", "new"], Answer::Succeeded, 2),
+        (&["a", "b"], Answer::Unseen, 2),
+        (&["a", "b", "c", "d", "e"], Answer::Unseen, 3), // bounded
+        (&["old", "dead"], Answer::Silent, 1),           // no word at all: not the moment to ask on
+        (&["dead", "new"], Answer::Silent, 2), // one that says "unknown" proves nothing while another hangs up
+        (&[], Answer::Silent, 0),
+    ] {
+        let before = server.count();
+        let reading = gateway.query(&numbered(numbers)).await;
+        assert_eq!((reading.answer, server.count() - before), (answer, requests), "{numbers:?}: {reading:?}");
+    }
+}
+
+/// A rate with so many places left.
+struct Places(AtomicUsize);
+
+impl Rate for Places {
+    fn turn(&self, kind: Kind, by: Instant) -> BoxFuture<'_, Turn> {
+        assert!(kind == Kind::Transfer && by > Instant::now() + Duration::from_secs(5), "it may wait for a whole call");
+        let taken = self.0.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1));
+        Box::pin(async move { if taken.is_ok() { Turn::Taken } else { Turn::NotInTime } })
+    }
+}
+
+#[tokio::test]
+async fn every_question_but_the_first_takes_a_place_in_the_rate() {
+    // "Never seen" is no word that a part of the questions has.
+    for (places, requests, answer) in
+        [(0, 1, Answer::Silent), (1, 2, Answer::Silent), (2, 3, Answer::Unseen), (9, 3, Answer::Unseen)]
+    {
+        let (server, gateway) = knowing(&[]).await;
+        let rate = Arc::new(Places(AtomicUsize::new(places)));
+        let reading = gateway.within(rate.clone()).query(&numbered(&["a", "b", "c", "d"])).await;
+        assert_eq!((reading.answer, server.count()), (answer, requests), "{places} places");
+        assert_eq!(rate.0.load(Ordering::SeqCst), places - (requests - 1), "{places} places");
+    }
+}
+
+#[tokio::test]
+async fn all_questions_of_one_query_take_no_longer_than_one_call() {
+    let server = Server::start(|number, _| match number {
+        0 => Act::Answer(sign::refused("40004", "isv.else")),
+        _ => Act::Hang,
+    })
+    .await;
+    let call_timeout = std::time::Duration::from_millis(1200);
+    let connect_timeout = std::time::Duration::from_millis(1000);
+    let transport = Transport { connect_timeout, call_timeout, ..accounts::transport(&server.url()) };
+    let gateway = Yzt::new(YztSettings { transport, ..yzt_settings("http://x") }).unwrap();
+    let started = tokio::time::Instant::now();
+    let reading = gateway.query(&numbered(&["a", "b", "c"])).await;
+    assert_eq!(reading.answer, Answer::Silent);
+    assert!(started.elapsed() < call_timeout * 2, "{:?}", started.elapsed());
+}
+
+#[tokio::test]
+async fn a_query_is_keyed_as_configured() {
+    let number = numbered(&[TRADE_NO]);
+    for (query_key, order, content, can_query) in [
+        (QueryKey::TradeNo, &number, Some(r#"{"node_id":"00061967","trade_no":"2025062413293980461"}"#), true),
+        (QueryKey::TradeNo, &transfer(), None, false),
+        (
+            QueryKey::PlatformNo,
+            &transfer(),
+            Some(r#"{"node_id":"00061967","platform_no":"1001XP2025010110000001"}"#),
+            true,
+        ),
+        (QueryKey::PlatformNo, &number, Some(r#"{"node_id":"00061967","platform_no":"1001XP2025010110000001"}"#), true),
+        (QueryKey::Both, &transfer(), Some(r#"{"node_id":"00061967","platform_no":"1001XP2025010110000001"}"#), true),
+        (
+            QueryKey::Both,
+            &number,
+            Some(r#"{"node_id":"00061967","platform_no":"1001XP2025010110000001","trade_no":"2025062413293980461"}"#),
+            true,
+        ),
+    ] {
+        let server = Server::answering(sign::queried(&standing("9"))).await;
+        let gateway = Yzt::new(YztSettings { query_key, ..yzt_settings(&server.url()) }).unwrap();
+        assert_eq!(gateway.can_query(order), can_query, "{query_key:?}");
+        gateway.query(order).await;
+        let sent = server.received().first().map(|request| request.params());
+        assert_eq!(sent.as_ref().map(|params| params["biz_content"].as_str()), content, "{query_key:?}");
+        if let Some(params) = sent {
+            assert_eq!(params["method"], "bkfunds.balance.pay.query");
+            assert!(sign::app_signed(&params));
+        }
+    }
+}
