@@ -13,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::accounts::GatewaySettings;
 use crate::config::{self, Config};
+use crate::exit::Failure;
 use crate::pace::Pace;
 
 /// How long after a failure of Redis it is tried again.
@@ -58,7 +59,7 @@ impl Balances {
         store: &Store,
         metrics: &Arc<Metrics>,
         parts: &SharedParts,
-    ) -> anyhow::Result<Self> {
+    ) -> Result<Self, Failure> {
         let mut watched = Vec::new();
         for (name, balance) in asked_for(config) {
             let account = &config.accounts[name];

@@ -1,11 +1,9 @@
-//! The command line: what every command shares, and how a run ends.
+//! The command line: one variant per command.
 
-use std::path::PathBuf;
-use std::process::{ExitCode, Termination};
-
-use clap::{Args, Parser, Subcommand};
+use clap::{Parser, Subcommand};
 
 use crate::commands;
+use crate::exit::Global;
 
 /// Durable payment jobs: no second payment, no lost one, and proof.
 #[derive(Debug, Parser)]
@@ -15,17 +13,6 @@ pub(crate) struct Cli {
     pub(crate) global: Global,
     #[command(subcommand)]
     pub(crate) command: Command,
-}
-
-/// Options that stand before or after any command.
-#[derive(Clone, Debug, Args)]
-pub(crate) struct Global {
-    /// Configuration file; without one, defaults and environment variables.
-    #[arg(long, global = true, value_name = "FILE", env = "BURSAR_CONFIG")]
-    pub(crate) config: Option<PathBuf>,
-    /// One JSON object a line instead of text.
-    #[arg(long, global = true)]
-    pub(crate) json: bool,
 }
 
 /// One variant per command, one file per command in `commands/`.
@@ -97,35 +84,12 @@ pub(crate) enum Command {
     Config(commands::config::Arguments),
 }
 
-/// How a run ends; what scripts branch on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Exit {
-    /// Done.
-    Done = 0,
-    /// The answer is no: refused, not found, different, not healthy.
-    No = 1,
-    /// Wrong use or wrong configuration. Nothing was done. Clap ends with the same code.
-    Misused = 2,
-    /// Redis or a gateway is out of reach.
-    Unreachable = 3,
-}
-
-impl Termination for Exit {
-    fn report(self) -> ExitCode {
-        ExitCode::from(self as u8)
-    }
-}
-
-/// A count of what is to be shown.
-pub(crate) fn how_many(text: &str) -> Result<usize, &'static str> {
-    text.parse().ok().filter(|count| *count > 0).ok_or("must be a whole number from 1")
-}
-
 #[cfg(test)]
 mod tests {
     use clap::CommandFactory;
 
     use super::*;
+    use crate::exit::Exit;
 
     #[test]
     fn the_command_line_holds_together() {

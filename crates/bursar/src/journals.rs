@@ -5,23 +5,43 @@ use std::io;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
-use anyhow::{Context, bail};
 use bursar_domain::Queue;
 use bursar_journal::{Journal, Room, recall};
-use bursar_store::{Finding, Severity, Store, crash_point};
+use bursar_store::{Finding, Severity, Store, StoreError, crash_point};
 use bursar_worker::{Ahead, Expected, ahead};
 
 use crate::config::{self, Config, Expect};
+use crate::exit::{CarriesExit, Context, Exit, Failure};
+
+/// A Redis on which no process begins.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum BeginError {
+    /// Redis did not answer, or refused.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// Redis is empty, and `redis.expect` says that it is not.
+    #[error("redis.expect: {}", Ahead::Empty)]
+    Empty,
+}
+
+impl CarriesExit for BeginError {
+    fn exit(&self) -> Exit {
+        match self {
+            Self::Store(error) => error.exit(),
+            Self::Empty => Exit::No,
+        }
+    }
+}
 
 /// Finds out which Redis this is, and gives it an id if it may be a new one.
 ///
 /// # Errors
-/// When it is empty, and the configuration says that it is not; or when it does not answer.
-pub(crate) async fn begin(config: &Config, store: &Store) -> anyhow::Result<String> {
+/// [`BeginError`].
+pub(crate) async fn begin(config: &Config, store: &Store) -> Result<String, BeginError> {
     match (config.redis.expect, store.incarnations().await?.current) {
         (Expect::Any | Expect::Existing, Some(current)) => Ok(current),
         (Expect::Any, None) => Ok(store.incarnate(&fresh()).await?),
-        (Expect::Existing, None) => bail!("redis.expect: {}", Ahead::Empty),
+        (Expect::Existing, None) => Err(BeginError::Empty),
     }
 }
 
@@ -37,7 +57,7 @@ pub(crate) fn expected(config: &Config, incarnation: &str) -> Expected {
 }
 
 /// The journal that the configuration asks for.
-pub(crate) fn open(settings: &config::Journal, worker: &str, incarnation: &str) -> anyhow::Result<Option<Journal>> {
+pub(crate) fn open(settings: &config::Journal, worker: &str, incarnation: &str) -> Result<Option<Journal>, Failure> {
     let Some(folder) = settings.dir.clone() else { return Ok(None) };
     let file_bytes = u64::from(settings.file_mb) << 20;
     Ok(Some(Journal::open(bursar_journal::Settings {
@@ -51,7 +71,7 @@ pub(crate) fn open(settings: &config::Journal, worker: &str, incarnation: &str) 
 }
 
 /// The findings of `bursar doctor` about the journals and the Redis that is expected.
-pub(crate) async fn findings(config: &Config, store: &Store) -> anyhow::Result<Vec<Finding>> {
+pub(crate) async fn findings(config: &Config, store: &Store) -> Result<Vec<Finding>, Failure> {
     let mut findings = Vec::new();
     if config.redis.expect == Expect::Existing {
         findings.push(match store.incarnations().await?.current {
@@ -111,7 +131,7 @@ fn unwritable(folder: &Path, error: &io::Error) -> Finding {
     finding(Severity::Refuse, "journal", text)
 }
 
-async fn compared(store: &Store, queues: &[Queue], folder: &Path) -> anyhow::Result<Vec<Finding>> {
+async fn compared(store: &Store, queues: &[Queue], folder: &Path) -> Result<Vec<Finding>, Failure> {
     let read = folder.to_path_buf();
     let recall = match tokio::task::spawn_blocking(move || recall(&read)).await.context("reading the journals")? {
         Ok(recall) => recall,

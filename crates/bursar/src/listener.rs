@@ -2,14 +2,15 @@
 
 use std::net::SocketAddr;
 
-use anyhow::Context;
 use bursar_telemetry::{Page, serve};
 use tokio::net::TcpListener;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
+use crate::exit::{Context, Failure};
+
 /// Starts it; it ends with the returned guard.
-pub(crate) async fn start(address: SocketAddr, page: Page) -> anyhow::Result<DropGuard> {
-    let listener = TcpListener::bind(address).await.with_context(|| format!("worker.listen {address}"))?;
+pub(crate) async fn start(address: SocketAddr, page: Page) -> Result<DropGuard, Failure> {
+    let listener = TcpListener::bind(address).await.context(format_args!("worker.listen {address}"))?;
     tracing::info!(listen = %listener.local_addr()?, "metrics and health are served");
     let stopped = CancellationToken::new();
     let told = stopped.clone();

@@ -13,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::accounts::{AccountError, read_file};
 use crate::config::{Config, Gateway};
+use crate::exit::Failure;
 use crate::{balances, tell, traces};
 
 /// Listens; nothing is answered until the server is served. The caller has connected and started logging.
@@ -24,7 +25,7 @@ pub(crate) async fn listen(
     telling: &Telemetry,
     unfit: Arc<AtomicBool>,
     drain: CancellationToken,
-) -> anyhow::Result<Server> {
+) -> Result<Server, Failure> {
     let settings = Settings {
         listen: config.server.listen,
         tokens_file: config.server.tokens_file.clone(),

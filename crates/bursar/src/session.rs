@@ -2,14 +2,13 @@
 
 use std::path::Path;
 
-use anyhow::Context;
 use bursar_domain::{Key, Kind, Queue};
 use bursar_producer::Producer;
 use bursar_store::{Settings, Store, StoredAs};
 
 use crate::accounts::read_file;
-use crate::commands::bind::Misuse;
 use crate::config::Config;
+use crate::exit::{Context, Failure, Misuse};
 use crate::serve;
 
 /// An open configuration and store.
@@ -20,7 +19,7 @@ pub(crate) struct Session {
 
 impl Session {
     /// Reads the configuration and connects.
-    pub(crate) async fn open(config: Option<&Path>) -> anyhow::Result<Self> {
+    pub(crate) async fn open(config: Option<&Path>) -> Result<Self, Failure> {
         let config = Config::load(config)?;
         let store = connect(&config).await?;
         Ok(Self { config, store })
@@ -46,7 +45,7 @@ impl Session {
     }
 
     /// All jobs by this key, each with its queue: a key is unique within a queue only.
-    pub(crate) async fn find<'a>(&self, key: &Key, queues: &'a [Queue]) -> anyhow::Result<Vec<(&'a Queue, StoredAs)>> {
+    pub(crate) async fn find<'a>(&self, key: &Key, queues: &'a [Queue]) -> Result<Vec<(&'a Queue, StoredAs)>, Failure> {
         let mut found = Vec::new();
         for queue in queues {
             found.extend(self.store.job(queue, key).await?.map(|job| (queue, job)));
@@ -56,12 +55,12 @@ impl Session {
 }
 
 /// Connects to the configured Redis.
-pub(crate) async fn connect(config: &Config) -> anyhow::Result<Store> {
+pub(crate) async fn connect(config: &Config) -> Result<Store, Failure> {
     let ca_pem = config.redis.ca_file.as_deref().map(|file| read_file("redis.ca_file".into(), file)).transpose()?;
     let settings = Settings { url: config.redis.url.expose().to_owned(), prefix: config.redis.prefix.clone() };
     let store = Store::connect_trusting(&settings, ca_pem.as_deref())
         .await
-        .with_context(|| format!("redis.url {}", config.redis.url))?;
+        .context(format_args!("redis.url {}", config.redis.url))?;
     let store = match config.redis.partitions {
         Some(partitions) => store.with_partitions(partitions).await?,
         None => store,

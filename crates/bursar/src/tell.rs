@@ -10,6 +10,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::accounts::{AccountError, read_file};
 use crate::config::{Callbacks, Config};
+use crate::exit::Failure;
 
 /// Starts telling; ends after `drain` with the attempts under way then. The caller has connected and started logging.
 pub(crate) fn start(
@@ -17,7 +18,7 @@ pub(crate) fn start(
     store: Store,
     telemetry: Telemetry,
     drain: CancellationToken,
-) -> anyhow::Result<JoinHandle<()>> {
+) -> Result<JoinHandle<()>, Failure> {
     let teller = Teller::new(settings(&config.callbacks)?, telemetry, store, origins(config));
     let teller = teller.map_err(unfit)?;
     let hangup = signal(SignalKind::hangup())?;
@@ -47,7 +48,7 @@ async fn renew(callbacks: Callbacks, in_use: SecretsInUse, mut hangup: Signal) {
                 in_use.replace(secrets);
             }
             Err(error) => {
-                let chain = format!("{:#}", anyhow::Error::from(error));
+                let chain = bursar_store::chain(&error);
                 tracing::error!("callbacks go on with the secrets that they had: {chain}");
             }
         }

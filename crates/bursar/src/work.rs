@@ -5,7 +5,6 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
-use anyhow::{Context, anyhow};
 use bursar_domain::{AccountName, Queue};
 use bursar_gateways::{Beingfi, Gateway, Rate, SharedParts, Yzt};
 use bursar_store::Store;
@@ -16,8 +15,8 @@ use tokio_util::sync::CancellationToken;
 
 use crate::accounts::GatewaySettings;
 use crate::balances::Balances;
-use crate::cli::Exit;
 use crate::config::{self, Config};
+use crate::exit::{Context, Exit, Failure};
 use crate::pace::AccountRate;
 use crate::preflight::Preflight;
 use crate::{journals, listener, serve};
@@ -38,7 +37,7 @@ pub(crate) async fn work(
     metrics: Arc<Metrics>,
     traces: Traces,
     drain: CancellationToken,
-) -> anyhow::Result<Exit> {
+) -> Result<Exit, Failure> {
     let parts = SharedParts::default();
     let accounts = accounts(config, &store, &parts)?;
     let mut preflight = Preflight::of_worker(config, store.clone(), Arc::clone(&metrics));
@@ -122,18 +121,18 @@ pub(crate) fn counted(config: &Config) -> Arc<Metrics> {
 
 /// Each account with its gateway, its keys read and checked, by as many threads as the machine has: checking the numbers of a key takes
 /// most of a millisecond, and each merchant may have its own.
-fn accounts(config: &Config, store: &Store, parts: &SharedParts) -> anyhow::Result<Vec<Account>> {
+fn accounts(config: &Config, store: &Store, parts: &SharedParts) -> Result<Vec<Account>, Failure> {
     let accounts: Vec<(&AccountName, &config::Account)> = config.accounts.iter().collect();
     let threads = thread::available_parallelism().map_or(1, NonZero::get);
     let of_a_thread = accounts.len().div_ceil(threads).max(ACCOUNTS_OF_A_THREAD);
     thread::scope(|scope| {
-        let read = |accounts: &[(&AccountName, &config::Account)]| -> anyhow::Result<Vec<Account>> {
+        let read = |accounts: &[(&AccountName, &config::Account)]| -> Result<Vec<Account>, Failure> {
             accounts.iter().map(|(name, account)| self::account(name, account, store, parts)).collect()
         };
         let threads: Vec<_> = accounts.chunks(of_a_thread).map(|some| scope.spawn(move || read(some))).collect();
         let mut accounts = Vec::with_capacity(accounts.len());
         for thread in threads {
-            let read = thread.join().map_err(|_| anyhow!("an account could not be read: its thread panicked"))?;
+            let read = thread.join().map_err(|_| Failure::no("an account could not be read: its thread panicked"))?;
             accounts.extend(read?);
         }
         Ok(accounts)
@@ -145,7 +144,7 @@ fn account(
     account: &config::Account,
     store: &Store,
     parts: &SharedParts,
-) -> anyhow::Result<Account> {
+) -> Result<Account, Failure> {
     Ok(Account {
         name: name.clone(),
         gateway: paced_gateway(name, account, store, parts)?,
@@ -157,7 +156,7 @@ fn account(
 }
 
 /// One account's way to its gateway, for those who make no request or pay for each themselves.
-pub(crate) fn gateway(name: &str, account: &config::Account, parts: &SharedParts) -> anyhow::Result<Arc<dyn Gateway>> {
+pub(crate) fn gateway(name: &str, account: &config::Account, parts: &SharedParts) -> Result<Arc<dyn Gateway>, Failure> {
     gateway_within(name, account, None, parts)
 }
 
@@ -167,7 +166,7 @@ pub(crate) fn paced_gateway(
     account: &config::Account,
     store: &Store,
     parts: &SharedParts,
-) -> anyhow::Result<Arc<dyn Gateway>> {
+) -> Result<Arc<dyn Gateway>, Failure> {
     let rate = AccountRate::new(store.clone(), name.clone(), account.rate_per_second);
     gateway_within(name.as_str(), account, Some(Arc::new(rate)), parts)
 }
@@ -177,18 +176,18 @@ fn gateway_within(
     account: &config::Account,
     rate: Option<Arc<dyn Rate>>,
     parts: &SharedParts,
-) -> anyhow::Result<Arc<dyn Gateway>> {
+) -> Result<Arc<dyn Gateway>, Failure> {
     let of_account = || format!("accounts.{name}");
     Ok(match account.gateway_settings(name)? {
         GatewaySettings::Yzt(settings) => {
-            let yzt = Yzt::sharing(settings, parts).with_context(of_account)?;
+            let yzt = Yzt::sharing(settings, parts).context(of_account())?;
             Arc::new(match rate {
                 Some(rate) => yzt.within(rate),
                 None => yzt,
             })
         }
         // Each of its calls is one request.
-        GatewaySettings::Beingfi(settings) => Arc::new(Beingfi::sharing(settings, parts).with_context(of_account)?),
+        GatewaySettings::Beingfi(settings) => Arc::new(Beingfi::sharing(settings, parts).context(of_account())?),
     })
 }
 

@@ -5,9 +5,8 @@ use bursar_store::Adopted;
 use clap::Args;
 use serde_json::json;
 
-use crate::cli::{Exit, Global};
-use crate::commands::bind::Misuse;
 use crate::commands::operate::Because;
+use crate::exit::{Exit, Failure, Global, Misuse};
 use crate::output::line;
 use crate::session::Session;
 
@@ -26,7 +25,7 @@ pub(crate) struct Arguments {
     because: Because,
 }
 
-pub(crate) async fn run(arguments: &Arguments, global: &Global) -> anyhow::Result<Exit> {
+pub(crate) async fn run(arguments: &Arguments, global: &Global) -> Result<Exit, Failure> {
     let session = Session::open(global.config.as_deref()).await?;
     let Arguments { old, new, because } = arguments;
     let Some(account) = session.config.accounts.get(new) else {
@@ -75,7 +74,7 @@ pub(crate) async fn run(arguments: &Arguments, global: &Global) -> anyhow::Resul
 
 /// Why the two queues are not at one gateway; a queue that was never served is at any, and is so until all jobs are handed on: until
 /// then its first worker pauses it.
-async fn other_gateway(session: &Session, from: &Queue, to: &Queue, ours: &str) -> anyhow::Result<Option<String>> {
+async fn other_gateway(session: &Session, from: &Queue, to: &Queue, ours: &str) -> Result<Option<String>, Failure> {
     for queue in [from, to] {
         if let Some(theirs) = session.store.gateway(queue).await?.filter(|theirs| theirs != ours) {
             return Ok(Some(format!(
@@ -86,7 +85,7 @@ async fn other_gateway(session: &Session, from: &Queue, to: &Queue, ours: &str) 
     Ok(None)
 }
 
-fn told(from: &Queue, to: &Queue, adopted: &Adopted, global: &Global) -> anyhow::Result<()> {
+fn told(from: &Queue, to: &Queue, adopted: &Adopted, global: &Global) -> Result<(), Failure> {
     let Adopted { moved, in_doubt, claimed, conflicts, unreadable } = adopted;
     if global.json {
         let conflicts: Vec<_> = conflicts.iter().map(|(key, first)| json!({"key": key, "first": first})).collect();

@@ -3,15 +3,14 @@
 use std::io::Read;
 use std::path::PathBuf;
 
-use anyhow::bail;
 use bursar_gateways::{Beingfi, Bound, Receiver};
 use clap::Args;
 use serde_json::{Value, json};
 
 use crate::accounts::GatewaySettings;
-use crate::cli::{Exit, Global};
 use crate::commands::balance::{only_account, told};
 use crate::config::Config;
+use crate::exit::{Exit, Failure, Global, Misuse};
 use crate::output::line;
 
 /// A receiver's file is a dozen short fields.
@@ -30,16 +29,11 @@ pub(crate) struct Arguments {
     account: Option<String>,
 }
 
-/// A command that was used wrongly, beyond what the command line's own rules can tell.
-#[derive(Debug, thiserror::Error)]
-#[error("{0}")]
-pub(crate) struct Misuse(pub(crate) String);
-
-pub(crate) async fn run(arguments: &Arguments, global: &Global) -> anyhow::Result<Exit> {
+pub(crate) async fn run(arguments: &Arguments, global: &Global) -> Result<Exit, Failure> {
     let config = Config::load(global.config.as_deref())?;
     let (name, account) = only_account(&config, arguments.account.as_deref(), "beingfi")?;
     let GatewaySettings::Beingfi(settings) = account.gateway_settings(name)? else {
-        bail!(Misuse(format!("account {name} is not at BeingFi, which alone binds receivers")));
+        return Err(Misuse(format!("account {name} is not at BeingFi, which alone binds receivers")).into());
     };
     let receiver = read(arguments)?;
     match Beingfi::new(settings)?.bind(&receiver).await {
@@ -62,7 +56,7 @@ pub(crate) async fn run(arguments: &Arguments, global: &Global) -> anyhow::Resul
     }
 }
 
-fn read(arguments: &Arguments) -> anyhow::Result<Receiver> {
+fn read(arguments: &Arguments) -> Result<Receiver, Failure> {
     let mut text = String::new();
     let read = if arguments.file.as_os_str() == "-" {
         std::io::stdin().take(MAX_RECEIVER_BYTES).read_to_string(&mut text)
@@ -72,10 +66,12 @@ fn read(arguments: &Arguments) -> anyhow::Result<Receiver> {
     };
     read.map_err(|error| Misuse(format!("cannot read {}: {error}", arguments.file.display())))?;
     match serde_json::from_str(&text) {
-        Ok(Value::Object(fields)) => {
-            Receiver::read(fields).map_err(|errors| anyhow::anyhow!("invalid receiver: {}", errors.join("; ")))
-        }
-        Ok(_) => bail!("invalid receiver: it must be a JSON object"),
-        Err(error) => bail!("invalid receiver: {error}"),
+        Ok(Value::Object(fields)) => Receiver::read(fields).map_err(|errors| invalid(&errors.join("; "))),
+        Ok(_) => Err(invalid(&"it must be a JSON object")),
+        Err(error) => Err(invalid(&error)),
     }
+}
+
+fn invalid(why: &dyn std::fmt::Display) -> Failure {
+    Failure::no(format_args!("invalid receiver: {why}"))
 }

@@ -4,8 +4,8 @@ use bursar_gateways::SharedParts;
 use clap::{Args, Subcommand};
 
 use crate::accounts::{AccountError, read_file};
-use crate::cli::{Exit, Global};
 use crate::config::{Advice, Config, ConfigError, Fault};
+use crate::exit::{Exit, Failure, Global};
 use crate::output::line;
 use crate::tell;
 
@@ -28,14 +28,14 @@ enum Action {
     Show,
 }
 
-pub(crate) fn run(arguments: &Arguments, global: &Global) -> anyhow::Result<Exit> {
+pub(crate) fn run(arguments: &Arguments, global: &Global) -> Result<Exit, Failure> {
     match arguments.action {
         Action::Check => check(global),
         Action::Show => show(global),
     }
 }
 
-fn show(global: &Global) -> anyhow::Result<Exit> {
+fn show(global: &Global) -> Result<Exit, Failure> {
     let shown = Config::load(global.config.as_deref())?.shown();
     if global.json {
         line(serde_json::to_string(&shown)?)?
@@ -45,7 +45,7 @@ fn show(global: &Global) -> anyhow::Result<Exit> {
     Ok(Exit::Done)
 }
 
-fn check(global: &Global) -> anyhow::Result<Exit> {
+fn check(global: &Global) -> Result<Exit, Failure> {
     let (findings, queues) = match Config::load(global.config.as_deref()) {
         Ok(config) => (findings(&config), config.queues()),
         Err(ConfigError::Invalid(faults)) => (faults.iter().map(of_fault).collect(), Vec::new()),
@@ -106,7 +106,7 @@ fn findings(config: &Config) -> Vec<Finding> {
     let of_error = |error: AccountError| Finding {
         level: Level::Error,
         key: Some(error.key().to_owned()),
-        text: format!("{:#}", anyhow::Error::from(error)),
+        text: bursar_store::chain(&error),
     };
     let of_advice = |advice: Advice| Finding {
         level: Level::Warning,

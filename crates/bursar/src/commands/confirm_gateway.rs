@@ -5,8 +5,8 @@ use bursar_store::QueueStatus;
 use clap::Args;
 use serde_json::json;
 
-use crate::cli::{Exit, Global};
 use crate::commands::operate::Because;
+use crate::exit::{Exit, Failure, Global};
 use crate::output::line;
 use crate::session::Session;
 
@@ -25,7 +25,7 @@ pub(crate) struct Arguments {
     because: Because,
 }
 
-pub(crate) async fn run(arguments: &Arguments, global: &Global) -> anyhow::Result<Exit> {
+pub(crate) async fn run(arguments: &Arguments, global: &Global) -> Result<Exit, Failure> {
     let Session { config, store } = Session::open(global.config.as_deref()).await?;
     let queue = &arguments.queue;
     let Some(account) = config.accounts.get(&queue.account).filter(|_| config.queues().contains(queue)) else {
@@ -56,7 +56,7 @@ fn may_have_been_sent(status: &QueueStatus, in_doubt: usize) -> u64 {
     (status.queries + status.review).max(u64::try_from(in_doubt).unwrap_or(u64::MAX))
 }
 
-fn told(queue: &Queue, what: &str, before: Option<&str>, ours: &str, global: &Global) -> anyhow::Result<Exit> {
+fn told(queue: &Queue, what: &str, before: Option<&str>, ours: &str, global: &Global) -> Result<Exit, Failure> {
     if global.json {
         line(json!({"queue": queue.to_string(), "gateway": ours, "before": before}))?;
     } else {

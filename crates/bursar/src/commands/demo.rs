@@ -8,7 +8,6 @@ mod workers;
 use std::path::Path;
 use std::time::Duration;
 
-use anyhow::{Context, bail};
 use bursar_private_redis::{Options as RedisOptions, PrivateRedis};
 use bursar_producer::{AccountRules, GatewayKind, Outcome, Producer, Settings};
 use bursar_simulator::{FaultProfile, Options, Ready, Simulator};
@@ -16,7 +15,7 @@ use bursar_store::Store;
 use clap::Args;
 use tokio::time::Instant;
 
-use crate::cli::{Exit, Global};
+use crate::exit::{Context, Exit, Failure, Global};
 use jobs::Mix;
 use progress::Progress;
 use workers::Workers;
@@ -61,7 +60,7 @@ impl Arguments {
     }
 }
 
-pub(crate) async fn run(arguments: &Arguments, global: &Global) -> anyhow::Result<Exit> {
+pub(crate) async fn run(arguments: &Arguments, global: &Global) -> Result<Exit, Failure> {
     let folder = tempfile::Builder::new().prefix("bursar-demo-").tempdir()?;
     let redis = Redis::of_the_user_or_private(folder.path())?;
     let simulator = simulator(arguments).await?;
@@ -102,7 +101,7 @@ async fn watch(
     workers: &mut Workers,
     progress: &Progress,
     started: Instant,
-) -> anyhow::Result<u32> {
+) -> Result<u32, Failure> {
     let mut next_kill = started + KILL_EVERY;
     loop {
         let ended = mix.ended(store).await?;
@@ -122,21 +121,24 @@ async fn watch(
     }
 }
 
-async fn submit(store: &Store, mix: &Mix) -> anyhow::Result<()> {
+async fn submit(store: &Store, mix: &Mix) -> Result<(), Failure> {
     let producer = Producer::on(store.clone())
         .account(jobs::YZT, AccountRules::new(GatewayKind::Yzt))
         .account(jobs::BEINGFI, AccountRules::new(GatewayKind::Beingfi));
     for batch in mix.jobs().chunks(BATCH) {
         for (job, outcome) in batch.iter().zip(producer.submit_many(batch).await?) {
             if outcome != Outcome::New {
-                bail!("the demo's own job {} was not accepted: {outcome:?}", job.platform_no);
+                return Err(Failure::no(format_args!(
+                    "the demo's own job {} was not accepted: {outcome:?}",
+                    job.platform_no
+                )));
             }
         }
     }
     Ok(())
 }
 
-async fn simulator(arguments: &Arguments) -> anyhow::Result<Simulator> {
+async fn simulator(arguments: &Arguments) -> Result<Simulator, Failure> {
     let options = Options {
         profile: arguments.faults,
         seed: arguments.seed,
@@ -158,7 +160,7 @@ struct Redis {
 }
 
 impl Redis {
-    fn of_the_user_or_private(folder: &Path) -> anyhow::Result<Self> {
+    fn of_the_user_or_private(folder: &Path) -> Result<Self, Failure> {
         if let Ok(url) = std::env::var("REDIS_URL") {
             let prefix = format!("bursar-demo-{:08x}", fastrand::u32(..));
             let told = format!("yours (REDIS_URL); the demo's keys begin with {prefix}: and stay there");

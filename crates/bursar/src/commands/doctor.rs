@@ -9,8 +9,8 @@ use clap::Args;
 use tokio::net::TcpStream;
 use url::Url;
 
-use crate::cli::{Exit, Global};
 use crate::config::{Account, Advice, Config};
+use crate::exit::{Exit, Failure, Global};
 use crate::output::line;
 use crate::session::{self, Session};
 use crate::{journals, preflight, unlisted, work};
@@ -21,7 +21,7 @@ use crate::{journals, preflight, unlisted, work};
 )]
 pub(crate) struct Arguments {}
 
-pub(crate) async fn run(_: &Arguments, global: &Global) -> anyhow::Result<Exit> {
+pub(crate) async fn run(_: &Arguments, global: &Global) -> Result<Exit, Failure> {
     let config = Config::load(global.config.as_deref())?;
     let store = session::connect(&config).await?;
     let mut findings = store.preflight(&preflight::wanted(&config)).await?;
@@ -58,12 +58,12 @@ pub(crate) async fn run(_: &Arguments, global: &Global) -> anyhow::Result<Exit> 
 }
 
 /// Whether Redis answers: what a container's health check needs to know.
-pub(crate) async fn healthcheck(_: &Arguments, global: &Global) -> anyhow::Result<Exit> {
+pub(crate) async fn healthcheck(_: &Arguments, global: &Global) -> Result<Exit, Failure> {
     Session::open(global.config.as_deref()).await?.store.ping().await?;
     Ok(Exit::Done)
 }
 
-fn print(finding: &Finding, global: &Global) -> anyhow::Result<()> {
+fn print(finding: &Finding, global: &Global) -> Result<(), Failure> {
     if global.json {
         return Ok(line(serde_json::to_string(finding)?)?);
     }

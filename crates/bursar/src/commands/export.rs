@@ -5,8 +5,8 @@ use bursar_store::{JobRecord, ScanCursor, Store, StoredAs};
 use clap::Args;
 use futures_util::future::try_join_all;
 
-use crate::cli::{Exit, Global};
 use crate::commands::show::{Place, object, unreadable, unreadable_object};
+use crate::exit::{Exit, Failure, Global};
 use crate::output::line;
 use crate::session::Session;
 
@@ -40,7 +40,7 @@ pub(crate) fn time(text: &str) -> Result<Millis, String> {
         .ok_or_else(|| "must be an RFC 3339 time with an offset: 2026-01-01T08:00:00+08:00".into())
 }
 
-pub(crate) async fn run(arguments: &Arguments, global: &Global) -> anyhow::Result<Exit> {
+pub(crate) async fn run(arguments: &Arguments, global: &Global) -> Result<Exit, Failure> {
     let session = Session::open(global.config.as_deref()).await?;
     let mut printed = 0_u64;
     for queue in session.queues(arguments.place.account.as_deref(), arguments.place.kind)? {
@@ -77,7 +77,7 @@ impl Arguments {
     }
 }
 
-async fn exported(store: &Store, record: &JobRecord, with_content: bool) -> anyhow::Result<serde_json::Value> {
+async fn exported(store: &Store, record: &JobRecord, with_content: bool) -> Result<serde_json::Value, Failure> {
     let mut job = object(record, &store.history(record).await?)?;
     if with_content {
         job["content"] = record.content.clone().into();

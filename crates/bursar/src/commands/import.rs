@@ -8,9 +8,9 @@ use bursar_store::{Act, DeadLetter, ImportStatus, Settled, Store, StoreError, Ve
 use clap::{Args, Subcommand};
 use serde_json::json;
 
-use crate::cli::{Exit, Global, how_many};
-use crate::commands::bind::Misuse;
+use crate::commands::limit;
 use crate::commands::operate::Because;
+use crate::exit::{Exit, Failure, Global, Misuse};
 use crate::output::{line, one_line};
 use crate::session::Session;
 use crate::work;
@@ -33,7 +33,7 @@ struct Listing {
     #[arg(long, value_name = "QUEUE")]
     queue: Option<String>,
     /// At most this many dead letters.
-    #[arg(long, default_value_t = 100, value_name = "N", value_parser = how_many)]
+    #[arg(long, default_value_t = 100, value_name = "N", value_parser = limit)]
     limit: usize,
 }
 
@@ -85,7 +85,7 @@ impl std::str::FromStr for Name {
     }
 }
 
-pub(crate) async fn run(arguments: &Arguments, global: &Global) -> anyhow::Result<Exit> {
+pub(crate) async fn run(arguments: &Arguments, global: &Global) -> Result<Exit, Failure> {
     let session = Session::open(global.config.as_deref()).await?;
     match &arguments.action {
         Subcommands::List(listing) => list(&session, listing, global).await,
@@ -106,7 +106,7 @@ fn queues(session: &Session, only: Option<&str>) -> Result<Vec<String>, Misuse> 
     Ok(queues)
 }
 
-async fn list(session: &Session, arguments: &Listing, global: &Global) -> anyhow::Result<Exit> {
+async fn list(session: &Session, arguments: &Listing, global: &Global) -> Result<Exit, Failure> {
     let queues = queues(session, arguments.queue.as_deref())?;
     if queues.is_empty() {
         eprintln!("bursar: import.queues of the configuration names no queue");
@@ -167,7 +167,7 @@ fn print(queue: &str, entry: &DeadLetter, global: &Global) -> std::io::Result<()
     ))
 }
 
-async fn find(session: &Session, name: &Name) -> anyhow::Result<Option<DeadLetter>> {
+async fn find(session: &Session, name: &Name) -> Result<Option<DeadLetter>, Failure> {
     let queues = queues(session, Some(&name.queue))?;
     let Some(queue) = queues.first() else { return Ok(None) };
     let found = session.store.dead_letters(queue, name.number, 1).await?.pop();
@@ -179,7 +179,7 @@ fn unknown(name: &Name) -> Exit {
     Exit::No
 }
 
-async fn show(session: &Session, name: &Name) -> anyhow::Result<Exit> {
+async fn show(session: &Session, name: &Name) -> Result<Exit, Failure> {
     if find(session, name).await?.is_none() {
         return Ok(unknown(name));
     }
@@ -188,7 +188,7 @@ async fn show(session: &Session, name: &Name) -> anyhow::Result<Exit> {
     Ok(Exit::Done)
 }
 
-async fn retry(session: &Session, name: Option<&Name>, because: &Because, global: &Global) -> anyhow::Result<Exit> {
+async fn retry(session: &Session, name: Option<&Name>, because: &Because, global: &Global) -> Result<Exit, Failure> {
     let mut entries = Vec::new();
     match name {
         Some(name) => match find(session, name).await? {
@@ -217,7 +217,7 @@ async fn retry(session: &Session, name: Option<&Name>, because: &Because, global
     Ok(exit)
 }
 
-async fn drop(session: &Session, name: &Name, because: &Because, global: &Global) -> anyhow::Result<Exit> {
+async fn drop(session: &Session, name: &Name, because: &Because, global: &Global) -> Result<Exit, Failure> {
     if find(session, name).await?.is_none() {
         return Ok(unknown(name));
     }
@@ -228,7 +228,7 @@ async fn drop(session: &Session, name: &Name, because: &Because, global: &Global
     Ok(Exit::Done)
 }
 
-async fn actions(session: &Session, global: &Global) -> anyhow::Result<Exit> {
+async fn actions(session: &Session, global: &Global) -> Result<Exit, Failure> {
     for queue in queues(session, None)? {
         for Settled { at, number, id, did, why } in session.store.settled_dead_letters(&queue, PAGE).await? {
             let (name, at) = (format!("{queue}/{number}"), at.rfc3339());

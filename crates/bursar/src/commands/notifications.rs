@@ -5,9 +5,9 @@ use bursar_gateways::masked;
 use bursar_store::{NotificationFilter, Store};
 use clap::Args;
 
-use crate::cli::{Exit, Global, how_many};
-use crate::commands::bind::Misuse;
+use crate::commands::limit;
 use crate::commands::show::words;
+use crate::exit::{Exit, Failure, Global, Misuse};
 use crate::output::{line, one_line};
 use crate::session::Session;
 
@@ -28,11 +28,11 @@ pub(crate) struct Arguments {
     #[arg(long)]
     full: bool,
     /// At most this many, newest first.
-    #[arg(long, default_value_t = 100, value_name = "N", value_parser = how_many)]
+    #[arg(long, default_value_t = 100, value_name = "N", value_parser = limit)]
     limit: usize,
 }
 
-pub(crate) async fn run(arguments: &Arguments, global: &Global) -> anyhow::Result<Exit> {
+pub(crate) async fn run(arguments: &Arguments, global: &Global) -> Result<Exit, Failure> {
     let session = Session::open(global.config.as_deref()).await?;
     let queues = session.queues(arguments.account.as_deref(), None)?;
     let mut accounts: Vec<AccountName> = queues.into_iter().map(|queue| queue.account).collect();
@@ -43,7 +43,12 @@ pub(crate) async fn run(arguments: &Arguments, global: &Global) -> anyhow::Resul
     }
 }
 
-async fn list(arguments: &Arguments, global: &Global, store: &Store, accounts: &[AccountName]) -> anyhow::Result<Exit> {
+async fn list(
+    arguments: &Arguments,
+    global: &Global,
+    store: &Store,
+    accounts: &[AccountName],
+) -> Result<Exit, Failure> {
     let filter = if arguments.held { NotificationFilter::Held } else { NotificationFilter::Read };
     let mut left = arguments.limit;
     for account in accounts {
@@ -67,7 +72,7 @@ async fn one(
     store: &Store,
     accounts: &[AccountName],
     number: u64,
-) -> anyhow::Result<Exit> {
+) -> Result<Exit, Failure> {
     let [account] = accounts else {
         return Err(Misuse("each account counts its notifications for itself: name one with --account".into()).into());
     };
@@ -84,7 +89,7 @@ fn shown(view: NotificationView, arguments: &Arguments) -> NotificationView {
     if arguments.full { view } else { NotificationView { content: masked(&view.content), ..view } }
 }
 
-fn print(view: &NotificationView, callbacks: &[HistoryEvent], global: &Global) -> anyhow::Result<()> {
+fn print(view: &NotificationView, callbacks: &[HistoryEvent], global: &Global) -> Result<(), Failure> {
     if global.json {
         let mut object = serde_json::to_value(view)?;
         if !callbacks.is_empty() {

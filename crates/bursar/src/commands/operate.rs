@@ -4,8 +4,8 @@ use bursar_domain::{Key, MAX_REASON_CHARS, Operation, State, is_reason, last_act
 use bursar_store::{Operated, Operator, StoredAs};
 use clap::Args;
 
-use crate::cli::{Exit, Global};
 use crate::commands::show::{Place, show, unreadable};
+use crate::exit::{Exit, Failure, Global};
 use crate::output::{line, one_line};
 use crate::session::Session;
 
@@ -59,23 +59,23 @@ fn end(text: &str) -> Result<State, &'static str> {
     ends.into_iter().find(|end| end.as_str() == text).ok_or("must be succeeded, failed or refunded")
 }
 
-pub(crate) async fn query(arguments: &Arguments, global: &Global) -> anyhow::Result<Exit> {
+pub(crate) async fn query(arguments: &Arguments, global: &Global) -> Result<Exit, Failure> {
     operate(arguments, Operation::Query, global).await
 }
 
-pub(crate) async fn send(arguments: &Arguments, global: &Global) -> anyhow::Result<Exit> {
+pub(crate) async fn send(arguments: &Arguments, global: &Global) -> Result<Exit, Failure> {
     operate(arguments, Operation::Send, global).await
 }
 
-pub(crate) async fn resolve(arguments: &Resolve, global: &Global) -> anyhow::Result<Exit> {
+pub(crate) async fn resolve(arguments: &Resolve, global: &Global) -> Result<Exit, Failure> {
     operate(&arguments.on, Operation::Resolve(arguments.end), global).await
 }
 
-pub(crate) async fn cancel(arguments: &Arguments, global: &Global) -> anyhow::Result<Exit> {
+pub(crate) async fn cancel(arguments: &Arguments, global: &Global) -> Result<Exit, Failure> {
     operate(arguments, Operation::Cancel, global).await
 }
 
-async fn operate(arguments: &Arguments, operation: Operation, global: &Global) -> anyhow::Result<Exit> {
+async fn operate(arguments: &Arguments, operation: Operation, global: &Global) -> Result<Exit, Failure> {
     let session = Session::open(global.config.as_deref()).await?;
     let queues = session.queues(arguments.place.account.as_deref(), arguments.place.kind)?;
     let found = session.find(&arguments.key, &queues).await?;

@@ -6,9 +6,9 @@ use bursar_store::{Dropped, Origin, Quarantined, Retried};
 use clap::{Args, Subcommand};
 use serde_json::json;
 
-use crate::cli::{Exit, Global, how_many};
-use crate::commands::bind::Misuse;
+use crate::commands::limit;
 use crate::commands::operate::Because;
+use crate::exit::{Exit, Failure, Global, Misuse};
 use crate::output::{line, one_line};
 use crate::session::Session;
 
@@ -30,7 +30,7 @@ enum Act {
         #[arg(long, value_name = "ACCOUNT")]
         account: Option<String>,
         /// At most this many.
-        #[arg(long, default_value_t = 100, value_name = "N", value_parser = how_many)]
+        #[arg(long, default_value_t = 100, value_name = "N", value_parser = limit)]
         limit: usize,
     },
     /// Put a job back where its state belongs, or try a webhook again.
@@ -84,7 +84,7 @@ impl Of {
     }
 }
 
-pub(crate) async fn run(arguments: &Arguments, global: &Global) -> anyhow::Result<Exit> {
+pub(crate) async fn run(arguments: &Arguments, global: &Global) -> Result<Exit, Failure> {
     let session = Session::open(global.config.as_deref()).await?;
     match &arguments.act {
         Act::List { account, limit } => list(&session, account.as_deref(), *limit, global).await,
@@ -94,7 +94,7 @@ pub(crate) async fn run(arguments: &Arguments, global: &Global) -> anyhow::Resul
     }
 }
 
-async fn list(session: &Session, account: Option<&str>, limit: usize, global: &Global) -> anyhow::Result<Exit> {
+async fn list(session: &Session, account: Option<&str>, limit: usize, global: &Global) -> Result<Exit, Failure> {
     let queues = session.queues(account, None)?;
     let mut left = limit;
     for (queue, status) in queues.iter().zip(session.store.statuses(&queues).await?) {
@@ -120,7 +120,7 @@ async fn list(session: &Session, account: Option<&str>, limit: usize, global: &G
 }
 
 /// Prints what was found, and returns how much that is.
-fn print_all(origin: &Origin, of: Of, found: Vec<Quarantined>, global: &Global) -> anyhow::Result<usize> {
+fn print_all(origin: &Origin, of: Of, found: Vec<Quarantined>, global: &Global) -> Result<usize, Failure> {
     let count = found.len();
     for Quarantined { key, since, code, detail } in found {
         let since = Some(since).filter(|since| *since > Millis(0));
@@ -154,7 +154,7 @@ fn of_jobs(name: &Name) -> Result<&Queue, Misuse> {
     }
 }
 
-async fn retry(session: &Session, name: &Name, because: &Because, global: &Global) -> anyhow::Result<Exit> {
+async fn retry(session: &Session, name: &Name, because: &Because, global: &Global) -> Result<Exit, Failure> {
     let queue = of_jobs(name)?;
     Ok(match session.store.retry_quarantined(queue, &name.key, because.operator()).await? {
         Retried::Back(state) => done(name, &format!("is {state} again"), global)?,
@@ -165,14 +165,14 @@ async fn retry(session: &Session, name: &Name, because: &Because, global: &Globa
     })
 }
 
-async fn retry_webhook(session: &Session, name: &Name, because: &Because, global: &Global) -> anyhow::Result<Exit> {
+async fn retry_webhook(session: &Session, name: &Name, because: &Because, global: &Global) -> Result<Exit, Failure> {
     if session.store.retry_delivery(&name.queue, &name.key, because.operator()).await? {
         return done(name, "has its webhook tried again", global);
     }
     Ok(no(name, "has no webhook in quarantine"))
 }
 
-async fn drop(session: &Session, name: &Name, because: &Because, global: &Global) -> anyhow::Result<Exit> {
+async fn drop(session: &Session, name: &Name, because: &Because, global: &Global) -> Result<Exit, Failure> {
     let queue = of_jobs(name)?;
     Ok(match session.store.drop_quarantined(queue, &name.key, because.operator()).await? {
         Dropped::Done => done(name, "is left alone from now on", global)?,
@@ -182,7 +182,7 @@ async fn drop(session: &Session, name: &Name, because: &Because, global: &Global
     })
 }
 
-fn done(name: &Name, what: &str, global: &Global) -> anyhow::Result<Exit> {
+fn done(name: &Name, what: &str, global: &Global) -> Result<Exit, Failure> {
     if global.json {
         line(json!({"queue": name.queue.to_string(), "key": name.key, "outcome": what}))?;
     } else {

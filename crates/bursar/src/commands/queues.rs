@@ -4,8 +4,8 @@ use clap::Args;
 
 use bursar_domain::Millis;
 
-use crate::cli::{Exit, Global};
 use crate::commands::import::print_queue;
+use crate::exit::{Exit, Failure, Global};
 use crate::output::{line, one_line};
 use crate::session::Session;
 
@@ -13,7 +13,7 @@ use crate::session::Session;
 #[command(after_help = "Example:\n  bursar queues")]
 pub(crate) struct Arguments {}
 
-pub(crate) async fn run(_: &Arguments, global: &Global) -> anyhow::Result<Exit> {
+pub(crate) async fn run(_: &Arguments, global: &Global) -> Result<Exit, Failure> {
     let session = Session::open(global.config.as_deref()).await?;
     if !global.json {
         line(format_args!(

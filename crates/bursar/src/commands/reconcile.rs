@@ -13,9 +13,9 @@ use std::path::PathBuf;
 use bursar_domain::Millis;
 use clap::Args;
 
-use crate::cli::{Exit, Global};
 use crate::commands::export::time;
 use crate::commands::show::Place;
+use crate::exit::{Exit, Failure, Global};
 use crate::session::Session;
 
 #[derive(Debug, Args)]
@@ -51,7 +51,7 @@ pub(crate) struct Arguments {
     who: String,
 }
 
-pub(crate) async fn run(arguments: &Arguments, global: &Global) -> anyhow::Result<Exit> {
+pub(crate) async fn run(arguments: &Arguments, global: &Global) -> Result<Exit, Failure> {
     let session = Session::open(global.config.as_deref()).await?;
     if arguments.journal.is_empty() {
         period::run(&session, arguments, global).await

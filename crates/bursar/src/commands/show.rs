@@ -5,7 +5,7 @@ use bursar_store::{JobRecord, StoredAs, Unreadable};
 use clap::Args;
 use serde_json::{Value, json};
 
-use crate::cli::{Exit, Global};
+use crate::exit::{Exit, Failure, Global};
 use crate::output::{line, one_line};
 use crate::session::Session;
 
@@ -29,7 +29,7 @@ pub(crate) struct Place {
     pub(crate) kind: Option<Kind>,
 }
 
-pub(crate) async fn run(arguments: &Arguments, global: &Global) -> anyhow::Result<Exit> {
+pub(crate) async fn run(arguments: &Arguments, global: &Global) -> Result<Exit, Failure> {
     let session = Session::open(global.config.as_deref()).await?;
     let queues = session.queues(arguments.place.account.as_deref(), arguments.place.kind)?;
     let found = session.find(&arguments.key, &queues).await?;

@@ -7,7 +7,7 @@ use std::time::Duration;
 use bursar_simulator::{FaultProfile, Life, Options, Simulator};
 use clap::Args;
 
-use crate::cli::{Exit, Global};
+use crate::exit::{Exit, Failure, Global};
 use crate::output::line;
 use crate::signals::{self, Hangup};
 
@@ -62,7 +62,7 @@ fn lives(text: &str) -> Result<Lives, String> {
     text.split(',').map(one).collect()
 }
 
-pub(crate) async fn run(arguments: &Arguments, _: &Global) -> anyhow::Result<Exit> {
+pub(crate) async fn run(arguments: &Arguments, _: &Global) -> Result<Exit, Failure> {
     let told = signals::drain_on_signal(Hangup::Ends)?;
     let simulator = Simulator::start(Options {
         listen: arguments.listen,

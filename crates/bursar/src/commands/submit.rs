@@ -4,14 +4,12 @@ use std::fs::File;
 use std::io::{self, BufRead, BufReader, ErrorKind, Read};
 use std::path::PathBuf;
 
-use anyhow::Context;
 use bursar_domain::MAX_JOB_BYTES;
 use bursar_producer::{Outcome, Producer};
 use clap::Args;
 use serde_json::{Value, json};
 
-use crate::cli::{Exit, Global};
-use crate::commands::bind::Misuse;
+use crate::exit::{Context, Exit, Failure, Global, Misuse};
 use crate::output::line;
 use crate::session::Session;
 use crate::{journals, traces};
@@ -32,7 +30,7 @@ pub(crate) struct Arguments {
     file: PathBuf,
 }
 
-pub(crate) async fn run(arguments: &Arguments, global: &Global) -> anyhow::Result<Exit> {
+pub(crate) async fn run(arguments: &Arguments, global: &Global) -> Result<Exit, Failure> {
     let unreadable = |error| Misuse(format!("cannot read {}: {error}", arguments.file.display()));
     let input: Box<dyn Read> = if arguments.file.as_os_str() == "-" {
         Box::new(io::stdin())
@@ -53,7 +51,7 @@ async fn submit_all(
     mut jobs: Jobs<impl BufRead>,
     arguments: &Arguments,
     global: &Global,
-) -> anyhow::Result<Exit> {
+) -> Result<Exit, Failure> {
     let unreadable = |error| Misuse(format!("cannot read {}: {error}", arguments.file.display()));
     let mut exit = Exit::Done;
     // Whoever reads the outcomes may leave early, as `head` does: the jobs are submitted all the same.
@@ -83,7 +81,7 @@ async fn submit_all(
     }
 }
 
-async fn submit(producer: &Producer, batch: &[Numbered]) -> anyhow::Result<Vec<Outcome>> {
+async fn submit(producer: &Producer, batch: &[Numbered]) -> Result<Vec<Outcome>, Failure> {
     let texts: Vec<&[u8]> = batch.iter().map(|job| job.text.as_slice()).collect();
     Ok(producer.submit_json(&texts).await?)
 }

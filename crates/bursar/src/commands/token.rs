@@ -5,7 +5,7 @@ use bursar_server::{Role, new_token};
 use clap::Args;
 use serde_json::json;
 
-use crate::cli::{Exit, Global};
+use crate::exit::{Exit, Failure, Global};
 use crate::output::line;
 
 #[derive(Debug, Args)]
@@ -31,7 +31,7 @@ fn name(text: &str) -> Result<String, String> {
     if fits { Ok(text.to_owned()) } else { Err("must be 1 to 64 letters, digits, - _ . or @".into()) }
 }
 
-pub(crate) fn run(arguments: &Arguments, global: &Global) -> anyhow::Result<Exit> {
+pub(crate) fn run(arguments: &Arguments, global: &Global) -> Result<Exit, Failure> {
     let (token, sha256) = new_token()?;
     let Arguments { name, role, accounts } = arguments;
     let role = role.as_str();

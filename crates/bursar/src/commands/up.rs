@@ -3,14 +3,13 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use anyhow::Context;
 use bursar_callbacks::Telemetry;
 use bursar_private_redis::{Options, PrivateRedis};
 use bursar_server::NoTokens;
 use clap::Args;
 
-use crate::cli::{Exit, Global};
 use crate::config::{Config, RedisUrl};
+use crate::exit::{Context, Exit, Failure, Global};
 use crate::signals::Hangup;
 use crate::{journals, logging, serve, session, signals, tell, traces, work};
 
@@ -25,7 +24,7 @@ pub(crate) struct Arguments {
     data: PathBuf,
 }
 
-pub(crate) async fn run(arguments: &Arguments, global: &Global) -> anyhow::Result<Exit> {
+pub(crate) async fn run(arguments: &Arguments, global: &Global) -> Result<Exit, Failure> {
     let drain = signals::drain_on_signal(Hangup::ReadAgain)?;
     let mut config = Config::load(global.config.as_deref())?;
     logging::start(&config.log);

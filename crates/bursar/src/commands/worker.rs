@@ -2,7 +2,7 @@
 
 use clap::Args;
 
-use crate::cli::{Exit, Global};
+use crate::exit::{Exit, Failure, Global};
 use crate::session::Session;
 use crate::signals::Hangup;
 use crate::{logging, signals, traces, work};
@@ -13,7 +13,7 @@ use crate::{logging, signals, traces, work};
 )]
 pub(crate) struct Arguments {}
 
-pub(crate) async fn run(_: &Arguments, global: &Global) -> anyhow::Result<Exit> {
+pub(crate) async fn run(_: &Arguments, global: &Global) -> Result<Exit, Failure> {
     let drain = signals::drain_on_signal(Hangup::Drains)?;
     let Session { config, store } = Session::open(global.config.as_deref()).await?;
     logging::start(&config.log);

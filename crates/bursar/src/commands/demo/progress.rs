@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressStyle};
 
-use crate::cli::Global;
+use crate::exit::Global;
 
 /// Without a terminal, a line each time another tenth of the jobs has ended.
 const LINES: u32 = 10;

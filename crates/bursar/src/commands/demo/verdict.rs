@@ -10,7 +10,7 @@ use comfy_table::{Table, presets};
 use serde_json::json;
 
 use super::jobs::{Mix, ledger_key};
-use crate::cli::Global;
+use crate::exit::{Failure, Global};
 use crate::output::line;
 
 /// What one kind's jobs came to.
@@ -45,7 +45,7 @@ pub(super) async fn reach(
     ledger: &Ledger,
     killed: u32,
     took: Duration,
-) -> anyhow::Result<Verdict> {
+) -> Result<Verdict, Failure> {
     let (mut states, mut complaints) = (HashMap::new(), Vec::new());
     for queue in mix.queues() {
         let mut next = Some(Cursor::default());
@@ -141,7 +141,7 @@ impl Verdict {
         self.complaints.is_empty()
     }
 
-    pub(super) fn show(&self, global: &Global) -> anyhow::Result<()> {
+    pub(super) fn show(&self, global: &Global) -> Result<(), Failure> {
         if global.json {
             return Ok(line(self.as_json())?);
         }

@@ -3,7 +3,6 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
-use anyhow::{Context, bail};
 use bursar_domain::{
     Facts, JobView, Key, Millis, Names, Next, Policy, Queue, Reason, Received, RestoredFromJournal, State, Subject,
     about, recalled,
@@ -15,9 +14,8 @@ use serde_json::{Map, Value, json};
 
 use super::Arguments;
 use super::memory::{Known, Memory, Sends};
-use crate::cli::{Exit, Global};
-use crate::commands::bind::Misuse;
 use crate::commands::show::unreadable;
+use crate::exit::{Context, Exit, Failure, Global, Misuse};
 use crate::journals;
 use crate::output::{line, one_line};
 use crate::renamed;
@@ -65,10 +63,10 @@ struct Reconciler<'a> {
     now: Millis,
 }
 
-pub(super) async fn run(session: &Session, arguments: &Arguments, global: &Global) -> anyhow::Result<Exit> {
+pub(super) async fn run(session: &Session, arguments: &Arguments, global: &Global) -> Result<Exit, Failure> {
     let memory = Memory::of(&arguments.journal)?;
     if memory.files.is_empty() {
-        bail!(Misuse("there is no journal in what --journal names".into()));
+        return Err(Misuse("there is no journal in what --journal names".into()).into());
     }
     let mut differences = Vec::new();
     let (mut jobs, mut unknown, mut newer) = (0, Vec::new(), BTreeSet::new());
@@ -136,7 +134,7 @@ async fn settle(
     newer: &BTreeSet<Queue>,
     beside: &BTreeSet<Queue>,
     all_known: bool,
-) -> anyhow::Result<()> {
+) -> Result<(), Failure> {
     let store = &session.store;
     for queue in session.config.queues().into_iter().filter(|queue| !newer.contains(queue)) {
         if let Some(fence) = memory.fences.get(&queue) {
@@ -164,7 +162,7 @@ struct OfQueue {
 }
 
 impl Reconciler<'_> {
-    async fn queue(&self, known: &BTreeMap<Key, Known>) -> anyhow::Result<OfQueue> {
+    async fn queue(&self, known: &BTreeMap<Key, Known>) -> Result<OfQueue, Failure> {
         let mut found = OfQueue::default();
         let all: Vec<(&Key, &Known)> = known.iter().collect();
         for batch in all.chunks(BATCH) {
@@ -189,7 +187,7 @@ impl Reconciler<'_> {
         sends: &Sends,
         mut stored: Option<StoredAs>,
         has_newer: &mut bool,
-    ) -> anyhow::Result<Option<Difference>> {
+    ) -> Result<Option<Difference>, Failure> {
         for _ in 0..TRIES {
             let record = match &stored {
                 None => None,
@@ -245,7 +243,10 @@ impl Reconciler<'_> {
                 Restored::Changed => stored = self.store.job(self.queue, key).await?,
             }
         }
-        bail!("job {key} in {} changes while it is put back: stop the workers, then try again", self.queue)
+        return Err(Failure::no(format_args!(
+            "job {key} in {} changes while it is put back: stop the workers, then try again",
+            self.queue
+        )));
     }
 
     fn difference(&self, key: &Key, known: &Known, found: Found) -> Difference {
@@ -260,7 +261,7 @@ impl Reconciler<'_> {
         known: &Known,
         sends: &Sends,
         why: &Unreadable,
-    ) -> anyhow::Result<Difference> {
+    ) -> Result<Difference, Failure> {
         let content = self.content(sends)?;
         let business_key = about(self.queue.kind, key, &content);
         let rival = self.rival(key, &view(sends, &content, &business_key, &[])).await?;
@@ -270,7 +271,7 @@ impl Reconciler<'_> {
 
     /// A record that says nothing of what was sent by its key does not keep another key from the same order. Puts that one before a
     /// person, and tells of it.
-    async fn rival(&self, key: &Key, view: &JournalView<'_>) -> anyhow::Result<Option<String>> {
+    async fn rival(&self, key: &Key, view: &JournalView<'_>) -> Result<Option<String>, Failure> {
         if self.arguments.dry_run {
             return Ok(None);
         }
@@ -278,11 +279,11 @@ impl Reconciler<'_> {
         Ok(rival.map(|rival| format!("{rival}, about the same thing, was put before a person")))
     }
 
-    fn content(&self, sends: &Sends) -> anyhow::Result<String> {
+    fn content(&self, sends: &Sends) -> Result<String, Failure> {
         let path = self.memory.files.get(sends.last.file).context("a journal is gone")?;
         let content = bursar_journal::content_at(path, sends.last.place)
-            .with_context(|| format!("cannot read the journal {}", path.display()))?;
-        content.with_context(|| format!("{} has changed while it was read", path.display()))
+            .context(format_args!("cannot read the journal {}", path.display()))?;
+        content.context(format_args!("{} has changed while it was read", path.display()))
     }
 
     /// What the rules make of it.
@@ -397,7 +398,7 @@ impl Difference {
     }
 }
 
-fn print(differences: &[Difference], arguments: &Arguments, global: &Global) -> anyhow::Result<()> {
+fn print(differences: &[Difference], arguments: &Arguments, global: &Global) -> Result<(), Failure> {
     if global.json {
         for difference in differences {
             line(difference.json(arguments.dry_run))?;

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 
-use anyhow::Context;
+use crate::exit::{Context, Failure};
 use bursar_domain::{Key, Millis, Queue};
 use bursar_journal::{Answered, Entry, Intent, Place};
 use serde_json::Value;
@@ -113,7 +113,7 @@ impl Known {
 
 impl Memory {
     /// Reads all files, and those of all folders, that are named.
-    pub(super) fn of(named: &[PathBuf]) -> anyhow::Result<Self> {
+    pub(super) fn of(named: &[PathBuf]) -> Result<Self, Failure> {
         let mut memory = Self::default();
         for path in named {
             for file in files(path)? {
@@ -123,7 +123,7 @@ impl Memory {
         Ok(memory)
     }
 
-    fn read(&mut self, path: PathBuf) -> anyhow::Result<()> {
+    fn read(&mut self, path: PathBuf) -> Result<(), Failure> {
         let file = self.files.len();
         let mut strange = 0_u64;
         // Should its first line be damaged, its name still says who wrote it.
@@ -137,7 +137,7 @@ impl Memory {
                 strange += 1;
             }
         });
-        let summary = summary.with_context(|| format!("cannot read the journal {}", path.display()))?;
+        let summary = summary.context(format_args!("cannot read the journal {}", path.display()))?;
         let name = path.display();
         for damaged in &summary.damaged {
             self.complaints.push(format!("{name}:{}: {}", damaged.line, damaged.damage));
@@ -208,11 +208,11 @@ fn writer_of(path: &Path) -> String {
 }
 
 /// The file itself, or the journals in the folder.
-fn files(path: &Path) -> anyhow::Result<Vec<PathBuf>> {
+fn files(path: &Path) -> Result<Vec<PathBuf>, Failure> {
     if !path.is_dir() {
         return Ok(vec![path.to_path_buf()]);
     }
-    bursar_journal::files(path).with_context(|| format!("cannot read the folder {}", path.display()))
+    bursar_journal::files(path).context(format_args!("cannot read the folder {}", path.display()))
 }
 
 #[cfg(test)]

@@ -4,7 +4,6 @@ use std::io::IsTerminal;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::bail;
 use bursar_domain::{Fen, JobView, Millis, Queue, Reading, State, Subject};
 use bursar_gateways::{Gateway, Order, SharedParts};
 use bursar_store::{JobRecord, ScanCursor, Store, StoredAs};
@@ -16,9 +15,8 @@ use super::Arguments;
 use super::position::{Keeper, Position};
 use super::summary::{Looked, Summary};
 use super::verdict::{Verdict, What, compare};
-use crate::cli::{Exit, Global};
-use crate::commands::bind::Misuse;
 use crate::commands::show::unreadable;
+use crate::exit::{Exit, Failure, Global, Misuse};
 use crate::output::{line, one_line};
 use crate::pace::Pace;
 use crate::session::Session;
@@ -53,7 +51,7 @@ struct Asker<'a> {
     arguments: &'a Arguments,
 }
 
-pub(super) async fn run(session: &Session, arguments: &Arguments, global: &Global) -> anyhow::Result<Exit> {
+pub(super) async fn run(session: &Session, arguments: &Arguments, global: &Global) -> Result<Exit, Failure> {
     let keeper = Keeper(arguments.resume.clone());
     let mut position = match keeper.found()? {
         Some(found) => resumed(found, arguments)?,
@@ -66,11 +64,13 @@ pub(super) async fn run(session: &Session, arguments: &Arguments, global: &Globa
     while let Some(name) = position.queues.first().cloned() {
         let queue: Queue = name.parse().map_err(|error| Misuse(format!("{name}: {error}")))?;
         let Some(account) = session.config.accounts.get(&queue.account) else {
-            bail!(Misuse(format!("the configuration has no account {}", queue.account)));
+            return Err(Misuse(format!("the configuration has no account {}", queue.account)).into());
         };
         let ours = account.identity();
         if let Some(theirs) = session.store.gateway(&queue).await?.filter(|theirs| *theirs != ours) {
-            bail!(Misuse(format!("the jobs of {queue} are for {theirs}, and the configuration says {ours}")));
+            return Err(
+                Misuse(format!("the jobs of {queue} are for {theirs}, and the configuration says {ours}")).into()
+            );
         }
         let asker = Asker {
             store: &session.store,
@@ -106,7 +106,7 @@ pub(super) async fn run(session: &Session, arguments: &Arguments, global: &Globa
     })
 }
 
-async fn begun(session: &Session, arguments: &Arguments) -> anyhow::Result<Position> {
+async fn begun(session: &Session, arguments: &Arguments) -> Result<Position, Failure> {
     let to = match arguments.to {
         Some(to) => to,
         None => session.store.now().await?,
@@ -114,7 +114,7 @@ async fn begun(session: &Session, arguments: &Arguments) -> anyhow::Result<Posit
     let day_before = || Millis(to.since(Millis(0)).saturating_sub(LAST_DAY).as_millis().try_into().unwrap_or_default());
     let from = arguments.from.unwrap_or_else(day_before);
     if from >= to {
-        bail!(Misuse("the period ends before it begins".into()));
+        return Err(Misuse("the period ends before it begins".into()).into());
     }
     let queues = session.queues(arguments.place.account.as_deref(), arguments.place.kind)?;
     let queues = queues.iter().map(ToString::to_string).collect();
@@ -122,10 +122,10 @@ async fn begun(session: &Session, arguments: &Arguments) -> anyhow::Result<Posit
 }
 
 /// A run that was cut short goes on with its own period.
-fn resumed(found: Position, arguments: &Arguments) -> anyhow::Result<Position> {
+fn resumed(found: Position, arguments: &Arguments) -> Result<Position, Failure> {
     let differs = |given: Option<Millis>, kept| given.is_some_and(|given| given != kept);
     if differs(arguments.from, found.from) || differs(arguments.to, found.to) {
-        bail!(Misuse("the file of --resume is of another period: remove it to begin anew".into()));
+        return Err(Misuse("the file of --resume is of another period: remove it to begin anew".into()).into());
     }
     Ok(found)
 }
@@ -146,7 +146,7 @@ impl Asker<'_> {
         readable
     }
 
-    async fn compare_all(&self, jobs: Vec<JobRecord>, period: &Position) -> anyhow::Result<Vec<Compared>> {
+    async fn compare_all(&self, jobs: Vec<JobRecord>, period: &Position) -> Result<Vec<Compared>, Failure> {
         let of_period =
             |record: &JobRecord| record.created.is_some_and(|created| (period.from..period.to).contains(&created));
         let jobs = jobs.into_iter().filter(of_period);
@@ -154,7 +154,7 @@ impl Asker<'_> {
     }
 
     /// Asks about one job. One that changes meanwhile is compared as it is afterwards.
-    async fn compare(&self, record: JobRecord) -> anyhow::Result<Compared> {
+    async fn compare(&self, record: JobRecord) -> Result<Compared, Failure> {
         let content = record.content.clone().unwrap_or_default();
         let amount = Subject::of(self.queue.kind, &content).amount;
         let order = Order {
@@ -187,7 +187,7 @@ impl Asker<'_> {
     }
 
     /// Tells of a difference, and has the job looked at soon if that was asked for.
-    async fn told(&self, compared: &Compared, output: &Output<'_>) -> anyhow::Result<()> {
+    async fn told(&self, compared: &Compared, output: &Output<'_>) -> Result<(), Failure> {
         let Some((what, reading)) = &compared.difference else { return Ok(()) };
         let woken = match compared.record.state {
             State::InDoubt | State::Pending if self.arguments.wake => {
@@ -228,14 +228,14 @@ const COLUMNS: [&str; 11] = [
 ];
 
 impl Output<'_> {
-    fn begin(&self) -> anyhow::Result<()> {
+    fn begin(&self) -> Result<(), Failure> {
         if self.arguments.csv {
             line(COLUMNS.join(","))?;
         }
         Ok(())
     }
 
-    fn difference(&self, compared: &Compared, what: What, reading: &Reading, woken: bool) -> anyhow::Result<()> {
+    fn difference(&self, compared: &Compared, what: What, reading: &Reading, woken: bool) -> Result<(), Failure> {
         let record = &compared.record;
         let gateway_fen = reading.amount.map(Fen::get);
         let fen = compared.amount.map(Fen::get);
@@ -278,7 +278,7 @@ impl Output<'_> {
         Ok(line(row.trim_end())?)
     }
 
-    fn end(&self, position: &Position) -> anyhow::Result<()> {
+    fn end(&self, position: &Position) -> Result<(), Failure> {
         let summary = &position.summary;
         if self.global.json {
             return Ok(line(summary.json())?);

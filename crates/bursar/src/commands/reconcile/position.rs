@@ -3,12 +3,12 @@
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
-use anyhow::Context;
 use bursar_domain::Millis;
 use bursar_store::ScanCursor;
 use serde::{Deserialize, Serialize};
 
 use super::summary::Summary;
+use crate::exit::{Context, Failure};
 
 /// Everything that going on needs.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -29,23 +29,23 @@ pub(super) struct Keeper(pub(super) Option<PathBuf>);
 
 impl Keeper {
     /// The position of a run that was cut short.
-    pub(super) fn found(&self) -> anyhow::Result<Option<Position>> {
+    pub(super) fn found(&self) -> Result<Option<Position>, Failure> {
         let Some(path) = &self.0 else { return Ok(None) };
         match std::fs::read(path) {
             Ok(text) => {
                 let position = serde_json::from_slice(&text);
-                Ok(Some(position.with_context(|| format!("{} is no position of a reconciliation", path.display()))?))
+                Ok(Some(position.context(format_args!("{} is no position of a reconciliation", path.display()))?))
             }
             Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
-            Err(error) => Err(error).with_context(|| format!("cannot read {}", path.display())),
+            Err(error) => Err(error).context(format_args!("cannot read {}", path.display())),
         }
     }
 
     /// Keeps it, whole or not at all.
-    pub(super) fn keep(&self, position: &Position) -> anyhow::Result<()> {
+    pub(super) fn keep(&self, position: &Position) -> Result<(), Failure> {
         let Some(path) = &self.0 else { return Ok(()) };
         let written = written(path, &serde_json::to_vec(position)?);
-        written.with_context(|| format!("cannot write {}", path.display()))
+        written.context(format_args!("cannot write {}", path.display()))
     }
 
     /// The end is reached: the next run begins anew.
