@@ -1,4 +1,4 @@
-//! What commands begin with: configuration read, Redis reached, accounts known.
+//! The context of a command: the configuration and the connection to Redis.
 
 use std::path::Path;
 
@@ -25,15 +25,15 @@ impl Session {
         Ok(Self { config, store })
     }
 
-    /// The one way in for jobs: the same as for any other Rust service.
+    /// The producer of this process: the same as in any other Rust service.
     pub(crate) fn producer(&self) -> Producer {
         serve::producer(&self.config, self.store.clone())
     }
 
-    /// The queues of the configuration that a command is about.
+    /// The configured queues that the arguments select.
     ///
     /// # Errors
-    /// [`Misuse`] when no account has that name: an empty answer would look as if there were no such job.
+    /// [`Misuse`] when no account has that name: an empty result would look as if there were no such job.
     pub(crate) fn queues(&self, account: Option<&str>, kind: Option<Kind>) -> Result<Vec<Queue>, Misuse> {
         let mut queues = self.config.queues();
         if let Some(name) = account.filter(|name| !queues.iter().any(|queue| queue.account.as_str() == *name)) {
@@ -44,7 +44,7 @@ impl Session {
         Ok(queues)
     }
 
-    /// All jobs by this key, each with its queue: a key is unique within a queue only.
+    /// All jobs with this key, each with its queue: a key is unique within one queue only.
     pub(crate) async fn find<'a>(&self, key: &Key, queues: &'a [Queue]) -> Result<Vec<(&'a Queue, StoredAs)>, Failure> {
         let mut found = Vec::new();
         for queue in queues {
@@ -65,5 +65,5 @@ pub(crate) async fn connect(config: &Config) -> Result<Store, Failure> {
         Some(partitions) => store.with_partitions(partitions).await?,
         None => store,
     };
-    Ok(store.with_fair_orders(config.fair_orders()).with_durability(config.redis.durability).await?)
+    Ok(store.with_fair_orders(config.fair_orders()).with_durability(config.redis.durability()).await?)
 }

@@ -29,7 +29,7 @@ pub(crate) fn run(arguments: &Arguments, global: &Global) -> Result<Exit, Failur
         user: &arguments.user,
         prefix: &config.redis.prefix,
         queues: &config.import.queues,
-        durability: config.redis.durability,
+        durability: config.redis.durability(),
         sentinels: config.redis.url.is_sentinel(),
     };
     if global.json {

@@ -1,4 +1,4 @@
-//! Asks the gateway about each job of a period, and compares. Nothing of a job is written.
+//! Queries the gateway for each job of a period and compares. No job is changed.
 
 use std::io::IsTerminal;
 use std::sync::Arc;
@@ -22,19 +22,19 @@ use crate::pace::Pace;
 use crate::session::Session;
 use crate::work::paced_gateway;
 
-/// How far back it looks unless told otherwise.
+/// The default length of the period.
 const LAST_DAY: Duration = Duration::from_secs(24 * 3_600);
 
-/// Jobs between two positions: so many at most are asked about twice when a run is cut short.
+/// Jobs between two positions. At most this many are queried twice after an interruption.
 const STEP: usize = 20;
 
-/// Questions that are out at once: enough for any courteous rate at a gateway that answers in 140 ms.
+/// Queries in flight: enough for any courteous rate at a gateway that answers in 140 ms.
 const AT_ONCE: usize = 8;
 
 /// Without a terminal, a line about the progress after so many jobs.
 const JOBS_A_LINE: u64 = 1_000;
 
-/// One job as it was compared.
+/// One compared job.
 struct Compared {
     record: JobRecord,
     amount: Option<Fen>,
@@ -42,7 +42,7 @@ struct Compared {
     difference: Option<(What, Reading)>,
 }
 
-/// One queue, and the way to ask about its jobs.
+/// One queue, and the way to query its jobs.
 struct Asker<'a> {
     store: &'a Store,
     queue: &'a Queue,
@@ -76,7 +76,7 @@ pub(super) async fn run(session: &Session, arguments: &Arguments, global: &Globa
             store: &session.store,
             queue: &queue,
             gateway: paced_gateway(&queue.account, account, &session.store, &parts)?,
-            pace: Pace::of(account.rate_per_second),
+            pace: Pace::of(account.keys.rate_per_second),
             arguments,
         };
         loop {
@@ -121,17 +121,19 @@ async fn begun(session: &Session, arguments: &Arguments) -> Result<Position, Fai
     Ok(Position { from, to, queues, mark: ScanCursor::ended_from(from), summary: Summary::default() })
 }
 
-/// A run that was cut short goes on with its own period.
+/// A run that was interrupted continues with its own period.
 fn resumed(found: Position, arguments: &Arguments) -> Result<Position, Failure> {
     let differs = |given: Option<Millis>, kept| given.is_some_and(|given| given != kept);
     if differs(arguments.from, found.from) || differs(arguments.to, found.to) {
-        return Err(Misuse("the file of --resume is of another period: remove it to begin anew".into()).into());
+        return Err(
+            Misuse("the file of --resume is of another period: remove it to start from the beginning".into()).into()
+        );
     }
     Ok(found)
 }
 
 impl Asker<'_> {
-    /// The jobs that can be compared; those that cannot be read are counted, and named on standard error.
+    /// The jobs that can be compared. Unreadable jobs are counted, and named on standard error.
     fn readable(&self, jobs: Vec<StoredAs>, summary: &mut Summary) -> Vec<JobRecord> {
         let mut readable = Vec::with_capacity(jobs.len());
         for job in jobs {
@@ -153,7 +155,7 @@ impl Asker<'_> {
         stream::iter(jobs).map(|record| self.compare(record)).buffered(AT_ONCE).try_collect().await
     }
 
-    /// Asks about one job. One that changes meanwhile is compared as it is afterwards.
+    /// Queries one job. A job that changes meanwhile is compared in its new state.
     async fn compare(&self, record: JobRecord) -> Result<Compared, Failure> {
         let content = record.content.clone().unwrap_or_default();
         let amount = Subject::of(self.queue.kind, &content).amount;
@@ -186,7 +188,7 @@ impl Asker<'_> {
         Ok(Compared { record, amount, looked, difference })
     }
 
-    /// Tells of a difference, and has the job looked at soon if that was asked for.
+    /// Prints a difference, and makes the job due if the operator asked for it.
     async fn told(&self, compared: &Compared, output: &Output<'_>) -> Result<(), Failure> {
         let Some((what, reading)) = &compared.difference else { return Ok(()) };
         let woken = match compared.record.state {
@@ -206,7 +208,7 @@ impl Asker<'_> {
     }
 }
 
-/// Differences as they are found, and the summary at the end.
+/// Prints differences when they are found, and the summary at the end.
 struct Output<'a> {
     arguments: &'a Arguments,
     global: &'a Global,
@@ -269,7 +271,7 @@ impl Output<'_> {
         let [account, kind, key, what, state, gateway, fen, gateway_fen, trade_no, message, _] = cells;
         let queue = format!("{account}/{kind}");
         let fen = if fen == gateway_fen || gateway_fen.is_empty() { fen } else { format!("{fen}≠{gateway_fen}") };
-        let woken = if woken { " (asked about soon)" } else { "" };
+        let woken = if woken { " (query is due)" } else { "" };
         let row = format!(
             "{queue:<24} {:<24} {what:<6} {state:<12} gateway: {gateway:<10} {fen:>10} {trade_no} {}{woken}",
             one_line(&key),
@@ -299,7 +301,7 @@ fn quoted(cell: &str) -> String {
     if cell.contains(['"', ',', '\n', '\r']) { format!("\"{}\"", cell.replace('"', "\"\"")) } else { cell.to_owned() }
 }
 
-/// A bar on a terminal, a line now and then elsewhere; on standard error, and nothing for machines.
+/// A bar on a terminal and plain lines elsewhere, on standard error. Nothing with --json.
 struct Progress {
     bar: ProgressBar,
     plain: bool,
@@ -310,7 +312,7 @@ impl Progress {
     fn start(global: &Global) -> Self {
         let terminal = std::io::stderr().is_terminal();
         let bar = if terminal && !global.json { ProgressBar::new_spinner() } else { ProgressBar::hidden() };
-        if let Ok(style) = ProgressStyle::with_template("{spinner} {pos} jobs looked at, {msg}, {elapsed}") {
+        if let Ok(style) = ProgressStyle::with_template("{spinner} {pos} jobs compared, {msg}, {elapsed}") {
             bar.set_style(style);
         }
         bar.enable_steady_tick(Duration::from_millis(200));
@@ -323,7 +325,7 @@ impl Progress {
         self.bar.set_message(format!("{} differ", total.differ));
         let lines = total.jobs / JOBS_A_LINE;
         if self.plain && lines > self.told.replace(lines) {
-            eprintln!("bursar: {} jobs looked at, {} differ", total.jobs, total.differ);
+            eprintln!("bursar: {} jobs compared, {} differ", total.jobs, total.differ);
         }
     }
 
