@@ -188,7 +188,7 @@ async fn secrets_are_read_again_on_a_hangup_and_a_file_that_holds_none_changes_n
 
     std::fs::write(&file, format!("{new}\n")).unwrap();
     server.hang_up();
-    server.process.wait_line(SOON, "the new ones", |line| line.contains("read the callbacks' secrets again")).await;
+    server.process.wait_line(SOON, "the new ones", |line| line.contains("read the webhooks' secrets again")).await;
     assert_eq!(signed_by("THIRD").await, [new]);
     world.books_agree().await;
 }

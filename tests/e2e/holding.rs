@@ -74,7 +74,7 @@ async fn an_account_that_says_nothing_pays_once_at_a_gateway_without_keys_and_up
     let doctor = world.ok(&["doctor"]).await;
     for account in ["main", "shop"] {
         assert!(
-            doctor.contains(&format!("{account}: holds: a payment whose answer was lost waits for a person")),
+            doctor.contains(&format!("{account}: a send with an unknown outcome is queried, else it needs review")),
             "{doctor}"
         );
     }

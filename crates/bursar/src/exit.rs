@@ -118,7 +118,7 @@ always! {
     No: bursar_worker::WorkerError, bursar_journal::JournalError, bursar_private_redis::Error, bursar_simulator::StartError,
         bursar_simulator::UnknownLife,
         bursar_server::TokensError, serde_json::Error, toml::ser::Error, tokio::task::JoinError, tokio::time::error::Elapsed,
-        std::num::TryFromIntError;
+        std::num::TryFromIntError, nix::errno::Errno;
 }
 
 impl CarriesExit for StoreError {
@@ -146,5 +146,34 @@ impl CarriesExit for std::io::Error {
     fn exit(&self) -> Exit {
         // The reader of the output has seen enough, as `head` has.
         if self.kind() == ErrorKind::BrokenPipe { Exit::Done } else { Exit::No }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn context_keeps_the_code_and_tells_the_chain() {
+        let misused: Result<(), _> = Err(Misuse("no such account".into()));
+        let failure = misused.context("reading").context(format_args!("command {}", 7)).unwrap_err();
+        assert_eq!(
+            (failure.exit(), failure.to_string().as_str()),
+            (Exit::Misused, "command 7: reading: no such account")
+        );
+    }
+
+    #[test]
+    fn reader_that_is_gone_is_no_failure() {
+        let exit = |kind| Failure::from(std::io::Error::from(kind)).exit();
+        assert_eq!((exit(ErrorKind::BrokenPipe), exit(ErrorKind::NotFound)), (Exit::Done, Exit::No));
+    }
+
+    #[test]
+    fn redis_that_this_build_cannot_use_is_a_wrong_configuration() {
+        let layout = || StoreError::Layout("another".into());
+        let lost = StoreError::NotDurable { asked: "local", reached: "nothing".into() };
+        let exits = [layout().exit(), Unavailable(layout()).exit(), StoreError::Cluster.exit(), lost.exit()];
+        assert_eq!(exits, [Exit::Misused, Exit::Misused, Exit::Unreachable, Exit::Unreachable]);
     }
 }

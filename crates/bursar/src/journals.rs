@@ -1,4 +1,4 @@
-//! Which Redis a process begins on, and what the journals beside it know: for the roles that begin, and for `bursar doctor`.
+//! Compares the Redis on which a process begins with the configuration and the journals: for the roles, and for `bursar doctor`.
 
 use std::fs;
 use std::io;
@@ -75,7 +75,7 @@ pub(crate) async fn findings(config: &Config, store: &Store) -> Result<Vec<Findi
     let mut findings = Vec::new();
     if config.redis.expect == Expect::Existing {
         findings.push(match store.incarnations().await?.current {
-            Some(_) => finding(Severity::Fine, "redis.expect", "existing: Bursar was here".into()),
+            Some(_) => finding(Severity::Fine, "redis.expect", "existing: Bursar has written here before".into()),
             None => finding(Severity::Refuse, "redis.expect", Ahead::Empty.to_string()),
         });
     }
@@ -86,14 +86,14 @@ pub(crate) async fn findings(config: &Config, store: &Store) -> Result<Vec<Findi
     Ok(findings)
 }
 
-/// Tries to write there, as a worker of this user would.
+/// Writes to the folder for a test, as a worker of this user would.
 fn written(folder: &Path) -> Finding {
     let tried = match fs::metadata(folder) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             return finding(
                 Severity::Warn,
                 "journal",
-                format!("{} does not exist: the worker makes it", folder.display()),
+                format!("{} does not exist yet: the worker creates it", folder.display()),
             );
         }
         Err(error) => Err(error),
@@ -116,7 +116,7 @@ fn written(folder: &Path) -> Finding {
     }
 }
 
-/// A file of no worker's, written, synced and removed. Its name is no journal's.
+/// Writes, syncs and removes a file whose name is no journal's.
 fn try_to_write(folder: &Path) -> io::Result<()> {
     let path = folder.join(format!("doctor-{}.probe", fresh()));
     let file = fs::OpenOptions::new().write(true).create_new(true).open(&path)?;
@@ -133,7 +133,7 @@ fn unwritable(folder: &Path, error: &io::Error) -> Finding {
 
 async fn compared(store: &Store, queues: &[Queue], folder: &Path) -> Result<Vec<Finding>, Failure> {
     let read = folder.to_path_buf();
-    let recall = match tokio::task::spawn_blocking(move || recall(&read)).await.context("reading the journals")? {
+    let recall = match tokio::task::spawn_blocking(move || recall(&read)).await.context("cannot read the journals")? {
         Ok(recall) => recall,
         Err(error) => {
             let reason = Ahead::Unreadable(error.to_string());
@@ -142,7 +142,7 @@ async fn compared(store: &Store, queues: &[Queue], folder: &Path) -> Result<Vec<
     };
     let reasons = ahead(store, queues, &recall).await?;
     if reasons.is_empty() {
-        let text = format!("{} files with sends, and none that Redis has forgotten", recall.files.len());
+        let text = format!("{} files with sends, and none that Redis has lost", recall.files.len());
         return Ok(vec![finding(Severity::Fine, "journal.ahead", text)]);
     }
     Ok(reasons.iter().map(|reason| finding(Severity::Refuse, reason.check(), reason.to_string())).collect())

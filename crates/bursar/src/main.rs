@@ -74,7 +74,7 @@ async fn run(command: &Command, global: &Global) -> Result<Exit, Failure> {
     }
 }
 
-/// Says what went wrong, once.
+/// Prints the error, once.
 fn failed(failure: &Failure) -> Exit {
     if failure.exit() != Exit::Done {
         // An error that cannot be written is no reason for another exit code.

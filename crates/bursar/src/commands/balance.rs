@@ -1,4 +1,4 @@
-//! `bursar balance`: `merchant.balanceQuery`, as the gateway answers it. Never moves money.
+//! `bursar balance` prints the gateway's response to `merchant.balanceQuery`. It never moves money.
 
 use bursar_domain::{Answer, Reading};
 use bursar_gateways::{Balance, BalanceQuery, Yzt};
@@ -15,7 +15,7 @@ use crate::output::line;
     after_help = "Example:\n  bursar balance --account main --node-id 00061783 --merchant-id 1000000000926\n\nAmounts are in fen as the gateway gives them; its page names no unit."
 )]
 pub(crate) struct Arguments {
-    /// Which account; not needed when only one is at YZT.
+    /// The account. Not needed when only one is at YZT.
     #[arg(long, value_name = "ACCOUNT")]
     account: Option<String>,
     /// The institution (`sso_node_id`).
@@ -27,7 +27,7 @@ pub(crate) struct Arguments {
     /// The merchant's own number of a store.
     #[arg(long, value_name = "NO")]
     store_no: Option<String>,
-    /// 0 for the collecting account, 1 for the paying account.
+    /// The type of account: 0 collecting, 1 paying.
     #[arg(long = "type", value_name = "TYPE", default_value = "0")]
     account_sub_type: String,
 }
@@ -69,7 +69,7 @@ pub(crate) fn only_account<'a>(
     }
 }
 
-/// Tells what came instead of an answer, and what that means for whoever called.
+/// Prints the outcome of a call that brought no result, and returns its exit code.
 pub(crate) fn told(reading: &Reading) -> Exit {
     let code = reading.code.as_deref().unwrap_or("no code");
     eprintln!("bursar: {}: {}", code, reading.message.as_deref().unwrap_or(reading.answer.as_str()));

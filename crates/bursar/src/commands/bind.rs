@@ -1,4 +1,4 @@
-//! `bursar bind`: `/api/division/receiver/bind`, once. It is not idempotent at the gateway, so it is never tried again by itself.
+//! `bursar bind` calls `/api/division/receiver/bind` once. The call is not idempotent at the gateway, so Bursar never repeats it.
 
 use std::io::Read;
 use std::path::PathBuf;
@@ -18,13 +18,13 @@ const MAX_RECEIVER_BYTES: u64 = 64 * 1024;
 
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Example:\n  bursar bind receiver.json --account shop\n\nThe file holds the page's own fields: ifCode, receiverAlias, receiverGroupId, accType, accNo, accName, relationType,\nrelationTypeName, channelExtInfo, divisionProfit. Each success makes a new receiver, even for the same account."
+    after_help = "Example:\n  bursar bind receiver.json --account shop\n\nThe file has the fields of the gateway's page: ifCode, receiverAlias, receiverGroupId, accType, accNo, accName, relationType,\nrelationTypeName, channelExtInfo, divisionProfit. Each success creates a new receiver, even for the same account."
 )]
 pub(crate) struct Arguments {
     /// One receiver as JSON; - for standard input.
     #[arg(value_name = "FILE|-")]
     file: PathBuf,
-    /// Which account; not needed when only one is at BeingFi.
+    /// The account. Not needed when only one is at BeingFi.
     #[arg(long, value_name = "ACCOUNT")]
     account: Option<String>,
 }
@@ -49,7 +49,7 @@ pub(crate) async fn run(arguments: &Arguments, global: &Global) -> Result<Exit, 
         Bound::Unknown(reading) => {
             told(&reading);
             eprintln!(
-                "bursar: it may have been bound all the same; look into the gateway's console before trying again, for a second receiver would be paid a second time"
+                "bursar: the outcome is unknown: the receiver may be bound. Look into the gateway's console before you try again; a second receiver would be paid a second time"
             );
             Ok(Exit::Unreachable)
         }

@@ -1,4 +1,4 @@
-//! `bursar import`: queues of apalis-redis that are drained, and their dead letters: shown, tried again, dropped.
+//! `bursar import` shows the queues of apalis-redis that workers drain, and shows, retries or drops their dead letters.
 
 use std::io::Write;
 use std::sync::Arc;
@@ -20,7 +20,7 @@ const PAGE: usize = 500;
 
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Example:\n  bursar import list\n  bursar import show payments/17\n  bursar import retry --all --reason 'the account is configured now'\n  bursar import drop payments/17 --reason 'a test of the shop'"
+    after_help = "Example:\n  bursar import list\n  bursar import show payments/17\n  bursar import retry --all --reason 'account is configured now'\n  bursar import drop payments/17 --reason 'a test of the shop'"
 )]
 pub(crate) struct Arguments {
     #[command(subcommand)]
@@ -39,16 +39,16 @@ struct Listing {
 
 #[derive(Debug, Subcommand)]
 enum Subcommands {
-    /// Show how many tasks wait in each queue, and what was no job that can be taken.
+    /// Show the number of waiting tasks of each queue, and its dead letters.
     List(Listing),
-    /// Print the bytes that were pushed, as they are.
+    /// Print the bytes that were pushed, unchanged.
     Show {
-        /// As `bursar import list` names it: QUEUE/NUMBER.
+        /// The name in `bursar import list`: QUEUE/NUMBER.
         name: Name,
     },
-    /// Submit dead letters again; what is refused again stays.
+    /// Submit dead letters again. Those that are refused again stay.
     Retry {
-        /// As `bursar import list` names it: QUEUE/NUMBER.
+        /// The name in `bursar import list`: QUEUE/NUMBER.
         #[arg(required_unless_present = "all")]
         name: Option<Name>,
         /// Every dead letter.
@@ -57,11 +57,11 @@ enum Subcommands {
         #[command(flatten)]
         because: Because,
     },
-    /// Show what was tried again and dropped, newest first: when, by whom, and why.
+    /// Show retries and drops, newest first: time, operator and reason.
     Actions,
-    /// Throw a dead letter away. Its bytes are gone then; who did it and why is kept.
+    /// Drop a dead letter. Its bytes are removed; the operator and the reason stay on record.
     Drop {
-        /// As `bursar import list` names it: QUEUE/NUMBER.
+        /// The name in `bursar import list`: QUEUE/NUMBER.
         name: Name,
         #[command(flatten)]
         because: Because,

@@ -1,4 +1,4 @@
-//! `bursar notifications`: what the gateways have notified, and what waits for a person.
+//! `bursar notifications` lists the gateways' notifications, and those that need an operator.
 
 use bursar_domain::{AccountName, HistoryEvent, Millis, NotificationView};
 use bursar_gateways::masked;
@@ -16,15 +16,15 @@ use crate::session::Session;
     after_help = "Example:\n  bursar notifications --account main\n  bursar notifications --held\n  bursar notifications 17 --account main --full"
 )]
 pub(crate) struct Arguments {
-    /// Only the one of this number, with the attempts to tell of it.
+    /// Only the notification with this number, with its deliveries.
     number: Option<u64>,
     /// Only this account's.
     #[arg(long, value_name = "ACCOUNT")]
     account: Option<String>,
-    /// Those that were signed and could not be read, instead of the others.
+    /// Show those that were signed and could not be read, instead of the others.
     #[arg(long)]
     held: bool,
-    /// Show names and account numbers of people whole.
+    /// Show personal names and account numbers unmasked.
     #[arg(long)]
     full: bool,
     /// At most this many, newest first.
@@ -74,7 +74,7 @@ async fn one(
     number: u64,
 ) -> Result<Exit, Failure> {
     let [account] = accounts else {
-        return Err(Misuse("each account counts its notifications for itself: name one with --account".into()).into());
+        return Err(Misuse("notifications are numbered per account: name one with --account".into()).into());
     };
     let Some(view) = store.notification(account, number).await? else {
         eprintln!("bursar: {account} has no notification {number}");

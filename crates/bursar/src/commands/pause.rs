@@ -1,4 +1,4 @@
-//! `bursar pause|resume QUEUE --reason …`: stops a queue's sends, or lets them go on. What was sent is followed either way.
+//! `bursar pause|resume QUEUE --reason …` stops or resumes a queue's sends. Jobs that were sent are followed either way.
 
 use bursar_domain::{ActionKind, Queue, Reason};
 use clap::Args;
@@ -55,7 +55,7 @@ fn known(session: &Session, queue: &Queue) -> bool {
     false
 }
 
-/// Says what became of it, and where somebody was `first`, why.
+/// Prints the result, and the reason of an operator who was `first`.
 fn told(queue: &Queue, what: &str, first: Option<&Reason>, global: &Global) -> Result<Exit, Failure> {
     if global.json {
         line(json!({"queue": queue.to_string(), "outcome": what, "first": first.map(Reason::view)}))?;

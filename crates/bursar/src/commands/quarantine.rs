@@ -1,5 +1,5 @@
-//! `bursar quarantine` lists keys whose records no build could read, jobs that worker after worker died of, and webhooks without a receiver.
-//! An operator tries them again or drops them.
+//! `bursar quarantine` lists keys whose records no build could read, jobs at which several workers died, and webhooks without a
+//! receiver. An operator retries or drops them.
 
 use bursar_domain::{JobView, Millis, Queue};
 use bursar_store::{Dropped, Origin, Quarantined, Retried};
@@ -14,7 +14,7 @@ use crate::session::Session;
 
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Example:\n  bursar quarantine list\n  bursar quarantine retry 1001XP2025010110000001 --queue main/transfer --reason 'the record is mended'\n  bursar quarantine drop ghost --queue main/transfer --reason 'left by a test'\n\nNothing that stands in quarantine is sent, queried or delivered. Exit 1 if nothing was done."
+    after_help = "Example:\n  bursar quarantine list\n  bursar quarantine retry 1001XP2025010110000001 --queue main/transfer --reason 'the record is repaired'\n  bursar quarantine drop ghost --queue main/transfer --reason 'left by a test'\n\nNothing in quarantine is sent, queried or delivered. Exit 1 if nothing was done."
 )]
 pub(crate) struct Arguments {
     #[command(subcommand)]
@@ -23,7 +23,7 @@ pub(crate) struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Act {
-    /// List what is in quarantine, and why.
+    /// List the quarantined keys with their reasons.
     #[command(after_help = "Example:\n  bursar quarantine list --account main --json")]
     List {
         /// Only this account's.
@@ -33,22 +33,22 @@ enum Act {
         #[arg(long, default_value_t = 100, value_name = "N", value_parser = limit)]
         limit: usize,
     },
-    /// Put a job back where its state belongs, or try a webhook again.
+    /// Put a job back into the set of its state, or retry a webhook.
     #[command(
-        after_help = "Example:\n  bursar quarantine retry 1001XP2025010110000001 --queue main/transfer --reason 'the record is mended'\n  bursar quarantine retry 17 --queue main/notify --webhook --reason 'its receiver is set now'\n\nA send that a lost worker may have made is in doubt then, and followed. Exit 1 if the job still cannot be read, or is not in quarantine."
+        after_help = "Example:\n  bursar quarantine retry 1001XP2025010110000001 --queue main/transfer --reason 'the record is repaired'\n  bursar quarantine retry 17 --queue main/notify --webhook --reason 'its receiver is set now'\n\nA send that a lost worker may have made becomes in_doubt and is followed. Exit 1 if the job still cannot be read, or is not in quarantine."
     )]
     Retry {
         #[command(flatten)]
         name: Name,
-        /// The webhook of that job or notification, not the job.
+        /// Retry the webhook of that job or notification, not the job.
         #[arg(long)]
         webhook: bool,
         #[command(flatten)]
         because: Because,
     },
-    /// Take a key out of quarantine under which there is nothing that any build can read. What it holds stays, and is never sent.
+    /// Drop a key whose record no build can read from quarantine. The record stays and is never sent.
     #[command(
-        after_help = "Example:\n  bursar quarantine drop ghost --queue main/transfer --reason 'left by a test'\n\nA submission with that key is still refused. Exit 1 if there is a job that can be read, or one of a newer build."
+        after_help = "Example:\n  bursar quarantine drop ghost --queue main/transfer --reason 'left by a test'\n\nA submission with that key is still refused. Exit 1 if the job can be read by this build or a newer one."
     )]
     Drop {
         #[command(flatten)]
@@ -61,14 +61,14 @@ enum Act {
 /// The name of an entry, as `bursar quarantine list` prints it.
 #[derive(Debug, Args)]
 struct Name {
-    /// The key, as it is listed.
+    /// The key in the list.
     key: String,
-    /// Account and kind: main/transfer; of a notification main/notify.
+    /// Account and kind: main/transfer. For a notification: main/notify.
     #[arg(long, value_name = "QUEUE")]
     queue: Origin,
 }
 
-/// The two sorts of entries.
+/// The two types of entries.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Of {
     Job,
@@ -108,7 +108,7 @@ async fn list(session: &Session, account: Option<&str>, limit: usize, global: &G
         }
     }
     let mut accounts: Vec<_> = queues.into_iter().map(|queue| queue.account).collect();
-    accounts.dedup(); // an account's queues stand together
+    accounts.dedup(); // an account's queues follow each other
     for origin in accounts.into_iter().map(Origin::Notifications) {
         let found = session.store.quarantined_deliveries(&origin, left).await?;
         left -= print_all(&origin, Of::Webhook, found, global)?;
@@ -119,7 +119,7 @@ async fn list(session: &Session, account: Option<&str>, limit: usize, global: &G
     Ok(Exit::Done)
 }
 
-/// Prints what was found, and returns how much that is.
+/// Prints the entries and returns their number.
 fn print_all(origin: &Origin, of: Of, found: Vec<Quarantined>, global: &Global) -> Result<usize, Failure> {
     let count = found.len();
     for Quarantined { key, since, code, detail } in found {
@@ -147,10 +147,9 @@ fn print_all(origin: &Origin, of: Of, found: Vec<Quarantined>, global: &Global) 
 fn of_jobs(name: &Name) -> Result<&Queue, Misuse> {
     match &name.queue {
         Origin::Jobs(queue) => Ok(queue),
-        Origin::Notifications(_) => Err(Misuse(format!(
-            "{} has notifications, and no jobs: their webhooks are tried again by --webhook",
-            name.queue
-        ))),
+        Origin::Notifications(_) => {
+            Err(Misuse(format!("{} has notifications and no jobs: retry their webhooks with --webhook", name.queue)))
+        }
     }
 }
 
@@ -161,13 +160,13 @@ async fn retry(session: &Session, name: &Name, because: &Because, global: &Globa
         Retried::WasBack(state) => done(name, &format!("was back already, and is {state}"), global)?,
         Retried::NotThere => no(name, "is not in quarantine"),
         Retried::Unreadable(why) => no(name, &format!("still cannot be read: {}", one_line(&why.to_string()))),
-        Retried::Changed => no(name, "changes as fast as it is looked at: try again"),
+        Retried::Changed => no(name, "changed while it was read: try again"),
     })
 }
 
 async fn retry_webhook(session: &Session, name: &Name, because: &Because, global: &Global) -> Result<Exit, Failure> {
     if session.store.retry_delivery(&name.queue, &name.key, because.operator()).await? {
-        return done(name, "has its webhook tried again", global);
+        return done(name, "has its webhook retried", global);
     }
     Ok(no(name, "has no webhook in quarantine"))
 }
@@ -178,7 +177,7 @@ async fn drop(session: &Session, name: &Name, because: &Because, global: &Global
         Dropped::Done => done(name, "is left alone from now on", global)?,
         Dropped::NotThere => no(name, "is not in quarantine"),
         Dropped::Readable => no(name, "has a job that this build or a newer one can read: `bursar quarantine retry`"),
-        Dropped::Changed => no(name, "changes as fast as it is looked at: try again"),
+        Dropped::Changed => no(name, "changed while it was read: try again"),
     })
 }
 

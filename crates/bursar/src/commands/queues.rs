@@ -1,4 +1,4 @@
-//! `bursar queues`: every queue at a glance.
+//! `bursar queues` shows every queue in one line.
 
 use clap::Args;
 
@@ -42,7 +42,8 @@ pub(crate) async fn run(_: &Arguments, global: &Global) -> Result<Exit, Failure>
             0 => String::new(),
             count => format!("  {count} in quarantine (`bursar quarantine list`)"),
         };
-        let untold = if status.deliveries > 0 { format!("  {} to be told", status.deliveries) } else { String::new() };
+        let untold =
+            if status.deliveries > 0 { format!("  {} deliveries open", status.deliveries) } else { String::new() };
         let (send, query, review, done) = (status.sends, status.queries, status.review, status.done);
         let next_due = next_due.unwrap_or_else(|| "-".into());
         line(format_args!(
@@ -59,7 +60,7 @@ pub(crate) async fn run(_: &Arguments, global: &Global) -> Result<Exit, Failure>
         }
         let (send, query, review, done) = (status.sends, status.queries, status.review, status.done);
         line(format_args!(
-            "{:<28} {send:>9} {query:>9} {review:>9} {done:>9}  NOBODY FOLLOWS THESE: the configuration has no account {} (`bursar adopt`)",
+            "{:<28} {send:>9} {query:>9} {review:>9} {done:>9}  NOT SERVED: the configuration has no account {} (`bursar adopt`)",
             queue.to_string(),
             queue.account
         ))?;

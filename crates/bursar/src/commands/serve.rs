@@ -1,4 +1,4 @@
-//! `bursar serve`: answers the HTTP API; any number of replicas.
+//! `bursar serve` answers the HTTP API. Any number of replicas can run.
 
 use bursar_callbacks::Telemetry;
 use bursar_server::NoTokens;
@@ -15,7 +15,7 @@ use crate::{journals, logging, serve, signals, tell, traces};
 
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Example:\n  bursar token shop --role producer >> tokens.toml\n  bursar serve --config bursar.toml\n\nSIGHUP reads the tokens file and the callbacks' secrets again. SIGTERM drains: no new connection is taken, requests in flight are answered, exit 0."
+    after_help = "Example:\n  bursar token shop --role producer >> tokens.toml\n  bursar serve --config bursar.toml\n\nSIGHUP reads the tokens file and the webhooks' secrets again. SIGTERM drains: no new connection is taken, requests in flight are answered, exit 0."
 )]
 pub(crate) struct Arguments {}
 
@@ -25,7 +25,7 @@ pub(crate) async fn run(_: &Arguments, global: &Global) -> Result<Exit, Failure>
     logging::start(&config.log);
     match journals::begin(&config, &store).await {
         Ok(_) => {}
-        // It listens, and says at `/readyz` what its user may not do; any Redis will do, so a worker gives this one its id.
+        // The server listens and names the missing right at `/readyz`. A worker gives a new Redis its id later.
         Err(BeginError::Store(error @ StoreError::Refused { .. })) if config.redis.expect == Expect::Any => {
             tracing::error!("this Redis refuses: {}", error.chain());
         }
@@ -34,7 +34,7 @@ pub(crate) async fn run(_: &Arguments, global: &Global) -> Result<Exit, Failure>
     let telemetry = Telemetry { traces: traces::start(&config)?, ..Telemetry::default() };
     let mut preflight = Preflight::of_server(&config, store.clone());
     if let Err(error) = preflight.look().await {
-        tracing::warn!(error = %error.chain(), "the preflight could not look at Redis");
+        tracing::warn!(error = %error.chain(), "the preflight could not check Redis");
     }
     let unfit = preflight.unfit();
     let server =

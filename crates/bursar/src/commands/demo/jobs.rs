@@ -14,7 +14,7 @@ pub(super) const YZT: &str = "main";
 /// The demo's account at BeingFi.
 pub(super) const BEINGFI: &str = "shop";
 
-/// What becomes of payments at the gateway, with weights.
+/// The lives of payments at the gateway, with weights.
 pub(super) fn lives() -> Result<Vec<(Life, u32)>, Failure> {
     let lives = [("1", 40), ("9-1", 30), ("n-9-1", 15), ("9-0", 6), ("0", 4), ("9-2", 5)];
     lives.into_iter().map(|(life, weight)| Ok((life.parse()?, weight))).collect()
@@ -55,7 +55,7 @@ impl Mix {
         }
     }
 
-    /// How many jobs have ended or wait for a person.
+    /// The number of jobs that have ended or need review.
     pub(super) async fn ended(&self, store: &Store) -> Result<u32, Failure> {
         let mut ended = 0;
         for queue in &self.queues {

@@ -1,4 +1,4 @@
-//! What the demo says while it runs: a bar on a terminal, plain lines elsewhere, nothing for machines.
+//! The demo's progress: a bar on a terminal, plain lines elsewhere, nothing with --json.
 
 use std::io::IsTerminal;
 use std::sync::atomic::{AtomicU32, Ordering};

@@ -1,4 +1,4 @@
-//! The demo's worker processes, and their violent ends.
+//! The demo's worker processes: started, killed, drained.
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -11,10 +11,10 @@ use tokio::process::{Child, Command};
 
 use crate::exit::{Context, Failure};
 
-/// How long a worker may take to drain.
+/// The longest time for a worker to drain.
 const DRAIN: Duration = Duration::from_secs(10);
 
-/// Two workers, as processes of their own.
+/// Two worker processes.
 pub(super) struct Workers {
     config: PathBuf,
     folder: PathBuf,
@@ -50,7 +50,7 @@ impl Workers {
         Ok(())
     }
 
-    /// Kill -9: no goodbye, no clean-up. Returns its number.
+    /// Kills a worker with SIGKILL, which leaves it no time to clean up. Returns its number.
     pub(super) fn kill_one(&mut self) -> Result<u32, Failure> {
         let (number, mut child) = self.running.remove(0);
         child.start_kill()?;
@@ -72,7 +72,7 @@ impl Workers {
         Ok(())
     }
 
-    /// SIGTERM, and wait until they have drained.
+    /// Sends SIGTERM and waits until the workers have drained.
     pub(super) async fn stop(&mut self) -> Result<(), Failure> {
         for (_, child) in &self.running {
             if let Some(id) = child.id() {
@@ -83,7 +83,7 @@ impl Workers {
             let ended = tokio::time::timeout(DRAIN, child.wait()).await;
             let status = ended.context(format_args!("worker {number} did not drain"))??;
             if !status.success() {
-                return Err(Failure::no(format_args!("worker {number} did not drain in peace: {status}")));
+                return Err(Failure::no(format_args!("worker {number} failed while it drained: {status}")));
             }
         }
         self.running.clear();

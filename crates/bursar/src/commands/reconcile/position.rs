@@ -1,4 +1,4 @@
-//! How far a reconciliation has come: a file, so that one that was cut short goes on where it was.
+//! The position of a reconciliation, in a file: a run that was interrupted continues from it.
 
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
@@ -10,25 +10,25 @@ use serde::{Deserialize, Serialize};
 use super::summary::Summary;
 use crate::exit::{Context, Failure};
 
-/// Everything that going on needs.
+/// Everything that a run needs to continue.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Position {
     /// The period.
     pub(super) from: Millis,
     pub(super) to: Millis,
-    /// The queues that are left, the present one first.
+    /// The queues that are left, the current one first.
     pub(super) queues: Vec<String>,
-    /// How far the present one has come.
+    /// The position in the current queue.
     pub(super) mark: ScanCursor,
-    /// What all that is behind came to.
+    /// The summary so far.
     pub(super) summary: Summary,
 }
 
-/// Where positions are kept, if anywhere.
+/// The file of positions, if there is one.
 pub(super) struct Keeper(pub(super) Option<PathBuf>);
 
 impl Keeper {
-    /// The position of a run that was cut short.
+    /// The position of a run that was interrupted.
     pub(super) fn found(&self) -> Result<Option<Position>, Failure> {
         let Some(path) = &self.0 else { return Ok(None) };
         match std::fs::read(path) {
@@ -41,14 +41,14 @@ impl Keeper {
         }
     }
 
-    /// Keeps it, whole or not at all.
+    /// Writes the position, whole or not at all.
     pub(super) fn keep(&self, position: &Position) -> Result<(), Failure> {
         let Some(path) = &self.0 else { return Ok(()) };
         let written = written(path, &serde_json::to_vec(position)?);
         written.context(format_args!("cannot write {}", path.display()))
     }
 
-    /// The end is reached: the next run begins anew.
+    /// Removes the position: the next run starts from the beginning.
     pub(super) fn done(&self) {
         if let Some(path) = &self.0 {
             std::fs::remove_file(path).ok(); // one that was never written need not be removed
