@@ -188,7 +188,7 @@ async fn secrets_reload_on_sighup_and_an_empty_file_changes_nothing() {
 
     std::fs::write(&file, format!("{new}\n")).unwrap();
     server.hang_up();
-    server.process.wait_line(SOON, "the new ones", |line| line.contains("read the callbacks' secrets again")).await;
+    server.process.wait_line(SOON, "the new ones", |line| line.contains("read the webhooks' secrets again")).await;
     assert_eq!(signed_by("THIRD").await, [new]);
     world.books_agree().await;
 }

@@ -112,7 +112,7 @@ async fn a_second_sigterm_after_five_seconds_ends_the_worker() {
     let finished = worker.finished(SOON).await;
     assert_eq!(finished.code, Some(1), "{finished:?}");
     assert!(began.elapsed() < Duration::from_secs(1), "{:?}", began.elapsed());
-    assert!(finished.stderr.contains("asked to end a second time"), "{}", finished.stderr);
+    assert!(finished.stderr.contains("second request to end"), "{}", finished.stderr);
     assert_eq!(world.job("SILENT").await["state"], "in_doubt");
 
     let _next = world.worker().await;

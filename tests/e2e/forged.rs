@@ -164,7 +164,10 @@ async fn an_unknown_code_is_the_reason_and_doctor_explains_it() {
     assert!(reason[2].starts_with(expected[2]), "{job}");
     let output = world.run(&["doctor"]).await.stdout;
     let line = output.lines().find(|line| line.contains("account.sub_codes")).unwrap_or_else(|| panic!("{output}"));
-    assert!(line.contains("main/transfer: 1 jobs in review were answered by 40004/isv.never-documented"), "{line}");
+    assert!(
+        line.contains("main/transfer: 1 jobs need review because the gateway answered 40004/isv.never-documented"),
+        "{line}"
+    );
     assert!(line.contains("duplicate_sub_codes"), "{line}");
     world.books_agree().await;
 }

@@ -74,7 +74,7 @@ async fn the_default_pays_once_without_keys_and_uploads_bills() {
     let doctor = world.ok(&["doctor"]).await;
     for account in ["main", "shop"] {
         assert!(
-            doctor.contains(&format!("{account}: holds: a payment whose answer was lost waits for a person")),
+            doctor.contains(&format!("{account}: a send with an unknown outcome is queried, else it needs review")),
             "{doctor}"
         );
     }

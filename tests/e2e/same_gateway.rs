@@ -96,7 +96,7 @@ async fn repeat_and_hand_on(world: &World, new: usize) {
     let outcomes = world.submit(&repeated).await;
     assert_eq!(outcomes.iter().filter(|outcome| outcome.starts_with("new")).count(), new, "{outcomes:?}");
     let worker = world.worker().await;
-    worker.wait_line(SOON, "a pause", |line| line.contains("account main has jobs that have ended")).await;
+    worker.wait_line(SOON, "a pause", |line| line.contains("account main has finished jobs")).await;
     world.ok(&["adopt", "main", "pay", "--reason", "renamed"]).await;
     let outcomes = world.submit(&repeated).await;
     assert!(outcomes.iter().all(|outcome| outcome.starts_with("existing succeeded")), "{outcomes:?}");
@@ -145,13 +145,13 @@ async fn a_renamed_accounts_open_jobs_continue_and_pay_once() {
     let doctor = world.run(&["doctor"]).await;
     assert_eq!(doctor.code, Some(1), "{doctor:?}");
     assert!(doctor.stdout.contains("main/transfer: 2 open jobs"), "{doctor:?}");
-    assert!(world.ok(&["queues"]).await.contains("NOBODY FOLLOWS THESE"));
+    assert!(world.ok(&["queues"]).await.contains("NOT SERVED"));
     let file = world.file(under_the_new_name("QUEUED").to_string()).display().to_string();
     assert!(world.ok(&["submit", &file]).await.contains("new"), "no worker has seen it yet");
     let worker = world.worker().await;
     worker.wait_line(SOON, "a pause because of open jobs", |line| line.contains("account main has 2 open jobs")).await;
     let adopted = world.ok(&["adopt", "main", "pay", "--reason", "renamed"]).await;
-    assert!(adopted.contains("2 jobs are pay/transfer's now"), "{adopted}");
+    assert!(adopted.contains("2 jobs moved to pay/transfer"), "{adopted}");
     assert!(world.ok(&["submit", &file]).await.contains("existing queued"));
     world.ok(&["resume", "pay/transfer", "--reason", "adopted"]).await;
     world.until("QUEUED", "succeeded").await;

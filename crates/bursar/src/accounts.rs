@@ -1,5 +1,5 @@
-//! From configured accounts to what the rest of Bursar works with: rules for the validator, queues for the worker,
-//! settings for the gateways. Secrets are read here, when they are needed, and nowhere else.
+//! Makes of configured accounts the rules for the validator, the queues for the worker and the settings for the gateways. Secrets are
+//! read here, when they are needed, and nowhere else.
 
 use std::collections::HashMap;
 use std::fs::File;
@@ -12,10 +12,10 @@ use url::Url;
 
 use crate::config::{self, Account, Config, Gateway};
 
-/// No key, token or certificate is longer; what is, is the wrong file.
+/// No key, token or certificate is longer. A longer file is the wrong one.
 const MAX_FILE_BYTES: u64 = 256 * 1024;
 
-/// An account, or a Redis, that cannot be worked with. The operator acts next; nothing was sent.
+/// An account or a Redis that cannot be used as it is configured. The operator acts next; nothing was sent.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum AccountError {
     /// A file cannot be read.
@@ -36,10 +36,10 @@ pub(crate) enum AccountError {
         key: String,
         /// The file.
         path: PathBuf,
-        /// What is wrong with it.
+        /// The rule that it breaks.
         rule: &'static str,
     },
-    /// What the file or the key holds is nothing that the gateway can work with.
+    /// The gateway cannot use the content of the file or the key.
     #[error("{key} {problem}")]
     Unfit {
         /// `accounts.main.private_key_file`.
@@ -50,7 +50,7 @@ pub(crate) enum AccountError {
 }
 
 impl AccountError {
-    /// The key that is to be mended.
+    /// The key that must be corrected.
     pub(crate) fn key(&self) -> &str {
         match self {
             Self::Unreadable { key, .. } | Self::Unusable { key, .. } | Self::Unfit { key, .. } => key,
@@ -58,7 +58,7 @@ impl AccountError {
     }
 }
 
-/// What a gateway is built from.
+/// The settings from which a gateway is built.
 #[derive(Debug)]
 pub(crate) enum GatewaySettings {
     /// 银账通.
@@ -85,28 +85,28 @@ impl Config {
 }
 
 impl Account {
-    /// What the validator must know.
+    /// The account's rules for the validator.
     pub(crate) fn rules(&self) -> AccountRules {
         let (generic_split, party_types) = match &self.gateway {
-            Gateway::Yzt(yzt) => (yzt.split.is_some(), yzt.party_types),
+            Gateway::Yzt(yzt) => (yzt.split.is_some(), yzt.keys.party_types),
             Gateway::Beingfi(_) => (false, PartyTypes::default()),
         };
         AccountRules { gateway: self.gateway.kind(), max_amount: self.policy.max_amount, generic_split, party_types }
     }
 
-    /// Which gateway the account is at, and whose it is there: what a queue's jobs are bound to. Spellings of one address are one, and
-    /// so are all addresses of one `environment`.
+    /// The gateway, and the merchant there: a queue's jobs are bound to both. All spellings of an address are the same identity, and so
+    /// are all addresses of one `environment`.
     pub(crate) fn identity(&self) -> String {
-        let base_url = Url::parse(&self.base_url).map_or(self.base_url.clone(), String::from);
+        let base_url = Url::parse(&self.keys.base_url).map_or(self.keys.base_url.clone(), String::from);
         let gateway = self.gateway.kind().as_str();
-        let place = self.environment.as_deref().unwrap_or(base_url.trim_end_matches('/'));
+        let place = self.keys.environment.as_deref().unwrap_or(base_url.trim_end_matches('/'));
         match &self.gateway {
-            Gateway::Yzt(yzt) => format!("{gateway} {place} app_id {}", yzt.app_id),
-            Gateway::Beingfi(beingfi) => format!("{gateway} {place} mch_no {}", beingfi.mch_no),
+            Gateway::Yzt(yzt) => format!("{gateway} {place} app_id {}", yzt.keys.app_id),
+            Gateway::Beingfi(beingfi) => format!("{gateway} {place} mch_no {}", beingfi.keys.mch_no),
         }
     }
 
-    /// Everything that keeps the account from being worked with: its files are read, its keys are looked at.
+    /// Every fault that makes the account unusable. Reads its files and checks its keys.
     pub(crate) fn faults(&self, name: &str, parts: &SharedParts) -> Vec<AccountError> {
         let unusable = self.unusable_files(name);
         if !unusable.is_empty() {
@@ -128,19 +128,19 @@ impl Account {
     fn unusable_files(&self, name: &str) -> Vec<AccountError> {
         let own: Vec<(&str, Option<&PathBuf>)> = match &self.gateway {
             Gateway::Yzt(yzt) => vec![
-                ("private_key_file", Some(&yzt.private_key_file)),
+                ("private_key_file", Some(&yzt.keys.private_key_file)),
                 ("platform_public_key_file", yzt.response_sign.key_file()),
-                ("app_auth_token_file", yzt.app_auth_token_file.as_ref()),
+                ("app_auth_token_file", yzt.keys.app_auth_token_file.as_ref()),
             ],
-            Gateway::Beingfi(beingfi) => vec![("secret_file", Some(&beingfi.secret_file))],
+            Gateway::Beingfi(beingfi) => vec![("secret_file", Some(&beingfi.keys.secret_file))],
         };
         own.into_iter()
-            .chain([("ca_file", self.ca_file.as_ref())])
+            .chain([("ca_file", self.keys.ca_file.as_ref())])
             .filter_map(|(key, path)| read_file(format!("accounts.{name}.{key}"), path?).err())
             .collect()
     }
 
-    /// Reads the account's secrets and says what its gateway is built from. `name` is for messages.
+    /// Reads the account's secrets and returns its gateway's settings. `name` is for messages.
     ///
     /// # Errors
     /// [`AccountError`] for the first file that cannot be used.
@@ -148,40 +148,41 @@ impl Account {
         let file = |key: &str, path: &Path| read_file(format!("accounts.{name}.{key}"), path);
         let optional = |key: &str, path: Option<&PathBuf>| path.map(|path| file(key, path)).transpose();
         let transport = Transport {
-            base_url: self.base_url.clone(),
-            connect_timeout: self.connect_timeout,
-            call_timeout: self.call_timeout,
-            keep_alive: self.keep_alive,
-            ca_pem: optional("ca_file", self.ca_file.as_ref())?,
-            content_type: self.content_type,
-            http_429: self.http_429,
+            base_url: self.keys.base_url.clone(),
+            connect_timeout: self.keys.connect_timeout,
+            call_timeout: self.keys.call_timeout,
+            keep_alive: self.keys.keep_alive,
+            ca_pem: optional("ca_file", self.keys.ca_file.as_ref())?,
+            content_type: self.keys.content_type,
+            http_429: self.keys.http_429_not_executed,
         };
         Ok(match &self.gateway {
             Gateway::Yzt(yzt) => GatewaySettings::Yzt(YztSettings {
                 transport,
-                app_id: yzt.app_id.clone(),
-                app_auth_token: optional("app_auth_token_file", yzt.app_auth_token_file.as_ref())?.map(Secret::new),
-                private_key: Secret::new(file("private_key_file", &yzt.private_key_file)?),
+                app_id: yzt.keys.app_id.clone(),
+                app_auth_token: optional("app_auth_token_file", yzt.keys.app_auth_token_file.as_ref())?
+                    .map(Secret::new),
+                private_key: Secret::new(file("private_key_file", &yzt.keys.private_key_file)?),
                 response_sign: match &yzt.response_sign {
                     config::ResponseSign::Required(path) => {
                         ResponseSign::Required(file("platform_public_key_file", path)?)
                     }
                     config::ResponseSign::Waived => ResponseSign::Waived,
                 },
-                unsigned_errors: yzt.unsigned_errors,
-                query_key: yzt.query_key,
-                upload_method: yzt.upload_method,
+                unsigned_errors: yzt.keys.unsigned_errors,
+                query_key: yzt.keys.query_key,
+                upload_method: yzt.keys.upload_method,
                 split: yzt.split.clone(),
-                sub_codes: yzt.sub_codes.clone(),
+                sub_codes: yzt.keys.sub_codes(),
             }),
             Gateway::Beingfi(beingfi) => GatewaySettings::Beingfi(BeingfiSettings {
                 transport,
-                mch_no: beingfi.mch_no.clone(),
-                app_id: beingfi.app_id.clone(),
-                secret: Secret::new(file("secret_file", &beingfi.secret_file)?),
-                channel: beingfi.channel,
-                split_query_path: beingfi.split_query_path.clone(),
-                texts: beingfi.texts.clone(),
+                mch_no: beingfi.keys.mch_no.clone(),
+                app_id: beingfi.keys.app_id.clone(),
+                secret: Secret::new(file("secret_file", &beingfi.keys.secret_file)?),
+                channel: beingfi.keys.channel,
+                split_query_path: beingfi.keys.split_query_path.clone(),
+                texts: beingfi.keys.texts(),
             }),
         })
     }

@@ -1,4 +1,4 @@
-//! Accounts' balances, where the configuration asks for them: for metrics and alerts. Nothing is decided by them.
+//! Queries the balances of accounts that are configured for it, for metrics and alerts. No decision depends on them.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,28 +13,29 @@ use tokio_util::sync::CancellationToken;
 
 use crate::accounts::GatewaySettings;
 use crate::config::{self, Config};
+use crate::exit::Failure;
 use crate::pace::Pace;
 
-/// How long after a failure of Redis it is tried again.
+/// The wait before the next try after a failure of Redis.
 const PAUSE: Duration = Duration::from_secs(1);
 
-/// One account's balance, asked for by whichever worker's turn it is.
+/// One account's balance. Each query is made by one of all workers.
 struct Watched {
     account: AccountName,
     gateway: Yzt,
     every: Duration,
     query: BalanceQuery,
     sub_types: Vec<(AccountSubType, BalanceMetrics)>,
-    /// Whose rate the questions are taken from: balances are what transfers are paid from.
+    /// Queries take tokens from the rate of this queue: transfers are paid from the balance.
     queue: Queue,
     pace: Pace,
     store: Store,
 }
 
-/// Those that are asked for.
+/// The balances that are queried.
 pub(crate) struct Balances(Vec<Watched>);
 
-/// The balances that metrics tell of.
+/// The balances that metrics show.
 pub(crate) fn told(config: &Config) -> Vec<WatchedBalance> {
     let balances = asked_for(config).flat_map(|(account, balance)| {
         balance.sub_types.iter().map(move |sub_type| WatchedBalance {
@@ -48,17 +49,17 @@ pub(crate) fn told(config: &Config) -> Vec<WatchedBalance> {
 }
 
 fn asked_for(config: &Config) -> impl Iterator<Item = (&AccountName, &config::Balance)> {
-    config.accounts.iter().filter_map(|(name, account)| Some((name, account.balance.as_ref()?)))
+    config.accounts.iter().filter_map(|(name, account)| Some((name, account.balance()?)))
 }
 
 impl Balances {
-    /// Those that the configuration asks for; nothing is called yet.
+    /// Builds the gateways of the configured balances. Nothing is called yet.
     pub(crate) fn of(
         config: &Config,
         store: &Store,
         metrics: &Arc<Metrics>,
         parts: &SharedParts,
-    ) -> anyhow::Result<Self> {
+    ) -> Result<Self, Failure> {
         let mut watched = Vec::new();
         for (name, balance) in asked_for(config) {
             let account = &config.accounts[name];
@@ -71,14 +72,14 @@ impl Balances {
                 query: balance.query.clone(),
                 sub_types: balance.sub_types.iter().copied().map(counted).collect(),
                 queue: Queue { account: name.clone(), kind: Kind::Transfer },
-                pace: Pace::of(account.rate_per_second),
+                pace: Pace::of(account.keys.rate_per_second),
                 store: store.clone(),
             });
         }
         Ok(Self(watched))
     }
 
-    /// Asks until `drain`.
+    /// Queries until `drain`.
     pub(crate) async fn run(&self, drain: &CancellationToken) {
         drain.run_until_cancelled(join_all(self.0.iter().map(Watched::run))).await;
     }
@@ -103,17 +104,17 @@ impl Watched {
         }
     }
 
-    /// Asks, and keeps what was told; nothing is waited for then: the next turn says how long.
+    /// Queries and stores the balances. Returns no wait: the next turn tells how long to wait.
     async fn query_all(&self) -> Result<Duration, StoreError> {
         for (sub_type, metrics) in &self.sub_types {
-            // A queue that is always busy must not have two turns wait for it.
+            // Without a limit, a second turn would begin while the first still waits for a busy queue.
             let told = match timeout(self.every, self.pace.turn(&self.store, &self.queue)).await {
                 Ok(turn) => {
                     turn?;
                     self.query(*sub_type).await
                 }
                 Err(_) => {
-                    tracing::warn!(account = %self.account, "the queue's rate left no room to ask for the balance");
+                    tracing::warn!(account = %self.account, "the queue's rate left no room for the balance query");
                     None
                 }
             };
@@ -137,7 +138,7 @@ impl Watched {
                     answer = answer.as_str(),
                     code,
                     request_id,
-                    "the balance is not told"
+                    "the gateway did not tell the balance"
                 );
                 None
             }

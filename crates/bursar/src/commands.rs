@@ -24,3 +24,8 @@ pub(crate) mod submit;
 pub(crate) mod token;
 pub(crate) mod up;
 pub(crate) mod worker;
+
+/// Parses `--limit`.
+fn limit(text: &str) -> Result<usize, &'static str> {
+    text.parse().ok().filter(|count| *count > 0).ok_or("must be a whole number from 1")
+}

@@ -1,27 +1,47 @@
-//! Which Redis a process begins on, and what the journals beside it know: for the roles that begin, and for `bursar doctor`.
+//! Compares the Redis on which a process begins with the configuration and the journals: for the roles, and for `bursar doctor`.
 
 use std::fs;
 use std::io;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
-use anyhow::{Context, bail};
 use bursar_domain::Queue;
 use bursar_journal::{Journal, Room, recall};
-use bursar_store::{Finding, Severity, Store, crash_point};
+use bursar_store::{Finding, Severity, Store, StoreError, crash_point};
 use bursar_worker::{Ahead, Expected, ahead};
 
 use crate::config::{self, Config, Expect};
+use crate::exit::{CarriesExit, Context, Exit, Failure};
+
+/// A Redis on which no process begins.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum BeginError {
+    /// Redis did not answer, or refused.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// Redis is empty, and `redis.expect` says that it is not.
+    #[error("redis.expect: {}", Ahead::Empty)]
+    Empty,
+}
+
+impl CarriesExit for BeginError {
+    fn exit(&self) -> Exit {
+        match self {
+            Self::Store(error) => error.exit(),
+            Self::Empty => Exit::No,
+        }
+    }
+}
 
 /// Finds out which Redis this is, and gives it an id if it may be a new one.
 ///
 /// # Errors
-/// When it is empty, and the configuration says that it is not; or when it does not answer.
-pub(crate) async fn begin(config: &Config, store: &Store) -> anyhow::Result<String> {
+/// [`BeginError`].
+pub(crate) async fn begin(config: &Config, store: &Store) -> Result<String, BeginError> {
     match (config.redis.expect, store.incarnations().await?.current) {
         (Expect::Any | Expect::Existing, Some(current)) => Ok(current),
         (Expect::Any, None) => Ok(store.incarnate(&fresh()).await?),
-        (Expect::Existing, None) => bail!("redis.expect: {}", Ahead::Empty),
+        (Expect::Existing, None) => Err(BeginError::Empty),
     }
 }
 
@@ -37,7 +57,7 @@ pub(crate) fn expected(config: &Config, incarnation: &str) -> Expected {
 }
 
 /// The journal that the configuration asks for.
-pub(crate) fn open(settings: &config::Journal, worker: &str, incarnation: &str) -> anyhow::Result<Option<Journal>> {
+pub(crate) fn open(settings: &config::Journal, worker: &str, incarnation: &str) -> Result<Option<Journal>, Failure> {
     let Some(folder) = settings.dir.clone() else { return Ok(None) };
     let file_bytes = u64::from(settings.file_mb) << 20;
     Ok(Some(Journal::open(bursar_journal::Settings {
@@ -51,11 +71,11 @@ pub(crate) fn open(settings: &config::Journal, worker: &str, incarnation: &str) 
 }
 
 /// The findings of `bursar doctor` about the journals and the Redis that is expected.
-pub(crate) async fn findings(config: &Config, store: &Store) -> anyhow::Result<Vec<Finding>> {
+pub(crate) async fn findings(config: &Config, store: &Store) -> Result<Vec<Finding>, Failure> {
     let mut findings = Vec::new();
     if config.redis.expect == Expect::Existing {
         findings.push(match store.incarnations().await?.current {
-            Some(_) => finding(Severity::Fine, "redis.expect", "existing: Bursar was here".into()),
+            Some(_) => finding(Severity::Fine, "redis.expect", "existing: Bursar has written here before".into()),
             None => finding(Severity::Refuse, "redis.expect", Ahead::Empty.to_string()),
         });
     }
@@ -66,14 +86,14 @@ pub(crate) async fn findings(config: &Config, store: &Store) -> anyhow::Result<V
     Ok(findings)
 }
 
-/// Tries to write there, as a worker of this user would.
+/// Writes to the folder for a test, as a worker of this user would.
 fn written(folder: &Path) -> Finding {
     let tried = match fs::metadata(folder) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             return finding(
                 Severity::Warn,
                 "journal",
-                format!("{} does not exist: the worker makes it", folder.display()),
+                format!("{} does not exist yet: the worker creates it", folder.display()),
             );
         }
         Err(error) => Err(error),
@@ -96,7 +116,7 @@ fn written(folder: &Path) -> Finding {
     }
 }
 
-/// A file of no worker's, written, synced and removed. Its name is no journal's.
+/// Writes, syncs and removes a file whose name is no journal's.
 fn try_to_write(folder: &Path) -> io::Result<()> {
     let path = folder.join(format!("doctor-{}.probe", fresh()));
     let file = fs::OpenOptions::new().write(true).create_new(true).open(&path)?;
@@ -111,9 +131,9 @@ fn unwritable(folder: &Path, error: &io::Error) -> Finding {
     finding(Severity::Refuse, "journal", text)
 }
 
-async fn compared(store: &Store, queues: &[Queue], folder: &Path) -> anyhow::Result<Vec<Finding>> {
+async fn compared(store: &Store, queues: &[Queue], folder: &Path) -> Result<Vec<Finding>, Failure> {
     let read = folder.to_path_buf();
-    let recall = match tokio::task::spawn_blocking(move || recall(&read)).await.context("reading the journals")? {
+    let recall = match tokio::task::spawn_blocking(move || recall(&read)).await.context("cannot read the journals")? {
         Ok(recall) => recall,
         Err(error) => {
             let reason = Ahead::Unreadable(error.to_string());
@@ -122,7 +142,7 @@ async fn compared(store: &Store, queues: &[Queue], folder: &Path) -> anyhow::Res
     };
     let reasons = ahead(store, queues, &recall).await?;
     if reasons.is_empty() {
-        let text = format!("{} files with sends, and none that Redis has forgotten", recall.files.len());
+        let text = format!("{} files with sends, and none that Redis has lost", recall.files.len());
         return Ok(vec![finding(Severity::Fine, "journal.ahead", text)]);
     }
     Ok(reasons.iter().map(|reason| finding(Severity::Refuse, reason.check(), reason.to_string())).collect())

@@ -1,4 +1,4 @@
-//! Logs: to standard error, as text or JSON, with the level that the configuration names; `RUST_LOG` refines it.
+//! Logs to standard error, as text or JSON, with the configured level. `RUST_LOG` refines it.
 
 use std::io::IsTerminal;
 
@@ -6,13 +6,13 @@ use tracing_subscriber::EnvFilter;
 
 use crate::config::{Log, LogFormat};
 
-/// Starts logging for a process that stays.
+/// Starts logging for a role.
 pub(crate) fn start(log: &Log) {
-    // apalis tells of each task at debug level; what an operator needs to know of a job is told by the worker itself.
+    // apalis logs each task at debug level. The worker itself logs what an operator needs.
     let default = format!("{level},apalis=warn,apalis_core=warn", level = log.level);
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(default));
-    // A log that cannot be written (a full disk, a reader that is gone) is lost and ends nothing: what is said on standard
-    // error about standard error would be a panic, in the middle of a payment.
+    // A log line that cannot be written (a full disk, a reader that is gone) is lost. An error about it on standard error would be a
+    // panic, in the middle of a payment.
     let logs =
         tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).log_internal_errors(false);
     match log.format {

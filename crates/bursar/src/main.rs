@@ -5,6 +5,7 @@ mod balances;
 mod cli;
 mod commands;
 mod config;
+mod exit;
 mod journals;
 mod listener;
 mod logging;
@@ -20,13 +21,12 @@ mod traces;
 mod unlisted;
 mod work;
 
-use std::io::{ErrorKind, Write};
+use std::io::Write;
 
 use clap::Parser;
 
-use bursar_producer::Unavailable;
-use bursar_store::StoreError;
-use cli::{Cli, Command, Exit, Global};
+use cli::{Cli, Command};
+use exit::{Exit, Failure, Global};
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -40,7 +40,7 @@ fn main() -> Exit {
     runtime.block_on(run(&command, &global)).unwrap_or_else(|error| failed(&error))
 }
 
-async fn run(command: &Command, global: &Global) -> anyhow::Result<Exit> {
+async fn run(command: &Command, global: &Global) -> Result<Exit, Failure> {
     match command {
         Command::Demo(arguments) => commands::demo::run(arguments, global).await,
         Command::Up(arguments) => commands::up::run(arguments, global).await,
@@ -74,32 +74,11 @@ async fn run(command: &Command, global: &Global) -> anyhow::Result<Exit> {
     }
 }
 
-/// Redis's part in it.
-fn store_error(error: &anyhow::Error) -> Option<&StoreError> {
-    error.downcast_ref().or_else(|| error.downcast_ref().map(|Unavailable(source)| source))
-}
-
-/// Whether the configuration names a Redis that this build cannot use.
-fn is_configuration(error: &StoreError) -> bool {
-    matches!(error, StoreError::Url(_) | StoreError::Authority { .. } | StoreError::Layout(_))
-}
-
-/// Tells what went wrong, once, and what that means for whoever called.
-fn failed(error: &anyhow::Error) -> Exit {
-    if error.downcast_ref::<std::io::Error>().is_some_and(|error| error.kind() == ErrorKind::BrokenPipe) {
-        return Exit::Done; // the reader has seen enough, as with `| head`
+/// Prints the error, once.
+fn failed(failure: &Failure) -> Exit {
+    if failure.exit() != Exit::Done {
+        // An error that cannot be written is no reason for another exit code.
+        writeln!(std::io::stderr(), "bursar: {failure}").ok();
     }
-    // An error that cannot be written is no reason for another exit code.
-    writeln!(std::io::stderr(), "bursar: {}", bursar_store::chain(error.as_ref())).ok();
-    let misused = error.is::<config::ConfigError>()
-        || error.is::<accounts::AccountError>()
-        || error.is::<bursar_gateways::SettingsError>()
-        || error.is::<bursar_telemetry::TracesError>()
-        || error.is::<bursar_server::ServeError>()
-        || error.is::<commands::bind::Misuse>()
-        || store_error(error).is_some_and(is_configuration);
-    if misused {
-        return Exit::Misused;
-    }
-    if store_error(error).is_some() { Exit::Unreachable } else { Exit::No }
+    failure.exit()
 }

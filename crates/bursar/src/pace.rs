@@ -1,4 +1,4 @@
-//! The pace of queries outside of claims: they share the queue's rate with the workers.
+//! The rate of queries outside of claims. They share the queue's rate with the workers.
 
 use std::time::Duration;
 
@@ -8,10 +8,10 @@ use bursar_store::{Store, StoreError};
 use tokio::sync::Mutex;
 use tokio::time::Instant;
 
-/// Of the account's rate at most one in so many calls is ours; the workers' come from the same bucket.
+/// One in this many calls of the account's rate is ours at most. The workers' calls come from the same bucket.
 const SHARE: f64 = 2.0;
 
-/// Where the account has no limit: about what one worker's share of a gateway is.
+/// Calls a second where the account has no limit: about one worker's share of a gateway.
 const WITHOUT_LIMIT: f64 = 50.0;
 
 pub(crate) struct Pace {
@@ -25,7 +25,7 @@ impl Pace {
         Self { rate_per_second, interval: interval(rate_per_second), next: Mutex::new(Instant::now()) }
     }
 
-    /// Returns when one more question may be asked.
+    /// Returns when one more query may be made.
     pub(crate) async fn turn(&self, store: &Store, queue: &Queue) -> Result<(), StoreError> {
         let mut next = self.next.lock().await;
         tokio::time::sleep_until(*next).await;
@@ -42,7 +42,7 @@ pub(crate) struct AccountRate {
     store: Store,
     account: AccountName,
     rate_per_second: f64,
-    /// Of those who wait in this process one tries at a time, the longest waiting first.
+    /// One of the waiting calls in this process tries at a time, the longest waiting first.
     first: Mutex<()>,
 }
 
@@ -66,14 +66,14 @@ impl Rate for AccountRate {
         Box::pin(async move {
             match tokio::time::timeout_at(by.into(), self.taken(kind)).await {
                 Ok(Ok(())) => Turn::Taken,
-                // Without Redis nobody knows how fast the others are.
+                // Without Redis the other processes' calls are unknown.
                 Ok(Err(_)) | Err(_) => Turn::NotInTime,
             }
         })
     }
 }
 
-/// The least time between two of our questions.
+/// The shortest time between two of our queries.
 #[allow(clippy::float_arithmetic, reason = "a rate in calls a second; no money is counted here")]
 fn interval(rate_per_second: f64) -> Duration {
     let ours = if rate_per_second > 0.0 { rate_per_second / SHARE } else { WITHOUT_LIMIT };

@@ -1,5 +1,5 @@
-//! Whether Redis may hold money: looked at when a process starts, over each new connection, and every ten seconds after, for a
-//! server can be reconfigured, replaced or filled while everybody sleeps.
+//! Checks that Redis keeps a payment's records safely: when a process starts, over each new connection, and every ten seconds. A server
+//! can be reconfigured, replaced or filled at any time.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -15,22 +15,22 @@ use bursar_worker::SendGate;
 use crate::config::{self, Config};
 use crate::renamed;
 
-/// How often a process looks again while its connection holds: a setting that is changed at run time is noticed within this time.
+/// The interval of checks over one connection. A setting that is changed at run time is noticed within this time.
 const ROUND: Duration = Duration::from_secs(10);
 
-/// After a look that failed.
+/// The wait after a check that failed.
 const AGAIN: Duration = Duration::from_secs(1);
 
-/// One process's looks at its Redis.
+/// One process's checks of its Redis.
 pub(crate) struct Preflight<'a> {
     config: &'a Config,
     store: Store,
-    /// A worker's numbers, and the queues that it serves; none of a server.
+    /// A worker's metrics and queues. A server has none.
     worker: Option<(Arc<Metrics>, Vec<Queue>)>,
     unfit: Arc<AtomicBool>,
-    /// What was told of last, so that a look without news tells nothing.
+    /// The last logged findings: a check without news logs nothing.
     told: BTreeMap<&'static str, Severity>,
-    /// Whether it was looked for jobs of accounts that were renamed: once, before the first send.
+    /// True once jobs of renamed accounts were searched: once, before the first send.
     renames_seen: bool,
 }
 
@@ -43,21 +43,21 @@ impl<'a> Preflight<'a> {
         Self { config, store, worker, unfit: Arc::default(), told: BTreeMap::new(), renames_seen: false }
     }
 
-    /// A server sends nothing, and takes no traffic for a Redis that its workers would refuse.
+    /// A server sends nothing, and is not ready on a Redis that its workers would refuse.
     pub(crate) fn of_server(config: &'a Config, store: Store) -> Self {
         let unfit = Arc::new(AtomicBool::new(true));
         Self { config, store, worker: None, unfit, told: BTreeMap::new(), renames_seen: true }
     }
 
-    /// Whether the last look refused this Redis.
+    /// True if the last check refused this Redis.
     pub(crate) fn unfit(&self) -> Arc<AtomicBool> {
         Arc::clone(&self.unfit)
     }
 
-    /// Looks once, and tells of what is not fine and has not been told yet.
+    /// Checks once, and logs every finding that is new.
     ///
     /// # Errors
-    /// [`StoreError`] when Redis does not answer: then nothing can be told.
+    /// [`StoreError`] when Redis does not answer: then nothing is known.
     pub(crate) async fn look(&mut self) -> Result<SendGate, StoreError> {
         let link = self.store.link().await?;
         let findings = self.store.preflight_over(link, &wanted(self.config)).await?;
@@ -86,14 +86,14 @@ impl<'a> Preflight<'a> {
             metrics.preflight(findings.iter().filter_map(grave));
             metrics.fit_for_money(fit != SendGate::Closed);
             if let Err(error) = self.store.serves(queues).await {
-                tracing::debug!(error = %error.chain(), "Redis was not told which queues this worker serves");
+                tracing::debug!(error = %error.chain(), "cannot tell Redis which queues this worker serves");
             }
         }
         Ok(fit)
     }
 
-    /// Looks over each new connection and now and then, and says what it comes to. Never ends: a Redis that does not answer now
-    /// sends nothing either way.
+    /// Checks over each new connection and at the interval, and passes the result on. Never ends: while Redis does not answer, nothing is
+    /// sent either way.
     pub(crate) async fn look_again_and_again(&mut self, tell: impl Fn(SendGate)) {
         let mut links = self.store.links();
         let mut wait = ROUND;
@@ -107,7 +107,7 @@ impl<'a> Preflight<'a> {
                 Ok(fit) => tell(fit),
                 Err(error) => {
                     wait = AGAIN;
-                    tracing::debug!(error = %error.chain(), "the preflight could not look at Redis");
+                    tracing::debug!(error = %error.chain(), "the preflight could not check Redis");
                 }
             }
         }
@@ -127,22 +127,22 @@ fn tell(severity: Severity, check: &'static str, text: &str, policy: config::Pre
         Severity::Fine => tracing::info!(check, "{check} is fine again: {text}"),
         Severity::Warn => tracing::warn!(check, "{check}: {text}"),
         Severity::Refuse if policy == config::Preflight::Warn && check != CLUSTER => {
-            tracing::error!(check, "{check}: {text} (sending all the same: redis.preflight is \"warn\")");
+            tracing::error!(check, "{check}: {text} (sending anyway: redis.preflight is \"warn\")");
         }
         Severity::Refuse => tracing::error!(
             check,
-            "{check}: {text}. No money is sent on this Redis; `bursar doctor` tells the same. Mend it, or set redis.preflight = \"warn\" at your own risk"
+            "{check}: {text}. No money is sent on this Redis; `bursar doctor` reports the same. Correct it, or set redis.preflight = \"warn\" at your own risk"
         ),
     }
 }
 
-/// What the preflight must compare with.
+/// The values that the preflight compares with.
 pub(crate) fn wanted(config: &Config) -> Wanted {
-    let slowest = config.accounts.iter().max_by_key(|(_, account)| account.call_timeout);
+    let slowest = config.accounts.iter().max_by_key(|(_, account)| account.keys.call_timeout);
     Wanted {
         url: config.redis.url.expose().to_owned(),
         lease: config.worker.lease,
-        call_timeout: slowest.map(|(name, account)| (name.to_string(), account.call_timeout)),
+        call_timeout: slowest.map(|(name, account)| (name.to_string(), account.keys.call_timeout)),
         local_now_ms: local_now_ms(),
     }
 }

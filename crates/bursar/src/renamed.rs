@@ -1,4 +1,4 @@
-//! Accounts that were given another name, and whose jobs are still under the old one.
+//! Finds accounts that were renamed and still have jobs under their old name.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -7,11 +7,11 @@ use bursar_store::{Operator, Store, StoreError};
 
 use crate::config::Config;
 
-/// The operator's name in pauses that this module makes.
+/// The operator in the reasons of pauses that Bursar makes.
 const OURSELVES: &str = "bursar";
 
-/// Pauses queues that were never served where another name, which the configuration does not have, has jobs at the same gateway: an
-/// account was renamed, and what its producers repeat under the new name would be paid a second time, the ended jobs too.
+/// Pauses queues that were never served if a name that the configuration does not have has jobs at the same gateway. The account was
+/// renamed, and jobs that its producers repeat under the new name would be paid a second time, even finished ones.
 ///
 /// # Errors
 /// [`StoreError`].
@@ -38,8 +38,8 @@ pub(crate) async fn pause_beside_another_name(config: &Config, store: &Store) ->
     Ok(())
 }
 
-/// Pauses every other queue of the same kind and gateway beside queues whose jobs were put back from journals: one of the two names is
-/// an old one, and what its producer has repeated under the new name would be paid a second time. Returns the queues that are paused.
+/// Pauses every other queue with the kind and gateway of a queue whose jobs were restored from journals. One of the two names is an old
+/// one, and jobs that the producer repeated under the new name would be paid a second time. Returns the queues that are paused.
 ///
 /// # Errors
 /// [`StoreError`].
@@ -53,7 +53,7 @@ pub(crate) async fn pause_beside_restored(
     let all: BTreeSet<Queue> = configured.chain(known).collect();
     let all: Vec<Queue> = all.into_iter().collect();
     let stored = store.gateways(&all).await?;
-    // A queue that no configuration here names, and that no worker has claimed from, may be any gateway's.
+    // A queue that no configuration names and no worker has claimed from may be any gateway's.
     let identities: Vec<Option<String>> = all
         .iter()
         .zip(stored)
@@ -63,7 +63,7 @@ pub(crate) async fn pause_beside_restored(
     for queue in restored {
         let Some(account) = config.accounts.get(&queue.account) else { continue };
         if !store.has_jobs(queue).await? {
-            continue; // they were handed on
+            continue; // `bursar adopt` moved them
         }
         let ours = account.identity();
         for (other, theirs) in all.iter().zip(&identities) {
@@ -98,6 +98,6 @@ async fn others(ours: &[Queue], store: &Store) -> Result<BTreeMap<(Kind, String)
 }
 
 fn why(old: &AccountName, new: &AccountName, open: u64) -> String {
-    let jobs = if open > 0 { format!("{open} open jobs") } else { "jobs that have ended".to_owned() };
-    format!("account {old} has {jobs} at the same gateway: `bursar adopt {old} {new}`, then resume")
+    let jobs = if open > 0 { format!("{open} open jobs") } else { "finished jobs".to_owned() };
+    format!("account {old} has {jobs} at the same gateway: run `bursar adopt {old} {new}`, then resume")
 }

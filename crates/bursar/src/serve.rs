@@ -1,4 +1,4 @@
-//! The role that listens: the HTTP API until told to drain. `bursar serve` and `bursar up` are this.
+//! The server's role: the HTTP API until `drain`. `bursar serve` and `bursar up` run it.
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -13,9 +13,10 @@ use tokio_util::sync::CancellationToken;
 
 use crate::accounts::{AccountError, read_file};
 use crate::config::{Config, Gateway};
+use crate::exit::Failure;
 use crate::{balances, tell, traces};
 
-/// Listens; nothing is answered until the server is served. The caller has connected and started logging.
+/// Binds the address. Nothing is answered until the server is served. The caller has connected and started logging.
 pub(crate) async fn listen(
     config: &Config,
     no_tokens: NoTokens,
@@ -24,7 +25,7 @@ pub(crate) async fn listen(
     telling: &Telemetry,
     unfit: Arc<AtomicBool>,
     drain: CancellationToken,
-) -> anyhow::Result<Server> {
+) -> Result<Server, Failure> {
     let settings = Settings {
         listen: config.server.listen,
         tokens_file: config.server.tokens_file.clone(),
@@ -39,7 +40,7 @@ pub(crate) async fn listen(
     Ok(Server::bind(settings, no_tokens, store, producer, config.queues(), page, drain).await?)
 }
 
-/// What Redis knows, for metrics.
+/// The metrics that are read from Redis.
 pub(crate) fn stored(config: &Config, store: &Store) -> Arc<Stored> {
     let places = Places {
         queues: config.queues(),
@@ -58,29 +59,29 @@ fn notified(config: &Config) -> Result<Vec<NotifiedAccount>, AccountError> {
         let Gateway::Yzt(yzt) = &account.gateway else { continue };
         let Some(file) = yzt.response_sign.key_file() else { continue };
         let key = format!("accounts.{name}.platform_public_key_file");
-        let reader = NotificationReader::sharing(&yzt.app_id, &read_file(key.clone(), file)?, &parts)
+        let reader = NotificationReader::sharing(&yzt.keys.app_id, &read_file(key.clone(), file)?, &parts)
             .map_err(|error| AccountError::Unfit { key, problem: error.problem })?;
-        let methods = account.notify.methods.iter();
+        let methods = yzt.keys.notify_methods.iter();
         accounts.push(NotifiedAccount {
             name: name.clone(),
             reader: Arc::new(reader),
-            sign_rule: account.notify.sign_rule,
+            sign_rule: yzt.keys.notify_sign_rule,
             methods: methods
                 .map(|method| NotifiedMethod { name: method.name.clone(), job: method.job.clone() })
                 .collect(),
-            callback_url: account.notify.callback_url.clone(),
+            callback_url: yzt.keys.notify_callback_url.clone(),
             retention: config.redis.retention,
-            max_age: account.notify.max_age,
+            max_age: yzt.keys.notify_max_age,
         });
     }
     Ok(accounts)
 }
 
-/// The one way in for jobs: the same as for any other Rust service.
+/// The producer of this process: the same as in any other Rust service.
 pub(crate) fn producer(config: &Config, store: Store) -> Producer {
     config.accounts.iter().fold(Producer::on(store), |producer, (name, account)| {
         let producer = producer.account(name.as_str(), account.rules());
-        match &account.environment {
+        match &account.keys.environment {
             Some(environment) => producer.environment(name.as_str(), environment),
             None => producer,
         }

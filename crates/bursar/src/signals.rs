@@ -1,4 +1,4 @@
-//! How a process is asked to end, and what it does not take for that.
+//! Requests to end a process, and their echoes.
 
 use std::io::IsTerminal;
 use std::time::Duration;
@@ -7,21 +7,21 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-/// A request to end that is repeated so soon is still the first one: an init that passes signals on, a process group and a
-/// supervisor deliver one request on two ways.
+/// A request to end that is repeated within this time is still the first one: an init that passes signals on, a process group and a
+/// supervisor deliver one request in two ways.
 const ECHO: Duration = Duration::from_secs(5);
 
-/// A person presses Ctrl-C twice no faster than this. What comes closer was pressed once, and passed on by a wrapper as well.
+/// A person presses Ctrl-C twice no faster than this. A faster repetition is one press that a wrapper passed on as well.
 const ONE_PRESS: Duration = Duration::from_millis(100);
 
-/// What SIGHUP means to a process.
+/// The meaning of SIGHUP to a process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Hangup {
-    /// Files are read again, by those who use them.
+    /// Files are read again by the parts that use them.
     ReadAgain,
-    /// The same as SIGTERM, as there is no file to read again: a closed terminal or a log rotation cuts no payment.
+    /// The same as SIGTERM, because there is no file to read again: a closed terminal or a log rotation interrupts no payment.
     Drains,
-    /// The end, as the system has it.
+    /// The end, which is the system's default.
     Ends,
 }
 
@@ -38,7 +38,7 @@ enum Request {
     Hangup,
 }
 
-/// What a request leads to.
+/// The consequence of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Verdict {
     Drain,
@@ -46,14 +46,14 @@ enum Verdict {
     EndAtOnce,
 }
 
-/// A token that is cancelled by SIGTERM or Ctrl-C. A second request ends the process at once, and what is in flight stays in
-/// doubt; one that is only the first one's echo does not.
+/// A token that is cancelled by SIGTERM or Ctrl-C. A second request ends the process at once and leaves its calls in
+/// flight in doubt; an echo of the first request does not.
 pub(crate) fn drain_on_signal(hangup: Hangup) -> std::io::Result<CancellationToken> {
     let drain = CancellationToken::new();
     let requests = Requests {
         terminate: signal(SignalKind::terminate())?,
         interrupt: signal(SignalKind::interrupt())?,
-        // Listening is what keeps the system from ending the process.
+        // A process that listens for SIGHUP is not ended by the system.
         hangup: match hangup {
             Hangup::Ends => None,
             Hangup::ReadAgain | Hangup::Drains => Some(signal(SignalKind::hangup())?),
@@ -98,26 +98,26 @@ async fn follow(mut requests: Requests, hangup: Hangup, drain: CancellationToken
             Verdict::Drain => {
                 first = Some(Instant::now());
                 if request == Request::Hangup {
-                    tracing::info!("SIGHUP: there is nothing to read again; it is taken for SIGTERM");
+                    tracing::info!("SIGHUP: there is no file to read again; it counts as SIGTERM");
                 }
                 drain.cancel();
             }
-            Verdict::Echo => tracing::info!("asked to end once more, which changes nothing: draining goes on"),
+            Verdict::Echo => tracing::info!("a repeated request to end changes nothing: the process is draining"),
             Verdict::EndAtOnce => {
-                tracing::warn!("asked to end a second time: ending at once");
+                tracing::warn!("second request to end: ending at once");
                 std::process::exit(1);
             }
         }
     }
 }
 
-/// What a request means that comes so long after the first one; `None` for the first one itself.
+/// The consequence of a request this long after the first one; `None` for the first one itself.
 fn verdict(request: Request, since: Option<Duration>) -> Verdict {
     let Some(since) = since else { return Verdict::Drain };
     let echo = match request {
         Request::Terminate | Request::Interrupt => ECHO,
         Request::CtrlC => ONE_PRESS,
-        Request::Hangup => Duration::MAX, // nobody is impatient by it
+        Request::Hangup => Duration::MAX, // a terminal closes, no person is impatient
     };
     if since < echo { Verdict::Echo } else { Verdict::EndAtOnce }
 }

@@ -1,4 +1,4 @@
-//! The role that tells producers what became of their jobs: beside the server, in `bursar serve` and `bursar up`.
+//! The role that delivers webhooks: with the server, in `bursar serve` and `bursar up`.
 
 use std::path::Path;
 
@@ -9,19 +9,20 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use crate::accounts::{AccountError, read_file};
-use crate::config::{Callbacks, Config};
+use crate::config::{Config, Webhooks};
+use crate::exit::Failure;
 
-/// Starts telling; ends after `drain` with the attempts under way then. The caller has connected and started logging.
+/// Starts deliveries. They end after `drain` with the attempts in flight. The caller has connected and started logging.
 pub(crate) fn start(
     config: &Config,
     store: Store,
     telemetry: Telemetry,
     drain: CancellationToken,
-) -> anyhow::Result<JoinHandle<()>> {
-    let teller = Teller::new(settings(&config.callbacks)?, telemetry, store, origins(config));
+) -> Result<JoinHandle<()>, Failure> {
+    let teller = Teller::new(settings(&config.webhooks)?, telemetry, store, origins(config));
     let teller = teller.map_err(unfit)?;
     let hangup = signal(SignalKind::hangup())?;
-    let renewing = renew(config.callbacks.clone(), teller.secrets(), hangup);
+    let renewing = renew(config.webhooks.clone(), teller.secrets(), hangup);
     Ok(tokio::spawn(async move {
         tokio::select! {
             () = teller.run(drain) => {}
@@ -30,37 +31,37 @@ pub(crate) fn start(
     }))
 }
 
-/// Whose events are told.
+/// The queues and accounts whose events are delivered.
 pub(crate) fn origins(config: &Config) -> Vec<Origin> {
     let jobs = config.queues().into_iter().map(Origin::Jobs);
     let notifications = config.accounts.keys().cloned().map(Origin::Notifications);
     jobs.chain(notifications).collect()
 }
 
-/// Reads the secrets file again at each SIGHUP, for ever. One that cannot be used changes nothing.
-async fn renew(callbacks: Callbacks, in_use: SecretsInUse, mut hangup: Signal) {
+/// Reads the secrets file again at each SIGHUP and never ends. A file that cannot be used changes nothing.
+async fn renew(callbacks: Webhooks, in_use: SecretsInUse, mut hangup: Signal) {
     while hangup.recv().await.is_some() {
         let Some(file) = &callbacks.secrets_file else { continue };
         match secrets(file) {
             Ok(secrets) => {
-                tracing::info!(?secrets, "read the callbacks' secrets again");
+                tracing::info!(?secrets, "read the webhooks' secrets again");
                 in_use.replace(secrets);
             }
             Err(error) => {
-                let chain = format!("{:#}", anyhow::Error::from(error));
-                tracing::error!("callbacks go on with the secrets that they had: {chain}");
+                let chain = bursar_store::chain(&error);
+                tracing::error!("webhooks keep their previous secrets: {chain}");
             }
         }
     }
-    std::future::pending().await // without the signal there is nothing to renew, and telling goes on
+    std::future::pending().await // without the signal there is nothing to renew, and deliveries go on
 }
 
-/// The fault of a file that `[webhooks]` names; `None` when all can be used.
-pub(crate) fn faults(callbacks: &Callbacks) -> Option<AccountError> {
+/// The fault of a file that `[webhooks]` names; `None` if all can be used.
+pub(crate) fn faults(callbacks: &Webhooks) -> Option<AccountError> {
     settings(callbacks).and_then(|settings| bursar_callbacks::check(&settings).map_err(unfit)).err()
 }
 
-fn settings(callbacks: &Callbacks) -> Result<Settings, AccountError> {
+fn settings(callbacks: &Webhooks) -> Result<Settings, AccountError> {
     let secrets = callbacks.secrets_file.as_deref().map(secrets).transpose()?.unwrap_or_default();
     let ca_pem = callbacks.ca_file.as_deref().map(|file| read_file("webhooks.ca_file".into(), file)).transpose()?;
     Ok(Settings {

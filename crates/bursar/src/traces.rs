@@ -1,4 +1,4 @@
-//! Where this process's part of traced jobs is told.
+//! Exports this process's spans of traced jobs.
 
 use std::sync::Arc;
 
@@ -7,7 +7,7 @@ use bursar_telemetry::{Role, Span, Traces, TracesError};
 
 use crate::config::Config;
 
-/// The exporter that the configuration asks for, or none.
+/// The configured exporter, or none.
 pub(crate) fn start(config: &Config) -> Result<Traces, TracesError> {
     match &config.telemetry.otlp_endpoint {
         Some(endpoint) => {
@@ -18,7 +18,7 @@ pub(crate) fn start(config: &Config) -> Result<Traces, TracesError> {
     }
 }
 
-/// Has a producer's submissions told there.
+/// Traces a producer's submissions.
 pub(crate) fn witnessed(producer: Producer, traces: &Traces) -> Producer {
     producer.witnessed_by(Arc::new(Submissions(traces.clone())))
 }

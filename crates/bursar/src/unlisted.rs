@@ -1,4 +1,4 @@
-//! Codes that jobs wait in review for because no list of their account has them.
+//! Gateway codes that sent jobs to review because no list of their account has them.
 
 use std::collections::BTreeMap;
 
@@ -7,13 +7,13 @@ use bursar_store::{Cursor, Store, StoreError, StoredAs};
 
 use crate::config::Config;
 
-/// Jobs in review that are looked at in each queue: `doctor` gives advice, it counts no books.
+/// Jobs in review that are read of each queue: `doctor` gives advice and needs no exact count.
 const MAX_LOOKED_AT: usize = 200;
 
-/// One code of one queue, and how many of the jobs that were looked at wait for it.
+/// One code of one queue, and the number of read jobs with it.
 pub(crate) struct Unlisted {
     pub(crate) queue: String,
-    /// As the reason has it: code and sub-code.
+    /// The code in the reason: code and sub-code.
     pub(crate) code: String,
     pub(crate) jobs: usize,
 }
@@ -42,7 +42,7 @@ pub(crate) async fn codes(config: &Config, store: &Store) -> Result<Vec<Unlisted
     Ok(found)
 }
 
-/// The code in the reason of a job that was answered and is in doubt.
+/// The code in the reason of a job whose response was not understood.
 fn code_of(reason: &Reason) -> Option<&str> {
     let Reason::UndecidedResponse(text) = reason else { return None };
     text.gateway_code.as_deref()

@@ -1,11 +1,10 @@
-//! The worker role: preflight, gateways, and work until told to drain. `bursar worker` and `bursar up` are this.
+//! The worker's role: preflight, gateways, and work until `drain`. `bursar worker` and `bursar up` run it.
 
 use std::num::NonZero;
 use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
-use anyhow::{Context, anyhow};
 use bursar_domain::{AccountName, Queue};
 use bursar_gateways::{Beingfi, Gateway, Rate, SharedParts, Yzt};
 use bursar_store::Store;
@@ -16,16 +15,16 @@ use tokio_util::sync::CancellationToken;
 
 use crate::accounts::GatewaySettings;
 use crate::balances::Balances;
-use crate::cli::Exit;
 use crate::config::{self, Config};
+use crate::exit::{Context, Exit, Failure};
 use crate::pace::AccountRate;
 use crate::preflight::Preflight;
 use crate::{journals, listener, serve};
 
-/// How often a worker that waits for a Redis that is fit for money looks at it.
+/// The interval of checks while a worker waits for a Redis that it may send on.
 const WAIT_FOR_FIT: Duration = Duration::from_secs(2);
 
-/// Queues that the log names when a worker starts: some of a thousand say as much as all.
+/// The most queues that the log names when a worker starts.
 const MOST_NAMED: usize = 20;
 
 /// Fewer accounts are not worth a thread.
@@ -38,12 +37,12 @@ pub(crate) async fn work(
     metrics: Arc<Metrics>,
     traces: Traces,
     drain: CancellationToken,
-) -> anyhow::Result<Exit> {
+) -> Result<Exit, Failure> {
     let parts = SharedParts::default();
     let accounts = accounts(config, &store, &parts)?;
     let mut preflight = Preflight::of_worker(config, store.clone(), Arc::clone(&metrics));
     let mut first = preflight.look().await?;
-    // Where somebody asks `/readyz`, it is told there until it is mended. Elsewhere only the end is noticed.
+    // With a listener, `/readyz` reports the refusal until it is corrected. Without one, only an exit is noticed.
     if first == SendGate::Closed && config.worker.listen.is_none() {
         return Ok(Exit::No);
     }
@@ -79,7 +78,7 @@ pub(crate) async fn work(
     tracing::info!(worker = settings.name, queues, concurrency = settings.concurrency, "working");
     let import = import(config, &settings.name, Arc::clone(&settings.metrics));
     let balances = Balances::of(config, &store, &settings.metrics, &parts)?;
-    // A worker that ends, for whatever reason, has told everything beside it to drain.
+    // A worker that ends for any reason has cancelled `drain` for the tasks that run with it.
     let working = async {
         tokio::join!(
             bursar_worker::run(store.clone(), settings, accounts, fit, drain.clone()),
@@ -96,7 +95,7 @@ pub(crate) async fn work(
     Ok(Exit::Done)
 }
 
-/// The queues' names, as many as a line of the log has room for.
+/// The queues' names, as many as fit into a line of the log.
 fn named(queues: &[Queue]) -> String {
     let names: Vec<String> = queues.iter().take(MOST_NAMED).map(ToString::to_string).collect();
     match queues.len() - names.len() {
@@ -105,35 +104,35 @@ fn named(queues: &[Queue]) -> String {
     }
 }
 
-/// The doors that this configuration opens beside the others.
+/// The configured imports.
 pub(crate) fn import(config: &Config, name: &str, metrics: Arc<Metrics>) -> Import {
     let accounts = config.accounts.iter().map(|(name, account)| (name.to_string(), account.rules()));
     Import { name: name.to_owned(), queues: config.import.queues.clone(), accounts: accounts.collect(), metrics }
 }
 
-/// What the worker counts, knowing how long its calls may take.
+/// The worker's metrics, with the longest time of its calls.
 pub(crate) fn counted(config: &Config) -> Arc<Metrics> {
     let metrics = Metrics::default();
     for account in config.accounts.values() {
-        metrics.pulse().slowest_call(account.call_timeout);
+        metrics.pulse().slowest_call(account.keys.call_timeout);
     }
     Arc::new(metrics)
 }
 
 /// Each account with its gateway, its keys read and checked, by as many threads as the machine has: checking the numbers of a key takes
 /// most of a millisecond, and each merchant may have its own.
-fn accounts(config: &Config, store: &Store, parts: &SharedParts) -> anyhow::Result<Vec<Account>> {
+fn accounts(config: &Config, store: &Store, parts: &SharedParts) -> Result<Vec<Account>, Failure> {
     let accounts: Vec<(&AccountName, &config::Account)> = config.accounts.iter().collect();
     let threads = thread::available_parallelism().map_or(1, NonZero::get);
     let of_a_thread = accounts.len().div_ceil(threads).max(ACCOUNTS_OF_A_THREAD);
     thread::scope(|scope| {
-        let read = |accounts: &[(&AccountName, &config::Account)]| -> anyhow::Result<Vec<Account>> {
+        let read = |accounts: &[(&AccountName, &config::Account)]| -> Result<Vec<Account>, Failure> {
             accounts.iter().map(|(name, account)| self::account(name, account, store, parts)).collect()
         };
         let threads: Vec<_> = accounts.chunks(of_a_thread).map(|some| scope.spawn(move || read(some))).collect();
         let mut accounts = Vec::with_capacity(accounts.len());
         for thread in threads {
-            let read = thread.join().map_err(|_| anyhow!("an account could not be read: its thread panicked"))?;
+            let read = thread.join().map_err(|_| Failure::no("an account could not be read: its thread panicked"))?;
             accounts.extend(read?);
         }
         Ok(accounts)
@@ -145,30 +144,30 @@ fn account(
     account: &config::Account,
     store: &Store,
     parts: &SharedParts,
-) -> anyhow::Result<Account> {
+) -> Result<Account, Failure> {
     Ok(Account {
         name: name.clone(),
         gateway: paced_gateway(name, account, store, parts)?,
         identity: account.identity(),
         policy: account.policy.clone(),
-        rate_per_second: account.rate_per_second,
+        rate_per_second: account.keys.rate_per_second,
         kinds: account.rules().kinds().to_vec(),
     })
 }
 
-/// One account's way to its gateway, for those who make no request or pay for each themselves.
-pub(crate) fn gateway(name: &str, account: &config::Account, parts: &SharedParts) -> anyhow::Result<Arc<dyn Gateway>> {
+/// An account's gateway, for callers that make no request or take a rate token for each.
+pub(crate) fn gateway(name: &str, account: &config::Account, parts: &SharedParts) -> Result<Arc<dyn Gateway>, Failure> {
     gateway_within(name, account, None, parts)
 }
 
-/// The same for those who pay for a call's first request only: the others take their places in the account's rate.
+/// The same for callers that take a token for a call's first request only: further requests take theirs from the account's rate.
 pub(crate) fn paced_gateway(
     name: &AccountName,
     account: &config::Account,
     store: &Store,
     parts: &SharedParts,
-) -> anyhow::Result<Arc<dyn Gateway>> {
-    let rate = AccountRate::new(store.clone(), name.clone(), account.rate_per_second);
+) -> Result<Arc<dyn Gateway>, Failure> {
+    let rate = AccountRate::new(store.clone(), name.clone(), account.keys.rate_per_second);
     gateway_within(name.as_str(), account, Some(Arc::new(rate)), parts)
 }
 
@@ -177,22 +176,22 @@ fn gateway_within(
     account: &config::Account,
     rate: Option<Arc<dyn Rate>>,
     parts: &SharedParts,
-) -> anyhow::Result<Arc<dyn Gateway>> {
+) -> Result<Arc<dyn Gateway>, Failure> {
     let of_account = || format!("accounts.{name}");
     Ok(match account.gateway_settings(name)? {
         GatewaySettings::Yzt(settings) => {
-            let yzt = Yzt::sharing(settings, parts).with_context(of_account)?;
+            let yzt = Yzt::sharing(settings, parts).context(of_account())?;
             Arc::new(match rate {
                 Some(rate) => yzt.within(rate),
                 None => yzt,
             })
         }
         // Each of its calls is one request.
-        GatewaySettings::Beingfi(settings) => Arc::new(Beingfi::sharing(settings, parts).with_context(of_account)?),
+        GatewaySettings::Beingfi(settings) => Arc::new(Beingfi::sharing(settings, parts).context(of_account())?),
     })
 }
 
-/// Unique per process start: a name that comes back would inherit the leases of the dead.
+/// Unique per process start: a repeated name would inherit the leases of a dead worker.
 fn worker_name() -> String {
     let host: String =
         gethostname::gethostname().to_string_lossy().chars().filter(char::is_ascii_alphanumeric).take(12).collect();

@@ -1,4 +1,6 @@
 //! Our apalis `Backend`: hands out what the claimer has claimed, and never ends on a Redis error.
+//!
+//! apalis gives a job its tracing span, catches its panic and runs jobs in parallel. It claims, retries and commits nothing.
 
 use std::convert::Infallible;
 use std::sync::Arc;

@@ -1,32 +1,31 @@
-//! `bursar adopt OLD NEW --reason …`: the jobs of an account that was renamed go on under its new name.
+//! `bursar adopt OLD NEW --reason …` moves the jobs of a renamed account to its new name.
 
 use bursar_domain::{AccountName, Queue};
 use bursar_store::Adopted;
 use clap::Args;
 use serde_json::json;
 
-use crate::cli::{Exit, Global};
-use crate::commands::bind::Misuse;
 use crate::commands::operate::Because;
+use crate::exit::{Exit, Failure, Global, Misuse};
 use crate::output::line;
 use crate::session::Session;
 
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Example:\n  bursar adopt main pay --reason 'the account main is called pay since today'\n\nThe configuration names the new account alone, and no worker serves the old one any more. Both names are one account at one gateway. Exit 1 if jobs were left behind; say it again then."
+    after_help = "Example:\n  bursar adopt main pay --reason 'the account main is called pay since today'\n\nBefore you run it, replace the old name in the configuration and stop every worker that still has it. Both names must be one account at one gateway. Exit 1 if jobs were left behind: run it again."
 )]
 pub(crate) struct Arguments {
-    /// The name that the account had.
+    /// The account's old name.
     #[arg(value_name = "OLD")]
     old: AccountName,
-    /// The name that it has now.
+    /// The account's new name.
     #[arg(value_name = "NEW")]
     new: AccountName,
     #[command(flatten)]
     because: Because,
 }
 
-pub(crate) async fn run(arguments: &Arguments, global: &Global) -> anyhow::Result<Exit> {
+pub(crate) async fn run(arguments: &Arguments, global: &Global) -> Result<Exit, Failure> {
     let session = Session::open(global.config.as_deref()).await?;
     let Arguments { old, new, because } = arguments;
     let Some(account) = session.config.accounts.get(new) else {
@@ -66,16 +65,16 @@ pub(crate) async fn run(arguments: &Arguments, global: &Global) -> anyhow::Resul
                 exit = Exit::No;
             }
             if let Some(paused) = session.store.status(&to).await?.paused {
-                eprintln!("bursar: {to} is paused ({paused}): `bursar resume {to}` lets its sends go on");
+                eprintln!("bursar: {to} is paused ({paused}): resume it with `bursar resume {to}`");
             }
         }
     }
     Ok(exit)
 }
 
-/// Why the two queues are not at one gateway; a queue that was never served is at any, and is so until all jobs are handed on: until
-/// then its first worker pauses it.
-async fn other_gateway(session: &Session, from: &Queue, to: &Queue, ours: &str) -> anyhow::Result<Option<String>> {
+/// The reason why the two queues are not at one gateway. A queue that was never served fits any gateway; its first worker pauses it until
+/// all jobs are moved.
+async fn other_gateway(session: &Session, from: &Queue, to: &Queue, ours: &str) -> Result<Option<String>, Failure> {
     for queue in [from, to] {
         if let Some(theirs) = session.store.gateway(queue).await?.filter(|theirs| theirs != ours) {
             return Ok(Some(format!(
@@ -86,7 +85,7 @@ async fn other_gateway(session: &Session, from: &Queue, to: &Queue, ours: &str) 
     Ok(None)
 }
 
-fn told(from: &Queue, to: &Queue, adopted: &Adopted, global: &Global) -> anyhow::Result<()> {
+fn told(from: &Queue, to: &Queue, adopted: &Adopted, global: &Global) -> Result<(), Failure> {
     let Adopted { moved, in_doubt, claimed, conflicts, unreadable } = adopted;
     if global.json {
         let conflicts: Vec<_> = conflicts.iter().map(|(key, first)| json!({"key": key, "first": first})).collect();
@@ -96,15 +95,13 @@ fn told(from: &Queue, to: &Queue, adopted: &Adopted, global: &Global) -> anyhow:
         }))?);
     }
     line(format_args!(
-        "{from} -> {to}: {moved} jobs are {to}'s now, {in_doubt} of them may have been sent and are followed"
+        "{from} -> {to}: {moved} jobs moved to {to}; {in_doubt} of them may have been sent and are followed"
     ))?;
     for key in claimed {
-        line(format_args!("  {key}: a worker's lease on it has not ended; try again when it has"))?;
+        line(format_args!("  {key}: a worker's lease on it has not ended; try again after that"))?;
     }
     for (key, first) in conflicts {
-        line(format_args!(
-            "  {key}: {to} has the job {first} for the same; a person must decide which of them is paid"
-        ))?;
+        line(format_args!("  {key}: {to} has job {first} with the same business key; decide which of them to pay"))?;
     }
     for key in unreadable {
         line(format_args!("  {key}: its record cannot be read"))?;

@@ -1,15 +1,13 @@
-//! `bursar balance`: `merchant.balanceQuery`, as the gateway answers it. Never moves money.
+//! `bursar balance` prints the gateway's response to `merchant.balanceQuery`. It never moves money.
 
-use anyhow::bail;
 use bursar_domain::{Answer, Reading};
 use bursar_gateways::{Balance, BalanceQuery, Yzt};
 use clap::Args;
 use serde_json::json;
 
 use crate::accounts::GatewaySettings;
-use crate::cli::{Exit, Global};
-use crate::commands::bind::Misuse;
 use crate::config::{Account, Config};
+use crate::exit::{Exit, Failure, Global, Misuse};
 use crate::output::line;
 
 #[derive(Debug, Args)]
@@ -17,7 +15,7 @@ use crate::output::line;
     after_help = "Example:\n  bursar balance --account main --node-id 00061783 --merchant-id 1000000000926\n\nAmounts are in fen as the gateway gives them; its page names no unit."
 )]
 pub(crate) struct Arguments {
-    /// Which account; not needed when only one is at YZT.
+    /// The account. Not needed when only one is at YZT.
     #[arg(long, value_name = "ACCOUNT")]
     account: Option<String>,
     /// The institution (`sso_node_id`).
@@ -29,16 +27,16 @@ pub(crate) struct Arguments {
     /// The merchant's own number of a store.
     #[arg(long, value_name = "NO")]
     store_no: Option<String>,
-    /// 0 for the collecting account, 1 for the paying account.
+    /// The type of account: 0 collecting, 1 paying.
     #[arg(long = "type", value_name = "TYPE", default_value = "0")]
     account_sub_type: String,
 }
 
-pub(crate) async fn run(arguments: &Arguments, global: &Global) -> anyhow::Result<Exit> {
+pub(crate) async fn run(arguments: &Arguments, global: &Global) -> Result<Exit, Failure> {
     let config = Config::load(global.config.as_deref())?;
     let (name, account) = only_account(&config, arguments.account.as_deref(), "yzt")?;
     let GatewaySettings::Yzt(settings) = account.gateway_settings(name)? else {
-        bail!(Misuse(format!("account {name} is not at YZT, which alone has balances")));
+        return Err(Misuse(format!("account {name} is not at YZT, which alone has balances")).into());
     };
     let query = BalanceQuery {
         account_sub_type: Some(arguments.account_sub_type.clone()),
@@ -57,19 +55,21 @@ pub(crate) fn only_account<'a>(
     config: &'a Config,
     name: Option<&str>,
     gateway: &str,
-) -> anyhow::Result<(&'a str, &'a Account)> {
+) -> Result<(&'a str, &'a Account), Failure> {
     let mut fitting = config.accounts.iter().filter(|(account, settings)| match name {
         Some(name) => account.as_str() == name,
         None => settings.gateway.kind().as_str() == gateway,
     });
     match (fitting.next(), fitting.next()) {
         (Some((name, account)), None) => Ok((name.as_str(), account)),
-        (None, _) => bail!(Misuse(format!("the configuration has no account {}", name.unwrap_or(gateway)))),
-        (Some(_), Some(_)) => bail!(Misuse(format!("several accounts are at {gateway}: name one with --account"))),
+        (None, _) => return Err(Misuse(format!("the configuration has no account {}", name.unwrap_or(gateway))).into()),
+        (Some(_), Some(_)) => {
+            return Err(Misuse(format!("several accounts are at {gateway}: name one with --account")).into());
+        }
     }
 }
 
-/// Tells what came instead of an answer, and what that means for whoever called.
+/// Prints the outcome of a call that brought no result, and returns its exit code.
 pub(crate) fn told(reading: &Reading) -> Exit {
     let code = reading.code.as_deref().unwrap_or("no code");
     eprintln!("bursar: {}: {}", code, reading.message.as_deref().unwrap_or(reading.answer.as_str()));
@@ -87,7 +87,7 @@ pub(crate) fn told(reading: &Reading) -> Exit {
     }
 }
 
-fn show(balance: &Balance, global: &Global) -> anyhow::Result<Exit> {
+fn show(balance: &Balance, global: &Global) -> Result<Exit, Failure> {
     let amounts = [
         ("available_balance", balance.available_balance),
         ("frozen_balance", balance.frozen_balance),

@@ -1,17 +1,16 @@
-//! `bursar bind`: `/api/division/receiver/bind`, once. It is not idempotent at the gateway, so it is never tried again by itself.
+//! `bursar bind` calls `/api/division/receiver/bind` once. The call is not idempotent at the gateway, so Bursar never repeats it.
 
 use std::io::Read;
 use std::path::PathBuf;
 
-use anyhow::bail;
 use bursar_gateways::{Beingfi, Bound, Receiver};
 use clap::Args;
 use serde_json::{Value, json};
 
 use crate::accounts::GatewaySettings;
-use crate::cli::{Exit, Global};
 use crate::commands::balance::{only_account, told};
 use crate::config::Config;
+use crate::exit::{Exit, Failure, Global, Misuse};
 use crate::output::line;
 
 /// A receiver's file is a dozen short fields.
@@ -19,27 +18,22 @@ const MAX_RECEIVER_BYTES: u64 = 64 * 1024;
 
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Example:\n  bursar bind receiver.json --account shop\n\nThe file holds the page's own fields: ifCode, receiverAlias, receiverGroupId, accType, accNo, accName, relationType,\nrelationTypeName, channelExtInfo, divisionProfit. Each success makes a new receiver, even for the same account."
+    after_help = "Example:\n  bursar bind receiver.json --account shop\n\nThe file has the fields of the gateway's page: ifCode, receiverAlias, receiverGroupId, accType, accNo, accName, relationType,\nrelationTypeName, channelExtInfo, divisionProfit. Each success creates a new receiver, even for the same account."
 )]
 pub(crate) struct Arguments {
     /// One receiver as JSON; - for standard input.
     #[arg(value_name = "FILE|-")]
     file: PathBuf,
-    /// Which account; not needed when only one is at BeingFi.
+    /// The account. Not needed when only one is at BeingFi.
     #[arg(long, value_name = "ACCOUNT")]
     account: Option<String>,
 }
 
-/// A command that was used wrongly, beyond what the command line's own rules can tell.
-#[derive(Debug, thiserror::Error)]
-#[error("{0}")]
-pub(crate) struct Misuse(pub(crate) String);
-
-pub(crate) async fn run(arguments: &Arguments, global: &Global) -> anyhow::Result<Exit> {
+pub(crate) async fn run(arguments: &Arguments, global: &Global) -> Result<Exit, Failure> {
     let config = Config::load(global.config.as_deref())?;
     let (name, account) = only_account(&config, arguments.account.as_deref(), "beingfi")?;
     let GatewaySettings::Beingfi(settings) = account.gateway_settings(name)? else {
-        bail!(Misuse(format!("account {name} is not at BeingFi, which alone binds receivers")));
+        return Err(Misuse(format!("account {name} is not at BeingFi, which alone binds receivers")).into());
     };
     let receiver = read(arguments)?;
     match Beingfi::new(settings)?.bind(&receiver).await {
@@ -55,14 +49,14 @@ pub(crate) async fn run(arguments: &Arguments, global: &Global) -> anyhow::Resul
         Bound::Unknown(reading) => {
             told(&reading);
             eprintln!(
-                "bursar: it may have been bound all the same; look into the gateway's console before trying again, for a second receiver would be paid a second time"
+                "bursar: the outcome is unknown: the receiver may be bound. Look into the gateway's console before you try again; a second receiver would be paid a second time"
             );
             Ok(Exit::Unreachable)
         }
     }
 }
 
-fn read(arguments: &Arguments) -> anyhow::Result<Receiver> {
+fn read(arguments: &Arguments) -> Result<Receiver, Failure> {
     let mut text = String::new();
     let read = if arguments.file.as_os_str() == "-" {
         std::io::stdin().take(MAX_RECEIVER_BYTES).read_to_string(&mut text)
@@ -72,10 +66,12 @@ fn read(arguments: &Arguments) -> anyhow::Result<Receiver> {
     };
     read.map_err(|error| Misuse(format!("cannot read {}: {error}", arguments.file.display())))?;
     match serde_json::from_str(&text) {
-        Ok(Value::Object(fields)) => {
-            Receiver::read(fields).map_err(|errors| anyhow::anyhow!("invalid receiver: {}", errors.join("; ")))
-        }
-        Ok(_) => bail!("invalid receiver: it must be a JSON object"),
-        Err(error) => bail!("invalid receiver: {error}"),
+        Ok(Value::Object(fields)) => Receiver::read(fields).map_err(|errors| invalid(&errors.join("; "))),
+        Ok(_) => Err(invalid(&"it must be a JSON object")),
+        Err(error) => Err(invalid(&error)),
     }
+}
+
+fn invalid(why: &dyn std::fmt::Display) -> Failure {
+    Failure::no(format_args!("invalid receiver: {why}"))
 }

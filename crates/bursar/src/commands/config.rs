@@ -1,11 +1,11 @@
-//! `bursar config check|show`: is the configuration right, and what does it come to?
+//! `bursar config check|show|example` checks the configuration, prints the effective one, or prints an example.
 
 use bursar_gateways::SharedParts;
 use clap::{Args, Subcommand};
 
 use crate::accounts::{AccountError, read_file};
-use crate::cli::{Exit, Global};
-use crate::config::{Advice, Config, ConfigError, Fault};
+use crate::config::{self, Advice, Config, ConfigError, Fault};
+use crate::exit::{Exit, Failure, Global};
 use crate::output::line;
 use crate::tell;
 
@@ -20,22 +20,26 @@ pub(crate) struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Action {
-    /// Read the configuration and every file that it names; say everything that is wrong.
+    /// Read the configuration and every file that it names, and report every fault.
     #[command(after_help = "Example:\n  bursar config check --config bursar.toml")]
     Check,
-    /// Show what the file, the environment and the defaults come to. Secrets are never shown.
+    /// Print the effective configuration: file, environment and defaults. Secrets are never shown.
     #[command(after_help = "Example:\n  BURSAR_WORKER__CONCURRENCY=8 bursar config show --config bursar.toml")]
     Show,
+    /// Print an example with every key, its rule and its default.
+    #[command(after_help = "Example:\n  bursar config example > bursar.toml")]
+    Example,
 }
 
-pub(crate) fn run(arguments: &Arguments, global: &Global) -> anyhow::Result<Exit> {
+pub(crate) fn run(arguments: &Arguments, global: &Global) -> Result<Exit, Failure> {
     match arguments.action {
         Action::Check => check(global),
         Action::Show => show(global),
+        Action::Example => Ok(line(config::example().trim_end()).map(|()| Exit::Done)?),
     }
 }
 
-fn show(global: &Global) -> anyhow::Result<Exit> {
+fn show(global: &Global) -> Result<Exit, Failure> {
     let shown = Config::load(global.config.as_deref())?.shown();
     if global.json {
         line(serde_json::to_string(&shown)?)?
@@ -45,7 +49,7 @@ fn show(global: &Global) -> anyhow::Result<Exit> {
     Ok(Exit::Done)
 }
 
-fn check(global: &Global) -> anyhow::Result<Exit> {
+fn check(global: &Global) -> Result<Exit, Failure> {
     let (findings, queues) = match Config::load(global.config.as_deref()) {
         Ok(config) => (findings(&config), config.queues()),
         Err(ConfigError::Invalid(faults)) => (faults.iter().map(of_fault).collect(), Vec::new()),
@@ -72,7 +76,7 @@ fn check(global: &Global) -> anyhow::Result<Exit> {
     Ok(Exit::Done)
 }
 
-/// One thing to say about the configuration.
+/// One finding about the configuration.
 #[derive(serde::Serialize)]
 struct Finding {
     level: Level,
@@ -101,12 +105,12 @@ fn of_fault(fault: &Fault) -> Finding {
     Finding { level: Level::Error, key: fault.key().map(str::to_owned), text: fault.to_string() }
 }
 
-/// What is wrong beyond the configuration's own rules, and what is worth a second look.
+/// The faults that the rules of keys do not find, and the advice.
 fn findings(config: &Config) -> Vec<Finding> {
     let of_error = |error: AccountError| Finding {
         level: Level::Error,
         key: Some(error.key().to_owned()),
-        text: format!("{:#}", anyhow::Error::from(error)),
+        text: bursar_store::chain(&error),
     };
     let of_advice = |advice: Advice| Finding {
         level: Level::Warning,
@@ -117,6 +121,6 @@ fn findings(config: &Config) -> Vec<Finding> {
     let parts = SharedParts::default();
     let accounts = config.accounts.iter();
     let errors = accounts.flat_map(|(name, account)| account.faults(name.as_str(), &parts)).map(of_error);
-    let files = redis.into_iter().chain(tell::faults(&config.callbacks)).map(of_error);
+    let files = redis.into_iter().chain(tell::faults(&config.webhooks)).map(of_error);
     files.chain(errors).chain(config.advice().into_iter().map(of_advice)).collect()
 }

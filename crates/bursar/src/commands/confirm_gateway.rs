@@ -1,31 +1,31 @@
-//! `bursar confirm-gateway QUEUE --reason …`: a queue's jobs are for the gateway that the configuration names now.
+//! `bursar confirm-gateway QUEUE --reason …` confirms that a queue's jobs are for the gateway that is configured now.
 
 use bursar_domain::Queue;
 use bursar_store::QueueStatus;
 use clap::Args;
 use serde_json::json;
 
-use crate::cli::{Exit, Global};
 use crate::commands::operate::Because;
+use crate::exit::{Exit, Failure, Global};
 use crate::output::line;
 use crate::session::Session;
 
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Example:\n  bursar confirm-gateway main/transfer --reason 'the gateway has a new address since today'\n\nRefused while jobs wait that may have been sent to the gateway before: the new one knows nothing of them."
+    after_help = "Example:\n  bursar confirm-gateway main/transfer --reason 'the gateway has a new address since today'\n\nRefused while open jobs may have been sent to the previous gateway: the new one does not know them."
 )]
 pub(crate) struct Arguments {
     /// Account and kind: main/transfer.
     #[arg(value_name = "QUEUE")]
     queue: Queue,
-    /// Also while jobs wait that may have been sent: only where it is the same gateway under another address.
+    /// Confirm although open jobs may have been sent. Only for the same gateway under another address.
     #[arg(long)]
     with_open_jobs: bool,
     #[command(flatten)]
     because: Because,
 }
 
-pub(crate) async fn run(arguments: &Arguments, global: &Global) -> anyhow::Result<Exit> {
+pub(crate) async fn run(arguments: &Arguments, global: &Global) -> Result<Exit, Failure> {
     let Session { config, store } = Session::open(global.config.as_deref()).await?;
     let queue = &arguments.queue;
     let Some(account) = config.accounts.get(&queue.account).filter(|_| config.queues().contains(queue)) else {
@@ -39,24 +39,24 @@ pub(crate) async fn run(arguments: &Arguments, global: &Global) -> anyhow::Resul
     let sent = may_have_been_sent(&store.status(queue).await?, store.in_doubt(queue).await?);
     if before.is_some() && sent > 0 && !arguments.with_open_jobs {
         eprintln!(
-            "bursar: {queue} has {sent} jobs that may have been sent to {}: {ours} knows nothing of them. Let them end first, with the configuration as it was; or, if it is the same gateway under another address, say --with-open-jobs",
+            "bursar: {queue} has {sent} jobs that may have been sent to {}, and {ours} does not know them. Restore the previous configuration until they have ended; or add --with-open-jobs if it is the same gateway under another address",
             before.unwrap_or_default()
         );
         return Ok(Exit::No);
     }
     if !store.set_gateway(queue, before.as_deref(), &ours, arguments.because.operator()).await? {
-        eprintln!("bursar: the gateway of {queue} has changed meanwhile: look again");
+        eprintln!("bursar: the gateway of {queue} has changed meanwhile: check it and try again");
         return Ok(Exit::No);
     }
     told(queue, "is its gateway now", before.as_deref(), &ours, global)
 }
 
-/// Jobs that a gateway may know: those that wait to be asked about or to be sent again, and those before a person.
+/// Jobs that a gateway may know: those that wait for a query or a resend, and those that need review.
 fn may_have_been_sent(status: &QueueStatus, in_doubt: usize) -> u64 {
     (status.queries + status.review).max(u64::try_from(in_doubt).unwrap_or(u64::MAX))
 }
 
-fn told(queue: &Queue, what: &str, before: Option<&str>, ours: &str, global: &Global) -> anyhow::Result<Exit> {
+fn told(queue: &Queue, what: &str, before: Option<&str>, ours: &str, global: &Global) -> Result<Exit, Failure> {
     if global.json {
         line(json!({"queue": queue.to_string(), "gateway": ours, "before": before}))?;
     } else {

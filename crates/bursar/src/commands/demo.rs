@@ -1,4 +1,4 @@
-//! `bursar demo`: the whole story on one machine with nothing set up.
+//! `bursar demo` shows everything on one machine with nothing set up.
 
 mod jobs;
 mod progress;
@@ -8,7 +8,6 @@ mod workers;
 use std::path::Path;
 use std::time::Duration;
 
-use anyhow::{Context, bail};
 use bursar_private_redis::{Options as RedisOptions, PrivateRedis};
 use bursar_producer::{AccountRules, GatewayKind, Outcome, Producer, Settings};
 use bursar_simulator::{FaultProfile, Options, Ready, Simulator};
@@ -16,7 +15,7 @@ use bursar_store::Store;
 use clap::Args;
 use tokio::time::Instant;
 
-use crate::cli::{Exit, Global};
+use crate::exit::{Context, Exit, Failure, Global};
 use jobs::Mix;
 use progress::Progress;
 use workers::Workers;
@@ -24,24 +23,24 @@ use workers::Workers;
 /// Jobs submitted in one round trip.
 const BATCH: usize = 500;
 
-/// Nothing in the demo waits longer than this; a job that has not ended by then is a failure that the table shows.
+/// The demo ends after this time at the latest. The table shows a job that has not ended by then as a failure.
 const PATIENCE: Duration = Duration::from_secs(600);
 
-/// How often the demo looks at how far the workers are.
+/// The interval at which the demo counts finished jobs.
 const LOOK: Duration = Duration::from_millis(50);
 
-/// How long a worker lives with --kill.
+/// The interval of kills with --kill.
 const KILL_EVERY: Duration = Duration::from_secs(1);
 
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Example:\n  bursar demo --jobs 1000 --faults hostile --kill\n\nUses the Redis of REDIS_URL if that is set, else a private one that is gone afterwards.\nExit 0 only if Bursar's books and the gateway's agree and nothing was paid twice."
+    after_help = "Example:\n  bursar demo --jobs 1000 --faults hostile --kill\n\nUses the Redis of REDIS_URL if that is set, else a private one that is removed afterwards.\nExit 0 only if Bursar's books and the gateway's agree and nothing was paid twice."
 )]
 pub(crate) struct Arguments {
-    /// How many jobs, of all three kinds.
+    /// The number of jobs, a third of each kind.
     #[arg(long, default_value_t = 300, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=100_000))]
     jobs: u32,
-    /// How the gateway misbehaves: none, mild (one request in ten) or hostile (four in ten).
+    /// The share of requests that the gateway answers wrongly: none, mild (one in ten) or hostile (four in ten).
     #[arg(long, default_value = "mild", value_name = "PROFILE")]
     faults: FaultProfile,
     /// Kill -9 a worker every second while they work, and start another.
@@ -50,7 +49,7 @@ pub(crate) struct Arguments {
     /// Kill at most this many.
     #[arg(long, value_name = "N")]
     kills: Option<u32>,
-    /// What all of the gateway's chance follows from.
+    /// The seed of the gateway's random choices.
     #[arg(long, default_value_t = 1)]
     seed: u64,
 }
@@ -61,7 +60,7 @@ impl Arguments {
     }
 }
 
-pub(crate) async fn run(arguments: &Arguments, global: &Global) -> anyhow::Result<Exit> {
+pub(crate) async fn run(arguments: &Arguments, global: &Global) -> Result<Exit, Failure> {
     let folder = tempfile::Builder::new().prefix("bursar-demo-").tempdir()?;
     let redis = Redis::of_the_user_or_private(folder.path())?;
     let simulator = simulator(arguments).await?;
@@ -94,7 +93,7 @@ pub(crate) async fn run(arguments: &Arguments, global: &Global) -> anyhow::Resul
     Ok(Exit::No)
 }
 
-/// Waits until every job has ended or waits for a person, killing workers meanwhile as asked.
+/// Waits until every job has ended or needs review, and kills workers meanwhile as the arguments say.
 async fn watch(
     arguments: &Arguments,
     store: &Store,
@@ -102,7 +101,7 @@ async fn watch(
     workers: &mut Workers,
     progress: &Progress,
     started: Instant,
-) -> anyhow::Result<u32> {
+) -> Result<u32, Failure> {
     let mut next_kill = started + KILL_EVERY;
     loop {
         let ended = mix.ended(store).await?;
@@ -111,32 +110,35 @@ async fn watch(
             return Ok(ended);
         }
         workers.none_is_dead()?;
-        // The first one dies as soon as there is something to lose.
+        // The first kill comes as soon as there is something to lose.
         let early = workers.killed() == 0 && ended * 10 >= arguments.jobs;
         if workers.killed() < arguments.kills() && (early || Instant::now() >= next_kill) {
             let killed = workers.kill_one()?;
-            progress.say(format_args!("worker {killed} killed -9 in the middle of its work; another one starts"));
+            progress.say(format_args!("worker {killed} killed -9 at work; another one starts"));
             next_kill = Instant::now() + KILL_EVERY;
         }
         tokio::time::sleep(LOOK).await;
     }
 }
 
-async fn submit(store: &Store, mix: &Mix) -> anyhow::Result<()> {
+async fn submit(store: &Store, mix: &Mix) -> Result<(), Failure> {
     let producer = Producer::on(store.clone())
         .account(jobs::YZT, AccountRules::new(GatewayKind::Yzt))
         .account(jobs::BEINGFI, AccountRules::new(GatewayKind::Beingfi));
     for batch in mix.jobs().chunks(BATCH) {
         for (job, outcome) in batch.iter().zip(producer.submit_many(batch).await?) {
             if outcome != Outcome::New {
-                bail!("the demo's own job {} was not accepted: {outcome:?}", job.platform_no);
+                return Err(Failure::no(format_args!(
+                    "the demo's own job {} was not accepted: {outcome:?}",
+                    job.platform_no
+                )));
             }
         }
     }
     Ok(())
 }
 
-async fn simulator(arguments: &Arguments) -> anyhow::Result<Simulator> {
+async fn simulator(arguments: &Arguments) -> Result<Simulator, Failure> {
     let options = Options {
         profile: arguments.faults,
         seed: arguments.seed,
@@ -158,20 +160,20 @@ struct Redis {
 }
 
 impl Redis {
-    fn of_the_user_or_private(folder: &Path) -> anyhow::Result<Self> {
+    fn of_the_user_or_private(folder: &Path) -> Result<Self, Failure> {
         if let Ok(url) = std::env::var("REDIS_URL") {
             let prefix = format!("bursar-demo-{:08x}", fastrand::u32(..));
-            let told = format!("yours (REDIS_URL); the demo's keys begin with {prefix}: and stay there");
+            let told = format!("yours (REDIS_URL); the demo's keys begin with {prefix}: and are not removed");
             return Ok(Self { url, prefix, told, _private: None });
         }
         let private =
             PrivateRedis::start(RedisOptions::new(folder.join("redis"))).context("a private Redis for the demo")?;
-        let told = format!("a private one ({}), gone when the demo is over", private.binary().version);
+        let told = format!("a private one ({}), removed when the demo ends", private.binary().version);
         Ok(Self { url: private.url().to_owned(), prefix: "bursar".into(), told, _private: Some(private) })
     }
 }
 
-/// What the workers are told: as in production, with waits for a demo's patience.
+/// The workers' configuration: as in production, with shorter waits.
 fn configuration(redis: &Redis, ready: &Ready) -> String {
     let (url, prefix) = (toml::Value::from(redis.url.as_str()), &redis.prefix);
     let base_url = format!("http://{}", ready.listen);

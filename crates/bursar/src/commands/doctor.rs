@@ -1,4 +1,4 @@
-//! `bursar doctor`: preflight of Redis, clock, keys and gateways. `bursar healthcheck` asks Redis alone, for containers.
+//! `bursar doctor` checks Redis, clock, keys and gateways. `bursar healthcheck` checks Redis alone, for containers.
 
 use std::time::Duration;
 
@@ -9,19 +9,19 @@ use clap::Args;
 use tokio::net::TcpStream;
 use url::Url;
 
-use crate::cli::{Exit, Global};
 use crate::config::{Account, Advice, Config};
+use crate::exit::{Exit, Failure, Global};
 use crate::output::line;
 use crate::session::{self, Session};
 use crate::{journals, preflight, unlisted, work};
 
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Example:\n  bursar doctor --config bursar.toml\n\nExit 1 if anything refuses: no money would be sent. Exit 3 if Redis cannot be reached."
+    after_help = "Example:\n  bursar doctor --config bursar.toml\n\nExit 1 if any check refuses: no money would be sent. Exit 3 if Redis cannot be reached."
 )]
 pub(crate) struct Arguments {}
 
-pub(crate) async fn run(_: &Arguments, global: &Global) -> anyhow::Result<Exit> {
+pub(crate) async fn run(_: &Arguments, global: &Global) -> Result<Exit, Failure> {
     let config = Config::load(global.config.as_deref())?;
     let store = session::connect(&config).await?;
     let mut findings = store.preflight(&preflight::wanted(&config)).await?;
@@ -31,7 +31,7 @@ pub(crate) async fn run(_: &Arguments, global: &Global) -> anyhow::Result<Exit> 
     }
     findings.extend(config.advice().iter().map(advised));
     if config.accounts.is_empty() {
-        findings.push(finding(Severity::Warn, "accounts", "none is configured: there is nothing to work for".into()));
+        findings.push(finding(Severity::Warn, "accounts", "no account is configured: there is nothing to do".into()));
     }
     let parts = SharedParts::default();
     for (name, account) in &config.accounts {
@@ -39,7 +39,7 @@ pub(crate) async fn run(_: &Arguments, global: &Global) -> anyhow::Result<Exit> 
         findings.push(keys(name.as_str(), account, &parts));
         findings.push(reach(name.as_str(), account).await);
     }
-    // A user who may read nothing has been told so above.
+    // A user without the right to read is reported by the preflight above.
     match found_in_queues(&config, &store).await {
         Ok(found) => findings.extend(found),
         Err(error) => findings.push(finding(Severity::Refuse, "queues", format!("cannot be read: {}", error.chain()))),
@@ -57,13 +57,13 @@ pub(crate) async fn run(_: &Arguments, global: &Global) -> anyhow::Result<Exit> 
     Ok(exit)
 }
 
-/// Whether Redis answers: what a container's health check needs to know.
-pub(crate) async fn healthcheck(_: &Arguments, global: &Global) -> anyhow::Result<Exit> {
+/// Fails if Redis does not answer. For a container's health check.
+pub(crate) async fn healthcheck(_: &Arguments, global: &Global) -> Result<Exit, Failure> {
     Session::open(global.config.as_deref()).await?.store.ping().await?;
     Ok(Exit::Done)
 }
 
-fn print(finding: &Finding, global: &Global) -> anyhow::Result<()> {
+fn print(finding: &Finding, global: &Global) -> Result<(), Failure> {
     if global.json {
         return Ok(line(serde_json::to_string(finding)?)?);
     }
@@ -79,12 +79,12 @@ fn finding(severity: Severity, check: &'static str, text: String) -> Finding {
     Finding { severity, check, text }
 }
 
-/// What the configuration allows and nobody should do without a reason.
+/// A setting that is allowed and needs a reason.
 fn advised(advice: &Advice) -> Finding {
     finding(Severity::Warn, "configuration", format!("{} {}", advice.key, advice.text))
 }
 
-/// What stands in a queue of apalis-redis, and whether a person must look.
+/// The content of a queue of apalis-redis. Dead letters need an operator.
 fn door(queue: &str, status: ImportStatus) -> Finding {
     let ImportStatus { waiting, dead_letters } = status;
     let text = format!("{queue}: {waiting} tasks wait, {dead_letters} are dead letters");
@@ -94,7 +94,7 @@ fn door(queue: &str, status: ImportStatus) -> Finding {
     finding(Severity::Warn, "import", format!("{text}: `bursar import list` says why"))
 }
 
-/// What becomes of a payment whose answer was lost, and what it takes to have it otherwise.
+/// The account's policy for a send with an unknown outcome, and how to change it.
 fn doubts(name: &str, account: &Account) -> Finding {
     let trial = match account.gateway.kind() {
         GatewayKind::Yzt => "send one fen twice under one platform_no",
@@ -102,23 +102,23 @@ fn doubts(name: &str, account: &Account) -> Finding {
     };
     let text = match account.policy.on_ambiguous {
         OnAmbiguous::Hold => format!(
-            "{name}: holds: a payment whose answer was lost waits for a person. To have it sent again instead, {trial} (RUNBOOK, \
-             \"Does the gateway honour repeated keys?\"); set on_ambiguous = \"resend\" only if it was executed once"
+            "{name}: a send with an unknown outcome is queried, else it needs review (on_ambiguous = \"hold\"). To resend instead, {trial} (RUNBOOK, \
+             \"Does the gateway honour repeated keys?\") and set on_ambiguous = \"resend\" only if it was executed once"
         ),
         OnAmbiguous::Resend => format!(
-            "{name}: resends a payment whose answer was lost, and pays twice at a gateway that does not recognise its key. If you have \
-             not tried it ({trial}), set on_ambiguous = \"hold\""
+            "{name}: a send with an unknown outcome is sent again (on_ambiguous = \"resend\"), and pays twice at a gateway that does not recognise \
+             its key. If you have not tried it ({trial}), set on_ambiguous = \"hold\""
         ),
     };
     finding(Severity::Fine, "account.on_ambiguous", text)
 }
 
-/// What to do about a code that no list has.
+/// A code that no list has, and what to do about it.
 fn unlisted_code(found: &unlisted::Unlisted) -> Finding {
     let unlisted::Unlisted { queue, code, jobs } = found;
     let text = format!(
-        "{queue}: {jobs} jobs in review were answered by {code}, which leaves them in doubt. If it says that the gateway has the job \
-         already, add its sub-code to the account's duplicate_sub_codes (RUNBOOK, \"answered by a code\")"
+        "{queue}: {jobs} jobs need review because the gateway answered {code}, whose meaning is unknown. If it means that the gateway \
+         has the job already, add its sub-code to the account's duplicate_sub_codes (RUNBOOK, \"answered by a code\")"
     );
     finding(Severity::Warn, "account.sub_codes", text)
 }
@@ -140,7 +140,7 @@ async fn found_in_queues(config: &Config, store: &Store) -> Result<Vec<Finding>,
         let ours = config.accounts.get(&queue.account).map(Account::identity);
         if let Some(theirs) = gateway.filter(|theirs| Some(theirs) != ours.as_ref()) {
             let text = format!(
-                "{queue}: its jobs are for {theirs}, and this configuration says {}: nothing is claimed there. If the gateway has changed: `bursar confirm-gateway {queue}`",
+                "{queue}: its jobs are for {theirs}, and the configuration names {}: no worker claims them. If the gateway has changed, run `bursar confirm-gateway {queue}`",
                 ours.unwrap_or_default()
             );
             findings.push(finding(Severity::Refuse, "account.same_gateway", text));
@@ -148,7 +148,7 @@ async fn found_in_queues(config: &Config, store: &Store) -> Result<Vec<Finding>,
     }
     for (queue, status) in store.unserved_queues(&queues).await? {
         let text = format!(
-            "{queue}: {} open jobs, {} to be told, and no account of the configuration: nobody follows them. If the account has another name now: `bursar adopt {} NEW`",
+            "{queue}: {} open jobs and {} open deliveries, but the configuration has no such account: no worker follows them. If the account was renamed, run `bursar adopt {} NEW`",
             status.open_jobs() + status.all_quarantined(),
             status.deliveries,
             queue.account
@@ -160,21 +160,25 @@ async fn found_in_queues(config: &Config, store: &Store) -> Result<Vec<Finding>,
 
 fn keys(name: &str, account: &Account, parts: &SharedParts) -> Finding {
     match work::gateway(name, account, parts) {
-        Ok(_) => finding(Severity::Fine, "account.keys", format!("{name}: they can be read and fit together")),
+        Ok(_) => finding(Severity::Fine, "account.keys", format!("{name}: the key files can be read and fit together")),
         Err(error) => finding(Severity::Refuse, "account.keys", format!("{error:#}")),
     }
 }
 
-/// Whether anything accepts a connection where the gateway should be. No request is made.
+/// Connects to the gateway's address. No request is made.
 async fn reach(name: &str, account: &Account) -> Finding {
-    let url = Url::parse(&account.base_url).ok();
+    let url = Url::parse(&account.keys.base_url).ok();
     let place = url
         .as_ref()
         .and_then(|url| Some((url.host_str()?.trim_matches(['[', ']']).to_owned(), url.port_or_known_default()?)));
     let Some((host, port)) = place else {
-        return finding(Severity::Refuse, "account.gateway", format!("{name}: {} names no host", account.base_url));
+        return finding(
+            Severity::Refuse,
+            "account.gateway",
+            format!("{name}: {} names no host", account.keys.base_url),
+        );
     };
-    match within(account.connect_timeout, TcpStream::connect((host.as_str(), port))).await {
+    match within(account.keys.connect_timeout, TcpStream::connect((host.as_str(), port))).await {
         Ok(()) => finding(Severity::Fine, "account.gateway", format!("{name}: {host}:{port} accepts connections")),
         Err(why) => finding(
             Severity::Warn,

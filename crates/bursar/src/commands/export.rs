@@ -1,21 +1,21 @@
-//! `bursar export`: jobs with all that was done about them, a JSON object a line, to be kept before their detail expires.
+//! `bursar export` prints jobs with their history, one JSON object a line, to keep them before their details expire.
 
 use bursar_domain::{Millis, State};
 use bursar_store::{JobRecord, ScanCursor, Store, StoredAs};
 use clap::Args;
 use futures_util::future::try_join_all;
 
-use crate::cli::{Exit, Global};
 use crate::commands::show::{Place, object, unreadable, unreadable_object};
+use crate::exit::{Exit, Failure, Global};
 use crate::output::line;
 use crate::session::Session;
 
-/// Jobs that are held at once, each with its attempts.
+/// Jobs in memory at a time, each with its history.
 const STEP: usize = 200;
 
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Example:\n  bursar export --before 2026-01-01T00:00:00+08:00 > jobs-2025.jsonl\n  bursar export --account main --kind transfer --state succeeded --content\n\nWhile others work, a job that moves on may be printed twice: the later line is the newer. No ended job is missed; an open one\nthat moves back meanwhile (from an ask to a send) may be. What has expired is not there any more (redis.retention). A job that this build cannot read is\nprinted as `unreadable`, whatever state and time are asked for."
+    after_help = "Example:\n  bursar export --before 2026-01-01T00:00:00+08:00 > jobs-2025.jsonl\n  bursar export --account main --kind transfer --state succeeded --content\n\nWhile workers run, a job that changes its state may be printed twice: the later line is the newer. No finished job is missed; an open\njob that moves back meanwhile (from a query to a send) may be. Jobs older than redis.retention are gone. A job that this build cannot\nread is printed as `unreadable`, whatever state and time you ask for."
 )]
 pub(crate) struct Arguments {
     #[command(flatten)]
@@ -29,7 +29,7 @@ pub(crate) struct Arguments {
     /// Only jobs that last changed before this time (RFC 3339).
     #[arg(long, value_name = "TIME", value_parser = time)]
     before: Option<Millis>,
-    /// With the exact bytes that are sent, as text.
+    /// Add the exact bytes that are sent, as text.
     #[arg(long)]
     content: bool,
 }
@@ -40,7 +40,7 @@ pub(crate) fn time(text: &str) -> Result<Millis, String> {
         .ok_or_else(|| "must be an RFC 3339 time with an offset: 2026-01-01T08:00:00+08:00".into())
 }
 
-pub(crate) async fn run(arguments: &Arguments, global: &Global) -> anyhow::Result<Exit> {
+pub(crate) async fn run(arguments: &Arguments, global: &Global) -> Result<Exit, Failure> {
     let session = Session::open(global.config.as_deref()).await?;
     let mut printed = 0_u64;
     for queue in session.queues(arguments.place.account.as_deref(), arguments.place.kind)? {
@@ -77,7 +77,7 @@ impl Arguments {
     }
 }
 
-async fn exported(store: &Store, record: &JobRecord, with_content: bool) -> anyhow::Result<serde_json::Value> {
+async fn exported(store: &Store, record: &JobRecord, with_content: bool) -> Result<serde_json::Value, Failure> {
     let mut job = object(record, &store.history(record).await?)?;
     if with_content {
         job["content"] = record.content.clone().into();

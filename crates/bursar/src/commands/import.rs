@@ -1,4 +1,4 @@
-//! `bursar import`: queues of apalis-redis that are drained, and their dead letters: shown, tried again, dropped.
+//! `bursar import` shows the queues of apalis-redis that workers drain, and shows, retries or drops their dead letters.
 
 use std::io::Write;
 use std::sync::Arc;
@@ -8,9 +8,9 @@ use bursar_store::{Act, DeadLetter, ImportStatus, Settled, Store, StoreError, Ve
 use clap::{Args, Subcommand};
 use serde_json::json;
 
-use crate::cli::{Exit, Global, how_many};
-use crate::commands::bind::Misuse;
+use crate::commands::limit;
 use crate::commands::operate::Because;
+use crate::exit::{Exit, Failure, Global, Misuse};
 use crate::output::{line, one_line};
 use crate::session::Session;
 use crate::work;
@@ -20,7 +20,7 @@ const PAGE: usize = 500;
 
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Example:\n  bursar import list\n  bursar import show payments/17\n  bursar import retry --all --reason 'the account is configured now'\n  bursar import drop payments/17 --reason 'a test of the shop'"
+    after_help = "Example:\n  bursar import list\n  bursar import show payments/17\n  bursar import retry --all --reason 'account is configured now'\n  bursar import drop payments/17 --reason 'a test of the shop'"
 )]
 pub(crate) struct Arguments {
     #[command(subcommand)]
@@ -33,22 +33,22 @@ struct Listing {
     #[arg(long, value_name = "QUEUE")]
     queue: Option<String>,
     /// At most this many dead letters.
-    #[arg(long, default_value_t = 100, value_name = "N", value_parser = how_many)]
+    #[arg(long, default_value_t = 100, value_name = "N", value_parser = limit)]
     limit: usize,
 }
 
 #[derive(Debug, Subcommand)]
 enum Subcommands {
-    /// Show how many tasks wait in each queue, and what was no job that can be taken.
+    /// Show the number of waiting tasks of each queue, and its dead letters.
     List(Listing),
-    /// Print the bytes that were pushed, as they are.
+    /// Print the bytes that were pushed, unchanged.
     Show {
-        /// As `bursar import list` names it: QUEUE/NUMBER.
+        /// The name in `bursar import list`: QUEUE/NUMBER.
         name: Name,
     },
-    /// Submit dead letters again; what is refused again stays.
+    /// Submit dead letters again. Those that are refused again stay.
     Retry {
-        /// As `bursar import list` names it: QUEUE/NUMBER.
+        /// The name in `bursar import list`: QUEUE/NUMBER.
         #[arg(required_unless_present = "all")]
         name: Option<Name>,
         /// Every dead letter.
@@ -57,11 +57,11 @@ enum Subcommands {
         #[command(flatten)]
         because: Because,
     },
-    /// Show what was tried again and dropped, newest first: when, by whom, and why.
+    /// Show retries and drops, newest first: time, operator and reason.
     Actions,
-    /// Throw a dead letter away. Its bytes are gone then; who did it and why is kept.
+    /// Drop a dead letter. Its bytes are removed; the operator and the reason stay on record.
     Drop {
-        /// As `bursar import list` names it: QUEUE/NUMBER.
+        /// The name in `bursar import list`: QUEUE/NUMBER.
         name: Name,
         #[command(flatten)]
         because: Because,
@@ -85,7 +85,7 @@ impl std::str::FromStr for Name {
     }
 }
 
-pub(crate) async fn run(arguments: &Arguments, global: &Global) -> anyhow::Result<Exit> {
+pub(crate) async fn run(arguments: &Arguments, global: &Global) -> Result<Exit, Failure> {
     let session = Session::open(global.config.as_deref()).await?;
     match &arguments.action {
         Subcommands::List(listing) => list(&session, listing, global).await,
@@ -106,7 +106,7 @@ fn queues(session: &Session, only: Option<&str>) -> Result<Vec<String>, Misuse> 
     Ok(queues)
 }
 
-async fn list(session: &Session, arguments: &Listing, global: &Global) -> anyhow::Result<Exit> {
+async fn list(session: &Session, arguments: &Listing, global: &Global) -> Result<Exit, Failure> {
     let queues = queues(session, arguments.queue.as_deref())?;
     if queues.is_empty() {
         eprintln!("bursar: import.queues of the configuration names no queue");
@@ -167,7 +167,7 @@ fn print(queue: &str, entry: &DeadLetter, global: &Global) -> std::io::Result<()
     ))
 }
 
-async fn find(session: &Session, name: &Name) -> anyhow::Result<Option<DeadLetter>> {
+async fn find(session: &Session, name: &Name) -> Result<Option<DeadLetter>, Failure> {
     let queues = queues(session, Some(&name.queue))?;
     let Some(queue) = queues.first() else { return Ok(None) };
     let found = session.store.dead_letters(queue, name.number, 1).await?.pop();
@@ -179,7 +179,7 @@ fn unknown(name: &Name) -> Exit {
     Exit::No
 }
 
-async fn show(session: &Session, name: &Name) -> anyhow::Result<Exit> {
+async fn show(session: &Session, name: &Name) -> Result<Exit, Failure> {
     if find(session, name).await?.is_none() {
         return Ok(unknown(name));
     }
@@ -188,7 +188,7 @@ async fn show(session: &Session, name: &Name) -> anyhow::Result<Exit> {
     Ok(Exit::Done)
 }
 
-async fn retry(session: &Session, name: Option<&Name>, because: &Because, global: &Global) -> anyhow::Result<Exit> {
+async fn retry(session: &Session, name: Option<&Name>, because: &Because, global: &Global) -> Result<Exit, Failure> {
     let mut entries = Vec::new();
     match name {
         Some(name) => match find(session, name).await? {
@@ -217,7 +217,7 @@ async fn retry(session: &Session, name: Option<&Name>, because: &Because, global
     Ok(exit)
 }
 
-async fn drop(session: &Session, name: &Name, because: &Because, global: &Global) -> anyhow::Result<Exit> {
+async fn drop(session: &Session, name: &Name, because: &Because, global: &Global) -> Result<Exit, Failure> {
     if find(session, name).await?.is_none() {
         return Ok(unknown(name));
     }
@@ -228,7 +228,7 @@ async fn drop(session: &Session, name: &Name, because: &Because, global: &Global
     Ok(Exit::Done)
 }
 
-async fn actions(session: &Session, global: &Global) -> anyhow::Result<Exit> {
+async fn actions(session: &Session, global: &Global) -> Result<Exit, Failure> {
     for queue in queues(session, None)? {
         for Settled { at, number, id, did, why } in session.store.settled_dead_letters(&queue, PAGE).await? {
             let (name, at) = (format!("{queue}/{number}"), at.rfc3339());

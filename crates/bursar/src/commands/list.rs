@@ -4,8 +4,9 @@ use bursar_domain::{Queue, State};
 use bursar_store::{Cursor, StoredAs};
 use clap::Args;
 
-use crate::cli::{Exit, Global, how_many};
+use crate::commands::limit;
 use crate::commands::show::{Place, unreadable_object};
+use crate::exit::{Exit, Failure, Global};
 use crate::output::{line, one_line};
 use crate::session::Session;
 
@@ -20,11 +21,11 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "STATE")]
     state: Option<State>,
     /// At most this many.
-    #[arg(long, default_value_t = 100, value_name = "N", value_parser = how_many)]
+    #[arg(long, default_value_t = 100, value_name = "N", value_parser = limit)]
     limit: usize,
 }
 
-pub(crate) async fn run(arguments: &Arguments, global: &Global) -> anyhow::Result<Exit> {
+pub(crate) async fn run(arguments: &Arguments, global: &Global) -> Result<Exit, Failure> {
     let session = Session::open(global.config.as_deref()).await?;
     let mut left = arguments.limit;
     for queue in session.queues(arguments.place.account.as_deref(), arguments.place.kind)? {
@@ -44,7 +45,7 @@ pub(crate) async fn run(arguments: &Arguments, global: &Global) -> anyhow::Resul
     Ok(Exit::Done)
 }
 
-fn print(queue: &Queue, job: &StoredAs, global: &Global) -> anyhow::Result<()> {
+fn print(queue: &Queue, job: &StoredAs, global: &Global) -> Result<(), Failure> {
     let record = match job {
         StoredAs::Job(record) => record,
         StoredAs::Unreadable { key, why } if global.json => return Ok(line(unreadable_object(queue, key, why))?),

@@ -1,13 +1,13 @@
-//! `bursar notifications`: what the gateways have notified, and what waits for a person.
+//! `bursar notifications` lists the gateways' notifications, and those that need an operator.
 
 use bursar_domain::{AccountName, HistoryEvent, Millis, NotificationView};
 use bursar_gateways::masked;
 use bursar_store::{NotificationFilter, Store};
 use clap::Args;
 
-use crate::cli::{Exit, Global, how_many};
-use crate::commands::bind::Misuse;
+use crate::commands::limit;
 use crate::commands::show::words;
+use crate::exit::{Exit, Failure, Global, Misuse};
 use crate::output::{line, one_line};
 use crate::session::Session;
 
@@ -16,23 +16,23 @@ use crate::session::Session;
     after_help = "Example:\n  bursar notifications --account main\n  bursar notifications --held\n  bursar notifications 17 --account main --full"
 )]
 pub(crate) struct Arguments {
-    /// Only the one of this number, with the attempts to tell of it.
+    /// Only the notification with this number, with its deliveries.
     number: Option<u64>,
     /// Only this account's.
     #[arg(long, value_name = "ACCOUNT")]
     account: Option<String>,
-    /// Those that were signed and could not be read, instead of the others.
+    /// Show those that were signed and could not be read, instead of the others.
     #[arg(long)]
     held: bool,
-    /// Show names and account numbers of people whole.
+    /// Show personal names and account numbers unmasked.
     #[arg(long)]
     full: bool,
     /// At most this many, newest first.
-    #[arg(long, default_value_t = 100, value_name = "N", value_parser = how_many)]
+    #[arg(long, default_value_t = 100, value_name = "N", value_parser = limit)]
     limit: usize,
 }
 
-pub(crate) async fn run(arguments: &Arguments, global: &Global) -> anyhow::Result<Exit> {
+pub(crate) async fn run(arguments: &Arguments, global: &Global) -> Result<Exit, Failure> {
     let session = Session::open(global.config.as_deref()).await?;
     let queues = session.queues(arguments.account.as_deref(), None)?;
     let mut accounts: Vec<AccountName> = queues.into_iter().map(|queue| queue.account).collect();
@@ -43,7 +43,12 @@ pub(crate) async fn run(arguments: &Arguments, global: &Global) -> anyhow::Resul
     }
 }
 
-async fn list(arguments: &Arguments, global: &Global, store: &Store, accounts: &[AccountName]) -> anyhow::Result<Exit> {
+async fn list(
+    arguments: &Arguments,
+    global: &Global,
+    store: &Store,
+    accounts: &[AccountName],
+) -> Result<Exit, Failure> {
     let filter = if arguments.held { NotificationFilter::Held } else { NotificationFilter::Read };
     let mut left = arguments.limit;
     for account in accounts {
@@ -67,9 +72,9 @@ async fn one(
     store: &Store,
     accounts: &[AccountName],
     number: u64,
-) -> anyhow::Result<Exit> {
+) -> Result<Exit, Failure> {
     let [account] = accounts else {
-        return Err(Misuse("each account counts its notifications for itself: name one with --account".into()).into());
+        return Err(Misuse("notifications are numbered per account: name one with --account".into()).into());
     };
     let Some(view) = store.notification(account, number).await? else {
         eprintln!("bursar: {account} has no notification {number}");
@@ -84,7 +89,7 @@ fn shown(view: NotificationView, arguments: &Arguments) -> NotificationView {
     if arguments.full { view } else { NotificationView { content: masked(&view.content), ..view } }
 }
 
-fn print(view: &NotificationView, callbacks: &[HistoryEvent], global: &Global) -> anyhow::Result<()> {
+fn print(view: &NotificationView, callbacks: &[HistoryEvent], global: &Global) -> Result<(), Failure> {
     if global.json {
         let mut object = serde_json::to_value(view)?;
         if !callbacks.is_empty() {

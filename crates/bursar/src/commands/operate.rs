@@ -1,15 +1,15 @@
-//! `bursar query|send|resolve|cancel KEY --reason …`: an operator's hand on one job, recorded with who and why.
+//! `bursar query|send|resolve|cancel KEY --reason …`: an operator's action on one job, recorded with operator and reason.
 
 use bursar_domain::{Key, MAX_REASON_CHARS, Operation, State, is_reason, last_action};
 use bursar_store::{Operated, Operator, StoredAs};
 use clap::Args;
 
-use crate::cli::{Exit, Global};
 use crate::commands::show::{Place, show, unreadable};
+use crate::exit::{Exit, Failure, Global};
 use crate::output::{line, one_line};
 use crate::session::Session;
 
-/// Which job, who, and why.
+/// The job, the operator and the reason.
 #[derive(Debug, Args)]
 pub(crate) struct Arguments {
     /// The job's `platform_no`.
@@ -20,13 +20,13 @@ pub(crate) struct Arguments {
     place: Place,
 }
 
-/// Who acts, and why.
+/// The operator and the reason.
 #[derive(Debug, Args)]
 pub(crate) struct Because {
-    /// Why, in your words; it is kept with the act.
+    /// The reason, in your words. It is recorded with the action.
     #[arg(long, value_name = "TEXT", value_parser = reason)]
     reason: String,
-    /// Who acts; your login if left out.
+    /// The operator. Your login if left out.
     #[arg(long, value_name = "NAME", env = "USER", default_value = "unknown")]
     who: String,
 }
@@ -49,7 +49,7 @@ impl Because {
 pub(crate) struct Resolve {
     #[command(flatten)]
     on: Arguments,
-    /// What it is known to be: succeeded, failed or refunded.
+    /// The known outcome: succeeded, failed or refunded.
     #[arg(long = "as", alias = "state", value_name = "STATE", value_parser = end)]
     end: State,
 }
@@ -59,23 +59,23 @@ fn end(text: &str) -> Result<State, &'static str> {
     ends.into_iter().find(|end| end.as_str() == text).ok_or("must be succeeded, failed or refunded")
 }
 
-pub(crate) async fn query(arguments: &Arguments, global: &Global) -> anyhow::Result<Exit> {
+pub(crate) async fn query(arguments: &Arguments, global: &Global) -> Result<Exit, Failure> {
     operate(arguments, Operation::Query, global).await
 }
 
-pub(crate) async fn send(arguments: &Arguments, global: &Global) -> anyhow::Result<Exit> {
+pub(crate) async fn send(arguments: &Arguments, global: &Global) -> Result<Exit, Failure> {
     operate(arguments, Operation::Send, global).await
 }
 
-pub(crate) async fn resolve(arguments: &Resolve, global: &Global) -> anyhow::Result<Exit> {
+pub(crate) async fn resolve(arguments: &Resolve, global: &Global) -> Result<Exit, Failure> {
     operate(&arguments.on, Operation::Resolve(arguments.end), global).await
 }
 
-pub(crate) async fn cancel(arguments: &Arguments, global: &Global) -> anyhow::Result<Exit> {
+pub(crate) async fn cancel(arguments: &Arguments, global: &Global) -> Result<Exit, Failure> {
     operate(arguments, Operation::Cancel, global).await
 }
 
-async fn operate(arguments: &Arguments, operation: Operation, global: &Global) -> anyhow::Result<Exit> {
+async fn operate(arguments: &Arguments, operation: Operation, global: &Global) -> Result<Exit, Failure> {
     let session = Session::open(global.config.as_deref()).await?;
     let queues = session.queues(arguments.place.account.as_deref(), arguments.place.kind)?;
     let found = session.find(&arguments.key, &queues).await?;
@@ -105,10 +105,10 @@ async fn operate(arguments: &Arguments, operation: Operation, global: &Global) -
         Operated::Unknown => no(format_args!("there is no job {}", arguments.key)),
         Operated::Unreadable(why) => no(unreadable(&record.queue, &record.key, &why)),
         Operated::Claimed(_) => no(format_args!(
-            "a worker is calling the gateway about {} at this moment; try again when it has finished",
+            "a worker is calling the gateway for {} at this moment: try again when it has finished",
             arguments.key
         )),
-        Operated::Changed => no(format_args!("{} has changed meanwhile: look again", arguments.key)),
+        Operated::Changed => no(format_args!("{} has changed meanwhile: check it and try again", arguments.key)),
         Operated::Refused(refused) => {
             let log = session.store.history(record).await?;
             match last_action(&log) {

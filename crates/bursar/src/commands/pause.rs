@@ -1,11 +1,11 @@
-//! `bursar pause|resume QUEUE --reason …`: stops a queue's sends, or lets them go on. What was sent is followed either way.
+//! `bursar pause|resume QUEUE --reason …` stops or resumes a queue's sends. Jobs that were sent are followed either way.
 
 use bursar_domain::{ActionKind, Queue, Reason};
 use clap::Args;
 use serde_json::json;
 
-use crate::cli::{Exit, Global};
 use crate::commands::operate::Because;
+use crate::exit::{Exit, Failure, Global};
 use crate::output::{line, one_line};
 use crate::session::Session;
 
@@ -21,7 +21,7 @@ pub(crate) struct Arguments {
     because: Because,
 }
 
-pub(crate) async fn pause(arguments: &Arguments, global: &Global) -> anyhow::Result<Exit> {
+pub(crate) async fn pause(arguments: &Arguments, global: &Global) -> Result<Exit, Failure> {
     let session = Session::open(global.config.as_deref()).await?;
     if !known(&session, &arguments.queue) {
         return Ok(Exit::No);
@@ -35,7 +35,7 @@ pub(crate) async fn pause(arguments: &Arguments, global: &Global) -> anyhow::Res
     told(&arguments.queue, "was paused already", first.as_ref(), global)
 }
 
-pub(crate) async fn resume(arguments: &Arguments, global: &Global) -> anyhow::Result<Exit> {
+pub(crate) async fn resume(arguments: &Arguments, global: &Global) -> Result<Exit, Failure> {
     let session = Session::open(global.config.as_deref()).await?;
     if !known(&session, &arguments.queue) {
         return Ok(Exit::No);
@@ -55,8 +55,8 @@ fn known(session: &Session, queue: &Queue) -> bool {
     false
 }
 
-/// Says what became of it, and where somebody was `first`, why.
-fn told(queue: &Queue, what: &str, first: Option<&Reason>, global: &Global) -> anyhow::Result<Exit> {
+/// Prints the result, and the reason of an operator who was `first`.
+fn told(queue: &Queue, what: &str, first: Option<&Reason>, global: &Global) -> Result<Exit, Failure> {
     if global.json {
         line(json!({"queue": queue.to_string(), "outcome": what, "first": first.map(Reason::view)}))?;
     } else {

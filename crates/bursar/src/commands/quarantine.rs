@@ -1,20 +1,20 @@
-//! `bursar quarantine` lists keys whose records no build could read, jobs that worker after worker died of, and webhooks without a receiver.
-//! An operator tries them again or drops them.
+//! `bursar quarantine` lists keys whose records no build could read, jobs at which several workers died, and webhooks without a
+//! receiver. An operator retries or drops them.
 
 use bursar_domain::{JobView, Millis, Queue};
 use bursar_store::{Dropped, Origin, Quarantined, Retried};
 use clap::{Args, Subcommand};
 use serde_json::json;
 
-use crate::cli::{Exit, Global, how_many};
-use crate::commands::bind::Misuse;
+use crate::commands::limit;
 use crate::commands::operate::Because;
+use crate::exit::{Exit, Failure, Global, Misuse};
 use crate::output::{line, one_line};
 use crate::session::Session;
 
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Example:\n  bursar quarantine list\n  bursar quarantine retry 1001XP2025010110000001 --queue main/transfer --reason 'the record is mended'\n  bursar quarantine drop ghost --queue main/transfer --reason 'left by a test'\n\nNothing that stands in quarantine is sent, queried or delivered. Exit 1 if nothing was done."
+    after_help = "Example:\n  bursar quarantine list\n  bursar quarantine retry 1001XP2025010110000001 --queue main/transfer --reason 'the record is repaired'\n  bursar quarantine drop ghost --queue main/transfer --reason 'left by a test'\n\nNothing in quarantine is sent, queried or delivered. Exit 1 if nothing was done."
 )]
 pub(crate) struct Arguments {
     #[command(subcommand)]
@@ -23,32 +23,32 @@ pub(crate) struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Act {
-    /// List what is in quarantine, and why.
+    /// List the quarantined keys with their reasons.
     #[command(after_help = "Example:\n  bursar quarantine list --account main --json")]
     List {
         /// Only this account's.
         #[arg(long, value_name = "ACCOUNT")]
         account: Option<String>,
         /// At most this many.
-        #[arg(long, default_value_t = 100, value_name = "N", value_parser = how_many)]
+        #[arg(long, default_value_t = 100, value_name = "N", value_parser = limit)]
         limit: usize,
     },
-    /// Put a job back where its state belongs, or try a webhook again.
+    /// Put a job back into the set of its state, or retry a webhook.
     #[command(
-        after_help = "Example:\n  bursar quarantine retry 1001XP2025010110000001 --queue main/transfer --reason 'the record is mended'\n  bursar quarantine retry 17 --queue main/notify --webhook --reason 'its receiver is set now'\n\nA send that a lost worker may have made is in doubt then, and followed. Exit 1 if the job still cannot be read, or is not in quarantine."
+        after_help = "Example:\n  bursar quarantine retry 1001XP2025010110000001 --queue main/transfer --reason 'the record is repaired'\n  bursar quarantine retry 17 --queue main/notify --webhook --reason 'its receiver is set now'\n\nA send that a lost worker may have made becomes in_doubt and is followed. Exit 1 if the job still cannot be read, or is not in quarantine."
     )]
     Retry {
         #[command(flatten)]
         name: Name,
-        /// The webhook of that job or notification, not the job.
+        /// Retry the webhook of that job or notification, not the job.
         #[arg(long)]
         webhook: bool,
         #[command(flatten)]
         because: Because,
     },
-    /// Take a key out of quarantine under which there is nothing that any build can read. What it holds stays, and is never sent.
+    /// Drop a key whose record no build can read from quarantine. The record stays and is never sent.
     #[command(
-        after_help = "Example:\n  bursar quarantine drop ghost --queue main/transfer --reason 'left by a test'\n\nA submission with that key is still refused. Exit 1 if there is a job that can be read, or one of a newer build."
+        after_help = "Example:\n  bursar quarantine drop ghost --queue main/transfer --reason 'left by a test'\n\nA submission with that key is still refused. Exit 1 if the job can be read by this build or a newer one."
     )]
     Drop {
         #[command(flatten)]
@@ -61,14 +61,14 @@ enum Act {
 /// The name of an entry, as `bursar quarantine list` prints it.
 #[derive(Debug, Args)]
 struct Name {
-    /// The key, as it is listed.
+    /// The key in the list.
     key: String,
-    /// Account and kind: main/transfer; of a notification main/notify.
+    /// Account and kind: main/transfer. For a notification: main/notify.
     #[arg(long, value_name = "QUEUE")]
     queue: Origin,
 }
 
-/// The two sorts of entries.
+/// The two types of entries.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Of {
     Job,
@@ -84,7 +84,7 @@ impl Of {
     }
 }
 
-pub(crate) async fn run(arguments: &Arguments, global: &Global) -> anyhow::Result<Exit> {
+pub(crate) async fn run(arguments: &Arguments, global: &Global) -> Result<Exit, Failure> {
     let session = Session::open(global.config.as_deref()).await?;
     match &arguments.act {
         Act::List { account, limit } => list(&session, account.as_deref(), *limit, global).await,
@@ -94,7 +94,7 @@ pub(crate) async fn run(arguments: &Arguments, global: &Global) -> anyhow::Resul
     }
 }
 
-async fn list(session: &Session, account: Option<&str>, limit: usize, global: &Global) -> anyhow::Result<Exit> {
+async fn list(session: &Session, account: Option<&str>, limit: usize, global: &Global) -> Result<Exit, Failure> {
     let queues = session.queues(account, None)?;
     let mut left = limit;
     for (queue, status) in queues.iter().zip(session.store.statuses(&queues).await?) {
@@ -108,7 +108,7 @@ async fn list(session: &Session, account: Option<&str>, limit: usize, global: &G
         }
     }
     let mut accounts: Vec<_> = queues.into_iter().map(|queue| queue.account).collect();
-    accounts.dedup(); // an account's queues stand together
+    accounts.dedup(); // an account's queues follow each other
     for origin in accounts.into_iter().map(Origin::Notifications) {
         let found = session.store.quarantined_deliveries(&origin, left).await?;
         left -= print_all(&origin, Of::Webhook, found, global)?;
@@ -119,8 +119,8 @@ async fn list(session: &Session, account: Option<&str>, limit: usize, global: &G
     Ok(Exit::Done)
 }
 
-/// Prints what was found, and returns how much that is.
-fn print_all(origin: &Origin, of: Of, found: Vec<Quarantined>, global: &Global) -> anyhow::Result<usize> {
+/// Prints the entries and returns their number.
+fn print_all(origin: &Origin, of: Of, found: Vec<Quarantined>, global: &Global) -> Result<usize, Failure> {
     let count = found.len();
     for Quarantined { key, since, code, detail } in found {
         let since = Some(since).filter(|since| *since > Millis(0));
@@ -147,42 +147,41 @@ fn print_all(origin: &Origin, of: Of, found: Vec<Quarantined>, global: &Global) 
 fn of_jobs(name: &Name) -> Result<&Queue, Misuse> {
     match &name.queue {
         Origin::Jobs(queue) => Ok(queue),
-        Origin::Notifications(_) => Err(Misuse(format!(
-            "{} has notifications, and no jobs: their webhooks are tried again by --webhook",
-            name.queue
-        ))),
+        Origin::Notifications(_) => {
+            Err(Misuse(format!("{} has notifications and no jobs: retry their webhooks with --webhook", name.queue)))
+        }
     }
 }
 
-async fn retry(session: &Session, name: &Name, because: &Because, global: &Global) -> anyhow::Result<Exit> {
+async fn retry(session: &Session, name: &Name, because: &Because, global: &Global) -> Result<Exit, Failure> {
     let queue = of_jobs(name)?;
     Ok(match session.store.retry_quarantined(queue, &name.key, because.operator()).await? {
         Retried::Back(state) => done(name, &format!("is {state} again"), global)?,
         Retried::WasBack(state) => done(name, &format!("was back already, and is {state}"), global)?,
         Retried::NotThere => no(name, "is not in quarantine"),
         Retried::Unreadable(why) => no(name, &format!("still cannot be read: {}", one_line(&why.to_string()))),
-        Retried::Changed => no(name, "changes as fast as it is looked at: try again"),
+        Retried::Changed => no(name, "changed while it was read: try again"),
     })
 }
 
-async fn retry_webhook(session: &Session, name: &Name, because: &Because, global: &Global) -> anyhow::Result<Exit> {
+async fn retry_webhook(session: &Session, name: &Name, because: &Because, global: &Global) -> Result<Exit, Failure> {
     if session.store.retry_delivery(&name.queue, &name.key, because.operator()).await? {
-        return done(name, "has its webhook tried again", global);
+        return done(name, "has its webhook retried", global);
     }
     Ok(no(name, "has no webhook in quarantine"))
 }
 
-async fn drop(session: &Session, name: &Name, because: &Because, global: &Global) -> anyhow::Result<Exit> {
+async fn drop(session: &Session, name: &Name, because: &Because, global: &Global) -> Result<Exit, Failure> {
     let queue = of_jobs(name)?;
     Ok(match session.store.drop_quarantined(queue, &name.key, because.operator()).await? {
         Dropped::Done => done(name, "is left alone from now on", global)?,
         Dropped::NotThere => no(name, "is not in quarantine"),
         Dropped::Readable => no(name, "has a job that this build or a newer one can read: `bursar quarantine retry`"),
-        Dropped::Changed => no(name, "changes as fast as it is looked at: try again"),
+        Dropped::Changed => no(name, "changed while it was read: try again"),
     })
 }
 
-fn done(name: &Name, what: &str, global: &Global) -> anyhow::Result<Exit> {
+fn done(name: &Name, what: &str, global: &Global) -> Result<Exit, Failure> {
     if global.json {
         line(json!({"queue": name.queue.to_string(), "key": name.key, "outcome": what}))?;
     } else {

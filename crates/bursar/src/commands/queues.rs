@@ -1,11 +1,11 @@
-//! `bursar queues`: every queue at a glance.
+//! `bursar queues` shows every queue in one line.
 
 use clap::Args;
 
 use bursar_domain::Millis;
 
-use crate::cli::{Exit, Global};
 use crate::commands::import::print_queue;
+use crate::exit::{Exit, Failure, Global};
 use crate::output::{line, one_line};
 use crate::session::Session;
 
@@ -13,7 +13,7 @@ use crate::session::Session;
 #[command(after_help = "Example:\n  bursar queues")]
 pub(crate) struct Arguments {}
 
-pub(crate) async fn run(_: &Arguments, global: &Global) -> anyhow::Result<Exit> {
+pub(crate) async fn run(_: &Arguments, global: &Global) -> Result<Exit, Failure> {
     let session = Session::open(global.config.as_deref()).await?;
     if !global.json {
         line(format_args!(
@@ -42,7 +42,8 @@ pub(crate) async fn run(_: &Arguments, global: &Global) -> anyhow::Result<Exit> 
             0 => String::new(),
             count => format!("  {count} in quarantine (`bursar quarantine list`)"),
         };
-        let untold = if status.deliveries > 0 { format!("  {} to be told", status.deliveries) } else { String::new() };
+        let untold =
+            if status.deliveries > 0 { format!("  {} deliveries open", status.deliveries) } else { String::new() };
         let (send, query, review, done) = (status.sends, status.queries, status.review, status.done);
         let next_due = next_due.unwrap_or_else(|| "-".into());
         line(format_args!(
@@ -59,7 +60,7 @@ pub(crate) async fn run(_: &Arguments, global: &Global) -> anyhow::Result<Exit> 
         }
         let (send, query, review, done) = (status.sends, status.queries, status.review, status.done);
         line(format_args!(
-            "{:<28} {send:>9} {query:>9} {review:>9} {done:>9}  NOBODY FOLLOWS THESE: the configuration has no account {} (`bursar adopt`)",
+            "{:<28} {send:>9} {query:>9} {review:>9} {done:>9}  NOT SERVED: the configuration has no account {} (`bursar adopt`)",
             queue.to_string(),
             queue.account
         ))?;

@@ -1,5 +1,4 @@
-//! `bursar reconcile`: Bursar's books beside the gateway's for a period; with `--journal`, Redis beside what workers' journals
-//! know.
+//! `bursar reconcile` compares Bursar's jobs of a period with the gateway's; with `--journal`, Redis with the workers' journals.
 
 mod journal;
 mod memory;
@@ -13,45 +12,45 @@ use std::path::PathBuf;
 use bursar_domain::Millis;
 use clap::Args;
 
-use crate::cli::{Exit, Global};
 use crate::commands::export::time;
 use crate::commands::show::Place;
+use crate::exit::{Exit, Failure, Global};
 use crate::session::Session;
 
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Example:\n  bursar reconcile --from 2026-01-01T00:00:00+08:00 --to 2026-01-02T00:00:00+08:00 --csv > differences.csv\n  bursar reconcile --account main --kind transfer --resume ./reconcile.position --wake\n  bursar reconcile --journal /var/lib/bursar/journal --dry-run\n\nThe gateway is asked about each job that was accepted in the period, at no more than half of the account's rate, out of the\nsame allowance as the workers' calls; no job's state is written. What cannot be asked about is counted. Exit 1 if anything\ndiffers or a job cannot be read by this build, 3 if nothing differs and some questions had no answer.\n\nWith --journal: after Redis came back with an older memory, or none, with the journals of all workers. Jobs whose sends Redis has\nforgotten are put back as in doubt; workers that send nothing because of these journals (check journal.ahead) go on by\nthemselves. Exit 1 if there were any; repeated, it changes nothing."
+    after_help = "Example:\n  bursar reconcile --from 2026-01-01T00:00:00+08:00 --to 2026-01-02T00:00:00+08:00 --csv > differences.csv\n  bursar reconcile --account main --kind transfer --resume ./reconcile.position --wake\n  bursar reconcile --journal /var/lib/bursar/journal --dry-run\n\nQueries the gateway for each job that was accepted in the period. The queries use at most half of the account's rate, and share it\nwith the workers' calls. No job is changed. Jobs that cannot be queried are counted. Exit 1 if anything differs or a job cannot be\nread by this build, 3 if nothing differs and some queries had no response.\n\nWith --journal: run it after Redis lost recent writes, with the journals of all workers. Jobs whose sends Redis has lost are restored\nas in_doubt. Workers that send nothing because of these journals (check journal.ahead) then go on by themselves. Exit 1 if there were\nany. It is safe to repeat."
 )]
 pub(crate) struct Arguments {
-    /// Jobs accepted at this time (RFC 3339) or later; a day before the end if left out.
+    /// Jobs accepted at this time (RFC 3339) or later. A day before the end if left out.
     #[arg(long, value_name = "TIME", value_parser = time)]
     from: Option<Millis>,
-    /// Jobs accepted before this time (RFC 3339); now if left out.
+    /// Jobs accepted before this time (RFC 3339). Now if left out.
     #[arg(long, value_name = "TIME", value_parser = time)]
     to: Option<Millis>,
     #[command(flatten)]
     place: Place,
-    /// Comma-separated values, the summary on standard error.
+    /// Print comma-separated values, and the summary on standard error.
     #[arg(long, conflicts_with = "json")]
     csv: bool,
-    /// Keeps the position in this file; a run that was cut short goes on from it.
+    /// Keep the position in this file. A run that was interrupted continues from it.
     #[arg(long, value_name = "FILE")]
     resume: Option<PathBuf>,
-    /// Has open jobs that differ looked at soon, by the workers.
+    /// Let the workers query open jobs that differ soon.
     #[arg(long)]
     wake: bool,
-    /// Journals, or folders of them: puts back what Redis has forgotten, and asks no gateway.
+    /// Restore the sends that Redis has lost from these journals, or folders of journals. No gateway is called.
     #[arg(long, value_name = "FILE", num_args = 1.., conflicts_with_all = ["from", "to", "account", "kind", "csv", "resume", "wake"])]
     journal: Vec<PathBuf>,
-    /// With --journal: only say what would be done.
+    /// With --journal: change nothing, print what would be done.
     #[arg(long, requires = "journal")]
     dry_run: bool,
-    /// With --journal: who acts, for the jobs' logs; your login if left out.
+    /// With --journal: the operator, for the jobs' histories. Your login if left out.
     #[arg(long, value_name = "NAME", env = "USER", default_value = "unknown")]
     who: String,
 }
 
-pub(crate) async fn run(arguments: &Arguments, global: &Global) -> anyhow::Result<Exit> {
+pub(crate) async fn run(arguments: &Arguments, global: &Global) -> Result<Exit, Failure> {
     let session = Session::open(global.config.as_deref()).await?;
     if arguments.journal.is_empty() {
         period::run(&session, arguments, global).await

@@ -4,8 +4,8 @@ use bursar_store::RightsWanted;
 use clap::Args;
 use serde_json::json;
 
-use crate::cli::{Exit, Global};
 use crate::config::Config;
+use crate::exit::{Exit, Failure, Global};
 use crate::output::line;
 
 #[derive(Debug, Args)]
@@ -23,13 +23,13 @@ fn name(text: &str) -> Result<String, &'static str> {
     plain.then(|| text.to_owned()).ok_or("must be a name of printable characters without spaces")
 }
 
-pub(crate) fn run(arguments: &Arguments, global: &Global) -> anyhow::Result<Exit> {
+pub(crate) fn run(arguments: &Arguments, global: &Global) -> Result<Exit, Failure> {
     let config = Config::load(global.config.as_deref())?;
     let rights = RightsWanted {
         user: &arguments.user,
         prefix: &config.redis.prefix,
         queues: &config.import.queues,
-        durability: config.redis.durability,
+        durability: config.redis.durability(),
         sentinels: config.redis.url.is_sentinel(),
     };
     if global.json {

@@ -1,13 +1,13 @@
-//! `bursar serve`: answers the HTTP API; any number of replicas.
+//! `bursar serve` answers the HTTP API. Any number of replicas can run.
 
-use anyhow::Context;
 use bursar_callbacks::Telemetry;
 use bursar_server::NoTokens;
 use bursar_store::StoreError;
 use clap::Args;
 
-use crate::cli::{Exit, Global};
 use crate::config::Expect;
+use crate::exit::{Context, Exit, Failure, Global};
+use crate::journals::BeginError;
 use crate::preflight::Preflight;
 use crate::session::Session;
 use crate::signals::Hangup;
@@ -15,26 +15,26 @@ use crate::{journals, logging, serve, signals, tell, traces};
 
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Example:\n  bursar token shop --role producer >> tokens.toml\n  bursar serve --config bursar.toml\n\nSIGHUP reads the tokens file and the callbacks' secrets again. SIGTERM drains: no new connection is taken, requests in flight are answered, exit 0."
+    after_help = "Example:\n  bursar token shop --role producer >> tokens.toml\n  bursar serve --config bursar.toml\n\nSIGHUP reads the tokens file and the webhooks' secrets again. SIGTERM drains: no new connection is taken, requests in flight are answered, exit 0."
 )]
 pub(crate) struct Arguments {}
 
-pub(crate) async fn run(_: &Arguments, global: &Global) -> anyhow::Result<Exit> {
+pub(crate) async fn run(_: &Arguments, global: &Global) -> Result<Exit, Failure> {
     let drain = signals::drain_on_signal(Hangup::ReadAgain)?;
     let Session { config, store } = Session::open(global.config.as_deref()).await?;
     logging::start(&config.log);
     match journals::begin(&config, &store).await {
         Ok(_) => {}
-        // It listens, and says at `/readyz` what its user may not do; any Redis will do, so a worker gives this one its id.
-        Err(error) if config.redis.expect == Expect::Any && is_refused(&error) => {
-            tracing::error!("this Redis refuses: {}", bursar_store::chain(error.as_ref()));
+        // The server listens and names the missing right at `/readyz`. A worker gives a new Redis its id later.
+        Err(BeginError::Store(error @ StoreError::Refused { .. })) if config.redis.expect == Expect::Any => {
+            tracing::error!("this Redis refuses: {}", error.chain());
         }
-        Err(error) => return Err(error),
+        Err(error) => return Err(error.into()),
     }
     let telemetry = Telemetry { traces: traces::start(&config)?, ..Telemetry::default() };
     let mut preflight = Preflight::of_server(&config, store.clone());
     if let Err(error) = preflight.look().await {
-        tracing::warn!(error = %error.chain(), "the preflight could not look at Redis");
+        tracing::warn!(error = %error.chain(), "the preflight could not check Redis");
     }
     let unfit = preflight.unfit();
     let server =
@@ -48,8 +48,4 @@ pub(crate) async fn run(_: &Arguments, global: &Global) -> anyhow::Result<Exit> 
     telemetry.traces.close().await;
     tracing::info!("drained");
     Ok(Exit::Done)
-}
-
-fn is_refused(error: &anyhow::Error) -> bool {
-    matches!(error.downcast_ref(), Some(StoreError::Refused { .. }))
 }

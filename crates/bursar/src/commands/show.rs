@@ -1,11 +1,11 @@
-//! `bursar show KEY`: where one job stands, and everything that was done about it.
+//! `bursar show KEY` shows a job's state and history.
 
 use bursar_domain::{HistoryEvent, Key, Kind, Millis, Queue};
 use bursar_store::{JobRecord, StoredAs, Unreadable};
 use clap::Args;
 use serde_json::{Value, json};
 
-use crate::cli::{Exit, Global};
+use crate::exit::{Exit, Failure, Global};
 use crate::output::{line, one_line};
 use crate::session::Session;
 
@@ -29,7 +29,7 @@ pub(crate) struct Place {
     pub(crate) kind: Option<Kind>,
 }
 
-pub(crate) async fn run(arguments: &Arguments, global: &Global) -> anyhow::Result<Exit> {
+pub(crate) async fn run(arguments: &Arguments, global: &Global) -> Result<Exit, Failure> {
     let session = Session::open(global.config.as_deref()).await?;
     let queues = session.queues(arguments.place.account.as_deref(), arguments.place.kind)?;
     let found = session.find(&arguments.key, &queues).await?;
@@ -60,11 +60,11 @@ pub(crate) async fn run(arguments: &Arguments, global: &Global) -> anyhow::Resul
     Ok(exit)
 }
 
-/// Says that there is a job that this build cannot read, and what to do.
+/// Names a job that this build cannot read, and what to do.
 pub(crate) fn unreadable(queue: &Queue, key: &Key, why: &Unreadable) -> String {
     let then = match why {
         Unreadable::Newer { .. } => "use that build",
-        Unreadable::Damaged(_) => "`bursar quarantine list` names it once it has come due",
+        Unreadable::Damaged(_) => "`bursar quarantine list` names it once it is due",
     };
     format!(
         "job {} in {queue} cannot be read by this build: {}; {then}",
@@ -81,14 +81,14 @@ pub(crate) fn unreadable_object(queue: &Queue, key: &Key, why: &Unreadable) -> V
     })
 }
 
-/// A job as machines read it, with its history.
+/// A job as JSON, with its history.
 pub(crate) fn object(record: &JobRecord, history: &[HistoryEvent]) -> serde_json::Result<Value> {
     let mut job = serde_json::to_value(record.view())?;
     job["history"] = history.iter().map(HistoryEvent::view).collect();
     Ok(job)
 }
 
-/// A job as a person reads it.
+/// A job as text.
 pub(crate) fn show(record: &JobRecord, history: &[HistoryEvent]) -> std::io::Result<()> {
     let view = record.view();
     line(format_args!("{} {}", record.queue, record.key))?;
@@ -97,7 +97,7 @@ pub(crate) fn show(record: &JobRecord, history: &[HistoryEvent]) -> std::io::Res
         ("reason", view.reason.map(|reason| reason.to_string())),
         ("trade_no", view.trade_no),
         ("gateway_status", view.gateway_status),
-        ("attempts", Some(format!("{} sent, {} asked", view.attempts, view.queries))),
+        ("attempts", Some(format!("{} sent, {} queried", view.attempts, view.queries))),
         ("environment", view.environment),
         ("created_at", view.created_at),
         ("updated_at", view.updated_at),

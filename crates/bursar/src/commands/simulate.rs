@@ -1,4 +1,4 @@
-//! `bursar simulate`: the gateway simulator alone, with its keys and its ledger.
+//! `bursar simulate` runs the gateway simulator alone, with its keys and its ledger.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -7,43 +7,43 @@ use std::time::Duration;
 use bursar_simulator::{FaultProfile, Life, Options, Simulator};
 use clap::Args;
 
-use crate::cli::{Exit, Global};
+use crate::exit::{Exit, Failure, Global};
 use crate::output::line;
 use crate::signals::{self, Hangup};
 
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Example:\n  bursar simulate --listen 127.0.0.1:4711 --faults hostile --keys ./keys\n\nPrints one JSON line when it is ready. GET /_ledger tells what it executed; PUT /_faults sets a fault for a key."
+    after_help = "Example:\n  bursar simulate --listen 127.0.0.1:4711 --faults hostile --keys ./keys\n\nPrints one JSON line when it is ready. GET /_ledger lists what it executed; PUT /_faults sets a fault for a key."
 )]
 pub(crate) struct Arguments {
-    /// Where to listen; port 0 takes a free one.
+    /// The address to listen on. Port 0 takes a free port.
     #[arg(long, default_value = "127.0.0.1:0", value_name = "ADDR")]
     listen: SocketAddr,
-    /// How often requests go wrong: none, mild (one in ten) or hostile (four in ten).
+    /// The share of requests that go wrong: none, mild (one in ten) or hostile (four in ten).
     #[arg(long, default_value = "none", value_name = "PROFILE")]
     faults: FaultProfile,
-    /// Where the key files are kept; without it, a folder that is removed at the end.
+    /// The folder of the key files. Left out: a folder that is removed at the end.
     #[arg(long, value_name = "DIR")]
     keys: Option<PathBuf>,
-    /// What all chance follows from.
+    /// The seed of all random choices.
     #[arg(long, default_value_t = 0)]
     seed: u64,
-    /// How long a request takes.
+    /// The duration of a request.
     #[arg(long, default_value = "0ms", value_parser = humantime::parse_duration)]
     latency: Duration,
-    /// How long a payment stays in one status of its life.
+    /// The time that a payment stays in one status of its life.
     #[arg(long, default_value = "1s", value_parser = humantime::parse_duration)]
     life_step: Duration,
-    /// How long the profile's silences last.
+    /// The time without a response when the profile leaves a request unanswered.
     #[arg(long, default_value = "1s", value_parser = humantime::parse_duration)]
     hang: Duration,
     /// The lives that payments get, with weights: `1:80,9-1:15,9-0:5`. Without it, the profile's own mixture.
     #[arg(long, value_name = "LIVES", value_parser = lives)]
     lives: Option<Lives>,
-    /// Execute every send that arrives, even under a key that was executed: a gateway that does not honour keys.
+    /// Execute every send that arrives, even under a key that was executed, as a gateway that does not honour keys.
     #[arg(long)]
     ignore_keys: bool,
-    /// Answer queries that name a payment by `platform_no`, which no page says.
+    /// Answer queries that name a payment by `platform_no`, which no page promises.
     #[arg(long)]
     query_by_key: bool,
     /// Answer `/api/division/query`, which BeingFi's page does not have and other vendors of its family do.
@@ -62,7 +62,7 @@ fn lives(text: &str) -> Result<Lives, String> {
     text.split(',').map(one).collect()
 }
 
-pub(crate) async fn run(arguments: &Arguments, _: &Global) -> anyhow::Result<Exit> {
+pub(crate) async fn run(arguments: &Arguments, _: &Global) -> Result<Exit, Failure> {
     let told = signals::drain_on_signal(Hangup::Ends)?;
     let simulator = Simulator::start(Options {
         listen: arguments.listen,

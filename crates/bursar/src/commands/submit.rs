@@ -1,22 +1,20 @@
-//! `bursar submit`: one job or JSON lines from a file or standard input, a line of outcome per job.
+//! `bursar submit` submits one job or JSON lines from a file or standard input, and prints one outcome a line.
 
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, ErrorKind, Read};
 use std::path::PathBuf;
 
-use anyhow::Context;
 use bursar_domain::MAX_JOB_BYTES;
 use bursar_producer::{Outcome, Producer};
 use clap::Args;
 use serde_json::{Value, json};
 
-use crate::cli::{Exit, Global};
-use crate::commands::bind::Misuse;
+use crate::exit::{Context, Exit, Failure, Global, Misuse};
 use crate::output::line;
 use crate::session::Session;
 use crate::{journals, traces};
 
-/// What some editors put before the first line; no part of any job.
+/// Some editors write it before the first line. It is no part of a job.
 const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();
 
 /// Jobs submitted in one round trip.
@@ -24,7 +22,7 @@ const BATCH: usize = 500;
 
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Example:\n  bursar submit jobs.jsonl --config bursar.toml\n  echo '{\"account\":\"main\",…}' | bursar submit -\n\nSubmitting again is safe: the same job is the same job. Exit 1 if any was refused, or is `unreadable`: a job with its key is stored that this build cannot read, so nobody knows if it is the\nsame. The others are submitted all the same."
+    after_help = "Example:\n  bursar submit jobs.jsonl --config bursar.toml\n  echo '{\"account\":\"main\",…}' | bursar submit -\n\nIt is safe to submit a job again: it is idempotent. Exit 1 if any job was refused or is `unreadable` (a job with its key is stored that\nthis build cannot read). The other jobs are still submitted."
 )]
 pub(crate) struct Arguments {
     /// A file with one job, or one job a line; - for standard input.
@@ -32,7 +30,7 @@ pub(crate) struct Arguments {
     file: PathBuf,
 }
 
-pub(crate) async fn run(arguments: &Arguments, global: &Global) -> anyhow::Result<Exit> {
+pub(crate) async fn run(arguments: &Arguments, global: &Global) -> Result<Exit, Failure> {
     let unreadable = |error| Misuse(format!("cannot read {}: {error}", arguments.file.display()));
     let input: Box<dyn Read> = if arguments.file.as_os_str() == "-" {
         Box::new(io::stdin())
@@ -53,10 +51,10 @@ async fn submit_all(
     mut jobs: Jobs<impl BufRead>,
     arguments: &Arguments,
     global: &Global,
-) -> anyhow::Result<Exit> {
+) -> Result<Exit, Failure> {
     let unreadable = |error| Misuse(format!("cannot read {}: {error}", arguments.file.display()));
     let mut exit = Exit::Done;
-    // Whoever reads the outcomes may leave early, as `head` does: the jobs are submitted all the same.
+    // The reader of the outcomes may end early, as `head` does. All jobs are still submitted.
     let mut told = Ok(());
     let mut any = false;
     loop {
@@ -83,7 +81,7 @@ async fn submit_all(
     }
 }
 
-async fn submit(producer: &Producer, batch: &[Numbered]) -> anyhow::Result<Vec<Outcome>> {
+async fn submit(producer: &Producer, batch: &[Numbered]) -> Result<Vec<Outcome>, Failure> {
     let texts: Vec<&[u8]> = batch.iter().map(|job| job.text.as_slice()).collect();
     Ok(producer.submit_json(&texts).await?)
 }
@@ -100,7 +98,9 @@ fn as_text(job: &Numbered, outcome: &Outcome) -> String {
         Outcome::Conflict { first } if *first == name => {
             format!("conflict {name}: this key was submitted before with other content")
         }
-        Outcome::Conflict { first } => format!("conflict {name}: {first} is about the same thing and was there first"),
+        Outcome::Conflict { first } => {
+            format!("conflict {name}: {first} is about the same thing and was there first")
+        }
         Outcome::Invalid(invalid) => format!("invalid {name}: {invalid}"),
         Outcome::Unreadable(why) => {
             format!(
@@ -132,7 +132,7 @@ struct Numbered {
 }
 
 impl Numbered {
-    /// The job's key, fit to be shown: one that was refused may hold anything, line ends too.
+    /// The job's key, safe to print: a refused one may hold anything, even line ends.
     fn key(&self, outcome: &Outcome) -> Option<String> {
         match outcome {
             Outcome::Invalid(invalid) => invalid.key.clone(),
@@ -172,8 +172,8 @@ impl<R: BufRead> Jobs<R> {
         Ok(batch)
     }
 
-    /// A line without its end. A line that is too long for a job comes back cut, one byte over the limit, and the rest of
-    /// it is passed over: it is refused by its length, and never fills the memory.
+    /// A line without its end. A line that is too long for a job is cut one byte over the limit, and its rest is skipped: it is refused
+    /// for its length and never fills the memory.
     fn next_line(&mut self) -> io::Result<Option<Vec<u8>>> {
         let mut text = Vec::new();
         let limit = u64::try_from(MAX_JOB_BYTES + 1).unwrap_or(u64::MAX);

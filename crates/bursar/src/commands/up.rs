@@ -1,31 +1,30 @@
-//! `bursar up`: everything in one process, on the configured Redis or on a private one.
+//! `bursar up` runs server and worker in one process, on the configured Redis or on a private one.
 
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use anyhow::Context;
 use bursar_callbacks::Telemetry;
 use bursar_private_redis::{Options, PrivateRedis};
 use bursar_server::NoTokens;
 use clap::Args;
 
-use crate::cli::{Exit, Global};
 use crate::config::{Config, RedisUrl};
+use crate::exit::{Context, Exit, Failure, Global};
 use crate::signals::Hangup;
 use crate::{journals, logging, serve, session, signals, tell, traces, work};
 
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  bursar up --embedded --data ./data --config bursar.toml")]
 pub(crate) struct Arguments {
-    /// Start a private Redis instead of using the configured one; its data stay in the folder of --data.
+    /// Start a private Redis instead of using the configured one. Its data stay in the folder of --data.
     #[arg(long)]
     embedded: bool,
-    /// Where the private Redis keeps its data.
+    /// The folder of the private Redis's data.
     #[arg(long, value_name = "DIR", default_value = "data", requires = "embedded")]
     data: PathBuf,
 }
 
-pub(crate) async fn run(arguments: &Arguments, global: &Global) -> anyhow::Result<Exit> {
+pub(crate) async fn run(arguments: &Arguments, global: &Global) -> Result<Exit, Failure> {
     let drain = signals::drain_on_signal(Hangup::ReadAgain)?;
     let mut config = Config::load(global.config.as_deref())?;
     logging::start(&config.log);
@@ -45,9 +44,9 @@ pub(crate) async fn run(arguments: &Arguments, global: &Global) -> anyhow::Resul
     let telling = tell::start(&config, store.clone(), telemetry, drain.clone())?;
     let serving = tokio::spawn(server.serve());
     let worked = work::work(&config, store, metrics, traces.clone(), drain.clone()).await;
-    drain.cancel(); // should the worker have ended by itself, nothing is taken on here any more
+    drain.cancel(); // if the worker has ended by itself, the server must end, too
     serving.await.context("the server")?;
-    telling.await.context("telling producers")?;
+    telling.await.context("delivering webhooks")?;
     traces.close().await;
     let exit = worked?;
     if let Some(redis) = redis {

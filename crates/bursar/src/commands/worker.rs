@@ -1,19 +1,19 @@
-//! `bursar worker`: claims due jobs and calls the gateways; any number of replicas.
+//! `bursar worker` claims due jobs and calls the gateways. Any number of replicas can run.
 
 use clap::Args;
 
-use crate::cli::{Exit, Global};
+use crate::exit::{Exit, Failure, Global};
 use crate::session::Session;
 use crate::signals::Hangup;
 use crate::{logging, signals, traces, work};
 
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Example:\n  bursar worker --config bursar.toml\n\nSIGTERM drains: nothing new is claimed, calls in flight finish or are left in doubt, exit 0. A second SIGTERM within 5 s is taken for the same one; a later one, or a second Ctrl-C, ends at once. SIGHUP drains, too."
+    after_help = "Example:\n  bursar worker --config bursar.toml\n\nSIGTERM drains: nothing new is claimed, calls in flight finish or are left in_doubt, exit 0. A second SIGTERM within 5 s counts as the same one; a later one, or a second Ctrl-C, ends the process at once. SIGHUP drains, too."
 )]
 pub(crate) struct Arguments {}
 
-pub(crate) async fn run(_: &Arguments, global: &Global) -> anyhow::Result<Exit> {
+pub(crate) async fn run(_: &Arguments, global: &Global) -> Result<Exit, Failure> {
     let drain = signals::drain_on_signal(Hangup::Drains)?;
     let Session { config, store } = Session::open(global.config.as_deref()).await?;
     logging::start(&config.log);

@@ -1,85 +1,152 @@
-//! One account: a gateway's credentials, and how patient to be with it.
+//! One account: a gateway's address and credentials, and the policy of its sends and queries.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use bursar_domain::{AccountName, Confirm, FairOrder, GatewayKind, OnAmbiguous, PartyTypes, Policy};
-use bursar_gateways::{
-    Channel, ContentType, QueryKey, RefusalTexts, SplitMethods, SubCodes, TooManyRequests, UnsignedErrors, UploadMethod,
-};
+use bursar_domain::{AccountName, FairBy, FairOrder, GatewayKind, OnAmbiguous, Policy};
+use bursar_gateways::{ContentType, TooManyRequests};
+use toml::Table as Toml;
 
-use super::balance::{self, Balance};
-use super::fair;
-use super::notify::{self, Notify};
-use super::rules::{self, DAY, HOUR, MINUTE, SECOND, SHORTEST};
-use super::section::{Notes, Section};
+use super::beingfi::{Beingfi, BeingfiKeys};
+use super::fault::Fault;
+use super::rules::{DAY, HOUR, MINUTE, Rule, SECOND, SHORTEST, duration, durations, flag, number, whole, word};
+use super::section::Section;
 use super::source::Table;
+use super::table::{Keys, Row, Setting, section};
+use super::texts::{self, base_url, file, parsed};
+use super::yzt::{Balance, Yzt, YztKeys};
 
-/// How often the identical bytes may go out again by themselves, at most. More would hide a gateway that is down.
+/// Automatic resends at most. More would hide a gateway that is down.
 const MAX_RESENDS: u32 = 10;
 
 /// Calls a second that no gateway of this kind takes.
 const MAX_RATE: f64 = 10_000.0;
 
-/// The longest deadline: a job that nothing was heard of for so long is nobody's any more.
-const LONGEST_DEADLINE: Duration = DAY.saturating_mul(90);
+/// The longest deadline. A job that was silent for so long belongs to an operator.
+pub(super) const LONGEST_DEADLINE: Duration = DAY.saturating_mul(90);
+
+/// The lightest and the heaviest group: beyond that, one group's jobs would never be sent, or no other group's.
+const WEIGHTS: std::ops::RangeInclusive<f64> = 0.001..=1_000.0;
+
+/// The most groups with a weight: every claim names them all.
+const MAX_WEIGHTS: usize = 100;
+
+/// The longest name of a group, in characters. A longer one is cut in a job, so it would never match.
+const MAX_GROUP_CHARS: usize = 64;
 
 /// `[accounts.NAME]`
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Account {
-    /// Which gateway, with what only it needs.
+    /// The keys that all gateways share.
+    pub(crate) keys: AccountKeys,
+    /// The gateway, with what only it needs.
     pub(crate) gateway: Gateway,
-    /// Where requests are posted to.
-    pub(crate) base_url: String,
-    /// The name of what stands there, where workers reach it by different addresses.
-    pub(crate) environment: Option<String>,
-    /// Whether that may be unencrypted.
-    pub(crate) plain_http: PlainHttp,
-    /// A private certificate authority to trust besides the system's.
-    pub(crate) ca_file: Option<PathBuf>,
-    /// How parameters are written.
-    pub(crate) content_type: ContentType,
-    /// What an HTTP 429 means for a send.
-    pub(crate) http_429: TooManyRequests,
-    /// The longest wait for a connection.
-    pub(crate) connect_timeout: Duration,
-    /// The longest wait for a whole call.
-    pub(crate) call_timeout: Duration,
-    /// How long an idle connection may be kept for another request; zero for never.
-    pub(crate) keep_alive: Duration,
-    /// Calls a second over all replicas; 0 for no limit.
-    pub(crate) rate_per_second: f64,
-    /// Which jobs of a queue share its turns.
-    pub(crate) fair_order: FairOrder,
     /// Waits, deadlines and bounds.
     pub(crate) policy: Policy,
-    /// How the gateway's notifications are treated.
-    pub(crate) notify: Notify,
-    /// The balance that is asked for, if one is.
-    pub(crate) balance: Option<Balance>,
+    /// The order of each queue's sends.
+    pub(crate) fair_order: FairOrder,
 }
 
-/// Whether a gateway may be spoken to without TLS.
+section! {
+    /// An account: a merchant at a gateway. Jobs name it.
+    pub(crate) struct AccountKeys {
+        /// The gateway's address. Must be https unless the gateway is on this machine, or `allow_http` is set. The example is YZT's test
+        /// environment.
+        base_url: String = base_url(), required("https://fzxt-yzt-openapi.imageco.cn");
+        /// The name of the environment behind `base_url`. Set it if workers reach one gateway by different addresses, for example a proxy per
+        /// site. A queue remembers it with `app_id` (without it: `base_url`), and a worker with another one leaves the queue alone. Jobs
+        /// that are submitted with this configuration carry it in their records.
+        environment: Option<String> = texts::name(), optional("production");
+        /// # Connections
+        /// Allow http beyond this machine. Only for tests, or where something else encrypts the way.
+        allow_http: PlainHttp = flag(PlainHttp::Anywhere, PlainHttp::LoopbackOnly), default(PlainHttp::LoopbackOnly);
+        /// Trust this certificate authority (PEM) besides the system's.
+        ca_file: Option<PathBuf> = file(), optional("ca.pem");
+        /// The encoding of parameters.
+        content_type: ContentType = word(&[("form", ContentType::Form), ("json", ContentType::Json)]), default(ContentType::default());
+        /// The longest wait for a connection (name, TCP and TLS). Half of `call_timeout` if that is shorter.
+        connect_timeout: Duration = duration(SHORTEST..=MINUTE), default(SECOND * 5);
+        /// The longest wait for a whole call.
+        call_timeout: Duration = duration(SHORTEST..=MINUTE * 10), default(SECOND * 30);
+        /// A connection that has carried a response may be idle for this time before it carries another request. `"0s"` gives each request a
+        /// connection of its own: no payment then meets a connection that is just being closed and becomes `in_doubt` for it, and none
+        /// gets another request's response.
+        ///
+        /// A longer time saves handshakes. Set it at least a second shorter than the shortest idle time of everything on the way (balancers
+        /// often have 2 s, Node.js 5 s), and only if the gateway is known to answer each request exactly once.
+        keep_alive: Duration = duration(Duration::ZERO..=MINUTE), default(Duration::ZERO);
+        /// Set `true` only if the server that answers HTTP 429 is known to stand before the gateway and to pass nothing on. A 429 then means:
+        /// not executed.
+        http_429_not_executed: TooManyRequests = flag(TooManyRequests::NotExecuted, TooManyRequests::InDoubt), default(TooManyRequests::default());
+        /// # Sends with an unknown outcome
+        /// `"hold"`: query where the gateway can be queried, else wait for an operator. `"resend"`: after `resend_after`, send the identical
+        /// bytes again, at most `resend_max` times. Use it only if you have seen that the gateway recognises a repeated job (RUNBOOK, "Does
+        /// the gateway honour repeated keys?"): no page of either gateway promises it. It applies to kinds that move money. A bill upload
+        /// moves none and is sent again either way.
+        ///
+        /// At BeingFi try it with one order first. BeingFi is made from Jeepay, whose open-source version divides an order once, whatever is
+        /// repeated; its commercial version divides again at each call. BeingFi's page tells neither.
+        on_ambiguous: OnAmbiguous = word(&[("resend", OnAmbiguous::Resend), ("hold", OnAmbiguous::Hold)]), default(OnAmbiguous::default());
+        /// A request may still take effect for this time after it was sent. Set it longer than `call_timeout` and a third of `worker.lease`
+        /// together.
+        resend_after: Duration = duration(SHORTEST..=DAY), default(Policy::default().resend_after);
+        /// The most automatic resends.
+        resend_max: u32 = whole(0..=MAX_RESENDS), default(Policy::default().resend_max);
+        /// # Rate and fairness
+        /// Requests a second over all replicas, fractions allowed. 0 for no limit. A call that makes several requests (a query by up to three
+        /// numbers) counts each.
+        rate_per_second: f64 = number(0.0..=MAX_RATE), default(10.0);
+        /// Groups share the rate fairly: while jobs wait, each group has its turns, and a group with a thousand jobs does not delay another
+        /// group's first one. `"payer"`: one group per payer (`payer_store_no`, `payer_merchant_id`; `store_id` of a bill). `"none"`: no
+        /// groups, jobs are sent in the order in which they are due. Any other text is the name of a field of the body whose value is the
+        /// group.
+        fair_by: FairBy = fair_by(), default(FairBy::default());
+        /// Groups that get more turns than others, or fewer: a weight of 3 gives three times the turns of a group without one. 0.001 to 1000,
+        /// for at most 100 groups: `{ amy99a = 3, amy99b = 0.5 }`. In the environment: `amy99a=3,amy99b=0.5`.
+        fair_weights: BTreeMap<String, f64> = number(WEIGHTS), entries(());
+        /// # Queries
+        /// The waits between queries for an accepted job. The last one repeats until `poll_deadline`; then the job needs review. 1 to 100 waits
+        /// of 1ms to 1d.
+        poll: Vec<Duration> = durations(SHORTEST..=DAY), default(Policy::default().poll);
+        /// An accepted job is queried for this time after its first send.
+        poll_deadline: Duration = duration(SHORTEST..=LONGEST_DEADLINE), default(Policy::default().poll_deadline);
+        /// # Retries
+        /// The first wait before a retry of a send that was certainly not executed. Waits double up to `retry_max`, and each is a random part
+        /// of that.
+        retry_initial: Duration = duration(SHORTEST..=HOUR), default(Policy::default().retry_initial);
+        /// The longest such wait.
+        retry_max: Duration = duration(SHORTEST..=DAY), default(Policy::default().retry_max);
+        /// Retries end this long after the first send. Then the job has failed.
+        retry_deadline: Duration = duration(SHORTEST..=LONGEST_DEADLINE), default(Policy::default().retry_deadline);
+    }
+}
+
+fn fair_by() -> Rule<FairBy> {
+    let words = "\"payer\", \"none\" or the name of a field";
+    parsed(words, |text| Ok(FairBy::read(&text)), |by| by.to_string().into())
+}
+
+/// The permission to speak to a gateway without TLS.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum PlainHttp {
     /// On this machine only.
     LoopbackOnly,
-    /// Anywhere: somebody else encrypts the way, or it is a test.
+    /// Anywhere: something else encrypts the way, or it is a test.
     Anywhere,
 }
 
-/// What only one gateway needs.
+/// The part of an account that only its gateway needs.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Gateway {
     /// 银账通.
-    Yzt(Yzt),
+    Yzt(Box<Yzt>),
     /// BeingFi Pay.
     Beingfi(Beingfi),
 }
 
 impl Gateway {
-    /// Which one.
+    /// The gateway's kind.
     pub(crate) fn kind(&self) -> GatewayKind {
         match self {
             Self::Yzt(_) => GatewayKind::Yzt,
@@ -88,264 +155,110 @@ impl Gateway {
     }
 }
 
-/// What only YZT needs. Secrets are files, read when a gateway is built.
-#[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Yzt {
-    /// The app's id.
-    pub(crate) app_id: String,
-    /// The app's private key.
-    pub(crate) private_key_file: PathBuf,
-    /// How answers are trusted.
-    pub(crate) response_sign: ResponseSign,
-    /// What an error without a signature says.
-    pub(crate) unsigned_errors: UnsignedErrors,
-    /// The token of a merchant that authorised the app.
-    pub(crate) app_auth_token_file: Option<PathBuf>,
-    /// What a status query is keyed on.
-    pub(crate) query_key: QueryKey,
-    /// The name under which bills are uploaded.
-    pub(crate) upload_method: UploadMethod,
-    /// The methods of the undocumented split, where the operator has their description.
-    pub(crate) split: Option<SplitMethods>,
-    /// Sub-codes that this tenant has learnt the meaning of.
-    pub(crate) sub_codes: SubCodes,
-    /// The types of account that a transfer may name.
-    pub(crate) party_types: PartyTypes,
-}
+const GATEWAYS: &[(&str, Option<GatewayKind>)] =
+    &[("yzt", Some(GatewayKind::Yzt)), ("beingfi", Some(GatewayKind::Beingfi))];
 
-/// How an answer's signature is treated.
-#[derive(Clone, Debug, PartialEq)]
-pub(crate) enum ResponseSign {
-    /// An answer counts only when the platform's public key in this file verifies it.
-    Required(PathBuf),
-    /// Only TLS vouches for answers: for a tenant that the platform signs nothing for.
-    Waived,
+/// The row of the key that decides which other keys an account has.
+pub(super) fn gateway_row(gateway: GatewayKind) -> Row {
+    let setting = Setting::Required(gateway.as_str().into());
+    Row { name: "gateway", doc: &[], rule: word(GATEWAYS).words.into(), setting }
 }
-
-impl ResponseSign {
-    /// The file, where one is needed.
-    pub(crate) fn key_file(&self) -> Option<&PathBuf> {
-        match self {
-            Self::Required(file) => Some(file),
-            Self::Waived => None,
-        }
-    }
-}
-
-/// What only BeingFi Pay needs.
-#[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Beingfi {
-    /// The merchant's number.
-    pub(crate) mch_no: String,
-    /// The app's id.
-    pub(crate) app_id: String,
-    /// The secret that signatures are made with.
-    pub(crate) secret_file: PathBuf,
-    /// The one channel that this app's orders are paid through.
-    pub(crate) channel: Option<Channel>,
-    /// Where divisions are queried, at a vendor that has such an address.
-    pub(crate) split_query_path: Option<String>,
-    /// Texts of refusals that this tenant has learnt the meaning of.
-    pub(crate) texts: RefusalTexts,
-}
-
-/// Keys that mean nothing to the other gateway.
-const YZT_ONLY: [&str; 17] = [
-    "private_key_file",
-    "platform_public_key_file",
-    "require_response_sign",
-    "unsigned_errors",
-    "confirm",
-    "app_auth_token_file",
-    "query_key",
-    "upload_method",
-    "split_method",
-    "split_query_method",
-    "final_sub_codes",
-    "duplicate_sub_codes",
-    "not_executed_sub_codes",
-    "unseen_sub_codes",
-    "poll_deadline_t1",
-    "party_types",
-    "max_amount", // a split at BeingFi is in shares of an order
-];
-const BEINGFI_ONLY: [&str; 12] = [
-    "mch_no",
-    "secret_file",
-    "not_ready_wait",
-    "channel",
-    "split_query_path",
-    "in_doubt_texts",
-    "final_texts",
-    "duplicate_texts",
-    "not_ready_texts",
-    "not_executed_texts",
-    "config_fault_texts",
-    "unseen_texts",
-];
 
 /// Reads every account; one whose gateway is unknown is noted and left out.
 pub(super) fn read_all(section: Section<'_>) -> BTreeMap<AccountName, Account> {
-    let (sections, notes) = section.into_sections();
-    sections.into_iter().filter_map(|(name, table)| read(&name, table, notes)).collect()
+    let (sections, folder, faults) = section.into_sections();
+    sections.into_iter().filter_map(|(name, table)| read(&name, table, folder, faults)).collect()
 }
 
-fn read(name: &str, table: Table, notes: &mut Notes) -> Option<(AccountName, Account)> {
-    let mut section = Section::new(format!("accounts.{name}"), table, notes);
+fn read(name: &str, table: Table, folder: &Path, faults: &mut Vec<Fault>) -> Option<(AccountName, Account)> {
+    let mut section = Section::new(format!("accounts.{name}"), table, folder, faults);
     let parsed = name.parse::<AccountName>().map_err(|error| section.wrong_name(&error.to_string())).ok();
-    let gateways = [("yzt", Some(GatewayKind::Yzt)), ("beingfi", Some(GatewayKind::Beingfi))];
     // Without its gateway nothing can be said about an account's other keys.
-    let account = match section.require("gateway", rules::word(&gateways))? {
-        GatewayKind::Yzt => read_account(&mut section, read_yzt),
-        GatewayKind::Beingfi => read_account(&mut section, read_beingfi),
-    };
+    let kind = section.require("gateway", || word(GATEWAYS))?;
+    let account = Account::read(&mut section, kind);
     section.finish();
     Some((parsed?, account))
 }
 
-/// Reads what both gateways need, and by `read_gateway` what only this one does.
-fn read_account(section: &mut Section<'_>, read_gateway: fn(&mut Section<'_>, &mut Policy) -> Gateway) -> Account {
-    let mut policy = read_policy(section);
-    let gateway = read_gateway(section, &mut policy);
-    let (notify, balance) = match &gateway {
-        Gateway::Yzt(_) => (Notify::read(section), Balance::read(section)),
-        Gateway::Beingfi(_) => (Notify::default(), None),
-    };
-    let content_types = [("form", ContentType::Form), ("json", ContentType::Json)];
-    let plain_http = match section.read("allow_http", rules::flag) {
-        Some(true) => PlainHttp::Anywhere,
-        Some(false) | None => PlainHttp::LoopbackOnly,
-    };
-    let http_429 = match section.read("http_429_not_executed", rules::flag) {
-        Some(true) => TooManyRequests::NotExecuted,
-        Some(false) | None => TooManyRequests::InDoubt,
-    };
-    Account {
-        gateway,
-        base_url: section.require("base_url", rules::base_url(plain_http)),
-        environment: section.read("environment", rules::name),
-        plain_http,
-        ca_file: section.read("ca_file", rules::file),
-        content_type: section.read("content_type", rules::word(&content_types)).unwrap_or_default(),
-        http_429,
-        connect_timeout: section.read("connect_timeout", rules::duration(SHORTEST..=MINUTE)).unwrap_or(SECOND * 5),
-        call_timeout: section.read("call_timeout", rules::duration(SHORTEST..=MINUTE * 10)).unwrap_or(SECOND * 30),
-        keep_alive: section.read("keep_alive", rules::duration(Duration::ZERO..=MINUTE)).unwrap_or(Duration::ZERO),
-        rate_per_second: section.read("rate_per_second", rules::number(0.0..=MAX_RATE)).unwrap_or(10.0),
-        fair_order: fair::read(section),
-        policy,
-        notify,
-        balance,
+impl Account {
+    fn read(section: &mut Section<'_>, kind: GatewayKind) -> Self {
+        let keys = AccountKeys::read(section);
+        if keys.allow_http == PlainHttp::LoopbackOnly && texts::is_exposed(&keys.base_url) {
+            section.wrong("base_url", "must be https unless it is on this machine (or allow_http = true)");
+        }
+        let mut policy = keys.policy();
+        let gateway = match kind {
+            GatewayKind::Yzt => {
+                refuse::<BeingfiKeys, YztKeys>(
+                    section,
+                    "is a key of gateway beingfi, and this account's gateway is yzt",
+                );
+                Gateway::Yzt(Box::new(Yzt::read(section, &mut policy)))
+            }
+            GatewayKind::Beingfi => {
+                refuse::<YztKeys, BeingfiKeys>(
+                    section,
+                    "is a key of gateway yzt, and this account's gateway is beingfi",
+                );
+                Gateway::Beingfi(Beingfi::read(section, &mut policy))
+            }
+        };
+        let fair_order = keys.fair_order(section);
+        Self { keys, gateway, policy, fair_order }
     }
-}
 
-/// The waits and bounds of both gateways; the defaults are the domain's.
-fn read_policy(section: &mut Section<'_>) -> Policy {
-    let default = Policy::default();
-    let policies = [("resend", OnAmbiguous::Resend), ("hold", OnAmbiguous::Hold)];
-    let deadline = || rules::duration(SHORTEST..=LONGEST_DEADLINE);
-    Policy {
-        on_ambiguous: section.read("on_ambiguous", rules::word(&policies)).unwrap_or(default.on_ambiguous),
-        resend_after: section.read("resend_after", rules::duration(SHORTEST..=DAY)).unwrap_or(default.resend_after),
-        resend_max: section.read("resend_max", rules::whole(0..=MAX_RESENDS)).unwrap_or(default.resend_max),
-        poll: section.read("poll", rules::durations(SHORTEST..=DAY)).unwrap_or(default.poll),
-        poll_deadline: section.read("poll_deadline", deadline()).unwrap_or(default.poll_deadline),
-        poll_deadline_t1: default.poll_deadline_t1,
-        retry_initial: section.read("retry_initial", rules::duration(SHORTEST..=HOUR)).unwrap_or(default.retry_initial),
-        not_ready_wait: default.not_ready_wait,
-        retry_max: section.read("retry_max", rules::duration(SHORTEST..=DAY)).unwrap_or(default.retry_max),
-        retry_deadline: section.read("retry_deadline", deadline()).unwrap_or(default.retry_deadline),
-        confirm: default.confirm,
-        max_amount: default.max_amount,
+    /// Adds every key that has a value.
+    pub(super) fn show(&self, shown: &mut Toml) {
+        shown.insert("gateway".to_owned(), self.gateway.kind().as_str().into());
+        self.keys.show(shown);
+        match &self.gateway {
+            Gateway::Yzt(yzt) => yzt.keys.show(shown),
+            Gateway::Beingfi(beingfi) => beingfi.keys.show(shown),
+        }
     }
-}
 
-fn read_yzt(section: &mut Section<'_>, policy: &mut Policy) -> Gateway {
-    section.refuse(&BEINGFI_ONLY, "is a key of gateway beingfi, and this account's gateway is yzt");
-    let query_keys = [("trade_no", QueryKey::TradeNo), ("platform_no", QueryKey::PlatformNo), ("both", QueryKey::Both)];
-    let upload_methods = [
-        ("funds.bill.upload", UploadMethod::FundsBillUpload),
-        ("bkfunds.order.upload", UploadMethod::BkfundsOrderUpload),
-    ];
-    let deadline_t1 = section.read("poll_deadline_t1", rules::duration(SHORTEST..=LONGEST_DEADLINE));
-    policy.poll_deadline_t1 = deadline_t1.unwrap_or(policy.poll_deadline_t1);
-    policy.max_amount = section.read("max_amount", rules::fen).or(policy.max_amount);
-    let confirms = Confirm::ALL.map(|confirm| (confirm.as_str(), confirm));
-    policy.confirm = section.read("confirm", rules::word(&confirms)).unwrap_or(policy.confirm);
-    let split = section.read("split_method", rules::text);
-    let split_query = section.read("split_query_method", rules::text);
-    if split.is_none() && split_query.is_some() {
-        section.wrong("split_query_method", "has no meaning without split_method");
-    }
-    Gateway::Yzt(Yzt {
-        app_id: section.require("app_id", rules::text),
-        private_key_file: section.require("private_key_file", rules::file),
-        response_sign: read_response_sign(section),
-        unsigned_errors: read_unsigned_errors(section, policy.on_ambiguous),
-        app_auth_token_file: section.read("app_auth_token_file", rules::file),
-        query_key: section.read("query_key", rules::word(&query_keys)).unwrap_or_default(),
-        upload_method: section.read("upload_method", rules::word(&upload_methods)).unwrap_or_default(),
-        split: split.map(|apply| SplitMethods { apply, query: split_query }),
-        sub_codes: SubCodes {
-            refused: section.read("final_sub_codes", rules::texts).unwrap_or_default(),
-            duplicate: section.read("duplicate_sub_codes", rules::texts).unwrap_or_default(),
-            not_executed: section.read("not_executed_sub_codes", rules::texts).unwrap_or_default(),
-            unseen: section.read("unseen_sub_codes", rules::texts).unwrap_or_default(),
-        },
-        party_types: section.read("party_types", rules::party_types).unwrap_or_default(),
-    })
-}
-
-/// The platform's key may stay where it is while its use is switched off.
-fn read_response_sign(section: &mut Section<'_>) -> ResponseSign {
-    match section.read("require_response_sign", rules::flag) {
-        Some(true) | None => ResponseSign::Required(section.require("platform_public_key_file", rules::file)),
-        Some(false) => {
-            let _unused: Option<PathBuf> = section.read("platform_public_key_file", rules::file);
-            ResponseSign::Waived
+    /// The balance that is queried, if one is.
+    pub(crate) fn balance(&self) -> Option<&Balance> {
+        match &self.gateway {
+            Gateway::Yzt(yzt) => yzt.balance.as_ref(),
+            Gateway::Beingfi(_) => None,
         }
     }
 }
 
-/// Believed, an unsigned error has its send made again: an account that never sends twice by itself must not believe it.
-fn read_unsigned_errors(section: &mut Section<'_>, on_ambiguous: OnAmbiguous) -> UnsignedErrors {
-    let words = [UnsignedErrors::Doubt, UnsignedErrors::Believe].map(|word| (word.as_str(), word));
-    let unsigned_errors = section.read("unsigned_errors", rules::word(&words)).unwrap_or_default();
-    if (unsigned_errors, on_ambiguous) == (UnsignedErrors::Believe, OnAmbiguous::Hold) {
-        section.wrong(
-            "unsigned_errors",
-            "must be \"doubt\" where on_ambiguous is \"hold\": what is believed is sent again",
-        );
-    }
-    unsigned_errors
+/// Refuses the keys that `Other` has and `Ours` has not.
+fn refuse<Other: Keys, Ours: Keys>(section: &mut Section<'_>, rule: &str) {
+    section.refuse(Other::NAMES.iter().copied().filter(|key| !Ours::NAMES.contains(key)), rule);
 }
 
-fn read_beingfi(section: &mut Section<'_>, policy: &mut Policy) -> Gateway {
-    for keys in [&YZT_ONLY[..], &notify::KEYS, &balance::KEYS] {
-        section.refuse(keys, "is a key of gateway yzt, and this account's gateway is beingfi");
+impl AccountKeys {
+    /// The policy, with the domain's defaults for what only one gateway has.
+    fn policy(&self) -> Policy {
+        Policy {
+            on_ambiguous: self.on_ambiguous,
+            resend_after: self.resend_after,
+            resend_max: self.resend_max,
+            poll: self.poll.clone(),
+            poll_deadline: self.poll_deadline,
+            retry_initial: self.retry_initial,
+            retry_max: self.retry_max,
+            retry_deadline: self.retry_deadline,
+            ..Policy::default()
+        }
     }
-    let not_ready_wait = section.read("not_ready_wait", rules::duration(SHORTEST..=DAY));
-    policy.not_ready_wait = not_ready_wait.unwrap_or(policy.not_ready_wait);
-    let channels = [("wxpay", Channel::Wxpay), ("alipay", Channel::Alipay)];
-    Gateway::Beingfi(Beingfi {
-        mch_no: section.require("mch_no", rules::text),
-        app_id: section.require("app_id", rules::text),
-        secret_file: section.require("secret_file", rules::file),
-        channel: section.read("channel", rules::word(&channels)),
-        split_query_path: section.read("split_query_path", rules::path),
-        texts: RefusalTexts {
-            in_doubt: read_texts(section, "in_doubt_texts"),
-            refused: read_texts(section, "final_texts"),
-            duplicate: read_texts(section, "duplicate_texts"),
-            not_ready: read_texts(section, "not_ready_texts"),
-            not_executed: read_texts(section, "not_executed_texts"),
-            config_fault: read_texts(section, "config_fault_texts"),
-            unseen: read_texts(section, "unseen_texts"),
-        },
-    })
-}
 
-/// Parts of a gateway's messages: a part of one or two characters would fit any of them.
-fn read_texts(section: &mut Section<'_>, key: &'static str) -> Vec<String> {
-    section.read(key, rules::parts_of_messages).unwrap_or_default()
+    fn fair_order(&self, section: &mut Section<'_>) -> FairOrder {
+        let weights = &self.fair_weights;
+        let is_long = |group: &&String| group.chars().count() > MAX_GROUP_CHARS || group.chars().any(char::is_control);
+        if let Some(group) = weights.keys().find(is_long) {
+            let group = group.escape_debug();
+            let rule = format!("must name groups of at most {MAX_GROUP_CHARS} characters: {group} is none");
+            section.wrong("fair_weights", &rule);
+        } else if weights.len() > MAX_WEIGHTS {
+            section.wrong("fair_weights", &format!("must have at most {MAX_WEIGHTS} groups"));
+        } else if self.fair_by == FairBy::Nothing && !weights.is_empty() {
+            section.wrong("fair_weights", "has no meaning where fair_by is \"none\"");
+        }
+        FairOrder { by: self.fair_by.clone(), weights: weights.clone() }
+    }
 }

@@ -1,15 +1,16 @@
-//! What is allowed, and worth a second look: said by `config check` and `doctor`, never refused.
+//! Settings that are allowed and deserve a second look. `config check` and `doctor` report them; nothing refuses them.
 
 use std::time::Duration;
 
 use bursar_domain::Confirm;
 use bursar_gateways::UnsignedErrors;
-use url::Url;
 
-use super::account::{Account, Gateway, PlainHttp, ResponseSign, Yzt};
-use super::{Config, Redis, rules};
+use super::account::{Account, Gateway, PlainHttp};
+use super::sections::Redis;
+use super::yzt::{ResponseSign, Yzt};
+use super::{Config, rules, texts};
 
-/// One thing worth a second look.
+/// One setting that deserves a second look.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Advice {
     /// The key.
@@ -19,7 +20,7 @@ pub(crate) struct Advice {
 }
 
 impl Config {
-    /// Everything that is worth a second look: of Redis, then by account.
+    /// Every piece of advice: about Redis, then by account.
     pub(crate) fn advice(&self) -> Vec<Advice> {
         let of_accounts = self.accounts.iter().flat_map(|(name, account)| {
             account_advice(account, self.worker.lease)
@@ -42,15 +43,15 @@ fn account_advice(account: &Account, lease: Duration) -> Vec<(&'static str, Stri
     let mut advice = Vec::new();
     let policy = &account.policy;
     let text = rules::duration_text;
-    // A send may begin as late as that after its claim, from when `resend_after` is counted.
+    // `resend_after` counts from the claim, and the send may begin this much later.
     let begins = lease / 3;
-    if policy.resend_after < account.call_timeout + begins {
+    if policy.resend_after < account.keys.call_timeout + begins {
         advice.push((
             "resend_after",
             format!(
-                "is {}, shorter than call_timeout ({}) and a third of worker.lease ({}), within which a send begins: a request may be repeated that was given up on, not finished",
+                "is {}, shorter than call_timeout ({}) and a third of worker.lease ({}), within which a send begins: a request may be repeated that timed out and is still being executed",
                 text(policy.resend_after),
-                text(account.call_timeout),
+                text(account.keys.call_timeout),
                 text(begins)
             ),
         ));
@@ -65,9 +66,8 @@ fn account_advice(account: &Account, lease: Duration) -> Vec<(&'static str, Stri
             ),
         ));
     }
-    let elsewhere = Url::parse(&account.base_url).is_ok_and(|url| url.scheme() == "http" && !rules::is_loopback(&url));
-    if account.plain_http == PlainHttp::Anywhere && elsewhere {
-        advice.push(("base_url", "is plain http: whoever is on the way reads every payment".to_owned()));
+    if account.keys.allow_http == PlainHttp::Anywhere && texts::is_exposed(&account.keys.base_url) {
+        advice.push(("base_url", "is plain http: anyone on the way can read every payment".to_owned()));
     }
     if let Gateway::Yzt(yzt) = &account.gateway {
         advice.extend(proof_advice(yzt, policy.confirm).map(|(key, text)| (key, text.to_owned())));
@@ -75,18 +75,16 @@ fn account_advice(account: &Account, lease: Duration) -> Vec<(&'static str, Stri
     advice
 }
 
-/// What is believed without proof.
+/// Responses that are believed without proof.
 fn proof_advice(yzt: &Yzt, confirm: Confirm) -> impl Iterator<Item = (&'static str, &'static str)> {
     let waived = yzt.response_sign == ResponseSign::Waived;
-    let waived = waived.then_some(("require_response_sign", "is false: only TLS vouches for what the gateway answers"));
-    let believed = yzt.unsigned_errors == UnsignedErrors::Believe;
+    let waived = waived.then_some(("require_response_sign", "is false: only TLS protects the gateway's responses"));
+    let believed = yzt.keys.unsigned_errors == UnsignedErrors::Believe;
     let believed = believed.then_some((
         "unsigned_errors",
-        "is \"believe\": whoever is on the way can have a payment sent again that was executed",
+        "is \"believe\": anyone on the way can cause a payment that was executed to be sent again",
     ));
-    let unconfirmed = (confirm == Confirm::Never).then_some((
-        "confirm",
-        "is \"never\": a response that was another payment's can end one as failed that was executed",
-    ));
+    let unconfirmed = (confirm == Confirm::Never)
+        .then_some(("confirm", "is \"never\": another payment's response can end an executed payment as failed"));
     [waived, believed, unconfirmed].into_iter().flatten()
 }

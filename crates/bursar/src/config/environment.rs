@@ -9,7 +9,7 @@ use super::source::{Entry, Origin, Raw, Table, Value};
 const PREFIX: &str = "BURSAR_";
 const SEPARATOR: &str = "__";
 
-/// What many platforms set for their Redis; it counts when nothing else says where Redis is.
+/// Many platforms set this variable for their Redis. It counts when nothing else sets `redis.url`.
 const REDIS_URL: &str = "REDIS_URL";
 
 /// Lays `variables` over `table`, in the order of their names.
@@ -43,7 +43,7 @@ pub(super) fn overlay(
     }
 }
 
-/// Puts one value where its variable's name says. A path that leads nowhere is left for the reader to refuse as unknown.
+/// Sets one value at its variable's path. The reader refuses a path that leads nowhere as unknown.
 fn set(table: &mut Table, path: &str, value: Value, faults: &mut Vec<Fault>) {
     let path = path.to_ascii_lowercase();
     let Some((section, rest)) = path.split_once(SEPARATOR) else { return };
@@ -62,7 +62,7 @@ fn set(table: &mut Table, path: &str, value: Value, faults: &mut Vec<Fault>) {
     }
 }
 
-/// The account that a variable means: names in variables have neither case nor hyphens.
+/// The account in a variable's name, which has neither case nor hyphens.
 fn account_named(accounts: &Table, written: &str) -> Result<String, String> {
     let plain = |name: &str| name.to_ascii_lowercase().replace('-', "_");
     let meant: Vec<&String> = accounts.entries.keys().filter(|name| plain(name) == plain(written)).collect();

@@ -1,4 +1,4 @@
-//! What can be wrong with a configuration. All of it is told at once.
+//! The faults of a configuration. All are reported at once.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -12,12 +12,12 @@ pub(crate) struct Fault {
     pub(super) key: Option<String>,
     /// To be read after the key: `must be a duration …`.
     pub(super) rule: String,
-    /// `None` for what was left out and stands nowhere.
+    /// `None` for a key that was left out.
     pub(super) origin: Option<Origin>,
 }
 
 impl Fault {
-    /// Sorts faults as their file is read; what stands in no file comes last.
+    /// Sorts faults by their line. Faults outside the file come last.
     pub(super) fn line(&self) -> usize {
         match &self.origin {
             Some(Origin::File { line, .. }) => *line,
@@ -42,7 +42,7 @@ impl fmt::Display for Fault {
     }
 }
 
-/// No configuration to work with. Whoever runs Bursar acts next; no money was touched.
+/// The configuration cannot be used. The operator acts next; nothing was sent.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ConfigError {
     /// The file cannot be read at all.
@@ -54,7 +54,7 @@ pub(crate) enum ConfigError {
         #[source]
         source: std::io::Error,
     },
-    /// It can, and breaks rules: each is named, never empty.
+    /// The file breaks rules. The list is never empty.
     #[error("the configuration is wrong{}", listed(.0))]
     Invalid(Vec<Fault>),
 }

@@ -1,75 +1,83 @@
-//! Takes a section apart key by key: every wrong key is noted with its rule and place, what nobody asked for is unknown.
+//! Takes a section apart key by key. Every wrong key is noted with its rule and its place; a key that was not read is unknown.
 
 use std::collections::BTreeMap;
-#[cfg(test)]
-use std::collections::BTreeSet;
+use std::path::Path;
 
 use super::fault::Fault;
+use super::rules::Rule;
 use super::source::{Entry, Origin, Raw, Table, Value};
 
-/// How alike a mistyped key must be to a known one to be taken for it; `strsim`'s scale from 0 to 1.
+/// The likeness from which a mistyped key is taken for a known one, on `strsim`'s scale from 0 to 1.
 const ALIKE: f64 = 0.7;
 
-/// What is noted while reading.
-#[derive(Debug, Default)]
-pub(super) struct Notes {
-    pub(super) faults: Vec<Fault>,
-    /// Every key that was asked for: the keys that exist.
-    #[cfg(test)]
-    pub(super) known: BTreeSet<String>,
-}
+/// The rule of a table, to be read after "must be".
+const TABLE: &str = "a table, for example { amy99a = 3 }";
 
 /// A section being taken apart.
 pub(super) struct Section<'a> {
     path: String,
     table: Table,
-    asked: Vec<&'static str>,
-    notes: &'a mut Notes,
+    /// The keys that were read: those that exist.
+    known: Vec<&'static str>,
+    /// The keys that were given, with their places.
+    given: Vec<(&'static str, Option<Origin>)>,
+    /// The folder of the configuration file.
+    folder: &'a Path,
+    faults: &'a mut Vec<Fault>,
 }
 
 impl<'a> Section<'a> {
-    pub(super) fn new(path: String, table: Table, notes: &'a mut Notes) -> Self {
-        Self { path, table, asked: Vec::new(), notes }
+    pub(super) fn new(path: String, table: Table, folder: &'a Path, faults: &'a mut Vec<Fault>) -> Self {
+        Self { path, table, known: Vec::new(), given: Vec::new(), folder, faults }
+    }
+
+    /// The folder that defaults are relative to.
+    pub(super) fn folder(&self) -> &'a Path {
+        self.folder
     }
 
     /// The value of `key` by `rule`; `None` when it was left out, or was wrong and is noted.
-    pub(super) fn read<T>(&mut self, key: &'static str, rule: impl Fn(&Value) -> Result<T, String>) -> Option<T> {
-        let value = self.take(key)?;
-        rule(&value).map_err(|rule| self.note(key, rule, Some(value.origin))).ok()
+    pub(super) fn read<T>(&mut self, key: &'static str, rule: impl FnOnce() -> Rule<T>) -> Option<T> {
+        let value = match self.remove(key)? {
+            Entry::Value(value) => value,
+            Entry::Table(table) => {
+                self.note(key, "must be a value, not a section".into(), table.origin);
+                return None;
+            }
+        };
+        rule().read(&value).map_err(|rule| self.note(key, rule, Some(value.origin))).ok()
     }
 
-    /// The same for a key without a default. Where it is left out or wrong, a placeholder stands in for it, which the
-    /// noted fault keeps from ever being used.
-    pub(super) fn require<T: Default>(&mut self, key: &'static str, rule: impl Fn(&Value) -> Result<T, String>) -> T {
+    /// The same for a key without a default. Where it is left out or wrong, a placeholder takes its place, which the noted
+    /// fault keeps from being used.
+    pub(super) fn require<T: Default>(&mut self, key: &'static str, rule: impl FnOnce() -> Rule<T>) -> T {
+        let value = self.read(key, rule);
         if !self.has(key) {
-            self.note(key, "is required".into(), self.table.origin.clone());
+            self.wrong(key, "is required");
         }
-        self.read(key, rule).unwrap_or_default()
+        value.unwrap_or_default()
     }
 
     /// The entries of the table `key`, each by `rule`; in the environment `a=1,b=2`. What is wrong is noted and left out.
     pub(super) fn read_entries<T>(
         &mut self,
         key: &'static str,
-        rule: impl Fn(&Value) -> Result<T, String>,
-    ) -> BTreeMap<String, T> {
-        const RULE: &str = "must be a table, for example { amy99a = 3 }";
-        self.asked.push(key);
-        let mut read = BTreeMap::new();
-        let entries = match self.table.entries.remove(key) {
-            None => return read,
-            Some(Entry::Table(table)) => table.entries.into_iter().collect(),
-            Some(Entry::Value(value)) => match pairs(&value) {
+        rule: impl FnOnce() -> Rule<T>,
+    ) -> Option<BTreeMap<String, T>> {
+        let entries = match self.remove(key)? {
+            Entry::Table(table) => table.entries.into_iter().collect(),
+            Entry::Value(value) => match pairs(&value) {
                 Some(pairs) => pairs,
                 None => {
-                    self.note(key, RULE.to_owned(), Some(value.origin));
-                    return read;
+                    self.note(key, format!("must be {TABLE}"), Some(value.origin));
+                    return None;
                 }
             },
         };
+        let (rule, mut read) = (rule(), BTreeMap::new());
         for (name, entry) in entries {
             let (result, origin) = match entry {
-                Entry::Value(value) => (rule(&value), Some(value.origin)),
+                Entry::Value(value) => (rule.read(&value), Some(value.origin)),
                 Entry::Table(table) => (Err("must be a value, not a section".to_owned()), table.origin),
             };
             match result {
@@ -77,59 +85,63 @@ impl<'a> Section<'a> {
                 Err(rule) => self.note(&format!("{key}.{name}"), rule, origin),
             }
         }
-        read
+        Some(read)
     }
 
-    /// Whether `key` stands there, right or wrong.
+    fn remove(&mut self, key: &'static str) -> Option<Entry> {
+        self.known.push(key);
+        let entry = self.table.entries.remove(key)?;
+        self.given.push((key, entry.origin().cloned()));
+        Some(entry)
+    }
+
+    /// True if the key was given, right or wrong. It has been read before.
     pub(super) fn has(&self, key: &str) -> bool {
-        self.table.entries.contains_key(key)
+        self.given.iter().any(|(given, _)| *given == key)
     }
 
-    /// Keys that exist, and have no place here.
-    pub(super) fn refuse(&mut self, keys: &[&'static str], rule: &str) {
+    /// Refuses keys that exist and have no place here.
+    pub(super) fn refuse(&mut self, keys: impl Iterator<Item = &'static str>, rule: &str) {
         for key in keys {
-            let origin = match self.table.entries.remove(*key) {
-                Some(Entry::Value(value)) => Some(value.origin),
-                Some(Entry::Table(table)) => table.origin,
-                None => continue,
-            };
-            self.note(key, rule.to_owned(), origin);
-        }
-    }
-
-    /// Notes that a key which was read is wrong beside the others.
-    pub(super) fn wrong(&mut self, key: &str, rule: &str) {
-        self.note(key, rule.to_owned(), self.table.origin.clone());
-    }
-
-    /// Notes that the section's own name cannot be an account's.
-    pub(super) fn wrong_name(&mut self, rule: &str) {
-        let origin = self.table.origin.clone();
-        self.notes.faults.push(Fault {
-            key: Some(self.path.clone()),
-            rule: format!("is no name for an account: it {rule}"),
-            origin,
-        });
-    }
-
-    fn take(&mut self, key: &'static str) -> Option<Value> {
-        self.asked.push(key);
-        match self.table.entries.remove(key)? {
-            Entry::Value(value) => Some(value),
-            Entry::Table(table) => {
-                self.note(key, "must be a value, not a section".into(), table.origin);
-                None
+            if let Some(entry) = self.table.entries.remove(key) {
+                self.note(key, rule.to_owned(), entry.origin().cloned());
             }
         }
     }
 
-    fn note(&mut self, key: &str, rule: String, origin: Option<Origin>) {
-        let key = if self.path.is_empty() { key.to_owned() } else { format!("{}.{key}", self.path) };
-        self.notes.faults.push(Fault { key: Some(key), rule, origin });
+    /// Notes that a key which was read does not fit the others.
+    pub(super) fn wrong(&mut self, key: &str, rule: &str) {
+        let given = self.given.iter().find(|(given, _)| *given == key);
+        let origin = given.map_or(&self.table.origin, |(_, origin)| origin).clone();
+        self.note(key, rule.to_owned(), origin);
     }
 
-    /// The sections in this one, by name, with a fault for every value that stands among them.
-    pub(super) fn into_sections(mut self) -> (Vec<(String, Table)>, &'a mut Notes) {
+    /// Notes that the section's own name cannot be an account's.
+    pub(super) fn wrong_name(&mut self, rule: &str) {
+        let rule = format!("is no name for an account: it {rule}");
+        self.faults.push(Fault { key: Some(self.path.clone()), rule, origin: self.table.origin.clone() });
+    }
+
+    fn note(&mut self, key: &str, rule: String, origin: Option<Origin>) {
+        let key = if self.path.is_empty() { key.to_owned() } else { format!("{}.{key}", self.path) };
+        self.faults.push(Fault { key: Some(key), rule, origin });
+    }
+
+    /// Takes out the section `name`. One that was left out is empty.
+    pub(super) fn section(&mut self, name: &'static str) -> Section<'_> {
+        let table = match self.table.entries.remove(name) {
+            Some(Entry::Table(table)) => table,
+            None => Table::empty(None),
+            Some(Entry::Value(value)) => {
+                self.note(name, "must be a section".into(), Some(value.origin));
+                Table::empty(None)
+            }
+        };
+        Section::new(name.to_owned(), table, self.folder, self.faults)
+    }
+
+    /// The sections in this one, by name, with a fault for every value among them.
+    pub(super) fn into_sections(mut self) -> (Vec<(String, Table)>, &'a Path, &'a mut Vec<Fault>) {
         let mut sections = Vec::new();
         for (name, entry) in std::mem::take(&mut self.table.entries) {
             match entry {
@@ -137,24 +149,22 @@ impl<'a> Section<'a> {
                 Entry::Value(value) => self.note(&name, "must be a section".into(), Some(value.origin)),
             }
         }
-        (sections, self.notes)
+        (sections, self.folder, self.faults)
     }
 
-    /// Notes everything that nobody asked for as unknown.
+    /// Notes every key that was not read as unknown.
     pub(super) fn finish(mut self) {
         for (name, entry) in std::mem::take(&mut self.table.entries) {
-            let (what, origin) = match entry {
-                Entry::Value(value) => ("key", Some(value.origin)),
-                Entry::Table(table) => ("section", table.origin),
+            let what = match &entry {
+                Entry::Value(_) => "key",
+                Entry::Table(_) => "section",
             };
             let likeness = |known: &&&str| strsim::normalized_levenshtein(known, &name);
-            let nearest = self.asked.iter().max_by(|left, right| likeness(left).total_cmp(&likeness(right)));
+            let nearest = self.known.iter().max_by(|left, right| likeness(left).total_cmp(&likeness(right)));
             let meant = nearest.filter(|known| likeness(known) >= ALIKE);
             let hint = meant.map(|known| format!("; did you mean {known}?")).unwrap_or_default();
-            self.note(&name, format!("is not a known {what}{hint}"), origin);
+            self.note(&name, format!("is not a known {what}{hint}"), entry.origin().cloned());
         }
-        #[cfg(test)]
-        self.notes.known.extend(self.asked.iter().map(|key| format!("{}.{key}", self.path)));
     }
 }
 

@@ -1,5 +1,4 @@
-//! Where values come from: a TOML file with line numbers, and environment variables laid over it.
-//! Values keep their place of origin to the end, so that every fault can say where to mend it.
+//! Reads a TOML file with line numbers. Values keep their place of origin, so that every fault names the place to correct.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -19,17 +18,17 @@ pub(super) struct File {
 }
 
 impl File {
-    pub(super) fn new(path: &Path) -> Arc<Self> {
+    fn new(path: &Path) -> Arc<Self> {
         let folder = path.parent().unwrap_or(Path::new("")).to_path_buf();
         Arc::new(Self { name: path.display().to_string(), folder })
     }
 
-    pub(super) fn folder(&self) -> &Path {
+    fn folder(&self) -> &Path {
         &self.folder
     }
 }
 
-/// Where something was given.
+/// The place where a value was given.
 #[derive(Clone, Debug)]
 pub(super) enum Origin {
     /// In the file, on this line.
@@ -39,7 +38,7 @@ pub(super) enum Origin {
 }
 
 impl Origin {
-    /// What relative paths are relative to: the file's folder, or the current one.
+    /// The folder for relative paths: the file's folder, or the current one.
     pub(super) fn folder(&self) -> &Path {
         match self {
             Self::File { file, .. } => file.folder(),
@@ -57,21 +56,21 @@ impl fmt::Display for Origin {
     }
 }
 
-/// A value as it was written. What it must be is for the rules to say.
+/// A value as it was written. Rules decide its type.
 #[derive(Clone, Debug)]
 pub(super) enum Raw {
     Text(String),
-    /// The digits as they stand: an id of 27 digits must not be rounded on its way to the message about it.
+    /// The digits as they were written: an id of 27 digits must not be rounded before the message about it.
     Number(String),
     Flag(bool),
     List(Vec<Raw>),
-    /// A date, a time or an inline table: nothing here takes one.
+    /// A date, a time or an inline table: no key takes one.
     Other,
-    /// From the environment, where everything is text and the rule decides what it means.
+    /// From the environment, where everything is text and the rule decides its meaning.
     Environment(String),
 }
 
-/// A value and where it was given.
+/// A value and its origin.
 #[derive(Clone, Debug)]
 pub(super) struct Value {
     pub(super) raw: Raw,
@@ -85,7 +84,17 @@ pub(super) enum Entry {
     Table(Table),
 }
 
-/// A section. Its origin is its header, or the first variable that speaks of it.
+impl Entry {
+    /// The place where it was given.
+    pub(super) fn origin(&self) -> Option<&Origin> {
+        match self {
+            Self::Value(value) => Some(&value.origin),
+            Self::Table(table) => table.origin.as_ref(),
+        }
+    }
+}
+
+/// A section. Its origin is its header, or the first variable that names it.
 #[derive(Debug)]
 pub(super) struct Table {
     pub(super) origin: Option<Origin>,
@@ -97,7 +106,7 @@ impl Table {
         Self { origin, entries: BTreeMap::new() }
     }
 
-    /// The table under `name`, made if there is none; `None` when a value stands there.
+    /// The table under `name`, created if there is none; `None` if there is a value.
     pub(super) fn descend(&mut self, name: &str, origin: &Origin) -> Option<&mut Self> {
         let made = || Entry::Table(Self::empty(Some(origin.clone())));
         match self.entries.entry(name.to_owned()).or_insert_with(made) {
@@ -108,8 +117,9 @@ impl Table {
 }
 
 /// Reads a file's text. Every syntax error is named with its line.
-pub(super) fn parse(text: &str, file: &Arc<File>) -> Result<Table, Vec<Fault>> {
-    let lines = Lines::of(text, file);
+pub(super) fn parse(text: &str, path: &Path) -> Result<Table, Vec<Fault>> {
+    let file = File::new(path);
+    let lines = Lines::of(text, &file);
     let (table, errors) = DeTable::parse_recoverable(text);
     if errors.is_empty() {
         return Ok(lines.table(table.get_ref(), None));
@@ -122,9 +132,9 @@ pub(super) fn parse(text: &str, file: &Arc<File>) -> Result<Table, Vec<Fault>> {
     Err(errors.into_iter().map(fault).collect())
 }
 
-/// Tells lines from byte positions.
+/// Finds lines by byte positions.
 struct Lines<'a> {
-    /// The position of each line's end, in ascending order: found once, for a file has a place to tell for each of its keys.
+    /// The position of each line's end, in ascending order. Found once, because every key of a file has a line.
     ends: Vec<usize>,
     file: &'a Arc<File>,
 }
@@ -181,7 +191,7 @@ mod tests {
     #[test]
     fn a_keys_line_is_counted_from_the_first_one() {
         let text = "first.key = 1\n\n[second]\nkey = 1\r\nother = \"\"\"a\nb\"\"\"\nlast = 2";
-        let table = parse(text, &File::new(Path::new("bursar.toml"))).unwrap();
+        let table = parse(text, Path::new("bursar.toml")).unwrap();
         for (section, key, line) in
             [("first", "key", 1), ("second", "key", 4), ("second", "other", 5), ("second", "last", 7)]
         {
@@ -191,7 +201,7 @@ mod tests {
 
     #[test]
     fn an_error_is_reported_with_its_line() {
-        let faults = parse("a = 1\nb = \n\nc = [\n", &File::new(Path::new("bursar.toml"))).unwrap_err();
+        let faults = parse("a = 1\nb = \n\nc = [\n", Path::new("bursar.toml")).unwrap_err();
         assert!(faults.iter().any(|fault| fault.line() == 2), "{faults:?}");
     }
 }

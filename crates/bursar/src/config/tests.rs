@@ -1,17 +1,18 @@
-//! What a configuration may say, and what it is told when it says something else.
+//! Configurations that are taken, and the messages of those that are refused.
 
 mod corpus;
-mod deploy;
+mod documents;
 mod environment;
+mod page;
 mod rules;
 mod show;
 
 use std::ffi::OsString;
 use std::path::Path;
 
-use super::{Config, ConfigError, read};
+use super::{Config, ConfigError};
 
-/// An account at YZT with nothing but what has no default.
+/// An account at YZT with the required keys alone.
 const YZT: &str = r#"
 [accounts.main]
 gateway = "yzt"
@@ -51,14 +52,4 @@ fn faults(text: &str, variables: &[(&str, &str)]) -> Vec<String> {
         Err(ConfigError::Invalid(faults)) => faults.iter().map(ToString::to_string).collect(),
         Err(error @ ConfigError::Unreadable { .. }) => panic!("{error}"),
     }
-}
-
-/// Every key that exists, as `accounts.*.resend_after`.
-fn every_key() -> Vec<String> {
-    let (_, notes) = read(&format!("{YZT}{BEINGFI}"), Path::new(""), owned(&[]));
-    let general = |key: &String| key.replace("accounts.main.", "accounts.*.").replace("accounts.shop.", "accounts.*.");
-    let mut keys: Vec<String> = notes.known.iter().map(general).collect();
-    keys.sort();
-    keys.dedup();
-    keys
 }

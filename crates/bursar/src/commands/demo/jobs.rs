@@ -6,14 +6,16 @@ use bursar_simulator::{Life, Simulator};
 use bursar_store::Store;
 use serde_json::json;
 
+use crate::exit::Failure;
+
 /// The demo's account at YZT.
 pub(super) const YZT: &str = "main";
 
 /// The demo's account at BeingFi.
 pub(super) const BEINGFI: &str = "shop";
 
-/// What becomes of payments at the gateway, with weights.
-pub(super) fn lives() -> anyhow::Result<Vec<(Life, u32)>> {
+/// The lives of payments at the gateway, with weights.
+pub(super) fn lives() -> Result<Vec<(Life, u32)>, Failure> {
     let lives = [("1", 40), ("9-1", 30), ("n-9-1", 15), ("9-0", 6), ("0", 4), ("9-2", 5)];
     lives.into_iter().map(|(life, weight)| Ok((life.parse()?, weight))).collect()
 }
@@ -53,8 +55,8 @@ impl Mix {
         }
     }
 
-    /// How many jobs have ended or wait for a person.
-    pub(super) async fn ended(&self, store: &Store) -> anyhow::Result<u32> {
+    /// The number of jobs that have ended or need review.
+    pub(super) async fn ended(&self, store: &Store) -> Result<u32, Failure> {
         let mut ended = 0;
         for queue in &self.queues {
             let status = store.status(queue).await?;

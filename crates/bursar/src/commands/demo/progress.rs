@@ -1,4 +1,4 @@
-//! What the demo says while it runs: a bar on a terminal, plain lines elsewhere, nothing for machines.
+//! The demo's progress: a bar on a terminal, plain lines elsewhere, nothing with --json.
 
 use std::io::IsTerminal;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressStyle};
 
-use crate::cli::Global;
+use crate::exit::Global;
 
 /// Without a terminal, a line each time another tenth of the jobs has ended.
 const LINES: u32 = 10;

@@ -1,4 +1,4 @@
-//! The demo's end: Bursar's books beside the gateway's own ledger.
+//! The demo's result: Bursar's jobs compared with the gateway's own ledger.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -10,10 +10,10 @@ use comfy_table::{Table, presets};
 use serde_json::json;
 
 use super::jobs::{Mix, ledger_key};
-use crate::cli::Global;
+use crate::exit::{Failure, Global};
 use crate::output::line;
 
-/// What one kind's jobs came to.
+/// The result of one kind's jobs.
 struct Row {
     kind: Kind,
     states: HashMap<State, u64>,
@@ -24,14 +24,14 @@ struct Row {
     twice: u64,
 }
 
-/// What the demo shows.
+/// The demo's result.
 pub(super) struct Verdict {
     rows: Vec<Row>,
     jobs: u64,
     requests: u64,
     killed: u32,
     took: Duration,
-    /// Jobs that did not end, disagree with the ledger, or were paid twice; and what the gateway complained of.
+    /// Jobs that did not end, disagree with the ledger, or were paid twice; and the gateway's complaints.
     complaints: Vec<String>,
 }
 
@@ -45,7 +45,7 @@ pub(super) async fn reach(
     ledger: &Ledger,
     killed: u32,
     took: Duration,
-) -> anyhow::Result<Verdict> {
+) -> Result<Verdict, Failure> {
     let (mut states, mut complaints) = (HashMap::new(), Vec::new());
     for queue in mix.queues() {
         let mut next = Some(Cursor::default());
@@ -79,7 +79,7 @@ impl Row {
         Self { kind, states: HashMap::new(), done: 0, failed: 0, refunded: 0, not_executed: 0, twice: 0 }
     }
 
-    /// Counts one job on both sides; a complaint when they disagree.
+    /// Counts one job on both sides. Adds a complaint when they disagree.
     fn count(&mut self, key: &str, state: State, record: Option<&KeyRecord>) -> Option<String> {
         *self.states.entry(state).or_default() += 1;
         let executions = record.map_or(0, |record| record.executions);
@@ -141,7 +141,7 @@ impl Verdict {
         self.complaints.is_empty()
     }
 
-    pub(super) fn show(&self, global: &Global) -> anyhow::Result<()> {
+    pub(super) fn show(&self, global: &Global) -> Result<(), Failure> {
         if global.json {
             return Ok(line(self.as_json())?);
         }
@@ -176,7 +176,7 @@ impl Verdict {
         self.rows.iter().map(|row| row.twice).sum()
     }
 
-    /// The last line: what a newcomer takes home.
+    /// The last line: the result in one sentence.
     fn sentence(&self) -> String {
         if !self.is_good() {
             return format!(
@@ -192,9 +192,9 @@ impl Verdict {
         };
         let review = match self.review() {
             0 => String::new(),
-            some => format!(
-                " {some} wait for a person: their gateway could not tell what became of them, so Bursar does not guess."
-            ),
+            some => {
+                format!(" {some} need review: their gateway cannot be queried, so Bursar does not guess their outcome.")
+            }
         };
         let seconds = humantime::format_duration(Duration::from_millis(
             u64::try_from(self.took.as_millis() / 100 * 100).unwrap_or(u64::MAX),

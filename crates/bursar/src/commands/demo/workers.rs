@@ -1,19 +1,20 @@
-//! The demo's worker processes, and their violent ends.
+//! The demo's worker processes: started, killed, drained.
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
 
-use anyhow::Context;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use tokio::process::{Child, Command};
 
-/// How long a worker may take to drain.
+use crate::exit::{Context, Failure};
+
+/// The longest time for a worker to drain.
 const DRAIN: Duration = Duration::from_secs(10);
 
-/// Two workers, as processes of their own.
+/// Two worker processes.
 pub(super) struct Workers {
     config: PathBuf,
     folder: PathBuf,
@@ -23,7 +24,7 @@ pub(super) struct Workers {
 }
 
 impl Workers {
-    pub(super) fn start(config: &Path, folder: &Path) -> anyhow::Result<Self> {
+    pub(super) fn start(config: &Path, folder: &Path) -> Result<Self, Failure> {
         let mut workers =
             Self { config: config.to_owned(), folder: folder.to_owned(), running: Vec::new(), started: 0, killed: 0 };
         for _ in 0..2 {
@@ -36,7 +37,7 @@ impl Workers {
         self.killed
     }
 
-    fn start_one(&mut self) -> anyhow::Result<()> {
+    fn start_one(&mut self) -> Result<(), Failure> {
         self.started += 1;
         let log = File::create(self.folder.join(format!("worker-{}.log", self.started)))?;
         let mut command = Command::new(std::env::current_exe().context("this program's own file")?);
@@ -49,8 +50,8 @@ impl Workers {
         Ok(())
     }
 
-    /// Kill -9: no goodbye, no clean-up. Returns its number.
-    pub(super) fn kill_one(&mut self) -> anyhow::Result<u32> {
+    /// Kills a worker with SIGKILL, which leaves it no time to clean up. Returns its number.
+    pub(super) fn kill_one(&mut self) -> Result<u32, Failure> {
         let (number, mut child) = self.running.remove(0);
         child.start_kill()?;
         self.killed += 1;
@@ -60,19 +61,19 @@ impl Workers {
     }
 
     /// A worker that ended by itself is a defect: the demo ends with its log.
-    pub(super) fn none_is_dead(&mut self) -> anyhow::Result<()> {
+    pub(super) fn none_is_dead(&mut self) -> Result<(), Failure> {
         for index in (0..self.running.len()).rev() {
             if let Some(status) = self.running[index].1.try_wait()? {
                 let (number, _) = self.running.remove(index);
                 let log = std::fs::read_to_string(self.folder.join(format!("worker-{number}.log"))).unwrap_or_default();
-                anyhow::bail!("worker {number} ended by itself ({status}); its log:\n{log}");
+                return Err(Failure::no(format_args!("worker {number} ended by itself ({status}); its log:\n{log}")));
             }
         }
         Ok(())
     }
 
-    /// SIGTERM, and wait until they have drained.
-    pub(super) async fn stop(&mut self) -> anyhow::Result<()> {
+    /// Sends SIGTERM and waits until the workers have drained.
+    pub(super) async fn stop(&mut self) -> Result<(), Failure> {
         for (_, child) in &self.running {
             if let Some(id) = child.id() {
                 kill(Pid::from_raw(i32::try_from(id)?), Signal::SIGTERM)?;
@@ -80,8 +81,10 @@ impl Workers {
         }
         for (number, child) in &mut self.running {
             let ended = tokio::time::timeout(DRAIN, child.wait()).await;
-            let status = ended.with_context(|| format!("worker {number} did not drain"))??;
-            anyhow::ensure!(status.success(), "worker {number} did not drain in peace: {status}");
+            let status = ended.context(format_args!("worker {number} did not drain"))??;
+            if !status.success() {
+                return Err(Failure::no(format_args!("worker {number} failed while it drained: {status}")));
+            }
         }
         self.running.clear();
         Ok(())

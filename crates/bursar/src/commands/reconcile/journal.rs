@@ -1,9 +1,8 @@
-//! Compares Redis with journals, and puts back what it has forgotten.
+//! Compares Redis with journals, and restores the sends that Redis has lost.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
-use anyhow::{Context, bail};
 use bursar_domain::{
     Facts, JobView, Key, Millis, Names, Next, Policy, Queue, Reason, Received, RestoredFromJournal, State, Subject,
     about, recalled,
@@ -15,19 +14,18 @@ use serde_json::{Map, Value, json};
 
 use super::Arguments;
 use super::memory::{Known, Memory, Sends};
-use crate::cli::{Exit, Global};
-use crate::commands::bind::Misuse;
 use crate::commands::show::unreadable;
+use crate::exit::{Context, Exit, Failure, Global, Misuse};
 use crate::journals;
 use crate::output::{line, one_line};
 use crate::renamed;
 use crate::session::Session;
 use crate::work::gateway;
 
-/// Records that are read at once.
+/// Records that are read in one step.
 const BATCH: usize = 500;
 
-/// How often a job is put back anew when it changes under our hands.
+/// Tries to restore a job that changes meanwhile.
 const TRIES: usize = 5;
 
 /// One difference, and what was done about it.
@@ -35,20 +33,20 @@ struct Difference {
     queue: Queue,
     key: Key,
     found: Found,
-    /// As Redis had it.
+    /// The state in Redis before.
     was: Option<State>,
-    /// As it stands now, or would.
+    /// The state after the restore, made or planned.
     next: Option<Next>,
-    /// What else was done.
+    /// A further remark.
     note: Option<String>,
-    /// The gateway's last answer to a send, as the journals have it.
+    /// The gateway's last response to a send in the journals.
     answer: Option<Value>,
 }
 
 /// The difference between Redis's record and the journals.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Found {
-    /// As the store says.
+    /// The difference that the store reports.
     Diff(JournalDiff),
     /// There is a record that this build cannot read.
     Unreadable,
@@ -65,10 +63,10 @@ struct Reconciler<'a> {
     now: Millis,
 }
 
-pub(super) async fn run(session: &Session, arguments: &Arguments, global: &Global) -> anyhow::Result<Exit> {
+pub(super) async fn run(session: &Session, arguments: &Arguments, global: &Global) -> Result<Exit, Failure> {
     let memory = Memory::of(&arguments.journal)?;
     if memory.files.is_empty() {
-        bail!(Misuse("there is no journal in what --journal names".into()));
+        return Err(Misuse("there is no journal in what --journal names".into()).into());
     }
     let mut differences = Vec::new();
     let (mut jobs, mut unknown, mut newer) = (0, Vec::new(), BTreeSet::new());
@@ -78,7 +76,7 @@ pub(super) async fn run(session: &Session, arguments: &Arguments, global: &Globa
         jobs += known.len();
         let Some(account) = session.config.accounts.get(&queue.account).filter(|_| queues.contains(queue)) else {
             unknown.push(format!(
-                "{} jobs of {queue}, which the configuration does not have: name that account, reconcile again, and hand its jobs on by `bursar adopt` if it has another name now",
+                "{} jobs of {queue}, which the configuration does not have: add that account, reconcile again, and run `bursar adopt` if it was renamed",
                 known.len()
             ));
             continue;
@@ -109,7 +107,7 @@ pub(super) async fn run(session: &Session, arguments: &Arguments, global: &Globa
     for complaint in memory.complaints.iter().chain(&unknown) {
         eprintln!("bursar: {complaint}");
     }
-    let done = if arguments.dry_run { "would be put back" } else { "put back" };
+    let done = if arguments.dry_run { "would be restored" } else { "restored" };
     let put_back = differences.iter().filter(|difference| difference.next.is_some()).count();
     eprintln!(
         "bursar: {jobs} jobs in {} journals; {} differ, {put_back} {done}",
@@ -120,23 +118,23 @@ pub(super) async fn run(session: &Session, arguments: &Arguments, global: &Globa
     Ok(if agree { Exit::Done } else { Exit::No })
 }
 
-/// From now on this Redis knows what these journals know: workers that have sent nothing because of them go on. Last of all, so
-/// that a process that dies before it leaves them waiting.
+/// Marks these journals as known to this Redis: workers that sent nothing because of them go on. It is the last step: a process that
+/// dies before it leaves the workers waiting.
 ///
-/// Jobs of an account that the configuration does not have are not put back, and its producer may repeat them under a new name: then
-/// files of another Redis stay unsettled.
+/// Jobs of an account that the configuration does not have are not restored, and their producer may repeat them under a new name. In
+/// that case the files of another Redis stay unsettled.
 ///
-/// A queue beside one that has another name for the same account stays paused: `bursar adopt` and a person's word let it go on.
+/// A queue whose account also has another name stays paused until an operator runs `bursar adopt` and resumes it.
 ///
-/// A record of a newer build may have forgotten a send, and workers of that build send it again: a queue with one stays paused until that
-/// build has compared it. No build sends a damaged one.
+/// A record of a newer build may lack a send, and workers of that build would send it again. A queue with such a record stays paused
+/// until that build has compared it. No build sends a damaged record.
 async fn settle(
     session: &Session,
     memory: &Memory,
     newer: &BTreeSet<Queue>,
     beside: &BTreeSet<Queue>,
     all_known: bool,
-) -> anyhow::Result<()> {
+) -> Result<(), Failure> {
     let store = &session.store;
     for queue in session.config.queues().into_iter().filter(|queue| !newer.contains(queue)) {
         if let Some(fence) = memory.fences.get(&queue) {
@@ -147,7 +145,7 @@ async fn settle(
             }
         }
     }
-    // An empty Redis is one that Bursar has come to now: a person has said so by putting its jobs back.
+    // An empty Redis gets its id here: the operator has confirmed it by restoring its jobs.
     store.incarnate(&journals::fresh()).await?;
     if all_known && newer.is_empty() {
         store.settle_incarnations(&memory.incarnations).await?;
@@ -164,7 +162,7 @@ struct OfQueue {
 }
 
 impl Reconciler<'_> {
-    async fn queue(&self, known: &BTreeMap<Key, Known>) -> anyhow::Result<OfQueue> {
+    async fn queue(&self, known: &BTreeMap<Key, Known>) -> Result<OfQueue, Failure> {
         let mut found = OfQueue::default();
         let all: Vec<(&Key, &Known)> = known.iter().collect();
         for batch in all.chunks(BATCH) {
@@ -181,7 +179,7 @@ impl Reconciler<'_> {
         Ok(found)
     }
 
-    /// Looks at one job until it agrees, or has been put back.
+    /// Compares one job until it agrees or is restored.
     async fn job(
         &self,
         key: &Key,
@@ -189,7 +187,7 @@ impl Reconciler<'_> {
         sends: &Sends,
         mut stored: Option<StoredAs>,
         has_newer: &mut bool,
-    ) -> anyhow::Result<Option<Difference>> {
+    ) -> Result<Option<Difference>, Failure> {
         for _ in 0..TRIES {
             let record = match &stored {
                 None => None,
@@ -231,21 +229,24 @@ impl Reconciler<'_> {
                 operator: self.arguments.who.clone(),
                 was,
                 sends: sends.sends,
-                // One of a newer build is in the journal still.
+                // A response of a newer build stays in the journal.
                 response: known.answer().and_then(|read| serde_json::from_value(read.clone()).ok()),
                 more: Map::new(),
             };
             match self.store.restore(self.queue, key, record, &view, &next, event).await? {
                 Restored::Done => return Ok(Some(difference(Some(next), None))),
                 Restored::Beside(other) => {
-                    let note = format!("about the same thing as {other}");
+                    let note = format!("the same business key as {other}");
                     let next = Next::review(Reason::RestoredBesideAnotherJob { key: other });
                     return Ok(Some(difference(Some(next), Some(note))));
                 }
                 Restored::Changed => stored = self.store.job(self.queue, key).await?,
             }
         }
-        bail!("job {key} in {} changes while it is put back: stop the workers, then try again", self.queue)
+        return Err(Failure::no(format_args!(
+            "job {key} in {} changes while it is restored: stop the workers, then try again",
+            self.queue
+        )));
     }
 
     fn difference(&self, key: &Key, known: &Known, found: Found) -> Difference {
@@ -253,14 +254,14 @@ impl Reconciler<'_> {
         Difference { queue, key, found, was: None, next: None, note: None, answer }
     }
 
-    /// Nothing is known of the job's record, and nothing is written to it. Another key does not get the same order, all the same.
+    /// The job's record is unknown and not written. Another key must still not get the same business key.
     async fn unreadable(
         &self,
         key: &Key,
         known: &Known,
         sends: &Sends,
         why: &Unreadable,
-    ) -> anyhow::Result<Difference> {
+    ) -> Result<Difference, Failure> {
         let content = self.content(sends)?;
         let business_key = about(self.queue.kind, key, &content);
         let rival = self.rival(key, &view(sends, &content, &business_key, &[])).await?;
@@ -268,24 +269,24 @@ impl Reconciler<'_> {
         Ok(Difference { note: Some(note), ..self.difference(key, known, Found::Unreadable) })
     }
 
-    /// A record that says nothing of what was sent by its key does not keep another key from the same order. Puts that one before a
-    /// person, and tells of it.
-    async fn rival(&self, key: &Key, view: &JournalView<'_>) -> anyhow::Result<Option<String>> {
+    /// A record that lacks the send under its key does not keep another key from the same business key. Moves that other job to review
+    /// and returns a remark about it.
+    async fn rival(&self, key: &Key, view: &JournalView<'_>) -> Result<Option<String>, Failure> {
         if self.arguments.dry_run {
             return Ok(None);
         }
         let rival = self.store.set_rival_aside(self.queue, key, view, &self.arguments.who).await?;
-        Ok(rival.map(|rival| format!("{rival}, about the same thing, was put before a person")))
+        Ok(rival.map(|rival| format!("{rival} has the same business key and was moved to review")))
     }
 
-    fn content(&self, sends: &Sends) -> anyhow::Result<String> {
-        let path = self.memory.files.get(sends.last.file).context("a journal is gone")?;
+    fn content(&self, sends: &Sends) -> Result<String, Failure> {
+        let path = self.memory.files.get(sends.last.file).ok_or_else(|| Failure::no("a journal is gone"))?;
         let content = bursar_journal::content_at(path, sends.last.place)
-            .with_context(|| format!("cannot read the journal {}", path.display()))?;
-        content.with_context(|| format!("{} has changed while it was read", path.display()))
+            .context(format_args!("cannot read the journal {}", path.display()))?;
+        content.ok_or_else(|| Failure::no(format_args!("{} has changed while it was read", path.display())))
     }
 
-    /// What the rules make of it.
+    /// The transition by the domain's rules.
     fn next(
         &self,
         diff: JournalDiff,
@@ -299,7 +300,7 @@ impl Reconciler<'_> {
         if diff == JournalDiff::OtherContent || (diff == JournalDiff::EndedUnsent && !is_its_own) {
             return Next::review(Reason::OtherContentInJournal);
         }
-        // It ended as never executed in a Redis that had forgotten a send: somebody acted on that.
+        // It ended as never executed in a Redis that had lost a send, and a producer may have acted on that.
         if diff == JournalDiff::EndedUnsent {
             return Next::review(Reason::RestoredFromJournal);
         }
@@ -334,7 +335,7 @@ impl Reconciler<'_> {
     }
 }
 
-/// A job's sends in the journals, as the store takes them.
+/// A job's sends in the journals, in the store's form.
 fn view<'a>(sends: &'a Sends, content: &'a str, business_key: &'a str, trade_nos: &'a [String]) -> JournalView<'a> {
     JournalView {
         hash: &sends.last.hash,
@@ -397,7 +398,7 @@ impl Difference {
     }
 }
 
-fn print(differences: &[Difference], arguments: &Arguments, global: &Global) -> anyhow::Result<()> {
+fn print(differences: &[Difference], arguments: &Arguments, global: &Global) -> Result<(), Failure> {
     if global.json {
         for difference in differences {
             line(difference.json(arguments.dry_run))?;

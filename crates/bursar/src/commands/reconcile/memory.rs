@@ -1,32 +1,32 @@
-//! What journals know, by job. Contents stay in the files: they are read again for the few jobs that need them.
+//! The sends in the journals, by job. Contents stay in the files: they are read again for the few jobs that need them.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 
-use anyhow::Context;
+use crate::exit::{Context, Failure};
 use bursar_domain::{Key, Millis, Queue};
 use bursar_journal::{Answered, Entry, Intent, Place};
 use serde_json::Value;
 
-/// The gateway's numbers that are kept for one job.
+/// The most transaction ids that are kept for one job.
 const MAX_TRADE_NOS: usize = 8;
 
-/// Everything that the files say.
+/// The content of all files.
 #[derive(Default)]
 pub(super) struct Memory {
     pub(super) files: Vec<PathBuf>,
     pub(super) queues: BTreeMap<Queue, BTreeMap<Key, Known>>,
     /// The highest fence of each queue.
     pub(super) fences: BTreeMap<Queue, u64>,
-    /// On which Redis the files were begun.
+    /// The Redis on which each file was begun.
     pub(super) incarnations: BTreeSet<String>,
-    /// The names of claims, each with a number of its own.
+    /// The names of claims, each with a number.
     names: HashMap<String, usize>,
-    /// What is wrong with the files, a sentence each.
+    /// The faults of the files, a sentence each.
     pub(super) complaints: Vec<String>,
 }
 
-/// What they say of one job.
+/// One job in the files.
 #[derive(Default)]
 pub(super) struct Known {
     sent: Vec<Sent>,
@@ -51,21 +51,21 @@ pub(super) struct Sent {
     sends: u32,
     resends: u32,
     pub(super) hash: Vec<u8>,
-    /// Which of the files has it, and where.
+    /// The file, and the place in it.
     pub(super) file: usize,
     pub(super) place: Place,
 }
 
-/// A job's sends, as far as they are known.
+/// A job's known sends.
 pub(super) struct Sends {
     /// The highest fence of a send that was made.
     pub(super) fence: u64,
-    /// The highest fence that is known at all.
+    /// The highest known fence.
     pub(super) highest_fence: u64,
     pub(super) sends: u32,
     pub(super) resends: u32,
     pub(super) first: Millis,
-    /// The last one, which leads to the content.
+    /// The last intent, which leads to the content.
     pub(super) last: Sent,
 }
 
@@ -76,10 +76,10 @@ impl Sends {
 }
 
 impl Known {
-    /// `None` when every send that was intended was withheld.
+    /// `None` when every intended send was skipped.
     pub(super) fn sends(&self) -> Option<Sends> {
         let made = || self.sent.iter().filter(|sent| !self.withheld.contains(&sent.claim));
-        // Two workers may each have made a first send: the second one knew a Redis that had forgotten the other.
+        // Two workers may each have made a first send: the second worked on a Redis that had lost the other's.
         let claims: BTreeSet<Claim> = made().map(|sent| sent.claim).collect();
         Some(Sends {
             fence: made().map(|sent| sent.claim.fence).max()?,
@@ -91,7 +91,7 @@ impl Known {
         })
     }
 
-    /// The record's numbers and the journals', newest last.
+    /// The transaction ids of the record and the journals, newest last.
     pub(super) fn trade_nos(&self, of_record: &[String]) -> Vec<String> {
         let mut all: Vec<String> = of_record.to_vec();
         all.extend(self.trade_nos.iter().filter(|number| !of_record.contains(number)).cloned());
@@ -99,7 +99,7 @@ impl Known {
         all
     }
 
-    /// What was read of the last answer.
+    /// The last response as it was understood.
     pub(super) fn answer(&self) -> Option<&Value> {
         self.answer.as_ref().map(|(_, read)| read)
     }
@@ -112,8 +112,8 @@ impl Known {
 }
 
 impl Memory {
-    /// Reads all files, and those of all folders, that are named.
-    pub(super) fn of(named: &[PathBuf]) -> anyhow::Result<Self> {
+    /// Reads all named files, and all files of named folders.
+    pub(super) fn of(named: &[PathBuf]) -> Result<Self, Failure> {
         let mut memory = Self::default();
         for path in named {
             for file in files(path)? {
@@ -123,10 +123,10 @@ impl Memory {
         Ok(memory)
     }
 
-    fn read(&mut self, path: PathBuf) -> anyhow::Result<()> {
+    fn read(&mut self, path: PathBuf) -> Result<(), Failure> {
         let file = self.files.len();
         let mut strange = 0_u64;
-        // Should its first line be damaged, its name still says who wrote it.
+        // If its first line is damaged, the file's name still tells its worker.
         let mut writer = writer_of(&path);
         let summary = bursar_journal::read(&path, |entry, place| {
             if let Entry::Opened { worker, incarnation, .. } = &entry {
@@ -137,7 +137,7 @@ impl Memory {
                 strange += 1;
             }
         });
-        let summary = summary.with_context(|| format!("cannot read the journal {}", path.display()))?;
+        let summary = summary.context(format_args!("cannot read the journal {}", path.display()))?;
         let name = path.display();
         for damaged in &summary.damaged {
             self.complaints.push(format!("{name}:{}: {}", damaged.line, damaged.damage));
@@ -153,7 +153,7 @@ impl Memory {
         Ok(())
     }
 
-    /// `None` when the entry is of a queue or key that cannot be.
+    /// `None` when the entry names an impossible queue or key.
     fn take(&mut self, entry: Entry<'static>, writer: &str, file: usize, place: Place) -> Option<()> {
         match entry {
             Entry::Opened { .. } => {}
@@ -201,18 +201,18 @@ fn hash_bytes(hash: &str) -> Option<Vec<u8>> {
     (0..hash.len()).step_by(2).map(digits).collect()
 }
 
-/// The worker by whom a file is named: all but the file's number.
+/// The worker in a file's name: the name without the file's number.
 fn writer_of(path: &Path) -> String {
     let name = path.file_stem().unwrap_or_default().to_string_lossy();
     name.rsplit_once('-').map_or_else(|| name.to_string(), |(worker, _)| worker.to_owned())
 }
 
 /// The file itself, or the journals in the folder.
-fn files(path: &Path) -> anyhow::Result<Vec<PathBuf>> {
+fn files(path: &Path) -> Result<Vec<PathBuf>, Failure> {
     if !path.is_dir() {
         return Ok(vec![path.to_path_buf()]);
     }
-    bursar_journal::files(path).with_context(|| format!("cannot read the folder {}", path.display()))
+    bursar_journal::files(path).context(format_args!("cannot read the folder {}", path.display()))
 }
 
 #[cfg(test)]

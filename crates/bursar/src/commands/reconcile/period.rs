@@ -1,10 +1,9 @@
-//! Asks the gateway about each job of a period, and compares. Nothing of a job is written.
+//! Queries the gateway for each job of a period and compares. No job is changed.
 
 use std::io::IsTerminal;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::bail;
 use bursar_domain::{Fen, JobView, Millis, Queue, Reading, State, Subject};
 use bursar_gateways::{Gateway, Order, SharedParts};
 use bursar_store::{JobRecord, ScanCursor, Store, StoredAs};
@@ -16,27 +15,26 @@ use super::Arguments;
 use super::position::{Keeper, Position};
 use super::summary::{Looked, Summary};
 use super::verdict::{Verdict, What, compare};
-use crate::cli::{Exit, Global};
-use crate::commands::bind::Misuse;
 use crate::commands::show::unreadable;
+use crate::exit::{Exit, Failure, Global, Misuse};
 use crate::output::{line, one_line};
 use crate::pace::Pace;
 use crate::session::Session;
 use crate::work::paced_gateway;
 
-/// How far back it looks unless told otherwise.
+/// The default length of the period.
 const LAST_DAY: Duration = Duration::from_secs(24 * 3_600);
 
-/// Jobs between two positions: so many at most are asked about twice when a run is cut short.
+/// Jobs between two positions. At most this many are queried twice after an interruption.
 const STEP: usize = 20;
 
-/// Questions that are out at once: enough for any courteous rate at a gateway that answers in 140 ms.
+/// Queries in flight: enough for any courteous rate at a gateway that answers in 140 ms.
 const AT_ONCE: usize = 8;
 
 /// Without a terminal, a line about the progress after so many jobs.
 const JOBS_A_LINE: u64 = 1_000;
 
-/// One job as it was compared.
+/// One compared job.
 struct Compared {
     record: JobRecord,
     amount: Option<Fen>,
@@ -44,7 +42,7 @@ struct Compared {
     difference: Option<(What, Reading)>,
 }
 
-/// One queue, and the way to ask about its jobs.
+/// One queue, and the way to query its jobs.
 struct Asker<'a> {
     store: &'a Store,
     queue: &'a Queue,
@@ -53,7 +51,7 @@ struct Asker<'a> {
     arguments: &'a Arguments,
 }
 
-pub(super) async fn run(session: &Session, arguments: &Arguments, global: &Global) -> anyhow::Result<Exit> {
+pub(super) async fn run(session: &Session, arguments: &Arguments, global: &Global) -> Result<Exit, Failure> {
     let keeper = Keeper(arguments.resume.clone());
     let mut position = match keeper.found()? {
         Some(found) => resumed(found, arguments)?,
@@ -66,17 +64,19 @@ pub(super) async fn run(session: &Session, arguments: &Arguments, global: &Globa
     while let Some(name) = position.queues.first().cloned() {
         let queue: Queue = name.parse().map_err(|error| Misuse(format!("{name}: {error}")))?;
         let Some(account) = session.config.accounts.get(&queue.account) else {
-            bail!(Misuse(format!("the configuration has no account {}", queue.account)));
+            return Err(Misuse(format!("the configuration has no account {}", queue.account)).into());
         };
         let ours = account.identity();
         if let Some(theirs) = session.store.gateway(&queue).await?.filter(|theirs| *theirs != ours) {
-            bail!(Misuse(format!("the jobs of {queue} are for {theirs}, and the configuration says {ours}")));
+            return Err(
+                Misuse(format!("the jobs of {queue} are for {theirs}, and the configuration says {ours}")).into()
+            );
         }
         let asker = Asker {
             store: &session.store,
             queue: &queue,
             gateway: paced_gateway(&queue.account, account, &session.store, &parts)?,
-            pace: Pace::of(account.rate_per_second),
+            pace: Pace::of(account.keys.rate_per_second),
             arguments,
         };
         loop {
@@ -106,7 +106,7 @@ pub(super) async fn run(session: &Session, arguments: &Arguments, global: &Globa
     })
 }
 
-async fn begun(session: &Session, arguments: &Arguments) -> anyhow::Result<Position> {
+async fn begun(session: &Session, arguments: &Arguments) -> Result<Position, Failure> {
     let to = match arguments.to {
         Some(to) => to,
         None => session.store.now().await?,
@@ -114,24 +114,26 @@ async fn begun(session: &Session, arguments: &Arguments) -> anyhow::Result<Posit
     let day_before = || Millis(to.since(Millis(0)).saturating_sub(LAST_DAY).as_millis().try_into().unwrap_or_default());
     let from = arguments.from.unwrap_or_else(day_before);
     if from >= to {
-        bail!(Misuse("the period ends before it begins".into()));
+        return Err(Misuse("the period ends before it begins".into()).into());
     }
     let queues = session.queues(arguments.place.account.as_deref(), arguments.place.kind)?;
     let queues = queues.iter().map(ToString::to_string).collect();
     Ok(Position { from, to, queues, mark: ScanCursor::ended_from(from), summary: Summary::default() })
 }
 
-/// A run that was cut short goes on with its own period.
-fn resumed(found: Position, arguments: &Arguments) -> anyhow::Result<Position> {
+/// A run that was interrupted continues with its own period.
+fn resumed(found: Position, arguments: &Arguments) -> Result<Position, Failure> {
     let differs = |given: Option<Millis>, kept| given.is_some_and(|given| given != kept);
     if differs(arguments.from, found.from) || differs(arguments.to, found.to) {
-        bail!(Misuse("the file of --resume is of another period: remove it to begin anew".into()));
+        return Err(
+            Misuse("the file of --resume is of another period: remove it to start from the beginning".into()).into()
+        );
     }
     Ok(found)
 }
 
 impl Asker<'_> {
-    /// The jobs that can be compared; those that cannot be read are counted, and named on standard error.
+    /// The jobs that can be compared. Unreadable jobs are counted, and named on standard error.
     fn readable(&self, jobs: Vec<StoredAs>, summary: &mut Summary) -> Vec<JobRecord> {
         let mut readable = Vec::with_capacity(jobs.len());
         for job in jobs {
@@ -146,15 +148,15 @@ impl Asker<'_> {
         readable
     }
 
-    async fn compare_all(&self, jobs: Vec<JobRecord>, period: &Position) -> anyhow::Result<Vec<Compared>> {
+    async fn compare_all(&self, jobs: Vec<JobRecord>, period: &Position) -> Result<Vec<Compared>, Failure> {
         let of_period =
             |record: &JobRecord| record.created.is_some_and(|created| (period.from..period.to).contains(&created));
         let jobs = jobs.into_iter().filter(of_period);
         stream::iter(jobs).map(|record| self.compare(record)).buffered(AT_ONCE).try_collect().await
     }
 
-    /// Asks about one job. One that changes meanwhile is compared as it is afterwards.
-    async fn compare(&self, record: JobRecord) -> anyhow::Result<Compared> {
+    /// Queries one job. A job that changes meanwhile is compared in its new state.
+    async fn compare(&self, record: JobRecord) -> Result<Compared, Failure> {
         let content = record.content.clone().unwrap_or_default();
         let amount = Subject::of(self.queue.kind, &content).amount;
         let order = Order {
@@ -186,8 +188,8 @@ impl Asker<'_> {
         Ok(Compared { record, amount, looked, difference })
     }
 
-    /// Tells of a difference, and has the job looked at soon if that was asked for.
-    async fn told(&self, compared: &Compared, output: &Output<'_>) -> anyhow::Result<()> {
+    /// Prints a difference, and makes the job due if the operator asked for it.
+    async fn told(&self, compared: &Compared, output: &Output<'_>) -> Result<(), Failure> {
         let Some((what, reading)) = &compared.difference else { return Ok(()) };
         let woken = match compared.record.state {
             State::InDoubt | State::Pending if self.arguments.wake => {
@@ -206,7 +208,7 @@ impl Asker<'_> {
     }
 }
 
-/// Differences as they are found, and the summary at the end.
+/// Prints differences when they are found, and the summary at the end.
 struct Output<'a> {
     arguments: &'a Arguments,
     global: &'a Global,
@@ -228,14 +230,14 @@ const COLUMNS: [&str; 11] = [
 ];
 
 impl Output<'_> {
-    fn begin(&self) -> anyhow::Result<()> {
+    fn begin(&self) -> Result<(), Failure> {
         if self.arguments.csv {
             line(COLUMNS.join(","))?;
         }
         Ok(())
     }
 
-    fn difference(&self, compared: &Compared, what: What, reading: &Reading, woken: bool) -> anyhow::Result<()> {
+    fn difference(&self, compared: &Compared, what: What, reading: &Reading, woken: bool) -> Result<(), Failure> {
         let record = &compared.record;
         let gateway_fen = reading.amount.map(Fen::get);
         let fen = compared.amount.map(Fen::get);
@@ -269,7 +271,7 @@ impl Output<'_> {
         let [account, kind, key, what, state, gateway, fen, gateway_fen, trade_no, message, _] = cells;
         let queue = format!("{account}/{kind}");
         let fen = if fen == gateway_fen || gateway_fen.is_empty() { fen } else { format!("{fen}≠{gateway_fen}") };
-        let woken = if woken { " (asked about soon)" } else { "" };
+        let woken = if woken { " (query is due)" } else { "" };
         let row = format!(
             "{queue:<24} {:<24} {what:<6} {state:<12} gateway: {gateway:<10} {fen:>10} {trade_no} {}{woken}",
             one_line(&key),
@@ -278,7 +280,7 @@ impl Output<'_> {
         Ok(line(row.trim_end())?)
     }
 
-    fn end(&self, position: &Position) -> anyhow::Result<()> {
+    fn end(&self, position: &Position) -> Result<(), Failure> {
         let summary = &position.summary;
         if self.global.json {
             return Ok(line(summary.json())?);
@@ -299,7 +301,7 @@ fn quoted(cell: &str) -> String {
     if cell.contains(['"', ',', '\n', '\r']) { format!("\"{}\"", cell.replace('"', "\"\"")) } else { cell.to_owned() }
 }
 
-/// A bar on a terminal, a line now and then elsewhere; on standard error, and nothing for machines.
+/// A bar on a terminal and plain lines elsewhere, on standard error. Nothing with --json.
 struct Progress {
     bar: ProgressBar,
     plain: bool,
@@ -310,7 +312,7 @@ impl Progress {
     fn start(global: &Global) -> Self {
         let terminal = std::io::stderr().is_terminal();
         let bar = if terminal && !global.json { ProgressBar::new_spinner() } else { ProgressBar::hidden() };
-        if let Ok(style) = ProgressStyle::with_template("{spinner} {pos} jobs looked at, {msg}, {elapsed}") {
+        if let Ok(style) = ProgressStyle::with_template("{spinner} {pos} jobs compared, {msg}, {elapsed}") {
             bar.set_style(style);
         }
         bar.enable_steady_tick(Duration::from_millis(200));
@@ -323,7 +325,7 @@ impl Progress {
         self.bar.set_message(format!("{} differ", total.differ));
         let lines = total.jobs / JOBS_A_LINE;
         if self.plain && lines > self.told.replace(lines) {
-            eprintln!("bursar: {} jobs looked at, {} differ", total.jobs, total.differ);
+            eprintln!("bursar: {} jobs compared, {} differ", total.jobs, total.differ);
         }
     }
 

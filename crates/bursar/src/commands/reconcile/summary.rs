@@ -1,4 +1,4 @@
-//! What a reconciliation came to, by state: jobs, fen, and how many of them were compared.
+//! The result of a reconciliation by state: jobs, fen, and the number of jobs that were compared.
 
 use std::collections::BTreeMap;
 
@@ -15,16 +15,16 @@ pub(super) struct Counts {
     pub(super) fen: u64,
     pub(super) agree: u64,
     pub(super) differ: u64,
-    /// The gateway gave no answer that could be compared.
+    /// The gateway gave no response that could be compared.
     pub(super) unanswered: u64,
-    /// There is no way to ask: splits at BeingFi, bills, transfers without the gateway's number.
+    /// There is no query: splits at BeingFi, bills, transfers without the gateway's number.
     pub(super) not_queryable: u64,
     /// This build cannot read the job.
     #[serde(default)]
     pub(super) unreadable: u64,
 }
 
-/// What became of one job's comparison.
+/// The result of one job's comparison.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Looked {
     Agrees,
@@ -79,7 +79,7 @@ impl Summary {
     pub(super) fn table(&self) -> Table {
         let mut table = Table::new();
         table.load_style(presets::UTF8_HORIZONTAL_ONLY);
-        table.set_header(["state", "jobs", "fen", "agree", "differ", "no answer", "cannot be asked", "unreadable"]);
+        table.set_header(["state", "jobs", "fen", "agree", "differ", "no response", "no query", "unreadable"]);
         let row = |name: &str, counts: &Counts| {
             let Counts { jobs, fen, agree, differ, unanswered, not_queryable, unreadable } = counts;
             let numbers = [jobs, fen, agree, differ, unanswered, not_queryable, unreadable];

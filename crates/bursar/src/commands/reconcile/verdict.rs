@@ -1,15 +1,15 @@
-//! A job beside what the gateway says of it.
+//! Compares a job with the gateway's response.
 
 use bursar_domain::{Answer, Fen, Reading, State};
 
-/// In what they differ.
+/// The kind of a difference.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum What {
-    /// The gateway has it in another state, or has it at all.
+    /// The gateway has the job in another state, or has a job that was never sent.
     State,
-    /// It has another amount.
+    /// The gateway has another amount.
     Amount,
-    /// It answers with another key.
+    /// The gateway answers with another key.
     Key,
 }
 
@@ -23,18 +23,18 @@ impl What {
     }
 }
 
-/// What the comparison came to.
+/// The result of a comparison.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Verdict {
     /// Both say the same.
     Agrees,
     /// They do not.
     Differs(What),
-    /// The gateway said nothing that could be compared.
+    /// The gateway's response cannot be compared.
     Unanswered,
 }
 
-/// Compares a job's state and amount with what was read of the gateway's answer about it.
+/// Compares a job's state and amount with the gateway's response.
 pub(super) fn compare(state: State, ours: Option<Fen>, reading: &Reading) -> Verdict {
     if let (Some(ours), Some(theirs)) = (ours, reading.amount)
         && ours != theirs
@@ -50,7 +50,7 @@ pub(super) fn compare(state: State, ours: Option<Fen>, reading: &Reading) -> Ver
         Answer::Failed => state == State::Failed,
         Answer::Refunded => state == State::Refunded,
         Answer::Accepted => state == State::Pending,
-        // Never executed, not yet sent, or nobody knows: that the gateway does not know it contradicts none of these.
+        // None of these states says that the gateway executed the job.
         Answer::Unseen => match state {
             State::Queued | State::Cancelled | State::Failed | State::InDoubt | State::NeedsReview => true,
             State::Pending | State::Succeeded | State::Refunded => false,

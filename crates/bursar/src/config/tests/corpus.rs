@@ -1,4 +1,4 @@
-//! What fuzzing found worth keeping about configurations (`fuzz/`), run again without libFuzzer.
+//! Runs the configurations that fuzzing kept (`fuzz/`) again, without libFuzzer.
 
 #[path = "../../../../../fuzz/properties/config.rs"]
 mod config;

@@ -21,7 +21,7 @@ fn a_variable_wins_over_the_file_and_the_file_over_the_default() {
 fn an_app_id_of_27_digits_stays_text() {
     let config = right(YZT, &[("BURSAR_ACCOUNTS__MAIN__APP_ID", "202404221232028501746384897")]);
     let Gateway::Yzt(yzt) = &config.accounts[&"main".parse().unwrap()].gateway else { panic!("{config:?}") };
-    assert_eq!(yzt.app_id, "202404221232028501746384897");
+    assert_eq!(yzt.keys.app_id, "202404221232028501746384897");
 }
 
 #[test]
@@ -36,7 +36,7 @@ fn lists_are_separated_by_commas_and_empty_for_none() {
     ];
     let account = &right(YZT, &variables).accounts[&"main".parse().unwrap()];
     assert_eq!(account.policy.poll, [5, 10].map(Duration::from_secs));
-    assert_eq!(account.rate_per_second.to_string(), "0.5");
+    assert_eq!(account.keys.rate_per_second.to_string(), "0.5");
     let weights: Vec<String> =
         account.fair_order.weights.iter().map(|(group, weight)| format!("{group} {weight}")).collect();
     assert_eq!(weights, ["amy99a 3", "amy99b 0.5"]);
@@ -63,7 +63,7 @@ fn an_account_s_name_is_found_whatever_its_case_and_hyphens() {
     let Gateway::Beingfi(beingfi) = &config.accounts[&"Shop-East".parse().unwrap()].gateway else {
         panic!("{config:?}");
     };
-    assert_eq!(beingfi.mch_no, "M2");
+    assert_eq!(beingfi.keys.mch_no, "M2");
     let two = format!("{text}{}", BEINGFI.replace("accounts.shop", "accounts.shop_east"));
     assert_eq!(
         faults(&two, &[("BURSAR_ACCOUNTS__SHOP_EAST__MCH_NO", "M2")]),
@@ -140,7 +140,7 @@ fn a_value_that_is_not_utf_8_is_reported_by_its_variable() {
 fn paths_are_relative_to_the_file_or_the_current_folder() {
     let config = right(YZT, &[("BURSAR_ACCOUNTS__MAIN__PRIVATE_KEY_FILE", "keys/app.pem")]);
     let Gateway::Yzt(yzt) = &config.accounts[&"main".parse().unwrap()].gateway else { panic!("{config:?}") };
-    assert_eq!(yzt.private_key_file, Path::new("keys/app.pem"));
+    assert_eq!(yzt.keys.private_key_file, Path::new("keys/app.pem"));
     assert_eq!(yzt.response_sign.key_file().unwrap(), Path::new("/etc/bursar/platform.pub.pem"));
     assert_eq!(config.server.tokens_file, Path::new("/etc/bursar/tokens.toml"));
     let absolute = right("[server]\ntokens_file = \"/run/tokens.toml\"\n", &[]);

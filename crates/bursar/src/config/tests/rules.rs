@@ -1,8 +1,8 @@
-//! Each rule, and how its breach is told.
+//! Each rule, and the message when it is broken.
 
 use super::{BEINGFI, YZT, faults, parse, right};
 
-/// A value that a key takes, and values that it does not, with the rule that it tells.
+/// A value that a key takes, values that it refuses, and the rule in the message.
 const TABLE: &[(&str, &str, &[&str], &str)] = &[
     ("redis.url", "'rediss://:p@h:1/2'", &["''"], "must not be empty"),
     ("redis.url", "'redis+unix:///r.sock'", &["'h:6379'", "'http://h'"], "must be a Redis URL"),
@@ -97,7 +97,7 @@ const TABLE: &[(&str, &str, &[&str], &str)] = &[
     ("accounts.main.unseen_sub_codes", "[]", &["['']"], "entry 1: must not be empty"),
 ];
 
-/// The account of `key`'s gateway, with `key` set to `value` instead of whatever it says.
+/// The account of `key`'s gateway, with `key` set to `value`.
 fn with(key: &str, value: &str) -> String {
     let (section, name) = key.rsplit_once('.').unwrap();
     let account = if section == "accounts.shop" { BEINGFI } else { YZT };

@@ -1,9 +1,10 @@
-//! What is shown reads back as the same, and holds no secret.
+//! The shown configuration reads back as the same and holds no secret.
 
-use super::{BEINGFI, YZT, every_key, right};
+use super::page::every_key;
+use super::{BEINGFI, YZT, right};
 use crate::config::RedisUrl;
 
-/// Every key that has no default, beside what both accounts say.
+/// Every key without a default that the accounts above do not set.
 const FURTHER: &str = r#"
 app_auth_token_file = "token"
 ca_file = "ca.pem"
@@ -23,7 +24,7 @@ fair_weights = { amy99a = 3, "shop 7" = 0.5 }
 /// The same of the account at BeingFi.
 const FURTHER_BEINGFI: &str = "environment = 'production'\nchannel = 'wxpay'\nsplit_query_path = '/api/division/query'\nfinal_texts = ['订单已关闭']\nfair_by = 'receivers'\n";
 
-/// A worker's own listener, and where traces go.
+/// A worker's listener and a collector of traces.
 const TELLING: &str = "[worker]\nlisten = '127.0.0.1:9100'\n[telemetry]\notlp_endpoint = 'http://127.0.0.1:4318'\n";
 
 #[test]

@@ -1,0 +1,210 @@
+//! The sections of the configuration but for accounts.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use bursar_callbacks::IpNet;
+use bursar_store::Durability;
+
+use super::redis_url::RedisUrl;
+use super::rules::{DAY, HOUR, MINUTE, SECOND, duration, whole, word};
+use super::table::section;
+use super::texts::{base_url, file, listen, name, networks, queues, redis_url};
+
+section! {
+    /// The Redis that keeps the jobs.
+    pub(crate) struct Redis {
+        /// Redis's address. `REDIS_URL` is used when nothing else sets this key. `rediss://` speaks TLS; `redis+unix:///path` is a socket.
+        ///
+        /// Percent-encode the password: @ is %40, / is %2F, # is %23, ? is %3F. `bursar redis-acl` prints the rights that its user needs.
+        ///
+        /// Behind Sentinel write `redis+sentinel://[user:pass@]host1:port1,host2:port2,host3:port3/name[/db]`: the sentinels' hosts (port
+        /// 26379 by default), the name under which they watch the primary, and the primary's user. If the sentinels have a password of
+        /// their own, add `?sentinel_user=…&sentinel_password=…`. `rediss+sentinel://` speaks TLS with the sentinels and the servers. Their
+        /// certificates must then name what the sentinels announce: addresses, unless `sentinel resolve-hostnames` and
+        /// `announce-hostnames` are set.
+        url: RedisUrl = redis_url(), default(RedisUrl::new("redis://127.0.0.1:6379/0".into()));
+        /// Trust this certificate authority (PEM) for Redis, instead of the usual ones. Only for `rediss://` and `rediss+sentinel://`.
+        ca_file: Option<PathBuf> = file(), optional("redis-ca.pem");
+        /// Every key in Redis begins with this prefix.
+        prefix: String = name(), default("bursar".into());
+        /// The number of partitions of a new Redis; 32 if left out. The first job fixes it. Each idle worker looks at all partitions every
+        /// few seconds, and a partition is the part that moves between servers of a cluster.
+        partitions: Option<u16> = whole(1..=1_024), optional(32);
+        /// `"refuse"`: send no money on a Redis that can lose its records, or whose user lacks rights. `bursar doctor` says why. Workers check
+        /// before the first send over each connection, and every 10 s. `"warn"`: only log it. A Redis Cluster is refused either way.
+        preflight: Preflight = word(&[("refuse", Preflight::Refuse), ("warn", Preflight::Warn)]), default(Preflight::Refuse);
+        /// `"existing"`: refuse a Redis in which Bursar finds nothing below the prefix, because it has lost every job. Set it once the first
+        /// worker has started, if no journal tells the same. `"any"`: take such a Redis for a new one. worker, serve, up, submit and doctor
+        /// check it.
+        expect: Expect = word(&[("any", Expect::Any), ("existing", Expect::Existing)]), default(Expect::Any);
+        /// The moment at which a submission is acknowledged, and at which a send may leave after its intent was written. `"fast"`: once Redis
+        /// has it. `"local"`: once it is on Redis's disk (needs `appendfsync always`, or a server with WAITAOF). `"replicated"`: once as many
+        /// replicas have it as `replicas` says. If that takes longer than 3 s, the request fails, and it is safe to repeat.
+        durability: Durability = word(DURABILITIES), default(Durability::default());
+        /// The replicas that `durability = "replicated"` waits for.
+        replicas: u32 = whole(1..=16), default(1);
+        /// The details of a finished job are kept for this time. Its key, the hash of its content and its final state stay.
+        retention: Duration = duration(HOUR..=DAY * 3_650), default(DAY * 30);
+    }
+}
+
+/// [`Redis::durability`] has the number of replicas from its own key.
+const DURABILITIES: &[(&str, Durability)] =
+    &[("fast", Durability::Fast), ("local", Durability::Local), ("replicated", Durability::Replicated(1))];
+
+impl Redis {
+    /// The durability with its number of replicas.
+    pub(crate) fn durability(&self) -> Durability {
+        match self.durability {
+            Durability::Replicated(_) => Durability::Replicated(self.replicas),
+            Durability::Fast | Durability::Local => self.durability,
+        }
+    }
+}
+
+/// The consequence when the preflight finds that this Redis can lose a payment's record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Preflight {
+    /// No money is sent.
+    Refuse,
+    /// The finding is logged, and money is sent.
+    Warn,
+}
+
+/// The content that a Redis must have when a process begins on it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Expect {
+    /// Anything: it may be new.
+    Any,
+    /// Something that Bursar wrote before.
+    Existing,
+}
+
+section! {
+    /// Workers: the processes that call the gateways.
+    pub(crate) struct Worker {
+        /// Calls in flight per process.
+        concurrency: usize = whole(1..=4_096), default(64);
+        /// A claimed job belongs to its worker for this time, unless the worker renews its claim. When a worker dies, its jobs are taken over
+        /// after this time. At least the `call_timeout` of every account.
+        lease: Duration = duration(SECOND..=HOUR), default(SECOND * 30);
+        /// A worker that is asked to end waits this long for its calls in flight.
+        drain: Duration = duration(Duration::ZERO..=HOUR), default(SECOND * 40);
+        /// Serve `/metrics` (Prometheus), `/healthz` and `/readyz` at this address. They show no secrets and ask for no token: choose an
+        /// address that only your monitoring reaches. Left out, they are not served.
+        ///
+        /// `/healthz` answers 503 when the worker has neither claimed nor tried to for 30 s: restart it. `/readyz` answers 503 while Redis is
+        /// away, while no money may be sent on it, while a queue belongs to another gateway, and while the worker drains.
+        listen: Option<SocketAddr> = listen(), optional("127.0.0.1:9100");
+    }
+}
+
+section! {
+    /// Jobs that other programs push into queues of apalis-redis.
+    pub(crate) struct Import {
+        /// Queues of apalis-redis 1.0, on the same Redis, that workers drain. A task that a Rust service pushes there with a stock
+        /// `RedisStorage` becomes a job. A task that is no job becomes a dead letter: see `bursar import list`. Only Bursar may take tasks
+        /// out of these queues.
+        queues: Vec<String> = queues(), default(Vec::new());
+    }
+}
+
+section! {
+    /// The journal: files outside Redis in which each worker writes what it sends.
+    pub(crate) struct Journal {
+        /// Write the journal into this folder: the intent before the first byte leaves, and the response after it. Each send waits for this
+        /// disk, and nothing is sent while it is full or fails. Use a folder that outlives container and host, on another disk than Redis.
+        /// Workers may share it; two installations may not. The files hold the jobs' contents and are readable to this user only. Left out,
+        /// there is no journal.
+        ///
+        /// The journal is for the day on which Redis loses recent writes. A worker whose journal knows sends that Redis has lost sends
+        /// nothing; queries go on, and `bursar doctor` says `journal.ahead`. Run `bursar reconcile --journal` to restore them.
+        dir: Option<PathBuf> = file(), optional("journal");
+        /// A file is closed at this size, in MB (2^20 bytes), and the next one begins.
+        file_mb: u32 = whole(1..=4_096), default(64);
+        /// The folder keeps this many full files besides those being written, by all workers together. Older ones are removed, but never a
+        /// file with a job that is not finished. Files count by their bytes. A send takes about half a kilobyte more than its content, so
+        /// the defaults keep about a million sends.
+        files: u32 = whole(1..=10_000), default(16);
+        /// A file whose last write is older than this is removed, too, unless it has a job that is not finished.
+        keep: Duration = duration(DAY..=DAY * 3_650), default(DAY * 90);
+    }
+}
+
+section! {
+    /// The server: HTTP API and dashboard.
+    pub(crate) struct Server {
+        /// The address of the API and the dashboard.
+        listen: SocketAddr = listen(), default(SocketAddr::from((Ipv4Addr::LOCALHOST, 8_080)));
+        /// The tokens of the API. `bursar token NAME --role ROLE` makes one and prints the lines for this file: name, role (producer, operator
+        /// or reader) and sha256. With `--account main` the token sees and uses that account only. SIGHUP reads the file again.
+        tokens_file: PathBuf = file(), in_folder("tokens.toml");
+        /// The dashboard's sessions are signed with this secret: any file of 32 bytes or more. Give all replicas the same one, so that a
+        /// person who signs in at one is known to the others. Left out, each process makes a key of its own.
+        session_key_file: Option<PathBuf> = file(), optional("session.key");
+        /// Requests a second of each token to each process, after a burst of one second's. 0 for no limit.
+        rate_per_second: u32 = whole(0..=MAX_REQUESTS), default(500);
+        /// The longest time for a request's head, for its body, and for a client to take its response. An idle connection is closed after
+        /// this time: behind a balancer, set it longer than the balancer keeps its own connections.
+        patience: Duration = duration(SECOND..=SECOND * 600), default(SECOND * 30);
+        /// A server that is asked to end waits this long for requests in flight.
+        drain: Duration = duration(Duration::ZERO..=HOUR), default(SECOND * 30);
+    }
+}
+
+/// Requests a second of one token at most: more than one process answers.
+const MAX_REQUESTS: u32 = 1_000_000;
+
+section! {
+    /// Webhooks: deliveries to the `callback_url` of a job.
+    pub(crate) struct Webhooks {
+        /// Messages are signed with the secrets in this file: one `whsec_…` a line (24 to 64 bytes in base64), two while you change the secret.
+        /// SIGHUP reads the file again. Left out, messages are not signed, and each start says so.
+        secrets_file: Option<PathBuf> = file(), optional("webhooks.secrets");
+        /// Deliver to these networks although they are not public. A producer chooses its `callback_url`, and it must not reach what only
+        /// this machine or its network can reach. Name your producers' networks and no more.
+        allow: Vec<IpNet> = networks(), default(Vec::new());
+        /// Trust this certificate authority (PEM) besides the system's.
+        ca_file: Option<PathBuf> = file(), optional("ca.pem");
+        /// The longest time for one attempt: name, connection and response together.
+        timeout: Duration = duration(SECOND / 10..=MINUTE), default(SECOND * 10);
+        /// A delivery is tried for this time: after 5 s, 10 s, … up to an hour. A receiver that answers 429 or 503 with Retry-After gets the
+        /// time that it asks for, but no less than these waits and no more than is left of this time.
+        retry_for: Duration = duration(Duration::ZERO..=DAY * 7), default(DAY);
+        /// Attempts at a time per process. One receiver takes at most a quarter of them.
+        concurrency: usize = whole(1..=1_024), default(64);
+    }
+}
+
+section! {
+    /// The log, on standard error, one line an event.
+    pub(crate) struct Log {
+        /// `"text"` for people, `"json"` for machines.
+        format: LogFormat = word(&[("text", LogFormat::Text), ("json", LogFormat::Json)]), default(LogFormat::Text);
+        /// The least important level that is written.
+        level: &'static str = word(LEVELS), default("info");
+    }
+}
+
+const LEVELS: &[(&str, &str)] =
+    &[("error", "error"), ("warn", "warn"), ("info", "info"), ("debug", "debug"), ("trace", "trace")];
+
+/// The form of log lines.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum LogFormat {
+    /// For people.
+    Text,
+    /// One object a line.
+    Json,
+}
+
+section! {
+    /// Traces.
+    pub(crate) struct Telemetry {
+        /// Export traces to this OpenTelemetry collector (OTLP over HTTP, protobuf). It is a base URL: `/v1/traces` is added. Only jobs that
+        /// came with a sampled `traceparent` are traced. Set the variable `OTEL_EXPORTER_OTLP_HEADERS` if the collector asks for a token.
+        otlp_endpoint: Option<String> = base_url(), optional("http://127.0.0.1:4318");
+    }
+}
