@@ -2,6 +2,7 @@
 //!
 //! Nothing here reads a clock, draws a random number or talks to anyone: `now`, seeds and facts are arguments.
 
+mod account_rules;
 mod answer;
 mod fair_order;
 mod fields;
@@ -24,6 +25,7 @@ mod transition;
 mod unsendable;
 mod view;
 
+pub use account_rules::{AccountRules, GatewayKind, PartyTypes};
 pub use answer::{Answer, Call, Names, Reading, Received, Suspicion};
 pub use fair_order::{FairBy, FairOrder};
 pub use fields::FieldError;
@@ -35,7 +37,7 @@ pub use history::{
 pub use identifier::{identifier_fault, invisible_character};
 pub use ids::{AccountName, IdError, Key, Queue};
 pub use job::{Content, Invalid, Job, MAX_DAYS_AHEAD, MAX_JOB_BYTES, NewJob, is_too_far_ahead};
-pub use kinds::{AccountRules, GatewayKind, Kind, PartyTypes, Subject, about};
+pub use kinds::{Kind, Subject, about};
 pub use mask::{shown_fields, without_accounts, without_accounts_but};
 pub use money::{DEFAULT_MAX_AMOUNT, Fen, yuan, yuan_of_field};
 pub use notification::{HeldReason, NotificationView};

@@ -1,7 +1,8 @@
 //! `bkfunds.balance.pay.apply`: a balance moves from one account to another.
 //! Field names, lengths and order are the page's (seed 000, read 2026-11-22).
 
-use super::{Draft, PartyTypes};
+use super::Draft;
+use crate::PartyTypes;
 use crate::fields::{Field, Reader, Rule, Written, one_of, optional, required};
 
 const FIELDS: &[Field] = &[
