@@ -13,7 +13,7 @@ use crate::share::{decimal, millionths};
 const MAX_SHOWN_CHARS: usize = 64;
 
 /// One thing wrong with a submission.
-#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, schemars::JsonSchema)]
 pub struct FieldError {
     /// Where: `platform_no`, `body.total_amount`, `body.receivers[1].receiverId`.
     pub field: String,

@@ -25,7 +25,7 @@ pub use summary::Subject;
 macro_rules! kinds {
     ($($(#[$doc:meta])* $kind:ident => $module:ident;)+) => {
         /// The kind of a job.
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize)]
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, schemars::JsonSchema)]
         #[serde(rename_all = "snake_case")]
         pub enum Kind {
             $($(#[$doc])* $kind,)+

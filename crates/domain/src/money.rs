@@ -5,9 +5,9 @@ use serde_json::Value;
 use crate::Kind;
 
 /// An amount in fen (1/100 yuan), at least 1.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, schemars::JsonSchema)]
 #[serde(transparent)]
-pub struct Fen(i64);
+pub struct Fen(#[schemars(range(min = 1))] i64);
 
 impl<'de> serde::Deserialize<'de> for Fen {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {

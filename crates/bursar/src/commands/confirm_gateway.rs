@@ -53,7 +53,7 @@ pub(crate) async fn run(arguments: &Arguments, global: &Global) -> anyhow::Resul
 
 /// Jobs that a gateway may know: those that wait to be asked about or to be sent again, and those before a person.
 fn may_have_been_sent(status: &QueueStatus, in_doubt: usize) -> u64 {
-    (status.queries + status.review).max(u64::try_from(in_doubt).unwrap_or(u64::MAX))
+    (status.counts.to_query + status.counts.review).max(u64::try_from(in_doubt).unwrap_or(u64::MAX))
 }
 
 fn told(queue: &Queue, what: &str, before: Option<&str>, ours: &str, global: &Global) -> anyhow::Result<Exit> {

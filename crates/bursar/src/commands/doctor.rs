@@ -150,7 +150,7 @@ async fn found_in_queues(config: &Config, store: &Store) -> Result<Vec<Finding>,
         let text = format!(
             "{queue}: {} open jobs, {} to be told, and no account of the configuration: nobody follows them. If the account has another name now: `bursar adopt {} NEW`",
             status.open_jobs() + status.all_quarantined(),
-            status.deliveries,
+            status.counts.to_tell,
             queue.account
         );
         findings.push(finding(Severity::Refuse, "account.unserved", text));
