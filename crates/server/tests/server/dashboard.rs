@@ -40,7 +40,7 @@ async fn nobody_sees_or_does_anything_without_signing_in() {
         let page = stranger.post("/sign-in", &[("token", wrong)]).await;
         assert_eq!(page.status, 401, "{page:?}");
         assert!(page.header("set-cookie").is_empty(), "{page:?}");
-        page.says("No such token");
+        page.says("The token is not valid");
     }
     assert_eq!(world.job("T").await["state"], "queued");
 }
@@ -139,7 +139,7 @@ async fn a_queue_is_paused_and_resumed_with_a_reason_and_the_second_is_told_who_
     let world = World::start().await;
     let server = world.serve().await;
     let browser = Browser::signed_in(&server, &server.tokens.operator).await;
-    browser.get("/queues/main/transfer/pause").await.says("Nothing new is sent from now on");
+    browser.get("/queues/main/transfer/pause").await.says("No worker sends anything new");
     let empty = browser.act("/queues/main/transfer/pause", &[("reason", "")]).await;
     assert_eq!(empty.status, 422, "{empty:?}");
     let done = browser.act("/queues/main/transfer/pause", &[("reason", "the gateway announced maintenance")]).await;
