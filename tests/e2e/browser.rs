@@ -188,7 +188,7 @@ async fn browser_an_operator_signs_in_finds_a_job_reads_it_resolves_it_and_pause
     browser.click(".search button").await;
     browser.says("h1", "1001XP2025010110000001").await;
     browser.says(".timeline", "Sent →").await;
-    browser.says(".timeline", "no answer").await;
+    browser.says(".timeline", "no response").await;
     browser.says(".content", "****9a").await;
     browser.picture("job").await;
 
@@ -313,8 +313,8 @@ async fn browser_a_reader_follows_a_job_to_the_notification_that_named_it_and_ba
     browser.goto("/notifications/main/1").await;
     browser.says(".versions", "version 3").await;
     browser.click(".versions a[href='/notifications/main/3']").await;
-    browser.says(".outcome", "went back").await;
-    browser.says(".timeline", "Receiver told").await;
+    browser.says(".outcome", "regressed").await;
+    browser.says(".timeline", "Delivered").await;
     browser.says(".content", "****0123").await;
     let text = browser.client.execute("return document.body.innerText", vec![]).await.unwrap().to_string();
     assert!(!text.contains("小明") && !text.contains("6222021234567890123"), "{text}");
