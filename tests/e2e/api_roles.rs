@@ -77,7 +77,7 @@ async fn an_address_that_is_taken_is_named() {
 async fn up_without_tokens_works_and_says_that_the_api_is_closed() {
     let world: World = Plan::new().start().await;
     let up = bursar_test_support::Process::start("bursar up", world.command(&["up"]));
-    up.wait_line(SOON, "word that there are no tokens", |line| line.contains("nobody can use the API yet")).await;
+    up.wait_line(SOON, "word that there are no tokens", |line| line.contains("no client can use the API yet")).await;
     world.submit_new(&[transfer("T")]).await;
     world.until("T", "succeeded").await;
     world.books_agree().await;

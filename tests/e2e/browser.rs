@@ -188,7 +188,7 @@ async fn an_operator_signs_in_resolves_a_job_and_pauses_a_queue() {
     browser.click(".search button").await;
     browser.says("h1", "1001XP2025010110000001").await;
     browser.says(".timeline", "Sent →").await;
-    browser.says(".timeline", "no answer").await;
+    browser.says(".timeline", "no response").await;
     browser.says(".content", "****9a").await;
     browser.picture("job").await;
 
@@ -316,8 +316,8 @@ async fn a_reader_follows_a_job_to_its_notification_and_back() {
     browser.goto("/notifications/main/1").await;
     browser.says(".versions", "version 3").await;
     browser.click(".versions a[href='/notifications/main/3']").await;
-    browser.says(".outcome", "went back").await;
-    browser.says(".timeline", "Receiver told").await;
+    browser.says(".outcome", "regressed").await;
+    browser.says(".timeline", "Delivered").await;
     browser.says(".content", "****0123").await;
     let text = browser.client.execute("return document.body.innerText", vec![]).await.unwrap().to_string();
     assert!(!text.contains("小明") && !text.contains("6222021234567890123"), "{text}");

@@ -47,7 +47,7 @@ async fn a_job_is_found_by_key_and_its_timeline_is_complete() {
     let address = "/jobs/main/transfer/1001XP2025010110000001";
     assert_eq!((found.status, found.header("location")), (303, address), "{found:?}");
     let page = browser.get(address).await;
-    page.says("Sent → no answer").says("needs review").says("1001XP2025010110000001");
+    page.says("Sent → no response").says("needs review").says("1001XP2025010110000001");
     page.says("payer_store_no").says("****9a").does_not_say("amy99a");
     let missing = browser.get("/jobs?key=T2").await;
     assert_eq!(missing.status, 404, "{missing:?}");
@@ -76,7 +76,7 @@ async fn a_second_resolution_shows_what_the_first_did() {
         .does_not_say("/T/cancel");
     let path = "/jobs/main/transfer/T/resolve";
     let before = second.get(path).await;
-    before.says("Closes the job as what you know it to be");
+    before.says("Closes the job in the state that you choose");
     second.get("/jobs/main/transfer/T/send").await.says("this moves money");
 
     let nothing = first.act(path, &[("as", "succeeded"), ("reason", "  ")]).await;
@@ -95,11 +95,11 @@ async fn a_second_resolution_shows_what_the_first_did() {
     ];
     let late = second.post(path, &form).await;
     assert_eq!(late.status, 409, "{late:?}");
-    late.says("the job is succeeded now").says("The last act: Resolve by li").says("seen on the bank statement");
+    late.says("the job is succeeded now").says("Last action: Resolve by li").says("seen on the bank statement");
     let job = world.job("T").await;
     assert_eq!(job["state"], "succeeded", "{job}");
     first.get("/jobs/main/transfer/T").await.says("li Resolve: seen on the bank statement");
-    first.get("/review").await.says("Nobody is needed");
+    first.get("/review").await.says("No job needs review");
     world.books_agree().await;
 }
 
@@ -119,7 +119,7 @@ async fn an_action_on_a_job_that_has_changed_is_refused() {
     let form = [("form_token", looked.field("form_token")), ("seen", looked.field("seen")), ("reason", "me too")];
     let late = second.post(path, &form).await;
     assert_eq!(late.status, 409, "{late:?}");
-    late.says("has changed since you looked").says("it is urgent");
+    late.says("has changed since you opened this page").says("it is urgent");
     let job = world.job("T").await;
     assert_eq!(job["history"].as_array().map(Vec::len), Some(1), "{job}");
     let _worker = world.worker().await;
@@ -146,7 +146,7 @@ async fn of_two_concurrent_actions_one_wins_and_the_other_learns_it() {
         assert_eq!((done.status, late.status), (303, 409), "{act}: {done:?} {late:?}");
         let log = world.job(key).await["history"].clone();
         assert_eq!(log.as_array().map(Vec::len), Some(1), "{act}: {log}");
-        late.says("The last act: ").says("by li at").says(log[0]["comment"].as_str().unwrap());
+        late.says("Last action: ").says("by li at").says(log[0]["comment"].as_str().unwrap());
     }
     let _worker = world.worker().await;
     world.settled().await;
@@ -170,7 +170,7 @@ async fn a_list_has_pages_and_charts_count_what_all_workers_did() {
     world.settled().await;
     let charts = browser.get("/charts").await;
     charts.says("130 jobs ended in the last 60 min").says("from the histories of 130 jobs").says("<svg").says("p99");
-    charts.says("· succeeded 130").says("sends p95").says("¥13.00").says("of 130 of 130 jobs that ended");
+    charts.says("· succeeded 130").says("sends p95").says("¥13.00").says("of 130 of 130 ended jobs");
     for (address, said) in [
         ("/charts?queue=shop%2Fsplit", "0 jobs ended"),
         ("/charts?queue=&over=7d", "130 jobs ended in the last 7 d"),

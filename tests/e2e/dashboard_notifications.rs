@@ -30,7 +30,7 @@ async fn a_notification_shows_its_versions_and_its_delivery() {
         let pages = [1, 2, 3].map(async |number| browser.get(&format!("/notifications/main/{number}")).await);
         for page in pages {
             let page = page.await;
-            if !page.text.contains("Nothing more is to be told") {
+            if !page.text.contains("The delivery is over") {
                 return Err(page.text);
             }
         }
@@ -40,8 +40,8 @@ async fn a_notification_shows_its_versions_and_its_delivery() {
     let mut failed = 0;
     for number in 1..=3 {
         let page = browser.get(&format!("/notifications/main/{number}")).await;
-        page.says("Receiver told (message 1): HTTP 200").says("version 1").says("version 2").says("version 3");
-        failed += page.text.matches("Receiver not told, to be tried again (message 1): HTTP 500").count();
+        page.says("Delivered (webhook 1): HTTP 200").says("version 1").says("version 2").says("version 3");
+        failed += page.text.matches("Not delivered, to be tried again (webhook 1): HTTP 500").count();
         page.says("in_acct_no").says("****0123").says("¥1,000.00").says("name no job");
         for hidden in PERSONAL {
             page.does_not_say(hidden);
@@ -49,7 +49,7 @@ async fn a_notification_shows_its_versions_and_its_delivery() {
     }
     assert_eq!(failed, 1, "one attempt failed");
     let last = browser.get("/notifications/main/3").await;
-    last.says("went back").says("<code>deduct_status</code> <span class=\"flag\">changed</span>");
+    last.says("regressed").says("<code>deduct_status</code> <span class=\"flag\">changed</span>");
     last.does_not_say("<code>record_id</code> <span class=\"flag\">changed</span>");
     browser.get("/notifications/main/1").await.says("late").does_not_say("class=\"flag\">changed");
 }
@@ -69,12 +69,12 @@ async fn a_timeline_links_to_its_notification_and_back() {
     }
     let mut browser = Browser::signed_in(&server, &server.tokens.reader).await;
     let job = browser.get("/jobs/main/bill_upload/BILL").await;
-    job.says("href=\"/notifications/main/1\"").says("named this job").says("href=\"/notifications?account=main\"");
+    job.says("href=\"/notifications/main/1\"").says("names this job").says("href=\"/notifications?account=main\"");
     job.says("¥1.99").says("succeeded");
     browser.get("/notifications/main/1").await.says("href=\"/jobs/main/bill_upload/BILL\"").does_not_say("小明");
-    browser.get("/notifications/main/2").await.says("order-8 in main/bill_upload: nobody has submitted such a job");
+    browser.get("/notifications/main/2").await.says("order-8 in main/bill_upload: no such job is stored");
     browser.language = "zh";
     browser.get("/jobs/main/bill_upload/BILL").await.says("通知 1").says("网关的一条通知提到此任务");
-    browser.get("/notifications/main/1").await.says("提到的任务").says("无需告知");
+    browser.get("/notifications/main/1").await.says("提到的任务").says("无回调");
     world.books_agree().await;
 }

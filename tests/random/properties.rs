@@ -330,8 +330,8 @@ fn none_invalid(evidence: &Evidence) -> Vec<Breach> {
 fn nothing_left(evidence: &Evidence) -> Vec<Breach> {
     let mut breaches = Vec::new();
     for (queue, status) in &evidence.queues {
-        let to_send = if evidence.plan.waits_for_ever(status.paused.as_ref()) { 0 } else { status.sends };
-        if to_send + status.queries + status.deliveries + status.quarantined > 0 {
+        let to_send = if evidence.plan.waits_for_ever(status.paused.as_ref()) { 0 } else { status.counts.to_send };
+        if to_send + status.counts.to_query + status.counts.to_tell + status.quarantined > 0 {
             breaches.push(Breach { thing: None, text: format!("{queue}: {status:?}") });
         }
     }

@@ -1,5 +1,8 @@
 //! The routes as `/openapi.json` describes them, and requests of each in which nothing is wrong.
 
+use std::sync::OnceLock;
+
+use jsonschema::{Validator, draft202012};
 use serde_json::{Map, Value, json};
 
 use crate::api::{Answer, Api, answer};
@@ -45,18 +48,25 @@ impl Description {
             })
         };
         let responses = operation["responses"].as_object().expect("responses").iter();
-        let types = |response: &Value| {
-            let content = response["content"].as_object().expect("an answer has a body");
-            content.keys().cloned().collect()
-        };
+        let answers = responses.map(|(status, response)| {
+            let content = self.resolved(response)["content"].as_object().expect("an answer has a body");
+            let (content_type, media) = content.iter().next().expect("a type of content");
+            let described = Described {
+                content_type: content_type.clone(),
+                body: self.judge(&media["schema"]),
+                event: media.get("x-item-schema").map(|schema| self.judge(schema)),
+            };
+            (status.clone(), described)
+        });
         let content = operation["requestBody"]["content"].as_object();
-        let schema = content.and_then(|content| content.values().next()).map(|media| self.resolved(&media["schema"]));
+        let schema = content.and_then(|content| content.values().next()).map(|media| &media["schema"]);
         Route {
             method: method.to_uppercase(),
             template: template.to_owned(),
             names: of("path").map(|(name, _)| name).collect(),
             query: of("query").collect(),
-            answers: responses.map(|(status, response)| (status.clone(), types(self.resolved(response)))).collect(),
+            answers: answers.collect(),
+            body: schema.map(|schema| self.judge(schema)),
             bodies: schema.map(|schema| self.objects(schema)),
             closed: operation["security"] != json!([]),
         }
@@ -69,8 +79,68 @@ impl Description {
             return variants.iter().flat_map(|variant| self.objects(variant)).collect();
         }
         let properties = schema["properties"].as_object().cloned().unwrap_or_default();
-        vec![properties.into_iter().map(|(name, schema)| (name, self.resolved(&schema).clone())).collect()]
+        let properties = properties.into_iter().map(|(name, schema)| {
+            let mut resolved = self.resolved(&schema).clone();
+            resolved["type"] = json!(self.types(&schema));
+            (name, resolved)
+        });
+        vec![properties.collect()]
     }
+
+    /// The types that a value of this schema may have.
+    fn types(&self, schema: &Value) -> Vec<Value> {
+        let schema = self.resolved(schema);
+        let choice = schema["anyOf"].as_array().into_iter().flatten();
+        let types = match &schema["type"] {
+            Value::Array(types) => types.clone(),
+            Value::Null => Vec::new(),
+            only => vec![only.clone()],
+        };
+        types.into_iter().chain(choice.flat_map(|variant| self.types(variant))).collect()
+    }
+
+    /// A judge of values by this schema, which may refer to all of the description.
+    fn judge(&self, schema: &Value) -> Judge {
+        let mut root = schema.clone();
+        root["components"] = self.0["components"].clone();
+        Judge { root, validator: OnceLock::new() }
+    }
+
+    /// Checks a webhook's body.
+    pub fn judges_webhook(&self, body: &Value) {
+        let name = body["type"].as_str().expect("a webhook has a type");
+        let post = &self.0["webhooks"][name]["post"];
+        assert!(post.is_object(), "no webhook {name} is described");
+        self.judge(&post["requestBody"]["content"]["application/json"]["schema"]).accepts(name, body);
+    }
+}
+
+/// Judges values by a schema.
+#[derive(Debug)]
+pub struct Judge {
+    root: Value,
+    validator: OnceLock<Validator>,
+}
+
+impl Judge {
+    /// Checks a value.
+    pub fn accepts(&self, what: &str, value: &Value) {
+        let made = || draft202012::options().should_validate_formats(true).build(&self.root).expect("a schema");
+        let errors: Vec<String> =
+            self.validator.get_or_init(made).iter_errors(value).map(|error| error.to_string()).collect();
+        assert!(errors.is_empty(), "{what}: {errors:#?}: {value:#}");
+    }
+}
+
+/// An answer as it is described.
+#[derive(Debug)]
+pub struct Described {
+    /// Its media type.
+    pub content_type: String,
+    /// Judges its body.
+    pub body: Judge,
+    /// Judges the data of each of its events.
+    pub event: Option<Judge>,
 }
 
 /// One operation as it is described.
@@ -84,8 +154,10 @@ pub struct Route {
     pub names: Vec<String>,
     /// The parameters of its query, with their schemas.
     pub query: Vec<(String, Value)>,
-    /// By status, the types of the replies.
-    pub answers: Vec<(String, Vec<String>)>,
+    /// The answers by their status.
+    pub answers: Vec<(String, Described)>,
+    /// Judges a request's body.
+    pub body: Option<Judge>,
     /// The objects that its body may be, as properties with their schemas; `None` where it has no body.
     pub bodies: Option<Vec<Map<String, Value>>>,
     /// True if it needs a token.
@@ -114,7 +186,7 @@ pub fn samples(object: &Map<String, Value>) -> Map<String, Value> {
 
 impl Route {
     /// A body in which nothing is wrong.
-    pub fn body(&self) -> Value {
+    pub fn sample_body(&self) -> Value {
         json!(self.bodies.iter().flatten().next().map(samples))
     }
 
@@ -151,11 +223,19 @@ impl Route {
         if self.closed { by_role(server, self.roles()[0]) } else { "" }
     }
 
+    /// Checks that an answer is one that is described.
+    pub fn describes(&self, answer: &Answer) -> &Described {
+        let described = self.answers.iter().find(|(known, _)| *known == answer.status.to_string());
+        let (_, described) = described.unwrap_or_else(|| panic!("{self} does not describe {answer:?}"));
+        let content_type = answer.header("content-type").split(';').next().unwrap_or_default();
+        assert_eq!(content_type, described.content_type, "{self}: {answer:?}");
+        described.body.accepts(&format!("{self}: {}", answer.status), &answer.body);
+        described
+    }
+
     /// Checks that this is refused so, and that it is described.
     pub fn refuses(&self, answer: &Answer, status: u16, kind: &str) {
-        let described = self.answers.iter().find(|(known, _)| *known == status.to_string());
-        let (_, types) = described.unwrap_or_else(|| panic!("{self} describes no {status}: {answer:?}"));
-        assert!(types.contains(&answer.header("content-type").to_owned()), "{self}: {types:?}: {answer:?}");
+        self.describes(answer);
         if self.is_for_gateways() {
             assert_eq!((answer.status, &answer.body), (status, &json!("fail")), "{self}");
         } else {

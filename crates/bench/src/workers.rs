@@ -103,7 +103,7 @@ pub(crate) async fn all_ended(store: &Store, count: u32) -> anyhow::Result<()> {
     let (queue, until) = (jobs::queue()?, Instant::now() + PATIENCE);
     loop {
         let status = store.status(&queue).await?;
-        if status.done == u64::from(count) {
+        if status.counts.done == u64::from(count) {
             return Ok(());
         }
         anyhow::ensure!(Instant::now() < until, "the jobs have not ended after {PATIENCE:?}: {status:?}");

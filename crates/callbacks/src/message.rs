@@ -1,6 +1,6 @@
 //! What is told: the body of one event, and the name by which a receiver knows it again. Both are the same at each attempt.
 
-use bursar_domain::{JobView, Millis, Queue};
+use bursar_domain::{JobView, Millis, Queue, WebhookMessage, WebhookType};
 use bursar_store::{Origin, WebhookEvent};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
@@ -21,24 +21,24 @@ impl Message {
     /// A job came to an end or before a person.
     pub(crate) fn of_job(queue: &Queue, key: &str, event: &WebhookEvent) -> Self {
         let WebhookEvent { sequence, at: Millis(at), state, .. } = event;
-        let kind = format!("job.{state}");
+        let event_type = WebhookType::Job(*state);
         // Not by its number alone: should Redis lose writes, the number may come again with another event.
-        let name = format!("{queue}/{key}/{sequence}/{at}/{kind}");
-        Self::new((u64::from(*sequence), event.at), &name, &kind, &json!(as_it_was(queue, key, event)))
+        let name = format!("{queue}/{key}/{sequence}/{at}/{event_type}");
+        Self::new((u64::from(*sequence), event.at), &name, event_type, &json!(as_it_was(queue, key, event)))
     }
 
     /// The gateway has notified an account. What it said names the message, and nothing of ours: should Redis forget that it was
     /// posted, a replay has the name that the receiver knows.
     pub(crate) fn of_notification(origin: &Origin, (sequence, at): (u64, Millis), notification: &Value) -> Self {
-        const KIND: &str = "notification.received";
+        let event_type = WebhookType::NotificationReceived;
         let [method, record, hash] = ["method", "record_id", "content_sha256"].map(|name| notification.get(name));
         let said = json!([method, record, hash]);
-        Self::new((sequence, at), &format!("{origin}/{KIND}/{said}"), KIND, notification)
+        Self::new((sequence, at), &format!("{origin}/{event_type}/{said}"), event_type, notification)
     }
 
-    fn new((sequence, at): (u64, Millis), name: &str, kind: &str, data: &Value) -> Self {
+    fn new((sequence, at): (u64, Millis), name: &str, event_type: WebhookType, data: &Value) -> Self {
         let digest = Sha256::digest(name);
-        let body = json!({"type": kind, "timestamp": at.rfc3339(), "sequence": sequence, "data": data});
+        let body = json!(WebhookMessage { event_type, timestamp: at.rfc3339(), sequence, data });
         Self { id: format!("msg_{}", hex::encode(&digest[..ID_BYTES])), body: body.to_string() }
     }
 }

@@ -3,7 +3,7 @@
 use crate::{Fen, State};
 
 /// The two kinds of call to a gateway.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Call {
     /// May move money.
@@ -14,6 +14,9 @@ pub enum Call {
 }
 
 impl Call {
+    /// Both.
+    pub const ALL: [Self; 2] = [Self::Send, Self::Query];
+
     /// `send` or `query`.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
@@ -25,7 +28,7 @@ impl Call {
 }
 
 /// The one thing that a call taught us. Each variant answers: may money have moved, and who acts next?
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Answer {
     /// This call certainly took no effect (no byte left, or it was refused before the business service saw it): try later.

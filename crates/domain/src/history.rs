@@ -6,6 +6,7 @@ mod delivery;
 mod quarantine;
 mod response;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
@@ -18,8 +19,9 @@ use crate::{Millis, Reason, State};
 
 /// One event. Its serde form is `{"event": "…", "at": …, …}`: the variant's name in snake case, the time in ms, its fields. Fields
 /// that this build does not know stay in `more`; an event that it does not know is [`HistoryEvent::Other`].
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "event", rename_all = "snake_case")]
+#[schemars(description = "An event of a history. Events and fields may be added.")]
 pub enum HistoryEvent {
     /// A send is about to begin.
     SendIntent(ClaimEvent),
@@ -58,7 +60,7 @@ pub enum HistoryEvent {
 type More = Map<String, Value>;
 
 /// An event of one claim that has nothing else to say.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ClaimEvent {
     /// When.
     #[serde(default, skip_serializing_if = "is_unset")]
@@ -74,7 +76,7 @@ pub struct ClaimEvent {
 }
 
 /// A deadline that ended a job while nothing was sent: its queue was paused, or the circuit breaker open.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct DeadlinePassed {
     /// When.
     #[serde(default, skip_serializing_if = "is_unset")]
@@ -92,7 +94,7 @@ pub struct DeadlinePassed {
 }
 
 /// A job that was handed on from the queue of an account that has another name now.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Adopted {
     /// When.
     #[serde(default, skip_serializing_if = "is_unset")]
@@ -109,7 +111,7 @@ pub struct Adopted {
 }
 
 /// A job whose send Redis had forgotten and a journal knew.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct RestoredFromJournal {
     /// When.
     #[serde(default, skip_serializing_if = "is_unset")]
@@ -130,7 +132,7 @@ pub struct RestoredFromJournal {
 }
 
 /// A job whose business key was sent by another key, as a journal knows: Redis had forgotten that one when it accepted this one.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct BusinessKeyConflict {
     /// When.
     #[serde(default, skip_serializing_if = "is_unset")]
@@ -145,7 +147,7 @@ pub struct BusinessKeyConflict {
 }
 
 /// A notification that names the job.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct NotificationNamed {
     /// When it was linked.
     #[serde(default, skip_serializing_if = "is_unset")]
@@ -160,14 +162,14 @@ pub struct NotificationNamed {
 }
 
 /// A line of a history that is no event.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Unreadable {
     /// The line.
     pub line: String,
 }
 
 /// An event of a newer build.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct OtherEvent {
     /// Its name.
     pub event: String,

@@ -4,8 +4,16 @@ use std::borrow::Cow;
 use std::fmt;
 use std::str::FromStr;
 
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+
 use crate::Kind;
 use crate::identifier::{identifier_fault, named, white_space};
+
+/// The longest name of an account, in bytes: it is part of every Redis key of its jobs.
+const MAX_ACCOUNT_BYTES: usize = 32;
+
+/// The longest key, in characters: the page's length for `platform_no`.
+const MAX_KEY_CHARS: usize = 64;
 
 /// Why a text cannot be a name.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -37,8 +45,8 @@ impl FromStr for AccountName {
 
     fn from_str(text: &str) -> Result<Self, IdError> {
         let allowed = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
-        if text.is_empty() || text.len() > 32 || !text.bytes().all(allowed) {
-            return Err(IdError::new("must be 1 to 32 letters, digits, - or _"));
+        if text.is_empty() || text.len() > MAX_ACCOUNT_BYTES || !text.bytes().all(allowed) {
+            return Err(IdError::new(format!("must be 1 to {MAX_ACCOUNT_BYTES} letters, digits, - or _")));
         }
         Ok(Self(text.to_owned()))
     }
@@ -47,6 +55,22 @@ impl FromStr for AccountName {
 impl fmt::Display for AccountName {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         out.write_str(&self.0)
+    }
+}
+
+/// The rule of [`AccountName::from_str`].
+impl JsonSchema for AccountName {
+    fn schema_name() -> Cow<'static, str> {
+        "AccountName".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "description": "The name of a configured account.",
+            "type": "string",
+            "pattern": format!("^[A-Za-z0-9_-]{{1,{MAX_ACCOUNT_BYTES}}}$"),
+            "examples": ["main"],
+        })
     }
 }
 
@@ -76,8 +100,8 @@ impl FromStr for Key {
     type Err = IdError;
 
     fn from_str(text: &str) -> Result<Self, IdError> {
-        if text.is_empty() || text.chars().count() > 64 {
-            return Err(IdError::new("must be 1 to 64 characters"));
+        if text.is_empty() || text.chars().count() > MAX_KEY_CHARS {
+            return Err(IdError::new(format!("must be 1 to {MAX_KEY_CHARS} characters")));
         }
         if text.chars().any(char::is_control) {
             return Err(IdError::new("must hold no white space and no control characters"));
@@ -101,6 +125,23 @@ impl FromStr for Key {
 impl fmt::Display for Key {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         out.write_str(&self.0)
+    }
+}
+
+/// The rules of [`Key::from_str`] that a schema can hold.
+impl JsonSchema for Key {
+    fn schema_name() -> Cow<'static, str> {
+        "Key".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "description": "The producer's own key for the job, unique in its queue. It holds no white space and no control characters.",
+            "type": "string",
+            "minLength": 1,
+            "maxLength": MAX_KEY_CHARS,
+            "examples": ["1001XP2025010110000001"],
+        })
     }
 }
 

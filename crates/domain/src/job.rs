@@ -84,25 +84,32 @@ pub struct Job {
 
 /// A job as producers write it: the JSON of the interface, not yet validated. It can be read back, as queues that carry it
 /// demand; Bursar's own doors read jobs by [`Job::parse`], which also refuses a field that stands twice.
-#[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+#[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NewJob {
     /// A configured account's name.
+    #[schemars(with = "AccountName")]
     pub account: String,
-    /// `bill_upload`, `transfer` or `split`.
+    /// The job's kind.
+    #[schemars(with = "Kind")]
     pub kind: String,
-    /// The producer's own key, at most 64 characters.
+    /// The producer's own key.
+    #[schemars(with = "Key")]
     pub platform_no: String,
-    /// The page's own fields.
+    /// The fields of the gateway's page, by its names.
     pub body: Map<String, Value>,
-    /// RFC 3339; not sent before.
+    /// The time before which the job is not sent, RFC 3339 with an offset.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<Millis>")]
     pub run_at: Option<String>,
-    /// Where to report the end.
+    /// The URL that the job's webhooks are posted to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(url, length(max = MAX_CALLBACK_CHARS))]
     pub callback_url: Option<String>,
-    /// The W3C `traceparent` of the producer's span, if the job is to be seen in its trace.
+    /// The W3C `traceparent` of the producer's span, if the job is to be shown in its trace. Two jobs that differ in nothing else are the
+    /// same.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<TraceParent>")]
     pub traceparent: Option<String>,
 }
 

@@ -2,6 +2,7 @@
 //!
 //! Nothing here reads a clock, draws a random number or talks to anyone: `now`, seeds and facts are arguments.
 
+mod account_rules;
 mod answer;
 mod fair_order;
 mod fields;
@@ -17,13 +18,18 @@ mod operate;
 mod policy;
 mod reason;
 mod schedule;
+#[cfg(test)]
+mod schema_tests;
+mod share;
 mod state;
 mod time;
 mod trace;
 mod transition;
 mod unsendable;
 mod view;
+mod webhook;
 
+pub use account_rules::{AccountRules, GatewayKind, PartyTypes};
 pub use answer::{Answer, Call, Names, Reading, Received, Suspicion};
 pub use fair_order::{FairBy, FairOrder};
 pub use fields::FieldError;
@@ -35,13 +41,13 @@ pub use history::{
 pub use identifier::{identifier_fault, invisible_character};
 pub use ids::{AccountName, IdError, Key, Queue};
 pub use job::{Content, Invalid, Job, MAX_DAYS_AHEAD, MAX_JOB_BYTES, NewJob, is_too_far_ahead};
-pub use kinds::{AccountRules, GatewayKind, Kind, PartyTypes, Subject, about};
+pub use kinds::{Kind, Repetition, Subject, about};
 pub use mask::{shown_fields, without_accounts, without_accounts_but};
 pub use money::{DEFAULT_MAX_AMOUNT, Fen, yuan, yuan_of_field};
-pub use notification::{HeldReason, NotificationView};
-pub use operate::{MAX_REASON_CHARS, Operation, OperationRefused, is_reason};
+pub use notification::{HeldReason, NotificationOutcome, NotificationView};
+pub use operate::{MAX_REASON_CHARS, Operation, OperationRefused, REASON_PATTERN, is_reason};
 pub use policy::{Confirm, OnAmbiguous, Policy};
-pub use reason::{GatewayText, OtherReason, Reason};
+pub use reason::{GatewayText, OtherReason, Reason, ReasonView};
 pub use schedule::{not_ready_delay, poll_delay, retry_delay, settle_spread};
 pub use state::State;
 pub use time::Millis;
@@ -51,4 +57,5 @@ pub use transition::{
     recalled,
 };
 pub use unsendable::{Unsendable, check_content};
-pub use view::{JobView, QueueView};
+pub use view::{JobView, QueueCounts, QueueView};
+pub use webhook::{NotificationMessage, WebhookMessage, WebhookType};

@@ -1,10 +1,13 @@
 //! A gateway's notification as outsiders read it.
 
+use std::borrow::Cow;
 use std::fmt;
 
-use serde::ser::SerializeStruct;
-use serde::{Serialize, Serializer};
+use schemars::{JsonSchema, Schema, SchemaGenerator};
+use serde::{Deserialize, Serialize, Serializer};
 use serde_json::Value;
+
+use crate::{AccountName, Millis};
 
 /// Why a notification is held: it was signed, and a person must look at it before anybody relies on it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -72,46 +75,96 @@ impl fmt::Display for HeldReason {
     }
 }
 
-/// As outsiders read it: `{"code": …, "message": …}`.
+/// A held notification's reason as outsiders read it.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "HeldReason")]
+struct HeldReasonView<'a> {
+    /// The reason's code. Codes may be added.
+    #[schemars(extend("examples" = HeldReason::ALL.map(|reason| reason.code().to_owned())))]
+    code: &'a str,
+    /// The reason as an English text. Programs read `code`.
+    message: String,
+}
+
 impl Serialize for HeldReason {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut fields = serializer.serialize_struct("HeldReason", 2)?;
-        fields.serialize_field("code", self.code())?;
-        fields.serialize_field("message", &self.to_string())?;
-        fields.end()
+        HeldReasonView { code: self.code(), message: self.to_string() }.serialize(serializer)
     }
 }
 
-/// One version of what a gateway has notified an account of. Holds names and account numbers of people: whoever shows it to
-/// readers masks `content` first.
-#[derive(Clone, Debug, PartialEq, serde::Serialize)]
+impl JsonSchema for HeldReason {
+    fn schema_name() -> Cow<'static, str> {
+        HeldReasonView::schema_name()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        HeldReasonView::json_schema(generator)
+    }
+}
+
+/// A notification's place among the versions of its record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum NotificationOutcome {
+    /// The first one of its record.
+    New,
+    /// Another version of its record.
+    Changed,
+    /// It takes back what an earlier version says is final: an alarm, and no newer word.
+    Regressed,
+    /// It is signed, and a person must look at it.
+    Held,
+}
+
+impl NotificationOutcome {
+    /// Every one.
+    pub const ALL: [Self; 4] = [Self::New, Self::Changed, Self::Regressed, Self::Held];
+
+    /// The word for it on record and on the wire.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::New => "new",
+            Self::Changed => "changed",
+            Self::Regressed => "regressed",
+            Self::Held => "held",
+        }
+    }
+}
+
+/// One version of a gateway's notification. It holds names and account numbers of people: readers are shown it with its `content` masked.
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
+#[schemars(rename = "Notification")]
 pub struct NotificationView {
-    /// Its number within the account.
+    /// The notification's number within the account.
     pub id: u64,
     /// The account's name.
+    #[schemars(with = "AccountName")]
     pub account: String,
-    /// What it tells about: `bkfunds.acct.transfer.notify`.
+    /// The gateway's method.
+    #[schemars(example = "bkfunds.acct.transfer.notify")]
     pub method: String,
-    /// Which record it is about; versions of one record have it in common.
+    /// The gateway's id of the record; versions of one record have it in common.
     pub record_id: Option<String>,
-    /// Which version of the record this is, in the order of arrival.
+    /// The notification's version of its record, in the order of arrival.
     pub version: u32,
-    /// `new`, `changed`, `regressed` (it went back from what stands for good: an alarm, and no newer word) or `held` (it was
-    /// signed, and a person must look at it).
-    pub outcome: String,
-    /// Whether its timestamp was old when it came first.
+    /// The notification's place among the versions of its record.
+    pub outcome: NotificationOutcome,
+    /// True if its timestamp was old when it arrived first.
     pub late: bool,
-    /// Why a person must look at it: `code` and `message`.
+    /// Why a person must look at it.
     pub reason: Option<HeldReason>,
-    /// When the gateway wrote it, RFC 3339 in UTC.
+    /// When the gateway wrote it.
+    #[schemars(with = "Option<Millis>")]
     pub written_at: Option<String>,
-    /// When it came first.
+    /// When it arrived first.
+    #[schemars(with = "Millis")]
     pub received_at: String,
-    /// How often it came.
+    /// How often it arrived.
     pub deliveries: u64,
-    /// By which rule it was signed, `a` or `b`, to be pinned.
+    /// The rule by which it was signed, `a` or `b`.
     pub sign_rule: String,
-    /// Its content; a text where it is no JSON.
+    /// The content as the gateway wrote it; a text where it is no JSON object.
     pub content: Value,
 }
 

@@ -5,6 +5,10 @@ use crate::{Due, Millis, Next, Reason, State};
 /// The longest reason, in characters: it is read on one screen beside others.
 pub const MAX_REASON_CHARS: usize = 1_000;
 
+/// The rule of [`is_reason`] as JSON schemas have it, its length apart: no control characters but line breaks and tabs, and not white
+/// space alone.
+pub const REASON_PATTERN: &str = r"^[^\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]*[^\s\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f][^\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]*$";
+
 /// Whether a text says why, and can be shown on any terminal: line breaks and tabs are the only control characters in it.
 #[must_use]
 pub fn is_reason(text: &str) -> bool {
@@ -133,6 +137,7 @@ impl Operation {
 mod tests {
     use super::*;
     use crate::ActionKind;
+    use crate::schema_tests::validator;
 
     #[test]
     fn an_operators_reason_is_bounded_and_printable() {
@@ -174,6 +179,28 @@ mod tests {
         }
         assert_eq!(Operation::Resolve(Failed).on(NeedsReview, Millis(1)).unwrap().due, Due::Never);
         assert_eq!(Operation::Resolve(Refunded).on(NeedsReview, Millis(1)).unwrap().state, Refunded);
+    }
+
+    #[test]
+    fn the_pattern_of_reasons_agrees_with_the_rule() {
+        let pattern = validator(&serde_json::json!({"type": "string", "pattern": REASON_PATTERN}));
+        for text in [
+            "x",
+            " x ",
+            "两行\n一行",
+            "\t.\r\n",
+            "",
+            " ",
+            "\n\t",
+            "\u{3000}",
+            "a\u{0}",
+            "\u{7f}",
+            "x\u{85}",
+            "a\u{9f}b",
+            "\u{a0}",
+        ] {
+            assert_eq!(pattern.is_valid(&text.into()), is_reason(text), "{text:?}");
+        }
     }
 
     #[test]

@@ -4,6 +4,7 @@
 use std::fmt;
 use std::mem;
 
+use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::{Deserialize, Serialize, Serializer};
 use serde_json::{Map, Value};
 
@@ -13,8 +14,9 @@ use crate::{ActionKind, Answer, Unsendable};
 const MAX_TEXT_CHARS: usize = 160;
 
 /// Why a job, or a queue, is where it is. Its serde form is `{"code": "…", …}`: the variant's name in snake case, then its fields.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "code", rename_all = "snake_case")]
+#[schemars(description = "Why a job, or a queue, is in its state. Codes may be added.")]
 pub enum Reason {
     /// The last response, where its own words say all that there is to say.
     LastResponse(GatewayText),
@@ -132,7 +134,7 @@ pub enum Reason {
 }
 
 /// A gateway's own words, or ours about a response that could not be read.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct GatewayText {
     /// The gateway's code and sub-code: `40004/isv.name-error`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -156,13 +158,29 @@ impl GatewayText {
 }
 
 /// A reason of a newer build.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct OtherReason {
     /// Its code.
     pub code: String,
     /// Its parameters.
     #[serde(flatten)]
     pub parameters: Map<String, Value>,
+}
+
+/// A reason as outsiders read it: its code, its text in English, and the code's parameters.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "ReasonWithText")]
+pub struct ReasonView<'a> {
+    #[serde(flatten)]
+    #[schemars(schema_with = "reference")]
+    reason: &'a Reason,
+    /// The reason as an English text. Programs read `code`.
+    message: String,
+}
+
+/// [`Reason`] by its name: a copy of its forty codes would say no more.
+fn reference(generator: &mut SchemaGenerator) -> Schema {
+    generator.subschema_for::<Reason>()
 }
 
 impl Reason {
@@ -212,11 +230,15 @@ impl Reason {
     /// As outsiders read it: `code`, `message` in English, and the parameters.
     #[must_use]
     pub fn view(&self) -> Value {
-        let mut view = serde_json::to_value(self).unwrap_or_default(); // as above
-        if let Value::Object(fields) = &mut view {
-            fields.insert("message".to_owned(), self.to_string().into());
-        }
-        view
+        serde_json::to_value(ReasonView { reason: self, message: self.to_string() }).unwrap_or_default() // as above
+    }
+
+    /// [`Reason::view`] for `#[serde(serialize_with)]`; the schema is that of `Option<ReasonView>`.
+    ///
+    /// # Errors
+    /// The serializer's.
+    pub fn serialize_view<S: Serializer>(reason: &Option<Self>, serializer: S) -> Result<S::Ok, S::Error> {
+        reason.as_ref().map(Self::view).serialize(serializer)
     }
 
     fn gateway_text_mut(&mut self) -> Option<&mut GatewayText> {
@@ -375,11 +397,6 @@ fn said(out: &mut fmt::Formatter<'_>, rule: &str, text: &GatewayText) -> fmt::Re
 
 fn bounded(text: &str) -> String {
     text.chars().take(MAX_TEXT_CHARS).collect()
-}
-
-/// A reason as outsiders read it, for `#[serde(serialize_with)]`: see [`Reason::view`].
-pub(crate) fn view<S: Serializer>(reason: &Option<Reason>, serializer: S) -> Result<S::Ok, S::Error> {
-    reason.as_ref().map(Reason::view).serialize(serializer)
 }
 
 #[cfg(test)]

@@ -1,6 +1,9 @@
 //! Moments in Redis time. Every due time, lease and deadline is one; no local clock decides anything about a job.
 
+use std::borrow::Cow;
 use std::time::Duration;
+
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 
 /// Milliseconds since the Unix epoch, by the Redis server's clock.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
@@ -34,6 +37,21 @@ impl Millis {
     pub fn parse_rfc3339(text: &str) -> Option<Self> {
         let at: jiff::Timestamp = text.parse().ok()?;
         u64::try_from(at.as_millisecond()).ok().map(Self)
+    }
+}
+
+/// The schema of a time as outsiders read it. Milliseconds stay in Redis: every view writes [`Millis::rfc3339`].
+impl JsonSchema for Millis {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        "Time".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({"type": "string", "format": "date-time"})
     }
 }
 

@@ -1,7 +1,10 @@
 //! A producer's trace, by the header that carries it: <https://www.w3.org/TR/trace-context/>, read 2026-11-25.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::str::FromStr;
+
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 
 use crate::IdError;
 
@@ -52,6 +55,23 @@ impl FromStr for TraceParent {
 impl fmt::Display for TraceParent {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         out.write_str(&self.0)
+    }
+}
+
+/// The form that is written here. A later version may say more, and is read as far as it is known.
+impl JsonSchema for TraceParent {
+    fn schema_name() -> Cow<'static, str> {
+        "TraceParent".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        let [_, trace, parent, flags] = WIDTHS;
+        json_schema!({
+            "description": "A W3C traceparent: the producer's span that the job is shown in.",
+            "type": "string",
+            "pattern": format!("^{VERSION}-[0-9a-f]{{{trace}}}-[0-9a-f]{{{parent}}}-[0-9a-f]{{{flags}}}$"),
+            "examples": ["00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"],
+        })
     }
 }
 

@@ -1,36 +1,47 @@
-//! A job as outsiders read it: the same object in the CLI, the API and the library.
+//! A job and a queue as outsiders read them: the same objects in the CLI, the API, webhooks and the library. Their schemas are the API's.
 
-use crate::{Millis, Reason, State, reason};
+use schemars::JsonSchema;
+use serde::Serialize;
 
-/// One job. Times are RFC 3339 in UTC; what is not known yet is `null`.
-#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+use crate::{AccountName, Key, Kind, Millis, Reason, ReasonView, State};
+
+/// One job. Times are RFC 3339 in UTC; a value that is not known yet is `null`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[schemars(rename = "Job")]
 pub struct JobView {
     /// The account's name.
+    #[schemars(with = "AccountName")]
     pub account: String,
-    /// The kind's word.
+    /// The job's kind.
+    #[schemars(with = "Kind")]
     pub kind: String,
-    /// The key.
+    /// The job's key.
+    #[schemars(with = "Key")]
     pub platform_no: String,
-    /// Where it stands.
+    /// The job's state.
     pub state: State,
-    /// The gateway's own number, the newest it named.
+    /// The gateway's transaction id, the newest that it named.
     pub trade_no: Option<String>,
     /// The gateway's status as it wrote it.
     pub gateway_status: Option<String>,
-    /// How often it was sent, in intent: each was on record before its first byte left.
+    /// The number of sends. Each send is recorded before its first byte leaves.
     pub attempts: u32,
-    /// How often the gateway was asked about it.
+    /// The number of queries.
     pub queries: u32,
-    /// When it was accepted.
+    /// When the job was accepted.
+    #[schemars(with = "Option<Millis>")]
     pub created_at: Option<String>,
-    /// When anything about it last changed.
+    /// When the job last changed.
+    #[schemars(with = "Option<Millis>")]
     pub updated_at: Option<String>,
-    /// When it will be looked at next; while a worker holds it, when its lease ends.
+    /// When the job is due next. While a worker has claimed the job, it is the end of the worker's lease.
+    #[schemars(with = "Option<Millis>")]
     pub due_at: Option<String>,
-    /// Why it is where it is: `code`, `message` and the code's parameters.
-    #[serde(serialize_with = "reason::view")]
+    /// Why the job is in this state.
+    #[serde(serialize_with = "Reason::serialize_view")]
+    #[schemars(with = "Option<ReasonView<'static>>")]
     pub reason: Option<Reason>,
-    /// The name of the environment that it was submitted in; left out where its submitter had none.
+    /// The name of the environment that the job was submitted in. It is left out where the submitter had none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub environment: Option<String>,
 }
@@ -43,32 +54,55 @@ impl JobView {
     }
 }
 
-/// A queue at a glance.
-#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
-pub struct QueueView {
-    /// `main/transfer`.
-    pub queue: String,
-    /// The account's name.
-    pub account: String,
-    /// The kind's word.
-    pub kind: String,
+/// The numbers of a queue's jobs by where they wait.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct QueueCounts {
     /// Jobs that wait to be sent.
     pub to_send: u64,
-    /// Jobs that wait to be asked about, or are held by a worker.
+    /// Jobs that wait to be queried, or that a worker has claimed.
     pub to_query: u64,
     /// Jobs that wait for a person.
     pub review: u64,
-    /// Jobs that ended and are not yet reduced to tombstones.
+    /// Jobs that have ended and are not yet reduced to tombstones.
     pub done: u64,
-    /// Jobs with something that their producer is still to be told.
+    /// Jobs with a webhook event that waits to be delivered.
     pub to_tell: u64,
-    /// Keys put aside because no record could be read.
+}
+
+impl QueueCounts {
+    /// Every job once, by the set that it is in: a job whose webhook waits is in one of these as well.
+    #[must_use]
+    pub const fn by_set(self) -> [(&'static str, u64); 4] {
+        [("to_send", self.to_send), ("to_query", self.to_query), ("review", self.review), ("done", self.done)]
+    }
+}
+
+/// A queue at a glance.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[schemars(rename = "Queue")]
+pub struct QueueView {
+    /// The queue's name.
+    #[schemars(example = "main/transfer")]
+    pub queue: String,
+    /// The account's name.
+    #[schemars(with = "AccountName")]
+    pub account: String,
+    /// The kind of its jobs.
+    #[schemars(with = "Kind")]
+    pub kind: String,
+    /// Its jobs.
+    #[serde(flatten)]
+    pub counts: QueueCounts,
+    /// Jobs and webhooks in quarantine: no record of them can be read.
     pub orphans: u64,
     /// The earliest due time.
+    #[schemars(with = "Option<Millis>")]
     pub next_due: Option<String>,
-    /// Why it is paused, if it is: `code`, `message` and the code's parameters.
-    #[serde(serialize_with = "reason::view")]
+    /// Why the queue is paused; `null` where it is not.
+    #[serde(serialize_with = "Reason::serialize_view")]
+    #[schemars(with = "Option<ReasonView<'static>>")]
     pub paused: Option<Reason>,
-    /// Workers whose circuit is open here: the gateway is down or loses most answers, and they send a probe now and then.
+    /// The number of workers whose circuit breaker is open here: the gateway is down or most responses are lost, and they send a probe now
+    /// and then.
     pub circuits_open: usize,
 }

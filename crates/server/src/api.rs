@@ -1,4 +1,4 @@
-//! The API: a part of it is a module with its handlers and its page of the OpenAPI description.
+//! The API: a part of it is a module with its operations.
 
 pub(crate) mod events;
 pub(crate) mod health;

@@ -1,7 +1,7 @@
-//! The dashboard at `/`: what operators see of queues and jobs, and do about them, in a browser. Pages are made here and read
-//! without a script; a little of one renews them when something happens.
+//! The dashboard at `/`: queues and jobs in a browser, with the actions of operators. Pages are made here and work without a script; a short
+//! script renews them when anything changes.
 //!
-//! It does nothing of its own: pages read by the store's functions, and acts are those that the API has too (`ops`).
+//! Pages read by the store's functions, and actions are the API's (`ops`).
 
 mod access;
 mod assets;

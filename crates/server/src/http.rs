@@ -1,8 +1,9 @@
-//! What the API and the dashboard have in common as HTTP: who asks, what a path, a query and a body hold, and how a request is refused.
+//! HTTP for the API and the dashboard: bearers, paths, queries, bodies and refusals.
 
 pub(crate) mod auth;
 pub(crate) mod body;
 pub(crate) mod connection;
+pub(crate) mod operation;
 pub(crate) mod part;
 pub(crate) mod path;
 pub(crate) mod problem;

@@ -6,20 +6,20 @@ use std::path::{Path, PathBuf};
 /// The longest file, in lines.
 const MAX_LINES: usize = 500;
 
-/// A layer: the modules below it that it may name, and what of the outside it may not.
+/// A layer: the modules below it that it may name, and the crates that it may not.
 struct Layer {
     /// Its files are `{name}.rs` and those in `{name}/`, as far as no later row is more exact.
     name: &'static str,
-    /// Parts of the crate that it may name beside itself, by the beginning of their paths.
+    /// Parts of the crate that it may name besides itself, by the beginning of their paths.
     knows: &'static [&'static str],
     /// Crates that it may not name.
     not: &'static [&'static [&'static str]],
 }
 
-/// What speaks HTTP.
+/// Crates that speak HTTP.
 const HTTP: [&str; 4] = ["axum", "hyper", "hyper_util", "tower_http"];
 
-/// What serves HTTP: a handler needs no more of it than `axum`.
+/// Crates that serve HTTP. A handler needs `axum` alone.
 const SERVING: [&str; 3] = ["hyper", "hyper_util", "tower_http"];
 
 /// A more exact row comes after the one that it is part of.
@@ -29,7 +29,7 @@ const LAYERS: [Layer; 10] = [
     Layer { name: "http", knows: &["state"], not: &[&["maud", "bursar_producer", "bursar_gateways"]] },
     Layer { name: "api", knows: &["state", "http", "ops"], not: &[&SERVING, &["maud"]] },
     Layer { name: "dashboard", knows: &["state", "http", "ops"], not: &[&SERVING, &["bursar_producer"]] },
-    // What is drawn, and in which words, does not depend on who asks for it.
+    // Drawings and texts do not depend on the request.
     Layer { name: "dashboard/components", knows: &["dashboard::i18n", "dashboard::signed_in"], not: &[&HTTP] },
     Layer { name: "dashboard/charts", knows: &["dashboard::i18n", "dashboard::components", "state"], not: &[&HTTP] },
     Layer { name: "dashboard/i18n", knows: &["dashboard::cookie"], not: &[&SERVING, &["maud", "bursar_store"]] },
@@ -56,7 +56,7 @@ fn files(folder: &Path, found: &mut Vec<String>) {
     }
 }
 
-/// A source without comments: what they name, nothing depends on.
+/// A source without comments: a name in a comment is no dependence.
 fn code(text: &str) -> String {
     text.lines().map(|line| if line.trim_start().starts_with("//") { "" } else { line }).collect::<Vec<_>>().join("\n")
 }
@@ -65,7 +65,7 @@ fn is_word(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || byte == b'_'
 }
 
-/// Where `word` stands in `code` as a whole word, behind it.
+/// The text behind each place where `code` has `word` as a whole word.
 fn behind<'a>(code: &'a str, word: &str) -> Vec<&'a str> {
     let bytes = code.as_bytes();
     let is_apart = |at: Option<usize>| at.and_then(|at| bytes.get(at)).is_none_or(|byte| !is_word(*byte));
@@ -80,7 +80,7 @@ fn behind<'a>(code: &'a str, word: &str) -> Vec<&'a str> {
 fn modules(file: &str, code: &str) -> Vec<String> {
     let own: Vec<&str> = file.trim_end_matches(".rs").split('/').collect();
     let mut named = Vec::new();
-    // Who may see something is no dependence, and can only be a module around it.
+    // A visibility is no dependence: it can only name a module around it.
     let code = &code.replace("pub(in crate::", "pub(in ");
     for rest in behind(code, "crate").into_iter().filter_map(|rest| rest.strip_prefix("::")) {
         named.extend(paths(rest));
@@ -125,7 +125,7 @@ fn paths(rest: &str) -> Vec<String> {
     items.iter().map(|item| path(item.trim())).filter(|path| !path.is_empty()).collect()
 }
 
-/// What a file of this layer names and may not.
+/// The names in a file that its layer forbids.
 fn breaches(layer: &Layer, file: &str, code: &str) -> BTreeSet<String> {
     let own = layer.name.replace('/', "::");
     let is_known = |path: &str| {

@@ -1,10 +1,10 @@
-//! Bursar over HTTP: submitting, following and operating jobs from any language, and what tells how Bursar is.
+//! Bursar over HTTP: submitting, following and operating jobs from any language, with health and metrics.
 //!
-//! The crate is in layers, and `layers.rs` checks that each names only those below it. `state` holds what every request needs and
-//! knows no HTTP; `ops` does what the API and the dashboard both do; `http` reads requests and refuses them by a problem; `api` and
-//! `dashboard` answer, and never name each other. A part of the interface is a module with its handlers and its page of the OpenAPI
-//! description; `routes` joins them, and `server` listens. Nothing here decides anything about a job: the producer's validator and
-//! the store's scripts do.
+//! The crate is in layers, and `layers.rs` checks that each names only those below it. `state` holds the state of all requests and knows no
+//! HTTP; `ops` has the operations of the API and the dashboard; `http` reads requests and refuses them by a problem; `api` and `dashboard`
+//! answer, and never name each other. A part of the interface is a module with its handlers, and an operation of the API describes itself
+//! for OpenAPI; `routes` joins the parts, and `server` listens. Nothing here decides anything about a job: the producer's validator and the
+//! store's scripts do.
 
 mod api;
 mod dashboard;

@@ -1,5 +1,5 @@
-//! What the API and the dashboard both do, free of how it is asked for and shown: no HTTP, no HTML. Nothing here decides anything
-//! about a job: the producer's validator and the store's scripts do.
+//! Operations of the API and the dashboard, without HTTP and HTML. Nothing here decides anything about a job: the producer's validator and the
+//! store's scripts do.
 
 pub(crate) mod jobs;
 pub(crate) mod notifications;

@@ -1,5 +1,5 @@
-//! Listening: connections are taken up to a bound, none may hang, and once the server is told to end, those that are idle
-//! are closed and requests in flight finish.
+//! Listening. The number of connections is bounded, and none may hang. When the server drains, idle connections are closed and requests in
+//! flight finish.
 
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
@@ -43,7 +43,7 @@ pub enum ServeError {
     Listen {
         /// The address.
         listen: SocketAddr,
-        /// What the system said.
+        /// The system's error.
         #[source]
         source: std::io::Error,
     },
@@ -69,10 +69,10 @@ impl std::fmt::Debug for Server {
     }
 }
 
-/// What follows when there is no tokens file.
+/// The choice where there is no tokens file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NoTokens {
-    /// The server does not start: nobody could use it.
+    /// The server does not start: no client could use it.
     Refuse,
     /// It starts and says so.
     Warn,
@@ -99,7 +99,7 @@ impl Server {
             Err(error) if error.is_missing() && no_tokens == NoTokens::Warn => {
                 tracing::warn!(
                     file = %settings.tokens_file.display(),
-                    "there is no tokens file: nobody can use the API yet. `bursar token NAME --role producer` makes a token; SIGHUP reads the file"
+                    "there is no tokens file: no client can use the API yet. `bursar token NAME --role producer` makes a token; SIGHUP reads the file"
                 );
                 Tokens::none_yet(&settings.tokens_file, accounts)
             }

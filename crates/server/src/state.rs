@@ -1,4 +1,4 @@
-//! What every request is answered with: the way into Bursar, who may do what, and whether the server is about to end.
+//! The state that every request is answered with: the store and the producer, the tokens, and the drain of the server.
 
 pub(crate) mod job_watch;
 pub(crate) mod notified;
@@ -26,43 +26,43 @@ use crate::state::readiness::Readiness;
 use crate::state::sessions::Sessions;
 use crate::state::tokens::Tokens;
 
-/// What an operator can set about the server.
+/// The settings of the server.
 #[derive(Clone, Debug)]
 pub struct Settings {
-    /// On which address; port 0 for any free one.
+    /// The address to listen on; port 0 for any free one.
     pub listen: SocketAddr,
-    /// Who may do what.
+    /// The file with the tokens and their roles.
     pub tokens_file: PathBuf,
-    /// What sessions of the dashboard are signed with, the same for all replicas; a key of the process's own if left out.
+    /// The file with the key that signs the dashboard's sessions, the same for all replicas; a random key of the process if left out.
     pub session_key_file: Option<PathBuf>,
     /// Requests a second of each token, in this process; 0 for no limit.
     pub rate_per_second: u32,
-    /// How long a request's head, its body, and a client that does not take its answer may take.
+    /// The time limit of a request's head, of its body, and of a client that does not read its answer.
     pub patience: Duration,
-    /// How long requests in flight may take once the server was told to end.
+    /// The time limit of requests in flight once the server drains.
     pub drain: Duration,
     /// The accounts whose gateway may notify them.
     pub notified: Vec<NotifiedAccount>,
 }
 
-/// What handlers share; every one has it as its state.
+/// The state that all handlers share.
 pub(crate) struct App {
     pub(crate) settings: Settings,
     pub(crate) store: Store,
-    /// The one way in for jobs.
+    /// Validates and stores jobs.
     pub(crate) producer: Producer,
     /// The queues of the configuration.
     pub(crate) queues: Queues,
     pub(crate) tokens: Tokens,
-    /// What this process tells of itself, its worker included where it has one.
+    /// The metrics and health of this process, its worker included where it has one.
     pub(crate) page: Page,
-    /// Who is signed in to the dashboard.
+    /// The sessions of the dashboard.
     pub(crate) sessions: Sessions,
     /// News of jobs.
     pub(crate) feed: Feed,
-    /// What was found lately about Redis.
+    /// The latest probe of Redis.
     pub(crate) readiness: Readiness,
-    /// Told when the server is to end: whoever waits for a client's sake stops then.
+    /// Cancelled when the server drains: waits for the sake of a client stop then.
     pub(crate) drain: CancellationToken,
 }
 

@@ -3,6 +3,12 @@
 //!
 //! Names are an interface: dashboards and alerts of others rely on them. One is added freely, and renamed never.
 
+use bursar_domain::{Answer, Call, QueueCounts, State, Unsendable};
+use bursar_store::BalanceParts;
+
+use crate::callbacks::Told;
+use crate::work::{CIRCUIT_CHANGES, Doing};
+
 /// What kind of number it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Type {
@@ -52,35 +58,79 @@ pub struct Metric {
     pub help: &'static str,
 }
 
-/// Every label with the values that it takes: all are bounded by the configuration or by our own enums.
-pub const LABELS: [(&str, &str); 17] = [
-    ("queue", "`account/kind` of each configured queue, or of one that was"),
-    ("origin", "whose events: `account/kind` of each configured queue, `account/notify` of each account"),
-    ("account", "each account with `balance_every`"),
-    ("sub_type", "which of the account's balances: `collecting`, `paying`"),
-    ("part", "`available`, `frozen`, `retained`, `total`"),
-    ("import_queue", "each queue of `import.queues`"),
-    ("call", "`send`, `query`"),
-    (
-        "answer",
-        "how an answer was understood: `not_executed`, `not_ready`, `misconfigured`, `rejected`, `accepted`, `succeeded`, `failed`, `refunded`, `no_response`, `not_found`, `mismatch`",
-    ),
-    ("state", "`queued`, `in_doubt`, `pending`, `needs_review`, `succeeded`, `failed`, `refunded`, `cancelled`"),
-    ("set", "where jobs wait: `to_send`, `to_query`, `review`, `done`"),
-    ("to", "`opened`, `closed`"),
-    ("reason", "why a send was not made: `content_changed`, `above_max_amount`"),
-    (
-        "operation",
-        "what a worker was doing: `claiming`, `committing`, `renewing leases`, `listening for wake messages`, `taking jobs from a queue of apalis-redis`",
-    ),
-    (
-        "outcome",
-        "what an attempt to tell came to: `told`, `gone` (410: no more about this job), `busy` (429, 503), `refused` (another 4xx), `failing` (another 5xx), `odd` (any other status; redirects are not followed), `silent` (no answer in time), `unreachable` (no connection), `broken` (it ended before an answer), `not_allowed` (an address that must not be told), `unfit` (it could not be sent as it is)",
-    ),
-    ("check", "the checks of `bursar doctor` that look at Redis"),
-    ("severity", "`warn`, `refuse`"),
-    ("version", "this build's version"),
+/// A label, with the values that it takes: all are bounded by the configuration or by our own enums.
+#[derive(Clone, Copy, Debug)]
+pub struct Label {
+    /// As Prometheus knows it.
+    pub name: &'static str,
+    /// The meaning of its values; "" where they say it themselves.
+    pub meaning: &'static str,
+    /// Its values.
+    pub values: Values,
+}
+
+/// The values of a label.
+#[derive(Clone, Copy, Debug)]
+pub enum Values {
+    /// Those of the configuration or the build, which the label's meaning says.
+    Configured,
+    /// The words of an enum, each with an explanation or "".
+    Words(fn() -> Vec<(&'static str, &'static str)>),
+}
+
+const fn configured(name: &'static str, meaning: &'static str) -> Label {
+    Label { name, meaning, values: Values::Configured }
+}
+
+const fn words(name: &'static str, meaning: &'static str, words: fn() -> Vec<(&'static str, &'static str)>) -> Label {
+    Label { name, meaning, values: Values::Words(words) }
+}
+
+/// Words that need no explanation.
+fn plain<const N: usize>(words: [&'static str; N]) -> Vec<(&'static str, &'static str)> {
+    words.map(|word| (word, "")).into()
+}
+
+/// Every label.
+pub const LABELS: [Label; 17] = [
+    configured("queue", "`account/kind` of each configured queue, or of one that was"),
+    configured("origin", "whose events: `account/kind` of each configured queue, `account/notify` of each account"),
+    configured("account", "each account with `balance_every`"),
+    configured("sub_type", "which of the account's balances: `collecting`, `paying`"),
+    words("part", "", || plain(BalanceParts::default().named().map(|(part, _)| part))),
+    configured("import_queue", "each queue of `import.queues`"),
+    words("call", "", || plain(Call::ALL.map(Call::as_str))),
+    words("answer", "how an answer was understood", || plain(Answer::ALL.map(Answer::as_str))),
+    words("state", "", || plain(State::ALL.map(State::as_str))),
+    words("set", "where jobs wait", || plain(QueueCounts::default().by_set().map(|(set, _)| set))),
+    words("to", "", || plain(CIRCUIT_CHANGES)),
+    words("reason", "why a send was not made", || plain(Unsendable::ALL.map(Unsendable::label))),
+    words("operation", "what a worker was doing", || plain(Doing::ALL.map(Doing::as_str))),
+    words("outcome", "what an attempt to tell came to", || {
+        Told::ALL.map(|outcome| (outcome.as_str(), outcome.meaning())).into()
+    }),
+    configured("check", "the checks of `bursar doctor` that look at Redis"),
+    configured("severity", "`warn`, `refuse`"),
+    configured("version", "this build's version"),
 ];
+
+impl Label {
+    /// Its meaning and values, as `deploy/METRICS.md` has them.
+    #[must_use]
+    pub fn described(&self) -> String {
+        let words: Vec<(&str, &str)> = match self.values {
+            Values::Configured => Vec::new(),
+            Values::Words(words) => words(),
+        };
+        let words = words.into_iter().map(|(word, explanation)| match explanation {
+            "" => format!("`{word}`"),
+            explanation => format!("`{word}` ({explanation})"),
+        });
+        let words = words.collect::<Vec<_>>().join(", ");
+        let parts = [self.meaning, &words];
+        parts.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(": ")
+    }
+}
 
 macro_rules! metrics {
     ($($(#[$doc:meta])* $constant:ident = $name:literal, $kind:ident, $source:ident, [$($label:literal),*], $help:literal;)*) => {
@@ -174,8 +224,8 @@ mod tests {
                 &format!("| `{}` | {} | {from} | {labels} | {} |\n", metric.name, metric.kind.as_str(), metric.help);
         }
         text += "\n| label | values |\n|---|---|\n";
-        for (label, values) in LABELS {
-            text += &format!("| `{label}` | {values} |\n");
+        for label in LABELS {
+            text += &format!("| `{}` | {} |\n", label.name, label.described());
         }
         text
     }
@@ -202,11 +252,11 @@ mod tests {
     fn every_label_is_bounded_and_used() {
         for metric in ALL {
             for label in metric.labels {
-                assert!(LABELS.iter().any(|(known, _)| known == label), "{label} of {}", metric.name);
+                assert!(LABELS.iter().any(|known| known.name == *label), "{label} of {}", metric.name);
             }
         }
-        for (label, _) in LABELS {
-            assert!(ALL.iter().any(|metric| metric.labels.contains(&label)), "{label}");
+        for Label { name, .. } in LABELS {
+            assert!(ALL.iter().any(|metric| metric.labels.contains(&name)), "{name}");
         }
     }
 }

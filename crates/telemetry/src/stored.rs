@@ -137,7 +137,7 @@ async fn in_doubt<'a>(
     store: &Store,
     queues: &[(&'a Queue, QueueStatus)],
 ) -> Result<Vec<(&'a Queue, usize)>, StoreError> {
-    let waiting = queues.iter().filter(|(_, status)| status.sends + status.queries > 0);
+    let waiting = queues.iter().filter(|(_, status)| status.counts.to_send + status.counts.to_query > 0);
     let waiting: Vec<&Queue> = waiting.map(|(queue, _)| *queue).collect();
     let queues: Vec<Queue> = waiting.iter().copied().cloned().collect();
     let counts = store.in_doubt_of(&queues).await?;

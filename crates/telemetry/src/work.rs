@@ -29,6 +29,13 @@ const PICKUP_SECONDS: &[f64] =
 const LIFE_SECONDS: &[f64] =
     &[0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, 900.0, 3_600.0, 14_400.0, 86_400.0, 432_000.0];
 
+/// The circuit breaker of a queue opened.
+const CIRCUIT_OPENED: &str = "opened";
+/// The circuit breaker of a queue closed.
+const CIRCUIT_CLOSED: &str = "closed";
+/// The changes of a circuit breaker.
+pub(crate) const CIRCUIT_CHANGES: [&str; 2] = [CIRCUIT_OPENED, CIRCUIT_CLOSED];
+
 /// What Redis was needed for when it failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Doing {
@@ -45,7 +52,7 @@ pub enum Doing {
 }
 
 impl Doing {
-    const ALL: [Self; 5] = [Self::Claiming, Self::Committing, Self::Renewing, Self::Listening, Self::Taking];
+    pub(crate) const ALL: [Self; 5] = [Self::Claiming, Self::Committing, Self::Renewing, Self::Listening, Self::Taking];
 
     /// Completes the sentence "Redis is in trouble while …".
     #[must_use]

@@ -72,7 +72,7 @@ pub(crate) fn written(read: Option<&Read<'_>>) -> String {
 
 /// Tells if there is anything to tell of a queue: most queues of many accounts never had a job.
 fn is_used(status: &QueueStatus) -> bool {
-    status.open_jobs() + status.done + status.all_quarantined() > 0 || status.paused.is_some()
+    status.open_jobs() + status.counts.done + status.all_quarantined() > 0 || status.paused.is_some()
 }
 
 fn write_queues(to: &mut Registry, queues: &[(&Queue, QueueStatus)]) {
@@ -81,9 +81,7 @@ fn write_queues(to: &mut Registry, queues: &[(&Queue, QueueStatus)]) {
     let due_age = Fraction::new(names::DUE_AGE);
     for (queue, status) in queues.iter().filter(|(_, status)| is_used(status)) {
         let queue = queue.to_string();
-        let places =
-            [("to_send", status.sends), ("to_query", status.queries), ("review", status.review), ("done", status.done)];
-        for (place, count) in places {
+        for (place, count) in status.counts.by_set() {
             jobs.put([&queue, place], count);
         }
         due_age.put([&queue, Call::Send.as_str()], age(status.next_send, status.now));

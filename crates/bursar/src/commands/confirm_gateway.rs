@@ -53,7 +53,7 @@ pub(crate) async fn run(arguments: &Arguments, global: &Global) -> Result<Exit, 
 
 /// Jobs that a gateway may know: those that wait for a query or a resend, and those that need review.
 fn may_have_been_sent(status: &QueueStatus, in_doubt: usize) -> u64 {
-    (status.queries + status.review).max(u64::try_from(in_doubt).unwrap_or(u64::MAX))
+    (status.counts.to_query + status.counts.review).max(u64::try_from(in_doubt).unwrap_or(u64::MAX))
 }
 
 fn told(queue: &Queue, what: &str, before: Option<&str>, ours: &str, global: &Global) -> Result<Exit, Failure> {

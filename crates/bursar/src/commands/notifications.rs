@@ -107,7 +107,7 @@ fn print(view: &NotificationView, callbacks: &[HistoryEvent], global: &Global) -
         one_line(&view.method),
         one_line(view.record_id.as_deref().unwrap_or("-")),
         view.version,
-        view.outcome,
+        view.outcome.as_str(),
         one_line(&why)
     ))?;
     line(format_args!("    {}", one_line(&view.content.to_string())))?;

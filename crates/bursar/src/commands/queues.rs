@@ -2,7 +2,7 @@
 
 use clap::Args;
 
-use bursar_domain::Millis;
+use bursar_domain::{Millis, QueueCounts};
 
 use crate::commands::import::print_queue;
 use crate::exit::{Exit, Failure, Global};
@@ -42,12 +42,11 @@ pub(crate) async fn run(_: &Arguments, global: &Global) -> Result<Exit, Failure>
             0 => String::new(),
             count => format!("  {count} in quarantine (`bursar quarantine list`)"),
         };
-        let untold =
-            if status.deliveries > 0 { format!("  {} deliveries open", status.deliveries) } else { String::new() };
-        let (send, query, review, done) = (status.sends, status.queries, status.review, status.done);
+        let QueueCounts { to_send, to_query, review, done, to_tell } = status.counts;
+        let untold = if to_tell > 0 { format!("  {to_tell} deliveries open") } else { String::new() };
         let next_due = next_due.unwrap_or_else(|| "-".into());
         line(format_args!(
-            "{:<28} {send:>9} {query:>9} {review:>9} {done:>9}  {next_due}{paused}{circuits}{untold}{quarantined}",
+            "{:<28} {to_send:>9} {to_query:>9} {review:>9} {done:>9}  {next_due}{paused}{circuits}{untold}{quarantined}",
             queue.to_string()
         ))?;
     }
@@ -58,9 +57,9 @@ pub(crate) async fn run(_: &Arguments, global: &Global) -> Result<Exit, Failure>
             line(view)?;
             continue;
         }
-        let (send, query, review, done) = (status.sends, status.queries, status.review, status.done);
+        let QueueCounts { to_send, to_query, review, done, to_tell: _ } = status.counts;
         line(format_args!(
-            "{:<28} {send:>9} {query:>9} {review:>9} {done:>9}  NOT SERVED: the configuration has no account {} (`bursar adopt`)",
+            "{:<28} {to_send:>9} {to_query:>9} {review:>9} {done:>9}  NOT SERVED: the configuration has no account {} (`bursar adopt`)",
             queue.to_string(),
             queue.account
         ))?;

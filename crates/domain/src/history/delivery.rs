@@ -1,12 +1,13 @@
 //! An attempt to deliver a webhook.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::More;
 use crate::{Millis, State};
 
 /// An attempt to deliver a webhook, or its end without one.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Delivery {
     /// When.
     #[serde(default, skip_serializing_if = "super::is_unset")]
@@ -67,7 +68,7 @@ impl Delivery {
 }
 
 /// What became of an attempt to deliver a webhook.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum DeliveryOutcome {
     /// The receiver has it.
@@ -88,7 +89,7 @@ impl DeliveryOutcome {
 }
 
 /// Why a delivery got no HTTP status.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, thiserror::Error)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema, thiserror::Error)]
 #[serde(rename_all = "snake_case")]
 pub enum DeliveryError {
     /// The address is not public, and the configuration does not allow it.

@@ -1,12 +1,13 @@
 //! The end of a quarantine, on an operator's word.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::Millis;
 
 /// A job that an operator took out of quarantine.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Quarantine {
     /// When.
     #[serde(default, skip_serializing_if = "super::is_unset")]
@@ -25,7 +26,7 @@ pub struct Quarantine {
 }
 
 /// What became of a job in quarantine.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum QuarantineOutcome {
     /// The job is back where its state belongs.

@@ -1,12 +1,13 @@
 //! A response to a call, and the evidence in it.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::More;
 use crate::{Answer, Call, Fen, Millis, Reading};
 
 /// A response to a call, or its absence.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Response {
     /// The claim's fence.
     pub fence: u64,
@@ -33,7 +34,7 @@ pub struct Response {
 }
 
 /// The evidence of a response: how it was understood, and the gateway's own words. Its texts are bounded by whoever reads responses.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ResponseEvidence {
     /// How it was understood.
     pub outcome: Answer,

@@ -3,6 +3,7 @@ use std::collections::BTreeSet;
 use serde_json::json;
 
 use super::*;
+use crate::schema_tests::{fits_its_variant, schema_of};
 
 /// Every event as it is recorded.
 const TABLE: &[&str] = &[
@@ -37,6 +38,14 @@ fn every_event_reads_as_it_is_recorded() {
         let at = (!line.contains("unreadable")).then_some(Millis(1));
         assert_eq!(event.at(), at, "{line}");
         assert_eq!(event.claim().is_some(), line.contains(r#""fence":2"#), "{line}");
+    }
+}
+
+#[test]
+fn every_event_fits_the_schema_of_its_variant() {
+    let schema = schema_of::<HistoryEvent>();
+    for line in TABLE {
+        fits_its_variant(&schema, "event", &HistoryEvent::read(line.as_bytes()).view());
     }
 }
 

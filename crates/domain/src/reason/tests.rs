@@ -3,6 +3,7 @@ use std::collections::BTreeSet;
 use serde_json::json;
 
 use super::*;
+use crate::schema_tests::{fits_its_variant, schema_of, validator};
 
 fn text() -> GatewayText {
     GatewayText::new(Some("40004/isv.name-error"), Some("户名不符"))
@@ -70,6 +71,20 @@ const TABLE: &[(&str, &str)] = &[
     ),
     (r#"{"code":"of_a_newer_build","since":5,"text":"x"}"#, "of_a_newer_build; since 5; text x"),
 ];
+
+#[test]
+fn every_reason_fits_the_schema_of_its_variant() {
+    let (recorded, shown) = (schema_of::<Reason>(), validator(&schema_of::<ReasonView<'_>>()));
+    for (line, message) in TABLE {
+        let reason = Reason::read(line).with_gateway_text(text());
+        fits_its_variant(&recorded, "code", &serde_json::to_value(&reason).unwrap());
+        let mut view = reason.view();
+        assert!(shown.is_valid(&view), "{view}");
+        assert!(view["message"].as_str().unwrap().starts_with(message), "{view}");
+        view.as_object_mut().unwrap().remove("message");
+        assert!(!shown.is_valid(&view), "{view}");
+    }
+}
 
 #[test]
 fn every_reason_reads_as_it_is_recorded() {

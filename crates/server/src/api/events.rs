@@ -1,9 +1,10 @@
-//! `GET /v1/events`: what changes, as server-sent events. Each has an id from which a client that comes back goes on.
+//! `GET /v1/events`: changes as server-sent events. A client that connects again continues behind the id of the last event that it read.
 //!
-//! Events are read from the partitions' streams, a page at a time, and the next page only once the client has taken the one before: a slow
-//! client costs a page, a client that takes nothing is let go. A stream has the events of several queues, of which the client is sent those
-//! that its token may know.
+//! Events are read from the partitions' streams a page at a time, and the next page once the client has taken the page before: a slow
+//! client costs a page, and a client that takes nothing is disconnected. A stream has the events of several queues; the client is sent
+//! those that its token may see.
 
+mod change;
 mod place;
 
 use std::collections::{BTreeSet, HashMap};
@@ -13,69 +14,110 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::{Body, Bytes};
-use axum::extract::State;
+use axum::extract::State as Handed;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Uri, header};
 use axum::response::{IntoResponse, Response};
-use axum::routing::get;
-use bursar_domain::Kind;
+use bursar_domain::{AccountName, Kind};
 use bursar_store::{Event, Origin};
-use serde_json::{Value, json};
+use schemars::{JsonSchema, SchemaGenerator};
 use tokio::sync::{OwnedSemaphorePermit, watch};
 use tokio::time::{Instant, timeout};
 
 use crate::http::auth::{Allowed, Read};
+use crate::http::operation::{Content, get};
 use crate::http::part::Part;
 use crate::http::problem::{Kind as Refusal, Problem};
 use crate::http::query::Query;
 use crate::state::Shared;
 use crate::state::tokens::{Bearer, STREAMS_PER_TOKEN};
+use change::{Change, EventData, is_of, shown};
 use place::Place;
 
-/// Events of each stream in one page: what one slow client can make us hold.
+/// Events of each stream in one page: the memory that one slow client costs.
 const PAGE: usize = 100;
 
-/// After so long without an event the client is told that the line is alive. Proxies cut lines that are silent for a minute.
+/// The longest silence before a comment is sent. Proxies cut connections that are silent for a minute.
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
 
-/// How long a client waits before it comes back, in milliseconds.
+/// The time before a client connects again, in milliseconds.
 const COME_BACK_MS: u32 = 2_000;
 
 const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
 
 pub(crate) fn part() -> Part {
-    Part::new(include_str!("events/openapi.json")).route("/v1/events", get(events))
+    let description = format!(
+        "Each event has a name and an id. `job`: a job's new state. `queue`: `paused`, `resumed`, `gateway` or `lost_writes`. `notification`: one \
+         that is stored. `callback`: a webhook that is given up. `gap`: events that the client missed are no longer kept; about ten thousand \
+         entries of each partition are, which several queues and accounts share. Without an id the stream begins now; with the id of the last \
+         event that the client read, behind it; with 0, at the oldest event that is kept. A comment comes every {} s without an event. A token \
+         may have {STREAMS_PER_TOKEN} streams at once.",
+        KEEP_ALIVE.as_secs()
+    );
+    Part::described("events", "Changes, as they happen.").route(
+        "/v1/events",
+        [get("events", events)
+            .summary("Changes as server-sent events")
+            .description(description)
+            .allowed::<Read>()
+            .query::<Parameters>()
+            .header::<String>(
+                "Last-Event-ID",
+                "The id of the last event that the client read. It counts more than `last_event_id`.",
+            )
+            .answer(200, "A stream without an end.", Content::Events(SchemaGenerator::subschema_for::<EventData>))
+            .refuses(&[Refusal::NotFound])
+            .stored()],
+    )
 }
 
-/// One client's way through the events.
+/// The parameters of the query.
+#[derive(JsonSchema)]
+struct Parameters {
+    /// Only events of this account.
+    #[schemars(with = "Option<AccountName>")]
+    account: Option<String>,
+    /// Only events of this kind.
+    kind: Option<Kind>,
+    /// The id of the last event that the client read, for a client that cannot send the header.
+    last_event_id: Option<String>,
+}
+
+impl Parameters {
+    fn read(uri: &Uri) -> Result<Self, Problem> {
+        let mut query = Query::of(uri);
+        let (account, kind) = (query.parse("account"), query.parse("kind"));
+        let last_event_id = query.parse("last_event_id");
+        query.finish()?;
+        Ok(Self { account, kind, last_event_id })
+    }
+}
+
+/// One client with its place in the streams.
 struct Following {
     app: Shared,
     bearer: Arc<Bearer>,
-    /// Whose events the client is sent, by the names that their entries have.
+    /// The queues and accounts of the client, by the names that events have.
     origins: HashMap<String, Origin>,
     place: Place,
-    /// The only kind that the client wants to know of.
+    /// The only kind that the client wants.
     kind: Option<Kind>,
     news: watch::Receiver<()>,
-    /// What is to be said before the first event.
+    /// The text before the first event.
     first: Option<String>,
-    /// When anything was last said.
+    /// When the client was last sent anything.
     said: Instant,
     _stream: OwnedSemaphorePermit,
 }
 
 async fn events(
     who: Allowed<Read>,
-    State(app): State<Shared>,
+    Handed(app): Handed<Shared>,
     headers: HeaderMap,
     uri: Uri,
 ) -> Result<Response, Problem> {
-    let mut query = Query::of(&uri);
-    let account = query.take("account", |account| Ok(account.to_owned()));
-    let kind = query.take("kind", |kind| kind.parse::<Kind>().map_err(|error| error.to_string()));
-    let given = query.take("last_event_id", |id| Ok(id.to_owned()));
-    query.finish()?;
+    let Parameters { account, kind, last_event_id } = Parameters::read(&uri)?;
     let origins = app.origins(&who.bearer, account.as_deref(), kind)?;
-    // The header is the newer one: the client was sent it since it began with the address.
+    // The header is newer: the client has it from an event, and had the parameter when it connected first.
     let header = headers.get(LAST_EVENT_ID).and_then(|id| id.to_str().ok()).map(str::to_owned);
     let busy = || {
         let detail = format!("a token may follow the events {STREAMS_PER_TOKEN} times at once");
@@ -85,7 +127,7 @@ async fn events(
     let news = app.feed.of_anything();
     let partitions: BTreeSet<u16> = origins.iter().map(|origin| app.store.partition_of(origin)).collect();
     let partitions: Vec<u16> = partitions.into_iter().collect();
-    let (place, first) = match header.or(given).filter(|id| !id.is_empty()) {
+    let (place, first) = match header.or(last_event_id).filter(|id| !id.is_empty()) {
         None => (Place::at(app.store.newest_events(&partitions).await?), String::new()),
         Some(id) => {
             let mut place = Place::read(&id, &partitions).ok_or_else(|| {
@@ -95,7 +137,7 @@ async fn events(
                 }])
             })?;
             let gone = app.store.forgotten_events(place.streams()).await?;
-            // A Redis that has lost writes may be behind the place: what is new there would come before it.
+            // A Redis that has lost writes may be behind the place: new events there would have ids before it.
             for (partition, newest) in app.store.newest_events(&gone).await? {
                 place.no_later_than(partition, newest);
             }
@@ -120,7 +162,7 @@ async fn events(
 }
 
 impl Following {
-    /// What the client is sent next; `None` at the end: the server is about to, or the token is known no longer.
+    /// The text that the client is sent next; `None` at the end: the server drains, or the token is no longer known.
     async fn page(&mut self) -> Option<String> {
         let page = match self.first.take() {
             Some(first) => first,
@@ -138,13 +180,13 @@ impl Following {
             let silent_until = self.said + KEEP_ALIVE;
             match self.app.store.events(self.place.streams(), PAGE).await {
                 Ok(events) if !events.is_empty() => match self.told(&events) {
-                    // What is behind them may be for this client.
+                    // The events behind them may be for this client.
                     told if told.is_empty() && Instant::now() < silent_until => continue,
                     told if told.is_empty() => return Some(self.still_here()),
                     told => return Some(told),
                 },
                 Ok(_) => {}
-                Err(error) => tracing::debug!(error = %error.chain(), "events cannot be read; they will be"),
+                Err(error) => tracing::debug!(error = %error.chain(), "events cannot be read; the read is repeated"),
             }
             let silence = silent_until.saturating_duration_since(Instant::now());
             let app = Arc::clone(&self.app);
@@ -159,7 +201,7 @@ impl Following {
         }
     }
 
-    /// No event, and the place behind those that were not for this client: with it the client comes back to what it has not passed over.
+    /// A comment, with the place behind the events that are not for this client: it continues there.
     fn still_here(&self) -> String {
         format!(": still here\nid: {}\n\n", self.place)
     }
@@ -173,112 +215,13 @@ impl Following {
             };
             let (name, data) = shown(event, origin);
             // Writing to a text cannot fail.
-            let _ = write!(text, "id: {}\nevent: {name}\ndata: {data}\n\n", self.place);
+            let _ = write!(text, "id: {}\nevent: {name}\ndata: {}\n\n", self.place, data.text());
         }
         text
     }
 }
 
-/// Whether a client that wants this kind only wants the event: a notification is of the kind of the job that it names.
-fn is_of(event: &Event, origin: &Origin, wanted: Option<Kind>) -> bool {
-    let Some(wanted) = wanted else { return true };
-    match origin {
-        Origin::Jobs(queue) => queue.kind == wanted,
-        Origin::Notifications(_) => event.field("kind") == Some(wanted.as_str()),
-    }
-}
-
-/// Whose events these are.
-fn whose(origin: &Origin) -> Value {
-    match origin {
-        Origin::Jobs(queue) => json!({"account": queue.account, "kind": queue.kind.as_str()}),
-        Origin::Notifications(account) => json!({"account": account}),
-    }
-}
-
-/// An event's name and data.
-fn shown(event: &Event, origin: &Origin) -> (&'static str, Value) {
-    let mut data = whose(origin);
-    let name = match (event.field("event"), event.field("key")) {
-        (None, None) => "other",
-        (None, Some(key)) => {
-            data["platform_no"] = key.into();
-            data["state"] = json!(event.field("state"));
-            "job"
-        }
-        (Some("notification"), _) => {
-            data["notification"] = json!(event.field("number"));
-            for name in ["method", "outcome", "kind"] {
-                if let Some(value) = event.field(name) {
-                    data[name] = value.into();
-                }
-            }
-            "notification"
-        }
-        (Some(what), Some(key)) => {
-            data["callback"] = what.strip_prefix("webhook_").unwrap_or(what).into();
-            data["key"] = key.into();
-            "callback"
-        }
-        (Some(what), None) => {
-            data["queue"] = what.into();
-            data["reason"] = json!(event.reason().map(|reason| reason.view()));
-            "queue"
-        }
-    };
-    data["at"] = event.id.at.rfc3339().into();
-    (name, data)
-}
-
-/// Some events may be missing: a stream keeps about ten thousand.
+/// Events may be missing: a stream keeps about ten thousand.
 fn gap(origin: &Origin) -> String {
-    format!("event: gap\ndata: {}\n\n", whose(origin))
-}
-
-#[cfg(test)]
-mod tests {
-    use bursar_domain::Reason;
-    use bursar_store::EventId;
-
-    use super::*;
-
-    fn event(fields: &[(&str, &str)]) -> Event {
-        let fields = fields.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
-        Event { id: EventId::default(), partition: 3, queue: "main/transfer".into(), fields }
-    }
-
-    #[test]
-    fn an_event_is_named_by_what_it_is_about() {
-        let queue: Origin = "main/transfer".parse().unwrap();
-        let shown = |fields: &[(&str, &str)]| {
-            let (name, mut data) = shown(&event(fields), &queue);
-            for known in ["account", "kind", "at"] {
-                assert!(data.as_object_mut().unwrap().remove(known).is_some(), "{known}");
-            }
-            (name, data)
-        };
-        let job = shown(&[("key", "A"), ("state", "succeeded")]);
-        assert_eq!(job, ("job", json!({"platform_no": "A", "state": "succeeded"})));
-        let paused = shown(&[("event", "paused"), ("reason", &Reason::LostWrites.recorded())]);
-        assert_eq!(paused, ("queue", json!({"queue": "paused", "reason": Reason::LostWrites.view()})));
-        assert_eq!(shown(&[("event", "lost_writes")]), ("queue", json!({"queue": "lost_writes", "reason": null})));
-        let given_up = shown(&[("event", "webhook_given_up"), ("key", "A")]);
-        assert_eq!(given_up, ("callback", json!({"callback": "given_up", "key": "A"})));
-    }
-
-    #[test]
-    fn a_notification_is_of_the_kind_of_the_job_that_it_names() {
-        let origin: Origin = "main/notify".parse().unwrap();
-        let named = event(&[
-            ("event", "notification"),
-            ("number", "7"),
-            ("method", "m"),
-            ("outcome", "new"),
-            ("kind", "split"),
-        ]);
-        let (name, data) = shown(&named, &origin);
-        assert_eq!((name, &data["notification"], &data["kind"]), ("notification", &json!("7"), &json!("split")));
-        assert!(is_of(&named, &origin, None) && is_of(&named, &origin, Some(Kind::Split)));
-        assert!(!is_of(&named, &origin, Some(Kind::Transfer)));
-    }
+    format!("event: gap\ndata: {}\n\n", EventData::of(origin, Change::Nothing {}).text())
 }

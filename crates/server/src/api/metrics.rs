@@ -1,17 +1,24 @@
-//! `GET /metrics`: what Prometheus reads, of this process and of Redis. No token is needed: names of queues and counts are shown,
-//! and nothing of any job.
+//! `GET /metrics`: metrics for Prometheus, of this process and of Redis. No token is needed: they show names of queues and counts, and
+//! nothing of any job.
 
 use axum::extract::State;
 use axum::http::HeaderName;
 use axum::http::header::CONTENT_TYPE;
-use axum::routing::get;
 use bursar_telemetry::TEXT_FORMAT;
+use serde_json::json;
 
+use crate::http::operation::{Content, get};
 use crate::http::part::Part;
 use crate::state::Shared;
 
 pub(crate) fn part() -> Part {
-    Part::new(include_str!("metrics/openapi.json")).route("/metrics", get(metrics))
+    let text = Content::Text("text/plain", json!({"type": "string"}));
+    Part::described("metrics", "For Prometheus.").route(
+        "/metrics",
+        [get("metrics", metrics)
+            .summary("The metrics of this process and of Redis; deploy/METRICS.md names them all")
+            .answer(200, "Prometheus's text format, version 0.0.4.", text)],
+    )
 }
 
 async fn metrics(State(app): State<Shared>) -> ([(HeaderName, &'static str); 1], String) {

@@ -1,7 +1,7 @@
-//! `POST /notify/{account}`: what a gateway tells by itself. It is verified, kept, and only then acknowledged: the seven
-//! bytes `success` say that nobody need tell it again. Everything else is answered `fail`, and the gateway comes back.
+//! `POST /notify/{account}`: a gateway's notification. It is verified, stored, and only then acknowledged by the seven bytes `success`.
+//! Everything else is answered by `fail`, and the gateway delivers it again.
 //!
-//! A notification never changes a job's state. One that names a job brings its next question to the gateway forward.
+//! A notification never changes a job's state. It brings the next query about the job that it names forward.
 
 pub(crate) mod read;
 
@@ -12,18 +12,48 @@ use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, Request, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post};
 use bursar_gateways::MAX_NOTIFICATION_BYTES;
+use serde_json::{Map, Value, json};
 
+use crate::http::operation::{Content, Operation, post};
 use crate::http::part::Part;
 use crate::ops::notifications::{NotAcknowledged, keep};
 use crate::state::Shared;
 
+/// The seven bytes after which a gateway does not deliver a notification again.
+const ACKNOWLEDGED: &str = "success";
+
+/// Any other word has the gateway deliver it again.
+const REFUSED: &str = "fail";
+
 pub(crate) fn part() -> Part {
-    Part::new(include_str!("notify/openapi.json"))
-        .route("/notify/{account}", post(notify))
-        .route("/v1/notifications", get(read::list))
-        .route("/v1/notifications/{account}/{id}", get(read::one))
+    Part::described("notifications", "What gateways notify: received, stored, read.")
+        .route("/notify/{account}", [operation()])
+        .route("/v1/notifications", [read::list_operation()])
+        .route("/v1/notifications/{account}/{id}", [read::one_operation()])
+}
+
+fn operation() -> Operation {
+    let answers = [
+        (200, ACKNOWLEDGED, "The notification is stored."),
+        (400, REFUSED, "It is no notification, or its timestamp lies ahead."),
+        (401, REFUSED, "The platform has not signed it."),
+        (404, REFUSED, "No account of that name receives notifications."),
+        (408, REFUSED, "Its body did not arrive in time."),
+        (413, REFUSED, "It is too long."),
+        (422, REFUSED, "It is signed and cannot be read. It is kept for a person."),
+        (500, REFUSED, "It is not stored."),
+    ];
+    let operation = post("notify", notify)
+        .summary("A gateway notifies an account")
+        .description(
+            "Signed by the platform, without a token. It is stored before it is acknowledged, once however often it is delivered. The gateway \
+             delivers it again after every answer but 200.",
+        )
+        .body::<Map<String, Value>>(format!("At most {} KiB.", MAX_NOTIFICATION_BYTES / 1024));
+    answers.into_iter().fold(operation, |operation, (status, word, description)| {
+        operation.answer(status, description, Content::Text("text/plain", json!({"type": "string", "const": word})))
+    })
 }
 
 async fn notify(State(app): State<Shared>, name: Result<Path<String>, PathRejection>, request: Request) -> Response {
@@ -51,7 +81,7 @@ fn status_of(account: &str, refused: &NotAcknowledged) -> StatusCode {
         NotAcknowledged::TooLong(why) => (StatusCode::PAYLOAD_TOO_LARGE, why),
         NotAcknowledged::Foreign(why) => (StatusCode::UNAUTHORIZED, why),
         NotAcknowledged::Held(why) => {
-            tracing::error!(account, "a notification is kept apart, and a person must look at it: {why}");
+            tracing::error!(account, "a notification is held, and a person must look at it: {why}");
             return StatusCode::UNPROCESSABLE_ENTITY;
         }
         NotAcknowledged::NotKept(why) => {
@@ -64,7 +94,7 @@ fn status_of(account: &str, refused: &NotAcknowledged) -> StatusCode {
 }
 
 fn answer(status: StatusCode) -> Response {
-    let word = if status == StatusCode::OK { "success" } else { "fail" };
+    let word = if status == StatusCode::OK { ACKNOWLEDGED } else { REFUSED };
     (status, [(header::CONTENT_TYPE, "text/plain")], word).into_response()
 }
 

@@ -2,63 +2,88 @@
 
 use axum::Json;
 use axum::extract::State;
-use axum::routing::{get, post};
 use bursar_domain::{Queue, QueueView};
 use bursar_store::Operator;
-use serde_json::{Value, json};
+use schemars::JsonSchema;
+use serde::Serialize;
 
-use crate::api::operator_request::Order;
+use crate::api::operator_request::ActionRequest;
 use crate::http::auth::{Allowed, Operate, Read};
 use crate::http::body::JsonBody;
+use crate::http::operation::{Operation, get, post};
 use crate::http::part::Part;
 use crate::http::path::QueueName;
 use crate::http::problem::{Kind, Problem};
 use crate::http::query::NoQuery;
 use crate::ops::queues::{NotTurned, Turn, turn};
-use crate::state::{App, Shared};
+use crate::state::Shared;
 
 pub(crate) fn part() -> Part {
-    Part::new(include_str!("queues/openapi.json"))
-        .route("/v1/queues", get(queues))
-        .route("/v1/queues/{account}/{kind}/pause", post(pause))
-        .route("/v1/queues/{account}/{kind}/resume", post(resume))
+    let part = Part::described("queues", "Account × kind: at a glance, paused, resumed.").route(
+        "/v1/queues",
+        [get("queues", queues)
+            .summary("Every queue at a glance")
+            .allowed::<Read>()
+            .answers::<Queues>(200, "The queues of the configuration.")
+            .stored()],
+    );
+    part.route(
+        "/v1/queues/{account}/{kind}/pause",
+        [turning(Turn::Pause).summary("Pause a queue: nothing is sent, and the jobs that were sent are queried")],
+    )
+    .route("/v1/queues/{account}/{kind}/resume", [turning(Turn::Resume).summary("Resume a queue")])
 }
 
-async fn queues(who: Allowed<Read>, State(app): State<Shared>, _: NoQuery) -> Result<Json<Value>, Problem> {
+/// Pausing or resuming a queue.
+fn turning(wanted: Turn) -> Operation {
+    let handler = async move |who: Allowed<Operate>,
+                              State(app): State<Shared>,
+                              QueueName(queue): QueueName,
+                              _: NoQuery,
+                              JsonBody(body): JsonBody|
+                -> Result<Json<QueueView>, Problem> {
+        let ActionRequest { reason } = ActionRequest::read(&body)?;
+        let operator = Operator { who: &who.bearer.name, why: &reason };
+        match turn(&app, &queue, wanted, operator).await {
+            Ok(status) => Ok(Json(status.view(&queue))),
+            Err(NotTurned::Already(status)) => Err(already(&queue, wanted, status.view(&queue))),
+            Err(NotTurned::Refused(refusal)) => Err(refusal.into()),
+        }
+    };
+    post(wanted.as_str(), handler)
+        .description("For operators. The token's name and the reason are recorded.")
+        .allowed::<Operate>()
+        .json::<ActionRequest>()
+        .answers::<QueueView>(200, "The queue after the action.")
+        .refuses(&[Kind::NotFound])
+        .refuses_with::<AsItIs>(Kind::NotNow)
+        .stored()
+}
+
+/// All queues.
+#[derive(Serialize, JsonSchema)]
+struct Queues {
+    /// The queues that the token may see.
+    queues: Vec<QueueView>,
+}
+
+async fn queues(who: Allowed<Read>, State(app): State<Shared>, _: NoQuery) -> Result<Json<Queues>, Problem> {
     let queues: Vec<Queue> = app.queues.of(&who.bearer).into_iter().cloned().collect();
     let statuses = app.store.statuses(&queues).await?;
-    let views: Vec<QueueView> = queues.iter().zip(statuses).map(|(queue, status)| status.view(queue)).collect();
-    Ok(Json(json!({"queues": views})))
+    let queues = queues.iter().zip(statuses).map(|(queue, status)| status.view(queue)).collect();
+    Ok(Json(Queues { queues }))
 }
 
-async fn pause(
-    who: Allowed<Operate>,
-    app: State<Shared>,
-    QueueName(queue): QueueName,
-    _: NoQuery,
-    body: JsonBody,
-) -> Changed {
-    turned(&who, &app, &queue, Turn::Pause, &reason(&body)?).await
+/// The members of a problem with a queue that has been paused or resumed before.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "QueueAsItIs")]
+struct AsItIs {
+    /// The queue as it is.
+    queue: QueueView,
 }
 
-async fn resume(
-    who: Allowed<Operate>,
-    app: State<Shared>,
-    QueueName(queue): QueueName,
-    _: NoQuery,
-    body: JsonBody,
-) -> Changed {
-    turned(&who, &app, &queue, Turn::Resume, &reason(&body)?).await
-}
-
-/// Pauses or resumes a queue; refuses what somebody else has done already, and says who.
-async fn turned(who: &Allowed<Operate>, app: &App, queue: &Queue, wanted: Turn, reason: &str) -> Changed {
-    let operator = Operator { who: &who.bearer.name, why: reason };
-    let view = match turn(app, queue, wanted, operator).await {
-        Ok(status) => return Ok(Json(status.view(queue))),
-        Err(NotTurned::Already(status)) => status.view(queue),
-        Err(NotTurned::Refused(refusal)) => return Err(refusal.into()),
-    };
+/// Another operator was faster: the problem has the operator's name and reason.
+fn already(queue: &Queue, wanted: Turn, view: QueueView) -> Problem {
     let detail = match wanted {
         Turn::Pause => {
             let why = view.paused.as_ref().map(|reason| format!(": {reason}")).unwrap_or_default();
@@ -66,14 +91,5 @@ async fn turned(who: &Allowed<Operate>, app: &App, queue: &Queue, wanted: Turn, 
         }
         Turn::Resume => format!("{queue} was not paused, or has been resumed"),
     };
-    Err(Problem::new(Kind::NotNow, detail).with("queue", json!(view)))
-}
-
-type Changed = Result<Json<QueueView>, Problem>;
-
-fn reason(body: &JsonBody) -> Result<String, Problem> {
-    let mut order = Order::read(&body.0)?;
-    let reason = order.reason();
-    order.finish()?;
-    Ok(reason)
+    Problem::new(Kind::NotNow, detail).with(&AsItIs { queue: view })
 }

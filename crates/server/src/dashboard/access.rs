@@ -1,4 +1,4 @@
-//! Whether somebody is signed in, and whether what a form wants was wanted by the person before it.
+//! Sessions and forms: a page needs a session, and a form must come from a page of that session.
 
 use axum::body::to_bytes;
 use axum::extract::{FromRequest, FromRequestParts, Request};
@@ -65,7 +65,7 @@ impl FromRequestParts<Shared> for Visitor {
     }
 }
 
-/// Back here after signing in, where that only shows something. An act is not done by coming back to it.
+/// The way back here after signing in, for pages that only show something. An action is not repeated by coming back.
 fn to_sign_in(parts: &Parts, guest: &Guest) -> Refused {
     let back = if parts.method == Method::GET && guest.here != "/" {
         let here: String = form_urlencoded::byte_serialize(guest.here.as_bytes()).collect();
@@ -92,7 +92,7 @@ impl FromRequest<Shared> for Posted {
     }
 }
 
-/// Reads a form, whoever sent it.
+/// Reads a form of any sender.
 pub(super) async fn read(request: Request, app: &Shared) -> Result<Form, StatusCode> {
     let content_type =
         request.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
@@ -104,7 +104,7 @@ pub(super) async fn read(request: Request, app: &Shared) -> Result<Form, StatusC
     Ok(Form(form_urlencoded::parse(&body).into_owned().collect()))
 }
 
-/// Whether a browser sent this from a page of this site. What it says of where a form comes from no page can forge.
+/// True if a browser sent this from a page of this site: no page can forge the headers that say so.
 pub(super) fn is_from_here(headers: &HeaderMap) -> bool {
     let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
     if let Some(site) = text("sec-fetch-site") {

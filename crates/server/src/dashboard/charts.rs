@@ -1,6 +1,5 @@
-//! Throughput, answers and latency over time. Ends are counted where the store has them by time, however many there
-//! are; what calls came to is read from the logs of some jobs, by all workers, whichever process answers. Each chart says what
-//! it covers.
+//! Throughput, outcomes and latency over time. Ended jobs are counted exactly; the outcomes and latencies of calls are read from the
+//! histories of a sample of jobs, by all workers. Each chart says what it covers.
 
 mod answers;
 mod latency;
@@ -40,7 +39,7 @@ fn axis(seen: &Seen, label: &str, unit: &'static str) -> Axis {
     Axis { label: label.to_owned(), unit, ticks }
 }
 
-/// From when to when a column goes.
+/// The span of a column.
 fn when(seen: &Seen, index: usize) -> String {
     let begin = seen.begin_of(index);
     let minute = |at: Millis| at.rfc3339().get(5..16).unwrap_or_default().replace('T', " ");

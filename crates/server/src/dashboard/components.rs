@@ -1,4 +1,4 @@
-//! Pieces that several pages show: states, times, acts.
+//! Pieces that several pages show: states, times, actions.
 
 pub(super) mod action_form;
 pub(super) mod amounts;
@@ -23,13 +23,13 @@ pub(super) fn unreadable(words: &Words, why: &Unreadable) -> Markup {
     html! { span.flag.bad title=(words.record_unreadable) { (words.unreadable_job) } " " span.why { (why) } }
 }
 
-/// A moment: UTC for whoever has no script, the browser's own zone for who has.
+/// A moment: UTC without a script, the browser's zone with it.
 pub(super) fn moment(at: &str) -> Markup {
     let shown: String = at.get(..19).unwrap_or(at).replace('T', " ");
     html! { @if at.is_empty() { "–" } @else { time datetime=(at) { (shown) "Z" } } }
 }
 
-/// How far a due time is away, and when it is.
+/// The time until a due time, or since.
 pub(super) fn due(words: &Words, at: Option<Millis>, now: Millis) -> Markup {
     let Some(at) = at else { return html! { span.soft { "–" } } };
     let overdue = now > at;
@@ -55,13 +55,13 @@ pub(super) fn millis(span: Duration) -> u64 {
     u64::try_from(span.as_millis()).unwrap_or(u64::MAX)
 }
 
-/// Where a job's page is.
+/// The address of a job's page.
 pub(super) fn job_address(queue: &Queue, key: &str) -> String {
     let key: String = percent(key);
     format!("/jobs/{}/{}/{key}", queue.account, queue.kind)
 }
 
-/// Where a notification's page is.
+/// The address of a notification's page.
 pub(super) fn notification_address(account: &str, number: u64) -> String {
     format!("/notifications/{}/{number}", percent(account))
 }
@@ -71,16 +71,16 @@ pub(super) fn percent(text: &str) -> String {
     form_urlencoded::byte_serialize(text.as_bytes()).collect::<String>().replace('+', "%20") // in a path a + is itself
 }
 
-/// What may be done to a job that stands like this, by the domain's rules. Its ends stand for `resolve`.
+/// The actions that the domain's rules allow on a job in this state. One final state stands in for every `resolve`.
 pub(super) fn allowed(state: State, reason: Option<&Reason>) -> Vec<Operation> {
     let every = [Operation::Query, Operation::Send, Operation::Resolve(State::Succeeded), Operation::Cancel];
     every.into_iter().filter(|operation| operation.on_job(state, reason, Millis(0)).is_ok()).collect()
 }
 
-/// As what a job can be resolved.
+/// The final states that a job can be resolved in.
 pub(super) const ENDS: [State; 3] = [State::Succeeded, State::Failed, State::Refunded];
 
-/// Links to the acts that the job's state allows.
+/// Links to the actions that the job's state allows.
 pub(super) fn acts(words: &Words, address: &str, job: &JobRecord) -> Markup {
     html! {
         @for operation in allowed(job.state, job.reason.as_ref()) {
@@ -89,13 +89,13 @@ pub(super) fn acts(words: &Words, address: &str, job: &JobRecord) -> Markup {
     }
 }
 
-/// Why a job is where it is; long numbers that are none of its own by their ends.
+/// A job's reason; long numbers that are not the job's own are shortened to their ends.
 pub(super) fn shown_reason(words: &Words, job: &JobRecord) -> Option<String> {
     let reason = words.reason(job.reason.as_ref()?);
     Some(without_accounts_but(&reason, &own_numbers(job)))
 }
 
-/// The last action of an operator in a job's history; the words in `whole` may stand whole in its comment.
+/// The last action of an operator in a job's history; its comment has the words in `whole` unmasked.
 pub(super) fn last_act(words: &Words, history: &[HistoryEvent], whole: &[&str]) -> Option<String> {
     let last = last_action(history)?;
     let (at, comment) = (last.at.rfc3339(), without_accounts_but(&last.comment, whole));

@@ -7,7 +7,7 @@ use crate::state::sessions::LASTS;
 /// The session's cookie.
 pub(super) const SESSION: &str = "bursar_session";
 
-/// The longest cookie that is looked at, in bytes.
+/// The longest cookie that is read, in bytes.
 const MAX_BYTES: usize = 1_024;
 
 /// A cookie's value.
@@ -17,8 +17,8 @@ pub(super) fn value<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
     pairs.find(|(given, value)| *given == name && value.len() <= MAX_BYTES).map(|(_, value)| value)
 }
 
-/// Sets the session's cookie; an empty value takes it away. Never over plain http where TLS ends before us: whoever adds the
-/// header for themselves only keeps their own cookie off plain http.
+/// Sets the session's cookie; an empty value removes it. It is `Secure` where a proxy before the server ends TLS: a client that adds the
+/// proxy's header itself only keeps its own cookie off plain http.
 pub(super) fn session(headers: &HeaderMap, value: &str) -> String {
     let behind_tls =
         headers.get("x-forwarded-proto").is_some_and(|scheme| scheme.as_bytes().eq_ignore_ascii_case(b"https"));

@@ -6,7 +6,9 @@ mod chinese_reasons;
 mod english;
 pub(super) mod language;
 
-use bursar_domain::{ActionKind, Answer, DeliveryError, DeliveryOutcome, HeldReason, Operation, Reason, State};
+use bursar_domain::{
+    ActionKind, Answer, DeliveryError, DeliveryOutcome, HeldReason, NotificationOutcome, Operation, Reason, State,
+};
 
 pub(super) use chinese::CHINESE;
 pub(super) use english::ENGLISH;
@@ -19,9 +21,9 @@ pub(super) struct Words {
     pub(super) tag: &'static str,
     /// The same for browsers.
     pub(super) html_lang: &'static str,
-    /// What the language calls itself.
+    /// The language's name in itself.
     pub(super) language: &'static str,
-    /// A link for whoever cannot see the page.
+    /// A link for readers of screens.
     pub(super) skip: &'static str,
     pub(super) navigation: &'static str,
     pub(super) queues: &'static str,
@@ -174,7 +176,7 @@ pub(super) struct Words {
     pub(super) then_over: &'static str,
     pub(super) as_you_say: &'static str,
     pub(super) has_changed: &'static str,
-    /// {0} is the act, {1} the state.
+    /// {0} is the action, {1} the state.
     pub(super) act_refused: &'static str,
     /// {0} who, {1} what, {2} when, {3} why.
     pub(super) last_act: &'static str,
@@ -239,7 +241,7 @@ pub(super) struct Words {
     pub(super) notification_masked: &'static str,
     /// The states, in the domain's order.
     states: [&'static str; State::ALL.len()],
-    /// What each means.
+    /// The meaning of each.
     states_mean: [&'static str; State::ALL.len()],
     /// Ask, send, resolve, cancel.
     acts: [&'static str; 4],
@@ -247,17 +249,17 @@ pub(super) struct Words {
     answer_names: [&'static str; Answer::ALL.len()],
     /// Why a key is in quarantine, by the word on record.
     quarantine_codes: [(&'static str, &'static str); 3],
-    /// Where notifications stand, each by its word on record.
-    outcomes: [(&'static str, &'static str); 4],
-    outcomes_mean: [(&'static str, &'static str); 4],
+    /// A notification's place among the versions of its record, in the domain's order.
+    outcomes: [&'static str; NotificationOutcome::ALL.len()],
+    outcomes_mean: [&'static str; NotificationOutcome::ALL.len()],
     /// A reason in this language.
     #[serde(skip)]
     reasons: fn(&Reason) -> String,
     /// Why a notification is held, in the domain's order.
     held_reasons: [&'static str; HeldReason::ALL.len()],
-    /// What became of a delivery, in the domain's order: {0} is the event's number, {1} what was heard, {2} a state.
+    /// The outcomes of deliveries, in the domain's order: {0} is the event's number, {1} the response, {2} a state.
     deliveries_end: [&'static str; DeliveryOutcome::ALL.len()],
-    /// Why nothing was heard, in the domain's order.
+    /// Why there is no response, in the domain's order.
     delivery_errors: [&'static str; DeliveryError::ALL.len()],
     /// Fields of log lines, by their names there.
     fields: [(&'static str, &'static str); 14],
@@ -269,17 +271,17 @@ impl Words {
         of(&State::ALL, &self.states, |known| *known == state).unwrap_or(state.as_str())
     }
 
-    /// What a state means.
+    /// The meaning of a state.
     pub(super) fn state_means(&self, state: State) -> &'static str {
         of(&State::ALL, &self.states_mean, |known| *known == state).unwrap_or_default()
     }
 
-    /// How a response was understood.
+    /// The outcome of a response.
     pub(super) fn answer(&self, answer: Answer) -> &'static str {
         of(&Answer::ALL, &self.answer_names, |known| *known == answer).unwrap_or(answer.as_str())
     }
 
-    /// An act.
+    /// An action.
     pub(super) fn act(&self, operation: Operation) -> &'static str {
         let [query, send, resolve, cancel] = self.acts;
         match operation {
@@ -310,17 +312,17 @@ impl Words {
         by_word(&self.quarantine_codes, code).unwrap_or(code)
     }
 
-    /// Where a notification stands, by its word on record.
-    pub(super) fn outcome<'a>(&self, outcome: &'a str) -> &'a str {
-        by_word(&self.outcomes, outcome).unwrap_or(outcome)
+    /// A notification's place among the versions of its record.
+    pub(super) fn outcome(&self, outcome: NotificationOutcome) -> &'static str {
+        of(&NotificationOutcome::ALL, &self.outcomes, |known| *known == outcome).unwrap_or(outcome.as_str())
     }
 
-    /// What that means.
-    pub(super) fn outcome_means(&self, outcome: &str) -> &'static str {
-        by_word(&self.outcomes_mean, outcome).unwrap_or_default()
+    /// The meaning of that place.
+    pub(super) fn outcome_means(&self, outcome: NotificationOutcome) -> &'static str {
+        of(&NotificationOutcome::ALL, &self.outcomes_mean, |known| *known == outcome).unwrap_or_default()
     }
 
-    /// Why a job, or a queue, is where it is: the rule in this language, what the gateway or an operator said as it is.
+    /// A reason in this language; the texts of gateways and operators as they are.
     pub(super) fn reason(&self, reason: &Reason) -> String {
         (self.reasons)(reason)
     }
@@ -330,7 +332,7 @@ impl Words {
         of(&HeldReason::ALL, &self.held_reasons, |known| known == reason).unwrap_or(reason.code())
     }
 
-    /// What became of a delivery.
+    /// The outcome of a delivery.
     pub(super) fn delivery(&self, outcome: DeliveryOutcome) -> &'static str {
         of(&DeliveryOutcome::ALL, &self.deliveries_end, |known| *known == outcome).unwrap_or_default()
     }
@@ -346,12 +348,12 @@ impl Words {
     }
 }
 
-/// The text for what stands on record by this word.
+/// The text for a recorded word.
 fn by_word(texts: &[(&str, &'static str)], word: &str) -> Option<&'static str> {
     texts.iter().find(|(known, _)| *known == word).map(|(_, told)| *told)
 }
 
-/// The text that stands where the thing stands.
+/// The text at the place of the thing.
 fn of<T>(things: &[T], texts: &[&'static str], is: impl Fn(&T) -> bool) -> Option<&'static str> {
     things.iter().position(is).and_then(|index| texts.get(index).copied())
 }
@@ -376,7 +378,7 @@ mod tests {
     use super::*;
     use crate::dashboard::i18n::language::ALL;
 
-    /// Every text of a language, with where it stands.
+    /// Every text of a language, with its place.
     fn texts(words: &Words) -> Vec<(String, String)> {
         let mut found = Vec::new();
         let mut open = vec![(String::new(), serde_json::to_value(words).unwrap())];

@@ -1,4 +1,4 @@
-//! What all pages have in common: the frame, the headers, and how something is refused.
+//! The frame, the headers and the refusals of all pages.
 
 use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -15,7 +15,7 @@ use crate::http::problem::Problem;
 const POLICY: &str = "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; connect-src 'self'; \
                       form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
 
-/// Which part of the dashboard a page belongs to.
+/// The part of the dashboard that a page belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Tab {
     Queues,
@@ -27,15 +27,15 @@ pub(super) enum Tab {
     None,
 }
 
-/// Whether a page is renewed when something happens.
+/// The choice to renew a page when anything changes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Live {
     Yes,
-    /// Somebody may be writing on it.
+    /// The page has a form that a person may be filling in.
     No,
 }
 
-/// What is answered instead of a page.
+/// The answer in place of a page.
 pub(super) struct Refused(pub(super) Box<Response>);
 
 impl IntoResponse for Refused {
@@ -44,10 +44,10 @@ impl IntoResponse for Refused {
     }
 }
 
-/// What handlers answer.
+/// The answer of a handler.
 pub(super) type Answered = Result<Response, Refused>;
 
-/// A page for somebody who is signed in.
+/// A page for a bearer who is signed in.
 pub(super) fn page(visitor: &Visitor, tab: Tab, live: Live, title: &str, content: &Markup) -> Response {
     framed(&visitor.guest, Some(visitor), tab, live, title, content)
 }

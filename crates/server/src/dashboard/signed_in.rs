@@ -1,18 +1,18 @@
-//! Who looks at a page.
+//! The reader of a page.
 
 use super::i18n::Words;
 use crate::http::auth::{Operate, Right};
 use crate::state::sessions::Session;
 use crate::state::tokens::Bearer;
 
-/// Anybody, signed in or not.
+/// A reader, signed in or not.
 pub(super) struct Guest {
     pub(super) words: &'static Words,
-    /// The address, for coming back.
+    /// The address of the page, to return to.
     pub(super) here: String,
 }
 
-/// Somebody who is signed in.
+/// A reader who is signed in.
 pub(super) struct Visitor {
     pub(super) session: Session,
     pub(super) form_token: String,
@@ -24,17 +24,17 @@ impl Visitor {
         self.guest.words
     }
 
-    /// Whose token it is: `who` of every act.
+    /// The token's name, recorded with each action.
     pub(super) fn name(&self) -> &str {
         &self.session.bearer.name
     }
 
-    /// Whose token it is, with what it is for.
+    /// The token's bearer.
     pub(super) fn bearer(&self) -> &Bearer {
         &self.session.bearer
     }
 
-    /// Whether acts are offered; whether they are allowed is asked again when one is done.
+    /// True if actions are offered. They are authorised again when one is done.
     pub(super) fn may_operate(&self) -> bool {
         Operate::ROLES.contains(&self.session.bearer.role)
     }

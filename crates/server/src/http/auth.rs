@@ -1,4 +1,4 @@
-//! Who asks, and whether their role allows it. A handler says by its first argument who may call it.
+//! Bearers and their rights. The first argument of a handler says which roles may call it.
 
 use std::marker::PhantomData;
 use std::sync::Arc;
@@ -12,10 +12,10 @@ use crate::http::problem::{Kind, Problem};
 use crate::state::tokens::{Bearer, Role};
 use crate::state::{App, Shared};
 
-/// The longest token that is looked at, in bytes.
+/// The longest token that is hashed, in bytes.
 pub(crate) const MAX_TOKEN_BYTES: usize = 512;
 
-/// Something that some roles may do.
+/// A right of some roles.
 pub(crate) trait Right {
     /// The roles.
     const ROLES: &'static [Role];
@@ -29,7 +29,7 @@ pub(crate) struct Submit;
 pub(crate) struct Operate;
 
 impl Right for Read {
-    const ROLES: &'static [Role] = &[Role::Producer, Role::Operator, Role::Reader];
+    const ROLES: &'static [Role] = &Role::ALL;
 }
 
 impl Right for Submit {
@@ -40,10 +40,10 @@ impl Right for Operate {
     const ROLES: &'static [Role] = &[Role::Operator];
 }
 
-/// The bearer of a token whose role has the right `R`. A handler's first argument, so that nothing else of a request is read
-/// for a stranger.
+/// The bearer of a token whose role has the right `R`. It is a handler's first argument, so that nothing else of a request is read for a
+/// stranger.
 pub(crate) struct Allowed<R> {
-    /// Who it is.
+    /// The token's bearer.
     pub(crate) bearer: Arc<Bearer>,
     right: PhantomData<R>,
 }
@@ -53,7 +53,7 @@ impl<R: Right> FromRequestParts<Shared> for Allowed<R> {
 
     async fn from_request_parts(parts: &mut Parts, app: &Shared) -> Result<Self, Problem> {
         let bearer = app.bearer(parts)?;
-        parts.extensions.insert(Arc::clone(&bearer)); // for the names in the path, which not everybody may know
+        parts.extensions.insert(Arc::clone(&bearer)); // for the names in the path, some of which the bearer may not see
         if !R::ROLES.contains(&bearer.role) {
             let roles: Vec<&str> = R::ROLES.iter().map(|role| role.as_str()).collect();
             let detail =

@@ -1,8 +1,9 @@
-//! Request bodies: JSON by their own account, bounded in length and time.
+//! Request bodies: JSON by their Content-Type, bounded in length and time.
 
 use axum::body::{Body, Bytes, HttpBody};
 use axum::extract::{FromRequest, Request};
 use axum::http::header;
+use bursar_domain::FieldError;
 use futures_util::StreamExt;
 
 use crate::http::problem::{Kind, Problem};
@@ -11,10 +12,10 @@ use crate::state::Shared;
 /// The longest body, in bytes: a batch of 1,000 jobs of 8 KiB each, which is many times the usual.
 pub(crate) const MAX_BODY_BYTES: usize = 8 * 1024 * 1024;
 
-/// How much of a body that is too long is read and forgotten, so that whoever still sends it reads the refusal.
+/// The bytes of a body that is too long which are read and dropped, so that a client that still sends reads the refusal.
 const MAX_FORGOTTEN_BYTES: usize = 4 * MAX_BODY_BYTES;
 
-/// A whole body that says that it is JSON. Whether it is, its reader tells.
+/// A whole body whose Content-Type is JSON. Its reader parses it.
 pub(crate) struct JsonBody(pub(crate) Bytes);
 
 impl FromRequest<Shared> for JsonBody {
@@ -46,8 +47,10 @@ async fn read(body: Body) -> Result<Bytes, Problem> {
     let (mut whole, mut forgotten) = (Vec::new(), 0);
     let mut chunks = body.into_data_stream();
     while let Some(chunk) = chunks.next().await {
-        // Only a client that has gone, or breaks HTTP, ends here; nobody reads the answer.
-        let chunk = chunk.map_err(|_| Problem::new(Kind::Invalid, "the body ended early"))?;
+        // Only a client that has gone, or breaks HTTP, ends here: the answer has no reader.
+        let chunk = chunk.map_err(|_| {
+            Problem::invalid(&[FieldError { field: "body".into(), rule: "must arrive whole: it ended early".into() }])
+        })?;
         too_long |= whole.len() + chunk.len() > MAX_BODY_BYTES;
         if !too_long {
             whole.extend_from_slice(&chunk);

@@ -1,5 +1,5 @@
-//! One connection's bytes: a client that takes no answer for too long is let go, and one that is refused while it still
-//! sends is read from for a moment, or the refusal would be lost with the connection.
+//! One connection's bytes. A client that reads no answer for too long is disconnected. A client that is refused while it still sends is read
+//! from for a moment, or the refusal would be lost with the connection.
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
@@ -10,10 +10,10 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, Sleep};
 
-/// How long a closed connection is read from for the client's sake.
+/// The time for which a closed connection is read from, so that the client reads its refusal.
 const LINGER: Duration = Duration::from_secs(2);
 
-/// How much of it is read at once, and forgotten.
+/// The bytes that are read from it at once, and dropped.
 const SCRAP_BYTES: usize = 16 * 1024;
 
 /// A client's connection.
@@ -31,7 +31,7 @@ impl Connection {
         Self { stream, patience, stuck: None, linger: None }
     }
 
-    /// Passes on what a write came to, unless nothing could be written for too long.
+    /// The outcome of a write, unless nothing could be written for too long.
     fn unless_stuck<T>(&mut self, context: &mut Context<'_>, outcome: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
         if outcome.is_ready() {
             self.stuck = None;

@@ -1,17 +1,21 @@
-//! Jobs and queues as paths name them. What is no name, what no account has, and what the token is not for, is not found.
+//! Jobs and queues as paths name them. A text that is no name, a name that no account has, and an account that the token is not for are not
+//! found.
 
+use std::str::FromStr;
 use std::sync::Arc;
 
 use axum::extract::rejection::PathRejection;
 use axum::extract::{FromRequestParts, Path};
 use axum::http::request::Parts;
-use bursar_domain::{AccountName, Key, Queue};
+use bursar_domain::{AccountName, Key, Kind, Queue};
+use schemars::{JsonSchema, SchemaGenerator};
 
-use crate::http::problem::{Kind, Problem};
+use crate::http::operation::SchemaOf;
+use crate::http::problem::{Kind as Refusal, Problem};
 use crate::state::Shared;
 use crate::state::tokens::Bearer;
 
-/// What an address names, where it holds names at all.
+/// The names in a path, where it has valid ones.
 pub(crate) type Names<T> = Result<Path<T>, PathRejection>;
 
 /// No notification has a higher number: Redis counts exactly up to 2^53 - 1.
@@ -36,7 +40,7 @@ pub(crate) struct NotificationName {
 impl NotificationName {
     /// There is no notification by that name.
     pub(crate) fn unknown(&self) -> Problem {
-        Problem::new(Kind::NotFound, format!("{} has no notification {}", self.account, self.number))
+        Problem::new(Refusal::NotFound, format!("{} has no notification {}", self.account, self.number))
     }
 }
 
@@ -56,7 +60,7 @@ impl FromRequestParts<Shared> for JobName {
         let Path((account, kind, key)) = path::<(String, String, String)>(parts).await?;
         let queue = app.queue(&*bearer(parts)?, &account, &kind)?;
         let key =
-            key.parse().map_err(|error| Problem::new(Kind::NotFound, format!("no job has that key: it {error}")))?;
+            key.parse().map_err(|error| Problem::new(Refusal::NotFound, format!("no job has that key: it {error}")))?;
         Ok(Self { queue, key })
     }
 }
@@ -66,28 +70,47 @@ impl FromRequestParts<Shared> for NotificationName {
 
     async fn from_request_parts(parts: &mut Parts, _: &Shared) -> Result<Self, Problem> {
         let Path((account, number)) = path::<(String, String)>(parts).await?;
-        let unknown = || Problem::new(Kind::NotFound, format!("{account} has no notification {number}"));
+        let unknown = || Problem::new(Refusal::NotFound, format!("{account} has no notification {number}"));
         let name = Self {
             account: account.parse().map_err(|_| unknown())?,
-            number: notification_number(&number).map_err(|_| unknown())?,
+            number: number.parse().map(|NotificationNumber(number)| number).map_err(|_| unknown())?,
         };
         if bearer(parts)?.accounts.have(&name.account) { Ok(name) } else { Err(name.unknown()) }
     }
 }
 
-/// Who asks. A handler's first argument has said so by now.
+/// The bearer, whom the handler's first argument has authenticated.
 fn bearer(parts: &Parts) -> Result<Arc<Bearer>, Problem> {
     let bearer = parts.extensions.get::<Arc<Bearer>>().cloned();
-    bearer.ok_or_else(|| Problem::new(Kind::Internal, "this route does not ask for a token before it reads names"))
+    bearer
+        .ok_or_else(|| Problem::new(Refusal::Internal, "this route reads names before it has authenticated the bearer"))
 }
 
 async fn path<T: serde::de::DeserializeOwned + Send>(parts: &mut Parts) -> Result<Path<T>, Problem> {
     let read = Path::from_request_parts(parts, &()).await;
-    read.map_err(|_| Problem::new(Kind::NotFound, "the path holds what is no name"))
+    read.map_err(|_| Problem::new(Refusal::NotFound, "the path has an invalid name"))
 }
 
-/// A notification's number.
-pub(crate) fn notification_number(text: &str) -> Result<u64, String> {
-    let number = text.parse::<u64>().ok().filter(|number| *number <= MAX_NUMBER);
-    number.ok_or_else(|| "must be a notification's number".to_owned())
+/// A notification's number within its account.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, JsonSchema)]
+pub(crate) struct NotificationNumber(#[schemars(range(max = MAX_NUMBER))] pub(crate) u64);
+
+impl FromStr for NotificationNumber {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let number = text.parse().ok().filter(|number| *number <= MAX_NUMBER);
+        number.map(Self).ok_or("must be a notification's number")
+    }
+}
+
+/// The schema of a name in a path of the API; `None` for a name that no extractor here reads.
+pub(crate) fn schema_of(name: &str) -> Option<SchemaOf> {
+    match name {
+        "account" => Some(SchemaGenerator::subschema_for::<AccountName>),
+        "kind" => Some(SchemaGenerator::subschema_for::<Kind>),
+        "platform_no" => Some(SchemaGenerator::subschema_for::<Key>),
+        "id" => Some(SchemaGenerator::subschema_for::<NotificationNumber>),
+        _ => None,
+    }
 }

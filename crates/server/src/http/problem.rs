@@ -1,5 +1,4 @@
-//! Refusals as RFC 9457 has them: `application/problem+json` with a type to branch on, a sentence to read, and what else a
-//! client needs to go on.
+//! Refusals as RFC 9457 has them: `application/problem+json` with a type for programs, a sentence for people, and the members of the type.
 
 use std::time::Duration;
 
@@ -7,51 +6,68 @@ use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use bursar_domain::FieldError;
 use bursar_store::StoreError;
-use serde_json::{Map, Value, json};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 
 use crate::state::refusal::Refusal;
 
-/// When to come back to a Redis that could not take something: it is back within a second, or away for longer.
+/// The Retry-After while Redis is away: it is back within a second, or away for longer.
 const COME_BACK: Duration = Duration::from_secs(2);
 
-/// When to come back for a record that cannot be read: a newer build or a person must have been there first.
+/// The Retry-After for a record that cannot be read: a newer build or a person must act first.
 const COME_BACK_FOR_A_RECORD: Duration = Duration::from_secs(60);
 
-/// The kinds of refusal. Each is a `type` that never changes its meaning.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// The kinds of refusal. Each is a `type` that never changes its meaning; the words of `serde` are the ones on the wire.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[schemars(rename = "ProblemType")]
 pub(crate) enum Kind {
-    /// No token, or none that is known.
+    /// No bearer token, or none that is known.
+    #[serde(rename = "urn:bursar:problem:unauthenticated")]
     NoToken,
-    /// The token's role may not do that.
+    /// The token's role does not allow this.
+    #[serde(rename = "urn:bursar:problem:forbidden")]
     WrongRole,
-    /// Nothing by that name: a route, a job, a queue.
+    /// No route, job, queue or notification has this name, or the token is not for it.
+    #[serde(rename = "urn:bursar:problem:not-found")]
     NotFound,
-    /// The route is there, for other methods.
+    /// The route has other methods.
+    #[serde(rename = "urn:bursar:problem:method-not-allowed")]
     WrongMethod,
-    /// The body did not come in time.
+    /// The body did not arrive in time.
+    #[serde(rename = "urn:bursar:problem:request-timeout")]
     TooSlow,
-    /// The key stands for other content, or another key for the same thing.
+    /// The key has other content, or another job has the same business key.
+    #[serde(rename = "urn:bursar:problem:conflict")]
     Conflict,
-    /// The job or queue is not, or no longer, as the action needs it.
+    /// The state of the job or queue does not allow the action, or no longer.
+    #[serde(rename = "urn:bursar:problem:invalid-state")]
     NotNow,
-    /// The body, or the batch in it, is over the limit.
+    /// The body, or its number of jobs, is over the limit.
+    #[serde(rename = "urn:bursar:problem:payload-too-large")]
     TooLarge,
-    /// The body is not JSON by its own account.
+    /// The Content-Type is not JSON.
+    #[serde(rename = "urn:bursar:problem:wrong-content-type")]
     WrongContentType,
-    /// It breaks rules, all of which are named.
+    /// Rules are broken; `errors` names all of them.
+    #[serde(rename = "urn:bursar:problem:invalid")]
     Invalid,
     /// The token's rate is used up.
+    #[serde(rename = "urn:bursar:problem:rate-limited")]
     TooMany,
-    /// Redis cannot take or tell it now.
+    /// Redis cannot do it now. It is safe to repeat the request.
+    #[serde(rename = "urn:bursar:problem:unavailable")]
     Unavailable,
-    /// Redis has a record that this build cannot read: nobody knows here how that job stands.
+    /// Redis has a record of the job that this build cannot read. A newer build can, or an operator must look at it.
+    #[serde(rename = "urn:bursar:problem:unreadable-record")]
     UnreadableRecord,
-    /// Something that should not be: a reply that cannot be read, a fault of ours.
+    /// A reply of Redis that cannot be read, or a fault of Bursar.
+    #[serde(rename = "urn:bursar:problem:internal")]
     Internal,
 }
 
 impl Kind {
-    const fn status(self) -> StatusCode {
+    pub(crate) const fn status(self) -> StatusCode {
         match self {
             Self::NoToken => StatusCode::UNAUTHORIZED,
             Self::WrongRole => StatusCode::FORBIDDEN,
@@ -68,25 +84,69 @@ impl Kind {
         }
     }
 
-    /// The last part of the `type`, and the `title`.
-    const fn words(self) -> (&'static str, &'static str) {
+    pub(crate) const fn title(self) -> &'static str {
         match self {
-            Self::NoToken => ("unauthenticated", "a valid bearer token is required"),
-            Self::WrongRole => ("forbidden", "the token's role does not allow this"),
-            Self::NotFound => ("not-found", "there is nothing by that name"),
-            Self::WrongMethod => ("method-not-allowed", "this route has other methods"),
-            Self::TooSlow => ("request-timeout", "the body did not come in time"),
-            Self::Conflict => ("conflict", "another job was there first"),
-            Self::NotNow => ("invalid-state", "its state does not allow this"),
-            Self::TooLarge => ("payload-too-large", "the body is over the limit"),
-            Self::WrongContentType => ("wrong-content-type", "the body must be JSON"),
-            Self::Invalid => ("invalid", "rules are broken"),
-            Self::TooMany => ("rate-limited", "the token's rate is used up"),
-            Self::Unavailable => ("unavailable", "Redis cannot take or tell it now"),
-            Self::UnreadableRecord => ("unreadable-record", "this build cannot read the job's record"),
-            Self::Internal => ("internal", "something is wrong on our side"),
+            Self::NoToken => "a valid bearer token is required",
+            Self::WrongRole => "the token's role does not allow this",
+            Self::NotFound => "nothing has this name",
+            Self::WrongMethod => "this route has other methods",
+            Self::TooSlow => "the body did not arrive in time",
+            Self::Conflict => "another job was submitted first",
+            Self::NotNow => "its state does not allow this",
+            Self::TooLarge => "the body is over the limit",
+            Self::WrongContentType => "the body must be JSON",
+            Self::Invalid => "rules are broken",
+            Self::TooMany => "the token's rate is used up",
+            Self::Unavailable => "Redis cannot do it now",
+            Self::UnreadableRecord => "this build cannot read the job's record",
+            Self::Internal => "the server has failed",
         }
     }
+
+    /// The headers that every problem of this kind has, with their descriptions.
+    pub(crate) const fn headers(self) -> &'static [(&'static str, &'static str)] {
+        match self {
+            Self::NoToken => &[("WWW-Authenticate", "The scheme: Bearer.")],
+            Self::TooMany | Self::UnreadableRecord => &[("Retry-After", "Seconds until a repetition is worth it.")],
+            Self::WrongMethod => &[("Allow", "The methods that the route has.")],
+            Self::WrongRole
+            | Self::NotFound
+            | Self::TooSlow
+            | Self::Conflict
+            | Self::NotNow
+            | Self::TooLarge
+            | Self::WrongContentType
+            | Self::Invalid
+            | Self::Unavailable
+            | Self::Internal => &[],
+        }
+    }
+}
+
+/// A refusal, as RFC 9457 has it. A type may have further members.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "Problem")]
+pub(crate) struct ProblemObject<'a> {
+    /// The kind of refusal, for programs.
+    #[serde(rename = "type")]
+    kind: Kind,
+    /// The same for all problems of this type.
+    title: &'static str,
+    /// The status of the answer.
+    #[schemars(range(min = 400, max = 599))]
+    status: u16,
+    /// The refusal in a sentence, for people.
+    detail: &'a str,
+    #[serde(flatten)]
+    members: &'a Map<String, Value>,
+}
+
+/// The members of a problem of the type `invalid`.
+#[derive(Serialize, JsonSchema)]
+pub(crate) struct BrokenRules<'a> {
+    /// Every field that breaks a rule.
+    #[schemars(length(min = 1))]
+    errors: &'a [FieldError],
 }
 
 /// One refusal.
@@ -99,7 +159,7 @@ pub(crate) struct Problem {
 }
 
 impl Problem {
-    /// `detail` is for the person who reads it; it may come from the client, and is JSON text in the answer.
+    /// `detail` is a sentence for people. It may repeat what the client sent: it is a JSON text in the answer.
     pub(crate) fn new(kind: Kind, detail: impl Into<String>) -> Self {
         Self { kind, detail: detail.into(), members: Map::new(), headers: Vec::new() }
     }
@@ -109,24 +169,27 @@ impl Problem {
         Self::new(Kind::UnreadableRecord, detail).retry_after(COME_BACK_FOR_A_RECORD)
     }
 
-    /// Whether it is about a record that cannot be read.
+    /// True for a record that cannot be read.
     pub(crate) fn is_of_a_record(&self) -> bool {
         self.kind == Kind::UnreadableRecord
     }
 
-    /// What breaks rules, all of it.
+    /// Every field that breaks a rule.
     pub(crate) fn invalid(errors: &[FieldError]) -> Self {
         let sentences: Vec<String> = errors.iter().map(ToString::to_string).collect();
-        Self::new(Kind::Invalid, sentences.join("; ")).with("errors", json!(errors))
+        Self::new(Kind::Invalid, sentences.join("; ")).with(&BrokenRules { errors })
     }
 
-    /// Adds a member of its own to the object.
-    pub(crate) fn with(mut self, name: &str, value: Value) -> Self {
-        self.members.insert(name.to_owned(), value);
+    /// Adds the fields of an object as members.
+    pub(crate) fn with(mut self, members: &impl Serialize) -> Self {
+        // A type of ours with texts and numbers: writing it cannot fail.
+        if let Ok(Value::Object(members)) = serde_json::to_value(members) {
+            self.members.extend(members);
+        }
         self
     }
 
-    /// The status and the sentence, for a page that tells them to a person.
+    /// The status and the sentence, for a page.
     pub(crate) fn told(&self) -> (StatusCode, &str) {
         (self.kind.status(), &self.detail)
     }
@@ -137,23 +200,24 @@ impl Problem {
         self
     }
 
-    /// Says when to come back: in whole seconds, rounded up, at least one.
+    /// Adds Retry-After: in whole seconds, rounded up, at least one.
     pub(crate) fn retry_after(self, wait: Duration) -> Self {
         let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
         self.header(header::RETRY_AFTER, HeaderValue::from(seconds.max(1)))
     }
 
-    /// Redis did not do its part; `meaning` is what that means for the client.
+    /// Redis failed; `meaning` says what that means for the client.
     fn of_store(error: &StoreError, meaning: &str) -> Self {
         match error {
             StoreError::Unreadable { what, .. } => Self::new(Kind::Internal, format!("{what} cannot be read")),
-            StoreError::NotDurable { asked, .. } => {
-                Self::new(Kind::Unavailable, format!("not kept as redis.durability = \"{asked}\" asks: {meaning}"))
-                    .retry_after(COME_BACK)
-            }
+            StoreError::NotDurable { asked, .. } => Self::new(
+                Kind::Unavailable,
+                format!("not stored as redis.durability = \"{asked}\" requires: {meaning}"),
+            )
+            .retry_after(COME_BACK),
             StoreError::Cluster | StoreError::Layout(_) => Self::new(Kind::Unavailable, error.to_string()),
             StoreError::Refused { .. } => {
-                Self::new(Kind::Unavailable, format!("Redis refuses at the moment: {meaning}")).retry_after(COME_BACK)
+                Self::new(Kind::Unavailable, format!("Redis refuses the command: {meaning}")).retry_after(COME_BACK)
             }
             StoreError::Url(_)
             | StoreError::Authority { .. }
@@ -184,15 +248,16 @@ impl From<StoreError> for Problem {
 
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
-        let (slug, title) = self.kind.words();
         let status = self.kind.status();
-        let mut object = Map::new();
-        object.insert("type".into(), format!("urn:bursar:problem:{slug}").into());
-        object.insert("title".into(), title.into());
-        object.insert("status".into(), status.as_u16().into());
-        object.insert("detail".into(), self.detail.into());
-        object.extend(self.members);
-        let mut response = (status, Value::Object(object).to_string()).into_response();
+        let object = ProblemObject {
+            kind: self.kind,
+            title: self.kind.title(),
+            status: status.as_u16(),
+            detail: &self.detail,
+            members: &self.members,
+        };
+        let text = serde_json::to_string(&object).unwrap_or_default(); // texts and numbers: writing them cannot fail
+        let mut response = (status, text).into_response();
         response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
         for (name, value) in self.headers {
             response.headers_mut().insert(name, value);

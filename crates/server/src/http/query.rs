@@ -1,5 +1,7 @@
-//! Query strings, taken apart like configuration: what nobody asked for is an error, because a mistyped `stat=` would list
-//! everything.
+//! Query strings. An unknown parameter is an error: a mistyped `stat=` would list everything.
+
+use std::fmt::Display;
+use std::str::FromStr;
 
 use axum::extract::FromRequestParts;
 use axum::http::Uri;
@@ -9,13 +11,13 @@ use bursar_domain::FieldError;
 use crate::http::problem::Problem;
 use crate::state::Shared;
 
-/// The parameters of one request, with what is wrong about them so far.
+/// The parameters of one request, with the errors found so far.
 pub(crate) struct Query {
     pairs: Vec<(String, String)>,
     errors: Vec<FieldError>,
 }
 
-/// A route that has no parameters: `?wait=` at a POST would be waited for by its client alone.
+/// A route without parameters: with `?wait=` at a POST, a client would expect a wait that does not happen.
 pub(crate) struct NoQuery;
 
 impl FromRequestParts<Shared> for NoQuery {
@@ -32,7 +34,7 @@ impl Query {
         Self { pairs: form_urlencoded::parse(text.as_bytes()).into_owned().collect(), errors: Vec::new() }
     }
 
-    /// The value of `name` by `rule`; `None` when it was left out, or was wrong and is noted.
+    /// The value of `name` by `rule`; `None` if it is left out, or an error names it.
     pub(crate) fn take<T>(&mut self, name: &str, rule: impl FnOnce(&str) -> Result<T, String>) -> Option<T> {
         let mut values = Vec::new();
         self.pairs.retain_mut(|(given, value)| {
@@ -46,10 +48,23 @@ impl Query {
             [] => None,
             [value] => rule(value).map_err(|rule| self.wrong(name, rule)).ok(),
             _ => {
-                self.wrong(name, "stands more than once".into());
+                self.wrong(name, "must be given once".into());
                 None
             }
         }
+    }
+
+    /// The value of `name` as its type reads it.
+    pub(crate) fn parse<T: FromStr<Err: Display>>(&mut self, name: &str) -> Option<T> {
+        self.take(name, |text| text.parse().map_err(|error: T::Err| error.to_string()))
+    }
+
+    /// The value of `limit`, at most `max`.
+    pub(crate) fn limit(&mut self, max: usize) -> Option<usize> {
+        self.take("limit", |text| {
+            let limit = text.parse().ok().filter(|limit| (1..=max).contains(limit));
+            limit.ok_or_else(|| format!("must be a whole number from 1 to {max}"))
+        })
     }
 
     fn wrong(&mut self, name: &str, rule: String) {
@@ -57,7 +72,7 @@ impl Query {
     }
 
     /// # Errors
-    /// A problem that names everything that is wrong, what nobody asked for included.
+    /// A problem that names every wrong and every unknown parameter.
     pub(crate) fn finish(mut self) -> Result<(), Problem> {
         for (name, _) in std::mem::take(&mut self.pairs) {
             let shown: String = name.chars().filter(|character| !character.is_control()).take(64).collect();

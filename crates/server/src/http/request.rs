@@ -1,5 +1,5 @@
-//! What surrounds every request: an id that the answer repeats, one line in the log, a panic that costs one answer only, and a
-//! body that is left unread said to end the connection.
+//! The middleware of every request: an id that the answer repeats, a log line, a panic that costs one answer, and `Connection: close` where a
+//! body is left unread.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -22,10 +22,10 @@ use crate::http::problem::{Kind, Problem};
 /// The header that names a request, in the request and in its answer.
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
-/// The longest id of a client's own that is taken.
+/// The longest id of a client that is used.
 const MAX_ID_BYTES: usize = 64;
 
-/// Bytes of chance in an id of ours.
+/// Random bytes in an id that the server makes.
 const ID_BYTES: usize = 12;
 
 /// Gives the request its id, answers, and writes a line about it.
@@ -41,14 +41,14 @@ pub(crate) async fn surround(request: Request, next: Next) -> Response {
     span.in_scope(|| tracing::debug!(%method, route, status, ms = began.elapsed().as_millis(), "answered"));
     response.headers_mut().insert(REQUEST_ID, id);
     if !read.load(Ordering::Relaxed) {
-        // The rest of it stands between this request and the next one, so the connection is closed. A client that is not told
-        // so sends its next request into it, and gets no answer.
+        // The unread rest of the body comes before the next request, so the connection is closed. A client that does not know that would send
+        // its next request on it, and get no answer.
         response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
     }
     response
 }
 
-/// The request, and whether its body has been read to its end by now.
+/// The request, with a flag that is true once its body has been read to its end.
 fn watched(request: Request) -> (Request, Arc<AtomicBool>) {
     let read = Arc::new(AtomicBool::new(request.body().is_end_stream()));
     if read.load(Ordering::Relaxed) {
@@ -58,7 +58,7 @@ fn watched(request: Request) -> (Request, Arc<AtomicBool>) {
     (request.map(|body| Body::new(Watched { body, read: watching })), read)
 }
 
-/// A body that says when it has been read.
+/// A body that sets a flag when it has been read.
 struct Watched {
     body: Body,
     read: Arc<AtomicBool>,
@@ -88,7 +88,7 @@ impl HttpBody for Watched {
     }
 }
 
-/// Fit to be repeated in headers and logs.
+/// True for an id that headers and logs can repeat.
 fn is_fit(id: &HeaderValue) -> bool {
     let allowed = |byte: &u8| byte.is_ascii_alphanumeric() || b"-_.:".contains(byte);
     (1..=MAX_ID_BYTES).contains(&id.len()) && id.as_bytes().iter().all(allowed)
@@ -101,9 +101,9 @@ fn new_id() -> HeaderValue {
     id.unwrap_or(HeaderValue::from_static("none"))
 }
 
-/// What a panic is answered with; what it said is on standard error already.
+/// The answer of a handler that panicked. The message is on standard error already.
 #[allow(clippy::needless_pass_by_value, reason = "the layer hands it over so")]
 pub(crate) fn panicked(_: Box<dyn std::any::Any + Send>) -> Response {
     tracing::error!("a handler panicked");
-    Problem::new(Kind::Internal, "the answer failed; whether the request was done is for a GET to tell").into_response()
+    Problem::new(Kind::Internal, "the server failed; a GET tells if the request was done").into_response()
 }

@@ -1,4 +1,4 @@
-//! Notifications: one that comes in is verified, kept, and wakes the job that it names; one that is read names jobs.
+//! Notifications: a new one is verified, stored, and wakes the job that it names; a stored one names jobs.
 
 use bursar_domain::{HeldReason, Kind, Millis, NotificationView, Queue};
 use bursar_gateways::{Notification, NotificationError};
@@ -21,26 +21,26 @@ pub(crate) enum NotAcknowledged {
     TooLong(String),
     /// The platform did not write it, or not for this account.
     Foreign(String),
-    /// It is kept apart, for a person; the gateway goes on telling it.
+    /// It is held for a person; the gateway delivers it again.
     Held(String),
-    /// It is not kept, or not all that follows from it has been done.
+    /// It is not stored, or its job is not woken.
     NotKept(String),
 }
 
-/// What a notification names.
+/// The jobs that a notification names.
 pub(crate) enum Named {
     /// Its method is not one that names jobs.
     Nothing,
     /// These jobs.
     Jobs(Vec<(Queue, String)>),
-    /// A job that nobody has submitted.
+    /// A job that is not stored.
     Nobody(Queue, String),
 }
 
-/// Verifies and keeps one notification; wakes the job that it names.
+/// Verifies and stores one notification; wakes the job that it names.
 ///
 /// # Errors
-/// [`NotAcknowledged`]: the gateway is to come back.
+/// [`NotAcknowledged`]: the gateway delivers it again.
 pub(crate) async fn keep(app: &App, account: &NotifiedAccount, text: &str) -> Result<(), NotAcknowledged> {
     let store = &app.store;
     let notification = account.reader.read(text, account.sign_rule).map_err(|error| unfit(&error))?;
@@ -73,7 +73,7 @@ pub(crate) async fn keep(app: &App, account: &NotifiedAccount, text: &str) -> Re
             return Err(NotAcknowledged::Held(format!("{method}, number {number}: {why}")));
         }
         (StoreOutcome::TooOld, _) => {
-            let why = "it was written longer ago than notify_max_age: the replay of one that is forgotten, or of no use any more";
+            let why = "it is older than notify_max_age: a replay, or of no use any more";
             return Err(NotAcknowledged::Held(format!("{method}, number {number}: {why}")));
         }
         (StoreOutcome::Regressed, _) => {
@@ -81,16 +81,16 @@ pub(crate) async fn keep(app: &App, account: &NotifiedAccount, text: &str) -> Re
                 account = name,
                 method,
                 number,
-                "a notification says less than an earlier one that stands for good: look at both"
+                "a notification takes back what an earlier one says is final: compare both"
             );
         }
-        // Whoever has seen one can deliver it as often as he likes.
+        // Anyone who has seen a notification can deliver it any number of times.
         (StoreOutcome::Again, None) => {
             tracing::debug!(account = name, method, number, "a notification is delivered again");
             return Ok(());
         }
         (StoreOutcome::New | StoreOutcome::Changed | StoreOutcome::Unlinked | StoreOutcome::Held, _) => {
-            tracing::info!(account = name, method, number, outcome = ?kept, "a notification is kept");
+            tracing::info!(account = name, method, number, outcome = ?kept, "a notification is stored");
         }
     }
     if let Some((kind, about)) = read.job {
@@ -104,8 +104,8 @@ pub(crate) async fn keep(app: &App, account: &NotifiedAccount, text: &str) -> Re
     Ok(())
 }
 
-/// Writes into the log of each job that `name` may mean that it was named, and has the gateway asked about it soon, if it
-/// waits for that. Whether there is such a job.
+/// Records the notification in the history of each job that `name` may mean, and brings the job's next query forward. Returns true if
+/// there is such a job.
 async fn wake(store: &Store, queue: &Queue, name: &str, number: u64, method: &str) -> Result<bool, StoreError> {
     let mut any = false;
     for about in queue.kind.abouts(name) {
@@ -115,12 +115,12 @@ async fn wake(store: &Store, queue: &Queue, name: &str, number: u64, method: &st
         tracing::info!(%queue, %key, number, woken, "a notification names a job");
     }
     if !any {
-        tracing::warn!(%queue, number, "a notification names a job that nobody submitted");
+        tracing::warn!(%queue, number, "a notification names a job that is not stored");
     }
     Ok(any)
 }
 
-/// What a verified notification says, as far as it can be read.
+/// The content of a verified notification, as far as it can be read.
 struct Judged {
     record_id: Option<String>,
     finality: Finality,
@@ -177,7 +177,7 @@ fn not_kept(error: &StoreError) -> NotAcknowledged {
     NotAcknowledged::NotKept(error.chain())
 }
 
-/// The jobs that a keptnotification names by the configuration as it is now; nothing of this changes a job.
+/// The jobs that a stored notification names by the present configuration. No job is changed.
 ///
 /// # Errors
 /// [`Refusal::Store`].

@@ -1,4 +1,4 @@
-//! An operator's hand on one job, recorded with a name and a reason. Whoever comes second is told what the first did.
+//! An operator's action on one job, recorded with a name and a reason. Of two operators, the second one gets the first one's action.
 
 use bursar_domain::{Key, Operation, OperatorAction, Queue, last_action};
 use bursar_store::{JobRecord, Operated, Operator, StoreError, StoredAs};
@@ -6,19 +6,19 @@ use bursar_store::{JobRecord, Operated, Operator, StoreError, StoredAs};
 use crate::state::App;
 use crate::state::refusal::Refusal;
 
-/// What an act that got no answer from Redis means.
-const UNKNOWN: &str = "it may have been done; look at the job before you repeat it";
+/// The meaning of an action that Redis did not answer.
+const UNKNOWN: &str = "the action may have been done; read the job before you repeat it";
 
-/// Why an act on a job was not done.
+/// Why an action on a job was not done.
 #[derive(Debug)]
 pub(crate) enum NotOperated {
-    /// The job is not, or no longer, as the act needs it.
+    /// The job's state does not allow the action, or no longer.
     NotNow(Box<NotNow>),
     /// Anything else.
     Refused(Refusal),
 }
 
-/// How a job stands that does not allow an act.
+/// A job whose state does not allow an action.
 #[derive(Debug)]
 pub(crate) struct NotNow {
     /// The rule, with the last action.
@@ -41,10 +41,10 @@ impl From<StoreError> for NotOperated {
     }
 }
 
-/// Does it, if the state allows it and the job still is what the operator `saw`, where that is known; the job as it is then.
+/// Does it, if the state allows it and the job is still as the operator `saw` it, where that is known; returns the job as it is then.
 ///
 /// # Errors
-/// [`NotOperated`]: nothing was done, or nobody knows whether it was.
+/// [`NotOperated`]: nothing was done, or Redis did not answer.
 pub(crate) async fn operate(
     app: &App,
     (queue, key): (&Queue, &Key),
@@ -61,12 +61,12 @@ pub(crate) async fn operate(
         Operated::Unknown => Err(Refusal::unknown_job(queue, key).into()),
         Operated::Unreadable(why) => Err(Refusal::unreadable_job(queue, key, &why).into()),
         Operated::Claimed(record) => {
-            let detail = "a worker is calling the gateway about it at this moment; try again when it has finished";
+            let detail = "a worker has claimed the job and calls the gateway; try again when it has finished";
             Err(not_now(app, detail.to_owned(), Some(StoredAs::Job(record))).await)
         }
         Operated::Changed => {
             let record = app.store.job(queue, key).await?;
-            Err(not_now(app, "it has changed since it was looked at: nothing was done".to_owned(), record).await)
+            Err(not_now(app, "the job has changed since you read it: nothing was done".to_owned(), record).await)
         }
         Operated::Refused(refused) => {
             let record = app.store.job(queue, key).await?;
@@ -75,7 +75,7 @@ pub(crate) async fn operate(
     }
 }
 
-/// Why not now: how the job stands, and the last action on it.
+/// The job as it is, and the last action on it.
 async fn not_now(app: &App, mut detail: String, job: Option<StoredAs>) -> NotOperated {
     let history = match &job {
         Some(StoredAs::Job(record)) => app.store.history(record).await.unwrap_or_default(),

@@ -1,4 +1,4 @@
-//! What is in quarantine, and what an operator can do about a key in it.
+//! The quarantine, and the actions of operators on a key in it.
 
 use bursar_domain::Queue;
 use bursar_store::{Dropped, Operator, Origin, Quarantined, Retried, StoreError, Unreadable};
@@ -8,10 +8,10 @@ use crate::state::notified::notified;
 use crate::state::refusal::Refusal;
 use crate::state::tokens::Bearer;
 
-/// What an act that got no answer from Redis means.
-const UNKNOWN: &str = "it may have been done; look before you repeat it";
+/// The meaning of an action that Redis did not answer.
+const UNKNOWN: &str = "the action may have been done; read the quarantine before you repeat it";
 
-/// What can be done about a key.
+/// An operator's action on a key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Act {
     /// The job goes where its state belongs.
@@ -35,29 +35,29 @@ impl Act {
     }
 }
 
-/// What of one queue is in quarantine.
+/// The keys of one queue that are in quarantine.
 pub(crate) struct Found {
     pub(crate) origin: Origin,
     pub(crate) jobs: Vec<Quarantined>,
     pub(crate) webhooks: Vec<Quarantined>,
 }
 
-/// Why an act on a key was not done.
+/// Why an action on a key was not done.
 #[derive(Debug)]
 pub(crate) enum NotDone {
     /// The key is not in quarantine.
     NotThere,
     /// This build cannot read the job yet.
     Unreadable(Unreadable),
-    /// There is a job that can be read: it is to be retried.
+    /// The job can be read: the operator retries it instead.
     Readable,
-    /// The job changes as fast as it is looked at.
+    /// The job changed at each attempt to read it.
     Changed,
     /// Anything else.
     Refused(Refusal),
 }
 
-/// What this bearer may know of the quarantine: of each queue so many jobs and so many webhooks, at most.
+/// The keys in quarantine that this bearer may see: of each queue, at most `limit` jobs and `limit` webhooks.
 ///
 /// # Errors
 /// [`Refusal::Store`].
@@ -86,7 +86,7 @@ pub(crate) async fn found(app: &App, bearer: &Bearer, limit: usize) -> Result<Ve
 /// Does it.
 ///
 /// # Errors
-/// [`NotDone`]: nothing was done, or nobody knows whether it was.
+/// [`NotDone`]: nothing was done, or Redis did not answer.
 pub(crate) async fn act(
     app: &App,
     (origin, key): (&Origin, &str),

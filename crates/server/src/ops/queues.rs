@@ -6,15 +6,15 @@ use bursar_store::{Operator, QueueStatus, StoreError};
 use crate::state::App;
 use crate::state::refusal::Refusal;
 
-/// What an act that got no answer from Redis means.
-const UNKNOWN: &str = "it may have been done; look at the queue before you repeat it";
+/// The meaning of an action that Redis did not answer.
+const UNKNOWN: &str = "the action may have been done; read the queue before you repeat it";
 
-/// What an operator can do about a queue's sends.
+/// An operator's action on a queue.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Turn {
-    /// Stop them.
+    /// Nothing is sent from now on.
     Pause,
-    /// Let them go on.
+    /// Sends continue.
     Resume,
 }
 
@@ -31,7 +31,7 @@ impl Turn {
 /// Why a queue was not paused or resumed.
 #[derive(Debug)]
 pub(crate) enum NotTurned {
-    /// Somebody was faster; the queue as it is.
+    /// Another operator was faster; the queue as it is.
     Already(Box<QueueStatus>),
     /// Anything else.
     Refused(Refusal),
@@ -43,10 +43,10 @@ impl From<StoreError> for NotTurned {
     }
 }
 
-/// Pauses or resumes a queue; the queue as it is then.
+/// Pauses or resumes a queue; returns the queue as it is then.
 ///
 /// # Errors
-/// [`NotTurned`]: nothing was done, or nobody knows whether it was.
+/// [`NotTurned`]: nothing was done, or Redis did not answer.
 pub(crate) async fn turn(
     app: &App,
     queue: &Queue,

@@ -1,4 +1,4 @@
-//! Submitting jobs, by the same way in as the library and the command line.
+//! Submitting jobs as the library and the command line do it.
 
 use std::borrow::Cow;
 
@@ -8,7 +8,7 @@ use crate::state::App;
 use crate::state::refusal::Refusal;
 use crate::state::tokens::{Accounts, Bearer};
 
-/// What a submission that got no answer from Redis means.
+/// The meaning of a submission that Redis did not answer.
 const UNKNOWN: &str = "the jobs may or may not have been accepted; submit them again";
 
 /// Submits the jobs that these JSON texts are, of the accounts that the bearer's token is for; an outcome for each. `trace` is

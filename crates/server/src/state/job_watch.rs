@@ -1,5 +1,5 @@
-//! News of jobs, once per process: one watch over the partitions' events wakes whoever waits for a job, and whoever follows the
-//! events. News are a hint only; everybody reads for themselves, and looks now and then without any. While nobody waits, nothing is watched.
+//! News of jobs, once per process: one watch over the partitions' events wakes the requests that wait for a job and the streams of events.
+//! News are a hint only: each reader reads Redis itself, and reads it now and then without any. Without readers, nothing is watched.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
@@ -11,21 +11,21 @@ use tokio::sync::{Notify, watch};
 use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 
-/// Between tries to reach a Redis that is away.
+/// The time between two attempts to reach a Redis that is away.
 const PAUSE: Duration = Duration::from_secs(1);
 
-/// After news the next are waited for so long later: however much happens, Redis tells it this often at most.
+/// The pause after news: it bounds how often Redis is read while much happens.
 const PACE: Duration = Duration::from_millis(20);
 
-/// How long the watch goes on when nobody waits any more: somebody often does soon.
+/// The time for which the watch continues without readers: the next one often comes soon.
 const LINGER: Duration = Duration::from_secs(10);
 
-/// Who waits for what.
+/// The readers that wait for news.
 #[derive(Debug)]
 pub(crate) struct Feed {
     jobs: Mutex<HashMap<(Queue, Key), watch::Sender<()>>>,
     anything: watch::Sender<()>,
-    /// Rung when somebody begins to wait.
+    /// Notified when a reader begins to wait.
     wanted: Notify,
 }
 
@@ -35,7 +35,7 @@ impl Default for Feed {
     }
 }
 
-/// A wait for news of one job. Whoever has gone costs nothing.
+/// A wait for news of one job. It costs nothing once it is dropped.
 pub(crate) struct Waiting<'a> {
     feed: &'a Feed,
     name: (Queue, Key),
@@ -53,7 +53,7 @@ impl Feed {
         Waiting { feed: self, name, news }
     }
 
-    /// Tells when anything has happened.
+    /// Changes whenever anything has happened.
     pub(crate) fn of_anything(&self) -> watch::Receiver<()> {
         let news = self.anything.subscribe();
         self.wanted.notify_one();
@@ -113,7 +113,7 @@ impl Feed {
         }
     }
 
-    /// Brings the news until nobody has waited for a while, or Redis fails.
+    /// Brings the news until there has been no reader for a while, or Redis fails.
     async fn watch(&self, watch: &mut EventWatch) {
         let mut wanted = Instant::now();
         while self.is_wanted() || wanted.elapsed() < LINGER {

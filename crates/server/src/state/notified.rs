@@ -19,11 +19,11 @@ pub struct NotifiedAccount {
     pub reader: Arc<NotificationReader>,
     /// The rule of its signatures, once known.
     pub sign_rule: Option<SignRule>,
-    /// What is expected beside the bank credits.
+    /// The expected methods besides bank credits.
     pub methods: Vec<NotifiedMethod>,
-    /// Who is told.
+    /// The receiver of its webhooks.
     pub callback_url: Option<String>,
-    /// How long notifications are kept.
+    /// The time for which notifications are kept.
     pub retention: Duration,
     /// The greatest age of a notification that is passed on.
     pub max_age: Duration,
@@ -34,12 +34,12 @@ pub struct NotifiedAccount {
 pub struct NotifiedMethod {
     /// The method.
     pub name: String,
-    /// Where in its content it names a job, by its key or by what the job is about, and of which kind.
+    /// The kind of the job that it names, and the place in its content of the job's key or business key.
     pub job: Option<(Kind, String)>,
 }
 
 impl NotifiedAccount {
-    /// Which job a notification of this method with this content names: by its key, or by what the job is about.
+    /// The job that a notification of this method with this content names: by its key, or by its business key.
     pub(crate) fn job_named(&self, method: &str, content: &serde_json::Value) -> Option<(Kind, String)> {
         let configured = self.methods.iter().find(|configured| configured.name == method)?;
         let (kind, pointer) = configured.job.as_ref()?;

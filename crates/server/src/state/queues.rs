@@ -45,8 +45,7 @@ impl App {
         Ok(queues.into_iter().filter(fits).cloned().collect())
     }
 
-    /// Whatever has events of its own and that this bearer may know: the queues of this account and kind, and the account's
-    /// notifications.
+    /// The origins of events that this bearer may see: the queues of this account and kind, and the account's notifications.
     ///
     /// # Errors
     /// As [`App::queues_of`].
@@ -62,7 +61,7 @@ impl App {
         Ok(queues.chain(notified.cloned().map(Origin::Notifications)).collect())
     }
 
-    /// The queue of that account and kind, if this bearer may know it.
+    /// The queue of that account and kind, if this bearer may see it.
     ///
     /// # Errors
     /// [`Refusal::NotFound`], with the queues that there are.

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// How far one token is ahead of its rate: the time at which all of its requests so far would have been due.
+/// One token's use of its rate: the time at which all of its requests so far would have been due.
 #[derive(Debug, Default)]
 pub(crate) struct Rate {
     paid_until: Mutex<Option<Instant>>,
@@ -15,7 +15,7 @@ impl Rate {
     /// Takes one request at `per_second`, 0 for no limit.
     ///
     /// # Errors
-    /// How long to wait for the next one.
+    /// The time until the next one.
     pub(crate) fn take(&self, per_second: u32, now: Instant) -> Result<(), Duration> {
         if per_second == 0 {
             return Ok(());

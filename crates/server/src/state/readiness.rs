@@ -1,4 +1,4 @@
-//! Whether Redis takes writes, asked once for all who want to know at about the same time.
+//! A probe of Redis's writes, made once for all requests of about the same time.
 
 use std::time::Duration;
 
@@ -8,13 +8,13 @@ use tokio::time::Instant;
 
 use super::refusal::Refusal;
 
-/// How long Redis may take to answer a question about health: those who ask give up after a few seconds.
+/// The time limit of a probe: those who ask for health give up after a few seconds.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-/// How long an answer about health holds for the next who ask.
+/// The time for which a probe's outcome is reused.
 const LATELY: Duration = Duration::from_millis(500);
 
-/// What was found lately. Anybody may ask about health, and none of them is to keep Redis busy.
+/// The latest outcome. Health needs no token, and must not keep Redis busy.
 #[derive(Debug, Default)]
 pub(crate) struct Readiness {
     writes: Found,
@@ -23,7 +23,7 @@ pub(crate) struct Readiness {
 type Found = Mutex<Option<(Instant, Result<(), Refusal>)>>;
 
 impl Readiness {
-    /// Whether Redis takes writes.
+    /// Checks that Redis takes writes.
     ///
     /// # Errors
     /// A [`Refusal`] that says why not.
@@ -32,7 +32,7 @@ impl Readiness {
     }
 }
 
-/// What was found a moment ago, or is found now; those who ask meanwhile wait for it.
+/// The outcome of a moment ago, or of a new probe; concurrent requests wait for it.
 async fn lately<Look: Future<Output = Result<(), Refusal>>>(
     found: &Found,
     look: impl FnOnce() -> Look,

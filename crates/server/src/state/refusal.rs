@@ -1,4 +1,4 @@
-//! Why something cannot be had or done, in words that no protocol knows: the API says it as a problem, a page as a sentence.
+//! Refusals without a protocol: the API answers them as a problem, a page as a sentence.
 
 use std::sync::Arc;
 
@@ -12,11 +12,11 @@ pub(crate) enum Refusal {
     NotFound(String),
     /// This build cannot read the job's record.
     UnreadableRecord(String),
-    /// Redis did not do its part; `meaning` is what that means for the client.
+    /// Redis failed; `meaning` says what that means for the client.
     Store {
-        /// What the store met.
+        /// The store's error.
         error: Arc<StoreError>,
-        /// What that means for the client.
+        /// Its meaning for the client.
         meaning: &'static str,
     },
     /// Redis took too long.
@@ -24,7 +24,7 @@ pub(crate) enum Refusal {
 }
 
 impl Refusal {
-    /// Redis did not do its part. The log has the whole chain, once.
+    /// Redis failed. The log has the whole chain, once.
     pub(crate) fn of_store(error: StoreError, meaning: &'static str) -> Self {
         tracing::warn!(error = %error.chain(), "{meaning}");
         Self::Store { error: Arc::new(error), meaning }
@@ -45,14 +45,14 @@ impl Refusal {
 /// Reading changes nothing.
 impl From<StoreError> for Refusal {
     fn from(error: StoreError) -> Self {
-        Self::of_store(error, "ask again")
+        Self::of_store(error, "repeat the request")
     }
 }
 
-/// What is to be done about a job that cannot be read.
+/// The next step for a job that cannot be read.
 pub(crate) const fn then(why: &Unreadable) -> &'static str {
     match why {
         Unreadable::Newer { .. } => "a server of that build can read it",
-        Unreadable::Damaged(_) => "`bursar quarantine` lists it once it has come due, for an operator to look at",
+        Unreadable::Damaged(_) => "once it is due, `bursar quarantine` lists it for an operator",
     }
 }

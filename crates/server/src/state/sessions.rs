@@ -12,14 +12,14 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 use crate::state::tokens::{Bearer, Tokens};
 
-/// How long a session lasts, whatever is done in it: an operator's shift.
+/// The lifetime of a session, used or not: an operator's shift.
 pub(crate) const LASTS: Duration = Duration::from_secs(12 * 60 * 60);
 
 /// Sessions that were ended early and are remembered until their time would have been up. Beyond that, the one that would
 /// end first is forgotten.
 const MAX_ENDED: usize = 10_000;
 
-/// Bytes of chance in a session's name, and in a key of our own.
+/// Random bytes in a session's name, and in a random key.
 const CHANCE_BYTES: usize = 32;
 
 /// The shortest key that is taken from a file, in bytes: as long as what it signs with.
@@ -48,10 +48,10 @@ pub enum SessionKeyError {
     NoRandomness,
 }
 
-/// What sessions are signed with, and which were ended.
+/// The key that signs sessions, and the sessions that were ended.
 pub(crate) struct Sessions {
     key: hmac::Key,
-    /// By name, with the second at which each would have ended by itself.
+    /// By name, with the second at which each would have expired.
     ended: Mutex<BTreeMap<String, u64>>,
 }
 
@@ -114,12 +114,12 @@ impl Sessions {
         ended.insert(session.name.clone(), session.until);
     }
 
-    /// What a form of this session must bring along.
+    /// The token that a form of this session must have.
     pub(crate) fn form_token(&self, session: &Session) -> String {
         URL_SAFE_NO_PAD.encode(hmac::sign(&self.key, &session.form()))
     }
 
-    /// Whether a form brought it.
+    /// True for the token of this session's forms.
     pub(crate) fn is_form_token(&self, session: &Session, token: &str) -> bool {
         let given = URL_SAFE_NO_PAD.decode(token).unwrap_or_default();
         hmac::verify(&self.key, &session.form(), &given).is_ok()
@@ -127,7 +127,7 @@ impl Sessions {
 }
 
 impl Session {
-    /// A token that was made anew under the same name is another's: its hash is signed along.
+    /// The signed text has the token's hash: a new token of the same name has no part in the sessions of the old one.
     fn signed(&self) -> Vec<u8> {
         let Self { bearer, name, until } = self;
         [

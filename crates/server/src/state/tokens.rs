@@ -1,5 +1,5 @@
-//! Who may do what, and to which accounts: the tokens file, read at the start and again on SIGHUP. It holds hashes only; a
-//! token is shown once, when it is made.
+//! Tokens with their roles and accounts: the tokens file is read at the start and again on SIGHUP. It holds hashes only; a token is shown once,
+//! when it is made.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -18,16 +18,16 @@ use crate::state::rate::Rate;
 /// The longest tokens file that is read, in bytes: each token is compared with every request's.
 const MAX_FILE_BYTES: u64 = 256 * 1024;
 
-/// The longest name of a token, in characters: it stands in every log line and act of its bearer.
+/// The longest name of a token, in characters: it is in every log line and action of its bearer.
 const MAX_NAME_CHARS: usize = 64;
 
-/// Bytes of chance in a token that we make: nobody guesses 32.
+/// Random bytes in a token: 32 cannot be guessed.
 const TOKEN_BYTES: usize = 32;
 
 /// Streams of events of one token at a time.
 pub(crate) const STREAMS_PER_TOKEN: usize = 16;
 
-/// What a token's bearer may do.
+/// The role of a token's bearer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Role {
@@ -40,6 +40,9 @@ pub enum Role {
 }
 
 impl Role {
+    /// Every role.
+    pub(crate) const ALL: [Self; 3] = [Self::Producer, Self::Operator, Self::Reader];
+
     /// The word for it in the tokens file.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
@@ -55,8 +58,7 @@ impl std::str::FromStr for Role {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let roles = [Self::Producer, Self::Operator, Self::Reader];
-        roles
+        Self::ALL
             .into_iter()
             .find(|role| role.as_str() == text)
             .ok_or_else(|| "a role is one of producer, operator, reader".to_owned())
@@ -107,7 +109,7 @@ pub enum TokensError {
 }
 
 impl TokensError {
-    /// Whether there is no such file.
+    /// True if there is no such file.
     #[must_use]
     pub fn is_missing(&self) -> bool {
         match self {
@@ -120,13 +122,13 @@ impl TokensError {
 /// A token that is known, without the token.
 #[derive(Debug)]
 pub(crate) struct Bearer {
-    /// Whose it is: `who` of every act.
+    /// The token's name, recorded with each of its actions.
     pub(crate) name: String,
     pub(crate) role: Role,
-    /// What it may do that to.
+    /// The accounts that the token is for.
     pub(crate) accounts: Accounts,
     hash: [u8; 32],
-    /// What it has used of its rate.
+    /// The used part of its rate.
     pub(crate) rate: Rate,
     /// Room for streams of events.
     pub(crate) streams: Arc<Semaphore>,
@@ -170,7 +172,7 @@ impl Tokens {
         Ok(Self { path: path.to_path_buf(), configured, known })
     }
 
-    /// Nobody, until the file is there and read again.
+    /// No tokens, until the file is there and read again.
     pub(crate) fn none_yet(path: &Path, configured: BTreeSet<AccountName>) -> Self {
         Self { path: path.to_path_buf(), configured, known: RwLock::default() }
     }
@@ -192,13 +194,13 @@ impl Tokens {
         Ok(known.len())
     }
 
-    /// Whether a bearer's token is still in the file, in the same role and for the same accounts.
+    /// True if a bearer's token is still in the file, with the same role and the same accounts.
     pub(crate) fn still_knows(&self, bearer: &Arc<Bearer>) -> bool {
         let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
         known.iter().any(|known| Arc::ptr_eq(known, bearer))
     }
 
-    /// Who has this name.
+    /// The bearer of this name.
     pub(crate) fn named(&self, name: &str) -> Option<Arc<Bearer>> {
         let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
         known.iter().find(|bearer| bearer.name == name).map(Arc::clone)
@@ -246,10 +248,10 @@ fn parse(text: &str, configured: &BTreeSet<AccountName>) -> Result<Vec<Arc<Beare
         let hash: Option<[u8; 32]> = hex::decode(&sha256).ok().and_then(|bytes| bytes.try_into().ok());
         let hash = hash.ok_or_else(|| format!("{whose} ({name}): sha256 must be 64 hexadecimal digits"))?;
         if !names.insert(name.clone()) {
-            return Err(format!("{whose}: the name {name} stands twice"));
+            return Err(format!("{whose}: the name {name} is there twice"));
         }
         if !hashes.insert(hash) {
-            return Err(format!("{whose} ({name}): its sha256 stands twice"));
+            return Err(format!("{whose} ({name}): its sha256 is there twice"));
         }
         let accounts = accounts_of(accounts, configured).map_err(|problem| format!("{whose} ({name}): {problem}"))?;
         bearers.push(Arc::new(Bearer {
@@ -264,7 +266,7 @@ fn parse(text: &str, configured: &BTreeSet<AccountName>) -> Result<Vec<Arc<Beare
     Ok(bearers)
 }
 
-/// A name that no account has is a mistake: its bearer would find nothing, and nobody would know why.
+/// A name that no account has is a mistake: its bearer would find nothing, without a reason.
 fn accounts_of(named: Option<Vec<String>>, configured: &BTreeSet<AccountName>) -> Result<Accounts, String> {
     let Some(named) = named else { return Ok(Accounts::All) };
     if named.is_empty() {
@@ -280,7 +282,7 @@ fn accounts_of(named: Option<Vec<String>>, configured: &BTreeSet<AccountName>) -
     accounts.collect::<Result<_, _>>().map(Accounts::Only)
 }
 
-/// A new token, and its hash as the tokens file wants it. The token stands nowhere else from then on.
+/// A new token, and its hash for the tokens file. The token is stored nowhere.
 ///
 /// # Errors
 /// [`TokensError::NoRandomness`].
@@ -339,9 +341,9 @@ mod tests {
             ("tokens = []".to_owned(), "unknown field `tokens`"),
             (
                 format!("{}{}", entry("a", "reader", &hash), entry("a", "reader", &"1".repeat(64))),
-                "the name a stands twice",
+                "the name a is there twice",
             ),
-            (format!("{}{}", entry("a", "reader", &hash), entry("b", "reader", &hash)), "its sha256 stands twice"),
+            (format!("{}{}", entry("a", "reader", &hash), entry("b", "reader", &hash)), "its sha256 is there twice"),
             (format!("{}accounts = []", entry("a", "reader", &hash)), "token 1 (a): accounts must name at least one"),
             (format!("{}accounts = [\"mian\"]", entry("a", "reader", &hash)), "accounts names \"mian\", which is not"),
             (format!("{}accounts = \"main\"", entry("a", "reader", &hash)), "expected a sequence"),

@@ -1,4 +1,4 @@
-//! Tokens for some accounts: what others have does not exist for their bearers, nor can be told from what does not exist.
+//! Tokens for some accounts: for their bearers, other accounts do not exist.
 
 use std::collections::BTreeSet;
 
@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use crate::jobs::{having, split, transfer};
 use crate::world::{Server, World, hang_up};
 
-/// Who reads with a token for `main` alone.
+/// A reader with a token for `main` alone.
 struct Restricted<'a> {
     server: &'a Server,
     token: String,
@@ -24,7 +24,7 @@ impl Restricted<'_> {
         self.server.post(path, &self.token, body).await
     }
 
-    /// Checks that what another account has is answered as if nobody had it.
+    /// Checks that the objects of another account are answered as if they did not exist.
     async fn cannot_tell(&self, method: &str, path: &str, body: &Value) {
         let asked = async |account: &str| {
             let (path, body) = (path.replace("OTHER", account), body.to_string().replace("OTHER", account));

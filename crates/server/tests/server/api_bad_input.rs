@@ -1,4 +1,4 @@
-//! What no client should send, and each does one day: answered by name, at once, with nothing done.
+//! Requests that no client should send: each is refused by name, at once, and nothing is done.
 
 use std::time::{Duration, Instant};
 

@@ -1,5 +1,5 @@
-//! What no client should send, tried at every route that `/openapi.json` describes: a route that is added is tried, too, or
-//! fails here until it is. Every answer must be one that the route describes.
+//! Requests that no client should send, at every route that `/openapi.json` describes: a new route is tried, too. Every answer must be one
+//! that the route describes.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -34,7 +34,7 @@ async fn world(adjust: impl FnOnce(&mut Settings)) -> (World, Server, Vec<Route>
     (world, server, routes)
 }
 
-/// Nothing of what was tried has been done.
+/// Checks that no request has done anything.
 async fn untouched(world: &World, server: &Server) {
     assert_eq!(world.list().await.len(), 1, "{:?}", world.list().await);
     assert_eq!(world.job("T").await["history"], json!([]));
@@ -133,7 +133,7 @@ async fn an_unknown_name_in_a_path_is_not_found() {
             for value in wrong {
                 let path = route.path_with(name, value);
                 let request = server.request(&route.method, &path, route.token(&server));
-                let refused = answer(with_json(request, route.body().to_string())).await;
+                let refused = answer(with_json(request, route.sample_body().to_string())).await;
                 route.refuses(&refused, 404, "not-found");
             }
         }
@@ -170,10 +170,10 @@ async fn a_parameter_that_is_wrong_unknown_or_there_twice_is_named() {
     untouched(&world, &server).await;
 }
 
-/// What a parameter of this schema cannot be.
+/// Values that a parameter of this schema cannot have.
 fn wrong_values(schema: &Value) -> Vec<String> {
     let mut wrong = vec!["%21nonsense%E2%88%9E".to_owned(), "%FF".to_owned(), "x".repeat(5_000)];
-    if schema["type"] == "integer" {
+    if schema["minimum"].is_number() {
         wrong.extend(["", "1.5", "1e3", "0x1", "99999999999999999999999"].map(str::to_owned));
         let number = |bound: &str, by: i64| schema[bound].as_i64().map(|bound| (bound + by).to_string());
         wrong.extend([number("minimum", -1), number("maximum", 1)].into_iter().flatten());
@@ -242,7 +242,7 @@ async fn every_field_of_another_type_is_named() {
     untouched(&world, &server).await;
 }
 
-/// Whether a value may be right by its type. A text with a control character in it never is.
+/// True if a value may be right by its type. A text with a control character in it never is.
 fn is_of(schema: &Value, value: &Value) -> bool {
     let type_of = match value {
         Value::Null => "null",
@@ -252,8 +252,7 @@ fn is_of(schema: &Value, value: &Value) -> bool {
         // A control character, and a field that none has.
         Value::String(_) | Value::Object(_) => return false,
     };
-    let types = &schema["type"];
-    types == type_of || types.as_array().is_some_and(|types| types.iter().any(|known| known == type_of))
+    schema["type"].as_array().is_some_and(|types| types.iter().any(|known| known == type_of))
 }
 
 #[tokio::test]

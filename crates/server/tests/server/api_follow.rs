@@ -29,7 +29,7 @@ async fn pages(server: &Server, query: &str) -> (Vec<String>, usize) {
 async fn pages_show_every_job_once_also_those_of_one_moment() {
     let world = World::start().await;
     let server = world.serve().await;
-    // One batch, one due time: nothing but their keys tells them apart.
+    // One batch, one due time: only their keys differ.
     let at_once: Vec<Value> =
         transfers("T", 730).into_iter().map(|job| having(job, "run_at", json!(jobs::in_days(300).rfc3339()))).collect();
     world.submit_new(&at_once).await;

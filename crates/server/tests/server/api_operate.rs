@@ -1,4 +1,4 @@
-//! An operator's hands over HTTP: whoever comes second is told what the first did.
+//! Operators' actions over HTTP: the second operator gets the first one's action.
 
 use serde_json::json;
 

@@ -40,7 +40,7 @@ async fn nothing_is_shown_or_done_without_signing_in() {
         let page = stranger.post("/sign-in", &[("token", wrong)]).await;
         assert_eq!(page.status, 401, "{page:?}");
         assert!(page.header("set-cookie").is_empty(), "{page:?}");
-        page.says("No such token");
+        page.says("The token is not valid");
     }
     assert_eq!(world.job("T").await["state"], "queued");
 }
@@ -139,7 +139,7 @@ async fn a_second_pause_is_answered_with_who_did_the_first() {
     let world = World::start().await;
     let server = world.serve().await;
     let browser = Browser::signed_in(&server, &server.tokens.operator).await;
-    browser.get("/queues/main/transfer/pause").await.says("Nothing new is sent from now on");
+    browser.get("/queues/main/transfer/pause").await.says("No worker sends anything new");
     let empty = browser.act("/queues/main/transfer/pause", &[("reason", "")]).await;
     assert_eq!(empty.status, 422, "{empty:?}");
     let done = browser.act("/queues/main/transfer/pause", &[("reason", "the gateway announced maintenance")]).await;

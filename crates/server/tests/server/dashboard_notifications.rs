@@ -5,7 +5,7 @@ use bursar_test_support::notifications::{METHOD, credit, post, signed, stamp, su
 use crate::pages::Browser;
 use crate::world::{APP_ID, World};
 
-/// What a person could be known by in [`credit`].
+/// The fields of [`credit`] that identify a person.
 const PERSONAL: [&str; 2] = ["小明", "6222021234567890123"];
 
 #[tokio::test]
@@ -34,7 +34,7 @@ async fn the_list_has_pages_marks_reviews_and_masks_names() {
     let held = browser.get("/notifications?account=main&held=true").await;
     assert_eq!(held.text.matches("class=\"key\"").count(), 1, "{held:?}");
     let one = browser.get("/notifications/main/101").await;
-    one.says("its method is not one that notify_methods expects").says("Nobody was to be told");
+    one.says("its method is not one that notify_methods expects").says("No webhook");
     for page in [&page, &rest, &held, &one] {
         for hidden in PERSONAL {
             page.does_not_say(hidden);
@@ -81,6 +81,6 @@ async fn who_has_a_token_for_other_accounts_is_shown_no_notification() {
         assert_eq!(page.status, 404, "{path}: {page:?}");
         page.does_not_say(METHOD);
     }
-    browser.get("/notifications").await.says("No account is notified").does_not_say("=\"main\"");
+    browser.get("/notifications").await.says("No account receives notifications").does_not_say("=\"main\"");
     browser.get("/").await.does_not_say("account=main").does_not_say("Notifications held");
 }

@@ -1,5 +1,5 @@
 //! The API and the dashboard in the test's own process: a server on a free port and the tests' shared Redis, and no other process.
-//! What needs a worker, a gateway or the executable is tested from outside (`tests/e2e`).
+//! Tests that need a worker, a gateway or the executable are in `tests/e2e`.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test and its helpers end by a panic")]
 
 mod api_accounts;
@@ -7,6 +7,7 @@ mod api_bad_input;
 mod api_every_route;
 mod api_follow;
 mod api_operate;
+mod api_schemas;
 mod api_submit;
 mod dashboard;
 mod dashboard_notifications;

@@ -1,4 +1,4 @@
-//! The gateway notifies: what is not acknowledged, and whoever is told of what was kept.
+//! Notifications of a gateway: refusals, and the events of those that are stored.
 
 use bursar_test_support::api::answer;
 use bursar_test_support::notifications::{
@@ -20,7 +20,7 @@ async fn what_must_not_be_acknowledged_is_answered_fail() {
         ("[]".to_owned(), 400),
         ("x".repeat(70_000), 413),
         (signed(APP_ID, METHOD, &credit("r1", "6"), &stamp(6)), 400),
-        // What is signed and cannot be read is kept apart, and told again by the gateway.
+        // A signed notification that cannot be read is held, and the gateway delivers it again.
         (signed(APP_ID, METHOD, "{\"record_id\":\"r1\"}}", &stamp(0)), 422),
         (signed(APP_ID, METHOD, "{\"record_id\":\"\"}", &stamp(0)), 422),
         (signed(APP_ID, "some.other.notify", &credit("r1", "6"), &stamp(0)), 422),

@@ -1,4 +1,4 @@
-//! One test's world: jobs in a part of the shared Redis, and servers that answer about them.
+//! One test's world: jobs in a part of the shared Redis, and servers for them.
 
 use std::cell::RefCell;
 use std::ops::Deref;
@@ -177,7 +177,7 @@ impl World {
         self.accepted.borrow_mut().extend_from_slice(jobs);
     }
 
-    /// How a job stands, with its history.
+    /// A job with its history.
     pub(crate) async fn job(&self, key: &str) -> Value {
         let key: Key = key.parse().unwrap();
         for queue in &self.queues {
@@ -222,7 +222,7 @@ impl World {
 }
 
 impl Server {
-    /// Makes a token of this role for these accounts alone, and has the server know it beside those of all tests.
+    /// Makes a token of this role for these accounts alone, and adds it to the tokens that the server knows.
     pub(crate) async fn admit(&self, world: &World, role: &str, accounts: &[&str]) -> String {
         let (token, lines) = token("restricted", role, accounts);
         std::fs::write(world.tokens_file(), format!("{}{lines}", self.tokens.file)).unwrap();
@@ -236,7 +236,7 @@ impl Server {
     }
 }
 
-/// Tells every server of this process to read its tokens again.
+/// Has every server of this process read its tokens again.
 pub(crate) fn hang_up() {
     raise(Signal::SIGHUP).unwrap();
 }

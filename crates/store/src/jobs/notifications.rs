@@ -7,7 +7,7 @@ pub(super) mod record;
 
 use std::time::Duration;
 
-use bursar_domain::{AccountName, HeldReason, Kind, Millis};
+use bursar_domain::{AccountName, HeldReason, Kind, Millis, NotificationMessage, NotificationOutcome};
 use redis::Pipeline;
 use serde_json::json;
 
@@ -20,7 +20,7 @@ use crate::Store;
 use crate::jobs::wish::whole_millis;
 use crate::scripts::EVENTS_KEPT;
 use crate::{Origin, StoreError, crash_point};
-use record::{KnownRecord, NotificationOutcome, StoredNotification, embedded};
+use record::{KnownRecord, StoredNotification, embedded};
 
 /// A notification whose timestamp is older than this is late: the page's deliveries at 0, 3, 6 and 9 minutes fit in, and a
 /// margin. It is kept all the same.
@@ -449,9 +449,17 @@ fn webhook_event(account: &AccountName, number: u64, stored: &StoredNotification
     if stored.callback_url.is_none() {
         return String::new();
     }
-    json!({"sequence": 1, "at": stored.received_at, "notification": {
-        "id": number, "version": stored.version, "outcome": stored.outcome, "late": stored.late, "account": account,
-        "method": stored.method, "record_id": stored.record_id, "written_at": stored.written_at.map(Millis::rfc3339),
-        "content_sha256": stored.sha256, "content": stored.content()}})
-    .to_string()
+    let message = NotificationMessage {
+        id: number,
+        version: stored.version,
+        outcome: stored.outcome,
+        late: stored.late,
+        account,
+        method: &stored.method,
+        record_id: stored.record_id.as_deref(),
+        written_at: stored.written_at.map(Millis::rfc3339),
+        content_sha256: &stored.sha256,
+        content: stored.content(),
+    };
+    json!({"sequence": 1, "at": stored.received_at, "notification": message}).to_string()
 }

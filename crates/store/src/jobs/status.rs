@@ -1,6 +1,6 @@
 //! Queues at a glance: how many jobs wait where, since when, and what keeps them. Many queues are read in a few round trips.
 
-use bursar_domain::{JobView, Millis, Queue, QueueView, Reason};
+use bursar_domain::{JobView, Millis, Queue, QueueCounts, QueueView, Reason};
 use redis::{Pipeline, Value};
 
 use super::circuits::counts;
@@ -20,16 +20,8 @@ const COMMANDS: usize = 13;
 /// A queue at a glance.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct QueueStatus {
-    /// Jobs that wait to be sent.
-    pub sends: u64,
-    /// Jobs that wait to be queried, or are claimed.
-    pub queries: u64,
-    /// Jobs that wait for a person.
-    pub review: u64,
-    /// Jobs that have ended, and are not yet reduced to tombstones.
-    pub done: u64,
-    /// Jobs with a webhook event that waits.
-    pub deliveries: u64,
+    /// Its jobs.
+    pub counts: QueueCounts,
     /// Keys in quarantine.
     pub quarantined: u64,
     /// Keys whose webhooks are in quarantine.
@@ -52,7 +44,7 @@ impl QueueStatus {
     /// Jobs that have not ended.
     #[must_use]
     pub const fn open_jobs(&self) -> u64 {
-        self.sends + self.queries + self.review
+        self.counts.to_send + self.counts.to_query + self.counts.review
     }
 
     /// Jobs and webhooks in quarantine.
@@ -68,11 +60,7 @@ impl QueueStatus {
             queue: queue.to_string(),
             account: queue.account.to_string(),
             kind: queue.kind.to_string(),
-            to_send: self.sends,
-            to_query: self.queries,
-            review: self.review,
-            done: self.done,
-            to_tell: self.deliveries,
+            counts: self.counts,
             orphans: self.all_quarantined(),
             next_due: JobView::time(self.next_due),
             paused: self.paused.clone(),
@@ -174,11 +162,13 @@ fn status(row: &[Value], now: Millis) -> Result<(QueueStatus, Option<String>), S
     let first: Vec<Vec<u8>> = from_reply("ZRANGE", row.get(10))?;
     let circuits: Vec<u64> = from_reply("HVALS", row.get(11))?;
     let status = QueueStatus {
-        sends: count(0)? + count(1)?,
-        queries: count(2)?,
-        review: count(3)?,
-        done: count(4)?,
-        deliveries: count(5)?,
+        counts: QueueCounts {
+            to_send: count(0)? + count(1)?,
+            to_query: count(2)?,
+            review: count(3)?,
+            done: count(4)?,
+            to_tell: count(5)?,
+        },
         quarantined: count(6)?,
         deliveries_quarantined: count(12)?,
         next_due: earliest(next_send, next_query),

@@ -44,7 +44,10 @@ async fn thousands_of_jobs_are_listed_by_state_each_once() {
     assert!(pages >= 5);
     assert!(all(&scene, Some(State::Refunded)).await.0.is_empty());
     let status = scene.store.status(&scene.queue).await.unwrap();
-    assert_eq!((status.sends, status.queries, status.review, status.done), (1_020, 512, 256, 512));
+    assert_eq!(
+        (status.counts.to_send, status.counts.to_query, status.counts.review, status.counts.done),
+        (1_020, 512, 256, 512)
+    );
 }
 
 #[tokio::test]

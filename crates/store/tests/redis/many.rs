@@ -34,7 +34,7 @@ async fn each_queue_is_as_it_is_read_alone() {
     let (scene, queues) = (Scene::new().await, queues());
     let empty = scene.store.statuses(&queues).await.unwrap();
     assert_eq!(empty.len(), QUEUES);
-    assert!(empty.iter().all(|status| status.open_jobs() + status.done == 0 && status.paused.is_none()));
+    assert!(empty.iter().all(|status| status.open_jobs() + status.counts.done == 0 && status.paused.is_none()));
 
     // The first, the last, and those around the borders of round trips.
     for (at, keys, state) in [

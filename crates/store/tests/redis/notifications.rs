@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use bursar_domain::{AccountName, Due, HeldReason, HistoryEvent, Kind, Millis, NotificationView, State};
+use bursar_domain::{
+    AccountName, Due, HeldReason, HistoryEvent, Kind, Millis, NotificationOutcome, NotificationView, State,
+};
 use bursar_store::{
     ClaimedDelivery, DeliveryClaim, DeliveryCommit, DeliveryResult, EventPayload, Finality, NotificationCount,
     NotificationDelivery, NotificationFilter, Origin, StoreError, StoreOutcome, StoredAs, VerifiedNotification,
@@ -108,7 +110,7 @@ async fn a_changed_content_is_a_new_version_and_finals_stay() {
     assert_eq!(notify(&scene, &notified("1 again", now, Finality::Final)).await, StoreOutcome::Changed);
     let kept = listed(&scene, NotificationFilter::Read).await;
     assert_eq!(kept.iter().map(|view| view.version).collect::<Vec<_>>(), [6, 5, 4, 3, 2, 1]);
-    assert_eq!(kept.iter().filter(|view| view.outcome == "regressed").count(), 2);
+    assert_eq!(kept.iter().filter(|view| view.outcome == NotificationOutcome::Regressed).count(), 2);
 }
 
 #[tokio::test]

@@ -62,10 +62,10 @@ async fn many_queues_are_read_in_their_order() {
         scene.store.submit_to(queue, &new).await.unwrap();
     }
     let statuses = scene.store.statuses(&queues).await.unwrap();
-    let sends: Vec<u64> = statuses.iter().map(|status| status.sends).collect();
+    let sends: Vec<u64> = statuses.iter().map(|status| status.counts.to_send).collect();
     let expected: Vec<u64> = (0..250).map(|number| if number % 50 == 7 { number + 1 } else { 0 }).collect();
     assert_eq!(sends, expected);
-    assert!(statuses.iter().all(|status| status.next_send.is_some() == (status.sends > 0)));
+    assert!(statuses.iter().all(|status| status.next_send.is_some() == (status.counts.to_send > 0)));
     assert!(scene.store.statuses(&[]).await.unwrap().is_empty());
 }
 
@@ -125,7 +125,7 @@ async fn queues_without_a_worker_are_found_with_their_jobs() {
         scene.store.submit_to(queue, &[NewRecord { job: &job, group: "", step: 1.0 }]).await.unwrap();
     }
     let unserved = scene.store.unserved_queues(std::slice::from_ref(&scene.queue)).await.unwrap();
-    let found: Vec<(&Queue, u64)> = unserved.iter().map(|(queue, status)| (queue, status.sends)).collect();
+    let found: Vec<(&Queue, u64)> = unserved.iter().map(|(queue, status)| (queue, status.counts.to_send)).collect();
     assert_eq!(found, [(&old, 1)]);
     let _: u64 = scene.command(&["ZADD", &known, &scene.now().await.to_string(), "old/transfer"]).await;
     assert!(scene.store.unserved_queues(std::slice::from_ref(&scene.queue)).await.unwrap().is_empty());

@@ -9,11 +9,9 @@ use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 
-use super::Families;
+use super::{CIRCUIT_CLOSED, CIRCUIT_OPENED, Families};
 use crate::families::Series;
 use crate::names;
-
-pub(super) const CALLS: [Call; 2] = [Call::Send, Call::Query];
 
 /// A claim that came to nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,9 +38,9 @@ pub struct QueueMetrics {
 /// Each series of a queue that had an event.
 #[derive(Debug, Default)]
 struct Found {
-    answers: [[Series<Counter>; Answer::ALL.len()]; CALLS.len()],
-    durations: [[Series<Histogram>; Answer::ALL.len()]; CALLS.len()],
-    pickup: [Series<Histogram>; CALLS.len()],
+    answers: [[Series<Counter>; Answer::ALL.len()]; Call::ALL.len()],
+    durations: [[Series<Histogram>; Answer::ALL.len()]; Call::ALL.len()],
+    pickup: [Series<Histogram>; Call::ALL.len()],
     ends: [Series<Histogram>; State::ALL.len()],
     commits: [Series<Counter>; State::ALL.len()],
     stale_commits: Series<Counter>,
@@ -143,14 +141,14 @@ impl QueueMetrics {
     /// The circuit opened, or a probe failed and it rests for longer.
     pub fn circuit_opened(&self) {
         if self.circuit_open().set(1) == 0 {
-            self.turned(&self.found().opened, "opened");
+            self.turned(&self.found().opened, CIRCUIT_OPENED);
         }
     }
 
     /// The circuit closed.
     pub fn circuit_closed(&self) {
         self.circuit_open().set(0);
-        self.turned(&self.found().closed, "closed");
+        self.turned(&self.found().closed, CIRCUIT_CLOSED);
     }
 
     fn circuit_open(&self) -> &Gauge {

@@ -2,14 +2,13 @@ use std::time::Duration;
 
 use bursar_domain::{Answer, Call, State, Unsendable};
 
-use super::queue::CALLS;
 use super::*;
 
 #[test]
 fn enums_count_where_their_names_stand() {
     assert!(Answer::ALL.iter().enumerate().all(|(at, answer)| *answer as usize == at));
     assert!(State::ALL.iter().enumerate().all(|(at, state)| *state as usize == at));
-    assert!(CALLS.iter().enumerate().all(|(at, call)| *call as usize == at));
+    assert!(Call::ALL.iter().enumerate().all(|(at, call)| *call as usize == at));
     assert!(Unsendable::ALL.iter().enumerate().all(|(at, why)| *why as usize == at));
     assert!(Doing::ALL.iter().enumerate().all(|(at, doing)| *doing as usize == at));
 }

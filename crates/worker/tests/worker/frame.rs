@@ -42,7 +42,7 @@ async fn no_more_is_claimed_than_can_be_called_about_at_once() {
     world.submit(keys(50)).await;
     gateway.until_in_flight(8).await;
     let status = world.status().await;
-    assert_eq!((status.sends, status.queries), (42, 8), "claimed and called about are the same");
+    assert_eq!((status.counts.to_send, status.counts.to_query), (42, 8), "claimed and called about are the same");
     gateway.gate.add_permits(50);
     world.until_done(50).await;
     assert_eq!(gateway.most_in_flight.load(Ordering::SeqCst), 8);
@@ -130,7 +130,7 @@ async fn a_draining_worker_finishes_its_calls_and_claims_no_more() {
     gateway.gate.add_permits(20);
     worker.stop().await;
     let status = world.status().await;
-    assert_eq!((status.done, status.sends, status.queries), (8, 12, 0));
+    assert_eq!((status.counts.done, status.counts.to_send, status.counts.to_query), (8, 12, 0));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -203,7 +203,7 @@ async fn a_config_fault_pauses_the_queue_and_keeps_every_job() {
         "at most what was in flight or claimed when the first fault came"
     );
     let status = world.status().await;
-    assert_eq!((status.sends, status.done), (30, 0));
+    assert_eq!((status.counts.to_send, status.counts.done), (30, 0));
 }
 
 #[tokio::test(flavor = "multi_thread")]

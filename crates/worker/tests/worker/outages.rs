@@ -106,7 +106,7 @@ async fn outage(answered: Answered) {
     }
     eventually(Duration::from_secs(10), "every payment to succeed", async || {
         let status = world.store.status(&world.queue).await.map_err(|error| error.chain())?;
-        if status.done == 12 { Ok(()) } else { Err(format!("{status:?}")) }
+        if status.counts.done == 12 { Ok(()) } else { Err(format!("{status:?}")) }
     })
     .await;
     for key in keys(12) {

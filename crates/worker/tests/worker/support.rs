@@ -292,7 +292,7 @@ impl World {
     pub(crate) async fn until_done(&self, jobs: u64) {
         support::eventually(Duration::from_secs(30), "all jobs to end", async || {
             let status = self.status().await;
-            if status.done == jobs { Ok(()) } else { Err(status) }
+            if status.counts.done == jobs { Ok(()) } else { Err(status) }
         })
         .await;
     }

@@ -60,7 +60,7 @@ impl Mix {
         let mut ended = 0;
         for queue in &self.queues {
             let status = store.status(queue).await?;
-            ended += status.done + status.review;
+            ended += status.counts.done + status.counts.review;
         }
         Ok(u32::try_from(ended)?)
     }

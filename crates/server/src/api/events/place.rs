@@ -14,8 +14,8 @@ impl Place {
         Self(places)
     }
 
-    /// Reads an id for these partitions: `0` is the beginning; one that it does not name is at its beginning, one that is not
-    /// asked for is passed over. `None` when it is no id.
+    /// Reads an id for these partitions: `0` is the beginning. A partition that the id does not name is at its beginning; a partition that is
+    /// not wanted is ignored. `None` if the text is no id.
     pub(super) fn read(id: &str, partitions: &[u16]) -> Option<Self> {
         let mut places: Vec<(u16, EventId)> =
             partitions.iter().map(|partition| (*partition, EventId::default())).collect();
@@ -39,14 +39,14 @@ impl Place {
         &self.0
     }
 
-    /// Goes on behind this event.
+    /// Continues behind this event.
     pub(super) fn behind(&mut self, event: &Event) {
         if let Some(place) = self.of(event.partition) {
             *place = event.id;
         }
     }
 
-    /// Goes on behind this event at the latest.
+    /// Continues behind this event at the latest.
     pub(super) fn no_later_than(&mut self, partition: u16, latest: EventId) {
         if let Some(place) = self.of(partition) {
             *place = latest.min(*place);

@@ -5,48 +5,98 @@ use axum::extract::State as Handed;
 use axum::http::Uri;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use bursar_domain::{Kind, Queue, State};
+use bursar_domain::{AccountName, Kind, Queue, State};
 use bursar_store::Cursor;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::api::jobs::JobEntry;
 use crate::http::auth::{Allowed, Read};
-use crate::http::problem::Problem;
+use crate::http::operation::{Operation, get};
+use crate::http::problem::{Kind as Refusal, Problem};
 use crate::http::query::Query;
-use crate::state::Shared;
+use crate::state::tokens::Bearer;
+use crate::state::{App, Shared};
 
-/// Jobs in one page unless told otherwise, and at most.
-const LIMIT: (usize, usize) = (100, 1_000);
+/// Jobs in one page, where the client does not say.
+const DEFAULT_LIMIT: usize = 100;
 
-/// Queues that one page looks into, at most: each costs a look even when it holds nothing.
+/// Jobs in one page, at most: about 1 MB of JSON.
+const MAX_LIMIT: usize = 1_000;
+
+/// Queues that one page reads, at most: each costs a round trip even when it is empty.
 const MAX_QUEUES: usize = 50;
 
+pub(super) fn operation() -> Operation {
+    get("list", list)
+        .summary("Jobs by queue and state, a page at a time")
+        .description(
+            "The jobs of each queue: those to be sent first, then by due time, ended ones last. A job that keeps its state is on one page; a \
+             job that changes its state between two pages may be on two. A page may be empty and have a next one.",
+        )
+        .allowed::<Read>()
+        .query::<Parameters>()
+        .answers::<Page>(200, "A page.")
+        .refuses(&[Refusal::NotFound])
+        .stored()
+}
+
+/// The parameters of the query.
+#[derive(JsonSchema)]
+struct Parameters {
+    /// Only jobs of this account.
+    #[schemars(with = "Option<AccountName>")]
+    account: Option<String>,
+    /// Only jobs of this kind.
+    kind: Option<Kind>,
+    /// Only jobs in this state.
+    state: Option<State>,
+    /// The most jobs on the page.
+    #[schemars(range(min = 1, max = MAX_LIMIT), default = "default_limit")]
+    limit: usize,
+    /// The `next` of the page before.
+    #[schemars(with = "Option<String>")]
+    after: Option<(Queue, Cursor)>,
+}
+
+const fn default_limit() -> usize {
+    DEFAULT_LIMIT
+}
+
+impl Parameters {
+    fn read(uri: &Uri, app: &App, bearer: &Bearer) -> Result<Self, Problem> {
+        let mut query = Query::of(uri);
+        let account = query.parse("account");
+        let (kind, state) = (query.parse("kind"), query.parse("state"));
+        let limit = query.limit(MAX_LIMIT).unwrap_or(DEFAULT_LIMIT);
+        let after = query.take("after", |after| {
+            if after.is_empty() {
+                return Ok(None); // the first page, for clients that always name it
+            }
+            let place = place(after).filter(|(queue, _)| app.queues.of(bearer).contains(&queue));
+            place.map(Some).ok_or_else(|| "must be the next of a page before".to_owned())
+        });
+        query.finish()?;
+        Ok(Self { account, kind, state, limit, after: after.flatten() })
+    }
+}
+
 /// A page of jobs.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "JobPage")]
 pub(super) struct Page {
+    /// The jobs.
     jobs: Vec<JobEntry>,
-    /// What `after` is to be for the next page; null at the end.
+    /// The `after` of the next page; `null` on the last page.
     next: Option<String>,
 }
 
-pub(super) async fn list(who: Allowed<Read>, Handed(app): Handed<Shared>, uri: Uri) -> Result<Json<Page>, Problem> {
-    let mut query = Query::of(&uri);
-    let account = query.take("account", |account| Ok(account.to_owned()));
-    let kind = query.take("kind", |kind| kind.parse::<Kind>().map_err(|error| error.to_string()));
-    let state = query.take("state", |state| state.parse::<State>().map_err(|error| error.to_string()));
-    let limit = query.take("limit", limit).unwrap_or(LIMIT.0);
-    let after = query.take("after", |after| {
-        if after.is_empty() {
-            return Ok(None); // the first page, for clients that always name it
-        }
-        let place = place(after).filter(|(queue, _)| app.queues.of(&who.bearer).contains(&queue));
-        place.map(Some).ok_or_else(|| "must be the next of a page before".to_owned())
-    });
-    query.finish()?;
+async fn list(who: Allowed<Read>, Handed(app): Handed<Shared>, uri: Uri) -> Result<Json<Page>, Problem> {
+    let Parameters { account, kind, state, limit, after } = Parameters::read(&uri, &app, &who.bearer)?;
     let queues = app.queues_of(&who.bearer, account.as_deref(), kind)?;
-    let (first, mut cursor) = match after.flatten() {
+    let (first, mut cursor) = match after {
         None => (0, Cursor::default()),
-        // Where the queue is not asked for, the page is of other jobs than the one before: it begins anew.
+        // Where the queue is not asked for, the page before had other jobs: the list begins again.
         Some((queue, cursor)) => match queues.iter().position(|known| *known == queue) {
             Some(index) => (index, cursor),
             None => (0, Cursor::default()),
@@ -68,12 +118,7 @@ pub(super) async fn list(who: Allowed<Read>, Handed(app): Handed<Shared>, uri: U
     Ok(Json(Page { jobs, next: None }))
 }
 
-fn limit(text: &str) -> Result<usize, String> {
-    let limit = text.parse().ok().filter(|limit| (1..=LIMIT.1).contains(limit));
-    limit.ok_or_else(|| format!("must be a whole number from 1 to {}", LIMIT.1))
-}
-
-/// A place as clients carry it: nobody is to take it apart.
+/// A place as clients carry it: opaque, so that its form may change.
 fn written(queue: &Queue, cursor: &Cursor) -> String {
     URL_SAFE_NO_PAD.encode(format!("{queue}:{cursor}"))
 }

@@ -1,16 +1,18 @@
-//! `POST …/{ask|send|resolve|cancel}`: an operator's hand on one job, recorded with the token's name and a reason. Whoever
-//! comes second is told what the first did.
+//! `POST …/{query|send|resolve|cancel}`: an operator's action on one job, recorded with the token's name and a reason.
 
 use axum::Json;
 use axum::extract::State as Handed;
-use bursar_domain::{HistoryEvent, JobView, Operation};
+use bursar_domain::{HistoryEvent, JobView, Operation as Action};
 use bursar_store::Operator;
-use serde_json::json;
+use schemars::JsonSchema;
+use serde::Serialize;
+use serde_json::Value;
 
 use crate::api::jobs::JobEntry;
-use crate::api::operator_request::Order;
+use crate::api::operator_request::{ActionRequest, ResolveRequest};
 use crate::http::auth::{Allowed, Operate};
 use crate::http::body::JsonBody;
+use crate::http::operation::{Operation, post};
 use crate::http::path::JobName;
 use crate::http::problem::{Kind, Problem};
 use crate::http::query::NoQuery;
@@ -18,72 +20,73 @@ use crate::ops;
 use crate::ops::operate::{NotNow, NotOperated};
 use crate::state::{App, Shared};
 
-type Done = Result<Json<JobView>, Problem>;
-
-pub(super) async fn query(
-    who: Allowed<Operate>,
-    app: Handed<Shared>,
-    name: JobName,
-    _: NoQuery,
-    body: JsonBody,
-) -> Done {
-    plain(&who, &app, &name, &body, Operation::Query).await
+/// One of the actions that need no more than a reason.
+pub(super) fn action(action: Action) -> Operation {
+    let handler = async move |who: Allowed<Operate>,
+                              Handed(app): Handed<Shared>,
+                              name: JobName,
+                              _: NoQuery,
+                              JsonBody(body): JsonBody| {
+        let ActionRequest { reason } = ActionRequest::read(&body)?;
+        operate(&who, &app, &name, action, &reason).await
+    };
+    described(post(action.as_str(), handler).json::<ActionRequest>())
 }
 
-pub(super) async fn send(
-    who: Allowed<Operate>,
-    app: Handed<Shared>,
-    name: JobName,
-    _: NoQuery,
-    body: JsonBody,
-) -> Done {
-    plain(&who, &app, &name, &body, Operation::Send).await
+/// Closing a job in the final state that the operator names.
+pub(super) fn resolve() -> Operation {
+    let handler = async |who: Allowed<Operate>,
+                         Handed(app): Handed<Shared>,
+                         name: JobName,
+                         _: NoQuery,
+                         JsonBody(body): JsonBody| {
+        let ResolveRequest { reason, end } = ResolveRequest::read(&body)?;
+        operate(&who, &app, &name, Action::Resolve(end.state()), &reason).await
+    };
+    described(post("resolve", handler).json::<ResolveRequest>())
 }
 
-pub(super) async fn cancel(
-    who: Allowed<Operate>,
-    app: Handed<Shared>,
-    name: JobName,
-    _: NoQuery,
-    body: JsonBody,
-) -> Done {
-    plain(&who, &app, &name, &body, Operation::Cancel).await
+fn described(operation: Operation) -> Operation {
+    operation
+        .description("For operators. The token's name and the reason are recorded.")
+        .allowed::<Operate>()
+        .answers::<JobView>(200, "The job after the action.")
+        .refuses(&[Kind::NotFound, Kind::UnreadableRecord])
+        .refuses_with::<AsItIs>(Kind::NotNow)
+        .stored()
 }
 
-pub(super) async fn resolve(
-    who: Allowed<Operate>,
-    app: Handed<Shared>,
-    name: JobName,
-    _: NoQuery,
-    body: JsonBody,
-) -> Done {
-    let mut order = Order::read(&body.0)?;
-    let (reason, end) = (order.reason(), order.end());
-    order.finish()?;
-    operate(&who, &app, &name, Operation::Resolve(end), &reason).await
-}
-
-async fn plain(who: &Allowed<Operate>, app: &App, name: &JobName, body: &JsonBody, operation: Operation) -> Done {
-    let mut order = Order::read(&body.0)?;
-    let reason = order.reason();
-    order.finish()?;
-    operate(who, app, name, operation, &reason).await
-}
-
-async fn operate(who: &Allowed<Operate>, app: &App, name: &JobName, operation: Operation, reason: &str) -> Done {
+async fn operate(
+    who: &Allowed<Operate>,
+    app: &App,
+    name: &JobName,
+    action: Action,
+    reason: &str,
+) -> Result<Json<JobView>, Problem> {
     let operator = Operator { who: &who.bearer.name, why: reason };
-    match ops::operate::operate(app, (&name.queue, &name.key), operation, operator, None).await {
+    match ops::operate::operate(app, (&name.queue, &name.key), action, operator, None).await {
         Ok(record) => Ok(Json(record.view())),
         Err(NotOperated::NotNow(refused)) => Err(not_now(name, *refused)),
         Err(NotOperated::Refused(refusal)) => Err(refusal.into()),
     }
 }
 
-/// Why not now: how the job stands, and the last action on it.
+/// The members of a problem with a job whose state does not allow the action.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "JobAsItIs")]
+struct AsItIs {
+    /// The job as it is; `null` if it is no longer stored.
+    job: Option<JobEntry>,
+    /// The last action of an operator on it.
+    #[schemars(with = "Option<HistoryEvent>")]
+    last_action: Option<Value>,
+}
+
+/// The problem has the job as it is, and the last action: it may be another operator's.
 fn not_now(name: &JobName, refused: NotNow) -> Problem {
     let NotNow { detail, job, last_action } = refused;
-    let last = last_action.map(|last| HistoryEvent::OperatorAction(last).view());
-    Problem::new(Kind::NotNow, detail)
-        .with("job", json!(job.map(|job| JobEntry::of(&name.queue, &job))))
-        .with("last_action", json!(last))
+    Problem::new(Kind::NotNow, detail).with(&AsItIs {
+        job: job.map(|job| JobEntry::of(&name.queue, &job)),
+        last_action: last_action.map(|last| HistoryEvent::OperatorAction(last).view()),
+    })
 }

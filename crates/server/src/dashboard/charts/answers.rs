@@ -1,4 +1,4 @@
-//! What gateways answered: shares over time, and all of them by sends and queries.
+//! The outcomes of responses: shares over time, and all of them by sends and queries.
 
 use bursar_domain::{Answer, Call};
 use maud::{Markup, html};
@@ -18,7 +18,7 @@ pub(super) fn chart(words: &Words, seen: &Seen) -> Markup {
             let values: Vec<u64> = given.iter().map(|answer| count(&calls, |told| told.answer == *answer)).collect();
             let each = names.iter().zip(&values).filter(|(_, count)| **count > 0);
             let each: String = each.map(|((_, name), count)| format!(" · {name} {count}")).collect();
-            // Of some times more calls were looked at than of others: shares can be compared, counts cannot.
+            // The sample has more calls of some times than of others: shares can be compared, counts cannot.
             Column { title: when(seen, index) + &each, values: shares(100, &values) }
         })
         .collect();

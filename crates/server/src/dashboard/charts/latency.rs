@@ -1,4 +1,4 @@
-//! How long calls took: over time, and by classes.
+//! The latency of calls: over time, and by classes.
 
 use bursar_domain::Call;
 use maud::{Markup, html};
@@ -64,7 +64,7 @@ pub(super) fn chart(words: &Words, seen: &Seen) -> Markup {
     }
 }
 
-/// How long calls took, shortest first.
+/// The latencies of calls, shortest first.
 struct Measured(Vec<u64>);
 
 impl Measured {
@@ -74,7 +74,7 @@ impl Measured {
         Self(ms)
     }
 
-    /// What so many in a hundred did not exceed: a value that was measured.
+    /// The percentile: a value that was measured.
     fn at(&self, hundredths: usize) -> Option<u64> {
         self.0.get((self.0.len() * hundredths).div_ceil(100).saturating_sub(1)).copied()
     }

@@ -1,5 +1,5 @@
-//! What the charts are drawn from: exact counts of what ended when, and the records of some jobs, chosen so that every part of the
-//! time and everything that is going wrong just now has its share.
+//! The data of the charts: exact counts of ended jobs, and the records of a sample of jobs, in which every part of the time and all present
+//! failures have their share.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -12,11 +12,10 @@ use crate::dashboard::components::millis;
 use crate::state::App;
 use crate::state::refusal::Refusal;
 
-/// In how many columns the time is cut.
+/// The columns of a chart.
 const COLUMNS: u32 = 30;
 
-/// Ended jobs that are looked at in all queues together, the newest events, the jobs that wait: each costs Redis a few
-/// microseconds.
+/// The sample's bounds over all queues: ended jobs, newest events, waiting jobs. Each costs Redis a few microseconds.
 const ENDED: usize = 600;
 const EVENTS: usize = 400;
 const WAITING: usize = 100;
@@ -27,16 +26,16 @@ pub(super) const LINES: usize = INLINE_EVENTS;
 /// Records that are read in one step: about a millisecond of Redis.
 const RECORDS_AT_ONCE: usize = 100;
 
-/// What was looked at.
+/// The sample.
 pub(in crate::dashboard) struct Seen {
     pub(super) now: Millis,
     pub(super) since: Millis,
-    /// How long a column is.
+    /// The length of a column.
     pub(super) step: Duration,
     pub(super) columns: Vec<Looked>,
     /// Ended jobs whose state and amount were read.
     pub(super) ends_looked_at: u64,
-    /// What they moved, in fen, by the word of their state.
+    /// Their amounts, in fen, by their state.
     pub(super) amounts: BTreeMap<&'static str, u128>,
     /// Jobs whose records were read.
     pub(super) jobs: usize,
@@ -64,7 +63,7 @@ impl Looked {
     }
 }
 
-/// One call, as its line in the log tells it.
+/// One call, by its event in the history.
 pub(super) struct Told {
     pub(super) call: Call,
     pub(super) answer: Answer,
@@ -77,19 +76,19 @@ impl Seen {
         self.now.since(self.since)
     }
 
-    /// In which column a moment lies.
+    /// The column of a moment.
     pub(super) fn column_of(&self, at: Millis) -> usize {
         let index = millis(at.since(self.since)) / millis(self.step).max(1);
         usize::try_from(index).unwrap_or(usize::MAX).min(self.columns.len().saturating_sub(1))
     }
 
-    /// When a column begins.
+    /// The beginning of a column.
     pub(super) fn begin_of(&self, index: usize) -> Millis {
         self.since.plus(self.step * u32::try_from(index).unwrap_or(u32::MAX))
     }
 }
 
-/// Looks at these queues over that time, up to now.
+/// Samples these queues over that time, up to now.
 pub(in crate::dashboard) async fn look(app: &App, queues: &[&Queue], over: Duration) -> Result<Seen, Refusal> {
     let step = over / COLUMNS;
     let columns = vec![Looked::default(); usize::try_from(COLUMNS).unwrap_or_default()];
@@ -106,14 +105,14 @@ pub(in crate::dashboard) async fn look(app: &App, queues: &[&Queue], over: Durat
     let share = |budget: usize| (budget / queues.len().max(1)).max(1);
     let names: Vec<Queue> = queues.iter().copied().cloned().collect();
     let Recent { now, events } = app.store.recent_events(&names, share(EVENTS)).await?;
-    // What ends in this very millisecond belongs to it.
+    // A job that ends in this very millisecond is counted.
     seen.now = now.plus(Duration::from_millis(1));
     seen.since = Millis(seen.now.0.saturating_sub(millis(over)));
     let mut found = Vec::with_capacity(queues.len());
     for (queue, events) in queues.iter().zip(events) {
         found.push((*queue, events, app.store.stretches(queue, seen.since, step, COLUMNS, ENDED / 2).await?));
     }
-    // Those of which there is less first: what they leave is for the others.
+    // The smaller parts first: the others share the rest of the budget.
     found.sort_by_key(|(_, _, stretches)| stretches.iter().map(|stretch| stretch.some.len()).sum::<usize>());
     let (mut left, mut others) = (ENDED, found.len());
     for (queue, events, stretches) in found {
@@ -151,7 +150,7 @@ fn calls(jobs: &BTreeMap<Key, JobRecord>, seen: &mut Seen) {
     seen.calls.extend(told.filter(|told| told.at >= since));
 }
 
-/// Counts the ends of each stretch, each by its state; where not all were looked at, by the shares of those that were.
+/// The ended jobs of each stretch by their state; where the sample has only some, by the shares of the sample.
 fn ends(stretches: &[Stretch], chosen: &[Vec<Key>], jobs: &BTreeMap<Key, JobRecord>, seen: &mut Seen) {
     for job in chosen.iter().flatten().filter_map(|key| jobs.get(key)).filter(|job| job.state.is_terminal()) {
         seen.ends_looked_at += 1;
@@ -182,8 +181,8 @@ fn chosen(stretches: &[Stretch], budget: usize) -> Vec<Vec<Key>> {
     stretches.iter().map(spread).collect()
 }
 
-/// Divides `total` as `found` is divided: whole numbers that come to `total`, the largest remainders rounded up. Nothing where
-/// nothing was found.
+/// Divides `total` as `found` is divided: whole numbers that add up to `total`, the largest remainders rounded up. All are 0 where nothing was
+/// found.
 pub(super) fn shares(total: u64, found: &[u64]) -> Vec<u64> {
     let all: u128 = found.iter().map(|count| u128::from(*count)).sum();
     if all == 0 {

@@ -1,5 +1,5 @@
-//! Charts as inline SVG: columns, lines and bars, made of whole numbers, coloured by class, read without a script. What is to be
-//! read in them is HTML beside them, so that it is as large on a phone as everything else.
+//! Charts as inline SVG: columns, lines and bars, made of whole numbers, coloured by class, without a script. Their texts are HTML next to
+//! them, so that they are as large on a phone as all other text.
 
 use maud::{Markup, html};
 
@@ -10,15 +10,15 @@ const HEIGHT: u64 = 140;
 /// A series' colour, by class, and its name.
 pub(super) type Series<'a> = (&'a str, &'a str);
 
-/// One column or moment: what is said of it, and a value for each series.
+/// One column or moment: its text, and a value for each series.
 pub(super) struct Column<V> {
     pub(super) title: String,
     pub(super) values: Vec<V>,
 }
 
-/// What stands beside a chart over time.
+/// The texts next to a chart over time.
 pub(super) struct Axis {
-    /// What it shows, for whoever cannot see it.
+    /// The chart's label for readers of screens.
     pub(super) label: String,
     /// Behind the numbers: "ms".
     pub(super) unit: &'static str,
@@ -82,7 +82,7 @@ fn framed(axis: &Axis, top: u64, drawn: &Markup, legend: &Markup) -> Markup {
     }
 }
 
-/// The next number above that is easily halved and read: an even one with two digits that say something.
+/// The next number above that is easily halved and read: an even one with two significant digits.
 fn round(highest: u64) -> u64 {
     let mut unit = 1_u64;
     while unit.saturating_mul(100) <= highest && unit < u64::MAX / 100 {
@@ -97,7 +97,7 @@ fn height(value: u64, top: u64) -> u64 {
     u64::try_from(exact).unwrap_or(HEIGHT).min(HEIGHT)
 }
 
-/// The pieces of one column: class, where each begins above the axis, and how high it is. What is there is seen.
+/// The pieces of one column: class, start above the axis, and height. A value above 0 is at least one unit high.
 fn stacked<'a>(series: &[Series<'a>], values: &[u64], top: u64) -> Vec<(&'a str, u64, u64)> {
     let mut from = 0;
     let mut pieces = Vec::new();
@@ -134,7 +134,7 @@ fn path(values: &[Option<u64>], step: u64, top: u64) -> Path {
 /// The length of the longest bar, in units of the drawing.
 const BAR: u64 = 1_000;
 
-/// Rows with a bar for each series, beside each other.
+/// Rows with a bar for each series, side by side.
 pub(super) fn rows(label: &str, series: &[Series<'_>], rows: &[(String, Vec<u64>)]) -> Markup {
     let most = rows.iter().map(|(_, values)| values.iter().sum::<u64>()).max().unwrap_or(0).max(1);
     html! {
@@ -164,7 +164,7 @@ fn beside<'a>(series: &[Series<'a>], values: &[u64], most: u64) -> Vec<(&'a str,
     pieces
 }
 
-/// What each colour is, as a square or as a stroke.
+/// The meaning of each colour, as a square or as a stroke.
 fn legend(series: &[Series<'_>], shape: &str) -> Markup {
     html! {
         p.key-of { @for (class, name) in series {

@@ -1,4 +1,4 @@
-//! How many jobs ended when, as what, and what they moved.
+//! Ended jobs over time, by their states, with their amounts.
 
 use bursar_domain::{State, yuan};
 use maud::{Markup, html};

@@ -1,4 +1,4 @@
-//! The form that every act has: a reason, on whose name it goes on record, and the way back.
+//! The form of every action: a reason, the name that is recorded with it, and the way back.
 
 use bursar_domain::MAX_REASON_CHARS;
 use maud::{Markup, html};
@@ -6,20 +6,20 @@ use maud::{Markup, html};
 use crate::dashboard::i18n::filled;
 use crate::dashboard::signed_in::Visitor;
 
-/// What differs from act to act.
+/// The form of one action.
 pub(in crate::dashboard) struct ActionForm<'a> {
-    /// What the act is called, on its button.
+    /// The action's name, on the button.
     pub(in crate::dashboard) name: &'a str,
     /// Fields before the reason.
     pub(in crate::dashboard) fields: Markup,
-    /// Where it leads back to.
+    /// The address to return to.
     pub(in crate::dashboard) back: &'a str,
-    /// Whether its button warns.
+    /// True if the button warns.
     pub(in crate::dashboard) is_dangerous: bool,
 }
 
 impl<'a> ActionForm<'a> {
-    /// An act that only wants a reason.
+    /// An action that needs a reason alone.
     pub(in crate::dashboard) fn new(name: &'a str, back: &'a str) -> Self {
         Self { name, fields: Markup::default(), back, is_dangerous: false }
     }
@@ -42,7 +42,7 @@ impl<'a> ActionForm<'a> {
     }
 }
 
-/// What every form that does something brings along.
+/// The field that every form of an action has: it proves that the form is the session's own.
 pub(in crate::dashboard) fn form_token(visitor: &Visitor) -> Markup {
     html! { input type="hidden" name="form_token" value=(visitor.form_token); }
 }

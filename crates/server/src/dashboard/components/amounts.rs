@@ -7,17 +7,17 @@ use serde_json::Value;
 
 use crate::dashboard::i18n::Words;
 
-/// What a job moves, as its content says; `None` where it says nothing, or has expired.
+/// A job's amount by its content; `None` where the content has none, or has expired.
 pub(in crate::dashboard) fn amount(job: &JobRecord) -> Option<Fen> {
     Subject::of(job.queue.kind, job.content.as_deref()?).amount
 }
 
-/// What a notification says that came in.
+/// The amount in a notification's content.
 pub(in crate::dashboard) fn amount_of_content(content: &Value) -> Option<String> {
     content.get("trans_amount").and_then(Fen::read).map(Fen::yuan)
 }
 
-/// A content's fields by their names; what is in fen is told in yuan beside it. `changed` marks a field.
+/// A content's fields by their names, amounts in fen with the same in yuan. `changed` marks a field.
 pub(in crate::dashboard) fn fields(
     words: &Words,
     fields: &[(String, String)],

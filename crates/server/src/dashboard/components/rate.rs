@@ -1,4 +1,4 @@
-//! How many jobs of a queue ended, a minute, from its newest events.
+//! The jobs of a queue that ended per minute, from its newest events.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use super::millis;
 /// The time that a queue's rate covers at most.
 const RATE_OVER: Duration = Duration::from_secs(10 * 60);
 
-/// How many jobs of a queue ended, a minute.
+/// The jobs of a queue that ended per minute.
 pub(in crate::dashboard) struct Rate {
     /// With one decimal.
     pub(in crate::dashboard) per_minute: String,

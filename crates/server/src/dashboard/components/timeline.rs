@@ -1,5 +1,5 @@
-//! A history as a person reads it, a job's or a notification's: what was asked, what was answered, who did what, oldest first. An
-//! event that this build does not know is told by its name and fields.
+//! The history of a job or a notification as a person reads it, oldest first. An event that this build does not know is shown by its name and
+//! fields.
 
 use bursar_domain::{
     Answer, Call, DeadlinePassed, Delivery, DeliveryOutcome, Fen, HistoryEvent, Millis, OperatorAction,
@@ -15,15 +15,15 @@ use crate::dashboard::i18n::{Words, filled};
 /// Lines that a page shows of one history; the newest, as what is older explains less.
 const SHOWN: usize = 400;
 
-/// Fields of every event that are told in its sentence, or beside it.
+/// Fields of every event that its line shows in another place.
 const TOLD: [&str; 5] = ["event", "at", "fence", "worker", "late"];
 
 /// One event, read.
 struct Line {
-    /// What kind of thing it is: what it is coloured by.
+    /// The line's colour.
     tone: &'static str,
     what: String,
-    /// Further fields that its sentence tells.
+    /// Further fields that its sentence has.
     told: &'static [&'static str],
 }
 
@@ -135,7 +135,7 @@ fn operated(words: &Words, action: &OperatorAction, whole: &[&str]) -> Line {
     }
 }
 
-/// A send that Redis had forgotten and a journal knew: what there was, and what the journal has read of the response.
+/// A send that Redis had lost and a journal had: the state before, and the response in the journal.
 fn restored_from_journal(words: &Words, restored: &RestoredFromJournal) -> Line {
     let was = restored.was.map_or(words.no_record, |state| words.state(state));
     let response = restored.response.as_ref().map_or(words.no_answer_there, |read| words.answer(read.outcome));
@@ -143,7 +143,7 @@ fn restored_from_journal(words: &Words, restored: &RestoredFromJournal) -> Line 
     Line { tone: "warn", what, told: &["operator", "was", "sends", "response"] }
 }
 
-/// What became of a delivery, with the receiver's response.
+/// A delivery's outcome, with the receiver's response.
 fn delivered(words: &Words, delivery: &Delivery) -> Line {
     let tone = match delivery.outcome {
         DeliveryOutcome::Delivered => "good",
@@ -179,7 +179,7 @@ fn pairs<'a>(fields: &'a Map<String, Value>, told: &[&str], whole: &[&str]) -> V
             Value::Null => return None,
             Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_) => value.to_string(),
         };
-        // The gateway's ids of requests and trades are what its support asks for.
+        // The gateway's support asks for its ids of requests and transactions.
         let is_number = ["trade_no", "request_id", "code", "webhook_id"].contains(&name);
         (!TOLD.contains(&name) && !told.contains(&name)).then(|| {
             let amount = (name == "amount").then(|| Fen::read(value)).flatten();
@@ -241,7 +241,7 @@ mod tests {
             "response",
             json!({"call": "send", "outcome": "no_response", "ms": 5012, "message": "no answer", "fence": 2, "amount": 123_456}),
         );
-        says(&told, &["Sent → no answer", "5012 ms", "no answer", "#2", "data-tone=\"warn\"", "¥1,234.56"]);
+        says(&told, &["Sent → no response", "5012 ms", "no answer", "#2", "data-tone=\"warn\"", "¥1,234.56"]);
     }
 
     #[test]
@@ -255,7 +255,7 @@ mod tests {
         assert_eq!(failed.matches("503").count(), 1, "once: {failed}");
         let broken = json!({"sequence": 1, "outcome": "given_up", "error": "timed_out", "late": true});
         says(&told("delivery", broken.clone()), &["the receiver did not answer in time", "came late"]);
-        says(&told_in(&CHINESE, "delivery", broken), &["对方未按时应答"]);
+        says(&told_in(&CHINESE, "delivery", broken), &["接收方未按时应答"]);
         let told = told("delivery", json!({"outcome": "dropped", "sequence": 3, "state": "needs_review"}));
         says(&told, &["needs review", "3"]);
         assert!(!told.contains('{') && !told.contains("&quot;"), "{told}");

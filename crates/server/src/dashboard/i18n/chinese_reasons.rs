@@ -51,7 +51,7 @@ pub(super) fn reason(reason: &Reason) -> String {
     }
 }
 
-/// What a late response says; one that ends no job has its word on record.
+/// The outcome of a late response; one that ends no job has its recorded word.
 const fn ended_as(outcome: Answer) -> &'static str {
     match outcome {
         Answer::Succeeded => "已成功",

@@ -16,10 +16,10 @@ use crate::dashboard::signed_in::Visitor;
 use crate::http::query::Query;
 use crate::state::Shared;
 
-/// Queues that one page looks at; beyond that, one is to be chosen.
+/// Queues that one page reads; where there are more, the reader chooses one.
 const QUEUES: usize = 20;
 
-/// Over which time a page looks, by the word in its address; the first if none is said.
+/// The time that a page covers, by the word in its address; the first is the default.
 const PERIODS: [(&str, Duration); 4] = [
     ("1h", Duration::from_secs(3_600)),
     ("6h", Duration::from_secs(6 * 3_600)),
@@ -63,7 +63,7 @@ pub(super) async fn show(visitor: Visitor, Handed(app): Handed<Shared>, uri: Uri
         @if chosen.is_none() && known.len() > QUEUES { p.notice { (filled(words.queues_of_many, &[&QUEUES.to_string()])) } }
         (sections(words, &seen))
     };
-    // Over a longer time nothing changes that somebody would wait for.
+    // A chart over a longer time changes too slowly to renew it.
     let live = if word == shortest.0 { Live::Yes } else { Live::No };
     Ok(page(&visitor, Tab::Charts, live, words.charts, &content))
 }

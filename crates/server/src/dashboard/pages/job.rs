@@ -1,4 +1,4 @@
-//! `GET /jobs/{account}/{kind}/{platform_no}`: where one job stands, what is in it, and everything that was done about it.
+//! `GET /jobs/{account}/{kind}/{platform_no}`: one job with its state, content and history.
 
 use axum::extract::{Path, State};
 use axum::http::StatusCode;

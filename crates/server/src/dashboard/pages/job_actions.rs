@@ -1,5 +1,5 @@
-//! `/jobs/…/{ask|send|resolve|cancel}`: says what it will do, takes a reason, and does what the state allows. Whoever comes
-//! second is told what the first did.
+//! `/jobs/…/{query|send|resolve|cancel}`: explains the action, takes a reason, and does what the state allows. Of two operators, the second
+//! one gets the first one's action.
 
 use axum::extract::{Path, State as Handed};
 use axum::http::StatusCode;
@@ -23,7 +23,7 @@ use crate::state::{App, Shared};
 
 type Path4 = Names<(String, String, String, String)>;
 
-/// A job, and what somebody wants to do to it.
+/// A job, and the action that an operator wants.
 struct Wanted {
     name: JobName,
     operation: Operation,
@@ -31,7 +31,7 @@ struct Wanted {
     history: Vec<HistoryEvent>,
 }
 
-/// `GET`: what will be done.
+/// `GET`: explains the action.
 pub(super) async fn show(visitor: Visitor, Handed(app): Handed<Shared>, path: Path4) -> Answered {
     let wanted = meant(&visitor, &app, path).await?;
     if let Err(refused) = wanted.operation.on_job(wanted.record.state, wanted.record.reason.as_ref(), Millis(0)) {
@@ -74,7 +74,7 @@ pub(super) async fn act(Handed(app): Handed<Shared>, path: Path4, posted: Posted
             };
             let history = app.store.history(&record).await.map_err(away)?;
             let now = Wanted { record, history, ..wanted };
-            // Somebody was faster, by as little as there is between looking and acting.
+            // Another operator was faster.
             let is_still_possible =
                 now.operation.on_job(now.record.state, now.record.reason.as_ref(), Millis(0)).is_ok();
             if is_still_possible && form.text("seen") != seen(&now.record) {
@@ -86,7 +86,7 @@ pub(super) async fn act(Handed(app): Handed<Shared>, path: Path4, posted: Posted
     }
 }
 
-/// The job and the act that a path names, for somebody who may.
+/// The job and the action that a path names, for a bearer who may operate.
 async fn meant(visitor: &Visitor, app: &App, path: Path4) -> Result<Wanted, Refused> {
     let refused = |status, why| refuse(&visitor.guest, Some(visitor), status, why);
     let not_found = || refused(StatusCode::NOT_FOUND, visitor.words().not_found);
@@ -104,13 +104,13 @@ async fn meant(visitor: &Visitor, app: &App, path: Path4) -> Result<Wanted, Refu
     Ok(Wanted { name, operation, record, history })
 }
 
-/// What the person saw when they decided: any change after it is another answer to this.
+/// A digest of the job as the operator saw it: any later change has another one.
 fn seen(record: &JobRecord) -> String {
     let updated = record.updated.unwrap_or_default().0;
     format!("{}-{}-{updated}", record.state, record.fence)
 }
 
-/// What was read before the decision is no longer so: what was done meanwhile, and the question anew.
+/// The job has changed since the operator saw it: the page shows the change, and the form again.
 fn changed(visitor: &Visitor, wanted: &Wanted) -> Response {
     let words = visitor.words();
     let told = last_act(words, &wanted.history, &own_numbers(&wanted.record)).unwrap_or_default();
@@ -150,7 +150,7 @@ fn asking(visitor: &Visitor, wanted: &Wanted, wrong: Option<&str>, status: Statu
     response
 }
 
-/// What follows, as the domain's rule has it.
+/// The consequence of the action by the domain's rule.
 fn what_it_does(words: &Words, operation: Operation, record: &JobRecord) -> Markup {
     let Ok(next) = operation.on_job(record.state, record.reason.as_ref(), Millis(0)) else {
         return Markup::default();
@@ -178,7 +178,7 @@ fn what_it_does(words: &Words, operation: Operation, record: &JobRecord) -> Mark
     }
 }
 
-/// Why not now: the rule, how it stands, and what was done last.
+/// Why not now: the rule, the job's state, and the last action.
 fn not_now(visitor: &Visitor, wanted: &Wanted, rule: &str) -> Refused {
     let words = visitor.words();
     let Wanted { name, record, history, operation } = wanted;

@@ -18,7 +18,7 @@ use crate::state::{App, Shared};
 /// Jobs on one page.
 const PAGE: usize = 100;
 
-/// What was asked for.
+/// The filter.
 struct Wanted {
     queue: Option<Queue>,
     state: Option<State>,
@@ -56,7 +56,7 @@ pub(super) async fn show(visitor: Visitor, Handed(app): Handed<Shared>, uri: Uri
             p { a href=(address(&wanted, &next.to_string())) rel="next" { (words.next_page) } }
         }
     };
-    // A page in the middle of a list is read, not watched.
+    // A page in the middle of a list is not renewed.
     let live = if wanted.after == Cursor::default() { Live::Yes } else { Live::No };
     Ok(page(&visitor, Tab::Jobs, live, words.jobs, &content))
 }

@@ -9,10 +9,10 @@ use serde::Deserialize;
 use crate::dashboard::i18n::language::{COOKIE, by_tag, local};
 use crate::http::path::Names;
 
-/// How long the choice is kept, in seconds: a year.
+/// The lifetime of the choice, in seconds: a year.
 const KEPT_SECONDS: u32 = 365 * 24 * 60 * 60;
 
-/// Where to go back to.
+/// The address to return to.
 #[derive(Deserialize)]
 pub(super) struct Back {
     #[serde(default)]

@@ -1,5 +1,5 @@
-//! `GET /live`: a word to the page whenever anything has changed, as server-sent events. The page then reads itself again:
-//! what it shows is always what the server wrote.
+//! `GET /live`: a server-sent event whenever anything has changed. The page then reloads itself, so that it always shows what the server
+//! wrote.
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -16,10 +16,10 @@ use crate::state::Shared;
 use crate::state::sessions;
 use crate::state::tokens::STREAMS_PER_TOKEN;
 
-/// The shortest time between two words, however much happens: each makes a page be read.
+/// The shortest time between two events: each makes the page reload.
 const PACE: Duration = Duration::from_secs(2);
 
-/// After so long without one the line is told to be alive. Proxies cut lines that are silent for a minute.
+/// The longest silence before a comment is sent. Proxies cut connections that are silent for a minute.
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
 
 pub(super) async fn events(visitor: Visitor, State(app): State<Shared>) -> Answered {
@@ -46,7 +46,7 @@ pub(super) async fn events(visitor: Visitor, State(app): State<Shared>) -> Answe
     Ok(response)
 }
 
-/// The next word; `None` at the end: the server is about to, or the session is over.
+/// The next event; `None` at the end: the server drains, or the session is over.
 async fn next(news: &mut tokio::sync::watch::Receiver<()>, app: &Shared, visitor: &Visitor) -> Option<Bytes> {
     tokio::select! {
         () = app.drain.cancelled() => return None,

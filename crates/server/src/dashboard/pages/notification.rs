@@ -1,5 +1,4 @@
-//! `GET /notifications/{account}/{id}`: one notification, what else is known of its record, the job that it names, and who was
-//! told of it.
+//! `GET /notifications/{account}/{id}`: one notification, the other versions of its record, the job that it names, and its webhook.
 
 use axum::extract::{Path, State as Handed};
 use axum::http::StatusCode;
@@ -16,7 +15,7 @@ use crate::dashboard::i18n::{Words, filled};
 use crate::dashboard::page::{Answered, Live, Tab, page, refuse, refuse_problem};
 use crate::dashboard::signed_in::Visitor;
 use crate::http::path::Names;
-use crate::http::path::notification_number;
+use crate::http::path::NotificationNumber;
 use crate::ops::notifications::{Named, named};
 use crate::state::Shared;
 use crate::state::notified::of_account;
@@ -26,7 +25,7 @@ pub(super) async fn show(visitor: Visitor, Handed(app): Handed<Shared>, path: Na
     let not_found = || refuse(&visitor.guest, Some(&visitor), StatusCode::NOT_FOUND, words.not_found);
     let Path((account, id)) = path.map_err(|_| not_found())?;
     let account = of_account(&app, visitor.bearer(), &account).map_err(|refusal| refuse_problem(&visitor, refusal))?;
-    let id = notification_number(&id).map_err(|_| not_found())?;
+    let NotificationNumber(id) = id.parse().map_err(|_| not_found())?;
     let away = |error| refuse_problem(&visitor, error);
     let view = app.store.notification(&account.name, id).await.map_err(away)?.ok_or_else(not_found)?;
     let versions = app.store.notification_versions(&account.name, id).await.map_err(away)?;
@@ -36,7 +35,7 @@ pub(super) async fn show(visitor: Visitor, Handed(app): Handed<Shared>, path: Na
     let before = versions.iter().rev().find(|version| version.id < id);
     let content = html! {
         h1 { (words.notification) " " code { (view.account) " " (id) } " " (standing(words, &view)) }
-        p.soft { a href=(of(&account.name)) { (words.notifications) } " · " (words.outcome_means(&view.outcome)) }
+        p.soft { a href=(of(&account.name)) { (words.notifications) } " · " (words.outcome_means(view.outcome)) }
         @if let Some(reason) = &view.reason { p.notice.bad { (words.held_reason(reason)) } }
         dl.facts { (facts(words, &view, &named)) }
         h2 { (words.telling) }
@@ -75,7 +74,7 @@ fn facts(words: &Words, view: &NotificationView, named: &Named) -> Markup {
     }
 }
 
-/// Who was to be told, whether that is still to come, and each attempt.
+/// The receiver of the webhook, the state of its delivery, and each attempt.
 fn telling(words: &Words, view: &NotificationView, tells: NotificationDelivery, log: &[HistoryEvent]) -> Markup {
     html! {
         p.tells {
@@ -108,7 +107,7 @@ fn table(words: &Words, id: u64, versions: &[NotificationView]) -> Markup {
     }
 }
 
-/// A content as it was kept: a text that could not be read stands as it is.
+/// A content as it is stored: a text that cannot be read is shown as it is.
 fn as_text(content: &Value) -> String {
     match content {
         Value::String(text) => text.clone(),
@@ -116,7 +115,7 @@ fn as_text(content: &Value) -> String {
     }
 }
 
-/// Whether the field of this path is not as the version before had it; the whole outermost field is compared, masked or not.
+/// True if the field of this path differs from the version before. The whole outermost field is compared, masked or not.
 fn differs(before: &NotificationView, view: &NotificationView, path: &str) -> bool {
     let name = path.split(['.', '[']).next().unwrap_or_default();
     before.content.get(name) != view.content.get(name)

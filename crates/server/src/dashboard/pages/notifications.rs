@@ -1,5 +1,4 @@
-//! `GET /notifications`: what the gateway has told an account by itself, newest first, a page at a time; what waits for a
-//! person stands among it and is marked.
+//! `GET /notifications`: the notifications of an account, newest first, a page at a time. Held ones are among them, marked.
 
 use axum::extract::State as Handed;
 use axum::http::Uri;
@@ -12,7 +11,7 @@ use crate::dashboard::components::{moment, notification_address, percent};
 use crate::dashboard::i18n::{Words, filled};
 use crate::dashboard::page::{Answered, Live, Tab, page, refuse_problem};
 use crate::dashboard::signed_in::Visitor;
-use crate::http::path::notification_number;
+use crate::http::path::NotificationNumber;
 use crate::http::query::Query;
 use crate::state::notified::{NotifiedAccount, notified, of_account};
 use crate::state::refusal::Refusal;
@@ -22,10 +21,10 @@ use crate::state::{App, Shared};
 /// Notifications on one page. Redis is asked for one more, to know whether there is another page.
 const PAGE: usize = 99;
 
-/// What was asked for.
+/// The filter.
 struct Wanted {
     account: AccountName,
-    /// One shelf alone; `None` for both.
+    /// One of the two lists; `None` for both.
     shelf: Option<NotificationFilter>,
     before: Option<u64>,
 }
@@ -40,7 +39,7 @@ pub(super) async fn show(visitor: Visitor, Handed(app): Handed<Shared>, uri: Uri
         "false" => Ok(Some(NotificationFilter::Read)),
         _ => Err("must be true or false".to_owned()),
     });
-    let before = query.take("before", notification_number);
+    let before = query.parse("before").map(|NotificationNumber(number)| number);
     query.finish().map_err(|wrong| refuse_problem(&visitor, wrong))?;
     let known = notified(&app, visitor.bearer());
     let account = match account {
@@ -70,7 +69,7 @@ pub(super) async fn show(visitor: Visitor, Handed(app): Handed<Shared>, uri: Uri
     Ok(page(&visitor, Tab::Notifications, live, words.notifications, &content))
 }
 
-/// One more than a page, if there are so many; both shelves are numbered together.
+/// One more than a page, if there are so many; both lists share their numbers.
 async fn list(app: &App, wanted: &Wanted) -> Result<Vec<NotificationView>, Refusal> {
     let mut listed = Vec::new();
     for shelf in [NotificationFilter::Read, NotificationFilter::Held] {
@@ -127,7 +126,7 @@ fn table(words: &Words, listed: &[NotificationView]) -> Markup {
 
 fn row(words: &Words, view: &NotificationView) -> Markup {
     html! {
-        tr data-outcome=(view.outcome) {
+        tr data-outcome=(view.outcome.as_str()) {
             th scope="row" { a.key href=(notification_address(&view.account, view.id)) { (view.id) } }
             td data-name=(words.received) { (moment(&view.received_at)) }
             td data-name=(words.standing) {
@@ -141,15 +140,15 @@ fn row(words: &Words, view: &NotificationView) -> Markup {
     }
 }
 
-/// Where a notification stands, by colour and word, and whether it was late.
+/// A notification's place among its versions, by colour and word, and a mark if it was late.
 pub(super) fn standing(words: &Words, view: &NotificationView) -> Markup {
     html! {
-        span.outcome data-outcome=(view.outcome) title=(words.outcome_means(&view.outcome)) { (words.outcome(&view.outcome)) }
+        span.outcome data-outcome=(view.outcome.as_str()) title=(words.outcome_means(view.outcome)) { (words.outcome(view.outcome)) }
         @if view.late { " " span.flag title=(words.late_means) { (words.late) } }
     }
 }
 
-/// Every notified account that this bearer may know, with how many notifications it has, each leading to its list.
+/// Every account that this bearer may see, with the number of its notifications.
 pub(super) async fn overview(app: &App, bearer: &Bearer) -> Result<Vec<(AccountName, NotificationCount)>, Refusal> {
     let accounts: Vec<AccountName> = notified(app, bearer).iter().map(|account| account.name.clone()).collect();
     let counts = app.store.notification_counts(&accounts).await?;
@@ -173,7 +172,7 @@ pub(super) fn links(words: &Words, counts: &[(AccountName, NotificationCount)]) 
     }
 }
 
-/// Where an account's notifications are listed.
+/// The address of an account's notifications.
 pub(super) fn of(account: &AccountName) -> String {
     format!("/notifications?account={}", percent(account.as_str()))
 }

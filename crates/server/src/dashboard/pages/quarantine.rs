@@ -1,5 +1,5 @@
 //! `GET /quarantine`: every key that no build could read, every job with which worker after worker was lost, and every webhook that cannot be
-//! delivered. `/quarantine/…/{retry|drop}` says what it will do, takes a reason, does it.
+//! delivered. `/quarantine/…/{retry|drop}` explains the action, takes a reason, does it.
 
 use axum::extract::{Path, State as Handed};
 use axum::http::StatusCode;
@@ -21,12 +21,12 @@ use crate::state::{App, Shared};
 /// Keys of one queue on this page; `bursar quarantine list` has all.
 const SHOWN: usize = 100;
 
-/// Where the page is.
+/// The page's address.
 pub(super) const ADDRESS: &str = "/quarantine";
 
 type Path4 = Names<(String, String, String, String)>;
 
-/// What an act is called, and what it does.
+/// An action's name, and its effect.
 const fn act_words(act: Act, words: &Words) -> (&'static str, &'static str) {
     match act {
         Act::Retry => (words.retry, words.retry_does),
@@ -35,7 +35,7 @@ const fn act_words(act: Act, words: &Words) -> (&'static str, &'static str) {
     }
 }
 
-/// A key, and what somebody wants to do about it.
+/// A key, and the action that an operator wants.
 struct Wanted {
     origin: Origin,
     key: String,
@@ -91,7 +91,7 @@ fn address(origin: &Origin, key: &str, act: Act) -> String {
     format!("{ADDRESS}/{origin}/{}/{}", percent(key), act.as_str())
 }
 
-/// `GET`: what will be done.
+/// `GET`: explains the action.
 pub(super) async fn query(visitor: Visitor, Handed(app): Handed<Shared>, path: Path4) -> Answered {
     let wanted = meant(&visitor, &app, path)?;
     Ok(asking(&visitor, &wanted, None, StatusCode::OK))
@@ -121,7 +121,7 @@ fn conflict(visitor: &Visitor, why: &str) -> Refused {
     refuse(&visitor.guest, Some(visitor), StatusCode::CONFLICT, why)
 }
 
-/// The key and the act that a path names, for somebody who may.
+/// The key and the action that a path names, for a bearer who may operate.
 fn meant(visitor: &Visitor, app: &App, path: Path4) -> Result<Wanted, Refused> {
     let words = visitor.words();
     let refused = |status, why| refuse(&visitor.guest, Some(visitor), status, why);

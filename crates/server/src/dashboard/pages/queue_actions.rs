@@ -1,4 +1,4 @@
-//! `/queues/{account}/{kind}/{pause|resume}`: says what it will do, takes a reason, does it.
+//! `/queues/{account}/{kind}/{pause|resume}`: explains the action, takes a reason, does it.
 
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
@@ -18,7 +18,7 @@ use crate::state::{App, Shared};
 
 type Name = Names<(String, String, String)>;
 
-/// `GET`: what will be done.
+/// `GET`: explains the action.
 pub(super) async fn show(visitor: Visitor, State(app): State<Shared>, name: Name) -> Answered {
     let (queue, wanted) = meant(&visitor, &app, name)?;
     let status = app.store.status(&queue).await.map_err(|error| refuse_problem(&visitor, error))?;
@@ -40,7 +40,7 @@ pub(super) async fn act(State(app): State<Shared>, name: Name, posted: Posted) -
     let operator = Operator { who: visitor.name(), why: reason };
     match turn(&app, &queue, wanted, operator).await {
         Ok(_) => Ok(see("/")),
-        // Somebody was faster: they are told who, and what for.
+        // Another operator was faster: the page has the name and the reason.
         Err(NotTurned::Already(status)) => {
             let queue = queue.to_string();
             let told = match &status.paused {
@@ -53,7 +53,7 @@ pub(super) async fn act(State(app): State<Shared>, name: Name, posted: Posted) -
     }
 }
 
-/// The queue and the act that a path names, for somebody who may.
+/// The queue and the action that a path names, for a bearer who may operate.
 fn meant(visitor: &Visitor, app: &App, name: Name) -> Result<(Queue, Turn), Refused> {
     let refused = |status, why| refuse(&visitor.guest, Some(visitor), status, why);
     let words = visitor.words();
@@ -73,7 +73,7 @@ fn asking(visitor: &Visitor, queue: &Queue, wanted: Turn, status: &QueueStatus, 
         Turn::Pause => (words.pause, words.pause_does),
         Turn::Resume => (words.resume, words.resume_does),
     };
-    let to_send = status.sends.to_string();
+    let to_send = status.counts.to_send.to_string();
     let content = html! {
         h1 { (name) " " (queue) }
         p.does { (filled(does, &[&to_send])) }

@@ -41,10 +41,10 @@ pub(super) async fn show(visitor: Visitor, State(app): State<Shared>) -> Answere
     let content = html! {
         h1 { (words.queues) }
         dl.totals {
-            (total(words.to_send, sum(|status| status.sends), ""))
-            (total(words.to_query, sum(|status| status.queries), ""))
+            (total(words.to_send, sum(|status| status.counts.to_send), ""))
+            (total(words.to_query, sum(|status| status.counts.to_query), ""))
             (total(words.in_doubt, in_doubt, "warn"))
-            (total(words.in_review, sum(|status| status.review), "bad"))
+            (total(words.in_review, sum(|status| status.counts.review), "bad"))
             (total(words.paused_queues, paused, "bad"))
             (linked_total(words.set_aside, &html! { a href=(quarantine::ADDRESS) { (quarantined) } }, quarantined, "bad"))
             @if !notified.is_empty() {
@@ -107,11 +107,11 @@ fn row_of(visitor: &Visitor, row: &Row) -> Markup {
     let jobs = format!("/jobs?queue={}", percent(&queue.to_string()));
     let of_state = |state: &str| Some(format!("{jobs}&state={state}"));
     let cells: [(&str, u64, &str, Option<String>); 6] = [
-        (words.to_send, status.sends, "queued", of_state("queued")),
-        (words.to_query, status.queries, "pending", of_state("pending")),
+        (words.to_send, status.counts.to_send, "queued", of_state("queued")),
+        (words.to_query, status.counts.to_query, "pending", of_state("pending")),
         (words.in_doubt, Count::from(*in_doubt).0, "in_doubt", of_state("in_doubt")),
-        (words.in_review, status.review, "needs_review", of_state("needs_review")),
-        (words.ended, status.done, "", None),
+        (words.in_review, status.counts.review, "needs_review", of_state("needs_review")),
+        (words.ended, status.counts.done, "", None),
         (words.set_aside, status.all_quarantined(), "", Some(quarantine::ADDRESS.to_owned())),
     ];
     html! {
@@ -129,7 +129,7 @@ fn row_of(visitor: &Visitor, row: &Row) -> Markup {
     }
 }
 
-/// Ends a minute, and over which time.
+/// Ended jobs per minute, and the time that they are counted over.
 fn rate_of(words: &Words, now: Millis, events: &[Event]) -> Markup {
     match rate(now, events) {
         None => html! { span.soft { "–" } },
@@ -140,7 +140,7 @@ fn rate_of(words: &Words, now: Millis, events: &[Event]) -> Markup {
     }
 }
 
-/// Whether sends go on, and how to change that.
+/// The state of a queue's sends, with the action that changes it.
 fn sending(visitor: &Visitor, queue: &Queue, status: &QueueStatus) -> Markup {
     let words = visitor.words();
     let paused = status.paused.as_ref();

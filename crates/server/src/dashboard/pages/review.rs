@@ -1,4 +1,4 @@
-//! `GET /review`: every job that waits for a person, with what may be done about it.
+//! `GET /review`: every job that waits for a person, with the actions on it.
 
 use axum::extract::State as Handed;
 use bursar_domain::{Key, Operation, Queue, State};
@@ -12,7 +12,7 @@ use crate::dashboard::page::{Answered, Live, Tab, page, refuse_problem};
 use crate::dashboard::signed_in::Visitor;
 use crate::state::Shared;
 
-/// Jobs of one queue on this page; the rest stands in the queue's list.
+/// Jobs of one queue on this page; the rest is in the queue's list.
 const SHOWN: usize = 100;
 
 pub(super) async fn show(visitor: Visitor, Handed(app): Handed<Shared>) -> Answered {
@@ -47,7 +47,7 @@ pub(super) async fn show(visitor: Visitor, Handed(app): Handed<Shared>) -> Answe
     Ok(page(&visitor, Tab::Review, Live::Yes, words.review, &content))
 }
 
-/// A job of which nobody knows here if it waits for a person.
+/// A job that may wait for a person: its record cannot be read.
 fn unreadable_entry(visitor: &Visitor, queue: &Queue, key: &Key, why: &Unreadable) -> Markup {
     html! {
         li { div { a.key href=(job_address(queue, key.as_str())) { (key) } " " (unreadable(visitor.words(), why)) } }
@@ -71,7 +71,7 @@ fn entry(visitor: &Visitor, job: &JobRecord) -> Markup {
     }
 }
 
-/// What each act does, once for all entries.
+/// The effect of each action, once for all entries.
 fn legend(visitor: &Visitor) -> Markup {
     let words = visitor.words();
     let told = [

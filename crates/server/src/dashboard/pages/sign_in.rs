@@ -17,14 +17,14 @@ use crate::http::auth::MAX_TOKEN_BYTES;
 use crate::state::Shared;
 use crate::state::sessions;
 
-/// Where to go once signed in.
+/// The address to open once signed in.
 #[derive(Default, Deserialize)]
 pub(super) struct To {
     #[serde(default)]
     to: String,
 }
 
-/// Whether a token was tried that nobody knows.
+/// The outcome of the last attempt.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Tried {
     Nothing,

@@ -65,7 +65,7 @@ impl Store {
     /// [`StoreError`].
     pub async fn has_jobs(&self, queue: &Queue) -> Result<bool, StoreError> {
         let status = self.status(queue).await?;
-        if status.open_jobs() + status.done > 0 {
+        if status.open_jobs() + status.counts.done > 0 {
             return Ok(true);
         }
         let jobs = format!("{}*", glob(&self.queues.of(queue).of_key("job", "")));

@@ -1,9 +1,11 @@
 //! Reading notifications, and linking them with the jobs that they name.
 
-use bursar_domain::{AccountName, HistoryEvent, Key, Millis, NotificationNamed, NotificationView, Queue};
+use bursar_domain::{
+    AccountName, HistoryEvent, Key, Millis, NotificationNamed, NotificationOutcome, NotificationView, Queue,
+};
 use redis::Pipeline;
 
-use super::record::{KnownRecord, NotificationOutcome, StoredNotification};
+use super::record::{KnownRecord, StoredNotification};
 use super::{TRIES, held_key, queue_of};
 use crate::Store;
 use crate::StoreError;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use bursar_domain::{AccountName, HeldReason, Millis, NotificationView};
+use bursar_domain::{AccountName, HeldReason, Millis, NotificationOutcome, NotificationView};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
@@ -50,27 +50,6 @@ pub(crate) struct StoredNotification {
     pub(crate) more: Map<String, Value>,
 }
 
-/// What a notification is to its record.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub(crate) enum NotificationOutcome {
-    New,
-    Changed,
-    Regressed,
-    Held,
-}
-
-impl NotificationOutcome {
-    pub(crate) const fn as_str(self) -> &'static str {
-        match self {
-            Self::New => "new",
-            Self::Changed => "changed",
-            Self::Regressed => "regressed",
-            Self::Held => "held",
-        }
-    }
-}
-
 impl StoredNotification {
     pub(crate) fn read(text: &str) -> Result<Self, Unreadable> {
         read(text)
@@ -92,7 +71,7 @@ impl StoredNotification {
             method: self.method.clone(),
             record_id: self.record_id.clone(),
             version: self.version,
-            outcome: self.outcome.as_str().to_owned(),
+            outcome: self.outcome,
             late: self.late,
             reason: self.held_reason.as_deref().map(HeldReason::read),
             written_at: self.written_at.map(Millis::rfc3339),

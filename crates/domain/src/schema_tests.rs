@@ -1,0 +1,40 @@
+//! Judges views by the schemas that their types derive.
+
+use jsonschema::{Validator, draft202012};
+use schemars::generate::SchemaSettings;
+use schemars::{JsonSchema, Schema};
+use serde_json::{Value, json};
+
+/// The schema of what `T` serialises.
+pub(crate) fn schema_of<T: JsonSchema>() -> Value {
+    let generator = SchemaSettings::draft2020_12().for_serialize().into_generator();
+    Schema::to_value(generator.into_root_schema_for::<T>())
+}
+
+/// A judge of this schema, which judges formats as well.
+pub(crate) fn validator(schema: &Value) -> Validator {
+    draft202012::options().should_validate_formats(true).build(schema).unwrap()
+}
+
+/// Checks a value by the schema of an enum, and by the variant alone that has this word in `tag`: the last variant takes words of newer
+/// builds, and would take everything.
+pub(crate) fn fits_its_variant(schema: &Value, tag: &str, value: &Value) {
+    let whole = validator(schema);
+    assert!(
+        whole.is_valid(value),
+        "{value}: {:?}",
+        whole.iter_errors(value).map(|error| error.to_string()).collect::<Vec<_>>()
+    );
+    let variants = schema["anyOf"].as_array().unwrap();
+    let mut named = variants.iter().filter(|variant| variant["properties"][tag]["const"] == value[tag]);
+    let variant = named.next().unwrap_or_else(|| variants.last().unwrap());
+    assert!(named.next().is_none(), "two variants of {}", value[tag]);
+    let mut alone = variant.clone();
+    alone["$defs"] = schema["$defs"].clone();
+    let alone = validator(&alone);
+    let errors: Vec<String> = alone.iter_errors(value).map(|error| error.to_string()).collect();
+    assert!(errors.is_empty(), "{value}: {errors:?}");
+    let mut untagged = value.clone();
+    untagged[tag] = json!(7);
+    assert!(!alone.is_valid(&untagged), "{untagged}");
+}

@@ -1,0 +1,98 @@
+//! The bodies of webhooks, in the form of Standard Webhooks. Their schemas are in the API's description.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::{Serialize, Serializer};
+use serde_json::Value;
+
+use crate::{AccountName, Millis, NotificationOutcome, State};
+
+/// The body of one webhook: the same bytes at each attempt.
+#[derive(Clone, Debug, Serialize, JsonSchema)]
+#[schemars(rename = "{D}Webhook")]
+pub struct WebhookMessage<D> {
+    /// The event's type.
+    #[serde(rename = "type")]
+    pub event_type: WebhookType,
+    /// When the event happened.
+    #[schemars(with = "Millis")]
+    pub timestamp: String,
+    /// The event's number among those of its job or notification, from 1.
+    pub sequence: u64,
+    /// The job as it was at that time, or the notification.
+    pub data: D,
+}
+
+/// The type of a webhook.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum WebhookType {
+    /// A job has ended, or a person must decide.
+    Job(State),
+    /// A gateway has notified an account.
+    NotificationReceived,
+}
+
+impl WebhookType {
+    /// Every one: of the states, those in which a job stays.
+    pub fn all() -> impl Iterator<Item = Self> {
+        let settled = State::ALL.into_iter().filter(|state| state.is_at_rest());
+        settled.map(Self::Job).chain([Self::NotificationReceived])
+    }
+}
+
+/// The word on the wire: `job.succeeded`.
+impl fmt::Display for WebhookType {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Job(state) => write!(out, "job.{state}"),
+            Self::NotificationReceived => out.write_str("notification.received"),
+        }
+    }
+}
+
+impl Serialize for WebhookType {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl JsonSchema for WebhookType {
+    fn schema_name() -> Cow<'static, str> {
+        "WebhookType".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        let words: Vec<String> = Self::all().map(|event_type| event_type.to_string()).collect();
+        json_schema!({"type": "string", "enum": words})
+    }
+}
+
+/// A gateway's notification as its webhook carries it.
+#[derive(Clone, Debug, Serialize, JsonSchema)]
+#[schemars(rename = "NotificationReceived")]
+pub struct NotificationMessage<'a> {
+    /// The notification's number within the account.
+    pub id: u64,
+    /// The notification's version of its record, in the order of arrival.
+    pub version: u32,
+    /// The notification's place among the versions of its record.
+    pub outcome: NotificationOutcome,
+    /// True if its timestamp was old when it arrived first.
+    pub late: bool,
+    /// The account's name.
+    pub account: &'a AccountName,
+    /// The gateway's method.
+    #[schemars(example = "bkfunds.acct.transfer.notify")]
+    pub method: &'a str,
+    /// The gateway's id of the record.
+    pub record_id: Option<&'a str>,
+    /// When the gateway wrote it.
+    #[schemars(with = "Option<Millis>")]
+    pub written_at: Option<String>,
+    /// The SHA-256 of the content as the gateway signed it, in hexadecimal.
+    pub content_sha256: &'a str,
+    /// The content as the gateway wrote it; a text where it is no JSON object.
+    pub content: Value,
+}
