@@ -23,7 +23,7 @@ pub(crate) fn accounts(count: u32) -> Vec<String> {
 
 /// The kinds of job that each account takes: a queue each.
 pub(crate) fn kinds() -> Vec<Kind> {
-    AccountRules::new(GatewayKind::Yzt).kinds().to_vec()
+    AccountRules::new(GatewayKind::Yzt).kinds()
 }
 
 /// The queues of these accounts.

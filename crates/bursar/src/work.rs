@@ -152,7 +152,7 @@ fn account(
         identity: account.identity(),
         policy: account.policy.clone(),
         rate_per_second: account.rate_per_second,
-        kinds: account.rules().kinds().to_vec(),
+        kinds: account.rules().kinds(),
     })
 }
 

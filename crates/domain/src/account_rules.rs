@@ -87,11 +87,7 @@ impl AccountRules {
 
     /// The kinds of job that the account takes: its queues.
     #[must_use]
-    pub fn kinds(&self) -> &'static [Kind] {
-        match (self.gateway, self.generic_split) {
-            (GatewayKind::Yzt, false) => &[Kind::BillUpload, Kind::Transfer],
-            (GatewayKind::Yzt, true) => &[Kind::BillUpload, Kind::Transfer, Kind::Split],
-            (GatewayKind::Beingfi, _) => &[Kind::Split],
-        }
+    pub fn kinds(&self) -> Vec<Kind> {
+        Kind::ALL.into_iter().filter(|kind| (kind.facts().is_taken_by)(self)).collect()
     }
 }

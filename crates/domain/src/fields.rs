@@ -4,8 +4,10 @@
 use serde::{Serialize, Serializer};
 use serde_json::{Map, Value};
 
+use crate::Millis;
 use crate::identifier::{identifier_fault, padding_fault};
 use crate::money::whole_number;
+use crate::share::{decimal, millionths};
 
 /// As much of an unknown field's name as a message repeats; every known one is shorter.
 const MAX_SHOWN_CHARS: usize = 64;
@@ -36,10 +38,18 @@ pub(crate) enum Rule {
     OneOf(&'static [&'static str]),
     /// A positive amount in fen.
     Amount,
+    /// An amount in fen that may be zero: goods are given away and fees waived.
+    Price,
     /// A whole number from `low` to `high`.
     Whole { low: i64, high: i64 },
+    /// A positive whole number, written as a text.
+    Number,
+    /// A share above 0 and at most 1, written as a decimal in a text.
+    Share,
     /// `yyyyMMddHHmmss`, an existing moment.
     Stamp14,
+    /// RFC 3339, with an offset.
+    Moment,
 }
 
 /// One row of a page's table.
@@ -48,14 +58,23 @@ pub(crate) struct Field {
     pub name: &'static str,
     pub rule: Rule,
     pub required: bool,
+    /// Whether a screen shows its value whole: it names no person and no account.
+    pub shown: bool,
 }
 
 pub(crate) const fn required(name: &'static str, rule: Rule) -> Field {
-    Field { name, rule, required: true }
+    Field { name, rule, required: true, shown: false }
 }
 
 pub(crate) const fn optional(name: &'static str, rule: Rule) -> Field {
-    Field { name, rule, required: false }
+    Field { name, rule, required: false, shown: false }
+}
+
+impl Field {
+    /// The same field, which a screen shows whole.
+    pub(crate) const fn shown(self) -> Self {
+        Self { shown: true, ..self }
+    }
 }
 
 /// Fields in the order in which they will be written.
@@ -97,13 +116,12 @@ impl<'a> Reader<'a> {
             }
             return None;
         };
-        match check(field.rule, value) {
-            Ok(value) => Some(value),
-            Err(rule) => {
-                self.wrong(field.name, rule);
-                None
-            }
-        }
+        self.checked(field.name, field.rule, value)
+    }
+
+    /// The canonical form of a value that was taken out.
+    pub(crate) fn checked(&mut self, name: &str, rule: Rule, value: Value) -> Option<Value> {
+        check(rule, value).map_err(|broken| self.wrong(name, broken)).ok()
     }
 
     /// Reads the whole table in its order.
@@ -207,10 +225,23 @@ fn check(rule: Rule, value: Value) -> Result<Value, String> {
             Some(amount) => Ok(amount.get().into()),
             None => Err("must be a positive integer of fen".into()),
         },
+        Rule::Price => check(Rule::Whole { low: 0, high: i64::MAX }, value),
         Rule::Whole { low, high } => match whole_number(&value) {
             Some(number) if (low..=high).contains(&number) => Ok(number.into()),
             _ if high == i64::MAX => Err(format!("must be a whole number, {low} or more")),
             _ => Err(format!("must be a whole number from {low} to {high}")),
+        },
+        Rule::Number => match whole_number(&value) {
+            Some(number) if number > 0 => Ok(number.to_string().into()),
+            _ => Err("must be a positive whole number".into()),
+        },
+        Rule::Share => match millionths(&value) {
+            Some(share) => Ok(decimal(share).into()),
+            None => Err("must be a share above 0 and at most 1, with at most 6 decimals".into()),
+        },
+        Rule::Moment => match value.as_str().and_then(Millis::parse_rfc3339) {
+            Some(_) => Ok(value),
+            None => Err("must be an RFC 3339 time with an offset".into()),
         },
         Rule::Stamp14 => match value.as_str() {
             Some(stamp) if is_stamp14(stamp) => Ok(value),

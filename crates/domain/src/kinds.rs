@@ -1,8 +1,11 @@
-//! The kinds of job. A new kind is one file in `kinds/` and its arm in each `match` here.
+//! The kinds of job. A new kind is one file in `kinds/` and its line in the list below.
 
 mod bill_upload;
 mod generic_split;
+mod job_kind;
+mod schema;
 mod split;
+mod summary;
 mod transfer;
 
 use std::fmt;
@@ -10,41 +13,65 @@ use std::str::FromStr;
 
 use serde_json::{Map, Value};
 
-use crate::fields::{FieldError, Reader, Written};
-use crate::{AccountRules, Content, DEFAULT_MAX_AMOUNT, Fen, GatewayKind, IdError, Key, Millis};
+use crate::fields::{FieldError, Reader};
+use crate::{AccountRules, Content, DEFAULT_MAX_AMOUNT, Fen, IdError, Key, Millis};
 
-/// What a job does.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Kind {
+pub use job_kind::Repetition;
+use job_kind::{BusinessKey, JobKind, Submitted};
+pub use summary::Subject;
+
+/// Makes the enum, its list and the way to each kind's facts from one line for each kind: a line that is forgotten in one of the
+/// three would be a kind that some part of Bursar does not know.
+macro_rules! kinds {
+    ($($(#[$doc:meta])* $kind:ident => $module:ident;)+) => {
+        /// The kind of a job.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize)]
+        #[serde(rename_all = "snake_case")]
+        pub enum Kind {
+            $($(#[$doc])* $kind,)+
+        }
+
+        impl Kind {
+            /// Every kind.
+            pub const ALL: [Self; [$(stringify!($kind)),+].len()] = [$(Self::$kind),+];
+
+            pub(crate) const fn facts(self) -> &'static JobKind {
+                match self {
+                    $(Self::$kind => &$module::KIND,)+
+                }
+            }
+        }
+    };
+}
+
+kinds! {
     /// `funds.bill.upload`: tells the gateway about an order.
-    BillUpload,
+    BillUpload => bill_upload;
     /// `bkfunds.balance.pay.apply`: moves a balance between two accounts.
-    Transfer,
+    Transfer => transfer;
     /// `/api/division/exec`: divides a paid order among receivers.
-    Split,
+    Split => split;
 }
 
 impl Kind {
-    /// Every kind.
-    pub const ALL: [Self; 3] = [Self::BillUpload, Self::Transfer, Self::Split];
-
     /// The word for it in job JSON, queues, commands and metrics.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::BillUpload => "bill_upload",
-            Self::Transfer => "transfer",
-            Self::Split => "split",
-        }
+        self.facts().name
+    }
+
+    /// The effect of executing a job of this kind a second time.
+    #[must_use]
+    pub const fn repetition(self) -> Repetition {
+        self.facts().repetition
     }
 
     /// Whether a job of this kind moves money when it is executed, so that a second execution would pay again.
     #[must_use]
     pub const fn moves_money(self) -> bool {
-        match self {
-            Self::Transfer | Self::Split => true,
-            Self::BillUpload => false,
+        match self.repetition() {
+            Repetition::ByAccount => true,
+            Repetition::Harmless => false,
         }
     }
 
@@ -52,30 +79,32 @@ impl Kind {
     /// (A split through YZT's generic apply has no page, and may have any.)
     #[must_use]
     pub fn body_fields(self) -> Vec<String> {
-        match self {
-            Self::BillUpload => bill_upload::names(),
-            Self::Transfer => transfer::names(),
-            Self::Split => split::names(),
-        }
+        self.facts().field_names()
     }
 
-    /// Whether what a job of this kind is about never has another name than the job's key.
+    /// The JSON schema (draft 2020-12) of a body of this kind.
+    #[must_use]
+    pub fn body_schema(self) -> Value {
+        schema::of_kind(self.facts())
+    }
+
+    /// Whether the business key of a job of this kind always is the job's key.
     #[must_use]
     pub const fn is_named_by_key(self) -> bool {
-        match self {
-            Self::Transfer => true,
-            Self::BillUpload | Self::Split => false,
+        match self.facts().business_key {
+            BusinessKey::JobKey => true,
+            BusinessKey::Content { .. } => false,
         }
     }
 
-    /// What a job of this kind may be about, where no more is known than a name that somebody gives it: its key, its order.
+    /// The business keys that a job of this kind may have, where no more is known than a name that somebody gives it: its key, its
+    /// order.
     #[must_use]
     pub fn abouts(self, name: &str) -> Vec<String> {
         let mut abouts = vec![name.to_owned()];
-        match self {
-            Self::BillUpload => abouts.extend(["1", "2"].map(|trade_type| format!("{name}/{trade_type}"))),
-            Self::Transfer => {}
-            Self::Split => abouts.extend(["payOrderId", "mchOrderNo"].map(|field| format!("{field}/{name}"))),
+        match self.facts().business_key {
+            BusinessKey::JobKey => {}
+            BusinessKey::Content { candidates, .. } => abouts.extend(candidates(name)),
         }
         abouts
     }
@@ -91,18 +120,19 @@ impl FromStr for Kind {
     type Err = IdError;
 
     fn from_str(text: &str) -> Result<Self, IdError> {
-        Self::ALL
-            .into_iter()
-            .find(|kind| kind.as_str() == text)
-            .ok_or(IdError::new("must be bill_upload, transfer or split"))
+        let named = Self::ALL.into_iter().find(|kind| kind.as_str() == text);
+        named.ok_or_else(|| IdError::new(format!("must be {}", listed(&Self::ALL, "or"))))
     }
 }
 
-/// What a body comes to: fields in writing order, what the job is about, and the earliest moment to send it.
-pub(crate) struct Draft {
-    pub fields: Written,
-    pub about: String,
-    pub not_before: Option<Millis>,
+/// Kinds in a sentence: `bill_upload, transfer or split`.
+fn listed(kinds: &[Kind], conjunction: &str) -> String {
+    let words: Vec<&str> = kinds.iter().map(|kind| kind.as_str()).collect();
+    match words.split_last() {
+        Some((last, [])) => (*last).to_owned(),
+        Some((last, first)) => format!("{} {conjunction} {last}", first.join(", ")),
+        None => String::new(),
+    }
 }
 
 /// Reads `body` for `kind` under `rules`; `None` when anything was wrong, with every error pushed. Without a `key` the
@@ -114,22 +144,16 @@ pub(crate) fn content(
     body: Map<String, Value>,
     errors: &mut Vec<FieldError>,
 ) -> Option<(Content, Option<Millis>)> {
+    let facts = kind.facts();
+    if !(facts.is_taken_by)(rules) {
+        let takes = listed(&rules.kinds(), "and");
+        let rule = format!("is not taken by this {} account, which takes {takes}", rules.gateway.as_str());
+        errors.push(FieldError { field: "kind".into(), rule });
+        return None;
+    }
     let before = errors.len();
-    let key_text = key.map_or("", Key::as_str);
     let mut reader = Reader::new("body.", body, errors);
-    let draft = match (kind, rules.gateway) {
-        (Kind::BillUpload, GatewayKind::Yzt) => bill_upload::read(&mut reader),
-        (Kind::Transfer, GatewayKind::Yzt) => transfer::read(&mut reader, key_text, rules.party_types),
-        (Kind::Split, GatewayKind::Beingfi) => split::read(&mut reader),
-        (Kind::Split, GatewayKind::Yzt) if rules.generic_split => generic_split::read(&mut reader, key_text),
-        (Kind::Split, GatewayKind::Yzt) | (Kind::BillUpload | Kind::Transfer, GatewayKind::Beingfi) => {
-            let takes: Vec<&str> = rules.kinds().iter().map(|kind| kind.as_str()).collect();
-            let rule =
-                format!("is not taken by this {} account, which takes {}", rules.gateway.as_str(), takes.join(" and "));
-            errors.push(FieldError { field: "kind".into(), rule });
-            return None;
-        }
-    };
+    let draft = (facts.read)(&mut reader, &Submitted { key: key.map_or("", Key::as_str), rules });
     reader.finish();
     let draft = draft?;
     let content = Content::new(&draft.fields, draft.about);
@@ -151,62 +175,23 @@ fn check_size(content: &Content, errors: &mut Vec<FieldError>) {
 fn check_cap(kind: Kind, rules: &AccountRules, content: &Content, errors: &mut Vec<FieldError>) {
     let Some(cap) = rules.max_amount else { return };
     if Subject::of(kind, content.text()).amount.is_some_and(|amount| amount > cap) {
-        let field = match kind {
-            Kind::Transfer | Kind::Split => "body.total_amount",
-            Kind::BillUpload => "body.order_amount",
-        };
-        errors.push(FieldError {
-            field: field.into(),
-            rule: format!("must be at most {} fen, this account's max_amount{}", cap.get(), by_default(cap)),
-        });
+        let field = format!("body.{}", kind.facts().amount);
+        let rule = format!("must be at most {} fen, this account's max_amount{}", cap.get(), by_default(cap));
+        errors.push(FieldError { field, rule });
     }
 }
 
-/// Where the cap is nobody's decision, the way to make one.
+/// The way to decide about the cap, where the account has not.
 fn by_default(cap: Fen) -> &'static str {
     if cap == DEFAULT_MAX_AMOUNT { ", which is the default: set it to what you pay at most" } else { "" }
 }
 
-/// What a job with this stored content is about at its gateway, as it was when the job was submitted.
+/// The business key of a job with this stored content, as it was when the job was submitted.
 #[must_use]
 pub fn about(kind: Kind, key: &Key, content: &str) -> String {
     let value: Value = serde_json::from_str(content).unwrap_or_default();
-    let text_of = |name: &str| value.get(name).and_then(Value::as_str);
-    let about = match kind {
-        Kind::BillUpload => bill_upload::about(text_of),
-        Kind::Split if value.get("platform_no").is_none() => split::about(text_of),
-        Kind::Split | Kind::Transfer => None, // named by their key, YZT's generic split too
-    };
-    about.unwrap_or_else(|| key.to_string())
+    kind.facts().business_key(key.as_str(), &|name| value.get(name).and_then(Value::as_str))
 }
 
-/// What the stored content says the gateway must agree with, and how patient to be with it.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Subject {
-    /// The amount that the job moves, where the content names one.
-    pub amount: Option<Fen>,
-    /// Whether the money arrives the next working day (T1), so that "not yet" may last over a holiday.
-    pub next_day: bool,
-}
-
-impl Subject {
-    /// Reads it out of content that was validated when it was submitted.
-    #[must_use]
-    pub fn of(kind: Kind, content: &str) -> Self {
-        let told: Told = serde_json::from_str(content).unwrap_or_default();
-        let amount = match kind {
-            Kind::Transfer | Kind::Split => told.total_amount,
-            Kind::BillUpload => told.order_amount,
-        };
-        Self { amount: Fen::read(&amount), next_day: told.arrive_time == "T1" }
-    }
-}
-
-/// The fields that a [`Subject`] is read from; whatever stands beside them is passed over.
-#[derive(Default, serde::Deserialize)]
-#[serde(default)]
-struct Told {
-    total_amount: Value,
-    order_amount: Value,
-    arrive_time: Value,
-}
+#[cfg(test)]
+mod tests;

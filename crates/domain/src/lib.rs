@@ -18,6 +18,7 @@ mod operate;
 mod policy;
 mod reason;
 mod schedule;
+mod share;
 mod state;
 mod time;
 mod trace;
@@ -37,7 +38,7 @@ pub use history::{
 pub use identifier::{identifier_fault, invisible_character};
 pub use ids::{AccountName, IdError, Key, Queue};
 pub use job::{Content, Invalid, Job, MAX_DAYS_AHEAD, MAX_JOB_BYTES, NewJob, is_too_far_ahead};
-pub use kinds::{Kind, Subject, about};
+pub use kinds::{Kind, Repetition, Subject, about};
 pub use mask::{shown_fields, without_accounts, without_accounts_but};
 pub use money::{DEFAULT_MAX_AMOUNT, Fen, yuan, yuan_of_field};
 pub use notification::{HeldReason, NotificationView};

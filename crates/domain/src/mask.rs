@@ -2,44 +2,13 @@
 
 use serde_json::Value;
 
+use crate::Kind;
+
 /// The shortest run of digits that may be somebody's bank account.
 const MIN_ACCOUNT_DIGITS: usize = 12;
 
-/// Fields of the pages that name orders, goods, amounts and times. Whatever else a content has may name people or accounts:
-/// it is shown masked, `extra` fields that nobody documented among it.
-const HARMLESS: &[&str] = &[
-    "platform_no",
-    "node_id",
-    "total_amount",
-    "arrive_time",
-    "payer_type",
-    "payee_type",
-    "fee_amount",
-    "order_amount",
-    "order_id",
-    "order_time",
-    "org_order_id",
-    "pay_type",
-    "store_id",
-    "trade_no",
-    "trade_type",
-    "split_rule_source",
-    "split_refund_seq",
-    "goods_detail",
-    "goods_id",
-    "goods_name",
-    "quantity",
-    "price",
-    "real_price",
-    "goods_category",
-    "goods_fee_amount",
-    "payOrderId",
-    "mchOrderNo",
-    "useSysAutoDivisionReceivers",
-    "receivers",
-    "receiverGroupId",
-    "divisionProfit",
-    "body",
+/// Fields of notifications that name records, amounts and times.
+const IN_NOTIFICATIONS: &[&str] = &[
     "channel",
     "record_id",
     "trans_time",
@@ -52,6 +21,16 @@ const HARMLESS: &[&str] = &[
     "host_tx_date",
     "reverse_flag",
 ];
+
+/// Whether a screen may show a field whole: the key, which is ours, and what a kind's table or the list above says so of. All
+/// other fields may name people or accounts, `extra` fields that nobody documented among them.
+fn is_harmless(name: &str) -> bool {
+    // A screen knows a field by its name alone: one that any kind hides is shown for none.
+    let of_a_kind = || {
+        Kind::ALL.iter().any(|kind| kind.facts().shows(name)) && !Kind::ALL.iter().any(|kind| kind.facts().hides(name))
+    };
+    name == "platform_no" || IN_NOTIFICATIONS.contains(&name) || of_a_kind()
+}
 
 /// Long numbers by their ends: a person finds the account again, and nobody learns it.
 #[must_use]
@@ -121,7 +100,7 @@ fn add(path: &str, name: &str, value: Value, fields: &mut Vec<(String, String)>)
 }
 
 fn of_field(name: &str, text: &str) -> String {
-    if HARMLESS.contains(&name) { text.to_owned() } else { masked(text) }
+    if is_harmless(name) { text.to_owned() } else { masked(text) }
 }
 
 /// By its end: four characters of a long text, two of one that is not short, none of a name.

@@ -2,6 +2,8 @@
 
 use serde_json::Value;
 
+use crate::Kind;
+
 /// An amount in fen (1/100 yuan), at least 1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize)]
 #[serde(transparent)]
@@ -58,25 +60,16 @@ pub fn yuan(fen: u128) -> String {
     format!("¥{grouped}.{:02}", fen % 100)
 }
 
-/// Fields of the pages that hold fen.
-const FEN_FIELDS: [&str; 9] = [
-    "total_amount",
-    "order_amount",
-    "fee_amount",
-    "goods_fee_amount",
-    "price",
-    "real_price",
-    "trans_amount",
-    "fee",
-    "post_fee",
-];
+/// Fields of notifications that hold fen.
+const IN_NOTIFICATIONS: [&str; 3] = ["trans_amount", "fee", "post_fee"];
 
 /// What a content's field says in yuan, where the pages have it in fen; the field by its path, `goods_detail[0].price`.
 #[must_use]
 pub fn yuan_of_field(path: &str, text: &str) -> Option<String> {
     let name = path.rsplit('.').next().unwrap_or_default();
     let fen = whole_number(&Value::from(text)).and_then(|fen| u128::try_from(fen).ok())?;
-    FEN_FIELDS.contains(&name).then(|| yuan(fen))
+    let is_fen = IN_NOTIFICATIONS.contains(&name) || Kind::ALL.iter().any(|kind| kind.facts().is_fen(name));
+    is_fen.then(|| yuan(fen))
 }
 
 /// A whole number written as a JSON integer or as a string of at most 19 ASCII digits; nothing else.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::{DEFAULT_MAX_AMOUNT, Fen, Kind};
+use crate::{DEFAULT_MAX_AMOUNT, Fen, Kind, Repetition};
 
 /// What follows a send whose answer was lost, once the time of `resend_after` has passed and asking did not help.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -88,7 +88,10 @@ impl Policy {
     /// its payments: a second execution pays nothing, and a person would look at it for nothing.
     #[must_use]
     pub fn for_kind(&self, kind: Kind) -> Self {
-        let on_ambiguous = if kind.moves_money() { self.on_ambiguous } else { OnAmbiguous::Resend };
+        let on_ambiguous = match kind.repetition() {
+            Repetition::ByAccount => self.on_ambiguous,
+            Repetition::Harmless => OnAmbiguous::Resend,
+        };
         Self { on_ambiguous, ..self.clone() }
     }
 }

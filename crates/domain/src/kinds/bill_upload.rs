@@ -1,53 +1,65 @@
 //! `funds.bill.upload`: an order's details go to the gateway, which may divide its money by rules of its own.
-//! Field names and lengths are the page's (seed 002, read 2026-11-22); `extra` carries what the page's example sends
-//! beyond its table (trap 21).
+//! Field names and lengths are those of docs/gateways/yzt.md; `extra` carries what the page's example sends beyond its table
+//! (trap 21).
 
 use serde_json::Value;
 
-use super::Draft;
+use super::job_kind::{Body, BusinessKey, Draft, Further, JobKind, List, Repetition, Submitted};
+use crate::GatewayKind;
 use crate::fields::{Field, FieldError, Reader, Rule, Written, optional, required, write_object};
 
-/// Zero is allowed: goods are given away and fees waived.
-const NOT_NEGATIVE: Rule = Rule::Whole { low: 0, high: i64::MAX };
+pub(super) static KIND: JobKind = JobKind {
+    name: "bill_upload",
+    is_taken_by: |account| account.gateway == GatewayKind::Yzt,
+    repetition: Repetition::Harmless,
+    amount: "order_amount",
+    next_day: None,
+    // An order is uploaded once for its payment and once for its refund.
+    business_key: BusinessKey::Content {
+        read: |text_of| Some(format!("{}/{}", text_of("order_id")?, text_of("trade_type")?)),
+        candidates: |order_id| ["1", "2"].map(|trade_type| format!("{order_id}/{trade_type}")).to_vec(),
+    },
+    bodies: &[Body {
+        fields: FIELDS,
+        one_of: &[],
+        lists: &[List { name: "goods_detail", items: GOODS }],
+        further: Further::InExtra,
+    }],
+    read,
+};
 
 const FIELDS: &[Field] = &[
-    required("trade_type", Rule::OneOf(&["1", "2"])),
-    required("node_id", Rule::Id(8)),
-    required("order_amount", Rule::Amount),
-    required("order_id", Rule::Id(32)),
-    required("order_time", Rule::Stamp14),
-    optional("org_order_id", Rule::Id(32)),
+    required("trade_type", Rule::OneOf(&["1", "2"])).shown(),
+    required("node_id", Rule::Id(8)).shown(),
+    required("order_amount", Rule::Amount).shown(),
+    required("order_id", Rule::Id(32)).shown(),
+    required("order_time", Rule::Stamp14).shown(),
+    optional("org_order_id", Rule::Id(32)).shown(),
     optional("pay_merchant_id", Rule::Id(32)),
-    optional("pay_type", Rule::Id(8)),
-    required("store_id", Rule::Id(16)),
-    optional("trade_no", Rule::Id(32)),
+    optional("pay_type", Rule::Id(8)).shown(),
+    required("store_id", Rule::Id(16)).shown(),
+    optional("trade_no", Rule::Id(32)).shown(),
     optional("user_id", Rule::Id(8)),
-    optional("fee_amount", NOT_NEGATIVE),
-    optional("split_rule_source", Rule::Id(8)),
-    optional("split_refund_seq", Rule::Id(64)), // needed on one channel's refunds only, which no field names (trap 23)
+    optional("fee_amount", Rule::Price).shown(),
+    optional("split_rule_source", Rule::Id(8)).shown(),
+    optional("split_refund_seq", Rule::Id(64)).shown(), // needed on one channel's refunds only, which no field names (trap 23)
 ];
 
 const GOODS: &[Field] = &[
-    required("goods_id", Rule::Id(32)),
-    required("goods_name", Rule::Text(256)),
-    required("quantity", Rule::Whole { low: 1, high: i64::MAX }),
-    required("price", NOT_NEGATIVE),
-    required("real_price", NOT_NEGATIVE),
-    optional("goods_category", Rule::Text(24)),
-    optional("body", Rule::Text(1024)),
-    optional("goods_fee_amount", NOT_NEGATIVE),
+    required("goods_id", Rule::Id(32)).shown(),
+    required("goods_name", Rule::Text(256)).shown(),
+    required("quantity", Rule::Whole { low: 1, high: i64::MAX }).shown(),
+    required("price", Rule::Price).shown(),
+    required("real_price", Rule::Price).shown(),
+    optional("goods_category", Rule::Text(24)).shown(),
+    optional("body", Rule::Text(1024)).shown(),
+    optional("goods_fee_amount", Rule::Price).shown(),
 ];
 
 /// The page's length for the encoded list.
 const MAX_GOODS_CHARS: usize = 6000;
 
-pub(super) fn names() -> Vec<String> {
-    let goods = GOODS.iter().map(|field| format!("goods_detail[].{}", field.name));
-    let lists = ["goods_detail", "extra"].map(str::to_owned);
-    FIELDS.iter().map(|field| field.name.to_owned()).chain(lists).chain(goods).collect()
-}
-
-pub(super) fn read(reader: &mut Reader<'_>) -> Option<Draft> {
+fn read(reader: &mut Reader<'_>, job: &Submitted<'_>) -> Option<Draft> {
     let mut fields = reader.table(FIELDS);
     if let Some(goods) = reader.take("goods_detail") {
         read_goods(reader, goods, &mut fields);
@@ -58,13 +70,8 @@ pub(super) fn read(reader: &mut Reader<'_>) -> Option<Draft> {
     if text_of("trade_type") == Some("2") && text_of("org_order_id").is_none() {
         reader.wrong("org_order_id", "is required for a refund (trade_type 2)");
     }
-    let about = about(text_of)?;
+    let about = KIND.business_key(job.key, &text_of);
     Some(Draft { fields, about, not_before: None })
-}
-
-/// An order is uploaded once for its payment and once for its refund.
-pub(super) fn about<'a>(text_of: impl Fn(&str) -> Option<&'a str>) -> Option<String> {
-    Some(format!("{}/{}", text_of("order_id")?, text_of("trade_type")?))
 }
 
 /// `goods_detail` is a list here and a JSON text on the wire (trap 18).

@@ -1,79 +1,100 @@
 //! `/api/division/exec`: a paid order is divided among receivers, once for all.
-//! Field names and lengths are the page's (seed 004, read 2026-11-22); what must not be sent is domain.md §5.3's.
+//! Field names and lengths, and the contents that must not be sent, are those of docs/gateways/beingfi.md.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
 
 use serde_json::Value;
 
-use super::Draft;
-use crate::Millis;
+use super::generic_split;
+use super::job_kind::{Body, BusinessKey, Draft, Further, JobKind, List, Repetition, Submitted};
 use crate::fields::{Field, FieldError, Reader, Rule, Written, optional, write_object};
-use crate::money::whole_number;
-use crate::{MAX_DAYS_AHEAD, is_too_far_ahead};
+use crate::share::{WHOLE, millionths};
+use crate::{GatewayKind, MAX_DAYS_AHEAD, Millis, is_too_far_ahead};
 
-const ORDER: &[Field] = &[optional("payOrderId", Rule::Id(30)), optional("mchOrderNo", Rule::Id(30))];
+pub(super) static KIND: JobKind = JobKind {
+    name: "split",
+    is_taken_by: |account| account.gateway == GatewayKind::Beingfi || account.generic_split,
+    repetition: Repetition::ByAccount,
+    amount: "total_amount",
+    next_day: None,
+    business_key: BusinessKey::Content {
+        read: business_key,
+        candidates: |number| ORDER.map(|field| format!("{field}/{number}")).to_vec(),
+    },
+    bodies: &[
+        Body {
+            fields: FIELDS,
+            one_of: &[ORDER],
+            lists: &[List { name: "receivers", items: &[RECEIVER, GROUP, SHARE] }],
+            further: Further::Refused,
+        },
+        generic_split::BODY,
+    ],
+    read: |reader, job| match job.rules.gateway {
+        GatewayKind::Beingfi => read(reader, job),
+        GatewayKind::Yzt => generic_split::read(reader, job),
+    },
+};
+
+/// The two numbers of an order.
+const ORDER: [&str; 2] = ["payOrderId", "mchOrderNo"];
+
+const FIELDS: &[Field] =
+    &[optional(ORDER[0], Rule::Id(30)).shown(), optional(ORDER[1], Rule::Id(30)).shown(), BY_SYSTEM, PAID_AT];
+
+const BY_SYSTEM: Field = optional("useSysAutoDivisionReceivers", Rule::Whole { low: 0, high: 1 }).shown();
+
+/// It is not sent: it decides about the earliest moment to send the split.
+const PAID_AT: Field = optional("paid_at", Rule::Moment);
+
+const RECEIVER: Field = optional("receiverId", Rule::Number);
+
+const GROUP: Field = optional("receiverGroupId", Rule::Number).shown();
+
+/// Left out, it is the share that the system has for this receiver.
+const SHARE: Field = optional("divisionProfit", Rule::Share).shown();
 
 /// The page's length for the encoded list; the server is not known to check it, the page says it (trap 37).
 const MAX_RECEIVERS_CHARS: usize = 512;
 
-/// "About a minute after the payment" (seed 004): earlier calls find the order not yet divisible.
+/// The page's "about a minute after the payment": earlier calls find the order not yet divisible.
 const AFTER_PAYMENT: Duration = Duration::from_secs(60);
 
-/// A share of 1 in millionths: the column is DECIMAL(20,6).
-const WHOLE: u64 = 1_000_000;
-
-/// What is read field by field below, for its rules go beyond a table's.
-const FURTHER: [&str; 6] = [
-    "useSysAutoDivisionReceivers",
-    "receivers",
-    "receivers[].receiverId",
-    "receivers[].receiverGroupId",
-    "receivers[].divisionProfit",
-    "paid_at",
-];
-
-pub(super) fn names() -> Vec<String> {
-    ORDER.iter().map(|field| field.name).chain(FURTHER).map(str::to_owned).collect()
-}
-
-pub(super) fn read(reader: &mut Reader<'_>) -> Option<Draft> {
-    let mut fields = reader.table(ORDER);
-    reader.exactly_one("payOrderId", "mchOrderNo", &fields);
+fn read(reader: &mut Reader<'_>, job: &Submitted<'_>) -> Option<Draft> {
+    let (order, _) = FIELDS.split_at(ORDER.len());
+    let mut fields = reader.table(order);
+    reader.exactly_one(ORDER[0], ORDER[1], &fields);
     let text_of = |name: &str| fields.iter().find(|(field, _)| field == name).and_then(|(_, value)| value.as_str());
-    let about = about(text_of);
-    // Left out, the server fails with a null pointer (domain.md §5.3): always send it.
-    let use_system = reader.field(optional("useSysAutoDivisionReceivers", Rule::Whole { low: 0, high: 1 }));
-    let use_system = use_system.unwrap_or_else(|| 0.into());
+    let about = KIND.business_key(job.key, &text_of);
+    // Left out, the server fails with a null pointer: always send it.
+    let use_system = reader.field(BY_SYSTEM).unwrap_or_else(|| 0.into());
     let by_system = use_system == 1;
-    fields.push(("useSysAutoDivisionReceivers".to_owned(), use_system));
+    fields.push((BY_SYSTEM.name.to_owned(), use_system));
     match (by_system, reader.take("receivers")) {
         (false, receivers) => read_receivers(reader, receivers, &mut fields),
         (true, Some(_)) => reader.wrong("receivers", "must be left out when useSysAutoDivisionReceivers is 1"),
         (true, None) => {}
     }
     let not_before = read_paid_at(reader);
-    Some(Draft { fields, about: about?, not_before })
+    Some(Draft { fields, about, not_before })
 }
 
-/// An order is divided once, whichever of its two numbers names it.
-pub(super) fn about<'a>(text_of: impl Fn(&str) -> Option<&'a str>) -> Option<String> {
-    ORDER.iter().find_map(|field| Some(format!("{}/{}", field.name, text_of(field.name)?)))
+/// An order is divided once, whichever of its two numbers names it. A split through YZT's generic apply is named by its key.
+fn business_key<'a>(text_of: &dyn Fn(&str) -> Option<&'a str>) -> Option<String> {
+    if text_of("platform_no").is_some() {
+        return None;
+    }
+    ORDER.iter().find_map(|field| Some(format!("{field}/{}", text_of(field)?)))
 }
 
 fn read_paid_at(reader: &mut Reader<'_>) -> Option<Millis> {
-    let paid_at = reader.take("paid_at")?;
-    match paid_at.as_str().and_then(Millis::parse_rfc3339) {
-        Some(at) if is_too_far_ahead(at) => {
-            reader.wrong("paid_at", format!("must be at most {MAX_DAYS_AHEAD} days ahead"));
-            None
-        }
-        Some(at) => Some(at.plus(AFTER_PAYMENT)),
-        None => {
-            reader.wrong("paid_at", "must be an RFC 3339 time with an offset");
-            None
-        }
+    let paid_at = Millis::parse_rfc3339(reader.field(PAID_AT)?.as_str()?)?;
+    if is_too_far_ahead(paid_at) {
+        reader.wrong(PAID_AT.name, format!("must be at most {MAX_DAYS_AHEAD} days ahead"));
+        return None;
     }
+    Some(paid_at.plus(AFTER_PAYMENT))
 }
 
 /// With nobody to pay, the server hands the whole order to the merchant for good: a list is never empty.
@@ -122,7 +143,7 @@ fn read_receivers(reader: &mut Reader<'_>, receivers: Option<Value>, fields: &mu
 /// What the entries of one list come to together.
 #[derive(Default)]
 struct Receivers {
-    ids: BTreeSet<(&'static str, i64)>,
+    ids: BTreeSet<(&'static str, String)>,
     accounts: bool,
     groups: bool,
     total: u64,
@@ -143,9 +164,9 @@ impl Receivers {
     /// Only the used one of the two is sent: the page's example has an empty group beside each account (trap 41).
     fn read_id(&mut self, reader: &mut Reader<'_>) -> Option<(String, Value)> {
         let mut given = |name| reader.take(name).filter(|id| id != "");
-        let (name, id) = match (given("receiverId"), given("receiverGroupId")) {
-            (Some(id), None) => ("receiverId", id),
-            (None, Some(id)) => ("receiverGroupId", id),
+        let (name, id) = match (given(RECEIVER.name), given(GROUP.name)) {
+            (Some(id), None) => (RECEIVER.name, id),
+            (None, Some(id)) => (GROUP.name, id),
             (Some(_), Some(_)) => {
                 let rule = "must not be given together with receiverId: exactly one of them";
                 reader.wrong("receiverGroupId", rule);
@@ -158,86 +179,17 @@ impl Receivers {
         };
         self.accounts |= name == "receiverId";
         self.groups |= name == "receiverGroupId";
-        let Some(id) = whole_number(&id).filter(|id| *id > 0) else {
-            reader.wrong(name, "must be a positive whole number");
-            return None;
-        };
-        if !self.ids.insert((name, id)) {
+        let id = reader.checked(name, Rule::Number, id)?;
+        if !self.ids.insert((name, id.to_string())) {
             reader.wrong(name, "stands in the list twice and would be paid twice");
             return None;
         }
-        Some((name.to_owned(), id.to_string().into()))
+        Some((name.to_owned(), id))
     }
 
-    /// Left out, it is the share that the system has for this receiver.
     fn read_share(&mut self, reader: &mut Reader<'_>) -> Option<(String, Value)> {
-        let share = reader.take("divisionProfit")?;
-        let Some(share) = millionths(&share) else {
-            reader.wrong("divisionProfit", "must be a share above 0 and at most 1, with at most 6 decimals");
-            return None;
-        };
-        self.total = self.total.saturating_add(share);
-        Some(("divisionProfit".to_owned(), decimal(share).into()))
-    }
-}
-
-/// A share in millionths: `0.3`, `"0.3"` or `1`. `None` when it is zero, over 1, or finer than the server's column.
-fn millionths(share: &Value) -> Option<u64> {
-    let text = match share {
-        Value::String(text) => text.clone(),
-        // Rust prints a float in plain notation with the fewest digits that read back the same.
-        Value::Number(number) => match number.as_u64() {
-            Some(whole) => whole.to_string(),
-            None => number.as_f64()?.to_string(),
-        },
-        Value::Null | Value::Bool(_) | Value::Array(_) | Value::Object(_) => return None,
-    };
-    let (whole, decimals) = text.split_once('.').unwrap_or((&text, "0"));
-    let digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
-    if !digits(whole) || !digits(decimals) || whole.len() > 1 || decimals.len() > 6 {
-        return None;
-    }
-    let share = whole.parse::<u64>().ok()? * WHOLE + format!("{decimals:0<6}").parse::<u64>().ok()?;
-    (1..=WHOLE).contains(&share).then_some(share)
-}
-
-/// The shortest plain notation: `0.1`, never `0.10` (the server signs numbers in canonical form).
-fn decimal(share: u64) -> String {
-    let text = format!("{}.{:06}", share / WHOLE, share % WHOLE);
-    text.trim_end_matches('0').trim_end_matches('.').to_owned()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use serde_json::json;
-
-    #[test]
-    fn shares_are_exact_decimals_above_0_and_at_most_1() {
-        for (share, written) in [
-            (json!(0.1), "0.1"),
-            (json!("0.10"), "0.1"),
-            (json!(1), "1"),
-            (json!("1.0"), "1"),
-            (json!("0.0001"), "0.0001"),
-            (json!(0.000_001), "0.000001"),
-        ] {
-            assert_eq!(millionths(&share).map(decimal).as_deref(), Some(written), "{share}");
-        }
-        for wrong in [
-            json!(0),
-            json!("0.0"),
-            json!(1.1),
-            json!("1.000001"),
-            json!("-0.1"),
-            json!("1e-3"),
-            json!("0.0000001"),
-            json!(""),
-            json!("."),
-            json!(null),
-            json!("0,1"),
-        ] {
-            assert_eq!(millionths(&wrong), None, "{wrong}");
-        }
+        let share = reader.field(SHARE)?;
+        self.total = self.total.saturating_add(millionths(&share)?);
+        Some((SHARE.name.to_owned(), share))
     }
 }

@@ -1,40 +1,49 @@
 //! `bkfunds.balance.pay.apply`: a balance moves from one account to another.
-//! Field names, lengths and order are the page's (seed 000, read 2026-11-22).
+//! Field names, lengths and order are those of docs/gateways/yzt.md.
 
-use super::Draft;
-use crate::PartyTypes;
+use super::job_kind::{Body, BusinessKey, Draft, Further, JobKind, Repetition, Submitted};
 use crate::fields::{Field, Reader, Rule, Written, one_of, optional, required};
+use crate::{GatewayKind, PartyTypes};
+
+pub(super) static KIND: JobKind = JobKind {
+    name: "transfer",
+    is_taken_by: |account| account.gateway == GatewayKind::Yzt,
+    repetition: Repetition::ByAccount,
+    amount: "total_amount",
+    next_day: Some(("arrive_time", "T1")),
+    business_key: BusinessKey::JobKey,
+    bodies: &[Body { fields: FIELDS, one_of: &SIDES, lists: &[], further: Further::InExtra }],
+    read,
+};
 
 const FIELDS: &[Field] = &[
-    required("total_amount", Rule::Amount),
+    required("node_id", Rule::Id(8)).shown(), // the key is written after it
+    required("total_amount", Rule::Amount).shown(),
     optional("payer_store_no", Rule::Id(64)),
     optional("payer_merchant_id", Rule::Id(64)),
-    required("payer_type", Rule::Id(64)), // a digit; the pages give three meanings to it (trap 10)
+    required("payer_type", Rule::Id(64)).shown(), // a digit; the pages give three meanings to it (trap 10)
     optional("payee_store_no", Rule::Id(64)),
     optional("payee_merchant_id", Rule::Id(64)),
-    required("payee_type", Rule::Id(64)),
-    required("arrive_time", Rule::OneOf(&["T0", "T1"])),
+    required("payee_type", Rule::Id(64)).shown(),
+    required("arrive_time", Rule::OneOf(&["T0", "T1"])).shown(),
 ];
 
-const NODE: Field = required("node_id", Rule::Id(8));
+/// The page calls all four required and says "one of two" in the same row (trap 9): exactly one a side.
+const SIDES: [[&str; 2]; 2] = [["payer_store_no", "payer_merchant_id"], ["payee_store_no", "payee_merchant_id"]];
 
-pub(super) fn names() -> Vec<String> {
-    let fields = [NODE].iter().chain(FIELDS).map(|field| field.name);
-    fields.chain(["extra"]).map(str::to_owned).collect()
-}
-
-pub(super) fn read(reader: &mut Reader<'_>, key: &str, types: PartyTypes) -> Option<Draft> {
-    let mut fields = reader.table(&[NODE]);
-    fields.push(("platform_no".to_owned(), key.into()));
-    let rest = reader.table(FIELDS);
-    // The page calls all four required and says "one of two" in the same row (trap 9): exactly one a side.
-    reader.exactly_one("payer_store_no", "payer_merchant_id", &rest);
-    reader.exactly_one("payee_store_no", "payee_merchant_id", &rest);
-    check_parties(reader, &rest, types);
+fn read(reader: &mut Reader<'_>, job: &Submitted<'_>) -> Option<Draft> {
+    let (node, rest) = FIELDS.split_at(1);
+    let mut fields = reader.table(node);
+    fields.push(("platform_no".to_owned(), job.key.into()));
+    let rest = reader.table(rest);
+    for [first, second] in SIDES {
+        reader.exactly_one(first, second, &rest);
+    }
+    check_parties(reader, &rest, job.rules.party_types);
     fields.extend(rest);
-    let known: Vec<&str> = FIELDS.iter().chain([&NODE]).map(|field| field.name).chain(["platform_no"]).collect();
+    let known: Vec<&str> = FIELDS.iter().map(|field| field.name).chain(["platform_no"]).collect();
     reader.extra(&known, &mut fields);
-    Some(Draft { fields, about: key.to_owned(), not_before: None })
+    Some(Draft { fields, about: job.key.to_owned(), not_before: None })
 }
 
 /// Types that this account's gateway has, and two parties: what is paid to its payer moves nothing, and is a mistake.

@@ -31,7 +31,7 @@ async fn a_transfer_is_sent_once_and_followed_to_its_last_word() {
         gateway: Arc::new(Yzt::new(settings).unwrap()),
         policy: Policy { poll: vec![Duration::from_millis(20)], ..Policy::default() },
         rate_per_second: 0.0,
-        kinds: AccountRules::new(GatewayKind::Yzt).kinds().to_vec(),
+        kinds: AccountRules::new(GatewayKind::Yzt).kinds(),
     };
     let settings = Settings {
         name: "test".into(),
