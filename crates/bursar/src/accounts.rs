@@ -6,11 +6,11 @@ use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use bursar_domain::{AccountRules, FairOrder, PartyTypes, Queue};
-use bursar_gateways::{Beingfi, BeingfiSettings, ResponseSign, Secret, SharedParts, Transport, Yzt, YztSettings};
+use bursar_domain::{AccountRules, FairOrder, Queue};
+use bursar_gateways::{GatewaySettings, NotificationReader, SettingsError, SharedParts, Transport};
 use url::Url;
 
-use crate::config::{self, Account, Config, Gateway};
+use crate::config::{Account, Config};
 
 /// No key, token or certificate is longer; what is, is the wrong file.
 const MAX_FILE_BYTES: u64 = 256 * 1024;
@@ -50,21 +50,16 @@ pub(crate) enum AccountError {
 }
 
 impl AccountError {
+    fn of_setting(name: &str, error: SettingsError) -> Self {
+        Self::Unfit { key: format!("accounts.{name}.{}", error.setting), problem: error.problem }
+    }
+
     /// The key that is to be mended.
     pub(crate) fn key(&self) -> &str {
         match self {
             Self::Unreadable { key, .. } | Self::Unusable { key, .. } | Self::Unfit { key, .. } => key,
         }
     }
-}
-
-/// What a gateway is built from.
-#[derive(Debug)]
-pub(crate) enum GatewaySettings {
-    /// 银账通.
-    Yzt(YztSettings),
-    /// BeingFi Pay.
-    Beingfi(BeingfiSettings),
 }
 
 impl Config {
@@ -85,25 +80,17 @@ impl Config {
 }
 
 impl Account {
-    /// What the validator must know.
+    /// The rules that the validator must know.
     pub(crate) fn rules(&self) -> AccountRules {
-        let (generic_split, party_types) = match &self.gateway {
-            Gateway::Yzt(yzt) => (yzt.split.is_some(), yzt.party_types),
-            Gateway::Beingfi(_) => (false, PartyTypes::default()),
-        };
-        AccountRules { gateway: self.gateway.kind(), max_amount: self.policy.max_amount, generic_split, party_types }
+        self.gateway.rules(self.policy.max_amount)
     }
 
     /// Which gateway the account is at, and whose it is there: what a queue's jobs are bound to. Spellings of one address are one, and
     /// so are all addresses of one `environment`.
     pub(crate) fn identity(&self) -> String {
         let base_url = Url::parse(&self.base_url).map_or(self.base_url.clone(), String::from);
-        let gateway = self.gateway.kind().as_str();
         let place = self.environment.as_deref().unwrap_or(base_url.trim_end_matches('/'));
-        match &self.gateway {
-            Gateway::Yzt(yzt) => format!("{gateway} {place} app_id {}", yzt.app_id),
-            Gateway::Beingfi(beingfi) => format!("{gateway} {place} mch_no {}", beingfi.mch_no),
-        }
+        format!("{} {place} {}", self.gateway.kind().as_str(), self.gateway.owner())
     }
 
     /// Everything that keeps the account from being worked with: its files are read, its keys are looked at.
@@ -112,78 +99,48 @@ impl Account {
         if !unusable.is_empty() {
             return unusable;
         }
-        let built = self.gateway_settings(name).and_then(|settings| {
-            let built = match settings {
-                GatewaySettings::Yzt(settings) => Yzt::sharing(settings, parts).map(drop),
-                GatewaySettings::Beingfi(settings) => Beingfi::sharing(settings, parts).map(drop),
-            };
-            built.map_err(|error| AccountError::Unfit {
-                key: format!("accounts.{name}.{}", error.setting),
-                problem: error.problem,
-            })
-        });
+        let built = self
+            .gateway_settings(name)
+            .and_then(|settings| settings.gateway(parts, None).map_err(|error| AccountError::of_setting(name, error)));
         built.err().into_iter().collect()
     }
 
     fn unusable_files(&self, name: &str) -> Vec<AccountError> {
-        let own: Vec<(&str, Option<&PathBuf>)> = match &self.gateway {
-            Gateway::Yzt(yzt) => vec![
-                ("private_key_file", Some(&yzt.private_key_file)),
-                ("platform_public_key_file", yzt.response_sign.key_file()),
-                ("app_auth_token_file", yzt.app_auth_token_file.as_ref()),
-            ],
-            Gateway::Beingfi(beingfi) => vec![("secret_file", Some(&beingfi.secret_file))],
-        };
-        own.into_iter()
-            .chain([("ca_file", self.ca_file.as_ref())])
-            .filter_map(|(key, path)| read_file(format!("accounts.{name}.{key}"), path?).err())
-            .collect()
+        let files = self.gateway.files().into_iter().chain(self.ca_file.as_deref().map(|path| ("ca_file", path)));
+        files.filter_map(|(key, path)| read_file(format!("accounts.{name}.{key}"), path).err()).collect()
     }
 
-    /// Reads the account's secrets and says what its gateway is built from. `name` is for messages.
+    /// Reads the account's secrets and returns what its gateway is built from. `name` is for messages.
     ///
     /// # Errors
     /// [`AccountError`] for the first file that cannot be used.
     pub(crate) fn gateway_settings(&self, name: &str) -> Result<GatewaySettings, AccountError> {
-        let file = |key: &str, path: &Path| read_file(format!("accounts.{name}.{key}"), path);
-        let optional = |key: &str, path: Option<&PathBuf>| path.map(|path| file(key, path)).transpose();
+        let file = |key: &'static str, path: &Path| read_file(format!("accounts.{name}.{key}"), path);
         let transport = Transport {
             base_url: self.base_url.clone(),
             connect_timeout: self.connect_timeout,
             call_timeout: self.call_timeout,
             keep_alive: self.keep_alive,
-            ca_pem: optional("ca_file", self.ca_file.as_ref())?,
+            ca_pem: self.ca_file.as_deref().map(|path| file("ca_file", path)).transpose()?,
             content_type: self.content_type,
             http_429: self.http_429,
         };
-        Ok(match &self.gateway {
-            Gateway::Yzt(yzt) => GatewaySettings::Yzt(YztSettings {
-                transport,
-                app_id: yzt.app_id.clone(),
-                app_auth_token: optional("app_auth_token_file", yzt.app_auth_token_file.as_ref())?.map(Secret::new),
-                private_key: Secret::new(file("private_key_file", &yzt.private_key_file)?),
-                response_sign: match &yzt.response_sign {
-                    config::ResponseSign::Required(path) => {
-                        ResponseSign::Required(file("platform_public_key_file", path)?)
-                    }
-                    config::ResponseSign::Waived => ResponseSign::Waived,
-                },
-                unsigned_errors: yzt.unsigned_errors,
-                query_key: yzt.query_key,
-                upload_method: yzt.upload_method,
-                split: yzt.split.clone(),
-                sub_codes: yzt.sub_codes.clone(),
-            }),
-            Gateway::Beingfi(beingfi) => GatewaySettings::Beingfi(BeingfiSettings {
-                transport,
-                mch_no: beingfi.mch_no.clone(),
-                app_id: beingfi.app_id.clone(),
-                secret: Secret::new(file("secret_file", &beingfi.secret_file)?),
-                channel: beingfi.channel,
-                split_query_path: beingfi.split_query_path.clone(),
-                texts: beingfi.texts.clone(),
-            }),
-        })
+        self.gateway.settings(transport, file)
+    }
+
+    /// The reader of the gateway's notifications to the account; `None` where the gateway sends none, or signs none.
+    ///
+    /// # Errors
+    /// [`AccountError`] of the file with the platform's public key.
+    pub(crate) fn notification_reader(
+        &self,
+        name: &str,
+        parts: &SharedParts,
+    ) -> Result<Option<NotificationReader>, AccountError> {
+        let Some(notifications) = self.gateway.notifications() else { return Ok(None) };
+        let text = read_file(format!("accounts.{name}.{}", notifications.key), notifications.file)?;
+        let reader = notifications.reader(&text, parts);
+        reader.map(Some).map_err(|error| AccountError::of_setting(name, error))
     }
 }
 

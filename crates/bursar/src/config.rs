@@ -28,7 +28,7 @@ use std::time::Duration;
 use bursar_domain::AccountName;
 use bursar_store::Durability;
 
-pub(crate) use account::{Account, Gateway, ResponseSign};
+pub(crate) use account::Account;
 pub(crate) use advice::Advice;
 pub(crate) use balance::Balance;
 pub(crate) use callbacks::Callbacks;

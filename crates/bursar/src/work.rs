@@ -7,14 +7,13 @@ use std::time::Duration;
 
 use anyhow::{Context, anyhow};
 use bursar_domain::{AccountName, Queue};
-use bursar_gateways::{Beingfi, Gateway, Rate, SharedParts, Yzt};
+use bursar_gateways::{Gateway, Rate, SharedParts};
 use bursar_store::Store;
 use bursar_telemetry::{Metrics, Page, Traces};
 use bursar_worker::{Account, Import, SendGate, Settings};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-use crate::accounts::GatewaySettings;
 use crate::balances::Balances;
 use crate::cli::Exit;
 use crate::config::{self, Config};
@@ -178,18 +177,7 @@ fn gateway_within(
     rate: Option<Arc<dyn Rate>>,
     parts: &SharedParts,
 ) -> anyhow::Result<Arc<dyn Gateway>> {
-    let of_account = || format!("accounts.{name}");
-    Ok(match account.gateway_settings(name)? {
-        GatewaySettings::Yzt(settings) => {
-            let yzt = Yzt::sharing(settings, parts).with_context(of_account)?;
-            Arc::new(match rate {
-                Some(rate) => yzt.within(rate),
-                None => yzt,
-            })
-        }
-        // Each of its calls is one request.
-        GatewaySettings::Beingfi(settings) => Arc::new(Beingfi::sharing(settings, parts).with_context(of_account)?),
-    })
+    account.gateway_settings(name)?.gateway(parts, rate).with_context(|| format!("accounts.{name}"))
 }
 
 /// Unique per process start: a name that comes back would inherit the leases of the dead.

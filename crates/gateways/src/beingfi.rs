@@ -2,8 +2,10 @@
 //! for divisions, which an account may name (`split_query_path`).
 
 mod bind;
+mod block;
 mod query;
 mod reading;
+mod settings;
 pub(crate) mod sign;
 
 use std::time::Instant;
@@ -12,12 +14,14 @@ use bursar_domain::{Answer, Call, Kind, Reading, Received};
 use serde_json::Value;
 
 pub use bind::{Bound, Receiver};
+pub use block::BeingfiBlock;
+pub use settings::{BeingfiSettings, Channel, RefusalTexts};
 
 use crate::http::{Answered, Heard, Http};
 use crate::json::{RawObject, Unclear};
-use crate::settings::{BeingfiSettings, Channel, ContentType};
-use crate::yzt::request::{form, json};
-use crate::{BoxFuture, Gateway, Order, RefusalTexts, Secret, SettingsError, SharedParts, clock, text};
+use crate::{
+    BoxFuture, Gateway, Order, ReceiverBinding, Secret, SettingsError, SharedParts, StatusQuery, clock, params, text,
+};
 use reading::{Meaning, Spoken};
 
 /// One account at BeingFi.
@@ -69,8 +73,7 @@ impl Beingfi {
         Ok(Self { http, mch_no, app_id, secret, channel, query_path: split_query_path, texts })
     }
 
-    /// Binds a receiver. One request, never repeated by itself, whatever happens to it.
-    pub async fn bind(&self, receiver: &Receiver) -> Bound {
+    async fn bind_once(&self, receiver: &Receiver) -> Bound {
         let params = receiver.fields().iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect();
         self.bind_heard(&self.call("/api/division/receiver/bind", params, None).await, receiver)
     }
@@ -136,7 +139,7 @@ impl Beingfi {
     }
 
     /// Asks once, by everything that is known of the division.
-    async fn query(&self, order: &Order) -> Reading {
+    async fn ask(&self, order: &Order) -> Reading {
         let (Some(path), Some(question)) = (&self.query_path, query::question(order)) else {
             return Reading::of(Answer::Silent, "BeingFi cannot be asked about this split: see its console");
         };
@@ -206,10 +209,7 @@ impl Beingfi {
         }
         let signature = sign::sign(&params, &self.secret);
         params.push(("sign".to_owned(), signature));
-        let body = match self.http.content_type() {
-            ContentType::Form => form(&params),
-            ContentType::Json => json(&params),
-        };
+        let body = params::body(self.http.content_type(), &params);
         self.http.post(path, body, self.http.call_timeout(), send_by).await
     }
 }
@@ -277,16 +277,32 @@ impl Gateway for Beingfi {
         Box::pin(self.divide(order))
     }
 
-    fn query<'a>(&'a self, order: &'a Order) -> BoxFuture<'a, Reading> {
-        Box::pin(self.query(order))
-    }
-
-    fn can_query(&self, order: &Order) -> bool {
-        self.query_path.is_some() && query::question(order).is_some()
-    }
-
     /// A repeated split is refused or divides again, and tells in neither case how the first one ended.
     fn resend_tells(&self) -> bool {
         false
+    }
+
+    fn query(&self) -> Option<&dyn StatusQuery> {
+        self.query_path.is_some().then_some(self)
+    }
+
+    fn bind(&self) -> Option<&dyn ReceiverBinding> {
+        Some(self)
+    }
+}
+
+impl StatusQuery for Beingfi {
+    fn covers(&self, order: &Order) -> bool {
+        self.query_path.is_some() && query::question(order).is_some()
+    }
+
+    fn status<'a>(&'a self, order: &'a Order) -> BoxFuture<'a, Reading> {
+        Box::pin(self.ask(order))
+    }
+}
+
+impl ReceiverBinding for Beingfi {
+    fn bind_receiver<'a>(&'a self, receiver: &'a Receiver) -> BoxFuture<'a, Bound> {
+        Box::pin(self.bind_once(receiver))
     }
 }

@@ -1,12 +1,14 @@
 //! YZT (银账通): signed calls to one address, told apart by a method name.
 
 mod balance;
+mod block;
 mod codes;
 pub(crate) mod envelope;
 mod masking;
 mod notification;
 mod reading;
 pub(crate) mod request;
+mod settings;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,14 +18,18 @@ use serde_json::{Value, json};
 use tokio::time::Instant;
 
 pub use balance::{AccountSubType, Balance, BalanceQuery};
+pub(crate) use block::PLATFORM_KEY;
+pub use block::YztBlock;
 pub use masking::masked;
-pub use notification::{MAX_NOTIFICATION_BYTES, Notification, NotificationError, NotificationReader, SignRule};
+pub use notification::{
+    Described, MAX_NOTIFICATION_BYTES, Notification, NotificationError, NotificationReader, RecordStatus, SignRule,
+};
 pub use reading::BADLY_SIGNED;
+pub use settings::{QueryKey, ResponseSign, SplitMethods, SubCodes, UnsignedErrors, UploadMethod, YztSettings};
 
 use crate::http::{Answered, Heard, Http};
 use crate::rsa2::Verifier;
-use crate::settings::{QueryKey, ResponseSign, SplitMethods, SubCodes, UnsignedErrors, UploadMethod, YztSettings};
-use crate::{BoxFuture, Gateway, Order, Rate, SettingsError, SharedParts, Turn, clock};
+use crate::{BoxFuture, Gateway, Inquiry, Order, Rate, SettingsError, SharedParts, StatusQuery, Turn, clock};
 use reading::{Reader, Spoken};
 use request::Caller;
 
@@ -103,11 +109,7 @@ impl Yzt {
         }
     }
 
-    /// Asks what an account holds.
-    ///
-    /// # Errors
-    /// What was answered instead, as it would stand on a job's record.
-    pub async fn balance(&self, query: &BalanceQuery) -> Result<Balance, Box<Reading>> {
+    async fn ask_balance(&self, query: &BalanceQuery) -> Result<Balance, Box<Reading>> {
         const METHOD: &str = "merchant.balanceQuery";
         let heard = self.call(METHOD, &query.content(), self.http.call_timeout(), None).await;
         let words = match self.reader().read(&heard, METHOD, clock::now()) {
@@ -257,11 +259,23 @@ impl Gateway for Yzt {
         Box::pin(self.send_once(order))
     }
 
-    fn query<'a>(&'a self, order: &'a Order) -> BoxFuture<'a, Reading> {
-        Box::pin(self.query_each(order))
+    /// A repeated apply is answered with the trade as it stands (inferred from the key's name, not
+    /// promised by its page: an account that has not tried it should hold).
+    fn resend_tells(&self) -> bool {
+        true
     }
 
-    fn can_query(&self, order: &Order) -> bool {
+    fn query(&self) -> Option<&dyn StatusQuery> {
+        Some(self)
+    }
+
+    fn balance(&self) -> Option<&dyn Inquiry> {
+        Some(self)
+    }
+}
+
+impl StatusQuery for Yzt {
+    fn covers(&self, order: &Order) -> bool {
         let keyed = match self.query_key {
             QueryKey::TradeNo => !order.trade_nos.is_empty(),
             QueryKey::PlatformNo | QueryKey::Both => true,
@@ -269,9 +283,13 @@ impl Gateway for Yzt {
         keyed && self.query_method(order.kind).is_some()
     }
 
-    /// A repeated apply is answered with the trade as it stands (inferred from the key's name, not
-    /// promised by its page: an account that has not tried it should hold).
-    fn resend_tells(&self) -> bool {
-        true
+    fn status<'a>(&'a self, order: &'a Order) -> BoxFuture<'a, Reading> {
+        Box::pin(self.query_each(order))
+    }
+}
+
+impl Inquiry for Yzt {
+    fn balance_of<'a>(&'a self, query: &'a BalanceQuery) -> BoxFuture<'a, Result<Balance, Box<Reading>>> {
+        Box::pin(self.ask_balance(query))
     }
 }

@@ -5,7 +5,8 @@ mod support;
 
 use bursar_domain::{Answer, Reading};
 use bursar_gateways::{
-    Beingfi, BeingfiSettings, Bound, ContentType, Gateway, Order, Receiver, RefusalTexts, Transport,
+    Beingfi, BeingfiSettings, Bound, ContentType, Gateway, Order, Receiver, ReceiverBinding, RefusalTexts, StatusQuery,
+    Transport,
 };
 use serde_json::{Map, Value, json};
 use support::accounts::{again, split};
@@ -246,7 +247,7 @@ async fn what_an_operator_says_of_a_text_comes_before_the_table_and_doubt_before
     ] {
         let server = Server::answering(refusal(code, msg)).await;
         let gateway = taught(&server.url());
-        let read = [gateway.send(&split()).await.answer, gateway.query(&again(split())).await.answer];
+        let read = [gateway.send(&split()).await.answer, gateway.status(&again(split())).await.answer];
         assert_eq!(read, [sent, asked], "{code} {msg}");
     }
 }
@@ -256,7 +257,7 @@ async fn a_split_cannot_be_asked_about_and_a_repeat_does_not_tell() {
     // Unless the operator names a vendor's address for it.
     let gateway = accounts::beingfi("http://127.0.0.1:9");
     assert!(!gateway.can_query(&again(split())) && !gateway.resend_tells());
-    assert_eq!(gateway.query(&again(split())).await.answer, Answer::Silent);
+    assert_eq!(gateway.status(&again(split())).await.answer, Answer::Silent);
 }
 
 #[tokio::test]
@@ -279,7 +280,7 @@ fn receiver() -> Map<String, Value> {
 
 async fn bound(act: Act) -> (Bound, Server) {
     let server = Server::start(move |_, _| act.clone()).await;
-    let bound = accounts::beingfi(&server.url()).bind(&Receiver::read(receiver()).unwrap()).await;
+    let bound = accounts::beingfi(&server.url()).bind_receiver(&Receiver::read(receiver()).unwrap()).await;
     (bound, server)
 }
 
@@ -312,7 +313,7 @@ async fn what_was_certainly_not_bound_may_be_tried_again() {
         let (bound, _) = bound(Act::Answer(body.clone())).await;
         assert!(matches!(bound, Bound::Refused(_)), "{body}: {bound:?}");
     }
-    let nowhere = accounts::beingfi("http://nobody.invalid").bind(&Receiver::read(receiver()).unwrap()).await;
+    let nowhere = accounts::beingfi("http://nobody.invalid").bind_receiver(&Receiver::read(receiver()).unwrap()).await;
     assert!(matches!(nowhere, Bound::Refused(_)), "{nowhere:?}");
 }
 

@@ -4,7 +4,7 @@
 mod support;
 
 use bursar_domain::{Answer, Kind, Reading};
-use bursar_gateways::{Beingfi, BeingfiSettings, Gateway, Order};
+use bursar_gateways::{Beingfi, BeingfiSettings, Gateway, Order, StatusQuery};
 use serde_json::{Value, json};
 use support::accounts::{again, order, split};
 use support::{Server, accounts, sign};
@@ -42,7 +42,7 @@ fn records(records: &Value) -> String {
 
 async fn asked(body: &str, order: &Order) -> Reading {
     let server = Server::answering(body).await;
-    asking(&server.url()).query(order).await
+    asking(&server.url()).status(order).await
 }
 
 #[tokio::test]
@@ -56,7 +56,7 @@ async fn a_query_names_the_order_as_the_split_does_and_the_batch_as_soon_as_it_i
         let server = Server::answering("{}").await;
         let gateway = asking(&server.url());
         assert!(gateway.can_query(&order));
-        gateway.query(&order).await;
+        gateway.status(&order).await;
         let request = &server.received()[0];
         assert_eq!(request.path(), "/api/division/query");
         let mut params = request.params();

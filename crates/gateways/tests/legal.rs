@@ -6,7 +6,7 @@ mod support;
 use std::collections::BTreeSet;
 
 use bursar_domain::{Answer, Call, Facts, Millis, Names, Policy, Received, State, after};
-use bursar_gateways::{Beingfi, BeingfiSettings, Gateway, QueryKey, SubCodes, Yzt, YztSettings};
+use bursar_gateways::{Beingfi, BeingfiSettings, Gateway, QueryKey, StatusQuery, SubCodes, Yzt, YztSettings};
 use serde_json::json;
 use support::accounts::{again, bill, numbered, split, transfer};
 use support::{Act, Server, accounts, sign};
@@ -100,7 +100,7 @@ async fn every_answer_can_follow_in_every_state_that_its_call_is_made_in() {
         }
     }
     for _ in 0..count {
-        to_queries.insert(yzt.query(&numbered(&[])).await.answer.as_str());
+        to_queries.insert(yzt.status(&numbered(&[])).await.answer.as_str());
     }
 
     // A vendor of BeingFi's family that can be asked about divisions.
@@ -108,7 +108,7 @@ async fn every_answer_can_follow_in_every_state_that_its_call_is_made_in() {
     let settings = BeingfiSettings { split_query_path: path, ..accounts::beingfi_settings(&server.url()) };
     let asked = Beingfi::new(settings).unwrap();
     for _ in 0..count {
-        to_queries.insert(asked.query(&again(split())).await.answer.as_str());
+        to_queries.insert(asked.status(&again(split())).await.answer.as_str());
     }
 
     for answer in Answer::ALL {

@@ -5,8 +5,8 @@ mod support;
 
 use bursar_domain::{Answer, Call, Kind, Names, Reading, Received, Suspicion};
 use bursar_gateways::{
-    BalanceQuery, ContentType, Gateway, Order, ResponseSign, SplitMethods, SubCodes, Transport, UnsignedErrors,
-    UploadMethod, Yzt, YztSettings,
+    BalanceQuery, ContentType, Gateway, Inquiry, Order, ResponseSign, SplitMethods, StatusQuery, SubCodes, Transport,
+    UnsignedErrors, UploadMethod, Yzt, YztSettings,
 };
 use support::accounts::{KEY, TRADE_NO, bill, numbered, split, transfer, yzt_settings};
 use support::{Act, Server, accounts, sign};
@@ -22,7 +22,7 @@ async fn sent_order(body: impl Into<String>, order: Order) -> Reading {
 
 async fn asked(body: impl Into<String>) -> Reading {
     let server = Server::answering(body).await;
-    accounts::yzt(&server.url()).query(&numbered(&[TRADE_NO])).await
+    accounts::yzt(&server.url()).status(&numbered(&[TRADE_NO])).await
 }
 
 #[tokio::test]
@@ -372,7 +372,7 @@ async fn a_refused_timestamp_is_judged_by_the_gateways_clock() {
         })
         .await;
         let gateway = accounts::yzt(&server.url());
-        for reading in [gateway.send(&transfer()).await, gateway.query(&numbered(&[TRADE_NO])).await] {
+        for reading in [gateway.send(&transfer()).await, gateway.status(&numbered(&[TRADE_NO])).await] {
             assert_eq!(reading.answer, answer, "{reading:?}");
             assert!(reading.message.unwrap().contains(note), "{note}");
         }
@@ -406,16 +406,16 @@ async fn a_balance_is_told_as_it_was_read() {
     let server = Server::answering(sign::yzt("merchant_balanceQuery_response", &sign::taken(data))).await;
     let query =
         BalanceQuery { merchant_id: Some(1_000_000_000_926), store_no: Some(String::new()), ..Default::default() };
-    let balance = accounts::yzt(&server.url()).balance(&query).await.unwrap();
+    let balance = accounts::yzt(&server.url()).balance_of(&query).await.unwrap();
     assert_eq!((balance.available_balance, balance.frozen_balance), (Some(12), Some(3)));
     assert_eq!((balance.amount_retained, balance.total_balance), (Some(0), None));
     assert_eq!(server.received()[0].params()["biz_content"], r#"{"merchant_id":1000000000926}"#);
 
     let server = Server::answering(sign::refused("40002", "isv.invalid-app-key")).await;
-    let refused = accounts::yzt(&server.url()).balance(&query).await.unwrap_err();
+    let refused = accounts::yzt(&server.url()).balance_of(&query).await.unwrap_err();
     assert_eq!(refused.answer, Answer::ConfigFault);
     let server = Server::answering(format!(r#"{{"merchant_balanceQuery_response":{}}}"#, sign::taken(data))).await;
-    assert_eq!(accounts::yzt(&server.url()).balance(&query).await.unwrap_err().answer, Answer::Silent);
+    assert_eq!(accounts::yzt(&server.url()).balance_of(&query).await.unwrap_err().answer, Answer::Silent);
 }
 
 #[tokio::test]

@@ -4,13 +4,12 @@ use std::io::Read;
 use std::path::PathBuf;
 
 use anyhow::bail;
-use bursar_gateways::{Beingfi, Bound, Receiver};
+use bursar_gateways::{Bound, Capability, Receiver, SharedParts};
 use clap::Args;
 use serde_json::{Value, json};
 
-use crate::accounts::GatewaySettings;
 use crate::cli::{Exit, Global};
-use crate::commands::balance::{only_account, told};
+use crate::commands::balance::{lacks, only_account, told};
 use crate::config::Config;
 use crate::output::line;
 
@@ -25,7 +24,7 @@ pub(crate) struct Arguments {
     /// One receiver as JSON; - for standard input.
     #[arg(value_name = "FILE|-")]
     file: PathBuf,
-    /// Which account; not needed when only one is at BeingFi.
+    /// Which account; not needed when only one binds receivers.
     #[arg(long, value_name = "ACCOUNT")]
     account: Option<String>,
 }
@@ -37,12 +36,11 @@ pub(crate) struct Misuse(pub(crate) String);
 
 pub(crate) async fn run(arguments: &Arguments, global: &Global) -> anyhow::Result<Exit> {
     let config = Config::load(global.config.as_deref())?;
-    let (name, account) = only_account(&config, arguments.account.as_deref(), "beingfi")?;
-    let GatewaySettings::Beingfi(settings) = account.gateway_settings(name)? else {
-        bail!(Misuse(format!("account {name} is not at BeingFi, which alone binds receivers")));
-    };
+    let (name, account) = only_account(&config, arguments.account.as_deref(), Capability::Bind)?;
+    let gateway = account.gateway_settings(name)?.gateway(&SharedParts::default(), None)?;
+    let Some(binding) = gateway.bind() else { bail!(lacks(name, account, Capability::Bind)) };
     let receiver = read(arguments)?;
-    match Beingfi::new(settings)?.bind(&receiver).await {
+    match binding.bind_receiver(&receiver).await {
         Bound::Done { receiver_id, .. } => {
             if global.json {
                 line(json!({"receiver_id": receiver_id}))?

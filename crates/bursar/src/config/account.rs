@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use bursar_domain::{AccountName, Confirm, FairOrder, GatewayKind, OnAmbiguous, PartyTypes, Policy};
+use bursar_domain::{AccountName, Confirm, FairOrder, GatewayKind, OnAmbiguous, Policy};
 use bursar_gateways::{
-    Channel, ContentType, QueryKey, RefusalTexts, SplitMethods, SubCodes, TooManyRequests, UnsignedErrors, UploadMethod,
+    BeingfiBlock, Channel, ContentType, GatewayBlock, QueryKey, RefusalTexts, ResponseSign, SplitMethods, SubCodes,
+    TooManyRequests, UnsignedErrors, UploadMethod, YztBlock,
 };
 
 use super::balance::{self, Balance};
@@ -29,7 +30,7 @@ const LONGEST_DEADLINE: Duration = DAY.saturating_mul(90);
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Account {
     /// Which gateway, with what only it needs.
-    pub(crate) gateway: Gateway,
+    pub(crate) gateway: GatewayBlock,
     /// Where requests are posted to.
     pub(crate) base_url: String,
     /// The name of what stands there, where workers reach it by different addresses.
@@ -67,86 +68,6 @@ pub(crate) enum PlainHttp {
     LoopbackOnly,
     /// Anywhere: somebody else encrypts the way, or it is a test.
     Anywhere,
-}
-
-/// What only one gateway needs.
-#[derive(Clone, Debug, PartialEq)]
-pub(crate) enum Gateway {
-    /// 银账通.
-    Yzt(Yzt),
-    /// BeingFi Pay.
-    Beingfi(Beingfi),
-}
-
-impl Gateway {
-    /// Which one.
-    pub(crate) fn kind(&self) -> GatewayKind {
-        match self {
-            Self::Yzt(_) => GatewayKind::Yzt,
-            Self::Beingfi(_) => GatewayKind::Beingfi,
-        }
-    }
-}
-
-/// What only YZT needs. Secrets are files, read when a gateway is built.
-#[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Yzt {
-    /// The app's id.
-    pub(crate) app_id: String,
-    /// The app's private key.
-    pub(crate) private_key_file: PathBuf,
-    /// How answers are trusted.
-    pub(crate) response_sign: ResponseSign,
-    /// What an error without a signature says.
-    pub(crate) unsigned_errors: UnsignedErrors,
-    /// The token of a merchant that authorised the app.
-    pub(crate) app_auth_token_file: Option<PathBuf>,
-    /// What a status query is keyed on.
-    pub(crate) query_key: QueryKey,
-    /// The name under which bills are uploaded.
-    pub(crate) upload_method: UploadMethod,
-    /// The methods of the undocumented split, where the operator has their description.
-    pub(crate) split: Option<SplitMethods>,
-    /// Sub-codes that this tenant has learnt the meaning of.
-    pub(crate) sub_codes: SubCodes,
-    /// The types of account that a transfer may name.
-    pub(crate) party_types: PartyTypes,
-}
-
-/// How an answer's signature is treated.
-#[derive(Clone, Debug, PartialEq)]
-pub(crate) enum ResponseSign {
-    /// An answer counts only when the platform's public key in this file verifies it.
-    Required(PathBuf),
-    /// Only TLS vouches for answers: for a tenant that the platform signs nothing for.
-    Waived,
-}
-
-impl ResponseSign {
-    /// The file, where one is needed.
-    pub(crate) fn key_file(&self) -> Option<&PathBuf> {
-        match self {
-            Self::Required(file) => Some(file),
-            Self::Waived => None,
-        }
-    }
-}
-
-/// What only BeingFi Pay needs.
-#[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Beingfi {
-    /// The merchant's number.
-    pub(crate) mch_no: String,
-    /// The app's id.
-    pub(crate) app_id: String,
-    /// The secret that signatures are made with.
-    pub(crate) secret_file: PathBuf,
-    /// The one channel that this app's orders are paid through.
-    pub(crate) channel: Option<Channel>,
-    /// Where divisions are queried, at a vendor that has such an address.
-    pub(crate) split_query_path: Option<String>,
-    /// Texts of refusals that this tenant has learnt the meaning of.
-    pub(crate) texts: RefusalTexts,
 }
 
 /// Keys that mean nothing to the other gateway.
@@ -204,12 +125,12 @@ fn read(name: &str, table: Table, notes: &mut Notes) -> Option<(AccountName, Acc
 }
 
 /// Reads what both gateways need, and by `read_gateway` what only this one does.
-fn read_account(section: &mut Section<'_>, read_gateway: fn(&mut Section<'_>, &mut Policy) -> Gateway) -> Account {
+fn read_account(section: &mut Section<'_>, read_gateway: fn(&mut Section<'_>, &mut Policy) -> GatewayBlock) -> Account {
     let mut policy = read_policy(section);
     let gateway = read_gateway(section, &mut policy);
     let (notify, balance) = match &gateway {
-        Gateway::Yzt(_) => (Notify::read(section), Balance::read(section)),
-        Gateway::Beingfi(_) => (Notify::default(), None),
+        GatewayBlock::Yzt(_) => (Notify::read(section), Balance::read(section)),
+        GatewayBlock::Beingfi(_) => (Notify::default(), None),
     };
     let content_types = [("form", ContentType::Form), ("json", ContentType::Json)];
     let plain_http = match section.read("allow_http", rules::flag) {
@@ -260,7 +181,7 @@ fn read_policy(section: &mut Section<'_>) -> Policy {
     }
 }
 
-fn read_yzt(section: &mut Section<'_>, policy: &mut Policy) -> Gateway {
+fn read_yzt(section: &mut Section<'_>, policy: &mut Policy) -> GatewayBlock {
     section.refuse(&BEINGFI_ONLY, "is a key of gateway beingfi, and this account's gateway is yzt");
     let query_keys = [("trade_no", QueryKey::TradeNo), ("platform_no", QueryKey::PlatformNo), ("both", QueryKey::Both)];
     let upload_methods = [
@@ -277,7 +198,7 @@ fn read_yzt(section: &mut Section<'_>, policy: &mut Policy) -> Gateway {
     if split.is_none() && split_query.is_some() {
         section.wrong("split_query_method", "has no meaning without split_method");
     }
-    Gateway::Yzt(Yzt {
+    GatewayBlock::Yzt(YztBlock {
         app_id: section.require("app_id", rules::text),
         private_key_file: section.require("private_key_file", rules::file),
         response_sign: read_response_sign(section),
@@ -297,7 +218,7 @@ fn read_yzt(section: &mut Section<'_>, policy: &mut Policy) -> Gateway {
 }
 
 /// The platform's key may stay where it is while its use is switched off.
-fn read_response_sign(section: &mut Section<'_>) -> ResponseSign {
+fn read_response_sign(section: &mut Section<'_>) -> ResponseSign<PathBuf> {
     match section.read("require_response_sign", rules::flag) {
         Some(true) | None => ResponseSign::Required(section.require("platform_public_key_file", rules::file)),
         Some(false) => {
@@ -320,14 +241,14 @@ fn read_unsigned_errors(section: &mut Section<'_>, on_ambiguous: OnAmbiguous) ->
     unsigned_errors
 }
 
-fn read_beingfi(section: &mut Section<'_>, policy: &mut Policy) -> Gateway {
+fn read_beingfi(section: &mut Section<'_>, policy: &mut Policy) -> GatewayBlock {
     for keys in [&YZT_ONLY[..], &notify::KEYS, &balance::KEYS] {
         section.refuse(keys, "is a key of gateway yzt, and this account's gateway is beingfi");
     }
     let not_ready_wait = section.read("not_ready_wait", rules::duration(SHORTEST..=DAY));
     policy.not_ready_wait = not_ready_wait.unwrap_or(policy.not_ready_wait);
     let channels = [("wxpay", Channel::Wxpay), ("alipay", Channel::Alipay)];
-    Gateway::Beingfi(Beingfi {
+    GatewayBlock::Beingfi(BeingfiBlock {
         mch_no: section.require("mch_no", rules::text),
         app_id: section.require("app_id", rules::text),
         secret_file: section.require("secret_file", rules::file),

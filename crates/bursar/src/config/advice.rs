@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use bursar_domain::Confirm;
-use bursar_gateways::UnsignedErrors;
+use bursar_gateways::{GatewayBlock, ResponseSign, UnsignedErrors, YztBlock};
 use url::Url;
 
-use super::account::{Account, Gateway, PlainHttp, ResponseSign, Yzt};
+use super::account::{Account, PlainHttp};
 use super::{Config, Redis, rules};
 
 /// One thing worth a second look.
@@ -69,14 +69,14 @@ fn account_advice(account: &Account, lease: Duration) -> Vec<(&'static str, Stri
     if account.plain_http == PlainHttp::Anywhere && elsewhere {
         advice.push(("base_url", "is plain http: whoever is on the way reads every payment".to_owned()));
     }
-    if let Gateway::Yzt(yzt) = &account.gateway {
+    if let GatewayBlock::Yzt(yzt) = &account.gateway {
         advice.extend(proof_advice(yzt, policy.confirm).map(|(key, text)| (key, text.to_owned())));
     }
     advice
 }
 
 /// What is believed without proof.
-fn proof_advice(yzt: &Yzt, confirm: Confirm) -> impl Iterator<Item = (&'static str, &'static str)> {
+fn proof_advice(yzt: &YztBlock, confirm: Confirm) -> impl Iterator<Item = (&'static str, &'static str)> {
     let waived = yzt.response_sign == ResponseSign::Waived;
     let waived = waived.then_some(("require_response_sign", "is false: only TLS vouches for what the gateway answers"));
     let believed = yzt.unsigned_errors == UnsignedErrors::Believe;

@@ -6,10 +6,12 @@ use std::time::Duration;
 
 use toml::{Table, Value};
 
-use bursar_gateways::{Channel, ContentType, QueryKey, TooManyRequests, UploadMethod};
+use bursar_gateways::{
+    BeingfiBlock, Channel, ContentType, GatewayBlock, QueryKey, TooManyRequests, UploadMethod, YztBlock,
+};
 use bursar_store::Durability;
 
-use super::account::{Account, Beingfi, Gateway, PlainHttp, Yzt};
+use super::account::{Account, PlainHttp};
 use super::rules::duration_text;
 use super::{Balance, Config, Expect, LogFormat, Preflight, fair};
 
@@ -136,7 +138,7 @@ fn shown_account(account: &Account) -> Table {
     shown.extend(account.environment.as_deref().map(|name| ("environment".to_owned(), name.into())));
     shown.extend(account.ca_file.as_deref().map(|file| ("ca_file".to_owned(), path(file))));
     match &account.gateway {
-        Gateway::Yzt(yzt) => {
+        GatewayBlock::Yzt(yzt) => {
             shown.insert("poll_deadline_t1".to_owned(), duration(policy.poll_deadline_t1));
             shown.insert("confirm".to_owned(), policy.confirm.as_str().into());
             shown.extend(policy.max_amount.map(|cap| ("max_amount".to_owned(), cap.get().into())));
@@ -144,7 +146,7 @@ fn shown_account(account: &Account) -> Table {
             shown.extend(account.notify.shown());
             shown.extend(account.balance.iter().flat_map(Balance::shown));
         }
-        Gateway::Beingfi(beingfi) => {
+        GatewayBlock::Beingfi(beingfi) => {
             shown.insert("not_ready_wait".to_owned(), duration(policy.not_ready_wait));
             shown.extend(shown_beingfi(beingfi));
         }
@@ -152,7 +154,7 @@ fn shown_account(account: &Account) -> Table {
     shown
 }
 
-fn shown_yzt(yzt: &Yzt) -> Table {
+fn shown_yzt(yzt: &YztBlock) -> Table {
     let query_key = match yzt.query_key {
         QueryKey::TradeNo => "trade_no",
         QueryKey::PlatformNo => "platform_no",
@@ -162,7 +164,7 @@ fn shown_yzt(yzt: &Yzt) -> Table {
         UploadMethod::FundsBillUpload => "funds.bill.upload",
         UploadMethod::BkfundsOrderUpload => "bkfunds.order.upload",
     };
-    let platform_key = yzt.response_sign.key_file();
+    let platform_key = yzt.response_sign.key();
     let split = yzt.split.as_ref();
     let mut shown = table([
         ("app_id", yzt.app_id.as_str().into()),
@@ -187,7 +189,7 @@ fn shown_yzt(yzt: &Yzt) -> Table {
     shown
 }
 
-fn shown_beingfi(beingfi: &Beingfi) -> Table {
+fn shown_beingfi(beingfi: &BeingfiBlock) -> Table {
     let texts = &beingfi.texts;
     let mut shown = table([
         ("mch_no", beingfi.mch_no.as_str().into()),

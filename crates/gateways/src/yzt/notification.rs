@@ -40,6 +40,29 @@ impl SignRule {
     }
 }
 
+/// The bank credit, which is the one method whose fields a page describes.
+const BANK_CREDIT: &str = "bkfunds.acct.transfer.notify";
+
+/// What the gateway's pages make of a notification.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Described {
+    /// It is about this record, in this status.
+    Record(String, RecordStatus),
+    /// It should name a record, and names none.
+    NoRecordId,
+    /// No page describes its method.
+    Nowhere,
+}
+
+/// The status of a notification's record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RecordStatus {
+    /// Later notifications may say more.
+    Open,
+    /// No later notification changes it.
+    Final,
+}
+
 /// Why a notification is not one: answer it with anything but `success`.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum NotificationError {
@@ -92,6 +115,27 @@ impl Notification {
     pub fn text(&self, name: &str) -> Option<String> {
         let fits = |text: &String| text.len() <= MAX_RECORD_ID_BYTES && !text.chars().any(char::is_control);
         RawObject::parse(&self.biz_content)?.word(name).ok().flatten().filter(fits)
+    }
+
+    /// The id of its record, where it has one.
+    #[must_use]
+    pub fn record_id(&self) -> Option<String> {
+        self.text("record_id")
+    }
+
+    /// What the gateway's pages make of it.
+    #[must_use]
+    pub fn described(&self) -> Described {
+        if self.method != BANK_CREDIT {
+            return Described::Nowhere;
+        }
+        let Some(record_id) = self.record_id() else { return Described::NoRecordId };
+        // 0 not deducted, 6 under way, 1 deducted: one that has been deducted stays so (trap 32).
+        let status = match self.text("deduct_status").as_deref() {
+            Some("1") => RecordStatus::Final,
+            Some(_) | None => RecordStatus::Open,
+        };
+        Described::Record(record_id, status)
     }
 }
 

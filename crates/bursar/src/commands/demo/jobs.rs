@@ -6,11 +6,11 @@ use bursar_simulator::{Life, Simulator};
 use bursar_store::Store;
 use serde_json::json;
 
-/// The demo's account at YZT.
-pub(super) const YZT: &str = "main";
+/// The demo's account for transfers and bill uploads.
+pub(super) const MAIN: &str = "main";
 
-/// The demo's account at BeingFi.
-pub(super) const BEINGFI: &str = "shop";
+/// The demo's account for splits.
+pub(super) const SHOP: &str = "shop";
 
 /// What becomes of payments at the gateway, with weights.
 pub(super) fn lives() -> anyhow::Result<Vec<(Life, u32)>> {
@@ -82,7 +82,7 @@ fn job(number: u32) -> NewJob {
     let key = format!("DEMO{number:06}");
     match number % 3 {
         0 => NewJob::new(
-            BEINGFI,
+            SHOP,
             Kind::Split.as_str(),
             &key,
             json!({
@@ -91,7 +91,7 @@ fn job(number: u32) -> NewJob {
             }),
         ),
         1 => NewJob::new(
-            YZT,
+            MAIN,
             Kind::Transfer.as_str(),
             &key,
             json!({
@@ -100,7 +100,7 @@ fn job(number: u32) -> NewJob {
             }),
         ),
         _ => NewJob::new(
-            YZT,
+            MAIN,
             Kind::BillUpload.as_str(),
             &key,
             json!({

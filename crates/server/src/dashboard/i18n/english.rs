@@ -158,7 +158,7 @@ pub(in crate::dashboard) static ENGLISH: Words = Words {
     notifications: "Notifications",
     notification: "Notification",
     notifications_note: "What the gateways have told by themselves, newest first. Each is kept before it is acknowledged. It is evidence and a hint: no job is ever what a notification says, but what the gateway answers when it is asked.",
-    nobody_notified: "No account is notified: notifications are for YZT accounts whose platform_public_key_file is set.",
+    nobody_notified: "No account is notified: a gateway's notifications need the account's platform_public_key_file.",
     notifications_of: "notifications of {0}",
     notifications_held: "Notifications held",
     so_many_held: "{0} held",
