@@ -70,7 +70,7 @@ impl Kind {
     #[must_use]
     pub const fn moves_money(self) -> bool {
         match self.repetition() {
-            Repetition::ByAccount => true,
+            Repetition::ByAccount | Repetition::PaysAgain => true,
             Repetition::Harmless => false,
         }
     }

@@ -26,7 +26,7 @@ mod transition;
 mod unsendable;
 mod view;
 
-pub use account_rules::{AccountRules, GatewayKind, PartyTypes};
+pub use account_rules::{AccountRules, GatewayKind, KindSet, PartyTypes};
 pub use answer::{Answer, Call, Names, Reading, Received, Suspicion};
 pub use fair_order::{FairBy, FairOrder};
 pub use fields::FieldError;
@@ -43,7 +43,7 @@ pub use mask::{shown_fields, without_accounts, without_accounts_but};
 pub use money::{DEFAULT_MAX_AMOUNT, Fen, yuan, yuan_of_field};
 pub use notification::{HeldReason, NotificationView};
 pub use operate::{MAX_REASON_CHARS, Operation, OperationRefused, is_reason};
-pub use policy::{Confirm, OnAmbiguous, Policy};
+pub use policy::{Confirm, ManualResend, OnAmbiguous, Policy};
 pub use reason::{GatewayText, OtherReason, Reason};
 pub use schedule::{not_ready_delay, poll_delay, retry_delay, settle_spread};
 pub use state::State;

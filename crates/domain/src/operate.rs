@@ -1,6 +1,6 @@
 //! What an operator may do to a job, by state. Each is recorded with who and why.
 
-use crate::{Due, Millis, Next, Reason, State};
+use crate::{Due, Kind, Millis, Next, Reason, Repetition, State};
 
 /// The longest reason, in characters: it is read on one screen beside others.
 pub const MAX_REASON_CHARS: usize = 1_000;
@@ -50,14 +50,25 @@ pub struct OperationRefused {
     pub rule: &'static str,
 }
 
+/// The rule by which a job is not sent a second time. It says what to do instead.
+const NEVER_TWICE: &str = "the gateway cannot tell a second send of this kind from a second payment. Look for the first one at the \
+                           gateway and resolve the job; if it was not executed, resolve it as failed and submit it under a new key";
+
 impl Operation {
-    /// What the operation makes of a job in `state` that stands there for `reason`. A pending job that the gateway cannot be
+    /// The outcome of the operation on a job of this kind, in `state` for `reason`. A job whose second send would be a second payment
+    /// is not sent from review, where its outcome is unknown. A pending job that the gateway cannot be
     /// asked about may be closed before its deadline, and so may one whose send Redis may have forgotten: nothing but a person
     /// who looked elsewhere can tell how it ended.
     ///
     /// # Errors
     /// [`OperationRefused`] where the state does not allow it; nothing changes.
-    pub fn on_job(self, state: State, reason: Option<&Reason>, now: Millis) -> Result<Next, OperationRefused> {
+    pub fn on_job(
+        self,
+        kind: Kind,
+        state: State,
+        reason: Option<&Reason>,
+        now: Millis,
+    ) -> Result<Next, OperationRefused> {
         let stuck = match state {
             State::Pending => reason == Some(&Reason::CannotBeQueried),
             State::InDoubt => reason == Some(&Reason::LostWrites),
@@ -69,6 +80,9 @@ impl Operation {
             | State::Cancelled => false,
         };
         match self {
+            Self::Send if state == State::NeedsReview && kind.repetition() == Repetition::PaysAgain => {
+                Err(OperationRefused { state, what: "sent", rule: NEVER_TWICE })
+            }
             Self::Resolve(_) if stuck => {
                 self.on(State::NeedsReview, now).map_err(|refused| OperationRefused { state, ..refused })
             }
@@ -186,7 +200,7 @@ mod tests {
         for operation in every() {
             for state in State::ALL {
                 for reason in [None, Some(&looked), Some(&Reason::CannotBeQueried), Some(&Reason::LostWrites)] {
-                    let next = operation.on_job(state, reason, Millis(1));
+                    let next = operation.on_job(Kind::Transfer, state, reason, Millis(1));
                     let stuck =
                         [(State::Pending, Some(&Reason::CannotBeQueried)), (State::InDoubt, Some(&Reason::LostWrites))];
                     let stuck = stuck.contains(&(state, reason));

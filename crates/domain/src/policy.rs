@@ -26,6 +26,16 @@ impl OnAmbiguous {
     }
 }
 
+/// Whether an operator's order sends a job again that may have been executed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ManualResend {
+    /// It does.
+    #[default]
+    Allowed,
+    /// It does not: the second send would be a second payment.
+    Refused,
+}
+
 /// Which last words are confirmed by a query before they end a job, where the response to the send names no job.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -81,18 +91,22 @@ pub struct Policy {
     pub confirm: Confirm,
     /// The largest amount that a job may move; `None` for no cap.
     pub max_amount: Option<Fen>,
+    /// Whether an operator may have a job sent again. It follows from the job's kind; no account configures it.
+    pub manual_resend: ManualResend,
 }
 
 impl Policy {
     /// The account's policy for jobs of one kind. A kind that moves no money is sent again whatever the account says of
-    /// its payments: a second execution pays nothing, and a person would look at it for nothing.
+    /// its payments: a second execution pays nothing, and a person would look at it for nothing. A kind whose second send is a second
+    /// payment is never sent again, whatever the account says.
     #[must_use]
     pub fn for_kind(&self, kind: Kind) -> Self {
-        let on_ambiguous = match kind.repetition() {
-            Repetition::ByAccount => self.on_ambiguous,
-            Repetition::Harmless => OnAmbiguous::Resend,
+        let (on_ambiguous, manual_resend) = match kind.repetition() {
+            Repetition::ByAccount => (self.on_ambiguous, ManualResend::Allowed),
+            Repetition::Harmless => (OnAmbiguous::Resend, ManualResend::Allowed),
+            Repetition::PaysAgain => (OnAmbiguous::Hold, ManualResend::Refused),
         };
-        Self { on_ambiguous, ..self.clone() }
+        Self { on_ambiguous, manual_resend, ..self.clone() }
     }
 }
 
@@ -112,6 +126,7 @@ impl Default for Policy {
             retry_deadline: Duration::from_secs(24 * HOUR),
             confirm: Confirm::default(),
             max_amount: Some(DEFAULT_MAX_AMOUNT),
+            manual_resend: ManualResend::default(),
         }
     }
 }
@@ -125,11 +140,12 @@ mod tests {
         for on_ambiguous in [OnAmbiguous::Resend, OnAmbiguous::Hold] {
             let policy = Policy { on_ambiguous, ..Policy::default() };
             for kind in Kind::ALL {
-                let expected = match kind {
-                    Kind::Transfer | Kind::Split => on_ambiguous,
-                    Kind::BillUpload => OnAmbiguous::Resend,
+                let (on_ambiguous, manual_resend) = match kind.repetition() {
+                    Repetition::ByAccount => (on_ambiguous, ManualResend::Allowed),
+                    Repetition::Harmless => (OnAmbiguous::Resend, ManualResend::Allowed),
+                    Repetition::PaysAgain => (OnAmbiguous::Hold, ManualResend::Refused),
                 };
-                assert_eq!(policy.for_kind(kind), Policy { on_ambiguous: expected, ..policy.clone() }, "{kind}");
+                assert_eq!(policy.for_kind(kind), Policy { on_ambiguous, manual_resend, ..policy.clone() }, "{kind}");
             }
         }
     }

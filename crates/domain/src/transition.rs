@@ -6,8 +6,8 @@
 use std::time::Duration;
 
 use crate::{
-    Answer, Call, Confirm, GatewayText, Millis, Names, OnAmbiguous, Policy, Reason, Received, State, Suspicion,
-    not_ready_delay, poll_delay, retry_delay, settle_spread,
+    Answer, Call, Confirm, GatewayText, ManualResend, Millis, Names, OnAmbiguous, Policy, Reason, Received, State,
+    Suspicion, not_ready_delay, poll_delay, retry_delay, settle_spread,
 };
 
 /// How often a worker may be lost while it holds a job before a person must look: the job may be what kills them.
@@ -310,9 +310,10 @@ pub fn recalled(facts: &Facts, policy: &Policy, now: Millis) -> Next {
 /// Whether a job that may have been executed may be sent again now. An account that holds needs a person's order for each
 /// send, given after the one before; resends that were due when it was switched to holding are no such order.
 fn allowed(facts: &Facts, policy: &Policy) -> bool {
-    match policy.on_ambiguous {
-        OnAmbiguous::Resend => true,
-        OnAmbiguous::Hold => facts.ordered > facts.sent_before,
+    match (policy.on_ambiguous, policy.manual_resend) {
+        (OnAmbiguous::Resend, ManualResend::Allowed) => true,
+        (OnAmbiguous::Hold, ManualResend::Allowed) => facts.ordered > facts.sent_before,
+        (OnAmbiguous::Resend | OnAmbiguous::Hold, ManualResend::Refused) => false,
     }
 }
 
@@ -349,9 +350,9 @@ fn settled_at(facts: &Facts, policy: &Policy, now: Millis) -> Millis {
 }
 
 fn may_resend(facts: &Facts, policy: &Policy) -> bool {
-    match policy.on_ambiguous {
-        OnAmbiguous::Resend => facts.resends < policy.resend_max,
-        OnAmbiguous::Hold => false,
+    match (policy.on_ambiguous, policy.manual_resend) {
+        (OnAmbiguous::Resend, ManualResend::Allowed) => facts.resends < policy.resend_max,
+        (OnAmbiguous::Hold, _) | (OnAmbiguous::Resend, ManualResend::Refused) => false,
     }
 }
 

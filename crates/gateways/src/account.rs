@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use bursar_domain::{AccountRules, Fen, GatewayKind, PartyTypes};
+use bursar_domain::{AccountRules, Fen, GatewayKind};
 
 use crate::yzt::PLATFORM_KEY;
 use crate::{
@@ -77,11 +77,16 @@ impl GatewayBlock {
     /// The rules that jobs for the account are validated by.
     #[must_use]
     pub fn rules(&self, max_amount: Option<Fen>) -> AccountRules {
-        let (generic_split, party_types) = match self {
-            Self::Yzt(block) => (block.split.is_some(), block.party_types),
-            Self::Beingfi(_) => (false, PartyTypes::default()),
-        };
-        AccountRules { gateway: self.kind(), max_amount, generic_split, party_types }
+        let rules = AccountRules { max_amount, ..AccountRules::new(self.kind()) };
+        match self {
+            Self::Yzt(block) => AccountRules {
+                generic_split: block.split.is_some(),
+                party_types: block.party_types,
+                additional: block.additional_kinds,
+                ..rules
+            },
+            Self::Beingfi(_) => rules,
+        }
     }
 
     /// The files that it names, by the keys that name them.

@@ -39,8 +39,7 @@ fn no_gateway_is_named_above_this_crate() {
         sources(&crates.join(name).join("src"), &mut files);
     }
     assert!(files.len() > 100, "the sources are elsewhere: {}", files.len());
-    let (reader, others): (Vec<_>, Vec<_>) =
-        files.into_iter().partition(|file| file.starts_with(crates.join(READER)));
+    let (reader, others): (Vec<_>, Vec<_>) = files.into_iter().partition(|file| file.starts_with(crates.join(READER)));
     for file in others {
         let text = std::fs::read_to_string(&file).unwrap();
         for (number, line) in text.lines().enumerate() {

@@ -71,7 +71,7 @@ pub(crate) enum PlainHttp {
 }
 
 /// Keys that mean nothing to the other gateway.
-const YZT_ONLY: [&str; 17] = [
+const YZT_ONLY: [&str; 18] = [
     "private_key_file",
     "platform_public_key_file",
     "require_response_sign",
@@ -88,6 +88,7 @@ const YZT_ONLY: [&str; 17] = [
     "unseen_sub_codes",
     "poll_deadline_t1",
     "party_types",
+    "additional_kinds",
     "max_amount", // a split at BeingFi is in shares of an order
 ];
 const BEINGFI_ONLY: [&str; 12] = [
@@ -178,6 +179,7 @@ fn read_policy(section: &mut Section<'_>) -> Policy {
         retry_deadline: section.read("retry_deadline", deadline()).unwrap_or(default.retry_deadline),
         confirm: default.confirm,
         max_amount: default.max_amount,
+        manual_resend: default.manual_resend,
     }
 }
 
@@ -214,6 +216,9 @@ fn read_yzt(section: &mut Section<'_>, policy: &mut Policy) -> GatewayBlock {
             unseen: section.read("unseen_sub_codes", rules::texts).unwrap_or_default(),
         },
         party_types: section.read("party_types", rules::party_types).unwrap_or_default(),
+        additional_kinds: section
+            .read("additional_kinds", rules::additional_kinds(GatewayKind::Yzt))
+            .unwrap_or_default(),
     })
 }
 

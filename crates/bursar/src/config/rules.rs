@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use bursar_callbacks::IpNet;
-use bursar_domain::{Fen, PartyTypes};
+use bursar_domain::{AccountRules, Fen, GatewayKind, KindSet, PartyTypes};
 use bursar_store::Settings;
 use url::Url;
 
@@ -82,6 +82,19 @@ pub(super) fn parts_of_messages(value: &Value) -> Read<Vec<String>> {
 pub(super) fn party_types(value: &Value) -> Read<PartyTypes> {
     let digits = texts(value)?;
     PartyTypes::read(&digits).ok_or_else(|| "must be a list of digits, each a text: [\"1\", \"2\"]".into())
+}
+
+/// Kinds of job that accounts of this gateway take on request, each once.
+pub(super) fn additional_kinds(gateway: GatewayKind) -> impl Fn(&Value) -> Read<KindSet> {
+    move |value| {
+        let offered = AccountRules::additional_kinds(gateway);
+        let words: Vec<&str> = offered.iter().map(|kind| kind.as_str()).collect();
+        let rule = || format!("must be a list of additional kinds, each once; there are: {}", words.join(", "));
+        texts(value)?.iter().try_fold(KindSet::NONE, |set, word| {
+            let kind = offered.iter().find(|kind| kind.as_str() == word).filter(|kind| !set.has(**kind));
+            kind.map(|kind| set.with(*kind)).ok_or_else(rule)
+        })
+    }
 }
 
 /// What is put behind a gateway's address: `/api/division/query`.

@@ -164,6 +164,7 @@ fn shown_yzt(yzt: &YztBlock) -> Table {
         UploadMethod::FundsBillUpload => "funds.bill.upload",
         UploadMethod::BkfundsOrderUpload => "bkfunds.order.upload",
     };
+    let kinds: Vec<Value> = yzt.additional_kinds.kinds().into_iter().map(|kind| kind.as_str().into()).collect();
     let platform_key = yzt.response_sign.key();
     let split = yzt.split.as_ref();
     let mut shown = table([
@@ -178,6 +179,7 @@ fn shown_yzt(yzt: &YztBlock) -> Table {
         ("not_executed_sub_codes", yzt.sub_codes.not_executed.clone().into()),
         ("unseen_sub_codes", yzt.sub_codes.unseen.clone().into()),
         ("party_types", yzt.party_types.list().into()),
+        ("additional_kinds", kinds.into()),
     ]);
     let given = [
         ("platform_public_key_file", platform_key.map(|file| path(file))),

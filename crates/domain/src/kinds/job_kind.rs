@@ -30,6 +30,9 @@ pub enum Repetition {
     Harmless,
     /// It may pay again: the account's `on_ambiguous` decides, for its gateway may recognise the job's key.
     ByAccount,
+    /// It pays again: nothing in the request tells a second send from a second payment. After a send whose outcome is unknown nothing
+    /// is sent any more, by no account's policy and on no operator's order.
+    PaysAgain,
 }
 
 /// The name of a job at its gateway: a second job with the same one is refused, whatever its key.

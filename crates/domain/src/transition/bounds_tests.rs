@@ -141,6 +141,19 @@ fn an_account_that_holds_never_sends_again_what_may_have_been_executed() {
 }
 
 #[test]
+fn a_kind_that_pays_again_is_never_sent_again() {
+    in_every_case(|case| {
+        let policy = Policy { manual_resend: ManualResend::Refused, ..case.policy.clone() };
+        let Ok(next) = after(&case.facts, case.call, case.answer, &policy, case.now) else { return };
+        assert!(next.state == State::Queued || !matches!(next.due, Due::Send(_)), "{case:?}");
+        if case.facts.state != State::Queued {
+            let ordered = Facts { ordered: Some(Millis(u64::MAX)), ..case.facts.clone() };
+            assert_ne!(next_action(&ordered, Call::Send, &policy, case.now), Action::Send, "{case:?}");
+        }
+    });
+}
+
+#[test]
 fn nothing_is_sent_again_before_the_settle_time_unless_this_send_certainly_did_nothing() {
     in_every_case(|case| {
         let Due::Send(at) = case.next.due else { return };

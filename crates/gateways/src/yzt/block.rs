@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use bursar_domain::PartyTypes;
+use bursar_domain::{KindSet, PartyTypes};
 
 use super::{QueryKey, ResponseSign, SplitMethods, SubCodes, UnsignedErrors, UploadMethod, YztSettings};
 use crate::account::GatewayFacts;
@@ -31,6 +31,8 @@ pub struct YztBlock {
     pub sub_codes: SubCodes,
     /// The types of account that a transfer may name.
     pub party_types: PartyTypes,
+    /// The kinds of job that the account takes besides the usual ones.
+    pub additional_kinds: KindSet,
 }
 
 const PRIVATE_KEY: &str = "private_key_file";
