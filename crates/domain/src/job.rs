@@ -89,7 +89,7 @@ pub struct Job {
 pub struct NewJob {
     /// A configured account's name.
     pub account: String,
-    /// `bill_upload`, `transfer` or `split`.
+    /// The kind's word: `transfer`.
     pub kind: String,
     /// The producer's own key, at most 64 characters.
     pub platform_no: String,

@@ -7,6 +7,7 @@ mod schema;
 mod split;
 mod summary;
 mod transfer;
+mod withdrawal;
 
 use std::fmt;
 use std::str::FromStr;
@@ -51,6 +52,8 @@ kinds! {
     Transfer => transfer;
     /// `/api/division/exec`: divides a paid order among receivers.
     Split => split;
+    /// `bkfunds.withdraw.apply`: pays a balance out to a bank card.
+    Withdrawal => withdrawal;
 }
 
 impl Kind {

@@ -109,11 +109,8 @@ impl Beingfi {
     }
 
     async fn divide(&self, order: &Order) -> Reading {
-        match order.kind {
-            Kind::Split => {}
-            Kind::BillUpload | Kind::Transfer => {
-                return Reading::of(Answer::ConfigFault, "BeingFi takes splits only: nothing was sent");
-            }
+        if order.kind != Kind::Split {
+            return Reading::of(Answer::ConfigFault, "BeingFi takes splits only: nothing was sent");
         }
         let Some(params) = content_params(&order.content) else {
             return Reading::of(Answer::ConfigFault, "the stored content is not an object: nothing was sent");

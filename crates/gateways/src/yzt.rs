@@ -9,11 +9,13 @@ mod notification;
 mod reading;
 pub(crate) mod request;
 mod settings;
+mod withdrawal;
 
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bursar_domain::{Answer, Call, Kind, Reading};
+use bursar_domain::{Answer, Call, Kind, Reading, Repetition};
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
@@ -141,6 +143,15 @@ impl Yzt {
         }
     }
 
+    /// The reader of responses to sends. An unsigned error that is believed has its send made again, so it is believed of no kind
+    /// whose second send is a second payment.
+    fn reader_of_sends(&self, kind: Kind) -> Reader<'_> {
+        match kind.repetition() {
+            Repetition::Harmless | Repetition::ByAccount => self.reader(),
+            Repetition::PaysAgain => Reader { unsigned_errors: UnsignedErrors::Doubt, ..self.reader() },
+        }
+    }
+
     fn send_method(&self, kind: Kind) -> Option<&str> {
         match kind {
             Kind::Transfer => Some("bkfunds.balance.pay.apply"),
@@ -149,13 +160,14 @@ impl Yzt {
                 UploadMethod::BkfundsOrderUpload => "bkfunds.order.upload",
             }),
             Kind::Split => self.split.as_ref().map(|split| split.apply.as_str()),
+            Kind::Withdrawal => Some(withdrawal::METHOD),
         }
     }
 
     fn query_method(&self, kind: Kind) -> Option<&str> {
         match kind {
             Kind::Transfer => Some("bkfunds.balance.pay.query"),
-            Kind::BillUpload => None, // no page describes one
+            Kind::BillUpload | Kind::Withdrawal => None, // no page describes one
             Kind::Split => self.split.as_ref()?.query.as_deref(),
         }
     }
@@ -164,7 +176,7 @@ impl Yzt {
     /// cannot send. Pure: nothing is signed or sent.
     #[must_use]
     pub fn signing_content(&self, order: &Order, timestamp: &str) -> Option<String> {
-        Some(self.caller.signing_content(self.send_method(order.kind)?, &order.content, timestamp))
+        Some(self.caller.signing_content(self.send_method(order.kind)?, &wire_content(order)?, timestamp))
     }
 
     /// What `body` tells about `order`, had it come with HTTP 200 as the whole answer to `call`. Pure: nothing is sent.
@@ -175,10 +187,14 @@ impl Yzt {
             Call::Query => self.query_method(order.kind),
         };
         let heard = Heard::Answer(Answered { http: 200, date: None, body: body.to_owned() });
-        match self.reader().read(&heard, method.unwrap_or_default(), clock::now()) {
+        let reader = match call {
+            Call::Send => self.reader_of_sends(order.kind),
+            Call::Query => self.reader(),
+        };
+        match reader.read(&heard, method.unwrap_or_default(), clock::now()) {
             Spoken::Words(words) => match call {
-                Call::Send => self.reader().sent(words, order),
-                Call::Query => self.reader().asked(words, order),
+                Call::Send => reader.sent(words, order),
+                Call::Query => reader.asked(words, order),
             },
             Spoken::Nothing(reading) => reading,
         }
@@ -188,9 +204,13 @@ impl Yzt {
         let Some(method) = self.send_method(order.kind) else {
             return Reading::of(Answer::ConfigFault, "this account has no split_method: nothing was sent");
         };
-        let heard = self.call(method, &order.content, self.http.call_timeout(), order.send_by).await;
-        match self.reader().read(&heard, method, clock::now()) {
-            Spoken::Words(words) => self.reader().sent(words, order),
+        let Some(content) = wire_content(order) else {
+            return Reading::of(Answer::ConfigFault, "the stored content has no amount: nothing was sent");
+        };
+        let heard = self.call(method, &content, self.http.call_timeout(), order.send_by).await;
+        let reader = self.reader_of_sends(order.kind);
+        match reader.read(&heard, method, clock::now()) {
+            Spoken::Words(words) => reader.sent(words, order),
             Spoken::Nothing(reading) => reading,
         }
     }
@@ -251,6 +271,14 @@ impl Yzt {
             (true, Some(key)) => vec![question(None, Some(key))],
             (false, key) => numbers.into_iter().map(|number| question(Some(number), key)).collect(),
         }
+    }
+}
+
+/// The content as it goes out: the stored bytes, but for the one method that has another unit. `None` where it cannot be written.
+fn wire_content(order: &Order) -> Option<Cow<'_, str>> {
+    match order.kind {
+        Kind::BillUpload | Kind::Transfer | Kind::Split => Some(Cow::Borrowed(&order.content)),
+        Kind::Withdrawal => withdrawal::in_yuan(&order.content).map(Cow::Owned),
     }
 }
 

@@ -169,8 +169,12 @@ impl Reader<'_> {
                 Ok(stand) => stand.after_send(&mut words),
                 Err(Unclear) => words.unreadable(),
             },
+            (Class::Done, Kind::Withdrawal) => words.taken(&self.secrets),
             (Class::Duplicate, Kind::BillUpload) => Answer::Succeeded,
             (Class::Duplicate, Kind::Transfer | Kind::Split) => Answer::Accepted,
+            (Class::Duplicate, Kind::Withdrawal) => {
+                words.note("a duplicate of a request that has no key", Answer::Silent)
+            }
             (Class::NotExecuted | Class::Clock, _) => Answer::NotExecuted,
             (Class::ConfigFault, _) => Answer::ConfigFault,
             (Class::Refused, _) => Answer::Refused,
@@ -253,6 +257,14 @@ impl Words<'_> {
         let number = self.data.as_ref().and_then(|data| data.word("trade_no").ok().flatten());
         self.reading.trade_no = number.and_then(|number| text::number(&number, secrets));
         Answer::Silent
+    }
+
+    /// The gateway has the job, and its page gives no word for how it ended.
+    fn taken(&mut self, secrets: &[&Secret]) -> Answer {
+        self.remember_number(secrets);
+        let status = self.data.as_ref().and_then(|data| data.word("status").ok().flatten());
+        self.reading.status = status.map(|status| text::word(&status, secrets));
+        self.note("accepted; no page describes how a withdrawal ends: see the account's statement", Answer::Accepted)
     }
 
     /// Reads `data`: status, number, key and amount.

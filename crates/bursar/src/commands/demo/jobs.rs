@@ -70,6 +70,7 @@ pub(super) fn ledger_key(job: &NewJob) -> String {
     match job.kind.parse() {
         Ok(Kind::BillUpload) => format!("{}/{}", text("order_id"), text("trade_type")),
         Ok(Kind::Split) => text("payOrderId"),
+        Ok(Kind::Withdrawal) => text("remark"),
         Ok(Kind::Transfer) | Err(_) => job.platform_no.clone(),
     }
 }
