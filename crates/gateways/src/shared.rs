@@ -9,7 +9,7 @@ use std::hash::Hash;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use aws_lc_rs::digest::{SHA256, SHA256_OUTPUT_LEN, digest};
-use reqwest::Client;
+use bursar_http_client::Client;
 
 use crate::http::Connecting;
 use crate::rsa2::{Signer, Verifier};
