@@ -23,14 +23,14 @@ impl GatewayKind {
     }
 }
 
-/// What the validator must know of an account.
+/// The rules of an account that the validator must know.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct AccountRules {
     /// Its gateway, which decides what kinds it takes.
     pub gateway: GatewayKind,
     /// The largest amount that one job may move; `None` for no cap.
     pub max_amount: Option<Fen>,
-    /// Whether splits may go through YZT's generic apply, which no page documents.
+    /// True if splits may go through YZT's generic apply, which no page documents.
     pub generic_split: bool,
     /// The types of account that a transfer may name.
     pub party_types: PartyTypes,
@@ -55,10 +55,10 @@ impl KindSet {
     /// The same set with this kind in it.
     #[must_use]
     pub const fn with(self, kind: Kind) -> Self {
-        Self(self.0 | 1 << kind as u16)
+        Self(self.0 | (1 << kind as u16))
     }
 
-    /// Whether the kind is in it.
+    /// True if the kind is in it.
     #[must_use]
     pub const fn has(self, kind: Kind) -> bool {
         self.0 & (1 << kind as u16) != 0
@@ -79,14 +79,14 @@ impl PartyTypes {
     /// 1 and 2, which the page of transfers knows.
     pub const OF_THE_PAGE: Self = Self(0b110);
 
-    /// Reads a list of digits, each a text of its own; `None` when any of them is none, or there are none.
+    /// Reads a list of digits, each a text; `None` when any of them is none, or there are none.
     #[must_use]
     pub fn read(list: &[impl AsRef<str>]) -> Option<Self> {
         let set = list.iter().try_fold(0, |set, text| Some(set | Self::bit(text.as_ref())?))?;
         (set != 0).then_some(Self(set))
     }
 
-    /// Whether it holds what a transfer says.
+    /// True if it holds what a transfer says.
     #[must_use]
     pub fn has(self, text: &str) -> bool {
         Self::bit(text).is_some_and(|bit| self.0 & bit != 0)

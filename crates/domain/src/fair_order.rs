@@ -75,7 +75,7 @@ impl FairOrder {
         text.chars().filter(|character| !character.is_control()).take(MAX_GROUP).collect()
     }
 
-    /// How far a job of this group moves the group back: 1 divided by its weight.
+    /// The distance by which a job of this group moves the group back: 1 divided by its weight.
     #[allow(clippy::float_arithmetic, reason = "a rank is a place among others, and no amount")]
     #[must_use]
     pub fn step(&self, group: &str) -> f64 {

@@ -82,7 +82,7 @@ impl Serialize for HeldReason {
     }
 }
 
-/// One version of what a gateway has notified an account of. Holds names and account numbers of people: whoever shows it to
+/// One version of what a gateway has notified an account of. Holds names and account numbers of people: code that shows it to
 /// readers masks `content` first.
 #[derive(Clone, Debug, PartialEq, serde::Serialize)]
 pub struct NotificationView {
@@ -90,16 +90,16 @@ pub struct NotificationView {
     pub id: u64,
     /// The account's name.
     pub account: String,
-    /// What it tells about: `bkfunds.acct.transfer.notify`.
+    /// The gateway's method: `bkfunds.acct.transfer.notify`.
     pub method: String,
     /// Which record it is about; versions of one record have it in common.
     pub record_id: Option<String>,
     /// Which version of the record this is, in the order of arrival.
     pub version: u32,
-    /// `new`, `changed`, `regressed` (it went back from what stands for good: an alarm, and no newer word) or `held` (it was
+    /// `new`, `changed`, `regressed` (it went back from a final status: an alarm, and no newer status) or `held` (it was
     /// signed, and a person must look at it).
     pub outcome: String,
-    /// Whether its timestamp was old when it came first.
+    /// True if its timestamp was old when it came first.
     pub late: bool,
     /// Why a person must look at it: `code` and `message`.
     pub reason: Option<HeldReason>,
@@ -107,7 +107,7 @@ pub struct NotificationView {
     pub written_at: Option<String>,
     /// When it came first.
     pub received_at: String,
-    /// How often it came.
+    /// The number of times that it came.
     pub deliveries: u64,
     /// By which rule it was signed, `a` or `b`, to be pinned.
     pub sign_rule: String,

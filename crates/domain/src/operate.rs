@@ -1,11 +1,11 @@
-//! What an operator may do to a job, by state. Each is recorded with who and why.
+//! The operations that a job's state allows an operator. Each is recorded with the operator's name and reason.
 
 use crate::{Due, Kind, Millis, Next, Reason, Repetition, State};
 
-/// The longest reason, in characters: it is read on one screen beside others.
+/// The longest reason, in characters: it is read on one screen with others.
 pub const MAX_REASON_CHARS: usize = 1_000;
 
-/// Whether a text says why, and can be shown on any terminal: line breaks and tabs are the only control characters in it.
+/// True if a text says why, and can be shown on any terminal: line breaks and tabs are the only control characters in it.
 #[must_use]
 pub fn is_reason(text: &str) -> bool {
     let is_fit = |character: char| !character.is_control() || matches!(character, '\n' | '\r' | '\t');
@@ -90,7 +90,7 @@ impl Operation {
         }
     }
 
-    /// What the operation makes of a job in `state`.
+    /// The outcome of the operation on a job in `state`.
     ///
     /// # Errors
     /// [`OperationRefused`] where the state does not allow it; nothing changes.

@@ -11,15 +11,15 @@ pub struct JobView {
     pub kind: String,
     /// The key.
     pub platform_no: String,
-    /// Where it stands.
+    /// The job's state.
     pub state: State,
     /// The gateway's own number, the newest it named.
     pub trade_no: Option<String>,
     /// The gateway's status as it wrote it.
     pub gateway_status: Option<String>,
-    /// How often it was sent, in intent: each was on record before its first byte left.
+    /// The number of sends, in intent: each was on record before its first byte left.
     pub attempts: u32,
-    /// How often the gateway was asked about it.
+    /// The number of queries about it.
     pub queries: u32,
     /// When it was accepted.
     pub created_at: Option<String>,
@@ -60,9 +60,9 @@ pub struct QueueView {
     pub review: u64,
     /// Jobs that ended and are not yet reduced to tombstones.
     pub done: u64,
-    /// Jobs with something that their producer is still to be told.
+    /// Jobs with a webhook delivery that is still due.
     pub to_tell: u64,
-    /// Keys put aside because no record could be read.
+    /// Keys in quarantine because no record could be read.
     pub orphans: u64,
     /// The earliest due time.
     pub next_due: Option<String>,

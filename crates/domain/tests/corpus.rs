@@ -1,4 +1,4 @@
-//! What fuzzing found worth keeping about submissions (`fuzz/`), run again without libFuzzer.
+//! The corpus that fuzzing found for submissions (`fuzz/`), run again without libFuzzer.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "what fails here fails its test")]
 
 #[path = "../../../fuzz/properties/job.rs"]

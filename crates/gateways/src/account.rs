@@ -24,7 +24,7 @@ pub enum GatewayBlock {
 pub(crate) struct GatewayFacts {
     /// The capabilities that it has.
     pub capabilities: &'static [Capability],
-    /// Whether it answers by sub-codes, whose meaning an account may list.
+    /// True if it answers by sub-codes, whose meaning an account may list.
     pub sub_codes: bool,
     /// The trial that shows if the gateway recognises a repeated send, as an instruction.
     pub trial: &'static str,
@@ -47,13 +47,13 @@ impl GatewayBlock {
         }
     }
 
-    /// Whether the gateway has this capability.
+    /// True if the gateway has this capability.
     #[must_use]
     pub fn has(&self, capability: Capability) -> bool {
         self.facts().capabilities.contains(&capability)
     }
 
-    /// Whether the gateway answers by sub-codes, whose meaning an account may list.
+    /// True if the gateway answers by sub-codes, whose meaning an account may list.
     #[must_use]
     pub const fn has_sub_codes(&self) -> bool {
         self.facts().sub_codes

@@ -78,7 +78,7 @@ impl Beingfi {
         self.bind_heard(&self.call("/api/division/receiver/bind", params, None).await, receiver)
     }
 
-    /// What `body` tells about a bind, had it come with HTTP 200 as the whole answer. Pure: nothing is sent.
+    /// The outcome of a bind whose whole answer is `body` with HTTP 200. Pure: nothing is sent.
     #[must_use]
     pub fn understand_bind(&self, receiver: &Receiver, body: &str) -> Bound {
         self.bind_heard(&answered(body), receiver)
@@ -118,7 +118,7 @@ impl Beingfi {
         self.divide_heard(&self.call("/api/division/exec", params, order.send_by).await, order)
     }
 
-    /// What `body` tells about `order`, had it come with HTTP 200 as the whole answer to `call`. Pure: nothing is sent.
+    /// The outcome for `order` where the whole answer to `call` is `body` with HTTP 200. Pure: nothing is sent.
     #[must_use]
     pub fn understand(&self, call: Call, order: &Order, body: &str) -> Reading {
         match call {
@@ -171,7 +171,7 @@ impl Beingfi {
         channel_said(&mut reading, err_code, &err_msg, &[&self.secret]);
         match state.as_deref() {
             Some("1") => self.done(reading, channels.as_deref()),
-            // The server writes 2 for an exception of its own too, with the channel's work perhaps done.
+            // The server writes 2 for its own exceptions too, with the channel's work perhaps done.
             Some("2") if reading::channel_decided(code.as_deref(), &err_msg) => {
                 Reading { answer: Answer::Failed, ..reading }
             }
@@ -181,7 +181,7 @@ impl Beingfi {
         }
     }
 
-    /// "Done" is said of an order that nobody was paid from, too (trap 42): by Alipay's way without the channel's number, by
+    /// "Done" is also the answer for an order from which no one was paid (trap 42): by Alipay's way without the channel's number, by
     /// WeChat Pay's with the number of the unfreezing.
     fn done(&self, reading: Reading, channels: Option<&str>) -> Reading {
         let doubt = match (self.channel, channels) {
@@ -211,7 +211,7 @@ impl Beingfi {
     }
 }
 
-/// Code 0 is only the outer success: `bindState` 0 beside it is a failure (trap 38).
+/// Code 0 is only the outer success: `bindState` 0 with it is a failure (trap 38).
 fn bound(data: &RawObject<'_>, mut reading: Reading, hidden: &[&Secret]) -> Bound {
     let word = |name: &str| data.word(name).ok().flatten();
     let state = word("bindState");
@@ -241,12 +241,12 @@ fn answered(body: &str) -> Heard {
     Heard::Answer(Answered { http: 200, date: None, body: body.to_owned() })
 }
 
-/// What a refusal means for a split.
+/// The outcome of a refused split.
 fn refused(meaning: Meaning, sent_before: bool) -> Answer {
     match (meaning, sent_before) {
         (Meaning::NotDivisible, false) | (Meaning::NotReady, _) => Answer::NotReady,
-        // What refuses the repeat may be the first one's work: so it is in open-source Jeepay, which divides an order once
-        // (`PayOrderDivisionProcessService`, read 2026-11-22), and nobody has said that BeingFi does.
+        // The first split may be why the repeat is refused: so it is in open-source Jeepay, which divides an order once
+        // (`PayOrderDivisionProcessService`, read 2026-11-22), and no page says that BeingFi does.
         (Meaning::NotDivisible, true) | (Meaning::Handled, _) => Answer::Accepted,
         (Meaning::NotExecuted, _) => Answer::NotExecuted,
         (Meaning::ConfigFault, _) => Answer::ConfigFault,
@@ -274,7 +274,7 @@ impl Gateway for Beingfi {
         Box::pin(self.divide(order))
     }
 
-    /// A repeated split is refused or divides again, and tells in neither case how the first one ended.
+    /// A repeated split is refused or divides again, and the answer shows in neither case how the first one ended.
     fn resend_tells(&self) -> bool {
         false
     }

@@ -11,10 +11,10 @@ use crate::{Balance, BalanceQuery, Bound, Receiver};
 /// A call under way.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
-/// What a call is about: a stored job, as far as a gateway must know it.
+/// A stored job, as far as a gateway must know it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Order {
-    /// What it does.
+    /// The job's kind.
     pub kind: Kind,
     /// The producer's name for it: `platform_no`.
     pub key: String,
@@ -22,7 +22,7 @@ pub struct Order {
     pub content: Arc<str>,
     /// The gateway's own numbers for it as far as it named any, newest last.
     pub trade_nos: Vec<String>,
-    /// Whether an earlier send of it may have reached the gateway. False as long as every earlier send certainly
+    /// True if an earlier send of it may have reached the gateway. False as long as every earlier send certainly
     /// executed nothing. BeingFi's refusal of a repeat means the opposite of its refusal of a first attempt.
     pub sent_before: bool,
     /// A send that has not begun by then is not made: its worker stood still, and others may look at the job already.
@@ -35,7 +35,7 @@ pub trait Rate: Send + Sync {
     fn turn(&self, kind: Kind, by: Instant) -> BoxFuture<'_, Turn>;
 }
 
-/// Whether one more request may be made.
+/// The answer to a request for one more place in the rate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Turn {
     /// Now.
@@ -49,7 +49,7 @@ pub trait Gateway: Send + Sync {
     /// Sends the stored bytes: may move money. Never answers [`Unseen`](bursar_domain::Answer::Unseen).
     fn send<'a>(&'a self, order: &'a Order) -> BoxFuture<'a, Reading>;
 
-    /// Whether a repeated identical send is answered with the status of the first one.
+    /// True if a repeated identical send is answered with the status of the first one.
     fn resend_tells(&self) -> bool;
 
     /// Queries about jobs; `None` where the gateway has none.
@@ -67,25 +67,25 @@ pub trait Gateway: Send + Sync {
         None
     }
 
-    /// Whether the gateway can be queried about this job, with what is known by now.
+    /// True if the gateway can be queried about this job, with what is known by now.
     fn can_query(&self, order: &Order) -> bool {
         self.query().is_some_and(|query| query.covers(order))
     }
 }
 
-/// The capability to say how a job stands. No query moves money.
+/// The capability to answer queries about jobs. No query moves money.
 pub trait StatusQuery: Send + Sync {
-    /// Whether the gateway can be queried about this job, with what is known by now.
+    /// True if the gateway can be queried about this job, with what is known by now.
     fn covers(&self, order: &Order) -> bool;
 
-    /// Asks how the job stands. Never answers [`Refused`](bursar_domain::Answer::Refused) or
+    /// Queries the job's status. Never answers [`Refused`](bursar_domain::Answer::Refused) or
     /// [`NotReady`](bursar_domain::Answer::NotReady).
     fn status<'a>(&'a self, order: &'a Order) -> BoxFuture<'a, Reading>;
 }
 
 /// The capability to say how much an account holds.
 pub trait Inquiry: Send + Sync {
-    /// Asks how much an account holds. `Err` holds the response as it would stand on a job's record.
+    /// Asks how much an account holds. `Err` holds the response as a job's record would have it.
     fn balance_of<'a>(&'a self, query: &'a BalanceQuery) -> BoxFuture<'a, Result<Balance, Box<Reading>>>;
 }
 

@@ -1,5 +1,5 @@
-//! One HTTP request, made once: it is never repeated, never redirected, never sent through a proxy nobody configured,
-//! and it tells "no byte left" from "maybe".
+//! One HTTP request, made once: it is never repeated, never redirected, never sent through a proxy of the environment,
+//! and it distinguishes "no byte left" from "maybe".
 
 mod content;
 
@@ -19,7 +19,7 @@ const MAX_ANSWER_BYTES: usize = 1024 * 1024;
 /// Idle connections kept for an account that keeps any: as many as a worker has calls in flight by default.
 const MAX_IDLE_CONNECTIONS: usize = 64;
 
-/// What became of one request.
+/// The outcome of one request as far as HTTP goes.
 #[derive(Debug)]
 pub(crate) enum Heard {
     /// It was certainly not executed: no byte of it left, or what answered is known to pass nothing on.
@@ -34,7 +34,7 @@ pub(crate) enum Heard {
 #[derive(Debug)]
 pub(crate) struct Answered {
     pub http: u16,
-    /// The gateway's clock, if it tells it.
+    /// The gateway's clock, if its answer has it.
     pub date: Option<Timestamp>,
     pub body: String,
 }
@@ -49,8 +49,8 @@ pub(crate) struct Http {
     http_429: TooManyRequests,
 }
 
-/// How connections are made: everything that a client is made of. Accounts share one only if all of this is the same; what else an
-/// account is told is said with each of its requests.
+/// Everything that a client is made of. Accounts share one only if all of this is the same; what else an
+/// account sets goes with each of its requests.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub(crate) struct Connecting {
     connect_timeout: Duration,
@@ -136,7 +136,7 @@ impl Http {
         }
     }
 
-    /// What every request of the account says in its head.
+    /// The headers of every request of the account.
     fn headers(&self) -> HeaderMap {
         let content_type = match self.content_type {
             ContentType::Form => "application/x-www-form-urlencoded; charset=utf-8",
@@ -178,7 +178,7 @@ impl Http {
         }
     }
 
-    /// Neither gateway answers with another status than 200: something on the way did, and nobody knows what it
+    /// Neither gateway answers with another status than 200: something on the way did, and no one knows what it
     /// passed on.
     fn refused(&self, status: StatusCode) -> Heard {
         let http = Some(status.as_u16());

@@ -16,7 +16,7 @@ pub(crate) fn body<N: AsRef<str>, V: AsRef<str>>(content_type: ContentType, para
     }
 }
 
-/// A name or value as it stands in a form.
+/// A name or value as a form has it.
 pub(crate) fn encode(text: &str) -> String {
     utf8_percent_encode(text, RESERVED).to_string()
 }

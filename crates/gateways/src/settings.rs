@@ -8,7 +8,7 @@ use std::time::Duration;
 pub struct SettingsError {
     /// The configuration's name for the setting: `private_key_file`.
     pub setting: &'static str,
-    /// What is wrong with it, to be read after its name: `holds a public key, …`. Never its content.
+    /// The problem, to be read after the setting's name: `holds a public key, …`. Never its content.
     pub problem: String,
 }
 
@@ -18,7 +18,7 @@ impl SettingsError {
     }
 }
 
-/// How requests travel; the same for both gateways.
+/// The way of requests; the same for both gateways.
 #[derive(Clone, Debug)]
 pub struct Transport {
     /// Where requests are posted to.
@@ -27,14 +27,14 @@ pub struct Transport {
     pub connect_timeout: Duration,
     /// The longest wait for a whole call, connecting included. Must be shorter than the worker's lease allows.
     pub call_timeout: Duration,
-    /// How long a connection that has answered may lie idle and then carry another request. Zero: each request has a
-    /// connection of its own, which no answer to another one can reach and which the gateway is not just closing.
+    /// The time that a connection which has answered may lie idle and then carry another request. Zero: each request has a
+    /// own connection, which no answer to another one can reach and which the gateway is not just closing.
     pub keep_alive: Duration,
     /// A private certificate authority (PEM) to trust besides the system's.
     pub ca_pem: Option<String>,
-    /// How parameters are written.
+    /// The form in which parameters are written.
     pub content_type: ContentType,
-    /// What an HTTP 429 means.
+    /// The meaning of an HTTP 429.
     pub http_429: TooManyRequests,
 }
 
@@ -54,7 +54,7 @@ impl Transport {
     }
 }
 
-/// How parameters are written. YZT's gateway takes both, BeingFi's page names both.
+/// The form in which parameters are written. YZT's gateway takes both, BeingFi's page names both.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Deserialize, serde::Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ContentType {
@@ -65,13 +65,13 @@ pub enum ContentType {
     Json,
 }
 
-/// What an HTTP 429 without a readable answer means for a send.
+/// The meaning of an HTTP 429 without a readable answer for a send.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Deserialize, serde::Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum TooManyRequests {
     /// It may have been executed: a proxy on the way may limit answers as well as requests.
     #[default]
     InDoubt,
-    /// The operator knows that whatever answers 429 stands before the gateway and passes nothing on.
+    /// The operator knows that whatever answers 429 is in front of the gateway and passes nothing on.
     NotExecuted,
 }

@@ -1,4 +1,4 @@
-//! YZT (银账通): signed calls to one address, told apart by a method name.
+//! YZT (银账通): signed calls to one address, distinguished by a method name.
 
 mod balance;
 mod block;
@@ -35,7 +35,7 @@ use crate::{BoxFuture, Gateway, Inquiry, Order, Rate, SettingsError, SharedParts
 use reading::{Reader, Spoken};
 use request::Caller;
 
-/// How many of a job's numbers one ask tries, newest first: 翼码's own, the bank's, and one to spare.
+/// The most of a job's numbers that one query tries, newest first: 翼码's own, the bank's, and one to spare.
 const MAX_QUESTIONS: usize = 3;
 
 /// The most reported mistake: every payment would be sent, and no answer to it believed.
@@ -172,14 +172,14 @@ impl Yzt {
         }
     }
 
-    /// What a send of `order` is signed over at a moment of GMT+8 (`2026-01-02 15:04:05`); `None` for a kind that the account
+    /// The text that a send of `order` is signed over at a moment of GMT+8 (`2026-01-02 15:04:05`); `None` for a kind that the account
     /// cannot send. Pure: nothing is signed or sent.
     #[must_use]
     pub fn signing_content(&self, order: &Order, timestamp: &str) -> Option<String> {
         Some(self.caller.signing_content(self.send_method(order.kind)?, &wire_content(order)?, timestamp))
     }
 
-    /// What `body` tells about `order`, had it come with HTTP 200 as the whole answer to `call`. Pure: nothing is sent.
+    /// The outcome for `order` where the whole answer to `call` is `body` with HTTP 200. Pure: nothing is sent.
     #[must_use]
     pub fn understand(&self, call: Call, order: &Order, body: &str) -> Reading {
         let method = match call {
@@ -215,7 +215,7 @@ impl Yzt {
         }
     }
 
-    /// Asks by the newest number and falls back to older ones only when the gateway did speak and could not tell. All
+    /// Asks by the newest number and falls back to older ones only when the gateway did answer and did not know. All
     /// questions together take no longer than one call, and each has its place in the account's rate.
     async fn query_each(&self, order: &Order) -> Reading {
         let (Some(method), questions) = (self.query_method(order.kind), self.questions(order)) else {
@@ -287,7 +287,7 @@ impl Gateway for Yzt {
         Box::pin(self.send_once(order))
     }
 
-    /// A repeated apply is answered with the trade as it stands (inferred from the key's name, not
+    /// A repeated apply is answered with the trade's status (inferred from the key's name, not
     /// promised by its page: an account that has not tried it should hold).
     fn resend_tells(&self) -> bool {
         true

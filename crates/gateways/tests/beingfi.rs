@@ -57,13 +57,13 @@ async fn the_state_of_a_split_decides() {
     for (data, sorted, answer, code) in [
         (r#"{"state":1,"channelBatchOrderId":"T1"}"#, "channelBatchOrderId=T1&state=1", Answer::Succeeded, "0"),
         (r#"{"state":"1","channelBatchOrderId":7}"#, "channelBatchOrderId=7&state=1", Answer::Succeeded, "0"),
-        // What only Jeepay itself has numbered no channel has taken (trap 42).
+        // A division that only Jeepay itself has numbered was taken by no channel (trap 42).
         (r#"{"state":1,"batchOrderId":"D1"}"#, "batchOrderId=D1&state=1", Answer::Contradiction, "0"),
         (r#"{"state":3}"#, "state=3", Answer::Accepted, "0"),
         (r#"{"state":7}"#, "state=7", Answer::Accepted, "0"),
         (r#"{"errMsg":null}"#, "", Answer::Accepted, "0"),
         (r#"{"state":2,"errCode":"NOAUTH"}"#, "errCode=NOAUTH&state=2", Answer::Failed, "0/NOAUTH"),
-        // The server writes "failed" for exceptions of its own too.
+        // The server writes "failed" for its own exceptions too.
         (r#"{"state":2}"#, "state=2", Answer::Silent, "0"),
         (r#"{"state":2,"errCode":""}"#, "state=2", Answer::Silent, "0"),
         (r#"{"state":2,"errCode":"SYSTEM_ERROR"}"#, "errCode=SYSTEM_ERROR&state=2", Answer::Silent, "0/SYSTEM_ERROR"),
@@ -149,7 +149,7 @@ async fn a_success_without_its_signature_never_completes_a_split() {
         let reading = sent(&body, split()).await;
         assert_eq!((reading.answer, reading.status.clone()), (Answer::Silent, None), "{body}: {reading:?}");
     }
-    // Without data there is nothing to sign, so nobody vouches for it.
+    // Without data there is nothing to sign, so nothing vouches for it.
     for body in [r#"{"code":0,"msg":"SUCCESS"}"#, r#"{"code":0,"data":null}"#, r#"{"code":0,"data":"","sign":"x"}"#] {
         for order in [split(), again(split())] {
             assert_eq!(sent(body, order).await.answer, Answer::Silent, "{body}");

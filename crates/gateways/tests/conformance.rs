@@ -1,4 +1,4 @@
-//! What every gateway owes to a job, whatever its wire format: one request a call, no byte repeated, and "maybe" never
+//! The rules that every gateway keeps, whatever its wire format: one request a call, no byte repeated, and "maybe" never
 //! read as "no". Each test runs for every kind of send at both gateways.
 #![allow(clippy::unwrap_used, reason = "what fails here fails its test")]
 
@@ -16,7 +16,7 @@ struct Case {
     gateway: fn(Transport) -> Box<dyn Gateway>,
     order: Order,
     healthy: String,
-    /// The outcome that the healthy response stands for.
+    /// The outcome that the healthy response means.
     outcome: Answer,
 }
 

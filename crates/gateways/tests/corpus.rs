@@ -1,4 +1,4 @@
-//! What fuzzing found worth keeping about gateways and keys (`fuzz/`), run again without libFuzzer.
+//! The corpus that fuzzing found for gateways and keys (`fuzz/`), run again without libFuzzer.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "what fails here fails its test")]
 
 #[path = "../../../fuzz/properties/beingfi_answer.rs"]

@@ -232,7 +232,7 @@ fn trap_29_required_fields_of_a_notification_may_be_empty_and_lists_are_texts() 
     assert_eq!((&content["host_flow_no"], &content["store_list"]), (&json!(""), &json!("[]")));
 }
 
-/// It tells of money that a bank received, and names none of our keys: there is no way from it to an `Answer`.
+/// It is about money that a bank received, and names none of our keys: there is no way from it to an `Answer`.
 #[test]
 fn trap_30_a_notification_completes_no_job() {
     let found = receiver_of_notifications().notification(&notification("sign_type_included"), None).unwrap();

@@ -24,7 +24,7 @@ fn sources(folder: &Path, found: &mut Vec<PathBuf>) {
     }
 }
 
-/// Whether a line of code, comments left out, has a word that begins so.
+/// True if a line of code, comments left out, has a word that begins so.
 fn names(line: &str, beginning: &str) -> bool {
     let code = line.split("//").next().unwrap_or_default();
     let is_word = |before: &str| before.ends_with(|end: char| end.is_alphanumeric() || end == '_');

@@ -248,7 +248,7 @@ async fn an_unsigned_or_badly_signed_success_never_completes_a_job() {
     }
 }
 
-/// Whoever is on the way writes an error after the gateway has executed the call: without the platform's signature no code
+/// An attacker on the way writes an error after the gateway has executed the call: without the platform's signature no code
 /// says that a send was not executed.
 #[tokio::test]
 async fn an_unsigned_or_badly_signed_error_proves_nothing() {
@@ -282,7 +282,7 @@ const EARLY_AND_LATE: [(&str, &str, Suspicion); 8] = [
     ("40006", "isv.ip-forbidden", Suspicion::Misconfigured),
 ];
 
-/// What stands behind a node: whether anything is there, the text, and the word for people.
+/// The text behind a node, and the word for people.
 fn signatures() -> [(bool, String, &'static str); 3] {
     [
         (false, String::new(), "not signed"),

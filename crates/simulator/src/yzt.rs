@@ -18,7 +18,7 @@ use pages::QueryBy;
 
 pub(crate) use gate::read;
 
-/// What every node's account holds before anything was executed, in fen.
+/// The balance of every node's account before anything was executed, in fen.
 const OPENING_BALANCE_FEN: i64 = 1_000_000_000_000;
 const ACCEPTED: u32 = 10_000;
 const ERROR_NODE: &str = "error_response";
@@ -86,7 +86,7 @@ impl Method {
         format!("{}_response", named_after.name().replace('.', "_"))
     }
 
-    /// What `biz_content` asks for.
+    /// The work that `biz_content` asks for.
     fn work(self, gateway: &Gateway, biz_content: &str) -> Result<Work, String> {
         let query_by = if gateway.options.query_by_key { QueryBy::TradeNoOrKey } else { QueryBy::TradeNo };
         let order = |kind, scale, key: String, content: &Map<String, Value>, amount: &str| {

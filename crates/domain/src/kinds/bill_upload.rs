@@ -1,4 +1,4 @@
-//! `funds.bill.upload`: an order's details go to the gateway, which may divide its money by rules of its own.
+//! `funds.bill.upload`: an order's details go to the gateway, which may divide its money by the merchant's rules.
 //! Field names and lengths are those of docs/gateways/yzt.md; `extra` carries what the page's example sends beyond its table
 //! (trap 21).
 

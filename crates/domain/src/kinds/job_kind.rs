@@ -43,7 +43,7 @@ pub(crate) enum BusinessKey {
     Content {
         /// Makes it of the content's texts; `None` where the content has none, and the job's key takes its place.
         read: for<'a> fn(&dyn Fn(&str) -> Option<&'a str>) -> Option<String>,
-        /// The business keys that jobs may have which somebody calls by this name, besides the name itself.
+        /// The business keys that a job called by this name may have, besides the name itself.
         candidates: fn(&str) -> Vec<String>,
     },
 }
@@ -112,18 +112,18 @@ impl JobKind {
         self.tables().flatten().filter(move |field| field.name == name)
     }
 
-    /// Whether a screen may show what a field of this name holds.
+    /// True if a screen may show what a field of this name holds.
     pub(crate) fn shows(&self, name: &str) -> bool {
         let is_list = self.bodies.iter().flat_map(|body| body.lists).any(|list| list.name == name);
         is_list || self.rows(name).any(|field| field.shown)
     }
 
-    /// Whether a field of this name must not be shown whole.
+    /// True if a field of this name must not be shown whole.
     pub(crate) fn hides(&self, name: &str) -> bool {
         self.rows(name).any(|field| !field.shown)
     }
 
-    /// Whether a field of this name holds an amount in fen.
+    /// True if a field of this name holds an amount in fen.
     pub(crate) fn is_fen(&self, name: &str) -> bool {
         self.rows(name).any(|field| matches!(field.rule, Rule::Amount | Rule::Price))
     }

@@ -97,7 +97,7 @@ fn read_paid_at(reader: &mut Reader<'_>) -> Option<Millis> {
     Some(paid_at.plus(AFTER_PAYMENT))
 }
 
-/// With nobody to pay, the server hands the whole order to the merchant for good: a list is never empty.
+/// With no receiver, the server hands the whole order to the merchant for good: a list is never empty.
 fn read_receivers(reader: &mut Reader<'_>, receivers: Option<Value>, fields: &mut Written) {
     let receivers = match receivers {
         Some(Value::Array(receivers)) if !receivers.is_empty() => receivers,
@@ -140,7 +140,7 @@ fn read_receivers(reader: &mut Reader<'_>, receivers: Option<Value>, fields: &mu
     fields.push(("receivers".to_owned(), text.into()));
 }
 
-/// What the entries of one list come to together.
+/// The entries of one list, added up.
 #[derive(Default)]
 struct Receivers {
     ids: BTreeSet<(&'static str, String)>,
@@ -161,7 +161,7 @@ impl Receivers {
         write_object(&fields)
     }
 
-    /// Only the used one of the two is sent: the page's example has an empty group beside each account (trap 41).
+    /// Only the used one of the two is sent: the page's example has an empty group next to each account (trap 41).
     fn read_id(&mut self, reader: &mut Reader<'_>) -> Option<(String, Value)> {
         let mut given = |name| reader.take(name).filter(|id| id != "");
         let (name, id) = match (given(RECEIVER.name), given(GROUP.name)) {

@@ -9,12 +9,12 @@ use serde_json::Value;
 use super::job_kind::JobKind;
 use crate::{Fen, Kind};
 
-/// What the stored content says the gateway must agree with, and how patient to be with it.
+/// The facts in a stored content that the gateway must agree with, and those that deadlines depend on.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Subject {
     /// The amount that the job moves, where the content names one.
     pub amount: Option<Fen>,
-    /// Whether the money arrives the next working day (T1), so that "not yet" may last over a holiday.
+    /// True if the money arrives the next working day (T1), so that "not yet" may last over a holiday.
     pub next_day: bool,
 }
 

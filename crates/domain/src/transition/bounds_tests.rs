@@ -1,4 +1,4 @@
-//! What holds whatever the facts: brute force over states, counters, policies and moments around every deadline.
+//! Rules that hold for all facts: brute force over states, counters, policies and moments around every deadline.
 
 use super::*;
 

@@ -1,4 +1,4 @@
-//! What stands around the body, and what is not even a job.
+//! The fields around the body, and texts that are no job.
 
 use bursar_domain::{Invalid, Job, MAX_JOB_BYTES, NewJob};
 use serde_json::{Value, json};

@@ -37,7 +37,7 @@ fn content(job: &Value) -> String {
     parse(&job.to_string()).unwrap_or_else(|invalid| panic!("{invalid}\n{job}")).content.text().to_owned()
 }
 
-/// Everything that a job which must be refused is told.
+/// Every error of a job that must be refused.
 fn told(job: &Value) -> Vec<String> {
     match parse(&job.to_string()) {
         Ok(taken) => panic!("taken: {}", taken.content.text()),

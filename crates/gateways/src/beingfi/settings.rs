@@ -5,7 +5,7 @@ use crate::{Secret, Transport};
 /// One account at BeingFi Pay.
 #[derive(Clone, Debug)]
 pub struct BeingfiSettings {
-    /// How requests travel.
+    /// The way of requests.
     pub transport: Transport,
     /// The merchant's number.
     pub mch_no: String,

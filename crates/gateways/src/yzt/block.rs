@@ -15,9 +15,9 @@ pub struct YztBlock {
     pub app_id: String,
     /// The app's private key.
     pub private_key_file: PathBuf,
-    /// How answers are trusted: the file of the platform's public key.
+    /// The rule by which answers are trusted, with the file of the platform's public key.
     pub response_sign: ResponseSign<PathBuf>,
-    /// What an error without a signature says.
+    /// The weight of an error without a signature.
     pub unsigned_errors: UnsignedErrors,
     /// The token of a merchant that authorised the app.
     pub app_auth_token_file: Option<PathBuf>,

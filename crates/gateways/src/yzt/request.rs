@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::rsa2::Signer;
 use crate::{ContentType, Secret, SettingsError, params};
 
-/// Who asks: an app, perhaps on behalf of a merchant.
+/// The caller: an app, perhaps on behalf of a merchant.
 pub(crate) struct Caller {
     app_id: String,
     app_auth_token: Option<Secret>,
@@ -51,7 +51,7 @@ impl Caller {
         Some(params::body(content_type, &params))
     }
 
-    /// What is signed for a request.
+    /// The text that is signed for a request.
     pub(crate) fn signing_content(&self, method: &str, content: &str, timestamp: &str) -> String {
         join(&self.params(method, content, timestamp))
     }
@@ -75,7 +75,7 @@ impl Caller {
     }
 }
 
-/// What is signed: `name=value` joined by `&`, values as they are, not encoded.
+/// The text that is signed: `name=value` joined by `&`, values as they are, not encoded.
 pub(super) fn join<N: AsRef<str>, V: AsRef<str>>(params: &[(N, V)]) -> String {
     let pairs: Vec<String> =
         params.iter().map(|(name, value)| format!("{}={}", name.as_ref(), value.as_ref())).collect();

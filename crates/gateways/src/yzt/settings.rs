@@ -7,7 +7,7 @@ use crate::{Secret, Transport};
 /// One account at YZT.
 #[derive(Clone, Debug)]
 pub struct YztSettings {
-    /// How requests travel.
+    /// The way of requests.
     pub transport: Transport,
     /// The app's id.
     pub app_id: String,
@@ -15,11 +15,11 @@ pub struct YztSettings {
     pub app_auth_token: Option<Secret>,
     /// The app's private key, in any form that keys are handed out in.
     pub private_key: Secret,
-    /// How answers are trusted.
+    /// The rule by which answers are trusted.
     pub response_sign: ResponseSign,
-    /// What an error without a signature says, where answers must be signed.
+    /// The weight of an error without a signature, where answers must be signed.
     pub unsigned_errors: UnsignedErrors,
-    /// What a status query is keyed on.
+    /// The number that a status query is keyed on.
     pub query_key: QueryKey,
     /// The name under which bills are uploaded.
     pub upload_method: UploadMethod,
@@ -29,7 +29,7 @@ pub struct YztSettings {
     pub sub_codes: SubCodes,
 }
 
-/// How an answer's signature is treated.
+/// The treatment of an answer's signature.
 #[derive(Clone, PartialEq)]
 pub enum ResponseSign<K = String> {
     /// An answer counts only when this platform public key verifies it: the text of the key, in any form, or its file.
@@ -59,11 +59,11 @@ impl<K> fmt::Debug for ResponseSign<K> {
     }
 }
 
-/// What an error without a signature says, where the account's responses must be signed.
+/// The weight of an error without a signature, where the account's responses must be signed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Deserialize, serde::Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum UnsignedErrors {
-    /// Nothing: whoever is on the way can write one after the gateway has executed the call.
+    /// Nothing: an attacker on the way can write one after the gateway has executed the call.
     #[default]
     Doubt,
     /// Where its code is one of those that are raised before the business service sees a request, that the call was not
@@ -82,7 +82,7 @@ impl UnsignedErrors {
     }
 }
 
-/// What `bkfunds.balance.pay.query` is keyed on. The page knows `trade_no` only.
+/// The number that `bkfunds.balance.pay.query` is keyed on. The page knows `trade_no` only.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Deserialize, serde::Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum QueryKey {

@@ -18,7 +18,7 @@ const TRANSFER: &[Field] = &[
     required("arrive_time", Shape::OneOf(&["T0", "T1"])),
 ];
 
-/// `platform_no` stands on no page; see the option `query_by_key`.
+/// No page has `platform_no`; see the option `query_by_key`.
 const QUERY: &[Field] = &[
     optional("node_id", Shape::Text(8)),
     optional("trade_no", Shape::Text(64)),
@@ -141,7 +141,7 @@ pub(super) fn split(text: &str) -> Result<Map<String, Value>, String> {
     }
 }
 
-/// What a query names its payment by.
+/// The number by which a query names its payment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum QueryBy {
     TradeNo,
