@@ -13,6 +13,7 @@ pub(super) static KIND: JobKind = JobKind {
     is_taken_by: |account| account.gateway == GatewayKind::Yzt,
     repetition: Repetition::Harmless,
     amount: "order_amount",
+    payer: &["store_id"],
     next_day: None,
     // An order is uploaded once for its payment and once for its refund.
     business_key: BusinessKey::Content {

@@ -15,6 +15,8 @@ pub(crate) struct JobKind {
     pub amount: &'static str,
     /// The field, and its value, by which the money arrives on the next working day only.
     pub next_day: Option<(&'static str, &'static str)>,
+    /// The fields that name who pays, in the order in which they are looked for: by them a queue is shared fairly.
+    pub payer: &'static [&'static str],
     /// The name of the job at the gateway.
     pub business_key: BusinessKey,
     /// The bodies that jobs of this kind may have: the gateway page's, and one for each gateway that has another.

@@ -17,6 +17,7 @@ pub(super) static KIND: JobKind = JobKind {
     is_taken_by: |account| account.gateway == GatewayKind::Beingfi || account.generic_split,
     repetition: Repetition::ByAccount,
     amount: "total_amount",
+    payer: &["payer_store_no", "payer_merchant_id", "store_id"], // of a split through YZT; BeingFi's names only its order
     next_day: None,
     business_key: BusinessKey::Content {
         read: business_key,

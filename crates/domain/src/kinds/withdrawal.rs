@@ -13,6 +13,7 @@ pub(super) static KIND: JobKind = JobKind {
     is_taken_by: |account| account.gateway == GatewayKind::Yzt && account.additional.has(Kind::Withdrawal),
     repetition: Repetition::PaysAgain,
     amount: "total_amount",
+    payer: &["store_no", "merchant_id"],
     next_day: None,
     business_key: BusinessKey::JobKey,
     bodies: &[Body { fields: FIELDS, one_of: &[HOLDER], lists: &[], further: Further::InExtra }],
