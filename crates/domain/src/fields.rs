@@ -108,6 +108,11 @@ impl<'a> Reader<'a> {
         self.left.remove(name).filter(|value| !value.is_null())
     }
 
+    /// True if a value is given which was not taken out yet.
+    pub(crate) fn gives(&self, name: &str) -> bool {
+        self.left.get(name).is_some_and(|value| !value.is_null())
+    }
+
     /// Reads one row of the table into its canonical form.
     pub(crate) fn field(&mut self, field: Field) -> Option<Value> {
         let Some(value) = self.take(field.name) else {

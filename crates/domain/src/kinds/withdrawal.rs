@@ -38,9 +38,13 @@ const FIELDS: &[Field] = &[
 ];
 
 fn read(reader: &mut Reader<'_>, job: &Submitted<'_>) -> Option<Draft> {
+    let has_card_type = reader.gives("card_type");
     let mut fields = reader.table(FIELDS);
     reader.exactly_one(HOLDER[0], HOLDER[1], &fields);
-    check_card(reader, &fields);
+    // A wrong type is refused by its own rule, and says nothing about the card.
+    if has_card_type == fields.iter().any(|(name, _)| name == "card_type") {
+        check_card(reader, &fields);
+    }
     let known: Vec<&str> = FIELDS.iter().map(|field| field.name).chain(["platform_no"]).collect();
     reader.extra(&known, &mut fields);
     Some(Draft { fields, about: job.key.to_owned(), not_before: None })
