@@ -13,7 +13,6 @@ use reqwest::redirect::Policy;
 use reqwest::{Certificate, retry};
 
 /// A client without proxy, redirect, repetition and referer, over HTTP/1.1: the caller adds timeouts and the reuse of connections.
-#[must_use]
 pub fn hardened() -> ClientBuilder {
     Client::builder()
         .no_proxy()

@@ -37,6 +37,9 @@ pub enum Repetition {
     PaysAgain,
 }
 
+/// The texts of a content by their fields' names.
+pub(crate) type Texts<'f, 'a> = &'f dyn Fn(&str) -> Option<&'a str>;
+
 /// The name of a job at its gateway: a second job with the same one is refused, whatever its key.
 pub(crate) enum BusinessKey {
     /// The job's own key.
@@ -44,7 +47,7 @@ pub(crate) enum BusinessKey {
     /// A text made of the content's fields.
     Content {
         /// Makes it of the content's texts; `None` where the content has none, and the job's key takes its place.
-        read: for<'a> fn(&dyn Fn(&str) -> Option<&'a str>) -> Option<String>,
+        read: for<'a> fn(Texts<'_, 'a>) -> Option<String>,
         /// The business keys that a job called by this name may have, besides the name itself.
         candidates: fn(&str) -> Vec<String>,
     },
@@ -98,7 +101,7 @@ pub(crate) struct Draft {
 
 impl JobKind {
     /// The business key of the job with these texts in its content.
-    pub(crate) fn business_key<'a>(&self, key: &str, text_of: &dyn Fn(&str) -> Option<&'a str>) -> String {
+    pub(crate) fn business_key(&self, key: &str, text_of: Texts<'_, '_>) -> String {
         match self.business_key {
             BusinessKey::JobKey => key.to_owned(),
             BusinessKey::Content { read, .. } => read(text_of).unwrap_or_else(|| key.to_owned()),

@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use super::generic_split;
-use super::job_kind::{Body, BusinessKey, Draft, Further, JobKind, List, Repetition, Submitted};
+use super::job_kind::{Body, BusinessKey, Draft, Further, JobKind, List, Repetition, Submitted, Texts};
 use crate::fields::{Field, FieldError, Reader, Rule, Written, optional, write_object};
 use crate::share::{WHOLE, millionths};
 use crate::{GatewayKind, MAX_DAYS_AHEAD, Millis, is_too_far_ahead};
@@ -82,7 +82,7 @@ fn read(reader: &mut Reader<'_>, job: &Submitted<'_>) -> Option<Draft> {
 }
 
 /// An order is divided once, whichever of its two numbers names it. A split through YZT's generic apply is named by its key.
-fn business_key<'a>(text_of: &dyn Fn(&str) -> Option<&'a str>) -> Option<String> {
+fn business_key(text_of: Texts<'_, '_>) -> Option<String> {
     if text_of("platform_no").is_some() {
         return None;
     }
