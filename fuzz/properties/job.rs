@@ -110,6 +110,7 @@ fn body_of(job: &Job, mut content: Map<String, Value>) -> Map<String, Value> {
             }
         }
         (Kind::Split, _) => listed(&mut content, "receivers"),
+        (Kind::Withdrawal, _) => unreachable!("no account of these takes one"),
     }
     content
 }

@@ -164,7 +164,8 @@ fn says_the_last_word(reading: &Reading, call: Call, order: &Order, body: &str) 
         (Call::Send, Kind::Split) => &["bkfunds_split_apply_response"],
         (Call::Query, Kind::Split) => &["bkfunds_split_query_response"],
         (Call::Send, Kind::BillUpload) => &["funds_bill_upload_response", "bkfunds_order_upload_response"],
-        (Call::Query, Kind::BillUpload) => &["_response"], // there is no method to name
+        (Call::Send, Kind::Withdrawal) => &["bkfunds_withdraw_apply_response"],
+        (Call::Query, Kind::BillUpload | Kind::Withdrawal) => &["_response"], // there is no method to name
     };
     let is_duplicate = |node: &str| {
         let node: Option<Object> = serde_json::from_str(node).ok();
@@ -204,6 +205,7 @@ fn node_says(reading: &Reading, call: Call, order: &Order, node: &str) -> bool {
             amount.map_or(!named, |amount| amount == 10 || text_of(&amount).trim_start_matches('0') == "10")
         }
         Kind::BillUpload | Kind::Split => true,
+        Kind::Withdrawal => false, // no response to it is a last word
     };
     done && status.is_some() && word(&data, "status").as_deref() == status && key_fits && amount_fits
 }

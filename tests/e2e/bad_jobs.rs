@@ -6,7 +6,7 @@ use std::process::Stdio;
 use bursar_test_support::Process;
 use serde_json::{Value, json};
 
-use crate::jobs::{bill, having, key, split, transfer, with};
+use crate::jobs::{bill, having, key, split, transfer, with, withdrawal};
 use crate::plan::Plan;
 use crate::world::{SOON, World};
 
@@ -57,9 +57,10 @@ fn transfers() -> Vec<Case> {
         (having(transfer("X"), "account", json!("unknown")), "account names no configured account: unknown"),
         (having(transfer("X"), "account", json!(1)), "account must be a text"),
         (having(transfer("X"), "account", json!("a b")), "account must be 1 to 32 letters, digits, - or _"),
-        (having(transfer("X"), "kind", json!("payment")), "kind must be bill_upload, transfer or split"),
+        (having(transfer("X"), "kind", json!("payment")), "kind must be bill_upload, transfer, split or withdrawal"),
         (having(transfer("X"), "kind", json!("split")), "kind is not taken by this yzt account"),
         (having(split("X", "P1"), "account", json!("main")), "kind is not taken by this yzt account"),
+        (withdrawal("X", "rent"), "kind is not taken by this yzt account"),
         (having(transfer("X"), "account", json!("shop")), "kind is not taken by this beingfi account"),
         (having(transfer("X"), "platform_no", json!("")), "platform_no must"),
         (having(transfer("X"), "platform_no", json!("k".repeat(65))), "platform_no must"),

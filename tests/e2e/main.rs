@@ -68,6 +68,7 @@ mod tools;
 mod traces;
 mod upgrades;
 mod whole;
+mod withdrawals;
 mod world;
 
 use bursar_test_support::{described, jobs, pages};

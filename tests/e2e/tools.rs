@@ -33,7 +33,7 @@ async fn the_balance_is_what_the_gateway_says() {
 
     let said = world.run(&["balance", "--account", "shop"]).await;
     assert_eq!(said.code, Some(2), "{said:?}");
-    assert!(said.stderr.contains("account shop is not at YZT"), "{said:?}");
+    assert!(said.stderr.contains("account shop is at beingfi, which has no balances"), "{said:?}");
     assert_eq!(world.run(&["balance", "--account", "unknown"]).await.code, Some(2));
     for (fault, code) in [("busy", 3), ("bad-signature", 3), ("lost-answer", 3)] {
         world.faults(json!({"next": 1, "on": "query", "fault": fault})).await;

@@ -31,7 +31,7 @@ impl<'a> Books<'a> {
         match self.kind {
             None => false,
             Some(Kind::BillUpload) => true,
-            Some(Kind::Transfer) => self.status != Some("0"),
+            Some(Kind::Transfer | Kind::Withdrawal) => self.status != Some("0"),
             Some(Kind::Split) => self.status != Some("2"),
         }
     }
@@ -44,6 +44,7 @@ impl<'a> Books<'a> {
             State::Succeeded => match self.kind {
                 None => false,
                 Some(Kind::BillUpload) => true,
+                Some(Kind::Withdrawal) => false, // only a person knows
                 Some(Kind::Transfer) => self.status == Some("1") || self.life.contains("1-2"),
                 Some(Kind::Split) => self.status == Some("1"),
             },

@@ -97,7 +97,7 @@ pub(crate) fn draw(dice: &mut Rng, number: usize) -> Thing {
     let kind = weighted(dice, &[(Kind::Transfer, 60), (Kind::BillUpload, 22), (Kind::Split, 18)]);
     let account = match kind {
         Kind::Split => "shop",
-        Kind::Transfer | Kind::BillUpload => weighted(dice, &[("main", 2), ("keep", 1)]),
+        Kind::Transfer | Kind::BillUpload | Kind::Withdrawal => weighted(dice, &[("main", 2), ("keep", 1)]),
     };
     let amount = dice.u32(1..100_000);
     let job = |key: String, amount| NewJob::new(account, kind.as_str(), &key, body(kind, number, amount));
@@ -111,7 +111,7 @@ pub(crate) fn draw(dice: &mut Rng, number: usize) -> Thing {
     }
     Thing {
         ledger_key: match kind {
-            Kind::Transfer => format!("transfer-{number}"),
+            Kind::Transfer | Kind::Withdrawal => format!("{kind}-{number}"),
             Kind::BillUpload => format!("order{number}/1"),
             Kind::Split => format!("pay{number}"),
         },
@@ -150,6 +150,10 @@ fn body(kind: Kind, number: usize, amount: u32) -> serde_json::Value {
         Kind::BillUpload => json!({
             "trade_type": "1", "node_id": "100001", "order_amount": amount, "order_id": format!("order{number}"),
             "order_time": "20240301131800", "store_id": "20008221",
+        }),
+        Kind::Withdrawal => json!({
+            "sso_node_id": "00061967", "merchant_id": 1_000_000_001_116_i64, "account_sub_type": "0", "card_type": "0",
+            "total_amount": amount, "remark": format!("withdrawal-{number}"),
         }),
         Kind::Split => json!({
             "payOrderId": format!("pay{number}"), "useSysAutoDivisionReceivers": "0",

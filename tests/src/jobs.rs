@@ -41,6 +41,14 @@ pub fn split(key: &str, order: &str) -> Value {
     }})
 }
 
+/// The example of `bkfunds.withdraw.apply`, to a bound card, its amount in fen. The ledger has it by its remark.
+pub fn withdrawal(key: &str, remark: &str) -> Value {
+    json!({"account": "main", "kind": "withdrawal", "platform_no": key, "body": {
+        "merchant_id": 1_000_000_001_116_i64, "sso_node_id": "00061967", "account_sub_type": "0", "total_amount": 110,
+        "card_type": "0", "remark": remark,
+    }})
+}
+
 /// Milliseconds since 1970 by this machine's clock.
 pub fn now_ms() -> i64 {
     let since = std::time::UNIX_EPOCH.elapsed().expect("the clock is past 1970");
@@ -80,6 +88,7 @@ pub fn ledger_key(job: &Value) -> String {
     match job["kind"].as_str() {
         Some("bill_upload") => format!("{}/{}", text("order_id"), text("trade_type")),
         Some("split") => text("payOrderId").to_owned(),
+        Some("withdrawal") => text("remark").to_owned(),
         _ => key(job).to_owned(),
     }
 }

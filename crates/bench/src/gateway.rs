@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use bursar_domain::{Answer, Names, Reading, Received, Suspicion};
-use bursar_gateways::{BoxFuture, Gateway, Order};
+use bursar_gateways::{BoxFuture, Gateway, Order, StatusQuery};
 use tokio::sync::mpsc::UnboundedSender;
 use tokio::time::Instant;
 
@@ -58,15 +58,21 @@ impl Gateway for Yes {
         Box::pin(std::future::ready(self.answer(order)))
     }
 
-    fn query<'a>(&'a self, order: &'a Order) -> BoxFuture<'a, Reading> {
-        Box::pin(std::future::ready(self.answer(order)))
-    }
-
-    fn can_query(&self, _: &Order) -> bool {
-        true
-    }
-
     fn resend_tells(&self) -> bool {
         true
+    }
+
+    fn query(&self) -> Option<&dyn StatusQuery> {
+        Some(self)
+    }
+}
+
+impl StatusQuery for Yes {
+    fn covers(&self, _: &Order) -> bool {
+        true
+    }
+
+    fn status<'a>(&'a self, order: &'a Order) -> BoxFuture<'a, Reading> {
+        Box::pin(std::future::ready(self.answer(order)))
     }
 }

@@ -6,11 +6,11 @@ use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use bursar_domain::{AccountRules, FairOrder, PartyTypes, Queue};
-use bursar_gateways::{Beingfi, BeingfiSettings, ResponseSign, Secret, SharedParts, Transport, Yzt, YztSettings};
+use bursar_domain::{AccountRules, FairOrder, Queue};
+use bursar_gateways::{GatewaySettings, NotificationReader, SettingsError, SharedParts, Transport};
 use url::Url;
 
-use crate::config::{self, Account, Config, Gateway};
+use crate::config::{Account, Config};
 
 /// No key, token or certificate is longer. A longer file is the wrong one.
 const MAX_FILE_BYTES: u64 = 256 * 1024;
@@ -50,6 +50,10 @@ pub(crate) enum AccountError {
 }
 
 impl AccountError {
+    fn of_setting(name: &str, error: SettingsError) -> Self {
+        Self::Unfit { key: format!("accounts.{name}.{}", error.setting), problem: error.problem }
+    }
+
     /// The key that must be corrected.
     pub(crate) fn key(&self) -> &str {
         match self {
@@ -58,21 +62,12 @@ impl AccountError {
     }
 }
 
-/// The settings from which a gateway is built.
-#[derive(Debug)]
-pub(crate) enum GatewaySettings {
-    /// 银账通.
-    Yzt(YztSettings),
-    /// BeingFi Pay.
-    Beingfi(BeingfiSettings),
-}
-
 impl Config {
     /// Every queue of every account, in a fixed order.
     pub(crate) fn queues(&self) -> Vec<Queue> {
         let of_account = |(name, account): (&bursar_domain::AccountName, &Account)| {
             let name = name.clone();
-            account.rules().kinds().iter().map(move |kind| Queue { account: name.clone(), kind: *kind })
+            account.rules().kinds().into_iter().map(move |kind| Queue { account: name.clone(), kind })
         };
         self.accounts.iter().flat_map(of_account).collect()
     }
@@ -87,23 +82,15 @@ impl Config {
 impl Account {
     /// The account's rules for the validator.
     pub(crate) fn rules(&self) -> AccountRules {
-        let (generic_split, party_types) = match &self.gateway {
-            Gateway::Yzt(yzt) => (yzt.split.is_some(), yzt.keys.party_types),
-            Gateway::Beingfi(_) => (false, PartyTypes::default()),
-        };
-        AccountRules { gateway: self.gateway.kind(), max_amount: self.policy.max_amount, generic_split, party_types }
+        self.gateway.rules(self.policy.max_amount)
     }
 
     /// The gateway, and the merchant there: a queue's jobs are bound to both. All spellings of an address are the same identity, and so
     /// are all addresses of one `environment`.
     pub(crate) fn identity(&self) -> String {
         let base_url = Url::parse(&self.keys.base_url).map_or(self.keys.base_url.clone(), String::from);
-        let gateway = self.gateway.kind().as_str();
         let place = self.keys.environment.as_deref().unwrap_or(base_url.trim_end_matches('/'));
-        match &self.gateway {
-            Gateway::Yzt(yzt) => format!("{gateway} {place} app_id {}", yzt.keys.app_id),
-            Gateway::Beingfi(beingfi) => format!("{gateway} {place} mch_no {}", beingfi.keys.mch_no),
-        }
+        format!("{} {place} {}", self.gateway.kind().as_str(), self.gateway.owner())
     }
 
     /// Every fault that makes the account unusable. Reads its files and checks its keys.
@@ -112,32 +99,15 @@ impl Account {
         if !unusable.is_empty() {
             return unusable;
         }
-        let built = self.gateway_settings(name).and_then(|settings| {
-            let built = match settings {
-                GatewaySettings::Yzt(settings) => Yzt::sharing(settings, parts).map(drop),
-                GatewaySettings::Beingfi(settings) => Beingfi::sharing(settings, parts).map(drop),
-            };
-            built.map_err(|error| AccountError::Unfit {
-                key: format!("accounts.{name}.{}", error.setting),
-                problem: error.problem,
-            })
-        });
+        let built = self
+            .gateway_settings(name)
+            .and_then(|settings| settings.gateway(parts, None).map_err(|error| AccountError::of_setting(name, error)));
         built.err().into_iter().collect()
     }
 
     fn unusable_files(&self, name: &str) -> Vec<AccountError> {
-        let own: Vec<(&str, Option<&PathBuf>)> = match &self.gateway {
-            Gateway::Yzt(yzt) => vec![
-                ("private_key_file", Some(&yzt.keys.private_key_file)),
-                ("platform_public_key_file", yzt.response_sign.key_file()),
-                ("app_auth_token_file", yzt.keys.app_auth_token_file.as_ref()),
-            ],
-            Gateway::Beingfi(beingfi) => vec![("secret_file", Some(&beingfi.keys.secret_file))],
-        };
-        own.into_iter()
-            .chain([("ca_file", self.keys.ca_file.as_ref())])
-            .filter_map(|(key, path)| read_file(format!("accounts.{name}.{key}"), path?).err())
-            .collect()
+        let files = self.gateway.files().into_iter().chain(self.keys.ca_file.as_deref().map(|path| ("ca_file", path)));
+        files.filter_map(|(key, path)| read_file(format!("accounts.{name}.{key}"), path).err()).collect()
     }
 
     /// Reads the account's secrets and returns its gateway's settings. `name` is for messages.
@@ -145,46 +115,32 @@ impl Account {
     /// # Errors
     /// [`AccountError`] for the first file that cannot be used.
     pub(crate) fn gateway_settings(&self, name: &str) -> Result<GatewaySettings, AccountError> {
-        let file = |key: &str, path: &Path| read_file(format!("accounts.{name}.{key}"), path);
-        let optional = |key: &str, path: Option<&PathBuf>| path.map(|path| file(key, path)).transpose();
+        let file = |key: &'static str, path: &Path| read_file(format!("accounts.{name}.{key}"), path);
         let transport = Transport {
             base_url: self.keys.base_url.clone(),
             connect_timeout: self.keys.connect_timeout,
             call_timeout: self.keys.call_timeout,
             keep_alive: self.keys.keep_alive,
-            ca_pem: optional("ca_file", self.keys.ca_file.as_ref())?,
+            ca_pem: self.keys.ca_file.as_deref().map(|path| file("ca_file", path)).transpose()?,
             content_type: self.keys.content_type,
             http_429: self.keys.http_429_not_executed,
         };
-        Ok(match &self.gateway {
-            Gateway::Yzt(yzt) => GatewaySettings::Yzt(YztSettings {
-                transport,
-                app_id: yzt.keys.app_id.clone(),
-                app_auth_token: optional("app_auth_token_file", yzt.keys.app_auth_token_file.as_ref())?
-                    .map(Secret::new),
-                private_key: Secret::new(file("private_key_file", &yzt.keys.private_key_file)?),
-                response_sign: match &yzt.response_sign {
-                    config::ResponseSign::Required(path) => {
-                        ResponseSign::Required(file("platform_public_key_file", path)?)
-                    }
-                    config::ResponseSign::Waived => ResponseSign::Waived,
-                },
-                unsigned_errors: yzt.keys.unsigned_errors,
-                query_key: yzt.keys.query_key,
-                upload_method: yzt.keys.upload_method,
-                split: yzt.split.clone(),
-                sub_codes: yzt.keys.sub_codes(),
-            }),
-            Gateway::Beingfi(beingfi) => GatewaySettings::Beingfi(BeingfiSettings {
-                transport,
-                mch_no: beingfi.keys.mch_no.clone(),
-                app_id: beingfi.keys.app_id.clone(),
-                secret: Secret::new(file("secret_file", &beingfi.keys.secret_file)?),
-                channel: beingfi.keys.channel,
-                split_query_path: beingfi.keys.split_query_path.clone(),
-                texts: beingfi.keys.texts(),
-            }),
-        })
+        self.gateway.settings(transport, file)
+    }
+
+    /// The reader of the gateway's notifications to the account; `None` where the gateway sends none, or signs none.
+    ///
+    /// # Errors
+    /// [`AccountError`] of the file with the platform's public key.
+    pub(crate) fn notification_reader(
+        &self,
+        name: &str,
+        parts: &SharedParts,
+    ) -> Result<Option<NotificationReader>, AccountError> {
+        let Some(notifications) = self.gateway.notifications() else { return Ok(None) };
+        let text = read_file(format!("accounts.{name}.{}", notifications.key), notifications.file)?;
+        let reader = notifications.reader(&text, parts);
+        reader.map(Some).map_err(|error| AccountError::of_setting(name, error))
     }
 }
 

@@ -4,14 +4,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bursar_domain::{AccountName, Kind, Queue, Reading};
-use bursar_gateways::{AccountSubType, Balance, BalanceQuery, SharedParts, Yzt};
+use bursar_gateways::{AccountSubType, Balance, BalanceQuery, Gateway, SharedParts};
 use bursar_store::{BalanceParts, Store, StoreError};
 use bursar_telemetry::{BalanceMetrics, Metrics, WatchedBalance};
 use futures_util::future::join_all;
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
-use crate::accounts::GatewaySettings;
 use crate::config::{self, Config};
 use crate::exit::Failure;
 use crate::pace::Pace;
@@ -22,7 +21,7 @@ const PAUSE: Duration = Duration::from_secs(1);
 /// One account's balance. Each query is made by one of all workers.
 struct Watched {
     account: AccountName,
-    gateway: Yzt,
+    gateway: Arc<dyn Gateway>,
     every: Duration,
     query: BalanceQuery,
     sub_types: Vec<(AccountSubType, BalanceMetrics)>,
@@ -49,7 +48,7 @@ pub(crate) fn told(config: &Config) -> Vec<WatchedBalance> {
 }
 
 fn asked_for(config: &Config) -> impl Iterator<Item = (&AccountName, &config::Balance)> {
-    config.accounts.iter().filter_map(|(name, account)| Some((name, account.balance()?)))
+    config.accounts.iter().filter_map(|(name, account)| Some((name, account.balance.as_ref()?)))
 }
 
 impl Balances {
@@ -63,11 +62,11 @@ impl Balances {
         let mut watched = Vec::new();
         for (name, balance) in asked_for(config) {
             let account = &config.accounts[name];
-            let GatewaySettings::Yzt(settings) = account.gateway_settings(name.as_str())? else { continue };
+            let gateway = account.gateway_settings(name.as_str())?.gateway(parts, None)?;
             let counted = |sub_type: AccountSubType| (sub_type, metrics.balance(name, sub_type.as_str()));
             watched.push(Watched {
                 account: name.clone(),
-                gateway: Yzt::sharing(settings, parts)?,
+                gateway,
                 every: balance.every,
                 query: balance.query.clone(),
                 sub_types: balance.sub_types.iter().copied().map(counted).collect(),
@@ -128,7 +127,7 @@ impl Watched {
 
     async fn query(&self, sub_type: AccountSubType) -> Option<BalanceParts> {
         let query = BalanceQuery { account_sub_type: Some(sub_type.code().to_owned()), ..self.query.clone() };
-        match self.gateway.balance(&query).await {
+        match self.gateway.balance()?.balance_of(&query).await {
             Ok(balance) => Some(parts(&balance)),
             Err(reading) => {
                 let Reading { answer, code, request_id, .. } = *reading;

@@ -28,13 +28,13 @@ use std::path::Path;
 use bursar_domain::AccountName;
 use toml::Table;
 
-pub(crate) use account::{Account, Gateway};
+pub(crate) use account::Account;
 pub(crate) use advice::Advice;
 pub(crate) use document::example;
 pub(crate) use fault::{ConfigError, Fault};
 pub(crate) use redis_url::RedisUrl;
 pub(crate) use sections::{Expect, Journal, Log, LogFormat, Preflight, Webhooks};
-pub(crate) use yzt::{Balance, ResponseSign};
+pub(crate) use yzt::Balance;
 
 use section::Section;
 use sections::{Import, Redis, Server, Telemetry, Worker};

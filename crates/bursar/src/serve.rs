@@ -4,15 +4,15 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use bursar_callbacks::Telemetry;
-use bursar_gateways::{NotificationReader, SharedParts};
+use bursar_gateways::SharedParts;
 use bursar_producer::Producer;
 use bursar_server::{NoTokens, NotifiedAccount, NotifiedMethod, Server, Settings};
 use bursar_store::Store;
 use bursar_telemetry::{Metrics, Page, Places, Stored};
 use tokio_util::sync::CancellationToken;
 
-use crate::accounts::{AccountError, read_file};
-use crate::config::{Config, Gateway};
+use crate::accounts::AccountError;
+use crate::config::Config;
 use crate::exit::Failure;
 use crate::{balances, tell, traces};
 
@@ -56,22 +56,18 @@ fn notified(config: &Config) -> Result<Vec<NotifiedAccount>, AccountError> {
     let parts = SharedParts::default();
     let mut accounts = Vec::new();
     for (name, account) in &config.accounts {
-        let Gateway::Yzt(yzt) = &account.gateway else { continue };
-        let Some(file) = yzt.response_sign.key_file() else { continue };
-        let key = format!("accounts.{name}.platform_public_key_file");
-        let reader = NotificationReader::sharing(&yzt.keys.app_id, &read_file(key.clone(), file)?, &parts)
-            .map_err(|error| AccountError::Unfit { key, problem: error.problem })?;
-        let methods = yzt.keys.notify_methods.iter();
+        let Some(reader) = account.notification_reader(name.as_str(), &parts)? else { continue };
+        let methods = account.notify.methods.iter();
         accounts.push(NotifiedAccount {
             name: name.clone(),
             reader: Arc::new(reader),
-            sign_rule: yzt.keys.notify_sign_rule,
+            sign_rule: account.notify.sign_rule,
             methods: methods
                 .map(|method| NotifiedMethod { name: method.name.clone(), job: method.job.clone() })
                 .collect(),
-            callback_url: yzt.keys.notify_callback_url.clone(),
+            callback_url: account.notify.callback_url.clone(),
             retention: config.redis.retention,
-            max_age: yzt.keys.notify_max_age,
+            max_age: account.notify.max_age,
         });
     }
     Ok(accounts)

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use bursar_domain::{GatewayKind, Reason, State};
+use bursar_domain::{Reason, State};
 use bursar_store::{Cursor, Store, StoreError, StoredAs};
 
 use crate::config::Config;
@@ -18,16 +18,16 @@ pub(crate) struct Unlisted {
     pub(crate) jobs: usize,
 }
 
-/// The codes of every queue at YZT: no other gateway has sub-codes to list.
+/// The codes of every queue whose gateway answers by sub-codes.
 ///
 /// # Errors
 /// [`StoreError`].
 pub(crate) async fn codes(config: &Config, store: &Store) -> Result<Vec<Unlisted>, StoreError> {
     let mut found = Vec::new();
-    let at_yzt = |queue: &bursar_domain::Queue| {
-        config.accounts.get(&queue.account).is_some_and(|account| account.gateway.kind() == GatewayKind::Yzt)
+    let has_sub_codes = |queue: &bursar_domain::Queue| {
+        config.accounts.get(&queue.account).is_some_and(|account| account.gateway.has_sub_codes())
     };
-    for queue in config.queues().into_iter().filter(at_yzt) {
+    for queue in config.queues().into_iter().filter(has_sub_codes) {
         let listed = store.list(&queue, Some(State::NeedsReview), &Cursor::default(), MAX_LOOKED_AT).await?;
         let mut codes: BTreeMap<&str, usize> = BTreeMap::new();
         for job in &listed.jobs {

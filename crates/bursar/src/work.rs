@@ -6,14 +6,13 @@ use std::thread;
 use std::time::Duration;
 
 use bursar_domain::{AccountName, Queue};
-use bursar_gateways::{Beingfi, Gateway, Rate, SharedParts, Yzt};
+use bursar_gateways::{Gateway, Rate, SharedParts};
 use bursar_store::Store;
 use bursar_telemetry::{Metrics, Page, Traces};
 use bursar_worker::{Account, Import, SendGate, Settings};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-use crate::accounts::GatewaySettings;
 use crate::balances::Balances;
 use crate::config::{self, Config};
 use crate::exit::{Context, Exit, Failure};
@@ -151,7 +150,7 @@ fn account(
         identity: account.identity(),
         policy: account.policy.clone(),
         rate_per_second: account.keys.rate_per_second,
-        kinds: account.rules().kinds().to_vec(),
+        kinds: account.rules().kinds(),
     })
 }
 
@@ -177,18 +176,7 @@ fn gateway_within(
     rate: Option<Arc<dyn Rate>>,
     parts: &SharedParts,
 ) -> Result<Arc<dyn Gateway>, Failure> {
-    let of_account = || format!("accounts.{name}");
-    Ok(match account.gateway_settings(name)? {
-        GatewaySettings::Yzt(settings) => {
-            let yzt = Yzt::sharing(settings, parts).context(of_account())?;
-            Arc::new(match rate {
-                Some(rate) => yzt.within(rate),
-                None => yzt,
-            })
-        }
-        // Each of its calls is one request.
-        GatewaySettings::Beingfi(settings) => Arc::new(Beingfi::sharing(settings, parts).context(of_account())?),
-    })
+    account.gateway_settings(name)?.gateway(parts, rate).context(format_args!("accounts.{name}"))
 }
 
 /// Unique per process start: a repeated name would inherit the leases of a dead worker.

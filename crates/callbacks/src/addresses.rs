@@ -6,8 +6,8 @@ use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
+use bursar_http_client::dns::{Addrs, Name, Resolve, Resolving};
 use ipnet::IpNet;
-use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use url::{Host, Url};
 
 /// What is not on the public internet (IANA's special-purpose registries, read 2026-11-25), and what clouds answer on.

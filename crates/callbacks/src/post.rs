@@ -4,10 +4,9 @@ use std::error::Error as _;
 use std::time::Duration;
 
 use bursar_domain::{DeliveryError, Millis, TraceParent};
+use bursar_http_client::header::{CONTENT_TYPE, HeaderValue, RETRY_AFTER};
+use bursar_http_client::{Client, Response, StatusCode, hardened, trusting};
 use bursar_telemetry::Told;
-use reqwest::header::{CONTENT_TYPE, HeaderValue, RETRY_AFTER};
-use reqwest::redirect::Policy;
-use reqwest::{Certificate, Client, Response, StatusCode, retry};
 use tokio::sync::watch;
 use url::Url;
 
@@ -49,20 +48,12 @@ impl Post {
     /// Signs with what `secrets` holds at each attempt.
     pub(crate) fn new(settings: &Settings, secrets: watch::Receiver<Secrets>) -> Result<Self, SettingsError> {
         let untrusted = |why: String| SettingsError { key: "ca_file", rule: format!("cannot be trusted: {why}") };
-        let mut builder = Client::builder()
-            .no_proxy()
-            .redirect(Policy::none())
-            .retry(retry::never())
-            .referer(false)
-            .http1_only()
+        let mut builder = hardened()
             .dns_resolver(std::sync::Arc::new(Resolver(settings.allowed.clone())))
             .timeout(settings.timeout)
-            .pool_idle_timeout(MAX_IDLE)
-            .user_agent(concat!("bursar/", env!("CARGO_PKG_VERSION")));
+            .pool_idle_timeout(MAX_IDLE);
         if let Some(pem) = &settings.ca_pem {
-            let certificates =
-                Certificate::from_pem_bundle(pem.as_bytes()).map_err(|error| untrusted(error.to_string()))?;
-            builder = builder.tls_certs_merge(certificates);
+            builder = trusting(builder, pem).map_err(|error| untrusted(error.to_string()))?;
         }
         let client = builder.build().map_err(|error| untrusted(error.to_string()))?;
         Ok(Self { client, allowed: settings.allowed.clone(), secrets, timeout: settings.timeout })
@@ -124,7 +115,7 @@ fn not_allowed() -> Heard {
     Heard::Nothing(DeliveryError::AddressNotAllowed)
 }
 
-fn why(error: &reqwest::Error) -> Heard {
+fn why(error: &bursar_http_client::Error) -> Heard {
     if error.source().is_some_and(is_not_allowed) {
         return not_allowed();
     }

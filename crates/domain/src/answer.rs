@@ -1,4 +1,4 @@
-//! What a gateway was understood to say. Expected answers of the world are values here, not errors.
+//! The outcomes of calls to a gateway. Expected answers of the world are values here, not errors.
 
 use crate::{Fen, State};
 
@@ -55,7 +55,7 @@ pub enum Answer {
     /// Asked, the gateway does not know the job. Soon after a send this proves nothing.
     #[serde(rename = "not_found")]
     Unseen,
-    /// The answer does not fit the job: it speaks of another key or amount, or of a success that may have paid nobody. A
+    /// The answer does not fit the job: it speaks of another key or amount, or of a success that may have paid no one. A
     /// person must look.
     #[serde(rename = "mismatch")]
     Contradiction,
@@ -101,7 +101,7 @@ impl Answer {
         Self::ALL.into_iter().find(|answer| answer.as_str() == name)
     }
 
-    /// Whether the call certainly took no effect, and may be made again once the time has come or the fault is mended.
+    /// True if the call certainly took no effect, and may be made again once the time has come or the fault is mended.
     #[must_use]
     pub const fn did_nothing(self) -> bool {
         match self {
@@ -136,7 +136,7 @@ impl Answer {
     }
 }
 
-/// Whether a response arrived that the account's rules let us read: the gateway's health, apart from what it said.
+/// The arrival of a response that the account's rules let us read: the gateway's health, apart from what it said.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Received {
     /// A whole, readable response, signed by the platform where the account requires that; its code may be unknown.
@@ -164,20 +164,20 @@ pub enum Suspicion {
     Nothing,
 }
 
-/// An answer with what was read to come to it: the evidence that goes on record, as [`crate::ResponseEvidence`]. Texts are bounded by whoever reads.
+/// An answer with the evidence for it, which goes on record as [`crate::ResponseEvidence`]. The reader bounds its texts.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Reading {
-    /// How it was understood.
+    /// The outcome.
     pub answer: Answer,
-    /// Whether a response arrived that can be relied on. Known to the caller alone; not part of the record.
+    /// The arrival of a response that can be relied on. Known to the caller alone; not part of the record.
     pub received: Received,
-    /// Whether the response names the job. Known to the caller alone; not part of the record.
+    /// The job that the response names. Known to the caller alone; not part of the record.
     pub names: Names,
-    /// What the response suggests without proving it. Known to the caller alone; not part of the record.
+    /// A suspicion that the response raises and does not prove. Known to the caller alone; not part of the record.
     pub suspicion: Suspicion,
     /// The gateway's own number for the job, if it named one.
     pub trade_no: Option<String>,
-    /// The gateway's status as it wrote it: `0`, `1`, `2`, `9`, `n`, a split's state, or a word of its own.
+    /// The gateway's status as it wrote it: `0`, `1`, `2`, `9`, `n`, a split's state, or another word.
     pub status: Option<String>,
     /// The gateway's code and sub-code: `40004/isv.name-error`.
     pub code: Option<String>,

@@ -10,9 +10,6 @@ use crate::Kind;
 /// Characters of a group's name: what is longer is cut.
 const MAX_GROUP: usize = 64;
 
-/// Fields that name who pays, in the order in which they are looked for.
-const PAYER: [&str; 3] = ["payer_store_no", "payer_merchant_id", "store_id"];
-
 /// By what a queue's jobs are divided into groups.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum FairBy {
@@ -62,7 +59,7 @@ impl FairOrder {
     pub fn group(&self, kind: Kind, content: &str) -> String {
         let fields: &[&str] = match (&self.by, kind) {
             (FairBy::Nothing, _) => return String::new(),
-            (FairBy::Payer, Kind::Transfer | Kind::BillUpload | Kind::Split) => &PAYER,
+            (FairBy::Payer, kind) => kind.facts().payer,
             (FairBy::Field(field), _) => &[field.as_str()],
         };
         let content: Value = serde_json::from_str(content).unwrap_or_default();
@@ -75,7 +72,7 @@ impl FairOrder {
         text.chars().filter(|character| !character.is_control()).take(MAX_GROUP).collect()
     }
 
-    /// How far a job of this group moves the group back: 1 divided by its weight.
+    /// The distance by which a job of this group moves the group back: 1 divided by its weight.
     #[allow(clippy::float_arithmetic, reason = "a rank is a place among others, and no amount")]
     #[must_use]
     pub fn step(&self, group: &str) -> f64 {

@@ -27,7 +27,7 @@ impl std::fmt::Display for FieldError {
     }
 }
 
-/// What a field's value must be.
+/// The rule for a field's value.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Rule {
     /// Text of 1 to `n` characters, to be read by people.
@@ -58,7 +58,7 @@ pub(crate) struct Field {
     pub name: &'static str,
     pub rule: Rule,
     pub required: bool,
-    /// Whether a screen shows its value whole: it names no person and no account.
+    /// True if a screen shows its value whole: it names no person and no account.
     pub shown: bool,
 }
 
@@ -106,6 +106,11 @@ impl<'a> Reader<'a> {
     /// Takes a value out. JSON `null` counts as absent, as the pages' own clients send it (and must not: trap 9).
     pub(crate) fn take(&mut self, name: &str) -> Option<Value> {
         self.left.remove(name).filter(|value| !value.is_null())
+    }
+
+    /// True if a value is given which was not taken out yet.
+    pub(crate) fn gives(&self, name: &str) -> bool {
+        self.left.get(name).is_some_and(|value| !value.is_null())
     }
 
     /// Reads one row of the table into its canonical form.
@@ -192,12 +197,12 @@ impl<'a> Reader<'a> {
     }
 }
 
-/// A name of somebody else's choice, fit for messages and terminals: bounded, without control characters.
+/// A name that a producer chose, made fit for messages and terminals: bounded, without control characters.
 pub(crate) fn shown(name: &str) -> String {
     name.chars().take(MAX_SHOWN_CHARS).flat_map(char::escape_debug).collect()
 }
 
-/// Whether every number in `value` is what its producer wrote: whole numbers beyond these were rounded when they were read,
+/// True if every number in `value` is what its producer wrote: whole numbers beyond these were rounded when they were read,
 /// and an id of 27 digits must not go out as another.
 fn keeps_its_digits(value: &Value) -> bool {
     const MAX_EXACT: f64 = 9_007_199_254_740_992.0; // 2^53

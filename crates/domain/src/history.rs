@@ -189,7 +189,7 @@ impl HistoryEvent {
             .unwrap_or_else(|_| Self::Unreadable(Unreadable { line: String::from_utf8_lossy(line).into_owned() }))
     }
 
-    /// As it is recorded: one line of JSON. An event without a time gets it from whoever records it.
+    /// As it is recorded: one line of JSON. An event without a time gets it from its recorder.
     #[must_use]
     pub fn recorded(&self) -> String {
         serde_json::to_string(self).unwrap_or_default() // texts and numbers: writing them cannot fail

@@ -1,19 +1,19 @@
 //! Texts that name something: keys, orders, stores, accounts. Two that look the same must be the same, for people compare them by
-//! eye, and web pages, spreadsheets and fixed columns put characters into them that nobody sees.
+//! eye, and web pages, spreadsheets and fixed columns put invisible characters into them.
 //!
-//! What Unicode calls invisible is looked up (`icu_properties`): a table of our own would be as old as the day it was written.
+//! Invisible characters are looked up in Unicode's tables (`icu_properties`): a table of our own would be as old as the day it was written.
 //! Refused is what cannot be seen, what changes the direction of what is shown, white space, and what is not in composed form
 //! (NFC: `é` as one character and as two look the same). Not refused is what looks different, however slightly: full-width forms
-//! are another width, and letters of other scripts cannot be told from a typist's intent.
+//! are another width, and letters of other scripts cannot be distinguished from a typist's intent.
 
 use icu_normalizer::ComposingNormalizerBorrowed;
 use icu_properties::CodePointSetData;
 use icu_properties::props::{BidiControl, DefaultIgnorableCodePoint, WhiteSpace};
 
-/// A pattern without a dot, which no property names and everybody takes for a space.
+/// A pattern without a dot, which no property names and readers take for a space.
 const BRAILLE_BLANK: char = '\u{2800}';
 
-/// The first character of `text` that nobody sees or that changes how the rest is shown.
+/// The first character of `text` that is invisible or changes how the rest is shown.
 #[must_use]
 pub fn invisible_character(text: &str) -> Option<char> {
     let ignorable = CodePointSetData::new::<DefaultIgnorableCodePoint>();
@@ -42,7 +42,7 @@ pub fn identifier_fault(text: &str) -> Option<String> {
             named(character)
         ));
     }
-    // One word for spaces inside: the common one is seen where it stands, its relatives are taken for it.
+    // One word for spaces inside: the common one is seen, its relatives are taken for it.
     if let Some(space) = text.chars().find(|character| is_white_space(*character) && *character != ' ') {
         return Some(format!("must hold no other white space than U+0020, and holds {}", named(space)));
     }
@@ -84,7 +84,7 @@ pub(crate) fn named(character: char) -> String {
 mod tests {
     use super::*;
 
-    /// What web pages, spreadsheets, calculators and fixed columns leave in a number, and one of each kind besides.
+    /// Characters that web pages, spreadsheets, calculators and fixed columns leave in a number, and one of each kind besides.
     const HIDDEN: [char; 22] = [
         '\u{ad}',
         '\u{34f}',

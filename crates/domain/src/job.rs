@@ -1,4 +1,4 @@
-//! A job as it is submitted, and the one validator behind every door.
+//! A job as it is submitted, and the one validator behind every way of submission.
 
 use std::fmt;
 use std::str::FromStr;
@@ -11,7 +11,7 @@ use sha2::{Digest, Sha256};
 use crate::fields::{FieldError, Reader, Written, shown, write_object};
 use crate::{AccountName, AccountRules, Key, Kind, Millis, Queue, TraceParent, kinds};
 
-/// The longest job JSON that any door reads, in bytes.
+/// The longest job JSON that is read, in bytes.
 pub const MAX_JOB_BYTES: usize = 256 * 1024;
 
 /// The most errors of one job that are named.
@@ -20,11 +20,11 @@ const MAX_NAMED_ERRORS: usize = 100;
 /// The longest `callback_url`, in characters.
 const MAX_CALLBACK_CHARS: usize = 2048;
 
-/// How far ahead a job may be put off: a year and a month. What lies beyond is a year with a digit too many, and would be
-/// paid when nobody remembers it.
+/// The longest time that a job may be put off: a year and a month. A later year has a digit too many, and would be
+/// paid when no one remembers it.
 pub const MAX_DAYS_AHEAD: u64 = 400;
 
-/// Whether a job may not be put off until `at`. Only this bound, which an hour more or less does not matter to, looks at the
+/// True if a job may not be put off until `at`. Only this bound, which an hour more or less does not matter to, looks at the
 /// clock of this machine.
 #[must_use]
 pub fn is_too_far_ahead(at: Millis) -> bool {
@@ -50,7 +50,7 @@ impl Content {
         &self.text
     }
 
-    /// What the job is about at the gateway: a second job about the same thing is refused, whatever its key.
+    /// The job's name at the gateway: a second job with the same one is refused, whatever its key.
     #[must_use]
     pub fn about(&self) -> &str {
         &self.about
@@ -70,7 +70,7 @@ pub struct Job {
     pub queue: Queue,
     /// The producer's name for it within its queue.
     pub key: Key,
-    /// What will be sent.
+    /// The content that will be sent.
     pub content: Content,
     /// The earliest moment to send it; `None` for at once.
     pub run_at: Option<Millis>,
@@ -83,7 +83,7 @@ pub struct Job {
 }
 
 /// A job as producers write it: the JSON of the interface, not yet validated. It can be read back, as queues that carry it
-/// demand; Bursar's own doors read jobs by [`Job::parse`], which also refuses a field that stands twice.
+/// demand; Bursar reads jobs by [`Job::parse`], which also refuses a field that occurs twice.
 #[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NewJob {
@@ -152,7 +152,7 @@ impl NewJob {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{}", .errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))]
 pub struct Invalid {
-    /// What was given as the key, if anything was, to tell the producer which job this is about. Fit to be shown.
+    /// The key as it was given, if any was, by which the producer knows the job. Fit to be shown.
     pub key: Option<String>,
     /// The wrong fields with their rules; never empty, and bounded.
     pub errors: Vec<FieldError>,
@@ -165,7 +165,7 @@ impl Invalid {
 }
 
 impl Job {
-    /// Reads one job's JSON. `accounts` tells an account's rules, `None` for an unknown one.
+    /// Reads one job's JSON. `accounts` returns an account's rules, `None` for an unknown one.
     ///
     /// # Errors
     /// [`Invalid`], naming every wrong field; nothing is half-read.

@@ -7,6 +7,7 @@ mod schema;
 mod split;
 mod summary;
 mod transfer;
+mod withdrawal;
 
 use std::fmt;
 use std::str::FromStr;
@@ -45,12 +46,14 @@ macro_rules! kinds {
 }
 
 kinds! {
-    /// `funds.bill.upload`: tells the gateway about an order.
+    /// `funds.bill.upload`: sends an order's details to the gateway.
     BillUpload => bill_upload;
     /// `bkfunds.balance.pay.apply`: moves a balance between two accounts.
     Transfer => transfer;
     /// `/api/division/exec`: divides a paid order among receivers.
     Split => split;
+    /// `bkfunds.withdraw.apply`: pays a balance out to a bank card.
+    Withdrawal => withdrawal;
 }
 
 impl Kind {
@@ -66,11 +69,11 @@ impl Kind {
         self.facts().repetition
     }
 
-    /// Whether a job of this kind moves money when it is executed, so that a second execution would pay again.
+    /// True if a job of this kind moves money when it is executed, so that a second execution would pay again.
     #[must_use]
     pub const fn moves_money(self) -> bool {
         match self.repetition() {
-            Repetition::ByAccount => true,
+            Repetition::ByAccount | Repetition::PaysAgain => true,
             Repetition::Harmless => false,
         }
     }
@@ -88,7 +91,7 @@ impl Kind {
         schema::of_kind(self.facts())
     }
 
-    /// Whether the business key of a job of this kind always is the job's key.
+    /// True if the business key of a job of this kind always is the job's key.
     #[must_use]
     pub const fn is_named_by_key(self) -> bool {
         match self.facts().business_key {
@@ -97,8 +100,7 @@ impl Kind {
         }
     }
 
-    /// The business keys that a job of this kind may have, where no more is known than a name that somebody gives it: its key, its
-    /// order.
+    /// The business keys that a job of this kind may have, where only a name is known: its key or its order.
     #[must_use]
     pub fn abouts(self, name: &str) -> Vec<String> {
         let mut abouts = vec![name.to_owned()];

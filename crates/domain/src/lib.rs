@@ -29,7 +29,7 @@ mod unsendable;
 mod view;
 mod webhook;
 
-pub use account_rules::{AccountRules, GatewayKind, PartyTypes};
+pub use account_rules::{AccountRules, GatewayKind, KindSet, PartyTypes};
 pub use answer::{Answer, Call, Names, Reading, Received, Suspicion};
 pub use fair_order::{FairBy, FairOrder};
 pub use fields::FieldError;
@@ -46,7 +46,7 @@ pub use mask::{shown_fields, without_accounts, without_accounts_but};
 pub use money::{DEFAULT_MAX_AMOUNT, Fen, yuan, yuan_of_field};
 pub use notification::{HeldReason, NotificationOutcome, NotificationView};
 pub use operate::{MAX_REASON_CHARS, Operation, OperationRefused, REASON_PATTERN, is_reason};
-pub use policy::{Confirm, OnAmbiguous, Policy};
+pub use policy::{Confirm, ManualResend, OnAmbiguous, Policy};
 pub use reason::{GatewayText, OtherReason, Reason, ReasonView};
 pub use schedule::{not_ready_delay, poll_delay, retry_delay, settle_spread};
 pub use state::State;

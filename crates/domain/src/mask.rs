@@ -1,10 +1,10 @@
-//! What of a job a screen may show: people's accounts by their ends, and nothing that we do not know to be harmless.
+//! The parts of a job that a screen may show: people's accounts by their ends, and nothing that we do not know to be harmless.
 
 use serde_json::Value;
 
 use crate::Kind;
 
-/// The shortest run of digits that may be somebody's bank account.
+/// The shortest run of digits that may be a bank account.
 const MIN_ACCOUNT_DIGITS: usize = 12;
 
 /// Fields of notifications that name records, amounts and times.
@@ -22,20 +22,23 @@ const IN_NOTIFICATIONS: &[&str] = &[
     "reverse_flag",
 ];
 
-/// Whether a screen may show a field whole: the key, which is ours, and what a kind's table or the list above says so of. All
-/// other fields may name people or accounts, `extra` fields that nobody documented among them.
+/// True if a screen may show a field whole: the key, which is ours, and what a kind's table or the list above says so of. All
+/// other fields may name people or accounts, undocumented `extra` fields among them.
 fn is_harmless(name: &str) -> bool {
-    let of_a_kind = || Kind::ALL.iter().any(|kind| kind.facts().shows(name));
+    // A screen knows a field by its name alone: one that any kind hides is shown for none.
+    let of_a_kind = || {
+        Kind::ALL.iter().any(|kind| kind.facts().shows(name)) && !Kind::ALL.iter().any(|kind| kind.facts().hides(name))
+    };
     name == "platform_no" || IN_NOTIFICATIONS.contains(&name) || of_a_kind()
 }
 
-/// Long numbers by their ends: a person finds the account again, and nobody learns it.
+/// Long numbers by their ends: a person finds the account again, and no one learns it.
 #[must_use]
 pub fn without_accounts(text: &str) -> String {
     without_accounts_but(text, &[])
 }
 
-/// The same, where these words may stand whole: a job's own key, the gateway's numbers for it.
+/// The same, where these words may be shown whole: a job's own key, the gateway's numbers for it.
 #[must_use]
 pub fn without_accounts_but(text: &str, whole: &[&str]) -> String {
     let mut shown = String::with_capacity(text.len());

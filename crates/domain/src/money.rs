@@ -63,7 +63,7 @@ pub fn yuan(fen: u128) -> String {
 /// Fields of notifications that hold fen.
 const IN_NOTIFICATIONS: [&str; 3] = ["trans_amount", "fee", "post_fee"];
 
-/// What a content's field says in yuan, where the pages have it in fen; the field by its path, `goods_detail[0].price`.
+/// The amount in a content's field in yuan, where the pages have it in fen; the field by its path, `goods_detail[0].price`.
 #[must_use]
 pub fn yuan_of_field(path: &str, text: &str) -> Option<String> {
     let name = path.rsplit('.').next().unwrap_or_default();

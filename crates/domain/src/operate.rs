@@ -1,15 +1,15 @@
-//! What an operator may do to a job, by state. Each is recorded with who and why.
+//! The operations that a job's state allows an operator. Each is recorded with the operator's name and reason.
 
-use crate::{Due, Millis, Next, Reason, State};
+use crate::{Due, Kind, Millis, Next, Reason, Repetition, State};
 
-/// The longest reason, in characters: it is read on one screen beside others.
+/// The longest reason, in characters: it is read on one screen with others.
 pub const MAX_REASON_CHARS: usize = 1_000;
 
 /// The rule of [`is_reason`] as JSON schemas have it, its length apart: no control characters but line breaks and tabs, and not white
 /// space alone.
 pub const REASON_PATTERN: &str = r"^[^\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]*[^\s\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f][^\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]*$";
 
-/// Whether a text says why, and can be shown on any terminal: line breaks and tabs are the only control characters in it.
+/// True if a text says why, and can be shown on any terminal: line breaks and tabs are the only control characters in it.
 #[must_use]
 pub fn is_reason(text: &str) -> bool {
     let is_fit = |character: char| !character.is_control() || matches!(character, '\n' | '\r' | '\t');
@@ -54,14 +54,25 @@ pub struct OperationRefused {
     pub rule: &'static str,
 }
 
+/// The rule by which a job is not sent a second time. It says what to do instead.
+const NEVER_TWICE: &str = "the gateway cannot tell a second send of this kind from a second payment. Look for the first one at the \
+                           gateway and resolve the job; if it was not executed, resolve it as failed and submit it under a new key";
+
 impl Operation {
-    /// What the operation makes of a job in `state` that stands there for `reason`. A pending job that the gateway cannot be
+    /// The outcome of the operation on a job of this kind, in `state` for `reason`. A job whose second send would be a second payment
+    /// is not sent from review, where its outcome is unknown. A pending job that the gateway cannot be
     /// asked about may be closed before its deadline, and so may one whose send Redis may have forgotten: nothing but a person
     /// who looked elsewhere can tell how it ended.
     ///
     /// # Errors
     /// [`OperationRefused`] where the state does not allow it; nothing changes.
-    pub fn on_job(self, state: State, reason: Option<&Reason>, now: Millis) -> Result<Next, OperationRefused> {
+    pub fn on_job(
+        self,
+        kind: Kind,
+        state: State,
+        reason: Option<&Reason>,
+        now: Millis,
+    ) -> Result<Next, OperationRefused> {
         let stuck = match state {
             State::Pending => reason == Some(&Reason::CannotBeQueried),
             State::InDoubt => reason == Some(&Reason::LostWrites),
@@ -73,6 +84,9 @@ impl Operation {
             | State::Cancelled => false,
         };
         match self {
+            Self::Send if state == State::NeedsReview && kind.repetition() == Repetition::PaysAgain => {
+                Err(OperationRefused { state, what: "sent", rule: NEVER_TWICE })
+            }
             Self::Resolve(_) if stuck => {
                 self.on(State::NeedsReview, now).map_err(|refused| OperationRefused { state, ..refused })
             }
@@ -80,7 +94,7 @@ impl Operation {
         }
     }
 
-    /// What the operation makes of a job in `state`.
+    /// The outcome of the operation on a job in `state`.
     ///
     /// # Errors
     /// [`OperationRefused`] where the state does not allow it; nothing changes.
@@ -213,7 +227,7 @@ mod tests {
         for operation in every() {
             for state in State::ALL {
                 for reason in [None, Some(&looked), Some(&Reason::CannotBeQueried), Some(&Reason::LostWrites)] {
-                    let next = operation.on_job(state, reason, Millis(1));
+                    let next = operation.on_job(Kind::Transfer, state, reason, Millis(1));
                     let stuck =
                         [(State::Pending, Some(&Reason::CannotBeQueried)), (State::InDoubt, Some(&Reason::LostWrites))];
                     let stuck = stuck.contains(&(state, reason));

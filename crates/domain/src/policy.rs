@@ -1,10 +1,10 @@
-//! How patient Bursar is with one account: waits, deadlines, and what to do about a send that got no answer.
+//! One account's waits, deadlines, and rule for a send that got no answer.
 
 use std::time::Duration;
 
 use crate::{DEFAULT_MAX_AMOUNT, Fen, Kind, Repetition};
 
-/// What follows a send whose answer was lost, once the time of `resend_after` has passed and asking did not help.
+/// The action after a send whose answer was lost, once the time of `resend_after` has passed and a query did not help.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum OnAmbiguous {
@@ -24,6 +24,16 @@ impl OnAmbiguous {
             Self::Hold => "hold",
         }
     }
+}
+
+/// The effect of an operator's order to send a job again that may have been executed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ManualResend {
+    /// It does.
+    #[default]
+    Allowed,
+    /// It does not: the second send would be a second payment.
+    Refused,
 }
 
 /// Which last words are confirmed by a query before they end a job, where the response to the send names no job.
@@ -57,15 +67,15 @@ impl Confirm {
 /// One account's waits and bounds; the defaults are the configuration's.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Policy {
-    /// What follows an unanswered send.
+    /// The action after an unanswered send.
     pub on_ambiguous: OnAmbiguous,
-    /// How long a request that was sent may still take effect, counted from its first byte.
+    /// The time in which a request that was sent may still take effect, counted from its first byte.
     pub resend_after: Duration,
-    /// How often at most the identical bytes go out again by themselves.
+    /// The most times that the identical bytes go out again by themselves.
     pub resend_max: u32,
     /// Waits between asks; the last one repeats. Never empty.
     pub poll: Vec<Duration>,
-    /// How long after its first send a job is asked about before a person must look.
+    /// The time after its first send in which a job is queried before a person must look.
     pub poll_deadline: Duration,
     /// The same for a transfer that arrives the next day (T1): weekends and holidays lie in between.
     pub poll_deadline_t1: Duration,
@@ -75,24 +85,28 @@ pub struct Policy {
     pub retry_max: Duration,
     /// The wait before the next try at what the gateway says is not ready.
     pub not_ready_wait: Duration,
-    /// How long after its first send a job that never executed is tried again before it fails.
+    /// The time after its first send in which a job that never executed is tried again before it fails.
     pub retry_deadline: Duration,
     /// Which last words are confirmed by a query first.
     pub confirm: Confirm,
     /// The largest amount that a job may move; `None` for no cap.
     pub max_amount: Option<Fen>,
+    /// The effect of an operator's order to send a job again. It follows from the job's kind; no account configures it.
+    pub manual_resend: ManualResend,
 }
 
 impl Policy {
     /// The account's policy for jobs of one kind. A kind that moves no money is sent again whatever the account says of
-    /// its payments: a second execution pays nothing, and a person would look at it for nothing.
+    /// its payments: a second execution pays nothing, and a person would look at it for nothing. A kind whose second send is a second
+    /// payment is never sent again, whatever the account says.
     #[must_use]
     pub fn for_kind(&self, kind: Kind) -> Self {
-        let on_ambiguous = match kind.repetition() {
-            Repetition::ByAccount => self.on_ambiguous,
-            Repetition::Harmless => OnAmbiguous::Resend,
+        let (on_ambiguous, manual_resend) = match kind.repetition() {
+            Repetition::ByAccount => (self.on_ambiguous, ManualResend::Allowed),
+            Repetition::Harmless => (OnAmbiguous::Resend, ManualResend::Allowed),
+            Repetition::PaysAgain => (OnAmbiguous::Hold, ManualResend::Refused),
         };
-        Self { on_ambiguous, ..self.clone() }
+        Self { on_ambiguous, manual_resend, ..self.clone() }
     }
 }
 
@@ -112,6 +126,7 @@ impl Default for Policy {
             retry_deadline: Duration::from_secs(24 * HOUR),
             confirm: Confirm::default(),
             max_amount: Some(DEFAULT_MAX_AMOUNT),
+            manual_resend: ManualResend::default(),
         }
     }
 }
@@ -125,11 +140,12 @@ mod tests {
         for on_ambiguous in [OnAmbiguous::Resend, OnAmbiguous::Hold] {
             let policy = Policy { on_ambiguous, ..Policy::default() };
             for kind in Kind::ALL {
-                let expected = match kind {
-                    Kind::Transfer | Kind::Split => on_ambiguous,
-                    Kind::BillUpload => OnAmbiguous::Resend,
+                let (on_ambiguous, manual_resend) = match kind.repetition() {
+                    Repetition::ByAccount => (on_ambiguous, ManualResend::Allowed),
+                    Repetition::Harmless => (OnAmbiguous::Resend, ManualResend::Allowed),
+                    Repetition::PaysAgain => (OnAmbiguous::Hold, ManualResend::Refused),
                 };
-                assert_eq!(policy.for_kind(kind), Policy { on_ambiguous: expected, ..policy.clone() }, "{kind}");
+                assert_eq!(policy.for_kind(kind), Policy { on_ambiguous, manual_resend, ..policy.clone() }, "{kind}");
             }
         }
     }

@@ -28,7 +28,7 @@ pub enum Reason {
     Rejected(GatewayText),
     /// The gateway rejected the job when it was sent again; the first send is unknown.
     ResendRejected(GatewayText),
-    /// The response speaks of another job, another amount, or a success that may have paid nobody.
+    /// The response speaks of another job, another amount, or a success that may have paid no one.
     ResponseMismatch(GatewayText),
     /// The response cannot follow this call in this state.
     ImpossibleResponse(GatewayText),
@@ -184,7 +184,7 @@ fn reference(generator: &mut SchemaGenerator) -> Schema {
 }
 
 impl Reason {
-    /// What a response's own words say; `None` where it had none.
+    /// The reason with a response's own words; `None` where it had none.
     #[must_use]
     pub fn last_response(text: GatewayText) -> Option<Self> {
         let is_empty = text == GatewayText::default();
@@ -206,7 +206,7 @@ impl Reason {
         self
     }
 
-    /// Whether both have the same code.
+    /// True if both have the same code.
     #[must_use]
     pub fn has_code_of(&self, other: &Self) -> bool {
         mem::discriminant(self) == mem::discriminant(other)

@@ -1,5 +1,5 @@
 //! When to try again. `backoff` computes the growth, a seed decides the jitter; nothing sleeps on either: a wait becomes
-//! a due time in Redis and outlives whoever computed it.
+//! a due time in Redis and outlives the process that computed it.
 
 use std::time::Duration;
 

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-/// Where a job stands.
+/// The state of a job.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum State {
@@ -53,7 +53,7 @@ impl State {
         }
     }
 
-    /// Whether nothing more is to be done about the job.
+    /// True if nothing more is to be done about the job.
     #[must_use]
     pub const fn is_terminal(self) -> bool {
         match self {
@@ -64,7 +64,7 @@ impl State {
 }
 
 impl State {
-    /// Whether nothing more happens to the job by itself: it has ended, or waits for a person.
+    /// True if nothing more happens to the job by itself: it has ended, or waits for a person.
     #[must_use]
     pub const fn is_at_rest(self) -> bool {
         match self {

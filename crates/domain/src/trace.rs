@@ -42,7 +42,7 @@ impl FromStr for TraceParent {
         let (Some(version), Some(trace), Some(parent), Some(flags)) = (version, trace, parent, flags) else {
             return Err(refused());
         };
-        // What later versions add stands behind a dash and is not for us; the first has nothing more.
+        // Later versions add parts behind a dash, which are not for us; the first version has no further part.
         let more = parts.next().is_some();
         let none = |id: &str| id.bytes().all(|byte| byte == b'0');
         if version == NO_VERSION || (version == VERSION && more) || none(trace) || none(parent) {

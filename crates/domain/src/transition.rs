@@ -6,27 +6,27 @@
 use std::time::Duration;
 
 use crate::{
-    Answer, Call, Confirm, GatewayText, Millis, Names, OnAmbiguous, Policy, Reason, Received, State, Suspicion,
-    not_ready_delay, poll_delay, retry_delay, settle_spread,
+    Answer, Call, Confirm, GatewayText, ManualResend, Millis, Names, OnAmbiguous, Policy, Reason, Received, State,
+    Suspicion, not_ready_delay, poll_delay, retry_delay, settle_spread,
 };
 
-/// How often a worker may be lost while it holds a job before a person must look: the job may be what kills them.
+/// The most workers that may be lost while they hold one job before a person must look: the job may be what kills them.
 pub const MAX_LOSSES: u32 = 5;
 
-/// No response is at hand where a rule decides; whoever has one adds its words.
+/// No response is at hand where a rule decides; the caller that has one adds its words.
 const NO_TEXT: GatewayText = GatewayText { gateway_code: None, gateway_message: None };
 
-/// How often a job that certainly never executed is sent in all. At the default waits the deadline comes first.
+/// The most sends of a job that certainly never executed. At the default waits the deadline comes first.
 pub const MAX_SENDS: u32 = 1_000;
 
-/// Sends in all after which what the gateway still says is not ready goes before a person (domain.md §5.2: a few tries).
+/// Sends in all after which what the gateway still says is not ready goes before a person (docs/gateways/beingfi.md: a few tries).
 pub const MAX_NOT_READY_SENDS: u32 = 5;
 
-/// How long "never seen" proves nothing where nothing may be sent again: the gateway's own queues and replicas
-/// (domain.md §3.3).
+/// The time for which "not found" proves nothing where nothing may be sent again: the gateway has queues and replicas
+/// (docs/gateways/yzt.md).
 const UNSEEN_GRACE: Duration = Duration::from_secs(600);
 
-/// What the record and the gateway tell about one job.
+/// The facts about one job that the record and the gateway have.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Facts {
     /// Before the call; while a send is out the record itself says `in_doubt`.
@@ -45,24 +45,24 @@ pub struct Facts {
     pub last_sent: Option<Millis>,
     /// When the last one before this one was.
     pub sent_before: Option<Millis>,
-    /// When an operator last ordered a call: deadlines run anew from it.
+    /// When an operator last ordered a call: deadlines are counted from then.
     pub ordered: Option<Millis>,
-    /// What a response said that came when its claim was gone: evidence where the gateway cannot be asked.
+    /// The outcome in a response that came when its claim was gone: evidence where the gateway cannot be asked.
     pub late_response: Option<Answer>,
-    /// Whether the gateway can be asked about it, with what is known by now.
+    /// True if the gateway can be asked about it, with what is known by now.
     pub can_query: bool,
-    /// Whether the response at hand names the job. Without one, nothing does.
+    /// The job that the response at hand names. Without a response, nothing names one.
     pub names: Names,
-    /// Whether the last send was answered by a response that can be relied on, whatever it said.
+    /// The arrival of a response to the last send that can be relied on, whatever it said.
     pub received: Received,
-    /// Whether the gateway has said that the order which it belongs to is not ready. Some say so of an order that was executed, so the job
+    /// True if the gateway has said that the order which it belongs to is not ready. Some say so of an order that was executed, so the job
     /// never ends as one that was not: a person looks.
     pub not_ready: bool,
-    /// Whether this gateway answers a repeated send with how the first one stands.
+    /// True if this gateway answers a repeated send with the first one's status.
     pub resend_tells: bool,
-    /// Whether the money arrives the next working day only.
+    /// True if the money arrives the next working day only.
     pub next_day: bool,
-    /// What its jitter is drawn from.
+    /// The seed of the job's jitter.
     pub seed: u64,
 }
 
@@ -77,7 +77,7 @@ pub enum Due {
     Never,
 }
 
-/// What becomes of a job.
+/// A job's state after a decision, and its next call.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Next {
     /// Its state.
@@ -86,7 +86,7 @@ pub struct Next {
     pub due: Due,
     /// Why, where the state alone does not say it.
     pub reason: Option<Reason>,
-    /// Whether the queue must stop sending until a person has mended the account.
+    /// True if the queue must stop sending until a person has mended the account.
     pub pause_queue: bool,
 }
 
@@ -128,7 +128,7 @@ impl Next {
     }
 }
 
-/// What a worker does about a job that it claimed.
+/// The action of a worker on a job that it claimed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Action {
     /// Send the stored bytes.
@@ -151,7 +151,7 @@ pub struct Illegal {
     pub answer: Answer,
 }
 
-/// What to do about a job that was claimed for `call`.
+/// The action on a job that was claimed for `call`.
 #[must_use]
 pub fn next_action(facts: &Facts, call: Call, policy: &Policy, now: Millis) -> Action {
     if let Some(next) = by_late_response(facts, call, policy, now) {
@@ -171,7 +171,7 @@ pub fn next_action(facts: &Facts, call: Call, policy: &Policy, now: Millis) -> A
         (Call::Query, State::InDoubt | State::Pending | State::Succeeded) if facts.can_query => Action::Query,
         (Call::Query, State::InDoubt) => Action::Commit(doubtful(facts, policy, now)),
         (Call::Query, State::Pending) => Action::Commit(accepted(facts, policy, now)),
-        // What follows should not be due for this call: put it where it belongs.
+        // The following states should not be due for this call: the job is put where it belongs.
         (Call::Query, State::Queued) => Action::Commit(Next::to(State::Queued, Due::Send(now))),
         (_, State::NeedsReview | State::Succeeded | State::Failed | State::Refunded | State::Cancelled) => {
             Action::Commit(Next::to(facts.state, Due::Never))
@@ -179,7 +179,7 @@ pub fn next_action(facts: &Facts, call: Call, policy: &Policy, now: Millis) -> A
     }
 }
 
-/// What a late response makes of an open job without a call. Where the gateway can be asked, its answer decides; what it cannot
+/// The effect of a late response on an open job without a call. Where the gateway can be asked, its answer decides; what it cannot
 /// be asked about ends by the last word that came late. Nothing is sent again after a last word but on a person's order.
 fn by_late_response(facts: &Facts, call: Call, policy: &Policy, now: Millis) -> Option<Next> {
     let late = facts.late_response?;
@@ -190,7 +190,7 @@ fn by_late_response(facts: &Facts, call: Call, policy: &Policy, now: Millis) -> 
             && facts.ordered <= facts.sent_before)
             .then(|| Next::review(Reason::LateOutcomeNotFound)),
         (Call::Query, State::InDoubt | State::Pending, _) if facts.can_query => None,
-        // What came late is not known to name the job, so it ends by itself no more than it would have in time.
+        // A late response is not known to name the job, so it ends the job by itself no more than it would have in time.
         (Call::Query, State::InDoubt | State::Pending, Answer::Failed) => {
             Some(Next::review(Reason::LateOutcomeUnconfirmed { outcome: late }))
         }
@@ -205,7 +205,7 @@ fn by_late_response(facts: &Facts, call: Call, policy: &Policy, now: Millis) -> 
     }
 }
 
-/// What becomes of a job that waits to be sent although its deadline has passed, because its queue is paused or its circuit
+/// The effect on a job that waits to be sent although its deadline has passed, because its queue is paused or its circuit
 /// open; `None` while there is time.
 #[must_use]
 pub fn overdue(facts: &Facts, policy: &Policy, now: Millis) -> Option<Next> {
@@ -226,7 +226,7 @@ pub fn overdue(facts: &Facts, policy: &Policy, now: Millis) -> Option<Next> {
     }
 }
 
-/// What `answer` to `call` makes of the job. Pure: the caller commits it, with the reading as evidence.
+/// The effect of `answer` to `call` on the job. Pure: the caller commits it, with the reading as evidence.
 ///
 /// # Errors
 /// [`Illegal`] where the answer cannot follow; the caller keeps the job and puts it before a person.
@@ -296,23 +296,24 @@ pub fn after(facts: &Facts, call: Call, answer: Answer, policy: &Policy, now: Mi
     Ok(next)
 }
 
-/// What becomes of a job whose record has forgotten a send that is known from elsewhere (`facts` count it): it is in doubt.
+/// The effect on a job whose record has lost a send that is known from elsewhere (`facts` count it): it is in doubt.
 /// It is asked about at once where that is possible; else it waits out the time of `resend_after` and follows the policy.
 #[must_use]
 pub fn recalled(facts: &Facts, policy: &Policy, now: Millis) -> Next {
-    // A person restores it, however long ago it was sent: deadlines run anew.
+    // A person restores it, however long ago it was sent: deadlines start again.
     let ordered = Facts { ordered: facts.ordered.max(Some(now)), ..facts.clone() };
     let next =
         if facts.can_query { Next::to(State::InDoubt, Due::Query(now)) } else { doubtful(&ordered, policy, now) };
     next.because(Reason::RestoredFromJournal)
 }
 
-/// Whether a job that may have been executed may be sent again now. An account that holds needs a person's order for each
+/// True if a job that may have been executed may be sent again now. An account that holds needs a person's order for each
 /// send, given after the one before; resends that were due when it was switched to holding are no such order.
 fn allowed(facts: &Facts, policy: &Policy) -> bool {
-    match policy.on_ambiguous {
-        OnAmbiguous::Resend => true,
-        OnAmbiguous::Hold => facts.ordered > facts.sent_before,
+    match (policy.on_ambiguous, policy.manual_resend) {
+        (OnAmbiguous::Resend, ManualResend::Allowed) => true,
+        (OnAmbiguous::Hold, ManualResend::Allowed) => facts.ordered > facts.sent_before,
+        (OnAmbiguous::Resend | OnAmbiguous::Hold, ManualResend::Refused) => false,
     }
 }
 
@@ -326,7 +327,7 @@ fn unsent(facts: &Facts) -> Facts {
     }
 }
 
-/// What deadlines are counted from: the first send, or a person's order since.
+/// The moment that deadlines are counted from: the first send, or a person's order since.
 fn began(facts: &Facts, now: Millis) -> Millis {
     facts.first_sent.max(facts.ordered).unwrap_or(now)
 }
@@ -349,9 +350,9 @@ fn settled_at(facts: &Facts, policy: &Policy, now: Millis) -> Millis {
 }
 
 fn may_resend(facts: &Facts, policy: &Policy) -> bool {
-    match policy.on_ambiguous {
-        OnAmbiguous::Resend => facts.resends < policy.resend_max,
-        OnAmbiguous::Hold => false,
+    match (policy.on_ambiguous, policy.manual_resend) {
+        (OnAmbiguous::Resend, ManualResend::Allowed) => facts.resends < policy.resend_max,
+        (OnAmbiguous::Hold, _) | (OnAmbiguous::Resend, ManualResend::Refused) => false,
     }
 }
 
@@ -385,7 +386,7 @@ fn tried_later(facts: &Facts, policy: &Policy, now: Millis) -> Next {
         .because(Reason::OrderNotReady(NO_TEXT))
 }
 
-/// Accepted, not finished: ask by the schedule. Where asking is impossible, a repeated send is how some gateways tell.
+/// Accepted, not finished: query by the schedule. Some gateways that have no query answer a repeated send with the status.
 fn accepted(facts: &Facts, policy: &Policy, now: Millis) -> Next {
     let deadline = poll_deadline(facts, policy, now);
     if now >= deadline {
@@ -402,7 +403,7 @@ fn accepted(facts: &Facts, policy: &Policy, now: Millis) -> Next {
     if facts.can_query { next } else { next.because(Reason::CannotBeQueried) }
 }
 
-/// Whether a last word ends the job only when a query has confirmed it.
+/// True if a last word ends the job only when a query has confirmed it.
 fn is_to_confirm(facts: &Facts, answer: Answer, policy: &Policy) -> bool {
     match (facts.names, policy.confirm) {
         (Names::Job, _) | (Names::Nothing, Confirm::Never) => false,

@@ -1,4 +1,4 @@
-//! What is looked at again right before a send: that the stored content is the accepted one, and within the account's cap.
+//! The last check before a send: the stored content is the accepted one, and within the account's cap.
 
 use sha2::{Digest, Sha256};
 
@@ -7,7 +7,7 @@ use crate::{Policy, Subject};
 /// The rule by which a stored content must not be sent. A person must look at the job; nothing was sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Unsendable {
-    /// The content is not the one that was accepted: somebody changed it in Redis.
+    /// The content is not the one that was accepted: it was changed in Redis.
     Changed,
     /// The amount is above `max_amount`: the cap was lowered, or it never went through validation.
     AboveCap,
@@ -27,7 +27,7 @@ impl Unsendable {
     }
 }
 
-/// Whether a stored content may be sent: it has the hash that its acceptance left, and its amount is within the cap.
+/// Checks that a stored content may be sent: it has the hash that its acceptance left, and its amount is within the cap.
 ///
 /// # Errors
 /// [`Unsendable`]: the send must not be made.

@@ -2,8 +2,10 @@
 //! for divisions, which an account may name (`split_query_path`).
 
 mod bind;
+mod block;
 mod query;
 mod reading;
+mod settings;
 pub(crate) mod sign;
 
 use std::time::Instant;
@@ -12,12 +14,14 @@ use bursar_domain::{Answer, Call, Kind, Reading, Received};
 use serde_json::Value;
 
 pub use bind::{Bound, Receiver};
+pub use block::BeingfiBlock;
+pub use settings::{BeingfiSettings, Channel, RefusalTexts};
 
 use crate::http::{Answered, Heard, Http};
 use crate::json::{RawObject, Unclear};
-use crate::settings::{BeingfiSettings, Channel, ContentType};
-use crate::yzt::request::{form, json};
-use crate::{BoxFuture, Gateway, Order, RefusalTexts, Secret, SettingsError, SharedParts, clock, text};
+use crate::{
+    BoxFuture, Gateway, Order, ReceiverBinding, Secret, SettingsError, SharedParts, StatusQuery, clock, params, text,
+};
 use reading::{Meaning, Spoken};
 
 /// One account at BeingFi.
@@ -69,13 +73,12 @@ impl Beingfi {
         Ok(Self { http, mch_no, app_id, secret, channel, query_path: split_query_path, texts })
     }
 
-    /// Binds a receiver. One request, never repeated by itself, whatever happens to it.
-    pub async fn bind(&self, receiver: &Receiver) -> Bound {
+    async fn bind_once(&self, receiver: &Receiver) -> Bound {
         let params = receiver.fields().iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect();
         self.bind_heard(&self.call("/api/division/receiver/bind", params, None).await, receiver)
     }
 
-    /// What `body` tells about a bind, had it come with HTTP 200 as the whole answer. Pure: nothing is sent.
+    /// The outcome of a bind whose whole answer is `body` with HTTP 200. Pure: nothing is sent.
     #[must_use]
     pub fn understand_bind(&self, receiver: &Receiver, body: &str) -> Bound {
         self.bind_heard(&answered(body), receiver)
@@ -106,11 +109,8 @@ impl Beingfi {
     }
 
     async fn divide(&self, order: &Order) -> Reading {
-        match order.kind {
-            Kind::Split => {}
-            Kind::BillUpload | Kind::Transfer => {
-                return Reading::of(Answer::ConfigFault, "BeingFi takes splits only: nothing was sent");
-            }
+        if order.kind != Kind::Split {
+            return Reading::of(Answer::ConfigFault, "BeingFi takes splits only: nothing was sent");
         }
         let Some(params) = content_params(&order.content) else {
             return Reading::of(Answer::ConfigFault, "the stored content is not an object: nothing was sent");
@@ -118,7 +118,7 @@ impl Beingfi {
         self.divide_heard(&self.call("/api/division/exec", params, order.send_by).await, order)
     }
 
-    /// What `body` tells about `order`, had it come with HTTP 200 as the whole answer to `call`. Pure: nothing is sent.
+    /// The outcome for `order` where the whole answer to `call` is `body` with HTTP 200. Pure: nothing is sent.
     #[must_use]
     pub fn understand(&self, call: Call, order: &Order, body: &str) -> Reading {
         match call {
@@ -136,7 +136,7 @@ impl Beingfi {
     }
 
     /// Asks once, by everything that is known of the division.
-    async fn query(&self, order: &Order) -> Reading {
+    async fn ask(&self, order: &Order) -> Reading {
         let (Some(path), Some(question)) = (&self.query_path, query::question(order)) else {
             return Reading::of(Answer::Silent, "BeingFi cannot be asked about this split: see its console");
         };
@@ -171,7 +171,7 @@ impl Beingfi {
         channel_said(&mut reading, err_code, &err_msg, &[&self.secret]);
         match state.as_deref() {
             Some("1") => self.done(reading, channels.as_deref()),
-            // The server writes 2 for an exception of its own too, with the channel's work perhaps done.
+            // The server writes 2 for its own exceptions too, with the channel's work perhaps done.
             Some("2") if reading::channel_decided(code.as_deref(), &err_msg) => {
                 Reading { answer: Answer::Failed, ..reading }
             }
@@ -181,7 +181,7 @@ impl Beingfi {
         }
     }
 
-    /// "Done" is said of an order that nobody was paid from, too (trap 42): by Alipay's way without the channel's number, by
+    /// "Done" is also the answer for an order from which no one was paid (trap 42): by Alipay's way without the channel's number, by
     /// WeChat Pay's with the number of the unfreezing.
     fn done(&self, reading: Reading, channels: Option<&str>) -> Reading {
         let doubt = match (self.channel, channels) {
@@ -206,15 +206,12 @@ impl Beingfi {
         }
         let signature = sign::sign(&params, &self.secret);
         params.push(("sign".to_owned(), signature));
-        let body = match self.http.content_type() {
-            ContentType::Form => form(&params),
-            ContentType::Json => json(&params),
-        };
+        let body = params::body(self.http.content_type(), &params);
         self.http.post(path, body, self.http.call_timeout(), send_by).await
     }
 }
 
-/// Code 0 is only the outer success: `bindState` 0 beside it is a failure (trap 38).
+/// Code 0 is only the outer success: `bindState` 0 with it is a failure (trap 38).
 fn bound(data: &RawObject<'_>, mut reading: Reading, hidden: &[&Secret]) -> Bound {
     let word = |name: &str| data.word(name).ok().flatten();
     let state = word("bindState");
@@ -244,12 +241,12 @@ fn answered(body: &str) -> Heard {
     Heard::Answer(Answered { http: 200, date: None, body: body.to_owned() })
 }
 
-/// What a refusal means for a split.
+/// The outcome of a refused split.
 fn refused(meaning: Meaning, sent_before: bool) -> Answer {
     match (meaning, sent_before) {
         (Meaning::NotDivisible, false) | (Meaning::NotReady, _) => Answer::NotReady,
-        // What refuses the repeat may be the first one's work: so it is in open-source Jeepay, which divides an order once
-        // (`PayOrderDivisionProcessService`, read 2026-11-22), and nobody has said that BeingFi does.
+        // The first split may be why the repeat is refused: so it is in open-source Jeepay, which divides an order once
+        // (`PayOrderDivisionProcessService`, read 2026-11-22), and no page says that BeingFi does.
         (Meaning::NotDivisible, true) | (Meaning::Handled, _) => Answer::Accepted,
         (Meaning::NotExecuted, _) => Answer::NotExecuted,
         (Meaning::ConfigFault, _) => Answer::ConfigFault,
@@ -277,16 +274,32 @@ impl Gateway for Beingfi {
         Box::pin(self.divide(order))
     }
 
-    fn query<'a>(&'a self, order: &'a Order) -> BoxFuture<'a, Reading> {
-        Box::pin(self.query(order))
+    /// A repeated split is refused or divides again, and the answer shows in neither case how the first one ended.
+    fn resend_tells(&self) -> bool {
+        false
     }
 
-    fn can_query(&self, order: &Order) -> bool {
+    fn query(&self) -> Option<&dyn StatusQuery> {
+        self.query_path.is_some().then_some(self)
+    }
+
+    fn bind(&self) -> Option<&dyn ReceiverBinding> {
+        Some(self)
+    }
+}
+
+impl StatusQuery for Beingfi {
+    fn covers(&self, order: &Order) -> bool {
         self.query_path.is_some() && query::question(order).is_some()
     }
 
-    /// A repeated split is refused or divides again, and tells in neither case how the first one ended.
-    fn resend_tells(&self) -> bool {
-        false
+    fn status<'a>(&'a self, order: &'a Order) -> BoxFuture<'a, Reading> {
+        Box::pin(self.ask(order))
+    }
+}
+
+impl ReceiverBinding for Beingfi {
+    fn bind_receiver<'a>(&'a self, receiver: &'a Receiver) -> BoxFuture<'a, Bound> {
+        Box::pin(self.bind_once(receiver))
     }
 }

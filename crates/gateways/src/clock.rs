@@ -26,13 +26,13 @@ fn skewed(now: Timestamp) -> Timestamp {
     now.checked_add(skew).unwrap_or(now)
 }
 
-/// The same in milliseconds since 1970, for whoever compares this clock with another.
+/// The same in milliseconds since 1970, for a comparison of this clock with another.
 #[must_use]
 pub fn local_now_ms() -> u64 {
     u64::try_from(now().as_millisecond()).unwrap_or_default()
 }
 
-/// `yyyy-MM-dd HH:mm:ss` in GMT+8 (seed 000). The space is not optional, whatever the pages' examples show (trap 5).
+/// `yyyy-MM-dd HH:mm:ss` in GMT+8 (docs/gateways/yzt.md). The space is not optional, whatever the pages' examples show (trap 5).
 pub(crate) fn yzt_stamp(at: Timestamp) -> String {
     GMT_8.to_datetime(at).strftime("%Y-%m-%d %H:%M:%S").to_string()
 }

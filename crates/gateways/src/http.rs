@@ -1,15 +1,13 @@
-//! One HTTP request, made once: it is never repeated, never redirected, never sent through a proxy nobody configured,
-//! and it tells "no byte left" from "maybe".
+//! One HTTP request, made once: it is never repeated, never redirected, never sent through a proxy of the environment,
+//! and it distinguishes "no byte left" from "maybe".
 
 mod content;
 
-use std::error::Error as _;
 use std::time::{Duration, Instant};
 
+use bursar_http_client::header::{ACCEPT, CONNECTION, CONTENT_TYPE, DATE, HeaderMap, HeaderValue};
+use bursar_http_client::{Body, Client, Response, StatusCode, Url, causes, hardened, trusting};
 use jiff::Timestamp;
-use reqwest::header::{ACCEPT, CONNECTION, CONTENT_TYPE, DATE, HeaderMap, HeaderValue};
-use reqwest::redirect::Policy;
-use reqwest::{Body, Certificate, Client, Response, StatusCode, Url, retry};
 
 use self::content::{Content, Ticket, TooLate};
 use crate::settings::{ContentType, TooManyRequests, Transport};
@@ -21,7 +19,7 @@ const MAX_ANSWER_BYTES: usize = 1024 * 1024;
 /// Idle connections kept for an account that keeps any: as many as a worker has calls in flight by default.
 const MAX_IDLE_CONNECTIONS: usize = 64;
 
-/// What became of one request.
+/// The outcome of one request as far as HTTP goes.
 #[derive(Debug)]
 pub(crate) enum Heard {
     /// It was certainly not executed: no byte of it left, or what answered is known to pass nothing on.
@@ -36,7 +34,7 @@ pub(crate) enum Heard {
 #[derive(Debug)]
 pub(crate) struct Answered {
     pub http: u16,
-    /// The gateway's clock, if it tells it.
+    /// The gateway's clock, if its answer has it.
     pub date: Option<Timestamp>,
     pub body: String,
 }
@@ -51,8 +49,8 @@ pub(crate) struct Http {
     http_429: TooManyRequests,
 }
 
-/// How connections are made: everything that a client is made of. Accounts share one only if all of this is the same; what else an
-/// account is told is said with each of its requests.
+/// Everything that a client is made of. Accounts share one only if all of this is the same; what else an
+/// account sets goes with each of its requests.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub(crate) struct Connecting {
     connect_timeout: Duration,
@@ -63,23 +61,17 @@ pub(crate) struct Connecting {
 impl Connecting {
     /// Never asked for a proxy, a redirect, a retry or HTTP/2.
     pub(crate) fn client(&self) -> Result<Client, SettingsError> {
-        let mut builder = Client::builder()
-            .no_proxy()
-            .redirect(Policy::none())
-            .retry(retry::never())
-            .referer(false)
-            .http1_only()
+        let mut builder = hardened()
             .tcp_nodelay(true)
             .connect_timeout(self.connect_timeout)
             .pool_idle_timeout(self.keep_alive)
-            .pool_max_idle_per_host(if self.keep_alive.is_zero() { 0 } else { MAX_IDLE_CONNECTIONS })
-            .user_agent(concat!("bursar/", env!("CARGO_PKG_VERSION")));
+            .pool_max_idle_per_host(if self.keep_alive.is_zero() { 0 } else { MAX_IDLE_CONNECTIONS });
         if let Some(pem) = &self.ca_pem {
-            builder = builder.tls_certs_merge(certificates(pem)?);
+            builder = trusting(builder, pem).map_err(|error| SettingsError::new("ca_file", error.to_string()))?;
         }
         builder.build().map_err(|error| match self.ca_pem {
-            Some(_) => SettingsError::new("ca_file", format!("cannot be trusted: {}", chain(&error))),
-            None => SettingsError::new("base_url", format!("cannot be reached by TLS: {}", chain(&error))),
+            Some(_) => SettingsError::new("ca_file", format!("cannot be trusted: {}", causes(&error))),
+            None => SettingsError::new("base_url", format!("cannot be reached by TLS: {}", causes(&error))),
         })
     }
 }
@@ -144,7 +136,7 @@ impl Http {
         }
     }
 
-    /// What every request of the account says in its head.
+    /// The headers of every request of the account.
     fn headers(&self) -> HeaderMap {
         let content_type = match self.content_type {
             ContentType::Form => "application/x-www-form-urlencoded; charset=utf-8",
@@ -176,7 +168,7 @@ impl Http {
                 }
                 Ok(Some(chunk)) => body.extend_from_slice(&chunk),
                 Ok(None) => break,
-                Err(error) => return nothing(format!("the answer broke off: {}", chain(&error))),
+                Err(error) => return nothing(format!("the answer broke off: {}", causes(&error))),
             }
         }
         match String::from_utf8(body) {
@@ -186,7 +178,7 @@ impl Http {
         }
     }
 
-    /// Neither gateway answers with another status than 200: something on the way did, and nobody knows what it
+    /// Neither gateway answers with another status than 200: something on the way did, and no one knows what it
     /// passed on.
     fn refused(&self, status: StatusCode) -> Heard {
         let http = Some(status.as_u16());
@@ -203,7 +195,7 @@ impl Http {
 
 /// Waits for an answer; for a content that has not left by `send_by` no longer than until then.
 async fn tried(
-    sending: impl Future<Output = reqwest::Result<Response>>,
+    sending: impl Future<Output = bursar_http_client::Result<Response>>,
     send_by: Option<Instant>,
     ticket: &Ticket,
 ) -> Result<Response, String> {
@@ -216,10 +208,10 @@ async fn tried(
                     return Err(TooLate.to_string());
                 }
             }
-            sent = &mut sending => return sent.map_err(|error| chain(&error)),
+            sent = &mut sending => return sent.map_err(|error| causes(&error)),
         }
     }
-    sending.await.map_err(|error| chain(&error))
+    sending.await.map_err(|error| causes(&error))
 }
 
 fn base_url_of(text: &str) -> Result<Url, SettingsError> {
@@ -232,31 +224,4 @@ fn base_url_of(text: &str) -> Result<Url, SettingsError> {
         return wrong("must hold no query, no fragment and no credentials");
     }
     Ok(url)
-}
-
-fn certificates(pem: &str) -> Result<Vec<Certificate>, SettingsError> {
-    match Certificate::from_pem_bundle(pem.as_bytes()) {
-        Ok(certificates) if !certificates.is_empty() => Ok(certificates),
-        Ok(_) => Err(SettingsError::new("ca_file", "holds no PEM certificate")),
-        Err(error) => Err(SettingsError::new("ca_file", format!("holds no readable certificate: {}", chain(&error)))),
-    }
-}
-
-/// The error with its causes, on one line; without the address, which is the configuration's and no news.
-fn chain(error: &reqwest::Error) -> String {
-    // reqwest's own first line says "error sending request" and the address: the causes say what happened.
-    let mut text = String::new();
-    let mut cause = error.source();
-    while let Some(source) = cause {
-        if !text.is_empty() {
-            text.push_str(": ");
-        }
-        text.push_str(&source.to_string());
-        cause = source.source();
-    }
-    match (text.is_empty(), error.is_timeout()) {
-        (true, true) => "timed out".into(),
-        (true, false) => "the request failed".into(),
-        (false, _) => text,
-    }
 }

@@ -11,7 +11,7 @@ use serde_json::value::RawValue;
 #[derive(Debug)]
 pub(crate) struct RawObject<'a>(Vec<(Cow<'a, str>, &'a RawValue)>);
 
-/// What a field that decides something says cannot be told: it stands twice, and neither value may win in silence (trap
+/// A field that decides something cannot be read with certainty: it occurs twice, and neither value may win in silence (trap
 /// 19), or its value cannot be read, which must not count as its absence.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Unclear;
@@ -27,7 +27,7 @@ impl<'a> RawObject<'a> {
         self.0.iter().map(|(name, value)| (name.as_ref(), value.get()))
     }
 
-    /// The received text of a field. `null` and absence are the same to everybody who writes these answers.
+    /// The received text of a field. `null` and absence are the same to the gateways that write these answers.
     pub(crate) fn raw(&self, name: &str) -> Result<Option<&'a str>, Unclear> {
         let mut found = self.fields().filter(|(field, _)| *field == name).map(|(_, text)| text);
         let first = found.next();

@@ -16,7 +16,7 @@ use crate::{Secret, SettingsError};
 /// RSA2 is RSA with 2048 bits and more; every signature on the pages is one.
 const MIN_BITS: usize = 2048;
 
-/// The longest modulus that the second implementation reads; nobody hands out longer ones.
+/// The longest modulus that the second implementation reads; no platform hands out longer ones.
 const MAX_BITS: usize = RsaPublicKey::MAX_SIZE;
 
 /// A private key that was read and checked.
@@ -91,7 +91,7 @@ fn decode(text: &str) -> Result<Zeroizing<Vec<u8>>, String> {
     }
 }
 
-/// What stands between the armour lines of the only PEM block. `block` starts behind `-----BEGIN `.
+/// The text between the armour lines of the only PEM block. `block` starts behind `-----BEGIN `.
 fn pem_body(block: &str) -> Result<&str, String> {
     let (label, rest) = block.split_once("-----").ok_or("holds PEM whose first line is broken")?;
     let (body, after) = rest.split_once("-----END ").ok_or("holds PEM without its END line")?;
@@ -109,7 +109,7 @@ fn pem_body(block: &str) -> Result<&str, String> {
 
 const CERTIFICATE: &str = "a certificate";
 
-/// What DER that is not the key in question looks like, for the person who mixed two files up.
+/// The kind of DER that was found in place of the key, for the person who mixed two files up.
 fn nature(der: &[u8]) -> &'static str {
     /// The object identifiers of password-based encryption begin so (RFC 8018: 1.2.840.113549.1.5).
     const PBES: &[u8] = &[0x06, 0x09, 0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x05];

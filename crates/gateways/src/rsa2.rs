@@ -9,7 +9,7 @@ use base64::engine::general_purpose::STANDARD;
 use crate::keys::{self, PrivateKey};
 use crate::{Secret, SettingsError};
 
-/// Whether the text of a private key, in any form, is one that an account can sign with.
+/// Checks that the text of a private key, in any form, is one that an account can sign with.
 ///
 /// # Errors
 /// [`SettingsError`] of `private_key_file`: what was found instead, never any of it.
@@ -17,7 +17,7 @@ pub fn check_private_key(key: &Secret) -> Result<(), SettingsError> {
     Signer::new("private_key_file", key).map(drop)
 }
 
-/// Whether the text of a public key, in any form, is one that answers can be verified with.
+/// Checks that the text of a public key, in any form, is one that answers can be verified with.
 ///
 /// # Errors
 /// [`SettingsError`] of `platform_public_key_file`: what was found instead.
@@ -49,7 +49,7 @@ impl Signer {
         Some(STANDARD.encode(signature))
     }
 
-    /// Whether this public key is its own: it verifies what the app signs, and nothing that the platform does.
+    /// True if this public key is its own: it verifies what the app signs, and nothing that the platform does.
     pub(crate) fn is_of(&self, verifier: &Verifier) -> bool {
         self.public == verifier.spki
     }
@@ -72,7 +72,7 @@ impl Verifier {
         }
     }
 
-    /// Whether `signature`, as received, is the platform's signature of `content`.
+    /// True if `signature`, as received, is the platform's signature of `content`.
     pub(crate) fn verifies(&self, content: &str, signature: &str) -> bool {
         STANDARD.decode(signature).is_ok_and(|signature| self.key.verify_sig(content.as_bytes(), &signature).is_ok())
     }

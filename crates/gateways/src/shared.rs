@@ -1,5 +1,5 @@
 //! The parts that accounts of one process have in common. A thousand merchants of one app sign with one key, verify with one key and
-//! reach one host: each part is made once, however many accounts use it, and none of them can tell.
+//! reach one host: each part is made once, however many accounts use it, and none of them notices.
 //!
 //! A part is found by everything that it is made of, so that no account gets one that was made of another account's settings.
 
@@ -9,7 +9,7 @@ use std::hash::Hash;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use aws_lc_rs::digest::{SHA256, SHA256_OUTPUT_LEN, digest};
-use reqwest::Client;
+use bursar_http_client::Client;
 
 use crate::http::Connecting;
 use crate::rsa2::{Signer, Verifier};
@@ -66,7 +66,7 @@ impl fmt::Debug for SharedParts {
 
 /// The part of this key, made if there is none. What cannot be made is tried again for the next account, which has its own error.
 ///
-/// Nobody waits while another part is made: accounts are read by several threads, and two of them may make the same part once each.
+/// No account waits while another part is made: accounts are read by several threads, and two of them may make the same part once each.
 fn made<K: Clone + Eq + Hash, V: Clone>(
     parts: &Made<K, V>,
     key: K,

@@ -3,7 +3,7 @@
 use bursar_domain::without_accounts;
 
 use crate::Secret;
-use crate::yzt::request::encode;
+use crate::params::encode;
 
 /// The longest message on record, in characters.
 pub(crate) const MAX_MESSAGE_CHARS: usize = 200;

@@ -11,8 +11,9 @@ use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 use crate::rsa2::{Signer, Verifier};
-use crate::settings::{ResponseSign, SubCodes, Transport};
-use crate::{ContentType, QueryKey, Secret, UnsignedErrors, UploadMethod, Yzt, YztSettings};
+use crate::{
+    ContentType, QueryKey, ResponseSign, Secret, SubCodes, Transport, UnsignedErrors, UploadMethod, Yzt, YztSettings,
+};
 
 pub(crate) fn vectors() -> Value {
     serde_json::from_str(include_str!("../../../tests/vectors/vectors.json")).unwrap()

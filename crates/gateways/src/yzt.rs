@@ -1,33 +1,41 @@
-//! YZT (银账通): signed calls to one address, told apart by a method name.
+//! YZT (银账通): signed calls to one address, distinguished by a method name.
 
 mod balance;
+mod block;
 mod codes;
 pub(crate) mod envelope;
 mod masking;
 mod notification;
 mod reading;
 pub(crate) mod request;
+mod settings;
+mod withdrawal;
 
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bursar_domain::{Answer, Call, Kind, Reading};
+use bursar_domain::{Answer, Call, Kind, Reading, Repetition};
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
 pub use balance::{AccountSubType, Balance, BalanceQuery};
+pub(crate) use block::PLATFORM_KEY;
+pub use block::YztBlock;
 pub use masking::masked;
-pub use notification::{MAX_NOTIFICATION_BYTES, Notification, NotificationError, NotificationReader, SignRule};
+pub use notification::{
+    Described, MAX_NOTIFICATION_BYTES, Notification, NotificationError, NotificationReader, RecordStatus, SignRule,
+};
 pub use reading::BADLY_SIGNED;
+pub use settings::{QueryKey, ResponseSign, SplitMethods, SubCodes, UnsignedErrors, UploadMethod, YztSettings};
 
 use crate::http::{Answered, Heard, Http};
 use crate::rsa2::Verifier;
-use crate::settings::{QueryKey, ResponseSign, SplitMethods, SubCodes, UnsignedErrors, UploadMethod, YztSettings};
-use crate::{BoxFuture, Gateway, Order, Rate, SettingsError, SharedParts, Turn, clock};
+use crate::{BoxFuture, Gateway, Inquiry, Order, Rate, SettingsError, SharedParts, StatusQuery, Turn, clock};
 use reading::{Reader, Spoken};
 use request::Caller;
 
-/// How many of a job's numbers one ask tries, newest first: 翼码's own, the bank's, and one to spare.
+/// The most of a job's numbers that one query tries, newest first: 翼码's own, the bank's, and one to spare.
 const MAX_QUESTIONS: usize = 3;
 
 /// The most reported mistake: every payment would be sent, and no answer to it believed.
@@ -103,11 +111,7 @@ impl Yzt {
         }
     }
 
-    /// Asks what an account holds.
-    ///
-    /// # Errors
-    /// What was answered instead, as it would stand on a job's record.
-    pub async fn balance(&self, query: &BalanceQuery) -> Result<Balance, Box<Reading>> {
+    async fn ask_balance(&self, query: &BalanceQuery) -> Result<Balance, Box<Reading>> {
         const METHOD: &str = "merchant.balanceQuery";
         let heard = self.call(METHOD, &query.content(), self.http.call_timeout(), None).await;
         let words = match self.reader().read(&heard, METHOD, clock::now()) {
@@ -139,6 +143,15 @@ impl Yzt {
         }
     }
 
+    /// The reader of responses to sends. An unsigned error that is believed has its send made again, so it is believed of no kind
+    /// whose second send is a second payment.
+    fn reader_of_sends(&self, kind: Kind) -> Reader<'_> {
+        match kind.repetition() {
+            Repetition::Harmless | Repetition::ByAccount => self.reader(),
+            Repetition::PaysAgain => Reader { unsigned_errors: UnsignedErrors::Doubt, ..self.reader() },
+        }
+    }
+
     fn send_method(&self, kind: Kind) -> Option<&str> {
         match kind {
             Kind::Transfer => Some("bkfunds.balance.pay.apply"),
@@ -147,25 +160,26 @@ impl Yzt {
                 UploadMethod::BkfundsOrderUpload => "bkfunds.order.upload",
             }),
             Kind::Split => self.split.as_ref().map(|split| split.apply.as_str()),
+            Kind::Withdrawal => Some(withdrawal::METHOD),
         }
     }
 
     fn query_method(&self, kind: Kind) -> Option<&str> {
         match kind {
             Kind::Transfer => Some("bkfunds.balance.pay.query"),
-            Kind::BillUpload => None, // no page describes one
+            Kind::BillUpload | Kind::Withdrawal => None, // no page describes one
             Kind::Split => self.split.as_ref()?.query.as_deref(),
         }
     }
 
-    /// What a send of `order` is signed over at a moment of GMT+8 (`2026-01-02 15:04:05`); `None` for a kind that the account
+    /// The text that a send of `order` is signed over at a moment of GMT+8 (`2026-01-02 15:04:05`); `None` for a kind that the account
     /// cannot send. Pure: nothing is signed or sent.
     #[must_use]
     pub fn signing_content(&self, order: &Order, timestamp: &str) -> Option<String> {
-        Some(self.caller.signing_content(self.send_method(order.kind)?, &order.content, timestamp))
+        Some(self.caller.signing_content(self.send_method(order.kind)?, &wire_content(order)?, timestamp))
     }
 
-    /// What `body` tells about `order`, had it come with HTTP 200 as the whole answer to `call`. Pure: nothing is sent.
+    /// The outcome for `order` where the whole answer to `call` is `body` with HTTP 200. Pure: nothing is sent.
     #[must_use]
     pub fn understand(&self, call: Call, order: &Order, body: &str) -> Reading {
         let method = match call {
@@ -173,10 +187,14 @@ impl Yzt {
             Call::Query => self.query_method(order.kind),
         };
         let heard = Heard::Answer(Answered { http: 200, date: None, body: body.to_owned() });
-        match self.reader().read(&heard, method.unwrap_or_default(), clock::now()) {
+        let reader = match call {
+            Call::Send => self.reader_of_sends(order.kind),
+            Call::Query => self.reader(),
+        };
+        match reader.read(&heard, method.unwrap_or_default(), clock::now()) {
             Spoken::Words(words) => match call {
-                Call::Send => self.reader().sent(words, order),
-                Call::Query => self.reader().asked(words, order),
+                Call::Send => reader.sent(words, order),
+                Call::Query => reader.asked(words, order),
             },
             Spoken::Nothing(reading) => reading,
         }
@@ -186,14 +204,18 @@ impl Yzt {
         let Some(method) = self.send_method(order.kind) else {
             return Reading::of(Answer::ConfigFault, "this account has no split_method: nothing was sent");
         };
-        let heard = self.call(method, &order.content, self.http.call_timeout(), order.send_by).await;
-        match self.reader().read(&heard, method, clock::now()) {
-            Spoken::Words(words) => self.reader().sent(words, order),
+        let Some(content) = wire_content(order) else {
+            return Reading::of(Answer::ConfigFault, "the stored content has no amount: nothing was sent");
+        };
+        let heard = self.call(method, &content, self.http.call_timeout(), order.send_by).await;
+        let reader = self.reader_of_sends(order.kind);
+        match reader.read(&heard, method, clock::now()) {
+            Spoken::Words(words) => reader.sent(words, order),
             Spoken::Nothing(reading) => reading,
         }
     }
 
-    /// Asks by the newest number and falls back to older ones only when the gateway did speak and could not tell. All
+    /// Asks by the newest number and falls back to older ones only when the gateway did answer and did not know. All
     /// questions together take no longer than one call, and each has its place in the account's rate.
     async fn query_each(&self, order: &Order) -> Reading {
         let (Some(method), questions) = (self.query_method(order.kind), self.questions(order)) else {
@@ -252,16 +274,36 @@ impl Yzt {
     }
 }
 
+/// The content as it goes out: the stored bytes, but for the one method that has another unit. `None` where it cannot be written.
+fn wire_content(order: &Order) -> Option<Cow<'_, str>> {
+    match order.kind {
+        Kind::BillUpload | Kind::Transfer | Kind::Split => Some(Cow::Borrowed(&order.content)),
+        Kind::Withdrawal => withdrawal::in_yuan(&order.content).map(Cow::Owned),
+    }
+}
+
 impl Gateway for Yzt {
     fn send<'a>(&'a self, order: &'a Order) -> BoxFuture<'a, Reading> {
         Box::pin(self.send_once(order))
     }
 
-    fn query<'a>(&'a self, order: &'a Order) -> BoxFuture<'a, Reading> {
-        Box::pin(self.query_each(order))
+    /// A repeated apply is answered with the trade's status (inferred from the key's name, not
+    /// promised by its page: an account that has not tried it should hold).
+    fn resend_tells(&self) -> bool {
+        true
     }
 
-    fn can_query(&self, order: &Order) -> bool {
+    fn query(&self) -> Option<&dyn StatusQuery> {
+        Some(self)
+    }
+
+    fn balance(&self) -> Option<&dyn Inquiry> {
+        Some(self)
+    }
+}
+
+impl StatusQuery for Yzt {
+    fn covers(&self, order: &Order) -> bool {
         let keyed = match self.query_key {
             QueryKey::TradeNo => !order.trade_nos.is_empty(),
             QueryKey::PlatformNo | QueryKey::Both => true,
@@ -269,9 +311,13 @@ impl Gateway for Yzt {
         keyed && self.query_method(order.kind).is_some()
     }
 
-    /// A repeated apply is answered with the trade as it stands (inferred from the key's name, not
-    /// promised by its page: an account that has not tried it should hold).
-    fn resend_tells(&self) -> bool {
-        true
+    fn status<'a>(&'a self, order: &'a Order) -> BoxFuture<'a, Reading> {
+        Box::pin(self.query_each(order))
+    }
+}
+
+impl Inquiry for Yzt {
+    fn balance_of<'a>(&'a self, query: &'a BalanceQuery) -> BoxFuture<'a, Result<Balance, Box<Reading>>> {
+        Box::pin(self.ask_balance(query))
     }
 }

@@ -5,6 +5,7 @@
 mod bill_upload;
 mod split;
 mod transfer;
+mod withdrawal;
 
 use bursar_domain::{Kind, NewJob};
 use serde::Serialize;
@@ -12,6 +13,7 @@ use serde::Serialize;
 pub use bill_upload::{BillUpload, Goods, TradeType};
 pub use split::{Order, Receiver, Split};
 pub use transfer::{Arrival, Party, Transfer};
+pub use withdrawal::{Card, Withdrawal};
 
 /// The job with this body. Each body's type calls it by its kind.
 fn job(kind: Kind, account: &str, platform_no: &str, body: &impl Serialize) -> NewJob {

@@ -42,11 +42,11 @@ use bursar_domain::Job;
 use bursar_store::{Store, Submission};
 
 pub use bursar_domain::{
-    AccountRules, Fen, FieldError, GatewayKind, Invalid, JobView, Key, Kind, NewJob, Queue, State, TraceParent,
+    AccountRules, Fen, FieldError, GatewayKind, Invalid, JobView, Key, Kind, KindSet, NewJob, Queue, State, TraceParent,
 };
 pub use bursar_store::{Durability, Settings, StoreError, Unreadable};
 
-pub use bodies::{Arrival, BillUpload, Goods, Order, Party, Receiver, Split, TradeType, Transfer};
+pub use bodies::{Arrival, BillUpload, Card, Goods, Order, Party, Receiver, Split, TradeType, Transfer, Withdrawal};
 
 /// The crate's README, whose examples are compiled with the others.
 #[cfg(doctest)]

@@ -102,7 +102,7 @@ fn execute(order: &Order, gateway: &Gateway) -> Answer {
     }
 }
 
-/// What Jeepay says of a division: the channel's number is there only once it is done, and one of its own only in the line that
+/// Jeepay's answer about a division: the channel's number is there only once it is done, and one of its own only in the line that
 /// has a query for it.
 fn as_divided(payment: &Payment, gateway: &Gateway) -> Value {
     let state = payment.status.division_state();
@@ -139,7 +139,7 @@ fn how_it_stands(query: &Query, gateway: &Gateway) -> Answer {
     };
     let mut receivers = pages::receivers_of(&payment.bytes);
     if receivers.is_empty() {
-        receivers.push(json!({})); // the system's own, whom nobody named
+        receivers.push(json!({})); // the system's own receivers, which no request names
     }
     let records: Vec<Value> = receivers.iter().map(record).collect();
     success(json!({

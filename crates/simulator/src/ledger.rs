@@ -8,7 +8,8 @@ use serde::{Deserialize, Serialize};
 /// What the simulator executed, by key, and every violation.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Ledger {
-    /// By key: `platform_no` of a transfer, `order_id/trade_type` of a bill upload, the pay order of a split.
+    /// By key: `platform_no` of a transfer, `order_id/trade_type` of a bill upload, the pay order of a split; of a
+    /// withdrawal, which has no key, its remark or, without one, whose account it leaves and how much.
     /// Where two kinds use one key, the later kind's stands as `split:K1`.
     pub keys: BTreeMap<String, KeyRecord>,
     /// What a correct client never does, oldest first; at most 10,000 are kept.
@@ -31,6 +32,8 @@ pub enum Kind {
     BillUpload,
     /// `/api/division/exec`, `bkfunds.split.apply`
     Split,
+    /// `bkfunds.withdraw.apply`
+    Withdrawal,
 }
 
 impl fmt::Display for Kind {
@@ -39,6 +42,7 @@ impl fmt::Display for Kind {
             Self::Transfer => "transfer",
             Self::BillUpload => "bill_upload",
             Self::Split => "split",
+            Self::Withdrawal => "withdrawal",
         })
     }
 }

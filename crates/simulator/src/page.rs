@@ -29,6 +29,8 @@ pub(crate) enum Shape {
     OneOf(&'static [&'static str]),
     /// A JSON integer not below this.
     Integer(i64),
+    /// A positive JSON number of yuan with at most two decimals.
+    Yuan,
     /// Whatever a merchant and the platform agreed on.
     Agreed,
 }
@@ -112,9 +114,22 @@ impl Shape {
                 Some(_) => Err(format!("is below {least}")),
                 None => Err("is not an integer".to_owned()),
             },
+            Self::Yuan => match value.is_number().then(|| fen(&value.to_string())).flatten() {
+                Some(fen) if fen > 0 => Ok(()),
+                Some(_) | None => Err("is not a positive number of yuan with at most two decimals".to_owned()),
+            },
             Self::Agreed => Ok(()),
         }
     }
+}
+
+/// An amount of yuan, written as a decimal, in fen.
+pub(crate) fn fen(yuan: &str) -> Option<i64> {
+    let (whole, decimals) = yuan.split_once('.').unwrap_or((yuan, ""));
+    let is_decimal = decimals.len() <= 2 && decimals.bytes().all(|byte| byte.is_ascii_digit());
+    let whole: i64 = whole.parse().ok().filter(|whole| is_decimal && *whole >= 0)?;
+    let decimals: i64 = format!("{decimals:0<2}").parse().ok()?;
+    whole.checked_mul(100)?.checked_add(decimals)
 }
 
 fn short_enough(text: &str, max: usize) -> Result<(), String> {
@@ -168,6 +183,18 @@ mod tests {
     #[test]
     fn what_the_page_says_is_read() {
         assert!(read(r#"{"id":"张三丰","amount":1,"kind":"a","time":"0123"}"#, PAGE).is_ok());
+    }
+
+    #[test]
+    fn yuan_are_read_to_the_last_fen() {
+        for (yuan, read) in [("1.1", Some(110)), ("1", Some(100)), ("0.01", Some(1)), ("1.011", None), ("-1", None)] {
+            assert_eq!(fen(yuan), read, "{yuan}");
+        }
+        let page = [required("amount", Shape::Yuan)];
+        assert!(super::read(r#"{"amount":1.1}"#, &page).is_ok());
+        for wrong in [r#"{"amount":0}"#, r#"{"amount":"1.1"}"#, r#"{"amount":1.001}"#] {
+            assert!(super::read(wrong, &page).is_err(), "{wrong}");
+        }
     }
 
     #[test]

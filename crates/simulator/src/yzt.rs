@@ -18,7 +18,7 @@ use pages::QueryBy;
 
 pub(crate) use gate::read;
 
-/// What every node's account holds before anything was executed, in fen.
+/// The balance of every node's account before anything was executed, in fen.
 const OPENING_BALANCE_FEN: i64 = 1_000_000_000_000;
 const ACCEPTED: u32 = 10_000;
 const ERROR_NODE: &str = "error_response";
@@ -47,9 +47,10 @@ enum Method {
     BalanceQuery,
     BillUpload,
     OrderUpload,
+    WithdrawApply,
 }
 
-const METHODS: [Method; 7] = [
+const METHODS: [Method; 8] = [
     Method::PayApply,
     Method::PayQuery,
     Method::SplitApply,
@@ -57,6 +58,7 @@ const METHODS: [Method; 7] = [
     Method::BalanceQuery,
     Method::BillUpload,
     Method::OrderUpload,
+    Method::WithdrawApply,
 ];
 
 impl Method {
@@ -73,6 +75,7 @@ impl Method {
             Self::BalanceQuery => "merchant.balanceQuery",
             Self::BillUpload => "funds.bill.upload",
             Self::OrderUpload => "bkfunds.order.upload",
+            Self::WithdrawApply => "bkfunds.withdraw.apply",
         }
     }
 
@@ -83,7 +86,7 @@ impl Method {
         format!("{}_response", named_after.name().replace('.', "_"))
     }
 
-    /// What `biz_content` asks for.
+    /// The work that `biz_content` asks for.
     fn work(self, gateway: &Gateway, biz_content: &str) -> Result<Work, String> {
         let query_by = if gateway.options.query_by_key { QueryBy::TradeNoOrKey } else { QueryBy::TradeNo };
         let order = |kind, scale, key: String, content: &Map<String, Value>, amount: &str| {
@@ -110,6 +113,16 @@ impl Method {
                 let bill = pages::bill(biz_content)?;
                 let key = format!("{}/{}", page::text(&bill, "order_id"), page::text(&bill, "trade_type"));
                 order(Kind::BillUpload, Scale::Received, key, &bill, "order_amount")
+            }
+            Self::WithdrawApply => {
+                let pages::Withdrawal { name, amount_fen } = pages::withdrawal(biz_content)?;
+                Work::Order(Order {
+                    name: Name { kind: Kind::Withdrawal, key: name },
+                    scale: Scale::Letters,
+                    method: self.name(),
+                    bytes: biz_content.to_owned(),
+                    amount_fen: Some(amount_fen),
+                })
             }
             Self::PayQuery => queries(gateway, Kind::Transfer, &pages::query(biz_content, query_by)?),
             Self::SplitQuery => queries(gateway, Kind::Split, &pages::query(biz_content, query_by)?),
@@ -162,7 +175,8 @@ impl Request {
     }
 
     fn execute(&self, order: &Order, gateway: &Gateway) -> Answer {
-        let repeats = if gateway.options.honours_keys { Repeats::Recognised } else { Repeats::Executed };
+        let has_key = self.method != Method::WithdrawApply;
+        let repeats = if gateway.options.honours_keys && has_key { Repeats::Recognised } else { Repeats::Executed };
         match gateway.books.execute(order, repeats, gateway.life_of(&order.name.key)) {
             Outcome::Conflict => self.refused(gateway, "isv.common-error", "平台请求流水号重复"),
             Outcome::Repeated(_) if self.refuses_repeats(gateway) => {
@@ -170,6 +184,8 @@ impl Request {
             }
             Outcome::Executed(payment) | Outcome::Repeated(payment) => match order.scale {
                 Scale::Received => self.received(gateway),
+                // No page describes the answer; a client of the vendor's looks for this field in it.
+                Scale::Letters if !has_key => self.accepted(gateway, &json!({ "trade_no": payment.trade_no })),
                 Scale::Letters | Scale::DivisionState => self.accepted(gateway, &as_applied(&payment)),
             },
         }

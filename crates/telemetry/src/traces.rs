@@ -42,7 +42,7 @@ pub enum TracesError {
     Exporter(#[source] ExporterBuildError),
     /// The HTTP client cannot be made.
     #[error("telemetry.otlp_endpoint cannot be reached by TLS")]
-    Client(#[source] reqwest::Error),
+    Client(#[source] bursar_http_client::Error),
 }
 
 /// Where spans go; cheap to clone. The default exports nothing.
@@ -77,7 +77,7 @@ impl Traces {
     /// # Errors
     /// [`TracesError`].
     pub fn export(endpoint: &str, instance: &str) -> Result<Self, TracesError> {
-        let client = reqwest::Client::builder().no_proxy().timeout(PATIENCE).build().map_err(TracesError::Client)?;
+        let client = bursar_http_client::hardened().timeout(PATIENCE).build().map_err(TracesError::Client)?;
         let exporter = SpanExporter::builder()
             .with_http()
             .with_protocol(Protocol::HttpBinary)
@@ -189,7 +189,7 @@ fn local_now() -> SystemTime {
 /// The HTTP client of the exporter, whose own thread knows no tokio.
 #[derive(Debug)]
 struct Posting {
-    client: reqwest::Client,
+    client: bursar_http_client::Client,
     runtime: Handle,
 }
 

@@ -109,9 +109,10 @@ async fn call(
     });
     let mut calling = claim.span.as_ref().and_then(|attempt| attempt.child(call.as_str(), Role::Call));
     let started = Instant::now();
-    let reading = match call {
-        Call::Send => served.gateway.send(order).await,
-        Call::Query => served.gateway.query(order).await,
+    let reading = match (call, served.gateway.query()) {
+        (Call::Send, _) => served.gateway.send(order).await,
+        (Call::Query, Some(query)) => query.status(order).await,
+        (Call::Query, None) => Reading::of(Answer::Silent, "the gateway has no query"),
     };
     crash_point("after_answer");
     let took = started.elapsed();

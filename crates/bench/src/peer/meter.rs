@@ -59,14 +59,6 @@ impl Gateway for Meter {
         Box::pin(self.handle(order))
     }
 
-    fn query<'a>(&'a self, _: &'a Order) -> BoxFuture<'a, Reading> {
-        Box::pin(std::future::ready(Reading::of(Answer::Silent, "the stub cannot be asked")))
-    }
-
-    fn can_query(&self, _: &Order) -> bool {
-        false
-    }
-
     fn resend_tells(&self) -> bool {
         true
     }

@@ -1,11 +1,10 @@
 //! `bursar balance` prints the gateway's response to `merchant.balanceQuery`. It never moves money.
 
 use bursar_domain::{Answer, Reading};
-use bursar_gateways::{Balance, BalanceQuery, Yzt};
+use bursar_gateways::{Balance, BalanceQuery, Capability, SharedParts};
 use clap::Args;
 use serde_json::json;
 
-use crate::accounts::GatewaySettings;
 use crate::config::{Account, Config};
 use crate::exit::{Exit, Failure, Global, Misuse};
 use crate::output::line;
@@ -15,7 +14,7 @@ use crate::output::line;
     after_help = "Example:\n  bursar balance --account main --node-id 00061783 --merchant-id 1000000000926\n\nAmounts are in fen as the gateway gives them; its page names no unit."
 )]
 pub(crate) struct Arguments {
-    /// The account. Not needed when only one is at YZT.
+    /// The account. Not needed when only one has balances.
     #[arg(long, value_name = "ACCOUNT")]
     account: Option<String>,
     /// The institution (`sso_node_id`).
@@ -34,9 +33,10 @@ pub(crate) struct Arguments {
 
 pub(crate) async fn run(arguments: &Arguments, global: &Global) -> Result<Exit, Failure> {
     let config = Config::load(global.config.as_deref())?;
-    let (name, account) = only_account(&config, arguments.account.as_deref(), "yzt")?;
-    let GatewaySettings::Yzt(settings) = account.gateway_settings(name)? else {
-        return Err(Misuse(format!("account {name} is not at YZT, which alone has balances")).into());
+    let (name, account) = only_account(&config, arguments.account.as_deref(), Capability::Balance)?;
+    let gateway = account.gateway_settings(name)?.gateway(&SharedParts::default(), None)?;
+    let Some(inquiry) = gateway.balance() else {
+        return Err(lacks(name, account, Capability::Balance).into());
     };
     let query = BalanceQuery {
         account_sub_type: Some(arguments.account_sub_type.clone()),
@@ -44,28 +44,48 @@ pub(crate) async fn run(arguments: &Arguments, global: &Global) -> Result<Exit, 
         sso_node_id: arguments.node_id.clone(),
         store_no: arguments.store_no.clone(),
     };
-    match Yzt::new(settings)?.balance(&query).await {
+    match inquiry.balance_of(&query).await {
         Ok(balance) => show(&balance, global),
         Err(reading) => Ok(told(&reading)),
     }
 }
 
-/// The account by its name, or the only one at that gateway.
+/// The account by its name, or the only one whose gateway has the capability.
 pub(crate) fn only_account<'a>(
     config: &'a Config,
     name: Option<&str>,
-    gateway: &str,
+    capability: Capability,
 ) -> Result<(&'a str, &'a Account), Failure> {
+    let able = capable_of(capability);
     let mut fitting = config.accounts.iter().filter(|(account, settings)| match name {
         Some(name) => account.as_str() == name,
-        None => settings.gateway.kind().as_str() == gateway,
+        None => settings.gateway.has(capability),
     });
-    match (fitting.next(), fitting.next()) {
-        (Some((name, account)), None) => Ok((name.as_str(), account)),
-        (None, _) => return Err(Misuse(format!("the configuration has no account {}", name.unwrap_or(gateway))).into()),
-        (Some(_), Some(_)) => {
-            return Err(Misuse(format!("several accounts are at {gateway}: name one with --account")).into());
+    let misuse = match (fitting.next(), fitting.next(), name) {
+        (Some((name, account)), None, _) if account.gateway.has(capability) => return Ok((name.as_str(), account)),
+        (Some((name, account)), None, _) => lacks(name.as_str(), account, capability),
+        (None, _, Some(name)) => Misuse(format!("the configuration has no account {name}")),
+        (None, _, None) => Misuse(format!("the configuration has no account whose gateway {able}")),
+        (Some(_), Some(_), _) => {
+            Misuse(format!("several accounts have a gateway that {able}: name one with --account"))
         }
+    };
+    Err(misuse.into())
+}
+
+pub(crate) fn lacks(name: &str, account: &Account, capability: Capability) -> Misuse {
+    let gateway = account.gateway.kind().as_str();
+    let lacks = match capability {
+        Capability::Balance => "has no balances",
+        Capability::Bind => "binds no receivers",
+    };
+    Misuse(format!("account {name} is at {gateway}, which {lacks}"))
+}
+
+const fn capable_of(capability: Capability) -> &'static str {
+    match capability {
+        Capability::Balance => "has balances",
+        Capability::Bind => "binds receivers",
     }
 }
 

@@ -3,12 +3,11 @@
 use std::io::Read;
 use std::path::PathBuf;
 
-use bursar_gateways::{Beingfi, Bound, Receiver};
+use bursar_gateways::{Bound, Capability, Receiver, SharedParts};
 use clap::Args;
 use serde_json::{Value, json};
 
-use crate::accounts::GatewaySettings;
-use crate::commands::balance::{only_account, told};
+use crate::commands::balance::{lacks, only_account, told};
 use crate::config::Config;
 use crate::exit::{Exit, Failure, Global, Misuse};
 use crate::output::line;
@@ -24,19 +23,20 @@ pub(crate) struct Arguments {
     /// One receiver as JSON; - for standard input.
     #[arg(value_name = "FILE|-")]
     file: PathBuf,
-    /// The account. Not needed when only one is at BeingFi.
+    /// The account. Not needed when only one binds receivers.
     #[arg(long, value_name = "ACCOUNT")]
     account: Option<String>,
 }
 
 pub(crate) async fn run(arguments: &Arguments, global: &Global) -> Result<Exit, Failure> {
     let config = Config::load(global.config.as_deref())?;
-    let (name, account) = only_account(&config, arguments.account.as_deref(), "beingfi")?;
-    let GatewaySettings::Beingfi(settings) = account.gateway_settings(name)? else {
-        return Err(Misuse(format!("account {name} is not at BeingFi, which alone binds receivers")).into());
+    let (name, account) = only_account(&config, arguments.account.as_deref(), Capability::Bind)?;
+    let gateway = account.gateway_settings(name)?.gateway(&SharedParts::default(), None)?;
+    let Some(binding) = gateway.bind() else {
+        return Err(lacks(name, account, Capability::Bind).into());
     };
     let receiver = read(arguments)?;
-    match Beingfi::new(settings)?.bind(&receiver).await {
+    match binding.bind_receiver(&receiver).await {
         Bound::Done { receiver_id, .. } => {
             if global.json {
                 line(json!({"receiver_id": receiver_id}))?

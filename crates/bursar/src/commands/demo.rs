@@ -9,13 +9,15 @@ use std::path::Path;
 use std::time::Duration;
 
 use bursar_private_redis::{Options as RedisOptions, PrivateRedis};
-use bursar_producer::{AccountRules, GatewayKind, Outcome, Producer, Settings};
+use bursar_producer::{Outcome, Producer, Settings};
 use bursar_simulator::{FaultProfile, Options, Ready, Simulator};
 use bursar_store::Store;
 use clap::Args;
 use tokio::time::Instant;
 
+use crate::config::Config;
 use crate::exit::{Context, Exit, Failure, Global};
+use crate::serve;
 use jobs::Mix;
 use progress::Progress;
 use workers::Workers;
@@ -73,7 +75,7 @@ pub(crate) async fn run(arguments: &Arguments, global: &Global) -> Result<Exit, 
     progress.say(format_args!("gateway simulator: http://{} (faults: {})", simulator.ready().listen, arguments.faults));
     let mix = Mix::new(arguments.jobs);
     mix.give_lives(&simulator);
-    submit(&store, &mix).await?;
+    submit(serve::producer(&Config::load(Some(&config))?, store.clone()), &mix).await?;
     progress.say(format_args!("{} jobs submitted; two worker processes start", arguments.jobs));
 
     let mut workers = Workers::start(&config, folder.path())?;
@@ -121,10 +123,7 @@ async fn watch(
     }
 }
 
-async fn submit(store: &Store, mix: &Mix) -> Result<(), Failure> {
-    let producer = Producer::on(store.clone())
-        .account(jobs::YZT, AccountRules::new(GatewayKind::Yzt))
-        .account(jobs::BEINGFI, AccountRules::new(GatewayKind::Beingfi));
+async fn submit(producer: Producer, mix: &Mix) -> Result<(), Failure> {
     for batch in mix.jobs().chunks(BATCH) {
         for (job, outcome) in batch.iter().zip(producer.submit_many(batch).await?) {
             if outcome != Outcome::New {
@@ -182,14 +181,14 @@ fn configuration(redis: &Redis, ready: &Ready) -> String {
     let secret = path(&ready.beingfi_secret_file);
     // The simulator recognises repeated keys, which no gateway's page promises.
     let patience = "on_ambiguous = \"resend\"\nresend_after = \"2s\"\nresend_max = 10\nconnect_timeout = \"500ms\"\ncall_timeout = \"1s\"\nretry_initial = \"100ms\"\nretry_max = \"1s\"\nrate_per_second = 0\npoll = [\"200ms\", \"300ms\", \"500ms\"]";
-    let (yzt, beingfi, app_id) = (jobs::YZT, jobs::BEINGFI, &ready.app_id);
+    let (main, shop, app_id) = (jobs::MAIN, jobs::SHOP, &ready.app_id);
     let (mch_no, beingfi_app_id) = (&ready.mch_no, &ready.beingfi_app_id);
     format!(
         "[redis]\nurl = {url}\nprefix = \"{prefix}\"\npreflight = \"warn\"\n\n\
          [worker]\nconcurrency = 16\nlease = \"2s\"\ndrain = \"5s\"\n\n\
-         [accounts.{yzt}]\ngateway = \"yzt\"\nbase_url = \"{base_url}\"\napp_id = \"{app_id}\"\n\
+         [accounts.{main}]\ngateway = \"yzt\"\nbase_url = \"{base_url}\"\napp_id = \"{app_id}\"\n\
          private_key_file = {private_key}\nplatform_public_key_file = {platform_key}\npoll_deadline = \"120s\"\n{patience}\n\n\
-         [accounts.{beingfi}]\ngateway = \"beingfi\"\nbase_url = \"{base_url}\"\nmch_no = \"{mch_no}\"\n\
+         [accounts.{shop}]\ngateway = \"beingfi\"\nbase_url = \"{base_url}\"\nmch_no = \"{mch_no}\"\n\
          app_id = \"{beingfi_app_id}\"\nsecret_file = {secret}\nnot_ready_wait = \"500ms\"\npoll_deadline = \"6s\"\n{patience}\n"
     )
 }

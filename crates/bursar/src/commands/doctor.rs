@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use bursar_domain::{GatewayKind, OnAmbiguous};
+use bursar_domain::OnAmbiguous;
 use bursar_gateways::SharedParts;
 use bursar_store::{Finding, ImportStatus, Severity, Store, StoreError};
 use clap::Args;
@@ -96,10 +96,7 @@ fn door(queue: &str, status: ImportStatus) -> Finding {
 
 /// The account's policy for a send with an unknown outcome, and how to change it.
 fn doubts(name: &str, account: &Account) -> Finding {
-    let trial = match account.gateway.kind() {
-        GatewayKind::Yzt => "send one fen twice under one platform_no",
-        GatewayKind::Beingfi => "divide one small paid order twice",
-    };
+    let trial = account.gateway.trial();
     let text = match account.policy.on_ambiguous {
         OnAmbiguous::Hold => format!(
             "{name}: a send with an unknown outcome is queried, else it needs review (on_ambiguous = \"hold\"). To resend instead, {trial} (RUNBOOK, \

@@ -5,17 +5,17 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use bursar_domain::{AccountName, FairBy, FairOrder, GatewayKind, OnAmbiguous, Policy};
-use bursar_gateways::{ContentType, TooManyRequests};
+use bursar_gateways::{ContentType, GatewayBlock, TooManyRequests};
 use toml::Table as Toml;
 
-use super::beingfi::{Beingfi, BeingfiKeys};
+use super::beingfi::BeingfiKeys;
 use super::fault::Fault;
 use super::rules::{DAY, HOUR, MINUTE, Rule, SECOND, SHORTEST, duration, durations, flag, number, whole, word};
 use super::section::Section;
 use super::source::Table;
 use super::table::{Keys, Row, Setting, section};
 use super::texts::{self, base_url, file, parsed};
-use super::yzt::{Balance, Yzt, YztKeys};
+use super::yzt::{Balance, Notify, YztKeys};
 
 /// Automatic resends at most. More would hide a gateway that is down.
 const MAX_RESENDS: u32 = 10;
@@ -40,12 +40,17 @@ const MAX_GROUP_CHARS: usize = 64;
 pub(crate) struct Account {
     /// The keys that all gateways share.
     pub(crate) keys: AccountKeys,
+    own: OwnKeys,
     /// The gateway, with what only it needs.
-    pub(crate) gateway: Gateway,
+    pub(crate) gateway: GatewayBlock,
     /// Waits, deadlines and bounds.
     pub(crate) policy: Policy,
     /// The order of each queue's sends.
     pub(crate) fair_order: FairOrder,
+    /// The treatment of the gateway's notifications.
+    pub(crate) notify: Notify,
+    /// The balance that is queried, if one is.
+    pub(crate) balance: Option<Balance>,
 }
 
 section! {
@@ -136,23 +141,11 @@ pub(crate) enum PlainHttp {
     Anywhere,
 }
 
-/// The part of an account that only its gateway needs.
+/// The keys that only the account's gateway has, as they are configured.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) enum Gateway {
-    /// 银账通.
-    Yzt(Box<Yzt>),
-    /// BeingFi Pay.
-    Beingfi(Beingfi),
-}
-
-impl Gateway {
-    /// The gateway's kind.
-    pub(crate) fn kind(&self) -> GatewayKind {
-        match self {
-            Self::Yzt(_) => GatewayKind::Yzt,
-            Self::Beingfi(_) => GatewayKind::Beingfi,
-        }
-    }
+enum OwnKeys {
+    Yzt(Box<YztKeys>),
+    Beingfi(Box<BeingfiKeys>),
 }
 
 const GATEWAYS: &[(&str, Option<GatewayKind>)] =
@@ -187,41 +180,38 @@ impl Account {
             section.wrong("base_url", "must be https unless it is on this machine (or allow_http = true)");
         }
         let mut policy = keys.policy();
-        let gateway = match kind {
+        let (own, gateway, notify, balance) = match kind {
             GatewayKind::Yzt => {
                 refuse::<BeingfiKeys, YztKeys>(
                     section,
                     "is a key of gateway beingfi, and this account's gateway is yzt",
                 );
-                Gateway::Yzt(Box::new(Yzt::read(section, &mut policy)))
+                let keys = YztKeys::read(section);
+                let gateway = GatewayBlock::Yzt(keys.block(section, &mut policy));
+                let (notify, balance) = (keys.notify(), keys.balance(section));
+                (OwnKeys::Yzt(Box::new(keys)), gateway, notify, balance)
             }
             GatewayKind::Beingfi => {
                 refuse::<YztKeys, BeingfiKeys>(
                     section,
                     "is a key of gateway yzt, and this account's gateway is beingfi",
                 );
-                Gateway::Beingfi(Beingfi::read(section, &mut policy))
+                let keys = BeingfiKeys::read(section);
+                let gateway = GatewayBlock::Beingfi(keys.block(&mut policy));
+                (OwnKeys::Beingfi(Box::new(keys)), gateway, Notify::default(), None)
             }
         };
         let fair_order = keys.fair_order(section);
-        Self { keys, gateway, policy, fair_order }
+        Self { keys, own, gateway, policy, fair_order, notify, balance }
     }
 
     /// Adds every key that has a value.
     pub(super) fn show(&self, shown: &mut Toml) {
         shown.insert("gateway".to_owned(), self.gateway.kind().as_str().into());
         self.keys.show(shown);
-        match &self.gateway {
-            Gateway::Yzt(yzt) => yzt.keys.show(shown),
-            Gateway::Beingfi(beingfi) => beingfi.keys.show(shown),
-        }
-    }
-
-    /// The balance that is queried, if one is.
-    pub(crate) fn balance(&self) -> Option<&Balance> {
-        match &self.gateway {
-            Gateway::Yzt(yzt) => yzt.balance.as_ref(),
-            Gateway::Beingfi(_) => None,
+        match &self.own {
+            OwnKeys::Yzt(keys) => keys.show(shown),
+            OwnKeys::Beingfi(keys) => keys.show(shown),
         }
     }
 }

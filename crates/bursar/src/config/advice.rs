@@ -3,11 +3,10 @@
 use std::time::Duration;
 
 use bursar_domain::Confirm;
-use bursar_gateways::UnsignedErrors;
+use bursar_gateways::{GatewayBlock, ResponseSign, UnsignedErrors, YztBlock};
 
-use super::account::{Account, Gateway, PlainHttp};
+use super::account::{Account, PlainHttp};
 use super::sections::Redis;
-use super::yzt::{ResponseSign, Yzt};
 use super::{Config, rules, texts};
 
 /// One setting that deserves a second look.
@@ -69,17 +68,17 @@ fn account_advice(account: &Account, lease: Duration) -> Vec<(&'static str, Stri
     if account.keys.allow_http == PlainHttp::Anywhere && texts::is_exposed(&account.keys.base_url) {
         advice.push(("base_url", "is plain http: anyone on the way can read every payment".to_owned()));
     }
-    if let Gateway::Yzt(yzt) = &account.gateway {
+    if let GatewayBlock::Yzt(yzt) = &account.gateway {
         advice.extend(proof_advice(yzt, policy.confirm).map(|(key, text)| (key, text.to_owned())));
     }
     advice
 }
 
 /// Responses that are believed without proof.
-fn proof_advice(yzt: &Yzt, confirm: Confirm) -> impl Iterator<Item = (&'static str, &'static str)> {
+fn proof_advice(yzt: &YztBlock, confirm: Confirm) -> impl Iterator<Item = (&'static str, &'static str)> {
     let waived = yzt.response_sign == ResponseSign::Waived;
     let waived = waived.then_some(("require_response_sign", "is false: only TLS protects the gateway's responses"));
-    let believed = yzt.keys.unsigned_errors == UnsignedErrors::Believe;
+    let believed = yzt.unsigned_errors == UnsignedErrors::Believe;
     let believed = believed.then_some((
         "unsigned_errors",
         "is \"believe\": anyone on the way can cause a payment that was executed to be sent again",

@@ -4,11 +4,11 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use bursar_domain::Policy;
-use bursar_gateways::{Channel, RefusalTexts};
+use bursar_gateways::{BeingfiBlock, Channel, RefusalTexts};
 
 use super::rules::{DAY, SHORTEST, duration, word};
 use super::section::Section;
-use super::table::{Keys, section};
+use super::table::section;
 use super::texts::{file, parts_of_messages, path, text};
 
 section! {
@@ -51,23 +51,22 @@ section! {
     }
 }
 
-/// An account at BeingFi Pay. Secrets are files, read when a gateway is built.
-#[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Beingfi {
-    pub(crate) keys: BeingfiKeys,
-}
-
-impl Beingfi {
-    pub(super) fn read(section: &mut Section<'_>, policy: &mut Policy) -> Self {
-        let keys = BeingfiKeys::read(section);
-        policy.not_ready_wait = keys.not_ready_wait;
-        Self { keys }
-    }
-}
-
 impl BeingfiKeys {
+    /// The gateway's block. Sets the policy of which BeingFi alone has keys.
+    pub(super) fn block(&self, policy: &mut Policy) -> BeingfiBlock {
+        policy.not_ready_wait = self.not_ready_wait;
+        BeingfiBlock {
+            mch_no: self.mch_no.clone(),
+            app_id: self.app_id.clone(),
+            secret_file: self.secret_file.clone(),
+            channel: self.channel,
+            split_query_path: self.split_query_path.clone(),
+            texts: self.texts(),
+        }
+    }
+
     /// The parts of messages by their meaning.
-    pub(crate) fn texts(&self) -> RefusalTexts {
+    fn texts(&self) -> RefusalTexts {
         RefusalTexts {
             in_doubt: self.in_doubt_texts.clone(),
             refused: self.final_texts.clone(),

@@ -3,9 +3,12 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use bursar_domain::{Confirm, DEFAULT_MAX_AMOUNT, Fen, Kind, OnAmbiguous, PartyTypes, Policy};
+use bursar_domain::{
+    AccountRules, Confirm, DEFAULT_MAX_AMOUNT, Fen, GatewayKind, Kind, KindSet, OnAmbiguous, PartyTypes, Policy,
+};
 use bursar_gateways::{
-    AccountSubType, BalanceQuery, QueryKey, SignRule, SplitMethods, SubCodes, UnsignedErrors, UploadMethod,
+    AccountSubType, BalanceQuery, QueryKey, ResponseSign, SignRule, SplitMethods, SubCodes, UnsignedErrors,
+    UploadMethod, YztBlock,
 };
 
 use super::account::LONGEST_DEADLINE;
@@ -51,6 +54,9 @@ section! {
         split_method: Option<String> = text(), optional("bkfunds.split.apply");
         /// The method of the query that belongs to it.
         split_query_method: Option<String> = text(), optional("bkfunds.split.query");
+        /// Kinds of job that the account takes besides the usual ones: `["withdrawal"]`. YZT cannot tell a second withdrawal from a repeated one,
+        /// so each is sent at most once, whatever `on_ambiguous` says. Every producer of the account may withdraw then. Try it with one yuan first.
+        additional_kinds: KindSet = additional_kinds(), default(KindSet::NONE);
         /// # Sub-codes
         /// Sub-codes that mean: refused for good, certainly not executed. In these four lists name sub-codes whose meaning YZT has confirmed to
         /// you, besides those that Bursar knows. A code in no list leaves its job in doubt.
@@ -107,35 +113,17 @@ const UPLOAD_METHODS: &[(&str, UploadMethod)] =
 const SIGN_RULES: &[(&str, Option<SignRule>)] =
     &[("auto", None), (SignRule::A.as_str(), Some(SignRule::A)), (SignRule::B.as_str(), Some(SignRule::B))];
 
-/// An account at YZT. Secrets are files, read when a gateway is built.
-#[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Yzt {
-    pub(crate) keys: YztKeys,
-    /// The trust in responses.
-    pub(crate) response_sign: ResponseSign,
-    /// The methods of the undocumented split, where the operator has their description.
-    pub(crate) split: Option<SplitMethods>,
-    /// The balance that is queried, if one is.
-    pub(crate) balance: Option<Balance>,
-}
-
-/// The treatment of a response's signature.
-#[derive(Clone, Debug, PartialEq)]
-pub(crate) enum ResponseSign {
-    /// A response counts only if the platform's public key in this file verifies it.
-    Required(PathBuf),
-    /// Only TLS protects responses: for a tenant whose responses the platform does not sign.
-    Waived,
-}
-
-impl ResponseSign {
-    /// The file, where one is needed.
-    pub(crate) fn key_file(&self) -> Option<&PathBuf> {
-        match self {
-            Self::Required(file) => Some(file),
-            Self::Waived => None,
-        }
-    }
+/// The treatment of notifications.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct Notify {
+    /// The rule of signatures; `None` for either.
+    pub(crate) sign_rule: Option<SignRule>,
+    /// The expected methods besides the documented one.
+    pub(crate) methods: Vec<NotifyMethod>,
+    /// The age from which a notification is held for an operator.
+    pub(crate) max_age: Duration,
+    /// The address that notifications are delivered to.
+    pub(crate) callback_url: Option<String>,
 }
 
 /// A balance that is queried.
@@ -160,29 +148,47 @@ pub(crate) struct NotifyMethod {
     pub(crate) job: Option<(Kind, String)>,
 }
 
-impl Yzt {
-    pub(super) fn read(section: &mut Section<'_>, policy: &mut Policy) -> Self {
-        let keys = YztKeys::read(section);
-        policy.confirm = keys.confirm;
-        policy.max_amount = Some(keys.max_amount);
-        policy.poll_deadline_t1 = keys.poll_deadline_t1;
+impl YztKeys {
+    /// The gateway's block. Sets the policies of which YZT alone has keys.
+    pub(super) fn block(&self, section: &mut Section<'_>, policy: &mut Policy) -> YztBlock {
+        policy.confirm = self.confirm;
+        policy.max_amount = Some(self.max_amount);
+        policy.poll_deadline_t1 = self.poll_deadline_t1;
         // A believed error has its send made again: an account that never resends must not believe it.
-        if (keys.unsigned_errors, policy.on_ambiguous) == (UnsignedErrors::Believe, OnAmbiguous::Hold) {
+        if (self.unsigned_errors, policy.on_ambiguous) == (UnsignedErrors::Believe, OnAmbiguous::Hold) {
             let rule = "must be \"doubt\" where on_ambiguous is \"hold\": what is believed is sent again";
             section.wrong("unsigned_errors", rule);
         }
-        if keys.split_method.is_none() && keys.split_query_method.is_some() {
+        if self.split_method.is_none() && self.split_query_method.is_some() {
             section.wrong("split_query_method", "has no meaning without split_method");
         }
-        let split =
-            keys.split_method.clone().map(|apply| SplitMethods { apply, query: keys.split_query_method.clone() });
-        Self { response_sign: keys.response_sign(section), split, balance: keys.balance(section), keys }
+        let query = self.split_query_method.clone();
+        YztBlock {
+            app_id: self.app_id.clone(),
+            private_key_file: self.private_key_file.clone(),
+            response_sign: self.response_sign(section),
+            unsigned_errors: self.unsigned_errors,
+            app_auth_token_file: self.app_auth_token_file.clone(),
+            query_key: self.query_key,
+            upload_method: self.upload_method,
+            split: self.split_method.clone().map(|apply| SplitMethods { apply, query }),
+            sub_codes: self.sub_codes(),
+            party_types: self.party_types,
+            additional_kinds: self.additional_kinds,
+        }
     }
-}
 
-impl YztKeys {
+    pub(super) fn notify(&self) -> Notify {
+        Notify {
+            sign_rule: self.notify_sign_rule,
+            methods: self.notify_methods.clone(),
+            max_age: self.notify_max_age,
+            callback_url: self.notify_callback_url.clone(),
+        }
+    }
+
     /// The sub-codes by their meaning.
-    pub(crate) fn sub_codes(&self) -> SubCodes {
+    fn sub_codes(&self) -> SubCodes {
         SubCodes {
             refused: self.final_sub_codes.clone(),
             duplicate: self.duplicate_sub_codes.clone(),
@@ -192,7 +198,7 @@ impl YztKeys {
     }
 
     /// The platform's key may stay configured while its use is switched off.
-    fn response_sign(&self, section: &mut Section<'_>) -> ResponseSign {
+    fn response_sign(&self, section: &mut Section<'_>) -> ResponseSign<PathBuf> {
         const FILE: &str = "platform_public_key_file";
         match (self.require_response_sign, &self.platform_public_key_file) {
             (false, _) => ResponseSign::Waived,
@@ -207,7 +213,7 @@ impl YztKeys {
         }
     }
 
-    fn balance(&self, section: &mut Section<'_>) -> Option<Balance> {
+    pub(super) fn balance(&self, section: &mut Section<'_>) -> Option<Balance> {
         if !section.has("balance_every") {
             for key in Self::NAMES.iter().filter(|key| key.starts_with("balance_")) {
                 if section.has(key) {
@@ -248,6 +254,21 @@ fn sub_types() -> Rule<Vec<AccountSubType>> {
     };
     let show = |sub_types: &Vec<AccountSubType>| sub_types.iter().map(|one| one.as_str().to_owned()).collect();
     listed("a list of \"collecting\", \"paying\" or both", make, show)
+}
+
+/// Kinds of job that accounts at YZT take on request, each once.
+fn additional_kinds() -> Rule<KindSet> {
+    let make = |words: Vec<String>| {
+        let offered = AccountRules::additional_kinds(GatewayKind::Yzt);
+        let found = words.iter().try_fold(KindSet::NONE, |set, word| {
+            let kind = offered.iter().find(|kind| kind.as_str() == word).filter(|kind| !set.has(**kind));
+            kind.map(|kind| set.with(*kind))
+        });
+        let names: Vec<&str> = offered.iter().map(|kind| kind.as_str()).collect();
+        found.ok_or_else(|| format!("must be a list of additional kinds, each once; there are: {}", names.join(", ")))
+    };
+    let show = |set: &KindSet| set.kinds().into_iter().map(|kind| kind.as_str().to_owned()).collect();
+    listed("a list of additional kinds, each once: [\"withdrawal\"]", make, show)
 }
 
 fn notify_methods() -> Rule<Vec<NotifyMethod>> {

@@ -12,12 +12,12 @@ pub struct Delivery {
     /// When.
     #[serde(default, skip_serializing_if = "super::is_unset")]
     pub at: Millis,
-    /// What became of it.
+    /// The outcome.
     pub outcome: DeliveryOutcome,
     /// The event's number among those of its job.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sequence: Option<u64>,
-    /// The state that the event tells of; of a dropped one alone.
+    /// The state in the event; of a dropped delivery alone.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub state: Option<State>,
     /// The message's `webhook-id`.
@@ -32,13 +32,13 @@ pub struct Delivery {
     /// Why there is no HTTP status.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<DeliveryError>,
-    /// How long the attempt took.
+    /// The time that the attempt took.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ms: Option<u64>,
     /// The time until which the receiver asked to wait, RFC 3339 in UTC.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retry_after: Option<String>,
-    /// Whether its lease had ended: another attempt may have been made.
+    /// True if its lease had ended: another attempt may have been made.
     #[serde(default, skip_serializing_if = "super::is_false")]
     pub late: bool,
     /// Unknown fields.
@@ -67,7 +67,7 @@ impl Delivery {
     }
 }
 
-/// What became of an attempt to deliver a webhook.
+/// The outcome of an attempt to deliver a webhook.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum DeliveryOutcome {

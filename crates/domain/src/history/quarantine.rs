@@ -12,7 +12,7 @@ pub struct Quarantine {
     /// When.
     #[serde(default, skip_serializing_if = "super::is_unset")]
     pub at: Millis,
-    /// What became of it.
+    /// The outcome.
     pub outcome: QuarantineOutcome,
     /// The operator's name.
     pub operator: String,
@@ -25,7 +25,7 @@ pub struct Quarantine {
     pub more: Map<String, Value>,
 }
 
-/// What became of a job in quarantine.
+/// The outcome of an action on a job in quarantine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum QuarantineOutcome {

@@ -19,13 +19,13 @@ pub struct Response {
     /// When it was read.
     #[serde(default, skip_serializing_if = "super::is_unset")]
     pub at: Millis,
-    /// How long the call took.
+    /// The time that the call took.
     #[serde(default)]
     pub ms: u64,
-    /// What was read.
+    /// The parsed response.
     #[serde(flatten)]
     pub read: ResponseEvidence,
-    /// Whether its claim had ended when it arrived: it is evidence and decided nothing by itself.
+    /// True if its claim had ended when it arrived: it is evidence and decided nothing by itself.
     #[serde(default, skip_serializing_if = "super::is_false")]
     pub late: bool,
     /// Unknown fields.
@@ -33,10 +33,10 @@ pub struct Response {
     pub more: More,
 }
 
-/// The evidence of a response: how it was understood, and the gateway's own words. Its texts are bounded by whoever reads responses.
+/// The evidence of a response: how it was understood, and the gateway's own words. The reader of responses bounds its texts.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ResponseEvidence {
-    /// How it was understood.
+    /// The outcome.
     pub outcome: Answer,
     /// The gateway's number for the job, if the response names one.
     #[serde(default, skip_serializing_if = "Option::is_none")]

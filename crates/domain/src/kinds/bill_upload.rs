@@ -1,4 +1,4 @@
-//! `funds.bill.upload`: an order's details go to the gateway, which may divide its money by rules of its own.
+//! `funds.bill.upload`: an order's details go to the gateway, which may divide its money by the merchant's rules.
 //! Field names and lengths are those of docs/gateways/yzt.md; `extra` carries what the page's example sends beyond its table
 //! (trap 21).
 
@@ -13,6 +13,7 @@ pub(super) static KIND: JobKind = JobKind {
     is_taken_by: |account| account.gateway == GatewayKind::Yzt,
     repetition: Repetition::Harmless,
     amount: "order_amount",
+    payer: &["store_id"],
     next_day: None,
     // An order is uploaded once for its payment and once for its refund.
     business_key: BusinessKey::Content {

@@ -15,6 +15,8 @@ pub(crate) struct JobKind {
     pub amount: &'static str,
     /// The field, and its value, by which the money arrives on the next working day only.
     pub next_day: Option<(&'static str, &'static str)>,
+    /// The fields that name who pays, in the order in which they are looked for: by them a queue is shared fairly.
+    pub payer: &'static [&'static str],
     /// The name of the job at the gateway.
     pub business_key: BusinessKey,
     /// The bodies that jobs of this kind may have: the gateway page's, and one for each gateway that has another.
@@ -30,7 +32,13 @@ pub enum Repetition {
     Harmless,
     /// It may pay again: the account's `on_ambiguous` decides, for its gateway may recognise the job's key.
     ByAccount,
+    /// It pays again: nothing in the request tells a second send from a second payment. After a send whose outcome is unknown nothing
+    /// is sent any more, by no account's policy and on no operator's order.
+    PaysAgain,
 }
+
+/// The texts of a content by their fields' names.
+pub(crate) type Texts<'f, 'a> = &'f dyn Fn(&str) -> Option<&'a str>;
 
 /// The name of a job at its gateway: a second job with the same one is refused, whatever its key.
 pub(crate) enum BusinessKey {
@@ -39,8 +47,8 @@ pub(crate) enum BusinessKey {
     /// A text made of the content's fields.
     Content {
         /// Makes it of the content's texts; `None` where the content has none, and the job's key takes its place.
-        read: for<'a> fn(&dyn Fn(&str) -> Option<&'a str>) -> Option<String>,
-        /// The business keys that jobs may have which somebody calls by this name, besides the name itself.
+        read: for<'a> fn(Texts<'_, 'a>) -> Option<String>,
+        /// The business keys that a job called by this name may have, besides the name itself.
         candidates: fn(&str) -> Vec<String>,
     },
 }
@@ -93,7 +101,7 @@ pub(crate) struct Draft {
 
 impl JobKind {
     /// The business key of the job with these texts in its content.
-    pub(crate) fn business_key<'a>(&self, key: &str, text_of: &dyn Fn(&str) -> Option<&'a str>) -> String {
+    pub(crate) fn business_key(&self, key: &str, text_of: Texts<'_, '_>) -> String {
         match self.business_key {
             BusinessKey::JobKey => key.to_owned(),
             BusinessKey::Content { read, .. } => read(text_of).unwrap_or_else(|| key.to_owned()),
@@ -109,18 +117,18 @@ impl JobKind {
         self.tables().flatten().filter(move |field| field.name == name)
     }
 
-    /// Whether a screen may show what a field of this name holds.
+    /// True if a screen may show what a field of this name holds.
     pub(crate) fn shows(&self, name: &str) -> bool {
         let is_list = self.bodies.iter().flat_map(|body| body.lists).any(|list| list.name == name);
         is_list || self.rows(name).any(|field| field.shown)
     }
 
-    /// Whether a field of this name must not be shown whole.
+    /// True if a field of this name must not be shown whole.
     pub(crate) fn hides(&self, name: &str) -> bool {
         self.rows(name).any(|field| !field.shown)
     }
 
-    /// Whether a field of this name holds an amount in fen.
+    /// True if a field of this name holds an amount in fen.
     pub(crate) fn is_fen(&self, name: &str) -> bool {
         self.rows(name).any(|field| matches!(field.rule, Rule::Amount | Rule::Price))
     }

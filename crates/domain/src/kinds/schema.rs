@@ -19,7 +19,7 @@ fn of_body(body: &Body) -> Value {
     let mut properties: Map<String, Value> = body.lists.iter().map(|list| (list.name.into(), of_list(list))).collect();
     if body.further == Further::InExtra {
         let extra = json!({ "type": "object", "description": "Fields that the gateway's page does not have." });
-        properties.insert("extra".into(), nullable(extra));
+        properties.insert("extra".into(), nullable(&extra));
     }
     if let Some(Value::Object(fields)) = schema.get_mut("properties") {
         fields.append(&mut properties);
@@ -45,7 +45,7 @@ fn of_table(table: &[Field]) -> Value {
         .iter()
         .map(|field| {
             let schema = of_rule(field.rule);
-            (field.name.to_owned(), if field.required { schema } else { nullable(schema) })
+            (field.name.to_owned(), if field.required { schema } else { nullable(&schema) })
         })
         .collect();
     let required: Vec<&str> = table.iter().filter(|field| field.required).map(|field| field.name).collect();
@@ -53,11 +53,11 @@ fn of_table(table: &[Field]) -> Value {
 }
 
 fn of_list(list: &List) -> Value {
-    nullable(json!({ "type": "array", "minItems": 1, "items": of_table(list.items) }))
+    nullable(&json!({ "type": "array", "minItems": 1, "items": of_table(list.items) }))
 }
 
 /// `null` is the same as leaving the field out.
-fn nullable(schema: Value) -> Value {
+fn nullable(schema: &Value) -> Value {
     json!({ "anyOf": [schema, { "type": "null" }] })
 }
 

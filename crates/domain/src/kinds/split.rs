@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use super::generic_split;
-use super::job_kind::{Body, BusinessKey, Draft, Further, JobKind, List, Repetition, Submitted};
+use super::job_kind::{Body, BusinessKey, Draft, Further, JobKind, List, Repetition, Submitted, Texts};
 use crate::fields::{Field, FieldError, Reader, Rule, Written, optional, write_object};
 use crate::share::{WHOLE, millionths};
 use crate::{GatewayKind, MAX_DAYS_AHEAD, Millis, is_too_far_ahead};
@@ -17,6 +17,7 @@ pub(super) static KIND: JobKind = JobKind {
     is_taken_by: |account| account.gateway == GatewayKind::Beingfi || account.generic_split,
     repetition: Repetition::ByAccount,
     amount: "total_amount",
+    payer: &["payer_store_no", "payer_merchant_id", "store_id"], // of a split through YZT; BeingFi's names only its order
     next_day: None,
     business_key: BusinessKey::Content {
         read: business_key,
@@ -81,7 +82,7 @@ fn read(reader: &mut Reader<'_>, job: &Submitted<'_>) -> Option<Draft> {
 }
 
 /// An order is divided once, whichever of its two numbers names it. A split through YZT's generic apply is named by its key.
-fn business_key<'a>(text_of: &dyn Fn(&str) -> Option<&'a str>) -> Option<String> {
+fn business_key(text_of: Texts<'_, '_>) -> Option<String> {
     if text_of("platform_no").is_some() {
         return None;
     }
@@ -97,7 +98,7 @@ fn read_paid_at(reader: &mut Reader<'_>) -> Option<Millis> {
     Some(paid_at.plus(AFTER_PAYMENT))
 }
 
-/// With nobody to pay, the server hands the whole order to the merchant for good: a list is never empty.
+/// With no receiver, the server hands the whole order to the merchant for good: a list is never empty.
 fn read_receivers(reader: &mut Reader<'_>, receivers: Option<Value>, fields: &mut Written) {
     let receivers = match receivers {
         Some(Value::Array(receivers)) if !receivers.is_empty() => receivers,
@@ -140,7 +141,7 @@ fn read_receivers(reader: &mut Reader<'_>, receivers: Option<Value>, fields: &mu
     fields.push(("receivers".to_owned(), text.into()));
 }
 
-/// What the entries of one list come to together.
+/// The entries of one list, added up.
 #[derive(Default)]
 struct Receivers {
     ids: BTreeSet<(&'static str, String)>,
@@ -161,7 +162,7 @@ impl Receivers {
         write_object(&fields)
     }
 
-    /// Only the used one of the two is sent: the page's example has an empty group beside each account (trap 41).
+    /// Only the used one of the two is sent: the page's example has an empty group next to each account (trap 41).
     fn read_id(&mut self, reader: &mut Reader<'_>) -> Option<(String, Value)> {
         let mut given = |name| reader.take(name).filter(|id| id != "");
         let (name, id) = match (given(RECEIVER.name), given(GROUP.name)) {

@@ -1,5 +1,6 @@
 //! The facts in a stored content that decide about its job's calls.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, Visitor};
@@ -8,12 +9,12 @@ use serde_json::Value;
 use super::job_kind::JobKind;
 use crate::{Fen, Kind};
 
-/// What the stored content says the gateway must agree with, and how patient to be with it.
+/// The facts in a stored content that the gateway must agree with, and those that deadlines depend on.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Subject {
     /// The amount that the job moves, where the content names one.
     pub amount: Option<Fen>,
-    /// Whether the money arrives the next working day (T1), so that "not yet" may last over a holiday.
+    /// True if the money arrives the next working day (T1), so that "not yet" may last over a holiday.
     pub next_day: bool,
 }
 
@@ -47,7 +48,7 @@ impl<'de> Visitor<'de> for InContent {
     fn visit_map<A: MapAccess<'de>>(self, mut fields: A) -> Result<Subject, A::Error> {
         let Self(kind) = self;
         let mut subject = Subject::default();
-        while let Some(name) = fields.next_key::<std::borrow::Cow<'de, str>>()? {
+        while let Some(Name(name)) = fields.next_key::<Name<'de>>()? {
             if name == kind.amount {
                 subject.amount = Fen::read(&fields.next_value::<Value>()?);
             } else if let Some((_, value)) = kind.next_day.filter(|(field, _)| name == *field) {
@@ -59,3 +60,7 @@ impl<'de> Visitor<'de> for InContent {
         Ok(subject)
     }
 }
+
+/// A field's name, borrowed unless it holds escapes.
+#[derive(serde::Deserialize)]
+struct Name<'a>(#[serde(borrow)] Cow<'a, str>);

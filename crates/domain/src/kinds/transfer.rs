@@ -10,6 +10,7 @@ pub(super) static KIND: JobKind = JobKind {
     is_taken_by: |account| account.gateway == GatewayKind::Yzt,
     repetition: Repetition::ByAccount,
     amount: "total_amount",
+    payer: &["payer_store_no", "payer_merchant_id"],
     next_day: Some(("arrive_time", "T1")),
     business_key: BusinessKey::JobKey,
     bodies: &[Body { fields: FIELDS, one_of: &SIDES, lists: &[], further: Further::InExtra }],

@@ -1,4 +1,4 @@
-//! What holds whatever the facts: brute force over states, counters, policies and moments around every deadline.
+//! Rules that hold for all facts: brute force over states, counters, policies and moments around every deadline.
 
 use super::*;
 
@@ -136,6 +136,19 @@ fn an_account_that_holds_never_resends_a_possible_execution() {
     in_every_case(|case| {
         if case.policy.on_ambiguous == OnAmbiguous::Hold && case.next.state != State::Queued {
             assert!(!matches!(case.next.due, Due::Send(_)), "{case:?}");
+        }
+    });
+}
+
+#[test]
+fn a_kind_that_pays_again_is_never_sent_again() {
+    in_every_case(|case| {
+        let policy = Policy { manual_resend: ManualResend::Refused, ..case.policy.clone() };
+        let Ok(next) = after(&case.facts, case.call, case.answer, &policy, case.now) else { return };
+        assert!(next.state == State::Queued || !matches!(next.due, Due::Send(_)), "{case:?}");
+        if case.facts.state != State::Queued {
+            let ordered = Facts { ordered: Some(Millis(u64::MAX)), ..case.facts.clone() };
+            assert_ne!(next_action(&ordered, Call::Send, &policy, case.now), Action::Send, "{case:?}");
         }
     });
 }

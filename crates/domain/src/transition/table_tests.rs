@@ -69,7 +69,7 @@ const CAN_BE_ASKED: &str = "
     succeeded  query  mismatch       succeeded     never
 ";
 
-/// Where the gateway cannot be asked but tells by a repeated send: only what differs from [`CAN_BE_ASKED`],
+/// Where the gateway cannot be queried but answers a repeated send with the first one's status: only what differs from [`CAN_BE_ASKED`],
 /// under `resend`.
 const CANNOT_BE_ASKED_RESEND: &str = "
     queued     send   accepted       pending       send
@@ -104,7 +104,7 @@ const CANNOT_BE_ASKED_HOLD: &str = "
 
 type Triple = (State, Call, Answer);
 
-/// A table's rows: the triple, and the rest of the row as it stands.
+/// A table's rows: the triple, and the rest of the row as it is written.
 fn rows(table: &str) -> Vec<(Triple, String)> {
     let call_of = |word: &str| [Call::Send, Call::Query].into_iter().find(|call| call.as_str() == word).unwrap();
     let answer_of = |word: &str| Answer::ALL.into_iter().find(|answer| answer.as_str() == word).unwrap();
@@ -116,7 +116,7 @@ fn rows(table: &str) -> Vec<(Triple, String)> {
         .collect()
 }
 
-/// What [`after`] says, written as a row ends.
+/// The result of [`after`], written as a row ends.
 fn outcome((state, call, answer): Triple, reach: Reach, on_ambiguous: OnAmbiguous) -> Option<String> {
     let policy = Policy { on_ambiguous, ..Policy::default() };
     let next = after(&fresh(state, reach), call, answer, &policy, Millis(1_001_000)).ok()?;
@@ -320,7 +320,7 @@ fn an_illegal_answer_says_what_cannot_follow_what() {
     assert_eq!(illegal.unwrap_err().to_string(), "query cannot be answered succeeded while failed");
 }
 
-/// What [`next_action`] says for every state and call: a call, or a commit of the state and due that stand here.
+/// The result of [`next_action`] for every state and call: a call, or a commit of the state and due that are written here.
 #[test]
 fn a_claimed_job_is_sent_queried_or_moved_to_its_state() {
     let now = Millis(1_001_000);
@@ -342,7 +342,7 @@ fn a_claimed_job_is_sent_queried_or_moved_to_its_state() {
     }
 }
 
-/// What a late response makes of an open job, for every answer that can come late: where the gateway can be asked it decides.
+/// The effect of a late response on an open job, for every answer that can come late: where the gateway can be asked it decides.
 #[test]
 fn a_late_final_outcome_ends_the_job_and_every_further_send() {
     let now = Millis(1_001_000);

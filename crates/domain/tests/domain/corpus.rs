@@ -1,4 +1,4 @@
-//! What fuzzing found worth keeping about submissions (`fuzz/`), run again without libFuzzer.
+//! The corpus that fuzzing found for submissions (`fuzz/`), run again without libFuzzer.
 
 #[path = "../../../../fuzz/properties/job.rs"]
 mod job;

@@ -5,17 +5,19 @@ mod envelope;
 mod generic_split;
 mod split;
 mod transfer;
+mod withdrawal;
 
-use bursar_domain::{AccountRules, Fen, GatewayKind, Invalid, Job};
+use bursar_domain::{AccountRules, Fen, GatewayKind, Invalid, Job, Kind, KindSet};
 use serde_json::{Map, Value, json};
 
-/// The accounts of these tests: one a gateway, one with a cap, one with the undocumented split.
+/// The accounts of these tests: one a gateway, one with a cap, one with the undocumented split, one that withdraws.
 fn rules(account: &str) -> Option<AccountRules> {
     let yzt = AccountRules::new(GatewayKind::Yzt);
     match account {
         "main" => Some(yzt),
         "capped" => Some(AccountRules { max_amount: Fen::new(100), ..yzt }),
         "generic" => Some(AccountRules { generic_split: true, ..yzt }),
+        "withdrawing" => Some(AccountRules { additional: KindSet::NONE.with(Kind::Withdrawal), ..yzt }),
         "shop" => Some(AccountRules::new(GatewayKind::Beingfi)),
         _ => None,
     }
@@ -34,7 +36,7 @@ fn content(job: &Value) -> String {
     parse(&job.to_string()).unwrap_or_else(|invalid| panic!("{invalid}\n{job}")).content.text().to_owned()
 }
 
-/// Everything that a job which must be refused is told.
+/// Every error of a job that must be refused.
 fn told(job: &Value) -> Vec<String> {
     match parse(&job.to_string()) {
         Ok(taken) => panic!("taken: {}", taken.content.text()),

@@ -1,4 +1,4 @@
-//! `/api/division/receiver/bind` (seed 004): makes an account known as a receiver of splits. It is not idempotent: a
+//! `/api/division/receiver/bind` (docs/gateways/beingfi.md): makes an account known as a receiver of splits. It is not idempotent: a
 //! second success is a second receiver, and a group that holds both pays the account twice. So it is made once, by a
 //! person, and an unclear outcome is called that.
 
@@ -11,14 +11,14 @@ use crate::{Secret, text};
 #[derive(Clone, PartialEq, Eq)]
 pub struct Receiver(Vec<(&'static str, String)>);
 
-/// What became of a bind.
+/// The outcome of a bind.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Bound {
     /// The receiver exists; splits name it by this id.
     Done {
         /// `receiverId`.
         receiver_id: String,
-        /// What was read.
+        /// The parsed response.
         reading: Reading,
     },
     /// Certainly not bound; the reading says why. May be tried again once that is mended.

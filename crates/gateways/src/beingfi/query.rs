@@ -1,4 +1,4 @@
-//! `/api/division/query`: how a division stands, at vendors that have it. BeingFi's page does not; the form is that of Jeepay's
+//! `/api/division/query`: the status of a division, at vendors that have it. BeingFi's page does not; the form is that of Jeepay's
 //! commercial SDK (`PayOrderDivisionQueryReqModel` and `PayOrderDivisionQueryResModel`, 2024-05-20, read 2026-11-29): asked by
 //! `batchOrderId` and the order, answered with both and with `records`, a list as JSON text, one entry a receiver.
 
@@ -12,10 +12,10 @@ use super::{content_params, reading};
 use crate::json::RawObject;
 use crate::{Order, Secret, text};
 
-/// As many receivers as are read of one answer; WeChat Pay allows 50 (domain.md §6).
+/// As many receivers as are read of one answer; WeChat Pay allows 50 (docs/gateways/beingfi.md).
 const MAX_RECORDS: usize = 1_000;
 
-/// Whether a text can be put behind the gateway's address.
+/// True if a text can be put behind the gateway's address.
 pub(super) fn is_path(path: &str) -> bool {
     let sane = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'/' | b'-' | b'_' | b'.');
     path.len() > 1 && path.starts_with('/') && path.bytes().all(sane)
@@ -32,7 +32,7 @@ pub(super) fn question(order: &Order) -> Option<Vec<(String, String)>> {
     Some(question)
 }
 
-/// What a refused query means: the division itself is as it was.
+/// The outcome of a refused query: the division itself is as it was.
 pub(super) fn refused(meaning: Meaning) -> Answer {
     match meaning {
         Meaning::Unseen => Answer::Unseen,
@@ -44,7 +44,7 @@ pub(super) fn refused(meaning: Meaning) -> Answer {
     }
 }
 
-/// What verified `data` tells about `order`. Nothing ends by it unless it names the order or the batch that was asked about.
+/// The outcome for `order` in verified `data`. Nothing ends by it unless it names the order or the batch that was asked about.
 pub(super) fn read(data: &RawObject<'_>, reading: Reading, order: &Order, hidden: &[&Secret]) -> Reading {
     let said = |answer, message: &str| Reading { answer, message: Some(message.to_owned()), ..reading.clone() };
     let (Ok(pay_order), Ok(batch), Ok(records)) =
@@ -70,7 +70,7 @@ pub(super) fn read(data: &RawObject<'_>, reading: Reading, order: &Order, hidden
     Reading { answer, status, trade_no, message: message.map(str::to_owned), ..reading }
 }
 
-/// What an answer names.
+/// The division that an answer names.
 enum Named {
     This,
     Other,
@@ -154,7 +154,7 @@ fn judge(parts: &[Part], order: &Order) -> (Answer, Option<&'static str>) {
     }
 }
 
-/// Whether the parts are for exactly the receivers that the split names, where both say whom: a group's are not known here.
+/// True if the parts are for exactly the receivers that the split names, where both say whom: a group's are not known here.
 fn same_receivers(parts: &[Part], order: &Order) -> bool {
     let params = content_params(&order.content).unwrap_or_default();
     let listed = params.iter().find(|(name, _)| name == "receivers").map_or("[]", |(_, list)| list.as_str());

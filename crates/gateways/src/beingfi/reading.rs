@@ -1,5 +1,5 @@
-//! What BeingFi's answers mean. Codes and texts are Jeepay's, which BeingFi derives from (`ApiCodeEnum`,
-//! `PayOrderDivisionExecController`, `ApiController`, read 2026-11-22), and seed 004's where it has them. 9999 says
+//! The meanings of BeingFi's answers. Codes and texts are Jeepay's, which BeingFi derives from (`ApiCodeEnum`,
+//! `PayOrderDivisionExecController`, `ApiController`, read 2026-11-22), and those of the page of docs/gateways/beingfi.md where it has them. 9999 says
 //! everything that is wrong in its text alone, so the texts are here, all of them, and what is not here is in doubt.
 
 use std::borrow::Cow;
@@ -11,7 +11,7 @@ use crate::http::Heard;
 use crate::json::{RawObject, Unclear};
 use crate::{RefusalTexts, Secret, text};
 
-/// What a refusal says about the call that it answers.
+/// The meaning of a refusal for the call that it answers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Meaning {
     /// The order cannot be divided: not yet, or no more. A first attempt was too early; after one that may have been
@@ -78,7 +78,7 @@ const TEXTS: &[(&[&str], Meaning)] = &[
     (&["参数有误"], Meaning::Refused),
 ];
 
-/// What a code other than 0 means. What the operator says of a text comes before the table.
+/// The meaning of a code other than 0. The operator's lists of texts come before the table.
 pub(super) fn refusal(code: &str, said: &str, texts: &RefusalTexts) -> Meaning {
     if let Some(meaning) = known_to_operator(said, texts) {
         return meaning;
@@ -109,7 +109,7 @@ fn known_to_operator(said: &str, texts: &RefusalTexts) -> Option<Meaning> {
     lists.into_iter().find(|(list, _)| known(list)).map(|(_, meaning)| meaning)
 }
 
-/// Parts of a channel's code or text that tell of the way to it, not of its decision: the server writes "failed" for
+/// Parts of a channel's code or text that are about the way to it, not its decision: the server writes "failed" for
 /// whatever exception it met.
 const NOT_A_DECISION: &[&str] = &[
     "SYSTEM_ERROR",
@@ -127,10 +127,10 @@ const NOT_A_DECISION: &[&str] = &[
 ];
 
 /// Codes that are no decision by themselves: Alipay's 20000 ("the result is unknown", its help says), and what says that
-/// all went well, which the server falls back on when a channel gave no code of its own.
+/// all went well, which the server falls back on when a channel gave no code.
 const CODES_WITHOUT_A_DECISION: &[&str] = &["20000", "10000", "SUCCESS", "OK", "0"];
 
-/// Whether the channel decided against the division, or just could not be reached or understood.
+/// True if the channel decided against the division, or just could not be reached or understood.
 pub(super) fn channel_decided(code: Option<&str>, said: &str) -> bool {
     let Some(code) = code else { return false };
     let (code, said) = (code.to_uppercase(), said.to_uppercase());
@@ -138,7 +138,7 @@ pub(super) fn channel_decided(code: Option<&str>, said: &str) -> bool {
         && !NOT_A_DECISION.iter().any(|part| code.contains(part) || (said.contains(part) && *part != "UNKNOW"))
 }
 
-/// The channel's code. Alipay's own stands only inside the text when the server does not know it (trap 39).
+/// The channel's code. Alipay's own code occurs only inside the text when the server does not know it (trap 39).
 pub(super) fn channel_code(err_code: Option<String>, err_msg: &str) -> Option<String> {
     let known = err_code.filter(|code| code != "unknown-sub-code");
     known.or_else(|| {
@@ -149,7 +149,7 @@ pub(super) fn channel_code(err_code: Option<String>, err_msg: &str) -> Option<St
     })
 }
 
-/// What came back from one request.
+/// The response to one request.
 pub(super) enum Spoken<'a> {
     /// Code 0, with `data` whose signature has been verified.
     Taken { data: RawObject<'a>, reading: Reading },
@@ -182,7 +182,7 @@ pub(super) fn open<'a>(heard: &'a Heard, secret: &Secret, texts: &RefusalTexts, 
             match code.as_str() {
                 "0" => match data {
                     Some(data) => Spoken::Taken { data, reading },
-                    // Nothing is signed there, so nobody vouches for it, and it names nothing.
+                    // Nothing is signed there, so nothing vouches for it, and it names nothing.
                     None => nothing(Answer::Silent, Some(answered.http), "code 0 without data proves nothing"),
                 },
                 _ => Spoken::Refused { meaning: refusal(&code, &said, texts), reading },

@@ -36,7 +36,7 @@ fn without_case(text: &str) -> Vec<u16> {
     text.chars().map(fold).collect::<String>().encode_utf16().collect()
 }
 
-/// Whether `signature`, as received, was made over `data`, as received: numbers keep the digits they came with.
+/// True if `signature`, as received, was made over `data`, as received: numbers keep the digits they came with.
 pub(crate) fn verifies(data: &str, signature: &str, secret: &Secret) -> bool {
     let Some(params) = pairs(data) else { return false };
     let ours = sign(&params, secret);
@@ -44,7 +44,7 @@ pub(crate) fn verifies(data: &str, signature: &str, secret: &Secret) -> bool {
 }
 
 /// The fields of `data` as the server's Java wrote them into its own text: `null` is dropped, texts lose their quotes.
-/// `None` when it is no object, or names a field twice: what was signed cannot be told then.
+/// `None` when it is no object, or names a field twice: the signed text is then unknown.
 fn pairs(data: &str) -> Option<Vec<(String, String)>> {
     let object = RawObject::parse(data)?;
     let mut params = Vec::new();

@@ -1,4 +1,4 @@
-//! `merchant.balanceQuery` (seed 001): what an account holds. Information for a person, never proof of a payment.
+//! `merchant.balanceQuery` (docs/gateways/yzt.md): what an account holds. Information for a person, never proof of a payment.
 
 use bursar_domain::Reading;
 use serde_json::Value;
@@ -68,7 +68,7 @@ impl BalanceQuery {
     }
 }
 
-/// A balance as the gateway tells it; the page gives no unit and leaves out what it likes (trap 16). Nothing is computed.
+/// A balance as the gateway writes it; the page gives no unit and leaves out what it likes (trap 16). Nothing is computed.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
 pub struct Balance {
     /// Can be withdrawn.

@@ -1,12 +1,12 @@
-//! What YZT's codes mean: one table. What is not in it is in doubt.
+//! The meanings of YZT's codes: one table. A code that is not in it leaves the job in doubt.
 //!
 //! The gateway is a Simple Open Platform (SOP 4): its checks run in a fixed order, address, method, app, signature,
 //! timestamp, format, rights, token, limiter, and only then the business service sees a request. Source: the
-//! framework's `ErrorEnum` and `ApiValidator`, and seeds 000 and 002 for 10000, 40002 and 40004 (read 2026-11-22).
+//! framework's `ErrorEnum` and `ApiValidator`, and the pages of docs/gateways/yzt.md for 10000, 40002 and 40004 (read 2026-11-22).
 
 use crate::SubCodes;
 
-/// What a code says about the call that it answers.
+/// The meaning of a code for the call that it answers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Class {
     /// The service took the call and speaks in `data`.
@@ -92,7 +92,7 @@ const TABLE: &[Row] = &[
             "isv.invalid-signature",
             "isv.invalid-signature-type",
             "isv.invalid-app-id",
-            "isv.invalid-app-key", // YZT's own name for the one above (seeds 000 and 002)
+            "isv.invalid-app-key", // YZT's own name for the one above (its pages)
             "isv.invalid-format",
             "isv.invalid-charset",
             "isv.invalid-encrypt*",

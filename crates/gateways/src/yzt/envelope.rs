@@ -6,7 +6,7 @@ use std::borrow::Cow;
 use crate::json::{RawObject, Unclear};
 use crate::rsa2::Verifier;
 
-/// What vouches for an answer.
+/// The proof that an answer is the platform's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Trust {
     /// The platform's signature.
@@ -26,7 +26,7 @@ pub(crate) struct Envelope<'a> {
     pub trust: Trust,
     /// The node's name where it is not the expected one, as received.
     pub odd_node: Option<String>,
-    /// Whether it is the node of errors, which names no method.
+    /// True if it is the node of errors, which names no method.
     pub is_error: bool,
 }
 
@@ -57,14 +57,14 @@ pub(crate) fn open<'a>(
     Ok(Envelope { node, trust, odd_node, is_error: name == ERROR_NODE })
 }
 
-/// The two names that bill uploads go by, and so do their nodes (trap 2, seed 002).
+/// The two names that bill uploads go by, and so do their nodes (trap 2).
 const UPLOADS: [&str; 2] = ["funds_bill_upload_response", "bkfunds_order_upload_response"];
 
-/// The node of an error that names no method. The framework writes it where it does not know the method, seed 002 for a
+/// The node of an error that names no method. The framework writes it where it does not know the method, the page of bill uploads for a
 /// refusal of the service.
 const ERROR_NODE: &str = "error_response";
 
-/// What an answer speaks under.
+/// The node of an answer.
 enum Node<'o, 'a> {
     /// The method that was called, or the error node: its name and its text.
     Own(&'o str, &'a str),

@@ -1,4 +1,4 @@
-//! A notification's content as it is shown to those who need not know whom it is about (seed 003: names of account holders
+//! A notification's content as it is shown to those who need not know whom it is about (docs/gateways/yzt.md: names of account holders
 //! and banks, account numbers).
 
 use serde_json::{Map, Value};
@@ -15,7 +15,7 @@ const NUMBERS: [&str; 6] = ["acct_no", "account_no", "card_no", "id_no", "phone"
 const MAX_DEPTH: usize = 16;
 
 /// The content with names and account numbers by one end only. A text, which is what a content is that could not be read,
-/// is left out: nobody knows what stands where in it.
+/// is left out: no one knows which part of it is a name.
 #[must_use]
 pub fn masked(content: &Value) -> Value {
     match content {

@@ -1,4 +1,4 @@
-//! `bkfunds.acct.transfer.notify` (seed 003): money came in from a bank. It names no job of ours, so nothing here
+//! `bkfunds.acct.transfer.notify` (docs/gateways/yzt.md): money came in from a bank. It names no job of ours, so nothing here
 //! makes an answer of it; what is verified is that the platform wrote it.
 
 use std::fmt;
@@ -40,13 +40,36 @@ impl SignRule {
     }
 }
 
+/// The bank credit, which is the one method whose fields a page describes.
+const BANK_CREDIT: &str = "bkfunds.acct.transfer.notify";
+
+/// A notification as the gateway's pages describe it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Described {
+    /// It is about this record, in this status.
+    Record(String, RecordStatus),
+    /// It should name a record, and names none.
+    NoRecordId,
+    /// No page describes its method.
+    Nowhere,
+}
+
+/// The status of a notification's record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RecordStatus {
+    /// Later notifications may say more.
+    Open,
+    /// No later notification changes it.
+    Final,
+}
+
 /// Why a notification is not one: answer it with anything but `success`.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum NotificationError {
     /// Longer than any.
     #[error("the notification is longer than {MAX_NOTIFICATION_BYTES} bytes")]
     TooLong,
-    /// Not one JSON object of texts, each named once: what was signed cannot be told.
+    /// Not one JSON object of texts, each named once: the signed text is unknown.
     #[error("the notification is not an object of texts")]
     Unreadable,
     /// A parameter is missing.
@@ -69,7 +92,7 @@ pub enum NotificationError {
 /// A notification that the platform has signed. Holds names and account numbers of people: does not print them.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Notification {
-    /// What it tells about.
+    /// The gateway's method.
     pub method: String,
     /// When it was written; `None` if not in the page's format.
     pub timestamp: Option<Timestamp>,
@@ -87,11 +110,32 @@ impl Notification {
     }
 
     /// The text of a field, by its name: the record's id, the thing that a job is about. `None` for what is no short text,
-    /// and where the name stands twice.
+    /// and where the name occurs twice.
     #[must_use]
     pub fn text(&self, name: &str) -> Option<String> {
         let fits = |text: &String| text.len() <= MAX_RECORD_ID_BYTES && !text.chars().any(char::is_control);
         RawObject::parse(&self.biz_content)?.word(name).ok().flatten().filter(fits)
+    }
+
+    /// The id of its record, where it has one.
+    #[must_use]
+    pub fn record_id(&self) -> Option<String> {
+        self.text("record_id")
+    }
+
+    /// Reads it as the gateway's pages describe its method.
+    #[must_use]
+    pub fn described(&self) -> Described {
+        if self.method != BANK_CREDIT {
+            return Described::Nowhere;
+        }
+        let Some(record_id) = self.record_id() else { return Described::NoRecordId };
+        // 0 not deducted, 6 under way, 1 deducted: one that has been deducted stays so (trap 32).
+        let status = match self.text("deduct_status").as_deref() {
+            Some("1") => RecordStatus::Final,
+            Some(_) | None => RecordStatus::Open,
+        };
+        Described::Record(record_id, status)
     }
 }
 
@@ -208,7 +252,7 @@ fn rule_of(
     Err(NotificationError::BadSign)
 }
 
-/// An object's fields if all of them are texts and none stands twice.
+/// An object's fields if all of them are texts and none occurs twice.
 fn texts(body: &str) -> Option<Vec<(String, String)>> {
     let object = RawObject::parse(body)?;
     let text_of = |name: &str| match object.value(name) {

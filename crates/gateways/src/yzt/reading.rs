@@ -14,10 +14,10 @@ use crate::{Order, Secret, SubCodes, UnsignedErrors, text};
 /// The note on an answer that another key than the platform's has signed.
 pub const BADLY_SIGNED: &str = "the answer's signature is not the platform's";
 
-/// The gateway tolerates 10 minutes (seed 000). Half of it is no longer a matter of a slow network.
+/// The gateway tolerates 10 minutes (docs/gateways/yzt.md). Half of it is no longer a matter of a slow network.
 const MAX_SKEW: SignedDuration = SignedDuration::from_mins(5);
 
-/// What it takes to read this account's answers.
+/// The keys and lists that this account's answers are read with.
 pub(super) struct Reader<'a> {
     pub verifier: Option<&'a Verifier>,
     pub unsigned_errors: UnsignedErrors,
@@ -25,7 +25,7 @@ pub(super) struct Reader<'a> {
     pub secrets: Vec<&'a Secret>,
 }
 
-/// What came back from one request.
+/// The response to one request.
 pub(super) enum Spoken<'a> {
     /// The gateway's own words.
     Words(Words<'a>),
@@ -115,8 +115,8 @@ impl Reader<'_> {
         Class::ConfigFault
     }
 
-    /// What is left of a class without the platform's signature: nothing. An error that is raised before the business service
-    /// sees a request is believed without one where the operator says so, and never with a wrong one: whoever is on the way
+    /// Without the platform's signature nothing is left of a class. An error that is raised before the business service
+    /// sees a request is believed without one where the operator says so, and never with a wrong one: an attacker on the way
     /// can write either after the gateway has executed the call (alipay/global-open-sdk-java#222 came to the same of
     /// successes). What looks like a misconfiguration is a reason to stop, not to call the send not executed.
     fn believed(
@@ -146,7 +146,7 @@ impl Reader<'_> {
     fn finish(&self, words: Words<'_>, answer: Answer) -> Reading {
         let Words { mut reading, notes, said, .. } = words;
         if answer == Answer::Contradiction {
-            // They are another job's, and must not stand on this one's record.
+            // They are another job's, and must not be on this one's record.
             reading.trade_no = None;
             reading.status = None;
         }
@@ -158,7 +158,7 @@ impl Reader<'_> {
         reading
     }
 
-    /// What the answer to a send means.
+    /// The outcome of a send.
     pub(super) fn sent(&self, mut words: Words<'_>, order: &Order) -> Reading {
         if order.kind == Kind::BillUpload {
             words.reading.names = Names::Job; // no page describes a query that would confirm it
@@ -169,8 +169,12 @@ impl Reader<'_> {
                 Ok(stand) => stand.after_send(&mut words),
                 Err(Unclear) => words.unreadable(),
             },
+            (Class::Done, Kind::Withdrawal) => words.taken(&self.secrets),
             (Class::Duplicate, Kind::BillUpload) => Answer::Succeeded,
             (Class::Duplicate, Kind::Transfer | Kind::Split) => Answer::Accepted,
+            (Class::Duplicate, Kind::Withdrawal) => {
+                words.note("a duplicate of a request that has no key", Answer::Silent)
+            }
             (Class::NotExecuted | Class::Clock, _) => Answer::NotExecuted,
             (Class::ConfigFault, _) => Answer::ConfigFault,
             (Class::Refused, _) => Answer::Refused,
@@ -180,7 +184,7 @@ impl Reader<'_> {
         self.finish(words, answer)
     }
 
-    /// What the answer to an ask means. A refusal refuses the question, never the job.
+    /// The outcome of a query. A refusal refuses the query, never the job.
     pub(super) fn asked(&self, mut words: Words<'_>, order: &Order) -> Reading {
         let answer = match words.class {
             Class::Done => match words.stand(order, &self.secrets) {
@@ -207,7 +211,7 @@ impl Reader<'_> {
     }
 }
 
-/// How the gateway says a job stands.
+/// The job's status at the gateway.
 struct Stand {
     word: Answer,
     key: Match,
@@ -215,7 +219,7 @@ struct Stand {
     record: Record,
 }
 
-/// What kind of trade the data is a record of.
+/// The kind of trade that the data is a record of.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Record {
     Payment,
@@ -248,11 +252,19 @@ impl Words<'_> {
         self.note("a field that decides stands twice or cannot be read", Answer::Silent)
     }
 
-    /// An answer that is not believed may still name the number to ask by: what is then answered is checked anew.
+    /// An answer that is not believed may still name the number to ask by: the answer to that query is checked for itself.
     fn remember_number(&mut self, secrets: &[&Secret]) -> Answer {
         let number = self.data.as_ref().and_then(|data| data.word("trade_no").ok().flatten());
         self.reading.trade_no = number.and_then(|number| text::number(&number, secrets));
         Answer::Silent
+    }
+
+    /// The gateway has the job, and its page gives no word for how it ended.
+    fn taken(&mut self, secrets: &[&Secret]) -> Answer {
+        self.remember_number(secrets);
+        let status = self.data.as_ref().and_then(|data| data.word("status").ok().flatten());
+        self.reading.status = status.map(|status| text::word(&status, secrets));
+        self.note("accepted; no page describes how a withdrawal ends: see the account's statement", Answer::Accepted)
     }
 
     /// Reads `data`: status, number, key and amount.
@@ -314,7 +326,7 @@ impl Words<'_> {
 }
 
 impl Stand {
-    /// The answer to an apply need not name key and amount (seed 000), but must not name others.
+    /// The answer to an apply need not name key and amount (docs/gateways/yzt.md), but must not name others.
     fn after_send(&self, words: &mut Words<'_>) -> Answer {
         match (self.record, self.key, self.amount) {
             (_, Match::Other, _) | (_, _, Match::Other) => Answer::Contradiction,
@@ -335,7 +347,7 @@ impl Stand {
             (Match::Other, _, _) => words.note("the answer names another platform_no", Answer::Contradiction),
             (_, Match::Other, _) => words.note("the answer names another amount", Answer::Contradiction),
             (Match::Absent, _, _) => {
-                words.reading.trade_no = None; // whose it is cannot be told
+                words.reading.trade_no = None; // its owner is unknown
                 words.reading.status = None;
                 words.note("the answer names no platform_no: not believed", Answer::Silent)
             }

@@ -2,17 +2,10 @@
 
 use std::sync::Arc;
 
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
-
 use crate::rsa2::Signer;
-use crate::settings::ContentType;
-use crate::{Secret, SettingsError};
+use crate::{ContentType, Secret, SettingsError, params};
 
-/// Everything but unreserved characters (RFC 3986 §2.3): the gateway drops a pair with a bare `=` in its value, and
-/// signatures end in them (SOP's form parser, read 2026-11-22).
-const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
-
-/// Who asks: an app, perhaps on behalf of a merchant.
+/// The caller: an app, perhaps on behalf of a merchant.
 pub(crate) struct Caller {
     app_id: String,
     app_auth_token: Option<Secret>,
@@ -55,13 +48,10 @@ impl Caller {
         let sign = self.signer.sign(&join(&params))?;
         params.push(("sign", &sign));
         params.sort_unstable_by_key(|(name, _)| *name);
-        Some(match content_type {
-            ContentType::Form => form(&params),
-            ContentType::Json => json(&params),
-        })
+        Some(params::body(content_type, &params))
     }
 
-    /// What is signed for a request.
+    /// The text that is signed for a request.
     pub(crate) fn signing_content(&self, method: &str, content: &str, timestamp: &str) -> String {
         join(&self.params(method, content, timestamp))
     }
@@ -85,27 +75,9 @@ impl Caller {
     }
 }
 
-/// What is signed: `name=value` joined by `&`, values as they are, not encoded.
+/// The text that is signed: `name=value` joined by `&`, values as they are, not encoded.
 pub(super) fn join<N: AsRef<str>, V: AsRef<str>>(params: &[(N, V)]) -> String {
     let pairs: Vec<String> =
         params.iter().map(|(name, value)| format!("{}={}", name.as_ref(), value.as_ref())).collect();
     pairs.join("&")
-}
-
-/// A name or value as it stands in a form.
-pub(crate) fn encode(text: &str) -> String {
-    utf8_percent_encode(text, RESERVED).to_string()
-}
-
-pub(crate) fn form<N: AsRef<str>, V: AsRef<str>>(params: &[(N, V)]) -> String {
-    let pairs: Vec<String> =
-        params.iter().map(|(name, value)| format!("{}={}", encode(name.as_ref()), encode(value.as_ref()))).collect();
-    pairs.join("&")
-}
-
-/// Every value a text, the content too: as an object it would be written anew by the gateway, and its signature break.
-pub(crate) fn json<N: AsRef<str>, V: AsRef<str>>(params: &[(N, V)]) -> String {
-    let fields: serde_json::Map<String, serde_json::Value> =
-        params.iter().map(|(name, value)| (name.as_ref().to_owned(), value.as_ref().into())).collect();
-    serde_json::Value::Object(fields).to_string()
 }

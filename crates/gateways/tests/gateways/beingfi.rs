@@ -4,7 +4,8 @@ use crate::support::accounts::{again, split};
 use crate::support::{Act, Server, accounts, sign};
 use bursar_domain::{Answer, Reading};
 use bursar_gateways::{
-    Beingfi, BeingfiSettings, Bound, ContentType, Gateway, Order, Receiver, RefusalTexts, Transport,
+    Beingfi, BeingfiSettings, Bound, ContentType, Gateway, Order, Receiver, ReceiverBinding, RefusalTexts, StatusQuery,
+    Transport,
 };
 use serde_json::{Map, Value, json};
 
@@ -53,13 +54,13 @@ async fn the_state_of_a_split_decides() {
     for (data, sorted, answer, code) in [
         (r#"{"state":1,"channelBatchOrderId":"T1"}"#, "channelBatchOrderId=T1&state=1", Answer::Succeeded, "0"),
         (r#"{"state":"1","channelBatchOrderId":7}"#, "channelBatchOrderId=7&state=1", Answer::Succeeded, "0"),
-        // What only Jeepay itself has numbered no channel has taken (trap 42).
+        // A division that only Jeepay itself has numbered was taken by no channel (trap 42).
         (r#"{"state":1,"batchOrderId":"D1"}"#, "batchOrderId=D1&state=1", Answer::Contradiction, "0"),
         (r#"{"state":3}"#, "state=3", Answer::Accepted, "0"),
         (r#"{"state":7}"#, "state=7", Answer::Accepted, "0"),
         (r#"{"errMsg":null}"#, "", Answer::Accepted, "0"),
         (r#"{"state":2,"errCode":"NOAUTH"}"#, "errCode=NOAUTH&state=2", Answer::Failed, "0/NOAUTH"),
-        // The server writes "failed" for exceptions of its own too.
+        // The server writes "failed" for its own exceptions too.
         (r#"{"state":2}"#, "state=2", Answer::Silent, "0"),
         (r#"{"state":2,"errCode":""}"#, "state=2", Answer::Silent, "0"),
         (r#"{"state":2,"errCode":"SYSTEM_ERROR"}"#, "errCode=SYSTEM_ERROR&state=2", Answer::Silent, "0/SYSTEM_ERROR"),
@@ -145,7 +146,7 @@ async fn a_success_without_its_signature_never_completes_a_split() {
         let reading = sent(&body, split()).await;
         assert_eq!((reading.answer, reading.status.clone()), (Answer::Silent, None), "{body}: {reading:?}");
     }
-    // Without data there is nothing to sign, so nobody vouches for it.
+    // Without data there is nothing to sign, so nothing vouches for it.
     for body in [r#"{"code":0,"msg":"SUCCESS"}"#, r#"{"code":0,"data":null}"#, r#"{"code":0,"data":"","sign":"x"}"#] {
         for order in [split(), again(split())] {
             assert_eq!(sent(body, order).await.answer, Answer::Silent, "{body}");
@@ -243,7 +244,7 @@ async fn doubt_comes_before_the_operators_text_and_the_table() {
     ] {
         let server = Server::answering(refusal(code, msg)).await;
         let gateway = taught(&server.url());
-        let read = [gateway.send(&split()).await.answer, gateway.query(&again(split())).await.answer];
+        let read = [gateway.send(&split()).await.answer, gateway.status(&again(split())).await.answer];
         assert_eq!(read, [sent, asked], "{code} {msg}");
     }
 }
@@ -253,7 +254,7 @@ async fn a_split_cannot_be_queried_and_a_repeat_proves_nothing() {
     // Unless the operator names a vendor's address for it.
     let gateway = accounts::beingfi("http://127.0.0.1:9");
     assert!(!gateway.can_query(&again(split())) && !gateway.resend_tells());
-    assert_eq!(gateway.query(&again(split())).await.answer, Answer::Silent);
+    assert_eq!(gateway.status(&again(split())).await.answer, Answer::Silent);
 }
 
 #[tokio::test]
@@ -276,7 +277,7 @@ fn receiver() -> Map<String, Value> {
 
 async fn bound(act: Act) -> (Bound, Server) {
     let server = Server::start(move |_, _| act.clone()).await;
-    let bound = accounts::beingfi(&server.url()).bind(&Receiver::read(receiver()).unwrap()).await;
+    let bound = accounts::beingfi(&server.url()).bind_receiver(&Receiver::read(receiver()).unwrap()).await;
     (bound, server)
 }
 
@@ -309,7 +310,7 @@ async fn what_was_certainly_not_bound_may_be_tried_again() {
         let (bound, _) = bound(Act::Answer(body.clone())).await;
         assert!(matches!(bound, Bound::Refused(_)), "{body}: {bound:?}");
     }
-    let nowhere = accounts::beingfi("http://nobody.invalid").bind(&Receiver::read(receiver()).unwrap()).await;
+    let nowhere = accounts::beingfi("http://nobody.invalid").bind_receiver(&Receiver::read(receiver()).unwrap()).await;
     assert!(matches!(nowhere, Bound::Refused(_)), "{nowhere:?}");
 }
 

@@ -3,7 +3,7 @@
 use crate::support::accounts::{again, order, split};
 use crate::support::{Server, accounts, sign};
 use bursar_domain::{Answer, Kind, Reading};
-use bursar_gateways::{Beingfi, BeingfiSettings, Gateway, Order};
+use bursar_gateways::{Beingfi, BeingfiSettings, Gateway, Order, StatusQuery};
 use serde_json::{Value, json};
 
 const PAY_ORDER: &str = "P202108271011463510002";
@@ -39,7 +39,7 @@ fn records(records: &Value) -> String {
 
 async fn asked(body: &str, order: &Order) -> Reading {
     let server = Server::answering(body).await;
-    asking(&server.url()).query(order).await
+    asking(&server.url()).status(order).await
 }
 
 #[tokio::test]
@@ -53,7 +53,7 @@ async fn a_query_names_the_order_and_the_batch_once_known() {
         let server = Server::answering("{}").await;
         let gateway = asking(&server.url());
         assert!(gateway.can_query(&order));
-        gateway.query(&order).await;
+        gateway.status(&order).await;
         let request = &server.received()[0];
         assert_eq!(request.path(), "/api/division/query");
         let mut params = request.params();

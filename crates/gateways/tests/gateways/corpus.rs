@@ -1,4 +1,4 @@
-//! What fuzzing found worth keeping about gateways and keys (`fuzz/`), run again without libFuzzer.
+//! The corpus that fuzzing found for gateways and keys (`fuzz/`), run again without libFuzzer.
 
 #[path = "../../../../fuzz/properties/beingfi_answer.rs"]
 mod beingfi_answer;

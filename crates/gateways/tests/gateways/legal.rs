@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use crate::support::accounts::{again, bill, numbered, split, transfer};
 use crate::support::{Act, Server, accounts, sign};
 use bursar_domain::{Answer, Call, Facts, Millis, Names, Policy, Received, State, after};
-use bursar_gateways::{Beingfi, BeingfiSettings, Gateway, QueryKey, SubCodes, Yzt, YztSettings};
+use bursar_gateways::{Beingfi, BeingfiSettings, Gateway, QueryKey, StatusQuery, SubCodes, Yzt, YztSettings};
 use serde_json::json;
 
 /// Everything that the gateways are known to say, and much that they are not.
@@ -97,7 +97,7 @@ async fn every_outcome_is_legal_in_every_state_of_its_call() {
         }
     }
     for _ in 0..count {
-        to_queries.insert(yzt.query(&numbered(&[])).await.answer.as_str());
+        to_queries.insert(yzt.status(&numbered(&[])).await.answer.as_str());
     }
 
     // A vendor of BeingFi's family that can be asked about divisions.
@@ -105,7 +105,7 @@ async fn every_outcome_is_legal_in_every_state_of_its_call() {
     let settings = BeingfiSettings { split_query_path: path, ..accounts::beingfi_settings(&server.url()) };
     let asked = Beingfi::new(settings).unwrap();
     for _ in 0..count {
-        to_queries.insert(asked.query(&again(split())).await.answer.as_str());
+        to_queries.insert(asked.status(&again(split())).await.answer.as_str());
     }
 
     for answer in Answer::ALL {

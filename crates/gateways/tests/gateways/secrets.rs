@@ -4,7 +4,7 @@
 use crate::support::{Act, Server, accounts, sign};
 use bursar_gateways::{Beingfi, BeingfiSettings, Gateway, ResponseSign, Secret, Yzt, YztSettings};
 
-/// No part of a secret of 12 characters or more stands in `text`.
+/// No part of a secret of 12 characters or more occurs in `text`.
 fn assert_hides(text: &str, secret: &str) {
     let characters: Vec<char> = secret.chars().collect();
     for part in characters.chunks(12).filter(|part| part.len() == 12) {
@@ -61,7 +61,7 @@ fn a_setting_that_cannot_work_is_named() {
     assert_eq!(Beingfi::new(nobody).err().unwrap().setting, "mch_no");
 }
 
-/// What a gateway that misbehaves may quote of a request: its token, its body, in every field that we record.
+/// A gateway that misbehaves may quote a request's token and its body, in every field that we record.
 #[tokio::test]
 async fn readings_hide_what_a_gateway_quotes() {
     let token = accounts::TOKEN;

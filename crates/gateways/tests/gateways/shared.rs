@@ -1,4 +1,4 @@
-//! Accounts that have parts in common: what one account is told, and what it is answered, reaches no other.
+//! Accounts that have parts in common: the settings of one account, and the answers to it, reach no other.
 
 use std::time::Duration;
 
@@ -78,7 +78,7 @@ async fn a_connection_that_is_kept_is_kept_for_its_account_alone() {
     let keeping = || Transport { keep_alive: Duration::from_secs(4), ..accounts::transport(&server.url()) };
     let (first, second) = (yzt(keeping(), &parts), yzt(keeping(), &parts));
     let plain = yzt(accounts::transport(&server.url()), &parts);
-    // What comes too late over the first account's connection is read by none of the others.
+    // An answer that comes too late over the first account's connection is read by none of the others.
     assert_eq!(first.send(&accounts::transfer()).await.answer, Answer::Succeeded);
     for account in [&second, &plain] {
         assert_eq!(account.send(&accounts::transfer()).await.answer, Answer::Succeeded);

@@ -39,7 +39,7 @@ impl Received {
     }
 }
 
-/// What the server does once a request has been read.
+/// The server's action once a request has been read.
 #[derive(Clone, Debug)]
 pub(crate) enum Act {
     /// Answers and keeps the connection.

@@ -4,8 +4,8 @@ use crate::support::accounts::{bill, numbered, split, transfer};
 use crate::support::{Received, Server, accounts, sign};
 use bursar_domain::{Answer, Reading};
 use bursar_gateways::{
-    BalanceQuery, Beingfi, BeingfiSettings, Channel, Gateway, NotificationError, Order, Receiver, UploadMethod, Yzt,
-    YztSettings,
+    BalanceQuery, Beingfi, BeingfiSettings, Channel, Gateway, Inquiry, NotificationError, Order, Receiver,
+    ReceiverBinding, StatusQuery, UploadMethod, Yzt, YztSettings,
 };
 use serde_json::{Value, json};
 
@@ -29,8 +29,8 @@ async fn trap_01_calls_have_their_pages_names_not_the_examples() {
     let server = Server::answering("{}").await;
     let gateway = accounts::yzt(&server.url());
     gateway.send(&transfer()).await;
-    gateway.query(&numbered(&["1"])).await;
-    gateway.balance(&BalanceQuery::default()).await.unwrap_err();
+    gateway.status(&numbered(&["1"])).await;
+    gateway.balance_of(&BalanceQuery::default()).await.unwrap_err();
     gateway.send(&bill()).await;
     let methods: Vec<String> = server.received().iter().map(|request| request.params()["method"].clone()).collect();
     let pages =
@@ -108,7 +108,7 @@ async fn trap_11_amounts_are_compared_as_integers_or_digits() {
     {
         let data = format!(r#"{{"status":"1","platform_no":"{}","total_amount":{amount}}}"#, accounts::KEY);
         let server = Server::answering(sign::queried(&data)).await;
-        let reading = accounts::yzt(&server.url()).query(&numbered(&["1"])).await;
+        let reading = accounts::yzt(&server.url()).status(&numbered(&["1"])).await;
         assert_eq!(reading.answer, answer, "{amount}");
     }
 }
@@ -117,7 +117,7 @@ async fn trap_11_amounts_are_compared_as_integers_or_digits() {
 async fn trap_12_an_amount_in_yuan_is_never_taken_for_fen() {
     let data = format!(r#"{{"status":"1","platform_no":"{}","total_amount":"0.10"}}"#, accounts::KEY);
     let server = Server::answering(sign::queried(&data)).await;
-    let reading = accounts::yzt(&server.url()).query(&numbered(&["1"])).await;
+    let reading = accounts::yzt(&server.url()).status(&numbered(&["1"])).await;
     assert_eq!((reading.answer, reading.amount), (Answer::Contradiction, None));
 }
 
@@ -155,7 +155,7 @@ async fn trap_16_a_balance_may_lack_fields_and_its_query_has_no_empty() {
         sso_node_id: Some("00061783".into()),
         store_no: Some(String::new()),
     };
-    let balance = accounts::yzt(&server.url()).balance(&query).await.unwrap();
+    let balance = accounts::yzt(&server.url()).balance_of(&query).await.unwrap();
     assert_eq!((balance.available_balance, balance.total_balance), (Some(0), None));
     let content = r#"{"account_sub_type":"0","merchant_id":1000000000926,"sso_node_id":"00061783"}"#;
     assert_eq!(server.received()[0].params()["biz_content"], content);
@@ -164,7 +164,7 @@ async fn trap_16_a_balance_may_lack_fields_and_its_query_has_no_empty() {
 #[tokio::test]
 async fn trap_17_the_charset_is_always_sent() {
     let server = Server::answering("{}").await;
-    accounts::yzt(&server.url()).balance(&BalanceQuery::default()).await.unwrap_err();
+    accounts::yzt(&server.url()).balance_of(&BalanceQuery::default()).await.unwrap_err();
     assert_eq!(server.received()[0].params()["charset"], "utf-8");
 }
 
@@ -229,7 +229,7 @@ fn trap_29_required_fields_may_be_empty_and_lists_are_texts() {
     assert_eq!((&content["host_flow_no"], &content["store_list"]), (&json!(""), &json!("[]")));
 }
 
-/// It tells of money that a bank received, and names none of our keys: there is no way from it to an `Answer`.
+/// It is about money that a bank received, and names none of our keys: there is no way from it to an `Answer`.
 #[test]
 fn trap_30_a_notification_completes_no_job() {
     let found = receiver_of_notifications().notification(&notification("sign_type_included"), None).unwrap();
@@ -319,7 +319,7 @@ async fn trap_38_a_bind_with_code_0_and_state_0_has_failed() {
         "divisionProfit": "0.3"
     });
     let receiver = Receiver::read(fields.as_object().unwrap().clone()).unwrap();
-    let bound = accounts::beingfi(&server.url()).bind(&receiver).await;
+    let bound = accounts::beingfi(&server.url()).bind_receiver(&receiver).await;
     assert!(
         matches!(bound, bursar_gateways::Bound::Refused(ref reading) if reading.answer == Answer::Failed),
         "{bound:?}"

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// How many traps are known.
+/// The number of known traps.
 const TRAPS: usize = 42;
 
 fn sources(folder: &Path, found: &mut Vec<PathBuf>) {

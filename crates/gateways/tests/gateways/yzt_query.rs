@@ -7,11 +7,11 @@ use std::time::{Duration, Instant};
 use crate::support::accounts::{KEY, TRADE_NO, numbered, transfer, yzt_settings};
 use crate::support::{Act, Server, accounts, sign};
 use bursar_domain::{Answer, Fen, Kind, Reading};
-use bursar_gateways::{BoxFuture, Gateway, QueryKey, Rate, SubCodes, Transport, Turn, Yzt, YztSettings};
+use bursar_gateways::{BoxFuture, Gateway, QueryKey, Rate, StatusQuery, SubCodes, Transport, Turn, Yzt, YztSettings};
 
 async fn asked(body: impl Into<String>) -> Reading {
     let server = Server::answering(body).await;
-    accounts::yzt(&server.url()).query(&numbered(&[TRADE_NO])).await
+    accounts::yzt(&server.url()).status(&numbered(&[TRADE_NO])).await
 }
 
 /// A query's data about the example transfer.
@@ -137,7 +137,7 @@ async fn the_newest_number_is_queried_before_older_ones() {
         (&[], Answer::Silent, 0),
     ] {
         let before = server.count();
-        let reading = gateway.query(&numbered(numbers)).await;
+        let reading = gateway.status(&numbered(numbers)).await;
         assert_eq!((reading.answer, server.count() - before), (answer, requests), "{numbers:?}: {reading:?}");
     }
 }
@@ -161,7 +161,7 @@ async fn every_question_but_the_first_takes_a_place_in_the_rate() {
     {
         let (server, gateway) = knowing(&[]).await;
         let rate = Arc::new(Places(AtomicUsize::new(places)));
-        let reading = gateway.within(rate.clone()).query(&numbered(&["a", "b", "c", "d"])).await;
+        let reading = gateway.within(rate.clone()).status(&numbered(&["a", "b", "c", "d"])).await;
         assert_eq!((reading.answer, server.count()), (answer, requests), "{places} places");
         assert_eq!(rate.0.load(Ordering::SeqCst), places - (requests - 1), "{places} places");
     }
@@ -179,7 +179,7 @@ async fn all_questions_of_one_query_take_no_longer_than_one_call() {
     let transport = Transport { connect_timeout, call_timeout, ..accounts::transport(&server.url()) };
     let gateway = Yzt::new(YztSettings { transport, ..yzt_settings("http://x") }).unwrap();
     let started = tokio::time::Instant::now();
-    let reading = gateway.query(&numbered(&["a", "b", "c"])).await;
+    let reading = gateway.status(&numbered(&["a", "b", "c"])).await;
     assert_eq!(reading.answer, Answer::Silent);
     assert!(started.elapsed() < call_timeout * 2, "{:?}", started.elapsed());
 }
@@ -208,7 +208,7 @@ async fn a_query_is_keyed_as_configured() {
         let server = Server::answering(sign::queried(&standing("9"))).await;
         let gateway = Yzt::new(YztSettings { query_key, ..yzt_settings(&server.url()) }).unwrap();
         assert_eq!(gateway.can_query(order), can_query, "{query_key:?}");
-        gateway.query(order).await;
+        gateway.status(order).await;
         let sent = server.received().first().map(|request| request.params());
         assert_eq!(sent.as_ref().map(|params| params["biz_content"].as_str()), content, "{query_key:?}");
         if let Some(params) = sent {

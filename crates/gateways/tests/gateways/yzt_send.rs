@@ -4,8 +4,8 @@ use crate::support::accounts::{KEY, TRADE_NO, bill, numbered, split, transfer, y
 use crate::support::{Act, Server, accounts, sign};
 use bursar_domain::{Answer, Call, Kind, Names, Reading, Received, Suspicion};
 use bursar_gateways::{
-    BalanceQuery, ContentType, Gateway, Order, ResponseSign, SplitMethods, SubCodes, Transport, UnsignedErrors,
-    UploadMethod, Yzt, YztSettings,
+    BalanceQuery, ContentType, Gateway, Inquiry, Order, ResponseSign, SplitMethods, StatusQuery, SubCodes, Transport,
+    UnsignedErrors, UploadMethod, Yzt, YztSettings,
 };
 
 async fn sent(body: impl Into<String>) -> Reading {
@@ -19,7 +19,7 @@ async fn sent_order(body: impl Into<String>, order: Order) -> Reading {
 
 async fn asked(body: impl Into<String>) -> Reading {
     let server = Server::answering(body).await;
-    accounts::yzt(&server.url()).query(&numbered(&[TRADE_NO])).await
+    accounts::yzt(&server.url()).status(&numbered(&[TRADE_NO])).await
 }
 
 #[tokio::test]
@@ -245,7 +245,7 @@ async fn an_unsigned_or_badly_signed_success_never_completes_a_job() {
     }
 }
 
-/// Whoever is on the way writes an error after the gateway has executed the call: without the platform's signature no code
+/// An attacker on the way writes an error after the gateway has executed the call: without the platform's signature no code
 /// says that a send was not executed.
 #[tokio::test]
 async fn an_unsigned_or_badly_signed_error_proves_nothing() {
@@ -279,7 +279,7 @@ const EARLY_AND_LATE: [(&str, &str, Suspicion); 8] = [
     ("40006", "isv.ip-forbidden", Suspicion::Misconfigured),
 ];
 
-/// What stands behind a node: whether anything is there, the text, and the word for people.
+/// The text behind a node, and the word for people.
 fn signatures() -> [(bool, String, &'static str); 3] {
     [
         (false, String::new(), "not signed"),
@@ -369,7 +369,7 @@ async fn a_refused_timestamp_is_judged_by_the_gateways_clock() {
         })
         .await;
         let gateway = accounts::yzt(&server.url());
-        for reading in [gateway.send(&transfer()).await, gateway.query(&numbered(&[TRADE_NO])).await] {
+        for reading in [gateway.send(&transfer()).await, gateway.status(&numbered(&[TRADE_NO])).await] {
             assert_eq!(reading.answer, answer, "{reading:?}");
             assert!(reading.message.unwrap().contains(note), "{note}");
         }
@@ -403,16 +403,16 @@ async fn a_balance_is_returned_as_it_was_read() {
     let server = Server::answering(sign::yzt("merchant_balanceQuery_response", &sign::taken(data))).await;
     let query =
         BalanceQuery { merchant_id: Some(1_000_000_000_926), store_no: Some(String::new()), ..Default::default() };
-    let balance = accounts::yzt(&server.url()).balance(&query).await.unwrap();
+    let balance = accounts::yzt(&server.url()).balance_of(&query).await.unwrap();
     assert_eq!((balance.available_balance, balance.frozen_balance), (Some(12), Some(3)));
     assert_eq!((balance.amount_retained, balance.total_balance), (Some(0), None));
     assert_eq!(server.received()[0].params()["biz_content"], r#"{"merchant_id":1000000000926}"#);
 
     let server = Server::answering(sign::refused("40002", "isv.invalid-app-key")).await;
-    let refused = accounts::yzt(&server.url()).balance(&query).await.unwrap_err();
+    let refused = accounts::yzt(&server.url()).balance_of(&query).await.unwrap_err();
     assert_eq!(refused.answer, Answer::ConfigFault);
     let server = Server::answering(format!(r#"{{"merchant_balanceQuery_response":{}}}"#, sign::taken(data))).await;
-    assert_eq!(accounts::yzt(&server.url()).balance(&query).await.unwrap_err().answer, Answer::Silent);
+    assert_eq!(accounts::yzt(&server.url()).balance_of(&query).await.unwrap_err().answer, Answer::Silent);
 }
 
 #[tokio::test]

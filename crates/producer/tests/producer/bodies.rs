@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 
 use bursar_domain::Job;
 use bursar_producer::{
-    AccountRules, Arrival, BillUpload, Fen, GatewayKind, Goods, Kind, NewJob, Order, Party, Receiver, Split, TradeType,
-    Transfer,
+    AccountRules, Arrival, BillUpload, Card, Fen, GatewayKind, Goods, Kind, KindSet, NewJob, Order, Party, Receiver,
+    Split, TradeType, Transfer, Withdrawal,
 };
 use serde_json::{Value, json};
 
@@ -52,15 +52,35 @@ fn splits() -> Vec<Split> {
     ]
 }
 
+fn withdrawals() -> Vec<Withdrawal> {
+    let named = Card::Named { number: "6222021234567890123", holder: "欧阳锋" };
+    let full = Withdrawal {
+        card_type: Some("2".into()),
+        bank_id: Some("104".into()),
+        bank_name: Some("中国银行".into()),
+        remark: Some("111".into()),
+        extra: [("retained".to_owned(), json!("1"))].into_iter().collect(),
+        ..Withdrawal::new("00061967", 1_000_000_001_116, "0", fen(110), named)
+    };
+    let of_store = Withdrawal { merchant_id: None, store_no: Some("amy99a".into()), ..full.clone() };
+    vec![full, of_store, Withdrawal::new("00061967", 1_000_000_001_116, "1", fen(1), Card::Bound("0"))]
+}
+
 fn all() -> Vec<NewJob> {
     let transfers =
         [Party::Store("amy99a"), Party::Merchant("1000000001123")].map(|party| transfer(party).job("main", "T"));
     let bills = [bill(), BillUpload::sale("1", "2", "3", "20240301131800", fen(1))].map(|bill| bill.job("main", "B"));
-    transfers.into_iter().chain(bills).chain(splits().iter().map(|split| split.job("shop", "S"))).collect()
+    transfers
+        .into_iter()
+        .chain(bills)
+        .chain(splits().iter().map(|split| split.job("shop", "S")))
+        .chain(withdrawals().iter().map(|withdrawal| withdrawal.job("main", "W")))
+        .collect()
 }
 
 fn rules(account: &str) -> Option<AccountRules> {
-    Some(AccountRules::new(if account == "main" { GatewayKind::Yzt } else { GatewayKind::Beingfi }))
+    let gateway = if account == "main" { GatewayKind::Yzt } else { GatewayKind::Beingfi };
+    Some(AccountRules { additional: KindSet::NONE.with(Kind::Withdrawal), ..AccountRules::new(gateway) })
 }
 
 /// The names of all fields, as `goods_detail[].price`. What stands in `extra` is nobody's.

@@ -7,7 +7,7 @@ pub(super) mod timeline;
 
 use std::time::Duration;
 
-use bursar_domain::{HistoryEvent, Millis, Operation, Queue, Reason, State, last_action, without_accounts_but};
+use bursar_domain::{HistoryEvent, Kind, Millis, Operation, Queue, Reason, State, last_action, without_accounts_but};
 use bursar_store::{JobRecord, Unreadable};
 use maud::{Markup, html};
 
@@ -71,10 +71,10 @@ pub(super) fn percent(text: &str) -> String {
     form_urlencoded::byte_serialize(text.as_bytes()).collect::<String>().replace('+', "%20") // in a path a + is itself
 }
 
-/// The actions that the domain's rules allow on a job in this state. One final state stands in for every `resolve`.
-pub(super) fn allowed(state: State, reason: Option<&Reason>) -> Vec<Operation> {
+/// The actions that the domain's rules allow on a job of this kind in this state. One final state stands in for every `resolve`.
+pub(super) fn allowed(kind: Kind, state: State, reason: Option<&Reason>) -> Vec<Operation> {
     let every = [Operation::Query, Operation::Send, Operation::Resolve(State::Succeeded), Operation::Cancel];
-    every.into_iter().filter(|operation| operation.on_job(state, reason, Millis(0)).is_ok()).collect()
+    every.into_iter().filter(|operation| operation.on_job(kind, state, reason, Millis(0)).is_ok()).collect()
 }
 
 /// The final states that a job can be resolved in.
@@ -83,7 +83,7 @@ pub(super) const ENDS: [State; 3] = [State::Succeeded, State::Failed, State::Ref
 /// Links to the actions that the job's state allows.
 pub(super) fn acts(words: &Words, address: &str, job: &JobRecord) -> Markup {
     html! {
-        @for operation in allowed(job.state, job.reason.as_ref()) {
+        @for operation in allowed(job.queue.kind, job.state, job.reason.as_ref()) {
             a.act data-act=(operation.as_str()) href={ (address) "/" (operation.as_str()) } { (words.act(operation)) }
         }
     }
@@ -115,11 +115,14 @@ mod tests {
     #[test]
     fn what_is_offered_is_what_the_rules_allow() {
         let named = |allowed: Vec<Operation>| allowed.into_iter().map(Operation::as_str).collect::<Vec<_>>();
-        let names = |state| named(allowed(state, None));
+        let names = |state| named(allowed(Kind::Transfer, state, None));
         assert_eq!(names(State::NeedsReview), ["query", "send", "resolve"]);
         assert_eq!(names(State::Queued), ["send", "cancel"]);
         assert_eq!(names(State::Pending), ["query"]);
-        assert_eq!(named(allowed(State::Pending, Some(&Reason::CannotBeQueried))), ["query", "resolve"]);
+        assert_eq!(
+            named(allowed(Kind::Transfer, State::Pending, Some(&Reason::CannotBeQueried))),
+            ["query", "resolve"]
+        );
         assert!(names(State::Failed).is_empty() && names(State::Cancelled).is_empty());
     }
 

@@ -1,16 +1,13 @@
 //! Notifications: a new one is verified, stored, and wakes the job that it names; a stored one names jobs.
 
 use bursar_domain::{HeldReason, Kind, Millis, NotificationView, Queue};
-use bursar_gateways::{Notification, NotificationError};
+use bursar_gateways::{Described, Notification, NotificationError, RecordStatus};
 use bursar_store::{Finality, Store, StoreError, StoreOutcome, StoredAs, VerifiedNotification, crash_point};
 use sha2::{Digest, Sha256};
 
 use crate::state::App;
 use crate::state::notified::NotifiedAccount;
 use crate::state::refusal::Refusal;
-
-/// The bank credit of seed 003: the one whose fields are known.
-const TRANSFER_NOTIFY: &str = "bkfunds.acct.transfer.notify";
 
 /// Why a notification is not acknowledged, with a sentence for the log.
 #[derive(Debug)]
@@ -142,24 +139,14 @@ fn judged(account: &NotifiedAccount, notification: &Notification) -> Judged {
         let Some((_, about)) = &job else { return held(HeldReason::NamesNoJob) };
         return Judged { record_id: Some(about.clone()), finality: Finality::Unsaid, job, why_held: None };
     }
-    if configured.is_some() && notification.method != TRANSFER_NOTIFY {
-        return Judged {
-            record_id: notification.text("record_id"),
-            finality: Finality::Unsaid,
-            job: None,
-            why_held: None,
-        };
+    let read = |record_id, finality| Judged { record_id, finality, job: None, why_held: None };
+    match (notification.described(), configured) {
+        (Described::Record(record_id, RecordStatus::Final), _) => read(Some(record_id), Finality::Final),
+        (Described::Record(record_id, RecordStatus::Open), _) => read(Some(record_id), Finality::Open),
+        (Described::NoRecordId, _) => held(HeldReason::NoRecordId),
+        (Described::Nowhere, Some(_)) => read(notification.record_id(), Finality::Unsaid),
+        (Described::Nowhere, None) => held(HeldReason::UnexpectedMethod),
     }
-    if notification.method != TRANSFER_NOTIFY {
-        return held(HeldReason::UnexpectedMethod);
-    }
-    let Some(record_id) = notification.text("record_id") else { return held(HeldReason::NoRecordId) };
-    // 0 not deducted, 6 under way, 1 deducted: one that has been deducted stays so (trap 32).
-    let finality = match notification.text("deduct_status").as_deref() {
-        Some("1") => Finality::Final,
-        Some(_) | None => Finality::Open,
-    };
-    Judged { record_id: Some(record_id), finality, job: None, why_held: None }
 }
 
 fn unfit(error: &NotificationError) -> NotAcknowledged {

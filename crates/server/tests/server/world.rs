@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bursar_domain::{AccountRules, GatewayKind, HistoryEvent, Key, Kind, PartyTypes, Queue};
+use bursar_domain::{AccountRules, GatewayKind, HistoryEvent, Key, Kind, KindSet, PartyTypes, Queue};
 use bursar_gateways::NotificationReader;
 use bursar_producer::{Outcome, Producer};
 use bursar_server::{NoTokens, NotifiedAccount, NotifiedMethod, Settings, new_token};
@@ -93,6 +93,7 @@ impl World {
             max_amount: None,
             generic_split: false,
             party_types: PartyTypes::default(),
+            additional: KindSet::NONE,
         };
         let producer = Producer::on(store.clone())
             .account("main", rules(GatewayKind::Yzt))

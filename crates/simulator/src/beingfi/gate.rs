@@ -9,7 +9,7 @@ use crate::books::{Name, Order, Scale};
 use crate::gateway::Gateway;
 use crate::ledger::Kind;
 
-/// What a check refuses with: code and text.
+/// The refusal of a check: code and text.
 type Refusal = (u16, String);
 
 /// Reads and checks a request; the error is the gateway's answer. Whatever is refused here is also a violation.

@@ -107,7 +107,7 @@ pub(super) fn receivers_of(content: &str) -> Vec<Value> {
     list.and_then(|list| serde_json::from_str(list).ok()).unwrap_or_default()
 }
 
-/// What is to be done, without what changes from attempt to attempt.
+/// The parameters that say what is to be done, without those that change from attempt to attempt.
 pub(super) fn content(params: &Params) -> String {
     let pairs: Vec<String> = params
         .iter()
@@ -117,7 +117,7 @@ pub(super) fn content(params: &Params) -> String {
     pairs.join("&")
 }
 
-/// How many receivers there are, each named by exactly one of its id and its group, with shares of at most a whole.
+/// The number of receivers, each named by exactly one of its id and its group, with shares of at most a whole.
 pub(super) fn receivers(params: &Params) -> Result<usize, String> {
     let Some(text) = given(params, "receivers") else {
         return Ok(0);

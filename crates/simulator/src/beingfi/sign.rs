@@ -19,7 +19,7 @@ pub(crate) fn sign(pairs: &[(String, String)], secret: &str) -> String {
     hex::encode_upper(digest.finalize())
 }
 
-/// Whether `given` is the signature over `pairs`, in either case.
+/// True if `given` is the signature over `pairs`, in either case.
 pub(crate) fn verifies(pairs: &[(String, String)], secret: &str, given: &str) -> bool {
     let expected = sign(pairs, secret);
     expected.as_bytes().ct_eq(given.to_ascii_uppercase().as_bytes()).into()

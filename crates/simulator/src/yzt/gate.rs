@@ -15,7 +15,7 @@ const TIMESTAMP_TOLERANCE_MS: i64 = 10 * 60 * 1_000;
 
 type Params = BTreeMap<String, String>;
 
-/// What a check refuses with: code, sub-code, and its text.
+/// The refusal of a check: code, sub-code, and its text.
 type Refusal = (&'static str, &'static str, &'static str);
 
 /// Reads and checks a request; the error is the gateway's answer. Whatever is refused here is also a violation.

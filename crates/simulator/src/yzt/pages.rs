@@ -1,5 +1,5 @@
 //! The pages of YZT's methods as tables: `bkfunds.balance.pay.apply` (3.4.1), `.query` (3.4.2), `merchant.balanceQuery`
-//! (3.7.3), `funds.bill.upload` (3.2.1). Read 2026-11.
+//! (3.7.3), `funds.bill.upload` (3.2.1), `bkfunds.withdraw.apply` (3.6.1). Read 2026-11.
 
 use serde_json::{Map, Value};
 
@@ -18,7 +18,7 @@ const TRANSFER: &[Field] = &[
     required("arrive_time", Shape::OneOf(&["T0", "T1"])),
 ];
 
-/// `platform_no` stands on no page; see the option `query_by_key`.
+/// No page has `platform_no`; see the option `query_by_key`.
 const QUERY: &[Field] = &[
     optional("node_id", Shape::Text(8)),
     optional("trade_no", Shape::Text(64)),
@@ -70,6 +70,49 @@ const GOODS: &[Field] = &[
     optional("goods_fee_amount", Shape::Integer(0)),
 ];
 
+/// Page 3.6.1. It gives no lengths and no column of what is required; its notes say which account and which card are needed.
+const WITHDRAWAL: &[Field] = &[
+    required("sso_node_id", Shape::Text(8)),
+    optional("merchant_id", Shape::Integer(1)),
+    optional("store_no", Shape::Text(64)),
+    required("account_sub_type", Shape::OneOf(&["0", "1"])),
+    optional("card_type", Shape::OneOf(&["0", "1", "2"])),
+    required("total_amount", Shape::Yuan),
+    optional("bank_card_no", Shape::Text(64)),
+    optional("bank_card_name", Shape::Text(128)),
+    optional("bank_id", Shape::Text(64)),
+    optional("bank_name", Shape::Text(128)),
+    optional("remark", Shape::Text(128)),
+];
+
+/// A withdrawal, by what a test may call it: nothing in it is a key.
+pub(super) struct Withdrawal {
+    pub(super) name: String,
+    pub(super) amount_fen: i64,
+}
+
+pub(super) fn withdrawal(text: &str) -> Result<Withdrawal, String> {
+    let withdrawal = page::read(text, WITHDRAWAL)?;
+    page::one_of(&withdrawal, "merchant_id", "store_no")?;
+    let has = |name: &str| withdrawal.contains_key(name);
+    let names_a_card = match page::text(&withdrawal, "card_type") {
+        "0" | "1" => true,
+        "2" => has("bank_card_no"),
+        _ => has("bank_card_no") && has("bank_card_name"),
+    };
+    if !names_a_card {
+        return Err("no card is named".to_owned());
+    }
+    let amount = withdrawal.get("total_amount").map(Value::to_string).unwrap_or_default();
+    let holder =
+        withdrawal.get("merchant_id").map_or_else(|| page::text(&withdrawal, "store_no").to_owned(), Value::to_string);
+    let name = match page::text(&withdrawal, "remark") {
+        "" => format!("{holder}/{amount}"),
+        remark => remark.to_owned(),
+    };
+    Ok(Withdrawal { name, amount_fen: page::fen(&amount).unwrap_or_default() })
+}
+
 pub(super) fn transfer(text: &str) -> Result<Map<String, Value>, String> {
     let transfer = page::read(text, TRANSFER)?;
     page::one_of(&transfer, "payer_store_no", "payer_merchant_id")?;
@@ -98,7 +141,7 @@ pub(super) fn split(text: &str) -> Result<Map<String, Value>, String> {
     }
 }
 
-/// What a query names its payment by.
+/// The number by which a query names its payment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum QueryBy {
     TradeNo,

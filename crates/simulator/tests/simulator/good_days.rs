@@ -43,6 +43,26 @@ async fn a_transfer_is_executed_answered_and_found_again() {
 }
 
 #[tokio::test]
+async fn a_withdrawal_is_executed_as_often_as_it_is_sent() {
+    let merchant = Merchant::with(options()).await;
+    let content = json!({
+        "sso_node_id": "00061967", "merchant_id": 1_000_000_001_116_i64, "account_sub_type": "0", "total_amount": 1.1,
+        "card_type": "0",
+    });
+    for _ in 0..2 {
+        let answer = merchant.node(&merchant.call("bkfunds.withdraw.apply", &content.to_string()).await.unwrap());
+        assert_eq!((&answer["code"], &answer["data"]["status"]), (&json!(10_000), &Value::Null));
+        assert!(answer["data"]["trade_no"].is_string(), "{answer}");
+    }
+    let record = merchant.record("1000000001116/1.1").await;
+    assert_eq!((record.kind, record.executions, record.amount), (Kind::Withdrawal, 2, Some(110)));
+    let mut keyed = content.clone();
+    keyed["platform_no"] = json!("K1");
+    let refused = merchant.node(&merchant.call("bkfunds.withdraw.apply", &keyed.to_string()).await.unwrap());
+    assert_eq!(refused["sub_code"], "isv.invalid-parameter");
+}
+
+#[tokio::test]
 async fn the_vectors_signatures_hold_and_their_wrong_ones_do_not() {
     let merchant = Merchant::with(options()).await;
     for (name, vector) in vectors()["yzt_requests"].as_object().unwrap() {

@@ -112,7 +112,7 @@ impl Store {
         operator: Operator<'_>,
     ) -> Result<Operated, StoreError> {
         let now = self.now().await?;
-        let next = match operation.on_job(record.state, record.reason.as_ref(), now) {
+        let next = match operation.on_job(record.queue.kind, record.state, record.reason.as_ref(), now) {
             Ok(next) => next,
             Err(refused) => return Ok(Operated::Refused(refused)),
         };

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::support::{Act, Scripted, World, keys};
 use bursar_domain::{Answer, HistoryEvent, Reading, Reason, State};
-use bursar_gateways::{BoxFuture, Gateway, Order};
+use bursar_gateways::{BoxFuture, Gateway, Order, StatusQuery};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_panic_costs_one_claim_and_the_job_returns_after_its_lease() {
@@ -71,16 +71,22 @@ impl Gateway for TwoAtOnce {
         Box::pin(async { Reading::of(self.compute(), "") })
     }
 
-    fn query<'a>(&'a self, _: &'a Order) -> BoxFuture<'a, Reading> {
-        Box::pin(std::future::ready(Reading::of(Answer::Silent, "")))
-    }
-
-    fn can_query(&self, _: &Order) -> bool {
-        true
-    }
-
     fn resend_tells(&self) -> bool {
         true
+    }
+
+    fn query(&self) -> Option<&dyn StatusQuery> {
+        Some(self)
+    }
+}
+
+impl StatusQuery for TwoAtOnce {
+    fn covers(&self, _: &Order) -> bool {
+        true
+    }
+
+    fn status<'a>(&'a self, _: &'a Order) -> BoxFuture<'a, Reading> {
+        Box::pin(std::future::ready(Reading::of(Answer::Silent, "")))
     }
 }
 

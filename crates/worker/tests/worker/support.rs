@@ -9,7 +9,7 @@ use bursar_domain::{
     AccountRules, ActionKind, Answer, GatewayKind, HistoryEvent, Job, JobView, Kind, Millis, NewJob, OnAmbiguous,
     Policy, Queue, Reading, Received, State,
 };
-use bursar_gateways::{BoxFuture, Gateway, Order};
+use bursar_gateways::{BoxFuture, Gateway, Order, StatusQuery};
 use bursar_store::{
     JobRecord, Operator, QueueStatus, Settings as StoreSettings, Store, StoreError, StoredAs, Submission,
 };
@@ -136,17 +136,23 @@ impl Gateway for Scripted {
         Box::pin(self.act(order, self.down(Answer::NotExecuted)))
     }
 
-    fn query<'a>(&'a self, order: &'a Order) -> BoxFuture<'a, Reading> {
-        self.queries.lock().unwrap().push(order.key.clone());
-        Box::pin(self.act(order, self.down(Answer::Accepted)))
+    fn resend_tells(&self) -> bool {
+        true
     }
 
-    fn can_query(&self, _: &Order) -> bool {
+    fn query(&self) -> Option<&dyn StatusQuery> {
+        self.can_query.then_some(self)
+    }
+}
+
+impl StatusQuery for Scripted {
+    fn covers(&self, _: &Order) -> bool {
         self.can_query
     }
 
-    fn resend_tells(&self) -> bool {
-        true
+    fn status<'a>(&'a self, order: &'a Order) -> BoxFuture<'a, Reading> {
+        self.queries.lock().unwrap().push(order.key.clone());
+        Box::pin(self.act(order, self.down(Answer::Accepted)))
     }
 }
 

@@ -8,11 +8,11 @@ use serde_json::json;
 
 use crate::exit::Failure;
 
-/// The demo's account at YZT.
-pub(super) const YZT: &str = "main";
+/// The demo's account for transfers and bill uploads.
+pub(super) const MAIN: &str = "main";
 
-/// The demo's account at BeingFi.
-pub(super) const BEINGFI: &str = "shop";
+/// The demo's account for splits.
+pub(super) const SHOP: &str = "shop";
 
 /// The lives of payments at the gateway, with weights.
 pub(super) fn lives() -> Result<Vec<(Life, u32)>, Failure> {
@@ -72,6 +72,7 @@ pub(super) fn ledger_key(job: &NewJob) -> String {
     match job.kind.parse() {
         Ok(Kind::BillUpload) => format!("{}/{}", text("order_id"), text("trade_type")),
         Ok(Kind::Split) => text("payOrderId"),
+        Ok(Kind::Withdrawal) => text("remark"),
         Ok(Kind::Transfer) | Err(_) => job.platform_no.clone(),
     }
 }
@@ -84,7 +85,7 @@ fn job(number: u32) -> NewJob {
     let key = format!("DEMO{number:06}");
     match number % 3 {
         0 => NewJob::new(
-            BEINGFI,
+            SHOP,
             Kind::Split.as_str(),
             &key,
             json!({
@@ -93,7 +94,7 @@ fn job(number: u32) -> NewJob {
             }),
         ),
         1 => NewJob::new(
-            YZT,
+            MAIN,
             Kind::Transfer.as_str(),
             &key,
             json!({
@@ -102,7 +103,7 @@ fn job(number: u32) -> NewJob {
             }),
         ),
         _ => NewJob::new(
-            YZT,
+            MAIN,
             Kind::BillUpload.as_str(),
             &key,
             json!({

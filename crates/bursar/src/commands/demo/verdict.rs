@@ -88,7 +88,7 @@ impl Row {
             (_, None) => None,
             (Kind::Transfer, Some("0")) | (Kind::Split, Some("2")) => Some(State::Failed),
             (Kind::Transfer, Some("2")) => Some(State::Refunded),
-            (Kind::BillUpload | Kind::Transfer | Kind::Split, Some(_)) => Some(State::Succeeded),
+            (Kind::BillUpload | Kind::Transfer | Kind::Split | Kind::Withdrawal, Some(_)) => Some(State::Succeeded),
         };
         match truth {
             Some(State::Failed) => self.failed += 1,

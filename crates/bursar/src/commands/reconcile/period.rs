@@ -167,11 +167,11 @@ impl Asker<'_> {
             sent_before: true,
             send_by: None,
         };
-        if !self.gateway.can_query(&order) {
+        let Some(query) = self.gateway.query().filter(|query| query.covers(&order)) else {
             return Ok(Compared { record, amount, looked: Looked::NotQueryable, difference: None });
-        }
+        };
         self.pace.turn(self.store, self.queue).await?;
-        let reading = self.gateway.query(&order).await;
+        let reading = query.status(&order).await;
         let mut record = record;
         let mut verdict = compare(record.state, amount, &reading);
         if verdict == Verdict::Differs(What::State)

@@ -17,7 +17,7 @@ pub(super) struct Counts {
     pub(super) differ: u64,
     /// The gateway gave no response that could be compared.
     pub(super) unanswered: u64,
-    /// There is no query: splits at BeingFi, bills, transfers without the gateway's number.
+    /// The gateway cannot be queried about the job: it has no query for its kind, or has named no number to ask by.
     pub(super) not_queryable: u64,
     /// This build cannot read the job.
     #[serde(default)]

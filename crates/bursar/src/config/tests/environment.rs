@@ -6,7 +6,9 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::{BEINGFI, YZT, faults, right};
-use crate::config::{Config, ConfigError, Gateway};
+use bursar_gateways::GatewayBlock;
+
+use crate::config::{Config, ConfigError};
 
 #[test]
 fn a_variable_wins_over_the_file_and_the_file_over_the_default() {
@@ -20,8 +22,8 @@ fn a_variable_wins_over_the_file_and_the_file_over_the_default() {
 #[test]
 fn an_app_id_of_27_digits_stays_text() {
     let config = right(YZT, &[("BURSAR_ACCOUNTS__MAIN__APP_ID", "202404221232028501746384897")]);
-    let Gateway::Yzt(yzt) = &config.accounts[&"main".parse().unwrap()].gateway else { panic!("{config:?}") };
-    assert_eq!(yzt.keys.app_id, "202404221232028501746384897");
+    let GatewayBlock::Yzt(yzt) = &config.accounts[&"main".parse().unwrap()].gateway else { panic!("{config:?}") };
+    assert_eq!(yzt.app_id, "202404221232028501746384897");
 }
 
 #[test]
@@ -60,10 +62,10 @@ fn an_account_can_stand_in_the_environment_alone() {
 fn an_account_s_name_is_found_whatever_its_case_and_hyphens() {
     let text = BEINGFI.replace("accounts.shop", "accounts.Shop-East");
     let config = right(&text, &[("BURSAR_ACCOUNTS__SHOP_EAST__MCH_NO", "M2")]);
-    let Gateway::Beingfi(beingfi) = &config.accounts[&"Shop-East".parse().unwrap()].gateway else {
+    let GatewayBlock::Beingfi(beingfi) = &config.accounts[&"Shop-East".parse().unwrap()].gateway else {
         panic!("{config:?}");
     };
-    assert_eq!(beingfi.keys.mch_no, "M2");
+    assert_eq!(beingfi.mch_no, "M2");
     let two = format!("{text}{}", BEINGFI.replace("accounts.shop", "accounts.shop_east"));
     assert_eq!(
         faults(&two, &[("BURSAR_ACCOUNTS__SHOP_EAST__MCH_NO", "M2")]),
@@ -139,9 +141,9 @@ fn a_value_that_is_not_utf_8_is_reported_by_its_variable() {
 #[test]
 fn paths_are_relative_to_the_file_or_the_current_folder() {
     let config = right(YZT, &[("BURSAR_ACCOUNTS__MAIN__PRIVATE_KEY_FILE", "keys/app.pem")]);
-    let Gateway::Yzt(yzt) = &config.accounts[&"main".parse().unwrap()].gateway else { panic!("{config:?}") };
-    assert_eq!(yzt.keys.private_key_file, Path::new("keys/app.pem"));
-    assert_eq!(yzt.response_sign.key_file().unwrap(), Path::new("/etc/bursar/platform.pub.pem"));
+    let GatewayBlock::Yzt(yzt) = &config.accounts[&"main".parse().unwrap()].gateway else { panic!("{config:?}") };
+    assert_eq!(yzt.private_key_file, Path::new("keys/app.pem"));
+    assert_eq!(yzt.response_sign.key().unwrap(), Path::new("/etc/bursar/platform.pub.pem"));
     assert_eq!(config.server.tokens_file, Path::new("/etc/bursar/tokens.toml"));
     let absolute = right("[server]\ntokens_file = \"/run/tokens.toml\"\n", &[]);
     assert_eq!(absolute.server.tokens_file, Path::new("/run/tokens.toml"));

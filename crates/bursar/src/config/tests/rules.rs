@@ -81,6 +81,12 @@ const TABLE: &[(&str, &str, &[&str], &str)] = &[
     ),
     ("accounts.main.party_types", "['0', '1', '2']", &["[]", "['10']", "['x']", "['1', '']"], ""),
     (
+        "accounts.main.additional_kinds",
+        "['withdrawal']",
+        &["['split']", "['withdrawal', 'withdrawal']", "['payout']"],
+        "must be a list of additional kinds, each once; there are: withdrawal",
+    ),
+    (
         "accounts.main.app_id",
         "'1'",
         &["'1\u{200b}'"],

@@ -1,4 +1,4 @@
-//! What stands around the body, and what is not even a job.
+//! The fields around the body, and texts that are no job.
 
 use bursar_domain::{Invalid, Job, MAX_JOB_BYTES, NewJob};
 use serde_json::{Value, json};
@@ -36,7 +36,7 @@ fn a_job_is_read_with_its_time_and_its_callback() {
 
 #[test]
 fn each_field_around_the_body_has_its_rule() {
-    let kinds = "must be bill_upload, transfer or split";
+    let kinds = "must be bill_upload, transfer, split or withdrawal";
     let url = "must be an http or https URL of at most 2048 characters";
     let time = "must be an RFC 3339 time with an offset";
     let trace = "must be a W3C traceparent: 00-, 32 digits, -, 16 digits, -, 2 digits, in lower case";

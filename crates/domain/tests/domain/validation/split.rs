@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::{chars, content, each_is_refused, job, parse, told, with};
 
-/// The page's request example, its list a list; the empty groups are left as they stand there.
+/// The page's request example, its list a list; the empty groups are left as they are there.
 fn body() -> Value {
     json!({
         "payOrderId": "P202108271011463510002", "useSysAutoDivisionReceivers": "0",

@@ -28,7 +28,7 @@ pub(crate) fn platform_sign(text: &str) -> String {
     STANDARD.encode(signing.sign(text.as_bytes()).to_bytes())
 }
 
-/// Whether a request's signature is the app's, by the server's own rule.
+/// True if a request's signature is the app's, by the server's own rule.
 pub(crate) fn app_signed(params: &std::collections::BTreeMap<String, String>) -> bool {
     is_signed_by("app_public_spki", params)
 }

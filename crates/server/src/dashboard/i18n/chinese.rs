@@ -157,7 +157,7 @@ pub(in crate::dashboard) static CHINESE: Words = Words {
     notifications: "通知",
     notification: "通知",
     notifications_note: "网关的通知，最新在前。每条在确认之前即已保存。通知只是证据和提示：任务状态从不取自通知，而取自网关对查询的应答。",
-    nobody_notified: "没有账户接收通知：仅适用于设置了 platform_public_key_file 的 YZT 账户。",
+    nobody_notified: "没有账户接收通知：账户须设置 platform_public_key_file。",
     notifications_of: "{0} 的通知",
     notifications_held: "搁置的通知",
     so_many_held: "{0} 条搁置",

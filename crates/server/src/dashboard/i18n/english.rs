@@ -158,7 +158,7 @@ pub(in crate::dashboard) static ENGLISH: Words = Words {
     notifications: "Notifications",
     notification: "Notification",
     notifications_note: "Notifications of the gateways, newest first. Each is stored before it is acknowledged. It is evidence and a hint: a job's state never comes from a notification, but from the gateway's response to a query.",
-    nobody_notified: "No account receives notifications: they are for YZT accounts whose platform_public_key_file is set.",
+    nobody_notified: "No account receives notifications: an account needs a gateway that sends them, and platform_public_key_file.",
     notifications_of: "notifications of {0}",
     notifications_held: "Notifications held",
     so_many_held: "{0} held",

@@ -34,7 +34,9 @@ struct Wanted {
 /// `GET`: explains the action.
 pub(super) async fn show(visitor: Visitor, Handed(app): Handed<Shared>, path: Path4) -> Answered {
     let wanted = meant(&visitor, &app, path).await?;
-    if let Err(refused) = wanted.operation.on_job(wanted.record.state, wanted.record.reason.as_ref(), Millis(0)) {
+    if let Err(refused) =
+        wanted.operation.on_job(wanted.name.queue.kind, wanted.record.state, wanted.record.reason.as_ref(), Millis(0))
+    {
         return Err(not_now(&visitor, &wanted, refused.rule));
     }
     Ok(asking(&visitor, &wanted, None, StatusCode::OK))
@@ -52,7 +54,9 @@ pub(super) async fn act(Handed(app): Handed<Shared>, path: Path4, posted: Posted
         };
         wanted.operation = Operation::Resolve(end);
     }
-    if let Err(refused) = wanted.operation.on_job(wanted.record.state, wanted.record.reason.as_ref(), Millis(0)) {
+    if let Err(refused) =
+        wanted.operation.on_job(wanted.name.queue.kind, wanted.record.state, wanted.record.reason.as_ref(), Millis(0))
+    {
         return Err(not_now(&visitor, &wanted, refused.rule));
     }
     if form.text("seen") != seen(&wanted.record) {
@@ -75,8 +79,10 @@ pub(super) async fn act(Handed(app): Handed<Shared>, path: Path4, posted: Posted
             let history = app.store.history(&record).await.map_err(away)?;
             let now = Wanted { record, history, ..wanted };
             // Another operator was faster.
-            let is_still_possible =
-                now.operation.on_job(now.record.state, now.record.reason.as_ref(), Millis(0)).is_ok();
+            let is_still_possible = now
+                .operation
+                .on_job(now.name.queue.kind, now.record.state, now.record.reason.as_ref(), Millis(0))
+                .is_ok();
             if is_still_possible && form.text("seen") != seen(&now.record) {
                 return Ok(changed(&visitor, &now));
             }
@@ -152,7 +158,7 @@ fn asking(visitor: &Visitor, wanted: &Wanted, wrong: Option<&str>, status: Statu
 
 /// The consequence of the action by the domain's rule.
 fn what_it_does(words: &Words, operation: Operation, record: &JobRecord) -> Markup {
-    let Ok(next) = operation.on_job(record.state, record.reason.as_ref(), Millis(0)) else {
+    let Ok(next) = operation.on_job(record.queue.kind, record.state, record.reason.as_ref(), Millis(0)) else {
         return Markup::default();
     };
     let caution = match operation {
