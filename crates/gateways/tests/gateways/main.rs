@@ -14,3 +14,5 @@ mod traps;
 mod traps_listed;
 mod yzt_query;
 mod yzt_send;
+mod unnamed;
+mod yzt_withdrawal;

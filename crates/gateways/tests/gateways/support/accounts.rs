@@ -90,9 +90,9 @@ pub(crate) fn split() -> Order {
     order(Kind::Split, SPLIT)
 }
 
-pub const WITHDRAWAL: &str = r#"{"sso_node_id":"00061967","merchant_id":1000000001116,"account_sub_type":"0","total_amount":110,"card_type":"0","remark":"111"}"#;
+pub(crate) const WITHDRAWAL: &str = r#"{"sso_node_id":"00061967","merchant_id":1000000001116,"account_sub_type":"0","total_amount":110,"card_type":"0","remark":"111"}"#;
 
-pub fn withdrawal() -> Order {
+pub(crate) fn withdrawal() -> Order {
     order(Kind::Withdrawal, WITHDRAWAL)
 }
 

@@ -1,6 +1,5 @@
 //! No crate above this one names a gateway: `server`, `worker` and `bursar` know `Gateway` and `GatewayBlock`, and the configuration's
 //! reader alone fills the block. What is found here is found in their sources.
-#![allow(clippy::unwrap_used, reason = "what fails here fails its test")]
 
 use std::path::{Path, PathBuf};
 

@@ -1,12 +1,9 @@
 //! Withdrawals: an amount in yuan, no key, and therefore nothing that would have one sent again.
-#![allow(clippy::unwrap_used, reason = "what fails here fails its test")]
-
-mod support;
 
 use bursar_domain::{Answer, Call, Reading, Received};
 use bursar_gateways::{Gateway, ResponseSign, SubCodes, UnsignedErrors, Yzt, YztSettings};
-use support::accounts::{self, again, withdrawal};
-use support::{Server, sign};
+use crate::support::accounts::{self, again, withdrawal};
+use crate::support::{Server, sign};
 
 const NODE: &str = "bkfunds_withdraw_apply_response";
 
