@@ -56,9 +56,9 @@ pub(crate) struct Account {
 section! {
     /// An account: a merchant at a gateway. Jobs name it.
     pub(crate) struct AccountKeys {
-        /// The gateway's address. Must be https unless the gateway is on this machine, or `allow_http` is set. The example is YZT's test
-        /// environment.
-        base_url: String = base_url(), required("https://fzxt-yzt-openapi.imageco.cn");
+        /// The gateway's address. Must be https unless the gateway is on this machine, or `allow_http` is set. YZT's test environment is
+        /// `https://fzxt-yzt-openapi.imageco.cn`.
+        base_url: String = base_url(), required("https://gateway.example.com");
         /// The name of the environment behind `base_url`. Set it if workers reach one gateway by different addresses, for example a proxy per
         /// site. A queue remembers it with `app_id` (without it: `base_url`), and a worker with another one leaves the queue alone. Jobs
         /// that are submitted with this configuration carry it in their records.

@@ -71,8 +71,10 @@ pub(crate) fn example() -> String {
     for row in address.iter().chain(credentials).chain(others).chain(further) {
         row_of_file(&mut text, row);
     }
-    header_of_file(&mut text, "accounts.shop", BeingfiKeys::ABOUT);
-    text.push_str("# The keys above that are not of YZT alone mean the same here and have the same defaults.\n");
+    let shared = " It has the keys of the account above that are not YZT's alone, with the same defaults.";
+    let mut about = BeingfiKeys::ABOUT.to_vec();
+    about.push(shared);
+    header_of_file(&mut text, "accounts.shop", &about);
     row_of_file(&mut text, &gateway_row(GatewayKind::Beingfi));
     let required = |row: &&Row| matches!(row.setting, Setting::Required(_));
     for row in address.iter().filter(required) {
@@ -121,9 +123,8 @@ fn row_of_file(text: &mut String, row: &Row) {
     line(text, format_args!("{setting:<RULE_COLUMN$} # {rule}"));
 }
 
-/// A comment without the marks of Markdown.
 fn comment(text: &mut String, words: &str) {
-    line(text, format_args!("#{}", words.replace('`', "").trim_end()));
+    line(text, format_args!("#{}", words.trim_end()));
 }
 
 /// The heading that opens a group of keys.

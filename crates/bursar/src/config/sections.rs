@@ -88,7 +88,7 @@ section! {
         /// Calls in flight per process.
         concurrency: usize = whole(1..=4_096), default(64);
         /// A claimed job belongs to its worker for this time, unless the worker renews its claim. When a worker dies, its jobs are taken over
-        /// after this time. At least the `call_timeout` of every account.
+        /// after this time. Set it to at least the `call_timeout` of every account.
         lease: Duration = duration(SECOND..=HOUR), default(SECOND * 30);
         /// A worker that is asked to end waits this long for its calls in flight.
         drain: Duration = duration(Duration::ZERO..=HOUR), default(SECOND * 40);

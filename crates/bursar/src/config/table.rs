@@ -83,7 +83,7 @@ macro_rules! section {
                 vec![$({
                     let rule = $rule;
                     let setting = super::table::setting!($setting, rule, $value);
-                    super::table::Row { name: stringify!($name), doc: &[$($doc),*], rule: rule.words.into(), setting }
+                    super::table::Row { name: stringify!($name), doc: &[$($doc),*], rule: super::table::words!($setting, rule), setting }
                 },)*]
             }
         }
@@ -141,4 +141,13 @@ macro_rules! setting {
     };
 }
 
-pub(super) use {read, section, setting, show};
+macro_rules! words {
+    (entries, $rule:expr) => {
+        format!("a table, each value {}", $rule.words)
+    };
+    ($setting:ident, $rule:expr) => {
+        $rule.words.into()
+    };
+}
+
+pub(super) use {read, section, setting, show, words};
