@@ -80,7 +80,7 @@ async fn a_server_that_dies_after_telling_leaves_it_to_another_to_tell_again_by_
     let receiver = Receiver::content().await;
     let dying = world
         .serve_with("serve", |command| {
-            command.env("BURSAR_CRASH_AT", "after_callback");
+            command.env("BURSAR_CRASH_AT", "after_delivery");
         })
         .await;
     let _worker = world.worker().await;
@@ -132,7 +132,7 @@ async fn what_attempts_come_to_is_counted_and_what_waits_for_how_long_is_told() 
     world.submit_new(&[told("UP", &receiver.url("up")), told("DOWN", &receiver.url("down"))]).await;
     let text = eventually(SOON, "one to be told and one to have been tried for a while", async || {
         let text = scraped(&server.address).await;
-        let told = sample(&text, "bursar_webhook_attempts_total", &["outcome=\"told\""]);
+        let told = sample(&text, "bursar_webhook_attempts_total", &["outcome=\"delivered\""]);
         let tried = sample(&text, "bursar_webhook_tried_age_seconds", &["origin=\"main/transfer\""]);
         if told == Some(1.0) && tried > Some(1.0) { Ok(text) } else { Err(text) }
     })
@@ -141,7 +141,7 @@ async fn what_attempts_come_to_is_counted_and_what_waits_for_how_long_is_told() 
     let sample = |name, having: &[&str]| sample(&text, name, having);
     assert!(sample("bursar_webhook_attempts_total", &[of, "outcome=\"failing\""]) >= Some(1.0), "{text}");
     assert_eq!(sample("bursar_webhook_attempts_total", &[of, "outcome=\"silent\""]), None, "{text}");
-    assert_eq!(sample("bursar_webhook_duration_seconds_count", &[of, "outcome=\"told\""]), Some(1.0), "{text}");
+    assert_eq!(sample("bursar_webhook_duration_seconds_count", &[of, "outcome=\"delivered\""]), Some(1.0), "{text}");
     assert_eq!(sample("bursar_webhook_delay_seconds_count", &[of]), Some(1.0), "{text}");
     assert_eq!(sample("bursar_webhooks_given_up_total", &[of]), None, "{text}");
     assert_eq!(sample("bursar_webhooks_waiting", &[of]), Some(1.0), "{text}");

@@ -133,7 +133,7 @@ async fn every_metric_on_the_page_is_in_the_table_and_the_other_way_round() {
     world.settled().await;
     let text = eventually(SOON, "its producer to be told", async || {
         let text = scraped(&server.address).await;
-        let told = sample(&text, "bursar_webhook_attempts_total", &["outcome=\"told\""]);
+        let told = sample(&text, "bursar_webhook_attempts_total", &["outcome=\"delivered\""]);
         if told == Some(1.0) { Ok(text) } else { Err(text) }
     })
     .await;

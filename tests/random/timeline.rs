@@ -21,7 +21,7 @@ pub(crate) const CRASH_POINTS: [&str; 6] =
     ["after_claim", "before_send", "before_query", "after_answer", "before_commit", "after_commit"];
 
 /// The place at which a receiver has answered, and nothing of that is on record.
-const TOLD_POINT: &str = "after_callback";
+const TOLD_POINT: &str = "after_delivery";
 
 /// Places in the door's path.
 const DOOR_POINTS: [&str; 2] = ["before_take", "after_take"];

@@ -85,7 +85,7 @@ pub(crate) async fn server(arguments: &ServerArguments) -> anyhow::Result<()> {
     let places = Places { queues: queues.clone(), ..Places::default() };
     let page = Page {
         worker: None,
-        callbacks: None,
+        webhooks: None,
         stored: Arc::new(Stored::new(store.clone(), places)),
         unfit: Arc::default(),
     };

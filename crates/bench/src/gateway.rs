@@ -2,8 +2,8 @@
 
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use bursar_domain::{Answer, Names, Reading, Received, Suspicion};
-use bursar_gateways::{BoxFuture, Gateway, Order};
+use bursar_domain::{Names, Outcome, ParsedResponse, Received, Suspicion};
+use bursar_gateways::{BoxFuture, Gateway, GatewayRequest};
 use tokio::sync::mpsc::UnboundedSender;
 use tokio::time::Instant;
 
@@ -32,9 +32,9 @@ impl Yes {
         self.sends.load(Ordering::Relaxed)
     }
 
-    fn answer(&self, order: &Order) -> Reading {
-        Reading {
-            answer: Answer::Succeeded,
+    fn outcome(&self, order: &GatewayRequest) -> ParsedResponse {
+        ParsedResponse {
+            outcome: Outcome::Succeeded,
             received: Received::Response,
             names: Names::Job,
             suspicion: Suspicion::Nothing,
@@ -50,23 +50,23 @@ impl Yes {
 }
 
 impl Gateway for Yes {
-    fn send<'a>(&'a self, order: &'a Order) -> BoxFuture<'a, Reading> {
+    fn send<'a>(&'a self, order: &'a GatewayRequest) -> BoxFuture<'a, ParsedResponse> {
         if let Some(arrivals) = &self.arrivals {
             arrivals.send(Arrival { key: order.key.clone(), at: Instant::now() }).ok();
         }
         self.sends.fetch_add(1, Ordering::Relaxed);
-        Box::pin(std::future::ready(self.answer(order)))
+        Box::pin(std::future::ready(self.outcome(order)))
     }
 
-    fn query<'a>(&'a self, order: &'a Order) -> BoxFuture<'a, Reading> {
-        Box::pin(std::future::ready(self.answer(order)))
+    fn query<'a>(&'a self, order: &'a GatewayRequest) -> BoxFuture<'a, ParsedResponse> {
+        Box::pin(std::future::ready(self.outcome(order)))
     }
 
-    fn can_query(&self, _: &Order) -> bool {
+    fn can_query(&self, _: &GatewayRequest) -> bool {
         true
     }
 
-    fn resend_tells(&self) -> bool {
+    fn repeat_is_answered(&self) -> bool {
         true
     }
 }

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use bursar_domain::{
-    AccountRules, Answer, Call, Due, GatewayKind, HistoryEvent, Job, Millis, Next, Queue, Reading, Response,
-    ResponseEvidence, State,
+    AccountRules, Call, Due, GatewayKind, HistoryEvent, Job, Millis, Outcome, ParsedResponse, Queue, Response,
+    ResponseEvidence, State, Transition,
 };
 use bursar_store::{Claim, ClaimedJob, Commit, Evidence, LeasedClaim, MAX_CLAIM, Renewal, ResponseKnownBy, Store};
 
@@ -176,13 +176,13 @@ fn commit(job: &ClaimedJob, end: End) -> Commit {
         End::AskedSucceeded => (State::Succeeded, Due::Never, true),
     };
     let number = format!("20250101{}", job.key); // no two jobs have one number
-    let answer = if state == State::Succeeded { Answer::Succeeded } else { Answer::Accepted };
+    let outcome = if state == State::Succeeded { Outcome::Succeeded } else { Outcome::Accepted };
     let evidence = ResponseEvidence {
         code: Some("10000".into()),
         http: Some(200),
         trade_no: Some(number.clone()),
         status: Some("1".into()),
-        ..ResponseEvidence::from(&Reading::of(answer, ""))
+        ..ResponseEvidence::from(&ParsedResponse::of(outcome, ""))
     };
     let call = if queried { Call::Query } else { Call::Send };
     let worker = job.token.0.rsplit_once('/').map_or("", |(worker, _)| worker).to_owned();
@@ -190,8 +190,11 @@ fn commit(job: &ClaimedJob, end: End) -> Commit {
     let response =
         Response { fence, call, worker, at, ms: 23, read: evidence, late: false, more: serde_json::Map::new() };
     let is_new = job.trade_nos.is_empty();
-    let mut commit =
-        Commit::new(job, job.last_sent.unwrap_or_default(), Next { state, due, reason: None, pause_queue: false });
+    let mut commit = Commit::new(
+        job,
+        job.last_sent.unwrap_or_default(),
+        Transition { state, due, reason: None, pause_queue: false },
+    );
     commit.evidence = Evidence::MaybeExecuted;
     commit.queried = queried;
     commit.trade_nos = is_new.then(|| number.clone()).into_iter().collect();

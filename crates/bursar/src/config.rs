@@ -6,7 +6,6 @@
 mod account;
 mod advice;
 mod balance;
-mod callbacks;
 mod environment;
 mod fair;
 mod fault;
@@ -17,6 +16,7 @@ mod show;
 mod source;
 #[cfg(test)]
 mod tests;
+mod webhooks;
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -31,8 +31,8 @@ use bursar_store::Durability;
 pub(crate) use account::{Account, Gateway, ResponseSign};
 pub(crate) use advice::Advice;
 pub(crate) use balance::Balance;
-pub(crate) use callbacks::Callbacks;
 pub(crate) use fault::{ConfigError, Fault};
+pub(crate) use webhooks::Webhooks;
 
 use account::PlainHttp;
 use rules::{DAY, HOUR, SECOND};
@@ -62,7 +62,7 @@ pub(crate) struct Config {
     /// `[server]`
     pub(crate) server: Server,
     /// `[webhooks]`
-    pub(crate) callbacks: Callbacks,
+    pub(crate) webhooks: Webhooks,
     /// `[log]`
     pub(crate) log: Log,
     /// `[telemetry]`
@@ -276,7 +276,7 @@ fn read(text: &str, path: &Path, variables: impl Iterator<Item = (OsString, OsSt
         import: Import::read(section(&mut table, "import", &mut notes)),
         journal: Journal::read(section(&mut table, "journal", &mut notes)),
         server: Server::read(section(&mut table, "server", &mut notes), file.folder()),
-        callbacks: Callbacks::read(section(&mut table, "webhooks", &mut notes)),
+        webhooks: Webhooks::read(section(&mut table, "webhooks", &mut notes)),
         log: Log::read(section(&mut table, "log", &mut notes)),
         telemetry: Telemetry::read(section(&mut table, "telemetry", &mut notes)),
         accounts: account::read_all(section(&mut table, "accounts", &mut notes)),

@@ -8,17 +8,17 @@ use bursar_producer::Producer;
 use bursar_store::{Settings, Store, StoredAs};
 
 use crate::accounts::read_file;
-use crate::commands::bind::Misuse;
+use crate::commands::bind::UsageError;
 use crate::config::Config;
 use crate::serve;
 
 /// An open configuration and store.
-pub(crate) struct Session {
+pub(crate) struct CommandContext {
     pub(crate) config: Config,
     pub(crate) store: Store,
 }
 
-impl Session {
+impl CommandContext {
     /// Reads the configuration and connects.
     pub(crate) async fn open(config: Option<&Path>) -> anyhow::Result<Self> {
         let config = Config::load(config)?;
@@ -34,11 +34,11 @@ impl Session {
     /// The queues of the configuration that a command is about.
     ///
     /// # Errors
-    /// [`Misuse`] when no account has that name: an empty answer would look as if there were no such job.
-    pub(crate) fn queues(&self, account: Option<&str>, kind: Option<Kind>) -> Result<Vec<Queue>, Misuse> {
+    /// [`UsageError`] when no account has that name: an empty answer would look as if there were no such job.
+    pub(crate) fn queues(&self, account: Option<&str>, kind: Option<Kind>) -> Result<Vec<Queue>, UsageError> {
         let mut queues = self.config.queues();
         if let Some(name) = account.filter(|name| !queues.iter().any(|queue| queue.account.as_str() == *name)) {
-            return Err(Misuse(format!("the configuration has no account {name}")));
+            return Err(UsageError(format!("the configuration has no account {name}")));
         }
         queues.retain(|queue| account.is_none_or(|name| queue.account.as_str() == name));
         queues.retain(|queue| kind.is_none_or(|kind| queue.kind == kind));

@@ -9,7 +9,7 @@ use anyhow::{Context, bail};
 use bursar_domain::Queue;
 use bursar_journal::{Journal, Room, recall};
 use bursar_store::{Finding, Severity, Store, crash_point};
-use bursar_worker::{Ahead, Expected, ahead};
+use bursar_worker::{Expected, SendBlock, send_blocks};
 
 use crate::config::{self, Config, Expect};
 
@@ -21,7 +21,7 @@ pub(crate) async fn begin(config: &Config, store: &Store) -> anyhow::Result<Stri
     match (config.redis.expect, store.incarnations().await?.current) {
         (Expect::Any | Expect::Existing, Some(current)) => Ok(current),
         (Expect::Any, None) => Ok(store.incarnate(&fresh()).await?),
-        (Expect::Existing, None) => bail!("redis.expect: {}", Ahead::Empty),
+        (Expect::Existing, None) => bail!("redis.expect: {}", SendBlock::Empty),
     }
 }
 
@@ -56,7 +56,7 @@ pub(crate) async fn findings(config: &Config, store: &Store) -> anyhow::Result<V
     if config.redis.expect == Expect::Existing {
         findings.push(match store.incarnations().await?.current {
             Some(_) => finding(Severity::Fine, "redis.expect", "existing: Bursar was here".into()),
-            None => finding(Severity::Refuse, "redis.expect", Ahead::Empty.to_string()),
+            None => finding(Severity::Refuse, "redis.expect", SendBlock::Empty.to_string()),
         });
     }
     if let Some(folder) = &config.journal.dir {
@@ -116,11 +116,11 @@ async fn compared(store: &Store, queues: &[Queue], folder: &Path) -> anyhow::Res
     let recall = match tokio::task::spawn_blocking(move || recall(&read)).await.context("reading the journals")? {
         Ok(recall) => recall,
         Err(error) => {
-            let reason = Ahead::Unreadable(error.to_string());
+            let reason = SendBlock::Unreadable(error.to_string());
             return Ok(vec![finding(Severity::Refuse, reason.check(), reason.to_string())]);
         }
     };
-    let reasons = ahead(store, queues, &recall).await?;
+    let reasons = send_blocks(store, queues, &recall).await?;
     if reasons.is_empty() {
         let text = format!("{} files with sends, and none that Redis has forgotten", recall.files.len());
         return Ok(vec![finding(Severity::Fine, "journal.ahead", text)]);

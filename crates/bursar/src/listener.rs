@@ -12,9 +12,9 @@ pub(crate) async fn start(address: SocketAddr, page: Page) -> anyhow::Result<Dro
     let listener = TcpListener::bind(address).await.with_context(|| format!("worker.listen {address}"))?;
     tracing::info!(listen = %listener.local_addr()?, "metrics and health are served");
     let stopped = CancellationToken::new();
-    let told = stopped.clone();
+    let stop = stopped.clone();
     tokio::spawn(async move {
-        if let Err(error) = serve(listener, page, told).await {
+        if let Err(error) = serve(listener, page, stop).await {
             tracing::error!(%error, "metrics and health are served no more; the work goes on");
         }
     });

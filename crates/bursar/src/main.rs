@@ -5,20 +5,20 @@ mod balances;
 mod cli;
 mod commands;
 mod config;
+mod context;
 mod journals;
 mod listener;
 mod logging;
 mod output;
-mod pace;
 mod preflight;
+mod query_rate;
 mod renamed;
+mod role_webhooks;
+mod role_worker;
 mod serve;
-mod session;
 mod signals;
-mod tell;
 mod traces;
 mod unlisted;
-mod work;
 
 use std::io::{ErrorKind, Write};
 
@@ -96,7 +96,7 @@ fn failed(error: &anyhow::Error) -> Exit {
         || error.is::<bursar_gateways::SettingsError>()
         || error.is::<bursar_telemetry::TracesError>()
         || error.is::<bursar_server::ServeError>()
-        || error.is::<commands::bind::Misuse>()
+        || error.is::<commands::bind::UsageError>()
         || store_error(error).is_some_and(is_configuration);
     if misused {
         return Exit::Misused;

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use bursar_domain::{AccountName, Kind, Queue};
-use bursar_gateways::{BoxFuture, Rate, Turn};
+use bursar_gateways::{BoxFuture, Rate, RatePermit};
 use bursar_store::{Store, StoreError};
 use tokio::sync::Mutex;
 use tokio::time::Instant;
@@ -14,19 +14,19 @@ const SHARE: f64 = 2.0;
 /// Where the account has no limit: about what one worker's share of a gateway is.
 const WITHOUT_LIMIT: f64 = 50.0;
 
-pub(crate) struct Pace {
+pub(crate) struct QueryRate {
     rate_per_second: f64,
     interval: Duration,
     next: Mutex<Instant>,
 }
 
-impl Pace {
+impl QueryRate {
     pub(crate) fn of(rate_per_second: f64) -> Self {
         Self { rate_per_second, interval: interval(rate_per_second), next: Mutex::new(Instant::now()) }
     }
 
     /// Returns when one more question may be asked.
-    pub(crate) async fn turn(&self, store: &Store, queue: &Queue) -> Result<(), StoreError> {
+    pub(crate) async fn acquire(&self, store: &Store, queue: &Queue) -> Result<(), StoreError> {
         let mut next = self.next.lock().await;
         tokio::time::sleep_until(*next).await;
         while let Some(wait) = store.take_rate_token(queue, self.rate_per_second).await? {
@@ -62,12 +62,12 @@ impl AccountRate {
 }
 
 impl Rate for AccountRate {
-    fn turn(&self, kind: Kind, by: std::time::Instant) -> BoxFuture<'_, Turn> {
+    fn acquire(&self, kind: Kind, by: std::time::Instant) -> BoxFuture<'_, RatePermit> {
         Box::pin(async move {
             match tokio::time::timeout_at(by.into(), self.taken(kind)).await {
-                Ok(Ok(())) => Turn::Taken,
+                Ok(Ok(())) => RatePermit::Taken,
                 // Without Redis nobody knows how fast the others are.
-                Ok(Err(_)) | Err(_) => Turn::NotInTime,
+                Ok(Err(_)) | Err(_) => RatePermit::NotInTime,
             }
         })
     }

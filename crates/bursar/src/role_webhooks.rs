@@ -2,14 +2,14 @@
 
 use std::path::Path;
 
-use bursar_callbacks::{Allowed, Secrets, SecretsInUse, Settings, Telemetry, Teller};
 use bursar_store::{Origin, Store};
+use bursar_webhooks::{Allowed, Dispatcher, Secrets, Settings, SigningKeys, Telemetry};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use crate::accounts::{AccountError, read_file};
-use crate::config::{Callbacks, Config};
+use crate::config::{Config, Webhooks};
 
 /// Starts telling; ends after `drain` with the attempts under way then. The caller has connected and started logging.
 pub(crate) fn start(
@@ -18,13 +18,13 @@ pub(crate) fn start(
     telemetry: Telemetry,
     drain: CancellationToken,
 ) -> anyhow::Result<JoinHandle<()>> {
-    let teller = Teller::new(settings(&config.callbacks)?, telemetry, store, origins(config));
-    let teller = teller.map_err(unfit)?;
+    let dispatcher = Dispatcher::new(settings(&config.webhooks)?, telemetry, store, origins(config));
+    let dispatcher = dispatcher.map_err(unfit)?;
     let hangup = signal(SignalKind::hangup())?;
-    let renewing = renew(config.callbacks.clone(), teller.secrets(), hangup);
+    let renewing = renew(config.webhooks.clone(), dispatcher.secrets(), hangup);
     Ok(tokio::spawn(async move {
         tokio::select! {
-            () = teller.run(drain) => {}
+            () = dispatcher.run(drain) => {}
             () = renewing => {}
         }
     }))
@@ -38,9 +38,9 @@ pub(crate) fn origins(config: &Config) -> Vec<Origin> {
 }
 
 /// Reads the secrets file again at each SIGHUP, for ever. One that cannot be used changes nothing.
-async fn renew(callbacks: Callbacks, in_use: SecretsInUse, mut hangup: Signal) {
+async fn renew(webhooks: Webhooks, in_use: SigningKeys, mut hangup: Signal) {
     while hangup.recv().await.is_some() {
-        let Some(file) = &callbacks.secrets_file else { continue };
+        let Some(file) = &webhooks.secrets_file else { continue };
         match secrets(file) {
             Ok(secrets) => {
                 tracing::info!(?secrets, "read the callbacks' secrets again");
@@ -56,20 +56,20 @@ async fn renew(callbacks: Callbacks, in_use: SecretsInUse, mut hangup: Signal) {
 }
 
 /// The fault of a file that `[webhooks]` names; `None` when all can be used.
-pub(crate) fn faults(callbacks: &Callbacks) -> Option<AccountError> {
-    settings(callbacks).and_then(|settings| bursar_callbacks::check(&settings).map_err(unfit)).err()
+pub(crate) fn faults(webhooks: &Webhooks) -> Option<AccountError> {
+    settings(webhooks).and_then(|settings| bursar_webhooks::check(&settings).map_err(unfit)).err()
 }
 
-fn settings(callbacks: &Callbacks) -> Result<Settings, AccountError> {
-    let secrets = callbacks.secrets_file.as_deref().map(secrets).transpose()?.unwrap_or_default();
-    let ca_pem = callbacks.ca_file.as_deref().map(|file| read_file("webhooks.ca_file".into(), file)).transpose()?;
+fn settings(webhooks: &Webhooks) -> Result<Settings, AccountError> {
+    let secrets = webhooks.secrets_file.as_deref().map(secrets).transpose()?.unwrap_or_default();
+    let ca_pem = webhooks.ca_file.as_deref().map(|file| read_file("webhooks.ca_file".into(), file)).transpose()?;
     Ok(Settings {
         secrets,
-        allowed: Allowed::new(callbacks.allow.clone()),
+        allowed: Allowed::new(webhooks.allow.clone()),
         ca_pem,
-        timeout: callbacks.timeout,
-        retry_for: callbacks.retry_for,
-        concurrency: callbacks.concurrency,
+        timeout: webhooks.timeout,
+        retry_for: webhooks.retry_for,
+        concurrency: webhooks.concurrency,
     })
 }
 
@@ -80,6 +80,6 @@ fn secrets(file: &Path) -> Result<Secrets, AccountError> {
     Secrets::parse(&text).map_err(unfit)
 }
 
-fn unfit(error: bursar_callbacks::SettingsError) -> AccountError {
+fn unfit(error: bursar_webhooks::SettingsError) -> AccountError {
     AccountError::Unfit { key: format!("webhooks.{}", error.key), problem: error.rule }
 }

@@ -18,8 +18,8 @@ use crate::accounts::GatewaySettings;
 use crate::balances::Balances;
 use crate::cli::Exit;
 use crate::config::{self, Config};
-use crate::pace::AccountRate;
 use crate::preflight::Preflight;
+use crate::query_rate::AccountRate;
 use crate::{journals, listener, serve};
 
 /// How often a worker that waits for a Redis that is fit for money looks at it.
@@ -32,7 +32,7 @@ const MOST_NAMED: usize = 20;
 const ACCOUNTS_OF_A_THREAD: usize = 32;
 
 /// Works until `drain`. The caller has connected and started logging.
-pub(crate) async fn work(
+pub(crate) async fn run(
     config: &Config,
     store: Store,
     metrics: Arc<Metrics>,
@@ -50,7 +50,7 @@ pub(crate) async fn work(
     let _listener = match config.worker.listen {
         Some(address) => {
             let (worker, stored) = (Some(Arc::clone(&metrics)), serve::stored(config, &store));
-            Some(listener::start(address, Page { worker, callbacks: None, stored, unfit: Arc::default() }).await?)
+            Some(listener::start(address, Page { worker, webhooks: None, stored, unfit: Arc::default() }).await?)
         }
         None => None,
     };
@@ -61,7 +61,7 @@ pub(crate) async fn work(
         }
         first = preflight.look().await.unwrap_or(SendGate::Closed);
     }
-    let (tell, fit) = watch::channel(first);
+    let (gate_sender, fit) = watch::channel(first);
     let name = worker_name();
     let incarnation = journals::begin(config, &store).await?;
     let settings = Settings {
@@ -90,7 +90,7 @@ pub(crate) async fn work(
     };
     tokio::select! {
         worked = working => worked?,
-        () = preflight.look_again_and_again(|fit| { tell.send_replace(fit); }) => {}
+        () = preflight.look_again_and_again(|fit| { gate_sender.send_replace(fit); }) => {}
     }
     tracing::info!("drained");
     Ok(Exit::Done)

@@ -70,14 +70,18 @@ impl Kind {
 
     /// What a job of this kind may be about, where no more is known than a name that somebody gives it: its key, its order.
     #[must_use]
-    pub fn abouts(self, name: &str) -> Vec<String> {
-        let mut abouts = vec![name.to_owned()];
+    pub fn candidate_business_keys(self, name: &str) -> Vec<String> {
+        let mut candidate_business_keys = vec![name.to_owned()];
         match self {
-            Self::BillUpload => abouts.extend(["1", "2"].map(|trade_type| format!("{name}/{trade_type}"))),
+            Self::BillUpload => {
+                candidate_business_keys.extend(["1", "2"].map(|trade_type| format!("{name}/{trade_type}")))
+            }
             Self::Transfer => {}
-            Self::Split => abouts.extend(["payOrderId", "mchOrderNo"].map(|field| format!("{field}/{name}"))),
+            Self::Split => {
+                candidate_business_keys.extend(["payOrderId", "mchOrderNo"].map(|field| format!("{field}/{name}")))
+            }
         }
-        abouts
+        candidate_business_keys
     }
 }
 
@@ -195,7 +199,7 @@ impl AccountRules {
 /// What a body comes to: fields in writing order, what the job is about, and the earliest moment to send it.
 pub(crate) struct Draft {
     pub fields: Written,
-    pub about: String,
+    pub business_key: String,
     pub not_before: Option<Millis>,
 }
 
@@ -226,7 +230,7 @@ pub(crate) fn content(
     };
     reader.finish();
     let draft = draft?;
-    let content = Content::new(&draft.fields, draft.about);
+    let content = Content::new(&draft.fields, draft.business_key);
     check_size(&content, errors);
     check_cap(kind, rules, &content, errors);
     (errors.len() == before && key.is_some()).then_some((content, draft.not_before))
@@ -244,7 +248,7 @@ fn check_size(content: &Content, errors: &mut Vec<FieldError>) {
 
 fn check_cap(kind: Kind, rules: &AccountRules, content: &Content, errors: &mut Vec<FieldError>) {
     let Some(cap) = rules.max_amount else { return };
-    if Subject::of(kind, content.text()).amount.is_some_and(|amount| amount > cap) {
+    if ContentSummary::of(kind, content.text()).amount.is_some_and(|amount| amount > cap) {
         let field = match kind {
             Kind::Transfer | Kind::Split => "body.total_amount",
             Kind::BillUpload => "body.order_amount",
@@ -263,43 +267,43 @@ fn by_default(cap: Fen) -> &'static str {
 
 /// What a job with this stored content is about at its gateway, as it was when the job was submitted.
 #[must_use]
-pub fn about(kind: Kind, key: &Key, content: &str) -> String {
+pub fn business_key(kind: Kind, key: &Key, content: &str) -> String {
     let value: Value = serde_json::from_str(content).unwrap_or_default();
     let text_of = |name: &str| value.get(name).and_then(Value::as_str);
-    let about = match kind {
-        Kind::BillUpload => bill_upload::about(text_of),
-        Kind::Split if value.get("platform_no").is_none() => split::about(text_of),
+    let business_key = match kind {
+        Kind::BillUpload => bill_upload::business_key(text_of),
+        Kind::Split if value.get("platform_no").is_none() => split::business_key(text_of),
         Kind::Split | Kind::Transfer => None, // named by their key, YZT's generic split too
     };
-    about.unwrap_or_else(|| key.to_string())
+    business_key.unwrap_or_else(|| key.to_string())
 }
 
 /// What the stored content says the gateway must agree with, and how patient to be with it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Subject {
+pub struct ContentSummary {
     /// The amount that the job moves, where the content names one.
     pub amount: Option<Fen>,
     /// Whether the money arrives the next working day (T1), so that "not yet" may last over a holiday.
     pub next_day: bool,
 }
 
-impl Subject {
+impl ContentSummary {
     /// Reads it out of content that was validated when it was submitted.
     #[must_use]
     pub fn of(kind: Kind, content: &str) -> Self {
-        let told: Told = serde_json::from_str(content).unwrap_or_default();
+        let fields: SummaryFields = serde_json::from_str(content).unwrap_or_default();
         let amount = match kind {
-            Kind::Transfer | Kind::Split => told.total_amount,
-            Kind::BillUpload => told.order_amount,
+            Kind::Transfer | Kind::Split => fields.total_amount,
+            Kind::BillUpload => fields.order_amount,
         };
-        Self { amount: Fen::read(&amount), next_day: told.arrive_time == "T1" }
+        Self { amount: Fen::read(&amount), next_day: fields.arrive_time == "T1" }
     }
 }
 
-/// The fields that a [`Subject`] is read from; whatever stands beside them is passed over.
+/// The fields that a [`ContentSummary`] is read from; whatever stands beside them is passed over.
 #[derive(Default, serde::Deserialize)]
 #[serde(default)]
-struct Told {
+struct SummaryFields {
     total_amount: Value,
     order_amount: Value,
     arrive_time: Value,

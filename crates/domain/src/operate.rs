@@ -1,6 +1,6 @@
 //! What an operator may do to a job, by state. Each is recorded with who and why.
 
-use crate::{Due, Millis, Next, Reason, State};
+use crate::{Due, Millis, Reason, State, Transition};
 
 /// The longest reason, in characters: it is read on one screen beside others.
 pub const MAX_REASON_CHARS: usize = 1_000;
@@ -57,7 +57,7 @@ impl Operation {
     ///
     /// # Errors
     /// [`OperationRefused`] where the state does not allow it; nothing changes.
-    pub fn on_job(self, state: State, reason: Option<&Reason>, now: Millis) -> Result<Next, OperationRefused> {
+    pub fn on_job(self, state: State, reason: Option<&Reason>, now: Millis) -> Result<Transition, OperationRefused> {
         let stuck = match state {
             State::Pending => reason == Some(&Reason::CannotBeQueried),
             State::InDoubt => reason == Some(&Reason::LostWrites),
@@ -80,9 +80,9 @@ impl Operation {
     ///
     /// # Errors
     /// [`OperationRefused`] where the state does not allow it; nothing changes.
-    pub fn on(self, state: State, now: Millis) -> Result<Next, OperationRefused> {
+    pub fn on(self, state: State, now: Millis) -> Result<Transition, OperationRefused> {
         let refused = |what, rule| Err(OperationRefused { state, what, rule });
-        let next = |state, due| Ok(Next { state, due, reason: None, pause_queue: false });
+        let next = |state, due| Ok(Transition { state, due, reason: None, pause_queue: false });
         match (self, state) {
             (Self::Query, State::InDoubt | State::Pending | State::Succeeded) => next(state, Due::Query(now)),
             (Self::Query, State::NeedsReview) => next(State::InDoubt, Due::Query(now)),

@@ -27,17 +27,15 @@ impl Call {
 /// The one thing that a call taught us. Each variant answers: may money have moved, and who acts next?
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Answer {
+pub enum Outcome {
     /// This call certainly took no effect (no byte left, or it was refused before the business service saw it): try later.
     NotExecuted,
     /// This call certainly took no effect, for what it is about is not ready: an order that is not paid yet. A few more tries.
     NotReady,
     /// This call certainly took no effect, and none will until a person mends keys, rights or clocks: pause the queue.
-    #[serde(rename = "misconfigured")]
-    ConfigFault,
+    Misconfigured,
     /// This call certainly took no effect: the gateway refuses the job for good.
-    #[serde(rename = "rejected")]
-    Refused,
+    Rejected,
     /// The gateway has the job and has not finished with it (9, n, or a word we do not know).
     Accepted,
     /// The gateway's last word: 1, or a bill received.
@@ -47,31 +45,28 @@ pub enum Answer {
     /// The gateway's last word: 2.
     Refunded,
     /// Nothing was learnt; if the call was a send, it may have taken effect.
-    #[serde(rename = "no_response")]
-    Silent,
+    NoResponse,
     /// Asked, the gateway does not know the job. Soon after a send this proves nothing.
-    #[serde(rename = "not_found")]
-    Unseen,
+    NotFound,
     /// The answer does not fit the job: it speaks of another key or amount, or of a success that may have paid nobody. A
     /// person must look.
-    #[serde(rename = "mismatch")]
-    Contradiction,
+    Mismatch,
 }
 
-impl Answer {
+impl Outcome {
     /// Every answer.
     pub const ALL: [Self; 11] = [
         Self::NotExecuted,
         Self::NotReady,
-        Self::ConfigFault,
-        Self::Refused,
+        Self::Misconfigured,
+        Self::Rejected,
         Self::Accepted,
         Self::Succeeded,
         Self::Failed,
         Self::Refunded,
-        Self::Silent,
-        Self::Unseen,
-        Self::Contradiction,
+        Self::NoResponse,
+        Self::NotFound,
+        Self::Mismatch,
     ];
 
     /// The word for it in records, logs and metrics.
@@ -80,55 +75,55 @@ impl Answer {
         match self {
             Self::NotExecuted => "not_executed",
             Self::NotReady => "not_ready",
-            Self::ConfigFault => "misconfigured",
-            Self::Refused => "rejected",
+            Self::Misconfigured => "misconfigured",
+            Self::Rejected => "rejected",
             Self::Accepted => "accepted",
             Self::Succeeded => "succeeded",
             Self::Failed => "failed",
             Self::Refunded => "refunded",
-            Self::Silent => "no_response",
-            Self::Unseen => "not_found",
-            Self::Contradiction => "mismatch",
+            Self::NoResponse => "no_response",
+            Self::NotFound => "not_found",
+            Self::Mismatch => "mismatch",
         }
     }
 
     /// The answer of that name in records.
     #[must_use]
     pub fn named(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|answer| answer.as_str() == name)
+        Self::ALL.into_iter().find(|outcome| outcome.as_str() == name)
     }
 
     /// Whether the call certainly took no effect, and may be made again once the time has come or the fault is mended.
     #[must_use]
-    pub const fn did_nothing(self) -> bool {
+    pub const fn is_not_executed(self) -> bool {
         match self {
-            Self::NotExecuted | Self::NotReady | Self::ConfigFault => true,
-            Self::Refused
+            Self::NotExecuted | Self::NotReady | Self::Misconfigured => true,
+            Self::Rejected
             | Self::Accepted
             | Self::Succeeded
             | Self::Failed
             | Self::Refunded
-            | Self::Silent
-            | Self::Unseen
-            | Self::Contradiction => false,
+            | Self::NoResponse
+            | Self::NotFound
+            | Self::Mismatch => false,
         }
     }
 
     /// The terminal state that this answer is the last word for.
     #[must_use]
-    pub const fn last_word(self) -> Option<State> {
+    pub const fn final_state(self) -> Option<State> {
         match self {
             Self::Succeeded => Some(State::Succeeded),
             Self::Failed => Some(State::Failed),
             Self::Refunded => Some(State::Refunded),
             Self::NotExecuted
             | Self::NotReady
-            | Self::ConfigFault
-            | Self::Refused
+            | Self::Misconfigured
+            | Self::Rejected
             | Self::Accepted
-            | Self::Silent
-            | Self::Unseen
-            | Self::Contradiction => None,
+            | Self::NoResponse
+            | Self::NotFound
+            | Self::Mismatch => None,
         }
     }
 }
@@ -161,11 +156,11 @@ pub enum Suspicion {
     Nothing,
 }
 
-/// An answer with what was read to come to it: the evidence that goes on record, as [`crate::ResponseEvidence`]. Texts are bounded by whoever reads.
+/// An outcome with what was read to come to it: the evidence that goes on record, as [`crate::ResponseEvidence`]. Texts are bounded by whoever reads.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Reading {
+pub struct ParsedResponse {
     /// How it was understood.
-    pub answer: Answer,
+    pub outcome: Outcome,
     /// Whether a response arrived that can be relied on. Known to the caller alone; not part of the record.
     pub received: Received,
     /// Whether the response names the job. Known to the caller alone; not part of the record.
@@ -188,12 +183,12 @@ pub struct Reading {
     pub amount: Option<Fen>,
 }
 
-impl Reading {
+impl ParsedResponse {
     /// A reading with nothing but its answer and a message of ours: no response arrived.
     #[must_use]
-    pub fn of(answer: Answer, message: impl Into<String>) -> Self {
+    pub fn of(outcome: Outcome, message: impl Into<String>) -> Self {
         Self {
-            answer,
+            outcome,
             received: Received::Nothing,
             names: Names::Nothing,
             suspicion: Suspicion::Nothing,

@@ -2,7 +2,7 @@
 
 use sha2::{Digest, Sha256};
 
-use crate::{Kind, Policy, Subject};
+use crate::{ContentSummary, Kind, Policy};
 
 /// The rule by which a stored content must not be sent. A person must look at the job; nothing was sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,7 +35,7 @@ pub fn check_content(kind: Kind, content: &str, accepted: &[u8], policy: &Policy
     if Sha256::digest(content.as_bytes()).as_slice() != accepted {
         return Err(Unsendable::Changed);
     }
-    match (Subject::of(kind, content).amount, policy.max_amount) {
+    match (ContentSummary::of(kind, content).amount, policy.max_amount) {
         (Some(amount), Some(cap)) if amount > cap => Err(Unsendable::AboveCap),
         (Some(_) | None, Some(_) | None) => Ok(()),
     }

@@ -21,7 +21,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Instant;
 
-use bursar_domain::{Kind, Reading};
+use bursar_domain::{Kind, ParsedResponse};
 
 pub use beingfi::{Beingfi, Bound, Receiver};
 pub use clock::local_now_ms;
@@ -42,7 +42,7 @@ pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
 /// What a call is about: a stored job, as far as a gateway must know it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Order {
+pub struct GatewayRequest {
     /// What it does.
     pub kind: Kind,
     /// The producer's name for it: `platform_no`.
@@ -61,12 +61,12 @@ pub struct Order {
 /// The account's rate, for requests that no claim has paid for: a call pays for its first one, and now and then makes more.
 pub trait Rate: Send + Sync {
     /// Waits for a place of one more request about a job of this kind, until `by` at the latest.
-    fn turn(&self, kind: Kind, by: Instant) -> BoxFuture<'_, Turn>;
+    fn acquire(&self, kind: Kind, by: Instant) -> BoxFuture<'_, RatePermit>;
 }
 
 /// Whether one more request may be made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Turn {
+pub enum RatePermit {
     /// Now.
     Taken,
     /// Not in time: it is not made.
@@ -75,16 +75,16 @@ pub enum Turn {
 
 /// A configured account's way to its gateway. Every call makes its requests once, whatever happens to them.
 pub trait Gateway: Send + Sync {
-    /// Sends the stored bytes: may move money. Never answers [`Unseen`](bursar_domain::Answer::Unseen).
-    fn send<'a>(&'a self, order: &'a Order) -> BoxFuture<'a, Reading>;
+    /// Sends the stored bytes: may move money. Never answers [`NotFound`](bursar_domain::Outcome::NotFound).
+    fn send<'a>(&'a self, request: &'a GatewayRequest) -> BoxFuture<'a, ParsedResponse>;
 
-    /// Asks how the job stands: never moves money. Never answers [`Refused`](bursar_domain::Answer::Refused) or
-    /// [`NotReady`](bursar_domain::Answer::NotReady).
-    fn query<'a>(&'a self, order: &'a Order) -> BoxFuture<'a, Reading>;
+    /// Asks how the job stands: never moves money. Never answers [`Rejected`](bursar_domain::Outcome::Rejected) or
+    /// [`NotReady`](bursar_domain::Outcome::NotReady).
+    fn query<'a>(&'a self, request: &'a GatewayRequest) -> BoxFuture<'a, ParsedResponse>;
 
     /// Whether the gateway can be asked about this job, with what is known by now.
-    fn can_query(&self, order: &Order) -> bool;
+    fn can_query(&self, order: &GatewayRequest) -> bool;
 
     /// Whether a repeated identical send is answered with how the first one stands.
-    fn resend_tells(&self) -> bool;
+    fn repeat_is_answered(&self) -> bool;
 }

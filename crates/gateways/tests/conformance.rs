@@ -6,15 +6,15 @@ mod support;
 
 use std::time::Duration;
 
-use bursar_domain::{Answer, Reading, Received};
-use bursar_gateways::{Beingfi, Gateway, Order, TooManyRequests, Transport, Yzt};
+use bursar_domain::{Outcome, ParsedResponse, Received};
+use bursar_gateways::{Beingfi, Gateway, GatewayRequest, TooManyRequests, Transport, Yzt};
 use support::{Act, Server, accounts, sign};
 
 /// A kind of send, with what a healthy gateway answers to it.
 struct Case {
     name: &'static str,
     gateway: fn(Transport) -> Box<dyn Gateway>,
-    order: Order,
+    order: GatewayRequest,
     healthy: String,
 }
 
@@ -58,20 +58,20 @@ impl Case {
     }
 
     /// Sends once to a server that does `act`, and returns the reading and how many requests came.
-    async fn sent_to(&self, act: Act) -> (Reading, usize) {
+    async fn sent_to(&self, act: Act) -> (ParsedResponse, usize) {
         let server = Server::start(move |_, _| act.clone()).await;
         let transport = Transport { call_timeout: Duration::from_secs(3), ..accounts::transport(&server.url()) };
-        let reading = (self.gateway)(transport).send(&self.order).await;
-        (reading, server.count())
+        let parsed = (self.gateway)(transport).send(&self.order).await;
+        (parsed, server.count())
     }
 }
 
 #[tokio::test]
 async fn a_healthy_answer_is_read_for_what_it_says() {
     for case in cases() {
-        let (reading, requests) = case.sent_to(Act::Answer(case.healthy.clone())).await;
-        assert_eq!((reading.answer, requests), (Answer::Succeeded, 1), "{}: {reading:?}", case.name);
-        assert_eq!((reading.http, reading.received), (Some(200), Received::Response), "{}", case.name);
+        let (parsed, requests) = case.sent_to(Act::Outcome(case.healthy.clone())).await;
+        assert_eq!((parsed.outcome, requests), (Outcome::Succeeded, 1), "{}: {parsed:?}", case.name);
+        assert_eq!((parsed.http, parsed.received), (Some(200), Received::Response), "{}", case.name);
     }
 }
 
@@ -80,10 +80,10 @@ async fn a_healthy_answer_is_read_for_what_it_says() {
 async fn a_response_with_an_unknown_code_is_a_response() {
     for case in cases() {
         for unknown in [sign::refused("40004", "isv.never-heard-of"), r#"{"code":77,"msg":"?"}"#.to_owned()] {
-            let (reading, _) = case.sent_to(Act::Answer(unknown.clone())).await;
+            let (parsed, _) = case.sent_to(Act::Outcome(unknown.clone())).await;
             let of_this_gateway = unknown.contains("error_response") != case.healthy.starts_with(r#"{"code""#);
             let received = if of_this_gateway { Received::Response } else { Received::Nothing };
-            assert_eq!((reading.answer, reading.received), (Answer::Silent, received), "{}: {reading:?}", case.name);
+            assert_eq!((parsed.outcome, parsed.received), (Outcome::NoResponse, received), "{}: {parsed:?}", case.name);
         }
     }
 }
@@ -96,10 +96,10 @@ async fn a_refused_connection_and_an_unknown_host_executed_nothing() {
     };
     for case in cases() {
         for url in [closed.as_str(), "http://nobody.invalid"] {
-            let reading = case.at(url).send(&case.order).await;
-            let expected = (Answer::NotExecuted, Received::Nothing);
-            assert_eq!((reading.answer, reading.received), expected, "{} at {url}: {reading:?}", case.name);
-            assert!(reading.message.is_some_and(|message| !message.is_empty()), "{}", case.name);
+            let parsed = case.at(url).send(&case.order).await;
+            let expected = (Outcome::NotExecuted, Received::Nothing);
+            assert_eq!((parsed.outcome, parsed.received), expected, "{} at {url}: {parsed:?}", case.name);
+            assert!(parsed.message.is_some_and(|message| !message.is_empty()), "{}", case.name);
         }
     }
 }
@@ -122,8 +122,8 @@ async fn a_tls_handshake_that_fails_or_hangs_executed_nothing() {
         });
         for case in cases() {
             let transport = Transport { connect_timeout: Duration::from_millis(300), ..accounts::transport(&url) };
-            let reading = (case.gateway)(transport).send(&case.order).await;
-            assert_eq!(reading.answer, Answer::NotExecuted, "{} after {greeting:?}: {reading:?}", case.name);
+            let parsed = (case.gateway)(transport).send(&case.order).await;
+            assert_eq!(parsed.outcome, Outcome::NotExecuted, "{} after {greeting:?}: {parsed:?}", case.name);
         }
     }
 }
@@ -132,9 +132,9 @@ async fn a_tls_handshake_that_fails_or_hangs_executed_nothing() {
 async fn silence_after_the_request_leaves_a_send_in_doubt_and_is_not_broken_by_another_request() {
     for case in cases() {
         for act in [Act::Close, Act::Reset, Act::Raw(b"HTTP/1.1 200 OK\r\nContent-Le".to_vec())] {
-            let (reading, requests) = case.sent_to(act.clone()).await;
-            assert_eq!((reading.answer, requests), (Answer::Silent, 1), "{} {act:?}: {reading:?}", case.name);
-            assert_eq!(reading.received, Received::Nothing, "{} {act:?}", case.name);
+            let (parsed, requests) = case.sent_to(act.clone()).await;
+            assert_eq!((parsed.outcome, requests), (Outcome::NoResponse, 1), "{} {act:?}: {parsed:?}", case.name);
+            assert_eq!(parsed.received, Received::Nothing, "{} {act:?}", case.name);
         }
         let server = Server::start(|_, _| Act::Hang).await;
         let transport = Transport {
@@ -142,8 +142,8 @@ async fn silence_after_the_request_leaves_a_send_in_doubt_and_is_not_broken_by_a
             call_timeout: Duration::from_millis(1000),
             ..accounts::transport(&server.url())
         };
-        let reading = (case.gateway)(transport).send(&case.order).await;
-        assert_eq!((reading.answer, server.count()), (Answer::Silent, 1), "{}: {reading:?}", case.name);
+        let parsed = (case.gateway)(transport).send(&case.order).await;
+        assert_eq!((parsed.outcome, server.count()), (Outcome::NoResponse, 1), "{}: {parsed:?}", case.name);
     }
 }
 
@@ -151,10 +151,12 @@ async fn silence_after_the_request_leaves_a_send_in_doubt_and_is_not_broken_by_a
 async fn a_send_whose_worker_stood_still_too_long_is_not_made() {
     for case in cases() {
         let server = Server::start(|_, _| Act::Hang).await;
-        let late =
-            Order { send_by: std::time::Instant::now().checked_sub(Duration::from_millis(1)), ..case.order.clone() };
-        let reading = (case.gateway)(accounts::transport(&server.url())).send(&late).await;
-        assert_eq!((reading.answer, server.count()), (Answer::NotExecuted, 0), "{}: {reading:?}", case.name);
+        let late = GatewayRequest {
+            send_by: std::time::Instant::now().checked_sub(Duration::from_millis(1)),
+            ..case.order.clone()
+        };
+        let parsed = (case.gateway)(accounts::transport(&server.url())).send(&late).await;
+        assert_eq!((parsed.outcome, server.count()), (Outcome::NotExecuted, 0), "{}: {parsed:?}", case.name);
     }
 }
 
@@ -164,9 +166,9 @@ async fn any_other_status_than_success_leaves_a_send_in_doubt() {
         for status in [400, 401, 403, 404, 408, 413, 429, 500, 502, 503, 504] {
             // Even around a healthy answer: what wrote the status did not come from the gateway.
             let act = Act::AnswerWith(status, Vec::new(), case.healthy.clone().into_bytes());
-            let (reading, requests) = case.sent_to(act).await;
-            assert_eq!((reading.answer, requests), (Answer::Silent, 1), "{} {status}: {reading:?}", case.name);
-            assert_eq!((reading.http, reading.received), (Some(status), Received::Nothing), "{}", case.name);
+            let (parsed, requests) = case.sent_to(act).await;
+            assert_eq!((parsed.outcome, requests), (Outcome::NoResponse, 1), "{} {status}: {parsed:?}", case.name);
+            assert_eq!((parsed.http, parsed.received), (Some(status), Received::Nothing), "{}", case.name);
         }
     }
 }
@@ -177,8 +179,8 @@ async fn a_redirection_is_not_followed() {
         let elsewhere = Server::answering(case.healthy.clone()).await;
         for status in [301, 302, 303, 307, 308] {
             let headers = vec![("Location".to_owned(), elsewhere.url())];
-            let (reading, requests) = case.sent_to(Act::AnswerWith(status, headers, Vec::new())).await;
-            assert_eq!((reading.answer, requests), (Answer::Silent, 1), "{} {status}: {reading:?}", case.name);
+            let (parsed, requests) = case.sent_to(Act::AnswerWith(status, headers, Vec::new())).await;
+            assert_eq!((parsed.outcome, requests), (Outcome::NoResponse, 1), "{} {status}: {parsed:?}", case.name);
         }
         assert_eq!(elsewhere.count(), 0, "{}", case.name);
     }
@@ -189,8 +191,8 @@ async fn too_many_requests_executed_nothing_only_where_the_operator_says_so() {
     for case in cases() {
         let server = Server::start(|_, _| Act::AnswerWith(429, Vec::new(), b"slow down".to_vec())).await;
         let transport = Transport { http_429: TooManyRequests::NotExecuted, ..accounts::transport(&server.url()) };
-        let reading = (case.gateway)(transport).send(&case.order).await;
-        assert_eq!((reading.answer, reading.http), (Answer::NotExecuted, Some(429)), "{}", case.name);
+        let parsed = (case.gateway)(transport).send(&case.order).await;
+        assert_eq!((parsed.outcome, parsed.http), (Outcome::NotExecuted, Some(429)), "{}", case.name);
     }
 }
 
@@ -213,15 +215,15 @@ async fn what_cannot_be_read_leaves_a_send_in_doubt_and_is_quoted_briefly() {
         ];
         for body in bodies {
             let shown = String::from_utf8_lossy(&body).chars().take(40).collect::<String>();
-            let (reading, requests) = case.sent_to(Act::AnswerWith(200, Vec::new(), body)).await;
-            assert_eq!((reading.answer, requests), (Answer::Silent, 1), "{} {shown}: {reading:?}", case.name);
-            assert_eq!(reading.received, Received::Nothing, "{} {shown}", case.name);
-            let message = reading.message.unwrap();
+            let (parsed, requests) = case.sent_to(Act::AnswerWith(200, Vec::new(), body)).await;
+            assert_eq!((parsed.outcome, requests), (Outcome::NoResponse, 1), "{} {shown}: {parsed:?}", case.name);
+            assert_eq!(parsed.received, Received::Nothing, "{} {shown}", case.name);
+            let message = parsed.message.unwrap();
             assert!(message.chars().count() <= 200 && !message.chars().any(char::is_control), "{message}");
         }
         let endless = http_without_end();
-        let (reading, _) = case.sent_to(Act::Raw(endless)).await;
-        assert_eq!(reading.answer, Answer::Silent, "{}: a body that breaks off", case.name);
+        let (parsed, _) = case.sent_to(Act::Raw(endless)).await;
+        assert_eq!(parsed.outcome, Outcome::NoResponse, "{}: a body that breaks off", case.name);
     }
 }
 
@@ -236,7 +238,7 @@ async fn nothing_is_sent_twice_over_connections_that_die_at_bad_moments() {
     for case in cases() {
         let healthy = case.healthy.clone();
         let server = Server::start(move |number, _| match number % 4 {
-            0 => Act::Answer(healthy.clone()),
+            0 => Act::Outcome(healthy.clone()),
             1 => Act::AnswerAndClose(healthy.clone()),
             2 => Act::Close,
             _ => Act::Reset,
@@ -245,11 +247,11 @@ async fn nothing_is_sent_twice_over_connections_that_die_at_bad_moments() {
         let gateway = case.keeping(&server.url());
         let mut silent = 0;
         for sends in 1..=60 {
-            let reading = gateway.send(&case.order).await;
+            let parsed = gateway.send(&case.order).await;
             // One call, at most one request, even when it meets a connection that is just being closed.
             assert!(server.count() <= sends, "{}: {} requests for {sends} sends", case.name, server.count());
-            assert!(matches!(reading.answer, Answer::Succeeded | Answer::Silent), "{}: {reading:?}", case.name);
-            silent += usize::from(reading.answer == Answer::Silent);
+            assert!(matches!(parsed.outcome, Outcome::Succeeded | Outcome::NoResponse), "{}: {parsed:?}", case.name);
+            silent += usize::from(parsed.outcome == Outcome::NoResponse);
         }
         assert!(silent >= 20, "{}: every closed and reset connection was noticed: {silent}", case.name);
     }
@@ -262,7 +264,7 @@ async fn each_request_has_a_connection_of_its_own_unless_the_operator_has_them_k
             let server = Server::answering(case.healthy.clone()).await;
             let gateway = if keeps { case.keeping(&server.url()) } else { case.at(&server.url()) };
             for _ in 0..5 {
-                assert_eq!(gateway.send(&case.order).await.answer, Answer::Succeeded);
+                assert_eq!(gateway.send(&case.order).await.outcome, Outcome::Succeeded);
             }
             let requests = server.received();
             assert_eq!((requests.len(), server.connections()), (5, expected), "{}", case.name);
@@ -278,15 +280,20 @@ async fn an_answer_too_many_reaches_no_other_send() {
         let healthy = case.healthy.clone();
         let server = Server::start(move |number, _| match number % 2 {
             0 => Act::AnswerTwice(healthy.clone(), "another job's".into()),
-            _ => Act::Answer(healthy.clone()),
+            _ => Act::Outcome(healthy.clone()),
         })
         .await;
         let answers = async |gateway: &dyn Gateway| {
-            [gateway.send(&case.order).await.answer, gateway.send(&case.order).await.answer]
+            [gateway.send(&case.order).await.outcome, gateway.send(&case.order).await.outcome]
         };
-        assert_eq!(answers(&*case.at(&server.url())).await, [Answer::Succeeded; 2], "{}", case.name);
+        assert_eq!(answers(&*case.at(&server.url())).await, [Outcome::Succeeded; 2], "{}", case.name);
         let kept = answers(&*case.keeping(&server.url())).await;
-        assert_eq!(kept, [Answer::Succeeded, Answer::Silent], "{}: that is why none is kept by itself", case.name);
+        assert_eq!(
+            kept,
+            [Outcome::Succeeded, Outcome::NoResponse],
+            "{}: that is why none is kept by itself",
+            case.name
+        );
     }
 }
 

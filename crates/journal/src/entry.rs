@@ -30,11 +30,9 @@ pub enum Entry<'a> {
     #[serde(rename = "send_intent")]
     Intent(Intent<'a>),
     /// What was read of its answer.
-    #[serde(rename = "response")]
-    Answer(Answered<'a>),
+    Response(Response<'a>),
     /// The send with this intent was certainly not made.
-    #[serde(rename = "send_skipped")]
-    Withheld(Withheld<'a>),
+    SendSkipped(SendSkipped<'a>),
 }
 
 /// A send that is about to begin.
@@ -67,7 +65,7 @@ pub struct Intent<'a> {
 
 /// What was read of a send's answer.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Answered<'a> {
+pub struct Response<'a> {
     /// When, in ms of Redis time.
     pub at: u64,
     /// `main/transfer`.
@@ -85,7 +83,7 @@ pub struct Answered<'a> {
 
 /// An intent that no send followed.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Withheld<'a> {
+pub struct SendSkipped<'a> {
     /// `main/transfer`.
     pub queue: Cow<'a, str>,
     /// The job's key in its queue.
@@ -143,7 +141,7 @@ pub(crate) fn parsed(line: &[u8]) -> Result<Entry<'static>, Damage> {
         Entry::Intent(intent) if intent.hash != hash_of(&intent.content) => {
             Err(Damage::Unknown("the content is not the one of its hash".into()))
         }
-        Entry::Opened { .. } | Entry::Intent(_) | Entry::Answer(_) | Entry::Withheld(_) => Ok(entry),
+        Entry::Opened { .. } | Entry::Intent(_) | Entry::Response(_) | Entry::SendSkipped(_) => Ok(entry),
     }
 }
 
@@ -173,7 +171,7 @@ mod tests {
                 hash: hash_of(content).into(),
                 content: content.into(),
             }),
-            Entry::Answer(Answered {
+            Entry::Response(Response {
                 at: 1,
                 queue: queue.clone(),
                 key: key.clone(),
@@ -181,7 +179,7 @@ mod tests {
                 token: "host-1-abc/5".into(),
                 read: Cow::Owned(json!({"outcome": "accepted", "trade_no": "T2"})),
             }),
-            Entry::Withheld(Withheld { queue, key, fence: 3, token: "".into() }),
+            Entry::SendSkipped(SendSkipped { queue, key, fence: 3, token: "".into() }),
         ]
     }
 

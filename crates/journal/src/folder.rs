@@ -29,15 +29,15 @@ pub(crate) fn make(folder: &Path) -> io::Result<()> {
 /// returns; what is written to it is not.
 pub(crate) fn create(path: &Path) -> io::Result<File> {
     let file = OpenOptions::new().append(true).create_new(true).mode(0o600).open(path)?;
-    let held = file
+    let locked = file
         .try_lock()
         .map_err(io::Error::from)
         .and_then(|()| is_still_there(&file, path))
         .and_then(|()| sync_folder_of(path));
-    if held.is_err() {
+    if locked.is_err() {
         fs::remove_file(path).ok(); // what cannot be used must not lie among the files that are kept
     }
-    held.map(|()| file)
+    locked.map(|()| file)
 }
 
 /// Between its making and its lock it may have been taken for one without a writer, and removed: what is written to it then
@@ -190,8 +190,8 @@ pub fn jobs_in(path: &Path) -> io::Result<Jobs> {
         let (queue, key, fence) = match entry {
             Entry::Opened { .. } => return,
             Entry::Intent(intent) => (intent.queue, intent.key, intent.fence),
-            Entry::Answer(answered) => (answered.queue, answered.key, answered.fence),
-            Entry::Withheld(withheld) => (withheld.queue, withheld.key, withheld.fence),
+            Entry::Response(response) => (response.queue, response.key, response.fence),
+            Entry::SendSkipped(send_skipped) => (send_skipped.queue, send_skipped.key, send_skipped.fence),
         };
         let highest = jobs.named.entry((queue.into_owned(), key.into_owned())).or_default();
         *highest = fence.max(*highest);

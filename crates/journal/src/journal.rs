@@ -61,7 +61,7 @@ pub struct Journal {
 /// A line on its way, and whom to tell when it is on disk.
 pub(crate) struct Line {
     pub(crate) text: Vec<u8>,
-    pub(crate) tell: Option<oneshot::Sender<Result<(), NotKept>>>,
+    pub(crate) reply: Option<oneshot::Sender<Result<(), NotKept>>>,
 }
 
 #[derive(Debug)]
@@ -87,7 +87,7 @@ impl Default for Fitness {
 }
 
 impl Fitness {
-    pub(crate) fn is_fit(&self) -> bool {
+    pub(crate) fn is_writable(&self) -> bool {
         self.fit.load(Ordering::SeqCst)
     }
 
@@ -105,7 +105,7 @@ impl Fitness {
 }
 
 impl Journal {
-    /// Makes the folder and starts the writer. A disk that is full or failing then is no error: see [`Journal::is_fit`].
+    /// Makes the folder and starts the writer. A disk that is full or failing then is no error: see [`Journal::is_writable`].
     ///
     /// # Errors
     /// [`JournalError`] when there can be no such folder, or no thread for the writer.
@@ -128,8 +128,8 @@ impl Journal {
     /// Whether the last entry was kept. While it was not, what needs the journal should not be begun; it is tried again
     /// by itself.
     #[must_use]
-    pub fn is_fit(&self) -> bool {
-        self.inner.fitness.is_fit()
+    pub fn is_writable(&self) -> bool {
+        self.inner.fitness.is_writable()
     }
 
     /// The folder that its files are in, beside those of other workers.
@@ -148,11 +148,11 @@ impl Journal {
     ///
     /// # Errors
     /// [`NotKept`] when it is not on disk within `patience`. It may be found in the file all the same: an intent that is then
-    /// not acted upon should be told of as [`Entry::Withheld`].
+    /// not acted upon should be told of as [`Entry::SendSkipped`].
     pub async fn keep(&self, entry: &Entry<'_>, patience: Duration) -> Result<(), NotKept> {
-        let (tell, told) = oneshot::channel();
-        self.put(Line { text: written(entry), tell: Some(tell) })?;
-        match tokio::time::timeout(patience, told).await {
+        let (reply, receipt) = oneshot::channel();
+        self.put(Line { text: written(entry), reply: Some(reply) })?;
+        match tokio::time::timeout(patience, receipt).await {
             Ok(Ok(kept)) => kept,
             Ok(Err(_)) => Err(NotKept("the writer has ended".into())),
             Err(_) => {
@@ -165,7 +165,7 @@ impl Journal {
 
     /// Appends an entry without waiting. It is on disk soon; after a failure of the disk, once that is over.
     pub fn note(&self, entry: &Entry<'_>) {
-        if let Err(error) = self.put(Line { text: written(entry), tell: None }) {
+        if let Err(error) = self.put(Line { text: written(entry), reply: None }) {
             tracing::warn!(%error, "a line of the journal is lost");
         }
     }

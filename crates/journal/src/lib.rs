@@ -10,7 +10,7 @@ mod reader;
 mod recall;
 mod writer;
 
-pub use entry::{Answered, Damage, Entry, Intent, Withheld, hash_of};
+pub use entry::{Damage, Entry, Intent, Response, SendSkipped, hash_of};
 pub use folder::{Closed, Jobs, Room, closed, files, jobs_in, remove, remove_empty, surplus};
 pub use journal::{Journal, JournalError, NotKept, Settings};
 pub use reader::{Damaged, Place, Summary, content_at, read};

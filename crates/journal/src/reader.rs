@@ -10,7 +10,7 @@ use crate::entry::{Damage, Entry, parsed};
 const MAX_LINE_BYTES: u64 = 2 << 20;
 
 /// Damaged lines of one file that are told one by one.
-const MAX_DAMAGED_TOLD: usize = 20;
+const MAX_DAMAGED_REPORTED: usize = 20;
 
 /// Where a line stands in its file, in bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -76,7 +76,7 @@ pub fn read(path: &Path, mut each: impl FnMut(Entry<'static>, Place)) -> io::Res
             }
             Err(damage) => {
                 summary.damaged_lines += 1;
-                if summary.damaged.len() < MAX_DAMAGED_TOLD {
+                if summary.damaged.len() < MAX_DAMAGED_REPORTED {
                     summary.damaged.push(Damaged { line: number, damage });
                 }
             }
@@ -111,7 +111,7 @@ pub fn content_at(path: &Path, place: Place) -> io::Result<Option<String>> {
     file.take(place.length).read_to_end(&mut line)?;
     Ok(match parsed(&line) {
         Ok(Entry::Intent(intent)) => Some(intent.content.into_owned()),
-        Ok(Entry::Opened { .. } | Entry::Answer(_) | Entry::Withheld(_)) | Err(_) => None,
+        Ok(Entry::Opened { .. } | Entry::Response(_) | Entry::SendSkipped(_)) | Err(_) => None,
     })
 }
 

@@ -39,7 +39,7 @@ impl Newest {
     }
 
     /// It was not made after all.
-    pub fn withhold(&mut self, queue: &str, key: &str, fence: u64) {
+    pub fn skip_send(&mut self, queue: &str, key: &str, fence: u64) {
         self.0.retain(|send| (send.queue.as_str(), send.key.as_str(), send.fence) != (queue, key, fence));
     }
 
@@ -88,8 +88,10 @@ pub fn recall(folder: &Path) -> io::Result<Recall> {
                 let (queue, key) = (intent.queue.into_owned(), intent.key.into_owned());
                 file.newest.add(Send { queue, key, fence: intent.fence });
             }
-            Entry::Answer(_) => {}
-            Entry::Withheld(withheld) => file.newest.withhold(&withheld.queue, &withheld.key, withheld.fence),
+            Entry::Response(_) => {}
+            Entry::SendSkipped(send_skipped) => {
+                file.newest.skip_send(&send_skipped.queue, &send_skipped.key, send_skipped.fence)
+            }
         });
         match found {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {} // removed a moment ago: nothing in it was open

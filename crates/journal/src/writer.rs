@@ -85,9 +85,9 @@ impl Writer {
             self.fitness.back();
         }
         for line in group {
-            match (line.tell, &outcome) {
+            match (line.reply, &outcome) {
                 // Whoever has lost patience need not be told.
-                (Some(tell), outcome) => drop(tell.send(outcome.clone().map_err(NotKept))),
+                (Some(reply), outcome) => drop(reply.send(outcome.clone().map_err(NotKept))),
                 (None, Err(_)) if self.backlog.len() + line.text.len() <= MAX_BACKLOG_BYTES => {
                     self.backlog.extend(line.text);
                 }
@@ -145,7 +145,7 @@ impl Open {
         let text: Vec<u8> = group.iter().flat_map(|line| line.text.iter().copied()).collect();
         self.write_by(&text, passing)?;
         passing("journal_written");
-        if group.iter().any(|line| line.tell.is_some()) {
+        if group.iter().any(|line| line.reply.is_some()) {
             self.sync()?;
             passing("journal_synced");
         }
@@ -189,19 +189,19 @@ mod tests {
     use tokio::sync::oneshot;
 
     use super::*;
-    use crate::{Withheld, read};
+    use crate::{SendSkipped, read};
 
     fn entry(key: &str) -> Vec<u8> {
         let (queue, key) = ("main/transfer".into(), key.to_owned().into());
-        written(&Entry::Withheld(Withheld { queue, key, fence: 1, token: "w/1".into() }))
+        written(&Entry::SendSkipped(SendSkipped { queue, key, fence: 1, token: "w/1".into() }))
     }
 
     /// Appends a line that somebody waits for, and one that nobody does; what the waiting one is told.
     fn append(writer: &mut Writer, key: &str) -> Result<(), NotKept> {
-        let (tell, mut told) = oneshot::channel();
-        let waiting = Line { text: entry(key), tell: Some(tell) };
-        writer.append(vec![waiting, Line { text: entry(&format!("note of {key}")), tell: None }]);
-        told.try_recv().unwrap()
+        let (reply, mut receipt) = oneshot::channel();
+        let waiting = Line { text: entry(key), reply: Some(reply) };
+        writer.append(vec![waiting, Line { text: entry(&format!("note of {key}")), reply: None }]);
+        receipt.try_recv().unwrap()
     }
 
     fn keys(folder: &Path) -> Vec<String> {
@@ -210,8 +210,8 @@ mod tests {
         let mut keys = Vec::new();
         for file in files {
             read(&file, |entry, _| {
-                if let Entry::Withheld(withheld) = entry {
-                    keys.push(withheld.key.into_owned());
+                if let Entry::SendSkipped(send_skipped) = entry {
+                    keys.push(send_skipped.key.into_owned());
                 }
             })
             .unwrap();
@@ -238,10 +238,10 @@ mod tests {
 
         for key in ["FULL", "STILL FULL"] {
             assert!(append(&mut writer, key).is_err(), "{key}");
-            assert!(!fitness.is_fit());
+            assert!(!fitness.is_writable());
         }
         writer.next_file();
-        assert!(fitness.is_fit());
+        assert!(fitness.is_writable());
         assert_eq!(append(&mut writer, "AFTER"), Ok(()));
         let found = keys(folder.path());
         let expected = ["BEFORE", "note of BEFORE", "note of FULL", "note of STILL FULL", "AFTER", "note of AFTER"]

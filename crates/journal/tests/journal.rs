@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use bursar_journal::{
-    Damage, Damaged, Entry, Intent, Journal, Room, Send, Settings, Summary, Withheld, closed, content_at, hash_of,
+    Damage, Damaged, Entry, Intent, Journal, Room, Send, SendSkipped, Settings, Summary, closed, content_at, hash_of,
     jobs_in, read, recall, remove_empty, surplus,
 };
 
@@ -48,8 +48,8 @@ fn intent_of(queue: &str, key: &str, fence: u64) -> Entry<'static> {
     })
 }
 
-fn withheld(key: &str) -> Entry<'static> {
-    Entry::Withheld(Withheld {
+fn send_skipped(key: &str) -> Entry<'static> {
+    Entry::SendSkipped(SendSkipped {
         queue: "main/transfer".into(),
         key: key.to_owned().into(),
         fence: 1,
@@ -107,7 +107,7 @@ async fn what_was_kept_is_in_the_file_at_once_whole_and_for_nobody_else_to_read(
     assert_eq!((found.len(), summary.entries, summary.torn, summary.damaged_lines), (500, 501, false, 0));
     let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
     assert_eq!((mode(file), mode(&folder)), (0o600, 0o700));
-    assert!(journal.is_fit());
+    assert!(journal.is_writable());
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -123,7 +123,7 @@ async fn the_place_of_an_intent_leads_back_to_its_content() {
     for (entry, place) in places {
         let wanted = match entry {
             Entry::Intent(intent) => Some(intent.content.into_owned()),
-            Entry::Opened { .. } | Entry::Answer(_) | Entry::Withheld(_) => None,
+            Entry::Opened { .. } | Entry::Response(_) | Entry::SendSkipped(_) => None,
         };
         assert_eq!(content_at(&file, place).unwrap(), wanted);
     }
@@ -133,9 +133,9 @@ async fn the_place_of_an_intent_leads_back_to_its_content() {
 async fn what_nobody_waits_for_is_written_soon_and_at_the_end_at_the_latest() {
     let folder = tempfile::tempdir().unwrap();
     let journal = open(folder.path(), MANY);
-    journal.note(&withheld("K1"));
+    journal.note(&send_skipped("K1"));
     eventually("the note", || (keys(&files(folder.path()).pop()?).1.entries == 2).then_some(())).await;
-    journal.note(&withheld("K2"));
+    journal.note(&send_skipped("K2"));
     drop(journal);
     assert_eq!(keys(&files(folder.path())[0]).1.entries, 3);
 }
@@ -219,7 +219,7 @@ async fn a_folder_recalls_the_newest_sends_of_each_file_and_the_highest_fence_of
         journal.keep(&intent_of("main/transfer", &format!("K{number}"), number), PATIENCE).await.unwrap();
     }
     journal.keep(&intent_of("shop/split", "S", 4), PATIENCE).await.unwrap();
-    journal.note(&Entry::Withheld(Withheld {
+    journal.note(&Entry::SendSkipped(SendSkipped {
         queue: "main/transfer".into(),
         key: "K70".into(),
         fence: 70,
@@ -254,16 +254,16 @@ async fn a_disk_that_fails_keeps_nothing_says_so_and_is_tried_until_it_is_back()
     fs::write(&folder, "no folder any more").unwrap();
     // The file that is open already can still be written; the next one cannot be begun.
     eventually("the loss to be noticed", || {
-        journal.note(&withheld("MEANWHILE"));
-        (!journal.is_fit()).then_some(())
+        journal.note(&send_skipped("MEANWHILE"));
+        (!journal.is_writable()).then_some(())
     })
     .await;
     assert!(journal.keep(&intent("REFUSED"), PATIENCE).await.is_err());
-    journal.note(&withheld("REFUSED"));
+    journal.note(&send_skipped("REFUSED"));
 
     fs::remove_file(&folder).unwrap();
     fs::rename(&away, &folder).unwrap();
-    eventually("the journal to be fit again", || journal.is_fit().then_some(())).await;
+    eventually("the journal to be fit again", || journal.is_writable().then_some(())).await;
     journal.keep(&intent("AFTER"), PATIENCE).await.unwrap();
     drop(journal);
     let found: Vec<String> = files(&folder).iter().flat_map(|file| keys(file).0).collect();
@@ -271,8 +271,8 @@ async fn a_disk_that_fails_keeps_nothing_says_so_and_is_tried_until_it_is_back()
     let mut taken_back = Vec::new();
     for file in files(&folder) {
         read(&file, |entry, _| {
-            if let Entry::Withheld(withheld) = entry {
-                taken_back.push(withheld.key.into_owned());
+            if let Entry::SendSkipped(send_skipped) = entry {
+                taken_back.push(send_skipped.key.into_owned());
             }
         })
         .unwrap();

@@ -100,11 +100,11 @@ impl Unavailable {
 pub trait Witness: fmt::Debug + Send + Sync {
     /// A job is about to be submitted within `trace`. Answers what its record carries in place of that, so that what
     /// follows stands below the submission, and who is to be told how it ended.
-    fn submits(&self, queue: &Queue, key: &Key, trace: &TraceParent) -> Option<(TraceParent, Told)>;
+    fn submits(&self, queue: &Queue, key: &Key, trace: &TraceParent) -> Option<(TraceParent, OnOutcome)>;
 }
 
 /// Is told how one submission ended; dropped when nobody knows.
-pub type Told = Box<dyn FnOnce(&Outcome) + Send>;
+pub type OnOutcome = Box<dyn FnOnce(&Outcome) + Send>;
 
 /// A way into Bursar; cheap to clone and share.
 #[derive(Clone, Debug)]
@@ -221,11 +221,11 @@ impl Producer {
                 Err(invalid) => outcomes.push(Some(Outcome::Invalid(invalid))),
             }
         }
-        let told: Vec<Option<Told>> = jobs.iter_mut().map(|job| self.begin(job)).collect();
+        let observers: Vec<Option<OnOutcome>> = jobs.iter_mut().map(|job| self.begin(job)).collect();
         let submitted: Vec<Outcome> = self.store.submit(&jobs).await?.into_iter().map(Outcome::from).collect();
-        for (tell, outcome) in told.into_iter().zip(&submitted) {
-            if let Some(tell) = tell {
-                tell(outcome);
+        for (observe, outcome) in observers.into_iter().zip(&submitted) {
+            if let Some(observe) = observe {
+                observe(outcome);
             }
         }
         let mut submitted = submitted.into_iter();
@@ -233,13 +233,13 @@ impl Producer {
     }
 
     /// Puts a traced job's record below its submission.
-    fn begin(&self, job: &mut Job) -> Option<Told> {
+    fn begin(&self, job: &mut Job) -> Option<OnOutcome> {
         if job.trace.is_none() {
             job.trace.clone_from(&self.within);
         }
-        let (below, told) = self.witness.as_ref()?.submits(&job.queue, &job.key, job.trace.as_ref()?)?;
+        let (below, observers) = self.witness.as_ref()?.submits(&job.queue, &job.key, job.trace.as_ref()?)?;
         job.trace = Some(below);
-        Some(told)
+        Some(observers)
     }
 
     /// How a job stands; `None` when there is none by that name.
@@ -260,7 +260,7 @@ impl Producer {
         let (mut pause, longest) = LOOKS;
         loop {
             let job = self.status(queue, key).await?;
-            let ended = job.as_ref().is_none_or(|job| job.state.is_at_rest());
+            let ended = job.as_ref().is_none_or(|job| job.state.is_settled());
             let left = until.saturating_duration_since(tokio::time::Instant::now());
             if ended || left.is_zero() {
                 return Ok(job);

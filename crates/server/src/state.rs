@@ -19,7 +19,7 @@ use bursar_store::Store;
 use bursar_telemetry::Page;
 use tokio_util::sync::CancellationToken;
 
-use crate::state::job_watch::Feed;
+use crate::state::job_watch::JobWatch;
 use crate::state::notified::NotifiedAccount;
 use crate::state::queues::Queues;
 use crate::state::readiness::Readiness;
@@ -46,7 +46,7 @@ pub struct Settings {
 }
 
 /// What handlers share; every one has it as its state.
-pub(crate) struct App {
+pub(crate) struct ServerState {
     pub(crate) settings: Settings,
     pub(crate) store: Store,
     /// The one way in for jobs.
@@ -59,7 +59,7 @@ pub(crate) struct App {
     /// Who is signed in to the dashboard.
     pub(crate) sessions: Sessions,
     /// News of jobs.
-    pub(crate) feed: Feed,
+    pub(crate) job_watch: JobWatch,
     /// What was found lately about Redis.
     pub(crate) readiness: Readiness,
     /// Told when the server is to end: whoever waits for a client's sake stops then.
@@ -67,4 +67,4 @@ pub(crate) struct App {
 }
 
 /// The handlers' state.
-pub(crate) type Shared = Arc<App>;
+pub(crate) type Shared = Arc<ServerState>;

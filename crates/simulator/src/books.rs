@@ -323,7 +323,7 @@ impl Entry {
             requests: self.requests,
             queries: self.queries,
             bytes: self.order.bytes.clone(),
-            status: execution.map(|execution| self.order.scale.told(execution.status(step))),
+            status: execution.map(|execution| self.order.scale.text(execution.status(step))),
             trade_no: execution.map(|execution| execution.trade_no.clone()),
             amount: self.order.amount_fen,
             request_times_ms: self.times_ms.clone(),
@@ -350,7 +350,7 @@ impl Execution {
 }
 
 impl Scale {
-    fn told(self, status: Status) -> String {
+    fn text(self, status: Status) -> String {
         match self {
             Self::Letters => status.letter().to_owned(),
             Self::Received => "received".to_owned(),

@@ -3,12 +3,12 @@
 -- KEYS  1 the base of the account's balance
 -- ARGV  1 which of the account's balances, then names and amounts (fen) of what was told; none when nothing was
 -- Returns 'ok'
-local told = KEYS[1] .. 'told:' .. ARGV[1]
+local amounts = KEYS[1] .. 'amounts:' .. ARGV[1]
 local time = redis.call('TIME')
 local now = string.format('%d', time[1] * 1000 + math.floor(time[2] / 1000))
-redis.call('HSETNX', told, 'since', now)
+redis.call('HSETNX', amounts, 'since', now)
 if #ARGV > 1 then
-  redis.call('HDEL', told, 'available', 'frozen', 'retained', 'total') -- a part that is left out now is not known any more
-  redis.call('HSET', told, 'at', now, unpack(ARGV, 2))
+  redis.call('HDEL', amounts, 'available', 'frozen', 'retained', 'total') -- a part that is left out now is not known any more
+  redis.call('HSET', amounts, 'at', now, unpack(ARGV, 2))
 end
 return 'ok'

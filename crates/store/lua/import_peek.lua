@@ -20,9 +20,9 @@ if left > 0 then
 end
 if #waiting == 0 then return {} end
 
-local turn = redis.call('GET', ours .. 'turn')
-if turn and turn ~= worker then return {} end
-redis.call('SET', ours .. 'turn', worker, 'PX', ARGV[3])
+local lock = redis.call('GET', ours .. 'lock')
+if lock and lock ~= worker then return {} end
+redis.call('SET', ours .. 'lock', worker, 'PX', ARGV[3])
 
 local tasks, read = {}, 0
 for at = 1, #waiting, 2 do

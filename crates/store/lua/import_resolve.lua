@@ -4,9 +4,9 @@
 -- ARGV  1 number, 2 'submitted'|'dropped', 3 who and why, 4 words kept
 -- Returns 1, or 0 when no dead letter has that number
 local base, number = KEYS[1], ARGV[1]
-local entry = base .. 'aside:' .. number
+local entry = base .. 'dead_letter:' .. number
 local id = redis.call('HGET', entry, 'id')
-if redis.call('ZREM', base .. 'aside', number) == 0 then return 0 end
+if redis.call('ZREM', base .. 'dead_letters', number) == 0 then return 0 end
 redis.call('DEL', entry)
-redis.call('XADD', base .. 'acts', 'MAXLEN', '~', ARGV[4], '*', 'number', number, 'id', id or '', 'did', ARGV[2], 'why', ARGV[3])
+redis.call('XADD', base .. 'actions', 'MAXLEN', '~', ARGV[4], '*', 'number', number, 'id', id or '', 'did', ARGV[2], 'why', ARGV[3])
 return 1

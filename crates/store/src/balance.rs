@@ -37,7 +37,7 @@ pub struct BalanceStatus {
     /// As it was told last.
     pub parts: BalanceParts,
     /// When that was; `None` when it never was.
-    pub told_at: Option<Millis>,
+    pub answered_at: Option<Millis>,
     /// When it was first asked for; `None` when it never was.
     pub since: Option<Millis>,
     /// When this was so, in Redis time.
@@ -50,8 +50,8 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError`]: the turn may have been taken; then nobody asks until the next.
-    pub async fn balance_turn(&self, account: &AccountName, every: Duration) -> Result<Option<Duration>, StoreError> {
-        let mut call = self.scripts.balance_turn.on(&self.keys.balance(account));
+    pub async fn balance_lock(&self, account: &AccountName, every: Duration) -> Result<Option<Duration>, StoreError> {
+        let mut call = self.scripts.balance_lock.on(&self.keys.balance(account));
         call.push(whole_millis(every));
         let wait_ms: u64 = call.run(self).await?;
         Ok((wait_ms > 0).then(|| Duration::from_millis(wait_ms)))
@@ -61,15 +61,15 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError`]: it may have been kept. Safe to repeat.
-    pub async fn keep_balance(
+    pub async fn store_balance(
         &self,
         account: &AccountName,
         sub_type: &str,
-        told: Option<BalanceParts>,
+        parts: Option<BalanceParts>,
     ) -> Result<(), StoreError> {
-        let mut call = self.scripts.balance_keep.on(&self.keys.balance(account));
+        let mut call = self.scripts.balance_store.on(&self.keys.balance(account));
         call.push(sub_type);
-        for (name, fen) in told.into_iter().flat_map(BalanceParts::named) {
+        for (name, fen) in parts.into_iter().flat_map(BalanceParts::named) {
             if let Some(fen) = fen {
                 call.push(name).push(fen);
             }
@@ -88,7 +88,7 @@ impl Store {
     /// Reads one, for [`balance_of`].
     pub(crate) fn balance_command(&self, account: &AccountName, sub_type: &str) -> Cmd {
         let [available, frozen, retained, total] = BalanceParts::default().named().map(|(name, _)| name);
-        let key = format!("{}told:{sub_type}", self.keys.balance(account));
+        let key = format!("{}amounts:{sub_type}", self.keys.balance(account));
         let mut command = redis::cmd("HMGET");
         command.arg(key).arg(&[available, frozen, retained, total, "at", "since"]);
         command
@@ -103,7 +103,7 @@ pub(crate) fn balance_of(fields: &[Option<String>], now: Millis) -> BalanceStatu
     let moment = |at| text(at).and_then(|text| text.parse().ok()).map(Millis);
     BalanceStatus {
         parts: BalanceParts { available: amount(0), frozen: amount(1), retained: amount(2), total: amount(3) },
-        told_at: moment(4),
+        answered_at: moment(4),
         since: moment(5),
         now,
     }

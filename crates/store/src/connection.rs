@@ -14,7 +14,7 @@ use crate::durability::{Durability, Waits};
 use crate::jobs::JobKeys;
 use crate::keys::Keys;
 use crate::known::Introduced;
-use crate::link::{Connection, Fixed, Following, Link, Links};
+use crate::reconnecting::{Connection, ConnectionId, ConnectionIds, Fixed, Following};
 use crate::scripts::Scripts;
 use crate::sentinel::{Current, Place, Sentinels};
 use crate::{StoreError, tls};
@@ -196,14 +196,14 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError`] when nothing answers.
-    pub async fn link(&self) -> Result<Link, StoreError> {
-        self.connection.link().await.map_err(|source| StoreError::of("CONNECT", source))
+    pub async fn connection_id(&self) -> Result<ConnectionId, StoreError> {
+        self.connection.connection_id().await.map_err(|source| StoreError::of("CONNECT", source))
     }
 
     /// Counts the connections that this store makes.
     #[must_use]
-    pub fn links(&self) -> Links {
-        self.connection.links()
+    pub fn connection_ids(&self) -> ConnectionIds {
+        self.connection.connection_ids()
     }
 
     pub(crate) fn connection(&self) -> Connection {

@@ -10,7 +10,7 @@ use std::time::Duration;
 use redis::{Pipeline, Value};
 use tokio::sync::{mpsc, oneshot};
 
-use crate::link::Connection;
+use crate::reconnecting::Connection;
 use crate::{Store, StoreError};
 
 /// The longest that Redis waits for disk or replicas. Shorter than the time a command may take.
@@ -49,7 +49,7 @@ type Outcome = Result<(), String>;
 /// The way to the task that waits.
 #[derive(Clone)]
 pub(crate) struct Waits {
-    pub(crate) asked: Durability,
+    pub(crate) required: Durability,
     queue: mpsc::Sender<Waiting>,
     breaks: Arc<AtomicU64>,
 }
@@ -62,7 +62,7 @@ pub(crate) struct Since(u64);
 /// Somebody who wants to know that what was written is kept.
 struct Waiting {
     since: Since,
-    tell: oneshot::Sender<Outcome>,
+    reply: oneshot::Sender<Outcome>,
 }
 
 impl Store {
@@ -101,12 +101,14 @@ impl Store {
     /// Returns once everything that Redis has taken since is kept as it was asked for.
     pub(crate) async fn kept(&self, since: Since) -> Result<(), StoreError> {
         let Some(waits) = &self.waits else { return Ok(()) };
-        let (tell, told) = oneshot::channel();
-        let gone = || StoreError::NotDurable { asked: waits.asked.as_str(), reached: "nothing can be told".into() };
-        waits.queue.send(Waiting { since, tell }).await.map_err(|_| gone())?;
-        told.await
+        let (reply, receipt) = oneshot::channel();
+        let gone =
+            || StoreError::NotDurable { required: waits.required.as_str(), reached: "nothing can be told".into() };
+        waits.queue.send(Waiting { since, reply }).await.map_err(|_| gone())?;
+        receipt
+            .await
             .map_err(|_| gone())?
-            .map_err(|reached| StoreError::NotDurable { asked: waits.asked.as_str(), reached })
+            .map_err(|reached| StoreError::NotDurable { required: waits.required.as_str(), reached })
     }
 
     async fn must_know_waitaof(&self) -> Result<(), StoreError> {
@@ -119,20 +121,20 @@ impl Store {
         if known.iter().all(|command| *command == Value::Nil) {
             let reached =
                 "this server answers before its disk has it: set appendfsync always, or use Redis 7.2 (WAITAOF)";
-            return Err(StoreError::NotDurable { asked: Durability::Local.as_str(), reached: reached.into() });
+            return Err(StoreError::NotDurable { required: Durability::Local.as_str(), reached: reached.into() });
         }
         Ok(())
     }
 
-    fn start_waiting(&self, asked: Durability) -> Result<Waits, StoreError> {
+    fn start_waiting(&self, required: Durability) -> Result<Waits, StoreError> {
         let (queue, waiting) = mpsc::channel(MAX_SHARED);
         let breaks = Arc::new(AtomicU64::new(0));
         // A connection of its own: a wait holds back whatever is sent after it on the same one.
         let (connection, marker) = (self.dedicated_connection(), self.keys.sync_marker());
         let primary = connection.primary();
-        let waiter = Waiter { connection, primary, marker, asked, breaks: Arc::clone(&breaks) };
+        let waiter = Waiter { connection, primary, marker, required, breaks: Arc::clone(&breaks) };
         tokio::spawn(waiter.run(waiting));
-        Ok(Waits { asked, queue, breaks })
+        Ok(Waits { required, queue, breaks })
     }
 }
 
@@ -142,7 +144,7 @@ struct Waiter {
     /// Which primary the last marker was written to.
     primary: u64,
     marker: String,
-    asked: Durability,
+    required: Durability,
     breaks: Arc<AtomicU64>,
 }
 
@@ -152,12 +154,12 @@ impl Waiter {
         while waiting.recv_many(&mut together, MAX_SHARED).await > 0 {
             let outcome = self.wait_once().await;
             let now = Since(self.breaks.load(Ordering::SeqCst));
-            for Waiting { since, tell } in together.drain(..) {
+            for Waiting { since, reply } in together.drain(..) {
                 let its_outcome = match since == now {
                     true => outcome.clone(),
                     false => outcome.clone().and(Err("Redis may have been another one when this was written".into())),
                 };
-                tell.send(its_outcome).ok(); // whoever has gone need not know
+                reply.send(its_outcome).ok(); // whoever has gone need not know
             }
         }
     }
@@ -169,7 +171,7 @@ impl Waiter {
         if std::mem::replace(&mut self.primary, primary) != primary {
             self.breaks.fetch_add(1, Ordering::SeqCst);
         }
-        let (command, wanted) = match self.asked {
+        let (command, wanted) = match self.required {
             Durability::Fast => return Ok(()),
             // It was on the disk before it was answered.
             Durability::Local if connection.follows() && writes_through(&mut connection).await => return Ok(()),
@@ -178,7 +180,7 @@ impl Waiter {
         };
         let mut pipeline = Pipeline::new();
         pipeline.cmd("INCR").arg(&self.marker).ignore().cmd(command[0]).arg(&command[1..]);
-        if self.asked != Durability::Local {
+        if self.required != Durability::Local {
             pipeline.arg(wanted);
         }
         pipeline.arg(PATIENCE.as_millis().to_string());

@@ -43,10 +43,10 @@ pub enum StoreError {
     #[error("the jobs in this Redis (PREFIX:layout) are not this build's to touch: {0}")]
     Layout(String),
     /// Redis has it, and not as surely as the operator asked for. Safe to repeat.
-    #[error("not kept as redis.durability = \"{asked}\" asks: {reached}")]
+    #[error("not kept as redis.durability = \"{required}\" asks: {reached}")]
     NotDurable {
         /// `local` or `replicated`.
-        asked: &'static str,
+        required: &'static str,
         /// What was reached instead.
         reached: String,
     },
@@ -102,10 +102,10 @@ pub fn chain(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
     while let Some(error) = cause {
-        let told = error.to_string();
-        if !text.ends_with(&told) {
+        let shown = error.to_string();
+        if !text.ends_with(&shown) {
             text.push_str(": ");
-            text.push_str(&told);
+            text.push_str(&shown);
         }
         cause = error.source();
     }

@@ -109,14 +109,14 @@ pub struct Settled {
 
 /// How a dead letter ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Act {
+pub enum DeadLetterAction {
     /// The store has its job now.
     Submitted,
     /// It is thrown away.
     Dropped,
 }
 
-impl Act {
+impl DeadLetterAction {
     const fn as_str(self) -> &'static str {
         match self {
             Self::Submitted => "submitted",
@@ -132,7 +132,7 @@ impl Store {
     /// # Errors
     /// [`StoreError`]: look again.
     pub async fn waiting_tasks(&self, queue: &str, worker: &str) -> Result<Vec<Task>, StoreError> {
-        let mut call = self.scripts.import_look.on_queue(&Keys::queue(queue));
+        let mut call = self.scripts.import_peek.on_queue(&Keys::queue(queue));
         call.push(self.keys.import(queue))
             .push(worker)
             .push(whole_millis(TURN))
@@ -177,7 +177,7 @@ impl Store {
         let ours = self.keys.import(queue);
         let mut pipeline = Pipeline::new();
         pipeline.zrangebyscore_limit(
-            format!("{ours}aside"),
+            format!("{ours}dead_letters"),
             from,
             "+inf",
             0,
@@ -189,7 +189,7 @@ impl Store {
         }
         let mut pipeline = Pipeline::new();
         for number in &numbers {
-            let entry = format!("{ours}aside:{number}");
+            let entry = format!("{ours}dead_letter:{number}");
             pipeline.cmd("HMGET").arg(&entry).arg(&["id", "why", "at", "run_at"]);
             pipeline.cmd("HSTRLEN").arg(&entry).arg("payload");
         }
@@ -217,7 +217,7 @@ impl Store {
     /// [`StoreError`].
     pub async fn dead_letter_payload(&self, queue: &str, number: u64) -> Result<Option<Vec<u8>>, StoreError> {
         let mut pipeline = Pipeline::new();
-        pipeline.hget(format!("{}aside:{number}", self.keys.import(queue)), "payload");
+        pipeline.hget(format!("{}dead_letter:{number}", self.keys.import(queue)), "payload");
         let (payload,): (Option<Vec<u8>>,) = self.query("HGET", &pipeline).await?;
         Ok(payload)
     }
@@ -230,10 +230,10 @@ impl Store {
         &self,
         queue: &str,
         number: u64,
-        act: Act,
+        act: DeadLetterAction,
         operator: Operator<'_>,
     ) -> Result<bool, StoreError> {
-        let mut call = self.scripts.import_settle.on_queue(&self.keys.import(queue));
+        let mut call = self.scripts.import_resolve.on_queue(&self.keys.import(queue));
         call.push(number).push(act.as_str()).push(words(operator)).push(ACTS_KEPT);
         let since = self.since();
         let settled: u8 = call.run(self).await?;
@@ -247,7 +247,7 @@ impl Store {
     /// [`StoreError`].
     pub async fn settled_dead_letters(&self, queue: &str, limit: usize) -> Result<Vec<Settled>, StoreError> {
         let mut pipeline = Pipeline::new();
-        let acts = format!("{}acts", self.keys.import(queue));
+        let acts = format!("{}actions", self.keys.import(queue));
         pipeline.cmd("XREVRANGE").arg(acts).arg("+").arg("-").arg("COUNT").arg(limit.min(crate::MAX_BATCH));
         let (entries,): (Vec<(String, Vec<String>)>,) = self.query("XREVRANGE", &pipeline).await?;
         Ok(entries.into_iter().map(settled).collect())

@@ -13,8 +13,8 @@
 //!
 //! | key | type | holds |
 //! |---|---|---|
-//! | `turn` | string | taken by the process that asked last; expires when it is to be asked for again |
-//! | `told:SUB_TYPE` | hash | `available`, `frozen`, `retained`, `total` (fen), `at` (when they were told, ms), `since` (when it was first asked for, ms) |
+//! | `lock` | string | taken by the process that asked last; expires when it is to be asked for again |
+//! | `amounts:SUB_TYPE` | hash | `available`, `frozen`, `retained`, `total` (fen), `at` (when they were told, ms), `since` (when it was first asked for, ms) |
 //!
 //! A queue of apalis-redis 1.0 has its own keys, `QUEUE:` followed by `data` (hash: task id → payload), `scheduled` (sorted set:
 //! ids by run time in seconds), `active` (list of ids to run at once) and `meta:ID` (hash). Ours for it are `PREFIX:import:QUEUE:`
@@ -22,11 +22,11 @@
 //!
 //! | key | type | holds |
 //! |---|---|---|
-//! | `turn` | string | the worker that takes tasks just now; expires |
+//! | `lock` | string | the worker that takes tasks just now; expires |
 //! | `number` | string | the number of the last dead letter |
-//! | `aside` | sorted set | the numbers of the dead letters, by themselves |
-//! | `aside:NUMBER` | hash | `id`, `payload` (absent where there was none), `why`, `at` (ms), `run_at` (ms) |
-//! | `acts` | stream | what operators did about it, who and why; bounded |
+//! | `dead_letters` | sorted set | the numbers of the dead letters, by themselves |
+//! | `dead_letter:NUMBER` | hash | `id`, `payload` (absent where there was none), `why`, `at` (ms), `run_at` (ms) |
+//! | `actions` | stream | what operators did about it, who and why; bounded |
 
 use bursar_domain::AccountName;
 

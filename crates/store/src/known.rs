@@ -7,7 +7,7 @@ use std::time::Duration;
 use bursar_domain::{Millis, Queue};
 use redis::Pipeline;
 
-use crate::link::{Connection, Link};
+use crate::reconnecting::{Connection, ConnectionId};
 use crate::reply::score;
 use crate::rights::is_right;
 use crate::{Store, StoreError};
@@ -23,23 +23,23 @@ const LAYOUT_TRIES: usize = 3;
 
 /// Queues that this process has made known over one connection: another one may lead to a Redis that does not know them.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Introduced(Arc<Mutex<(Option<Link>, BTreeSet<Queue>)>>);
+pub(crate) struct Introduced(Arc<Mutex<(Option<ConnectionId>, BTreeSet<Queue>)>>);
 
 impl Introduced {
-    fn lock(&self) -> MutexGuard<'_, (Option<Link>, BTreeSet<Queue>)> {
+    fn lock(&self) -> MutexGuard<'_, (Option<ConnectionId>, BTreeSet<Queue>)> {
         // Nothing panics while it holds the lock; if something did, the set is still one.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn has(&self, link: Link, queues: &[&Queue]) -> bool {
+    fn has(&self, connection_id: ConnectionId, queues: &[&Queue]) -> bool {
         let known = self.lock();
-        known.0 == Some(link) && queues.iter().all(|queue| known.1.contains(*queue))
+        known.0 == Some(connection_id) && queues.iter().all(|queue| known.1.contains(*queue))
     }
 
-    fn add(&self, link: Link, queues: &[&Queue]) {
+    fn add(&self, connection_id: ConnectionId, queues: &[&Queue]) {
         let mut known = self.lock();
-        if known.0 != Some(link) {
-            *known = (Some(link), BTreeSet::new());
+        if known.0 != Some(connection_id) {
+            *known = (Some(connection_id), BTreeSet::new());
         }
         known.1.extend(queues.iter().copied().cloned());
     }
@@ -75,11 +75,11 @@ impl Store {
         if queues.is_empty() {
             return Ok(());
         }
-        let link = self.link().await?;
-        if self.introduced.has(link, queues) {
+        let connection_id = self.connection_id().await?;
+        if self.introduced.has(connection_id, queues) {
             return Ok(());
         }
-        let mut connection = self.connection().over(link);
+        let mut connection = self.connection().over(connection_id);
         let mut info = redis::cmd("INFO");
         info.arg("cluster");
         let info: redis::RedisResult<String> = info.query_async(&mut connection).await;
@@ -92,7 +92,7 @@ impl Store {
         for queues in queues.chunks(NAMED_AT_ONCE) {
             self.name_queues(queues, Served::NotSaid, &connection).await?;
         }
-        self.introduced.add(link, queues);
+        self.introduced.add(connection_id, queues);
         Ok(())
     }
 

@@ -25,8 +25,9 @@ impl Store {
     pub async fn gateways(&self, queues: &[Queue]) -> Result<Vec<Option<String>>, StoreError> {
         let mut gateways = Vec::with_capacity(queues.len());
         for queues in queues.chunks(AT_ONCE) {
-            let asked = queues.iter().map(|queue| Cmd::hget(self.queues.of(queue).queue_hash(), "gateway")).collect();
-            let (replies, _) = self.many("HGET", asked).await?;
+            let requested =
+                queues.iter().map(|queue| Cmd::hget(self.queues.of(queue).queue_hash(), "gateway")).collect();
+            let (replies, _) = self.many("HGET", requested).await?;
             for reply in &replies {
                 gateways.push(from_reply("HGET", Some(reply))?);
             }
@@ -39,15 +40,15 @@ impl Store {
     /// # Errors
     /// [`StoreError`].
     pub async fn import_statuses(&self, queues: &[String]) -> Result<Vec<ImportStatus>, StoreError> {
-        let asked = queues.iter().flat_map(|queue| {
+        let requested = queues.iter().flat_map(|queue| {
             let (base, ours) = (Keys::queue(queue), self.keys.import(queue));
             [
                 Cmd::zcard(format!("{base}scheduled")),
                 Cmd::llen(format!("{base}active")),
-                Cmd::zcard(format!("{ours}aside")),
+                Cmd::zcard(format!("{ours}dead_letters")),
             ]
         });
-        let (counts, _) = self.many("ZCARD", asked.collect()).await?;
+        let (counts, _) = self.many("ZCARD", requested.collect()).await?;
         let status = |counts: &[Value]| {
             let (scheduled, active, dead_letters): (u64, u64, u64) =
                 from_reply("ZCARD", Some(&Value::Array(counts.to_vec())))?;

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use redis::{IntoConnectionInfo, RedisResult};
 
-use crate::link::Link;
+use crate::reconnecting::ConnectionId;
 use crate::rights::{Refused, is_right};
 use crate::sentinel::Place;
 use crate::{Store, StoreError, tls};
@@ -53,7 +53,7 @@ pub struct Finding {
 
 /// The settings that must fit together.
 #[derive(Clone, Debug)]
-pub struct Wanted {
+pub struct PreflightInput {
     /// `redis.url`.
     pub url: String,
     /// `worker.lease`.
@@ -70,16 +70,20 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError`] when Redis does not answer.
-    pub async fn preflight(&self, wanted: &Wanted) -> Result<Vec<Finding>, StoreError> {
-        self.preflight_over(self.link().await?, wanted).await
+    pub async fn preflight(&self, wanted: &PreflightInput) -> Result<Vec<Finding>, StoreError> {
+        self.preflight_over(self.connection_id().await?, wanted).await
     }
 
     /// The same over one connection: what is found says nothing of the server that another one leads to.
     ///
     /// # Errors
     /// [`StoreError`] when Redis does not answer, or not over this connection.
-    pub async fn preflight_over(&self, link: Link, wanted: &Wanted) -> Result<Vec<Finding>, StoreError> {
-        let mut connection = self.connection().over(link);
+    pub async fn preflight_over(
+        &self,
+        connection_id: ConnectionId,
+        wanted: &PreflightInput,
+    ) -> Result<Vec<Finding>, StoreError> {
+        let mut connection = self.connection().over(connection_id);
         // What this user may not ask is reported as unknown, not assumed.
         let info: Option<String> = granted("INFO", redis::cmd("INFO").query_async(&mut connection).await)?;
         let time: Option<(u64, u64)> = granted("TIME", redis::cmd("TIME").query_async(&mut connection).await)?;
@@ -155,7 +159,7 @@ impl Server<'_> {
         self.info.get(field).and_then(|text| text.parse().ok()).unwrap_or_default()
     }
 
-    fn findings(&self, wanted: &Wanted) -> Vec<Finding> {
+    fn findings(&self, wanted: &PreflightInput) -> Vec<Finding> {
         let mut findings = vec![
             self.version(),
             self.role(),
@@ -175,7 +179,7 @@ impl Server<'_> {
     }
 
     /// What can be told of a server that does not tell of itself.
-    fn unknown(&self, wanted: &Wanted) -> Vec<Finding> {
+    fn unknown(&self, wanted: &PreflightInput) -> Vec<Finding> {
         let text = "unknown: this user may not run INFO, and nothing else tells whether this Redis keeps its data. Grant +info (`bursar redis-acl` prints all rights)";
         let info = refuse_unless(false, "redis.info", String::new(), text.into());
         let mut findings =
@@ -309,7 +313,7 @@ fn transport(url: &str) -> Finding {
     }
 }
 
-fn lease(wanted: &Wanted) -> Finding {
+fn lease(wanted: &PreflightInput) -> Finding {
     let Some((account, call_timeout)) = &wanted.call_timeout else { return fine("worker.lease", "no account".into()) };
     let lease = humanly(wanted.lease);
     let text = format!(
@@ -355,7 +359,7 @@ mod tests {
         ]);
         info.extend(changes.iter().copied());
         let server = Server { info, fsync: Some("always".into()), now_ms: Some(1_000), elsewhere: false };
-        let wanted = Wanted {
+        let wanted = PreflightInput {
             url: "redis://127.0.0.1/".into(),
             lease: Duration::from_secs(30),
             call_timeout: None,

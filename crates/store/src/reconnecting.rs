@@ -18,13 +18,13 @@ const DEPOSED: [&str; 5] = ["READONLY", "MASTERDOWN", "NOREPLICAS", "LOADING", "
 
 /// Counts the connections that a store makes, one after the other.
 #[derive(Clone, Debug)]
-pub struct Links(watch::Receiver<u64>);
+pub struct ConnectionIds(watch::Receiver<u64>);
 
-impl Links {
+impl ConnectionIds {
     /// The connection that was made last.
     #[must_use]
-    pub fn newest(&self) -> Link {
-        Link(*self.0.borrow())
+    pub fn newest(&self) -> ConnectionId {
+        ConnectionId(*self.0.borrow())
     }
 
     /// Returns when there is a newer one than when it was last waited for; at once if there was one since.
@@ -62,7 +62,7 @@ impl Connection {
     }
 
     /// The connection that is open, made if there is none.
-    pub(crate) async fn link(&self) -> RedisResult<Link> {
+    pub(crate) async fn connection_id(&self) -> RedisResult<ConnectionId> {
         match self {
             Self::Fixed(fixed) => fixed.connect().await,
             Self::Following(following) => following.connect().await,
@@ -70,16 +70,16 @@ impl Connection {
     }
 
     /// The same, and an error instead of a command over any other connection than this one.
-    pub(crate) fn over(&self, link: Link) -> Self {
+    pub(crate) fn over(&self, connection_id: ConnectionId) -> Self {
         match self {
-            Self::Fixed(fixed) => Self::Fixed(Fixed { only: Some(link), ..fixed.clone() }),
-            Self::Following(following) => Self::Following(Following { over: Some(link), ..following.clone() }),
+            Self::Fixed(fixed) => Self::Fixed(Fixed { only: Some(connection_id), ..fixed.clone() }),
+            Self::Following(following) => Self::Following(Following { over: Some(connection_id), ..following.clone() }),
         }
     }
 
     /// Counts the connections that are made.
-    pub(crate) fn links(&self) -> Links {
-        Links(match self {
+    pub(crate) fn connection_ids(&self) -> ConnectionIds {
+        ConnectionIds(match self {
             Self::Fixed(fixed) => fixed.made.subscribe(),
             Self::Following(following) => following.made.subscribe(),
         })
@@ -124,7 +124,7 @@ impl ConnectionLike for Connection {
 
 /// Names one connection of a store: what was found over it counts for no other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Link(u64);
+pub struct ConnectionId(u64);
 
 /// Connects again when its connection breaks, and when an answer does not come in time: the path may have died without a word, and
 /// the client library would wait on it until the system gives it up, a quarter of an hour later. The library's own manager connects
@@ -137,7 +137,7 @@ pub(crate) struct Fixed {
     made: watch::Sender<u64>,
     /// Attempts to connect that failed: who waits for one shares its failure.
     failed: Arc<AtomicU64>,
-    only: Option<Link>,
+    only: Option<ConnectionId>,
 }
 
 /// A connection, and how many there were before it.
@@ -154,8 +154,8 @@ impl Fixed {
     }
 
     /// Connects, unless that is done already.
-    pub(crate) async fn connect(&self) -> RedisResult<Link> {
-        self.open().await.map(|open| Link(open.number))
+    pub(crate) async fn connect(&self) -> RedisResult<ConnectionId> {
+        self.open().await.map(|open| ConnectionId(open.number))
     }
 
     async fn open(&self) -> RedisResult<Numbered> {
@@ -183,7 +183,7 @@ impl Fixed {
     }
 
     fn may_use(&self, number: u64) -> bool {
-        self.only.is_none_or(|only| only == Link(number))
+        self.only.is_none_or(|only| only == ConnectionId(number))
     }
 
     async fn command(&self, command: &Cmd) -> RedisResult<Value> {
@@ -234,7 +234,7 @@ pub(crate) struct Following {
     /// Connections so far.
     made: watch::Sender<u64>,
     only: Option<u64>,
-    over: Option<Link>,
+    over: Option<ConnectionId>,
 }
 
 /// A connection, which primary it leads to, and how many there were before it.
@@ -251,8 +251,8 @@ impl Following {
     }
 
     /// Connects, unless that is done already.
-    pub(crate) async fn connect(&self) -> RedisResult<Link> {
-        self.open().await.map(|open| Link(open.number))
+    pub(crate) async fn connect(&self) -> RedisResult<ConnectionId> {
+        self.open().await.map(|open| ConnectionId(open.number))
     }
 
     async fn open(&self) -> RedisResult<Open> {
@@ -262,7 +262,7 @@ impl Following {
             return Err(switched_over());
         }
         if let Some(open) = open.as_ref().filter(|open| open.primary == primary.number) {
-            let may_use = self.over.is_none_or(|over| over == Link(open.number));
+            let may_use = self.over.is_none_or(|over| over == ConnectionId(open.number));
             return if may_use { Ok(open.clone()) } else { Err(not_connected(ANOTHER)) };
         }
         if self.over.is_some() {

@@ -2,7 +2,7 @@
 
 use redis::{ErrorKind, RedisError, ServerErrorKind};
 
-use crate::link::Connection;
+use crate::reconnecting::Connection;
 use crate::subscription::Subscription;
 use crate::{Durability, Store, StoreError};
 
@@ -57,7 +57,7 @@ const ON_KEYS: [&[&str]; 46] = [
 ];
 
 /// Commands that no script may run, or that are no command on a key.
-const BESIDE_KEYS: [&str; 9] =
+const WITHOUT_KEYS: [&str; 9] =
     ["config|get", "evalsha", "exec", "info", "multi", "publish", "script|load", "select", "subscribe"];
 
 /// A user of Redis that may do what Bursar does, and nothing else.
@@ -89,7 +89,7 @@ impl RightsWanted<'_> {
 
     fn commands(&self) -> Vec<&'static str> {
         let mut commands: Vec<&str> = ON_KEYS.iter().filter_map(|words| words.first().copied()).collect();
-        commands.extend(BESIDE_KEYS);
+        commands.extend(WITHOUT_KEYS);
         commands.extend(match self.durability {
             Durability::Fast => &[][..],
             Durability::Local => &["command|info", "waitaof"],

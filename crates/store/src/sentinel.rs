@@ -94,7 +94,7 @@ fn with_port(host: &str) -> String {
 /// The sentinels, and who is the primary by all that they have told so far.
 pub(crate) struct Sentinels {
     name: String,
-    asked: Vec<Client>,
+    clients: Vec<Client>,
     primary: ConnectionInfo,
     ca_pem: Option<String>,
     current: watch::Sender<Current>,
@@ -122,16 +122,16 @@ struct Word {
 
 impl Sentinels {
     pub(crate) fn new(place: Place, ca_pem: Option<&str>) -> Result<Arc<Self>, StoreError> {
-        let asked = place.sentinels.into_iter().map(|sentinel| tls::open(sentinel, ca_pem));
+        let clients = place.sentinels.into_iter().map(|sentinel| tls::open(sentinel, ca_pem));
         let sentinels = Arc::new(Self {
             name: place.name,
-            asked: asked.collect::<Result<_, _>>()?,
+            clients: clients.collect::<Result<_, _>>()?,
             primary: place.primary,
             ca_pem: ca_pem.map(str::to_owned),
             current: watch::Sender::new(Current { suspected: true, ..Current::default() }),
             asking: Mutex::default(),
         });
-        for sentinel in &sentinels.asked {
+        for sentinel in &sentinels.clients {
             let (weak, alive) = (Arc::downgrade(&sentinels), sentinels.current.subscribe());
             tokio::spawn(follow(sentinel.clone(), weak, alive));
         }
@@ -177,7 +177,7 @@ impl Sentinels {
 
     async fn query_again(&self) -> RedisResult<()> {
         let (word, answers) = self.query().await?;
-        let is_most = answers * 2 > self.asked.len();
+        let is_most = answers * 2 > self.clients.len();
         let mut believed = true;
         self.current.send_modify(|current| {
             // A sentinel that is cut off with the old primary knows of no failover.
@@ -198,11 +198,11 @@ impl Sentinels {
     /// The newest word, and how many sentinels had one.
     async fn query(&self) -> RedisResult<(Word, usize)> {
         let mut asking: FuturesUnordered<_> =
-            self.asked.iter().map(|sentinel| query_one(sentinel, &self.name)).collect();
+            self.clients.iter().map(|sentinel| query_one(sentinel, &self.name)).collect();
         let mut until = Instant::now() + CONNECT_TIMEOUT;
         let (mut newest, mut answers, mut failure): (Option<Word>, _, _) = (None, 0, None);
-        while let Ok(Some(told)) = tokio::time::timeout_at(until, asking.next()).await {
-            match told {
+        while let Ok(Some(reply)) = tokio::time::timeout_at(until, asking.next()).await {
+            match reply {
                 Ok(word) => {
                     until = until.min(Instant::now() + OTHERS_PATIENCE);
                     answers += 1;
@@ -256,16 +256,16 @@ async fn query_one(sentinel: &Client, name: &str) -> RedisResult<Word> {
     let mut connection = open_to(sentinel).await?;
     let mut command = redis::cmd("SENTINEL");
     command.arg("MASTER").arg(name);
-    let mut told: HashMap<String, String> = command.query_async(&mut connection).await?;
-    if told.get("flags").is_some_and(|flags| flags.contains("o_down")) {
+    let mut reply: HashMap<String, String> = command.query_async(&mut connection).await?;
+    if reply.get("flags").is_some_and(|flags| flags.contains("o_down")) {
         return Err(not_connected("the sentinels agree that the primary is down"));
     }
-    let number = |field: &str| told.get(field).and_then(|text| text.parse::<u64>().ok());
+    let number = |field: &str| reply.get(field).and_then(|text| text.parse::<u64>().ok());
     let port = number("port").and_then(|port| u16::try_from(port).ok());
     let (Some(port), Some(epoch)) = (port, number("config-epoch")) else {
         return Err(not_connected("a sentinel's answer cannot be read"));
     };
-    let Some(host) = told.remove("ip") else { return Err(not_connected("a sentinel's answer cannot be read")) };
+    let Some(host) = reply.remove("ip") else { return Err(not_connected("a sentinel's answer cannot be read")) };
     Ok(Word { epoch, address: (host, port) })
 }
 

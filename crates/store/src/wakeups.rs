@@ -12,7 +12,7 @@ use crate::{Store, StoreError};
 
 /// A subscription. It ends with its connection: subscribe anew, and look at every queue, for a message may have been missed.
 /// `T` is what is named.
-pub struct Wakes<T = Wake> {
+pub struct Wakeups<T = Wake> {
     messages: Subscription,
     /// Ends when another server is the primary: whoever wakes somebody speaks there.
     switched: Switched,
@@ -44,7 +44,7 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError`]: nobody may have been told.
-    pub async fn wake_to_look(&self) -> Result<(), StoreError> {
+    pub async fn wake_to_recheck(&self) -> Result<(), StoreError> {
         let mut pipeline = Pipeline::new();
         pipeline.cmd("PUBLISH").arg(self.queues.wake_channel()).arg(LOOK).ignore();
         self.query("PUBLISH", &pipeline).await
@@ -54,21 +54,21 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError`]: try again.
-    pub async fn wakes(&self) -> Result<Wakes, StoreError> {
+    pub async fn wakeups(&self) -> Result<Wakeups, StoreError> {
         self.subscribe(self.queues.wake_channel()).await
     }
 
-    pub(crate) async fn subscribe<T>(&self, channel: String) -> Result<Wakes<T>, StoreError> {
+    pub(crate) async fn subscribe<T>(&self, channel: String) -> Result<Wakeups<T>, StoreError> {
         let subscribe = async {
             let (client, switched) = self.server().client().await?;
             let messages = Subscription::open(&client, &channel).await?;
-            Ok(Wakes { messages, switched, named: PhantomData })
+            Ok(Wakeups { messages, switched, named: PhantomData })
         };
         subscribe.await.map_err(|source| StoreError::of("SUBSCRIBE", source))
     }
 }
 
-impl<T: FromStr> Wakes<T> {
+impl<T: FromStr> Wakeups<T> {
     /// The next message. `None` when the connection is gone, at the latest ten seconds after it has died without
     /// a word.
     pub async fn next(&mut self) -> Option<T> {

@@ -92,12 +92,12 @@ async fn a_redis_by_an_authority_of_ones_own_is_trusted_where_that_is_named() {
     let authority = Authority::named("ours");
     let server = Server::start(&authority, &["localhost"], None);
     let store = server.store(Some(&authority.pem())).await.unwrap();
-    let mut wakes = store.wakes().await.unwrap();
+    let mut wakeups = store.wakeups().await.unwrap();
     let job = transfer();
     assert_eq!(store.submit(std::slice::from_ref(&job)).await.unwrap(), [Submission::New]);
     let queue: Queue = job.queue.clone();
     let woken =
-        tokio::time::timeout(Duration::from_secs(10), wakes.next()).await.expect("a second connection, by TLS too");
+        tokio::time::timeout(Duration::from_secs(10), wakeups.next()).await.expect("a second connection, by TLS too");
     assert_eq!(woken, Some(Wake::Due(queue.clone())));
     let stored =
         eventually(Duration::from_secs(10), "the job", async || store.job(&queue, &job.key).await.unwrap()).await;
@@ -118,8 +118,8 @@ async fn a_redis_that_the_authority_does_not_vouch_for_is_told_nothing() {
     ] {
         let error = server.store(ca_pem.as_deref()).await.unwrap_err();
         assert!(matches!(error, StoreError::Untrusted { .. }), "{error:?}");
-        let told = error.chain();
-        assert!(told.contains("redis.ca_file") && told.contains(why), "{why}: {told}");
+        let reported = error.chain();
+        assert!(reported.contains("redis.ca_file") && reported.contains(why), "{why}: {reported}");
     }
 }
 

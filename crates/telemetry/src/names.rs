@@ -75,7 +75,7 @@ pub const LABELS: [(&str, &str); 17] = [
     ),
     (
         "outcome",
-        "what an attempt to tell came to: `told`, `gone` (410: no more about this job), `busy` (429, 503), `refused` (another 4xx), `failing` (another 5xx), `odd` (any other status; redirects are not followed), `silent` (no answer in time), `unreachable` (no connection), `broken` (it ended before an answer), `not_allowed` (an address that must not be told), `unfit` (it could not be sent as it is)",
+        "the outcome of one attempt to deliver: `delivered`, `gone` (410: no more about this job), `busy` (429, 503), `refused` (another 4xx), `failing` (another 5xx), `unexpected_status` (any other status; redirects are not followed), `silent` (no answer in time), `unreachable` (no connection), `broken` (it ended before an answer), `not_allowed` (an address that must not be told), `invalid` (it could not be sent as it is)",
     ),
     ("check", "the checks of `bursar doctor` that look at Redis"),
     ("severity", "`warn`, `refuse`"),

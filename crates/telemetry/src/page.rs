@@ -12,7 +12,7 @@ use axum::routing::get;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
-use crate::{CallbackMetrics, Metrics, Stored, Unwell};
+use crate::{Metrics, Stored, Unwell, WebhookMetrics};
 
 /// The content type of what Prometheus reads.
 pub const TEXT_FORMAT: &str = prometheus_client::encoding::prometheus_text::CONTENT_TYPE;
@@ -23,7 +23,7 @@ pub struct Page {
     /// The worker of this process; `None` when none runs in it.
     pub worker: Option<Arc<Metrics>>,
     /// Its telling of producers; `None` when it tells nobody.
-    pub callbacks: Option<Arc<CallbackMetrics>>,
+    pub webhooks: Option<Arc<WebhookMetrics>>,
     /// What Redis knows.
     pub stored: Arc<Stored>,
     /// Whether this process's own preflight, where it has no worker, refuses this Redis.
@@ -38,8 +38,8 @@ impl Page {
         if let Some(worker) = &self.worker {
             worker.write(&mut text).ok();
         }
-        if let Some(callbacks) = &self.callbacks {
-            callbacks.write(&mut text).ok();
+        if let Some(webhooks) = &self.webhooks {
+            webhooks.write(&mut text).ok();
         }
         text += &self.stored.text().await;
         text
@@ -72,10 +72,10 @@ impl Page {
             if worker.pulse().is_draining() {
                 return Err(Unwell::Draining);
             }
-            if let Some(check) = worker.guard() {
+            if let Some(check) = worker.send_block() {
                 return Err(Unwell::Guarded(check));
             }
-            if !worker.is_fit_for_money() {
+            if !worker.sends_allowed() {
                 return Err(Unwell::NotForMoney);
             }
             if worker.leaves_a_queue_alone() {
@@ -103,14 +103,14 @@ async fn metrics(State(page): State<Page>) -> impl IntoResponse {
 }
 
 async fn healthz(State(page): State<Page>) -> impl IntoResponse {
-    told(page.well())
+    health_reply(page.well())
 }
 
 async fn readyz(State(page): State<Page>) -> impl IntoResponse {
-    told(page.ready().await)
+    health_reply(page.ready().await)
 }
 
-fn told(state: Result<(), Unwell>) -> (StatusCode, String) {
+fn health_reply(state: Result<(), Unwell>) -> (StatusCode, String) {
     match state {
         Ok(()) => (StatusCode::OK, "ok\n".to_owned()),
         Err(why) => (StatusCode::SERVICE_UNAVAILABLE, format!("{why}\n")),

@@ -146,7 +146,7 @@ impl Span {
     }
 
     /// Says something of it.
-    pub fn tell(&mut self, name: &'static str, value: impl Into<Value>) {
+    pub fn record(&mut self, name: &'static str, value: impl Into<Value>) {
         self.inner.set_attribute(KeyValue::new(name, value));
     }
 

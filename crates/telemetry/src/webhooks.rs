@@ -15,14 +15,14 @@ use crate::names;
 const ATTEMPT_SECONDS: &[f64] = &[0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0];
 
 /// From an event to its being told: at once when all is well, up to a week of attempts when it is not.
-const TELLING_SECONDS: &[f64] =
+const DELIVERY_SECONDS: &[f64] =
     &[0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0, 15.0, 60.0, 300.0, 900.0, 3_600.0, 14_400.0, 86_400.0, 604_800.0];
 
 /// What one attempt to tell came to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Told {
+pub enum AttemptOutcome {
     /// The receiver has it.
-    Told,
+    Delivered,
     /// The receiver wants no more about the job (410).
     Gone,
     /// The receiver asks for patience (429, 503).
@@ -32,7 +32,7 @@ pub enum Told {
     /// The receiver fails over it (another 5xx).
     Failing,
     /// The receiver answered with a status of another kind; redirects are not followed.
-    Odd,
+    UnexpectedStatus,
     /// No answer came in time.
     Silent,
     /// There was no connection.
@@ -42,46 +42,46 @@ pub enum Told {
     /// The address is one that must not be told.
     NotAllowed,
     /// It could not be sent as it is.
-    Unfit,
+    Invalid,
 }
 
-impl Told {
+impl AttemptOutcome {
     const ALL: [Self; 11] = [
-        Self::Told,
+        Self::Delivered,
         Self::Gone,
         Self::Busy,
         Self::Refused,
         Self::Failing,
-        Self::Odd,
+        Self::UnexpectedStatus,
         Self::Silent,
         Self::Unreachable,
         Self::Broken,
         Self::NotAllowed,
-        Self::Unfit,
+        Self::Invalid,
     ];
 
     /// The word for it.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
-            Self::Told => "told",
+            Self::Delivered => "delivered",
             Self::Gone => "gone",
             Self::Busy => "busy",
             Self::Refused => "refused",
             Self::Failing => "failing",
-            Self::Odd => "odd",
+            Self::UnexpectedStatus => "unexpected_status",
             Self::Silent => "silent",
             Self::Unreachable => "unreachable",
             Self::Broken => "broken",
             Self::NotAllowed => "not_allowed",
-            Self::Unfit => "unfit",
+            Self::Invalid => "invalid",
         }
     }
 }
 
 /// All that one server process counts of telling.
 #[derive(Debug)]
-pub struct CallbackMetrics {
+pub struct WebhookMetrics {
     registry: Registry,
     families: Arc<Families>,
 }
@@ -94,21 +94,21 @@ struct Families {
     given_up: Counters,
 }
 
-impl Default for CallbackMetrics {
+impl Default for WebhookMetrics {
     fn default() -> Self {
         let mut registry = Registry::default();
         let to = &mut registry;
         let families = Families {
             attempts: register(to, names::WEBHOOK_ATTEMPTS, Counters::default()),
             durations: register(to, names::WEBHOOK_DURATION, histograms(ATTEMPT_SECONDS)),
-            delays: register(to, names::WEBHOOK_DELAY, histograms(TELLING_SECONDS)),
+            delays: register(to, names::WEBHOOK_DELAY, histograms(DELIVERY_SECONDS)),
             given_up: register(to, names::WEBHOOKS_GIVEN_UP, Counters::default()),
         };
         Self { registry, families: Arc::new(families) }
     }
 }
 
-impl CallbackMetrics {
+impl WebhookMetrics {
     /// One origin's numbers.
     #[must_use]
     pub fn origin(&self, origin: &Origin) -> OriginMetrics {
@@ -133,8 +133,8 @@ pub struct OriginMetrics {
 /// Each series of an origin that had an event.
 #[derive(Debug, Default)]
 struct Found {
-    attempts: [Series<Counter>; Told::ALL.len()],
-    durations: [Series<Histogram>; Told::ALL.len()],
+    attempts: [Series<Counter>; AttemptOutcome::ALL.len()],
+    durations: [Series<Histogram>; AttemptOutcome::ALL.len()],
     delay: Series<Histogram>,
     given_up: Series<Counter>,
 }
@@ -145,15 +145,15 @@ impl OriginMetrics {
     }
 
     /// An attempt came to this, and took so long.
-    pub fn attempted(&self, told: Told, took: Duration) {
-        let (of, found, values) = (&self.families, self.found(), [self.origin.as_str(), told.as_str()]);
-        found.attempts[told as usize].of(&of.attempts, names::WEBHOOK_ATTEMPTS, values).inc();
-        let duration = found.durations[told as usize].of(&of.durations, names::WEBHOOK_DURATION, values);
+    pub fn attempted(&self, outcome: AttemptOutcome, took: Duration) {
+        let (of, found, values) = (&self.families, self.found(), [self.origin.as_str(), outcome.as_str()]);
+        found.attempts[outcome as usize].of(&of.attempts, names::WEBHOOK_ATTEMPTS, values).inc();
+        let duration = found.durations[outcome as usize].of(&of.durations, names::WEBHOOK_DURATION, values);
         duration.observe(took.as_secs_f64());
     }
 
     /// An event was told so long after it happened.
-    pub fn told(&self, after: Duration) {
+    pub fn delivered(&self, after: Duration) {
         let delay = self.found().delay.of(&self.families.delays, names::WEBHOOK_DELAY, [&self.origin]);
         delay.observe(after.as_secs_f64());
     }
@@ -170,31 +170,31 @@ mod tests {
 
     #[test]
     fn outcomes_count_where_their_names_stand() {
-        assert!(Told::ALL.iter().enumerate().all(|(at, told)| *told as usize == at));
-        let words: Vec<String> = Told::ALL.map(|told| format!("`{}`", told.as_str())).to_vec();
+        assert!(AttemptOutcome::ALL.iter().enumerate().all(|(at, outcome)| *outcome as usize == at));
+        let words: Vec<String> = AttemptOutcome::ALL.map(|outcome| format!("`{}`", outcome.as_str())).to_vec();
         let label = names::LABELS.iter().find(|(label, _)| *label == "outcome").unwrap().1;
         assert!(words.iter().all(|word| label.contains(word.as_str())), "{label}");
     }
 
     #[test]
     fn what_is_told_is_counted_under_whose_events_they_are() {
-        let metrics = CallbackMetrics::default();
+        let metrics = WebhookMetrics::default();
         let origin = metrics.origin(&"main/notify".parse().unwrap());
-        origin.attempted(Told::Busy, Duration::from_millis(30));
-        origin.attempted(Told::Told, Duration::from_millis(30));
-        origin.told(Duration::from_secs(20));
+        origin.attempted(AttemptOutcome::Busy, Duration::from_millis(30));
+        origin.attempted(AttemptOutcome::Delivered, Duration::from_millis(30));
+        origin.delivered(Duration::from_secs(20));
         origin.given_up();
         let mut text = String::new();
         metrics.write(&mut text).unwrap();
         let of = "origin=\"main/notify\"";
         for line in [
             format!("bursar_webhook_attempts_total{{{of},outcome=\"busy\"}} 1"),
-            format!("bursar_webhook_duration_seconds_bucket{{{of},outcome=\"told\",le=\"0.05\"}} 1"),
+            format!("bursar_webhook_duration_seconds_bucket{{{of},outcome=\"delivered\",le=\"0.05\"}} 1"),
             format!("bursar_webhook_delay_seconds_bucket{{{of},le=\"15\"}} 0"),
             format!("bursar_webhook_delay_seconds_count{{{of}}} 1"),
             format!("bursar_webhooks_given_up_total{{{of}}} 1"),
         ] {
-            assert!(text.lines().any(|told| told == line), "{line} is not in:\n{text}");
+            assert!(text.lines().any(|written| written == line), "{line} is not in:\n{text}");
         }
         for metric in names::ALL.iter().filter(|metric| metric.source == names::Source::Server) {
             assert!(text.lines().any(|line| line.starts_with(metric.name)), "{} has no line in:\n{text}", metric.name);
@@ -204,7 +204,7 @@ mod tests {
 
     #[test]
     fn an_origin_that_had_nothing_to_tell_has_no_line() {
-        let metrics = CallbackMetrics::default();
+        let metrics = WebhookMetrics::default();
         let _origin = metrics.origin(&"main/notify".parse().unwrap());
         let mut text = String::new();
         metrics.write(&mut text).unwrap();

@@ -31,7 +31,7 @@ const LIFE_SECONDS: &[f64] =
 
 /// What Redis was needed for when it failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Doing {
+pub enum RedisOperation {
     /// A claim, or giving one back.
     Claiming,
     /// A commit.
@@ -44,7 +44,7 @@ pub enum Doing {
     Taking,
 }
 
-impl Doing {
+impl RedisOperation {
     const ALL: [Self; 5] = [Self::Claiming, Self::Committing, Self::Renewing, Self::Listening, Self::Taking];
 
     /// Completes the sentence "Redis is in trouble while …".
@@ -65,10 +65,10 @@ impl Doing {
 pub struct Metrics {
     registry: Registry,
     families: Arc<Families>,
-    troubles: [Counter; Doing::ALL.len()],
+    troubles: [Counter; RedisOperation::ALL.len()],
     in_flight: Gauge,
     concurrency: Gauge,
-    fit_for_money: Gauge,
+    sends_allowed: Gauge,
     fitness: Mutex<Fitness>,
     pulse: Arc<Pulse>,
     /// Queues that are left alone.
@@ -80,7 +80,7 @@ pub struct Metrics {
 struct Fitness {
     preflight: bool,
     /// The check by which the comparison with the journals refuses, while it does.
-    guard: Option<&'static str>,
+    send_block: Option<&'static str>,
 }
 
 #[derive(Debug)]
@@ -145,11 +145,11 @@ impl Default for Metrics {
         let pulse = Arc::new(Pulse::default());
         to.register(names::LAST_TRY.name, names::LAST_TRY.help.trim_end_matches('.'), LastTry(Arc::clone(&pulse)));
         Self {
-            troubles: Doing::ALL
+            troubles: RedisOperation::ALL
                 .map(|doing| troubles.get_or_create_owned(&labels(names::REDIS_ERRORS, [doing.as_str()]))),
             in_flight: register(to, names::IN_FLIGHT, Gauge::default()),
             concurrency: register(to, names::CONCURRENCY, Gauge::default()),
-            fit_for_money: register(to, names::SENDS_ALLOWED, Gauge::default()),
+            sends_allowed: register(to, names::SENDS_ALLOWED, Gauge::default()),
             fitness: Mutex::default(),
             families: Arc::new(families),
             pulse,
@@ -185,7 +185,7 @@ impl Metrics {
     }
 
     /// A try that failed because of Redis.
-    pub fn trouble(&self, doing: Doing) {
+    pub fn trouble(&self, doing: RedisOperation) {
         self.troubles[doing as usize].inc();
     }
 
@@ -202,7 +202,7 @@ impl Metrics {
     }
 
     /// What the preflight allows.
-    pub fn fit_for_money(&self, fit: bool) {
+    pub fn set_sends_allowed(&self, fit: bool) {
         self.change(|fitness| fitness.preflight = fit);
     }
 
@@ -212,8 +212,8 @@ impl Metrics {
     }
 
     /// Nothing is sent because this check refuses, beside those of the preflight; `None` once it no longer does.
-    pub fn guarded(&self, check: Option<&'static str>) {
-        if let Some(was) = self.change(|fitness| std::mem::replace(&mut fitness.guard, check)) {
+    pub fn send_blocked(&self, check: Option<&'static str>) {
+        if let Some(was) = self.change(|fitness| std::mem::replace(&mut fitness.send_block, check)) {
             self.families.preflight.remove(&labels(names::PREFLIGHT, [was, REFUSE]));
         }
         if let Some(check) = check {
@@ -224,7 +224,7 @@ impl Metrics {
     fn change<T>(&self, how: impl FnOnce(&mut Fitness) -> T) -> T {
         let mut fitness = self.fitness();
         let result = how(&mut fitness);
-        self.fit_for_money.set(i64::from(fitness.preflight && fitness.guard.is_none()));
+        self.sends_allowed.set(i64::from(fitness.preflight && fitness.send_block.is_none()));
         result
     }
 
@@ -234,19 +234,19 @@ impl Metrics {
     }
 
     /// Tells if sends are allowed.
-    pub(crate) fn is_fit_for_money(&self) -> bool {
-        self.fit_for_money.get() == 1
+    pub(crate) fn sends_allowed(&self) -> bool {
+        self.sends_allowed.get() == 1
     }
 
     /// The check beside the preflight's that keeps it from sending.
-    pub(crate) fn guard(&self) -> Option<&'static str> {
-        self.fitness().guard
+    pub(crate) fn send_block(&self) -> Option<&'static str> {
+        self.fitness().send_block
     }
 
     /// What the preflight found, in place of what it found before: checks that are not fine, with how bad they are.
     pub fn preflight<'a>(&self, findings: impl Iterator<Item = (&'a str, &'a str)>) {
         self.families.preflight.clear();
-        for (check, severity) in findings.chain(self.guard().map(|check| (check, REFUSE))) {
+        for (check, severity) in findings.chain(self.send_block().map(|check| (check, REFUSE))) {
             self.families.preflight.get_or_create(&labels(names::PREFLIGHT, [check, severity])).set(1);
         }
     }

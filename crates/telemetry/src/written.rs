@@ -129,12 +129,12 @@ fn write_origins(to: &mut Registry, origins: &[(&Origin, DeliveryStatus)]) {
 }
 
 fn write_import_queues(to: &mut Registry, import_queues: &[(&str, ImportStatus)]) {
-    let (waiting, aside) = (Whole::new(names::IMPORT_WAITING), Whole::new(names::IMPORT_DEAD_LETTERS));
+    let (waiting, dead_letters) = (Whole::new(names::IMPORT_WAITING), Whole::new(names::IMPORT_DEAD_LETTERS));
     for (import_queue, status) in import_queues {
         waiting.put([import_queue], status.waiting);
-        aside.put([import_queue], status.dead_letters);
+        dead_letters.put([import_queue], status.dead_letters);
     }
-    for Column(metric, family) in [waiting, aside] {
+    for Column(metric, family) in [waiting, dead_letters] {
         register(to, metric, family);
     }
 }
@@ -149,7 +149,7 @@ fn write_balances(to: &mut Registry, balances: &[(&WatchedBalance, BalanceStatus
                 balance.put_signed([account, sub_type, part], fen);
             }
         }
-        if let Some(since) = status.told_at.or(status.since) {
+        if let Some(since) = status.answered_at.or(status.since) {
             balance_age.put([account, sub_type], status.now.since(since));
         }
         every.put([account], watched.every);

@@ -4,7 +4,7 @@ use std::error::Error as _;
 use std::time::Duration;
 
 use bursar_domain::{DeliveryError, Millis, TraceParent};
-use bursar_telemetry::Told;
+use bursar_telemetry::AttemptOutcome;
 use reqwest::header::{CONTENT_TYPE, HeaderValue, RETRY_AFTER};
 use reqwest::redirect::Policy;
 use reqwest::{Certificate, Client, Response, StatusCode, retry};
@@ -24,7 +24,7 @@ const MAX_IDLE: Duration = Duration::from_secs(15);
 
 /// What a receiver, or its absence, came to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Heard {
+pub(crate) enum DeliveryResponse {
     /// It answered.
     Status {
         /// With this status.
@@ -38,14 +38,14 @@ pub(crate) enum Heard {
 
 /// The way out.
 #[derive(Clone)]
-pub(crate) struct Post {
+pub(crate) struct WebhookClient {
     client: Client,
     allowed: Allowed,
     secrets: watch::Receiver<Secrets>,
     timeout: Duration,
 }
 
-impl Post {
+impl WebhookClient {
     /// Signs with what `secrets` holds at each attempt.
     pub(crate) fn new(settings: &Settings, secrets: watch::Receiver<Secrets>) -> Result<Self, SettingsError> {
         let untrusted = |why: String| SettingsError { key: "ca_file", rule: format!("cannot be trusted: {why}") };
@@ -69,7 +69,13 @@ impl Post {
     }
 
     /// Posts `message` to `url`, as a part of `trace`; `now` is in seconds since the epoch.
-    pub(crate) async fn post(&self, url: &Url, message: Message, trace: Option<&TraceParent>, now: u64) -> Heard {
+    pub(crate) async fn post(
+        &self,
+        url: &Url,
+        message: Message,
+        trace: Option<&TraceParent>,
+        now: u64,
+    ) -> DeliveryResponse {
         if self.allowed.check_url(url).is_err() {
             return not_allowed();
         }
@@ -86,19 +92,20 @@ impl Post {
         if !secrets.is_empty() {
             let signature = secrets.sign(&message.id, now, &message.body);
             let Ok(signature) = HeaderValue::try_from(signature) else {
-                return Heard::Nothing(DeliveryError::CannotSign);
+                return DeliveryResponse::Nothing(DeliveryError::CannotSign);
             };
             request = request.header("webhook-signature", signature);
         }
         // The client's own timeout covers the answer's body as well; this one covers whatever it does not.
         match tokio::time::timeout(self.timeout, request.body(message.body).send()).await {
             Ok(Ok(response)) => {
-                let heard = Heard::Status { code: response.status().as_u16(), retry_after: retry_after(&response) };
+                let reply =
+                    DeliveryResponse::Status { code: response.status().as_u16(), retry_after: retry_after(&response) };
                 forget(response).await;
-                heard
+                reply
             }
             Ok(Err(error)) => why(&error),
-            Err(_) => Heard::Nothing(DeliveryError::TimedOut),
+            Err(_) => DeliveryResponse::Nothing(DeliveryError::TimedOut),
         }
     }
 }
@@ -119,16 +126,16 @@ async fn forget(mut response: Response) {
     }
 }
 
-fn not_allowed() -> Heard {
+fn not_allowed() -> DeliveryResponse {
     tracing::warn!("{NotAllowed}");
-    Heard::Nothing(DeliveryError::AddressNotAllowed)
+    DeliveryResponse::Nothing(DeliveryError::AddressNotAllowed)
 }
 
-fn why(error: &reqwest::Error) -> Heard {
+fn why(error: &reqwest::Error) -> DeliveryResponse {
     if error.source().is_some_and(is_not_allowed) {
         return not_allowed();
     }
-    Heard::Nothing(if error.is_timeout() {
+    DeliveryResponse::Nothing(if error.is_timeout() {
         DeliveryError::TimedOut
     } else if error.is_connect() {
         DeliveryError::CannotConnect
@@ -137,30 +144,30 @@ fn why(error: &reqwest::Error) -> Heard {
     })
 }
 
-impl Heard {
+impl DeliveryResponse {
     /// What that comes to.
-    pub(crate) const fn told(self) -> Told {
+    pub(crate) const fn outcome(self) -> AttemptOutcome {
         match self {
-            Self::Status { code: 200..=299, .. } => Told::Told,
-            Self::Status { code: 410, .. } => Told::Gone,
-            Self::Status { code: 429 | 503, .. } => Told::Busy,
-            Self::Status { code: 400..=499, .. } => Told::Refused,
-            Self::Status { code: 500..=599, .. } => Told::Failing,
-            Self::Status { .. } => Told::Odd,
-            Self::Nothing(DeliveryError::AddressNotAllowed) => Told::NotAllowed,
-            Self::Nothing(DeliveryError::TimedOut) => Told::Silent,
-            Self::Nothing(DeliveryError::CannotConnect) => Told::Unreachable,
-            Self::Nothing(DeliveryError::ConnectionBroken) => Told::Broken,
+            Self::Status { code: 200..=299, .. } => AttemptOutcome::Delivered,
+            Self::Status { code: 410, .. } => AttemptOutcome::Gone,
+            Self::Status { code: 429 | 503, .. } => AttemptOutcome::Busy,
+            Self::Status { code: 400..=499, .. } => AttemptOutcome::Refused,
+            Self::Status { code: 500..=599, .. } => AttemptOutcome::Failing,
+            Self::Status { .. } => AttemptOutcome::UnexpectedStatus,
+            Self::Nothing(DeliveryError::AddressNotAllowed) => AttemptOutcome::NotAllowed,
+            Self::Nothing(DeliveryError::TimedOut) => AttemptOutcome::Silent,
+            Self::Nothing(DeliveryError::CannotConnect) => AttemptOutcome::Unreachable,
+            Self::Nothing(DeliveryError::ConnectionBroken) => AttemptOutcome::Broken,
             Self::Nothing(
                 DeliveryError::CannotSign | DeliveryError::UnreadableUrl | DeliveryError::UnreadableEvent,
-            ) => Told::Unfit,
+            ) => AttemptOutcome::Invalid,
         }
     }
 
     /// When it asks to be told again, if it does.
-    pub(crate) fn asked(self, now: Millis) -> Option<Millis> {
+    pub(crate) fn requested(self, now: Millis) -> Option<Millis> {
         match self {
-            Self::Status { retry_after, .. } => retry_after.map(|asked| asked.moment(now)),
+            Self::Status { retry_after, .. } => retry_after.map(|requested| requested.moment(now)),
             Self::Nothing(_) => None,
         }
     }

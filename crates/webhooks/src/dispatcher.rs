@@ -10,9 +10,9 @@ use std::time::Duration;
 use bursar_domain::{DeliveryError, Millis};
 use bursar_store::{
     ClaimedDeliveries, ClaimedDelivery, DeliveryClaim, DeliveryCommit, DeliveryResult, EventPayload, Origin,
-    READY_AT_ONCE, Store, StoreError, Wakes, crash_point,
+    READY_AT_ONCE, Store, StoreError, Wakeups, crash_point,
 };
-use bursar_telemetry::{OriginMetrics, Role, Span, Told, Traces};
+use bursar_telemetry::{AttemptOutcome, OriginMetrics, Role, Span, Traces};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
@@ -20,9 +20,9 @@ use tokio_util::sync::CancellationToken;
 use url::Url;
 
 use crate::agenda::Agenda;
-use crate::hosts::Hosts;
+use crate::client::{DeliveryResponse, WebhookClient};
+use crate::host_limits::HostLimits;
 use crate::message::Message;
-use crate::post::{Heard, Post};
 use crate::{Secrets, Settings, SettingsError, Telemetry, schedule};
 
 /// How often the partitions are looked at: a message may have been lost.
@@ -38,31 +38,31 @@ const PAUSE: Duration = Duration::from_millis(500);
 const LEASE_TIMEOUTS: u32 = 3;
 
 /// Tells until it is told to end.
-pub struct Teller {
+pub struct Dispatcher {
     store: Store,
     /// Its name among the claims: no other process has it.
     name: String,
     /// The number of its last claim.
     claims: u64,
-    post: Post,
+    client: WebhookClient,
     settings: Arc<Settings>,
     telemetry: Telemetry,
-    secrets: SecretsInUse,
+    secrets: SigningKeys,
     /// Whose events it tells, and no others.
     origins: HashMap<Origin, Arc<OriginMetrics>>,
     agenda: Agenda,
     /// When the partitions are looked at next.
     look_at: Instant,
-    hosts: Hosts,
+    hosts: HostLimits,
     under_way: JoinSet<Ended>,
-    trouble: bool,
+    redis_fails: bool,
 }
 
 /// What a teller signs with, for whoever changes it while it tells.
 #[derive(Clone, Debug)]
-pub struct SecretsInUse(watch::Sender<Secrets>);
+pub struct SigningKeys(watch::Sender<Secrets>);
 
-impl SecretsInUse {
+impl SigningKeys {
     /// Signs with these from the next attempt on, also what was tried before.
     pub fn replace(&self, secrets: Secrets) {
         self.0.send_replace(secrets);
@@ -99,13 +99,13 @@ impl RedisClock {
     }
 }
 
-impl std::fmt::Debug for Teller {
+impl std::fmt::Debug for Dispatcher {
     fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        out.debug_struct("Teller").field("settings", &self.settings).finish_non_exhaustive()
+        out.debug_struct("Dispatcher").field("settings", &self.settings).finish_non_exhaustive()
     }
 }
 
-impl Teller {
+impl Dispatcher {
     /// Tells what comes about in `origins`.
     ///
     /// # Errors
@@ -125,32 +125,32 @@ impl Teller {
         Ok(Self {
             name: format!("{}-{:012x}", std::process::id(), fastrand::u64(..1 << 48)),
             claims: 0,
-            post: Post::new(&settings, in_use)?,
-            secrets: SecretsInUse(secrets),
-            hosts: Hosts::new(settings.concurrency),
+            client: WebhookClient::new(&settings, in_use)?,
+            secrets: SigningKeys(secrets),
+            hosts: HostLimits::new(settings.concurrency),
             settings: Arc::new(settings),
             origins,
             agenda: Agenda::default(),
             look_at: Instant::now(),
             telemetry,
             under_way: JoinSet::new(),
-            trouble: false,
+            redis_fails: false,
             store,
         })
     }
 
     /// What it signs with.
     #[must_use]
-    pub fn secrets(&self) -> SecretsInUse {
+    pub fn secrets(&self) -> SigningKeys {
         self.secrets.clone()
     }
 
     /// Tells until `drain`; what is under way then is finished.
     pub async fn run(mut self, drain: CancellationToken) {
-        let mut wakes = None;
+        let mut wakeups = None;
         while !drain.is_cancelled() {
-            if wakes.is_none() {
-                wakes = self.store.delivery_wakes().await.ok();
+            if wakeups.is_none() {
+                wakeups = self.store.delivery_wakeups().await.ok();
                 self.look_at = Instant::now();
             }
             if self.look_at <= Instant::now() {
@@ -160,9 +160,9 @@ impl Teller {
             let next = self.next_look();
             tokio::select! {
                 () = drain.cancelled() => {}
-                named = named(&mut wakes) => match named {
+                named = named(&mut wakeups) => match named {
                     Some(origin) => self.note(&origin, Instant::now()),
-                    None => wakes = None,
+                    None => wakeups = None,
                 },
                 Some(ended) = self.under_way.join_next() => self.leave(ended.ok()),
                 () = sleep_until(next) => {}
@@ -201,7 +201,7 @@ impl Teller {
     async fn look_at_partitions(&mut self) {
         match self.find_ready().await {
             Ok(()) => {
-                self.trouble = false;
+                self.redis_fails = false;
                 self.look_at = Instant::now() + LOOK_AGAIN;
             }
             Err(error) => {
@@ -230,17 +230,17 @@ impl Teller {
     async fn claim_due(&mut self) {
         while self.free() > 0 {
             let Some(origin) = self.agenda.take_due(Instant::now()) else { return };
-            let (free, asked) = (self.free(), Instant::now());
+            let (free, requested) = (self.free(), Instant::now());
             self.claims += 1;
             let lease = self.settings.timeout * LEASE_TIMEOUTS;
             let claim = DeliveryClaim { dispatcher: &self.name, number: self.claims, lease, most: free };
             match self.store.claim_deliveries(&origin, &claim).await {
                 Ok(claimed) => {
-                    self.trouble = false;
+                    self.redis_fails = false;
                     if let Some(at) = next_look(&claimed) {
                         self.note(&origin, at);
                     }
-                    self.begin(&origin, claimed, asked).await;
+                    self.begin(&origin, claimed, requested).await;
                 }
                 Err(error) => {
                     self.noticed(&error);
@@ -251,13 +251,13 @@ impl Teller {
     }
 
     fn noticed(&mut self, error: &StoreError) {
-        if !self.trouble {
+        if !self.redis_fails {
             tracing::warn!("callbacks wait for Redis: {}", error.chain());
         }
-        self.trouble = true;
+        self.redis_fails = true;
     }
 
-    async fn begin(&mut self, origin: &Origin, claimed: ClaimedDeliveries, asked: Instant) {
+    async fn begin(&mut self, origin: &Origin, claimed: ClaimedDeliveries, requested: Instant) {
         let Some(metrics) = self.origins.get(origin).cloned() else { return };
         for (key, why) in &claimed.quarantined {
             tracing::error!(%origin, key, "nobody will be told: its events are in quarantine, {why}");
@@ -274,11 +274,11 @@ impl Teller {
                 put_off.push(DeliveryCommit::new(&delivery, now, DeliveryResult::PutOff(now.plus(wait))));
                 continue;
             }
-            let begin_by = asked + self.settings.timeout;
+            let begin_by = requested + self.settings.timeout;
             let (origin, metrics) = (origin.clone(), Arc::clone(&metrics));
             let taken = Taken { origin, metrics, delivery, host, begin_by, clock };
-            let (post, traces) = (self.post.clone(), self.telemetry.traces.clone());
-            self.under_way.spawn(attempt(self.store.clone(), post, traces, Arc::clone(&self.settings), taken));
+            let (client, traces) = (self.client.clone(), self.telemetry.traces.clone());
+            self.under_way.spawn(attempt(self.store.clone(), client, traces, Arc::clone(&self.settings), taken));
         }
         if put_off.is_empty() {
             return;
@@ -290,9 +290,9 @@ impl Teller {
 }
 
 /// The origin that the next message names; `None` when there is no subscription any more. Without one, for ever nothing.
-async fn named(wakes: &mut Option<Wakes<Origin>>) -> Option<Origin> {
-    match wakes {
-        Some(wakes) => wakes.next().await,
+async fn named(wakeups: &mut Option<Wakeups<Origin>>) -> Option<Origin> {
+    match wakeups {
+        Some(wakeups) => wakeups.next().await,
         None => {
             sleep(LOOK_AGAIN).await;
             None
@@ -312,7 +312,7 @@ fn host_of(url: &Url) -> String {
     format!("{}:{port}", url.host_str().unwrap_or_default())
 }
 
-async fn attempt(store: Store, post: Post, traces: Traces, settings: Arc<Settings>, taken: Taken) -> Ended {
+async fn attempt(store: Store, client: WebhookClient, traces: Traces, settings: Arc<Settings>, taken: Taken) -> Ended {
     let began = Instant::now();
     let commit = if began > taken.begin_by {
         // This process stood still: others may be telling it by now.
@@ -320,19 +320,19 @@ async fn attempt(store: Store, post: Post, traces: Traces, settings: Arc<Setting
         DeliveryCommit::new(&taken.delivery, now, DeliveryResult::PutOff(now))
     } else {
         let span = traces.begin(taken.delivery.trace.as_ref(), "callback", Role::Call, Duration::ZERO);
-        let (message, heard) = tell(&post, &taken, span.as_ref()).await;
-        let (result, commit) = judge(&settings, &taken, &message, heard, began.elapsed());
-        count(&taken, heard, result, began.elapsed());
-        end(span, &taken, &message, heard);
+        let (message, reply) = deliver(&client, &taken, span.as_ref()).await;
+        let (result, commit) = classify(&settings, &taken, &message, reply, began.elapsed());
+        count(&taken, reply, result, began.elapsed());
+        end(span, &taken, &message, reply);
         commit
     };
     let lasted = began.elapsed();
-    crash_point("after_callback");
+    crash_point("after_delivery");
     record(&store, &taken, commit, settings.timeout * LEASE_TIMEOUTS).await;
     Ended { origin: taken.origin, host: taken.host, lasted }
 }
 
-async fn tell(post: &Post, taken: &Taken, span: Option<&Span>) -> (Message, Heard) {
+async fn deliver(client: &WebhookClient, taken: &Taken, span: Option<&Span>) -> (Message, DeliveryResponse) {
     let Taken { origin, delivery, clock, .. } = taken;
     let message = match (origin, &delivery.what) {
         (Origin::Jobs(queue), EventPayload::Job(event)) => Message::of_job(queue, &delivery.key, event),
@@ -341,70 +341,70 @@ async fn tell(post: &Post, taken: &Taken, span: Option<&Span>) -> (Message, Hear
         }
         // The store reads an origin's events as what its origin has.
         (Origin::Jobs(_), EventPayload::Notification(_)) | (Origin::Notifications(_), EventPayload::Job(_)) => {
-            return (Message::default(), Heard::Nothing(DeliveryError::UnreadableEvent));
+            return (Message::default(), DeliveryResponse::Nothing(DeliveryError::UnreadableEvent));
         }
     };
     let Ok(url) = Url::parse(&delivery.url) else {
-        return (message, Heard::Nothing(DeliveryError::UnreadableUrl));
+        return (message, DeliveryResponse::Nothing(DeliveryError::UnreadableUrl));
     };
     // What the receiver does about it belongs to the same trace, whether or not this process tells its own part.
     let trace = span.and_then(Span::parent).or_else(|| delivery.trace.clone());
-    let heard = post.post(&url, message.clone(), trace.as_ref(), clock.now().0 / 1_000).await;
-    (message, heard)
+    let reply = client.post(&url, message.clone(), trace.as_ref(), clock.now().0 / 1_000).await;
+    (message, reply)
 }
 
 /// Counts an attempt.
-fn count(taken: &Taken, heard: Heard, result: DeliveryResult, lasted: Duration) {
+fn count(taken: &Taken, reply: DeliveryResponse, result: DeliveryResult, lasted: Duration) {
     match result {
-        DeliveryResult::Delivered => taken.metrics.told(taken.clock.now().since(taken.delivery.at)),
+        DeliveryResult::Delivered => taken.metrics.delivered(taken.clock.now().since(taken.delivery.at)),
         DeliveryResult::GivenUp => taken.metrics.given_up(),
         DeliveryResult::Failed(_) | DeliveryResult::Gone | DeliveryResult::PutOff(_) => {}
     }
-    taken.metrics.attempted(heard.told(), lasted);
+    taken.metrics.attempted(reply.outcome(), lasted);
 }
 
 /// Ends the span of an attempt.
-fn end(span: Option<Span>, taken: &Taken, message: &Message, heard: Heard) {
+fn end(span: Option<Span>, taken: &Taken, message: &Message, reply: DeliveryResponse) {
     let Some(mut span) = span else { return };
-    span.tell("bursar.queue", taken.origin.to_string());
-    span.tell("bursar.key", taken.delivery.key.clone());
-    span.tell("bursar.callback", message.id.clone());
-    span.tell("bursar.outcome", heard.told().as_str());
-    span.tell("server.address", taken.host.clone());
-    match heard {
-        Heard::Status { code, .. } => span.tell("http.response.status_code", i64::from(code)),
-        Heard::Nothing(error) => span.tell("error.message", error.to_string()),
+    span.record("bursar.queue", taken.origin.to_string());
+    span.record("bursar.key", taken.delivery.key.clone());
+    span.record("bursar.callback", message.id.clone());
+    span.record("bursar.outcome", reply.outcome().as_str());
+    span.record("server.address", taken.host.clone());
+    match reply {
+        DeliveryResponse::Status { code, .. } => span.record("http.response.status_code", i64::from(code)),
+        DeliveryResponse::Nothing(error) => span.record("error.message", error.to_string()),
     }
-    if heard.told() != Told::Told {
+    if reply.outcome() != AttemptOutcome::Delivered {
         span.failed("the producer is not told");
     }
 }
 
 /// What follows from what was heard.
-fn judge(
+fn classify(
     settings: &Settings,
     taken: &Taken,
     message: &Message,
-    heard: Heard,
+    reply: DeliveryResponse,
     lasted: Duration,
 ) -> (DeliveryResult, DeliveryCommit) {
     let Taken { delivery, clock, host, .. } = taken;
     let now = clock.now();
-    let asked = heard.asked(now);
-    let result = match heard.told() {
-        Told::Told => DeliveryResult::Delivered,
-        Told::Gone => DeliveryResult::Gone,
-        Told::Busy
-        | Told::Refused
-        | Told::Failing
-        | Told::Odd
-        | Told::Silent
-        | Told::Unreachable
-        | Told::Broken
-        | Told::NotAllowed
-        | Told::Unfit => {
+    let requested = reply.requested(now);
+    let result = match reply.outcome() {
+        AttemptOutcome::Delivered => DeliveryResult::Delivered,
+        AttemptOutcome::Gone => DeliveryResult::Gone,
+        AttemptOutcome::Busy
+        | AttemptOutcome::Refused
+        | AttemptOutcome::Failing
+        | AttemptOutcome::UnexpectedStatus
+        | AttemptOutcome::Silent
+        | AttemptOutcome::Unreachable
+        | AttemptOutcome::Broken
+        | AttemptOutcome::NotAllowed
+        | AttemptOutcome::Invalid => {
             let wait = schedule::wait(delivery.failures.saturating_add(1), |below| fastrand::u64(..below));
-            match schedule::again(now, delivery.first_tried, settings.retry_for, wait, asked) {
+            match schedule::again(now, delivery.first_tried, settings.retry_for, wait, requested) {
                 Some(again) => DeliveryResult::Failed(again),
                 None => DeliveryResult::GivenUp,
             }
@@ -414,32 +414,32 @@ fn judge(
     commit.attempt.webhook_id = Some(message.id.clone());
     commit.attempt.host = Some(host.to_owned());
     commit.attempt.ms = Some(u64::try_from(lasted.as_millis()).unwrap_or(u64::MAX));
-    let heard = match heard {
-        Heard::Status { code, .. } => {
+    let reply = match reply {
+        DeliveryResponse::Status { code, .. } => {
             commit.attempt.http = Some(code);
             format!("HTTP {code}")
         }
-        Heard::Nothing(error) => {
+        DeliveryResponse::Nothing(error) => {
             commit.attempt.error = Some(error);
             error.to_string()
         }
     };
-    if let (DeliveryResult::Failed(again), Some(_)) = (result, asked) {
+    if let (DeliveryResult::Failed(again), Some(_)) = (result, requested) {
         commit.attempt.retry_after = Some(again.rfc3339());
     }
     let key = delivery.key.as_str();
     match result {
         DeliveryResult::GivenUp => {
-            tracing::error!(origin = %taken.origin, key, host, "given up: nobody will be told, {heard}")
+            tracing::error!(origin = %taken.origin, key, host, "given up: nobody will be told, {reply}")
         }
         DeliveryResult::Gone => {
-            tracing::error!(origin = %taken.origin, key, host, "gone: nobody will be told, {heard}")
+            tracing::error!(origin = %taken.origin, key, host, "gone: nobody will be told, {reply}")
         }
         DeliveryResult::Failed(_) => {
-            tracing::info!(origin = %taken.origin, key, host, "not told yet: {heard}")
+            tracing::info!(origin = %taken.origin, key, host, "not told yet: {reply}")
         }
         DeliveryResult::Delivered | DeliveryResult::PutOff(_) => {
-            tracing::debug!(origin = %taken.origin, key, host, "{heard}")
+            tracing::debug!(origin = %taken.origin, key, host, "{reply}")
         }
     }
     (result, commit)

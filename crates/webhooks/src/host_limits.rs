@@ -20,7 +20,7 @@ const LONGEST: Duration = Duration::from_secs(60);
 const MAX_IDLE: usize = 1_024;
 
 /// All receivers with whom anything goes on.
-pub(crate) struct Hosts {
+pub(crate) struct HostLimits {
     at_a_time: usize,
     hosts: HashMap<String, Host>,
 }
@@ -33,7 +33,7 @@ struct Host {
     booked: Instant,
 }
 
-impl Hosts {
+impl HostLimits {
     /// Shares out `concurrency` attempts at a time.
     pub(crate) fn new(concurrency: usize) -> Self {
         Self { at_a_time: (concurrency / SHARE).max(1), hosts: HashMap::new() }
@@ -74,7 +74,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_slow_receiver_leaves_places_to_the_others() {
-        let mut hosts = Hosts::new(8);
+        let mut hosts = HostLimits::new(8);
         let now = Instant::now();
         assert_eq!((0..5).filter(|_| hosts.enter("slow", now).is_ok()).count(), 2);
         assert_eq!(hosts.enter("quick", now), Ok(()));
@@ -84,7 +84,7 @@ mod tests {
 
     #[tokio::test]
     async fn what_is_put_off_comes_about_as_fast_as_the_receiver_takes_it() {
-        let mut hosts = Hosts::new(16);
+        let mut hosts = HostLimits::new(16);
         let now = Instant::now();
         for _ in 0..4 {
             hosts.enter("a", now).unwrap();
@@ -104,7 +104,7 @@ mod tests {
 
     #[tokio::test]
     async fn receivers_with_whom_nothing_goes_on_are_forgotten() {
-        let mut hosts = Hosts::new(4);
+        let mut hosts = HostLimits::new(4);
         let now = Instant::now();
         for number in 0..5_000 {
             let name = format!("host{number}");

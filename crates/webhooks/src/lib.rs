@@ -5,24 +5,24 @@
 
 mod addresses;
 mod agenda;
-mod hosts;
+mod client;
+mod dispatcher;
+mod host_limits;
 mod message;
-mod post;
 mod retry_after;
 mod schedule;
 mod secrets;
-mod teller;
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use bursar_telemetry::{CallbackMetrics, Traces};
+use bursar_telemetry::{Traces, WebhookMetrics};
 use tokio::sync::watch;
 
 pub use addresses::Allowed;
+pub use dispatcher::{Dispatcher, SigningKeys};
 pub use ipnet::IpNet;
 pub use secrets::{Secrets, SecretsError};
-pub use teller::{SecretsInUse, Teller};
 
 /// What an operator can set.
 #[derive(Clone, Debug)]
@@ -45,14 +45,14 @@ pub struct Settings {
 #[derive(Clone, Debug, Default)]
 pub struct Telemetry {
     /// What is counted.
-    pub metrics: Arc<CallbackMetrics>,
+    pub metrics: Arc<WebhookMetrics>,
     /// Where the attempts of traced jobs are told.
     pub traces: Traces,
 }
 
 /// Callbacks cannot be made as they are configured. The operator acts next.
 #[derive(Debug, thiserror::Error)]
-#[error("callbacks.{key} {rule}")]
+#[error("webhooks.{key} {rule}")]
 pub struct SettingsError {
     /// The key of the configuration.
     pub key: &'static str,
@@ -65,5 +65,5 @@ pub struct SettingsError {
 /// # Errors
 /// [`SettingsError`].
 pub fn check(settings: &Settings) -> Result<(), SettingsError> {
-    post::Post::new(settings, watch::channel(settings.secrets.clone()).1).map(|_| ())
+    client::WebhookClient::new(settings, watch::channel(settings.secrets.clone()).1).map(|_| ())
 }

@@ -26,7 +26,7 @@ pub(crate) fn wait(failures: u32, draw: impl FnOnce(u64) -> u64) -> Duration {
 
 /// When an event whose attempt has failed is told again; `None` when it has been tried for long enough.
 ///
-/// `wait` is the schedule's, `asked` what the receiver asked for. It is waited for, within bounds: never less than the
+/// `wait` is the schedule's, `requested` what the receiver asked for. It is waited for, within bounds: never less than the
 /// schedule's wait, for "at once" from a receiver in trouble would have it hammered; and never beyond the end of
 /// `retry_for`, for "next year" must not keep the event, and those of its job behind it, from being told or given up.
 /// It holds for this event alone: behind one host there may be many receivers, and the others have asked for nothing.
@@ -35,10 +35,10 @@ pub(crate) fn again(
     first_tried: Millis,
     retry_for: Duration,
     wait: Duration,
-    asked: Option<Millis>,
+    requested: Option<Millis>,
 ) -> Option<Millis> {
     let (earliest, latest) = (now.plus(wait), first_tried.plus(retry_for));
-    (earliest <= latest).then(|| asked.unwrap_or(earliest).clamp(earliest, latest))
+    (earliest <= latest).then(|| requested.unwrap_or(earliest).clamp(earliest, latest))
 }
 
 #[cfg(test)]
@@ -49,7 +49,7 @@ mod tests {
     fn a_receiver_that_queries_for_patience_is_given_it_within_the_schedule_s_bounds() {
         let day = Duration::from_secs(86_400);
         let (now, first) = (Millis(100_000), Millis(40_000));
-        let again = |asked| again(now, first, day, Duration::from_secs(5), asked);
+        let again = |requested| again(now, first, day, Duration::from_secs(5), requested);
         assert_eq!(again(None), Some(Millis(105_000)));
         assert_eq!(again(Some(Millis(160_000))), Some(Millis(160_000)));
         assert_eq!(again(Some(Millis(100_001))), Some(Millis(105_000)), "no sooner than the schedule has it");
@@ -58,7 +58,8 @@ mod tests {
 
     #[test]
     fn what_was_tried_for_long_enough_is_given_up_whatever_the_receiver_queries_for() {
-        let again = |now, asked| again(Millis(now), Millis(0), Duration::from_secs(60), Duration::from_secs(5), asked);
+        let again =
+            |now, requested| again(Millis(now), Millis(0), Duration::from_secs(60), Duration::from_secs(5), requested);
         assert_eq!(again(55_000, None), Some(Millis(60_000)));
         assert_eq!(again(55_001, None), None);
         assert_eq!(again(55_001, Some(Millis(1))), None);

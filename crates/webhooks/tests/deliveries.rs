@@ -5,10 +5,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use bursar_callbacks::{Allowed, Secrets, Settings, Telemetry, Teller};
 use bursar_domain::{AccountRules, GatewayKind, HistoryEvent, Job, Key, Millis, Next, Operation, Queue, Reason, State};
 use bursar_store::{Claim, Commit, JobRecord, Operator, Origin, Store, StoredAs};
 use bursar_test_support::{Answer, Receiver, eventually, private_redis, redis, unique_prefix};
+use bursar_webhooks::{Allowed, Dispatcher, Secrets, Settings, Telemetry};
 use serde_json::{Value, json};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -56,8 +56,8 @@ impl Scene {
 
     fn tell(&self, settings: Settings) -> JoinHandle<()> {
         let origins = vec![Origin::Jobs(self.queue.clone())];
-        let teller = Teller::new(settings, Telemetry::default(), self.store.clone(), origins).unwrap();
-        tokio::spawn(teller.run(self.drain.clone()))
+        let dispatcher = Dispatcher::new(settings, Telemetry::default(), self.store.clone(), origins).unwrap();
+        tokio::spawn(dispatcher.run(self.drain.clone()))
     }
 
     /// Jobs that came before a person, whose producer is at `url`.
@@ -303,11 +303,11 @@ async fn secrets_that_change_sign_the_next_attempt_also_of_what_was_tried_before
     let secret = |line: &str| Secrets::parse(line).unwrap();
     let origins = vec![Origin::Jobs(scene.queue.clone())];
     let first = secret("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw");
-    let teller =
-        Teller::new(Settings { secrets: first, ..settings() }, Telemetry::default(), scene.store.clone(), origins)
+    let dispatcher =
+        Dispatcher::new(Settings { secrets: first, ..settings() }, Telemetry::default(), scene.store.clone(), origins)
             .unwrap();
-    let in_use = teller.secrets();
-    tokio::spawn(teller.run(scene.drain.clone()));
+    let in_use = dispatcher.secrets();
+    tokio::spawn(dispatcher.run(scene.drain.clone()));
     scene.reviewed(&["k1"], &receiver.url("k1")).await;
     eventually(SOON, "the first attempt", async || (!receiver.received().is_empty()).then_some(())).await;
     in_use.replace(secret("whsec_bmV3IHNlY3JldCBvZiAyNyBieXRlcyEhISE="));
@@ -323,11 +323,11 @@ async fn secrets_that_change_sign_the_next_attempt_also_of_what_was_tried_before
 async fn a_teller_that_drains_finishes_what_is_under_way_and_records_it() {
     let scene = Scene::new().await;
     let receiver = Receiver::start(|_| Answer::Late(Duration::from_millis(300), 200)).await;
-    let teller = scene.tell(settings());
+    let dispatcher = scene.tell(settings());
     scene.reviewed(&["k1"], &receiver.url("k1")).await;
     eventually(SOON, "the message to arrive", async || (!receiver.received().is_empty()).then_some(())).await;
     scene.drain.cancel();
-    teller.await.unwrap();
+    dispatcher.await.unwrap();
     assert_eq!(scene.waiting().await, 0);
     assert_eq!(scene.attempts("k1").await[0]["outcome"], "delivered");
 }
@@ -338,8 +338,8 @@ async fn a_queue_that_this_process_does_not_know_is_left_to_others() {
     let receiver = Receiver::content().await;
     let known = scene.on("shop/transfer");
     let others = vec![Origin::Jobs(known.queue.clone()), "main/notify".parse().unwrap()];
-    let teller = Teller::new(settings(), Telemetry::default(), scene.store.clone(), others).unwrap();
-    tokio::spawn(teller.run(scene.drain.clone()));
+    let dispatcher = Dispatcher::new(settings(), Telemetry::default(), scene.store.clone(), others).unwrap();
+    tokio::spawn(dispatcher.run(scene.drain.clone()));
     scene.reviewed(&["k1"], &receiver.url("k1")).await;
     // The known queue's event is due after k1's, so its delivery proves that the dispatcher passed over k1.
     known.reviewed(&["s1"], &receiver.url("s1")).await;
@@ -358,13 +358,13 @@ async fn ten_thousand_idle_queues_cost_no_more_than_one() {
     let store = Store::connect(&place).await.unwrap();
     let origins = (0..10_000).map(|number| format!("m{number}/transfer").parse().unwrap()).collect();
     let drain = CancellationToken::new();
-    let teller = Teller::new(settings(), Telemetry::default(), store, origins).unwrap();
-    let teller = tokio::spawn(teller.run(drain.clone()));
+    let dispatcher = Dispatcher::new(settings(), Telemetry::default(), store, origins).unwrap();
+    let dispatcher = tokio::spawn(dispatcher.run(drain.clone()));
     let commands = async || server.told("total_commands_processed").await.unwrap().parse::<u64>().unwrap();
     let before = commands().await;
     tokio::time::sleep(Duration::from_secs(4)).await; // the thing measured is what the teller does while nothing is due
     let made = commands().await - before;
     drain.cancel();
-    teller.await.unwrap();
+    dispatcher.await.unwrap();
     assert!(made < 200, "{made} commands in two looks at 32 partitions");
 }

@@ -6,10 +6,10 @@ use std::time::Duration;
 use bursar_domain::{AccountName, Kind, Policy};
 use bursar_gateways::Gateway;
 use bursar_journal::Journal;
-use bursar_store::Link;
+use bursar_store::ConnectionId;
 use bursar_telemetry::{Metrics, Traces};
 
-use crate::guard::Expected;
+use crate::journal_check::Expected;
 
 /// One worker process.
 #[derive(Clone, Debug)]
@@ -57,7 +57,7 @@ pub enum SendGate {
     /// Redis keeps what it is told, or the operator takes the risk, over whichever connection.
     Open,
     /// Redis keeps what it is told, as far as it was looked at over this connection: no send is claimed over another one.
-    OpenOver(Link),
+    OpenOver(ConnectionId),
     /// It may lose a payment's record.
     Closed,
 }

@@ -77,7 +77,7 @@ struct Sent {
 #[derive(Clone, Copy, Default)]
 struct Group {
     useless: usize,
-    held: Option<Open>,
+    blocked: Option<Open>,
 }
 
 #[derive(Clone, Copy)]
@@ -122,14 +122,14 @@ impl CircuitBreaker {
     }
 
     /// For how long a send of this group is held up. The first one after the rest may be made, and is the group's probe.
-    pub(crate) fn holds(&self, group: &str, now: Instant) -> Option<Duration> {
+    pub(crate) fn blocks(&self, group: &str, now: Instant) -> Option<Duration> {
         let mut inner = self.lock();
-        let held = inner.groups.get_mut(group)?.held.as_mut()?;
-        let rested = held.rested();
+        let blocked = inner.groups.get_mut(group)?.blocked.as_mut()?;
+        let rested = blocked.rested();
         if now < rested {
             return Some(rested - now);
         }
-        held.probe = Some(now);
+        blocked.probe = Some(now);
         None
     }
 
@@ -173,7 +173,7 @@ impl Inner {
         self.window.clear();
         self.open = None;
         if !only.is_empty() && only != group {
-            self.hold(&only, now, RESTS.0);
+            self.block(&only, now, RESTS.0);
         }
         CircuitChange::Closed
     }
@@ -189,12 +189,12 @@ impl Inner {
         }
         let known = self.groups.entry(group.to_owned()).or_default();
         known.useless += 1;
-        let held = known.held.filter(|held| held.probe.is_some())?;
-        Some(self.hold(group, now, (held.rest * 2).min(RESTS.1)))
+        let blocked = known.blocked.filter(|blocked| blocked.probe.is_some())?;
+        Some(self.block(group, now, (blocked.rest * 2).min(RESTS.1)))
     }
 
-    fn hold(&mut self, group: &str, now: Instant, rest: Duration) -> CircuitChange {
-        self.groups.entry(group.to_owned()).or_default().held = Some(Open::rests(now, rest));
+    fn block(&mut self, group: &str, now: Instant, rest: Duration) -> CircuitChange {
+        self.groups.entry(group.to_owned()).or_default().blocked = Some(Open::rests(now, rest));
         CircuitChange::GroupHeld(rest)
     }
 
@@ -215,7 +215,7 @@ impl Inner {
         // Others get responses.
         let known = self.groups.get(group).copied()?;
         let others_are_well = self.window.iter().any(|sent| sent.of_use && sent.group != group);
-        (known.useless >= ENOUGH && known.held.is_none() && others_are_well).then(|| self.hold(group, now, RESTS.0))
+        (known.useless >= ENOUGH && known.blocked.is_none() && others_are_well).then(|| self.block(group, now, RESTS.0))
     }
 }
 
@@ -302,7 +302,7 @@ mod tests {
                 "{groups:?}"
             );
             assert_eq!(circuit.budget(now), SendBudget::All);
-            assert_eq!((circuit.holds("a", now), circuit.holds("b", now)), (Some(RESTS.0), None));
+            assert_eq!((circuit.blocks("a", now), circuit.blocks("b", now)), (Some(RESTS.0), None));
         }
     }
 
@@ -313,16 +313,16 @@ mod tests {
         sends(&circuit, &["a", "b"], &["a"], ENOUGH, now);
         for rest in [1, 2, 4, 8, 16, 30, 30].map(Duration::from_secs) {
             assert_eq!(circuit.sent("a", Nothing, now), None, "what was out when it was held is no probe");
-            assert_eq!(circuit.holds("a", now), Some(rest));
+            assert_eq!(circuit.blocks("a", now), Some(rest));
             now += rest;
-            assert_eq!(circuit.holds("a", now), None, "its probe");
-            assert_eq!(circuit.holds("a", now), Some(PROBE_PATIENCE), "one at a time");
+            assert_eq!(circuit.blocks("a", now), None, "its probe");
+            assert_eq!(circuit.blocks("a", now), Some(PROBE_PATIENCE), "one at a time");
             assert_eq!(circuit.sent("a", Nothing, now), Some(CircuitChange::GroupHeld((rest * 2).min(RESTS.1))));
         }
         now += RESTS.1;
-        assert_eq!(circuit.holds("a", now), None);
+        assert_eq!(circuit.blocks("a", now), None);
         assert_eq!(circuit.sent("a", Response, now), None);
-        assert_eq!(circuit.holds("a", now), None, "it is free");
+        assert_eq!(circuit.blocks("a", now), None, "it is free");
     }
 
     #[test]
@@ -338,7 +338,7 @@ mod tests {
         }
         circuit.probing(now);
         assert_eq!(circuit.sent("b", Response, now), Some(CircuitChange::Closed));
-        assert_eq!((circuit.holds("a", now), circuit.sick_group()), (Some(RESTS.0), String::new()));
+        assert_eq!((circuit.blocks("a", now), circuit.sick_group()), (Some(RESTS.0), String::new()));
     }
 
     #[test]

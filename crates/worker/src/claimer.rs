@@ -10,9 +10,10 @@ use std::time::Duration;
 
 use bursar_domain::{Call, Millis, Queue};
 use bursar_store::{
-    Claim, Claimed, ClaimedJob, Lapsed, Links, MAX_CLAIM, READY_AT_ONCE, Ready, Sends, Store, StoreError, crash_point,
+    Claim, Claimed, ClaimedJob, ConnectionIds, ExpiredLeases, MAX_CLAIM, READY_AT_ONCE, Ready, Sends, Store,
+    StoreError, crash_point,
 };
-use bursar_telemetry::{Doing, Lost, Role, Span, Traces};
+use bursar_telemetry::{Lost, RedisOperation, Role, Span, Traces};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
@@ -65,7 +66,7 @@ pub(crate) fn start(
 ) -> (Arc<ClaimedJobs>, Waker, JoinHandle<()>) {
     let claimed_jobs = Arc::new(ClaimedJobs::default());
     let hears = Arc::new(AtomicBool::new(false));
-    let (waker, wakes) = Waker::new();
+    let (waker, wakeups) = Waker::new();
     let (redis_health, queues) = (shared.redis_health.clone(), Arc::clone(&shared.queues));
     tokio::spawn(listen(shared.store.clone(), queues, waker.clone(), redis_health, Arc::clone(&hears), stopped));
     let claimer = Claimer {
@@ -74,17 +75,17 @@ pub(crate) fn start(
         look_at: Instant::now(),
         passed_over: 0,
         fit,
-        links: shared.store.links(),
+        connection_ids: shared.store.connection_ids(),
         claims: 0,
         hears,
         missed: waker.missed(),
         claimed_jobs: Arc::clone(&claimed_jobs),
         drain,
-        backoff: RedisBackoff::new(Doing::Claiming, shared.redis_health.clone()),
+        backoff: RedisBackoff::new(RedisOperation::Claiming, shared.redis_health.clone()),
         newer: Newer::default(),
         shared,
     };
-    (claimed_jobs, waker, tokio::spawn(claimer.run(wakes)))
+    (claimed_jobs, waker, tokio::spawn(claimer.run(wakeups)))
 }
 
 struct Claimer {
@@ -101,7 +102,7 @@ struct Claimer {
     /// Whether a wake was missed.
     missed: Arc<AtomicBool>,
     fit: watch::Receiver<SendGate>,
-    links: Links,
+    connection_ids: ConnectionIds,
     /// Numbers the claims of this process.
     claims: u64,
     drain: CancellationToken,
@@ -110,19 +111,19 @@ struct Claimer {
 }
 
 impl Claimer {
-    async fn run(mut self, mut wakes: mpsc::Receiver<Notice>) {
+    async fn run(mut self, mut wakeups: mpsc::Receiver<Notice>) {
         let drain = self.drain.clone();
         // Only the waiting is cut short: a claim under way is seen to its end, for it may have taken jobs.
-        while drain.run_until_cancelled(self.wait(&mut wakes)).await.is_some() {
+        while drain.run_until_cancelled(self.wait(&mut wakeups)).await.is_some() {
             self.step().await;
         }
         self.release().await;
     }
 
     /// Until there is a step to take and a slot is free. Between any two steps all wakes are heard.
-    async fn wait(&mut self, wakes: &mut mpsc::Receiver<Notice>) {
+    async fn wait(&mut self, wakeups: &mut mpsc::Receiver<Notice>) {
         loop {
-            while let Ok(wake) = wakes.try_recv() {
+            while let Ok(wake) = wakeups.try_recv() {
                 self.woken(&wake);
             }
             if self.missed.swap(false, Ordering::Relaxed) {
@@ -134,14 +135,14 @@ impl Claimer {
                 let next = self.schedule.next_due().map_or(self.look_at, |due| due.min(self.look_at));
                 tokio::select! {
                     () = tokio::time::sleep_until(next) => {}
-                    Some(wake) = wakes.recv() => self.woken(&wake),
+                    Some(wake) = wakeups.recv() => self.woken(&wake),
                 }
             } else if self.slots.available_permits() == 0 {
                 self.shared.settings.metrics.pulse().waits_for_a_slot();
                 let wake = tokio::select! {
                     // The semaphore is never closed; the claim takes the slot.
                     _ = self.slots.acquire() => None,
-                    Some(wake) = wakes.recv() => Some(wake),
+                    Some(wake) = wakeups.recv() => Some(wake),
                 };
                 wake.iter().for_each(|wake| self.woken(wake));
             } else {
@@ -174,11 +175,11 @@ impl Claimer {
     /// Asks Redis which queues are ready: in one round trip, unless they are very many.
     async fn look(&mut self) {
         self.shared.settings.metrics.pulse().tried();
-        let asked = Instant::now();
+        let requested_at = Instant::now();
         match self.ready().await {
             Ok((now, ready, is_full)) => {
                 self.backoff.over();
-                self.shared.observe_clock(now, asked);
+                self.shared.observe_clock(now, requested_at);
                 let waits = self.note_ready(now, &ready);
                 if is_full {
                     self.passed_over += READY_AT_ONCE;
@@ -226,14 +227,16 @@ impl Claimer {
         match fit {
             SendGate::Closed => SendBudget::NotBefore(now + LOOK_AT_FITNESS),
             // The look at the server behind the new connection is under way.
-            SendGate::OpenOver(link) if link != self.links.newest() => SendBudget::NotBefore(now + LOOK_AT_UNCHECKED),
+            SendGate::OpenOver(link) if link != self.connection_ids.newest() => {
+                SendBudget::NotBefore(now + LOOK_AT_UNCHECKED)
+            }
             SendGate::Open | SendGate::OpenOver(_)
-                if self.shared.settings.journal.as_ref().is_some_and(|journal| !journal.is_fit()) =>
+                if self.shared.settings.journal.as_ref().is_some_and(|journal| !journal.is_writable()) =>
             {
                 SendBudget::NotBefore(now + LOOK_AT_FITNESS)
             }
             SendGate::Open | SendGate::OpenOver(_) if now < sends_from => SendBudget::NotBefore(sends_from),
-            SendGate::Open | SendGate::OpenOver(_) if !self.shared.guard.allows() => {
+            SendGate::Open | SendGate::OpenOver(_) if !self.shared.journal_check.allows() => {
                 SendBudget::NotBefore(now + LOOK_AT_GUARD)
             }
             SendGate::Open | SendGate::OpenOver(_) => served.circuit.budget(now),
@@ -247,7 +250,7 @@ impl Claimer {
         let served = queues.get(queue);
         let fit = *self.fit.borrow(); // once: what is allowed by it goes over its connection
         // Before the budget: the guard forbids sends before it names another Redis, so a claim that names it is never under the old budget.
-        let incarnation = self.shared.guard.incarnation();
+        let incarnation = self.shared.journal_check.incarnation();
         let budget = self.budget(served, fit);
         if let (Some(blocked), SendBudget::NotBefore(moment)) = (turn.blocked, budget)
             && Instant::now() < blocked.claim_at
@@ -257,17 +260,17 @@ impl Claimer {
         let share = if budget == SendBudget::Probe { 1 } else { share };
         let slots: Vec<OwnedSemaphorePermit> =
             std::iter::from_fn(|| Arc::clone(&self.slots).try_acquire_owned().ok()).take(share).collect();
-        let asked = Instant::now();
+        let requested_at = Instant::now();
         match self.claim_of_this_redis(queue, slots.len(), (budget, fit), &incarnation).await {
             Ok(claimed) if claimed.other_redis => {
                 self.backoff.over();
-                self.shared.guard.suspect();
+                self.shared.journal_check.suspect();
                 self.schedule.again(queue, Instant::now() + LOOK_AT_GUARD, None);
             }
             Ok(claimed) if claimed.other_gateway => {
                 self.backoff.over();
-                let claim_at = asked + LOOK_AT_BLOCKED;
-                self.schedule.again(queue, claim_at, Some(Blocked { since: asked, claim_at }));
+                let claim_at = requested_at + LOOK_AT_BLOCKED;
+                self.schedule.again(queue, claim_at, Some(Blocked { since: requested_at, claim_at }));
                 if served.note_foreign(true) {
                     log_other_gateway(&self.shared.store, served).await;
                 }
@@ -276,12 +279,12 @@ impl Claimer {
                 self.backoff.over();
                 served.note_foreign(false);
                 self.shared.memory.claimed(queue, self.claims, &claimed);
-                self.shared.observe_clock(claimed.now, asked);
+                self.shared.observe_clock(claimed.now, requested_at);
                 if budget == SendBudget::Probe && claimed.jobs.iter().any(|job| job.call == Call::Send) {
-                    served.circuit.probing(asked);
+                    served.circuit.probing(requested_at);
                 }
-                self.claim_again(queue, &claimed, budget, asked);
-                self.hand_on(queue, claimed, slots, asked);
+                self.claim_again(queue, &claimed, budget, requested_at);
+                self.hand_on(queue, claimed, slots, requested_at);
             }
             Err(error) => {
                 drop(slots);
@@ -333,9 +336,9 @@ impl Claimer {
                 SendBudget::Probe => Sends::Probe,
                 SendBudget::NotBefore(_) => Sends::NotYet,
             },
-            lapsed: match Instant::now() < self.shared.redis_health.sends_from() {
-                true => Lapsed::Left,
-                false => Lapsed::TakenOver,
+            expired_leases: match Instant::now() < self.shared.redis_health.sends_from() {
+                true => ExpiredLeases::Left,
+                false => ExpiredLeases::TakenOver,
             },
             clock: self.shared.memory.clock(),
             gateway: &served.identity,
@@ -351,16 +354,16 @@ impl Claimer {
     }
 
     /// Notes when the queue is to be claimed from again. What is due later than looks see ahead is found by a look.
-    fn claim_again(&mut self, queue: QueueNumber, claimed: &Claimed, budget: SendBudget, asked: Instant) {
+    fn claim_again(&mut self, queue: QueueNumber, claimed: &Claimed, budget: SendBudget, requested_at: Instant) {
         self.shared.left.note(queue, claimed.sends_left);
         let now = Instant::now();
-        let gave_nothing = claimed.jobs.is_empty() && claimed.quarantined.is_empty() && claimed.left.is_empty();
+        let took_nothing = claimed.jobs.is_empty() && claimed.quarantined.is_empty() && claimed.left.is_empty();
         let due = claimed.next_due.map(|due| now + due.since(claimed.now));
-        let due = due.map(|due| if gave_nothing { due.max(now + LOOK_AFTER_NOTHING) } else { due });
+        let due = due.map(|due| if took_nothing { due.max(now + LOOK_AFTER_NOTHING) } else { due });
         match budget {
             SendBudget::NotBefore(moment) if claimed.sends_left => {
                 let claim_at = due.unwrap_or(now + LOOK_AT_BLOCKED).min(now + LOOK_AT_BLOCKED);
-                self.schedule.again(queue, claim_at.min(moment), Some(Blocked { since: asked, claim_at }));
+                self.schedule.again(queue, claim_at.min(moment), Some(Blocked { since: requested_at, claim_at }));
             }
             SendBudget::All | SendBudget::Probe | SendBudget::NotBefore(_) => {
                 if let Some(due) = due.filter(|due| *due < now + AHEAD) {
@@ -371,10 +374,16 @@ impl Claimer {
     }
 
     /// Hands on what a claim gave, and tells what it could not give.
-    fn hand_on(&mut self, queue: QueueNumber, claimed: Claimed, slots: Vec<OwnedSemaphorePermit>, asked: Instant) {
+    fn hand_on(
+        &mut self,
+        queue: QueueNumber,
+        claimed: Claimed,
+        slots: Vec<OwnedSemaphorePermit>,
+        requested_at: Instant,
+    ) {
         let served = self.shared.queues.get(queue);
         if claimed.lost_writes {
-            self.shared.guard.suspect();
+            self.shared.journal_check.suspect();
             served.log_lost_writes();
         }
         for (key, why) in &claimed.quarantined {
@@ -390,12 +399,12 @@ impl Claimer {
         for job in &claimed.jobs {
             served.metrics.claimed(job.call, job.due.map_or(Duration::ZERO, |due| claimed.now.since(due)));
         }
-        let held = claimed.jobs.into_iter().zip(slots).map(|(job, slot)| {
+        let claim = claimed.jobs.into_iter().zip(slots).map(|(job, slot)| {
             let lease = self.shared.leases.hold(queue, &job);
-            let span = attempt(&self.shared.settings.traces, &served.queue, &job, asked);
-            ActiveClaim { job, queue, claimed: asked, clock, span, _lease: lease, slot }
+            let span = attempt(&self.shared.settings.traces, &served.queue, &job, requested_at);
+            ActiveClaim { job, queue, claimed: requested_at, clock, span, _lease: lease, slot }
         });
-        self.claimed_jobs.put(held);
+        self.claimed_jobs.put(claim);
     }
 
     /// After a failed claim nobody knows whether it took effect: wait for Redis, and give back what it took, unsent.
@@ -420,12 +429,12 @@ impl Claimer {
 
     /// Certainly not called about: back to where they were, for another worker.
     async fn release(&self) {
-        for held in self.claimed_jobs.take_all() {
-            let served = self.shared.queues.get(held.queue);
-            match self.shared.store.release(&served.queue, &[&held.job]).await {
+        for claim in self.claimed_jobs.take_all() {
+            let served = self.shared.queues.get(claim.queue);
+            match self.shared.store.release(&served.queue, &[&claim.job]).await {
                 Ok(_) => served.metrics.lost(Lost::GivenBack, 1),
                 Err(error) => {
-                    tracing::warn!(error = %error.chain(), queue = %served.queue, key = %held.job.key, fence = held.job.fence, "could not be given back; it comes due when its lease ends");
+                    tracing::warn!(error = %error.chain(), queue = %served.queue, key = %claim.job.key, fence = claim.job.fence, "could not be given back; it comes due when its lease ends");
                 }
             }
         }
@@ -433,13 +442,13 @@ impl Claimer {
 }
 
 /// The span of one claim, from when it was asked for to its end.
-fn attempt(traces: &Traces, queue: &Queue, job: &ClaimedJob, asked: Instant) -> Option<Span> {
-    let mut span = traces.begin(job.trace.as_ref(), "attempt", Role::Inside, asked.elapsed())?;
-    span.tell("bursar.queue", queue.to_string());
-    span.tell("bursar.key", job.key.to_string());
-    span.tell("bursar.fence", i64::try_from(job.fence).unwrap_or(i64::MAX));
-    span.tell("bursar.call", job.call.as_str());
-    span.tell("bursar.state_before", job.state.as_str());
+fn attempt(traces: &Traces, queue: &Queue, job: &ClaimedJob, requested_at: Instant) -> Option<Span> {
+    let mut span = traces.begin(job.trace.as_ref(), "attempt", Role::Inside, requested_at.elapsed())?;
+    span.record("bursar.queue", queue.to_string());
+    span.record("bursar.key", job.key.to_string());
+    span.record("bursar.fence", i64::try_from(job.fence).unwrap_or(i64::MAX));
+    span.record("bursar.call", job.call.as_str());
+    span.record("bursar.state_before", job.state.as_str());
     Some(span)
 }
 

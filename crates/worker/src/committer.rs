@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use bursar_store::{Commit, Committed, MAX_CLAIM, Store, crash_point};
-use bursar_telemetry::Doing;
+use bursar_telemetry::RedisOperation;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::queues::{QueueNumber, Queues};
@@ -74,7 +74,7 @@ async fn commit_group(
     let (commits, replies): (Vec<Commit>, Vec<_>) =
         group.into_iter().map(|waiting| (waiting.commit, waiting.done)).unzip();
     crash_point("before_commit");
-    let mut backoff = RedisBackoff::new(Doing::Committing, redis_health.clone());
+    let mut backoff = RedisBackoff::new(RedisOperation::Committing, redis_health.clone());
     let committed = loop {
         match store.commit(&queues.get(queue).queue, &commits).await {
             Ok(committed) => break committed,

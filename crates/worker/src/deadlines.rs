@@ -5,7 +5,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use bursar_domain::{Millis, State, Subject, overdue};
+use bursar_domain::{ContentSummary, Millis, State, overdue};
 use bursar_store::{JobRecord, MAX_STEP, ScanCursor, StoreError, StoredAs};
 use tokio::time::{Instant, MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
@@ -57,7 +57,7 @@ pub(crate) async fn watch(shared: Shared, stopped: CancellationToken) {
     let mut cursors: HashMap<QueueNumber, ScanCursor> = HashMap::new();
     while stopped.run_until_cancelled(rounds.tick()).await.is_some() {
         // Should Redis have lost a send, what it calls never sent may have been: who knows of that is to speak first.
-        if Instant::now() < shared.redis_health.sends_from() || !shared.guard.allows() {
+        if Instant::now() < shared.redis_health.sends_from() || !shared.journal_check.allows() {
             continue;
         }
         let queues = shared.left.all();
@@ -95,8 +95,8 @@ async fn end_if_overdue(
     now: Millis,
 ) -> Result<(), StoreError> {
     let queue = &served.queue;
-    let next_day = record.content.as_ref().is_some_and(|content| Subject::of(queue.kind, content).next_day);
-    let Some(next) = overdue(&record.facts(next_day), &served.policy, now) else { return Ok(()) };
+    let next_day = record.content.as_ref().is_some_and(|content| ContentSummary::of(queue.kind, content).next_day);
+    let Some(next) = overdue(&record.progress(next_day), &served.policy, now) else { return Ok(()) };
     if !matches!(next.state, State::Failed | State::NeedsReview) || !shared.store.end_overdue(record, &next).await? {
         return Ok(()); // it has moved on
     }

@@ -7,9 +7,10 @@ use std::time::Duration;
 
 use bursar_domain::{AccountRules, Job, MAX_DAYS_AHEAD, MAX_JOB_BYTES, Millis, is_too_far_ahead};
 use bursar_store::{
-    Act, DeadLetter, Operator, Payload, Store, StoreError, Submission, Task, Unreadable, Verdict, crash_point,
+    DeadLetter, DeadLetterAction, Operator, Payload, Store, StoreError, Submission, Task, Unreadable, Verdict,
+    crash_point,
 };
-use bursar_telemetry::{Doing, Metrics};
+use bursar_telemetry::{Metrics, RedisOperation};
 use futures_util::future::join_all;
 use tokio_util::sync::CancellationToken;
 
@@ -40,7 +41,7 @@ impl Import {
     }
 
     async fn follow(&self, store: &Store, queue: &str, drain: &CancellationToken) {
-        let mut backoff = RedisBackoff::new(Doing::Taking, RedisHealth::now(Arc::clone(&self.metrics)));
+        let mut backoff = RedisBackoff::new(RedisOperation::Taking, RedisHealth::now(Arc::clone(&self.metrics)));
         let (first, longest) = LOOKS;
         let (mut pause, mut unread) = (first, HashSet::new());
         while !drain.is_cancelled() {
@@ -67,11 +68,12 @@ impl Import {
         &self,
         store: &Store,
         queue: &str,
-        aside: &DeadLetter,
+        dead_letter: &DeadLetter,
         operator: Operator<'_>,
     ) -> Result<Verdict, StoreError> {
-        let payload = store.dead_letter_payload(queue, aside.number).await?.map_or(Payload::Missing, Payload::Bytes);
-        let job = match read(&payload, aside.run_at, &self.accounts) {
+        let payload =
+            store.dead_letter_payload(queue, dead_letter.number).await?.map_or(Payload::Missing, Payload::Bytes);
+        let job = match read(&payload, dead_letter.run_at, &self.accounts) {
             Ok(job) => job,
             Err(why) => return Ok(Verdict::Refused(why)),
         };
@@ -80,7 +82,7 @@ impl Import {
         let verdict = verdict.unwrap_or_else(|| Err("it was not answered".into())); // one answer per job
         let verdict = verdict.unwrap_or_else(Verdict::Refused);
         if verdict == Verdict::Accepted {
-            store.settle_dead_letter(queue, aside.number, Act::Submitted, operator).await?;
+            store.settle_dead_letter(queue, dead_letter.number, DeadLetterAction::Submitted, operator).await?;
         }
         Ok(verdict)
     }

@@ -14,15 +14,15 @@ use bursar_telemetry::Metrics;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use crate::ahead::{Ahead, Unread, compare};
 use crate::queues::Queues;
 use crate::redis_health::RedisHealth;
+use crate::send_block::{SendBlock, Unread, compare};
 
 /// The pause between looks at Redis while all is well: FLUSHALL breaks no connection.
 const ROUND: Duration = Duration::from_secs(10);
 
 /// The same while nothing may be sent: the worker goes on soon after a person has reconciled.
-const ROUND_AHEAD: Duration = Duration::from_secs(1);
+const ROUND_BLOCKED: Duration = Duration::from_secs(1);
 
 /// The same after Redis did not answer.
 const ROUND_AWAY: Duration = Duration::from_millis(250);
@@ -46,10 +46,10 @@ enum Found {
     /// Looked at from this moment on: sends are allowed.
     Well(Instant),
     /// Sends are not allowed.
-    Ahead,
+    Blocked,
 }
 
-pub(crate) struct Guard {
+pub(crate) struct JournalCheck {
     store: Store,
     queues: Arc<Queues>,
     journal: Option<Journal>,
@@ -90,7 +90,7 @@ impl Memory {
     }
 }
 
-impl Guard {
+impl JournalCheck {
     pub(crate) fn new(
         store: Store,
         queues: Arc<Queues>,
@@ -122,7 +122,7 @@ impl Guard {
             return true;
         }
         match *locked(&self.found) {
-            Found::Nothing | Found::Ahead => false,
+            Found::Nothing | Found::Blocked => false,
             Found::Well(from) => from >= self.redis_health.last().max(*locked(&self.suspected)),
         }
     }
@@ -152,8 +152,8 @@ impl Guard {
     }
 
     /// It was not made.
-    pub(crate) fn withheld(&self, queue: &Queue, key: &str, fence: u64) {
-        locked(&self.memory).own.newest.withhold(&queue.to_string(), key, fence);
+    pub(crate) fn send_skipped(&self, queue: &Queue, key: &str, fence: u64) {
+        locked(&self.memory).own.newest.skip_send(&queue.to_string(), key, fence);
     }
 
     /// Looks again and again until `stopped`.
@@ -169,8 +169,8 @@ impl Guard {
                     ROUND
                 }
                 Ok(reasons) => {
-                    self.ahead(&reasons).await;
-                    ROUND_AHEAD
+                    self.block(&reasons).await;
+                    ROUND_BLOCKED
                 }
                 Err(error) => {
                     tracing::debug!(error = %error.chain(), "Redis could not be compared with the journals");
@@ -185,27 +185,27 @@ impl Guard {
         }
     }
 
-    async fn look(&self) -> Result<Vec<Ahead>, StoreError> {
+    async fn look(&self) -> Result<Vec<SendBlock>, StoreError> {
         let Some(expected) = &self.expected else { return Ok(Vec::new()) };
         let current = self.store.incarnations().await?.current;
         if let Err(why) = self.read(current.as_deref().unwrap_or_default()).await {
-            return Ok(vec![Ahead::Unreadable(why)]);
+            return Ok(vec![SendBlock::Unreadable(why)]);
         }
         let current = match current {
-            None if expected.existing => return Ok(vec![Ahead::Empty]),
+            None if expected.existing => return Ok(vec![SendBlock::Empty]),
             None => self.store.incarnate(&(expected.fresh)()).await?,
             Some(current) => current,
         };
         self.note_incarnation(&current).await;
         if self.journal.is_none() {
             let is_replaced = expected.existing && current != expected.incarnation;
-            return Ok(if is_replaced { vec![Ahead::Replaced] } else { Vec::new() });
+            return Ok(if is_replaced { vec![SendBlock::Replaced] } else { Vec::new() });
         }
         let queues: Vec<Queue> = self.queues.numbers().map(|number| self.queues.get(number).queue.clone()).collect();
         let recall = locked(&self.memory).whole();
         let (mut reasons, unread) = compare(&self.store, &queues, &recall).await?;
         self.note_unread(unread);
-        reasons.extend(self.journal.as_ref().filter(|journal| !journal.is_fit()).map(|_| Ahead::Unwritable));
+        reasons.extend(self.journal.as_ref().filter(|journal| !journal.is_writable()).map(|_| SendBlock::Unwritable));
         Ok(reasons)
     }
 
@@ -216,7 +216,7 @@ impl Guard {
             return;
         }
         tracing::warn!("Redis was emptied or replaced by another while this worker ran");
-        if let Err(error) = self.store.wake_to_look().await {
+        if let Err(error) = self.store.wake_to_recheck().await {
             tracing::debug!(error = %error.chain(), "other workers could not be told");
         }
         self.redis_health.noticed();
@@ -226,7 +226,7 @@ impl Guard {
     /// Says once of each record that it cannot be read.
     fn note_unread(&self, unread: Vec<Unread>) {
         let mut known = locked(&self.unread);
-        unread.iter().filter(|unread| !known.contains(unread)).for_each(Unread::tell);
+        unread.iter().filter(|unread| !known.contains(unread)).for_each(Unread::log);
         *known = unread;
     }
 
@@ -253,18 +253,18 @@ impl Guard {
             before.files.iter_mut().for_each(|file| file.newest = Newest::default());
         }
         let was = std::mem::replace(&mut *locked(&self.found), Found::Well(from));
-        if was == Found::Ahead {
+        if was == Found::Blocked {
             tracing::info!("Redis knows what the journals know, and they can be written: sends go on");
-            self.metrics.guarded(None);
+            self.metrics.send_blocked(None);
         }
     }
 
     /// Says so, and pauses the queues for the workers that know nothing of it.
-    async fn ahead(&self, reasons: &[Ahead]) {
-        let was = std::mem::replace(&mut *locked(&self.found), Found::Ahead);
+    async fn block(&self, reasons: &[SendBlock]) {
+        let was = std::mem::replace(&mut *locked(&self.found), Found::Blocked);
         let [first, ..] = reasons else { return };
-        self.metrics.guarded(Some(first.check()));
-        if was == Found::Ahead {
+        self.metrics.send_blocked(Some(first.check()));
+        if was == Found::Blocked {
             return;
         }
         for reason in reasons {

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bursar_store::{ClaimedJob, LeasedClaim, Renewal, StoreError};
-use bursar_telemetry::{Doing, Lost};
+use bursar_telemetry::{Lost, RedisOperation};
 use futures_util::{StreamExt, TryStreamExt, stream};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -78,7 +78,7 @@ impl Renewer {
         let mut ticks = tokio::time::interval(self.0.settings.lease / RENEWALS_PER_LEASE);
         ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         let mut troubled = self.0.redis_health.watch();
-        let mut backoff = RedisBackoff::new(Doing::Renewing, self.0.redis_health.clone());
+        let mut backoff = RedisBackoff::new(RedisOperation::Renewing, self.0.redis_health.clone());
         let mut spoken_at = Instant::now();
         loop {
             let woken = async {
@@ -134,12 +134,12 @@ impl Renewer {
             on_ambiguous: served.policy.on_ambiguous,
             clock: memory.clock(),
         };
-        let asked = Instant::now();
+        let requested_at = Instant::now();
         let renewed = store.renew(queue, &renewal, leased).await?;
         memory.renewed(number, &renewed);
-        self.0.observe_clock(renewed.now, asked);
+        self.0.observe_clock(renewed.now, requested_at);
         if renewed.lost_writes {
-            self.0.guard.suspect();
+            self.0.journal_check.suspect();
             served.log_lost_writes();
         }
         // Committed meanwhile, taken over, or lost: then the late commit will be refused, and used as evidence.

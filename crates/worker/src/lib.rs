@@ -5,16 +5,15 @@
 //! nothing but Redis: lease renewal, grouped commits, and the wake channel.
 
 mod account;
-mod ahead;
 mod backend;
 mod circuit_breaker;
 mod claimed_jobs;
 mod claimer;
 mod committer;
 mod deadlines;
-mod guard;
 mod handler;
 mod import;
+mod journal_check;
 mod lease;
 mod memory;
 mod newer;
@@ -24,6 +23,7 @@ mod redis_backoff;
 mod redis_health;
 mod retention;
 mod schedule;
+mod send_block;
 mod send_journal;
 mod shared;
 mod waker;
@@ -38,9 +38,9 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 
 pub use account::{Account, SendGate, Settings};
-pub use ahead::{Ahead, ahead};
-pub use guard::Expected;
 pub use import::Import;
+pub use journal_check::Expected;
+pub use send_block::{SendBlock, send_blocks};
 
 use backend::QueueBackend;
 use handler::{HandlerContext, handle};
@@ -74,18 +74,23 @@ pub async fn run(
     settings.metrics.concurrency(settings.concurrency);
     let stopped = CancellationToken::new();
     let shared = Shared::new(store.clone(), Arc::clone(&settings), Arc::clone(&queues));
-    let guard = Arc::clone(&shared.guard);
+    let journal_check = Arc::clone(&shared.journal_check);
     let commits = committer::start(store.clone(), Arc::clone(&queues), shared.redis_health.clone());
     let (claimed_jobs, waker, claimer) = claimer::start(shared.clone(), fit, drain.clone(), stopped.clone());
     let loops = [
         tokio::spawn(deadlines::watch(shared.clone(), stopped.clone())),
         tokio::spawn(Renewer(shared).run(stopped.clone())),
-        tokio::spawn(Arc::clone(&guard).watch(stopped.clone())),
-        tokio::spawn(pruning::prune(store.clone(), settings.journal.clone(), Arc::clone(&guard), stopped.clone())),
+        tokio::spawn(Arc::clone(&journal_check).watch(stopped.clone())),
+        tokio::spawn(pruning::prune(
+            store.clone(),
+            settings.journal.clone(),
+            Arc::clone(&journal_check),
+            stopped.clone(),
+        )),
         tokio::spawn(retention::purge(store.clone(), Arc::clone(&settings), Arc::clone(&queues), stopped.clone())),
     ];
     let begin_within = settings.lease / lease::RENEWALS_PER_LEASE;
-    let send_journal = SendJournal::new(settings.journal.clone(), guard);
+    let send_journal = SendJournal::new(settings.journal.clone(), journal_check);
     let metrics = Arc::clone(&settings.metrics);
     let name = settings.name.clone();
     let context = Arc::new(HandlerContext {

@@ -93,11 +93,11 @@ impl Memory {
         queues.numbers().filter(is_known).collect()
     }
 
-    /// Takes note of the time in a reply to what was asked at `asked`; a step when it is not where it should be.
-    pub(crate) fn observe_clock(&self, now: Millis, asked: Instant) -> Option<ClockStep> {
+    /// Takes note of the time in a reply to what was asked at `requested_at`; a step when it is not where it should be.
+    pub(crate) fn observe_clock(&self, now: Millis, requested_at: Instant) -> Option<ClockStep> {
         let before = self.lock().clock.replace(RedisClock::new(now))?;
         let expected = before.now();
-        let tolerance = STEP + asked.elapsed();
+        let tolerance = STEP + requested_at.elapsed();
         match (now.since(expected), expected.since(now)) {
             (ahead, _) if ahead > tolerance => Some(ClockStep::Forward(ahead)),
             (_, behind) if behind > tolerance => Some(ClockStep::Back(behind)),
@@ -136,8 +136,12 @@ mod tests {
         assert_eq!(memory.observe_clock(at(3_701), Instant::now()), None, "a step is told once");
         let step = memory.observe_clock(at(101), Instant::now());
         assert_eq!(step, Some(ClockStep::Back(Duration::from_secs(3_600))));
-        let asked = Instant::now();
+        let requested_at = Instant::now();
         tokio::time::advance(Duration::from_secs(4)).await;
-        assert_eq!(memory.observe_clock(at(101), asked), None, "a slow reply was written while it was waited for");
+        assert_eq!(
+            memory.observe_clock(at(101), requested_at),
+            None,
+            "a slow reply was written while it was waited for"
+        );
     }
 }

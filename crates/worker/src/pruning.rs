@@ -13,7 +13,7 @@ use tokio::task::spawn_blocking;
 use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 
-use crate::guard::Guard;
+use crate::journal_check::JournalCheck;
 
 /// The pause between rounds; the first one begins at once.
 const ROUND: Duration = Duration::from_secs(10);
@@ -30,14 +30,19 @@ enum Stays {
 }
 
 /// Makes room until `stopped`.
-pub(crate) async fn prune(store: Store, journal: Option<Journal>, guard: Arc<Guard>, stopped: CancellationToken) {
+pub(crate) async fn prune(
+    store: Store,
+    journal: Option<Journal>,
+    journal_check: Arc<JournalCheck>,
+    stopped: CancellationToken,
+) {
     let Some(journal) = journal else { return };
     let mut staying = HashMap::new();
     let mut rounds = tokio::time::interval(ROUND);
     rounds.set_missed_tick_behavior(MissedTickBehavior::Delay);
     while stopped.run_until_cancelled(rounds.tick()).await.is_some() {
         // A Redis that has forgotten what the journals know settles nothing.
-        if !guard.allows() {
+        if !journal_check.allows() {
             rounds.reset_after(Duration::from_secs(1));
             continue;
         }

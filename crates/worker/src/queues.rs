@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use bursar_domain::{OnAmbiguous, Policy, Queue, Reading, Received};
+use bursar_domain::{OnAmbiguous, ParsedResponse, Policy, Queue, Received};
 use bursar_gateways::{BADLY_SIGNED, Gateway};
 use bursar_telemetry::{Metrics, QueueMetrics};
 
@@ -53,13 +53,13 @@ impl ServedQueue {
     }
 
     /// Says once that answers are signed by another key than the configured one, and once that they no longer are.
-    pub(crate) fn note_signature(&self, reading: &Reading) {
+    pub(crate) fn note_signature(&self, parsed: &ParsedResponse) {
         let queue = &self.queue;
-        if reading.message.as_deref().is_some_and(|message| message.contains(BADLY_SIGNED)) {
+        if parsed.message.as_deref().is_some_and(|message| message.contains(BADLY_SIGNED)) {
             if !self.badly_signed.swap(true, Ordering::Relaxed) {
                 tracing::error!(%queue, "the answer's signature does not verify: is platform_public_key_file the gateway's key?");
             }
-        } else if reading.received == Received::Response && self.badly_signed.swap(false, Ordering::Relaxed) {
+        } else if parsed.received == Received::Response && self.badly_signed.swap(false, Ordering::Relaxed) {
             tracing::info!(%queue, "answers are signed by the platform's key again");
         }
     }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use bursar_telemetry::{Doing, Metrics};
+use bursar_telemetry::{Metrics, RedisOperation};
 use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
 
@@ -42,13 +42,13 @@ impl RedisHealth {
     }
 
     /// Redis failed somebody who was doing this.
-    pub(crate) fn failed(&self, doing: Doing) {
+    pub(crate) fn failed(&self, doing: RedisOperation) {
         self.noticed();
         self.counted(doing);
     }
 
     /// Redis failed as it did before, which is no news of it.
-    pub(crate) fn counted(&self, doing: Doing) {
+    pub(crate) fn counted(&self, doing: RedisOperation) {
         self.metrics.trouble(doing);
     }
 

@@ -10,7 +10,7 @@ use bursar_store::{Incarnations, JobRecord, Store, StoreError, StoredAs, Unreada
 
 /// One reason to send nothing on this Redis until a person has looked.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Ahead {
+pub enum SendBlock {
     /// It has no id, and is said to hold what was there before.
     Empty,
     /// It had another id when this process began, and is said to hold what was there before.
@@ -27,7 +27,7 @@ pub enum Ahead {
         file: PathBuf,
     },
     /// Redis has seen fewer claims of this queue than a journal.
-    OlderMemory {
+    LostWrites {
         /// The queue.
         queue: Queue,
         /// The journals' highest fence.
@@ -36,7 +36,7 @@ pub enum Ahead {
         redis: u64,
     },
     /// Redis does not know of this send.
-    Forgotten {
+    LostSend {
         /// The queue.
         queue: Queue,
         /// The job's key.
@@ -44,14 +44,14 @@ pub enum Ahead {
     },
 }
 
-impl Ahead {
+impl SendBlock {
     /// The name by which the preflight, metrics and `bursar doctor` know it.
     #[must_use]
     pub const fn check(&self) -> &'static str {
         match self {
             Self::Empty | Self::Replaced => "redis.expect",
             Self::Unwritable => "journal",
-            Self::Unreadable(_) | Self::OtherRedis { .. } | Self::OlderMemory { .. } | Self::Forgotten { .. } => {
+            Self::Unreadable(_) | Self::OtherRedis { .. } | Self::LostWrites { .. } | Self::LostSend { .. } => {
                 "journal.ahead"
             }
         }
@@ -62,14 +62,14 @@ impl Ahead {
     pub const fn queue(&self) -> Option<&Queue> {
         match self {
             Self::Empty | Self::Replaced | Self::Unreadable(_) | Self::Unwritable => None,
-            Self::OtherRedis { queue, .. } | Self::OlderMemory { queue, .. } | Self::Forgotten { queue, .. } => {
+            Self::OtherRedis { queue, .. } | Self::LostWrites { queue, .. } | Self::LostSend { queue, .. } => {
                 Some(queue)
             }
         }
     }
 }
 
-impl fmt::Display for Ahead {
+impl fmt::Display for SendBlock {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         const RECONCILE: &str = "run `bursar reconcile --journal` with the journals of all workers";
         match self {
@@ -89,11 +89,11 @@ impl fmt::Display for Ahead {
                  if it is the journal of another installation, give each its own journal.dir",
                 file.display()
             ),
-            Self::OlderMemory { queue, journal, redis } => write!(
+            Self::LostWrites { queue, journal, redis } => write!(
                 out,
                 "Redis has an older memory of {queue} than a journal (fence {redis} and {journal}): {RECONCILE}"
             ),
-            Self::Forgotten { queue, key } => {
+            Self::LostSend { queue, key } => {
                 write!(out, "a journal knows of a send of {key} in {queue} that Redis has forgotten: {RECONCILE}")
             }
         }
@@ -110,7 +110,7 @@ pub(crate) struct Unread {
 
 impl Unread {
     /// Says so in the log.
-    pub(crate) fn tell(&self) {
+    pub(crate) fn log(&self) {
         let Self { queue, key, why } = self;
         tracing::warn!(%queue, %key, %why, "a journal knows of a send of this job, and its record cannot be read: it is not compared");
     }
@@ -120,9 +120,9 @@ impl Unread {
 ///
 /// # Errors
 /// [`StoreError`] when Redis does not answer: then nothing is known.
-pub async fn ahead(store: &Store, queues: &[Queue], recall: &Recall) -> Result<Vec<Ahead>, StoreError> {
+pub async fn send_blocks(store: &Store, queues: &[Queue], recall: &Recall) -> Result<Vec<SendBlock>, StoreError> {
     let (reasons, unread) = compare(store, queues, recall).await?;
-    unread.iter().for_each(Unread::tell);
+    unread.iter().for_each(Unread::log);
     Ok(reasons)
 }
 
@@ -131,9 +131,9 @@ pub(crate) async fn compare(
     store: &Store,
     queues: &[Queue],
     recall: &Recall,
-) -> Result<(Vec<Ahead>, Vec<Unread>), StoreError> {
+) -> Result<(Vec<SendBlock>, Vec<Unread>), StoreError> {
     let incarnations = store.incarnations().await?;
-    let mut reasons: Vec<Ahead> = unlisted(queues, recall, &incarnations).into_iter().collect();
+    let mut reasons: Vec<SendBlock> = unlisted(queues, recall, &incarnations).into_iter().collect();
     let mut unread = Vec::new();
     // Queues that no journal names have nothing to be compared with.
     let is_named =
@@ -146,16 +146,16 @@ pub(crate) async fn compare(
             of_queue
                 .clone()
                 .find(|file| is_foreign(file, &incarnations))
-                .map(|file| Ahead::OtherRedis { queue: queue.clone(), file: file.path.clone() }),
+                .map(|file| SendBlock::OtherRedis { queue: queue.clone(), file: file.path.clone() }),
         );
         let journal = recall.fences.get(&name).copied().unwrap_or_default();
         if journal > redis {
-            reasons.push(Ahead::OlderMemory { queue: queue.clone(), journal, redis });
+            reasons.push(SendBlock::LostWrites { queue: queue.clone(), journal, redis });
         }
         for file in of_queue {
             let sends: Vec<&Send> = file.newest.iter().filter(|send| send.queue == name).collect();
             if let Some(key) = forgotten(store, queue, &sends, &mut unread).await? {
-                reasons.push(Ahead::Forgotten { queue: queue.clone(), key });
+                reasons.push(SendBlock::LostSend { queue: queue.clone(), key });
                 break;
             }
         }
@@ -165,11 +165,11 @@ pub(crate) async fn compare(
 
 /// A file of another Redis with sends of a queue that is not served: its account may have another name by now, under which its producer
 /// repeats the same jobs.
-fn unlisted(queues: &[Queue], recall: &Recall, incarnations: &Incarnations) -> Option<Ahead> {
+fn unlisted(queues: &[Queue], recall: &Recall, incarnations: &Incarnations) -> Option<SendBlock> {
     let foreign = recall.files.iter().filter(|file| is_foreign(file, incarnations));
     foreign.flat_map(|file| file.queues.iter().map(move |queue| (file, queue))).find_map(|(file, queue)| {
         let queue = queue.parse::<Queue>().ok().filter(|queue| !queues.contains(queue))?;
-        Some(Ahead::OtherRedis { queue, file: file.path.clone() })
+        Some(SendBlock::OtherRedis { queue, file: file.path.clone() })
     })
 }
 

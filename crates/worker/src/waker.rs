@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use bursar_store::{Store, Wake};
-use bursar_telemetry::Doing;
+use bursar_telemetry::RedisOperation;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -41,8 +41,8 @@ pub(crate) struct Waker {
 impl Waker {
     /// A waker, and what the claimer reads.
     pub(crate) fn new() -> (Self, mpsc::Receiver<Notice>) {
-        let (wake, wakes) = mpsc::channel(WAKES_WAITING);
-        (Self { wake, missed: Arc::default() }, wakes)
+        let (wake, wakeups) = mpsc::channel(WAKES_WAITING);
+        (Self { wake, missed: Arc::default() }, wakeups)
     }
 
     /// Whether something could not be told.
@@ -53,16 +53,16 @@ impl Waker {
     /// Something in `queue` is due in `wait`. What is due later is found by a look.
     pub(crate) fn ring(&self, queue: QueueNumber, wait: Duration) {
         if wait < AHEAD {
-            self.tell(Notice::Due(queue, Instant::now() + wait));
+            self.notify(Notice::Due(queue, Instant::now() + wait));
         }
     }
 
     /// How many sends may be claimed of `queue` has changed.
     pub(crate) fn circuit_changed(&self, queue: QueueNumber) {
-        self.tell(Notice::CircuitChanged(queue));
+        self.notify(Notice::CircuitChanged(queue));
     }
 
-    fn tell(&self, wake: Notice) {
+    fn notify(&self, wake: Notice) {
         if self.wake.try_send(wake).is_err() {
             self.missed.store(true, Ordering::Relaxed); // a full channel wakes the claimer as well
         }
@@ -83,24 +83,24 @@ pub(crate) async fn listen(
     hears: Arc<AtomicBool>,
     stopped: CancellationToken,
 ) {
-    let mut backoff = RedisBackoff::new(Doing::Listening, redis_health.clone());
+    let mut backoff = RedisBackoff::new(RedisOperation::Listening, redis_health.clone());
     while !stopped.is_cancelled() {
-        match store.wakes().await {
+        match store.wakeups().await {
             Ok(mut messages) => {
                 backoff.over();
                 hears.store(true, Ordering::Relaxed);
-                waker.tell(Notice::All);
+                waker.notify(Notice::All);
                 while let Some(Some(message)) = stopped.run_until_cancelled(messages.next()).await {
                     match message {
                         // Most are other workers' queues, where there are many accounts.
                         Wake::Due(queue) => {
-                            queues.find(&queue).into_iter().for_each(|number| waker.tell(Notice::One(number)))
+                            queues.find(&queue).into_iter().for_each(|number| waker.notify(Notice::One(number)))
                         }
                         Wake::Look => redis_health.noticed(),
                     }
                 }
                 hears.store(false, Ordering::Relaxed);
-                waker.tell(Notice::All);
+                waker.notify(Notice::All);
                 redis_health.noticed();
             }
             Err(error) => {

@@ -6,10 +6,10 @@ use clap::Args;
 use serde_json::json;
 
 use crate::cli::{Exit, Global};
-use crate::commands::bind::Misuse;
-use crate::commands::operate::Because;
+use crate::commands::bind::UsageError;
+use crate::commands::operate::ReasonArg;
+use crate::context::CommandContext;
 use crate::output::line;
-use crate::session::Session;
 
 #[derive(Debug, Args)]
 #[command(
@@ -23,23 +23,24 @@ pub(crate) struct Arguments {
     #[arg(value_name = "NEW")]
     new: AccountName,
     #[command(flatten)]
-    because: Because,
+    reason_arg: ReasonArg,
 }
 
 pub(crate) async fn run(arguments: &Arguments, global: &Global) -> anyhow::Result<Exit> {
-    let session = Session::open(global.config.as_deref()).await?;
-    let Arguments { old, new, because } = arguments;
-    let Some(account) = session.config.accounts.get(new) else {
-        return Err(Misuse(format!("the configuration has no account {new}")).into());
+    let context = CommandContext::open(global.config.as_deref()).await?;
+    let Arguments { old, new, reason_arg } = arguments;
+    let Some(account) = context.config.accounts.get(new) else {
+        return Err(UsageError(format!("the configuration has no account {new}")).into());
     };
-    if session.config.accounts.contains_key(old) {
-        return Err(
-            Misuse(format!("the configuration still has the account {old}: its workers go on with its jobs")).into()
-        );
+    if context.config.accounts.contains_key(old) {
+        return Err(UsageError(format!(
+            "the configuration still has the account {old}: its workers go on with its jobs"
+        ))
+        .into());
     }
-    let queues = session.config.queues();
+    let queues = context.config.queues();
     let mut exit = Exit::Done;
-    for known in session.store.known_queues().await?.into_iter().filter(|known| known.queue.account == *old) {
+    for known in context.store.known_queues().await?.into_iter().filter(|known| known.queue.account == *old) {
         let from = known.queue;
         let to = Queue { account: new.clone(), kind: from.kind };
         let obstacle = if known.is_served {
@@ -48,24 +49,24 @@ pub(crate) async fn run(arguments: &Arguments, global: &Global) -> anyhow::Resul
                     .to_owned(),
             )
         } else if !queues.contains(&to) {
-            let open = session.store.status(&from).await?.open_jobs();
+            let open = context.store.status(&from).await?.open_jobs();
             (open > 0).then(|| format!("it has {open} open jobs, and {new} takes no jobs of this kind"))
         } else {
-            other_gateway(&session, &from, &to, &account.identity()).await?
+            other_gateway(&context, &from, &to, &account.identity()).await?
         };
         if let Some(why) = obstacle {
             eprintln!("bursar: {from} stays as it is: {why}");
             exit = Exit::No;
         } else if queues.contains(&to) {
-            let adopted = session.store.adopt(&from, &to, because.operator()).await?;
-            told(&from, &to, &adopted, global)?;
+            let adopted = context.store.adopt(&from, &to, reason_arg.operator()).await?;
+            report(&from, &to, &adopted, global)?;
             if adopted.is_whole() {
-                let operator = because.operator();
-                session.store.set_gateway(&to, None, &account.identity(), operator).await?;
+                let operator = reason_arg.operator();
+                context.store.set_gateway(&to, None, &account.identity(), operator).await?;
             } else {
                 exit = Exit::No;
             }
-            if let Some(paused) = session.store.status(&to).await?.paused {
+            if let Some(paused) = context.store.status(&to).await?.paused {
                 eprintln!("bursar: {to} is paused ({paused}): `bursar resume {to}` lets its sends go on");
             }
         }
@@ -75,9 +76,14 @@ pub(crate) async fn run(arguments: &Arguments, global: &Global) -> anyhow::Resul
 
 /// Why the two queues are not at one gateway; a queue that was never served is at any, and is so until all jobs are handed on: until
 /// then its first worker pauses it.
-async fn other_gateway(session: &Session, from: &Queue, to: &Queue, ours: &str) -> anyhow::Result<Option<String>> {
+async fn other_gateway(
+    context: &CommandContext,
+    from: &Queue,
+    to: &Queue,
+    ours: &str,
+) -> anyhow::Result<Option<String>> {
     for queue in [from, to] {
-        if let Some(theirs) = session.store.gateway(queue).await?.filter(|theirs| theirs != ours) {
+        if let Some(theirs) = context.store.gateway(queue).await?.filter(|theirs| theirs != ours) {
             return Ok(Some(format!(
                 "the jobs of {queue} are for {theirs}, and {to} is at {ours} by this configuration"
             )));
@@ -86,7 +92,7 @@ async fn other_gateway(session: &Session, from: &Queue, to: &Queue, ours: &str) 
     Ok(None)
 }
 
-fn told(from: &Queue, to: &Queue, adopted: &Adopted, global: &Global) -> anyhow::Result<()> {
+fn report(from: &Queue, to: &Queue, adopted: &Adopted, global: &Global) -> anyhow::Result<()> {
     let Adopted { moved, in_doubt, claimed, conflicts, unreadable } = adopted;
     if global.json {
         let conflicts: Vec<_> = conflicts.iter().map(|(key, first)| json!({"key": key, "first": first})).collect();

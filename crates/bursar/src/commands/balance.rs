@@ -1,14 +1,14 @@
 //! `bursar balance`: `merchant.balanceQuery`, as the gateway answers it. Never moves money.
 
 use anyhow::bail;
-use bursar_domain::{Answer, Reading};
+use bursar_domain::{Outcome, ParsedResponse};
 use bursar_gateways::{Balance, BalanceQuery, Yzt};
 use clap::Args;
 use serde_json::json;
 
 use crate::accounts::GatewaySettings;
 use crate::cli::{Exit, Global};
-use crate::commands::bind::Misuse;
+use crate::commands::bind::UsageError;
 use crate::config::{Account, Config};
 use crate::output::line;
 
@@ -38,7 +38,7 @@ pub(crate) async fn run(arguments: &Arguments, global: &Global) -> anyhow::Resul
     let config = Config::load(global.config.as_deref())?;
     let (name, account) = only_account(&config, arguments.account.as_deref(), "yzt")?;
     let GatewaySettings::Yzt(settings) = account.gateway_settings(name)? else {
-        bail!(Misuse(format!("account {name} is not at YZT, which alone has balances")));
+        bail!(UsageError(format!("account {name} is not at YZT, which alone has balances")));
     };
     let query = BalanceQuery {
         account_sub_type: Some(arguments.account_sub_type.clone()),
@@ -48,7 +48,7 @@ pub(crate) async fn run(arguments: &Arguments, global: &Global) -> anyhow::Resul
     };
     match Yzt::new(settings)?.balance(&query).await {
         Ok(balance) => show(&balance, global),
-        Err(reading) => Ok(told(&reading)),
+        Err(parsed) => Ok(report_failure(&parsed)),
     }
 }
 
@@ -64,26 +64,26 @@ pub(crate) fn only_account<'a>(
     });
     match (fitting.next(), fitting.next()) {
         (Some((name, account)), None) => Ok((name.as_str(), account)),
-        (None, _) => bail!(Misuse(format!("the configuration has no account {}", name.unwrap_or(gateway)))),
-        (Some(_), Some(_)) => bail!(Misuse(format!("several accounts are at {gateway}: name one with --account"))),
+        (None, _) => bail!(UsageError(format!("the configuration has no account {}", name.unwrap_or(gateway)))),
+        (Some(_), Some(_)) => bail!(UsageError(format!("several accounts are at {gateway}: name one with --account"))),
     }
 }
 
 /// Tells what came instead of an answer, and what that means for whoever called.
-pub(crate) fn told(reading: &Reading) -> Exit {
-    let code = reading.code.as_deref().unwrap_or("no code");
-    eprintln!("bursar: {}: {}", code, reading.message.as_deref().unwrap_or(reading.answer.as_str()));
-    match reading.answer {
-        Answer::NotExecuted | Answer::Silent => Exit::Unreachable,
-        Answer::NotReady
-        | Answer::ConfigFault
-        | Answer::Refused
-        | Answer::Accepted
-        | Answer::Succeeded
-        | Answer::Failed
-        | Answer::Refunded
-        | Answer::Unseen
-        | Answer::Contradiction => Exit::No,
+pub(crate) fn report_failure(parsed: &ParsedResponse) -> Exit {
+    let code = parsed.code.as_deref().unwrap_or("no code");
+    eprintln!("bursar: {}: {}", code, parsed.message.as_deref().unwrap_or(parsed.outcome.as_str()));
+    match parsed.outcome {
+        Outcome::NotExecuted | Outcome::NoResponse => Exit::Unreachable,
+        Outcome::NotReady
+        | Outcome::Misconfigured
+        | Outcome::Rejected
+        | Outcome::Accepted
+        | Outcome::Succeeded
+        | Outcome::Failed
+        | Outcome::Refunded
+        | Outcome::NotFound
+        | Outcome::Mismatch => Exit::No,
     }
 }
 

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use crate::accounts::GatewaySettings;
 use crate::cli::{Exit, Global};
-use crate::commands::balance::{only_account, told};
+use crate::commands::balance::{only_account, report_failure};
 use crate::config::Config;
 use crate::output::line;
 
@@ -33,13 +33,13 @@ pub(crate) struct Arguments {
 /// A command that was used wrongly, beyond what the command line's own rules can tell.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
-pub(crate) struct Misuse(pub(crate) String);
+pub(crate) struct UsageError(pub(crate) String);
 
 pub(crate) async fn run(arguments: &Arguments, global: &Global) -> anyhow::Result<Exit> {
     let config = Config::load(global.config.as_deref())?;
     let (name, account) = only_account(&config, arguments.account.as_deref(), "beingfi")?;
     let GatewaySettings::Beingfi(settings) = account.gateway_settings(name)? else {
-        bail!(Misuse(format!("account {name} is not at BeingFi, which alone binds receivers")));
+        bail!(UsageError(format!("account {name} is not at BeingFi, which alone binds receivers")));
     };
     let receiver = read(arguments)?;
     match Beingfi::new(settings)?.bind(&receiver).await {
@@ -51,9 +51,9 @@ pub(crate) async fn run(arguments: &Arguments, global: &Global) -> anyhow::Resul
             }
             Ok(Exit::Done)
         }
-        Bound::Refused(reading) => Ok(told(&reading)),
-        Bound::Unknown(reading) => {
-            told(&reading);
+        Bound::Rejected(parsed) => Ok(report_failure(&parsed)),
+        Bound::Unknown(parsed) => {
+            report_failure(&parsed);
             eprintln!(
                 "bursar: it may have been bound all the same; look into the gateway's console before trying again, for a second receiver would be paid a second time"
             );
@@ -70,7 +70,7 @@ fn read(arguments: &Arguments) -> anyhow::Result<Receiver> {
         let file = std::fs::File::open(&arguments.file);
         file.and_then(|file| file.take(MAX_RECEIVER_BYTES).read_to_string(&mut text))
     };
-    read.map_err(|error| Misuse(format!("cannot read {}: {error}", arguments.file.display())))?;
+    read.map_err(|error| UsageError(format!("cannot read {}: {error}", arguments.file.display())))?;
     match serde_json::from_str(&text) {
         Ok(Value::Object(fields)) => {
             Receiver::read(fields).map_err(|errors| anyhow::anyhow!("invalid receiver: {}", errors.join("; ")))

@@ -70,7 +70,7 @@ pub(crate) async fn run(arguments: &Arguments, global: &Global) -> anyhow::Resul
     let store = Store::connect(&Settings { url: redis.url.clone(), prefix: redis.prefix.clone() }).await?;
 
     let progress = Progress::start(arguments.jobs, global);
-    progress.say(format_args!("Redis: {}", redis.told));
+    progress.say(format_args!("Redis: {}", redis.description));
     progress.say(format_args!("gateway simulator: http://{} (faults: {})", simulator.ready().listen, arguments.faults));
     let mix = Mix::new(arguments.jobs);
     mix.give_lives(&simulator);
@@ -153,7 +153,7 @@ async fn simulator(arguments: &Arguments) -> anyhow::Result<Simulator> {
 struct Redis {
     url: String,
     prefix: String,
-    told: String,
+    description: String,
     _private: Option<PrivateRedis>,
 }
 
@@ -161,13 +161,13 @@ impl Redis {
     fn of_the_user_or_private(folder: &Path) -> anyhow::Result<Self> {
         if let Ok(url) = std::env::var("REDIS_URL") {
             let prefix = format!("bursar-demo-{:08x}", fastrand::u32(..));
-            let told = format!("yours (REDIS_URL); the demo's keys begin with {prefix}: and stay there");
-            return Ok(Self { url, prefix, told, _private: None });
+            let description = format!("yours (REDIS_URL); the demo's keys begin with {prefix}: and stay there");
+            return Ok(Self { url, prefix, description, _private: None });
         }
         let private =
             PrivateRedis::start(RedisOptions::new(folder.join("redis"))).context("a private Redis for the demo")?;
-        let told = format!("a private one ({}), gone when the demo is over", private.binary().version);
-        Ok(Self { url: private.url().to_owned(), prefix: "bursar".into(), told, _private: Some(private) })
+        let description = format!("a private one ({}), gone when the demo is over", private.binary().version);
+        Ok(Self { url: private.url().to_owned(), prefix: "bursar".into(), description, _private: Some(private) })
     }
 }
 

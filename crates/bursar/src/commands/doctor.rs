@@ -11,9 +11,9 @@ use url::Url;
 
 use crate::cli::{Exit, Global};
 use crate::config::{Account, Advice, Config};
+use crate::context::{self, CommandContext};
 use crate::output::line;
-use crate::session::{self, Session};
-use crate::{journals, preflight, unlisted, work};
+use crate::{journals, preflight, role_worker, unlisted};
 
 #[derive(Debug, Args)]
 #[command(
@@ -23,7 +23,7 @@ pub(crate) struct Arguments {}
 
 pub(crate) async fn run(_: &Arguments, global: &Global) -> anyhow::Result<Exit> {
     let config = Config::load(global.config.as_deref())?;
-    let store = session::connect(&config).await?;
+    let store = context::connect(&config).await?;
     let mut findings = store.preflight(&preflight::wanted(&config)).await?;
     match journals::findings(&config, &store).await {
         Ok(found) => findings.extend(found),
@@ -59,7 +59,7 @@ pub(crate) async fn run(_: &Arguments, global: &Global) -> anyhow::Result<Exit> 
 
 /// Whether Redis answers: what a container's health check needs to know.
 pub(crate) async fn healthcheck(_: &Arguments, global: &Global) -> anyhow::Result<Exit> {
-    Session::open(global.config.as_deref()).await?.store.ping().await?;
+    CommandContext::open(global.config.as_deref()).await?.store.ping().await?;
     Ok(Exit::Done)
 }
 
@@ -159,7 +159,7 @@ async fn found_in_queues(config: &Config, store: &Store) -> Result<Vec<Finding>,
 }
 
 fn keys(name: &str, account: &Account, parts: &SharedParts) -> Finding {
-    match work::gateway(name, account, parts) {
+    match role_worker::gateway(name, account, parts) {
         Ok(_) => finding(Severity::Fine, "account.keys", format!("{name}: they can be read and fit together")),
         Err(error) => finding(Severity::Refuse, "account.keys", format!("{error:#}")),
     }

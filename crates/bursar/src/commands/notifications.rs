@@ -6,10 +6,10 @@ use bursar_store::{NotificationFilter, Store};
 use clap::Args;
 
 use crate::cli::{Exit, Global, how_many};
-use crate::commands::bind::Misuse;
+use crate::commands::bind::UsageError;
 use crate::commands::show::words;
+use crate::context::CommandContext;
 use crate::output::{line, one_line};
-use crate::session::Session;
 
 #[derive(Debug, Args)]
 #[command(
@@ -33,13 +33,13 @@ pub(crate) struct Arguments {
 }
 
 pub(crate) async fn run(arguments: &Arguments, global: &Global) -> anyhow::Result<Exit> {
-    let session = Session::open(global.config.as_deref()).await?;
-    let queues = session.queues(arguments.account.as_deref(), None)?;
+    let context = CommandContext::open(global.config.as_deref()).await?;
+    let queues = context.queues(arguments.account.as_deref(), None)?;
     let mut accounts: Vec<AccountName> = queues.into_iter().map(|queue| queue.account).collect();
     accounts.dedup(); // an account's queues stand together
     match arguments.number {
-        Some(number) => one(arguments, global, &session.store, &accounts, number).await,
-        None => list(arguments, global, &session.store, &accounts).await,
+        Some(number) => one(arguments, global, &context.store, &accounts, number).await,
+        None => list(arguments, global, &context.store, &accounts).await,
     }
 }
 
@@ -69,14 +69,16 @@ async fn one(
     number: u64,
 ) -> anyhow::Result<Exit> {
     let [account] = accounts else {
-        return Err(Misuse("each account counts its notifications for itself: name one with --account".into()).into());
+        return Err(
+            UsageError("each account counts its notifications for itself: name one with --account".into()).into()
+        );
     };
     let Some(view) = store.notification(account, number).await? else {
         eprintln!("bursar: {account} has no notification {number}");
         return Ok(Exit::No);
     };
-    let callbacks = store.notification_history(account, number).await?;
-    print(&shown(view, arguments), &callbacks, global)?;
+    let webhooks = store.notification_history(account, number).await?;
+    print(&shown(view, arguments), &webhooks, global)?;
     Ok(Exit::Done)
 }
 
@@ -84,11 +86,11 @@ fn shown(view: NotificationView, arguments: &Arguments) -> NotificationView {
     if arguments.full { view } else { NotificationView { content: masked(&view.content), ..view } }
 }
 
-fn print(view: &NotificationView, callbacks: &[HistoryEvent], global: &Global) -> anyhow::Result<()> {
+fn print(view: &NotificationView, webhooks: &[HistoryEvent], global: &Global) -> anyhow::Result<()> {
     if global.json {
         let mut object = serde_json::to_value(view)?;
-        if !callbacks.is_empty() {
-            object["callbacks"] = callbacks.iter().map(HistoryEvent::view).collect();
+        if !webhooks.is_empty() {
+            object["callbacks"] = webhooks.iter().map(HistoryEvent::view).collect();
         }
         return Ok(line(object)?);
     }
@@ -106,7 +108,7 @@ fn print(view: &NotificationView, callbacks: &[HistoryEvent], global: &Global) -
         one_line(&why)
     ))?;
     line(format_args!("    {}", one_line(&view.content.to_string())))?;
-    for event in callbacks {
+    for event in webhooks {
         let at = event.at().map(Millis::rfc3339).unwrap_or_default();
         line(format_args!("    {at} {} {}", event.name(), words(event)))?;
     }

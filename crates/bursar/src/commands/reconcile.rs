@@ -16,7 +16,7 @@ use clap::Args;
 use crate::cli::{Exit, Global};
 use crate::commands::export::time;
 use crate::commands::show::Place;
-use crate::session::Session;
+use crate::context::CommandContext;
 
 #[derive(Debug, Args)]
 #[command(
@@ -52,10 +52,10 @@ pub(crate) struct Arguments {
 }
 
 pub(crate) async fn run(arguments: &Arguments, global: &Global) -> anyhow::Result<Exit> {
-    let session = Session::open(global.config.as_deref()).await?;
+    let context = CommandContext::open(global.config.as_deref()).await?;
     if arguments.journal.is_empty() {
-        period::run(&session, arguments, global).await
+        period::run(&context, arguments, global).await
     } else {
-        journal::run(&session, arguments, global).await
+        journal::run(&context, arguments, global).await
     }
 }

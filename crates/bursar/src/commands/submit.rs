@@ -11,9 +11,9 @@ use clap::Args;
 use serde_json::{Value, json};
 
 use crate::cli::{Exit, Global};
-use crate::commands::bind::Misuse;
+use crate::commands::bind::UsageError;
+use crate::context::CommandContext;
 use crate::output::line;
-use crate::session::Session;
 use crate::{journals, traces};
 
 /// What some editors put before the first line; no part of any job.
@@ -33,16 +33,16 @@ pub(crate) struct Arguments {
 }
 
 pub(crate) async fn run(arguments: &Arguments, global: &Global) -> anyhow::Result<Exit> {
-    let unreadable = |error| Misuse(format!("cannot read {}: {error}", arguments.file.display()));
+    let unreadable = |error| UsageError(format!("cannot read {}: {error}", arguments.file.display()));
     let input: Box<dyn Read> = if arguments.file.as_os_str() == "-" {
         Box::new(io::stdin())
     } else {
         Box::new(File::open(&arguments.file).map_err(unreadable)?)
     };
-    let session = Session::open(global.config.as_deref()).await?;
-    journals::begin(&session.config, &session.store).await?;
-    let traces = traces::start(&session.config)?;
-    let producer = traces::witnessed(session.producer(), &traces);
+    let context = CommandContext::open(global.config.as_deref()).await?;
+    journals::begin(&context.config, &context.store).await?;
+    let traces = traces::start(&context.config)?;
+    let producer = traces::witnessed(context.producer(), &traces);
     let submitted = submit_all(&producer, Jobs::new(BufReader::new(input)), arguments, global).await;
     traces.close().await;
     submitted
@@ -54,10 +54,10 @@ async fn submit_all(
     arguments: &Arguments,
     global: &Global,
 ) -> anyhow::Result<Exit> {
-    let unreadable = |error| Misuse(format!("cannot read {}: {error}", arguments.file.display()));
+    let unreadable = |error| UsageError(format!("cannot read {}: {error}", arguments.file.display()));
     let mut exit = Exit::Done;
     // Whoever reads the outcomes may leave early, as `head` does: the jobs are submitted all the same.
-    let mut told = Ok(());
+    let mut written = Ok(());
     let mut any = false;
     loop {
         let batch = jobs.batch().map_err(unreadable)?;
@@ -69,13 +69,13 @@ async fn submit_all(
             if !matches!(outcome, Outcome::New | Outcome::Existing(_)) {
                 exit = Exit::No;
             }
-            told = told.and_then(|()| tell(job, &outcome, global));
+            written = written.and_then(|()| write_outcome(job, &outcome, global));
         }
     }
     if !any {
         eprintln!("bursar: {} holds no job: nothing was submitted", arguments.file.display());
     }
-    match told {
+    match written {
         Err(error) if error.kind() != ErrorKind::BrokenPipe => {
             Err(error).context("every job was submitted, but not every outcome could be written")
         }
@@ -88,7 +88,7 @@ async fn submit(producer: &Producer, batch: &[Numbered]) -> anyhow::Result<Vec<O
     Ok(producer.submit_json(&texts).await?)
 }
 
-fn tell(job: &Numbered, outcome: &Outcome, global: &Global) -> io::Result<()> {
+fn write_outcome(job: &Numbered, outcome: &Outcome, global: &Global) -> io::Result<()> {
     if global.json { line(as_json(job, outcome)) } else { line(as_text(job, outcome)) }
 }
 

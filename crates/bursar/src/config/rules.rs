@@ -5,9 +5,9 @@ use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use bursar_callbacks::IpNet;
 use bursar_domain::{Fen, PartyTypes};
 use bursar_store::Settings;
+use bursar_webhooks::IpNet;
 use url::Url;
 
 use super::source::{Raw, Value};

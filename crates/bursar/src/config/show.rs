@@ -26,7 +26,7 @@ impl Config {
             ("import", table([("queues", self.import.queues.clone().into())]).into()),
             ("journal", self.shown_journal().into()),
             ("server", self.shown_server().into()),
-            ("webhooks", self.callbacks.shown().into()),
+            ("webhooks", self.webhooks.shown().into()),
             ("log", self.shown_log().into()),
             ("telemetry", self.shown_telemetry().into()),
             ("accounts", accounts.into()),

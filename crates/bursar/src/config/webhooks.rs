@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use bursar_callbacks::IpNet;
+use bursar_webhooks::IpNet;
 use toml::{Table, Value as Toml};
 
 use super::rules::{self, DAY, MINUTE, SECOND};
@@ -15,7 +15,7 @@ const MAX_CONCURRENCY: u32 = 1_024;
 
 /// How producers are told.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Callbacks {
+pub(crate) struct Webhooks {
     /// What messages are signed with.
     pub(crate) secrets_file: Option<PathBuf>,
     /// Networks that may be told beside the public ones.
@@ -30,10 +30,10 @@ pub(crate) struct Callbacks {
     pub(crate) concurrency: usize,
 }
 
-impl Callbacks {
+impl Webhooks {
     pub(super) fn read(mut section: Section<'_>) -> Self {
         let concurrency = section.read("concurrency", rules::whole(1..=MAX_CONCURRENCY)).unwrap_or(64);
-        let callbacks = Self {
+        let webhooks = Self {
             secrets_file: section.read("secrets_file", rules::file),
             allow: section.read("allow", rules::networks).unwrap_or_default(),
             ca_file: section.read("ca_file", rules::file),
@@ -42,7 +42,7 @@ impl Callbacks {
             concurrency: usize::try_from(concurrency).unwrap_or(1),
         };
         section.finish();
-        callbacks
+        webhooks
     }
 
     pub(super) fn shown(&self) -> Table {

@@ -58,12 +58,12 @@ pub(super) fn read(reader: &mut Reader<'_>) -> Option<Draft> {
     if text_of("trade_type") == Some("2") && text_of("org_order_id").is_none() {
         reader.wrong("org_order_id", "is required for a refund (trade_type 2)");
     }
-    let about = about(text_of)?;
-    Some(Draft { fields, about, not_before: None })
+    let business_key = business_key(text_of)?;
+    Some(Draft { fields, business_key, not_before: None })
 }
 
 /// An order is uploaded once for its payment and once for its refund.
-pub(super) fn about<'a>(text_of: impl Fn(&str) -> Option<&'a str>) -> Option<String> {
+pub(super) fn business_key<'a>(text_of: impl Fn(&str) -> Option<&'a str>) -> Option<String> {
     Some(format!("{}/{}", text_of("order_id")?, text_of("trade_type")?))
 }
 

@@ -10,5 +10,5 @@ pub(super) fn read(reader: &mut Reader<'_>, key: &str) -> Option<Draft> {
     if fields.len() == 1 {
         reader.wrong_itself("must not be empty");
     }
-    Some(Draft { fields, about: key.to_owned(), not_before: None })
+    Some(Draft { fields, business_key: key.to_owned(), not_before: None })
 }

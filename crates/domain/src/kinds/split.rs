@@ -41,7 +41,7 @@ pub(super) fn read(reader: &mut Reader<'_>) -> Option<Draft> {
     let mut fields = reader.table(ORDER);
     reader.exactly_one("payOrderId", "mchOrderNo", &fields);
     let text_of = |name: &str| fields.iter().find(|(field, _)| field == name).and_then(|(_, value)| value.as_str());
-    let about = about(text_of);
+    let business_key = business_key(text_of);
     // Left out, the server fails with a null pointer (domain.md §5.3): always send it.
     let use_system = reader.field(optional("useSysAutoDivisionReceivers", Rule::Whole { low: 0, high: 1 }));
     let use_system = use_system.unwrap_or_else(|| 0.into());
@@ -53,11 +53,11 @@ pub(super) fn read(reader: &mut Reader<'_>) -> Option<Draft> {
         (true, None) => {}
     }
     let not_before = read_paid_at(reader);
-    Some(Draft { fields, about: about?, not_before })
+    Some(Draft { fields, business_key: business_key?, not_before })
 }
 
 /// An order is divided once, whichever of its two numbers names it.
-pub(super) fn about<'a>(text_of: impl Fn(&str) -> Option<&'a str>) -> Option<String> {
+pub(super) fn business_key<'a>(text_of: impl Fn(&str) -> Option<&'a str>) -> Option<String> {
     ORDER.iter().find_map(|field| Some(format!("{}/{}", field.name, text_of(field.name)?)))
 }
 

@@ -33,7 +33,7 @@ pub(super) fn read(reader: &mut Reader<'_>, key: &str, types: PartyTypes) -> Opt
     fields.extend(rest);
     let known: Vec<&str> = FIELDS.iter().chain([&NODE]).map(|field| field.name).chain(["platform_no"]).collect();
     reader.extra(&known, &mut fields);
-    Some(Draft { fields, about: key.to_owned(), not_before: None })
+    Some(Draft { fields, business_key: key.to_owned(), not_before: None })
 }
 
 /// Types that this account's gateway has, and two parties: what is paid to its payer moves nothing, and is a mistake.

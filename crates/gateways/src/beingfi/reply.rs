@@ -4,10 +4,10 @@
 
 use std::borrow::Cow;
 
-use bursar_domain::{Answer, Names, Reading, Received};
+use bursar_domain::{Names, Outcome, ParsedResponse, Received};
 
 use super::sign;
-use crate::http::Heard;
+use crate::http::HttpOutcome;
 use crate::json::{RawObject, Unclear};
 use crate::{RefusalTexts, Secret, text};
 
@@ -24,11 +24,11 @@ pub(super) enum Meaning {
     /// Certainly without effect; another try may do.
     NotExecuted,
     /// Certainly without effect, until a person mends account, rights or secret.
-    ConfigFault,
+    Misconfigured,
     /// Certainly without effect, for good.
-    Refused,
+    Rejected,
     /// A query's "no such division".
-    Unseen,
+    NotFound,
     /// Anything may have happened.
     InDoubt,
 }
@@ -45,37 +45,37 @@ const TEXTS: &[(&[&str], Meaning)] = &[
     (&["分账状态不正确"], Meaning::Handled),
     (&["更新支付订单为分账处理中异常"], Meaning::Handled),
     (&["已超出接口配置速率"], Meaning::NotExecuted), // a fork's limiter, before the order
-    (&["验签失败"], Meaning::ConfigFault),
-    (&["签名失败"], Meaning::ConfigFault), // the page's own example of a message
-    (&["通信秘钥错误"], Meaning::ConfigFault),
-    (&["商户未配置签名方式"], Meaning::ConfigFault),
-    (&["商户不支持", "签名方式"], Meaning::ConfigFault),
-    (&["不支持的签名方式"], Meaning::ConfigFault),
-    (&["商户不存在"], Meaning::ConfigFault),
-    (&["商户信息不存在或商户状态不可用"], Meaning::ConfigFault),
-    (&["商户[", "信息不存在或商户状态不可用"], Meaning::ConfigFault),
-    (&["商户应用不存在"], Meaning::ConfigFault),
-    (&["商户应用[", "不存在或应用状态不可用"], Meaning::ConfigFault),
-    (&["商户应用与商户号不匹配"], Meaning::ConfigFault),  // until 3.2
-    (&["参数appId与商户号不匹配"], Meaning::ConfigFault), // since
-    (&["当前服务商状态不可用"], Meaning::ConfigFault),
-    (&["当前代理商与商户号关系不匹配"], Meaning::ConfigFault),
-    (&["无此接口", "权限"], Meaning::ConfigFault),
-    (&["获取商户应用信息失败"], Meaning::ConfigFault),
-    (&["商户应用的支付配置不存在或已关闭"], Meaning::ConfigFault), // bind only
-    (&["订单不存在"], Meaning::Refused),
-    (&["不能同时为空"], Meaning::Refused),
-    (&["不能为空"], Meaning::Refused),
-    (&["必填一项"], Meaning::Refused),
-    (&["分账比例不得"], Meaning::Refused),
-    (&["分账比例有误"], Meaning::Refused),             // bind only
-    (&["分账接收账号类型设置有误"], Meaning::Refused), // bind only
-    (&["接收账号已绑定"], Meaning::Refused),           // bind only
-    (&["商户分账账号组不存在"], Meaning::Refused),     // bind only
-    (&["系统不支持该分账接口"], Meaning::Refused),     // bind only
-    (&["中包含不存在或"], Meaning::Refused),           // a receiver or a group that is not there
-    (&["参数格式校验错误"], Meaning::Refused),         // the page's other example
-    (&["参数有误"], Meaning::Refused),
+    (&["验签失败"], Meaning::Misconfigured),
+    (&["签名失败"], Meaning::Misconfigured), // the page's own example of a message
+    (&["通信秘钥错误"], Meaning::Misconfigured),
+    (&["商户未配置签名方式"], Meaning::Misconfigured),
+    (&["商户不支持", "签名方式"], Meaning::Misconfigured),
+    (&["不支持的签名方式"], Meaning::Misconfigured),
+    (&["商户不存在"], Meaning::Misconfigured),
+    (&["商户信息不存在或商户状态不可用"], Meaning::Misconfigured),
+    (&["商户[", "信息不存在或商户状态不可用"], Meaning::Misconfigured),
+    (&["商户应用不存在"], Meaning::Misconfigured),
+    (&["商户应用[", "不存在或应用状态不可用"], Meaning::Misconfigured),
+    (&["商户应用与商户号不匹配"], Meaning::Misconfigured), // until 3.2
+    (&["参数appId与商户号不匹配"], Meaning::Misconfigured), // since
+    (&["当前服务商状态不可用"], Meaning::Misconfigured),
+    (&["当前代理商与商户号关系不匹配"], Meaning::Misconfigured),
+    (&["无此接口", "权限"], Meaning::Misconfigured),
+    (&["获取商户应用信息失败"], Meaning::Misconfigured),
+    (&["商户应用的支付配置不存在或已关闭"], Meaning::Misconfigured), // bind only
+    (&["订单不存在"], Meaning::Rejected),
+    (&["不能同时为空"], Meaning::Rejected),
+    (&["不能为空"], Meaning::Rejected),
+    (&["必填一项"], Meaning::Rejected),
+    (&["分账比例不得"], Meaning::Rejected),
+    (&["分账比例有误"], Meaning::Rejected),             // bind only
+    (&["分账接收账号类型设置有误"], Meaning::Rejected), // bind only
+    (&["接收账号已绑定"], Meaning::Rejected),           // bind only
+    (&["商户分账账号组不存在"], Meaning::Rejected),     // bind only
+    (&["系统不支持该分账接口"], Meaning::Rejected),     // bind only
+    (&["中包含不存在或"], Meaning::Rejected),           // a receiver or a group that is not there
+    (&["参数格式校验错误"], Meaning::Rejected),         // the page's other example
+    (&["参数有误"], Meaning::Rejected),
 ];
 
 /// What a code other than 0 means. What the operator says of a text comes before the table.
@@ -85,8 +85,8 @@ pub(super) fn refusal(code: &str, said: &str, texts: &RefusalTexts) -> Meaning {
     }
     match code {
         // Not the job's fault but the clock's, which would refuse every job for good.
-        "11" if said.contains("reqTime") => Meaning::ConfigFault,
-        "11" => Meaning::Refused,
+        "11" if said.contains("reqTime") => Meaning::Misconfigured,
+        "11" => Meaning::Rejected,
         "9999" => {
             let row = TEXTS.iter().find(|(parts, _)| parts.iter().all(|part| said.contains(part)));
             row.map_or(Meaning::InDoubt, |(_, meaning)| *meaning)
@@ -99,11 +99,11 @@ fn known_to_operator(said: &str, texts: &RefusalTexts) -> Option<Meaning> {
     let lists = [
         (&texts.in_doubt, Meaning::InDoubt),
         (&texts.duplicate, Meaning::Handled),
-        (&texts.refused, Meaning::Refused),
+        (&texts.refused, Meaning::Rejected),
         (&texts.not_ready, Meaning::NotReady),
         (&texts.not_executed, Meaning::NotExecuted),
-        (&texts.config_fault, Meaning::ConfigFault),
-        (&texts.unseen, Meaning::Unseen),
+        (&texts.config_fault, Meaning::Misconfigured),
+        (&texts.unseen, Meaning::NotFound),
     ];
     let known = |list: &[String]| list.iter().any(|part| said.contains(part.as_str()));
     lists.into_iter().find(|(list, _)| known(list)).map(|(_, meaning)| meaning)
@@ -150,45 +150,51 @@ pub(super) fn channel_code(err_code: Option<String>, err_msg: &str) -> Option<St
 }
 
 /// What came back from one request.
-pub(super) enum Spoken<'a> {
+pub(super) enum Envelope<'a> {
     /// Code 0, with `data` whose signature has been verified.
-    Taken { data: RawObject<'a>, reading: Reading },
+    Taken { data: RawObject<'a>, parsed: ParsedResponse },
     /// Another code.
-    Refused { meaning: Meaning, reading: Reading },
+    Rejected { meaning: Meaning, parsed: ParsedResponse },
     /// Nothing to believe: already understood.
-    Nothing(Reading),
+    Nothing(ParsedResponse),
 }
 
 /// Opens an answer: `{"code", "msg", "data", "sign"}`, the signature being over `data` alone. Nothing `hidden` goes on
 /// record.
-pub(super) fn open<'a>(heard: &'a Heard, secret: &Secret, texts: &RefusalTexts, hidden: &[&Secret]) -> Spoken<'a> {
-    let nothing =
-        |answer, http, why: &str| Spoken::Nothing(Reading { http, ..Reading::of(answer, text::message(why, hidden)) });
-    let answered = match heard {
-        Heard::NotExecuted { http, why } => return nothing(Answer::NotExecuted, *http, why),
-        Heard::Nothing { http, why } => return nothing(Answer::Silent, *http, why),
-        Heard::Answer(answered) => answered,
+pub(super) fn open<'a>(
+    http_outcome: &'a HttpOutcome,
+    secret: &Secret,
+    texts: &RefusalTexts,
+    hidden: &[&Secret],
+) -> Envelope<'a> {
+    let nothing = |outcome, http, why: &str| {
+        Envelope::Nothing(ParsedResponse { http, ..ParsedResponse::of(outcome, text::message(why, hidden)) })
     };
-    match believe(&answered.body, secret) {
+    let response = match http_outcome {
+        HttpOutcome::NotExecuted { http, why } => return nothing(Outcome::NotExecuted, *http, why),
+        HttpOutcome::NoResponse { http, why } => return nothing(Outcome::NoResponse, *http, why),
+        HttpOutcome::Response(response) => response,
+    };
+    match believe(&response.body, secret) {
         Ok((code, said, data)) => {
-            let reading = Reading {
+            let parsed = ParsedResponse {
                 received: Received::Response,
                 names: Names::Job, // no page describes a query that would confirm it
-                http: Some(answered.http),
+                http: Some(response.http),
                 code: Some(text::word(&code, hidden)),
                 message: Some(text::message(&said, hidden)).filter(|said| !said.is_empty()),
-                ..Reading::of(Answer::Silent, "")
+                ..ParsedResponse::of(Outcome::NoResponse, "")
             };
             match code.as_str() {
                 "0" => match data {
-                    Some(data) => Spoken::Taken { data, reading },
+                    Some(data) => Envelope::Taken { data, parsed },
                     // Nothing is signed there, so nobody vouches for it, and it names nothing.
-                    None => nothing(Answer::Silent, Some(answered.http), "code 0 without data proves nothing"),
+                    None => nothing(Outcome::NoResponse, Some(response.http), "code 0 without data proves nothing"),
                 },
-                _ => Spoken::Refused { meaning: refusal(&code, &said, texts), reading },
+                _ => Envelope::Rejected { meaning: refusal(&code, &said, texts), parsed },
             }
         }
-        Err(why) => nothing(Answer::Silent, Some(answered.http), &why),
+        Err(why) => nothing(Outcome::NoResponse, Some(response.http), &why),
     }
 }
 

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use bursar_domain::Kind;
 use bursar_gateways::{
-    Beingfi, BeingfiSettings, ContentType, Order, QueryKey, RefusalTexts, ResponseSign, Secret, SplitMethods, SubCodes,
-    Transport, UnsignedErrors, UploadMethod, Yzt, YztSettings,
+    Beingfi, BeingfiSettings, ContentType, GatewayRequest, QueryKey, RefusalTexts, ResponseSign, Secret, SplitMethods,
+    SubCodes, Transport, UnsignedErrors, UploadMethod, Yzt, YztSettings,
 };
 
 use super::sign::{SECRET, key};
@@ -62,8 +62,8 @@ pub const TRANSFER: &str = r#"{"node_id":"00061967","platform_no":"1001XP2025010
 pub const BILL: &str = r#"{"trade_type":"1","node_id":"100001","order_amount":199,"order_id":"100010001","order_time":"20240301131800","store_id":"20008221","goods_detail":"[{\"goods_id\":\"apple-01\",\"goods_name\":\"特价手机\",\"quantity\":1,\"price\":200000,\"real_price\":199999}]"}"#;
 pub const SPLIT: &str = r#"{"payOrderId":"P202108271011463510002","useSysAutoDivisionReceivers":0,"receivers":"[{\"receiverId\":\"800029\",\"divisionProfit\":\"0.0001\"}]"}"#;
 
-pub fn order(kind: Kind, content: &str) -> Order {
-    Order {
+pub fn order(kind: Kind, content: &str) -> GatewayRequest {
+    GatewayRequest {
         kind,
         key: KEY.into(),
         content: Arc::from(content),
@@ -73,24 +73,24 @@ pub fn order(kind: Kind, content: &str) -> Order {
     }
 }
 
-pub fn transfer() -> Order {
+pub fn transfer() -> GatewayRequest {
     order(Kind::Transfer, TRANSFER)
 }
 
 /// A transfer that the gateway has named these numbers for, newest last.
-pub fn numbered(trade_nos: &[&str]) -> Order {
-    Order { trade_nos: trade_nos.iter().map(ToString::to_string).collect(), sent_before: true, ..transfer() }
+pub fn numbered(trade_nos: &[&str]) -> GatewayRequest {
+    GatewayRequest { trade_nos: trade_nos.iter().map(ToString::to_string).collect(), sent_before: true, ..transfer() }
 }
 
-pub fn bill() -> Order {
+pub fn bill() -> GatewayRequest {
     order(Kind::BillUpload, BILL)
 }
 
-pub fn split() -> Order {
+pub fn split() -> GatewayRequest {
     order(Kind::Split, SPLIT)
 }
 
 /// The same order after a send that may have been heard.
-pub fn again(order: Order) -> Order {
-    Order { sent_before: true, ..order }
+pub fn again(order: GatewayRequest) -> GatewayRequest {
+    GatewayRequest { sent_before: true, ..order }
 }

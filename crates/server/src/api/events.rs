@@ -82,7 +82,7 @@ async fn events(
         Problem::new(Refusal::TooMany, detail).retry_after(KEEP_ALIVE)
     };
     let stream = Arc::clone(&who.bearer.streams).try_acquire_owned().map_err(|_| busy())?;
-    let news = app.feed.of_anything();
+    let news = app.job_watch.of_anything();
     let partitions: BTreeSet<u16> = origins.iter().map(|origin| app.store.partition_of(origin)).collect();
     let partitions: Vec<u16> = partitions.into_iter().collect();
     let (place, first) = match header.or(given).filter(|id| !id.is_empty()) {
@@ -137,11 +137,11 @@ impl Following {
             }
             let silent_until = self.said + KEEP_ALIVE;
             match self.app.store.events(self.place.streams(), PAGE).await {
-                Ok(events) if !events.is_empty() => match self.told(&events) {
+                Ok(events) if !events.is_empty() => match self.frames(&events) {
                     // What is behind them may be for this client.
-                    told if told.is_empty() && Instant::now() < silent_until => continue,
-                    told if told.is_empty() => return Some(self.still_here()),
-                    told => return Some(told),
+                    frames if frames.is_empty() && Instant::now() < silent_until => continue,
+                    frames if frames.is_empty() => return Some(self.still_here()),
+                    frames => return Some(frames),
                 },
                 Ok(_) => {}
                 Err(error) => tracing::debug!(error = %error.chain(), "events cannot be read; they will be"),
@@ -164,7 +164,7 @@ impl Following {
         format!(": still here\nid: {}\n\n", self.place)
     }
 
-    fn told(&mut self, events: &[Event]) -> String {
+    fn frames(&mut self, events: &[Event]) -> String {
         let mut text = String::new();
         for event in events {
             self.place.behind(event);

@@ -6,12 +6,12 @@ use serde_json::{Map, Value};
 use crate::http::problem::Problem;
 
 /// A body being taken apart.
-pub(crate) struct Order {
+pub(crate) struct OperatorRequest {
     fields: Map<String, Value>,
     errors: Vec<FieldError>,
 }
 
-impl Order {
+impl OperatorRequest {
     pub(crate) fn read(body: &[u8]) -> Result<Self, Problem> {
         match serde_json::from_slice(body) {
             Ok(Value::Object(fields)) => Ok(Self { fields, errors: Vec::new() }),

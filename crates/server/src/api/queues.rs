@@ -7,15 +7,15 @@ use bursar_domain::{Queue, QueueView};
 use bursar_store::Operator;
 use serde_json::{Value, json};
 
-use crate::api::operator_request::Order;
+use crate::api::operator_request::OperatorRequest;
 use crate::http::auth::{Allowed, Operate, Read};
 use crate::http::body::JsonBody;
 use crate::http::part::Part;
 use crate::http::path::QueueName;
 use crate::http::problem::{Kind, Problem};
 use crate::http::query::NoQuery;
-use crate::ops::queues::{NotTurned, Turn, turn};
-use crate::state::{App, Shared};
+use crate::ops::queues::{QueueAction, QueueActionError, pause_or_resume};
+use crate::state::{ServerState, Shared};
 
 pub(crate) fn part() -> Part {
     Part::new(include_str!("queues/openapi.json"))
@@ -38,7 +38,7 @@ async fn pause(
     _: NoQuery,
     body: JsonBody,
 ) -> Changed {
-    turned(&who, &app, &queue, Turn::Pause, &reason(&body)?).await
+    turned(&who, &app, &queue, QueueAction::Pause, &reason(&body)?).await
 }
 
 async fn resume(
@@ -48,23 +48,29 @@ async fn resume(
     _: NoQuery,
     body: JsonBody,
 ) -> Changed {
-    turned(&who, &app, &queue, Turn::Resume, &reason(&body)?).await
+    turned(&who, &app, &queue, QueueAction::Resume, &reason(&body)?).await
 }
 
 /// Pauses or resumes a queue; refuses what somebody else has done already, and says who.
-async fn turned(who: &Allowed<Operate>, app: &App, queue: &Queue, wanted: Turn, reason: &str) -> Changed {
+async fn turned(
+    who: &Allowed<Operate>,
+    app: &ServerState,
+    queue: &Queue,
+    wanted: QueueAction,
+    reason: &str,
+) -> Changed {
     let operator = Operator { who: &who.bearer.name, why: reason };
-    let view = match turn(app, queue, wanted, operator).await {
+    let view = match pause_or_resume(app, queue, wanted, operator).await {
         Ok(status) => return Ok(Json(status.view(queue))),
-        Err(NotTurned::Already(status)) => status.view(queue),
-        Err(NotTurned::Refused(refusal)) => return Err(refusal.into()),
+        Err(QueueActionError::Already(status)) => status.view(queue),
+        Err(QueueActionError::Refused(refusal)) => return Err(refusal.into()),
     };
     let detail = match wanted {
-        Turn::Pause => {
+        QueueAction::Pause => {
             let why = view.paused.as_ref().map(|reason| format!(": {reason}")).unwrap_or_default();
             format!("{queue} was paused already{why}")
         }
-        Turn::Resume => format!("{queue} was not paused, or has been resumed"),
+        QueueAction::Resume => format!("{queue} was not paused, or has been resumed"),
     };
     Err(Problem::new(Kind::NotNow, detail).with("queue", json!(view)))
 }
@@ -72,8 +78,8 @@ async fn turned(who: &Allowed<Operate>, app: &App, queue: &Queue, wanted: Turn, 
 type Changed = Result<Json<QueueView>, Problem>;
 
 fn reason(body: &JsonBody) -> Result<String, Problem> {
-    let mut order = Order::read(&body.0)?;
-    let reason = order.reason();
-    order.finish()?;
+    let mut request = OperatorRequest::read(&body.0)?;
+    let reason = request.reason();
+    request.finish()?;
     Ok(reason)
 }

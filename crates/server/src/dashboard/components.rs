@@ -81,10 +81,10 @@ pub(super) fn allowed(state: State, reason: Option<&Reason>) -> Vec<Operation> {
 pub(super) const ENDS: [State; 3] = [State::Succeeded, State::Failed, State::Refunded];
 
 /// Links to the acts that the job's state allows.
-pub(super) fn acts(words: &Words, address: &str, job: &JobRecord) -> Markup {
+pub(super) fn offered_operations(words: &Words, address: &str, job: &JobRecord) -> Markup {
     html! {
         @for operation in allowed(job.state, job.reason.as_ref()) {
-            a.act data-act=(operation.as_str()) href={ (address) "/" (operation.as_str()) } { (words.act(operation)) }
+            a.act data-act=(operation.as_str()) href={ (address) "/" (operation.as_str()) } { (words.operation(operation)) }
         }
     }
 }
@@ -96,10 +96,13 @@ pub(super) fn shown_reason(words: &Words, job: &JobRecord) -> Option<String> {
 }
 
 /// The last action of an operator in a job's history; the words in `whole` may stand whole in its comment.
-pub(super) fn last_act(words: &Words, history: &[HistoryEvent], whole: &[&str]) -> Option<String> {
+pub(super) fn last_action_text(words: &Words, history: &[HistoryEvent], whole: &[&str]) -> Option<String> {
     let last = last_action(history)?;
     let (at, comment) = (last.at.rfc3339(), without_accounts_but(&last.comment, whole));
-    Some(filled(words.last_act, &[&last.operator, words.action(last.action), at.get(..19).unwrap_or(&at), &comment]))
+    Some(filled(
+        words.last_action_text,
+        &[&last.operator, words.action(last.action), at.get(..19).unwrap_or(&at), &comment],
+    ))
 }
 
 /// Long numbers that are no account's: the job's key, and the gateway's numbers for it.
@@ -125,8 +128,8 @@ mod tests {
 
     #[test]
     fn a_span_is_told_in_the_unit_that_says_most() {
-        for (seconds, told) in [(0, "0 s"), (119, "119 s"), (120, "2 min"), (7_200, "2 h"), (172_800, "2 d")] {
-            assert_eq!(span(&ENGLISH, Duration::from_secs(seconds)), told);
+        for (seconds, text) in [(0, "0 s"), (119, "119 s"), (120, "2 min"), (7_200, "2 h"), (172_800, "2 d")] {
+            assert_eq!(span(&ENGLISH, Duration::from_secs(seconds)), text);
         }
     }
 }

@@ -12,7 +12,7 @@ use crate::state::Shared;
 use crate::state::tokens::Bearer;
 
 /// What an address names, where it holds names at all.
-pub(crate) type Names<T> = Result<Path<T>, PathRejection>;
+pub(crate) type PathParts<T> = Result<Path<T>, PathRejection>;
 
 /// No notification has a higher number: Redis counts exactly up to 2^53 - 1.
 const MAX_NUMBER: u64 = (1 << 53) - 1;

@@ -127,7 +127,7 @@ impl Problem {
     }
 
     /// The status and the sentence, for a page that tells them to a person.
-    pub(crate) fn told(&self) -> (StatusCode, &str) {
+    pub(crate) fn status_and_detail(&self) -> (StatusCode, &str) {
         (self.kind.status(), &self.detail)
     }
 
@@ -147,8 +147,8 @@ impl Problem {
     fn of_store(error: &StoreError, meaning: &str) -> Self {
         match error {
             StoreError::Unreadable { what, .. } => Self::new(Kind::Internal, format!("{what} cannot be read")),
-            StoreError::NotDurable { asked, .. } => {
-                Self::new(Kind::Unavailable, format!("not kept as redis.durability = \"{asked}\" asks: {meaning}"))
+            StoreError::NotDurable { required, .. } => {
+                Self::new(Kind::Unavailable, format!("not kept as redis.durability = \"{required}\" asks: {meaning}"))
                     .retry_after(COME_BACK)
             }
             StoreError::Cluster | StoreError::Layout(_) => Self::new(Kind::Unavailable, error.to_string()),

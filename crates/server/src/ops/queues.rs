@@ -3,7 +3,7 @@
 use bursar_domain::{ActionKind, Queue};
 use bursar_store::{Operator, QueueStatus, StoreError};
 
-use crate::state::App;
+use crate::state::ServerState;
 use crate::state::refusal::Refusal;
 
 /// What an act that got no answer from Redis means.
@@ -11,14 +11,14 @@ const UNKNOWN: &str = "it may have been done; look at the queue before you repea
 
 /// What an operator can do about a queue's sends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Turn {
+pub(crate) enum QueueAction {
     /// Stop them.
     Pause,
     /// Let them go on.
     Resume,
 }
 
-impl Turn {
+impl QueueAction {
     /// The word for it in paths.
     pub(crate) const fn as_str(self) -> &'static str {
         match self {
@@ -30,14 +30,14 @@ impl Turn {
 
 /// Why a queue was not paused or resumed.
 #[derive(Debug)]
-pub(crate) enum NotTurned {
+pub(crate) enum QueueActionError {
     /// Somebody was faster; the queue as it is.
     Already(Box<QueueStatus>),
     /// Anything else.
     Refused(Refusal),
 }
 
-impl From<StoreError> for NotTurned {
+impl From<StoreError> for QueueActionError {
     fn from(error: StoreError) -> Self {
         Self::Refused(Refusal::from(error))
     }
@@ -46,18 +46,18 @@ impl From<StoreError> for NotTurned {
 /// Pauses or resumes a queue; the queue as it is then.
 ///
 /// # Errors
-/// [`NotTurned`]: nothing was done, or nobody knows whether it was.
-pub(crate) async fn turn(
-    app: &App,
+/// [`QueueActionError`]: nothing was done, or nobody knows whether it was.
+pub(crate) async fn pause_or_resume(
+    app: &ServerState,
     queue: &Queue,
-    wanted: Turn,
+    wanted: QueueAction,
     operator: Operator<'_>,
-) -> Result<Box<QueueStatus>, NotTurned> {
+) -> Result<Box<QueueStatus>, QueueActionError> {
     let changed = match wanted {
-        Turn::Pause => app.store.pause(queue, &operator.reason(ActionKind::Pause)).await,
-        Turn::Resume => app.store.resume(queue, &operator.reason(ActionKind::Resume)).await,
+        QueueAction::Pause => app.store.pause(queue, &operator.reason(ActionKind::Pause)).await,
+        QueueAction::Resume => app.store.resume(queue, &operator.reason(ActionKind::Resume)).await,
     };
-    let changed = changed.map_err(|error| NotTurned::Refused(Refusal::of_store(error, UNKNOWN)))?;
+    let changed = changed.map_err(|error| QueueActionError::Refused(Refusal::of_store(error, UNKNOWN)))?;
     let status = Box::new(app.store.status(queue).await?);
-    if changed { Ok(status) } else { Err(NotTurned::Already(status)) }
+    if changed { Ok(status) } else { Err(QueueActionError::Already(status)) }
 }

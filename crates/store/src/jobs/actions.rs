@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use bursar_domain::{Due, HistoryEvent, Millis, Next, Queue, Reason};
+use bursar_domain::{Due, HistoryEvent, Millis, Queue, Reason, Transition};
 
 use super::apply::{Applied, Guarded, Place, Seen};
 use super::commit::place_of;
@@ -15,7 +15,7 @@ use crate::reply::score;
 
 /// What became of an action.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Acted {
+pub enum ActionOutcome {
     /// It is done.
     Done,
     /// A worker has claimed the job: nothing was done.
@@ -30,7 +30,7 @@ pub enum Acted {
 #[derive(Clone, Debug)]
 pub struct Action<'a> {
     /// What follows.
-    pub next: &'a Next,
+    pub next: &'a Transition,
     /// Why.
     pub reason: Option<Reason>,
     /// The event for the job's history; its time is set here.
@@ -46,17 +46,17 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError`]: it may have been done; look before repeating.
-    pub async fn act(&self, seen: &JobRecord, action: Action<'_>) -> Result<Acted, StoreError> {
+    pub async fn act(&self, seen: &JobRecord, action: Action<'_>) -> Result<ActionOutcome, StoreError> {
         if seen.worker.is_some() {
-            return Ok(Acted::Claimed);
+            return Ok(ActionOutcome::Claimed);
         }
         let now = self.now().await?;
         let write = write(seen, &action, now);
         let paused = action.unless_paused.map(Reason::recorded).unwrap_or_default();
         match self.apply(&seen.queue, &[write], &paused).await?.pop() {
-            Some(Applied::Done) => Ok(Acted::Done),
-            Some(Applied::Paused) => Ok(Acted::Paused),
-            Some(Applied::Changed { .. } | Applied::Owned(_) | Applied::Repeated) | None => Ok(Acted::Changed),
+            Some(Applied::Done) => Ok(ActionOutcome::Done),
+            Some(Applied::Paused) => Ok(ActionOutcome::Paused),
+            Some(Applied::Changed { .. } | Applied::Owned(_) | Applied::Repeated) | None => Ok(ActionOutcome::Changed),
         }
     }
 
@@ -171,7 +171,7 @@ pub(crate) fn write(seen: &JobRecord, action: &Action<'_>, now: Millis) -> Guard
         Due::Query(at) => Due::Query(at.max(now)),
         Due::Never => Due::Never,
     };
-    let place = place_of(&Next { due, ..next.clone() });
+    let place = place_of(&Transition { due, ..next.clone() });
     Guarded::new(seen.key.as_str(), &seen.seen.claim, Seen::Text(seen.seen.record.clone()))
         .with_record(record, seen.state, place, now)
 }

@@ -115,8 +115,8 @@ impl Store {
             let streams = replies.split_off(1.min(replies.len()));
             let (seconds, micros): (u64, u64) = from_reply("TIME", replies.first())?;
             recent.now = recent.now.max(Millis(seconds * 1_000 + micros / 1_000));
-            let asked: Vec<u16> = until.keys().copied().collect();
-            for (partition, stream) in asked.into_iter().zip(streams) {
+            let requested: Vec<u16> = until.keys().copied().collect();
+            for (partition, stream) in requested.into_iter().zip(streams) {
                 let entries: Vec<Entry> = from_reply("XREVRANGE", Some(&stream))?;
                 let oldest = (entries.len() == ENTRIES_AT_ONCE).then(|| entries.last().map(|entry| entry.0.clone()));
                 let wanted = places.get(&partition).map(Vec::as_slice).unwrap_or_default();

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use bursar_domain::{
-    Answer, Call, Facts, Key, Millis, Names, OnAmbiguous, Queue, Reason, Received, State, TraceParent,
+    Call, JobProgress, Key, Millis, Names, OnAmbiguous, Outcome, Queue, Reason, Received, State, TraceParent,
 };
 use redis::{Pipeline, Value};
 
@@ -12,9 +12,9 @@ use super::apply::{Guarded, Place, Seen};
 use super::overlay::{ClaimEntry, Era};
 use super::read::lossy;
 use super::record::{StoredJob, Unreadable};
-use crate::jobs::wish::whole_millis;
+use crate::jobs::claim_request::whole_millis;
 use crate::scripts::EVENTS_KEPT;
-use crate::{Claim, ClaimId, Lapsed, MAX_CLAIM, RECEIPT_KEPT, Sends, Store, StoreError};
+use crate::{Claim, ClaimId, ExpiredLeases, MAX_CLAIM, RECEIPT_KEPT, Sends, Store, StoreError};
 
 /// Jobs at both ends of what is due that are looked at for a probe. What waits longest is mostly in doubt, and what is in doubt may be so
 /// by its own responses, which say nothing of the gateway.
@@ -103,7 +103,7 @@ pub struct ClaimedJob {
     /// When it was accepted.
     pub created: Option<Millis>,
     /// What a response said that arrived when its claim had ended.
-    pub late_response: Option<Answer>,
+    pub late_response: Option<Outcome>,
     /// The trace that it belongs to.
     pub trace: Option<TraceParent>,
     /// Why it was where it was before the claim.
@@ -128,8 +128,8 @@ impl ClaimedJob {
 
     /// The facts for the state machine. What the gateway can do is the caller's knowledge.
     #[must_use]
-    pub fn facts(&self, can_query: bool, resend_tells: bool, next_day: bool) -> Facts {
-        Facts {
+    pub fn progress(&self, can_query: bool, repeat_is_answered: bool, next_day: bool) -> JobProgress {
+        JobProgress {
             state: self.state,
             sends: self.sends,
             resends: self.resends,
@@ -147,7 +147,7 @@ impl ClaimedJob {
                 _ => Received::Nothing,
             },
             not_ready: matches!(self.reason, Some(Reason::OrderNotReady(_))),
-            resend_tells,
+            repeat_is_answered,
             next_day,
             seed: self.key.seed(),
         }
@@ -188,7 +188,7 @@ impl Store {
             .push(if claim.sends == Sends::NotYet { "queries" } else { "sends" })
             .push(probe.map(|probe| probe.0).unwrap_or_default())
             .push(claim.clock.unwrap_or_default().0)
-            .push(u8::from(claim.lapsed == Lapsed::Left))
+            .push(u8::from(claim.expired_leases == ExpiredLeases::Left))
             .push(claim.gateway)
             .push(claim.incarnation)
             .push(u8::from(claim.looked));

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use bursar_domain::{Millis, OnAmbiguous};
 
-use crate::link::{Connection, Link};
+use crate::reconnecting::{Connection, ConnectionId};
 use crate::sentinel::switched_over;
 use crate::{Store, StoreError};
 
@@ -39,7 +39,7 @@ pub struct Claim<'a> {
     /// Whether sends may be claimed.
     pub sends: Sends,
     /// Whether jobs may be taken over whose lease has ended.
-    pub lapsed: Lapsed,
+    pub expired_leases: ExpiredLeases,
     /// This worker's idea of Redis's time, once it has one: receipts say nothing after a clock was set forward.
     pub clock: Option<Millis>,
     /// The worker's gateway; the first that claims in a queue makes it the queue's. Empty for whichever it is.
@@ -54,7 +54,7 @@ pub struct Claim<'a> {
     /// Whether the worker has looked at Redis since it was told of another one; then the queue is this one's.
     pub looked: bool,
     /// The only connection over which the claim may be made; `None` for any.
-    pub over: Option<Link>,
+    pub over: Option<ConnectionId>,
 }
 
 impl<'a> Claim<'a> {
@@ -70,7 +70,7 @@ impl<'a> Claim<'a> {
             known: Known::default(),
             on_ambiguous: OnAmbiguous::Resend,
             sends: Sends::Allowed,
-            lapsed: Lapsed::TakenOver,
+            expired_leases: ExpiredLeases::TakenOver,
             clock: None,
             gateway: "",
             sick_group: "",
@@ -107,7 +107,7 @@ pub enum Sends {
 
 /// What a claim does about jobs whose lease has ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Lapsed {
+pub enum ExpiredLeases {
     /// Takes them over.
     TakenOver,
     /// Leaves them for a moment: after an outage their worker may hold the response, and its commit comes first.
@@ -135,14 +135,14 @@ impl ClaimId {
 
 impl Store {
     /// The connection to claim over. A claim of the wrong primary would learn nothing of lost writes.
-    pub(crate) fn to_claim_on(&self, over: Option<Link>) -> Result<Connection, StoreError> {
+    pub(crate) fn to_claim_on(&self, over: Option<ConnectionId>) -> Result<Connection, StoreError> {
         let connection = self.connection();
         let primary = connection.primary();
         if self.claims_at.swap(primary, Ordering::SeqCst) != primary {
             return Err(StoreError::of("claim", switched_over()));
         }
         let connection = connection.only(primary);
-        Ok(over.map_or(connection.clone(), |link| connection.over(link)))
+        Ok(over.map_or(connection.clone(), |connection_id| connection.over(connection_id)))
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use bursar_domain::{Answer, Call, Due, GatewayText, HistoryEvent, Millis, Next, Queue, Reason, State};
+use bursar_domain::{Call, Due, GatewayText, HistoryEvent, Millis, Outcome, Queue, Reason, State, Transition};
 
 use super::ClaimToken;
 use super::apply::{Applied, Guarded, Place, Seen};
@@ -27,7 +27,7 @@ pub struct Commit {
     /// What the response, or its absence, is worth should this come too late.
     pub evidence: Evidence,
     /// What follows.
-    pub next: Next,
+    pub next: Transition,
     /// Why, with the gateway's words.
     pub reason: Option<Reason>,
     /// Whether the gateway was queried.
@@ -52,7 +52,7 @@ pub enum Evidence {
     /// A send that may have taken effect.
     MaybeExecuted,
     /// What the gateway said.
-    Said(Answer),
+    Said(Outcome),
 }
 
 /// Whether a send counts among the resends.
@@ -112,7 +112,7 @@ pub enum Committed {
 impl Commit {
     /// The end of a job's claim without a call.
     #[must_use]
-    pub fn new(job: &ClaimedJob, decided: Millis, next: Next) -> Self {
+    pub fn new(job: &ClaimedJob, decided: Millis, next: Transition) -> Self {
         Self {
             ends: Ends {
                 found: Arc::clone(&job.found),
@@ -227,7 +227,7 @@ impl Commit {
 }
 
 /// Where a job goes by what follows.
-pub(crate) fn place_of(next: &Next) -> Place {
+pub(crate) fn place_of(next: &Transition) -> Place {
     match (next.due, next.state) {
         (Due::Send(at), _) => Place::Sends(at),
         (Due::Query(at), _) => Place::Queries(at),

@@ -24,9 +24,9 @@ use super::queue::Ready;
 use super::read::lossy;
 use super::record::{StoredJob, Unreadable, WebhookEvent};
 use crate::Store;
-use crate::jobs::wish::whole_millis;
+use crate::jobs::claim_request::whole_millis;
 use crate::reply::from_reply;
-use crate::{ClaimId, MAX_DELIVERIES, Operator, Origin, StoreError, Wakes};
+use crate::{ClaimId, MAX_DELIVERIES, Operator, Origin, StoreError, Wakeups};
 use record::{DeliveryEntry, StoredDelivery};
 
 /// How long an event that a newer build wrote is left to one before it is looked at again.
@@ -195,7 +195,7 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError`]: try again.
-    pub async fn delivery_wakes(&self) -> Result<Wakes<Origin>, StoreError> {
+    pub async fn delivery_wakeups(&self) -> Result<Wakeups<Origin>, StoreError> {
         self.subscribe(self.queues.delivery_channel()).await
     }
 

@@ -9,7 +9,7 @@ use redis::Pipeline;
 use super::read::lossy;
 use crate::Store;
 use crate::StoreError;
-use crate::link::Connection;
+use crate::reconnecting::Connection;
 
 /// How long one look at the streams waits for news. Shorter than the time a command may take.
 const BLOCK_MS: usize = 1_000;
@@ -177,16 +177,16 @@ impl Store {
     /// # Errors
     /// [`StoreError`].
     pub async fn forgotten_events(&self, places: &[(u16, EventId)]) -> Result<Vec<u16>, StoreError> {
-        let asked: Vec<&(u16, EventId)> = places.iter().filter(|(_, id)| *id != EventId::default()).collect();
-        if asked.is_empty() {
+        let requested: Vec<&(u16, EventId)> = places.iter().filter(|(_, id)| *id != EventId::default()).collect();
+        if requested.is_empty() {
             return Ok(Vec::new());
         }
         let mut pipeline = Pipeline::new();
-        for (partition, id) in &asked {
+        for (partition, id) in &requested {
             pipeline.cmd("XRANGE").arg(self.queues.events(*partition)).arg(id.entry()).arg(id.entry());
         }
         let replies: Vec<Vec<Entry>> = self.query("XRANGE", &pipeline).await?;
-        let gone = asked.into_iter().zip(replies).filter(|(_, entries)| entries.is_empty());
+        let gone = requested.into_iter().zip(replies).filter(|(_, entries)| entries.is_empty());
         Ok(gone.map(|((partition, _), _)| *partition).collect())
     }
 
@@ -267,10 +267,10 @@ mod tests {
     #[test]
     fn an_entry_is_one_event_for_each_job_or_one_of_the_queue() {
         let events = events_of(7, entry(&["queue", "main/transfer", "failed", "A B", "pending", "C"])).unwrap();
-        let told: Vec<_> = events.iter().map(|event| (event.id.to_string(), event.key(), event.state())).collect();
+        let seen: Vec<_> = events.iter().map(|event| (event.id.to_string(), event.key(), event.state())).collect();
         let key = |text: &str| text.parse().ok();
         assert_eq!(
-            told,
+            seen,
             [
                 ("5-1".to_owned(), key("A"), Some(State::Failed)),
                 ("5-1.1".to_owned(), key("B"), Some(State::Failed)),

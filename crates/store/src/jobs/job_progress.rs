@@ -1,15 +1,15 @@
 //! A job as others see it: as outsiders read it, and as the state machine decides about it while nothing is sent.
 
-use bursar_domain::{Facts, JobView, Names, Reason, Received, State};
+use bursar_domain::{JobProgress, JobView, Names, Reason, Received, State};
 
 use super::JobRecord;
 
 impl JobRecord {
     /// The facts for the state machine, of a job that is not claimed.
     #[must_use]
-    pub fn facts(&self, next_day: bool) -> Facts {
+    pub fn progress(&self, next_day: bool) -> JobProgress {
         let may_have_been_sent = (self.state != State::Queued).then_some(self.created).flatten();
-        Facts {
+        JobProgress {
             state: self.state,
             sends: self.sends,
             resends: self.resends,
@@ -23,7 +23,7 @@ impl JobRecord {
             can_query: false,
             names: Names::Nothing,
             received: Received::Nothing,
-            resend_tells: false,
+            repeat_is_answered: false,
             next_day,
             not_ready: matches!(self.reason, Some(Reason::OrderNotReady(_))),
             seed: self.key.seed(),

@@ -17,7 +17,7 @@ use super::apply::{Applied, Guarded, Records, Seen};
 use super::keys::QueueKeys;
 use super::record::{Unreadable, record_version};
 use crate::Store;
-use crate::jobs::wish::whole_millis;
+use crate::jobs::claim_request::whole_millis;
 use crate::scripts::EVENTS_KEPT;
 use crate::{Origin, StoreError, crash_point};
 use record::{KnownRecord, NotificationOutcome, StoredNotification, embedded};

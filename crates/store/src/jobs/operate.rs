@@ -1,13 +1,13 @@
 //! Operators' actions on jobs and queues: each is recorded with who and why.
 
 use bursar_domain::{
-    ActionKind, DeadlinePassed, HistoryEvent, Key, Next, Operation, OperationRefused, OperatorAction, Queue, Reason,
-    State,
+    ActionKind, DeadlinePassed, HistoryEvent, Key, Operation, OperationRefused, OperatorAction, Queue, Reason, State,
+    Transition,
 };
 use serde_json::Map;
 
 use super::record::Unreadable;
-use super::{Acted, Action, JobRecord, StoredAs};
+use super::{Action, ActionOutcome, JobRecord, StoredAs};
 use crate::{Store, StoreError};
 
 /// How often an operation is tried again when the job changes meanwhile.
@@ -137,13 +137,13 @@ impl Store {
             unless_paused: certain.map(|_| &Reason::JournalAhead),
         };
         match self.act(record, action).await? {
-            Acted::Done => {
+            ActionOutcome::Done => {
                 let there = self.operable(&record.queue, &record.key).await?;
                 Ok(there.map_or_else(|outcome| outcome, Operated::Done))
             }
-            Acted::Claimed => Ok(Operated::Claimed(Box::new(record.clone()))),
-            Acted::Changed => Ok(Operated::Changed),
-            Acted::Paused => Ok(Operated::Refused(OperationRefused {
+            ActionOutcome::Claimed => Ok(Operated::Claimed(Box::new(record.clone()))),
+            ActionOutcome::Changed => Ok(Operated::Changed),
+            ActionOutcome::Paused => Ok(Operated::Refused(OperationRefused {
                 state: record.state,
                 what: certain.unwrap_or_default(),
                 rule: "a journal knows of sends that Redis has forgotten: run `bursar reconcile --journal` first",
@@ -156,13 +156,13 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError`]: it may have been done; look before repeating.
-    pub async fn end_overdue(&self, seen: &JobRecord, next: &Next) -> Result<bool, StoreError> {
+    pub async fn end_overdue(&self, seen: &JobRecord, next: &Transition) -> Result<bool, StoreError> {
         let at = self.now().await?;
         let (from, to, reason) = (seen.state, next.state, next.reason.clone());
         let event = HistoryEvent::DeadlinePassed(DeadlinePassed { at, from, to, reason, more: Map::new() });
         let unless_paused = Some(&Reason::JournalAhead);
         let action = Action { next, reason: next.reason.clone(), event, orders_call: false, unless_paused };
-        Ok(self.act(seen, action).await? == Acted::Done)
+        Ok(self.act(seen, action).await? == ActionOutcome::Done)
     }
 
     /// Pauses a queue for every worker, because a journal knows of its sends more than Redis. `false` when it was paused already.

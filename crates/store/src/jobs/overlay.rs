@@ -4,7 +4,7 @@
 //! A later claim of a job whose claim was lost holds the lost entry in its own (`after`), so that no send is forgotten. Everyone who
 //! shows a job or decides about it reads record and entry through this module.
 
-use bursar_domain::{Answer, Call, ClaimEvent, HistoryEvent, Millis, Reason, State};
+use bursar_domain::{Call, ClaimEvent, HistoryEvent, Millis, Outcome, Reason, State};
 use serde::{Deserialize, Serialize};
 
 use super::record::{StoredJob, Unreadable};
@@ -31,7 +31,7 @@ pub(crate) struct ClaimEntry {
 pub(crate) struct LateResponse {
     /// What it said; absent where the send may have been executed and nothing was said.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) outcome: Option<Answer>,
+    pub(crate) outcome: Option<Outcome>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) trade_nos: Vec<String>,
     /// Whether it answers a send of other content by the same key, which Redis had forgotten when it accepted this one.
@@ -196,7 +196,7 @@ impl StoredJob {
         }
         let teaches = late.trade_nos.iter().any(|number| !self.trade_nos.contains(number));
         // Accepted by a number that is known: a person has no less before him than this.
-        if self.state == State::NeedsReview && late.outcome == Some(Answer::Accepted) && !teaches {
+        if self.state == State::NeedsReview && late.outcome == Some(Outcome::Accepted) && !teaches {
             return false;
         }
         self.learn(&late.trade_nos);
@@ -357,12 +357,12 @@ mod tests {
         for (state, response, again, becomes, remembered) in [
             (State::Queued, late(None, &[]), true, State::InDoubt, None),
             (State::InDoubt, late(None, &["T2"]), false, State::InDoubt, None),
-            (State::InDoubt, late(Some(Answer::Failed), &[]), true, State::InDoubt, Some(Answer::Failed)),
-            (State::Pending, late(Some(Answer::Accepted), &["T2"]), true, State::Pending, Some(Answer::Accepted)),
-            (State::NeedsReview, late(Some(Answer::Accepted), &["T1"]), false, State::NeedsReview, None),
-            (State::NeedsReview, late(Some(Answer::Accepted), &["T2"]), true, State::InDoubt, Some(Answer::Accepted)),
-            (State::NeedsReview, late(Some(Answer::Succeeded), &[]), true, State::InDoubt, Some(Answer::Succeeded)),
-            (State::Succeeded, late(Some(Answer::Failed), &["T2"]), false, State::Succeeded, None),
+            (State::InDoubt, late(Some(Outcome::Failed), &[]), true, State::InDoubt, Some(Outcome::Failed)),
+            (State::Pending, late(Some(Outcome::Accepted), &["T2"]), true, State::Pending, Some(Outcome::Accepted)),
+            (State::NeedsReview, late(Some(Outcome::Accepted), &["T1"]), false, State::NeedsReview, None),
+            (State::NeedsReview, late(Some(Outcome::Accepted), &["T2"]), true, State::InDoubt, Some(Outcome::Accepted)),
+            (State::NeedsReview, late(Some(Outcome::Succeeded), &[]), true, State::InDoubt, Some(Outcome::Succeeded)),
+            (State::Succeeded, late(Some(Outcome::Failed), &["T2"]), false, State::Succeeded, None),
             (State::Queued, other.clone(), true, State::NeedsReview, None),
             (State::Failed, other.clone(), false, State::Failed, None),
         ] {

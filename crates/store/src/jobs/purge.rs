@@ -27,7 +27,7 @@ impl Store {
     /// [`StoreError`]: repeat.
     pub async fn purge(&self, queue: &Queue, retention: Duration, limit: usize) -> Result<usize, StoreError> {
         let queue_keys = self.queues.of(queue);
-        let until = self.now().await?.0.saturating_sub(crate::jobs::wish::whole_millis(retention));
+        let until = self.now().await?.0.saturating_sub(crate::jobs::claim_request::whole_millis(retention));
         let mut pipeline = Pipeline::new();
         pipeline.cmd("ZRANGE").arg(queue_keys.set("done")).arg("-inf").arg(until).arg("BYSCORE");
         pipeline.arg("LIMIT").arg(0).arg(limit.min(MAX_BATCH));

@@ -1,6 +1,6 @@
 //! Reading jobs. No list fails because of one record: what this build cannot read is named as such.
 
-use bursar_domain::{Answer, HistoryEvent, Key, Millis, Queue, Reason, State};
+use bursar_domain::{HistoryEvent, Key, Millis, Outcome, Queue, Reason, State};
 use redis::Pipeline;
 
 use super::apply::member_end;
@@ -68,7 +68,7 @@ pub struct JobRecord {
     /// Why it is where it is.
     pub reason: Option<Reason>,
     /// What a response said that came too late.
-    pub late_outcome: Option<Answer>,
+    pub late_outcome: Option<Outcome>,
     /// Where its end is to be reported.
     pub callback_url: Option<String>,
     /// When it is called about next, or since when that is due; while it is claimed, when the lease ends.

@@ -3,7 +3,7 @@
 //! Fields that are empty or zero are left out. Fields that this build does not know are kept when it writes the record back, so that
 //! builds of two neighbouring versions can work on one Redis.
 
-use bursar_domain::{Answer, HistoryEvent, Job, Millis, Reason, State, TraceParent};
+use bursar_domain::{HistoryEvent, Job, Millis, Outcome, Reason, State, TraceParent};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
@@ -81,7 +81,7 @@ pub(crate) struct StoredJob {
     pub(crate) ordered_at: Option<Millis>,
     /// What a response said that arrived when its claim had ended.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) late_outcome: Option<Answer>,
+    pub(crate) late_outcome: Option<Outcome>,
     /// SHA-256 of the content, Base64; of a tombstone, its first half.
     #[serde(rename = "sha256")]
     pub(crate) hash: Hash,

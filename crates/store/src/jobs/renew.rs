@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use bursar_domain::{Call, Due, Millis, Next, OnAmbiguous, Queue};
+use bursar_domain::{Call, Due, Millis, OnAmbiguous, Queue, Transition};
 use redis::Value;
 
 use super::apply::member_end;
@@ -11,7 +11,7 @@ use super::commit::{Commit, Committed, Resend};
 use super::overlay::ClaimEntry;
 use super::record::StoredJob;
 use crate::Store;
-use crate::jobs::wish::whole_millis;
+use crate::jobs::claim_request::whole_millis;
 use crate::scripts::EVENTS_KEPT;
 use crate::{Known, MAX_CLAIM, StoreError};
 
@@ -78,9 +78,9 @@ impl Store {
         &self,
         queue: &Queue,
         renewal: &Renewal<'_>,
-        held: &[LeasedClaim],
+        leased: &[LeasedClaim],
     ) -> Result<Renewed, StoreError> {
-        let (first, others) = held.split_at(held.len().min(MAX_CLAIM));
+        let (first, others) = leased.split_at(leased.len().min(MAX_CLAIM));
         let mut renewed = self.renew_batch(queue, renewal, first).await?;
         for batch in others.chunks(MAX_CLAIM) {
             let further = self.renew_batch(queue, renewal, batch).await?;
@@ -106,8 +106,8 @@ impl Store {
             .push(renewal.known.fence)
             .push(pause_after_losses(renewal.on_ambiguous))
             .push(renewal.clock.unwrap_or_default().0);
-        for held in batch {
-            call.push(&held.key).push(ClaimEntry::beginning(&held.token.0));
+        for leased in batch {
+            call.push(&leased.key).push(ClaimEntry::beginning(&leased.token.0));
         }
         type Reply = (u64, u64, u64, u8, Vec<Value>);
         let (now, fence, era, lost, gone): Reply = call.run(self).await?;
@@ -116,10 +116,11 @@ impl Store {
         for row in gone.chunks_exact(4) {
             let text = |at: usize| row.get(at).and_then(|value| redis::from_redis_value_ref::<String>(value).ok());
             let key = text(0).unwrap_or_default();
-            let held = batch.iter().find(|held| held.key == key);
+            let leased = batch.iter().find(|leased| leased.key == key);
             let was_released = text(3).is_some_and(|word| word == "1");
             forgotten |= !was_released
-                && held.is_some_and(|held| was_lost(held, &text(1).unwrap_or_default(), &text(2).unwrap_or_default()));
+                && leased
+                    .is_some_and(|leased| was_lost(leased, &text(1).unwrap_or_default(), &text(2).unwrap_or_default()));
             renewed.gone.push(key);
         }
         // Where the queue is in a later era than the worker knows, the loss has been noticed since.
@@ -209,24 +210,24 @@ fn unmade(job: &ClaimedJob, now: Millis) -> Commit {
         Call::Send => Due::Send(now),
         Call::Query => Due::Query(now),
     };
-    let next = Next { state: job.state, due, reason: None, pause_queue: false };
+    let next = Transition { state: job.state, due, reason: None, pause_queue: false };
     Commit { resend: Resend::Skipped, reason: job.reason.clone(), ..Commit::new(job, now, next) }
 }
 
 /// A claim that is gone from under its worker has ended, was taken over after its lease, or was lost.
-fn was_lost(held: &LeasedClaim, claim: &str, record: &str) -> bool {
+fn was_lost(leased: &LeasedClaim, claim: &str, record: &str) -> bool {
     let record = match StoredJob::read(record) {
         Ok(record) => Some(record),
         Err(_) if record.is_empty() => None,
         Err(_) => return false, // a newer build has had it, or nobody can tell
     };
     let Ok(claim) = ClaimEntry::of(claim) else { return false };
-    if record.as_ref().is_some_and(|record| record.is_tombstone() || record.last_claim == held.token.0) {
+    if record.as_ref().is_some_and(|record| record.is_tombstone() || record.last_claim == leased.token.0) {
         return false;
     }
-    if claim.as_ref().is_some_and(|claim| claim.knows(&held.token.0)) {
+    if claim.as_ref().is_some_and(|claim| claim.knows(&leased.token.0)) {
         return false;
     }
     let newest = claim.map(|claim| claim.fence).or(record.map(|record| record.fence)).unwrap_or(0);
-    newest <= held.fence
+    newest <= leased.fence
 }

@@ -1,7 +1,7 @@
 //! Restoring jobs that Redis has forgotten, wholly or in part, and that a journal remembers.
 
 use bursar_domain::{
-    BusinessKeyConflict, Call, HistoryEvent, Key, Millis, Next, Queue, Reason, RestoredFromJournal, State,
+    BusinessKeyConflict, Call, HistoryEvent, Key, Millis, Queue, Reason, RestoredFromJournal, State, Transition,
 };
 
 use super::apply::{Applied, BusinessKey, Guarded, Place, Seen};
@@ -106,7 +106,7 @@ impl Store {
         key: &Key,
         seen: Option<&JobRecord>,
         journal: &JournalView<'_>,
-        next: &Next,
+        next: &Transition,
         event: RestoredFromJournal,
     ) -> Result<Restored, StoreError> {
         // A full Redis takes no new name, and takes back what it has forgotten.
@@ -143,7 +143,7 @@ impl Store {
         key: &Key,
         seen: Option<&JobRecord>,
         journal: &JournalView<'_>,
-        (next, rival): (&Next, Option<&str>),
+        (next, rival): (&Transition, Option<&str>),
         event: RestoredFromJournal,
     ) -> Result<Restoring, StoreError> {
         let now = event.at;

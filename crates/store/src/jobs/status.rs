@@ -137,17 +137,17 @@ impl Store {
         queues: &[Queue],
         found: &mut [(QueueStatus, Option<String>)],
     ) -> Result<(), StoreError> {
-        let (mut pipeline, mut asked) = (Pipeline::new(), Vec::new());
+        let (mut pipeline, mut requested) = (Pipeline::new(), Vec::new());
         for (queue, (status, first)) in queues.iter().zip(found) {
             let Some(key) = first.as_deref().and_then(key_of) else { continue };
             pipeline.cmd("MGET").arg(self.queues.of(queue).job(&key)); // a foreign type is no text
-            asked.push(status);
+            requested.push(status);
         }
-        if asked.is_empty() {
+        if requested.is_empty() {
             return Ok(());
         }
         let texts: Vec<Vec<Option<Vec<u8>>>> = self.query("MGET", &pipeline).await?;
-        for (status, texts) in asked.into_iter().zip(texts) {
+        for (status, texts) in requested.into_iter().zip(texts) {
             let text = texts.into_iter().next().flatten().map(lossy);
             let stored = text.and_then(|text| StoredJob::read(&text).ok());
             let due = stored.and_then(|stored| stored.due_since()).unwrap_or(status.now);

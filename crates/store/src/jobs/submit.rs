@@ -90,7 +90,7 @@ impl Store {
                 .push(beginning());
             for new in batch {
                 let job = new.job;
-                let business_key = job.content.about();
+                let business_key = job.content.business_key();
                 let business_key = if business_key == job.key.as_str() { "" } else { business_key };
                 call.push(format!("{}{}", job.key, member_end(new.group)))
                     .push(terms(new.step, job.run_at.unwrap_or_default(), business_key))

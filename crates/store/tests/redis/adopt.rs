@@ -5,12 +5,12 @@ mod duplicates;
 
 use std::time::Duration;
 
-use bursar_domain::{Answer, Call, Due, Job, Millis, Reason, State};
+use bursar_domain::{Call, Due, Job, Millis, Outcome, Reason, State};
 use bursar_store::{Adopted, Committed, Operator, Submission};
 use serde_json::{Value, json};
 
 use crate::scene::{
-    LATER, LEASE, Scene, answered, bill_json, known_by, parse, then, told_transfer, transfer, transfer_json,
+    LATER, LEASE, Scene, answered, bill_json, known_by, parse, then, transfer, transfer_json, transfer_with_webhook,
 };
 
 const RENAMED: Operator<'_> = Operator { who: "li", why: "renamed" };
@@ -134,7 +134,7 @@ async fn a_send_whose_worker_is_gone_is_in_doubt_with_its_attempt_on_record_and_
     assert_eq!(new.story("k1").await, ["send_intent", "worker_lost", "adopted"]);
     assert_eq!((new.sets("k1").await, new.claims().await), (vec!["due_queries"], vec![]));
     // The one that is gone comes back: its word is for a queue that has the job no more.
-    let late = answered(&claimed, Answer::NotExecuted, State::Queued, Due::Send(Millis(1)));
+    let late = answered(&claimed, Outcome::NotExecuted, State::Queued, Due::Send(Millis(1)));
     assert_eq!(gone.commit(&late).await, Committed::Late);
     assert_eq!((state_of(&gone, "k1").await, state_of(&new, "k1").await), (None, Some(State::InDoubt)));
     let next = new.claim_one("w").await;
@@ -222,19 +222,19 @@ async fn what_a_newer_build_wrote_or_nobody_can_read_stays() {
 #[tokio::test]
 async fn webhooks_history_and_what_responses_are_known_by_go_with_the_job() {
     let old = Scene::new().await;
-    old.accept(&[told_transfer("k1"), transfer("k2")]).await;
+    old.accept(&[transfer_with_webhook("k1"), transfer("k2")]).await;
     let jobs = old.claim("w", 2).await.jobs;
-    let mut commit = answered(&jobs[0], Answer::Accepted, State::NeedsReview, Due::Never);
+    let mut commit = answered(&jobs[0], Outcome::Accepted, State::NeedsReview, Due::Never);
     (commit.trade_nos, commit.response) = (vec!["T1".into()], known_by("T1"));
     old.commit(&commit).await;
     // The other one's response is the first one's, and nothing of it is its own.
-    let mut mismatch = answered(&jobs[1], Answer::Accepted, State::Pending, Due::Query(LATER));
+    let mut mismatch = answered(&jobs[1], Outcome::Accepted, State::Pending, Due::Query(LATER));
     mismatch.response = known_by("T1");
     assert_eq!(old.commit(&mismatch).await, Committed::Mismatch);
     for _ in 0..10 {
         old.operate("k1", bursar_domain::Operation::Query).await;
         let claimed = old.claim_one("w").await;
-        old.commit(&answered(&claimed, Answer::Unseen, State::NeedsReview, Due::Never)).await;
+        old.commit(&answered(&claimed, Outcome::NotFound, State::NeedsReview, Due::Never)).await;
     }
     let (story, outbox) = (old.story("k1").await, old.outbox("k1").await);
     assert!(outbox.len() > 1 && story.len() > 8, "some of it is in the list: {story:?}");

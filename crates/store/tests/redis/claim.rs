@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use bursar_domain::{ActionKind, Answer, Call, Due, Millis, State};
-use bursar_store::{Claim, ClaimedJob, Committed, Lapsed, MAX_CLAIM, Renewal, Sends, StoreError};
+use bursar_domain::{ActionKind, Call, Due, Millis, Outcome, State};
+use bursar_store::{Claim, ClaimedJob, Committed, ExpiredLeases, MAX_CLAIM, Renewal, Sends, StoreError};
 use bursar_test_support::eventually;
 use serde_json::json;
 
@@ -55,7 +55,7 @@ async fn a_lost_send_is_in_doubt_for_the_next_claim_and_for_the_one_after_a_rele
     assert_eq!((seen.state, seen.sends), (State::InDoubt, 1), "the lost claim stands again: {seen:?}");
     let third = scene.claim_one("c").await;
     assert_eq!((third.state, third.sends, third.claims_lost), (State::InDoubt, 1, 1));
-    let commit = answered(&third, Answer::Succeeded, State::Succeeded, Due::Never);
+    let commit = answered(&third, Outcome::Succeeded, State::Succeeded, Due::Never);
     assert_eq!(scene.commit(&commit).await, Committed::Done);
     assert_eq!(scene.story("K1").await, ["send_intent", "worker_lost", "response"]);
     let record = scene.record("K1").await;
@@ -181,7 +181,7 @@ async fn a_lease_that_has_ended_is_left_to_its_worker_where_that_is_wanted() {
     let scene = Scene::new().await;
     scene.submit(&["K1"]).await;
     let lost = scene.lose("a").await;
-    let left = scene.claim_as(Claim { lapsed: Lapsed::Left, ..scene.wish("b", 1) }).await;
+    let left = scene.claim_as(Claim { expired_leases: ExpiredLeases::Left, ..scene.wish("b", 1) }).await;
     assert!(left.jobs.is_empty() && left.next_due > Some(left.now), "{left:?}");
     assert_eq!(scene.commit(&then(&lost, State::Pending, Due::Query(LATER))).await, Committed::Done);
 }
@@ -409,10 +409,10 @@ async fn a_job_whose_claim_is_gone_may_have_been_sent() {
     let _: u64 = scene.command(&["DEL", &scene.name("claims")]).await;
     let claimed = scene.claim_one("w2").await;
     assert_eq!((claimed.call, claimed.state), (Call::Query, State::InDoubt));
-    let late = answered(&sent_by_one, Answer::Silent, State::Failed, Due::Never);
+    let late = answered(&sent_by_one, Outcome::NoResponse, State::Failed, Due::Never);
     assert_eq!(scene.commit(&late).await, Committed::Late);
     assert_eq!(scene.story("k1").await, ["response"], "what came too late is evidence");
-    let ended = answered(&claimed, Answer::Succeeded, State::Succeeded, Due::Never);
+    let ended = answered(&claimed, Outcome::Succeeded, State::Succeeded, Due::Never);
     assert_eq!(scene.commit(&ended).await, Committed::Done);
 }
 

@@ -2,12 +2,12 @@
 
 use std::collections::HashMap;
 
-use bursar_domain::{Answer, Due, Job, Millis, State};
+use bursar_domain::{Due, Job, Millis, Outcome, State};
 use bursar_store::{Commit, DeliveryClaim, DeliveryCommit, DeliveryResult, NewRecord, Origin};
 use bursar_test_support::{Fsync, Options, OwnRedis, private_redis};
 use serde_json::json;
 
-use crate::scene::{LEASE, Scene, answered, known_by, parse, told_transfer};
+use crate::scene::{LEASE, Scene, answered, known_by, parse, transfer_with_webhook};
 
 /// Calls by command, as INFO commandstats counts them; scripts and what this file itself asks are left out.
 pub(crate) async fn commands(scene: &Scene) -> HashMap<String, u64> {
@@ -80,7 +80,7 @@ fn succeeded(job: &bursar_store::ClaimedJob) -> Commit {
         response: known_by(&number),
         trade_nos: vec![number],
         gateway_status: Some("1".into()),
-        ..answered(job, Answer::Succeeded, State::Succeeded, Due::Never)
+        ..answered(job, Outcome::Succeeded, State::Succeeded, Due::Never)
     }
 }
 
@@ -95,7 +95,7 @@ async fn each_step_of_a_batch_executes_few_commands() {
     counter.step("submit", 12 + JOBS_A_BATCH as u64).await;
     let claims = scene.claim("w", JOBS_A_BATCH).await;
     counter.step("claim to send", 24).await;
-    let pending = |job| Commit { ..answered(job, Answer::Accepted, State::Pending, Due::Query(Millis(1))) };
+    let pending = |job| Commit { ..answered(job, Outcome::Accepted, State::Pending, Due::Query(Millis(1))) };
     scene.store.commit(&scene.queue, &claims.jobs.iter().map(pending).collect::<Vec<_>>()).await.unwrap();
     counter.step("commit accepted", 20).await;
     let claims = scene.claim("w", JOBS_A_BATCH).await;
@@ -109,7 +109,8 @@ async fn deliveries_of_a_batch_execute_few_commands() {
     let (_redis, scene) = quiet().await;
     let most = JOBS_A_BATCH as u64;
     for prefix in ["warm", "k"] {
-        let jobs: Vec<Job> = (0..JOBS_A_BATCH).map(|number| told_transfer(&format!("{prefix}{number}"))).collect();
+        let jobs: Vec<Job> =
+            (0..JOBS_A_BATCH).map(|number| transfer_with_webhook(&format!("{prefix}{number}"))).collect();
         scene.accept(&jobs).await;
         let claims = scene.claim("w", JOBS_A_BATCH).await;
         let mut counter = Counter::new(&scene).await;

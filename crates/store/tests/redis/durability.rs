@@ -72,7 +72,7 @@ async fn without_its_replica_a_submission_is_not_acknowledged_and_repeating_it_i
     let store = store(&primary, Durability::Replicated(1)).await.unwrap();
     for _ in 0..2 {
         let error = store.submit(&[transfer("K1")]).await.unwrap_err();
-        assert!(matches!(error, StoreError::NotDurable { asked: "replicated", .. }), "{}", error.chain());
+        assert!(matches!(error, StoreError::NotDurable { required: "replicated", .. }), "{}", error.chain());
         assert!(error.chain().contains("0 of 1"), "{}", error.chain());
     }
     let replica = replica(&primary).await;

@@ -63,16 +63,16 @@ async fn one_commit_s_changes_are_told_one_by_one_from_any_place_on() {
     let entries: u64 = scene.command(&["XLEN", &format!("{}events", scene.base())]).await;
     assert_eq!(entries, 1 + 2, "sixty-four to an entry, and the rest");
 
-    let (mut place, mut told) = (beginning, Vec::new());
+    let (mut place, mut reported) = (beginning, Vec::new());
     loop {
         let page = scene.store.events(&place, 7).await.unwrap();
         let Some(last) = page.last() else { break };
         assert!(page.len() <= 7 && page.iter().all(|event| event.state() == Some(State::Succeeded)));
         place = vec![(partition, last.id.to_string().parse().unwrap())];
         assert!(scene.store.forgotten_events(&place).await.unwrap().is_empty());
-        told.extend(keys(&page));
+        reported.extend(keys(&page));
     }
-    assert_eq!(told, changed, "each once, in the order of the commit");
+    assert_eq!(reported, changed, "each once, in the order of the commit");
     assert_eq!(scene.store.newest_events(&[partition]).await.unwrap(), place);
     let mut seen = Vec::new();
     while seen.len() < 100 {
@@ -122,12 +122,12 @@ async fn an_entry_that_makes_no_sense_stops_nobody() {
         let _: String = scene.command(&["XADD", &stream, "*", "what", "ever"]).await;
     }
     scene.bring("a", State::Failed).await;
-    let (mut place, mut told) = (vec![(partition, EventId::default())], Vec::new());
+    let (mut place, mut reported) = (vec![(partition, EventId::default())], Vec::new());
     loop {
         let page = scene.store.events(&place, 2).await.unwrap();
         let Some(last) = page.last() else { break };
         place = vec![(partition, last.id)];
-        told.extend(keys(&page));
+        reported.extend(keys(&page));
     }
-    assert_eq!(told, ["a"]);
+    assert_eq!(reported, ["a"]);
 }

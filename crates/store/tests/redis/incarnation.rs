@@ -47,7 +47,7 @@ async fn no_send_is_claimed_of_a_queue_that_another_redis_or_none_had_before_som
 #[tokio::test]
 async fn who_finds_redis_emptied_can_have_every_worker_look() {
     let scene = Scene::new().await;
-    let mut wakes = scene.store.wakes().await.unwrap();
-    scene.store.wake_to_look().await.unwrap();
-    assert_eq!(wakes.next().await, Some(Wake::Look));
+    let mut wakeups = scene.store.wakeups().await.unwrap();
+    scene.store.wake_to_recheck().await.unwrap();
+    assert_eq!(wakeups.next().await, Some(Wake::Look));
 }

@@ -1,6 +1,6 @@
 //! A response whose claim has ended is evidence: it is used by what the job is by now, and ends nothing by itself.
 
-use bursar_domain::{Answer, Due, Millis, Reason, State};
+use bursar_domain::{Due, Millis, Outcome, Reason, State};
 use bursar_store::{Commit, Committed};
 
 use crate::scene::{LATER, Scene, answered, parse, then, transfer, transfer_json};
@@ -15,13 +15,13 @@ async fn a_response_that_comes_while_another_claim_stands_is_found_by_its_commit
     scene.submit(&["K1"]).await;
     let lost = scene.lose("a").await;
     let next = scene.claim_one("b").await;
-    let late = numbered(answered(&lost, Answer::Succeeded, State::Succeeded, Due::Never), "T1");
+    let late = numbered(answered(&lost, Outcome::Succeeded, State::Succeeded, Due::Never), "T1");
     assert_eq!(scene.commit(&late).await, Committed::Late);
     assert_eq!(scene.commit(&late).await, Committed::Late, "repeated");
-    let commit = answered(&next, Answer::Silent, State::InDoubt, Due::Send(LATER));
+    let commit = answered(&next, Outcome::NoResponse, State::InDoubt, Due::Send(LATER));
     assert_eq!(scene.commit(&commit).await, Committed::Done);
     let seen = scene.job("K1").await;
-    assert_eq!((seen.state, seen.late_outcome), (State::InDoubt, Some(Answer::Succeeded)));
+    assert_eq!((seen.state, seen.late_outcome), (State::InDoubt, Some(Outcome::Succeeded)));
     assert_eq!(
         (seen.trade_nos.as_slice(), scene.sets("K1").await),
         (["T1".to_owned()].as_slice(), vec!["due_queries"])
@@ -42,7 +42,7 @@ async fn a_late_word_opens_what_the_standing_claim_leaves_to_a_person_and_nothin
         scene.submit(&["K1"]).await;
         let lost = scene.lose("a").await;
         let next = scene.claim_one("b").await;
-        let late = numbered(answered(&lost, Answer::Succeeded, State::Succeeded, Due::Never), "T1");
+        let late = numbered(answered(&lost, Outcome::Succeeded, State::Succeeded, Due::Never), "T1");
         scene.commit(&late).await;
         scene.commit(&then(&next, state, due)).await;
         let seen = scene.job("K1").await;
@@ -65,7 +65,7 @@ async fn a_response_that_comes_when_no_claim_stands_opens_the_job_again() {
         let lost = scene.lose("a").await;
         let next = scene.claim_one("b").await;
         scene.commit(&then(&next, state, due)).await;
-        let late = numbered(answered(&lost, Answer::Succeeded, State::Succeeded, Due::Never), "T1");
+        let late = numbered(answered(&lost, Outcome::Succeeded, State::Succeeded, Due::Never), "T1");
         assert_eq!(scene.commit(&late).await, Committed::Late, "{state}");
         let seen = scene.job("K1").await;
         assert_eq!((seen.state, seen.trade_nos.len()), (expected, 1), "{state}");
@@ -84,7 +84,7 @@ async fn a_late_response_of_a_job_that_was_ended_by_nothing_but_a_tombstone_chan
     scene.commit(&then(&next, State::Succeeded, Due::Never)).await;
     scene.store.purge(&scene.queue, std::time::Duration::ZERO, 10).await.unwrap();
     let tombstone = scene.text("K1").await;
-    let late = answered(&lost, Answer::Failed, State::Failed, Due::Never);
+    let late = answered(&lost, Outcome::Failed, State::Failed, Due::Never);
     assert_eq!(scene.commit(&late).await, Committed::Late);
     assert_eq!((scene.text("K1").await, scene.era().await), (tombstone, None));
 }
@@ -102,10 +102,10 @@ async fn a_response_to_other_content_by_the_same_key_leaves_it_to_a_person() {
         other["body"]["total_amount"] = serde_json::json!(11);
         scene.accept(&[parse(&other)]).await;
         let next = if claimed { Some(scene.claim_one("b").await) } else { None };
-        let late = answered(&forgotten, Answer::Succeeded, State::Succeeded, Due::Never);
+        let late = answered(&forgotten, Outcome::Succeeded, State::Succeeded, Due::Never);
         assert_eq!(scene.commit(&late).await, Committed::Late);
         if let Some(next) = next {
-            scene.commit(&answered(&next, Answer::Silent, State::InDoubt, Due::Send(LATER))).await;
+            scene.commit(&answered(&next, Outcome::NoResponse, State::InDoubt, Due::Send(LATER))).await;
         }
         let seen = scene.job("K1").await;
         assert_eq!(
@@ -124,7 +124,7 @@ async fn a_send_that_redis_forgot_is_in_doubt_again_when_its_response_comes() {
     let forgotten = scene.claim_one("a").await;
     let _: u64 = scene.command(&["DEL", &scene.name("claims"), &scene.name("due_queries"), &scene.name("queue")]).await;
     let _: u64 = scene.command(&["ZADD", &scene.name("sends"), "1", "K1"]).await;
-    let late = answered(&forgotten, Answer::Silent, State::InDoubt, Due::Send(Millis(1)));
+    let late = answered(&forgotten, Outcome::NoResponse, State::InDoubt, Due::Send(Millis(1)));
     assert_eq!(scene.commit(&late).await, Committed::Late);
     let seen = scene.job("K1").await;
     assert_eq!((seen.state, seen.sends), (State::InDoubt, 1));

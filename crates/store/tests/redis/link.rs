@@ -10,9 +10,9 @@ async fn a_claim_for_a_connection_that_is_gone_takes_nothing_until_the_new_one_w
     let redis = private_redis(|options| Options { listen: Listen::Loopback, ..options });
     let scene = Scene::at(redis.url()).await;
     scene.submit(&["k1"]).await;
-    let mut links = scene.store.links();
-    let looked_at = scene.store.link().await.unwrap();
-    assert_eq!(links.newest(), looked_at);
+    let mut connection_ids = scene.store.connection_ids();
+    let looked_at = scene.store.connection_id().await.unwrap();
+    assert_eq!(connection_ids.newest(), looked_at);
 
     let _: u64 = scene.command(&["CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes"]).await;
     let wish = || Claim { over: Some(looked_at), ..scene.wish("w", 5) };
@@ -23,9 +23,9 @@ async fn a_claim_for_a_connection_that_is_gone_takes_nothing_until_the_new_one_w
     }
     // Other commands make a new connection, and tell of it.
     eventually(SOON, "a new connection", async || scene.store.ping().await.map_err(|error| error.chain())).await;
-    links.changed().await;
+    connection_ids.changed().await;
     assert!(scene.store.claim(&scene.queue, &wish()).await.is_err());
-    let newest = scene.store.link().await.unwrap();
+    let newest = scene.store.connection_id().await.unwrap();
     assert_ne!(newest, looked_at);
     assert!(scene.store.preflight_over(looked_at, &crate::preflight::wanted(redis.url(), 0)).await.is_err());
     let claim = Claim { over: Some(newest), ..scene.wish("w", 5) };

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use bursar_domain::{Answer, Due, Key, Millis, Operation, State};
+use bursar_domain::{Due, Key, Millis, Operation, Outcome, State};
 use bursar_store::{Claim, Committed, Operated, StoreError, Submission};
 use bursar_test_support::{Fault, FaultProxy, Listen, Options, OwnRedis, eventually, private_redis, unique_prefix};
 
@@ -166,7 +166,7 @@ async fn a_commit_whose_reply_is_lost_is_recorded_once() {
     warm(scene).await;
     scene.submit(&["k1"]).await;
     let claimed = scene.claim_one("w").await;
-    let commits = [answered(&claimed, Answer::Accepted, State::Pending, Due::Query(Millis(1)))];
+    let commits = [answered(&claimed, Outcome::Accepted, State::Pending, Due::Query(Millis(1)))];
     let events = scene.events().await.len();
     lossy.losing(scene.store.commit(&scene.queue, &commits)).await;
     let answer = lossy.repeat(async || scene.store.commit(&scene.queue, &commits).await).await;

@@ -33,12 +33,12 @@ static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| {
 });
 
 fn config() -> Config {
-    let told = concat!(env!("CARGO_TARGET_TMPDIR"), "/model-failures.txt");
+    let reported = concat!(env!("CARGO_TARGET_TMPDIR"), "/model-failures.txt");
     let asked_for = std::env::var("PROPTEST_CASES").ok().and_then(|cases| cases.parse().ok());
     Config {
         cases: asked_for.unwrap_or(STORIES),
         max_shrink_time: SHORTENING_MS,
-        failure_persistence: Some(Box::new(FileFailurePersistence::Direct(told))),
+        failure_persistence: Some(Box::new(FileFailurePersistence::Direct(reported))),
         ..Config::default()
     }
 }
@@ -77,8 +77,8 @@ impl StateMachineTest for TheStore {
     }
 
     fn apply(mut real: Real, model: &Model, step: Step) -> Real {
-        let told = RUNTIME.block_on(real.does(&step, model));
-        assert_eq!(told, model.told, "told by the store, and what the reference says, of: {step:?}");
+        let reported = RUNTIME.block_on(real.does(&step, model));
+        assert_eq!(reported, model.reported, "told by the store, and what the reference says, of: {step:?}");
         real.before = model.clone();
         real
     }

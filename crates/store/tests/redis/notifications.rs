@@ -127,14 +127,14 @@ async fn what_is_kept_has_its_event_and_what_is_not_has_none() {
     notify(&scene, &notified("ahead", now + 6 * 60_000, Finality::Open)).await;
     let stream = name(&scene, "events").await.unwrap();
     let entries: Vec<(String, Vec<String>)> = scene.command(&["XRANGE", &stream, "-", "+"]).await;
-    let told: Vec<String> = entries
+    let reported: Vec<String> = entries
         .iter()
         .map(|(_, words)| words.chunks(2).map(|pair| pair.join("=")).collect::<Vec<_>>().join(" "))
         .collect();
     let of = |number, outcome: &str| {
         format!("queue=main/notify event=notification number={number} method={METHOD} outcome={outcome}")
     };
-    assert_eq!(told, [of(1, "new") + " kind=bill_upload", of(2, "regressed"), of(3, "held")]);
+    assert_eq!(reported, [of(1, "new") + " kind=bill_upload", of(2, "regressed"), of(3, "held")]);
 }
 
 #[tokio::test]
@@ -183,14 +183,14 @@ async fn what_cannot_be_read_stands_apart_and_comes_in_anew_once_it_can() {
 #[tokio::test]
 async fn a_notification_is_told_to_whom_the_account_names_with_its_content() {
     let scene = Scene::new().await;
-    let mut wakes = scene.store.delivery_wakes().await.unwrap();
+    let mut wakeups = scene.store.delivery_wakeups().await.unwrap();
     let now = scene.now().await;
     let content = "{\"record_id\":\"r1\",\"in_acct_name\":\"王小明\"}";
-    let told =
+    let reported =
         VerifiedNotification { callback_url: Some("https://shop.example/n"), ..notified(content, now, Finality::Open) };
-    notify(&scene, &told).await;
-    notify(&scene, &told).await;
-    assert_eq!(wakes.next().await, Some(origin()));
+    notify(&scene, &reported).await;
+    notify(&scene, &reported).await;
+    assert_eq!(wakeups.next().await, Some(origin()));
     let due = due(&scene).await;
     assert_eq!(due.len(), 1, "a repetition is told to nobody");
     let EventPayload::Notification(view) = &due[0].what else { panic!("{due:?}") };
@@ -235,8 +235,8 @@ async fn what_was_seen_and_forgotten_is_no_news_when_it_is_delivered_again() {
     let others = |content: &'static str| VerifiedNotification { record_id: Some(content), ..short(content) };
     assert_eq!(notify(&scene, &others("a")).await, StoreOutcome::New);
     assert_eq!(scene.store.notification(&account(), 1).await.unwrap(), None, "its detail has expired");
-    let told = VerifiedNotification { callback_url: Some("https://shop.example/n"), ..credit };
-    assert_eq!(notify(&scene, &told).await, StoreOutcome::Again);
+    let reported = VerifiedNotification { callback_url: Some("https://shop.example/n"), ..credit };
+    assert_eq!(notify(&scene, &reported).await, StoreOutcome::Again);
     assert_eq!(scene.store.notification(&account(), 1).await.unwrap(), None, "and a replay makes none");
     let back = VerifiedNotification { written: Some(Millis(now)), ..notified("0", now, Finality::Open) };
     assert_eq!(notify(&scene, &back).await, StoreOutcome::Regressed, "what stands for good still does");
@@ -249,13 +249,13 @@ async fn what_was_seen_and_forgotten_is_no_news_when_it_is_delivered_again() {
 async fn what_was_written_too_long_ago_is_kept_apart_and_told_to_nobody() {
     let scene = Scene::new().await;
     let now = scene.now().await;
-    let told = |content, age| VerifiedNotification {
+    let reported = |content, age| VerifiedNotification {
         record_id: Some(content),
         callback_url: Some("https://shop.example/n"),
         max_age: Duration::from_secs(3600),
         ..notified(content, now - age, Finality::Final)
     };
-    let replay = told("replay", 3_601_000 + 60_000);
+    let replay = reported("replay", 3_601_000 + 60_000);
     let (first, number) = scene.store.receive_notification(&account(), &replay).await.unwrap();
     assert_eq!((first, number > 0), (StoreOutcome::TooOld, true));
     assert_eq!(
@@ -263,15 +263,15 @@ async fn what_was_written_too_long_ago_is_kept_apart_and_told_to_nobody() {
         (StoreOutcome::TooOld, number),
         "however often"
     );
-    assert_eq!(notify(&scene, &told("in time", 3_500_000)).await, StoreOutcome::New);
-    assert_eq!(notify(&scene, &told("in time", 3_500_000)).await, StoreOutcome::Again);
+    assert_eq!(notify(&scene, &reported("in time", 3_500_000)).await, StoreOutcome::New);
+    assert_eq!(notify(&scene, &reported("in time", 3_500_000)).await, StoreOutcome::Again);
     let held = listed(&scene, NotificationFilter::Held).await;
     assert_eq!(held.len(), 1);
     assert_eq!(held[0].reason, Some(HeldReason::TooOld), "{held:?}");
     let due = due(&scene).await;
     assert_eq!(due.len(), 1, "only the one in time");
     // One that was kept in time is known, however old it is when it comes again.
-    let old = VerifiedNotification { max_age: Duration::from_secs(60), ..told("in time", 3_500_000) };
+    let old = VerifiedNotification { max_age: Duration::from_secs(60), ..reported("in time", 3_500_000) };
     assert_eq!(notify(&scene, &old).await, StoreOutcome::Again);
 }
 
@@ -313,9 +313,9 @@ async fn a_notification_is_read_with_its_records_versions_and_whether_it_is_stil
     let now = scene.now().await;
     notify(&scene, &notified("6", now - 10, Finality::Open)).await;
     notify(&scene, &VerifiedNotification { record_id: Some("other"), ..notified("x", now, Finality::Open) }).await;
-    let told =
+    let reported =
         VerifiedNotification { callback_url: Some("https://shop.example/n"), ..notified("1", now, Finality::Final) };
-    notify(&scene, &told).await;
+    notify(&scene, &reported).await;
     notify(
         &scene,
         &VerifiedNotification {

@@ -3,13 +3,13 @@
 use std::time::Duration;
 
 use bursar_domain::Millis;
-use bursar_store::{Finding, Severity, Wanted};
+use bursar_store::{Finding, PreflightInput, Severity};
 use bursar_test_support::{Fsync, Listen, Options, OwnRedis, eventually, private_redis};
 
 use crate::scene::{SOON, Scene};
 
-pub(crate) fn wanted(url: &str, now: u64) -> Wanted {
-    Wanted {
+pub(crate) fn wanted(url: &str, now: u64) -> PreflightInput {
+    PreflightInput {
         url: url.to_owned(),
         lease: Duration::from_secs(30),
         call_timeout: Some(("main".into(), Duration::from_secs(30))),
@@ -131,7 +131,7 @@ async fn a_clock_that_is_off_and_a_lease_too_short_are_refused() {
             assert_eq!(of(&findings, "clock").severity, severity, "{off_ms}");
         }
     }
-    let short = Wanted { lease: Duration::from_secs(29), ..wanted(redis.url(), scene.now().await) };
+    let short = PreflightInput { lease: Duration::from_secs(29), ..wanted(redis.url(), scene.now().await) };
     let findings = scene.store.preflight(&short).await.unwrap();
     assert_eq!(complaints(&findings, Severity::Refuse), ["worker.lease"]);
     assert!(of(&findings, "worker.lease").text.contains("main"));
@@ -178,7 +178,7 @@ async fn behind_sentinels_a_primary_that_would_go_on_alone_is_warned_of() {
         assert_eq!(of(&findings, "redis.tls").severity, Severity::Fine);
         redis.configure("min-replicas-to-write", if replicas == "0" { "1" } else { "0" }).await;
     }
-    let elsewhere = Wanted { url: "redis+sentinel://127.0.0.1,s2/payments".into(), ..behind_sentinels };
+    let elsewhere = PreflightInput { url: "redis+sentinel://127.0.0.1,s2/payments".into(), ..behind_sentinels };
     let findings = scene.store.preflight(&elsewhere).await.unwrap();
     assert_eq!(of(&findings, "redis.tls").severity, Severity::Warn);
 }

@@ -1,6 +1,6 @@
 //! What is in quarantine is listed with the reason, and leaves it on an operator's word alone.
 
-use bursar_domain::{Answer, Call, Due, HistoryEvent, QuarantineOutcome, State};
+use bursar_domain::{Call, Due, HistoryEvent, Outcome, QuarantineOutcome, State};
 use bursar_store::{Committed, Dropped, Operator, Quarantined, Retried, StoredAs, Submission, Unreadable};
 
 use crate::scene::{Scene, answered, key, then, transfer};
@@ -112,11 +112,11 @@ async fn a_send_that_was_lost_before_stays_one_and_its_response_is_used() {
     let seen = scene.job("K1").await;
     assert_eq!((seen.state, seen.sends, seen.claims_lost), (State::InDoubt, 1, 1));
     assert_eq!(scene.story("K1").await, ["send_intent", "worker_lost", "quarantine"]);
-    let late = answered(&lost, Answer::Succeeded, State::Succeeded, Due::Never);
+    let late = answered(&lost, Outcome::Succeeded, State::Succeeded, Due::Never);
     assert_eq!(scene.commit(&late).await, Committed::Late);
     assert_eq!(scene.era().await, None, "nothing was lost of Redis");
     let next = scene.claim_one("b").await;
-    assert_eq!((next.call, next.late_response, next.sends), (Call::Query, Some(Answer::Succeeded), 1));
+    assert_eq!((next.call, next.late_response, next.sends), (Call::Query, Some(Outcome::Succeeded), 1));
     assert!(next.fence > lost.fence);
 }
 

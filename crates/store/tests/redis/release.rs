@@ -1,6 +1,6 @@
 //! Giving back what was certainly not sent, and nothing else.
 
-use bursar_domain::{Answer, Call, Due, Millis, OnAmbiguous, State};
+use bursar_domain::{Call, Due, Millis, OnAmbiguous, Outcome, State};
 use bursar_store::{Claim, ClaimedJob, Commit, Committed, Renewal, Resend, Wake};
 
 use crate::scene::{LEASE, Scene, answered, due_of, held, then};
@@ -15,9 +15,9 @@ async fn an_unsent_job_is_what_it_was_before_the_claim_and_due_now() {
     scene.submit(&["k1"]).await;
     let before = scene.job("k1").await;
     let claimed = scene.claim_one("w").await;
-    let mut wakes = scene.store.wakes().await.unwrap();
+    let mut wakeups = scene.store.wakeups().await.unwrap();
     assert_eq!(release(&scene, &claimed).await, 1);
-    assert_eq!(wakes.next().await, Some(Wake::Due(scene.queue.clone())), "somebody else is to look at it");
+    assert_eq!(wakeups.next().await, Some(Wake::Due(scene.queue.clone())), "somebody else is to look at it");
     let after = scene.job("k1").await;
     assert_eq!((after.state, after.sends, after.resends, after.claims_lost), (State::Queued, 0, 0, 0));
     assert_eq!((after.worker, after.created), (None, before.created));
@@ -91,7 +91,7 @@ async fn a_lost_send_that_was_to_be_sent_again_is_queried_once_its_next_claim_is
     scene.submit(&["k1"]).await;
     scene.lose("dead").await;
     let query = scene.claim_one("w").await;
-    scene.commit(&answered(&query, Answer::Unseen, State::InDoubt, Due::Send(Millis(1)))).await;
+    scene.commit(&answered(&query, Outcome::NotFound, State::InDoubt, Due::Send(Millis(1)))).await;
     let resend = scene.lose("dead too").await;
     assert_eq!((resend.call, resend.sends), (Call::Send, 2));
     let next = scene.claim_one("w").await;
@@ -197,7 +197,7 @@ async fn a_claim_that_was_given_back_is_no_lost_write() {
 #[tokio::test]
 async fn what_a_late_response_said_is_used_when_the_claim_is_given_back() {
     for (outcome, call) in
-        [(Answer::Succeeded, Call::Query), (Answer::Silent, Call::Query), (Answer::Accepted, Call::Send)]
+        [(Outcome::Succeeded, Call::Query), (Outcome::NoResponse, Call::Query), (Outcome::Accepted, Call::Send)]
     {
         let scene = Scene::new().await;
         scene.submit(&["k1"]).await;
@@ -208,7 +208,7 @@ async fn what_a_late_response_said_is_used_when_the_claim_is_given_back() {
             standing = scene.claim_one("w").await;
         }
         assert_eq!(standing.call, call);
-        let state = if outcome == Answer::Succeeded { State::Succeeded } else { State::Pending };
+        let state = if outcome == Outcome::Succeeded { State::Succeeded } else { State::Pending };
         let late = Commit { trade_nos: vec!["T1".into()], ..answered(&slow, outcome, state, due_of(state)) };
         assert_eq!(scene.commit(&late).await, Committed::Late);
         assert_eq!(release(&scene, &standing).await, 1, "{outcome:?}");
@@ -217,9 +217,9 @@ async fn what_a_late_response_said_is_used_when_the_claim_is_given_back() {
             (job.state, job.sends, job.worker, &job.trade_nos[..]),
             (State::InDoubt, 1, None, &["T1".to_owned()][..])
         );
-        let expected = if outcome == Answer::Silent { None } else { Some(outcome) };
+        let expected = if outcome == Outcome::NoResponse { None } else { Some(outcome) };
         assert_eq!(job.late_outcome, expected);
-        if outcome != Answer::Silent {
+        if outcome != Outcome::NoResponse {
             assert_eq!(scene.sets("k1").await, ["due_queries"], "{outcome:?}: it is not sent");
         }
         assert_eq!(release(&scene, &standing).await, 0, "once");
@@ -238,7 +238,7 @@ async fn a_record_of_a_newer_build_is_no_lost_write() {
     let _: u64 = scene.command(&["DEL", &scene.name("claims")]).await;
     let renewed = scene.store.renew(&scene.queue, &Renewal::new("slow", LEASE), &[held(&slow)]).await.unwrap();
     assert_eq!((renewed.gone.len(), renewed.lost_writes), (1, false));
-    let late = answered(&slow, Answer::Succeeded, State::Succeeded, Due::Never);
+    let late = answered(&slow, Outcome::Succeeded, State::Succeeded, Due::Never);
     assert_eq!(scene.commit(&late).await, Committed::Late);
     assert_eq!((scene.era().await, scene.text("k1").await.as_deref()), (None, Some(newer)));
 }
@@ -249,9 +249,9 @@ async fn a_withdrawn_send_is_what_it_was_and_its_record_keeps_its_fence() {
     let scene = Scene::new().await;
     scene.submit(&["k1"]).await;
     let claimed = scene.claim_one("w").await;
-    let mut wakes = scene.store.wakes().await.unwrap();
+    let mut wakeups = scene.store.wakeups().await.unwrap();
     assert!(scene.store.withdraw(&scene.queue, &claimed).await.unwrap());
-    assert_eq!(wakes.next().await, Some(Wake::Due(scene.queue.clone())), "somebody else is to look at it");
+    assert_eq!(wakeups.next().await, Some(Wake::Due(scene.queue.clone())), "somebody else is to look at it");
     let job = scene.job("k1").await;
     assert_eq!((job.state, job.fence, job.sends, job.first_sent), (State::Queued, claimed.fence, 0, None));
     assert_eq!((scene.sets("k1").await, scene.claims().await.len()), (vec!["due_sends"], 0));

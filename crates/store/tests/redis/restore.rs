@@ -1,11 +1,13 @@
 //! What a journal remembers comes back as what may have been executed: in doubt, under a fence above all that was before.
 
-use bursar_domain::{Answer, Call, Due, Millis, Next, Reason, RestoredFromJournal, State};
+use bursar_domain::{Call, Due, Millis, Outcome, Reason, RestoredFromJournal, State, Transition};
 use bursar_store::{Commit, Committed, JobRecord, JournalDiff, JournalView, Restored, StoreError, Submission};
 use bursar_test_support::private_redis;
 use serde_json::json;
 
-use crate::scene::{LATER, Scene, answered, key, known_by, parse, then, told_transfer, transfer, transfer_json};
+use crate::scene::{
+    LATER, Scene, answered, key, known_by, parse, then, transfer, transfer_json, transfer_with_webhook,
+};
 
 const SENT: Millis = Millis(1_700_000_000_000);
 
@@ -23,8 +25,8 @@ pub(crate) fn remembered<'a>(hash: &'a [u8], content: &'a str, business_key: &'a
     }
 }
 
-fn in_doubt(due: Due) -> Next {
-    Next { state: State::InDoubt, due, reason: Some(Reason::RestoredFromJournal), pause_queue: false }
+fn in_doubt(due: Due) -> Transition {
+    Transition { state: State::InDoubt, due, reason: Some(Reason::RestoredFromJournal), pause_queue: false }
 }
 
 pub(crate) async fn restore(
@@ -42,7 +44,7 @@ pub(crate) async fn restore_as(
     name: &str,
     seen: Option<&JobRecord>,
     journal: &JournalView<'_>,
-    next: &Next,
+    next: &Transition,
 ) -> Result<Restored, StoreError> {
     let event = RestoredFromJournal {
         at: Millis(0),
@@ -147,7 +149,7 @@ async fn a_send_that_is_out_when_its_job_is_restored_keeps_its_intent_on_record(
     assert_eq!(scene.story("K1").await, ["send_intent", "restored_from_journal"]);
     let intent = &scene.job("K1").await.recent[0];
     assert_eq!(intent.claim(), Some((1, "w")));
-    let late = answered(&out, Answer::Silent, State::InDoubt, Due::Send(Millis(1)));
+    let late = answered(&out, Outcome::NoResponse, State::InDoubt, Due::Send(Millis(1)));
     assert_eq!(scene.commit(&late).await, Committed::Late);
     let story = scene.story("K1").await;
     assert_eq!(story, ["send_intent", "restored_from_journal", "response"], "what came too late is evidence");
@@ -163,31 +165,31 @@ async fn what_a_late_response_said_before_is_kept() {
     let lost = scene.lose("slow").await;
     scene.claim_one("w").await;
     let late =
-        Commit { trade_nos: vec!["T1".into()], ..answered(&lost, Answer::Succeeded, State::Succeeded, Due::Never) };
+        Commit { trade_nos: vec!["T1".into()], ..answered(&lost, Outcome::Succeeded, State::Succeeded, Due::Never) };
     assert_eq!(scene.commit(&late).await, Committed::Late);
     let seen = scene.job("K1").await;
     let known = remembered(&seen.hash, "", "K1");
     assert_eq!(restore(&scene, "K1", Some(&seen), &known, Due::Query(Millis(1))).await, Restored::Done);
     let next = scene.claim_one("v").await;
-    assert_eq!((next.call, next.late_response, next.claims_lost), (Call::Query, Some(Answer::Succeeded), 1));
+    assert_eq!((next.call, next.late_response, next.claims_lost), (Call::Query, Some(Outcome::Succeeded), 1));
     assert_eq!(next.trade_nos, ["T1"]);
 }
 
 #[tokio::test]
 async fn what_ended_in_a_redis_that_had_forgotten_its_send_goes_before_a_person_and_its_producer_hears_of_it() {
     let scene = Scene::new().await;
-    scene.accept(&[told_transfer("K1")]).await;
+    scene.accept(&[transfer_with_webhook("K1")]).await;
     scene.take_to("K1", State::Cancelled).await;
     let seen = scene.job("K1").await;
     assert_eq!(JournalDiff::of(Some(&seen), &seen.hash, 7, 2), JournalDiff::EndedUnsent);
     let known = remembered(&seen.hash, "", "K1");
-    let review = Next::review(Reason::RestoredFromJournal);
+    let review = Transition::review(Reason::RestoredFromJournal);
     assert_eq!(restore_as(&scene, "K1", Some(&seen), &known, &review).await.unwrap(), Restored::Done);
     assert_eq!(scene.sets("K1").await, ["review"]);
     let after = scene.job("K1").await;
     assert_eq!((after.state, after.sends), (State::NeedsReview, 2));
-    let told: Vec<String> = scene.outbox("K1").await.iter().map(|event| event["state"].to_string()).collect();
-    assert_eq!(told, ["\"cancelled\"", "\"needs_review\""]);
+    let reported: Vec<String> = scene.outbox("K1").await.iter().map(|event| event["state"].to_string()).collect();
+    assert_eq!(reported, ["\"cancelled\"", "\"needs_review\""]);
     let diff = JournalDiff::of(Some(&after), &after.hash, 7, 2);
     assert_ne!(diff, JournalDiff::EndedUnsent, "repeated, it changes nothing");
 }

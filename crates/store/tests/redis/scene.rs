@@ -5,8 +5,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use bursar_domain::{
-    AccountRules, ActionKind, Answer, Call, Due, FairBy, FairOrder, GatewayKind, HistoryEvent, Job, Key, Millis, Next,
-    OnAmbiguous, Operation, Queue, Reason, Response, ResponseEvidence, State,
+    AccountRules, ActionKind, Call, Due, FairBy, FairOrder, GatewayKind, HistoryEvent, Job, Key, Millis, OnAmbiguous,
+    Operation, Outcome, Queue, Reason, Response, ResponseEvidence, State, Transition,
 };
 use bursar_store::{
     Claim, Claimed, ClaimedJob, Commit, Committed, Evidence, JobRecord, Known, LeasedClaim, Operated, Operator, Resend,
@@ -260,7 +260,7 @@ impl Scene {
     pub(crate) async fn events(&self) -> Vec<String> {
         let stream = format!("{}events", self.base());
         let entries: Vec<(String, Vec<String>)> = self.command(&["XRANGE", &stream, "-", "+"]).await;
-        entries.into_iter().flat_map(|(_, words)| told(&words)).collect()
+        entries.into_iter().flat_map(|(_, words)| reported(&words)).collect()
     }
 
     /// The same of this queue alone.
@@ -268,7 +268,7 @@ impl Scene {
         let stream = format!("{}events", self.base());
         let entries: Vec<(String, Vec<String>)> = self.command(&["XRANGE", &stream, "-", "+"]).await;
         let ours = entries.into_iter().filter(|(_, words)| words[1] == self.queue.to_string());
-        ours.flat_map(|(_, words)| told(&words)).collect()
+        ours.flat_map(|(_, words)| reported(&words)).collect()
     }
 
     pub(crate) async fn commit(&self, commit: &Commit) -> Committed {
@@ -281,7 +281,7 @@ impl Scene {
 }
 
 /// What an entry of a stream says, shortly.
-fn told(words: &[String]) -> Vec<String> {
+fn reported(words: &[String]) -> Vec<String> {
     match words[2].parse::<State>() {
         Ok(_) => words[2..]
             .chunks(2)
@@ -348,7 +348,7 @@ pub(crate) fn bill(key: &str, order: &str) -> Job {
 }
 
 /// A transfer whose producer is told of its end.
-pub(crate) fn told_transfer(key: &str) -> Job {
+pub(crate) fn transfer_with_webhook(key: &str) -> Job {
     let mut job = transfer_json(key);
     job["callback_url"] = json!("https://shop.example/bursar");
     parse(&job)
@@ -356,24 +356,26 @@ pub(crate) fn told_transfer(key: &str) -> Job {
 
 /// What follows a claim: this state, looked at again as said.
 pub(crate) fn then(job: &ClaimedJob, state: State, due: Due) -> Commit {
-    let next = Next { state, due, reason: None, pause_queue: false };
+    let next = Transition { state, due, reason: None, pause_queue: false };
     Commit::new(job, job.last_sent.or(job.created).unwrap_or_default(), next)
 }
 
 /// The same after a response that was understood so.
-pub(crate) fn answered(job: &ClaimedJob, outcome: Answer, state: State, due: Due) -> Commit {
+pub(crate) fn answered(job: &ClaimedJob, outcome: Outcome, state: State, due: Due) -> Commit {
     let mut commit = then(job, state, due);
     commit.queried = job.call == Call::Query;
     commit.evidence = match outcome {
-        Answer::Accepted | Answer::Succeeded | Answer::Failed | Answer::Refunded => Evidence::Said(outcome),
-        Answer::Silent | Answer::Unseen | Answer::Contradiction if job.call == Call::Send => Evidence::MaybeExecuted,
+        Outcome::Accepted | Outcome::Succeeded | Outcome::Failed | Outcome::Refunded => Evidence::Said(outcome),
+        Outcome::NoResponse | Outcome::NotFound | Outcome::Mismatch if job.call == Call::Send => {
+            Evidence::MaybeExecuted
+        }
         _ => Evidence::None,
     };
     commit.event = Some(HistoryEvent::Response(response(job, outcome)));
     commit
 }
 
-fn response(job: &ClaimedJob, outcome: Answer) -> Response {
+fn response(job: &ClaimedJob, outcome: Outcome) -> Response {
     Response {
         fence: job.fence,
         call: job.call,

@@ -212,12 +212,16 @@ async fn a_far_future_due_time_is_kept_to_the_millisecond() {
 #[tokio::test]
 async fn new_jobs_wake_the_workers_of_their_queue_and_repetitions_do_not() {
     let scene = Scene::new().await;
-    let mut wakes = scene.store.wakes().await.unwrap();
+    let mut wakeups = scene.store.wakeups().await.unwrap();
     scene.submit(&["k1"]).await;
-    assert_eq!(wakes.next().await, Some(Wake::Due(scene.queue.clone())));
+    assert_eq!(wakeups.next().await, Some(Wake::Due(scene.queue.clone())));
     scene.accept(&[transfer("k1")]).await;
     scene.accept(&[bill("b1", "o1")]).await;
-    assert_eq!(wakes.next().await, Some(Wake::Due("main/bill_upload".parse().unwrap())), "the repetition woke nobody");
+    assert_eq!(
+        wakeups.next().await,
+        Some(Wake::Due("main/bill_upload".parse().unwrap())),
+        "the repetition woke nobody"
+    );
 }
 
 #[tokio::test]

@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use bursar_domain::{Answer, Call, Queue, State, Unsendable};
+use bursar_domain::{Call, Outcome, Queue, State, Unsendable};
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
@@ -40,8 +40,8 @@ pub struct QueueMetrics {
 /// Each series of a queue that had an event.
 #[derive(Debug, Default)]
 struct Found {
-    answers: [[Series<Counter>; Answer::ALL.len()]; CALLS.len()],
-    durations: [[Series<Histogram>; Answer::ALL.len()]; CALLS.len()],
+    answers: [[Series<Counter>; Outcome::ALL.len()]; CALLS.len()],
+    durations: [[Series<Histogram>; Outcome::ALL.len()]; CALLS.len()],
     pickup: [Series<Histogram>; CALLS.len()],
     ends: [Series<Histogram>; State::ALL.len()],
     commits: [Series<Counter>; State::ALL.len()],
@@ -72,7 +72,7 @@ impl QueueMetrics {
     }
 
     /// A call was answered, or was not.
-    pub fn answered(&self, call: Call, answer: Answer, took: Duration) {
+    pub fn answered(&self, call: Call, answer: Outcome, took: Duration) {
         let (of, found) = (&self.families, self.found());
         let values = [self.queue.as_str(), call.as_str(), answer.as_str()];
         found.answers[call as usize][answer as usize].of(&of.answers, names::ANSWERS, values).inc();

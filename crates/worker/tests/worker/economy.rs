@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::support::{Act, Scripted, World, keys};
-use bursar_domain::Answer;
+use bursar_domain::Outcome;
 use bursar_test_support::{self as harness, Options};
 
 /// Calls by command since the server's start, by `INFO commandstats`; those inside scripts are counted, too.
@@ -29,7 +29,7 @@ async fn a_job_costs_no_command_of_its_own_but_its_share_of_a_claim_and_a_commit
     world.settings.lease = Duration::from_secs(60); // no renewal comes between
     world.submit(keys(JOBS)).await;
     let before = commands(redis.url()).await;
-    let gateway = Arc::new(Scripted::new(Act::Answer(Answer::Succeeded)));
+    let gateway = Arc::new(Scripted::new(Act::Outcome(Outcome::Succeeded)));
     let worker = world.worker("w1", &gateway);
     world.until_done(JOBS as u64).await;
     let after = commands(redis.url()).await;
@@ -57,7 +57,7 @@ async fn claims_and_commits_travel_in_groups() {
     let world = World::on(redis.url()).await;
     world.submit(keys(1_000)).await;
     let before = calls(redis.url(), "evalsha").await;
-    let gateway = Arc::new(Scripted::new(Act::Answer(Answer::Succeeded)));
+    let gateway = Arc::new(Scripted::new(Act::Outcome(Outcome::Succeeded)));
     let worker = world.worker("w1", &gateway);
     world.until_done(1_000).await;
     let spent = calls(redis.url(), "evalsha").await - before;
@@ -74,7 +74,7 @@ async fn an_idle_worker_says_ten_words_a_second_however_many_queues_it_serves() 
     const WINDOW: Duration = Duration::from_secs(11);
     let redis = harness::private_redis(|options: Options| options);
     let world = World::on(redis.url()).await;
-    let gateway = Arc::new(Scripted::new(Act::Answer(Answer::Succeeded)));
+    let gateway = Arc::new(Scripted::new(Act::Outcome(Outcome::Succeeded)));
     let worker = world.worker_of("w1", &gateway, 500);
     world.submit(keys(1)).await;
     world.until_done(1).await;

@@ -5,13 +5,13 @@ use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
 
 use crate::support::{Act, Scripted, World, keys};
-use bursar_domain::{Answer, HistoryEvent, Reading, Reason, State};
-use bursar_gateways::{BoxFuture, Gateway, Order};
+use bursar_domain::{HistoryEvent, Outcome, ParsedResponse, Reason, State};
+use bursar_gateways::{BoxFuture, Gateway, GatewayRequest};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_panic_costs_one_claim_and_the_job_is_looked_at_when_its_lease_ends() {
     let world = World::new().await;
-    let gateway = Arc::new(Scripted::new(Act::Answer(Answer::Succeeded)).on("K1", &[Act::Panic]));
+    let gateway = Arc::new(Scripted::new(Act::Outcome(Outcome::Succeeded)).on("K1", &[Act::Panic]));
     let worker = world.worker("w1", &gateway);
     world.submit(keys(20)).await;
     world.until_done(20).await;
@@ -25,7 +25,7 @@ async fn a_panic_costs_one_claim_and_the_job_is_looked_at_when_its_lease_ends() 
 async fn a_job_that_its_workers_do_not_survive_ends_before_a_person() {
     let mut world = World::new().await;
     world.settings.lease = Duration::from_millis(150);
-    let gateway = Arc::new(Scripted::new(Act::Answer(Answer::Succeeded)).on("K1", &vec![Act::Panic; 50]));
+    let gateway = Arc::new(Scripted::new(Act::Outcome(Outcome::Succeeded)).on("K1", &vec![Act::Panic; 50]));
     let worker = world.worker("w1", &gateway);
     world.submit(keys(1)).await;
     let view = world.until("K1", State::NeedsReview).await;
@@ -37,7 +37,7 @@ async fn a_job_that_its_workers_do_not_survive_ends_before_a_person() {
 #[tokio::test(flavor = "multi_thread")]
 async fn no_more_is_claimed_than_can_be_called_about_at_once() {
     let world = World::new().await;
-    let gateway = Arc::new(Scripted::new(Act::WaitAtTheGate(Answer::Succeeded)));
+    let gateway = Arc::new(Scripted::new(Act::WaitAtTheGate(Outcome::Succeeded)));
     let worker = world.worker("w1", &gateway);
     world.submit(keys(50)).await;
     gateway.until_in_flight(8).await;
@@ -57,29 +57,29 @@ struct TwoAtOnce {
 }
 
 impl TwoAtOnce {
-    fn compute(&self) -> Answer {
+    fn compute(&self) -> Outcome {
         let mut computing = self.computing.lock().unwrap();
         *computing += 1;
         self.changed.notify_all();
         let waited = self.changed.wait_timeout_while(computing, Duration::from_secs(5), |computing| *computing < 2);
-        if waited.unwrap().1.timed_out() { Answer::Silent } else { Answer::Succeeded }
+        if waited.unwrap().1.timed_out() { Outcome::NoResponse } else { Outcome::Succeeded }
     }
 }
 
 impl Gateway for TwoAtOnce {
-    fn send<'a>(&'a self, _: &'a Order) -> BoxFuture<'a, Reading> {
-        Box::pin(async { Reading::of(self.compute(), "") })
+    fn send<'a>(&'a self, _: &'a GatewayRequest) -> BoxFuture<'a, ParsedResponse> {
+        Box::pin(async { ParsedResponse::of(self.compute(), "") })
     }
 
-    fn query<'a>(&'a self, _: &'a Order) -> BoxFuture<'a, Reading> {
-        Box::pin(std::future::ready(Reading::of(Answer::Silent, "")))
+    fn query<'a>(&'a self, _: &'a GatewayRequest) -> BoxFuture<'a, ParsedResponse> {
+        Box::pin(std::future::ready(ParsedResponse::of(Outcome::NoResponse, "")))
     }
 
-    fn can_query(&self, _: &Order) -> bool {
+    fn can_query(&self, _: &GatewayRequest) -> bool {
         true
     }
 
-    fn resend_tells(&self) -> bool {
+    fn repeat_is_answered(&self) -> bool {
         true
     }
 }
@@ -97,7 +97,7 @@ async fn what_calls_compute_is_computed_on_every_core() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_call_longer_than_the_lease_stays_its_workers_own() {
     let world = World::new().await;
-    let gateway = Arc::new(Scripted::new(Act::WaitAtTheGate(Answer::Succeeded)));
+    let gateway = Arc::new(Scripted::new(Act::WaitAtTheGate(Outcome::Succeeded)));
     let (first, second) = (world.worker("w1", &gateway), world.worker("w2", &gateway));
     world.submit(keys(1)).await;
     let renewed =
@@ -122,7 +122,7 @@ fn millis(rfc3339: &str) -> u64 {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_draining_worker_finishes_what_is_in_flight_and_claims_nothing_new() {
     let world = World::new().await;
-    let gateway = Arc::new(Scripted::new(Act::WaitAtTheGate(Answer::Succeeded)));
+    let gateway = Arc::new(Scripted::new(Act::WaitAtTheGate(Outcome::Succeeded)));
     let worker = world.worker("w1", &gateway);
     world.submit(keys(20)).await;
     gateway.until_in_flight(8).await;
@@ -137,13 +137,13 @@ async fn a_draining_worker_finishes_what_is_in_flight_and_claims_nothing_new() {
 async fn a_worker_that_must_end_before_its_calls_leaves_them_in_doubt() {
     let mut world = World::new().await;
     world.settings.drain = Duration::from_millis(100);
-    let gateway = Arc::new(Scripted::new(Act::WaitAtTheGate(Answer::Succeeded)));
+    let gateway = Arc::new(Scripted::new(Act::WaitAtTheGate(Outcome::Succeeded)));
     let worker = world.worker("w1", &gateway);
     world.submit(keys(1)).await;
     gateway.until_in_flight(1).await; // what is claimed and not yet called about would be given back
     worker.stop().await;
     assert_eq!(world.view("K1").await.state, State::InDoubt);
-    let other = Arc::new(Scripted::new(Act::Answer(Answer::Succeeded)));
+    let other = Arc::new(Scripted::new(Act::Outcome(Outcome::Succeeded)));
     let worker = world.worker("w2", &other);
     let view = world.until("K1", State::Succeeded).await;
     assert_eq!((view.attempts, view.queries, other.sends_of("K1")), (1, 1, 0));
@@ -153,7 +153,7 @@ async fn a_worker_that_must_end_before_its_calls_leaves_them_in_doubt() {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_illegal_answer_goes_before_a_person_with_its_evidence() {
     let world = World::new().await;
-    let gateway = Arc::new(Scripted::new(Act::Answer(Answer::Unseen)));
+    let gateway = Arc::new(Scripted::new(Act::Outcome(Outcome::NotFound)));
     let worker = world.worker("w1", &gateway);
     world.submit(keys(1)).await;
     world.until("K1", State::NeedsReview).await;
@@ -167,8 +167,10 @@ async fn an_illegal_answer_goes_before_a_person_with_its_evidence() {
 async fn every_send_has_its_answer_on_record_in_order() {
     let mut world = World::new().await;
     world.policy.resend_after = Duration::from_millis(100);
-    let mut gateway = Scripted::new(Act::Answer(Answer::Succeeded))
-        .on("K1", &[Act::Answer(Answer::NotExecuted), Act::Answer(Answer::Silent), Act::Answer(Answer::NotExecuted)]);
+    let mut gateway = Scripted::new(Act::Outcome(Outcome::Succeeded)).on(
+        "K1",
+        &[Act::Outcome(Outcome::NotExecuted), Act::Outcome(Outcome::NoResponse), Act::Outcome(Outcome::NotExecuted)],
+    );
     gateway.can_query = false;
     let gateway = Arc::new(gateway);
     let worker = world.worker("w1", &gateway);
@@ -190,7 +192,7 @@ async fn every_send_has_its_answer_on_record_in_order() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_config_fault_pauses_the_queue_and_keeps_every_job() {
     let world = World::new().await;
-    let gateway = Arc::new(Scripted::new(Act::Answer(Answer::ConfigFault)));
+    let gateway = Arc::new(Scripted::new(Act::Outcome(Outcome::Misconfigured)));
     let worker = world.worker("w1", &gateway);
     world.submit(keys(30)).await;
     let paused = bursar_test_support::eventually(Duration::from_secs(5), "the queue to be paused", async || {
@@ -209,7 +211,7 @@ async fn a_config_fault_pauses_the_queue_and_keeps_every_job() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_gateway_that_is_down_is_probed_and_not_hammered_while_queries_go_on() {
     let world = World::new().await;
-    let mut gateway = Scripted::new(Act::Answer(Answer::NotExecuted)).on("K1", &[Act::Answer(Answer::Accepted)]);
+    let mut gateway = Scripted::new(Act::Outcome(Outcome::NotExecuted)).on("K1", &[Act::Outcome(Outcome::Accepted)]);
     gateway.is_down = true;
     let gateway = Arc::new(gateway);
     let worker = world.worker("w1", &gateway);

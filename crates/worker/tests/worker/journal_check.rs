@@ -5,11 +5,11 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use bursar_domain::{ActionKind, Answer, OnAmbiguous, Reason, State};
+use bursar_domain::{ActionKind, OnAmbiguous, Outcome, Reason, State};
 use bursar_journal::{Journal, Room, Settings};
 use bursar_store::Operator;
 use bursar_test_support::{eventually, private_redis};
-use bursar_worker::{Ahead, Expected, ahead};
+use bursar_worker::{Expected, SendBlock, send_blocks};
 
 use crate::support::{Act, Scripted, World, keys};
 
@@ -33,9 +33,9 @@ async fn keeps_a_journal(world: &mut World, folder: &Path, worker: &str, room: R
     world.settings.expected = Some(Expected { incarnation, existing: false, fresh });
 }
 
-async fn reasons(world: &World, folder: &Path) -> Vec<Ahead> {
+async fn reasons(world: &World, folder: &Path) -> Vec<SendBlock> {
     let recall = bursar_journal::recall(folder).unwrap();
-    ahead(&world.store, std::slice::from_ref(&world.queue), &recall).await.unwrap()
+    send_blocks(&world.store, std::slice::from_ref(&world.queue), &recall).await.unwrap()
 }
 
 /// Redis is emptied behind everybody's back.
@@ -64,7 +64,7 @@ async fn a_worker_whose_journal_knows_of_another_redis_sends_nothing_and_goes_on
     let redis = private_redis(|options| options);
     let mut world = World::on(redis.url()).await;
     world.policy.on_ambiguous = OnAmbiguous::Hold;
-    let gateway = Arc::new(Scripted::new(Act::Answer(Answer::Succeeded)));
+    let gateway = Arc::new(Scripted::new(Act::Outcome(Outcome::Succeeded)));
     keeps_a_journal(&mut world, folder.path(), "w1", WIDE).await;
     let worker = world.worker("w1", &gateway);
     world.submit(keys(1)).await;
@@ -79,7 +79,7 @@ async fn a_worker_whose_journal_knows_of_another_redis_sends_nothing_and_goes_on
     stays_unsent(&gateway, 1).await;
     let found = reasons(&world, folder.path()).await;
     assert!(
-        matches!(found[..], [Ahead::OtherRedis { .. }, Ahead::OlderMemory { .. }, Ahead::Forgotten { .. }]),
+        matches!(found[..], [SendBlock::OtherRedis { .. }, SendBlock::LostWrites { .. }, SendBlock::LostSend { .. }]),
         "{found:?}"
     );
     let paused = world.status().await.paused;
@@ -93,7 +93,7 @@ async fn a_worker_whose_journal_knows_of_another_redis_sends_nothing_and_goes_on
     // In truth the job is put back before this; without that it is one that Redis has still forgotten.
     settle(&world).await;
     stays_unsent(&gateway, 1).await;
-    assert!(matches!(reasons(&world, folder.path()).await[..], [Ahead::Forgotten { .. }]));
+    assert!(matches!(reasons(&world, folder.path()).await[..], [SendBlock::LostSend { .. }]));
     std::fs::remove_dir_all(folder.path()).unwrap();
     worker.stop().await;
     keeps_a_journal(&mut world, folder.path(), "w3", WIDE).await;
@@ -108,7 +108,7 @@ async fn a_redis_that_is_emptied_under_a_living_worker_is_noticed_before_anythin
     let redis = private_redis(|options| options);
     let mut world = World::on(redis.url()).await;
     world.policy.on_ambiguous = OnAmbiguous::Hold;
-    let gateway = Arc::new(Scripted::new(Act::Answer(Answer::Succeeded)));
+    let gateway = Arc::new(Scripted::new(Act::Outcome(Outcome::Succeeded)));
     keeps_a_journal(&mut world, folder.path(), "w1", WIDE).await;
     let worker = world.worker("w1", &gateway);
     world.submit(keys(1)).await;
@@ -129,7 +129,7 @@ async fn a_record_that_cannot_be_read_is_not_forgotten_and_settles_nothing() {
     let folder = tempfile::tempdir().unwrap();
     let redis = private_redis(|options| options);
     let mut world = World::on(redis.url()).await;
-    let gateway = Arc::new(Scripted::new(Act::Answer(Answer::Succeeded)));
+    let gateway = Arc::new(Scripted::new(Act::Outcome(Outcome::Succeeded)));
     keeps_a_journal(&mut world, folder.path(), "w1", WIDE).await;
     let worker = world.worker("w1", &gateway);
     world.submit(keys(1)).await;
@@ -163,7 +163,7 @@ async fn a_worker_that_sent_nothing_itself_reads_what_others_sent_when_redis_was
     let redis = private_redis(|options| options);
     let mut world = World::on(redis.url()).await;
     world.policy.on_ambiguous = OnAmbiguous::Hold;
-    let gateway = Arc::new(Scripted::new(Act::Answer(Answer::Succeeded)));
+    let gateway = Arc::new(Scripted::new(Act::Outcome(Outcome::Succeeded)));
     keeps_a_journal(&mut world, theirs.path(), "w1", WIDE).await;
     let main = std::mem::replace(&mut world.queue, "other/transfer".parse().unwrap());
     let first = world.worker("w1", &gateway);
@@ -190,13 +190,13 @@ async fn a_worker_without_a_free_place_says_what_it_knows_when_another_finds_red
     let mut world = World::on(redis.url()).await;
     world.policy.on_ambiguous = OnAmbiguous::Hold;
     world.settings.concurrency = 1;
-    let gateway = Arc::new(Scripted::new(Act::WaitAtTheGate(Answer::Succeeded)));
+    let gateway = Arc::new(Scripted::new(Act::WaitAtTheGate(Outcome::Succeeded)));
     without_a_journal(&mut world).await;
     let first = world.worker("w1", &gateway);
     world.submit(keys(1)).await;
     gateway.until_in_flight(1).await;
     // The second worker shows by a job of another queue that it may send.
-    let other = Arc::new(Scripted::new(Act::Answer(Answer::Succeeded)));
+    let other = Arc::new(Scripted::new(Act::Outcome(Outcome::Succeeded)));
     let second = world.worker_of("w2", &other, 1);
     world.submit_to("a0/transfer").await;
     eventually(SOON, "the second worker to send", async || (other.sends_of("K1") == 1).then_some(())).await;
@@ -216,7 +216,7 @@ async fn an_emptied_redis_that_no_worker_knows_anything_of_is_sent_from_soon() {
     let redis = private_redis(|options| options);
     let mut world = World::on(redis.url()).await;
     world.policy.on_ambiguous = OnAmbiguous::Hold;
-    let gateway = Arc::new(Scripted::new(Act::Answer(Answer::Succeeded)));
+    let gateway = Arc::new(Scripted::new(Act::Outcome(Outcome::Succeeded)));
     without_a_journal(&mut world).await;
     let worker = world.worker("w1", &gateway);
     flush(redis.url()).await;
@@ -240,7 +240,7 @@ async fn files_that_are_too_many_or_too_old_go_and_never_one_with_a_job_that_has
     let folder = tempfile::tempdir().unwrap();
     let mut world = World::new().await;
     world.policy.on_ambiguous = OnAmbiguous::Hold;
-    let mut gateway = Scripted::new(Act::Answer(Answer::Succeeded)).on("K2", &[Act::Answer(Answer::Silent)]);
+    let mut gateway = Scripted::new(Act::Outcome(Outcome::Succeeded)).on("K2", &[Act::Outcome(Outcome::NoResponse)]);
     gateway.can_query = false;
     let gateway = Arc::new(gateway);
     keeps_a_journal(&mut world, folder.path(), "w1", WIDE).await;

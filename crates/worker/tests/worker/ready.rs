@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use bursar_domain::{Answer, Queue, State};
+use bursar_domain::{Outcome, Queue, State};
 use bursar_gateways::Gateway;
 use bursar_store::{Claim, Operator};
 use bursar_test_support::{OwnRedis, eventually, private_redis};
@@ -47,7 +47,7 @@ async fn until_sent(gateway: &Scripted, key: &str, within: Duration) {
 async fn a_wake_is_acted_on_at_once_beside_a_thousand_idle_queues() {
     let redis = private_redis(|options| options);
     let world = World::on(redis.url()).await;
-    let gateway = Arc::new(Scripted::new(Act::Answer(Answer::Succeeded)));
+    let gateway = Arc::new(Scripted::new(Act::Outcome(Outcome::Succeeded)));
     let worker = world.worker_of("w1", &gateway, 1_000);
     has_begun(&world, &gateway).await;
     let before = script_calls(&redis).await;
@@ -65,7 +65,7 @@ async fn a_wake_is_acted_on_at_once_beside_a_thousand_idle_queues() {
 async fn a_lost_wake_is_found_by_the_next_look() {
     let redis = private_redis(|options| options);
     let world = World::on(redis.url()).await;
-    let gateway = Arc::new(Scripted::new(Act::Answer(Answer::Succeeded)));
+    let gateway = Arc::new(Scripted::new(Act::Outcome(Outcome::Succeeded)));
     let worker = world.worker_of("w1", &gateway, 100);
     has_begun(&world, &gateway).await;
     let queue: Queue = "a77/transfer".parse().unwrap();
@@ -90,7 +90,7 @@ async fn work_in_a_queue_of_a_worker_that_died_is_taken_over() {
         let claim = Claim::new("dead", 1, lease, 1);
         assert_eq!(world.store.claim(&world.queue, &claim).await.unwrap().jobs.len(), 1);
         let claimed = Instant::now();
-        let gateway = Arc::new(Scripted::new(Act::Answer(Answer::Succeeded)));
+        let gateway = Arc::new(Scripted::new(Act::Outcome(Outcome::Succeeded)));
         let worker = world.worker_of("w1", &gateway, 100);
         let view = world.until("K1", State::Succeeded).await;
         assert_eq!((view.attempts, view.queries, gateway.sends_of("K1")), (1, 1, 0), "it may have been sent");
@@ -105,7 +105,7 @@ async fn what_may_not_be_sent_is_not_claimed_again_and_again() {
     const QUEUES: usize = 50;
     let redis = private_redis(|options| options);
     let world = World::on(redis.url()).await;
-    let gateway = Arc::new(Scripted::new(Act::Answer(Answer::Succeeded)));
+    let gateway = Arc::new(Scripted::new(Act::Outcome(Outcome::Succeeded)));
     for number in 0..QUEUES {
         world.submit_to(&format!("a{number}/transfer")).await;
     }
@@ -134,7 +134,7 @@ async fn a_queue_of_another_gateway_is_looked_at_now_and_then_and_at_once_when_t
     let world = World::on(redis.url()).await;
     world.store.set_gateway(&world.queue, None, "theirs", OPERATOR).await.unwrap();
     world.submit(keys(1)).await;
-    let gateway = Arc::new(Scripted::new(Act::Answer(Answer::Succeeded)));
+    let gateway = Arc::new(Scripted::new(Act::Outcome(Outcome::Succeeded)));
     let mut account = world.account("main", Arc::clone(&gateway) as Arc<dyn Gateway>);
     account.identity = "ours".into();
     let worker = world.worker_with("w1", vec![account], crate::support::fit());
@@ -159,7 +159,7 @@ async fn a_queue_that_redis_does_not_call_ready_is_found_all_the_same() {
     let ready = format!("{}ready", world.store.base_of(&world.queue));
     let removed: u64 = command(&redis, &["ZREM", &ready, "main/transfer"]).await;
     assert_eq!(removed, 1);
-    let gateway = Arc::new(Scripted::new(Act::Answer(Answer::Succeeded)));
+    let gateway = Arc::new(Scripted::new(Act::Outcome(Outcome::Succeeded)));
     let worker = world.worker("w1", &gateway);
     until_sent(&gateway, "K1", Duration::from_secs(8)).await;
     worker.stop().await;
@@ -186,7 +186,7 @@ async fn queues_share_what_is_free_and_none_waits_for_another_s_backlog() {
     let mut world = World::new().await;
     world.settings.concurrency = 1;
     world.submit(keys(60)).await;
-    let gateway = Arc::new(Scripted::new(Act::Answer(Answer::Succeeded)));
+    let gateway = Arc::new(Scripted::new(Act::Outcome(Outcome::Succeeded)));
     let worker = world.worker_of("w1", &gateway, 3);
     eventually(Duration::from_secs(10), "the backlog to be worked on", async || {
         (gateway.sends.lock().unwrap().len() >= 5).then_some(())
@@ -214,7 +214,7 @@ async fn what_cannot_be_read_is_put_in_quarantine_and_holds_nothing_up() {
     for (key, text) in [("K1", "no record"), ("K2", r#"{"v":99,"state":"queued","sha256":"AA"}"#)] {
         let _: String = command(&redis, &["SET", &format!("{base}job:main/transfer:{key}"), text]).await;
     }
-    let gateway = Arc::new(Scripted::new(Act::Answer(Answer::Succeeded)));
+    let gateway = Arc::new(Scripted::new(Act::Outcome(Outcome::Succeeded)));
     let worker = world.worker("w1", &gateway);
     world.resume(OPERATOR).await;
     world.until("K3", State::Succeeded).await;

@@ -6,10 +6,10 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bursar_domain::{
-    AccountRules, ActionKind, Answer, GatewayKind, HistoryEvent, Job, JobView, Kind, Millis, NewJob, OnAmbiguous,
-    Policy, Queue, Reading, Received, State,
+    AccountRules, ActionKind, GatewayKind, HistoryEvent, Job, JobView, Kind, Millis, NewJob, OnAmbiguous, Outcome,
+    ParsedResponse, Policy, Queue, Received, State,
 };
-use bursar_gateways::{BoxFuture, Gateway, Order};
+use bursar_gateways::{BoxFuture, Gateway, GatewayRequest};
 use bursar_store::{
     JobRecord, Operator, QueueStatus, Settings as StoreSettings, Store, StoreError, StoredAs, Submission,
 };
@@ -23,12 +23,12 @@ use tokio_util::sync::CancellationToken;
 /// What a scripted gateway does about one call.
 #[derive(Clone, Debug)]
 pub(crate) enum Act {
-    Answer(Answer),
+    Outcome(Outcome),
     /// Whatever else a response says beside its answer.
-    Read(Box<Reading>),
+    Read(Box<ParsedResponse>),
     Panic,
     /// Answers once a permit is added to the gate.
-    WaitAtTheGate(Answer),
+    WaitAtTheGate(Outcome),
 }
 
 /// A gateway that does what it was told per key, and counts.
@@ -80,11 +80,11 @@ impl Scripted {
     }
 
     /// What calls meet while it is down; its usual answer, or success once it is back.
-    fn down(&self, answer: Answer) -> Option<Answer> {
+    fn down(&self, outcome: Outcome) -> Option<Outcome> {
         if !self.is_down {
             return None;
         }
-        Some(if self.is_back.load(Ordering::SeqCst) { Answer::Succeeded } else { answer })
+        Some(if self.is_back.load(Ordering::SeqCst) { Outcome::Succeeded } else { outcome })
     }
 
     pub(crate) fn back(&self) {
@@ -100,52 +100,52 @@ impl Scripted {
         .await;
     }
 
-    async fn act(&self, order: &Order, usual: Option<Answer>) -> Reading {
+    async fn act(&self, order: &GatewayRequest, usual: Option<Outcome>) -> ParsedResponse {
         let now = self.in_flight.fetch_add(1, Ordering::SeqCst) + 1;
         self.most_in_flight.fetch_max(now, Ordering::SeqCst);
         let next = self.acts.lock().unwrap().get_mut(&order.key).and_then(Vec::pop);
-        let usual = usual.map_or_else(|| self.otherwise.clone(), Act::Answer);
-        let answer = match next.unwrap_or(usual) {
-            Act::Answer(answer) => answer,
-            Act::Read(reading) => {
+        let usual = usual.map_or_else(|| self.otherwise.clone(), Act::Outcome);
+        let outcome = match next.unwrap_or(usual) {
+            Act::Outcome(outcome) => outcome,
+            Act::Read(parsed) => {
                 self.in_flight.fetch_sub(1, Ordering::SeqCst);
-                return *reading;
+                return *parsed;
             }
             Act::Panic => {
                 self.in_flight.fetch_sub(1, Ordering::SeqCst);
                 panic!("the gateway's code panics about {}", order.key);
             }
-            Act::WaitAtTheGate(answer) => {
+            Act::WaitAtTheGate(outcome) => {
                 self.gate.acquire().await.unwrap().forget();
-                answer
+                outcome
             }
         };
         self.in_flight.fetch_sub(1, Ordering::SeqCst);
-        let nothing = matches!(answer, Answer::NotExecuted | Answer::Silent);
+        let nothing = matches!(outcome, Outcome::NotExecuted | Outcome::NoResponse);
         let received = if nothing { Received::Nothing } else { Received::Response };
-        Reading { received, ..Reading::of(answer, "") }
+        ParsedResponse { received, ..ParsedResponse::of(outcome, "") }
     }
 }
 
 impl Gateway for Scripted {
-    fn send<'a>(&'a self, order: &'a Order) -> BoxFuture<'a, Reading> {
+    fn send<'a>(&'a self, order: &'a GatewayRequest) -> BoxFuture<'a, ParsedResponse> {
         self.sends.lock().unwrap().push(order.key.clone());
         if order.sent_before {
             self.sent_before.lock().unwrap().push(order.key.clone());
         }
-        Box::pin(self.act(order, self.down(Answer::NotExecuted)))
+        Box::pin(self.act(order, self.down(Outcome::NotExecuted)))
     }
 
-    fn query<'a>(&'a self, order: &'a Order) -> BoxFuture<'a, Reading> {
+    fn query<'a>(&'a self, order: &'a GatewayRequest) -> BoxFuture<'a, ParsedResponse> {
         self.queries.lock().unwrap().push(order.key.clone());
-        Box::pin(self.act(order, self.down(Answer::Accepted)))
+        Box::pin(self.act(order, self.down(Outcome::Accepted)))
     }
 
-    fn can_query(&self, _: &Order) -> bool {
+    fn can_query(&self, _: &GatewayRequest) -> bool {
         self.can_query
     }
 
-    fn resend_tells(&self) -> bool {
+    fn repeat_is_answered(&self) -> bool {
         true
     }
 }

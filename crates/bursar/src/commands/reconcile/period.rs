@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::bail;
-use bursar_domain::{Fen, JobView, Millis, Queue, Reading, State, Subject};
-use bursar_gateways::{Gateway, Order, SharedParts};
+use bursar_domain::{ContentSummary, Fen, JobView, Millis, ParsedResponse, Queue, State};
+use bursar_gateways::{Gateway, GatewayRequest, SharedParts};
 use bursar_store::{JobRecord, ScanCursor, Store, StoredAs};
 use futures_util::{StreamExt, TryStreamExt, stream};
 use indicatif::{ProgressBar, ProgressStyle};
@@ -17,12 +17,12 @@ use super::position::{Keeper, Position};
 use super::summary::{Looked, Summary};
 use super::verdict::{Verdict, What, compare};
 use crate::cli::{Exit, Global};
-use crate::commands::bind::Misuse;
+use crate::commands::bind::UsageError;
 use crate::commands::show::unreadable;
+use crate::context::CommandContext;
 use crate::output::{line, one_line};
-use crate::pace::Pace;
-use crate::session::Session;
-use crate::work::paced_gateway;
+use crate::query_rate::QueryRate;
+use crate::role_worker::paced_gateway;
 
 /// How far back it looks unless told otherwise.
 const LAST_DAY: Duration = Duration::from_secs(24 * 3_600);
@@ -41,7 +41,7 @@ struct Compared {
     record: JobRecord,
     amount: Option<Fen>,
     looked: Looked,
-    difference: Option<(What, Reading)>,
+    difference: Option<(What, ParsedResponse)>,
 }
 
 /// One queue, and the way to ask about its jobs.
@@ -49,42 +49,42 @@ struct Asker<'a> {
     store: &'a Store,
     queue: &'a Queue,
     gateway: Arc<dyn Gateway>,
-    pace: Pace,
+    query_rate: QueryRate,
     arguments: &'a Arguments,
 }
 
-pub(super) async fn run(session: &Session, arguments: &Arguments, global: &Global) -> anyhow::Result<Exit> {
+pub(super) async fn run(context: &CommandContext, arguments: &Arguments, global: &Global) -> anyhow::Result<Exit> {
     let keeper = Keeper(arguments.resume.clone());
     let mut position = match keeper.found()? {
         Some(found) => resumed(found, arguments)?,
-        None => begun(session, arguments).await?,
+        None => begun(context, arguments).await?,
     };
     let progress = Progress::start(global);
     let output = Output { arguments, global };
     output.begin()?;
     let parts = SharedParts::default();
     while let Some(name) = position.queues.first().cloned() {
-        let queue: Queue = name.parse().map_err(|error| Misuse(format!("{name}: {error}")))?;
-        let Some(account) = session.config.accounts.get(&queue.account) else {
-            bail!(Misuse(format!("the configuration has no account {}", queue.account)));
+        let queue: Queue = name.parse().map_err(|error| UsageError(format!("{name}: {error}")))?;
+        let Some(account) = context.config.accounts.get(&queue.account) else {
+            bail!(UsageError(format!("the configuration has no account {}", queue.account)));
         };
         let ours = account.identity();
-        if let Some(theirs) = session.store.gateway(&queue).await?.filter(|theirs| *theirs != ours) {
-            bail!(Misuse(format!("the jobs of {queue} are for {theirs}, and the configuration says {ours}")));
+        if let Some(theirs) = context.store.gateway(&queue).await?.filter(|theirs| *theirs != ours) {
+            bail!(UsageError(format!("the jobs of {queue} are for {theirs}, and the configuration says {ours}")));
         }
         let asker = Asker {
-            store: &session.store,
+            store: &context.store,
             queue: &queue,
-            gateway: paced_gateway(&queue.account, account, &session.store, &parts)?,
-            pace: Pace::of(account.rate_per_second),
+            gateway: paced_gateway(&queue.account, account, &context.store, &parts)?,
+            query_rate: QueryRate::of(account.rate_per_second),
             arguments,
         };
         loop {
-            let step = session.store.scan(&queue, None, &position.mark, STEP).await?;
+            let step = context.store.scan(&queue, None, &position.mark, STEP).await?;
             let jobs = asker.readable(step.jobs, &mut position.summary);
             for compared in asker.compare_all(jobs, &position).await? {
                 position.summary.add(compared.record.state, compared.amount, compared.looked);
-                asker.told(&compared, &output).await?;
+                asker.report(&compared, &output).await?;
             }
             progress.at(&position.summary);
             let Some(mark) = step.next else { break };
@@ -106,17 +106,17 @@ pub(super) async fn run(session: &Session, arguments: &Arguments, global: &Globa
     })
 }
 
-async fn begun(session: &Session, arguments: &Arguments) -> anyhow::Result<Position> {
+async fn begun(context: &CommandContext, arguments: &Arguments) -> anyhow::Result<Position> {
     let to = match arguments.to {
         Some(to) => to,
-        None => session.store.now().await?,
+        None => context.store.now().await?,
     };
     let day_before = || Millis(to.since(Millis(0)).saturating_sub(LAST_DAY).as_millis().try_into().unwrap_or_default());
     let from = arguments.from.unwrap_or_else(day_before);
     if from >= to {
-        bail!(Misuse("the period ends before it begins".into()));
+        bail!(UsageError("the period ends before it begins".into()));
     }
-    let queues = session.queues(arguments.place.account.as_deref(), arguments.place.kind)?;
+    let queues = context.queues(arguments.place.account.as_deref(), arguments.place.kind)?;
     let queues = queues.iter().map(ToString::to_string).collect();
     Ok(Position { from, to, queues, mark: ScanCursor::ended_from(from), summary: Summary::default() })
 }
@@ -125,7 +125,7 @@ async fn begun(session: &Session, arguments: &Arguments) -> anyhow::Result<Posit
 fn resumed(found: Position, arguments: &Arguments) -> anyhow::Result<Position> {
     let differs = |given: Option<Millis>, kept| given.is_some_and(|given| given != kept);
     if differs(arguments.from, found.from) || differs(arguments.to, found.to) {
-        bail!(Misuse("the file of --resume is of another period: remove it to begin anew".into()));
+        bail!(UsageError("the file of --resume is of another period: remove it to begin anew".into()));
     }
     Ok(found)
 }
@@ -156,8 +156,8 @@ impl Asker<'_> {
     /// Asks about one job. One that changes meanwhile is compared as it is afterwards.
     async fn compare(&self, record: JobRecord) -> anyhow::Result<Compared> {
         let content = record.content.clone().unwrap_or_default();
-        let amount = Subject::of(self.queue.kind, &content).amount;
-        let order = Order {
+        let amount = ContentSummary::of(self.queue.kind, &content).amount;
+        let request = GatewayRequest {
             kind: self.queue.kind,
             key: record.key.to_string(),
             content: content.into(),
@@ -165,30 +165,30 @@ impl Asker<'_> {
             sent_before: true,
             send_by: None,
         };
-        if !self.gateway.can_query(&order) {
+        if !self.gateway.can_query(&request) {
             return Ok(Compared { record, amount, looked: Looked::NotQueryable, difference: None });
         }
-        self.pace.turn(self.store, self.queue).await?;
-        let reading = self.gateway.query(&order).await;
+        self.query_rate.acquire(self.store, self.queue).await?;
+        let parsed = self.gateway.query(&request).await;
         let mut record = record;
-        let mut verdict = compare(record.state, amount, &reading);
+        let mut verdict = compare(record.state, amount, &parsed);
         if verdict == Verdict::Differs(What::State)
             && let Some(StoredAs::Job(now)) = self.store.job(self.queue, &record.key).await?
         {
-            verdict = compare(now.state, amount, &reading);
+            verdict = compare(now.state, amount, &parsed);
             record = *now;
         }
         let (looked, difference) = match verdict {
             Verdict::Agrees => (Looked::Agrees, None),
             Verdict::Unanswered => (Looked::Unanswered, None),
-            Verdict::Differs(what) => (Looked::Differs, Some((what, reading))),
+            Verdict::Differs(what) => (Looked::Differs, Some((what, parsed))),
         };
         Ok(Compared { record, amount, looked, difference })
     }
 
     /// Tells of a difference, and has the job looked at soon if that was asked for.
-    async fn told(&self, compared: &Compared, output: &Output<'_>) -> anyhow::Result<()> {
-        let Some((what, reading)) = &compared.difference else { return Ok(()) };
+    async fn report(&self, compared: &Compared, output: &Output<'_>) -> anyhow::Result<()> {
+        let Some((what, parsed)) = &compared.difference else { return Ok(()) };
         let woken = match compared.record.state {
             State::InDoubt | State::Pending if self.arguments.wake => {
                 self.store.wake(self.queue, &compared.record.key).await?
@@ -202,7 +202,7 @@ impl Asker<'_> {
             | State::Refunded
             | State::Cancelled => false,
         };
-        output.difference(compared, *what, reading, woken)
+        output.difference(compared, *what, parsed, woken)
     }
 }
 
@@ -235,17 +235,17 @@ impl Output<'_> {
         Ok(())
     }
 
-    fn difference(&self, compared: &Compared, what: What, reading: &Reading, woken: bool) -> anyhow::Result<()> {
+    fn difference(&self, compared: &Compared, what: What, parsed: &ParsedResponse, woken: bool) -> anyhow::Result<()> {
         let record = &compared.record;
-        let gateway_fen = reading.amount.map(Fen::get);
+        let gateway_fen = parsed.amount.map(Fen::get);
         let fen = compared.amount.map(Fen::get);
-        let trade_no = reading.trade_no.as_ref().or(record.trade_nos.last());
-        let message = reading.message.as_deref().unwrap_or_default();
+        let trade_no = parsed.trade_no.as_ref().or(record.trade_nos.last());
+        let message = parsed.message.as_deref().unwrap_or_default();
         if self.global.json {
             return Ok(line(json!({
                 "account": record.queue.account, "kind": record.queue.kind, "platform_no": record.key,
-                "differs_in": what.as_str(), "state": record.state, "gateway": reading.answer,
-                "gateway_status": reading.status, "fen": fen, "gateway_fen": gateway_fen, "trade_no": trade_no,
+                "differs_in": what.as_str(), "state": record.state, "gateway": parsed.outcome,
+                "gateway_status": parsed.status, "fen": fen, "gateway_fen": gateway_fen, "trade_no": trade_no,
                 "message": message, "woken": woken,
             }))?);
         }
@@ -256,7 +256,7 @@ impl Output<'_> {
             record.key.to_string(),
             what.as_str().to_owned(),
             record.state.to_string(),
-            reading.answer.as_str().to_owned(),
+            parsed.outcome.as_str().to_owned(),
             number(fen),
             number(gateway_fen),
             trade_no.cloned().unwrap_or_default(),
@@ -303,7 +303,7 @@ fn quoted(cell: &str) -> String {
 struct Progress {
     bar: ProgressBar,
     plain: bool,
-    told: std::cell::Cell<u64>,
+    reported: std::cell::Cell<u64>,
 }
 
 impl Progress {
@@ -314,7 +314,7 @@ impl Progress {
             bar.set_style(style);
         }
         bar.enable_steady_tick(Duration::from_millis(200));
-        Self { bar, plain: !terminal && !global.json, told: 0.into() }
+        Self { bar, plain: !terminal && !global.json, reported: 0.into() }
     }
 
     fn at(&self, summary: &Summary) {
@@ -322,7 +322,7 @@ impl Progress {
         self.bar.set_position(total.jobs);
         self.bar.set_message(format!("{} differ", total.differ));
         let lines = total.jobs / JOBS_A_LINE;
-        if self.plain && lines > self.told.replace(lines) {
+        if self.plain && lines > self.reported.replace(lines) {
             eprintln!("bursar: {} jobs looked at, {} differ", total.jobs, total.differ);
         }
     }

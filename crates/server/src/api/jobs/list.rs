@@ -1,7 +1,7 @@
 //! `GET /v1/jobs`: jobs by queue and state, a page at a time.
 
 use axum::Json;
-use axum::extract::State as Handed;
+use axum::extract::State as AppState;
 use axum::http::Uri;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -29,7 +29,7 @@ pub(super) struct Page {
     next: Option<String>,
 }
 
-pub(super) async fn list(who: Allowed<Read>, Handed(app): Handed<Shared>, uri: Uri) -> Result<Json<Page>, Problem> {
+pub(super) async fn list(who: Allowed<Read>, AppState(app): AppState<Shared>, uri: Uri) -> Result<Json<Page>, Problem> {
     let mut query = Query::of(&uri);
     let account = query.take("account", |account| Ok(account.to_owned()));
     let kind = query.take("kind", |kind| kind.parse::<Kind>().map_err(|error| error.to_string()));

@@ -2,13 +2,13 @@
 //! comes second is told what the first did.
 
 use axum::Json;
-use axum::extract::State as Handed;
+use axum::extract::State as AppState;
 use bursar_domain::{HistoryEvent, JobView, Operation};
 use bursar_store::Operator;
 use serde_json::json;
 
 use crate::api::jobs::JobEntry;
-use crate::api::operator_request::Order;
+use crate::api::operator_request::OperatorRequest;
 use crate::http::auth::{Allowed, Operate};
 use crate::http::body::JsonBody;
 use crate::http::path::JobName;
@@ -16,13 +16,13 @@ use crate::http::problem::{Kind, Problem};
 use crate::http::query::NoQuery;
 use crate::ops;
 use crate::ops::operate::{NotNow, NotOperated};
-use crate::state::{App, Shared};
+use crate::state::{ServerState, Shared};
 
 type Done = Result<Json<JobView>, Problem>;
 
 pub(super) async fn query(
     who: Allowed<Operate>,
-    app: Handed<Shared>,
+    app: AppState<Shared>,
     name: JobName,
     _: NoQuery,
     body: JsonBody,
@@ -32,7 +32,7 @@ pub(super) async fn query(
 
 pub(super) async fn send(
     who: Allowed<Operate>,
-    app: Handed<Shared>,
+    app: AppState<Shared>,
     name: JobName,
     _: NoQuery,
     body: JsonBody,
@@ -42,7 +42,7 @@ pub(super) async fn send(
 
 pub(super) async fn cancel(
     who: Allowed<Operate>,
-    app: Handed<Shared>,
+    app: AppState<Shared>,
     name: JobName,
     _: NoQuery,
     body: JsonBody,
@@ -52,25 +52,37 @@ pub(super) async fn cancel(
 
 pub(super) async fn resolve(
     who: Allowed<Operate>,
-    app: Handed<Shared>,
+    app: AppState<Shared>,
     name: JobName,
     _: NoQuery,
     body: JsonBody,
 ) -> Done {
-    let mut order = Order::read(&body.0)?;
-    let (reason, end) = (order.reason(), order.end());
-    order.finish()?;
+    let mut request = OperatorRequest::read(&body.0)?;
+    let (reason, end) = (request.reason(), request.end());
+    request.finish()?;
     operate(&who, &app, &name, Operation::Resolve(end), &reason).await
 }
 
-async fn plain(who: &Allowed<Operate>, app: &App, name: &JobName, body: &JsonBody, operation: Operation) -> Done {
-    let mut order = Order::read(&body.0)?;
-    let reason = order.reason();
-    order.finish()?;
+async fn plain(
+    who: &Allowed<Operate>,
+    app: &ServerState,
+    name: &JobName,
+    body: &JsonBody,
+    operation: Operation,
+) -> Done {
+    let mut request = OperatorRequest::read(&body.0)?;
+    let reason = request.reason();
+    request.finish()?;
     operate(who, app, name, operation, &reason).await
 }
 
-async fn operate(who: &Allowed<Operate>, app: &App, name: &JobName, operation: Operation, reason: &str) -> Done {
+async fn operate(
+    who: &Allowed<Operate>,
+    app: &ServerState,
+    name: &JobName,
+    operation: Operation,
+    reason: &str,
+) -> Done {
     let operator = Operator { who: &who.bearer.name, why: reason };
     match ops::operate::operate(app, (&name.queue, &name.key), operation, operator, None).await {
         Ok(record) => Ok(Json(record.view())),

@@ -123,7 +123,7 @@ struct Named {
 }
 
 /// An outcome's status and members.
-fn told(text: &[u8], outcome: &Outcome) -> (StatusCode, Map<String, Value>) {
+fn reply_to(text: &[u8], outcome: &Outcome) -> (StatusCode, Map<String, Value>) {
     let mut members = Map::new();
     if let Outcome::Invalid(invalid) = outcome {
         members.insert("outcome".into(), "invalid".into());
@@ -151,13 +151,13 @@ fn told(text: &[u8], outcome: &Outcome) -> (StatusCode, Map<String, Value>) {
 }
 
 fn of_many(text: &[u8], outcome: &Outcome) -> Value {
-    let (status, mut members) = told(text, outcome);
+    let (status, mut members) = reply_to(text, outcome);
     members.insert("status".into(), status.as_u16().into());
     Value::Object(members)
 }
 
 fn one(text: &[u8], outcome: &Outcome, durability: &str) -> Result<Response, Problem> {
-    let (status, mut members) = told(text, outcome);
+    let (status, mut members) = reply_to(text, outcome);
     match outcome {
         Outcome::New | Outcome::Existing(_) => {
             members.insert("durability".into(), durability.into());

@@ -42,7 +42,7 @@ impl Store {
         crash_point("between_queues");
         let state = match there {
             There::Ours(job) => {
-                if !self.tell_late(&job, &handed, now).await? {
+                if !self.record_late(&job, &handed, now).await? {
                     return Ok(Fate::Changed);
                 }
                 job.state
@@ -151,7 +151,7 @@ impl Store {
 
     /// A response may have come for the job in the old queue after it was brought to the new one: what it said is used there. `false`
     /// when the job there has changed.
-    async fn tell_late(&self, job: &JobRecord, handed: &Handed, now: Millis) -> Result<bool, StoreError> {
+    async fn record_late(&self, job: &JobRecord, handed: &Handed, now: Millis) -> Result<bool, StoreError> {
         if handed.late.is_empty() {
             return Ok(true);
         }

@@ -77,15 +77,15 @@ impl Store {
         for first in &firsts {
             events.push(from_reply("ZRANGE", Some(first))?);
         }
-        let mut asked = Vec::new();
+        let mut requested = Vec::new();
         for ((origin, _), events) in delivering.iter().zip(&events) {
             let queue_keys = self.queues.of(*origin);
             for (key, _) in events {
-                asked.push(Cmd::get(queue_keys.of_key("delivery", key)));
-                asked.push(Cmd::hget(queue_keys.set("delivery_claims"), key));
+                requested.push(Cmd::get(queue_keys.of_key("delivery", key)));
+                requested.push(Cmd::hget(queue_keys.set("delivery_claims"), key));
             }
         }
-        let (tried, _) = self.many("GET", asked).await?;
+        let (tried, _) = self.many("GET", requested).await?;
         let mut tried = tried.chunks_exact(2);
         for ((_, status), events) in delivering.iter_mut().zip(events) {
             status.next_due = events.first().map(|(_, due)| score(*due));

@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use bursar_domain::{Answer, Call, Due, State};
+use bursar_domain::{Call, Due, Outcome, State};
 use bursar_store::{ClaimedJob, Committed, Settings, Store, Submission};
 use bursar_test_support::redis;
 
 use super::{RENAMED, adopt, as_new, renamed, state_of};
-use crate::scene::{LATER, SHORT_LEASE, Scene, answered, key, names, then, told_transfer, transfer_json};
+use crate::scene::{LATER, SHORT_LEASE, Scene, answered, key, names, then, transfer_json, transfer_with_webhook};
 
 /// The crash points of one job, in their order.
 const POINTS: [&str; 3] = ["before_adopt", "between_queues", "before_leaving"];
@@ -40,7 +40,7 @@ async fn the_process_that_dies() {
 /// Jobs in all states, the first of them with a webhook that waits.
 async fn busy() -> Scene {
     let old = Scene::new().await;
-    old.accept(&[told_transfer("ended")]).await;
+    old.accept(&[transfer_with_webhook("ended")]).await;
     let claimed = old.claim_one("w").await;
     old.commit(&then(&claimed, State::Succeeded, Due::Never)).await;
     old.bring("pending", State::Pending).await;
@@ -196,20 +196,20 @@ async fn a_response_that_comes_in_the_middle_of_an_adoption_is_used_in_the_new_q
             let at = format!("{point}, claimed there: {claimed_there}");
             let there = point == "before_leaving";
             let standing = if there && claimed_there { Some(new.claim_one("w").await) } else { None };
-            let mut late = answered(&lost, Answer::Succeeded, State::Succeeded, Due::Never);
+            let mut late = answered(&lost, Outcome::Succeeded, State::Succeeded, Due::Never);
             late.trade_nos = vec!["T1".into()];
             assert_eq!(old.commit(&late).await, Committed::Late, "{at}");
             assert_eq!(old.era().await, None, "{at}: nothing was lost");
             assert_eq!(adopt(&old).await.moved, 1, "{at}");
             if let Some(standing) = standing {
-                new.commit(&answered(&standing, Answer::Silent, State::InDoubt, Due::Send(LATER))).await;
+                new.commit(&answered(&standing, Outcome::NoResponse, State::InDoubt, Due::Send(LATER))).await;
             }
             let job = new.job("k1").await;
-            assert_eq!((job.state, job.late_outcome), (State::InDoubt, Some(Answer::Succeeded)), "{at}");
+            assert_eq!((job.state, job.late_outcome), (State::InDoubt, Some(Outcome::Succeeded)), "{at}");
             assert_eq!((job.trade_nos.as_slice(), job.sends), (["T1".to_owned()].as_slice(), 1), "{at}");
             assert_eq!(new.sets("k1").await, ["due_queries"], "{at}: it is looked at, and not sent");
             assert!(new.story("k1").await.contains(&"response".to_owned()), "{at}");
-            assert_eq!(new.claim_one("v").await.late_response, Some(Answer::Succeeded), "{at}");
+            assert_eq!(new.claim_one("v").await.late_response, Some(Outcome::Succeeded), "{at}");
         }
     }
 }

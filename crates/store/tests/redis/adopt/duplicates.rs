@@ -7,19 +7,19 @@ use bursar_store::Submission;
 use serde_json::json;
 
 use super::{adopt, as_new, renamed, state_of};
-use crate::scene::{Scene, bill_json, parse, then, told_transfer, transfer, transfer_json};
+use crate::scene::{Scene, bill_json, parse, then, transfer, transfer_json, transfer_with_webhook};
 
 #[tokio::test]
 async fn a_duplicate_that_was_never_sent_gives_way_and_one_that_may_have_been_is_a_person_s() {
     let old = Scene::new().await;
-    old.accept(&[told_transfer("k1")]).await;
+    old.accept(&[transfer_with_webhook("k1")]).await;
     let claimed = old.claim_one("w").await;
     old.commit(&then(&claimed, State::Succeeded, Due::Never)).await;
     old.bring("k2", State::Pending).await;
     let new = as_new(&old);
-    let mut told = transfer_json("k2");
-    told["callback_url"] = json!("https://shop.example/new");
-    let again = [renamed(transfer_json("k1")), renamed(told)];
+    let mut reported = transfer_json("k2");
+    reported["callback_url"] = json!("https://shop.example/new");
+    let again = [renamed(transfer_json("k1")), renamed(reported)];
     assert_eq!(new.store.submit(&again).await.unwrap(), [Submission::New, Submission::New]);
     let sent_there = new.claim_one("w").await;
     assert_eq!(sent_there.key.as_str(), "k1");

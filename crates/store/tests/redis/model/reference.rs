@@ -36,7 +36,7 @@ impl Moment {
 
 /// What the store answered to a step.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub(crate) enum Told {
+pub(crate) enum Reported {
     #[default]
     Nothing,
     Submitted(Vec<String>),
@@ -165,7 +165,7 @@ pub(crate) struct Queue {
 #[derive(Clone, Default)]
 pub(crate) struct Model {
     pub(crate) queues: [Queue; QUEUES.len()],
-    pub(crate) told: Told,
+    pub(crate) reported: Reported,
 }
 
 impl std::fmt::Debug for Model {
@@ -188,7 +188,7 @@ impl Model {
                 at_queue.grows_older(ticks);
             }
         }
-        self.told = self.queues[step.at_queue].tells(&step.deed);
+        self.reported = self.queues[step.at_queue].tells(&step.deed);
         self
     }
 
@@ -235,37 +235,37 @@ impl Queue {
         self.receipts.retain(|_, receipt| receipt.until > now);
     }
 
-    fn tells(&mut self, deed: &Deed) -> Told {
+    fn tells(&mut self, deed: &Deed) -> Reported {
         match deed {
-            Deed::Submit(orders) => Told::Submitted(orders.iter().map(|order| self.submit(order)).collect()),
+            Deed::Submit(orders) => Reported::Submitted(orders.iter().map(|order| self.submit(order)).collect()),
             Deed::Claim(wish) => self.claim(wish),
             Deed::Recover(worker) => self.recover(worker),
             Deed::Renew(handed, lease) => self.renew(handed, *lease),
             Deed::Commit(handed, outcome) => {
                 self.finished.insert((handed.key, handed.fence), deed.clone());
-                Told::Committed(self.commit(handed, *outcome))
+                Reported::Committed(self.commit(handed, *outcome))
             }
             Deed::Release(handed) => {
                 self.finished.insert((handed.key, handed.fence), deed.clone());
                 self.maybe_sent.remove(&(handed.key, handed.fence));
-                Told::Count(usize::from(self.release(handed.key, handed.fence)))
+                Reported::Count(usize::from(self.release(handed.key, handed.fence)))
             }
             Deed::Withdraw(handed) => {
                 self.finished.insert((handed.key, handed.fence), deed.clone());
                 self.maybe_sent.remove(&(handed.key, handed.fence));
-                Told::Changed(self.withdraw(handed.key, handed.fence))
+                Reported::Changed(self.withdraw(handed.key, handed.fence))
             }
-            Deed::Operate(key, operation) => Told::Operated(self.operate(key, *operation)),
-            Deed::Pause => Told::Changed(self.pause()),
+            Deed::Operate(key, operation) => Reported::Operated(self.operate(key, *operation)),
+            Deed::Pause => Reported::Changed(self.pause()),
             Deed::Resume => {
                 if self.paused {
                     self.events.push("resumed".into());
                 }
-                Told::Changed(std::mem::take(&mut self.paused))
+                Reported::Changed(std::mem::take(&mut self.paused))
             }
-            Deed::Purge { retention, limit } => Told::Count(self.purge(*retention, *limit)),
-            Deed::Wake(key) => Told::Changed(self.wake(key)),
-            Deed::TimePasses(_) => Told::Nothing,
+            Deed::Purge { retention, limit } => Reported::Count(self.purge(*retention, *limit)),
+            Deed::Wake(key) => Reported::Changed(self.wake(key)),
+            Deed::TimePasses(_) => Reported::Nothing,
         }
     }
 

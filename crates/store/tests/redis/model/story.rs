@@ -104,13 +104,13 @@ pub(crate) struct Handed {
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Outcome {
     /// Certainly not executed: later.
-    DidNothing(Then),
+    NotExecuted(Then),
     /// Certainly not executed, and the queue must stop.
-    ConfigFault(Then),
+    Misconfigured(Then),
     /// Certainly not executed, and never will be.
-    Refused,
+    Rejected,
     Accepted(Then),
-    Silent(Then),
+    NoResponse(Then),
     LastWord(State),
     Review,
     /// A job that had ended was queried, and nothing new was learnt.
@@ -131,10 +131,10 @@ impl Outcome {
             (Self::AsBefore, state) => state.is_terminal(),
             (Self::LastWord(State::Refunded), State::Succeeded) => true,
             (_, state) if state.is_terminal() => false,
-            (Self::DidNothing(then) | Self::ConfigFault(then), State::Queued) => matches!(then, Then::SendIn(_)),
-            (Self::DidNothing(_) | Self::ConfigFault(_), _) => !asked,
-            (Self::Refused, state) => !asked && state == State::Queued,
-            (Self::Silent(_), state) => state != State::Pending,
+            (Self::NotExecuted(then) | Self::Misconfigured(then), State::Queued) => matches!(then, Then::SendIn(_)),
+            (Self::NotExecuted(_) | Self::Misconfigured(_), _) => !asked,
+            (Self::Rejected, state) => !asked && state == State::Queued,
+            (Self::NoResponse(_), state) => state != State::Pending,
             (Self::Accepted(_) | Self::LastWord(_) | Self::Review, _) => true,
         }
     }
@@ -142,10 +142,15 @@ impl Outcome {
     fn all() -> Vec<Self> {
         let thens = [Then::SendIn(0), Then::QueryIn(0), Then::SendIn(1), Then::QueryIn(1), Then::QueryIn(3)];
         let ends = [State::Succeeded, State::Succeeded, State::Failed, State::Refunded];
-        let mut all = vec![Self::Refused, Self::Review, Self::AsBefore];
+        let mut all = vec![Self::Rejected, Self::Review, Self::AsBefore];
         all.extend(ends.map(Self::LastWord));
         for then in thens {
-            all.extend([Self::DidNothing(then), Self::ConfigFault(then), Self::Accepted(then), Self::Silent(then)]);
+            all.extend([
+                Self::NotExecuted(then),
+                Self::Misconfigured(then),
+                Self::Accepted(then),
+                Self::NoResponse(then),
+            ]);
         }
         all
     }
@@ -289,11 +294,11 @@ impl fmt::Debug for Handed {
 impl fmt::Debug for Outcome {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::DidNothing(then) => write!(out, "certainly not executed, {then:?}"),
-            Self::ConfigFault(then) => write!(out, "certainly not executed, pause the at_queue, {then:?}"),
-            Self::Refused => out.write_str("refused for good"),
+            Self::NotExecuted(then) => write!(out, "certainly not executed, {then:?}"),
+            Self::Misconfigured(then) => write!(out, "certainly not executed, pause the at_queue, {then:?}"),
+            Self::Rejected => out.write_str("refused for good"),
             Self::Accepted(then) => write!(out, "accepted, {then:?}"),
-            Self::Silent(then) => write!(out, "no answer, {then:?}"),
+            Self::NoResponse(then) => write!(out, "no answer, {then:?}"),
             Self::LastWord(state) => write!(out, "{state}"),
             Self::Review => out.write_str("a person must look"),
             Self::AsBefore => out.write_str("nothing new"),

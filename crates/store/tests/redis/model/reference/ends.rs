@@ -183,25 +183,25 @@ pub(crate) struct Ending {
 impl Ending {
     pub(crate) fn of(handed: &Handed, outcome: Outcome) -> Self {
         let (state, then) = match outcome {
-            Outcome::DidNothing(then) | Outcome::ConfigFault(then) => (handed.state, Some(then)),
-            Outcome::Refused => (State::Failed, None),
+            Outcome::NotExecuted(then) | Outcome::Misconfigured(then) => (handed.state, Some(then)),
+            Outcome::Rejected => (State::Failed, None),
             Outcome::Accepted(then) => (State::Pending, Some(then)),
-            Outcome::Silent(then) => (State::InDoubt, Some(then)),
+            Outcome::NoResponse(then) => (State::InDoubt, Some(then)),
             Outcome::LastWord(state) => (state, None),
             Outcome::Review => (State::NeedsReview, None),
             Outcome::AsBefore => (handed.state, None),
         };
-        let never_left = matches!(outcome, Outcome::DidNothing(_) | Outcome::ConfigFault(_) | Outcome::Refused);
+        let never_left = matches!(outcome, Outcome::NotExecuted(_) | Outcome::Misconfigured(_) | Outcome::Rejected);
         let reason = match outcome {
             Outcome::Review => Some(Reason::WorkersLost),
-            Outcome::ConfigFault(_) => Some(Reason::Misconfigured(GatewayText::default())),
-            Outcome::Refused => Some(Reason::Rejected(GatewayText::default())),
-            Outcome::DidNothing(_)
+            Outcome::Misconfigured(_) => Some(Reason::Misconfigured(GatewayText::default())),
+            Outcome::Rejected => Some(Reason::Rejected(GatewayText::default())),
+            Outcome::NotExecuted(_)
             | Outcome::Accepted(_)
-            | Outcome::Silent(_)
+            | Outcome::NoResponse(_)
             | Outcome::LastWord(_)
             | Outcome::AsBefore => None,
         };
-        Self { state, then, never_left, pauses: matches!(outcome, Outcome::ConfigFault(_)), reason }
+        Self { state, then, never_left, pauses: matches!(outcome, Outcome::Misconfigured(_)), reason }
     }
 }
