@@ -1,7 +1,7 @@
 //! The memory of a folder's files at a glance: enough to see that a Redis has forgotten some of it.
 //!
-//! Whatever a Redis loses, it loses the newest first. So the newest sends of each file and the highest fence of each queue tell,
-//! and a folder of a gigabyte needs no more memory than a small one.
+//! A Redis that loses writes loses the newest first. So the newest sends of each file and the highest fence of each
+//! queue suffice, and a folder of a gigabyte needs no more memory than a small one.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::io;
@@ -52,7 +52,7 @@ impl Newest {
 /// The memory of one file.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct FileRecall {
-    /// Where it is.
+    /// The file.
     pub path: PathBuf,
     /// The incarnation of Redis that its worker began on; empty where the file does not say.
     pub incarnation: String,
@@ -74,7 +74,7 @@ pub struct Recall {
 /// Reads all journals of the folder; one that is missing remembers nothing.
 ///
 /// # Errors
-/// When the folder or a file cannot be read. Lines that make no sense are passed over: `bursar reconcile` names them.
+/// If the folder or a file cannot be read. Damaged lines are skipped: `bursar reconcile` names them.
 pub fn recall(folder: &Path) -> io::Result<Recall> {
     let mut recall = Recall::default();
     for path in folder::files(folder)? {

@@ -1,4 +1,4 @@
-//! The journal on a real disk: what is kept, what is found again, how it is bounded, and what a disk that fails does to it.
+//! The journal on a real disk: writing, reading back, bounds, and a disk that fails.
 #![allow(clippy::panic, clippy::unwrap_used, reason = "a test ends by a panic, and its helpers do too")]
 
 use std::fs;
@@ -63,7 +63,7 @@ fn files(folder: &Path) -> Vec<PathBuf> {
     files
 }
 
-/// The keys of the intents in the file, and what else was there.
+/// The keys of the intents in the file, and the summary of the rest.
 fn keys(path: &Path) -> (Vec<String>, Summary) {
     let mut keys = Vec::new();
     let summary = read(path, |entry, _| {
@@ -74,7 +74,7 @@ fn keys(path: &Path) -> (Vec<String>, Summary) {
     (keys, summary.unwrap())
 }
 
-/// Waits until `look` finds it, and looks every few milliseconds; fails after [`PATIENCE`].
+/// Calls `look` every few milliseconds until it returns a value; fails after [`PATIENCE`].
 async fn eventually<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
     let began = Instant::now();
     loop {
@@ -248,7 +248,7 @@ async fn a_folder_recalls_the_newest_sends_of_each_file_and_the_highest_fence_of
 async fn a_disk_that_fails_keeps_nothing_says_so_and_is_tried_until_it_is_back() {
     let base = tempfile::tempdir().unwrap();
     let (folder, away) = (base.path().join("journal"), base.path().join("away"));
-    let journal = open(&folder, 1); // each group gets a file of its own
+    let journal = open(&folder, 1); // each group gets a separate file
     journal.keep(&intent("BEFORE"), PATIENCE).await.unwrap();
     fs::rename(&folder, &away).unwrap();
     fs::write(&folder, "no folder any more").unwrap();
