@@ -1,7 +1,7 @@
-//! What operators see of Bursar's work: metrics, traces, and whether a worker is well.
+//! Telemetry for operators: metrics, traces and health.
 //!
-//! Counting is a matter of a few atomic operations: every number is found by its name once, when it first counts, and what never
-//! happened has no line on the page. Nothing here is asked before anybody scrapes.
+//! Counting costs a few atomic operations: a series is looked up by name once, at its first event, and a series without
+//! events has no line on the page. Gauges are computed only when the page is scraped.
 
 mod families;
 mod health;

@@ -1,16 +1,16 @@
-//! Every metric's name, with its type, its labels and what it says: the one place where they stand. `deploy/METRICS.md` is
-//! this table for operators, and a test keeps the two the same.
+//! Every metric's name, type, labels and help text, in one place. `deploy/METRICS.md` is this table for operators; a
+//! test keeps the two equal.
 //!
 //! Names are an interface: dashboards and alerts of others rely on them. One is added freely, and renamed never.
 
-/// What kind of number it is.
+/// The type of a metric.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Type {
-    /// Only rises, until its process starts anew.
+    /// Only rises, and restarts from 0 with its process.
     Counter,
     /// Rises and falls.
     Gauge,
-    /// Counts by size; `_bucket`, `_sum` and `_count` stand behind its name.
+    /// Counts by size; its series end in `_bucket`, `_sum` and `_count`.
     Histogram,
 }
 
@@ -26,14 +26,14 @@ impl Type {
     }
 }
 
-/// Whose knowledge it is.
+/// The source of a metric's value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Source {
     /// One worker process's own: add them up.
     Worker,
     /// The same of one server process, `serve` or `up`.
     Server,
-    /// Read from Redis when it is asked for: the same from every process, so take the largest.
+    /// Read from Redis at each scrape: the same from every process, so take the largest.
     Redis,
 }
 
@@ -42,13 +42,13 @@ pub enum Source {
 pub struct Metric {
     /// As Prometheus knows it.
     pub name: &'static str,
-    /// What kind of number it is.
+    /// Its type.
     pub kind: Type,
-    /// Whose knowledge it is.
+    /// The source of its value.
     pub source: Source,
-    /// Its labels; what values they take stands in [`LABELS`].
+    /// Its labels; [`LABELS`] lists their values.
     pub labels: &'static [&'static str],
-    /// What it says, with its unit.
+    /// Its help text, with its unit.
     pub help: &'static str,
 }
 

@@ -1,4 +1,4 @@
-//! What a server counts of telling producers.
+//! The metrics of webhook deliveries.
 
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -14,18 +14,18 @@ use crate::names;
 /// Attempts: from a receiver next door to the longest timeout.
 const ATTEMPT_SECONDS: &[f64] = &[0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0];
 
-/// From an event to its being told: at once when all is well, up to a week of attempts when it is not.
+/// From an event to its delivery: immediate if all is well, up to a week of attempts if not.
 const DELIVERY_SECONDS: &[f64] =
     &[0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0, 15.0, 60.0, 300.0, 900.0, 3_600.0, 14_400.0, 86_400.0, 604_800.0];
 
-/// What one attempt to tell came to.
+/// The outcome of one attempt to deliver.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AttemptOutcome {
     /// The receiver has it.
     Delivered,
     /// The receiver wants no more about the job (410).
     Gone,
-    /// The receiver asks for patience (429, 503).
+    /// The receiver is busy (429, 503).
     Busy,
     /// The receiver does not want it as it is (another 4xx).
     Refused,
@@ -39,7 +39,7 @@ pub enum AttemptOutcome {
     Unreachable,
     /// The connection broke before an answer came.
     Broken,
-    /// The address is one that must not be told.
+    /// The address is not allowed.
     NotAllowed,
     /// It could not be sent as it is.
     Invalid,
@@ -79,7 +79,7 @@ impl AttemptOutcome {
     }
 }
 
-/// All that one server process counts of telling.
+/// The webhook metrics of one server process.
 #[derive(Debug)]
 pub struct WebhookMetrics {
     registry: Registry,
@@ -115,18 +115,18 @@ impl WebhookMetrics {
         OriginMetrics { origin: origin.to_string(), families: Arc::clone(&self.families), found: OnceLock::new() }
     }
 
-    /// What Prometheus reads.
+    /// Writes the Prometheus text.
     pub(crate) fn write(&self, text: &mut String) -> Result<(), std::fmt::Error> {
         prometheus_client::encoding::prometheus_text::encode(text, &self.registry)
     }
 }
 
-/// One origin's numbers. What happens for the first time gets its line on the page then, and not before.
+/// The metrics of one origin. A series gets its line on the page with its first event.
 #[derive(Debug)]
 pub struct OriginMetrics {
     origin: String,
     families: Arc<Families>,
-    /// Nothing as long as nothing was to be told.
+    /// Empty until the origin's first event.
     found: OnceLock<Box<Found>>,
 }
 
@@ -144,7 +144,7 @@ impl OriginMetrics {
         self.found.get_or_init(Box::default)
     }
 
-    /// An attempt came to this, and took so long.
+    /// Counts an attempt with its duration.
     pub fn attempted(&self, outcome: AttemptOutcome, took: Duration) {
         let (of, found, values) = (&self.families, self.found(), [self.origin.as_str(), outcome.as_str()]);
         found.attempts[outcome as usize].of(&of.attempts, names::WEBHOOK_ATTEMPTS, values).inc();
@@ -152,13 +152,13 @@ impl OriginMetrics {
         duration.observe(took.as_secs_f64());
     }
 
-    /// An event was told so long after it happened.
+    /// Counts a delivered event with the time since it happened.
     pub fn delivered(&self, after: Duration) {
         let delay = self.found().delay.of(&self.families.delays, names::WEBHOOK_DELAY, [&self.origin]);
         delay.observe(after.as_secs_f64());
     }
 
-    /// An event was tried for long enough, and is told to nobody.
+    /// Counts an event that was given up: its receiver never got it.
     pub fn given_up(&self) {
         self.found().given_up.of(&self.families.given_up, names::WEBHOOKS_GIVEN_UP, [&self.origin]).inc();
     }

@@ -1,4 +1,4 @@
-//! What a worker counts.
+//! The metrics of a worker.
 
 mod queue;
 
@@ -29,7 +29,7 @@ const PICKUP_SECONDS: &[f64] =
 const LIFE_SECONDS: &[f64] =
     &[0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, 900.0, 3_600.0, 14_400.0, 86_400.0, 432_000.0];
 
-/// What Redis was needed for when it failed.
+/// The operation during which Redis failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RedisOperation {
     /// A claim, or giving one back.
@@ -103,7 +103,7 @@ struct Families {
     balance_failures: Counters,
 }
 
-/// How long ago the worker last tried, told when it is asked.
+/// The age of the worker's last attempt, computed at each scrape.
 #[derive(Debug)]
 struct LastTry(Arc<Pulse>);
 
@@ -166,7 +166,7 @@ impl Metrics {
         QueueMetrics::new(queue, &self.families, &self.left_alone)
     }
 
-    /// What is counted of asking for one balance.
+    /// The metrics of the queries for one balance.
     #[must_use]
     pub fn balance(&self, account: &AccountName, sub_type: &str) -> BalanceMetrics {
         let families = Arc::clone(&self.families);
@@ -189,7 +189,7 @@ impl Metrics {
         self.troubles[doing as usize].inc();
     }
 
-    /// How many jobs this process may work on at once.
+    /// Sets the number of jobs that this process works on concurrently.
     pub fn concurrency(&self, slots: usize) {
         self.concurrency.set(i64::try_from(slots).unwrap_or(i64::MAX));
     }
@@ -201,17 +201,17 @@ impl Metrics {
         Working(self.in_flight.clone())
     }
 
-    /// What the preflight allows.
+    /// Sets the result of the preflight.
     pub fn set_sends_allowed(&self, fit: bool) {
         self.change(|fitness| fitness.preflight = fit);
     }
 
-    /// Whether a queue is left alone because its jobs are for another gateway.
+    /// True if a queue is left alone because its jobs are for another gateway.
     pub(crate) fn leaves_a_queue_alone(&self) -> bool {
         self.left_alone.load(Ordering::Relaxed) > 0
     }
 
-    /// Nothing is sent because this check refuses, beside those of the preflight; `None` once it no longer does.
+    /// Sets the check, besides those of the preflight, that stops sends; `None` once sends may go on.
     pub fn send_blocked(&self, check: Option<&'static str>) {
         if let Some(was) = self.change(|fitness| std::mem::replace(&mut fitness.send_block, check)) {
             self.families.preflight.remove(&labels(names::PREFLIGHT, [was, REFUSE]));
@@ -229,21 +229,21 @@ impl Metrics {
     }
 
     fn fitness(&self) -> MutexGuard<'_, Fitness> {
-        // Nothing panics while it holds the lock; if something did, both sides still say what they said.
+        // Nothing panics while it holds this lock. Should something panic, both fields are still valid.
         self.fitness.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Tells if sends are allowed.
+    /// True if sends are allowed.
     pub(crate) fn sends_allowed(&self) -> bool {
         self.sends_allowed.get() == 1
     }
 
-    /// The check beside the preflight's that keeps it from sending.
+    /// The check, besides those of the preflight, that stops sends.
     pub(crate) fn send_block(&self) -> Option<&'static str> {
         self.fitness().send_block
     }
 
-    /// What the preflight found, in place of what it found before: checks that are not fine, with how bad they are.
+    /// Replaces the findings of the preflight: the checks that are not fine, with their severity.
     pub fn preflight<'a>(&self, findings: impl Iterator<Item = (&'a str, &'a str)>) {
         self.families.preflight.clear();
         for (check, severity) in findings.chain(self.send_block().map(|check| (check, REFUSE))) {
@@ -251,7 +251,7 @@ impl Metrics {
         }
     }
 
-    /// What Prometheus reads.
+    /// Writes the Prometheus text.
     pub(crate) fn write(&self, text: &mut String) -> Result<(), std::fmt::Error> {
         prometheus_client::encoding::prometheus_text::encode(text, &self.registry)
     }
@@ -267,7 +267,7 @@ pub struct BalanceMetrics {
 }
 
 impl BalanceMetrics {
-    /// It was asked for and not told.
+    /// Counts a query that returned no balance.
     pub fn failed(&self) {
         let of = &self.families.balance_failures;
         self.failures.of(of, names::BALANCE_FAILURES, [&self.account, &self.sub_type]).inc();

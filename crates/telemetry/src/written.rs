@@ -1,4 +1,4 @@
-//! What was read from Redis, as Prometheus reads it.
+//! Writes the values read from Redis in the Prometheus text format.
 
 use std::sync::atomic::AtomicU64;
 use std::time::Duration;
@@ -43,12 +43,12 @@ impl Fraction {
     }
 }
 
-/// For how long something has been so; for no time when it is not.
+/// The age of a condition; zero if it does not hold.
 fn age(since: Option<Millis>, now: Millis) -> Duration {
     since.map_or(Duration::ZERO, |since| now.since(since))
 }
 
-/// Everything that there is to tell. Where nothing was read, that alone has a number.
+/// The whole text. If nothing was read, it has only the metric that says so.
 pub(crate) fn written(read: Option<&Read<'_>>) -> String {
     let mut registry = Registry::default();
     let to = &mut registry;
@@ -70,7 +70,7 @@ pub(crate) fn written(read: Option<&Read<'_>>) -> String {
     text
 }
 
-/// Tells if there is anything to tell of a queue: most queues of many accounts never had a job.
+/// True if the queue has any value to write: most queues of many accounts never had a job.
 fn is_used(status: &QueueStatus) -> bool {
     status.open_jobs() + status.done + status.all_quarantined() > 0 || status.paused.is_some()
 }

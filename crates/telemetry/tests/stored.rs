@@ -1,4 +1,4 @@
-//! What is told of a real Redis: of what happened, whatever the number of accounts, and as much as could be read.
+//! The metrics of a real Redis: only queues with jobs have lines, and a part that cannot be read is missing.
 #![allow(clippy::unwrap_used, reason = "a test ends by a panic")]
 
 use std::sync::Arc;
