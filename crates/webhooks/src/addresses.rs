@@ -1,5 +1,6 @@
-//! Which addresses may be told. A callback URL is a producer's word: it must not reach what only this machine or its
-//! network can reach. The address that is connected to is judged, not the name: a name may mean another one a moment later.
+//! The addresses that webhooks may go to. A callback URL comes from a producer and must not reach this machine or its
+//! network. The connected address is checked, not the name, because a name may resolve to another address a moment
+//! later.
 
 use std::error::Error;
 use std::fmt;
@@ -10,7 +11,8 @@ use ipnet::IpNet;
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use url::{Host, Url};
 
-/// What is not on the public internet (IANA's special-purpose registries, read 2026-11-25), and what clouds answer on.
+/// Networks that are not on the public internet (IANA's special-purpose registries, read 2026-11-25), and clouds'
+/// metadata addresses.
 const NOT_PUBLIC: [&str; 29] = [
     "0.0.0.0/8",        // this host
     "10.0.0.0/8",       // private
@@ -39,16 +41,16 @@ const NOT_PUBLIC: [&str; 29] = [
     "5f00::/16",        // segment routing
     "fc00::/7",         // private; a cloud's metadata (fd00:ec2::254)
     "fe80::/10",        // link-local
-    "fec0::/10",        // what was site-local
+    "fec0::/10",        // formerly site-local
     "ff00::/8",         // multicast
 ];
 
-/// The networks that may be told although they are not public.
+/// The non-public networks that webhooks may go to.
 #[derive(Clone, Debug, Default)]
 pub struct Allowed(Arc<Vec<IpNet>>);
 
 impl Allowed {
-    /// These beside the public ones.
+    /// Allows these networks in addition to the public ones.
     #[must_use]
     pub fn new(allowed: Vec<IpNet>) -> Self {
         Self(Arc::new(allowed))
@@ -59,7 +61,7 @@ impl Allowed {
         self.0.iter().any(|network| network.contains(&address)) || is_public(address)
     }
 
-    /// Judges an address that stands in the URL itself; names are judged when they are resolved.
+    /// Checks an address that is written in the URL; names are checked when they are resolved.
     pub(crate) fn check_url(&self, url: &Url) -> Result<(), NotAllowed> {
         let address: IpAddr = match url.host() {
             Some(Host::Ipv4(address)) => address.into(),
@@ -79,7 +81,7 @@ fn is_public(address: IpAddr) -> bool {
     !of_its_kind.any(|network| network.contains(&address))
 }
 
-/// The receiver's address is one that must not be told. Which one it is stays unsaid: producers read this.
+/// The receiver's address is not allowed. The message does not name the address, because producers read it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct NotAllowed;
 
@@ -91,7 +93,7 @@ impl fmt::Display for NotAllowed {
 
 impl Error for NotAllowed {}
 
-/// Resolves names to the addresses that may be told, and to no others.
+/// Resolves names to allowed addresses only.
 pub(crate) struct Resolver(pub(crate) Allowed);
 
 impl Resolve for Resolver {
@@ -109,7 +111,7 @@ impl Resolve for Resolver {
     }
 }
 
-/// Whether an address that must not be told is at the bottom of `error`.
+/// True if the root cause of `error` is an address that is not allowed.
 pub(crate) fn is_not_allowed(error: &(dyn Error + 'static)) -> bool {
     let mut cause = Some(error);
     while let Some(error) = cause {

@@ -1,11 +1,11 @@
-//! Which origins are looked at next, and when. Only those are in it of which something is known: how many there are costs nothing.
+//! The times at which origins are visited next. It contains only origins with known work, so idle origins cost nothing.
 
 use std::collections::{BTreeSet, HashMap};
 
 use bursar_store::Origin;
 use tokio::time::Instant;
 
-/// Origins by when they are looked at.
+/// Origins by the time of their next visit.
 #[derive(Default)]
 pub(crate) struct Agenda {
     times: HashMap<Origin, Instant>,
@@ -13,7 +13,7 @@ pub(crate) struct Agenda {
 }
 
 impl Agenda {
-    /// Has an origin looked at by this time.
+    /// Schedules a visit of an origin at this time or earlier.
     pub(crate) fn bring_forward(&mut self, origin: &Origin, at: Instant) {
         match self.times.get(origin) {
             Some(known) if *known <= at => return,
@@ -35,7 +35,7 @@ impl Agenda {
         Some(origin)
     }
 
-    /// When the next one is looked at.
+    /// The time of the next visit.
     pub(crate) fn next(&self) -> Option<Instant> {
         self.order.first().map(|(at, _)| *at)
     }

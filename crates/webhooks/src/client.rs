@@ -1,4 +1,4 @@
-//! One attempt: a POST, made once, never redirected, never through a proxy, to an address that may be told.
+//! One attempt: a single POST to an allowed address, without redirects, retries or proxy.
 
 use std::error::Error as _;
 use std::time::Duration;
@@ -19,17 +19,17 @@ use crate::{Secrets, Settings, SettingsError};
 /// As much of an answer as is read, and forgotten, so that the connection can be used again.
 const MAX_ANSWER_BYTES: usize = 16 * 1024;
 
-/// How long a connection may lie idle: a receiver that is told seldom is connected to anew, and judged anew.
+/// The longest time that an idle connection is kept. A later delivery connects again, and its address is checked again.
 const MAX_IDLE: Duration = Duration::from_secs(15);
 
-/// What a receiver, or its absence, came to.
+/// The receiver's response, or the error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum DeliveryResponse {
     /// It answered.
     Status {
         /// With this status.
         code: u16,
-        /// And asks to be left alone until then.
+        /// The time that the receiver asks to wait (`Retry-After`).
         retry_after: Option<RetryAfter>,
     },
     /// It may not have it.
@@ -46,7 +46,7 @@ pub(crate) struct WebhookClient {
 }
 
 impl WebhookClient {
-    /// Signs with what `secrets` holds at each attempt.
+    /// Signs each attempt with the current content of `secrets`.
     pub(crate) fn new(settings: &Settings, secrets: watch::Receiver<Secrets>) -> Result<Self, SettingsError> {
         let untrusted = |why: String| SettingsError { key: "ca_file", rule: format!("cannot be trusted: {why}") };
         let mut builder = Client::builder()
@@ -96,7 +96,7 @@ impl WebhookClient {
             };
             request = request.header("webhook-signature", signature);
         }
-        // The client's own timeout covers the answer's body as well; this one covers whatever it does not.
+        // The client's own timeout includes the response body; this one covers everything else.
         match tokio::time::timeout(self.timeout, request.body(message.body).send()).await {
             Ok(Ok(response)) => {
                 let reply =
@@ -110,14 +110,14 @@ impl WebhookClient {
     }
 }
 
-/// What a receiver that is busy asks for. With any other status the header means something else, or nothing.
+/// The `Retry-After` of a busy receiver. With any other status the header has another meaning or none.
 fn retry_after(response: &Response) -> Option<RetryAfter> {
     let busy = matches!(response.status(), StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE);
     let header = response.headers().get(RETRY_AFTER).filter(|_| busy)?;
     RetryAfter::read(header.to_str().ok()?)
 }
 
-/// Reads what is left of an answer, as far as it is worth it.
+/// Reads the rest of a response, up to a bound, so that the connection can be used again.
 async fn forget(mut response: Response) {
     let mut left = MAX_ANSWER_BYTES;
     while let Ok(Some(chunk)) = response.chunk().await {
@@ -145,7 +145,7 @@ fn why(error: &reqwest::Error) -> DeliveryResponse {
 }
 
 impl DeliveryResponse {
-    /// What that comes to.
+    /// The outcome for the metrics.
     pub(crate) const fn outcome(self) -> AttemptOutcome {
         match self {
             Self::Status { code: 200..=299, .. } => AttemptOutcome::Delivered,
@@ -164,7 +164,7 @@ impl DeliveryResponse {
         }
     }
 
-    /// When it asks to be told again, if it does.
+    /// The time at which the receiver wants the next attempt, if it named one.
     pub(crate) fn requested(self, now: Millis) -> Option<Millis> {
         match self {
             Self::Status { retry_after, .. } => retry_after.map(|requested| requested.moment(now)),

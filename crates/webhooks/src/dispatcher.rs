@@ -1,4 +1,4 @@
-//! Takes what is due to be told, as much as can be told at once, and records what became of it.
+//! Claims due webhook deliveries, as many as may run concurrently, and records their outcomes.
 //!
 //! It sleeps until something is due that it knows of, a message names an origin, or an attempt has ended. Which origins have something due
 //! it learns of the partitions, however many origins there are.
@@ -25,19 +25,19 @@ use crate::host_limits::HostLimits;
 use crate::message::Message;
 use crate::{Secrets, Settings, SettingsError, Telemetry, schedule};
 
-/// How often the partitions are looked at: a message may have been lost.
+/// The interval between scans of the partitions, for the case that a wake-up message was lost.
 const LOOK_AGAIN: Duration = Duration::from_secs(2);
 
 /// Pages of the partitions' due origins that one look reads at most: most of them may be no origins of this process's.
 const MAX_PAGES: usize = 40;
 
-/// How long after a failure of Redis it is tried again.
+/// The pause after a failure of Redis.
 const PAUSE: Duration = Duration::from_millis(500);
 
 /// A lease is this many times an attempt's timeout: an attempt begins within one, and ends within the next.
 const LEASE_TIMEOUTS: u32 = 3;
 
-/// Tells until it is told to end.
+/// Delivers webhooks until it is drained.
 pub struct Dispatcher {
     store: Store,
     /// Its name among the claims: no other process has it.
@@ -48,28 +48,28 @@ pub struct Dispatcher {
     settings: Arc<Settings>,
     telemetry: Telemetry,
     secrets: SigningKeys,
-    /// Whose events it tells, and no others.
+    /// The origins whose events it delivers.
     origins: HashMap<Origin, Arc<OriginMetrics>>,
     agenda: Agenda,
-    /// When the partitions are looked at next.
+    /// The time of the next scan of the partitions.
     look_at: Instant,
     hosts: HostLimits,
     under_way: JoinSet<Ended>,
     redis_fails: bool,
 }
 
-/// What a teller signs with, for whoever changes it while it tells.
+/// The signing keys of a running dispatcher; they can be replaced while it runs.
 #[derive(Clone, Debug)]
 pub struct SigningKeys(watch::Sender<Secrets>);
 
 impl SigningKeys {
-    /// Signs with these from the next attempt on, also what was tried before.
+    /// Signs with these from the next attempt on, including retries.
     pub fn replace(&self, secrets: Secrets) {
         self.0.send_replace(secrets);
     }
 }
 
-/// One event that was taken: to whom, and until when its attempt may begin.
+/// A claimed event: its receiver, and the latest time to begin its attempt.
 struct Taken {
     origin: Origin,
     metrics: Arc<OriginMetrics>,
@@ -79,7 +79,7 @@ struct Taken {
     clock: RedisClock,
 }
 
-/// What an attempt came to.
+/// The end of an attempt.
 struct Ended {
     origin: Origin,
     host: String,
@@ -106,7 +106,7 @@ impl std::fmt::Debug for Dispatcher {
 }
 
 impl Dispatcher {
-    /// Tells what comes about in `origins`.
+    /// A dispatcher for the events of `origins`.
     ///
     /// # Errors
     /// [`SettingsError`] for an authority that cannot be used.
@@ -117,7 +117,7 @@ impl Dispatcher {
         origins: Vec<Origin>,
     ) -> Result<Self, SettingsError> {
         if settings.secrets.is_empty() {
-            tracing::warn!("callbacks are not signed: webhooks.secrets_file names nothing to sign them with");
+            tracing::warn!("webhooks are not signed: webhooks.secrets_file has no secret");
         }
         let metrics = |origin| (Arc::new(telemetry.metrics.origin(&origin)), origin);
         let origins = origins.into_iter().map(metrics).map(|(metrics, origin)| (origin, metrics)).collect();
@@ -139,13 +139,13 @@ impl Dispatcher {
         })
     }
 
-    /// What it signs with.
+    /// The signing keys.
     #[must_use]
     pub fn secrets(&self) -> SigningKeys {
         self.secrets.clone()
     }
 
-    /// Tells until `drain`; what is under way then is finished.
+    /// Delivers until `drain`; attempts in flight are finished.
     pub async fn run(mut self, drain: CancellationToken) {
         let mut wakeups = None;
         while !drain.is_cancelled() {
@@ -179,12 +179,12 @@ impl Dispatcher {
     }
 
     fn next_look(&self) -> Instant {
-        // With every place taken, the end of an attempt is what is waited for.
+        // While every slot is taken, the end of an attempt is the next event.
         let next = self.agenda.next().filter(|_| self.free() > 0);
         next.into_iter().chain([self.look_at]).min().unwrap_or(self.look_at)
     }
 
-    /// Has an origin looked at by this time, if it is one of this process's.
+    /// Schedules a visit of an origin, if it belongs to this process.
     fn note(&mut self, origin: &Origin, at: Instant) {
         if self.origins.contains_key(origin) {
             self.agenda.bring_forward(origin, at);
@@ -194,7 +194,7 @@ impl Dispatcher {
     fn leave(&mut self, ended: Option<Ended>) {
         let Some(Ended { origin, host, lasted }) = ended else { return };
         self.hosts.leave(&host, lasted);
-        self.note(&origin, Instant::now()); // what is behind it is due
+        self.note(&origin, Instant::now()); // the next event of the origin is due
     }
 
     /// Learns which origins have something due before the next such look.
@@ -226,7 +226,7 @@ impl Dispatcher {
         Ok(())
     }
 
-    /// Claims what is due of every origin whose time has come, as long as places are free; the one longest due first.
+    /// Claims the due events of every origin whose time has come, the longest due first, while slots are free.
     async fn claim_due(&mut self) {
         while self.free() > 0 {
             let Some(origin) = self.agenda.take_due(Instant::now()) else { return };
@@ -252,7 +252,7 @@ impl Dispatcher {
 
     fn noticed(&mut self, error: &StoreError) {
         if !self.redis_fails {
-            tracing::warn!("callbacks wait for Redis: {}", error.chain());
+            tracing::warn!("webhooks wait for Redis: {}", error.chain());
         }
         self.redis_fails = true;
     }
@@ -260,7 +260,7 @@ impl Dispatcher {
     async fn begin(&mut self, origin: &Origin, claimed: ClaimedDeliveries, requested: Instant) {
         let Some(metrics) = self.origins.get(origin).cloned() else { return };
         for (key, why) in &claimed.quarantined {
-            tracing::error!(%origin, key, "nobody will be told: its events are in quarantine, {why}");
+            tracing::error!(%origin, key, "the webhook will not be delivered: its events are quarantined, {why}");
         }
         for key in &claimed.left {
             tracing::debug!(%origin, key, "left to a newer build");
@@ -289,7 +289,8 @@ impl Dispatcher {
     }
 }
 
-/// The origin that the next message names; `None` when there is no subscription any more. Without one, for ever nothing.
+/// The origin in the next wake-up message; `None` if the subscription has ended. Without a subscription it waits one
+/// scan interval.
 async fn named(wakeups: &mut Option<Wakeups<Origin>>) -> Option<Origin> {
     match wakeups {
         Some(wakeups) => wakeups.next().await,
@@ -300,13 +301,14 @@ async fn named(wakeups: &mut Option<Wakeups<Origin>>) -> Option<Origin> {
     }
 }
 
-/// When an origin is looked at next after a claim; `None` when nothing waits there, or not before the partitions are looked at.
+/// The time of the next visit of an origin after a claim; `None` if nothing is due before the next scan of the
+/// partitions.
 fn next_look(claimed: &ClaimedDeliveries) -> Option<Instant> {
     let wait = claimed.next_due.map(|due| due.since(claimed.now));
     wait.filter(|wait| *wait <= LOOK_AGAIN).map(|wait| Instant::now() + wait)
 }
 
-/// Host and port: what is slow together.
+/// Host and port. Deliveries to one receiver share its speed.
 fn host_of(url: &Url) -> String {
     let port = url.port_or_known_default().unwrap_or_default();
     format!("{}:{port}", url.host_str().unwrap_or_default())
@@ -315,7 +317,8 @@ fn host_of(url: &Url) -> String {
 async fn attempt(store: Store, client: WebhookClient, traces: Traces, settings: Arc<Settings>, taken: Taken) -> Ended {
     let began = Instant::now();
     let commit = if began > taken.begin_by {
-        // This process stood still: others may be telling it by now.
+        // This process was stopped for a while: the claim may have expired, and another process may deliver the event
+        // now.
         let now = taken.clock.now();
         DeliveryCommit::new(&taken.delivery, now, DeliveryResult::PutOff(now))
     } else {
@@ -339,7 +342,7 @@ async fn deliver(client: &WebhookClient, taken: &Taken, span: Option<&Span>) -> 
         (Origin::Notifications(_), EventPayload::Notification(notification)) => {
             Message::of_notification(origin, (delivery.sequence, delivery.at), notification)
         }
-        // The store reads an origin's events as what its origin has.
+        // The store reads each origin's events as that origin's type, so the two cannot differ.
         (Origin::Jobs(_), EventPayload::Notification(_)) | (Origin::Notifications(_), EventPayload::Job(_)) => {
             return (Message::default(), DeliveryResponse::Nothing(DeliveryError::UnreadableEvent));
         }
@@ -347,7 +350,7 @@ async fn deliver(client: &WebhookClient, taken: &Taken, span: Option<&Span>) -> 
     let Ok(url) = Url::parse(&delivery.url) else {
         return (message, DeliveryResponse::Nothing(DeliveryError::UnreadableUrl));
     };
-    // What the receiver does about it belongs to the same trace, whether or not this process tells its own part.
+    // The receiver's spans belong to the same trace, even if this process exports no span.
     let trace = span.and_then(Span::parent).or_else(|| delivery.trace.clone());
     let reply = client.post(&url, message.clone(), trace.as_ref(), clock.now().0 / 1_000).await;
     (message, reply)
@@ -376,11 +379,11 @@ fn end(span: Option<Span>, taken: &Taken, message: &Message, reply: DeliveryResp
         DeliveryResponse::Nothing(error) => span.record("error.message", error.to_string()),
     }
     if reply.outcome() != AttemptOutcome::Delivered {
-        span.failed("the producer is not told");
+        span.failed("the webhook was not delivered");
     }
 }
 
-/// What follows from what was heard.
+/// The result of an attempt, and its commit.
 fn classify(
     settings: &Settings,
     taken: &Taken,
@@ -430,13 +433,13 @@ fn classify(
     let key = delivery.key.as_str();
     match result {
         DeliveryResult::GivenUp => {
-            tracing::error!(origin = %taken.origin, key, host, "given up: nobody will be told, {reply}")
+            tracing::error!(origin = %taken.origin, key, host, "given up: the webhook will not be delivered, {reply}")
         }
         DeliveryResult::Gone => {
-            tracing::error!(origin = %taken.origin, key, host, "gone: nobody will be told, {reply}")
+            tracing::error!(origin = %taken.origin, key, host, "gone: the receiver wants no more webhooks of this job, {reply}")
         }
         DeliveryResult::Failed(_) => {
-            tracing::info!(origin = %taken.origin, key, host, "not told yet: {reply}")
+            tracing::info!(origin = %taken.origin, key, host, "not delivered yet: {reply}")
         }
         DeliveryResult::Delivered | DeliveryResult::PutOff(_) => {
             tracing::debug!(origin = %taken.origin, key, host, "{reply}")
@@ -445,7 +448,7 @@ fn classify(
     (result, commit)
 }
 
-/// Records an outcome, however often that takes, until the lease has ended and others tell it again.
+/// Records an outcome, with retries until the lease has ended and another process delivers the event again.
 async fn record(store: &Store, taken: &Taken, commit: DeliveryCommit, lease: Duration) {
     let commits = [commit];
     let recorded = timeout(lease, async {
@@ -455,6 +458,6 @@ async fn record(store: &Store, taken: &Taken, commit: DeliveryCommit, lease: Dur
         }
     });
     if recorded.await.is_err() {
-        tracing::warn!(origin = %taken.origin, key = taken.delivery.key, "it may be told again: Redis did not take the outcome");
+        tracing::warn!(origin = %taken.origin, key = taken.delivery.key, "it may be delivered again: Redis did not store the outcome");
     }
 }

@@ -1,5 +1,5 @@
-//! One receiver that is slow, or has much to be told, must not hold the others up: each has a share of the attempts at a
-//! time, and what is beyond it is put off until it is likely to be this receiver's turn.
+//! A receiver that is slow or has many events must not delay the others. Each receiver gets a share of the concurrent
+//! attempts; deliveries beyond its share are postponed until the receiver is likely to have a free slot.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -9,7 +9,7 @@ use tokio::time::Instant;
 /// One receiver's part of all attempts at a time.
 const SHARE: usize = 4;
 
-/// How long an attempt is taken to last before one has been seen.
+/// The assumed duration of an attempt before one has been measured.
 const UNSEEN: Duration = Duration::from_millis(50);
 
 /// The shortest and the longest time for which anything is put off.
@@ -19,7 +19,7 @@ const LONGEST: Duration = Duration::from_secs(60);
 /// Receivers that are remembered while nothing goes on with them.
 const MAX_IDLE: usize = 1_024;
 
-/// All receivers with whom anything goes on.
+/// The receivers with attempts in flight or postponed deliveries.
 pub(crate) struct HostLimits {
     at_a_time: usize,
     hosts: HashMap<String, Host>,
@@ -27,9 +27,9 @@ pub(crate) struct HostLimits {
 
 struct Host {
     under_way: usize,
-    /// How long attempts last, smoothed.
+    /// The smoothed duration of attempts.
     lasts: Duration,
-    /// Until when it is busy with what was put off.
+    /// The time until which postponed deliveries occupy the receiver.
     booked: Instant,
 }
 
@@ -42,7 +42,7 @@ impl HostLimits {
     /// Takes a place for one attempt.
     ///
     /// # Errors
-    /// For how long it is to be put off, when the receiver has no place free.
+    /// The time to postpone the delivery by, if the receiver has no free slot.
     pub(crate) fn enter(&mut self, name: &str, now: Instant) -> Result<(), Duration> {
         if self.hosts.len() > MAX_IDLE {
             self.hosts.retain(|_, host| host.under_way > 0 || host.booked > now);

@@ -1,7 +1,8 @@
-//! Callbacks: tells producers what became of their jobs, at least once and in order for each job, by signed POSTs in the
-//! form of Standard Webhooks. What there is to tell stands in Redis beside the job, put there in the same step as its state.
+//! Webhooks: delivers the outcomes of jobs to their producers, at least once and in order for each job, as signed POSTs
+//! in the form of Standard Webhooks. The outbox is in Redis with the job, and is written in the same step as the job's
+//! state.
 //!
-//! Any number of processes may tell. Nothing here decides anything about a job.
+//! Any number of processes may deliver. This crate decides nothing about a job.
 
 mod addresses;
 mod agenda;
@@ -24,29 +25,29 @@ pub use dispatcher::{Dispatcher, SigningKeys};
 pub use ipnet::IpNet;
 pub use secrets::{Secrets, SecretsError};
 
-/// What an operator can set.
+/// The operator's settings.
 #[derive(Clone, Debug)]
 pub struct Settings {
-    /// What messages are signed with; more than one while secrets change.
+    /// The signing secrets; more than one during a rotation.
     pub secrets: Secrets,
-    /// Networks that may be told beside the public ones.
+    /// The networks that webhooks may go to, in addition to the public ones.
     pub allowed: Allowed,
-    /// A certificate authority (PEM) to trust beside the system's.
+    /// A certificate authority (PEM) to trust in addition to the system's.
     pub ca_pem: Option<String>,
-    /// How long one attempt may take.
+    /// The time limit of one attempt.
     pub timeout: Duration,
-    /// How long an event is tried before it is given up.
+    /// The time after which an event is given up.
     pub retry_for: Duration,
     /// Attempts at a time in this process.
     pub concurrency: usize,
 }
 
-/// Who is told how the telling goes. The default: nobody.
+/// Metrics and traces of the deliveries. The default records nothing.
 #[derive(Clone, Debug, Default)]
 pub struct Telemetry {
-    /// What is counted.
+    /// The metrics.
     pub metrics: Arc<WebhookMetrics>,
-    /// Where the attempts of traced jobs are told.
+    /// The exporter for the attempts of traced jobs.
     pub traces: Traces,
 }
 
@@ -56,11 +57,11 @@ pub struct Telemetry {
 pub struct SettingsError {
     /// The key of the configuration.
     pub key: &'static str,
-    /// What is wrong with it.
+    /// The broken rule.
     pub rule: String,
 }
 
-/// Whether callbacks can be made as they are configured.
+/// Checks that webhooks can be delivered with these settings.
 ///
 /// # Errors
 /// [`SettingsError`].

@@ -1,4 +1,4 @@
-//! What is told: the body of one event, and the name by which a receiver knows it again. Both are the same at each attempt.
+//! A message: the body of one event, and the id by which a receiver recognises it. Both are the same at each attempt.
 
 use bursar_domain::{JobView, Millis, Queue};
 use bursar_store::{Origin, WebhookEvent};
@@ -18,7 +18,7 @@ pub(crate) struct Message {
 }
 
 impl Message {
-    /// A job came to an end or before a person.
+    /// A job reached a terminal state or needs review.
     pub(crate) fn of_job(queue: &Queue, key: &str, event: &WebhookEvent) -> Self {
         let WebhookEvent { sequence, at: Millis(at), state, .. } = event;
         let kind = format!("job.{state}");
@@ -27,8 +27,8 @@ impl Message {
         Self::new((u64::from(*sequence), event.at), &name, &kind, &json!(as_it_was(queue, key, event)))
     }
 
-    /// The gateway has notified an account. What it said names the message, and nothing of ours: should Redis forget that it was
-    /// posted, a replay has the name that the receiver knows.
+    /// The gateway has notified an account. The id is derived from the gateway's content and from nothing of ours: if
+    /// Redis loses the record of the delivery, the replay has the same id.
     pub(crate) fn of_notification(origin: &Origin, (sequence, at): (u64, Millis), notification: &Value) -> Self {
         const KIND: &str = "notification.received";
         let [method, record, hash] = ["method", "record_id", "content_sha256"].map(|name| notification.get(name));

@@ -1,10 +1,10 @@
-//! `Retry-After`: when a receiver that cannot take a message now asks to be told again (RFC 9110, section 10.2.3).
+//! `Retry-After`: the time at which a receiver that is busy wants the next attempt (RFC 9110, section 10.2.3).
 
 use std::time::{Duration, UNIX_EPOCH};
 
 use bursar_domain::Millis;
 
-/// What a receiver asks for.
+/// The requested wait.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum RetryAfter {
     /// So long after its answer.
@@ -14,18 +14,18 @@ pub(crate) enum RetryAfter {
 }
 
 impl RetryAfter {
-    /// Reads the header: seconds, or a date. `None` for what is neither: then the schedule alone decides.
+    /// Reads the header: seconds, or a date. `None` for anything else; the schedule alone decides then.
     pub(crate) fn read(text: &str) -> Option<Self> {
         let text = text.trim();
         if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) {
-            // Only a number that is too long for one is left: for ever, as far as anybody can tell.
+            // Only a number that does not fit is left: it means an unlimited wait.
             return Some(Self::In(Duration::from_secs(text.parse().unwrap_or(u64::MAX))));
         }
         let since = httpdate::parse_http_date(text).ok()?.duration_since(UNIX_EPOCH).ok()?;
         Some(Self::At(Millis(0).plus(since)))
     }
 
-    /// When that is, for an answer that came `now`.
+    /// The requested time, for a response that arrived `now`.
     pub(crate) fn moment(self, now: Millis) -> Millis {
         match self {
             Self::In(wait) => now.plus(wait),

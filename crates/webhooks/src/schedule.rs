@@ -1,4 +1,4 @@
-//! When a failed attempt is made again.
+//! The schedule of attempts.
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ const LONGEST_WAIT: Duration = Duration::from_secs(3_600);
 /// Doublings after which every wait has long been the longest.
 const MAX_DOUBLINGS: u32 = 20;
 
-/// A wait is shortened by up to this part of it, so that what failed together does not come together again.
+/// A wait is shortened by up to a fifth, so that deliveries that failed together are not retried together.
 const SPREAD: u32 = 5;
 
 /// The wait after the attempt that makes it `failures`, at least 1. `draw` gives a number below its argument.
@@ -24,12 +24,12 @@ pub(crate) fn wait(failures: u32, draw: impl FnOnce(u64) -> u64) -> Duration {
     whole - Duration::from_millis(draw(spread.max(1)))
 }
 
-/// When an event whose attempt has failed is told again; `None` when it has been tried for long enough.
+/// The time of the next attempt after a failed one; `None` if the event has been tried for long enough.
 ///
-/// `wait` is the schedule's, `requested` what the receiver asked for. It is waited for, within bounds: never less than the
-/// schedule's wait, for "at once" from a receiver in trouble would have it hammered; and never beyond the end of
-/// `retry_for`, for "next year" must not keep the event, and those of its job behind it, from being told or given up.
-/// It holds for this event alone: behind one host there may be many receivers, and the others have asked for nothing.
+/// `wait` is the schedule's, `requested` the receiver's. The request is honoured within bounds: never less than the
+/// schedule's wait, because "at once" from a failing receiver would overload it; and never beyond the end of
+/// `retry_for`, because "next year" must not block the event and the later events of its job. It applies to this event
+/// alone: one host may serve many receivers, and the others have requested nothing.
 pub(crate) fn again(
     now: Millis,
     first_tried: Millis,

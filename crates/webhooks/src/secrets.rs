@@ -1,4 +1,4 @@
-//! What messages are signed with: Standard Webhooks' `whsec_…` secrets and its signature `v1`.
+//! The signing secrets: Standard Webhooks' `whsec_…` secrets and its signature `v1`.
 //!
 //! <https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md>, read 2026-11-25.
 
@@ -10,7 +10,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use zeroize::Zeroizing;
 
-/// What a secret begins with.
+/// The prefix of a secret.
 const PREFIX: &str = "whsec_";
 
 /// The lengths that the specification allows, in bytes.
@@ -68,7 +68,7 @@ impl Secrets {
         }
     }
 
-    /// Whether there is nothing to sign with.
+    /// True if there is no secret to sign with.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()

@@ -1,11 +1,13 @@
-//! A teller with a real Redis and a real receiver: order, patience, and who must not be told.
+//! A dispatcher with a real Redis and a real receiver: order, retries, and addresses that are not allowed.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test ends by a panic")]
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use bursar_domain::{AccountRules, GatewayKind, HistoryEvent, Job, Key, Millis, Next, Operation, Queue, Reason, State};
+use bursar_domain::{
+    AccountRules, GatewayKind, HistoryEvent, Job, Key, Millis, Operation, Queue, Reason, State, Transition,
+};
 use bursar_store::{Claim, Commit, JobRecord, Operator, Origin, Store, StoredAs};
 use bursar_test_support::{Answer, Receiver, eventually, private_redis, redis, unique_prefix};
 use bursar_webhooks::{Allowed, Dispatcher, Secrets, Settings, Telemetry};
@@ -60,7 +62,7 @@ impl Scene {
         tokio::spawn(dispatcher.run(self.drain.clone()))
     }
 
-    /// Jobs that came before a person, whose producer is at `url`.
+    /// Jobs that need review, whose producer listens at `url`.
     async fn reviewed(&self, keys: &[&str], url: &str) {
         let job = |key: &&str| {
             let account = self.queue.account.as_str();
@@ -74,7 +76,7 @@ impl Scene {
         let wish = Claim::new("w", number, Duration::from_secs(30), keys.len());
         let claims = self.store.claim(&self.queue, &wish).await.unwrap();
         assert_eq!(claims.jobs.len(), keys.len());
-        let review = || Next::review(Reason::WorkersLost);
+        let review = || Transition::review(Reason::WorkersLost);
         let commits: Vec<Commit> = claims.jobs.iter().map(|job| Commit::new(job, claims.now, review())).collect();
         self.store.commit(&self.queue, &commits).await.unwrap();
     }
@@ -279,8 +281,8 @@ async fn a_receiver_that_queries_for_patience_is_told_when_it_asked_to_be() {
     let day = Duration::from_secs(86_400);
     scene.tell(Settings { retry_for: day, ..settings() });
     scene.reviewed(&["k1"], &receiver.url("k1")).await;
-    // From the first attempt: by the header's seconds, by its date as far as there is time, and by the schedule where it asks
-    // for less, or where the status is not one that it belongs to.
+    // From the first attempt on: by the header's seconds; by its date within the time that is left; and by the schedule
+    // if the header requests less, or if the status is not one that has the header.
     let expected = [3_590..=3_605, 86_390..=86_400, 15..=60, 30..=90];
     for (times, expected) in expected.into_iter().enumerate() {
         let (lines, due) = scene.on_record("k1", times + 1).await;
@@ -350,7 +352,7 @@ async fn a_queue_that_this_process_does_not_know_is_left_to_others() {
     scene.all_told().await;
 }
 
-/// The partitions' sets are looked at, and not the queues.
+/// The scan reads the partitions' sets, not the queues.
 #[tokio::test]
 async fn ten_thousand_idle_queues_cost_no_more_than_one() {
     let server = private_redis(|options| options);
@@ -362,7 +364,7 @@ async fn ten_thousand_idle_queues_cost_no_more_than_one() {
     let dispatcher = tokio::spawn(dispatcher.run(drain.clone()));
     let commands = async || server.told("total_commands_processed").await.unwrap().parse::<u64>().unwrap();
     let before = commands().await;
-    tokio::time::sleep(Duration::from_secs(4)).await; // the thing measured is what the teller does while nothing is due
+    tokio::time::sleep(Duration::from_secs(4)).await; // the test measures an idle dispatcher over this time
     let made = commands().await - before;
     drain.cancel();
     dispatcher.await.unwrap();
