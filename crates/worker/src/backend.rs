@@ -1,4 +1,4 @@
-//! Our apalis `Backend`: hands out what the claimer has claimed, and never ends on a Redis error.
+//! The apalis `Backend`: hands out claimed jobs, and never ends on a Redis error.
 
 use std::convert::Infallible;
 use std::sync::Arc;

@@ -1,7 +1,8 @@
 //! A circuit per queue: a gateway that is down, or most of whose responses are lost, is probed and not hammered. Queries go on.
 //!
-//! A gateway is not down because one merchant's responses cannot be read: where others get responses, that merchant's group alone is held
-//! up, and where nobody else sends, a probe is of another group as soon as there is one.
+//! A gateway is not down because one merchant's responses cannot be read. If other groups get responses, only that
+//! merchant's group is blocked; if no other group sends, the next probe is taken from another group as soon as there is
+//! one.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -22,32 +23,33 @@ const TOO_MANY_PERCENT: usize = 75;
 /// The first rest after it opens, and the longest: it doubles with every probe that fails.
 const RESTS: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(30));
 
-/// The longest rest where one group alone was seen: what another group submits meanwhile waits no longer to show that the gateway is well.
+/// The longest pause if only one group was seen: jobs of another group that arrive meanwhile must soon be able to show
+/// that the gateway works.
 const LONGEST_FOR_ONE_GROUP: Duration = Duration::from_secs(5);
 
-/// A probe that has told nothing for so long was given back, or its worker's code failed: another one may go.
+/// A probe without a result for this long was released, or its handler failed: another one may go.
 const PROBE_PATIENCE: Duration = Duration::from_secs(60);
 
 /// Groups of a queue of which anything is remembered, at most. Only those whose last sends got no response are.
 const GROUPS: usize = 1_000;
 
-/// How many sends a queue may claim now.
+/// The number of sends that a queue may claim now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum SendBudget {
     /// As many as there is room for.
     All,
-    /// One, to see whether the gateway is back.
+    /// One, to test if the gateway is back.
     Probe,
     /// None before this moment.
     NotBefore(Instant),
 }
 
-/// What changed, for the log.
+/// The change, for the log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum CircuitChange {
     Opened(Duration),
     Closed,
-    /// The sends of one group are held up.
+    /// The sends of one group are blocked.
     GroupHeld(Duration),
 }
 
@@ -69,7 +71,7 @@ struct Inner {
 
 struct Sent {
     group: String,
-    /// Whether a response came of it that can be relied on.
+    /// True if the send got a reliable response.
     of_use: bool,
 }
 
@@ -92,7 +94,7 @@ impl Open {
         Self { until: now + rest, rest, probe: None }
     }
 
-    /// When the next probe may go.
+    /// The time of the next probe.
     fn rested(&self) -> Instant {
         self.probe.map_or(self.until, |probe| probe + PROBE_PATIENCE)
     }
@@ -114,14 +116,14 @@ impl CircuitBreaker {
         self.lock().only.clone()
     }
 
-    /// A send was claimed as a probe: no other one until it has told.
+    /// Notes that a send was claimed as a probe: no other one goes until it has a result.
     pub(crate) fn probing(&self, now: Instant) {
         if let Some(open) = &mut self.lock().open {
             open.probe = Some(now);
         }
     }
 
-    /// For how long a send of this group is held up. The first one after the rest may be made, and is the group's probe.
+    /// The time for which a send of this group is blocked. The first send after it is the group's probe.
     pub(crate) fn blocks(&self, group: &str, now: Instant) -> Option<Duration> {
         let mut inner = self.lock();
         let blocked = inner.groups.get_mut(group)?.blocked.as_mut()?;
@@ -133,8 +135,9 @@ impl CircuitBreaker {
         None
     }
 
-    /// Takes note of a send of this group (empty where jobs have none). It counts against the gateway that nothing came of it which can be
-    /// relied on; what a response said does not: one whose code nobody knows is its job's trouble, and comes from a gateway that works.
+    /// Records a send of this group (empty if jobs have none). Only a missing or unreliable response counts against the
+    /// gateway. The content of a response does not: an unknown code is the job's problem, and comes from a gateway that
+    /// works.
     pub(crate) fn sent(&self, group: &str, received: Received, now: Instant) -> Option<CircuitChange> {
         let of_use = match received {
             Received::Response => true,
@@ -178,7 +181,7 @@ impl Inner {
         CircuitChange::Closed
     }
 
-    /// What a group's send says of the group.
+    /// Updates the group with the result of its send.
     fn note_group(&mut self, group: &str, of_use: bool, now: Instant) -> Option<CircuitChange> {
         if of_use || group.is_empty() {
             self.groups.remove(group);
@@ -198,7 +201,7 @@ impl Inner {
         CircuitChange::GroupHeld(rest)
     }
 
-    /// Whether the last sends say that the gateway is down, or that this group's responses cannot be read.
+    /// Decides from the last sends if the gateway is down, or if this group's responses cannot be read.
     fn judge(&mut self, group: &str, now: Instant) -> Option<CircuitChange> {
         let useless = || self.window.iter().filter(|sent| !sent.of_use);
         let one = |mut groups: Box<dyn Iterator<Item = &Sent> + '_>| {

@@ -1,8 +1,8 @@
 //! Claims due jobs, only as many as can be called about at once, queue after queue in turn, and only of queues in which something is due.
 //!
-//! It sleeps until something is due that it knows of, a wake message names a queue, or a slot becomes free. What is due it learns from
-//! Redis, which has the queues with something due in a few sets, however many queues there are; from its own claims and commits; and from
-//! wake messages, which are hints: a lost one is found by the next look.
+//! It sleeps until a known queue is due, a wake message names a queue, or a slot becomes free. It learns of due work
+//! from Redis, which lists the ready queues in a few sets, however many queues there are; from its own claims and
+//! commits; and from wake messages. Wake messages are hints: the next scan finds what a lost one announced.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -29,35 +29,36 @@ use crate::schedule::{Blocked, Schedule, Turn};
 use crate::shared::Shared;
 use crate::waker::{Notice, Waker, listen};
 
-/// How often Redis is asked which queues are ready while something waits, or while no wake message can be heard: another worker may have
-/// died with what waits.
+/// The interval between scans for ready queues while work waits, or while wake messages cannot be received: another
+/// worker may have died with the work.
 const LOOK_AT_WAITING: Duration = Duration::from_secs(1);
 
 /// The same where nothing waits: everything that comes due sends a wake message, and this is for a lost one.
 const LOOK_AT_IDLE: Duration = Duration::from_secs(5);
 
-/// What is due within this time is known after a look: no queue comes due between two looks without a word.
+/// A scan also lists the queues that become due within this time, so that no queue becomes due between two scans
+/// unnoticed.
 pub(crate) const AHEAD: Duration = Duration::from_secs(6);
 
 /// Queues that are ready, after which the next look may be as late as an idle worker's: there is enough to do.
 const MANY: usize = 1_000;
 
-/// How soon a queue is claimed from again at the latest that is blocked, or is another gateway's.
+/// The longest time until the next claim from a queue that is blocked or belongs to another gateway.
 const LOOK_AT_BLOCKED: Duration = Duration::from_secs(5);
 
 /// The pause before a queue is claimed from again whose claim gave nothing although something is due.
 const LOOK_AFTER_NOTHING: Duration = Duration::from_millis(50);
 
-/// The pause before it is looked again whether sends are allowed: whether Redis is fit, or the journal.
+/// The pause before the send gate is checked again.
 const LOOK_AT_FITNESS: Duration = Duration::from_secs(1);
 
-/// The pause before the guard is asked again: comparing Redis with journals takes milliseconds.
+/// The pause before the journal check is repeated: a comparison of Redis with journals takes milliseconds.
 const LOOK_AT_GUARD: Duration = Duration::from_millis(100);
 
-/// The same while the preflight looks at a new connection.
+/// The same while the preflight checks a new connection.
 const LOOK_AT_UNCHECKED: Duration = Duration::from_millis(50);
 
-/// Starts claiming until `drain`; what was claimed by then and not taken for work is given back before the task ends.
+/// Starts claiming until `drain`. Jobs that are claimed but not started by then are released before the task ends.
 pub(crate) fn start(
     shared: Shared,
     fit: watch::Receiver<SendGate>,
@@ -93,13 +94,13 @@ struct Claimer {
     claimed_jobs: Arc<ClaimedJobs>,
     slots: Arc<Semaphore>,
     schedule: Schedule,
-    /// When Redis is asked next which queues are ready.
+    /// The time of the next scan for ready queues.
     look_at: Instant,
-    /// How many ready queues of each partition the next look passes over: the last one has read these.
+    /// The number of ready queues of each partition that the next scan skips, because the last one has read them.
     passed_over: usize,
-    /// Whether wake messages are heard at present.
+    /// True while wake messages are received.
     hears: Arc<AtomicBool>,
-    /// Whether a wake was missed.
+    /// True if a wake message was missed.
     missed: Arc<AtomicBool>,
     fit: watch::Receiver<SendGate>,
     connection_ids: ConnectionIds,
@@ -172,7 +173,7 @@ impl Claimer {
         self.claim(turn, free.div_ceil(turn.sharing.max(1)).min(MAX_CLAIM)).await;
     }
 
-    /// Asks Redis which queues are ready: in one round trip, unless they are very many.
+    /// Scans Redis for ready queues: one round trip, unless they are very many.
     async fn look(&mut self) {
         self.shared.settings.metrics.pulse().tried();
         let requested_at = Instant::now();
@@ -193,7 +194,7 @@ impl Claimer {
         }
     }
 
-    /// Redis's time, and what is ready by then or soon; whether there is more.
+    /// Redis's time, the queues that are ready or soon will be, and whether there are more.
     async fn ready(&self) -> Result<(Millis, Vec<Ready>, bool), StoreError> {
         let store = &self.shared.store;
         let clock = match self.shared.memory.clock() {
@@ -205,7 +206,7 @@ impl Claimer {
         Ok((now, ready, is_full))
     }
 
-    /// Takes note of them; whether anything waits in a queue of this worker that it may claim.
+    /// Schedules these queues; true if one of them has work that this worker may claim.
     fn note_ready(&mut self, now: Millis, ready: &[Ready]) -> bool {
         let read = Instant::now();
         let mut waits = false;
@@ -221,12 +222,12 @@ impl Claimer {
         waits
     }
 
-    /// How many sends may be claimed of a queue now.
+    /// The number of sends that may be claimed from a queue now.
     fn budget(&self, served: &ServedQueue, fit: SendGate) -> SendBudget {
         let (now, sends_from) = (Instant::now(), self.shared.redis_health.sends_from());
         match fit {
             SendGate::Closed => SendBudget::NotBefore(now + LOOK_AT_FITNESS),
-            // The look at the server behind the new connection is under way.
+            // The preflight of the server behind the new connection is still running.
             SendGate::OpenOver(link) if link != self.connection_ids.newest() => {
                 SendBudget::NotBefore(now + LOOK_AT_UNCHECKED)
             }
@@ -248,7 +249,7 @@ impl Claimer {
         let queue = turn.queue;
         let queues = Arc::clone(&self.shared.queues);
         let served = queues.get(queue);
-        let fit = *self.fit.borrow(); // once: what is allowed by it goes over its connection
+        let fit = *self.fit.borrow(); // read once: sends that it allows go over its connection
         // Before the budget: the guard forbids sends before it names another Redis, so a claim that names it is never under the old budget.
         let incarnation = self.shared.journal_check.incarnation();
         let budget = self.budget(served, fit);
@@ -295,7 +296,7 @@ impl Claimer {
         }
     }
 
-    /// Claims, and where the queue is new to this Redis, once more after a look at whether Redis still is the one that it was.
+    /// Claims. If the queue is new to this Redis, first checks that it is still the same Redis, then claims again.
     async fn claim_of_this_redis(
         &mut self,
         queue: QueueNumber,
@@ -353,7 +354,7 @@ impl Claimer {
         }
     }
 
-    /// Notes when the queue is to be claimed from again. What is due later than looks see ahead is found by a look.
+    /// Schedules the next claim from the queue. Work that is due beyond the scan's horizon is found by a later scan.
     fn claim_again(&mut self, queue: QueueNumber, claimed: &Claimed, budget: SendBudget, requested_at: Instant) {
         self.shared.left.note(queue, claimed.sends_left);
         let now = Instant::now();
@@ -373,7 +374,7 @@ impl Claimer {
         }
     }
 
-    /// Hands on what a claim gave, and tells what it could not give.
+    /// Hands the claimed jobs to the backend, and logs the records that could not be claimed.
     fn hand_on(
         &mut self,
         queue: QueueNumber,
@@ -407,8 +408,8 @@ impl Claimer {
         self.claimed_jobs.put(claim);
     }
 
-    /// After a failed claim nobody knows whether it took effect: wait for Redis, and give back what it took, unsent.
-    /// A worker that is told to drain meanwhile leaves that to the end of the lease.
+    /// After a failed claim its effect is unknown: waits for Redis, then releases unsent whatever the claim took. If
+    /// the worker drains meanwhile, the leases end by themselves.
     async fn recover(&mut self, queue: QueueNumber, error: &StoreError) {
         self.backoff.wait(error).await;
         let served = self.shared.queues.get(queue);
@@ -434,14 +435,14 @@ impl Claimer {
             match self.shared.store.release(&served.queue, &[&claim.job]).await {
                 Ok(_) => served.metrics.lost(Lost::GivenBack, 1),
                 Err(error) => {
-                    tracing::warn!(error = %error.chain(), queue = %served.queue, key = %claim.job.key, fence = claim.job.fence, "could not be given back; it comes due when its lease ends");
+                    tracing::warn!(error = %error.chain(), queue = %served.queue, key = %claim.job.key, fence = claim.job.fence, "could not be released; it comes due when its lease ends");
                 }
             }
         }
     }
 }
 
-/// The span of one claim, from when it was asked for to its end.
+/// The span of one claim, from its request to its end.
 fn attempt(traces: &Traces, queue: &Queue, job: &ClaimedJob, requested_at: Instant) -> Option<Span> {
     let mut span = traces.begin(job.trace.as_ref(), "attempt", Role::Inside, requested_at.elapsed())?;
     span.record("bursar.queue", queue.to_string());

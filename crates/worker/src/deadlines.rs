@@ -1,5 +1,5 @@
-//! Deadlines of jobs that wait to be sent where nothing is sent: in a paused queue, behind an open circuit, while Redis is not fit for
-//! money. A claim looks at none of them, so this does.
+//! Enforces deadlines of jobs that wait to be sent while nothing is sent: in a paused queue, behind an open circuit, or
+//! while the send gate is closed. Claims do not see these jobs.
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -16,10 +16,11 @@ use crate::shared::Shared;
 /// The pause between looks. A look reads one page of a queue, so that a long queue costs Redis no more than a short one.
 const ROUND: Duration = Duration::from_secs(5);
 
-/// How long a job has been due before its deadline is looked at here: where sends go on, claims take it within this time.
+/// A job must be due for this long before its deadline is checked here. Where sends go on, a claim takes it sooner.
 const LEFT_TO_CLAIMS: Duration = Duration::from_secs(5);
 
-/// How long a claim's word counts that it left sends. Where sends wait, a worker claims at least once a minute.
+/// The time for which a claim's note of unclaimed sends counts. Where sends wait, a worker claims at least once a
+/// minute.
 const COUNTS_FOR: Duration = Duration::from_secs(120);
 
 /// The queues in which sends are due that this worker's last claim left.
@@ -30,7 +31,7 @@ pub(crate) struct LeftSends {
 
 impl LeftSends {
     fn lock(&self) -> MutexGuard<'_, HashMap<QueueNumber, Instant>> {
-        // Nothing panics while it holds the lock; if something did, the queues are still whole.
+        // Nothing panics while it holds this lock. Should something panic, the queues are still valid.
         self.queues.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -50,13 +51,14 @@ impl LeftSends {
     }
 }
 
-/// Ends what is overdue until `stopped`.
+/// Ends overdue jobs until `stopped`.
 pub(crate) async fn watch(shared: Shared, stopped: CancellationToken) {
     let mut rounds = tokio::time::interval(ROUND);
     rounds.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut cursors: HashMap<QueueNumber, ScanCursor> = HashMap::new();
     while stopped.run_until_cancelled(rounds.tick()).await.is_some() {
-        // Should Redis have lost a send, what it calls never sent may have been: who knows of that is to speak first.
+        // If Redis lost a send, a job that Redis calls unsent may have been sent. The worker that made the send must
+        // report it first.
         if Instant::now() < shared.redis_health.sends_from() || !shared.journal_check.allows() {
             continue;
         }
@@ -67,7 +69,7 @@ pub(crate) async fn watch(shared: Shared, stopped: CancellationToken) {
                 Ok(Some(cursor)) => drop(cursors.insert(number, cursor)),
                 Ok(None) => {}
                 Err(error) => {
-                    tracing::debug!(error = %error.chain(), queue = %shared.queues.get(number).queue, "deadlines could not be looked at");
+                    tracing::debug!(error = %error.chain(), queue = %shared.queues.get(number).queue, "deadlines could not be checked");
                 }
             }
         }

@@ -1,4 +1,4 @@
-//! The one handler: facts → action → call → what follows → commit. It knows no kind and no gateway.
+//! The only handler: progress → action → call → transition → commit. It knows no kind and no gateway.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,14 +21,14 @@ use crate::queues::{Queues, ServedQueue};
 use crate::send_journal::SendJournal;
 use crate::waker::Waker;
 
-/// What every handler call shares.
+/// The state that all handler calls share.
 pub(crate) struct HandlerContext {
     pub(crate) store: Store,
     pub(crate) queues: Arc<Queues>,
     pub(crate) commits: Commits,
     pub(crate) waker: Waker,
-    /// How long after its claim a send may begin. Past it the job is given back unsent: a lease is never stretched over a
-    /// send that has not begun, and the time of `resend_after`, which runs from the claim, is not eaten up by waiting.
+    /// The longest time between a claim and its send. Later the job is released unsent: a lease is never extended for a
+    /// send that has not begun, and waiting does not use up the time of `resend_after`, which runs from the claim.
     pub(crate) begin_within: Duration,
     pub(crate) send_journal: SendJournal,
     pub(crate) metrics: Arc<Metrics>,
@@ -64,7 +64,8 @@ pub(crate) async fn handle(mut claim: ActiveClaim, context: Data<Arc<HandlerCont
             let remaining = context.begin_within.saturating_sub(claim.claimed.elapsed());
             if context.send_journal.intend(&served.queue, &claim, remaining).await.is_err() {
                 release(&context, &mut claim, "its intent could not be written to the journal").await;
-                // Who dies here leaves an intent that nothing followed, and nothing says so: it is taken for a send.
+                // If the process dies here, the journal has an intent without an outcome. Recovery treats it as
+                // possibly sent.
                 crash_point("before_send_skipped");
                 return context.send_journal.send_skipped(&served.queue, &claim);
             }
@@ -77,7 +78,7 @@ pub(crate) async fn handle(mut claim: ActiveClaim, context: Data<Arc<HandlerCont
     record(&context, claim, commit).await;
 }
 
-/// The same action, or a person's turn in place of a send of what must not be sent.
+/// The same action; or, in place of a send of a record that must not be sent, a transition to review.
 fn may_send(served: &ServedQueue, claim: &ActiveClaim, action: Action) -> Action {
     match action {
         Action::Send => {}
@@ -95,7 +96,7 @@ fn may_send(served: &ServedQueue, claim: &ActiveClaim, action: Action) -> Action
     }
 }
 
-/// Makes the call and decides what follows.
+/// Makes the call and decides the transition.
 async fn call(
     context: &HandlerContext,
     claim: &ActiveClaim,
@@ -166,12 +167,12 @@ async fn call(
     (commit, parsed)
 }
 
-/// The end of a claim of which nothing more is known than what follows.
+/// The commit of a claim that made no call.
 fn end(claim: &ActiveClaim, decided: Millis, next: Transition) -> Commit {
     Commit { reason: next.reason.clone(), ..Commit::new(&claim.job, decided, next) }
 }
 
-/// What an answer is worth when the job has moved on meanwhile.
+/// The weight of an outcome if the job has changed meanwhile.
 fn evidence(call: Call, outcome: Outcome) -> Evidence {
     match (call, outcome) {
         (_, Outcome::Accepted | Outcome::Succeeded | Outcome::Failed | Outcome::Refunded) => Evidence::Said(outcome),
@@ -205,7 +206,7 @@ fn count_send(context: &HandlerContext, claim: &ActiveClaim, received: Received)
         Some(CircuitChange::Closed) => {
             publish_breaker(context, served, None);
             served.metrics.circuit_closed();
-            tracing::info!(queue = %served.queue, "the gateway answers again: sends go on");
+            tracing::info!(queue = %served.queue, "the gateway responds again: sends go on");
         }
         Some(CircuitChange::GroupHeld(rest)) => {
             tracing::warn!(queue = %served.queue, key = %claim.job.key, rest_s = rest.as_secs(), "the sends of this job's group get no response that can be relied on, and others do: the group rests, then one probe");
@@ -214,12 +215,12 @@ fn count_send(context: &HandlerContext, claim: &ActiveClaim, received: Received)
     }
 }
 
-/// For the dashboard. Nobody waits for it, and without it nothing is amiss but the picture.
+/// Publishes the breaker's state for the dashboard. Nothing waits for it, and only the dashboard suffers if it fails.
 fn publish_breaker(context: &HandlerContext, served: &ServedQueue, rest: Option<Duration>) {
     let (store, queue, worker) = (context.store.clone(), served.queue.clone(), context.name.clone());
     tokio::spawn(async move {
         if let Err(error) = store.circuit(&queue, &worker, rest).await {
-            tracing::debug!(error = %error.chain(), %queue, "whether the circuit is open could not be told");
+            tracing::debug!(error = %error.chain(), %queue, "the circuit's state could not be reported");
         }
     });
 }
@@ -233,9 +234,9 @@ fn learn(request: &mut GatewayRequest, parsed: &ParsedResponse) -> Vec<String> {
     vec![new.clone()]
 }
 
-/// What the response is known by, if it can be relied on: its number for the job, else its request's id. An answer to a query
-/// names the job, so only a number that the job did not have is looked at. One that the job has may be a hint that nothing
-/// vouched for, so a response to a send is looked at whatever it names.
+/// The id that identifies the response, if the response is reliable: the gateway's number for the job, else the
+/// request's id. A query's response names the job, so only a new number counts. For a send's response even a known
+/// number counts, because the known one may be an unverified hint.
 fn known_by(claim: &ActiveClaim, call: Call, parsed: &ParsedResponse) -> Option<ResponseKnownBy> {
     match (parsed.received, &parsed.trade_no, call) {
         (Received::Nothing, _, _) | (Received::Response, None, Call::Query) => None,
@@ -260,7 +261,8 @@ fn with_gateway_text(mut next: Transition, parsed: &ParsedResponse) -> Transitio
     next
 }
 
-/// Nothing was asked, and what was claimed for a send is certainly not sent: its history says that the send was skipped.
+/// A commit without a call: a job that was claimed for a send is certainly not sent, and its history gets a
+/// `send_skipped`.
 fn without_a_call(claim: &ActiveClaim, mut next: Transition, worker: &str) -> Commit {
     let skipped = match claim.job.call {
         Call::Send => Some(HistoryEvent::SendSkipped(ClaimEvent {
@@ -290,7 +292,7 @@ async fn release_until_rested(context: &HandlerContext, claim: &mut ActiveClaim,
     match context.store.release_due(&served.queue, &[&claim.job], claim.clock.now().plus(wait)).await {
         Ok(released) => served.metrics.lost(Lost::GivenBack, released),
         Err(error) => {
-            tracing::warn!(error = %error.chain(), queue = %served.queue, key = %claim.job.key, fence = claim.job.fence, "could not be given back; it comes due when its lease ends");
+            tracing::warn!(error = %error.chain(), queue = %served.queue, key = %claim.job.key, fence = claim.job.fence, "could not be released; it comes due when its lease ends");
         }
     }
 }
@@ -303,20 +305,21 @@ async fn release(context: &HandlerContext, claim: &mut ActiveClaim, why: &'stati
     let served = context.queues.get(claim.queue);
     let (queue, fence) = (&served.queue, claim.job.fence);
     match context.store.withdraw(queue, &claim.job).await {
-        // Another claim stands.
-        Ok(false) => tracing::warn!(%queue, key = %claim.job.key, fence, "not given back, for it has moved on: {why}"),
+        // Another claim is in force.
+        Ok(false) => tracing::warn!(%queue, key = %claim.job.key, fence, "not released, because it has changed: {why}"),
         Ok(true) => {
             served.metrics.lost(Lost::GivenBack, 1);
-            tracing::warn!(%queue, key = %claim.job.key, fence, "given back unsent: {why}");
+            tracing::warn!(%queue, key = %claim.job.key, fence, "released unsent: {why}");
         }
         Err(error) => {
-            tracing::warn!(error = %error.chain(), %queue, key = %claim.job.key, fence, "could not be given back; it comes due when its lease ends")
+            tracing::warn!(error = %error.chain(), %queue, key = %claim.job.key, fence, "could not be released; it comes due when its lease ends")
         }
     }
 }
 
-/// Commits, and tells what an operator should see. The call's place is free as soon as its commit is on its way: Redis and
-/// the gateway then work at the same time. Only what pauses the queue keeps it, so that no send overtakes the pause.
+/// Commits, and logs what an operator should see. The call's slot is free as soon as its commit is queued, so Redis and
+/// the gateway work at the same time. Only a commit that pauses the queue keeps its slot, so that no send overtakes the
+/// pause.
 async fn record(context: &HandlerContext, mut claim: ActiveClaim, commit: Commit) {
     let served = context.queues.get(claim.queue);
     let (queue, fence) = (&served.queue, claim.job.fence);
@@ -346,7 +349,7 @@ async fn record(context: &HandlerContext, mut claim: ActiveClaim, commit: Commit
         }
         (Some(Committed::Late), _) => {
             served.metrics.lost(Lost::Commit, 1);
-            tracing::warn!(%queue, key = %claim.job.key, fence, "came too late: the job has moved on; the answer is evidence for what follows");
+            tracing::warn!(%queue, key = %claim.job.key, fence, "came too late: the job has changed; the response is kept as evidence");
             return;
         }
         (None, _) => return, // the worker is being torn down; the lease will end

@@ -1,5 +1,6 @@
-//! The apalis-redis door: what stock `RedisStorage` producers push is taken into the store, and out of their queue only once
-//! the store has it. Whoever dies in between has it submitted again, which makes no second job.
+//! The import from apalis-redis: a task that a stock `RedisStorage` producer pushed is stored first, and removed from
+//! the producer's queue only then. If the worker dies in between, the task is submitted again, which makes no second
+//! job.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -17,11 +18,11 @@ use tokio_util::sync::CancellationToken;
 use crate::redis_backoff::RedisBackoff;
 use crate::redis_health::RedisHealth;
 
-/// First and longest wait between looks at a queue. apalis-redis 1.0 announces nothing that it pushes: it puts all of it
-/// among what is scheduled, without a message. Two looks a second cost Redis about 10 µs each.
+/// The first and the longest pause between reads of a queue. apalis-redis 1.0 sends no message for a pushed task: it
+/// only adds the task to its schedule. Two reads a second cost Redis about 10 µs each.
 const LOOKS: (Duration, Duration) = (Duration::from_millis(10), Duration::from_millis(500));
 
-/// Which queues are drained, and what must be known for that.
+/// The queues to import from, with the accounts' rules.
 #[derive(Clone, Debug)]
 pub struct Import {
     /// Unique per process start, as the worker's name is.
@@ -30,12 +31,12 @@ pub struct Import {
     pub queues: Vec<String>,
     /// The rules of every configured account, by its name.
     pub accounts: HashMap<String, AccountRules>,
-    /// What it counts.
+    /// The worker's metrics.
     pub metrics: Arc<Metrics>,
 }
 
 impl Import {
-    /// Takes what is pushed into the queues until `drain`. Redis errors never end it.
+    /// Imports tasks from the queues until `drain`. Redis errors never end it.
     pub async fn run(&self, store: &Store, drain: &CancellationToken) {
         join_all(self.queues.iter().map(|queue| self.follow(store, queue, drain))).await;
     }
@@ -87,8 +88,8 @@ impl Import {
         Ok(verdict)
     }
 
-    /// One bounded step; how many tasks there was a verdict on. `unread` are the tasks that stay where they are, for the records of
-    /// their jobs cannot be read.
+    /// One bounded step; returns the number of tasks with a verdict. The `unread` tasks stay in the queue, because the
+    /// records of their jobs cannot be read.
     async fn step(&self, store: &Store, queue: &str, unread: &mut HashSet<Vec<u8>>) -> Result<usize, StoreError> {
         let tasks = store.waiting_tasks(queue, &self.name).await?;
         let (mut judged, mut left) = (Vec::with_capacity(tasks.len()), HashSet::new());
@@ -144,7 +145,7 @@ impl Import {
     }
 }
 
-/// The job that a task holds, not before the task's time; or every rule that it breaks, in words.
+/// The job in a task, with the task's time as its earliest time; or every rule that it breaks, as text.
 fn read(payload: &Payload, run_at: Option<Millis>, accounts: &HashMap<String, AccountRules>) -> Result<Job, String> {
     let bytes = match payload {
         Payload::Bytes(bytes) => bytes,
@@ -164,10 +165,10 @@ fn read(payload: &Payload, run_at: Option<Millis>, accounts: &HashMap<String, Ac
     Ok(job)
 }
 
-/// What a submission means for the task that held the job.
+/// The verdict on the task from its job's submission.
 ///
 /// # Errors
-/// Why there is no telling whether the store has the job.
+/// The reason why it is unknown whether the store has the job.
 fn verdict(job: &Job, submission: Submission) -> Result<Verdict, String> {
     let name = format!("{} {}", job.queue, job.key);
     Ok(match submission {
@@ -178,7 +179,7 @@ fn verdict(job: &Job, submission: Submission) -> Result<Verdict, String> {
         Submission::Conflict { first } => {
             Verdict::Refused(format!("{name} is about the same thing as {first}, which was there first"))
         }
-        // A newer build's worker can tell.
+        // A worker of a newer build can read it.
         Submission::Unreadable(why @ Unreadable::Newer { .. }) => {
             return Err(format!("{name} is there, and its record cannot be read: {why}"));
         }

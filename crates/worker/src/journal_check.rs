@@ -1,7 +1,7 @@
 //! Sends nothing while a journal knows more than Redis, or while a Redis is empty that is said not to be. Queries go on.
 //!
-//! The journals are looked at when the worker starts; after any trouble with Redis, and when a claim finds that writes were lost,
-//! nothing is sent until Redis was looked at again.
+//! The journals are compared when the worker starts. After any error of Redis, and after a claim that found lost
+//! writes, nothing is sent until Redis has been compared again.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -18,7 +18,7 @@ use crate::queues::Queues;
 use crate::redis_health::RedisHealth;
 use crate::send_block::{SendBlock, Unread, compare};
 
-/// The pause between looks at Redis while all is well: FLUSHALL breaks no connection.
+/// The pause between checks of Redis while all is well: FLUSHALL breaks no connection.
 const ROUND: Duration = Duration::from_secs(10);
 
 /// The same while nothing may be sent: the worker goes on soon after a person has reconciled.
@@ -38,12 +38,12 @@ pub struct Expected {
     pub fresh: fn() -> String,
 }
 
-/// The outcome of the last look at Redis.
+/// The outcome of the last check of Redis.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Found {
     /// It was not, since the worker knows of a reason to.
     Nothing,
-    /// Looked at from this moment on: sends are allowed.
+    /// The check began at this moment and passed: sends are allowed.
     Well(Instant),
     /// Sends are not allowed.
     Blocked,
@@ -57,12 +57,12 @@ pub(crate) struct JournalCheck {
     pub(crate) redis_health: RedisHealth,
     metrics: Arc<Metrics>,
     found: Mutex<Found>,
-    /// When a claim last found that writes were lost.
+    /// The last time that a claim found lost writes.
     suspected: Mutex<Instant>,
     memory: Mutex<Memory>,
     /// The records that could not be read when they were last compared.
     unread: Mutex<Vec<Unread>>,
-    /// The id of the Redis that was looked at last; empty where nothing is guarded.
+    /// The id of the Redis that was checked last; empty if nothing is compared.
     incarnation: Mutex<String>,
 }
 
@@ -111,12 +111,12 @@ impl JournalCheck {
         Self { store, queues, journal, expected, redis_health, metrics, found, suspected, memory, unread, incarnation }
     }
 
-    /// Tells if there is anything to guard.
+    /// True if there is something to compare.
     fn is_needed(&self) -> bool {
         self.expected.is_some()
     }
 
-    /// Tells if Redis has been looked at since the last trouble with it, and knows what the journals know.
+    /// True if Redis has been checked since its last error, and has every send in the journals.
     pub(crate) fn allows(&self) -> bool {
         if !self.is_needed() {
             return true;
@@ -127,13 +127,13 @@ impl JournalCheck {
         }
     }
 
-    /// Redis has lost writes: nothing is sent until it was looked at.
+    /// Redis has lost writes: nothing is sent until it is checked.
     pub(crate) fn suspect(&self) {
         *locked(&self.suspected) = Instant::now();
         self.redis_health.look_again();
     }
 
-    /// The id of the Redis that this worker has looked at last.
+    /// The id of the Redis that this worker checked last.
     pub(crate) fn incarnation(&self) -> String {
         locked(&self.incarnation).clone()
     }
@@ -209,15 +209,15 @@ impl JournalCheck {
         Ok(reasons)
     }
 
-    /// Where Redis was emptied or replaced, has all workers say what they know, and lets nothing be sent before they have had the time to:
-    /// each may be the only one that knows of a send.
+    /// If Redis was emptied or replaced, makes all workers report their knowledge, and allows no send before they have
+    /// had the time to: each may be the only one that knows of a send.
     async fn note_incarnation(&self, current: &str) {
         if *locked(&self.incarnation) == current {
             return;
         }
         tracing::warn!("Redis was emptied or replaced by another while this worker ran");
         if let Err(error) = self.store.wake_to_recheck().await {
-            tracing::debug!(error = %error.chain(), "other workers could not be told");
+            tracing::debug!(error = %error.chain(), "other workers could not be reached");
         }
         self.redis_health.noticed();
         current.clone_into(&mut locked(&self.incarnation));
@@ -230,8 +230,8 @@ impl JournalCheck {
         *known = unread;
     }
 
-    /// Reads the files that are there, once for each Redis: they can be large, and the disk slow. What other workers have written since
-    /// is in this Redis, unless it was emptied or replaced; then their files say what they sent before.
+    /// Reads the existing files, once for each Redis: they can be large, and the disk slow. Later sends of other
+    /// workers are in this Redis, unless it was emptied or replaced; the files are then read again.
     async fn read(&self, incarnation: &str) -> Result<(), String> {
         let is_read = {
             let memory = locked(&self.memory);
@@ -283,6 +283,6 @@ impl JournalCheck {
 }
 
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    // Nothing panics while it holds a lock; if something did, what it guards is still whole.
+    // Nothing panics while it holds a lock. Should something panic, the guarded value is still valid.
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

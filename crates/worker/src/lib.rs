@@ -1,8 +1,8 @@
 //! Due job → gateway → commit. The only crate that names apalis.
 //!
-//! [`run`] is one worker process: an apalis `Monitor` over our own `Backend`, which claims from the store only what can be
-//! called about at once; one handler, which knows no kind and no gateway; and three loops beside them that depend on
-//! nothing but Redis: lease renewal, grouped commits, and the wake channel.
+//! [`run`] is one worker process. It consists of an apalis `Monitor` over our own `Backend`, which claims from the
+//! store only jobs that can be called at once; one handler, which knows no kind and no gateway; and three loops that
+//! need only Redis: lease renewal, grouped commits, and the wake channel.
 
 mod account;
 mod backend;
@@ -49,16 +49,16 @@ use queues::Queues;
 use send_journal::SendJournal;
 use shared::Shared;
 
-/// Why a worker stopped without being told to.
+/// The reason why a worker stopped without a drain.
 #[derive(Debug, thiserror::Error)]
 #[error("the worker stopped by itself")]
 pub struct WorkerError(#[source] apalis::prelude::MonitorError);
 
-/// Works until `drain` is cancelled: then nothing new is claimed, what was claimed and not begun is given back, calls in
-/// flight are finished within `settings.drain` or left in doubt.
+/// Works until `drain` is cancelled. Then nothing new is claimed, claimed jobs that have not started are released, and
+/// calls in flight are finished within `settings.drain` or left in doubt.
 ///
-/// Redis errors never end it: it keeps what is in flight and goes on when Redis is back. While `fit` says that Redis is not
-/// fit for money, nothing is sent; what was sent is followed.
+/// Redis errors never end it: it keeps the calls in flight and goes on when Redis is back. While `fit` closes the send
+/// gate, nothing is sent; earlier sends are queried.
 ///
 /// # Errors
 /// [`WorkerError`] only if the frame itself fails.
@@ -106,8 +106,8 @@ pub async fn run(
     let monitor = Monitor::new().shutdown_timeout(settings.drain).register(move |_restarts| {
         WorkerBuilder::new(settings.name.as_str())
             .backend(QueueBackend::new(claimed_jobs.clone()))
-            // Each job is a task of its own: what a call computes, its signature above all, uses every core. Torn down with
-            // the worker: what goes on behind its back would outlive its leases.
+            // Each job is a separate task, so that computation, signatures above all, uses every core. The tasks end
+            // with the worker: a task that survived it would outlive its leases.
             .parallelize(|job| AbortOnDropHandle::new(tokio::spawn(job)))
             .catch_panic() // around everything in the task: a panic anywhere below costs one claim, not the worker
             .enable_tracing()

@@ -35,7 +35,7 @@ impl RedisBackoff {
         Self { doing, redis_health, backoff, failing: false }
     }
 
-    /// Tells of the first failure of an outage, and waits.
+    /// Logs the first failure of an outage, and waits.
     pub(crate) async fn wait(&mut self, error: &StoreError) {
         // That a hint still cannot be heard says nothing new of Redis. Would it count, a worker that is not allowed to listen
         // would never send.
@@ -52,7 +52,7 @@ impl RedisBackoff {
         tokio::time::sleep(self.backoff.next_backoff().unwrap_or(LONGEST_WAIT).min(LONGEST_WAIT)).await;
     }
 
-    /// Tells that the outage is over, if there was one.
+    /// Logs the end of an outage, if there was one.
     pub(crate) fn over(&mut self) {
         if self.failing {
             self.redis_health.noticed();

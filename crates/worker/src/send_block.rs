@@ -11,9 +11,9 @@ use bursar_store::{Incarnations, JobRecord, Store, StoreError, StoredAs, Unreada
 /// One reason to send nothing on this Redis until a person has looked.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SendBlock {
-    /// It has no id, and is said to hold what was there before.
+    /// It has no id, but the configuration expects an existing one.
     Empty,
-    /// It had another id when this process began, and is said to hold what was there before.
+    /// It had another id when this process began, but the configuration expects an existing one.
     Replaced,
     /// The journals cannot be read: their sends are unknown.
     Unreadable(String),
@@ -91,10 +91,10 @@ impl fmt::Display for SendBlock {
             ),
             Self::LostWrites { queue, journal, redis } => write!(
                 out,
-                "Redis has an older memory of {queue} than a journal (fence {redis} and {journal}): {RECONCILE}"
+                "Redis has lost writes of {queue} that a journal has (fence {redis} and {journal}): {RECONCILE}"
             ),
             Self::LostSend { queue, key } => {
-                write!(out, "a journal knows of a send of {key} in {queue} that Redis has forgotten: {RECONCILE}")
+                write!(out, "a journal has a send of {key} in {queue} that Redis has lost: {RECONCILE}")
             }
         }
     }
@@ -116,7 +116,7 @@ impl Unread {
     }
 }
 
-/// Lays what journals remember of these queues beside Redis; one reason a queue and kind at most.
+/// Compares the journals' sends of these queues with Redis; at most one reason for each queue and type.
 ///
 /// # Errors
 /// [`StoreError`] when Redis does not answer: then nothing is known.
@@ -205,8 +205,8 @@ async fn forgotten(
     Ok(forgotten)
 }
 
-/// Tells if a record remembers a claim of this fence, or needs none of it any more. A job that ended without it is for
-/// `bursar reconcile` to name: nothing is sent of it.
+/// True if a record has a claim of this fence, or no longer needs one. `bursar reconcile` reports a job that ended
+/// without it: no send of it follows.
 fn knows(record: &JobRecord, fence: u64) -> bool {
     match record.state {
         State::Succeeded | State::Failed | State::Refunded | State::Cancelled => true,

@@ -1,4 +1,5 @@
-//! What of a send goes into the journal, where the operator keeps one: its intent before the first byte, its answer after.
+//! The parts of a send that go into the journal, if the operator keeps one: the intent before the first byte, and the
+//! response.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -51,7 +52,7 @@ impl SendJournal {
         journal.note(&Entry::SendSkipped(SendSkipped { queue, key, fence, token }));
     }
 
-    /// What was read. Nobody waits for it: without it the job is merely looked at once more.
+    /// Writes the response. No call waits for it: without it the job is queried once more.
     pub(crate) fn answered(&self, queue: &Queue, claim: &ActiveClaim, parsed: &ParsedResponse) {
         let Some(journal) = &self.journal else { return };
         let Ok(read) = serde_json::to_value(ResponseEvidence::from(parsed)) else { return };

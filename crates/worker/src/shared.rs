@@ -1,4 +1,4 @@
-//! What the loops of a worker share.
+//! The state that a worker's loops share.
 
 use std::sync::Arc;
 
@@ -43,9 +43,9 @@ impl Shared {
         Self { store, settings, queues, leases, memory, redis_health, journal_check: Arc::new(journal_check), left }
     }
 
-    /// Takes note of Redis's time in a reply, and when that was asked for. All times of jobs are Redis's, so a clock that was wrong
-    /// for a while leaves wrong times behind: after a step back, what was to become due by the other clock is brought to where
-    /// it belongs. Other workers may do the same; done twice, it changes nothing more.
+    /// Records Redis's time in a reply, and the time of its request. All times of jobs are Redis's, so a clock that was
+    /// wrong for a while leaves wrong times behind: after a step back, jobs whose due time came from the wrong clock
+    /// are moved to the right one. Other workers may do the same; repeating it changes nothing.
     pub(crate) fn observe_clock(&self, now: Millis, requested_at: Instant) {
         match self.memory.observe_clock(now, requested_at) {
             None => {}

@@ -1,4 +1,4 @@
-//! What the worker costs Redis: counted, not timed.
+//! The worker's cost for Redis: counted, not timed.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -68,7 +68,7 @@ async fn claims_and_commits_travel_in_groups() {
     worker.stop().await;
 }
 
-/// Whatever speaks to Redis: the claimer's looks at 32 partitions, the subscription's signs of life, and nothing a queue.
+/// All traffic: the claimer's scans of 32 partitions, the subscription's keep-alives, and nothing for each queue.
 #[tokio::test(flavor = "multi_thread")]
 async fn an_idle_worker_says_ten_words_a_second_however_many_queues_it_serves() {
     const WINDOW: Duration = Duration::from_secs(11);
@@ -81,9 +81,9 @@ async fn an_idle_worker_says_ten_words_a_second_however_many_queues_it_serves() 
     for number in 0..200 {
         world.submit_later(&format!("a{number}/transfer")).await;
     }
-    tokio::time::sleep(Duration::from_secs(2)).await; // the leases that were noted as due have ended, and what begins has begun
+    tokio::time::sleep(Duration::from_secs(2)).await; // the leases that were noted as due have ended, and all loops are running
     let before = commands(redis.url()).await;
-    tokio::time::sleep(WINDOW).await; // the thing measured is what happens while nothing does
+    tokio::time::sleep(WINDOW).await; // the test measures an idle worker over this time
     let mut after = commands(redis.url()).await;
     for (name, count) in before {
         *after.get_mut(&name).unwrap() -= count;

@@ -1,4 +1,4 @@
-//! What the frame around the handler promises: isolation, bounds, draining, leases that outlive slow calls, grouping.
+//! The promises of the frame around the handler: isolation, bounds, draining, leases that outlive slow calls, grouping.
 
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Condvar, Mutex};
@@ -49,7 +49,7 @@ async fn no_more_is_claimed_than_can_be_called_about_at_once() {
     worker.stop().await;
 }
 
-/// A gateway whose sends compute, each until another one computes beside it.
+/// A gateway whose sends compute, each until another one computes at the same time.
 #[derive(Default)]
 struct TwoAtOnce {
     computing: Mutex<usize>,
@@ -140,7 +140,7 @@ async fn a_worker_that_must_end_before_its_calls_leaves_them_in_doubt() {
     let gateway = Arc::new(Scripted::new(Act::WaitAtTheGate(Outcome::Succeeded)));
     let worker = world.worker("w1", &gateway);
     world.submit(keys(1)).await;
-    gateway.until_in_flight(1).await; // what is claimed and not yet called about would be given back
+    gateway.until_in_flight(1).await; // a claimed job without a call would be released
     worker.stop().await;
     assert_eq!(world.view("K1").await.state, State::InDoubt);
     let other = Arc::new(Scripted::new(Act::Outcome(Outcome::Succeeded)));

@@ -24,7 +24,7 @@ const SOON: Duration = Duration::from_secs(60);
 
 const LI: Operator<'static> = Operator { who: "li", why: "looked at it" };
 
-/// A queue of its own on the Redis that all tests share.
+/// A separate queue on the Redis that all tests share.
 struct Door {
     store: Store,
     url: String,
@@ -56,7 +56,7 @@ impl Door {
         }
     }
 
-    /// Pushes what is JSON, and need not be a job.
+    /// Pushes JSON that need not be a job.
     async fn push_json(&self, value: Value) {
         self.storage::<Value>().await.push(value).await.unwrap();
     }
@@ -211,7 +211,7 @@ async fn a_task_for_later_is_taken_at_once_and_its_job_waits_for_the_task_s_time
     assert!(due("NOW").await < Millis(later * 1000));
 }
 
-/// Each wrong thing that can be pushed, with what is said of it.
+/// Each wrong payload, with the rule that its dead letter names.
 async fn push_wrong_things(door: &Door) -> [&'static str; 8] {
     door.push(vec![transfer("TAKEN")]).await;
     door.drained().await;
@@ -328,7 +328,7 @@ async fn while_one_worker_takes_tasks_another_leaves_them_alone_for_a_while_only
     .await;
 }
 
-/// The job may be the task's own, or another one by its key: nobody knows.
+/// The job may be the task's own, or another one with its key: that is unknown.
 #[tokio::test]
 async fn a_task_whose_job_a_newer_build_wrote_stays_where_it_is_and_holds_nothing_up() {
     let door = Door::new().await;
@@ -349,7 +349,7 @@ async fn a_task_whose_job_a_newer_build_wrote_stays_where_it_is_and_holds_nothin
     open.close().await;
 }
 
-/// More than one step looks at.
+/// More than one step reads.
 #[tokio::test]
 async fn tasks_whose_jobs_nobody_can_read_are_kept_aside_and_hold_nothing_up() {
     let door = Door::new().await;
@@ -365,7 +365,7 @@ async fn tasks_whose_jobs_nobody_can_read_are_kept_aside_and_hold_nothing_up() {
     open.close().await;
 }
 
-/// Producers of other apalis versions put what is to run at once into a list.
+/// Producers of other apalis versions put immediate tasks into a list.
 #[tokio::test]
 async fn what_stands_among_the_active_tasks_is_taken_too() {
     let door = Door::new().await;

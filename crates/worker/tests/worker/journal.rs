@@ -12,7 +12,7 @@ use crate::support::{Act, Scripted, World, keys};
 
 const SOON: Duration = Duration::from_secs(20);
 
-/// A journal that begins a new file after every group, so that whatever befalls the folder is met at once.
+/// A journal that begins a new file after every group, so that any damage to the folder is noticed at once.
 fn journal(folder: &Path) -> Journal {
     let folder = folder.to_path_buf();
     let room = Room { bytes: 1 << 30, age: Duration::from_secs(86_400) };
@@ -26,7 +26,7 @@ fn files(folder: &Path) -> Vec<PathBuf> {
     files
 }
 
-/// What the journal has of one job, in order: `intent 1`, `answer 1 succeeded`, `send_skipped 2`.
+/// The journal's entries of one job, in order: `intent 1`, `answer 1 succeeded`, `send_skipped 2`.
 fn story(folder: &Path, wanted: &str) -> Vec<String> {
     let mut story = Vec::new();
     for file in files(folder) {

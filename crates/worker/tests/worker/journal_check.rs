@@ -1,4 +1,5 @@
-//! A journal that knows more than Redis: nothing is sent, queries go on, and a reconciliation lets the worker go on by itself.
+//! A journal that has more sends than Redis: nothing is sent, queries go on, and the worker resumes by itself after a
+//! reconciliation.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -15,7 +16,7 @@ use crate::support::{Act, Scripted, World, keys};
 
 const SOON: Duration = Duration::from_secs(60);
 
-/// Longer than a worker needs to claim what is due: twice the grace at its start, and a second.
+/// Longer than a worker needs to claim due work: twice the grace at its start, and a second.
 const LONG_ENOUGH: Duration = Duration::from_millis(2_400);
 
 const WIDE: Room = Room { bytes: 1 << 30, age: Duration::from_secs(86_400) };
@@ -90,7 +91,7 @@ async fn a_worker_whose_journal_knows_of_another_redis_sends_nothing_and_goes_on
     world.resume(operator).await;
     stays_unsent(&gateway, 1).await;
 
-    // In truth the job is put back before this; without that it is one that Redis has still forgotten.
+    // In production the job is restored before this; without the restore Redis still lacks it.
     settle(&world).await;
     stays_unsent(&gateway, 1).await;
     assert!(matches!(reasons(&world, folder.path()).await[..], [SendBlock::LostSend { .. }]));
@@ -117,7 +118,7 @@ async fn a_redis_that_is_emptied_under_a_living_worker_is_noticed_before_anythin
     flush(redis.url()).await;
     world.submit(keys(1)).await;
     stays_unsent(&gateway, 1).await;
-    // Whatever a person says who only looks at the queue: the journal knows better.
+    // An operator who looks only at the queue may resume it: the journal still blocks the sends.
     let operator = Operator { who: "p", why: "because" };
     world.store.resume(&world.queue, &operator.reason(ActionKind::Resume)).await.unwrap();
     stays_unsent(&gateway, 1).await;
@@ -246,11 +247,11 @@ async fn files_that_are_too_many_or_too_old_go_and_never_one_with_a_job_that_has
     keeps_a_journal(&mut world, folder.path(), "w1", WIDE).await;
     let worker = world.worker("w1", &gateway);
     for key in ["K1", "K2", "K3"] {
-        world.submit([key.to_owned()]).await; // a file of its own for each
+        world.submit([key.to_owned()]).await; // a separate file for each
         world.until(key, if key == "K2" { State::NeedsReview } else { State::Succeeded }).await;
     }
     worker.stop().await;
-    world.settings.journal = None; // nobody writes these files any more
+    world.settings.journal = None; // no process writes these files any more
     // By file, the keys that it names; a file may hold a note of one job and the intent of the next.
     let named = || -> Vec<(PathBuf, Vec<String>)> {
         let keys = |file: PathBuf| {

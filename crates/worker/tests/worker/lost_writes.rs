@@ -1,4 +1,4 @@
-//! A worker whose Redis comes back with an older memory: what it says was never sent may have been sent.
+//! A worker whose Redis lost writes: a job that Redis calls unsent may have been sent.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;

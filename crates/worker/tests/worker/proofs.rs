@@ -1,4 +1,4 @@
-//! What a worker does about responses that prove nothing, and about contents that are not the accepted ones.
+//! The worker's reaction to responses that prove nothing, and to contents that are not the accepted ones.
 
 use std::sync::Arc;
 
@@ -26,7 +26,7 @@ fn read(parsed: ParsedResponse) -> Act {
     Act::Read(Box::new(parsed))
 }
 
-/// A world on the shared Redis, with a way to change what stands there.
+/// A world on the shared Redis, with a connection to change records there.
 async fn with_redis() -> (World, MultiplexedConnection) {
     let url = support::redis().await.url.clone();
     let connection = redis::Client::open(url).unwrap().get_multiplexed_async_connection().await.unwrap();
@@ -42,7 +42,7 @@ async fn in_review(world: &World, key: &str, code: &str) -> JobView {
     job
 }
 
-/// Somebody writes into Redis: the amount and the payee of a job that waits.
+/// An intruder changes a queued job in Redis: its amount and its payee.
 #[tokio::test(flavor = "multi_thread")]
 async fn what_was_changed_in_redis_is_not_sent() {
     let (world, mut connection) = with_redis().await;
@@ -138,7 +138,7 @@ async fn a_failure_that_names_no_job_is_confirmed_by_one_query() {
     }
 }
 
-/// What the query says counts, and a failure that cannot be asked about waits for a person.
+/// The query's outcome counts, and a failure that cannot be queried needs review.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_failure_that_a_query_denies_or_cannot_confirm_fails_nothing() {
     let world = World::new().await;

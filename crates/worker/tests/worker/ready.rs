@@ -1,4 +1,4 @@
-//! Claims go to queues in which something is due, and nowhere else: what a worker hears, what it finds, and what it leaves alone.
+//! Claims go only to queues with due work: wake messages, scans, and queues that are left alone.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -25,7 +25,7 @@ async fn command<T: FromRedisValue>(redis: &OwnRedis, words: &[&str]) -> T {
     command.query_async(&mut connection).await.unwrap()
 }
 
-/// Calls of scripts since the server's start: claims, commits and renewals, as long as nobody else calls any.
+/// Script calls since the server's start: claims, commits and renewals, as long as no other client calls any.
 async fn script_calls(redis: &OwnRedis) -> u64 {
     let stats: String = command(redis, &["INFO", "commandstats"]).await;
     let calls = stats.lines().find_map(|line| line.strip_prefix("cmdstat_evalsha:calls="));
@@ -70,7 +70,7 @@ async fn a_lost_wake_is_found_by_the_next_look() {
     has_begun(&world, &gateway).await;
     let queue: Queue = "a77/transfer".parse().unwrap();
     world.submit_later("a77/transfer").await;
-    // It becomes due, and nobody says so.
+    // It becomes due without a message.
     let (base, now) = (world.store.base_of(&queue), world.store.now().await.unwrap().0.to_string());
     let due_sends = format!("{base}due_sends:{queue}");
     let members: Vec<String> = command(&redis, &["ZRANGE", &due_sends, "0", "-1"]).await;
@@ -82,7 +82,7 @@ async fn a_lost_wake_is_found_by_the_next_look() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn work_in_a_queue_of_a_worker_that_died_is_taken_over() {
-    // One lease ends within what a look sees ahead, and one beyond it.
+    // One lease ends within the scan's horizon, and one beyond it.
     for lease in [Duration::from_secs(2), Duration::from_secs(8)] {
         let redis = private_redis(|options| options);
         let world = World::on(redis.url()).await;
@@ -115,7 +115,7 @@ async fn what_may_not_be_sent_is_not_claimed_again_and_again() {
     let worker = world.worker_with("w1", accounts.collect(), fit);
     tokio::time::sleep(Duration::from_secs(1)).await;
     let before = script_calls(&redis).await;
-    tokio::time::sleep(Duration::from_secs(5)).await; // the thing measured is what happens while nothing may
+    tokio::time::sleep(Duration::from_secs(5)).await; // the test measures an idle worker over this time
     let calls = script_calls(&redis).await - before;
     assert!(calls <= 2 * QUEUES as u64, "{calls} claims of {QUEUES} queues in 5 s");
     assert_eq!(gateway.sends.lock().unwrap().len(), 0);
@@ -140,7 +140,7 @@ async fn a_queue_of_another_gateway_is_looked_at_now_and_then_and_at_once_when_t
     let worker = world.worker_with("w1", vec![account], crate::support::fit());
     tokio::time::sleep(Duration::from_secs(1)).await;
     let before = script_calls(&redis).await;
-    tokio::time::sleep(Duration::from_secs(4)).await; // the thing measured is what happens while nothing may
+    tokio::time::sleep(Duration::from_secs(4)).await; // the test measures an idle worker over this time
     let calls = script_calls(&redis).await - before;
     assert!(calls <= 2, "{calls} claims");
     let began = Instant::now();
@@ -150,7 +150,7 @@ async fn a_queue_of_another_gateway_is_looked_at_now_and_then_and_at_once_when_t
     worker.stop().await;
 }
 
-/// No script leaves that behind; whoever edits Redis by hand does.
+/// No script leaves this state; a manual edit of Redis does.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_queue_that_redis_does_not_call_ready_is_found_all_the_same() {
     let redis = private_redis(|options| options);

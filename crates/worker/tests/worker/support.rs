@@ -1,4 +1,4 @@
-//! A store, a scripted gateway and workers in one process. Fakes stand at the `Gateway` trait only.
+//! A store, a scripted gateway and workers in one process. The only fake is at the `Gateway` trait.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -20,18 +20,18 @@ use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-/// What a scripted gateway does about one call.
+/// The scripted gateway's reaction to one call.
 #[derive(Clone, Debug)]
 pub(crate) enum Act {
     Outcome(Outcome),
-    /// Whatever else a response says beside its answer.
+    /// A complete response.
     Read(Box<ParsedResponse>),
     Panic,
     /// Answers once a permit is added to the gate.
     WaitAtTheGate(Outcome),
 }
 
-/// A gateway that does what it was told per key, and counts.
+/// A gateway that follows a script per key, and counts.
 pub(crate) struct Scripted {
     acts: Mutex<HashMap<String, Vec<Act>>>,
     otherwise: Act,
@@ -42,7 +42,8 @@ pub(crate) struct Scripted {
     pub(crate) in_flight: AtomicUsize,
     pub(crate) most_in_flight: AtomicUsize,
     pub(crate) can_query: bool,
-    /// Until [`Scripted::back`] sends are not executed and asks find the job accepted, unless told otherwise per key.
+    /// Until [`Scripted::back`] sends are not executed and queries find the job accepted, unless the script of a key
+    /// differs.
     pub(crate) is_down: bool,
     is_back: AtomicBool,
 }
@@ -64,7 +65,7 @@ impl Scripted {
         }
     }
 
-    /// What calls about `key` meet, in turn; then the gateway's usual.
+    /// The results of calls about `key`, in order; then the gateway's default.
     pub(crate) fn on(self, key: &str, acts: &[Act]) -> Self {
         self.acts.lock().unwrap().insert(key.into(), acts.iter().rev().cloned().collect());
         self
@@ -74,12 +75,12 @@ impl Scripted {
         self.sends.lock().unwrap().iter().filter(|sent| *sent == key).count()
     }
 
-    /// Whether a send of `key` was told that an earlier one may have been executed.
+    /// True if a send of `key` had an earlier one that may have been executed.
     pub(crate) fn sent_before(&self, key: &str) -> bool {
         self.sent_before.lock().unwrap().iter().any(|sent| sent == key)
     }
 
-    /// What calls meet while it is down; its usual answer, or success once it is back.
+    /// The result of calls while the gateway is down.
     fn down(&self, outcome: Outcome) -> Option<Outcome> {
         if !self.is_down {
             return None;
@@ -150,7 +151,7 @@ impl Gateway for Scripted {
     }
 }
 
-/// One queue `main/transfer` on a prefix of its own.
+/// One queue `main/transfer` on a separate prefix.
 pub(crate) struct World {
     pub(crate) store: Store,
     pub(crate) queue: Queue,
@@ -328,7 +329,7 @@ pub(crate) fn keys(count: usize) -> impl Iterator<Item = String> {
     (1..=count).map(|number| format!("K{number}"))
 }
 
-/// A Redis that is fit for money, for good.
+/// A send gate that stays open.
 pub(crate) fn fit() -> watch::Receiver<SendGate> {
     watch::channel(SendGate::Open).1
 }
