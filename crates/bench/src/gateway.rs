@@ -1,4 +1,4 @@
-//! A gateway that answers at once, and tells when each send arrived.
+//! A gateway that answers at once, and reports when each send arrived.
 
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -11,7 +11,7 @@ use tokio::time::Instant;
 #[derive(Default)]
 pub(crate) struct Yes {
     sends: AtomicU32,
-    /// Where each send is reported, when a measurement wants it.
+    /// The channel that each send is reported on, if a measurement needs it.
     arrivals: Option<UnboundedSender<Arrival>>,
 }
 
@@ -27,7 +27,7 @@ impl Yes {
         Self { sends: AtomicU32::new(0), arrivals: Some(arrivals) }
     }
 
-    /// How many sends arrived.
+    /// The number of sends that arrived.
     pub(crate) fn sends(&self) -> u32 {
         self.sends.load(Ordering::Relaxed)
     }

@@ -1,4 +1,4 @@
-//! The store's steps one by one, each measured inside Redis: what a script costs for each of its jobs.
+//! The store's steps one by one, each measured inside Redis: the cost of a script for each of its jobs.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use crate::jobs;
 use crate::observed::Observed;
 use crate::report::median;
 
-/// Jobs in one call of a measured step: what a busy worker's claims and commits come to.
+/// Jobs in one call of a measured step: the size of a busy worker's claims and commits.
 pub(crate) const BATCH: u32 = 100;
 
 /// Long enough that no lease ends during a measurement.
@@ -42,7 +42,7 @@ impl Cost {
     }
 }
 
-/// A store whose calls are measured one by one. Nobody else may use its Redis meanwhile.
+/// A store whose calls are measured one by one. No other client may use its Redis meanwhile.
 pub(crate) struct Steps<'a> {
     pub(crate) store: Store,
     redis: &'a mut Observed,
@@ -125,13 +125,13 @@ impl<'a> Steps<'a> {
         self.measured(cost, 1, async |store, queue| Ok(store.claim(queue, &claim).await.map(drop)?)).await
     }
 
-    /// Reduces up to `most` ended jobs; tells how many.
+    /// Reduces up to `most` ended jobs; returns their number.
     pub(crate) async fn purge(&mut self, cost: &mut Cost, most: u32) -> anyhow::Result<u32> {
         let step = async |store: &Store, queue: &Queue| Ok(store.purge(queue, Duration::ZERO, most as usize).await?);
         Ok(u32::try_from(self.measured(cost, most, step).await?)?)
     }
 
-    /// `count` jobs that have been sent and wait to be asked about, much later.
+    /// `count` jobs that have been sent and wait to be queried, much later.
     pub(crate) async fn fill_queries(&mut self, count: u32) -> anyhow::Result<()> {
         jobs::fill_from(&self.store, 0, count).await?;
         let mut left = count as usize;
@@ -147,21 +147,21 @@ impl<'a> Steps<'a> {
     }
 }
 
-/// What a measured commit says.
+/// The outcome in a measured commit.
 #[derive(Clone, Copy)]
 pub(crate) enum End {
     Succeeded,
-    /// Accepted, to be asked about in a day.
+    /// Accepted, to be queried in a day.
     Pending,
-    /// Accepted, to be asked about at once.
+    /// Accepted, to be queried at once.
     PendingDueNow,
-    /// Asked about, and nothing new; to be asked about at once.
+    /// Queried without a change, to be queried at once.
     UnchangedDueNow,
-    /// Asked about, and succeeded.
+    /// Queried, and succeeded.
     AskedSucceeded,
 }
 
-/// When the measured responses came.
+/// The time of the measured responses.
 const ANSWERED: Millis = Millis(1_764_000_000_000);
 
 fn commit(job: &ClaimedJob, end: End) -> Commit {

@@ -1,4 +1,4 @@
-//! What each script costs inside Redis, for each of its jobs: microseconds and commands.
+//! The cost of each script inside Redis, for each of its jobs: microseconds and commands.
 
 use crate::observed::Observed;
 use crate::options::Options;
@@ -44,7 +44,7 @@ async fn every_script(redis: &mut Observed) -> anyhow::Result<Vec<(&'static str,
         steps.renew(renew, &claimed).await?;
         steps.release(release, &claimed).await?;
     }
-    // Half of the jobs end with their send, half are asked about first.
+    // Half of the jobs end with their send, half are queried first.
     for call in 0..CALLS {
         let claimed = steps.claim(&mut rest).await?;
         if call % 2 == 0 {

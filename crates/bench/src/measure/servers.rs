@@ -1,4 +1,4 @@
-//! Idle servers beside a worker that drains many queues: how much slower they make it. A drain without and a drain with them take turns.
+//! The effect of idle servers on a worker that drains many queues. Drains with and without servers alternate.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -31,7 +31,7 @@ const CONCURRENCY: usize = 100;
 /// No drain takes longer.
 const AT_MOST: Duration = Duration::from_secs(120);
 
-/// One turn: a drain without servers, and one beside them.
+/// One pair of drains: without servers, and with them.
 struct Turn {
     alone: Drain,
     beside: Drain,

@@ -1,4 +1,4 @@
-//! The gateway that the peer's worker has: does what the workload asks, and counts.
+//! The gateway of the peer's worker: does the workload's work, and counts.
 
 use bursar_domain::{Names, Outcome, ParsedResponse, Received, Suspicion};
 use bursar_gateways::{BoxFuture, Gateway, GatewayRequest};
@@ -60,7 +60,7 @@ impl Gateway for Meter {
     }
 
     fn query<'a>(&'a self, _: &'a GatewayRequest) -> BoxFuture<'a, ParsedResponse> {
-        Box::pin(std::future::ready(ParsedResponse::of(Outcome::NoResponse, "the stub cannot be asked")))
+        Box::pin(std::future::ready(ParsedResponse::of(Outcome::NoResponse, "the stub cannot be queried")))
     }
 
     fn can_query(&self, _: &GatewayRequest) -> bool {
