@@ -1,4 +1,4 @@
-//! Reading business parameters by a table of what the gateway's page says of each field, strictly.
+//! Strict parsing of business parameters by a table of the gateway page's fields.
 
 use std::fmt;
 
@@ -18,7 +18,7 @@ pub(crate) enum Presence {
     Optional,
 }
 
-/// What a field may hold.
+/// The values that a field accepts.
 pub(crate) enum Shape {
     /// Text that is not empty, of at most so many characters.
     Text(usize),
@@ -29,7 +29,7 @@ pub(crate) enum Shape {
     OneOf(&'static [&'static str]),
     /// A JSON integer not below this.
     Integer(i64),
-    /// Whatever a merchant and the platform agreed on.
+    /// Any value that a merchant and the platform agreed on.
     Agreed,
 }
 
@@ -41,7 +41,7 @@ pub(crate) const fn optional(name: &'static str, shape: Shape) -> Field {
     Field { name, shape, presence: Presence::Optional }
 }
 
-/// Reads the JSON object `text` by `fields`. The error says what is wrong, for the ledger.
+/// Parses the JSON object `text` by `fields`. The error describes the violation for the ledger.
 pub(crate) fn read(text: &str, fields: &[Field]) -> Result<Map<String, Value>, String> {
     let Distinct(object) =
         serde_json::from_str(text).map_err(|error| format!("not a JSON object of distinct fields: {error}"))?;
@@ -124,7 +124,7 @@ fn short_enough(text: &str, max: usize) -> Result<(), String> {
     Ok(())
 }
 
-/// A JSON object without a name that occurs twice: of two values, nobody could say which one was meant.
+/// A JSON object without duplicate names: of two values, neither may win.
 struct Distinct(Map<String, Value>);
 
 impl<'de> Deserialize<'de> for Distinct {
