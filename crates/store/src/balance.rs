@@ -1,5 +1,5 @@
-//! What gateways told of accounts' balances, for operators to see: asked for by one process at a time, kept for all.
-//! Nothing is decided by it.
+//! The accounts' balances as the gateways reported them, for operators to read. One process at a time queries them and
+//! stores them for all. Nothing is decided by them.
 
 use std::time::Duration;
 
@@ -31,25 +31,25 @@ impl BalanceParts {
     }
 }
 
-/// What is known of a balance.
+/// A balance as it is known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BalanceStatus {
-    /// As it was told last.
+    /// Its parts at the last response.
     pub parts: BalanceParts,
-    /// When that was; `None` when it never was.
+    /// The time of that response; `None` before the first.
     pub answered_at: Option<Millis>,
-    /// When it was first asked for; `None` when it never was.
+    /// The time of the first query; `None` before it.
     pub since: Option<Millis>,
-    /// When this was so, in Redis time.
+    /// The time of this reading, in Redis time.
     pub now: Millis,
 }
 
 impl Store {
-    /// Takes the turn to ask for an account's balance, which is one process's once in `every`. `None` when it was taken;
-    /// else how long to wait before the next try.
+    /// Takes the lock for querying an account's balance, which one process gets once in `every`. `None` if this process
+    /// got it; else the time until the next try.
     ///
     /// # Errors
-    /// [`StoreError`]: the turn may have been taken; then nobody asks until the next.
+    /// [`StoreError`]: the lock may have been taken; then nothing is queried until the next turn.
     pub async fn balance_lock(&self, account: &AccountName, every: Duration) -> Result<Option<Duration>, StoreError> {
         let mut call = self.scripts.balance_lock.on(&self.keys.balance(account));
         call.push(whole_millis(every));
@@ -57,7 +57,7 @@ impl Store {
         Ok((wait_ms > 0).then(|| Duration::from_millis(wait_ms)))
     }
 
-    /// Keeps what the gateway told of the balance called `sub_type`; `None` when it was asked and told nothing.
+    /// Stores the gateway's response for the balance `sub_type`; `None` for a query without a usable response.
     ///
     /// # Errors
     /// [`StoreError`]: it may have been kept. Safe to repeat.
@@ -77,7 +77,7 @@ impl Store {
         call.run(self).await
     }
 
-    /// What is known of a balance.
+    /// A balance as it is known.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -95,8 +95,8 @@ impl Store {
     }
 }
 
-/// A balance of the fields that [`Store::balance_command`] asked for. What is no number was not written by us, and is as good as
-/// nothing.
+/// A balance from the fields that [`Store::balance_command`] reads. A value that is no number was not written by
+/// Bursar, and counts as missing.
 pub(crate) fn balance_of(fields: &[Option<String>], now: Millis) -> BalanceStatus {
     let text = |at: usize| fields.get(at).and_then(Option::as_deref);
     let amount = |at| text(at).and_then(|text| text.parse().ok());

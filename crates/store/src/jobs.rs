@@ -1,7 +1,7 @@
 //! Jobs as readable records: one JSON text each, written whole under a guard.
 //!
-//! Rust decides and the scripts in `lua/jobs` guard and move: a script checks that claim and record still are what the decision was made
-//! of, and writes what it is given. None takes a record apart. All time is Redis time.
+//! Rust decides, and the scripts in `lua/jobs` check and write: a script checks that claim and record are still those
+//! of the decision, and writes the given texts. No script parses a record. All time is Redis time.
 
 mod actions;
 mod activity;
@@ -77,7 +77,7 @@ pub use submit::MAX_BATCH;
 use crate::Store;
 
 impl Store {
-    /// What every key of a queue's partition begins with.
+    /// The base of every key of a queue's partition.
     #[must_use]
     pub fn base_of(&self, queue: &bursar_domain::Queue) -> String {
         self.queues.of(queue).base

@@ -1,5 +1,4 @@
-//! Reads many queues at once, in round trips of so many commands: neither the way to Redis nor Redis itself is held up by how many
-//! queues there are.
+//! Reads many queues in bounded round trips: neither the connection nor Redis is blocked by the number of queues.
 
 use bursar_domain::{AccountName, Millis, Queue};
 use redis::{Cmd, Pipeline, Value};
@@ -13,7 +12,7 @@ use crate::{Store, StoreError};
 /// Commands in one round trip: a millisecond of Redis at most, between which it serves others.
 const COMMANDS: usize = 1_000;
 
-/// Commands, or jobs, that are held in memory at once.
+/// Commands, or jobs, that are in memory at the same time.
 pub(crate) const AT_ONCE: usize = 10_000;
 
 impl Store {
@@ -35,7 +34,7 @@ impl Store {
         Ok(gateways)
     }
 
-    /// How many tasks wait in each of these queues of apalis-redis, and how many became dead letters.
+    /// The number of waiting tasks in each of these queues of apalis-redis, and of their dead letters.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -57,7 +56,7 @@ impl Store {
         counts.chunks(3).map(status).collect()
     }
 
-    /// What is known of each of these balances, in their order.
+    /// The known balances, in order.
     ///
     /// # Errors
     /// [`StoreError`].

@@ -1,4 +1,4 @@
-//! A connection to Redis that comes back by itself: to one address, or to whichever server is the primary.
+//! A connection to Redis that reconnects by itself: to one address, or to the current primary.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -30,7 +30,7 @@ impl ConnectionIds {
     /// Returns when there is a newer one than when it was last waited for; at once if there was one since.
     pub async fn changed(&mut self) {
         if self.0.changed().await.is_err() {
-            std::future::pending().await // the store is gone, and with it whoever uses it
+            std::future::pending().await // the store has been dropped, with all its users
         }
     }
 }
@@ -45,7 +45,7 @@ pub(crate) enum Connection {
 }
 
 impl Connection {
-    /// Which primary it leads to: rises with each failover.
+    /// The number of the primary that it leads to: rises with each failover.
     pub(crate) fn primary(&self) -> u64 {
         match self {
             Self::Fixed(_) => 0,
@@ -85,7 +85,7 @@ impl Connection {
         })
     }
 
-    /// Whether it can come to another server than it was made for.
+    /// True if it can lead to another server than it was made for.
     pub(crate) const fn follows(&self) -> bool {
         match self {
             Self::Fixed(_) => false,
@@ -122,25 +122,26 @@ impl ConnectionLike for Connection {
     }
 }
 
-/// Names one connection of a store: what was found over it counts for no other.
+/// Identifies one connection of a store: a check made over it counts for no other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ConnectionId(u64);
 
-/// Connects again when its connection breaks, and when an answer does not come in time: the path may have died without a word, and
-/// the client library would wait on it until the system gives it up, a quarter of an hour later. The library's own manager connects
-/// again unseen; here each connection has a number, so that a command can be refused on a connection that was not looked at.
+/// Reconnects when its connection breaks, and when a reply does not come in time: the path may have died silently, and
+/// the client library would wait until the system gives up, a quarter of an hour later. The library's own manager
+/// reconnects invisibly; here each connection has a number, so that a command can be refused on a connection that was
+/// not checked.
 #[derive(Clone)]
 pub(crate) struct Fixed {
     client: Arc<Client>,
     open: Arc<Mutex<Option<Numbered>>>,
     /// Connections so far.
     made: watch::Sender<u64>,
-    /// Attempts to connect that failed: who waits for one shares its failure.
+    /// The number of failed attempts to connect: all callers that wait for an attempt share its failure.
     failed: Arc<AtomicU64>,
     only: Option<ConnectionId>,
 }
 
-/// A connection, and how many there were before it.
+/// A connection, and the number of connections before it.
 #[derive(Clone)]
 struct Numbered {
     number: u64,
@@ -200,7 +201,7 @@ impl Fixed {
         answers
     }
 
-    /// The next command makes a new connection. What others wait for on the old one may still come.
+    /// The next command makes a new connection. Replies on the old one may still arrive.
     async fn close_if(&self, gone: bool, number: u64) {
         if gone {
             self.open.lock().await.take_if(|open| open.number == number);
@@ -208,7 +209,7 @@ impl Fixed {
     }
 }
 
-/// Tries a few times: a server that is being started anew is away for a moment only.
+/// Tries a few times: a server that restarts is away for a moment only.
 async fn connect_patiently(client: &Client) -> RedisResult<MultiplexedConnection> {
     let mut wait = FIRST_RECONNECT_DELAY;
     for _ in 0..RECONNECT_ATTEMPTS {
@@ -226,7 +227,7 @@ fn is_gone(error: &RedisError) -> bool {
     error.is_io_error() || error.is_timeout() || error.is_connection_dropped() || error.is_unrecoverable_error()
 }
 
-/// Makes no command twice: after an error whoever asked decides, for the command may have run.
+/// Never repeats a command: it may have run, so its caller decides after an error.
 #[derive(Clone)]
 pub(crate) struct Following {
     sentinels: Arc<Sentinels>,
@@ -237,7 +238,7 @@ pub(crate) struct Following {
     over: Option<ConnectionId>,
 }
 
-/// A connection, which primary it leads to, and how many there were before it.
+/// A connection, the number of its primary, and the number of connections before it.
 #[derive(Clone)]
 struct Open {
     number: u64,
@@ -307,7 +308,7 @@ impl Following {
         }
     }
 
-    /// Asks the sentinels again before the next command.
+    /// Queries the sentinels again before the next command.
     async fn close_if(&self, deposed: bool, primary: u64) {
         if deposed {
             self.sentinels.suspect(primary);

@@ -6,13 +6,13 @@ use crate::StoreError;
 use crate::connection::Store;
 use crate::reconnecting::Connection;
 
-/// Entries kept in a queue's `events` stream, about; one tells of up to sixteen state changes.
+/// The approximate number of entries in a partition's `events` stream; one entry has up to sixteen state changes.
 pub(crate) const EVENTS_KEPT: u32 = 10_000;
 
-/// Lines in a job's log after which what changed nothing (an ask, a claim given back) is no longer written.
+/// The lines in a job's history after which events without a change (a query, a released claim) are no longer written.
 pub(crate) const LOG_QUIET_AFTER: u32 = 200;
 
-/// What several scripts do alike: put in where their header names it.
+/// The shared parts of scripts, inserted where a script's header names them.
 const SHARED: [(&str, &str); 7] = [
     ("-- shared: integer.lua\n", include_str!("../lua/shared/integer.lua")),
     ("-- shared: names.lua\n", include_str!("../lua/jobs/shared/names.lua")),
@@ -73,7 +73,7 @@ impl Call<'_> {
         self
     }
 
-    /// Runs it; a server that does not know the script yet (after a restart, say) is told first.
+    /// Runs it; first loads it into a server that does not have it (after a restart, for example).
     pub(crate) async fn run<T: FromRedisValue>(&self, store: &Store) -> Result<T, StoreError> {
         self.run_on(store.connection()).await
     }

@@ -1,4 +1,5 @@
-//! The wake channel: tells, within about a millisecond, in which queue something has become due, and when Redis is to be looked at.
+//! The wake channel: announces, within about a millisecond, the queues in which work has become due, and the moments at
+//! which Redis must be checked.
 
 use std::marker::PhantomData;
 use std::str::FromStr;
@@ -10,11 +11,11 @@ use crate::connection::Switched;
 use crate::subscription::Subscription;
 use crate::{Store, StoreError};
 
-/// A subscription. It ends with its connection: subscribe anew, and look at every queue, for a message may have been missed.
-/// `T` is what is named.
+/// A subscription. It ends with its connection: then subscribe again, and scan all queues, because a message may have
+/// been missed. `T` is the type of a message.
 pub struct Wakeups<T = Wake> {
     messages: Subscription,
-    /// Ends when another server is the primary: whoever wakes somebody speaks there.
+    /// Ends when another server becomes the primary, because messages are published there.
     switched: Switched,
     named: PhantomData<T>,
 }
@@ -24,7 +25,7 @@ pub struct Wakeups<T = Wake> {
 pub enum Wake {
     /// Something in this queue is due.
     Due(Queue),
-    /// Redis was emptied or replaced by another: whoever knows of what was there is to say so.
+    /// Redis was emptied or replaced: every worker that knows of earlier sends must report them.
     Look,
 }
 
@@ -40,17 +41,18 @@ impl FromStr for Wake {
 }
 
 impl Store {
-    /// Has every worker look at Redis and say what it knows of it. Those that do not listen at this moment are not reached.
+    /// Makes every worker check Redis and report its knowledge. Workers that are not subscribed at this moment are not
+    /// reached.
     ///
     /// # Errors
-    /// [`StoreError`]: nobody may have been told.
+    /// [`StoreError`]: the message may not have been published.
     pub async fn wake_to_recheck(&self) -> Result<(), StoreError> {
         let mut pipeline = Pipeline::new();
         pipeline.cmd("PUBLISH").arg(self.queues.wake_channel()).arg(LOOK).ignore();
         self.query("PUBLISH", &pipeline).await
     }
 
-    /// Subscribes to the wake channel, on a connection of its own.
+    /// Subscribes to the wake channel, on a separate connection.
     ///
     /// # Errors
     /// [`StoreError`]: try again.

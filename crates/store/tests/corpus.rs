@@ -1,4 +1,4 @@
-//! What fuzzing found worth keeping about records and claims (`fuzz/`), run again without libFuzzer.
+//! The corpora of fuzzing for records and claims (`fuzz/`), replayed without libFuzzer.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "what fails here fails its test")]
 
 #[path = "../../../fuzz/properties/claim.rs"]

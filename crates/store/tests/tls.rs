@@ -1,4 +1,4 @@
-//! `rediss://` against a real server with certificates of an authority of one's own.
+//! `rediss://` against a real server with certificates of a private authority.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,

@@ -1,4 +1,4 @@
-//! What a worker asks of a claim, and a claim's identity.
+//! The parameters of a claim, and a claim's identity.
 
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -9,13 +9,14 @@ use crate::reconnecting::{Connection, ConnectionId};
 use crate::sentinel::switched_over;
 use crate::{Store, StoreError};
 
-/// Jobs in one claim: a bound on how long the script holds Redis.
+/// Jobs in one claim: a bound on the time that the script blocks Redis.
 pub const MAX_CLAIM: usize = 256;
 
-/// How long a worker can still learn what a claim gave it whose reply was lost: longer than networks deliver late.
+/// The time for which a worker can still learn the result of a claim whose reply was lost: longer than networks deliver
+/// late.
 pub const RECEIPT_KEPT: Duration = Duration::from_secs(3600);
 
-/// How long a job that a newer build wrote is left to one by who has no other idea of it.
+/// The default time for which a job that a newer build wrote is left to a newer worker.
 const LEFT_TO_NEWER: Duration = Duration::from_secs(30);
 
 /// One worker's wish for due jobs of one queue.
@@ -23,35 +24,35 @@ const LEFT_TO_NEWER: Duration = Duration::from_secs(30);
 pub struct Claim<'a> {
     /// The worker's name, unique per process start.
     pub worker: &'a str,
-    /// How long the jobs stay its own without renewal.
+    /// The lease of the jobs without renewal.
     pub lease: Duration,
-    /// How many it can call about at once.
+    /// The number of jobs that it can call about concurrently.
     pub slots: usize,
     /// Calls a second over all replicas; 0 for no limit.
     pub rate_per_second: f64,
-    /// Rises with each claim of this worker in this queue, so that one whose reply was lost can be told from the one
-    /// before. A claim whose number does not rise takes nothing: it is one that was delivered late or twice.
+    /// Rises with each claim of this worker in this queue, so that a claim whose reply was lost differs from the one
+    /// before. A claim whose number does not rise takes nothing: it was delivered late or twice.
     pub number: u64,
-    /// What this worker remembers of the queue.
+    /// This worker's knowledge of the queue.
     pub known: Known,
-    /// What the account does about unanswered sends: where it holds, lost writes pause the queue.
+    /// The account's policy on unanswered sends: under `hold`, lost writes pause the queue.
     pub on_ambiguous: OnAmbiguous,
-    /// Whether sends may be claimed.
+    /// The sends that may be claimed.
     pub sends: Sends,
-    /// Whether jobs may be taken over whose lease has ended.
+    /// The treatment of jobs whose lease has ended.
     pub expired_leases: ExpiredLeases,
-    /// This worker's idea of Redis's time, once it has one: receipts say nothing after a clock was set forward.
+    /// This worker's estimate of Redis's time, once it has one: receipts prove nothing after a clock was set forward.
     pub clock: Option<Millis>,
     /// The worker's gateway; the first that claims in a queue makes it the queue's. Empty for whichever it is.
     pub gateway: &'a str,
-    /// The group whose jobs a probe is not, if there are others: it is what makes the gateway look sick. Empty for none.
+    /// The group that makes the gateway look sick: a probe is of another group if there is one. Empty for none.
     pub sick_group: &'a str,
-    /// How long jobs of a newer build are left before they come due again.
+    /// The time for which jobs of a newer build are left alone.
     pub newer_left_for: Duration,
-    /// The id of the Redis that the worker has looked at: of a queue that has another one or none, no send is claimed. Empty for
-    /// whichever it is.
+    /// The id of the Redis that the worker has checked: from a queue with another id or none, no send is claimed. Empty
+    /// for any.
     pub incarnation: &'a str,
-    /// Whether the worker has looked at Redis since it was told of another one; then the queue is this one's.
+    /// True if the worker has checked Redis since it learned of another id; the queue then gets this one.
     pub looked: bool,
     /// The only connection over which the claim may be made; `None` for any.
     pub over: Option<ConnectionId>,
@@ -82,30 +83,30 @@ impl<'a> Claim<'a> {
     }
 }
 
-/// What a worker remembers of a queue from one claim to the next. Should Redis know less, it has lost writes.
+/// A worker's knowledge of a queue between two claims. A Redis that knows less has lost writes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Known {
     /// The number of the worker's last claim that gave it jobs; 0 when it does not remember one.
     pub receipt: u64,
     /// The highest fence that it saw in a claim that gave it sends.
     pub fence: u64,
-    /// The era that it saw last: how often losses had been noticed by then.
+    /// The last era that it saw: the number of losses noticed by then.
     pub era: u64,
 }
 
-/// Whether a claim may take jobs to send.
+/// The sends that a claim may take.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Sends {
     /// Sends and queries.
     Allowed,
-    /// One job, and if that is a send, of a job that was never sent as long as one is found: it is to show how the gateway is,
-    /// which a job does not whose own answers cannot be understood.
+    /// One job; if it is a send, of a job that was never sent as long as one is found. It tests the gateway, which a
+    /// job does not whose own responses cannot be understood.
     Probe,
     /// Queries only.
     NotYet,
 }
 
-/// What a claim does about jobs whose lease has ended.
+/// The treatment of jobs whose lease has ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ExpiredLeases {
     /// Takes them over.
@@ -121,12 +122,12 @@ pub struct ClaimId {
     pub key: String,
     /// The claim's place among the job's claims.
     pub fence: u64,
-    /// Whose claim it is: the worker's name and the number of its claim call.
+    /// The claim's owner: the worker's name and the number of its claim call.
     pub token: String,
 }
 
 impl ClaimId {
-    /// The token of what a worker's claim call took.
+    /// The token of jobs that a worker's claim call took.
     #[must_use]
     pub fn token(worker: &str, number: u64) -> String {
         format!("{worker}/{number}")

@@ -1,4 +1,4 @@
-//! An operator's action, and a deadline, happen to the job that was looked at and to no other.
+//! An operator's action, and a deadline, change only the job as it was read.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! What happened last, for charts and rates.
+//! Recent activity, for charts and rates.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! A queue whose account was renamed is handed on job by job, and no crash in between makes two jobs of one or none of it.
+//! A queue whose account was renamed is handed over job by job; no crash in between duplicates or loses a job.
 
 mod crash;
 mod duplicates;
@@ -34,7 +34,7 @@ async fn state_of(scene: &Scene, key: &str) -> Option<State> {
     scene.find(key).await.map(|job| job.state)
 }
 
-/// What is kept of single jobs under the old name.
+/// The rest of single jobs under the old name.
 async fn left_of(scene: &Scene) -> Vec<String> {
     let left: Vec<String> = scene.command(&["KEYS", &format!("{}*:{}:*", scene.base(), scene.queue)]).await;
     left.into_iter().filter(|name| !name.contains(":receipt:")).collect()
@@ -84,7 +84,7 @@ async fn every_state_goes_on_under_the_new_name_and_a_resubmission_is_recognised
     for (set, ended) in [("done", "succeeded"), ("review", "needs_review")] {
         assert_eq!(new.due(set, ended).await, Some(12_345), "since when it is there");
     }
-    // Only what changed is published: nothing has ended a second time.
+    // Only changes are published: nothing has ended a second time.
     let published: Vec<String> = new.events_of_queue().await;
     assert_eq!(published, Vec::<String>::new());
     assert_eq!(adopt(&old).await, Adopted::default(), "done twice, it changes nothing more");
@@ -210,7 +210,7 @@ async fn what_a_newer_build_wrote_or_nobody_can_read_stays() {
         (1, vec!["damaged".to_owned(), "newer".into(), "no key at all".into()])
     );
     assert_eq!(old.text("damaged").await.as_deref(), Some("{"));
-    // And so does what cannot be read in the new queue: whether it is the same is not known.
+    // The same for a job that cannot be read in the new queue: it may or may not be the same job.
     let old = Scene::new().await;
     let new = as_new(&old);
     old.submit(&["k1"]).await;

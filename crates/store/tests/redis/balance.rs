@@ -1,4 +1,4 @@
-//! What gateways told of accounts' balances: whose turn it is to ask, and what is known.
+//! The accounts' balances: the lock for querying, and the stored amounts.
 
 use std::time::Duration;
 

@@ -149,7 +149,7 @@ async fn a_probe_is_made_by_a_job_that_was_never_sent_as_long_as_one_is_found() 
     let scene = Scene::new().await;
     left_in_doubt(&scene, 200).await;
     scene.submit(&["a", "b", "c"]).await;
-    // 200 wait longer, which is more than is looked at; yet these are found from the other end.
+    // 200 wait longer, which is more than are examined; yet these are found from the other end.
     let mut unsent = Vec::new();
     for _ in 0..3 {
         let job = probed(&scene).await;
@@ -427,7 +427,7 @@ async fn a_job_whose_claim_cannot_be_read_is_put_aside_and_neither_sent_nor_quer
     let mut quarantined: Vec<&str> = claimed.quarantined.iter().map(|(key, _)| key.as_str()).collect();
     quarantined.sort_unstable();
     assert_eq!((claimed.jobs.len(), quarantined), (0, vec!["held", "queued"]));
-    // What the claims said stays, for whoever can read it: they may have been sends.
+    // The claims' texts stay for a build that can read them: they may have been sends.
     for (name, claim) in [("held", "sparkling"), ("queued", r#"{"claim":7}"#)] {
         let kept: String = scene.command(&["HGET", &claims, name]).await;
         assert_eq!(kept, claim);

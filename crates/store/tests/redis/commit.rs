@@ -1,4 +1,4 @@
-//! What became of a claim is recorded once, under the claim that it ends.
+//! The end of a claim is recorded once, under that claim.
 
 use bursar_domain::{Call, Due, GatewayText, HistoryEvent, Millis, Operation, Outcome, Reason, State};
 use bursar_store::{Commit, Committed, ResponseKnownBy};

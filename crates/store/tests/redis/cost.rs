@@ -1,4 +1,4 @@
-//! What a job costs Redis: commands executed, and bytes kept. Run with `--nocapture` to read the figures.
+//! The cost of a job in Redis: commands, and bytes. Run with `--nocapture` to read the figures.
 
 use std::collections::HashMap;
 
@@ -9,7 +9,7 @@ use serde_json::json;
 
 use crate::scene::{LEASE, Scene, answered, known_by, parse, transfer_with_webhook};
 
-/// Calls by command, as INFO commandstats counts them; scripts and what this file itself asks are left out.
+/// Calls by command, as INFO commandstats counts them, without scripts and this file's own commands.
 pub(crate) async fn commands(scene: &Scene) -> HashMap<String, u64> {
     let info: String = scene.command(&["INFO", "commandstats"]).await;
     let calls = info.lines().filter_map(|line| {
@@ -21,7 +21,7 @@ pub(crate) async fn commands(scene: &Scene) -> HashMap<String, u64> {
     calls.collect()
 }
 
-/// How many commands were executed since.
+/// The number of commands since then.
 pub(crate) async fn since(scene: &Scene, before: &HashMap<String, u64>) -> u64 {
     let now = commands(scene).await;
     now.iter().map(|(name, calls)| calls - before.get(name).copied().unwrap_or_default()).sum()
@@ -37,7 +37,7 @@ impl<'a> Counter<'a> {
         Self { scene, before: commands(scene).await }
     }
 
-    /// What a step of `JOBS_A_BATCH` jobs executed since the last one.
+    /// The commands of a step of `JOBS_A_BATCH` jobs.
     async fn step(&mut self, what: &str, most: u64) {
         let now = commands(self.scene).await;
         let since: HashMap<&String, u64> = now
@@ -141,7 +141,7 @@ async fn cpu_us(scene: &Scene) -> u64 {
     ((of("used_cpu_user_main_thread:") + of("used_cpu_sys_main_thread:")) * 1e6) as u64
 }
 
-/// Not near a power of two: a table of keys that is just growing stands in memory twice.
+/// Not near a power of two: a key table that is growing is in memory twice.
 const JOBS: usize = 12_000;
 
 #[tokio::test]
@@ -182,7 +182,8 @@ async fn bytes_per_job_stay_within_their_bounds() {
     per_job("finished, with its attempts", empty, used(&scene).await, 1_300);
     println!("{}", scene.text("1001XP20250000000000").await.unwrap());
     while scene.store.purge(&scene.queue, std::time::Duration::ZERO, 1_000).await.unwrap() > 0 {}
-    // The tables are still as large as the jobs made them, so a tombstone is measured by itself, with its place in a table.
+    // The tables still have the size that the jobs gave them, so a tombstone is measured alone, with its place in a
+    // table.
     let bytes: u64 = scene.command(&["MEMORY", "USAGE", &scene.job_name("1001XP20250000000000")]).await;
     println!("tombstone: {bytes} bytes: {}", scene.text("1001XP20250000000000").await.unwrap());
     assert!(bytes + 8 <= 192, "{bytes}");

@@ -60,7 +60,7 @@ async fn reviewed(scene: &Scene, key: &str) {
 async fn queried_and(scene: &Scene, key: &str, state: State) {
     let _: u64 = scene.command(&["ZADD", &scene.name("due_queries"), "1", key]).await;
     let claimed = scene.claim_one("w").await;
-    // What was decided is not the same twice: a later moment than the last.
+    // Two decisions differ in time: this one is later than the last.
     let mut commit = then(&claimed, state, Due::Never);
     commit.decided = Millis(scene.now().await);
     scene.commit(&commit).await;
@@ -156,7 +156,7 @@ async fn a_claim_is_its_dispatcher_s_until_the_lease_ends() {
     let held: String = scene.command(&["HGET", &scene.name("delivery_claims"), "k1"]).await;
     assert_eq!(serde_json::from_str::<serde_json::Value>(&held).unwrap()["after"]["claim"], stalled.token.0);
     assert_eq!(end(&scene, &again, DeliveryResult::Delivered).await, Committed::Done);
-    // A dispatcher that stood still must not take out what it has not delivered.
+    // A dispatcher that was stopped must not remove an event that it has not delivered.
     let mut late = DeliveryCommit::new(&stalled, Millis(scene.now().await), DeliveryResult::Delivered);
     late.attempt.ms = Some(58);
     assert_eq!(commit(&scene, &late).await, Committed::Late);

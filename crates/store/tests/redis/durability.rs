@@ -1,4 +1,4 @@
-//! Acknowledged only once it is kept as the operator asked for.
+//! A write is acknowledged only once it is as durable as the operator requires.
 
 use std::sync::Arc;
 

@@ -31,7 +31,7 @@ async fn a_history_is_told_in_order_wherever_its_events_stand() {
     let first = scene.claim_one("w1").await;
     assert_eq!(scene.story("k1").await, ["operator_action", "send_intent"], "the send that is out");
     scene.commit(&answered(&first, Outcome::NoResponse, State::InDoubt, Due::Send(Millis(1)))).await;
-    // A response tells of the send that it answers.
+    // The event of a response implies the send that it answers.
     assert_eq!(scene.story("k1").await, ["operator_action", "response"]);
     let second = scene.lose("w2").await;
     let third = scene.claim_one("w3").await;
@@ -86,7 +86,7 @@ async fn the_view_of_a_job_has_what_outsiders_are_promised() {
     );
 }
 
-/// A worker compares the content with what was accepted, and goes on with the reason that its job had.
+/// A worker compares the content with the accepted one, and keeps the job's reason.
 #[tokio::test]
 async fn a_claim_hands_out_the_reason_and_what_it_says_of_a_response() {
     let scene = Scene::new().await;

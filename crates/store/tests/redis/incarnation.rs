@@ -1,4 +1,4 @@
-//! Which Redis this is, and what of earlier ones is on record in it.
+//! The identity of a Redis, and its record of earlier ones.
 
 use std::collections::BTreeSet;
 

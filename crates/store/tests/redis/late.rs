@@ -1,4 +1,5 @@
-//! A response whose claim has ended is evidence: it is used by what the job is by now, and ends nothing by itself.
+//! A response whose claim has ended is evidence: its use depends on the job's present state, and it ends nothing by
+//! itself.
 
 use bursar_domain::{Due, Millis, Outcome, Reason, State};
 use bursar_store::{Commit, Committed};

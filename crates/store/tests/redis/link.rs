@@ -1,4 +1,5 @@
-//! A claim for one connection is made over no other: what was looked at over it says nothing of the next.
+//! A claim for one connection is made over no other, because a check made over one connection says nothing about the
+//! next.
 
 use bursar_store::Claim;
 use bursar_test_support::{Listen, Options, eventually, private_redis};
@@ -21,7 +22,7 @@ async fn a_claim_for_a_connection_that_is_gone_takes_nothing_until_the_new_one_w
         assert!(claimed.is_err(), "{claimed:?}");
         assert!(scene.due("sends", "k1").await.is_some());
     }
-    // Other commands make a new connection, and tell of it.
+    // Other commands make a new connection, and announce it.
     eventually(SOON, "a new connection", async || scene.store.ping().await.map_err(|error| error.chain())).await;
     connection_ids.changed().await;
     assert!(scene.store.claim(&scene.queue, &wish()).await.is_err());

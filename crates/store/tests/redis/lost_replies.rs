@@ -1,4 +1,4 @@
-//! The script ran and nobody learnt of it: whatever was lost, nothing is paid twice, forgotten or called a no.
+//! The script ran, but its reply was lost: nothing is paid twice, forgotten or called a no.
 
 use std::time::Duration;
 
@@ -35,7 +35,7 @@ impl Lossy {
         assert!(matches!(outcome, Err(StoreError::Unreachable { .. })), "{outcome:?}");
     }
 
-    /// Runs `call`, which reads first: the reading passes, and what is lost is the reply to what has changed the record.
+    /// Runs `call`, which reads first: the reading passes, and the reply to the change of the record is lost.
     async fn losing_a_write<T>(&self, key: &str, before: Option<String>, call: impl Future<Output = T>) -> T {
         self.proxy.set(Fault::Latency(Duration::from_millis(60)));
         let lost = async {
@@ -55,7 +55,7 @@ impl Lossy {
     }
 }
 
-/// Scripts are told to the server at first use: that must not be what is lost.
+/// Loads the scripts first, so that the lost reply is not that of loading one.
 async fn warm(scene: &Scene) {
     let key: Key = "warm".parse().unwrap();
     scene.bring("warm", State::Pending).await;

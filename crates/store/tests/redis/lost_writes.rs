@@ -1,4 +1,4 @@
-//! A Redis that knows less than its workers has lost writes: what it calls queued may have been sent.
+//! A Redis that knows less than its workers has lost writes: a job that it calls queued may have been sent.
 
 use bursar_domain::{Call, Due, Outcome, Reason, State};
 use bursar_store::{Claim, Committed, Known};
@@ -123,7 +123,7 @@ async fn what_was_queued_then_is_sent_as_what_may_have_been_sent_and_stays_so() 
     let jobs = scene.claim("w", 5).await.jobs;
     let taken: Vec<_> = jobs.iter().map(|job| (job.key.as_str(), job.call, job.state, job.resends)).collect();
     assert_eq!(taken, [("K1", Call::Send, State::InDoubt, 1), ("K2", Call::Send, State::Queued, 0)]);
-    // Given back, it is in doubt still.
+    // After its release it is still in doubt.
     scene.store.release(&scene.queue, &[&jobs[0]]).await.unwrap();
     assert_eq!((scene.state("K1").await, scene.sets("K1").await), (State::InDoubt, vec!["due_sends"]));
     // A send that certainly did nothing leaves the doubt about the one that Redis has forgotten.

@@ -1,8 +1,9 @@
-//! Random stories of producers, workers, people and passing time in two queues of one partition, told to the store and to a reference in
-//! plain Rust: after each step both were told the same and stand the same. A story that goes wrong is shortened to the steps that it needs.
+//! Random stories of producers, workers, operators and passing time in two queues of one partition, applied to the
+//! store and to a reference in plain Rust: after each step both have returned the same and have the same state. A
+//! failing story is shortened to the steps that it needs.
 //!
-//! `PROPTEST_CASES=5000` tells more stories. What went wrong once is told again first (`model-failures.txt` in Cargo's
-//! folder for this crate's tests).
+//! `PROPTEST_CASES=5000` runs more stories. Earlier failures run first (`model-failures.txt` in Cargo's folder for this
+//! crate's tests).
 
 mod picture;
 mod real;
@@ -24,7 +25,7 @@ use story::Step;
 /// Stories in one run: about a quarter of a minute.
 const STORIES: u32 = 120;
 
-/// How long a story that went wrong is shortened at most, in milliseconds.
+/// The time limit of shortening a failing story, in milliseconds.
 const SHORTENING_MS: u32 = 60_000;
 
 /// One for all stories: the connections of a story end with it.

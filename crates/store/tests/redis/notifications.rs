@@ -1,4 +1,4 @@
-//! What gateways notify: kept once, each change as a version, nothing forgotten before its time.
+//! The gateways' notifications: stored once, each change as a version, and nothing deleted before its time.
 
 use std::time::Duration;
 

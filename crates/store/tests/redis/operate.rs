@@ -1,4 +1,4 @@
-//! Operators' actions, each with who and why.
+//! Operators' actions, each with the operator and the reason.
 
 use bursar_domain::{
     ActionKind, Call, Due, HistoryEvent, Job, Millis, Operation, OperatorAction, Reason, State, Transition,
@@ -200,7 +200,7 @@ async fn an_operation_on_what_changed_meanwhile_follows_the_new_state() {
 
 #[tokio::test]
 async fn an_operator_is_never_told_done_when_the_job_kept_changing() {
-    // Somebody answers every look with another state than the one that was seen: a lie in the record does it.
+    // A false record makes each read return another state than the expected one.
     let scene = Scene::new().await;
     scene.bring("k1", State::Pending).await;
     let (store, queue) = (scene.store.clone(), scene.queue.clone());

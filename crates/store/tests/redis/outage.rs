@@ -80,7 +80,7 @@ async fn a_reset_connection_comes_back_by_itself() {
     eventually(SOON, "the store to be back", async || scene.store.ping().await).await;
 }
 
-/// How long one command may take, and a busy machine.
+/// The time limit of one command, plus the delay of a busy machine.
 const SILENT_FOR: Duration = Duration::from_millis(5_500);
 
 #[tokio::test]

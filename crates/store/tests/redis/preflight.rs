@@ -86,7 +86,7 @@ async fn an_append_only_file_that_could_not_be_rewritten_is_refused() {
     let redis = private_redis(|options| options);
     let scene = Scene::at(redis.url()).await;
     let (_, folder): (String, String) = scene.command(&["CONFIG", "GET", "dir"]).await;
-    // A folder where the next file is to be: the rewrite cannot put it there, whoever we are.
+    // A folder with the next file's name: the rewrite cannot replace it, even as root.
     std::fs::create_dir_all(format!("{folder}/appendonlydir/appendonly.aof.2.base.rdb/x")).unwrap();
     let _: String = scene.command(&["BGREWRITEAOF"]).await;
     let findings = eventually(SOON, "the rewrite to fail", async || {

@@ -1,4 +1,4 @@
-//! What stays of a job when its detail has expired.
+//! The rest of a job whose details have expired.
 
 use std::time::Duration;
 
@@ -125,7 +125,7 @@ async fn a_job_that_has_not_ended_is_never_thrown_away() {
     assert_eq!(purge(&scene, 10).await, 0);
     assert_eq!((scene.text("k1").await, scene.text("damaged").await.as_deref()), (before, Some("{")));
     assert_eq!(scene.claim("w", 1).await.jobs.first().map(|job| job.key.as_str()), Some("k1"));
-    // A claim of it came in between: what was decided is not written.
+    // A claim came in between: the decision is not written.
     let scene = Scene::new().await;
     scene.bring("k2", State::Succeeded).await;
     let _: u64 = scene
@@ -147,7 +147,7 @@ async fn a_purged_job_takes_what_its_responses_are_known_by_with_it_and_nothing_
         }
         commit
     };
-    // More than the record holds, so that some of it is in the list.
+    // More than the record's bound, so that some events are in the list.
     let mut job = jobs[0].clone();
     for number in 0..10 {
         let busy = answered(&job, Outcome::NotExecuted, State::Queued, Due::Send(Millis(1)));

@@ -1,4 +1,4 @@
-//! What is in quarantine is listed with the reason, and leaves it on an operator's word alone.
+//! Quarantined jobs are listed with the reason, and leave quarantine only by an operator's action.
 
 use bursar_domain::{Call, Due, HistoryEvent, Outcome, QuarantineOutcome, State};
 use bursar_store::{Committed, Dropped, Operator, Quarantined, Retried, StoredAs, Submission, Unreadable};
@@ -11,7 +11,7 @@ async fn set(scene: &Scene, key: &str, text: &str) {
     let _: String = scene.command(&["SET", &scene.job_name(key), text]).await;
 }
 
-/// Lets a worker find the job's record damaged; returns what it was.
+/// Lets a worker find the job's record damaged; returns the original record.
 async fn damage(scene: &Scene, key: &str) -> String {
     let whole = scene.text(key).await.unwrap();
     set(scene, key, "{\"v\":2,").await;

@@ -1,4 +1,4 @@
-//! Giving back what was certainly not sent, and nothing else.
+//! Releasing jobs that were certainly not sent, and no others.
 
 use bursar_domain::{Call, Due, Millis, OnAmbiguous, Outcome, State};
 use bursar_store::{Claim, ClaimedJob, Commit, Committed, Renewal, Resend, Wake};
@@ -162,7 +162,7 @@ async fn a_resend_that_certainly_did_nothing_is_not_counted() {
     scene.submit(&["k1"]).await;
     let given_back =
         |job: &ClaimedJob| Commit { resend: Resend::GivenBack, ..then(job, State::InDoubt, Due::Send(Millis(1))) };
-    // Of the first send there is nothing to give back.
+    // A first send leaves nothing to count.
     scene.commit(&given_back(&scene.claim_one("w").await)).await;
     for _ in 0..3 {
         let again = scene.claim_one("w").await;
@@ -174,7 +174,7 @@ async fn a_resend_that_certainly_did_nothing_is_not_counted() {
     assert_eq!(scene.claim_one("w").await.resends, 2);
 }
 
-/// A renewal that is under way while a job is given back finds its claim gone.
+/// A renewal that runs while a job is released finds its claim gone.
 #[tokio::test]
 async fn a_claim_that_was_given_back_is_no_lost_write() {
     let scene = Scene::new().await;
@@ -243,7 +243,7 @@ async fn a_record_of_a_newer_build_is_no_lost_write() {
     assert_eq!((scene.era().await, scene.text("k1").await.as_deref()), (None, Some(newer)));
 }
 
-/// A send whose intent stands in the worker's journal, and that was not made: the record knows as much as the journal.
+/// A send whose intent is in the worker's journal, and that was not made: the record knows as much as the journal.
 #[tokio::test]
 async fn a_withdrawn_send_is_what_it_was_and_its_record_keeps_its_fence() {
     let scene = Scene::new().await;

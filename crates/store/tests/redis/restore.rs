@@ -1,4 +1,5 @@
-//! What a journal remembers comes back as what may have been executed: in doubt, under a fence above all that was before.
+//! A send from a journal is restored as one that may have been executed: in doubt, under a fence above all earlier
+//! ones.
 
 use bursar_domain::{Call, Due, Millis, Outcome, Reason, RestoredFromJournal, State, Transition};
 use bursar_store::{Commit, Committed, JobRecord, JournalDiff, JournalView, Restored, StoreError, Submission};
@@ -98,7 +99,7 @@ async fn a_job_that_redis_forgot_wholly_has_the_content_hash_and_name_that_it_wa
 
 #[tokio::test]
 async fn what_is_restored_to_be_sent_is_sent_as_what_may_have_been_in_its_group_s_turn() {
-    let scene = Scene::of("shop/transfer").await; // by who pays
+    let scene = Scene::of("shop/transfer").await; // by payer
     let mut job = transfer_json("K1");
     job["account"] = json!("shop");
     let job = parse(&job);
@@ -227,7 +228,7 @@ async fn a_job_that_has_changed_since_it_was_seen_is_left_as_it_is() {
     assert_eq!(restored, Restored::Changed, "a tombstone is an end");
     assert_eq!(scene.text("K2").await, tombstone);
 
-    // What is no record at all is nobody's to write over.
+    // A value that is no record is never overwritten.
     for (name, words) in [("damaged", ["SET", "{"]), ("foreign", ["RPUSH", "x"])] {
         let _: redis::Value = scene.command(&[words[0], &scene.job_name(name), words[1]]).await;
         assert_eq!(restore(&scene, name, None, &known, Due::Query(Millis(1))).await, Restored::Changed, "{name}");
@@ -257,7 +258,8 @@ async fn only_a_record_that_has_forgotten_a_send_differs() {
         assert_eq!(of(&hash, fence + 1, sends), behind, "{state}");
         assert_eq!(of(&hash, fence, sends + 1), fewer, "{state}");
         assert_eq!(of(&[0; 32], fence + 1, sends), other, "{state}");
-        // Fences begin again in a Redis that has forgotten: what was accepted since under the same key may have as many.
+        // Fences restart in a Redis that has lost its data: a job accepted later with the same key may have the same
+        // fence.
         let anew = [State::Queued, State::InDoubt, State::Pending].contains(&state);
         let expected = if anew { JournalDiff::OtherContent } else { JournalDiff::Agrees };
         assert_eq!(of(&[0; 32], fence, sends), expected, "{state}");
@@ -278,7 +280,7 @@ async fn a_send_that_is_out_counts_in_the_comparison() {
     assert_eq!(JournalDiff::of(Some(&seen), &seen.hash, out.fence + 1, 1), JournalDiff::Behind);
 }
 
-/// Redis came back empty: what a journal knows of a job's number is no other job's either.
+/// Redis came back empty: a number that a journal has for a job belongs to no other job either.
 #[tokio::test]
 async fn a_number_that_a_journal_brought_back_is_its_jobs() {
     let scene = Scene::new().await;
@@ -326,7 +328,7 @@ async fn what_was_restored_before_writes_were_lost_again_is_in_doubt_still() {
     scene.store.lost_writes(&scene.queue, 0).await.unwrap();
     let seen = scene.job("K1").await;
     assert_eq!(seen.state, State::InDoubt);
-    // It may have been sent; the journal knows how often.
+    // It may have been sent; the journal has the number of sends.
     assert_eq!(JournalDiff::of(Some(&seen), &seen.hash, 7, 2), JournalDiff::Behind);
     let known = remembered(&seen.hash, "", "K1");
     assert_eq!(restore(&scene, "K1", Some(&seen), &known, Due::Send(Millis(1))).await, Restored::Done);

@@ -1,4 +1,4 @@
-//! What Bursar does under a user that may do nothing else, and under users that lack something.
+//! Bursar under a user with exactly its permissions, and under users that lack some.
 
 use std::collections::HashMap;
 
@@ -95,7 +95,7 @@ pub(crate) async fn live(scene: &Scene) {
         let ended = if job.key == key("k1") { State::Succeeded } else { State::NeedsReview };
         scene.commit(&answered(job, Outcome::Succeeded, ended, Due::Never)).await;
     }
-    // What comes late, twice, and for a job that is gone.
+    // Commits that come late, twice, and for a job that is gone.
     scene.commit(&then(&first, State::Failed, Due::Never)).await;
     scene.commit(&answered(&again[0], Outcome::Succeeded, State::Succeeded, Due::Never)).await;
     for name in ["k2", "k3"] {

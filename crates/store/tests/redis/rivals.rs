@@ -11,7 +11,7 @@ async fn scene() -> Scene {
     Scene::of("main/bill_upload").await
 }
 
-/// What a journal knows of `FIRST`, with the business key of this order, is restored.
+/// Restores a journal's knowledge of `FIRST`, with the business key of this order.
 async fn restore_first(scene: &Scene, order: &str) -> Restored {
     let lost = bill("FIRST", order);
     let hash = lost.content.hash();
@@ -162,7 +162,7 @@ async fn the_rival_of_a_job_that_ended_or_waits_is_kept_back_too() {
     assert_eq!(scene.text("FIRST").await, None, "the job itself is left as it is");
 }
 
-/// A journal speaks of what an operator has to decide about: nothing is sent while two restorations race with workers.
+/// A journal has sends that need review: nothing is sent while two restorations race with workers.
 #[tokio::test]
 async fn restoring_races_with_claiming_and_the_rival_is_sent_or_kept_back_and_never_both() {
     for _ in 0..30 {

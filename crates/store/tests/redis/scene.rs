@@ -39,7 +39,7 @@ pub(crate) struct Scene {
 }
 
 impl Scene {
-    /// On the Redis that all tests share, under a prefix of its own.
+    /// On the Redis that all tests share, under a separate prefix.
     pub(crate) async fn new() -> Self {
         Self::of("main/transfer").await
     }
@@ -81,7 +81,7 @@ impl Scene {
         }
     }
 
-    /// What every key of the queue's partition begins with.
+    /// The base of every key of the queue's partition.
     pub(crate) fn base(&self) -> String {
         self.store.base_of(&self.queue)
     }
@@ -213,7 +213,7 @@ impl Scene {
         self.command(&["GET", &self.job_name(key)]).await
     }
 
-    /// A record as anybody reads it with `GET`.
+    /// A record as `GET` returns it.
     pub(crate) async fn record(&self, key: &str) -> Value {
         serde_json::from_str(&self.text(key).await.unwrap()).unwrap()
     }
@@ -256,7 +256,7 @@ impl Scene {
         self.command(&["HKEYS", &self.name("claims")]).await
     }
 
-    /// What was published of the partition's queues: `KEY STATE` or what became of a queue.
+    /// The published events of the partition's queues: `KEY STATE`, or a queue's event.
     pub(crate) async fn events(&self) -> Vec<String> {
         let stream = format!("{}events", self.base());
         let entries: Vec<(String, Vec<String>)> = self.command(&["XRANGE", &stream, "-", "+"]).await;
@@ -280,7 +280,7 @@ impl Scene {
     }
 }
 
-/// What an entry of a stream says, shortly.
+/// A short form of a stream's entry.
 fn reported(words: &[String]) -> Vec<String> {
     match words[2].parse::<State>() {
         Ok(_) => words[2..]
@@ -291,7 +291,7 @@ fn reported(words: &[String]) -> Vec<String> {
     }
 }
 
-/// What a job in this state waits for, far beyond every test.
+/// The due time of a job in this state, far beyond every test.
 pub(crate) fn due_of(state: State) -> Due {
     match state {
         State::Queued => Due::Send(LATER),
@@ -347,14 +347,14 @@ pub(crate) fn bill(key: &str, order: &str) -> Job {
     parse(&bill_json(key, order))
 }
 
-/// A transfer whose producer is told of its end.
+/// A transfer with a webhook.
 pub(crate) fn transfer_with_webhook(key: &str) -> Job {
     let mut job = transfer_json(key);
     job["callback_url"] = json!("https://shop.example/bursar");
     parse(&job)
 }
 
-/// What follows a claim: this state, looked at again as said.
+/// The commit of a claim: this state, due then.
 pub(crate) fn then(job: &ClaimedJob, state: State, due: Due) -> Commit {
     let next = Transition { state, due, reason: None, pause_queue: false };
     Commit::new(job, job.last_sent.or(job.created).unwrap_or_default(), next)
@@ -409,7 +409,7 @@ pub(crate) fn key(text: &str) -> Key {
     text.parse().unwrap()
 }
 
-/// A worker that holds, remembers this fence, and claims.
+/// A worker under `hold` that knows this fence, and claims.
 pub(crate) fn holding(wish: Claim<'_>, fence: u64) -> Claim<'_> {
     let known = Known { fence, ..Known::default() };
     Claim { known, on_ambiguous: OnAmbiguous::Hold, sends: Sends::Allowed, ..wish }

@@ -1,4 +1,4 @@
-//! Behind Sentinel the store speaks with the primary, whichever that is, and with nobody else.
+//! Behind Sentinel the store uses only the current primary.
 
 use std::time::{Duration, Instant};
 

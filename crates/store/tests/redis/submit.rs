@@ -1,4 +1,4 @@
-//! A job is accepted whole or not at all, once, and its record is JSON that anybody can read.
+//! A job is accepted whole or not at all, once, and its record is plain JSON.
 
 use bursar_domain::{Due, Millis, State};
 use bursar_store::{MAX_BATCH, NewRecord, Submission, Wake};
@@ -273,7 +273,7 @@ async fn what_ends_a_submission_halfway_leaves_nothing_that_is_forgotten() {
     assert!(error.chain().contains("WRONGTYPE"), "{}", error.chain());
     assert_eq!((scene.text("a").await, scene.text("b").await), (None, None));
     let _: u64 = scene.command(&["DEL", &sends]).await;
-    // What is due and was not written is put aside, and nobody's loss: its producer was told nothing.
+    // A due job without a record is quarantined, and no loss: its producer got no acknowledgement.
     let _: u64 = scene.command(&["ZADD", &sends, "1", "a"]).await;
     let claimed = scene.claim("w", 5).await;
     assert_eq!((claimed.jobs.len(), claimed.quarantined.len()), (0, 1));
@@ -316,7 +316,7 @@ async fn many_producers_of_one_key_make_one_job() {
 #[tokio::test]
 async fn jobs_of_many_queues_at_once_are_each_in_their_own_fair_order() {
     let scene = Scene::new().await;
-    // By who pays, as every queue is that is not told otherwise.
+    // By payer, which is the default of every queue.
     let jobs: Vec<_> = (0..60)
         .map(|number| {
             let mut job = transfer_json(&format!("k{number:02}"));

@@ -208,7 +208,7 @@ async fn a_late_answer_to_a_query_counts_the_send_that_redis_has_forgotten_and_i
     commit.trade_nos = vec!["T1".into()];
     scene.commit(&commit).await;
     let asking = scene.claim_one("w1").await;
-    // Redis comes back with what it knew when the job was accepted.
+    // Redis comes back with the state at which the job was accepted.
     let _: () = scene.command(&["SET", &scene.job_name("K1"), &accepted]).await;
     lose_the_claim(&scene, "K1").await;
     let late = answered(&asking, Outcome::Accepted, State::Pending, Due::Never);

@@ -1,4 +1,4 @@
-//! No crash in the middle of an adoption makes two jobs of one or none of it, and nobody has a job meanwhile.
+//! No crash in the middle of an adoption duplicates or loses a job, and no worker gets a job meanwhile.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use crate::scene::{LATER, SHORT_LEASE, Scene, answered, key, names, then, transf
 /// The crash points of one job, in their order.
 const POINTS: [&str; 3] = ["before_adopt", "between_queues", "before_leaving"];
 
-/// Adopts in a process of its own that dies at this crash point when it comes by there for the `pass`th time.
+/// Adopts in a child process that dies at the `pass`th pass of this crash point.
 async fn adopt_and_die(scene: &Scene, point: &str, pass: usize) {
     let queues = [("ADOPT_FROM", scene.queue.to_string()), ("ADOPT_TO", as_new(scene).queue.to_string())];
     let status = tokio::process::Command::new(std::env::current_exe().unwrap())
@@ -28,7 +28,7 @@ async fn adopt_and_die(scene: &Scene, point: &str, pass: usize) {
     assert!(!status.success(), "it came to its end: {point}:{pass}");
 }
 
-/// Does nothing unless another test runs it in a process of its own.
+/// Does nothing unless another test runs it in a child process.
 #[tokio::test]
 async fn the_process_that_dies() {
     let Ok(url) = std::env::var("ADOPT_URL") else { return };
@@ -63,7 +63,7 @@ const EXPECTED: [(&str, State, u32, &[&str]); 6] = [
     ("queued", State::Queued, 0, &["due_sends"]),
 ];
 
-/// What may be sent or queried now of a queue, as far as anybody gives it out.
+/// The jobs of a queue that can be claimed now.
 async fn claimable(scene: &Scene) -> Vec<ClaimedJob> {
     scene.claim("anybody", 100).await.jobs
 }
@@ -76,7 +76,7 @@ async fn a_crash_at_any_step_of_any_job_leaves_it_in_one_queue_and_the_next_adop
             let new = as_new(&old);
             adopt_and_die(&old, point, pass).await;
             let at = format!("{point}:{pass}");
-            // Whoever looks meanwhile: no job may be sent from both.
+            // At no moment may a job be sent from both queues.
             let sendable = async |scene: &Scene| {
                 let listed = scene.store.list(&scene.queue, None, &Default::default(), 100).await.unwrap().jobs;
                 let mut sendable = Vec::new();
@@ -171,7 +171,7 @@ async fn a_resubmission_after_a_crash_is_no_proof_that_the_job_was_handed_over()
                 (true, false) => {
                     assert_eq!((adopted.moved, state_of(&new, "k1").await), (1, Some(State::Pending)), "{what}");
                 }
-                // Both may have been executed: a person must look at both.
+                // Both may have been executed: both need review.
                 (true, true) => {
                     assert_eq!(adopted.conflicts, [("k1".to_owned(), "k1".to_owned())], "{what}");
                     let left = old.job("k1").await;

@@ -73,7 +73,7 @@ async fn what_was_never_sent_under_the_old_name_gives_way_to_the_same_job_of_the
     assert_eq!((state_of(&old, "k3").await, state_of(&new, "k3").await), (None, Some(State::Succeeded)));
     let history: u64 = new.command(&["EXISTS", &format!("{}:k3", new.name("history"))]).await;
     assert_eq!(history, 0, "a tombstone has no history");
-    // What a person must decide about is as it was.
+    // A conflict is left unchanged for the operator.
     assert_eq!((old.sets("k2").await, state_of(&old, "k2").await), (vec!["sends"], Some(State::Queued)));
 }
 

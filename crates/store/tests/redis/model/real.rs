@@ -46,12 +46,12 @@ const AGE: &str = "
 /// The queues of a real Redis, all in one partition.
 pub(crate) struct Real {
     pub(crate) scenes: Vec<Scene>,
-    /// How things stood before the step that comes next.
+    /// The state before the next step.
     pub(crate) before: Model,
-    /// When the step that is under way began, and when the last one was over, in Redis time.
+    /// The time at which the current step began, and at which the last one ended, in Redis time.
     at_ms: u64,
     over_ms: u64,
-    /// What was handed out, by its queue.
+    /// The claimed jobs, by queue.
     jobs: HashMap<(usize, &'static str, u64), ClaimedJob>,
 }
 
@@ -74,7 +74,7 @@ impl Real {
         Self { scenes, before: Model::default(), at_ms: 0, over_ms: 0, jobs: HashMap::new() }
     }
 
-    /// Does one step; what it was told. `after` is the reference after the same step.
+    /// Runs one step; returns the store's reply. `after` is the reference after the same step.
     pub(crate) async fn does(&mut self, step: &Step, after: &Model) -> Reported {
         // No two steps in one millisecond, or which of them came first would be decided by the keys' names.
         while self.at_ms <= self.over_ms {

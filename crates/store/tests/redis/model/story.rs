@@ -1,4 +1,4 @@
-//! What the actors do, step by step, and how a step reads when it is part of a story that went wrong.
+//! The actors' steps, and their text in a failing story.
 
 use std::fmt;
 
@@ -8,8 +8,8 @@ use proptest::sample::select;
 
 use super::reference::{Model, Queue};
 
-/// Time goes in steps of this many minutes: far longer than a whole story takes, so that the real seconds in it never
-/// decide whether something is due.
+/// Time passes in ticks of this many minutes: far longer than a whole story takes, so that the real seconds in it never
+/// decide if something is due.
 pub(crate) const TICK_MINUTES: u64 = 10;
 
 const WORKERS: [&str; 3] = ["w1", "w2", "w3"];
@@ -20,7 +20,7 @@ pub(crate) const QUEUES: [&str; 2] = ["main/bill_upload", "pay/bill_upload"];
 /// Groups that share a queue, each with its weight.
 pub(crate) const GROUPS: [(&str, f64); 2] = [("s1", 1.0), ("s2", 3.0)];
 
-/// The last one is named like what the first one is about.
+/// The last one is equal to the first one's business key.
 pub(crate) const KEYS: [&str; 6] = ["K1", "K2", "K3", "K4", "K5", "O1/1"];
 const ORDERS: [&str; 6] = ["O1", "O2", "O3", "O4", "O5", "O1"];
 
@@ -36,7 +36,7 @@ pub(crate) struct Step {
 pub(crate) enum Deed {
     Submit(Vec<Order>),
     Claim(Wish),
-    /// A worker that lost the reply of its last claim gives back what that had given.
+    /// A worker that lost the reply of its last claim releases the claimed jobs.
     Recover(&'static str),
     Renew(Handed, u64),
     Commit(Handed, Outcome),
@@ -69,7 +69,7 @@ impl Order {
     }
 }
 
-/// One claim, and what becomes of its reply.
+/// One claim, and the fate of its reply.
 #[derive(Clone, PartialEq)]
 pub(crate) struct Wish {
     pub(crate) worker: &'static str,
@@ -84,7 +84,7 @@ pub(crate) struct Wish {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Reply {
     Arrives,
-    /// The worker never learns what it was given.
+    /// The worker never receives it.
     IsLost,
     /// The claim itself is late: it reaches Redis after the worker has given it up.
     IsGivenUpFirst,
@@ -100,7 +100,7 @@ pub(crate) struct Handed {
     pub(crate) state: State,
 }
 
-/// What a worker's call came to.
+/// The outcome of a worker's call.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Outcome {
     /// Certainly not executed: later.
@@ -124,7 +124,7 @@ pub(crate) enum Then {
 }
 
 impl Outcome {
-    /// Whether a worker can come to this about what it was handed (the domain's rules, much shortened).
+    /// True if a worker's call can have this outcome (the domain's rules, much shortened).
     fn fits(self, handed: &Handed) -> bool {
         let asked = handed.call == Call::Query;
         match (self, handed.state) {
@@ -156,7 +156,7 @@ impl Outcome {
     }
 }
 
-/// The next step from where the model stands.
+/// The next step from the model's state.
 pub(crate) fn next(model: &Model) -> BoxedStrategy<Step> {
     let in_queue =
         |at_queue: usize| next_in(&model.queues[at_queue]).prop_map(move |deed| Step { at_queue, deed }).boxed();

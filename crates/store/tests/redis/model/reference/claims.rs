@@ -1,4 +1,4 @@
-//! What claiming comes to: which jobs, for which call, and what is remembered of it.
+//! Claims: the jobs taken, for which call, and the knowledge kept of them.
 
 use bursar_domain::Call;
 
@@ -41,7 +41,7 @@ impl Queue {
     /// A claim that reaches Redis in time.
     fn take(&mut self, wish: &Wish, number: u64) -> (Vec<HandedOut>, NextDue) {
         let now = self.now.tick;
-        // The bucket holds one call at most (a rate as low as these has no burst).
+        // The bucket has room for one call at most (a rate this low has no burst).
         let mut arrival = self.bucket.max(now);
         let mut allowance = wish.slots;
         if let Some(every) = wish.every {
@@ -84,7 +84,7 @@ impl Queue {
         (reported, self.next_due(wish, not_before))
     }
 
-    /// When this worker is to claim again.
+    /// The time of this worker's next claim.
     fn next_due(&self, wish: &Wish, not_before: u64) -> NextDue {
         let now = self.now.tick;
         let query = self.jobs.values().filter_map(|job| job.to_query).map(|at| at.tick).min();
@@ -96,7 +96,7 @@ impl Queue {
             })
             .min();
         if self.paused {
-            send = send.map(|at| at.max(now)); // looked at each minute
+            send = send.map(|at| at.max(now)); // checked each minute
         } else if !wish.sends {
             send = send.filter(|at| *at > now);
         }
@@ -104,7 +104,7 @@ impl Queue {
         next.map(|at| from_now(at.max(not_before), now))
     }
 
-    /// What is due to be sent, in fair order; what has come due since gets its rank.
+    /// The due sends in fair order; sends that have come due since get their rank.
     fn ranked(&mut self) -> Vec<(f64, &'static str)> {
         let now = self.now.tick;
         let at = |job: &super::Job| match job.to_send? {
@@ -139,7 +139,7 @@ impl Queue {
         }
     }
 
-    /// What is due to be queried, the longest first.
+    /// The due queries, the oldest first.
     fn due_queries(&self) -> Vec<&'static str> {
         let waiting = self.jobs.iter().filter_map(|(key, job)| Some((job.to_query?, *key)));
         let mut due: Vec<(Moment, &'static str)> = waiting.filter(|(at, _)| at.tick <= self.now.tick).collect();

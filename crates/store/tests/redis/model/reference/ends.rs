@@ -1,4 +1,4 @@
-//! What becomes of a job: by the worker that called about it, by a person, by a notification, by age.
+//! The changes of a job: by the worker that called about it, by an operator, by a notification, by age.
 
 use bursar_domain::{ActionKind, Call, GatewayText, Operation, Reason, State};
 use bursar_store::Committed;
@@ -65,7 +65,7 @@ impl Queue {
         Committed::Done
     }
 
-    /// Whether there was anything to release.
+    /// True if there was a claim to release.
     pub(super) fn release(&mut self, key: &'static str, fence: u64) -> bool {
         let now = self.now;
         let job = self.jobs.get_mut(key).expect("what was handed out has a record");
@@ -78,7 +78,7 @@ impl Queue {
         true
     }
 
-    /// Whether there was anything to withdraw. The record tells of the claim then, and of those that were lost before it.
+    /// True if there was a claim to withdraw. The record then includes the claim, and those that were lost before it.
     pub(super) fn withdraw(&mut self, key: &'static str, fence: u64) -> bool {
         let now = self.now;
         let job = self.jobs.get_mut(key).expect("what was handed out has a record");
@@ -170,7 +170,7 @@ impl Queue {
     }
 }
 
-/// How a claim ends.
+/// The end of a claim.
 pub(crate) struct Ending {
     pub(crate) state: State,
     pub(crate) then: Option<Then>,
