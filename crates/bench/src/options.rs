@@ -9,7 +9,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 #[derive(Debug, Parser)]
 #[command(
     name = "bursar-bench",
-    after_help = "Example:\n  bursar-bench --only drain --jobs 20000 --json\n\nUses a private Redis, or the one that REDIS_URL names: then nobody else should use it meanwhile."
+    after_help = "Example:\n  bursar-bench --only drain --jobs 20000 --json\n\nUses a private Redis, or the one that REDIS_URL names: then no other client should use it meanwhile."
 )]
 pub(crate) struct Cli {
     #[command(flatten)]

@@ -38,7 +38,7 @@ async fn submit(producer: &Producer, job: &NewJob) -> Result<(), Box<dyn Error>>
             Ok(Outcome::Conflict { first }) => return Err(format!("refused: {first} was there first").into()),
             Ok(Outcome::Invalid(invalid)) => return Err(format!("refused: {invalid}").into()),
             Ok(Outcome::Unreadable(why)) => {
-                return Err(format!("its key is taken by a record nobody here can read: {why}").into());
+                return Err(format!("its key belongs to a record that this build cannot read: {why}").into());
             }
             Err(unavailable) if unavailable.is_repeatable() => tokio::time::sleep(PAUSE).await,
             Err(unavailable) => return Err(unavailable.into()),

@@ -59,7 +59,7 @@ pub(crate) fn check(object: &Map<String, Value>, fields: &[Field]) -> Result<(),
         }
     }
     match object.keys().find(|name| fields.iter().all(|field| field.name != name.as_str())) {
-        Some(unknown) => Err(format!("{unknown} stands on no page")),
+        Some(unknown) => Err(format!("{unknown} is on no page")),
         None => Ok(()),
     }
 }
@@ -181,7 +181,7 @@ mod tests {
             (r#"{"id":"K","amount":0}"#, "amount is below 1"),
             (r#"{"id":"K","amount":1,"kind":"c"}"#, "kind is none of a, b"),
             (r#"{"id":"K","amount":1,"time":"1"}"#, "time is not 4 digits"),
-            (r#"{"id":"K","amount":1,"more":1}"#, "more stands on no page"),
+            (r#"{"id":"K","amount":1,"more":1}"#, "more is on no page"),
         ] {
             assert_eq!(read(text, PAGE), Err(wrong.to_owned()), "{text}");
         }

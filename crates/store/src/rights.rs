@@ -236,7 +236,7 @@ mod tests {
             for call in ["redis.call('", "redis.pcall('"] {
                 for (at, _) in source.match_indices(call) {
                     let command = source[at + call.len()..].split('\'').next().unwrap().to_lowercase();
-                    assert!(granted.contains(command.as_str()), "{name} runs {command}, which no right is asked for");
+                    assert!(granted.contains(command.as_str()), "{name} runs {command} without a permission for it");
                     seen += 1;
                 }
             }
@@ -254,7 +254,7 @@ mod tests {
             let spelt = [format!("'{}'", command.to_uppercase()), format!("\"{}\"", command.to_uppercase())];
             let called = [format!(".{command}("), format!("::{command}("), format!(".{command}_")];
             let is_used = |text: &String| spelt.iter().chain(&called).any(|way| text.contains(way));
-            assert!(texts.iter().any(|(_, text)| is_used(text)), "nobody runs {command}");
+            assert!(texts.iter().any(|(_, text)| is_used(text)), "no script runs {command}");
         }
     }
 

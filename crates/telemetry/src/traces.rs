@@ -227,7 +227,7 @@ mod tests {
         assert!(
             follows.as_str().starts_with("00-4bf92f3577b34da6a3ce929d0e0e4736-") && follows.as_str().ends_with("-01")
         );
-        assert_ne!(follows, parent(PARENT), "it has an id of its own");
+        assert_ne!(follows, parent(PARENT), "it has a separate id");
         let child = span.child("send", Role::Call).unwrap();
         assert_eq!(child.parent().unwrap().as_str()[..35], follows.as_str()[..35]);
         drop((span, child));

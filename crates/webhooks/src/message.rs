@@ -115,7 +115,7 @@ mod tests {
             |record: &str, hash: &str| json!({"id": 1, "method": "m", "record_id": record, "content_sha256": hash});
         let id = |sequence, at, note: &Value| Message::of_notification(&origin, (sequence, Millis(at)), note).id;
         let first = id(1, 5, &note("r1", "aa"));
-        assert_eq!(first, id(73, 9_000, &note("r1", "aa")), "kept anew after Redis had forgotten it");
+        assert_eq!(first, id(73, 9_000, &note("r1", "aa")), "stored again after Redis had lost it");
         for other in
             [note("r1", "ab"), note("r2", "aa"), json!({"method": "n", "record_id": "r1", "content_sha256": "aa"})]
         {

@@ -119,7 +119,7 @@ impl Scene {
     }
 
     async fn all_told(&self) {
-        eventually(SOON, "everything to be told", async || {
+        eventually(SOON, "every delivery", async || {
             let untold = self.waiting().await;
             if untold == 0 { Ok(()) } else { Err(untold) }
         })
@@ -191,7 +191,7 @@ async fn a_receiver_that_is_slow_holds_nobody_else_up() {
     eventually(SOON, "the slow one to be busy", async || (!slow.received().is_empty()).then_some(())).await;
     let began = std::time::Instant::now();
     scene.reviewed(&["quick"], &quick.url("quick")).await;
-    eventually(SOON, "the quick one to be told", async || (!quick.received().is_empty()).then_some(())).await;
+    eventually(SOON, "the quick one's delivery", async || (!quick.received().is_empty()).then_some(())).await;
     assert!(began.elapsed() < Duration::from_secs(1), "{:?}", began.elapsed());
     assert!(slow.received().len() <= 4, "a quarter of the places at a time");
 }
@@ -206,7 +206,7 @@ async fn what_is_put_off_for_a_busy_receiver_is_told_all_the_same() {
     scene.tell(settings());
     scene.all_told().await;
     let mut ids: Vec<String> = receiver.received().into_iter().map(|message| message.id).collect();
-    assert_eq!(ids.len(), 200, "two tellers, each event told once");
+    assert_eq!(ids.len(), 200, "two dispatchers, each event delivered once");
     ids.sort_unstable();
     ids.dedup();
     assert_eq!(ids.len(), 200);
@@ -250,7 +250,7 @@ async fn whoever_answers_410_is_told_no_more_about_the_job() {
     scene.all_told().await;
     scene.resolve("k1").await;
     scene.reviewed(&["k2"], &receiver.url("k2")).await;
-    eventually(SOON, "the other job to be told", async || (!types(&receiver, "/k2").is_empty()).then_some(())).await;
+    eventually(SOON, "the other job's delivery", async || (!types(&receiver, "/k2").is_empty()).then_some(())).await;
     assert_eq!(types(&receiver, "/k1").len(), 1);
     assert_eq!(scene.attempts("k1").await[0]["outcome"], "gone");
 }

@@ -236,7 +236,7 @@ mod tests {
     fn it_opens_when_three_of_four_sends_get_no_response_and_not_before() {
         let now = Instant::now();
         let circuit = CircuitBreaker::default();
-        assert_eq!(after(&circuit, &[Nothing; ENOUGH - 1], now), None, "too few to tell");
+        assert_eq!(after(&circuit, &[Nothing; ENOUGH - 1], now), None, "too few to decide");
         assert_eq!(circuit.sent("", Nothing, now), Some(CircuitChange::Opened(RESTS.0)));
         assert_eq!(circuit.budget(now), SendBudget::NotBefore(now + RESTS.0));
 
@@ -354,7 +354,7 @@ mod tests {
                 [CircuitChange::Opened(RESTS.0)],
                 "{groups:?}"
             );
-            assert_eq!(circuit.sick_group(), "", "nobody in particular");
+            assert_eq!(circuit.sick_group(), "", "no group in particular");
         }
     }
 

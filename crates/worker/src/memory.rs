@@ -133,7 +133,7 @@ mod tests {
         assert_eq!(memory.observe_clock(at(100), Instant::now()), None);
         let step = memory.observe_clock(at(3_700), Instant::now());
         assert_eq!(step, Some(ClockStep::Forward(Duration::from_secs(3_600))));
-        assert_eq!(memory.observe_clock(at(3_701), Instant::now()), None, "a step is told once");
+        assert_eq!(memory.observe_clock(at(3_701), Instant::now()), None, "a step is reported once");
         let step = memory.observe_clock(at(101), Instant::now());
         assert_eq!(step, Some(ClockStep::Back(Duration::from_secs(3_600))));
         let requested_at = Instant::now();

@@ -72,7 +72,7 @@ mod tests {
         assert!(!newer.note(queue, 0, now), "nothing was met");
         let cases = [(1, 1.001), (999, 2.0), (57_000, 59.0), (5_000, 60.0), (usize::MAX, 60.0)];
         for (number, (jobs, seconds)) in cases.into_iter().enumerate() {
-            assert_eq!(newer.note(queue, jobs, now), number == 0, "the first alone is told");
+            assert_eq!(newer.note(queue, jobs, now), number == 0, "only the first is reported");
             assert_eq!(newer.wait(queue, now).as_secs_f64(), seconds, "after {jobs} more");
         }
         assert_eq!(newer.wait(other, now), SHORTEST, "each queue for itself");

@@ -23,9 +23,9 @@ const QUEUES: u32 = 1_000;
 
 /// Queued jobs, and the figures' names.
 const SIZES: [(u32, &str, [&str; 3]); 3] = [
-    (1_000, "10³ queued, 10⁵ to be asked about", ["growth.submit_1e3", "growth.claim_1e3", "growth.commit_1e3"]),
-    (100_000, "10⁵ queued, 10⁵ to be asked about", ["growth.submit_1e5", "growth.claim_1e5", "growth.commit_1e5"]),
-    (1_000_000, "10⁶ queued, 10⁵ to be asked about", ["growth.submit_1e6", "growth.claim_1e6", "growth.commit_1e6"]),
+    (1_000, "10³ queued, 10⁵ to be queried", ["growth.submit_1e3", "growth.claim_1e3", "growth.commit_1e3"]),
+    (100_000, "10⁵ queued, 10⁵ to be queried", ["growth.submit_1e5", "growth.claim_1e5", "growth.commit_1e5"]),
+    (1_000_000, "10⁶ queued, 10⁵ to be queried", ["growth.submit_1e6", "growth.claim_1e6", "growth.commit_1e6"]),
 ];
 
 const IN_QUEUES: [&str; 3] = ["growth.submit_queues", "growth.claim_queues", "growth.commit_queues"];
@@ -42,7 +42,7 @@ struct Side<'a> {
 }
 
 pub(crate) async fn measure(options: &Options, report: &mut Report<'_>) -> anyhow::Result<()> {
-    report.measuring("growth: 10⁵ jobs to be asked about, up to 10⁶ queued ones");
+    report.measuring("growth: 10⁵ jobs to be queried, up to 10⁶ queued ones");
     let largest = options.jobs.unwrap_or(u32::MAX);
     let sizes: Vec<_> = SIZES.iter().filter(|(size, ..)| *size <= largest).collect();
     let (mut servers, mut spans) = (Vec::new(), Vec::new());

@@ -219,5 +219,5 @@ const fn needs_certainty(operation: Operation) -> Option<&'static str> {
 
 /// Only a query after its end comes here: every other operation is refused by the state already.
 fn expired(state: State) -> OperationRefused {
-    OperationRefused { state, what: "asked about", rule: "its detail has expired; only its end is still known" }
+    OperationRefused { state, what: "queried", rule: "its details have expired; only its end is still known" }
 }

@@ -385,7 +385,7 @@ mod tests {
         assert_eq!(read.text(), text);
         assert!(text.contains(CONTENT), "{text}");
         let value: Value = serde_json::from_str(&text).unwrap();
-        assert_eq!(value["content"]["total_amount"], 10, "whoever reads Redis by hand finds JSON in JSON");
+        assert_eq!(value["content"]["total_amount"], 10, "a reader of Redis finds JSON in JSON");
     }
 
     #[test]

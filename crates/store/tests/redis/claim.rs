@@ -24,7 +24,7 @@ async fn a_claimed_send_is_in_doubt_before_anybody_knows_and_its_record_is_untou
     assert_eq!((seen.state, seen.sends, seen.worker.as_deref()), (State::InDoubt, 1, Some("w")));
     assert_eq!(scene.story("K1").await, ["send_intent"]);
     assert_eq!((scene.sets("K1").await, scene.sets("K2").await), (vec!["due_queries"], vec!["sends"]));
-    assert_eq!(keys(&scene.claim("w", 5).await), ["K2"], "nobody else's");
+    assert_eq!(keys(&scene.claim("w", 5).await), ["K2"], "no other worker's");
 }
 
 #[tokio::test]
@@ -38,7 +38,7 @@ async fn what_is_given_back_is_what_it_was() {
     assert_eq!(scene.store.release(&scene.queue, &[&job]).await.unwrap(), 0, "once");
     let again = scene.claim_one("v").await;
     assert_eq!((again.state, again.sends), (State::Queued, 1), "it was certainly not sent");
-    assert_eq!(scene.store.release(&scene.queue, &[&job]).await.unwrap(), 0, "another claim stands");
+    assert_eq!(scene.store.release(&scene.queue, &[&job]).await.unwrap(), 0, "another claim is in force");
     assert_eq!(scene.commit(&then(&again, State::Succeeded, Due::Never)).await, Committed::Done);
 }
 
@@ -52,7 +52,7 @@ async fn a_lost_send_is_in_doubt_for_the_next_claim_and_for_the_one_after_a_rele
     assert_eq!(next.last_sent, lost.last_sent);
     assert_eq!(scene.store.release(&scene.queue, &[&next]).await.unwrap(), 1);
     let seen = scene.job("K1").await;
-    assert_eq!((seen.state, seen.sends), (State::InDoubt, 1), "the lost claim stands again: {seen:?}");
+    assert_eq!((seen.state, seen.sends), (State::InDoubt, 1), "the lost claim is in force again: {seen:?}");
     let third = scene.claim_one("c").await;
     assert_eq!((third.state, third.sends, third.claims_lost), (State::InDoubt, 1, 1));
     let commit = answered(&third, Outcome::Succeeded, State::Succeeded, Due::Never);
@@ -172,7 +172,7 @@ async fn a_probe_finds_what_was_never_sent_also_before_what_came_due_later() {
         let text = scene.text(&name).await.unwrap().replace(r#""state":"queued""#, r#""state":"in_doubt""#);
         let _: () = scene.command(&["SET", &scene.job_name(&name), &text]).await;
     }
-    assert!(rank < 2.0, "it stands before all of them");
+    assert!(rank < 2.0, "it is before all of them");
     assert_eq!(probed(&scene).await.key.as_str(), "unsent");
 }
 
@@ -302,7 +302,7 @@ async fn next_due_is_the_earliest_of_everything_that_waits() {
     assert_eq!(scene.claim("w", 5).await.next_due, Some(Millis(now + 50_000)));
     scene.submit(&["a", "b"]).await;
     let claimed = scene.claim("w", 1).await;
-    assert!(claimed.next_due.unwrap() <= claimed.now, "one is due already, for whoever has a slot");
+    assert!(claimed.next_due.unwrap() <= claimed.now, "one is due already, for any worker with a slot");
     let claimed = scene.claim("w", 5).await;
     assert!((now + 29_000..now + 31_000).contains(&claimed.next_due.unwrap().0), "the end of the first lease");
 }

@@ -320,7 +320,7 @@ async fn a_record_of_a_foreign_type_keeps_no_other_job_s_response_waiting() {
     let committed = scene.store.commit(&scene.queue, &commits).await.unwrap();
     assert_eq!(committed, [Committed::Late, Committed::Done]);
     let kind: String = scene.command(&["TYPE", &scene.job_name("bad")]).await;
-    assert_eq!(kind, "list", "it is nobody's to write over");
+    assert_eq!(kind, "list", "it is never overwritten");
 }
 
 #[tokio::test]

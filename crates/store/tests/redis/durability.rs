@@ -77,7 +77,7 @@ async fn without_its_replica_a_submission_is_not_acknowledged_and_repeating_it_i
     }
     let replica = replica(&primary).await;
     let again = store.submit(&[transfer("K1")]).await.unwrap();
-    assert_eq!(again, [Submission::Existing(State::Queued)], "and now it is kept as asked for");
+    assert_eq!(again, [Submission::Existing(State::Queued)], "and now it is as durable as required");
     replica.kill().unwrap();
 }
 

@@ -44,7 +44,7 @@ async fn a_history_is_told_in_order_wherever_its_events_stand() {
     story.sort();
     assert_eq!(story, ["operator_action", "response", "send_intent", "worker_lost"]);
     let recent: Vec<String> = scene.job("k1").await.recent.iter().map(|event| event.name().to_owned()).collect();
-    assert_eq!(recent.len(), 4, "few events stand in the record itself");
+    assert_eq!(recent.len(), 4, "few events are in the record itself");
 }
 
 #[tokio::test]

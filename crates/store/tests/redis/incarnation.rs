@@ -33,7 +33,7 @@ async fn no_send_is_claimed_of_a_queue_that_another_redis_or_none_had_before_som
     scene.submit(&["k1", "k2"]).await;
     let here = |incarnation| Claim { incarnation, ..scene.wish("w", 1) };
     let first = scene.claim_as(here("one")).await;
-    assert!(first.other_redis && first.jobs.is_empty(), "nobody has looked: {first:?}");
+    assert!(first.other_redis && first.jobs.is_empty(), "no worker has checked: {first:?}");
     let queries = scene.claim_as(Claim { sends: Sends::NotYet, ..here("one") }).await;
     assert_eq!((calls(&queries), queries.other_redis), (vec![("asked", Call::Query)], false), "an ask pays nobody");
     let looked = scene.claim_as(Claim { looked: true, ..here("one") }).await;

@@ -79,7 +79,7 @@ impl StateMachineTest for TheStore {
 
     fn apply(mut real: Real, model: &Model, step: Step) -> Real {
         let reported = RUNTIME.block_on(real.does(&step, model));
-        assert_eq!(reported, model.reported, "told by the store, and what the reference says, of: {step:?}");
+        assert_eq!(reported, model.reported, "the store's reply and the reference's to: {step:?}");
         real.before = model.clone();
         real
     }
@@ -87,7 +87,7 @@ impl StateMachineTest for TheStore {
     fn check_invariants(real: &Real, model: &Model) {
         model.keeps_its_promises();
         let seen = RUNTIME.block_on(Picture::of_redis(&real.scenes));
-        assert_eq!(seen, Picture::of_model(model), "how the store stands, and how the reference does");
+        assert_eq!(seen, Picture::of_model(model), "the state of the store and of the reference");
     }
 }
 

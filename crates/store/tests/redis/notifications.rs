@@ -103,7 +103,7 @@ async fn a_changed_content_is_a_further_version_and_what_stands_for_good_does_no
     assert_eq!(
         notify(&scene, &notified("0 again", now, Finality::Unsaid)).await,
         StoreOutcome::Regressed,
-        "it still stands"
+        "it is still in force"
     );
     assert_eq!(notify(&scene, &notified("1 again", now, Finality::Final)).await, StoreOutcome::Changed);
     let kept = listed(&scene, NotificationFilter::Read).await;
@@ -176,7 +176,7 @@ async fn what_cannot_be_read_stands_apart_and_comes_in_anew_once_it_can() {
         (apart.len(), apart[0].reason.as_ref(), &apart[0].content),
         (1, Some(&HeldReason::NotAnObject), &json!("{}}"))
     );
-    assert!(due(&scene).await.is_empty(), "nobody relies on it yet");
+    assert!(due(&scene).await.is_empty(), "it is not used yet");
     assert_eq!(notify(&scene, &VerifiedNotification { held_reason: None, ..held }).await, StoreOutcome::New);
 }
 
@@ -192,7 +192,7 @@ async fn a_notification_is_told_to_whom_the_account_names_with_its_content() {
     notify(&scene, &reported).await;
     assert_eq!(wakeups.next().await, Some(origin()));
     let due = due(&scene).await;
-    assert_eq!(due.len(), 1, "a repetition is told to nobody");
+    assert_eq!(due.len(), 1, "a repetition has no webhook");
     let EventPayload::Notification(view) = &due[0].what else { panic!("{due:?}") };
     assert_eq!(
         (&view["id"], &view["version"], &view["content"]["in_acct_name"]),
@@ -239,8 +239,8 @@ async fn what_was_seen_and_forgotten_is_no_news_when_it_is_delivered_again() {
     assert_eq!(notify(&scene, &reported).await, StoreOutcome::Again);
     assert_eq!(scene.store.notification(&account(), 1).await.unwrap(), None, "and a replay makes none");
     let back = VerifiedNotification { written: Some(Millis(now)), ..notified("0", now, Finality::Open) };
-    assert_eq!(notify(&scene, &back).await, StoreOutcome::Regressed, "what stands for good still does");
-    assert!(due(&scene).await.is_empty(), "nobody is told");
+    assert_eq!(notify(&scene, &back).await, StoreOutcome::Regressed, "a final status stays final");
+    assert!(due(&scene).await.is_empty(), "no webhook is queued");
     let left: i64 = scene.command(&["PTTL", &name(&scene, &format!("record:*:{METHOD}:a")).await.unwrap()]).await;
     assert!(left > 399 * 86_400_000, "it is known for long after: {left}");
 }

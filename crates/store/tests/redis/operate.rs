@@ -59,7 +59,7 @@ async fn every_operation_in_every_state_does_what_the_rules_say_or_changes_nothi
             assert_eq!((action.action, action.from, action.to), (ActionKind::from(operation), state, next.state));
             assert_eq!((action.operator.as_str(), action.comment.as_str()), ("li", "because"));
             let orders_call = matches!(operation, Operation::Query | Operation::Send);
-            assert_eq!(job.ordered.is_some(), orders_call, "{operation:?} on {state}: deadlines run anew");
+            assert_eq!(job.ordered.is_some(), orders_call, "{operation:?} on {state}: deadlines restart");
             let due = scene.claim("w", 5).await.jobs.pop();
             match next.due {
                 Due::Send(_) => assert_eq!(due.unwrap().call, Call::Send),
@@ -195,7 +195,7 @@ async fn an_operation_on_what_changed_meanwhile_follows_the_new_state() {
     assert_eq!(done, 1, "{one:?} {other:?}");
     assert_eq!(actions(&history(&scene, "k1").await).len(), 1);
     let reported: Vec<Value> = scene.outbox("k1").await.iter().map(|event| event["state"].clone()).collect();
-    assert_eq!(reported, [json!("needs_review"), json!("succeeded")], "its producer is told once of each");
+    assert_eq!(reported, [json!("needs_review"), json!("succeeded")], "each is delivered once");
 }
 
 #[tokio::test]

@@ -128,7 +128,7 @@ async fn a_job_that_workers_died_of_starts_with_its_losses_counted() {
     while scene.claim_as(scene.wish("w", 1)).await.quarantined.is_empty() {
         scene.set_due("due_queries", "K1", 1).await;
         lost += 1;
-        assert!(lost < 200, "it is never put aside");
+        assert!(lost < 200, "it is never quarantined");
     }
     assert_eq!(listed(&scene).await[0].code, "workers_lost");
     assert_eq!(retry(&scene, "K1").await, Retried::Back(State::InDoubt));

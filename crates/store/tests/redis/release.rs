@@ -17,7 +17,7 @@ async fn an_unsent_job_is_what_it_was_before_the_claim_and_due_now() {
     let claimed = scene.claim_one("w").await;
     let mut wakeups = scene.store.wakeups().await.unwrap();
     assert_eq!(release(&scene, &claimed).await, 1);
-    assert_eq!(wakeups.next().await, Some(Wake::Due(scene.queue.clone())), "somebody else is to look at it");
+    assert_eq!(wakeups.next().await, Some(Wake::Due(scene.queue.clone())), "another worker is to claim it");
     let after = scene.job("k1").await;
     assert_eq!((after.state, after.sends, after.resends, after.claims_lost), (State::Queued, 0, 0, 0));
     assert_eq!((after.worker, after.created), (None, before.created));
@@ -138,7 +138,7 @@ async fn a_job_given_back_hundreds_of_times_grows_no_longer() {
     assert_eq!(scene.text("k1").await, before);
     assert_eq!(scene.claim_one("w").await.fence, 301);
     let known: u64 = scene.command(&["HLEN", &scene.name("released")]).await;
-    assert_eq!(known, 300, "so many claims of it are known for a while to have been given back");
+    assert_eq!(known, 300, "so many claims of it are known as released for a while");
 }
 
 #[tokio::test]
@@ -251,7 +251,7 @@ async fn a_withdrawn_send_is_what_it_was_and_its_record_keeps_its_fence() {
     let claimed = scene.claim_one("w").await;
     let mut wakeups = scene.store.wakeups().await.unwrap();
     assert!(scene.store.withdraw(&scene.queue, &claimed).await.unwrap());
-    assert_eq!(wakeups.next().await, Some(Wake::Due(scene.queue.clone())), "somebody else is to look at it");
+    assert_eq!(wakeups.next().await, Some(Wake::Due(scene.queue.clone())), "another worker is to claim it");
     let job = scene.job("k1").await;
     assert_eq!((job.state, job.fence, job.sends, job.first_sent), (State::Queued, claimed.fence, 0, None));
     assert_eq!((scene.sets("k1").await, scene.claims().await.len()), (vec!["due_sends"], 0));

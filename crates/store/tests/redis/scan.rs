@@ -149,6 +149,6 @@ async fn due_sends_are_found_in_both_sets_and_what_is_not_due_is_not() {
     let StoredAs::Job(job) = &page.jobs[0] else { panic!("{page:?}") };
     assert_eq!((job.due, job.content.is_some(), job.progress(false).state), (Some(Millis(5)), true, State::InDoubt));
     let _: String = scene.command(&["SET", &scene.job_name("timed1"), "damaged"]).await;
-    assert_eq!(due_sends(&scene, Millis(6), 1).await, ["timed1", "timed2"], "named, and in nobody's way");
+    assert_eq!(due_sends(&scene, Millis(6), 1).await, ["timed1", "timed2"], "named, and no obstacle");
     assert!(matches!(scene.store.job(&scene.queue, &key("timed1")).await.unwrap(), Some(StoredAs::Unreadable { .. })));
 }

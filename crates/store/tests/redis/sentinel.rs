@@ -29,7 +29,7 @@ async fn the_store_follows_the_primary_and_leaves_the_one_that_was_alone() {
     redis.primary.kill().unwrap();
     redis.until_promoted().await;
     let promoted = Instant::now();
-    assert_eq!(wakeups.next().await, None, "whoever listened there must listen anew");
+    assert_eq!(wakeups.next().await, None, "a subscriber there must subscribe again");
     eventually(SOON, "the new primary", async || scene.store.submit(&[transfer("K3")]).await).await;
     let took = promoted.elapsed();
     println!("the first submission after the promotion came {took:?} after it");

@@ -220,7 +220,7 @@ async fn new_jobs_wake_the_workers_of_their_queue_and_repetitions_do_not() {
     assert_eq!(
         wakeups.next().await,
         Some(Wake::Due("main/bill_upload".parse().unwrap())),
-        "the repetition woke nobody"
+        "the repetition woke no worker"
     );
 }
 
@@ -329,6 +329,6 @@ async fn jobs_of_many_queues_at_once_are_each_in_their_own_fair_order() {
     for account in 0..3 {
         let claimed = scene.on(&format!("a{account}/transfer")).claim("w", 2).await;
         let groups: Vec<&str> = claimed.jobs.iter().map(bursar_store::ClaimedJob::group).collect();
-        assert!(groups.contains(&"last"), "{account}: the flood delays nobody else's first: {groups:?}");
+        assert!(groups.contains(&"last"), "{account}: the flood delays no other group's first: {groups:?}");
     }
 }

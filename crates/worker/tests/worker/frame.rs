@@ -15,7 +15,7 @@ async fn a_panic_costs_one_claim_and_the_job_is_looked_at_when_its_lease_ends() 
     let worker = world.worker("w1", &gateway);
     world.submit(keys(20)).await;
     world.until_done(20).await;
-    assert_eq!(gateway.sends_of("K1"), 1, "in doubt, it was asked about and not sent again");
+    assert_eq!(gateway.sends_of("K1"), 1, "in doubt, it was queried and not sent again");
     assert_eq!(world.view("K1").await.queries, 1);
     assert!((2..=20).all(|number| gateway.sends_of(&format!("K{number}")) == 1));
     worker.stop().await;
@@ -218,7 +218,7 @@ async fn a_gateway_that_is_down_is_probed_and_not_hammered_while_queries_go_on()
     world.submit(keys(1)).await;
     world.until("K1", State::Pending).await;
     world.submit((2..=200).map(|number| format!("K{number}"))).await;
-    bursar_test_support::eventually(Duration::from_secs(20), "ten asks after the sends have stopped", async || {
+    bursar_test_support::eventually(Duration::from_secs(20), "ten queries after the sends have stopped", async || {
         let (sends, queries) = (gateway.sends.lock().unwrap().len(), gateway.queries.lock().unwrap().len());
         if queries >= 20 { Ok(sends) } else { Err((sends, queries)) }
     })
@@ -226,7 +226,7 @@ async fn a_gateway_that_is_down_is_probed_and_not_hammered_while_queries_go_on()
     let sends = gateway.sends.lock().unwrap().len();
     assert!(sends < 40, "{sends} sends: what was in flight when the circuit opened, and a probe or two");
     let open = async || world.status().await.circuits_open.len();
-    bursar_test_support::eventually(Duration::from_secs(5), "the queue tells of it", async || match open().await {
+    bursar_test_support::eventually(Duration::from_secs(5), "the queue shows it", async || match open().await {
         1 => Ok(()),
         other => Err(other),
     })

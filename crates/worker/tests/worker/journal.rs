@@ -101,7 +101,7 @@ async fn while_the_disk_fails_no_send_leaves_and_queries_go_on_and_it_recovers_b
     let before = (queries().await, gateway.sends.lock().unwrap().len());
     eventually(SOON, "asks to go on", async || (queries().await >= before.0 + 5).then_some(())).await;
     assert!((100..120).all(|number| gateway.sends_of(&format!("K{number}")) == 0), "nothing leaves");
-    assert_eq!(world.view("K100").await.attempts, 0, "given back unsent, if it was claimed at all");
+    assert_eq!(world.view("K100").await.attempts, 0, "released unsent, if it was claimed at all");
 
     std::fs::remove_file(&folder).unwrap();
     std::fs::rename(&away, &folder).unwrap();

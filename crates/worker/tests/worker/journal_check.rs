@@ -152,7 +152,7 @@ async fn a_record_that_cannot_be_read_is_not_forgotten_and_settles_nothing() {
     };
     let until = tokio::time::Instant::now() + LONG_ENOUGH;
     while tokio::time::Instant::now() < until {
-        assert!(has_k1(), "its journal went although nobody knows how it ended");
+        assert!(has_k1(), "its journal was removed although its end is unknown");
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
     worker.stop().await;

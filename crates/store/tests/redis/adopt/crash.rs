@@ -25,7 +25,7 @@ async fn adopt_and_die(scene: &Scene, point: &str, pass: usize) {
         .await
         .unwrap()
         .status;
-    assert!(!status.success(), "it came to its end: {point}:{pass}");
+    assert!(!status.success(), "it ended without the crash: {point}:{pass}");
 }
 
 /// Does nothing unless another test runs it in a child process.

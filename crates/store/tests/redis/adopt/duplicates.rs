@@ -32,7 +32,7 @@ async fn a_duplicate_that_was_never_sent_gives_way_and_one_that_may_have_been_is
     );
     assert_eq!(new.sets("k2").await, ["due_queries"], "it must not be sent a second time");
     let url = new.job("k2").await.callback_url;
-    assert_eq!(url.as_deref(), Some("https://shop.example/new"), "whoever asked to be told is told");
+    assert_eq!(url.as_deref(), Some("https://shop.example/new"), "its webhook is delivered");
 }
 
 #[tokio::test]

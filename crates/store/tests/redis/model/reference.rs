@@ -319,7 +319,7 @@ impl Queue {
                     job.expired || job.done.is_some()
                 }
             };
-            assert!(followed, "{key} is {} and nobody will look at it", seen.state);
+            assert!(followed, "{key} is {} and due for nothing", seen.state);
         }
     }
 }
